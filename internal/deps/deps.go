@@ -1,0 +1,31 @@
+// Package deps is temporary.
+package deps
+
+import (
+	_ "github.com/distribution/reference"
+	_ "github.com/docker/cli/cli/config"
+	_ "github.com/docker/cli/cli/connhelper"
+	_ "github.com/docker/cli/cli/context/docker"
+	_ "github.com/docker/cli/cli/context/store"
+	_ "github.com/docker/go-units"
+	_ "github.com/fsnotify/fsnotify"
+	_ "github.com/go-git/go-git/v5"
+	_ "github.com/go-git/go-git/v5/plumbing/format/gitignore"
+	_ "github.com/go-logr/logr"
+	_ "github.com/google/go-cmp/cmp"
+	_ "github.com/moby/moby/api/types/swarm"
+	_ "github.com/moby/moby/client"
+	_ "github.com/moby/moby/v2/daemon/cluster/convert"
+	_ "github.com/moby/moby/v2/daemon/libnetwork/cnmallocator"
+	_ "github.com/moby/moby/v2/daemon/server/router/swarm"
+	_ "github.com/moby/swarmkit/v2/node"
+	_ "github.com/prometheus/client_golang/prometheus/promhttp"
+	_ "github.com/rogpeppe/go-internal/testscript"
+	_ "github.com/spf13/cobra"
+	_ "go.yaml.in/yaml/v3"
+	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/term"
+	_ "k8s.io/client-go/util/workqueue"
+	_ "pgregory.net/rapid"
+	_ "sigs.k8s.io/yaml"
+)
