@@ -1,0 +1,139 @@
+package v1
+
+import "slices"
+
+// Limits of the engine on content, in bytes.
+const (
+	MaxConfigSize = 1000*1024 - 1
+	MaxSecretSize = 500*1024 - 1
+)
+
+// Config is a file that services mount. Its content is immutable in swarm, so the operator makes a new version
+// under a new name when it changes and switches the services over.
+type Config struct {
+	Header
+	Spec ContentSpec `json:"spec"`
+}
+
+// Secret is a Config whose content the engine never gives back.
+type Secret struct {
+	Header
+	Spec ContentSpec `json:"spec"`
+}
+
+// ContentSpec says where content comes from: exactly one of Data, File and External.
+type ContentSpec struct {
+	// Data is the content itself.
+	Data Content `json:"data,omitzero"`
+	// File is a path in the repository, relative to the manifest.
+	File string `json:"file,omitempty"`
+	// External: a config or secret of exactly this name exists and is not the operator's.
+	External bool `json:"external,omitempty"`
+}
+
+// ContentFile is implemented by objects whose content may stand in a file of the repository.
+type ContentFile interface {
+	// ContentFile returns the path as stated and the field that states it; "" where there is none.
+	ContentFile() (name, field string)
+	// SetContent gives the object the file's content.
+	SetContent([]byte)
+	// MaxContent is the engine's limit in bytes.
+	MaxContent() int
+}
+
+// ContentHolder is an object that is mostly content.
+type ContentHolder interface{ Content() Content }
+
+// Content returns what the manifest states or its file holds.
+func (c *Config) Content() Content { return c.Spec.Data }
+
+// Content returns what the manifest states or its file holds.
+func (c *Secret) Content() Content { return c.Spec.Data }
+
+// External says that the object must exist and is never written.
+func (c *Config) External() bool { return c.Spec.External }
+
+// External says that the object must exist and is never written.
+func (c *Secret) External() bool { return c.Spec.External }
+
+// Refs names the dependencies.
+func (c *Config) Refs() []Ref { return c.dependencies() }
+
+// Refs names the dependencies.
+func (c *Secret) Refs() []Ref { return c.dependencies() }
+
+// ContentFile returns spec.file.
+func (c *Config) ContentFile() (name, field string) { return c.Spec.File, "spec.file" }
+
+// ContentFile returns spec.file.
+func (c *Secret) ContentFile() (name, field string) { return c.Spec.File, "spec.file" }
+
+// SetContent sets spec.data.
+func (c *Config) SetContent(b []byte) { c.Spec.Data = NewContent(b) }
+
+// SetContent sets spec.data.
+func (c *Secret) SetContent(b []byte) { c.Spec.Data = NewContent(b) }
+
+// MaxContent is the engine's limit in bytes.
+func (c *Config) MaxContent() int { return MaxConfigSize }
+
+// MaxContent is the engine's limit in bytes.
+func (c *Secret) MaxContent() int { return MaxSecretSize }
+
+// Copy returns a deep copy.
+func (c *Config) Copy() Object {
+	return &Config{Header: c.Header.copy(), Spec: c.Spec.copy()}
+}
+
+// Copy returns a deep copy.
+func (c *Secret) Copy() Object {
+	return &Secret{Header: c.Header.copy(), Spec: c.Spec.copy()}
+}
+
+func (s ContentSpec) copy() ContentSpec {
+	s.Data = NewContent(slices.Clone(s.Data.data))
+	return s
+}
+
+// Default leaves only what is compared: where the content comes from is not, its version is.
+func (c *Config) Default() { c.Spec = ContentSpec{Data: c.Spec.Data} }
+
+// Default leaves only what is compared: where the content comes from is not, its version is.
+func (c *Secret) Default() { c.Spec = ContentSpec{Data: c.Spec.Data} }
+
+// Validate checks name, source of content and size.
+func (c *Config) Validate() []Problem {
+	ps := c.validateHeader(nameVersioned(c.Spec.External))
+	ps.content(c.Spec, MaxConfigSize, "configs")
+	return ps
+}
+
+// Validate checks name, source of content and size.
+func (c *Secret) Validate() []Problem {
+	ps := c.validateHeader(nameVersioned(c.Spec.External))
+	ps.content(c.Spec, MaxSecretSize, "secrets")
+	return ps
+}
+
+func (ps *problems) content(s ContentSpec, limit int, plural string) {
+	stated := 0
+	for _, is := range []bool{!s.Data.IsZero(), s.File != "", s.External} {
+		if is {
+			stated++
+		}
+	}
+	// A file's content may already have been read into data.
+	if s.File != "" && !s.Data.IsZero() {
+		stated--
+	}
+	switch {
+	case stated == 0:
+		ps.add("spec", "states no content: one of data, file and external is needed")
+	case stated > 1:
+		ps.add("spec", "states more than one of data, file and external")
+	case !s.Data.IsZero() && s.Data.Len() == 0:
+		ps.add("spec.data", "is empty; the engine takes no empty %s", plural)
+	case s.Data.Len() > limit:
+		ps.add("spec.data", "has %d bytes; the engine's limit for %s is %d", s.Data.Len(), plural, limit)
+	}
+}

@@ -1,0 +1,213 @@
+package v1
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/distribution/reference"
+)
+
+func compareStrings(a, b string) int { return strings.Compare(a, b) }
+
+// Default brings the service into normal form. Replicas stays nil where it is not stated: it is then allocated.
+//
+// The defaults are SwarmKit's (api/defaults/service.go) and those of the docker CLI where the engine has none.
+func (s *Service) Default() {
+	sp := &s.Spec
+	sp.Mode = cmp.Or(sp.Mode, ModeReplicated)
+	sp.Image = NormalImage(sp.Image)
+	for i := range sp.Ports {
+		p := &sp.Ports[i]
+		p.Protocol, p.Mode = cmp.Or(p.Protocol, "tcp"), cmp.Or(p.Mode, "ingress")
+	}
+	slices.SortStableFunc(sp.Ports, func(a, b Port) int {
+		return cmp.Or(cmp.Compare(a.Target, b.Target), strings.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Published, b.Published), strings.Compare(a.Mode, b.Mode))
+	})
+	for i := range sp.Networks {
+		sp.Networks[i].Aliases = sorted(sp.Networks[i].Aliases)
+	}
+	slices.SortStableFunc(sp.Networks, func(a, b NetworkAttachment) int { return strings.Compare(a.Name, b.Name) })
+	for i := range sp.Configs {
+		c := &sp.Configs[i]
+		defaultFile(&c.Target, "/"+c.Source, &c.UID, &c.GID, &c.Mode)
+	}
+	slices.SortStableFunc(sp.Configs, func(a, b ConfigMount) int { return strings.Compare(a.Target, b.Target) })
+	for i := range sp.Secrets {
+		c := &sp.Secrets[i]
+		defaultFile(&c.Target, c.Source, &c.UID, &c.GID, &c.Mode)
+	}
+	slices.SortStableFunc(sp.Secrets, func(a, b SecretMount) int { return strings.Compare(a.Target, b.Target) })
+	for i := range sp.Mounts {
+		sp.Mounts[i].normalise()
+	}
+	slices.SortStableFunc(sp.Mounts, func(a, b Mount) int { return strings.Compare(a.Target, b.Target) })
+	sp.Healthcheck = sp.Healthcheck.normal()
+	if sp.Resources == nil {
+		sp.Resources = &Resources{}
+	}
+	sp.defaultRestart()
+	if sp.Placement == nil {
+		sp.Placement = &Placement{}
+	}
+	for i, c := range sp.Placement.Constraints {
+		sp.Placement.Constraints[i] = NormalConstraint(c)
+	}
+	sp.Placement.Constraints = sorted(sp.Placement.Constraints)
+	if !sp.Job() {
+		defaultUpdate(&sp.UpdateConfig)
+		defaultUpdate(&sp.RollbackConfig)
+	}
+	if sp.StopGracePeriod == nil {
+		d := Duration(10 * time.Second)
+		sp.StopGracePeriod = &d
+	}
+	if sp.Logging != nil && sp.Logging.Driver == "" && len(sp.Logging.Options) == 0 {
+		sp.Logging = nil
+	}
+	if sp.Init != nil && !*sp.Init {
+		sp.Init = nil
+	}
+	sp.ExtraHosts = sorted(sp.ExtraHosts)
+	sp.CapAdd, sp.CapDrop = normalCapabilities(sp.CapAdd), normalCapabilities(sp.CapDrop)
+}
+
+func sorted[S ~[]string](list S) S {
+	if len(list) == 0 {
+		return nil
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+func defaultFile(target *string, name string, uid, gid *string, mode **FileMode) {
+	*target, *uid, *gid = cmp.Or(*target, name), cmp.Or(*uid, "0"), cmp.Or(*gid, "0")
+	if *mode == nil {
+		m := FileMode(0o444)
+		*mode = &m
+	}
+}
+
+// normalise drops option structs that say nothing: {} and absent mean the same.
+func (m *Mount) normalise() {
+	if m.Bind != nil && (*m.Bind == BindOptions{} || m.Bind.Propagation == "rprivate") {
+		m.Bind = nil
+	}
+	if m.Volume != nil && *m.Volume == (VolumeOption{}) {
+		m.Volume = nil
+	}
+	if m.Tmpfs != nil && *m.Tmpfs == (TmpfsOptions{}) {
+		m.Tmpfs = nil
+	}
+}
+
+func (h *Healthcheck) normal() *Healthcheck {
+	switch {
+	case h == nil:
+		return nil
+	case h.Disable || (len(h.Test) == 1 && h.Test[0] == "NONE"):
+		return &Healthcheck{Test: HealthTest{"NONE"}}
+	case len(h.Test) == 0 && h.Interval == 0 && h.Timeout == 0 && h.StartPeriod == 0 && h.StartInterval == 0 && h.Retries == 0:
+		return nil
+	}
+	return h
+}
+
+func (s *ServiceSpec) defaultRestart() {
+	if s.RestartPolicy == nil {
+		s.RestartPolicy = &RestartPolicy{}
+	}
+	r := s.RestartPolicy
+	r.Condition = cmp.Or(r.Condition, "any")
+	if s.Job() && r.Condition == "any" {
+		// SwarmKit restarts no task of a job that has completed, so for jobs the two are one (orchestrator/restart).
+		r.Condition = "on-failure"
+	}
+	if r.Delay == nil {
+		d := Duration(5 * time.Second)
+		r.Delay = &d
+	}
+}
+
+func defaultUpdate(u **UpdateConfig) {
+	if *u == nil {
+		*u = &UpdateConfig{}
+	}
+	c := *u
+	if c.Parallelism == nil {
+		one := uint64(1)
+		c.Parallelism = &one
+	}
+	c.FailureAction = cmp.Or(c.FailureAction, "pause")
+	c.Order = cmp.Or(c.Order, "stop-first")
+	c.Monitor = cmp.Or(c.Monitor, Duration(5*time.Second))
+}
+
+// NormalImage returns the familiar form of a reference, with :latest where neither tag nor digest is stated:
+// bb, bb:latest and docker.io/library/bb:latest are one image. What is no reference is returned as it is.
+func NormalImage(image string) string {
+	named, err := reference.ParseDockerRef(image)
+	if err != nil {
+		return image
+	}
+	// ParseDockerRef drops the tag where both stand; keep it, for people to read.
+	if full, err := reference.ParseNormalizedNamed(image); err == nil {
+		if _, both := full.(reference.Tagged); both {
+			named = full
+		}
+	}
+	return reference.FamiliarString(named)
+}
+
+// SameImage says whether have is what want asks for: the same repository and digest where want states one, else the same tag.
+func SameImage(have, want string) bool {
+	if have == want {
+		return true
+	}
+	h, errH := reference.ParseNormalizedNamed(have)
+	w, errW := reference.ParseNormalizedNamed(want)
+	if errH != nil || errW != nil || h.Name() != w.Name() {
+		return false
+	}
+	if digested, ok := w.(reference.Digested); ok {
+		live, ok := h.(reference.Digested)
+		return ok && live.Digest() == digested.Digest()
+	}
+	h, w = reference.TagNameOnly(dropDigest(h)), reference.TagNameOnly(w)
+	return h.String() == w.String()
+}
+
+func dropDigest(n reference.Named) reference.Named {
+	if _, ok := n.(reference.Digested); !ok {
+		return n
+	}
+	bare := reference.TrimNamed(n)
+	if t, ok := n.(reference.Tagged); ok {
+		if tagged, err := reference.WithTag(bare, t.Tag()); err == nil {
+			return tagged
+		}
+	}
+	return bare
+}
+
+// NormalConstraint writes a constraint with single spaces around its operator; the engine keeps the text as sent.
+func NormalConstraint(c string) string {
+	for _, op := range []string{"==", "!="} {
+		if key, value, ok := strings.Cut(c, op); ok {
+			return strings.TrimSpace(key) + " " + op + " " + strings.TrimSpace(value)
+		}
+	}
+	return strings.TrimSpace(c)
+}
+
+func normalCapabilities(list []string) []string {
+	for i, c := range list {
+		c = strings.ToUpper(c)
+		if c != "ALL" && !strings.HasPrefix(c, "CAP_") {
+			c = "CAP_" + c
+		}
+		list[i] = c
+	}
+	return sorted(list)
+}

@@ -1,0 +1,129 @@
+package v1
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Hidden is what stands in the place of a value that must not be shown.
+const Hidden = "(hidden)"
+
+// Environment maps names to values. It prints and marshals with the values of secret-looking names hidden.
+type Environment map[string]string
+
+// SetList reads the list form, NAME=value. A name alone would mean the operator's own environment, which manifests never see.
+func (e *Environment) SetList(items []string) error {
+	out := make(Environment, len(items))
+	for _, item := range items {
+		name, value, ok := strings.Cut(item, "=")
+		switch {
+		case !ok:
+			return fmt.Errorf("%s has no =; there is no environment to take its value from", name)
+		case name == "":
+			return fmt.Errorf("an entry has no name before =")
+		}
+		if _, twice := out[name]; twice {
+			return fmt.Errorf("%s is stated twice", name)
+		}
+		out[name] = value
+	}
+	*e = out
+	return nil
+}
+
+func (e Environment) redacted() map[string]string {
+	out := make(map[string]string, len(e))
+	for k, v := range e {
+		if SecretName(k) || SecretText(v) {
+			v = Hidden
+		}
+		out[k] = v
+	}
+	return out
+}
+
+// String shows no secret.
+func (e Environment) String() string { return fmt.Sprint(e.redacted()) }
+
+// GoString shows no secret.
+func (e Environment) GoString() string { return e.String() }
+
+// MarshalJSON shows no secret. Manifests are never written from it.
+func (e Environment) MarshalJSON() ([]byte, error) { return json.Marshal(e.redacted()) }
+
+// secretWords are the parts of a name that mark its value as secret.
+var secretWords = []string{"PASS", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "DSN", "PWD"}
+
+// SecretName says whether a variable, option or label of that name is taken to hold a secret.
+func SecretName(name string) bool {
+	upper := strings.ToUpper(name)
+	return slices.ContainsFunc(secretWords, func(w string) bool { return strings.Contains(upper, w) })
+}
+
+// urlPassword matches the part of a URL that carries a password; the user may be empty, as in redis://:secret@host.
+var urlPassword = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#@:]*:[^\s/?#]*@`)
+
+// SecretText says whether a text holds a URL with a password.
+func SecretText(text string) bool {
+	return strings.Contains(text, "://") && urlPassword.MatchString(text)
+}
+
+// Content is the data of a config or secret. It cannot be printed or marshalled, only asked for by Reveal.
+type Content struct{ data []byte }
+
+// NewContent wraps data; the caller gives it up.
+func NewContent(data []byte) Content { return Content{data} }
+
+// SetScalar takes the text as it is.
+func (c *Content) SetScalar(s Scalar) error {
+	var text string
+	if err := setString(&text, s); err != nil {
+		return fmt.Errorf("the content must be a string; quote it") // says nothing of the text
+	}
+	c.data = []byte(text)
+	return nil
+}
+
+// Reveal returns the data itself, for the engine and for hashing.
+func (c Content) Reveal() []byte { return c.data }
+
+// Len returns the size in bytes.
+func (c Content) Len() int { return len(c.data) }
+
+// IsZero says that nothing is stated.
+func (c Content) IsZero() bool { return c.data == nil }
+
+// String shows nothing.
+func (c Content) String() string { return Hidden }
+
+// GoString shows nothing.
+func (c Content) GoString() string { return Hidden }
+
+// Format shows nothing, whatever the verb.
+func (c Content) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(Hidden)) }
+
+// MarshalJSON shows nothing.
+func (c Content) MarshalJSON() ([]byte, error) { return json.Marshal(Hidden) }
+
+// ExtraHosts are lines for /etc/hosts, each host:address. In normal form they are sorted.
+type ExtraHosts []string
+
+// SetMap reads the map form.
+func (h *ExtraHosts) SetMap(m map[string]string) error {
+	for host, address := range m {
+		*h = append(*h, host+":"+address)
+	}
+	slices.Sort(*h)
+	return nil
+}
+
+func setString(to *string, s Scalar) error {
+	if s.Tag != "!!str" {
+		return fmt.Errorf("%s is not a string; quote it", s.Text)
+	}
+	*to = s.Text
+	return nil
+}

@@ -1,0 +1,128 @@
+package v1
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+)
+
+// Network is an overlay network of the swarm. The engine cannot change one: every difference is a replacement.
+type Network struct {
+	Header
+	Spec NetworkSpec `json:"spec"`
+}
+
+// NetworkSpec has compose's names.
+type NetworkSpec struct {
+	// External: a network of exactly this name exists and is not the operator's.
+	External bool `json:"external,omitempty"`
+	// Driver is overlay (default) or a plugin's name.
+	Driver string `json:"driver,omitempty"`
+	// DriverOpts, such as encrypted: "". Options that drivers add by themselves are nobody's difference.
+	DriverOpts map[string]string `json:"driverOpts,omitempty"`
+	// Attachable lets plain containers join. Default false.
+	Attachable bool `json:"attachable,omitempty"`
+	// Internal cuts the network off from the outside. Default false.
+	Internal bool `json:"internal,omitempty"`
+	// EnableIPv6. Default false.
+	EnableIPv6 bool `json:"enableIPv6,omitempty"`
+	// IPAM left out means what the swarm allocates.
+	IPAM *IPAM `json:"ipam,omitempty"`
+}
+
+// IPAM states address pools.
+type IPAM struct {
+	// Driver left out is the default one.
+	Driver  string            `json:"driver,omitempty"`
+	Config  []IPAMPool        `json:"config,omitempty"`
+	Options map[string]string `json:"options,omitempty"`
+}
+
+// IPAMPool is one address pool.
+type IPAMPool struct {
+	Subnet string `json:"subnet,omitempty"`
+	// IPRange is the part of the subnet that addresses are given from.
+	IPRange string `json:"ipRange,omitempty"`
+	// Gateway left out is allocated.
+	Gateway string `json:"gateway,omitempty"`
+}
+
+// ListKey is the subnet.
+func (p IPAMPool) ListKey() string { return p.Subnet }
+
+// External says that the object must exist and is never written.
+func (n *Network) External() bool { return n.Spec.External }
+
+// Refs names the dependencies.
+func (n *Network) Refs() []Ref { return n.dependencies() }
+
+// Copy returns a deep copy.
+func (n *Network) Copy() Object {
+	c := *n
+	c.Header = n.Header.copy()
+	c.Spec.DriverOpts = maps.Clone(c.Spec.DriverOpts)
+	if c.Spec.IPAM = clone(c.Spec.IPAM); c.Spec.IPAM != nil {
+		c.Spec.IPAM.Config = slices.Clone(c.Spec.IPAM.Config)
+		c.Spec.IPAM.Options = maps.Clone(c.Spec.IPAM.Options)
+	}
+	return &c
+}
+
+// Default fills in the driver.
+func (n *Network) Default() {
+	if n.Spec.External {
+		return
+	}
+	if n.Spec.Driver == "" {
+		n.Spec.Driver = "overlay"
+	}
+	if ipam := n.Spec.IPAM; ipam != nil {
+		if ipam.Driver == "" {
+			ipam.Driver = "default"
+		}
+		slices.SortFunc(ipam.Config, func(a, b IPAMPool) int { return compareStrings(a.Subnet, b.Subnet) })
+	}
+}
+
+// Validate checks the name, the pools and that an external network states nothing else.
+func (n *Network) Validate() []Problem {
+	ps := n.validateHeader(nameDNS)
+	s := n.Spec
+	if s.External {
+		if s.Driver != "" || len(s.DriverOpts) > 0 || s.Attachable || s.Internal || s.EnableIPv6 || s.IPAM != nil || len(n.Metadata.Labels) > 0 {
+			ps.add("spec", "an external network is never written: nothing but external may be stated")
+		}
+		return ps
+	}
+	if n.Metadata.Name == "ingress" {
+		ps.add("metadata.name", "ingress is the swarm's own network; name it with external: true")
+	}
+	if s.Driver == "bridge" || s.Driver == "host" || s.Driver == "none" || s.Driver == "null" {
+		ps.add("spec.driver", "%q is local to one node and cannot be a network of the swarm; the usual driver is overlay", s.Driver)
+	}
+	if s.IPAM == nil {
+		return ps
+	}
+	for i, p := range s.IPAM.Config {
+		at := index("spec.ipam.config", i)
+		subnet, err := netip.ParsePrefix(p.Subnet)
+		if err != nil {
+			ps.add(at+".subnet", "%q is not an address range such as 10.1.0.0/24", p.Subnet)
+			continue
+		}
+		if subnet.Masked() != subnet {
+			ps.add(at+".subnet", "%q has host bits set; did you mean %s?", p.Subnet, subnet.Masked())
+		}
+		if p.IPRange != "" {
+			if r, err := netip.ParsePrefix(p.IPRange); err != nil || !subnet.Contains(r.Addr()) || r.Bits() < subnet.Bits() {
+				ps.add(at+".ipRange", "%q is not an address range within %s", p.IPRange, p.Subnet)
+			}
+		}
+		if p.Gateway != "" {
+			if g, err := netip.ParseAddr(p.Gateway); err != nil || !subnet.Contains(g) {
+				ps.add(at+".gateway", "%q is not an address within %s", p.Gateway, p.Subnet)
+			}
+		}
+	}
+	return ps
+}

@@ -1,0 +1,387 @@
+package v1
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+)
+
+// Modes of a service.
+const (
+	ModeReplicated    = "replicated"
+	ModeGlobal        = "global"
+	ModeReplicatedJob = "replicated-job"
+	ModeGlobalJob     = "global-job"
+)
+
+// Service is a swarm service. The manifest is the whole truth: what it does not state is at its default.
+type Service struct {
+	Header
+	Spec ServiceSpec `json:"spec"`
+}
+
+// ServiceSpec has compose's field names without compose's deploy level.
+type ServiceSpec struct {
+	// Image is a reference. Its digest is compared only where it is stated.
+	Image string `json:"image,omitempty"`
+	// Entrypoint replaces the image's ENTRYPOINT: a list, or a string that is split as a shell would.
+	Entrypoint StringList `json:"entrypoint,omitempty"`
+	// Command replaces the image's CMD: a list, or a string that is split as a shell would.
+	Command StringList `json:"command,omitempty"`
+	// Environment is a map, or a list of NAME=value.
+	Environment Environment `json:"environment,omitempty"`
+	// ContainerLabels are the labels of each container; metadata.labels are the service's.
+	ContainerLabels map[string]string `json:"containerLabels,omitempty"`
+	User            string            `json:"user,omitempty"`
+	WorkingDir      string            `json:"workingDir,omitempty"`
+	Hostname        string            `json:"hostname,omitempty"`
+	// Mode is replicated (default), global, replicated-job or global-job. It cannot change in place.
+	Mode string `json:"mode,omitempty"`
+	// Replicas: tasks to keep running, or completions of a replicated job. Left out it is 1 at creation and not the operator's afterwards.
+	Replicas *uint64             `json:"replicas,omitempty"`
+	Ports    []Port              `json:"ports,omitempty"`
+	Networks []NetworkAttachment `json:"networks,omitempty"`
+	Configs  []ConfigMount       `json:"configs,omitempty"`
+	Secrets  []SecretMount       `json:"secrets,omitempty"`
+	Mounts   []Mount             `json:"mounts,omitempty"`
+	// Healthcheck left out means the image's own.
+	Healthcheck   *Healthcheck   `json:"healthcheck,omitempty"`
+	Resources     *Resources     `json:"resources,omitempty"`
+	RestartPolicy *RestartPolicy `json:"restartPolicy,omitempty"`
+	Placement     *Placement     `json:"placement,omitempty"`
+	// UpdateConfig: how a new version is rolled out. Not for jobs.
+	UpdateConfig *UpdateConfig `json:"updateConfig,omitempty"`
+	// RollbackConfig: how the previous version is brought back. Not for jobs.
+	RollbackConfig *UpdateConfig `json:"rollbackConfig,omitempty"`
+	// StopGracePeriod: how long a container may take to stop before it is killed. Default 10s.
+	StopGracePeriod *Duration `json:"stopGracePeriod,omitempty"`
+	// Logging left out means the engine's default log driver.
+	Logging *Logging `json:"logging,omitempty"`
+	// Init runs an init process as PID 1. Default false; unset and false are the same.
+	Init *bool `json:"init,omitempty"`
+	// ExtraHosts is a list of host:address, or a map.
+	ExtraHosts ExtraHosts `json:"extraHosts,omitempty"`
+	CapAdd     []string   `json:"capAdd,omitempty"`
+	CapDrop    []string   `json:"capDrop,omitempty"`
+	// ReadOnly mounts the container's root file system read-only. Default false.
+	ReadOnly bool `json:"readOnly,omitempty"`
+}
+
+// Port publishes a container port.
+type Port struct {
+	// Target is the container's port.
+	Target uint32 `json:"target"`
+	// Published is the port outside; left out, the swarm chooses one.
+	Published uint32 `json:"published,omitempty"`
+	// Protocol is tcp (default), udp or sctp.
+	Protocol string `json:"protocol,omitempty"`
+	// Mode is ingress (default: the routing mesh) or host.
+	Mode string `json:"mode,omitempty"`
+}
+
+// ListKey names a port by what it means inside the container.
+func (p Port) ListKey() string {
+	protocol := p.Protocol
+	if protocol == "" {
+		protocol = "tcp"
+	}
+	return strconv.FormatUint(uint64(p.Target), 10) + "/" + protocol
+}
+
+// NetworkAttachment joins a service to a network. Its short form is the name alone.
+type NetworkAttachment struct {
+	Name    string   `json:"name"`
+	Aliases []string `json:"aliases,omitempty"`
+}
+
+// ListKey is the network's name.
+func (n NetworkAttachment) ListKey() string { return n.Name }
+
+// SetScalar reads the short form.
+func (n *NetworkAttachment) SetScalar(s Scalar) error { return setString(&n.Name, s) }
+
+// ConfigMount puts a config into each container as a file. Its short form is the name alone.
+type ConfigMount struct {
+	// Source is the name of a Config.
+	Source string `json:"source"`
+	// Target is the file's path. Default /SOURCE.
+	Target string `json:"target,omitempty"`
+	// UID is the file's owner. Default "0".
+	UID string `json:"uid,omitempty"`
+	// GID is the file's group. Default "0".
+	GID string `json:"gid,omitempty"`
+	// Mode is always octal. Default 0444.
+	Mode *FileMode `json:"mode,omitempty"`
+}
+
+// ListKey is the path in the container.
+func (c ConfigMount) ListKey() string { return cmp.Or(c.Target, "/"+c.Source) }
+
+// SetScalar reads the short form.
+func (c *ConfigMount) SetScalar(s Scalar) error { return setString(&c.Source, s) }
+
+// SecretMount puts a secret into each container as a file. Its short form is the name alone.
+type SecretMount struct {
+	// Source is the name of a Secret.
+	Source string `json:"source"`
+	// Target is the file's path, below /run/secrets where it is relative. Default SOURCE.
+	Target string `json:"target,omitempty"`
+	// UID is the file's owner. Default "0".
+	UID string `json:"uid,omitempty"`
+	// GID is the file's group. Default "0".
+	GID string `json:"gid,omitempty"`
+	// Mode is always octal. Default 0444.
+	Mode *FileMode `json:"mode,omitempty"`
+}
+
+// ListKey is the path in the container.
+func (c SecretMount) ListKey() string { return cmp.Or(c.Target, c.Source) }
+
+// SetScalar reads the short form.
+func (c *SecretMount) SetScalar(s Scalar) error { return setString(&c.Source, s) }
+
+// Mount mounts a volume, a directory of the node or a tmpfs.
+type Mount struct {
+	// Type is volume, bind, tmpfs or npipe. It must be stated: the engine's own default, bind, surprises.
+	Type string `json:"type"`
+	// Source is the volume's name (empty: an anonymous one) or the node's path.
+	Source   string        `json:"source,omitempty"`
+	Target   string        `json:"target"`
+	ReadOnly bool          `json:"readOnly,omitempty"`
+	Bind     *BindOptions  `json:"bind,omitempty"`
+	Volume   *VolumeOption `json:"volume,omitempty"`
+	Tmpfs    *TmpfsOptions `json:"tmpfs,omitempty"`
+}
+
+// ListKey is the path in the container.
+func (m Mount) ListKey() string { return m.Target }
+
+// BindOptions are for mounts of type bind.
+type BindOptions struct {
+	// Propagation is rprivate (the engine's default), private, shared, rshared, slave or rslave.
+	Propagation string `json:"propagation,omitempty"`
+}
+
+// VolumeOption is for mounts of type volume.
+type VolumeOption struct {
+	// NoCopy: do not fill a new volume from the image.
+	NoCopy bool `json:"nocopy,omitempty"`
+}
+
+// TmpfsOptions are for mounts of type tmpfs.
+type TmpfsOptions struct {
+	// Size is the upper limit. Default: no limit.
+	Size Bytes `json:"size,omitempty"`
+	// Mode is always octal.
+	Mode *FileMode `json:"mode,omitempty"`
+}
+
+// Healthcheck is what the engine runs in the container to tell whether it works. What is not stated is the image's.
+type Healthcheck struct {
+	// Test is a list that starts with CMD, CMD-SHELL or NONE, or a string for the shell.
+	Test        HealthTest `json:"test,omitempty"`
+	Interval    Duration   `json:"interval,omitempty"`
+	Timeout     Duration   `json:"timeout,omitempty"`
+	StartPeriod Duration   `json:"startPeriod,omitempty"`
+	// StartInterval needs API 1.44.
+	StartInterval Duration `json:"startInterval,omitempty"`
+	Retries       uint32   `json:"retries,omitempty"`
+	// Disable switches the image's check off: the same as test [NONE].
+	Disable bool `json:"disable,omitempty"`
+}
+
+// HealthTest is a health check's command.
+type HealthTest []string
+
+// SetScalar reads a command for the shell, as compose does.
+func (t *HealthTest) SetScalar(s Scalar) error {
+	var text string
+	if err := setString(&text, s); err != nil {
+		return err
+	}
+	*t = HealthTest{"CMD-SHELL", text}
+	return nil
+}
+
+// Resources bounds what a task may use and reserves what it needs.
+type Resources struct {
+	Limits       ResourceLimits `json:"limits,omitzero"`
+	Reservations Reservations   `json:"reservations,omitzero"`
+}
+
+// ResourceLimits are enforced by the kernel. Zero: no limit.
+type ResourceLimits struct {
+	CPUs   CPUs  `json:"cpus,omitempty"`
+	Memory Bytes `json:"memory,omitempty"`
+	// Pids needs API 1.41.
+	Pids int64 `json:"pids,omitempty"`
+}
+
+// Reservations are what the scheduler sets aside.
+type Reservations struct {
+	CPUs   CPUs  `json:"cpus,omitempty"`
+	Memory Bytes `json:"memory,omitempty"`
+}
+
+// RestartPolicy says what happens when a task ends.
+type RestartPolicy struct {
+	// Condition is any (default; for jobs the same as on-failure), on-failure or none.
+	Condition string `json:"condition,omitempty"`
+	// Delay between attempts. Default 5s.
+	Delay *Duration `json:"delay,omitempty"`
+	// MaxAttempts before giving up; 0 is no limit.
+	MaxAttempts uint64 `json:"maxAttempts,omitempty"`
+	// Window in which MaxAttempts count; 0 is unbounded.
+	Window Duration `json:"window,omitempty"`
+}
+
+// Placement chooses nodes.
+type Placement struct {
+	// Constraints such as node.labels.zone == a; all must hold.
+	Constraints []string `json:"constraints,omitempty"`
+	// Preferences in the order in which they count.
+	Preferences []Preference `json:"preferences,omitempty"`
+	// MaxReplicasPerNode; 0 is no limit.
+	MaxReplicasPerNode uint64 `json:"maxReplicasPerNode,omitempty"`
+}
+
+// Preference spreads tasks evenly over the values of a node or engine label.
+type Preference struct {
+	Spread string `json:"spread"`
+}
+
+// UpdateConfig says how tasks are replaced.
+type UpdateConfig struct {
+	// Parallelism: tasks at once; 0 is all. Default 1.
+	Parallelism *uint64 `json:"parallelism,omitempty"`
+	// Delay between batches. Default 0s.
+	Delay Duration `json:"delay,omitempty"`
+	// FailureAction is pause (default), continue or rollback (not in rollbackConfig).
+	FailureAction string `json:"failureAction,omitempty"`
+	// Monitor: how long after a task's start its failure counts. Default 5s.
+	Monitor Duration `json:"monitor,omitempty"`
+	// MaxFailureRatio that is tolerated. Default 0.
+	MaxFailureRatio Ratio `json:"maxFailureRatio,omitempty"`
+	// Order is stop-first (default) or start-first.
+	Order string `json:"order,omitempty"`
+}
+
+// Logging chooses the log driver of the containers.
+type Logging struct {
+	Driver  string            `json:"driver,omitempty"`
+	Options map[string]string `json:"options,omitempty"`
+}
+
+// External is always false: a service that others make is nothing to state.
+func (s *Service) External() bool { return false }
+
+// Job says that the tasks are meant to end.
+func (s *ServiceSpec) Job() bool { return s.Mode == ModeReplicatedJob || s.Mode == ModeGlobalJob }
+
+// Refs names the networks, configs, secrets and dependencies.
+func (s *Service) Refs() []Ref {
+	var refs []Ref
+	for i, n := range s.Spec.Networks {
+		refs = append(refs, Ref{Key{KindNetwork, n.Name}, index("spec.networks", i) + ".name"})
+	}
+	for i, c := range s.Spec.Configs {
+		refs = append(refs, Ref{Key{KindConfig, c.Source}, index("spec.configs", i) + ".source"})
+	}
+	for i, c := range s.Spec.Secrets {
+		refs = append(refs, Ref{Key{KindSecret, c.Source}, index("spec.secrets", i) + ".source"})
+	}
+	return append(refs, s.dependencies()...)
+}
+
+// Renamer is an object that names others, and must name them as the swarm does where that differs.
+type Renamer interface{ Rename(live func(Key) string) }
+
+// Rename replaces the names of configs and secrets by those of their versions in force.
+func (s *Service) Rename(live func(Key) string) {
+	for i := range s.Spec.Configs {
+		s.Spec.Configs[i].Source = live(Key{KindConfig, s.Spec.Configs[i].Source})
+	}
+	for i := range s.Spec.Secrets {
+		s.Spec.Secrets[i].Source = live(Key{KindSecret, s.Spec.Secrets[i].Source})
+	}
+}
+
+// dependencies reads policy.dependsOn; what is not of the form Kind/name is Validate's to report.
+func (h *Header) dependencies() []Ref {
+	var refs []Ref
+	for i, d := range h.Policy.DependsOn {
+		if key, err := ParseKey(d); err == nil {
+			refs = append(refs, Ref{key, index("policy.dependsOn", i)})
+		}
+	}
+	return refs
+}
+
+func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
+
+// Copy returns a deep copy.
+func (s *Service) Copy() Object {
+	c := *s
+	c.Header = s.Header.copy()
+	sp := &c.Spec
+	sp.Entrypoint, sp.Command = slices.Clone(sp.Entrypoint), slices.Clone(sp.Command)
+	sp.Environment, sp.ContainerLabels = maps.Clone(sp.Environment), maps.Clone(sp.ContainerLabels)
+	sp.Replicas, sp.StopGracePeriod, sp.Init = clone(sp.Replicas), clone(sp.StopGracePeriod), clone(sp.Init)
+	sp.Ports = slices.Clone(sp.Ports)
+	sp.Networks = slices.Clone(sp.Networks)
+	for i := range sp.Networks {
+		sp.Networks[i].Aliases = slices.Clone(sp.Networks[i].Aliases)
+	}
+	sp.Configs, sp.Secrets = slices.Clone(sp.Configs), slices.Clone(sp.Secrets)
+	for i := range sp.Configs {
+		sp.Configs[i].Mode = clone(sp.Configs[i].Mode)
+	}
+	for i := range sp.Secrets {
+		sp.Secrets[i].Mode = clone(sp.Secrets[i].Mode)
+	}
+	sp.Mounts = slices.Clone(sp.Mounts)
+	for i := range sp.Mounts {
+		m := &sp.Mounts[i]
+		m.Bind, m.Volume, m.Tmpfs = clone(m.Bind), clone(m.Volume), clone(m.Tmpfs)
+		if m.Tmpfs != nil {
+			m.Tmpfs.Mode = clone(m.Tmpfs.Mode)
+		}
+	}
+	if sp.Healthcheck = clone(sp.Healthcheck); sp.Healthcheck != nil {
+		sp.Healthcheck.Test = slices.Clone(sp.Healthcheck.Test)
+	}
+	sp.Resources = clone(sp.Resources)
+	if sp.RestartPolicy = clone(sp.RestartPolicy); sp.RestartPolicy != nil {
+		sp.RestartPolicy.Delay = clone(sp.RestartPolicy.Delay)
+	}
+	if sp.Placement = clone(sp.Placement); sp.Placement != nil {
+		sp.Placement.Constraints = slices.Clone(sp.Placement.Constraints)
+		sp.Placement.Preferences = slices.Clone(sp.Placement.Preferences)
+	}
+	for _, u := range []**UpdateConfig{&sp.UpdateConfig, &sp.RollbackConfig} {
+		if *u = clone(*u); *u != nil {
+			(*u).Parallelism = clone((*u).Parallelism)
+		}
+	}
+	if sp.Logging = clone(sp.Logging); sp.Logging != nil {
+		sp.Logging.Options = maps.Clone(sp.Logging.Options)
+	}
+	sp.ExtraHosts = slices.Clone(sp.ExtraHosts)
+	sp.CapAdd, sp.CapDrop = slices.Clone(sp.CapAdd), slices.Clone(sp.CapDrop)
+	return &c
+}
+
+func (h Header) copy() Header {
+	h.Metadata.Labels = maps.Clone(h.Metadata.Labels)
+	h.Policy = h.Policy.copy()
+	return h
+}
+
+func clone[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	v := *p
+	return &v
+}

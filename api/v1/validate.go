@@ -1,0 +1,373 @@
+package v1
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+)
+
+// nameRule is what the engine accepts as the name of a kind's objects.
+type nameRule struct {
+	pattern *regexp.Regexp
+	limit   int
+	allowed string
+}
+
+var (
+	// nameDNS: services and networks must be DNS components; the engine also takes _ (measured).
+	nameDNS  = nameRule{regexp.MustCompile(`^[a-zA-Z0-9](?:[-_a-zA-Z0-9]*[A-Za-z0-9])?$`), 63, "letters, digits, - and _, not at the ends"}
+	nameFile = nameRule{regexp.MustCompile(`^[a-zA-Z0-9]+(?:[a-zA-Z0-9-_.]*[a-zA-Z0-9])?$`), 64, "letters, digits, -, _ and ., not at the ends"}
+)
+
+// VersionSuffix is the length of what is added to the name of a config or secret: - and ten hexadecimal digits.
+const VersionSuffix = 11
+
+func nameVersioned(external bool) nameRule {
+	r := nameFile
+	if !external {
+		r.limit -= VersionSuffix
+	}
+	return r
+}
+
+func (h *Header) validateHeader(rule nameRule) problems {
+	var ps problems
+	name := h.Metadata.Name
+	switch {
+	case name == "":
+		ps.add("metadata.name", "is missing")
+	case len(name) > rule.limit:
+		ps.add("metadata.name", "%q has %d characters; at most %d are allowed here", name, len(name), rule.limit)
+	case !rule.pattern.MatchString(name):
+		ps.add("metadata.name", "%q may hold only %s", name, rule.allowed)
+	}
+	for _, k := range sortedKeys(h.Metadata.Labels) {
+		if k == "" || strings.ContainsAny(k, " \t\n") {
+			ps.add("metadata.labels", "the label %q is empty or holds white space", k)
+		}
+		if strings.HasPrefix(k, LabelPrefix) {
+			ps.add(PathKey("metadata.labels", k), "labels below %s are the operator's own", LabelPrefix)
+		}
+	}
+	ps.oneOf("policy.adopt", h.Policy.Adopt, AdoptNever, AdoptIfIdentical, AdoptTakeover)
+	for i, d := range h.Policy.DependsOn {
+		if key, err := ParseKey(d); err != nil {
+			ps.add(index("policy.dependsOn", i), "%v", err)
+		} else if key == h.Key() {
+			ps.add(index("policy.dependsOn", i), "an object cannot depend on itself")
+		}
+	}
+	for i, d := range h.Policy.IgnoreDifferences {
+		if !strings.HasPrefix(d, "spec.") && !strings.HasPrefix(d, "metadata.labels") && d != "spec" {
+			ps.add(index("policy.ignoreDifferences", i), "%q is not a field path such as spec.replicas or metadata.labels", d)
+		}
+	}
+	return ps
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
+
+// PathKey appends a map key to a field path: .NAME, or ["a.b/c"] where it is not a plain word.
+func PathKey(path, key string) string {
+	if identifier.MatchString(key) {
+		return path + "." + key
+	}
+	return fmt.Sprintf("%s[%q]", path, key)
+}
+
+// maxSpec bounds what one service may carry: the engine keeps the spec twice in one raft change of at most 1.5 MiB.
+const maxSpec = 500_000
+
+// Validate checks everything that can be known without a swarm.
+func (s *Service) Validate() []Problem {
+	ps := s.validateHeader(nameDNS)
+	sp := &s.Spec
+	if sp.Image == "" {
+		ps.add("spec.image", "is missing")
+	} else if _, err := reference.ParseNormalizedNamed(sp.Image); err != nil {
+		ps.add("spec.image", "%q is not an image reference: %v", sp.Image, err)
+	}
+	ps.oneOf("spec.mode", sp.Mode, ModeReplicated, ModeGlobal, ModeReplicatedJob, ModeGlobalJob)
+	if sp.Replicas != nil && (sp.Mode == ModeGlobal || sp.Mode == ModeGlobalJob) {
+		ps.add("spec.replicas", "cannot be stated for mode %s: it runs one task on each node", sp.Mode)
+	}
+	if sp.Job() {
+		for path, u := range map[string]*UpdateConfig{"spec.updateConfig": sp.UpdateConfig, "spec.rollbackConfig": sp.RollbackConfig} {
+			if u != nil {
+				ps.add(path, "cannot be stated for mode %s: the engine rolls out no updates of jobs", sp.Mode)
+			}
+		}
+	}
+	ps.names("spec.environment", sp.Environment)
+	ps.names("spec.containerLabels", sp.ContainerLabels)
+	ps.ports(sp.Ports)
+	ps.attachments(sp)
+	ps.mounts(sp.Mounts)
+	ps.healthcheck(sp.Healthcheck)
+	ps.resources(sp.Resources)
+	ps.restart(sp.RestartPolicy)
+	ps.placement(sp.Placement)
+	ps.update("spec.updateConfig", sp.UpdateConfig, "pause", "continue", "rollback")
+	ps.update("spec.rollbackConfig", sp.RollbackConfig, "pause", "continue")
+	if sp.Logging != nil && sp.Logging.Driver == "" && len(sp.Logging.Options) > 0 {
+		ps.add("spec.logging.driver", "is missing: options are for one driver")
+	}
+	for i, h := range sp.ExtraHosts {
+		host, address, ok := SplitHost(h)
+		if _, err := netip.ParseAddr(address); !ok || host == "" || (err != nil && address != "host-gateway") {
+			ps.add(index("spec.extraHosts", i), "%q is not of the form host:address", h)
+		}
+	}
+	if size := s.size(); size > maxSpec {
+		ps.add("spec", "has about %d bytes; at most %d can be updated safely", size, maxSpec)
+	}
+	return ps
+}
+
+// SplitHost splits host:address; the address may be an IPv6 one with colons of its own.
+func SplitHost(s string) (host, address string, ok bool) {
+	if host, address, ok = strings.Cut(s, "="); ok {
+		return host, address, true
+	}
+	return strings.Cut(s, ":")
+}
+
+func (s *Service) size() int {
+	n := 0
+	for _, m := range []map[string]string{s.Metadata.Labels, s.Spec.Environment, s.Spec.ContainerLabels} {
+		for k, v := range m {
+			n += len(k) + len(v)
+		}
+	}
+	for _, l := range [][]string{s.Spec.Entrypoint, s.Spec.Command} {
+		for _, v := range l {
+			n += len(v)
+		}
+	}
+	return n
+}
+
+func (ps *problems) names(path string, m map[string]string) {
+	for _, k := range sortedKeys(m) {
+		if k == "" || strings.ContainsAny(k, "=\x00") {
+			ps.add(path, "the name %q is empty or holds = or NUL", k)
+		}
+		if strings.Contains(m[k], "\x00") {
+			ps.add(PathKey(path, k), "holds a NUL byte")
+		}
+	}
+}
+
+func (ps *problems) ports(ports []Port) {
+	type outside struct {
+		port     uint32
+		protocol string
+	}
+	seen := map[outside]int{}
+	for i, p := range ports {
+		at := index("spec.ports", i)
+		if p.Target == 0 || p.Target > 65535 {
+			ps.add(at+".target", "%d is not a port between 1 and 65535", p.Target)
+		}
+		if p.Published > 65535 {
+			ps.add(at+".published", "%d is not a port between 1 and 65535", p.Published)
+		}
+		ps.oneOf(at+".protocol", p.Protocol, "tcp", "udp", "sctp")
+		ps.oneOf(at+".mode", p.Mode, "ingress", "host")
+		key := outside{p.Published, cmp.Or(p.Protocol, "tcp")}
+		if first, twice := seen[key]; twice && p.Published != 0 {
+			ps.add(at+".published", "%d/%s is published twice: also by spec.ports[%d]", key.port, key.protocol, first)
+		}
+		seen[key] = i
+	}
+}
+
+func (ps *problems) attachments(sp *ServiceSpec) {
+	networks := map[string]bool{}
+	for i, n := range sp.Networks {
+		at := index("spec.networks", i)
+		if n.Name == "" {
+			ps.add(at+".name", "is missing")
+		} else if networks[n.Name] {
+			ps.add(at+".name", "%q is stated twice", n.Name)
+		}
+		networks[n.Name] = true
+	}
+	configs, secrets := map[string]bool{}, map[string]bool{}
+	for i, c := range sp.Configs {
+		ps.file(index("spec.configs", i), c.Source, cmp.Or(c.Target, "/"+c.Source), configs)
+	}
+	for i, c := range sp.Secrets {
+		ps.file(index("spec.secrets", i), c.Source, cmp.Or(c.Target, c.Source), secrets)
+	}
+}
+
+func (ps *problems) file(at, source, target string, seen map[string]bool) {
+	if source == "" {
+		ps.add(at+".source", "is missing")
+	}
+	if seen[target] {
+		ps.add(at+".target", "%q is stated twice", target)
+	}
+	seen[target] = true
+}
+
+func (ps *problems) mounts(mounts []Mount) {
+	seen := map[string]bool{}
+	for i, m := range mounts {
+		at := index("spec.mounts", i)
+		if m.Type == "" {
+			ps.add(at+".type", "is missing; one of volume, bind, tmpfs, npipe")
+		}
+		ps.oneOf(at+".type", m.Type, "volume", "bind", "tmpfs", "npipe")
+		switch {
+		case m.Target == "":
+			ps.add(at+".target", "is missing")
+		case seen[m.Target]:
+			ps.add(at+".target", "%q is mounted twice", m.Target)
+		}
+		seen[m.Target] = true
+		switch {
+		case m.Type == "bind" && m.Source == "":
+			ps.add(at+".source", "is missing: a bind mount needs a path of the node")
+		case m.Type == "bind" && !path.IsAbs(m.Source) && !strings.Contains(m.Source, `:\`):
+			ps.add(at+".source", "%q is not an absolute path of the node", m.Source)
+		case m.Type == "tmpfs" && m.Source != "":
+			ps.add(at+".source", "cannot be stated for a tmpfs")
+		case m.Type == "volume" && strings.HasPrefix(m.Source, "/"):
+			ps.add(at+".source", "%q is a path; a mount of a path has type bind", m.Source)
+		}
+		for _, o := range []struct {
+			is    bool
+			name  string
+			wants string
+		}{{m.Bind != nil, "bind", "bind"}, {m.Volume != nil, "volume", "volume"}, {m.Tmpfs != nil, "tmpfs", "tmpfs"}} {
+			if o.is && m.Type != o.wants {
+				ps.add(at+"."+o.name, "is for mounts of type %s; this one is %s", o.wants, m.Type)
+			}
+		}
+		if m.Bind != nil {
+			ps.oneOf(at+".bind.propagation", m.Bind.Propagation, "rprivate", "private", "shared", "rshared", "slave", "rslave")
+		}
+	}
+}
+
+func (ps *problems) healthcheck(h *Healthcheck) {
+	if h == nil {
+		return
+	}
+	if len(h.Test) > 0 && !slices.Contains([]string{"CMD", "CMD-SHELL", "NONE"}, h.Test[0]) {
+		ps.add("spec.healthcheck.test", "a list must start with CMD, CMD-SHELL or NONE, this one starts with %q", h.Test[0])
+	}
+	if h.Disable && len(h.Test) > 0 && h.Test[0] != "NONE" {
+		ps.add("spec.healthcheck.disable", "contradicts spec.healthcheck.test")
+	}
+	for _, d := range []struct {
+		name  string
+		value Duration
+	}{{"interval", h.Interval}, {"timeout", h.Timeout}, {"startPeriod", h.StartPeriod}, {"startInterval", h.StartInterval}} {
+		if d.value != 0 && d.value < 1_000_000 { // the engine's least, measured by its own validation
+			ps.add("spec.healthcheck."+d.name, "%s is less than 1ms", d.value)
+		}
+	}
+}
+
+func (ps *problems) resources(r *Resources) {
+	if r == nil {
+		return
+	}
+	for _, c := range []struct {
+		at     string
+		cpus   CPUs
+		memory Bytes
+	}{{"limits", r.Limits.CPUs, r.Limits.Memory}, {"reservations", r.Reservations.CPUs, r.Reservations.Memory}} {
+		if c.cpus != 0 && c.cpus < 1_000_000 {
+			ps.add("spec.resources."+c.at+".cpus", "%s is less than the engine's least, 0.001", c.cpus)
+		}
+		if c.memory != 0 && c.memory < 4<<20 {
+			ps.add("spec.resources."+c.at+".memory", "%s is less than the engine's least, 4MiB", c.memory)
+		}
+	}
+	if r.Limits.Pids < 0 {
+		ps.add("spec.resources.limits.pids", "%d is negative", r.Limits.Pids)
+	}
+	if l, v := r.Limits.CPUs, r.Reservations.CPUs; l != 0 && v > l {
+		ps.add("spec.resources.reservations.cpus", "%s is more than the limit of %s", v, l)
+	}
+	if l, v := r.Limits.Memory, r.Reservations.Memory; l != 0 && v > l {
+		ps.add("spec.resources.reservations.memory", "%s is more than the limit of %s", v, l)
+	}
+}
+
+func (ps *problems) restart(r *RestartPolicy) {
+	if r != nil {
+		ps.oneOf("spec.restartPolicy.condition", r.Condition, "any", "on-failure", "none")
+	}
+}
+
+func (ps *problems) update(at string, u *UpdateConfig, actions ...string) {
+	if u == nil {
+		return
+	}
+	ps.oneOf(at+".failureAction", u.FailureAction, actions...)
+	ps.oneOf(at+".order", u.Order, "stop-first", "start-first")
+}
+
+// constraintKeys are what SwarmKit's scheduler knows; it accepts anything else and then never schedules.
+var constraintKeys = []string{"node.id", "node.hostname", "node.role", "node.platform.os", "node.platform.arch", "node.ip", "node.labels.", "engine.labels."}
+
+func (ps *problems) placement(p *Placement) {
+	if p == nil {
+		return
+	}
+	for i, c := range p.Constraints {
+		at := index("spec.placement.constraints", i)
+		key, op, value := splitConstraint(c)
+		switch {
+		case op == "" || key == "" || value == "":
+			ps.add(at, "%q is not of the form KEY == VALUE or KEY != VALUE", c)
+		case !knownConstraint(key):
+			ps.add(at, "%q is not a key the scheduler knows: %s%s", key, strings.Join(constraintKeys, " "), DidYouMean(key, constraintKeys))
+		case key == "node.role" && value != "manager" && value != "worker":
+			ps.add(at, "%q is not one of manager, worker", value)
+		}
+	}
+	for i, s := range p.Preferences {
+		if !strings.HasPrefix(s.Spread, "node.labels.") && !strings.HasPrefix(s.Spread, "engine.labels.") {
+			ps.add(index("spec.placement.preferences", i)+".spread", "%q is not a label of nodes or engines, such as node.labels.zone", s.Spread)
+		}
+	}
+}
+
+func splitConstraint(c string) (key, op, value string) {
+	for _, op := range []string{"==", "!="} {
+		if key, value, ok := strings.Cut(c, op); ok {
+			return strings.TrimSpace(key), op, strings.TrimSpace(value)
+		}
+	}
+	return "", "", ""
+}
+
+func knownConstraint(key string) bool {
+	return slices.ContainsFunc(constraintKeys, func(k string) bool {
+		if strings.HasSuffix(k, ".") {
+			return strings.HasPrefix(strings.ToLower(key), k) && len(key) > len(k)
+		}
+		return strings.EqualFold(k, key)
+	})
+}

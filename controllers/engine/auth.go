@@ -1,0 +1,54 @@
+package engine
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/moby/moby/api/pkg/authconfig"
+	"github.com/moby/moby/api/types/registry"
+)
+
+const hidden = "(hidden)"
+
+// RegistryAuth is a credential for a registry in the form of the X-Registry-Auth header. It cannot be printed: it shows
+// as "(hidden)", and inside of an unexported field, where fmt calls no method, as an address. The zero value is none.
+type RegistryAuth struct{ encoded *string }
+
+// NewRegistryAuth encodes a credential as the docker CLI does.
+func NewRegistryAuth(a registry.AuthConfig) (RegistryAuth, error) {
+	if a == (registry.AuthConfig{}) {
+		return RegistryAuth{}, nil
+	}
+	encoded, err := authconfig.Encode(a)
+	if err != nil {
+		return RegistryAuth{}, fmt.Errorf("encoding a registry credential: %T", err)
+	}
+	return RegistryAuth{encoded: &encoded}, nil
+}
+
+// Reveal is the header's value, for the header alone.
+func (a RegistryAuth) Reveal() string {
+	if a.encoded == nil {
+		return ""
+	}
+	return *a.encoded
+}
+
+// Empty says that there is no credential.
+func (a RegistryAuth) Empty() bool { return a.encoded == nil || *a.encoded == "" }
+
+func (a RegistryAuth) String() string {
+	if a.Empty() {
+		return ""
+	}
+	return hidden
+}
+
+func (a RegistryAuth) GoString() string { return a.String() }
+
+func (a RegistryAuth) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, a.String()) }
+
+func (a RegistryAuth) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// MarshalLog is logr's.
+func (a RegistryAuth) MarshalLog() any { return a.String() }

@@ -1,0 +1,183 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/moby/moby/client"
+)
+
+// The calls that the operator makes, with the moby client's own signatures: the list is the width of the door. Those of
+// services are in services.go, they differ. What is not here is reached through [Client.API].
+
+var (
+	_ client.NodeAPIClient         = (*Client)(nil)
+	_ client.ConfigAPIClient       = (*Client)(nil)
+	_ client.SecretAPIClient       = (*Client)(nil)
+	_ client.SwarmAPIClient        = (*Client)(nil)
+	_ client.TaskAPIClient         = (*Client)(nil)
+	_ client.DistributionAPIClient = (*Client)(nil)
+)
+
+// call1 and call2 run one call of the moby client, without and with the name of an object, and make its error readable.
+func call1[O, R any](ctx context.Context, c *Client, f func(*client.Client, context.Context, O) (R, error), o O) (R, error) {
+	api, err := c.API(ctx)
+	if err != nil {
+		return *new(R), err
+	}
+	ctx, status := noting(ctx)
+	r, err := f(api, ctx, o)
+	return r, explained(err, status)
+}
+
+func call2[O, R any](ctx context.Context, c *Client, f func(*client.Client, context.Context, string, O) (R, error), id string, o O) (R, error) {
+	api, err := c.API(ctx)
+	if err != nil {
+		return *new(R), err
+	}
+	ctx, status := noting(ctx)
+	r, err := f(api, ctx, id, o)
+	return r, explained(err, status)
+}
+
+func (c *Client) TaskList(ctx context.Context, o client.TaskListOptions) (client.TaskListResult, error) {
+	return call1(ctx, c, (*client.Client).TaskList, o)
+}
+
+func (c *Client) TaskInspect(ctx context.Context, id string, o client.TaskInspectOptions) (client.TaskInspectResult, error) {
+	return call2(ctx, c, (*client.Client).TaskInspect, id, o)
+}
+
+func (c *Client) TaskLogs(ctx context.Context, id string, o client.TaskLogsOptions) (client.TaskLogsResult, error) {
+	return call2(ctx, c, (*client.Client).TaskLogs, id, o)
+}
+
+func (c *Client) NodeList(ctx context.Context, o client.NodeListOptions) (client.NodeListResult, error) {
+	return call1(ctx, c, (*client.Client).NodeList, o)
+}
+
+func (c *Client) NodeInspect(ctx context.Context, id string, o client.NodeInspectOptions) (client.NodeInspectResult, error) {
+	return call2(ctx, c, (*client.Client).NodeInspect, id, o)
+}
+
+func (c *Client) NodeUpdate(ctx context.Context, id string, o client.NodeUpdateOptions) (client.NodeUpdateResult, error) {
+	return call2(ctx, c, (*client.Client).NodeUpdate, id, o)
+}
+
+func (c *Client) NodeRemove(ctx context.Context, id string, o client.NodeRemoveOptions) (client.NodeRemoveResult, error) {
+	return call2(ctx, c, (*client.Client).NodeRemove, id, o)
+}
+
+func (c *Client) ConfigList(ctx context.Context, o client.ConfigListOptions) (client.ConfigListResult, error) {
+	return call1(ctx, c, (*client.Client).ConfigList, o)
+}
+
+func (c *Client) ConfigInspect(ctx context.Context, id string, o client.ConfigInspectOptions) (client.ConfigInspectResult, error) {
+	return call2(ctx, c, (*client.Client).ConfigInspect, id, o)
+}
+
+func (c *Client) ConfigCreate(ctx context.Context, o client.ConfigCreateOptions) (client.ConfigCreateResult, error) {
+	return call1(ctx, c, (*client.Client).ConfigCreate, o)
+}
+
+func (c *Client) ConfigUpdate(ctx context.Context, id string, o client.ConfigUpdateOptions) (client.ConfigUpdateResult, error) {
+	return call2(ctx, c, (*client.Client).ConfigUpdate, id, o)
+}
+
+func (c *Client) ConfigRemove(ctx context.Context, id string, o client.ConfigRemoveOptions) (client.ConfigRemoveResult, error) {
+	return call2(ctx, c, (*client.Client).ConfigRemove, id, o)
+}
+
+func (c *Client) SecretList(ctx context.Context, o client.SecretListOptions) (client.SecretListResult, error) {
+	return call1(ctx, c, (*client.Client).SecretList, o)
+}
+
+func (c *Client) SecretInspect(ctx context.Context, id string, o client.SecretInspectOptions) (client.SecretInspectResult, error) {
+	return call2(ctx, c, (*client.Client).SecretInspect, id, o)
+}
+
+func (c *Client) SecretCreate(ctx context.Context, o client.SecretCreateOptions) (client.SecretCreateResult, error) {
+	return call1(ctx, c, (*client.Client).SecretCreate, o)
+}
+
+func (c *Client) SecretUpdate(ctx context.Context, id string, o client.SecretUpdateOptions) (client.SecretUpdateResult, error) {
+	return call2(ctx, c, (*client.Client).SecretUpdate, id, o)
+}
+
+func (c *Client) SecretRemove(ctx context.Context, id string, o client.SecretRemoveOptions) (client.SecretRemoveResult, error) {
+	return call2(ctx, c, (*client.Client).SecretRemove, id, o)
+}
+
+func (c *Client) NetworkList(ctx context.Context, o client.NetworkListOptions) (client.NetworkListResult, error) {
+	return call1(ctx, c, (*client.Client).NetworkList, o)
+}
+
+func (c *Client) NetworkInspect(ctx context.Context, id string, o client.NetworkInspectOptions) (client.NetworkInspectResult, error) {
+	return call2(ctx, c, (*client.Client).NetworkInspect, id, o)
+}
+
+func (c *Client) NetworkCreate(ctx context.Context, id string, o client.NetworkCreateOptions) (client.NetworkCreateResult, error) {
+	return call2(ctx, c, (*client.Client).NetworkCreate, id, o)
+}
+
+func (c *Client) NetworkRemove(ctx context.Context, id string, o client.NetworkRemoveOptions) (client.NetworkRemoveResult, error) {
+	return call2(ctx, c, (*client.Client).NetworkRemove, id, o)
+}
+
+func (c *Client) VolumeList(ctx context.Context, o client.VolumeListOptions) (client.VolumeListResult, error) {
+	return call1(ctx, c, (*client.Client).VolumeList, o)
+}
+
+func (c *Client) VolumeInspect(ctx context.Context, id string, o client.VolumeInspectOptions) (client.VolumeInspectResult, error) {
+	return call2(ctx, c, (*client.Client).VolumeInspect, id, o)
+}
+
+func (c *Client) VolumeCreate(ctx context.Context, o client.VolumeCreateOptions) (client.VolumeCreateResult, error) {
+	return call1(ctx, c, (*client.Client).VolumeCreate, o)
+}
+
+func (c *Client) VolumeUpdate(ctx context.Context, id string, o client.VolumeUpdateOptions) (client.VolumeUpdateResult, error) {
+	return call2(ctx, c, (*client.Client).VolumeUpdate, id, o)
+}
+
+func (c *Client) VolumeRemove(ctx context.Context, id string, o client.VolumeRemoveOptions) (client.VolumeRemoveResult, error) {
+	return call2(ctx, c, (*client.Client).VolumeRemove, id, o)
+}
+
+func (c *Client) SwarmInspect(ctx context.Context, o client.SwarmInspectOptions) (client.SwarmInspectResult, error) {
+	return call1(ctx, c, (*client.Client).SwarmInspect, o)
+}
+
+func (c *Client) SwarmInit(ctx context.Context, o client.SwarmInitOptions) (client.SwarmInitResult, error) {
+	return call1(ctx, c, (*client.Client).SwarmInit, o)
+}
+
+func (c *Client) SwarmJoin(ctx context.Context, o client.SwarmJoinOptions) (client.SwarmJoinResult, error) {
+	return call1(ctx, c, (*client.Client).SwarmJoin, o)
+}
+
+func (c *Client) SwarmUpdate(ctx context.Context, o client.SwarmUpdateOptions) (client.SwarmUpdateResult, error) {
+	return call1(ctx, c, (*client.Client).SwarmUpdate, o)
+}
+
+func (c *Client) SwarmLeave(ctx context.Context, o client.SwarmLeaveOptions) (client.SwarmLeaveResult, error) {
+	return call1(ctx, c, (*client.Client).SwarmLeave, o)
+}
+
+func (c *Client) SwarmUnlock(ctx context.Context, o client.SwarmUnlockOptions) (client.SwarmUnlockResult, error) {
+	return call1(ctx, c, (*client.Client).SwarmUnlock, o)
+}
+
+func (c *Client) SwarmGetUnlockKey(ctx context.Context) (client.SwarmGetUnlockKeyResult, error) {
+	get := func(api *client.Client, ctx context.Context, _ struct{}) (client.SwarmGetUnlockKeyResult, error) {
+		return api.SwarmGetUnlockKey(ctx)
+	}
+	return call1(ctx, c, get, struct{}{})
+}
+
+func (c *Client) DistributionInspect(ctx context.Context, id string, o client.DistributionInspectOptions) (client.DistributionInspectResult, error) {
+	return call2(ctx, c, (*client.Client).DistributionInspect, id, o)
+}
+
+func (c *Client) ServiceLogs(ctx context.Context, id string, o client.ServiceLogsOptions) (client.ServiceLogsResult, error) {
+	return call2(ctx, c, (*client.Client).ServiceLogs, id, o)
+}

@@ -1,0 +1,180 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/moby/moby/client"
+	"github.com/moby/moby/client/pkg/versions"
+	"golang.org/x/sync/singleflight"
+)
+
+// Client is an opened engine. It is safe for use by many goroutines. Nothing is sent until the first call.
+type Client struct {
+	host      string
+	addr      address
+	timeout   time.Duration
+	userAgent string
+	log       logr.Logger
+	creds     *credentials
+
+	base  *http.Transport
+	http  *http.Client
+	fixed string // DOCKER_API_VERSION
+
+	session     atomic.Pointer[session]
+	negotiating singleflight.Group
+	events      retry
+}
+
+// session is what the engine answered when it was asked for its API version.
+type session struct {
+	moby    *client.Client
+	version string // what we speak
+	server  string // the newest that the engine speaks, empty when the version is fixed by DOCKER_API_VERSION
+}
+
+// Open finds the engine as the docker CLI finds it. It reads files and environment and does not connect.
+func Open(o Options) (*Client, error) {
+	o = o.withDefaults()
+	ep, err := locate(o)
+	if err != nil {
+		return nil, err
+	}
+	base, addr, err := dial(ep)
+	if err != nil {
+		return nil, err
+	}
+	fixed, err := fixedVersion()
+	if err != nil {
+		return nil, err
+	}
+	creds := newCredentials(o.ConfigDir)
+	header, err := creds.httpHeaders()
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{
+		host: printable(ep.host), addr: addr, timeout: o.CallTimeout, userAgent: o.UserAgent, log: o.Logger,
+		creds: creds, base: base, fixed: fixed, events: defaultRetry(),
+	}
+	c.http = &http.Client{CheckRedirect: client.CheckRedirect, Transport: &transport{
+		base: base, host: c.host, timeout: o.CallTimeout, log: o.Logger, observe: o.Observe, header: header, version: c.sawVersion,
+	}}
+	return c, nil
+}
+
+// Host is where the engine is, without credentials.
+func (c *Client) Host() string { return c.host }
+
+// Close lets go of idle connections. Calls under way go on.
+func (c *Client) Close() error {
+	c.base.CloseIdleConnections()
+	return nil
+}
+
+// API is the moby client, for calls that Client has no method for. Its errors are its own: the predicates mostly work on
+// them, [Explain] makes them readable. Read the comments of ServiceCreate and ServiceUpdate before using its methods of these names.
+func (c *Client) API(ctx context.Context) (*client.Client, error) {
+	s, err := c.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.moby, nil
+}
+
+// Version is the API version spoken with the engine; features newer than it are dropped by the engine without a word.
+func (c *Client) Version(ctx context.Context) (string, error) {
+	s, err := c.ready(ctx)
+	if err != nil {
+		return "", err
+	}
+	return s.version, nil
+}
+
+// Explain makes an error of a call made through [Client.API] readable.
+func Explain(err error) error { return unpacked(err) }
+
+// ready asks the engine for its API version once. The moby client can do so too, but it ignores a failed ping and then
+// calls with its newest version, and it never goes up again after the engine was upgraded.
+func (c *Client) ready(ctx context.Context) (*session, error) {
+	if s := c.session.Load(); s != nil {
+		return s, nil
+	}
+	// Not with the caller's context: others wait for the same answer.
+	result := c.negotiating.DoChan("", func() (any, error) { return c.negotiate(context.WithoutCancel(ctx)) })
+	select {
+	case r := <-result:
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		return r.Val.(*session), nil
+	case <-ctx.Done():
+		return nil, &Error{Host: c.host, Method: http.MethodHead, Route: "/_ping", err: ctx.Err(), timeout: c.timeout}
+	}
+}
+
+func (c *Client) negotiate(ctx context.Context) (*session, error) {
+	if s := c.session.Load(); s != nil {
+		return s, nil
+	}
+	s := &session{version: c.fixed}
+	if c.fixed == "" {
+		server, err := c.ping(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.server, s.version = server, client.MaxAPIVersion
+		if versions.LessThan(server, s.version) {
+			s.version = server
+		}
+		if versions.LessThan(s.version, client.MinAPIVersion) {
+			return nil, &versionError{server: server}
+		}
+	}
+	var err error
+	if s.moby, err = c.mobyClient(s.version); err != nil {
+		return nil, fmt.Errorf("opening %s: %w", c.host, err)
+	}
+	c.session.Store(s)
+	return s, nil
+}
+
+// mobyClient gives the moby client our transport. The order matters: WithHost wants to configure a transport of its own.
+func (c *Client) mobyClient(version string) (*client.Client, error) {
+	return client.New(
+		client.WithHost(c.addr.mobyHost),
+		client.WithScheme(c.addr.scheme),
+		client.WithHTTPClient(c.http),
+		client.WithUserAgent(c.userAgent),
+		client.WithAPIVersion(version),
+	)
+}
+
+// sawVersion forgets the session when the engine at this address became another one: every answer names its newest API.
+func (c *Client) sawVersion(server string) {
+	if s := c.session.Load(); s != nil && s.server != "" && s.server != server {
+		c.session.CompareAndSwap(s, nil)
+	}
+}
+
+func fixedVersion() (string, error) {
+	v := strings.TrimPrefix(strings.TrimSpace(os.Getenv(client.EnvOverrideAPIVersion)), "v")
+	if v == "" {
+		return "", nil
+	}
+	var major, minor int
+	if n, err := fmt.Sscanf(v, "%d.%d", &major, &minor); n != 2 || err != nil || fmt.Sprintf("%d.%d", major, minor) != v {
+		return "", fmt.Errorf("reading DOCKER_API_VERSION: %q is not a version such as 1.44", v)
+	}
+	if versions.LessThan(v, client.MinAPIVersion) || versions.GreaterThan(v, client.MaxAPIVersion) {
+		return "", fmt.Errorf("reading DOCKER_API_VERSION: %s is not between %s and %s", v, client.MinAPIVersion, client.MaxAPIVersion)
+	}
+	return v, nil
+}

@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/distribution/reference"
+	"github.com/docker/cli/cli/config"
+	"github.com/docker/cli/cli/config/configfile"
+	helpers "github.com/docker/cli/cli/config/credentials"
+	"github.com/moby/moby/api/types/registry"
+)
+
+// Auth is the credential that the docker config holds for an image's registry, from auths, credHelpers, credsStore or
+// DOCKER_AUTH_CONFIG: what `docker service create --with-registry-auth` sends. Without one it is empty, where the CLI
+// sends an encoded "{}", which would overwrite a service's own. A helper is asked each time; [Resolver] asks once a run.
+func (c *Client) Auth(image string) (RegistryAuth, error) { return c.creds.auth(image) }
+
+// credentials is the docker config, read again when its file changed: we live longer than a docker login.
+type credentials struct {
+	dir string
+
+	mu     sync.Mutex
+	loaded bool
+	stamp  stamp
+	cfg    *configfile.ConfigFile
+}
+
+// stamp tells one state of a file from another. docker login replaces the file, and two writes within the clock's
+// resolution would differ in size or not matter.
+type stamp struct {
+	modified time.Time
+	size     int64
+	exists   bool
+}
+
+func newCredentials(dir string) *credentials { return &credentials{dir: dir} }
+
+func (c *credentials) auth(image string) (RegistryAuth, error) {
+	domain, err := registryOf(image)
+	if err != nil {
+		return RegistryAuth{}, err
+	}
+	cfg, err := c.current()
+	if err != nil {
+		return RegistryAuth{}, err
+	}
+	// The CLI's own GetAuthConfig knows that Docker Hub is kept under https://index.docker.io/v1/.
+	a, err := cfg.GetAuthConfig(domain)
+	if err != nil {
+		return RegistryAuth{}, fmt.Errorf("asking the credential helper for %s: %s", domain, helperError(err))
+	}
+	if a.Username == "" && a.Password == "" && a.Auth == "" && a.IdentityToken == "" && a.RegistryToken == "" {
+		return RegistryAuth{}, nil
+	}
+	return NewRegistryAuth(registry.AuthConfig{
+		Username: a.Username, Password: a.Password, ServerAddress: a.ServerAddress,
+		Auth: a.Auth, IdentityToken: a.IdentityToken, RegistryToken: a.RegistryToken,
+	})
+}
+
+func registryOf(image string) (string, error) {
+	ref, err := reference.ParseNormalizedNamed(image)
+	if err != nil {
+		return "", fmt.Errorf("reading image name %q: %w", image, err)
+	}
+	return reference.Domain(ref), nil
+}
+
+// helperError passes on why a helper failed, not what it printed if that may be the credential: its answer is JSON.
+func helperError(err error) string {
+	text := err.Error()
+	if strings.ContainsAny(text, "{}\"") || len(text) > 300 {
+		return "it failed, and its answer is not shown here"
+	}
+	return text
+}
+
+func (c *credentials) current() (*configfile.ConfigFile, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := stampOf(filepath.Join(c.dir, config.ConfigFileName))
+	if c.loaded && now == c.stamp {
+		return c.cfg, nil
+	}
+	cfg, err := loadConfig(c.dir)
+	if err != nil {
+		return nil, err
+	}
+	c.loaded, c.stamp, c.cfg = true, now, cfg
+	return cfg, nil
+}
+
+func stampOf(path string) stamp {
+	info, err := os.Stat(path)
+	if err != nil {
+		return stamp{}
+	}
+	return stamp{modified: info.ModTime(), size: info.Size(), exists: true}
+}
+
+// loadConfig reads the docker config as the CLI does, a platform's default helper included. Its parse errors may quote a
+// value of the file and are replaced.
+func loadConfig(dir string) (*configfile.ConfigFile, error) {
+	cfg, err := config.Load(dir)
+	if err != nil {
+		file := filepath.Join(dir, config.ConfigFileName)
+		if pe, ok := errors.AsType[*os.PathError](err); ok {
+			return nil, fmt.Errorf("reading the docker config: %w", pe)
+		}
+		if se, ok := errors.AsType[*json.SyntaxError](err); ok {
+			return nil, fmt.Errorf("reading the docker config %s: not valid JSON at byte %d", file, se.Offset)
+		}
+		return nil, fmt.Errorf("reading the docker config %s: not a docker config (the reason may quote a credential)", file)
+	}
+	if !cfg.ContainsAuth() {
+		cfg.CredentialsStore = helpers.DetectDefaultStore(cfg.CredentialsStore)
+	}
+	return cfg, nil
+}
+
+// httpHeaders are the docker config's HttpHeaders, or instead of them those of DOCKER_CUSTOM_HEADERS (key=value, as CSV);
+// both may be credentials of a proxy.
+func (c *credentials) httpHeaders() (http.Header, error) {
+	h := http.Header{}
+	if value := os.Getenv("DOCKER_CUSTOM_HEADERS"); value != "" {
+		pairs, err := csv.NewReader(strings.NewReader(value)).Read()
+		if err != nil {
+			return nil, errors.New("reading DOCKER_CUSTOM_HEADERS: not comma-separated key=value pairs")
+		}
+		for _, pair := range pairs {
+			k, v, ok := strings.Cut(pair, "=")
+			if k = strings.TrimSpace(k); !ok || k == "" {
+				return nil, errors.New("reading DOCKER_CUSTOM_HEADERS: not comma-separated key=value pairs")
+			}
+			h.Set(k, v)
+		}
+		return h, nil
+	}
+	cfg, err := c.current()
+	if err != nil {
+		return nil, err
+	}
+	for k, v := range cfg.HTTPHeaders {
+		h.Set(k, v)
+	}
+	return h, nil
+}

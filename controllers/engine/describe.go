@@ -1,0 +1,50 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+)
+
+// About is what an engine says about itself. It answers also without quorum and on a worker.
+type About struct {
+	API      string // negotiated
+	Version  string // of the engine
+	Name     string // hostname
+	Platform string // os/arch
+
+	NodeID string
+	State  swarm.LocalNodeState // inactive, pending, active, error, locked
+	// Manager is ControlAvailable. It stays true on a manager that lost its quorum and on one that was removed from the
+	// swarm; then Error tells. Whether it leads, only GET /nodes/{NodeID} says.
+	Manager   bool
+	ClusterID string // known to managers
+	Error     string
+}
+
+// Describe asks once: /info, and a ping before the first call of all.
+func (c *Client) Describe(ctx context.Context) (About, error) {
+	s, err := c.ready(ctx)
+	if err != nil {
+		return About{}, err
+	}
+	r, err := call1(ctx, c, (*client.Client).Info, client.InfoOptions{})
+	if err != nil {
+		return About{}, err
+	}
+	a := About{
+		API:      s.version,
+		Version:  r.Info.ServerVersion,
+		Name:     r.Info.Name,
+		Platform: r.Info.OSType + "/" + r.Info.Architecture,
+		NodeID:   r.Info.Swarm.NodeID,
+		State:    r.Info.Swarm.LocalNodeState,
+		Manager:  r.Info.Swarm.ControlAvailable,
+		Error:    r.Info.Swarm.Error,
+	}
+	if r.Info.Swarm.Cluster != nil {
+		a.ClusterID = r.Info.Swarm.Cluster.ID
+	}
+	return a, nil
+}

@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/moby/moby/api/types/events"
+)
+
+// Types of the events that are not the engine's.
+const (
+	// Reconnected comes after every connect, the first one too: whatever happened before it may have been missed.
+	Reconnected = "reconnected"
+	// Lost stands for events that were dropped because the reader was slow.
+	Lost = "lost"
+)
+
+// Event is a hint that something may have changed, and never more: a manager that was just promoted replays the swarm's
+// whole history as new, a slow subscriber loses events silently, a stream may stay open and silent for ever, and the
+// cluster object has none. Look at the swarm, not at the event.
+type Event struct {
+	Type       string // service, node, secret, config, network; Reconnected; Lost
+	Action     string
+	ID         string
+	Name       string
+	Attributes map[string]string
+}
+
+// Events subscribes to the swarm's events until ctx ends, and then closes the channel. It reconnects for ever.
+func (c *Client) Events(ctx context.Context) <-chan Event {
+	out := make(chan Event)
+	in := make(chan Event)
+	go relay(ctx, in, out)
+	go func() {
+		defer close(in)
+		c.events.run(ctx, func(ctx context.Context) error { return c.stream(ctx, in) }, func(err error, wait time.Duration) {
+			c.log.V(1).Info("event stream ended", "error", err.Error(), "again in", wait)
+		})
+	}()
+	return out
+}
+
+// stream makes one connection and reads it to its end.
+func (c *Client) stream(ctx context.Context, to chan<- Event) error {
+	filters, err := json.Marshal(map[string]map[string]bool{
+		"scope": {"swarm": true},
+		"type":  {"service": true, "node": true, "secret": true, "config": true, "network": true},
+	})
+	if err != nil {
+		return err
+	}
+	resp, err := c.send(ctx, request{method: http.MethodGet, path: "/events", query: url.Values{"filters": {string(filters)}}})
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if !give(ctx, to, Event{Type: Reconnected}) {
+		return ctx.Err()
+	}
+	dec := json.NewDecoder(resp.Body)
+	for {
+		var m events.Message
+		if err := dec.Decode(&m); err != nil {
+			return unpacked(err)
+		}
+		e := Event{Type: string(m.Type), Action: string(m.Action), ID: m.Actor.ID, Name: m.Actor.Attributes["name"], Attributes: m.Actor.Attributes}
+		if !give(ctx, to, e) {
+			return ctx.Err()
+		}
+	}
+}
+
+func give(ctx context.Context, to chan<- Event, e Event) bool {
+	select {
+	case to <- e:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// pendingLimit is how many different events wait for a slow reader.
+const pendingLimit = 1024
+
+// relay stands between the stream, which must not wait (the engine drops events of a subscriber that does not read for
+// 100 ms), and the reader. What waits and says the same is said once.
+func relay(ctx context.Context, in <-chan Event, out chan<- Event) {
+	defer close(out)
+	q := queue{waiting: map[eventKey]int{}}
+	for {
+		head, to := q.head(out)
+		select {
+		case e, ok := <-in:
+			if !ok {
+				return
+			}
+			q.push(e)
+		case to <- head:
+			q.pop()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+type eventKey struct{ typ, action, id string }
+
+func (e Event) key() eventKey { return eventKey{e.Type, e.Action, e.ID} }
+
+// queue keeps events in the order of their first arrival.
+type queue struct {
+	events  []Event
+	waiting map[eventKey]int // position in events, counted from the first event ever
+	popped  int
+}
+
+// head is the event to hand out, and the channel to hand it to: nil, on which nobody ever receives, if there is none.
+func (q *queue) head(out chan<- Event) (Event, chan<- Event) {
+	if len(q.events) == 0 {
+		return Event{}, nil
+	}
+	return q.events[0], out
+}
+
+func (q *queue) push(e Event) {
+	if at, ok := q.waiting[e.key()]; ok {
+		q.events[at-q.popped] = e // the newer attributes
+		return
+	}
+	if len(q.events) >= pendingLimit {
+		q.popped += len(q.events)
+		q.events = q.events[:0]
+		clear(q.waiting)
+		e = Event{Type: Lost}
+	}
+	q.waiting[e.key()] = q.popped + len(q.events)
+	q.events = append(q.events, e)
+}
+
+func (q *queue) pop() {
+	delete(q.waiting, q.events[0].key())
+	q.events = q.events[1:]
+	q.popped++
+}

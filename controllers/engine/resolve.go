@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/distribution/reference"
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/singleflight"
+)
+
+// Resolved is what a registry says of an image's name now.
+type Resolved struct {
+	Image     string           // as docker writes it, tag and digest: "nginx:1.27@sha256:…"; a name that has a digest keeps it
+	Digest    string           // "sha256:…"
+	Platforms []swarm.Platform // for Placement.Platforms
+}
+
+// Resolve asks the registry, through the engine, for an image's digest and platforms: what the docker CLI does for
+// `service create` and `service update --image` unless --no-resolve-image says otherwise (moby/client's
+// imageDigestAndPlatforms). The engine answers from its own side of the network.
+func (c *Client) Resolve(ctx context.Context, image string, auth RegistryAuth) (Resolved, error) {
+	named, err := reference.ParseNormalizedNamed(image)
+	if err != nil {
+		return Resolved{}, fmt.Errorf("resolving image %q: %w", image, err)
+	}
+	named = reference.TagNameOnly(named)
+	name := reference.FamiliarString(named)
+	r, err := c.DistributionInspect(ctx, name, client.DistributionInspectOptions{EncodedRegistryAuth: auth.Reveal()})
+	if err != nil {
+		return Resolved{}, fmt.Errorf("resolving image %s: %w", name, err)
+	}
+	got := Resolved{Image: name, Digest: r.Descriptor.Digest.String(), Platforms: platforms(r.Platforms)}
+	if _, pinned := named.(reference.Digested); pinned {
+		return got, nil
+	}
+	pinned, err := reference.WithDigest(named, r.Descriptor.Digest)
+	if err != nil {
+		return Resolved{}, fmt.Errorf("resolving image %s: the registry's digest: %w", name, err)
+	}
+	got.Image = reference.FamiliarString(pinned)
+	return got, nil
+}
+
+// platforms drops attestations and what swarm cannot tell apart. "arm" has no architecture here: nodes call themselves
+// armv7l and the like, and no task would ever match (swarmkit issue 2294).
+func platforms(all []ocispec.Platform) []swarm.Platform {
+	var out []swarm.Platform
+	seen := map[swarm.Platform]bool{}
+	for _, p := range all {
+		if p.OS == "unknown" || p.Architecture == "unknown" {
+			continue
+		}
+		s := swarm.Platform{OS: p.OS, Architecture: p.Architecture}
+		if strings.EqualFold(s.Architecture, "arm") {
+			s.Architecture = ""
+		}
+		if !seen[s] {
+			seen[s] = true
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// Resolver asks for each distinct image and each registry's credential once. It is made for one run and thrown away, so
+// that the next run sees a tag that moved. A failure is remembered too: a registry that is down is asked once per image.
+type Resolver struct {
+	engine *Client
+	flight singleflight.Group
+	mu     sync.Mutex
+	images map[string]resolution
+	auths  map[string]credential
+}
+
+type resolution struct {
+	resolved Resolved
+	err      error
+}
+
+type credential struct {
+	auth RegistryAuth
+	err  error
+}
+
+// NewResolver makes the memory of one run.
+func NewResolver(c *Client) *Resolver {
+	return &Resolver{engine: c, images: map[string]resolution{}, auths: map[string]credential{}}
+}
+
+// Auth is [Client.Auth], asked once per registry.
+func (r *Resolver) Auth(image string) (RegistryAuth, error) {
+	domain, err := registryOf(image)
+	if err != nil {
+		return RegistryAuth{}, err
+	}
+	v, _, _ := r.flight.Do("auth "+domain, func() (any, error) {
+		if c, ok := recall(r, r.auths, domain); ok {
+			return c, nil
+		}
+		var c credential
+		c.auth, c.err = r.engine.Auth(image)
+		remember(r, r.auths, domain, c)
+		return c, nil
+	})
+	c := v.(credential)
+	return c.auth, c.err
+}
+
+// Resolve is [Client.Resolve] with the docker config's credential, once per image.
+func (r *Resolver) Resolve(ctx context.Context, image string) (Resolved, error) {
+	if got, ok := recall(r, r.images, image); ok {
+		return got.resolved, got.err
+	}
+	result := r.flight.DoChan("image "+image, func() (any, error) {
+		if got, ok := recall(r, r.images, image); ok {
+			return got, nil
+		}
+		var got resolution
+		auth, err := r.Auth(image)
+		if err != nil {
+			got.err = fmt.Errorf("resolving image %s: %w", image, err)
+		} else {
+			got.resolved, got.err = r.engine.Resolve(ctx, image, auth)
+		}
+		if !errors.Is(got.err, context.Canceled) {
+			remember(r, r.images, image, got)
+		}
+		return got, nil
+	})
+	select {
+	case v := <-result:
+		got := v.Val.(resolution)
+		return got.resolved, got.err
+	case <-ctx.Done():
+		return Resolved{}, fmt.Errorf("resolving image %s: %w", image, ctx.Err())
+	}
+}
+
+func recall[V any](r *Resolver, m map[string]V, key string) (V, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v, ok := m[key]
+	return v, ok
+}
+
+func remember[V any](r *Resolver, m map[string]V, key string, v V) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m[key] = v
+}

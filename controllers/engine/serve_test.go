@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
+)
+
+// These servers answer recorded texts to test transport and error classes. They are no engine: what the engine does is
+// tested against the sandbox.
+
+// clean takes docker's settings of the machine away from a test.
+func clean(t *testing.T) {
+	t.Helper()
+	for _, k := range []string{"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH",
+		"DOCKER_API_VERSION", "DOCKER_AUTH_CONFIG", "DOCKER_CUSTOM_HEADERS", "HTTP_PROXY", "HTTPS_PROXY"} {
+		t.Setenv(k, "")
+	}
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+}
+
+// socketPath is a path short enough for a unix socket.
+func socketPath(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "engine")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return filepath.Join(dir, "s")
+}
+
+// listen serves h on a unix socket.
+func listen(t *testing.T, path string, h http.Handler) *httptest.Server {
+	t.Helper()
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(h)
+	_ = s.Listener.Close()
+	s.Listener = l
+	s.Start()
+	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
+	return s
+}
+
+// pinged answers pings as an engine of this API does, and leaves the rest to h.
+func pinged(api string, h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Api-Version", api)
+		if r.URL.Path == "/_ping" {
+			return
+		}
+		h(w, r)
+	}
+}
+
+// refuse answers as the engine does.
+func refuse(w http.ResponseWriter, status int, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"message": message})
+}
+
+// opened is a client of a server that answers with h, and what it observed and logged.
+func opened(t *testing.T, h http.HandlerFunc, change ...func(*Options)) (*Client, *record) {
+	t.Helper()
+	clean(t)
+	path := socketPath(t)
+	listen(t, path, h)
+	return open(t, append([]func(*Options){func(o *Options) { o.Host = "unix://" + path }}, change...)...)
+}
+
+func open(t *testing.T, change ...func(*Options)) (*Client, *record) {
+	t.Helper()
+	r := &record{}
+	o := Options{Logger: r.logger(), Observe: r.call, UserAgent: "swarm-operator/test"}
+	for _, f := range change {
+		f(&o)
+	}
+	c, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c, r
+}
+
+// record is what came out of a client.
+type record struct {
+	mu    sync.Mutex
+	calls []Call
+	log   []string
+}
+
+func (r *record) call(c Call) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls = append(r.calls, c)
+}
+
+// logger keeps everything that is logged, at every level.
+func (r *record) logger() logr.Logger {
+	return funcr.New(func(prefix, args string) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.log = append(r.log, prefix+args)
+	}, funcr.Options{Verbosity: 100})
+}
+
+// seen are the calls as "METHOD route status".
+func (r *record) seen() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []string
+	for _, c := range r.calls {
+		out = append(out, fmt.Sprintf("%s %s %d", c.Method, c.Route, c.Status))
+	}
+	return out
+}
+
+func (r *record) logged() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]string(nil), r.log...)
+}
+
+func nodes(c *Client) error {
+	_, err := c.NodeList(context.Background(), nodeList)
+	return err
+}
+
+func services(c *Client) error {
+	_, err := c.ServiceList(context.Background())
+	return err
+}

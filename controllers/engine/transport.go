@@ -1,0 +1,146 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+)
+
+// errCallTimeout is the cause of a context that our own deadline ended, to tell it from the caller's.
+var errCallTimeout = errors.New("call timeout")
+
+// transport is the one way out: every call gets a deadline, is counted, timed and logged, and fails with an [*Error].
+type transport struct {
+	base    http.RoundTripper
+	host    string // printable
+	timeout time.Duration
+	log     logr.Logger
+	observe func(Call)
+	header  http.Header // docker config's HttpHeaders
+	version func(server string)
+}
+
+// call is one request under way.
+type call struct {
+	t       *transport
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	timer   *time.Timer
+	method  string
+	route   string
+	start   time.Time
+	sent    atomic.Bool // a connection was handed to the request
+	done    sync.Once
+	status  int
+	streams bool
+}
+
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	c := t.begin(req)
+	ctx := httptrace.WithClientTrace(c.ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { c.sent.Store(true) },
+	})
+	req = req.WithContext(ctx)
+	if len(t.header) > 0 {
+		req.Header = merged(req.Header, t.header)
+	}
+	resp, err := t.base.RoundTrip(req)
+	if err != nil {
+		return nil, carrier{c.fail(err)}
+	}
+	c.status = resp.StatusCode
+	if note, ok := req.Context().Value(statusKey{}).(*int); ok {
+		*note = resp.StatusCode
+	}
+	if v := resp.Header.Get("Api-Version"); v != "" && t.version != nil {
+		t.version(v)
+	}
+	if c.streams {
+		// A stream's call ends where it begins to flow; the time it lasts belongs to nobody's latency.
+		c.timer.Stop()
+		c.finish(nil)
+	}
+	resp.Body = &body{ReadCloser: resp.Body, call: c}
+	return resp, nil
+}
+
+func (t *transport) begin(req *http.Request) *call {
+	c := &call{t: t, method: req.Method, route: route(req.URL.Path), start: time.Now()}
+	c.streams = streaming(c.route)
+	c.ctx, c.cancel = context.WithCancelCause(req.Context())
+	c.timer = time.AfterFunc(t.timeout, func() { c.cancel(errCallTimeout) })
+	return c
+}
+
+// fail ends a call without an answer, or without the whole of it.
+func (c *call) fail(err error) *Error {
+	if ended := c.ctx.Err(); ended != nil {
+		err = ended
+		if cause := context.Cause(c.ctx); cause == errCallTimeout {
+			err = cause
+		} else if cause != ended {
+			err = fmt.Errorf("%w: %w", ended, cause)
+		}
+	}
+	e := &Error{Host: c.t.host, Method: c.method, Route: c.route, err: err, timeout: c.t.timeout}
+	e.Sent = c.sent.Load() && tlsHelp(err) == "" // what fails in a handshake was never read as a request
+	c.finish(e)
+	return e
+}
+
+// finish counts the call, once.
+func (c *call) finish(err error) {
+	c.done.Do(func() {
+		took := time.Since(c.start)
+		c.t.observe(Call{Method: c.method, Route: c.route, Status: c.status, Duration: took, Err: err})
+		if log := c.t.log.V(2); log.Enabled() {
+			kv := []any{"method", c.method, "route", c.route, "status", c.status, "duration", took}
+			if err != nil {
+				kv = append(kv, "error", err.Error())
+			}
+			log.Info("engine call", kv...)
+		}
+	})
+}
+
+// body ends its call when the answer was read or given up, so that the time counts the transfer and the deadline
+// covers it.
+type body struct {
+	io.ReadCloser
+	call *call
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	switch {
+	case err == io.EOF:
+		b.call.finish(nil)
+	case err != nil:
+		err = carrier{b.call.fail(err)}
+	}
+	return n, err
+}
+
+func (b *body) Close() error {
+	err := b.ReadCloser.Close()
+	b.call.finish(nil)
+	b.call.timer.Stop()
+	b.call.cancel(nil)
+	return err
+}
+
+func merged(own, extra http.Header) http.Header {
+	all := extra.Clone()
+	for k, v := range own {
+		all[k] = v
+	}
+	return all
+}

@@ -1,0 +1,179 @@
+package engine
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+)
+
+type inner struct {
+	A int
+	B *inner
+}
+
+type custom struct{}
+
+func (*custom) UnmarshalJSON([]byte) error { return nil }
+
+type embedded struct {
+	inner
+	*swarm.Meta
+	Named inner `json:"named"`
+}
+
+type outer struct {
+	embedded
+	Hidden  string `json:"-"`
+	Dash    string `json:"-,"`
+	private string
+	List    []inner
+	Map     map[string]inner
+	Any     any
+	Raw     json.RawMessage
+	Custom  custom
+	When    time.Time
+	Bytes   []byte
+	Ports   [2]inner
+	A       string // hides the embedded A
+}
+
+func TestUnknownFields(t *testing.T) {
+	_ = outer{}.private
+	for _, tt := range []struct {
+		doc  string
+		into any
+		want string
+	}{
+		{`{}`, outer{}, ``},
+		{`null`, outer{}, ``},
+		{` { "List" : [ { "A" : 1 } , { "A" : 2 , "Z" : 3 } ] } `, &outer{}, `List[1].Z`},
+		{`{"list":[{"a":1}],"NAMED":{"b":{"b":{"q":1}}}}`, outer{}, `NAMED.b.b.q`},
+		{`{"Hidden":"x"}`, outer{}, `Hidden`},
+		{`{"-":"x"}`, outer{}, ``},
+		{`{"private":"x"}`, outer{}, `private`},
+		{`{"embedded":{}, "inner":{}}`, outer{}, `embedded inner`},
+		{`{"A":"x","B":{"A":1},"Version":{"Index":1},"CreatedAt":"2026-01-01T00:00:00Z"}`, outer{}, ``},
+		{`{"Map":{"x":{"A":1},"a.b":{"N":1},"":{"N":1}}}`, outer{}, `Map[""].N Map["a.b"].N`},
+		{`{"Any":{"x":[{"y":1}]},"Raw":{"x":1},"Custom":{"x":{"y":2}}}`, outer{}, ``},
+		{`{"When":"2026-01-01T00:00:00Z","Bytes":"aGk=","Ports":[{"A":1},{"Z":1}]}`, outer{}, `Ports[1].Z`},
+		{`{"A":{"deep":{"er":1}},"List":{"x":1},"Named":[1,[2,{"x":3}]]}`, outer{}, `A List Named`},
+		{`{"Unknown":{"Deeper":{"A":1}},"Other":[[],{},"}",-1.5e3,true,false,null]}`, outer{}, `Other Unknown`},
+		{`{"We\u0069rd\n":1,"\u0041":"known","q\"uote":2}`, outer{}, "Weird\n [\"q\\\"uote\"]"},
+		{`{"Key":"a \" } ] , brace { in a string \\"}`, struct{ Key string }{}, ``},
+		{`{"Kelvin":1}`, struct{ Kelvin int }{}, ``},
+		{`{"\u212Aelvin":1}`, struct{ Kelvin int }{}, ``}, // the Kelvin sign folds to k
+		{`[{"A":1},{"Q":1}]`, []inner{}, `[1].Q`},
+		{`{"x":1}`, nil, ``},
+		{`5`, inner{}, ``},
+	} {
+		got, err := UnknownFields([]byte(tt.doc), tt.into)
+		if err != nil || strings.Join(got, " ") != sorted(tt.want) {
+			t.Errorf("%s into %T: %q (%v), want %q", tt.doc, tt.into, got, err, tt.want)
+		}
+	}
+}
+
+func sorted(s string) string {
+	all := strings.Split(s, " ")
+	slices.Sort(all)
+	return strings.Join(all, " ")
+}
+
+func TestUnknownFieldsOfWhatIsNoJSON(t *testing.T) {
+	for _, doc := range []string{``, `{`, `{"a":}`, `{} x`, strings.Repeat("[", 20000)} {
+		if got, err := UnknownFields([]byte(doc), outer{}); err == nil {
+			t.Errorf("%.20q: %q and no error", doc, got)
+		}
+	}
+}
+
+func TestOnlyTheSpecRefuses(t *testing.T) {
+	doc := `{"ID":"x","NewState":{"a":1},"PreviousSpec":{"New":1},"Endpoint":{"New":1},
+		"Spec":{"Name":"web","NewTop":1,"TaskTemplate":{"ContainerSpec":{"Image":"a","NewField":{"x":1},"Mounts":[{"Type":"bind","NewOption":1}]}}}}`
+	got, err := unknownInSpec([]byte(doc), swarm.Service{})
+	want := []string{"Spec.NewTop", "Spec.TaskTemplate.ContainerSpec.Mounts[0].NewOption", "Spec.TaskTemplate.ContainerSpec.NewField"}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q (%v), want %q", got, err, want)
+	}
+}
+
+// Every key that our types write is one that they know: the walker goes through every leaf of what we read.
+func TestUnknownFieldsKnowsAllOfOurOwn(t *testing.T) {
+	for _, v := range []any{&swarm.Service{}, &swarm.Node{}, &swarm.Swarm{}, &swarm.Task{}, &swarm.Config{}, &swarm.Secret{}} {
+		fill(reflect.ValueOf(v).Elem(), 0)
+		raw, err := json.Marshal(v)
+		if err != nil {
+			t.Fatalf("%T: %v", v, err)
+		}
+		if got, err := UnknownFields(raw, v); len(got) > 0 || err != nil {
+			t.Errorf("%T: %q, %v", v, got, err)
+		}
+	}
+}
+
+// fill gives every field a value.
+func fill(v reflect.Value, depth int) {
+	if depth > 12 || v.Type() == reflect.TypeFor[time.Time]() {
+		return
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem(), depth+1)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Field(i).CanSet() {
+				fill(v.Field(i), depth+1)
+			}
+		}
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(v.Index(0), depth+1)
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+		e := reflect.New(v.Type().Elem()).Elem()
+		fill(e, depth+1)
+		v.SetMapIndex(reflect.ValueOf("k").Convert(v.Type().Key()), e)
+	case reflect.String:
+		v.SetString("x")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		v.SetInt(1)
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		v.SetUint(1)
+	case reflect.Float32, reflect.Float64:
+		v.SetFloat(1)
+	}
+}
+
+// encoding/json is the judge: a document that decodes has an unknown key exactly if DisallowUnknownFields refuses it.
+func FuzzUnknownFields(f *testing.F) {
+	f.Add(`{"Spec":{"TaskTemplate":{"ContainerSpec":{"Image":"a","New":1}}}}`)
+	f.Add(`{"iD":"x","spec":{"labels":{"a.b":"c"},"mode":{"replicated":{"replicas":1}}}}`)
+	f.Add(`{"Spec":{"EndpointSpec":{"Ports":[{"TargetPort":80,"new\u0041":[{}]}]}}}`)
+	f.Add(`{"\u017Fpec":{"\u212A":1}}`)
+	f.Fuzz(func(t *testing.T, doc string) {
+		got, err := UnknownFields([]byte(doc), swarm.Service{})
+		if err != nil {
+			if json.Valid([]byte(doc)) {
+				t.Fatalf("%q is valid: %v", doc, err)
+			}
+			return
+		}
+		var s swarm.Service
+		if json.Unmarshal([]byte(doc), &s) != nil {
+			return // a value of another type: the caller's decoding fails
+		}
+		strict := json.NewDecoder(strings.NewReader(doc))
+		strict.DisallowUnknownFields()
+		if refused := strict.Decode(new(swarm.Service)); (refused != nil) != (len(got) > 0) {
+			t.Errorf("%q: we name %q, encoding/json says %v", doc, got, refused)
+		}
+	})
+}

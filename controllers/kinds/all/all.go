@@ -1,0 +1,57 @@
+// Package all lists the kinds. Adding one is a folder beside this one, a type in api/v1 and a line here.
+package all
+
+import (
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/config"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/network"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/secret"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/service"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// Kinds returns all kinds, those that others refer to first.
+func Kinds() []kinds.Kind {
+	return []kinds.Kind{config.Kind(), secret.Kind(), network.Kind(), service.Kind()}
+}
+
+// New returns an empty manifest of a kind, or nil.
+func New(kind string) v1.Object {
+	for _, k := range Kinds() {
+		if k.Name == kind {
+			return k.New()
+		}
+	}
+	return nil
+}
+
+// Names lists the names of the kinds.
+func Names() []string {
+	var names []string
+	for _, k := range Kinds() {
+		names = append(names, k.Name)
+	}
+	return names
+}
+
+var rules = func() map[string]diff.Rules {
+	m := map[string]diff.Rules{}
+	for _, k := range Kinds() {
+		m[k.Name] = k.Rules
+	}
+	return m
+}()
+
+// Rules returns the rules of a kind.
+func Rules(kind string) diff.Rules { return rules[kind] }
+
+// Guards returns what the kinds object to.
+func Guards() []plan.Guard {
+	var guards []plan.Guard
+	for _, k := range Kinds() {
+		guards = append(guards, k.Guards...)
+	}
+	return guards
+}

@@ -1,0 +1,84 @@
+// Package config is the kind Config: content that the engine shows and never changes, so every content is a version.
+package config
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// Kind is the kind Config.
+func Kind() kinds.Kind {
+	return kinds.Kind{
+		Name:      v1.KindConfig,
+		New:       func() v1.Object { return &v1.Config{} },
+		Rules:     rules,
+		List:      list,
+		Uses:      func(kinds.Live) []kinds.Ref { return nil },
+		Normalise: read,
+		Versions:  func(l kinds.Live) ([]byte, bool) { return l.Raw.(*swarm.Config).Spec.Data, true },
+		Do:        do,
+	}
+}
+
+// rules: only labels can change in place. spec.data stands for content that differs from an object of somebody else.
+var rules = diff.Rules{
+	"metadata.labels.*": {Effect: diff.InPlace, Nobody: diff.NobodysLabel},
+	"spec.data":         {Effect: diff.InPlace},
+	"spec.file":         {Effect: diff.Forbidden},
+	"spec.external":     {Effect: diff.Forbidden},
+}
+
+func list(ctx context.Context, c *engine.Client) ([]kinds.Live, error) {
+	configs, err := c.ConfigList(ctx, client.ConfigListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("listing configs: %w", err)
+	}
+	out := make([]kinds.Live, 0, len(configs.Items))
+	for i := range configs.Items {
+		n := &configs.Items[i]
+		out = append(out, kinds.Live{Kind: v1.KindConfig, ID: n.ID, Name: n.Spec.Name, Version: n.Version.Index, Labels: n.Spec.Labels, Created: n.CreatedAt, Raw: n})
+	}
+	return out, nil
+}
+
+func read(l kinds.Live, _ *kinds.Index) v1.Object {
+	return &v1.Config{Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindConfig, Metadata: v1.Metadata{Name: l.Name, Labels: l.Labels}}}
+}
+
+func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
+	switch s.Op {
+	case diff.Create:
+		made, err := env.Engine.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: swarm.ConfigSpec{
+			Annotations: swarm.Annotations{Name: s.Instance, Labels: kinds.VersionLabels(env, s)},
+			Data:        kinds.Content(s),
+		}})
+		if err != nil {
+			return kinds.Result{}, fmt.Errorf("creating %s: %w", s.Key, err)
+		}
+		return kinds.Result{ID: made.ID}, nil
+	case diff.Update:
+		live := s.Change.Have.Value.(kinds.Live).Raw.(*swarm.Config)
+		spec := live.Spec // labels apart nothing may change, so the rest goes back as it came
+		spec.Labels = kinds.VersionLabels(env, s)
+		if _, err := env.Engine.ConfigUpdate(ctx, live.ID, client.ConfigUpdateOptions{Version: live.Version, Spec: spec}); err != nil {
+			return kinds.Result{}, fmt.Errorf("updating the labels of %s: %w", s.Key, err)
+		}
+		return kinds.Result{ID: live.ID}, nil
+	case diff.Remove:
+		_, err := env.Engine.ConfigRemove(ctx, s.Change.Have.Meta.ID, client.ConfigRemoveOptions{})
+		if err != nil && !engine.IsNotFound(err) {
+			return kinds.Result{}, fmt.Errorf("removing config %s: %w", s.Instance, err)
+		}
+		return kinds.Result{}, nil
+	}
+	return kinds.Result{}, fmt.Errorf("carrying out %q on %s: no such operation", s.Op, s.Key)
+}

@@ -1,0 +1,245 @@
+package kinds
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// Wants is what all manifests of a source ask for.
+type Wants struct {
+	States []diff.State
+	// Missing are external objects that do not exist.
+	Missing map[v1.Key]bool
+	// Unknown are secrets whose live content cannot be compared, because the key that named it is lost.
+	Unknown []v1.Key
+}
+
+// Expand turns manifests into the objects that they ask for, in the order of kinds: what others refer to comes first,
+// because a service names the version of a config and not the config.
+func Expand(all []Kind, entries []Entry, ix *Index, src Source) Wants {
+	w := Wants{Missing: map[v1.Key]bool{}}
+	instances := map[v1.Key]string{}
+	live := func(k v1.Key) string {
+		if name, ok := instances[k]; ok {
+			return name
+		}
+		return k.Name
+	}
+	for _, k := range all {
+		owned := versionsOf(k, ix, src)
+		for _, e := range entries {
+			key := e.Object.Key()
+			switch {
+			case key.Kind != k.Name:
+			case e.Object.External():
+				w.Missing[key] = ix.ByName(k.Name, key.Name) == nil
+			case k.Versions != nil:
+				v := version{kind: k, entry: e, index: ix, source: src, owned: owned[key]}.choose()
+				instances[key] = v.Instance
+				if v.unknown {
+					w.Unknown = append(w.Unknown, key)
+				}
+				w.States = append(w.States, v.State)
+			default:
+				w.States = append(w.States, want(e, key.Name, live))
+			}
+		}
+	}
+	return w
+}
+
+// Haves puts every live object into normal form. wants tells which versions of content have been replaced.
+func Haves(all []Kind, ix *Index, src Source, wants []diff.State) []diff.State {
+	wanted := make(map[v1.Key]string, len(wants))
+	byKey := make(map[v1.Key]*diff.State, len(wants))
+	for i, w := range wants {
+		wanted[w.Key] = w.Instance
+		byKey[w.Key] = &wants[i]
+	}
+	var out []diff.State
+	for _, k := range all {
+		newest := map[v1.Key]int{}
+		for _, l := range ix.List(k.Name) {
+			if l.Local {
+				continue
+			}
+			key, meta := src.Identify(l)
+			if !meta.Mine && wanted[key] != l.Name {
+				continue // somebody else's, and nothing here asks for one of that name
+			}
+			s := diff.State{Key: key, Instance: l.Name, Meta: meta, Leaves: diff.Flatten(k.Normalise(l, ix)), Value: l}
+			s.Meta.UsedBy = ix.Users(k.Name, l.ID)
+			if k.Observe != nil {
+				r := k.Observe(l, ix, nil)
+				s.Meta.Distrust = r.RolledBack() || r.State == "paused"
+			}
+			if k.Versions != nil && meta.Mine {
+				instance, stays := wanted[key]
+				s.Meta.OldVersion = stays && instance != l.Name
+				if !stays { // of a removed manifest one version stands for the object, the others are old
+					if i, seen := newest[key]; seen {
+						older := &out[i]
+						if older.Meta.Created.After(l.Created) {
+							older = &s
+						} else {
+							newest[key] = len(out)
+						}
+						older.Meta.OldVersion = true
+					} else {
+						newest[key] = len(out)
+					}
+				}
+			}
+			if w := byKey[key]; k.Versions != nil && !meta.Mine && w != nil && w.Note == noteDiffers {
+				// The leaf makes a difference that Compare shows without showing content.
+				s.Leaves = append(s.Leaves, diff.Leaf{Path: "spec.data", Type: "spec.data", Key: "secret", Text: "live"})
+			}
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// versionsOf lists the source's own objects of a kind by the manifest that they belong to, newest first.
+func versionsOf(k Kind, ix *Index, src Source) map[v1.Key][]Live {
+	if k.Versions == nil {
+		return nil
+	}
+	owned := map[v1.Key][]Live{}
+	for _, l := range ix.List(k.Name) {
+		if key, meta := src.Identify(l); meta.Mine {
+			owned[key] = append(owned[key], l)
+		}
+	}
+	for _, list := range owned {
+		slices.SortFunc(list, func(a, b Live) int {
+			if c := b.Created.Compare(a.Created); c != 0 {
+				return c
+			}
+			return strings.Compare(a.Name, b.Name)
+		})
+	}
+	return owned
+}
+
+const noteDiffers = "its content differs or cannot be compared"
+
+// version chooses the live name of a content: the name in force while the content is the same, else a new one.
+type version struct {
+	kind   Kind
+	entry  Entry
+	index  *Index
+	source Source
+	owned  []Live
+}
+
+type chosen struct {
+	diff.State
+	unknown bool
+}
+
+func (v version) choose() chosen {
+	key := v.entry.Object.Key()
+	content := v.entry.Object.(v1.ContentHolder).Content().Reveal()
+	fresh := key.Name + "-" + contentHash(v.source.HashKey, key, content)[:v1.VersionSuffix-1]
+	for _, l := range v.owned {
+		if same, known := v.same(l, content); known && same {
+			return chosen{State: want(v.entry, l.Name, nil)}
+		}
+	}
+	for _, l := range v.owned {
+		if _, known := v.same(l, content); !known { // re-versioning what may be equal would restart its users for nothing
+			return chosen{State: want(v.entry, l.Name, nil), unknown: true}
+		}
+	}
+	if l := v.index.ByName(v.kind.Name, key.Name); l != nil && len(v.owned) == 0 {
+		if s, decided := v.foreign(*l, content); decided {
+			return chosen{State: s}
+		}
+	}
+	s := want(v.entry, fresh, nil)
+	if len(v.owned) > 0 {
+		s.Note = "its content changed: a new version"
+	}
+	return chosen{State: s}
+}
+
+// foreign decides about an object of the manifest's own name that the source did not make.
+func (v version) foreign(l Live, content []byte) (diff.State, bool) {
+	s := want(v.entry, l.Name, nil)
+	data, readable := v.kind.Versions(l)
+	switch {
+	case readable && hmac.Equal(data, content):
+		return s, true
+	case readable && s.Policy.Adoption() == v1.AdoptTakeover:
+		return s, false // a version of our own beside it: the old content stays for whoever uses it
+	default:
+		s.Note = noteDiffers
+		s.Leaves = append(s.Leaves, diff.Leaf{Path: "spec.data", Type: "spec.data", Key: "secret", Text: "wanted", Stated: true})
+		return s, true
+	}
+}
+
+// same compares contents: directly where the engine gives it back, else by the keyed hash in the label or on record.
+func (v version) same(l Live, content []byte) (same, known bool) {
+	if data, readable := v.kind.Versions(l); readable {
+		return hmac.Equal(data, content), true
+	}
+	label := l.Labels[v1.LabelContent]
+	if label == "" {
+		label = v.source.Adopted[l.ID].Content
+	}
+	keyID, hash, ok := strings.Cut(label, ":")
+	if !ok || keyID != KeyID(v.source.HashKey) {
+		return false, false
+	}
+	return hash == contentHash(v.source.HashKey, v.entry.Object.Key(), content), true
+}
+
+// ContentLabel is what the content label of a version holds.
+func ContentLabel(hashKey []byte, key v1.Key, content []byte) string {
+	return KeyID(hashKey) + ":" + contentHash(hashKey, key, content)
+}
+
+// KeyID names a hash key without giving it away.
+func KeyID(hashKey []byte) string {
+	sum := sha256.Sum256(append([]byte("swarm-operator key id\x00"), hashKey...))
+	return hex.EncodeToString(sum[:4])
+}
+
+// contentHash is keyed, so that a short secret cannot be guessed from a name; it covers the object's key, so that two
+// secrets of the same content do not show it.
+func contentHash(hashKey []byte, key v1.Key, content []byte) string {
+	mac := hmac.New(sha256.New, hashKey)
+	mac.Write([]byte(key.String()))
+	mac.Write([]byte{0})
+	mac.Write(content)
+	return hex.EncodeToString(mac.Sum(nil))[:20]
+}
+
+// Content returns the data of a step's want.
+func Content(s plan.Step) []byte { return s.Change.Want.Value.(v1.ContentHolder).Content().Reveal() }
+
+// VersionLabels returns the labels of a version with the operator's own: overlaid on the live ones, where there are any.
+func VersionLabels(env Env, s plan.Step) map[string]string {
+	want := s.Change.Want
+	stated := want.Value.(v1.Object).Meta().Metadata.Labels
+	owner, applied := env.Owner(s.Key), diff.NewApplied(want.Leaves).String()
+	var labels map[string]string
+	if have := s.Change.Have; have != nil {
+		labels = OverlayLabels(have.Value.(Live).Labels, stated, s.Fields, owner, applied)
+	} else {
+		labels = Labels(stated, owner, applied)
+	}
+	if have := s.Change.Have; have == nil || !have.Meta.Mine || labels[v1.LabelContent] == "" {
+		labels[v1.LabelContent] = ContentLabel(env.HashKey, s.Key, Content(s))
+	}
+	return labels
+}

@@ -1,0 +1,202 @@
+// Package kinds is what every kind of object has in common: the shape of a kind, what was read of the swarm, and the
+// index across kinds. Each kind is a folder below; package all lists them.
+package kinds
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// Live is one object as the engine gave it.
+type Live struct {
+	Kind    string
+	ID      string
+	Name    string
+	Version uint64
+	Labels  map[string]string
+	Created time.Time
+	// Local: a node's own object, which others may name and no manifest makes.
+	Local bool
+	// Unknown are keys of its spec that our types do not know.
+	Unknown []string
+	// Raw is the engine's own value, of a type that only its kind knows.
+	Raw any
+}
+
+// Kind is everything that the rest of the house needs to know of a kind.
+type Kind struct {
+	Name string
+	// New returns an empty manifest.
+	New func() v1.Object
+	// Rules are total over the leaves of the manifest.
+	Rules diff.Rules
+	// List reads all objects of the kind with one call.
+	List func(context.Context, *engine.Client) ([]Live, error)
+	// Uses names what a live object refers to, with Raw nil: pure.
+	Uses func(Live) []Ref
+	// Normalise reads a live object back into the words of the manifest: pure.
+	Normalise func(Live, *Index) v1.Object
+	// Versions: the content cannot change in place, so each has an object of its own. See Expand.
+	Versions func(live Live) (data []byte, readable bool)
+	// Observe says how the last update of a live object stands: pure. Nil where the engine has no such thing.
+	Observe func(Live, *Index, *diff.State) plan.Rollout
+	// Do carries out one step. It is the only place of a kind that writes.
+	Do func(context.Context, Env, plan.Step) (Result, error)
+	// Guards are the kind's own objections.
+	Guards []plan.Guard
+}
+
+// Entry is a manifest with what is needed to compare it.
+type Entry struct {
+	// Object as stated.
+	Object v1.Object
+	From   diff.From
+}
+
+// Result is what a step made.
+type Result struct {
+	ID string
+	// Warnings are the engine's, or about what could not be done in the best way.
+	Warnings []string
+}
+
+// Env is what a step runs with.
+type Env struct {
+	Engine *engine.Client
+	Source string
+	// Resolve pins images to digests, each once a run.
+	Resolve *engine.Resolver
+	Index   *Index
+	// ID finds an object by kind and live name, also one that this run made.
+	ID func(kind, name string) (string, error)
+	// HashKey is for the content label.
+	HashKey []byte
+}
+
+// Owner is the value of the owner label of an object of the source.
+func (e Env) Owner(k v1.Key) string { return Source{Name: e.Source}.Owner(k) }
+
+// Ref is a reference by id.
+type Ref struct{ Kind, ID string }
+
+// Record is what our state remembers of an adopted object.
+type Record struct {
+	Key     v1.Key
+	Applied diff.Applied
+	// Content is the keyed hash of the content that the object was taken to have.
+	Content string
+}
+
+// Source is the name that owns manifests, and what it remembers.
+type Source struct {
+	Name string
+	// Adopted by id.
+	Adopted map[string]Record
+	// HashKey makes names of versions. Nil: it is lost or was never made.
+	HashKey []byte
+}
+
+// Owner is the value of the owner label.
+func (s Source) Owner(k v1.Key) string { return s.Name + "/" + k.Kind + "/" + k.Name }
+
+// Identify says whose an object is. The label must name this object's own kind and name: a copied one proves nothing.
+func (s Source) Identify(l Live) (v1.Key, diff.Meta) {
+	key := v1.Key{Kind: l.Kind, Name: l.Name}
+	meta := diff.Meta{ID: l.ID, Version: l.Version, Created: l.Created, Unknown: l.Unknown}
+	if r, ok := s.Adopted[l.ID]; ok && r.Key.Kind == l.Kind {
+		meta.Mine, meta.Adopted, meta.Applied = true, true, r.Applied
+		key = r.Key
+	}
+	owner := l.Labels[v1.LabelOwner]
+	source, kind, name := cutOwner(owner)
+	if source == "" || kind != l.Kind || !instanceOf(l.Name, name) {
+		return key, meta
+	}
+	if source != s.Name {
+		if !meta.Mine {
+			meta.Owner = "source " + source
+		}
+		return key, meta
+	}
+	meta.Mine = true
+	if applied := l.Labels[v1.LabelApplied]; applied != "" {
+		meta.Applied = diff.ParseApplied(applied)
+	}
+	return v1.Key{Kind: l.Kind, Name: name}, meta
+}
+
+// cutOwner splits SOURCE/KIND/NAME. No part holds a slash.
+func cutOwner(s string) (source, kind, name string) {
+	source, rest, _ := strings.Cut(s, "/")
+	kind, name, _ = strings.Cut(rest, "/")
+	return source, kind, name
+}
+
+// instanceOf says whether a live name is the object's own or that of one of its versions.
+func instanceOf(live, name string) bool {
+	if live == name {
+		return true
+	}
+	suffix, ok := strings.CutPrefix(live, name+"-")
+	return ok && len(suffix) == v1.VersionSuffix-1 && strings.Trim(suffix, "0123456789abcdef") == ""
+}
+
+// Labels returns the object's labels with the operator's own.
+func Labels(stated map[string]string, owner, applied string) map[string]string {
+	out := make(map[string]string, len(stated)+2)
+	for k, v := range stated {
+		out[k] = v
+	}
+	out[v1.LabelOwner], out[v1.LabelApplied] = owner, applied
+	return out
+}
+
+// want makes the state that a manifest asks for, in normal form. prepare sees a copy of the object before it is read.
+func want(e Entry, instance string, instanceOf func(v1.Key) string) diff.State {
+	object := e.Object.Copy()
+	object.Default()
+	policy := object.Meta().Policy
+	s := diff.State{Key: e.Object.Key(), Instance: instance, From: e.From, Policy: policy, Value: object}
+	for _, d := range policy.DependsOn {
+		if k, err := v1.ParseKey(d); err == nil { // Validate refused anything else
+			s.DependsOn = append(s.DependsOn, k)
+		}
+	}
+	for _, r := range object.Refs() {
+		if !strings.HasPrefix(r.Path, "policy.") {
+			s.Uses = append(s.Uses, r.Key)
+		}
+	}
+	if r, ok := object.(v1.Renamer); ok {
+		r.Rename(instanceOf)
+	}
+	s.Leaves = diff.MarkStated(diff.Flatten(object), diff.Flatten(e.Object))
+	return s
+}
+
+// OverlayLabels changes only the labels that differ, keeping whatever else is there, and adds the operator's own.
+func OverlayLabels(live, want map[string]string, fields []diff.Field, owner, applied string) map[string]string {
+	out := make(map[string]string, len(live)+2)
+	for k, v := range live {
+		out[k] = v
+	}
+	changed := diff.NewPaths(fields)
+	for k := range live {
+		if _, wanted := want[k]; !wanted && changed.Has(v1.PathKey("metadata.labels", k)) {
+			delete(out, k)
+		}
+	}
+	for k, v := range want {
+		if changed.Has(v1.PathKey("metadata.labels", k)) {
+			out[k] = v
+		}
+	}
+	out[v1.LabelOwner], out[v1.LabelApplied] = owner, applied
+	return out
+}

@@ -1,0 +1,174 @@
+// Package network is the kind Network. The engine cannot change a network, so every difference is a replacement.
+package network
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/client"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// Kind is the kind Network.
+func Kind() kinds.Kind {
+	return kinds.Kind{
+		Name:      v1.KindNetwork,
+		New:       func() v1.Object { return &v1.Network{} },
+		Rules:     rules,
+		List:      list,
+		Uses:      func(kinds.Live) []kinds.Ref { return nil },
+		Normalise: func(l kinds.Live, _ *kinds.Index) v1.Object { return read(l.Raw.(*network.Summary)) },
+		Do:        do,
+	}
+}
+
+// rules: what is allocated agrees with any live value while the manifest is silent: pools and gateways, and the options
+// that drivers add (com.docker.network.driver.overlay.vxlanid_list).
+var rules = diff.Rules{
+	"metadata.labels.*":          {Effect: diff.Recreate, Nobody: diff.NobodysLabel},
+	"spec.driver":                {Effect: diff.Recreate},
+	"spec.driverOpts.*":          {Effect: diff.Recreate, Allocated: true},
+	"spec.external":              {Effect: diff.Forbidden},
+	"spec.attachable":            {Effect: diff.Recreate},
+	"spec.internal":              {Effect: diff.Recreate},
+	"spec.enableIPv6":            {Effect: diff.Recreate},
+	"spec.ipam.driver":           {Effect: diff.Recreate, Allocated: true},
+	"spec.ipam.config[].subnet":  {Effect: diff.Recreate, Allocated: true},
+	"spec.ipam.config[].ipRange": {Effect: diff.Recreate, Allocated: true},
+	"spec.ipam.config[].gateway": {Effect: diff.Recreate, Allocated: true},
+	"spec.ipam.options.*":        {Effect: diff.Recreate, Allocated: true},
+}
+
+func list(ctx context.Context, c *engine.Client) ([]kinds.Live, error) {
+	networks, err := c.NetworkList(ctx, client.NetworkListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("listing networks: %w", err)
+	}
+	out := make([]kinds.Live, 0, len(networks.Items))
+	for i := range networks.Items {
+		n := &networks.Items[i]
+		out = append(out, kinds.Live{
+			Kind: v1.KindNetwork, ID: n.ID, Name: n.Name, Labels: n.Labels, Created: time.Time(n.Created),
+			// The ingress network is the swarm's own: it is referred to and never compared, let alone removed.
+			Local: n.Scope != "swarm" || n.Ingress, Raw: n,
+		})
+	}
+	// A node may have a network of its own of the same name; a service means the swarm's.
+	slices.SortStableFunc(out, func(a, b kinds.Live) int { return local(a) - local(b) })
+	return out, nil
+}
+
+func local(l kinds.Live) int {
+	if l.Raw.(*network.Summary).Scope == "swarm" {
+		return 0
+	}
+	return 1
+}
+
+func read(n *network.Summary) *v1.Network {
+	out := &v1.Network{
+		Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindNetwork, Metadata: v1.Metadata{Name: n.Name, Labels: n.Labels}},
+		Spec: v1.NetworkSpec{
+			Driver: n.Driver, DriverOpts: n.Options, Attachable: n.Attachable, Internal: n.Internal, EnableIPv6: n.EnableIPv6,
+			IPAM: &v1.IPAM{Driver: n.IPAM.Driver, Options: n.IPAM.Options},
+		},
+	}
+	for _, c := range n.IPAM.Config {
+		out.Spec.IPAM.Config = append(out.Spec.IPAM.Config, v1.IPAMPool{Subnet: text(c.Subnet), IPRange: text(c.IPRange), Gateway: text(c.Gateway)})
+	}
+	out.Default()
+	return out
+}
+
+// text renders an address or a range, "" for none.
+func text[T interface {
+	IsValid() bool
+	String() string
+}](v T) string {
+	if !v.IsValid() {
+		return ""
+	}
+	return v.String()
+}
+
+func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
+	switch s.Op {
+	case diff.Create:
+		return create(ctx, env, s.Change.Want)
+	case diff.Remove:
+		return kinds.Result{}, remove(ctx, env, s.Change.Have)
+	case diff.Replace:
+		if err := remove(ctx, env, s.Change.Have); err != nil {
+			return kinds.Result{}, err
+		}
+		return create(ctx, env, s.Change.Want)
+	}
+	return kinds.Result{}, fmt.Errorf("carrying out %q on %s: the engine cannot change a network", s.Op, s.Key)
+}
+
+func create(ctx context.Context, env kinds.Env, want *diff.State) (kinds.Result, error) {
+	n := want.Value.(*v1.Network)
+	o := client.NetworkCreateOptions{
+		Driver: n.Spec.Driver, Options: n.Spec.DriverOpts, Attachable: n.Spec.Attachable, Internal: n.Spec.Internal,
+		Scope:  "swarm",
+		Labels: kinds.Labels(n.Metadata.Labels, env.Owner(want.Key), diff.NewApplied(want.Leaves).String()),
+	}
+	if n.Spec.EnableIPv6 {
+		o.EnableIPv6 = &n.Spec.EnableIPv6
+	}
+	if p := n.Spec.IPAM; p != nil {
+		pools, err := pools(p.Config)
+		if err != nil {
+			return kinds.Result{}, fmt.Errorf("creating %s: %w", want.Key, err)
+		}
+		o.IPAM = &network.IPAM{Driver: p.Driver, Options: p.Options, Config: pools}
+	}
+	made, err := env.Engine.NetworkCreate(ctx, want.Instance, o)
+	if err != nil {
+		return kinds.Result{}, fmt.Errorf("creating %s: %w", want.Key, err)
+	}
+	return kinds.Result{ID: made.ID, Warnings: made.Warning}, nil
+}
+
+func pools(config []v1.IPAMPool) ([]network.IPAMConfig, error) {
+	var out []network.IPAMConfig
+	for _, p := range config {
+		var c network.IPAMConfig
+		var err error
+		if c.Subnet, err = netip.ParsePrefix(p.Subnet); err != nil {
+			return nil, fmt.Errorf("reading the subnet %q: %w", p.Subnet, err)
+		}
+		if p.IPRange != "" {
+			if c.IPRange, err = netip.ParsePrefix(p.IPRange); err != nil {
+				return nil, fmt.Errorf("reading the range %q: %w", p.IPRange, err)
+			}
+		}
+		if p.Gateway != "" {
+			if c.Gateway, err = netip.ParseAddr(p.Gateway); err != nil {
+				return nil, fmt.Errorf("reading the gateway %q: %w", p.Gateway, err)
+			}
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+func remove(ctx context.Context, env kinds.Env, have *diff.State) error {
+	if have.Instance == "ingress" { // never ours; the engine would let it go while no service publishes a port
+		return fmt.Errorf("removing network ingress: it is the swarm's own")
+	}
+	_, err := env.Engine.NetworkRemove(ctx, have.Meta.ID, client.NetworkRemoveOptions{})
+	if err != nil && !engine.IsNotFound(err) {
+		return fmt.Errorf("removing network %s: %w", have.Instance, err)
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+// Package secret is the kind Secret: content that the engine neither changes nor gives back, so every
+// content is a version, told apart by a keyed hash.
+package secret
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// Kind is the kind Secret.
+func Kind() kinds.Kind {
+	return kinds.Kind{
+		Name:      v1.KindSecret,
+		New:       func() v1.Object { return &v1.Secret{} },
+		Rules:     rules,
+		List:      list,
+		Uses:      func(kinds.Live) []kinds.Ref { return nil },
+		Normalise: read,
+		Versions:  func(kinds.Live) ([]byte, bool) { return nil, false },
+		Do:        do,
+	}
+}
+
+// rules: only labels can change in place. spec.data stands for content that differs from an object of somebody else.
+var rules = diff.Rules{
+	"metadata.labels.*": {Effect: diff.InPlace, Nobody: diff.NobodysLabel},
+	"spec.data":         {Effect: diff.InPlace},
+	"spec.file":         {Effect: diff.Forbidden},
+	"spec.external":     {Effect: diff.Forbidden},
+}
+
+func list(ctx context.Context, c *engine.Client) ([]kinds.Live, error) {
+	secrets, err := c.SecretList(ctx, client.SecretListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("listing secrets: %w", err)
+	}
+	out := make([]kinds.Live, 0, len(secrets.Items))
+	for i := range secrets.Items {
+		n := &secrets.Items[i]
+		out = append(out, kinds.Live{Kind: v1.KindSecret, ID: n.ID, Name: n.Spec.Name, Version: n.Version.Index, Labels: n.Spec.Labels, Created: n.CreatedAt, Raw: n})
+	}
+	return out, nil
+}
+
+func read(l kinds.Live, _ *kinds.Index) v1.Object {
+	return &v1.Secret{Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindSecret, Metadata: v1.Metadata{Name: l.Name, Labels: l.Labels}}}
+}
+
+func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
+	switch s.Op {
+	case diff.Create:
+		made, err := env.Engine.SecretCreate(ctx, client.SecretCreateOptions{Spec: swarm.SecretSpec{
+			Annotations: swarm.Annotations{Name: s.Instance, Labels: kinds.VersionLabels(env, s)},
+			Data:        kinds.Content(s),
+		}})
+		if err != nil {
+			return kinds.Result{}, fmt.Errorf("creating %s: %w", s.Key, err)
+		}
+		return kinds.Result{ID: made.ID}, nil
+	case diff.Update:
+		live := s.Change.Have.Value.(kinds.Live).Raw.(*swarm.Secret)
+		spec := live.Spec // labels apart nothing may change, so the rest goes back as it came
+		spec.Labels = kinds.VersionLabels(env, s)
+		if _, err := env.Engine.SecretUpdate(ctx, live.ID, client.SecretUpdateOptions{Version: live.Version, Spec: spec}); err != nil {
+			return kinds.Result{}, fmt.Errorf("updating the labels of %s: %w", s.Key, err)
+		}
+		return kinds.Result{ID: live.ID}, nil
+	case diff.Remove:
+		_, err := env.Engine.SecretRemove(ctx, s.Change.Have.Meta.ID, client.SecretRemoveOptions{})
+		if err != nil && !engine.IsNotFound(err) {
+			return kinds.Result{}, fmt.Errorf("removing secret %s: %w", s.Instance, err)
+		}
+		return kinds.Result{}, nil
+	}
+	return kinds.Result{}, fmt.Errorf("carrying out %q on %s: no such operation", s.Op, s.Key)
+}

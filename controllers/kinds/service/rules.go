@@ -1,0 +1,46 @@
+package service
+
+import (
+	"strings"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+)
+
+// rules say what a difference in each leaf costs. The effects are SwarmKit's own: orchestrator.IsTaskDirty compares the
+// whole task template and the endpoint; labels, mode and the two update configs are outside. A change of placement alone
+// leaves tasks where their node still matches, so its effect is an upper bound.
+var rules = buildRules()
+
+func buildRules() diff.Rules {
+	r := diff.Rules{
+		"metadata.labels.*": {Effect: diff.InPlace, Nobody: diff.NobodysLabel},
+		"spec.mode":         {Effect: diff.Recreate},
+		"spec.replicas":     {Effect: diff.InPlace, Allocated: true},
+		"spec.image":        {Effect: diff.RestartsTasks, Equal: v1.SameImage, Bare: bareImage},
+		// stack deploy writes labels into the containers too.
+		"spec.containerLabels.*":         {Effect: diff.RestartsTasks, Nobody: diff.NobodysLabel},
+		"spec.ports[].published":         {Effect: diff.RestartsTasks, Allocated: true},
+		"spec.resources.limits.pids":     {Effect: diff.RestartsTasks, SinceAPI: "1.41"},
+		"spec.capAdd":                    {Effect: diff.RestartsTasks, SinceAPI: "1.41"},
+		"spec.capDrop":                   {Effect: diff.RestartsTasks, SinceAPI: "1.41"},
+		"spec.healthcheck.startInterval": {Effect: diff.RestartsTasks, SinceAPI: "1.44"},
+	}
+	for _, leaf := range diff.LeafTypes(&v1.Service{}) {
+		if _, stated := r[leaf]; stated {
+			continue
+		}
+		effect := diff.RestartsTasks
+		if strings.HasPrefix(leaf, "spec.updateConfig.") || strings.HasPrefix(leaf, "spec.rollbackConfig.") {
+			effect = diff.InPlace
+		}
+		r[leaf] = diff.Rule{Effect: effect}
+	}
+	return r
+}
+
+// bareImage strips the digest that a client added to a tag.
+func bareImage(have string) string {
+	bare, _, _ := strings.Cut(have, "@")
+	return bare
+}

@@ -1,0 +1,129 @@
+// Package service is the kind Service: a swarm service, read into the manifest's words and written by overlay.
+package service
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/moby/moby/api/types/swarm"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// Kind is the kind Service.
+func Kind() kinds.Kind {
+	return kinds.Kind{
+		Name:      v1.KindService,
+		New:       func() v1.Object { return &v1.Service{} },
+		Rules:     rules,
+		List:      list,
+		Uses:      uses,
+		Normalise: func(l kinds.Live, ix *kinds.Index) v1.Object { return read(&raw(l).Spec, ix) },
+		Observe:   observe,
+		Do:        do,
+		Guards:    []plan.Guard{{Name: "job", Check: jobs}},
+	}
+}
+
+func raw(l kinds.Live) *swarm.Service { return l.Raw.(*swarm.Service) }
+
+// uses names what the spec refers to, and the previous one: a rollback to it needs them still.
+func uses(l kinds.Live) []kinds.Ref {
+	s := raw(l)
+	refs := usesOf(&s.Spec)
+	if s.PreviousSpec != nil {
+		refs = append(refs, usesOf(s.PreviousSpec)...)
+	}
+	return refs
+}
+
+func usesOf(spec *swarm.ServiceSpec) []kinds.Ref {
+	var refs []kinds.Ref
+	for _, n := range spec.TaskTemplate.Networks {
+		refs = append(refs, kinds.Ref{Kind: v1.KindNetwork, ID: n.Target})
+	}
+	if c := spec.TaskTemplate.ContainerSpec; c != nil {
+		for _, r := range c.Configs {
+			refs = append(refs, kinds.Ref{Kind: v1.KindConfig, ID: r.ConfigID})
+		}
+		for _, r := range c.Secrets {
+			refs = append(refs, kinds.Ref{Kind: v1.KindSecret, ID: r.SecretID})
+		}
+	}
+	return refs
+}
+
+// observe says how the last update stands. want, where there is one, is held against the spec that a rollback left.
+func observe(l kinds.Live, ix *kinds.Index, want *diff.State) plan.Rollout {
+	s := raw(l)
+	var r plan.Rollout
+	if u := s.UpdateStatus; u != nil {
+		r.State, r.Message = string(u.State), u.Message
+		if u.StartedAt != nil {
+			r.Began = *u.StartedAt
+		}
+	}
+	if want != nil && r.RolledBack() && s.PreviousSpec != nil {
+		left := diff.State{Leaves: diff.Flatten(read(s.PreviousSpec, ix))}
+		if diff.Differs(&left, want, rules) {
+			r.Left = plan.Differs
+		} else {
+			r.Left = plan.Matches
+		}
+	}
+	return r
+}
+
+// LeftOf compares the spec of failed tasks with a want, where a rollback left no previous spec: the engine clears it
+// when it rolls back by itself. Only what is in a task's spec can be compared.
+func LeftOf(l kinds.Live, failed *swarm.TaskSpec, ix *kinds.Index, want *diff.State) plan.Match {
+	spec := raw(l).Spec
+	spec.TaskTemplate = *failed
+	left := diff.State{Leaves: diff.Flatten(read(&spec, ix))}
+	for _, f := range diff.DifferingFields(&left, want, rules) {
+		if f.Effect == diff.RestartsTasks && !f.Ignored {
+			return plan.Differs
+		}
+	}
+	return plan.Matches
+}
+
+// jobs are written only when git changes what they do: any update runs them again.
+func jobs(p plan.Plan, _ plan.Facts, _ plan.Policy) []plan.Refusal {
+	var out []plan.Refusal
+	for _, s := range p.Steps {
+		if s.Key.Kind != v1.KindService || s.Op != diff.Update || !s.Change.Want.Value.(*v1.Service).Spec.Job() {
+			continue
+		}
+		due := slices.ContainsFunc(s.Fields, func(f diff.Field) bool {
+			return f.Git && (f.Effect == diff.RestartsTasks || f.Path == "spec.replicas")
+		})
+		if !due {
+			out = append(out, plan.Refusal{Op: s.Op, Key: s.Key, Instance: s.Instance, Class: plan.Never, Quiet: true,
+				Why: "any update would run the job again; it travels with the next change of its task"})
+		}
+	}
+	return out
+}
+
+// do carries out one step.
+func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
+	switch s.Op {
+	case diff.Create:
+		return create(ctx, env, s.Change.Want)
+	case diff.Update:
+		return update(ctx, env, s)
+	case diff.Remove:
+		return kinds.Result{}, remove(ctx, env, s.Change.Have.Meta.ID)
+	case diff.Replace:
+		if err := remove(ctx, env, s.Change.Have.Meta.ID); err != nil {
+			return kinds.Result{}, err
+		}
+		return create(ctx, env, s.Change.Want)
+	}
+	return kinds.Result{}, fmt.Errorf("carrying out %q on %s: no such operation", s.Op, s.Key)
+}

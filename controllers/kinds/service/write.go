@@ -1,0 +1,489 @@
+package service
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/mount"
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/api/types/swarm"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+)
+
+// ids resolves names into ids. It fails for what is not there.
+type ids func(kind, name string) (string, error)
+
+// overlay changes in spec only the leaves that differ, and nothing else: what manifests cannot state stays, and so does
+// every form ({} or absent, an order) that means the same to a reader and something else to SwarmKit.
+//
+// A group that is absent and has to be made is filled with the whole of want, because zero is not always the default.
+// The image is the caller's: it may need a registry.
+func overlay(spec *swarm.ServiceSpec, want *v1.ServiceSpec, ch diff.Paths, ix names, id ids) error {
+	overlayMode(spec, want, ch)
+	if spec.TaskTemplate.ContainerSpec == nil {
+		spec.TaskTemplate.ContainerSpec = &swarm.ContainerSpec{}
+	}
+	c := spec.TaskTemplate.ContainerSpec
+	overlayContainer(c, want, ch)
+	c.Mounts = overlayMounts(c.Mounts, want.Mounts, ch)
+	if err := overlayFiles(c, want, ch, id); err != nil {
+		return err
+	}
+	if err := overlayTask(&spec.TaskTemplate, want, ch, ix, id); err != nil {
+		return err
+	}
+	overlayPorts(spec, want, ch)
+	overlayUpdate(&spec.UpdateConfig, want.UpdateConfig, "spec.updateConfig", ch)
+	overlayUpdate(&spec.RollbackConfig, want.RollbackConfig, "spec.rollbackConfig", ch)
+	return nil
+}
+
+// overlayMode always leaves a mode behind: an update without one silently means one replica.
+func overlayMode(spec *swarm.ServiceSpec, want *v1.ServiceSpec, ch diff.Paths) {
+	m := &spec.Mode
+	if *m == (swarm.ServiceMode{}) {
+		switch want.Mode {
+		case v1.ModeGlobal:
+			m.Global = &swarm.GlobalService{}
+		case v1.ModeGlobalJob:
+			m.GlobalJob = &swarm.GlobalJob{}
+		case v1.ModeReplicatedJob:
+			m.ReplicatedJob = &swarm.ReplicatedJob{}
+		default:
+			m.Replicated = &swarm.ReplicatedService{}
+		}
+	}
+	if want.Replicas == nil || !ch.Has("spec.replicas") {
+		return
+	}
+	n := *want.Replicas
+	switch {
+	case m.Replicated != nil:
+		m.Replicated.Replicas = &n
+	case m.ReplicatedJob != nil:
+		if m.ReplicatedJob.MaxConcurrent == nil {
+			m.ReplicatedJob.MaxConcurrent = &n // as docker service create does
+		}
+		m.ReplicatedJob.TotalCompletions = &n
+	}
+}
+
+func overlayContainer(c *swarm.ContainerSpec, want *v1.ServiceSpec, ch diff.Paths) {
+	set(&c.User, want.User, ch, "spec.user")
+	set(&c.Dir, want.WorkingDir, ch, "spec.workingDir")
+	set(&c.Hostname, want.Hostname, ch, "spec.hostname")
+	set(&c.ReadOnly, want.ReadOnly, ch, "spec.readOnly")
+	set(&c.Command, []string(want.Entrypoint), ch, "spec.entrypoint")
+	set(&c.Args, []string(want.Command), ch, "spec.command")
+	set(&c.CapabilityAdd, want.CapAdd, ch, "spec.capAdd")
+	set(&c.CapabilityDrop, want.CapDrop, ch, "spec.capDrop")
+	set(&c.Init, want.Init, ch, "spec.init")
+	if ch.Has("spec.stopGracePeriod") {
+		c.StopGracePeriod = (*time.Duration)(want.StopGracePeriod)
+	}
+	if ch.Any("spec.environment") {
+		c.Env = overlayEnv(c.Env, want.Environment, ch)
+	}
+	if ch.Any("spec.containerLabels") {
+		c.Labels = overlayMap(c.Labels, want.ContainerLabels, "spec.containerLabels", ch)
+	}
+	if ch.Has("spec.extraHosts") {
+		c.Hosts = nil
+		for _, h := range want.ExtraHosts {
+			host, address, _ := v1.SplitHost(h)
+			c.Hosts = append(c.Hosts, address+" "+host)
+		}
+	}
+	overlayHealth(c, want.Healthcheck, ch)
+}
+
+func set[T any](to *T, value T, ch diff.Paths, path string) {
+	if ch.Has(path) {
+		*to = value
+	}
+}
+
+// overlayEnv keeps the live order, in which a restart hides, and appends what is new, sorted.
+func overlayEnv(live []string, want v1.Environment, ch diff.Paths) []string {
+	var out []string
+	done := map[string]bool{}
+	for _, line := range live {
+		name, _, _ := strings.Cut(line, "=")
+		value, wanted := want[name]
+		switch {
+		case !ch.Has(v1.PathKey("spec.environment", name)):
+			out = append(out, line)
+		case wanted && !done[name]:
+			out = append(out, name+"="+value)
+		}
+		done[name] = true
+	}
+	var added []string
+	for name, value := range want {
+		if !done[name] && ch.Has(v1.PathKey("spec.environment", name)) {
+			added = append(added, name+"="+value)
+		}
+	}
+	slices.Sort(added)
+	return append(out, added...)
+}
+
+func overlayMap(live, want map[string]string, path string, ch diff.Paths) map[string]string {
+	out := make(map[string]string, len(live)+len(want))
+	for k, v := range live {
+		if _, wanted := want[k]; wanted || !ch.Has(v1.PathKey(path, k)) {
+			out[k] = v
+		}
+	}
+	for k, v := range want {
+		if ch.Has(v1.PathKey(path, k)) {
+			out[k] = v
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+func overlayHealth(c *swarm.ContainerSpec, want *v1.Healthcheck, ch diff.Paths) {
+	const at = "spec.healthcheck"
+	if !ch.Any(at) {
+		return
+	}
+	if want == nil {
+		c.Healthcheck = nil
+		return
+	}
+	if c.Healthcheck == nil {
+		c.Healthcheck, ch = &container.HealthConfig{}, diff.AllPaths()
+	}
+	h := c.Healthcheck
+	set(&h.Test, []string(want.Test), ch, at+".test")
+	set(&h.Interval, time.Duration(want.Interval), ch, at+".interval")
+	set(&h.Timeout, time.Duration(want.Timeout), ch, at+".timeout")
+	set(&h.StartPeriod, time.Duration(want.StartPeriod), ch, at+".startPeriod")
+	set(&h.StartInterval, time.Duration(want.StartInterval), ch, at+".startInterval")
+	set(&h.Retries, int(want.Retries), ch, at+".retries")
+}
+
+// overlayList replaces, removes and appends only the elements of which a leaf differs, and keeps the live order.
+func overlayList[L, W any](live []L, want []W, path string, ch diff.Paths, liveKey func(L) string, wantKey func(W) string, patch func(L, W, diff.Paths, string) L) []L {
+	if !ch.Any(path) {
+		return live
+	}
+	wanted := make(map[string]W, len(want))
+	for _, w := range want {
+		wanted[wantKey(w)] = w
+	}
+	var out []L
+	seen := map[string]bool{}
+	for _, l := range live {
+		key := liveKey(l)
+		at := path + "[" + key + "]"
+		w, keep := wanted[key]
+		seen[key] = true
+		switch {
+		case !ch.Any(at):
+			out = append(out, l)
+		case keep:
+			out = append(out, patch(l, w, ch, at))
+		}
+	}
+	for _, w := range want {
+		key := wantKey(w)
+		if at := path + "[" + key + "]"; !seen[key] && ch.Any(at) {
+			var zero L
+			out = append(out, patch(zero, w, diff.AllPaths(), at))
+		}
+	}
+	return out
+}
+
+func overlayMounts(live []mount.Mount, want []v1.Mount, ch diff.Paths) []mount.Mount {
+	return overlayList(live, want, "spec.mounts", ch, func(m mount.Mount) string { return m.Target }, v1.Mount.ListKey, patchMount)
+}
+
+func patchMount(m mount.Mount, w v1.Mount, ch diff.Paths, at string) mount.Mount {
+	m.Target = w.Target
+	if ch.Has(at + ".type") { // options belong to one type
+		m = mount.Mount{Type: mount.Type(w.Type), Target: w.Target}
+		ch = diff.AllPaths()
+	}
+	set(&m.Source, w.Source, ch, at+".source")
+	set(&m.ReadOnly, w.ReadOnly, ch, at+".readOnly")
+	if ch.Any(at+".bind") && (w.Bind != nil || m.BindOptions != nil) {
+		options := mount.BindOptions{}
+		if m.BindOptions != nil {
+			options = *m.BindOptions
+		}
+		options.Propagation = ""
+		if w.Bind != nil {
+			options.Propagation = mount.Propagation(w.Bind.Propagation)
+		}
+		m.BindOptions = &options
+	}
+	if ch.Any(at+".volume") && (w.Volume != nil || m.VolumeOptions != nil) {
+		options := mount.VolumeOptions{}
+		if m.VolumeOptions != nil {
+			options = *m.VolumeOptions
+		}
+		options.NoCopy = w.Volume != nil && w.Volume.NoCopy
+		m.VolumeOptions = &options
+	}
+	if ch.Any(at+".tmpfs") && (w.Tmpfs != nil || m.TmpfsOptions != nil) {
+		options := mount.TmpfsOptions{}
+		if m.TmpfsOptions != nil {
+			options = *m.TmpfsOptions
+		}
+		options.SizeBytes, options.Mode = 0, 0
+		if w.Tmpfs != nil {
+			options.SizeBytes = int64(w.Tmpfs.Size)
+			if w.Tmpfs.Mode != nil {
+				options.Mode = os.FileMode(*w.Tmpfs.Mode)
+			}
+		}
+		m.TmpfsOptions = &options
+	}
+	return m
+}
+
+func overlayFiles(c *swarm.ContainerSpec, want *v1.ServiceSpec, ch diff.Paths, id ids) error {
+	var failed error
+	resolve := func(kind, name string) string {
+		found, err := id(kind, name)
+		if err != nil && failed == nil {
+			failed = err
+		}
+		return found
+	}
+	if ch.Any("spec.configs") {
+		var others, files []*swarm.ConfigReference
+		for _, r := range c.Configs {
+			if r.File == nil {
+				others = append(others, r)
+			} else {
+				files = append(files, r)
+			}
+		}
+		files = overlayList(files, want.Configs, "spec.configs", ch, func(r *swarm.ConfigReference) string { return r.File.Name }, v1.ConfigMount.ListKey,
+			func(r *swarm.ConfigReference, w v1.ConfigMount, ch diff.Paths, at string) *swarm.ConfigReference {
+				out := swarm.ConfigReference{File: &swarm.ConfigReferenceFileTarget{Name: w.Target}}
+				if r != nil {
+					file := *r.File
+					out = swarm.ConfigReference{File: &file, ConfigID: r.ConfigID, ConfigName: r.ConfigName}
+				}
+				if ch.Has(at + ".source") {
+					out.ConfigName, out.ConfigID = w.Source, resolve(v1.KindConfig, w.Source)
+				}
+				set(&out.File.UID, w.UID, ch, at+".uid")
+				set(&out.File.GID, w.GID, ch, at+".gid")
+				set(&out.File.Mode, os.FileMode(*w.Mode), ch, at+".mode")
+				return &out
+			})
+		c.Configs = append(others, files...)
+	}
+	if ch.Any("spec.secrets") {
+		c.Secrets = overlayList(c.Secrets, want.Secrets, "spec.secrets", ch,
+			func(r *swarm.SecretReference) string {
+				if r.File == nil {
+					return ""
+				}
+				return r.File.Name
+			}, v1.SecretMount.ListKey,
+			func(r *swarm.SecretReference, w v1.SecretMount, ch diff.Paths, at string) *swarm.SecretReference {
+				out := swarm.SecretReference{File: &swarm.SecretReferenceFileTarget{Name: w.Target}}
+				if r != nil {
+					file := *r.File
+					out = swarm.SecretReference{File: &file, SecretID: r.SecretID, SecretName: r.SecretName}
+				}
+				if ch.Has(at + ".source") {
+					out.SecretName, out.SecretID = w.Source, resolve(v1.KindSecret, w.Source)
+				}
+				set(&out.File.UID, w.UID, ch, at+".uid")
+				set(&out.File.GID, w.GID, ch, at+".gid")
+				set(&out.File.Mode, os.FileMode(*w.Mode), ch, at+".mode")
+				return &out
+			})
+	}
+	return failed
+}
+
+func overlayTask(t *swarm.TaskSpec, want *v1.ServiceSpec, ch diff.Paths, ix names, id ids) error {
+	overlayResources(t, want.Resources, ch)
+	overlayRestart(t, want.RestartPolicy, ch)
+	overlayPlacement(t, want.Placement, ch)
+	if ch.Any("spec.logging") {
+		if want.Logging == nil {
+			t.LogDriver = nil
+		} else {
+			if t.LogDriver == nil {
+				t.LogDriver = &swarm.Driver{}
+			}
+			set(&t.LogDriver.Name, want.Logging.Driver, ch, "spec.logging.driver")
+			t.LogDriver.Options = overlayMap(t.LogDriver.Options, want.Logging.Options, "spec.logging.options", ch)
+		}
+	}
+	return overlayNetworks(t, want.Networks, ch, ix, id)
+}
+
+func overlayNetworks(t *swarm.TaskSpec, want []v1.NetworkAttachment, ch diff.Paths, ix names, id ids) error {
+	var failed error
+	t.Networks = overlayList(t.Networks, want, "spec.networks", ch,
+		func(n swarm.NetworkAttachmentConfig) string { return ix.NameOf(v1.KindNetwork, n.Target) }, v1.NetworkAttachment.ListKey,
+		func(n swarm.NetworkAttachmentConfig, w v1.NetworkAttachment, ch diff.Paths, at string) swarm.NetworkAttachmentConfig {
+			if n.Target == "" {
+				var err error
+				if n.Target, err = id(v1.KindNetwork, w.Name); err != nil {
+					failed = err
+				}
+			}
+			set(&n.Aliases, w.Aliases, ch, at+".aliases")
+			return n
+		})
+	return failed
+}
+
+func overlayResources(t *swarm.TaskSpec, want *v1.Resources, ch diff.Paths) {
+	const limits, reservations = "spec.resources.limits", "spec.resources.reservations"
+	if !ch.Any("spec.resources") || (t.Resources == nil && *want == v1.Resources{}) {
+		return
+	}
+	if t.Resources == nil {
+		t.Resources = &swarm.ResourceRequirements{}
+	}
+	if ch.Any(limits) && (t.Resources.Limits != nil || want.Limits != v1.ResourceLimits{}) {
+		if t.Resources.Limits == nil {
+			t.Resources.Limits = &swarm.Limit{}
+		}
+		l := t.Resources.Limits
+		set(&l.NanoCPUs, int64(want.Limits.CPUs), ch, limits+".cpus")
+		set(&l.MemoryBytes, int64(want.Limits.Memory), ch, limits+".memory")
+		set(&l.Pids, want.Limits.Pids, ch, limits+".pids")
+	}
+	if ch.Any(reservations) && (t.Resources.Reservations != nil || want.Reservations != v1.Reservations{}) {
+		if t.Resources.Reservations == nil {
+			t.Resources.Reservations = &swarm.Resources{}
+		}
+		r := t.Resources.Reservations
+		set(&r.NanoCPUs, int64(want.Reservations.CPUs), ch, reservations+".cpus")
+		set(&r.MemoryBytes, int64(want.Reservations.Memory), ch, reservations+".memory")
+	}
+}
+
+func overlayRestart(t *swarm.TaskSpec, want *v1.RestartPolicy, ch diff.Paths) {
+	const at = "spec.restartPolicy"
+	if !ch.Any(at) {
+		return
+	}
+	if t.RestartPolicy == nil {
+		t.RestartPolicy, ch = &swarm.RestartPolicy{}, diff.AllPaths()
+	}
+	r := t.RestartPolicy
+	set(&r.Condition, swarm.RestartPolicyCondition(want.Condition), ch, at+".condition")
+	set(&r.Delay, (*time.Duration)(want.Delay), ch, at+".delay")
+	if ch.Has(at + ".maxAttempts") {
+		r.MaxAttempts = &want.MaxAttempts
+	}
+	if ch.Has(at + ".window") {
+		window := time.Duration(want.Window)
+		r.Window = &window
+	}
+}
+
+func overlayPlacement(t *swarm.TaskSpec, want *v1.Placement, ch diff.Paths) {
+	const at = "spec.placement"
+	if !ch.Any(at) {
+		return
+	}
+	if t.Placement == nil {
+		t.Placement = &swarm.Placement{}
+	}
+	set(&t.Placement.Constraints, want.Constraints, ch, at+".constraints")
+	set(&t.Placement.MaxReplicas, want.MaxReplicasPerNode, ch, at+".maxReplicasPerNode")
+	if ch.Has(at + ".preferences") {
+		t.Placement.Preferences = nil
+		for _, p := range want.Preferences {
+			t.Placement.Preferences = append(t.Placement.Preferences, swarm.PlacementPreference{Spread: &swarm.SpreadOver{SpreadDescriptor: p.Spread}})
+		}
+	}
+}
+
+func overlayPorts(spec *swarm.ServiceSpec, want *v1.ServiceSpec, ch diff.Paths) {
+	if !ch.Any("spec.ports") {
+		return
+	}
+	if spec.EndpointSpec == nil {
+		spec.EndpointSpec = &swarm.EndpointSpec{}
+	}
+	patch := func(p swarm.PortConfig, w v1.Port, ch diff.Paths, at string) swarm.PortConfig {
+		set(&p.TargetPort, w.Target, ch, at+".target")
+		set(&p.PublishedPort, w.Published, ch, at+".published")
+		set(&p.Protocol, network.IPProtocol(w.Protocol), ch, at+".protocol")
+		set(&p.PublishMode, swarm.PortConfigPublishMode(w.Mode), ch, at+".mode")
+		return p
+	}
+	liveKey := func(p swarm.PortConfig) string {
+		return v1.Port{Target: p.TargetPort, Protocol: string(p.Protocol)}.ListKey()
+	}
+	live := spec.EndpointSpec.Ports
+	if !unique(live, liveKey) || !unique(want.Ports, v1.Port.ListKey) {
+		// One container port published twice: the elements cannot be told apart by what they mean inside.
+		live, ch = nil, diff.AllPaths()
+	}
+	spec.EndpointSpec.Ports = overlayList(live, want.Ports, "spec.ports", ch, liveKey, v1.Port.ListKey, patch)
+	if !unique(want.Ports, v1.Port.ListKey) {
+		spec.EndpointSpec.Ports = nil
+		for _, w := range want.Ports {
+			spec.EndpointSpec.Ports = append(spec.EndpointSpec.Ports, patch(swarm.PortConfig{}, w, diff.AllPaths(), ""))
+		}
+	}
+}
+
+func unique[T any](list []T, key func(T) string) bool {
+	seen := make(map[string]bool, len(list))
+	for _, e := range list {
+		if seen[key(e)] {
+			return false
+		}
+		seen[key(e)] = true
+	}
+	return true
+}
+
+func overlayUpdate(u **swarm.UpdateConfig, want *v1.UpdateConfig, at string, ch diff.Paths) {
+	if !ch.Any(at) || want == nil {
+		return
+	}
+	if *u == nil {
+		*u, ch = &swarm.UpdateConfig{}, diff.AllPaths()
+	}
+	c := **u
+	set(&c.Parallelism, *want.Parallelism, ch, at+".parallelism")
+	set(&c.Delay, time.Duration(want.Delay), ch, at+".delay")
+	set(&c.FailureAction, swarm.FailureAction(want.FailureAction), ch, at+".failureAction")
+	set(&c.Monitor, time.Duration(want.Monitor), ch, at+".monitor")
+	set(&c.MaxFailureRatio, float32(want.MaxFailureRatio), ch, at+".maxFailureRatio")
+	set(&c.Order, swarm.UpdateOrder(want.Order), ch, at+".order")
+	*u = &c
+}
+
+// copySpec copies through JSON: what was read must stay as it was read, whatever the overlay does.
+func copySpec(spec *swarm.ServiceSpec) (*swarm.ServiceSpec, error) {
+	b, err := json.Marshal(spec)
+	if err != nil {
+		return nil, fmt.Errorf("copying the live spec: %w", err)
+	}
+	var out swarm.ServiceSpec
+	if err := json.Unmarshal(b, &out); err != nil {
+		return nil, fmt.Errorf("copying the live spec: %w", err)
+	}
+	return &out, nil
+}

@@ -1,0 +1,100 @@
+package diff
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"slices"
+	"strings"
+)
+
+// Applied remembers, per leaf that a manifest stated, a short digest of what was written. It is what the applied label
+// holds: v1: and base64 of eight bytes a leaf, four of the path's digest and four of the value's, sorted.
+//
+// The digests tell whose doing a difference is; whether there is a difference is never decided by them, so a collision
+// misattributes a change and hides none.
+type Applied struct{ leaves map[uint32]uint32 }
+
+const appliedPrefix = "v1:"
+
+// Zero says that nothing is remembered.
+func (a Applied) Zero() bool { return a.leaves == nil }
+
+// NewApplied remembers the stated leaves.
+func NewApplied(leaves []Leaf) Applied {
+	a := Applied{make(map[uint32]uint32, len(leaves))}
+	for _, l := range leaves {
+		if l.Stated {
+			a.leaves[short(l.Path)] = short(l.Text)
+		}
+	}
+	return a
+}
+
+// ParseApplied reads a label. What is not in a format that this release knows remembers nothing.
+func ParseApplied(label string) Applied {
+	encoded, ok := strings.CutPrefix(label, appliedPrefix)
+	if !ok {
+		return Applied{}
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(encoded)
+	if err != nil || len(raw)%8 != 0 {
+		return Applied{}
+	}
+	a := Applied{make(map[uint32]uint32, len(raw)/8)}
+	for ; len(raw) > 0; raw = raw[8:] {
+		a.leaves[binary.BigEndian.Uint32(raw)] = binary.BigEndian.Uint32(raw[4:])
+	}
+	return a
+}
+
+// String renders the label.
+func (a Applied) String() string {
+	paths := make([]uint32, 0, len(a.leaves))
+	for p := range a.leaves {
+		paths = append(paths, p)
+	}
+	slices.Sort(paths)
+	raw := make([]byte, 0, 8*len(paths))
+	for _, p := range paths {
+		raw = binary.BigEndian.AppendUint32(raw, p)
+		raw = binary.BigEndian.AppendUint32(raw, a.leaves[p])
+	}
+	return appliedPrefix + base64.RawURLEncoding.EncodeToString(raw)
+}
+
+// has says whether the path was stated when last applied.
+func (a Applied) has(path string) bool {
+	_, ok := a.leaves[short(path)]
+	return ok
+}
+
+// is says whether the path was stated and applied with that text.
+func (a Applied) is(path, text string) bool {
+	d, ok := a.leaves[short(path)]
+	return ok && d == short(text)
+}
+
+func short(s string) uint32 {
+	sum := sha256.Sum256([]byte(s))
+	return binary.BigEndian.Uint32(sum[:4])
+}
+
+func statedDigest(instance string, leaves []Leaf) string {
+	h := sha256.New()
+	write := func(s string) {
+		var n [8]byte
+		binary.BigEndian.PutUint64(n[:], uint64(len(s)))
+		h.Write(n[:])
+		h.Write([]byte(s))
+	}
+	write(instance)
+	for _, l := range leaves {
+		if l.Stated {
+			write(l.Path)
+			write(l.Text)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:10])
+}

@@ -1,0 +1,190 @@
+package diff
+
+import (
+	"slices"
+	"strings"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+// Rule says how one type of leaf is compared and what a difference costs.
+type Rule struct {
+	Effect Effect
+	// Allocated: the engine or a client chooses the value while the manifest is silent, and any live one agrees.
+	Allocated bool
+	// Equal replaces equality of the texts; both are set when it is asked.
+	Equal func(have, want string) bool
+	// Bare strips from a live text what the engine or a client added to the applied one, such as an image's digest.
+	Bare func(have string) string
+	// Nobody: keys that are nobody's difference unless stated, such as labels below com.docker.
+	Nobody func(key string) bool
+	// SinceAPI is the least API version that knows the field, such as 1.44.
+	SinceAPI string
+}
+
+// Rules are a kind's, by Leaf.Type. They are total: a test of each kind proves it.
+type Rules map[string]Rule
+
+// NobodysLabel says whether a label is nobody's difference unless it is stated.
+func NobodysLabel(key string) bool {
+	return strings.HasPrefix(key, "com.docker.") || strings.HasPrefix(key, v1.LabelPrefix)
+}
+
+// Compare lists every difference between have and want, sorted. Objects match by kind and instance. What is only in
+// have counts where it is the source's own; what is in both and does not differ counts where it is not.
+func Compare(have, want []State, rules func(kind string) Rules) []Change {
+	type id struct{ kind, instance string }
+	live := make(map[id]*State, len(have))
+	for i := range have {
+		live[id{have[i].Key.Kind, have[i].Instance}] = &have[i]
+	}
+	var changes []Change
+	wanted := make(map[id]bool, len(want))
+	for i := range want {
+		w := &want[i]
+		at := id{w.Key.Kind, w.Instance}
+		wanted[at] = true
+		if c, differs := comparePair(live[at], w, rules(w.Key.Kind)); differs {
+			changes = append(changes, c)
+		}
+	}
+	for i := range have {
+		h := &have[i]
+		if h.Meta.Mine && !wanted[id{h.Key.Kind, h.Instance}] {
+			changes = append(changes, Change{Op: Remove, Key: h.Key, Instance: h.Instance, Effect: Recreate, Have: h})
+		}
+	}
+	slices.SortFunc(changes, Change.Compare)
+	return changes
+}
+
+func comparePair(h, w *State, rules Rules) (Change, bool) {
+	c := Change{Key: w.Key, Instance: w.Instance, Have: h, Want: w}
+	if h == nil {
+		c.Op, c.Effect = Create, InPlace
+		for _, l := range w.Leaves {
+			if l.Stated {
+				c.Fields = append(c.Fields, Field{Path: l.Path, Want: valueOf(l), Git: true, Effect: InPlace, SinceAPI: rules[l.Type].SinceAPI})
+			}
+		}
+		return c, true
+	}
+	c.Fields = compareLeaves(h, w, rules)
+	counted := false
+	for _, f := range c.Fields {
+		if !f.Ignored {
+			counted = true
+			c.Effect = max(c.Effect, f.Effect)
+		}
+	}
+	switch {
+	case counted && c.Effect == Recreate:
+		c.Op = Replace
+	case counted:
+		c.Op = Update
+	default:
+		c.Op = Same
+		return c, !h.Meta.Mine || len(c.Fields) > 0
+	}
+	return c, true
+}
+
+// compareLeaves merges the two sorted lists.
+func compareLeaves(h, w *State, rules Rules) []Field {
+	var fields []Field
+	i, j := 0, 0
+	for i < len(h.Leaves) || j < len(w.Leaves) {
+		var hl, wl *Leaf
+		switch {
+		case j == len(w.Leaves) || (i < len(h.Leaves) && h.Leaves[i].Path < w.Leaves[j].Path):
+			hl = &h.Leaves[i]
+			i++
+		case i == len(h.Leaves) || w.Leaves[j].Path < h.Leaves[i].Path:
+			wl = &w.Leaves[j]
+			j++
+		default:
+			hl, wl = &h.Leaves[i], &w.Leaves[j]
+			i, j = i+1, j+1
+		}
+		if f, differs := compareLeaf(hl, wl, h, w, rules); differs {
+			fields = append(fields, f)
+		}
+	}
+	return fields
+}
+
+func compareLeaf(hl, wl *Leaf, h, w *State, rules Rules) (Field, bool) {
+	l := wl
+	if l == nil {
+		l = hl
+	}
+	rule, stated := rules[l.Type], wl != nil && wl.Stated
+	switch {
+	case !stated && rule.Allocated:
+		return Field{}, false
+	case !stated && rule.Nobody != nil && rule.Nobody(l.Key) && !h.Meta.Applied.has(l.Path):
+		return Field{}, false
+	case hl != nil && wl != nil && (hl.Text == wl.Text || (rule.Equal != nil && rule.Equal(hl.Text, wl.Text))):
+		return Field{}, false
+	}
+	f := Field{Path: l.Path, Effect: rule.Effect, Ignored: ignored(l.Path, w.Policy.IgnoreDifferences)}
+	if hl != nil {
+		f.Have = valueOf(*hl)
+	}
+	if wl != nil {
+		f.Want = valueOf(*wl)
+		f.SinceAPI = rule.SinceAPI
+	}
+	f.Git, f.Hand = attribute(l.Path, hl, wl, h.Meta, rule)
+	return f, true
+}
+
+// absent is the text of a leaf that is not there, for attribution. No leaf has it: NUL is refused in every string.
+const absent = "\x00"
+
+// attribute says whose doing a difference is: git's where the want differs from what was last applied, a hand's where
+// the live value does.
+func attribute(path string, hl, wl *Leaf, m Meta, rule Rule) (git, hand bool) {
+	if m.Applied.Zero() || m.Distrust {
+		return true, false
+	}
+	have, want, stated := absent, absent, wl != nil && wl.Stated
+	if hl != nil {
+		have = hl.Text
+	}
+	if wl != nil {
+		want = wl.Text
+	}
+	if !m.Applied.has(path) {
+		return stated, !stated
+	}
+	git, hand = !stated || !m.Applied.is(path, want), !m.Applied.is(path, have)
+	if hand && hl != nil && rule.Bare != nil {
+		hand = !m.Applied.is(path, rule.Bare(have))
+	}
+	if !git && !hand { // a collision of digests; a difference must be somebody's
+		git = true
+	}
+	return git, hand
+}
+
+// ignored says whether a path is one of the prefixes or below it.
+func ignored(path string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool {
+		rest, ok := strings.CutPrefix(path, p)
+		return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	})
+}
+
+// valueOf hides what must not be shown: values of map keys with secret-looking names, and texts that hold a password.
+func valueOf(l Leaf) Value {
+	return Value{text: l.Text, set: true, hidden: (l.Key != "" && v1.SecretName(l.Key)) || v1.SecretText(l.Text)}
+}
+
+// Differs says whether a live state differs from a want in a field that counts.
+func Differs(have, want *State, rules Rules) bool {
+	return slices.ContainsFunc(compareLeaves(have, want, rules), func(f Field) bool { return !f.Ignored })
+}
+
+// DifferingFields lists what differs between one live state and one want.
+func DifferingFields(have, want *State, rules Rules) []Field { return compareLeaves(have, want, rules) }

@@ -1,0 +1,254 @@
+// Package diff thinks: it compares what a source wants with what the swarm has, leaf by leaf, and says for each
+// difference what it would cost and whose doing it is.
+//
+// It is pure: no clock, no context, no input or output. The same input gives the same bytes.
+package diff
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+// Op is what happens to an object. It prints itself.
+type Op rune
+
+// The operations.
+const (
+	Same    Op = ' ' // nothing differs, and the object is not ours yet
+	Create  Op = '+'
+	Update  Op = '~'
+	Remove  Op = '-'
+	Replace Op = '±' // removed and made anew, because the engine cannot change it in place
+)
+
+func (o Op) String() string { return string(o) }
+
+// Word returns the operation for metrics and JSON.
+func (o Op) Word() string {
+	switch o {
+	case Create:
+		return "create"
+	case Update:
+		return "update"
+	case Remove:
+		return "remove"
+	case Replace:
+		return "replace"
+	default:
+		return "none"
+	}
+}
+
+// MarshalJSON renders the word.
+func (o Op) MarshalJSON() ([]byte, error) { return json.Marshal(o.Word()) }
+
+// Effect is the most that a change may cost.
+type Effect uint8
+
+// The effects, least first.
+const (
+	NoEffect      Effect = iota
+	InPlace              // no task notices
+	RestartsTasks        // every task of the service is replaced, as its update config says
+	Recreate             // the object must be removed and made anew
+	Forbidden            // the engine refuses it, and so do we
+)
+
+func (e Effect) String() string {
+	return [...]string{"none", "in place", "restarts tasks", "recreates", "forbidden"}[e]
+}
+
+// MarshalJSON renders the text.
+func (e Effect) MarshalJSON() ([]byte, error) { return json.Marshal(e.String()) }
+
+// Value is one side of a difference. It shows itself only where it is no secret.
+type Value struct {
+	text   string
+	set    bool
+	hidden bool
+}
+
+// NewValue returns a value that shows text.
+func NewValue(text string) Value { return Value{text: text, set: true} }
+
+// HiddenValue returns a value that is there and is never shown, not even on demand.
+func HiddenValue() Value { return Value{set: true, hidden: true} }
+
+// Set says whether there is a value at all.
+func (v Value) Set() bool { return v.set }
+
+// Hidden says that the value must not be shown.
+func (v Value) Hidden() bool { return v.hidden }
+
+// Reveal returns the text whether it is hidden or not: for a terminal whose user asked, never for logs or reports.
+func (v Value) Reveal() string { return v.text }
+
+func (v Value) String() string {
+	switch {
+	case !v.set:
+		return "(none)"
+	case v.hidden:
+		return v1.Hidden
+	default:
+		return v.text
+	}
+}
+
+// GoString shows no secret.
+func (v Value) GoString() string { return v.String() }
+
+// MarshalJSON renders null for none, and no secret.
+func (v Value) MarshalJSON() ([]byte, error) {
+	if !v.set {
+		return []byte("null"), nil
+	}
+	return json.Marshal(v.String())
+}
+
+// Meta is what is known of a live object beside its spec.
+type Meta struct {
+	ID      string
+	Version uint64
+	// Mine: the source owns the object, by its label or by our record of having adopted it.
+	Mine bool
+	// Owner is the owner label as found, whoever wrote it.
+	Owner string
+	// Adopted: ours by record, not made by us.
+	Adopted bool
+	// Applied holds the digests of what was last applied, from the label or from the record of the adoption.
+	Applied Applied
+	// Unknown are keys of the live spec that our types do not know: a write would drop them.
+	Unknown []string
+	// Distrust: the spec was rolled back or is paused, so Applied says nothing about whose doing a difference is.
+	Distrust bool
+	Created  time.Time
+	// OldVersion: content that a newer version of the same manifest has replaced.
+	OldVersion bool
+	// UsedBy are the services whose spec or previous spec refers to it.
+	UsedBy []v1.Key
+}
+
+// From is where a want came from.
+type From struct {
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
+}
+
+// State is one object in normal form: on the want side as the manifest asks, on the have side as the swarm has it.
+type State struct {
+	Key v1.Key
+	// Instance is the name in the swarm. It differs from Key.Name for versions of configs and secrets.
+	Instance string
+	// Leaves are the normal form, sorted by path.
+	Leaves []Leaf
+	// Uses are the keys of the objects that this one needs to exist before it.
+	Uses []v1.Key
+	// DependsOn are the keys that must be ready before this one changes.
+	DependsOn []v1.Key
+	From      From
+	Meta      Meta
+	// Policy is the manifest's, on the want side.
+	Policy v1.Policy
+	// Value is the object in its kind's own type, for its driver.
+	Value any
+	// Note explains a version, for people.
+	Note string
+}
+
+// Leaf returns the leaf at a path.
+func (s *State) Leaf(path string) (Leaf, bool) {
+	i, ok := slices.BinarySearchFunc(s.Leaves, path, func(l Leaf, p string) int { return strings.Compare(l.Path, p) })
+	if !ok {
+		return Leaf{}, false
+	}
+	return s.Leaves[i], true
+}
+
+// Digest identifies what the state states, whatever the defaults of this release are.
+func (s *State) Digest() string { return statedDigest(s.Instance, s.Leaves) }
+
+// Field is one leaf that differs.
+type Field struct {
+	Path string `json:"path"`
+	Have Value  `json:"have"`
+	Want Value  `json:"want"`
+	// Git: the manifest changed since it was last applied. Hand: the live object did. Both may be true.
+	Git    bool   `json:"git"`
+	Hand   bool   `json:"hand"`
+	Effect Effect `json:"effect"`
+	// Ignored: policy.ignoreDifferences names it; it is neither written nor counted.
+	Ignored bool `json:"ignored,omitempty"`
+	// SinceAPI is the least API version that knows the field; "" for all that we speak to.
+	SinceAPI string `json:"sinceAPI,omitempty"`
+}
+
+// Change is an object that differs, or that is not ours yet (Same).
+type Change struct {
+	Op       Op
+	Key      v1.Key
+	Instance string
+	Effect   Effect
+	Fields   []Field
+	Have     *State
+	Want     *State
+}
+
+// Compare orders changes by key, then instance, then operation.
+func (c Change) Compare(o Change) int {
+	return cmp.Or(c.Key.Compare(o.Key), strings.Compare(c.Instance, o.Instance), cmp.Compare(c.Op, o.Op))
+}
+
+// Counted returns the fields that are not ignored.
+func (c Change) Counted() []Field {
+	out := make([]Field, 0, len(c.Fields))
+	for _, f := range c.Fields {
+		if !f.Ignored {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Paths is a set of field paths.
+type Paths struct {
+	all    bool
+	sorted []string
+}
+
+// NewPaths returns the paths of fields.
+func NewPaths(fields []Field) Paths {
+	p := Paths{sorted: make([]string, 0, len(fields))}
+	for _, f := range fields {
+		p.sorted = append(p.sorted, f.Path)
+	}
+	slices.Sort(p.sorted)
+	return p
+}
+
+// AllPaths holds every path: for what is new.
+func AllPaths() Paths { return Paths{all: true} }
+
+// Has says whether the path is in the set.
+func (p Paths) Has(path string) bool {
+	_, ok := slices.BinarySearch(p.sorted, path)
+	return p.all || ok
+}
+
+// Any says whether the path or one below it is in the set.
+func (p Paths) Any(prefix string) bool {
+	if p.all {
+		return true
+	}
+	i, _ := slices.BinarySearch(p.sorted, prefix)
+	for ; i < len(p.sorted) && strings.HasPrefix(p.sorted[i], prefix); i++ {
+		if rest := p.sorted[i][len(prefix):]; rest == "" || rest[0] == '.' || rest[0] == '[' {
+			return true
+		}
+	}
+	return false
+}

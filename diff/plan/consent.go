@@ -1,0 +1,88 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+// Hazard is a harm that a person must agree to by name.
+type Hazard string
+
+// The hazards: a closed list.
+const (
+	Removals         Hazard = "removals"
+	Restarts         Hazard = "restarts"
+	Replace          Hazard = "replace"
+	TakeoverSecret   Hazard = "takeover-secret"
+	EvenManagers     Hazard = "even-managers"
+	SingleManager    Hazard = "single-manager"
+	ManyManagers     Hazard = "many-managers"
+	ForceNodeRemoval Hazard = "force-node-removal"
+	EvictTasks       Hazard = "evict-tasks"
+	Rewind           Hazard = "rewind"
+	OtherSource      Hazard = "other-source"
+)
+
+// Hazards lists them all.
+func Hazards() []string {
+	return []string{string(Removals), string(Restarts), string(Replace), string(TakeoverSecret), string(EvenManagers), string(SingleManager),
+		string(ManyManagers), string(ForceNodeRemoval), string(EvictTasks), string(Rewind), string(OtherSource)}
+}
+
+// Trailer is the key of the commit trailer that gives consent.
+const Trailer = "Consent"
+
+// Consented is one agreement: to a hazard, for the named objects or for all.
+type Consented struct {
+	Hazard  Hazard
+	Objects []v1.Key
+}
+
+// Consents are the agreements in force.
+type Consents []Consented
+
+// Covers says whether somebody agreed to the hazard for the object.
+func (cs Consents) Covers(h Hazard, k v1.Key) bool {
+	return slices.ContainsFunc(cs, func(c Consented) bool {
+		return c.Hazard == h && (len(c.Objects) == 0 || slices.Contains(c.Objects, k))
+	})
+}
+
+// ParseConsent reads what stands behind Consent: — hazards separated by commas, each with the objects it is limited to,
+// such as "removals Service/a Service/b, replace".
+func ParseConsent(s string) (Consents, error) {
+	var out Consents
+	for part := range strings.SplitSeq(s, ",") {
+		words := strings.Fields(part)
+		if len(words) == 0 {
+			return nil, fmt.Errorf("%q states no hazard; the hazards are %s", s, strings.Join(Hazards(), ", "))
+		}
+		if !slices.Contains(Hazards(), words[0]) {
+			return nil, fmt.Errorf("%q is not a hazard%s; the hazards are %s", words[0], v1.DidYouMean(words[0], Hazards()), strings.Join(Hazards(), ", "))
+		}
+		c := Consented{Hazard: Hazard(words[0])}
+		for _, w := range words[1:] {
+			key, err := v1.ParseKey(w)
+			if err != nil {
+				return nil, fmt.Errorf("consent to %s: %w", words[0], err)
+			}
+			c.Objects = append(c.Objects, key)
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// needs returns a refusal unless the hazard is consented to, with the line that would.
+func (s Step) needs(h Hazard, p Policy, format string, args ...any) []Refusal {
+	if p.Consents.Covers(h, s.Key) {
+		return nil
+	}
+	r := s.refusal(Consent, format, args...)
+	r.Hazard = h
+	r.Why += fmt.Sprintf("; to agree, add to a commit message: %s: %s", Trailer, h)
+	return []Refusal{r}
+}

@@ -1,0 +1,99 @@
+package plan
+
+import (
+	"fmt"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+)
+
+// failedWant never applies again what the swarm tried and gave up, until git changes it.
+func failedWant(s Step, f Facts, _ Policy) []Refusal {
+	if s.Op != diff.Update {
+		return nil
+	}
+	if failed, why := condemned(s.Change, f); failed {
+		return []Refusal{s.refusal(Never, "this want failed (%s); it is not tried again until git changes it", why)}
+	}
+	return nil
+}
+
+// condemned says whether the change's want is one that failed.
+//
+// Automatic and manual rollback bring the whole old spec back, our labels with it, so a live spec that was rolled back
+// differs from the want because the want failed, not because somebody changed something.
+func condemned(c diff.Change, f Facts) (bool, string) {
+	digest, rollout := c.Want.Digest(), f.Rollouts[c.Key]
+	recorded, known := f.Failed[c.Key]
+	switch {
+	case known && recorded.Digest == digest:
+		return true, recorded.Why
+	case !rollout.RolledBack():
+		return false, ""
+	case known && recorded.Began.Equal(rollout.Began):
+		return false, "" // that failure is on record, with another want: this one is new
+	case rollout.Left == Differs:
+		return false, "" // what was rolled back was something else
+	default:
+		return true, rolloutText(rollout)
+	}
+}
+
+func rolloutText(r Rollout) string {
+	if r.Message != "" {
+		return r.State + ": " + r.Message
+	}
+	return r.State
+}
+
+// NewFailures lists the failures that are not on record yet: wants that were rolled back, and wants in force whose
+// roll-out the engine paused. changes are all differences; inSync the wants that do not differ.
+func NewFailures(changes []diff.Change, inSync map[v1.Key]*diff.State, f Facts) []Failure {
+	var out []Failure
+	record := func(key v1.Key, w *diff.State, why string) {
+		next := Failure{Key: key, Digest: w.Digest(), Why: why, Began: f.Rollouts[key].Began, Revision: f.Revision}
+		if old, known := f.Failed[key]; !known || old.Digest != next.Digest {
+			out = append(out, next)
+		}
+	}
+	for _, c := range changes {
+		if c.Op == diff.Update && c.Have.Meta.Mine {
+			if failed, why := condemned(c, f); failed {
+				record(c.Key, c.Want, why)
+			}
+		}
+	}
+	for key, w := range inSync {
+		if r := f.Rollouts[key]; r.State == "paused" {
+			record(key, w, rolloutText(r))
+		}
+	}
+	return out
+}
+
+// failedRollouts stops a revision whose roll-outs fail before it breaks more. Failures of earlier revisions do not count.
+func failedRollouts(plan Plan, f Facts, p Policy) []Refusal {
+	failed := 0
+	for _, r := range f.Failed {
+		if r.Revision == f.Revision {
+			failed++
+		}
+	}
+	if failed < p.Budgets.FailedRollouts {
+		return nil
+	}
+	var out []Refusal
+	for _, s := range plan.Steps {
+		if s.RollsOut() {
+			out = append(out, s.refusal(Never, "%s of this revision failed; the rest waits for a fix", count(failed, "roll-out")))
+		}
+	}
+	return out
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

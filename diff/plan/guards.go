@@ -1,0 +1,337 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+)
+
+const guardInUse = "in-use"
+
+// guards are the ones that hold for every kind. Their order decides only which of two objections is printed.
+var guards = []Guard{
+	{"suspend", each(suspended)},
+	{"ownership", each(foreign)},
+	{"rewind", each(rewound)},
+	{"api-version", each(tooNew)},
+	{"unknown-field", each(unknownField)},
+	{"missing", each(missing)},
+	{"forbidden", each(forbidden)},
+	{"failed-want", each(failedWant)},
+	{"replace", each(replaced)},
+	{"prune", each(pruned)},
+	{guardInUse, inUse},
+	{"other-source", each(otherSource)},
+	{"removal-budget", removalBudget},
+	{"repair-after", each(tooEarly)},
+	{"rollout-in-flight", each(inFlight)},
+	{"depends-on", dependencies},
+	{"restarts", restarts},
+	{"failed-rollouts", failedRollouts},
+	{"rollouts-at-once", rolloutsAtOnce},
+	{"removals-last", removalsLast},
+}
+
+// each makes a check of a plan out of a check of one step.
+func each(check func(Step, Facts, Policy) []Refusal) func(Plan, Facts, Policy) []Refusal {
+	return func(plan Plan, f Facts, p Policy) []Refusal {
+		var out []Refusal
+		for _, s := range plan.Steps {
+			out = append(out, check(s, f, p)...)
+		}
+		return out
+	}
+}
+
+func suspended(s Step, _ Facts, _ Policy) []Refusal {
+	if s.Change.Want != nil && s.Change.Want.Policy.Suspend {
+		return []Refusal{s.refusal(Never, "policy.suspend is set")}
+	}
+	return nil
+}
+
+// rewound holds everything where the revision is older than the one in force.
+func rewound(s Step, f Facts, p Policy) []Refusal {
+	if !f.Rewind {
+		return nil
+	}
+	return s.needs(Rewind, p, "the revision is older than the one in force")
+}
+
+// tooNew refuses a field that the engine would drop without a word.
+func tooNew(s Step, f Facts, _ Policy) []Refusal {
+	for _, fl := range s.Fields {
+		if fl.Want.Set() && fl.SinceAPI != "" && LessAPI(f.APIVersion, fl.SinceAPI) {
+			return []Refusal{s.refusal(Never, "%s needs API %s, the engine has %s", fl.Path, fl.SinceAPI, f.APIVersion)}
+		}
+	}
+	return nil
+}
+
+// LessAPI says whether a is an older API version than b. An unknown version is older than any.
+func LessAPI(a, b string) bool {
+	am, an := parseAPI(a)
+	bm, bn := parseAPI(b)
+	return am < bm || (am == bm && an < bn)
+}
+
+func parseAPI(s string) (major, minor int) {
+	a, b, _ := strings.Cut(s, ".")
+	major, _ = strconv.Atoi(a) // an unknown version reads as 0
+	minor, _ = strconv.Atoi(b)
+	return major, minor
+}
+
+// unknownField refuses to write what would drop a setting of somebody's.
+func unknownField(s Step, _ Facts, _ Policy) []Refusal {
+	if h := s.Change.Have; h != nil && s.Change.Want != nil && len(h.Meta.Unknown) > 0 {
+		return []Refusal{s.refusal(Never, "the live object has fields that this release does not know and would drop: %s", strings.Join(h.Meta.Unknown, ", "))}
+	}
+	return nil
+}
+
+// missing refuses what needs an object that others make and have not made.
+func missing(s Step, f Facts, _ Policy) []Refusal {
+	if s.Change.Want == nil {
+		return nil
+	}
+	for _, k := range s.Change.Want.Uses {
+		if f.Missing[k] {
+			return []Refusal{s.refusal(Never, "it needs %s, which is external and does not exist", k)}
+		}
+	}
+	return nil
+}
+
+func forbidden(s Step, _ Facts, _ Policy) []Refusal {
+	for _, fl := range s.Fields {
+		if fl.Effect == diff.Forbidden {
+			return []Refusal{s.refusal(Never, "%s cannot change: the engine refuses it", fl.Path)}
+		}
+	}
+	return nil
+}
+
+// replaced asks before an object is removed and made anew, and refuses where services would lose it.
+func replaced(s Step, f Facts, p Policy) []Refusal {
+	if s.Op != diff.Replace {
+		return nil
+	}
+	if s.Change.Want.Policy.Protect {
+		return []Refusal{s.refusal(Never, "policy.protect is set, and the engine cannot change %s in place", s.Fields[0].Path)}
+	}
+	if users := s.Change.Have.Meta.UsedBy; len(users) > 0 {
+		return []Refusal{s.refusal(Never, "the engine cannot change %s in place, and %s uses it: make one of another name and switch over", s.Fields[0].Path, join(users))}
+	}
+	return s.needs(Replace, p, "the engine cannot change %s in place: the object would be removed and made anew", s.Fields[0].Path)
+}
+
+// pruned keeps what its last manifest, or its having been adopted, keeps.
+func pruned(s Step, f Facts, _ Policy) []Refusal {
+	if !s.removal() || s.oldVersion() {
+		return nil
+	}
+	var r Refusal
+	switch keep, kept := f.Keep[s.Key]; {
+	case kept && keep != "":
+		r = s.refusal(Never, "its last manifest said %s", keep)
+	case s.Change.Have.Meta.Adopted && !kept:
+		r = s.refusal(Never, "it was adopted, and its last manifest did not say policy.prune: true")
+	case f.StateLost:
+		r = s.refusal(Later, "the operator's memory was lost: nothing is removed in this run")
+	default:
+		return nil
+	}
+	r.Quiet = true
+	return []Refusal{r}
+}
+
+// inUse keeps what a service that stays refers to, in its spec or in the one a rollback would bring back.
+func inUse(plan Plan, _ Facts, _ Policy) []Refusal {
+	going := map[v1.Key]bool{}
+	for _, s := range plan.Steps {
+		if s.removal() {
+			going[s.Key] = true
+		}
+	}
+	var out []Refusal
+	for _, s := range plan.Steps {
+		if !s.removal() {
+			continue
+		}
+		staying := slices.DeleteFunc(slices.Clone(s.Change.Have.Meta.UsedBy), func(k v1.Key) bool { return going[k] })
+		if len(staying) > 0 {
+			out = append(out, s.refusal(Later, "%s refers to it", join(staying)))
+		}
+	}
+	return out
+}
+
+// otherSource catches a name that was given to another repository: none of its manifests is about what the name owns.
+func otherSource(s Step, f Facts, p Policy) []Refusal {
+	if !s.removal() || s.oldVersion() || f.Shares {
+		return nil
+	}
+	return s.needs(OtherSource, p, "no manifest of this revision is about anything that source %s owns", p.Source)
+}
+
+// removalBudget is all or nothing: a revision that removes too much removes nothing.
+func removalBudget(plan Plan, f Facts, p Policy) []Refusal {
+	var removals []Step
+	for _, s := range plan.Steps {
+		if s.removal() && !s.oldVersion() && !p.Consents.Covers(Removals, s.Key) {
+			removals = append(removals, s)
+		}
+	}
+	budget := max(1, min(p.Budgets.Removals, f.Owned/4))
+	last := f.Owned > 0 && len(removals) >= f.Owned
+	if len(removals) == 0 || (len(removals) <= budget && !last) {
+		return nil
+	}
+	why := fmt.Sprintf("the revision removes %d of the %d objects that the source owned when it was first seen; %d may go without consent", len(removals), f.Owned, budget)
+	if last {
+		why = "the revision removes the last object that the source owns"
+	}
+	var out []Refusal
+	for _, s := range removals {
+		out = append(out, s.needs(Removals, p, "%s", why)...)
+	}
+	return out
+}
+
+// tooEarly leaves a change by hand announced for a while before it is undone.
+func tooEarly(s Step, f Facts, p Policy) []Refusal {
+	if s.Op != diff.Update || p.RepairAfter <= 0 || slices.ContainsFunc(s.Fields, func(fl diff.Field) bool { return fl.Git }) {
+		return nil
+	}
+	since, known := f.DriftSince[s.Key]
+	if !known {
+		since = f.Now
+	}
+	until := since.Add(p.RepairAfter)
+	if !until.After(f.Now) {
+		return nil
+	}
+	r := s.refusal(Later, "changed by hand; it is repaired %s after it was first seen", p.RepairAfter)
+	r.Until = until
+	return []Refusal{r}
+}
+
+// inFlight never writes over a roll-out to undo a hand's change. A new want supersedes it: a hotfix must not wait.
+func inFlight(s Step, f Facts, _ Policy) []Refusal {
+	if s.Op != diff.Update || !f.Rollouts[s.Key].Running() || slices.ContainsFunc(s.Fields, func(fl diff.Field) bool { return fl.Git }) {
+		return nil
+	}
+	return []Refusal{s.refusal(Later, "a roll-out of it is in flight (%s)", f.Rollouts[s.Key].State)}
+}
+
+// dependencies orders what changes together: a step waits until the services it depends on are done and ready.
+// What a dependency's refusal holds back is held with it.
+func dependencies(plan Plan, f Facts, _ Policy) []Refusal {
+	changing := map[v1.Key]bool{}
+	for _, s := range plan.Steps {
+		changing[s.Key] = changing[s.Key] || (s.Op != diff.Remove && s.Key.Kind == v1.KindService)
+	}
+	missing := map[v1.Key]Refusal{}
+	for _, r := range plan.Refused {
+		if r.Op == diff.Create {
+			missing[r.Key] = r
+		}
+	}
+	var out []Refusal
+	for _, s := range plan.Steps {
+		if s.Change.Want == nil {
+			continue
+		}
+		for _, k := range s.Change.Want.Uses {
+			if r, gone := missing[k]; gone {
+				out = append(out, s.refusal(r.Class, "it needs %s, which is refused: %s", k, r.Why))
+			}
+		}
+		for _, k := range s.Change.Want.DependsOn {
+			why, waits := f.NotReady[k]
+			switch r, gone := missing[k]; {
+			case gone:
+				out = append(out, s.refusal(r.Class, "it depends on %s, which is refused: %s", k, r.Why))
+			case changing[k]:
+				out = append(out, s.refusal(Later, "it depends on %s, which changes first", k))
+			case waits:
+				out = append(out, s.refusal(Later, "it depends on %s, which is not ready: %s", k, why))
+			}
+		}
+	}
+	return out
+}
+
+// restarts asks before a revision restarts much of what runs.
+func restarts(plan Plan, f Facts, p Policy) []Refusal {
+	var rolling []Step
+	for _, s := range plan.Steps {
+		if s.RollsOut() && !p.Consents.Covers(Restarts, s.Key) {
+			rolling = append(rolling, s)
+		}
+	}
+	if len(rolling) <= p.Budgets.Restarts || len(rolling)*10 <= f.OwnedServices {
+		return nil
+	}
+	var out []Refusal
+	for _, s := range rolling {
+		out = append(out, s.needs(Restarts, p, "the revision restarts the tasks of %d of %d services; more than %d and more than a tenth need consent",
+			len(rolling), f.OwnedServices, p.Budgets.Restarts)...)
+	}
+	return out
+}
+
+// rolloutsAtOnce bounds how many running services are replaced at the same time.
+func rolloutsAtOnce(plan Plan, f Facts, p Policy) []Refusal {
+	running := 0
+	inPlan := map[v1.Key]bool{}
+	for _, s := range plan.Steps {
+		inPlan[s.Key] = inPlan[s.Key] || s.RollsOut()
+	}
+	for k, r := range f.Rollouts {
+		if r.Running() && !inPlan[k] {
+			running++
+		}
+	}
+	var out []Refusal
+	for _, s := range plan.Steps {
+		if !s.RollsOut() {
+			continue
+		}
+		if running++; running > p.Budgets.Rollouts {
+			out = append(out, s.refusal(Later, "%d roll-outs run at once at most", p.Budgets.Rollouts))
+		}
+	}
+	return out
+}
+
+// removalsLast lets removals wait for everything else of the revision that comes by itself.
+func removalsLast(plan Plan, _ Facts, _ Policy) []Refusal {
+	i := slices.IndexFunc(plan.Refused, func(r Refusal) bool {
+		return r.Class == Later && !r.Quiet && r.Op != diff.Remove && r.Guard != "repair-after"
+	})
+	if i < 0 {
+		return nil
+	}
+	var out []Refusal
+	for _, s := range plan.Steps {
+		if s.removal() && !s.oldVersion() {
+			out = append(out, s.refusal(Later, "removals come last; %s still waits", plan.Refused[i].Key))
+		}
+	}
+	return out
+}
+
+func join(keys []v1.Key) string {
+	names := make([]string, 0, len(keys))
+	for _, k := range keys {
+		names = append(names, k.String())
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), ", ")
+}

@@ -1,0 +1,69 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+)
+
+// rank brings what others need first and removals last, users before what they use.
+func rank(s Step) int {
+	r := 0
+	if s.Key.Kind == v1.KindService {
+		r = 1
+	}
+	if s.removal() {
+		r = 3 - r
+		if s.oldVersion() {
+			r++
+		}
+	}
+	return r
+}
+
+// order sorts the steps, numbers them from 1 and says which come after which.
+func (p *Plan) order() {
+	slices.SortFunc(p.Steps, func(a, b Step) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), a.Change.Compare(b.Change))
+	})
+	makes := map[v1.Key][]int{}
+	var others []int
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		s.ID = i + 1
+		if !s.removal() {
+			makes[s.Key] = append(makes[s.Key], s.ID)
+			others = append(others, s.ID)
+		}
+	}
+	var gone []int // services that are removed: what they use goes after them
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		switch {
+		case s.removal() && s.Key.Kind == v1.KindService:
+			s.After = others
+			gone = append(gone, s.ID)
+		case s.oldVersion():
+			s.After = slices.Clone(others)
+		case s.removal():
+			s.After = append(slices.Clone(others), gone...)
+		case s.Change.Want != nil:
+			for _, k := range slices.Concat(s.Change.Want.Uses, s.Change.Want.DependsOn) {
+				s.After = append(s.After, makes[k]...)
+			}
+			slices.Sort(s.After)
+			s.After = slices.Compact(s.After)
+		}
+		s.Hazards = hazards(*s)
+	}
+}
+
+// hazards names what had to be agreed to for the step to be here, for people who read the plan.
+func hazards(s Step) []Hazard {
+	if s.Op == diff.Replace {
+		return []Hazard{Replace}
+	}
+	return nil
+}

@@ -1,0 +1,48 @@
+package plan
+
+import (
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+)
+
+// foreign refuses to touch what the source does not own, unless the manifest takes it over.
+func foreign(s Step, _ Facts, p Policy) []Refusal {
+	h, w := s.Change.Have, s.Change.Want
+	if h == nil || w == nil || h.Meta.Mine {
+		return nil
+	}
+	if h.Meta.Owner != "" {
+		return []Refusal{s.refusal(Never, "an object of this name belongs to %s", h.Meta.Owner)}
+	}
+	switch w.Policy.Adoption() {
+	case v1.AdoptNever:
+		return []Refusal{s.refusal(Never, "an object of this name exists that source %s did not make, and policy.adopt is never", p.Source)}
+	case v1.AdoptTakeover:
+		if s.Key.Kind == v1.KindSecret {
+			return s.needs(TakeoverSecret, p, "a secret of this name exists that source %s did not make; its content cannot be compared", p.Source)
+		}
+		return nil
+	default:
+		return []Refusal{s.refusal(Never, "an object of this name exists that source %s did not make, and it differs; to take it over, state policy: {adopt: takeover}", p.Source)}
+	}
+}
+
+// adopt records an equal object as ours, where the manifest lets it.
+func (p *Plan) adopt(c diff.Change) {
+	step := Step{Op: diff.Same, Key: c.Key, Instance: c.Instance, Change: c}
+	switch {
+	case c.Want.Policy.Suspend:
+		p.Refused = append(p.Refused, guarded("suspend", step.refusal(Never, "policy.suspend is set")))
+	case c.Have.Meta.Owner != "":
+		p.Refused = append(p.Refused, guarded("ownership", step.refusal(Never, "an object of this name belongs to %s", c.Have.Meta.Owner)))
+	case c.Want.Policy.Adoption() == v1.AdoptNever:
+		p.Refused = append(p.Refused, guarded("ownership", step.refusal(Never, "an equal object of this name exists, and policy.adopt is never")))
+	default:
+		p.Adopted = append(p.Adopted, Adoption{Key: c.Key, ID: c.Have.Meta.ID, Want: c.Want})
+	}
+}
+
+func guarded(name string, r Refusal) Refusal {
+	r.Guard = name
+	return r
+}

@@ -1,0 +1,339 @@
+// Package plan decides: it turns differences into ordered steps, or into refusals that say who must do what.
+//
+// It is pure. Time, consents and everything known of the swarm come in as values; the same input gives the same plan.
+package plan
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+)
+
+// Class says what ends a refusal.
+type Class uint8
+
+// The classes.
+const (
+	Later   Class = iota // another step or some time comes first: it happens by itself
+	Consent              // a person must agree
+	Never                // only a change in git, or of the swarm, ends it
+)
+
+func (c Class) String() string { return [...]string{"later", "consent", "never"}[c] }
+
+// MarshalJSON renders the text.
+func (c Class) MarshalJSON() ([]byte, error) { return json.Marshal(c.String()) }
+
+// Step is one thing to do.
+type Step struct {
+	ID       int          `json:"id"`
+	Op       diff.Op      `json:"op"`
+	Key      v1.Key       `json:"object"`
+	Instance string       `json:"instance,omitempty"`
+	Cause    string       `json:"cause"`
+	Effect   diff.Effect  `json:"effect"`
+	Hazards  []Hazard     `json:"hazards,omitempty"`
+	After    []int        `json:"after,omitempty"`
+	Fields   []diff.Field `json:"fields,omitempty"`
+	// Change is what the step comes from; drivers take the two states from it.
+	Change diff.Change `json:"-"`
+}
+
+// removal says whether the step ends an object that somebody may use.
+func (s Step) removal() bool { return s.Op == diff.Remove }
+
+// oldVersion says whether the step only clears away content that a newer version replaced.
+func (s Step) oldVersion() bool { return s.Op == diff.Remove && s.Change.Have.Meta.OldVersion }
+
+// RollsOut says whether the step replaces the tasks of a running service.
+func (s Step) RollsOut() bool { return s.Op == diff.Update && s.Effect == diff.RestartsTasks }
+
+// Refusal is a difference that is left alone, and why.
+type Refusal struct {
+	Op       diff.Op      `json:"op"`
+	Key      v1.Key       `json:"object"`
+	Instance string       `json:"instance,omitempty"`
+	Guard    string       `json:"guard"`
+	Class    Class        `json:"class"`
+	Why      string       `json:"why"`
+	Hazard   Hazard       `json:"hazard,omitempty"`
+	Fields   []diff.Field `json:"fields,omitempty"`
+	// Quiet: reported, but nothing waits for it and diff's exit code does not count it.
+	Quiet bool `json:"quiet,omitempty"`
+	// Until: when a refusal of class later is over by itself, where that is known.
+	Until time.Time `json:"until,omitzero"`
+}
+
+// Adoption is an equal object that becomes ours by a record in our state: nothing is written on it.
+type Adoption struct {
+	Key  v1.Key      `json:"object"`
+	ID   string      `json:"-"`
+	Want *diff.State `json:"-"`
+}
+
+// Failure is a want that the swarm tried and gave up.
+type Failure struct {
+	Key    v1.Key `json:"object"`
+	Digest string `json:"digest"`
+	Why    string `json:"why"`
+	// Began is the start of the roll-out that failed: it tells one failure from the next.
+	Began time.Time `json:"began,omitzero"`
+	// Revision in which it was first seen to fail.
+	Revision string `json:"revision,omitempty"`
+}
+
+// Plan is what will be done, in order, and what will not.
+type Plan struct {
+	Steps    []Step     `json:"steps"`
+	Refused  []Refusal  `json:"refused"`
+	Adopted  []Adoption `json:"adopted,omitempty"`
+	Failures []Failure  `json:"-"`
+	// Kept are objects whose manifest or version is gone while services still refer to them.
+	Kept []v1.Key `json:"kept,omitempty"`
+}
+
+// InSync says that nothing differs that counts.
+func (p Plan) InSync() bool {
+	return len(p.Steps) == 0 && !slices.ContainsFunc(p.Refused, func(r Refusal) bool { return !r.Quiet })
+}
+
+// Held says whether something waits for a person.
+func (p Plan) Held() bool {
+	return slices.ContainsFunc(p.Refused, func(r Refusal) bool { return r.Class != Later && !r.Quiet })
+}
+
+// Waiting says whether something comes by itself later.
+func (p Plan) Waiting() bool {
+	return slices.ContainsFunc(p.Refused, func(r Refusal) bool { return r.Class == Later && !r.Quiet })
+}
+
+// Rollout is how the last update of a service stands.
+type Rollout struct {
+	// State is the engine's: updating, paused, completed, rollback_started, rollback_paused, rollback_completed, or "".
+	State string
+	Began time.Time
+	// Message is the engine's own.
+	Message string
+	// Left says whether the spec that was rolled back equals the want. Unknown where no trace of it is left.
+	Left Match
+}
+
+// RolledBack says that the live spec is not the one last asked for.
+func (r Rollout) RolledBack() bool { return strings.HasPrefix(r.State, "rollback_") }
+
+// Running says that tasks are being replaced.
+func (r Rollout) Running() bool { return r.State == "updating" || r.State == "rollback_started" }
+
+// Match is the answer to a comparison that may not be possible.
+type Match uint8
+
+// The answers.
+const (
+	Unknown Match = iota
+	Matches
+	Differs
+)
+
+// Facts are what is known beside the differences. The zero value of each field is the careful answer.
+type Facts struct {
+	Now time.Time
+	// APIVersion is the engine's, such as 1.41.
+	APIVersion string
+	// StateLost: objects carry our labels and our memory is gone. Nothing is removed and nothing re-versioned.
+	StateLost bool
+	// Rewind: the revision is an ancestor of the one in force.
+	Rewind bool
+	// Rollouts by key of the service.
+	Rollouts map[v1.Key]Rollout
+	// Failed are the wants on record.
+	Failed map[v1.Key]Failure
+	// NotReady are objects that changed under this revision and are not ready yet, and why.
+	NotReady map[v1.Key]string
+	// DriftSince is when a change by hand was first seen.
+	DriftSince map[v1.Key]time.Time
+	// Owned is how many objects the source owned when the revision was first seen.
+	Owned int
+	// OwnedServices is how many services the source owns now.
+	OwnedServices int
+	// Shares says that the manifests name at least one object that the source owns.
+	Shares bool
+	// Keep are objects whose last manifest said prune: false or protect, and which.
+	Keep map[v1.Key]string
+	// Missing are external objects that do not exist.
+	Missing map[v1.Key]bool
+	// Revision is the one that the wants come from.
+	Revision string
+}
+
+// Budgets bound what one revision may do without consent.
+type Budgets struct {
+	// Removals: at most this many, and at most a quarter of what is owned, but always one. Default 10.
+	Removals int
+	// Restarts: services whose tasks restart, counted only above a tenth of all. Default 10.
+	Restarts int
+	// Rollouts at once. Default 5.
+	Rollouts int
+	// FailedRollouts of one revision that hold the rest of it. Default 2.
+	FailedRollouts int
+}
+
+// DefaultBudgets are the ones in force where nothing else is set.
+func DefaultBudgets() Budgets {
+	return Budgets{Removals: 10, Restarts: 10, Rollouts: 5, FailedRollouts: 2}
+}
+
+// Policy is what people decided.
+type Policy struct {
+	Source string
+	// RepairAfter is how long a change by hand is only announced.
+	RepairAfter time.Duration
+	Consents    Consents
+	Budgets     Budgets
+}
+
+// Guard objects to steps. It sees the plan as it stands after the objections of the others.
+type Guard struct {
+	Name string
+	// Check returns refusals for steps of the plan; their Key, Instance and Op say which.
+	Check func(Plan, Facts, Policy) []Refusal
+}
+
+// Build makes a plan of the changes. extra are the guards that kinds bring.
+func Build(changes []diff.Change, f Facts, p Policy, extra ...Guard) Plan {
+	var plan Plan
+	for _, c := range changes {
+		plan.propose(c, f)
+	}
+	guards := append(slices.Clone(guards), extra...)
+	// Each refusal can change what another guard would say: two that are each right can pass a plan that is wrong.
+	// Every round removes a step or ends, so this does.
+	for {
+		refused := false
+		for _, g := range guards {
+			for _, r := range g.Check(plan, f, p) {
+				r.Guard = cmp.Or(r.Guard, g.Name)
+				refused = plan.refuse(r) || refused
+			}
+		}
+		if !refused {
+			break
+		}
+	}
+	plan.order()
+	slices.SortFunc(plan.Refused, func(a, b Refusal) int {
+		return cmp.Or(a.Key.Compare(b.Key), strings.Compare(a.Instance, b.Instance), cmp.Compare(a.Op, b.Op), strings.Compare(a.Guard, b.Guard))
+	})
+	return plan
+}
+
+// propose turns a change into a step, an adoption or, where only reports are wanted, a refusal.
+func (p *Plan) propose(c diff.Change, f Facts) {
+	switch c.Op {
+	case diff.Same:
+		if c.Have != nil && !c.Have.Meta.Mine {
+			p.adopt(c)
+		}
+		return
+	case diff.Remove:
+		p.Steps = append(p.Steps, Step{Op: c.Op, Key: c.Key, Instance: c.Instance, Effect: c.Effect, Change: c, Cause: removalCause(c)})
+		return
+	}
+	fields := c.Counted()
+	if c.Op == diff.Update && !enforces(c) {
+		var reported []diff.Field
+		fields, reported = split(fields, func(f diff.Field) bool { return f.Git })
+		if len(reported) > 0 {
+			p.Refused = append(p.Refused, Refusal{Op: c.Op, Key: c.Key, Instance: c.Instance, Guard: "enforce", Class: Never, Fields: reported,
+				Why: "changed by hand, and reported only: policy.enforce: true would repair it"})
+		}
+		if len(fields) == 0 {
+			return
+		}
+	}
+	step := Step{Op: c.Op, Key: c.Key, Instance: c.Instance, Fields: fields, Change: c, Cause: cause(c, fields)}
+	for _, fl := range fields {
+		step.Effect = max(step.Effect, fl.Effect)
+	}
+	p.Steps = append(p.Steps, step)
+}
+
+// enforces says whether changes by hand are repaired: what the manifest says, else only on what we made.
+func enforces(c diff.Change) bool {
+	if e := c.Want.Policy.Enforce; e != nil {
+		return *e
+	}
+	return !c.Have.Meta.Adopted
+}
+
+func split(fields []diff.Field, keep func(diff.Field) bool) (kept, rest []diff.Field) {
+	for _, f := range fields {
+		if keep(f) {
+			kept = append(kept, f)
+		} else {
+			rest = append(rest, f)
+		}
+	}
+	return kept, rest
+}
+
+func removalCause(c diff.Change) string {
+	if c.Have.Meta.OldVersion {
+		return "an old version that nothing refers to any more"
+	}
+	return "its manifest was removed"
+}
+
+func cause(c diff.Change, fields []diff.Field) string {
+	if c.Op == diff.Create {
+		if c.Want.Note != "" {
+			return c.Want.Note
+		}
+		return "in git, not in the swarm"
+	}
+	git, hand := 0, 0
+	for _, f := range fields {
+		if f.Git {
+			git++
+		}
+		if f.Hand {
+			hand++
+		}
+	}
+	switch {
+	case git > 0 && hand > 0:
+		return "changed in git and by hand"
+	case hand > 0:
+		return "changed by hand"
+	default:
+		return "changed in git"
+	}
+}
+
+// refuse moves the step that the refusal is about. It returns whether there was one.
+func (p *Plan) refuse(r Refusal) bool {
+	i := slices.IndexFunc(p.Steps, func(s Step) bool { return s.Key == r.Key && s.Instance == r.Instance && s.Op == r.Op })
+	if i < 0 {
+		return false
+	}
+	if r.Fields == nil {
+		r.Fields = p.Steps[i].Fields
+	}
+	p.Steps = slices.Delete(p.Steps, i, i+1)
+	if r.Guard == guardInUse {
+		p.Kept = append(p.Kept, r.Key)
+		return true
+	}
+	p.Refused = append(p.Refused, r)
+	return true
+}
+
+// refusal starts a refusal of a step.
+func (s Step) refusal(class Class, format string, args ...any) Refusal {
+	return Refusal{Op: s.Op, Key: s.Key, Instance: s.Instance, Class: class, Why: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,126 @@
+package manifests
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+// check finds what is wrong between objects that are each right.
+func (r *reading) check(set Set) {
+	for _, e := range set.Entries {
+		for _, ref := range e.Object.Refs() {
+			if len(r.problems) <= r.most() {
+				r.reference(set, e, ref)
+			}
+		}
+	}
+	if len(r.problems) <= r.most() {
+		r.cycles(set)
+		r.ports(set)
+	}
+}
+
+func (r *reading) reference(set Set, e Entry, ref v1.Ref) {
+	if ref.Key.Name == "" {
+		return // Validate has said so
+	}
+	if _, ok := set.Get(ref.Key); ok {
+		return
+	}
+	kinds := r.parser.options.Kinds
+	if !slices.Contains(kinds, ref.Key.Kind) {
+		r.at(e, ref.Path, "%s: kind %s is not known%s", quoteText(ref.Key.String()), quoteText(ref.Key.Kind), v1.DidYouMean(ref.Key.Kind, kinds))
+		return
+	}
+	if r.mentioned(ref.Key.Name) {
+		return
+	}
+	var names []string
+	for _, o := range set.Entries {
+		if o.Key().Kind == ref.Key.Kind {
+			names = append(names, o.Key().Name)
+		}
+	}
+	r.at(e, ref.Path, "there is no manifest of %s%s", quoteText(ref.Key.String()), r.suggest(ref.Key.Name, names))
+}
+
+// at adds a problem of an entry.
+func (r *reading) at(e Entry, path, format string, args ...any) {
+	r.add(e.File, e.LineOf(path), e.Key(), path, format, args...)
+}
+
+// cycles reports objects that wait for each other: one cycle for each reference that closes one.
+func (r *reading) cycles(set Set) {
+	const open, closed = 1, 2
+	state := make(map[v1.Key]int, len(set.Entries))
+	var way []v1.Key
+	var visit func(e Entry)
+	visit = func(e Entry) {
+		key := e.Key()
+		state[key] = open
+		way = append(way, key)
+		for _, ref := range e.Object.Refs() {
+			next, ok := set.Get(ref.Key)
+			switch {
+			case !ok || ref.Key == key: // to itself: Validate has said so
+			case state[ref.Key] == open:
+				r.at(e, ref.Path, "closes a cycle: %s", circle(way[slices.Index(way, ref.Key):]))
+			case state[ref.Key] == 0:
+				visit(next)
+			}
+		}
+		way = way[:len(way)-1]
+		state[key] = closed
+	}
+	for _, e := range set.Entries {
+		if state[e.Key()] == 0 {
+			visit(e)
+		}
+	}
+}
+
+func circle(way []v1.Key) string {
+	const most = 12
+	names := make([]string, 0, len(way)+1)
+	for i, k := range way {
+		if i == most && len(way) > most+1 {
+			names = append(names, "…")
+			break
+		}
+		names = append(names, k.String())
+	}
+	return strings.Join(append(names, way[0].String()), " → ")
+}
+
+// ports reports services that publish the same port in the routing mesh: the swarm would take the second and leave it pending.
+func (r *reading) ports(set Set) {
+	type outside struct {
+		port     uint32
+		protocol string
+	}
+	first := map[outside]Entry{}
+	for _, e := range set.Entries {
+		s, ok := e.Object.(*v1.Service)
+		if !ok {
+			continue
+		}
+		for i, p := range s.Spec.Ports {
+			if p.Published == 0 || cmp.Or(p.Mode, "ingress") != "ingress" {
+				continue
+			}
+			key := outside{p.Published, cmp.Or(p.Protocol, "tcp")}
+			other, taken := first[key]
+			if !taken {
+				first[key] = e
+			} else if other.Key() != e.Key() {
+				r.at(e, portPath(i), "%d/%s is published by %s too (%s)", key.port, key.protocol, other.Key(), place(other.File, other.Line))
+			}
+		}
+	}
+}
+
+func portPath(i int) string { return "spec.ports[" + strconv.Itoa(i) + "].published" }

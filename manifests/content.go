@@ -1,0 +1,188 @@
+package manifests
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+// namedContent returns the files that a file's manifests name as content, as far as their paths are usable.
+func (f *file) namedContent() []string {
+	var out []string
+	for _, d := range f.parsed.documents {
+		if c, ok := d.object.(v1.ContentFile); ok {
+			if stated, _ := c.ContentFile(); stated != "" {
+				if name, problem := contentPath(f.name, stated); problem == "" {
+					out = append(out, name)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// dropContent takes those files out that are another manifest's content, whatever they hold. A file that is content
+// names no content itself, so files are judged from those that nobody names downwards.
+func (r *reading) dropContent() {
+	byName := make(map[string]*file, len(r.files))
+	for _, f := range r.files {
+		byName[f.name] = f
+	}
+	names := make(map[*file][]*file) // file → files that it names
+	namers := make(map[*file]int)    // how many may still turn out to name it
+	for _, f := range r.files {
+		for _, name := range f.namedContent() {
+			if c := byName[name]; c != nil && !slices.Contains(names[f], c) {
+				names[f] = append(names[f], c)
+				namers[c]++
+			}
+		}
+	}
+	content := make(map[*file]bool)
+	done := make(map[*file]bool)
+	var settle func(f *file)
+	settle = func(f *file) {
+		if done[f] {
+			return
+		}
+		done[f] = true
+		for _, c := range names[f] {
+			if !content[f] {
+				content[c] = true
+			}
+			if namers[c]--; namers[c] == 0 || content[c] {
+				settle(c)
+			}
+		}
+	}
+	for _, f := range r.files {
+		if namers[f] == 0 {
+			settle(f)
+		}
+	}
+	for _, f := range r.files {
+		if !done[f] {
+			f.add("is named as content by a file that it names as content itself")
+		}
+	}
+	r.files = slices.DeleteFunc(r.files, func(f *file) bool {
+		return content[f] || (len(f.parsed.documents) == 0 && len(f.problems) > 0 && r.maybeContent(f))
+	})
+}
+
+// maybeContent says that a file which is no manifest is named in one that could not be read: probably as its content.
+func (r *reading) maybeContent(f *file) bool {
+	base := path.Base(f.name)
+	return slices.ContainsFunc(r.files, func(o *file) bool {
+		return o != f && slices.ContainsFunc(o.parsed.unread, func(text []byte) bool {
+			return bytes.Contains(text, []byte("file:")) && bytes.Contains(text, []byte(base))
+		})
+	})
+}
+
+// contentPath resolves a path that a manifest states: relative to the manifest, and within the source.
+func contentPath(manifest, stated string) (name, problem string) {
+	switch {
+	case strings.HasPrefix(stated, "/"):
+		return "", "is an absolute path; it must be relative to the manifest"
+	case strings.ContainsAny(stated, "\\\x00"):
+		return "", "holds a backslash or NUL; directories are separated by /"
+	}
+	name = path.Join(path.Dir(manifest), stated)
+	switch {
+	case name == ".." || strings.HasPrefix(name, "../"):
+		return "", "leads out of the repository"
+	case !fs.ValidPath(name):
+		return "", "is not a path of a file"
+	case slices.ContainsFunc(strings.Split(name, "/"), func(s string) bool { return strings.EqualFold(s, ".git") || strings.EqualFold(s, "git~1") }):
+		return "", "leads into the repository's own files"
+	}
+	return name, ""
+}
+
+// content reads the file that an object names as its content.
+func (r *reading) content(e *Entry) {
+	c, ok := e.Object.(v1.ContentFile)
+	if !ok {
+		return
+	}
+	stated, field := c.ContentFile()
+	if stated == "" {
+		return
+	}
+	data, problem := r.contentOf(e.File, stated, c.MaxContent())
+	if problem != "" {
+		r.add(e.File, e.LineOf(field), e.Key(), field, "%s %s", quoteText(stated), problem)
+		return
+	}
+	c.SetContent(data)
+}
+
+func (r *reading) contentOf(manifest, stated string, limit int) (data []byte, problem string) {
+	name, problem := contentPath(manifest, stated)
+	if problem != "" {
+		return nil, problem
+	}
+	if problem = r.plain(name, false); problem != "" {
+		return nil, problem
+	}
+	info, err := fs.Lstat(r.fsys, name)
+	if err != nil {
+		return nil, "cannot be read: " + cause(err)
+	}
+	f := &file{name: name}
+	data, ok := r.bytes(f, info, int64(limit))
+	switch {
+	case !ok:
+		return nil, f.problems[0].Message
+	case len(data) == 0:
+		return nil, "is empty; the engine takes no empty content"
+	}
+	return data, ""
+}
+
+// plain checks that a path is there and that nothing on the way is a link, and says otherwise why it is not used.
+func (r *reading) plain(name string, wantDir bool) (problem string) {
+	if !fs.ValidPath(name) {
+		return "is not a path of a file"
+	}
+	steps := strings.Split(name, "/")
+	for i := range steps {
+		at := strings.Join(steps[:i+1], "/")
+		info, err := fs.Lstat(r.fsys, at)
+		last := i == len(steps)-1
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return "does not exist" + r.nearestFile(path.Dir(at), steps[i])
+		case err != nil:
+			return "cannot be read: " + cause(err)
+		case info.Mode()&fs.ModeSymlink != 0 && last:
+			return "is a link; only regular files are read"
+		case info.Mode()&fs.ModeSymlink != 0:
+			return "leads through a link (" + quoteText(steps[i]) + "); only regular directories and files are read"
+		case (!last || wantDir) && !info.IsDir():
+			return "is not there: " + quoteText(steps[i]) + " is no directory"
+		case last && !wantDir && !info.Mode().IsRegular():
+			return irregular(info.Mode()) + "; only regular files are read"
+		}
+	}
+	return ""
+}
+
+// nearestFile guesses which file of a directory was meant.
+func (r *reading) nearestFile(dir, name string) string {
+	entries, err := fs.ReadDir(r.fsys, dir)
+	if err != nil || len(entries) > 1000 {
+		return ""
+	}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	return r.suggest(name, names)
+}

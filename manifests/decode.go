@@ -1,0 +1,317 @@
+package manifests
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+// decoder fills one object from the nodes of one document. It does not stop at a problem: it leaves that field alone,
+// notes it, and goes on, so that a person sees all of them at once. It never turns one type into another silently.
+type decoder struct {
+	limits   Limits
+	object   v1.Key
+	root     reflect.Type
+	marks    marks
+	problems []v1.Problem
+	// meant holds the paths that unknown fields were probably meant to be: a missing one is no second problem.
+	meant   []string
+	depth   int
+	through int // how many aliases lie on the way to the current node
+	aliased int // nodes reached through aliases
+	stopped bool
+}
+
+// decode reads a document's mapping into object.
+func (d *decoder) decode(n *yaml.Node, object v1.Object) {
+	v := reflect.ValueOf(object)
+	d.root = v.Type()
+	d.value(n, v.Elem(), 0)
+}
+
+func (d *decoder) add(at int32, format string, args ...any) {
+	d.addLine(int(d.marks[at].line), at, format, args...)
+}
+
+func (d *decoder) addLine(line int, at int32, format string, args ...any) {
+	d.problems = append(d.problems, v1.Problem{Line: line, Object: d.object, Path: d.marks.path(at), Message: short(fmt.Sprintf(format, args...))})
+	if len(d.problems) >= d.limits.Problems {
+		d.stopped = true
+	}
+}
+
+// value reads one node into v, whose mark is at.
+func (d *decoder) value(n *yaml.Node, v reflect.Value, at int32) {
+	if d.stopped {
+		return
+	}
+	d.depth++
+	defer func() { d.depth-- }()
+	if d.depth > d.limits.Depth {
+		d.add(at, "is nested deeper than %d levels", d.limits.Depth)
+		return
+	}
+	if n.Kind == yaml.AliasNode {
+		d.through++
+		d.value(n.Alias, v, at)
+		d.through--
+		return
+	}
+	if !d.afford(at, 1) || !d.tag(n, at) {
+		return
+	}
+	if isNull(n) {
+		d.null(v, at)
+		return
+	}
+	if v.Kind() == reflect.Pointer {
+		v.Set(reflect.New(v.Type().Elem()))
+		v = v.Elem()
+	}
+	switch n.Kind {
+	case yaml.ScalarNode:
+		d.scalar(n, v, at)
+	case yaml.SequenceNode:
+		d.sequence(n, v, at)
+	case yaml.MappingNode:
+		d.mapping(n, v, at)
+	}
+}
+
+// afford counts what aliases multiply: few lines of them can stand for billions of nodes.
+func (d *decoder) afford(at int32, nodes int) bool {
+	if d.through == 0 {
+		return true
+	}
+	if d.aliased += nodes; d.aliased <= d.limits.Aliased {
+		return true
+	}
+	if !d.stopped {
+		d.add(at, "the document's aliases stand for more than %d values", d.limits.Aliased)
+		d.stopped = true
+	}
+	return false
+}
+
+// tag refuses explicit YAML tags but those that say what is so anyway: a tag could turn a value into another.
+func (d *decoder) tag(n *yaml.Node, at int32) bool {
+	if n.Style&yaml.TaggedStyle == 0 {
+		return true
+	}
+	switch {
+	case n.Kind == yaml.ScalarNode && n.Tag == "!!str", n.Kind == yaml.MappingNode && n.Tag == "!!map", n.Kind == yaml.SequenceNode && n.Tag == "!!seq":
+		return true
+	}
+	d.add(at, "has a YAML tag (a word after !): tags have no meaning here; leave it out")
+	return false
+}
+
+// null takes a list or a mapping whose entries are all commented out for left out. Anything else that is named must state something.
+func (d *decoder) null(v reflect.Value, at int32) {
+	t := v.Type()
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch _, word := reflect.New(t).Interface().(v1.ScalarSetter); {
+	case word:
+	case t.Kind() == reflect.Struct, t.Kind() == reflect.Map, t.Kind() == reflect.Slice:
+		return
+	}
+	d.add(at, "states nothing; leave it out or give it a value")
+}
+
+func (d *decoder) sequence(n *yaml.Node, v reflect.Value, at int32) {
+	if setter, ok := v.Addr().Interface().(v1.ListSetter); ok {
+		var items []string
+		before := len(d.problems)
+		d.elements(n, reflect.ValueOf(&items).Elem(), at)
+		if len(d.problems) > before {
+			return
+		}
+		if err := setter.SetList(items); err != nil {
+			d.add(at, "%s", listError(err, items))
+			return
+		}
+		d.nameItems(items, at)
+		return
+	}
+	if v.Kind() != reflect.Slice {
+		d.mismatch(n, v, at)
+		return
+	}
+	d.elements(n, v, at)
+}
+
+// nameItems lets the items of a list NAME=value be found as the map's keys that they become.
+func (d *decoder) nameItems(items []string, at int32) {
+	first := int32(len(d.marks) - len(items))
+	for i, item := range items {
+		name, _, _ := strings.Cut(item, "=")
+		d.marks.add(mark{name: strings.Clone(name), parent: at, line: d.marks[first+int32(i)].line, key: true})
+	}
+}
+
+func (d *decoder) elements(n *yaml.Node, v reflect.Value, at int32) {
+	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
+	for i, item := range n.Content {
+		below := d.marks.add(mark{index: int32(i), parent: at, line: int32(item.Line)})
+		if isNull(item) {
+			d.add(below, "states nothing; leave it out or give it a value")
+			continue
+		}
+		d.value(item, v.Index(i), below)
+	}
+}
+
+func (d *decoder) mapping(n *yaml.Node, v reflect.Value, at int32) {
+	if setter, ok := v.Addr().Interface().(v1.MapSetter); ok {
+		m := map[string]string{}
+		before := len(d.problems)
+		d.keys(n, reflect.ValueOf(m), at)
+		if len(d.problems) > before {
+			return
+		}
+		if err := setter.SetMap(m); err != nil {
+			d.refuse(n, at, err)
+		}
+		return
+	}
+	switch {
+	case v.Kind() == reflect.Struct && len(fieldsOf(v.Type()).names) > 0:
+		d.structure(n, v, at)
+	case v.Kind() == reflect.Map:
+		if v.IsNil() {
+			v.Set(reflect.MakeMapWithSize(v.Type(), len(n.Content)/2))
+		}
+		d.keys(n, v, at)
+	default:
+		d.mismatch(n, v, at)
+	}
+}
+
+func (d *decoder) structure(n *yaml.Node, v reflect.Value, at int32) {
+	known := fieldsOf(v.Type())
+	for _, p := range d.pairs(n, at) {
+		f, ok := known.byName[p.name]
+		below := d.marks.add(mark{name: f.name, parent: at, line: int32(p.line)})
+		if !ok {
+			d.marks[below].name, d.marks[below].key = p.name, true
+			d.unknown(known, below)
+			continue
+		}
+		d.through += p.through
+		d.value(p.value, v.FieldByIndex(f.index), below)
+		d.through -= p.through
+	}
+}
+
+func (d *decoder) keys(n *yaml.Node, v reflect.Value, at int32) {
+	for _, p := range d.pairs(n, at) {
+		below := d.marks.add(mark{name: p.name, parent: at, line: int32(p.line), key: true})
+		value := reflect.New(v.Type().Elem()).Elem()
+		before := len(d.problems)
+		d.through += p.through
+		if value.Kind() == reflect.String {
+			d.mapString(p.value, value, below)
+		} else {
+			d.value(p.value, value, below)
+		}
+		d.through -= p.through
+		if len(d.problems) == before {
+			v.SetMapIndex(reflect.ValueOf(p.name).Convert(v.Type().Key()), value)
+		}
+	}
+}
+
+// unknown reports a field that does not exist, with what may have been meant. Its value is not looked at.
+func (d *decoder) unknown(known fields, at int32) {
+	name := d.marks[at].name
+	if why, later := v1.NotYet(d.object.Kind, d.marks.generic(at)); later {
+		if why != "" {
+			why = ": " + why
+		}
+		d.add(at, "is not supported yet%s", why)
+		return
+	}
+	parent := d.marks.path(d.marks[at].parent)
+	if nearest := v1.Nearest(name, known.names); nearest != "" {
+		d.meant = append(d.meant, join(parent, nearest))
+		d.add(at, "unknown field; did you mean %s?", nearest)
+		return
+	}
+	if elsewhere := pathsTo(d.root, name, "", 8); len(elsewhere) == 1 {
+		d.meant = append(d.meant, elsewhere[0])
+		d.add(at, "unknown field here; did you mean %s?", elsewhere[0])
+		return
+	}
+	hint := ""
+	if len(known.names) <= 10 {
+		hint = "; known are " + strings.Join(known.names, ", ")
+	}
+	d.add(at, "unknown field%s", hint)
+}
+
+// mismatch reports a node of a kind that the field's type has no form for.
+func (d *decoder) mismatch(n *yaml.Node, v reflect.Value, at int32) {
+	d.add(at, "must be %s; found %s", wanted(v), found(n))
+}
+
+// wanted names the forms that a value may have.
+func wanted(v reflect.Value) string {
+	var forms []string
+	p := v.Addr().Interface()
+	_, word := p.(v1.ScalarSetter)
+	_, list := p.(v1.ListSetter)
+	_, keys := p.(v1.MapSetter)
+	switch v.Kind() {
+	case reflect.Struct:
+		if len(fieldsOf(v.Type()).names) > 0 {
+			forms = append(forms, "a mapping")
+		}
+	case reflect.Map:
+		forms = append(forms, "a mapping")
+	case reflect.Slice:
+		forms = append(forms, "a list")
+	case reflect.String:
+		forms = append(forms, "a string")
+	case reflect.Bool:
+		forms = append(forms, "true or false")
+	default:
+		forms = append(forms, "a number")
+	}
+	if word && (v.Kind() == reflect.Slice || v.Kind() == reflect.Struct) {
+		forms = append(forms, "a string")
+	} else if word {
+		forms = []string{"a single value"}
+	}
+	if list {
+		forms = append(forms, "a list")
+	}
+	if keys {
+		forms = append(forms, "a mapping")
+	}
+	return strings.Join(forms, " or ")
+}
+
+// found names what a node is, and nothing of what it holds.
+func found(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.MappingNode:
+		return "a mapping"
+	}
+	switch scalarTag(n) {
+	case "!!int", "!!float":
+		return "a number"
+	case "!!bool":
+		return "a boolean"
+	case "!!null":
+		return "nothing"
+	}
+	return "a string"
+}

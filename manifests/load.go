@@ -1,0 +1,226 @@
+// Package manifests reads a source: it turns the YAML files of an fs.FS into a Set of objects, or names every problem
+// they have, each with file, line, object and field.
+//
+// It reads and judges, and nothing more: it opens nothing outside the file system it is given, follows no link, never
+// turns a value of one type into another, and never repeats in a problem what may be a secret.
+package manifests
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"slices"
+	"sync"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+// Options say what a Loader knows.
+type Options struct {
+	// New returns an empty object of a kind, or nil where the kind is not known.
+	New func(kind string) v1.Object
+	// Kinds are the names of the kinds that New knows, for messages.
+	Kinds []string
+	// Limits left at zero are DefaultLimits'.
+	Limits Limits
+}
+
+// Limits bound what a source may cost. They are far above what anybody needs.
+type Limits struct {
+	FileSize  int64 // of one manifest, in bytes
+	TotalSize int64 // of all manifests and content files, in bytes
+	Files     int   // manifests
+	Listed    int   // files and directories of whatever kind
+	Depth     int   // of nested values, and of directories
+	Aliased   int   // values that a document's aliases stand for
+	Problems  int   // listed for one file; ten times that for all
+}
+
+// DefaultLimits are used where Options state none.
+var DefaultLimits = Limits{
+	FileSize:  1 << 20,
+	TotalSize: 64 << 20,
+	Files:     10_000,
+	Listed:    1_000_000,
+	Depth:     64,
+	Aliased:   10_000,
+	Problems:  1_000,
+}
+
+// blob is implemented by what fs.FileInfo.Sys returns where the file system knows its files' content by a name of it.
+type blob interface{ BlobID() string }
+
+// Loader loads one source again and again, and parses only what has changed. It may be used by several goroutines.
+type Loader struct {
+	parser parser
+	mu     sync.Mutex
+	kept   map[string]parsed // by blob id
+}
+
+// NewLoader returns a Loader that has read nothing yet.
+func NewLoader(o Options) *Loader {
+	o.Limits = o.Limits.withDefaults()
+	return &Loader{parser: parser{o}}
+}
+
+func (l Limits) withDefaults() Limits {
+	d := DefaultLimits
+	pick := func(to *int, from int) {
+		if *to == 0 {
+			*to = from
+		}
+	}
+	if l.FileSize == 0 {
+		l.FileSize = d.FileSize
+	}
+	if l.TotalSize == 0 {
+		l.TotalSize = d.TotalSize
+	}
+	pick(&l.Files, d.Files)
+	pick(&l.Listed, d.Listed)
+	pick(&l.Depth, d.Depth)
+	pick(&l.Aliased, d.Aliased)
+	pick(&l.Problems, d.Problems)
+	return l
+}
+
+// Load reads the manifests below root of fsys, and files anywhere in fsys that they name as content. fsys should
+// implement fs.ReadLinkFS if it has links. A Set that comes with a problem is not to be acted on: it is what could be read.
+func (l *Loader) Load(fsys fs.FS, root string) (Set, []v1.Problem) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := &reading{parser: l.parser, limits: l.parser.options.Limits, fsys: fsys, before: l.kept, kept: map[string]parsed{}}
+	set := r.load(root)
+	l.kept = r.kept
+	slices.SortFunc(r.problems, v1.Problem.Compare)
+	r.problems = slices.Compact(r.problems)
+	if limit := r.most(); len(r.problems) > limit {
+		r.problems = append(r.problems[:limit], v1.Problem{Message: fmt.Sprintf("there are more than %d problems; the others are not listed", limit)})
+	}
+	return set, r.problems
+}
+
+// reading is one Load.
+type reading struct {
+	parser     parser
+	limits     Limits
+	fsys       fs.FS
+	before     map[string]parsed
+	kept       map[string]parsed
+	problems   []v1.Problem
+	size       int64 // of what was read
+	files      []*file
+	unread     [][]byte // texts that could not be read as manifests
+	blind      bool     // a whole file could not be read: nobody knows what it states
+	unreadSize int
+	// suggested counts the names that were looked for.
+	suggested int
+}
+
+// file is one file that may hold manifests.
+type file struct {
+	name     string
+	problems []v1.Problem
+	parsed   parsed
+}
+
+func (f *file) add(format string, args ...any) {
+	f.problems = append(f.problems, v1.Problem{File: f.name, Message: short(fmt.Sprintf(format, args...))})
+}
+
+func (r *reading) add(file string, line int, object v1.Key, path, format string, args ...any) {
+	r.problems = append(r.problems, v1.Problem{File: file, Line: line, Object: object, Path: path, Message: short(fmt.Sprintf(format, args...))})
+}
+
+func (r *reading) load(root string) Set {
+	set := Set{}
+	if !r.enter(root) {
+		return set
+	}
+	set.Name = r.sourceName(root)
+	r.walk(root)
+	found := 0
+	for _, f := range r.files {
+		r.read(f)
+		if found += len(f.problems); found > r.most() {
+			r.blind = true // the rest is not read: that list is long enough
+			break
+		}
+	}
+	r.dropContent()
+	stated := 0
+	for _, f := range r.files {
+		r.problems = append(r.problems, f.problems...)
+		stated += f.parsed.stated
+		r.note(f.parsed.unread)
+		for _, d := range f.parsed.documents {
+			e := Entry{Object: d.object.Copy(), File: f.name, Line: d.line, marks: d.marks}
+			r.content(&e)
+			set.Entries = append(set.Entries, e)
+		}
+	}
+	if stated == 0 && len(r.problems) == 0 {
+		r.add("", 0, v1.Key{}, "", "no manifests below %s: refused, an empty source would remove everything", quoteText(root))
+	}
+	set.Entries = r.unique(set.Entries)
+	r.check(set)
+	return set
+}
+
+// most is how many problems of a whole source are listed.
+func (r *reading) most() int { return 10 * r.limits.Problems }
+
+// note keeps what could not be read, as long as searching it is cheap.
+func (r *reading) note(unread [][]byte) {
+	const limit = 256 << 10
+	for _, text := range unread {
+		if r.unreadSize += len(text); r.unreadSize > limit {
+			r.blind = true
+			return
+		}
+		r.unread = append(r.unread, text)
+	}
+}
+
+// enter checks that the root is a directory, reached through no link.
+func (r *reading) enter(root string) bool {
+	switch problem := r.plain(root, true); {
+	case !fs.ValidPath(root):
+		r.add("", 0, v1.Key{}, "", "the path %s is not one below the source: it must be relative, with / and without ..", quoteText(root))
+	case problem != "":
+		r.add("", 0, v1.Key{}, "", "the path %s %s", quoteText(root), problem)
+	default:
+		return true
+	}
+	return false
+}
+
+// unique sorts entries by key and reports the second and further ones of a key.
+func (r *reading) unique(entries []Entry) []Entry {
+	slices.SortStableFunc(entries, func(a, b Entry) int { return a.Key().Compare(b.Key()) })
+	out := entries[:0]
+	for _, e := range entries {
+		if len(out) > 0 && out[len(out)-1].Key() == e.Key() {
+			first := out[len(out)-1]
+			r.add(e.File, e.LineOf("metadata.name"), e.Key(), "metadata.name", "is stated twice: also in %s", place(first.File, first.LineOf("metadata.name")))
+			continue
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+func place(file string, line int) string { return fmt.Sprintf("%s:%d", file, line) }
+
+// mentioned says that a text which could not be read holds a name, so that what it states is not known to be missing.
+func (r *reading) mentioned(name string) bool {
+	return r.blind || slices.ContainsFunc(r.unread, func(text []byte) bool { return bytes.Contains(text, []byte(name)) })
+}
+
+// suggest is v1.DidYouMean for the first hundred problems: it compares with every name, and a source can have many of both.
+func (r *reading) suggest(name string, names []string) string {
+	if r.suggested++; r.suggested > 100 {
+		return ""
+	}
+	return v1.DidYouMean(name, names)
+}

@@ -1,0 +1,193 @@
+package manifests
+
+import (
+	"reflect"
+	"strconv"
+	"strings"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+// mark is one place in a document that a field path can name. Marks are what is kept of a document's nodes: paths are
+// built from them only when somebody asks, since a source without problems needs none.
+type mark struct {
+	name   string // of a field or of a map's key; "" for an element of a list
+	index  int32  // of an element
+	parent int32
+	line   int32
+	key    bool // the name was chosen by whoever wrote the manifest
+}
+
+// marks are in the order of the document, each after its parent; the first is the document itself.
+type marks []mark
+
+func (m *marks) add(k mark) int32 {
+	*m = append(*m, k)
+	return int32(len(*m) - 1)
+}
+
+// path renders the field path of a mark.
+func (m marks) path(at int32) string {
+	if at <= 0 {
+		return ""
+	}
+	k, parent := m[at], m.path(m[at].parent)
+	switch {
+	case k.name == "" && !k.key:
+		return parent + "[" + strconv.Itoa(int(k.index)) + "]"
+	case k.key:
+		return v1.PathKey(parent, cut(k.name, 80))
+	default:
+		return join(parent, k.name)
+	}
+}
+
+// generic renders a path without list indexes, such as spec.mounts[].consistency.
+func (m marks) generic(at int32) string {
+	if at <= 0 {
+		return ""
+	}
+	k, parent := m[at], m.generic(m[at].parent)
+	if k.name == "" && !k.key {
+		return parent + "[]"
+	}
+	return join(parent, k.name)
+}
+
+func join(parent, name string) string {
+	if parent == "" {
+		return name
+	}
+	return parent + "." + name
+}
+
+// secret says that the value below a mark must not be shown: a key on the way to it looks like a secret's name.
+func (m marks) secret(at int32) bool {
+	for ; at > 0; at = m[at].parent {
+		if m[at].key && v1.SecretName(m[at].name) {
+			return true
+		}
+	}
+	return false
+}
+
+// child returns the mark of one step below another.
+func (m marks) child(parent int32, s step, keyed func(path string) []string) (int32, bool) {
+	if s.bracket {
+		i, err := strconv.Atoi(s.name)
+		if err == nil {
+			return m.element(parent, i)
+		}
+		if keyed != nil {
+			for i, key := range keyed(m.path(parent)) {
+				if key == s.name {
+					return m.element(parent, i)
+				}
+			}
+		}
+		return 0, false
+	}
+	for i := int(parent) + 1; i < len(m); i++ {
+		if m[i].parent == parent && m[i].name == s.name && (m[i].name != "" || m[i].key) {
+			return int32(i), true
+		}
+	}
+	return 0, false
+}
+
+func (m marks) element(parent int32, index int) (int32, bool) {
+	for i := int(parent) + 1; i < len(m); i++ {
+		if m[i].parent == parent && m[i].name == "" && int(m[i].index) == index {
+			return int32(i), true
+		}
+	}
+	return 0, false
+}
+
+// find returns the mark of a path, or of its nearest parent that is there. keyed lists the list keys of the list at a path.
+func (m marks) find(path string, keyed func(path string) []string) int32 {
+	at := int32(0)
+	for path != "" {
+		var s step
+		s, path = cutStep(path)
+		next, ok := m.child(at, s, keyed)
+		if !ok {
+			break
+		}
+		at = next
+	}
+	return at
+}
+
+// step is one step of a field path: a name, or what stands in brackets.
+type step struct {
+	name    string
+	bracket bool
+}
+
+// cutStep splits the first step off a path. What is not a path ends somewhere and never fails.
+func cutStep(path string) (s step, rest string) {
+	path = strings.TrimPrefix(path, ".")
+	if !strings.HasPrefix(path, "[") {
+		if i := strings.IndexAny(path, ".["); i > 0 {
+			return step{name: path[:i]}, path[i:]
+		}
+		return step{name: path}, ""
+	}
+	if quoted, err := strconv.QuotedPrefix(path[1:]); err == nil {
+		name, _ := strconv.Unquote(quoted)
+		return step{name: name}, strings.TrimPrefix(path[1+len(quoted):], "]")
+	}
+	name, rest, _ := strings.Cut(path[1:], "]")
+	return step{name: name, bracket: true}, rest
+}
+
+// listKeys returns a function that lists the keys of the elements of the list at a path of an object.
+func listKeys(o v1.Object) func(path string) []string {
+	return func(path string) []string {
+		list := lookup(reflect.ValueOf(o), path)
+		if !list.IsValid() || list.Kind() != reflect.Slice {
+			return nil
+		}
+		keys := make([]string, list.Len())
+		for i := range keys {
+			if k, ok := list.Index(i).Interface().(interface{ ListKey() string }); ok {
+				keys[i] = k.ListKey()
+			}
+		}
+		return keys
+	}
+}
+
+// lookup returns the value at a path, or the zero Value.
+func lookup(v reflect.Value, path string) reflect.Value {
+	for {
+		for v.IsValid() && (v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface) {
+			v = v.Elem()
+		}
+		if path == "" || !v.IsValid() {
+			return v
+		}
+		var s step
+		s, path = cutStep(path)
+		v = below(v, s)
+	}
+}
+
+func below(v reflect.Value, s step) reflect.Value {
+	switch v.Kind() {
+	case reflect.Struct:
+		if f, ok := fieldsOf(v.Type()).byName[s.name]; ok {
+			return v.FieldByIndex(f.index)
+		}
+	case reflect.Map:
+		if v.Type().Key().Kind() == reflect.String {
+			return v.MapIndex(reflect.ValueOf(s.name).Convert(v.Type().Key()))
+		}
+	case reflect.Slice:
+		if i, err := strconv.Atoi(s.name); err == nil && i >= 0 && i < v.Len() {
+			return v.Index(i)
+		}
+	}
+	return reflect.Value{}
+}

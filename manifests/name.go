@@ -1,0 +1,60 @@
+package manifests
+
+import (
+	"path"
+	"reflect"
+	"regexp"
+	"slices"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"go.yaml.in/yaml/v3"
+)
+
+// settings are what .swarm-operator.yaml may state.
+type settings struct {
+	Name string `json:"name"`
+}
+
+var sourceNames = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$`)
+
+const maxSourceName = 40
+
+// sourceName reads the source's own name from .swarm-operator.yaml: where the manifests' root is, or else at the source's.
+func (r *reading) sourceName(root string) string {
+	for _, dir := range slices.Compact([]string{root, "."}) {
+		name := path.Join(dir, sourceFile)
+		if data, ok := r.dotFile(name); ok {
+			return r.settings(name, data).Name
+		}
+	}
+	return ""
+}
+
+func (r *reading) settings(name string, data []byte) (s settings) {
+	if p, ok := notText(data); ok {
+		r.add(name, p.Line, v1.Key{}, "", "%s", p.Message)
+		return s
+	}
+	var n yaml.Node
+	if err := yaml.Unmarshal(data, &n); err != nil {
+		line, message := yamlError(err)
+		r.add(name, line, v1.Key{}, "", "%s", message)
+		return s
+	}
+	if len(n.Content) == 0 || isNull(n.Content[0]) {
+		return s
+	}
+	d := &decoder{limits: r.limits, root: reflect.TypeFor[settings](), marks: marks{{line: int32(n.Line), parent: -1}}}
+	d.value(n.Content[0], reflect.ValueOf(&s).Elem(), 0)
+	switch at := d.marks.find("name", nil); {
+	case len(d.problems) > 0 || at == 0:
+	case len(s.Name) > maxSourceName:
+		d.add(at, "has %d characters; at most %d are allowed", len(s.Name), maxSourceName)
+	case !sourceNames.MatchString(s.Name):
+		d.add(at, "%s may hold only lower-case letters, digits, ., _ and -, and must begin and end with a letter or digit", quoteText(s.Name))
+	}
+	for _, p := range d.problems {
+		r.add(name, p.Line, v1.Key{}, p.Path, "%s", p.Message)
+	}
+	return s
+}

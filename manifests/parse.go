@@ -1,0 +1,333 @@
+package manifests
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+// parsed is what one file's bytes say, whatever its name: it can be kept for as long as the blob is the same.
+// Problems have no File yet.
+type parsed struct {
+	documents []document
+	problems  []v1.Problem
+	// unread holds the text of documents that could not be read, to know what they may have stated.
+	unread [][]byte
+	// stated counts the documents that state something, readable or not.
+	stated int
+}
+
+// document is one manifest.
+type document struct {
+	object v1.Object
+	line   int
+	marks  marks
+}
+
+// parser reads files.
+type parser struct {
+	options Options
+}
+
+// parse reads a file's documents. Each is read apart from the others, so that a mistake in one hides nothing in the rest.
+func (p parser) parse(data []byte) (out parsed) {
+	data = bytes.TrimPrefix(data, []byte("\uFEFF"))
+	if problem, ok := notText(data); ok {
+		out.unread, out.stated = [][]byte{data}, 1
+		out.problems = []v1.Problem{problem}
+		return out
+	}
+	limit := p.options.Limits.Problems
+	for _, c := range split(data) {
+		p.chunk(c, &out)
+		if len(out.problems) >= limit {
+			out.problems = append(out.problems[:limit], v1.Problem{Line: c.line + 1, Message: fmt.Sprintf("has more than %d problems; the others are not listed", limit)})
+			break
+		}
+	}
+	return out
+}
+
+// chunk reads the documents between two separators: one, but for those that end with three dots.
+func (p parser) chunk(c chunk, out *parsed) {
+	defer func() {
+		// A fault of the YAML library or of ours must not take the operator down. What it says could quote the file.
+		if fault := recover(); fault != nil {
+			out.unread = append(out.unread, c.text)
+			out.problems = append(out.problems, v1.Problem{Line: c.line + 1, Message: fmt.Sprintf("cannot be read because of a fault in swarm-operator (%T); please report it", fault)})
+		}
+	}()
+	decoder := yaml.NewDecoder(bytes.NewReader(c.text))
+	for {
+		var n yaml.Node
+		err := decoder.Decode(&n)
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			line, message := yamlError(err)
+			out.stated++
+			out.unread = append(out.unread, c.text)
+			out.problems = append(out.problems, v1.Problem{Line: c.line + line, Message: message})
+			return
+		}
+		if len(n.Content) == 1 && !isNull(n.Content[0]) {
+			shift(&n, c.line)
+			out.stated++
+			p.document(n.Content[0], c.text, out)
+		}
+	}
+}
+
+// shift adds the lines before a chunk to its nodes' own.
+func shift(n *yaml.Node, lines int) {
+	if lines == 0 {
+		return
+	}
+	n.Line += lines
+	for _, c := range n.Content {
+		shift(c, lines)
+	}
+}
+
+// document reads one manifest: first what it is, then all of it.
+func (p parser) document(n *yaml.Node, text []byte, out *parsed) {
+	d := &decoder{limits: p.options.Limits, marks: marks{{line: int32(n.Line), parent: -1}}}
+	defer func() { out.problems = append(out.problems, d.problems...) }()
+	object := p.identify(n, d)
+	if object == nil {
+		out.unread = append(out.unread, text)
+		return
+	}
+	d.decode(n, object)
+	d.validate(object)
+	if object.Key().Name == "" {
+		out.unread = append(out.unread, text)
+		return
+	}
+	out.documents = append(out.documents, document{object: object, line: n.Line, marks: slices.Clip(d.marks)})
+}
+
+// identify returns an empty object of the document's kind, or reports why there is none.
+func (p parser) identify(n *yaml.Node, d *decoder) v1.Object {
+	const hint = "; a file that is no manifest belongs into .swarmoperatorignore"
+	if n.Kind != yaml.MappingNode {
+		d.add(0, "is not a manifest: a mapping with apiVersion, kind, metadata and spec is expected; found %s%s", found(n), hint)
+		return nil
+	}
+	version, kind := entry(n, "apiVersion"), entry(n, "kind")
+	d.object.Kind, d.object.Name = scalarText(kind), scalarText(entry(entry(n, "metadata"), "name"))
+	if d.object.Kind == "" || d.object.Name == "" || len(d.object.Name) > 253 || len(d.object.Kind) > 63 {
+		d.object = v1.Key{}
+	}
+	switch {
+	case version == nil && kind == nil:
+		d.add(0, "is not a manifest: it has neither apiVersion (%s) nor kind%s", v1.APIVersion, hint)
+		return nil
+	case version == nil:
+		d.add(0, "apiVersion is missing; it must be %s", v1.APIVersion)
+		return nil
+	case scalarText(version) != v1.APIVersion:
+		d.addLine(version.Line, 0, "apiVersion is %s; only %s is read%s", d.quote(version, 0), v1.APIVersion, hint)
+		return nil
+	case kind == nil:
+		d.add(0, "kind is missing; it must be one of %s", strings.Join(p.options.Kinds, ", "))
+		return nil
+	}
+	if object := p.options.New(scalarText(kind)); object != nil {
+		return object
+	}
+	name := scalarText(kind)
+	d.addLine(kind.Line, 0, "kind %s is not known; it must be one of %s%s", d.quote(kind, 0), strings.Join(p.options.Kinds, ", "), v1.DidYouMean(name, p.options.Kinds))
+	return nil
+}
+
+// entry returns the value of a key of a mapping, or nil. It judges nothing: the decoder does.
+func entry(n *yaml.Node, key string) *yaml.Node {
+	n = target(n)
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i+1]
+		}
+	}
+	return nil
+}
+
+// target follows an alias.
+func target(n *yaml.Node) *yaml.Node {
+	if n != nil && n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}
+
+func scalarText(n *yaml.Node) string {
+	if n = target(n); n == nil || n.Kind != yaml.ScalarNode || scalarTag(n) != "!!str" {
+		return ""
+	}
+	return n.Value
+}
+
+// validate asks the object itself. What it says of fields that could not be read is only their echo, and left out.
+func (d *decoder) validate(object v1.Object) {
+	if d.stopped {
+		return
+	}
+	failed := d.meant
+	for _, p := range d.problems {
+		failed = append(failed, p.Path)
+	}
+	for _, p := range object.Validate() {
+		if len(d.problems) >= d.limits.Problems {
+			return
+		}
+		if slices.ContainsFunc(failed, func(path string) bool { return path != "" && (within(path, p.Path) || within(p.Path, path)) }) {
+			continue
+		}
+		at := d.marks.find(p.Path, listKeys(object))
+		p.Line, p.Object, p.Message = int(d.marks[at].line), d.object, short(d.censor(p, object, at))
+		d.problems = append(d.problems, p)
+	}
+}
+
+// within says that a path is another one or lies below it.
+func within(path, parent string) bool {
+	rest, ok := strings.CutPrefix(path, parent)
+	return ok && (rest == "" || parent == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// censor takes a secret-looking value out of what Validate said of it.
+func (d *decoder) censor(p v1.Problem, object v1.Object, at int32) string {
+	if v1.SecretText(p.Message) {
+		return "is not allowed here; the value is not shown because it may be a secret"
+	}
+	if !d.marks.secret(at) {
+		return p.Message
+	}
+	v := lookup(reflect.ValueOf(object), p.Path)
+	if !v.IsValid() || v.Kind() != reflect.String || v.String() == "" {
+		return p.Message
+	}
+	quoted := strconv.Quote(v.String())
+	return strings.NewReplacer(quoted, v1.Hidden, quoted[1:len(quoted)-1], v1.Hidden, v.String(), v1.Hidden).Replace(p.Message)
+}
+
+// chunk is a part of a file between two document separators, with the number of lines before it.
+type chunk struct {
+	text []byte
+	line int
+}
+
+// split cuts a file before each line that starts with ---: YAML knows no place where that would mean anything else.
+func split(data []byte) []chunk {
+	var out []chunk
+	start, startLine, line, content := 0, 0, 0, false
+	for at := 0; at < len(data); line++ {
+		end := bytes.IndexByte(data[at:], '\n') + 1
+		if end == 0 {
+			end = len(data) - at
+		}
+		text := data[at : at+end]
+		// Directives and comments belong to the document that follows them.
+		if separator(text) && content {
+			out = append(out, chunk{data[start:at], startLine})
+			start, startLine, content = at, line, false
+		}
+		content = content || separator(text) || !aside(text)
+		at += end
+	}
+	return append(out, chunk{data[start:], startLine})
+}
+
+func separator(line []byte) bool {
+	rest, ok := bytes.CutPrefix(line, []byte("---"))
+	return ok && (len(rest) == 0 || rest[0] == ' ' || rest[0] == '\t' || rest[0] == '\n' || rest[0] == '\r')
+}
+
+// aside says that a line is blank, a comment or a directive.
+func aside(line []byte) bool {
+	trimmed := bytes.TrimSpace(line)
+	return len(trimmed) == 0 || trimmed[0] == '#' || line[0] == '%'
+}
+
+// notText reports bytes that cannot be in a text file, with their line. YAML libraries differ in what they make of them.
+func notText(data []byte) (v1.Problem, bool) {
+	at := func(i int) int { return 1 + bytes.Count(data[:i], []byte{'\n'}) }
+	if !utf8.Valid(data) {
+		for i := 0; ; {
+			r, size := utf8.DecodeRune(data[i:])
+			if r == utf8.RuneError && size == 1 {
+				return v1.Problem{Line: at(i), Message: "holds bytes that are not UTF-8"}, true
+			}
+			i += size
+		}
+	}
+	for i, c := range data {
+		if (c < ' ' && c != '\t' && c != '\n' && c != '\r') || c == 0x7f {
+			return v1.Problem{Line: at(i), Message: fmt.Sprintf("holds the control character U+%04X", c)}, true
+		}
+	}
+	return v1.Problem{}, false
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+
+// yamlError returns the line and what is wrong in fixed words: the library's own may quote the file.
+func yamlError(err error) (line int, message string) {
+	text := err.Error()
+	if m := yamlLine.FindStringSubmatch(text); m != nil {
+		text = text[len(m[0]):]
+		line, _ = strconv.Atoi(m[1])
+	}
+	message = "is not valid YAML"
+	for _, known := range yamlErrors {
+		if strings.HasPrefix(text, known.says) {
+			message += ": " + known.means
+			if line > 0 {
+				line += known.off
+			}
+			break
+		}
+	}
+	return max(line, 1), message
+}
+
+// yamlErrors are the library's messages that help. Those of its parser count lines from zero.
+var yamlErrors = []struct {
+	says, means string
+	off         int
+}{
+	{"did not find expected key", "a key is expected; is a line above or below indented wrongly, or is a quote open?", 1},
+	{"did not find expected '-' indicator", "an element of a list (-) is expected; is a line above or below indented wrongly?", 1},
+	{"did not find expected ',' or ']'", "a list in brackets is not closed, or a comma is missing", 1},
+	{"did not find expected ',' or '}'", "a mapping in braces is not closed, or a comma is missing", 1},
+	{"did not find expected node content", "a value is expected", 1},
+	{"did not find expected <document start>", "a document has ended here; a line --- is missing, or a line is indented wrongly", 1},
+	{"mapping values are not allowed in this context", "a key: value is not possible here; is a line indented wrongly, or a value with a colon not quoted?", 0},
+	{"block sequence entries are not allowed in this context", "an element of a list (-) is not possible here", 0},
+	{"mapping keys are not allowed in this context", "a key is not possible here", 0},
+	{"found character that cannot start any token", "a value begins with a tab, @, ` or %; quote it, and indent with spaces", 0},
+	{"found a tab character", "a tab stands where only spaces may indent", 0},
+	{"could not find expected ':'", "a colon is missing after a key", 0},
+	{"found unexpected end of stream", "a quote is not closed", 0},
+	{"found unexpected document indicator", "a quote is not closed", 0},
+	{"found unknown escape character", "a backslash in double quotes is followed by a letter that means nothing; use single quotes", 0},
+	{"unknown anchor", "an alias (*name) has no anchor (&name) above it in its document", 0},
+	{"exceeded max depth", "it is nested too deeply", 0},
+	{"control characters are not allowed", "it holds a control character", 0},
+	{"found undefined tag handle", "a YAML tag (a word after !) has no meaning here", 1},
+}

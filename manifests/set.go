@@ -1,0 +1,46 @@
+package manifests
+
+import (
+	"slices"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+// Set is what a source states.
+type Set struct {
+	// Name is the source's own name for itself, from .swarm-operator.yaml, or "".
+	Name string
+	// Entries are sorted by key.
+	Entries []Entry
+}
+
+// Entry is one object and where it stands.
+type Entry struct {
+	// Object is as stated, not defaulted. The content of a file that it names is already in it.
+	Object v1.Object
+	File   string
+	// Line is the first line of the object's document.
+	Line  int
+	marks marks
+}
+
+// Key returns the object's key.
+func (e Entry) Key() v1.Key { return e.Object.Key() }
+
+// Get returns the entry of that key.
+func (s Set) Get(key v1.Key) (Entry, bool) {
+	i, ok := slices.BinarySearchFunc(s.Entries, key, func(e Entry, k v1.Key) int { return e.Key().Compare(k) })
+	if !ok {
+		return Entry{}, false
+	}
+	return s.Entries[i], true
+}
+
+// LineOf returns the line of a field path such as spec.ports[0].target, or of its nearest parent that the manifest
+// states. An element may also be named by its list key, as in spec.ports[8080/tcp].published.
+func (e Entry) LineOf(path string) int {
+	if len(e.marks) == 0 {
+		return e.Line
+	}
+	return int(e.marks[e.marks.find(path, listKeys(e.Object))].line)
+}

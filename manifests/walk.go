@@ -1,0 +1,216 @@
+package manifests
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing/format/gitignore"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+const (
+	ignoreFile = ".swarmoperatorignore"
+	sourceFile = ".swarm-operator.yaml"
+)
+
+// walker finds the files that may hold manifests.
+type walker struct {
+	*reading
+	root   string
+	ignore gitignore.Matcher
+	listed int
+	full   bool
+}
+
+// walk lists the manifests below root in the order of their names.
+func (r *reading) walk(root string) {
+	w := &walker{reading: r, root: root, ignore: r.ignored(root)}
+	w.directory(root, 0)
+	slices.SortFunc(r.files, func(a, b *file) int { return strings.Compare(a.name, b.name) })
+}
+
+func (w *walker) directory(dir string, depth int) {
+	if depth > w.limits.Depth {
+		w.add(dir, 0, v1.Key{}, "", "lies deeper than %d directories", w.limits.Depth)
+		return
+	}
+	entries, err := fs.ReadDir(w.fsys, dir)
+	if err != nil {
+		w.blind = true
+		w.add(dir, 0, v1.Key{}, "", "the directory cannot be listed: %s", cause(err))
+		return
+	}
+	for _, e := range entries {
+		if w.listed++; w.listed > w.limits.Listed && !w.full {
+			w.full = true
+			w.add("", 0, v1.Key{}, "", "the source has more than %d files; name the directory of the manifests with --path", w.limits.Listed)
+		}
+		if w.full {
+			return
+		}
+		w.entry(path.Join(dir, e.Name()), e, depth)
+	}
+}
+
+func (w *walker) entry(name string, e fs.DirEntry, depth int) {
+	if strings.HasPrefix(e.Name(), ".") || w.ignore.Match(strings.Split(name, "/"), e.IsDir()) {
+		return
+	}
+	manifest := strings.HasSuffix(e.Name(), ".yaml") || strings.HasSuffix(e.Name(), ".yml")
+	switch {
+	case e.IsDir():
+		if manifest {
+			w.add(name, 0, v1.Key{}, "", "is a directory, although it is named like a manifest")
+		}
+		w.directory(name, depth+1)
+	case e.Type() == fs.ModeIrregular:
+		w.add(name, 0, v1.Key{}, "", "is a submodule: its files are no part of the commit; if it holds no manifests, name it in %s", ignoreFile)
+	case !manifest:
+	case len(w.files) == w.limits.Files:
+		w.full = true
+		w.add("", 0, v1.Key{}, "", "the source has more than %d manifests", w.limits.Files)
+	default:
+		f := &file{name: name}
+		w.files = append(w.files, f)
+		if what := irregular(e.Type()); what != "" {
+			f.add("%s; only regular files are read", what)
+		}
+	}
+}
+
+// irregular names a type of file that is not read, or returns "".
+func irregular(mode fs.FileMode) string {
+	switch {
+	case mode.IsRegular():
+		return ""
+	case mode&fs.ModeSymlink != 0:
+		return "is a link"
+	case mode.IsDir():
+		return "is a directory"
+	case mode&fs.ModeIrregular != 0:
+		return "is a submodule"
+	}
+	return "is a device, a pipe or a socket"
+}
+
+// ignored reads .swarmoperatorignore at the source's root and, if that is another directory, at the manifests' root.
+func (r *reading) ignored(root string) gitignore.Matcher {
+	var patterns []gitignore.Pattern
+	for _, dir := range slices.Compact([]string{".", root}) {
+		var domain []string
+		if dir != "." {
+			domain = strings.Split(dir, "/")
+		}
+		data, ok := r.dotFile(path.Join(dir, ignoreFile))
+		for _, line := range strings.Split(string(data), "\n") {
+			line = strings.TrimSuffix(line, "\r")
+			if ok && strings.TrimSpace(line) != "" && !strings.HasPrefix(line, "#") {
+				patterns = append(patterns, gitignore.ParsePattern(line, domain))
+			}
+		}
+	}
+	return gitignore.NewMatcher(patterns)
+}
+
+// dotFile reads one of our own files if it is there.
+func (r *reading) dotFile(name string) ([]byte, bool) {
+	info, err := fs.Lstat(r.fsys, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, false
+	}
+	f := &file{name: name}
+	defer func() { r.problems = append(r.problems, f.problems...) }()
+	if err != nil {
+		f.add("cannot be read: %s", cause(err))
+		return nil, false
+	}
+	if what := irregular(info.Mode()); what != "" {
+		f.add("%s; only regular files are read", what)
+		return nil, false
+	}
+	return r.bytes(f, info, r.limits.FileSize)
+}
+
+// read parses a file, unless it was parsed before.
+func (r *reading) read(f *file) {
+	if len(f.problems) > 0 { // a link, for one
+		f.parsed.stated = 1
+		return
+	}
+	info, err := fs.Lstat(r.fsys, f.name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it changed while it was read")
+	}
+	if err != nil {
+		r.blind = true
+		f.add("cannot be read: %s", cause(err))
+		return
+	}
+	id := ""
+	if b, ok := info.Sys().(blob); ok {
+		id = b.BlobID()
+	}
+	known, ok := r.before[id]
+	if !ok || id == "" {
+		data, ok := r.bytes(f, info, r.limits.FileSize)
+		if !ok {
+			r.blind = true
+			return
+		}
+		known = r.parser.parse(data)
+	}
+	if id != "" {
+		r.kept[id] = known
+	}
+	f.parsed = known
+	for _, p := range known.problems {
+		p.File = f.name
+		f.problems = append(f.problems, p)
+	}
+}
+
+// bytes reads a regular file of at most limit bytes. The size is asked first, and not believed.
+func (r *reading) bytes(f *file, info fs.FileInfo, limit int64) ([]byte, bool) {
+	if info.Size() > limit {
+		f.add("has %d bytes; at most %d are read", info.Size(), limit)
+		return nil, false
+	}
+	if r.size+info.Size() > r.limits.TotalSize {
+		f.add("is not read: the files of the source have more than %d bytes together", r.limits.TotalSize)
+		return nil, false
+	}
+	data, err := readAtMost(r.fsys, f.name, limit)
+	if err != nil {
+		f.add("cannot be read: %s", cause(err))
+		return nil, false
+	}
+	if int64(len(data)) > limit {
+		f.add("has more than %d bytes", limit)
+		return nil, false
+	}
+	r.size += int64(len(data))
+	return data, true
+}
+
+func readAtMost(fsys fs.FS, name string, limit int64) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, limit+1))
+}
+
+// cause returns what went wrong without the path, which the problem names already.
+func cause(err error) string {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	return err.Error()
+}

@@ -1,0 +1,40 @@
+// Package sandbox is a Docker Swarm in one process: real SwarmKit behind the
+// real Engine HTTP API, with no root, no dockerd and no containers.
+//
+// Every simulated machine has its own TLS identity, its own raft member or
+// agent, its own loopback address and its own socket that an unmodified docker
+// CLI or client talks to. Orchestration, scheduling, rolling updates, raft and
+// the CA are SwarmKit's; what is pretended is the container runtime below the
+// agent: a task "runs" until it is stopped, unless its image says otherwise
+// (see [Images]).
+//
+// # In a test
+//
+//	sb, err := sandbox.Start(ctx, sandbox.Options{Managers: 1, Workers: 3})
+//	defer sb.Close()
+//	c, err := client.New(client.WithHost(sb.Host("manager-1")))
+//
+// # Control API
+//
+// DIR/control.sock speaks HTTP and JSON:
+//
+//	GET    /state               what is there: machines, addresses, roles, faults
+//	POST   /nodes               {"role":"worker","labels":{"k":"v"}} adds a machine (manager, worker or blank)
+//	POST   /nodes/NAME/kill     stops it at once, as a power cut does; its socket is gone
+//	POST   /nodes/NAME/start    starts a killed one again
+//	POST   /nodes/NAME/restart  kill, then start; answers when the engine does
+//	DELETE /nodes/NAME          kills it and throws its disk away; the swarm still lists it, as down
+//	GET    /faults              the faults in force
+//	POST   /faults              {"node":"manager-1","method":"POST","path":"/services/.*","latency":"200ms",
+//	                             "status":503,"message":"...","drop":true,"count":3,"afterCommit":true}
+//	DELETE /faults              removes all of them; DELETE /faults/ID one
+//	GET    /requests            the Engine API calls seen so far; DELETE /requests forgets them
+//
+// See [Fault] for what the fields of a fault mean.
+//
+// # What it never does
+//
+// It runs no process and opens no published port, pulls nothing, moves no
+// packet and mounts no file. It imports nothing of swarm-operator: it is a
+// swarm and knows nothing of who talks to it.
+package sandbox

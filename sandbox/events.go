@@ -1,0 +1,123 @@
+package sandbox
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/moby/moby/api/types/events"
+	"github.com/moby/swarmkit/v2/api"
+	"google.golang.org/grpc"
+)
+
+const (
+	eventsKept     = 256 // and no more can be asked for again
+	eventsBuffered = 1024
+	eventsPatience = 100 * time.Millisecond // a listener that is slower loses events
+)
+
+// eventLog is one engine's events: the last few, and who listens.
+type eventLog struct {
+	mu        sync.Mutex
+	kept      []events.Message
+	listeners map[chan events.Message]func(events.Message) bool
+	closed    bool
+}
+
+func newEventLog() *eventLog {
+	return &eventLog{listeners: map[chan events.Message]func(events.Message) bool{}}
+}
+
+// watchStore forwards what changes in the swarm's store until the connection
+// to the manager ends. It never stops reading, for the store would wait.
+func watchStore(ctx context.Context, conn *grpc.ClientConn, forward func(*api.WatchMessage)) {
+	const all = api.WatchActionKindCreate | api.WatchActionKindUpdate | api.WatchActionKindRemove
+	req := &api.WatchRequest{IncludeOldObject: true}
+	for _, kind := range []string{"node", "service", "network", "secret", "config"} {
+		req.Entries = append(req.Entries, &api.WatchRequest_WatchEntry{Kind: kind, Action: all})
+	}
+	stream, err := api.NewWatchClient(conn).Watch(ctx, req)
+	if err != nil {
+		return
+	}
+	for {
+		msg, err := stream.Recv()
+		if err != nil {
+			return
+		}
+		forward(msg)
+	}
+}
+
+func (l *eventLog) fromStore(msg *api.WatchMessage) {
+	for _, e := range msg.Events {
+		if m, ok := clusterEvent(e); ok {
+			l.publish(m)
+		}
+	}
+}
+
+func (l *eventLog) local(typ events.Type, action events.Action, id string, attributes map[string]string) {
+	now := time.Now().UTC()
+	l.publish(events.Message{
+		Type: typ, Action: action, Actor: events.Actor{ID: id, Attributes: attributes},
+		Scope: "local", Time: now.Unix(), TimeNano: now.UnixNano(),
+	})
+}
+
+func (l *eventLog) publish(m events.Message) {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return
+	}
+	if len(l.kept) == eventsKept {
+		l.kept = slices.Delete(l.kept, 0, 1)
+	}
+	l.kept = append(l.kept, m)
+	var to []chan events.Message
+	for c, wants := range l.listeners {
+		if wants(m) {
+			to = append(to, c)
+		}
+	}
+	l.mu.Unlock()
+	for _, c := range to {
+		select {
+		case c <- m:
+			continue
+		default:
+		}
+		t := time.NewTimer(eventsPatience)
+		select {
+		case c <- m:
+		case <-t.C:
+		}
+		t.Stop()
+	}
+}
+
+// subscribe returns the kept events between the two times, where either is
+// set, and what comes from now on.
+func (l *eventLog) subscribe(since, until time.Time, wants func(events.Message) bool) ([]events.Message, chan events.Message, func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var past []events.Message
+	if !since.IsZero() || !until.IsZero() {
+		for _, m := range l.kept {
+			early := !since.IsZero() && m.TimeNano < since.UnixNano()
+			late := !until.IsZero() && m.TimeNano > until.UnixNano()
+			if !early && !late && wants(m) {
+				past = append(past, m)
+			}
+		}
+	}
+	c := make(chan events.Message, eventsBuffered)
+	l.listeners[c] = wants
+	return past, c, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.listeners, c)
+	}
+}

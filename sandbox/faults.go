@@ -1,0 +1,160 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Fault makes calls of the Engine API go wrong. The first three fields say
+// which calls, where empty means any; the rest say how. Without Status and Drop
+// a fault is a delay.
+type Fault struct {
+	Node   string `json:"node,omitempty"`   // the machine asked, "manager-1"
+	Method string `json:"method,omitempty"` // "POST"
+	Path   string `json:"path,omitempty"`   // a regular expression that the whole path matches, without the version: "/services/.*/update"
+
+	Skip  int `json:"skip,omitempty"`  // so many matching calls pass first
+	Count int `json:"count,omitempty"` // and so many are hit; 0 is all
+
+	Latency Duration `json:"latency,omitempty"` // "200ms", before anything else
+	Status  int      `json:"status,omitempty"`  // answer with this
+	Message string   `json:"message,omitempty"` // and this text; dockerd's where a client matches it
+	Drop    bool     `json:"drop,omitempty"`    // close the connection without an answer
+	// AfterCommit carries the call out and spoils only the answer, as when a
+	// connection dies at the worst moment.
+	AfterCommit bool `json:"afterCommit,omitempty"`
+}
+
+// Duration is a time.Duration that reads and writes "200ms" in JSON.
+type Duration time.Duration
+
+func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(d).String()) }
+
+func (d *Duration) UnmarshalJSON(raw []byte) error {
+	s, err := strconv.Unquote(string(raw))
+	if err != nil {
+		return fmt.Errorf("a duration is a string such as \"200ms\", not %s", raw)
+	}
+	parsed, err := time.ParseDuration(s)
+	*d = Duration(parsed)
+	return err
+}
+
+func (f Fault) check() error {
+	switch {
+	case f.Status != 0 && (f.Status < 100 || f.Status > 599):
+		return fmt.Errorf("status %d is none of HTTP", f.Status)
+	case f.Status == 0 && !f.Drop && f.Latency <= 0:
+		return fmt.Errorf("a fault needs a latency, a status or drop")
+	case f.AfterCommit && f.Status == 0 && !f.Drop:
+		return fmt.Errorf("afterCommit needs a status or drop: there is no answer to spoil")
+	case f.Skip < 0 || f.Count < 0 || f.Latency < 0:
+		return fmt.Errorf("skip, count and latency are not negative")
+	}
+	return nil
+}
+
+type activeFault struct {
+	Fault
+	id   int
+	path *regexp.Regexp
+	seen int
+}
+
+// faultTable holds the faults in force; the oldest that matches a call hits it.
+type faultTable struct {
+	mu   sync.Mutex
+	next int
+	list []*activeFault
+}
+
+func (t *faultTable) add(f Fault) (int, error) {
+	if err := f.check(); err != nil {
+		return 0, err
+	}
+	a := &activeFault{Fault: f}
+	if f.Path != "" {
+		re, err := regexp.Compile("^(?:" + f.Path + ")$")
+		if err != nil {
+			return 0, fmt.Errorf("reading path of a fault: %w", err)
+		}
+		a.path = re
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.next++
+	a.id = t.next
+	t.list = append(t.list, a)
+	return a.id, nil
+}
+
+func (t *faultTable) remove(id int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, f := range t.list {
+		if f.id == id {
+			t.list = append(t.list[:i], t.list[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+func (t *faultTable) clear() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.list = nil
+}
+
+// hit returns the fault that this call meets, if any, and counts it.
+func (t *faultTable) hit(node, method, path string) (Fault, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, f := range t.list {
+		if f.Node != "" && f.Node != node ||
+			f.Method != "" && !strings.EqualFold(f.Method, method) ||
+			f.path != nil && !f.path.MatchString(path) {
+			continue
+		}
+		f.seen++
+		if f.seen <= f.Skip {
+			continue
+		}
+		if f.Count > 0 && f.seen == f.Skip+f.Count {
+			t.list = append(t.list[:i:i], t.list[i+1:]...)
+		}
+		return f.Fault, true
+	}
+	return Fault{}, false
+}
+
+// faultState is a fault as the control API shows it.
+type faultState struct {
+	ID int `json:"id"`
+	Fault
+	Seen int `json:"seen"` // matching calls so far
+}
+
+func (t *faultTable) state() []faultState {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := make([]faultState, 0, len(t.list))
+	for _, f := range t.list {
+		out = append(out, faultState{f.id, f.Fault, f.seen})
+	}
+	return out
+}
+
+// nowhere swallows the answer of a call whose client will see another one.
+type nowhere struct{ header http.Header }
+
+func (n nowhere) Header() http.Header         { return n.header }
+func (n nowhere) Write(b []byte) (int, error) { return len(b), nil }
+func (n nowhere) WriteHeader(int)             {}
+func (n nowhere) Flush()                      {}

@@ -1,0 +1,69 @@
+package sandbox
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"sync"
+
+	swarmlog "github.com/moby/swarmkit/v2/log"
+	"github.com/sirupsen/logrus"
+	"go.etcd.io/etcd/server/v3/storage/wal"
+)
+
+var prepareOnce sync.Once
+
+// prepareProcess sets what SwarmKit keeps in package variables. It runs before
+// the first node starts and holds for the whole process.
+func prepareProcess() {
+	prepareOnce.Do(func() {
+		// Every manager preallocates two segments; at the default of 64 MB a
+		// sandbox of three would take 400 MB of disk.
+		wal.SegmentSizeBytes = 1 << 20
+		// SwarmKit, raft and gRPC log through logrus' standard logger wherever
+		// they have no context, and loudly so when a node dies.
+		logrus.SetOutput(io.Discard)
+	})
+}
+
+// LogEverything sends what SwarmKit logs, also outside any one sandbox, to w.
+// For debugging; the default is silence.
+func LogEverything(w io.Writer) {
+	prepareProcess()
+	logrus.SetOutput(w)
+	logrus.SetLevel(logrus.DebugLevel)
+}
+
+// withLogger gives SwarmKit a context that carries its logs to logger.
+func withLogger(ctx context.Context, logger *slog.Logger, node string) context.Context {
+	if logger == nil {
+		return ctx
+	}
+	l := logrus.New()
+	l.SetOutput(io.Discard)
+	l.SetLevel(logrus.DebugLevel)
+	l.AddHook(slogHook{logger.With("node", node)})
+	return swarmlog.WithLogger(ctx, logrus.NewEntry(l))
+}
+
+type slogHook struct{ to *slog.Logger }
+
+func (slogHook) Levels() []logrus.Level { return logrus.AllLevels }
+
+func (h slogHook) Fire(e *logrus.Entry) error {
+	level := slog.LevelDebug
+	switch e.Level {
+	case logrus.PanicLevel, logrus.FatalLevel, logrus.ErrorLevel:
+		level = slog.LevelError
+	case logrus.WarnLevel:
+		level = slog.LevelWarn
+	case logrus.InfoLevel:
+		level = slog.LevelInfo
+	}
+	args := make([]any, 0, 2*len(e.Data))
+	for k, v := range e.Data {
+		args = append(args, k, v)
+	}
+	h.to.Log(context.Background(), level, e.Message, args...)
+	return nil
+}

@@ -1,0 +1,178 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/v2/daemon/cluster/convert"
+	dnetwork "github.com/moby/moby/v2/daemon/network"
+	"github.com/moby/moby/v2/daemon/server/httputils"
+	"github.com/moby/moby/v2/daemon/server/router"
+)
+
+func (e *engine) networkRoutes() []router.Route {
+	return []router.Route{
+		router.NewGetRoute("/networks", e.listNetworks),
+		router.NewGetRoute("/networks/{id}", e.inspectNetwork),
+		router.NewPostRoute("/networks/create", e.createNetwork),
+		router.NewPostRoute("/networks/prune", e.pruneNetworks),
+		router.NewDeleteRoute("/networks/{id}", e.deleteNetwork),
+	}
+}
+
+func networkFilter(raw string) (dnetwork.Filter, error) {
+	f, err := parseFilters(raw)
+	if err != nil {
+		return dnetwork.Filter{}, err
+	}
+	return dnetwork.NewFilter(f.Filters)
+}
+
+// findNetworks lists what matches: the swarm's networks where this machine
+// manages one, its own networks, and the swarm's that it is attached to.
+func (e *engine) findNetworks(f dnetwork.Filter) []network.Inspect {
+	out, _ := e.cluster.networks(f) // a worker has none to tell
+	seen := make(map[string]bool, len(out))
+	for _, n := range out {
+		seen[n.ID] = true
+	}
+	for _, n := range e.executor.attached() {
+		if seen[n.ID] || !f.Matches(convert.FilterNetwork{N: n}) {
+			continue
+		}
+		if inspect, err := convert.NetworkInspectFromGRPC(*n); err == nil {
+			out = append(out, inspect)
+		}
+	}
+	return append(out, e.networks.matching(f)...)
+}
+
+func (e *engine) listNetworks(_ context.Context, w http.ResponseWriter, r *http.Request, _ map[string]string) error {
+	f, err := networkFilter(r.FormValue("filters"))
+	if err != nil {
+		return err
+	}
+	e.noteSwarm()
+	found := e.findNetworks(f)
+	out := make([]network.Summary, 0, len(found))
+	for _, n := range found {
+		out = append(out, network.Summary{Network: n.Network})
+	}
+	return httputils.WriteJSON(w, http.StatusOK, out)
+}
+
+// uniqueNetwork finds the one network that a client means: by full id, by
+// name, by the beginning of the id.
+func (e *engine) uniqueNetwork(term, scope string) (network.Inspect, error) {
+	f, err := parseFilters("")
+	if err != nil {
+		return network.Inspect{}, err
+	}
+	f.Filters.Add("id", term)
+	if scope != "" {
+		f.Filters.Add("scope", scope)
+	}
+	filter, err := dnetwork.NewFilter(f.Filters)
+	if err != nil {
+		return network.Inspect{}, err
+	}
+	filter.IDAlsoMatchesName = true
+	var byName, byPrefix []network.Inspect
+	for _, n := range e.findNetworks(filter) {
+		if n.ID == term {
+			return n, nil
+		}
+		if n.Name == term {
+			byName = append(byName, n)
+		}
+		if strings.HasPrefix(n.ID, term) {
+			byPrefix = append(byPrefix, n)
+		}
+	}
+	for _, c := range []struct {
+		found []network.Inspect
+		how   string
+	}{{byName, "name"}, {byPrefix, "ID prefix"}} {
+		switch len(c.found) {
+		case 0:
+		case 1:
+			return c.found[0], nil
+		default:
+			return network.Inspect{}, invalid(fmt.Sprintf("network %s is ambiguous (%d matches found based on %s)", term, len(c.found), c.how))
+		}
+	}
+	return network.Inspect{}, notFound(fmt.Sprintf("network %s not found", term))
+}
+
+func (e *engine) inspectNetwork(_ context.Context, w http.ResponseWriter, r *http.Request, vars map[string]string) error {
+	e.noteSwarm()
+	n, err := e.uniqueNetwork(vars["id"], r.URL.Query().Get("scope"))
+	if err != nil {
+		return err
+	}
+	return httputils.WriteJSON(w, http.StatusOK, n)
+}
+
+func (e *engine) createNetwork(_ context.Context, w http.ResponseWriter, r *http.Request, _ map[string]string) error {
+	var req network.CreateRequest
+	if err := httputils.ReadJSON(r, &req); err != nil {
+		return err
+	}
+	if e.cluster.hasNetwork(req.Name) {
+		return conflict(fmt.Sprintf("network with name %s already exists", req.Name))
+	}
+	if dnetwork.IsReserved(req.Name) {
+		return forbidden(fmt.Sprintf("network name %q is reserved and cannot be created", req.Name))
+	}
+	if dnetwork.IsPredefined(req.Name) {
+		return forbidden(fmt.Sprintf("operation is not permitted on predefined %s network ", req.Name))
+	}
+	if req.Name == "" {
+		return invalid("invalid name: name is empty")
+	}
+	if req.Driver != "overlay" && req.Scope != "swarm" && !req.Ingress {
+		n, err := e.networks.create(req)
+		if err != nil {
+			return err
+		}
+		e.events.local("network", "create", n.ID, map[string]string{"name": n.Name, "type": n.Driver})
+		return httputils.WriteJSON(w, http.StatusCreated, network.CreateResponse{ID: n.ID})
+	}
+	if err := e.cluster.checkSwarmNetwork(req); err != nil {
+		return err
+	}
+	id, err := e.cluster.createNetwork(req)
+	if err != nil {
+		return err
+	}
+	return httputils.WriteJSON(w, http.StatusCreated, network.CreateResponse{ID: id})
+}
+
+func (e *engine) deleteNetwork(_ context.Context, w http.ResponseWriter, _ *http.Request, vars map[string]string) error {
+	n, err := e.uniqueNetwork(vars["id"], "")
+	if err != nil {
+		return err
+	}
+	if n.Scope == "swarm" {
+		if err := e.cluster.removeNetwork(n.ID); err != nil {
+			return err
+		}
+	} else {
+		removed, err := e.networks.remove(n.ID)
+		if err != nil {
+			return err
+		}
+		e.events.local("network", "destroy", removed.ID, map[string]string{"name": removed.Name, "type": removed.Driver})
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// pruneNetworks removes nothing: whether a network is unused is for a machine
+// with containers to say.
+func (e *engine) pruneNetworks(_ context.Context, w http.ResponseWriter, _ *http.Request, _ map[string]string) error {
+	return httputils.WriteJSON(w, http.StatusOK, map[string][]string{"NetworksDeleted": {}})
+}

@@ -1,0 +1,313 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// The roles a machine can be made with.
+const (
+	RoleManager = "manager"
+	RoleWorker  = "worker"
+	RoleBlank   = "blank" // an engine in no swarm
+)
+
+// Options say what to start. Managers, Workers, Blank, Labels and SubnetSize
+// count for a new sandbox; one that is restarted from its directory is what it
+// was, with the machines that were added and removed since.
+type Options struct {
+	Managers int // 0 is a sandbox of blank engines
+	Workers  int
+	Blank    int
+
+	// Dir holds sockets and state. It is made; keep it short, for the path of a
+	// unix socket has at most 107 bytes. Empty is a directory of its own that
+	// Close removes.
+	Dir string
+	// Labels are engine labels by machine, "worker-1": {"disk": "ssd"}.
+	Labels map[string]map[string]string
+	// SubnetSize is the prefix length of networks; 0 is 24, or 20 where the
+	// ingress network would be too small for so many machines.
+	SubnetSize uint32
+
+	// OnRequest sees each call of the Engine API. It must be quick.
+	OnRequest func(Request)
+	// Logger gets what SwarmKit says about the nodes; nil is silence.
+	Logger *slog.Logger
+}
+
+// Sandbox is a running swarm. Its methods may be called from anywhere.
+type Sandbox struct {
+	dir       string
+	temporary bool
+	lock      *os.File
+	port      uint16
+	addresses *addresses
+	logger    *slog.Logger
+	faults    faultTable
+	requests  requestLog
+	control   *controlServer
+
+	change sync.Mutex // one of AddNode, Remove and Close at a time
+
+	mu       sync.Mutex // guards the three below
+	machines []*machine
+	made     map[string]int
+	closed   bool
+}
+
+// Start brings a sandbox up and returns when every node is ready. A swarm that
+// is locked or has no quorum does not hold it up: see [Sandbox.State].
+func Start(ctx context.Context, o Options) (*Sandbox, error) {
+	if o.Managers < 0 || o.Workers < 0 || o.Blank < 0 {
+		return nil, errors.New("starting a sandbox: no count of machines is negative")
+	}
+	prepareProcess()
+	s := &Sandbox{dir: o.Dir, logger: o.Logger, made: map[string]int{}}
+	s.requests.hook = o.OnRequest
+	if err := s.openDir(); err != nil {
+		return nil, err
+	}
+	if err := s.start(ctx, o); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Sandbox) openDir() error {
+	if s.dir == "" {
+		dir, err := os.MkdirTemp("", "sb")
+		if err != nil {
+			return err
+		}
+		s.dir, s.temporary = dir, true
+	}
+	dir, err := filepath.Abs(s.dir)
+	if err != nil {
+		return err
+	}
+	s.dir = dir
+	if err := checkSocketPath(filepath.Join(dir, "control.sock")); err != nil {
+		return err
+	}
+	for _, d := range []string{dir, filepath.Join(dir, ".c")} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return err
+		}
+	}
+	s.lock, err = lockDir(dir)
+	return err
+}
+
+func (s *Sandbox) start(ctx context.Context, o Options) error {
+	s.addresses = newAddresses(s.dir)
+	have, err := loadRecord(s.dir)
+	if err != nil {
+		return err
+	}
+	if have != nil {
+		err = s.restore(ctx, have)
+	} else {
+		err = s.create(ctx, o)
+	}
+	if err != nil {
+		return err
+	}
+	s.control, err = serveControl(s)
+	return err
+}
+
+// create makes the machines of a new sandbox and their swarm. The record is
+// written last: what fails half way leaves nothing to be restored.
+func (s *Sandbox) create(ctx context.Context, o Options) error {
+	if o.Managers == 0 && o.Workers > 0 {
+		return errors.New("starting a sandbox: workers need a manager to join")
+	}
+	if err := os.RemoveAll(filepath.Join(s.dir, "nodes")); err != nil {
+		return err
+	}
+	for _, c := range []struct {
+		role string
+		n    int
+	}{{RoleManager, o.Managers}, {RoleWorker, o.Workers}, {RoleBlank, o.Blank}} {
+		for range c.n {
+			if _, err := s.newNumbered(c.role, o.Labels); err != nil {
+				return err
+			}
+		}
+	}
+	var boot errgroup.Group
+	for _, m := range s.list() {
+		boot.Go(m.start)
+	}
+	if err := boot.Wait(); err != nil {
+		return err
+	}
+	if o.Managers > 0 {
+		if err := s.formSwarm(ctx, o); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.save()
+}
+
+// newNumbered makes the next machine of a role: manager-1, worker-7.
+func (s *Sandbox) newNumbered(role string, labels map[string]map[string]string) (*machine, error) {
+	addr, err := s.addresses.next()
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.port == 0 {
+		if s.port, err = freePort(addr); err != nil {
+			return nil, err
+		}
+	}
+	name := role + "-" + strconv.Itoa(s.made[role]+1)
+	m, err := s.newMachine(machineRecord{Name: name, Role: role, ID: newEngineID(), Addr: addr, Labels: labels[name]})
+	if err != nil {
+		s.addresses.release(addr)
+		return nil, err
+	}
+	s.made[role]++
+	s.machines = append(s.machines, m)
+	return m, nil
+}
+
+// restore boots the machines of an earlier run, all at once: a manager alone
+// would wait for its quorum.
+func (s *Sandbox) restore(ctx context.Context, have *record) error {
+	s.port = have.Port
+	if have.Made != nil {
+		s.made = have.Made
+	}
+	for _, r := range have.Machines {
+		if err := s.addresses.take(r.Addr); err != nil {
+			return err
+		}
+		m, err := s.newMachine(r)
+		if err != nil {
+			return err
+		}
+		s.machines = append(s.machines, m)
+	}
+	var boot errgroup.Group
+	for _, m := range s.list() {
+		boot.Go(m.start)
+	}
+	if err := boot.Wait(); err != nil {
+		return err
+	}
+	return s.settle(ctx)
+}
+
+// Close stops every machine. The state stays in the directory, unless that was
+// a temporary one. It may be called more than once.
+func (s *Sandbox) Close() error {
+	s.change.Lock()
+	defer s.change.Unlock()
+	s.mu.Lock()
+	closed := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if closed {
+		return nil
+	}
+	var errs []error
+	if s.control != nil {
+		errs = append(errs, s.control.close())
+	}
+	var stop errgroup.Group
+	for _, m := range s.list() {
+		stop.Go(func() error { return m.stop(false) })
+	}
+	errs = append(errs, stop.Wait())
+	if s.addresses != nil {
+		s.addresses.close()
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	if s.temporary {
+		errs = append(errs, os.RemoveAll(s.dir))
+	}
+	return errors.Join(errs...)
+}
+
+// Dir is where the sockets and the state are.
+func (s *Sandbox) Dir() string { return s.dir }
+
+// Host is what a Docker client calls the engine of a machine:
+// "unix:///tmp/sb1/manager-1.sock". It is made from the name alone.
+func (s *Sandbox) Host(name string) string { return "unix://" + s.Socket(name) }
+
+// Socket is the path in Host.
+func (s *Sandbox) Socket(name string) string { return filepath.Join(s.dir, name+".sock") }
+
+// Nodes lists the machines by name, managers before workers before blank ones.
+func (s *Sandbox) Nodes() []string {
+	var out []string
+	for _, role := range []string{RoleManager, RoleWorker, RoleBlank} {
+		for _, m := range s.list() {
+			if m.role == role {
+				out = append(out, m.name)
+			}
+		}
+	}
+	return out
+}
+
+// Requests lists the calls of the Engine API since the start, or since
+// ResetRequests.
+func (s *Sandbox) Requests() []Request { return s.requests.all() }
+
+// ResetRequests forgets the calls so far.
+func (s *Sandbox) ResetRequests() { s.requests.reset() }
+
+// Inject puts a fault in force and returns what takes it away again. A fault
+// that makes no sense, such as a path that is no regular expression, panics: a
+// test must not go on without it.
+func (s *Sandbox) Inject(f Fault) (remove func()) {
+	id, err := s.faults.add(f)
+	if err != nil {
+		panic(fmt.Sprintf("sandbox: injecting a fault: %s", err))
+	}
+	return func() { s.faults.remove(id) }
+}
+
+func (s *Sandbox) list() []*machine {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]*machine(nil), s.machines...)
+}
+
+func (s *Sandbox) find(name string) (*machine, error) {
+	for _, m := range s.list() {
+		if m.name == name {
+			return m, nil
+		}
+	}
+	return nil, notFound(fmt.Sprintf("no machine is called %q", name))
+}
+
+// nodeAddrs tells the addresses of the machines by their swarm node's id.
+func (s *Sandbox) nodeAddrs() map[string]string {
+	out := map[string]string{}
+	for _, m := range s.list() {
+		if id := m.swarmNode(); id != "" {
+			out[id] = m.addr.String()
+		}
+	}
+	return out
+}
