@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"sync"
 
@@ -60,7 +61,7 @@ type Loader struct {
 // NewLoader returns a Loader that has read nothing yet.
 func NewLoader(o Options) *Loader {
 	o.Limits = o.Limits.withDefaults()
-	return &Loader{parser: parser{o}}
+	return &Loader{parser: parser{o}, kept: map[string]parsed{}}
 }
 
 func (l Limits) withDefaults() Limits {
@@ -89,9 +90,9 @@ func (l Limits) withDefaults() Limits {
 func (l *Loader) Load(fsys fs.FS, root string) (Set, []v1.Problem) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := &reading{parser: l.parser, limits: l.parser.options.Limits, fsys: fsys, before: l.kept, kept: map[string]parsed{}}
+	r := &reading{parser: l.parser, limits: l.parser.options.Limits, fsys: fsys, before: l.kept, used: map[string]bool{}}
 	set := r.load(root)
-	l.kept = r.kept
+	maps.DeleteFunc(l.kept, func(id string, _ parsed) bool { return !r.used[id] })
 	slices.SortFunc(r.problems, v1.Problem.Compare)
 	r.problems = slices.Compact(r.problems)
 	if limit := r.most(); len(r.problems) > limit {
@@ -105,7 +106,8 @@ type reading struct {
 	parser     parser
 	limits     Limits
 	fsys       fs.FS
-	before     map[string]parsed
+	before     map[string]parsed // by blob id
+	used       map[string]bool   // blob ids that this Load met
 	kept       map[string]parsed
 	problems   []v1.Problem
 	size       int64 // of what was read
@@ -140,9 +142,11 @@ func (r *reading) load(root string) Set {
 	set.Name = r.sourceName(root)
 	r.walk(root)
 	found := 0
-	for _, f := range r.files {
-		r.read(f)
-		if found += len(f.problems); found > r.most() {
+	for batch := range slices.Chunk(r.files, batchSize) {
+		for _, f := range r.read(batch) {
+			found += len(f.problems)
+		}
+		if found > r.most() {
 			r.blind = true // the rest is not read: that list is long enough
 			break
 		}

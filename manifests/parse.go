@@ -7,9 +7,12 @@ import (
 	"io"
 	"reflect"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -26,6 +29,7 @@ type parsed struct {
 	unread [][]byte
 	// stated counts the documents that state something, readable or not.
 	stated int
+	size   int
 }
 
 // document is one manifest.
@@ -42,6 +46,7 @@ type parser struct {
 
 // parse reads a file's documents. Each is read apart from the others, so that a mistake in one hides nothing in the rest.
 func (p parser) parse(data []byte) (out parsed) {
+	out.size = len(data)
 	data = bytes.TrimPrefix(data, []byte("\uFEFF"))
 	if problem, ok := notText(data); ok {
 		out.unread, out.stated = [][]byte{data}, 1
@@ -49,14 +54,49 @@ func (p parser) parse(data []byte) (out parsed) {
 		return out
 	}
 	limit := p.options.Limits.Problems
-	for _, c := range split(data) {
-		p.chunk(c, &out)
-		if len(out.problems) >= limit {
-			out.problems = append(out.problems[:limit], v1.Problem{Line: c.line + 1, Message: fmt.Sprintf("has more than %d problems; the others are not listed", limit)})
-			break
+	for batch := range slices.Chunk(split(data), batchSize) {
+		parts := make([]parsed, len(batch))
+		parallel(len(batch), func(i int) { p.chunk(batch[i], &parts[i]) })
+		for i, part := range parts {
+			out.add(part)
+			if len(out.problems) >= limit {
+				out.problems = append(out.problems[:limit], v1.Problem{Line: batch[i].line + 1, Message: fmt.Sprintf("has more than %d problems; the others are not listed", limit)})
+				return out
+			}
 		}
 	}
 	return out
+}
+
+func (p *parsed) add(o parsed) {
+	p.documents = append(p.documents, o.documents...)
+	p.problems = append(p.problems, o.problems...)
+	p.unread = append(p.unread, o.unread...)
+	p.stated += o.stated
+}
+
+// batchSize is how much is parsed before somebody looks whether it is worth going on.
+const batchSize = 128
+
+// parallel calls do for 0 to n-1 on all processors.
+func parallel(n int, do func(i int)) {
+	workers := min(runtime.GOMAXPROCS(0), n)
+	if workers < 2 {
+		for i := range n {
+			do(i)
+		}
+		return
+	}
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range workers {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
+		})
+	}
+	group.Wait()
 }
 
 // chunk reads the documents between two separators: one, but for those that end with three dots.
@@ -103,7 +143,7 @@ func shift(n *yaml.Node, lines int) {
 
 // document reads one manifest: first what it is, then all of it.
 func (p parser) document(n *yaml.Node, text []byte, out *parsed) {
-	d := &decoder{limits: p.options.Limits, marks: marks{{line: int32(n.Line), parent: -1}}}
+	d := &decoder{limits: p.options.Limits, marks: append(make(marks, 0, 64), mark{line: int32(n.Line), parent: -1})}
 	defer func() { out.problems = append(out.problems, d.problems...) }()
 	object := p.identify(n, d)
 	if object == nil {

@@ -136,11 +136,43 @@ func (r *reading) dotFile(name string) ([]byte, bool) {
 	return r.bytes(f, info, r.limits.FileSize)
 }
 
-// read parses a file, unless it was parsed before.
-func (r *reading) read(f *file) {
+// read parses files, unless they were parsed before, and returns them.
+func (r *reading) read(files []*file) []*file {
+	type job struct {
+		f    *file
+		id   string
+		data []byte
+	}
+	var jobs []job
+	for _, f := range files {
+		id, data, ok := r.fetch(f)
+		switch known, hit := r.before[id]; {
+		case ok:
+			jobs = append(jobs, job{f, id, data})
+		case hit && id != "" && len(f.problems) == 0:
+			f.parsed = known
+		}
+	}
+	parallel(len(jobs), func(i int) { jobs[i].f.parsed = r.parser.parse(jobs[i].data) })
+	for _, j := range jobs {
+		if j.id != "" {
+			r.before[j.id] = j.f.parsed
+		}
+	}
+	for _, f := range files {
+		for _, p := range f.parsed.problems {
+			p.File = f.name
+			f.problems = append(f.problems, p)
+		}
+	}
+	return files
+}
+
+// fetch returns the id of a file's content, if it has one, and the content itself unless it was parsed before.
+func (r *reading) fetch(f *file) (id string, data []byte, ok bool) {
 	if len(f.problems) > 0 { // a link, for one
 		f.parsed.stated = 1
-		return
+		return "", nil, false
 	}
 	info, err := fs.Lstat(r.fsys, f.name)
 	if err == nil && !info.Mode().IsRegular() {
@@ -149,29 +181,21 @@ func (r *reading) read(f *file) {
 	if err != nil {
 		r.blind = true
 		f.add("cannot be read: %s", cause(err))
-		return
+		return "", nil, false
 	}
-	id := ""
 	if b, ok := info.Sys().(blob); ok {
 		id = b.BlobID()
 	}
-	known, ok := r.before[id]
-	if !ok || id == "" {
-		data, ok := r.bytes(f, info, r.limits.FileSize)
-		if !ok {
-			r.blind = true
-			return
-		}
-		known = r.parser.parse(data)
-	}
 	if id != "" {
-		r.kept[id] = known
+		r.used[id] = true
+		if known, ok := r.before[id]; ok {
+			r.blind = !r.account(f, int64(known.size)) || r.blind
+			return id, nil, false
+		}
 	}
-	f.parsed = known
-	for _, p := range known.problems {
-		p.File = f.name
-		f.problems = append(f.problems, p)
-	}
+	data, ok = r.bytes(f, info, r.limits.FileSize)
+	r.blind = r.blind || !ok
+	return id, data, ok
 }
 
 // bytes reads a regular file of at most limit bytes. The size is asked first, and not believed.
@@ -180,8 +204,7 @@ func (r *reading) bytes(f *file, info fs.FileInfo, limit int64) ([]byte, bool) {
 		f.add("has %d bytes; at most %d are read", info.Size(), limit)
 		return nil, false
 	}
-	if r.size+info.Size() > r.limits.TotalSize {
-		f.add("is not read: the files of the source have more than %d bytes together", r.limits.TotalSize)
+	if !r.account(f, info.Size()) {
 		return nil, false
 	}
 	data, err := readAtMost(r.fsys, f.name, limit)
@@ -193,8 +216,17 @@ func (r *reading) bytes(f *file, info fs.FileInfo, limit int64) ([]byte, bool) {
 		f.add("has more than %d bytes", limit)
 		return nil, false
 	}
-	r.size += int64(len(data))
 	return data, true
+}
+
+// account counts what a file adds to the source.
+func (r *reading) account(f *file, size int64) bool {
+	if r.size+size > r.limits.TotalSize {
+		f.add("is not read: the files of the source have more than %d bytes together", r.limits.TotalSize)
+		return false
+	}
+	r.size += size
+	return true
 }
 
 func readAtMost(fsys fs.FS, name string, limit int64) ([]byte, error) {

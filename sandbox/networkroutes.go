@@ -31,20 +31,16 @@ func networkFilter(raw string) (dnetwork.Filter, error) {
 	return dnetwork.NewFilter(f.Filters)
 }
 
-// findNetworks lists what matches: the swarm's networks where this machine
-// manages one, its own networks, and the swarm's that it is attached to.
-func (e *engine) findNetworks(f dnetwork.Filter) []network.Inspect {
-	out, _ := e.cluster.networks(f) // a worker has none to tell
-	seen := make(map[string]bool, len(out))
-	for _, n := range out {
-		seen[n.ID] = true
-	}
-	for _, n := range e.executor.attached() {
-		if seen[n.ID] || !f.Matches(convert.FilterNetwork{N: n}) {
-			continue
-		}
-		if inspect, err := convert.NetworkInspectFromGRPC(*n); err == nil {
-			out = append(out, inspect)
+// findNetworks lists what matches: the swarm's networks and the machine's own.
+// Where the swarm does not answer, as on a worker, its networks are those that
+// this machine is attached to.
+func (e *engine) findNetworks(f dnetwork.Filter, usage bool) []network.Inspect {
+	out, err := e.cluster.networks(f, usage)
+	if err != nil {
+		for _, n := range e.executor.attached() {
+			if inspect, err := convert.NetworkInspectFromGRPC(*n); err == nil && f.Matches(convert.FilterNetwork{N: n}) {
+				out = append(out, inspect)
+			}
 		}
 	}
 	return append(out, e.networks.matching(f)...)
@@ -56,7 +52,7 @@ func (e *engine) listNetworks(_ context.Context, w http.ResponseWriter, r *http.
 		return err
 	}
 	e.noteSwarm()
-	found := e.findNetworks(f)
+	found := e.findNetworks(f, false)
 	out := make([]network.Summary, 0, len(found))
 	for _, n := range found {
 		out = append(out, network.Summary{Network: n.Network})
@@ -66,7 +62,7 @@ func (e *engine) listNetworks(_ context.Context, w http.ResponseWriter, r *http.
 
 // uniqueNetwork finds the one network that a client means: by full id, by
 // name, by the beginning of the id.
-func (e *engine) uniqueNetwork(term, scope string) (network.Inspect, error) {
+func (e *engine) uniqueNetwork(term, scope string, usage bool) (network.Inspect, error) {
 	f, err := parseFilters("")
 	if err != nil {
 		return network.Inspect{}, err
@@ -81,7 +77,7 @@ func (e *engine) uniqueNetwork(term, scope string) (network.Inspect, error) {
 	}
 	filter.IDAlsoMatchesName = true
 	var byName, byPrefix []network.Inspect
-	for _, n := range e.findNetworks(filter) {
+	for _, n := range e.findNetworks(filter, usage) {
 		if n.ID == term {
 			return n, nil
 		}
@@ -107,9 +103,10 @@ func (e *engine) uniqueNetwork(term, scope string) (network.Inspect, error) {
 	return network.Inspect{}, notFound(fmt.Sprintf("network %s not found", term))
 }
 
-func (e *engine) inspectNetwork(_ context.Context, w http.ResponseWriter, r *http.Request, vars map[string]string) error {
+func (e *engine) inspectNetwork(ctx context.Context, w http.ResponseWriter, r *http.Request, vars map[string]string) error {
 	e.noteSwarm()
-	n, err := e.uniqueNetwork(vars["id"], r.URL.Query().Get("scope"))
+	usage := !versionLess(httputils.VersionFromContext(ctx), "1.52")
+	n, err := e.uniqueNetwork(vars["id"], r.URL.Query().Get("scope"), usage)
 	if err != nil {
 		return err
 	}
@@ -152,7 +149,7 @@ func (e *engine) createNetwork(_ context.Context, w http.ResponseWriter, r *http
 }
 
 func (e *engine) deleteNetwork(_ context.Context, w http.ResponseWriter, _ *http.Request, vars map[string]string) error {
-	n, err := e.uniqueNetwork(vars["id"], "")
+	n, err := e.uniqueNetwork(vars["id"], "", false)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"time"
 
@@ -39,8 +40,10 @@ func (s *Sandbox) formSwarm(ctx context.Context, o Options) error {
 	first := machines[0].engine()
 	req := swarm.InitRequest{
 		ListenAddr: "0.0.0.0:2377",
-		SubnetSize: size,
 		Spec:       swarm.Spec{Dispatcher: swarm.DispatcherConfig{HeartbeatPeriod: heartbeat}},
+	}
+	if size != 0 { // which counts only together with a pool
+		req.SubnetSize, req.DefaultAddrPool = size, []netip.Prefix{netip.MustParsePrefix(defaultPool)}
 	}
 	if _, err := first.cluster.Init(req); err != nil {
 		return fmt.Errorf("making the swarm on %s: %w", first.name, err)
@@ -164,7 +167,7 @@ func (s *Sandbox) StartNode(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return s.resumed(ctx, m)
+	return s.resumed(ctx, []*machine{m})
 }
 
 // Restart kills a machine and starts it again.

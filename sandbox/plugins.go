@@ -3,9 +3,38 @@ package sandbox
 import (
 	"fmt"
 
+	"github.com/moby/moby/v2/daemon/libnetwork/cnmallocator"
 	"github.com/moby/moby/v2/errdefs"
 	"github.com/moby/moby/v2/pkg/plugingetter"
 	"github.com/moby/moby/v2/pkg/plugins"
+	"github.com/moby/swarmkit/v2/manager/allocator/networkallocator"
+)
+
+// networks allocates subnets, addresses and ports for a swarm. SwarmKit's own
+// provider is inert and refuses overlay networks; moby's keeps the books, which
+// needs no root.
+type networks struct{ *cnmallocator.Provider }
+
+func newNetworks() networks { return networks{cnmallocator.NewProvider(noPlugins{})} }
+
+// NewAllocator gives every allocator pools of its own: moby's default ones are
+// shared by the whole process and written to without a lock.
+func (n networks) NewAllocator(c *networkallocator.Config) (networkallocator.NetworkAllocator, error) {
+	if c == nil || len(c.DefaultAddrPool) == 0 {
+		own := networkallocator.Config{}
+		if c != nil {
+			own = *c
+		}
+		own.DefaultAddrPool, own.SubnetSize = []string{defaultPool}, defaultSubnetSize
+		c = &own
+	}
+	return n.Provider.NewAllocator(c)
+}
+
+// What dockerd takes where nobody states a pool.
+const (
+	defaultPool       = "10.0.0.0/8"
+	defaultSubnetSize = 24
 )
 
 // noPlugins is a machine without plugins. The allocator and the agent need

@@ -13,6 +13,8 @@ import (
 const (
 	pollEvery   = 20 * time.Millisecond
 	readyWithin = 60 * time.Second // for the start of a thousand machines on a busy host
+	// besideLocked is longer than an election takes.
+	besideLocked = 5 * time.Second
 )
 
 // poll asks until done says so; the error tells what was missing at the end.
@@ -39,7 +41,7 @@ func (s *Sandbox) waitReady(ctx context.Context, machines []*machine) error {
 	return poll(ctx, func() string {
 		var want []*machine
 		for _, m := range machines {
-			if e := m.engine(); e != nil && e.cluster.state().status == swarm.LocalNodeStateActive {
+			if nodeStatus(m) == swarm.LocalNodeStateActive {
 				want = append(want, m)
 			}
 		}
@@ -83,55 +85,49 @@ func (s *Sandbox) readyNodes() map[string]bool {
 // settle waits after a restart until every node is up, or cannot be: locked,
 // without quorum, refused.
 func (s *Sandbox) settle(ctx context.Context) error {
+	if err := s.resumed(ctx, s.list()); err != nil {
+		return err
+	}
 	var up []*machine
 	for _, m := range s.list() {
-		if err := s.resumed(ctx, m); err != nil {
-			return err
-		}
-		if m.engine().cluster.state().status == swarm.LocalNodeStateActive {
+		switch nodeStatus(m) {
+		case swarm.LocalNodeStateActive:
 			up = append(up, m)
+		case swarm.LocalNodeStateInactive:
+		default: // others may never get ready because of this one
+			return nil
 		}
-	}
-	if s.degraded() {
-		return nil
 	}
 	return s.waitReady(ctx, up)
 }
 
-// degraded: some node is not up, so that others may never get ready.
-func (s *Sandbox) degraded() bool {
-	for _, m := range s.list() {
-		e := m.engine()
-		if e == nil {
-			return true
+// resumed waits until the nodes of these machines have come to an end of their
+// start. Beside one that is locked or failed the rest gets a moment only, and
+// without a quorum nobody comes to an end: it goes on in the background then,
+// as in dockerd.
+func (s *Sandbox) resumed(ctx context.Context, machines []*machine) error {
+	begin := time.Now()
+	return poll(ctx, func() string {
+		var pending []string
+		limit := connectTimeout
+		for _, m := range machines {
+			switch nodeStatus(m) {
+			case swarm.LocalNodeStatePending:
+				pending = append(pending, m.name)
+			case swarm.LocalNodeStateLocked, swarm.LocalNodeStateError:
+				limit = besideLocked
+			}
 		}
-		switch e.cluster.state().status {
-		case swarm.LocalNodeStateInactive, swarm.LocalNodeStateActive:
-		default:
-			return true
+		if time.Since(begin) > limit {
+			return ""
 		}
-	}
-	return false
+		return strings.Join(pending, ", ")
+	})
 }
 
-// resumed waits until a machine's node has come to an end of its start.
-func (s *Sandbox) resumed(ctx context.Context, m *machine) error {
-	e := m.engine()
-	if e == nil {
-		return nil
+func nodeStatus(m *machine) swarm.LocalNodeState {
+	if e := m.engine(); e != nil {
+		return e.cluster.state().status
 	}
-	nr := e.cluster.runner()
-	if nr == nil {
-		return nil
-	}
-	t := time.NewTimer(connectTimeout)
-	defer t.Stop()
-	select {
-	case <-nr.Ready(): // with or without an error: the state tells
-		return nil
-	case <-t.C: // as dockerd, which goes on in the background
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return swarm.LocalNodeStateInactive
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/v2/daemon/cluster/convert"
-	"github.com/moby/moby/v2/daemon/libnetwork/cnmallocator"
 	"github.com/moby/swarmkit/v2/api"
 	"github.com/moby/swarmkit/v2/manager/allocator/networkallocator"
 	"github.com/moby/swarmkit/v2/node"
@@ -118,9 +117,7 @@ func (r *runner) startLocked(conf startConfig) error {
 			SubnetSize:      conf.SubnetSize,
 			VXLANUDPPort:    conf.DataPathPort,
 		},
-		// SwarmKit's own provider is inert and refuses overlay networks; this
-		// one keeps the books of subnets, addresses and ports without root.
-		NetworkProvider:  cnmallocator.NewProvider(noPlugins{}),
+		NetworkProvider:  newNetworks(),
 		JoinAddr:         joinAddr,
 		JoinToken:        conf.joinToken,
 		StateDir:         r.stateDir,

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 
+	gogotypes "github.com/gogo/protobuf/types"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/v2/daemon/cluster/convert"
+	"github.com/moby/moby/v2/daemon/cluster/convert/netextra"
 	dnetwork "github.com/moby/moby/v2/daemon/network"
 	"github.com/moby/swarmkit/v2/api"
 )
@@ -16,10 +18,19 @@ import (
 // and "none"; dockerd does not show them.
 const predefinedLabel = "com.docker.swarm.predefined"
 
-func (c *cluster) listNetworks(f *api.ListNetworksRequest_Filters) ([]*api.Network, error) {
+// listNetworks asks for all networks or some. With usage, each says how many
+// of its addresses are taken.
+func (c *cluster) listNetworks(f *api.ListNetworksRequest_Filters, usage bool) ([]*api.Network, error) {
+	req := &api.ListNetworksRequest{Filters: f}
+	if usage {
+		var err error
+		if req.Appdata, err = gogotypes.MarshalAny(&netextra.GetNetworkExtraOptions{WithIPAMStatus: true}); err != nil {
+			return nil, fmt.Errorf("asking for the usage of networks: %w", err)
+		}
+	}
 	var out []*api.Network
 	err := c.manage(func(ctx context.Context, s nodeState) error {
-		list, err := s.control.ListNetworks(ctx, &api.ListNetworksRequest{Filters: f}, bigList)
+		list, err := s.control.ListNetworks(ctx, req, bigList)
 		if err != nil {
 			return err
 		}
@@ -30,8 +41,8 @@ func (c *cluster) listNetworks(f *api.ListNetworksRequest_Filters) ([]*api.Netwo
 }
 
 // networks lists the swarm's networks that match.
-func (c *cluster) networks(f dnetwork.Filter) ([]network.Inspect, error) {
-	list, err := c.listNetworks(nil)
+func (c *cluster) networks(f dnetwork.Filter, usage bool) ([]network.Inspect, error) {
+	list, err := c.listNetworks(nil, usage)
 	if err != nil {
 		return nil, err
 	}
@@ -49,20 +60,8 @@ func (c *cluster) networks(f dnetwork.Filter) ([]network.Inspect, error) {
 	return out, nil
 }
 
-func (c *cluster) network(input string) (network.Inspect, error) {
-	var found *api.Network
-	err := c.manage(func(ctx context.Context, s nodeState) (err error) {
-		found, err = getNetwork(ctx, s.control, input)
-		return err
-	})
-	if err != nil {
-		return network.Inspect{}, err
-	}
-	return convert.NetworkInspectFromGRPC(*found)
-}
-
 func (c *cluster) hasNetwork(name string) bool {
-	list, err := c.listNetworks(&api.ListNetworksRequest_Filters{Names: []string{name}})
+	list, err := c.listNetworks(&api.ListNetworksRequest_Filters{Names: []string{name}}, false)
 	return err == nil && len(list) > 0
 }
 

@@ -71,6 +71,16 @@ func SecretText(text string) bool {
 	return strings.Contains(text, "://") && urlPassword.MatchString(text)
 }
 
+// Scrub hides the passwords of URLs in a text that is about to be shown.
+func Scrub(text string) string {
+	if !strings.Contains(text, "://") {
+		return text
+	}
+	return urlPassword.ReplaceAllStringFunc(text, func(m string) string {
+		return m[:strings.Index(m, "://")+3] + Hidden + "@"
+	})
+}
+
 // Content is the data of a config or secret. It cannot be printed or marshalled, only asked for by Reveal.
 type Content struct{ data []byte }
 

@@ -56,16 +56,19 @@ func (e *Error) why() string {
 		return fmt.Sprintf("nothing listens on %s: is the docker engine running?", e.Host)
 	}
 	if help := tlsHelp(e.err); help != "" {
-		return fmt.Sprintf("no TLS connection to %s: %s: %v", e.Host, help, e.err)
+		return fmt.Sprintf("no TLS connection to %s: %s: %s", e.Host, help, oneLine(e.err))
 	}
 	if e.Sent && (errors.Is(e.err, io.EOF) || errors.Is(e.err, io.ErrUnexpectedEOF) || errors.Is(e.err, syscall.ECONNRESET) || errors.Is(e.err, syscall.EPIPE)) {
 		return fmt.Sprintf("%s closed the connection before its answer was complete", e.Host)
 	}
 	if e.Sent {
-		return fmt.Sprintf("connection to %s: %v", e.Host, e.err)
+		return fmt.Sprintf("connection to %s: %s", e.Host, oneLine(e.err))
 	}
-	return fmt.Sprintf("no connection to %s: %v", e.Host, e.err)
+	return fmt.Sprintf("no connection to %s: %s", e.Host, oneLine(e.err))
 }
+
+// oneLine: what ssh says of a failure has several.
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 // tlsHelp says what to look at; the texts without a type are what a server's alert becomes in crypto/tls.
 func tlsHelp(err error) string {

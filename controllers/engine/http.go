@@ -125,6 +125,11 @@ func (c *Client) ping(ctx context.Context) (string, error) {
 	if has(err, "HTTP request to an HTTPS server") {
 		return "", &Error{Host: c.host, Method: http.MethodGet, Route: "/_ping", err: errors.New("HTTP request to an HTTPS server")}
 	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		unsent := *e
+		unsent.Sent = false // the call that the ping was for did not leave; over ssh every dial seems to succeed
+		err = &unsent
+	}
 	if err != nil {
 		return "", err
 	}

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -117,6 +116,8 @@ func (r *Resolver) Resolve(ctx context.Context, image string) (Resolved, error) 
 	if got, ok := recall(r, r.images, image); ok {
 		return got.resolved, got.err
 	}
+	// Not with the caller's context: others wait for the same answer.
+	detached := context.WithoutCancel(ctx)
 	result := r.flight.DoChan("image "+image, func() (any, error) {
 		if got, ok := recall(r, r.images, image); ok {
 			return got, nil
@@ -126,11 +127,9 @@ func (r *Resolver) Resolve(ctx context.Context, image string) (Resolved, error) 
 		if err != nil {
 			got.err = fmt.Errorf("resolving image %s: %w", image, err)
 		} else {
-			got.resolved, got.err = r.engine.Resolve(ctx, image, auth)
+			got.resolved, got.err = r.engine.Resolve(detached, image, auth)
 		}
-		if !errors.Is(got.err, context.Canceled) {
-			remember(r, r.images, image, got)
-		}
+		remember(r, r.images, image, got)
 		return got, nil
 	})
 	select {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -18,6 +20,9 @@ import (
 
 // These servers answer recorded texts to test transport and error classes. They are no engine: what the engine does is
 // tested against the sandbox.
+
+// quiet keeps a server's own complaints out of the tests' output.
+var quiet = log.New(io.Discard, "", 0)
 
 // clean takes docker's settings of the machine away from a test.
 func clean(t *testing.T) {
@@ -41,15 +46,20 @@ func socketPath(t *testing.T) string {
 }
 
 // listen serves h on a unix socket.
-func listen(t *testing.T, path string, h http.Handler) *httptest.Server {
+func listen(t testing.TB, path string, h http.Handler) *httptest.Server {
 	t.Helper()
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return listenOn(t, l, h)
+}
+
+func listenOn(t testing.TB, l net.Listener, h http.Handler) *httptest.Server {
+	t.Helper()
 	s := httptest.NewUnstartedServer(h)
 	_ = s.Listener.Close()
-	s.Listener = l
+	s.Listener, s.Config.ErrorLog = l, quiet
 	s.Start()
 	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
 	return s

@@ -115,8 +115,8 @@ func (c *Client) decodeRaw(ctx context.Context, p string, q url.Values, into any
 		if err := json.Unmarshal(raw, into); err != nil {
 			return fmt.Errorf("decoding the answer to %s: %w", r.method+" "+route("/v1.0"+p), err)
 		}
-		unknown, err = unknownInSpec(raw, into)
-		return err
+		unknown = unknownInSpec(raw, into)
+		return nil
 	})
 	return unknown, err
 }

@@ -16,19 +16,24 @@ func UnknownFields(raw []byte, into any) ([]string, error) {
 	if !json.Valid(raw) {
 		return nil, json.Unmarshal(raw, new(any)) // whose error says where
 	}
-	w := walker{raw: raw}
-	w.value(reflect.TypeOf(into))
-	slices.Sort(w.unknown)
-	return w.unknown, nil
+	return unknownKeys(raw, into), nil
 }
 
-// unknownInSpec leaves out what is the server's own state: it may grow, and nobody writes it back.
-func unknownInSpec(raw []byte, into any) ([]string, error) {
-	all, err := UnknownFields(raw, into)
-	return slices.DeleteFunc(all, func(p string) bool {
+// unknownKeys is UnknownFields for a document that is known to be valid.
+func unknownKeys(raw []byte, into any) []string {
+	w := walker{raw: raw}
+	w.value(shapeOf(reflect.TypeOf(into)))
+	slices.Sort(w.unknown)
+	return w.unknown
+}
+
+// unknownInSpec leaves out what is the server's own state: it may grow, and nobody writes it back. The document was
+// decoded and so is valid.
+func unknownInSpec(raw []byte, into any) []string {
+	return slices.DeleteFunc(unknownKeys(raw, into), func(p string) bool {
 		top, _, _ := strings.Cut(p, ".")
 		return !strings.EqualFold(top, "Spec")
-	}), err
+	})
 }
 
 // walker goes through a document that is known to be valid, which makes every step of it simple. It allocates only for
@@ -46,55 +51,54 @@ type step struct {
 	elem int
 }
 
-func (w *walker) value(t reflect.Type) {
+func (w *walker) value(s *shape) {
 	w.space()
-	t = accepting(t)
 	switch w.raw[w.at] {
 	case '{':
-		w.object(t)
+		w.object(s)
 	case '[':
-		w.array(t)
+		w.array(s)
 	default:
 		w.scalar()
 	}
 }
 
-func (w *walker) object(t reflect.Type) {
-	if t != nil && t.Kind() != reflect.Struct && t.Kind() != reflect.Map {
+func (w *walker) object(s *shape) {
+	if s != nil && s.kind != reflect.Struct && s.kind != reflect.Map {
 		w.report() // an object where the type has none
-		t = nil
+		s = nil
 	}
 	for w.next('}') {
 		key := w.key()
 		w.space()
 		w.at++ // the colon
 		w.path = append(w.path, step{key: key})
-		w.value(w.field(t, key))
+		w.value(w.field(s, key))
 		w.path = w.path[:len(w.path)-1]
 	}
 }
 
-// field is the type behind a key; an unknown key is reported and takes anything.
-func (w *walker) field(t reflect.Type, key []byte) reflect.Type {
-	if t == nil || t.Kind() == reflect.Map {
-		return elemOf(t)
+// field is the shape behind a key; an unknown key is reported and takes anything.
+func (w *walker) field(s *shape, key []byte) *shape {
+	if s == nil || s.kind == reflect.Map {
+		return s.element()
 	}
-	field, ok := fieldsOf(t).find(key)
+	f, ok := s.field(key)
 	if !ok {
 		w.report()
 	}
-	return field
+	return f
 }
 
-func (w *walker) array(t reflect.Type) {
-	if t != nil && t.Kind() != reflect.Slice && t.Kind() != reflect.Array {
+func (w *walker) array(s *shape) {
+	if s != nil && s.kind != reflect.Slice {
 		w.report()
-		t = nil
+		s = nil
 	}
 	w.path = append(w.path, step{})
 	for i := 0; w.next(']'); i++ {
 		w.path[len(w.path)-1].elem = i
-		w.value(elemOf(t))
+		w.value(s.element())
 	}
 	w.path = w.path[:len(w.path)-1]
 }
@@ -130,21 +134,31 @@ func (w *walker) key() []byte {
 // scalar moves past a string, a number, a boolean or null.
 func (w *walker) scalar() {
 	if w.raw[w.at] != '"' {
-		for w.at < len(w.raw) && bytes.IndexByte([]byte(",]} \t\r\n"), w.raw[w.at]) < 0 {
+		for w.at < len(w.raw) && w.raw[w.at] > ' ' && w.raw[w.at] != ',' && w.raw[w.at] != ']' && w.raw[w.at] != '}' {
 			w.at++
 		}
 		return
 	}
-	for w.at++; w.raw[w.at] != '"'; w.at++ {
-		if w.raw[w.at] == '\\' {
-			w.at++
-		}
-	}
-	w.at++
+	w.at = afterString(w.raw, w.at)
 }
 
+// afterString is the position behind the string that begins at a quote; the end, if it has none.
+func afterString(raw []byte, at int) int {
+	for at++; at < len(raw); at++ {
+		switch raw[at] {
+		case '\\':
+			at++
+		case '"':
+			return at + 1
+		}
+	}
+	return len(raw)
+}
+
+const whitespace = " \t\r\n" // JSON's, and no other
+
 func (w *walker) space() {
-	for w.at < len(w.raw) && w.raw[w.at] <= ' ' {
+	for w.at < len(w.raw) && w.raw[w.at] <= ' ' && strings.IndexByte(whitespace, w.raw[w.at]) >= 0 {
 		w.at++
 	}
 }

@@ -95,10 +95,10 @@ func TestUnknownFieldsOfWhatIsNoJSON(t *testing.T) {
 func TestOnlyTheSpecRefuses(t *testing.T) {
 	doc := `{"ID":"x","NewState":{"a":1},"PreviousSpec":{"New":1},"Endpoint":{"New":1},
 		"Spec":{"Name":"web","NewTop":1,"TaskTemplate":{"ContainerSpec":{"Image":"a","NewField":{"x":1},"Mounts":[{"Type":"bind","NewOption":1}]}}}}`
-	got, err := unknownInSpec([]byte(doc), swarm.Service{})
+	got := unknownInSpec([]byte(doc), swarm.Service{})
 	want := []string{"Spec.NewTop", "Spec.TaskTemplate.ContainerSpec.Mounts[0].NewOption", "Spec.TaskTemplate.ContainerSpec.NewField"}
-	if err != nil || !slices.Equal(got, want) {
-		t.Errorf("%q (%v), want %q", got, err, want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 
@@ -174,6 +174,30 @@ func FuzzUnknownFields(f *testing.F) {
 		strict.DisallowUnknownFields()
 		if refused := strict.Decode(new(swarm.Service)); (refused != nil) != (len(got) > 0) {
 			t.Errorf("%q: we name %q, encoding/json says %v", doc, got, refused)
+		}
+	})
+}
+
+// encoding/json is the judge here too.
+func FuzzSplit(f *testing.F) {
+	for _, doc := range []string{`[]`, ` [ {"a":"]}\",["} , 5,"x" ] `, `[[1],[2,[3]]]`, `[,]`, `[1,]`, `["`, `[1]2`, `{"a":[1]}`, `[1}`, ` null `, "[]\v", "[\f]"} {
+		f.Add(doc)
+	}
+	f.Fuzz(func(t *testing.T, doc string) {
+		var want []json.RawMessage
+		isArray := json.Unmarshal([]byte(doc), &want) == nil
+		got, err := split([]byte(doc))
+		valid := err == nil
+		for _, e := range got {
+			valid = valid && json.Valid(e)
+		}
+		if valid != isArray {
+			t.Fatalf("%q: %v (%v), encoding/json: %v", doc, valid, err, isArray)
+		}
+		for i := range want {
+			if strings.TrimSpace(string(got[i])) != string(want[i]) {
+				t.Fatalf("%q: element %d is %q, want %q", doc, i, got[i], want[i])
+			}
 		}
 	})
 }

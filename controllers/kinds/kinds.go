@@ -46,6 +46,10 @@ type Kind struct {
 	Versions func(live Live) (data []byte, readable bool)
 	// Observe says how the last update of a live object stands: pure. Nil where the engine has no such thing.
 	Observe func(Live, *Index, *diff.State) plan.Rollout
+	// Trace looks for what a rollback undid where Observe cannot tell. It comes with Observe.
+	Trace func(context.Context, *engine.Client, Live, *Index, *diff.State) plan.Match
+	// Health says whether a live object does what it is for. Nil: it does as soon as it is there.
+	Health func(context.Context, *engine.Client, Live) (Health, error)
 	// Do carries out one step. It is the only place of a kind that writes.
 	Do func(context.Context, Env, plan.Step) (Result, error)
 	// Guards are the kind's own objections.
@@ -57,6 +61,14 @@ type Entry struct {
 	// Object as stated.
 	Object v1.Object
 	From   diff.From
+}
+
+// Health says how far an object is from doing what its spec asks.
+type Health struct {
+	Ready           bool
+	Failed          bool
+	Why             string
+	Running, Wanted int
 }
 
 // Result is what a step made.

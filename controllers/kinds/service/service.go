@@ -24,6 +24,8 @@ func Kind() kinds.Kind {
 		Uses:      uses,
 		Normalise: func(l kinds.Live, ix *kinds.Index) v1.Object { return read(&raw(l).Spec, ix) },
 		Observe:   observe,
+		Trace:     trace,
+		Health:    health,
 		Do:        do,
 		Guards:    []plan.Guard{{Name: "job", Check: jobs}},
 	}
@@ -78,9 +80,9 @@ func observe(l kinds.Live, ix *kinds.Index, want *diff.State) plan.Rollout {
 	return r
 }
 
-// LeftOf compares the spec of failed tasks with a want, where a rollback left no previous spec: the engine clears it
+// leftOf compares the spec of failed tasks with a want, where a rollback left no previous spec: the engine clears it
 // when it rolls back by itself. Only what is in a task's spec can be compared.
-func LeftOf(l kinds.Live, failed *swarm.TaskSpec, ix *kinds.Index, want *diff.State) plan.Match {
+func leftOf(l kinds.Live, failed *swarm.TaskSpec, ix *kinds.Index, want *diff.State) plan.Match {
 	spec := raw(l).Spec
 	spec.TaskTemplate = *failed
 	left := diff.State{Leaves: diff.Flatten(read(&spec, ix))}

@@ -1,0 +1,44 @@
+# make demo and make test are all that a user needs; the rest is for who changes the code.
+SHELL := /bin/bash
+GO ?= go
+export CGO_ENABLED ?= 0
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.release=$(VERSION)
+
+.PHONY: help build demo test race check lint fmt tidy docs fuzz bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+build: ## bin/swarm-operator and bin/swarm-sandbox, static
+	@mkdir -p bin
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+demo: build ## the main job on an embedded swarm: a tour without a terminal, a playground with one
+	@$(GO) run ./test/demo -bin bin
+
+test: ## every test that this machine can run
+	@$(GO) run ./test/run
+
+check: ## tidy, format, vet, lint, import rules, generated docs
+	$(GO) mod tidy -diff
+	$(GO) tool -modfile=tools/go.mod gofumpt -l . | tee /dev/stderr | (! grep -q .)
+	$(GO) vet ./...
+	$(GO) tool -modfile=tools/go.mod golangci-lint run
+	$(GO) test -count=1 ./test/laws
+	$(GO) run ./docs/generate -check
+
+fmt: ## format
+	$(GO) tool -modfile=tools/go.mod gofumpt -w .
+
+docs: ## generate docs/reference
+	$(GO) run ./docs/generate
+
+fuzz: ## each law for FUZZTIME (default 1m)
+	@FUZZTIME=$(or $(FUZZTIME),1m) ./test/laws/fuzz.sh
+
+bench: ## ratios on the sandbox with N services (default 1000)
+	@$(GO) run ./test/bench -n $(or $(N),1000)
+
+clean: ## remove what was built
+	rm -rf bin dist .artifacts

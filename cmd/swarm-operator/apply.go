@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/swarm-operator/swarm-operator/controllers/apply"
+	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+func newApply() *cobra.Command {
+	var src sourceFlags
+	var eng engineFlags
+	var budgets budgetFlags
+	var consents []string
+	var wait bool
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "apply",
+		Short: "Make the swarm match the manifests, once",
+		Long: `Prints the plan and carries it out, and repeats that until only steps are left that wait for a person. It never asks.
+Exits 0 when done, 1 where something is held, refused or (with --wait) failed, and 2 on errors.
+An interrupt lets the calls in hand finish and begins no more.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r, done, err := open(cmd, &src, &eng, budgets.Budgets, consents, false)
+			if err != nil {
+				return err
+			}
+			defer done()
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			defer cancel()
+			return (&applying{cmd: cmd, r: r, wait: wait, timeout: timeout}).run(ctx)
+		},
+	}
+	src.register(cmd, false)
+	eng.register(cmd)
+	budgets.register(cmd)
+	cmd.Flags().StringArrayVar(&consents, "consent", nil, "hazard to agree to, as in a commit's Consent trailer: --consent 'removals Service/a'")
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait until what changed is rolled out")
+	cmd.Flags().DurationVar(&timeout, "timeout", 15*time.Minute, "how long to go on")
+	return cmd
+}
+
+// applying repeats plan and do.
+type applying struct {
+	cmd     *cobra.Command
+	r       *reconciler.Reconciler
+	wait    bool
+	timeout time.Duration
+	printed string // the plan last printed
+	errors  int    // runs in a row that failed
+}
+
+// tries is how many runs in a row may fail before apply gives up.
+const tries = 5
+
+func (a *applying) run(ctx context.Context) error {
+	for {
+		run, err := a.r.Plan(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return a.ended(ctx)
+		case err != nil:
+			return err
+		case !run.Usable():
+			return refused(a.cmd.ErrOrStderr(), run)
+		}
+		a.print(run)
+		if len(run.Plan.Steps) == 0 && !run.Plan.Waiting() {
+			if _, err := a.r.Apply(ctx, run, func(apply.Event) {}); err != nil { // what there is to remember
+				return err
+			}
+			return a.finish(ctx, run)
+		}
+		out, err := a.r.Apply(ctx, run, func(e apply.Event) { progress(a.cmd.OutOrStdout(), e) })
+		if err == nil {
+			err = out.Err()
+		}
+		switch {
+		case ctx.Err() != nil:
+			return a.ended(ctx)
+		case err != nil || out.Stale:
+			if a.errors++; a.errors >= tries {
+				return errors.Join(fmt.Errorf("giving up after %d runs that failed", tries), err)
+			}
+			pause(ctx, time.Duration(a.errors)*200*time.Millisecond)
+		case out.Done > 0:
+			a.errors = 0
+		default:
+			pause(ctx, reconciler.Poll/2)
+		}
+	}
+}
+
+// print shows a plan when it is another one than before: while it waits it stays the same.
+func (a *applying) print(run *reconciler.Run) {
+	text := run.Plan.Text(nil)
+	if text == a.printed {
+		return
+	}
+	a.printed = text
+	printPlan(a.cmd, run, false)
+}
+
+func progress(w io.Writer, e apply.Event) {
+	for _, warning := range e.Warnings {
+		fmt.Fprintf(w, "warning: %s: %s\n", e.Step.Key, warning)
+	}
+	if e.Err != nil {
+		fmt.Fprintf(w, "failed: %s %s: %v\n", e.Step.Op.Word(), e.Step.Key, e.Err)
+		return
+	}
+	fmt.Fprintf(w, "done: %s %s\n", e.Step.Op.Word(), e.Step.Key)
+}
+
+func (a *applying) finish(ctx context.Context, run *reconciler.Run) error {
+	if a.wait {
+		if err := a.r.Wait(ctx, run, newWatcher(a.cmd.OutOrStdout())); err != nil {
+			if ctx.Err() != nil {
+				return a.ended(ctx)
+			}
+			return err2exit(err)
+		}
+	}
+	if run.Plan.Held() {
+		return exit{exitDiffers, fmt.Errorf("%d differences wait for a person", held(run.Plan))}
+	}
+	return nil
+}
+
+func err2exit(err error) error {
+	if errors.Is(err, reconciler.ErrFailed) {
+		return exit{exitDiffers, err}
+	}
+	return err
+}
+
+func held(p plan.Plan) int {
+	n := 0
+	for _, r := range p.Refused {
+		if r.Class != plan.Later && !r.Quiet {
+			n++
+		}
+	}
+	return n
+}
+
+func (a *applying) ended(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return exit{exitDiffers, fmt.Errorf("not done after %s", a.timeout)}
+	}
+	return exit{exitError, errors.New("interrupted; the calls in hand were finished, and the next apply goes on from here")}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

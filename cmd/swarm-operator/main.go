@@ -1,0 +1,81 @@
+// Command swarm-operator makes a Docker Swarm match the manifests of a git repository, and keeps it matching.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// exit is an error that decides the exit code. Without text nothing is printed: what there is to say has been said.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e exit) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e exit) Unwrap() error { return e.err }
+
+// Exit codes.
+const (
+	exitDiffers = 1 // diff: something would change; apply: something is held, refused or failed
+	exitError   = 2
+)
+
+func run(ctx context.Context, args []string, out, errs io.Writer) int {
+	root := newRoot(out, errs)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	var e exit
+	if !errors.As(err, &e) {
+		e = exit{exitError, err}
+	}
+	if e.err != nil {
+		fmt.Fprintln(errs, "error:", v1.Scrub(e.err.Error()))
+	}
+	return e.code
+}
+
+func newRoot(out, errs io.Writer) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "swarm-operator",
+		Short: "A declarative reconciler for Docker Swarm",
+		Long: `swarm-operator makes a Docker Swarm match YAML manifests in a git repository.
+
+  validate  checks the manifests, offline
+  diff      shows what would change, and writes nothing
+  apply     changes it, once
+  run       keeps it so`,
+		SilenceUsage: true, SilenceErrors: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return configure(cmd) },
+	}
+	root.SetOut(out)
+	root.SetErr(errs)
+	root.PersistentFlags().String("config", "", "file with values for flags, as `name: value` in YAML")
+	root.AddCommand(newValidate(), newDiff(), newApply(), newRun(), newHealth(), newVersion())
+	return root
+}

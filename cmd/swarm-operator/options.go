@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"path"
+	"strings"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/manifests/git"
+)
+
+// sourceFlags say where manifests come from.
+type sourceFlags struct {
+	location, path, name string
+	worktree             bool
+}
+
+func (f *sourceFlags) register(cmd *cobra.Command, worktree bool) {
+	cmd.Flags().StringVar(&f.location, "source", ".", "directory, git checkout or repository `URL` with the manifests")
+	cmd.Flags().StringVar(&f.path, "path", "", "directory below the source where manifests start")
+	cmd.Flags().StringVar(&f.name, "name", "", "name of the source, which owns what it makes (default: name in .swarm-operator.yaml, else default)")
+	if worktree {
+		cmd.Flags().BoolVar(&f.worktree, "worktree", false, "read the files of a checkout as they are, not the commit at HEAD")
+	}
+}
+
+// root is the directory within the source where manifests start, as io/fs spells it.
+func (f *sourceFlags) root() string { return path.Clean(f.path) }
+
+// open opens the source and says what is not read although a person might think so.
+func (f *sourceFlags) open(ctx context.Context, errs io.Writer) (*git.Source, error) {
+	src, err := git.Open(ctx, f.location, git.Options{Worktree: f.worktree, Path: f.path})
+	if err != nil {
+		return nil, err
+	}
+	if n := src.Notice(); n != "" {
+		fmt.Fprintln(errs, "note:", n)
+	}
+	if f.worktree {
+		return src, nil
+	}
+	dirty, err := src.Dirty(ctx)
+	if err == nil && len(dirty) > 0 {
+		fmt.Fprintf(errs, "note: the commit at HEAD is read; these files differ from it and are not read: %s\n", strings.Join(dirty, ", "))
+	}
+	return src, nil
+}
+
+// engineFlags find the engine as the docker CLI does.
+type engineFlags struct {
+	host, context              string
+	tls, tlsVerify             bool
+	tlsCACert, tlsCert, tlsKey string
+	logLevel, logFormat        string
+}
+
+func (f *engineFlags) register(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVarP(&f.host, "host", "H", "", "engine to connect to, such as unix:///var/run/docker.sock, tcp://host:2376 or ssh://user@host (default: DOCKER_HOST, else the docker context)")
+	fl.StringVarP(&f.context, "context", "c", "", "docker context to use (default: DOCKER_CONTEXT, else the current one)")
+	fl.BoolVar(&f.tls, "tls", false, "use TLS")
+	fl.BoolVar(&f.tlsVerify, "tlsverify", false, "use TLS and verify the engine")
+	fl.StringVar(&f.tlsCACert, "tlscacert", "", "trust certificates signed only by this CA")
+	fl.StringVar(&f.tlsCert, "tlscert", "", "TLS certificate file")
+	fl.StringVar(&f.tlsKey, "tlskey", "", "TLS key file")
+	fl.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	fl.StringVar(&f.logFormat, "log-format", "text", "text or json")
+}
+
+func (f *engineFlags) open(cmd *cobra.Command, log logr.Logger, observe func(engine.Call)) (*engine.Client, error) {
+	o := engine.Options{
+		Host: f.host, Context: f.context, Logger: log, Observe: observe, UserAgent: "swarm-operator/" + version(),
+		TLS: engine.TLS{Enable: f.tls, CACert: f.tlsCACert, Cert: f.tlsCert, Key: f.tlsKey},
+	}
+	if cmd.Flags().Changed("tlsverify") {
+		o.TLS.Verify = &f.tlsVerify
+	}
+	return engine.Open(o)
+}
+
+// logger writes to w. Passwords in URLs are taken out of whatever is logged; other secrets never get here.
+func (f *engineFlags) logger(w io.Writer) (logr.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
+		return logr.Logger{}, fmt.Errorf("--log-level: %q is not one of debug, info, warn, error", f.logLevel)
+	}
+	if level == slog.LevelDebug {
+		level = -10 // logr's higher verbosities too
+	}
+	o := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		switch v := a.Value.Any().(type) {
+		case error:
+			a.Value = slog.StringValue(v1.Scrub(v.Error()))
+		case string:
+			a.Value = slog.StringValue(v1.Scrub(v))
+		}
+		return a
+	}}
+	switch f.logFormat {
+	case "text":
+		return logr.FromSlogHandler(slog.NewTextHandler(w, o)), nil
+	case "json":
+		return logr.FromSlogHandler(slog.NewJSONHandler(w, o)), nil
+	}
+	return logr.Logger{}, fmt.Errorf("--log-format: %q is not one of text, json", f.logFormat)
+}
+
+// budgetFlags bound what one revision may do.
+type budgetFlags struct{ plan.Budgets }
+
+func (f *budgetFlags) register(cmd *cobra.Command) {
+	d := plan.DefaultBudgets()
+	cmd.Flags().IntVar(&f.Removals, "max-removals", d.Removals, "objects that one revision may remove without consent, and never more than a quarter")
+	cmd.Flags().IntVar(&f.Restarts, "max-restarts", d.Restarts, "services that one revision may restart without consent, where they are more than a tenth")
+	cmd.Flags().IntVar(&f.Rollouts, "max-rollouts", d.Rollouts, "roll-outs at once")
+	cmd.Flags().IntVar(&f.FailedRollouts, "max-failed-rollouts", d.FailedRollouts, "failed roll-outs of a revision that hold the rest of it")
+}
+
+func parseConsents(texts []string) (plan.Consents, error) {
+	var out plan.Consents
+	for _, t := range texts {
+		c, err := plan.ParseConsent(t)
+		if err != nil {
+			return nil, fmt.Errorf("--consent: %w", err)
+		}
+		out = append(out, c...)
+	}
+	return out, nil
+}
+
+// printProblems lists what is wrong with a revision, at most limit of it.
+func printProblems(w io.Writer, problems []v1.Problem) {
+	const limit = 100
+	for i, p := range problems {
+		if i == limit {
+			fmt.Fprintf(w, "… and %d more\n", len(problems)-limit)
+			return
+		}
+		fmt.Fprintln(w, p)
+	}
+}
+
+// refused is the error for a revision that cannot be used, its problems already printed.
+func refused(errs io.Writer, r *reconciler.Run) error {
+	if r.SourceErr != nil {
+		return exit{exitError, r.SourceErr}
+	}
+	printProblems(errs, r.Problems)
+	return exit{exitError, fmt.Errorf("revision %s has %d problems and is refused whole", r.Attempted.Short(), len(r.Problems))}
+}

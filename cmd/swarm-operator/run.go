@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
+	"github.com/swarm-operator/swarm-operator/controllers/runner"
+	"github.com/swarm-operator/swarm-operator/controllers/status"
+	"github.com/swarm-operator/swarm-operator/manifests/git"
+)
+
+type runFlags struct {
+	src         sourceFlags
+	eng         engineFlags
+	budgets     budgetFlags
+	mode        string
+	listen      string
+	resync      time.Duration
+	repairAfter time.Duration
+}
+
+func newRun() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Keep the swarm matching the manifests",
+		Long: `Follows the source and the swarm: a new commit is applied, a change by hand is reported and repaired after --repair-after.
+A revision with a problem is refused whole and the last good one stays in force. Ends cleanly on SIGTERM.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	f.src.register(cmd, false)
+	f.eng.register(cmd)
+	f.budgets.register(cmd)
+	cmd.Flags().StringVar(&f.mode, "mode", "enforce", "enforce, or observe: report and never write")
+	cmd.Flags().StringVar(&f.listen, "listen", defaultListen, "address for /healthz, /readyz, /metrics and /api/v1/drift; empty for none")
+	cmd.Flags().DurationVar(&f.resync, "resync", 5*time.Minute, "how often to look at everything without being woken, give or take a tenth")
+	cmd.Flags().DurationVar(&f.repairAfter, "repair-after", time.Minute, "how long a change by hand is reported before it is undone; 0s: at once")
+	return cmd
+}
+
+func (f *runFlags) run(cmd *cobra.Command) error {
+	if f.mode != "enforce" && f.mode != "observe" {
+		return fmt.Errorf("--mode: %q is not one of enforce, observe", f.mode)
+	}
+	if f.resync <= 0 {
+		return fmt.Errorf("--resync: %s is not more than 0", f.resync)
+	}
+	log, err := f.eng.logger(cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	var queue *runner.Runner
+	metrics := status.NewMetrics(version(), func() int {
+		if queue == nil {
+			return 0
+		}
+		return queue.Len()
+	})
+	client, err := f.eng.open(cmd, log, func(c engine.Call) { metrics.Call(c.Method, c.Route, c.Status, c.Duration) })
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	ctx := cmd.Context()
+	source, err := f.openSource(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+
+	loop := &reconciler.Loop{Metrics: metrics, Reconciler: reconciler.New(reconciler.Options{
+		Engine: client, Source: source, Path: f.src.root(), Name: f.src.name, Budgets: f.budgets.Budgets,
+		RepairAfter: f.repairAfter, Observe: f.mode == "observe", Fallback: true, Log: log,
+	})}
+	loop.Board = status.NewBoard(source.String(), f.mode, metrics, log, time.Now)
+	queue = runner.New(loop.Reconcile, log)
+	var work sync.WaitGroup
+	defer work.Wait()
+	if f.listen != "" {
+		listener, err := net.Listen("tcp", f.listen)
+		if err != nil {
+			return fmt.Errorf("--listen: %w", err)
+		}
+		log.Info("listening", "address", listener.Addr().String())
+		work.Go(func() { serve(ctx, listener, loop.Board, metrics) })
+	}
+	log.Info("running", "source", source.String(), "engine", client.Host(), "mode", f.mode, "version", version())
+	work.Go(func() { f.wake(ctx, queue, client, source) })
+	queue.Run(ctx)
+	log.Info("stopped")
+	return nil
+}
+
+// openSource waits for a source that is not there yet: whatever makes it may start after us.
+func (f *runFlags) openSource(ctx context.Context, log logr.Logger) (*git.Source, error) {
+	for logged := false; ; logged = true {
+		source, err := git.Open(ctx, f.src.location, git.Options{Path: f.src.path})
+		if err == nil || !errors.Is(err, git.ErrNotFound) {
+			return source, err
+		}
+		if !logged {
+			log.Info("waiting for the source", "error", err.Error())
+		}
+		pause(ctx, time.Second)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// wake asks for a run whenever something may have changed. What an event says is not believed, only that it came.
+func (f *runFlags) wake(ctx context.Context, queue *runner.Runner, client *engine.Client, source *git.Source) {
+	const key = "source"
+	events, changes := client.Events(ctx), source.Watch(ctx)
+	queue.Wake(key)
+	timer := time.NewTimer(jitter(f.resync))
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e, ok := <-events:
+			if ok && !ours(e) {
+				queue.Wake(key)
+			}
+		case <-changes:
+			queue.Wake(key)
+		case <-timer.C:
+			timer.Reset(jitter(f.resync))
+			queue.Wake(key)
+		}
+	}
+}
+
+// ours are the events of what the operator remembers: waking for them would make every write cause a run.
+func ours(e engine.Event) bool {
+	return e.Type == "config" && strings.HasPrefix(e.Name, "swarm-operator.")
+}
+
+func jitter(d time.Duration) time.Duration {
+	return d - d/10 + rand.N(d/5+1)
+}

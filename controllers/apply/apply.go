@@ -1,0 +1,166 @@
+// Package apply carries out a plan: in its order, side by side where that allows, and without deciding anything.
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// InFlight is how many steps run at once at most.
+const InFlight = 16
+
+// Event tells of a step that ended, was skipped or failed.
+type Event struct {
+	Step     plan.Step
+	Err      error
+	Skipped  bool
+	Warnings []string
+}
+
+// Outcome is what became of a plan.
+type Outcome struct {
+	Done, Failed, Skipped int
+	// Stale: somebody else wrote in between, so the plan is about a swarm that no longer is. Plan again at once.
+	Stale bool
+	// Errs are the errors of the failed steps but for the stale ones.
+	Errs []error
+}
+
+// Err joins the errors.
+func (o Outcome) Err() error { return errors.Join(o.Errs...) }
+
+// Options say with what a plan is carried out.
+type Options struct {
+	Engine  *engine.Client
+	Source  string
+	Index   *kinds.Index
+	HashKey []byte
+	Kinds   []kinds.Kind
+	// Observe is called for each step when it ends, one at a time.
+	Observe func(Event)
+}
+
+// Run carries out the plan. When ctx ends no further step begins, and the calls in hand are finished: a write that is
+// cut off may have happened or not. A step whose predecessor failed is skipped.
+func Run(ctx context.Context, p plan.Plan, o Options) Outcome {
+	r := &run{options: o, byKind: map[string]kinds.Kind{}, made: map[kinds.Ref]string{}, resolver: engine.NewResolver(o.Engine)}
+	for _, k := range o.Kinds {
+		r.byKind[k.Name] = k
+	}
+	return r.steps(ctx, p.Steps)
+}
+
+type run struct {
+	options  Options
+	byKind   map[string]kinds.Kind
+	resolver *engine.Resolver
+
+	mu   sync.Mutex
+	made map[kinds.Ref]string // by kind and live name
+}
+
+type result struct {
+	index    int
+	err      error
+	warnings []string
+}
+
+// steps is a small scheduler: a step starts when all that it comes after have succeeded.
+func (r *run) steps(ctx context.Context, steps []plan.Step) Outcome {
+	var out Outcome
+	waits := make([]int, len(steps))
+	followers := make(map[int][]int, len(steps)) // id → indexes
+	var ready []int
+	for i, s := range steps {
+		waits[i] = len(s.After)
+		for _, id := range s.After {
+			followers[id] = append(followers[id], i)
+		}
+		if waits[i] == 0 {
+			ready = append(ready, i)
+		}
+	}
+	results := make(chan result)
+	running, next := 0, 0
+	for {
+		for next < len(ready) && running < InFlight && ctx.Err() == nil && !out.Stale {
+			i := ready[next]
+			next++
+			running++
+			go func() {
+				made, err := r.step(ctx, steps[i])
+				results <- result{i, err, made.Warnings}
+			}()
+		}
+		if running == 0 {
+			break
+		}
+		res := <-results
+		running--
+		s := steps[res.index]
+		switch {
+		case res.err == nil:
+			out.Done++
+			for _, f := range followers[s.ID] {
+				if waits[f]--; waits[f] == 0 {
+					ready = append(ready, f)
+				}
+			}
+		case stale(res.err):
+			out.Stale = true
+			out.Failed++
+		default:
+			out.Failed++
+			out.Errs = append(out.Errs, res.err)
+		}
+		r.options.Observe(Event{Step: s, Err: res.err, Warnings: res.warnings})
+	}
+	out.Skipped = len(steps) - out.Done - out.Failed
+	return out
+}
+
+// stale says that the swarm is not what the plan was made from: another version, an object that came or went.
+func stale(err error) bool {
+	return engine.IsStale(err) || engine.IsExists(err) || engine.IsNotFound(err)
+}
+
+func (r *run) step(ctx context.Context, s plan.Step) (result kinds.Result, err error) {
+	defer func() {
+		if p := recover(); p != nil { // one poisoned object must not end the daemon
+			err = fmt.Errorf("carrying out %s on %s: panic: %v", s.Op.Word(), s.Key, p)
+		}
+	}()
+	env := kinds.Env{
+		Engine: r.options.Engine, Source: r.options.Source, Resolve: r.resolver, Index: r.options.Index, HashKey: r.options.HashKey, ID: r.id,
+	}
+	// The engine's own deadline bounds the call; ending ctx must not cut it off.
+	result, err = r.byKind[s.Key.Kind].Do(context.WithoutCancel(ctx), env, s)
+	if err == nil && result.ID != "" && s.Op != diff.Remove {
+		r.mu.Lock()
+		r.made[kinds.Ref{Kind: s.Key.Kind, ID: s.Instance}] = result.ID
+		r.mu.Unlock()
+	}
+	return result, err
+}
+
+// id finds an object that this run made, else one that was there before.
+func (r *run) id(kind, name string) (string, error) {
+	r.mu.Lock()
+	id, ok := r.made[kinds.Ref{Kind: kind, ID: name}]
+	r.mu.Unlock()
+	if ok {
+		return id, nil
+	}
+	if l := r.options.Index.ByName(kind, name); l != nil {
+		return l.ID, nil
+	}
+	return "", fmt.Errorf("%s does not exist", v1.Key{Kind: kind, Name: name})
+}

@@ -1,0 +1,88 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+)
+
+// manyServices is the answer of an engine with n services as people have them, about 2 kB each.
+func manyServices(b *testing.B, n int) []byte {
+	b.Helper()
+	replicas := uint64(3)
+	s := swarm.Service{ID: "abcdefghijklmnopqrstuvwxy"}
+	s.Spec = swarm.ServiceSpec{
+		Annotations:  swarm.Annotations{Name: "web", Labels: map[string]string{"com.docker.stack.namespace": "shop", "swarm-operator.io/owner": "default/Service/web", "swarm-operator.io/applied": "v1:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}},
+		Mode:         swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &replicas}},
+		UpdateConfig: &swarm.UpdateConfig{Parallelism: 1, FailureAction: "rollback", Order: "start-first"},
+		EndpointSpec: &swarm.EndpointSpec{Mode: "vip", Ports: []swarm.PortConfig{{Protocol: "tcp", TargetPort: 80, PublishedPort: 8080, PublishMode: "ingress"}}},
+		TaskTemplate: swarm.TaskSpec{
+			ContainerSpec: &swarm.ContainerSpec{Image: "nginx:1.27@" + digestA, Env: []string{"A=1", "B=2", "LOG_LEVEL=info", "URL=http://x/y"}, Labels: map[string]string{"a": "b"}},
+			Networks:      []swarm.NetworkAttachmentConfig{{Target: "abcdefghijklmnopqrstuvwxy", Aliases: []string{"web"}}},
+			Resources:     &swarm.ResourceRequirements{Limits: &swarm.Limit{MemoryBytes: 1 << 28}},
+			Placement:     &swarm.Placement{Constraints: []string{"node.labels.zone == a"}, Platforms: []swarm.Platform{{OS: "linux", Architecture: "amd64"}}},
+		},
+	}
+	previous := s.Spec
+	s.PreviousSpec = &previous
+	list := make([]swarm.Service, n)
+	for i := range list {
+		list[i] = s
+	}
+	raw, err := json.Marshal(list)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return raw
+}
+
+// The moby client's list against ours, which also names unknown keys.
+func BenchmarkServiceList(b *testing.B) {
+	raw := manyServices(b, 1000)
+	path := b.TempDir() + "/s"
+	b.Setenv("DOCKER_CONFIG", b.TempDir())
+	listen(b, path, pinged("1.56", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(raw) }))
+	c, err := Open(Options{Host: "unix://" + path})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx := context.Background()
+	api, err := c.API(ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	plain, err := client.New(client.WithHost("unix://" + path))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(raw)))
+	for name, list := range map[string]func() error{
+		"moby client":                func() error { _, err := plain.ServiceList(ctx, client.ServiceListOptions{}); return err },
+		"moby client, our transport": func() error { _, err := api.ServiceList(ctx, client.ServiceListOptions{}); return err },
+		"ours":                       func() error { _, err := c.ServiceList(ctx); return err },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := list(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkUnknownFields(b *testing.B) {
+	raw := manyServices(b, 1)
+	b.SetBytes(int64(len(raw)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if u, err := UnknownFields(raw, []swarm.Service{}); len(u) > 0 || err != nil {
+			b.Fatal(u, err)
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/moby/moby/api/types/registry"
+	"github.com/moby/moby/api/types/swarm"
+)
+
+func canaryAuth(canary string) registry.AuthConfig {
+	return registry.AuthConfig{Username: "bob", Password: canary, ServerAddress: "r.example.com"}
+}
+
+func canarySpec(canary string) swarm.ServiceSpec {
+	return swarm.ServiceSpec{TaskTemplate: swarm.TaskSpec{ContainerSpec: &swarm.ContainerSpec{Image: "nginx", Env: []string{"TOKEN=" + canary}}}}
+}
+
+func canarySecret(canary string) swarm.SecretSpec {
+	return swarm.SecretSpec{Annotations: swarm.Annotations{Name: "s"}, Data: []byte(canary)}
+}
+
+// The moby client would send nginx:latest and nginx:1, and with them restart every task.
+func TestServicesGoOutVerbatim(t *testing.T) {
+	type sent struct{ line, auth, agent, body string }
+	var got sent
+	c, _ := opened(t, pinged("1.41", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = sent{r.Method + " " + r.URL.RequestURI(), r.Header.Get("X-Registry-Auth"), r.Header.Get("User-Agent"), string(body)}
+		w.WriteHeader(http.StatusCreated)
+		_, _ = io.WriteString(w, `{"ID":"id1","Warnings":["careful"]}`)
+	}))
+	for _, image := range []string{"nginx", "docker.io/library/nginx:1", "nginx:1@sha256:" + strings.Repeat("a", 64), "NOT an image", ""} {
+		spec := swarm.ServiceSpec{TaskTemplate: swarm.TaskSpec{ContainerSpec: &swarm.ContainerSpec{Image: image}}}
+		want, _ := json.Marshal(spec)
+		created, err := c.ServiceCreate(context.Background(), spec, RegistryAuth{})
+		if err != nil || created.ID != "id1" || !slices.Equal(created.Warnings, []string{"careful"}) {
+			t.Errorf("create: %+v, %v", created, err)
+		}
+		if got != (sent{"POST /v1.41/services/create", "", "swarm-operator/test", string(want)}) {
+			t.Errorf("create sent %+v", got)
+		}
+		auth, _ := NewRegistryAuth(canaryAuth("pw"))
+		u := ServiceUpdate{Version: swarm.Version{Index: 1 << 60}, Spec: spec, Auth: auth, RegistryAuthFrom: "spec", Rollback: "previous"}
+		if updated, err := c.ServiceUpdate(context.Background(), "abc", u); err != nil || !slices.Equal(updated.Warnings, []string{"careful"}) {
+			t.Errorf("update: %+v, %v", updated, err)
+		}
+		line := "POST /v1.41/services/abc/update?registryAuthFrom=spec&rollback=previous&version=1152921504606846976"
+		if got != (sent{line, auth.Reveal(), "swarm-operator/test", string(want)}) {
+			t.Errorf("update sent %+v", got)
+		}
+	}
+}
+
+func TestAnIDStaysInItsCollection(t *testing.T) {
+	c, got := opened(t, pinged("1.41", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }))
+	for _, id := range []string{"", ".", "..", "../nodes/x", "a/b", `a\b`} {
+		if _, _, err := c.ServiceRaw(context.Background(), id); err == nil {
+			t.Errorf("read %q", id)
+		}
+		if _, err := c.ServiceUpdate(context.Background(), id, ServiceUpdate{}); err == nil {
+			t.Errorf("updated %q", id)
+		}
+	}
+	if len(got.seen()) != 0 {
+		t.Errorf("called %q", got.seen())
+	}
+}
+
+func TestServiceRaw(t *testing.T) {
+	c, _ := opened(t, pinged("1.41", func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/v1.41/services/abc":
+			_, _ = io.WriteString(w, `{"ID":"abc","Version":{"Index":7},"Later":1,"Spec":{"Name":"web","Networks":[{"Target":"n"}],"TaskTemplate":{"Future":true}}}`)
+		case "/v1.41/nodes/def":
+			_, _ = io.WriteString(w, `{"ID":"def","Spec":{"Role":"worker","Taints":["x"]},"Description":{"New":1}}`)
+		case "/v1.41/swarm":
+			_, _ = io.WriteString(w, `{"ID":"ghi","Spec":{"Raft":{"PreVote":true}},"JoinTokens":{"Worker":"x","Third":"y"}}`)
+		}
+	}))
+	s, unknown, err := c.ServiceRaw(context.Background(), "abc")
+	if err != nil || s.Spec.Name != "web" || s.Version.Index != 7 || !slices.Equal(unknown, []string{"Spec.Networks", "Spec.TaskTemplate.Future"}) {
+		t.Errorf("%+v, %q, %v", s, unknown, err)
+	}
+	n, unknown, err := c.NodeRaw(context.Background(), "def")
+	if err != nil || n.ID != "def" || !slices.Equal(unknown, []string{"Spec.Taints"}) {
+		t.Errorf("%+v, %q, %v", n, unknown, err)
+	}
+	w, unknown, err := c.SwarmRaw(context.Background())
+	if err != nil || w.ID != "ghi" || !slices.Equal(unknown, []string{"Spec.Raft.PreVote"}) {
+		t.Errorf("%+v, %q, %v", w, unknown, err)
+	}
+}
+
+func TestServiceList(t *testing.T) {
+	var answer string
+	c, got := opened(t, pinged("1.41", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) }))
+	for _, n := range []int{0, 1, smallList - 1, smallList, smallList + 1, 1000} {
+		var list []string
+		for i := range n {
+			list = append(list, fmt.Sprintf(`{"ID":"id%d","Spec":{"Name":"s%d","New%d":1}}`, i, i, i))
+		}
+		answer = "[" + strings.Join(list, ",") + "]\n"
+		all, err := c.ServiceList(context.Background())
+		if err != nil || len(all) != n {
+			t.Fatalf("%d services of %d, %v", len(all), n, err)
+		}
+		for i, s := range all {
+			if s.ID != fmt.Sprintf("id%d", i) || !slices.Equal(s.Unknown, []string{fmt.Sprintf("Spec.New%d", i)}) {
+				t.Fatalf("service %d is %+v", i, s)
+			}
+		}
+	}
+	if calls := len(got.seen()); calls != 7 {
+		t.Errorf("%d calls: %q", calls, got.seen())
+	}
+	for _, bad := range []string{`{"not":"a list"}`, `[{"ID":"a"},{"ID":5}]`, `[{`, ``} {
+		answer = bad
+		if _, err := c.ServiceList(context.Background()); err == nil || !strings.Contains(err.Error(), "decoding") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}

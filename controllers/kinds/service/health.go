@@ -1,0 +1,119 @@
+package service
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// failuresToGiveUp is how many tasks of the spec in force must have failed before a service counts as failing: one may
+// be bad luck, such as a node that went away.
+const failuresToGiveUp = 3
+
+// health says whether a service does what its spec asks.
+func health(ctx context.Context, c *engine.Client, l kinds.Live) (kinds.Health, error) {
+	tasks, err := c.TaskList(ctx, client.TaskListOptions{Filters: client.Filters{}.Add("service", l.ID)})
+	if err != nil {
+		return kinds.Health{}, fmt.Errorf("listing the tasks of service %s: %w", l.Name, err)
+	}
+	return judge(raw(l), tasks.Items), nil
+}
+
+// judge is pure: a service and its tasks.
+func judge(s *swarm.Service, tasks []swarm.Task) kinds.Health {
+	current, running, complete, failed, wanted := 0, 0, 0, 0, 0
+	var last swarm.TaskStatus
+	for _, t := range tasks {
+		if t.JobIteration != nil && s.JobStatus != nil && t.JobIteration.Index != s.JobStatus.JobIteration.Index {
+			continue // an earlier run of the job
+		}
+		if t.DesiredState == swarm.TaskStateRunning || t.DesiredState == swarm.TaskStateReady {
+			wanted++
+		}
+		current++
+		switch t.Status.State {
+		case swarm.TaskStateRunning:
+			if t.DesiredState == swarm.TaskStateRunning {
+				running++
+			}
+		case swarm.TaskStateComplete:
+			complete++
+		case swarm.TaskStateFailed, swarm.TaskStateRejected:
+			if sameVersion(t, s) {
+				failed++
+			}
+			if t.Status.Timestamp.After(last.Timestamp) {
+				last = t.Status
+			}
+		}
+	}
+	h := kinds.Health{Running: running, Wanted: wantedTasks(s, wanted)}
+	switch u := s.UpdateStatus; {
+	case u != nil && (u.State == swarm.UpdateStatePaused || u.State == swarm.UpdateStateRollbackPaused || u.State == swarm.UpdateStateRollbackCompleted):
+		h.Failed, h.Why = true, fmt.Sprintf("%s: %s", u.State, u.Message)
+		return h
+	case u != nil && (u.State == swarm.UpdateStateUpdating || u.State == swarm.UpdateStateRollbackStarted):
+		h.Why = fmt.Sprintf("%s, %d of %d tasks running", u.State, running, h.Wanted)
+		return h
+	}
+	if s.Spec.Mode.ReplicatedJob != nil || s.Spec.Mode.GlobalJob != nil {
+		h.Running = complete
+		h.Ready = complete >= h.Wanted
+	} else {
+		h.Ready = running >= h.Wanted
+	}
+	if h.Ready {
+		return h
+	}
+	h.Why = fmt.Sprintf("%d of %d tasks running", h.Running, h.Wanted)
+	if last.Err != "" {
+		h.Why += "; the last one that failed: " + last.Err
+	}
+	h.Failed = failed >= failuresToGiveUp
+	return h
+}
+
+// wantedTasks: a replicated service says so itself, a global one by the tasks that the swarm made for its nodes.
+func wantedTasks(s *swarm.Service, made int) int {
+	switch m := s.Spec.Mode; {
+	case m.Replicated != nil && m.Replicated.Replicas != nil:
+		return int(*m.Replicated.Replicas)
+	case m.ReplicatedJob != nil:
+		if n := cmp.Or(m.ReplicatedJob.TotalCompletions, m.ReplicatedJob.MaxConcurrent); n != nil {
+			return int(*n)
+		}
+		return 1
+	}
+	return made
+}
+
+// sameVersion says whether a task is of the spec in force: of the same image, which is what mostly changes.
+func sameVersion(t swarm.Task, s *swarm.Service) bool {
+	a, b := t.Spec.ContainerSpec, s.Spec.TaskTemplate.ContainerSpec
+	return a == nil || b == nil || (a.Image == b.Image && slices.Equal(a.Args, b.Args) && slices.Equal(a.Env, b.Env))
+}
+
+// trace looks for what a rollback undid in the tasks that failed.
+func trace(ctx context.Context, c *engine.Client, l kinds.Live, ix *kinds.Index, want *diff.State) plan.Match {
+	tasks, err := c.TaskList(ctx, client.TaskListOptions{Filters: client.Filters{}.Add("service", l.ID)})
+	if err != nil {
+		return plan.Unknown
+	}
+	items := slices.DeleteFunc(tasks.Items, func(t swarm.Task) bool {
+		return t.Status.State != swarm.TaskStateFailed && t.Status.State != swarm.TaskStateRejected
+	})
+	if len(items) == 0 {
+		return plan.Unknown
+	}
+	newest := slices.MaxFunc(items, func(a, b swarm.Task) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	return leftOf(l, &newest.Spec, ix, want)
+}

@@ -1,0 +1,278 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/manifests/git"
+)
+
+func sourceOf(run *Run) kinds.Source {
+	src := kinds.Source{Name: run.Source, HashKey: run.memory.HashKey, Adopted: map[string]kinds.Record{}}
+	for id, a := range run.memory.Adopted {
+		src.Adopted[id] = kinds.Record{Key: a.Key, Applied: diff.ParseApplied(a.Applied), Content: a.Content}
+	}
+	return src
+}
+
+// history is how many commits are searched for consents.
+const history = 1000
+
+// consents collects the agreements that hold: those not used up yet, and those in commits since the revision in force.
+func (r *Reconciler) consents(ctx context.Context, run *Run) plan.Consents {
+	out := slices.Clone(run.memory.Consents)
+	if run.InForce.Hash == run.memory.InForce.Hash {
+		return out
+	}
+	commits, err := r.Source.Log(ctx, run.memory.InForce.Hash, run.InForce.Hash, history)
+	if err != nil { // the revision in force is gone, or files are read as they are
+		commits = []git.Commit{run.InForce}
+	}
+	for _, c := range commits {
+		for _, text := range c.Trailers(plan.Trailer) {
+			consents, err := plan.ParseConsent(text)
+			if err != nil {
+				run.Notices = append(run.Notices, fmt.Sprintf("commit %s: %s: %v", c.Short(), plan.Trailer, err))
+				continue
+			}
+			out = append(out, consents...)
+		}
+	}
+	return out
+}
+
+// facts gathers what guards need to know. Calls are made only where the answer can matter.
+func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) plan.Facts {
+	m := run.memory
+	f := plan.Facts{
+		Now: r.Now(), APIVersion: run.About.API, Rollouts: map[v1.Key]plan.Rollout{}, Failed: map[v1.Key]plan.Failure{},
+		NotReady: map[v1.Key]string{}, DriftSince: map[v1.Key]time.Time{}, Keep: m.Keep, Missing: run.Wants.Missing,
+		Owned: m.Owned, Revision: run.InForce.Hash,
+	}
+	for _, failed := range m.Failed {
+		f.Failed[failed.Key] = failed
+	}
+	wants := map[v1.Key]*diff.State{}
+	for i := range run.Wants.States {
+		wants[run.Wants.States[i].Key] = &run.Wants.States[i]
+	}
+	owned, labelled := map[v1.Key]bool{}, false
+	for i := range haves {
+		h := &haves[i]
+		if !h.Meta.Mine {
+			continue
+		}
+		owned[h.Key] = true
+		labelled = labelled || !h.Meta.Adopted
+		f.Shares = f.Shares || wants[h.Key] != nil
+		if h.Key.Kind == v1.KindService {
+			f.OwnedServices++
+		}
+	}
+	if run.InForce.Hash != m.InForce.Hash {
+		f.Owned = len(owned)
+	}
+	f.StateLost = run.found.Sequence == 0 && labelled
+	f.Rewind = r.rewinds(ctx, run)
+	r.rollouts(ctx, run, haves, wants, &f)
+	r.readiness(ctx, run, wants, &f)
+	r.driftSince(run, &f)
+	return f
+}
+
+// rewinds says whether the revision is older than the one in force. A history that was rewritten is no rewind.
+func (r *Reconciler) rewinds(ctx context.Context, run *Run) bool {
+	old, next := run.memory.InForce.Hash, run.InForce.Hash
+	if old == "" || old == next {
+		return false
+	}
+	older, err := r.Source.IsAncestor(ctx, next, old)
+	if err != nil && !errors.Is(err, git.ErrGone) && !errors.Is(err, git.ErrNoHistory) {
+		run.Notices = append(run.Notices, fmt.Sprintf("whether %s is older than the revision in force is not known: %v", run.InForce.Short(), err))
+	}
+	return older
+}
+
+// rollouts looks at the last update of each service. Where a rollback left no trace of what it undid, the tasks that failed have one.
+func (r *Reconciler) rollouts(ctx context.Context, run *Run, haves []diff.State, wants map[v1.Key]*diff.State, f *plan.Facts) {
+	for _, k := range r.kinds {
+		if k.Observe == nil {
+			continue
+		}
+		for i := range haves {
+			h := &haves[i]
+			w := wants[h.Key]
+			if h.Key.Kind != k.Name || !h.Meta.Mine || w == nil {
+				continue
+			}
+			live := h.Value.(kinds.Live)
+			rollout := k.Observe(live, run.Index, w)
+			if rollout.RolledBack() && rollout.Left == plan.Unknown {
+				if _, recorded := f.Failed[h.Key]; !recorded || !f.Failed[h.Key].Began.Equal(rollout.Began) {
+					rollout.Left = k.Trace(ctx, r.Engine, live, run.Index, w)
+				}
+			}
+			if rollout.State != "" {
+				f.Rollouts[h.Key] = rollout
+			}
+		}
+	}
+}
+
+// readiness asks only for objects that others wait for and that this revision changed.
+func (r *Reconciler) readiness(ctx context.Context, run *Run, wants map[v1.Key]*diff.State, f *plan.Facts) {
+	if r.force != run.InForce.Hash {
+		r.force, r.touched = run.InForce.Hash, map[v1.Key]bool{}
+	}
+	waitedFor := map[v1.Key]bool{}
+	for _, c := range run.Changes {
+		if c.Want != nil {
+			for _, k := range c.Want.DependsOn {
+				waitedFor[k] = true
+			}
+		}
+	}
+	for key := range waitedFor {
+		if !r.touched[key] && !f.Rollouts[key].Running() {
+			continue
+		}
+		for _, k := range r.kinds {
+			live := run.Index.ByName(key.Kind, key.Name)
+			if k.Name != key.Kind || k.Health == nil || live == nil {
+				continue
+			}
+			switch health, err := k.Health(ctx, r.Engine, *live); {
+			case err != nil:
+				f.NotReady[key] = err.Error()
+			case !health.Ready:
+				f.NotReady[key] = health.Why
+			default:
+				delete(r.touched, key)
+			}
+		}
+	}
+}
+
+// driftSince remembers when each change by hand was first seen.
+func (r *Reconciler) driftSince(run *Run, f *plan.Facts) {
+	seen := map[v1.Key]bool{}
+	for _, c := range run.Changes {
+		if c.Op != diff.Update || !slices.ContainsFunc(c.Fields, func(fl diff.Field) bool { return fl.Hand }) {
+			continue
+		}
+		seen[c.Key] = true
+		if _, known := r.drift[c.Key]; !known {
+			r.drift[c.Key] = f.Now
+		}
+		f.DriftSince[c.Key] = r.drift[c.Key]
+	}
+	for key := range r.drift {
+		if !seen[key] {
+			delete(r.drift, key)
+		}
+	}
+}
+
+// remember works out what the state should hold after this run. Nothing is written here.
+func (r *Reconciler) remember(run *Run, consents plan.Consents) {
+	m := &run.memory
+	fresh := run.InForce.Hash != m.InForce.Hash
+	if fresh && !run.Facts.Rewind {
+		m.InForce = state.Revision{Hash: run.InForce.Hash, When: run.InForce.When}
+		m.Owned = run.Facts.Owned
+	}
+	m.Consents = consents
+	if run.Plan.InSync() {
+		m.Consents = nil // used up
+	}
+	inSync := map[v1.Key]*diff.State{}
+	wants := map[v1.Key]*diff.State{}
+	differs := map[v1.Key]bool{}
+	for _, c := range run.Changes {
+		differs[c.Key] = differs[c.Key] || c.Op != diff.Same
+	}
+	for i := range run.Wants.States {
+		w := &run.Wants.States[i]
+		wants[w.Key] = w
+		if !differs[w.Key] {
+			inSync[w.Key] = w
+		}
+	}
+	run.Plan.Failures = plan.NewFailures(run.Changes, inSync, run.Facts)
+	m.Failed = failures(m.Failed, run.Plan.Failures, wants, run.Facts)
+	m.Adopted = r.adopted(run)
+	m.Keep = kept(run, wants)
+}
+
+// failures adds the new ones and drops those that are over: the want changed, and the roll-out that failed is no longer
+// the last one. Before that the record is what tells an old failure from one of the new want.
+func failures(old, added []plan.Failure, wants map[v1.Key]*diff.State, f plan.Facts) []plan.Failure {
+	byKey := map[v1.Key]plan.Failure{}
+	for _, failed := range old {
+		w := wants[failed.Key]
+		if w != nil && (w.Digest() == failed.Digest || f.Rollouts[failed.Key].Began.Equal(failed.Began)) {
+			byKey[failed.Key] = failed
+		}
+	}
+	for _, failed := range added {
+		byKey[failed.Key] = failed
+	}
+	var out []plan.Failure
+	for _, failed := range byKey {
+		out = append(out, failed)
+	}
+	slices.SortFunc(out, func(a, b plan.Failure) int { return a.Key.Compare(b.Key) })
+	return out
+}
+
+func (r *Reconciler) adopted(run *Run) map[string]state.Adopted {
+	out := map[string]state.Adopted{}
+	for id, a := range run.memory.Adopted {
+		if run.Index.ByID(a.Key.Kind, id) != nil {
+			out[id] = a
+		}
+	}
+	for _, a := range run.Plan.Adopted {
+		record := state.Adopted{Key: a.Key, Applied: diff.NewApplied(a.Want.Leaves).String()}
+		if c, ok := a.Want.Value.(v1.ContentHolder); ok {
+			record.Content = kinds.ContentLabel(run.memory.HashKey, a.Key, c.Content().Reveal())
+		}
+		out[a.ID] = record
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// kept notes what manifests say about their own removal, for the time when they are gone.
+func kept(run *Run, wants map[v1.Key]*diff.State) map[v1.Key]string {
+	out := map[v1.Key]string{}
+	for key, why := range run.memory.Keep {
+		if wants[key] == nil && run.Index.ByName(key.Kind, key.Name) != nil {
+			out[key] = why
+		}
+	}
+	for key, w := range wants {
+		switch p := w.Policy; {
+		case p.Protect:
+			out[key] = "policy.protect: true"
+		case p.Prune != nil && !*p.Prune:
+			out[key] = "policy.prune: false"
+		case p.Prune != nil:
+			out[key] = "" // stated true: also what was adopted may go
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}

@@ -1,0 +1,143 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/moby/moby/api/types/swarm"
+	"golang.org/x/sync/errgroup"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/manifests/git"
+)
+
+// loaded is a revision that was read.
+type loaded struct {
+	commit   git.Commit
+	name     string
+	entries  []kinds.Entry
+	problems []v1.Problem
+	err      error
+}
+
+func (l *loaded) good() bool { return l.err == nil && len(l.problems) == 0 }
+
+// worldConfigs are the swarm's configs as the engine gave them: the operator's memory is among them.
+type worldConfigs []*swarm.Config
+
+// readWorld reads everything at once: one call a kind and one for the engine itself. Any failure fails it all, because
+// what is missing from a partial read would look as if it had been removed.
+func (r *Reconciler) readWorld(ctx context.Context) (engine.About, *kinds.Index, worldConfigs, error) {
+	var about engine.About
+	lists := make([][]kinds.Live, len(r.kinds))
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		about, err = r.Engine.Describe(ctx)
+		return err
+	})
+	for i, k := range r.kinds {
+		g.Go(func() (err error) {
+			lists[i], err = k.List(ctx, r.Engine)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return about, nil, nil, err
+	}
+	byKind := map[string][]kinds.Live{}
+	uses := map[string]func(kinds.Live) []kinds.Ref{}
+	var configs worldConfigs
+	for i, k := range r.kinds {
+		byKind[k.Name], uses[k.Name] = lists[i], k.Uses
+		for _, l := range lists[i] {
+			if c, ok := l.Raw.(*swarm.Config); ok && state.Own(l.Labels) {
+				configs = append(configs, c)
+			}
+		}
+	}
+	return about, kinds.NewIndex(byKind, func(l kinds.Live) []kinds.Ref { return uses[l.Kind](l) }), configs, nil
+}
+
+// readHead reads the newest revision. A commit that was read before is not read again.
+func (r *Reconciler) readHead(ctx context.Context) *loaded {
+	commit, err := r.Source.Head(ctx)
+	if err != nil {
+		return &loaded{err: fmt.Errorf("reading the source %s: %w", r.Source, err)}
+	}
+	return r.load(commit)
+}
+
+func (r *Reconciler) load(commit git.Commit) *loaded {
+	if r.last != nil && r.last.commit.Hash == commit.Hash && commit.Hash != "" {
+		return r.last
+	}
+	set, problems := r.loader.Load(commit.Tree, r.Path)
+	l := &loaded{commit: commit, name: set.Name, problems: problems}
+	for _, e := range set.Entries {
+		l.entries = append(l.entries, kinds.Entry{Object: e.Object, From: diff.From{File: e.File, Line: e.Line}})
+	}
+	return l
+}
+
+// sourceName finds the name of the source: as told, as the source says, as the memory of a source says that has its
+// revision in this repository, else the default.
+func (r *Reconciler) sourceName(head *loaded, configs worldConfigs) string {
+	switch {
+	case r.Name != "":
+		return r.Name
+	case head.name != "":
+		return head.name
+	case r.last != nil && r.last.name != "":
+		return r.last.name
+	}
+	if !head.good() { // its name may be among what cannot be read
+		for _, c := range configs {
+			name := c.Spec.Labels[v1.LabelState]
+			found, err := state.NewStore(name, r.Engine).Find(configs)
+			if err != nil {
+				continue
+			}
+			if _, err := r.Source.At(context.Background(), found.Memory.InForce.Hash); err == nil {
+				return name
+			}
+		}
+	}
+	return DefaultName
+}
+
+// choose picks the revision to go by: the newest, or where that has a problem the one in force.
+func (r *Reconciler) choose(ctx context.Context, head *loaded, run *Run) *loaded {
+	if head.good() {
+		r.last = head
+		return head
+	}
+	if !r.Fallback {
+		return nil
+	}
+	hash := run.found.Memory.InForce.Hash
+	if r.last != nil && (hash == "" || hash == r.last.commit.Hash || r.Observe) {
+		return r.last
+	}
+	if hash == "" {
+		return nil
+	}
+	commit, err := r.Source.At(ctx, hash)
+	if err != nil {
+		if !errors.Is(err, git.ErrGone) {
+			r.Log.Error(err, "reading the revision in force", "revision", hash)
+		}
+		return r.last
+	}
+	old := r.load(commit)
+	if !old.good() { // an older release accepted what this one refuses
+		run.Notices = append(run.Notices, fmt.Sprintf("the revision in force, %s, has problems for this release", commit.Short()))
+		return nil
+	}
+	r.last = old
+	return old
+}

@@ -1,0 +1,79 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+)
+
+// ErrFailed says that something that was waited for failed.
+var ErrFailed = errors.New("roll-out failed")
+
+// Progress is how far an object is.
+type Progress struct {
+	Key v1.Key
+	kinds.Health
+}
+
+// Wait looks until everything that the run wants is ready, or something failed, or ctx ends. report sees each look.
+func (r *Reconciler) Wait(ctx context.Context, run *Run, report func([]Progress)) error {
+	for {
+		all, err := r.look(ctx, run)
+		if err != nil {
+			return err
+		}
+		report(all)
+		waiting := false
+		var failed []error
+		for _, p := range all {
+			waiting = waiting || !p.Ready
+			if p.Failed {
+				failed = append(failed, fmt.Errorf("%s: %s", p.Key, p.Why))
+			}
+		}
+		switch {
+		case len(failed) > 0:
+			return fmt.Errorf("%w: %w", ErrFailed, errors.Join(failed...))
+		case !waiting:
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(Poll / 2):
+		}
+	}
+}
+
+func (r *Reconciler) look(ctx context.Context, run *Run) ([]Progress, error) {
+	var out []Progress
+	for _, k := range r.kinds {
+		if k.Health == nil {
+			continue
+		}
+		lives, err := k.List(ctx, r.Engine)
+		if err != nil {
+			return nil, err
+		}
+		byName := map[string]kinds.Live{}
+		for _, l := range lives {
+			byName[l.Name] = l
+		}
+		for _, w := range run.Wants.States {
+			live, there := byName[w.Instance]
+			if w.Key.Kind != k.Name || !there {
+				continue
+			}
+			h, err := k.Health(ctx, r.Engine, live)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, Progress{w.Key, h})
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,87 @@
+// Package runner is the queue in front of a reconciler: one key at a time, wake-ups that coalesce, back-off after
+// errors, and a panic that costs one run and not the process. It knows nothing of what is reconciled.
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/client-go/util/workqueue"
+)
+
+// Result says when to come back without being woken.
+type Result struct{ RequeueAfter time.Duration }
+
+// Func reconciles one key.
+type Func func(ctx context.Context, key string) (Result, error)
+
+// ErrStuck marks an error that only a person ends: it is not tried again before the next wake-up.
+var ErrStuck = errors.New("stuck until something changes")
+
+// Bounds of the back-off after errors.
+const (
+	FirstRetry = 500 * time.Millisecond
+	LastRetry  = time.Minute
+)
+
+// Runner calls a Func for the keys that were woken.
+type Runner struct {
+	queue workqueue.TypedRateLimitingInterface[string]
+	do    Func
+	log   logr.Logger
+}
+
+// New makes a runner.
+func New(do Func, log logr.Logger) *Runner {
+	return &Runner{
+		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](FirstRetry, LastRetry)),
+		do:    do, log: log,
+	}
+}
+
+// Wake asks for a run of the key. A key that waits already is not queued twice; one that runs is run once more.
+func (r *Runner) Wake(key string) { r.queue.Add(key) }
+
+// Len is the number of keys that wait.
+func (r *Runner) Len() int { return r.queue.Len() }
+
+// Run works until ctx ends and the run in hand is over.
+func (r *Runner) Run(ctx context.Context) {
+	stop := context.AfterFunc(ctx, r.queue.ShutDown)
+	defer stop()
+	for {
+		key, down := r.queue.Get()
+		if down {
+			return
+		}
+		result, err := r.one(ctx, key)
+		switch {
+		case errors.Is(err, ErrStuck):
+			r.queue.Forget(key)
+		case err != nil:
+			r.queue.AddRateLimited(key)
+		default:
+			r.queue.Forget(key)
+			if result.RequeueAfter > 0 {
+				r.queue.AddAfter(key, result.RequeueAfter)
+			}
+		}
+		r.queue.Done(key)
+	}
+}
+
+func (r *Runner) one(ctx context.Context, key string) (result Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			buf := make([]byte, 16<<10)
+			// The stack names functions; the panic's own value could quote a manifest and is not shown.
+			r.log.Error(nil, "panic in a run; the next one starts afresh", "key", key, "type", fmt.Sprintf("%T", p), "stack", string(buf[:runtime.Stack(buf, false)]))
+			err = fmt.Errorf("reconciling %s: panic", key)
+		}
+	}()
+	return r.do(ctx, key)
+}

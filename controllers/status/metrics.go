@@ -1,0 +1,105 @@
+package status
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/swarm-operator/swarm-operator/diff"
+)
+
+// Metrics are the operator's own. Every label has few values: no object's name and no text of a person is one; of
+// revisions two series stand at a time.
+type Metrics struct {
+	Registry *prometheus.Registry
+
+	revision  *prometheus.GaugeVec
+	condition *prometheus.GaugeVec
+	drift     *prometheus.GaugeVec
+	planned   *prometheus.GaugeVec
+	refused   *prometheus.GaugeVec
+	steps     *prometheus.CounterVec
+	repairs   prometheus.Counter
+	runs      *prometheus.CounterVec
+	duration  prometheus.Histogram
+	lastRun   prometheus.Gauge
+	objects   *prometheus.GaugeVec
+	calls     *prometheus.CounterVec
+	callTime  *prometheus.HistogramVec
+	revisions map[string]string
+}
+
+// NewMetrics registers everything with a registry of its own. queue tells how many keys wait.
+func NewMetrics(version string, queue func() int) *Metrics {
+	m := &Metrics{
+		Registry:  prometheus.NewRegistry(),
+		revision:  gauge("revision_info", "Revision by state: attempted (the newest seen) and applied (the one in force). Always 1.", "state", "revision"),
+		condition: gauge("condition", "1 where the condition holds.", "type"),
+		drift:     gauge("drift_objects", "Objects that differ from git, by kind and by whose doing it is: git, hand or both.", "kind", "by"),
+		planned:   gauge("plan_steps", "Steps of the last plan, by kind and operation.", "kind", "operation"),
+		refused:   gauge("refusals", "Differences that the last plan leaves alone, by guard and class.", "guard", "class"),
+		objects:   gauge("objects", "Objects that the source states, by kind.", "kind"),
+		steps:     counter("steps_total", "Steps carried out, by kind, operation and result.", "kind", "operation", "result"),
+		runs:      counter("runs_total", "Runs by result: ok, stuck or error.", "result"),
+		repairs:   prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "repairs_total", Help: "Changes by hand that were undone."}),
+		duration:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: prefix + "run_duration_seconds", Help: "Time of a run.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 14)}),
+		lastRun:   prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "last_run_timestamp_seconds", Help: "Unix time of the last run without an error."}),
+		calls:     counter("api_calls_total", "Calls to the engine, by method, route and status code (0: no answer).", "method", "route", "code"),
+		callTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: prefix + "api_call_duration_seconds", Help: "Time of a call to the engine, event streams left out.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 12)}, []string{"method", "route"}),
+		revisions: map[string]string{},
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "build_info", Help: "The release. Always 1.", ConstLabels: prometheus.Labels{"version": version}})
+	build.Set(1)
+	depth := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: prefix + "queue_length", Help: "Keys that wait for a run."}, func() float64 { return float64(queue()) })
+	m.Registry.MustRegister(build, depth, m.revision, m.condition, m.drift, m.planned, m.refused, m.objects, m.steps, m.runs, m.repairs, m.duration,
+		m.lastRun, m.calls, m.callTime, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+const prefix = "swarm_operator_"
+
+func gauge(name, help string, labels ...string) *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: prefix + name, Help: help}, labels)
+}
+
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + name, Help: help}, labels)
+}
+
+// Call counts a call to the engine.
+func (m *Metrics) Call(method, route string, code int, took time.Duration) {
+	m.calls.WithLabelValues(method, route, strconv.Itoa(code)).Inc()
+	if route != "/events" {
+		m.callTime.WithLabelValues(method, route).Observe(took.Seconds())
+	}
+}
+
+// Run counts a run.
+func (m *Metrics) Run(result string, took time.Duration, at time.Time) {
+	m.runs.WithLabelValues(result).Inc()
+	m.duration.Observe(took.Seconds())
+	if result == "ok" {
+		m.lastRun.Set(float64(at.UnixMilli()) / 1000)
+	}
+}
+
+func (m *Metrics) step(kind string, op diff.Op, err error) {
+	result := "ok"
+	if err != nil {
+		result = "error"
+	}
+	m.steps.WithLabelValues(kind, op.Word(), result).Inc()
+}
+
+func (m *Metrics) setRevision(state, revision string) {
+	if old := m.revisions[state]; old != revision {
+		m.revision.DeleteLabelValues(state, old)
+		m.revisions[state] = revision
+	}
+	if revision != "" {
+		m.revision.WithLabelValues(state, revision).Set(1)
+	}
+}

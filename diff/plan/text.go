@@ -1,0 +1,138 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/swarm-operator/swarm-operator/diff"
+)
+
+// Text renders the plan for people: each step with its fields, both values, cause and cost; then what is left alone and
+// why. show decides how a value appears, so that secrets can be shown on a terminal whose user asked; nil hides them.
+func (p Plan) Text(show func(diff.Value) string) string {
+	if show == nil {
+		show = diff.Value.String
+	}
+	var b strings.Builder
+	for _, s := range p.Steps {
+		fmt.Fprintf(&b, "%s %s%s  (%s)\n", s.Op, s.Key, instance(s.Instance, s.Key.Name), stepNote(s))
+		writeFields(&b, s.Op, s.Fields, show)
+	}
+	for _, a := range p.Adopted {
+		fmt.Fprintf(&b, "= %s  (equal to its manifest: taken over, nothing is written on it)\n", a.Key)
+	}
+	for i, r := range p.Refused {
+		if i == 0 && b.Len() > 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "! %s %s%s  (%s, %s) %s\n", r.Op, r.Key, instance(r.Instance, r.Key.Name), r.Guard, r.Class, r.Why)
+		writeFields(&b, r.Op, r.Fields, show)
+	}
+	return b.String()
+}
+
+// Summary is one line: what would happen.
+func (p Plan) Summary() string {
+	if p.InSync() && len(p.Adopted) == 0 {
+		return "in sync"
+	}
+	counts := map[diff.Op]int{}
+	for _, s := range p.Steps {
+		counts[s.Op]++
+	}
+	var parts []string
+	for _, o := range []struct {
+		op   diff.Op
+		word string
+	}{{diff.Create, "to create"}, {diff.Update, "to update"}, {diff.Replace, "to replace"}, {diff.Remove, "to remove"}} {
+		if n := counts[o.op]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, o.word))
+		}
+	}
+	if n := len(p.Adopted); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d to take over", n))
+	}
+	later, held := 0, 0
+	for _, r := range p.Refused {
+		switch {
+		case r.Quiet:
+		case r.Class == Later:
+			later++
+		default:
+			held++
+		}
+	}
+	if later > 0 {
+		parts = append(parts, fmt.Sprintf("%d later", later))
+	}
+	if held > 0 {
+		parts = append(parts, fmt.Sprintf("%d held", held))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func instance(instance, name string) string {
+	if instance == "" || instance == name {
+		return ""
+	}
+	return " [" + instance + "]"
+}
+
+func stepNote(s Step) string {
+	if s.Op == diff.Create || s.Op == diff.Remove {
+		return s.Cause
+	}
+	return s.Cause + "; " + s.Effect.String()
+}
+
+// longest is how much of a value one line shows.
+const longest = 120
+
+func writeFields(b *strings.Builder, op diff.Op, fields []diff.Field, show func(diff.Value) string) {
+	width := 0
+	for _, f := range fields {
+		width = max(width, utf8.RuneCountInString(f.Path))
+	}
+	for _, f := range fields {
+		fmt.Fprintf(b, "    %-*s  ", min(width, 60), f.Path)
+		if op == diff.Create {
+			b.WriteString(short(show(f.Want)))
+		} else {
+			fmt.Fprintf(b, "%s → %s", short(show(f.Have)), short(want(f, show)))
+			fmt.Fprintf(b, "  (%s%s)", doing(f), f.Effect)
+		}
+		b.WriteByte('\n')
+	}
+}
+
+// want says that a hidden value changed where both sides would read the same.
+func want(f diff.Field, show func(diff.Value) string) string {
+	text := show(f.Want)
+	if f.Have.Hidden() && f.Want.Hidden() && text == show(f.Have) {
+		return text + " changed"
+	}
+	return text
+}
+
+func doing(f diff.Field) string {
+	switch {
+	case f.Git && f.Hand:
+		return "git and hand, "
+	case f.Hand:
+		return "by hand, "
+	default:
+		return ""
+	}
+}
+
+// short keeps a value on its line: control characters escaped, long ones cut.
+func short(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		s = fmt.Sprintf("%q", s)
+	}
+	if utf8.RuneCountInString(s) > longest {
+		return string([]rune(s)[:longest-1]) + "…"
+	}
+	return s
+}

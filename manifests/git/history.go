@@ -1,0 +1,152 @@
+package git
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	gitobject "github.com/go-git/go-git/v5/plumbing/object"
+)
+
+func (r *repository) log(ctx context.Context, from, to string, limit int) ([]Commit, error) {
+	tip, err := r.at(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	if from == "" {
+		tip.Tree = nil
+		return []Commit{tip}, nil
+	}
+	if _, err := r.at(ctx, from); err != nil {
+		return nil, err
+	}
+	w, err := r.walk(ctx, from, to)
+	if err != nil {
+		return nil, fmt.Errorf("listing the commits of %s between %s and %s: %w", r.name, from, to, err)
+	}
+	var out []Commit
+	for _, c := range w.order {
+		if w.seen[c.Hash] == fromNewer && len(out) < limit {
+			out = append(out, summary(c))
+		}
+	}
+	return out, nil
+}
+
+func (r *repository) isAncestor(ctx context.Context, older, newer string) (bool, error) {
+	for _, h := range []string{newer, older} {
+		if _, err := r.at(ctx, h); err != nil {
+			return false, err
+		}
+	}
+	w, err := r.walk(ctx, older, newer)
+	if err != nil {
+		return false, fmt.Errorf("asking whether %s is an ancestor of %s in %s: %w", older, newer, r.name, err)
+	}
+	if w.seen[plumbing.NewHash(older)]&fromNewer != 0 {
+		return true, nil
+	}
+	if w.truncated {
+		return false, fmt.Errorf("asking whether %s is an ancestor of %s in %s: %w", older, newer, r.name, ErrShallow)
+	}
+	return false, nil
+}
+
+// Who has reached a commit.
+const (
+	fromNewer = 1 << iota
+	fromOlder
+	fromBoth = fromNewer | fromOlder
+)
+
+// walk goes back from two commits at once, the newest first, as git's merge-base does. It is over when nothing is left
+// to visit but what was reached from both: all that lies behind it was, too.
+type walk struct {
+	ctx       context.Context
+	r         *repository
+	cut       map[plumbing.Hash]bool // where a shallow clone ends
+	seen      map[plumbing.Hash]int
+	queued    map[plumbing.Hash]bool
+	visited   map[plumbing.Hash]bool
+	order     []*gitobject.Commit // as visited
+	queue     queue
+	open      int // commits in the queue that were not reached from both
+	truncated bool
+}
+
+func (r *repository) walk(ctx context.Context, older, newer string) (*walk, error) {
+	cut, err := r.shallow()
+	if err != nil {
+		return nil, err
+	}
+	w := &walk{ctx: ctx, r: r, cut: cut, seen: map[plumbing.Hash]int{}, queued: map[plumbing.Hash]bool{}, visited: map[plumbing.Hash]bool{}}
+	err = errors.Join(w.reach(plumbing.NewHash(newer), fromNewer), w.reach(plumbing.NewHash(older), fromOlder))
+	for err == nil && w.open > 0 {
+		err = w.visit(heap.Pop(&w.queue).(*gitobject.Commit))
+	}
+	return w, err
+}
+
+// visit hands what a commit was reached from to its parents.
+func (w *walk) visit(c *gitobject.Commit) error {
+	w.queued[c.Hash] = false
+	if w.seen[c.Hash] != fromBoth {
+		w.open--
+	}
+	if !w.visited[c.Hash] {
+		w.visited[c.Hash] = true
+		w.order = append(w.order, c)
+	}
+	if w.cut[c.Hash] {
+		w.truncated = true
+		return nil
+	}
+	for _, parent := range c.ParentHashes {
+		if err := w.reach(parent, w.seen[c.Hash]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reach notes from where a commit was reached, and queues it if that is news.
+func (w *walk) reach(h plumbing.Hash, from int) error {
+	before := w.seen[h]
+	if before|from == before {
+		return nil
+	}
+	w.seen[h] |= from
+	if w.queued[h] {
+		if w.seen[h] == fromBoth {
+			w.open--
+		}
+		return nil
+	}
+	c, err := w.r.commit(w.ctx, h)
+	if err != nil {
+		return err
+	}
+	heap.Push(&w.queue, c)
+	w.queued[h] = true
+	if w.seen[h] != fromBoth {
+		w.open++
+	}
+	return nil
+}
+
+// queue is a heap of commits, the newest on top.
+type queue []*gitobject.Commit
+
+func (q queue) Len() int           { return len(q) }
+func (q queue) Less(i, j int) bool { return q[i].Committer.When.After(q[j].Committer.When) }
+func (q queue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+func (q *queue) Push(x any)        { *q = append(*q, x.(*gitobject.Commit)) }
+func (q *queue) Pop() any {
+	last := len(*q) - 1
+	c := (*q)[last]
+	(*q)[last] = nil
+	*q = (*q)[:last]
+	return c
+}

@@ -1,0 +1,161 @@
+package git
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// layout says where the parts of a source lie in the file system.
+type layout struct {
+	dir    string // the directory as named
+	git    string // the repository, "" for a plain directory
+	common string // the part that linked worktrees share; git itself for all others
+	work   string // the working copy, "" for a bare repository
+	parent string // the checkout in which a plain directory lies, or ""
+}
+
+// find looks at a directory.
+func find(location string) (layout, error) {
+	l := layout{dir: location}
+	switch info, err := os.Stat(location); {
+	case errors.Is(err, fs.ErrNotExist):
+		return l, errNotFound(location)
+	case err != nil:
+		return l, fmt.Errorf("opening %s: %w", location, bare(err))
+	case !info.IsDir():
+		return l, fmt.Errorf("opening %s: it is no directory", location)
+	}
+	dotGit := filepath.Join(location, ".git")
+	info, err := os.Stat(dotGit)
+	switch {
+	case err == nil && info.IsDir():
+		l.git, l.work = dotGit, location
+	case err == nil:
+		l.work = location
+		if l.git, err = gitFile(dotGit); err != nil {
+			return l, fmt.Errorf("opening %s: %w", location, err)
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return l, fmt.Errorf("opening %s: %w", dotGit, bare(err))
+	case isRepository(location):
+		l.git = location
+	default:
+		l.parent = enclosing(location)
+		return l, nil
+	}
+	return l, l.findCommon()
+}
+
+// findCommon reads commondir, which linked worktrees have.
+func (l *layout) findCommon() error {
+	l.common = l.git
+	name := filepath.Join(l.git, "commondir")
+	data, err := readSmall(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return fmt.Errorf("reading %s: %w", name, bare(err))
+	default:
+		l.common = relativeTo(l.git, strings.TrimSpace(string(data)))
+	}
+	if !isRepository(l.common) {
+		return fmt.Errorf("opening %s: %s is no git repository: HEAD, objects or refs is missing", l.dir, l.common)
+	}
+	return nil
+}
+
+// gitFile reads the file .git of a linked worktree or a submodule.
+func gitFile(name string) (string, error) {
+	data, err := readSmall(name)
+	if err != nil {
+		return "", fmt.Errorf("reading %s: %w", name, bare(err))
+	}
+	dir, ok := strings.CutPrefix(string(data), "gitdir: ")
+	if !ok {
+		return "", fmt.Errorf("reading %s: it does not name a repository", name)
+	}
+	return relativeTo(filepath.Dir(name), strings.TrimSpace(dir)), nil
+}
+
+func relativeTo(base, name string) string {
+	if filepath.IsAbs(name) {
+		return filepath.Clean(name)
+	}
+	return filepath.Join(base, name)
+}
+
+// isRepository says whether a directory looks like a repository, as git itself asks.
+func isRepository(dir string) bool {
+	_, head := os.Lstat(filepath.Join(dir, "HEAD"))
+	objects, err := os.Stat(filepath.Join(dir, "objects"))
+	if head != nil || err != nil || !objects.IsDir() {
+		return false
+	}
+	refs, err := os.Stat(filepath.Join(dir, "refs"))
+	return err == nil && refs.IsDir()
+}
+
+// enclosing returns the checkout around a directory.
+func enclosing(dir string) string {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return ""
+	}
+	for {
+		up := filepath.Dir(dir)
+		if up == dir {
+			return ""
+		}
+		dir = up
+		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
+			return dir
+		}
+	}
+}
+
+// notice says what a user might not expect of how the directory is read.
+func (l layout) notice(o Options) string {
+	if l.parent == "" || o.Worktree {
+		return ""
+	}
+	abs, err := filepath.Abs(l.dir)
+	if err != nil {
+		return ""
+	}
+	sub, err := filepath.Rel(l.parent, abs)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%s lies inside the checkout %s: its files are read as they are; use --source %s --path %s to read its commit",
+		l.dir, l.parent, l.parent, filepath.ToSlash(sub))
+}
+
+// readSmall reads one of git's small files. A large one is something else.
+func readSmall(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	const limit = 64 << 10
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && len(data) > limit {
+		return nil, errors.New("it is too large")
+	}
+	return bytes.TrimSuffix(data, []byte("\n")), err
+}
+
+// bare returns what went wrong without operation and path, which the caller's message names.
+func bare(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}

@@ -1,0 +1,200 @@
+package git
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/go-git/go-billy/v5"
+	"github.com/go-git/go-billy/v5/osfs"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/cache"
+	"github.com/go-git/go-git/v5/storage/filesystem"
+	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
+)
+
+const (
+	maxObject   = 64 << 20         // larger ones are not read into memory
+	objectCache = 8 * cache.MiByte // of what deltas are built on
+	maxStores   = 16               // alternates and their alternates
+)
+
+// objects reads objects by hash, while git may write, pack and prune beside it. Safe for several goroutines.
+type objects struct {
+	layout
+	mu     sync.Mutex
+	stores []*filesystem.Storage // the repository's own, then its alternates'
+	opened os.FileInfo           // the directory that stores were opened in
+	last   *object               // the one read last: its size and its content are asked for one after the other
+}
+
+// object is one object in memory.
+type object struct {
+	hash plumbing.Hash
+	kind plumbing.ObjectType
+	data []byte
+}
+
+// get returns an object. What is not found is looked for once more in a repository opened anew, since git may have
+// packed it meanwhile or the directory may be another one.
+func (o *objects) get(ctx context.Context, kind plumbing.ObjectType, h plumbing.Hash) (*object, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.last != nil && o.last.hash == h && o.last.kind == kind {
+		return o.last, nil
+	}
+	found, err := o.read(kind, h)
+	if err != nil {
+		o.closeStores()
+		if found, err = o.read(kind, h); err != nil {
+			return nil, err
+		}
+	}
+	o.last = found
+	return found, nil
+}
+
+func (o *objects) read(kind plumbing.ObjectType, h plumbing.Hash) (*object, error) {
+	if err := o.open(); err != nil {
+		return nil, err
+	}
+	for _, s := range o.stores {
+		// Asked first: go-git opens and indexes every alternate anew for each object that it does not find.
+		if len(o.stores) > 1 && s.HasEncodedObject(h) != nil {
+			continue
+		}
+		e, err := s.EncodedObject(kind, h)
+		if errors.Is(err, plumbing.ErrObjectNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading the %s %s: %w", kind, h, bare(err))
+		}
+		data, err := content(e)
+		if err != nil {
+			return nil, fmt.Errorf("reading the %s %s: %w", kind, h, bare(err))
+		}
+		return &object{h, kind, data}, nil
+	}
+	return nil, fmt.Errorf("the %s %s is missing from the repository: %w", kind, h, plumbing.ErrObjectNotFound)
+}
+
+// content copies an object's data out of what may be a file that the next git gc removes.
+func content(e plumbing.EncodedObject) (data []byte, err error) {
+	if e.Size() > maxObject {
+		return nil, fmt.Errorf("it has %d bytes; at most %d are read", e.Size(), maxObject)
+	}
+	r, err := e.Reader()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	data = make([]byte, e.Size())
+	_, err = io.ReadFull(r, data)
+	return data, err
+}
+
+// open opens the repository and its alternates, anew where the directory is not the one that was opened.
+func (o *objects) open() error {
+	info, err := os.Stat(o.common)
+	if err != nil {
+		o.closeStores()
+		return fmt.Errorf("opening %s: %w", o.common, bare(err))
+	}
+	if len(o.stores) > 0 && os.SameFile(info, o.opened) {
+		return nil
+	}
+	o.closeStores()
+	o.opened = info
+	o.stores = []*filesystem.Storage{openStorage(dotgit.NewRepositoryFilesystem(osfs.New(o.git), osfs.New(o.common)))}
+	for _, dir := range alternates(filepath.Join(o.common, "objects")) {
+		o.stores = append(o.stores, openStorage(osfs.New(filepath.Dir(dir))))
+	}
+	return o.supported()
+}
+
+func openStorage(dir billy.Filesystem) *filesystem.Storage {
+	return filesystem.NewStorageWithOptions(dir, cache.NewObjectLRU(objectCache), filesystem.Options{KeepDescriptors: true, LargeObjectThreshold: maxObject})
+}
+
+// supported refuses formats that would be misread.
+func (o *objects) supported() error {
+	config, err := o.stores[0].Config()
+	if err != nil {
+		return fmt.Errorf("reading the configuration of %s: %w", o.dir, bare(err))
+	}
+	if config.Raw == nil || !config.Raw.HasSection("extensions") {
+		return nil
+	}
+	for _, option := range config.Raw.Section("extensions").Options {
+		key, value := strings.ToLower(option.Key), strings.ToLower(option.Value)
+		if (key == "objectformat" && value != "sha1") || (key == "refstorage" && value != "files") {
+			o.closeStores()
+			return fmt.Errorf("%s uses git's %s %s, which cannot be read yet", o.dir, key, value)
+		}
+	}
+	return nil
+}
+
+// alternates lists the object directories that a repository borrows from, and theirs.
+func alternates(dir string) []string {
+	var found []string
+	seen := map[string]bool{dir: true}
+	for queue := []string{dir}; len(queue) > 0 && len(found) < maxStores; queue = queue[1:] {
+		data, err := readSmall(filepath.Join(queue[0], "info", "alternates"))
+		if err != nil {
+			continue
+		}
+		for _, line := range strings.Split(string(data), "\n") {
+			if line == "" || strings.HasPrefix(line, "#") {
+				continue
+			}
+			next := relativeTo(queue[0], line)
+			if info, err := os.Stat(next); err != nil || !info.IsDir() || seen[next] || filepath.Base(next) != "objects" {
+				continue
+			}
+			seen[next] = true
+			found, queue = append(found, next), append(queue, next)
+		}
+	}
+	return found
+}
+
+// shallow returns the commits at which a shallow clone's history is cut off.
+func (o *objects) shallow() (map[plumbing.Hash]bool, error) {
+	data, err := os.ReadFile(filepath.Join(o.common, "shallow"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading shallow of %s: %w", o.dir, bare(err))
+	}
+	cut := map[plumbing.Hash]bool{}
+	for _, line := range strings.Fields(string(data)) {
+		cut[plumbing.NewHash(line)] = true
+	}
+	return cut, nil
+}
+
+func (o *objects) closeStores() {
+	for _, s := range o.stores {
+		_ = s.Close() // only read from
+	}
+	o.stores, o.opened, o.last = nil, nil, nil
+}
+
+func (o *objects) close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closeStores()
+	return nil
+}

@@ -1,0 +1,138 @@
+package git
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// maxWatched bounds the directories that are watched: the kernel's watches are few and shared by all processes.
+const maxWatched = 4096
+
+// Watch returns a channel that receives something whenever the source's state is another one than Head returned last,
+// errors included, until ctx ends and it is closed. It never blocks on a reader: what was not taken yet says enough.
+func (s *Source) Watch(ctx context.Context) <-chan struct{} {
+	w := &watcher{source: s, out: make(chan struct{}, 1), watched: map[string]os.FileInfo{}}
+	// Watching begins before Watch returns: nothing that is changed after it goes unseen.
+	w.events, _ = fsnotify.NewWatcher() // nil: no instances left; polling does without
+	w.follow()
+	go w.run(ctx)
+	return w.out
+}
+
+// watcher wakes up by file events, and looks now and then by itself: where no events come (another machine's writes to
+// a network file system, no watches left, a directory that was replaced), it is only slower.
+type watcher struct {
+	source   *Source
+	out      chan struct{}
+	events   *fsnotify.Watcher
+	watched  map[string]os.FileInfo
+	relevant func(path string) bool
+	blind    bool // not all directories are watched
+}
+
+func (w *watcher) run(ctx context.Context) {
+	defer close(w.out)
+	var events chan fsnotify.Event
+	var lost chan error
+	if w.events != nil {
+		defer w.events.Close()
+		events, lost = w.events.Events, w.events.Errors
+	}
+	for {
+		w.look(ctx)
+		poll := time.NewTimer(w.pause())
+		for again := false; !again; {
+			select {
+			case <-ctx.Done():
+				poll.Stop()
+				return
+			case e, ok := <-events:
+				if !ok {
+					events = nil
+				}
+				again = ok && w.relevant(e.Name) && w.settled(ctx, events)
+			case <-lost: // the queue was full: events are missing
+				again = true
+			case <-poll.C:
+				again = true
+			}
+		}
+		poll.Stop()
+		w.follow()
+	}
+}
+
+// pause is the time until the next look without an event.
+func (w *watcher) pause() time.Duration {
+	if w.events == nil || w.blind || !w.source.evented() {
+		return w.source.poll
+	}
+	return 5 * w.source.poll
+}
+
+// settled waits until no event has come for a while: an editor or a copy writes files in several steps.
+func (w *watcher) settled(ctx context.Context, events chan fsnotify.Event) bool {
+	quiet := w.source.quiet()
+	end := time.After(20 * quiet)
+	for quiet > 0 {
+		select {
+		case <-events:
+			continue
+		case <-time.After(quiet):
+		case <-end:
+		case <-ctx.Done():
+		}
+		break
+	}
+	return true
+}
+
+// look compares the state with what Head returned last.
+func (w *watcher) look(ctx context.Context) {
+	if state := w.source.state(ctx); ctx.Err() != nil || state == w.source.lastSeen() {
+		return
+	}
+	select {
+	case w.out <- struct{}{}:
+	default:
+	}
+}
+
+// follow watches the directories that matter now and no others.
+func (w *watcher) follow() {
+	var dirs []string
+	dirs, w.relevant = w.source.watched()
+	w.blind = len(dirs) > maxWatched
+	if w.blind {
+		dirs = dirs[:maxWatched]
+	}
+	if w.events == nil {
+		return
+	}
+	alive := w.events.WatchList()
+	for dir, was := range w.watched {
+		if now, err := os.Stat(dir); err != nil || !os.SameFile(was, now) || !slices.Contains(dirs, dir) || !slices.Contains(alive, filepath.Clean(dir)) {
+			_ = w.events.Remove(dir)
+			delete(w.watched, dir)
+		}
+	}
+	for _, dir := range dirs {
+		if w.watched[dir] != nil {
+			continue
+		}
+		info, err := os.Stat(dir)
+		if err == nil {
+			err = w.events.Add(dir)
+		}
+		if err != nil {
+			w.blind = true
+			continue
+		}
+		w.watched[dir] = info
+	}
+}
