@@ -26,13 +26,13 @@ check: ## tidy, format, vet, lint, import rules, generated docs
 	$(GO) vet ./...
 	$(GO) tool -modfile=tools/go.mod golangci-lint run
 	$(GO) test -count=1 ./test/laws
-	$(GO) run ./docs/generate -check
+	$(GO) test -count=1 -run Reference ./api/v1 ./controllers/status ./cmd/swarm-operator
 
 fmt: ## format
 	$(GO) tool -modfile=tools/go.mod gofumpt -w .
 
 docs: ## generate docs/reference
-	$(GO) run ./docs/generate
+	$(GO) test -count=1 -run Reference ./api/v1 ./controllers/status ./cmd/swarm-operator -update
 
 fuzz: ## each law for FUZZTIME (default 1m)
 	@FUZZTIME=$(or $(FUZZTIME),1m) ./test/laws/fuzz.sh

@@ -115,6 +115,11 @@ func (r *reading) content(e *Entry) {
 	if stated == "" {
 		return
 	}
+	// Once the file's content is set, nobody can tell that data was stated beside it.
+	if beside := strings.TrimSuffix(field, "file") + "data"; e.states(beside) {
+		r.add(e.File, e.LineOf(beside), e.Key(), beside, "is stated beside %s; only one of them can be the content", field)
+		return
+	}
 	data, problem := r.contentOf(e.File, stated, c.MaxContent())
 	if problem != "" {
 		r.add(e.File, e.LineOf(field), e.Key(), field, "%s %s", quoteText(stated), problem)

@@ -39,7 +39,7 @@ func (d *decoder) add(at int32, format string, args ...any) {
 
 func (d *decoder) addLine(line int, at int32, format string, args ...any) {
 	d.problems = append(d.problems, v1.Problem{Line: line, Object: d.object, Path: d.marks.path(at), Message: short(fmt.Sprintf(format, args...))})
-	if len(d.problems) >= d.limits.Problems {
+	if len(d.problems) > d.limits.Problems {
 		d.stopped = true
 	}
 }
@@ -243,9 +243,9 @@ func (d *decoder) unknown(known fields, at int32) {
 		d.add(at, "unknown field; did you mean %s?", nearest)
 		return
 	}
-	if elsewhere := pathsTo(d.root, name, "", 8); len(elsewhere) == 1 {
-		d.meant = append(d.meant, elsewhere[0])
-		d.add(at, "unknown field here; did you mean %s?", elsewhere[0])
+	if path := elsewhere(d.root, name); path != "" {
+		d.meant = append(d.meant, path)
+		d.add(at, "unknown field here; did you mean %s?", path)
 		return
 	}
 	hint := ""

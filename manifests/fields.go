@@ -46,8 +46,20 @@ func (f *fields) collect(t reflect.Type, index []int) {
 	}
 }
 
-// pathsTo lists the paths below t, without list indexes, at which a field of that name stands.
-func pathsTo(t reflect.Type, name, at string, depth int) []string {
+// elsewhere returns the only path below t at which a field of that name stands, without list indexes, or "".
+func elsewhere(t reflect.Type, name string) string {
+	known, ok := pathsByType.Load(t)
+	if !ok {
+		paths := map[string]string{}
+		collectPaths(paths, t, "", 8)
+		known, _ = pathsByType.LoadOrStore(t, paths)
+	}
+	return known.(map[string]string)[name]
+}
+
+var pathsByType sync.Map // reflect.Type → map[string]string, "" for names that stand in several places
+
+func collectPaths(paths map[string]string, t reflect.Type, at string, depth int) {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		if t.Kind() == reflect.Slice {
 			at += "[]"
@@ -55,15 +67,16 @@ func pathsTo(t reflect.Type, name, at string, depth int) []string {
 		t = t.Elem()
 	}
 	if t.Kind() != reflect.Struct || depth == 0 {
-		return nil
+		return
 	}
-	var out []string
 	all := fieldsOf(t)
-	for _, n := range all.names {
-		if n == name {
-			out = append(out, join(at, n))
+	for _, name := range all.names {
+		path := join(at, name)
+		if _, twice := paths[name]; twice {
+			paths[name] = ""
+		} else {
+			paths[name] = path
 		}
-		out = append(out, pathsTo(t.FieldByIndex(all.byName[n].index).Type, name, join(at, n), depth-1)...)
+		collectPaths(paths, t.FieldByIndex(all.byName[name].index).Type, path, depth-1)
 	}
-	return out
 }

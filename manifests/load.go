@@ -142,11 +142,12 @@ func (r *reading) load(root string) Set {
 	set.Name = r.sourceName(root)
 	r.walk(root)
 	found := 0
-	for batch := range slices.Chunk(r.files, batchSize) {
-		for _, f := range r.read(batch) {
+	for left := r.files; len(left) > 0; {
+		n := r.read(left)
+		for _, f := range left[:n] {
 			found += len(f.problems)
 		}
-		if found > r.most() {
+		if left = left[n:]; found > r.most() {
 			r.blind = true // the rest is not read: that list is long enough
 			break
 		}

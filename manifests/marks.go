@@ -36,7 +36,7 @@ func (m marks) path(at int32) string {
 	case k.name == "" && !k.key:
 		return parent + "[" + strconv.Itoa(int(k.index)) + "]"
 	case k.key:
-		return v1.PathKey(parent, cut(k.name, 80))
+		return strings.TrimPrefix(v1.PathKey(parent, cut(k.name, 80)), ".")
 	default:
 		return join(parent, k.name)
 	}

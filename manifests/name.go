@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"bytes"
 	"path"
 	"reflect"
 	"regexp"
@@ -38,7 +39,7 @@ func (r *reading) settings(name string, data []byte) (s settings) {
 	var n yaml.Node
 	if err := yaml.Unmarshal(data, &n); err != nil {
 		line, message := yamlError(err)
-		r.add(name, line, v1.Key{}, "", "%s", message)
+		r.add(name, min(line, 1+bytes.Count(bytes.TrimSpace(data), []byte{'\n'})), v1.Key{}, "", "%s", message)
 		return s
 	}
 	if len(n.Content) == 0 || isNull(n.Content[0]) {

@@ -59,7 +59,7 @@ func (p parser) parse(data []byte) (out parsed) {
 		parallel(len(batch), func(i int) { p.chunk(batch[i], &parts[i]) })
 		for i, part := range parts {
 			out.add(part)
-			if len(out.problems) >= limit {
+			if len(out.problems) > limit {
 				out.problems = append(out.problems[:limit], v1.Problem{Line: batch[i].line + 1, Message: fmt.Sprintf("has more than %d problems; the others are not listed", limit)})
 				return out
 			}
@@ -75,8 +75,11 @@ func (p *parsed) add(o parsed) {
 	p.stated += o.stated
 }
 
-// batchSize is how much is parsed before somebody looks whether it is worth going on.
-const batchSize = 128
+// How much is parsed at once, before anybody looks whether it is worth going on.
+const (
+	batchSize  = 128
+	batchBytes = 4 << 20
+)
 
 // parallel calls do for 0 to n-1 on all processors.
 func parallel(n int, do func(i int)) {
@@ -117,6 +120,7 @@ func (p parser) chunk(c chunk, out *parsed) {
 		}
 		if err != nil {
 			line, message := yamlError(err)
+			line = min(line, 1+bytes.Count(bytes.TrimSpace(c.text), []byte{'\n'})) // not the one after the last
 			out.stated++
 			out.unread = append(out.unread, c.text)
 			out.problems = append(out.problems, v1.Problem{Line: c.line + line, Message: message})
@@ -232,7 +236,7 @@ func (d *decoder) validate(object v1.Object) {
 		failed = append(failed, p.Path)
 	}
 	for _, p := range object.Validate() {
-		if len(d.problems) >= d.limits.Problems {
+		if len(d.problems) > d.limits.Problems {
 			return
 		}
 		if slices.ContainsFunc(failed, func(path string) bool { return path != "" && (within(path, p.Path) || within(p.Path, path)) }) {
@@ -273,29 +277,42 @@ type chunk struct {
 }
 
 // split cuts a file before each line that starts with ---: YAML knows no place where that would mean anything else.
+// Chunks that state nothing are left out.
 func split(data []byte) []chunk {
 	var out []chunk
-	start, startLine, line, content := 0, 0, 0, false
+	start, startLine, line := 0, 0, 0
+	begun, states := false, false // whether the chunk has its separator, or anything that can have none after it
 	for at := 0; at < len(data); line++ {
 		end := bytes.IndexByte(data[at:], '\n') + 1
 		if end == 0 {
 			end = len(data) - at
 		}
 		text := data[at : at+end]
+		rest, separates := separator(text)
 		// Directives and comments belong to the document that follows them.
-		if separator(text) && content {
-			out = append(out, chunk{data[start:at], startLine})
-			start, startLine, content = at, line, false
+		if separates && begun {
+			if states {
+				out = append(out, chunk{data[start:at], startLine})
+			}
+			start, startLine, states = at, line, false
 		}
-		content = content || separator(text) || !aside(text)
+		blank := aside(rest)
+		begun, states = begun || separates || !blank, states || !blank
 		at += end
 	}
-	return append(out, chunk{data[start:], startLine})
+	if states {
+		out = append(out, chunk{data[start:], startLine})
+	}
+	return out
 }
 
-func separator(line []byte) bool {
-	rest, ok := bytes.CutPrefix(line, []byte("---"))
-	return ok && (len(rest) == 0 || rest[0] == ' ' || rest[0] == '\t' || rest[0] == '\n' || rest[0] == '\r')
+// separator says whether a line separates documents, and returns what else it holds.
+func separator(line []byte) (rest []byte, ok bool) {
+	rest, ok = bytes.CutPrefix(line, []byte("---"))
+	if !ok || (len(rest) > 0 && rest[0] != ' ' && rest[0] != '\t' && rest[0] != '\n' && rest[0] != '\r') {
+		return line, false
+	}
+	return rest, true
 }
 
 // aside says that a line is blank, a comment or a directive.

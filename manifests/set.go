@@ -44,3 +44,8 @@ func (e Entry) LineOf(path string) int {
 	}
 	return int(e.marks[e.marks.find(path, listKeys(e.Object))].line)
 }
+
+// states says that the manifest states a field.
+func (e Entry) states(path string) bool {
+	return len(e.marks) > 0 && e.marks.path(e.marks.find(path, nil)) == path
+}

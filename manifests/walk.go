@@ -70,6 +70,8 @@ func (w *walker) entry(name string, e fs.DirEntry, depth int) {
 		w.directory(name, depth+1)
 	case e.Type() == fs.ModeIrregular:
 		w.add(name, 0, v1.Key{}, "", "is a submodule: its files are no part of the commit; if it holds no manifests, name it in %s", ignoreFile)
+	case !manifest && e.Type()&fs.ModeSymlink != 0:
+		w.link(name)
 	case !manifest:
 	case len(w.files) == w.limits.Files:
 		w.full = true
@@ -80,6 +82,18 @@ func (w *walker) entry(name string, e fs.DirEntry, depth int) {
 		if what := irregular(e.Type()); what != "" {
 			f.add("%s; only regular files are read", what)
 		}
+	}
+}
+
+// link reports a link to a directory of the source whose manifests are not read anyway: they would be missing silently.
+func (w *walker) link(name string) {
+	to, err := fs.ReadLink(w.fsys, name)
+	to = path.Join(path.Dir(name), to)
+	if err != nil || !fs.ValidPath(to) || w.root == "." || to == w.root || strings.HasPrefix(to, w.root+"/") {
+		return
+	}
+	if info, err := fs.Lstat(w.fsys, to); err == nil && info.IsDir() {
+		w.add(name, 0, v1.Key{}, "", "is a link to the directory %s, which is not followed; if no manifests are expected there, name it in %s", quoteText(to), ignoreFile)
 	}
 }
 
@@ -136,19 +150,25 @@ func (r *reading) dotFile(name string) ([]byte, bool) {
 	return r.bytes(f, info, r.limits.FileSize)
 }
 
-// read parses files, unless they were parsed before, and returns them.
-func (r *reading) read(files []*file) []*file {
+// read parses the first of some files, unless they were parsed before, and returns how many.
+func (r *reading) read(files []*file) int {
 	type job struct {
 		f    *file
 		id   string
 		data []byte
 	}
 	var jobs []job
+	n, size := 0, 0
 	for _, f := range files {
+		if n == batchSize || size > batchBytes {
+			break
+		}
+		n++
 		id, data, ok := r.fetch(f)
 		switch known, hit := r.before[id]; {
 		case ok:
 			jobs = append(jobs, job{f, id, data})
+			size += len(data)
 		case hit && id != "" && len(f.problems) == 0:
 			f.parsed = known
 		}
@@ -159,19 +179,19 @@ func (r *reading) read(files []*file) []*file {
 			r.before[j.id] = j.f.parsed
 		}
 	}
-	for _, f := range files {
+	for _, f := range files[:n] {
 		for _, p := range f.parsed.problems {
 			p.File = f.name
 			f.problems = append(f.problems, p)
 		}
 	}
-	return files
+	return n
 }
 
 // fetch returns the id of a file's content, if it has one, and the content itself unless it was parsed before.
 func (r *reading) fetch(f *file) (id string, data []byte, ok bool) {
 	if len(f.problems) > 0 { // a link, for one
-		f.parsed.stated = 1
+		f.parsed.stated, r.blind = 1, true
 		return "", nil, false
 	}
 	info, err := fs.Lstat(r.fsys, f.name)

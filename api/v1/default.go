@@ -11,10 +11,48 @@ import (
 
 func compareStrings(a, b string) int { return strings.Compare(a, b) }
 
+// Canonical is an object that can say one thing in more than one form. Canonical leaves one of them and fills in
+// nothing, so that what is stated has the same paths before Default and after.
+type Canonical interface{ Canonical() }
+
+// Canonical sorts what is told apart by its place in the list, and writes every target, host and health check in one way.
+func (s *Service) Canonical() {
+	sp := &s.Spec
+	slices.SortStableFunc(sp.Ports, func(a, b Port) int {
+		return cmp.Or(cmp.Compare(a.Target, b.Target), strings.Compare(cmp.Or(a.Protocol, "tcp"), cmp.Or(b.Protocol, "tcp")),
+			cmp.Compare(a.Published, b.Published), strings.Compare(cmp.Or(a.Mode, "ingress"), cmp.Or(b.Mode, "ingress")))
+	})
+	for i := range sp.Configs {
+		sp.Configs[i].Target = configTarget(sp.Configs[i].Target)
+	}
+	for i := range sp.Secrets {
+		sp.Secrets[i].Target = secretTarget(sp.Secrets[i].Target)
+	}
+	for i, h := range sp.ExtraHosts {
+		if host, address, ok := SplitHost(h); ok {
+			sp.ExtraHosts[i] = host + ":" + address
+		}
+	}
+	sp.ExtraHosts = sorted(sp.ExtraHosts)
+	sp.Healthcheck = sp.Healthcheck.normal()
+}
+
+// configTarget: the engine takes a relative path as one below / (container_operations_unix.go).
+func configTarget(target string) string {
+	if target == "" || strings.HasPrefix(target, "/") || strings.Contains(target, `:\`) {
+		return target
+	}
+	return "/" + target
+}
+
+// secretTarget: the engine takes a relative path as one below /run/secrets.
+func secretTarget(target string) string { return strings.TrimPrefix(target, "/run/secrets/") }
+
 // Default brings the service into normal form. Replicas stays nil where it is not stated: it is then allocated.
 //
 // The defaults are SwarmKit's (api/defaults/service.go) and those of the docker CLI where the engine has none.
 func (s *Service) Default() {
+	s.Canonical()
 	sp := &s.Spec
 	sp.Mode = cmp.Or(sp.Mode, ModeReplicated)
 	sp.Image = NormalImage(sp.Image)
@@ -22,9 +60,6 @@ func (s *Service) Default() {
 		p := &sp.Ports[i]
 		p.Protocol, p.Mode = cmp.Or(p.Protocol, "tcp"), cmp.Or(p.Mode, "ingress")
 	}
-	slices.SortStableFunc(sp.Ports, func(a, b Port) int {
-		return cmp.Or(cmp.Compare(a.Target, b.Target), strings.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Published, b.Published), strings.Compare(a.Mode, b.Mode))
-	})
 	for i := range sp.Networks {
 		sp.Networks[i].Aliases = sorted(sp.Networks[i].Aliases)
 	}
@@ -43,7 +78,6 @@ func (s *Service) Default() {
 		sp.Mounts[i].normalise()
 	}
 	slices.SortStableFunc(sp.Mounts, func(a, b Mount) int { return strings.Compare(a.Target, b.Target) })
-	sp.Healthcheck = sp.Healthcheck.normal()
 	if sp.Resources == nil {
 		sp.Resources = &Resources{}
 	}
@@ -69,7 +103,6 @@ func (s *Service) Default() {
 	if sp.Init != nil && !*sp.Init {
 		sp.Init = nil
 	}
-	sp.ExtraHosts = sorted(sp.ExtraHosts)
 	sp.CapAdd, sp.CapDrop = normalCapabilities(sp.CapAdd), normalCapabilities(sp.CapDrop)
 }
 
@@ -96,6 +129,9 @@ func (m *Mount) normalise() {
 	}
 	if m.Volume != nil && *m.Volume == (VolumeOption{}) {
 		m.Volume = nil
+	}
+	if m.Tmpfs != nil && m.Tmpfs.Mode != nil && *m.Tmpfs.Mode == 0 {
+		m.Tmpfs.Mode = nil // the engine cannot tell them apart
 	}
 	if m.Tmpfs != nil && *m.Tmpfs == (TmpfsOptions{}) {
 		m.Tmpfs = nil

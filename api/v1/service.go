@@ -116,7 +116,7 @@ type ConfigMount struct {
 }
 
 // ListKey is the path in the container.
-func (c ConfigMount) ListKey() string { return cmp.Or(c.Target, "/"+c.Source) }
+func (c ConfigMount) ListKey() string { return cmp.Or(configTarget(c.Target), "/"+c.Source) }
 
 // SetScalar reads the short form.
 func (c *ConfigMount) SetScalar(s Scalar) error { return setString(&c.Source, s) }
@@ -136,7 +136,7 @@ type SecretMount struct {
 }
 
 // ListKey is the path in the container.
-func (c SecretMount) ListKey() string { return cmp.Or(c.Target, c.Source) }
+func (c SecretMount) ListKey() string { return cmp.Or(secretTarget(c.Target), c.Source) }
 
 // SetScalar reads the short form.
 func (c *SecretMount) SetScalar(s Scalar) error { return setString(&c.Source, s) }

@@ -210,10 +210,10 @@ func (ps *problems) attachments(sp *ServiceSpec) {
 	}
 	configs, secrets := map[string]bool{}, map[string]bool{}
 	for i, c := range sp.Configs {
-		ps.file(index("spec.configs", i), c.Source, cmp.Or(c.Target, "/"+c.Source), configs)
+		ps.file(index("spec.configs", i), c.Source, c.ListKey(), configs)
 	}
 	for i, c := range sp.Secrets {
-		ps.file(index("spec.secrets", i), c.Source, cmp.Or(c.Target, c.Source), secrets)
+		ps.file(index("spec.secrets", i), c.Source, c.ListKey(), secrets)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -54,8 +55,8 @@ type applying struct {
 	r       *reconciler.Reconciler
 	wait    bool
 	timeout time.Duration
-	printed string // the plan last printed
-	errors  int    // runs in a row that failed
+	printed map[string]bool // what was shown of plans before: while something waits it would be shown again and again
+	errors  int             // runs in a row that failed
 }
 
 // tries is how many runs in a row may fail before apply gives up.
@@ -99,14 +100,20 @@ func (a *applying) run(ctx context.Context) error {
 	}
 }
 
-// print shows a plan when it is another one than before: while it waits it stays the same.
+// print shows the plan, and of the next ones the headings of what is new.
 func (a *applying) print(run *reconciler.Run) {
-	text := run.Plan.Text(nil)
-	if text == a.printed {
-		return
+	first := a.printed == nil
+	if first {
+		a.printed = map[string]bool{}
+		printPlan(a.cmd, run, false)
 	}
-	a.printed = text
-	printPlan(a.cmd, run, false)
+	for _, block := range run.Plan.Blocks(nil) {
+		heading, _, _ := strings.Cut(block, "\n")
+		if !first && !a.printed[heading] {
+			fmt.Fprintln(a.cmd.OutOrStdout(), heading)
+		}
+		a.printed[heading] = true
+	}
 }
 
 func progress(w io.Writer, e apply.Event) {
@@ -129,6 +136,7 @@ func (a *applying) finish(ctx context.Context, run *reconciler.Run) error {
 			return err2exit(err)
 		}
 	}
+	fmt.Fprintf(a.cmd.OutOrStdout(), "revision %s, source %s: %s\n", run.InForce.Short(), run.Source, run.Plan.Summary())
 	if run.Plan.Held() {
 		return exit{exitDiffers, fmt.Errorf("%d differences wait for a person", held(run.Plan))}
 	}

@@ -148,7 +148,10 @@ type chosen struct {
 func (v version) choose() chosen {
 	key := v.entry.Object.Key()
 	content := v.entry.Object.(v1.ContentHolder).Content().Reveal()
-	fresh := key.Name + "-" + contentHash(v.source.HashKey, key, content)[:v1.VersionSuffix-1]
+	fresh := key.Name + "-(new)" // nothing is going to be written, or there would be a key
+	if v.source.HashKey != nil {
+		fresh = key.Name + "-" + contentHash(v.source.HashKey, key, content)[:v1.VersionSuffix-1]
+	}
 	for _, l := range v.owned {
 		if same, known := v.same(l, content); known && same {
 			return chosen{State: want(v.entry, l.Name, nil)}

@@ -48,8 +48,9 @@ type Kind struct {
 	Observe func(Live, *Index, *diff.State) plan.Rollout
 	// Trace looks for what a rollback undid where Observe cannot tell. It comes with Observe.
 	Trace func(context.Context, *engine.Client, Live, *Index, *diff.State) plan.Match
-	// Health says whether a live object does what it is for. Nil: it does as soon as it is there.
-	Health func(context.Context, *engine.Client, Live) (Health, error)
+	// Health says, by name, whether live objects do what they are for, with one call for all of them. Nil: they do as
+	// soon as they are there.
+	Health func(context.Context, *engine.Client, []Live) (map[string]Health, error)
 	// Do carries out one step. It is the only place of a kind that writes.
 	Do func(context.Context, Env, plan.Step) (Result, error)
 	// Guards are the kind's own objections.
@@ -172,6 +173,10 @@ func Labels(stated map[string]string, owner, applied string) map[string]string {
 // want makes the state that a manifest asks for, in normal form. prepare sees a copy of the object before it is read.
 func want(e Entry, instance string, instanceOf func(v1.Key) string) diff.State {
 	object := e.Object.Copy()
+	if c, ok := object.(v1.Canonical); ok {
+		c.Canonical()
+	}
+	stated := diff.Flatten(object)
 	object.Default()
 	policy := object.Meta().Policy
 	s := diff.State{Key: e.Object.Key(), Instance: instance, From: e.From, Policy: policy, Value: object}
@@ -188,7 +193,7 @@ func want(e Entry, instance string, instanceOf func(v1.Key) string) diff.State {
 	if r, ok := object.(v1.Renamer); ok {
 		r.Rename(instanceOf)
 	}
-	s.Leaves = diff.MarkStated(diff.Flatten(object), diff.Flatten(e.Object))
+	s.Leaves = diff.MarkStated(diff.Flatten(object), stated)
 	return s
 }
 

@@ -140,20 +140,25 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, wants map[v1.Key]*
 			}
 		}
 	}
-	for key := range waitedFor {
-		if !r.touched[key] && !f.Rollouts[key].Running() {
+	for _, k := range r.kinds {
+		var ask []kinds.Live
+		for key := range waitedFor {
+			live := run.Index.ByName(key.Kind, key.Name)
+			if key.Kind == k.Name && k.Health != nil && live != nil && (r.touched[key] || f.Rollouts[key].Running()) {
+				ask = append(ask, *live)
+			}
+		}
+		if len(ask) == 0 {
 			continue
 		}
-		for _, k := range r.kinds {
-			live := run.Index.ByName(key.Kind, key.Name)
-			if k.Name != key.Kind || k.Health == nil || live == nil {
-				continue
-			}
-			switch health, err := k.Health(ctx, r.Engine, *live); {
+		healths, err := k.Health(ctx, r.Engine, ask)
+		for _, l := range ask {
+			key := v1.Key{Kind: k.Name, Name: l.Name}
+			switch h := healths[l.Name]; {
 			case err != nil:
 				f.NotReady[key] = err.Error()
-			case !health.Ready:
-				f.NotReady[key] = health.Why
+			case !h.Ready:
+				f.NotReady[key] = h.Why
 			default:
 				delete(r.touched, key)
 			}

@@ -3,6 +3,7 @@ package reconciler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -122,7 +123,7 @@ func (r *Reconciler) Plan(ctx context.Context) (*Run, error) {
 		return run, err
 	}
 	run.memory = run.found.Memory
-	if run.found.Sequence == 0 {
+	if run.found.Sequence == 0 && !r.Observe { // who only looks needs no key, and shows the same thing each time
 		if run.memory, err = state.New(run.Source); err != nil {
 			return run, err
 		}
@@ -213,7 +214,7 @@ func (l *Loop) reconcile(ctx context.Context) (runner.Result, error) {
 		return runner.Result{}, fmt.Errorf("looking at the swarm: %w", err)
 	}
 	l.engineCondition(nil)
-	l.Board.Revisions(run.Attempted.Hash, run.InForce.Hash, run.Problems, run.Notices)
+	l.Board.Revisions(run.Source, run.Attempted.Hash, run.InForce.Hash, run.Problems, run.Notices)
 	if !run.Usable() {
 		l.Board.Set(status.InSync, false, "NoRevision", "there is no revision without a problem to go by")
 		return runner.Result{}, nil
@@ -226,6 +227,8 @@ func (l *Loop) reconcile(ctx context.Context) (runner.Result, error) {
 	l.planConditions(run)
 	out, err := l.Apply(ctx, run, func(e apply.Event) { l.Board.Did(e.Step, e.Err, e.Warnings) })
 	switch {
+	case errors.Is(err, state.ErrConflict):
+		return runner.Result{RequeueAfter: time.Millisecond}, nil
 	case err != nil:
 		l.engineCondition(err)
 		return runner.Result{}, err

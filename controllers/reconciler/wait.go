@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -59,21 +60,22 @@ func (r *Reconciler) look(ctx context.Context, run *Run) ([]Progress, error) {
 		if err != nil {
 			return nil, err
 		}
-		byName := map[string]kinds.Live{}
-		for _, l := range lives {
-			byName[l.Name] = l
-		}
+		wanted := map[string]bool{}
 		for _, w := range run.Wants.States {
-			live, there := byName[w.Instance]
-			if w.Key.Kind != k.Name || !there {
-				continue
-			}
-			h, err := k.Health(ctx, r.Engine, live)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, Progress{w.Key, h})
+			wanted[w.Instance] = wanted[w.Instance] || w.Key.Kind == k.Name
+		}
+		lives = slices.DeleteFunc(lives, func(l kinds.Live) bool { return !wanted[l.Name] })
+		if len(lives) == 0 {
+			continue
+		}
+		healths, err := k.Health(ctx, r.Engine, lives)
+		if err != nil {
+			return nil, err
+		}
+		for name, h := range healths {
+			out = append(out, Progress{v1.Key{Kind: k.Name, Name: name}, h})
 		}
 	}
+	slices.SortFunc(out, func(a, b Progress) int { return a.Key.Compare(b.Key) })
 	return out, nil
 }

@@ -35,8 +35,10 @@ type Condition struct {
 
 // Report is the drift report.
 type Report struct {
-	Source string `json:"source"`
-	Mode   string `json:"mode"`
+	// Source is the name that owns the objects, Location where its manifests come from.
+	Source   string `json:"source"`
+	Location string `json:"location"`
+	Mode     string `json:"mode"`
 	// Revision is the newest seen, Applied the one in force.
 	Revision   string      `json:"revision"`
 	Applied    string      `json:"applied"`
@@ -97,8 +99,8 @@ type id struct {
 func idOf(key v1.Key, instance string, op diff.Op) id { return id{key, instance, op == diff.Remove} }
 
 // NewBoard makes a board.
-func NewBoard(source, mode string, m *Metrics, log logr.Logger, now func() time.Time) *Board {
-	return &Board{log: log, metrics: m, now: now, report: Report{Source: source, Mode: mode}, open: map[id]*Drift{}}
+func NewBoard(location, mode string, m *Metrics, log logr.Logger, now func() time.Time) *Board {
+	return &Board{log: log, metrics: m, now: now, report: Report{Location: location, Mode: mode}, open: map[id]*Drift{}}
 }
 
 // Report returns a copy of the report.
@@ -156,9 +158,10 @@ func (b *Board) Is(kind string) (Condition, bool) {
 }
 
 // Revisions notes which revision was seen and which is in force, and the problems that tell them apart.
-func (b *Board) Revisions(attempted, applied string, problems []v1.Problem, notices []string) {
+func (b *Board) Revisions(source, attempted, applied string, problems []v1.Problem, notices []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.report.Source = source
 	b.report.Revision, b.report.Applied, b.report.Problems, b.report.Notices = attempted, applied, problems, notices
 	b.metrics.setRevision("attempted", attempted)
 	b.metrics.setRevision("applied", applied)

@@ -10,26 +10,25 @@ import (
 
 // Text renders the plan for people: each step with its fields, both values, cause and cost; then what is left alone and
 // why. show decides how a value appears, so that secrets can be shown on a terminal whose user asked; nil hides them.
-func (p Plan) Text(show func(diff.Value) string) string {
+func (p Plan) Text(show func(diff.Value) string) string { return strings.Join(p.Blocks(show), "") }
+
+// Blocks are the parts of the text: one for each step, adoption and refusal.
+func (p Plan) Blocks(show func(diff.Value) string) []string {
 	if show == nil {
 		show = diff.Value.String
 	}
-	var b strings.Builder
+	var blocks []string
 	for _, s := range p.Steps {
-		fmt.Fprintf(&b, "%s %s%s  (%s)\n", s.Op, s.Key, instance(s.Instance, s.Key.Name), stepNote(s))
-		writeFields(&b, s.Op, s.Fields, show)
+		blocks = append(blocks, fmt.Sprintf("%s %s%s  (%s)\n", s.Op, s.Key, instance(s.Instance, s.Key.Name), stepNote(s))+fields(s.Op, s.Fields, show))
 	}
 	for _, a := range p.Adopted {
-		fmt.Fprintf(&b, "= %s  (equal to its manifest: taken over, nothing is written on it)\n", a.Key)
+		blocks = append(blocks, fmt.Sprintf("= %s  (equal to its manifest: taken over, nothing is written on it)\n", a.Key))
 	}
-	for i, r := range p.Refused {
-		if i == 0 && b.Len() > 0 {
-			b.WriteByte('\n')
-		}
-		fmt.Fprintf(&b, "! %s %s%s  (%s, %s) %s\n", r.Op, r.Key, instance(r.Instance, r.Key.Name), r.Guard, r.Class, r.Why)
-		writeFields(&b, r.Op, r.Fields, show)
+	for _, r := range p.Refused {
+		head := fmt.Sprintf("! %s %s%s  (%s, %s) %s\n", r.Op, r.Key, instance(r.Instance, r.Key.Name), r.Guard, r.Class, r.Why)
+		blocks = append(blocks, head+fields(r.Op, r.Fields, show))
 	}
-	return b.String()
+	return blocks
 }
 
 // Summary is one line: what would happen.
@@ -89,21 +88,23 @@ func stepNote(s Step) string {
 // longest is how much of a value one line shows.
 const longest = 120
 
-func writeFields(b *strings.Builder, op diff.Op, fields []diff.Field, show func(diff.Value) string) {
+func fields(op diff.Op, fields []diff.Field, show func(diff.Value) string) string {
+	var b strings.Builder
 	width := 0
 	for _, f := range fields {
 		width = max(width, utf8.RuneCountInString(f.Path))
 	}
 	for _, f := range fields {
-		fmt.Fprintf(b, "    %-*s  ", min(width, 60), f.Path)
+		fmt.Fprintf(&b, "    %-*s  ", min(width, 60), f.Path)
 		if op == diff.Create {
 			b.WriteString(short(show(f.Want)))
 		} else {
-			fmt.Fprintf(b, "%s → %s", short(show(f.Have)), short(want(f, show)))
-			fmt.Fprintf(b, "  (%s%s)", doing(f), f.Effect)
+			fmt.Fprintf(&b, "%s → %s", short(show(f.Have)), short(want(f, show)))
+			fmt.Fprintf(&b, "  (%s%s)", doing(f), f.Effect)
 		}
 		b.WriteByte('\n')
 	}
+	return b.String()
 }
 
 // want says that a hidden value changed where both sides would read the same.

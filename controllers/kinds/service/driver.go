@@ -30,55 +30,33 @@ func list(ctx context.Context, c *engine.Client) ([]kinds.Live, error) {
 }
 
 func create(ctx context.Context, env kinds.Env, want *diff.State) (kinds.Result, error) {
-	w := want.Value.(*v1.Service)
-	spec := swarm.ServiceSpec{
-		Annotations:  swarm.Annotations{Name: want.Instance, Labels: kinds.Labels(w.Metadata.Labels, env.Owner(want.Key), diff.NewApplied(want.Leaves).String())},
-		EndpointSpec: &swarm.EndpointSpec{Mode: swarm.ResolutionModeVIP}, // as the docker CLI does
-	}
-	if err := overlay(&spec, &w.Spec, stated(want), env.Index, env.ID); err != nil {
-		return kinds.Result{}, fmt.Errorf("creating %s: %w", want.Key, err)
-	}
-	var warnings []string
-	auth, err := pin(ctx, env, &spec, w.Spec.Image, &warnings)
+	spec, err := fresh(want, env.Owner(want.Key), env.Index, env.ID)
 	if err != nil {
 		return kinds.Result{}, fmt.Errorf("creating %s: %w", want.Key, err)
 	}
-	made, err := env.Engine.ServiceCreate(ctx, spec, auth)
+	var warnings []string
+	auth, err := pin(ctx, env, spec, want.Value.(*v1.Service).Spec.Image, &warnings)
+	if err != nil {
+		return kinds.Result{}, fmt.Errorf("creating %s: %w", want.Key, err)
+	}
+	made, err := env.Engine.ServiceCreate(ctx, *spec, auth)
 	if err != nil {
 		return kinds.Result{}, fmt.Errorf("creating %s: %w", want.Key, err)
 	}
 	return kinds.Result{ID: made.ID, Warnings: append(warnings, made.Warnings...)}, nil
 }
 
-// stated are the paths that a new service is written with. What is not stated stays absent, so that the engine's
-// defaults are in force and the spec is the one that the docker CLI would send.
-func stated(want *diff.State) diff.Paths {
-	var fields []diff.Field
-	for _, l := range want.Leaves {
-		if l.Stated {
-			fields = append(fields, diff.Field{Path: l.Path})
-		}
-	}
-	return diff.NewPaths(fields)
-}
-
 // update overlays what differs on the spec that was read, with its version: another writer in between makes it stale.
 func update(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 	live := raw(s.Change.Have.Value.(kinds.Live))
-	spec, err := copySpec(&live.Spec)
+	spec, err := changed(s, env.Owner(s.Key), env.Index, env.ID)
 	if err != nil {
 		return kinds.Result{}, fmt.Errorf("updating %s: %w", s.Key, err)
 	}
-	w := s.Change.Want.Value.(*v1.Service)
-	changed := diff.NewPaths(s.Fields)
-	if err := overlay(spec, &w.Spec, changed, env.Index, env.ID); err != nil {
-		return kinds.Result{}, fmt.Errorf("updating %s: %w", s.Key, err)
-	}
-	spec.Labels = kinds.OverlayLabels(spec.Labels, w.Metadata.Labels, s.Fields, env.Owner(s.Key), diff.NewApplied(s.Change.Want.Leaves).String())
 	u := engine.ServiceUpdate{Version: live.Version}
 	var warnings []string
-	if changed.Has("spec.image") {
-		if u.Auth, err = pin(ctx, env, spec, w.Spec.Image, &warnings); err != nil {
+	if diff.NewPaths(s.Fields).Has("spec.image") {
+		if u.Auth, err = pin(ctx, env, spec, s.Change.Want.Value.(*v1.Service).Spec.Image, &warnings); err != nil {
 			return kinds.Result{}, fmt.Errorf("updating %s: %w", s.Key, err)
 		}
 	}
@@ -90,16 +68,12 @@ func update(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, erro
 	return kinds.Result{ID: live.ID, Warnings: append(warnings, done.Warnings...)}, nil
 }
 
-// pin puts the image into the spec with the digest that its registry knows, and the platforms that it runs on, as
+// pin puts the digest that its registry knows of the image into the spec, and the platforms that it runs on, as
 // docker service create does. A registry that does not answer is a warning there and here: nodes may have the image.
 func pin(ctx context.Context, env kinds.Env, spec *swarm.ServiceSpec, image string, warnings *[]string) (engine.RegistryAuth, error) {
-	auth, err := env.Engine.Auth(image)
+	auth, err := env.Resolve.Auth(image)
 	if err != nil {
 		return engine.RegistryAuth{}, err
-	}
-	spec.TaskTemplate.ContainerSpec.Image = image
-	if p := spec.TaskTemplate.Placement; p != nil {
-		p.Platforms = nil // the old image's
 	}
 	resolved, err := env.Resolve.Resolve(ctx, image)
 	if err != nil {

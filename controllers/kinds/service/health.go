@@ -19,13 +19,30 @@ import (
 // be bad luck, such as a node that went away.
 const failuresToGiveUp = 3
 
-// health says whether a service does what its spec asks.
-func health(ctx context.Context, c *engine.Client, l kinds.Live) (kinds.Health, error) {
-	tasks, err := c.TaskList(ctx, client.TaskListOptions{Filters: client.Filters{}.Add("service", l.ID)})
-	if err != nil {
-		return kinds.Health{}, fmt.Errorf("listing the tasks of service %s: %w", l.Name, err)
+// someServices is up to how many services their tasks are asked for by name; of more, all tasks are listed.
+const someServices = 20
+
+// health says whether services do what their specs ask.
+func health(ctx context.Context, c *engine.Client, lives []kinds.Live) (map[string]kinds.Health, error) {
+	filters := client.Filters{}
+	if len(lives) <= someServices {
+		for _, l := range lives {
+			filters = filters.Add("service", l.ID)
+		}
 	}
-	return judge(raw(l), tasks.Items), nil
+	tasks, err := c.TaskList(ctx, client.TaskListOptions{Filters: filters})
+	if err != nil {
+		return nil, fmt.Errorf("listing tasks: %w", err)
+	}
+	byService := map[string][]swarm.Task{}
+	for _, t := range tasks.Items {
+		byService[t.ServiceID] = append(byService[t.ServiceID], t)
+	}
+	out := make(map[string]kinds.Health, len(lives))
+	for _, l := range lives {
+		out[l.Name] = judge(raw(l), byService[l.ID])
+	}
+	return out, nil
 }
 
 // judge is pure: a service and its tasks.

@@ -82,13 +82,13 @@ func readContainer(c *swarm.ContainerSpec, s *v1.ServiceSpec) {
 	}
 	for _, r := range c.Configs {
 		if r.File != nil { // others are credential specs, which manifests do not carry yet
-			mode := v1.FileMode(r.File.Mode.Perm())
+			mode := v1.FileMode(r.File.Mode)
 			s.Configs = append(s.Configs, v1.ConfigMount{Source: r.ConfigName, Target: r.File.Name, UID: r.File.UID, GID: r.File.GID, Mode: &mode})
 		}
 	}
 	for _, r := range c.Secrets {
 		if r.File != nil {
-			mode := v1.FileMode(r.File.Mode.Perm())
+			mode := v1.FileMode(r.File.Mode)
 			s.Secrets = append(s.Secrets, v1.SecretMount{Source: r.SecretName, Target: r.File.Name, UID: r.File.UID, GID: r.File.GID, Mode: &mode})
 		}
 	}

@@ -23,7 +23,7 @@ type ids func(kind, name string) (string, error)
 // overlay changes in spec only the leaves that differ, and nothing else: what manifests cannot state stays, and so does
 // every form ({} or absent, an order) that means the same to a reader and something else to SwarmKit.
 //
-// A group that is absent and has to be made is filled with the whole of want, because zero is not always the default.
+// A group that is absent and has to be made is filled with its defaults first, because zero is not always the default.
 // The image is the caller's: it may need a registry.
 func overlay(spec *swarm.ServiceSpec, want *v1.ServiceSpec, ch diff.Paths, ix names, id ids) error {
 	overlayMode(spec, want, ch)
@@ -159,19 +159,21 @@ func overlayHealth(c *swarm.ContainerSpec, want *v1.Healthcheck, ch diff.Paths) 
 		return
 	}
 	if want == nil {
-		c.Healthcheck = nil
-		return
+		want = &v1.Healthcheck{}
 	}
-	if c.Healthcheck == nil {
-		c.Healthcheck, ch = &container.HealthConfig{}, diff.AllPaths()
+	h := &container.HealthConfig{}
+	if c.Healthcheck != nil {
+		*h = *c.Healthcheck
 	}
-	h := c.Healthcheck
 	set(&h.Test, []string(want.Test), ch, at+".test")
 	set(&h.Interval, time.Duration(want.Interval), ch, at+".interval")
 	set(&h.Timeout, time.Duration(want.Timeout), ch, at+".timeout")
 	set(&h.StartPeriod, time.Duration(want.StartPeriod), ch, at+".startPeriod")
 	set(&h.StartInterval, time.Duration(want.StartInterval), ch, at+".startInterval")
 	set(&h.Retries, int(want.Retries), ch, at+".retries")
+	if c.Healthcheck = h; len(h.Test) == 0 && h.Interval == 0 && h.Timeout == 0 && h.StartPeriod == 0 && h.StartInterval == 0 && h.Retries == 0 {
+		c.Healthcheck = nil
+	}
 }
 
 // overlayList replaces, removes and appends only the elements of which a leaf differs, and keeps the live order.
@@ -243,13 +245,15 @@ func patchMount(m mount.Mount, w v1.Mount, ch diff.Paths, at string) mount.Mount
 		if m.TmpfsOptions != nil {
 			options = *m.TmpfsOptions
 		}
-		options.SizeBytes, options.Mode = 0, 0
+		size, mode := int64(0), os.FileMode(0)
 		if w.Tmpfs != nil {
-			options.SizeBytes = int64(w.Tmpfs.Size)
+			size = int64(w.Tmpfs.Size)
 			if w.Tmpfs.Mode != nil {
-				options.Mode = os.FileMode(*w.Tmpfs.Mode)
+				mode = os.FileMode(*w.Tmpfs.Mode)
 			}
 		}
+		set(&options.SizeBytes, size, ch, at+".tmpfs.size")
+		set(&options.Mode, mode, ch, at+".tmpfs.mode")
 		m.TmpfsOptions = &options
 	}
 	return m
@@ -273,7 +277,7 @@ func overlayFiles(c *swarm.ContainerSpec, want *v1.ServiceSpec, ch diff.Paths, i
 				files = append(files, r)
 			}
 		}
-		files = overlayList(files, want.Configs, "spec.configs", ch, func(r *swarm.ConfigReference) string { return r.File.Name }, v1.ConfigMount.ListKey,
+		files = overlayList(files, want.Configs, "spec.configs", ch, func(r *swarm.ConfigReference) string { return v1.ConfigMount{Target: r.File.Name}.ListKey() }, v1.ConfigMount.ListKey,
 			func(r *swarm.ConfigReference, w v1.ConfigMount, ch diff.Paths, at string) *swarm.ConfigReference {
 				out := swarm.ConfigReference{File: &swarm.ConfigReferenceFileTarget{Name: w.Target}}
 				if r != nil {
@@ -296,7 +300,7 @@ func overlayFiles(c *swarm.ContainerSpec, want *v1.ServiceSpec, ch diff.Paths, i
 				if r.File == nil {
 					return ""
 				}
-				return r.File.Name
+				return v1.SecretMount{Target: r.File.Name}.ListKey()
 			}, v1.SecretMount.ListKey,
 			func(r *swarm.SecretReference, w v1.SecretMount, ch diff.Paths, at string) *swarm.SecretReference {
 				out := swarm.SecretReference{File: &swarm.SecretReferenceFileTarget{Name: w.Target}}
@@ -318,20 +322,29 @@ func overlayFiles(c *swarm.ContainerSpec, want *v1.ServiceSpec, ch diff.Paths, i
 
 func overlayTask(t *swarm.TaskSpec, want *v1.ServiceSpec, ch diff.Paths, ix names, id ids) error {
 	overlayResources(t, want.Resources, ch)
-	overlayRestart(t, want.RestartPolicy, ch)
+	overlayRestart(t, want.RestartPolicy, want.Mode, ch)
 	overlayPlacement(t, want.Placement, ch)
-	if ch.Any("spec.logging") {
-		if want.Logging == nil {
-			t.LogDriver = nil
-		} else {
-			if t.LogDriver == nil {
-				t.LogDriver = &swarm.Driver{}
-			}
-			set(&t.LogDriver.Name, want.Logging.Driver, ch, "spec.logging.driver")
-			t.LogDriver.Options = overlayMap(t.LogDriver.Options, want.Logging.Options, "spec.logging.options", ch)
-		}
-	}
+	overlayLogging(t, want.Logging, ch)
 	return overlayNetworks(t, want.Networks, ch, ix, id)
+}
+
+func overlayLogging(t *swarm.TaskSpec, want *v1.Logging, ch diff.Paths) {
+	const at = "spec.logging"
+	if !ch.Any(at) {
+		return
+	}
+	if want == nil {
+		want = &v1.Logging{}
+	}
+	d := &swarm.Driver{}
+	if t.LogDriver != nil {
+		*d = *t.LogDriver
+	}
+	set(&d.Name, want.Driver, ch, at+".driver")
+	d.Options = overlayMap(d.Options, want.Options, at+".options", ch)
+	if t.LogDriver = d; d.Name == "" && len(d.Options) == 0 {
+		t.LogDriver = nil
+	}
 }
 
 func overlayNetworks(t *swarm.TaskSpec, want []v1.NetworkAttachment, ch diff.Paths, ix names, id ids) error {
@@ -378,15 +391,26 @@ func overlayResources(t *swarm.TaskSpec, want *v1.Resources, ch diff.Paths) {
 	}
 }
 
-func overlayRestart(t *swarm.TaskSpec, want *v1.RestartPolicy, ch diff.Paths) {
-	const at = "spec.restartPolicy"
-	if !ch.Any(at) {
+func overlayRestart(t *swarm.TaskSpec, want *v1.RestartPolicy, mode string, ch diff.Paths) {
+	if !ch.Any("spec.restartPolicy") {
 		return
 	}
 	if t.RestartPolicy == nil {
-		t.RestartPolicy, ch = &swarm.RestartPolicy{}, diff.AllPaths()
+		t.RestartPolicy = &swarm.RestartPolicy{}
+		patchRestart(t.RestartPolicy, defaultsOf(mode).RestartPolicy, diff.AllPaths())
 	}
-	r := t.RestartPolicy
+	patchRestart(t.RestartPolicy, want, ch)
+}
+
+// defaultsOf is what is in force where nothing is stated: what a group is filled with that has to be made.
+func defaultsOf(mode string) *v1.ServiceSpec {
+	s := v1.Service{Spec: v1.ServiceSpec{Mode: mode}}
+	s.Default()
+	return &s.Spec
+}
+
+func patchRestart(r *swarm.RestartPolicy, want *v1.RestartPolicy, ch diff.Paths) {
+	const at = "spec.restartPolicy"
 	set(&r.Condition, swarm.RestartPolicyCondition(want.Condition), ch, at+".condition")
 	set(&r.Delay, (*time.Duration)(want.Delay), ch, at+".delay")
 	if ch.Has(at + ".maxAttempts") {
@@ -462,17 +486,23 @@ func overlayUpdate(u **swarm.UpdateConfig, want *v1.UpdateConfig, at string, ch 
 	if !ch.Any(at) || want == nil {
 		return
 	}
-	if *u == nil {
-		*u, ch = &swarm.UpdateConfig{}, diff.AllPaths()
+	c := swarm.UpdateConfig{}
+	if *u != nil {
+		c = **u
+	} else {
+		patchUpdate(&c, defaultsOf(v1.ModeReplicated).UpdateConfig, at, diff.AllPaths())
 	}
-	c := **u
+	patchUpdate(&c, want, at, ch)
+	*u = &c
+}
+
+func patchUpdate(c *swarm.UpdateConfig, want *v1.UpdateConfig, at string, ch diff.Paths) {
 	set(&c.Parallelism, *want.Parallelism, ch, at+".parallelism")
 	set(&c.Delay, time.Duration(want.Delay), ch, at+".delay")
 	set(&c.FailureAction, swarm.FailureAction(want.FailureAction), ch, at+".failureAction")
 	set(&c.Monitor, time.Duration(want.Monitor), ch, at+".monitor")
 	set(&c.MaxFailureRatio, float32(want.MaxFailureRatio), ch, at+".maxFailureRatio")
 	set(&c.Order, swarm.UpdateOrder(want.Order), ch, at+".order")
-	*u = &c
 }
 
 // copySpec copies through JSON: what was read must stay as it was read, whatever the overlay does.

@@ -1,0 +1,168 @@
+package service
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/moby/moby/api/types/swarm"
+	swarmapi "github.com/moby/swarmkit/v2/api"
+	"github.com/moby/swarmkit/v2/manager/orchestrator"
+	"pgregory.net/rapid"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/test/generate"
+)
+
+// What is created is what was wanted, whatever the engine makes of the spec on its way there and back.
+func createdIsWanted(t *rapid.T) {
+	s := generate.Service(t, "web")
+	if ps := s.Validate(); len(ps) > 0 {
+		t.Fatalf("the generator made an invalid service: %v", ps)
+	}
+	sent := createdFrom(t, s)
+	noDifference(t, sent, wantOf(s))
+	noDifference(t, returned(t, sent), wantOf(s))
+}
+
+func TestCreatedIsWanted(t *testing.T) { rapid.Check(t, createdIsWanted) }
+func FuzzCreatedIsWanted(f *testing.F) { generate.Fuzz(f, createdIsWanted) }
+
+// pair makes two services of one mode, a mode being the one thing that cannot change.
+func pair(t *rapid.T) (before, after *v1.Service) {
+	mode := rapid.SampledFrom(generate.Modes).Draw(t, "mode")
+	return generate.ServiceOf(t, "web", mode), generate.ServiceOf(t, "web", mode)
+}
+
+// What is updated is what was wanted: one update brings any service to any other of its mode.
+func updatedIsWanted(t *rapid.T) {
+	before, after := pair(t)
+	live, want := returned(t, createdFrom(t, before)), wantOf(after)
+	sent, fields := updated(t, live, want)
+	if sent == nil {
+		return
+	}
+	if sent.Mode == (swarm.ServiceMode{}) {
+		t.Fatalf("an update without a mode means one replica")
+	}
+	noDifference(t, sent, want)
+	noDifference(t, returned(t, sent), want)
+	if again, left := updated(t, returned(t, sent), want); again != nil {
+		t.Fatalf("a second update would write:\n%s", listed(left))
+	}
+	costs(t, live, sent, fields)
+}
+
+func TestUpdatedIsWanted(t *testing.T) { rapid.Check(t, updatedIsWanted) }
+func FuzzUpdatedIsWanted(f *testing.F) { generate.Fuzz(f, updatedIsWanted) }
+
+// costs holds the effects of the rules against SwarmKit's own test of whether tasks must be replaced.
+func costs(t tb, live, sent *swarm.ServiceSpec, fields []diff.Field) {
+	t.Helper()
+	was, is := grpc(t, live), grpc(t, sent)
+	task := &swarmapi.Task{Spec: was.Task, Endpoint: &swarmapi.Endpoint{Spec: was.Endpoint}, DesiredState: swarmapi.TaskStateRunning, Status: swarmapi.TaskStatus{State: swarmapi.TaskStateRunning}}
+	dirty := orchestrator.IsTaskDirty(&swarmapi.Service{Spec: *is}, task, nil)
+	restarts := slices.ContainsFunc(fields, func(f diff.Field) bool { return f.Effect == diff.RestartsTasks })
+	if dirty && !restarts {
+		t.Fatalf("SwarmKit replaces the tasks and the plan does not say so:\n%s", listed(fields))
+	}
+	if restarts && !dirty {
+		t.Fatalf("the plan says that tasks are replaced and SwarmKit keeps them:\n%s", listed(fields))
+	}
+}
+
+// Some fields may be left out of an update: ignored ones, and those that a hand changed where that is only reported.
+// Then what is written is what was asked, and what was left out stays as it was.
+func partOfUpdate(t *rapid.T) {
+	before, after := pair(t)
+	live, want := returned(t, createdFrom(t, before)), wantOf(after)
+	have := haveOf(live)
+	fields := diff.DifferingFields(have, want, rules)
+	if len(fields) == 0 {
+		return
+	}
+	written := subset(t, fields, have, want)
+	sent := overlaid(t, have, want, written)
+	if len(written) == 0 {
+		sent.Labels = live.Labels // the operator's own are written with any change, and a plan has no step without one
+		if !reflect.DeepEqual(sent, live) {
+			t.Fatalf("nothing was to be written: %s\nbecame %s", pretty(live), pretty(sent))
+		}
+	}
+	chosen := diff.NewPaths(written)
+	is := haveOf(returned(t, sent))
+	for _, f := range diff.DifferingFields(is, want, rules) {
+		if chosen.Has(f.Path) {
+			t.Fatalf("%s was to be written and still differs: %q, want %q\nwritten:\n%s", f.Path, f.Have.Reveal(), f.Want.Reveal(), listed(written))
+		}
+	}
+	twice := !unique(live.EndpointSpec.Ports, func(p swarm.PortConfig) string { return v1.Port{Target: p.TargetPort, Protocol: string(p.Protocol)}.ListKey() }) ||
+		!unique(after.Spec.Ports, v1.Port.ListKey)
+	for _, f := range exact(is, &diff.State{Key: want.Key, Leaves: have.Leaves}) {
+		if twice && strings.HasPrefix(f.Path, "spec.ports[") {
+			continue // the list is made anew
+		}
+		if i := strings.LastIndexByte(f.Path, ']'); i > 0 && chosen.Has(f.Path[:i+1]+".target") {
+			continue // it goes with its element
+		}
+		if !chosen.Has(f.Path) && !strings.HasPrefix(f.Path, `metadata.labels["`+v1.LabelPrefix) {
+			t.Fatalf("%s was not to be written and became %q from %q\nwritten:\n%s\nlive: %s\nsent: %s", f.Path, f.Have.Reveal(), f.Want.Reveal(), listed(written), pretty(live), pretty(sent))
+		}
+	}
+}
+
+// exact compares every leaf by its text.
+func exact(have, want *diff.State) []diff.Field {
+	blunt := diff.Rules{}
+	for typ, r := range rules {
+		blunt[typ] = diff.Rule{Effect: r.Effect}
+	}
+	return diff.DifferingFields(have, want, blunt)
+}
+
+// subset chooses fields. Elements of lists come and go as a whole.
+func subset(t *rapid.T, fields []diff.Field, have, want *diff.State) []diff.Field {
+	var out []diff.Field
+	groups := map[string]bool{}
+	for _, f := range fields {
+		group := f.Path
+		if i := strings.LastIndexByte(f.Path, ']'); i >= 0 && !strings.HasPrefix(f.Path, "metadata.") && !strings.HasSuffix(f.Path, "]") {
+			group = f.Path[:i+1]
+			_, both := have.Leaf(group + ".target")
+			_, wanted := want.Leaf(group + ".target")
+			typ, changes := have.Leaf(group + ".type")
+			next, _ := want.Leaf(group + ".type")
+			if both && wanted && (!changes || typ.Text == next.Text) {
+				group = f.Path
+			}
+		}
+		if strings.HasPrefix(f.Path, "spec.ports[") {
+			group = "spec.ports" // one container port published twice is replaced as a whole
+		}
+		if _, known := groups[group]; !known {
+			groups[group] = rapid.Bool().Draw(t, "write "+group)
+		}
+		if groups[group] {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func TestPartOfUpdate(t *testing.T) { rapid.Check(t, partOfUpdate) }
+func FuzzPartOfUpdate(f *testing.F) { generate.Fuzz(f, partOfUpdate) }
+
+// A normal form is its own normal form, and reading what was read changes nothing.
+func readIsNormal(t *rapid.T) {
+	live := returned(t, createdFrom(t, generate.Service(t, "web")))
+	first := read(live, directory{})
+	again := first.Copy().(*v1.Service)
+	again.Default()
+	if !reflect.DeepEqual(diff.Flatten(first), diff.Flatten(again)) {
+		t.Fatalf("Default changes a normal form: %s\n%s", pretty(first), pretty(again))
+	}
+}
+
+func TestReadIsNormal(t *testing.T) { rapid.Check(t, readIsNormal) }

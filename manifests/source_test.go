@@ -1,0 +1,705 @@
+package manifests_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/manifests"
+)
+
+// Each case is a source as txtar, whose last file, problems, is what Load must say of it. $H stands for the line of apiVersion.
+func TestLoad(t *testing.T) {
+	for _, c := range []struct{ name, source string }{
+		// What is a manifest.
+		{"names of files", `
+-- a.yaml --
+$H
+kind: Network
+metadata: {name: a}
+-- deep/er/b.yml --
+$H
+kind: Network
+metadata: {name: b}
+-- c.json --
+{
+-- README.md --
+a: [
+-- .github/workflows/ci.yaml --
+on: push
+-- .hidden.yaml --
+on: push
+-- problems --
+`},
+		{"no manifests", `
+-- README.md --
+-- empty.yaml --
+# only a comment
+---
+---
+# and another
+-- problems --
+no manifests below .: refused, an empty source would remove everything
+`},
+		{"empty documents", `
+-- a.yaml --
+# a comment
+---
+$H
+kind: Network
+metadata: {name: a}
+---
+---
+# nothing
+---
+null
+...
+---
+$H
+kind: Network
+metadata: {name: b}
+...
+-- problems --
+`},
+		{"neither apiVersion nor kind", `
+-- compose.yaml --
+services: {web: {image: nginx}}
+-- list.yaml --
+- a
+-- text.yaml --
+just text
+-- problems --
+compose.yaml:1: is not a manifest: it has neither apiVersion (swarm-operator.io/v1) nor kind; a file that is no manifest belongs into .swarmoperatorignore
+list.yaml:1: is not a manifest: a mapping with apiVersion, kind, metadata and spec is expected; found a list; a file that is no manifest belongs into .swarmoperatorignore
+text.yaml:1: is not a manifest: a mapping with apiVersion, kind, metadata and spec is expected; found a string; a file that is no manifest belongs into .swarmoperatorignore
+`},
+		{"another apiVersion", `
+-- a.yaml --
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+---
+kind: Service
+metadata: {name: web}
+---
+apiVersion: swarm-operator.io/v2
+kind: Service
+---
+apiVersion: 1
+kind: Service
+-- problems --
+a.yaml:1: Deployment/web: apiVersion is apps/v1; only swarm-operator.io/v1 is read; a file that is no manifest belongs into .swarmoperatorignore
+a.yaml:5: Service/web: apiVersion is missing; it must be swarm-operator.io/v1
+a.yaml:8: apiVersion is swarm-operator.io/v2; only swarm-operator.io/v1 is read; a file that is no manifest belongs into .swarmoperatorignore
+a.yaml:11: apiVersion is 1; only swarm-operator.io/v1 is read; a file that is no manifest belongs into .swarmoperatorignore
+`},
+		{"kind", `
+-- a.yaml --
+$H
+metadata: {name: web}
+---
+$H
+kind: Servce
+metadata: {name: web}
+---
+$H
+kind: [Service]
+metadata: {name: web}
+---
+$H
+kind: Zebra
+-- problems --
+a.yaml:1: kind is missing; it must be one of Config, Network, Secret, Service
+a.yaml:5: Servce/web: kind Servce is not known; it must be one of Config, Network, Secret, Service; did you mean Service?
+a.yaml:9: kind "" is not known; it must be one of Config, Network, Secret, Service
+a.yaml:13: kind Zebra is not known; it must be one of Config, Network, Secret, Service
+`},
+		{"name", `
+-- a.yaml --
+$H
+kind: Network
+---
+$H
+kind: Network
+metadata: {name: 5}
+---
+$H
+kind: Network
+metadata: {name: "a b"}
+-- problems --
+a.yaml:1: metadata.name: is missing
+a.yaml:6: metadata.name: 5 is a number; quote it
+a.yaml:10: Network/a b: metadata.name: "a b" may hold only letters, digits, - and _, not at the ends
+`},
+		{"top level", `
+-- a.yaml --
+$H
+kind: Network
+metadata: {name: a}
+specs: {internal: true}
+labels: {a: b}
+status: {}
+policy: {adopt: sometimes, dependOn: []}
+-- problems --
+a.yaml:4: Network/a: specs: unknown field; did you mean spec?
+a.yaml:5: Network/a: labels: unknown field here; did you mean metadata.labels?
+a.yaml:6: Network/a: status: unknown field; known are apiVersion, kind, metadata, policy, spec
+a.yaml:7: Network/a: policy.adopt: "sometimes" is not one of never, ifIdentical, takeover
+a.yaml:7: Network/a: policy.dependOn: unknown field; did you mean dependsOn?
+`},
+
+		// Syntax: a broken document hides nothing of the others.
+		{"syntax", `
+-- a.yaml --
+$H
+kind: Network
+metadata: {name: a
+---
+$H
+kind: Network
+metadata: {name: b}
+spec: {intrnal: true}
+-- b.yaml --
+$H
+kind: Network
+ metadata: {name: c}
+-- c.yaml --
+$H
+kind: Network
+metadata: {name: d}
+spec:
+	internal: true
+-- d.yaml --
+$H
+kind: Network
+metadata: {name: e}
+spec:
+  driver: a: b
+-- e.yaml --
+$H
+kind: "Network
+-- problems --
+a.yaml:3: is not valid YAML: a mapping in braces is not closed, or a comma is missing
+a.yaml:8: Network/b: spec.intrnal: unknown field; did you mean internal?
+b.yaml:3: is not valid YAML: a key: value is not possible here; is a line indented wrongly, or a value with a colon not quoted?
+c.yaml:5: is not valid YAML: a value begins with a tab, @, ` + "`" + ` or %; quote it, and indent with spaces
+d.yaml:5: is not valid YAML: a key: value is not possible here; is a line indented wrongly, or a value with a colon not quoted?
+e.yaml:2: is not valid YAML: a quote is not closed
+`},
+
+		// Two of one name.
+		{"twice", `
+-- a.yaml --
+$H
+kind: Network
+metadata: {name: a}
+---
+$H
+kind: Config
+metadata: {name: a}
+spec: {data: x}
+-- b.yaml --
+$H
+kind: Network
+metadata:
+  name: a
+-- problems --
+b.yaml:4: Network/a: metadata.name: is stated twice: also in a.yaml:3
+`},
+
+		// References.
+		{"references", `
+-- a.yaml --
+$H
+kind: Service
+metadata: {name: web}
+spec:
+  image: nginx
+  networks: [frnt, {name: back}]
+  configs: [{source: conf}]
+  secrets: [pasword]
+policy: {dependsOn: [Service/db, Servce/web, Volume/x, db]}
+-- b.yaml --
+$H
+kind: Network
+metadata: {name: front}
+---
+$H
+kind: Secret
+metadata: {name: password}
+spec: {external: true}
+-- problems --
+a.yaml:6: Service/web: spec.networks[0].name: there is no manifest of Network/frnt; did you mean front?
+a.yaml:6: Service/web: spec.networks[1].name: there is no manifest of Network/back
+a.yaml:7: Service/web: spec.configs[0].source: there is no manifest of Config/conf
+a.yaml:8: Service/web: spec.secrets[0].source: there is no manifest of Secret/pasword; did you mean password?
+a.yaml:9: Service/web: policy.dependsOn[0]: there is no manifest of Service/db
+a.yaml:9: Service/web: policy.dependsOn[1]: Servce/web: kind Servce is not known; did you mean Service?
+a.yaml:9: Service/web: policy.dependsOn[2]: Volume/x: kind Volume is not known
+a.yaml:9: Service/web: policy.dependsOn[3]: "db" is not of the form Kind/name
+`},
+		{"references to what could not be read are not known to be broken", `
+-- a.yaml --
+$H
+kind: Service
+metadata: {name: web}
+spec: {image: nginx, networks: [front, back, side]}
+-- b.yaml --
+$H
+kind: Network
+metadata: {name: front
+---
+apiVersion: other/v1
+kind: Network
+metadata: {name: back}
+-- problems --
+a.yaml:4: Service/web: spec.networks[2].name: there is no manifest of Network/side
+b.yaml:3: is not valid YAML: a mapping in braces is not closed, or a comma is missing
+b.yaml:5: Network/back: apiVersion is other/v1; only swarm-operator.io/v1 is read; a file that is no manifest belongs into .swarmoperatorignore
+`},
+		{"references to what has problems of its own", `
+-- a.yaml --
+$H
+kind: Service
+metadata: {name: web}
+spec: {image: nginx, networks: [front]}
+-- b.yaml --
+$H
+kind: Network
+metadata: {name: front}
+spec: {driver: 5}
+-- problems --
+b.yaml:4: Network/front: spec.driver: 5 is a number; quote it
+`},
+		{"cycles", `
+-- a.yaml --
+$H
+kind: Service
+metadata: {name: a}
+spec: {image: x, networks: [net]}
+policy: {dependsOn: [Service/b]}
+---
+$H
+kind: Service
+metadata: {name: b}
+spec: {image: x}
+policy: {dependsOn: [Service/c, Service/d]}
+---
+$H
+kind: Service
+metadata: {name: c}
+spec: {image: x}
+policy: {dependsOn: [Service/a]}
+---
+$H
+kind: Service
+metadata: {name: d}
+spec: {image: x}
+policy: {dependsOn: [Service/d]}
+---
+$H
+kind: Network
+metadata: {name: net}
+policy: {dependsOn: [Service/a]}
+-- problems --
+a.yaml:4: Service/a: spec.networks[0].name: closes a cycle: Network/net → Service/a → Network/net
+a.yaml:17: Service/c: policy.dependsOn[0]: closes a cycle: Service/a → Service/b → Service/c → Service/a
+a.yaml:23: Service/d: policy.dependsOn[0]: an object cannot depend on itself
+`},
+
+		// Ports.
+		{"ports", `
+-- a.yaml --
+$H
+kind: Service
+metadata: {name: a}
+spec: {image: x, ports: [{target: 80, published: 80}, {target: 53, published: 53, protocol: udp}, {target: 1}]}
+---
+$H
+kind: Service
+metadata: {name: b}
+spec:
+  image: x
+  ports:
+  - {target: 80, published: 80, mode: host}
+  - {target: 53, published: 53}
+  - {target: 1}
+---
+$H
+kind: Service
+metadata: {name: c}
+spec:
+  image: x
+  ports:
+  - {target: 8080, published: 80, mode: ingress, protocol: tcp}
+-- problems --
+a.yaml:22: Service/c: spec.ports[0].published: 80/tcp is published by Service/a too (a.yaml:1)
+`},
+
+		// Files that are ignored.
+		{"ignore", `
+-- .swarmoperatorignore --
+# comments, blank lines and patterns as in .gitignore
+
+compose*.yaml
+/charts/
+tests/**/broken
+*.tmpl.yaml
+!keep.tmpl.yaml
+-- compose.prod.yaml --
+x: [
+-- charts/templates/a.yaml --
+x: [
+-- tests/a/b/broken/c.yaml --
+x: [
+-- sub/charts/a.yaml --
+$H
+kind: Network
+metadata: {name: a}
+-- keep.tmpl.yaml --
+x: [
+-- drop.tmpl.yaml --
+x: [
+-- problems --
+keep.tmpl.yaml:1: is not valid YAML: a value is expected
+`},
+		{"a submodule's or a chart's directory may be named like a file", `
+-- x.yaml/y.yaml --
+$H
+kind: Network
+metadata: {name: a}
+-- problems --
+x.yaml: is a directory, although it is named like a manifest
+`},
+
+		// Content.
+		{"content", `
+-- a/config.yaml --
+$H
+kind: Config
+metadata: {name: a}
+spec: {file: files/nginx.yaml}
+---
+$H
+kind: Secret
+metadata: {name: b}
+spec: {file: ../shared/pass.txt}
+---
+$H
+kind: Config
+metadata: {name: c}
+spec: {file: ./files/../files//manifest.yaml}
+-- a/files/nginx.yaml --
+{{ not: yaml
+-- a/files/manifest.yaml --
+apiVersion: apps/v1
+-- shared/pass.txt --
+s3cr3t
+-- problems --
+`},
+		{"content that is not there", `
+-- a/config.yaml --
+$H
+kind: Config
+metadata: {name: a}
+spec: {file: files/ngin.conf}
+---
+$H
+kind: Config
+metadata: {name: b}
+spec: {file: fils/nginx.conf}
+---
+$H
+kind: Config
+metadata: {name: c}
+spec: {file: files}
+---
+$H
+kind: Config
+metadata: {name: d}
+spec: {file: files/nginx.conf/x}
+---
+$H
+kind: Config
+metadata: {name: e}
+spec: {file: empty}
+-- a/files/nginx.conf --
+x
+-- a/empty --
+-- problems --
+a/config.yaml:4: Config/a: spec.file: files/ngin.conf does not exist; did you mean nginx.conf?
+a/config.yaml:9: Config/b: spec.file: fils/nginx.conf does not exist; did you mean files?
+a/config.yaml:14: Config/c: spec.file: files is a directory; only regular files are read
+a/config.yaml:19: Config/d: spec.file: files/nginx.conf/x is not there: nginx.conf is no directory
+a/config.yaml:24: Config/e: spec.file: empty is empty; the engine takes no empty content
+`},
+		{"content that leads out", `
+-- a/config.yaml --
+$H
+kind: Config
+metadata: {name: a}
+spec: {file: /etc/passwd}
+---
+$H
+kind: Config
+metadata: {name: b}
+spec: {file: ../../etc/passwd}
+---
+$H
+kind: Config
+metadata: {name: c}
+spec: {file: ..}
+---
+$H
+kind: Config
+metadata: {name: d}
+spec: {file: '..\..\etc\passwd'}
+---
+$H
+kind: Config
+metadata: {name: e}
+spec: {file: ../.git/config}
+---
+$H
+kind: Config
+metadata: {name: f}
+spec: {file: ../.GIT/config}
+---
+$H
+kind: Config
+metadata: {name: g}
+spec: {file: "../a/\0"}
+---
+$H
+kind: Config
+metadata: {name: h}
+spec: {file: ../..}
+-- .git/config --
+x
+-- problems --
+a/config.yaml:4: Config/a: spec.file: /etc/passwd is an absolute path; it must be relative to the manifest
+a/config.yaml:9: Config/b: spec.file: ../../etc/passwd leads out of the repository
+a/config.yaml:14: Config/c: spec.file: .. is a directory; only regular files are read
+a/config.yaml:19: Config/d: spec.file: "..\\..\\etc\\passwd" holds a backslash or NUL; directories are separated by /
+a/config.yaml:24: Config/e: spec.file: ../.git/config leads into the repository's own files
+a/config.yaml:29: Config/f: spec.file: ../.GIT/config leads into the repository's own files
+a/config.yaml:34: Config/g: spec.file: "../a/\x00" holds a backslash or NUL; directories are separated by /
+a/config.yaml:39: Config/h: spec.file: ../.. leads out of the repository
+`},
+		{"content and data", `
+-- a.yaml --
+$H
+kind: Config
+metadata: {name: a}
+spec: {file: x, data: z}
+-- x --
+x
+-- problems --
+a.yaml:4: Config/a: spec.data: is stated beside spec.file; only one of them can be the content
+`},
+		{"content of content is no content", `
+-- a.yaml --
+$H
+kind: Config
+metadata: {name: a}
+spec: {file: b.yaml}
+-- b.yaml --
+$H
+kind: Config
+metadata: {name: b}
+spec: {file: c.yaml}
+-- c.yaml --
+$H
+kind: Config
+metadata: {name: c}
+spec: {dta: x}
+-- problems --
+c.yaml:4: Config/c: spec.dta: unknown field; did you mean data?
+`},
+		{"content in a circle", `
+-- a.yaml --
+$H
+kind: Config
+metadata: {name: a}
+spec: {file: b.yaml}
+-- b.yaml --
+$H
+kind: Config
+metadata: {name: b}
+spec: {file: a.yaml}
+-- problems --
+a.yaml: is named as content by a file that it names as content itself
+b.yaml: is named as content by a file that it names as content itself
+`},
+		{"content of a manifest that could not be read", `
+-- a.yaml --
+$H
+kind: Config
+metadata: {name: a
+spec: {file: conf/b.yaml}
+-- conf/b.yaml --
+{{ not yaml
+-- problems --
+a.yaml:3: is not valid YAML: a mapping in braces is not closed, or a comma is missing
+`},
+
+		// The source's own file.
+		{"source's name, misspelt", `
+-- .swarm-operator.yaml --
+nam: prod
+-- a.yaml --
+$H
+kind: Network
+metadata: {name: a}
+-- problems --
+.swarm-operator.yaml:1: nam: unknown field; did you mean name?
+`},
+		{"source's name, malformed", `
+-- .swarm-operator.yaml --
+# who we are
+name: Prod
+-- a.yaml --
+$H
+kind: Network
+metadata: {name: a}
+-- problems --
+.swarm-operator.yaml:2: name: Prod may hold only lower-case letters, digits, ., _ and -, and must begin and end with a letter or digit
+`},
+		{"source's name, too long", `
+-- .swarm-operator.yaml --
+name: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+-- a.yaml --
+$H
+kind: Network
+metadata: {name: a}
+-- problems --
+.swarm-operator.yaml:1: name: has 41 characters; at most 40 are allowed
+`},
+		{"source's name, no YAML", `
+-- .swarm-operator.yaml --
+name: [
+-- a.yaml --
+$H
+kind: Network
+metadata: {name: a}
+-- problems --
+.swarm-operator.yaml:1: is not valid YAML: a value is expected
+`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			files, want := archive(c.source)
+			_, problems := load(files...)
+			if diff := cmp.Diff(want, render(problems)); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func archive(source string) (files []string, problems string) {
+	source = strings.ReplaceAll(source, "$H", "apiVersion: swarm-operator.io/v1")
+	for _, f := range txtar.Parse([]byte(source)).Files {
+		if f.Name == "problems" {
+			return files, string(f.Data)
+		}
+		files = append(files, f.Name, string(f.Data))
+	}
+	panic("the case has no file named problems")
+}
+
+func render(problems []v1.Problem) string {
+	var b strings.Builder
+	for _, p := range problems {
+		b.WriteString(p.String() + "\n")
+	}
+	return b.String()
+}
+
+func TestSetAndPositions(t *testing.T) {
+	set, problems := load(".swarm-operator.yaml", "name: prod.eu_1-a\n", "b.yaml", `# a comment
+---
+apiVersion: swarm-operator.io/v1
+kind: Service
+metadata:
+  name: web
+  labels:
+    a.b/c: x
+spec:
+  image: nginx
+  environment:
+    A: x
+    B: u
+  ports:
+  - target: 80
+    published: 8080
+  - target: 53
+    protocol: udp
+`, "a.yaml", "apiVersion: swarm-operator.io/v1\nkind: Service\nmetadata: {name: db}\nspec: {image: pg, environment: [\n A=b,\n C=d]}\n")
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	if set.Name != "prod.eu_1-a" {
+		t.Errorf("name %q", set.Name)
+	}
+	if len(set.Entries) != 2 || set.Entries[0].Key().Name != "db" || set.Entries[1].Key().Name != "web" {
+		t.Fatalf("entries are not sorted: %v", set.Entries)
+	}
+	if _, ok := set.Get(v1.Key{Kind: "Service", Name: "x"}); ok {
+		t.Error("found what is not there")
+	}
+	web, ok := set.Get(v1.Key{Kind: "Service", Name: "web"})
+	if !ok || web.File != "b.yaml" || web.Line != 3 {
+		t.Fatalf("%v %+v", ok, web)
+	}
+	for path, want := range map[string]int{
+		"":                                3,
+		"kind":                            4,
+		"metadata.name":                   6,
+		`metadata.labels["a.b/c"]`:        8,
+		`metadata.labels["x"]`:            7,
+		"spec":                            9,
+		"spec.environment.B":              13,
+		`spec.environment["B"]`:           13,
+		"spec.environment.C":              11,
+		"spec.ports":                      14,
+		"spec.ports[0]":                   15,
+		"spec.ports[0].published":         16,
+		"spec.ports[1].protocol":          18,
+		"spec.ports[1].mode":              17,
+		"spec.ports[2]":                   14,
+		"spec.ports[80/tcp].published":    16,
+		"spec.ports[53/udp]":              17,
+		"spec.ports[54/udp].published":    14,
+		"spec.networks[front].aliases[0]": 9,
+		"nothing.of.this":                 3,
+		"spec.ports[":                     14,
+		"[[[.].":                          3,
+		"spec..ports":                     9,
+		`spec.environment["`:              11,
+	} {
+		if got := web.LineOf(path); got != want {
+			t.Errorf("line of %q is %d, want %d", path, got, want)
+		}
+	}
+	db, _ := set.Get(v1.Key{Kind: "Service", Name: "db"})
+	if a, c := db.LineOf("spec.environment.A"), db.LineOf("spec.environment.C"); a != 5 || c != 6 {
+		t.Errorf("variables of a list are in lines %d and %d", a, c)
+	}
+	if (manifests.Entry{Line: 7}).LineOf("spec") != 7 {
+		t.Error("an entry without marks has a line too")
+	}
+}
+
+func TestContentIsSet(t *testing.T) {
+	set, problems := load("a/c.yaml", "apiVersion: swarm-operator.io/v1\nkind: Secret\nmetadata: {name: s}\nspec: {file: ../p}\n", "p", "s3cr3t\n")
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	s := set.Entries[0].Object.(*v1.Secret)
+	if got := string(s.Spec.Data.Reveal()); got != "s3cr3t\n" {
+		t.Errorf("content %q", got)
+	}
+}

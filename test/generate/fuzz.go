@@ -1,0 +1,35 @@
+package generate
+
+import (
+	"encoding/binary"
+	"hash/fnv"
+	"math/rand/v2"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// Fuzz holds a law over whatever the fuzzer finds. Run without -fuzz it holds it over a few seeds.
+func Fuzz(f *testing.F, law func(*rapid.T)) {
+	for i := range byte(8) {
+		f.Add([]byte{i})
+	}
+	check := rapid.MakeFuzz(law)
+	f.Fuzz(func(t *testing.T, input []byte) { check(t, padded(input)) })
+}
+
+// padded makes an input long enough for any law, so that none is thrown away: what follows is drawn from a digest of it.
+func padded(input []byte) []byte {
+	const enough = 64 << 10
+	h := fnv.New64a()
+	_, _ = h.Write(input) // never fails
+	random := rand.New(rand.NewPCG(h.Sum64(), 1))
+	out := append([]byte(nil), input...)
+	for len(out)%8 != 0 {
+		out = append(out, 0)
+	}
+	for len(out) < enough {
+		out = binary.LittleEndian.AppendUint64(out, random.Uint64())
+	}
+	return out
+}
