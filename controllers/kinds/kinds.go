@@ -128,7 +128,7 @@ func (s Source) Identify(l Live) (v1.Key, diff.Meta) {
 	}
 	owner := l.Labels[v1.LabelOwner]
 	source, kind, name := cutOwner(owner)
-	if source == "" || kind != l.Kind || !instanceOf(l.Name, name) {
+	if source == "" || kind != l.Kind || !instanceOf(kind, l.Name, name) {
 		return key, meta
 	}
 	if source != s.Name {
@@ -151,10 +151,13 @@ func cutOwner(s string) (source, kind, name string) {
 	return source, kind, name
 }
 
-// instanceOf says whether a live name is the object's own or that of one of its versions.
-func instanceOf(live, name string) bool {
+// instanceOf says whether a live name is the object's own or, of kinds that have them, that of one of its versions.
+func instanceOf(kind, live, name string) bool {
 	if live == name {
 		return true
+	}
+	if kind != v1.KindConfig && kind != v1.KindSecret {
+		return false
 	}
 	suffix, ok := strings.CutPrefix(live, name+"-")
 	return ok && len(suffix) == v1.VersionSuffix-1 && strings.Trim(suffix, "0123456789abcdef") == ""

@@ -54,7 +54,7 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 	m := run.memory
 	f := plan.Facts{
 		Now: r.Now(), APIVersion: run.About.API, Rollouts: map[v1.Key]plan.Rollout{}, Failed: map[v1.Key]plan.Failure{},
-		NotReady: map[v1.Key]string{}, DriftSince: map[v1.Key]time.Time{}, Keep: m.Keep, Missing: run.Wants.Missing,
+		NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{}, DriftSince: map[v1.Key]time.Time{}, Keep: m.Keep, Missing: run.Wants.Missing,
 		Owned: m.Owned, Revision: run.InForce.Hash,
 	}
 	for _, failed := range m.Failed {
@@ -158,7 +158,7 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, wants map[v1.Key]*
 			case err != nil:
 				f.NotReady[key] = err.Error()
 			case !h.Ready:
-				f.NotReady[key] = h.Why
+				f.NotReady[key], f.Failing[key] = h.Why, h.Failed
 			default:
 				delete(r.touched, key)
 			}
@@ -190,7 +190,7 @@ func (r *Reconciler) driftSince(run *Run, f *plan.Facts) {
 func (r *Reconciler) remember(run *Run, consents plan.Consents) {
 	m := &run.memory
 	fresh := run.InForce.Hash != m.InForce.Hash
-	if fresh && !run.Facts.Rewind {
+	if fresh && (!run.Facts.Rewind || append(slices.Clone(consents), r.Consents...).Agreed(plan.Rewind)) {
 		m.InForce = state.Revision{Hash: run.InForce.Hash, When: run.InForce.When}
 		m.Owned = run.Facts.Owned
 	}

@@ -51,6 +51,9 @@ func (cs Consents) Covers(h Hazard, k v1.Key) bool {
 	})
 }
 
+// Agreed says whether somebody agreed to the hazard for all objects.
+func (cs Consents) Agreed(h Hazard) bool { return cs.Covers(h, v1.Key{}) }
+
 // ParseConsent reads what stands behind Consent: — hazards separated by commas, each with the objects it is limited to,
 // such as "removals Service/a Service/b, replace".
 func ParseConsent(s string) (Consents, error) {

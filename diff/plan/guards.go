@@ -10,7 +10,10 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-const guardInUse = "in-use"
+const (
+	guardInUse      = "in-use"
+	guardFailedWant = "failed-want"
+)
 
 // guards are the ones that hold for every kind. Their order decides only which of two objections is printed.
 var guards = []Guard{
@@ -21,7 +24,7 @@ var guards = []Guard{
 	{"unknown-field", each(unknownField)},
 	{"missing", each(missing)},
 	{"forbidden", each(forbidden)},
-	{"failed-want", each(failedWant)},
+	{guardFailedWant, each(failedWant)},
 	{"replace", each(replaced)},
 	{"prune", each(pruned)},
 	{guardInUse, inUse},
@@ -238,7 +241,8 @@ func dependencies(plan Plan, f Facts, _ Policy) []Refusal {
 	}
 	missing := map[v1.Key]Refusal{}
 	for _, r := range plan.Refused {
-		if r.Op == diff.Create {
+		// What was to be made, or failed under this very revision, holds what was to come after it.
+		if r.Op == diff.Create || (r.Guard == guardFailedWant && (f.Failed[r.Key].Revision == f.Revision || f.Failed[r.Key].Digest == "")) {
 			missing[r.Key] = r
 		}
 	}
@@ -248,7 +252,7 @@ func dependencies(plan Plan, f Facts, _ Policy) []Refusal {
 			continue
 		}
 		for _, k := range s.Change.Want.Uses {
-			if r, gone := missing[k]; gone {
+			if r, gone := missing[k]; gone && r.Op == diff.Create {
 				out = append(out, s.refusal(r.Class, "it needs %s, which is refused: %s", k, r.Why))
 			}
 		}
@@ -259,6 +263,8 @@ func dependencies(plan Plan, f Facts, _ Policy) []Refusal {
 				out = append(out, s.refusal(r.Class, "it depends on %s, which is refused: %s", k, r.Why))
 			case changing[k]:
 				out = append(out, s.refusal(Later, "it depends on %s, which changes first", k))
+			case waits && f.Failing[k]:
+				out = append(out, s.refusal(Never, "it depends on %s, which failed: %s", k, why))
 			case waits:
 				out = append(out, s.refusal(Later, "it depends on %s, which is not ready: %s", k, why))
 			}
