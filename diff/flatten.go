@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
@@ -29,16 +28,108 @@ type Leaf struct {
 // keyed is an element of a list whose order has no meaning, named by what identifies it.
 type keyed interface{ ListKey() string }
 
+// Shape is how the values of a type are flattened. It is compiled once a kind and never changes.
+type Shape struct{ labels, spec *shape }
+
+// shape is one type at one place.
+type shape struct {
+	typ    string
+	form   form
+	fields []shapeField
+	elem   *shape // of lists whose elements have keys
+}
+
+type shapeField struct {
+	index int
+	name  string
+	shape *shape
+}
+
+type form uint8
+
+const (
+	leafForm form = iota
+	structForm
+	mapForm
+	keyedForm // a list whose elements have keys
+	listForm  // one leaf
+	skipForm  // content, which is compared by its version
+)
+
+// NewShape compiles the type of an object: its labels and its spec.
+func NewShape(object any) Shape {
+	t := reflect.TypeOf(object)
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	s := Shape{labels: &shape{typ: "metadata.labels", form: mapForm}}
+	if spec, ok := t.FieldByName("Spec"); ok {
+		s.spec = compile(spec.Type, "spec")
+	}
+	return s
+}
+
+func compile(t reflect.Type, typ string) *shape {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	s := &shape{typ: typ}
+	switch {
+	case t == contentType:
+		s.form = skipForm
+	case t.Kind() == reflect.Map:
+		s.form = mapForm
+	case t.Kind() == reflect.Slice && t.Elem().Implements(keyedType):
+		s.form, s.elem = keyedForm, compile(t.Elem(), typ+"[]")
+	case t.Kind() == reflect.Slice:
+		s.form = listForm
+	case t.Kind() == reflect.Struct:
+		s.form = structForm
+		for i := range t.NumField() {
+			name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+			if name != "" && name != "-" {
+				s.fields = append(s.fields, shapeField{i, name, compile(t.Field(i).Type, typ+"."+name)})
+			}
+		}
+	}
+	return s
+}
+
+// Types lists the Type of every leaf that values can have, sorted: what rules must be total over.
+func (s Shape) Types() []string {
+	var out []string
+	s.labels.types(&out)
+	if s.spec != nil {
+		s.spec.types(&out)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (s *shape) types(out *[]string) {
+	switch s.form {
+	case structForm:
+		for _, f := range s.fields {
+			f.shape.types(out)
+		}
+	case mapForm:
+		*out = append(*out, s.typ+".*")
+	case keyedForm:
+		s.elem.types(out)
+	case leafForm, listForm:
+		*out = append(*out, s.typ)
+	case skipForm:
+	}
+}
+
 // Flatten lists the leaves of a value's labels and spec, sorted by path. What is zero has no leaf: absent, empty and
 // zero mean the same wherever the types use no pointer. Content has none either: it is compared by its version.
-func Flatten(object any) []Leaf {
+func (s Shape) Flatten(object any) []Leaf {
 	v := reflect.Indirect(reflect.ValueOf(object))
 	f := flattener{leaves: make([]Leaf, 0, 32)}
-	if labels := v.FieldByName("Metadata").FieldByName("Labels"); labels.IsValid() {
-		f.walk(labels, "metadata.labels", "metadata.labels", "", false)
-	}
-	if spec := v.FieldByName("Spec"); spec.IsValid() {
-		f.walk(spec, "spec", "spec", "", false)
+	f.walk(v.FieldByName("Metadata").FieldByName("Labels"), s.labels, "metadata.labels", "", false)
+	if s.spec != nil {
+		f.walk(v.FieldByName("Spec"), s.spec, "spec", "", false)
 	}
 	slices.SortFunc(f.leaves, func(a, b Leaf) int { return strings.Compare(a.Path, b.Path) })
 	return f.leaves
@@ -62,51 +153,51 @@ func (f *flattener) add(path, typ, key, text string) {
 	f.leaves = append(f.leaves, Leaf{Path: path, Type: typ, Key: key, Text: text})
 }
 
-// walk descends. present says that a zero value counts, because a pointer or a map holds it.
-func (f *flattener) walk(v reflect.Value, path, typ, key string, present bool) {
+// walk descends. present says that a zero value counts, because a pointer holds it.
+func (f *flattener) walk(v reflect.Value, s *shape, path, key string, present bool) {
 	if v.Kind() == reflect.Pointer {
 		if v.IsNil() {
 			return
 		}
 		v, present = v.Elem(), true
 	}
-	if v.Type() == contentType {
-		return
-	}
-	switch v.Kind() {
-	case reflect.Struct:
-		for _, field := range fieldsOf(v.Type()) {
-			f.walk(v.Field(field.index), path+"."+field.name, typ+"."+field.name, key, false)
+	switch s.form {
+	case structForm:
+		for _, field := range s.fields {
+			child := field.shape.typ // most paths have no keys in them and need not be put together each time
+			if path != s.typ {
+				child = path + "." + field.name
+			}
+			f.walk(v.Field(field.index), field.shape, child, key, false)
 		}
-	case reflect.Map:
+	case mapForm:
+		typ := s.typ + ".*"
 		for it := v.MapRange(); it.Next(); {
 			k := it.Key().String()
-			f.add(v1.PathKey(path, k), typ+".*", k, it.Value().String())
+			f.add(v1.PathKey(path, k), typ, k, it.Value().String())
 		}
-	case reflect.Slice:
-		f.list(v, path, typ, key)
-	default:
+	case keyedForm:
+		f.list(v, s, path, key)
+	case listForm:
+		if v.Len() > 0 {
+			f.add(path, s.typ, key, text(v))
+		}
+	case leafForm:
 		if present || !v.IsZero() {
-			f.add(path, typ, key, text(v))
+			f.add(path, s.typ, key, text(v))
 		}
+	case skipForm:
 	}
 }
 
-func (f *flattener) list(v reflect.Value, path, typ, key string) {
-	if v.Len() == 0 {
-		return
-	}
-	if !v.Type().Elem().Implements(keyedType) {
-		f.add(path, typ, key, text(v))
-		return
-	}
+func (f *flattener) list(v reflect.Value, s *shape, path, key string) {
 	seen := make(map[string]int, v.Len())
 	for i := range v.Len() {
 		name := v.Index(i).Interface().(keyed).ListKey()
 		if seen[name]++; seen[name] > 1 {
 			name += "#" + strconv.Itoa(seen[name])
 		}
-		f.walk(v.Index(i), path+"["+name+"]", typ+"[]", key, false)
+		f.walk(v.Index(i), s.elem, path+"["+name+"]", key, false)
 	}
 }
 
@@ -128,61 +219,5 @@ func text(v reflect.Value) string {
 		return string(b)
 	default:
 		return fmt.Sprint(v.Interface())
-	}
-}
-
-type field struct {
-	index int
-	name  string
-}
-
-var fieldCache sync.Map // reflect.Type → []field; a type's fields never change
-
-func fieldsOf(t reflect.Type) []field {
-	if cached, ok := fieldCache.Load(t); ok {
-		return cached.([]field)
-	}
-	var fields []field
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		if name != "" && name != "-" {
-			fields = append(fields, field{i, name})
-		}
-	}
-	fieldCache.Store(t, fields)
-	return fields
-}
-
-// LeafTypes lists the Type of every leaf that values of an object's type can have, sorted: what rules must be total over.
-func LeafTypes(object any) []string {
-	var out []string
-	t := reflect.TypeOf(object)
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	if spec, ok := t.FieldByName("Spec"); ok {
-		leafTypes(spec.Type, "spec", &out)
-	}
-	out = append(out, "metadata.labels.*")
-	slices.Sort(out)
-	return out
-}
-
-func leafTypes(t reflect.Type, typ string, out *[]string) {
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	switch {
-	case t == contentType:
-	case t.Kind() == reflect.Struct:
-		for _, f := range fieldsOf(t) {
-			leafTypes(t.Field(f.index).Type, typ+"."+f.name, out)
-		}
-	case t.Kind() == reflect.Map:
-		*out = append(*out, typ+".*")
-	case t.Kind() == reflect.Slice && t.Elem().Implements(keyedType):
-		leafTypes(t.Elem(), typ+"[]", out)
-	default:
-		*out = append(*out, typ)
 	}
 }

@@ -38,7 +38,7 @@ func (d *decoder) add(at int32, format string, args ...any) {
 }
 
 func (d *decoder) addLine(line int, at int32, format string, args ...any) {
-	d.problems = append(d.problems, v1.Problem{Line: line, Object: d.object, Path: d.marks.path(at), Message: short(fmt.Sprintf(format, args...))})
+	d.problems = append(d.problems, clean(v1.Problem{Line: line, Object: d.object, Path: d.marks.path(at), Message: fmt.Sprintf(format, args...)}))
 	if len(d.problems) > d.limits.Problems {
 		d.stopped = true
 	}

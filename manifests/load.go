@@ -127,11 +127,11 @@ type file struct {
 }
 
 func (f *file) add(format string, args ...any) {
-	f.problems = append(f.problems, v1.Problem{File: f.name, Message: short(fmt.Sprintf(format, args...))})
+	f.problems = append(f.problems, clean(v1.Problem{File: f.name, Message: fmt.Sprintf(format, args...)}))
 }
 
 func (r *reading) add(file string, line int, object v1.Key, path, format string, args ...any) {
-	r.problems = append(r.problems, v1.Problem{File: file, Line: line, Object: object, Path: path, Message: short(fmt.Sprintf(format, args...))})
+	r.problems = append(r.problems, clean(v1.Problem{File: file, Line: line, Object: object, Path: path, Message: fmt.Sprintf(format, args...)}))
 }
 
 func (r *reading) load(root string) Set {

@@ -27,6 +27,11 @@ func (d *decoder) pairs(n *yaml.Node, at int32) []pair {
 		if !ok {
 			continue
 		}
+		// In {password:, x} the key x is a value and the comma a slip. So it is not named.
+		if n.Style&yaml.FlowStyle != 0 && isNull(value) && value.Value == "" {
+			d.addLine(key.Line, at, "has an entry without a value; is a comma or a colon in the wrong place?")
+			continue
+		}
 		if first, twice := b.find(name); twice {
 			below := d.marks.add(mark{name: name, parent: at, line: int32(key.Line), key: true})
 			d.add(below, "is stated twice: also in line %d", first.line)

@@ -36,7 +36,7 @@ func (m marks) path(at int32) string {
 	case k.name == "" && !k.key:
 		return parent + "[" + strconv.Itoa(int(k.index)) + "]"
 	case k.key:
-		return strings.TrimPrefix(v1.PathKey(parent, cut(k.name, 80)), ".")
+		return strings.TrimPrefix(v1.PathKey(parent, shownName(k.name)), ".")
 	default:
 		return join(parent, k.name)
 	}
@@ -105,18 +105,17 @@ func (m marks) element(parent int32, index int) (int32, bool) {
 }
 
 // find returns the mark of a path, or of its nearest parent that is there. keyed lists the list keys of the list at a path.
-func (m marks) find(path string, keyed func(path string) []string) int32 {
-	at := int32(0)
+func (m marks) find(path string, keyed func(path string) []string) (at int32, exact bool) {
 	for path != "" {
 		var s step
 		s, path = cutStep(path)
 		next, ok := m.child(at, s, keyed)
 		if !ok {
-			break
+			return at, false
 		}
 		at = next
 	}
-	return at
+	return at, true
 }
 
 // step is one step of a field path: a name, or what stands in brackets.

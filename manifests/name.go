@@ -47,7 +47,7 @@ func (r *reading) settings(name string, data []byte) (s settings) {
 	}
 	d := &decoder{limits: r.limits, root: reflect.TypeFor[settings](), marks: marks{{line: int32(n.Line), parent: -1}}}
 	d.value(n.Content[0], reflect.ValueOf(&s).Elem(), 0)
-	switch at := d.marks.find("name", nil); {
+	switch at, _ := d.marks.find("name", nil); {
 	case len(d.problems) > 0 || at == 0:
 	case len(s.Name) > maxSourceName:
 		d.add(at, "has %d characters; at most %d are allowed", len(s.Name), maxSourceName)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
 	"regexp"
 	"runtime"
 	"slices"
@@ -172,7 +171,7 @@ func (p parser) identify(n *yaml.Node, d *decoder) v1.Object {
 	}
 	version, kind := entry(n, "apiVersion"), entry(n, "kind")
 	d.object.Kind, d.object.Name = scalarText(kind), scalarText(entry(entry(n, "metadata"), "name"))
-	if d.object.Kind == "" || d.object.Name == "" || len(d.object.Name) > 253 || len(d.object.Kind) > 63 {
+	if d.object.Kind == "" || d.object.Name == "" {
 		d.object = v1.Key{}
 	}
 	switch {
@@ -242,9 +241,12 @@ func (d *decoder) validate(object v1.Object) {
 		if slices.ContainsFunc(failed, func(path string) bool { return path != "" && (within(path, p.Path) || within(p.Path, path)) }) {
 			continue
 		}
-		at := d.marks.find(p.Path, listKeys(object))
-		p.Line, p.Object, p.Message = int(d.marks[at].line), d.object, short(d.censor(p, object, at))
-		d.problems = append(d.problems, p)
+		at, exact := d.marks.find(p.Path, listKeys(object))
+		p.Line, p.Object, p.Message = int(d.marks[at].line), d.object, d.censor(p.Message, p.Path, object, at)
+		if exact {
+			p.Path = d.marks.path(at)
+		}
+		d.problems = append(d.problems, clean(p))
 	}
 }
 
@@ -252,22 +254,6 @@ func (d *decoder) validate(object v1.Object) {
 func within(path, parent string) bool {
 	rest, ok := strings.CutPrefix(path, parent)
 	return ok && (rest == "" || parent == "" || rest[0] == '.' || rest[0] == '[')
-}
-
-// censor takes a secret-looking value out of what Validate said of it.
-func (d *decoder) censor(p v1.Problem, object v1.Object, at int32) string {
-	if v1.SecretText(p.Message) {
-		return "is not allowed here; the value is not shown because it may be a secret"
-	}
-	if !d.marks.secret(at) {
-		return p.Message
-	}
-	v := lookup(reflect.ValueOf(object), p.Path)
-	if !v.IsValid() || v.Kind() != reflect.String || v.String() == "" {
-		return p.Message
-	}
-	quoted := strconv.Quote(v.String())
-	return strings.NewReplacer(quoted, v1.Hidden, quoted[1:len(quoted)-1], v1.Hidden, v.String(), v1.Hidden).Replace(p.Message)
 }
 
 // chunk is a part of a file between two document separators, with the number of lines before it.

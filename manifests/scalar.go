@@ -5,8 +5,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -117,48 +115,10 @@ func (d *decoder) float(n *yaml.Node, v reflect.Value, at int32) {
 // refuse reports what a type said of a value it could not read, unless that could show a secret.
 func (d *decoder) refuse(n *yaml.Node, at int32, err error) {
 	if d.hidden(n, at) {
-		d.add(at, "holds a value that this field does not take; it is not shown because it may be a secret")
+		d.add(at, notShown)
 		return
 	}
 	d.add(at, "%s", err)
-}
-
-// hidden says that a node's text must not be shown.
-func (d *decoder) hidden(n *yaml.Node, at int32) bool {
-	return d.marks.secret(at) || v1.SecretText(n.Value)
-}
-
-// quote returns a scalar's text for a message.
-func (d *decoder) quote(n *yaml.Node, at int32) string {
-	if d.hidden(n, at) {
-		return "the value"
-	}
-	return quoteText(n.Value)
-}
-
-// quoteText returns a text for a message: short, printable, and in quotes where it would not stand out as one word.
-func quoteText(s string) string {
-	s = cut(s, 40)
-	plain := func(r rune) bool {
-		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._-+:/…", r)
-	}
-	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
-		return strconv.Quote(s)
-	}
-	return s
-}
-
-// short bounds a message: a value may be as long as its file.
-func short(message string) string { return cut(message, 400) }
-
-func cut(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	for limit > 0 && !utf8.RuneStart(s[limit]) {
-		limit--
-	}
-	return s[:limit] + "…"
 }
 
 // envName matches what is surely a name and no value.

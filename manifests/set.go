@@ -42,10 +42,12 @@ func (e Entry) LineOf(path string) int {
 	if len(e.marks) == 0 {
 		return e.Line
 	}
-	return int(e.marks[e.marks.find(path, listKeys(e.Object))].line)
+	at, _ := e.marks.find(path, listKeys(e.Object))
+	return int(e.marks[at].line)
 }
 
 // states says that the manifest states a field.
 func (e Entry) states(path string) bool {
-	return len(e.marks) > 0 && e.marks.path(e.marks.find(path, nil)) == path
+	_, exact := e.marks.find(path, nil)
+	return exact
 }

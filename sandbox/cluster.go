@@ -124,7 +124,7 @@ func (c *cluster) manage(fn func(ctx context.Context, s nodeState) error) error 
 		return notManager(s)
 	}
 	// Not the request's context: dockerd finishes what a client walked away from.
-	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
+	ctx, cancel := context.WithTimeout(c.e.alive, requestTimeout)
 	defer cancel()
 	return fn(ctx, s)
 }

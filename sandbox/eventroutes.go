@@ -84,7 +84,7 @@ func (e *engine) getEvents(ctx context.Context, w http.ResponseWriter, r *http.R
 			return nil
 		case <-ctx.Done():
 			return nil
-		case <-e.stopped:
+		case <-e.alive.Done():
 			return nil
 		}
 	}

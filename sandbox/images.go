@@ -29,7 +29,9 @@ func Images() []Image {
 }
 
 const (
-	runTime  = 300 * time.Millisecond // how long those run that end by themselves
+	// runTime is how long those run that end by themselves: less than any
+	// monitor that a roll-out watches its tasks for.
+	runTime  = 100 * time.Millisecond
 	slowTime = 4 * time.Second
 )
 

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -44,7 +45,10 @@ type engine struct {
 	events   *eventLog
 	handler  http.Handler
 	server   *http.Server
-	stopped  chan struct{}
+	// alive ends with the engine: what still waits for the swarm gives up then,
+	// or the node would wait for it.
+	alive context.Context
+	end   context.CancelFunc
 }
 
 func (m *machine) engine() *engine {
@@ -84,16 +88,18 @@ func (m *machine) start() error {
 		executor: newExecutor(m.name, m.labels, !m.killed),
 		networks: networks,
 		events:   newEventLog(),
-		stopped:  make(chan struct{}),
 	}
+	e.alive, e.end = context.WithCancel(context.Background())
 	e.cluster = newCluster(e)
 	e.handler = e.routes()
 	e.server = &http.Server{Handler: e}
 	l, err := listenUnix(m.sock)
 	if err != nil {
+		e.end()
 		return err
 	}
 	if err := e.cluster.resume(); err != nil {
+		e.end()
 		_ = l.Close()
 		return fmt.Errorf("resuming the swarm node of %s: %w", m.name, err)
 	}
@@ -120,7 +126,7 @@ func (m *machine) stop(lost bool) error {
 	if e == nil {
 		return nil
 	}
-	close(e.stopped)
+	e.end()
 	_ = e.server.Close()
 	if err := e.cluster.halt(false); err != nil {
 		return fmt.Errorf("stopping %s: %w", m.name, err)

@@ -144,7 +144,6 @@ func TestManagersFailOver(t *testing.T) {
 	}
 	waitNode(t, connect(t, sb, "manager-1"), "manager-1", swarm.NodeStateReady)
 
-	t.Logf("xx before quorum loss %s", time.Since(begin))
 	// Without a quorum the engine still answers for itself.
 	for _, name := range []string{"manager-1", "manager-3"} {
 		if err := sb.Kill(name); err != nil {
@@ -162,7 +161,6 @@ func TestManagersFailOver(t *testing.T) {
 		}
 		return nil
 	})
-	t.Logf("xx end %s", time.Since(begin)); b2 := time.Now(); sb.Close(); t.Logf("xx close %s", time.Since(b2))
 }
 
 func TestPromoteAndDemote(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/distribution/reference"
@@ -183,6 +185,23 @@ func defaultUpdate(u **UpdateConfig) {
 // NormalImage returns the familiar form of a reference, with :latest where neither tag nor digest is stated:
 // bb, bb:latest and docker.io/library/bb:latest are one image. What is no reference is returned as it is.
 func NormalImage(image string) string {
+	if normal, ok := normalImages.Load(image); ok {
+		return normal.(string)
+	}
+	normal := normalImage(image)
+	// Sources name few images and parsing them is the dearest part of a normal form. The bound is for hostile ones.
+	if normalImageCount.Add(1) < 10_000 {
+		normalImages.Store(image, normal)
+	}
+	return normal
+}
+
+var (
+	normalImages     sync.Map
+	normalImageCount atomic.Int64
+)
+
+func normalImage(image string) string {
 	named, err := reference.ParseDockerRef(image)
 	if err != nil {
 		return image
@@ -198,7 +217,8 @@ func NormalImage(image string) string {
 
 // SameImage says whether have is what want asks for: the same repository and digest where want states one, else the same tag.
 func SameImage(have, want string) bool {
-	if have == want {
+	// The usual case, a digest that a client added to the tag that is wanted, needs no parsing.
+	if bare, _, _ := strings.Cut(have, "@"); have == want || bare == want {
 		return true
 	}
 	h, errH := reference.ParseNormalizedNamed(have)

@@ -80,11 +80,22 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
+// plainWord says whether a key needs no quotes in a path.
+func plainWord(key string) bool {
+	for i := range len(key) {
+		switch c := key[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', c == '_':
+		case i > 0 && ('0' <= c && c <= '9' || c == '-'):
+		default:
+			return false
+		}
+	}
+	return key != ""
+}
 
 // PathKey appends a map key to a field path: .NAME, or ["a.b/c"] where it is not a plain word.
 func PathKey(path, key string) string {
-	if identifier.MatchString(key) {
+	if plainWord(key) {
 		return path + "." + key
 	}
 	return fmt.Sprintf("%s[%q]", path, key)

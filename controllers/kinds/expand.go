@@ -4,8 +4,11 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -34,25 +37,56 @@ func Expand(all []Kind, entries []Entry, ix *Index, src Source) Wants {
 	}
 	for _, k := range all {
 		owned := versionsOf(k, ix, src)
+		var made []Entry
 		for _, e := range entries {
 			key := e.Object.Key()
 			switch {
 			case key.Kind != k.Name:
 			case e.Object.External():
 				w.Missing[key] = ix.ByName(k.Name, key.Name) == nil
-			case k.Versions != nil:
-				v := version{kind: k, entry: e, index: ix, source: src, owned: owned[key]}.choose()
-				instances[key] = v.Instance
-				if v.unknown {
-					w.Unknown = append(w.Unknown, key)
-				}
-				w.States = append(w.States, v.State)
 			default:
-				w.States = append(w.States, want(e, key.Name, live))
+				made = append(made, e)
 			}
+		}
+		states := make([]chosen, len(made))
+		inParallel(len(made), func(i int) {
+			key := made[i].Object.Key()
+			if k.Versions == nil {
+				states[i].State = k.want(made[i], key.Name, live)
+				return
+			}
+			states[i] = version{kind: k, entry: made[i], index: ix, source: src, owned: owned[key]}.choose()
+		})
+		for _, s := range states {
+			instances[s.Key] = s.Instance
+			if s.unknown {
+				w.Unknown = append(w.Unknown, s.Key)
+			}
+			w.States = append(w.States, s.State)
 		}
 	}
 	return w
+}
+
+// inParallel calls do for 0 to n-1 on all cores. The calls must not touch each other's results.
+func inParallel(n int, do func(i int)) {
+	const chunk = 64
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), (n+chunk-1)/chunk) {
+		all.Go(func() {
+			for {
+				end := int(next.Add(chunk))
+				for i := end - chunk; i < min(end, n); i++ {
+					do(i)
+				}
+				if end >= n {
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 // Haves puts every live object into normal form. wants tells which versions of content have been replaced.
@@ -66,6 +100,7 @@ func Haves(all []Kind, ix *Index, src Source, wants []diff.State) []diff.State {
 	var out []diff.State
 	for _, k := range all {
 		newest := map[v1.Key]int{}
+		var relevant []diff.State
 		for _, l := range ix.List(k.Name) {
 			if l.Local {
 				continue
@@ -74,7 +109,13 @@ func Haves(all []Kind, ix *Index, src Source, wants []diff.State) []diff.State {
 			if !meta.Mine && wanted[key] != l.Name {
 				continue // somebody else's, and nothing here asks for one of that name
 			}
-			s := diff.State{Key: key, Instance: l.Name, Meta: meta, Leaves: diff.Flatten(k.Normalise(l, ix)), Value: l}
+			relevant = append(relevant, diff.State{Key: key, Instance: l.Name, Meta: meta, Value: l})
+		}
+		inParallel(len(relevant), func(i int) {
+			relevant[i].Leaves = k.Shape.Flatten(k.Normalise(relevant[i].Value.(Live), ix))
+		})
+		for _, s := range relevant {
+			l, key, meta := s.Value.(Live), s.Key, s.Meta
 			s.Meta.UsedBy = ix.Users(k.Name, l.ID)
 			if k.Observe != nil {
 				r := k.Observe(l, ix, nil)
@@ -154,12 +195,12 @@ func (v version) choose() chosen {
 	}
 	for _, l := range v.owned {
 		if same, known := v.same(l, content); known && same {
-			return chosen{State: want(v.entry, l.Name, nil)}
+			return chosen{State: v.kind.want(v.entry, l.Name, nil)}
 		}
 	}
 	for _, l := range v.owned {
 		if _, known := v.same(l, content); !known { // re-versioning what may be equal would restart its users for nothing
-			return chosen{State: want(v.entry, l.Name, nil), unknown: true}
+			return chosen{State: v.kind.want(v.entry, l.Name, nil), unknown: true}
 		}
 	}
 	if l := v.index.ByName(v.kind.Name, key.Name); l != nil && len(v.owned) == 0 {
@@ -167,7 +208,7 @@ func (v version) choose() chosen {
 			return chosen{State: s}
 		}
 	}
-	s := want(v.entry, fresh, nil)
+	s := v.kind.want(v.entry, fresh, nil)
 	if len(v.owned) > 0 {
 		s.Note = "its content changed: a new version"
 	}
@@ -176,7 +217,7 @@ func (v version) choose() chosen {
 
 // foreign decides about an object of the manifest's own name that the source did not make.
 func (v version) foreign(l Live, content []byte) (diff.State, bool) {
-	s := want(v.entry, l.Name, nil)
+	s := v.kind.want(v.entry, l.Name, nil)
 	data, readable := v.kind.Versions(l)
 	switch {
 	case readable && hmac.Equal(data, content):

@@ -34,6 +34,8 @@ type Kind struct {
 	Name string
 	// New returns an empty manifest.
 	New func() v1.Object
+	// Shape is that of the manifest.
+	Shape diff.Shape
 	// Rules are total over the leaves of the manifest.
 	Rules diff.Rules
 	// List reads all objects of the kind with one call.
@@ -173,13 +175,13 @@ func Labels(stated map[string]string, owner, applied string) map[string]string {
 	return out
 }
 
-// want makes the state that a manifest asks for, in normal form. prepare sees a copy of the object before it is read.
-func want(e Entry, instance string, instanceOf func(v1.Key) string) diff.State {
+// want makes the state that a manifest asks for, in normal form.
+func (k Kind) want(e Entry, instance string, instanceOf func(v1.Key) string) diff.State {
 	object := e.Object.Copy()
 	if c, ok := object.(v1.Canonical); ok {
 		c.Canonical()
 	}
-	stated := diff.Flatten(object)
+	stated := k.Shape.Flatten(object)
 	object.Default()
 	policy := object.Meta().Policy
 	s := diff.State{Key: e.Object.Key(), Instance: instance, From: e.From, Policy: policy, Value: object}
@@ -196,7 +198,7 @@ func want(e Entry, instance string, instanceOf func(v1.Key) string) diff.State {
 	if r, ok := object.(v1.Renamer); ok {
 		r.Rename(instanceOf)
 	}
-	s.Leaves = diff.MarkStated(diff.Flatten(object), stated)
+	s.Leaves = diff.MarkStated(k.Shape.Flatten(object), stated)
 	return s
 }
 

@@ -15,11 +15,14 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
+var shape = diff.NewShape(&v1.Config{})
+
 // Kind is the kind Config.
 func Kind() kinds.Kind {
 	return kinds.Kind{
 		Name:      v1.KindConfig,
 		New:       func() v1.Object { return &v1.Config{} },
+		Shape:     shape,
 		Rules:     rules,
 		List:      list,
 		Uses:      func(kinds.Live) []kinds.Ref { return nil },

@@ -18,11 +18,14 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
+var shape = diff.NewShape(&v1.Network{})
+
 // Kind is the kind Network.
 func Kind() kinds.Kind {
 	return kinds.Kind{
 		Name:      v1.KindNetwork,
 		New:       func() v1.Object { return &v1.Network{} },
+		Shape:     shape,
 		Rules:     rules,
 		List:      list,
 		Uses:      func(kinds.Live) []kinds.Ref { return nil },

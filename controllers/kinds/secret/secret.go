@@ -16,11 +16,14 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
+var shape = diff.NewShape(&v1.Secret{})
+
 // Kind is the kind Secret.
 func Kind() kinds.Kind {
 	return kinds.Kind{
 		Name:      v1.KindSecret,
 		New:       func() v1.Object { return &v1.Secret{} },
+		Shape:     shape,
 		Rules:     rules,
 		List:      list,
 		Uses:      func(kinds.Live) []kinds.Ref { return nil },

@@ -62,7 +62,7 @@ func liveOf(spec *swarm.ServiceSpec) kinds.Live {
 func haveOf(spec *swarm.ServiceSpec) *diff.State {
 	l := liveOf(spec)
 	key, meta := source.Identify(l)
-	return &diff.State{Key: key, Instance: l.Name, Meta: meta, Leaves: diff.Flatten(read(spec, directory{})), Value: l}
+	return &diff.State{Key: key, Instance: l.Name, Meta: meta, Leaves: shape.Flatten(read(spec, directory{})), Value: l}
 }
 
 // createdFrom is the spec of a new service, as sent.

@@ -98,7 +98,9 @@ func partOfUpdate(t *rapid.T) {
 			t.Fatalf("%s was to be written and still differs: %q, want %q\nwritten:\n%s", f.Path, f.Have.Reveal(), f.Want.Reveal(), listed(written))
 		}
 	}
-	twice := !unique(live.EndpointSpec.Ports, func(p swarm.PortConfig) string { return v1.Port{Target: p.TargetPort, Protocol: string(p.Protocol)}.ListKey() }) ||
+	twice := !unique(live.EndpointSpec.Ports, func(p swarm.PortConfig) string {
+		return v1.Port{Target: p.TargetPort, Protocol: string(p.Protocol)}.ListKey()
+	}) ||
 		!unique(after.Spec.Ports, v1.Port.ListKey)
 	for _, f := range exact(is, &diff.State{Key: want.Key, Leaves: have.Leaves}) {
 		if twice && strings.HasPrefix(f.Path, "spec.ports[") {
@@ -169,7 +171,7 @@ func readIsNormal(t *rapid.T) {
 	first := read(live, directory{})
 	again := first.Copy().(*v1.Service)
 	again.Default()
-	if !reflect.DeepEqual(diff.Flatten(first), diff.Flatten(again)) {
+	if !reflect.DeepEqual(shape.Flatten(first), shape.Flatten(again)) {
 		t.Fatalf("Default changes a normal form: %s\n%s", pretty(first), pretty(again))
 	}
 }

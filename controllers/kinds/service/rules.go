@@ -26,7 +26,7 @@ func buildRules() diff.Rules {
 		"spec.capDrop":                   {Effect: diff.RestartsTasks, SinceAPI: "1.41"},
 		"spec.healthcheck.startInterval": {Effect: diff.RestartsTasks, SinceAPI: "1.44"},
 	}
-	for _, leaf := range diff.LeafTypes(&v1.Service{}) {
+	for _, leaf := range shape.Types() {
 		if _, stated := r[leaf]; stated {
 			continue
 		}

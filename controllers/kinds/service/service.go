@@ -14,11 +14,14 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
+var shape = diff.NewShape(&v1.Service{})
+
 // Kind is the kind Service.
 func Kind() kinds.Kind {
 	return kinds.Kind{
 		Name:      v1.KindService,
 		New:       func() v1.Object { return &v1.Service{} },
+		Shape:     shape,
 		Rules:     rules,
 		List:      list,
 		Uses:      uses,
@@ -70,7 +73,7 @@ func observe(l kinds.Live, ix *kinds.Index, want *diff.State) plan.Rollout {
 		}
 	}
 	if want != nil && r.RolledBack() && s.PreviousSpec != nil {
-		left := diff.State{Leaves: diff.Flatten(read(s.PreviousSpec, ix))}
+		left := diff.State{Leaves: shape.Flatten(read(s.PreviousSpec, ix))}
 		if diff.Differs(&left, want, rules) {
 			r.Left = plan.Differs
 		} else {
@@ -85,7 +88,7 @@ func observe(l kinds.Live, ix *kinds.Index, want *diff.State) plan.Rollout {
 func leftOf(l kinds.Live, failed *swarm.TaskSpec, ix *kinds.Index, want *diff.State) plan.Match {
 	spec := raw(l).Spec
 	spec.TaskTemplate = *failed
-	left := diff.State{Leaves: diff.Flatten(read(&spec, ix))}
+	left := diff.State{Leaves: shape.Flatten(read(&spec, ix))}
 	for _, f := range diff.DifferingFields(&left, want, rules) {
 		if f.Effect == diff.RestartsTasks && !f.Ignored {
 			return plan.Differs

@@ -72,7 +72,7 @@ func (l leaf) at(v reflect.Value) reflect.Value {
 		return v
 	}
 	v = down(v)
-	for _, s := range l.steps {
+	for i, s := range l.steps {
 		if s.field != inside {
 			v = v.Field(s.field)
 		} else {
@@ -81,7 +81,7 @@ func (l leaf) at(v reflect.Value) reflect.Value {
 			}
 			v = v.Index(0)
 		}
-		if s != l.steps[len(l.steps)-1] || v.Kind() != reflect.Pointer {
+		if i < len(l.steps)-1 {
 			v = down(v)
 		}
 	}

@@ -1,0 +1,89 @@
+// Command demo shows the operator's main job on an embedded swarm of five machines: make demo. On a terminal it is a
+// playground that lasts until ^C; elsewhere a scripted tour that checks what it shows and ends by itself. It needs
+// nothing that is not built from this module: no git, no docker CLI, no root. It removes all that it made.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+)
+
+func main() {
+	o := options{examples: "examples/demo", out: os.Stdout}
+	flag.StringVar(&o.bin, "bin", "bin", "directory with the binaries of make build")
+	tour := flag.Bool("tour", false, "run the scripted tour on a terminal too")
+	flag.Parse()
+	o.play = !*tour && term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd()))
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := withParent(ctx)
+	err := run(ctx, o)
+	cancel()
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+// withParent ends with the process that started this one: go run, when it is told to stop, does not pass that on.
+func withParent(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	parent := os.Getppid()
+	go func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for os.Getppid() == parent {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+		cancel()
+	}()
+	return ctx, cancel
+}
+
+type options struct {
+	bin, examples string
+	play          bool
+	out           io.Writer
+}
+
+// errStopped says that a person or a signal ended the demo.
+var errStopped = errors.New("stopped before its end; everything it made was removed")
+
+func run(ctx context.Context, o options) (err error) {
+	fmt.Fprintln(o.out, "Starting a swarm of 3 managers and 2 workers: real SwarmKit in one process, without containers.")
+	s, err := newStage(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closed := s.close(); closed != nil {
+			err = errors.Join(err, closed)
+		}
+	}()
+	if o.play {
+		return play(ctx, s)
+	}
+	err = tour(ctx, s)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return errStopped
+	}
+	fmt.Fprintf(o.out, "\n--- the operator's log ---\n%s--- end of the operator's log ---\n", s.operatorLog())
+	return err
+}

@@ -1,0 +1,227 @@
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+func TestACommitThatChangesOneOf200ServicesWritesThatOneOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	files := map[string]string{}
+	for i := range 200 {
+		files[fmt.Sprintf("s/%03d.yaml", i)] = service(fmt.Sprintf("s-%03d", i), "image: app:1", "replicas: 0", "environment: {N: one}")
+	}
+	r := w.repo("many", files)
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	if n := len(w.services()); n != 200 {
+		t.Fatalf("there are %d services", n)
+	}
+	p := w.proxy()
+	o := w.operate(p.Host(), r)
+	o.condition("InSync", true)
+	w.quiet(p)
+	p.Reset()
+	before := w.versions()
+	target := w.service("s-117")
+	hash := r.commit("change one", map[string]string{"s/117.yaml": service("s-117", "image: app:1", "replicas: 0", "environment: {N: two}")})
+	o.inSync(hash)
+	w.quiet(p)
+	if writes := serviceWrites(p.Calls()); len(writes) != 1 || len(writesTo(writes, target.ID)) != 1 {
+		t.Errorf("want one write of one service, got\n%s", lines(writes))
+	}
+	after := w.versions()
+	if got := env(w.service("s-117")); !slices.Equal(got, []string{"N=two"}) {
+		t.Errorf("the environment is %q", got)
+	}
+	delete(before, "s-117")
+	delete(after, "s-117")
+	if fmt.Sprint(before) != fmt.Sprint(after) {
+		t.Error("the versions of other services moved")
+	}
+}
+
+// drifting is a repository with services that treat changes by hand in each way there is.
+func (w *world) drifting(name string) (*repo, string) {
+	r := w.repo(name, nil)
+	return r, r.commit("services", map[string]string{
+		"all.yaml": docs(
+			service(name+"-enforced", "image: app:1", "replicas: 0"),
+			policy(service(name+"-reported", "image: app:1", "replicas: 0"), "enforce: false"),
+			policy(service(name+"-ignored", "image: app:1", "replicas: 0"), "ignoreDifferences: [spec.replicas]"),
+			service(name+"-free", "image: app:1"),
+		),
+	})
+}
+
+// scaled finds the report of a scaling by hand and checks what it says of the field.
+func scaled(r harness.Report, service, have, want string) (harness.Drift, error) {
+	for _, d := range r.Drift {
+		if d.Object != "Service/"+service {
+			continue
+		}
+		for _, f := range d.Fields {
+			if f.Path == "spec.replicas" && f.Have != nil && *f.Have == have && f.Want != nil && *f.Want == want && f.By == "hand" && d.By == "hand" {
+				return d, nil
+			}
+		}
+		return d, fmt.Errorf("the report says of %s: %+v", service, d)
+	}
+	return harness.Drift{}, fmt.Errorf("%s is not in the drift report: %+v", service, r.Drift)
+}
+
+func TestAScaleByHandIsReportedAndRepairedAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	r, hash := w.drifting("a")
+	p := w.proxy()
+	o := w.operate(p.Host(), r, "--repair-after", "0s")
+	o.inSync(hash)
+	id := w.service("a-enforced").ID
+	var took []time.Duration
+	for n := range uint64(5) {
+		w.quiet(p)
+		p.Reset()
+		w.scale("a-enforced", n+3)
+		start := time.Now()
+		w.eventually(func() error {
+			if got := replicas(w.service("a-enforced")); got != 0 {
+				return fmt.Errorf("replicas are %d", got)
+			}
+			return nil
+		})
+		took = append(took, time.Since(start))
+		o.reports(func(r harness.Report) error {
+			d, err := scaled(r, "a-enforced", fmt.Sprint(n+3), "0")
+			if err == nil && d.Done != "repaired" {
+				err = fmt.Errorf("what was done is %q: %+v", d.Done, d)
+			}
+			return err
+		})
+		if writes := writesTo(p.Calls(), id); len(writes) != 1 {
+			t.Errorf("want one write, got\n%s", lines(writes))
+		}
+	}
+	slices.Sort(took)
+	t.Logf("repaired after %v", took)
+	if took[len(took)/2] > time.Second {
+		t.Errorf("it took %v", took)
+	}
+
+	w.scale("a-reported", 5)
+	w.scale("a-ignored", 6)
+	w.scale("a-free", 7)
+	o.reports(func(r harness.Report) error {
+		d, err := scaled(r, "a-reported", "5", "0")
+		if err == nil && (!d.Open || d.Done != "reported") {
+			err = fmt.Errorf("policy.enforce is false, and the report says %+v", d)
+		}
+		return err
+	})
+	w.quiet(p)
+	for name, want := range map[string]uint64{"a-reported": 5, "a-ignored": 6, "a-free": 7} {
+		if got := replicas(w.service(name)); got != want {
+			t.Errorf("%s was scaled to %d by hand and is at %d", name, want, got)
+		}
+	}
+	for _, d := range o.report().Drift {
+		if d.Object == "Service/a-free" {
+			t.Errorf("replicas are not stated, and are reported: %+v", d)
+		}
+		if d.Object == "Service/a-ignored" && slices.ContainsFunc(d.Fields, func(f harness.Field) bool { return !f.Ignored }) {
+			t.Errorf("replicas are ignored, and are reported as if not: %+v", d)
+		}
+	}
+}
+
+func TestAScaleByHandIsAnnouncedFirstAndRepairedInItsTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	r, hash := w.drifting("b")
+
+	p := w.proxy()
+	o := w.operate(p.Host(), r) // --repair-after 1m
+	o.inSync(hash)
+	w.quiet(p)
+	p.Reset()
+	w.scale("b-enforced", 4)
+	o.reports(func(r harness.Report) error {
+		d, err := scaled(r, "b-enforced", "4", "0")
+		if err == nil && (!d.Open || d.Done == "repaired") {
+			err = fmt.Errorf("it says %+v", d)
+		}
+		return err
+	})
+	w.holds(3*time.Second, func() error {
+		if writes := p.Writes(); len(writes) > 0 {
+			return fmt.Errorf("within seconds of the change:\n%s", lines(writes))
+		}
+		return nil
+	})
+	o.finish()
+
+	const after = 3 * time.Second
+	p2 := w.proxy()
+	o2 := w.operate(p2.Host(), r, "--repair-after", after.String())
+	seen := time.Now()
+	o2.reports(func(r harness.Report) error {
+		_, err := scaled(r, "b-enforced", "4", "0")
+		return err
+	})
+	o2.inSync(hash)
+	writes := serviceWrites(p2.Calls())
+	if len(writes) != 1 || replicas(w.service("b-enforced")) != 0 {
+		t.Fatalf("want one write that repairs, got\n%s", lines(writes))
+	}
+	if waited := writes[0].At.Sub(seen); waited < after-time.Second || waited > after+5*time.Second {
+		t.Errorf("--repair-after is %s, and it was repaired after %s", after, waited)
+	}
+}
+
+// What a hand may have, a commit does not take: replicas that no manifest states survive the next update.
+func TestReplicasThatAreNotStatedStayWithTheHand(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	r := w.repo("free", map[string]string{"a.yaml": service("free", "image: app:1", "environment: {N: one}", quick("pause"))})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	if n := replicas(w.service("free")); n != 1 {
+		t.Errorf("it was made with %d replicas", n)
+	}
+	w.scale("free", 3)
+	if r := w.want(0, "diff", "--host", w.host(), "--source", r.Dir); !strings.Contains(r.out, "in sync") {
+		t.Errorf("diff says %s", r)
+	}
+	r.commit("another environment", map[string]string{"a.yaml": service("free", "image: app:1", "environment: {N: two}", quick("pause"))})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	s := w.service("free")
+	if replicas(s) != 3 || !slices.Equal(env(s), []string{"N=two"}) {
+		t.Errorf("replicas %d, environment %q", replicas(s), env(s))
+	}
+}
+
+// Labels of other tools are nobody's difference; a label that git takes back goes.
+func TestLabelsAreMergedAndTakenBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	manifest := func(labels string) map[string]string {
+		return map[string]string{"a.yaml": fmt.Sprintf(head, "Service", "labelled, labels: {"+labels+"}") + "spec: {image: app:1, replicas: 0}\n"}
+	}
+	r := w.repo("labels", manifest("a: one, b: two"))
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	w.byHand("labelled", func(s *swarm.ServiceSpec) { s.Labels["com.docker.tool"] = "theirs" })
+	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
+	r.commit("b goes", manifest("a: one"))
+	w.want(1, "diff", "--host", w.host(), "--source", r.Dir)
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	labels := w.service("labelled").Spec.Labels
+	if _, still := labels["b"]; still || labels["a"] != "one" || labels["com.docker.tool"] != "theirs" {
+		t.Errorf("labels are %v", labels)
+	}
+}

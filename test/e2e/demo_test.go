@@ -1,0 +1,110 @@
+package e2e
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+// demo is a repository with the manifests of examples/demo.
+func (w *world) demo() *repo {
+	w.Helper()
+	root, err := harness.Root(w.Context())
+	if err != nil {
+		w.Fatal(err)
+	}
+	r := w.repo("demo", nil)
+	if err := r.Empty(); err != nil {
+		w.Fatal(err)
+	}
+	if err := r.Copy(filepath.Join(root, "examples", "demo")); err != nil {
+		w.Fatal(err)
+	}
+	r.commit("the demo", nil)
+	return r
+}
+
+func TestDemoIsAppliedOnceAndThenNothingIsWritten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 2})
+	r := w.demo()
+	w.want(1, "diff", "--host", w.host(), "--source", r.Dir)
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--wait")
+	w.runs("api", 3)
+	w.runs("web", 2)
+	w.runs("node-metrics", 3)
+	if out := w.want(0, "diff", "--host", w.host(), "--source", r.Dir).out; !strings.Contains(out, "in sync") {
+		t.Errorf("diff says: %s", out)
+	}
+	p := w.proxy()
+	before := w.versions()
+	w.want(0, "apply", "--host", p.Host(), "--source", r.Dir)
+	if writes := p.Writes(); len(writes) > 0 {
+		t.Errorf("the second apply wrote:\n%s", lines(writes))
+	}
+	if after := w.versions(); fmt.Sprint(after) != fmt.Sprint(before) {
+		t.Errorf("versions were %v and are %v", before, after)
+	}
+	w.idle(r)
+}
+
+// idle watches two operators that have nothing to do: of one that is never due to look by itself there must be no call
+// at all, of the other those of its resyncs.
+func (w *world) idle(r *repo) {
+	w.Helper()
+	const resync = 3 * time.Second
+	silent, looking := w.proxy(), w.proxy()
+	a := w.operate(silent.Host(), r, "--resync", "1h")
+	a.condition("InSync", true)
+	b := w.operate(looking.Host(), r, "--resync", resync.String())
+	b.condition("InSync", true)
+	w.quiet(silent)
+	silent.Reset()
+	looking.Reset()
+	start := time.Now()
+	w.holds(*idlePeriod, func() error {
+		for _, c := range append(silent.Calls(), looking.Writes()...) {
+			return fmt.Errorf("after %s with nothing to do: %s", c.At.Sub(start), c)
+		}
+		return nil
+	})
+	passes := bursts(looking.Calls())
+	if least, most := int(*idlePeriod/(resync*11/10)), int(*idlePeriod/(resync*9/10))+1; len(passes) < least-1 || len(passes) > most {
+		w.Errorf("in %s with a resync every %s there were %d passes", *idlePeriod, resync, len(passes))
+	}
+	for _, pass := range passes {
+		if n := reads(pass); n > 7 { // product.md, Speed: nothing to do
+			w.Errorf("a pass made %d calls:\n%s", n, lines(pass))
+		}
+	}
+	if status := a.answers("/readyz"); status != 200 {
+		w.Errorf("/readyz answers %d", status)
+	}
+}
+
+// bursts splits calls where none came for a second.
+func bursts(calls []harness.Call) [][]harness.Call {
+	var out [][]harness.Call
+	for i, c := range calls {
+		if i == 0 || c.At.Sub(calls[i-1].At) > time.Second {
+			out = append(out, nil)
+		}
+		out[len(out)-1] = append(out[len(out)-1], c)
+	}
+	return out
+}
+
+// reads counts calls without ping and version.
+func reads(calls []harness.Call) int {
+	n := 0
+	for _, c := range calls {
+		if c.Path != "/_ping" && c.Path != "/version" {
+			n++
+		}
+	}
+	return n
+}

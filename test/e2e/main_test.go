@@ -1,0 +1,47 @@
+package e2e
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+var (
+	idlePeriod  = flag.Duration("idle", 10*time.Second, "how long an operator with nothing to do is watched")
+	watchPeriod = flag.Duration("watch", 10*time.Second, "how long a failed want is watched for being written again")
+)
+
+// binary is the operator under test.
+var binary = os.Getenv("E2E_BINARY")
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(runTests(m))
+}
+
+func runTests(m *testing.M) int {
+	// The scenarios mostly wait: more of them than there are processors may run side by side.
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		_ = parallel.Value.Set("6") // it is a number
+	}
+	if binary == "" {
+		dir, err := os.MkdirTemp("", "e2e")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		if err := harness.Build(context.Background(), dir, "swarm-operator"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		binary = filepath.Join(dir, "swarm-operator")
+	}
+	return m.Run()
+}

@@ -1,0 +1,36 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+)
+
+const head = "apiVersion: swarm-operator.io/v1\nkind: %s\nmetadata: {name: %s}\n"
+
+// service is a manifest whose spec is lines of YAML such as "image: app:1".
+func service(name string, spec ...string) string {
+	return fmt.Sprintf(head, "Service", name) + "spec:\n  " + strings.Join(spec, "\n  ") + "\n"
+}
+
+func network(name string) string { return fmt.Sprintf(head, "Network", name) + "spec: {}\n" }
+
+func config(name, content string) string {
+	return fmt.Sprintf(head, "Config", name) + fmt.Sprintf("spec: {data: %q}\n", content)
+}
+
+func secret(name, content string) string {
+	return fmt.Sprintf(head, "Secret", name) + fmt.Sprintf("spec: {data: %q}\n", content)
+}
+
+// policy is added to a manifest.
+func policy(manifest, policy string) string { return manifest + "policy: {" + policy + "}\n" }
+
+// docs joins manifests into one file.
+func docs(manifests ...string) string { return strings.Join(manifests, "---\n") }
+
+// quick makes roll-outs of a few tasks a matter of a second or two.
+func quick(failureAction string) string {
+	return "updateConfig: {parallelism: 1, monitor: 1s, failureAction: " + failureAction + "}"
+}
+
+const quickRestart = "restartPolicy: {delay: 500ms}"

@@ -1,0 +1,73 @@
+package e2e
+
+import (
+	"context"
+	"time"
+
+	"github.com/swarm-operator/swarm-operator/sandbox"
+)
+
+// Swarm is what the scenarios need of a swarm beside the Engine API of its nodes.
+type Swarm interface {
+	// Managers and Workers are the hostnames of the nodes.
+	Managers() []string
+	Workers() []string
+	// Host is where a node's engine listens, as docker clients write it: a unix socket.
+	Host(node string) string
+	// Images makes sure that the nodes have these images. What they do is told by their names: see package sandbox.
+	Images(ctx context.Context, names ...string) error
+	// Kill stops a node as a power cut does, Start starts it again.
+	Kill(node string) error
+	Start(ctx context.Context, node string) error
+	// Inject makes calls to the engines go wrong until it is removed.
+	Inject(Fault) (remove func())
+	Close() error
+}
+
+// Fault says which calls of the Engine API go wrong, and how.
+type Fault struct {
+	Method string // empty is any
+	Path   string // a regular expression for the whole path, without the version; empty is any
+	Skip   int    // so many matching calls pass first
+	Count  int    // and so many are hit; 0 is all
+
+	Latency time.Duration // before anything else
+	Status  int           // answered with Message
+	Message string
+	Drop    bool // the connection is closed without an answer
+	// AfterCommit carries the call out and spoils only the answer.
+	AfterCommit bool
+}
+
+// size is how many nodes a swarm has.
+type size struct{ managers, workers int }
+
+// newSwarm starts a swarm: the one place that says which.
+func newSwarm(ctx context.Context, n size) (Swarm, error) {
+	sb, err := sandbox.Start(ctx, sandbox.Options{Managers: n.managers, Workers: n.workers})
+	if err != nil {
+		return nil, err
+	}
+	return &embedded{sb, n}, nil
+}
+
+// embedded is the swarm of package sandbox, in this process.
+type embedded struct {
+	*sandbox.Sandbox
+	size size
+}
+
+func (e *embedded) Managers() []string { return e.Nodes()[:e.size.managers] }
+func (e *embedded) Workers() []string  { return e.Nodes()[e.size.managers:] }
+
+// Images: the sandbox has every image.
+func (e *embedded) Images(context.Context, ...string) error { return nil }
+
+func (e *embedded) Start(ctx context.Context, node string) error { return e.StartNode(ctx, node) }
+
+func (e *embedded) Inject(f Fault) func() {
+	return e.Sandbox.Inject(sandbox.Fault{
+		Method: f.Method, Path: f.Path, Skip: f.Skip, Count: f.Count, Latency: sandbox.Duration(f.Latency),
+		Status: f.Status, Message: f.Message, Drop: f.Drop, AfterCommit: f.AfterCommit,
+	})
+}

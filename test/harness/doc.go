@@ -1,0 +1,66 @@
+// Package harness is what the end-to-end scenarios, the demo and the benchmark share: it builds the commands, starts
+// them as processes, stands between them and an engine, and makes git repositories. It knows the operator only from the
+// outside: its flags, its output, its HTTP answers and the calls it makes.
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Build compiles commands of this module, such as swarm-operator, into dir, statically as a release is.
+func Build(ctx context.Context, dir string, commands ...string) error {
+	root, err := Root(ctx)
+	if err != nil {
+		return err
+	}
+	args := []string{"build", "-trimpath", "-ldflags", "-s -w -X main.release=test", "-o", dir + string(filepath.Separator)}
+	for _, c := range commands {
+		args = append(args, "./cmd/"+c)
+	}
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("building %s: %w\n%s", strings.Join(commands, ", "), err, out)
+	}
+	return nil
+}
+
+// Root is the directory of this module.
+func Root(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+	if err != nil {
+		return "", fmt.Errorf("asking go for the module: %w", err)
+	}
+	mod := strings.TrimSpace(string(out))
+	if mod == "" || mod == os.DevNull {
+		return "", errors.New("asking go for the module: not within one")
+	}
+	return filepath.Dir(mod), nil
+}
+
+// Until looks again and again until check has nothing to complain about, and returns its last complaint when that takes
+// longer than within.
+func Until(ctx context.Context, within time.Duration, check func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := check()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("not within %s: %w", within, err)
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,239 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Call is one call of the Engine API.
+type Call struct {
+	Index  int // from 1, in the order of arrival
+	At     time.Time
+	Method string
+	Path   string // without the version: /services/create
+	Query  url.Values
+	Body   []byte // of the request
+	Status int    // of the answer; 0 while there is none
+	Answer []byte // nil for a stream
+}
+
+// Write says whether the call could change something.
+func (c Call) Write() bool { return c.Method != http.MethodGet && c.Method != http.MethodHead }
+
+// String is the call without its body.
+func (c Call) String() string {
+	q := ""
+	if len(c.Query) > 0 {
+		q = "?" + c.Query.Encode()
+	}
+	return fmt.Sprintf("%d %s %s%s → %d", c.Index, c.Method, c.Path, q, c.Status)
+}
+
+// ErrCut closes the connection without an answer.
+var ErrCut = errors.New("connection cut")
+
+// Refusal is an answer of the proxy itself.
+type Answer struct {
+	Status  int
+	Message string
+}
+
+func (a *Answer) Error() string { return fmt.Sprintf("%d %s", a.Status, a.Message) }
+
+// ReadOnly refuses everything but GET and HEAD.
+func ReadOnly(c Call) error {
+	if c.Write() {
+		return &Answer{http.StatusForbidden, "this proxy passes GET and HEAD only"}
+	}
+	return nil
+}
+
+// Proxy stands between a client and an engine, on a unix socket of its own, and keeps every call.
+type Proxy struct {
+	dir     string
+	server  *http.Server
+	streams *httputil.ReverseProxy
+	engine  *http.Transport
+
+	mu            sync.Mutex
+	calls         []Call
+	last          int
+	before, after func(Call) error
+}
+
+// NewProxy listens, and passes calls on to an engine such as unix:///var/run/docker.sock.
+func NewProxy(host string) (*Proxy, error) {
+	socket, ok := strings.CutPrefix(host, "unix://")
+	if !ok {
+		return nil, fmt.Errorf("starting a proxy to %s: not a unix socket", host)
+	}
+	dir, err := os.MkdirTemp("", "px") // short: a socket's path has at most 107 bytes
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("unix", filepath.Join(dir, "p.sock"))
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	p := &Proxy{dir: dir, engine: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+		MaxIdleConnsPerHost: 32, DisableCompression: true,
+	}}
+	p.streams = &httputil.ReverseProxy{
+		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: "engine"}) },
+		Transport:     p.engine,
+		FlushInterval: -1,
+		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+	}
+	p.server = &http.Server{Handler: http.HandlerFunc(p.serve), ReadHeaderTimeout: time.Minute}
+	go func() { _ = p.server.Serve(listener) }() // ErrServerClosed
+	return p, nil
+}
+
+// Host is what a client calls the proxy.
+func (p *Proxy) Host() string { return "unix://" + filepath.Join(p.dir, "p.sock") }
+
+// Close ends every connection.
+func (p *Proxy) Close() error {
+	err := p.server.Close()
+	p.engine.CloseIdleConnections()
+	return errors.Join(err, os.RemoveAll(p.dir))
+}
+
+// Before sees each call before it goes on to the engine; an error ends it there: [ErrCut], or an [*Answer]. Nil passes all.
+func (p *Proxy) Before(f func(Call) error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.before = f
+}
+
+// After sees each call when the engine has answered and the client knows nothing of it yet; an error replaces the answer.
+func (p *Proxy) After(f func(Call) error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.after = f
+}
+
+// Calls are the calls since the start or the last Reset.
+func (p *Proxy) Calls() []Call {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.calls)
+}
+
+// Writes are those of the calls that could change something.
+func (p *Proxy) Writes() []Call {
+	return slices.DeleteFunc(p.Calls(), func(c Call) bool { return !c.Write() })
+}
+
+// Reset forgets the calls so far and counts from 1 again.
+func (p *Proxy) Reset() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calls, p.last = nil, 0
+}
+
+// Since says how long ago the last call came.
+func (p *Proxy) Since() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.calls) == 0 {
+		return time.Hour
+	}
+	return time.Since(p.calls[len(p.calls)-1].At)
+}
+
+var version = regexp.MustCompile(`^/v\d+\.\d+`)
+
+func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	c := Call{At: time.Now(), Method: r.Method, Path: version.ReplaceAllString(r.URL.Path, ""), Query: r.URL.Query(), Body: body}
+	p.mu.Lock()
+	p.last++
+	c.Index = p.last
+	p.calls = append(p.calls, c)
+	before, after := p.before, p.after
+	p.mu.Unlock()
+	if before != nil {
+		if err := before(c); err != nil {
+			p.answer(w, c, err)
+			return
+		}
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if c.Path == "/events" || strings.HasSuffix(c.Path, "/logs") {
+		p.streams.ServeHTTP(w, r)
+		return
+	}
+	p.pass(w, r, c, after)
+}
+
+// pass carries a call out to its end, also where the client has gone: only so is it known what a killed client did.
+func (p *Proxy) pass(w http.ResponseWriter, r *http.Request, c Call, after func(Call) error) {
+	out := r.Clone(context.WithoutCancel(r.Context()))
+	out.URL.Scheme, out.URL.Host, out.RequestURI = "http", "engine", ""
+	resp, err := p.engine.RoundTrip(out)
+	if err != nil {
+		panic(http.ErrAbortHandler) // the engine gave no answer: nor do we
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	c.Status, c.Answer = resp.StatusCode, data
+	p.note(c)
+	if after != nil {
+		if err := after(c); err != nil {
+			p.answer(w, c, err)
+			return
+		}
+	}
+	for k, v := range resp.Header {
+		w.Header()[k] = v
+	}
+	w.WriteHeader(resp.StatusCode)
+	_, _ = w.Write(data) // the client may have gone
+}
+
+func (p *Proxy) answer(w http.ResponseWriter, c Call, err error) {
+	a, ok := errors.AsType[*Answer](err)
+	if !ok {
+		panic(http.ErrAbortHandler)
+	}
+	c.Status = a.Status
+	p.note(c)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(a.Status)
+	fmt.Fprintf(w, "{\"message\":%q}\n", a.Message)
+}
+
+// note fills in what became of a call.
+func (p *Proxy) note(c Call) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.calls {
+		if p.calls[i].Index == c.Index && p.calls[i].At.Equal(c.At) {
+			p.calls[i] = c
+		}
+	}
+}

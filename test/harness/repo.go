@@ -1,0 +1,126 @@
+package harness
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/object"
+)
+
+// Repo is a git repository with a checkout. It needs no git on the machine.
+type Repo struct {
+	Dir  string
+	repo *git.Repository
+}
+
+// NewRepo makes an empty repository in a directory, which is made.
+func NewRepo(dir string) (*Repo, error) {
+	repo, err := git.PlainInitWithOptions(dir, &git.PlainInitOptions{InitOptions: git.InitOptions{DefaultBranch: plumbing.Main}})
+	if err != nil {
+		return nil, fmt.Errorf("making a git repository: %w", err)
+	}
+	return &Repo{Dir: dir, repo: repo}, nil
+}
+
+// Write writes files into the checkout: path, content, path, content …
+func (r *Repo) Write(files map[string]string) error {
+	for name, content := range files {
+		path := filepath.Join(r.Dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Copy copies the files of a directory into the checkout.
+func (r *Repo) Copy(from string) error {
+	return os.CopyFS(r.Dir, os.DirFS(from))
+}
+
+// Remove removes files from the checkout.
+func (r *Repo) Remove(names ...string) error {
+	for _, name := range names {
+		if err := os.Remove(filepath.Join(r.Dir, filepath.FromSlash(name))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Empty removes every file from the checkout.
+func (r *Repo) Empty() error {
+	entries, err := os.ReadDir(r.Dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() == ".git" {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(r.Dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Commit commits whatever differs, and also where nothing does, and returns the hash.
+func (r *Repo) Commit(message string) (string, error) {
+	w, err := r.repo.Worktree()
+	if err != nil {
+		return "", err
+	}
+	if err := w.AddWithOptions(&git.AddOptions{All: true}); err != nil {
+		return "", fmt.Errorf("adding files: %w", err)
+	}
+	who := &object.Signature{Name: "Ada", Email: "ada@example.com", When: time.Now()}
+	hash, err := w.Commit(message, &git.CommitOptions{Author: who, AllowEmptyCommits: true})
+	if err != nil {
+		return "", fmt.Errorf("committing: %w", err)
+	}
+	return hash.String(), nil
+}
+
+// Reset moves the branch, and the files, to a commit.
+func (r *Repo) Reset(hash string) error {
+	w, err := r.repo.Worktree()
+	if err != nil {
+		return err
+	}
+	return w.Reset(&git.ResetOptions{Commit: plumbing.NewHash(hash), Mode: git.HardReset})
+}
+
+// Files lists the files of the checkout, with slashes.
+func (r *Repo) Files() ([]string, error) {
+	var out []string
+	err := fs.WalkDir(os.DirFS(r.Dir), ".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && d.Name() == ".git":
+			return fs.SkipDir
+		case !d.IsDir():
+			out = append(out, path)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Message joins a subject and trailers.
+func Message(subject string, trailers ...string) string {
+	if len(trailers) == 0 {
+		return subject
+	}
+	return subject + "\n\n" + strings.Join(trailers, "\n") + "\n"
+}
