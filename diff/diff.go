@@ -7,6 +7,7 @@ package diff
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -99,8 +100,13 @@ func (v Value) String() string {
 	}
 }
 
-// GoString shows no secret.
-func (v Value) GoString() string { return v.String() }
+// Format shows no secret, whatever the verb.
+func (v Value) Format(f fmt.State, verb rune) {
+	if verb != 'q' {
+		verb = 's'
+	}
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), v.String())
+}
 
 // MarshalJSON renders null for none, and no secret.
 func (v Value) MarshalJSON() ([]byte, error) {

@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -24,6 +25,12 @@ type Leaf struct {
 	// Stated: the manifest says so itself; false for defaults.
 	Stated bool
 }
+
+// Format shows no secret, whatever the verb.
+func (l Leaf) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "%s=%s", l.Path, valueOf(l)) }
+
+// MarshalJSON shows no secret.
+func (l Leaf) MarshalJSON() ([]byte, error) { return json.Marshal(map[string]Value{l.Path: valueOf(l)}) }
 
 // keyed is an element of a list whose order has no meaning, named by what identifies it.
 type keyed interface{ ListKey() string }
@@ -212,11 +219,13 @@ func text(v reflect.Value) string {
 		return v.String()
 	case reflect.Slice:
 		// Lists of strings or of small structs: JSON is unambiguous and reads well.
-		b, err := json.Marshal(v.Interface())
-		if err != nil {
+		var b bytes.Buffer
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(v.Interface()); err != nil {
 			panic(fmt.Sprintf("diff: %s cannot be a leaf: %v", v.Type(), err)) // a type of api/v1, found by any test
 		}
-		return string(b)
+		return strings.TrimSuffix(b.String(), "\n")
 	default:
 		return fmt.Sprint(v.Interface())
 	}

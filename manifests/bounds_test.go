@@ -24,7 +24,10 @@ const network = "apiVersion: swarm-operator.io/v1\nkind: Network\nmetadata: {nam
 
 // A file of a mebibyte must cost little, whatever is in it, and say the same each time.
 func TestHostileFiles(t *testing.T) {
-	const size = 1 << 20
+	size := 1 << 20
+	if raceEnabled || testing.Short() {
+		size = 1 << 16
+	}
 	fill := func(s string) string { return strings.Repeat(s, size/len(s)) }
 	each := func(format string) string {
 		var b strings.Builder

@@ -85,7 +85,11 @@ func TestCanaryInSlips(t *testing.T) {
 		checkCanary(t, what+"\n"+text, problems)
 	}
 	const extra = "\n \t:-=\"'{}[]&*!|>#%@,?\\0"
-	for i := range len(secretFile) {
+	step := 1
+	if raceEnabled || testing.Short() {
+		step = 29
+	}
+	for i := 0; i < len(secretFile); i += step {
 		// Within a canary a slip makes it another word.
 		if inside := strings.LastIndex(secretFile[:i+1], canary); inside >= 0 && i > inside && i < inside+len(canary) {
 			continue
@@ -96,9 +100,6 @@ func TestCanaryInSlips(t *testing.T) {
 		}
 		for _, c := range extra {
 			try("too much: "+string(c), secretFile[:i]+string(c)+secretFile[i:])
-			if testing.Short() {
-				break
-			}
 		}
 	}
 }

@@ -12,8 +12,9 @@ import (
 // check finds what is wrong between objects that are each right.
 func (r *reading) check(set Set) {
 	for _, e := range set.Entries {
+		before := len(r.problems)
 		for _, ref := range e.Object.Refs() {
-			if len(r.problems) <= r.most() {
+			if n := len(r.problems); n <= r.most() && n-before < r.limits.Problems {
 				r.reference(set, e, ref)
 			}
 		}

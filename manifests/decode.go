@@ -158,6 +158,9 @@ func (d *decoder) nameItems(items []string, at int32) {
 func (d *decoder) elements(n *yaml.Node, v reflect.Value, at int32) {
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
 	for i, item := range n.Content {
+		if d.stopped {
+			return
+		}
 		below := d.marks.add(mark{index: int32(i), parent: at, line: int32(item.Line)})
 		if isNull(item) {
 			d.add(below, "states nothing; leave it out or give it a value")
@@ -196,6 +199,9 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, at int32) {
 func (d *decoder) structure(n *yaml.Node, v reflect.Value, at int32) {
 	known := fieldsOf(v.Type())
 	for _, p := range d.pairs(n, at) {
+		if d.stopped {
+			return
+		}
 		f, ok := known.byName[p.name]
 		below := d.marks.add(mark{name: f.name, parent: at, line: int32(p.line)})
 		if !ok {
@@ -211,6 +217,9 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, at int32) {
 
 func (d *decoder) keys(n *yaml.Node, v reflect.Value, at int32) {
 	for _, p := range d.pairs(n, at) {
+		if d.stopped {
+			return
+		}
 		below := d.marks.add(mark{name: p.name, parent: at, line: int32(p.line), key: true})
 		value := reflect.New(v.Type().Elem()).Elem()
 		before := len(d.problems)

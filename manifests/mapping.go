@@ -17,7 +17,7 @@ type pair struct {
 func (d *decoder) pairs(n *yaml.Node, at int32) []pair {
 	b := pairList{list: make([]pair, 0, len(n.Content)/2)}
 	var merges []*yaml.Node
-	for i := 0; i+1 < len(n.Content); i += 2 {
+	for i := 0; i+1 < len(n.Content) && !d.stopped; i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if key.Kind == yaml.ScalarNode && key.Tag == "!!merge" {
 			merges = append(merges, value)

@@ -2,7 +2,9 @@ package sandbox
 
 import (
 	"context"
+	"flag"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,16 @@ import (
 
 // patience bounds each wait for a state; on a busy machine things take long.
 const patience = 30 * time.Second
+
+// The tests wait for timers far more than they compute: with as many at once as
+// there are cores, most of a small machine would idle.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		_ = flag.Set("test.parallel", "8")
+	}
+	os.Exit(m.Run())
+}
 
 func start(t *testing.T, o Options) *Sandbox {
 	t.Helper()

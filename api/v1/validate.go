@@ -238,6 +238,9 @@ func (ps *problems) file(at, source, target string, seen map[string]bool) {
 	seen[target] = true
 }
 
+// volumeName is what the engine accepts, at task time only. Templates such as {{.Task.Slot}} are the swarm's to fill in.
+var volumeName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
+
 func (ps *problems) mounts(mounts []Mount) {
 	seen := map[string]bool{}
 	for i, m := range mounts {
@@ -262,6 +265,8 @@ func (ps *problems) mounts(mounts []Mount) {
 			ps.add(at+".source", "cannot be stated for a tmpfs")
 		case m.Type == "volume" && strings.HasPrefix(m.Source, "/"):
 			ps.add(at+".source", "%q is a path; a mount of a path has type bind", m.Source)
+		case m.Type == "volume" && m.Source != "" && !strings.Contains(m.Source, "{{") && !volumeName.MatchString(m.Source):
+			ps.add(at+".source", "%q may hold only letters, digits, _, . and -, and at least two of them", m.Source)
 		}
 		for _, o := range []struct {
 			is    bool

@@ -56,6 +56,7 @@ type applying struct {
 	wait    bool
 	timeout time.Duration
 	printed map[string]bool // what was shown of plans before: while something waits it would be shown again and again
+	first   bool            // the plan in hand is the first one
 	errors  int             // runs in a row that failed
 }
 
@@ -103,6 +104,7 @@ func (a *applying) run(ctx context.Context) error {
 // print shows the plan, and of the next ones the headings of what is new.
 func (a *applying) print(run *reconciler.Run) {
 	first := a.printed == nil
+	a.first = first
 	if first {
 		a.printed = map[string]bool{}
 		printPlan(a.cmd, run, false)
@@ -136,7 +138,9 @@ func (a *applying) finish(ctx context.Context, run *reconciler.Run) error {
 			return err2exit(err)
 		}
 	}
-	fmt.Fprintf(a.cmd.OutOrStdout(), "revision %s, source %s: %s\n", run.InForce.Short(), run.Source, run.Plan.Summary())
+	if !a.first {
+		fmt.Fprintf(a.cmd.OutOrStdout(), "revision %s, source %s: %s\n", run.InForce.Short(), run.Source, run.Plan.Summary())
+	}
 	if run.Plan.Held() {
 		return exit{exitDiffers, fmt.Errorf("%d differences wait for a person", held(run.Plan))}
 	}

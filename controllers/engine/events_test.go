@@ -191,11 +191,11 @@ func TestRetry(t *testing.T) {
 		attempts := 0
 		r.run(ctx, func(context.Context) error {
 			attempts++
-			switch {
-			case attempts == 12:
-				time.Sleep(r.lasted) // a good stream
+			switch attempts {
+			case 12:
+				time.Sleep(r.lasted) // a good stream, in fake time
 				return nil
-			case attempts == 15:
+			case 15:
 				cancel()
 			}
 			return errors.New("refused")

@@ -27,8 +27,10 @@ var quiet = log.New(io.Discard, "", 0)
 // clean takes docker's settings of the machine away from a test.
 func clean(t *testing.T) {
 	t.Helper()
-	for _, k := range []string{"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH",
-		"DOCKER_API_VERSION", "DOCKER_AUTH_CONFIG", "DOCKER_CUSTOM_HEADERS", "HTTP_PROXY", "HTTPS_PROXY"} {
+	for _, k := range []string{
+		"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH",
+		"DOCKER_API_VERSION", "DOCKER_AUTH_CONFIG", "DOCKER_CUSTOM_HEADERS", "HTTP_PROXY", "HTTPS_PROXY",
+	} {
 		t.Setenv(k, "")
 	}
 	t.Setenv("DOCKER_CONFIG", t.TempDir())

@@ -84,10 +84,10 @@ func (t *transport) begin(req *http.Request) *call {
 func (c *call) fail(err error) *Error {
 	if ended := c.ctx.Err(); ended != nil {
 		err = ended
-		if cause := context.Cause(c.ctx); cause == errCallTimeout {
+		if cause := context.Cause(c.ctx); errors.Is(cause, errCallTimeout) {
 			err = cause
-		} else if cause != ended {
-			err = fmt.Errorf("%w: %w", ended, cause)
+		} else if !errors.Is(cause, ended) {
+			err = fmt.Errorf("%w: %w", ended, cause) // why the caller cancelled: a lost lease, a signal
 		}
 	}
 	e := &Error{Host: c.t.host, Method: c.method, Route: c.route, err: err, timeout: c.t.timeout}

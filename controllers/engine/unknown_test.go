@@ -29,7 +29,7 @@ type embedded struct {
 type outer struct {
 	embedded
 	Hidden  string `json:"-"`
-	Dash    string `json:"-,"`
+	Dash    string `json:"-,"` //nolint:staticcheck // SA5008: the key "-" is what is tested
 	private string
 	List    []inner
 	Map     map[string]inner

@@ -48,8 +48,8 @@ type Kind struct {
 	Versions func(live Live) (data []byte, readable bool)
 	// Observe says how the last update of a live object stands: pure. Nil where the engine has no such thing.
 	Observe func(Live, *Index, *diff.State) plan.Rollout
-	// Trace looks for what a rollback undid where Observe cannot tell. It comes with Observe.
-	Trace func(context.Context, *engine.Client, Live, *Index, *diff.State) plan.Match
+	// Trace looks at what failed: what it said, and what a rollback undid where Observe cannot tell. It comes with Observe.
+	Trace func(context.Context, *engine.Client, Live, *Index, *diff.State, plan.Rollout) plan.Rollout
 	// Health says, by name, whether live objects do what they are for, with one call for all of them. Nil: they do as
 	// soon as they are there.
 	Health func(context.Context, *engine.Client, []Live) (map[string]Health, error)

@@ -115,10 +115,9 @@ func (r *Reconciler) rollouts(ctx context.Context, run *Run, haves []diff.State,
 			}
 			live := h.Value.(kinds.Live)
 			rollout := k.Observe(live, run.Index, w)
-			if rollout.RolledBack() && rollout.Left == plan.Unknown {
-				if _, recorded := f.Failed[h.Key]; !recorded || !f.Failed[h.Key].Began.Equal(rollout.Began) {
-					rollout.Left = k.Trace(ctx, r.Engine, live, run.Index, w)
-				}
+			// Asked once a failure: after that it is on record.
+			if h.Meta.Distrust && !f.Failed[h.Key].Began.Equal(rollout.Began) {
+				rollout = k.Trace(ctx, r.Engine, live, run.Index, w, rollout)
 			}
 			if rollout.State != "" {
 				f.Rollouts[h.Key] = rollout

@@ -200,11 +200,12 @@ func (b *Board) Planned(changes []diff.Change, p plan.Plan, objects map[string]i
 	}
 	for _, r := range p.Refused {
 		b.metrics.refused.WithLabelValues(r.Guard, r.Class.String()).Inc()
-		if d := b.open[idOf(r.Key, r.Instance, r.Op)]; d != nil && (d.Done != "held" || d.Why != r.Why) {
-			d.Done, d.Why = "held", r.Why
-			if r.Guard == "enforce" {
-				d.Done = "reported"
-			}
+		done := "held"
+		if r.Guard == "enforce" {
+			done = "reported"
+		}
+		if d := b.open[idOf(r.Key, r.Instance, r.Op)]; d != nil && (d.Done != done || d.Why != r.Why) {
+			d.Done, d.Why = done, r.Why
 			b.log.Info("held", "object", r.Key.String(), "guard", r.Guard, "class", r.Class.String(), "why", r.Why)
 		}
 	}
@@ -230,7 +231,9 @@ func (b *Board) describe(d *Drift, c diff.Change) {
 	if hand {
 		paths := make([]string, 0, len(fields))
 		for _, f := range fields {
-			paths = append(paths, f.Path)
+			if f.By != "git" {
+				paths = append(paths, f.Path)
+			}
 		}
 		b.log.Info("drift", "object", d.Object.String(), "fields", paths)
 	}
@@ -269,7 +272,7 @@ func (b *Board) Did(s plan.Step, err error, warnings []string) {
 	if d == nil {
 		return
 	}
-	if s.Op == diff.Update && d.By != "git" {
+	if s.Op == diff.Update && d.By == "hand" {
 		done = "repaired"
 		b.metrics.repairs.Inc()
 	}

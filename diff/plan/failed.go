@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -30,7 +31,7 @@ func condemned(c diff.Change, f Facts) (bool, string) {
 		return true, recorded.Why
 	case !rollout.RolledBack():
 		return false, ""
-	case known && recorded.Began.Equal(rollout.Began):
+	case known && !rollout.Began.IsZero() && recorded.Began.Equal(rollout.Began):
 		return false, "" // that failure is on record, with another want: this one is new
 	case rollout.Left == Differs:
 		return false, "" // what was rolled back was something else
@@ -40,10 +41,17 @@ func condemned(c diff.Change, f Facts) (bool, string) {
 }
 
 func rolloutText(r Rollout) string {
-	if r.Message != "" {
-		return r.State + ": " + r.Message
+	text := "paused"
+	if r.RolledBack() {
+		text = "rolled back"
 	}
-	return r.State
+	if r.Message != "" {
+		text += ": " + r.Message
+	}
+	if r.TaskError != "" {
+		text += "; a task said: " + r.TaskError
+	}
+	return text
 }
 
 // NewFailures lists the failures that are not on record yet: wants that were rolled back, and wants in force whose
@@ -68,6 +76,7 @@ func NewFailures(changes []diff.Change, inSync map[v1.Key]*diff.State, f Facts) 
 			record(key, w, rolloutText(r))
 		}
 	}
+	slices.SortFunc(out, func(a, b Failure) int { return a.Key.Compare(b.Key) })
 	return out
 }
 

@@ -13,12 +13,15 @@ import (
 const (
 	guardInUse      = "in-use"
 	guardFailedWant = "failed-want"
+	guardOwnership  = "ownership"
+
+	guardFailedRollouts = "failed-rollouts"
 )
 
 // guards are the ones that hold for every kind. Their order decides only which of two objections is printed.
 var guards = []Guard{
 	{"suspend", each(suspended)},
-	{"ownership", each(foreign)},
+	{guardOwnership, each(foreign)},
 	{"rewind", each(rewound)},
 	{"api-version", each(tooNew)},
 	{"unknown-field", each(unknownField)},
@@ -32,9 +35,10 @@ var guards = []Guard{
 	{"removal-budget", removalBudget},
 	{"repair-after", each(tooEarly)},
 	{"rollout-in-flight", each(inFlight)},
-	{"depends-on", dependencies},
+	// What counts a revision's roll-outs counts them before some are put off.
+	{guardFailedRollouts, failedRollouts},
 	{"restarts", restarts},
-	{"failed-rollouts", failedRollouts},
+	{"depends-on", dependencies},
 	{"rollouts-at-once", rolloutsAtOnce},
 	{"removals-last", removalsLast},
 }
@@ -124,22 +128,28 @@ func replaced(s Step, f Facts, p Policy) []Refusal {
 	if s.Op != diff.Replace {
 		return nil
 	}
+	path := s.Fields[max(0, slices.IndexFunc(s.Fields, func(fl diff.Field) bool { return fl.Effect == diff.Recreate }))].Path
 	if s.Change.Want.Policy.Protect {
-		return []Refusal{s.refusal(Never, "policy.protect is set, and the engine cannot change %s in place", s.Fields[0].Path)}
+		return []Refusal{s.refusal(Never, "policy.protect is set, and the engine cannot change %s in place", path)}
 	}
 	if users := s.Change.Have.Meta.UsedBy; len(users) > 0 {
-		return []Refusal{s.refusal(Never, "the engine cannot change %s in place, and %s uses it: make one of another name and switch over", s.Fields[0].Path, join(users))}
+		return []Refusal{s.refusal(Never, "the engine cannot change %s in place, and %s uses it: make one of another name and switch over", path, join(users))}
 	}
-	return s.needs(Replace, p, "the engine cannot change %s in place: the object would be removed and made anew", s.Fields[0].Path)
+	return s.needs(Replace, p, "the engine cannot change %s in place: the object would be removed and made anew", path)
 }
 
 // pruned keeps what its last manifest, or its having been adopted, keeps.
 func pruned(s Step, f Facts, _ Policy) []Refusal {
-	if !s.removal() || s.oldVersion() {
+	if !s.removal() || (s.oldVersion() && !f.StateLost) {
 		return nil
 	}
+	_, external := f.Missing[s.Key]
 	var r Refusal
 	switch keep, kept := f.Keep[s.Key]; {
+	case s.oldVersion():
+		r = s.refusal(Later, "the operator's memory was lost: nothing is removed in this run")
+	case external && s.Instance == s.Key.Name:
+		r = s.refusal(Never, "its manifest says external: true, so somebody needs it")
 	case kept && keep != "":
 		r = s.refusal(Never, "its last manifest said %s", keep)
 	case s.Change.Have.Meta.Adopted && !kept:
@@ -185,13 +195,16 @@ func otherSource(s Step, f Facts, p Policy) []Refusal {
 // removalBudget is all or nothing: a revision that removes too much removes nothing.
 func removalBudget(plan Plan, f Facts, p Policy) []Refusal {
 	var removals []Step
+	all := 0
 	for _, s := range plan.Steps {
-		if s.removal() && !s.oldVersion() && !p.Consents.Covers(Removals, s.Key) {
-			removals = append(removals, s)
+		if s.removal() && !s.oldVersion() {
+			if all++; !p.Consents.Covers(Removals, s.Key) {
+				removals = append(removals, s)
+			}
 		}
 	}
 	budget := max(1, min(p.Budgets.Removals, f.Owned/4))
-	last := f.Owned > 0 && len(removals) >= f.Owned
+	last := f.Owned > 0 && all >= f.Owned
 	if len(removals) == 0 || (len(removals) <= budget && !last) {
 		return nil
 	}
@@ -241,8 +254,7 @@ func dependencies(plan Plan, f Facts, _ Policy) []Refusal {
 	}
 	missing := map[v1.Key]Refusal{}
 	for _, r := range plan.Refused {
-		// What was to be made, or failed under this very revision, holds what was to come after it.
-		if r.Op == diff.Create || (r.Guard == guardFailedWant && (f.Failed[r.Key].Revision == f.Revision || f.Failed[r.Key].Digest == "")) {
+		if holdsOthers(r, f) {
 			missing[r.Key] = r
 		}
 	}
@@ -252,7 +264,7 @@ func dependencies(plan Plan, f Facts, _ Policy) []Refusal {
 			continue
 		}
 		for _, k := range s.Change.Want.Uses {
-			if r, gone := missing[k]; gone && r.Op == diff.Create {
+			if r, gone := missing[k]; gone && (r.Op == diff.Create || r.Guard == guardOwnership) {
 				out = append(out, s.refusal(r.Class, "it needs %s, which is refused: %s", k, r.Why))
 			}
 		}
@@ -271,6 +283,18 @@ func dependencies(plan Plan, f Facts, _ Policy) []Refusal {
 		}
 	}
 	return out
+}
+
+// holdsOthers says whether a refusal holds what was to come after the step: where something was to be made, somebody
+// else's is in its place, it failed under this very revision, or its own change still waits for a person's word.
+func holdsOthers(r Refusal, f Facts) bool {
+	switch {
+	case r.Op == diff.Remove || r.Quiet:
+		return false
+	case r.Op == diff.Create, r.Class == Consent, r.Guard == guardOwnership, r.Guard == guardFailedRollouts:
+		return true
+	}
+	return r.Guard == guardFailedWant && (f.Failed[r.Key].Revision == f.Revision || f.Failed[r.Key].Digest == "")
 }
 
 // restarts asks before a revision restarts much of what runs.
@@ -319,7 +343,7 @@ func rolloutsAtOnce(plan Plan, f Facts, p Policy) []Refusal {
 // removalsLast lets removals wait for everything else of the revision that comes by itself.
 func removalsLast(plan Plan, _ Facts, _ Policy) []Refusal {
 	i := slices.IndexFunc(plan.Refused, func(r Refusal) bool {
-		return r.Class == Later && !r.Quiet && r.Op != diff.Remove && r.Guard != "repair-after"
+		return r.Class == Later && !r.Quiet && r.Op != diff.Remove && r.Guard != "repair-after" && r.Guard != "rollout-in-flight"
 	})
 	if i < 0 {
 		return nil

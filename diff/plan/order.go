@@ -28,6 +28,7 @@ func (p *Plan) order() {
 	slices.SortFunc(p.Steps, func(a, b Step) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), a.Change.Compare(b.Change))
 	})
+	p.Steps = afterNeeds(p.Steps)
 	makes := map[v1.Key][]int{}
 	var others []int
 	for i := range p.Steps {
@@ -45,19 +46,58 @@ func (p *Plan) order() {
 		case s.removal() && s.Key.Kind == v1.KindService:
 			s.After = others
 			gone = append(gone, s.ID)
-		case s.oldVersion():
-			s.After = slices.Clone(others)
 		case s.removal():
 			s.After = append(slices.Clone(others), gone...)
 		case s.Change.Want != nil:
-			for _, k := range slices.Concat(s.Change.Want.Uses, s.Change.Want.DependsOn) {
-				s.After = append(s.After, makes[k]...)
+			for _, k := range needs(*s) {
+				for _, id := range makes[k] {
+					if id < s.ID { // greater only in a cycle, which no manifest may have
+						s.After = append(s.After, id)
+					}
+				}
 			}
 			slices.Sort(s.After)
 			s.After = slices.Compact(s.After)
 		}
 		s.Hazards = hazards(*s)
 	}
+}
+
+// needs are the keys of what a step comes after.
+func needs(s Step) []v1.Key {
+	if s.Change.Want == nil {
+		return nil
+	}
+	return slices.Concat(s.Change.Want.Uses, s.Change.Want.DependsOn)
+}
+
+// afterNeeds moves steps behind those that they need, and keeps their order otherwise.
+func afterNeeds(steps []Step) []Step {
+	at := map[v1.Key][]int{}
+	for i, s := range steps {
+		if !s.removal() {
+			at[s.Key] = append(at[s.Key], i)
+		}
+	}
+	out := make([]Step, 0, len(steps))
+	seen := make([]bool, len(steps))
+	var visit func(i int)
+	visit = func(i int) {
+		if seen[i] {
+			return
+		}
+		seen[i] = true
+		for _, k := range needs(steps[i]) {
+			for _, j := range at[k] {
+				visit(j)
+			}
+		}
+		out = append(out, steps[i])
+	}
+	for i := range steps {
+		visit(i)
+	}
+	return out
 }
 
 // hazards names what had to be agreed to for the step to be here, for people who read the plan.

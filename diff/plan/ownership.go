@@ -34,9 +34,9 @@ func (p *Plan) adopt(c diff.Change) {
 	case c.Want.Policy.Suspend:
 		p.Refused = append(p.Refused, guarded("suspend", step.refusal(Never, "policy.suspend is set")))
 	case c.Have.Meta.Owner != "":
-		p.Refused = append(p.Refused, guarded("ownership", step.refusal(Never, "an object of this name belongs to %s", c.Have.Meta.Owner)))
+		p.Refused = append(p.Refused, guarded(guardOwnership, step.refusal(Never, "an object of this name belongs to %s", c.Have.Meta.Owner)))
 	case c.Want.Policy.Adoption() == v1.AdoptNever:
-		p.Refused = append(p.Refused, guarded("ownership", step.refusal(Never, "an equal object of this name exists, and policy.adopt is never")))
+		p.Refused = append(p.Refused, guarded(guardOwnership, step.refusal(Never, "an equal object of this name exists, and policy.adopt is never")))
 	default:
 		p.Adopted = append(p.Adopted, Adoption{Key: c.Key, ID: c.Have.Meta.ID, Want: c.Want})
 	}

@@ -120,6 +120,8 @@ type Rollout struct {
 	Began time.Time
 	// Message is the engine's own.
 	Message string
+	// TaskError is what the newest task that failed said.
+	TaskError string
 	// Left says whether the spec that was rolled back equals the want. Unknown where no trace of it is left.
 	Left Match
 }
@@ -209,7 +211,7 @@ type Guard struct {
 // Build makes a plan of the changes. extra are the guards that kinds bring.
 func Build(changes []diff.Change, f Facts, p Policy, extra ...Guard) Plan {
 	var plan Plan
-	for _, c := range changes {
+	for _, c := range slices.SortedFunc(slices.Values(changes), diff.Change.Compare) {
 		plan.propose(c, f)
 	}
 	guards := append(slices.Clone(guards), extra...)

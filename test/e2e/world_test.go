@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -592,3 +593,8 @@ func (w *world) keepServices() {
 	}
 	w.keep("services.json", string(text))
 }
+
+// version matches the names of versions of configs and secrets.
+var version = regexp.MustCompile(`^[a-z-]+-[0-9a-f]{10}$`)
+
+var secretInspect client.SecretInspectOptions

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -77,6 +78,9 @@ func judge(s *swarm.Service, tasks []swarm.Task) kinds.Health {
 	switch u := s.UpdateStatus; {
 	case u != nil && (u.State == swarm.UpdateStatePaused || u.State == swarm.UpdateStateRollbackPaused || u.State == swarm.UpdateStateRollbackCompleted):
 		h.Failed, h.Why = true, fmt.Sprintf("%s: %s", u.State, u.Message)
+		if last.Err != "" {
+			h.Why += "; the last task that failed: " + last.Err
+		}
 		return h
 	case u != nil && (u.State == swarm.UpdateStateUpdating || u.State == swarm.UpdateStateRollbackStarted):
 		h.Why = fmt.Sprintf("%s, %d of %d tasks running", u.State, running, h.Wanted)
@@ -113,24 +117,30 @@ func wantedTasks(s *swarm.Service, made int) int {
 	return made
 }
 
-// sameVersion says whether a task is of the spec in force: of the same image, which is what mostly changes.
+// sameVersion says whether a task is of the spec in force. Placement alone is left out: SwarmKit keeps tasks whose node
+// still matches (orchestrator.IsTaskDirty).
 func sameVersion(t swarm.Task, s *swarm.Service) bool {
-	a, b := t.Spec.ContainerSpec, s.Spec.TaskTemplate.ContainerSpec
-	return a == nil || b == nil || (a.Image == b.Image && slices.Equal(a.Args, b.Args) && slices.Equal(a.Env, b.Env))
+	a, b := t.Spec, s.Spec.TaskTemplate
+	a.Placement, b.Placement = nil, nil
+	return reflect.DeepEqual(a, b)
 }
 
-// trace looks for what a rollback undid in the tasks that failed.
-func trace(ctx context.Context, c *engine.Client, l kinds.Live, ix *kinds.Index, want *diff.State) plan.Match {
+// trace adds what the newest task that failed said and, where a rollback left no previous spec, whether it was the want's.
+func trace(ctx context.Context, c *engine.Client, l kinds.Live, ix *kinds.Index, want *diff.State, r plan.Rollout) plan.Rollout {
 	tasks, err := c.TaskList(ctx, client.TaskListOptions{Filters: client.Filters{}.Add("service", l.ID)})
 	if err != nil {
-		return plan.Unknown
+		return r // the careful answer stands: unknown
 	}
 	items := slices.DeleteFunc(tasks.Items, func(t swarm.Task) bool {
 		return t.Status.State != swarm.TaskStateFailed && t.Status.State != swarm.TaskStateRejected
 	})
 	if len(items) == 0 {
-		return plan.Unknown
+		return r
 	}
 	newest := slices.MaxFunc(items, func(a, b swarm.Task) int { return a.CreatedAt.Compare(b.CreatedAt) })
-	return leftOf(l, &newest.Spec, ix, want)
+	r.TaskError = newest.Status.Err
+	if r.Left == plan.Unknown {
+		r.Left = leftOf(l, &newest.Spec, ix, want)
+	}
+	return r
 }

@@ -1,0 +1,6 @@
+//go:build race
+
+package manifests_test
+
+// raceEnabled makes exhaustive tests take samples: the race detector makes them ten times slower.
+const raceEnabled = true
