@@ -30,7 +30,9 @@ type Leaf struct {
 func (l Leaf) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "%s=%s", l.Path, valueOf(l)) }
 
 // MarshalJSON shows no secret.
-func (l Leaf) MarshalJSON() ([]byte, error) { return json.Marshal(map[string]Value{l.Path: valueOf(l)}) }
+func (l Leaf) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]Value{l.Path: valueOf(l)})
+}
 
 // keyed is an element of a list whose order has no meaning, named by what identifies it.
 type keyed interface{ ListKey() string }
@@ -134,9 +136,9 @@ func (s *shape) types(out *[]string) {
 func (s Shape) Flatten(object any) []Leaf {
 	v := reflect.Indirect(reflect.ValueOf(object))
 	f := flattener{leaves: make([]Leaf, 0, 32)}
-	f.walk(v.FieldByName("Metadata").FieldByName("Labels"), s.labels, "metadata.labels", "", false)
+	f.walk(v.FieldByName("Metadata").FieldByName("Labels"), s.labels, "metadata.labels", "")
 	if s.spec != nil {
-		f.walk(v.FieldByName("Spec"), s.spec, "spec", "", false)
+		f.walk(v.FieldByName("Spec"), s.spec, "spec", "")
 	}
 	slices.SortFunc(f.leaves, func(a, b Leaf) int { return strings.Compare(a.Path, b.Path) })
 	return f.leaves
@@ -160,8 +162,9 @@ func (f *flattener) add(path, typ, key, text string) {
 	f.leaves = append(f.leaves, Leaf{Path: path, Type: typ, Key: key, Text: text})
 }
 
-// walk descends. present says that a zero value counts, because a pointer holds it.
-func (f *flattener) walk(v reflect.Value, s *shape, path, key string, present bool) {
+// walk descends. A zero value counts only where a pointer holds it.
+func (f *flattener) walk(v reflect.Value, s *shape, path, key string) {
+	present := false
 	if v.Kind() == reflect.Pointer {
 		if v.IsNil() {
 			return
@@ -175,7 +178,7 @@ func (f *flattener) walk(v reflect.Value, s *shape, path, key string, present bo
 			if path != s.typ {
 				child = path + "." + field.name
 			}
-			f.walk(v.Field(field.index), field.shape, child, key, false)
+			f.walk(v.Field(field.index), field.shape, child, key)
 		}
 	case mapForm:
 		typ := s.typ + ".*"
@@ -204,7 +207,7 @@ func (f *flattener) list(v reflect.Value, s *shape, path, key string) {
 		if seen[name]++; seen[name] > 1 {
 			name += "#" + strconv.Itoa(seen[name])
 		}
-		f.walk(v.Index(i), s.elem, path+"["+name+"]", key, false)
+		f.walk(v.Index(i), s.elem, path+"["+name+"]", key)
 	}
 }
 

@@ -17,11 +17,11 @@ type Environment map[string]string
 // SetList reads the list form, NAME=value. A name alone would mean the operator's own environment, which manifests never see.
 func (e *Environment) SetList(items []string) error {
 	out := make(Environment, len(items))
-	for _, item := range items {
+	for i, item := range items {
 		name, value, ok := strings.Cut(item, "=")
 		switch {
-		case !ok:
-			return fmt.Errorf("%s has no =; there is no environment to take its value from", name)
+		case !ok: // the text is not repeated: it may be NAME: SECRET
+			return fmt.Errorf("entry %d has no =; there is no environment to take its value from", i+1)
 		case name == "":
 			return fmt.Errorf("an entry has no name before =")
 		}

@@ -48,7 +48,22 @@ type IPAMPool struct {
 }
 
 // ListKey is the subnet.
-func (p IPAMPool) ListKey() string { return p.Subnet }
+func (p IPAMPool) ListKey() string { return normalPrefix(p.Subnet) }
+
+// normalPrefix and normalAddr write an address as the engine does: FD00:0::1 is fd00::1. What is none is left as it is.
+func normalPrefix(s string) string {
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return p.String()
+	}
+	return s
+}
+
+func normalAddr(s string) string {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return a.String()
+	}
+	return s
+}
 
 // External says that the object must exist and is never written.
 func (n *Network) External() bool { return n.Spec.External }
@@ -79,6 +94,9 @@ func (n *Network) Default() {
 	if ipam := n.Spec.IPAM; ipam != nil {
 		if ipam.Driver == "" {
 			ipam.Driver = "default"
+		}
+		for i, p := range ipam.Config {
+			ipam.Config[i] = IPAMPool{Subnet: normalPrefix(p.Subnet), IPRange: normalPrefix(p.IPRange), Gateway: normalAddr(p.Gateway)}
 		}
 		slices.SortFunc(ipam.Config, func(a, b IPAMPool) int { return compareStrings(a.Subnet, b.Subnet) })
 	}

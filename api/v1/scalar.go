@@ -70,7 +70,7 @@ func (b *Bytes) SetScalar(s Scalar) error {
 		text += "B"
 	}
 	v, err := units.RAMInBytes(text)
-	if err != nil || s.Tag == "!!null" {
+	if err != nil || v < 0 || v > 1<<60 || s.Tag == "!!null" { // what overflows comes out negative
 		return fmt.Errorf("%q is not a size such as 64MiB, 512M or 1g", s.Text)
 	}
 	*b = Bytes(v)
@@ -171,9 +171,17 @@ func (l *StringList) SetScalar(s Scalar) error {
 	if s.Tag != "!!str" {
 		return fmt.Errorf("%s is neither a string nor a list of strings; quote it", s.Text)
 	}
-	words, err := shlex.Split(s.Text)
+	// To shlex # begins a comment, and the rest would be lost without a word; to compose it is a character like others.
+	const number, standIn = "#", "\x00"
+	if strings.Contains(s.Text, standIn) {
+		return fmt.Errorf("the command holds a NUL byte")
+	}
+	words, err := shlex.Split(strings.ReplaceAll(s.Text, number, standIn))
 	if err != nil {
 		return fmt.Errorf("splitting the command into words: %w", err)
+	}
+	for i := range words {
+		words[i] = strings.ReplaceAll(words[i], standIn, number)
 	}
 	*l = words
 	return nil

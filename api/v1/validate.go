@@ -118,9 +118,12 @@ func (s *Service) Validate() []Problem {
 		ps.add("spec.replicas", "cannot be stated for mode %s: it runs one task on each node", sp.Mode)
 	}
 	if sp.Job() {
-		for path, u := range map[string]*UpdateConfig{"spec.updateConfig": sp.UpdateConfig, "spec.rollbackConfig": sp.RollbackConfig} {
-			if u != nil {
-				ps.add(path, "cannot be stated for mode %s: the engine rolls out no updates of jobs", sp.Mode)
+		for _, stated := range []struct {
+			path string
+			is   bool
+		}{{"spec.updateConfig", sp.UpdateConfig != nil}, {"spec.rollbackConfig", sp.RollbackConfig != nil}} {
+			if stated.is {
+				ps.add(stated.path, "cannot be stated for mode %s: the engine rolls out no updates of jobs", sp.Mode)
 			}
 		}
 	}
@@ -140,7 +143,7 @@ func (s *Service) Validate() []Problem {
 	}
 	for i, h := range sp.ExtraHosts {
 		host, address, ok := SplitHost(h)
-		if _, err := netip.ParseAddr(address); !ok || host == "" || (err != nil && address != "host-gateway") {
+		if _, err := netip.ParseAddr(address); !ok || host == "" || strings.ContainsAny(host, " \t\n") || (err != nil && address != "host-gateway") {
 			ps.add(index("spec.extraHosts", i), "%q is not of the form host:address", h)
 		}
 	}

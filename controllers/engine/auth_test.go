@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -56,11 +57,14 @@ func TestAuth(t *testing.T) {
 			"token.example.com": {"identitytoken": "`+authCanary+`"},
 			"empty.example.com": {}
 		},
-		"credHelpers": {"help.example.com": "one", "none.example.com": "none", "broken.example.com": "broken", "missing.example.com": "missing"}
+		"credHelpers": {"help.example.com": "one", "none.example.com": "none", "broken.example.com": "broken", "missing.example.com": "missing",
+			"locked.example.com": "locked", "noise.example.com": "noise"}
 	}`)
 	helper(t, "one", `read server; printf '{"ServerURL":"%s","Username":"<token>","Secret":"`+authCanary+`"}' "$server"`)
 	helper(t, "none", `echo "credentials not found in native keychain"; exit 1`)
 	helper(t, "broken", `echo '{"Secret":"`+authCanary+`"'; exit 1`)
+	helper(t, "locked", `echo "pass not initialized"; exit 1`)
+	helper(t, "noise", `echo '`+authCanary+`'`)
 	c, got := open(t)
 	for _, tt := range []struct{ image, user, token, server, err string }{
 		{"nginx", "hub", "", "https://index.docker.io/v1/", ""},
@@ -72,8 +76,10 @@ func TestAuth(t *testing.T) {
 		{"none.example.com/x", "", "", "", ""},
 		{"empty.example.com/x", "", "", "", ""},
 		{"other.example.com/x", "", "", "", ""},
-		{"broken.example.com/x", "", "", "", "asking the credential helper for broken.example.com: it failed"},
-		{"missing.example.com/x", "", "", "", "asking the credential helper for missing.example.com: "},
+		{"broken.example.com/x", "", "", "", "asking the credential helper for broken.example.com: error getting credentials - err: exit status 1"},
+		{"missing.example.com/x", "", "", "", "docker-credential-missing"},
+		{"locked.example.com/x", "", "", "", "exit status 1: pass not initialized"},
+		{"noise.example.com/x", "", "", "", "its answer is not understood"},
 		{"Not An Image", "", "", "", `reading image name "Not An Image"`},
 	} {
 		a, err := c.Auth(tt.image)
@@ -115,6 +121,30 @@ func TestAuthFromTheEnvironmentAndTheDefaultStore(t *testing.T) {
 	c, _ = open(t)
 	if a, err := c.Auth("docker.io/library/nginx"); err != nil || decoded(t, a).Username != "https://index.docker.io/v1/" {
 		t.Errorf("credsStore: %v, %v", a, err)
+	}
+}
+
+// A helper that waits for a passphrase holds nobody, and is not started again while it waits.
+func TestAHelperHangs(t *testing.T) {
+	dockerConfig(t, `{"credHelpers":{"h.example.com":"slow"}}`)
+	started, release := socketPath(t), socketPath(t)
+	if err := syscall.Mkfifo(release, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	helper(t, "slow", `echo x >> `+started+`; read _ < `+release+`; echo '{"Username":"u","Secret":"s"}'`)
+	c, _ := open(t, func(o *Options) { o.CallTimeout = 50 * time.Millisecond })
+	for range 3 {
+		if _, err := c.Auth("h.example.com/x"); err == nil || !strings.Contains(err.Error(), "asking the credential helper for h.example.com: no answer within 50ms") {
+			t.Errorf("%v", err)
+		}
+	}
+	f, err := os.OpenFile(release, os.O_WRONLY, 0) // waits for the helper to read
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = f.Close()
+	if n := len(readLines(t, started)); n != 1 {
+		t.Errorf("started %d times", n)
 	}
 }
 

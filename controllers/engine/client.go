@@ -55,7 +55,7 @@ func Open(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	creds := newCredentials(o.ConfigDir)
+	creds := newCredentials(o.ConfigDir, o.CallTimeout)
 	header, err := creds.httpHeaders()
 	if err != nil {
 		return nil, err

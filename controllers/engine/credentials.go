@@ -16,7 +16,9 @@ import (
 	"github.com/docker/cli/cli/config"
 	"github.com/docker/cli/cli/config/configfile"
 	helpers "github.com/docker/cli/cli/config/credentials"
+	"github.com/docker/cli/cli/config/types"
 	"github.com/moby/moby/api/types/registry"
+	"golang.org/x/sync/singleflight"
 )
 
 // Auth is the credential that the docker config holds for an image's registry, from auths, credHelpers, credsStore or
@@ -26,7 +28,9 @@ func (c *Client) Auth(image string) (RegistryAuth, error) { return c.creds.auth(
 
 // credentials is the docker config, read again when its file changed: we live longer than a docker login.
 type credentials struct {
-	dir string
+	dir     string
+	timeout time.Duration
+	flight  singleflight.Group // by registry: a helper that hangs is started once
 
 	mu     sync.Mutex
 	loaded bool
@@ -42,7 +46,9 @@ type stamp struct {
 	exists   bool
 }
 
-func newCredentials(dir string) *credentials { return &credentials{dir: dir} }
+func newCredentials(dir string, timeout time.Duration) *credentials {
+	return &credentials{dir: dir, timeout: timeout}
+}
 
 func (c *credentials) auth(image string) (RegistryAuth, error) {
 	domain, err := registryOf(image)
@@ -53,10 +59,9 @@ func (c *credentials) auth(image string) (RegistryAuth, error) {
 	if err != nil {
 		return RegistryAuth{}, err
 	}
-	// The CLI's own GetAuthConfig knows that Docker Hub is kept under https://index.docker.io/v1/.
-	a, err := cfg.GetAuthConfig(domain)
+	a, err := c.ask(cfg, domain)
 	if err != nil {
-		return RegistryAuth{}, fmt.Errorf("asking the credential helper for %s: %s", domain, helperError(err))
+		return RegistryAuth{}, fmt.Errorf("asking the credential helper for %s: %w", domain, err)
 	}
 	if a.Username == "" && a.Password == "" && a.Auth == "" && a.IdentityToken == "" && a.RegistryToken == "" {
 		return RegistryAuth{}, nil
@@ -75,13 +80,33 @@ func registryOf(image string) (string, error) {
 	return reference.Domain(ref), nil
 }
 
-// helperError passes on why a helper failed, not what it printed if that may be the credential: its answer is JSON.
-func helperError(err error) string {
-	text := err.Error()
-	if strings.ContainsAny(text, "{}\"") || len(text) > 300 {
-		return "it failed, and its answer is not shown here"
+// ask looks a registry up. A helper is a program without a deadline of its own: one that waits for somebody to type a
+// passphrase would hold a daemon for ever.
+func (c *credentials) ask(cfg *configfile.ConfigFile, domain string) (types.AuthConfig, error) {
+	result := c.flight.DoChan(domain, func() (any, error) {
+		return cfg.GetAuthConfig(domain) // it knows that Docker Hub is kept under https://index.docker.io/v1/
+	})
+	select {
+	case r := <-result:
+		if r.Err != nil {
+			return types.AuthConfig{}, helperError(r.Err)
+		}
+		return r.Val.(types.AuthConfig), nil
+	case <-time.After(c.timeout):
+		return types.AuthConfig{}, fmt.Errorf("no answer within %s", c.timeout)
 	}
-	return text
+}
+
+// helperError passes on why a helper failed, and what it printed only where that cannot be its answer, which is JSON.
+func helperError(err error) error {
+	why, printed, failed := strings.Cut(err.Error(), ", out: `")
+	switch printed = strings.TrimSuffix(printed, "`"); {
+	case !failed:
+		return errors.New("its answer is not understood")
+	case printed == "" || len(printed) > 200 || strings.ContainsAny(printed, "{}\""):
+		return errors.New(why)
+	}
+	return errors.New(why + ": " + printed)
 }
 
 func (c *credentials) current() (*configfile.ConfigFile, error) {
@@ -121,6 +146,7 @@ func loadConfig(dir string) (*configfile.ConfigFile, error) {
 		}
 		return nil, fmt.Errorf("reading the docker config %s: not a docker config (the reason may quote a credential)", file)
 	}
+	cfg.GetAuthConfigs() // makes the map where the file says null: later calls come from many goroutines
 	if !cfg.ContainsAuth() {
 		cfg.CredentialsStore = helpers.DetectDefaultStore(cfg.CredentialsStore)
 	}

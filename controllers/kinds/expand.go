@@ -92,10 +92,10 @@ func inParallel(n int, do func(i int)) {
 // Haves puts every live object into normal form. wants tells which versions of content have been replaced.
 func Haves(all []Kind, ix *Index, src Source, wants []diff.State) []diff.State {
 	wanted := make(map[v1.Key]string, len(wants))
-	byKey := make(map[v1.Key]*diff.State, len(wants))
+	asked := make(map[Ref]*diff.State, len(wants)) // Ref.ID is the live name here
 	for i, w := range wants {
 		wanted[w.Key] = w.Instance
-		byKey[w.Key] = &wants[i]
+		asked[Ref{w.Key.Kind, w.Instance}] = &wants[i]
 	}
 	var out []diff.State
 	for _, k := range all {
@@ -106,7 +106,7 @@ func Haves(all []Kind, ix *Index, src Source, wants []diff.State) []diff.State {
 				continue
 			}
 			key, meta := src.Identify(l)
-			if !meta.Mine && wanted[key] != l.Name {
+			if !meta.Mine && asked[Ref{k.Name, l.Name}] == nil {
 				continue // somebody else's, and nothing here asks for one of that name
 			}
 			relevant = append(relevant, diff.State{Key: key, Instance: l.Name, Meta: meta, Value: l})
@@ -127,7 +127,7 @@ func Haves(all []Kind, ix *Index, src Source, wants []diff.State) []diff.State {
 				if !stays { // of a removed manifest one version stands for the object, the others are old
 					if i, seen := newest[key]; seen {
 						older := &out[i]
-						if older.Meta.Created.After(l.Created) {
+						if c := older.Meta.Created.Compare(l.Created); c > 0 || (c == 0 && older.Instance < l.Name) {
 							older = &s
 						} else {
 							newest[key] = len(out)
@@ -138,7 +138,7 @@ func Haves(all []Kind, ix *Index, src Source, wants []diff.State) []diff.State {
 					}
 				}
 			}
-			if w := byKey[key]; k.Versions != nil && !meta.Mine && w != nil && w.Note == noteDiffers {
+			if w := asked[Ref{k.Name, l.Name}]; k.Versions != nil && !meta.Mine && w != nil && w.Note == noteDiffers {
 				// The leaf makes a difference that Compare shows without showing content.
 				s.Leaves = append(s.Leaves, diff.Leaf{Path: "spec.data", Type: "spec.data", Key: "secret", Text: "live"})
 			}
@@ -198,14 +198,17 @@ func (v version) choose() chosen {
 			return chosen{State: v.kind.want(v.entry, l.Name, nil)}
 		}
 	}
-	for _, l := range v.owned {
-		if _, known := v.same(l, content); !known { // re-versioning what may be equal would restart its users for nothing
-			return chosen{State: v.kind.want(v.entry, l.Name, nil), unknown: true}
+	if len(v.owned) > 0 { // the newest; of an older one that cannot be compared it is enough that it was replaced
+		if _, known := v.same(v.owned[0], content); !known { // re-versioning what may be equal would restart its users for nothing
+			return chosen{State: v.kind.want(v.entry, v.owned[0].Name, nil), unknown: true}
 		}
 	}
-	if l := v.index.ByName(v.kind.Name, key.Name); l != nil && len(v.owned) == 0 {
-		if s, decided := v.foreign(*l, content); decided {
-			return chosen{State: s}
+	// Somebody's of the manifest's own name, or one of the version's name that has lost its label.
+	for _, name := range []string{key.Name, fresh} {
+		if l := v.index.ByName(v.kind.Name, name); l != nil && (name == fresh || len(v.owned) == 0) {
+			if s, decided := v.foreign(*l, content); decided {
+				return chosen{State: s}
+			}
 		}
 	}
 	s := v.kind.want(v.entry, fresh, nil)

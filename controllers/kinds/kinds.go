@@ -133,11 +133,8 @@ func (s Source) Identify(l Live) (v1.Key, diff.Meta) {
 	if source == "" || kind != l.Kind || !instanceOf(kind, l.Name, name) {
 		return key, meta
 	}
-	if source != s.Name {
-		if !meta.Mine {
-			meta.Owner = "source " + source
-		}
-		return key, meta
+	if source != s.Name { // also where it is on record as ours: the label came later, with a write of the other's
+		return v1.Key{Kind: l.Kind, Name: l.Name}, diff.Meta{ID: meta.ID, Version: meta.Version, Created: meta.Created, Unknown: meta.Unknown, Owner: "source " + source}
 	}
 	meta.Mine = true
 	if applied := l.Labels[v1.LabelApplied]; applied != "" {

@@ -83,7 +83,7 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 	f.StateLost = run.found.Sequence == 0 && labelled
 	f.Rewind = r.rewinds(ctx, run)
 	r.rollouts(ctx, run, haves, wants, &f)
-	r.readiness(ctx, run, wants, &f)
+	r.readiness(ctx, run, &f)
 	r.driftSince(run, &f)
 	return f
 }
@@ -127,7 +127,7 @@ func (r *Reconciler) rollouts(ctx context.Context, run *Run, haves []diff.State,
 }
 
 // readiness asks only for objects that others wait for and that this revision changed.
-func (r *Reconciler) readiness(ctx context.Context, run *Run, wants map[v1.Key]*diff.State, f *plan.Facts) {
+func (r *Reconciler) readiness(ctx context.Context, run *Run, f *plan.Facts) {
 	if r.force != run.InForce.Hash {
 		r.force, r.touched = run.InForce.Hash, map[v1.Key]bool{}
 	}

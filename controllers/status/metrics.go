@@ -47,8 +47,10 @@ func NewMetrics(version string, queue func() int) *Metrics {
 		duration:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: prefix + "run_duration_seconds", Help: "Time of a run.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 14)}),
 		lastRun:   prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "last_run_timestamp_seconds", Help: "Unix time of the last run without an error."}),
 		calls:     counter("api_calls_total", "Calls to the engine, by method, route and status code (0: no answer).", "method", "route", "code"),
-		callTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: prefix + "api_call_duration_seconds", Help: "Time of a call to the engine, event streams left out.",
-			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 12)}, []string{"method", "route"}),
+		callTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: prefix + "api_call_duration_seconds", Help: "Time of a call to the engine, event streams left out.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 12),
+		}, []string{"method", "route"}),
 		revisions: map[string]string{},
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "build_info", Help: "The release. Always 1.", ConstLabels: prometheus.Labels{"version": version}})

@@ -28,8 +28,10 @@ const (
 
 // Hazards lists them all.
 func Hazards() []string {
-	return []string{string(Removals), string(Restarts), string(Replace), string(TakeoverSecret), string(EvenManagers), string(SingleManager),
-		string(ManyManagers), string(ForceNodeRemoval), string(EvictTasks), string(Rewind), string(OtherSource)}
+	return []string{
+		string(Removals), string(Restarts), string(Replace), string(TakeoverSecret), string(EvenManagers), string(SingleManager),
+		string(ManyManagers), string(ForceNodeRemoval), string(EvictTasks), string(Rewind), string(OtherSource),
+	}
 }
 
 // Trailer is the key of the commit trailer that gives consent.

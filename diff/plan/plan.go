@@ -212,7 +212,7 @@ type Guard struct {
 func Build(changes []diff.Change, f Facts, p Policy, extra ...Guard) Plan {
 	var plan Plan
 	for _, c := range slices.SortedFunc(slices.Values(changes), diff.Change.Compare) {
-		plan.propose(c, f)
+		plan.propose(c)
 	}
 	guards := append(slices.Clone(guards), extra...)
 	// Each refusal can change what another guard would say: two that are each right can pass a plan that is wrong.
@@ -237,7 +237,7 @@ func Build(changes []diff.Change, f Facts, p Policy, extra ...Guard) Plan {
 }
 
 // propose turns a change into a step, an adoption or, where only reports are wanted, a refusal.
-func (p *Plan) propose(c diff.Change, f Facts) {
+func (p *Plan) propose(c diff.Change) {
 	switch c.Op {
 	case diff.Same:
 		if c.Have != nil && !c.Have.Meta.Mine {
@@ -253,8 +253,10 @@ func (p *Plan) propose(c diff.Change, f Facts) {
 		var reported []diff.Field
 		fields, reported = split(fields, func(f diff.Field) bool { return f.Git })
 		if len(reported) > 0 {
-			p.Refused = append(p.Refused, Refusal{Op: c.Op, Key: c.Key, Instance: c.Instance, Guard: "enforce", Class: Never, Fields: reported,
-				Why: "changed by hand, and reported only: policy.enforce: true would repair it"})
+			p.Refused = append(p.Refused, Refusal{
+				Op: c.Op, Key: c.Key, Instance: c.Instance, Guard: "enforce", Class: Never, Fields: reported,
+				Why: "changed by hand, and reported only: policy.enforce: true would repair it",
+			})
 		}
 		if len(fields) == 0 {
 			return

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -91,7 +92,7 @@ func (r *repo) commit(name, content, message string) string {
 
 func open(t testing.TB, location string, o git.Options) *git.Source {
 	t.Helper()
-	s, err := git.Open(t.Context(), location, o)
+	s, err := git.Open(context.Background(), location, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,3 +133,5 @@ func eventually(t testing.TB, what string, ok func() bool) {
 		time.Sleep(time.Millisecond)
 	}
 }
+
+var hashes = regexp.MustCompile(`[0-9a-f]{40}`)

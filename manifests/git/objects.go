@@ -23,6 +23,7 @@ const (
 	maxObject   = 64 << 20         // larger ones are not read into memory
 	objectCache = 8 * cache.MiByte // of what deltas are built on
 	maxStores   = 16               // alternates and their alternates
+	maxPacks    = 32               // kept open
 )
 
 // objects reads objects by hash, while git may write, pack and prune beside it. Safe for several goroutines.
@@ -123,7 +124,7 @@ func (o *objects) open() error {
 }
 
 func openStorage(dir billy.Filesystem) *filesystem.Storage {
-	return filesystem.NewStorageWithOptions(dir, cache.NewObjectLRU(objectCache), filesystem.Options{KeepDescriptors: true, LargeObjectThreshold: maxObject})
+	return filesystem.NewStorageWithOptions(dir, cache.NewObjectLRU(objectCache), filesystem.Options{MaxOpenDescriptors: maxPacks, LargeObjectThreshold: maxObject})
 }
 
 // supported refuses formats that would be misread.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
 
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
@@ -241,7 +242,7 @@ func TestASecretIsTakenOverWithConsentOnly(t *testing.T) {
 	if got := w.secrets(); !slices.Equal(got, []string{"key"}) {
 		t.Errorf("secrets are %q: an adopted one keeps its name until its content changes", got)
 	}
-	if now, err := w.api.SecretInspect(t.Context(), "key", secretInspect); err != nil || now.Secret.ID != id {
+	if now, err := w.api.SecretInspect(t.Context(), "key", client.SecretInspectOptions{}); err != nil || now.Secret.ID != id {
 		t.Errorf("the secret was made anew: %v", err)
 	}
 }

@@ -596,5 +596,3 @@ func (w *world) keepServices() {
 
 // version matches the names of versions of configs and secrets.
 var version = regexp.MustCompile(`^[a-z-]+-[0-9a-f]{10}$`)
-
-var secretInspect client.SecretInspectOptions

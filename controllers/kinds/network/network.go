@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
@@ -60,7 +59,7 @@ func list(ctx context.Context, c *engine.Client) ([]kinds.Live, error) {
 	for i := range networks.Items {
 		n := &networks.Items[i]
 		out = append(out, kinds.Live{
-			Kind: v1.KindNetwork, ID: n.ID, Name: n.Name, Labels: n.Labels, Created: time.Time(n.Created),
+			Kind: v1.KindNetwork, ID: n.ID, Name: n.Name, Labels: n.Labels, Created: n.Created,
 			// The ingress network is the swarm's own: it is referred to and never compared, let alone removed.
 			Local: n.Scope != "swarm" || n.Ingress, Raw: n,
 		})

@@ -73,36 +73,48 @@ var normalisation = []struct {
 	{name: "init true", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) { c.Init = ptr(true) }, differs: "spec.init"},
 	{name: "DNS config empty", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) { c.DNSConfig = &swarm.DNSConfig{} }},
 	{name: "health check empty", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) { c.Healthcheck = &container.HealthConfig{} }},
-	{name: "health check of noughts", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
-		c.Healthcheck = &container.HealthConfig{Test: []string{"CMD", "x"}}
+	{
+		name: "health check of noughts", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
+			c.Healthcheck = &container.HealthConfig{Test: []string{"CMD", "x"}}
+		},
+		state: func(s *v1.ServiceSpec) { s.Healthcheck = &v1.Healthcheck{Test: v1.HealthTest{"CMD", "x"}} },
 	},
-		state: func(s *v1.ServiceSpec) { s.Healthcheck = &v1.Healthcheck{Test: v1.HealthTest{"CMD", "x"}} }},
-	{name: "health check disabled", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
-		c.Healthcheck = &container.HealthConfig{Test: []string{"NONE"}}
+	{
+		name: "health check disabled", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
+			c.Healthcheck = &container.HealthConfig{Test: []string{"NONE"}}
+		},
+		state: func(s *v1.ServiceSpec) { s.Healthcheck = &v1.Healthcheck{Disable: true} },
 	},
-		state: func(s *v1.ServiceSpec) { s.Healthcheck = &v1.Healthcheck{Disable: true} }},
 	{name: "privileges empty", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) { c.Privileges = &swarm.Privileges{} }},
-	{name: "mount type absent is bind", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
-		c.Mounts = []mount.Mount{{Source: "/a", Target: "/b"}}
+	{
+		name: "mount type absent is bind", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
+			c.Mounts = []mount.Mount{{Source: "/a", Target: "/b"}}
+		},
+		state: func(s *v1.ServiceSpec) { s.Mounts = []v1.Mount{{Type: "bind", Source: "/a", Target: "/b"}} },
 	},
-		state: func(s *v1.ServiceSpec) { s.Mounts = []v1.Mount{{Type: "bind", Source: "/a", Target: "/b"}} }},
-	{name: "mount consistency", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
-		c.Mounts = []mount.Mount{{Type: "bind", Source: "/a", Target: "/b", Consistency: "delegated"}}
+	{
+		name: "mount consistency", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
+			c.Mounts = []mount.Mount{{Type: "bind", Source: "/a", Target: "/b", Consistency: "delegated"}}
+		},
+		state: func(s *v1.ServiceSpec) { s.Mounts = []v1.Mount{{Type: "bind", Source: "/a", Target: "/b"}} },
 	},
-		state: func(s *v1.ServiceSpec) { s.Mounts = []v1.Mount{{Type: "bind", Source: "/a", Target: "/b"}} }},
 	{name: "mount options empty", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
 		c.Mounts = []mount.Mount{{Type: "bind", Source: "/a", Target: "/b", BindOptions: &mount.BindOptions{}}, {Type: "volume", Target: "/c", VolumeOptions: &mount.VolumeOptions{Labels: map[string]string{}}}}
 	}, state: func(s *v1.ServiceSpec) {
 		s.Mounts = []v1.Mount{{Type: "volume", Target: "/c"}, {Type: "bind", Source: "/a", Target: "/b"}}
 	}},
-	{name: "mount propagation by default", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
-		c.Mounts = []mount.Mount{{Type: "bind", Source: "/a", Target: "/b", BindOptions: &mount.BindOptions{Propagation: "rprivate"}}}
+	{
+		name: "mount propagation by default", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
+			c.Mounts = []mount.Mount{{Type: "bind", Source: "/a", Target: "/b", BindOptions: &mount.BindOptions{Propagation: "rprivate"}}}
+		},
+		state: func(s *v1.ServiceSpec) { s.Mounts = []v1.Mount{{Type: "bind", Source: "/a", Target: "/b"}} },
 	},
-		state: func(s *v1.ServiceSpec) { s.Mounts = []v1.Mount{{Type: "bind", Source: "/a", Target: "/b"}} }},
-	{name: "mount target with a slash", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
-		c.Mounts = []mount.Mount{{Type: "volume", Target: "/b/"}}
+	{
+		name: "mount target with a slash", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
+			c.Mounts = []mount.Mount{{Type: "volume", Target: "/b/"}}
+		},
+		state: func(s *v1.ServiceSpec) { s.Mounts = []v1.Mount{{Type: "volume", Target: "/b/"}} },
 	},
-		state: func(s *v1.ServiceSpec) { s.Mounts = []v1.Mount{{Type: "volume", Target: "/b/"}} }},
 	{name: "resources empty", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
 		s.TaskTemplate.Resources = &swarm.ResourceRequirements{}
 	}},
@@ -140,26 +152,34 @@ var normalisation = []struct {
 	}},
 	{name: "update config empty is all at once", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) { s.UpdateConfig = &swarm.UpdateConfig{} }, differs: "spec.updateConfig.parallelism"},
 	{name: "rollback config empty is all at once", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) { s.RollbackConfig = &swarm.UpdateConfig{} }, differs: "spec.rollbackConfig.parallelism"},
-	{name: "failure ratio in single precision", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
-		s.UpdateConfig = &swarm.UpdateConfig{Parallelism: 1, MaxFailureRatio: 0.33333334}
+	{
+		name: "failure ratio in single precision", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
+			s.UpdateConfig = &swarm.UpdateConfig{Parallelism: 1, MaxFailureRatio: 0.33333334}
+		},
+		state: func(s *v1.ServiceSpec) { s.UpdateConfig = &v1.UpdateConfig{MaxFailureRatio: 0.333333333333} },
 	},
-		state: func(s *v1.ServiceSpec) { s.UpdateConfig = &v1.UpdateConfig{MaxFailureRatio: 0.333333333333} }},
 	{name: "endpoint spec empty", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) { s.EndpointSpec = &swarm.EndpointSpec{} }},
 	{name: "endpoint mode vip", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) { s.EndpointSpec = &swarm.EndpointSpec{Mode: "vip"} }},
-	{name: "port without protocol and mode", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
-		s.EndpointSpec = &swarm.EndpointSpec{Ports: []swarm.PortConfig{{TargetPort: 80, PublishedPort: 8080}}}
-	},
+	{
+		name: "port without protocol and mode", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
+			s.EndpointSpec = &swarm.EndpointSpec{Ports: []swarm.PortConfig{{TargetPort: 80, PublishedPort: 8080}}}
+		},
 		state: func(s *v1.ServiceSpec) {
 			s.Ports = []v1.Port{{Target: 80, Published: 8080, Protocol: "tcp", Mode: "ingress"}}
-		}},
-	{name: "port chosen by the swarm", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
-		s.EndpointSpec = &swarm.EndpointSpec{Ports: []swarm.PortConfig{{TargetPort: 80, PublishedPort: 30000}}}
+		},
 	},
-		state: func(s *v1.ServiceSpec) { s.Ports = []v1.Port{{Target: 80}} }},
-	{name: "port stated and chosen otherwise", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
-		s.EndpointSpec = &swarm.EndpointSpec{Ports: []swarm.PortConfig{{TargetPort: 80, PublishedPort: 30000}}}
+	{
+		name: "port chosen by the swarm", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
+			s.EndpointSpec = &swarm.EndpointSpec{Ports: []swarm.PortConfig{{TargetPort: 80, PublishedPort: 30000}}}
+		},
+		state: func(s *v1.ServiceSpec) { s.Ports = []v1.Port{{Target: 80}} },
 	},
-		state: func(s *v1.ServiceSpec) { s.Ports = []v1.Port{{Target: 80, Published: 8080}} }, differs: "spec.ports[80/tcp].published"},
+	{
+		name: "port stated and chosen otherwise", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
+			s.EndpointSpec = &swarm.EndpointSpec{Ports: []swarm.PortConfig{{TargetPort: 80, PublishedPort: 30000}}}
+		},
+		state: func(s *v1.ServiceSpec) { s.Ports = []v1.Port{{Target: 80, Published: 8080}} }, differs: "spec.ports[80/tcp].published",
+	},
 	{name: "one port published twice, in another order", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
 		s.EndpointSpec = &swarm.EndpointSpec{Ports: []swarm.PortConfig{{TargetPort: 80, PublishedPort: 8081}, {TargetPort: 80, PublishedPort: 8080}}}
 	}, state: func(s *v1.ServiceSpec) {
@@ -180,14 +200,18 @@ var normalisation = []struct {
 	}, state: func(s *v1.ServiceSpec) {
 		s.Configs, s.Secrets = []v1.ConfigMount{{Source: "a"}}, []v1.SecretMount{{Source: "a"}}
 	}},
-	{name: "hosts with several names", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
-		c.Hosts = []string{"10.0.0.1 db cache", "fd00::1\tv6"}
+	{
+		name: "hosts with several names", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
+			c.Hosts = []string{"10.0.0.1 db cache", "fd00::1\tv6"}
+		},
+		state: func(s *v1.ServiceSpec) { s.ExtraHosts = v1.ExtraHosts{"v6=fd00::1", "db:10.0.0.1", "cache=10.0.0.1"} },
 	},
-		state: func(s *v1.ServiceSpec) { s.ExtraHosts = v1.ExtraHosts{"v6=fd00::1", "db:10.0.0.1", "cache=10.0.0.1"} }},
-	{name: "capabilities in other words", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
-		c.CapabilityAdd = []string{"CAP_NET_RAW", "CAP_CHOWN"}
+	{
+		name: "capabilities in other words", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
+			c.CapabilityAdd = []string{"CAP_NET_RAW", "CAP_CHOWN"}
+		},
+		state: func(s *v1.ServiceSpec) { s.CapAdd = []string{"chown", "NET_RAW"} },
 	},
-		state: func(s *v1.ServiceSpec) { s.CapAdd = []string{"chown", "NET_RAW"} }},
 }
 
 func TestNormalisation(t *testing.T) {

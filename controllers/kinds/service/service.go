@@ -108,8 +108,10 @@ func jobs(p plan.Plan, _ plan.Facts, _ plan.Policy) []plan.Refusal {
 			return f.Git && (f.Effect == diff.RestartsTasks || f.Path == "spec.replicas")
 		})
 		if !due {
-			out = append(out, plan.Refusal{Op: s.Op, Key: s.Key, Instance: s.Instance, Class: plan.Never, Quiet: true,
-				Why: "any update would run the job again; it travels with the next change of its task"})
+			out = append(out, plan.Refusal{
+				Op: s.Op, Key: s.Key, Instance: s.Instance, Class: plan.Never, Quiet: true,
+				Why: "any update would run the job again; it travels with the next change of its task",
+			})
 		}
 	}
 	return out

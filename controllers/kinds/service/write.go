@@ -292,7 +292,7 @@ func overlayFiles(c *swarm.ContainerSpec, want *v1.ServiceSpec, ch diff.Paths, i
 				set(&out.File.Mode, os.FileMode(*w.Mode), ch, at+".mode")
 				return &out
 			})
-		c.Configs = append(others, files...)
+		c.Configs = slices.Concat(others, files)
 	}
 	if ch.Any("spec.secrets") {
 		c.Secrets = overlayList(c.Secrets, want.Secrets, "spec.secrets", ch,

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/swarm-operator/swarm-operator/sandbox"
+)
+
+// traffic is what the swarm's API was asked for.
+type traffic struct {
+	mu    sync.Mutex
+	calls []call
+	news  chan struct{} // closed at the next call
+}
+
+// call is one, and when its answer began: by then a write is in the swarm.
+type call struct {
+	sandbox.Request
+	at time.Time
+}
+
+func newTraffic() *traffic { return &traffic{news: make(chan struct{})} }
+
+func (t *traffic) note(r sandbox.Request) {
+	switch r.Path {
+	case "/_ping", "/version", "/events": // are not counted: they tell nothing of the swarm's objects
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.calls = append(t.calls, call{r, time.Now()})
+	close(t.news)
+	t.news = make(chan struct{})
+}
+
+func (t *traffic) reset() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.calls = nil
+}
+
+func (t *traffic) seen() ([]call, <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.calls), t.news
+}
+
+// patience bounds every wait: beyond it something is broken, not slow.
+const patience = 2 * time.Minute
+
+// wait returns the calls that match, once there are n of them.
+func (t *traffic) wait(ctx context.Context, n int, match func(call) bool) ([]call, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		all, news := t.seen()
+		found := slices.DeleteFunc(slices.Clone(all), func(c call) bool { return !match(c) })
+		if len(found) >= n {
+			return found, nil
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("waiting for %d calls, saw %d of %d: %w", n, len(found), len(all), ctx.Err())
+		}
+	}
+}
+
+// quiet waits until there was no call for a while: who follows the swarm has caught up.
+func (t *traffic) quiet(ctx context.Context, d time.Duration) error {
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	for {
+		_, news := t.seen()
+		select {
+		case <-news:
+		case <-time.After(d):
+			return nil
+		case <-limit.C:
+			return errors.New("the swarm's API is never quiet")
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func writes(calls []call) []call {
+	return slices.DeleteFunc(slices.Clone(calls), func(c call) bool { return !c.Write() })
+}
+
+// update matches the successful writes on a service; of any where id is empty.
+func update(id string) func(call) bool {
+	return func(c call) bool {
+		return c.Write() && c.Status < 300 && strings.HasPrefix(c.Path, "/services/"+id) && strings.HasSuffix(c.Path, "/update")
+	}
+}
+
+// routes counts calls by method and path, ids left out.
+func routes(calls []call) string {
+	counts := map[string]int{}
+	for _, c := range calls {
+		parts := strings.Split(c.Path, "/")
+		if len(parts) > 2 && parts[2] != "create" {
+			parts[2] = "ID"
+		}
+		counts[c.Method+" "+strings.Join(parts, "/")]++
+	}
+	var out []string
+	for _, route := range slices.Sorted(maps.Keys(counts)) {
+		out = append(out, fmt.Sprintf("%d× %s", counts[route], route))
+	}
+	return strings.Join(out, ", ")
+}
