@@ -20,6 +20,7 @@ func prepareProcess() {
 		// Every manager preallocates two segments; at the default of 64 MB a
 		// sandbox of three would take 400 MB of disk.
 		wal.SegmentSizeBytes = 1 << 20
+		separateSchedulers()
 		// SwarmKit, raft and gRPC log through logrus' standard logger wherever
 		// they have no context, and loudly so when a node dies.
 		logrus.SetOutput(io.Discard)

@@ -122,6 +122,10 @@ func (ps *problems) content(s ContentSpec, limit int, plural string) {
 			stated++
 		}
 	}
+	// A file's content may already have been read into data.
+	if s.File != "" && !s.Data.IsZero() {
+		stated--
+	}
 	switch {
 	case stated == 0:
 		ps.add("spec", "states no content: one of data, file and external is needed")

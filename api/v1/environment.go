@@ -20,7 +20,9 @@ func (e *Environment) SetList(items []string) error {
 	for i, item := range items {
 		name, value, ok := strings.Cut(item, "=")
 		switch {
-		case !ok: // the text is not repeated: it may be NAME: SECRET
+		case !ok && plainWord(name):
+			return fmt.Errorf("%s has no =; there is no environment to take its value from", name)
+		case !ok: // it is not repeated: it may be NAME: SECRET
 			return fmt.Errorf("entry %d has no =; there is no environment to take its value from", i+1)
 		case name == "":
 			return fmt.Errorf("an entry has no name before =")

@@ -135,3 +135,10 @@ func eventually(t testing.TB, what string, ok func() bool) {
 }
 
 var hashes = regexp.MustCompile(`[0-9a-f]{40}`)
+
+func removeAll(t testing.TB, name string) {
+	t.Helper()
+	if err := os.RemoveAll(name); err != nil {
+		t.Fatal(err)
+	}
+}

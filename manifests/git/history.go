@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	gitobject "github.com/go-git/go-git/v5/plumbing/object"
@@ -23,6 +24,9 @@ func (r *repository) log(ctx context.Context, from, to string, limit int) ([]Com
 		return nil, err
 	}
 	w, err := r.walk(ctx, from, to)
+	if err == nil {
+		err = w.settle()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listing the commits of %s between %s and %s: %w", r.name, from, to, err)
 	}
@@ -87,6 +91,27 @@ func (r *repository) walk(ctx context.Context, older, newer string) (*walk, erro
 		err = w.visit(heap.Pop(&w.queue).(*gitobject.Commit))
 	}
 	return w, err
+}
+
+// settle goes on behind the end of the walk for a while. Where clocks were wrong, a commit was visited, and found to be
+// reached from newer alone, before a descendant of it that is reached from older as well.
+func (w *walk) settle() error {
+	oldest := time.Now()
+	for _, c := range w.order {
+		if w.seen[c.Hash] == fromNewer && c.Committer.When.Before(oldest) {
+			oldest = c.Committer.When
+		}
+	}
+	for left := 256; left > 0 && len(w.queue) > 0; {
+		c := heap.Pop(&w.queue).(*gitobject.Commit)
+		if c.Committer.When.Before(oldest) {
+			left--
+		}
+		if err := w.visit(c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // visit hands what a commit was reached from to its parents.

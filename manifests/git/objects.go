@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -50,7 +51,7 @@ func (o *objects) get(ctx context.Context, kind plumbing.ObjectType, h plumbing.
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.last != nil && o.last.hash == h && o.last.kind == kind {
+	if o.last != nil && o.last.hash == h && (o.last.kind == kind || kind == plumbing.AnyObject) {
 		return o.last, nil
 	}
 	found, err := o.read(kind, h)
@@ -78,15 +79,22 @@ func (o *objects) read(kind plumbing.ObjectType, h plumbing.Hash) (*object, erro
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("reading the %s %s: %w", kind, h, bare(err))
+			return nil, fmt.Errorf("reading the %s %s: %w", kindName(kind), h, bare(err))
 		}
 		data, err := content(e)
 		if err != nil {
-			return nil, fmt.Errorf("reading the %s %s: %w", kind, h, bare(err))
+			return nil, fmt.Errorf("reading the %s %s: %w", kindName(kind), h, bare(err))
 		}
-		return &object{h, kind, data}, nil
+		return &object{h, e.Type(), data}, nil
 	}
-	return nil, fmt.Errorf("the %s %s is missing from the repository: %w", kind, h, plumbing.ErrObjectNotFound)
+	return nil, fmt.Errorf("the %s %s is missing from the repository: %w", kindName(kind), h, plumbing.ErrObjectNotFound)
+}
+
+func kindName(kind plumbing.ObjectType) string {
+	if kind == plumbing.AnyObject {
+		return "object"
+	}
+	return kind.String()
 }
 
 // content copies an object's data out of what may be a file that the next git gc removes.
@@ -127,17 +135,17 @@ func openStorage(dir billy.Filesystem) *filesystem.Storage {
 	return filesystem.NewStorageWithOptions(dir, cache.NewObjectLRU(objectCache), filesystem.Options{MaxOpenDescriptors: maxPacks, LargeObjectThreshold: maxObject})
 }
 
-// supported refuses formats that would be misread.
+// foreign matches the settings of formats that would be misread.
+var foreign = regexp.MustCompile(`(?im)^\s*(objectformat|refstorage)\s*=\s*"?([a-z0-9]+)`)
+
+// supported refuses repositories in such a format. Nothing else of a repository's configuration is looked at.
 func (o *objects) supported() error {
-	config, err := o.stores[0].Config()
+	config, err := readSmall(filepath.Join(o.common, "config"))
 	if err != nil {
-		return fmt.Errorf("reading the configuration of %s: %w", o.dir, bare(err))
+		return nil // git's defaults
 	}
-	if config.Raw == nil || !config.Raw.HasSection("extensions") {
-		return nil
-	}
-	for _, option := range config.Raw.Section("extensions").Options {
-		key, value := strings.ToLower(option.Key), strings.ToLower(option.Value)
+	for _, setting := range foreign.FindAllStringSubmatch(string(config), -1) {
+		key, value := strings.ToLower(setting[1]), strings.ToLower(setting[2])
 		if (key == "objectformat" && value != "sha1") || (key == "refstorage" && value != "files") {
 			o.closeStores()
 			return fmt.Errorf("%s uses git's %s %s, which cannot be read yet", o.dir, key, value)

@@ -1,10 +1,12 @@
 package main
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/go-git/go-git/v5"
@@ -96,37 +98,96 @@ func author() *object.Signature {
 	return &object.Signature{Name: "bench", Email: "bench@example.com", When: time.Now()}
 }
 
-// prepare makes a commit that changes one file, and returns what puts it in force: the change of the branch alone, so
-// that a measurement from there on has no part of making the commit.
-func (r *repository) prepare(name, old, text string) (func() error, error) {
+// prepare makes a commit that changes one service's manifest, and returns what puts it in force: the change of the
+// branch alone, as git does it, so that a measurement from there on has no part of making the commit.
+func (r *repository) prepare(i int, old, text string) (func() error, error) {
+	hash, branch, err := r.detached(i, old, text)
+	if err != nil {
+		return nil, fmt.Errorf("committing a change of %s: %w", serviceFile(i), err)
+	}
+	ref := filepath.Join(r.dir, ".git", filepath.FromSlash(branch.String()))
+	if err := os.WriteFile(ref+".lock", []byte(hash.String()+"\n"), 0o644); err != nil {
+		return nil, err
+	}
+	return func() error { return os.Rename(ref+".lock", ref) }, nil
+}
+
+// detached makes the commit and leaves branch, index and files alone: the operator reads none of the latter two.
+func (r *repository) detached(i int, old, text string) (plumbing.Hash, plumbing.ReferenceName, error) {
+	none := plumbing.ZeroHash
 	head, err := r.git.Head()
 	if err != nil {
-		return nil, err
+		return none, "", err
 	}
-	path := filepath.Join(r.dir, name)
-	data, err := os.ReadFile(path)
+	commit, err := r.git.CommitObject(head.Hash())
 	if err != nil {
-		return nil, err
+		return none, "", err
 	}
-	if !bytes.Contains(data, []byte(old)) {
-		return nil, fmt.Errorf("editing %s: there is no %q in it", name, old)
-	}
-	data = bytes.Replace(data, []byte(old), []byte(text), 1)
-	if err := os.WriteFile(path, data, 0o644); err != nil {
-		return nil, err
-	}
-	w, err := r.git.Worktree()
+	file, err := commit.File(serviceFile(i))
 	if err != nil {
-		return nil, err
+		return none, "", err
 	}
-	if _, err := w.Add(name); err != nil {
-		return nil, err
-	}
-	hash, err := r.detached(w, head, "Change "+name)
+	content, err := file.Contents()
 	if err != nil {
-		return nil, fmt.Errorf("committing %s: %w", name, err)
+		return none, "", err
 	}
-	return func() error {
-		return r.git.Storer.SetReference(plumbing.NewHashReference(head.Name(), hash))
-	}, nil
+	if !strings.Contains(content, old) {
+		return none, "", fmt.Errorf("there is no %q in it", old)
+	}
+	blob, err := r.store(blob(strings.Replace(content, old, text, 1)))
+	if err != nil {
+		return none, "", err
+	}
+	root, err := commit.Tree()
+	if err != nil {
+		return none, "", err
+	}
+	services, err := root.Tree("services")
+	if err != nil {
+		return none, "", err
+	}
+	if services.Hash, err = r.replace(services, filepath.Base(serviceFile(i)), blob); err != nil {
+		return none, "", err
+	}
+	if root.Hash, err = r.replace(root, "services", services.Hash); err != nil {
+		return none, "", err
+	}
+	hash, err := r.store(&object.Commit{
+		Author: *author(), Committer: *author(), Message: "Change " + serviceName(i), TreeHash: root.Hash, ParentHashes: []plumbing.Hash{head.Hash()},
+	})
+	return hash, head.Name(), err
+}
+
+func (r *repository) replace(t *object.Tree, name string, hash plumbing.Hash) (plumbing.Hash, error) {
+	for i := range t.Entries {
+		if t.Entries[i].Name == name {
+			t.Entries[i].Hash = hash
+		}
+	}
+	return r.store(t)
+}
+
+type encoder interface {
+	Encode(o plumbing.EncodedObject) error
+}
+
+func (r *repository) store(e encoder) (plumbing.Hash, error) {
+	o := r.git.Storer.NewEncodedObject()
+	if err := e.Encode(o); err != nil {
+		return plumbing.ZeroHash, err
+	}
+	return r.git.Storer.SetEncodedObject(o)
+}
+
+// blob is the content of a file.
+type blob string
+
+func (b blob) Encode(o plumbing.EncodedObject) error {
+	o.SetType(plumbing.BlobObject)
+	w, err := o.Writer()
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, string(b))
+	return errors.Join(err, w.Close())
 }

@@ -13,21 +13,22 @@ import (
 )
 
 // built holds the two binaries; they are built as make does, so that its build cache serves.
-var built = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "demo-bin-")
-	if err != nil {
-		return "", err
+var built = sync.OnceValue(func() (err error) {
+	if binaries, err = os.MkdirTemp("", "demo-bin-"); err != nil {
+		return err
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", dir, "../../cmd/...")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binaries, "../../cmd/...")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Stderr = os.Stderr
-	return dir, cmd.Run()
+	return cmd.Run()
 })
+
+var binaries string // where they are, once built
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if dir, _ := built(); dir != "" {
-		_ = os.RemoveAll(dir)
+	if binaries != "" {
+		_ = os.RemoveAll(binaries)
 	}
 	os.Exit(code)
 }
@@ -35,8 +36,7 @@ func TestMain(m *testing.M) {
 // theatre is a directory for everything that a demo makes: what it leaves behind is found here.
 func theatre(t *testing.T) options {
 	t.Helper()
-	bin, err := built()
-	if err != nil {
+	if err := built(); err != nil {
 		t.Fatalf("building the binaries: %s", err)
 	}
 	dir, err := os.MkdirTemp("", "dt") // t.TempDir is too long a path for sockets
@@ -51,7 +51,7 @@ func theatre(t *testing.T) options {
 		}
 		_ = os.RemoveAll(dir)
 	})
-	return options{bin: bin, examples: filepath.Join("..", "..", "examples", "demo")}
+	return options{bin: binaries, examples: filepath.Join("..", "..", "examples", "demo")}
 }
 
 func TestTour(t *testing.T) {

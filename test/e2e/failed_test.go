@@ -190,6 +190,41 @@ func TestARollbackByHandIsNotUndone(t *testing.T) {
 	}
 }
 
+// The roll-out fails while no operator runs. The engine clears PreviousSpec when it rolls back by itself, so that only
+// the tasks that failed tell which want it was.
+func TestAFailureThatNobodySawIsRecognised(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 2})
+	for action, state := range map[string]swarm.UpdateState{"pause": swarm.UpdateStatePaused, "rollback": swarm.UpdateStateRollbackCompleted} {
+		t.Run(action, func(t *testing.T) {
+			t.Parallel()
+			f := w.in(t).failing("unseen-"+action, action)
+			f.op.finish()
+			f.repo.commit("bad", map[string]string{"app.yaml": f.manifest("crash:1")})
+			f.want(0, "apply", "--host", f.host(), "--source", f.repo.Dir)
+			f.status(f.name, state)
+			f.proxy.Reset()
+			f.start()
+			f.reported("")
+			f.untouched(2 * time.Second)
+			f.fixed("app:2")
+		})
+	}
+	t.Run("and git has gone on", func(t *testing.T) {
+		t.Parallel()
+		f := w.in(t).failing("unseen-on", "rollback")
+		f.op.finish()
+		f.repo.commit("bad", map[string]string{"app.yaml": f.manifest("crash:1")})
+		f.want(0, "apply", "--host", f.host(), "--source", f.repo.Dir)
+		f.status(f.name, swarm.UpdateStateRollbackCompleted)
+		f.proxy.Reset()
+		hash := f.repo.commit("a fix", map[string]string{"app.yaml": f.manifest("app:2")})
+		f.start()
+		f.op.inSync(hash)
+		f.runs(f.name, 2)
+	})
+}
+
 // A hand's change on a service whose roll-out failed is no reason to write the failed want again.
 func TestAScaleByHandOfAFailedServiceIsLeft(t *testing.T) {
 	t.Parallel()

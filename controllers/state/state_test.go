@@ -1,0 +1,163 @@
+package state_test
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/sandbox"
+)
+
+// open starts a swarm of one manager.
+func open(t *testing.T) *engine.Client {
+	t.Helper()
+	sb, err := sandbox.Start(t.Context(), sandbox.Options{Managers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sb.Close() })
+	c, err := engine.Open(engine.Options{Host: sb.Host("manager-1"), ConfigDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func configs(t *testing.T, c *engine.Client) []*swarm.Config {
+	t.Helper()
+	list, err := c.ConfigList(context.Background(), client.ConfigListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []*swarm.Config
+	for i := range list.Items {
+		out = append(out, &list.Items[i])
+	}
+	return out
+}
+
+func find(t *testing.T, s *state.Store, c *engine.Client) state.Found {
+	t.Helper()
+	found, err := s.Find(configs(t, c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestWhatIsSavedIsFound(t *testing.T) {
+	c := open(t)
+	s := state.NewStore("shop", c)
+	if found := find(t, s, c); found.Sequence != 0 {
+		t.Fatalf("something was found in an empty swarm: %+v", found)
+	}
+	m, err := state.New("shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := v1.Key{Kind: v1.KindService, Name: "web"}
+	m.InForce = state.Revision{Hash: "abc", When: time.Unix(100, 0).UTC()}
+	m.Owned = 7
+	m.Adopted = map[string]state.Adopted{"id1": {Key: web, Applied: "v1:AAAA"}}
+	m.Failed = []plan.Failure{{Key: web, Digest: "d", Why: "paused", Began: time.Unix(50, 0).UTC(), Revision: "abc"}}
+	m.Keep = map[v1.Key]string{web: "policy.protect: true"}
+	m.Consents = plan.Consents{{Hazard: plan.Removals, Objects: []v1.Key{web}}}
+	if _, err := s.Save(t.Context(), state.Found{}, m); err != nil {
+		t.Fatal(err)
+	}
+	found := find(t, s, c)
+	if !reflect.DeepEqual(found.Memory, m) {
+		t.Errorf("found %+v, saved %+v", found.Memory, m)
+	}
+	// Another source sees nothing of it.
+	if other := find(t, state.NewStore("other", c), c); other.Sequence != 0 {
+		t.Errorf("source other finds the memory of source shop")
+	}
+	// The same again is no write.
+	again, err := s.Save(t.Context(), found, m)
+	if err != nil || again.Sequence != found.Sequence {
+		t.Errorf("saving the same: sequence %d → %d, %v", found.Sequence, again.Sequence, err)
+	}
+	// A change replaces the object, and leaves one.
+	m.Owned = 8
+	if _, err := s.Save(t.Context(), found, m); err != nil {
+		t.Fatal(err)
+	}
+	if all := configs(t, c); len(all) != 1 || all[0].Spec.Name != "swarm-operator.shop.2" || !state.Own(all[0].Spec.Labels) {
+		t.Errorf("left behind: %v", all)
+	}
+}
+
+func TestOfTwoWritersOneIsTold(t *testing.T) {
+	c := open(t)
+	a, b := state.NewStore("shop", c), state.NewStore("shop", c)
+	m, err := state.New("shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Save(t.Context(), state.Found{}, m); err != nil {
+		t.Fatal(err)
+	}
+	seenByA, seenByB := find(t, a, c), find(t, b, c)
+	m.Owned = 1
+	if _, err := a.Save(t.Context(), seenByA, m); err != nil {
+		t.Fatal(err)
+	}
+	m.Owned = 2
+	if _, err := b.Save(t.Context(), seenByB, m); !errors.Is(err, state.ErrConflict) {
+		t.Errorf("the second writer got %v, want ErrConflict", err)
+	}
+	if found := find(t, b, c); found.Memory.Owned != 1 {
+		t.Errorf("the second writer won: %+v", found.Memory)
+	}
+}
+
+func TestNewestCountsAndLeftoversGo(t *testing.T) {
+	c := open(t)
+	s := state.NewStore("shop", c)
+	for name, owned := range map[string]string{"swarm-operator.shop.9": "9", "swarm-operator.shop.10": "10", "swarm-operator.shop.x": "99"} {
+		if _, err := c.ConfigCreate(t.Context(), client.ConfigCreateOptions{Spec: swarm.ConfigSpec{
+			Annotations: swarm.Annotations{Name: name, Labels: map[string]string{v1.LabelState: "shop"}},
+			Data:        []byte(`{"format":1,"source":"shop","owned":` + owned + "}"),
+		}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := find(t, s, c)
+	if found.Sequence != 10 || found.Memory.Owned != 10 {
+		t.Fatalf("found %d with %+v, want the one of sequence 10", found.Sequence, found.Memory)
+	}
+	found.Memory.Owned = 11
+	if _, err := s.Save(t.Context(), found, found.Memory); err != nil {
+		t.Fatal(err)
+	}
+	for _, left := range configs(t, c) {
+		if left.Spec.Name == "swarm-operator.shop.9" || left.Spec.Name == "swarm-operator.shop.10" {
+			t.Errorf("%s is left behind", left.Spec.Name)
+		}
+	}
+}
+
+func TestANewerFormatIsNotRead(t *testing.T) {
+	for name, data := range map[string]string{"newer": `{"format":99}`, "broken": `{"format":`} {
+		t.Run(name, func(t *testing.T) {
+			s := state.NewStore("shop", nil)
+			_, err := s.Find([]*swarm.Config{{ID: "x", Spec: swarm.ConfigSpec{
+				Annotations: swarm.Annotations{Name: "swarm-operator.shop.1", Labels: map[string]string{v1.LabelState: "shop"}}, Data: []byte(data),
+			}}})
+			if err == nil || (name == "newer") != errors.Is(err, state.ErrNewer) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}

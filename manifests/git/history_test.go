@@ -1,0 +1,166 @@
+package git_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/swarm-operator/swarm-operator/manifests/git"
+)
+
+func subjects(log []git.Commit) string {
+	var out []string
+	for _, c := range log {
+		out = append(out, strings.TrimSpace(c.Message))
+	}
+	return strings.Join(out, " ")
+}
+
+func TestLog(t *testing.T) {
+	r := newRepo(t)
+	commits := map[string]string{}
+	at := func(name string) string { commits[name] = r.commit("f"+name, name, name); return commits[name] }
+	at("a")
+	at("b")
+	r.git("checkout", "-q", "-b", "side", commits["a"])
+	at("s")
+	at("u")
+	r.git("checkout", "-q", "main")
+	at("c")
+	r.git("merge", "-q", "--no-ff", "-m", "m", "side")
+	commits["m"] = r.git("rev-parse", "HEAD")
+	at("d")
+	s := open(t, r.dir, git.Options{})
+	for _, c := range []struct {
+		from, to string
+		limit    int
+		want     string
+	}{
+		{"a", "d", 99, "d m c u s b"}, {"b", "d", 99, "d m c u s"}, {"c", "m", 99, "m u s"}, {"u", "m", 99, "m c b"}, {"d", "d", 99, ""}, {"d", "a", 99, ""}, {"u", "c", 99, "c b"}, {"a", "d", 2, "d m"}, {"a", "d", 0, ""}, {"", "d", 99, "d"},
+	} {
+		log, err := s.Log(t.Context(), commits[c.from], commits[c.to], c.limit)
+		if got := subjects(log); err != nil || got != c.want {
+			t.Errorf("%s..%s: got %q, want %q; %v", c.from, c.to, got, c.want, err)
+		}
+		for _, l := range log {
+			if l.Tree != nil || l.When.IsZero() || len(l.Hash) != 40 {
+				t.Errorf("got %+v", l)
+			}
+		}
+	}
+}
+
+// Random histories with merges and clocks that go wrong, against git's own answers.
+func TestHistoryAgainstGit(t *testing.T) {
+	r := newRepo(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	tree := r.git("mktree", "--missing")
+	var commits []string
+	for i := range 60 {
+		args := []string{"commit-tree", tree, "-m", fmt.Sprint(i)}
+		for range min(len(commits), random.IntN(3)) {
+			if parent := commits[max(0, len(commits)-1-random.IntN(8))]; !slices.Contains(args, parent) {
+				args = append(args, "-p", parent)
+			}
+		}
+		if random.IntN(5) == 0 {
+			r.clock += int64(random.IntN(2000) - 1000)
+		}
+		commits = append(commits, r.git(args...))
+	}
+	r.git("update-ref", "refs/heads/main", commits[59])
+	s := open(t, r.dir, git.Options{})
+	for range 150 {
+		from, to := commits[random.IntN(60)], commits[random.IntN(60)]
+		log, err := s.Log(t.Context(), from, to, 99)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, c := range log {
+			got = append(got, c.Hash)
+		}
+		want := strings.Fields(r.git("rev-list", from+".."+to))
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s..%s: got %q, want %q", from, to, got, want)
+		}
+		cmd := exec.Command("git", "merge-base", "--is-ancestor", from, to)
+		cmd.Dir = r.dir
+		if got, err := s.IsAncestor(t.Context(), from, to); err != nil || got != (cmd.Run() == nil) {
+			t.Errorf("%s is an ancestor of %s: %v %v", from, to, got, err)
+		}
+	}
+}
+
+func TestShallowHistory(t *testing.T) {
+	r := newRepo(t)
+	first := r.commit("a", "1", "first")
+	second := r.commit("a", "2", "second")
+	third := r.commit("a", "3", "third")
+	dir := filepath.Join(t.TempDir(), "shallow")
+	r.git("clone", "-q", "--depth", "2", "file://"+r.dir, dir)
+	shallow := &repo{t: t, dir: dir}
+	shallow.git("checkout", "-q", "--orphan", "other")
+	other := shallow.commit("b", "1", "unrelated")
+	s := open(t, dir, git.Options{})
+	if ok, err := s.IsAncestor(t.Context(), second, third); !ok || err != nil {
+		t.Errorf("%v %v", ok, err)
+	}
+	if log, err := s.Log(t.Context(), second, third, 9); err != nil || subjects(log) != "third" {
+		t.Errorf("%v %v", log, err)
+	}
+	if _, err := s.IsAncestor(t.Context(), first, third); !errors.Is(err, git.ErrGone) {
+		t.Errorf("want ErrGone, got %v", err)
+	}
+	if _, err := s.IsAncestor(t.Context(), other, third); !errors.Is(err, git.ErrShallow) {
+		t.Errorf("want ErrShallow, got %v", err)
+	}
+}
+
+// A parent that is missing without a reason is damage, not the beginning of history.
+func TestMissingParent(t *testing.T) {
+	r := newRepo(t)
+	first := r.commit("a", "1", "first")
+	second := r.commit("a", "2", "second")
+	third := r.commit("a", "3", "third")
+	r.git("checkout", "-q", "--orphan", "other")
+	other := r.commit("b", "1", "unrelated")
+	removeAll(t, filepath.Join(r.dir, ".git/objects", second[:2], second[2:]))
+	s := open(t, r.dir, git.Options{})
+	for _, old := range []string{first, other} {
+		if _, err := s.IsAncestor(t.Context(), old, third); err == nil || !strings.Contains(err.Error(), second+" is missing") {
+			t.Errorf("got %v", err)
+		}
+		if _, err := s.Log(t.Context(), old, third, 9); err == nil || !strings.Contains(err.Error(), second+" is missing") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func TestTrailersAgainstGit(t *testing.T) {
+	r := newRepo(t)
+	r.commit("a", "1", "x")
+	for _, message := range []string{
+		"subject\n\nConsent: a\n", "Consent: a\n", "subject\n\nbody\n\nconsent: a, b\nCONSENT: c\nOther: d\n", "subject\n\nConsent: a\n\nnot the last paragraph\n",
+		"subject\n\nConsent: a\nthis is no trailer\n", "subject\n\nConsent: a\nthis is no trailer\nSigned-off-by: x <x@y>\n", "subject\n\nConsent: a\nno\nno\nno\nno\nno\nno\nno\nno\nSigned-off-by: x <x@y>\n",
+		"subject\n\nConsent: a\n and more\n\tand more\nOther: b\n", "subject\n\nConsent : a\nConsent:b\n", "subject\n\nConsent a: b\n", "subject\n\nConsent-To: b\n", "subject\n\nConsent:\nOther: x\n",
+		"subject\nConsent: a\n", "subject\n\n\n\nConsent: a\n\n\n", "subject\n\nConsent: a\n---\nConsent: b\n", "subject\n\nbody\n---\n\nConsent: b\n", "subject\n\n# comment\nConsent: a\n# comment\n",
+		"subject\n\nhttps://x: y\n", "subject\n\nConsent: a\n(cherry picked from commit 1234)\nno trailer\n", "subject\n\n indented\nConsent: a\n", "subject\n\n  \nConsent: a\n  \n", "subject\r\n\r\nConsent: a\r\nOther: b\r\n", "subject\n\nä: b\nConsent: a\n", "",
+		"subject\n\nConsent: a\nConsent\n", "subject\n\n: a\nConsent: b\n", "subject\n\nConsent: a:b\n", "\n\nsubject\n\nConsent: a",
+	} {
+		file := filepath.Join(t.TempDir(), "message")
+		write(t, file, message)
+		hash := r.git("commit-tree", "HEAD^{tree}", "-F", file)
+		want := r.git("log", "-1", "--format=%(trailers:key=Consent,valueonly,unfold)", hash)
+		if got := strings.Join(git.Trailers(message, "Consent"), "\n"); strings.TrimSpace(got) != want {
+			t.Errorf("%q: got %q, want %q", message, got, want)
+		}
+	}
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+	"golang.org/x/sync/errgroup"
+)
+
+// inFlight is how many writes may be under way at once, here as in the operator.
+const inFlight = 16
+
+// createAll fills an empty swarm: the operator by apply, and a client with the same specs that knows them already.
+func createAll(ctx context.Context, w *world, t *table) error {
+	if err := w.applied(ctx); err != nil {
+		return err
+	}
+	specs, err := w.specs(ctx)
+	if err != nil {
+		return err
+	}
+	var ours, least, sequence, first []time.Duration
+	var calls []call
+	for range max(w.rounds/3, 1) {
+		for _, one := range []struct {
+			out *[]time.Duration
+			do  func() (time.Duration, error)
+		}{
+			{&ours, func() (time.Duration, error) { w.traffic.reset(); return timed(w.command(ctx, "apply")) }},
+			{&least, func() (time.Duration, error) { return w.createBare(ctx, specs, inFlight) }},
+			{&sequence, func() (time.Duration, error) { return w.createBare(ctx, specs, 1) }},
+		} {
+			if err := w.empty(ctx); err != nil {
+				return err
+			}
+			begin := time.Now()
+			took, err := one.do()
+			if err != nil {
+				return err
+			}
+			if *one.out = append(*one.out, took); one.out == &ours {
+				calls, _ = w.traffic.seen()
+				first = append(first, writes(calls)[0].at.Sub(begin))
+			}
+		}
+	}
+	r := ratios(ours, least)
+	t.add("create all: apply", ms(median(ours)), "bare creates, 16 in flight "+ms(median(least)), fmt.Sprintf("%.2f", r), target(r, 1.5, "1.5"))
+	t.add("", "", "bare creates in sequence "+ms(median(sequence)), fmt.Sprintf("%.2f", ratios(ours, sequence)), "")
+	t.add("  of it until the first write", ms(median(first)), "", "", "")
+	t.add("  calls", fmt.Sprint(len(calls)), fmt.Sprintf("writes %d", len(writes(calls))), "", "")
+	return w.full(ctx)
+}
+
+// full is for the parts that follow: the last round left a swarm that the operator did not make.
+func (w *world) full(ctx context.Context) error {
+	if err := w.empty(ctx); err != nil {
+		return err
+	}
+	return w.applied(ctx)
+}
+
+type specs struct {
+	configs  []swarm.ConfigSpec
+	services []swarm.ServiceSpec
+}
+
+// specs are those that the operator made.
+func (w *world) specs(ctx context.Context) (specs, error) {
+	var s specs
+	configs, err := w.engine.ConfigList(ctx, client.ConfigListOptions{})
+	if err != nil {
+		return s, err
+	}
+	for _, c := range configs.Items {
+		if !strings.HasPrefix(c.Spec.Name, "swarm-operator.") { // what it remembers is not what the manifests say
+			s.configs = append(s.configs, c.Spec)
+		}
+	}
+	services, err := w.engine.ServiceList(ctx, client.ServiceListOptions{})
+	for _, v := range services.Items {
+		s.services = append(s.services, v.Spec)
+	}
+	return s, err
+}
+
+// createBare makes the same objects with nothing but the calls.
+func (w *world) createBare(ctx context.Context, s specs, width int) (time.Duration, error) {
+	begin := time.Now()
+	ids := map[string]string{}
+	for _, c := range s.configs {
+		r, err := w.engine.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: c})
+		if err != nil {
+			return 0, err
+		}
+		ids[c.Name] = r.ID
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(width)
+	for _, spec := range s.services {
+		g.Go(func() error {
+			container := *spec.TaskTemplate.ContainerSpec
+			container.Configs = nil
+			for _, ref := range spec.TaskTemplate.ContainerSpec.Configs {
+				mount := *ref
+				mount.ConfigID = ids[ref.ConfigName]
+				container.Configs = append(container.Configs, &mount)
+			}
+			spec.TaskTemplate.ContainerSpec = &container
+			_, err := w.engine.ServiceCreate(ctx, client.ServiceCreateOptions{Spec: spec})
+			return err
+		})
+	}
+	err := g.Wait()
+	return time.Since(begin), err
+}
+
+// empty removes all services and configs, the operator's memory too.
+func (w *world) empty(ctx context.Context) error {
+	services, err := w.engine.ServiceList(ctx, client.ServiceListOptions{})
+	if err != nil {
+		return err
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(inFlight)
+	for _, v := range services.Items {
+		g.Go(func() error {
+			_, err := w.engine.ServiceRemove(gctx, v.ID, client.ServiceRemoveOptions{})
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	configs, err := w.engine.ConfigList(ctx, client.ConfigListOptions{})
+	if err != nil {
+		return err
+	}
+	for _, c := range configs.Items {
+		if _, err := w.engine.ConfigRemove(ctx, c.ID, client.ConfigRemoveOptions{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// daemon is a running operator.
+type daemon struct {
+	cmd *exec.Cmd
+	log locked
+}
+
+// locked is a buffer that is read while a process still writes to it.
+type locked struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *locked) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *locked) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// run starts an operator and waits until it has looked at the swarm and found nothing more to do.
+func (w *world) run(ctx context.Context, args ...string) (*daemon, error) {
+	d := &daemon{cmd: w.command(ctx, "run", append([]string{"--listen", "127.0.0.1:0"}, args...)...)}
+	d.cmd.Stderr = &d.log
+	d.cmd.Cancel = func() error { return d.cmd.Process.Signal(syscall.SIGTERM) }
+	d.cmd.WaitDelay = 10 * time.Second
+	w.traffic.reset()
+	if err := d.cmd.Start(); err != nil {
+		return nil, err
+	}
+	_, err := w.traffic.wait(ctx, 1, func(c call) bool { return c.Path == "/services" })
+	if err == nil {
+		err = w.traffic.quiet(ctx, 1500*time.Millisecond)
+	}
+	if err != nil {
+		_ = d.stop()
+		return nil, fmt.Errorf("waiting for the operator: %w\n%s", err, &d.log)
+	}
+	return d, nil
+}
+
+func (d *daemon) stop() error {
+	_ = d.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	if err := d.cmd.Wait(); err != nil {
+		return fmt.Errorf("the operator: %w\n%s", err, &d.log)
+	}
+	return nil
+}
+
+// cpu is what the process has used of processors so far.
+func (d *daemon) cpu() (time.Duration, error) {
+	data, err := os.ReadFile(d.proc("stat"))
+	if err != nil {
+		return 0, err
+	}
+	// After the name in parentheses; utime and stime are the 14th and 15th of all, in ticks of 10 ms.
+	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("reading %s: %q", d.proc("stat"), data)
+	}
+	user, err := strconv.Atoi(fields[11])
+	if err != nil {
+		return 0, err
+	}
+	system, err := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * 10 * time.Millisecond, err
+}
+
+// memory is a size that the kernel tells, such as VmRSS, in MB.
+func (d *daemon) memory(name string) (float64, error) {
+	data, err := os.ReadFile(d.proc("status"))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(data)) {
+		if value, ok := strings.CutPrefix(line, name+":"); ok {
+			kb, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
+			return kb / 1024, err
+		}
+	}
+	return 0, fmt.Errorf("there is no %s in %s", name, d.proc("status"))
+}
+
+func (d *daemon) proc(name string) string {
+	return filepath.Join("/proc", strconv.Itoa(d.cmd.Process.Pid), name)
+}
