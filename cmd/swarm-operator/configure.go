@@ -64,8 +64,8 @@ func fromEnvironment(f *pflag.Flag, flags *pflag.FlagSet) error {
 		return nil
 	}
 	name := "SWARM_OPERATOR_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-	value, ok := os.LookupEnv(name)
-	if !ok {
+	value := os.Getenv(name)
+	if value == "" { // as the docker CLI takes its variables
 		return nil
 	}
 	if err := flags.Set(f.Name, value); err != nil {

@@ -82,7 +82,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 
 	loop := &reconciler.Loop{Metrics: metrics, Reconciler: reconciler.New(reconciler.Options{
 		Engine: client, Source: source, Path: f.src.root(), Name: f.src.name, Budgets: f.budgets.Budgets,
-		RepairAfter: f.repairAfter, Observe: f.mode == "observe", Fallback: true, Log: log,
+		RepairAfter: f.repairAfter, Observe: f.mode == "observe", Fallback: true, Follow: true, Log: log,
 	})}
 	loop.Board = status.NewBoard(source.String(), f.mode, metrics, log, time.Now)
 	queue = runner.New(loop.Reconcile, log)

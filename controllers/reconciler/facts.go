@@ -54,7 +54,7 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 	m := run.memory
 	f := plan.Facts{
 		Now: r.Now(), APIVersion: run.About.API, Rollouts: map[v1.Key]plan.Rollout{}, Failed: map[v1.Key]plan.Failure{},
-		NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{}, DriftSince: map[v1.Key]time.Time{}, Keep: m.Keep, Missing: run.Wants.Missing,
+		NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{}, Settled: map[v1.Key]bool{}, DriftSince: map[v1.Key]time.Time{}, Keep: m.Keep, Missing: run.Wants.Missing,
 		Owned: m.Owned, Revision: run.InForce.Hash,
 	}
 	for _, failed := range m.Failed {
@@ -83,7 +83,7 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 	f.StateLost = run.found.Sequence == 0 && labelled
 	f.Rewind = r.rewinds(ctx, run)
 	r.rollouts(ctx, run, haves, wants, &f)
-	r.readiness(ctx, run, &f)
+	r.readiness(ctx, run, haves, wants, &f)
 	r.driftSince(run, &f)
 	return f
 }
@@ -121,45 +121,6 @@ func (r *Reconciler) rollouts(ctx context.Context, run *Run, haves []diff.State,
 			}
 			if rollout.State != "" {
 				f.Rollouts[h.Key] = rollout
-			}
-		}
-	}
-}
-
-// readiness asks only for objects that others wait for and that this revision changed.
-func (r *Reconciler) readiness(ctx context.Context, run *Run, f *plan.Facts) {
-	if r.force != run.InForce.Hash {
-		r.force, r.touched = run.InForce.Hash, map[v1.Key]bool{}
-	}
-	waitedFor := map[v1.Key]bool{}
-	for _, c := range run.Changes {
-		if c.Want != nil {
-			for _, k := range c.Want.DependsOn {
-				waitedFor[k] = true
-			}
-		}
-	}
-	for _, k := range r.kinds {
-		var ask []kinds.Live
-		for key := range waitedFor {
-			live := run.Index.ByName(key.Kind, key.Name)
-			if key.Kind == k.Name && k.Health != nil && live != nil && (r.touched[key] || f.Rollouts[key].Running()) {
-				ask = append(ask, *live)
-			}
-		}
-		if len(ask) == 0 {
-			continue
-		}
-		healths, err := k.Health(ctx, r.Engine, ask)
-		for _, l := range ask {
-			key := v1.Key{Kind: k.Name, Name: l.Name}
-			switch h := healths[l.Name]; {
-			case err != nil:
-				f.NotReady[key] = err.Error()
-			case !h.Ready:
-				f.NotReady[key], f.Failing[key] = h.Why, h.Failed
-			default:
-				delete(r.touched, key)
 			}
 		}
 	}
@@ -216,13 +177,16 @@ func (r *Reconciler) remember(run *Run, consents plan.Consents) {
 	m.Keep = kept(run, wants)
 }
 
-// failures adds the new ones and drops those that are over: the want changed, and the roll-out that failed is no longer
-// the last one. Before that the record is what tells an old failure from one of the new want.
+// failures adds the new ones and drops those that are over: of a want that is in force, when it became healthy after all;
+// of one that changed, when the roll-out that failed is no longer the last one. Before that the record is what tells an
+// old failure from one of the new want.
 func failures(old, added []plan.Failure, wants map[v1.Key]*diff.State, f plan.Facts) []plan.Failure {
 	byKey := map[v1.Key]plan.Failure{}
 	for _, failed := range old {
 		w := wants[failed.Key]
-		if w != nil && (w.Digest() == failed.Digest || f.Rollouts[failed.Key].Began.Equal(failed.Began)) {
+		switch {
+		case w == nil, f.Settled[failed.Key] && failed.Began.IsZero():
+		case w.Digest() == failed.Digest, !failed.Began.IsZero() && f.Rollouts[failed.Key].Began.Equal(failed.Began):
 			byKey[failed.Key] = failed
 		}
 	}

@@ -40,8 +40,10 @@ type Options struct {
 	Observe bool
 	// Fallback: where the newest revision has a problem, go on with the one in force.
 	Fallback bool
-	Log      logr.Logger
-	Now      func() time.Time
+	// Follow roll-outs to their end, in later runs, to report and remember what fails.
+	Follow bool
+	Log    logr.Logger
+	Now    func() time.Time
 }
 
 // Reconciler makes a swarm match a source. One run at a time.
@@ -55,6 +57,7 @@ type Reconciler struct {
 	drift   map[v1.Key]time.Time
 	touched map[v1.Key]bool // changed by this process and not seen ready since
 	force   string          // revision that touched is about
+	following
 }
 
 // DefaultName is the name of a source that has none.
@@ -66,7 +69,7 @@ func New(o Options) *Reconciler {
 		o.Now = time.Now
 	}
 	return &Reconciler{
-		Options: o, kinds: all.Kinds(), drift: map[v1.Key]time.Time{}, touched: map[v1.Key]bool{},
+		Options: o, kinds: all.Kinds(), drift: map[v1.Key]time.Time{}, touched: map[v1.Key]bool{}, following: following{unsettled: map[v1.Key]time.Time{}},
 		loader: manifests.NewLoader(manifests.Options{New: all.New, Kinds: all.Names()}),
 	}
 }
@@ -128,6 +131,9 @@ func (r *Reconciler) Plan(ctx context.Context) (*Run, error) {
 			return run, err
 		}
 	}
+	if r.Observe && r.Follow { // what may not be written is at least remembered in the process
+		run.memory.Failed = r.seenFailed
+	}
 	use := r.choose(ctx, head, run)
 	if use == nil {
 		return run, nil
@@ -150,6 +156,7 @@ func (r *Reconciler) think(ctx context.Context, run *Run, use *loaded) {
 		Source: run.Source, RepairAfter: r.RepairAfter, Budgets: r.Budgets, Consents: append(consents, r.Consents...),
 	}, all.Guards()...)
 	r.remember(run, consents)
+	r.seenFailed = run.memory.Failed
 	for _, k := range run.Wants.Unknown {
 		run.Notices = append(run.Notices, fmt.Sprintf("the content of %s cannot be compared, because the key that named it is lost; it stays as it is", k))
 	}
@@ -251,8 +258,11 @@ func (l *Loop) comeBack(run *Run) time.Duration {
 			after = d
 		}
 	}
+	if len(l.unsettled) > 0 {
+		sooner(Poll)
+	}
 	if l.Observe {
-		return 0
+		return after
 	}
 	for _, r := range run.Plan.Refused {
 		switch {

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -55,11 +56,11 @@ func rolloutText(r Rollout) string {
 }
 
 // NewFailures lists the failures that are not on record yet: wants that were rolled back, and wants in force whose
-// roll-out the engine paused. changes are all differences; inSync the wants that do not differ.
+// roll-out the engine paused or whose tasks keep failing. changes are all differences; inSync the wants that do not differ.
 func NewFailures(changes []diff.Change, inSync map[v1.Key]*diff.State, f Facts) []Failure {
 	var out []Failure
-	record := func(key v1.Key, w *diff.State, why string) {
-		next := Failure{Key: key, Digest: w.Digest(), Why: why, Began: f.Rollouts[key].Began, Revision: f.Revision}
+	record := func(key v1.Key, w *diff.State, began time.Time, why string) {
+		next := Failure{Key: key, Digest: w.Digest(), Why: why, Began: began, Revision: f.Revision}
 		if old, known := f.Failed[key]; !known || old.Digest != next.Digest {
 			out = append(out, next)
 		}
@@ -67,13 +68,16 @@ func NewFailures(changes []diff.Change, inSync map[v1.Key]*diff.State, f Facts) 
 	for _, c := range changes {
 		if c.Op == diff.Update && c.Have.Meta.Mine {
 			if failed, why := condemned(c, f); failed {
-				record(c.Key, c.Want, why)
+				record(c.Key, c.Want, f.Rollouts[c.Key].Began, why)
 			}
 		}
 	}
 	for key, w := range inSync {
-		if r := f.Rollouts[key]; r.State == "paused" {
-			record(key, w, rolloutText(r))
+		switch r := f.Rollouts[key]; {
+		case r.State == "paused":
+			record(key, w, r.Began, rolloutText(r))
+		case f.Failing[key] && !r.RolledBack():
+			record(key, w, time.Time{}, f.NotReady[key])
 		}
 	}
 	slices.SortFunc(out, func(a, b Failure) int { return a.Key.Compare(b.Key) })

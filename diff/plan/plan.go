@@ -157,8 +157,10 @@ type Facts struct {
 	Failed map[v1.Key]Failure
 	// NotReady are objects that changed under this revision and are not ready yet, and why.
 	NotReady map[v1.Key]string
-	// Failing are those of NotReady that will not become ready by themselves.
+	// Failing are those of NotReady that the swarm tried and that keep failing.
 	Failing map[v1.Key]bool
+	// Settled are objects that were asked for and are ready.
+	Settled map[v1.Key]bool
 	// DriftSince is when a change by hand was first seen.
 	DriftSince map[v1.Key]time.Time
 	// Owned is how many objects the source owned when the revision was first seen.

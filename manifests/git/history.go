@@ -108,7 +108,7 @@ func (w *walk) settle() error {
 			left--
 		}
 		if err := w.visit(c); err != nil {
-			return err
+			return w.ctx.Err() // what is missing this far back decides nothing
 		}
 	}
 	return nil

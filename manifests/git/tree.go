@@ -90,10 +90,12 @@ func (t *tree) list(h plumbing.Hash) ([]fs.DirEntry, error) {
 	}
 	entries := make([]fs.DirEntry, 0, len(g.Entries))
 	for _, e := range g.Entries {
-		if e.Name == "." || e.Name == ".." || !fs.ValidPath(e.Name) || strings.Contains(e.Name, "/") {
-			return nil, fmt.Errorf("reading the tree %s: it holds the name %s", h, quote(e.Name))
+		// Names of an fs.FS are UTF-8. To leave out the file would be to lose it silently.
+		name := strings.ToValidUTF8(e.Name, "\uFFFD")
+		if name == "." || !fs.ValidPath(name) || strings.Contains(name, "/") {
+			return nil, fmt.Errorf("reading the tree %s: it holds the name %s", h, quote(name))
 		}
-		entries = append(entries, &node{t: t, name: e.Name, mode: modeOf(e.Mode), hash: e.Hash})
+		entries = append(entries, &node{t: t, name: name, mode: modeOf(e.Mode), hash: e.Hash})
 	}
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	t.dirs[h] = entries

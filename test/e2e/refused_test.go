@@ -109,14 +109,15 @@ func (s *twenty) inForce() {
 }
 
 // refused waits until the operator says why it does not go by the newest revision.
-func (s *twenty) refused(words ...string) {
+func (s *twenty) refused(why string) {
 	s.Helper()
-	c := s.op.condition("SourceReady", false)
-	for _, word := range words {
-		if !strings.Contains(c.Message, word) {
-			s.Errorf("the condition does not say %q: %+v", word, c)
+	var c harness.Condition
+	s.op.reports(func(r harness.Report) error {
+		if c, _ = r.Condition("SourceReady"); c.Status || !strings.Contains(c.Message, why) {
+			return fmt.Errorf("the condition does not say %q: %s", why, brief(r))
 		}
-	}
+		return nil
+	})
 	if applied := s.op.report().Applied; applied != s.good {
 		s.Errorf("in force is %q, want %s", applied, s.good)
 	}
@@ -186,7 +187,7 @@ func TestAVanishedDirectoryDeletesNothing(t *testing.T) {
 	if err := os.Rename(s.repo.Dir, away); err != nil {
 		t.Fatal(err)
 	}
-	s.refused()
+	s.refused(s.repo.Dir)
 	s.nothingGoes(20)
 	if err := os.Mkdir(s.repo.Dir, 0o755); err != nil { // a volume that is not mounted yet
 		t.Fatal(err)

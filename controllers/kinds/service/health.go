@@ -48,7 +48,7 @@ func health(ctx context.Context, c *engine.Client, lives []kinds.Live) (map[stri
 
 // judge is pure: a service and its tasks.
 func judge(s *swarm.Service, tasks []swarm.Task) kinds.Health {
-	current, running, complete, failed, wanted := 0, 0, 0, 0, 0
+	pending, running, complete, failed, wanted := 0, 0, 0, 0, 0
 	var last swarm.TaskStatus
 	for _, t := range tasks {
 		if t.JobIteration != nil && s.JobStatus != nil && t.JobIteration.Index != s.JobStatus.JobIteration.Index {
@@ -57,7 +57,9 @@ func judge(s *swarm.Service, tasks []swarm.Task) kinds.Health {
 		if t.DesiredState == swarm.TaskStateRunning || t.DesiredState == swarm.TaskStateReady {
 			wanted++
 		}
-		current++
+		if (t.DesiredState == swarm.TaskStateRunning || t.DesiredState == swarm.TaskStateReady || t.DesiredState == swarm.TaskStateComplete) && !ended(t) {
+			pending++
+		}
 		switch t.Status.State {
 		case swarm.TaskStateRunning:
 			if t.DesiredState == swarm.TaskStateRunning {
@@ -99,8 +101,16 @@ func judge(s *swarm.Service, tasks []swarm.Task) kinds.Health {
 	if last.Err != "" {
 		h.Why += "; the last one that failed: " + last.Err
 	}
-	h.Failed = failed >= failuresToGiveUp
+	h.Failed = failed >= failuresToGiveUp || (failed > 0 && pending == 0) // or the restart policy has given up
 	return h
+}
+
+func ended(t swarm.Task) bool {
+	switch t.Status.State {
+	case swarm.TaskStateComplete, swarm.TaskStateFailed, swarm.TaskStateRejected, swarm.TaskStateShutdown, swarm.TaskStateOrphaned, swarm.TaskStateRemove:
+		return true
+	}
+	return false
 }
 
 // wantedTasks: a replicated service says so itself, a global one by the tasks that the swarm made for its nodes.
@@ -131,16 +141,28 @@ func trace(ctx context.Context, c *engine.Client, l kinds.Live, ix *kinds.Index,
 	if err != nil {
 		return r // the careful answer stands: unknown
 	}
-	items := slices.DeleteFunc(tasks.Items, func(t swarm.Task) bool {
-		return t.Status.State != swarm.TaskStateFailed && t.Status.State != swarm.TaskStateRejected
+	return traced(tasks.Items, l, ix, want, r)
+}
+
+// traced is pure. Tasks that failed before the roll-out began tell of an older one, and those of the spec in force of none.
+func traced(tasks []swarm.Task, l kinds.Live, ix *kinds.Index, want *diff.State, r plan.Rollout) plan.Rollout {
+	failed := slices.DeleteFunc(slices.Clone(tasks), func(t swarm.Task) bool {
+		return (t.Status.State != swarm.TaskStateFailed && t.Status.State != swarm.TaskStateRejected) || t.CreatedAt.Before(r.Began)
 	})
-	if len(items) == 0 {
+	undone := slices.DeleteFunc(slices.Clone(failed), func(t swarm.Task) bool { return sameVersion(t, raw(l)) })
+	if len(undone) > 0 {
+		failed = undone
+	}
+	if len(failed) > 0 {
+		r.TaskError = slices.MaxFunc(failed, func(a, b swarm.Task) int { return a.CreatedAt.Compare(b.CreatedAt) }).Status.Err
+	}
+	if r.Left != plan.Unknown {
 		return r
 	}
-	newest := slices.MaxFunc(items, func(a, b swarm.Task) int { return a.CreatedAt.Compare(b.CreatedAt) })
-	r.TaskError = newest.Status.Err
-	if r.Left == plan.Unknown {
-		r.Left = leftOf(l, &newest.Spec, ix, want)
+	for _, t := range undone {
+		if r.Left = leftOf(l, &t.Spec, ix, want); r.Left == plan.Matches {
+			break
+		}
 	}
 	return r
 }

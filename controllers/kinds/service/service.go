@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/moby/moby/api/types/swarm"
 
@@ -90,7 +91,7 @@ func leftOf(l kinds.Live, failed *swarm.TaskSpec, ix *kinds.Index, want *diff.St
 	spec.TaskTemplate = *failed
 	left := diff.State{Leaves: shape.Flatten(read(&spec, ix))}
 	for _, f := range diff.DifferingFields(&left, want, rules) {
-		if f.Effect == diff.RestartsTasks && !f.Ignored {
+		if f.Effect == diff.RestartsTasks && !f.Ignored && !strings.HasPrefix(f.Path, "spec.ports[") {
 			return plan.Differs
 		}
 	}

@@ -1,0 +1,72 @@
+package service
+
+import (
+	"testing"
+
+	"github.com/moby/moby/api/types/swarm"
+
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+)
+
+func TestHealth(t *testing.T) {
+	replicated := func(n uint64) *swarm.Service {
+		spec := plain()
+		spec.Mode = swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &n}}
+		return &swarm.Service{Spec: *spec}
+	}
+	mode := func(m swarm.ServiceMode) *swarm.Service {
+		s := replicated(1)
+		s.Spec.Mode = m
+		return s
+	}
+	status := func(s *swarm.Service, state swarm.UpdateState) *swarm.Service {
+		s.UpdateStatus = &swarm.UpdateStatus{State: state, Message: "because"}
+		return s
+	}
+	job := func(iteration uint64, completions *uint64) *swarm.Service {
+		s := mode(swarm.ServiceMode{ReplicatedJob: &swarm.ReplicatedJob{TotalCompletions: completions}})
+		s.JobStatus = &swarm.JobStatus{JobIteration: swarm.Version{Index: iteration}}
+		return s
+	}
+	task := func(desired, state swarm.TaskState) swarm.Task {
+		return swarm.Task{DesiredState: desired, Spec: plain().TaskTemplate, Status: swarm.TaskStatus{State: state}}
+	}
+	run, failed := task("running", "running"), task("shutdown", "failed")
+	failed.Status.Err, failed.Status.Timestamp = "exit 1", began
+	old := failed
+	old.Spec.ForceUpdate = 1
+	of := func(iteration uint64, t swarm.Task) swarm.Task {
+		t.JobIteration = &swarm.Version{Index: iteration}
+		return t
+	}
+	tests := []struct {
+		name    string
+		service *swarm.Service
+		tasks   []swarm.Task
+		want    kinds.Health
+	}{
+		{"all run", replicated(2), []swarm.Task{run, run}, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
+		{"none wanted", replicated(0), nil, kinds.Health{Ready: true}},
+		{"some run", replicated(2), []swarm.Task{run, task("running", "preparing")}, kinds.Health{Running: 1, Wanted: 2, Why: "1 of 2 tasks running"}},
+		{"one that is shut down does not count", replicated(1), []swarm.Task{task("shutdown", "running")}, kinds.Health{Wanted: 1, Why: "0 of 1 tasks running"}},
+		{"two failures may be bad luck", replicated(1), []swarm.Task{failed, failed}, kinds.Health{Wanted: 1, Why: "0 of 1 tasks running; the last one that failed: exit 1"}},
+		{"three failures are not", replicated(1), []swarm.Task{failed, failed, failed}, kinds.Health{Failed: true, Wanted: 1, Why: "0 of 1 tasks running; the last one that failed: exit 1"}},
+		{"failures of an older spec say nothing", replicated(1), []swarm.Task{old, old, old, failed}, kinds.Health{Wanted: 1, Why: "0 of 1 tasks running; the last one that failed: exit 1"}},
+		{"failures behind it", replicated(1), []swarm.Task{failed, failed, failed, run}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
+		{"updating", status(replicated(1), "updating"), []swarm.Task{run}, kinds.Health{Running: 1, Wanted: 1, Why: "updating, 1 of 1 tasks running"}},
+		{"paused", status(replicated(1), "paused"), []swarm.Task{run}, kinds.Health{Failed: true, Running: 1, Wanted: 1, Why: "paused: because"}},
+		{"rolled back", status(replicated(1), "rollback_completed"), []swarm.Task{run, failed}, kinds.Health{Failed: true, Running: 1, Wanted: 1, Why: "rollback_completed: because; the last task that failed: exit 1"}},
+		{"update completed", status(replicated(1), "completed"), []swarm.Task{run}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
+		{"global runs where the swarm put it", mode(swarm.ServiceMode{Global: &swarm.GlobalService{}}), []swarm.Task{run, task("running", "starting")}, kinds.Health{Running: 1, Wanted: 2, Why: "1 of 2 tasks running"}},
+		{"job complete", job(0, ptr(uint64(2))), []swarm.Task{of(0, task("complete", "complete")), of(0, task("complete", "complete"))}, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
+		{"job of another run", job(1, ptr(uint64(1))), []swarm.Task{of(0, task("complete", "complete"))}, kinds.Health{Wanted: 1, Why: "0 of 1 tasks running"}},
+		{"job of one", job(0, nil), []swarm.Task{of(0, task("complete", "complete"))}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got := judge(test.service, test.tasks); got != test.want {
+				t.Errorf("got %+v\nwant %+v", got, test.want)
+			}
+		})
+	}
+}

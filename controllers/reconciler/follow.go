@@ -1,0 +1,114 @@
+package reconciler
+
+import (
+	"context"
+	"time"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// Deadline is how long something may take to become ready before it counts as stalled.
+const Deadline = 10 * time.Minute
+
+// relook is how often what failed is looked at again at most: the swarm goes on trying, and tells nobody when it succeeds.
+const relook = 30 * time.Second
+
+// following is what is known of objects that changed and are not seen to work yet. Events tell when a service changes and
+// when its update ends, never when a task starts or fails, so these are looked at until they are settled.
+type following struct {
+	versions  map[v1.Key]uint64    // as of the last run
+	unsettled map[v1.Key]time.Time // since when
+	looked    time.Time
+	// seenFailed is the record of the last run, for who observes and writes none.
+	seenFailed []plan.Failure
+}
+
+// readiness asks, with one call, for what others wait for and, where the reconciler follows roll-outs, for what is not
+// settled. With nothing of that kind it makes no call.
+func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State, wants map[v1.Key]*diff.State, f *plan.Facts) {
+	if r.force != run.InForce.Hash {
+		r.force, r.touched = run.InForce.Hash, map[v1.Key]bool{}
+	}
+	ask := map[v1.Key]bool{}
+	for _, c := range run.Changes {
+		if c.Want == nil {
+			continue
+		}
+		for _, k := range c.Want.DependsOn {
+			ask[k] = ask[k] || r.touched[k] || f.Rollouts[k].Running()
+		}
+	}
+	if r.Follow {
+		r.notice(haves, wants, f)
+		for k := range r.unsettled {
+			ask[k] = true
+		}
+	}
+	for _, k := range r.kinds {
+		var lives []kinds.Live
+		for key, is := range ask {
+			if live := run.Index.ByName(key.Kind, key.Name); is && key.Kind == k.Name && k.Health != nil && live != nil {
+				lives = append(lives, *live)
+			}
+		}
+		if len(lives) == 0 {
+			continue
+		}
+		healths, err := k.Health(ctx, r.Engine, lives)
+		for _, l := range lives {
+			key := v1.Key{Kind: k.Name, Name: l.Name}
+			if err != nil {
+				f.NotReady[key] = err.Error()
+				continue
+			}
+			r.judge(key, healths[l.Name], f)
+		}
+	}
+}
+
+// notice finds what changed since the last run; in the first one that is everything.
+func (r *Reconciler) notice(haves []diff.State, wants map[v1.Key]*diff.State, f *plan.Facts) {
+	versions := make(map[v1.Key]uint64, len(haves))
+	for _, h := range haves {
+		if h.Key.Kind != v1.KindService || !h.Meta.Mine || wants[h.Key] == nil {
+			continue
+		}
+		versions[h.Key] = h.Meta.Version
+		if r.versions[h.Key] != h.Meta.Version {
+			r.unsettled[h.Key] = f.Now
+		}
+	}
+	r.versions = versions
+	if f.Now.Sub(r.looked) >= relook {
+		r.looked = f.Now
+		for key := range f.Failed {
+			if _, is := r.unsettled[key]; !is {
+				r.unsettled[key] = f.Now
+			}
+		}
+	}
+	for key := range r.unsettled {
+		if _, there := versions[key]; !there {
+			delete(r.unsettled, key)
+		}
+	}
+}
+
+func (r *Reconciler) judge(key v1.Key, h kinds.Health, f *plan.Facts) {
+	since, following := r.unsettled[key]
+	if following && !h.Ready && !h.Failed && f.Now.Sub(since) >= Deadline {
+		h.Failed, h.Why = true, "stalled: "+h.Why
+	}
+	if h.Ready {
+		f.Settled[key] = true
+		delete(r.touched, key)
+	} else {
+		f.NotReady[key], f.Failing[key] = h.Why, h.Failed
+	}
+	if h.Ready || h.Failed {
+		delete(r.unsettled, key)
+	}
+}
