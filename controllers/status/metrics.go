@@ -37,7 +37,7 @@ func NewMetrics(version string, queue func() int) *Metrics {
 		Registry:  prometheus.NewRegistry(),
 		revision:  gauge("revision_info", "Revision by state: attempted (the newest seen) and applied (the one in force). Always 1.", "state", "revision"),
 		condition: gauge("condition", "1 where the condition holds.", "type"),
-		drift:     gauge("drift_objects", "Objects that differ from git, by kind and by whose doing it is: git, hand or both.", "kind", "by"),
+		drift:     gauge("drift_objects", "Objects that differ from git, by kind, operation and whose doing it is: git, hand or both.", "kind", "operation", "by"),
 		planned:   gauge("plan_steps", "Steps of the last plan, by kind and operation.", "kind", "operation"),
 		refused:   gauge("refusals", "Differences that the last plan leaves alone, by guard and class.", "guard", "class"),
 		objects:   gauge("objects", "Objects that the source states, by kind.", "kind"),

@@ -193,7 +193,7 @@ func (b *Board) Planned(changes []diff.Change, p plan.Plan, objects map[string]i
 			b.open[at] = d
 		}
 		b.describe(d, c)
-		b.metrics.drift.WithLabelValues(c.Key.Kind, d.By).Inc()
+		b.metrics.drift.WithLabelValues(c.Key.Kind, c.Op.Word(), d.By).Inc()
 	}
 	for _, s := range p.Steps {
 		b.metrics.planned.WithLabelValues(s.Key.Kind, s.Op.Word()).Inc()

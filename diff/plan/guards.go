@@ -138,24 +138,27 @@ func replaced(s Step, f Facts, p Policy) []Refusal {
 	return s.needs(Replace, p, "the engine cannot change %s in place: the object would be removed and made anew", path)
 }
 
-// pruned keeps what its last manifest, or its having been adopted, keeps.
+// pruned keeps what its last manifest, or its having been adopted, keeps. Old versions of content are nobody's to keep,
+// but for the one that was adopted.
 func pruned(s Step, f Facts, _ Policy) []Refusal {
-	if !s.removal() || (s.oldVersion() && !f.StateLost) {
+	if !s.removal() {
 		return nil
 	}
+	keep, kept := f.Keep[s.Key]
 	_, external := f.Missing[s.Key]
+	adopted := s.Change.Have.Meta.Adopted
 	var r Refusal
-	switch keep, kept := f.Keep[s.Key]; {
-	case s.oldVersion():
-		r = s.refusal(Later, "the operator's memory was lost: nothing is removed in this run")
-	case external && s.Instance == s.Key.Name:
-		r = s.refusal(Never, "its manifest says external: true, so somebody needs it")
-	case kept && keep != "":
-		r = s.refusal(Never, "its last manifest said %s", keep)
-	case s.Change.Have.Meta.Adopted && !kept:
-		r = s.refusal(Never, "it was adopted, and its last manifest did not say policy.prune: true")
+	switch {
 	case f.StateLost:
 		r = s.refusal(Later, "the operator's memory was lost: nothing is removed in this run")
+	case s.oldVersion() && !adopted:
+		return nil
+	case external && s.Instance == s.Key.Name:
+		r = s.refusal(Never, "its manifest says external: true, so somebody needs it")
+	case keep != "":
+		r = s.refusal(Never, "its last manifest said %s", keep)
+	case adopted && !kept:
+		r = s.refusal(Never, "it was adopted, and its manifest did not say policy.prune: true")
 	default:
 		return nil
 	}

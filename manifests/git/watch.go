@@ -13,12 +13,14 @@ import (
 // maxWatched bounds the directories that are watched: the kernel's watches are few and shared by all processes.
 const maxWatched = 4096
 
+var newWatcher = fsnotify.NewWatcher // tests do without
+
 // Watch returns a channel that receives something whenever the source's state is another one than Head returned last,
 // errors included, until ctx ends and it is closed. It never blocks on a reader: what was not taken yet says enough.
 func (s *Source) Watch(ctx context.Context) <-chan struct{} {
 	w := &watcher{source: s, out: make(chan struct{}, 1), watched: map[string]os.FileInfo{}}
 	// Watching begins before Watch returns: nothing that is changed after it goes unseen.
-	w.events, _ = fsnotify.NewWatcher() // nil: no instances left; polling does without
+	w.events, _ = newWatcher() // nil: no instances left; polling does without
 	w.follow()
 	go w.run(ctx)
 	return w.out

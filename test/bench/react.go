@@ -46,12 +46,6 @@ func changeOne(ctx context.Context, w *world, t *table) (err error) {
 			return err
 		}
 		all, _ := w.traffic.seen()
-		if i < 4 {
-			for _, c := range all {
-				fmt.Printf("   %7.1f %7.1f %s %s %d\n", float64(c.Time.Sub(begin).Microseconds())/1000, float64(c.at.Sub(begin).Microseconds())/1000, c.Method, c.Path, c.Status)
-			}
-			fmt.Println()
-		}
 		wrote := 0
 		for _, c := range writes(all) {
 			if update("")(c) {
@@ -113,13 +107,6 @@ func byHand(ctx context.Context, w *world, t *table) (err error) {
 			return fmt.Errorf("%w\n%s", err, &d.log)
 		}
 		took = append(took, found[1].at.Sub(found[0].at))
-		if i < 4 {
-			all, _ := w.traffic.seen()
-			for _, c := range all {
-				fmt.Printf(" H %7.1f %7.1f %s %s %d\n", float64(c.Time.Sub(found[0].at).Microseconds())/1000, float64(c.at.Sub(found[0].at).Microseconds())/1000, c.Method, c.Path, c.Status)
-			}
-			fmt.Println()
-		}
 		if err := w.traffic.quiet(ctx, 300*time.Millisecond); err != nil {
 			return err
 		}

@@ -83,7 +83,15 @@ func (w *world) untouched(before swarm.Service) {
 func (w *world) settled(name string) swarm.Service {
 	w.Helper()
 	w.runs(name, int(replicas(w.service(name))))
-	return w.service(name)
+	var s swarm.Service
+	w.eventually(func() error {
+		s = w.service(name)
+		if needs := len(s.Spec.EndpointSpec.Ports) + len(s.Spec.TaskTemplate.Networks); needs > 0 && len(s.Endpoint.VirtualIPs) == 0 {
+			return fmt.Errorf("%s has no address yet", name)
+		}
+		return nil
+	})
+	return s
 }
 
 func TestAnEqualServiceOfTheDockerCLIIsTakenOverWithoutAWrite(t *testing.T) {

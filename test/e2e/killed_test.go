@@ -135,7 +135,7 @@ func (i *interrupted) converges(k int, disturbed []harness.Call, services, netwo
 	}
 	done := map[string]int{}
 	for _, c := range serviceWrites(append(disturbed, i.proxy.Calls()...)) {
-		if c.Status < 300 {
+		if c.Status >= 200 && c.Status < 300 {
 			done[c.Path]++
 		}
 	}
@@ -175,7 +175,7 @@ func TestAnApplyThatIsKilledAtAnyCallConvergesLater(t *testing.T) {
 			foreign := cliService("foreign", "app:1")
 			foreign.Mode.Replicated.Replicas = new(uint64)
 			w.createService(foreign, true)
-			before := w.service("foreign")
+			before := w.settled("foreign")
 			proxy := w.proxy()
 			first, second := 0, 0
 			for k := 1; ; k++ {

@@ -54,11 +54,12 @@ func judge(s *swarm.Service, tasks []swarm.Task) kinds.Health {
 		if t.JobIteration != nil && s.JobStatus != nil && t.JobIteration.Index != s.JobStatus.JobIteration.Index {
 			continue // an earlier run of the job
 		}
-		if t.DesiredState == swarm.TaskStateRunning || t.DesiredState == swarm.TaskStateReady {
+		// What the swarm wants of a job's task is that it completes.
+		if t.DesiredState == swarm.TaskStateRunning || t.DesiredState == swarm.TaskStateReady || t.DesiredState == swarm.TaskStateComplete {
 			wanted++
-		}
-		if (t.DesiredState == swarm.TaskStateRunning || t.DesiredState == swarm.TaskStateReady || t.DesiredState == swarm.TaskStateComplete) && !ended(t) {
-			pending++
+			if !ended(t) {
+				pending++
+			}
 		}
 		switch t.Status.State {
 		case swarm.TaskStateRunning:

@@ -33,12 +33,14 @@ func TestHealth(t *testing.T) {
 	}
 	run, failed := task("running", "running"), task("shutdown", "failed")
 	failed.Status.Err, failed.Status.Timestamp = "exit 1", began
-	old := failed
+	old, next := failed, task("running", "starting")
 	old.Spec.ForceUpdate = 1
 	of := func(iteration uint64, t swarm.Task) swarm.Task {
 		t.JobIteration = &swarm.Version{Index: iteration}
 		return t
 	}
+	global := job(0, nil)
+	global.Spec.Mode = swarm.ServiceMode{GlobalJob: &swarm.GlobalJob{}}
 	tests := []struct {
 		name    string
 		service *swarm.Service
@@ -49,9 +51,10 @@ func TestHealth(t *testing.T) {
 		{"none wanted", replicated(0), nil, kinds.Health{Ready: true}},
 		{"some run", replicated(2), []swarm.Task{run, task("running", "preparing")}, kinds.Health{Running: 1, Wanted: 2, Why: "1 of 2 tasks running"}},
 		{"one that is shut down does not count", replicated(1), []swarm.Task{task("shutdown", "running")}, kinds.Health{Wanted: 1, Why: "0 of 1 tasks running"}},
-		{"two failures may be bad luck", replicated(1), []swarm.Task{failed, failed}, kinds.Health{Wanted: 1, Why: "0 of 1 tasks running; the last one that failed: exit 1"}},
-		{"three failures are not", replicated(1), []swarm.Task{failed, failed, failed}, kinds.Health{Failed: true, Wanted: 1, Why: "0 of 1 tasks running; the last one that failed: exit 1"}},
-		{"failures of an older spec say nothing", replicated(1), []swarm.Task{old, old, old, failed}, kinds.Health{Wanted: 1, Why: "0 of 1 tasks running; the last one that failed: exit 1"}},
+		{"two failures may be bad luck", replicated(1), []swarm.Task{failed, failed, next}, kinds.Health{Wanted: 1, Why: "0 of 1 tasks running; the last one that failed: exit 1"}},
+		{"the restart policy has given up", replicated(1), []swarm.Task{failed}, kinds.Health{Failed: true, Wanted: 1, Why: "0 of 1 tasks running; the last one that failed: exit 1"}},
+		{"three failures are not", replicated(1), []swarm.Task{failed, failed, failed, next}, kinds.Health{Failed: true, Wanted: 1, Why: "0 of 1 tasks running; the last one that failed: exit 1"}},
+		{"failures of an older spec say nothing", replicated(1), []swarm.Task{old, old, old, next}, kinds.Health{Wanted: 1, Why: "0 of 1 tasks running; the last one that failed: exit 1"}},
 		{"failures behind it", replicated(1), []swarm.Task{failed, failed, failed, run}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
 		{"updating", status(replicated(1), "updating"), []swarm.Task{run}, kinds.Health{Running: 1, Wanted: 1, Why: "updating, 1 of 1 tasks running"}},
 		{"paused", status(replicated(1), "paused"), []swarm.Task{run}, kinds.Health{Failed: true, Running: 1, Wanted: 1, Why: "paused: because"}},
@@ -60,6 +63,8 @@ func TestHealth(t *testing.T) {
 		{"global runs where the swarm put it", mode(swarm.ServiceMode{Global: &swarm.GlobalService{}}), []swarm.Task{run, task("running", "starting")}, kinds.Health{Running: 1, Wanted: 2, Why: "1 of 2 tasks running"}},
 		{"job complete", job(0, ptr(uint64(2))), []swarm.Task{of(0, task("complete", "complete")), of(0, task("complete", "complete"))}, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
 		{"job of another run", job(1, ptr(uint64(1))), []swarm.Task{of(0, task("complete", "complete"))}, kinds.Health{Wanted: 1, Why: "0 of 1 tasks running"}},
+		{"global job on the nodes where it is", global, []swarm.Task{of(0, task("complete", "complete")), of(0, task("complete", "running"))}, kinds.Health{Running: 1, Wanted: 2, Why: "1 of 2 tasks running"}},
+		{"global job complete", global, []swarm.Task{of(0, task("complete", "complete")), of(0, task("complete", "complete"))}, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
 		{"job of one", job(0, nil), []swarm.Task{of(0, task("complete", "complete"))}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
 	}
 	for _, test := range tests {

@@ -1,0 +1,286 @@
+package git_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/swarm-operator/swarm-operator/manifests/git"
+)
+
+// awaitHead waits for wake-ups until the head is a certain commit. A poll every hour leaves it to events alone.
+func awaitHead(t *testing.T, s *git.Source, woken <-chan struct{}, want func(git.Commit, error) bool) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for {
+		select {
+		case <-deadline:
+			t.Fatal("nothing woke us")
+		case <-woken:
+			if want(s.Head(context.Background())) {
+				return
+			}
+		}
+	}
+}
+
+func hash(want string) func(git.Commit, error) bool {
+	return func(c git.Commit, err error) bool { return err == nil && c.Hash == want }
+}
+
+var eventsOnly = git.Options{PollInterval: time.Hour}
+
+func TestWatch(t *testing.T) {
+	for name, c := range map[string]struct {
+		location func(t *testing.T, r *repo) string
+		change   func(t *testing.T, r *repo, location string) (head string)
+	}{
+		"commit": {checkout, func(_ *testing.T, r *repo, _ string) string { return r.commit("a", "2", "second") }},
+		"amend": {checkout, func(_ *testing.T, r *repo, _ string) string {
+			r.git("commit", "-q", "--amend", "-m", "x")
+			return r.git("rev-parse", "HEAD")
+		}},
+		"reset": {checkout, func(_ *testing.T, r *repo, _ string) string {
+			r.git("reset", "-q", "--hard", "HEAD~1")
+			return r.git("rev-parse", "HEAD")
+		}},
+		"switch": {checkout, func(_ *testing.T, r *repo, _ string) string {
+			r.git("checkout", "-q", "old")
+			return r.git("rev-parse", "HEAD")
+		}},
+		"detach": {checkout, func(_ *testing.T, r *repo, _ string) string {
+			r.git("checkout", "-q", "HEAD~1")
+			return r.git("rev-parse", "HEAD")
+		}},
+		"a packed ref": {packedRefs, func(_ *testing.T, r *repo, _ string) string { return r.commit("a", "2", "second") }},
+		"commit, then gc": {checkout, func(_ *testing.T, r *repo, _ string) string {
+			h := r.commit("a", "2", "second")
+			r.git("gc", "-q")
+			r.git("pack-refs", "--all")
+			return h
+		}},
+		"a branch in dirs": {checkout, func(_ *testing.T, r *repo, _ string) string {
+			r.git("checkout", "-q", "-b", "deep/er/branch")
+			return r.commit("a", "2", "second")
+		}},
+		"linked worktree": {func(t *testing.T, r *repo) string {
+			dir := filepath.Join(t.TempDir(), "linked")
+			r.git("worktree", "add", "-q", "-b", "linked", dir)
+			return dir
+		}, func(t *testing.T, _ *repo, dir string) string {
+			return (&repo{t: t, dir: dir}).commit("a", "2", "second")
+		}},
+		"linked worktree, from outside": {func(t *testing.T, r *repo) string {
+			dir := filepath.Join(t.TempDir(), "linked")
+			r.git("worktree", "add", "-q", "-b", "linked", dir)
+			return dir
+		}, func(_ *testing.T, r *repo, _ string) string {
+			r.git("update-ref", "refs/heads/linked", "HEAD~1")
+			return r.git("rev-parse", "linked")
+		}},
+		"push into a bare repository": {func(t *testing.T, r *repo) string {
+			dir := filepath.Join(t.TempDir(), "bare.git")
+			r.git("clone", "-q", "--bare", r.dir, dir)
+			return dir
+		}, func(_ *testing.T, r *repo, dir string) string {
+			h := r.commit("a", "2", "second")
+			r.git("push", "-q", dir, "main")
+			return h
+		}},
+		"another repository at its place": {checkout, func(t *testing.T, r *repo, _ string) string {
+			if err := os.Rename(r.dir, r.dir+".old"); err != nil {
+				t.Fatal(err)
+			}
+			other := newRepo(t)
+			h := other.commit("a", "other", "other")
+			if err := os.Rename(other.dir, r.dir); err != nil {
+				t.Fatal(err)
+			}
+			return h
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRepo(t)
+			r.commit("a", "0", "zeroth")
+			r.git("branch", "old")
+			r.commit("a", "1", "first")
+			location := c.location(t, r)
+			s := open(t, location, eventsOnly)
+			head(t, s)
+			woken := s.Watch(t.Context())
+			awaitHead(t, s, woken, hash(c.change(t, r, location)))
+		})
+	}
+}
+
+func checkout(_ *testing.T, r *repo) string { return r.dir }
+
+func packedRefs(_ *testing.T, r *repo) string {
+	r.git("gc", "-q")
+	r.git("pack-refs", "--all")
+	return r.dir
+}
+
+// One change after the other, the source in several states between.
+func TestWatchALongTime(t *testing.T) {
+	r := newRepo(t)
+	s := open(t, r.dir, git.Options{PollInterval: 100 * time.Millisecond})
+	if _, err := s.Head(t.Context()); !errors.Is(err, git.ErrNoCommit) {
+		t.Fatal(err)
+	}
+	woken := s.Watch(t.Context())
+	awaitHead(t, s, woken, hash(r.commit("a", "1", "first")))
+	awaitHead(t, s, woken, hash(r.commit("a", "2", "second")))
+	r.git("gc", "-q")
+	awaitHead(t, s, woken, hash(r.commit("a", "3", "third")))
+	if err := os.Rename(r.dir, r.dir+".gone"); err != nil {
+		t.Fatal(err)
+	}
+	awaitHead(t, s, woken, func(_ git.Commit, err error) bool { return errors.Is(err, git.ErrNotFound) })
+	if err := os.Rename(r.dir+".gone", r.dir); err != nil {
+		t.Fatal(err)
+	}
+	awaitHead(t, s, woken, hash(r.git("rev-parse", "HEAD")))
+	awaitHead(t, s, woken, hash(r.commit("a", "4", "fourth")))
+	removeAll(t, filepath.Dir(r.dir)) // the directory above it, too
+	awaitHead(t, s, woken, func(_ git.Commit, err error) bool { return errors.Is(err, git.ErrNotFound) })
+	if err := os.MkdirAll(filepath.Dir(r.dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	run(t, &r.clock, filepath.Dir(r.dir), "init", "-q", r.dir)
+	awaitHead(t, s, woken, hash(r.commit("a", "5", "fifth")))
+}
+
+// git-sync and others switch a link from one checkout to the next.
+func TestWatchALink(t *testing.T) {
+	one, two := newRepo(t), newRepo(t)
+	one.commit("a", "1", "first")
+	want := two.commit("a", "2", "second")
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(one.dir, link); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, link, git.Options{PollInterval: 20 * time.Millisecond})
+	head(t, s)
+	woken := s.Watch(t.Context())
+	if err := errors.Join(os.Symlink(two.dir, link+".new"), os.Rename(link+".new", link)); err != nil {
+		t.Fatal(err)
+	}
+	awaitHead(t, s, woken, hash(want))
+	awaitHead(t, s, woken, hash(two.commit("a", "3", "third")))
+}
+
+func TestWatchAPlainDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "dir")
+	write(t, filepath.Join(dir, "a.yaml"), "one")
+	s := open(t, dir, eventsOnly)
+	head(t, s)
+	woken := s.Watch(t.Context())
+	content := func(name, want string) func(git.Commit, error) bool {
+		return func(c git.Commit, err error) bool {
+			if err != nil {
+				return false
+			}
+			data, err := os.ReadFile(filepath.Join(dir, name))
+			return err == nil && string(data) == want && c.Hash != ""
+		}
+	}
+	write(t, filepath.Join(dir, "a.yaml"), "two")
+	awaitHead(t, s, woken, content("a.yaml", "two"))
+	write(t, filepath.Join(dir, "new/dir/b.yaml"), "b")
+	awaitHead(t, s, woken, content("new/dir/b.yaml", "b"))
+	write(t, filepath.Join(dir, "new/dir/b.yaml"), "c")
+	awaitHead(t, s, woken, content("new/dir/b.yaml", "c"))
+	removeAll(t, dir)
+	awaitHead(t, s, woken, func(_ git.Commit, err error) bool { return errors.Is(err, git.ErrNotFound) })
+	write(t, filepath.Join(dir, "a.yaml"), "three")
+	awaitHead(t, s, woken, content("a.yaml", "three"))
+}
+
+// What changes nothing wakes nobody: a run costs calls to the engine.
+func TestWatchIsQuiet(t *testing.T) {
+	r := newRepo(t)
+	r.commit("a", "1", "first")
+	s := open(t, r.dir, git.Options{PollInterval: 10 * time.Millisecond})
+	head(t, s)
+	woken := s.Watch(t.Context())
+	r.write("a", "2")
+	r.git("add", "-A")
+	r.git("status")
+	r.git("branch", "other")
+	r.git("tag", "v1")
+	r.git("stash", "-q")
+	r.git("pack-refs", "--all")
+	r.git("gc", "-q")
+	want := r.commit("a", "3", "second")
+	// Had anything before woken us, the channel would hold it, and the head would be the first commit.
+	eventually(t, "a wake-up", func() bool { return len(woken) == 1 })
+	<-woken
+	if got := head(t, s).Hash; got != want {
+		t.Errorf("woken for nothing: at %s", got)
+	}
+	eventually(t, "the watcher to look again", func() bool { time.Sleep(50 * time.Millisecond); return true })
+	if len(woken) != 0 {
+		t.Error("woken again")
+	}
+}
+
+// Whoever watches without having looked is told at once, a reader who sleeps stops nobody, and the end is seen.
+func TestWatchStartsAndEnds(t *testing.T) {
+	r := newRepo(t)
+	r.commit("a", "1", "first")
+	s := open(t, r.dir, eventsOnly)
+	ctx, cancel := context.WithCancel(t.Context())
+	woken, second := s.Watch(ctx), s.Watch(ctx)
+	<-woken
+	for i := range 5 {
+		r.commit("a", string(rune('a'+i)), "more")
+	}
+	<-woken
+	cancel()
+	for range woken { // until it is closed
+	}
+	for range second {
+	}
+}
+
+// Without file events, as on a network file system, it is only slower.
+func TestWatchWithoutEvents(t *testing.T) {
+	git.WithoutEvents(t)
+	r := newRepo(t)
+	r.commit("a", "1", "first")
+	s := open(t, r.dir, git.Options{PollInterval: 5 * time.Millisecond})
+	head(t, s)
+	woken := s.Watch(t.Context())
+	awaitHead(t, s, woken, hash(r.commit("a", "2", "second")))
+}
+
+// Half a ref is never seen: git renames it into its place.
+func TestWatchIsSoon(t *testing.T) {
+	r := newRepo(t)
+	r.commit("a", "1", "first")
+	r.commit("a", "2", "second")
+	s := open(t, r.dir, eventsOnly)
+	head(t, s)
+	woken := s.Watch(t.Context())
+	first, second := r.git("rev-parse", "HEAD~1"), r.git("rev-parse", "HEAD")
+	ref := filepath.Join(r.dir, ".git/refs/heads/main")
+	best := time.Hour
+	for i := range 20 {
+		want := []string{first, second}[i%2]
+		write(t, ref+".lock", want+"\n")
+		start := time.Now()
+		if err := os.Rename(ref+".lock", ref); err != nil {
+			t.Fatal(err)
+		}
+		awaitHead(t, s, woken, hash(want))
+		best = min(best, time.Since(start))
+	}
+	t.Logf("from the ref to the commit in %s", best)
+	if best > 10*time.Millisecond {
+		t.Errorf("from the ref to the commit it takes at least %s", best)
+	}
+}
