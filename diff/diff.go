@@ -166,6 +166,15 @@ type State struct {
 	Note string
 }
 
+// Format names the state and shows nothing of it: its leaves may hold secrets.
+func (s *State) Format(f fmt.State, _ rune) {
+	if s == nil {
+		_, _ = fmt.Fprint(f, "(none)")
+		return
+	}
+	_, _ = fmt.Fprintf(f, "%s[%s]", s.Key, s.Instance)
+}
+
 // Leaf returns the leaf at a path.
 func (s *State) Leaf(path string) (Leaf, bool) {
 	i, ok := slices.BinarySearchFunc(s.Leaves, path, func(l Leaf, p string) int { return strings.Compare(l.Path, p) })

@@ -12,7 +12,6 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/diff"
-	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 // Wants is what all manifests of a source ask for.
@@ -269,24 +268,4 @@ func contentHash(hashKey []byte, key v1.Key, content []byte) string {
 	mac.Write([]byte{0})
 	mac.Write(content)
 	return hex.EncodeToString(mac.Sum(nil))[:20]
-}
-
-// Content returns the data of a step's want.
-func Content(s plan.Step) []byte { return s.Change.Want.Value.(v1.ContentHolder).Content().Reveal() }
-
-// VersionLabels returns the labels of a version with the operator's own: overlaid on the live ones, where there are any.
-func VersionLabels(env Env, s plan.Step) map[string]string {
-	want := s.Change.Want
-	stated := want.Value.(v1.Object).Meta().Metadata.Labels
-	owner, applied := env.Owner(s.Key), diff.NewApplied(want.Leaves).String()
-	var labels map[string]string
-	if have := s.Change.Have; have != nil {
-		labels = OverlayLabels(have.Value.(Live).Labels, stated, s.Fields, owner, applied)
-	} else {
-		labels = Labels(stated, owner, applied)
-	}
-	if have := s.Change.Have; have == nil || !have.Meta.Mine || labels[v1.LabelContent] == "" {
-		labels[v1.LabelContent] = ContentLabel(env.HashKey, s.Key, Content(s))
-	}
-	return labels
 }

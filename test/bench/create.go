@@ -23,7 +23,7 @@ func createAll(ctx context.Context, w *world, t *table) error {
 	if err != nil {
 		return err
 	}
-	var ours, least, sequence, first []time.Duration
+	var ours, least, sequence, first, last []time.Duration
 	var calls []call
 	for range max(w.rounds/3, 1) {
 		for _, one := range []struct {
@@ -44,15 +44,16 @@ func createAll(ctx context.Context, w *world, t *table) error {
 			}
 			if *one.out = append(*one.out, took); one.out == &ours {
 				calls, _ = w.traffic.seen()
-				first = append(first, writes(calls)[0].at.Sub(begin))
+				wrote := writes(calls)
+				first, last = append(first, wrote[0].at.Sub(begin)), append(last, took-wrote[len(wrote)-1].at.Sub(begin))
 			}
 		}
 	}
 	r := ratios(ours, least)
 	t.add("create all: apply", ms(median(ours)), "bare creates, 16 in flight "+ms(median(least)), fmt.Sprintf("%.2f", r), target(r, 1.5, "1.5"))
 	t.add("", "", "bare creates in sequence "+ms(median(sequence)), fmt.Sprintf("%.2f", ratios(ours, sequence)), "")
-	t.add("  of it until the first write", ms(median(first)), "", "", "")
-	t.add("  calls", fmt.Sprint(len(calls)), fmt.Sprintf("writes %d", len(writes(calls))), "", "")
+	t.add("  of it until the first write", ms(median(first)), "after the last write "+ms(median(last)), "", "")
+	t.add("  calls", fmt.Sprint(len(calls)), fmt.Sprintf("of them writes %d", len(writes(calls))), "", "")
 	return w.full(ctx)
 }
 

@@ -36,9 +36,6 @@ func target(value, limit float64, text string) string {
 	if value <= limit {
 		return "≤ " + text + ": reached"
 	}
-	if limit == 0 {
-		return fmt.Sprintf("%s: missed, %g", text, value)
-	}
 	return fmt.Sprintf("≤ %s: missed by %.0f %%", text, 100*(value-limit)/limit)
 }
 

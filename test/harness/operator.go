@@ -16,7 +16,7 @@ type Operator struct {
 	address string
 }
 
-var listening = regexp.MustCompile(`listening"? (?:address=|.*"address":")(127\.0\.0\.1:\d+)`)
+var listening = regexp.MustCompile(`listening(?: address=|","address":")(127\.0\.0\.1:\d+)`)
 
 // StartOperator starts swarm-operator run with more arguments, and returns when it serves.
 func StartOperator(ctx context.Context, binary string, env []string, args ...string) (*Operator, error) {

@@ -26,9 +26,10 @@ type Call struct {
 	Method string
 	Path   string // without the version: /services/create
 	Query  url.Values
-	Body   []byte // of the request
-	Status int    // of the answer; 0 while there is none
-	Answer []byte // nil for a stream
+	Header http.Header // of the request
+	Body   []byte      // of the request
+	Status int         // of the answer; 0 while there is none
+	Answer []byte      // nil for a stream
 }
 
 // Write says whether the call could change something.
@@ -46,7 +47,7 @@ func (c Call) String() string {
 // ErrCut closes the connection without an answer.
 var ErrCut = errors.New("connection cut")
 
-// Refusal is an answer of the proxy itself.
+// Answer is one of the proxy itself.
 type Answer struct {
 	Status  int
 	Message string
@@ -166,7 +167,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	c := Call{At: time.Now(), Method: r.Method, Path: version.ReplaceAllString(r.URL.Path, ""), Query: r.URL.Query(), Body: body}
+	c := Call{At: time.Now(), Method: r.Method, Path: version.ReplaceAllString(r.URL.Path, ""), Query: r.URL.Query(), Header: r.Header.Clone(), Body: body}
 	p.mu.Lock()
 	p.last++
 	c.Index = p.last

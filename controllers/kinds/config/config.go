@@ -12,7 +12,6 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/diff"
-	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 var shape = diff.NewShape(&v1.Config{})
@@ -28,7 +27,7 @@ func Kind() kinds.Kind {
 		Uses:      func(kinds.Live) []kinds.Ref { return nil },
 		Normalise: read,
 		Versions:  func(l kinds.Live) ([]byte, bool) { return l.Raw.(*swarm.Config).Spec.Data, true },
-		Do:        do,
+		Do:        calls.Do,
 	}
 }
 
@@ -57,31 +56,20 @@ func read(l kinds.Live, _ *kinds.Index) v1.Object {
 	return &v1.Config{Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindConfig, Metadata: v1.Metadata{Name: l.Name, Labels: l.Labels}}}
 }
 
-func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
-	switch s.Op {
-	case diff.Create:
-		made, err := env.Engine.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: swarm.ConfigSpec{
-			Annotations: swarm.Annotations{Name: s.Instance, Labels: kinds.VersionLabels(env, s)},
-			Data:        kinds.Content(s),
-		}})
-		if err != nil {
-			return kinds.Result{}, fmt.Errorf("creating %s: %w", s.Key, err)
-		}
-		return kinds.Result{ID: made.ID}, nil
-	case diff.Update:
-		live := s.Change.Have.Value.(kinds.Live).Raw.(*swarm.Config)
+var calls = kinds.VersionCalls{
+	Create: func(ctx context.Context, c *engine.Client, name string, labels map[string]string, data []byte) (string, error) {
+		made, err := c.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{Name: name, Labels: labels}, Data: data}})
+		return made.ID, err
+	},
+	Relabel: func(ctx context.Context, c *engine.Client, l kinds.Live, labels map[string]string) error {
+		live := l.Raw.(*swarm.Config)
 		spec := live.Spec // labels apart nothing may change, so the rest goes back as it came
-		spec.Labels = kinds.VersionLabels(env, s)
-		if _, err := env.Engine.ConfigUpdate(ctx, live.ID, client.ConfigUpdateOptions{Version: live.Version, Spec: spec}); err != nil {
-			return kinds.Result{}, fmt.Errorf("updating the labels of %s: %w", s.Key, err)
-		}
-		return kinds.Result{ID: live.ID}, nil
-	case diff.Remove:
-		_, err := env.Engine.ConfigRemove(ctx, s.Change.Have.Meta.ID, client.ConfigRemoveOptions{})
-		if err != nil && !engine.IsNotFound(err) {
-			return kinds.Result{}, fmt.Errorf("removing config %s: %w", s.Instance, err)
-		}
-		return kinds.Result{}, nil
-	}
-	return kinds.Result{}, fmt.Errorf("carrying out %q on %s: no such operation", s.Op, s.Key)
+		spec.Labels = labels
+		_, err := c.ConfigUpdate(ctx, live.ID, client.ConfigUpdateOptions{Version: live.Version, Spec: spec})
+		return err
+	},
+	Remove: func(ctx context.Context, c *engine.Client, id string) error {
+		_, err := c.ConfigRemove(ctx, id, client.ConfigRemoveOptions{})
+		return err
+	},
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/diff"
-	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 var shape = diff.NewShape(&v1.Secret{})
@@ -29,7 +28,7 @@ func Kind() kinds.Kind {
 		Uses:      func(kinds.Live) []kinds.Ref { return nil },
 		Normalise: read,
 		Versions:  func(kinds.Live) ([]byte, bool) { return nil, false },
-		Do:        do,
+		Do:        calls.Do,
 	}
 }
 
@@ -58,31 +57,20 @@ func read(l kinds.Live, _ *kinds.Index) v1.Object {
 	return &v1.Secret{Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindSecret, Metadata: v1.Metadata{Name: l.Name, Labels: l.Labels}}}
 }
 
-func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
-	switch s.Op {
-	case diff.Create:
-		made, err := env.Engine.SecretCreate(ctx, client.SecretCreateOptions{Spec: swarm.SecretSpec{
-			Annotations: swarm.Annotations{Name: s.Instance, Labels: kinds.VersionLabels(env, s)},
-			Data:        kinds.Content(s),
-		}})
-		if err != nil {
-			return kinds.Result{}, fmt.Errorf("creating %s: %w", s.Key, err)
-		}
-		return kinds.Result{ID: made.ID}, nil
-	case diff.Update:
-		live := s.Change.Have.Value.(kinds.Live).Raw.(*swarm.Secret)
+var calls = kinds.VersionCalls{
+	Create: func(ctx context.Context, c *engine.Client, name string, labels map[string]string, data []byte) (string, error) {
+		made, err := c.SecretCreate(ctx, client.SecretCreateOptions{Spec: swarm.SecretSpec{Annotations: swarm.Annotations{Name: name, Labels: labels}, Data: data}})
+		return made.ID, err
+	},
+	Relabel: func(ctx context.Context, c *engine.Client, l kinds.Live, labels map[string]string) error {
+		live := l.Raw.(*swarm.Secret)
 		spec := live.Spec // labels apart nothing may change, so the rest goes back as it came
-		spec.Labels = kinds.VersionLabels(env, s)
-		if _, err := env.Engine.SecretUpdate(ctx, live.ID, client.SecretUpdateOptions{Version: live.Version, Spec: spec}); err != nil {
-			return kinds.Result{}, fmt.Errorf("updating the labels of %s: %w", s.Key, err)
-		}
-		return kinds.Result{ID: live.ID}, nil
-	case diff.Remove:
-		_, err := env.Engine.SecretRemove(ctx, s.Change.Have.Meta.ID, client.SecretRemoveOptions{})
-		if err != nil && !engine.IsNotFound(err) {
-			return kinds.Result{}, fmt.Errorf("removing secret %s: %w", s.Instance, err)
-		}
-		return kinds.Result{}, nil
-	}
-	return kinds.Result{}, fmt.Errorf("carrying out %q on %s: no such operation", s.Op, s.Key)
+		spec.Labels = labels
+		_, err := c.SecretUpdate(ctx, live.ID, client.SecretUpdateOptions{Version: live.Version, Spec: spec})
+		return err
+	},
+	Remove: func(ctx context.Context, c *engine.Client, id string) error {
+		_, err := c.SecretRemove(ctx, id, client.SecretRemoveOptions{})
+		return err
+	},
 }

@@ -1,0 +1,268 @@
+package diff
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/test/generate"
+)
+
+func TestCompareOneObject(t *testing.T) {
+	digest := "@" + generate.Digest
+	tests := []struct {
+		name   string
+		have   *State
+		want   *State
+		ignore []string
+		op     Op // 0: no change at all
+		effect Effect
+		fields string
+	}{
+		{name: "equal and ours", have: ptr(live("a", "spec.image=bb:1")), want: ptr(wanted("a", "spec.image=bb:1"))},
+		{name: "equal and not ours yet", have: ptr(wanted("a", "spec.image=bb:1")), want: ptr(wanted("a", "spec.image=bb:1")), op: Same},
+		{name: "not ours and not asked for", have: ptr(wanted("a", "spec.image=bb:1"))},
+		{name: "new", want: ptr(wanted("a", "spec.image=bb:1", "!spec.mode=replicated")), op: Create, effect: InPlace, fields: "spec.image: (none) → bb:1 (git, in place)"},
+		{name: "gone from git", have: ptr(live("a", "spec.image=bb:1")), op: Remove, effect: Recreate},
+		{
+			name: "one leaf", have: ptr(live("a", "spec.image=bb:1", "spec.hostname=h")), want: ptr(wanted("a", "spec.image=bb:2", "spec.hostname=h")), op: Update, effect: RestartsTasks,
+			fields: "spec.image: bb:1 → bb:2 (git, restarts tasks)",
+		},
+		{
+			name: "a leaf that is only wanted", have: ptr(live("a")), want: ptr(wanted("a", "metadata.labels.x=1")), op: Update, effect: InPlace,
+			fields: "metadata.labels.x: (none) → 1 (git, in place)",
+		},
+		{
+			name: "a leaf that is only there", have: ptr(live("a", "metadata.labels.x=1")), want: ptr(wanted("a")), op: Update, effect: InPlace,
+			fields: "metadata.labels.x: 1 → (none) (git, in place)",
+		},
+		{
+			name: "the worst effect counts", have: ptr(live("a", "spec.mode=global", "metadata.labels.x=1")), want: ptr(wanted("a", "spec.mode=replicated")), op: Replace, effect: Recreate,
+			fields: "metadata.labels.x: 1 → (none) (git, in place)\nspec.mode: global → replicated (git, recreates)",
+		},
+		{
+			name: "what the engine refuses is no replacement", have: ptr(live("a", "spec.user=x")), want: ptr(wanted("a", "spec.user=y")), op: Update, effect: Forbidden,
+			fields: "spec.user: x → y (git, forbidden)",
+		},
+		{name: "allocated and not stated", have: ptr(live("a", "spec.replicas=7")), want: ptr(wanted("a"))},
+		{name: "allocated and a default", have: ptr(live("a", "spec.replicas=7")), want: ptr(wanted("a", "!spec.replicas=1"))},
+		{
+			name: "allocated and stated", have: ptr(live("a", "spec.replicas=7")), want: ptr(wanted("a", "spec.replicas=1")), op: Update, effect: InPlace,
+			fields: "spec.replicas: 7 → 1 (git, in place)",
+		},
+		{
+			name: "allocated, stated and not there", have: ptr(live("a")), want: ptr(wanted("a", "spec.replicas=1")), op: Update, effect: InPlace,
+			fields: "spec.replicas: (none) → 1 (git, in place)",
+		},
+		{name: "nobody's labels", have: ptr(live("a", "metadata.labels.com.docker.stack.namespace=s", "metadata.labels.swarm-operator.io/owner=x")), want: ptr(wanted("a"))},
+		{
+			name: "nobody's label, stated", have: ptr(live("a", "metadata.labels.com.docker.x=s")), want: ptr(wanted("a", "metadata.labels.com.docker.x=t")), op: Update, effect: InPlace,
+			fields: "metadata.labels.com.docker.x: s → t (git, in place)",
+		},
+		{
+			name: "nobody's label, which we wrote", have: ptr(live("a", "metadata.labels.com.docker.x=s").after("metadata.labels.com.docker.x=s")), want: ptr(wanted("a")), op: Update, effect: InPlace,
+			fields: "metadata.labels.com.docker.x: s → (none) (git, in place)",
+		},
+		{name: "image pinned by a client", have: ptr(live("a", "spec.image=bb:1"+digest)), want: ptr(wanted("a", "spec.image=bb:1"))},
+		{
+			name: "image pinned in git", have: ptr(live("a", "spec.image=bb:1")), want: ptr(wanted("a", "spec.image=bb:1"+digest)), op: Update, effect: RestartsTasks,
+			fields: "spec.image: bb:1 → bb:1" + digest + " (git, restarts tasks)",
+		},
+		{
+			name: "ignored", have: ptr(live("a", "spec.replicas=7")), want: ptr(wanted("a", "spec.replicas=1")), ignore: []string{"spec.replicas"}, op: Same,
+			fields: "spec.replicas: 7 → 1 (git, ignored, in place)",
+		},
+		{
+			name: "one of two ignored", have: ptr(live("a", "spec.mode=global", "spec.hostname=x")), want: ptr(wanted("a", "spec.mode=replicated", "spec.hostname=y")), ignore: []string{"spec.mode"}, op: Update, effect: RestartsTasks,
+			fields: "spec.hostname: x → y (git, restarts tasks)\nspec.mode: global → replicated (git, ignored, recreates)",
+		},
+		{
+			name: "ignored with all below", have: ptr(live("a", "spec.environment.A=1", "spec.environment.B=1")), want: ptr(wanted("a", "spec.environment.A=2")), ignore: []string{"spec.environment"}, op: Same,
+			fields: "spec.environment.A: 1 → 2 (git, ignored, restarts tasks)\nspec.environment.B: 1 → (none) (git, ignored, restarts tasks)",
+		},
+		{
+			name: "what only begins alike is not ignored", have: ptr(live("a", "spec.environment.AB=1")), want: ptr(wanted("a", "spec.environment.AB=2")), ignore: []string{"spec.environment.A", "spec.env"}, op: Update, effect: RestartsTasks,
+			fields: "spec.environment.AB: 1 → 2 (git, restarts tasks)",
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var have, want []State
+			if test.have != nil {
+				have = []State{*test.have}
+			}
+			if test.want != nil {
+				test.want.Policy.IgnoreDifferences = test.ignore
+				want = []State{*test.want}
+			}
+			got := Compare(have, want, ofKind)
+			if test.op == 0 {
+				if len(got) > 0 {
+					t.Fatalf("got %s %s", got[0].Op, brief(got[0].Fields))
+				}
+				return
+			}
+			if len(got) != 1 || got[0].Op != test.op || got[0].Effect != test.effect {
+				t.Fatalf("got %+v", got)
+			}
+			if d := cmp.Diff(test.fields, brief(got[0].Fields)); d != "" {
+				t.Errorf("fields (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func TestObjectsMatchByKindAndLiveName(t *testing.T) {
+	have := []State{live("conf-0123456789", "spec.image=bb:1"), live("other", "spec.image=bb:1")}
+	have[0].Key.Name, have[1].Key.Kind = "conf", v1.KindConfig
+	want := []State{wanted("conf-aaaaaaaaaa", "spec.image=bb:1"), wanted("other", "spec.image=bb:1")}
+	want[0].Key.Name = "conf"
+	var got []string
+	for _, c := range Compare(have, want, ofKind) {
+		got = append(got, c.Op.String()+c.Key.String()+" "+c.Instance)
+	}
+	if d := cmp.Diff([]string{"-Config/other other", "-Service/conf conf-0123456789", "+Service/conf conf-aaaaaaaaaa", "+Service/other other"}, got); d != "" {
+		t.Errorf("changes (-want +got):\n%s", d)
+	}
+}
+
+func TestSinceAPIIsOnlyOfWhatIsWanted(t *testing.T) {
+	path := "spec.healthcheck.startInterval="
+	for name, test := range map[string]struct {
+		have, want State
+		since      string
+	}{
+		"wanted":        {live("a"), wanted("a", path+"1s"), "1.44"},
+		"no longer":     {live("a", path+"1s"), wanted("a"), ""},
+		"another value": {live("a", path+"1s"), wanted("a", path+"2s"), "1.44"},
+	} {
+		fields := DifferingFields(&test.have, &test.want, rules)
+		if len(fields) != 1 || fields[0].SinceAPI != test.since {
+			t.Errorf("%s: got %+v", name, fields)
+		}
+	}
+}
+
+func TestDiffersLeavesOutWhatIsIgnored(t *testing.T) {
+	have, want := live("a", "spec.replicas=7"), wanted("a", "spec.replicas=1")
+	if !Differs(&have, &want, rules) {
+		t.Error("it differs")
+	}
+	want.Policy.IgnoreDifferences = []string{"spec.replicas"}
+	if Differs(&have, &want, rules) {
+		t.Error("what differs is ignored")
+	}
+}
+
+// states are what a source asks for, or what a swarm has, of a few names.
+func states(t *rapid.T, label string, isLive bool) []State {
+	var out []State
+	for _, name := range []string{"a", "b", "c", "d"} {
+		if !rapid.Bool().Draw(t, label+" "+name) {
+			continue
+		}
+		s := generate.Service(t, name)
+		stated := serviceShape.Flatten(s)
+		s.Default()
+		state := State{Key: s.Key(), Instance: name, Leaves: MarkStated(serviceShape.Flatten(s), stated)}
+		if isLive {
+			state.Meta = Meta{ID: name, Mine: rapid.Bool().Draw(t, "mine")}
+			if rapid.Bool().Draw(t, "applied") {
+				state.Meta.Applied = NewApplied(state.Leaves)
+			}
+		}
+		out = append(out, state)
+	}
+	return out
+}
+
+func equalToItself(t *rapid.T) {
+	for _, s := range states(t, "have", true) {
+		s.Meta.Mine = true
+		if got := Compare([]State{s}, []State{s}, ofKind); len(got) > 0 {
+			t.Fatalf("differs from itself: %s", brief(got[0].Fields))
+		}
+	}
+}
+
+func TestEqualToItself(t *testing.T) { rapid.Check(t, equalToItself) }
+
+// Shuffled inputs give the same changes, sorted, each object once.
+func deterministic(t *rapid.T) {
+	have, want := states(t, "have", true), states(t, "want", false)
+	first := Compare(have, want, ofKind)
+	again := Compare(rapid.Permutation(slices.Clone(have)).Draw(t, "order"), rapid.Permutation(slices.Clone(want)).Draw(t, "order"), ofKind)
+	if d := cmp.Diff(rendered(first), rendered(again)); d != "" {
+		t.Fatalf("the order of the inputs shows:\n%s", d)
+	}
+	if !slices.IsSortedFunc(first, Change.Compare) {
+		t.Fatalf("not sorted: %v", rendered(first))
+	}
+	seen := map[v1.Key]bool{}
+	for _, c := range first {
+		if seen[c.Key] {
+			t.Fatalf("%s changes twice", c.Key)
+		}
+		seen[c.Key] = true
+		if c.Op == Remove && !c.Have.Meta.Mine {
+			t.Fatalf("%s is removed and not ours", c.Key)
+		}
+		for _, f := range c.Fields {
+			if f.Git == f.Hand && !f.Git {
+				t.Fatalf("%s is nobody's doing", f.Path)
+			}
+			if f.Effect > c.Effect && !f.Ignored {
+				t.Fatalf("%s has more effect than the change", f.Path)
+			}
+		}
+		if c.Op == Update && len(c.Counted()) == 0 {
+			t.Fatalf("%s is an update of nothing", c.Key)
+		}
+	}
+}
+
+func TestDeterministic(t *testing.T) { rapid.Check(t, deterministic) }
+func FuzzCompare(f *testing.F)       { generate.Fuzz(f, deterministic) }
+
+func rendered(changes []Change) []string {
+	var out []string
+	for _, c := range changes {
+		out = append(out, c.Op.String()+" "+c.Key.String()+" "+c.Effect.String()+"\n"+brief(c.Fields))
+	}
+	return out
+}
+
+func TestPaths(t *testing.T) {
+	p := NewPaths([]Field{{Path: "spec.ports[80/tcp].mode"}, {Path: "spec.environment.A"}, {Path: "spec.environmentX"}, {Path: "metadata.labels[\"a.b/c\"]"}})
+	for path, want := range map[string][2]bool{ // has, any
+		"spec.ports[80/tcp].mode":     {true, true},
+		"spec.ports[80/tcp]":          {false, true},
+		"spec.ports[8":                {false, false},
+		"spec.ports":                  {false, true},
+		"spec.port":                   {false, false},
+		"spec.environment":            {false, true},
+		"spec.environment.A":          {true, true},
+		"spec.environment.AB":         {false, false},
+		"spec.environmentX":           {true, true},
+		"metadata.labels":             {false, true},
+		"metadata.labels[\"a.b/c\"]":  {true, true},
+		"metadata.labels[\"a.b/cd\"]": {false, false},
+		"spec":                        {false, true},
+		"zzz":                         {false, false},
+	} {
+		if got := [2]bool{p.Has(path), p.Any(path)}; got != want {
+			t.Errorf("%s: got %v, want %v", path, got, want)
+		}
+	}
+	if all := AllPaths(); !all.Has("anything") || !all.Any("anything") {
+		t.Error("AllPaths lacks something")
+	}
+	if none := NewPaths(nil); none.Has("spec") || none.Any("spec") {
+		t.Error("no paths have something")
+	}
+}

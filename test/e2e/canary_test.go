@@ -1,0 +1,354 @@
+package e2e
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+// canaries are secrets that must appear nowhere.
+type canaries struct {
+	*world
+	all map[string]string // value → where it was put
+}
+
+// put makes a secret for a place.
+func (c *canaries) put(where string) string {
+	value := fmt.Sprintf("7%06d%d", 1000003*(len(c.all)+1)%999983, 10+len(c.all)) // digits: valid wherever a text is
+	c.all[value] = where
+	return value
+}
+
+// silent checks an output.
+func (c *canaries) silent(output, text string) {
+	c.Helper()
+	for value, where := range c.all {
+		for _, form := range forms(value) {
+			if at := strings.Index(text, form); at >= 0 {
+				c.Errorf("%s shows the secret in %s:\n%s", output, where, text[max(0, at-200):min(len(text), at+100)])
+				break
+			}
+		}
+	}
+}
+
+// forms are the value and what base64 makes of it wherever it stands in a text.
+func forms(value string) []string {
+	out := []string{value}
+	for skip := range 3 {
+		encoded := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", skip) + value))
+		// The first and the last characters depend on what stands beside it.
+		out = append(out, encoded[(skip*8+5)/6:len(value)*8/6])
+	}
+	return out
+}
+
+// run runs a command that may end as it likes, and checks what it prints.
+func (c *canaries) run(env []string, args ...string) result {
+	c.Helper()
+	r := c.cliEnv(env, args...)
+	c.silent("swarm-operator "+args[0], r.out+r.errs)
+	return r
+}
+
+// everything runs all commands that say something about a source.
+func (c *canaries) everything(host string, r *repo, more ...string) {
+	c.Helper()
+	at := append([]string{"--host", host, "--source", r.Dir, "--log-level", "debug"}, more...)
+	c.run(nil, "validate", "--source", r.Dir)
+	c.run(nil, "validate", "--source", r.Dir, "-o", "json")
+	c.run(nil, "validate", "--source", r.Dir, "--worktree")
+	c.run(nil, append([]string{"diff"}, at...)...)
+	c.run(nil, append([]string{"diff", "-o", "json"}, at...)...)
+	if out := c.run(nil, append([]string{"diff", "--show-values"}, at...)...); out.code != 2 {
+		c.Errorf("--show-values without a terminal: %s", out)
+	}
+	c.run(nil, append([]string{"apply", "--log-format", "json"}, at...)...)
+	c.run(nil, append([]string{"apply", "--wait", "--timeout", "10s"}, at...)...)
+}
+
+// served checks what a running operator answers and logs.
+func (c *canaries) served(o *operator) {
+	c.Helper()
+	for _, path := range []string{"/api/v1/drift", "/metrics", "/readyz", "/healthz", "/"} {
+		_, body, err := o.Get(c.Context(), path)
+		if err != nil {
+			c.Fatal(err)
+		}
+		c.silent("run at "+path, body)
+	}
+	c.silent("run's log", o.Stdout()+o.Stderr())
+}
+
+// inSwarm checks what the operator keeps in the swarm: its memory, and names and labels of what it made.
+func (c *canaries) inSwarm() {
+	c.Helper()
+	list, err := c.api.ConfigList(c.Context(), client.ConfigListOptions{})
+	if err != nil {
+		c.Fatal(err)
+	}
+	states := 0
+	for _, cfg := range list.Items {
+		c.silent("the labels of config "+cfg.Spec.Name, fmt.Sprint(cfg.Spec.Name, cfg.Spec.Labels))
+		if strings.HasPrefix(cfg.Spec.Name, "swarm-operator.") {
+			states++
+			c.silent("the operator's memory", string(cfg.Spec.Data))
+		}
+	}
+	if states == 0 {
+		c.Error("the operator has no memory in the swarm")
+	}
+	secrets, err := c.api.SecretList(c.Context(), client.SecretListOptions{})
+	if err != nil {
+		c.Fatal(err)
+	}
+	for _, s := range secrets.Items {
+		c.silent("the labels of secret "+s.Spec.Name, fmt.Sprint(s.Spec.Name, s.Spec.Labels))
+	}
+	for _, s := range c.services() {
+		for k, v := range s.Spec.Labels {
+			if strings.HasPrefix(k, "swarm-operator.io/") {
+				c.silent("label "+k, v)
+			}
+		}
+	}
+}
+
+// manifests hold a secret in each place that may hold one.
+func (c *canaries) manifests() map[string]string {
+	env := func(where string) string { return c.put(where) }
+	web := service(
+		"web", "image: registry.example.com/team/app:1", "replicas: 1", quickRestart,
+		"environment:",
+		"  PASSWORD: \""+env("PASSWORD")+"\"",
+		"  API_TOKEN: \""+env("API_TOKEN")+"\"",
+		"  MYSQL_PWD: \""+env("MYSQL_PWD")+"\"",
+		"  DATABASE_URL: postgres://ada:"+env("a URL in an environment value")+"@db/x",
+		"  BROKERS: amqp://a:"+env("the first of two URLs")+"@one,amqp://b:"+env("the second of two URLs")+"@two",
+		"command: [serve, \"--db=postgres://ada:"+env("a URL in the command")+"@db/x\"]",
+		"entrypoint: [/bin/sh, \"https://:"+env("a URL in the entrypoint")+"@h/\"]",
+		"healthcheck: {test: [CMD, curl, \"http://ada:"+env("a URL in the health check")+"@localhost/\"]}",
+		"containerLabels: {hook: \"https://ada:"+env("a URL in a container label")+"@h/\"}",
+		"logging: {driver: splunk, options: {splunk-token: \""+env("a token in a log option")+"\", splunk-url: \"https://ada:"+env("a URL in a log option")+"@h/\"}}",
+		"configs: [inline, filed]",
+		"secrets: [inline, filed]")
+	return map[string]string{
+		"web.yaml": web,
+		"content.yaml": docs(
+			config("inline", c.put("a config")), fmt.Sprintf(head, "Config", "filed")+"spec: {file: files/conf}\n",
+			secret("inline", c.put("a secret")), fmt.Sprintf(head, "Secret", "filed")+"spec: {file: files/key}\n"),
+		"files/conf": "a = 1\nb = " + c.put("a config's file") + "\n",
+		"files/key":  c.put("a secret's file"),
+	}
+}
+
+func TestSecretsAppearInNoOutput(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	c := &canaries{w, map[string]string{}}
+	docker := filepath.Join(w.home, ".docker")
+	if err := os.MkdirAll(docker, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	password, header := c.put("the registry's credential"), c.put("a header of the docker config")
+	auth := base64.StdEncoding.EncodeToString([]byte("ada:" + password))
+	c.all[auth] = "the registry's credential, encoded"
+	dockerConfig := fmt.Sprintf(`{"auths": {"registry.example.com": {"auth": %q}}, "HttpHeaders": {"X-Gate": %q}}`, auth, header)
+	if err := os.WriteFile(filepath.Join(docker, "config.json"), []byte(dockerConfig), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	files := c.manifests()
+	r := w.repo("canaries", files)
+	p := w.proxy()
+	sent := make(chan string, 1000)
+	p.Before(func(call harness.Call) error {
+		if call.Path == "/services/create" {
+			sent <- call.Header.Get("X-Registry-Auth")
+		}
+		return nil
+	})
+	c.everything(p.Host(), r)
+	select {
+	case got := <-sent:
+		plain, _ := base64.URLEncoding.DecodeString(got)
+		if !strings.Contains(string(plain), password) {
+			t.Errorf("the credential was not sent with the service: %q", plain)
+		}
+	default:
+		t.Error("no service was created")
+	}
+	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
+	c.inSwarm()
+
+	o := w.operate(p.Host(), r, "--log-level", "debug")
+	o.condition("InSync", true)
+	t.Log("changes by hand, and in git")
+	w.byHand("web", func(s *swarm.ServiceSpec) {
+		s.TaskTemplate.ContainerSpec.Env = append(s.TaskTemplate.ContainerSpec.Env, "SECRET_THING="+c.put("a variable by hand"), "URL=redis://:"+c.put("a URL by hand")+"@r")
+	})
+	o.condition("InSync", false)
+	c.served(o)
+	for name, text := range files { // every secret another one
+		for value, where := range c.all {
+			if strings.Contains(text, value) {
+				text = strings.ReplaceAll(text, value, c.put(where+", changed"))
+			}
+		}
+		files[name] = text
+	}
+	hash := r.commit("other secrets", files)
+	c.run(nil, "diff", "--host", w.host(), "--source", r.Dir, "--log-level", "debug")
+	o.reports(func(r harness.Report) error {
+		if r.Applied != hash {
+			return fmt.Errorf("in force is %s", r.Applied)
+		}
+		return nil
+	})
+	o.condition("InSync", true)
+	c.served(o)
+	c.inSwarm()
+
+	t.Log("errors")
+	t.Cleanup(w.swarm.Inject(Fault{
+		Path: "/distribution/.*", Status: http.StatusInternalServerError,
+		Message: "Get https://ada:" + c.put("an error of the engine's") + "@registry.example.com/v2/: no such host",
+	}))
+	t.Cleanup(w.swarm.Inject(Fault{
+		Method: "POST", Path: "/services/.*/update", Status: http.StatusInternalServerError,
+		Message: "dial https://ada:" + c.put("an error of an update") + "@proxy.example.com: refused",
+	}))
+	r.commit("another image", map[string]string{"web.yaml": strings.Replace(files["web.yaml"], "app:1", "app:2", 1)})
+	o.reports(func(harness.Report) error {
+		if !strings.Contains(o.Stderr(), "proxy.example.com") {
+			return fmt.Errorf("the error is not in the log")
+		}
+		return nil
+	})
+	c.served(o)
+	c.everything(p.Host(), r)
+	o.finish()
+	c.silent("run's log", o.Stdout()+o.Stderr())
+}
+
+// Whoever mends a broken manifest must not find its secrets in the log of CI.
+func TestBrokenManifestsShowNoSecret(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	c := &canaries{w, map[string]string{}}
+	secretHead := fmt.Sprintf(head, "Secret", "x")
+	for name, text := range map[string]string{
+		"a number":              secretHead + "spec: {data: " + c.put("data that is a number") + "}\n",
+		"a list":                secretHead + "spec: {data: [" + c.put("data that is a list") + "]}\n",
+		"unclosed":              secretHead + "spec: {data: \"" + c.put("an unclosed quote") + "\n",
+		"unclosed brace":        secretHead + "spec: {data: x" + c.put("an unclosed brace") + "\n",
+		"two colons":            secretHead + "spec:\n  data: x" + c.put("two colons") + ": y\n",
+		"a tab":                 secretHead + "spec:\n\tdata: x" + c.put("a tab") + "\n",
+		"indentation":           secretHead + "spec:\n  data: x\n    " + c.put("indentation") + ": y\n",
+		"an unknown field":      secretHead + "spec: {dat: x" + c.put("an unknown field") + "}\n",
+		"beside unknown":        secretHead + "spec: {data: x" + c.put("beside an unknown field") + ", fil: y}\n",
+		"an unknown kind":       strings.Replace(secretHead, "Secret", "Sercet", 1) + "spec: {data: x" + c.put("an unknown kind") + "}\n",
+		"another version":       strings.Replace(secretHead, "io/v1", "io/v2", 1) + "spec: {data: x" + c.put("another version") + "}\n",
+		"a bad tag":             secretHead + "spec: {data: !!int x" + c.put("a tag") + "}\n",
+		"a custom tag":          secretHead + "spec: {data: !vault x" + c.put("a custom tag") + "}\n",
+		"an alias":              secretHead + "spec: {data: *x" + c.put("an alias") + "}\n",
+		"a control character":   secretHead + "spec: {data: \"x" + c.put("beside a control character") + "\x01\"}\n",
+		"no UTF-8":              secretHead + "spec: {data: x" + c.put("beside no UTF-8") + "\xff}\n",
+		"environment twice":     service("x", "image: app:1", "environment:", "  PASSWORD: x"+c.put("a variable"), "  PASSWORD: x"+c.put("a variable, twice")),
+		"environment list":      service("x", "image: app:1", "environment: [\"PASSWORD:x"+c.put("a list's entry without =")+"\"]"),
+		"environment same":      service("x", "image: app:1", "environment: [PASSWORD=x"+c.put("a list's entry")+", PASSWORD=x"+c.put("a list's entry, twice")+"]"),
+		"environment nested":    service("x", "image: app:1", "environment: {PASSWORD: {value: x"+c.put("a nested value")+"}}"),
+		"environment NUL":       service("x", "image: app:1", "environment: {PASSWORD: \"x"+c.put("a variable with NUL")+"\\0\"}"),
+		"an image":              service("x", "image: \"https://ada:"+c.put("an image that is a URL")+"@registry/app:1\""),
+		"a health check":        service("x", "image: app:1", "healthcheck: {test: [\"http://ada:"+c.put("a health check")+"@h\"]}"),
+		"a log option":          service("x", "image: app:1", "logging: {options: {splunk-token: ["+c.put("a log option")+"]}}"),
+		"an empty apiVersion":   "kind: Secret\nmetadata: {name: x}\nspec: {data: x" + c.put("no apiVersion") + "}\n",
+		"no kind":               "apiVersion: swarm-operator.io/v1\nmetadata: {name: x}\nspec: {data: x" + c.put("no kind") + "}\n",
+		"a name that is no one": fmt.Sprintf(head, "Secret", "\"not a name\"") + "spec: {data: x" + c.put("a bad name") + "}\n",
+		"data and file":         secretHead + "spec: {data: x" + c.put("data and file") + ", file: y}\n",
+	} {
+		r := w.repo("broken", map[string]string{"broken.yaml": text})
+		for _, args := range [][]string{
+			{"validate", "--source", r.Dir},
+			{"validate", "--source", r.Dir, "-o", "json"},
+			{"diff", "--source", r.Dir, "--host", w.host(), "--log-level", "debug"},
+			{"apply", "--source", r.Dir, "--host", w.host(), "--log-level", "debug"},
+		} {
+			if out := c.run(nil, args...); out.code != 2 {
+				t.Errorf("%s: %s ends with %s", name, args[0], out)
+			}
+		}
+	}
+
+	t.Log("all of them at once, for a daemon")
+	r := w.repo("broken-later", map[string]string{"good.yaml": service("good", "image: app:1", "replicas: 0")})
+	o := w.operate(w.host(), r, "--log-level", "debug", "--log-format", "json")
+	o.condition("InSync", true)
+	r.commit("broken", map[string]string{
+		"a.yaml": secretHead + "spec: {data: \"" + c.put("a daemon's broken secret") + "\n",
+		"b.yaml": service("x", "image: app:1", "environment: [\"PASSWORD:x"+c.put("a daemon's broken variable")+"\"]"),
+	})
+	o.condition("SourceReady", false)
+	c.served(o)
+}
+
+// Passwords stand in URLs of sources and engines, and in files of docker's.
+func TestPasswordsOfLocationsAppearInNoOutput(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	c := &canaries{w, map[string]string{}}
+	r := w.repo("locations", map[string]string{"a.yaml": service("a", "image: app:1", "replicas: 0")})
+	for _, scheme := range []string{"https", "http", "ssh", "git"} {
+		url := scheme + "://ada:" + c.put("a source's URL") + "@127.0.0.1:1/repo.git?token=" + c.put("a source's query")
+		for _, args := range [][]string{{"validate"}, {"diff", "--host", w.host()}, {"apply", "--host", w.host()}} {
+			args = append(args, "--source", url)
+			if args[0] != "validate" {
+				args = append(args, "--log-level", "debug")
+			}
+			if out := c.run(nil, args...); out.code != 2 {
+				t.Errorf("%q ends with %s", args, out)
+			}
+		}
+	}
+	for _, host := range []string{"tcp://ada:%s@127.0.0.1:1", "https://ada:%s@127.0.0.1:1", "ssh://ada:%s@127.0.0.1:1", "nothing://ada:%s@x", "tcp://ada:%s@[::"} {
+		host = fmt.Sprintf(host, c.put("an engine's URL"))
+		if out := c.run(nil, "diff", "--source", r.Dir, "--host", host, "--log-level", "debug"); out.code != 2 {
+			t.Errorf("%s ends with %s", host, out)
+		}
+		c.run([]string{"DOCKER_HOST=" + host}, "apply", "--source", r.Dir, "--log-level", "debug")
+		p, err := harness.Start(binary, w.env(), "run", "--source", r.Dir, "--host", host, "--listen", "127.0.0.1:0", "--log-level", "debug")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.eventually(func() error {
+			if p.Running() && !strings.Contains(p.Stderr(), "EngineReady status=false") {
+				return fmt.Errorf("it says nothing of the engine: %s", p.Stderr())
+			}
+			return nil
+		})
+		p.Kill()
+		c.silent("run", p.Stdout()+p.Stderr())
+	}
+	docker := filepath.Join(w.home, ".docker")
+	if err := os.MkdirAll(docker, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, broken := range []string{
+		`{"auths": {"registry.example.com": {"auth": "%s"}`, `{"auths": {"registry.example.com": {"auth": %s}}}`,
+		`{"auths": {"registry.example.com": "%s"}}`, `{"HttpHeaders": {"X-Gate": ["%s"]}}`,
+	} {
+		if err := os.WriteFile(filepath.Join(docker, "config.json"), fmt.Appendf(nil, broken, c.put("a broken docker config")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c.run(nil, "diff", "--source", r.Dir, "--host", w.host(), "--log-level", "debug")
+		c.run(nil, "apply", "--source", r.Dir, "--host", w.host(), "--log-level", "debug")
+	}
+}
