@@ -229,7 +229,15 @@ func text(v reflect.Value) string {
 			panic(fmt.Sprintf("diff: %s cannot be a leaf: %v", v.Type(), err)) // a type of api/v1, found by any test
 		}
 		return strings.TrimSuffix(b.String(), "\n")
-	default:
-		return fmt.Sprint(v.Interface())
 	}
+	if s, ok := v.Interface().(fmt.Stringer); ok {
+		return s.String()
+	}
+	switch {
+	case v.CanUint():
+		return strconv.FormatUint(v.Uint(), 10)
+	case v.CanInt():
+		return strconv.FormatInt(v.Int(), 10)
+	}
+	return fmt.Sprint(v.Interface())
 }

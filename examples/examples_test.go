@@ -68,7 +68,7 @@ func planAll(t *testing.T, files fs.FS) {
 		entries = append(entries, kinds.Entry{Object: e.Object, From: diff.From{File: e.File, Line: e.Line}})
 	}
 	ix := kinds.NewIndex(nil, func(kinds.Live) []kinds.Ref { return nil })
-	wants := kinds.Expand(all.Kinds(), entries, ix, kinds.Source{Name: "examples", HashKey: []byte("key")})
+	wants := kinds.Expand(all.Kinds(), entries, ix, kinds.Source{Name: "examples", HashKey: []byte("key")}, nil)
 	changes := diff.Compare(nil, wants.States, all.Rules)
 	// What others make is taken to be there: an empty swarm has none of it.
 	p := plan.Build(changes, plan.Facts{APIVersion: "1.56"}, plan.Policy{Source: "examples", Budgets: plan.DefaultBudgets()}, all.Guards()...)

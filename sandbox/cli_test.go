@@ -84,7 +84,7 @@ func (c *cli) until(node, want string, args ...string) {
 	eventually(c.t, func() error {
 		out, err := c.command(node, "", args...)
 		if err != nil || !strings.Contains(out, want) {
-			return fmt.Errorf("docker %s lacks %q: %v\n%s", strings.Join(args, " "), want, err, out)
+			return fmt.Errorf("docker %s lacks %q: %w\n%s", strings.Join(args, " "), want, err, out)
 		}
 		return nil
 	})
@@ -232,7 +232,7 @@ func TestDockerCLIMembership(t *testing.T) {
 	d.shows(m, []string{"demoted in the swarm"}, "node", "demote", w)
 	eventually(t, func() error {
 		if out, err := d.command(w, "", "service", "ls"); err == nil || !strings.Contains(out, "Worker nodes can't") {
-			return fmt.Errorf("a demoted node lists services: %v %s", err, out)
+			return fmt.Errorf("a demoted node lists services: %w %s", err, out)
 		}
 		return nil
 	})

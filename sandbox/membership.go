@@ -88,7 +88,9 @@ func (c *cluster) Init(req swarm.InitRequest) (string, error) {
 	return s.nodeID(), initClusterSpec(s.node, req.Spec)
 }
 
-// initClusterSpec merges what the request states into SwarmKit's defaults.
+// initClusterSpec merges what the request states into SwarmKit's defaults. Like
+// dockerd it keeps the text of an error and drops its class, so that the API
+// answers 500.
 func initClusterSpec(n *node.Node, spec swarm.Spec) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
@@ -103,14 +105,14 @@ func initClusterSpec(n *node.Node, spec swarm.Spec) error {
 		}
 		merged, err := convert.MergeSwarmSpecToGRPC(spec, object.Spec)
 		if err != nil {
-			return fmt.Errorf("error updating cluster settings: %v", err)
+			return errors.New("error updating cluster settings: " + err.Error())
 		}
 		if _, err := client.UpdateCluster(ctx, &api.UpdateClusterRequest{
 			ClusterID:      object.ID,
 			ClusterVersion: &object.Meta.Version,
 			Spec:           &merged,
 		}); err != nil {
-			return fmt.Errorf("error updating cluster settings: %v", err)
+			return errors.New("error updating cluster settings: " + err.Error())
 		}
 		return nil
 	}
@@ -123,7 +125,7 @@ func firstCluster(ctx context.Context, client api.ControlClient) (*api.Cluster, 
 	for range 50 {
 		list, err := client.ListClusters(ctx, &api.ListClustersRequest{})
 		if err != nil {
-			return nil, fmt.Errorf("error on listing clusters: %v", err)
+			return nil, errors.New("error on listing clusters: " + err.Error())
 		}
 		if len(list.Clusters) > 0 {
 			return list.Clusters[0], nil
@@ -225,7 +227,7 @@ func (c *cluster) UnlockSwarm(req swarm.UnlockRequest) error {
 		if errors.Is(err, errSwarmLocked) {
 			return errInvalidKey
 		}
-		return fmt.Errorf("swarm component could not be started: %v", err)
+		return errors.New("swarm component could not be started: " + err.Error())
 	}
 	return nil
 }

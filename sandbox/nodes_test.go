@@ -163,6 +163,33 @@ func TestManagersFailOver(t *testing.T) {
 	})
 }
 
+func TestForceNewCluster(t *testing.T) {
+	t.Parallel()
+	sb := start(t, Options{Managers: 2})
+	c := connect(t, sb, "manager-1")
+	id := create(t, c, serviceSpec("web", "nginx:1", 1))
+	before, err := c.SwarmInspect(t.Context(), client.SwarmInspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sb.Kill("manager-2"); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	if _, err := c.SwarmInit(t.Context(), client.SwarmInitOptions{ListenAddr: "0.0.0.0:2377", ForceNewCluster: true}); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("a new cluster was forced in %s", time.Since(begin))
+	after, err := c.SwarmInspect(t.Context(), client.SwarmInspectOptions{})
+	if err != nil || after.Swarm.ID != before.Swarm.ID {
+		t.Errorf("the swarm is %s, was %s, %v", after.Swarm.ID, before.Swarm.ID, err)
+	}
+	if s := inspect(t, c, id); s.Spec.Name != "web" {
+		t.Errorf("the service is %+v", s.Spec)
+	}
+	waitTasks(t, c, "web", swarm.TaskStateRunning, 1)
+}
+
 func TestPromoteAndDemote(t *testing.T) {
 	t.Parallel()
 	sb := start(t, Options{Managers: 1, Workers: 1})

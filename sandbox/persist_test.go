@@ -111,7 +111,7 @@ func TestLockedSwarm(t *testing.T) {
 	if err != nil || key.Key == "" {
 		t.Fatalf("the key is %q, %v", key.Key, err)
 	}
-	_, err = c.SwarmUnlock(t.Context(), client.SwarmUnlockOptions{Key: key.Key})
+	_, err = c.SwarmUnlock(t.Context(), client.SwarmUnlockOptions(key))
 	wantError(t, err, "swarm is not locked")
 	waitKey(t, sb)
 	if err := sb.Restart(t.Context(), "manager-1"); err != nil {
@@ -128,7 +128,7 @@ func TestLockedSwarm(t *testing.T) {
 	wantError(t, err, "invalid key string")
 	_, err = c.SwarmUnlock(t.Context(), client.SwarmUnlockOptions{Key: "SWMKEY-1-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"})
 	wantError(t, err, "swarm could not be unlocked: invalid key provided")
-	if _, err := c.SwarmUnlock(t.Context(), client.SwarmUnlockOptions{Key: key.Key}); err != nil {
+	if _, err := c.SwarmUnlock(t.Context(), client.SwarmUnlockOptions(key)); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, func() error { _, err := c.NodeList(t.Context(), client.NodeListOptions{}); return err })

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
+	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
@@ -93,12 +95,19 @@ func (a *applying) run(ctx context.Context) error {
 				return errors.Join(fmt.Errorf("giving up after %d runs that failed", tries), err)
 			}
 			pause(ctx, time.Duration(a.errors)*200*time.Millisecond)
+		case out.Done > 0 && onlyCreates(run.Plan):
+			return a.finish(ctx, run)
 		case out.Done > 0:
 			a.errors = 0
 		default:
 			pause(ctx, reconciler.Poll/2)
 		}
 	}
+}
+
+// onlyCreates says that nothing can follow from a plan that was carried out without an error: looking again would find nothing.
+func onlyCreates(p plan.Plan) bool {
+	return !p.Waiting() && !slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Op != diff.Create })
 }
 
 // print shows the plan, and of the next ones the headings of what is new.
@@ -138,7 +147,10 @@ func (a *applying) finish(ctx context.Context, run *reconciler.Run) error {
 			return err2exit(err)
 		}
 	}
-	if !a.first {
+	switch {
+	case len(run.Plan.Steps) > 0:
+		fmt.Fprintf(a.cmd.OutOrStdout(), "revision %s, source %s: done\n", run.InForce.Short(), run.Source)
+	case !a.first:
 		fmt.Fprintf(a.cmd.OutOrStdout(), "revision %s, source %s: %s\n", run.InForce.Short(), run.Source, run.Plan.Summary())
 	}
 	if run.Plan.Held() {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -95,6 +97,9 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		}
 		log.Info("listening", "address", listener.Addr().String())
 		work.Go(func() { serve(ctx, listener, loop.Board, metrics) })
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50) // it lives long and mostly sleeps: memory counts for more than the time of a pass
 	}
 	log.Info("running", "source", source.String(), "engine", client.Host(), "mode", f.mode, "version", version())
 	work.Go(func() { f.wake(ctx, queue, client, source) })

@@ -22,6 +22,22 @@ func ctlCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "ctl",
 		Short: "Command a running sandbox through DIR/control.sock",
+		Long: `ctl sends commands to a running sandbox. They are HTTP and JSON on
+DIR/control.sock, for other programs to send as well:
+
+  GET    /state               machines, addresses, roles and faults
+  POST   /nodes               {"role":"worker","labels":{"k":"v"}} adds a machine (manager, worker, blank)
+  POST   /nodes/NAME/kill     stops it at once, as a power cut does; its socket is gone
+  POST   /nodes/NAME/start    starts a killed one again
+  POST   /nodes/NAME/restart  kill, then start
+  DELETE /nodes/NAME          kills it and throws its disk away; the swarm still lists it, as down
+  GET    /faults              the faults in force
+  POST   /faults              {"node":"manager-1","method":"POST","path":"/services/.*","skip":0,"count":3,
+                               "latency":"200ms","status":503,"message":"...","drop":true,"afterCommit":true}
+  DELETE /faults              removes all of them; DELETE /faults/ID one
+  GET    /requests            the Engine API calls seen so far; DELETE /requests forgets them
+
+  curl --unix-socket DIR/control.sock http://sandbox/state`,
 	}
 	root.PersistentFlags().StringVar(&dir, "dir", "", "directory of the running sandbox")
 	_ = root.MarkPersistentFlagRequired("dir")
@@ -56,6 +72,10 @@ func ctlCommand() *cobra.Command {
 		&cobra.Command{
 			Use: "state", Short: "Show machines and faults", Args: cobra.NoArgs,
 			RunE: func(c *cobra.Command, _ []string) error { return call(c, http.MethodGet, "/state", nil) },
+		},
+		&cobra.Command{
+			Use: "requests", Short: "Show the Engine API calls so far", Args: cobra.NoArgs,
+			RunE: func(c *cobra.Command, _ []string) error { return call(c, http.MethodGet, "/requests", nil) },
 		},
 		&cobra.Command{
 			Use: "heal", Short: "Remove all faults", Args: cobra.NoArgs,

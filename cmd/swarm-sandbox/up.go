@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -56,7 +57,7 @@ has at most 107 bytes.`,
 			if o.Labels, err = engineLabels(labels); err != nil {
 				return err
 			}
-			return up(c.Context(), o)
+			return up(c.Context(), c.OutOrStdout(), o)
 		},
 	}
 	f := c.Flags()
@@ -86,19 +87,19 @@ func engineLabels(list []string) (map[string]map[string]string, error) {
 	return out, nil
 }
 
-func up(ctx context.Context, o sandbox.Options) error {
+func up(ctx context.Context, out io.Writer, o sandbox.Options) error {
 	if o.Dir == "" {
 		return errors.New("--dir names no directory")
 	}
 	begin := time.Now()
 	sb, err := sandbox.Start(ctx, o)
-	if err != nil {
-		if ctx.Err() != nil { // stopped while it started: that is no failure
-			return nil
-		}
+	switch {
+	case err != nil && ctx.Err() == nil:
 		return err
+	case err != nil: // stopped while it started, which is no failure
+		return nil //nolint:nilerr // see above
 	}
-	fmt.Println(readyLine(sb.State(), time.Since(begin)))
+	fmt.Fprintln(out, readyLine(sb.State(), time.Since(begin)))
 	<-ctx.Done()
 	return sb.Close()
 }

@@ -25,7 +25,8 @@ type Wants struct {
 
 // Expand turns manifests into the objects that they ask for, in the order of kinds: what others refer to comes first,
 // because a service names the version of a config and not the config.
-func Expand(all []Kind, entries []Entry, ix *Index, src Source) Wants {
+func Expand(all []Kind, entries []Entry, ix *Index, src Source, memo *Memo) Wants {
+	kept := map[v1.Key]wantMemo{}
 	w := Wants{Missing: map[v1.Key]bool{}}
 	instances := map[v1.Key]string{}
 	live := func(k v1.Key) string {
@@ -48,21 +49,28 @@ func Expand(all []Kind, entries []Entry, ix *Index, src Source) Wants {
 			}
 		}
 		states := make([]chosen, len(made))
+		memos := make([]wantMemo, len(made))
 		inParallel(len(made), func(i int) {
-			key := made[i].Object.Key()
 			if k.Versions == nil {
-				states[i].State = k.want(made[i], key.Name, live)
+				memos[i] = memo.want(k, made[i], live)
+				states[i].State = memos[i].state
 				return
 			}
-			states[i] = version{kind: k, entry: made[i], index: ix, source: src, owned: owned[key]}.choose()
+			states[i] = version{kind: k, entry: made[i], index: ix, source: src, owned: owned[made[i].Object.Key()]}.choose()
 		})
-		for _, s := range states {
+		for i, s := range states {
+			if k.Versions == nil {
+				kept[s.Key] = memos[i]
+			}
 			instances[s.Key] = s.Instance
 			if s.unknown {
 				w.Unknown = append(w.Unknown, s.Key)
 			}
 			w.States = append(w.States, s.State)
 		}
+	}
+	if memo != nil {
+		memo.wants = kept
 	}
 	return w
 }
@@ -89,7 +97,8 @@ func inParallel(n int, do func(i int)) {
 }
 
 // Haves puts every live object into normal form. wants tells which versions of content have been replaced.
-func Haves(all []Kind, ix *Index, src Source, wants []diff.State) []diff.State {
+func Haves(all []Kind, ix *Index, src Source, wants []diff.State, memo *Memo) []diff.State {
+	kept := map[Ref]haveMemo{}
 	wanted := make(map[v1.Key]string, len(wants))
 	asked := make(map[Ref]*diff.State, len(wants)) // Ref.ID is the live name here
 	for i, w := range wants {
@@ -110,11 +119,12 @@ func Haves(all []Kind, ix *Index, src Source, wants []diff.State) []diff.State {
 			}
 			relevant = append(relevant, diff.State{Key: key, Instance: l.Name, Meta: meta, Value: l})
 		}
-		inParallel(len(relevant), func(i int) {
-			relevant[i].Leaves = k.Shape.Flatten(k.Normalise(relevant[i].Value.(Live), ix))
-		})
-		for _, s := range relevant {
+		memos := make([]haveMemo, len(relevant))
+		inParallel(len(relevant), func(i int) { memos[i] = memo.have(k, relevant[i].Value.(Live), ix) })
+		for i, s := range relevant {
 			l, key, meta := s.Value.(Live), s.Key, s.Meta
+			s.Leaves = memos[i].leaves
+			kept[Ref{k.Name, l.ID}] = memos[i]
 			s.Meta.UsedBy = ix.Users(k.Name, l.ID)
 			if k.Observe != nil {
 				r := k.Observe(l, ix, nil)
@@ -139,10 +149,13 @@ func Haves(all []Kind, ix *Index, src Source, wants []diff.State) []diff.State {
 			}
 			if w := asked[Ref{k.Name, l.Name}]; k.Versions != nil && !meta.Mine && w != nil && w.Note == noteDiffers {
 				// The leaf makes a difference that Compare shows without showing content.
-				s.Leaves = append(s.Leaves, diff.Leaf{Path: "spec.data", Type: "spec.data", Key: "secret", Text: "live"})
+				s.Leaves = append(slices.Clip(s.Leaves), diff.Leaf{Path: "spec.data", Type: "spec.data", Key: "secret", Text: "live"})
 			}
 			out = append(out, s)
 		}
+	}
+	if memo != nil {
+		memo.haves = kept
 	}
 	return out
 }

@@ -58,6 +58,7 @@ type Reconciler struct {
 	touched map[v1.Key]bool // changed by this process and not seen ready since
 	force   string          // revision that touched is about
 	following
+	memo kinds.Memo
 }
 
 // DefaultName is the name of a source that has none.
@@ -147,8 +148,8 @@ func (r *Reconciler) Plan(ctx context.Context) (*Run, error) {
 func (r *Reconciler) think(ctx context.Context, run *Run, use *loaded) {
 	src := sourceOf(run)
 	run.Objects = len(use.entries)
-	run.Wants = kinds.Expand(r.kinds, use.entries, run.Index, src)
-	haves := kinds.Haves(r.kinds, run.Index, src, run.Wants.States)
+	run.Wants = kinds.Expand(r.kinds, use.entries, run.Index, src, &r.memo)
+	haves := kinds.Haves(r.kinds, run.Index, src, run.Wants.States, &r.memo)
 	run.Changes = diff.Compare(haves, run.Wants.States, all.Rules)
 	consents := r.consents(ctx, run)
 	run.Facts = r.facts(ctx, run, haves)

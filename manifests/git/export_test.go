@@ -2,13 +2,11 @@ package git
 
 import (
 	"errors"
-	"testing"
 
 	"github.com/fsnotify/fsnotify"
 )
 
-// WithoutEvents makes the kernel's watches unavailable for a test.
-func WithoutEvents(t *testing.T) {
-	newWatcher = func() (*fsnotify.Watcher, error) { return nil, errors.New("no instances left") }
-	t.Cleanup(func() { newWatcher = fsnotify.NewWatcher })
+// WithoutEvents makes the kernel's watches unavailable to a source.
+func WithoutEvents(s *Source) {
+	s.newWatcher = func() (*fsnotify.Watcher, error) { return nil, errors.New("no instances left") }
 }

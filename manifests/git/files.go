@@ -11,6 +11,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -129,12 +131,12 @@ func (f *files) evented() bool { return true }
 
 func (f *files) quiet() time.Duration { return 25 * time.Millisecond }
 
+// watched names the directory above, too, with which all may be moved away.
 func (f *files) watched() ([]string, func(path string) bool) {
-	dirs := subdirectories(f.dir)
-	if len(dirs) == 0 {
-		dirs = []string{filepath.Dir(filepath.Clean(f.dir))}
+	place := absolute(f.dir)
+	return append([]string{filepath.Dir(place)}, subdirectories(place)...), func(path string) bool {
+		return path == place || strings.HasPrefix(path, place+string(filepath.Separator))
 	}
-	return dirs, func(string) bool { return true }
 }
 
 func (f *files) close() error {
@@ -236,8 +238,10 @@ var (
 )
 
 // Open opens a regular file or a directory. A pipe put in a file's place cannot make it wait.
-func (d directory) Open(name string) (fs.File, error) {
-	if err := d.plain("open", name); err != nil {
+func (d directory) Open(name string) (fs.File, error) { return d.open("open", name) }
+
+func (d directory) open(op, name string) (*os.File, error) {
+	if err := d.plain(op, name); err != nil {
 		return nil, err
 	}
 	f, err := d.root.OpenFile(filepath.FromSlash(name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
@@ -246,7 +250,7 @@ func (d directory) Open(name string) (fs.File, error) {
 	}
 	if info, err := f.Stat(); err != nil || !(info.Mode().IsRegular() || info.IsDir()) {
 		_ = f.Close()
-		return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("not a regular file")}
+		return nil, &fs.PathError{Op: op, Path: name, Err: errors.New("not a regular file")}
 	}
 	return f, nil
 }
@@ -269,10 +273,14 @@ func (d directory) plain(op, name string) error {
 }
 
 func (d directory) ReadDir(name string) ([]fs.DirEntry, error) {
-	if err := d.plain("readdir", name); err != nil {
+	f, err := d.open("readdir", name)
+	if err != nil {
 		return nil, err
 	}
-	return fs.ReadDir(d.root.FS(), name)
+	defer f.Close()
+	entries, err := f.ReadDir(-1)
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, err
 }
 
 // Stat describes a link as what it is: nothing is followed.

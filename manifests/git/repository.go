@@ -157,30 +157,38 @@ func (r *repository) evented() bool { return true }
 
 func (r *repository) quiet() time.Duration { return 0 }
 
-// watched names the directories in which git's refs live. Git replaces files by renaming, so files cannot be watched.
+// watched names the directories in which git's refs live, and those above, which may be moved away with all that is in
+// them. Git replaces files by renaming, so files themselves cannot be watched.
 func (r *repository) watched() ([]string, func(path string) bool) {
+	place := absolute(r.name)
+	dirs := []string{filepath.Dir(place), place}
 	l, err := r.where()
 	if err != nil {
-		return []string{filepath.Dir(filepath.Clean(r.name))}, func(string) bool { return true }
+		return dirs, func(string) bool { return true }
 	}
-	dirs := []string{l.git}
-	if l.common != l.git {
-		dirs = append(dirs, l.common)
+	own, common := absolute(l.git), absolute(l.common)
+	dirs = append(dirs, own, common)
+	dirs = append(dirs, subdirectories(filepath.Join(common, "refs"))...)
+	return dirs, func(path string) bool {
+		return path == place || path == own || path == filepath.Join(place, ".git") || refEvent(own, path) || refEvent(common, path)
 	}
-	dirs = append(dirs, subdirectories(filepath.Join(l.common, "refs"))...)
-	return dirs, refEvent
+}
+
+func absolute(name string) string {
+	if abs, err := filepath.Abs(name); err == nil {
+		return abs
+	}
+	return name
 }
 
 // refEvent leaves out what git writes beside refs: locks, the index, objects.
-func refEvent(path string) bool {
-	base := filepath.Base(path)
-	switch {
-	case strings.HasSuffix(base, ".lock"):
+func refEvent(repository, path string) bool {
+	name, err := filepath.Rel(repository, path)
+	if err != nil || strings.HasSuffix(name, ".lock") {
 		return false
-	case base == "HEAD", base == "packed-refs", base == "commondir", base == "refs":
-		return true
 	}
-	return strings.Contains(filepath.ToSlash(path), "/refs/")
+	name = filepath.ToSlash(name)
+	return name == "HEAD" || name == "packed-refs" || name == "commondir" || name == "refs" || strings.HasPrefix(name, "refs/")
 }
 
 // subdirectories lists a directory and those below it, without following links.
@@ -191,7 +199,7 @@ func subdirectories(dir string) []string {
 	}
 	out := []string{dir}
 	for _, e := range entries {
-		if e.IsDir() {
+		if e.IsDir() && e.Name() != ".git" {
 			out = append(out, subdirectories(filepath.Join(dir, e.Name()))...)
 		}
 	}

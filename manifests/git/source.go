@@ -12,6 +12,8 @@ import (
 	"io/fs"
 	"sync/atomic"
 	"time"
+
+	"github.com/fsnotify/fsnotify"
 )
 
 // Errors that callers tell apart.
@@ -92,6 +94,8 @@ type Source struct {
 	notice string
 	poll   time.Duration
 	seen   atomic.Pointer[string] // the state when Head was asked last
+	// newWatcher gives file events, or an error where the system has none left.
+	newWatcher func() (*fsnotify.Watcher, error)
 }
 
 // Open opens a directory or a URL. A directory needs no commit yet, but it must be there.
@@ -99,7 +103,7 @@ func Open(ctx context.Context, location string, o Options) (*Source, error) {
 	if isURL(location) {
 		return openRemote(ctx, location, o)
 	}
-	s := &Source{name: location, poll: o.PollInterval}
+	s := &Source{name: location, poll: o.PollInterval, newWatcher: fsnotify.NewWatcher}
 	if s.poll == 0 {
 		s.poll = 2 * time.Second
 	}

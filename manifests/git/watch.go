@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -13,14 +12,12 @@ import (
 // maxWatched bounds the directories that are watched: the kernel's watches are few and shared by all processes.
 const maxWatched = 4096
 
-var newWatcher = fsnotify.NewWatcher // tests do without
-
 // Watch returns a channel that receives something whenever the source's state is another one than Head returned last,
 // errors included, until ctx ends and it is closed. It never blocks on a reader: what was not taken yet says enough.
 func (s *Source) Watch(ctx context.Context) <-chan struct{} {
 	w := &watcher{source: s, out: make(chan struct{}, 1), watched: map[string]os.FileInfo{}}
 	// Watching begins before Watch returns: nothing that is changed after it goes unseen.
-	w.events, _ = newWatcher() // nil: no instances left; polling does without
+	w.events, _ = s.newWatcher() // nil: no instances left; polling does without
 	w.follow()
 	go w.run(ctx)
 	return w.out
@@ -105,24 +102,38 @@ func (w *watcher) look(ctx context.Context) {
 	}
 }
 
-// follow watches the directories that matter now and no others.
+// follow watches the directories that matter now and no others. A directory made before its parent was watched came
+// with no event, so it looks again until it has seen all.
 func (w *watcher) follow() {
-	var dirs []string
-	dirs, w.relevant = w.source.watched()
-	w.blind = len(dirs) > maxWatched
-	if w.blind {
-		dirs = dirs[:maxWatched]
+	for range 10 {
+		var dirs []string
+		dirs, w.relevant = w.source.watched()
+		w.blind = len(dirs) > maxWatched
+		if w.events == nil {
+			return
+		}
+		dirs = dirs[:min(len(dirs), maxWatched)]
+		w.forget(dirs)
+		if !w.add(dirs) {
+			return
+		}
 	}
-	if w.events == nil {
-		return
-	}
-	alive := w.events.WatchList()
+}
+
+// forget ends the watches of directories that do not matter any more, or are not the ones that were watched.
+func (w *watcher) forget(dirs []string) {
+	wanted, alive := set(dirs), set(w.events.WatchList())
 	for dir, was := range w.watched {
-		if now, err := os.Stat(dir); err != nil || !os.SameFile(was, now) || !slices.Contains(dirs, dir) || !slices.Contains(alive, filepath.Clean(dir)) {
-			_ = w.events.Remove(dir)
+		now, err := os.Stat(dir)
+		if err != nil || !os.SameFile(was, now) || !wanted[dir] || !alive[filepath.Clean(dir)] {
+			_ = w.events.Remove(dir) // it may be gone already
 			delete(w.watched, dir)
 		}
 	}
+}
+
+// add watches directories and says whether there was a new one.
+func (w *watcher) add(dirs []string) (news bool) {
 	for _, dir := range dirs {
 		if w.watched[dir] != nil {
 			continue
@@ -136,5 +147,15 @@ func (w *watcher) follow() {
 			continue
 		}
 		w.watched[dir] = info
+		news = true
 	}
+	return news
+}
+
+func set(names []string) map[string]bool {
+	out := make(map[string]bool, len(names))
+	for _, name := range names {
+		out[name] = true
+	}
+	return out
 }

@@ -249,10 +249,10 @@ func TestWatchStartsAndEnds(t *testing.T) {
 
 // Without file events, as on a network file system, it is only slower.
 func TestWatchWithoutEvents(t *testing.T) {
-	git.WithoutEvents(t)
 	r := newRepo(t)
 	r.commit("a", "1", "first")
 	s := open(t, r.dir, git.Options{PollInterval: 5 * time.Millisecond})
+	git.WithoutEvents(s)
 	head(t, s)
 	woken := s.Watch(t.Context())
 	awaitHead(t, s, woken, hash(r.commit("a", "2", "second")))

@@ -10,7 +10,7 @@ import (
 // The bench on a few services: what it counts must come out at any size, what it times is not looked at.
 func TestBench(t *testing.T) {
 	var out bytes.Buffer
-	if err := run(t.Context(), options{n: 25, rounds: 3, out: &out}); err != nil {
+	if err := run(t.Context(), options{n: 25, rounds: 3, still: 2 * time.Second, out: &out}); err != nil {
 		t.Fatalf("%s\n%s", err, &out)
 	}
 	t.Logf("\n%s", &out)

@@ -7,12 +7,8 @@ import (
 	"time"
 )
 
-// Looks of a daemon that has nothing to do: how many are measured, and how far apart they are.
-const (
-	looks     = 10
-	lookEvery = time.Second
-	stillFor  = 10 * time.Second
-)
+// resync is how often the daemon looks, here: long enough for it to be quiet in between, however slow the machine.
+const resync = 3 * time.Second
 
 // idle measures a daemon with nothing to do: what a look costs when its time has come, and that there is none before.
 func idle(ctx context.Context, w *world, t *table) error {
@@ -22,22 +18,21 @@ func idle(ctx context.Context, w *world, t *table) error {
 	if err := still(ctx, w, t); err != nil {
 		return err
 	}
-	d, err := w.resyncing(ctx)
+	d, err := w.run(ctx, "--resync", resync.String())
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.stop()) }()
-	w.traffic.reset()
-	look := func(c call) bool { return c.Path == "/services" }
-	if _, err := w.traffic.wait(ctx, 1, look); err != nil {
-		return err
-	}
 	before, err := d.cpu()
 	if err != nil {
 		return err
 	}
+	looks := max(w.rounds*2/3, 3)
 	w.traffic.reset()
-	if _, err := w.traffic.wait(ctx, looks, look); err != nil {
+	if _, err := w.traffic.wait(ctx, looks, func(c call) bool { return c.Path == "/services" }); err != nil {
+		return err
+	}
+	if err := w.traffic.quiet(ctx, resync/4); err != nil {
 		return err
 	}
 	after, err := d.cpu()
@@ -45,17 +40,12 @@ func idle(ctx context.Context, w *world, t *table) error {
 		return err
 	}
 	calls, _ := w.traffic.seen()
-	each := (after - before) / looks
-	perLook := float64(len(calls)) / looks
-	t.add("a resync of run, nothing to do: CPU", ms(each), fmt.Sprintf("mean of %d", looks), "", target(each.Seconds(), 0.1, "100 ms"))
+	each := (after - before) / time.Duration(looks)
+	perLook := float64(len(calls)) / float64(looks)
+	t.add("a resync of run, nothing to do: CPU", ms(each), fmt.Sprintf("mean of %d passes", looks), "", target(each.Seconds(), 0.1, "100 ms"))
 	t.add("  calls", fmt.Sprintf("%.1f", perLook), routes(calls)+" in all", "", target(perLook, 7, "7"))
 	t.add("  writes", fmt.Sprint(len(writes(calls))), "", "", exactly(len(writes(calls)), 0, "0"))
 	return nil
-}
-
-// resyncing starts a daemon that looks often. It is never quiet, so that only its first look is waited for.
-func (w *world) resyncing(ctx context.Context) (*daemon, error) {
-	return w.run(ctx, "--resync", (2 * lookEvery).String())
 }
 
 // still watches a daemon between two looks, and how much memory it holds then.
@@ -67,12 +57,12 @@ func still(ctx context.Context, w *world, t *table) (err error) {
 	defer func() { err = errors.Join(err, d.stop()) }()
 	w.traffic.reset()
 	select {
-	case <-time.After(stillFor): // there is nothing to wait for: that nothing comes is what is measured
+	case <-time.After(w.still): // there is nothing to wait for: that nothing comes is what is measured
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	calls, _ := w.traffic.seen()
-	t.add(fmt.Sprintf("run with nothing to do, %s between looks: calls", stillFor), fmt.Sprint(len(calls)), routes(calls), "", exactly(len(calls), 0, "0"))
+	t.add(fmt.Sprintf("run with nothing to do, %s between looks: calls", w.still), fmt.Sprint(len(calls)), routes(calls), "", exactly(len(calls), 0, "0"))
 	rss, err := d.memory("VmRSS")
 	if err != nil {
 		return err

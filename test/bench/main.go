@@ -18,10 +18,11 @@ import (
 )
 
 type options struct {
-	n      int    // services
-	rounds int    // of what is cheap; what is not runs fewer times
-	bin    string // directory with swarm-operator; "" builds it
-	only   string // names of the parts to run; "" all
+	n      int           // services
+	rounds int           // of what is cheap; what is not runs fewer times
+	still  time.Duration // how long a daemon is watched that has nothing to do
+	bin    string        // directory with swarm-operator; "" builds it
+	only   string        // names of the parts to run; "" all
 	out    io.Writer
 }
 
@@ -29,6 +30,7 @@ func main() {
 	o := options{out: os.Stdout}
 	flag.IntVar(&o.n, "n", 1000, "services")
 	flag.IntVar(&o.rounds, "rounds", 15, "repetitions of each measurement; the slow ones are repeated a third as often, changes by hand twice as often")
+	flag.DurationVar(&o.still, "still", 10*time.Second, "how long to watch a daemon that has nothing to do")
 	flag.StringVar(&o.bin, "bin", "", "directory with swarm-operator (default: build it)")
 	flag.StringVar(&o.only, "only", "", "parts to run, as in cold,create,change,hand,idle (default: all)")
 	flag.Parse()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
 	"github.com/swarm-operator/swarm-operator/test/harness"
@@ -133,6 +134,10 @@ func (i *interrupted) converges(k int, disturbed []harness.Call, services, netwo
 	if got := mine(i.secrets()); len(got) != versions {
 		i.Errorf("after call %d secrets are %q, want %d\n%s%s", k, got, versions, calls, lines(i.proxy.Calls()))
 	}
+	if versions == 2 {
+		i.once("api", func(s *swarm.ServiceSpec) string { return s.TaskTemplate.ContainerSpec.Image })
+		i.once("web", func(s *swarm.ServiceSpec) string { return s.TaskTemplate.ContainerSpec.Configs[0].ConfigName })
+	}
 	done := map[string]int{}
 	for _, c := range serviceWrites(append(disturbed, i.proxy.Calls()...)) {
 		if c.Status >= 200 && c.Status < 300 {
@@ -143,6 +148,15 @@ func (i *interrupted) converges(k int, disturbed []harness.Call, services, netwo
 		if n > 1 && path != "/services/create" {
 			i.Errorf("after call %d: %s was done %d times\n%s", k, path, n, calls)
 		}
+	}
+}
+
+// once checks that a service was updated once: a second time would have made the new spec the one that a rollback brings back.
+func (i *interrupted) once(service string, of func(*swarm.ServiceSpec) string) {
+	i.Helper()
+	s := i.service(i.object(service))
+	if s.PreviousSpec == nil || of(s.PreviousSpec) == of(&s.Spec) {
+		i.Errorf("%s was not updated exactly once: the rollback target of %s is lost", s.Spec.Name, of(&s.Spec))
 	}
 }
 

@@ -1,0 +1,97 @@
+package plan
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+func TestParseConsent(t *testing.T) {
+	a, b := v1.Key{Kind: "Service", Name: "a"}, v1.Key{Kind: "Service", Name: "b"}
+	tests := []struct {
+		text string
+		want Consents
+		err  string // a part of it
+	}{
+		{text: "removals", want: Consents{{Hazard: Removals}}},
+		{text: " removals , replace ", want: Consents{{Hazard: Removals}, {Hazard: Replace}}},
+		{text: "removals Service/a Service/b, restarts", want: Consents{{Removals, []v1.Key{a, b}}, {Hazard: Restarts}}},
+		{text: "many-managers, force-node-removal", want: Consents{{Hazard: ManyManagers}, {Hazard: ForceNodeRemoval}}},
+		{text: "removal", err: `"removal" is not a hazard; did you mean removals?`},
+		{text: "Removals", err: `"Removals" is not a hazard; did you mean removals?`},
+		{text: "replaces", err: "did you mean replace?"},
+		{text: "everything", err: `"everything" is not a hazard; the hazards are removals, restarts,`},
+		{text: "", err: "states no hazard"},
+		{text: "removals,", err: "states no hazard"},
+		{text: "removals, ,replace", err: "states no hazard"},
+		{text: "removals a", err: `consent to removals: "a" is not of the form Kind/name`},
+		{text: "removals Service/", err: "is not of the form Kind/name"},
+		{text: "removals; replace", err: `"removals;" is not a hazard; did you mean removals?`},
+	}
+	for _, test := range tests {
+		t.Run(test.text, func(t *testing.T) {
+			got, err := ParseConsent(test.text)
+			switch {
+			case test.err == "" && err != nil:
+				t.Fatal(err)
+			case test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)):
+				t.Fatalf("got %v, want %s", err, test.err)
+			}
+			if d := cmp.Diff(test.want, got); d != "" {
+				t.Errorf("consents (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestConsentsCover(t *testing.T) {
+	a, b := v1.Key{Kind: "Service", Name: "a"}, v1.Key{Kind: "Service", Name: "b"}
+	cs := Consents{{Removals, []v1.Key{a}}, {Hazard: Replace}}
+	for _, test := range []struct {
+		hazard Hazard
+		key    v1.Key
+		want   bool
+	}{{Removals, a, true}, {Removals, b, false}, {Replace, a, true}, {Replace, b, true}, {Restarts, a, false}} {
+		if got := cs.Covers(test.hazard, test.key); got != test.want {
+			t.Errorf("%s of %s: %t", test.hazard, test.key, got)
+		}
+	}
+	if cs.Agreed(Removals) || !cs.Agreed(Replace) {
+		t.Error("agreed to all is not agreed to some")
+	}
+	if Consents(nil).Covers(Removals, a) {
+		t.Error("nobody agreed")
+	}
+}
+
+func TestTheHazardsAreClosed(t *testing.T) {
+	want := "removals restarts replace takeover-secret even-managers single-manager many-managers force-node-removal evict-tasks rewind other-source"
+	if got := strings.Join(Hazards(), " "); got != want {
+		t.Errorf("got %s", got)
+	}
+	for _, h := range Hazards() {
+		if _, err := ParseConsent(h); err != nil {
+			t.Errorf("%s: %v", h, err)
+		}
+	}
+}
+
+func FuzzParseConsent(f *testing.F) {
+	for _, seed := range []string{"removals", "removals Service/a, replace", ",", "a b c", "removals\tService/a\n"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		consents, err := ParseConsent(text)
+		if (err == nil) == (len(consents) == 0) {
+			t.Fatalf("%q: %v, %v", text, consents, err)
+		}
+		for _, c := range consents {
+			if !strings.Contains(text, string(c.Hazard)) {
+				t.Errorf("%q agrees to %s", text, c.Hazard)
+			}
+		}
+	})
+}

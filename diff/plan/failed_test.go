@@ -1,0 +1,127 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+)
+
+func TestNewFailures(t *testing.T) {
+	tests := []struct {
+		name   string
+		given  string
+		inSync string // KEY=WANT …
+		want   string
+	}{
+		{"nothing failed", "~ Service/web git=spec.image", "Service/api=good", ""},
+		{
+			"rolled back and not on record",
+			"~ Service/web git=spec.image want=bad\nrollout Service/web rollback_completed began=5m message=it_failed", "",
+			"Service/web bad r2 5m0s rolled back: it failed",
+		},
+		{
+			"rolled back and on record",
+			"~ Service/web git=spec.image want=bad\nrollout Service/web rollback_completed began=5m\nfailed Service/web want=bad began=5m revision=r1", "", "",
+		},
+		{
+			"rolled back, and another want is on record of another roll-out",
+			"~ Service/web git=spec.image want=bad\nrollout Service/web rollback_completed began=1m\nfailed Service/web want=worse began=5m", "",
+			"Service/web bad r2 1m0s rolled back",
+		},
+		{"rolled back, and it was something else", "~ Service/web git=spec.image want=new\nrollout Service/web rollback_completed began=5m left=differs", "", ""},
+		{"paused and in force", "rollout Service/web paused began=5m message=stuck task=exit_1", "Service/web=bad", "Service/web bad r2 5m0s paused: stuck; a task said: exit 1"},
+		{"paused, in force and on record", "rollout Service/web paused began=5m\nfailed Service/web want=bad began=5m", "Service/web=bad", ""},
+		{"paused, and git has a new want", "~ Service/web git=spec.image want=new\nrollout Service/web paused began=5m", "", ""},
+		{"completed", "rollout Service/web completed began=5m", "Service/web=good", ""},
+		{"in flight", "rollout Service/web updating began=5m", "Service/web=good", ""},
+		{"not ours", "~ Service/web git=spec.image want=bad foreign\nrollout Service/web rollback_completed began=5m", "", ""},
+		{
+			"several, in order",
+			"~ Service/c git=spec.image want=x\nrollout Service/c rollback_completed began=5m\nrollout Service/b paused began=5m\nrollout Service/a paused began=5m",
+			"Service/a=x Service/b=x",
+			"Service/a x r2 5m0s paused\nService/b x r2 5m0s paused\nService/c x r2 5m0s rolled back",
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			g := read(t, test.given)
+			inSync := map[v1.Key]*diff.State{}
+			digests := map[string]string{}
+			note := func(s *diff.State) { digests[s.Digest()] = s.Leaves[0].Text }
+			for item := range strings.FieldsSeq(test.inSync) {
+				key, text, _ := strings.Cut(item, "=")
+				inSync[keyOf(key)] = wanted(keyOf(key), text)
+				note(inSync[keyOf(key)])
+			}
+			for _, c := range g.changes {
+				note(c.Want)
+			}
+			var got []string
+			for _, f := range NewFailures(g.changes, inSync, g.facts) {
+				got = append(got, fmt.Sprintf("%s %s %s %s %s", f.Key, digests[f.Digest], f.Revision, now.Sub(f.Began), f.Why))
+			}
+			if d := cmp.Diff(test.want, strings.Join(got, "\n")); d != "" {
+				t.Errorf("failures (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// What is recorded is what is refused: a want that failed is never a step, and is on record after the run.
+func TestAFailedWantIsRecordedOnce(t *testing.T) {
+	g := read(t, "~ Service/web git=spec.image want=bad\nrollout Service/web rollback_completed began=5m")
+	first := NewFailures(g.changes, nil, g.facts)
+	if len(first) != 1 {
+		t.Fatalf("got %v", first)
+	}
+	g.facts.Failed[first[0].Key] = first[0]
+	if again := NewFailures(g.changes, nil, g.facts); len(again) > 0 {
+		t.Errorf("recorded twice: %v", again)
+	}
+	g.facts.Rollouts = nil // somebody's update cleared the status
+	if p := g.build(); len(p.Steps) > 0 {
+		t.Errorf("tried again: %s", render(p))
+	}
+	g.changes[0].Want = wanted(g.changes[0].Key, "new")
+	if p := g.build(); len(p.Steps) != 1 {
+		t.Errorf("git changed it, and it is not tried: %s", render(p))
+	}
+}
+
+func TestRollouts(t *testing.T) {
+	for state, want := range map[string][2]bool{ // rolled back, running
+		"": {}, "updating": {false, true}, "paused": {}, "completed": {},
+		"rollback_started": {true, true}, "rollback_paused": {true, false}, "rollback_completed": {true, false},
+	} {
+		r := Rollout{State: state}
+		if got := [2]bool{r.RolledBack(), r.Running()}; got != want {
+			t.Errorf("%q: got %v, want %v", state, got, want)
+		}
+	}
+}
+
+func TestAPIVersions(t *testing.T) {
+	for _, test := range []struct {
+		a, b string
+		less bool
+	}{
+		{"1.41", "1.44", true},
+		{"1.44", "1.44", false},
+		{"1.9", "1.10", true},
+		{"1.52", "1.44", false},
+		{"2.0", "1.44", false},
+		{"1.44", "2.0", true},
+		{"", "1.24", true},
+		{"nonsense", "1.24", true},
+		{"1", "1.24", true},
+	} {
+		if got := LessAPI(test.a, test.b); got != test.less {
+			t.Errorf("%q before %q: %t", test.a, test.b, got)
+		}
+	}
+}

@@ -1,0 +1,329 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+)
+
+var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// given is what a plan is made of, read from lines such as
+//
+//	~ Service/web git=spec.image hand=spec.replicas uses=Config/c after=Service/db
+//	- Config/c instance=c-0123456789 old used=Service/web
+//	owned 12
+//	rollout Service/web rollback_completed began=5m left=matches
+type given struct {
+	changes []diff.Change
+	facts   Facts
+	policy  Policy
+}
+
+func newGiven() given {
+	return given{
+		facts: Facts{
+			Now: now, APIVersion: "1.52", Shares: true, Owned: 100, OwnedServices: 100, Revision: "r2",
+			Rollouts: map[v1.Key]Rollout{}, Failed: map[v1.Key]Failure{}, NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{},
+			DriftSince: map[v1.Key]time.Time{}, Keep: map[v1.Key]string{}, Missing: map[v1.Key]bool{},
+		},
+		policy: Policy{Source: "src", Budgets: DefaultBudgets()},
+	}
+}
+
+func (g given) build(extra ...Guard) Plan { return Build(g.changes, g.facts, g.policy, extra...) }
+
+func read(t testing.TB, text string) given {
+	t.Helper()
+	g := newGiven()
+	for line := range strings.Lines(text) {
+		line, _, _ = strings.Cut(strings.TrimSpace(line), " #")
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if err := g.line(strings.Fields(line)); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+	}
+	return g
+}
+
+func keyOf(s string) v1.Key {
+	k, err := v1.ParseKey(s)
+	if err != nil {
+		panic(err)
+	}
+	return k
+}
+
+func keysOf(s string) []v1.Key {
+	var out []v1.Key
+	for item := range strings.SplitSeq(s, ",") {
+		out = append(out, keyOf(item))
+	}
+	return out
+}
+
+func ago(s string) time.Time {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		panic(err)
+	}
+	return now.Add(-d)
+}
+
+func number(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+func (g *given) line(w []string) error {
+	f := &g.facts
+	switch w[0] {
+	case "+", "~", "-", "±", "=":
+		g.changes = append(g.changes, change(w))
+	case "each": // each N OP Kind/name… : N changes of numbered names
+		for i := range number(w[1]) {
+			words := slices.Clone(w[2:])
+			words[1] = fmt.Sprintf("%s%02d", words[1], i+1)
+			g.changes = append(g.changes, change(words))
+		}
+	case "owned":
+		f.Owned = number(w[1])
+	case "services":
+		f.OwnedServices = number(w[1])
+	case "shares-nothing":
+		f.Shares = false
+	case "api":
+		f.APIVersion = append(w, "")[1]
+	case "rewind":
+		f.Rewind = true
+	case "state-lost":
+		f.StateLost = true
+	case "revision":
+		f.Revision = w[1]
+	case "missing":
+		f.Missing[keyOf(w[1])] = true
+	case "external":
+		f.Missing[keyOf(w[1])] = false
+	case "keep":
+		f.Keep[keyOf(w[1])] = strings.Join(w[2:], " ")
+	case "not-ready":
+		f.NotReady[keyOf(w[1])] = strings.Join(w[2:], " ")
+	case "failing":
+		f.NotReady[keyOf(w[1])], f.Failing[keyOf(w[1])] = strings.Join(w[2:], " "), true
+	case "drift-since":
+		f.DriftSince[keyOf(w[1])] = ago(w[2])
+	case "rollout":
+		g.rollout(w)
+	case "failed":
+		g.failed(w)
+	case "repair-after":
+		d, err := time.ParseDuration(w[1])
+		g.policy.RepairAfter = d
+		return err
+	case "consent":
+		c, err := ParseConsent(strings.Join(w[1:], " "))
+		g.policy.Consents = append(g.policy.Consents, c...)
+		return err
+	case "budget":
+		b := map[string]*int{"removals": &g.policy.Budgets.Removals, "restarts": &g.policy.Budgets.Restarts, "rollouts": &g.policy.Budgets.Rollouts, "failed-rollouts": &g.policy.Budgets.FailedRollouts}
+		*b[w[1]] = number(w[2])
+	default:
+		return fmt.Errorf("no such line")
+	}
+	return nil
+}
+
+func (g *given) rollout(w []string) {
+	r := Rollout{State: w[2]}
+	for _, a := range w[3:] {
+		name, value, _ := strings.Cut(a, "=")
+		switch name {
+		case "began":
+			r.Began = ago(value)
+		case "left":
+			r.Left = map[string]Match{"matches": Matches, "differs": Differs}[value]
+		case "message":
+			r.Message = strings.ReplaceAll(value, "_", " ")
+		case "task":
+			r.TaskError = strings.ReplaceAll(value, "_", " ")
+		default:
+			panic(a)
+		}
+	}
+	g.facts.Rollouts[keyOf(w[1])] = r
+}
+
+func (g *given) failed(w []string) {
+	r := Failure{Key: keyOf(w[1]), Why: "it crashed", Revision: "r1"}
+	for _, a := range w[2:] {
+		name, value, _ := strings.Cut(a, "=")
+		switch name {
+		case "want":
+			r.Digest = wanted(r.Key, value).Digest()
+		case "began":
+			r.Began = ago(value)
+		case "revision":
+			r.Revision = value
+		default:
+			panic(a)
+		}
+	}
+	g.facts.Failed[r.Key] = r
+}
+
+// wanted is a want that is told from others by one stated leaf.
+func wanted(k v1.Key, text string) *diff.State {
+	return &diff.State{Key: k, Instance: k.Name, Leaves: []diff.Leaf{{Path: "spec.hostname", Type: "spec.hostname", Text: text, Stated: true}}}
+}
+
+var effects = map[string]diff.Effect{"spec.mode": diff.Recreate, "spec.driver": diff.Recreate, "spec.external": diff.Forbidden, "metadata.labels.a": diff.InPlace, "spec.replicas": diff.InPlace}
+
+func field(path string, git, hand bool) diff.Field {
+	effect, known := effects[path]
+	if !known {
+		effect = diff.RestartsTasks
+	}
+	f := diff.Field{Path: path, Have: diff.NewValue("old"), Want: diff.NewValue("new"), Git: git, Hand: hand, Effect: effect}
+	if path == "spec.healthcheck.startInterval" {
+		f.SinceAPI = "1.44"
+	}
+	return f
+}
+
+func change(w []string) diff.Change {
+	op := []rune(w[0])[0]
+	if op == '=' {
+		op = rune(diff.Same)
+	}
+	k := keyOf(w[1])
+	c := diff.Change{Op: diff.Op(op), Key: k, Instance: k.Name, Want: wanted(k, "new"), Have: &diff.State{Key: k, Instance: k.Name, Meta: diff.Meta{ID: "id-" + k.Name, Mine: true}}}
+	for _, a := range w[2:] {
+		name, value, _ := strings.Cut(a, "=")
+		attribute(&c, name, value)
+	}
+	c.Have.Instance, c.Want.Instance = c.Instance, c.Instance
+	switch c.Op {
+	case diff.Create:
+		c.Have, c.Effect = nil, diff.InPlace
+		for i := range c.Fields {
+			c.Fields[i].Have, c.Fields[i].Effect = diff.Value{}, diff.InPlace
+		}
+	case diff.Remove:
+		c.Want, c.Effect = nil, diff.Recreate
+	default:
+		for _, f := range c.Fields {
+			if !f.Ignored {
+				c.Effect = max(c.Effect, f.Effect)
+			}
+		}
+	}
+	return c
+}
+
+func attribute(c *diff.Change, name, value string) {
+	yes := value == "" || value == "true"
+	m, p := &c.Have.Meta, &c.Want.Policy
+	switch name {
+	case "git", "hand", "both", "ignored":
+		for path := range strings.SplitSeq(value, ",") {
+			f := field(path, name != "hand", name == "hand" || name == "both")
+			f.Ignored = name == "ignored"
+			c.Fields = append(c.Fields, f)
+		}
+	case "gone":
+		f := field(value, true, false)
+		f.Want = diff.Value{}
+		c.Fields = append(c.Fields, f)
+	case "want":
+		c.Want.Leaves[0].Text = value
+	case "instance":
+		c.Instance = value
+	case "uses":
+		c.Want.Uses = keysOf(value)
+	case "after":
+		c.Want.DependsOn = keysOf(value)
+	case "note":
+		c.Want.Note = strings.ReplaceAll(value, "_", " ")
+	case "foreign":
+		m.Mine = false
+	case "owner":
+		m.Mine, m.Owner = false, "source "+value
+	case "adopted":
+		m.Adopted = true
+	case "old":
+		m.OldVersion = true
+	case "used":
+		m.UsedBy = keysOf(value)
+	case "unknown":
+		m.Unknown = strings.Split(value, ",")
+	case "suspend":
+		p.Suspend = yes
+	case "protect":
+		p.Protect = yes
+	case "enforce":
+		p.Enforce = &yes
+	case "adopt":
+		p.Adopt = value
+	default:
+		panic(name)
+	}
+}
+
+// render is the plan for the goldens: everything that it decides, and nothing else.
+func render(p Plan) string {
+	var b strings.Builder
+	for _, s := range p.Steps {
+		fmt.Fprintf(&b, "%d %s %s%s", s.ID, s.Op, s.Key, instance(s.Instance, s.Key.Name))
+		if len(s.After) > 0 {
+			fmt.Fprintf(&b, " after %s", strings.Trim(fmt.Sprint(s.After), "[]"))
+		}
+		fmt.Fprintf(&b, " (%s; %s)", s.Cause, s.Effect)
+		if len(s.Hazards) > 0 {
+			fmt.Fprintf(&b, " hazards %v", s.Hazards)
+		}
+		b.WriteString(paths(s.Fields) + "\n")
+	}
+	for _, a := range p.Adopted {
+		fmt.Fprintf(&b, "= %s %s\n", a.Key, a.ID)
+	}
+	for _, r := range p.Refused {
+		fmt.Fprintf(&b, "! %s %s%s %s, %s: %s", r.Op, r.Key, instance(r.Instance, r.Key.Name), r.Guard, r.Class, r.Why)
+		if r.Hazard != "" {
+			fmt.Fprintf(&b, " {%s}", r.Hazard)
+		}
+		if r.Quiet {
+			b.WriteString(" {quiet}")
+		}
+		if !r.Until.IsZero() {
+			fmt.Fprintf(&b, " {until %s}", r.Until.Sub(now))
+		}
+		b.WriteString(paths(r.Fields) + "\n")
+	}
+	for _, k := range p.Kept {
+		fmt.Fprintf(&b, "kept %s\n", k)
+	}
+	fmt.Fprintf(&b, "in sync %t, held %t, waiting %t: %s\n", p.InSync(), p.Held(), p.Waiting(), p.Summary())
+	return b.String()
+}
+
+func paths(fields []diff.Field) string {
+	var names []string
+	for _, f := range fields {
+		names = append(names, f.Path)
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " [" + strings.Join(names, " ") + "]"
+}

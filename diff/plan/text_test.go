@@ -1,0 +1,83 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/test/golden"
+)
+
+// shown compares two services of the real kind, so that what is shown is what people see.
+func shown(t *testing.T) Plan {
+	t.Helper()
+	shape := diff.NewShape(&v1.Service{})
+	rules := diff.Rules{}
+	for _, typ := range shape.Types() {
+		rules[typ] = diff.Rule{Effect: diff.RestartsTasks}
+	}
+	rules["metadata.labels.*"] = diff.Rule{Effect: diff.InPlace}
+	state := func(name string, spec v1.ServiceSpec, labels map[string]string) diff.State {
+		s := &v1.Service{Header: v1.Header{Kind: v1.KindService, Metadata: v1.Metadata{Name: name, Labels: labels}}, Spec: spec}
+		leaves := shape.Flatten(s)
+		return diff.State{Key: s.Key(), Instance: name, Leaves: diff.MarkStated(leaves, leaves)}
+	}
+	long := strings.Repeat("ä", 200)
+	had := state("web", v1.ServiceSpec{Image: "bb:1", Hostname: "by-hand", Environment: v1.Environment{"DB_PASSWORD": canary + "1", "LOG_LEVEL": "info", "GONE": "x"}}, map[string]string{"a.b/c": "1"})
+	had.Meta.Mine = true
+	had.Meta.Applied = diff.NewApplied(state("web", v1.ServiceSpec{Image: "bb:1", Hostname: "h"}, nil).Leaves)
+	old := state("old", v1.ServiceSpec{Image: "bb:1"}, nil)
+	old.Meta.Mine = true
+	other := state("other", v1.ServiceSpec{Image: "bb:1"}, nil)
+	equal := state("equal", v1.ServiceSpec{Image: "bb:1"}, nil)
+	wants := []diff.State{
+		state("web", v1.ServiceSpec{
+			Image: "bb:2", Hostname: "h", Command: v1.StringList{"sh", "-c", "a && b"}, User: "line\nbreak", WorkingDir: long,
+			Environment: v1.Environment{"DB_PASSWORD": canary + "2", "LOG_LEVEL": "debug", "URL": "http://u:" + canary + "@h/"},
+		}, map[string]string{"a.b/c": "2"}),
+		state("new", v1.ServiceSpec{Image: "bb:1", Environment: v1.Environment{"API_TOKEN": canary}}, nil),
+		state("other", v1.ServiceSpec{Image: "bb:2"}, nil), state("equal", v1.ServiceSpec{Image: "bb:1"}, nil),
+	}
+	changes := diff.Compare([]diff.State{had, old, other, equal}, wants, func(string) diff.Rules { return rules })
+	g := newGiven()
+	return Build(changes, g.facts, g.policy)
+}
+
+const canary = "hunter2-canary"
+
+func TestText(t *testing.T) {
+	p := shown(t)
+	golden.Equal(t, "testdata/text.golden", p.Text(nil)+p.Summary()+"\n")
+}
+
+func TestNothingShowsASecret(t *testing.T) {
+	p := shown(t)
+	b, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden.Equal(t, "testdata/plan.json.golden", string(b)+"\n")
+	texts := []string{string(b), p.Text(nil), p.Summary(), render(p)}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
+		texts = append(texts, fmt.Sprintf(verb, p), fmt.Sprintf(verb, p.Steps))
+	}
+	for _, text := range texts {
+		if strings.Contains(text, canary) || strings.Contains(text, fmt.Sprintf("%x", canary)) {
+			t.Errorf("the canary sings: %s", text)
+		}
+	}
+	if revealed := p.Text(diff.Value.Reveal); !strings.Contains(revealed, canary+"2") {
+		t.Errorf("who asks for the values does not see them:\n%s", revealed)
+	}
+}
+
+func TestClasses(t *testing.T) {
+	for c, want := range map[Class]string{Later: `"later"`, Consent: `"consent"`, Never: `"never"`} {
+		if b, err := json.Marshal(c); err != nil || string(b) != want {
+			t.Errorf("%d: %s, %v", c, b, err)
+		}
+	}
+}

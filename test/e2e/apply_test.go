@@ -1,0 +1,163 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+func TestApplyPrintsThePlanBeforeTheFirstWrite(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	r := w.demo()
+	p := w.proxy()
+	started := make(chan *harness.Process, 1)
+	missing := make(chan error, 100)
+	p.Before(func(c harness.Call) error {
+		if !c.Write() {
+			return nil
+		}
+		process := <-started
+		started <- process
+		missing <- harness.Until(t.Context(), 10*time.Second, func() error { // the pipe may be slow
+			for _, want := range []string{"+ Service/web", "+ Service/api", "+ Service/node-metrics", "+ Config/nginx-conf", "+ Secret/api-key", "+ Network/front", "to create"} {
+				if !strings.Contains(process.Stdout(), want) {
+					return fmt.Errorf("at %s stdout has no %q:\n%s", c, want, process.Stdout())
+				}
+			}
+			return nil
+		})
+		return nil
+	})
+	process, err := harness.Start(binary, w.env(), "apply", "--host", p.Host(), "--source", r.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	started <- process
+	if r := w.end(process); r.code != 0 {
+		t.Errorf("apply says %s", r)
+	}
+	if err := <-missing; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestApplyWaitTellsHowItWent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 2})
+	good := []string{"replicas: 2", quickRestart, quick("pause"), "stopGracePeriod: 1s"}
+	manifest := func(image string) map[string]string {
+		return map[string]string{"a.yaml": service("a", append([]string{"image: " + image}, good...)...)}
+	}
+	r := w.repo("waiting", manifest("slow:1"))
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--wait")
+	if n := w.running("a"); n != 2 {
+		t.Errorf("after apply --wait %d tasks run", n)
+	}
+	r.commit("good", manifest("app:2"))
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--wait")
+	if s := w.service("a"); s.UpdateStatus == nil || s.UpdateStatus.State != "completed" {
+		t.Errorf("after apply --wait the update is %+v", s.UpdateStatus)
+	}
+	r.commit("bad", manifest("crash:1"))
+	failed := w.want(1, "apply", "--host", w.host(), "--source", r.Dir, "--wait")
+	if !strings.Contains(failed.out+failed.errs, "Service/a") || !strings.Contains(failed.out+failed.errs, "paused") {
+		t.Errorf("it does not say what failed:\n%s", failed)
+	}
+	r.commit("a new one is bad", map[string]string{"a.yaml": manifest("app:3")["a.yaml"], "b.yaml": service("b", "image: crash:1", "replicas: 1", quickRestart)})
+	failed = w.want(1, "apply", "--host", w.host(), "--source", r.Dir, "--wait")
+	if !strings.Contains(failed.out+failed.errs, "Service/b") || !strings.Contains(failed.out+failed.errs, "non-zero exit (1)") {
+		t.Errorf("it does not say what failed, with the task's own error:\n%s", failed)
+	}
+}
+
+func TestAnInterruptFinishesTheCallInHand(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	files := map[string]string{}
+	for i := range 40 {
+		files[file(i)] = service(name(i), "image: app:1", "replicas: 0")
+	}
+	r := w.repo("interrupted", files)
+	p := w.proxy()
+	started := make(chan *harness.Process, 1)
+	interrupted := make(chan time.Time, 1)
+	p.Before(func(c harness.Call) error {
+		if c.Path != "/services/create" {
+			return nil
+		}
+		select {
+		case process := <-started: // the first creation
+			if err := process.Interrupt(); err != nil {
+				t.Error(err)
+			}
+			interrupted <- time.Now()
+		default:
+		}
+		time.Sleep(500 * time.Millisecond) // long enough for the signal to arrive while calls are in hand
+		return nil
+	})
+	process, err := harness.Start(binary, w.env(), "apply", "--host", p.Host(), "--source", r.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	started <- process
+	result := w.end(process)
+	if result.code != 2 || !strings.Contains(result.errs, "interrupted") {
+		t.Errorf("apply says %s", result)
+	}
+	at := <-interrupted
+	begun := serviceWrites(p.Calls())
+	for _, c := range begun {
+		if c.Status != 201 {
+			t.Errorf("a call in hand was not finished: %s", c)
+		}
+		if late := c.At.Sub(at); late > 400*time.Millisecond {
+			t.Errorf("a call began %s after the interrupt: %s", late, c)
+		}
+	}
+	if n := len(w.services()); n != len(begun) || n > 16 || n == 0 {
+		t.Errorf("%d calls in hand made %d services", len(begun), n)
+	}
+	if n := strings.Count(result.out, "done: "); n != len(begun) {
+		t.Errorf("%d calls were in hand, and it tells of %d:\n%s", len(begun), n, result.out)
+	}
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
+}
+
+func TestExitCodesOfApply(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	r := w.repo("codes", map[string]string{"a.yaml": service("a", "image: app:1", "replicas: 0")})
+	at := func(host string, more ...string) []string {
+		return append([]string{"apply", "--host", host, "--source", r.Dir}, more...)
+	}
+	w.want(2, at("unix:///nowhere.sock")...)
+	w.want(2, at(w.host(), "--source", r.Dir+"/nowhere")...)
+	w.want(2, at(w.host(), "--consent", "removal")...)
+	w.want(2, at(w.host(), "--no-such-flag")...)
+	w.want(0, at(w.host())...)
+	w.want(0, at(w.host())...)
+	r.commit("needs what nobody made", map[string]string{"b.yaml": docs(
+		service("b", "image: app:1", "replicas: 0", "networks: [theirs]"),
+		fmt.Sprintf(head, "Network", "theirs")+"spec: {external: true}\n",
+	)})
+	if out := w.want(1, at(w.host())...).out; !strings.Contains(out, "Network/theirs") {
+		t.Errorf("it does not say what is missing:\n%s", out)
+	}
+	w.createNetwork("theirs", nil)
+	w.want(0, at(w.host())...)
+	r.commit("broken", map[string]string{"c.yaml": "kind: Service\n"})
+	w.want(2, at(w.host())...)
+	w.want(2, "diff", "--host", w.host(), "--source", r.Dir)
+	w.want(2, "validate", "--source", r.Dir)
+	r.commit("mended, and a consent that is none", map[string]string{"c.yaml": service("c", "image: app:1", "replicas: 0")})
+	r.commit(harness.Message("misspelt", "Consent: removal"), nil)
+	if out := w.want(2, "validate", "--source", r.Dir); !strings.Contains(out.out, "removals") {
+		t.Errorf("validate does not say what was meant:\n%s", out)
+	}
+}

@@ -1,0 +1,240 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/client"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+const outOfSequence = "rpc error: code = Unknown desc = update out of sequence"
+
+// An error does not mean that it did not happen, and an answer that is missing does not either.
+func TestAnApplyConvergesThroughFaults(t *testing.T) {
+	t.Parallel()
+	for name, faults := range map[string][]Fault{
+		"stale update once":         {{Method: "POST", Path: "/services/.*/update", Count: 1, Status: 500, Message: outOfSequence}},
+		"stale update three times":  {{Method: "POST", Path: "/services/.*/update", Count: 3, Status: 500, Message: outOfSequence}},
+		"reads unavailable":         {{Method: "GET", Path: "/(services|configs|networks)", Count: 3, Status: 503, Message: "rpc error: code = Unavailable desc = transport is closing"}},
+		"writes unavailable":        {{Method: "POST", Count: 3, Status: 503, Message: "rpc error: code = Unavailable desc = transport is closing"}},
+		"slow":                      {{Latency: 100 * time.Millisecond}},
+		"reads dropped":             {{Method: "GET", Skip: 2, Count: 2, Drop: true}},
+		"writes dropped":            {{Method: "POST", Skip: 1, Count: 2, Drop: true}},
+		"made and dropped":          {{Method: "POST", Path: "/(services|configs|secrets|networks)/create", Skip: 1, Count: 4, Drop: true, AfterCommit: true}},
+		"made and an error":         {{Method: "POST", Path: "/(services|configs|secrets|networks)/create", Skip: 1, Count: 4, Status: 500, Message: "rpc error: code = DeadlineExceeded desc = context deadline exceeded", AfterCommit: true}},
+		"memory made and dropped":   {{Method: "POST", Path: "/configs/create", Count: 1, Drop: true, AfterCommit: true}},
+		"memory made and an error":  {{Method: "POST", Path: "/configs/create", Count: 1, Status: 500, Message: "raft: failed to process the request: node lost leader status", AfterCommit: true}},
+		"updated and dropped":       {{Method: "POST", Path: "/services/.*/update", Count: 1, Drop: true, AfterCommit: true}},
+		"updated and an error":      {{Method: "POST", Path: "/services/.*/update", Count: 1, Status: 500, Message: "raft: failed to process the request: node lost leader status", AfterCommit: true}},
+		"removed and dropped":       {{Method: "DELETE", Path: "/services/.*", Count: 1, Drop: true, AfterCommit: true}},
+		"no registry":               {{Path: "/distribution/.*", Status: 500, Message: "no such host"}},
+		"a registry that is closed": {{Path: "/distribution/.*", Status: http.StatusForbidden, Message: "denied"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, size{1, 0})
+			i := &interrupted{world: w, proxy: w.proxy(), prefix: "f"}
+			i.repo = w.repo("faults", i.first())
+			i.through(faults, []string{"api", "old", "web"}, []string{"net"}, 1)
+			i.repo.remove("old.yaml")
+			i.repo.commit("second", i.second())
+			i.through(faults, []string{"api", "new", "web"}, []string{"more", "net"}, 2)
+		})
+	}
+}
+
+// through applies while things go wrong, and checks what is there then.
+func (i *interrupted) through(faults []Fault, services, networks []string, versions int) {
+	i.Helper()
+	var undo []func()
+	for _, f := range faults {
+		undo = append(undo, i.swarm.Inject(f))
+	}
+	i.proxy.Reset()
+	r := i.cli(i.args()...)
+	calls := i.proxy.Calls()
+	for _, f := range undo {
+		f()
+	}
+	reads := !slices.ContainsFunc(faults, func(f Fault) bool { return f.Method != http.MethodGet })
+	if r.code != 0 && !(reads && r.code == 2) { // nothing is thought or done on a partial read
+		i.Errorf("apply says %s", r)
+	}
+	i.converges(0, calls, services, networks, versions)
+}
+
+// Faults that last are told, and nothing is given up when they end.
+func TestRunOutlivesAnEngineThatIsAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	r := w.repo("away", nil)
+	hash := r.commit("one", map[string]string{"a.yaml": service("a", "image: app:1", "replicas: 0")})
+	p := w.proxy()
+	o := w.operate(p.Host(), r, "--repair-after", "0s")
+	o.inSync(hash)
+	p.Before(func(harness.Call) error { return harness.ErrCut })
+	hash = r.commit("two", map[string]string{"a.yaml": service("a", "image: app:2", "replicas: 0")})
+	c := o.condition("EngineReady", false)
+	if c.Message == "" {
+		t.Errorf("the condition does not say why: %+v", c)
+	}
+	if health, ready := o.answers("/healthz"), o.answers("/readyz"); health != 200 || ready != 503 {
+		t.Errorf("/healthz answers %d, /readyz %d", health, ready)
+	}
+	p.Reset()
+	w.holds(3*time.Second, func() error {
+		if n := len(p.Calls()); n > 100 {
+			return fmt.Errorf("a busy loop: %d calls", n)
+		}
+		return nil
+	})
+	p.Before(nil)
+	o.inSync(hash)
+	o.condition("EngineReady", true)
+	if image := w.service("a").Spec.TaskTemplate.ContainerSpec.Image; !strings.HasPrefix(image, "app:2") {
+		t.Errorf("the image is %s", image)
+	}
+}
+
+// The first call of a follower without a leader hangs for twenty seconds: this takes its time.
+func TestWithoutQuorumNothingIsWritten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{3, 0})
+	r := w.repo("quorum", nil)
+	hash := r.commit("one", map[string]string{"a.yaml": service("a", "image: app:1", "replicas: 0"), "b.yaml": service("b", "image: app:1", "replicas: 0")})
+	p := w.proxy()
+	o := w.operate(p.Host(), r, "--repair-after", "0s", "--resync", "5s")
+	o.inSync(hash)
+	before := w.versions()
+	others := w.swarm.Managers()[1:]
+	for _, node := range others {
+		if err := w.swarm.Kill(node); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.remove("b.yaml")
+	hash = r.commit("two", map[string]string{"a.yaml": service("a", "image: app:2", "replicas: 0")})
+	o.reports(func(r harness.Report) error {
+		if c, _ := r.Condition("EngineReady"); c.Status || c.Reason != "NoQuorum" {
+			return fmt.Errorf("no condition NoQuorum: %s", brief(r))
+		}
+		return nil
+	})
+	if health, ready := o.answers("/healthz"), o.answers("/readyz"); health != 200 || ready != 503 {
+		t.Errorf("/healthz answers %d, /readyz %d", health, ready)
+	}
+	if status := o.answers("/metrics"); status != 200 {
+		t.Errorf("/metrics answers %d", status)
+	}
+	p.Reset()
+	w.holds(3*time.Second, func() error {
+		for _, c := range p.Writes() {
+			return fmt.Errorf("without quorum it wrote: %s", c)
+		}
+		if n := len(p.Calls()); n > 100 {
+			return fmt.Errorf("a busy loop: %d calls", n)
+		}
+		return nil
+	})
+	var starting sync.WaitGroup
+	for _, node := range others {
+		starting.Go(func() { // at the same time: one alone would wait for a quorum
+			if err := w.swarm.Start(t.Context(), node); err != nil {
+				t.Errorf("starting %s again: %v", node, err)
+			}
+		})
+	}
+	o.inSync(hash)
+	starting.Wait()
+	o.condition("EngineReady", true)
+	after := w.versions()
+	if _, there := after["b"]; there || after["a"] == before["a"] {
+		t.Errorf("versions were %v and are %v", before, after)
+	}
+	if status := o.answers("/readyz"); status != 200 {
+		t.Errorf("/readyz answers %d", status)
+	}
+}
+
+// A worker's engine cannot do the job, and says so.
+func TestOnAWorkerNothingIsDone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 1})
+	r := w.repo("worker", map[string]string{"a.yaml": service("a", "image: app:1", "replicas: 0")})
+	host := w.swarm.Host(w.swarm.Workers()[0])
+	for _, command := range []string{"diff", "apply"} {
+		if out := w.want(2, command, "--host", host, "--source", r.Dir); !strings.Contains(out.errs, "manager") {
+			t.Errorf("%s says %s", command, out)
+		}
+	}
+	o := w.operate(host, r)
+	if c := o.condition("EngineReady", false); c.Reason != "NotManager" {
+		t.Errorf("the condition is %+v", c)
+	}
+	if health, ready := o.answers("/healthz"), o.answers("/readyz"); health != 200 || ready != 503 {
+		t.Errorf("/healthz answers %d, /readyz %d", health, ready)
+	}
+}
+
+// The operator's memory is lost: nothing is removed in that run, nothing gets another version, and it comes back.
+func TestALostMemoryIsSafe(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	files := map[string]string{"conf.yaml": config("conf", "one\n"), "key.yaml": secret("key", "one\n")}
+	for i := range 8 {
+		files[file(i)] = service(name(i), "image: app:1", "replicas: 0", "configs: [conf]", "secrets: [key]")
+	}
+	r := w.repo("amnesia", files)
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	before, configs, secrets := w.versions(), w.configs(), w.secrets()
+	w.forget()
+	p := w.proxy()
+	w.want(0, "apply", "--host", p.Host(), "--source", r.Dir)
+	if writes := serviceWrites(p.Calls()); len(writes) > 0 || fmt.Sprint(w.versions()) != fmt.Sprint(before) {
+		t.Errorf("it wrote services:\n%s", lines(writes))
+	}
+	if !slices.Equal(w.configs(), configs) || !slices.Equal(w.secrets(), secrets) {
+		t.Errorf("configs %q are %q, secrets %q are %q", configs, w.configs(), secrets, w.secrets())
+	}
+	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
+
+	w.forget()
+	r.remove(file(7))
+	r.commit("one goes", nil)
+	p.Reset()
+	o := w.operate(p.Host(), r, "--resync", "1s")
+	o.condition("InSync", true)
+	w.eventually(func() error {
+		if _, there := w.find(name(7)); there {
+			return fmt.Errorf("the service is still there: %s", brief(o.report()))
+		}
+		return nil
+	})
+	for i := range 7 {
+		w.service(name(i))
+	}
+}
+
+// forget removes what the operator remembers.
+func (w *world) forget() {
+	w.Helper()
+	list, err := w.api.ConfigList(w.Context(), client.ConfigListOptions{})
+	if err != nil {
+		w.Fatal(err)
+	}
+	for _, c := range list.Items {
+		if !strings.HasPrefix(c.Spec.Name, "swarm-operator.") {
+			continue
+		}
+		if _, err := w.api.ConfigRemove(w.Context(), c.ID, client.ConfigRemoveOptions{}); err != nil {
+			w.Fatal(err)
+		}
+	}
+}

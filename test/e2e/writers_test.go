@@ -1,0 +1,178 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+// A hand that never rests owns one field, git another: each write carries what the other one wrote.
+func TestAHandAndTheOperatorWriteOneServiceAndLoseNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	manifest := func(n int) map[string]string {
+		return map[string]string{"a.yaml": service("shared", "image: app:1", fmt.Sprintf("environment: {V: \"%d\"}", n), "placement: {constraints: [node.role == nowhere]}")}
+	}
+	r := w.repo("shared", manifest(0))
+	p := w.proxy()
+	o := w.operate(p.Host(), r)
+	o.condition("InSync", true)
+	id := w.service("shared").ID
+
+	ctx, stop := context.WithCancel(t.Context())
+	hand := make(chan []uint64)
+	go func() {
+		var wrote []uint64
+		for n := uint64(2); ctx.Err() == nil; n++ {
+			if w.tryScale(ctx, id, n) {
+				wrote = append(wrote, n)
+			}
+		}
+		hand <- wrote
+	}()
+	var hash string
+	for n := 1; n <= 8; n++ {
+		hash = r.commit("next", manifest(n))
+		w.eventually(func() error {
+			if got := env(w.service("shared")); !slices.Equal(got, []string{fmt.Sprintf("V=%d", n)}) {
+				return fmt.Errorf("the environment is %q, want %d", got, n)
+			}
+			return nil
+		})
+	}
+	stop()
+	wrote := <-hand
+	o.inSync(hash)
+	if got, want := replicas(w.service("shared")), wrote[len(wrote)-1]; got != want {
+		t.Errorf("the hand wrote %d last, and replicas are %d", want, got)
+	}
+	// A commit may arrive while the one before is still refused as stale, and is then skipped: no more than one write each.
+	done, stale := 0, 0
+	for _, c := range writesTo(p.Calls(), id) {
+		if c.Status == 200 {
+			done++
+		} else {
+			stale++
+		}
+	}
+	t.Logf("%d writes by hand; the operator's: %d, and %d stale ones", len(wrote), done, stale)
+	if done != 8 {
+		t.Errorf("8 commits made %d writes", done)
+	}
+}
+
+// tryScale is one attempt: another writer in between refuses it.
+func (w *world) tryScale(ctx context.Context, id string, n uint64) bool {
+	s, err := w.api.ServiceInspect(ctx, id, client.ServiceInspectOptions{})
+	if err != nil {
+		return false
+	}
+	spec := s.Service.Spec
+	spec.Mode = swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &n}}
+	_, err = w.api.ServiceUpdate(context.WithoutCancel(ctx), id, client.ServiceUpdateOptions{Version: s.Service.Version, Spec: spec})
+	return err == nil
+}
+
+func TestTwoSourcesOnOneSwarmLeaveEachOtherAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	files := func(name string) map[string]string {
+		return map[string]string{
+			"own.yaml":   service(name+"-own", "image: app:1", "replicas: 0", "configs: ["+name+"-conf]"),
+			"conf.yaml":  config(name+"-conf", "content\n"),
+			"other.yaml": service(name+"-other", "image: app:1", "replicas: 0"),
+		}
+	}
+	a, b := w.repo("a", files("a")), w.repo("b", files("b"))
+	pa, pb := w.proxy(), w.proxy()
+	oa, ob := w.operate(pa.Host(), a, "--repair-after", "0s", "--resync", "1s"), w.operate(pb.Host(), b, "--repair-after", "0s", "--resync", "1s")
+	oa.condition("InSync", true)
+	ob.condition("InSync", true)
+	w.eventually(func() error {
+		if n := len(w.services()); n != 4 {
+			return fmt.Errorf("there are %d services", n)
+		}
+		return nil
+	})
+	pa.Reset()
+	pb.Reset()
+	a.remove("other.yaml")
+	hash := a.commit("a's goes", map[string]string{"own.yaml": service("a-own", "image: app:2", "replicas: 0", "configs: [a-conf]")})
+	oa.inSync(hash)
+	w.holds(3*time.Second, func() error {
+		for _, c := range pb.Writes() {
+			return fmt.Errorf("b wrote when a changed: %s", c)
+		}
+		return nil
+	})
+	if names := w.versions(); len(names) != 3 || names["b-other"] == 0 {
+		t.Errorf("services are %v", names)
+	}
+
+	t.Log("one object in both")
+	p := w.proxy()
+	before := w.service("a-own")
+	b.commit("b wants a's", map[string]string{"own.yaml": service("a-own", "image: app:3", "replicas: 0")})
+	for _, adopt := range []string{"ifIdentical", "takeover"} {
+		b.commit("b wants a's", map[string]string{"own.yaml": policy(service("a-own", "image: app:3", "replicas: 0"), "adopt: "+adopt)})
+		refused := w.want(1, "apply", "--host", p.Host(), "--source", b.Dir)
+		if !strings.Contains(refused.out, "belongs to source a") {
+			t.Errorf("the refusal does not say whose it is:\n%s", refused)
+		}
+	}
+	if writes := writesTo(p.Calls(), before.ID); len(writes) > 0 || w.service("a-own").Version != before.Version {
+		t.Errorf("b wrote on a's service:\n%s", lines(writes))
+	}
+	ob.reports(func(r harness.Report) error {
+		for _, f := range r.Refused {
+			if f.Object == "Service/a-own" && f.Guard == "ownership" && f.Class == "never" {
+				return nil
+			}
+		}
+		return fmt.Errorf("the refusal is not reported: %s", brief(r))
+	})
+	oa.condition("InSync", true)
+}
+
+// Two operators of one source: whatever they do at once, each object is made once and in sync in the end.
+func TestTwoOperatorsOfOneSourceConverge(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	files := map[string]string{"conf.yaml": config("conf", "one\n")}
+	for i := range 20 {
+		files[file(i)] = service(name(i), "image: app:1", "replicas: 0", "configs: [conf]")
+	}
+	r := w.repo("twins", nil)
+	p := w.proxy()
+	one, two := w.operate(p.Host(), r, "--repair-after", "0s"), w.operate(p.Host(), r, "--repair-after", "0s")
+	hash := r.commit("twenty", files)
+	one.inSync(hash)
+	two.inSync(hash)
+	if n := len(w.services()); n != 20 {
+		t.Errorf("there are %d services", n)
+	}
+	if got := w.configs(); len(got) != 1 {
+		t.Errorf("configs are %q", got)
+	}
+	w.quiet(p)
+	p.Reset()
+	hash = r.commit("one changes", map[string]string{file(3): service(name(3), "image: app:2", "replicas: 0", "configs: [conf]")})
+	one.inSync(hash)
+	two.inSync(hash)
+	w.quiet(p)
+	done := slices.DeleteFunc(serviceWrites(p.Calls()), func(c harness.Call) bool { return c.Status != 200 })
+	if len(done) != 1 {
+		t.Errorf("want one write, got\n%s", lines(done))
+	}
+	if s := w.service(name(3)); s.PreviousSpec == nil || !strings.HasPrefix(s.PreviousSpec.TaskTemplate.ContainerSpec.Image, "app:1") {
+		t.Error("the rollback target is lost")
+	}
+}

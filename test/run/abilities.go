@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// ability is something that a machine may have and tests can use.
+type ability struct {
+	name string
+	is   string // what there is; "" where it is missing
+	why  string // what it is missing for
+	// without says what is not tested then; "" where no test asks for it yet.
+	without string
+}
+
+// race is the name of the ability that decides how tests are built.
+const race = "race detector"
+
+func abilities(ctx context.Context) []ability {
+	return []ability{
+		program(ctx, "docker CLI", "tests that use the swarm as a person does are skipped", "docker", "--version"),
+		program(ctx, "git", "tests that make repositories as git does are skipped", "git", "--version"),
+		raceDetector(ctx),
+		namespaces(ctx),
+	}
+}
+
+func program(ctx context.Context, name, without, file string, args ...string) ability {
+	a := ability{name: name, without: without}
+	out, err := exec.CommandContext(ctx, file, args...).CombinedOutput()
+	if err != nil {
+		a.why = firstLine(out, err)
+		return a
+	}
+	a.is = firstLine(out, nil)
+	return a
+}
+
+// raceDetector tries: it needs cgo, a C compiler and a platform that has it.
+func raceDetector(ctx context.Context) ability {
+	a := ability{name: race, without: "all tests run without -race"}
+	dir, err := os.MkdirTemp("", "race-")
+	if err != nil {
+		a.why = err.Error()
+		return a
+	}
+	defer os.RemoveAll(dir)
+	cmd := exec.CommandContext(ctx, "go", "build", "-race", "-o", filepath.Join(dir, "probe"), "github.com/swarm-operator/swarm-operator/test/run")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		a.why = firstLine(out, err)
+		return a
+	}
+	a.is = "with cgo"
+	return a
+}
+
+// namespaces are what tests with real engines on one machine will need.
+func namespaces(ctx context.Context) ability {
+	a := ability{name: "root and network namespaces"}
+	switch out, err := exec.CommandContext(ctx, "unshare", "--net", "true").CombinedOutput(); {
+	case os.Geteuid() != 0:
+		a.why = "not root"
+	case err != nil:
+		a.why = firstLine(out, err)
+	default:
+		a.is = "for real engines"
+	}
+	return a
+}
+
+func firstLine(out []byte, err error) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	if line == "" && err != nil {
+		return err.Error()
+	}
+	return line
+}
+
+func (a ability) String() string {
+	text := fmt.Sprintf("  %-28s", a.name)
+	if a.is != "" {
+		text += "yes, " + a.is
+	} else {
+		text += "no, " + a.why
+	}
+	switch {
+	case a.without == "":
+		text += "; no test needs this yet"
+	case a.is == "":
+		text += ": " + a.without
+	}
+	return text
+}
+
+// missing are the names of what tests ask for and the machine has not.
+func missing(all []ability) []string {
+	var out []string
+	for _, a := range all {
+		if a.is == "" && a.without != "" {
+			out = append(out, a.name)
+		}
+	}
+	return out
+}
+
+func has(all []ability, name string) bool {
+	for _, a := range all {
+		if a.name == name {
+			return a.is != ""
+		}
+	}
+	return false
+}
