@@ -141,7 +141,7 @@ func (s Shape) Flatten(object any) []Leaf {
 		f.walk(v.FieldByName("Spec"), s.spec, "spec", "")
 	}
 	slices.SortFunc(f.leaves, func(a, b Leaf) int { return strings.Compare(a.Path, b.Path) })
-	return f.leaves
+	return slices.Clone(f.leaves) // they are kept for long: without the room that was left
 }
 
 // MarkStated returns leaves with Stated set on those that the manifest, flattened before its defaults, has too.

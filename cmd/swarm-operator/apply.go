@@ -71,8 +71,14 @@ func (a *applying) run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return a.ended(ctx)
+		case err != nil && a.printed == nil:
+			return err // nothing has begun: say at once what is wrong
 		case err != nil:
-			return err
+			if a.errors++; a.errors >= tries {
+				return fmt.Errorf("giving up after %d runs that failed: %w", tries, err)
+			}
+			pause(ctx, time.Duration(a.errors)*200*time.Millisecond)
+			continue
 		case !run.Usable():
 			return refused(a.cmd.ErrOrStderr(), run)
 		}

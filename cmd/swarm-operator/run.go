@@ -87,7 +87,16 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		RepairAfter: f.repairAfter, Observe: f.mode == "observe", Fallback: true, Follow: true, Log: log,
 	})}
 	loop.Board = status.NewBoard(source.String(), f.mode, metrics, log, time.Now)
-	queue = runner.New(loop.Reconcile, log)
+	tidied := ""
+	queue = runner.New(func(ctx context.Context, key string) (runner.Result, error) {
+		result, err := loop.Reconcile(ctx, key)
+		if revision := loop.Board.Report().Revision; err == nil && revision != tidied {
+			// Reading a revision takes several times the memory that it then needs; give that back.
+			tidied = revision
+			debug.FreeOSMemory()
+		}
+		return result, err
+	}, log)
 	var work sync.WaitGroup
 	defer work.Wait()
 	if f.listen != "" {
@@ -99,7 +108,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		work.Go(func() { serve(ctx, listener, loop.Board, metrics) })
 	}
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50) // it lives long and mostly sleeps: memory counts for more than the time of a pass
+		debug.SetGCPercent(25) // it lives long and mostly sleeps: memory counts for more than the time of a pass
 	}
 	log.Info("running", "source", source.String(), "engine", client.Host(), "mode", f.mode, "version", version())
 	work.Go(func() { f.wake(ctx, queue, client, source) })

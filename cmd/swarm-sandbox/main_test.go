@@ -192,8 +192,8 @@ func TestRefusedUps(t *testing.T) {
 	for args, want := range map[string]string{
 		"up": `required flag(s) "dir" not set`,
 		"up --dir " + t.TempDir() + "/" + strings.Repeat("x", 100): "at most 107",
-		"up --dir " + t.TempDir() + " --managers 0 --workers 1":     "workers need a manager",
-		"up --dir " + t.TempDir() + " --engine-label nonsense":      "is not NAME:KEY=VALUE",
+		"up --dir " + t.TempDir() + " --managers 0 --workers 1":    "workers need a manager",
+		"up --dir " + t.TempDir() + " --engine-label nonsense":     "is not NAME:KEY=VALUE",
 	} {
 		out, err := command(t, strings.Fields(args)...).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), want) {

@@ -28,6 +28,8 @@ type Client struct {
 	http  *http.Client
 	fixed string // DOCKER_API_VERSION
 
+	services *listMemo
+
 	session     atomic.Pointer[session]
 	negotiating singleflight.Group
 	events      retry
@@ -62,7 +64,7 @@ func Open(o Options) (*Client, error) {
 	}
 	c := &Client{
 		host: printable(ep.host), addr: addr, timeout: o.CallTimeout, userAgent: o.UserAgent, log: o.Logger,
-		creds: creds, base: base, fixed: fixed, events: defaultRetry(),
+		creds: creds, base: base, fixed: fixed, services: newListMemo(), events: defaultRetry(),
 	}
 	c.http = &http.Client{CheckRedirect: client.CheckRedirect, Transport: &transport{
 		base: base, host: c.host, timeout: o.CallTimeout, log: o.Logger, observe: o.Observe, header: header, version: c.sawVersion,

@@ -5,18 +5,22 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"runtime"
 	"sync"
 	"sync/atomic"
 )
 
 // decodeList decodes GET /services, several elements at a time: decoding is most of what a pass with nothing to do costs.
-func decodeList(raw []byte) ([]Listed, error) {
+// What is the same to the byte as in the list before is not decoded again, so that a pass costs what changed.
+func (m *listMemo) decodeList(raw []byte) ([]Listed, error) {
 	elems, err := split(raw)
 	if err != nil {
 		return nil, fmt.Errorf("decoding the list of services: %w", err)
 	}
 	out := make([]Listed, len(elems))
+	sums := make([]sum, len(elems))
+	before := m.take()
 	errs := make([]error, len(elems))
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -27,7 +31,11 @@ func decodeList(raw []byte) ([]Listed, error) {
 				if i >= len(elems) {
 					return
 				}
-				errs[i] = out[i].decode(elems[i])
+				sums[i] = m.sum(elems[i])
+				var known bool
+				if out[i], known = before[sums[i]]; !known {
+					errs[i] = out[i].decode(elems[i])
+				}
 			}
 		})
 	}
@@ -37,7 +45,42 @@ func decodeList(raw []byte) ([]Listed, error) {
 			return nil, fmt.Errorf("decoding service %d of the list: %w", i, err)
 		}
 	}
+	m.keep(sums, out)
 	return out, nil
+}
+
+// listMemo holds the last list, by a sum of 128 bits with keys of this process: nobody can make two texts that collide.
+// Who gets a list must not change what it points to.
+type listMemo struct {
+	seeds [2]maphash.Seed
+	mu    sync.Mutex
+	last  map[sum]Listed
+}
+
+type sum [2]uint64
+
+func newListMemo() *listMemo {
+	return &listMemo{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
+}
+
+func (m *listMemo) sum(raw []byte) sum {
+	return sum{maphash.Bytes(m.seeds[0], raw), maphash.Bytes(m.seeds[1], raw)}
+}
+
+func (m *listMemo) take() map[sum]Listed {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.last
+}
+
+func (m *listMemo) keep(sums []sum, list []Listed) {
+	next := make(map[sum]Listed, len(list))
+	for i, l := range list {
+		next[sums[i]] = l
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.last = next
 }
 
 // smallList is how many services are not worth another goroutine.

@@ -89,11 +89,11 @@ type Listed struct {
 	Unknown []string
 }
 
-// ServiceList reads all services in one call.
+// ServiceList reads all services in one call. What the result points to is shared with the lists before and after: it must not be changed.
 func (c *Client) ServiceList(ctx context.Context) ([]Listed, error) {
 	var all []Listed
 	err := c.read(ctx, request{method: http.MethodGet, path: "/services"}, func(raw []byte) (err error) {
-		all, err = decodeList(raw)
+		all, err = c.services.decodeList(raw)
 		return err
 	})
 	return all, err

@@ -27,7 +27,7 @@ type Wants struct {
 // because a service names the version of a config and not the config.
 func Expand(all []Kind, entries []Entry, ix *Index, src Source, memo *Memo) Wants {
 	kept := map[v1.Key]wantMemo{}
-	w := Wants{Missing: map[v1.Key]bool{}}
+	w := Wants{Missing: map[v1.Key]bool{}, States: make([]diff.State, 0, len(entries))}
 	instances := map[v1.Key]string{}
 	live := func(k v1.Key) string {
 		if name, ok := instances[k]; ok {
@@ -105,10 +105,10 @@ func Haves(all []Kind, ix *Index, src Source, wants []diff.State, memo *Memo) []
 		wanted[w.Key] = w.Instance
 		asked[Ref{w.Key.Kind, w.Instance}] = &wants[i]
 	}
-	var out []diff.State
+	out := make([]diff.State, 0, len(wants))
 	for _, k := range all {
 		newest := map[v1.Key]int{}
-		var relevant []diff.State
+		relevant := make([]diff.State, 0, len(ix.List(k.Name)))
 		for _, l := range ix.List(k.Name) {
 			if l.Local {
 				continue

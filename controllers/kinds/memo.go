@@ -2,6 +2,7 @@ package kinds
 
 import (
 	"reflect"
+	"slices"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -21,9 +22,11 @@ type wantMemo struct {
 }
 
 // haveMemo is a normal form by the version that the engine gives every write: the same version is the same spec.
-// Networks have no version and cannot change.
+// Networks have no version and cannot change. What it refers to by id may not have been listed yet when it was, and
+// have no name then.
 type haveMemo struct {
 	version uint64
+	names   []string
 	leaves  []diff.Leaf
 }
 
@@ -45,10 +48,14 @@ func (m *Memo) want(k Kind, e Entry, live func(v1.Key) string) wantMemo {
 
 // have reads a live object, remembered.
 func (m *Memo) have(k Kind, l Live, ix *Index) haveMemo {
+	var names []string
+	for _, r := range k.Uses(l) {
+		names = append(names, ix.NameOf(r.Kind, r.ID))
+	}
 	if m != nil {
-		if old, ok := m.haves[Ref{l.Kind, l.ID}]; ok && old.version == l.Version {
+		if old, ok := m.haves[Ref{l.Kind, l.ID}]; ok && old.version == l.Version && slices.Equal(old.names, names) {
 			return old
 		}
 	}
-	return haveMemo{version: l.Version, leaves: k.Shape.Flatten(k.Normalise(l, ix))}
+	return haveMemo{version: l.Version, names: names, leaves: k.Shape.Flatten(k.Normalise(l, ix))}
 }

@@ -15,6 +15,8 @@ const (
 	guardFailedWant = "failed-want"
 	guardOwnership  = "ownership"
 
+	guardDependsOn = "depends-on"
+
 	guardFailedRollouts = "failed-rollouts"
 )
 
@@ -35,10 +37,14 @@ var guards = []Guard{
 	{"removal-budget", removalBudget},
 	{"repair-after", each(tooEarly)},
 	{"rollout-in-flight", each(inFlight)},
-	// What counts a revision's roll-outs counts them before some are put off.
 	{guardFailedRollouts, failedRollouts},
 	{"restarts", restarts},
-	{"depends-on", dependencies},
+}
+
+// putOff are the guards that let a step wait for others. Each speaks when those before it have nothing more to say, or a
+// step would wait for one that never comes, and budgets would not count it.
+var putOff = []Guard{
+	{guardDependsOn, dependencies},
 	{"rollouts-at-once", rolloutsAtOnce},
 	{"removals-last", removalsLast},
 }
@@ -261,31 +267,34 @@ func dependencies(plan Plan, f Facts, _ Policy) []Refusal {
 			missing[r.Key] = r
 		}
 	}
-	var out []Refusal
+	var held, later []Refusal
 	for _, s := range plan.Steps {
 		if s.Change.Want == nil {
 			continue
 		}
 		for _, k := range s.Change.Want.Uses {
 			if r, gone := missing[k]; gone && (r.Op == diff.Create || r.Guard == guardOwnership) {
-				out = append(out, s.refusal(r.Class, "it needs %s, which is refused: %s", k, r.Why))
+				held = append(held, s.refusal(r.Class, "it needs %s, which is refused: %s", k, r.Why))
 			}
 		}
 		for _, k := range s.Change.Want.DependsOn {
 			why, waits := f.NotReady[k]
 			switch r, gone := missing[k]; {
 			case gone:
-				out = append(out, s.refusal(r.Class, "it depends on %s, which is refused: %s", k, r.Why))
-			case changing[k]:
-				out = append(out, s.refusal(Later, "it depends on %s, which changes first", k))
+				held = append(held, s.refusal(r.Class, "it depends on %s, which is refused: %s", k, r.Why))
 			case waits && f.Failing[k]:
-				out = append(out, s.refusal(Never, "it depends on %s, which failed: %s", k, why))
+				held = append(held, s.refusal(Never, "it depends on %s, which failed: %s", k, why))
+			case changing[k]:
+				later = append(later, s.refusal(Later, "it depends on %s, which changes first", k))
 			case waits:
-				out = append(out, s.refusal(Later, "it depends on %s, which is not ready: %s", k, why))
+				later = append(later, s.refusal(Later, "it depends on %s, which is not ready: %s", k, why))
 			}
 		}
 	}
-	return out
+	if len(held) > 0 { // what holds one holds those behind it: nothing waits for what never comes
+		return held
+	}
+	return later
 }
 
 // holdsOthers says whether a refusal holds what was to come after the step: where something was to be made, somebody
@@ -294,7 +303,7 @@ func holdsOthers(r Refusal, f Facts) bool {
 	switch {
 	case r.Op == diff.Remove || r.Quiet:
 		return false
-	case r.Op == diff.Create, r.Class == Consent, r.Guard == guardOwnership, r.Guard == guardFailedRollouts:
+	case r.Op == diff.Create, r.Class == Consent, r.Guard == guardOwnership, r.Guard == guardFailedRollouts, r.Guard == guardDependsOn:
 		return true
 	}
 	return r.Guard == guardFailedWant && (f.Failed[r.Key].Revision == f.Revision || f.Failed[r.Key].Digest == "")

@@ -216,19 +216,17 @@ func Build(changes []diff.Change, f Facts, p Policy, extra ...Guard) Plan {
 	for _, c := range slices.SortedFunc(slices.Values(changes), diff.Change.Compare) {
 		plan.propose(c)
 	}
-	guards := append(slices.Clone(guards), extra...)
+	rounds := [][]Guard{append(slices.Clone(guards), extra...)}
+	for i := range putOff {
+		rounds = append(rounds, putOff[i:i+1])
+	}
 	// Each refusal can change what another guard would say: two that are each right can pass a plan that is wrong.
-	// Every round removes a step or ends, so this does.
-	for {
-		refused := false
-		for _, g := range guards {
-			for _, r := range g.Check(plan, f, p) {
-				r.Guard = cmp.Or(r.Guard, g.Name)
-				refused = plan.refuse(r) || refused
-			}
-		}
-		if !refused {
-			break
+	// Every return to the first round removes a step, so this ends.
+	for i := 0; i < len(rounds); {
+		if plan.object(rounds[i], f, p) {
+			i = 0
+		} else {
+			i++
 		}
 	}
 	plan.order()
@@ -236,6 +234,18 @@ func Build(changes []diff.Change, f Facts, p Policy, extra ...Guard) Plan {
 		return cmp.Or(a.Key.Compare(b.Key), strings.Compare(a.Instance, b.Instance), cmp.Compare(a.Op, b.Op), strings.Compare(a.Guard, b.Guard))
 	})
 	return plan
+}
+
+// object asks each guard once. It returns whether one of them refused something.
+func (p *Plan) object(guards []Guard, f Facts, policy Policy) bool {
+	refused := false
+	for _, g := range guards {
+		for _, r := range g.Check(*p, f, policy) {
+			r.Guard = cmp.Or(r.Guard, g.Name)
+			refused = p.refuse(r) || refused
+		}
+	}
+	return refused
 }
 
 // propose turns a change into a step, an adoption or, where only reports are wanted, a refusal.

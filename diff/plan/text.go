@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -129,7 +130,7 @@ func doing(f diff.Field) string {
 
 // short keeps a value on its line: control characters escaped, long ones cut.
 func short(s string) string {
-	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if strings.ContainsFunc(s, unicode.IsControl) {
 		s = fmt.Sprintf("%q", s)
 	}
 	if utf8.RuneCountInString(s) > longest {

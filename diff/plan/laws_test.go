@@ -1,0 +1,425 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/test/generate"
+)
+
+func oneOf[T any](t *rapid.T, label string, items ...T) T {
+	return rapid.SampledFrom(items).Draw(t, label)
+}
+
+func chance(t *rapid.T, label string, oneIn int) bool {
+	return rapid.IntRange(1, oneIn).Draw(t, label) == oneIn
+}
+
+var names = func() []v1.Key {
+	var out []v1.Key
+	for _, kind := range []string{v1.KindConfig, v1.KindNetwork, v1.KindSecret, v1.KindService} {
+		for i := range 4 {
+			out = append(out, v1.Key{Kind: kind, Name: fmt.Sprint("x", i)})
+		}
+	}
+	return out
+}()
+
+func someKeys(t *rapid.T, label string, from []v1.Key, most int) []v1.Key {
+	var out []v1.Key
+	for range rapid.IntRange(0, most).Draw(t, label) {
+		out = append(out, rapid.SampledFrom(from).Draw(t, label))
+	}
+	return out
+}
+
+// anything is any plan's input that can be, and some that cannot.
+func anything(t *rapid.T) given {
+	g := newGiven()
+	services := names[12:]
+	f := &g.facts
+	for _, k := range names {
+		if chance(t, "unchanged", 3) {
+			continue
+		}
+		g.changes = append(g.changes, anyChange(t, k))
+		if (k.Kind == v1.KindConfig || k.Kind == v1.KindSecret) && chance(t, "old version", 3) {
+			old := change([]string{"-", k.String(), "instance=" + k.Name + "-0123456789", "old"})
+			old.Have.Meta.UsedBy = someKeys(t, "used by", services, 2)
+			g.changes = append(g.changes, old)
+		}
+	}
+	f.Owned, f.OwnedServices = rapid.IntRange(0, 50).Draw(t, "owned"), rapid.IntRange(0, 50).Draw(t, "services")
+	f.Shares, f.Rewind, f.StateLost = !chance(t, "shares nothing", 5), chance(t, "rewind", 8), chance(t, "state lost", 8)
+	f.APIVersion = oneOf(t, "api", "1.52", "1.44", "1.41", "")
+	for _, k := range services {
+		if chance(t, "rollout", 3) {
+			f.Rollouts[k] = Rollout{
+				State: oneOf(t, "state", "updating", "paused", "completed", "rollback_started", "rollback_paused", "rollback_completed"),
+				Began: now.Add(-time.Duration(rapid.IntRange(0, 2).Draw(t, "began")) * time.Minute), Left: oneOf(t, "left", Unknown, Matches, Differs),
+			}
+		}
+		if chance(t, "failed", 4) {
+			f.Failed[k] = Failure{Key: k, Digest: wanted(k, oneOf(t, "failed want", "new", "bad")).Digest(), Began: now.Add(-time.Minute), Revision: oneOf(t, "revision", "r1", "r2")}
+		}
+		if chance(t, "not ready", 5) {
+			f.NotReady[k], f.Failing[k] = "starting", chance(t, "failing", 2)
+		}
+		if chance(t, "drift", 4) {
+			f.DriftSince[k] = now.Add(-time.Minute)
+		}
+	}
+	for _, k := range names {
+		if chance(t, "keep", 6) {
+			f.Keep[k] = oneOf(t, "kept", "", "policy.protect: true")
+		}
+		if k.Kind != v1.KindService && chance(t, "external", 10) {
+			f.Missing[k] = chance(t, "missing", 2)
+		}
+	}
+	g.policy.RepairAfter = oneOf(t, "repair after", 0, 30*time.Second, 2*time.Minute)
+	g.policy.Budgets = Budgets{Removals: rapid.IntRange(0, 4).Draw(t, "removals"), Restarts: rapid.IntRange(0, 3).Draw(t, "restarts"), Rollouts: rapid.IntRange(1, 3).Draw(t, "rollouts"), FailedRollouts: rapid.IntRange(1, 3).Draw(t, "failed")}
+	for _, h := range []Hazard{Removals, Restarts, Replace, TakeoverSecret, Rewind, OtherSource} {
+		if chance(t, "consent", 4) {
+			g.policy.Consents = append(g.policy.Consents, Consented{h, someKeys(t, "to", names, 3)})
+		}
+	}
+	return g
+}
+
+func anyChange(t *rapid.T, k v1.Key) diff.Change {
+	words := []string{oneOf(t, "op", "+", "~", "~", "-", "±", "="), k.String()}
+	switch words[0] {
+	case "~", "±":
+		path := oneOf(t, "path", "spec.image", "metadata.labels.a", "spec.healthcheck.startInterval", "spec.external")
+		if words[0] == "±" {
+			path = "spec.mode"
+		}
+		words = append(words, oneOf(t, "whose", "git", "hand", "both")+"="+path)
+		if chance(t, "more", 2) {
+			words = append(words, oneOf(t, "whose else", "git", "hand", "ignored")+"=spec.replicas")
+		}
+	case "+":
+		words = append(words, "git=spec.image")
+	}
+	for _, flag := range []string{"suspend", "protect", "adopt=takeover", "adopt=never", "enforce=true", "enforce=false", "adopted", "unknown=New", "want=bad"} {
+		if chance(t, flag, 8) {
+			words = append(words, flag)
+		}
+	}
+	if words[0] != "-" && chance(t, "foreign", 4) { // what is not ours and not wanted is no change
+		words = append(words, oneOf(t, "whose object", "foreign", "owner=other"))
+	}
+	c := change(words)
+	if c.Want != nil {
+		c.Want.Uses, c.Want.DependsOn = someKeys(t, "uses", names[:12], 2), someKeys(t, "depends on", names, 1)
+	}
+	if c.Have != nil {
+		c.Have.Meta.UsedBy = someKeys(t, "used by", names[12:], 1)
+	}
+	return c
+}
+
+type place struct {
+	op       diff.Op
+	key      v1.Key
+	instance string
+}
+
+func at(op diff.Op, k v1.Key, instance string) place { return place{op, k, instance} }
+
+// Every change is a step, a refusal, an adoption or kept, and with it every field that counts.
+func nothingVanishes(t *rapid.T) {
+	g := anything(t)
+	p := g.build()
+	found := map[place]map[string]bool{}
+	note := func(op diff.Op, k v1.Key, instance string, fields []diff.Field) {
+		if found[at(op, k, instance)] == nil {
+			found[at(op, k, instance)] = map[string]bool{}
+		}
+		for _, f := range fields {
+			found[at(op, k, instance)][f.Path] = true
+		}
+	}
+	for _, s := range p.Steps {
+		note(s.Op, s.Key, s.Instance, s.Fields)
+	}
+	for _, r := range p.Refused {
+		note(r.Op, r.Key, r.Instance, r.Fields)
+	}
+	for _, a := range p.Adopted {
+		note(diff.Same, a.Key, a.Key.Name, nil)
+	}
+	for _, c := range g.changes {
+		paths, ok := found[at(c.Op, c.Key, c.Instance)]
+		switch {
+		case ok:
+		case c.Op == diff.Same && c.Have.Meta.Mine:
+		case c.Op == diff.Remove && slices.Contains(p.Kept, c.Key):
+		default:
+			t.Fatalf("%s %s [%s] vanished:\n%s", c.Op, c.Key, c.Instance, render(p))
+		}
+		for _, f := range c.Counted() {
+			if c.Op != diff.Same && !paths[f.Path] {
+				t.Fatalf("%s of %s vanished:\n%s", f.Path, c.Key, render(p))
+			}
+		}
+	}
+}
+
+// Shuffled inputs give the same bytes.
+func shuffled(t *rapid.T) {
+	g := anything(t)
+	first := render(g.build())
+	g.changes = rapid.Permutation(g.changes).Draw(t, "order")
+	if d := cmp.Diff(first, render(g.build())); d != "" {
+		t.Fatalf("the order shows:\n%s", d)
+	}
+}
+
+// A step comes after steps before it, after what it needs, and removals after everything else.
+func ordered(t *rapid.T) {
+	p := anything(t).build()
+	for i, s := range p.Steps {
+		if s.ID != i+1 {
+			t.Fatalf("step %d has number %d", i+1, s.ID)
+		}
+		after := map[int]bool{}
+		for _, id := range s.After {
+			if id >= s.ID || id < 1 {
+				t.Fatalf("step %d comes after %d:\n%s", s.ID, id, render(p))
+			}
+			after[id] = true
+		}
+		for _, o := range p.Steps[:i] {
+			switch {
+			case s.removal() && !o.removal() && !after[o.ID],
+				s.removal() && s.Key.Kind != v1.KindService && o.removal() && o.Key.Kind == v1.KindService && !after[o.ID],
+				!s.removal() && !o.removal() && slices.Contains(s.Change.Want.Uses, o.Key) && !after[o.ID]:
+				t.Fatalf("step %d does not wait for %d:\n%s", s.ID, o.ID, render(p))
+			}
+		}
+		for _, o := range p.Steps[i+1:] {
+			if !s.removal() && !o.removal() && s.Key.Kind == v1.KindService && slices.Contains(s.Change.Want.Uses, o.Key) {
+				t.Fatalf("step %d uses what %d makes:\n%s", s.ID, o.ID, render(p))
+			}
+			if s.removal() && !o.removal() {
+				t.Fatalf("step %d is a removal and not last:\n%s", s.ID, render(p))
+			}
+		}
+	}
+}
+
+// What is not ours is not touched, but for what a manifest takes over; nothing is written that somebody held.
+func careful(t *rapid.T) {
+	g := anything(t)
+	p := g.build()
+	agreed := func(h Hazard, k v1.Key) bool { return g.policy.Consents.Covers(h, k) }
+	for _, s := range p.Steps {
+		have, want := s.Change.Have, s.Change.Want
+		bad := map[string]bool{
+			"somebody else's":              have != nil && !have.Meta.Mine && (want == nil || want.Policy.Adoption() != v1.AdoptTakeover),
+			"another source's":             have != nil && have.Meta.Owner != "",
+			"a secret without consent":     have != nil && !have.Meta.Mine && s.Key.Kind == v1.KindSecret && !agreed(TakeoverSecret, s.Key),
+			"suspended":                    want != nil && want.Policy.Suspend,
+			"a rewind without consent":     g.facts.Rewind && !agreed(Rewind, s.Key),
+			"a replacement not agreed to":  s.Op == diff.Replace && (!agreed(Replace, s.Key) || want.Policy.Protect || len(have.Meta.UsedBy) > 0),
+			"a write that drops a setting": have != nil && want != nil && len(have.Meta.Unknown) > 0,
+			"a want on record as failed":   s.Op == diff.Update && g.facts.Failed[s.Key].Digest == want.Digest(),
+			"a use of what is missing":     want != nil && slices.ContainsFunc(want.Uses, func(k v1.Key) bool { return g.facts.Missing[k] }),
+			"something forbidden":          slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Effect == diff.Forbidden }),
+			"something ignored":            slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Ignored }),
+			"too new for the engine":       LessAPI(g.facts.APIVersion, "1.44") && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.SinceAPI != "" }),
+			"an update of nothing":         s.Op == diff.Update && len(s.Fields) == 0,
+			"before what it depends on": want != nil && slices.ContainsFunc(p.Steps, func(o Step) bool {
+				return !o.removal() && o.Key.Kind == v1.KindService && slices.Contains(want.DependsOn, o.Key)
+			}),
+		}
+		for why, is := range bad {
+			if is {
+				t.Fatalf("step %d is %s:\n%s", s.ID, why, render(p))
+			}
+		}
+	}
+	for _, a := range p.Adopted {
+		if a.Want.Policy.Suspend || a.Want.Policy.Adopt == v1.AdoptNever {
+			t.Fatalf("%s is taken over against its policy", a.Key)
+		}
+	}
+}
+
+// Removals, restarts and roll-outs stay within what may go without consent.
+func bounded(t *rapid.T) {
+	g := anything(t)
+	p := g.build()
+	f, budgets := g.facts, g.policy.Budgets
+	all, free, rolling, unagreed := 0, 0, 0, 0
+	going := map[v1.Key]bool{}
+	for _, s := range p.Steps {
+		going[s.Key] = going[s.Key] || s.removal()
+	}
+	for _, s := range p.Steps {
+		if s.RollsOut() {
+			rolling++
+			if !g.policy.Consents.Covers(Restarts, s.Key) {
+				unagreed++
+			}
+		}
+		if !s.removal() {
+			continue
+		}
+		if slices.ContainsFunc(s.Change.Have.Meta.UsedBy, func(k v1.Key) bool { return !going[k] }) {
+			t.Fatalf("step %d removes what is in use:\n%s", s.ID, render(p))
+		}
+		if f.StateLost {
+			t.Fatalf("step %d removes something, and the memory is lost:\n%s", s.ID, render(p))
+		}
+		if s.oldVersion() {
+			continue
+		}
+		keep, kept := f.Keep[s.Key]
+		if keep != "" || (s.Change.Have.Meta.Adopted && !kept) {
+			t.Fatalf("step %d removes what is to be kept:\n%s", s.ID, render(p))
+		}
+		if !f.Shares && !g.policy.Consents.Covers(OtherSource, s.Key) {
+			t.Fatalf("step %d is another source's:\n%s", s.ID, render(p))
+		}
+		all++
+		if !g.policy.Consents.Covers(Removals, s.Key) {
+			free++
+		}
+	}
+	if budget := max(1, min(budgets.Removals, f.Owned/4)); free > budget || (free > 0 && f.Owned > 0 && all >= f.Owned) {
+		t.Fatalf("%d of %d removals without consent, of %d owned; %d may be:\n%s", free, all, f.Owned, budget, render(p))
+	}
+	if rolling > budgets.Rollouts {
+		t.Fatalf("%d roll-outs at once:\n%s", rolling, render(p))
+	}
+	if unagreed > budgets.Restarts && unagreed*10 > f.OwnedServices {
+		t.Fatalf("%d restarts without consent:\n%s", unagreed, render(p))
+	}
+}
+
+// The classes mean what they say.
+func classed(t *rapid.T) {
+	g := anything(t)
+	p := g.build()
+	steps := len(p.Steps) > 0
+	held, waiting, loud := false, false, false
+	for _, r := range p.Refused {
+		loud = loud || !r.Quiet
+		held = held || (!r.Quiet && r.Class != Later)
+		waiting = waiting || (!r.Quiet && r.Class == Later)
+		if r.Why == "" || r.Guard == "" {
+			t.Fatalf("a refusal without a reason: %+v", r)
+		}
+		if r.Class == Consent && r.Hazard == "" && r.Guard != "depends-on" {
+			t.Fatalf("consent to what? %+v", r)
+		}
+		if r.Hazard != "" && (r.Class != Consent || g.policy.Consents.Covers(r.Hazard, r.Key)) {
+			t.Fatalf("it was agreed to: %+v", r)
+		}
+	}
+	if p.InSync() != (!steps && !loud) || p.Held() != held || p.Waiting() != waiting {
+		t.Fatalf("in sync %t, held %t, waiting %t:\n%s", p.InSync(), p.Held(), p.Waiting(), render(p))
+	}
+	for _, h := range Hazards() {
+		g.policy.Consents = append(g.policy.Consents, Consented{Hazard: Hazard(h)})
+	}
+	for _, r := range g.build().Refused {
+		if r.Class == Consent {
+			t.Fatalf("everything was agreed to: %+v", r)
+		}
+	}
+}
+
+// What is to come later does: there is something that it waits for, and nobody has to do anything.
+func laterComes(t *rapid.T) {
+	g := anything(t)
+	job := g.changes[:min(2, len(g.changes))] // a kind's own guard refuses some
+	p := g.build(Guard{"job", func(p Plan, _ Facts, _ Policy) []Refusal {
+		var out []Refusal
+		for _, c := range job {
+			out = append(out, Refusal{Op: c.Op, Key: c.Key, Instance: c.Instance, Class: Never, Quiet: true, Why: "a job"})
+		}
+		return out
+	}})
+	coming, rolling := map[v1.Key]bool{}, slices.ContainsFunc(p.Steps, Step.RollsOut)
+	for _, s := range p.Steps {
+		coming[s.Key] = true
+	}
+	for _, r := range g.facts.Rollouts {
+		rolling = rolling || r.Running()
+	}
+	for _, r := range p.Refused {
+		coming[r.Key] = coming[r.Key] || (r.Class == Later && !r.Quiet)
+	}
+	for _, r := range p.Refused {
+		if r.Class != Later || r.Quiet {
+			continue
+		}
+		comes := false
+		switch r.Guard {
+		case "repair-after":
+			comes = r.Until.After(now)
+		case "rollout-in-flight":
+			comes = g.facts.Rollouts[r.Key].Running()
+		case "rollouts-at-once":
+			comes = rolling
+		case "removals-last":
+			comes = slices.ContainsFunc(p.Refused, func(o Refusal) bool { return o.Class == Later && !o.Quiet && o.Op != diff.Remove })
+		case "depends-on":
+			for _, c := range g.changes {
+				if c.Key == r.Key && c.Want != nil {
+					comes = comes || slices.ContainsFunc(slices.Concat(c.Want.DependsOn, c.Want.Uses), func(k v1.Key) bool {
+						return coming[k] || (g.facts.NotReady[k] != "" && !g.facts.Failing[k])
+					})
+				}
+			}
+		}
+		if !comes {
+			t.Fatalf("nothing that %s %s waits for comes:\n%s", r.Op, r.Key, render(p))
+		}
+	}
+}
+
+// Whatever guards say, they come to an end, and a refusal of everything leaves nothing to do.
+func terminates(t *rapid.T) {
+	g := anything(t)
+	stubborn := Guard{"stubborn", func(p Plan, _ Facts, _ Policy) []Refusal {
+		var out []Refusal
+		for _, s := range p.Steps[:min(1, len(p.Steps))] {
+			out = append(out, s.refusal(Never, "no"), s.refusal(Later, "no again"))
+		}
+		return append(out, Refusal{Key: v1.Key{Kind: "Service", Name: "nobody"}})
+	}}
+	if p := g.build(stubborn); len(p.Steps) > 0 {
+		t.Fatalf("steps are left:\n%s", render(p))
+	}
+}
+
+var laws = map[string]func(*rapid.T){
+	"nothing vanishes": nothingVanishes, "shuffled": shuffled, "ordered": ordered, "careful": careful, "bounded": bounded, "classed": classed, "later comes": laterComes, "terminates": terminates,
+}
+
+func TestLaws(t *testing.T) {
+	for name, law := range laws {
+		t.Run(name, func(t *testing.T) { rapid.Check(t, law) })
+	}
+}
+
+func FuzzNothingVanishes(f *testing.F) { generate.Fuzz(f, nothingVanishes) }
+func FuzzShuffled(f *testing.F)        { generate.Fuzz(f, shuffled) }
+func FuzzOrdered(f *testing.F)         { generate.Fuzz(f, ordered) }
+func FuzzCareful(f *testing.F)         { generate.Fuzz(f, careful) }
+func FuzzBounded(f *testing.F)         { generate.Fuzz(f, bounded) }
+func FuzzClassed(f *testing.F)         { generate.Fuzz(f, classed) }
+func FuzzLaterComes(f *testing.F)      { generate.Fuzz(f, laterComes) }
+func FuzzTerminates(f *testing.F)      { generate.Fuzz(f, terminates) }
