@@ -108,7 +108,6 @@ type reading struct {
 	fsys       fs.FS
 	before     map[string]parsed // by blob id
 	used       map[string]bool   // blob ids that this Load met
-	kept       map[string]parsed
 	problems   []v1.Problem
 	size       int64 // of what was read
 	files      []*file

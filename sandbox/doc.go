@@ -32,9 +32,34 @@
 //
 // See [Fault] for what the fields of a fault mean.
 //
+// # What differs from dockerd
+//
+// Timers are short: a manager is voted for after 3 s without a leader, and in
+// the swarm that Start makes agents beat every second, so that a node that is
+// gone shows as down after about four. A swarm that a client makes on a blank
+// machine has dockerd's heartbeat.
+//
+// A task needs no time to stop, and a health check passes at once unless the
+// image is unhealthy. An image called missing-something is in no registry and
+// runs all the same. Ports, mounts, limits and secrets are kept in the books and
+// never applied, so that what dockerd refuses only when a container is made is
+// not refused. There are no container events, and plugins and cluster volumes
+// are not there. Tasks outlive a stop of the whole sandbox; a machine that is
+// killed loses its own. Killed managers close their connections as they go.
+//
+// # Race detector
+//
+// SwarmKit has data races of its own, which go test -race finds now and then in
+// whatever links this package. These flags leave SwarmKit and its raft out and
+// keep everything else in:
+//
+//	go test -race -gcflags='github.com/moby/swarmkit/v2/...=-race=false' -gcflags='go.etcd.io/...=-race=false'
+//
 // # What it never does
 //
 // It runs no process and opens no published port, pulls nothing, moves no
 // packet and mounts no file. It imports nothing of swarm-operator: it is a
-// swarm and knows nothing of who talks to it.
+// swarm and knows nothing of who talks to it. Logging is the one thing that it
+// changes for the whole process: logrus, which SwarmKit logs through, falls
+// silent. See [LogEverything].
 package sandbox

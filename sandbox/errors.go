@@ -27,6 +27,8 @@ type (
 	wrongKey    string
 	conflict    string
 	notFound    string
+
+	unimplemented string
 )
 
 func (e unavailable) Error() string { return string(e) }
@@ -36,9 +38,13 @@ func (e wrongKey) Error() string    { return string(e) }
 func (e conflict) Error() string    { return string(e) }
 func (e notFound) Error() string    { return string(e) }
 
+func (e unimplemented) Error() string { return string(e) }
+
 func (unavailable) Unavailable()  {}
 func (forbidden) Forbidden()      {}
 func (invalid) InvalidParameter() {}
 func (wrongKey) Unauthorized()    {}
 func (conflict) Conflict()        {}
 func (notFound) NotFound()        {}
+
+func (unimplemented) NotImplemented() {}

@@ -3,16 +3,11 @@ package sandbox
 import (
 	"net/http"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/moby/moby/client"
 )
-
-func containsAny(s string, parts ...string) bool {
-	return slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(s, p) })
-}
 
 func TestFaults(t *testing.T) {
 	t.Parallel()

@@ -26,6 +26,8 @@ const (
 var (
 	versionPrefix = regexp.MustCompile(`^/v([0-9.]+)(/.*)$`)
 	routeVar      = regexp.MustCompile(`\{([a-z]+)\}`)
+	// ofMachine are the parts of the API that a machine with containers serves.
+	ofMachine = regexp.MustCompile(`^/(containers|images|volumes|build|exec|session|grpc|plugins|commit)(/|$)`)
 )
 
 // routes builds the Engine API of one engine. The swarm's part is dockerd's
@@ -38,7 +40,11 @@ func (e *engine) routes() http.Handler {
 	for _, r := range all {
 		mux.HandleFunc(r.Method()+" "+r.Path(), handle(r))
 	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if ofMachine.MatchString(r.URL.Path) {
+			writeError(w, unimplemented("the sandbox runs services only: it has no containers, images, volumes or builds of its own"))
+			return
+		}
 		_ = httputils.WriteJSON(w, http.StatusNotFound, &common.ErrorResponse{Message: "page not found"})
 	})
 	// Images have slashes in their names, which no pattern of ServeMux can hold

@@ -73,6 +73,7 @@ func TestEngineAPI(t *testing.T) {
 		{"DELETE", "/networks/bridge", "", 403, "bridge is a pre-defined network and cannot be removed"},
 		{"DELETE", "/networks/nope", "", 404, "network nope not found"},
 		{"GET", "/containers/json", "", 200, "[]"},
+		{"POST", "/containers/create", "{}", 501, "the sandbox runs services only"},
 		{"GET", "/images/json", "", 200, "[]"},
 		{"GET", "/volumes", "", 200, `{"Volumes":[],"Warnings":null}`},
 		{"GET", "/plugins", "", 200, "[]"},

@@ -24,6 +24,7 @@ func prepareProcess() {
 		// SwarmKit, raft and gRPC log through logrus' standard logger wherever
 		// they have no context, and loudly so when a node dies.
 		logrus.SetOutput(io.Discard)
+		logrus.SetLevel(logrus.PanicLevel) // nor format what nobody reads
 	})
 }
 

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
-	"strconv"
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -291,90 +288,4 @@ func managerStats(s nodeState) (self bool, reachable, unreachable int, err error
 		}
 	}
 	return self, reachable, unreachable, nil
-}
-
-// swarmAddrs turns what a request says about addresses into the ones to bind
-// and to advertise. Where dockerd would take every address of its host, a
-// machine takes its own: it shares the host with all the others.
-func (e *engine) swarmAddrs(listen, advertise string) (string, string, error) {
-	host, port, err := net.SplitHostPort(withPort(listen, e.port))
-	if err != nil {
-		return "", "", invalid("could not parse listen address " + listen)
-	}
-	own := host == "" || isInterface(host)
-	if !own {
-		ip, err := netip.ParseAddr(host)
-		if err != nil {
-			return "", "", errBadListen
-		}
-		own = ip.IsUnspecified()
-	}
-	if own {
-		host = e.addr.String()
-		if port == strconv.Itoa(firstPort) {
-			port = strconv.Itoa(int(e.port))
-		}
-	}
-	if advertise == "" {
-		return net.JoinHostPort(host, port), net.JoinHostPort(host, port), nil
-	}
-	advHost, advPort, err := net.SplitHostPort(advertise)
-	if err != nil {
-		advHost, advPort = advertise, port
-	}
-	if isInterface(advHost) {
-		advHost = e.addr.String()
-	}
-	ip, err := netip.ParseAddr(advHost)
-	if err != nil || ip.IsUnspecified() {
-		return "", "", errBadAdvertise
-	}
-	if own {
-		host = ip.String()
-	}
-	return net.JoinHostPort(host, port), net.JoinHostPort(ip.String(), advPort), nil
-}
-
-func (e *engine) dataPathAddr(s string) (string, error) {
-	if s == "" {
-		return "", nil
-	}
-	if isInterface(s) {
-		return e.addr.String(), nil
-	}
-	ip, err := netip.ParseAddr(s)
-	if err != nil || ip.IsUnspecified() {
-		return "", errBadDataPath
-	}
-	return ip.String(), nil
-}
-
-func isInterface(name string) bool {
-	_, err := net.InterfaceByName(name)
-	return err == nil
-}
-
-func withPort(addr string, port uint16) string {
-	if _, _, err := net.SplitHostPort(addr); err == nil {
-		return addr
-	}
-	return net.JoinHostPort(addr, strconv.Itoa(int(port)))
-}
-
-func checkPools(pools []netip.Prefix, size uint32) error {
-	if len(pools) == 0 {
-		return nil
-	}
-	if size == 0 {
-		size = 24
-	}
-	if size > 29 {
-		return fmt.Errorf("subnet size is out of range: %d", size)
-	}
-	for _, p := range pools {
-		if size < uint32(p.Bits()) {
-			return fmt.Errorf("invalid CIDR: %q. Subnet size is too small for pool: %d", p, size)
-		}
-	}
-	return nil
 }

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"testing"
 	"time"
 
@@ -102,6 +103,7 @@ func TestLockedSwarm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	open := kekVersion(t, sb)
 	spec := s.Swarm.Spec
 	spec.EncryptionConfig.AutoLockManagers = true
 	if _, err := c.SwarmUpdate(t.Context(), client.SwarmUpdateOptions{Version: s.Swarm.Version, Spec: spec}); err != nil {
@@ -113,7 +115,7 @@ func TestLockedSwarm(t *testing.T) {
 	}
 	_, err = c.SwarmUnlock(t.Context(), client.SwarmUnlockOptions(key))
 	wantError(t, err, "swarm is not locked")
-	waitKey(t, sb)
+	waitKey(t, sb, open)
 	if err := sb.Restart(t.Context(), "manager-1"); err != nil {
 		t.Fatal(err)
 	}
@@ -134,17 +136,22 @@ func TestLockedSwarm(t *testing.T) {
 	eventually(t, func() error { _, err := c.NodeList(t.Context(), client.NodeListOptions{}); return err })
 }
 
-// waitKey waits until the manager's disk is encrypted with the key: it happens
-// a moment after the swarm has agreed on it.
-func waitKey(t *testing.T, sb *Sandbox) {
+// kekVersion tells which key the manager's disk is encrypted with: it changes a
+// moment after the swarm has agreed on another.
+func kekVersion(t *testing.T, sb *Sandbox) string {
+	t.Helper()
+	raw, err := os.ReadFile(sb.Dir() + "/nodes/manager-1/swarm/certificates/swarm-node.key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return regexp.MustCompile(`kek-version: (\d+)`).FindString(string(raw))
+}
+
+func waitKey(t *testing.T, sb *Sandbox, before string) {
 	t.Helper()
 	eventually(t, func() error {
-		raw, err := os.ReadFile(sb.Dir() + "/nodes/manager-1/swarm/certificates/swarm-node.key")
-		if err != nil {
-			return err
-		}
-		if !containsAny(string(raw), "kek-version", "ENCRYPTED") {
-			return fmt.Errorf("the key is not encrypted yet")
+		if now := kekVersion(t, sb); now == before {
+			return fmt.Errorf("the disk is still encrypted with %q", now)
 		}
 		return nil
 	})

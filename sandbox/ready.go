@@ -39,18 +39,15 @@ func poll(ctx context.Context, done func() (missing string)) error {
 // waitReady waits until the swarm lists the nodes of these machines as ready.
 func (s *Sandbox) waitReady(ctx context.Context, machines []*machine) error {
 	return poll(ctx, func() string {
-		var want []*machine
-		for _, m := range machines {
-			if nodeStatus(m) == swarm.LocalNodeStateActive {
-				want = append(want, m)
-			}
-		}
 		ready := s.readyNodes()
 		var missing []string
-		for _, m := range want {
+		for _, m := range machines {
 			if !ready[m.swarmNode()] {
 				missing = append(missing, m.name)
 			}
+		}
+		if len(missing) > 10 {
+			return fmt.Sprintf("%d nodes to be ready", len(missing))
 		}
 		return strings.Join(missing, ", ")
 	})

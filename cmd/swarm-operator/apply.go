@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -135,10 +136,13 @@ func (a *applying) print(run *reconciler.Run) {
 
 func progress(w io.Writer, e apply.Event) {
 	for _, warning := range e.Warnings {
-		fmt.Fprintf(w, "warning: %s: %s\n", e.Step.Key, warning)
+		fmt.Fprintf(w, "warning: %s: %s\n", e.Step.Key, v1.Scrub(warning))
+	}
+	if e.Stale {
+		return // planned again at once
 	}
 	if e.Err != nil {
-		fmt.Fprintf(w, "failed: %s %s: %v\n", e.Step.Op.Word(), e.Step.Key, e.Err)
+		fmt.Fprintf(w, "failed: %s %s: %s\n", e.Step.Op.Word(), e.Step.Key, v1.Scrub(e.Err.Error()))
 		return
 	}
 	fmt.Fprintf(w, "done: %s %s\n", e.Step.Op.Word(), e.Step.Key)

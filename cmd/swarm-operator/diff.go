@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -119,7 +120,7 @@ func printPlan(cmd *cobra.Command, run *reconciler.Run, showValues bool) {
 	}
 	fmt.Fprint(cmd.OutOrStdout(), run.Plan.Text(show))
 	for _, n := range run.Notices {
-		fmt.Fprintln(cmd.ErrOrStderr(), "note:", n)
+		fmt.Fprintln(cmd.ErrOrStderr(), "note:", v1.Scrub(n))
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "revision %s, source %s: %s\n", run.InForce.Short(), run.Source, run.Plan.Summary())
 }

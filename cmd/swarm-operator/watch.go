@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/term"
 
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 )
 
@@ -48,5 +49,5 @@ func progressLine(p reconciler.Progress) string {
 	case !p.Ready:
 		state = p.Why
 	}
-	return fmt.Sprintf("%s%s %d/%d %s", p.Key, bar, p.Running, p.Wanted, state)
+	return v1.Scrub(fmt.Sprintf("%s%s %d/%d %s", p.Key, bar, p.Running, p.Wanted, state))
 }

@@ -19,9 +19,10 @@ const InFlight = 16
 
 // Event tells of a step that ended, was skipped or failed.
 type Event struct {
-	Step     plan.Step
-	Err      error
-	Skipped  bool
+	Step plan.Step
+	Err  error
+	// Stale: the swarm was no longer what the plan was made from. That is no failure: the plan is made again.
+	Stale    bool
 	Warnings []string
 }
 
@@ -121,7 +122,7 @@ func (r *run) steps(ctx context.Context, steps []plan.Step) Outcome {
 			out.Failed++
 			out.Errs = append(out.Errs, res.err)
 		}
-		r.options.Observe(Event{Step: s, Err: res.err, Warnings: res.warnings})
+		r.options.Observe(Event{Step: s, Err: res.err, Stale: res.err != nil && stale(res.err), Warnings: res.warnings})
 	}
 	out.Skipped = len(steps) - out.Done - out.Failed
 	return out

@@ -52,7 +52,7 @@ type Kind struct {
 	Trace func(context.Context, *engine.Client, Live, *Index, *diff.State, plan.Rollout) plan.Rollout
 	// Health says, by name, whether live objects do what they are for, with one call for all of them. Nil: they do as
 	// soon as they are there.
-	Health func(context.Context, *engine.Client, []Live) (map[string]Health, error)
+	Health func(context.Context, *engine.Client, []Live, time.Time) (map[string]Health, error)
 	// Do carries out one step. It is the only place of a kind that writes.
 	Do func(context.Context, Env, plan.Step) (Result, error)
 	// Guards are the kind's own objections.
@@ -68,8 +68,10 @@ type Entry struct {
 
 // Health says how far an object is from doing what its spec asks.
 type Health struct {
-	Ready           bool
-	Failed          bool
+	Ready  bool
+	Failed bool
+	// RolledBack: the last update was undone. Whether that is a failure depends on what is wanted.
+	RolledBack      bool
 	Why             string
 	Running, Wanted int
 }

@@ -30,7 +30,7 @@ type following struct {
 // settled. With nothing of that kind it makes no call.
 func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State, wants map[v1.Key]*diff.State, f *plan.Facts) {
 	if r.force != run.InForce.Hash {
-		r.force, r.touched = run.InForce.Hash, map[v1.Key]bool{}
+		r.force, r.touched = run.InForce.Hash, map[v1.Key]bool{} // what rolls out goes on doing so
 	}
 	ask := map[v1.Key]bool{}
 	for _, c := range run.Changes {
@@ -40,6 +40,16 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State
 		for _, k := range c.Want.DependsOn {
 			ask[k] = ask[k] || r.touched[k] || f.Rollouts[k].Running()
 		}
+	}
+	for k := range r.rolling {
+		// A write clears the engine's own word on the last update; until there is a new one, or the tasks are those of the
+		// new spec and run, the roll-out that was begun counts as running.
+		if f.Rollouts[k].State != "" || wants[k] == nil {
+			delete(r.rolling, k)
+			continue
+		}
+		ask[k] = true
+		f.Rollouts[k] = plan.Rollout{State: "updating"}
 	}
 	if r.Follow {
 		r.notice(haves, wants, f)
@@ -57,7 +67,7 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State
 		if len(lives) == 0 {
 			continue
 		}
-		healths, err := k.Health(ctx, r.Engine, lives)
+		healths, err := k.Health(ctx, r.Engine, lives, f.Now)
 		for _, l := range lives {
 			key := v1.Key{Kind: k.Name, Name: l.Name}
 			if err != nil {
@@ -105,6 +115,10 @@ func (r *Reconciler) judge(key v1.Key, h kinds.Health, f *plan.Facts) {
 	if h.Ready {
 		f.Settled[key] = true
 		delete(r.touched, key)
+		if r.rolling[key] {
+			delete(r.rolling, key)
+			delete(f.Rollouts, key)
+		}
 	} else {
 		f.NotReady[key], f.Failing[key] = h.Why, h.Failed
 	}

@@ -55,6 +55,7 @@ type Reconciler struct {
 	mu      sync.Mutex // one run at a time
 	last    *loaded    // the last revision without a problem, in this process
 	drift   map[v1.Key]time.Time
+	rolling map[v1.Key]bool // whose tasks this process had replaced, as far as the engine has not said how that ended
 	touched map[v1.Key]bool // changed by this process and not seen ready since
 	force   string          // revision that touched is about
 	following
@@ -70,7 +71,7 @@ func New(o Options) *Reconciler {
 		o.Now = time.Now
 	}
 	return &Reconciler{
-		Options: o, kinds: all.Kinds(), drift: map[v1.Key]time.Time{}, touched: map[v1.Key]bool{}, following: following{unsettled: map[v1.Key]time.Time{}},
+		Options: o, kinds: all.Kinds(), drift: map[v1.Key]time.Time{}, touched: map[v1.Key]bool{}, rolling: map[v1.Key]bool{}, following: following{unsettled: map[v1.Key]time.Time{}},
 		loader: manifests.NewLoader(manifests.Options{New: all.New, Kinds: all.Names()}),
 	}
 }
@@ -184,6 +185,9 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 		Observe: func(e apply.Event) {
 			if e.Err == nil && e.Step.Op != diff.Remove {
 				r.touched[e.Step.Key] = true
+				if e.Step.RollsOut() {
+					r.rolling[e.Step.Key] = true
+				}
 			}
 			observe(e)
 		},
@@ -233,7 +237,7 @@ func (l *Loop) reconcile(ctx context.Context) (runner.Result, error) {
 	}
 	l.Board.Planned(run.Changes, run.Plan, objects)
 	l.planConditions(run)
-	out, err := l.Apply(ctx, run, func(e apply.Event) { l.Board.Did(e.Step, e.Err, e.Warnings) })
+	out, err := l.Apply(ctx, run, func(e apply.Event) { l.Board.Did(e.Step, e.Err, e.Stale, e.Warnings) })
 	switch {
 	case errors.Is(err, state.ErrConflict):
 		return runner.Result{RequeueAfter: time.Millisecond}, nil

@@ -9,6 +9,8 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 // ErrFailed says that something that was waited for failed.
@@ -50,6 +52,13 @@ func (r *Reconciler) Wait(ctx context.Context, run *Run, report func([]Progress)
 	}
 }
 
+// undone says whether a live object is no longer what the run wanted.
+func (r *Reconciler) undone(k kinds.Kind, l kinds.Live, run *Run) bool {
+	i := slices.IndexFunc(run.Wants.States, func(w diff.State) bool { return w.Key.Kind == k.Name && w.Instance == l.Name })
+	have := diff.State{Leaves: k.Shape.Flatten(k.Normalise(l, run.Index))}
+	return i >= 0 && diff.Differs(&have, &run.Wants.States[i], k.Rules)
+}
+
 func (r *Reconciler) look(ctx context.Context, run *Run) ([]Progress, error) {
 	var out []Progress
 	for _, k := range r.kinds {
@@ -60,6 +69,10 @@ func (r *Reconciler) look(ctx context.Context, run *Run) ([]Progress, error) {
 		if err != nil {
 			return nil, err
 		}
+		byName := map[string]kinds.Live{}
+		for _, l := range lives {
+			byName[l.Name] = l
+		}
 		wanted := map[string]bool{}
 		for _, w := range run.Wants.States {
 			wanted[w.Instance] = wanted[w.Instance] || w.Key.Kind == k.Name
@@ -68,11 +81,17 @@ func (r *Reconciler) look(ctx context.Context, run *Run) ([]Progress, error) {
 		if len(lives) == 0 {
 			continue
 		}
-		healths, err := k.Health(ctx, r.Engine, lives)
+		healths, err := k.Health(ctx, r.Engine, lives, r.Now())
 		if err != nil {
 			return nil, err
 		}
 		for name, h := range healths {
+			if h.RolledBack && r.undone(k, byName[name], run) {
+				h.Ready, h.Failed, h.Why = false, true, "rolled back"
+				if rollout := k.Trace(ctx, r.Engine, byName[name], run.Index, nil, plan.Rollout{Left: plan.Differs}); rollout.TaskError != "" {
+					h.Why += "; a task said: " + rollout.TaskError
+				}
+			}
 			out = append(out, Progress{v1.Key{Kind: k.Name, Name: name}, h})
 		}
 	}

@@ -41,7 +41,7 @@ func NewMetrics(version string, queue func() int) *Metrics {
 		planned:   gauge("plan_steps", "Steps of the last plan, by kind and operation.", "kind", "operation"),
 		refused:   gauge("refusals", "Differences that the last plan leaves alone, by guard and class.", "guard", "class"),
 		objects:   gauge("objects", "Objects that the source states, by kind.", "kind"),
-		steps:     counter("steps_total", "Steps carried out, by kind, operation and result.", "kind", "operation", "result"),
+		steps:     counter("steps_total", "Steps carried out, by kind, operation and result: ok, stale (somebody else wrote first) or error.", "kind", "operation", "result"),
 		runs:      counter("runs_total", "Runs by result: ok, stuck or error.", "result"),
 		repairs:   prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "repairs_total", Help: "Changes by hand that were undone."}),
 		duration:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: prefix + "run_duration_seconds", Help: "Time of a run.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 14)}),
@@ -88,9 +88,12 @@ func (m *Metrics) Run(result string, took time.Duration, at time.Time) {
 	}
 }
 
-func (m *Metrics) step(kind string, op diff.Op, err error) {
+func (m *Metrics) step(kind string, op diff.Op, err error, stale bool) {
 	result := "ok"
-	if err != nil {
+	switch {
+	case stale:
+		result = "stale"
+	case err != nil:
 		result = "error"
 	}
 	m.steps.WithLabelValues(kind, op.Word(), result).Inc()

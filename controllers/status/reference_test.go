@@ -25,7 +25,7 @@ func TestReferenceOfMetrics(t *testing.T) {
 	b.Set(InSync, true, "", "")
 	b.Revisions("s", "a", "b", nil, nil)
 	b.Planned([]diff.Change{change}, plan.Plan{Steps: []plan.Step{step}, Refused: []plan.Refusal{{Key: key, Guard: "ownership"}}}, map[string]int{v1.KindService: 1})
-	b.Did(step, errors.New("no"), nil)
+	b.Did(step, errors.New("no"), false, nil)
 	m.Call("GET", "/services", 200, time.Millisecond)
 	m.Run("ok", time.Millisecond, time.Unix(0, 0))
 

@@ -124,6 +124,7 @@ func (b *Board) Report() Report {
 
 // Set sets a condition and logs it where it changes.
 func (b *Board) Set(kind string, status bool, reason, message string) {
+	message = v1.Scrub(message)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	value := 0.0
@@ -251,10 +252,14 @@ func by(git, hand bool) string {
 }
 
 // Did notes how a step ended.
-func (b *Board) Did(s plan.Step, err error, warnings []string) {
+func (b *Board) Did(s plan.Step, err error, stale bool, warnings []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.metrics.step(s.Key.Kind, s.Op, err)
+	b.metrics.step(s.Key.Kind, s.Op, err, stale)
+	if stale {
+		b.log.Info("somebody else wrote first; planning again", "operation", s.Op.Word(), "object", s.Key.String())
+		return
+	}
 	for _, w := range warnings {
 		b.log.Info("warning", "object", s.Key.String(), "warning", w)
 	}
@@ -263,7 +268,7 @@ func (b *Board) Did(s plan.Step, err error, warnings []string) {
 	if err != nil {
 		b.log.Error(err, "step failed", "operation", s.Op.Word(), "object", s.Key.String(), "cause", s.Cause)
 		if d != nil {
-			d.Done, d.Why = "error", err.Error()
+			d.Done, d.Why = "error", v1.Scrub(err.Error())
 		}
 		return
 	}

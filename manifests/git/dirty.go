@@ -42,7 +42,7 @@ func (r *repository) dirty(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("comparing %s with %s: %w", l.work, c.Short(), bare(err))
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	d := &comparison{ctx: ctx, commit: c.Tree.(*tree), root: root, index: r.index()}
 	err = d.tracked(d.start(r.o.Path))
 	if err == nil {
@@ -71,7 +71,7 @@ func (r *repository) index() map[string]known {
 	}
 	out := make(map[string]known, len(i.Entries))
 	for _, e := range i.Entries {
-		if e.Stage == index.Merged {
+		if e.Stage == 0 { // not in the middle of a merge
 			// Written in the moment in which the index was, a file may have changed after it.
 			out[e.Name] = known{e, e.ModifiedAt.Before(i.ModTime)}
 		}
@@ -177,16 +177,13 @@ func (d *comparison) read(name string, info fs.FileInfo) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	return io.ReadAll(io.LimitReader(f, maxCompare+1))
 }
 
 // untracked lists manifests and files of ours that the commit has not, unless git ignores them.
 func (d *comparison) untracked(dir string, ignored []gitignore.Pattern) error {
-	entries, err := directory{d.root}.ReadDir(dir)
-	if err != nil {
-		return nil // not there or not readable: nothing is left out that could be read
-	}
+	entries, _ := directory{d.root}.ReadDir(dir) // what cannot be listed could not be committed either
 	ignored = append(slices.Clip(ignored), d.ignoreFile(dir)...)
 	match := gitignore.NewMatcher(ignored)
 	for _, e := range entries {
@@ -199,7 +196,7 @@ func (d *comparison) untracked(dir string, ignored []gitignore.Pattern) error {
 		}
 		switch {
 		case e.IsDir():
-			_, err = d.root.Lstat(path.Join(name, ".git"))
+			_, err := d.root.Lstat(path.Join(name, ".git"))
 			if strings.HasPrefix(e.Name(), ".") || err == nil { // a repository of its own
 				continue
 			}
@@ -246,7 +243,7 @@ func (d *comparison) ignoreFile(dir string) []gitignore.Pattern {
 	if err != nil {
 		return nil
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	data, err := io.ReadAll(io.LimitReader(f, 1<<20))
 	if err != nil {
 		return nil

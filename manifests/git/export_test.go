@@ -10,3 +10,17 @@ import (
 func WithoutEvents(s *Source) {
 	s.newWatcher = func() (*fsnotify.Watcher, error) { return nil, errors.New("no instances left") }
 }
+
+// Forget makes a remote be asked again, however short ago it was.
+func Forget(s *Source) {
+	r := s.backend.(*remote)
+	r.turn <- struct{}{}
+	defer func() { <-r.turn }()
+	r.asked = r.asked.Add(-maxFresh)
+}
+
+// For tests of how locations are read and shown.
+var (
+	RedactURL = redactURL
+	IsURL     = isURL
+)

@@ -127,7 +127,7 @@ func (f *files) state(ctx context.Context) string {
 	return state
 }
 
-func (f *files) evented() bool { return true }
+func (f *files) pause(poll time.Duration, blind bool) time.Duration { return eventPause(poll, blind) }
 
 func (f *files) quiet() time.Duration { return 25 * time.Millisecond }
 
@@ -221,7 +221,7 @@ func (d *digester) digest(name string, info fs.FileInfo) (out [sha256.Size]byte,
 	case err != nil:
 		return out, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if _, err := io.Copy(h, io.LimitReader(f, maxDigested)); err != nil {
 		return out, err
 	}
@@ -248,7 +248,7 @@ func (d directory) open(op, name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info, err := f.Stat(); err != nil || !(info.Mode().IsRegular() || info.IsDir()) {
+	if info, err := f.Stat(); err != nil || (!info.Mode().IsRegular() && !info.IsDir()) {
 		_ = f.Close()
 		return nil, &fs.PathError{Op: op, Path: name, Err: errors.New("not a regular file")}
 	}
@@ -277,7 +277,7 @@ func (d directory) ReadDir(name string) ([]fs.DirEntry, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	entries, err := f.ReadDir(-1)
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	return entries, err

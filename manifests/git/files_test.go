@@ -177,16 +177,14 @@ func TestAPlainDirectoryVanishes(t *testing.T) {
 }
 
 func TestUnreadableFiles(t *testing.T) {
-	if os.Getuid() == 0 {
-		t.Skip("root may read everything")
-	}
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "a.yaml"), "one")
 	if err := os.Chmod(filepath.Join(dir, "a.yaml"), 0); err != nil {
 		t.Fatal(err)
 	}
 	c := head(t, open(t, dir, git.Options{}))
-	if _, err := c.Tree.Open("a.yaml"); !errors.Is(err, fs.ErrPermission) {
+	_, err := c.Tree.Open("a.yaml")
+	if root := os.Getuid() == 0; root != (err == nil) || (!root && !errors.Is(err, fs.ErrPermission)) {
 		t.Errorf("got %v", err)
 	}
 }

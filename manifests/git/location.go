@@ -4,31 +4,83 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 // scpLike matches git@host:path, git's short form of an ssh URL.
-var scpLike = regexp.MustCompile(`^(?:[A-Za-z0-9._-]+@)[A-Za-z0-9._-]+:[^/\\].*$`)
+var scpLike = regexp.MustCompile(`^[A-Za-z0-9._-]+@[A-Za-z0-9._-]+:[^\\]`)
 
-// isURL says whether a location names a remote.
+// isURL says whether a location names a remote and no directory.
 func isURL(location string) bool {
-	for _, scheme := range []string{"https://", "http://", "ssh://", "git://", "file://", "git+ssh://"} {
-		if len(location) > len(scheme) && strings.EqualFold(location[:len(scheme)], scheme) {
-			return true
-		}
-	}
-	return scpLike.MatchString(location) && !strings.HasPrefix(location, ".") && !strings.HasPrefix(location, "/")
+	return strings.Contains(location, "://") || (scpLike.MatchString(location) && !strings.HasPrefix(location, "/"))
 }
 
-var userInfo = regexp.MustCompile(`(?i)\b([a-z][a-z0-9+.-]*://)[^\s/?#@]*(?:@[^\s/?#@]*)*@`)
+// localPath returns the directory that a file URL names.
+func localPath(location string) (string, bool) {
+	const scheme = "file://"
+	if len(location) < len(scheme) || !strings.EqualFold(location[:len(scheme)], scheme) {
+		return "", false
+	}
+	u, err := url.Parse(location)
+	if err != nil || (u.Host != "" && u.Host != "localhost") {
+		return "", false
+	}
+	return u.Path, true
+}
 
-// redactURL takes user names, passwords and queries out of the URLs in a text.
+var anyURL = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>]*`)
+
+// redactURL takes user names, passwords and queries out of the URLs in a text. A token may be any of them.
 func redactURL(text string) string {
 	if !strings.Contains(text, "://") {
 		return text
 	}
-	if u, err := url.Parse(text); err == nil && u.RawQuery != "" {
-		u.RawQuery, u.Fragment = "", ""
-		text = u.String()
+	return anyURL.ReplaceAllStringFunc(text, func(found string) string {
+		scheme, rest, _ := strings.Cut(found, "://")
+		authority, path, slash := strings.Cut(rest, "/")
+		// A password may hold a slash, against the rules: what stands before the last @ is not shown either way.
+		if _, err := url.Parse(found); err != nil || !strings.Contains(authority, "@") {
+			if i := strings.LastIndex(rest, "@"); i >= 0 {
+				authority, path, slash = strings.Cut(rest[i+1:], "/")
+			}
+		}
+		authority = authority[strings.LastIndex(authority, "@")+1:]
+		if slash {
+			path = "/" + path
+		}
+		shown := authority + path
+		if i := strings.IndexAny(shown, "?#"); i >= 0 {
+			shown = shown[:i]
+		}
+		return scheme + "://" + shown
+	})
+}
+
+// redactError is an error's text without the credentials of a URL, in whatever form they got into it. Some of the text
+// is the server's own: it is made one short line.
+func redactError(err error, location string) string {
+	text := redactURL(strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r <= ' ' || r == 0x7f || r == utf8.RuneError }), " "))
+	u, parseErr := url.Parse(location)
+	if parseErr != nil || u.User == nil {
+		return oneLine(text)
 	}
-	return userInfo.ReplaceAllString(text, "${1}")
+	password, _ := u.User.Password()
+	for _, secret := range []string{password, url.QueryEscape(password), url.PathEscape(password)} {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "(hidden)")
+		}
+	}
+	if name := u.User.Username(); len(name) >= 12 { // a token in the name's place
+		text = strings.ReplaceAll(text, name, "(hidden)")
+	}
+	return oneLine(text)
+}
+
+func oneLine(text string) string {
+	const limit = 300
+	text = strings.TrimRight(text, ": ")
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "") + "…"
 }

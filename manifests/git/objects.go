@@ -140,10 +140,7 @@ var foreign = regexp.MustCompile(`(?im)^\s*(objectformat|refstorage)\s*=\s*"?([a
 
 // supported refuses repositories in such a format. Nothing else of a repository's configuration is looked at.
 func (o *objects) supported() error {
-	config, err := readSmall(filepath.Join(o.common, "config"))
-	if err != nil {
-		return nil // git's defaults
-	}
+	config, _ := readSmall(filepath.Join(o.common, "config")) // without one it is git's own format
 	for _, setting := range foreign.FindAllStringSubmatch(string(config), -1) {
 		key, value := strings.ToLower(setting[1]), strings.ToLower(setting[2])
 		if (key == "objectformat" && value != "sha1") || (key == "refstorage" && value != "files") {

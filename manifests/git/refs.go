@@ -101,7 +101,7 @@ func (r refs) packed(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		if hash, ref, ok := strings.Cut(lines.Text(), " "); ok && ref == name {

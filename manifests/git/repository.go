@@ -15,8 +15,9 @@ import (
 
 // repository reads commits: of a checkout, a bare repository, or the clone of a remote.
 type repository struct {
-	name string // for messages, without credentials
-	o    Options
+	place string // where it is
+	name  string // what it is called in messages: the place, or a URL without credentials
+	o     Options
 	objects
 }
 
@@ -25,7 +26,7 @@ func openRepository(location string, o Options) (*repository, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &repository{name: location, o: o, objects: objects{layout: l}}
+	r := &repository{place: location, name: location, o: o, objects: objects{layout: l}}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r, r.open()
@@ -33,7 +34,7 @@ func openRepository(location string, o Options) (*repository, error) {
 
 // where returns the layout as it is now: a checkout may be a link that is switched, or a directory that was made anew.
 func (r *repository) where() (layout, error) {
-	l, err := find(r.name)
+	l, err := find(r.place)
 	if err != nil {
 		return l, err
 	}
@@ -153,14 +154,16 @@ func (r *repository) state(context.Context) string {
 	return h.String()
 }
 
-func (r *repository) evented() bool { return true }
+func (r *repository) pause(poll time.Duration, blind bool) time.Duration {
+	return eventPause(poll, blind)
+}
 
 func (r *repository) quiet() time.Duration { return 0 }
 
 // watched names the directories in which git's refs live, and those above, which may be moved away with all that is in
 // them. Git replaces files by renaming, so files themselves cannot be watched.
 func (r *repository) watched() ([]string, func(path string) bool) {
-	place := absolute(r.name)
+	place := absolute(r.place)
 	dirs := []string{filepath.Dir(place), place}
 	l, err := r.where()
 	if err != nil {

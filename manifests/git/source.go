@@ -6,6 +6,7 @@
 package git
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,8 @@ type Options struct {
 	// PollInterval is how often a remote is asked, and how often a directory is looked at where no file events come.
 	// Default 30s for remotes and 2s for directories.
 	PollInterval time.Duration
+	// SSHKey is a file with a private key for ssh remotes. Default the agent's keys.
+	SSHKey string
 	// TempDir is where a remote's clone is kept while the Source is open. Default the system's.
 	TempDir string
 }
@@ -80,8 +83,8 @@ type backend interface {
 	state(ctx context.Context) string
 	// watched lists the directories whose events may mean another state, and says which events do.
 	watched() ([]string, func(path string) bool)
-	// evented says that every change of state comes with an event in those directories, as far as the system can tell.
-	evented() bool
+	// pause is the time to the next look where no event comes; blind says that none can.
+	pause(poll time.Duration, blind bool) time.Duration
 	// quiet is how long no event must have come before the state is worth looking at.
 	quiet() time.Duration
 	close() error
@@ -103,10 +106,7 @@ func Open(ctx context.Context, location string, o Options) (*Source, error) {
 	if isURL(location) {
 		return openRemote(ctx, location, o)
 	}
-	s := &Source{name: location, poll: o.PollInterval, newWatcher: fsnotify.NewWatcher}
-	if s.poll == 0 {
-		s.poll = 2 * time.Second
-	}
+	s := &Source{name: location, poll: cmp.Or(o.PollInterval, 2*time.Second), newWatcher: fsnotify.NewWatcher}
 	d, err := find(location)
 	if err != nil {
 		return nil, err

@@ -36,49 +36,55 @@ type watcher struct {
 
 func (w *watcher) run(ctx context.Context) {
 	defer close(w.out)
-	var events chan fsnotify.Event
-	var lost chan error
 	if w.events != nil {
-		defer w.events.Close()
-		events, lost = w.events.Events, w.events.Errors
+		defer func() { _ = w.events.Close() }()
 	}
-	for {
-		w.look(ctx)
-		poll := time.NewTimer(w.pause())
-		for again := false; !again; {
-			select {
-			case <-ctx.Done():
-				poll.Stop()
-				return
-			case e, ok := <-events:
-				if !ok {
-					events = nil
-				}
-				again = ok && w.relevant(e.Name) && w.settled(ctx, events)
-			case <-lost: // the queue was full: events are missing
-				again = true
-			case <-poll.C:
-				again = true
-			}
-		}
-		poll.Stop()
+	for w.look(ctx); w.wait(ctx); w.look(ctx) {
 		w.follow()
 	}
 }
 
-// pause is the time until the next look without an event.
-func (w *watcher) pause() time.Duration {
-	if w.events == nil || w.blind || !w.source.evented() {
-		return w.source.poll
+// wait returns when the state is worth a look, or false when the context has ended.
+func (w *watcher) wait(ctx context.Context) bool {
+	var events chan fsnotify.Event
+	var lost chan error
+	if w.events != nil {
+		events, lost = w.events.Events, w.events.Errors
 	}
-	return 5 * w.source.poll
+	poll := time.NewTimer(w.source.pause(w.source.poll, w.events == nil || w.blind))
+	defer poll.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case e := <-events:
+			if w.relevant(e.Name) {
+				w.settle(ctx, events)
+				return ctx.Err() == nil
+			}
+		case _, ok := <-lost: // the queue was full: events are missing
+			return ok
+		case <-poll.C:
+			return true
+		}
+	}
 }
 
-// settled waits until no event has come for a while: an editor or a copy writes files in several steps.
-func (w *watcher) settled(ctx context.Context, events chan fsnotify.Event) bool {
+// eventPause looks seldom where events come.
+func eventPause(poll time.Duration, blind bool) time.Duration {
+	if blind {
+		return poll
+	}
+	return 5 * poll
+}
+
+// settle waits until no event has come for a while: an editor or a copy writes files in several steps.
+func (w *watcher) settle(ctx context.Context, events chan fsnotify.Event) {
 	quiet := w.source.quiet()
-	end := time.After(20 * quiet)
-	for quiet > 0 {
+	if quiet == 0 {
+		return
+	}
+	for end := time.After(20 * quiet); ; {
 		select {
 		case <-events:
 			continue
@@ -86,9 +92,8 @@ func (w *watcher) settled(ctx context.Context, events chan fsnotify.Event) bool 
 		case <-end:
 		case <-ctx.Done():
 		}
-		break
+		return
 	}
-	return true
 }
 
 // look compares the state with what Head returned last.

@@ -10,45 +10,55 @@ import (
 	"github.com/moby/moby/client"
 )
 
+// times are those of one command, and what it used of processors.
+type times struct{ took, cpu []time.Duration }
+
 // cold measures commands that start, look and exit, on a swarm that is as git says.
 func cold(ctx context.Context, w *world, t *table) error {
 	if err := w.applied(ctx); err != nil {
 		return err
 	}
-	var ours, docker, bare, inProcess []time.Duration
-	round := []struct {
-		out *[]time.Duration
-		do  func() (time.Duration, error)
-	}{
-		{&ours, func() (time.Duration, error) { return timed(w.command(ctx, "diff")) }},
-		{&bare, func() (time.Duration, error) { return timed(exec.CommandContext(ctx, w.bare, w.host)) }},
-		{&inProcess, func() (time.Duration, error) { return w.look(ctx) }},
+	var ours, docker, bare, inProcess times
+	process := func(out *times, make func() *exec.Cmd) func() error {
+		return func() error {
+			cmd := make()
+			took, err := timed(cmd)
+			if err == nil {
+				out.took, out.cpu = append(out.took, took), append(out.cpu, spent(cmd))
+			}
+			return err
+		}
+	}
+	round := []func() error{
+		process(&ours, func() *exec.Cmd { return w.command(ctx, "diff") }),
+		process(&bare, func() *exec.Cmd { return exec.CommandContext(ctx, w.bare, w.host) }),
+		func() error {
+			took, err := w.look(ctx)
+			inProcess.took = append(inProcess.took, took)
+			return err
+		},
 	}
 	if w.docker != "" {
-		round = append(round, struct {
-			out *[]time.Duration
-			do  func() (time.Duration, error)
-		}{&docker, func() (time.Duration, error) { return timed(w.dockerServiceLs(ctx)) }})
+		round = append(round, process(&docker, func() *exec.Cmd { return w.dockerServiceLs(ctx) }))
 	}
 	for i := range w.rounds {
-		for j := range round { // each round begins with another one: what runs after it is disturbed by nobody in particular
-			one := round[(i+j)%len(round)]
-			took, err := one.do()
-			if err != nil {
+		for j := range round { // each round begins with another one, so that none always runs after the same
+			if err := round[(i+j)%len(round)](); err != nil {
 				return err
 			}
-			*one.out = append(*one.out, took)
 		}
 	}
 	const what = "nothing to do: cold diff"
 	if w.docker != "" {
-		r := ratios(ours, docker)
-		t.add(what, ms(median(ours)), "docker service ls "+ms(median(docker)), fmt.Sprintf("%.2f", r), target(r, 2, "2"))
+		r := ratios(ours.took, docker.took)
+		t.add(what, ms(median(ours.took)), "docker service ls "+ms(median(docker.took)), fmt.Sprintf("%.2f", r), target(r, 2, "2"))
+		t.add("  CPU of it", ms(median(ours.cpu)), "docker service ls "+ms(median(docker.cpu)), fmt.Sprintf("%.2f", ratios(ours.cpu, docker.cpu)), "")
 	} else {
-		t.add(what, ms(median(ours)), "docker service ls: there is no docker CLI on this machine", "", "")
+		t.add(what, ms(median(ours.took)), "docker service ls: there is no docker CLI on this machine", "", "")
+		t.add("  CPU of it", ms(median(ours.cpu)), "", "", "")
 	}
-	t.add("", "", "bare ping, info and 4 lists, decoded, a process "+ms(median(bare)), fmt.Sprintf("%.2f", ratios(ours, bare)), "")
-	t.add("", "", "the same in a process that runs "+ms(median(inProcess)), fmt.Sprintf("%.2f", ratios(ours, inProcess)), "")
+	t.add("", "", "bare ping, info and 4 lists, decoded, a process "+ms(median(bare.took)), fmt.Sprintf("%.2f", ratios(ours.took, bare.took)), "")
+	t.add("", "", "the same in a process that runs "+ms(median(inProcess.took)), fmt.Sprintf("%.2f", ratios(ours.took, inProcess.took)), "")
 	for _, command := range []string{"diff", "apply"} {
 		w.traffic.reset()
 		if _, err := timed(w.command(ctx, command)); err != nil {

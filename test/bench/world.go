@@ -115,6 +115,11 @@ func timed(cmd *exec.Cmd) (time.Duration, error) {
 	return took, err
 }
 
+// spent is what a command that ended has used of processors. Other than its time it hardly depends on what else runs.
+func spent(cmd *exec.Cmd) time.Duration {
+	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+}
+
 // applied makes the swarm as the repository says; a part that is run alone finds it so as well.
 func (w *world) applied(ctx context.Context) error {
 	_, err := timed(w.command(ctx, "apply"))

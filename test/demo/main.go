@@ -75,14 +75,17 @@ func run(ctx context.Context, o options) (err error) {
 		}
 	}()
 	if o.play {
-		return play(ctx, s)
+		err = play(ctx, s)
+	} else {
+		err = tour(ctx, s)
 	}
-	err = tour(ctx, s)
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return errStopped
+	case o.play:
+		return err
 	}
 	fmt.Fprintf(o.out, "\n--- the operator's log ---\n%s--- end of the operator's log ---\n", s.operatorLog())
 	return err

@@ -17,9 +17,6 @@ import (
 // play leaves the stage to a person until ctx ends.
 func play(ctx context.Context, s *stage) error {
 	if err := s.operate(ctx, 10*time.Second); err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
 		return err
 	}
 	fmt.Fprint(s.out, s.guide())

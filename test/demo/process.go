@@ -57,8 +57,10 @@ const patience = 15 * time.Second
 
 // stop asks the process to end, and makes it end where that takes too long.
 func (p *process) stop() error {
-	if p.ended() != nil {
+	select {
+	case <-p.done: // what it ended with is for who waited for it
 		return nil
+	default:
 	}
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended just now
 	select {

@@ -54,6 +54,7 @@ func (r report) String() string {
 	}
 	for _, d := range r.Drift {
 		if d.Open {
+			d.Fields = nil // of an object to create they are all that it has
 			parts = append(parts, d.String())
 		}
 	}

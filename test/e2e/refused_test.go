@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -86,7 +87,7 @@ func (s *twenty) nothingGoes(n int) {
 		return nil
 	})
 	for _, c := range s.proxy.Writes() {
-		if c.Method == "DELETE" && !strings.HasPrefix(c.Path, "/configs/") { // its memory is a config
+		if c.Method == http.MethodDelete && !strings.HasPrefix(c.Path, "/configs/") { // its memory is a config
 			s.Errorf("it removed: %s", c)
 		}
 	}

@@ -19,7 +19,7 @@ func TestAHandAndTheOperatorWriteOneServiceAndLoseNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
 	manifest := func(n int) map[string]string {
-		return map[string]string{"a.yaml": service("shared", "image: app:1", fmt.Sprintf("environment: {V: \"%d\"}", n), "placement: {constraints: [node.role == nowhere]}")}
+		return map[string]string{"a.yaml": service("shared", "image: app:1", fmt.Sprintf("environment: {V: \"%d\"}", n), "placement: {constraints: [node.labels.none == none]}")}
 	}
 	r := w.repo("shared", manifest(0))
 	p := w.proxy()
@@ -31,10 +31,13 @@ func TestAHandAndTheOperatorWriteOneServiceAndLoseNothing(t *testing.T) {
 	hand := make(chan []uint64)
 	go func() {
 		var wrote []uint64
-		for n := uint64(2); ctx.Err() == nil; n++ {
-			if w.tryScale(ctx, id, n) {
-				wrote = append(wrote, n)
+		tick := time.NewTicker(20 * time.Millisecond) // as fast as somebody's loop around the docker CLI
+		defer tick.Stop()
+		for n := uint64(0); ctx.Err() == nil; n++ {
+			if w.tryScale(ctx, id, 2+n%5) {
+				wrote = append(wrote, 2+n%5)
 			}
+			<-tick.C
 		}
 		hand <- wrote
 	}()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -50,15 +51,24 @@ var ErrCut = errors.New("connection cut")
 // Answer is one of the proxy itself.
 type Answer struct {
 	Status  int
-	Message string
+	Message string      // as the engine puts it, or else
+	Body    []byte      // as it is
+	Header  http.Header // in addition
 }
 
-func (a *Answer) Error() string { return fmt.Sprintf("%d %s", a.Status, a.Message) }
+func (a *Answer) Error() string { return fmt.Sprintf("%d %s%s", a.Status, a.Message, a.Body) }
+
+func (a *Answer) body() []byte {
+	if a.Body != nil {
+		return a.Body
+	}
+	return fmt.Appendf(nil, "{\"message\":%q}\n", a.Message)
+}
 
 // ReadOnly refuses everything but GET and HEAD.
 func ReadOnly(c Call) error {
 	if c.Write() {
-		return &Answer{http.StatusForbidden, "this proxy passes GET and HEAD only"}
+		return &Answer{Status: http.StatusForbidden, Message: "this proxy passes GET and HEAD only"}
 	}
 	return nil
 }
@@ -74,6 +84,8 @@ type Proxy struct {
 	calls         []Call
 	last          int
 	before, after func(Call) error
+	cut           context.CancelFunc // ends the streams
+	streaming     context.Context
 }
 
 // NewProxy listens, and passes calls on to an engine such as unix:///var/run/docker.sock.
@@ -102,6 +114,7 @@ func NewProxy(host string) (*Proxy, error) {
 		FlushInterval: -1,
 		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}
+	p.streaming, p.cut = context.WithCancel(context.Background())
 	p.server = &http.Server{Handler: http.HandlerFunc(p.serve), ReadHeaderTimeout: time.Minute}
 	go func() { _ = p.server.Serve(listener) }() // ErrServerClosed
 	return p, nil
@@ -129,6 +142,14 @@ func (p *Proxy) After(f func(Call) error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.after = f
+}
+
+// CutStreams ends the streams that are open now.
+func (p *Proxy) CutStreams() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cut()
+	p.streaming, p.cut = context.WithCancel(context.Background())
 }
 
 // Calls are the calls since the start or the last Reset.
@@ -172,7 +193,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	p.last++
 	c.Index = p.last
 	p.calls = append(p.calls, c)
-	before, after := p.before, p.after
+	before, after, streaming := p.before, p.after, p.streaming
 	p.mu.Unlock()
 	if before != nil {
 		if err := before(c); err != nil {
@@ -182,7 +203,9 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	if c.Path == "/events" || strings.HasSuffix(c.Path, "/logs") {
-		p.streams.ServeHTTP(w, r)
+		ctx, cancel := context.WithCancel(r.Context())
+		defer context.AfterFunc(streaming, cancel)()
+		p.streams.ServeHTTP(w, r.WithContext(ctx))
 		return
 	}
 	p.pass(w, r, c, after)
@@ -209,9 +232,7 @@ func (p *Proxy) pass(w http.ResponseWriter, r *http.Request, c Call, after func(
 			return
 		}
 	}
-	for k, v := range resp.Header {
-		w.Header()[k] = v
-	}
+	maps.Copy(w.Header(), resp.Header)
 	w.WriteHeader(resp.StatusCode)
 	_, _ = w.Write(data) // the client may have gone
 }
@@ -224,8 +245,9 @@ func (p *Proxy) answer(w http.ResponseWriter, c Call, err error) {
 	c.Status = a.Status
 	p.note(c)
 	w.Header().Set("Content-Type", "application/json")
+	maps.Copy(w.Header(), a.Header)
 	w.WriteHeader(a.Status)
-	fmt.Fprintf(w, "{\"message\":%q}\n", a.Message)
+	_, _ = w.Write(a.body()) // the client may have gone
 }
 
 // note fills in what became of a call.

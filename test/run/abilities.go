@@ -14,7 +14,7 @@ type ability struct {
 	name string
 	is   string // what there is; "" where it is missing
 	why  string // what it is missing for
-	// without says what is not tested then; "" where no test asks for it yet.
+	// without says what is not tested then; "" where the tests themselves look closer, and skip or fail.
 	without string
 }
 
@@ -60,7 +60,7 @@ func raceDetector(ctx context.Context) ability {
 	return a
 }
 
-// namespaces are what tests with real engines on one machine will need.
+// namespaces are part of what tests with real engines need; the rest they look for themselves.
 func namespaces(ctx context.Context) ability {
 	a := ability{name: "root and network namespaces"}
 	switch out, err := exec.CommandContext(ctx, "unshare", "--net", "true").CombinedOutput(); {
@@ -69,7 +69,7 @@ func namespaces(ctx context.Context) ability {
 	case err != nil:
 		a.why = firstLine(out, err)
 	default:
-		a.is = "for real engines"
+		a.is = "both"
 	}
 	return a
 }
@@ -91,7 +91,7 @@ func (a ability) String() string {
 	}
 	switch {
 	case a.without == "":
-		text += "; no test needs this yet"
+		text += " (only tests with real engines need this)"
 	case a.is == "":
 		text += ": " + a.without
 	}

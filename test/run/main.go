@@ -39,17 +39,20 @@ func run(ctx context.Context, patterns []string, noSkip bool, out io.Writer) (in
 	for _, a := range all {
 		fmt.Fprintln(out, a)
 	}
-	if missing := missing(all); noSkip && len(missing) > 0 {
-		return 1, fmt.Errorf("NO_SKIP is set, and this machine has not: %s", strings.Join(missing, ", "))
+	if lacks := missing(all); noSkip && len(lacks) > 0 {
+		return 1, fmt.Errorf("NO_SKIP is set, and this machine lacks: %s", strings.Join(lacks, ", "))
 	}
 	groups, err := split(ctx, patterns, has(all, race))
 	if err != nil {
 		return 1, err
 	}
-	s := newSummary(out)
+	return tested(ctx, groups, noSkip, newSummary(out))
+}
+
+func tested(ctx context.Context, groups []group, noSkip bool, s *summary) (int, error) {
 	code := 0
 	for _, g := range groups {
-		fmt.Fprintf(out, "\ngo test %s, %d packages%s\n", strings.Join(g.flags, " "), len(g.packages), g.why)
+		fmt.Fprintf(s.out, "\ngo test %s, %d packages%s\n", strings.Join(g.flags, " "), len(g.packages), g.why)
 		c, err := g.test(ctx, noSkip, s)
 		if err != nil {
 			return 1, err
@@ -58,7 +61,7 @@ func run(ctx context.Context, patterns []string, noSkip bool, out io.Writer) (in
 	}
 	if noSkip && code == 0 && s.skipped > 0 {
 		code = 1
-		fmt.Fprintln(out, "NO_SKIP is set, and tests were skipped")
+		fmt.Fprintln(s.out, "NO_SKIP is set, and tests were skipped")
 	}
 	s.end(noSkip)
 	return code, nil
@@ -74,7 +77,7 @@ type group struct {
 
 // Packages whose tests are about processes that they start, not about code of their own: the race detector would watch
 // the wrong one. They are also the ones that measure or wait for much at once, so on few CPUs they run one by one.
-var processes = []string{"/test/e2e", "/test/demo", "/test/bench"}
+var processes = []string{"/test/e2e", "/test/engines", "/test/demo", "/test/bench"}
 
 func split(ctx context.Context, patterns []string, withRace bool) ([]group, error) {
 	cmd := exec.CommandContext(ctx, "go", append([]string{"list"}, patterns...)...)

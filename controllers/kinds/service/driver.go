@@ -46,26 +46,74 @@ func create(ctx context.Context, env kinds.Env, want *diff.State) (kinds.Result,
 	return kinds.Result{ID: made.ID, Warnings: append(warnings, made.Warnings...)}, nil
 }
 
+// rereads is how often an update is tried again on a fresher spec, before the whole plan is made anew.
+const rereads = 3
+
 // update overlays what differs on the spec that was read, with its version: another writer in between makes it stale.
+// Where that writer changed none of what the plan is about, the same change is made on the spec that is there now.
 func update(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
+	for try := 0; ; try++ {
+		result, err := updateOnce(ctx, env, s)
+		if err == nil {
+			return result, nil
+		}
+		err = fmt.Errorf("updating %s: %w", s.Key, err)
+		if !engine.IsStale(err) || try == rereads {
+			return kinds.Result{}, err
+		}
+		fresher, ok, readErr := reread(ctx, env, s)
+		if readErr != nil {
+			return kinds.Result{}, fmt.Errorf("updating %s: reading it again: %w", s.Key, readErr)
+		}
+		if !ok {
+			return kinds.Result{}, err
+		}
+		s = fresher
+	}
+}
+
+func updateOnce(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 	live := raw(s.Change.Have.Value.(kinds.Live))
 	spec, err := changed(s, env.Owner(s.Key), env.Index, env.ID)
 	if err != nil {
-		return kinds.Result{}, fmt.Errorf("updating %s: %w", s.Key, err)
+		return kinds.Result{}, err
 	}
 	u := engine.ServiceUpdate{Version: live.Version}
 	var warnings []string
 	if diff.NewPaths(s.Fields).Has("spec.image") {
 		if u.Auth, err = pin(ctx, env, spec, s.Change.Want.Value.(*v1.Service).Spec.Image, &warnings); err != nil {
-			return kinds.Result{}, fmt.Errorf("updating %s: %w", s.Key, err)
+			return kinds.Result{}, err
 		}
 	}
 	u.Spec = *spec
 	done, err := env.Engine.ServiceUpdate(ctx, live.ID, u)
+	return kinds.Result{ID: live.ID, Warnings: append(warnings, done.Warnings...)}, err
+}
+
+// reread returns the step with the service as it is now. ok is false where that is no longer what the plan decided about:
+// a field that is to be written has another value, a roll-out ended differently, or there is a field that we do not know.
+func reread(ctx context.Context, env kinds.Env, s plan.Step) (fresher plan.Step, ok bool, err error) {
+	was := s.Change.Have.Value.(kinds.Live)
+	service, unknown, err := env.Engine.ServiceRaw(ctx, was.ID)
 	if err != nil {
-		return kinds.Result{}, fmt.Errorf("updating %s: %w", s.Key, err)
+		return s, false, err
 	}
-	return kinds.Result{ID: live.ID, Warnings: append(warnings, done.Warnings...)}, nil
+	now := diff.State{Leaves: shape.Flatten(read(&service.Spec, env.Index))}
+	for _, f := range s.Fields {
+		leaf, there := now.Leaf(f.Path)
+		if there != f.Have.Set() || (there && leaf.Text != f.Have.Reveal()) {
+			return s, false, nil
+		}
+	}
+	live := was
+	live.Version, live.Labels, live.Raw = service.Version.Index, service.Spec.Labels, &service
+	if len(unknown) > 0 || observe(live, env.Index, nil).State != observe(was, env.Index, nil).State {
+		return s, false, nil
+	}
+	have := *s.Change.Have
+	have.Value = live
+	s.Change.Have = &have
+	return s, true, nil
 }
 
 // pin puts the digest that its registry knows of the image into the spec, and the platforms that it runs on, as

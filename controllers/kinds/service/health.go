@@ -4,8 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"reflect"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
@@ -24,7 +25,7 @@ const failuresToGiveUp = 3
 const someServices = 20
 
 // health says whether services do what their specs ask.
-func health(ctx context.Context, c *engine.Client, lives []kinds.Live) (map[string]kinds.Health, error) {
+func health(ctx context.Context, c *engine.Client, lives []kinds.Live, now time.Time) (map[string]kinds.Health, error) {
 	filters := client.Filters{}
 	if len(lives) <= someServices {
 		for _, l := range lives {
@@ -41,68 +42,114 @@ func health(ctx context.Context, c *engine.Client, lives []kinds.Live) (map[stri
 	}
 	out := make(map[string]kinds.Health, len(lives))
 	for _, l := range lives {
-		out[l.Name] = judge(raw(l), byService[l.ID])
+		out[l.Name] = judge(raw(l), byService[l.ID], now)
 	}
 	return out, nil
 }
 
-// judge is pure: a service and its tasks.
-func judge(s *swarm.Service, tasks []swarm.Task) kinds.Health {
-	pending, running, complete, failed, wanted := 0, 0, 0, 0, 0
-	var last swarm.TaskStatus
+// judge is pure: a service, its tasks and the time.
+func judge(s *swarm.Service, tasks []swarm.Task, now time.Time) kinds.Health {
+	c := count(s, tasks)
+	h := kinds.Health{Running: c.running, Wanted: wantedTasks(s, c.wanted)}
+	state := swarm.UpdateState("")
+	if s.UpdateStatus != nil {
+		state = s.UpdateStatus.State
+	}
+	switch state {
+	case swarm.UpdateStatePaused, swarm.UpdateStateRollbackPaused:
+		h.Failed, h.Why = true, fmt.Sprintf("%s: %s", state, s.UpdateStatus.Message)
+		return c.explain(h)
+	case swarm.UpdateStateUpdating, swarm.UpdateStateRollbackStarted:
+		h.Why = fmt.Sprintf("%s, %d of %d tasks running", state, c.running, h.Wanted)
+		return h
+	case swarm.UpdateStateRollbackCompleted:
+		h.RolledBack = true
+	}
+	if s.Spec.Mode.ReplicatedJob != nil || s.Spec.Mode.GlobalJob != nil {
+		h.Running = c.complete
+		h.Ready = c.complete >= h.Wanted
+		h.Why = fmt.Sprintf("%d of %d tasks complete", c.complete, h.Wanted)
+	} else if c.running >= h.Wanted {
+		watched := watch(s)
+		// A finished update was watched by the swarm itself; so is a task with a health check, until it is healthy.
+		h.Ready = h.Wanted == 0 || (c.failed == 0 && (state != "" || healthChecked(s))) || settled(now.Sub(c.youngest), watched)
+		h.Why = fmt.Sprintf("%d of %d tasks running, watched for %s", c.running, h.Wanted, watched)
+	} else {
+		h.Why = fmt.Sprintf("%d of %d tasks running", c.running, h.Wanted)
+	}
+	if h.Ready {
+		h.Why = ""
+		return h
+	}
+	h.Failed = c.failed >= failuresToGiveUp || (c.failed > 0 && c.pending == 0) // or the restart policy has given up
+	return c.explain(h)
+}
+
+// watch is how long a task must run before it counts as working: what the update config says, else SwarmKit's default.
+func watch(s *swarm.Service) time.Duration {
+	if u := s.Spec.UpdateConfig; u != nil && u.Monitor > 0 {
+		return u.Monitor
+	}
+	return 5 * time.Second
+}
+
+// settled compares a task's age, by the clock of the swarm's managers, with ours. Where the clocks are so far apart that
+// the task begins in our future, its age says nothing, and waiting for it might never end.
+func settled(age, watched time.Duration) bool { return age >= watched || age < -watched }
+
+func healthChecked(s *swarm.Service) bool {
+	c := s.Spec.TaskTemplate.ContainerSpec
+	return c != nil && c.Healthcheck != nil && len(c.Healthcheck.Test) > 0 && c.Healthcheck.Test[0] != "NONE"
+}
+
+// counts are a service's tasks by what matters. Running and failed ones count where they are of the spec in force.
+type counts struct {
+	pending, running, complete, failed, wanted int
+	youngest                                   time.Time // when the last of those that run began to
+	last                                       swarm.TaskStatus
+}
+
+func count(s *swarm.Service, tasks []swarm.Task) counts {
+	var c counts
+	sameVersion := inForce(s)
 	for _, t := range tasks {
 		if t.JobIteration != nil && s.JobStatus != nil && t.JobIteration.Index != s.JobStatus.JobIteration.Index {
 			continue // an earlier run of the job
 		}
 		// What the swarm wants of a job's task is that it completes.
 		if t.DesiredState == swarm.TaskStateRunning || t.DesiredState == swarm.TaskStateReady || t.DesiredState == swarm.TaskStateComplete {
-			wanted++
+			c.wanted++
 			if !ended(t) {
-				pending++
+				c.pending++
 			}
 		}
 		switch t.Status.State {
 		case swarm.TaskStateRunning:
-			if t.DesiredState == swarm.TaskStateRunning {
-				running++
+			if t.DesiredState == swarm.TaskStateRunning && sameVersion(t) {
+				c.running++
+				if t.UpdatedAt.After(c.youngest) {
+					c.youngest = t.UpdatedAt
+				}
 			}
 		case swarm.TaskStateComplete:
-			complete++
+			c.complete++
 		case swarm.TaskStateFailed, swarm.TaskStateRejected:
-			if sameVersion(t, s) {
-				failed++
+			if sameVersion(t) {
+				c.failed++
 			}
-			if t.Status.Timestamp.After(last.Timestamp) {
-				last = t.Status
+			if t.Status.Timestamp.After(c.last.Timestamp) {
+				c.last = t.Status
 			}
 		}
 	}
-	h := kinds.Health{Running: running, Wanted: wantedTasks(s, wanted)}
-	switch u := s.UpdateStatus; {
-	case u != nil && (u.State == swarm.UpdateStatePaused || u.State == swarm.UpdateStateRollbackPaused || u.State == swarm.UpdateStateRollbackCompleted):
-		h.Failed, h.Why = true, fmt.Sprintf("%s: %s", u.State, u.Message)
-		if last.Err != "" {
-			h.Why += "; the last task that failed: " + last.Err
-		}
-		return h
-	case u != nil && (u.State == swarm.UpdateStateUpdating || u.State == swarm.UpdateStateRollbackStarted):
-		h.Why = fmt.Sprintf("%s, %d of %d tasks running", u.State, running, h.Wanted)
-		return h
+	return c
+}
+
+// explain adds what the last task that failed said.
+func (c counts) explain(h kinds.Health) kinds.Health {
+	if c.last.Err != "" {
+		h.Why += "; the last one that failed: " + c.last.Err
 	}
-	if s.Spec.Mode.ReplicatedJob != nil || s.Spec.Mode.GlobalJob != nil {
-		h.Running = complete
-		h.Ready = complete >= h.Wanted
-	} else {
-		h.Ready = running >= h.Wanted
-	}
-	if h.Ready {
-		return h
-	}
-	h.Why = fmt.Sprintf("%d of %d tasks running", h.Running, h.Wanted)
-	if last.Err != "" {
-		h.Why += "; the last one that failed: " + last.Err
-	}
-	h.Failed = failed >= failuresToGiveUp || (failed > 0 && pending == 0) // or the restart policy has given up
 	return h
 }
 
@@ -128,12 +175,30 @@ func wantedTasks(s *swarm.Service, made int) int {
 	return made
 }
 
-// sameVersion says whether a task is of the spec in force. Placement alone is left out: SwarmKit keeps tasks whose node
-// still matches (orchestrator.IsTaskDirty).
-func sameVersion(t swarm.Task, s *swarm.Service) bool {
-	a, b := t.Spec, s.Spec.TaskTemplate
-	a.Placement, b.Placement = nil, nil
-	return reflect.DeepEqual(a, b)
+// inForce tells tasks of the spec in force from those of an older one. It compares normal forms, because the engine gives
+// a task's spec back in another form than the service's (no runtime, for one). Placement alone is left out: SwarmKit keeps
+// tasks whose node still matches (orchestrator.IsTaskDirty).
+func inForce(s *swarm.Service) func(swarm.Task) bool {
+	leaves := taskLeaves(&s.Spec)
+	return func(t swarm.Task) bool {
+		if t.Spec.ForceUpdate != s.Spec.TaskTemplate.ForceUpdate {
+			return false
+		}
+		spec := s.Spec
+		spec.TaskTemplate = t.Spec
+		return slices.Equal(leaves, taskLeaves(&spec))
+	}
+}
+
+// byID leaves ids as they are: they are compared, not shown.
+type byID struct{}
+
+func (byID) NameOf(_, id string) string { return id }
+
+func taskLeaves(spec *swarm.ServiceSpec) []diff.Leaf {
+	return slices.DeleteFunc(shape.Flatten(read(spec, byID{})), func(l diff.Leaf) bool {
+		return strings.HasPrefix(l.Type, "spec.placement.")
+	})
 }
 
 // trace adds what the newest task that failed said and, where a rollback left no previous spec, whether it was the want's.
@@ -150,7 +215,7 @@ func traced(tasks []swarm.Task, l kinds.Live, ix *kinds.Index, want *diff.State,
 	failed := slices.DeleteFunc(slices.Clone(tasks), func(t swarm.Task) bool {
 		return (t.Status.State != swarm.TaskStateFailed && t.Status.State != swarm.TaskStateRejected) || t.CreatedAt.Before(r.Began)
 	})
-	undone := slices.DeleteFunc(slices.Clone(failed), func(t swarm.Task) bool { return sameVersion(t, raw(l)) })
+	undone := slices.DeleteFunc(slices.Clone(failed), inForce(raw(l)))
 	if len(undone) > 0 {
 		failed = undone
 	}

@@ -2,7 +2,9 @@ package service
 
 import (
 	"testing"
+	"time"
 
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/swarm"
 
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
@@ -32,6 +34,17 @@ func TestHealth(t *testing.T) {
 		return swarm.Task{DesiredState: desired, Spec: plain().TaskTemplate, Status: swarm.TaskStatus{State: state}}
 	}
 	run, failed := task("running", "running"), task("shutdown", "failed")
+	run.UpdatedAt = began
+	young := run // began to run a second ago, by the clock of judge
+	young.UpdatedAt = began.Add(time.Hour - time.Second)
+	ahead := run // on a swarm whose clock is far ahead of ours
+	ahead.UpdatedAt = began.Add(3 * time.Hour)
+	checked := replicated(1)
+	checked.Spec.TaskTemplate.ContainerSpec.Healthcheck = &container.HealthConfig{Test: []string{"CMD", "true"}}
+	healthy := young
+	healthy.Spec = checked.Spec.TaskTemplate
+	stale := run
+	stale.Spec.ForceUpdate = 1
 	failed.Status.Err, failed.Status.Timestamp = "exit 1", began
 	old, next := failed, task("running", "starting")
 	old.Spec.ForceUpdate = 1
@@ -48,6 +61,12 @@ func TestHealth(t *testing.T) {
 		want    kinds.Health
 	}{
 		{"all run", replicated(2), []swarm.Task{run, run}, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
+		{"a task that has just begun is watched", replicated(1), []swarm.Task{young}, kinds.Health{Running: 1, Wanted: 1, Why: "1 of 1 tasks running, watched for 5s"}},
+		{"unless its health is checked", checked, []swarm.Task{healthy}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
+		{"or the swarm has watched it", status(replicated(1), "completed"), []swarm.Task{young}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
+		{"failures before it: watched all the same", status(replicated(1), "completed"), []swarm.Task{failed, failed, failed, young}, kinds.Health{Failed: true, Running: 1, Wanted: 1, Why: "1 of 1 tasks running, watched for 5s; the last one that failed: exit 1"}},
+		{"a clock that is far ahead says nothing", replicated(1), []swarm.Task{ahead}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
+		{"tasks of an older spec do not count", replicated(1), []swarm.Task{stale}, kinds.Health{Wanted: 1, Why: "0 of 1 tasks running"}},
 		{"none wanted", replicated(0), nil, kinds.Health{Ready: true}},
 		{"some run", replicated(2), []swarm.Task{run, task("running", "preparing")}, kinds.Health{Running: 1, Wanted: 2, Why: "1 of 2 tasks running"}},
 		{"one that is shut down does not count", replicated(1), []swarm.Task{task("shutdown", "running")}, kinds.Health{Wanted: 1, Why: "0 of 1 tasks running"}},
@@ -58,18 +77,18 @@ func TestHealth(t *testing.T) {
 		{"failures behind it", replicated(1), []swarm.Task{failed, failed, failed, run}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
 		{"updating", status(replicated(1), "updating"), []swarm.Task{run}, kinds.Health{Running: 1, Wanted: 1, Why: "updating, 1 of 1 tasks running"}},
 		{"paused", status(replicated(1), "paused"), []swarm.Task{run}, kinds.Health{Failed: true, Running: 1, Wanted: 1, Why: "paused: because"}},
-		{"rolled back", status(replicated(1), "rollback_completed"), []swarm.Task{run, failed}, kinds.Health{Failed: true, Running: 1, Wanted: 1, Why: "rollback_completed: because; the last task that failed: exit 1"}},
+		{"rolled back", status(replicated(1), "rollback_completed"), []swarm.Task{run, failed}, kinds.Health{Ready: true, RolledBack: true, Running: 1, Wanted: 1}},
 		{"update completed", status(replicated(1), "completed"), []swarm.Task{run}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
 		{"global runs where the swarm put it", mode(swarm.ServiceMode{Global: &swarm.GlobalService{}}), []swarm.Task{run, task("running", "starting")}, kinds.Health{Running: 1, Wanted: 2, Why: "1 of 2 tasks running"}},
 		{"job complete", job(0, ptr(uint64(2))), []swarm.Task{of(0, task("complete", "complete")), of(0, task("complete", "complete"))}, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
-		{"job of another run", job(1, ptr(uint64(1))), []swarm.Task{of(0, task("complete", "complete"))}, kinds.Health{Wanted: 1, Why: "0 of 1 tasks running"}},
-		{"global job on the nodes where it is", global, []swarm.Task{of(0, task("complete", "complete")), of(0, task("complete", "running"))}, kinds.Health{Running: 1, Wanted: 2, Why: "1 of 2 tasks running"}},
+		{"job of another run", job(1, ptr(uint64(1))), []swarm.Task{of(0, task("complete", "complete"))}, kinds.Health{Wanted: 1, Why: "0 of 1 tasks complete"}},
+		{"global job on the nodes where it is", global, []swarm.Task{of(0, task("complete", "complete")), of(0, task("complete", "running"))}, kinds.Health{Running: 1, Wanted: 2, Why: "1 of 2 tasks complete"}},
 		{"global job complete", global, []swarm.Task{of(0, task("complete", "complete")), of(0, task("complete", "complete"))}, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
 		{"job of one", job(0, nil), []swarm.Task{of(0, task("complete", "complete"))}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := judge(test.service, test.tasks); got != test.want {
+			if got := judge(test.service, test.tasks, began.Add(time.Hour)); got != test.want {
 				t.Errorf("got %+v\nwant %+v", got, test.want)
 			}
 		})

@@ -1,0 +1,318 @@
+package v1_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+// named is an object that is right but for what a test changes.
+func named(kind, name string) v1.Header {
+	return v1.Header{APIVersion: v1.APIVersion, Kind: kind, Metadata: v1.Metadata{Name: name}}
+}
+
+func problems(o v1.Object) string {
+	var out []string
+	for _, p := range o.Validate() {
+		out = append(out, p.String())
+	}
+	return strings.Join(out, "\n")
+}
+
+func TestProblemsOfServices(t *testing.T) {
+	type spec = v1.ServiceSpec
+	tests := []struct {
+		name  string
+		state func(*v1.Service)
+		want  string // "" where it is right
+	}{
+		{"the least", func(*v1.Service) {}, ""},
+		{"no name", func(s *v1.Service) { s.Metadata.Name = "" }, "metadata.name: is missing"},
+		{"a name of 63", func(s *v1.Service) { s.Metadata.Name = strings.Repeat("a", 63) }, ""},
+		{"a name of 64", func(s *v1.Service) { s.Metadata.Name = strings.Repeat("a", 64) }, `metadata.name: "` + strings.Repeat("a", 64) + `" has 64 characters; at most 63 are allowed here`},
+		{"a name with _ and capitals", func(s *v1.Service) { s.Metadata.Name = "My_web-1" }, ""},
+		{"a name with a dot", func(s *v1.Service) { s.Metadata.Name = "a.b" }, `metadata.name: "a.b" may hold only letters, digits, - and _, not at the ends`},
+		{"a name that ends with -", func(s *v1.Service) { s.Metadata.Name = "a-" }, `metadata.name: "a-" may hold only letters, digits, - and _, not at the ends`},
+		{"a label with a space", func(s *v1.Service) { s.Metadata.Labels = map[string]string{"a b": ""} }, `metadata.labels: the label "a b" is empty or holds white space`},
+		{"the operator's label", func(s *v1.Service) { s.Metadata.Labels = map[string]string{v1.LabelOwner: "x"} }, `metadata.labels["swarm-operator.io/owner"]: labels below swarm-operator.io/ are the operator's own`},
+		{"policies", func(s *v1.Service) {
+			s.Policy = v1.Policy{Adopt: "takeover", DependsOn: []string{"Service/db", "Config/c"}, IgnoreDifferences: []string{"spec", "spec.replicas", "metadata.labels", `metadata.labels["a.b"]`}}
+		}, ""},
+		{"adopt misspelt", func(s *v1.Service) { s.Policy.Adopt = "ifidentical" }, `policy.adopt: "ifidentical" is not one of never, ifIdentical, takeover; did you mean ifIdentical?`},
+		{"depends on no object", func(s *v1.Service) { s.Policy.DependsOn = []string{"Service/db", "db"} }, `policy.dependsOn[1]: "db" is not of the form Kind/name`},
+		{"depends on itself", func(s *v1.Service) { s.Policy.DependsOn = []string{"Service/web"} }, "policy.dependsOn[0]: an object cannot depend on itself"},
+		{"ignores no path", func(s *v1.Service) { s.Policy.IgnoreDifferences = []string{"replicas"} }, `policy.ignoreDifferences[0]: "replicas" is not a field path such as spec.replicas or metadata.labels`},
+
+		{"no image", func(s *v1.Service) { s.Spec.Image = "" }, "spec.image: is missing"},
+		{"an image with capitals", func(s *v1.Service) { s.Spec.Image = "a/B" }, `spec.image: "a/B" is not an image reference: invalid reference format: repository name (a/B) must be lowercase`},
+		{"a mode misspelt", func(s *v1.Service) { s.Spec.Mode = "globel" }, `spec.mode: "globel" is not one of replicated, global, replicated-job, global-job; did you mean global?`},
+		{"replicas of a global service", func(s *v1.Service) { s.Spec.Mode, s.Spec.Replicas = "global", ptr(uint64(1)) }, "spec.replicas: cannot be stated for mode global: it runs one task on each node"},
+		{"replicas of a global job", func(s *v1.Service) { s.Spec.Mode, s.Spec.Replicas = "global-job", ptr(uint64(1)) }, "spec.replicas: cannot be stated for mode global-job: it runs one task on each node"},
+		{"completions of a job", func(s *v1.Service) { s.Spec.Mode, s.Spec.Replicas = "replicated-job", ptr(uint64(4)) }, ""},
+		{
+			"update configs of a job", func(s *v1.Service) {
+				s.Spec = spec{Image: "bb", Mode: "global-job", UpdateConfig: &v1.UpdateConfig{}, RollbackConfig: &v1.UpdateConfig{}}
+			},
+			"spec.updateConfig: cannot be stated for mode global-job: the engine rolls out no updates of jobs\nspec.rollbackConfig: cannot be stated for mode global-job: the engine rolls out no updates of jobs",
+		},
+		{"a variable with =", func(s *v1.Service) { s.Spec.Environment = v1.Environment{"A=B": "1"} }, `spec.environment: the name "A=B" is empty or holds = or NUL`},
+		{"a variable without a name", func(s *v1.Service) { s.Spec.Environment = v1.Environment{"": "1"} }, `spec.environment: the name "" is empty or holds = or NUL`},
+		{"a value with NUL", func(s *v1.Service) { s.Spec.Environment = v1.Environment{"A": "\x00"} }, "spec.environment.A: holds a NUL byte"},
+		{"a container label with NUL", func(s *v1.Service) { s.Spec.ContainerLabels = map[string]string{"a.b": "\x00"} }, `spec.containerLabels["a.b"]: holds a NUL byte`},
+
+		{"ports", func(s *v1.Service) {
+			s.Spec.Ports = []v1.Port{{Target: 80, Published: 8080}, {Target: 80, Published: 8080, Protocol: "udp"}, {Target: 81}, {Target: 82}, {Target: 65535, Published: 65535, Protocol: "sctp", Mode: "host"}}
+		}, ""},
+		{"a port of nought", func(s *v1.Service) { s.Spec.Ports = []v1.Port{{}} }, "spec.ports[0].target: 0 is not a port between 1 and 65535"},
+		{"ports too large", func(s *v1.Service) { s.Spec.Ports = []v1.Port{{Target: 65536, Published: 65536}} }, "spec.ports[0].target: 65536 is not a port between 1 and 65535\nspec.ports[0].published: 65536 is not a port between 1 and 65535"},
+		{"a protocol and a mode", func(s *v1.Service) { s.Spec.Ports = []v1.Port{{Target: 1, Protocol: "TCP", Mode: "hosts"}} }, "spec.ports[0].protocol: \"TCP\" is not one of tcp, udp, sctp; did you mean tcp?\nspec.ports[0].mode: \"hosts\" is not one of ingress, host; did you mean host?"},
+		{"published twice", func(s *v1.Service) {
+			s.Spec.Ports = []v1.Port{{Target: 1, Published: 80}, {Target: 2, Published: 80, Protocol: "tcp"}}
+		}, "spec.ports[1].published: 80/tcp is published twice: also by spec.ports[0]"},
+
+		{"a network without a name", func(s *v1.Service) { s.Spec.Networks = []v1.NetworkAttachment{{}} }, "spec.networks[0].name: is missing"},
+		{"a network twice", func(s *v1.Service) { s.Spec.Networks = []v1.NetworkAttachment{{Name: "a"}, {Name: "a"}} }, `spec.networks[1].name: "a" is stated twice`},
+		{"a config without a source", func(s *v1.Service) { s.Spec.Configs = []v1.ConfigMount{{Target: "/a"}} }, "spec.configs[0].source: is missing"},
+		{"two configs at one path", func(s *v1.Service) { s.Spec.Configs = []v1.ConfigMount{{Source: "a"}, {Source: "b", Target: "a"}} }, `spec.configs[1].target: "/a" is stated twice`},
+		{"one config at two paths", func(s *v1.Service) { s.Spec.Configs = []v1.ConfigMount{{Source: "a"}, {Source: "a", Target: "/b"}} }, ""},
+		{"two secrets at one path", func(s *v1.Service) {
+			s.Spec.Secrets = []v1.SecretMount{{Source: "a"}, {Source: "b", Target: "/run/secrets/a"}}
+		}, `spec.secrets[1].target: "a" is stated twice`},
+
+		{"mounts", func(s *v1.Service) {
+			s.Spec.Mounts = []v1.Mount{{Type: "volume", Target: "/a"}, {Type: "bind", Source: "/x", Target: "/b", Bind: &v1.BindOptions{Propagation: "rslave"}}, {Type: "bind", Source: `C:\x`, Target: `C:\y`}, {Type: "tmpfs", Target: "/c", Tmpfs: &v1.TmpfsOptions{Size: 1}}}
+		}, ""},
+		{"a mount without a type", func(s *v1.Service) { s.Spec.Mounts = []v1.Mount{{Target: "/a"}} }, "spec.mounts[0].type: is missing; one of volume, bind, tmpfs, npipe"},
+		{"a mount of a type that is not yet there", func(s *v1.Service) { s.Spec.Mounts = []v1.Mount{{Type: "image", Target: "/a"}} }, `spec.mounts[0].type: "image" is not one of volume, bind, tmpfs, npipe`},
+		{"a mount without a target", func(s *v1.Service) { s.Spec.Mounts = []v1.Mount{{Type: "volume"}} }, "spec.mounts[0].target: is missing"},
+		{"two mounts at one path", func(s *v1.Service) {
+			s.Spec.Mounts = []v1.Mount{{Type: "volume", Target: "/a"}, {Type: "tmpfs", Target: "/a"}}
+		}, `spec.mounts[1].target: "/a" is mounted twice`},
+		{"a bind mount of nothing", func(s *v1.Service) { s.Spec.Mounts = []v1.Mount{{Type: "bind", Target: "/a"}} }, "spec.mounts[0].source: is missing: a bind mount needs a path of the node"},
+		{"a bind mount of a relative path", func(s *v1.Service) { s.Spec.Mounts = []v1.Mount{{Type: "bind", Source: "./x", Target: "/a"}} }, `spec.mounts[0].source: "./x" is not an absolute path of the node`},
+		{"a tmpfs of something", func(s *v1.Service) { s.Spec.Mounts = []v1.Mount{{Type: "tmpfs", Source: "x", Target: "/a"}} }, "spec.mounts[0].source: cannot be stated for a tmpfs"},
+		{"a volume of a path", func(s *v1.Service) { s.Spec.Mounts = []v1.Mount{{Type: "volume", Source: "/x", Target: "/a"}} }, `spec.mounts[0].source: "/x" is a path; a mount of a path has type bind`},
+		{
+			"options of another type", func(s *v1.Service) {
+				s.Spec.Mounts = []v1.Mount{{Type: "npipe", Target: "/a", Bind: &v1.BindOptions{Propagation: "r"}, Volume: &v1.VolumeOption{}, Tmpfs: &v1.TmpfsOptions{}}}
+			},
+			"spec.mounts[0].bind: is for mounts of type bind; this one is npipe\nspec.mounts[0].volume: is for mounts of type volume; this one is npipe\nspec.mounts[0].tmpfs: is for mounts of type tmpfs; this one is npipe\nspec.mounts[0].bind.propagation: \"r\" is not one of rprivate, private, shared, rshared, slave, rslave",
+		},
+
+		{"health checks", func(s *v1.Service) {
+			s.Spec.Healthcheck = &v1.Healthcheck{Test: v1.HealthTest{"CMD-SHELL", "x"}, Interval: v1.Duration(time.Millisecond)}
+		}, ""},
+		{"a health check without a form", func(s *v1.Service) { s.Spec.Healthcheck = &v1.Healthcheck{Test: v1.HealthTest{"curl"}} }, `spec.healthcheck.test: a list must start with CMD, CMD-SHELL or NONE, this one starts with "curl"`},
+		{"a health check that is disabled and not", func(s *v1.Service) {
+			s.Spec.Healthcheck = &v1.Healthcheck{Disable: true, Test: v1.HealthTest{"CMD", "x"}}
+		}, "spec.healthcheck.disable: contradicts spec.healthcheck.test"},
+		{"a health check that is disabled twice", func(s *v1.Service) { s.Spec.Healthcheck = &v1.Healthcheck{Disable: true, Test: v1.HealthTest{"NONE"}} }, ""},
+		{
+			"a health check too often", func(s *v1.Service) {
+				s.Spec.Healthcheck = &v1.Healthcheck{Interval: 999_999, Timeout: 1, StartPeriod: 1, StartInterval: 1}
+			},
+			"spec.healthcheck.interval: 999.999µs is less than 1ms\nspec.healthcheck.timeout: 1ns is less than 1ms\nspec.healthcheck.startPeriod: 1ns is less than 1ms\nspec.healthcheck.startInterval: 1ns is less than 1ms",
+		},
+
+		{"resources at their least", func(s *v1.Service) {
+			s.Spec.Resources = &v1.Resources{Limits: v1.ResourceLimits{CPUs: 1_000_000, Memory: 4 << 20}}
+		}, ""},
+		{
+			"resources below", func(s *v1.Service) {
+				s.Spec.Resources = &v1.Resources{Limits: v1.ResourceLimits{CPUs: 999_999, Memory: 4<<20 - 1, Pids: -1}, Reservations: v1.Reservations{CPUs: 1, Memory: 1}}
+			},
+			"spec.resources.limits.cpus: 0.000999999 is less than the engine's least, 0.001\nspec.resources.limits.memory: 4194303 is less than the engine's least, 4MiB\n" +
+				"spec.resources.reservations.cpus: 0.000000001 is less than the engine's least, 0.001\nspec.resources.reservations.memory: 1 is less than the engine's least, 4MiB\nspec.resources.limits.pids: -1 is negative",
+		},
+		{
+			"more reserved than allowed", func(s *v1.Service) {
+				s.Spec.Resources = &v1.Resources{Limits: v1.ResourceLimits{CPUs: 1e9, Memory: 8 << 20}, Reservations: v1.Reservations{CPUs: 2e9, Memory: 16 << 20}}
+			},
+			"spec.resources.reservations.cpus: 2 is more than the limit of 1\nspec.resources.reservations.memory: 16MiB is more than the limit of 8MiB",
+		},
+		{"reserved and not limited", func(s *v1.Service) {
+			s.Spec.Resources = &v1.Resources{Reservations: v1.Reservations{CPUs: 2e9, Memory: 16 << 20}}
+		}, ""},
+		{"a restart condition", func(s *v1.Service) { s.Spec.RestartPolicy = &v1.RestartPolicy{Condition: "always"} }, `spec.restartPolicy.condition: "always" is not one of any, on-failure, none`},
+		{"failure actions", func(s *v1.Service) {
+			s.Spec.UpdateConfig, s.Spec.RollbackConfig = &v1.UpdateConfig{FailureAction: "rollback", Order: "start-first"}, &v1.UpdateConfig{FailureAction: "continue"}
+		}, ""},
+		{"a rollback of a rollback", func(s *v1.Service) {
+			s.Spec.RollbackConfig = &v1.UpdateConfig{FailureAction: "rollback", Order: "first"}
+		}, "spec.rollbackConfig.failureAction: \"rollback\" is not one of pause, continue\nspec.rollbackConfig.order: \"first\" is not one of stop-first, start-first"},
+		{"log options without a driver", func(s *v1.Service) { s.Spec.Logging = &v1.Logging{Options: map[string]string{"a": "1"}} }, "spec.logging.driver: is missing: options are for one driver"},
+
+		{"constraints", func(s *v1.Service) {
+			s.Spec.Placement = &v1.Placement{Constraints: []string{"node.role==manager", "node.labels.a.b != x y", "Node.Hostname == h", "engine.labels.a == 1", "node.platform.os == linux", "node.ip == 10.0.0.0/8"}, Preferences: []v1.Preference{{Spread: "node.labels.rack"}, {Spread: "engine.labels.dc"}}}
+		}, ""},
+		{"a constraint misspelt", func(s *v1.Service) { s.Spec.Placement = &v1.Placement{Constraints: []string{"node.rol == manager"}} }, `spec.placement.constraints[0]: "node.rol" is not a key the scheduler knows: node.id node.hostname node.role node.platform.os node.platform.arch node.ip node.labels. engine.labels.; did you mean node.role?`},
+		{"a constraint of another form", func(s *v1.Service) {
+			s.Spec.Placement = &v1.Placement{Constraints: []string{"node.role = manager", "== x", "node.id =="}}
+		}, "spec.placement.constraints[0]: \"node.role = manager\" is not of the form KEY == VALUE or KEY != VALUE\nspec.placement.constraints[1]: \"== x\" is not of the form KEY == VALUE or KEY != VALUE\nspec.placement.constraints[2]: \"node.id ==\" is not of the form KEY == VALUE or KEY != VALUE"},
+		{"a role that is none", func(s *v1.Service) { s.Spec.Placement = &v1.Placement{Constraints: []string{"node.role == leader"}} }, `spec.placement.constraints[0]: "leader" is not one of manager, worker`},
+		{"a label without a name", func(s *v1.Service) { s.Spec.Placement = &v1.Placement{Constraints: []string{"node.labels. == a"}} }, `spec.placement.constraints[0]: "node.labels." is not a key the scheduler knows: node.id node.hostname node.role node.platform.os node.platform.arch node.ip node.labels. engine.labels.`},
+		{"a preference that is no label", func(s *v1.Service) {
+			s.Spec.Placement = &v1.Placement{Preferences: []v1.Preference{{Spread: "node.id"}}}
+		}, `spec.placement.preferences[0].spread: "node.id" is not a label of nodes or engines, such as node.labels.zone`},
+
+		{"hosts", func(s *v1.Service) {
+			s.Spec.ExtraHosts = v1.ExtraHosts{"a:10.0.0.1", "b=10.0.0.1", "c:::1", "d=fd00::1", "e:host-gateway"}
+		}, ""},
+		{
+			"hosts of another form", func(s *v1.Service) {
+				s.Spec.ExtraHosts = v1.ExtraHosts{"a", ":10.0.0.1", "a:b", "10.0.0.1 a", "a b:10.0.0.1"}
+			},
+			"spec.extraHosts[0]: \"a\" is not of the form host:address\nspec.extraHosts[1]: \":10.0.0.1\" is not of the form host:address\nspec.extraHosts[2]: \"a:b\" is not of the form host:address\nspec.extraHosts[3]: \"10.0.0.1 a\" is not of the form host:address\nspec.extraHosts[4]: \"a b:10.0.0.1\" is not of the form host:address",
+		},
+		{"as large as can be", func(s *v1.Service) { s.Spec.Environment = v1.Environment{"A": strings.Repeat("x", 499_999)} }, ""},
+		{"too large to be updated", func(s *v1.Service) {
+			s.Spec.Environment, s.Spec.Command = v1.Environment{"A": strings.Repeat("x", 499_998)}, v1.StringList{"xx"}
+		}, "spec: has about 500001 bytes; at most 500000 can be updated safely"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := &v1.Service{Header: named(v1.KindService, "web"), Spec: spec{Image: "bb"}}
+			test.state(s)
+			if d := cmp.Diff(test.want, problems(s)); d != "" {
+				t.Errorf("problems (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestProblemsOfNetworks(t *testing.T) {
+	pool := func(p v1.IPAMPool) v1.NetworkSpec { return v1.NetworkSpec{IPAM: &v1.IPAM{Config: []v1.IPAMPool{p}}} }
+	tests := []struct {
+		name, object string
+		spec         v1.NetworkSpec
+		want         string
+	}{
+		{"the least", "front", v1.NetworkSpec{}, ""},
+		{"a plugin's driver", "front", v1.NetworkSpec{Driver: "weave"}, ""},
+		{"external", "host", v1.NetworkSpec{External: true}, ""},
+		{"external ingress", "ingress", v1.NetworkSpec{External: true}, ""},
+		{"external and more", "front", v1.NetworkSpec{External: true, Driver: "overlay"}, "spec: an external network is never written: nothing but external may be stated"},
+		{"ingress", "ingress", v1.NetworkSpec{}, "metadata.name: ingress is the swarm's own network; name it with external: true"},
+		{"a driver of one node", "front", v1.NetworkSpec{Driver: "bridge"}, `spec.driver: "bridge" is local to one node and cannot be a network of the swarm; the usual driver is overlay`},
+		{"a pool", "front", pool(v1.IPAMPool{Subnet: "10.1.0.0/16", IPRange: "10.1.2.0/24", Gateway: "10.1.0.1"}), ""},
+		{"a range as large as its pool", "front", pool(v1.IPAMPool{Subnet: "10.1.0.0/16", IPRange: "10.1.0.0/16"}), ""},
+		{"a pool without a subnet", "front", pool(v1.IPAMPool{Gateway: "10.1.0.1"}), `spec.ipam.config[0].subnet: "" is not an address range such as 10.1.0.0/24`},
+		{"host bits", "front", pool(v1.IPAMPool{Subnet: "10.1.0.1/16"}), `spec.ipam.config[0].subnet: "10.1.0.1/16" has host bits set; did you mean 10.1.0.0/16?`},
+		{"a range outside", "front", pool(v1.IPAMPool{Subnet: "10.1.0.0/16", IPRange: "10.2.0.0/24"}), `spec.ipam.config[0].ipRange: "10.2.0.0/24" is not an address range within 10.1.0.0/16`},
+		{"a range too large", "front", pool(v1.IPAMPool{Subnet: "10.1.0.0/16", IPRange: "10.1.0.0/8"}), `spec.ipam.config[0].ipRange: "10.1.0.0/8" is not an address range within 10.1.0.0/16`},
+		{"a gateway outside", "front", pool(v1.IPAMPool{Subnet: "10.1.0.0/16", Gateway: "10.2.0.1"}), `spec.ipam.config[0].gateway: "10.2.0.1" is not an address within 10.1.0.0/16`},
+		{"a gateway that is none", "front", pool(v1.IPAMPool{Subnet: "10.1.0.0/16", Gateway: "x"}), `spec.ipam.config[0].gateway: "x" is not an address within 10.1.0.0/16`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if d := cmp.Diff(test.want, problems(&v1.Network{Header: named(v1.KindNetwork, test.object), Spec: test.spec})); d != "" {
+				t.Errorf("problems (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestProblemsOfContent(t *testing.T) {
+	data := func(n int) v1.Content { return v1.NewContent(make([]byte, n)) }
+	long := strings.Repeat("a", 54)
+	tests := []struct {
+		name, object string
+		spec         v1.ContentSpec
+		config       string
+		secret       string // "=": the same
+	}{
+		{"data", "c", v1.ContentSpec{Data: data(1)}, "", "="},
+		{"a file", "c", v1.ContentSpec{File: "a"}, "", "="},
+		{"external", "c", v1.ContentSpec{External: true}, "", "="},
+		{"a name with dots", "a.b_c-d", v1.ContentSpec{File: "a"}, "", "="},
+		{"nothing", "c", v1.ContentSpec{}, "spec: states no content: one of data, file and external is needed", "="},
+		{"data and external", "c", v1.ContentSpec{Data: data(1), External: true}, "spec: states more than one of data, file and external", "="},
+		{"a file and external", "c", v1.ContentSpec{File: "a", External: true}, "spec: states more than one of data, file and external", "="},
+		{"empty", "c", v1.ContentSpec{Data: data(0)}, "spec.data: is empty; the engine takes no empty configs", "spec.data: is empty; the engine takes no empty secrets"},
+		{"the most of a secret", "c", v1.ContentSpec{Data: data(v1.MaxSecretSize)}, "", ""},
+		{"more than a secret", "c", v1.ContentSpec{Data: data(v1.MaxSecretSize + 1)}, "", "spec.data: has 512000 bytes; the engine's limit for secrets is 511999"},
+		{"more than a config", "c", v1.ContentSpec{Data: data(v1.MaxConfigSize + 1)}, "spec.data: has 1024000 bytes; the engine's limit for configs is 1023999", "spec.data: has 1024000 bytes; the engine's limit for secrets is 511999"},
+		{"a name without room for a version", long, v1.ContentSpec{File: "a"}, `metadata.name: "` + long + `" has 54 characters; at most 53 are allowed here`, "="},
+		{"an external name needs no version", long + "0123456789", v1.ContentSpec{External: true}, "", "="},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if test.secret == "=" {
+				test.secret = test.config
+			}
+			if d := cmp.Diff(test.config, problems(&v1.Config{Header: named(v1.KindConfig, test.object), Spec: test.spec})); d != "" {
+				t.Errorf("config (-want +got):\n%s", d)
+			}
+			if d := cmp.Diff(test.secret, problems(&v1.Secret{Header: named(v1.KindSecret, test.object), Spec: test.spec})); d != "" {
+				t.Errorf("secret (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestRefs(t *testing.T) {
+	s := &v1.Service{Header: named(v1.KindService, "web"), Spec: v1.ServiceSpec{Networks: []v1.NetworkAttachment{{Name: "n"}}, Configs: []v1.ConfigMount{{Source: "c"}}, Secrets: []v1.SecretMount{{Source: "s"}, {Source: "t"}}}}
+	s.Policy.DependsOn = []string{"nonsense", "Service/db"}
+	var got []string
+	for _, r := range s.Refs() {
+		got = append(got, r.Path+" "+r.Key.String())
+	}
+	want := []string{"spec.networks[0].name Network/n", "spec.configs[0].source Config/c", "spec.secrets[0].source Secret/s", "spec.secrets[1].source Secret/t", "policy.dependsOn[1] Service/db"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("refs (-want +got):\n%s", d)
+	}
+	s.Rename(func(k v1.Key) string { return k.Kind + "-" + k.Name })
+	if s.Spec.Configs[0].Source != "Config-c" || s.Spec.Secrets[1].Source != "Secret-t" || s.Spec.Networks[0].Name != "n" {
+		t.Errorf("renamed: %+v", s.Spec)
+	}
+	for _, o := range []v1.Object{&v1.Network{Header: s.Header}, &v1.Config{Header: s.Header}, &v1.Secret{Header: s.Header}} {
+		if refs := o.Refs(); len(refs) != 1 || refs[0].Key.Name != "db" || o.External() {
+			t.Errorf("%T: %v", o, refs)
+		}
+	}
+}
+
+func TestKeysAndProblems(t *testing.T) {
+	for text, want := range map[string]v1.Key{"Service/web": {Kind: "Service", Name: "web"}, "a/b/c": {Kind: "a", Name: "b/c"}} {
+		var k v1.Key
+		if err := k.UnmarshalText([]byte(text)); err != nil || k != want || k.String() != text {
+			t.Errorf("%s: %v, %v", text, k, err)
+		}
+	}
+	for _, text := range []string{"", "/", "a/", "/b", "a"} {
+		if _, err := v1.ParseKey(text); err == nil {
+			t.Errorf("%q is no key", text)
+		}
+	}
+	for p, want := range map[v1.Problem]string{
+		{}: "", {Message: "m"}: "m", {File: "f", Message: "m"}: "f: m", {File: "f", Line: 3, Message: "m"}: "f:3: m", {Line: 3, Message: "m"}: "m",
+		{File: "f", Line: 3, Object: v1.Key{Kind: "Service", Name: "web"}, Path: "spec.image", Message: "m"}: "f:3: Service/web: spec.image: m",
+	} {
+		if got := p.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	for key, want := range map[string]string{"a": "p.a", "a-b_1": "p.a-b_1", "1a": `p["1a"]`, "a.b": `p["a.b"]`, "": `p[""]`, "-a": `p["-a"]`, `a"b`: `p["a\"b"]`} {
+		if got := v1.PathKey("p", key); got != want {
+			t.Errorf("%q: got %s, want %s", key, got, want)
+		}
+	}
+	if why, ok := v1.NotYet(v1.KindService, "spec.groups"); !ok || why == "" {
+		t.Error("spec.groups is not there yet")
+	}
+	if _, ok := v1.NotYet(v1.KindNetwork, "spec.groups"); ok {
+		t.Error("networks have no groups")
+	}
+	if p := (v1.Policy{}); !p.IsZero() || p.Adoption() != v1.AdoptIfIdentical {
+		t.Errorf("%+v", p)
+	}
+	for _, p := range []v1.Policy{{Adopt: "never"}, {Prune: ptr(false)}, {Protect: true}, {Enforce: ptr(false)}, {IgnoreDifferences: []string{"spec"}}, {Suspend: true}, {DependsOn: []string{"a/b"}}} {
+		if p.IsZero() {
+			t.Errorf("%+v states something", p)
+		}
+	}
+}

@@ -1,0 +1,220 @@
+package kinds_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
+	"github.com/swarm-operator/swarm-operator/diff"
+)
+
+func TestWhoseAnObjectIs(t *testing.T) {
+	applied := diff.NewApplied([]diff.Leaf{{Path: "spec.image", Text: "bb:1", Stated: true}})
+	tests := []struct {
+		name    string
+		kind    string
+		live    string
+		labels  map[string]string
+		record  *v1.Key // of an adoption
+		key     string
+		mine    bool
+		adopted bool
+		owner   string
+		applied diff.Applied
+	}{
+		{name: "nobody's", kind: "Service", live: "web", key: "Service/web"},
+		{name: "ours", kind: "Service", live: "web", labels: map[string]string{v1.LabelOwner: "src/Service/web", v1.LabelApplied: applied.String()}, key: "Service/web", mine: true, applied: applied},
+		{name: "another source's", kind: "Service", live: "web", labels: map[string]string{v1.LabelOwner: "other/Service/web"}, key: "Service/web", owner: "source other"},
+		{name: "a label copied to another name", kind: "Service", live: "copy", labels: map[string]string{v1.LabelOwner: "src/Service/web"}, key: "Service/copy"},
+		{name: "another source's label, copied", kind: "Service", live: "copy", labels: map[string]string{v1.LabelOwner: "other/Service/web"}, key: "Service/copy"},
+		{name: "a label copied to another kind", kind: "Config", live: "web", labels: map[string]string{v1.LabelOwner: "src/Service/web"}, key: "Config/web"},
+		{name: "a copy of a service, named like a version", kind: "Service", live: "web-0123456789", labels: map[string]string{v1.LabelOwner: "src/Service/web"}, key: "Service/web-0123456789"},
+		{name: "a version of a config", kind: "Config", live: "c-0123456789", labels: map[string]string{v1.LabelOwner: "src/Config/c"}, key: "Config/c", mine: true},
+		{name: "a version of a secret", kind: "Secret", live: "c-0123456789", labels: map[string]string{v1.LabelOwner: "src/Secret/c"}, key: "Secret/c", mine: true},
+		{name: "too short for a version", kind: "Config", live: "c-012345678", labels: map[string]string{v1.LabelOwner: "src/Config/c"}, key: "Config/c-012345678"},
+		{name: "not hexadecimal", kind: "Config", live: "c-012345678x", labels: map[string]string{v1.LabelOwner: "src/Config/c"}, key: "Config/c-012345678x"},
+		{name: "a version of another name", kind: "Config", live: "cc-0123456789", labels: map[string]string{v1.LabelOwner: "src/Config/c"}, key: "Config/cc-0123456789"},
+		{name: "an empty label", kind: "Service", live: "web", labels: map[string]string{v1.LabelOwner: ""}, key: "Service/web"},
+		{name: "a label of nonsense", kind: "Service", live: "web", labels: map[string]string{v1.LabelOwner: "src"}, key: "Service/web"},
+		{name: "a label without a source", kind: "Service", live: "web", labels: map[string]string{v1.LabelOwner: "/Service/web"}, key: "Service/web"},
+		{name: "adopted", kind: "Service", live: "web", record: &v1.Key{Kind: "Service", Name: "web"}, key: "Service/web", mine: true, adopted: true, applied: applied},
+		{name: "adopted under another key", kind: "Config", live: "theirs", record: &v1.Key{Kind: "Config", Name: "c"}, key: "Config/c", mine: true, adopted: true, applied: applied},
+		{name: "a record of another kind", kind: "Service", live: "web", record: &v1.Key{Kind: "Config", Name: "web"}, key: "Service/web"},
+		{
+			name: "adopted and written since", kind: "Service", live: "web", record: &v1.Key{Kind: "Service", Name: "web"}, labels: map[string]string{v1.LabelOwner: "src/Service/web", v1.LabelApplied: "v1:"},
+			key: "Service/web", mine: true, adopted: true, applied: diff.ParseApplied("v1:"),
+		},
+		{
+			name: "adopted and labelled by another source since", kind: "Service", live: "web", record: &v1.Key{Kind: "Service", Name: "web"}, labels: map[string]string{v1.LabelOwner: "other/Service/web"},
+			key: "Service/web", owner: "source other",
+		},
+		{
+			name: "adopted, with a copied label", kind: "Service", live: "web", record: &v1.Key{Kind: "Service", Name: "web"}, labels: map[string]string{v1.LabelOwner: "other/Service/copied"},
+			key: "Service/web", mine: true, adopted: true, applied: applied,
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			l := live(test.kind, test.live, test.labels, 0, "")
+			src := kinds.Source{Name: "src"}
+			if test.record != nil {
+				src.Adopted = map[string]kinds.Record{l.ID: {Key: *test.record, Applied: applied}}
+			}
+			key, meta := src.Identify(l)
+			if key.String() != test.key || meta.Mine != test.mine || meta.Adopted != test.adopted || meta.Owner != test.owner || meta.Applied.String() != test.applied.String() {
+				t.Errorf("got %s, %+v", key, meta)
+			}
+			if meta.ID != l.ID || meta.Version != l.Version || !meta.Created.Equal(l.Created) {
+				t.Errorf("what is known of it got lost: %+v", meta)
+			}
+		})
+	}
+}
+
+func TestOnlyWhatIsOursOrAskedForIsCompared(t *testing.T) {
+	mine := map[string]string{v1.LabelOwner: "src/Service/gone"}
+	node := live(v1.KindService, "node", map[string]string{v1.LabelOwner: "src/Service/node"}, 0, "")
+	node.Local = true
+	ix := index(live(v1.KindService, "theirs", nil, 0, ""), live(v1.KindService, "gone", mine, 0, ""), live(v1.KindService, "copy", mine, 0, ""), live(v1.KindService, "web", nil, 0, ""), node)
+	if d := cmp.Diff([]string{"- Service/gone [gone]", "  Service/web [web]"}, brief(compare(ix, source, service("web")))); d != "" {
+		t.Errorf("changes (-want +got):\n%s", d)
+	}
+}
+
+func TestOverlayLabels(t *testing.T) {
+	fields := func(paths ...string) []diff.Field {
+		var out []diff.Field
+		for _, p := range paths {
+			out = append(out, diff.Field{Path: p})
+		}
+		return out
+	}
+	own := map[string]string{v1.LabelOwner: "owner", v1.LabelApplied: "applied"}
+	with := func(more map[string]string) map[string]string {
+		for k, v := range own {
+			more[k] = v
+		}
+		return more
+	}
+	tests := []struct {
+		name       string
+		live, want map[string]string
+		fields     []diff.Field
+		result     map[string]string
+	}{
+		{"nothing differs", map[string]string{"a": "1"}, map[string]string{"a": "1"}, nil, with(map[string]string{"a": "1"})},
+		{"changed", map[string]string{"a": "1"}, map[string]string{"a": "2"}, fields("metadata.labels.a"), with(map[string]string{"a": "2"})},
+		{"changed and ignored", map[string]string{"a": "1"}, map[string]string{"a": "2"}, nil, with(map[string]string{"a": "1"})},
+		{"added", nil, map[string]string{"a.b/c": "2"}, fields(`metadata.labels["a.b/c"]`), with(map[string]string{"a.b/c": "2"})},
+		{"removed", map[string]string{"a": "1", "b": "2"}, nil, fields("metadata.labels.a"), with(map[string]string{"b": "2"})},
+		{"nobody's stays", map[string]string{"com.docker.stack.namespace": "s"}, nil, nil, with(map[string]string{"com.docker.stack.namespace": "s"})},
+		{"our own are renewed", map[string]string{v1.LabelOwner: "old", v1.LabelApplied: "old"}, nil, nil, with(map[string]string{})},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			before := len(test.live)
+			if d := cmp.Diff(test.result, kinds.OverlayLabels(test.live, test.want, test.fields, "owner", "applied")); d != "" {
+				t.Errorf("labels (-want +got):\n%s", d)
+			}
+			if len(test.live) != before {
+				t.Error("what was read was changed")
+			}
+		})
+	}
+	if d := cmp.Diff(with(map[string]string{"a": "1"}), kinds.Labels(map[string]string{"a": "1"}, "owner", "applied")); d != "" {
+		t.Errorf("labels of a new object (-want +got):\n%s", d)
+	}
+}
+
+func TestIndex(t *testing.T) {
+	networks := []kinds.Live{{Kind: "Network", ID: "1", Name: "n"}, {Kind: "Network", ID: "2", Name: "n", Local: true}}
+	services := []kinds.Live{{Kind: "Service", ID: "1", Name: "b"}, {Kind: "Service", ID: "2", Name: "a"}}
+	ix := kinds.NewIndex(map[string][]kinds.Live{"Network": networks, "Service": services}, func(l kinds.Live) []kinds.Ref {
+		if l.Kind == "Service" {
+			return []kinds.Ref{{Kind: "Network", ID: "1"}, {Kind: "Network", ID: "1"}}
+		}
+		return nil
+	})
+	if l := ix.ByName("Network", "n"); l == nil || l.ID != "1" {
+		t.Errorf("the first of one name counts, got %+v", l)
+	}
+	if ix.ByID("Network", "2") == nil || ix.ByID("Network", "3") != nil || ix.ByName("Service", "n") != nil {
+		t.Error("ids and names of kinds got mixed")
+	}
+	if d := cmp.Diff([]v1.Key{{Kind: "Service", Name: "a"}, {Kind: "Service", Name: "b"}}, ix.Users("Network", "1")); d != "" {
+		t.Errorf("users (-want +got):\n%s", d)
+	}
+	if got := ix.NameOf("Network", "1") + " " + ix.NameOf("Network", "gone"); got != "n gone" {
+		t.Errorf("names: %s", got)
+	}
+}
+
+// Rules are total for every kind.
+func TestRulesAreTotal(t *testing.T) {
+	for _, k := range all.Kinds() {
+		types := map[string]bool{"spec.data": k.Versions != nil}
+		for _, typ := range k.Shape.Types() {
+			types[typ] = true
+		}
+		for typ, is := range types {
+			if _, ok := k.Rules[typ]; ok != is {
+				t.Errorf("%s: %s has a rule: %t", k.Name, typ, ok)
+			}
+		}
+		for typ := range k.Rules {
+			if !types[typ] {
+				t.Errorf("%s: the rule of %s is of no leaf", k.Name, typ)
+			}
+		}
+		if o := k.New(); o == nil || all.New(k.Name) == nil {
+			t.Errorf("%s has no manifest", k.Name)
+		}
+	}
+	if all.New("Nothing") != nil {
+		t.Error("there is a manifest of nothing")
+	}
+}
+
+// What is remembered from run to run never shows: not when a spec changes, and not when a name becomes known.
+func TestMemoDoesNotShow(t *testing.T) {
+	memo := &kinds.Memo{}
+	web := service("web", "c")
+	run := func(src kinds.Source, manifests []v1.Object, lives ...kinds.Live) ([]string, []string) {
+		ix := index(lives...)
+		var entries []kinds.Entry
+		for _, o := range manifests {
+			entries = append(entries, kinds.Entry{Object: o})
+		}
+		changes := func(m *kinds.Memo) []string {
+			wants := kinds.Expand(all.Kinds(), entries, ix, src, m)
+			return brief(diff.Compare(kinds.Haves(all.Kinds(), ix, src, wants.States, m), wants.States, all.Rules))
+		}
+		return changes(memo), changes(nil)
+	}
+	ours := live(v1.KindService, "web", map[string]string{v1.LabelOwner: "src/Service/web"}, 0, "")
+	written := ours
+	written.Version, written.Raw = 2, live(v1.KindService, "web", map[string]string{v1.LabelOwner: "src/Service/web", "a": "1"}, 0, "").Raw
+	stated := web.Copy().(*v1.Service)
+	stated.Spec.Hostname = "h"
+	for i, step := range []struct {
+		src       kinds.Source
+		manifests []v1.Object
+		lives     []kinds.Live
+	}{
+		{source, []v1.Object{web, content("Config", "c", "one", v1.Policy{})}, []kinds.Live{ours}},
+		{source, []v1.Object{web, content("Config", "c", "one", v1.Policy{})}, []kinds.Live{ours, one}},
+		{source, []v1.Object{web, content("Config", "c", "two", v1.Policy{})}, []kinds.Live{ours, one}},
+		{source, []v1.Object{web, content("Config", "c", "two", v1.Policy{})}, []kinds.Live{written, one, two}},
+		{source, []v1.Object{stated, content("Config", "c", "two", v1.Policy{})}, []kinds.Live{written, one, two}},
+		{source, []v1.Object{stated}, []kinds.Live{written, one, two}},
+		{kinds.Source{Name: "other"}, []v1.Object{stated}, []kinds.Live{written}},
+		{source, nil, []kinds.Live{written}},
+	} {
+		if got, want := run(step.src, step.manifests, step.lives...); cmp.Diff(want, got) != "" {
+			t.Errorf("run %d (-without +with):\n%s", i, cmp.Diff(want, got))
+		}
+	}
+}

@@ -1,0 +1,267 @@
+package kinds_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// names of versions of Config/c with the contents one, two and three.
+var one, two, three = version(configKey("c"), 0, "one"), version(configKey("c"), 1, "two"), version(configKey("c"), 2, "three")
+
+func TestVersionsOfContent(t *testing.T) {
+	foreign := func(kind, data string) kinds.Live { return live(kind, "c", nil, 0, data) }
+	secretOne, secretTwo := version(secretKey("c"), 0, "one"), version(secretKey("c"), 1, "two")
+	unlabelled := func(l kinds.Live) kinds.Live { return live(l.Kind, l.Name, nil, 0, "one") }
+	oldKey := version(secretKey("c"), 5, "one")
+	oldKey.Labels = map[string]string{v1.LabelOwner: "src/Secret/c", v1.LabelContent: "00000000:aaaaaaaaaaaaaaaaaaaa"}
+	lost := kinds.Source{Name: "src"}
+	adopted := func(l kinds.Live, content string) kinds.Source {
+		return kinds.Source{Name: "src", HashKey: hashKey, Adopted: map[string]kinds.Record{l.ID: {Key: v1.Key{Kind: l.Kind, Name: "c"}, Content: kinds.ContentLabel(hashKey, v1.Key{Kind: l.Kind, Name: "c"}, []byte(content))}}}
+	}
+	takeover := v1.Policy{Adopt: v1.AdoptTakeover}
+	tests := []struct {
+		name    string
+		lives   []kinds.Live
+		src     kinds.Source
+		want    v1.Object
+		changes []string
+		unknown bool
+	}{
+		{name: "new", src: source, want: content("Config", "c", "one", v1.Policy{}), changes: []string{"+ Config/c [" + one.Name + "]"}},
+		{name: "the same", lives: []kinds.Live{one}, src: source, want: content("Config", "c", "one", v1.Policy{})},
+		{
+			name: "changed", lives: []kinds.Live{one}, src: source, want: content("Config", "c", "two", v1.Policy{}),
+			changes: []string{"- Config/c [" + one.Name + "] old", "+ Config/c [" + two.Name + "]"},
+		},
+		{
+			name: "changed back", lives: []kinds.Live{one, two, three}, src: source, want: content("Config", "c", "one", v1.Policy{}),
+			changes: []string{"- Config/c [" + two.Name + "] old", "- Config/c [" + three.Name + "] old"},
+		},
+		{
+			name: "its manifest is gone: the newest stands for it", lives: []kinds.Live{two, one, three}, src: source, want: service("web"),
+			changes: []string{"- Config/c [" + one.Name + "] old", "- Config/c [" + two.Name + "] old", "- Config/c [" + three.Name + "]", "+ Service/web [web] spec.image: (none) → bb:1"},
+		},
+		{name: "a secret, the same", lives: []kinds.Live{secretOne}, src: source, want: content("Secret", "c", "one", v1.Policy{})},
+		{
+			name: "a secret, changed", lives: []kinds.Live{secretOne}, src: source, want: content("Secret", "c", "two", v1.Policy{}),
+			changes: []string{"- Secret/c [" + secretOne.Name + "] old", "+ Secret/c [" + secretTwo.Name + "]"},
+		},
+		{name: "a secret, and the key is lost", lives: []kinds.Live{secretOne}, src: lost, want: content("Secret", "c", "two", v1.Policy{}), unknown: true},
+		{name: "a secret, and the key is another", lives: []kinds.Live{oldKey}, src: source, want: content("Secret", "c", "one", v1.Policy{}), unknown: true},
+		{
+			name: "a secret, an older version of another key", lives: []kinds.Live{withAge(oldKey, -1), secretOne}, src: source, want: content("Secret", "c", "two", v1.Policy{}),
+			changes: sorted("+ Secret/c ["+secretTwo.Name+"]", "- Secret/c ["+secretOne.Name+"] old", "- Secret/c ["+oldKey.Name+"] old"),
+		},
+		{name: "a config, and the key is lost: it can be read", lives: []kinds.Live{one}, src: lost, want: content("Config", "c", "one", v1.Policy{})},
+		{name: "nobody writes, and there is no key yet", src: lost, want: content("Config", "c", "one", v1.Policy{}), changes: []string{"+ Config/c [c-(new)]"}},
+
+		{name: "somebody's, equal", lives: []kinds.Live{foreign("Config", "one")}, src: source, want: content("Config", "c", "one", v1.Policy{}), changes: []string{"  Config/c [c]"}},
+		{
+			name: "somebody's, different", lives: []kinds.Live{foreign("Config", "one")}, src: source, want: content("Config", "c", "two", v1.Policy{}),
+			changes: []string{"~ Config/c [c] spec.data: (hidden) → (hidden)"},
+		},
+		{
+			name: "somebody's, different, taken over: a version of our own beside it", lives: []kinds.Live{foreign("Config", "one")}, src: source, want: content("Config", "c", "two", takeover),
+			changes: []string{"+ Config/c [" + two.Name + "]"},
+		},
+		{
+			name: "somebody's secret", lives: []kinds.Live{foreign("Secret", "")}, src: source, want: content("Secret", "c", "one", v1.Policy{}),
+			changes: []string{"~ Secret/c [c] spec.data: (hidden) → (hidden)"},
+		},
+		{
+			name: "somebody's secret, taken over", lives: []kinds.Live{foreign("Secret", "")}, src: source, want: content("Secret", "c", "one", takeover),
+			changes: []string{"~ Secret/c [c] spec.data: (hidden) → (hidden)"},
+		},
+		{name: "adopted, the same", lives: []kinds.Live{foreign("Config", "one")}, src: adopted(foreign("Config", "one"), "one"), want: content("Config", "c", "one", v1.Policy{})},
+		{
+			name: "adopted, changed", lives: []kinds.Live{foreign("Config", "one")}, src: adopted(foreign("Config", "one"), "one"), want: content("Config", "c", "two", v1.Policy{}),
+			changes: []string{"- Config/c [c] old", "+ Config/c [" + two.Name + "]"},
+		},
+		{name: "an adopted secret, the same", lives: []kinds.Live{foreign("Secret", "")}, src: adopted(foreign("Secret", ""), "one"), want: content("Secret", "c", "one", v1.Policy{})},
+		{
+			name: "an adopted secret, changed", lives: []kinds.Live{foreign("Secret", "")}, src: adopted(foreign("Secret", ""), "one"), want: content("Secret", "c", "two", v1.Policy{}),
+			changes: sorted("- Secret/c [c] old", "+ Secret/c ["+secretTwo.Name+"]"),
+		},
+		{
+			name: "a version that lost its labels", lives: []kinds.Live{unlabelled(one)}, src: source, want: content("Config", "c", "one", v1.Policy{}),
+			changes: []string{"  Config/c [" + one.Name + "]"},
+		},
+		{
+			name: "a secret's version that lost its labels", lives: []kinds.Live{unlabelled(secretOne)}, src: source, want: content("Secret", "c", "one", v1.Policy{}),
+			changes: []string{"~ Secret/c [" + secretOne.Name + "] spec.data: (hidden) → (hidden)"},
+		},
+		{name: "external", lives: []kinds.Live{foreign("Config", "one")}, src: source, want: content("Config", "c", "external", v1.Policy{})},
+		{
+			name: "another source's of that name", lives: []kinds.Live{live("Config", "c", map[string]string{v1.LabelOwner: "other/Config/c"}, 0, "one")}, src: source, want: content("Config", "c", "one", v1.Policy{}),
+			changes: []string{"  Config/c [c]"},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			ix := index(test.lives...)
+			changes := compare(ix, test.src, test.want)
+			if d := cmp.Diff(test.changes, brief(changes)); d != "" {
+				t.Errorf("changes (-want +got):\n%s", d)
+			}
+			if unknown := expand(ix, test.src, test.want).Unknown; (len(unknown) > 0) != test.unknown {
+				t.Errorf("unknown: %v", unknown)
+			}
+		})
+	}
+}
+
+func withAge(l kinds.Live, minutes int) kinds.Live {
+	l.ID += "-old"
+	return live(l.Kind, l.Name, l.Labels, minutes, "")
+}
+
+// sorted brings what is compared into the order of changes: by live name, then by operation.
+func sorted(changes ...string) []string {
+	slices.SortFunc(changes, func(a, b string) int {
+		_, a, _ = strings.Cut(a, "[")
+		_, b, _ = strings.Cut(b, "[")
+		return strings.Compare(strings.ReplaceAll(a, "]", ""), strings.ReplaceAll(b, "]", ""))
+	})
+	return changes
+}
+
+func TestNamesOfVersions(t *testing.T) {
+	if !regexp.MustCompile(`^c-[0-9a-f]{10}$`).MatchString(one.Name) {
+		t.Errorf("the name is %s", one.Name)
+	}
+	other := version(configKey("d"), 0, "one")
+	secret := version(secretKey("c"), 0, "one")
+	hash := func(l kinds.Live) string { return l.Name[2:] }
+	if hash(one) == hash(other) || hash(one) == hash(secret) {
+		t.Error("two objects of one content show it")
+	}
+	if label := one.Labels[v1.LabelContent]; strings.Contains(label, "one") || !strings.HasPrefix(label, kinds.KeyID(hashKey)+":") {
+		t.Errorf("the label is %s", label)
+	}
+	if strings.Contains(kinds.KeyID(hashKey), string(hashKey)) || kinds.KeyID(hashKey) == kinds.KeyID([]byte("b key")) {
+		t.Error("the key's id gives it away, or names two")
+	}
+}
+
+// A service names the version in force, and who refers to a version keeps it.
+func TestServicesSwitchOver(t *testing.T) {
+	web := live(v1.KindService, "web", map[string]string{v1.LabelOwner: "src/Service/web"}, 0, "")
+	ix := index(one, web)
+	wants := expand(ix, source, content("Config", "c", "two", v1.Policy{}), service("web", "c"))
+	w := wants.States[len(wants.States)-1]
+	if l, _ := w.Leaf("spec.configs[/c].source"); l.Text != two.Name {
+		t.Errorf("the service uses %q, not %s", l.Text, two.Name)
+	}
+	if d := cmp.Diff([]v1.Key{configKey("c")}, w.Uses); d != "" {
+		t.Errorf("uses (-want +got):\n%s", d)
+	}
+	if w.From != (diff.From{File: "a.yaml", Line: 2}) {
+		t.Errorf("it comes from %v", w.From)
+	}
+}
+
+func TestExternalObjectsAreLookedFor(t *testing.T) {
+	ix := index(live(v1.KindConfig, "there", nil, 0, "x"))
+	got := expand(ix, source, content("Config", "there", "external", v1.Policy{}), content("Config", "gone", "external", v1.Policy{}))
+	if d := cmp.Diff(map[v1.Key]bool{configKey("there"): false, configKey("gone"): true}, got.Missing); d != "" || len(got.States) > 0 {
+		t.Errorf("missing (-want +got):\n%s\n%v", d, got.States)
+	}
+}
+
+const canary = "hunter2-canary"
+
+// The content of configs and secrets appears in no text, whatever becomes of them.
+func TestContentIsNeverShown(t *testing.T) {
+	for _, kind := range []string{v1.KindConfig, v1.KindSecret} {
+		for _, adopt := range []string{"", v1.AdoptTakeover, v1.AdoptNever} {
+			ix := index(live(kind, "c", nil, 0, canary+"-live"), version(v1.Key{Kind: kind, Name: "old"}, 0, canary+"-old"))
+			changes := compare(ix, source, content(kind, "c", canary+"-want", v1.Policy{Adopt: adopt}), content(kind, "new", canary, v1.Policy{}))
+			p := plan.Build(changes, plan.Facts{Owned: 10}, plan.Policy{Budgets: plan.DefaultBudgets()}, all.Guards()...)
+			b, err := json.Marshal(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts := []string{string(b), p.Text(diff.Value.Reveal)}
+			for _, c := range changes {
+				texts = append(texts, fmt.Sprintf("%v %+v %#v", c, c, c.Fields))
+				if c.Want != nil {
+					texts = append(texts, fmt.Sprintf("%v %+v", *c.Want, c.Want.Value), fmt.Sprint(diff.NewApplied(c.Want.Leaves), c.Want.Digest()))
+				}
+			}
+			for _, text := range texts {
+				if strings.Contains(text, canary) {
+					t.Errorf("%s, %q: %s", kind, adopt, text)
+				}
+			}
+		}
+	}
+}
+
+// sent carries out a step on an engine that takes everything, and returns what it was told.
+func sent(t *testing.T, op diff.Op, c diff.Change) (name string, labels map[string]string, data []byte) {
+	t.Helper()
+	calls := kinds.VersionCalls{
+		Create: func(_ context.Context, _ *engine.Client, n string, l map[string]string, d []byte) (string, error) {
+			name, labels, data = n, l, d
+			return "new-id", nil
+		},
+		Relabel: func(_ context.Context, _ *engine.Client, live kinds.Live, l map[string]string) error {
+			name, labels = live.Name, l
+			return nil
+		},
+		Remove: func(_ context.Context, _ *engine.Client, id string) error {
+			name = id
+			return nil
+		},
+	}
+	step := plan.Step{Op: op, Key: c.Key, Instance: c.Instance, Fields: c.Fields, Change: c}
+	if _, err := calls.Do(t.Context(), kinds.Env{Source: "src", HashKey: hashKey}, step); err != nil {
+		t.Fatal(err)
+	}
+	return name, labels, data
+}
+
+func TestWhatIsSentForAVersion(t *testing.T) {
+	contentLabel := kinds.ContentLabel(hashKey, secretKey("c"), []byte("one"))
+	fresh := compare(index(), source, content("Secret", "c", "one", v1.Policy{}))
+	name, labels, data := sent(t, diff.Create, fresh[0])
+	want := map[string]string{v1.LabelOwner: "src/Secret/c", v1.LabelApplied: "v1:", v1.LabelContent: contentLabel}
+	if d := cmp.Diff(want, labels); d != "" || name != version(secretKey("c"), 0, "one").Name || string(data) != "one" {
+		t.Errorf("a new version is named %s and holds %q; labels (-want +got):\n%s", name, data, d)
+	}
+	// One that was taken over keeps its own labels, and its content is taken to be the manifest's.
+	taken := compare(index(live(v1.KindSecret, "c", map[string]string{"com.docker.theirs": "1"}, 0, "")), source, content("Secret", "c", "one", v1.Policy{Adopt: v1.AdoptTakeover}))
+	name, labels, _ = sent(t, diff.Update, taken[0])
+	if name != "c" || labels["com.docker.theirs"] != "1" || labels[v1.LabelOwner] != "src/Secret/c" || labels[v1.LabelContent] != contentLabel {
+		t.Errorf("one that was taken over is named %s and has labels %v", name, labels)
+	}
+	// One whose key is lost keeps its content label: it is not known to hold the manifest's content.
+	old := version(secretKey("c"), 0, "one")
+	old.Labels[v1.LabelContent] = "00000000:aaaaaaaaaaaaaaaaaaaa"
+	manifest := content("Secret", "c", "two", v1.Policy{})
+	manifest.Meta().Metadata.Labels = map[string]string{"new": "1"}
+	changed := compare(index(old), source, manifest)
+	if d := cmp.Diff([]string{"~ Secret/c [" + old.Name + "] metadata.labels.new: (none) → 1"}, brief(changed)); d != "" {
+		t.Fatalf("changes (-want +got):\n%s", d)
+	}
+	if _, labels, _ = sent(t, diff.Update, changed[0]); labels[v1.LabelContent] != "00000000:aaaaaaaaaaaaaaaaaaaa" || labels["new"] != "1" {
+		t.Errorf("one whose key is lost has labels %v", labels)
+	}
+	if removed, _, _ := sent(t, diff.Remove, compare(index(one), source)[0]); removed != one.ID {
+		t.Errorf("removed %s", removed)
+	}
+}

@@ -1,0 +1,71 @@
+package manifests
+
+import (
+	"reflect"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+// mismatch reports a node of a kind that the field's type has no form for.
+func (d *decoder) mismatch(n *yaml.Node, v reflect.Value, at int32) {
+	d.add(at, "must be %s; found %s", wanted(v), found(n))
+}
+
+// wanted names the forms that a value may have.
+func wanted(v reflect.Value) string {
+	var forms []string
+	p := v.Addr().Interface()
+	_, word := p.(v1.ScalarSetter)
+	_, list := p.(v1.ListSetter)
+	_, keys := p.(v1.MapSetter)
+	switch v.Kind() {
+	case reflect.Struct:
+		if len(fieldsOf(v.Type()).names) > 0 {
+			forms = append(forms, "a mapping")
+		}
+	case reflect.Map:
+		forms = append(forms, "a mapping")
+	case reflect.Slice:
+		forms = append(forms, "a list")
+	case reflect.String:
+		forms = append(forms, "a string")
+	case reflect.Bool:
+		forms = append(forms, "true or false")
+	default:
+		forms = append(forms, "a number")
+	}
+	if word && (v.Kind() == reflect.Slice || v.Kind() == reflect.Struct) {
+		forms = append(forms, "a string")
+	} else if word {
+		forms = []string{"a single value"}
+	}
+	if list {
+		forms = append(forms, "a list")
+	}
+	if keys {
+		forms = append(forms, "a mapping")
+	}
+	return strings.Join(forms, " or ")
+}
+
+// found names what a node is, and nothing of what it holds.
+func found(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.MappingNode:
+		return "a mapping"
+	}
+	switch scalarTag(n) {
+	case "!!int", "!!float":
+		return "a number"
+	case "!!bool":
+		return "a boolean"
+	case "!!null":
+		return "nothing"
+	}
+	return "a string"
+}

@@ -1,0 +1,379 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+// What the engine answers is cut off, empty, or not an engine's at all: nothing is removed for it.
+func TestABrokenReadRemovesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	answers := map[string][]byte{"cut": nil, "empty": []byte("[]\n"), "null": []byte("null\n"), "html": []byte("<html>Bad gateway</html>")}
+	for n, path := range []string{"/services", "/networks", "/configs", "/secrets", "/info"} {
+		t.Run(strings.TrimPrefix(path, "/"), func(t *testing.T) {
+			t.Parallel()
+			w := w.in(t)
+			i := &interrupted{world: w, proxy: w.proxy(), prefix: fmt.Sprintf("r%d", n)}
+			i.repo = w.repo(i.prefix, i.first())
+			w.want(0, i.args()...)
+			i.repo.remove("old.yaml")
+			i.repo.commit("second", i.second())
+			for name, body := range answers {
+				i.proxy.Reset()
+				i.proxy.After(func(c harness.Call) error {
+					switch {
+					case c.Path != path || c.Method != http.MethodGet:
+						return nil
+					case body == nil:
+						return &harness.Answer{Status: http.StatusOK, Body: c.Answer[:len(c.Answer)*2/3]}
+					}
+					return &harness.Answer{Status: http.StatusOK, Body: body}
+				})
+				r := i.cli(append(i.args(), "--timeout", "3s")...)
+				i.proxy.After(nil)
+				for _, c := range i.proxy.Writes() {
+					if path != "/info" && c.Method == http.MethodDelete && !strings.HasPrefix(c.Path, "/configs/") { // its memory is a config
+						t.Errorf("%s %s: it removed: %s\n%s", name, path, c, r)
+					}
+				}
+				if name != "empty" && name != "null" && (r.code != 2 || len(i.proxy.Writes()) > 0) {
+					t.Errorf("%s %s: %s\n%s", name, path, r, lines(i.proxy.Writes()))
+				}
+			}
+			i.proxy.Reset()
+			w.want(0, i.args()...)
+			w.want(0, "diff", "--host", w.host(), "--source", i.repo.Dir)
+			w.service(i.object("new"))
+			if _, there := w.find(i.object("old")); there {
+				t.Error("the service whose manifest was removed is still there")
+			}
+		})
+	}
+}
+
+// A field that a newer engine has and this release does not know is not dropped by a write.
+func TestAnUnknownFieldOfTheLiveSpecRefusesTheWrite(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	r := w.repo("future", map[string]string{"a.yaml": service("a", "image: app:1", "replicas: 0"), "b.yaml": service("b", "image: app:1", "replicas: 0")})
+	p := w.proxy()
+	p.After(func(c harness.Call) error {
+		if c.Path != "/services" && !strings.HasPrefix(c.Path, "/services/") || c.Method != http.MethodGet {
+			return nil
+		}
+		body := bytes.ReplaceAll(c.Answer, []byte(`"Name":"a"`), []byte(`"Name":"a","Mood":"good"`))
+		return &harness.Answer{Status: http.StatusOK, Body: body}
+	})
+	w.want(0, "apply", "--host", p.Host(), "--source", r.Dir)
+	w.want(0, "diff", "--host", p.Host(), "--source", r.Dir)
+	before := w.service("a")
+	r.commit("both change", map[string]string{"a.yaml": service("a", "image: app:2", "replicas: 0"), "b.yaml": service("b", "image: app:2", "replicas: 0")})
+	if out := w.want(1, "apply", "--host", p.Host(), "--source", r.Dir).out; !strings.Contains(out, "Mood") {
+		t.Errorf("the refusal does not name the field:\n%s", out)
+	}
+	if w.service("a").Version != before.Version {
+		t.Error("the service was written")
+	}
+	w.image("b", "app:2")
+}
+
+// A field that the engine is too old for would be dropped without a word.
+func TestAFieldThatNeedsANewerAPIIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	r := w.repo("old", map[string]string{
+		"a.yaml": service("a", "image: app:1", "replicas: 0", "healthcheck: {test: [CMD, ok], startInterval: 2s}"),
+		"b.yaml": service("b", "image: app:1", "replicas: 0"),
+	})
+	p := w.proxy()
+	p.After(func(c harness.Call) error {
+		switch c.Path {
+		case "/_ping":
+			return &harness.Answer{Status: http.StatusOK, Body: []byte("OK"), Header: http.Header{"Api-Version": {"1.41"}, "Ostype": {"linux"}, "Docker-Experimental": {"false"}}}
+		case "/version":
+			return &harness.Answer{Status: http.StatusOK, Body: bytes.ReplaceAll(c.Answer, []byte(`"ApiVersion":"1.`), []byte(`"ApiVersion":"1.41","Was":"1.`))}
+		}
+		return nil
+	})
+	if out := w.want(1, "apply", "--host", p.Host(), "--source", r.Dir).out; !strings.Contains(out, "spec.healthcheck.startInterval needs API 1.44") {
+		t.Errorf("the refusal does not name the field and the version:\n%s", out)
+	}
+	if _, there := w.find("a"); there {
+		t.Error("the service was made without the field")
+	}
+	w.service("b")
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+}
+
+// Events are hints: whoever missed them looks when the stream is there again.
+func TestAChangeWhileTheEventStreamWasAwayIsSeen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	r := w.repo("streams", nil)
+	hash := r.commit("one", map[string]string{"a.yaml": service("a", "image: app:1", "replicas: 0")})
+	p := w.proxy()
+	o := w.operate(p.Host(), r, "--repair-after", "0s", "--resync", "1h")
+	o.inSync(hash)
+	w.quiet(p)
+	p.Before(func(c harness.Call) error {
+		if c.Path == "/events" {
+			return harness.ErrCut
+		}
+		return nil
+	})
+	p.CutStreams()
+	w.scale("a", 3)
+	w.holds(500*time.Millisecond, func() error {
+		if n := replicas(w.service("a")); n != 3 {
+			return fmt.Errorf("without events the change was seen: this test tests nothing")
+		}
+		return nil
+	})
+	p.Before(nil)
+	w.eventually(func() error {
+		if n := replicas(w.service("a")); n != 0 {
+			return fmt.Errorf("replicas are %d", n)
+		}
+		return nil
+	})
+}
+
+// One service that the engine refuses holds up no other, and goes through when its reason is gone, without a commit.
+func TestAnErrorOfOneServiceHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 1})
+	foreign := cliService("foreign", "app:1") // it has port 8080
+	w.createService(foreign, false)
+	w.settled("foreign")
+	r := w.repo("ports", nil)
+	p := w.proxy()
+	o := w.operate(p.Host(), r)
+	hash := r.commit("two", map[string]string{
+		"blocked.yaml": service("blocked", "image: app:1", "replicas: 0", "ports: [{target: 80, published: 8080}]"),
+		"free.yaml":    service("free", "image: app:1", "replicas: 0"),
+	})
+	w.image("free", "app:1")
+	o.reports(func(r harness.Report) error {
+		for _, d := range r.Drift {
+			if d.Object == "Service/blocked" && d.Open && d.Done == "error" && strings.Contains(d.Why, "8080") {
+				return nil
+			}
+		}
+		return fmt.Errorf("the engine's own words are not in the report: %+v", r.Drift)
+	})
+	r.commit("free changes", map[string]string{"free.yaml": service("free", "image: app:2", "replicas: 0")})
+	w.image("free", "app:2")
+	if health := o.answers("/healthz"); health != 200 {
+		t.Errorf("/healthz answers %d", health)
+	}
+	if _, err := w.api.ServiceRemove(t.Context(), "foreign", client.ServiceRemoveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.image("blocked", "app:1")
+	o.condition("InSync", true)
+	if r := o.report(); r.Applied == hash {
+		t.Errorf("in force is still %s", r.Applied)
+	}
+}
+
+// Removals come last, so a new name for a service with a published port takes two commits; in one, nothing is lost.
+func TestARenamedServiceKeepsItsPortUntilItIsFreed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	spec := []string{"image: app:1", "replicas: 1", "ports: [{target: 80, published: 8088}]"}
+	r := w.repo("renamed", map[string]string{"a.yaml": service("before", spec...), "b.yaml": service("b", "image: app:1", "replicas: 0")})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	w.runs("before", 1)
+	r.commit("another name", map[string]string{"a.yaml": service("after", spec...)})
+	if out := w.cli("apply", "--host", w.host(), "--source", r.Dir); out.code == 0 || !strings.Contains(out.out+out.errs, "8088") {
+		t.Errorf("apply says %s", out)
+	}
+	w.service("before")
+	r.commit("without the port first", map[string]string{"a.yaml": service("before", spec[:2]...)})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	r.commit("another name", map[string]string{"a.yaml": service("after", spec...)})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	w.service("after")
+	if _, there := w.find("before"); there {
+		t.Error("the service of the old name is still there")
+	}
+}
+
+// run's calls in hand are finished when it is told to stop, as those of apply are.
+func TestAStoppedRunFinishesItsCallsAndGoesOnLater(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	files := map[string]string{}
+	for i := range 40 {
+		files[file(i)] = service(name(i), "image: app:1", "replicas: 0")
+	}
+	r := w.repo("stopped", nil)
+	p := w.proxy()
+	inHand, release := make(chan struct{}, len(files)), make(chan struct{})
+	p.Before(func(c harness.Call) error {
+		if c.Path == "/services/create" {
+			inHand <- struct{}{}
+			<-release
+		}
+		return nil
+	})
+	o := w.operate(p.Host(), r)
+	hash := r.commit("forty", files)
+	<-inHand
+	go func() {
+		time.Sleep(time.Second) // for the signal: that it has arrived cannot be seen from outside
+		close(release)
+	}()
+	o.finish() // it must end with 0
+	begun := serviceWrites(p.Calls())
+	for _, c := range begun {
+		if c.Status != http.StatusCreated {
+			t.Errorf("a call in hand was not finished: %s", c)
+		}
+	}
+	if n := len(w.services()); n != len(begun) || n == 40 {
+		t.Errorf("%d calls were in hand, and there are %d services", len(begun), n)
+	}
+	w.operate(p.Host(), r).inSync(hash)
+	if n := len(w.services()); n != 40 {
+		t.Errorf("there are %d services", n)
+	}
+}
+
+// A person who rolls back and forward again leaves the want in force, and git goes on from there.
+func TestARollbackOfARollbackIsNoFailure(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 2})
+	f := w.failing("forth-and-back", "pause")
+	f.op.inSync(f.repo.commit("an update", map[string]string{"app.yaml": f.manifest("app:2")}))
+	f.status(f.name, swarm.UpdateStateCompleted)
+	for range 2 {
+		f.rollback(f.name)
+		f.status(f.name, swarm.UpdateStateRollbackCompleted)
+		f.runs(f.name, 2)
+	}
+	f.image(f.name, "app:2")
+	f.op.condition("InSync", true)
+	f.untouched(time.Second)
+	f.fixed("app:3")
+}
+
+// Taking back the commit that failed is a change in git like any other.
+func TestARevertOfAFailedCommitGoesThrough(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 2})
+	for action, state := range map[string]swarm.UpdateState{"pause": swarm.UpdateStatePaused, "rollback": swarm.UpdateStateRollbackCompleted} {
+		t.Run(action, func(t *testing.T) {
+			t.Parallel()
+			f := w.in(t).failing("reverted-"+action, action)
+			f.repo.commit("bad", map[string]string{"app.yaml": f.manifest("crash:1")})
+			f.status(f.name, state)
+			f.op.condition("RolloutFailed", true)
+			hash := f.repo.commit("revert", map[string]string{"app.yaml": f.manifest("app:1")})
+			f.op.inSync(hash)
+			f.runs(f.name, 2)
+			f.op.condition("RolloutFailed", false)
+			f.want(0, "diff", "--host", f.host(), "--source", f.repo.Dir)
+			f.fixed("app:2")
+		})
+	}
+}
+
+func TestRunWaitsForAFirstGoodRevision(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	r := w.repo("first", map[string]string{"a.yaml": "broken: [\n"})
+	o := w.operate(w.host(), r)
+	o.condition("SourceReady", false)
+	if health, ready := o.answers("/healthz"), o.answers("/readyz"); health != 200 || ready != 503 {
+		t.Errorf("/healthz answers %d, /readyz %d", health, ready)
+	}
+	w.want(1, "health", "--ready", "--listen", o.Address())
+	hash := r.commit("mended", map[string]string{"a.yaml": service("a", "image: app:1", "replicas: 0")})
+	o.inSync(hash)
+	w.want(0, "health", "--ready", "--listen", o.Address())
+	w.service("a")
+}
+
+func TestPolicyOfWhatWasAdopted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	for _, n := range []string{"kept", "pruned", "enforced", "suspended"} {
+		spec := cliService(n, "app:1")
+		spec.EndpointSpec.Ports, spec.Mode.Replicated.Replicas = nil, new(uint64)
+		w.createService(spec, true)
+	}
+	manifest := func(name, p string) string {
+		return policy(service(name, "image: app:1", "replicas: 0", "command: [serve]", "environment: {LOG_LEVEL: info}"), p)
+	}
+	r := w.repo("policies", map[string]string{
+		"kept.yaml": manifest("kept", "adopt: ifIdentical"), "pruned.yaml": manifest("pruned", "prune: true"),
+		"enforced.yaml": manifest("enforced", "enforce: true"), "suspended.yaml": manifest("suspended", "adopt: ifIdentical"),
+		"more.yaml": docs(service("m1", "image: app:1", "replicas: 0"), service("m2", "image: app:1", "replicas: 0"), service("m3", "image: app:1", "replicas: 0"), service("m4", "image: app:1", "replicas: 0")),
+	})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	w.scale("enforced", 2)
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	if n := replicas(w.service("enforced")); n != 0 {
+		t.Errorf("enforce is true, and replicas are %d", n)
+	}
+	r.remove("kept.yaml", "pruned.yaml")
+	r.commit("two go, one is suspended", map[string]string{
+		"suspended.yaml": policy(service("suspended", "image: app:2", "replicas: 0"), "suspend: true"),
+	})
+	suspended := w.service("suspended")
+	w.want(1, "apply", "--host", w.host(), "--source", r.Dir)
+	w.untouched(suspended)
+	w.service("kept")
+	if _, there := w.find("pruned"); there {
+		t.Error("prune is true, and the adopted service is still there")
+	}
+}
+
+// A name of a source is part of labels and of the names of configs.
+func TestNamesOfSourcesAreChecked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	r := w.repo("fine", map[string]string{"a.yaml": service("a", "image: app:1", "replicas: 0")})
+	for _, bad := range []string{"a/b", "UPPER", "with space", strings.Repeat("long", 20), "-dash", "a..b/../c"} {
+		for _, command := range []string{"diff", "apply"} {
+			if out := w.cli(command, "--host", w.host(), "--source", r.Dir, "--name", bad); out.code != 2 {
+				t.Errorf("%s --name %q: %s", command, bad, out)
+			}
+		}
+	}
+	longest := strings.Repeat("n", 40)
+	r = w.repo(longest, map[string]string{"other.yaml": service("other", "image: app:1", "replicas: 0")})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--name", longest)
+	w.want(0, "diff", "--host", w.host(), "--source", r.Dir, "--name", longest)
+}
+
+// A network cannot change in place: while services use it the change is refused, and nothing else is held up.
+func TestANetworkInUseIsNotReplaced(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	r := w.repo("nets", map[string]string{"net.yaml": network("net"), "a.yaml": service("a", "image: app:1", "replicas: 0", "networks: [net]")})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	r.commit(harness.Message("internal", "Consent: replace"), map[string]string{
+		"net.yaml": strings.Replace(network("net"), "spec: {}", "spec: {internal: true}", 1), "b.yaml": service("b", "image: app:1", "replicas: 0"),
+	})
+	refused := w.want(1, "apply", "--host", w.host(), "--source", r.Dir)
+	if !strings.Contains(refused.out, "Service/a") {
+		t.Errorf("the refusal does not say who uses it:\n%s", refused)
+	}
+	w.service("b")
+	if got := w.networks(); !slices.Equal(got, []string{"net"}) {
+		t.Errorf("networks are %q", got)
+	}
+}

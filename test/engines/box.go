@@ -1,0 +1,129 @@
+package engines
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// idle keeps a box open. As the first process it also takes in those whose parents ended, and wait forgets them.
+const idle = `
+echo ready
+while :; do sleep 86400 & wait; done`
+
+// box is a set of namespaces of its own (network, mounts, processes, host name, IPC). They last as long as the first
+// process in them, which takes everything else along when it ends.
+type box struct {
+	name  string
+	tools *tools
+	init  *exec.Cmd
+	done  chan struct{}
+
+	mu      sync.Mutex
+	daemons []*daemon
+}
+
+func (b *box) pid() int { return b.init.Process.Pid }
+
+// close ends every process in the box, and returns when they are gone.
+func (b *box) close() {
+	_ = b.init.Process.Kill()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, d := range b.daemons {
+		d.kill() // the first process is not gone until somebody has waited for these
+	}
+	<-b.done
+}
+
+// enter is a program that runs in some of the box's namespaces.
+func (b *box) enter(ctx context.Context, namespaces []string, args ...string) *exec.Cmd {
+	at := append([]string{"--target", strconv.Itoa(b.pid())}, namespaces...)
+	cmd := exec.CommandContext(ctx, b.tools.path("nsenter"), append(append(at, "--"), args...)...)
+	cmd.Env = b.tools.env
+	return cmd
+}
+
+// run runs a script in the box's network to its end. Files and processes are those of the machine.
+func (b *box) run(ctx context.Context, script string, args ...string) error {
+	var said bytes.Buffer
+	cmd := b.enter(ctx, []string{"--net"}, append([]string{"sh", "-ec", script, "sh"}, args...)...)
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := launch(cmd, 0); err != nil {
+		return fmt.Errorf("running a script in box %s: %w", b.name, err)
+	}
+	if err := cmd.Wait(); err != nil {
+		return fmt.Errorf("running a script in box %s: %w: %s", b.name, err, bytes.TrimSpace(said.Bytes()))
+	}
+	return nil
+}
+
+// daemon is a program that goes on in a box.
+type daemon struct {
+	enter   *exec.Cmd // nsenter, which stays in front of the program as its parent
+	program process
+	done    chan struct{}
+}
+
+// start starts a program that writes to a log.
+func (b *box) start(log *os.File, args ...string) (*daemon, error) {
+	all := []string{"--net", "--mount", "--pid", "--uts", "--ipc"}
+	d := &daemon{enter: b.enter(context.Background(), all, args...), done: make(chan struct{})}
+	d.enter.Stdout, d.enter.Stderr = log, log
+	if err := launch(d.enter, 0); err != nil {
+		return nil, fmt.Errorf("starting %s in box %s: %w", args[0], b.name, err)
+	}
+	go func() {
+		_ = d.enter.Wait() // what it was sent tells more than its exit code
+		close(d.done)
+	}()
+	for d.program.PID == 0 {
+		select {
+		case <-d.done:
+			return nil, fmt.Errorf("starting %s in box %s: it ended at once: %s", args[0], b.name, tail(log.Name(), 5))
+		case <-time.After(time.Millisecond):
+			d.program, _ = processOf(child(d.enter.Process.Pid))
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.daemons = append(b.daemons, d)
+	return d, nil
+}
+
+// running says whether the program has not ended.
+func (d *daemon) running() bool {
+	select {
+	case <-d.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// signal sends a signal to the program.
+func (d *daemon) signal(sig syscall.Signal) error {
+	if !d.program.alive() {
+		return os.ErrProcessDone
+	}
+	if err := signal(d.program.PID, sig); err != nil {
+		return err
+	}
+	if sig == sigStop {
+		return nil
+	}
+	// nsenter stops itself along with the program, and would not notice its end then.
+	return signal(d.enter.Process.Pid, sigCont)
+}
+
+// kill ends the program as kill -9 does, and returns when it is gone. What it started stays.
+func (d *daemon) kill() {
+	_ = d.signal(sigKill) // it may have ended by itself
+	<-d.done
+}

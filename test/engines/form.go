@@ -1,0 +1,108 @@
+package engines
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+const (
+	swarmPort = ":2377"
+	// heartbeat is that of the sandbox: a node that is gone is down within seconds.
+	heartbeat = time.Second
+	// readyTime is how long a swarm may take until all nodes are ready; a manager that returns waits for an election.
+	readyTime = 120 * time.Second
+)
+
+// form makes the first manager's swarm and has the others join.
+func (s *Swarm) form(ctx context.Context) error {
+	first := s.nodes[0]
+	_, err := first.client.SwarmInit(ctx, client.SwarmInitOptions{
+		ListenAddr: "0.0.0.0" + swarmPort, AdvertiseAddr: addressOf(first.index).String(),
+		Spec: swarm.Spec{Dispatcher: swarm.DispatcherConfig{HeartbeatPeriod: heartbeat}},
+	})
+	if err != nil {
+		return fmt.Errorf("making the swarm on %s: %w", first.name, err)
+	}
+	made, err := first.client.SwarmInspect(ctx, client.SwarmInspectOptions{})
+	if err != nil {
+		return fmt.Errorf("asking for join tokens: %w", err)
+	}
+	tokens := map[string]string{"manager": made.Swarm.JoinTokens.Manager, "worker": made.Swarm.JoinTokens.Worker}
+	joins, joining := errgroup.WithContext(ctx)
+	joins.Go(func() error { // the raft takes one new member at a time
+		for _, n := range s.nodes[1:] {
+			if n.role == "manager" {
+				if err := s.join(joining, n, tokens); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	for _, n := range s.nodes[1:] {
+		if n.role == "worker" {
+			joins.Go(func() error { return s.join(joining, n, tokens) })
+		}
+	}
+	if err := joins.Wait(); err != nil {
+		return err
+	}
+	return s.Ready(ctx)
+}
+
+func (s *Swarm) join(ctx context.Context, n *node, tokens map[string]string) error {
+	address := addressOf(n.index).String()
+	_, err := n.client.SwarmJoin(ctx, client.SwarmJoinOptions{
+		ListenAddr: "0.0.0.0" + swarmPort, AdvertiseAddr: address,
+		RemoteAddrs: []string{addressOf(0).String() + swarmPort}, JoinToken: tokens[n.role],
+	})
+	if err != nil {
+		return fmt.Errorf("joining %s: %w", n.name, err)
+	}
+	return nil
+}
+
+// Ready waits until every node is ready, and every manager reachable.
+func (s *Swarm) Ready(ctx context.Context) error {
+	return harness.Until(ctx, readyTime, func() error {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second) // one that hangs must not hold up the others
+		defer cancel()
+		nodes, err := s.list(ctx)
+		if err != nil {
+			return err
+		}
+		ready := map[string]bool{}
+		for _, n := range nodes {
+			reachable := n.ManagerStatus == nil || n.ManagerStatus.Reachability == swarm.ReachabilityReachable
+			if n.Status.State == swarm.NodeStateReady && reachable {
+				ready[n.Description.Hostname] = true
+			}
+		}
+		for _, name := range append(s.Managers(), s.Workers()...) {
+			if !ready[name] {
+				return fmt.Errorf("%s is not ready", name)
+			}
+		}
+		return nil
+	})
+}
+
+// list asks the managers for the nodes until one answers.
+func (s *Swarm) list(ctx context.Context) ([]swarm.Node, error) {
+	err := errors.New("no manager was made")
+	for _, name := range s.managers {
+		var list client.NodeListResult
+		if list, err = s.Client(name).NodeList(ctx, client.NodeListOptions{}); err == nil {
+			return list.Items, nil
+		}
+	}
+	return nil, err
+}

@@ -1,0 +1,85 @@
+package engines
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"sync"
+)
+
+// A run is called by the process that it belongs to, so that whatever is found of it says whether its owner lives:
+// eng-PID-START-RANDOM. That is the name of its directory and of its cgroups, and the mark in its processes' environment.
+var runName = regexp.MustCompile(`^eng-(\d+)-(\d+)-\d+$`)
+
+func isRun(name string) bool { return runName.MatchString(name) }
+
+// dead says whether the process that a run belongs to has ended.
+func dead(run string) bool {
+	m := runName.FindStringSubmatch(run)
+	if m == nil {
+		return false // not ours to judge
+	}
+	pid, _ := strconv.Atoi(m[1])                // digits
+	start, _ := strconv.ParseUint(m[2], 10, 64) // digits
+	return !process{pid, start}.alive()
+}
+
+// newRun makes the directory of a run.
+func newRun() (dir string, err error) {
+	self, ok := processOf(os.Getpid())
+	if !ok {
+		return "", errors.New("starting engines: /proc does not know this process")
+	}
+	return os.MkdirTemp("", fmt.Sprintf("eng-%d-%d-", self.PID, self.Start))
+}
+
+// manifest lists the boxes of a run in a file, by their first processes: ending those is all there is to end.
+type manifest struct {
+	path string
+
+	mu    sync.Mutex
+	boxes []process
+}
+
+func manifestOf(dir string) *manifest { return &manifest{path: filepath.Join(dir, "boxes.json")} }
+
+func (m *manifest) add(b *box) error {
+	p, ok := processOf(b.pid())
+	if !ok {
+		return fmt.Errorf("box %s has ended", b.name)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.boxes = slices.DeleteFunc(m.boxes, func(p process) bool { return !p.alive() })
+	m.boxes = append(m.boxes, p)
+	text, err := json.Marshal(m.boxes)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(m.path+".new", text, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(m.path+".new", m.path) // never half of it
+}
+
+// read returns the boxes that the file lists; none where there is no file.
+func (m *manifest) read() ([]process, error) {
+	text, err := os.ReadFile(m.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var boxes []process
+	if err := json.Unmarshal(text, &boxes); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", m.path, err)
+	}
+	return boxes, nil
+}

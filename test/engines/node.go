@@ -1,0 +1,242 @@
+package engines
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/moby/moby/client"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+// nodeScript makes a box look like a machine that was just started: nothing in /run, and its own view of the directories
+// in which dockerd and containerd write whatever one tells them. No name is looked up outside: where nobody answers at
+// all, dockerd knows at once that there is no such registry.
+const nodeScript = `set -e
+mount --make-rprivate /
+mount -t proc proc /proc
+mount -t tmpfs tmpfs /run
+for d in etc opt var/lib; do
+	mkdir -p "/run/box/$d/up" "/run/box/$d/work"
+	mount -t overlay -o "lowerdir=/$d,upperdir=/run/box/$d/up,workdir=/run/box/$d/work" overlay "/$d"
+done
+rm -rf /etc/resolv.conf /etc/docker
+echo nameserver 127.0.0.1 >/etc/resolv.conf
+cp "$2" /etc/hosts
+echo "$1" >/proc/sys/kernel/hostname
+ip link set lo up` + idle
+
+// bootTime is how long dockerd may take until it answers; on a busy machine things take long.
+const bootTime = 60 * time.Second
+
+// node is one machine: a place on the switch, a disk, and a box with dockerd while it has power.
+type node struct {
+	name, role string
+	index      int
+	dir        string
+	network    *network
+	tools      *tools
+	manifest   *manifest
+	client     *client.Client // straight to dockerd
+	front      *front         // nil: clients talk to dockerd itself
+
+	mu     sync.Mutex // one of the faults at a time
+	box    *box       // nil without power
+	engine *daemon    // nil, or ended, while there is no dockerd
+	cut    bool
+}
+
+func (n *node) socket() string { return filepath.Join(n.dir, "engine.sock") }
+
+func (n *node) log() string { return filepath.Join(n.dir, "dockerd.log") }
+
+func (n *node) host() string {
+	if n.front != nil {
+		return "unix://" + n.front.socket
+	}
+	return "unix://" + n.socket()
+}
+
+// configure writes what dockerd is started with. Its second socket is the usual one, for containers that mount it.
+func (n *node) configure(cgroup string, labels map[string]string) error {
+	list := []string{}
+	for k, v := range labels {
+		list = append(list, k+"="+v)
+	}
+	text, err := json.MarshalIndent(map[string]any{
+		"data-root":           filepath.Join(n.dir, "data"),
+		"hosts":               []string{"unix://" + n.socket(), "unix:///var/run/docker.sock"},
+		"labels":              list,
+		"registry-mirrors":    []string{"http://" + switchAddress},
+		"insecure-registries": []string{switchAddress + "/24"},
+		"exec-opts":           []string{"native.cgroupdriver=cgroupfs"}, // whatever else the machine runs
+		"cgroup-parent":       cgroup,
+		"deprecated-key-path": filepath.Join(n.dir, "key.json"), // the engine's id comes from it: a restart keeps it
+	}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(n.dir, "daemon.json"), text, 0o600)
+}
+
+// start gives the machine power if it has none, and starts dockerd; it returns when that answers.
+func (n *node) start(ctx context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.engine != nil && n.engine.running() {
+		return fmt.Errorf("starting %s: it is up", n.name)
+	}
+	log, err := os.OpenFile(n.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close() // dockerd has its own
+	if n.box == nil {
+		if err := n.power(ctx, log); err != nil {
+			return fmt.Errorf("starting %s: %w", n.name, err)
+		}
+	}
+	n.engine, err = n.box.start(log, "dockerd", "--config-file", filepath.Join(n.dir, "daemon.json"))
+	if err != nil {
+		return err
+	}
+	if err := n.answers(ctx); err != nil {
+		return fmt.Errorf("starting %s: %w\n%s", n.name, err, tail(n.log(), 20))
+	}
+	if n.front != nil {
+		return n.front.open()
+	}
+	return nil
+}
+
+// power opens the box.
+func (n *node) power(ctx context.Context, log *os.File) error {
+	b, err := openBox(n.tools, n.name, log, nodeScript, n.name, filepath.Join(filepath.Dir(n.dir), "hosts"))
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, tail(n.log(), 5))
+	}
+	n.box = b
+	if err := n.manifest.add(b); err != nil {
+		return err
+	}
+	if err := n.network.plug(ctx, b, n.index); err != nil {
+		return err
+	}
+	if n.cut {
+		return n.network.cut(ctx, n.index, true)
+	}
+	return nil
+}
+
+// answers waits until dockerd serves, or has ended.
+func (n *node) answers(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	return harness.Until(ctx, bootTime, func() error {
+		if !n.engine.running() {
+			cancel()
+			return errors.New("dockerd ended")
+		}
+		_, err := n.client.Ping(ctx, client.PingOptions{})
+		return err
+	})
+}
+
+// kill cuts the power: everything in the box ends at once, and only the disk is left.
+func (n *node) kill(ctx context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.box == nil {
+		return nil
+	}
+	n.closeFront()
+	err := n.network.unplug(ctx, n.index) // at once: nobody may hear of it
+	n.box.close()
+	n.box, n.engine = nil, nil
+	return err
+}
+
+// close is kill when nobody is there any more to notice.
+func (n *node) close() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.closeFront()
+	if n.box != nil {
+		n.box.close()
+	}
+	_ = n.client.Close() // there is nothing at the other end
+}
+
+// crash ends dockerd alone. Its containers go on, as those of a machine do.
+func (n *node) crash() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.up(); err != nil {
+		return err
+	}
+	n.closeFront()
+	n.engine.kill()
+	return nil
+}
+
+// stop ends dockerd as a service manager does: it stops its containers first.
+func (n *node) stop(ctx context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.up(); err != nil {
+		return err
+	}
+	defer n.closeFront()
+	if err := n.engine.signal(sigTerm); err != nil {
+		return err
+	}
+	select {
+	case <-n.engine.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stopping %s: %w", n.name, ctx.Err())
+	}
+}
+
+// hang stops dockerd as a whole: its socket takes connections and nobody answers.
+func (n *node) hang(hung bool) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.up(); err != nil {
+		return err
+	}
+	if hung {
+		return n.engine.signal(sigStop)
+	}
+	return n.engine.signal(sigCont)
+}
+
+// partition separates the node from all others, and from the registries.
+func (n *node) partition(ctx context.Context, cut bool) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.cut = cut
+	if n.box == nil {
+		return nil // when it is plugged again
+	}
+	return n.network.cut(ctx, n.index, cut)
+}
+
+func (n *node) up() error {
+	if n.engine == nil || !n.engine.running() {
+		return fmt.Errorf("%s has no running dockerd", n.name)
+	}
+	return nil
+}
+
+func (n *node) closeFront() {
+	if n.front != nil {
+		n.front.close()
+	}
+}

@@ -1,0 +1,91 @@
+package engines
+
+import (
+	"debug/elf"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// needed are the programs that a run starts, or that dockerd does.
+var needed = []string{
+	"sh", "mount", "sleep", "ip", "nsenter", // the boxes
+	"dockerd", "containerd", "containerd-shim-runc-v2", "runc", "docker-proxy", "iptables",
+	"docker-registry", "busybox",
+}
+
+// tools says where programs are, and the environment that they are started with: nothing of the one who runs the tests,
+// for a proxy set there would stand between the engines and their registry.
+type tools struct {
+	paths map[string]string
+	env   []string
+}
+
+func (t *tools) path(name string) string { return t.paths[name] }
+
+// with has more in its environment.
+func (t *tools) with(env ...string) *tools {
+	return &tools{paths: t.paths, env: slices.Concat(t.env, env)}
+}
+
+var findTools = sync.OnceValues(func() (*tools, error) {
+	root := os.Getenv("ENGINES_ROOT")
+	var dirs []string
+	if root != "" {
+		dirs = append(dirs, under(root, "usr/sbin", "usr/bin", "sbin", "bin")...)
+	}
+	dirs = append(dirs, filepath.SplitList(os.Getenv("PATH"))...)
+	dirs = append(dirs, "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+	t := &tools{paths: map[string]string{}, env: []string{"PATH=" + strings.Join(dirs, ":")}}
+	if root != "" {
+		libs := under(root, "usr/lib/*-linux-gnu", "lib/*-linux-gnu")
+		t.env = append(t.env, "LD_LIBRARY_PATH="+strings.Join(libs, ":"))
+		t.env = append(t.env, "XTABLES_LIBDIR="+strings.Join(under(root, "usr/lib/*-linux-gnu/xtables"), ":"))
+	}
+	var missing []string
+	for _, name := range needed {
+		if t.paths[name] = lookUp(dirs, name); t.paths[name] == "" {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("not on PATH: %s", strings.Join(missing, ", "))
+	}
+	return t, static(t.paths["busybox"])
+})
+
+// under are the directories below root that exist.
+func under(root string, patterns ...string) []string {
+	var out []string
+	for _, p := range patterns {
+		found, _ := filepath.Glob(filepath.Join(root, p)) // the patterns are well formed
+		out = append(out, found...)
+	}
+	return out
+}
+
+func lookUp(dirs []string, name string) string {
+	for _, dir := range dirs {
+		path := filepath.Join(dir, name)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0 {
+			return path
+		}
+	}
+	return ""
+}
+
+// static complains about a busybox that would look for libraries which an image made of it does not have.
+func static(path string) error {
+	f, err := elf.Open(path)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", path, err)
+	}
+	defer f.Close()
+	if slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP }) {
+		return fmt.Errorf("%s is not static: busybox-static is needed", path)
+	}
+	return nil
+}

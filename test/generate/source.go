@@ -1,0 +1,87 @@
+package generate
+
+import (
+	"slices"
+
+	"pgregory.net/rapid"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+// Services are the names of the services of a Source. Each may depend on those before it.
+var Services = []string{"db", "api", "web"}
+
+// Source makes the manifests of a whole source: everything that its services refer to is there.
+func Source(t *rapid.T) []v1.Object {
+	var out []v1.Object
+	needed := map[v1.Key]bool{}
+	var before []string
+	for _, name := range Services {
+		if !yes(t, "service "+name) {
+			continue
+		}
+		s := Service(t, name)
+		unique(s, len(before))
+		s.Policy = policy(t)
+		if len(before) > 0 && yes(t, "depends") {
+			s.Policy.DependsOn = []string{"Service/" + oneOf(t, before, "on")}
+		}
+		before = append(before, name)
+		for _, r := range s.Refs() {
+			needed[r.Key] = true
+		}
+		out = append(out, s)
+	}
+	for _, n := range Networks {
+		k := v1.Key{Kind: v1.KindNetwork, Name: n}
+		if needed[k] || yes(t, "network") {
+			o := &v1.Network{Header: header(t, k), Spec: v1.NetworkSpec{Attachable: yes(t, "attachable")}}
+			if yes(t, "pool") {
+				o.Spec.IPAM = &v1.IPAM{Config: []v1.IPAMPool{{Subnet: oneOf(t, []string{"10.9.0.0/24", "FD00:9::/64"}, "subnet")}}}
+			}
+			out = append(out, o)
+		}
+	}
+	contents := []string{"one", "two"}
+	for _, n := range Configs {
+		if k := (v1.Key{Kind: v1.KindConfig, Name: n}); needed[k] || yes(t, "config") {
+			out = append(out, &v1.Config{Header: header(t, k), Spec: v1.ContentSpec{Data: v1.NewContent([]byte(oneOf(t, contents, "content")))}})
+		}
+	}
+	for _, n := range Secrets {
+		if k := (v1.Key{Kind: v1.KindSecret, Name: n}); needed[k] || yes(t, "secret") {
+			out = append(out, &v1.Secret{Header: header(t, k), Spec: v1.ContentSpec{Data: v1.NewContent([]byte(oneOf(t, contents, "content")))}})
+		}
+	}
+	return slices.Clip(out)
+}
+
+// unique gives each service ports of its own: two that publish one are a problem of the source.
+func unique(s *v1.Service, n int) {
+	for i := range s.Spec.Ports {
+		if p := &s.Spec.Ports[i]; p.Published != 0 {
+			p.Published += uint32(1000 * n)
+		}
+	}
+}
+
+func header(t *rapid.T, k v1.Key) v1.Header {
+	return v1.Header{APIVersion: v1.APIVersion, Kind: k.Kind, Metadata: v1.Metadata{Name: k.Name, Labels: labels(t)}, Policy: policy(t)}
+}
+
+func policy(t *rapid.T) v1.Policy {
+	p := v1.Policy{Adopt: oneOf(t, []string{"", "", v1.AdoptTakeover, v1.AdoptNever}, "adopt")}
+	switch rapid.IntRange(0, 9).Draw(t, "policy") {
+	case 1:
+		p.Protect = true
+	case 2:
+		p.Prune = new(bool)
+	case 3:
+		p.Suspend = true
+	case 4:
+		p.Enforce = new(bool)
+	case 5:
+		p.IgnoreDifferences = []string{oneOf(t, []string{"spec.environment", "spec.replicas", "spec.logging", "spec.updateConfig.parallelism", "metadata.labels"}, "ignored")}
+	}
+	return p
+}

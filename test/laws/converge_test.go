@@ -1,0 +1,323 @@
+package laws
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/moby/moby/api/types/swarm"
+	"pgregory.net/rapid"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/test/generate"
+)
+
+// enough plans: one for what exists, one a link of a chain of dependencies, one for roll-outs that wait for others, one
+// for removals and two for old versions.
+const enough = 8
+
+// world is a swarm with an operator on it, that remembers what reconciler remembers.
+type world struct {
+	*model
+	src       kinds.Source
+	revision  int
+	manifests []v1.Object
+	owned     int
+	keep      map[v1.Key]string
+	agreed    bool // to everything
+	memo      *kinds.Memo
+}
+
+func newWorld(agreed bool) *world {
+	return &world{model: newModel(), src: kinds.Source{Name: "src", HashKey: []byte("key"), Adopted: map[string]kinds.Record{}}, keep: map[v1.Key]string{}, agreed: agreed, memo: &kinds.Memo{}}
+}
+
+// look is one run up to the plan.
+type look struct {
+	ix      *kinds.Index
+	wants   kinds.Wants
+	changes []diff.Change
+	plan    plan.Plan
+}
+
+func (w *world) commit(manifests []v1.Object) {
+	w.manifests = manifests
+	w.revision++
+	w.owned = -1
+}
+
+func (w *world) look() look {
+	var entries []kinds.Entry
+	for _, o := range w.manifests {
+		entries = append(entries, kinds.Entry{Object: o})
+	}
+	l := look{ix: w.index()}
+	l.wants = kinds.Expand(all.Kinds(), entries, l.ix, w.src, w.memo)
+	haves := kinds.Haves(all.Kinds(), l.ix, w.src, l.wants.States, w.memo)
+	l.changes = diff.Compare(haves, l.wants.States, all.Rules)
+	wanted, owned, services := map[v1.Key]bool{}, map[v1.Key]bool{}, 0
+	for _, s := range l.wants.States {
+		wanted[s.Key] = true
+	}
+	f := plan.Facts{Now: noon, APIVersion: "1.52", Missing: l.wants.Missing, Keep: w.keep, Revision: "r"}
+	for _, h := range haves {
+		if h.Meta.Mine {
+			owned[h.Key] = true
+			f.Shares = f.Shares || wanted[h.Key]
+			if h.Key.Kind == v1.KindService {
+				services++
+			}
+		}
+	}
+	if w.owned < 0 {
+		w.owned = len(owned)
+	}
+	f.Owned, f.OwnedServices = w.owned, services
+	policy := plan.Policy{Source: w.src.Name, Budgets: plan.DefaultBudgets()}
+	if w.agreed {
+		for _, h := range plan.Hazards() {
+			policy.Consents = append(policy.Consents, plan.Consented{Hazard: plan.Hazard(h)})
+		}
+	}
+	l.plan = plan.Build(l.changes, f, policy, all.Guards()...)
+	return l
+}
+
+// remember is what reconciler writes before it carries out a plan.
+func (w *world) remember(l look) {
+	for _, a := range l.plan.Adopted {
+		r := kinds.Record{Key: a.Key, Applied: diff.ParseApplied(diff.NewApplied(a.Want.Leaves).String())}
+		if c, ok := a.Want.Value.(v1.ContentHolder); ok {
+			r.Content = kinds.ContentLabel(w.src.HashKey, a.Key, c.Content().Reveal())
+		}
+		w.src.Adopted[a.ID] = r
+	}
+	for _, s := range l.wants.States {
+		delete(w.keep, s.Key)
+		switch p := s.Policy; {
+		case p.Protect:
+			w.keep[s.Key] = "policy.protect: true"
+		case p.Prune != nil && !*p.Prune:
+			w.keep[s.Key] = "policy.prune: false"
+		case p.Prune != nil:
+			w.keep[s.Key] = ""
+		}
+	}
+}
+
+// carryOut does the first n steps of a plan, and of those only what succeeds in their order. It returns what failed.
+func (w *world) carryOut(l look, n int) []error {
+	var errs []error
+	failed := map[int]bool{}
+	for _, s := range l.plan.Steps[:min(n, len(l.plan.Steps))] {
+		if slices.ContainsFunc(s.After, func(id int) bool { return failed[id] }) {
+			failed[s.ID] = true
+			continue
+		}
+		if err := w.do(s, l.ix, w.src); err != nil {
+			failed[s.ID] = true
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// settle makes plans until nothing is left to do.
+func (w *world) settle(t *rapid.T, stop func(steps int) int) look {
+	for range enough {
+		l := w.look()
+		w.remember(l)
+		if len(l.plan.Steps) == 0 {
+			return l
+		}
+		theirs := w.foreign(w.src)
+		n := stop(len(l.plan.Steps))
+		for _, err := range w.carryOut(l, n) {
+			t.Fatalf("the engine refuses a step: %v\n%s\n%s", err, l.plan.Text(nil), w.listing())
+		}
+		w.ownership(t, l, theirs)
+	}
+	l := w.look()
+	t.Fatalf("there is no end to it; after %d plans:\n%s\n%s", enough, l.plan.Text(diff.Value.Reveal), w.listing())
+	return l
+}
+
+// ownership: what was not the source's is what it was, but for what a manifest takes over.
+func (w *world) ownership(t *rapid.T, l look, before map[string]string) {
+	taken := map[string]bool{}
+	for _, s := range l.plan.Steps {
+		if s.Change.Have != nil && s.Change.Want != nil && s.Change.Want.Policy.Adoption() == v1.AdoptTakeover {
+			taken[v1.Key{Kind: s.Key.Kind, Name: s.Instance}.String()] = true
+		}
+	}
+	maps.DeleteFunc(before, func(name, _ string) bool { return taken[name] })
+	after := w.foreign(kinds.Source{Name: "nobody"})
+	for name, was := range before {
+		if is := after[name]; is != was {
+			t.Fatalf("%s is not ours and was changed:\n%s\n%s\n%s", name, was, is, l.plan.Text(nil))
+		}
+	}
+}
+
+// settled says what must hold when nothing is left to do: every want is there as it is wanted, or a person knows why not.
+func (w *world) settled(t *rapid.T, l look) {
+	for _, r := range l.plan.Refused {
+		if r.Class == plan.Later && !r.Quiet {
+			t.Fatalf("%s waits for what does not come: %s", r.Key, r.Why)
+		}
+		if w.agreed && r.Class == plan.Consent {
+			t.Fatalf("%s waits for consent, and everything was agreed to: %s", r.Key, r.Why)
+		}
+	}
+	refused := map[v1.Key]bool{}
+	for _, r := range l.plan.Refused {
+		refused[r.Key] = true
+	}
+	for _, s := range l.wants.States {
+		if refused[s.Key] {
+			continue
+		}
+		live := l.ix.ByName(s.Key.Kind, s.Instance)
+		if live == nil {
+			t.Fatalf("%s is wanted, not refused and not there", s.Key)
+		}
+	}
+	for _, c := range l.changes {
+		if c.Op != diff.Same && c.Op != diff.Remove && !refused[c.Key] {
+			t.Fatalf("%s %s differs and is not refused", c.Op, c.Key)
+		}
+		if c.Op == diff.Remove && !refused[c.Key] && !slices.Contains(l.plan.Kept, c.Key) {
+			t.Fatalf("%s was to go and is neither refused nor kept", c.Key)
+		}
+	}
+	writes := w.writes
+	again := w.look()
+	if d := cmp.Diff(l.plan.Text(nil), again.plan.Text(nil)); d != "" && len(l.plan.Adopted) == 0 {
+		t.Fatalf("a second look sees something else:\n%s", d)
+	}
+	if w.writes != writes {
+		t.Fatal("looking writes")
+	}
+}
+
+// others are objects that somebody made before: some equal to what the source will ask for, some not.
+func (w *world) others(t *rapid.T) {
+	maker := newWorld(true)
+	maker.model = w.model
+	maker.src = kinds.Source{Name: rapid.SampledFrom([]string{"nobody", "other"}).Draw(t, "whose"), HashKey: []byte("another key"), Adopted: map[string]kinds.Record{}}
+	maker.commit(generate.Source(t))
+	maker.settle(t, all1)
+	if maker.src.Name == "other" {
+		return
+	}
+	for key, l := range w.objects { // as if made by hand
+		l.Labels = maps.Clone(l.Labels)
+		maps.DeleteFunc(l.Labels, func(k, _ string) bool { return strings.HasPrefix(k, v1.LabelPrefix) })
+		if s, ok := l.Raw.(*swarm.Service); ok {
+			s.Spec.Labels, s.PreviousSpec = l.Labels, nil
+		}
+		w.objects[key] = l
+	}
+}
+
+func all1(n int) int { return n }
+
+// byHand changes something behind the operator's back.
+func (w *world) byHand(t *rapid.T) {
+	keys := slices.SortedFunc(maps.Keys(w.objects), v1.Key.Compare)
+	if len(keys) == 0 {
+		return
+	}
+	key := rapid.SampledFrom(keys).Draw(t, "by hand")
+	if rapid.IntRange(0, 3).Draw(t, "removed by hand") == 0 {
+		if err := w.remove(key); err != nil && !errors.Is(err, errInUse) {
+			t.Fatal(err)
+		}
+		return
+	}
+	s, ok := w.objects[key].Raw.(*swarm.Service)
+	if !ok {
+		return
+	}
+	previous := s.Spec
+	next := generate.Service(t, key.Name)
+	changed := swarm.Service{Spec: s.Spec, PreviousSpec: &previous}
+	spec := *s.Spec.TaskTemplate.ContainerSpec
+	spec.Image, spec.Hostname, spec.Args, spec.User = next.Spec.Image, next.Spec.Hostname, next.Spec.Command, next.Spec.User
+	changed.Spec.TaskTemplate.ContainerSpec = &spec
+	if m := changed.Spec.Mode.Replicated; m != nil && next.Spec.Replicas != nil {
+		changed.Spec.Mode = swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: next.Spec.Replicas}}
+	}
+	if err := w.putService(&changed); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Whatever was there, whatever is committed and whatever hands do: after a few plans only what needs a person is left.
+func converges(t *rapid.T) {
+	w := newWorld(rapid.Bool().Draw(t, "agreed to everything"))
+	if rapid.Bool().Draw(t, "somebody was here") {
+		w.others(t)
+	}
+	for range rapid.IntRange(1, 3).Draw(t, "commits") {
+		w.commit(generate.Source(t))
+		w.settled(t, w.settle(t, all1))
+		if rapid.Bool().Draw(t, "hands") {
+			w.byHand(t)
+			w.settled(t, w.settle(t, all1))
+		}
+	}
+}
+
+func TestConverges(t *testing.T) { rapid.Check(t, converges) }
+func FuzzConverges(f *testing.F) { generate.Fuzz(f, converges) }
+
+// Killed after any step of any plan, the next plans come to the same end.
+func prefixSafe(t *rapid.T) {
+	before, after := generate.Source(t), generate.Source(t)
+	run := func(stop func(int) int) *world {
+		w := newWorld(true)
+		w.commit(before)
+		w.settled(t, w.settle(t, all1))
+		w.commit(after)
+		first := w.look()
+		w.remember(first)
+		for _, err := range w.carryOut(first, stop(len(first.plan.Steps))) {
+			t.Fatalf("the engine refuses a step: %v\n%s", err, first.plan.Text(nil))
+		}
+		w.settled(t, w.settle(t, all1))
+		return w
+	}
+	whole := run(all1)
+	killed := run(func(n int) int { return rapid.IntRange(0, n).Draw(t, "killed after") })
+	if d := cmp.Diff(whole.normal(), killed.normal()); d != "" {
+		t.Fatalf("it ends otherwise than without being killed:\n%s", d)
+	}
+}
+
+// normal is the source's share of the swarm in normal form.
+func (w *world) normal() map[string]map[string]string {
+	out := map[string]map[string]string{}
+	ix := w.index()
+	for _, h := range kinds.Haves(all.Kinds(), ix, w.src, w.look().wants.States, nil) {
+		if h.Meta.OldVersion {
+			continue // how many old ones are kept for a rollback depends on how many updates there were
+		}
+		leaves := map[string]string{}
+		for _, l := range h.Leaves {
+			leaves[l.Path] = l.Text
+		}
+		out[h.Key.String()+" "+h.Instance] = leaves
+	}
+	return out
+}
+
+func TestPrefixSafe(t *testing.T) { rapid.Check(t, prefixSafe) }
+func FuzzPrefixSafe(f *testing.F) { generate.Fuzz(f, prefixSafe) }

@@ -1,0 +1,183 @@
+// Package laws holds what is true of the house as a whole: who may import whom, and what becomes of any swarm and any
+// source when plans are made and carried out again and again.
+package laws
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/swarm-operator/swarm-operator/"
+
+// room says what a package may import: of ours, and where others is not nil, of other people's. never is in addition:
+// a package of the standard library and all below it.
+type room struct {
+	path   string
+	ours   []string
+	others []string
+	never  []string
+}
+
+var none = []string{}
+
+// house is the table of ARCHITECTURE.md. A new package needs a line here, and with it a decision.
+var house = []room{
+	{"api/v1", none, []string{"github.com/distribution/reference", "github.com/docker/go-units", "github.com/google/shlex"}, []string{"context", "os", "io", "net", "log"}},
+	{"manifests", []string{"api/v1"}, []string{"go.yaml.in/yaml/v3", "sigs.k8s.io/yaml", "github.com/go-git/go-git/v5/plumbing/format/gitignore"}, []string{"context", "os", "net", "log"}},
+	{"manifests/git", none, []string{"github.com/go-git/go-git/v5", "github.com/go-git/go-billy/v5", "github.com/fsnotify/fsnotify"}, []string{"net/http", "log"}},
+	{"diff", []string{"api/v1"}, none, []string{"context", "io", "os", "net", "log", "sync", "math/rand"}},
+	{"diff/plan", []string{"api/v1", "diff"}, none, []string{"context", "io", "os", "net", "log", "sync", "math/rand"}},
+	{"controllers/engine", none, nil, nil},
+	{"controllers/kinds", []string{"api/v1", "controllers/engine", "diff", "diff/plan"}, none, []string{"os", "net", "log"}},
+	{"controllers/kinds/*", []string{"api/v1", "controllers/engine", "controllers/kinds", "diff", "diff/plan"}, []string{"github.com/moby/moby/api", "github.com/moby/moby/client"}, []string{"net/http", "log"}},
+	{"controllers/kinds/all", []string{"api/v1", "controllers/kinds", "controllers/kinds/*", "diff", "diff/plan"}, none, []string{"os", "net", "log"}},
+	{"controllers/state", []string{"api/v1", "controllers/engine", "diff/plan"}, []string{"github.com/moby/moby/api", "github.com/moby/moby/client"}, []string{"os", "net", "log"}},
+	{"controllers/apply", []string{"api/v1", "controllers/engine", "controllers/kinds", "diff", "diff/plan"}, none, []string{"os", "net", "log"}},
+	{"controllers/status", []string{"api/v1", "diff", "diff/plan"}, []string{"github.com/prometheus/client_golang", "github.com/go-logr/logr"}, []string{"os", "net", "log"}},
+	{"controllers/runner", none, []string{"k8s.io/client-go/util/workqueue", "github.com/go-logr/logr"}, []string{"os", "net", "log"}},
+	{"controllers/reconciler", []string{"api/v1", "controllers/*", "controllers/kinds/all", "diff", "diff/plan", "manifests", "manifests/git"}, nil, []string{"os", "net", "log"}},
+	{"cmd/swarm-operator", []string{"api/v1", "controllers/*", "controllers/kinds/all", "diff", "diff/plan", "manifests", "manifests/git"}, nil, nil},
+	{"sandbox", []string{"sandbox/*"}, nil, nil},
+	{"sandbox/*", []string{"sandbox", "sandbox/*"}, nil, nil},
+	{"cmd/swarm-sandbox", []string{"sandbox"}, nil, nil},
+	{"examples", nil, nil, nil},
+	{"test/*", nil, nil, nil}, // tests may see everything
+	{"test/*/*", nil, nil, nil},
+	{"internal/*", none, nil, nil},
+}
+
+// roomOf finds a package's line: its own before a pattern.
+func roomOf(pkg string) *room {
+	for _, exact := range []bool{true, false} {
+		for i := range house {
+			if matched, _ := path.Match(house[i].path, pkg); matched && (house[i].path == pkg) == exact {
+				return &house[i]
+			}
+		}
+	}
+	return nil
+}
+
+func matches(patterns []string, pkg string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { ok, _ := path.Match(p, pkg); return ok })
+}
+
+func below(prefixes []string, pkg string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return pkg == p || strings.HasPrefix(pkg, p+"/") })
+}
+
+// imports calls found for every import of every file that is no test, with the file's path below the root.
+func imports(t *testing.T, found func(file, pkg string)) {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	err := filepath.WalkDir(root, func(name string, e fs.DirEntry, err error) error {
+		switch base := filepath.Base(name); {
+		case err != nil:
+			return err
+		case e.IsDir() && name != root && (strings.HasPrefix(base, ".") || base == "testdata" || isModule(name)):
+			return filepath.SkipDir
+		case e.IsDir() || !strings.HasSuffix(base, ".go") || strings.HasSuffix(base, "_test.go"):
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		relative, err := filepath.Rel(root, name)
+		for _, i := range file.Imports {
+			pkg, _ := strconv.Unquote(i.Path.Value)
+			found(filepath.ToSlash(relative), pkg)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// isModule says that a directory is another module.
+func isModule(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "go.mod"))
+	return err == nil
+}
+
+func TestWhoImportsWhom(t *testing.T) {
+	seen := map[string]bool{}
+	imports(t, func(file, pkg string) {
+		r := roomOf(path.Dir(file))
+		if r == nil {
+			if !seen[path.Dir(file)] {
+				t.Errorf("%s is a new room of the house: add it to the table", path.Dir(file))
+			}
+			seen[path.Dir(file)] = true
+			return
+		}
+		seen[r.path] = true
+		own, isOurs := strings.CutPrefix(pkg, module)
+		switch {
+		case isOurs && r.ours != nil && !matches(r.ours, own):
+			t.Errorf("%s must not import %s", file, own)
+		case !isOurs && strings.Contains(pkg, ".") && r.others != nil && !below(r.others, pkg):
+			t.Errorf("%s must not import %s", file, pkg)
+		case !isOurs && below(r.never, pkg) && pkg != "net/netip" && pkg != "io/fs" && pkg != "net/url":
+			t.Errorf("%s must not import %s", file, pkg)
+		}
+	})
+	for _, r := range house {
+		if !seen[r.path] && r.path != "internal/*" && r.path != "examples" && r.path != "sandbox/*" && r.path != "test/*/*" {
+			t.Errorf("%s is no room of the house any more", r.path)
+		}
+	}
+}
+
+// The files that think know neither the engine nor a context, whatever their neighbours do.
+func TestThePureFilesOfKinds(t *testing.T) {
+	pure := []string{"controllers/kinds/expand.go", "controllers/kinds/index.go", "controllers/kinds/memo.go", "controllers/kinds/service/read.go", "controllers/kinds/service/write.go", "controllers/kinds/service/rules.go", "controllers/kinds/service/spec.go"}
+	seen := map[string]bool{}
+	imports(t, func(file, pkg string) {
+		if slices.Contains(pure, file) {
+			seen[file] = true
+			if pkg == "context" || pkg == module+"controllers/engine" || strings.HasPrefix(pkg, "github.com/moby/moby/client") {
+				t.Errorf("%s must not import %s", file, pkg)
+			}
+		}
+	})
+	for _, file := range pure {
+		if !seen[file] {
+			t.Errorf("%s is gone", file)
+		}
+	}
+}
+
+func TestWhatTheOperatorLinks(t *testing.T) {
+	list := exec.CommandContext(t.Context(), "go", "list", "-deps", "./cmd/swarm-operator")
+	list.Dir = filepath.Join("..", "..")
+	list.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("listing what the operator links: %v", err)
+	}
+	deps := strings.Fields(string(out))
+	if !slices.Contains(deps, module+"diff/plan") {
+		t.Fatal("that is not the operator")
+	}
+	never := []string{
+		"github.com/moby/swarmkit", "github.com/moby/moby/v2", "github.com/docker/docker", "go.etcd.io/etcd", "google.golang.org/grpc",
+		"testing", "pgregory.net/rapid", "github.com/google/go-cmp", "plugin", "runtime/cgo",
+		module + "sandbox", module + "test", module + "internal",
+	}
+	for _, d := range deps {
+		if below(never, d) {
+			t.Errorf("the operator links %s", d)
+		}
+	}
+}

@@ -1,0 +1,233 @@
+package laws
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/v2/daemon/cluster/convert"
+	swarmapi "github.com/moby/swarmkit/v2/api"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/service"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+var errInUse = errors.New("in use")
+
+// model is a swarm as far as plans can see it: specs, and what refers to what. Services go through dockerd's own
+// conversions on their way in, so that what is read is what an engine gives back.
+type model struct {
+	objects map[v1.Key]*kinds.Live // by live name
+	clock   int
+	writes  int
+}
+
+func newModel() *model { return &model{objects: map[v1.Key]*kinds.Live{}} }
+
+func (m *model) put(l kinds.Live) *kinds.Live {
+	m.clock++
+	l.Version, l.Created = uint64(m.clock), noon.Add(time.Duration(m.clock)*time.Second)
+	key := v1.Key{Kind: l.Kind, Name: l.Name}
+	if old := m.objects[key]; old != nil {
+		l.ID, l.Created = old.ID, old.Created
+	} else {
+		l.ID = fmt.Sprintf("%s-%d", l.Kind, m.clock)
+	}
+	m.objects[key] = &l
+	return &l
+}
+
+// index reads the whole swarm.
+func (m *model) index() *kinds.Index {
+	lists, uses := map[string][]kinds.Live{}, map[string]func(kinds.Live) []kinds.Ref{}
+	for _, key := range slices.SortedFunc(maps.Keys(m.objects), v1.Key.Compare) {
+		lists[key.Kind] = append(lists[key.Kind], *m.objects[key])
+	}
+	for _, k := range all.Kinds() {
+		uses[k.Name] = k.Uses
+	}
+	return kinds.NewIndex(lists, func(l kinds.Live) []kinds.Ref { return uses[l.Kind](l) })
+}
+
+func (m *model) id(kind, name string) (string, error) {
+	if l := m.objects[v1.Key{Kind: kind, Name: name}]; l != nil {
+		return l.ID, nil
+	}
+	return "", fmt.Errorf("%s %s not found", kind, name)
+}
+
+// do carries out one step as the engine would.
+func (m *model) do(s plan.Step, ix *kinds.Index, src kinds.Source) error {
+	m.writes++
+	key := v1.Key{Kind: s.Key.Kind, Name: s.Instance}
+	if s.Op == diff.Remove || s.Op == diff.Replace {
+		if err := m.remove(key); err != nil {
+			return err
+		}
+		if s.Op == diff.Remove {
+			return nil
+		}
+	}
+	if s.Op != diff.Update && m.objects[key] != nil {
+		return fmt.Errorf("%s exists", key)
+	}
+	switch s.Key.Kind {
+	case v1.KindService:
+		return m.service(s, ix, src)
+	case v1.KindNetwork:
+		return m.network(s, src)
+	default:
+		return m.content(s, src)
+	}
+}
+
+// remove refuses what a service's spec refers to, as the engine does.
+func (m *model) remove(key v1.Key) error {
+	l := m.objects[key]
+	if l == nil {
+		return nil
+	}
+	for _, o := range m.objects {
+		if o.Kind != v1.KindService {
+			continue
+		}
+		now := *o.Raw.(*swarm.Service)
+		now.PreviousSpec = nil
+		if slices.Contains(service.Kind().Uses(kinds.Live{Kind: o.Kind, Raw: &now}), kinds.Ref{Kind: key.Kind, ID: l.ID}) {
+			return fmt.Errorf("%s: %w by %s", key, errInUse, o.Name)
+		}
+	}
+	delete(m.objects, key)
+	return nil
+}
+
+func (m *model) service(s plan.Step, ix *kinds.Index, src kinds.Source) error {
+	spec, err := service.Spec(s, src.Owner(s.Key), ix, m.id)
+	if err != nil {
+		return err
+	}
+	next := &swarm.Service{Spec: *spec}
+	if s.Op == diff.Update {
+		live := m.objects[v1.Key{Kind: s.Key.Kind, Name: s.Instance}]
+		if was := s.Change.Have.Value.(kinds.Live); was.Version != live.Version {
+			return errors.New("update out of sequence")
+		}
+		old := live.Raw.(*swarm.Service).Spec
+		next.PreviousSpec, next.UpdateStatus = &old, &swarm.UpdateStatus{State: swarm.UpdateStateCompleted}
+	}
+	return m.putService(next)
+}
+
+func (m *model) putService(s *swarm.Service) error {
+	sent, err := convert.ServiceSpecToGRPC(s.Spec)
+	if err != nil {
+		return err
+	}
+	b, err := sent.Marshal()
+	if err != nil {
+		return err
+	}
+	var kept swarmapi.ServiceSpec
+	if err := kept.Unmarshal(b); err != nil {
+		return err
+	}
+	back, err := convert.ServiceFromGRPC(swarmapi.Service{Spec: kept})
+	if err != nil {
+		return err
+	}
+	// An engine gives back copies.
+	wire, err := json.Marshal(back.Spec)
+	if err != nil {
+		return err
+	}
+	s.Spec = swarm.ServiceSpec{}
+	if err := json.Unmarshal(wire, &s.Spec); err != nil {
+		return err
+	}
+	m.put(kinds.Live{Kind: v1.KindService, Name: s.Spec.Name, Labels: s.Spec.Labels, Raw: s})
+	return nil
+}
+
+func (m *model) network(s plan.Step, src kinds.Source) error {
+	want := s.Change.Want.Value.(*v1.Network)
+	n := &network.Summary{}
+	n.Name, n.Scope, n.Driver, n.Attachable = s.Instance, "swarm", want.Spec.Driver, want.Spec.Attachable
+	n.Labels = kinds.Labels(want.Metadata.Labels, src.Owner(s.Key), diff.NewApplied(s.Change.Want.Leaves).String())
+	n.Options = map[string]string{"com.docker.network.driver.overlay.vxlanid_list": "4097"}
+	n.IPAM = network.IPAM{Driver: "default"}
+	if p := want.Spec.IPAM; p != nil && len(p.Config) > 0 {
+		subnet := netip.MustParsePrefix(p.Config[0].Subnet)
+		n.IPAM.Config = []network.IPAMConfig{{Subnet: subnet, Gateway: subnet.Addr().Next()}}
+	}
+	m.put(kinds.Live{Kind: v1.KindNetwork, Name: s.Instance, Labels: n.Labels, Raw: n})
+	return nil
+}
+
+func (m *model) content(s plan.Step, src kinds.Source) error {
+	put := func(name string, labels map[string]string, data []byte) {
+		l := kinds.Live{Kind: s.Key.Kind, Name: name, Labels: labels}
+		annotations := swarm.Annotations{Name: name, Labels: labels}
+		if s.Key.Kind == v1.KindConfig {
+			l.Raw = &swarm.Config{Spec: swarm.ConfigSpec{Annotations: annotations, Data: data}}
+		} else {
+			l.Raw = &swarm.Secret{Spec: swarm.SecretSpec{Annotations: annotations}} // the engine never gives it back
+		}
+		m.put(l)
+	}
+	calls := kinds.VersionCalls{
+		Create: func(_ context.Context, _ *engine.Client, name string, labels map[string]string, data []byte) (string, error) {
+			put(name, labels, data)
+			return m.id(s.Key.Kind, name)
+		},
+		Relabel: func(_ context.Context, _ *engine.Client, l kinds.Live, labels map[string]string) error {
+			var data []byte
+			if c, ok := l.Raw.(*swarm.Config); ok {
+				data = c.Spec.Data
+			}
+			put(l.Name, labels, data)
+			return nil
+		},
+	}
+	_, err := calls.Do(context.Background(), kinds.Env{Source: src.Name, HashKey: src.HashKey}, s)
+	return err
+}
+
+// foreign lists what is not the source's, as text: it must not change.
+func (m *model) foreign(src kinds.Source) map[string]string {
+	out := map[string]string{}
+	for key, l := range m.objects {
+		if _, meta := src.Identify(*l); !meta.Mine {
+			b, err := json.Marshal(l.Raw)
+			if err != nil {
+				panic(err)
+			}
+			out[key.String()] = l.ID + " " + string(b)
+		}
+	}
+	return out
+}
+
+// listing is the swarm for people who read why a law broke.
+func (m *model) listing() string {
+	var b strings.Builder
+	for _, key := range slices.SortedFunc(maps.Keys(m.objects), v1.Key.Compare) {
+		l := m.objects[key]
+		fmt.Fprintf(&b, "%s %s version %d owner %q\n", key, l.ID, l.Version, l.Labels[v1.LabelOwner])
+	}
+	return b.String()
+}
