@@ -32,7 +32,7 @@ var scalars = []struct {
 	}},
 	{"CPUs", read[v1.CPUs], map[string]string{
 		"0": "0", "1": "1", "0.5": "0.5", "500m": "0.5", "1.25": "1.25", ".5": "0.5", "1.": "1", "0.000000001": "0.000000001", "1m": "0.001", "0.5m": "0.0005", "64": "64", "00.50": "0.5",
-		"": refused, "-1": refused, "1/2": refused, "1e3": refused, "0x10": refused, "0.0000000001": refused, "1,5": refused, "m": refused, ".": refused, "1.2.3": refused, "99999999999999999999": refused, "1000000000000000000000000000": refused, "Inf": refused, "1 ": refused,
+		"": refused, "-1": refused, "1/2": refused, "1e3": refused, "0x10": refused, "0.0000000001": refused, "1,5": refused, "m": refused, ".": refused, "1.2.3": refused, "99999999999999999999": refused, "1000000000000000000000000000": refused, "Inf": refused, "1\x20": refused,
 	}},
 	{"mode", read[v1.FileMode], map[string]string{
 		"0444": "0444", "444": "0444", "0o444": "0444", "0": "0000", "7777": "7777", "1777": "1777", "755": "0755",

@@ -20,7 +20,7 @@ func Source(t *rapid.T) []v1.Object {
 		if !yes(t, "service "+name) {
 			continue
 		}
-		s := Service(t, name)
+		s := ServiceOf(t, name, oneOf(t, append([]string{"", "", "", ""}, Modes...), "mode"))
 		unique(s, len(before))
 		s.Policy = policy(t)
 		if len(before) > 0 && yes(t, "depends") {
@@ -56,6 +56,47 @@ func Source(t *rapid.T) []v1.Object {
 	return slices.Clip(out)
 }
 
+// Vary makes another revision of a source: most of it stays, some of it changes, comes and goes.
+func Vary(t *rapid.T, before []v1.Object) []v1.Object {
+	byKey := map[v1.Key][]v1.Object{} // as it was, and as it may become
+	var keys []v1.Key
+	for _, o := range slices.Concat(before, Source(t)) {
+		if byKey[o.Key()] == nil {
+			keys = append(keys, o.Key())
+		}
+		byKey[o.Key()] = append(byKey[o.Key()], o)
+	}
+	slices.SortFunc(keys, v1.Key.Compare)
+	chosen := map[v1.Key]v1.Object{}
+	var need func(k v1.Key)
+	need = func(k v1.Key) {
+		if chosen[k] != nil {
+			return
+		}
+		versions := byKey[k]
+		o := versions[0]
+		if len(versions) > 1 && rapid.IntRange(0, 2).Draw(t, "changes") == 0 {
+			o = versions[1]
+		}
+		chosen[k] = o
+		for _, r := range o.Refs() {
+			need(r.Key)
+		}
+	}
+	for _, k := range keys {
+		if rapid.IntRange(0, 5).Draw(t, "goes") != 0 {
+			need(k)
+		}
+	}
+	var out []v1.Object
+	for _, k := range keys {
+		if o := chosen[k]; o != nil {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
 // unique gives each service ports of its own: two that publish one are a problem of the source.
 func unique(s *v1.Service, n int) {
 	for i := range s.Spec.Ports {
@@ -70,17 +111,17 @@ func header(t *rapid.T, k v1.Key) v1.Header {
 }
 
 func policy(t *rapid.T) v1.Policy {
-	p := v1.Policy{Adopt: oneOf(t, []string{"", "", v1.AdoptTakeover, v1.AdoptNever}, "adopt")}
-	switch rapid.IntRange(0, 9).Draw(t, "policy") {
-	case 1:
+	p := v1.Policy{Adopt: oneOf(t, []string{"", "", "", v1.AdoptTakeover, v1.AdoptTakeover, v1.AdoptNever}, "adopt")}
+	switch oneOf(t, append(make([]string, 24), "protect", "prune", "suspend", "enforce", "ignore"), "policy") {
+	case "protect":
 		p.Protect = true
-	case 2:
+	case "prune":
 		p.Prune = new(bool)
-	case 3:
+	case "suspend":
 		p.Suspend = true
-	case 4:
+	case "enforce":
 		p.Enforce = new(bool)
-	case 5:
+	case "ignore":
 		p.IgnoreDifferences = []string{oneOf(t, []string{"spec.environment", "spec.replicas", "spec.logging", "spec.updateConfig.parallelism", "metadata.labels"}, "ignored")}
 	}
 	return p

@@ -208,11 +208,11 @@ func (w *world) settled(t *rapid.T, l look) {
 }
 
 // others are objects that somebody made before: some equal to what the source will ask for, some not.
-func (w *world) others(t *rapid.T) {
+func (w *world) others(t *rapid.T, manifests []v1.Object) {
 	maker := newWorld(true)
 	maker.model = w.model
-	maker.src = kinds.Source{Name: rapid.SampledFrom([]string{"nobody", "other"}).Draw(t, "whose"), HashKey: []byte("another key"), Adopted: map[string]kinds.Record{}}
-	maker.commit(generate.Source(t))
+	maker.src = kinds.Source{Name: rapid.SampledFrom([]string{"nobody", "nobody", "nobody", "other"}).Draw(t, "whose"), HashKey: []byte("another key"), Adopted: map[string]kinds.Record{}}
+	maker.commit(manifests)
 	maker.settle(t, all1)
 	if maker.src.Name == "other" {
 		return
@@ -263,11 +263,13 @@ func (w *world) byHand(t *rapid.T) {
 // Whatever was there, whatever is committed and whatever hands do: after a few plans only what needs a person is left.
 func converges(t *rapid.T) {
 	w := newWorld(rapid.Bool().Draw(t, "agreed to everything"))
+	manifests := generate.Source(t)
 	if rapid.Bool().Draw(t, "somebody was here") {
-		w.others(t)
+		w.others(t, manifests)
 	}
-	for range rapid.IntRange(1, 3).Draw(t, "commits") {
-		w.commit(generate.Source(t))
+	for range rapid.IntRange(1, 4).Draw(t, "commits") {
+		manifests = generate.Vary(t, manifests)
+		w.commit(manifests)
 		w.settled(t, w.settle(t, all1))
 		if rapid.Bool().Draw(t, "hands") {
 			w.byHand(t)
@@ -281,7 +283,8 @@ func FuzzConverges(f *testing.F) { generate.Fuzz(f, converges) }
 
 // Killed after any step of any plan, the next plans come to the same end.
 func prefixSafe(t *rapid.T) {
-	before, after := generate.Source(t), generate.Source(t)
+	before := generate.Source(t)
+	after := generate.Vary(t, before)
 	run := func(stop func(int) int) *world {
 		w := newWorld(true)
 		w.commit(before)
