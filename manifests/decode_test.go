@@ -162,6 +162,7 @@ func TestDecodeProblems(t *testing.T) {
 			"13: spec.containerLabels: has a mapping as a key; keys are strings",
 			"15: spec.containerLabels: has a key with a YAML tag; leave the tag out",
 		}},
+		{"keys of one letter", "containerLabels: {x: a, y: b, n: c}", nil},
 		{"list for a map of strings", "containerLabels: [a=b]", []string{"6: spec.containerLabels: must be a mapping; found a list"}},
 		{"structure in a map of strings", "containerLabels: {a: {b: c}, d: [e]}", []string{
 			"6: spec.containerLabels.a: must be a string; found a mapping",

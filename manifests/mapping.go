@@ -123,6 +123,8 @@ func (d *decoder) key(n *yaml.Node, at int32) (string, bool) {
 		d.addLine(n.Line, at, "has %s as a key; keys are strings", found(n))
 	case n.Style&yaml.TaggedStyle != 0 && n.Tag != "!!str":
 		d.addLine(n.Line, at, "has a key with a YAML tag; leave the tag out")
+	case n.Tag == "!!str" && len(n.Value) == 1: // beside x, y is a name, whatever it may be as a value
+		return n.Value, true
 	case scalarTag(n) != "!!str":
 		d.addLine(n.Line, at, "has the key %s, which is %s; quote it", quoteText(n.Value), found(n))
 	default:

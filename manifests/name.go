@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"bytes"
+	"fmt"
 	"path"
 	"reflect"
 	"regexp"
@@ -19,6 +20,15 @@ type settings struct {
 var sourceNames = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$`)
 
 const maxSourceName = 40
+
+// CheckName says what is wrong with the name of a source, "" where nothing is. The name is part of labels and of the
+// names of configs.
+func CheckName(name string) string {
+	if len(name) > maxSourceName || !sourceNames.MatchString(name) {
+		return fmt.Sprintf("%q is not a name of at most %d lower-case letters, digits, -, _ and ., not at the ends", name, maxSourceName)
+	}
+	return ""
+}
 
 // sourceName reads the source's own name from .swarm-operator.yaml: where the manifests' root is, or else at the source's.
 func (r *reading) sourceName(root string) string {

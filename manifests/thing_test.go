@@ -20,19 +20,18 @@ type thing struct {
 }
 
 type thingSpec struct {
-	Tiny    int8                    `json:"tiny,omitempty"`
-	Small   uint16                  `json:"small,omitempty"`
-	Real    float64                 `json:"real,omitempty"`
-	Numbers map[string]int          `json:"numbers,omitempty"`
-	Inner   map[string]inner        `json:"inner,omitempty"`
-	Words   map[string][]string     `json:"words,omitempty"`
-	Flags   []*bool                 `json:"flags,omitempty"`
-	Text    map[string]string       `json:"text,omitempty"`
-	Word    loud                    `json:"word,omitempty"`
-	Deep    *deep                   `json:"deep,omitempty"`
-	Loud    map[string]loud         `json:"loud,omitempty"`
-	hidden  map[string]fmt.Stringer // not a field of manifests
-	Ignored string                  `json:"-"`
+	Tiny    int8                `json:"tiny,omitempty"`
+	Small   uint16              `json:"small,omitempty"`
+	Real    float64             `json:"real,omitempty"`
+	Numbers map[string]int      `json:"numbers,omitempty"`
+	Inner   map[string]inner    `json:"inner,omitempty"`
+	Words   map[string][]string `json:"words,omitempty"`
+	Flags   []*bool             `json:"flags,omitempty"`
+	Text    map[string]string   `json:"text,omitempty"`
+	Word    loud                `json:"word,omitempty"`
+	Deep    *deep               `json:"deep,omitempty"`
+	Loud    map[string]loud     `json:"loud,omitempty"`
+	Ignored string              `json:"-"`
 }
 
 type inner struct {
@@ -90,7 +89,7 @@ func TestEveryType(t *testing.T) {
 		Tiny: -128, Small: 65535, Real: 1.5, Numbers: map[string]int{"a": 1, "b": -2}, Inner: map[string]inner{"x": {A: "c", B: &inner{A: "d"}}},
 		Words: map[string][]string{"k": {"a", "b"}}, Flags: []*bool{ptr(true), ptr(false)},
 	}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(thingSpec{})); diff != "" {
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if line := set.Entries[0].LineOf("spec.inner.x.b.a"); line != 9 {
@@ -124,7 +123,7 @@ word: x`)
 		"10: spec.words.l[0]: 1 is a number; quote it",
 		"11: spec.flags[0]: yes is not true or false",
 		"11: spec.flags[1]: states nothing; leave it out or give it a value",
-		"12: spec.ignored: unknown field; did you mean inner?",
+		"12: spec.ignored: unknown field",
 		"13: spec.hidden: unknown field",
 		"14: spec.deep.deeper.deeper.valu: unknown field; did you mean value?",
 		"15: spec.Real: unknown field; did you mean real?",

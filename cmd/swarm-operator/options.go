@@ -15,6 +15,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/manifests"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
@@ -33,11 +34,24 @@ func (f *sourceFlags) register(cmd *cobra.Command, worktree bool) {
 	}
 }
 
+func (f *sourceFlags) check() error {
+	if f.name == "" {
+		return nil
+	}
+	if wrong := manifests.CheckName(f.name); wrong != "" {
+		return fmt.Errorf("--name: %s", wrong)
+	}
+	return nil
+}
+
 // root is the directory within the source where manifests start, as io/fs spells it.
 func (f *sourceFlags) root() string { return path.Clean(f.path) }
 
 // open opens the source and says what is not read although a person might think so.
 func (f *sourceFlags) open(ctx context.Context, errs io.Writer) (*git.Source, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
 	src, err := git.Open(ctx, f.location, git.Options{Worktree: f.worktree, Path: f.path})
 	if err != nil {
 		return nil, err

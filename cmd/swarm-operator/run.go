@@ -56,6 +56,9 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	if f.mode != "enforce" && f.mode != "observe" {
 		return fmt.Errorf("--mode: %q is not one of enforce, observe", f.mode)
 	}
+	if err := f.src.check(); err != nil {
+		return err
+	}
 	if f.resync <= 0 {
 		return fmt.Errorf("--resync: %s is not more than 0", f.resync)
 	}

@@ -158,23 +158,28 @@ func (r *Reconciler) remember(run *Run, consents plan.Consents) {
 	if run.Plan.InSync() {
 		m.Consents = nil // used up
 	}
-	inSync := map[v1.Key]*diff.State{}
 	wants := map[v1.Key]*diff.State{}
+	for i := range run.Wants.States {
+		wants[run.Wants.States[i].Key] = &run.Wants.States[i]
+	}
+	m.Failed = failures(m.Failed, run.Failures, wants, run.Facts)
+	m.Adopted = r.adopted(run)
+	m.Keep = kept(run, wants)
+}
+
+// newFailures finds what failed since the last run. It comes before the plan, whose guards count failures.
+func newFailures(run *Run) []plan.Failure {
 	differs := map[v1.Key]bool{}
 	for _, c := range run.Changes {
 		differs[c.Key] = differs[c.Key] || c.Op != diff.Same
 	}
+	inSync := map[v1.Key]*diff.State{}
 	for i := range run.Wants.States {
-		w := &run.Wants.States[i]
-		wants[w.Key] = w
-		if !differs[w.Key] {
+		if w := &run.Wants.States[i]; !differs[w.Key] {
 			inSync[w.Key] = w
 		}
 	}
-	run.Plan.Failures = plan.NewFailures(run.Changes, inSync, run.Facts)
-	m.Failed = failures(m.Failed, run.Plan.Failures, wants, run.Facts)
-	m.Adopted = r.adopted(run)
-	m.Keep = kept(run, wants)
+	return plan.NewFailures(run.Changes, inSync, run.Facts)
 }
 
 // failures adds the new ones and drops those that are over: of a want that is in force, when it became healthy after all;

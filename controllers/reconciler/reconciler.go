@@ -93,6 +93,8 @@ type Run struct {
 	Changes []diff.Change
 	Facts   plan.Facts
 	Plan    plan.Plan
+	// Failures are the wants first seen to have failed in this run.
+	Failures []plan.Failure
 
 	found  state.Found
 	memory state.Memory
@@ -154,6 +156,10 @@ func (r *Reconciler) think(ctx context.Context, run *Run, use *loaded) {
 	run.Changes = diff.Compare(haves, run.Wants.States, all.Rules)
 	consents := r.consents(ctx, run)
 	run.Facts = r.facts(ctx, run, haves)
+	run.Failures = newFailures(run)
+	for _, failed := range run.Failures {
+		run.Facts.Failed[failed.Key] = failed
+	}
 	run.Plan = plan.Build(run.Changes, run.Facts, plan.Policy{
 		Source: run.Source, RepairAfter: r.RepairAfter, Budgets: r.Budgets, Consents: append(consents, r.Consents...),
 	}, all.Guards()...)
@@ -177,7 +183,7 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 		return apply.Outcome{}, err
 	}
 	run.found = saved
-	for _, f := range run.Plan.Failures {
+	for _, f := range run.Failures {
 		r.Log.Info("want failed", "object", f.Key.String(), "why", f.Why, "revision", run.InForce.Hash)
 	}
 	return apply.Run(ctx, run.Plan, apply.Options{
@@ -237,6 +243,9 @@ func (l *Loop) reconcile(ctx context.Context) (runner.Result, error) {
 	}
 	l.Board.Planned(run.Changes, run.Plan, objects)
 	l.planConditions(run)
+	if len(run.Plan.Steps) == 0 {
+		l.Board.Set(status.StepFailed, false, "NothingToDo", "")
+	}
 	out, err := l.Apply(ctx, run, func(e apply.Event) { l.Board.Did(e.Step, e.Err, e.Stale, e.Warnings) })
 	switch {
 	case errors.Is(err, state.ErrConflict):
@@ -247,7 +256,7 @@ func (l *Loop) reconcile(ctx context.Context) (runner.Result, error) {
 	case out.Stale:
 		return runner.Result{RequeueAfter: time.Millisecond}, nil
 	case len(out.Errs) > 0:
-		l.Board.Set(status.EngineReady, false, "StepFailed", out.Err().Error())
+		l.Board.Set(status.StepFailed, true, "StepFailed", out.Err().Error())
 		return runner.Result{}, out.Err()
 	case out.Done > 0:
 		return runner.Result{RequeueAfter: 50 * time.Millisecond}, nil // what these steps made possible comes next
@@ -318,10 +327,16 @@ func (l *Loop) planConditions(run *Run) {
 		}
 	}
 	l.Board.Set(status.Held, held != "", map[bool]string{true: "NeedsAPerson", false: "Nothing"}[held != ""], held)
-	failed := ""
+	failed, failedNow := "", map[v1.Key]plan.Failure{}
 	for _, f := range run.memory.Failed {
-		failed = fmt.Sprintf("%s: %s", f.Key, f.Why)
-		break
+		failedNow[f.Key] = f
+	}
+	for _, w := range run.Wants.States {
+		// A record of another want only tells an old failure from the next.
+		if f, is := failedNow[w.Key]; is && f.Digest == w.Digest() {
+			failed = fmt.Sprintf("%s: %s", f.Key, f.Why)
+			break
+		}
 	}
 	l.Board.Set(status.RolloutFailed, failed != "", map[bool]string{true: "WantFailed", false: "None"}[failed != ""], failed)
 }

@@ -22,6 +22,7 @@ const (
 	InSync        = "InSync"        // nothing differs that counts
 	Held          = "Held"          // something waits for a person
 	RolloutFailed = "RolloutFailed" // a want in force failed
+	StepFailed    = "StepFailed"    // the engine refused a step of the last plan; the others were carried out
 )
 
 // Condition is one statement about the operator or its source.

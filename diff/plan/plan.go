@@ -93,7 +93,6 @@ type Plan struct {
 	Steps    []Step     `json:"steps"`
 	Refused  []Refusal  `json:"refused"`
 	Adopted  []Adoption `json:"adopted,omitempty"`
-	Failures []Failure  `json:"-"`
 	// Kept are objects whose manifest or version is gone while services still refer to them.
 	Kept []v1.Key `json:"kept,omitempty"`
 }

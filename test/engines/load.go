@@ -10,9 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// pushesAtOnce keep one registry busy.
-const pushesAtOnce = 4
-
 // Load makes images: it pushes them to the registry in their name, or, where that has no host, to the one that answers for
 // Docker Hub; engines pull them when a task needs them. What a container does is told by the last part of the repository's
 // name, in the words of package sandbox: one called nopull is nowhere, one with "missing" in its name is on every node and
@@ -20,12 +17,10 @@ const pushesAtOnce = 4
 func (s *Swarm) Load(ctx context.Context, names ...string) error {
 	s.loading.Lock()
 	defer s.loading.Unlock()
-	if len(s.loaded) == 0 {
+	if len(s.loaded) == 0 { // the layer that the others share comes first
 		names = append([]string{Registry + "/" + everywhere + ":base", PrivateRegistry + "/" + everywhere + ":base"}, names...)
 	}
-	var loads errgroup.Group
-	loads.SetLimit(pushesAtOnce)
-	for i, name := range names {
+	for _, name := range names { // one at a time: docker-registry reads half of what another push is writing
 		ref, err := reference.ParseNormalizedNamed(name)
 		if err != nil {
 			return fmt.Errorf("loading image %s: %w", name, err)
@@ -34,23 +29,12 @@ func (s *Swarm) Load(ctx context.Context, names ...string) error {
 		if s.loaded[ref.String()] {
 			continue
 		}
+		if err := s.load(ctx, ref); err != nil {
+			return fmt.Errorf("loading image %s: %w", name, err)
+		}
 		s.loaded[ref.String()] = true
-		load := func() error {
-			if err := s.load(ctx, ref); err != nil {
-				return fmt.Errorf("loading image %s: %w", name, err)
-			}
-			return nil
-		}
-		if i < 2 { // the layer that the others share comes first
-			err = load()
-		} else {
-			loads.Go(load)
-		}
-		if err != nil {
-			return err
-		}
 	}
-	return loads.Wait()
+	return nil
 }
 
 func (s *Swarm) load(ctx context.Context, ref reference.Named) error {

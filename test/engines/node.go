@@ -102,17 +102,28 @@ func (n *node) start(ctx context.Context) error {
 			return fmt.Errorf("starting %s: %w", n.name, err)
 		}
 	}
-	n.engine, err = n.box.start(log, "dockerd", "--config-file", filepath.Join(n.dir, "daemon.json"))
-	if err != nil {
-		return err
-	}
-	if err := n.answers(ctx); err != nil {
+	if err := n.serve(ctx, log); err != nil {
 		return fmt.Errorf("starting %s: %w\n%s", n.name, err, tail(n.log(), 20))
 	}
 	if n.front != nil {
 		return n.front.open()
 	}
 	return nil
+}
+
+// serve starts dockerd until it answers. It gives its containerd fifteen seconds and then gives up, which a busy machine
+// may need longer for: like a service manager we try again.
+func (n *node) serve(ctx context.Context, log *os.File) (err error) {
+	for range 3 {
+		n.engine, err = n.box.start(log, "dockerd", "--config-file", filepath.Join(n.dir, "daemon.json"))
+		if err != nil {
+			return err
+		}
+		if err = n.answers(ctx); err == nil || n.engine.running() || ctx.Err() != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // power opens the box.

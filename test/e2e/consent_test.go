@@ -1,0 +1,273 @@
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+// held waits until the operator says that removals wait for a person.
+func (s *twenty) held(n int) {
+	s.Helper()
+	s.op.reports(func(r harness.Report) error {
+		count := 0
+		for _, f := range r.Refused {
+			if f.Op == "remove" && f.Class == "consent" && f.Hazard == "removals" && strings.Contains(f.Why, "Consent: removals") {
+				count++
+			}
+		}
+		if count != n || !r.Is("Held", true) {
+			return fmt.Errorf("%d removals are held, want %d: %s", count, n, brief(r))
+		}
+		return nil
+	})
+}
+
+func TestRemovalsBeyondTheBudgetWaitForConsent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	s := w.twenty()
+	s.repo.remove(files(5, 20)...)
+	hash := s.repo.commit("fifteen go, and one changes", map[string]string{file(1): service(name(1), "image: app:2", "replicas: 0")})
+	s.held(15)
+	s.nothingGoes(20)
+	if image := s.service(name(1)).Spec.TaskTemplate.ContainerSpec.Image; !strings.HasPrefix(image, "app:2") {
+		t.Errorf("the revision's other steps run: the image is %s", image)
+	}
+	if r := s.op.report(); r.Applied != hash {
+		t.Errorf("in force is %s", r.Applied)
+	}
+	s.restart()
+	s.held(15)
+	s.nothingGoes(20)
+	refused := w.want(1, "apply", "--host", w.host(), "--source", s.repo.Dir)
+	if !strings.Contains(refused.out, "Consent: removals") {
+		t.Errorf("apply does not print the line to add:\n%s", refused)
+	}
+
+	t.Log("one of the twenty goes without asking")
+	back := map[string]string{}
+	for i := 6; i < 20; i++ {
+		back[file(i)] = service(name(i), "image: app:1", "replicas: 0")
+	}
+	hash = s.repo.commit("fourteen come back", back)
+	s.op.inSync(hash)
+	s.all(19)
+	if _, there := s.find(name(5)); there {
+		t.Error("the one whose manifest was removed is still there")
+	}
+
+	t.Log("and fourteen with the trailer in the commit")
+	s.repo.remove(files(6, 20)...)
+	hash = s.repo.commit(harness.Message("fourteen go", "Consent: removals"), nil)
+	s.op.inSync(hash)
+	s.all(5)
+	for i := range 5 {
+		s.service(name(i))
+	}
+}
+
+func TestAConsentMayComeInALaterCommit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	s := w.twenty()
+	s.repo.remove(files(5, 20)...)
+	s.repo.commit("fifteen go", nil)
+	s.held(15)
+	s.repo.commit(harness.Message("for two of them", "Consent: removals Service/s-05 Service/s-06"), nil)
+	s.held(13)
+	s.all(18)
+	hash := s.repo.commit(harness.Message("for all", "Consent: removals"), nil)
+	s.op.inSync(hash)
+	s.all(5)
+
+	// It was for that revision, and is used up.
+	s.repo.remove(files(2, 5)...)
+	s.repo.commit("three of five go", nil)
+	s.held(3)
+	s.all(5)
+	w.want(0, "apply", "--host", w.host(), "--source", s.repo.Dir, "--consent", "removals")
+	s.all(2)
+}
+
+func TestTheLastObjectsOfASourceAreNotRemoved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	r := w.repo("last", map[string]string{"a.yaml": service("a", "image: app:1", "replicas: 0")})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	r.remove("a.yaml")
+	r.commit("another instead", map[string]string{"b.yaml": service("b", "image: app:1", "replicas: 0")})
+	refused := w.want(1, "apply", "--host", w.host(), "--source", r.Dir)
+	w.service("a")
+	if !strings.Contains(refused.out, "Consent: ") {
+		t.Errorf("apply does not print the line to add:\n%s", refused)
+	}
+}
+
+func TestAServiceGoesWithAllThatItUsed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 1})
+	files := map[string]string{"stays.yaml": service("stays", "image: app:1", "replicas: 1", "networks: [shared]"), "shared.yaml": network("shared")}
+	for i := range 20 {
+		files[fmt.Sprintf("c-%d.yaml", i)] = config(fmt.Sprintf("c-%d", i), "content\n")
+	}
+	files["goes.yaml"] = docs(
+		service("goes", "image: app:1", "replicas: 1", "networks: [own, shared]", "configs: [conf]", "secrets: [key]"),
+		network("own"), config("conf", "content\n"), secret("key", "content\n"))
+	r := w.repo("together", files)
+	p := w.proxy()
+	o := w.operate(p.Host(), r)
+	o.condition("InSync", true)
+	w.runs("goes", 1)
+	p.Reset()
+	r.remove("goes.yaml")
+	hash := r.commit("it goes", nil)
+	o.inSync(hash)
+	if _, there := w.find("goes"); there {
+		t.Error("the service is still there")
+	}
+	if got := w.networks(); !slices.Equal(got, []string{"shared"}) {
+		t.Errorf("networks are %q", got)
+	}
+	if got := w.secrets(); len(got) > 0 {
+		t.Errorf("secrets are %q", got)
+	}
+	if got := len(w.configs()); got != 20 {
+		t.Errorf("there are %d configs", got)
+	}
+	for _, c := range p.Calls() {
+		if c.Status >= 400 {
+			t.Errorf("users go before what they use, so nothing is refused: %s", c)
+		}
+	}
+	w.service("stays")
+}
+
+// What its last manifest protected stays when the manifest goes.
+func TestPruneAndProtectOutliveTheManifest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	files := map[string]string{
+		"kept.yaml":      policy(service("kept", "image: app:1", "replicas: 0"), "prune: false"),
+		"protected.yaml": policy(service("protected", "image: app:1", "replicas: 0"), "protect: true"),
+	}
+	for i := range 10 {
+		files[file(i)] = service(name(i), "image: app:1", "replicas: 0")
+	}
+	r := w.repo("keeping", files)
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	r.remove("kept.yaml", "protected.yaml", file(0))
+	r.commit(harness.Message("three go", "Consent: removals"), nil)
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	w.service("kept")
+	w.service("protected")
+	if _, there := w.find(name(0)); there {
+		t.Error("the unprotected one is still there")
+	}
+}
+
+// An older commit checked out is a rewind, and needs consent.
+func TestARewindWaitsForConsent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	r := w.repo("rewound", nil)
+	old := r.commit("one", map[string]string{"a.yaml": service("a", "image: app:1", "replicas: 0")})
+	hash := r.commit("two", map[string]string{"a.yaml": service("a", "image: app:2", "replicas: 0")})
+	p := w.proxy()
+	o := w.operate(p.Host(), r)
+	o.inSync(hash)
+	p.Reset()
+	if err := r.Reset(old); err != nil {
+		t.Fatal(err)
+	}
+	o.reports(func(r harness.Report) error {
+		if !slices.ContainsFunc(r.Refused, func(f harness.Refusal) bool { return f.Hazard == "rewind" && f.Class == "consent" }) {
+			return fmt.Errorf("no refusal for the rewind: %s", brief(r))
+		}
+		return nil
+	})
+	w.holds(time.Second, func() error {
+		if writes := serviceWrites(p.Calls()); len(writes) > 0 {
+			return fmt.Errorf("an older revision was applied:\n%s", lines(writes))
+		}
+		return nil
+	})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--consent", "rewind")
+	if image := w.service("a").Spec.TaskTemplate.ContainerSpec.Image; !strings.HasPrefix(image, "app:1") {
+		t.Errorf("the image is %s", image)
+	}
+}
+
+// Another repository under a name that owns things: none of its manifests is about them.
+func TestAnotherRepositoryUnderTheSameNameRemovesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	files := map[string]string{}
+	for i := range 4 {
+		files[file(i)] = service(name(i), "image: app:1", "replicas: 0")
+	}
+	r := w.repo("mistaken", files)
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	other := w.repo("mistaken", map[string]string{"x.yaml": service("x", "image: app:1", "replicas: 0")})
+	refused := w.want(1, "apply", "--host", w.host(), "--source", other.Dir)
+	if !strings.Contains(refused.out, "other-source") {
+		t.Errorf("apply does not say so:\n%s", refused)
+	}
+	for i := range 4 {
+		w.service(name(i))
+	}
+}
+
+// A change of what cannot change in place is not done by removing what runs, unless somebody agreed.
+func TestAReplacementWaitsForConsent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	r := w.repo("replaced", map[string]string{"a.yaml": service("a", "image: app:1", "replicas: 0")})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	id := w.service("a").ID
+	r.commit("global", map[string]string{"a.yaml": service("a", "image: app:1", "mode: global")})
+	refused := w.want(1, "apply", "--host", w.host(), "--source", r.Dir)
+	if !strings.Contains(refused.out, "Consent: replace") || w.service("a").ID != id {
+		t.Errorf("apply says %s", refused)
+	}
+	r.commit(harness.Message("yes", "Consent: replace Service/a"), nil)
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	if s := w.service("a"); s.ID == id || s.Spec.Mode.Global == nil {
+		t.Errorf("the service is %s in mode %+v", s.ID, s.Spec.Mode)
+	}
+	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
+}
+
+// What is not ours has no part in any of this.
+func TestObjectsOfOthersAreNeverRemoved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	r := w.repo("mine", map[string]string{
+		"a.yaml": service("a", "image: app:1", "replicas: 0"), "b.yaml": service("b", "image: app:1", "replicas: 0"),
+	})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	copied := w.service("a").Spec
+	copied.Name = "copied" // with our labels on it, which name another object
+	w.createService(copied, false)
+	foreign := swarm.ServiceSpec{Annotations: swarm.Annotations{Name: "foreign"}, Mode: copied.Mode, TaskTemplate: copied.TaskTemplate}
+	w.createService(foreign, false)
+	w.createConfig("b-0123456789", "not a version of anything")
+	r.remove("b.yaml")
+	r.commit("b goes", nil)
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	for _, n := range []string{"a", "copied", "foreign"} {
+		w.service(n)
+	}
+	if _, there := w.find("b"); there {
+		t.Error("b is still there")
+	}
+	if got := w.configs(); !slices.Equal(got, []string{"b-0123456789"}) {
+		t.Errorf("configs are %q", got)
+	}
+}
