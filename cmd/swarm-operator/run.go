@@ -10,11 +10,12 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/controllers/runner"
@@ -53,88 +54,96 @@ A revision with a problem is refused whole and the last good one stays in force.
 }
 
 func (f *runFlags) run(cmd *cobra.Command) error {
-	if f.mode != "enforce" && f.mode != "observe" {
-		return fmt.Errorf("--mode: %q is not one of enforce, observe", f.mode)
-	}
-	if err := f.src.check(); err != nil {
+	if err := f.check(); err != nil {
 		return err
-	}
-	if f.resync <= 0 {
-		return fmt.Errorf("--resync: %s is not more than 0", f.resync)
 	}
 	log, err := f.eng.logger(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	var queue *runner.Runner
+	var queue atomic.Pointer[runner.Runner]
 	metrics := status.NewMetrics(version(), func() int {
-		if queue == nil {
-			return 0
+		if q := queue.Load(); q != nil {
+			return q.Len()
 		}
-		return queue.Len()
+		return 0
 	})
+	board := status.NewBoard(v1.Scrub(f.src.location), f.mode, metrics, log, time.Now)
 	client, err := f.eng.open(cmd, log, func(c engine.Call) { metrics.Call(c.Method, c.Route, c.Status, c.Duration) })
 	if err != nil {
 		return err
 	}
 	defer client.Close()
 	ctx := cmd.Context()
-	source, err := f.openSource(ctx, log)
-	if err != nil {
-		return err
-	}
-	defer source.Close()
-
-	loop := &reconciler.Loop{Metrics: metrics, Reconciler: reconciler.New(reconciler.Options{
-		Engine: client, Source: source, Path: f.src.root(), Name: f.src.name, Budgets: f.budgets.Budgets,
-		RepairAfter: f.repairAfter, Observe: f.mode == "observe", Fallback: true, Follow: true, Log: log,
-	})}
-	loop.Board = status.NewBoard(source.String(), f.mode, metrics, log, time.Now)
-	tidied := ""
-	queue = runner.New(func(ctx context.Context, key string) (runner.Result, error) {
-		result, err := loop.Reconcile(ctx, key)
-		if revision := loop.Board.Report().Revision; err == nil && revision != tidied {
-			// Reading a revision takes several times the memory that it then needs; give that back.
-			tidied = revision
-			debug.FreeOSMemory()
-		}
-		return result, err
-	}, log)
 	var work sync.WaitGroup
 	defer work.Wait()
-	if f.listen != "" {
+	if f.listen != "" { // before the source is there: the process works, and says what it waits for
 		listener, err := net.Listen("tcp", f.listen)
 		if err != nil {
 			return fmt.Errorf("--listen: %w", err)
 		}
 		log.Info("listening", "address", listener.Addr().String())
-		work.Go(func() { serve(ctx, listener, loop.Board, metrics) })
+		work.Go(func() { serve(ctx, listener, board, metrics) })
 	}
+	source := f.openSource(ctx, board)
+	if source == nil {
+		return nil // told to end before there was one
+	}
+	defer source.Close()
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(25) // it lives long and mostly sleeps: memory counts for more than the time of a pass
 	}
+	loop := &reconciler.Loop{Board: board, Metrics: metrics, Reconciler: reconciler.New(reconciler.Options{
+		Engine: client, Source: source, Path: f.src.root(), Name: f.src.name, Budgets: f.budgets.Budgets,
+		RepairAfter: f.repairAfter, Observe: f.mode == "observe", Fallback: true, Follow: true, Log: log,
+	})}
+	q := runner.New(tidying(loop), log)
+	queue.Store(q)
 	log.Info("running", "source", source.String(), "engine", client.Host(), "mode", f.mode, "version", version())
-	work.Go(func() { f.wake(ctx, queue, client, source) })
-	queue.Run(ctx)
+	work.Go(func() { f.wake(ctx, q, client, source) })
+	q.Run(ctx)
 	log.Info("stopped")
 	return nil
 }
 
-// openSource waits for a source that is not there yet: whatever makes it may start after us.
-func (f *runFlags) openSource(ctx context.Context, log logr.Logger) (*git.Source, error) {
-	for logged := false; ; logged = true {
-		source, err := git.Open(ctx, f.src.location, git.Options{Path: f.src.path})
-		if err == nil || !errors.Is(err, git.ErrNotFound) {
-			return source, err
-		}
-		if !logged {
-			log.Info("waiting for the source", "error", err.Error())
-		}
-		pause(ctx, time.Second)
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
+func (f *runFlags) check() error {
+	if f.mode != "enforce" && f.mode != "observe" {
+		return fmt.Errorf("--mode: %q is not one of enforce, observe", f.mode)
 	}
+	if f.resync <= 0 {
+		return fmt.Errorf("--resync: %s is not more than 0", f.resync)
+	}
+	return f.src.check()
+}
+
+// tidying gives memory back after a new revision: reading one takes several times what it then needs.
+func tidying(loop *reconciler.Loop) runner.Func {
+	tidied := ""
+	return func(ctx context.Context, key string) (runner.Result, error) {
+		result, err := loop.Reconcile(ctx, key)
+		if revision := loop.Board.Report().Revision; err == nil && revision != tidied {
+			tidied = revision
+			debug.FreeOSMemory()
+		}
+		return result, err
+	}
+}
+
+// openSource waits for a source that cannot be opened yet: whatever makes it, or leads to it, may come after us. It
+// returns nil where ctx ends first.
+func (f *runFlags) openSource(ctx context.Context, board *status.Board) *git.Source {
+	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, 30*time.Second) {
+		source, err := git.Open(ctx, f.src.location, git.Options{Path: f.src.path})
+		if err == nil {
+			return source
+		}
+		if errors.Is(err, git.ErrNotFound) {
+			wait = time.Second // a directory is cheap to look for
+		}
+		board.Set(status.SourceReady, false, "SourceUnavailable", err.Error())
+		pause(ctx, wait)
+	}
+	return nil
 }
 
 // wake asks for a run whenever something may have changed. What an event says is not believed, only that it came.

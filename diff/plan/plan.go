@@ -90,9 +90,9 @@ type Failure struct {
 
 // Plan is what will be done, in order, and what will not.
 type Plan struct {
-	Steps    []Step     `json:"steps"`
-	Refused  []Refusal  `json:"refused"`
-	Adopted  []Adoption `json:"adopted,omitempty"`
+	Steps   []Step     `json:"steps"`
+	Refused []Refusal  `json:"refused"`
+	Adopted []Adoption `json:"adopted,omitempty"`
 	// Kept are objects whose manifest or version is gone while services still refer to them.
 	Kept []v1.Key `json:"kept,omitempty"`
 }

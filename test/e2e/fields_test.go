@@ -16,7 +16,7 @@ var everyField = map[string][2]string{
 	"image":           {"app:1", "app:2"},
 	"entrypoint":      {"[/bin/one, -x]", "/bin/two -y 'a b'"},
 	"command":         {"[serve, --fast]", "[serve, --slow]"},
-	"environment":     {`{A: one, B: "2", PASSWORD: x}`, `{B: "3", C: three, PASSWORD: y}`},
+	"environment":     {`{A: one, B: "2", PASSWORD: first}`, `{B: "3", C: three, PASSWORD: second}`},
 	"containerLabels": {"{a: one}", "{a: two, b: one}"},
 	"user":            {"app", `"1000:1000"`},
 	"workingDir":      {"/srv", "/opt"},

@@ -174,14 +174,18 @@ func TestAnErrorOfOneServiceHoldsUpNoOther(t *testing.T) {
 	})
 	r.commit("free changes", map[string]string{"free.yaml": service("free", "image: app:2", "replicas: 0")})
 	w.image("free", "app:2")
-	if health := o.answers("/healthz"); health != 200 {
-		t.Errorf("/healthz answers %d", health)
+	if c := o.condition("StepFailed", true); !strings.Contains(c.Message, "8080") {
+		t.Errorf("the condition does not say why: %+v", c)
+	}
+	if health, ready := o.answers("/healthz"), o.answers("/readyz"); health != 200 || ready != 200 { // it does its job for the others
+		t.Errorf("/healthz answers %d, /readyz %d", health, ready)
 	}
 	if _, err := w.api.ServiceRemove(t.Context(), "foreign", client.ServiceRemoveOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	w.image("blocked", "app:1")
 	o.condition("InSync", true)
+	o.condition("StepFailed", false)
 	if r := o.report(); r.Applied == hash {
 		t.Errorf("in force is still %s", r.Applied)
 	}
