@@ -41,7 +41,7 @@ type Limits struct {
 var DefaultLimits = Limits{
 	FileSize:  1 << 20,
 	TotalSize: 64 << 20,
-	Files:     10_000,
+	Files:     50_000,
 	Listed:    1_000_000,
 	Depth:     64,
 	Aliased:   10_000,

@@ -118,7 +118,8 @@ func newImage(t *tools, ref, name string) (*image, error) {
 	does := behaviourOf(name)
 	check := "#!/bin/sh\n" + does.check + "\n"
 	files := []file{
-		{"bin/run", fmt.Sprintf(run, ref, does.does), 0o755}, {"manage", "/bin/run", fs.ModeSymlink},
+		{"bin/run", fmt.Sprintf(run, ref, does.does), 0o755},
+		{"manage", "/bin/run", fs.ModeSymlink},
 		{"www/index.html", ref + "\n", 0o644},
 		{"bin/check", check, 0o755},
 	}
