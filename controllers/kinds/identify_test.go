@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/moby/moby/api/types/swarm"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
@@ -197,6 +198,13 @@ func TestMemoDoesNotShow(t *testing.T) {
 	ours := live(v1.KindService, "web", map[string]string{v1.LabelOwner: "src/Service/web"}, 0, "")
 	written := ours
 	written.Version, written.Raw = 2, live(v1.KindService, "web", map[string]string{v1.LabelOwner: "src/Service/web", "a": "1"}, 0, "").Raw
+	// A network that was made between two lists: the services were listed after it, the networks before.
+	attached := live(v1.KindService, "web", written.Labels, 0, "")
+	attached.Version = 3
+	attached.Raw.(*swarm.Service).Spec.TaskTemplate.Networks = []swarm.NetworkAttachmentConfig{{Target: "id-front"}}
+	front := kinds.Live{Kind: v1.KindNetwork, ID: "id-front", Name: "front", Local: true}
+	joined := web.Copy().(*v1.Service)
+	joined.Spec.Networks = []v1.NetworkAttachment{{Name: "front"}}
 	stated := web.Copy().(*v1.Service)
 	stated.Spec.Hostname = "h"
 	for i, step := range []struct {
@@ -210,6 +218,8 @@ func TestMemoDoesNotShow(t *testing.T) {
 		{source, []v1.Object{web, content("Config", "c", "two", v1.Policy{})}, []kinds.Live{written, one, two}},
 		{source, []v1.Object{stated, content("Config", "c", "two", v1.Policy{})}, []kinds.Live{written, one, two}},
 		{source, []v1.Object{stated}, []kinds.Live{written, one, two}},
+		{source, []v1.Object{joined}, []kinds.Live{attached}},
+		{source, []v1.Object{joined}, []kinds.Live{attached, front}},
 		{kinds.Source{Name: "other"}, []v1.Object{stated}, []kinds.Live{written}},
 		{source, nil, []kinds.Live{written}},
 	} {

@@ -99,9 +99,10 @@ func TestDirty(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, []string{"prod/b.yaml", "prod/c.txt"}},
-		"line ends": {"", func(_ *testing.T, r *repo) { r.write("prod/c.txt", "one\r\ntwo\r\n") }, nil},
-		"no index":  {"", func(t *testing.T, r *repo) { removeAll(t, filepath.Join(r.dir, ".git/index")) }, nil},
-		"bad index": {"", func(_ *testing.T, r *repo) { r.write(".git/index", "nonsense"); r.write("a.yaml", "changed") }, []string{"a.yaml"}},
+		"line ends":           {"", func(_ *testing.T, r *repo) { r.write("prod/c.txt", "one\r\ntwo\r\n") }, nil},
+		"line ends, and more": {"", func(_ *testing.T, r *repo) { r.write("prod/c.txt", "one\r\nthree\r\n") }, []string{"prod/c.txt"}},
+		"no index":            {"", func(t *testing.T, r *repo) { removeAll(t, filepath.Join(r.dir, ".git/index")) }, nil},
+		"bad index":           {"", func(_ *testing.T, r *repo) { r.write(".git/index", "nonsense"); r.write("a.yaml", "changed") }, []string{"a.yaml"}},
 		"index of 4": {"", func(_ *testing.T, r *repo) {
 			r.git("update-index", "--index-version", "4")
 			r.write("a.yaml", "changed")

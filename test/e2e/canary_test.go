@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -123,6 +124,24 @@ func (c *canaries) inSwarm() {
 	}
 }
 
+// deployed checks that the secrets are where they belong: else their silence means nothing.
+func (c *canaries) deployed() {
+	c.Helper()
+	spec, err := json.Marshal(c.service("web").Spec)
+	if err != nil {
+		c.Fatal(err)
+	}
+	found := 0
+	for value := range c.all {
+		if strings.Contains(string(spec), value) {
+			found++
+		}
+	}
+	if found < 12 {
+		c.Errorf("only %d of the secrets are in the service's spec", found)
+	}
+}
+
 // manifests hold a secret in each place that may hold one.
 func (c *canaries) manifests() map[string]string {
 	env := func(where string) string { return c.put(where) }
@@ -187,6 +206,7 @@ func TestSecretsAppearInNoOutput(t *testing.T) {
 		t.Error("no service was created")
 	}
 	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
+	c.deployed()
 	c.inSwarm()
 
 	o := w.operate(p.Host(), r, "--log-level", "debug")

@@ -34,7 +34,7 @@ func TestACommitThatChangesOneOf200ServicesWritesThatOneOnce(t *testing.T) {
 	hash := r.commit("change one", map[string]string{"s/117.yaml": service("s-117", "image: app:1", "replicas: 0", "environment: {V: two}")})
 	o.inSync(hash)
 	w.quiet(p)
-	if writes := serviceWrites(p.Calls()); len(writes) != 1 || len(writesTo(writes, target.ID)) != 1 {
+	if writes := accepted(serviceWrites(p.Calls())); len(writes) != 1 || len(writesTo(writes, target.ID)) != 1 {
 		t.Errorf("want one write of one service, got\n%s", lines(writes))
 	}
 	after := w.versions()
@@ -105,7 +105,7 @@ func TestAScaleByHandIsReportedAndRepairedAtOnce(t *testing.T) {
 			}
 			return err
 		})
-		if writes := writesTo(p.Calls(), id); len(writes) != 1 {
+		if writes := accepted(writesTo(p.Calls(), id)); len(writes) != 1 {
 			t.Errorf("want one write, got\n%s", lines(writes))
 		}
 	}
@@ -176,7 +176,7 @@ func TestAScaleByHandIsAnnouncedFirstAndRepairedInItsTime(t *testing.T) {
 		return err
 	})
 	o2.inSync(hash)
-	writes := serviceWrites(p2.Calls())
+	writes := accepted(serviceWrites(p2.Calls()))
 	if len(writes) != 1 || replicas(w.service("b-enforced")) != 0 {
 		t.Fatalf("want one write that repairs, got\n%s", lines(writes))
 	}

@@ -101,7 +101,7 @@ func (f *failing) fixed(image string) {
 	f.runs(f.name, 2)
 	f.op.condition("RolloutFailed", false)
 	f.status(f.name, swarm.UpdateStateCompleted)
-	if writes := writesTo(f.proxy.Calls(), f.id); len(writes) != 1 {
+	if writes := accepted(writesTo(f.proxy.Calls(), f.id)); len(writes) != 1 {
 		f.Errorf("want the fix written once, got\n%s", lines(writes))
 	}
 	f.want(0, "diff", "--host", f.host(), "--source", f.repo.Dir)
@@ -119,13 +119,13 @@ func TestASpecThatCrashesIsAppliedOnceAndRemembered(t *testing.T) {
 			f.proxy.Reset()
 			f.repo.commit("bad", map[string]string{"app.yaml": f.manifest("crash:1")})
 			f.eventually(func() error {
-				if n := len(writesTo(f.proxy.Calls(), f.id)); n != 1 {
+				if n := len(accepted(writesTo(f.proxy.Calls(), f.id))); n != 1 {
 					return fmt.Errorf("it was written %d times", n)
 				}
 				return nil
 			})
 			f.status(f.name, state)
-			if writes := writesTo(f.proxy.Calls(), f.id); len(writes) != 1 {
+			if writes := accepted(writesTo(f.proxy.Calls(), f.id)); len(writes) != 1 {
 				t.Fatalf("want the bad spec written once, got\n%s", lines(writes))
 			}
 			f.remembered()
@@ -150,7 +150,7 @@ func TestACreatedServiceThatKeepsFailingIsReported(t *testing.T) {
 	if !strings.Contains(c.Message, "Service/app") || !strings.Contains(c.Message, "non-zero exit (1)") {
 		t.Errorf("the condition does not say what failed, with the task's own error: %+v", c)
 	}
-	if writes := serviceWrites(p.Calls()); len(writes) != 1 {
+	if writes := accepted(serviceWrites(p.Calls())); len(writes) != 1 {
 		t.Errorf("want one creation, got\n%s", lines(writes))
 	}
 	hash = r.commit("a fix", map[string]string{"a.yaml": service("app", "image: app:1", "replicas: 1", quickRestart)})

@@ -129,7 +129,7 @@ func TestAtMostFiveRollOutsRunAtOnce(t *testing.T) {
 	if most != 5 {
 		t.Errorf("%d roll-outs ran at once, want up to 5", most)
 	}
-	if writes := serviceWrites(p.Calls()); len(writes) != 8 {
+	if writes := accepted(serviceWrites(p.Calls())); len(writes) != 8 {
 		t.Errorf("want each service written once, got\n%s", lines(writes))
 	}
 	for i := range 8 {
@@ -230,7 +230,7 @@ func TestAJobRunsAgainOnlyWhenItsTaskChangesInGit(t *testing.T) {
 	hash = r.commit("its task", manifest("a: two", "second"))
 	o.inSync(hash)
 	w.quiet(p)
-	if writes := writesTo(p.Calls(), id); len(writes) != 1 || iteration() != byHand+1 {
+	if writes := accepted(writesTo(p.Calls(), id)); len(writes) != 1 || iteration() != byHand+1 {
 		t.Errorf("want it run once more; iterations %d, %d\n%s", byHand, iteration(), lines(writes))
 	}
 	if labels := w.service("job").Spec.Labels; labels["a"] != "two" || labels["by"] != "" {
@@ -259,7 +259,7 @@ func TestContentThatChangesRollsItsServiceOnceAndKeepsWhatARollbackNeeds(t *test
 			w.status("app", swarm.UpdateStateCompleted)
 		}
 		w.quiet(p)
-		if writes := serviceWrites(p.Calls()); len(writes) != 1 {
+		if writes := accepted(serviceWrites(p.Calls())); len(writes) != 1 {
 			t.Errorf("content %s: want one write of the service, got\n%s", content, lines(writes))
 		}
 		configs, secrets := w.configs(), w.secrets()

@@ -381,3 +381,90 @@ func TestANetworkInUseIsNotReplaced(t *testing.T) {
 		t.Errorf("networks are %q", got)
 	}
 }
+
+// What the swarm does about its nodes is the swarm's: tasks move, and no spec differs.
+func TestNodesComeAndGoWithoutAWrite(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 2})
+	r := w.repo("nodes", nil)
+	hash := r.commit("one", map[string]string{
+		"a.yaml": service("spread", "image: app:1", "replicas: 4"), "b.yaml": service("everywhere", "image: app:1", "mode: global"),
+	})
+	p := w.proxy()
+	o := w.operate(p.Host(), r, "--repair-after", "0s")
+	o.inSync(hash)
+	w.runs("spread", 4)
+	w.runs("everywhere", 3)
+	p.Reset()
+	node := w.swarm.Workers()[0]
+	w.availability(node, swarm.NodeAvailabilityDrain)
+	w.runs("everywhere", 2)
+	w.runs("spread", 4)
+	w.availability(node, swarm.NodeAvailabilityActive)
+	w.runs("everywhere", 3)
+	other := w.swarm.Workers()[1]
+	if err := w.swarm.Kill(other); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually(func() error {
+		if s := w.node(other).Status.State; s != swarm.NodeStateDown {
+			return fmt.Errorf("%s is %s", other, s)
+		}
+		return nil
+	})
+	if err := w.swarm.Start(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	w.runs("everywhere", 3)
+	w.quiet(p)
+	if writes := p.Writes(); len(writes) > 0 {
+		t.Errorf("the operator wrote:\n%s", lines(writes))
+	}
+	o.inSync(hash)
+	o.condition("RolloutFailed", false)
+}
+
+func (w *world) node(hostname string) swarm.Node {
+	w.Helper()
+	list, err := w.api.NodeList(w.Context(), client.NodeListOptions{})
+	if err != nil {
+		w.Fatal(err)
+	}
+	for _, n := range list.Items {
+		if n.Description.Hostname == hostname {
+			return n
+		}
+	}
+	w.Fatalf("there is no node %s", hostname)
+	return swarm.Node{}
+}
+
+func (w *world) availability(hostname string, a swarm.NodeAvailability) {
+	w.Helper()
+	w.eventually(func() error {
+		n := w.node(hostname)
+		n.Spec.Availability = a
+		_, err := w.api.NodeUpdate(w.Context(), n.ID, client.NodeUpdateOptions{Version: n.Version, Spec: n.Spec})
+		return err
+	})
+}
+
+func TestAServiceRemovedByHandComesBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	r := w.repo("back", nil)
+	hash := r.commit("one", map[string]string{"a.yaml": service("a", "image: app:1", "replicas: 0"), "b.yaml": service("b", "image: app:1", "replicas: 0")})
+	p := w.proxy()
+	o := w.operate(p.Host(), r, "--repair-after", "0s")
+	o.inSync(hash)
+	id := w.service("a").ID
+	p.Reset()
+	if _, err := w.api.ServiceRemove(t.Context(), id, client.ServiceRemoveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.image("a", "app:1")
+	o.inSync(hash)
+	if writes := serviceWrites(p.Calls()); len(writes) != 1 || w.service("a").ID == id {
+		t.Errorf("want it made once, got\n%s", lines(writes))
+	}
+}

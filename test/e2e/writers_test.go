@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -171,11 +172,44 @@ func TestTwoOperatorsOfOneSourceConverge(t *testing.T) {
 	one.inSync(hash)
 	two.inSync(hash)
 	w.quiet(p)
-	done := slices.DeleteFunc(serviceWrites(p.Calls()), func(c harness.Call) bool { return c.Status != 200 })
+	done := accepted(serviceWrites(p.Calls()))
 	if len(done) != 1 {
 		t.Errorf("want one write, got\n%s", lines(done))
 	}
 	if s := w.service(name(3)); s.PreviousSpec == nil || !strings.HasPrefix(s.PreviousSpec.TaskTemplate.ContainerSpec.Image, "app:1") {
 		t.Error("the rollback target is lost")
 	}
+}
+
+// Of two that remember something at once, one is told so, and looks again.
+func TestApplyPlansAgainWhenAnotherWritesTheMemory(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	// What there is to remember here: an adoption, with no step beside it, and then steps.
+	spec := cliService("theirs", "app:1")
+	spec.EndpointSpec.Ports, spec.Mode.Replicated.Replicas = nil, new(uint64)
+	w.createService(spec, true)
+	theirs := service("theirs", "image: app:1", "replicas: 0", "command: [serve]", "environment: {LOG_LEVEL: info}")
+	r := w.repo("memory", map[string]string{"theirs.yaml": theirs})
+	for round, files := range []map[string]string{nil, {"a.yaml": service("a", "image: app:1", "replicas: 0")}} {
+		r.commit(fmt.Sprint(round), files)
+		p := w.proxy()
+		var once sync.Once
+		p.Before(func(c harness.Call) error {
+			if c.Path == "/configs/create" {
+				once.Do(func() {
+					if out := w.cli("apply", "--host", w.host(), "--source", r.Dir); out.code != 0 {
+						t.Errorf("the other apply says %s", out)
+					}
+				})
+			}
+			return nil
+		})
+		w.want(0, "apply", "--host", p.Host(), "--source", r.Dir)
+		if !slices.ContainsFunc(p.Calls(), func(c harness.Call) bool { return c.Path == "/configs/create" && c.Status == 409 }) {
+			t.Errorf("the memory was not written in between: this test tests nothing\n%s", lines(p.Calls()))
+		}
+		w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
+	}
+	w.service("a")
 }

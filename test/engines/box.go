@@ -112,18 +112,28 @@ func (d *daemon) signal(sig syscall.Signal) error {
 	if !d.program.alive() {
 		return os.ErrProcessDone
 	}
-	if err := signal(d.program.PID, sig); err != nil {
-		return err
+	return signal(d.program.PID, sig)
+}
+
+// wait returns when the program has ended, which somebody asked it to.
+func (d *daemon) wait(ctx context.Context) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		// nsenter stops itself when it sees that the program is stopped, and then does not see it end.
+		_ = d.enter.Process.Signal(sigCont) // it may have ended
+		select {
+		case <-d.done:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
 	}
-	if sig == sigStop {
-		return nil
-	}
-	// nsenter stops itself along with the program, and would not notice its end then.
-	return signal(d.enter.Process.Pid, sigCont)
 }
 
 // kill ends the program as kill -9 does, and returns when it is gone. What it started stays.
 func (d *daemon) kill() {
 	_ = d.signal(sigKill) // it may have ended by itself
-	<-d.done
+	_ = d.wait(context.Background())
 }

@@ -207,12 +207,10 @@ func (n *node) stop(ctx context.Context) error {
 	if err := n.engine.signal(sigTerm); err != nil {
 		return err
 	}
-	select {
-	case <-n.engine.done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("stopping %s: %w", n.name, ctx.Err())
+	if err := n.engine.wait(ctx); err != nil {
+		return fmt.Errorf("stopping %s: %w", n.name, err)
 	}
+	return nil
 }
 
 // hang stops dockerd as a whole: its socket takes connections and nobody answers.

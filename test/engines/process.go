@@ -78,22 +78,30 @@ const mark = "ENGINES_RUN="
 
 // runOf tells which run a process belongs to: containers by their cgroup, all others by their environment.
 func runOf(pid int) string {
-	dir := filepath.Join("/proc", strconv.Itoa(pid))
-	environ, _ := os.ReadFile(filepath.Join(dir, "environ")) // it may end at any time
+	environ, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ")) // it may end at any time
 	for _, e := range bytes.Split(environ, []byte{0}) {
 		if run, ok := strings.CutPrefix(string(e), mark); ok {
 			return run
 		}
 	}
-	cgroups, _ := os.ReadFile(filepath.Join(dir, "cgroup"))
-	for line := range strings.Lines(string(cgroups)) { // 4:memory:/eng-1-2-3/manager-1/4f1c…
-		if parts := strings.SplitN(strings.TrimSpace(line), ":", 3); len(parts) == 3 {
-			if first, _, _ := strings.Cut(strings.TrimPrefix(parts[2], "/"), "/"); isRun(first) {
-				return first
-			}
+	for _, group := range cgroupsOf(pid) { // /eng-1-2-3/manager-1/4f1c…
+		if first, _, _ := strings.Cut(strings.TrimPrefix(group, "/"), "/"); isRun(first) {
+			return first
 		}
 	}
 	return ""
+}
+
+// cgroupsOf are the paths of a process in all hierarchies.
+func cgroupsOf(pid int) []string {
+	text, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cgroup")) // it may end at any time
+	var out []string
+	for line := range strings.Lines(string(text)) { // 4:memory:/eng-1-2-3/manager-1/4f1c…
+		if parts := strings.SplitN(strings.TrimSpace(line), ":", 3); len(parts) == 3 {
+			out = append(out, parts[2])
+		}
+	}
+	return out
 }
 
 // tail is the end of a file, for an error.

@@ -1,0 +1,41 @@
+package service
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/test/golden"
+)
+
+// What a difference costs, whose it is while nothing is stated, and since when the engine knows it: reviewed line by line.
+func TestRules(t *testing.T) {
+	var b strings.Builder
+	for _, typ := range slices.Sorted(maps.Keys(rules)) {
+		r := rules[typ]
+		fmt.Fprintf(&b, "%-46s %s", typ, r.Effect)
+		for _, note := range []struct {
+			is   bool
+			text string
+		}{{r.Allocated, "allocated"}, {r.Nobody != nil, "some are nobody's"}, {r.Equal != nil, "compared in its own way"}, {r.SinceAPI != "", "since " + r.SinceAPI}} {
+			if note.is {
+				b.WriteString(", " + note.text)
+			}
+		}
+		b.WriteByte('\n')
+	}
+	golden.Equal(t, "testdata/rules.golden", b.String())
+}
+
+// Each effect by itself is SwarmKit's: one field is written, and SwarmKit replaces the tasks or does not.
+func TestEachEffect(t *testing.T) {
+	live, want := everything(), wantOf(otherwise())
+	live = returned(t, live)
+	have := haveOf(live)
+	for _, f := range diff.DifferingFields(have, want, rules) {
+		t.Run(f.Path, func(t *testing.T) { costs(t, live, overlaid(t, have, want, []diff.Field{f}), []diff.Field{f}) })
+	}
+}
