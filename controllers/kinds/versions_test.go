@@ -265,3 +265,20 @@ func TestWhatIsSentForAVersion(t *testing.T) {
 		t.Errorf("removed %s", removed)
 	}
 }
+
+// Of two versions made in one instant the first by name is the newest, in whatever order the engine lists them.
+func TestVersionsOfOneInstant(t *testing.T) {
+	a, b := one, withAge(two, 0)
+	want := sorted("- Config/c ["+one.Name+"]", "- Config/c ["+two.Name+"]")
+	first := min(one.Name, two.Name)
+	for i, w := range want {
+		if !strings.Contains(w, first) {
+			want[i] += " old"
+		}
+	}
+	for _, lives := range [][]kinds.Live{{a, b}, {b, a}} {
+		if d := cmp.Diff(want, brief(compare(index(lives...), source))); d != "" {
+			t.Errorf("changes (-want +got):\n%s", d)
+		}
+	}
+}

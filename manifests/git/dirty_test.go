@@ -138,6 +138,29 @@ func TestDirty(t *testing.T) {
 	}
 }
 
+// What git's index knows to be unchanged is not read: that is why looking costs so little.
+func TestDirtyBelievesTheIndex(t *testing.T) {
+	r := newRepo(t)
+	r.write("b.yaml", "b")
+	r.commit("a.yaml", "a", "first")
+	r.age("a.yaml", "b.yaml")
+	info, err := os.Stat(filepath.Join(r.dir, "a.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.write("a.yaml", "x")
+	r.write("b.yaml", "longer")
+	for _, name := range []string{"a.yaml", "b.yaml"} {
+		if err := os.Chtimes(filepath.Join(r.dir, name), info.ModTime(), info.ModTime()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Of equal size and time, the first one was not looked into.
+	if got := dirty(t, open(t, r.dir, git.Options{})); !slices.Equal(got, []string{"b.yaml"}) {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestDirtyOfWhatHasNoWorkingCopy(t *testing.T) {
 	r := newRepo(t)
 	r.commit("a.yaml", "a", "first")

@@ -267,6 +267,12 @@ func TestRemoteIsAskedOnce(t *testing.T) {
 	if asked := h.asked.Load() - before; asked != 0 {
 		t.Errorf("asked %d times", asked)
 	}
+	// What has not changed is not fetched.
+	git.Forget(s)
+	head(t, s)
+	if asked := h.asked.Load() - before; asked != 1 {
+		t.Errorf("asked %d times", asked)
+	}
 }
 
 func TestFileURL(t *testing.T) {
