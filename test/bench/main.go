@@ -34,7 +34,8 @@ func main() {
 	flag.StringVar(&o.bin, "bin", "", "directory with swarm-operator (default: build it)")
 	flag.StringVar(&o.only, "only", "", "parts to run, as in cold,create,change,hand,idle (default: all)")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// SIGPIPE too: who stops reading, as head does, ends it as well, and it still removes what it made.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
 	err := run(ctx, o)
 	stop()
 	if err != nil {

@@ -24,7 +24,8 @@ func main() {
 	flag.Parse()
 	o.play = !*tour && term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd()))
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// SIGPIPE too: who stops reading, as head does, ends it as well, and it still removes what it made.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
 	ctx, cancel := withParent(ctx)
 	err := run(ctx, o)
 	cancel()
