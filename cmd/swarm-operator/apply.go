@@ -84,12 +84,7 @@ func (a *applying) run(ctx context.Context) error {
 			return refused(a.cmd.ErrOrStderr(), run)
 		}
 		a.print(run)
-		if len(run.Plan.Steps) == 0 && !run.Plan.Waiting() {
-			if _, err := a.r.Apply(ctx, run, func(apply.Event) {}); err != nil { // what there is to remember
-				return err
-			}
-			return a.finish(ctx, run)
-		}
+		// Also where no step is left there may be something to remember.
 		out, err := a.r.Apply(ctx, run, func(e apply.Event) { progress(a.cmd.OutOrStdout(), e) })
 		if err == nil {
 			err = out.Err()
@@ -102,7 +97,7 @@ func (a *applying) run(ctx context.Context) error {
 				return errors.Join(fmt.Errorf("giving up after %d runs that failed", tries), err)
 			}
 			pause(ctx, time.Duration(a.errors)*200*time.Millisecond)
-		case out.Done > 0 && onlyCreates(run.Plan):
+		case !run.Plan.Waiting() && onlyCreates(run.Plan):
 			return a.finish(ctx, run)
 		case out.Done > 0:
 			a.errors = 0
@@ -112,9 +107,10 @@ func (a *applying) run(ctx context.Context) error {
 	}
 }
 
-// onlyCreates says that nothing can follow from a plan that was carried out without an error: looking again would find nothing.
+// onlyCreates says that nothing can follow from a plan that was carried out without an error: looking again would find
+// nothing. So it is with a plan that has no steps.
 func onlyCreates(p plan.Plan) bool {
-	return !p.Waiting() && !slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Op != diff.Create })
+	return !slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Op != diff.Create })
 }
 
 // print shows the plan, and of the next ones the headings of what is new.
