@@ -229,9 +229,10 @@ func (r *Reconciler) adopted(run *Run) map[string]state.Adopted {
 // kept notes what manifests say about their own removal, for the time when they are gone.
 func kept(run *Run, wants map[v1.Key]*diff.State) map[v1.Key]string {
 	out := map[v1.Key]string{}
-	for key, why := range run.memory.Keep {
-		if wants[key] == nil && run.Index.ByName(key.Kind, key.Name) != nil {
-			out[key] = why
+	for _, c := range run.Changes {
+		// Versions have names of their own, so what is still there is known by its key: it is what would be removed.
+		if why, known := run.memory.Keep[c.Key]; known && c.Op == diff.Remove && wants[c.Key] == nil {
+			out[c.Key] = why
 		}
 	}
 	for key, w := range wants {

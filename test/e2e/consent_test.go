@@ -156,15 +156,22 @@ func TestPruneAndProtectOutliveTheManifest(t *testing.T) {
 	files := map[string]string{
 		"kept.yaml":      policy(service("kept", "image: app:1", "replicas: 0"), "prune: false"),
 		"protected.yaml": policy(service("protected", "image: app:1", "replicas: 0"), "protect: true"),
+		"config.yaml":    policy(config("kept-config", "a"), "protect: true"),
+		"secret.yaml":    policy(secret("kept-secret", "b"), "prune: false"),
 	}
 	for i := range 10 {
 		files[file(i)] = service(name(i), "image: app:1", "replicas: 0")
 	}
 	r := w.repo("keeping", files)
 	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
-	r.remove("kept.yaml", "protected.yaml", file(0))
-	r.commit(harness.Message("three go", "Consent: removals"), nil)
-	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	r.remove("kept.yaml", "protected.yaml", "config.yaml", "secret.yaml", file(0))
+	r.commit(harness.Message("five go", "Consent: removals"), nil)
+	for range 3 { // not in a later run either, when their manifests are long gone
+		w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	}
+	if configs, secrets := strings.Join(w.configs(), " "), strings.Join(w.secrets(), " "); !strings.Contains(configs, "kept-config-") || !strings.Contains(secrets, "kept-secret-") {
+		t.Errorf("kept content went; configs: %s; secrets: %s", configs, secrets)
+	}
 	w.service("kept")
 	w.service("protected")
 	if _, there := w.find(name(0)); there {
