@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
 // idle keeps a box open. As the first process it also takes in those whose parents ended, and wait forgets them.
@@ -113,6 +116,19 @@ func (d *daemon) signal(sig syscall.Signal) error {
 		return os.ErrProcessDone
 	}
 	return signal(d.program.PID, sig)
+}
+
+// freeze stops the program without ending it, and returns when none of its threads runs any more.
+func (d *daemon) freeze() error {
+	if err := d.signal(sigStop); err != nil {
+		return err
+	}
+	return harness.Until(context.Background(), bootTime, func() error {
+		if running := slices.ContainsFunc(threads(d.program.PID), func(s stat) bool { return s.state != "T" }); running {
+			return fmt.Errorf("process %d does not stop", d.program.PID)
+		}
+		return nil
+	})
 }
 
 // wait returns when the program has ended, which somebody asked it to.

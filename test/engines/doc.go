@@ -7,7 +7,8 @@
 // it. One more box is the switch, with a bridge and the registries; a veth pair joins each node to it. Nothing of this has
 // a name in the machine's own namespaces. When the first process of a box ends, the kernel ends all others in it and
 // takes mounts, links and addresses away, and it ends with the test process, however that dies. What can stay behind then
-// are a directory below os.TempDir and empty cgroups: [Sweep] removes those of dead runs, and [Start] calls it.
+// are a directory below os.TempDir and empty cgroups: [Sweep] removes those of dead runs, and [Start] calls it. Command
+// leftovers lists them.
 //
 // # What it needs
 //
@@ -25,5 +26,5 @@
 // # What it never does
 //
 // It changes nothing in the machine's own network, mounts and files outside of its directory, and ends no process that it
-// did not start. It imports nothing of swarm-operator.
+// did not start. It knows nothing of swarm-operator.
 package engines

@@ -105,7 +105,7 @@ func (s *Swarm) HangRegistry(host string) error {
 	if err != nil {
 		return err
 	}
-	return r.daemon.signal(sigStop)
+	return r.daemon.freeze()
 }
 
 // StartRegistry brings a registry back, with what it held.

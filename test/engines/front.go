@@ -89,7 +89,8 @@ type front struct {
 	node, socket string
 	faults       *faults
 	proxy        *httputil.ReverseProxy
-	server       *http.Server // nil while dockerd is away
+	listener     net.Listener // nil while dockerd is away
+	server       *http.Server
 }
 
 func newFront(node, socket, engine string, f *faults) *front {
@@ -116,16 +117,18 @@ func (f *front) open() error {
 		return fmt.Errorf("listening before %s: %w", f.node, err)
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false) // that of a killed dockerd stays, and refuses connections
-	f.server = &http.Server{Handler: f, ReadHeaderTimeout: time.Minute}
-	go func(s *http.Server) { _ = s.Serve(l) }(f.server) // ErrServerClosed
+	s := &http.Server{Handler: f, ReadHeaderTimeout: time.Minute}
+	f.listener, f.server = l, s
+	go func() { _ = s.Serve(l) }() // ErrServerClosed
 	return nil
 }
 
 // close refuses connections and ends those there are.
 func (f *front) close() {
-	if f.server != nil {
-		_ = f.server.Close() // which closes what can be closed
-		f.server = nil
+	if f.listener != nil {
+		_ = f.listener.Close() // ourselves: a server that has not begun to serve does not know of it
+		_ = f.server.Close()   // which closes what can be closed
+		f.listener, f.server = nil, nil
 	}
 	f.proxy.Transport.(*http.Transport).CloseIdleConnections()
 }

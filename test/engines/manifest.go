@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -35,6 +36,11 @@ func newRun() (dir string, err error) {
 	self, ok := processOf(os.Getpid())
 	if !ok {
 		return "", errors.New("starting engines: /proc does not know this process")
+	}
+	for _, own := range []string{"/run", "/etc", "/opt", "/var/lib"} {
+		if tmp := filepath.Clean(os.TempDir()) + "/"; strings.HasPrefix(tmp, own+"/") {
+			return "", fmt.Errorf("starting engines: TMPDIR is in %s, of which every node has its own", own)
+		}
 	}
 	return os.MkdirTemp("", fmt.Sprintf("eng-%d-%d-", self.PID, self.Start))
 }

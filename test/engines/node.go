@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -66,8 +68,8 @@ func (n *node) host() string {
 // configure writes what dockerd is started with. Its second socket is the usual one, for containers that mount it.
 func (n *node) configure(cgroup string, labels map[string]string) error {
 	list := []string{}
-	for k, v := range labels {
-		list = append(list, k+"="+v)
+	for _, k := range slices.Sorted(maps.Keys(labels)) {
+		list = append(list, k+"="+labels[k])
 	}
 	text, err := json.MarshalIndent(map[string]any{
 		"data-root":           filepath.Join(n.dir, "data"),
@@ -221,7 +223,7 @@ func (n *node) hang(hung bool) error {
 		return err
 	}
 	if hung {
-		return n.engine.signal(sigStop)
+		return n.engine.freeze()
 	}
 	return n.engine.signal(sigCont)
 }

@@ -34,8 +34,22 @@ type stat struct {
 	start  uint64
 }
 
-func statOf(pid int) (stat, bool) {
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+func statOf(pid int) (stat, bool) { return readStat(filepath.Join("/proc", strconv.Itoa(pid))) }
+
+// threads are those of a process.
+func threads(pid int) []stat {
+	dirs, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(pid), "task", "*")) // the pattern is well formed
+	var out []stat
+	for _, dir := range dirs {
+		if s, ok := readStat(dir); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func readStat(dir string) (stat, bool) {
+	text, err := os.ReadFile(filepath.Join(dir, "stat"))
 	if err != nil {
 		return stat{}, false
 	}

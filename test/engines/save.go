@@ -11,12 +11,18 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// Save keeps what explains a failure in a directory, which is made: what each dockerd and registry said, and the nodes,
-// services and tasks as the first manager that answers shows them. An empty directory is none.
-func (s *Swarm) Save(ctx context.Context, dir string) error {
-	if dir == "" {
+// keep saves what is there where somebody asked for artifacts.
+func (s *Swarm) keep(ctx context.Context) error {
+	root := os.Getenv("ARTIFACTS")
+	if root == "" {
 		return nil
 	}
+	return s.Save(ctx, filepath.Join(root, "engines", s.run))
+}
+
+// Save keeps what explains a failure in a directory, which is made: what each dockerd and registry said, and the nodes,
+// services and tasks as the first manager that answers shows them.
+func (s *Swarm) Save(ctx context.Context, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}

@@ -66,8 +66,7 @@ func Start(ctx context.Context, o Options) (*Swarm, error) {
 		return nil, err
 	}
 	if err := s.boot(ctx, o); err != nil {
-		keepErr := s.Save(context.WithoutCancel(ctx), os.Getenv("ARTIFACTS"))
-		return nil, errors.Join(err, keepErr, s.Close())
+		return nil, errors.Join(err, s.keep(context.WithoutCancel(ctx)), s.Close())
 	}
 	return s, nil
 }
@@ -196,6 +195,9 @@ func (s *Swarm) Close() error {
 		down.Go(func() { n.close() })
 	}
 	down.Wait()
+	for _, r := range s.registries {
+		r.http.CloseIdleConnections() // a connection of ours would hold the network
+	}
 	if s.network != nil {
 		s.network.box.close()
 	}
