@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -20,6 +21,9 @@ const appliedPrefix = "v1:"
 
 // Zero says that nothing is remembered.
 func (a Applied) Zero() bool { return a.leaves == nil }
+
+// Equal says whether both remember the same.
+func (a Applied) Equal(o Applied) bool { return a.Zero() == o.Zero() && maps.Equal(a.leaves, o.leaves) }
 
 // NewApplied remembers the stated leaves.
 func NewApplied(leaves []Leaf) Applied {

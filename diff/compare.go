@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -33,7 +34,22 @@ func NobodysLabel(key string) bool {
 // Compare lists every difference between have and want, sorted. Objects match by kind and instance. What is only in
 // have counts where it is the source's own; what is in both and does not differ counts where it is not.
 func Compare(have, want []State, rules func(kind string) Rules) []Change {
-	type id struct{ kind, instance string }
+	return new(Seen).Compare(have, want, rules)
+}
+
+// Seen remembers which pairs did not differ, by the generations of their states, so that they need not be compared again.
+// It never shows in what Compare returns.
+type Seen struct{ equal map[id]generations }
+
+type id struct{ kind, instance string }
+
+type generations struct{ have, want uint64 }
+
+// Compare is the function of that name, with a memory.
+func (s *Seen) Compare(have, want []State, rules func(kind string) Rules) []Change {
+	if s.equal == nil {
+		s.equal = make(map[id]generations, len(want))
+	}
 	live := make(map[id]*State, len(have))
 	for i := range have {
 		live[id{have[i].Key.Kind, have[i].Instance}] = &have[i]
@@ -44,9 +60,25 @@ func Compare(have, want []State, rules func(kind string) Rules) []Change {
 		w := &want[i]
 		at := id{w.Key.Kind, w.Instance}
 		wanted[at] = true
-		if c, differs := comparePair(live[at], w, rules(w.Key.Kind)); differs {
+		h := live[at]
+		var pair generations
+		if h != nil && h.Gen != 0 && w.Gen != 0 {
+			if pair = (generations{h.Gen, w.Gen}); s.equal[at] == pair {
+				continue
+			}
+		}
+		c, differs := comparePair(h, w, rules(w.Key.Kind))
+		if differs {
 			changes = append(changes, c)
 		}
+		if differs || pair.have == 0 {
+			delete(s.equal, at)
+		} else {
+			s.equal[at] = pair
+		}
+	}
+	if len(s.equal) > len(want) {
+		maps.DeleteFunc(s.equal, func(at id, _ generations) bool { return !wanted[at] })
 	}
 	for i := range have {
 		h := &have[i]

@@ -1,7 +1,9 @@
 package diff
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -264,5 +266,61 @@ func TestPaths(t *testing.T) {
 	}
 	if none := NewPaths(nil); none.Has("spec") || none.Any("spec") {
 		t.Error("no paths have something")
+	}
+}
+
+// What was seen to be equal is not compared again, and that never shows: whatever changes gets another generation.
+func TestSeenDoesNotShow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var seen Seen
+		rules := func(string) Rules { return Rules{"spec.a": {Effect: InPlace}} }
+		side := func(which string, mine bool) []State {
+			var out []State
+			for _, name := range []string{"x", "y"} {
+				if rapid.IntRange(0, 3).Draw(t, which+" has no "+name) == 0 {
+					continue
+				}
+				value := rapid.IntRange(1, 2).Draw(t, which+" "+name)
+				s := State{Key: v1.Key{Kind: "K", Name: name}, Instance: name, Meta: Meta{Mine: mine, ID: name}, Gen: uint64(value)}
+				if rapid.IntRange(0, 3).Draw(t, "unknown") == 0 {
+					s.Gen = 0
+				}
+				s.Leaves = []Leaf{{Path: "spec.a", Type: "spec.a", Text: strconv.Itoa(value), Stated: true}}
+				out = append(out, s)
+			}
+			return out
+		}
+		for range rapid.IntRange(1, 6).Draw(t, "runs") {
+			have, want := side("have", true), side("want", false)
+			if d := cmp.Diff(fmt.Sprint(Compare(have, want, rules)), fmt.Sprint(seen.Compare(have, want, rules))); d != "" {
+				t.Fatalf("changes (-without +with):\n%s", d)
+			}
+		}
+	})
+}
+
+// A pair that did not differ is not looked at again.
+func TestSeenSpares(t *testing.T) {
+	var seen Seen
+	asked := 0
+	rules := func(string) Rules {
+		asked++
+		return Rules{"spec.a": {Effect: InPlace}}
+	}
+	one := State{Key: v1.Key{Kind: "K", Name: "x"}, Instance: "x", Meta: Meta{Mine: true}, Leaves: []Leaf{{Path: "spec.a", Type: "spec.a", Text: "1", Stated: true}}, Gen: 1}
+	other := one
+	other.Gen = 2
+	for range 3 {
+		if changes := seen.Compare([]State{one}, []State{other}, rules); len(changes) > 0 {
+			t.Fatalf("changes are %v", changes)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("an equal pair was compared %d times, want 1", asked)
+	}
+	other.Gen = 3
+	seen.Compare([]State{one}, []State{other}, rules)
+	if asked != 2 {
+		t.Errorf("after a change it was compared %d times in all, want 2", asked)
 	}
 }

@@ -164,6 +164,8 @@ type State struct {
 	Value any
 	// Note explains a version, for people.
 	Note string
+	// Gen is the same for two states of one object that are the same in all that Compare looks at. Zero: nothing is known.
+	Gen uint64
 }
 
 // Format names the state and shows nothing of it: its leaves may hold secrets.

@@ -67,7 +67,7 @@ func planAll(t *testing.T, files fs.FS) {
 	for _, e := range set.Entries {
 		entries = append(entries, kinds.Entry{Object: e.Object, From: diff.From{File: e.File, Line: e.Line}})
 	}
-	ix := kinds.NewIndex(nil, func(kinds.Live) []kinds.Ref { return nil })
+	ix := kinds.NewIndex(nil, func(*kinds.Live) []kinds.Ref { return nil })
 	wants := kinds.Expand(all.Kinds(), entries, ix, kinds.Source{Name: "examples", HashKey: []byte("key")}, nil)
 	changes := diff.Compare(nil, wants.States, all.Rules)
 	// What others make is taken to be there: an empty swarm has none of it.

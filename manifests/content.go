@@ -125,7 +125,8 @@ func (r *reading) content(e *Entry) {
 		r.add(e.File, e.LineOf(field), e.Key(), field, "%s %s", quoteText(stated), problem)
 		return
 	}
-	c.SetContent(data)
+	e.Object = e.Object.Copy() // the one without content serves again, as content changes beside it
+	e.Object.(v1.ContentFile).SetContent(data)
 }
 
 func (r *reading) contentOf(manifest, stated string, limit int) (data []byte, problem string) {

@@ -158,7 +158,7 @@ func (r *reading) load(root string) Set {
 		stated += f.parsed.stated
 		r.note(f.parsed.unread)
 		for _, d := range f.parsed.documents {
-			e := Entry{Object: d.object.Copy(), File: f.name, Line: d.line, marks: d.marks}
+			e := Entry{Object: d.object, File: f.name, Line: d.line, marks: d.marks}
 			r.content(&e)
 			set.Entries = append(set.Entries, e)
 		}

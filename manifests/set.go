@@ -16,7 +16,8 @@ type Set struct {
 
 // Entry is one object and where it stands.
 type Entry struct {
-	// Object is as stated, not defaulted. The content of a file that it names is already in it.
+	// Object is as stated, not defaulted. The content of a file that it names is already in it. As long as its file does not
+	// change it is the same pointer in each Set of a Loader: it must not be changed.
 	Object v1.Object
 	File   string
 	// Line is the first line of the object's document.

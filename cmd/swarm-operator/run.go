@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -100,7 +99,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	q := runner.New(tidying(loop), log)
 	queue.Store(q)
 	log.Info("running", "source", source.String(), "engine", client.Host(), "mode", f.mode, "version", version())
-	work.Go(func() { f.wake(ctx, q, client, source) })
+	work.Go(func() { f.wake(ctx, q, loop, client, source) })
 	q.Run(ctx)
 	log.Info("stopped")
 	return nil
@@ -147,7 +146,7 @@ func (f *runFlags) openSource(ctx context.Context, board *status.Board) *git.Sou
 }
 
 // wake asks for a run whenever something may have changed. What an event says is not believed, only that it came.
-func (f *runFlags) wake(ctx context.Context, queue *runner.Runner, client *engine.Client, source *git.Source) {
+func (f *runFlags) wake(ctx context.Context, queue *runner.Runner, loop *reconciler.Loop, client *engine.Client, source *git.Source) {
 	const key = "source"
 	events, changes := client.Events(ctx), source.Watch(ctx)
 	queue.Wake(key)
@@ -158,21 +157,17 @@ func (f *runFlags) wake(ctx context.Context, queue *runner.Runner, client *engin
 		case <-ctx.Done():
 			return
 		case e, ok := <-events:
-			if ok && !ours(e) {
+			if ok && loop.Notice(e) {
 				queue.Wake(key)
 			}
 		case <-changes:
 			queue.Wake(key)
 		case <-timer.C:
 			timer.Reset(jitter(f.resync))
+			loop.NoticeAll()
 			queue.Wake(key)
 		}
 	}
-}
-
-// ours are the events of what the operator remembers: waking for them would make every write cause a run.
-func ours(e engine.Event) bool {
-	return e.Type == "config" && strings.HasPrefix(e.Name, "swarm-operator.")
 }
 
 func jitter(d time.Duration) time.Duration {

@@ -24,6 +24,8 @@ type Event struct {
 	// Stale: the swarm was no longer what the plan was made from. That is no failure: the plan is made again.
 	Stale    bool
 	Warnings []string
+	// Objects are what the step wrote.
+	Objects []kinds.Ref
 }
 
 // Outcome is what became of a plan.
@@ -69,9 +71,9 @@ type run struct {
 }
 
 type result struct {
-	index    int
-	err      error
-	warnings []string
+	index int
+	err   error
+	made  kinds.Result
 }
 
 // steps is a small scheduler: a step starts when all that it comes after have succeeded.
@@ -98,7 +100,7 @@ func (r *run) steps(ctx context.Context, steps []plan.Step) Outcome {
 			running++
 			go func() {
 				made, err := r.step(ctx, steps[i])
-				results <- result{i, err, made.Warnings}
+				results <- result{i, err, made}
 			}()
 		}
 		if running == 0 {
@@ -122,9 +124,21 @@ func (r *run) steps(ctx context.Context, steps []plan.Step) Outcome {
 			out.Failed++
 			out.Errs = append(out.Errs, res.err)
 		}
-		r.options.Observe(Event{Step: s, Err: res.err, Stale: res.err != nil && stale(res.err), Warnings: res.warnings})
+		r.options.Observe(Event{Step: s, Err: res.err, Stale: res.err != nil && stale(res.err), Warnings: res.made.Warnings, Objects: wrote(s, res.made)})
 	}
 	out.Skipped = len(steps) - out.Done - out.Failed
+	return out
+}
+
+// wrote names what a step wrote: what was there, what it made, or both.
+func wrote(s plan.Step, made kinds.Result) []kinds.Ref {
+	var out []kinds.Ref
+	if have := s.Change.Have; have != nil {
+		out = append(out, kinds.Ref{Kind: s.Key.Kind, ID: have.Meta.ID})
+	}
+	if made.ID != "" && (len(out) == 0 || out[0].ID != made.ID) {
+		out = append(out, kinds.Ref{Kind: s.Key.Kind, ID: made.ID})
+	}
 	return out
 }
 

@@ -34,7 +34,7 @@ func TestCalls(t *testing.T) {
 		"SwarmInspect": "GET /swarm", "SwarmInit": "POST /swarm/init", "SwarmJoin": "POST /swarm/join", "SwarmUpdate": "POST /swarm/update", "SwarmLeave": "POST /swarm/leave",
 		"SwarmUnlock": "POST /swarm/unlock", "SwarmGetUnlockKey": "GET /swarm/unlockkey",
 		"DistributionInspect": "GET /distribution/{id}/json",
-		"ServiceLogs":         "GET /services/{id}/logs", "ServiceRemove": "DELETE /services/{id}", "ServiceList": "GET /services", "ServiceRaw": "GET /services/{id}",
+		"ServiceLogs":         "GET /services/{id}/logs", "ServiceRemove": "DELETE /services/{id}", "ServiceList": "GET /services", "Service": "GET /services/{id}", "ServiceRaw": "GET /services/{id}",
 		"ServiceCreate": "POST /services/create", "ServiceUpdate": "POST /services/{id}/update", "NodeRaw": "GET /nodes/{id}", "SwarmRaw": "GET /swarm",
 		"Describe": "GET /info",
 	}

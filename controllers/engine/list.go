@@ -13,14 +13,13 @@ import (
 
 // decodeList decodes GET /services, several elements at a time: decoding is most of what a pass with nothing to do costs.
 // What is the same to the byte as in the list before is not decoded again, so that a pass costs what changed.
-func (m *listMemo) decodeList(raw []byte) ([]Listed, error) {
+func (m *listMemo) decodeList(raw []byte) ([]*Listed, error) {
 	elems, err := split(raw)
 	if err != nil {
 		return nil, fmt.Errorf("decoding the list of services: %w", err)
 	}
-	out := make([]Listed, len(elems))
-	sums := make([]sum, len(elems))
-	before := m.take()
+	out := make([]*Listed, len(elems))
+	sums := make([]sum128, len(elems))
 	errs := make([]error, len(elems))
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -32,8 +31,8 @@ func (m *listMemo) decodeList(raw []byte) ([]Listed, error) {
 					return
 				}
 				sums[i] = m.sum(elems[i])
-				var known bool
-				if out[i], known = before[sums[i]]; !known {
+				if out[i] = m.known(sums[i]); out[i] == nil {
+					out[i] = new(Listed)
 					errs[i] = out[i].decode(elems[i])
 				}
 			}
@@ -49,32 +48,52 @@ func (m *listMemo) decodeList(raw []byte) ([]Listed, error) {
 	return out, nil
 }
 
-// listMemo holds the last list, by a sum of 128 bits with keys of this process: nobody can make two texts that collide.
+// decodeOne decodes GET /services/{id}. The engine writes a service there as it does in a list.
+func (m *listMemo) decodeOne(raw []byte) (*Listed, error) {
+	raw = bytes.Trim(raw, whitespace)
+	sum := m.sum(raw)
+	if l := m.known(sum); l != nil {
+		return l, nil
+	}
+	l := new(Listed)
+	if err := l.decode(raw); err != nil {
+		return nil, fmt.Errorf("decoding a service: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.last == nil {
+		m.last = map[sum128]*Listed{}
+	}
+	m.last[sum] = l
+	return l, nil
+}
+
+// listMemo holds the last list and what was read since, by a sum of 128 bits with keys of this process: nobody can make two texts that collide.
 // Who gets a list must not change what it points to.
 type listMemo struct {
 	seeds [2]maphash.Seed
-	mu    sync.Mutex
-	last  map[sum]Listed
+	mu    sync.RWMutex
+	last  map[sum128]*Listed
 }
 
-type sum [2]uint64
+type sum128 [2]uint64
 
 func newListMemo() *listMemo {
 	return &listMemo{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
 }
 
-func (m *listMemo) sum(raw []byte) sum {
-	return sum{maphash.Bytes(m.seeds[0], raw), maphash.Bytes(m.seeds[1], raw)}
+func (m *listMemo) sum(raw []byte) sum128 {
+	return sum128{maphash.Bytes(m.seeds[0], raw), maphash.Bytes(m.seeds[1], raw)}
 }
 
-func (m *listMemo) take() map[sum]Listed {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.last
+func (m *listMemo) known(s sum128) *Listed {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.last[s]
 }
 
-func (m *listMemo) keep(sums []sum, list []Listed) {
-	next := make(map[sum]Listed, len(list))
+func (m *listMemo) keep(sums []sum128, list []*Listed) {
+	next := make(map[sum128]*Listed, len(list))
 	for i, l := range list {
 		next[sums[i]] = l
 	}

@@ -83,20 +83,35 @@ func (c *Client) SwarmRaw(ctx context.Context) (swarm.Swarm, []string, error) {
 	return s, unknown, err
 }
 
-// Listed is a service of a list with what ServiceRaw says of it.
+// Listed is a service with what ServiceRaw says of it. As long as the engine says the same of it to the byte it is the same
+// pointer: it must not be changed.
 type Listed struct {
 	swarm.Service
 	Unknown []string
 }
 
-// ServiceList reads all services in one call. What the result points to is shared with the lists before and after: it must not be changed.
-func (c *Client) ServiceList(ctx context.Context) ([]Listed, error) {
-	var all []Listed
+// ServiceList reads all services in one call.
+func (c *Client) ServiceList(ctx context.Context) ([]*Listed, error) {
+	var all []*Listed
 	err := c.read(ctx, request{method: http.MethodGet, path: "/services"}, func(raw []byte) (err error) {
 		all, err = c.services.decodeList(raw)
 		return err
 	})
 	return all, err
+}
+
+// Service reads one service, as it is listed.
+func (c *Client) Service(ctx context.Context, id string) (*Listed, error) {
+	p, err := objectPath("/services/", id)
+	if err != nil {
+		return nil, err
+	}
+	var one *Listed
+	err = c.read(ctx, request{method: http.MethodGet, path: p}, func(raw []byte) (err error) {
+		one, err = c.services.decodeOne(raw)
+		return err
+	})
+	return one, err
 }
 
 func readRaw[T any](ctx context.Context, c *Client, kind, id string) (T, []string, error) {

@@ -26,7 +26,8 @@ type Wants struct {
 // Expand turns manifests into the objects that they ask for, in the order of kinds: what others refer to comes first,
 // because a service names the version of a config and not the config.
 func Expand(all []Kind, entries []Entry, ix *Index, src Source, memo *Memo) Wants {
-	kept := map[v1.Key]wantMemo{}
+	memo.begin()
+	var used []*wantMemo
 	w := Wants{Missing: map[v1.Key]bool{}, States: make([]diff.State, 0, len(entries))}
 	instances := map[v1.Key]string{}
 	live := func(k v1.Key) string {
@@ -36,7 +37,7 @@ func Expand(all []Kind, entries []Entry, ix *Index, src Source, memo *Memo) Want
 		return k.Name
 	}
 	for _, k := range all {
-		owned := versionsOf(k, ix, src)
+		owned := versionsOf(k, ix, src, memo)
 		var made []Entry
 		for _, e := range entries {
 			key := e.Object.Key()
@@ -48,20 +49,20 @@ func Expand(all []Kind, entries []Entry, ix *Index, src Source, memo *Memo) Want
 				made = append(made, e)
 			}
 		}
-		states := make([]chosen, len(made))
-		memos := make([]wantMemo, len(made))
-		inParallel(len(made), func(i int) {
-			if k.Versions == nil {
-				memos[i] = memo.want(k, made[i], live)
-				states[i].State = memos[i].state
-				return
+		if k.Versions == nil {
+			memos := make([]*wantMemo, len(made))
+			inParallel(len(made), func(i int) { memos[i] = memo.want(k, made[i], live) })
+			for _, m := range memos {
+				w.States = append(w.States, m.state)
 			}
+			used = append(used, memos...)
+			continue
+		}
+		states := make([]chosen, len(made))
+		inParallel(len(made), func(i int) {
 			states[i] = version{kind: k, entry: made[i], index: ix, source: src, owned: owned[made[i].Object.Key()]}.choose()
 		})
-		for i, s := range states {
-			if k.Versions == nil {
-				kept[s.Key] = memos[i]
-			}
+		for _, s := range states {
 			instances[s.Key] = s.Instance
 			if s.unknown {
 				w.Unknown = append(w.Unknown, s.Key)
@@ -69,9 +70,7 @@ func Expand(all []Kind, entries []Entry, ix *Index, src Source, memo *Memo) Want
 			w.States = append(w.States, s.State)
 		}
 	}
-	if memo != nil {
-		memo.wants = kept
-	}
+	memo.keepWants(used)
 	return w
 }
 
@@ -96,83 +95,86 @@ func inParallel(n int, do func(i int)) {
 	all.Wait()
 }
 
-// Haves puts every live object into normal form. wants tells which versions of content have been replaced.
+// Haves puts every live object into normal form. wants tells which versions of content have been replaced. A memo must have
+// been through Expand in the same run.
 func Haves(all []Kind, ix *Index, src Source, wants []diff.State, memo *Memo) []diff.State {
-	kept := map[Ref]haveMemo{}
 	wanted := make(map[v1.Key]string, len(wants))
 	asked := make(map[Ref]*diff.State, len(wants)) // Ref.ID is the live name here
-	for i, w := range wants {
+	for i := range wants {
+		w := &wants[i]
 		wanted[w.Key] = w.Instance
-		asked[Ref{w.Key.Kind, w.Instance}] = &wants[i]
+		asked[Ref{w.Key.Kind, w.Instance}] = w
 	}
+	seen := 0
 	out := make([]diff.State, 0, len(wants))
 	for _, k := range all {
 		newest := map[v1.Key]int{}
-		relevant := make([]diff.State, 0, len(ix.List(k.Name)))
+		relevant := make([]*haveMemo, 0, len(ix.List(k.Name)))
 		for _, l := range ix.List(k.Name) {
 			if l.Local {
 				continue
 			}
-			key, meta := src.Identify(l)
-			if !meta.Mine && asked[Ref{k.Name, l.Name}] == nil {
+			seen++
+			h := memo.identify(k, src, l)
+			if !h.state.Meta.Mine && asked[Ref{k.Name, l.Name}] == nil {
 				continue // somebody else's, and nothing here asks for one of that name
 			}
-			relevant = append(relevant, diff.State{Key: key, Instance: l.Name, Meta: meta, Value: l})
+			relevant = append(relevant, h)
 		}
-		memos := make([]haveMemo, len(relevant))
-		inParallel(len(relevant), func(i int) { memos[i] = memo.have(k, relevant[i].Value.(Live), ix) })
-		for i, s := range relevant {
-			l, key, meta := s.Value.(Live), s.Key, s.Meta
-			s.Leaves = memos[i].leaves
-			kept[Ref{k.Name, l.ID}] = memos[i]
+		inParallel(len(relevant), func(i int) { relevant[i].normalise(memo, k, ix) })
+		for _, h := range relevant {
+			s, l := h.state, h.live
 			s.Meta.UsedBy = ix.Users(k.Name, l.ID)
-			if k.Observe != nil {
-				r := k.Observe(l, ix, nil)
-				s.Meta.Distrust = r.RolledBack() || r.State == "paused"
-			}
-			if k.Versions != nil && meta.Mine {
-				instance, stays := wanted[key]
-				s.Meta.OldVersion = stays && instance != l.Name
-				if !stays { // of a removed manifest one version stands for the object, the others are old
-					if i, seen := newest[key]; seen {
-						older := &out[i]
-						if c := older.Meta.Created.Compare(l.Created); c > 0 || (c == 0 && older.Instance < l.Name) {
-							older = &s
-						} else {
-							newest[key] = len(out)
-						}
-						older.Meta.OldVersion = true
-					} else {
-						newest[key] = len(out)
+			if k.Versions != nil {
+				s.Gen = 0 // what it is to its manifest depends on the others
+				if s.Meta.Mine {
+					instance, stays := wanted[s.Key]
+					s.Meta.OldVersion = stays && instance != l.Name
+					if !stays { // of a removed manifest one version stands for the object, the others are old
+						oldest(&s, newest, out)
 					}
 				}
-			}
-			if w := asked[Ref{k.Name, l.Name}]; k.Versions != nil && !meta.Mine && w != nil && w.Note == noteDiffers {
-				// The leaf makes a difference that Compare shows without showing content.
-				s.Leaves = append(slices.Clip(s.Leaves), diff.Leaf{Path: "spec.data", Type: "spec.data", Key: "secret", Text: "live"})
+				if w := asked[Ref{k.Name, l.Name}]; !s.Meta.Mine && w != nil && w.Note == noteDiffers {
+					// The leaf makes a difference that Compare shows without showing content.
+					s.Leaves = append(slices.Clip(s.Leaves), diff.Leaf{Path: "spec.data", Type: "spec.data", Key: "secret", Text: "live"})
+				}
 			}
 			out = append(out, s)
 		}
 	}
-	if memo != nil {
-		memo.haves = kept
-	}
+	memo.keepHaves(seen)
 	return out
 }
 
+// oldest marks s, which out is about to get, or the version of the same manifest that out has: whichever is older.
+func oldest(s *diff.State, newest map[v1.Key]int, out []diff.State) {
+	i, seen := newest[s.Key]
+	if !seen {
+		newest[s.Key] = len(out)
+		return
+	}
+	other := &out[i]
+	if c := other.Meta.Created.Compare(s.Meta.Created); c > 0 || (c == 0 && other.Instance < s.Instance) {
+		s.Meta.OldVersion = true
+		return
+	}
+	other.Meta.OldVersion = true
+	newest[s.Key] = len(out)
+}
+
 // versionsOf lists the source's own objects of a kind by the manifest that they belong to, newest first.
-func versionsOf(k Kind, ix *Index, src Source) map[v1.Key][]Live {
+func versionsOf(k Kind, ix *Index, src Source, memo *Memo) map[v1.Key][]*Live {
 	if k.Versions == nil {
 		return nil
 	}
-	owned := map[v1.Key][]Live{}
+	owned := map[v1.Key][]*Live{}
 	for _, l := range ix.List(k.Name) {
-		if key, meta := src.Identify(l); meta.Mine {
-			owned[key] = append(owned[key], l)
+		if s := memo.identify(k, src, l).state; s.Meta.Mine {
+			owned[s.Key] = append(owned[s.Key], l)
 		}
 	}
 	for _, list := range owned {
-		slices.SortFunc(list, func(a, b Live) int {
+		slices.SortFunc(list, func(a, b *Live) int {
 			if c := b.Created.Compare(a.Created); c != 0 {
 				return c
 			}
@@ -190,7 +192,7 @@ type version struct {
 	entry  Entry
 	index  *Index
 	source Source
-	owned  []Live
+	owned  []*Live
 }
 
 type chosen struct {
@@ -218,7 +220,7 @@ func (v version) choose() chosen {
 	// Somebody's of the manifest's own name, or one of the version's name that has lost its label.
 	for _, name := range []string{key.Name, fresh} {
 		if l := v.index.ByName(v.kind.Name, name); l != nil && (name == fresh || len(v.owned) == 0) {
-			if s, decided := v.foreign(*l, content); decided {
+			if s, decided := v.foreign(l, content); decided {
 				return chosen{State: s}
 			}
 		}
@@ -231,7 +233,7 @@ func (v version) choose() chosen {
 }
 
 // foreign decides about an object of the manifest's own name that the source did not make.
-func (v version) foreign(l Live, content []byte) (diff.State, bool) {
+func (v version) foreign(l *Live, content []byte) (diff.State, bool) {
 	s := v.kind.want(v.entry, l.Name, nil)
 	data, readable := v.kind.Versions(l)
 	switch {
@@ -247,7 +249,7 @@ func (v version) foreign(l Live, content []byte) (diff.State, bool) {
 }
 
 // same compares contents: directly where the engine gives it back, else by the keyed hash in the label or on record.
-func (v version) same(l Live, content []byte) (same, known bool) {
+func (v version) same(l *Live, content []byte) (same, known bool) {
 	if data, readable := v.kind.Versions(l); readable {
 		return hmac.Equal(data, content), true
 	}

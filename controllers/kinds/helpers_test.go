@@ -23,8 +23,8 @@ func configKey(name string) v1.Key { return v1.Key{Kind: v1.KindConfig, Name: na
 func secretKey(name string) v1.Key { return v1.Key{Kind: v1.KindSecret, Name: name} }
 
 // live makes a config, secret or service as the engine gives it. minutes is its age relative to others.
-func live(kind, name string, labels map[string]string, minutes int, content string) kinds.Live {
-	l := kinds.Live{Kind: kind, ID: "id-" + name, Name: name, Version: 1, Labels: labels, Created: noon.Add(time.Duration(minutes) * time.Minute)}
+func live(kind, name string, labels map[string]string, minutes int, content string) *kinds.Live {
+	l := &kinds.Live{Kind: kind, ID: "id-" + name, Name: name, Version: 1, Labels: labels, Created: noon.Add(time.Duration(minutes) * time.Minute)}
 	switch kind {
 	case v1.KindConfig:
 		l.Raw = &swarm.Config{ID: l.ID, Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{Name: name, Labels: labels}, Data: []byte(content)}}
@@ -39,22 +39,22 @@ func live(kind, name string, labels map[string]string, minutes int, content stri
 }
 
 // version is one that the operator made.
-func version(key v1.Key, minutes int, content string) kinds.Live {
+func version(key v1.Key, minutes int, content string) *kinds.Live {
 	label := kinds.ContentLabel(hashKey, key, []byte(content))
 	_, hash, _ := strings.Cut(label, ":")
 	labels := map[string]string{v1.LabelOwner: source.Owner(key), v1.LabelApplied: diff.NewApplied(nil).String(), v1.LabelContent: label}
 	return live(key.Kind, key.Name+"-"+hash[:10], labels, minutes, content)
 }
 
-func index(lives ...kinds.Live) *kinds.Index {
-	lists, uses := map[string][]kinds.Live{}, map[string]func(kinds.Live) []kinds.Ref{}
+func index(lives ...*kinds.Live) *kinds.Index {
+	lists, uses := map[string][]*kinds.Live{}, map[string]func(*kinds.Live) []kinds.Ref{}
 	for _, k := range all.Kinds() {
 		uses[k.Name] = k.Uses
 	}
 	for _, l := range lives {
 		lists[l.Kind] = append(lists[l.Kind], l)
 	}
-	return kinds.NewIndex(lists, func(l kinds.Live) []kinds.Ref { return uses[l.Kind](l) })
+	return kinds.NewIndex(lists, func(l *kinds.Live) []kinds.Ref { return uses[l.Kind](l) })
 }
 
 func content(kind, name, data string, policy v1.Policy) v1.Object {

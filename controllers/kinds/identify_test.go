@@ -131,9 +131,9 @@ func TestOverlayLabels(t *testing.T) {
 }
 
 func TestIndex(t *testing.T) {
-	networks := []kinds.Live{{Kind: "Network", ID: "1", Name: "n"}, {Kind: "Network", ID: "2", Name: "n", Local: true}}
-	services := []kinds.Live{{Kind: "Service", ID: "1", Name: "b"}, {Kind: "Service", ID: "2", Name: "a"}}
-	ix := kinds.NewIndex(map[string][]kinds.Live{"Network": networks, "Service": services}, func(l kinds.Live) []kinds.Ref {
+	networks := []*kinds.Live{{Kind: "Network", ID: "1", Name: "n"}, {Kind: "Network", ID: "2", Name: "n", Local: true}}
+	services := []*kinds.Live{{Kind: "Service", ID: "1", Name: "b"}, {Kind: "Service", ID: "2", Name: "a"}}
+	ix := kinds.NewIndex(map[string][]*kinds.Live{"Network": networks, "Service": services}, func(l *kinds.Live) []kinds.Ref {
 		if l.Kind == "Service" {
 			return []kinds.Ref{{Kind: "Network", ID: "1"}, {Kind: "Network", ID: "1"}}
 		}
@@ -183,7 +183,7 @@ func TestRulesAreTotal(t *testing.T) {
 func TestMemoDoesNotShow(t *testing.T) {
 	memo := &kinds.Memo{}
 	web := service("web", "c")
-	run := func(src kinds.Source, manifests []v1.Object, lives ...kinds.Live) ([]string, []string) {
+	run := func(src kinds.Source, manifests []v1.Object, lives ...*kinds.Live) ([]string, []string) {
 		ix := index(lives...)
 		var entries []kinds.Entry
 		for _, o := range manifests {
@@ -196,13 +196,13 @@ func TestMemoDoesNotShow(t *testing.T) {
 		return changes(memo), changes(nil)
 	}
 	ours := live(v1.KindService, "web", map[string]string{v1.LabelOwner: "src/Service/web"}, 0, "")
-	written := ours
-	written.Version, written.Raw = 2, live(v1.KindService, "web", map[string]string{v1.LabelOwner: "src/Service/web", "a": "1"}, 0, "").Raw
+	written := live(v1.KindService, "web", map[string]string{v1.LabelOwner: "src/Service/web", "a": "1"}, 0, "")
+	written.Version = 2
 	// A network that was made between two lists: the services were listed after it, the networks before.
 	attached := live(v1.KindService, "web", written.Labels, 0, "")
 	attached.Version = 3
 	attached.Raw.(*swarm.Service).Spec.TaskTemplate.Networks = []swarm.NetworkAttachmentConfig{{Target: "id-front"}}
-	front := kinds.Live{Kind: v1.KindNetwork, ID: "id-front", Name: "front", Local: true}
+	front := &kinds.Live{Kind: v1.KindNetwork, ID: "id-front", Name: "front", Local: true}
 	joined := web.Copy().(*v1.Service)
 	joined.Spec.Networks = []v1.NetworkAttachment{{Name: "front"}}
 	stated := web.Copy().(*v1.Service)
@@ -210,18 +210,18 @@ func TestMemoDoesNotShow(t *testing.T) {
 	for i, step := range []struct {
 		src       kinds.Source
 		manifests []v1.Object
-		lives     []kinds.Live
+		lives     []*kinds.Live
 	}{
-		{source, []v1.Object{web, content("Config", "c", "one", v1.Policy{})}, []kinds.Live{ours}},
-		{source, []v1.Object{web, content("Config", "c", "one", v1.Policy{})}, []kinds.Live{ours, one}},
-		{source, []v1.Object{web, content("Config", "c", "two", v1.Policy{})}, []kinds.Live{ours, one}},
-		{source, []v1.Object{web, content("Config", "c", "two", v1.Policy{})}, []kinds.Live{written, one, two}},
-		{source, []v1.Object{stated, content("Config", "c", "two", v1.Policy{})}, []kinds.Live{written, one, two}},
-		{source, []v1.Object{stated}, []kinds.Live{written, one, two}},
-		{source, []v1.Object{joined}, []kinds.Live{attached}},
-		{source, []v1.Object{joined}, []kinds.Live{attached, front}},
-		{kinds.Source{Name: "other"}, []v1.Object{stated}, []kinds.Live{written}},
-		{source, nil, []kinds.Live{written}},
+		{source, []v1.Object{web, content("Config", "c", "one", v1.Policy{})}, []*kinds.Live{ours}},
+		{source, []v1.Object{web, content("Config", "c", "one", v1.Policy{})}, []*kinds.Live{ours, one}},
+		{source, []v1.Object{web, content("Config", "c", "two", v1.Policy{})}, []*kinds.Live{ours, one}},
+		{source, []v1.Object{web, content("Config", "c", "two", v1.Policy{})}, []*kinds.Live{written, one, two}},
+		{source, []v1.Object{stated, content("Config", "c", "two", v1.Policy{})}, []*kinds.Live{written, one, two}},
+		{source, []v1.Object{stated}, []*kinds.Live{written, one, two}},
+		{source, []v1.Object{joined}, []*kinds.Live{attached}},
+		{source, []v1.Object{joined}, []*kinds.Live{attached, front}},
+		{kinds.Source{Name: "other"}, []v1.Object{stated}, []*kinds.Live{written}},
+		{source, nil, []*kinds.Live{written}},
 	} {
 		if got, want := run(step.src, step.manifests, step.lives...); cmp.Diff(want, got) != "" {
 			t.Errorf("run %d (-without +with):\n%s", i, cmp.Diff(want, got))

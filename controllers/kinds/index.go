@@ -6,45 +6,142 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// Index finds live objects across kinds. It is built once a run and never changed.
+// Index finds live objects across kinds. It never changes during a run. Between runs an object that was read again is put
+// into its place, so that a run which reads few objects costs little.
 type Index struct {
+	uses   func(*Live) []Ref
 	byID   map[Ref]*Live
-	byName map[Ref]*Live // Ref.ID is the name here
-	lists  map[string][]Live
+	byName map[Ref][]*Live // Ref.ID is the name here; the first is the one that is meant
+	lists  map[string][]*Live
+	at     map[Ref]int // where in its list
 	users  map[Ref][]v1.Key
 }
 
-// NewIndex indexes what was read. uses is each kind's own.
-func NewIndex(lists map[string][]Live, uses func(Live) []Ref) *Index {
-	ix := &Index{byID: map[Ref]*Live{}, byName: map[Ref]*Live{}, lists: lists, users: map[Ref][]v1.Key{}}
-	for kind, list := range lists {
-		for i := range list {
-			l := &list[i]
-			ix.byID[Ref{kind, l.ID}] = l
-			// Two of one name: a kind lists what counts first, as networks of the swarm before a node's own.
-			if _, taken := ix.byName[Ref{kind, l.Name}]; !taken {
-				ix.byName[Ref{kind, l.Name}] = l
-			}
-			for _, r := range uses(*l) {
-				ix.users[r] = append(ix.users[r], v1.Key{Kind: kind, Name: l.Name})
-			}
+// NewIndex indexes what was read. uses is each kind's own. Of two of one name the first counts, and one of the swarm before
+// a node's own.
+func NewIndex(lists map[string][]*Live, uses func(*Live) []Ref) *Index {
+	n := 0
+	for _, list := range lists {
+		n += len(list)
+	}
+	ix := &Index{uses: uses, byID: make(map[Ref]*Live, n), byName: make(map[Ref][]*Live, n), lists: map[string][]*Live{}, at: make(map[Ref]int, n), users: map[Ref][]v1.Key{}}
+	for _, list := range lists {
+		for _, l := range list {
+			ix.add(l)
 		}
 	}
-	for r, keys := range ix.users {
-		slices.SortFunc(keys, v1.Key.Compare)
-		ix.users[r] = slices.Compact(keys)
-	}
 	return ix
+}
+
+// Put brings in an object as it is now, in the place of what had its id.
+func (ix *Index) Put(l *Live) {
+	old := ix.byID[l.ref()]
+	if old == nil {
+		ix.add(l)
+		return
+	}
+	ix.unuse(old)
+	ix.byID[l.ref()] = l
+	ix.lists[l.Kind][ix.at[l.ref()]] = l
+	if old.Name == l.Name && old.Local == l.Local {
+		names := ix.byName[Ref{l.Kind, l.Name}]
+		names[slices.Index(names, old)] = l
+	} else { // no engine lets an object be renamed; if one did, nothing would be lost
+		ix.unname(old)
+		ix.name(l)
+	}
+	ix.use(l)
+}
+
+// Drop takes out an object that is gone.
+func (ix *Index) Drop(kind, id string) {
+	r := Ref{kind, id}
+	old := ix.byID[r]
+	if old == nil {
+		return
+	}
+	ix.unuse(old)
+	ix.unname(old)
+	list, i := ix.lists[kind], ix.at[r]
+	last := len(list) - 1
+	list[i] = list[last]
+	ix.at[list[i].ref()] = i
+	list[last] = nil
+	ix.lists[kind] = list[:last]
+	delete(ix.at, r)
+	delete(ix.byID, r)
+}
+
+func (ix *Index) add(l *Live) {
+	ix.at[l.ref()] = len(ix.lists[l.Kind])
+	ix.lists[l.Kind] = append(ix.lists[l.Kind], l)
+	ix.byID[l.ref()] = l
+	ix.name(l)
+	ix.use(l)
+}
+
+func (ix *Index) name(l *Live) {
+	at := Ref{l.Kind, l.Name}
+	all := ix.byName[at]
+	i := slices.IndexFunc(all, func(o *Live) bool { return o.Local })
+	if l.Local || i < 0 {
+		i = len(all)
+	}
+	ix.byName[at] = slices.Insert(all, i, l)
+}
+
+func (ix *Index) unname(l *Live) {
+	at := Ref{l.Kind, l.Name}
+	names := ix.byName[at]
+	if i := slices.Index(names, l); i >= 0 {
+		names = slices.Delete(names, i, i+1)
+	}
+	if len(names) == 0 {
+		delete(ix.byName, at)
+		return
+	}
+	ix.byName[at] = names
+}
+
+// use and unuse keep who refers to what, sorted and each once: an object may refer to another in what it is and in what a
+// rollback would make of it.
+func (ix *Index) use(l *Live) {
+	by := v1.Key{Kind: l.Kind, Name: l.Name}
+	for _, r := range ix.uses(l) {
+		if i, known := slices.BinarySearchFunc(ix.users[r], by, v1.Key.Compare); !known {
+			ix.users[r] = slices.Insert(slices.Clip(ix.users[r]), i, by) // who has the old list keeps it
+		}
+	}
+}
+
+func (ix *Index) unuse(l *Live) {
+	by := v1.Key{Kind: l.Kind, Name: l.Name}
+	for _, r := range ix.uses(l) {
+		i, known := slices.BinarySearchFunc(ix.users[r], by, v1.Key.Compare)
+		namesake := slices.ContainsFunc(ix.byName[Ref{l.Kind, l.Name}], func(o *Live) bool { return o != l && slices.Contains(ix.uses(o), r) })
+		switch {
+		case !known || namesake:
+		case len(ix.users[r]) == 1:
+			delete(ix.users, r)
+		default:
+			ix.users[r] = slices.Delete(slices.Clone(ix.users[r]), i, i+1)
+		}
+	}
 }
 
 // ByID returns a live object, or nil.
 func (ix *Index) ByID(kind, id string) *Live { return ix.byID[Ref{kind, id}] }
 
 // ByName returns a live object, or nil.
-func (ix *Index) ByName(kind, name string) *Live { return ix.byName[Ref{kind, name}] }
+func (ix *Index) ByName(kind, name string) *Live {
+	if all := ix.byName[Ref{kind, name}]; len(all) > 0 {
+		return all[0]
+	}
+	return nil
+}
 
-// List returns all live objects of a kind.
-func (ix *Index) List(kind string) []Live { return ix.lists[kind] }
+// List returns all live objects of a kind, in no order that means anything.
+func (ix *Index) List(kind string) []*Live { return ix.lists[kind] }
 
 // Users returns the objects that refer to one, in what they are or in what a rollback would make of them.
 func (ix *Index) Users(kind, id string) []v1.Key { return ix.users[Ref{kind, id}] }

@@ -13,7 +13,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Live is one object as the engine gave it.
+// Live is one object as the engine gave it. It is never changed: the same pointer is the same object.
 type Live struct {
 	Kind    string
 	ID      string
@@ -29,6 +29,8 @@ type Live struct {
 	Raw any
 }
 
+func (l *Live) ref() Ref { return Ref{l.Kind, l.ID} }
+
 // Kind is everything that the rest of the house needs to know of a kind.
 type Kind struct {
 	Name string
@@ -39,20 +41,24 @@ type Kind struct {
 	// Rules are total over the leaves of the manifest.
 	Rules diff.Rules
 	// List reads all objects of the kind with one call.
-	List func(context.Context, *engine.Client) ([]Live, error)
+	List func(context.Context, *engine.Client) ([]*Live, error)
+	// Read reads one object. What is gone is an error of class engine.IsNotFound.
+	Read func(ctx context.Context, c *engine.Client, id string) (*Live, error)
+	// Events is the type of the engine's events about objects of the kind.
+	Events string
 	// Uses names what a live object refers to, with Raw nil: pure.
-	Uses func(Live) []Ref
+	Uses func(*Live) []Ref
 	// Normalise reads a live object back into the words of the manifest: pure.
-	Normalise func(Live, *Index) v1.Object
+	Normalise func(*Live, *Index) v1.Object
 	// Versions: the content cannot change in place, so each has an object of its own. See Expand.
-	Versions func(live Live) (data []byte, readable bool)
+	Versions func(live *Live) (data []byte, readable bool)
 	// Observe says how the last update of a live object stands: pure. Nil where the engine has no such thing.
-	Observe func(Live, *Index, *diff.State) plan.Rollout
+	Observe func(*Live, *Index, *diff.State) plan.Rollout
 	// Trace looks at what failed: what it said, and what a rollback undid where Observe cannot tell. It comes with Observe.
-	Trace func(context.Context, *engine.Client, Live, *Index, *diff.State, plan.Rollout) plan.Rollout
+	Trace func(context.Context, *engine.Client, *Live, *Index, *diff.State, plan.Rollout) plan.Rollout
 	// Health says, by name, whether live objects do what they are for, with one call for all of them. Nil: they do as
 	// soon as they are there.
-	Health func(context.Context, *engine.Client, []Live, time.Time) (map[string]Health, error)
+	Health func(context.Context, *engine.Client, []*Live, time.Time) (map[string]Health, error)
 	// Do carries out one step. It is the only place of a kind that writes.
 	Do func(context.Context, Env, plan.Step) (Result, error)
 	// Guards are the kind's own objections.
@@ -123,7 +129,7 @@ type Source struct {
 func (s Source) Owner(k v1.Key) string { return s.Name + "/" + k.Kind + "/" + k.Name }
 
 // Identify says whose an object is. The label must name this object's own kind and name: a copied one proves nothing.
-func (s Source) Identify(l Live) (v1.Key, diff.Meta) {
+func (s Source) Identify(l *Live) (v1.Key, diff.Meta) {
 	key := v1.Key{Kind: l.Kind, Name: l.Name}
 	meta := diff.Meta{ID: l.ID, Version: l.Version, Created: l.Created, Unknown: l.Unknown}
 	if r, ok := s.Adopted[l.ID]; ok && r.Key.Kind == l.Kind {

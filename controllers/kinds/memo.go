@@ -1,8 +1,9 @@
 package kinds
 
 import (
+	"maps"
 	"reflect"
-	"slices"
+	"sync/atomic"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -10,52 +11,160 @@ import (
 
 // Memo keeps normal forms from one run to the next, so that a run costs what changed and not what exists. Nil remembers
 // nothing. What is kept is never changed; each run leaves behind only what it used.
+//
+// Manifests and live objects are known by their pointers: who reads an object again and finds it as it was gives the old
+// one back. The names of what they refer to may change beside them and are compared.
 type Memo struct {
-	wants map[v1.Key]wantMemo
-	haves map[Ref]haveMemo
+	wants map[v1.Key]*wantMemo
+	haves map[Ref]*haveMemo
+	run   uint64
+	gen   atomic.Uint64
 }
 
 type wantMemo struct {
+	run    uint64 // that used it last
 	object v1.Object
-	names  []string // of what it refers to, as the swarm names it
+	refs   []v1.Key // what it refers to
+	names  []string // and how the swarm names that
 	state  diff.State
 }
 
-// haveMemo is a normal form by the version that the engine gives every write: the same version is the same spec.
-// Networks have no version and cannot change. What it refers to by id may not have been listed yet when it was, and
-// have no name then.
+// haveMemo is a live object in normal form, and whose it is.
 type haveMemo struct {
-	version uint64
-	names   []string
-	leaves  []diff.Leaf
+	run    uint64 // that used it last
+	live   *Live
+	source string
+	record Record // of its adoption
+	uses   []Ref
+	names  []string
+	state  diff.State // without leaves while nobody asked for them
 }
 
-// want is Kind.want, remembered.
-func (m *Memo) want(k Kind, e Entry, live func(v1.Key) string) wantMemo {
+// begin starts a run.
+func (m *Memo) begin() {
+	if m == nil {
+		return
+	}
+	if m.wants == nil {
+		m.wants, m.haves = map[v1.Key]*wantMemo{}, map[Ref]*haveMemo{}
+	}
+	m.run++
+}
+
+func (m *Memo) current() uint64 {
+	if m == nil {
+		return 0
+	}
+	return m.run
+}
+
+// generation numbers a state that was made anew. Without a memo none is known again.
+func (m *Memo) generation() uint64 {
+	if m == nil {
+		return 0
+	}
+	return m.gen.Add(1)
+}
+
+// want is Kind.want, remembered. It may be called from several goroutines, for different manifests.
+func (m *Memo) want(k Kind, e Entry, live func(v1.Key) string) *wantMemo {
 	key := e.Object.Key()
-	var names []string
-	for _, r := range e.Object.Refs() {
-		names = append(names, live(r.Key))
-	}
 	if m != nil {
-		if old, ok := m.wants[key]; ok && reflect.DeepEqual(old.names, names) && reflect.DeepEqual(old.object, e.Object) {
-			old.object, old.state.From = e.Object, e.From
+		if old := m.wants[key]; old != nil && old.fits(e.Object, live) {
+			old.run, old.object, old.state.From = m.run, e.Object, e.From
 			return old
 		}
 	}
-	return wantMemo{object: e.Object, names: names, state: k.want(e, key.Name, live)}
+	w := &wantMemo{run: m.current(), object: e.Object, state: k.want(e, key.Name, live)}
+	w.state.Gen = m.generation()
+	for _, r := range e.Object.Refs() {
+		w.refs, w.names = append(w.refs, r.Key), append(w.names, live(r.Key))
+	}
+	return w
 }
 
-// have reads a live object, remembered.
-func (m *Memo) have(k Kind, l Live, ix *Index) haveMemo {
-	var names []string
-	for _, r := range k.Uses(l) {
-		names = append(names, ix.NameOf(r.Kind, r.ID))
+func (w *wantMemo) fits(o v1.Object, live func(v1.Key) string) bool {
+	if w.object != o && !reflect.DeepEqual(w.object, o) {
+		return false
 	}
+	for i, r := range w.refs {
+		if live(r) != w.names[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// keepWants remembers what this run used, and no more.
+func (m *Memo) keepWants(used []*wantMemo) {
+	if m == nil {
+		return
+	}
+	for _, w := range used {
+		if key := w.state.Key; m.wants[key] != w {
+			m.wants[key] = w
+		}
+	}
+	if len(m.wants) > len(used) {
+		maps.DeleteFunc(m.wants, func(_ v1.Key, w *wantMemo) bool { return w.run != m.run })
+	}
+}
+
+// identify is Source.Identify, remembered. The state has no leaves before normalise was called.
+func (m *Memo) identify(k Kind, src Source, l *Live) *haveMemo {
+	record := src.Adopted[l.ID]
 	if m != nil {
-		if old, ok := m.haves[Ref{l.Kind, l.ID}]; ok && old.version == l.Version && slices.Equal(old.names, names) {
+		if old := m.haves[l.ref()]; old != nil && old.live == l && old.source == src.Name && old.record.equal(record) {
+			old.run = m.run
 			return old
 		}
 	}
-	return haveMemo{version: l.Version, names: names, leaves: k.Shape.Flatten(k.Normalise(l, ix))}
+	key, meta := src.Identify(l)
+	if k.Observe != nil {
+		r := k.Observe(l, nil, nil)
+		meta.Distrust = r.RolledBack() || r.State == "paused"
+	}
+	h := &haveMemo{
+		run: m.current(), live: l, source: src.Name, record: record,
+		state: diff.State{Key: key, Instance: l.Name, Meta: meta, Value: l},
+	}
+	if m != nil {
+		m.haves[l.ref()] = h
+	}
+	return h
+}
+
+// normalise fills in the leaves. What the object refers to by id may not have been listed yet when it was, and have no
+// name then. It may be called from several goroutines, for different objects.
+func (h *haveMemo) normalise(m *Memo, k Kind, ix *Index) {
+	if h.state.Leaves == nil {
+		h.uses = k.Uses(h.live)
+	} else if h.sameNames(ix) {
+		return
+	}
+	h.names = h.names[:0]
+	for _, r := range h.uses {
+		h.names = append(h.names, ix.NameOf(r.Kind, r.ID))
+	}
+	h.state.Leaves, h.state.Gen = k.Shape.Flatten(k.Normalise(h.live, ix)), m.generation()
+}
+
+func (h *haveMemo) sameNames(ix *Index) bool {
+	for i, r := range h.uses {
+		if ix.NameOf(r.Kind, r.ID) != h.names[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// keepHaves forgets what is gone.
+func (m *Memo) keepHaves(used int) {
+	if m != nil && len(m.haves) > used {
+		maps.DeleteFunc(m.haves, func(_ Ref, h *haveMemo) bool { return h.run != m.run })
+	}
+}
+
+func (r Record) equal(o Record) bool {
+	return r.Key == o.Key && r.Content == o.Content && r.Applied.Equal(o.Applied)
 }

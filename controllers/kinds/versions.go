@@ -14,7 +14,7 @@ import (
 type VersionCalls struct {
 	Create func(ctx context.Context, c *engine.Client, name string, labels map[string]string, data []byte) (id string, err error)
 	// Relabel changes the labels of a live object and nothing else.
-	Relabel func(ctx context.Context, c *engine.Client, l Live, labels map[string]string) error
+	Relabel func(ctx context.Context, c *engine.Client, l *Live, labels map[string]string) error
 	Remove  func(ctx context.Context, c *engine.Client, id string) error
 }
 
@@ -28,7 +28,7 @@ func (v VersionCalls) Do(ctx context.Context, env Env, s plan.Step) (Result, err
 		}
 		return Result{ID: id}, nil
 	case diff.Update:
-		l := s.Change.Have.Value.(Live)
+		l := s.Change.Have.Value.(*Live)
 		if err := v.Relabel(ctx, env.Engine, l, versionLabels(env, s)); err != nil {
 			return Result{}, fmt.Errorf("updating the labels of %s: %w", s.Key, err)
 		}
@@ -52,7 +52,7 @@ func versionLabels(env Env, s plan.Step) map[string]string {
 	owner, applied := env.Owner(s.Key), diff.NewApplied(want.Leaves).String()
 	var labels map[string]string
 	if have := s.Change.Have; have != nil {
-		labels = OverlayLabels(have.Value.(Live).Labels, stated, s.Fields, owner, applied)
+		labels = OverlayLabels(have.Value.(*Live).Labels, stated, s.Fields, owner, applied)
 	} else {
 		labels = Labels(stated, owner, applied)
 	}

@@ -23,90 +23,90 @@ import (
 var one, two, three = version(configKey("c"), 0, "one"), version(configKey("c"), 1, "two"), version(configKey("c"), 2, "three")
 
 func TestVersionsOfContent(t *testing.T) {
-	foreign := func(kind, data string) kinds.Live { return live(kind, "c", nil, 0, data) }
+	foreign := func(kind, data string) *kinds.Live { return live(kind, "c", nil, 0, data) }
 	secretOne, secretTwo := version(secretKey("c"), 0, "one"), version(secretKey("c"), 1, "two")
-	unlabelled := func(l kinds.Live) kinds.Live { return live(l.Kind, l.Name, nil, 0, "one") }
+	unlabelled := func(l *kinds.Live) *kinds.Live { return live(l.Kind, l.Name, nil, 0, "one") }
 	oldKey := version(secretKey("c"), 5, "one")
 	oldKey.Labels = map[string]string{v1.LabelOwner: "src/Secret/c", v1.LabelContent: "00000000:aaaaaaaaaaaaaaaaaaaa"}
 	lost := kinds.Source{Name: "src"}
-	adopted := func(l kinds.Live, content string) kinds.Source {
+	adopted := func(l *kinds.Live, content string) kinds.Source {
 		return kinds.Source{Name: "src", HashKey: hashKey, Adopted: map[string]kinds.Record{l.ID: {Key: v1.Key{Kind: l.Kind, Name: "c"}, Content: kinds.ContentLabel(hashKey, v1.Key{Kind: l.Kind, Name: "c"}, []byte(content))}}}
 	}
 	takeover := v1.Policy{Adopt: v1.AdoptTakeover}
 	tests := []struct {
 		name    string
-		lives   []kinds.Live
+		lives   []*kinds.Live
 		src     kinds.Source
 		want    v1.Object
 		changes []string
 		unknown bool
 	}{
 		{name: "new", src: source, want: content("Config", "c", "one", v1.Policy{}), changes: []string{"+ Config/c [" + one.Name + "]"}},
-		{name: "the same", lives: []kinds.Live{one}, src: source, want: content("Config", "c", "one", v1.Policy{})},
+		{name: "the same", lives: []*kinds.Live{one}, src: source, want: content("Config", "c", "one", v1.Policy{})},
 		{
-			name: "changed", lives: []kinds.Live{one}, src: source, want: content("Config", "c", "two", v1.Policy{}),
+			name: "changed", lives: []*kinds.Live{one}, src: source, want: content("Config", "c", "two", v1.Policy{}),
 			changes: []string{"- Config/c [" + one.Name + "] old", "+ Config/c [" + two.Name + "]"},
 		},
 		{
-			name: "changed back", lives: []kinds.Live{one, two, three}, src: source, want: content("Config", "c", "one", v1.Policy{}),
+			name: "changed back", lives: []*kinds.Live{one, two, three}, src: source, want: content("Config", "c", "one", v1.Policy{}),
 			changes: []string{"- Config/c [" + two.Name + "] old", "- Config/c [" + three.Name + "] old"},
 		},
 		{
-			name: "its manifest is gone: the newest stands for it", lives: []kinds.Live{two, one, three}, src: source, want: service("web"),
+			name: "its manifest is gone: the newest stands for it", lives: []*kinds.Live{two, one, three}, src: source, want: service("web"),
 			changes: []string{"- Config/c [" + one.Name + "] old", "- Config/c [" + two.Name + "] old", "- Config/c [" + three.Name + "]", "+ Service/web [web] spec.image: (none) → bb:1"},
 		},
-		{name: "a secret, the same", lives: []kinds.Live{secretOne}, src: source, want: content("Secret", "c", "one", v1.Policy{})},
+		{name: "a secret, the same", lives: []*kinds.Live{secretOne}, src: source, want: content("Secret", "c", "one", v1.Policy{})},
 		{
-			name: "a secret, changed", lives: []kinds.Live{secretOne}, src: source, want: content("Secret", "c", "two", v1.Policy{}),
+			name: "a secret, changed", lives: []*kinds.Live{secretOne}, src: source, want: content("Secret", "c", "two", v1.Policy{}),
 			changes: []string{"- Secret/c [" + secretOne.Name + "] old", "+ Secret/c [" + secretTwo.Name + "]"},
 		},
-		{name: "a secret, and the key is lost", lives: []kinds.Live{secretOne}, src: lost, want: content("Secret", "c", "two", v1.Policy{}), unknown: true},
-		{name: "a secret, and the key is another", lives: []kinds.Live{oldKey}, src: source, want: content("Secret", "c", "one", v1.Policy{}), unknown: true},
+		{name: "a secret, and the key is lost", lives: []*kinds.Live{secretOne}, src: lost, want: content("Secret", "c", "two", v1.Policy{}), unknown: true},
+		{name: "a secret, and the key is another", lives: []*kinds.Live{oldKey}, src: source, want: content("Secret", "c", "one", v1.Policy{}), unknown: true},
 		{
-			name: "a secret, an older version of another key", lives: []kinds.Live{withAge(oldKey, -1), secretOne}, src: source, want: content("Secret", "c", "two", v1.Policy{}),
+			name: "a secret, an older version of another key", lives: []*kinds.Live{withAge(oldKey, -1), secretOne}, src: source, want: content("Secret", "c", "two", v1.Policy{}),
 			changes: sorted("+ Secret/c ["+secretTwo.Name+"]", "- Secret/c ["+secretOne.Name+"] old", "- Secret/c ["+oldKey.Name+"] old"),
 		},
-		{name: "a config, and the key is lost: it can be read", lives: []kinds.Live{one}, src: lost, want: content("Config", "c", "one", v1.Policy{})},
+		{name: "a config, and the key is lost: it can be read", lives: []*kinds.Live{one}, src: lost, want: content("Config", "c", "one", v1.Policy{})},
 		{name: "nobody writes, and there is no key yet", src: lost, want: content("Config", "c", "one", v1.Policy{}), changes: []string{"+ Config/c [c-(new)]"}},
 
-		{name: "somebody's, equal", lives: []kinds.Live{foreign("Config", "one")}, src: source, want: content("Config", "c", "one", v1.Policy{}), changes: []string{"  Config/c [c]"}},
+		{name: "somebody's, equal", lives: []*kinds.Live{foreign("Config", "one")}, src: source, want: content("Config", "c", "one", v1.Policy{}), changes: []string{"  Config/c [c]"}},
 		{
-			name: "somebody's, different", lives: []kinds.Live{foreign("Config", "one")}, src: source, want: content("Config", "c", "two", v1.Policy{}),
+			name: "somebody's, different", lives: []*kinds.Live{foreign("Config", "one")}, src: source, want: content("Config", "c", "two", v1.Policy{}),
 			changes: []string{"~ Config/c [c] spec.data: (hidden) → (hidden)"},
 		},
 		{
-			name: "somebody's, different, taken over: a version of our own beside it", lives: []kinds.Live{foreign("Config", "one")}, src: source, want: content("Config", "c", "two", takeover),
+			name: "somebody's, different, taken over: a version of our own beside it", lives: []*kinds.Live{foreign("Config", "one")}, src: source, want: content("Config", "c", "two", takeover),
 			changes: []string{"+ Config/c [" + two.Name + "]"},
 		},
 		{
-			name: "somebody's secret", lives: []kinds.Live{foreign("Secret", "")}, src: source, want: content("Secret", "c", "one", v1.Policy{}),
+			name: "somebody's secret", lives: []*kinds.Live{foreign("Secret", "")}, src: source, want: content("Secret", "c", "one", v1.Policy{}),
 			changes: []string{"~ Secret/c [c] spec.data: (hidden) → (hidden)"},
 		},
 		{
-			name: "somebody's secret, taken over", lives: []kinds.Live{foreign("Secret", "")}, src: source, want: content("Secret", "c", "one", takeover),
+			name: "somebody's secret, taken over", lives: []*kinds.Live{foreign("Secret", "")}, src: source, want: content("Secret", "c", "one", takeover),
 			changes: []string{"~ Secret/c [c] spec.data: (hidden) → (hidden)"},
 		},
-		{name: "adopted, the same", lives: []kinds.Live{foreign("Config", "one")}, src: adopted(foreign("Config", "one"), "one"), want: content("Config", "c", "one", v1.Policy{})},
+		{name: "adopted, the same", lives: []*kinds.Live{foreign("Config", "one")}, src: adopted(foreign("Config", "one"), "one"), want: content("Config", "c", "one", v1.Policy{})},
 		{
-			name: "adopted, changed", lives: []kinds.Live{foreign("Config", "one")}, src: adopted(foreign("Config", "one"), "one"), want: content("Config", "c", "two", v1.Policy{}),
+			name: "adopted, changed", lives: []*kinds.Live{foreign("Config", "one")}, src: adopted(foreign("Config", "one"), "one"), want: content("Config", "c", "two", v1.Policy{}),
 			changes: []string{"- Config/c [c] old", "+ Config/c [" + two.Name + "]"},
 		},
-		{name: "an adopted secret, the same", lives: []kinds.Live{foreign("Secret", "")}, src: adopted(foreign("Secret", ""), "one"), want: content("Secret", "c", "one", v1.Policy{})},
+		{name: "an adopted secret, the same", lives: []*kinds.Live{foreign("Secret", "")}, src: adopted(foreign("Secret", ""), "one"), want: content("Secret", "c", "one", v1.Policy{})},
 		{
-			name: "an adopted secret, changed", lives: []kinds.Live{foreign("Secret", "")}, src: adopted(foreign("Secret", ""), "one"), want: content("Secret", "c", "two", v1.Policy{}),
+			name: "an adopted secret, changed", lives: []*kinds.Live{foreign("Secret", "")}, src: adopted(foreign("Secret", ""), "one"), want: content("Secret", "c", "two", v1.Policy{}),
 			changes: sorted("- Secret/c [c] old", "+ Secret/c ["+secretTwo.Name+"]"),
 		},
 		{
-			name: "a version that lost its labels", lives: []kinds.Live{unlabelled(one)}, src: source, want: content("Config", "c", "one", v1.Policy{}),
+			name: "a version that lost its labels", lives: []*kinds.Live{unlabelled(one)}, src: source, want: content("Config", "c", "one", v1.Policy{}),
 			changes: []string{"  Config/c [" + one.Name + "]"},
 		},
 		{
-			name: "a secret's version that lost its labels", lives: []kinds.Live{unlabelled(secretOne)}, src: source, want: content("Secret", "c", "one", v1.Policy{}),
+			name: "a secret's version that lost its labels", lives: []*kinds.Live{unlabelled(secretOne)}, src: source, want: content("Secret", "c", "one", v1.Policy{}),
 			changes: []string{"~ Secret/c [" + secretOne.Name + "] spec.data: (hidden) → (hidden)"},
 		},
-		{name: "external", lives: []kinds.Live{foreign("Config", "one")}, src: source, want: content("Config", "c", "external", v1.Policy{})},
+		{name: "external", lives: []*kinds.Live{foreign("Config", "one")}, src: source, want: content("Config", "c", "external", v1.Policy{})},
 		{
-			name: "another source's of that name", lives: []kinds.Live{live("Config", "c", map[string]string{v1.LabelOwner: "other/Config/c"}, 0, "one")}, src: source, want: content("Config", "c", "one", v1.Policy{}),
+			name: "another source's of that name", lives: []*kinds.Live{live("Config", "c", map[string]string{v1.LabelOwner: "other/Config/c"}, 0, "one")}, src: source, want: content("Config", "c", "one", v1.Policy{}),
 			changes: []string{"  Config/c [c]"},
 		},
 	}
@@ -124,7 +124,7 @@ func TestVersionsOfContent(t *testing.T) {
 	}
 }
 
-func withAge(l kinds.Live, minutes int) kinds.Live {
+func withAge(l *kinds.Live, minutes int) *kinds.Live {
 	l.ID += "-old"
 	return live(l.Kind, l.Name, l.Labels, minutes, "")
 }
@@ -145,7 +145,7 @@ func TestNamesOfVersions(t *testing.T) {
 	}
 	other := version(configKey("d"), 0, "one")
 	secret := version(secretKey("c"), 0, "one")
-	hash := func(l kinds.Live) string { return l.Name[2:] }
+	hash := func(l *kinds.Live) string { return l.Name[2:] }
 	if hash(one) == hash(other) || hash(one) == hash(secret) {
 		t.Error("two objects of one content show it")
 	}
@@ -219,7 +219,7 @@ func sent(t *testing.T, op diff.Op, c diff.Change) (name string, labels map[stri
 			name, labels, data = n, l, d
 			return "new-id", nil
 		},
-		Relabel: func(_ context.Context, _ *engine.Client, live kinds.Live, l map[string]string) error {
+		Relabel: func(_ context.Context, _ *engine.Client, live *kinds.Live, l map[string]string) error {
 			name, labels = live.Name, l
 			return nil
 		},
@@ -276,7 +276,7 @@ func TestVersionsOfOneInstant(t *testing.T) {
 			want[i] += " old"
 		}
 	}
-	for _, lives := range [][]kinds.Live{{a, b}, {b, a}} {
+	for _, lives := range [][]*kinds.Live{{a, b}, {b, a}} {
 		if d := cmp.Diff(want, brief(compare(index(lives...), source))); d != "" {
 			t.Errorf("changes (-want +got):\n%s", d)
 		}

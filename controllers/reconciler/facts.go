@@ -60,10 +60,6 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 	for _, failed := range m.Failed {
 		f.Failed[failed.Key] = failed
 	}
-	wants := map[v1.Key]*diff.State{}
-	for i := range run.Wants.States {
-		wants[run.Wants.States[i].Key] = &run.Wants.States[i]
-	}
 	owned, labelled := map[v1.Key]bool{}, false
 	for i := range haves {
 		h := &haves[i]
@@ -72,7 +68,7 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 		}
 		owned[h.Key] = true
 		labelled = labelled || !h.Meta.Adopted
-		f.Shares = f.Shares || wants[h.Key] != nil
+		f.Shares = f.Shares || run.wants[h.Key] != nil
 		if h.Key.Kind == v1.KindService {
 			f.OwnedServices++
 		}
@@ -82,8 +78,8 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 	}
 	f.StateLost = run.found.Sequence == 0 && labelled
 	f.Rewind = r.rewinds(ctx, run)
-	r.rollouts(ctx, run, haves, wants, &f)
-	r.readiness(ctx, run, haves, wants, &f)
+	r.rollouts(ctx, run, haves, &f)
+	r.readiness(ctx, run, haves, &f)
 	r.driftSince(run, &f)
 	return f
 }
@@ -102,18 +98,18 @@ func (r *Reconciler) rewinds(ctx context.Context, run *Run) bool {
 }
 
 // rollouts looks at the last update of each service. Where a rollback left no trace of what it undid, the tasks that failed have one.
-func (r *Reconciler) rollouts(ctx context.Context, run *Run, haves []diff.State, wants map[v1.Key]*diff.State, f *plan.Facts) {
+func (r *Reconciler) rollouts(ctx context.Context, run *Run, haves []diff.State, f *plan.Facts) {
 	for _, k := range r.kinds {
 		if k.Observe == nil {
 			continue
 		}
 		for i := range haves {
 			h := &haves[i]
-			w := wants[h.Key]
+			w := run.wants[h.Key]
 			if h.Key.Kind != k.Name || !h.Meta.Mine || w == nil {
 				continue
 			}
-			live := h.Value.(kinds.Live)
+			live := h.Value.(*kinds.Live)
 			rollout := k.Observe(live, run.Index, w)
 			// Asked once a failure: after that it is on record.
 			if h.Meta.Distrust && !f.Failed[h.Key].Began.Equal(rollout.Began) {
@@ -158,25 +154,28 @@ func (r *Reconciler) remember(run *Run, consents plan.Consents) {
 	if run.Plan.InSync() {
 		m.Consents = nil // used up
 	}
-	wants := map[v1.Key]*diff.State{}
-	for i := range run.Wants.States {
-		wants[run.Wants.States[i].Key] = &run.Wants.States[i]
-	}
-	m.Failed = failures(m.Failed, run.Failures, wants, run.Facts)
+	m.Failed = failures(m.Failed, run.Failures, run.wants, run.Facts)
 	m.Adopted = r.adopted(run)
-	m.Keep = kept(run, wants)
+	m.Keep = kept(run)
 }
 
 // newFailures finds what failed since the last run. It comes before the plan, whose guards count failures.
 func newFailures(run *Run) []plan.Failure {
-	differs := map[v1.Key]bool{}
-	for _, c := range run.Changes {
-		differs[c.Key] = differs[c.Key] || c.Op != diff.Same
-	}
 	inSync := map[v1.Key]*diff.State{}
-	for i := range run.Wants.States {
-		if w := &run.Wants.States[i]; !differs[w.Key] {
-			inSync[w.Key] = w
+	note := func(key v1.Key) {
+		if w := run.wants[key]; w != nil {
+			inSync[key] = w
+		}
+	}
+	for key := range run.Facts.Rollouts { // of others nothing is known that could have failed
+		note(key)
+	}
+	for key := range run.Facts.Failing {
+		note(key)
+	}
+	for _, c := range run.Changes {
+		if c.Op != diff.Same {
+			delete(inSync, c.Key)
 		}
 	}
 	return plan.NewFailures(run.Changes, inSync, run.Facts)
@@ -227,15 +226,15 @@ func (r *Reconciler) adopted(run *Run) map[string]state.Adopted {
 }
 
 // kept notes what manifests say about their own removal, for the time when they are gone.
-func kept(run *Run, wants map[v1.Key]*diff.State) map[v1.Key]string {
+func kept(run *Run) map[v1.Key]string {
 	out := map[v1.Key]string{}
 	for _, c := range run.Changes {
 		// Versions have names of their own, so what is still there is known by its key: it is what would be removed.
-		if why, known := run.memory.Keep[c.Key]; known && c.Op == diff.Remove && wants[c.Key] == nil {
+		if why, known := run.memory.Keep[c.Key]; known && c.Op == diff.Remove && run.wants[c.Key] == nil {
 			out[c.Key] = why
 		}
 	}
-	for key, w := range wants {
+	for key, w := range run.wants {
 		switch p := w.Policy; {
 		case p.Protect:
 			out[key] = "policy.protect: true"

@@ -2,6 +2,8 @@ package reconciler
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -28,7 +30,7 @@ type following struct {
 
 // readiness asks, with one call, for what others wait for and, where the reconciler follows roll-outs, for what is not
 // settled. With nothing of that kind it makes no call.
-func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State, wants map[v1.Key]*diff.State, f *plan.Facts) {
+func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State, f *plan.Facts) {
 	if r.force != run.InForce.Hash {
 		r.force, r.touched = run.InForce.Hash, map[v1.Key]bool{} // what rolls out goes on doing so
 	}
@@ -44,7 +46,7 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State
 	for k := range r.rolling {
 		// A write clears the engine's own word on the last update; until there is a new one, or the tasks are those of the
 		// new spec and run, the roll-out that was begun counts as running.
-		if f.Rollouts[k].State != "" || wants[k] == nil {
+		if f.Rollouts[k].State != "" || run.wants[k] == nil {
 			delete(r.rolling, k)
 			continue
 		}
@@ -52,16 +54,16 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State
 		f.Rollouts[k] = plan.Rollout{State: "updating"}
 	}
 	if r.Follow {
-		r.notice(haves, wants, f)
+		r.notice(haves, run.wants, f)
 		for k := range r.unsettled {
 			ask[k] = true
 		}
 	}
 	for _, k := range r.kinds {
-		var lives []kinds.Live
+		var lives []*kinds.Live
 		for key, is := range ask {
 			if live := run.Index.ByName(key.Kind, key.Name); is && key.Kind == k.Name && k.Health != nil && live != nil {
-				lives = append(lives, *live)
+				lives = append(lives, live)
 			}
 		}
 		if len(lives) == 0 {
@@ -77,6 +79,11 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State
 			r.judge(key, healths[l.Name], f)
 		}
 	}
+}
+
+// watched are the objects that move without an event.
+func (f *following) watched() []v1.Key {
+	return slices.Collect(maps.Keys(f.unsettled))
 }
 
 // notice finds what changed since the last run; in the first one that is everything.

@@ -6,10 +6,7 @@ import (
 	"fmt"
 
 	"github.com/moby/moby/api/types/swarm"
-	"golang.org/x/sync/errgroup"
-
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
-	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -26,42 +23,6 @@ type loaded struct {
 }
 
 func (l *loaded) good() bool { return l.err == nil && len(l.problems) == 0 }
-
-// worldConfigs are the swarm's configs as the engine gave them: the operator's memory is among them.
-type worldConfigs []*swarm.Config
-
-// readWorld reads everything at once: one call a kind and one for the engine itself. Any failure fails it all, because
-// what is missing from a partial read would look as if it had been removed.
-func (r *Reconciler) readWorld(ctx context.Context) (engine.About, *kinds.Index, worldConfigs, error) {
-	var about engine.About
-	lists := make([][]kinds.Live, len(r.kinds))
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
-		about, err = r.Engine.Describe(ctx)
-		return err
-	})
-	for i, k := range r.kinds {
-		g.Go(func() (err error) {
-			lists[i], err = k.List(ctx, r.Engine)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return about, nil, nil, err
-	}
-	byKind := map[string][]kinds.Live{}
-	uses := map[string]func(kinds.Live) []kinds.Ref{}
-	var configs worldConfigs
-	for i, k := range r.kinds {
-		byKind[k.Name], uses[k.Name] = lists[i], k.Uses
-		for _, l := range lists[i] {
-			if c, ok := l.Raw.(*swarm.Config); ok && state.Own(l.Labels) {
-				configs = append(configs, c)
-			}
-		}
-	}
-	return about, kinds.NewIndex(byKind, func(l kinds.Live) []kinds.Ref { return uses[l.Kind](l) }), configs, nil
-}
 
 // readHead reads the newest revision. A commit that was read before is not read again.
 func (r *Reconciler) readHead(ctx context.Context) *loaded {
@@ -86,7 +47,7 @@ func (r *Reconciler) load(commit git.Commit) *loaded {
 
 // sourceName finds the name of the source: as told, as the source says, as the memory of a source says that has its
 // revision in this repository, else the default.
-func (r *Reconciler) sourceName(head *loaded, configs worldConfigs) string {
+func (r *Reconciler) sourceName(head *loaded, configs []*swarm.Config) string {
 	switch {
 	case r.Name != "":
 		return r.Name

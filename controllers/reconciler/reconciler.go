@@ -3,8 +3,8 @@ package reconciler
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,9 +15,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
-	"github.com/swarm-operator/swarm-operator/controllers/runner"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
-	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/manifests"
@@ -53,6 +51,7 @@ type Reconciler struct {
 	loader *manifests.Loader
 
 	mu      sync.Mutex // one run at a time
+	world   *world     // as it was read last; nil: nothing is known
 	last    *loaded    // the last revision without a problem, in this process
 	drift   map[v1.Key]time.Time
 	rolling map[v1.Key]bool // whose tasks this process had replaced, as far as the engine has not said how that ended
@@ -60,6 +59,7 @@ type Reconciler struct {
 	force   string          // revision that touched is about
 	following
 	memo kinds.Memo
+	seen diff.Seen
 }
 
 // DefaultName is the name of a source that has none.
@@ -99,34 +99,42 @@ type Run struct {
 	found  state.Found
 	memory state.Memory
 	store  *state.Store
+	wants  map[v1.Key]*diff.State
+	// full: everything was read for this run.
+	full bool
 }
 
 // Usable says whether there is a revision to go by. Without one nothing is compared, let alone removed.
 func (r *Run) Usable() bool { return r.InForce.Tree != nil }
 
 // Plan looks and thinks. It writes nothing, in git or in the swarm.
-func (r *Reconciler) Plan(ctx context.Context) (*Run, error) {
+func (r *Reconciler) Plan(ctx context.Context) (*Run, error) { return r.plan(ctx, everything) }
+
+// plan is Plan, reading no more of the swarm than it must.
+func (r *Reconciler) plan(ctx context.Context, scope Scope) (*Run, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	run := &Run{}
-	world := make(chan error, 1)
-	var configs worldConfigs
-	go func() {
-		var err error
-		run.About, run.Index, configs, err = r.readWorld(ctx)
-		world <- err
-	}()
+	run, err := r.planned(ctx, scope)
+	if err == nil && !run.full && run.removes() {
+		return r.planned(ctx, everything)
+	}
+	return run, err
+}
+
+func (r *Reconciler) planned(ctx context.Context, scope Scope) (*Run, error) {
+	run := &Run{full: scope.All || r.world == nil}
+	looked := make(chan error, 1)
+	go func() { looked <- r.refresh(ctx, scope) }()
 	head := r.readHead(ctx)
-	if err := <-world; err != nil {
-		// The problems of the revision are worth knowing without a swarm.
-		run.Attempted, run.Problems, run.SourceErr = head.commit, head.problems, head.err
+	err := <-looked
+	run.Attempted, run.Problems, run.SourceErr = head.commit, head.problems, head.err
+	if err != nil { // the problems of the revision are worth knowing without a swarm
 		return run, err
 	}
-	run.Attempted, run.Problems, run.SourceErr = head.commit, head.problems, head.err
-	run.Source = r.sourceName(head, configs)
+	run.About, run.Index = r.world.about, r.world.index
+	run.Source = r.sourceName(head, r.world.configs)
 	run.store = state.NewStore(run.Source, r.Engine)
-	var err error
-	if run.found, err = run.store.Find(configs); err != nil {
+	if run.found, err = r.world.memory(run.store, run.Source); err != nil {
 		return run, err
 	}
 	run.memory = run.found.Memory
@@ -147,13 +155,22 @@ func (r *Reconciler) Plan(ctx context.Context) (*Run, error) {
 	return run, nil
 }
 
+// removes says whether the plan ends something: that is decided only on a swarm that was read whole.
+func (r *Run) removes() bool {
+	return slices.ContainsFunc(r.Plan.Steps, func(s plan.Step) bool { return s.Op == diff.Remove || s.Op == diff.Replace })
+}
+
 // think goes from what was read to a plan.
 func (r *Reconciler) think(ctx context.Context, run *Run, use *loaded) {
 	src := sourceOf(run)
 	run.Objects = len(use.entries)
 	run.Wants = kinds.Expand(r.kinds, use.entries, run.Index, src, &r.memo)
 	haves := kinds.Haves(r.kinds, run.Index, src, run.Wants.States, &r.memo)
-	run.Changes = diff.Compare(haves, run.Wants.States, all.Rules)
+	run.Changes = r.seen.Compare(haves, run.Wants.States, all.Rules)
+	run.wants = make(map[v1.Key]*diff.State, len(run.Wants.States))
+	for i := range run.Wants.States {
+		run.wants[run.Wants.States[i].Key] = &run.Wants.States[i]
+	}
 	consents := r.consents(ctx, run)
 	run.Facts = r.facts(ctx, run, haves)
 	run.Failures = newFailures(run)
@@ -183,12 +200,19 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 		return apply.Outcome{}, err
 	}
 	run.found = saved
+	if r.world != nil && r.world.source == run.Source {
+		r.world.found = saved
+	}
 	for _, f := range run.Failures {
 		r.Log.Info("want failed", "object", f.Key.String(), "why", f.Why, "revision", run.InForce.Hash)
 	}
-	return apply.Run(ctx, run.Plan, apply.Options{
+	var gone []kinds.Ref
+	out := apply.Run(ctx, run.Plan, apply.Options{
 		Engine: r.Engine, Source: run.Source, Index: run.Index, HashKey: run.memory.HashKey, Kinds: r.kinds,
 		Observe: func(e apply.Event) {
+			if e.Err == nil && e.Step.Op == diff.Remove {
+				gone = append(gone, e.Objects...)
+			}
 			if e.Err == nil && e.Step.Op != diff.Remove {
 				r.touched[e.Step.Key] = true
 				if e.Step.RollsOut() {
@@ -197,146 +221,9 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 			}
 			observe(e)
 		},
-	}), nil
-}
-
-// Loop is the reconciler with its board: what the runner calls.
-type Loop struct {
-	*Reconciler
-	Board   *status.Board
-	Metrics *status.Metrics
-}
-
-// Poll is how soon a run looks again at what moves without an event: tasks that start, drift that is to be repaired.
-const Poll = time.Second
-
-// Reconcile does one run. The key is the source's name, for logs.
-func (l *Loop) Reconcile(ctx context.Context, key string) (runner.Result, error) {
-	begin := l.Now()
-	result, err := l.reconcile(ctx)
-	outcome := "ok"
-	if err != nil {
-		outcome = "error"
+	})
+	for _, ref := range gone { // no step looks at the index any more
+		run.Index.Drop(ref.Kind, ref.ID)
 	}
-	l.Metrics.Run(outcome, l.Now().Sub(begin), l.Now())
-	return result, err
-}
-
-func (l *Loop) reconcile(ctx context.Context) (runner.Result, error) {
-	run, err := l.Plan(ctx)
-	if run != nil {
-		l.sourceCondition(run)
-	}
-	if err != nil {
-		l.engineCondition(err)
-		return runner.Result{}, fmt.Errorf("looking at the swarm: %w", err)
-	}
-	l.engineCondition(nil)
-	l.Board.Revisions(run.Source, run.Attempted.Hash, run.InForce.Hash, run.Problems, run.Notices)
-	if !run.Usable() {
-		l.Board.Set(status.InSync, false, "NoRevision", "there is no revision without a problem to go by")
-		return runner.Result{}, nil
-	}
-	objects := map[string]int{}
-	for _, w := range run.Wants.States {
-		objects[w.Key.Kind]++
-	}
-	l.Board.Planned(run.Changes, run.Plan, objects)
-	l.planConditions(run)
-	if len(run.Plan.Steps) == 0 {
-		l.Board.Set(status.StepFailed, false, "NothingToDo", "")
-	}
-	out, err := l.Apply(ctx, run, func(e apply.Event) { l.Board.Did(e.Step, e.Err, e.Stale, e.Warnings) })
-	switch {
-	case errors.Is(err, state.ErrConflict):
-		return runner.Result{RequeueAfter: time.Millisecond}, nil
-	case err != nil:
-		l.engineCondition(err)
-		return runner.Result{}, err
-	case out.Stale:
-		return runner.Result{RequeueAfter: time.Millisecond}, nil
-	case len(out.Errs) > 0:
-		l.Board.Set(status.StepFailed, true, "StepFailed", out.Err().Error())
-		return runner.Result{}, out.Err()
-	case out.Done > 0:
-		return runner.Result{RequeueAfter: 50 * time.Millisecond}, nil // what these steps made possible comes next
-	}
-	return runner.Result{RequeueAfter: l.comeBack(run)}, nil
-}
-
-// comeBack says when something may have changed that no event tells of. Zero: nothing will.
-func (l *Loop) comeBack(run *Run) time.Duration {
-	var after time.Duration
-	sooner := func(d time.Duration) {
-		if d = max(d, 10*time.Millisecond); after == 0 || d < after {
-			after = d
-		}
-	}
-	if len(l.unsettled) > 0 {
-		sooner(Poll)
-	}
-	if l.Observe {
-		return after
-	}
-	for _, r := range run.Plan.Refused {
-		switch {
-		case r.Class != plan.Later || r.Quiet:
-		case !r.Until.IsZero():
-			sooner(r.Until.Sub(run.Facts.Now))
-		default:
-			sooner(Poll)
-		}
-	}
-	return after
-}
-
-func (l *Loop) sourceCondition(run *Run) {
-	switch {
-	case run.SourceErr != nil:
-		l.Board.Set(status.SourceReady, false, "SourceUnavailable", run.SourceErr.Error())
-	case len(run.Problems) > 0:
-		l.Board.Set(status.SourceReady, false, "Refused", fmt.Sprintf("revision %s has %d problems, the first: %s", run.Attempted.Short(), len(run.Problems), run.Problems[0]))
-	default:
-		l.Board.Set(status.SourceReady, true, "Read", "")
-	}
-}
-
-func (l *Loop) engineCondition(err error) {
-	switch {
-	case err == nil:
-		l.Board.Set(status.EngineReady, true, "Reached", "")
-	case engine.IsNoQuorum(err):
-		l.Board.Set(status.EngineReady, false, "NoQuorum", err.Error())
-	case engine.IsNotManager(err):
-		l.Board.Set(status.EngineReady, false, "NotManager", err.Error())
-	case engine.IsLocked(err):
-		l.Board.Set(status.EngineReady, false, "Locked", err.Error())
-	default:
-		l.Board.Set(status.EngineReady, false, "Unavailable", err.Error())
-	}
-}
-
-func (l *Loop) planConditions(run *Run) {
-	p := run.Plan
-	l.Board.Set(status.InSync, p.InSync(), map[bool]string{true: "InSync", false: "Differs"}[p.InSync()], "")
-	held := ""
-	for _, r := range p.Refused {
-		if r.Class != plan.Later && !r.Quiet {
-			held = fmt.Sprintf("%s: %s", r.Key, r.Why)
-			break
-		}
-	}
-	l.Board.Set(status.Held, held != "", map[bool]string{true: "NeedsAPerson", false: "Nothing"}[held != ""], held)
-	failed, failedNow := "", map[v1.Key]plan.Failure{}
-	for _, f := range run.memory.Failed {
-		failedNow[f.Key] = f
-	}
-	for _, w := range run.Wants.States {
-		// A record of another want only tells an old failure from the next.
-		if f, is := failedNow[w.Key]; is && f.Digest == w.Digest() {
-			failed = fmt.Sprintf("%s: %s", f.Key, f.Why)
-			break
-		}
-	}
-	l.Board.Set(status.RolloutFailed, failed != "", map[bool]string{true: "WantFailed", false: "None"}[failed != ""], failed)
+	return out, nil
 }

@@ -53,7 +53,7 @@ func (r *Reconciler) Wait(ctx context.Context, run *Run, report func([]Progress)
 }
 
 // undone says whether a live object is no longer what the run wanted.
-func (r *Reconciler) undone(k kinds.Kind, l kinds.Live, run *Run) bool {
+func (r *Reconciler) undone(k kinds.Kind, l *kinds.Live, run *Run) bool {
 	i := slices.IndexFunc(run.Wants.States, func(w diff.State) bool { return w.Key.Kind == k.Name && w.Instance == l.Name })
 	have := diff.State{Leaves: k.Shape.Flatten(k.Normalise(l, run.Index))}
 	return i >= 0 && diff.Differs(&have, &run.Wants.States[i], k.Rules)
@@ -69,7 +69,7 @@ func (r *Reconciler) look(ctx context.Context, run *Run) ([]Progress, error) {
 		if err != nil {
 			return nil, err
 		}
-		byName := map[string]kinds.Live{}
+		byName := map[string]*kinds.Live{}
 		for _, l := range lives {
 			byName[l.Name] = l
 		}
@@ -77,7 +77,7 @@ func (r *Reconciler) look(ctx context.Context, run *Run) ([]Progress, error) {
 		for _, w := range run.Wants.States {
 			wanted[w.Instance] = wanted[w.Instance] || w.Key.Kind == k.Name
 		}
-		lives = slices.DeleteFunc(lives, func(l kinds.Live) bool { return !wanted[l.Name] })
+		lives = slices.DeleteFunc(lives, func(l *kinds.Live) bool { return !wanted[l.Name] })
 		if len(lives) == 0 {
 			continue
 		}

@@ -99,6 +99,17 @@ func (s *Store) name(sequence uint64) string {
 	return "swarm-operator." + s.source + "." + strconv.FormatUint(sequence, 10)
 }
 
+// ParseName reads the name of a config that holds a memory.
+func ParseName(name string) (source string, sequence uint64, ok bool) {
+	rest, ours := strings.CutPrefix(name, "swarm-operator.")
+	i := strings.LastIndexByte(rest, '.')
+	if !ours || i < 0 {
+		return "", 0, false
+	}
+	sequence, err := strconv.ParseUint(rest[i+1:], 10, 64)
+	return rest[:i], sequence, err == nil
+}
+
 // Own says whether a config is the operator's own, of whatever source.
 func Own(labels map[string]string) bool {
 	_, own := labels[v1.LabelState]
@@ -112,9 +123,8 @@ func (s *Store) Find(configs []*swarm.Config) (Found, error) {
 		if c.Spec.Labels[v1.LabelState] != s.source {
 			continue
 		}
-		suffix, ok := strings.CutPrefix(c.Spec.Name, "swarm-operator."+s.source+".")
-		sequence, err := strconv.ParseUint(suffix, 10, 64)
-		if !ok || err != nil {
+		source, sequence, ok := ParseName(c.Spec.Name)
+		if !ok || source != s.source {
 			continue
 		}
 		if sequence <= found.Sequence {

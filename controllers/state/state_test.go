@@ -161,3 +161,25 @@ func TestANewerFormatIsNotRead(t *testing.T) {
 		})
 	}
 }
+
+func TestParseName(t *testing.T) {
+	for name, want := range map[string]struct {
+		source   string
+		sequence uint64
+		ok       bool
+	}{
+		"swarm-operator.default.1":      {"default", 1, true},
+		"swarm-operator.a.b.12":         {"a.b", 12, true},
+		"swarm-operator.a.x":            {},
+		"swarm-operator.7":              {},
+		"swarm-operator.a.-1":           {},
+		"conf":                          {},
+		"my-swarm-operator.a.1":         {},
+		"swarm-operator.a.1-3f0c1a2b4d": {},
+	} {
+		source, sequence, ok := state.ParseName(name)
+		if ok != want.ok || ok && (source != want.source || sequence != want.sequence) {
+			t.Errorf("%s is read as %q, %d, %t", name, source, sequence, ok)
+		}
+	}
+}

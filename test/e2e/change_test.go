@@ -105,9 +105,11 @@ func TestAScaleByHandIsReportedAndRepairedAtOnce(t *testing.T) {
 			}
 			return err
 		})
+		w.quiet(p)
 		if writes := accepted(writesTo(p.Calls(), id)); len(writes) != 1 {
 			t.Errorf("want one write, got\n%s", lines(writes))
 		}
+		w.askedOnly(p, id)
 	}
 	slices.Sort(took)
 	t.Logf("repaired after %v", took)
@@ -137,6 +139,16 @@ func TestAScaleByHandIsReportedAndRepairedAtOnce(t *testing.T) {
 		}
 		if d.Open && d.Object == "Service/a-ignored" && slices.ContainsFunc(d.Fields, func(f harness.Field) bool { return !f.Ignored }) {
 			t.Errorf("replicas are ignored, and are reported as if not: %+v", d)
+		}
+	}
+}
+
+// askedOnly says that of all that there is only one service was asked for: a run costs what changed.
+func (w *world) askedOnly(p *harness.Proxy, id string) {
+	w.Helper()
+	for _, c := range p.Calls() {
+		if !strings.HasPrefix(c.Path, "/services/"+id) && c.Path != "/tasks" {
+			w.Errorf("one service changed, and this was asked for as well: %s", c)
 		}
 	}
 }

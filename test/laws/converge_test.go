@@ -217,13 +217,16 @@ func (w *world) others(t *rapid.T, manifests []v1.Object) {
 	if maker.src.Name == "other" {
 		return
 	}
-	for key, l := range w.objects { // as if made by hand
+	for key, made := range w.objects { // as if made by hand
+		l := *made
 		l.Labels = maps.Clone(l.Labels)
 		maps.DeleteFunc(l.Labels, func(k, _ string) bool { return strings.HasPrefix(k, v1.LabelPrefix) })
 		if s, ok := l.Raw.(*swarm.Service); ok {
-			s.Spec.Labels, s.PreviousSpec = l.Labels, nil
+			own := *s
+			own.Spec.Labels, own.PreviousSpec = l.Labels, nil
+			l.Raw = &own
 		}
-		w.objects[key] = l
+		w.objects[key] = &l
 	}
 }
 

@@ -39,7 +39,7 @@ type model struct {
 
 func newModel() *model { return &model{objects: map[v1.Key]*kinds.Live{}} }
 
-func (m *model) put(l kinds.Live) *kinds.Live {
+func (m *model) put(l *kinds.Live) *kinds.Live {
 	m.clock++
 	l.Version, l.Created = uint64(m.clock), noon.Add(time.Duration(m.clock)*time.Second)
 	key := v1.Key{Kind: l.Kind, Name: l.Name}
@@ -48,20 +48,20 @@ func (m *model) put(l kinds.Live) *kinds.Live {
 	} else {
 		l.ID = fmt.Sprintf("%s-%d", l.Kind, m.clock)
 	}
-	m.objects[key] = &l
-	return &l
+	m.objects[key] = l
+	return l
 }
 
 // index reads the whole swarm.
 func (m *model) index() *kinds.Index {
-	lists, uses := map[string][]kinds.Live{}, map[string]func(kinds.Live) []kinds.Ref{}
+	lists, uses := map[string][]*kinds.Live{}, map[string]func(*kinds.Live) []kinds.Ref{}
 	for _, key := range slices.SortedFunc(maps.Keys(m.objects), v1.Key.Compare) {
-		lists[key.Kind] = append(lists[key.Kind], *m.objects[key])
+		lists[key.Kind] = append(lists[key.Kind], m.objects[key])
 	}
 	for _, k := range all.Kinds() {
 		uses[k.Name] = k.Uses
 	}
-	return kinds.NewIndex(lists, func(l kinds.Live) []kinds.Ref { return uses[l.Kind](l) })
+	return kinds.NewIndex(lists, func(l *kinds.Live) []kinds.Ref { return uses[l.Kind](l) })
 }
 
 func (m *model) id(kind, name string) (string, error) {
@@ -108,7 +108,7 @@ func (m *model) remove(key v1.Key) error {
 		}
 		now := *o.Raw.(*swarm.Service)
 		now.PreviousSpec = nil
-		if slices.Contains(service.Kind().Uses(kinds.Live{Kind: o.Kind, Raw: &now}), kinds.Ref{Kind: key.Kind, ID: l.ID}) {
+		if slices.Contains(service.Kind().Uses(&kinds.Live{Kind: o.Kind, Raw: &now}), kinds.Ref{Kind: key.Kind, ID: l.ID}) {
 			return fmt.Errorf("%s: %w by %s", key, errInUse, o.Name)
 		}
 	}
@@ -124,7 +124,7 @@ func (m *model) service(s plan.Step, ix *kinds.Index, src kinds.Source) error {
 	next := &swarm.Service{Spec: *spec}
 	if s.Op == diff.Update {
 		live := m.objects[v1.Key{Kind: s.Key.Kind, Name: s.Instance}]
-		if was := s.Change.Have.Value.(kinds.Live); was.Version != live.Version {
+		if was := s.Change.Have.Value.(*kinds.Live); was.Version != live.Version {
 			return errors.New("update out of sequence")
 		}
 		old := live.Raw.(*swarm.Service).Spec
@@ -159,7 +159,7 @@ func (m *model) putService(s *swarm.Service) error {
 	if err := json.Unmarshal(wire, &s.Spec); err != nil {
 		return err
 	}
-	m.put(kinds.Live{Kind: v1.KindService, Name: s.Spec.Name, Labels: s.Spec.Labels, Raw: s})
+	m.put(&kinds.Live{Kind: v1.KindService, Name: s.Spec.Name, Labels: s.Spec.Labels, Raw: s})
 	return nil
 }
 
@@ -174,13 +174,13 @@ func (m *model) network(s plan.Step, src kinds.Source) error {
 		subnet := netip.MustParsePrefix(p.Config[0].Subnet)
 		n.IPAM.Config = []network.IPAMConfig{{Subnet: subnet, Gateway: subnet.Addr().Next()}}
 	}
-	m.put(kinds.Live{Kind: v1.KindNetwork, Name: s.Instance, Labels: n.Labels, Raw: n})
+	m.put(&kinds.Live{Kind: v1.KindNetwork, Name: s.Instance, Labels: n.Labels, Raw: n})
 	return nil
 }
 
 func (m *model) content(s plan.Step, src kinds.Source) error {
 	put := func(name string, labels map[string]string, data []byte) {
-		l := kinds.Live{Kind: s.Key.Kind, Name: name, Labels: labels}
+		l := &kinds.Live{Kind: s.Key.Kind, Name: name, Labels: labels}
 		annotations := swarm.Annotations{Name: name, Labels: labels}
 		if s.Key.Kind == v1.KindConfig {
 			l.Raw = &swarm.Config{Spec: swarm.ConfigSpec{Annotations: annotations, Data: data}}
@@ -194,7 +194,7 @@ func (m *model) content(s plan.Step, src kinds.Source) error {
 			put(name, labels, data)
 			return m.id(s.Key.Kind, name)
 		},
-		Relabel: func(_ context.Context, _ *engine.Client, l kinds.Live, labels map[string]string) error {
+		Relabel: func(_ context.Context, _ *engine.Client, l *kinds.Live, labels map[string]string) error {
 			var data []byte
 			if c, ok := l.Raw.(*swarm.Config); ok {
 				data = c.Spec.Data
@@ -211,7 +211,7 @@ func (m *model) content(s plan.Step, src kinds.Source) error {
 func (m *model) foreign(src kinds.Source) map[string]string {
 	out := map[string]string{}
 	for key, l := range m.objects {
-		if _, meta := src.Identify(*l); !meta.Mine {
+		if _, meta := src.Identify(l); !meta.Mine {
 			b, err := json.Marshal(l.Raw)
 			if err != nil {
 				panic(err)

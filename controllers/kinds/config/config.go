@@ -24,9 +24,11 @@ func Kind() kinds.Kind {
 		Shape:     shape,
 		Rules:     rules,
 		List:      list,
-		Uses:      func(kinds.Live) []kinds.Ref { return nil },
+		Read:      readOne,
+		Events:    "config",
+		Uses:      func(*kinds.Live) []kinds.Ref { return nil },
 		Normalise: read,
-		Versions:  func(l kinds.Live) ([]byte, bool) { return l.Raw.(*swarm.Config).Spec.Data, true },
+		Versions:  func(l *kinds.Live) ([]byte, bool) { return l.Raw.(*swarm.Config).Spec.Data, true },
 		Do:        calls.Do,
 	}
 }
@@ -39,20 +41,31 @@ var rules = diff.Rules{
 	"spec.external":     {Effect: diff.Forbidden},
 }
 
-func list(ctx context.Context, c *engine.Client) ([]kinds.Live, error) {
+func list(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
 	configs, err := c.ConfigList(ctx, client.ConfigListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("listing configs: %w", err)
 	}
-	out := make([]kinds.Live, 0, len(configs.Items))
+	out := make([]*kinds.Live, 0, len(configs.Items))
 	for i := range configs.Items {
-		n := &configs.Items[i]
-		out = append(out, kinds.Live{Kind: v1.KindConfig, ID: n.ID, Name: n.Spec.Name, Version: n.Version.Index, Labels: n.Spec.Labels, Created: n.CreatedAt, Raw: n})
+		out = append(out, live(&configs.Items[i]))
 	}
 	return out, nil
 }
 
-func read(l kinds.Live, _ *kinds.Index) v1.Object {
+func readOne(ctx context.Context, c *engine.Client, id string) (*kinds.Live, error) {
+	r, err := c.ConfigInspect(ctx, id, client.ConfigInspectOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("reading config %s: %w", id, err)
+	}
+	return live(&r.Config), nil
+}
+
+func live(n *swarm.Config) *kinds.Live {
+	return &kinds.Live{Kind: v1.KindConfig, ID: n.ID, Name: n.Spec.Name, Version: n.Version.Index, Labels: n.Spec.Labels, Created: n.CreatedAt, Raw: n}
+}
+
+func read(l *kinds.Live, _ *kinds.Index) v1.Object {
 	return &v1.Config{Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindConfig, Metadata: v1.Metadata{Name: l.Name, Labels: l.Labels}}}
 }
 
@@ -61,7 +74,7 @@ var calls = kinds.VersionCalls{
 		made, err := c.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{Name: name, Labels: labels}, Data: data}})
 		return made.ID, err
 	},
-	Relabel: func(ctx context.Context, c *engine.Client, l kinds.Live, labels map[string]string) error {
+	Relabel: func(ctx context.Context, c *engine.Client, l *kinds.Live, labels map[string]string) error {
 		live := l.Raw.(*swarm.Config)
 		spec := live.Spec // labels apart nothing may change, so the rest goes back as it came
 		spec.Labels = labels

@@ -27,8 +27,10 @@ func Kind() kinds.Kind {
 		Shape:     shape,
 		Rules:     rules,
 		List:      list,
-		Uses:      func(kinds.Live) []kinds.Ref { return nil },
-		Normalise: func(l kinds.Live, _ *kinds.Index) v1.Object { return read(l.Raw.(*network.Summary)) },
+		Read:      readOne,
+		Events:    "network",
+		Uses:      func(*kinds.Live) []kinds.Ref { return nil },
+		Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(l.Raw.(*network.Summary)) },
 		Do:        do,
 	}
 }
@@ -50,26 +52,38 @@ var rules = diff.Rules{
 	"spec.ipam.options.*":        {Effect: diff.Recreate, Allocated: true},
 }
 
-func list(ctx context.Context, c *engine.Client) ([]kinds.Live, error) {
+func list(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
 	networks, err := c.NetworkList(ctx, client.NetworkListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("listing networks: %w", err)
 	}
-	out := make([]kinds.Live, 0, len(networks.Items))
+	out := make([]*kinds.Live, 0, len(networks.Items))
 	for i := range networks.Items {
-		n := &networks.Items[i]
-		out = append(out, kinds.Live{
-			Kind: v1.KindNetwork, ID: n.ID, Name: n.Name, Labels: n.Labels, Created: n.Created,
-			// The ingress network is the swarm's own: it is referred to and never compared, let alone removed.
-			Local: n.Scope != "swarm" || n.Ingress, Raw: n,
-		})
+		out = append(out, live(&networks.Items[i]))
 	}
 	// A node may have a network of its own of the same name; a service means the swarm's.
-	slices.SortStableFunc(out, func(a, b kinds.Live) int { return local(a) - local(b) })
+	slices.SortStableFunc(out, func(a, b *kinds.Live) int { return local(a) - local(b) })
 	return out, nil
 }
 
-func local(l kinds.Live) int {
+// readOne asks for the swarm's own view of the network: a node that is attached to it has another.
+func readOne(ctx context.Context, c *engine.Client, id string) (*kinds.Live, error) {
+	r, err := c.NetworkInspect(ctx, id, client.NetworkInspectOptions{Scope: "swarm"})
+	if err != nil {
+		return nil, fmt.Errorf("reading network %s: %w", id, err)
+	}
+	return live(&network.Summary{Network: r.Network.Network}), nil
+}
+
+func live(n *network.Summary) *kinds.Live {
+	return &kinds.Live{
+		Kind: v1.KindNetwork, ID: n.ID, Name: n.Name, Labels: n.Labels, Created: n.Created,
+		// The ingress network is the swarm's own: it is referred to and never compared, let alone removed.
+		Local: n.Scope != "swarm" || n.Ingress, Raw: n,
+	}
+}
+
+func local(l *kinds.Live) int {
 	if l.Raw.(*network.Summary).Scope == "swarm" {
 		return 0
 	}

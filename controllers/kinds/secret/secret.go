@@ -25,9 +25,11 @@ func Kind() kinds.Kind {
 		Shape:     shape,
 		Rules:     rules,
 		List:      list,
-		Uses:      func(kinds.Live) []kinds.Ref { return nil },
+		Read:      readOne,
+		Events:    "secret",
+		Uses:      func(*kinds.Live) []kinds.Ref { return nil },
 		Normalise: read,
-		Versions:  func(kinds.Live) ([]byte, bool) { return nil, false },
+		Versions:  func(*kinds.Live) ([]byte, bool) { return nil, false },
 		Do:        calls.Do,
 	}
 }
@@ -40,20 +42,31 @@ var rules = diff.Rules{
 	"spec.external":     {Effect: diff.Forbidden},
 }
 
-func list(ctx context.Context, c *engine.Client) ([]kinds.Live, error) {
+func list(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
 	secrets, err := c.SecretList(ctx, client.SecretListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("listing secrets: %w", err)
 	}
-	out := make([]kinds.Live, 0, len(secrets.Items))
+	out := make([]*kinds.Live, 0, len(secrets.Items))
 	for i := range secrets.Items {
-		n := &secrets.Items[i]
-		out = append(out, kinds.Live{Kind: v1.KindSecret, ID: n.ID, Name: n.Spec.Name, Version: n.Version.Index, Labels: n.Spec.Labels, Created: n.CreatedAt, Raw: n})
+		out = append(out, live(&secrets.Items[i]))
 	}
 	return out, nil
 }
 
-func read(l kinds.Live, _ *kinds.Index) v1.Object {
+func readOne(ctx context.Context, c *engine.Client, id string) (*kinds.Live, error) {
+	r, err := c.SecretInspect(ctx, id, client.SecretInspectOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("reading secret %s: %w", id, err)
+	}
+	return live(&r.Secret), nil
+}
+
+func live(n *swarm.Secret) *kinds.Live {
+	return &kinds.Live{Kind: v1.KindSecret, ID: n.ID, Name: n.Spec.Name, Version: n.Version.Index, Labels: n.Spec.Labels, Created: n.CreatedAt, Raw: n}
+}
+
+func read(l *kinds.Live, _ *kinds.Index) v1.Object {
 	return &v1.Secret{Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindSecret, Metadata: v1.Metadata{Name: l.Name, Labels: l.Labels}}}
 }
 
@@ -62,7 +75,7 @@ var calls = kinds.VersionCalls{
 		made, err := c.SecretCreate(ctx, client.SecretCreateOptions{Spec: swarm.SecretSpec{Annotations: swarm.Annotations{Name: name, Labels: labels}, Data: data}})
 		return made.ID, err
 	},
-	Relabel: func(ctx context.Context, c *engine.Client, l kinds.Live, labels map[string]string) error {
+	Relabel: func(ctx context.Context, c *engine.Client, l *kinds.Live, labels map[string]string) error {
 		live := l.Raw.(*swarm.Secret)
 		spec := live.Spec // labels apart nothing may change, so the rest goes back as it came
 		spec.Labels = labels

@@ -13,20 +13,31 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-func list(ctx context.Context, c *engine.Client) ([]kinds.Live, error) {
+func list(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
 	services, err := c.ServiceList(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("listing services: %w", err)
 	}
-	out := make([]kinds.Live, 0, len(services))
-	for i := range services {
-		s := &services[i]
-		out = append(out, kinds.Live{
-			Kind: v1.KindService, ID: s.ID, Name: s.Spec.Name, Version: s.Version.Index, Labels: s.Spec.Labels,
-			Created: s.CreatedAt, Unknown: s.Unknown, Raw: &s.Service,
-		})
+	out := make([]*kinds.Live, 0, len(services))
+	for _, s := range services {
+		out = append(out, live(&s.Service, s.Unknown))
 	}
 	return out, nil
+}
+
+func readOne(ctx context.Context, c *engine.Client, id string) (*kinds.Live, error) {
+	s, err := c.Service(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("reading service %s: %w", id, err)
+	}
+	return live(&s.Service, s.Unknown), nil
+}
+
+func live(s *swarm.Service, unknown []string) *kinds.Live {
+	return &kinds.Live{
+		Kind: v1.KindService, ID: s.ID, Name: s.Spec.Name, Version: s.Version.Index, Labels: s.Spec.Labels,
+		Created: s.CreatedAt, Unknown: unknown, Raw: s,
+	}
 }
 
 func create(ctx context.Context, env kinds.Env, want *diff.State) (kinds.Result, error) {
@@ -73,12 +84,12 @@ func update(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, erro
 }
 
 func updateOnce(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
-	live := raw(s.Change.Have.Value.(kinds.Live))
+	was := raw(s.Change.Have.Value.(*kinds.Live))
 	spec, err := changed(s, env.Owner(s.Key), env.Index, env.ID)
 	if err != nil {
 		return kinds.Result{}, err
 	}
-	u := engine.ServiceUpdate{Version: live.Version}
+	u := engine.ServiceUpdate{Version: was.Version}
 	var warnings []string
 	if diff.NewPaths(s.Fields).Has("spec.image") {
 		if u.Auth, err = pin(ctx, env, spec, s.Change.Want.Value.(*v1.Service).Spec.Image, &warnings); err != nil {
@@ -86,14 +97,14 @@ func updateOnce(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, 
 		}
 	}
 	u.Spec = *spec
-	done, err := env.Engine.ServiceUpdate(ctx, live.ID, u)
-	return kinds.Result{ID: live.ID, Warnings: append(warnings, done.Warnings...)}, err
+	done, err := env.Engine.ServiceUpdate(ctx, was.ID, u)
+	return kinds.Result{ID: was.ID, Warnings: append(warnings, done.Warnings...)}, err
 }
 
 // reread returns the step with the service as it is now. ok is false where that is no longer what the plan decided about:
 // a field that is to be written has another value, a roll-out ended differently, or there is a field that we do not know.
 func reread(ctx context.Context, env kinds.Env, s plan.Step) (fresher plan.Step, ok bool, err error) {
-	was := s.Change.Have.Value.(kinds.Live)
+	was := s.Change.Have.Value.(*kinds.Live)
 	service, unknown, err := env.Engine.ServiceRaw(ctx, was.ID)
 	if err != nil {
 		return s, false, err
@@ -105,13 +116,12 @@ func reread(ctx context.Context, env kinds.Env, s plan.Step) (fresher plan.Step,
 			return s, false, nil
 		}
 	}
-	live := was
-	live.Version, live.Labels, live.Raw = service.Version.Index, service.Spec.Labels, &service
-	if len(unknown) > 0 || observe(live, env.Index, nil).State != observe(was, env.Index, nil).State {
+	is := live(&service, unknown)
+	if len(unknown) > 0 || observe(is, env.Index, nil).State != observe(was, env.Index, nil).State {
 		return s, false, nil
 	}
 	have := *s.Change.Have
-	have.Value = live
+	have.Value = is
 	s.Change.Have = &have
 	return s, true, nil
 }

@@ -25,7 +25,7 @@ const failuresToGiveUp = 3
 const someServices = 20
 
 // health says whether services do what their specs ask.
-func health(ctx context.Context, c *engine.Client, lives []kinds.Live, now time.Time) (map[string]kinds.Health, error) {
+func health(ctx context.Context, c *engine.Client, lives []*kinds.Live, now time.Time) (map[string]kinds.Health, error) {
 	filters := client.Filters{}
 	if len(lives) <= someServices {
 		for _, l := range lives {
@@ -202,7 +202,7 @@ func taskLeaves(spec *swarm.ServiceSpec) []diff.Leaf {
 }
 
 // trace adds what the newest task that failed said and, where a rollback left no previous spec, whether it was the want's.
-func trace(ctx context.Context, c *engine.Client, l kinds.Live, ix *kinds.Index, want *diff.State, r plan.Rollout) plan.Rollout {
+func trace(ctx context.Context, c *engine.Client, l *kinds.Live, ix *kinds.Index, want *diff.State, r plan.Rollout) plan.Rollout {
 	tasks, err := c.TaskList(ctx, client.TaskListOptions{Filters: client.Filters{}.Add("service", l.ID)})
 	if err != nil {
 		return r // the careful answer stands: unknown
@@ -211,7 +211,7 @@ func trace(ctx context.Context, c *engine.Client, l kinds.Live, ix *kinds.Index,
 }
 
 // traced is pure. Tasks that failed before the roll-out began tell of an older one, and those of the spec in force of none.
-func traced(tasks []swarm.Task, l kinds.Live, ix *kinds.Index, want *diff.State, r plan.Rollout) plan.Rollout {
+func traced(tasks []swarm.Task, l *kinds.Live, ix *kinds.Index, want *diff.State, r plan.Rollout) plan.Rollout {
 	failed := slices.DeleteFunc(slices.Clone(tasks), func(t swarm.Task) bool {
 		return (t.Status.State != swarm.TaskStateFailed && t.Status.State != swarm.TaskStateRejected) || t.CreatedAt.Before(r.Began)
 	})

@@ -37,12 +37,12 @@ func (directory) NameOf(kind, id string) string { return strings.TrimPrefix(id, 
 
 // index is the real one, of a swarm that has every network of the generators.
 func index(networks ...string) *kinds.Index {
-	var list []kinds.Live
+	var list []*kinds.Live
 	for _, n := range networks {
 		id, _ := idOf(v1.KindNetwork, n)
-		list = append(list, kinds.Live{Kind: v1.KindNetwork, ID: id, Name: n})
+		list = append(list, &kinds.Live{Kind: v1.KindNetwork, ID: id, Name: n})
 	}
-	return kinds.NewIndex(map[string][]kinds.Live{v1.KindNetwork: list}, func(kinds.Live) []kinds.Ref { return nil })
+	return kinds.NewIndex(map[string][]*kinds.Live{v1.KindNetwork: list}, func(*kinds.Live) []kinds.Ref { return nil })
 }
 
 var source = kinds.Source{Name: "src", HashKey: []byte("key")}
@@ -54,8 +54,8 @@ func wantOf(s *v1.Service) *diff.State {
 }
 
 // liveOf is a live service with a spec.
-func liveOf(spec *swarm.ServiceSpec) kinds.Live {
-	return kinds.Live{Kind: v1.KindService, ID: "id-" + spec.Name, Name: spec.Name, Version: 1, Labels: spec.Labels, Raw: &swarm.Service{ID: "id-" + spec.Name, Spec: *spec}}
+func liveOf(spec *swarm.ServiceSpec) *kinds.Live {
+	return &kinds.Live{Kind: v1.KindService, ID: "id-" + spec.Name, Name: spec.Name, Version: 1, Labels: spec.Labels, Raw: &swarm.Service{ID: "id-" + spec.Name, Spec: *spec}}
 }
 
 // haveOf is a live service as the operator sees it.

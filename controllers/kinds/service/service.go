@@ -25,8 +25,10 @@ func Kind() kinds.Kind {
 		Shape:     shape,
 		Rules:     rules,
 		List:      list,
+		Read:      readOne,
+		Events:    "service",
 		Uses:      uses,
-		Normalise: func(l kinds.Live, ix *kinds.Index) v1.Object { return read(&raw(l).Spec, ix) },
+		Normalise: func(l *kinds.Live, ix *kinds.Index) v1.Object { return read(&raw(l).Spec, ix) },
 		Observe:   observe,
 		Trace:     trace,
 		Health:    health,
@@ -35,10 +37,10 @@ func Kind() kinds.Kind {
 	}
 }
 
-func raw(l kinds.Live) *swarm.Service { return l.Raw.(*swarm.Service) }
+func raw(l *kinds.Live) *swarm.Service { return l.Raw.(*swarm.Service) }
 
 // uses names what the spec refers to, and the previous one: a rollback to it needs them still.
-func uses(l kinds.Live) []kinds.Ref {
+func uses(l *kinds.Live) []kinds.Ref {
 	s := raw(l)
 	refs := usesOf(&s.Spec)
 	if s.PreviousSpec != nil {
@@ -64,7 +66,7 @@ func usesOf(spec *swarm.ServiceSpec) []kinds.Ref {
 }
 
 // observe says how the last update stands. want, where there is one, is held against the spec that a rollback left.
-func observe(l kinds.Live, ix *kinds.Index, want *diff.State) plan.Rollout {
+func observe(l *kinds.Live, ix *kinds.Index, want *diff.State) plan.Rollout {
 	s := raw(l)
 	var r plan.Rollout
 	if u := s.UpdateStatus; u != nil {
@@ -86,7 +88,7 @@ func observe(l kinds.Live, ix *kinds.Index, want *diff.State) plan.Rollout {
 
 // leftOf compares the spec of failed tasks with a want, where a rollback left no previous spec: the engine clears it
 // when it rolls back by itself. Only what is in a task's spec can be compared.
-func leftOf(l kinds.Live, failed *swarm.TaskSpec, ix *kinds.Index, want *diff.State) plan.Match {
+func leftOf(l *kinds.Live, failed *swarm.TaskSpec, ix *kinds.Index, want *diff.State) plan.Match {
 	spec := raw(l).Spec
 	spec.TaskTemplate = *failed
 	left := diff.State{Leaves: shape.Flatten(read(&spec, ix))}

@@ -48,7 +48,7 @@ func stated(want *diff.State) diff.Paths {
 
 // changed is the live spec with the step's fields overlaid.
 func changed(s plan.Step, owner string, ix names, id ids) (*swarm.ServiceSpec, error) {
-	spec, err := copySpec(&raw(s.Change.Have.Value.(kinds.Live)).Spec)
+	spec, err := copySpec(&raw(s.Change.Have.Value.(*kinds.Live)).Spec)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,100 @@
+package reconciler
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/go-logr/logr"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/apply"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/manifests/git"
+	"github.com/swarm-operator/swarm-operator/sandbox"
+)
+
+const everyday = `apiVersion: swarm-operator.io/v1
+kind: Service
+metadata: {name: %s, labels: {tier: back}}
+spec:
+  image: registry.example.com/team/app:1.4
+  command: [/bin/app, --listen, ":8080"]
+  replicas: 0
+  environment: {LOG_LEVEL: info, REGION: eu-1, SERVICE: %[1]s}
+  healthcheck: {test: [CMD, /bin/app, ping], interval: 10s, retries: 3}
+  resources: {limits: {cpus: "0.5", memory: 256MiB}, reservations: {memory: 64MiB}}
+  placement: {constraints: [node.role == manager]}
+  updateConfig: {parallelism: 1, delay: 5s, order: start-first, failureAction: rollback}
+`
+
+// steady is a reconciler of a swarm of n services that is as its source says.
+func steady(b *testing.B, n int) *Reconciler {
+	b.Helper()
+	dir := b.TempDir()
+	var text strings.Builder
+	for i := range n {
+		fmt.Fprintf(&text, everyday+"---\n", fmt.Sprintf("app-%05d", i))
+	}
+	if err := os.WriteFile(filepath.Join(dir, "all.yaml"), []byte(text.String()), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	source, err := git.Open(b.Context(), dir, git.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	sb, err := sandbox.Start(b.Context(), sandbox.Options{Managers: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, err := engine.Open(engine.Options{Host: sb.Host("manager-1")})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := sb.Close(); err != nil {
+			b.Error(err)
+		}
+		_ = c.Close()
+		_ = source.Close()
+	})
+	r := New(Options{Engine: c, Source: source, Path: ".", Fallback: true, Log: logr.Discard()})
+	for range 2 {
+		run, err := r.Plan(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := r.Apply(b.Context(), run, func(apply.Event) {}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return r
+}
+
+// BenchmarkRun is what a run costs in which nothing is to be done: one that reads nothing, one that reads a service of
+// which an event told, and one that reads everything. The file's state, which git has for nothing, is part of each.
+func BenchmarkRun(b *testing.B) {
+	for _, n := range []int{100, 1000} {
+		r := steady(b, n)
+		live := r.world.index.ByName(v1.KindService, "app-00042")
+		for name, scope := range map[string]Scope{
+			"nothing": {}, "one": {Objects: []kinds.Ref{{Kind: v1.KindService, ID: live.ID}}}, "all": everything,
+		} {
+			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					run, err := r.plan(b.Context(), scope)
+					if err != nil {
+						b.Fatal(err)
+					}
+					if !run.Plan.InSync() {
+						b.Fatal("it is not in sync")
+					}
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package reconciler
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/go-logr/logr"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+)
+
+// known is a swarm with a service of id s1 and the fifth memory of source src.
+func known() *world {
+	list := map[string][]*kinds.Live{v1.KindService: {{Kind: v1.KindService, ID: "s1", Name: "web"}}}
+	return &world{index: kinds.NewIndex(list, func(*kinds.Live) []kinds.Ref { return nil }), source: "src", found: state.Found{Sequence: 5}}
+}
+
+func TestWhatAnEventMakesTheNextRunRead(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		event  engine.Event
+		ignore bool
+		scope  string
+	}{
+		{name: "a service changed", event: engine.Event{Type: "service", Action: "update", ID: "s1"}, scope: "[{Service s1}]"},
+		{name: "a service came", event: engine.Event{Type: "service", Action: "create", ID: "s2"}, scope: "[{Service s2}]"},
+		{name: "a service went", event: engine.Event{Type: "service", Action: "remove", ID: "s1"}, scope: "[{Service s1}]"},
+		{name: "one went that is not known", event: engine.Event{Type: "service", Action: "remove", ID: "s2"}, scope: "[]"},
+		{name: "a network", event: engine.Event{Type: "network", Action: "create", ID: "n1"}, scope: "[{Network n1}]"},
+		{name: "a config", event: engine.Event{Type: "config", Action: "create", ID: "c1", Name: "conf"}, scope: "[{Config c1}]"},
+		{name: "a secret", event: engine.Event{Type: "secret", Action: "update", ID: "x1"}, scope: "[{Secret x1}]"},
+		{name: "a node", event: engine.Event{Type: "node", Action: "update", ID: "n1"}, ignore: true, scope: "[]"},
+		{name: "the stream was away", event: engine.Event{Type: engine.Reconnected}, scope: "all"},
+		{name: "events were lost", event: engine.Event{Type: engine.Lost}, scope: "all"},
+		{name: "our own memory", event: engine.Event{Type: "config", Action: "create", ID: "m5", Name: "swarm-operator.src.5"}, scope: "[]"},
+		{name: "our own memory before that went", event: engine.Event{Type: "config", Action: "remove", ID: "m4", Name: "swarm-operator.src.4"}, scope: "[]"},
+		{name: "a memory that another wrote", event: engine.Event{Type: "config", Action: "create", ID: "m6", Name: "swarm-operator.src.6"}, scope: "all"},
+		{name: "a memory that another removed", event: engine.Event{Type: "config", Action: "remove", ID: "m5", Name: "swarm-operator.src.5"}, scope: "all"},
+		{name: "another source's memory", event: engine.Event{Type: "config", Action: "create", ID: "o9", Name: "swarm-operator.other.9"}, scope: "[]"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := &Loop{Reconciler: New(Options{Log: logr.Discard()})}
+			l.world = known()
+			if got := l.Notice(test.event); got == test.ignore {
+				t.Errorf("a run is worth it: %t", got)
+			}
+			if got := shown(l.scope()); got != test.scope {
+				t.Errorf("it reads %s, want %s", got, test.scope)
+			}
+			if got := shown(l.scope()); got != "[]" {
+				t.Errorf("the run after it reads %s, want nothing", got)
+			}
+		})
+	}
+}
+
+func shown(s Scope) string {
+	if s.All {
+		return "all"
+	}
+	return fmt.Sprint(append([]kinds.Ref{}, s.Objects...))
+}
+
+func TestWithoutAWorldEverythingIsRead(t *testing.T) {
+	l := &Loop{Reconciler: New(Options{Log: logr.Discard()})}
+	if got := shown(l.scope()); got != "all" {
+		t.Errorf("the first run reads %s", got)
+	}
+}
+
+// A manager that was just promoted tells the swarm's whole history.
+func TestManyEventsAreOneList(t *testing.T) {
+	l := &Loop{Reconciler: New(Options{Log: logr.Discard()})}
+	l.world = known()
+	for i := range 10 * mostObjects {
+		l.Notice(engine.Event{Type: "service", Action: "update", ID: fmt.Sprint("old", i)})
+	}
+	if got := shown(l.scope()); got != "all" {
+		t.Errorf("it reads %s", got)
+	}
+}
+
+// What is not settled is read again although no event told of it.
+func TestWhatIsNotSettledIsWatched(t *testing.T) {
+	l := &Loop{Reconciler: New(Options{Log: logr.Discard()})}
+	l.world = known()
+	l.unsettled[v1.Key{Kind: v1.KindService, Name: "web"}] = l.Now()
+	l.unsettled[v1.Key{Kind: v1.KindService, Name: "gone"}] = l.Now()
+	for range 2 {
+		if got := shown(l.scope()); got != "[{Service s1}]" {
+			t.Errorf("it reads %s", got)
+		}
+	}
+}

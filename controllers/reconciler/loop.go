@@ -1,0 +1,202 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/apply"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/runner"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/controllers/status"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// Loop is the reconciler with its board: what the runner calls.
+type Loop struct {
+	*Reconciler
+	Board   *status.Board
+	Metrics *status.Metrics
+
+	dirty dirty
+	// whole is the revision that was last held against the whole swarm.
+	whole string
+}
+
+// Poll is how soon a run looks again at what moves without an event: tasks that start, drift that is to be repaired.
+const Poll = time.Second
+
+// Reconcile does one run. The key is the source's name, for logs.
+func (l *Loop) Reconcile(ctx context.Context, key string) (runner.Result, error) {
+	begin := l.Now()
+	result, err := l.reconcile(ctx)
+	outcome := "ok"
+	if err != nil {
+		outcome = "error"
+	}
+	l.Metrics.Run(outcome, l.Now().Sub(begin), l.Now())
+	return result, err
+}
+
+func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) {
+	scope, done := l.scope(), false
+	defer func() {
+		if !done { // also after a panic: what the scope was is lost, and what was written is not known
+			l.dirty.everything()
+		}
+	}()
+	run, err := l.plan(ctx, scope)
+	if run != nil {
+		l.sourceCondition(run)
+	}
+	if err != nil {
+		l.engineCondition(err)
+		return runner.Result{}, fmt.Errorf("looking at the swarm: %w", err)
+	}
+	if run.full {
+		l.engineCondition(nil)
+	}
+	l.Board.Revisions(run.Source, run.Attempted.Hash, run.InForce.Hash, run.Problems, run.Notices)
+	if !run.Usable() {
+		l.Board.Set(status.InSync, false, "NoRevision", "there is no revision without a problem to go by")
+		done = true
+		return runner.Result{}, nil
+	}
+	objects := map[string]int{}
+	for i := range run.Wants.States {
+		objects[run.Wants.States[i].Key.Kind]++
+	}
+	l.Board.Planned(run.Changes, run.Plan, objects)
+	l.planConditions(run)
+	if len(run.Plan.Steps) == 0 {
+		l.Board.Set(status.StepFailed, false, "NothingToDo", "")
+	}
+	out, err := l.Apply(ctx, run, func(e apply.Event) {
+		l.Board.Did(e.Step, e.Err, e.Stale, e.Warnings)
+		for _, ref := range e.Objects {
+			l.dirty.add(ref, e.Step.Op == diff.Remove)
+		}
+	})
+	switch {
+	case errors.Is(err, state.ErrConflict):
+		return runner.Result{RequeueAfter: time.Millisecond}, nil
+	case err != nil:
+		l.engineCondition(err)
+		return runner.Result{}, err
+	case out.Stale:
+		return runner.Result{RequeueAfter: time.Millisecond}, nil
+	case len(out.Errs) > 0:
+		l.Board.Set(status.StepFailed, true, "StepFailed", out.Err().Error())
+		return runner.Result{}, out.Err()
+	}
+	done = true
+	switch {
+	case run.full:
+		l.whole = run.InForce.Hash
+	case l.whole != run.InForce.Hash: // what a new revision changes was done at once, and now for what it removes
+		l.dirty.everything()
+		return runner.Result{RequeueAfter: time.Millisecond}, nil
+	}
+	if out.Done > 0 {
+		return runner.Result{RequeueAfter: 50 * time.Millisecond}, nil // what these steps made possible comes next
+	}
+	return runner.Result{RequeueAfter: l.comeBack(run)}, nil
+}
+
+// scope is what may have changed, and what is watched because nobody tells of it.
+func (l *Loop) scope() Scope {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.dirty.take(l.world)
+	if s.All {
+		return s
+	}
+	for _, key := range l.watched() {
+		if live := l.world.index.ByName(key.Kind, key.Name); live != nil {
+			s.Objects = append(s.Objects, kinds.Ref{Kind: key.Kind, ID: live.ID})
+		}
+	}
+	return s
+}
+
+// comeBack says when something may have changed that no event tells of. Zero: nothing will.
+func (l *Loop) comeBack(run *Run) time.Duration {
+	var after time.Duration
+	sooner := func(d time.Duration) {
+		if d = max(d, 10*time.Millisecond); after == 0 || d < after {
+			after = d
+		}
+	}
+	if len(l.unsettled) > 0 {
+		sooner(Poll)
+	}
+	if l.Observe {
+		return after
+	}
+	for _, r := range run.Plan.Refused {
+		switch {
+		case r.Class != plan.Later || r.Quiet:
+		case !r.Until.IsZero():
+			sooner(r.Until.Sub(run.Facts.Now))
+		default:
+			sooner(Poll)
+		}
+	}
+	return after
+}
+
+func (l *Loop) sourceCondition(run *Run) {
+	switch {
+	case run.SourceErr != nil:
+		l.Board.Set(status.SourceReady, false, "SourceUnavailable", run.SourceErr.Error())
+	case len(run.Problems) > 0:
+		l.Board.Set(status.SourceReady, false, "Refused", fmt.Sprintf("revision %s has %d problems, the first: %s", run.Attempted.Short(), len(run.Problems), run.Problems[0]))
+	default:
+		l.Board.Set(status.SourceReady, true, "Read", "")
+	}
+}
+
+func (l *Loop) engineCondition(err error) {
+	switch {
+	case err == nil:
+		l.Board.Set(status.EngineReady, true, "Reached", "")
+	case engine.IsNoQuorum(err):
+		l.Board.Set(status.EngineReady, false, "NoQuorum", err.Error())
+	case engine.IsNotManager(err):
+		l.Board.Set(status.EngineReady, false, "NotManager", err.Error())
+	case engine.IsLocked(err):
+		l.Board.Set(status.EngineReady, false, "Locked", err.Error())
+	default:
+		l.Board.Set(status.EngineReady, false, "Unavailable", err.Error())
+	}
+}
+
+func (l *Loop) planConditions(run *Run) {
+	p := run.Plan
+	l.Board.Set(status.InSync, p.InSync(), map[bool]string{true: "InSync", false: "Differs"}[p.InSync()], "")
+	held := ""
+	for _, r := range p.Refused {
+		if r.Class != plan.Later && !r.Quiet {
+			held = fmt.Sprintf("%s: %s", r.Key, r.Why)
+			break
+		}
+	}
+	l.Board.Set(status.Held, held != "", map[bool]string{true: "NeedsAPerson", false: "Nothing"}[held != ""], held)
+	failed, failedNow := "", map[v1.Key]plan.Failure{}
+	for _, f := range run.memory.Failed {
+		failedNow[f.Key] = f
+	}
+	for _, w := range run.Wants.States {
+		// A record of another want only tells an old failure from the next.
+		if f, is := failedNow[w.Key]; is && f.Digest == w.Digest() {
+			failed = fmt.Sprintf("%s: %s", f.Key, f.Why)
+			break
+		}
+	}
+	l.Board.Set(status.RolloutFailed, failed != "", map[bool]string{true: "WantFailed", false: "None"}[failed != ""], failed)
+}

@@ -1,0 +1,161 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	"github.com/moby/moby/api/types/swarm"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/swarm-operator/swarm-operator/controllers/apply"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+)
+
+// Scope says what a run reads of the swarm before it thinks. What is not read is taken as it was found last: every write
+// carries the version that it was decided on, so what is outdated is refused by the engine and not overwritten.
+type Scope struct {
+	// All is everything, with one list a kind. A run that removes something needs it.
+	All bool
+	// Objects are read one by one.
+	Objects []kinds.Ref
+}
+
+// everything is the scope of who knows nothing yet.
+var everything = Scope{All: true}
+
+// mostObjects is how many objects are read one by one; of more, lists cost less.
+const mostObjects = 50
+
+// world is what is known of the swarm, from run to run.
+type world struct {
+	about   engine.About
+	index   *kinds.Index
+	configs []*swarm.Config // the operator's memory is among them
+	// found is the memory of a source, as it was read or written last.
+	source string
+	found  state.Found
+}
+
+// memory returns what the operator remembers of a source.
+func (w *world) memory(store *state.Store, source string) (state.Found, error) {
+	if w.source == source {
+		return w.found, nil
+	}
+	found, err := store.Find(w.configs)
+	if err == nil {
+		w.source, w.found = source, found
+	}
+	return found, err
+}
+
+// refresh brings what is known of the swarm up to date. After an error nothing is known.
+func (r *Reconciler) refresh(ctx context.Context, s Scope) error {
+	if r.world != nil && !s.All && len(s.Objects) <= mostObjects {
+		if err := r.readObjects(ctx, s.Objects); err != nil {
+			r.world = nil
+			return err
+		}
+		return nil
+	}
+	old := r.world
+	r.world = nil
+	w, err := r.readAll(ctx, old)
+	if err == nil {
+		r.world = w
+	}
+	return err
+}
+
+// readAll reads everything at once: one call a kind and one for the engine itself. Any failure fails it all, because
+// what is missing from a partial read would look as if it had been removed.
+func (r *Reconciler) readAll(ctx context.Context, old *world) (*world, error) {
+	w := &world{}
+	lists := make([][]*kinds.Live, len(r.kinds))
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		w.about, err = r.Engine.Describe(ctx)
+		return err
+	})
+	for i, k := range r.kinds {
+		g.Go(func() (err error) {
+			lists[i], err = k.List(ctx, r.Engine)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	byKind := map[string][]*kinds.Live{}
+	for i, k := range r.kinds {
+		byKind[k.Name] = lists[i]
+		for j, l := range lists[i] {
+			if old != nil {
+				lists[i][j] = unchanged(old.index.ByID(k.Name, l.ID), l)
+			}
+			if c, ok := l.Raw.(*swarm.Config); ok && state.Own(l.Labels) {
+				w.configs = append(w.configs, c)
+			}
+		}
+	}
+	w.index = kinds.NewIndex(byKind, r.uses)
+	return w, nil
+}
+
+// unchanged returns the old object where the new one says the same, so that what was made of it serves again.
+func unchanged(was, is *kinds.Live) *kinds.Live {
+	if was != nil && (was.Raw == is.Raw || reflect.DeepEqual(was, is)) {
+		return was
+	}
+	return is
+}
+
+// uses is Kind.Uses of whatever kind.
+func (r *Reconciler) uses(l *kinds.Live) []kinds.Ref {
+	k, _ := r.kind(l.Kind)
+	return k.Uses(l)
+}
+
+func (r *Reconciler) kind(name string) (kinds.Kind, bool) {
+	for _, k := range r.kinds {
+		if k.Name == name {
+			return k, true
+		}
+	}
+	return kinds.Kind{}, false
+}
+
+// readObjects reads objects one by one and puts them where they were.
+func (r *Reconciler) readObjects(ctx context.Context, refs []kinds.Ref) error {
+	read := make([]*kinds.Live, len(refs))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(apply.InFlight)
+	for i, ref := range refs {
+		g.Go(func() error {
+			k, ok := r.kind(ref.Kind)
+			if !ok {
+				return fmt.Errorf("reading %s %s: no such kind", ref.Kind, ref.ID)
+			}
+			l, err := k.Read(ctx, r.Engine, ref.ID)
+			if engine.IsNotFound(err) {
+				return nil
+			}
+			read[i] = l
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i, ref := range refs {
+		switch l := read[i]; {
+		case l == nil:
+			r.world.index.Drop(ref.Kind, ref.ID)
+		default:
+			r.world.index.Put(unchanged(r.world.index.ByID(ref.Kind, l.ID), l))
+		}
+	}
+	return nil
+}
