@@ -1,11 +1,11 @@
 package diff
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -15,7 +15,10 @@ import (
 //
 // The digests tell whose doing a difference is; whether there is a difference is never decided by them, so a collision
 // misattributes a change and hides none.
-type Applied struct{ leaves map[uint32]uint32 }
+type Applied struct{ leaves []applied }
+
+// applied is one leaf: digests of its path, by which they are sorted, and of its value.
+type applied struct{ path, value uint32 }
 
 const appliedPrefix = "v1:"
 
@@ -23,18 +26,29 @@ const appliedPrefix = "v1:"
 func (a Applied) Zero() bool { return a.leaves == nil }
 
 // Equal says whether both remember the same.
-func (a Applied) Equal(o Applied) bool { return a.Zero() == o.Zero() && maps.Equal(a.leaves, o.leaves) }
+func (a Applied) Equal(o Applied) bool { return a.Zero() == o.Zero() && slices.Equal(a.leaves, o.leaves) }
 
 // NewApplied remembers the stated leaves.
 func NewApplied(leaves []Leaf) Applied {
-	a := Applied{make(map[uint32]uint32, len(leaves))}
+	a := Applied{make([]applied, 0, len(leaves))}
 	for _, l := range leaves {
 		if l.Stated {
-			a.leaves[short(l.Path)] = short(l.Text)
+			a.leaves = append(a.leaves, applied{short(l.Path), short(l.Text)})
 		}
 	}
+	a.sort()
 	return a
 }
+
+// sort brings the leaves into order. Of two paths with one digest the last one counts.
+func (a *Applied) sort() {
+	slices.SortStableFunc(a.leaves, byPath)
+	slices.Reverse(a.leaves)
+	a.leaves = slices.CompactFunc(a.leaves, func(x, y applied) bool { return x.path == y.path })
+	slices.Reverse(a.leaves)
+}
+
+func byPath(x, y applied) int { return cmp.Compare(x.path, y.path) }
 
 // ParseApplied reads a label. What is not in a format that this release knows remembers nothing.
 func ParseApplied(label string) Applied {
@@ -46,38 +60,38 @@ func ParseApplied(label string) Applied {
 	if err != nil || len(raw)%8 != 0 {
 		return Applied{}
 	}
-	a := Applied{make(map[uint32]uint32, len(raw)/8)}
+	a := Applied{make([]applied, 0, len(raw)/8)}
 	for ; len(raw) > 0; raw = raw[8:] {
-		a.leaves[binary.BigEndian.Uint32(raw)] = binary.BigEndian.Uint32(raw[4:])
+		a.leaves = append(a.leaves, applied{binary.BigEndian.Uint32(raw), binary.BigEndian.Uint32(raw[4:])})
 	}
+	a.sort() // whoever wrote it
 	return a
 }
 
 // String renders the label.
 func (a Applied) String() string {
-	paths := make([]uint32, 0, len(a.leaves))
-	for p := range a.leaves {
-		paths = append(paths, p)
-	}
-	slices.Sort(paths)
-	raw := make([]byte, 0, 8*len(paths))
-	for _, p := range paths {
-		raw = binary.BigEndian.AppendUint32(raw, p)
-		raw = binary.BigEndian.AppendUint32(raw, a.leaves[p])
+	raw := make([]byte, 0, 8*len(a.leaves))
+	for _, l := range a.leaves {
+		raw = binary.BigEndian.AppendUint32(raw, l.path)
+		raw = binary.BigEndian.AppendUint32(raw, l.value)
 	}
 	return appliedPrefix + base64.RawURLEncoding.EncodeToString(raw)
 }
 
 // has says whether the path was stated when last applied.
 func (a Applied) has(path string) bool {
-	_, ok := a.leaves[short(path)]
+	_, ok := a.find(path)
 	return ok
 }
 
 // is says whether the path was stated and applied with that text.
 func (a Applied) is(path, text string) bool {
-	d, ok := a.leaves[short(path)]
-	return ok && d == short(text)
+	i, ok := a.find(path)
+	return ok && a.leaves[i].value == short(text)
+}
+
+func (a Applied) find(path string) (int, bool) {
+	return slices.BinarySearchFunc(a.leaves, applied{path: short(path)}, byPath)
 }
 
 func short(s string) uint32 {

@@ -41,6 +41,12 @@ func Compare(have, want []State, rules func(kind string) Rules) []Change {
 // It never shows in what Compare returns.
 type Seen struct{ equal map[id]generations }
 
+// Equal says whether the pair was found to be equal by the last Compare.
+func (s *Seen) Equal(kind, instance string) bool {
+	_, equal := s.equal[id{kind, instance}]
+	return equal
+}
+
 type id struct{ kind, instance string }
 
 type generations struct{ have, want uint64 }
@@ -83,7 +89,7 @@ func (s *Seen) Compare(have, want []State, rules func(kind string) Rules) []Chan
 	for i := range have {
 		h := &have[i]
 		if h.Meta.Mine && !wanted[id{h.Key.Kind, h.Instance}] {
-			changes = append(changes, Change{Op: Remove, Key: h.Key, Instance: h.Instance, Effect: Recreate, Have: h})
+			changes = append(changes, Change{Op: Remove, Key: h.Key, Instance: h.Instance, Effect: Recreate, Have: h.whole()})
 		}
 	}
 	slices.SortFunc(changes, Change.Compare)
@@ -91,7 +97,7 @@ func (s *Seen) Compare(have, want []State, rules func(kind string) Rules) []Chan
 }
 
 func comparePair(h, w *State, rules Rules) (Change, bool) {
-	c := Change{Key: w.Key, Instance: w.Instance, Have: h, Want: w}
+	c := Change{Key: w.Key, Instance: w.Instance, Have: h.whole(), Want: w.whole()}
 	if h == nil {
 		c.Op, c.Effect = Create, InPlace
 		for _, l := range w.Leaves {
@@ -215,8 +221,10 @@ func valueOf(l Leaf) Value {
 
 // Differs says whether a live state differs from a want in a field that counts.
 func Differs(have, want *State, rules Rules) bool {
-	return slices.ContainsFunc(compareLeaves(have, want, rules), func(f Field) bool { return !f.Ignored })
+	return slices.ContainsFunc(compareLeaves(have.whole(), want.whole(), rules), func(f Field) bool { return !f.Ignored })
 }
 
 // DifferingFields lists what differs between one live state and one want.
-func DifferingFields(have, want *State, rules Rules) []Field { return compareLeaves(have, want, rules) }
+func DifferingFields(have, want *State, rules Rules) []Field {
+	return compareLeaves(have.whole(), want.whole(), rules)
+}

@@ -166,6 +166,20 @@ type State struct {
 	Note string
 	// Gen is the same for two states of one object that are the same in all that Compare looks at. Zero: nothing is known.
 	Gen uint64
+	// Rest, where it is set, has the leaves and the value, which are not kept while nothing differs.
+	Rest Rest
+}
+
+// Rest brings back what a state left out.
+type Rest interface{ Restore(*State) }
+
+// whole is the state with all that belongs to it.
+func (s *State) whole() *State {
+	if s != nil && s.Rest != nil {
+		s.Rest.Restore(s)
+		s.Rest = nil
+	}
+	return s
 }
 
 // Format names the state and shows nothing of it: its leaves may hold secrets.
@@ -179,7 +193,7 @@ func (s *State) Format(f fmt.State, _ rune) {
 
 // Leaf returns the leaf at a path.
 func (s *State) Leaf(path string) (Leaf, bool) {
-	i, ok := slices.BinarySearchFunc(s.Leaves, path, func(l Leaf, p string) int { return strings.Compare(l.Path, p) })
+	i, ok := slices.BinarySearchFunc(s.whole().Leaves, path, func(l Leaf, p string) int { return strings.Compare(l.Path, p) })
 	if !ok {
 		return Leaf{}, false
 	}
@@ -187,7 +201,7 @@ func (s *State) Leaf(path string) (Leaf, bool) {
 }
 
 // Digest identifies what the state states, whatever the defaults of this release are.
-func (s *State) Digest() string { return statedDigest(s.Instance, s.Leaves) }
+func (s *State) Digest() string { return statedDigest(s.Instance, s.whole().Leaves) }
 
 // Field is one leaf that differs.
 type Field struct {

@@ -156,7 +156,7 @@ func (p parser) document(n *yaml.Node, text []byte, out *parsed) {
 		out.unread = append(out.unread, text)
 		return
 	}
-	out.documents = append(out.documents, document{object: object, line: n.Line, marks: slices.Clip(d.marks)})
+	out.documents = append(out.documents, document{object: object, line: n.Line, marks: append(make(marks, 0, len(d.marks)), d.marks...)})
 }
 
 // identify returns an empty object of the document's kind, or reports why there is none.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -115,13 +116,15 @@ func (f *runFlags) check() error {
 	return f.src.check()
 }
 
-// tidying gives memory back after a new revision: reading one takes several times what it then needs.
+// tidying gives memory back when there is time for it: reading all of the swarm, or a new revision, takes several times
+// what is then kept.
 func tidying(loop *reconciler.Loop) runner.Func {
-	tidied := ""
+	tidied := 0
 	return func(ctx context.Context, key string) (runner.Result, error) {
 		result, err := loop.Reconcile(ctx, key)
-		if revision := loop.Board.Report().Revision; err == nil && revision != tidied {
-			tidied = revision
+		if full := loop.FullRuns(); err == nil && full != tidied && result.RequeueAfter == 0 {
+			tidied = full
+			runtime.GC() // what pools hold goes with the second one
 			debug.FreeOSMemory()
 		}
 		return result, err

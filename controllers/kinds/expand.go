@@ -36,7 +36,8 @@ func Expand(all []Kind, entries []Entry, ix *Index, src Source, memo *Memo) Want
 		}
 		return k.Name
 	}
-	for _, k := range all {
+	for i := range all {
+		k := &all[i]
 		owned := versionsOf(k, ix, src, memo)
 		var made []Entry
 		for _, e := range entries {
@@ -60,7 +61,7 @@ func Expand(all []Kind, entries []Entry, ix *Index, src Source, memo *Memo) Want
 		}
 		states := make([]chosen, len(made))
 		inParallel(len(made), func(i int) {
-			states[i] = version{kind: k, entry: made[i], index: ix, source: src, owned: owned[made[i].Object.Key()]}.choose()
+			states[i] = version{kind: *k, entry: made[i], index: ix, source: src, owned: owned[made[i].Object.Key()]}.choose()
 		})
 		for _, s := range states {
 			instances[s.Key] = s.Instance
@@ -107,7 +108,8 @@ func Haves(all []Kind, ix *Index, src Source, wants []diff.State, memo *Memo) []
 	}
 	seen := 0
 	out := make([]diff.State, 0, len(wants))
-	for _, k := range all {
+	for i := range all {
+		k := &all[i]
 		newest := map[v1.Key]int{}
 		relevant := make([]*haveMemo, 0, len(ix.List(k.Name)))
 		for _, l := range ix.List(k.Name) {
@@ -121,7 +123,7 @@ func Haves(all []Kind, ix *Index, src Source, wants []diff.State, memo *Memo) []
 			}
 			relevant = append(relevant, h)
 		}
-		inParallel(len(relevant), func(i int) { relevant[i].normalise(memo, k, ix) })
+		inParallel(len(relevant), func(i int) { relevant[i].normalise(memo, ix) })
 		for _, h := range relevant {
 			s, l := h.state, h.live
 			s.Meta.UsedBy = ix.Users(k.Name, l.ID)
@@ -163,7 +165,7 @@ func oldest(s *diff.State, newest map[v1.Key]int, out []diff.State) {
 }
 
 // versionsOf lists the source's own objects of a kind by the manifest that they belong to, newest first.
-func versionsOf(k Kind, ix *Index, src Source, memo *Memo) map[v1.Key][]*Live {
+func versionsOf(k *Kind, ix *Index, src Source, memo *Memo) map[v1.Key][]*Live {
 	if k.Versions == nil {
 		return nil
 	}

@@ -181,7 +181,7 @@ func TestRulesAreTotal(t *testing.T) {
 
 // What is remembered from run to run never shows: not when a spec changes, and not when a name becomes known.
 func TestMemoDoesNotShow(t *testing.T) {
-	memo := &kinds.Memo{}
+	memo, seen := &kinds.Memo{}, &diff.Seen{}
 	web := service("web", "c")
 	run := func(src kinds.Source, manifests []v1.Object, lives ...*kinds.Live) ([]string, []string) {
 		ix := index(lives...)
@@ -189,11 +189,13 @@ func TestMemoDoesNotShow(t *testing.T) {
 		for _, o := range manifests {
 			entries = append(entries, kinds.Entry{Object: o})
 		}
-		changes := func(m *kinds.Memo) []string {
+		changes := func(m *kinds.Memo, s *diff.Seen) []string {
 			wants := kinds.Expand(all.Kinds(), entries, ix, src, m)
-			return brief(diff.Compare(kinds.Haves(all.Kinds(), ix, src, wants.States, m), wants.States, all.Rules))
+			return brief(s.Compare(kinds.Haves(all.Kinds(), ix, src, wants.States, m), wants.States, all.Rules))
 		}
-		return changes(memo), changes(nil)
+		with := changes(memo, seen)
+		memo.Release(seen)
+		return with, changes(nil, &diff.Seen{})
 	}
 	ours := live(v1.KindService, "web", map[string]string{v1.LabelOwner: "src/Service/web"}, 0, "")
 	written := live(v1.KindService, "web", map[string]string{v1.LabelOwner: "src/Service/web", "a": "1"}, 0, "")

@@ -3,6 +3,7 @@ package kinds
 import (
 	"maps"
 	"reflect"
+	"slices"
 	"sync/atomic"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -24,9 +25,24 @@ type Memo struct {
 type wantMemo struct {
 	run    uint64 // that used it last
 	object v1.Object
+	kind   *Kind
 	refs   []v1.Key // what it refers to
 	names  []string // and how the swarm names that
 	state  diff.State
+}
+
+// Restore works the want out again.
+func (w *wantMemo) Restore(s *diff.State) {
+	if w.state.Leaves == nil {
+		again := w.kind.want(Entry{w.object, w.state.From}, w.state.Instance, func(key v1.Key) string {
+			if i := slices.Index(w.refs, key); i >= 0 {
+				return w.names[i]
+			}
+			return key.Name
+		})
+		w.state.Leaves, w.state.Value, w.state.Rest = again.Leaves, again.Value, nil
+	}
+	s.Leaves, s.Value = w.state.Leaves, w.state.Value
 }
 
 // haveMemo is a live object in normal form, and whose it is.
@@ -35,9 +51,34 @@ type haveMemo struct {
 	live   *Live
 	source string
 	record Record // of its adoption
+	kind   *Kind
+	index  *Index
 	uses   []Ref
 	names  []string
 	state  diff.State // without leaves while nobody asked for them
+}
+
+// Restore reads the object again into the words of the manifest.
+func (h *haveMemo) Restore(s *diff.State) {
+	if h.state.Leaves == nil {
+		h.state.Leaves, h.state.Rest = h.kind.Shape.Flatten(h.kind.Normalise(h.live, h.index)), nil
+	}
+	s.Leaves = h.state.Leaves
+}
+
+// Release gives back the memory of what does not differ, which is most of it: should one side change, the other is worked
+// out again.
+func (m *Memo) Release(seen *diff.Seen) {
+	for _, w := range m.wants {
+		if seen.Equal(w.state.Key.Kind, w.state.Instance) {
+			w.state.Leaves, w.state.Value, w.state.Rest = nil, nil, w
+		}
+	}
+	for _, h := range m.haves {
+		if h.state.Gen != 0 && seen.Equal(h.state.Key.Kind, h.state.Instance) {
+			h.state.Leaves, h.state.Rest = nil, h
+		}
+	}
 }
 
 // begin starts a run.
@@ -67,7 +108,7 @@ func (m *Memo) generation() uint64 {
 }
 
 // want is Kind.want, remembered. It may be called from several goroutines, for different manifests.
-func (m *Memo) want(k Kind, e Entry, live func(v1.Key) string) *wantMemo {
+func (m *Memo) want(k *Kind, e Entry, live func(v1.Key) string) *wantMemo {
 	key := e.Object.Key()
 	if m != nil {
 		if old := m.wants[key]; old != nil && old.fits(e.Object, live) {
@@ -75,7 +116,7 @@ func (m *Memo) want(k Kind, e Entry, live func(v1.Key) string) *wantMemo {
 			return old
 		}
 	}
-	w := &wantMemo{run: m.current(), object: e.Object, state: k.want(e, key.Name, live)}
+	w := &wantMemo{run: m.current(), object: e.Object, kind: k, state: k.want(e, key.Name, live)}
 	w.state.Gen = m.generation()
 	for _, r := range e.Object.Refs() {
 		w.refs, w.names = append(w.refs, r.Key), append(w.names, live(r.Key))
@@ -111,7 +152,7 @@ func (m *Memo) keepWants(used []*wantMemo) {
 }
 
 // identify is Source.Identify, remembered. The state has no leaves before normalise was called.
-func (m *Memo) identify(k Kind, src Source, l *Live) *haveMemo {
+func (m *Memo) identify(k *Kind, src Source, l *Live) *haveMemo {
 	record := src.Adopted[l.ID]
 	if m != nil {
 		if old := m.haves[l.ref()]; old != nil && old.live == l && old.source == src.Name && old.record.equal(record) {
@@ -125,7 +166,7 @@ func (m *Memo) identify(k Kind, src Source, l *Live) *haveMemo {
 		meta.Distrust = r.RolledBack() || r.State == "paused"
 	}
 	h := &haveMemo{
-		run: m.current(), live: l, source: src.Name, record: record,
+		run: m.current(), live: l, source: src.Name, record: record, kind: k,
 		state: diff.State{Key: key, Instance: l.Name, Meta: meta, Value: l},
 	}
 	if m != nil {
@@ -136,9 +177,10 @@ func (m *Memo) identify(k Kind, src Source, l *Live) *haveMemo {
 
 // normalise fills in the leaves. What the object refers to by id may not have been listed yet when it was, and have no
 // name then. It may be called from several goroutines, for different objects.
-func (h *haveMemo) normalise(m *Memo, k Kind, ix *Index) {
-	if h.state.Leaves == nil {
-		h.uses = k.Uses(h.live)
+func (h *haveMemo) normalise(m *Memo, ix *Index) {
+	h.index = ix
+	if h.state.Gen == 0 {
+		h.uses = h.kind.Uses(h.live)
 	} else if h.sameNames(ix) {
 		return
 	}
@@ -146,7 +188,8 @@ func (h *haveMemo) normalise(m *Memo, k Kind, ix *Index) {
 	for _, r := range h.uses {
 		h.names = append(h.names, ix.NameOf(r.Kind, r.ID))
 	}
-	h.state.Leaves, h.state.Gen = k.Shape.Flatten(k.Normalise(h.live, ix)), m.generation()
+	h.state.Leaves, h.state.Rest = h.kind.Shape.Flatten(h.kind.Normalise(h.live, ix)), nil
+	h.state.Gen = m.generation()
 }
 
 func (h *haveMemo) sameNames(ix *Index) bool {

@@ -167,6 +167,7 @@ func (r *Reconciler) think(ctx context.Context, run *Run, use *loaded) {
 	run.Wants = kinds.Expand(r.kinds, use.entries, run.Index, src, &r.memo)
 	haves := kinds.Haves(r.kinds, run.Index, src, run.Wants.States, &r.memo)
 	run.Changes = r.seen.Compare(haves, run.Wants.States, all.Rules)
+	r.memo.Release(&r.seen)
 	run.wants = make(map[v1.Key]*diff.State, len(run.Wants.States))
 	for i := range run.Wants.States {
 		run.wants[run.Wants.States[i].Key] = &run.Wants.States[i]

@@ -33,6 +33,7 @@ type world struct {
 	keep      map[v1.Key]string
 	agreed    bool // to everything
 	memo      *kinds.Memo
+	seen      diff.Seen
 }
 
 func newWorld(agreed bool) *world {
@@ -61,7 +62,8 @@ func (w *world) look() look {
 	l := look{ix: w.index()}
 	l.wants = kinds.Expand(all.Kinds(), entries, l.ix, w.src, w.memo)
 	haves := kinds.Haves(all.Kinds(), l.ix, w.src, l.wants.States, w.memo)
-	l.changes = diff.Compare(haves, l.wants.States, all.Rules)
+	l.changes = w.seen.Compare(haves, l.wants.States, all.Rules)
+	w.memo.Release(&w.seen)
 	wanted, owned, services := map[v1.Key]bool{}, map[v1.Key]bool{}, 0
 	for _, s := range l.wants.States {
 		wanted[s.Key] = true

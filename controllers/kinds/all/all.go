@@ -2,6 +2,8 @@
 package all
 
 import (
+	"slices"
+
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/config"
@@ -12,15 +14,15 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
+var every = []kinds.Kind{config.Kind(), secret.Kind(), network.Kind(), service.Kind()}
+
 // Kinds returns all kinds, those that others refer to first.
-func Kinds() []kinds.Kind {
-	return []kinds.Kind{config.Kind(), secret.Kind(), network.Kind(), service.Kind()}
-}
+func Kinds() []kinds.Kind { return slices.Clone(every) }
 
 // New returns an empty manifest of a kind, or nil.
 func New(kind string) v1.Object {
-	for _, k := range Kinds() {
-		if k.Name == kind {
+	for i := range every {
+		if k := &every[i]; k.Name == kind {
 			return k.New()
 		}
 	}
