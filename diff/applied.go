@@ -26,7 +26,9 @@ const appliedPrefix = "v1:"
 func (a Applied) Zero() bool { return a.leaves == nil }
 
 // Equal says whether both remember the same.
-func (a Applied) Equal(o Applied) bool { return a.Zero() == o.Zero() && slices.Equal(a.leaves, o.leaves) }
+func (a Applied) Equal(o Applied) bool {
+	return a.Zero() == o.Zero() && slices.Equal(a.leaves, o.leaves)
+}
 
 // NewApplied remembers the stated leaves.
 func NewApplied(leaves []Leaf) Applied {
