@@ -31,15 +31,20 @@ spec:
   updateConfig: {parallelism: 1, delay: 5s, order: start-first, failureAction: rollback}
 `
 
-// steady is a reconciler of a swarm of n services that is as its source says.
-func steady(b *testing.B, n int) *Reconciler {
-	b.Helper()
-	dir := b.TempDir()
+// manifestsOf are those of n services.
+func manifestsOf(n int) string {
 	var text strings.Builder
 	for i := range n {
 		fmt.Fprintf(&text, everyday+"---\n", fmt.Sprintf("app-%05d", i))
 	}
-	if err := os.WriteFile(filepath.Join(dir, "all.yaml"), []byte(text.String()), 0o600); err != nil {
+	return text.String()
+}
+
+// steady is a reconciler of a swarm that is as its source says.
+func steady(b testing.TB, text string) *Reconciler {
+	b.Helper()
+	dir := b.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "all.yaml"), []byte(text), 0o600); err != nil {
 		b.Fatal(err)
 	}
 	source, err := git.Open(b.Context(), dir, git.Options{})
@@ -78,7 +83,7 @@ func steady(b *testing.B, n int) *Reconciler {
 // which an event told, and one that reads everything. The file's state, which git has for nothing, is part of each.
 func BenchmarkRun(b *testing.B) {
 	for _, n := range []int{100, 1000} {
-		r := steady(b, n)
+		r := steady(b, manifestsOf(n))
 		live := r.world.index.ByName(v1.KindService, "app-00042")
 		for name, scope := range map[string]Scope{
 			"nothing": {}, "one": {Objects: []kinds.Ref{{Kind: v1.KindService, ID: live.ID}}}, "all": everything,

@@ -200,10 +200,8 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 	if err != nil {
 		return apply.Outcome{}, err
 	}
-	run.found = saved
-	if r.world != nil && r.world.source == run.Source {
-		r.world.found = saved
-	}
+	wrote := saved.Sequence != run.found.Sequence
+	r.found(run, saved)
 	for _, f := range run.Failures {
 		r.Log.Info("want failed", "object", f.Key.String(), "why", f.Why, "revision", run.InForce.Hash)
 	}
@@ -226,5 +224,16 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 	for _, ref := range gone { // no step looks at the index any more
 		run.Index.Drop(ref.Kind, ref.ID)
 	}
+	if wrote { // last, so that nothing waits for it
+		r.found(run, run.store.Tidy(context.WithoutCancel(ctx), saved))
+	}
 	return out, nil
+}
+
+// found notes what the memory is from now on.
+func (r *Reconciler) found(run *Run, f state.Found) {
+	run.found = f
+	if r.world != nil && r.world.source == run.Source {
+		r.world.found = f
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -152,7 +153,7 @@ func (s *Store) Find(configs []*swarm.Config) (Found, error) {
 	return found, nil
 }
 
-// Save writes the memory if it differs from what was found, and removes what it replaces.
+// Save writes the memory if it differs from what was found. What it replaces stays until Tidy.
 func (s *Store) Save(ctx context.Context, found Found, m Memory) (Found, error) {
 	m.Format, m.Source = format, s.source
 	data, err := json.Marshal(m)
@@ -177,14 +178,22 @@ func (s *Store) Save(ctx context.Context, found Found, m Memory) (Found, error) 
 		return found, fmt.Errorf("writing the state of source %s: %w", s.source, err)
 	}
 	next.id = made.ID
-	for _, id := range append(found.stale, found.id) {
-		if id == "" {
-			continue
-		}
-		// What stays behind is removed by the next write; a higher sequence has already replaced it.
-		if _, err := s.engine.ConfigRemove(ctx, id, client.ConfigRemoveOptions{}); err != nil && !engine.IsNotFound(err) {
-			next.stale = append(next.stale, id)
-		}
+	next.stale = slices.Clone(found.stale)
+	if found.id != "" {
+		next.stale = append(next.stale, found.id)
 	}
 	return next, nil
+}
+
+// Tidy removes what was replaced. What stays behind, because we were killed before or the engine would not, is removed
+// after the next write: a higher sequence has replaced it anyway.
+func (s *Store) Tidy(ctx context.Context, found Found) Found {
+	left := found
+	left.stale = nil
+	for _, id := range found.stale {
+		if _, err := s.engine.ConfigRemove(ctx, id, client.ConfigRemoveOptions{}); err != nil && !engine.IsNotFound(err) {
+			left.stale = append(left.stale, id)
+		}
+	}
+	return left
 }

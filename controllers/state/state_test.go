@@ -90,9 +90,14 @@ func TestWhatIsSavedIsFound(t *testing.T) {
 	}
 	// A change replaces the object, and leaves one.
 	m.Owned = 8
-	if _, err := s.Save(t.Context(), found, m); err != nil {
+	next, err := s.Save(t.Context(), found, m)
+	if err != nil {
 		t.Fatal(err)
 	}
+	if all := configs(t, c); len(all) != 2 {
+		t.Errorf("what was replaced went before it was time: %v", all)
+	}
+	s.Tidy(t.Context(), s.Tidy(t.Context(), next)) // again is no error
 	if all := configs(t, c); len(all) != 1 || all[0].Spec.Name != "swarm-operator.shop.2" || !state.Own(all[0].Spec.Labels) {
 		t.Errorf("left behind: %v", all)
 	}
@@ -138,9 +143,11 @@ func TestNewestCountsAndLeftoversGo(t *testing.T) {
 		t.Fatalf("found %d with %+v, want the one of sequence 10", found.Sequence, found.Memory)
 	}
 	found.Memory.Owned = 11
-	if _, err := s.Save(t.Context(), found, found.Memory); err != nil {
+	next, err := s.Save(t.Context(), found, found.Memory)
+	if err != nil {
 		t.Fatal(err)
 	}
+	s.Tidy(t.Context(), next)
 	for _, left := range configs(t, c) {
 		if left.Spec.Name == "swarm-operator.shop.9" || left.Spec.Name == "swarm-operator.shop.10" {
 			t.Errorf("%s is left behind", left.Spec.Name)

@@ -10,22 +10,22 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
 func main() {
-	o := options{examples: "examples/demo", out: os.Stdout}
+	o := options{examples: "examples/demo"}
 	flag.StringVar(&o.bin, "bin", "bin", "directory with the binaries of make build")
 	tour := flag.Bool("tour", false, "run the scripted tour on a terminal too")
 	flag.Parse()
 	o.play = !*tour && term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd()))
 
-	// SIGPIPE too: who stops reading, as head does, ends it as well, and it still removes what it made.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
+	ctx, out, stop := harness.Interruptible(os.Stdout)
+	o.out = out
 	ctx, cancel := withParent(ctx)
 	err := run(ctx, o)
 	cancel()
