@@ -203,6 +203,9 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 	wrote := saved.Sequence != run.found.Sequence
 	r.found(run, saved)
 	for _, f := range run.Failures {
+		if f.Digest == "" {
+			continue // nothing that is wanted
+		}
 		r.Log.Info("want failed", "object", f.Key.String(), "why", f.Why, "revision", run.InForce.Hash)
 	}
 	var gone []kinds.Ref

@@ -30,7 +30,7 @@ func condemned(c diff.Change, f Facts) (bool, string) {
 	switch {
 	case known && recorded.Digest == digest:
 		return true, recorded.Why
-	case !rollout.RolledBack():
+	case !rollout.RolledBack() || !c.Have.Meta.Mine: // nobody has asked for our want yet
 		return false, ""
 	case known && !rollout.Began.IsZero() && recorded.Began.Equal(rollout.Began):
 		return false, "" // that failure is on record, with another want: this one is new
@@ -40,6 +40,8 @@ func condemned(c diff.Change, f Facts) (bool, string) {
 		return true, rolloutText(rollout)
 	}
 }
+
+const rolledBackBefore = "what was rolled back is not what is wanted"
 
 func rolloutText(r Rollout) string {
 	text := "paused"
@@ -56,7 +58,9 @@ func rolloutText(r Rollout) string {
 }
 
 // NewFailures lists the failures that are not on record yet: wants that were rolled back, and wants in force whose
-// roll-out the engine paused or whose tasks keep failing. changes are all differences; inSync the wants that do not differ.
+// roll-out the engine paused or whose tasks keep failing. A roll-back that left what is wanted was of something else, such
+// as a spec from before the service was adopted: it is noted with no want, so that it condemns no later one.
+// changes are all differences; inSync the wants that do not differ.
 func NewFailures(changes []diff.Change, inSync map[v1.Key]*diff.State, f Facts) []Failure {
 	var out []Failure
 	record := func(key v1.Key, w *diff.State, began time.Time, why string) {
@@ -78,6 +82,8 @@ func NewFailures(changes []diff.Change, inSync map[v1.Key]*diff.State, f Facts) 
 			record(key, w, r.Began, rolloutText(r))
 		case f.Failing[key] && !r.RolledBack():
 			record(key, w, time.Time{}, f.NotReady[key])
+		case r.RolledBack() && !r.Began.IsZero() && !f.Failed[key].Began.Equal(r.Began):
+			out = append(out, Failure{Key: key, Why: rolledBackBefore, Began: r.Began})
 		}
 	}
 	slices.SortFunc(out, func(a, b Failure) int { return a.Key.Compare(b.Key) })

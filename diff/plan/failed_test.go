@@ -39,6 +39,12 @@ func TestNewFailures(t *testing.T) {
 		{"paused, and git has a new want", "~ Service/web git=spec.image want=new\nrollout Service/web paused began=5m", "", ""},
 		{"completed", "rollout Service/web completed began=5m", "Service/web=good", ""},
 		{"in flight", "rollout Service/web updating began=5m", "Service/web=good", ""},
+		{
+			"rolled back to what is wanted, by whomever", "rollout Service/web rollback_completed began=5m", "Service/web=good",
+			"Service/web   5m0s what was rolled back is not what is wanted",
+		},
+		{"rolled back to what is wanted, and on record", "rollout Service/web rollback_completed began=5m\nfailed Service/web want=bad began=5m", "Service/web=good", ""},
+		{"rolled back to what is wanted, at an unknown time", "rollout Service/web rollback_completed", "Service/web=good", ""},
 		{"not ours", "~ Service/web git=spec.image want=bad foreign\nrollout Service/web rollback_completed began=5m", "", ""},
 		{
 			"several, in order",
@@ -90,6 +96,36 @@ func TestAFailedWantIsRecordedOnce(t *testing.T) {
 	g.changes[0].Want = wanted(g.changes[0].Key, "new")
 	if p := g.build(); len(p.Steps) != 1 {
 		t.Errorf("git changed it, and it is not tried: %s", render(p))
+	}
+}
+
+// A service that was rolled back before it was adopted is in sync, and its next commit is a new want.
+func TestARollbackFromBeforeCondemnsNothing(t *testing.T) {
+	g := read(t, "~ Service/web git=spec.image want=new\nrollout Service/web rollback_completed began=5m")
+	change := g.changes[0]
+	before := NewFailures(nil, map[v1.Key]*diff.State{change.Key: wanted(change.Key, "as it is")}, g.facts)
+	if len(before) != 1 {
+		t.Fatalf("in sync, and on record is %v", before)
+	}
+	if p := g.build(); len(p.Steps) != 0 {
+		t.Errorf("without the record nobody knows what was rolled back: %s", render(p))
+	}
+	g.facts.Failed[change.Key] = before[0]
+	if p := g.build(); len(p.Steps) != 1 {
+		t.Errorf("the want is new, and it is not tried: %s", render(p))
+	}
+	if again := NewFailures(g.changes, nil, g.facts); len(again) > 0 {
+		t.Errorf("a new want failed before it was tried: %v", again)
+	}
+}
+
+// What was rolled back on somebody else's service was not our want: it may be taken over.
+func TestARollbackOfOthersCondemnsNothing(t *testing.T) {
+	for given, want := range map[string]bool{"": true, " foreign": false} {
+		g := read(t, "~ Service/web git=spec.image want=new"+given+"\nrollout Service/web rollback_completed began=5m")
+		if failed, why := condemned(g.changes[0], g.facts); failed != want {
+			t.Errorf("%q: the want failed: %t (%s), want %t", given, failed, why, want)
+		}
 	}
 }
 

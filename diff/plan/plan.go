@@ -79,7 +79,8 @@ type Adoption struct {
 
 // Failure is a want that the swarm tried and gave up.
 type Failure struct {
-	Key    v1.Key `json:"object"`
+	Key v1.Key `json:"object"`
+	// Digest of the want; "" where a roll-back was of nothing that is wanted.
 	Digest string `json:"digest"`
 	Why    string `json:"why"`
 	// Began is the start of the roll-out that failed: it tells one failure from the next.

@@ -468,3 +468,35 @@ func TestAServiceRemovedByHandComesBack(t *testing.T) {
 		t.Errorf("want it made once, got\n%s", lines(writes))
 	}
 }
+
+// A service that the swarm itself rolled back before it was adopted, which leaves no trace of what was undone, goes on with
+// the first commit.
+func TestAServiceThatWasRolledBackBeforeIsAdopted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 1})
+	one, second := uint64(1), time.Second
+	update := &swarm.UpdateConfig{Parallelism: 1, FailureAction: "rollback", Monitor: second}
+	w.createService(swarm.ServiceSpec{
+		Annotations: swarm.Annotations{Name: "old"}, Mode: swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &one}},
+		TaskTemplate: swarm.TaskSpec{ContainerSpec: &swarm.ContainerSpec{Image: "app:1"}, RestartPolicy: &swarm.RestartPolicy{Delay: &second}},
+		UpdateConfig: update, RollbackConfig: &swarm.UpdateConfig{Parallelism: 1, Monitor: second},
+	}, true)
+	w.runs("old", 1)
+	w.byHand("old", func(s *swarm.ServiceSpec) { s.TaskTemplate.ContainerSpec.Image = "crash:1" })
+	w.eventually(func() error {
+		if s := w.service("old"); s.UpdateStatus == nil || s.UpdateStatus.State != swarm.UpdateStateRollbackCompleted || s.PreviousSpec != nil {
+			return fmt.Errorf("the update of %s stands at %+v", s.Spec.Name, s.UpdateStatus)
+		}
+		return nil
+	})
+	manifest := func(image string) map[string]string {
+		return map[string]string{"old.yaml": service("old", "image: "+image, "replicas: 1", "restartPolicy: {delay: 1s}",
+			"updateConfig: {parallelism: 1, failureAction: rollback, monitor: 1s}", "rollbackConfig: {parallelism: 1, monitor: 1s}")}
+	}
+	r := w.repo("adopting", manifest("app:1"))
+	o := w.operate(w.host(), r)
+	o.condition("InSync", true)
+	hash := r.commit("go on", manifest("app:2"))
+	o.inSync(hash)
+	w.image("old", "app:2")
+}
