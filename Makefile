@@ -5,7 +5,7 @@ export CGO_ENABLED ?= 0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.release=$(VERSION)
 
-.PHONY: help build demo test race check lint fmt tidy docs fuzz bench clean
+.PHONY: help build demo test race check lint fmt tidy docs fuzz bench bench-real bench-go clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -37,8 +37,14 @@ docs: ## generate docs/reference
 fuzz: ## each law for FUZZTIME (default 1m)
 	@FUZZTIME=$(or $(FUZZTIME),1m) ./test/laws/fuzz.sh
 
-bench: ## ratios on the sandbox with N services (default 1000)
-	@$(GO) run ./test/bench -n $(or $(N),1000)
+bench: ## ratios on the sandbox with N services (1000) and NODES machines (1); FLAGS, as in "-o markdown"
+	@$(GO) run ./test/bench -n $(or $(N),1000) -nodes $(or $(NODES),1) $(FLAGS)
+
+bench-real: ## the same on a Docker Engine of its own; needs root and docker.io
+	@$(GO) run ./test/bench -on engine -n $(or $(N),1000) -nodes $(or $(NODES),1) $(FLAGS)
+
+bench-go: ## time and allocations of what decides, function by function
+	$(GO) test -run '^$$' -bench . -benchmem ./controllers/... ./manifests/... ./diff/...
 
 clean: ## remove what was built
 	rm -rf bin dist .artifacts

@@ -5,28 +5,100 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/swarm-operator/swarm-operator/test/engines"
 )
 
-// The bench on a few services: what it counts must come out at any size, what it times is not looked at.
-func TestBench(t *testing.T) {
+// small is the bench on a few services: what it counts must come out at any size, what it times is not looked at.
+func small(t *testing.T, o options) string {
+	t.Helper()
 	var out bytes.Buffer
-	if err := run(t.Context(), options{n: 25, rounds: 3, still: 2 * time.Second, out: &out}); err != nil {
+	o.n, o.still, o.out = 25, time.Second, &out
+	if o.format == "" {
+		o.format = formatText
+	}
+	if err := run(t.Context(), o); err != nil {
 		t.Fatalf("%s\n%s", err, &out)
 	}
 	t.Logf("\n%s", &out)
-	for _, what := range []string{
-		"calls of diff", "writes of diff", "calls of apply", "writes of apply", "service writes", "versions of others that moved",
-		"between looks: calls", "  calls", "  writes",
-	} {
+	return out.String()
+}
+
+// reached complains about lines that say what is counted and do not say that it is as it must be.
+func reached(t *testing.T, out string, lines ...string) {
+	t.Helper()
+	for _, what := range lines {
 		found := false
-		for line := range strings.Lines(out.String()) {
-			if strings.Contains(line, what) && strings.Contains(line, ": reached") {
+		for line := range strings.Lines(out) {
+			if strings.Contains(line, what) {
 				found = true
+				if !strings.Contains(line, ": reached") {
+					t.Errorf("not reached: %s", line)
+				}
 			}
 		}
 		if !found {
-			t.Errorf("%q is not reached", what)
+			t.Errorf("there is no line about %q", what)
 		}
+	}
+}
+
+var counted = []string{
+	"calls of diff", "writes of diff", "calls of apply", "writes of apply", "service writes", "versions of others that moved",
+	"run with nothing to do, for 1s: calls",
+}
+
+func TestBench(t *testing.T) {
+	out := small(t, options{on: onSandbox, nodes: 2, rounds: 2})
+	reached(t, out, append(counted, "calls of one", "writes of all")...)
+	for _, line := range []string{"create all", "change one", "ref changed →", "while another service rolls out", "change by hand", "resident memory after", "nodes change"} {
+		if !strings.Contains(out, line) {
+			t.Errorf("there is no line about %q", line)
+		}
+	}
+}
+
+// On a real engine only what needs no rounds: that the same holds there, and that the counting works.
+func TestBenchReal(t *testing.T) {
+	engines.Need(t)
+	out := small(t, options{on: onEngine, nodes: 1, rounds: 1, format: formatMarkdown, only: "cold,change,commit,still"})
+	reached(t, out, counted...)
+}
+
+func TestOptions(t *testing.T) {
+	good := options{on: onSandbox, n: 2, nodes: 1, rounds: 1, format: formatText, only: "cold,hand"}
+	if err := good.check(); err != nil {
+		t.Error(err)
+	}
+	for name, spoil := range map[string]func(*options){
+		"one service":  func(o *options) { o.n = 1 },
+		"no node":      func(o *options) { o.nodes = 0 },
+		"no round":     func(o *options) { o.rounds = 0 },
+		"other format": func(o *options) { o.format = "html" },
+		"other part":   func(o *options) { o.only = "cold,warm" },
+	} {
+		bad := good
+		if spoil(&bad); bad.check() == nil {
+			t.Errorf("%s is accepted", name)
+		}
+	}
+}
+
+func TestMarkdown(t *testing.T) {
+	table := table{heading: "Here."}
+	table.add("a", "1 ms", "b 2 ms", "0.50", "≤ 1: reached")
+	table.add("  calls", "3", "", "", "")
+	var out strings.Builder
+	table.print(&out, formatMarkdown)
+	const want = `Here.
+
+| work | ours | against | ratio | target |
+|---|---|---|---|---|
+| a | 1 ms | b 2 ms | 0.50 | ≤ 1: reached |
+| · calls | 3 | | | |
+`
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", &out, want)
 	}
 }
 

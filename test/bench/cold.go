@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"time"
 
@@ -13,25 +12,27 @@ import (
 // times are those of one command, and what it used of processors.
 type times struct{ took, cpu []time.Duration }
 
+// process is a round of a command that is timed.
+func (out *times) process(newCommand func() *exec.Cmd) func() error {
+	return func() error {
+		cmd := newCommand()
+		took, err := timed(cmd)
+		if err == nil {
+			out.took, out.cpu = append(out.took, took), append(out.cpu, spent(cmd))
+		}
+		return err
+	}
+}
+
 // cold measures commands that start, look and exit, on a swarm that is as git says.
 func cold(ctx context.Context, w *world, t *table) error {
 	if err := w.applied(ctx); err != nil {
 		return err
 	}
 	var ours, docker, bare, inProcess times
-	process := func(out *times, make func() *exec.Cmd) func() error {
-		return func() error {
-			cmd := make()
-			took, err := timed(cmd)
-			if err == nil {
-				out.took, out.cpu = append(out.took, took), append(out.cpu, spent(cmd))
-			}
-			return err
-		}
-	}
 	round := []func() error{
-		process(&ours, func() *exec.Cmd { return w.command(ctx, "diff") }),
-		process(&bare, func() *exec.Cmd { return exec.CommandContext(ctx, w.bare, w.host) }),
+		ours.process(func() *exec.Cmd { return w.command(ctx, w.direct, "diff") }),
+		bare.process(func() *exec.Cmd { return exec.CommandContext(ctx, w.bare, w.direct) }),
 		func() error {
 			took, err := w.look(ctx)
 			inProcess.took = append(inProcess.took, took)
@@ -39,7 +40,7 @@ func cold(ctx context.Context, w *world, t *table) error {
 		},
 	}
 	if w.docker != "" {
-		round = append(round, process(&docker, func() *exec.Cmd { return w.dockerServiceLs(ctx) }))
+		round = append(round, docker.process(func() *exec.Cmd { return w.dockerCLI(ctx, w.direct, "service", "ls") }))
 	}
 	for i := range w.rounds {
 		for j := range round { // each round begins with another one, so that none always runs after the same
@@ -48,33 +49,34 @@ func cold(ctx context.Context, w *world, t *table) error {
 			}
 		}
 	}
-	const what = "nothing to do: cold diff"
+	const what, noDocker = "nothing to do: cold diff", "docker service ls: there is no docker CLI on this machine"
 	if w.docker != "" {
 		r := ratios(ours.took, docker.took)
-		t.add(what, ms(median(ours.took)), "docker service ls "+ms(median(docker.took)), fmt.Sprintf("%.2f", r), target(r, 2, "2"))
-		t.add("  CPU of it", ms(median(ours.cpu)), "docker service ls "+ms(median(docker.cpu)), fmt.Sprintf("%.2f", ratios(ours.cpu, docker.cpu)), "")
+		t.add(what, ms(median(ours.took)), "docker service ls "+ms(median(docker.took)), ratio2(r), target(r, 2, "2"))
+		t.add("  CPU of it", ms(median(ours.cpu)), "docker service ls "+ms(median(docker.cpu)), ratio2(ratios(ours.cpu, docker.cpu)), "")
 	} else {
-		t.add(what, ms(median(ours.took)), "docker service ls: there is no docker CLI on this machine", "", "")
+		t.add(what, ms(median(ours.took)), noDocker, "", "")
 		t.add("  CPU of it", ms(median(ours.cpu)), "", "", "")
 	}
-	t.add("", "", "bare ping, info and 4 lists, decoded, a process "+ms(median(bare.took)), fmt.Sprintf("%.2f", ratios(ours.took, bare.took)), "")
-	t.add("", "", "the same in a process that runs "+ms(median(inProcess.took)), fmt.Sprintf("%.2f", ratios(ours.took, inProcess.took)), "")
+	t.add("", "", "bare ping, info and 4 lists, decoded, a process "+ms(median(bare.took)), ratio2(ratios(ours.took, bare.took)), "")
+	t.add("", "", "the same in a process that runs "+ms(median(inProcess.took)), ratio2(ratios(ours.took, inProcess.took)), "")
+	if len(w.stack.again) > 0 {
+		t.add("", "", fmt.Sprintf("docker stack deploy of what is there %s, %d writes", ms(median(w.stack.again)), w.stack.writes),
+			fmt.Sprintf("%.3f", float64(median(ours.took))/float64(median(w.stack.again))), "")
+	}
+	return w.countCold(ctx, t)
+}
+
+func (w *world) countCold(ctx context.Context, t *table) error {
 	for _, command := range []string{"diff", "apply"} {
-		w.traffic.reset()
-		if _, err := timed(w.command(ctx, command)); err != nil {
+		calls, _, _, err := w.count(w.command(ctx, w.counted, command))
+		if err != nil {
 			return err
 		}
-		calls, _ := w.traffic.seen()
 		t.add("  calls of "+command, fmt.Sprint(len(calls)), routes(calls), "", target(float64(len(calls)), 7, "7"))
 		t.add("  writes of "+command, fmt.Sprint(len(writes(calls))), "", "", exactly(len(writes(calls)), 0, "0"))
 	}
 	return nil
-}
-
-func (w *world) dockerServiceLs(ctx context.Context) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, w.docker, "service", "ls")
-	cmd.Env = append(os.Environ(), "DOCKER_HOST="+w.host)
-	return cmd
 }
 
 // look is what test/bench/bare does, without starting a process.

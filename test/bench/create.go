@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -23,46 +24,54 @@ func createAll(ctx context.Context, w *world, t *table) error {
 	if err != nil {
 		return err
 	}
-	var ours, least, sequence, first, last []time.Duration
-	var calls []call
-	for range max(w.rounds/3, 1) {
+	var ours, least, sequence []time.Duration
+	for range w.slow(3) {
 		for _, one := range []struct {
 			out *[]time.Duration
 			do  func() (time.Duration, error)
 		}{
-			{&ours, func() (time.Duration, error) { w.traffic.reset(); return timed(w.command(ctx, "apply")) }},
+			{&ours, func() (time.Duration, error) { return timed(w.command(ctx, w.direct, "apply")) }},
 			{&least, func() (time.Duration, error) { return w.createBare(ctx, specs, inFlight) }},
 			{&sequence, func() (time.Duration, error) { return w.createBare(ctx, specs, 1) }},
 		} {
 			if err := w.empty(ctx); err != nil {
 				return err
 			}
-			begin := time.Now()
 			took, err := one.do()
 			if err != nil {
 				return err
 			}
-			if *one.out = append(*one.out, took); one.out == &ours {
-				calls, _ = w.traffic.seen()
-				wrote := writes(calls)
-				first, last = append(first, wrote[0].at.Sub(begin)), append(last, took-wrote[len(wrote)-1].at.Sub(begin))
-			}
+			*one.out = append(*one.out, took)
 		}
 	}
 	r := ratios(ours, least)
-	t.add("create all: apply", ms(median(ours)), "bare creates, 16 in flight "+ms(median(least)), fmt.Sprintf("%.2f", r), target(r, 1.5, "1.5"))
-	t.add("", "", "bare creates in sequence "+ms(median(sequence)), fmt.Sprintf("%.2f", ratios(ours, sequence)), "")
-	t.add("  of it until the first write", ms(median(first)), "after the last write "+ms(median(last)), "", "")
-	t.add("  calls", fmt.Sprint(len(calls)), fmt.Sprintf("of them writes %d", len(writes(calls))), "", "")
-	return w.full(ctx)
+	t.add("create all: apply", ms(median(ours)), "bare creates, 16 in flight "+ms(median(least)), ratio2(r), target(r, 1.5, "1.5"))
+	t.add("", "", "bare creates in sequence "+ms(median(sequence)), ratio2(ratios(ours, sequence)), "")
+	if w.docker != "" {
+		if err := w.stacks(ctx); err != nil {
+			return err
+		}
+		t.add("", "", "docker stack deploy "+ms(median(w.stack.create)), ratio2(float64(median(ours))/float64(median(w.stack.create))), "")
+	}
+	return w.countCreate(ctx, t)
 }
 
-// full is for the parts that follow: the last round left a swarm that the operator did not make.
-func (w *world) full(ctx context.Context) error {
+// countCreate fills the swarm for the parts that follow, too.
+func (w *world) countCreate(ctx context.Context, t *table) error {
 	if err := w.empty(ctx); err != nil {
 		return err
 	}
-	return w.applied(ctx)
+	calls, began, took, err := w.count(w.command(ctx, w.counted, "apply"))
+	if err != nil {
+		return err
+	}
+	wrote := writes(calls)
+	if len(wrote) == 0 {
+		return errors.New("apply wrote nothing into an empty swarm")
+	}
+	t.add("  calls", fmt.Sprint(len(calls)), routes(calls), "", "")
+	t.add("  until the first write", ms(wrote[0].at.Sub(began)), "after the last write "+ms(took-wrote[len(wrote)-1].at.Sub(began)), "", "")
+	return nil
 }
 
 type specs struct {

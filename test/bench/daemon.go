@@ -40,7 +40,7 @@ func (l *locked) String() string {
 
 // run starts an operator and waits until it has looked at the swarm and found nothing more to do.
 func (w *world) run(ctx context.Context, args ...string) (*daemon, error) {
-	d := &daemon{cmd: w.command(ctx, "run", append([]string{"--listen", "127.0.0.1:0"}, args...)...)}
+	d := &daemon{cmd: w.command(ctx, w.counted, "run", append([]string{"--listen", "127.0.0.1:0"}, args...)...)}
 	d.cmd.Stderr = &d.log
 	d.cmd.Cancel = func() error { return d.cmd.Process.Signal(syscall.SIGTERM) }
 	d.cmd.WaitDelay = 10 * time.Second
@@ -48,7 +48,7 @@ func (w *world) run(ctx context.Context, args ...string) (*daemon, error) {
 	if err := d.cmd.Start(); err != nil {
 		return nil, err
 	}
-	_, err := w.traffic.wait(ctx, 1, func(c call) bool { return c.Path == "/services" })
+	_, err := w.traffic.wait(ctx, 1, func(c call) bool { return c.path == "/services" })
 	if err == nil {
 		err = w.traffic.quiet(ctx, 1500*time.Millisecond)
 	}
@@ -86,19 +86,27 @@ func (d *daemon) cpu() (time.Duration, error) {
 	return time.Duration(user+system) * 10 * time.Millisecond, err
 }
 
-// memory is a size that the kernel tells, such as VmRSS, in MB.
-func (d *daemon) memory(name string) (float64, error) {
+// memory is what a process holds, in MB.
+type memory struct{ resident, own, peak float64 }
+
+// memory is what the kernel tells of it.
+func (d *daemon) memory() (m memory, err error) {
 	data, err := os.ReadFile(d.proc("status"))
 	if err != nil {
-		return 0, err
+		return m, err
 	}
+	into := map[string]*float64{"VmRSS": &m.resident, "RssAnon": &m.own, "VmHWM": &m.peak}
 	for line := range strings.Lines(string(data)) {
-		if value, ok := strings.CutPrefix(line, name+":"); ok {
+		name, value, _ := strings.Cut(line, ":")
+		if f := into[name]; f != nil {
 			kb, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
-			return kb / 1024, err
+			if err != nil {
+				return m, fmt.Errorf("reading %s: %w", d.proc("status"), err)
+			}
+			*f = kb / 1024
 		}
 	}
-	return 0, fmt.Errorf("there is no %s in %s", name, d.proc("status"))
+	return m, nil
 }
 
 func (d *daemon) proc(name string) string {

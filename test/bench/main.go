@@ -1,7 +1,7 @@
 // Command bench measures the operator against the least that the same work costs, and against the docker CLI, as
-// ratios within one run on one machine: make bench. The swarm is the sandbox in this process, with one manager and
-// services of 0 replicas, so that only API, raft and client count. Absolute numbers are beside the ratios for
-// information: the machine is shared with the swarm and with whoever else is on it.
+// ratios within one run on one machine. The swarm is the sandbox in this process, make bench, or a Docker Engine, make
+// bench-real; one manager and services of 0 replicas, so that only API, raft and client count. Absolute numbers are
+// beside the ratios for information: the machine is shared with the swarm and with whoever else is on it.
 package main
 
 import (
@@ -13,29 +13,39 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
 
 type options struct {
+	on     string        // which swarm: onSandbox, onEngine
 	n      int           // services
+	nodes  int           // machines, one of them the manager
 	rounds int           // of what is cheap; what is not runs fewer times
 	still  time.Duration // how long a daemon is watched that has nothing to do
 	bin    string        // directory with swarm-operator; "" builds it
 	only   string        // names of the parts to run; "" all
+	format string        // of the table: text, markdown
 	out    io.Writer
 }
 
 func main() {
 	o := options{out: os.Stdout}
+	flag.StringVar(&o.on, "on", onSandbox, "swarm to measure on: sandbox, or engine, which needs root and Debian's docker.io (see test/engines)")
 	flag.IntVar(&o.n, "n", 1000, "services")
-	flag.IntVar(&o.rounds, "rounds", 15, "repetitions of each measurement; the slow ones are repeated a third as often, changes by hand twice as often")
+	flag.IntVar(&o.nodes, "nodes", 1, "machines of the swarm, one of them its manager")
+	flag.IntVar(&o.rounds, "rounds", 15, "repetitions of each measurement; the slow ones are repeated less often, changes by hand twice as often")
 	flag.DurationVar(&o.still, "still", 10*time.Second, "how long to watch a daemon that has nothing to do")
 	flag.StringVar(&o.bin, "bin", "", "directory with swarm-operator (default: build it)")
-	flag.StringVar(&o.only, "only", "", "parts to run, as in cold,create,change,hand,idle (default: all)")
+	flag.StringVar(&o.only, "only", "", "parts to run, as in "+strings.Join(partNames(), ",")+" (default: all)")
+	flag.StringVar(&o.format, "o", formatText, "output: text or markdown")
 	flag.Parse()
-	// SIGPIPE too: who stops reading, as head does, ends it as well, and it still removes what it made.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
+	// Who stops reading, as head does, must not end it before it has removed what it made. It is ignored and not caught:
+	// the sandbox in this process writes to connections that a killed client has left, and the signal is the same.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, o)
 	stop()
 	if err != nil {
@@ -44,28 +54,73 @@ func main() {
 	}
 }
 
+// part is a group of measurements that can be run alone.
+type part struct {
+	name string
+	do   func(context.Context, *world, *table) error
+}
+
+var parts = []part{
+	{"create", createAll}, {"cold", cold}, {"change", changeOne}, {"commit", byCommit}, {"rollout", besideRollout},
+	{"hand", byHand}, {"still", still}, {"resync", resynced}, {"nodes", nodeEvents},
+}
+
+func partNames() []string {
+	var out []string
+	for _, p := range parts {
+		out = append(out, p.name)
+	}
+	return out
+}
+
 func run(ctx context.Context, o options) (err error) {
 	begin := time.Now()
+	if err := o.check(); err != nil {
+		return err
+	}
 	w, err := newWorld(ctx, o)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, w.close()) }()
-	fmt.Fprintf(o.out, "%d services of 0 replicas, one manager; %d CPUs, %s, shared with the swarm. Medians of interleaved rounds; a ratio is the median of the rounds' ratios.\n\n",
-		o.n, runtime.NumCPU(), runtime.Version())
-	var t table
-	for _, part := range []struct {
-		name string
-		do   func(context.Context, *world, *table) error
-	}{{"create", createAll}, {"cold", cold}, {"change", changeOne}, {"hand", byHand}, {"idle", idle}} {
-		if !w.wants(part.name) {
+	defer func() { err = errors.Join(err, w.end()) }()
+	t := &table{heading: w.heading()}
+	for _, p := range parts {
+		if !w.wants(p.name) {
 			continue
 		}
-		if err := part.do(ctx, w, &t); err != nil {
-			return fmt.Errorf("measuring %s: %w", part.name, err)
+		if err := p.do(ctx, w, t); err != nil {
+			t.print(o.out, o.format) // what was measured before is not lost
+			return fmt.Errorf("measuring %s: %w", p.name, err)
 		}
 	}
-	t.print(o.out)
-	fmt.Fprintf(o.out, "\ntook %s\n", time.Since(begin).Round(time.Second))
+	t.print(o.out, o.format)
+	fmt.Fprintf(o.out, "\nThis took %s.\n", time.Since(begin).Round(time.Second))
 	return nil
+}
+
+func (o options) check() error {
+	switch {
+	case o.n < 2 || o.nodes < 1 || o.rounds < 1:
+		return errors.New("-n is at least 2, -nodes and -rounds at least 1")
+	case o.format != formatText && o.format != formatMarkdown:
+		return fmt.Errorf("-o: %q is not one of %s, %s", o.format, formatText, formatMarkdown)
+	}
+	for name := range strings.SplitSeq(o.only, ",") {
+		if name != "" && !slices.Contains(partNames(), name) {
+			return fmt.Errorf("-only: there is no part %q; there are %s", name, strings.Join(partNames(), ", "))
+		}
+	}
+	return nil
+}
+
+func (w *world) heading() string {
+	text := fmt.Sprintf("%d services of 0 replicas on %s, 1 manager", w.n, w.name)
+	if w.nodes > 1 {
+		text += fmt.Sprintf(" and %d workers", w.nodes-1)
+	}
+	text += fmt.Sprintf("; %d CPUs shared with the swarm, %s", runtime.NumCPU(), runtime.Version())
+	if w.docker != "" {
+		text += ", " + w.dockerVersion()
+	}
+	return text + ". Medians of interleaved rounds; a ratio is the median of the rounds' ratios."
 }

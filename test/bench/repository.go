@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +28,7 @@ metadata:
   name: %[1]s
   labels: {tier: back, team: team-%[2]d}
 spec:
-  image: registry.example.com/team/app-%[2]d:1.4
+  image: %[3]s
   command: [/bin/app, --listen, ":8080"]
   replicas: 0
   environment:
@@ -36,7 +38,7 @@ spec:
     CACHE: cache.example.com:6379
   containerLabels: {app: %[1]s}
   configs: [{source: app-%[2]d, target: /etc/app.conf}]
-  healthcheck: {test: [CMD, /bin/app, ping], interval: 10s, retries: 3}
+  healthcheck: {test: [CMD, check], interval: 10s, retries: 3}
   resources:
     limits: {cpus: "0.5", memory: 256MiB}
     reservations: {memory: 64MiB}
@@ -48,8 +50,10 @@ spec:
 const configManifest = `apiVersion: swarm-operator.io/v1
 kind: Config
 metadata: {name: app-%d}
-spec: {data: "listen = 8080\nworkers = 4\n"}
+spec: {data: %q}
 `
+
+const configData = "listen = 8080\nworkers = 4\n"
 
 // teams is how many images and configs the services share.
 const teams = 20
@@ -57,13 +61,16 @@ const teams = 20
 func serviceName(i int) string { return fmt.Sprintf("app-%05d", i) }
 func serviceFile(i int) string { return "services/" + serviceName(i) + ".yaml" }
 
+// image is of a registry that real engines here have too, where a service runs tasks.
+func image(i int) string { return fmt.Sprintf("registry.example.com/team/app-%d:1.4", i%teams) }
+
 func newRepository(dir string, n int) (*repository, error) {
 	files := map[string]string{".swarm-operator.yaml": "name: bench\n"}
 	for i := range min(n, teams) {
-		files[fmt.Sprintf("configs/app-%d.yaml", i)] = fmt.Sprintf(configManifest, i)
+		files[fmt.Sprintf("configs/app-%d.yaml", i)] = fmt.Sprintf(configManifest, i, configData)
 	}
 	for i := range n {
-		files[serviceFile(i)] = fmt.Sprintf(serviceManifest, serviceName(i), i%teams)
+		files[serviceFile(i)] = fmt.Sprintf(serviceManifest, serviceName(i), i%teams, image(i))
 	}
 	for name, text := range files {
 		path := filepath.Join(dir, name)
@@ -94,14 +101,23 @@ func newRepository(dir string, n int) (*repository, error) {
 	return &repository{dir, g}, nil
 }
 
+// commit makes such a commit and puts it in force.
+func (r *repository) commit(i int, edit ...string) error {
+	inForce, err := r.prepare(i, edit...)
+	if err != nil {
+		return err
+	}
+	return inForce()
+}
+
 func author() *object.Signature {
 	return &object.Signature{Name: "bench", Email: "bench@example.com", When: time.Now()}
 }
 
-// prepare makes a commit that changes one service's manifest, and returns what puts it in force: the change of the
-// branch alone, as git does it, so that a measurement from there on has no part of making the commit.
-func (r *repository) prepare(i int, old, text string) (func() error, error) {
-	hash, branch, err := r.detached(i, old, text)
+// prepare makes a commit that changes one service's manifest: edit is old, new, old, new. It returns what puts the commit
+// in force: the change of the branch alone, as git does it, so that a measurement from there on has no part of making it.
+func (r *repository) prepare(i int, edit ...string) (func() error, error) {
+	hash, branch, err := r.detached(i, edit)
 	if err != nil {
 		return nil, fmt.Errorf("committing a change of %s: %w", serviceFile(i), err)
 	}
@@ -113,7 +129,7 @@ func (r *repository) prepare(i int, old, text string) (func() error, error) {
 }
 
 // detached makes the commit and leaves branch, index and files alone: the operator reads none of the latter two.
-func (r *repository) detached(i int, old, text string) (plumbing.Hash, plumbing.ReferenceName, error) {
+func (r *repository) detached(i int, edit []string) (plumbing.Hash, plumbing.ReferenceName, error) {
 	none := plumbing.ZeroHash
 	head, err := r.git.Head()
 	if err != nil {
@@ -131,10 +147,13 @@ func (r *repository) detached(i int, old, text string) (plumbing.Hash, plumbing.
 	if err != nil {
 		return none, "", err
 	}
-	if !strings.Contains(content, old) {
-		return none, "", fmt.Errorf("there is no %q in it", old)
+	for old, text := range pairs(edit) {
+		if !strings.Contains(content, old) {
+			return none, "", fmt.Errorf("there is no %q in it", old)
+		}
+		content = strings.Replace(content, old, text, 1)
 	}
-	blob, err := r.store(blob(strings.Replace(content, old, text, 1)))
+	blob, err := r.store(blob(content))
 	if err != nil {
 		return none, "", err
 	}
@@ -156,6 +175,17 @@ func (r *repository) detached(i int, old, text string) (plumbing.Hash, plumbing.
 		Author: *author(), Committer: *author(), Message: "Change " + serviceName(i), TreeHash: root.Hash, ParentHashes: []plumbing.Hash{head.Hash()},
 	})
 	return hash, head.Name(), err
+}
+
+// pairs are first and second, third and fourth, and so on.
+func pairs(list []string) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for two := range slices.Chunk(list, 2) {
+			if !yield(two[0], two[1]) {
+				return
+			}
+		}
+	}
 }
 
 func (r *repository) replace(t *object.Tree, name string, hash plumbing.Hash) (plumbing.Hash, error) {

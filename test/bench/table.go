@@ -5,30 +5,58 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
 
 // table collects what was measured, in the order in which it is printed.
-type table struct{ rows [][]string }
+type table struct {
+	heading string
+	rows    [][]string
+}
 
-// add notes a measurement: what, ours, the other, their ratio, and what must be reached.
+const (
+	formatText     = "text"
+	formatMarkdown = "markdown"
+)
+
+var columns = []string{"WORK", "OURS", "AGAINST", "RATIO", "TARGET"}
+
+// add notes a measurement: what, ours, the other, their ratio, and what must be reached. Two spaces before what say that
+// it is about the line above; an empty one that it is the same with another other.
 func (t *table) add(what, ours, against, ratio, target string) {
 	t.rows = append(t.rows, []string{what, ours, against, ratio, target})
 }
 
-func (t *table) print(w io.Writer) {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, r := range append([][]string{{"WORK", "OURS", "AGAINST", "RATIO", "TARGET"}}, t.rows...) {
-		for i, cell := range r {
-			if i > 0 {
-				fmt.Fprint(tw, "\t")
-			}
-			fmt.Fprint(tw, cell)
-		}
-		fmt.Fprintln(tw)
+func (t *table) print(out io.Writer, format string) {
+	if format == formatMarkdown {
+		t.markdown(out)
+		return
+	}
+	fmt.Fprintf(out, "%s\n\n", t.heading)
+	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, r := range append([][]string{columns}, t.rows...) {
+		fmt.Fprintln(tw, strings.Join(r, "\t"))
 	}
 	_ = tw.Flush()
+}
+
+func (t *table) markdown(out io.Writer) {
+	fmt.Fprintf(out, "%s\n\n| %s |\n|%s\n", t.heading, strings.ToLower(strings.Join(columns, " | ")), strings.Repeat("---|", len(columns)))
+	for _, r := range t.rows {
+		fmt.Fprint(out, "|")
+		for i, cell := range r {
+			if sub, is := strings.CutPrefix(cell, "  "); is && i == 0 {
+				cell = "· " + sub
+			}
+			if cell != "" {
+				fmt.Fprint(out, " ", cell)
+			}
+			fmt.Fprint(out, " |")
+		}
+		fmt.Fprintln(out)
+	}
 }
 
 // target says whether a value is within its limit, and else by how much not.
@@ -65,6 +93,8 @@ func ratios(ours, theirs []time.Duration) float64 {
 	}
 	return median(out)
 }
+
+func ratio2(ratio float64) string { return fmt.Sprintf("%.2f", ratio) }
 
 func ms(d time.Duration) string {
 	switch {

@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/swarm-operator/swarm-operator/sandbox"
 )
 
 // traffic is what the swarm's API was asked for.
@@ -22,20 +21,24 @@ type traffic struct {
 
 // call is one, and when its answer began: by then a write is in the swarm.
 type call struct {
-	sandbox.Request
-	at time.Time
+	method, path string // the path without the version
+	status       int
+	at           time.Time
 }
+
+func (c call) write() bool { return c.method != http.MethodGet && c.method != http.MethodHead }
 
 func newTraffic() *traffic { return &traffic{news: make(chan struct{})} }
 
-func (t *traffic) note(r sandbox.Request) {
-	switch r.Path {
+func (t *traffic) note(c call) {
+	switch c.path {
 	case "/_ping", "/version", "/events": // are not counted: they tell nothing of the swarm's objects
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.calls = append(t.calls, call{r, time.Now()})
+	c.at = time.Now()
+	t.calls = append(t.calls, c)
 	close(t.news)
 	t.news = make(chan struct{})
 }
@@ -92,29 +95,36 @@ func (t *traffic) quiet(ctx context.Context, d time.Duration) error {
 }
 
 func writes(calls []call) []call {
-	return slices.DeleteFunc(slices.Clone(calls), func(c call) bool { return !c.Write() })
+	return slices.DeleteFunc(slices.Clone(calls), func(c call) bool { return !c.write() })
 }
 
 // update matches the successful writes on a service; of any where id is empty.
 func update(id string) func(call) bool {
 	return func(c call) bool {
-		return c.Write() && c.Status < 300 && strings.HasPrefix(c.Path, "/services/"+id) && strings.HasSuffix(c.Path, "/update")
+		return c.write() && c.status < 300 && strings.HasPrefix(c.path, "/services/"+id) && strings.HasSuffix(c.path, "/update")
 	}
 }
 
-// routes counts calls by method and path, ids left out.
+// routes counts calls by method and path, ids and names left out.
 func routes(calls []call) string {
 	counts := map[string]int{}
 	for _, c := range calls {
-		parts := strings.Split(c.Path, "/")
-		if len(parts) > 2 && parts[2] != "create" {
+		parts := strings.Split(c.path, "/")
+		switch {
+		case len(parts) > 3 && parts[1] == "distribution": // a name has slashes of its own
+			parts = []string{"", parts[1], "NAME", parts[len(parts)-1]}
+		case len(parts) > 2 && parts[2] != "create":
 			parts[2] = "ID"
 		}
-		counts[c.Method+" "+strings.Join(parts, "/")]++
+		counts[c.method+" "+strings.Join(parts, "/")]++
 	}
 	var out []string
 	for _, route := range slices.Sorted(maps.Keys(counts)) {
-		out = append(out, fmt.Sprintf("%d× %s", counts[route], route))
+		text := route
+		if n := counts[route]; n > 1 {
+			text = fmt.Sprintf("%d× %s", n, route)
+		}
+		out = append(out, text)
 	}
 	return strings.Join(out, ", ")
 }

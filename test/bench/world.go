@@ -13,22 +13,21 @@ import (
 	"time"
 
 	"github.com/moby/moby/client"
-
-	"github.com/swarm-operator/swarm-operator/sandbox"
 )
 
 // world is what is measured in: a swarm, its API's traffic, a repository and the binaries.
 type world struct {
 	options
+	*ground
 	dir        string
-	swarm      *sandbox.Sandbox
-	host       string
 	traffic    *traffic
-	engine     *client.Client
+	engine     *client.Client // direct
+	observed   *client.Client // counted
 	repository *repository
 	operator   string // the binary
 	bare       string // the binary that only makes the calls
 	docker     string // "" where there is none
+	stack      stack  // what was measured of docker stack deploy
 }
 
 func newWorld(ctx context.Context, o options) (*world, error) {
@@ -38,7 +37,7 @@ func newWorld(ctx context.Context, o options) (*world, error) {
 	}
 	w := &world{options: o, dir: dir, traffic: newTraffic()}
 	if err := w.open(ctx); err != nil {
-		return nil, errors.Join(err, w.close())
+		return nil, errors.Join(err, w.end())
 	}
 	return w, nil
 }
@@ -58,11 +57,13 @@ func (w *world) open(ctx context.Context) error {
 	if w.repository, err = newRepository(filepath.Join(w.dir, "repository"), w.n); err != nil {
 		return err
 	}
-	if w.swarm, err = sandbox.Start(ctx, sandbox.Options{Managers: 1, OnRequest: w.traffic.note}); err != nil {
-		return fmt.Errorf("starting the sandbox: %w", err)
+	if w.ground, err = openGround(ctx, w.options, w.traffic); err != nil {
+		return err
 	}
-	w.host = w.swarm.Host("manager-1")
-	w.engine, err = client.New(client.WithHost(w.host))
+	if w.engine, err = client.New(client.WithHost(w.direct)); err != nil {
+		return err
+	}
+	w.observed, err = client.New(client.WithHost(w.counted))
 	return err
 }
 
@@ -81,13 +82,15 @@ func (w *world) build(ctx context.Context, packages ...string) error {
 	return nil
 }
 
-func (w *world) close() error {
+func (w *world) end() error {
 	var errs []error
-	if w.engine != nil {
-		errs = append(errs, w.engine.Close())
+	for _, c := range []*client.Client{w.engine, w.observed} {
+		if c != nil {
+			errs = append(errs, c.Close())
+		}
 	}
-	if w.swarm != nil {
-		errs = append(errs, w.swarm.Close())
+	if w.ground != nil {
+		errs = append(errs, w.ground.close())
 	}
 	return errors.Join(append(errs, os.RemoveAll(w.dir))...)
 }
@@ -96,10 +99,13 @@ func (w *world) wants(part string) bool {
 	return w.only == "" || slices.Contains(strings.Split(w.only, ","), part)
 }
 
-// command is a command of the operator on this world.
-func (w *world) command(ctx context.Context, name string, args ...string) *exec.Cmd {
-	return exec.CommandContext(ctx, w.operator, append([]string{name, "--source", w.repository.dir, "--host", w.host}, args...)...)
+// command is a command of the operator on this world, by a way to its swarm.
+func (w *world) command(ctx context.Context, host, name string, args ...string) *exec.Cmd {
+	return exec.CommandContext(ctx, w.operator, append([]string{name, "--source", w.repository.dir, "--host", host}, args...)...)
 }
+
+// slow is how often something is repeated of which a round takes seconds: less often, and less still where there is much.
+func (w *world) slow(part int) int { return max(w.rounds*min(1000, 1_000_000/w.n)/1000/part, 1) }
 
 // timed runs a program from start to exit.
 func timed(cmd *exec.Cmd) (time.Duration, error) {
@@ -115,6 +121,15 @@ func timed(cmd *exec.Cmd) (time.Duration, error) {
 	return took, err
 }
 
+// count runs a command and says what it asked the swarm for. Its time is not looked at.
+func (w *world) count(cmd *exec.Cmd) (calls []call, began time.Time, took time.Duration, err error) {
+	w.traffic.reset()
+	began = time.Now()
+	took, err = timed(cmd)
+	calls, _ = w.traffic.seen()
+	return calls, began, took, err
+}
+
 // spent is what a command that ended has used of processors. Other than its time it hardly depends on what else runs.
 func spent(cmd *exec.Cmd) time.Duration {
 	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
@@ -122,6 +137,6 @@ func spent(cmd *exec.Cmd) time.Duration {
 
 // applied makes the swarm as the repository says; a part that is run alone finds it so as well.
 func (w *world) applied(ctx context.Context) error {
-	_, err := timed(w.command(ctx, "apply"))
+	_, err := timed(w.command(ctx, w.direct, "apply"))
 	return err
 }

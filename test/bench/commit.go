@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// byCommit commits changes of one service each and measures from the change of the branch until the service is written.
+func byCommit(ctx context.Context, w *world, t *table) (err error) {
+	if err := w.applied(ctx); err != nil {
+		return err
+	}
+	d, err := w.run(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.stop()) }()
+	var took, least []time.Duration
+	var m moves
+	for i := range w.rounds {
+		before, err := w.versions(ctx)
+		if err != nil {
+			return err
+		}
+		one, err := w.written(ctx, d, i, "COMMITTED")
+		if err != nil {
+			return err
+		}
+		took = append(took, one)
+		if err := w.traffic.quiet(ctx, time.Second); err != nil {
+			return err
+		}
+		calls, _ := w.traffic.seen()
+		after, err := w.versions(ctx)
+		if err != nil {
+			return err
+		}
+		m.count(calls, before, after)
+		bare, err := w.rewrite(ctx, w.observed, serviceName(w.nth(i)))
+		if err != nil {
+			return err
+		}
+		least = append(least, bare)
+		if err := w.traffic.quiet(ctx, settled); err != nil {
+			return err
+		}
+	}
+	w.reaction(t, "ref changed → service written", took, least, 20, 0)
+	m.report(t)
+	return w.remembers(d, t, fmt.Sprintf("%d commits", w.rounds))
+}
+
+// settled is how long the API is quiet when the operator has seen what happened and done what it does then.
+const settled = 300 * time.Millisecond
+
+// written is how long it takes from the change of the branch until the round's service is written.
+func (w *world) written(ctx context.Context, d *daemon, round int, name string) (time.Duration, error) {
+	inForce, err := w.repository.prepare(w.nth(round), w.edit(name, round)...)
+	if err != nil {
+		return 0, err
+	}
+	id, err := w.id(ctx, serviceName(w.nth(round)))
+	if err != nil {
+		return 0, err
+	}
+	w.traffic.reset()
+	begin := time.Now()
+	if err := inForce(); err != nil {
+		return 0, err
+	}
+	found, err := w.traffic.wait(ctx, 1, update(id))
+	if err != nil {
+		return 0, fmt.Errorf("%w\n%s", err, &d.log)
+	}
+	return found[0].at.Sub(begin), nil
+}
+
+// reaction reports how fast the daemon was, in milliseconds. A limit of 0 is none.
+func (w *world) reaction(t *table, what string, took, least []time.Duration, p50, p99 float64) {
+	within := func(d time.Duration, limit float64) string {
+		if limit == 0 {
+			return ""
+		}
+		return target(d.Seconds()*1000, limit, fmt.Sprintf("%g ms", limit))
+	}
+	against, ratio := "", ""
+	if len(least) > 0 {
+		against, ratio = "bare read and write of one "+ms(median(least)), ratio2(ratios(took, least))
+	}
+	middle, most := median(took), quantile(took, 0.99)
+	t.add(what+", p50", ms(middle), against, ratio, within(middle, p50))
+	t.add(fmt.Sprintf("  p99 of %d rounds", len(took)), ms(most), "", "", within(most, p99))
+}
