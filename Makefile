@@ -44,7 +44,7 @@ bench-real: ## the same on a Docker Engine of its own; needs root and docker.io
 	@$(GO) run ./test/bench -on engine -n $(or $(N),1000) -nodes $(or $(NODES),1) $(FLAGS)
 
 bench-go: ## time and allocations of what decides, function by function
-	$(GO) test -run '^$$' -bench . -benchmem ./controllers/... ./manifests/... ./diff/...
+	$(GO) test -run '^$$' -bench . -benchmem ./controllers/... ./manifests/... ./test/laws
 
 clean: ## remove what was built
 	rm -rf bin dist .artifacts
