@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"testing"
 
@@ -31,6 +32,7 @@ func manyServices(b *testing.B, n int) []byte {
 	s.PreviousSpec = &previous
 	list := make([]swarm.Service, n)
 	for i := range list {
+		s.ID, s.Spec.Name = fmt.Sprintf("abcdefghijklmnopqrst%05d", i), fmt.Sprintf("web-%05d", i)
 		list[i] = s
 	}
 	raw, err := json.Marshal(list)
@@ -70,6 +72,23 @@ func BenchmarkServiceList(b *testing.B) {
 			for b.Loop() {
 				if err := list(); err != nil {
 					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkDecodeList is a list of 1,000 services as a command decodes it, and as a daemon does that has seen them before.
+func BenchmarkDecodeList(b *testing.B) {
+	raw := manyServices(b, 1000)
+	seen := newListMemo()
+	for name, memo := range map[string]func() *listMemo{"first": newListMemo, "again": func() *listMemo { return seen }} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(raw)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if all, err := memo().decodeList(raw); len(all) != 1000 || err != nil {
+					b.Fatal(len(all), err)
 				}
 			}
 		})
