@@ -29,7 +29,7 @@ func byCommit(ctx context.Context, w *world, t *table) (err error) {
 			return err
 		}
 		took = append(took, one)
-		if err := w.traffic.quiet(ctx, time.Second); err != nil {
+		if err := w.traffic.quiet(ctx, w.span(time.Second)); err != nil {
 			return err
 		}
 		calls, _ := w.traffic.seen()
@@ -43,7 +43,7 @@ func byCommit(ctx context.Context, w *world, t *table) (err error) {
 			return err
 		}
 		least = append(least, bare)
-		if err := w.traffic.quiet(ctx, settled); err != nil {
+		if err := w.traffic.quiet(ctx, w.span(settled)); err != nil {
 			return err
 		}
 	}

@@ -50,7 +50,7 @@ func (w *world) run(ctx context.Context, args ...string) (*daemon, error) {
 	}
 	_, err := w.traffic.wait(ctx, 1, func(c call) bool { return c.path == "/services" })
 	if err == nil {
-		err = w.traffic.quiet(ctx, 1500*time.Millisecond)
+		err = w.traffic.quiet(ctx, w.span(time.Second))
 	}
 	if err != nil {
 		_ = d.stop()

@@ -35,7 +35,7 @@ func byHand(ctx context.Context, w *world, t *table) (err error) {
 			return fmt.Errorf("%w\n%s", err, &d.log)
 		}
 		took = append(took, found[1].at.Sub(found[0].at))
-		if err := w.traffic.quiet(ctx, settled); err != nil {
+		if err := w.traffic.quiet(ctx, w.span(settled)); err != nil {
 			return err
 		}
 		bare, err := w.rewrite(ctx, w.observed, r.Service.ID)
@@ -43,7 +43,7 @@ func byHand(ctx context.Context, w *world, t *table) (err error) {
 			return err
 		}
 		least = append(least, bare)
-		if err := w.traffic.quiet(ctx, settled); err != nil {
+		if err := w.traffic.quiet(ctx, w.span(settled)); err != nil {
 			return err
 		}
 	}

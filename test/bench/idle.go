@@ -7,15 +7,20 @@ import (
 	"time"
 )
 
-// resync is how often the daemon looks, here: long enough for it to be quiet in between, however slow the machine.
-const resync = 3 * time.Second
+const (
+	// resync is how often the daemon looks, here: long enough for it to be quiet in between, however slow the machine.
+	resync = 3 * time.Second
+	// following is longer than the daemon waits before it looks again at what it has just begun to follow.
+	following = 2 * time.Second
+)
 
 // resynced measures what a look costs a daemon with nothing to do, when its time has come.
 func resynced(ctx context.Context, w *world, t *table) (err error) {
 	if err := w.applied(ctx); err != nil {
 		return err
 	}
-	d, err := w.run(ctx, "--resync", resync.String())
+	every := w.span(resync)
+	d, err := w.run(ctx, "--resync", every.String())
 	if err != nil {
 		return err
 	}
@@ -24,12 +29,12 @@ func resynced(ctx context.Context, w *world, t *table) (err error) {
 	if err != nil {
 		return err
 	}
-	looks := max(w.rounds*2/3, 3)
+	looks := max(w.rounds*2/3, 1)
 	w.traffic.reset()
 	if _, err := w.traffic.wait(ctx, looks, func(c call) bool { return c.path == "/services" }); err != nil {
 		return err
 	}
-	if err := w.traffic.quiet(ctx, resync/4); err != nil {
+	if err := w.traffic.quiet(ctx, every/4); err != nil {
 		return err
 	}
 	after, err := d.cpu()
@@ -55,6 +60,9 @@ func still(ctx context.Context, w *world, t *table) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.stop()) }()
+	if err := w.traffic.quiet(ctx, w.span(following)); err != nil {
+		return err
+	}
 	before, err := d.cpu()
 	if err != nil {
 		return err

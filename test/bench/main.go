@@ -29,10 +29,11 @@ type options struct {
 	only   string        // names of the parts to run; "" all
 	format string        // of the table: text, markdown
 	out    io.Writer
+	news   io.Writer // what is being measured
 }
 
 func main() {
-	o := options{out: os.Stdout}
+	o := options{out: os.Stdout, news: os.Stderr}
 	flag.StringVar(&o.on, "on", onSandbox, "swarm to measure on: sandbox, or engine, which needs root and Debian's docker.io (see test/engines)")
 	flag.IntVar(&o.n, "n", 1000, "services")
 	flag.IntVar(&o.nodes, "nodes", 1, "machines of the swarm, one of them its manager")
@@ -88,6 +89,7 @@ func run(ctx context.Context, o options) (err error) {
 		if !w.wants(p.name) {
 			continue
 		}
+		fmt.Fprintf(o.news, "%s measuring %s\n", time.Now().Format(time.TimeOnly), p.name)
 		if err := p.do(ctx, w, t); err != nil {
 			t.print(o.out, o.format) // what was measured before is not lost
 			return fmt.Errorf("measuring %s: %w", p.name, err)

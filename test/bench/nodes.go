@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/moby/moby/client"
 )
@@ -20,6 +19,9 @@ func nodeEvents(ctx context.Context, w *world, t *table) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.stop()) }()
+	if err := w.traffic.quiet(ctx, w.span(following)); err != nil {
+		return err
+	}
 	w.traffic.reset()
 	rounds := max(w.rounds/5, 1)
 	for i := range rounds {
@@ -34,7 +36,7 @@ func nodeEvents(ctx context.Context, w *world, t *table) (err error) {
 		}
 		work += ", a worker that goes and comes"
 	}
-	if err := w.traffic.quiet(ctx, time.Second); err != nil {
+	if err := w.traffic.quiet(ctx, w.span(following)); err != nil {
 		return err
 	}
 	calls, _ := w.traffic.seen()

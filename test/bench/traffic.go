@@ -76,6 +76,10 @@ func (t *traffic) wait(ctx context.Context, n int, match func(call) bool) ([]cal
 	}
 }
 
+// span is how long the API must be quiet until who follows the swarm has nothing in hand: what it does by itself a moment
+// later takes the longer the more there is.
+func (w *world) span(d time.Duration) time.Duration { return d + d*time.Duration(w.n)/2000 }
+
 // quiet waits until there was no call for a while: who follows the swarm has caught up.
 func (t *traffic) quiet(ctx context.Context, d time.Duration) error {
 	limit := time.NewTimer(patience)
