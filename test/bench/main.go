@@ -62,8 +62,15 @@ type part struct {
 }
 
 var parts = []part{
-	{"create", createAll}, {"cold", cold}, {"change", changeOne}, {"commit", byCommit}, {"rollout", besideRollout},
-	{"hand", byHand}, {"still", still}, {"resync", resynced}, {"nodes", nodeEvents},
+	{"create", createAll},
+	{"cold", cold},
+	{"change", changeOne},
+	{"commit", byCommit},
+	{"rollout", besideRollout},
+	{"hand", byHand},
+	{"still", still},
+	{"resync", resynced},
+	{"nodes", nodeEvents},
 }
 
 func partNames() []string {
