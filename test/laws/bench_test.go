@@ -70,16 +70,14 @@ func BenchmarkDecide(b *testing.B) {
 		}
 		ix := w.index()
 		for _, memory := range []string{"cold", "daemon"} {
-			memo := func() *kinds.Memo {
-				if memory == "cold" {
-					return nil
-				}
-				return w.memo
+			memo, compare := w.memo, new(diff.Seen).Compare
+			if memory == "cold" {
+				memo, compare = nil, diff.Compare
 			}
-			expand := func() kinds.Wants { return kinds.Expand(all.Kinds(), entries, ix, w.src, memo()) }
+			expand := func() kinds.Wants { return kinds.Expand(all.Kinds(), entries, ix, w.src, memo) }
 			wants := expand()
-			haves := kinds.Haves(all.Kinds(), ix, w.src, wants.States, memo())
-			changes := diff.Compare(haves, wants.States, all.Rules)
+			haves := kinds.Haves(all.Kinds(), ix, w.src, wants.States, memo)
+			changes := compare(haves, wants.States, all.Rules)
 			facts := plan.Facts{Now: noon, APIVersion: "1.52", Owned: len(wants.States), OwnedServices: n, Shares: true, Revision: "r"}
 			build := func() plan.Plan {
 				return plan.Build(changes, facts, plan.Policy{Source: w.src.Name, Budgets: plan.DefaultBudgets()}, all.Guards()...)
@@ -92,8 +90,8 @@ func BenchmarkDecide(b *testing.B) {
 				do   func()
 			}{
 				{"Expand", func() { expand() }},
-				{"ExpandAndHaves", func() { kinds.Haves(all.Kinds(), ix, w.src, expand().States, memo()) }}, // a memo wants both
-				{"Compare", func() { diff.Compare(haves, wants.States, all.Rules) }},
+				{"ExpandAndHaves", func() { kinds.Haves(all.Kinds(), ix, w.src, expand().States, memo) }}, // a memo wants both
+				{"Compare", func() { compare(haves, wants.States, all.Rules) }},
 				{"Build", func() { build() }},
 			} {
 				b.Run(fmt.Sprintf("%s/%d-differ/%s", part.name, differ, memory), func(b *testing.B) {
