@@ -98,7 +98,9 @@ func run(ctx context.Context, o options) (err error) {
 		}
 		fmt.Fprintf(o.news, "%s measuring %s\n", time.Now().Format(time.TimeOnly), p.name)
 		if err := p.do(ctx, w, t); err != nil {
-			t.print(o.out, o.format) // what was measured before is not lost
+			if len(t.rows) > 0 {
+				t.print(o.out, o.format) // what was measured before is not lost
+			}
 			return fmt.Errorf("measuring %s: %w", p.name, err)
 		}
 	}
