@@ -17,10 +17,14 @@ func byCommit(ctx context.Context, w *world, t *table) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.stop()) }()
+	before, err := d.cpu()
+	if err != nil {
+		return err
+	}
 	var took, least []time.Duration
 	var m moves
 	for i := range w.rounds {
-		before, err := w.versions(ctx)
+		versions, err := w.versions(ctx)
 		if err != nil {
 			return err
 		}
@@ -37,7 +41,7 @@ func byCommit(ctx context.Context, w *world, t *table) (err error) {
 		if err != nil {
 			return err
 		}
-		m.count(calls, before, after)
+		m.count(calls, versions, after)
 		bare, err := w.rewrite(ctx, w.observed, serviceName(w.nth(i)))
 		if err != nil {
 			return err
@@ -48,6 +52,9 @@ func byCommit(ctx context.Context, w *world, t *table) (err error) {
 		}
 	}
 	w.reaction(t, "ref changed → service written", took, least, 20, 0)
+	if err := d.spentSince(before, w.rounds, t); err != nil {
+		return err
+	}
 	m.report(t)
 	return w.remembers(d, t, fmt.Sprintf("%d commits", w.rounds))
 }

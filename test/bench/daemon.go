@@ -86,6 +86,16 @@ func (d *daemon) cpu() (time.Duration, error) {
 	return time.Duration(user+system) * 10 * time.Millisecond, err
 }
 
+// spentSince reports what a round has used of processors: other than its time it hardly depends on what else runs.
+func (d *daemon) spentSince(before time.Duration, rounds int, t *table) error {
+	after, err := d.cpu()
+	if err != nil {
+		return err
+	}
+	t.add("  CPU of a round", ms((after-before)/time.Duration(rounds)), "the change, what follows from it, and a write that changes nothing", "", "")
+	return nil
+}
+
 // memory is what a process holds, in MB.
 type memory struct{ resident, own, peak float64 }
 

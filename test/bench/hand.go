@@ -20,6 +20,10 @@ func byHand(ctx context.Context, w *world, t *table) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.stop()) }()
+	before, err := d.cpu()
+	if err != nil {
+		return err
+	}
 	var took, least []time.Duration
 	for i := range 2 * w.rounds {
 		r, err := w.observed.ServiceInspect(ctx, serviceName(w.nth(i)), client.ServiceInspectOptions{})
@@ -48,6 +52,9 @@ func byHand(ctx context.Context, w *world, t *table) (err error) {
 		}
 	}
 	w.reaction(t, "change by hand → repaired", took, least, 10, 50)
+	if err := d.spentSince(before, len(took), t); err != nil {
+		return err
+	}
 	return w.remembers(d, t, fmt.Sprintf("%d changes by hand", len(took)))
 }
 
