@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -19,6 +20,9 @@ const (
 	// heartbeat of the agents in the swarm that Start makes: a machine that is
 	// gone shows as down after three of them. dockerd's is 5 s.
 	heartbeat = time.Second
+	// slowHeartbeat is dockerd's, for more than a smallSwarm: on few CPUs a
+	// thousand agents that beat every second come too late, and then all again.
+	slowHeartbeat = 5 * time.Second
 	// joinsAtOnce keeps the leader from being overrun by a thousand joins.
 	joinsAtOnce = 16
 	// smallSwarm machines fit into a /24 for ingress beside the services' needs.
@@ -33,15 +37,15 @@ func newEngineID() string {
 
 // formSwarm makes the first manager's swarm and has the others join.
 func (s *Sandbox) formSwarm(ctx context.Context, o Options) error {
-	size := o.SubnetSize
-	if size == 0 && o.Managers+o.Workers > smallSwarm {
-		size = 20
+	size, beat := o.SubnetSize, heartbeat
+	if o.Managers+o.Workers > smallSwarm {
+		size, beat = cmp.Or(size, 20), slowHeartbeat
 	}
 	machines := s.list()
 	first := machines[0].engine()
 	req := swarm.InitRequest{
 		ListenAddr: "0.0.0.0:2377",
-		Spec:       swarm.Spec{Dispatcher: swarm.DispatcherConfig{HeartbeatPeriod: heartbeat}},
+		Spec:       swarm.Spec{Dispatcher: swarm.DispatcherConfig{HeartbeatPeriod: beat}},
 	}
 	if size != 0 { // which counts only together with a pool
 		req.SubnetSize, req.DefaultAddrPool = size, []netip.Prefix{netip.MustParsePrefix(defaultPool)}
