@@ -11,12 +11,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
 type options struct {
@@ -33,7 +33,7 @@ type options struct {
 }
 
 func main() {
-	o := options{out: os.Stdout, news: os.Stderr}
+	o := options{news: os.Stderr}
 	flag.StringVar(&o.on, "on", onSandbox, "swarm to measure on: sandbox, or engine, which needs root and Debian's docker.io (see test/engines)")
 	flag.IntVar(&o.n, "n", 1000, "services")
 	flag.IntVar(&o.nodes, "nodes", 1, "machines of the swarm, one of them its manager")
@@ -43,10 +43,8 @@ func main() {
 	flag.StringVar(&o.only, "only", "", "parts to run, as in "+strings.Join(partNames(), ",")+" (default: all)")
 	flag.StringVar(&o.format, "o", formatText, "output: text or markdown")
 	flag.Parse()
-	// Who stops reading, as head does, must not end it before it has removed what it made. It is ignored and not caught:
-	// the sandbox in this process writes to connections that a killed client has left, and the signal is the same.
-	signal.Ignore(syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, out, stop := harness.Interruptible(os.Stdout)
+	o.out = out
 	err := run(ctx, o)
 	stop()
 	if err != nil {
