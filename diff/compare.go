@@ -89,7 +89,7 @@ func (s *Seen) Compare(have, want []State, rules func(kind string) Rules) []Chan
 	for i := range have {
 		h := &have[i]
 		if h.Meta.Mine && !wanted[id{h.Key.Kind, h.Instance}] {
-			changes = append(changes, Change{Op: Remove, Key: h.Key, Instance: h.Instance, Effect: Recreate, Have: h.whole()})
+			changes = append(changes, Change{Op: Remove, Key: h.Key, Instance: h.Instance, Effect: Recreate, Have: h.Whole()})
 		}
 	}
 	slices.SortFunc(changes, Change.Compare)
@@ -97,7 +97,10 @@ func (s *Seen) Compare(have, want []State, rules func(kind string) Rules) []Chan
 }
 
 func comparePair(h, w *State, rules Rules) (Change, bool) {
-	c := Change{Key: w.Key, Instance: w.Instance, Have: h.whole(), Want: w.whole()}
+	if h != nil && h.Meta.Mine && Alike(h.Normal, w.Normal, rules, h.Meta.Applied) {
+		return Change{}, false
+	}
+	c := Change{Key: w.Key, Instance: w.Instance, Have: h.Whole(), Want: w.Whole()}
 	if h == nil {
 		c.Op, c.Effect = Create, InPlace
 		for _, l := range w.Leaves {
@@ -221,10 +224,10 @@ func valueOf(l Leaf) Value {
 
 // Differs says whether a live state differs from a want in a field that counts.
 func Differs(have, want *State, rules Rules) bool {
-	return slices.ContainsFunc(compareLeaves(have.whole(), want.whole(), rules), func(f Field) bool { return !f.Ignored })
+	return slices.ContainsFunc(compareLeaves(have.Whole(), want.Whole(), rules), func(f Field) bool { return !f.Ignored })
 }
 
 // DifferingFields lists what differs between one live state and one want.
 func DifferingFields(have, want *State, rules Rules) []Field {
-	return compareLeaves(have.whole(), want.whole(), rules)
+	return compareLeaves(have.Whole(), want.Whole(), rules)
 }

@@ -168,13 +168,21 @@ type State struct {
 	Gen uint64
 	// Rest, where it is set, has the leaves and the value, which are not kept while nothing differs.
 	Rest Rest
+	// Normal, where it is set, is what the leaves are of: of two that are the same nobody needs them.
+	Normal Normal
+}
+
+// Normal is an object in normal form.
+type Normal struct {
+	Shape  Shape
+	Object any
 }
 
 // Rest brings back what a state left out.
 type Rest interface{ Restore(*State) }
 
-// whole is the state with all that belongs to it.
-func (s *State) whole() *State {
+// Whole is the state with all that belongs to it.
+func (s *State) Whole() *State {
 	if s != nil && s.Rest != nil {
 		s.Rest.Restore(s)
 		s.Rest = nil
@@ -193,7 +201,7 @@ func (s *State) Format(f fmt.State, _ rune) {
 
 // Leaf returns the leaf at a path.
 func (s *State) Leaf(path string) (Leaf, bool) {
-	i, ok := slices.BinarySearchFunc(s.whole().Leaves, path, func(l Leaf, p string) int { return strings.Compare(l.Path, p) })
+	i, ok := slices.BinarySearchFunc(s.Whole().Leaves, path, func(l Leaf, p string) int { return strings.Compare(l.Path, p) })
 	if !ok {
 		return Leaf{}, false
 	}
@@ -201,7 +209,7 @@ func (s *State) Leaf(path string) (Leaf, bool) {
 }
 
 // Digest identifies what the state states, whatever the defaults of this release are.
-func (s *State) Digest() string { return statedDigest(s.Instance, s.whole().Leaves) }
+func (s *State) Digest() string { return statedDigest(s.Instance, s.Whole().Leaves) }
 
 // Field is one leaf that differs.
 type Field struct {

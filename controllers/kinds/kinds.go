@@ -187,9 +187,26 @@ func (k Kind) want(e Entry, instance string, instanceOf func(v1.Key) string) dif
 		c.Canonical()
 	}
 	stated := k.Shape.Flatten(object)
+	s := k.outline(e, instance)
+	s.Value = normal(object, instanceOf)
+	s.Leaves = diff.MarkStated(k.Shape.Flatten(s.Value), stated)
+	return s
+}
+
+// normal brings a manifest into normal form, in place.
+func normal(object v1.Object, instanceOf func(v1.Key) string) v1.Object {
 	object.Default()
+	if r, ok := object.(v1.Renamer); ok {
+		r.Rename(instanceOf)
+	}
+	return object
+}
+
+// outline is a want without what it asks for.
+func (k Kind) outline(e Entry, instance string) diff.State {
+	object := e.Object
 	policy := object.Meta().Policy
-	s := diff.State{Key: e.Object.Key(), Instance: instance, From: e.From, Policy: policy, Value: object}
+	s := diff.State{Key: e.Object.Key(), Instance: instance, From: e.From, Policy: policy}
 	for _, d := range policy.DependsOn {
 		if k, err := v1.ParseKey(d); err == nil { // Validate refused anything else
 			s.DependsOn = append(s.DependsOn, k)
@@ -200,10 +217,6 @@ func (k Kind) want(e Entry, instance string, instanceOf func(v1.Key) string) dif
 			s.Uses = append(s.Uses, r.Key)
 		}
 	}
-	if r, ok := object.(v1.Renamer); ok {
-		r.Rename(instanceOf)
-	}
-	s.Leaves = diff.MarkStated(k.Shape.Flatten(object), stated)
 	return s
 }
 

@@ -40,7 +40,7 @@ func (w *wantMemo) Restore(s *diff.State) {
 			}
 			return key.Name
 		})
-		w.state.Leaves, w.state.Value, w.state.Rest = again.Leaves, again.Value, nil
+		w.state.Leaves, w.state.Value, w.state.Rest, w.state.Normal = again.Leaves, again.Value, nil, diff.Normal{}
 	}
 	s.Leaves, s.Value = w.state.Leaves, w.state.Value
 }
@@ -61,7 +61,11 @@ type haveMemo struct {
 // Restore reads the object again into the words of the manifest.
 func (h *haveMemo) Restore(s *diff.State) {
 	if h.state.Leaves == nil {
-		h.state.Leaves, h.state.Rest = h.kind.Shape.Flatten(h.kind.Normalise(h.live, h.index)), nil
+		object := h.state.Normal.Object
+		if object == nil {
+			object = h.kind.Normalise(h.live, h.index)
+		}
+		h.state.Leaves, h.state.Rest, h.state.Normal = h.kind.Shape.Flatten(object), nil, diff.Normal{}
 	}
 	s.Leaves = h.state.Leaves
 }
@@ -71,12 +75,12 @@ func (h *haveMemo) Restore(s *diff.State) {
 func (m *Memo) Release(seen *diff.Seen) {
 	for _, w := range m.wants {
 		if seen.Equal(w.state.Key.Kind, w.state.Instance) {
-			w.state.Leaves, w.state.Value, w.state.Rest = nil, nil, w
+			w.state.Leaves, w.state.Value, w.state.Rest, w.state.Normal = nil, nil, w, diff.Normal{}
 		}
 	}
 	for _, h := range m.haves {
 		if h.state.Gen != 0 && seen.Equal(h.state.Key.Kind, h.state.Instance) {
-			h.state.Leaves, h.state.Rest = nil, h
+			h.state.Leaves, h.state.Rest, h.state.Normal = nil, h, diff.Normal{}
 		}
 	}
 }
@@ -116,8 +120,13 @@ func (m *Memo) want(k *Kind, e Entry, live func(v1.Key) string) *wantMemo {
 			return old
 		}
 	}
-	w := &wantMemo{run: m.current(), object: e.Object, kind: k, state: k.want(e, key.Name, live)}
-	w.state.Gen = m.generation()
+	w := &wantMemo{run: m.current(), object: e.Object, kind: k, state: k.outline(e, key.Name)}
+	object := e.Object.Copy()
+	if c, ok := object.(v1.Canonical); ok {
+		c.Canonical()
+	}
+	w.state.Normal = diff.Normal{Shape: k.Shape, Object: normal(object, live)}
+	w.state.Gen, w.state.Rest = m.generation(), w
 	for _, r := range e.Object.Refs() {
 		w.refs, w.names = append(w.refs, r.Key), append(w.names, live(r.Key))
 	}
@@ -188,8 +197,12 @@ func (h *haveMemo) normalise(m *Memo, ix *Index) {
 	for _, r := range h.uses {
 		h.names = append(h.names, ix.NameOf(r.Kind, r.ID))
 	}
-	h.state.Leaves, h.state.Rest = h.kind.Shape.Flatten(h.kind.Normalise(h.live, ix)), nil
-	h.state.Gen = m.generation()
+	h.state.Normal = diff.Normal{Shape: h.kind.Shape, Object: h.kind.Normalise(h.live, ix)}
+	h.state.Gen, h.state.Rest, h.state.Leaves = m.generation(), h, nil
+	if h.kind.Versions != nil { // Haves may add to them
+		h.Restore(&h.state)
+		h.state.Rest = nil
+	}
 }
 
 func (h *haveMemo) sameNames(ix *Index) bool {

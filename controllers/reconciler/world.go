@@ -150,11 +150,10 @@ func (r *Reconciler) readObjects(ctx context.Context, refs []kinds.Ref) error {
 		return err
 	}
 	for i, ref := range refs {
-		switch l := read[i]; {
-		case l == nil:
-			r.world.index.Drop(ref.Kind, ref.ID)
-		default:
+		if l := read[i]; l != nil {
 			r.world.index.Put(unchanged(r.world.index.ByID(ref.Kind, l.ID), l))
+		} else {
+			r.world.index.Drop(ref.Kind, ref.ID)
 		}
 	}
 	return nil

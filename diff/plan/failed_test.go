@@ -121,8 +121,8 @@ func TestARollbackFromBeforeCondemnsNothing(t *testing.T) {
 
 // What was rolled back on somebody else's service was not our want: it may be taken over.
 func TestARollbackOfOthersCondemnsNothing(t *testing.T) {
-	for given, want := range map[string]bool{"": true, " foreign": false} {
-		g := read(t, "~ Service/web git=spec.image want=new"+given+"\nrollout Service/web rollback_completed began=5m")
+	for given, want := range map[string]bool{"want=new": true, "want=new foreign": false} {
+		g := read(t, "~ Service/web git=spec.image "+given+"\nrollout Service/web rollback_completed began=5m")
 		if failed, why := condemned(g.changes[0], g.facts); failed != want {
 			t.Errorf("%q: the want failed: %t (%s), want %t", given, failed, why, want)
 		}

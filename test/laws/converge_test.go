@@ -305,7 +305,16 @@ func prefixSafe(t *rapid.T) {
 	}
 	whole := run(all1)
 	killed := run(func(n int) int { return rapid.IntRange(0, n).Draw(t, "killed after") })
-	if d := cmp.Diff(whole.normal(), killed.normal()); d != "" {
+	a, b := whole.normal(), killed.normal()
+	for _, w := range []*world{whole, killed} {
+		for _, r := range w.look().plan.Refused {
+			if r.Guard == "replace" { // who uses a network counts previous specs, which depend on how many updates there were
+				delete(a, r.Key.String()+" "+r.Instance)
+				delete(b, r.Key.String()+" "+r.Instance)
+			}
+		}
+	}
+	if d := cmp.Diff(a, b); d != "" {
 		t.Fatalf("it ends otherwise than without being killed:\n%s", d)
 	}
 }
@@ -319,7 +328,7 @@ func (w *world) normal() map[string]map[string]string {
 			continue // how many old ones are kept for a rollback depends on how many updates there were
 		}
 		leaves := map[string]string{}
-		for _, l := range h.Leaves {
+		for _, l := range h.Whole().Leaves {
 			leaves[l.Path] = l.Text
 		}
 		out[h.Key.String()+" "+h.Instance] = leaves

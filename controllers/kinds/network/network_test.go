@@ -67,6 +67,7 @@ func TestNormalForm(t *testing.T) {
 				t.Fatalf("the manifest is invalid: %v", ps)
 			}
 			want := kinds.Expand([]kinds.Kind{Kind()}, []kinds.Entry{{Object: manifest}}, kinds.NewIndex(nil, nil), kinds.Source{Name: "src"}, nil).States[0]
+			want.Whole()
 			have := diff.State{Key: want.Key, Instance: "front", Leaves: shape.Flatten(read(live))}
 			var got []string
 			for _, f := range diff.DifferingFields(&have, &want, rules) {

@@ -50,7 +50,7 @@ var source = kinds.Source{Name: "src", HashKey: []byte("key")}
 // wantOf is what a manifest asks for, as the operator sees it.
 func wantOf(s *v1.Service) *diff.State {
 	w := kinds.Expand([]kinds.Kind{Kind()}, []kinds.Entry{{Object: s}}, index(), source, nil)
-	return &w.States[0]
+	return w.States[0].Whole()
 }
 
 // liveOf is a live service with a spec.

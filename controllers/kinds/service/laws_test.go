@@ -177,3 +177,52 @@ func readIsNormal(t *rapid.T) {
 }
 
 func TestReadIsNormal(t *testing.T) { rapid.Check(t, readIsNormal) }
+
+// alike says whether the short cut takes a live service for what is wanted.
+func alike(live *swarm.ServiceSpec, s *v1.Service) (alike bool, have, want *diff.State) {
+	have, want = haveOf(live), wantOf(s)
+	normal := func(o any) diff.Normal { return diff.Normal{Shape: shape, Object: o} }
+	return diff.Alike(normal(read(live, directory{})), normal(want.Value), rules, have.Meta.Applied), have, want
+}
+
+// The short cut never hides a difference: where it says that two are alike, their leaves are.
+func alikeIsEqual(t *rapid.T) {
+	before, after := pair(t)
+	live := returned(t, createdFrom(t, before))
+	near := before.Copy().(*v1.Service) // with few fields of the other one
+	from, to := reflect.ValueOf(after.Copy()).Elem().FieldByName("Spec"), reflect.ValueOf(near).Elem().FieldByName("Spec")
+	for range rapid.IntRange(0, 2).Draw(t, "changes") {
+		i := rapid.IntRange(0, to.NumField()-1).Draw(t, "field")
+		to.Field(i).Set(from.Field(i))
+	}
+	if rapid.IntRange(0, 3).Draw(t, "labels too") == 0 {
+		near.Metadata.Labels = after.Metadata.Labels
+	}
+	if same, have, want := alike(live, near); same && diff.Differs(have, want, rules) {
+		t.Fatalf("alike, and differ:\n%s", listed(diff.DifferingFields(have, want, rules)))
+	}
+}
+
+func TestAlikeIsEqual(t *testing.T) { rapid.Check(t, alikeIsEqual) }
+func FuzzAlikeIsEqual(f *testing.F) { generate.Fuzz(f, alikeIsEqual) }
+
+// It is a short cut: a service that is as it is wanted, as the engine gives it back, is taken for that.
+func TestAServiceInSyncIsAlike(t *testing.T) {
+	s := &v1.Service{}
+	s.APIVersion, s.Kind, s.Metadata = v1.APIVersion, v1.KindService, v1.Metadata{Name: "web", Labels: map[string]string{"tier": "front"}}
+	one, mode := uint64(1), v1.FileMode(0o444)
+	s.Spec = v1.ServiceSpec{
+		Image: "nginx:1.27", Replicas: &one, Command: []string{"serve"}, Environment: v1.Environment{"A": "1", "B": "2"}, ContainerLabels: map[string]string{"app": "web"},
+		Ports: []v1.Port{{Target: 80, Published: 8080}}, Networks: []v1.NetworkAttachment{{Name: "front"}, {Name: "back"}},
+		Configs:     []v1.ConfigMount{{Source: "conf", Target: "/etc/c", Mode: &mode}},
+		Healthcheck: &v1.Healthcheck{Test: []string{"CMD", "ok"}}, Resources: &v1.Resources{Limits: v1.ResourceLimits{Memory: 1 << 28}},
+		UpdateConfig: &v1.UpdateConfig{Order: "start-first"}, RestartPolicy: &v1.RestartPolicy{Condition: "any"},
+		Placement: &v1.Placement{Constraints: []string{"node.role == worker"}},
+	}
+	live := returned(t, createdFrom(t, s))
+	live.TaskTemplate.ContainerSpec.Image += "@" + generate.Digest
+	live.Labels["com.docker.stack.namespace"] = "shop"
+	if same, have, want := alike(live, s); !same {
+		t.Errorf("it is not; what differs: %s", listed(diff.DifferingFields(have, want, rules)))
+	}
+}

@@ -1,0 +1,107 @@
+package diff
+
+import (
+	"reflect"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+// Alike says that two objects in normal form do not differ: comparing their leaves would find nothing. It is what most
+// objects are most of the time, and costs a fraction of flattening them. False says nothing: the leaves tell.
+func Alike(have, want Normal, rules Rules, applied Applied) bool {
+	if have.Object == nil || want.Object == nil {
+		return false
+	}
+	s, h, w := have.Shape, reflect.Indirect(reflect.ValueOf(have.Object)), reflect.Indirect(reflect.ValueOf(want.Object))
+	if h.Type() != w.Type() {
+		return false
+	}
+	c := likeness{rules, applied}
+	labels := func(v reflect.Value) reflect.Value { return v.FieldByName("Metadata").FieldByName("Labels") }
+	return c.maps(labels(h), labels(w), s.labels, "metadata.labels") &&
+		(s.spec == nil || c.walk(h.FieldByName("Spec"), w.FieldByName("Spec"), s.spec, "spec"))
+}
+
+type likeness struct {
+	rules   Rules
+	applied Applied
+}
+
+func (c likeness) walk(h, w reflect.Value, s *shape, path string) bool {
+	if h.Kind() == reflect.Pointer {
+		if h.IsNil() || w.IsNil() {
+			return h.IsNil() && w.IsNil()
+		}
+		h, w = h.Elem(), w.Elem()
+	}
+	switch s.form {
+	case structForm:
+		for _, f := range s.fields {
+			child := f.shape.typ
+			if path != s.typ {
+				child = path + "." + f.name
+			}
+			if !c.walk(h.Field(f.index), w.Field(f.index), f.shape, child) {
+				return false
+			}
+		}
+		return true
+	case mapForm:
+		return c.maps(h, w, s, path)
+	case keyedForm:
+		return c.lists(h, w, s, path)
+	case listForm:
+		return h.Len() == 0 && w.Len() == 0 || reflect.DeepEqual(h.Interface(), w.Interface())
+	case leafForm:
+		return h.Equal(w) || c.equal(h, w, s)
+	case skipForm:
+		return true
+	}
+	return false
+}
+
+// equal is for what is written in two ways and means the same.
+func (c likeness) equal(h, w reflect.Value, s *shape) bool {
+	rule := c.rules[s.typ]
+	return rule.Equal != nil && !h.IsZero() && !w.IsZero() && rule.Equal(text(h), text(w))
+}
+
+// maps: what only the live object has may be nobody's.
+func (c likeness) maps(h, w reflect.Value, s *shape, path string) bool {
+	for it := w.MapRange(); it.Next(); {
+		v := h.MapIndex(it.Key())
+		if !v.IsValid() || v.String() != it.Value().String() {
+			return false
+		}
+	}
+	if h.Len() == w.Len() {
+		return true
+	}
+	nobody := c.rules[s.typ+".*"].Nobody
+	if nobody == nil {
+		return false
+	}
+	for it := h.MapRange(); it.Next(); {
+		if w.MapIndex(it.Key()).IsValid() {
+			continue
+		}
+		if key := it.Key().String(); !nobody(key) || c.applied.has(v1.PathKey(path, key)) {
+			return false
+		}
+	}
+	return true
+}
+
+func (c likeness) lists(h, w reflect.Value, s *shape, path string) bool {
+	if h.Len() != w.Len() {
+		return false
+	}
+	for i := range h.Len() {
+		a, b := h.Index(i), w.Index(i)
+		key := a.Interface().(keyed).ListKey()
+		if key != b.Interface().(keyed).ListKey() || !c.walk(a, b, s.elem, path+"["+key+"]") {
+			return false
+		}
+	}
+	return true
+}
