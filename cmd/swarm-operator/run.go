@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"os"
-	"runtime"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -90,14 +87,11 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		return nil // told to end before there was one
 	}
 	defer source.Close()
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(25) // it lives long and mostly sleeps: memory counts for more than the time of a pass
-	}
 	loop := &reconciler.Loop{Board: board, Metrics: metrics, Reconciler: reconciler.New(reconciler.Options{
 		Engine: client, Source: source, Path: f.src.root(), Name: f.src.name, Budgets: f.budgets.Budgets,
 		RepairAfter: f.repairAfter, Observe: f.mode == "observe", Fallback: true, Follow: true, Log: log,
 	})}
-	q := runner.New(tidying(loop), log)
+	q := runner.New(tidying(loop.Reconcile), log)
 	queue.Store(q)
 	log.Info("running", "source", source.String(), "engine", client.Host(), "mode", f.mode, "version", version())
 	work.Go(func() { f.wake(ctx, q, loop, client, source) })
@@ -114,21 +108,6 @@ func (f *runFlags) check() error {
 		return fmt.Errorf("--resync: %s is not more than 0", f.resync)
 	}
 	return f.src.check()
-}
-
-// tidying gives memory back when there is time for it: reading all of the swarm, or a new revision, takes several times
-// what is then kept.
-func tidying(loop *reconciler.Loop) runner.Func {
-	tidied := 0
-	return func(ctx context.Context, key string) (runner.Result, error) {
-		result, err := loop.Reconcile(ctx, key)
-		if full := loop.FullRuns(); err == nil && full != tidied && result.RequeueAfter == 0 {
-			tidied = full
-			runtime.GC() // what pools hold goes with the second one
-			debug.FreeOSMemory()
-		}
-		return result, err
-	}
 }
 
 // openSource waits for a source that cannot be opened yet: whatever makes it, or leads to it, may come after us. It

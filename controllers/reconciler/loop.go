@@ -26,11 +26,7 @@ type Loop struct {
 	dirty dirty
 	// whole is the revision that was last held against the whole swarm.
 	whole string
-	full  int
 }
-
-// FullRuns is how many runs have read everything so far. Like Reconcile it is for one goroutine.
-func (l *Loop) FullRuns() int { return l.full }
 
 // Poll is how soon a run looks again at what moves without an event: tasks that start, drift that is to be repaired.
 const Poll = time.Second
@@ -63,7 +59,6 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 		return runner.Result{}, fmt.Errorf("looking at the swarm: %w", err)
 	}
 	if run.full {
-		l.full++
 		l.engineCondition(nil)
 	}
 	l.Board.Revisions(run.Source, run.Attempted.Hash, run.InForce.Hash, run.Problems, run.Notices)
