@@ -54,9 +54,16 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State
 		f.Rollouts[k] = plan.Rollout{State: "updating"}
 	}
 	if r.Follow {
-		r.notice(haves, run.wants, f)
+		// What just changed and differs is probably written in this run. It need not wait for an answer that the next run can
+		// have as well, unless something else does.
+		changed, later := r.notice(haves, run.wants, f), map[v1.Key]bool{}
+		for _, c := range run.Changes {
+			if _, waitedFor := ask[c.Key]; c.Op == diff.Update && changed[c.Key] && !waitedFor {
+				later[c.Key] = true
+			}
+		}
 		for k := range r.unsettled {
-			ask[k] = true
+			ask[k] = ask[k] || !later[k]
 		}
 	}
 	for _, k := range r.kinds {
@@ -87,7 +94,8 @@ func (f *following) watched() []v1.Key {
 }
 
 // notice finds what changed since the last run; in the first one that is everything.
-func (r *Reconciler) notice(haves []diff.State, wants map[v1.Key]*diff.State, f *plan.Facts) {
+func (r *Reconciler) notice(haves []diff.State, wants map[v1.Key]*diff.State, f *plan.Facts) (changed map[v1.Key]bool) {
+	changed = map[v1.Key]bool{}
 	versions := make(map[v1.Key]uint64, len(haves))
 	for _, h := range haves {
 		if h.Key.Kind != v1.KindService || !h.Meta.Mine || wants[h.Key] == nil {
@@ -95,7 +103,7 @@ func (r *Reconciler) notice(haves []diff.State, wants map[v1.Key]*diff.State, f 
 		}
 		versions[h.Key] = h.Meta.Version
 		if r.versions[h.Key] != h.Meta.Version {
-			r.unsettled[h.Key] = f.Now
+			r.unsettled[h.Key], changed[h.Key] = f.Now, true
 		}
 	}
 	r.versions = versions
@@ -112,6 +120,7 @@ func (r *Reconciler) notice(haves []diff.State, wants map[v1.Key]*diff.State, f 
 			delete(r.unsettled, key)
 		}
 	}
+	return changed
 }
 
 func (r *Reconciler) judge(key v1.Key, h kinds.Health, f *plan.Facts) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -118,7 +119,12 @@ func (l *Loop) scope() Scope {
 	}
 	for _, key := range l.watched() {
 		if live := l.world.index.ByName(key.Kind, key.Name); live != nil {
-			s.Objects = append(s.Objects, kinds.Ref{Kind: key.Kind, ID: live.ID})
+			if ref := (kinds.Ref{Kind: key.Kind, ID: live.ID}); !slices.Contains(s.Objects, ref) {
+				s.Objects = append(s.Objects, ref)
+			}
+		}
+		if len(s.Objects) > mostObjects {
+			return everything
 		}
 	}
 	return s
