@@ -2,10 +2,16 @@
 SHELL := /bin/bash
 GO ?= go
 export CGO_ENABLED ?= 0
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+VERSION ?= $(shell git describe --tags --always --abbrev=12 --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.release=$(VERSION)
+IMAGE ?= swarm-operator
+PLATFORMS ?= linux/amd64,linux/arm64
+DIST ?= dist
 
-.PHONY: help build demo test race check lint fmt tidy docs fuzz bench bench-real bench-go clean
+# Tools with a module of their own, each in its directory.
+MODULES := tools/image
+
+.PHONY: help build image demo test race check lint fmt tidy docs fuzz bench bench-real bench-go clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -13,6 +19,9 @@ help: ## list the targets
 build: ## bin/swarm-operator and bin/swarm-sandbox, static
 	@mkdir -p bin
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+image: ## dist/: the container image for PLATFORMS, binaries and lists of what is in them; needs no docker
+	@$(GO) run -C tools/image . -root "$(CURDIR)" -out "$(abspath $(DIST))" -name $(IMAGE) -version $(VERSION) -ldflags '$(LDFLAGS)' -platforms $(PLATFORMS)
 
 demo: build ## the main job on an embedded swarm: a tour without a terminal, a playground with one
 	@$(GO) run ./test/demo -bin bin

@@ -29,7 +29,7 @@ type GitHost struct {
 // NewGitHost serves a repository.
 func NewGitHost(r *Repo, password string) *GitHost {
 	h := &GitHost{password: password, host: server.NewServer(server.NewFilesystemLoader(osfs.New(filepath.Join(r.Dir, ".git"))))}
-	h.server = httptest.NewServer(http.HandlerFunc(h.serve))
+	h.server = httptest.NewServer(h)
 	return h
 }
 
@@ -49,7 +49,8 @@ func (h *GitHost) Down(is bool) { h.down.Store(is) }
 // Close stops it.
 func (h *GitHost) Close() { h.server.Close() }
 
-func (h *GitHost) serve(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers git, for a server that is somewhere else than [GitHost.URL].
+func (h *GitHost) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, password, _ := r.BasicAuth()
 	var err error
 	switch {

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/pem"
+	"io"
+	"os"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"golang.org/x/crypto/x509roots/fallback/bundle"
+)
+
+// file is one of a layer: root's, and of no time, so that a layer changes only with what is in it.
+type file struct {
+	path string // a directory ends with a slash
+	mode int64
+	data []byte
+}
+
+// baseLayer is what hardly ever changes: the certificates, and a place for the clone of a remote source.
+func baseLayer() (v1.Layer, error) {
+	return layer([]file{
+		{path: "etc/", mode: 0o755},
+		{path: "etc/ssl/", mode: 0o755},
+		{path: "etc/ssl/certs/", mode: 0o755},
+		{path: "etc/ssl/certs/ca-certificates.crt", mode: 0o644, data: roots()},
+		{path: "tmp/", mode: 0o1777},
+	})
+}
+
+// roots are the certificate authorities that Mozilla trusts, as golang.org/x/crypto has them: which ones is fixed by go.sum,
+// and not by the machine that builds. One that is trusted only under a condition is left out, for PEM cannot state it.
+func roots() []byte {
+	var out bytes.Buffer
+	for r := range bundle.Roots() {
+		if r.Constraint == nil {
+			_ = pem.Encode(&out, &pem.Block{Type: "CERTIFICATE", Bytes: r.Certificate}) // into memory
+		}
+	}
+	return out.Bytes()
+}
+
+func binaryLayer(path string) (v1.Layer, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return layer([]file{{path: "swarm-operator", mode: 0o755, data: data}})
+}
+
+func layer(files []file) (v1.Layer, error) {
+	var b bytes.Buffer
+	if err := archive(&b, files); err != nil {
+		return nil, err
+	}
+	return tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes())), nil },
+		tarball.WithMediaType(types.OCILayer))
+}
+
+// archive writes files, the same ones as the same bytes.
+func archive(to io.Writer, files []file) error {
+	w := tar.NewWriter(to)
+	for _, f := range files {
+		h := &tar.Header{Name: f.path, Mode: f.mode, Size: int64(len(f.data)), ModTime: time.Unix(0, 0), Typeflag: tar.TypeReg, Format: tar.FormatUSTAR}
+		if f.data == nil {
+			h.Typeflag = tar.TypeDir
+		}
+		if err := w.WriteHeader(h); err != nil {
+			return err
+		}
+		if _, err := w.Write(f.data); err != nil {
+			return err
+		}
+	}
+	return w.Close()
+}
