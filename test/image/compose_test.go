@@ -1,0 +1,108 @@
+package image
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/docker/cli/cli/compose/loader"
+	"github.com/docker/cli/cli/compose/types"
+	"github.com/docker/go-units"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/mount"
+	"github.com/moby/moby/client"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+// deployFile is a file of deploy/.
+func deployFile(t *testing.T, name string) string {
+	t.Helper()
+	root, err := harness.Root(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(root, "deploy", name)
+}
+
+// load reads a file as docker does, with docker's own schema.
+func load(t *testing.T, name string, variables map[string]string) (*types.Config, error) {
+	t.Helper()
+	parsed, err := loader.ParseYAML(readFile(t, deployFile(t, name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loader.Load(types.ConfigDetails{WorkingDir: t.TempDir(), ConfigFiles: []types.ConfigFile{{Filename: name, Config: parsed}}, Environment: variables})
+}
+
+func TestWhatMustBeSetIsAskedFor(t *testing.T) {
+	all := map[string]map[string]string{
+		"swarm-operator.yaml": {"IMAGE": "a", "DOCKER_GID": "1"},
+		"compose.yaml":        {"IMAGE": "a", "DOCKER_GID": "1", "SOURCE_DIR": "/a"},
+	}
+	for name, variables := range all {
+		c, err := load(t, name, variables)
+		if err != nil || len(c.Services) != 1 || c.Services[0].Image != "a" || c.Services[0].User != "65532:1" {
+			t.Fatalf("%s: %+v, %v", name, c, err)
+		}
+		for missing := range variables {
+			others := map[string]string{}
+			for k, v := range variables {
+				if k != missing {
+					others[k] = v
+				}
+			}
+			if _, err := load(t, name, others); err == nil {
+				t.Errorf("%s does not ask for %s", name, missing)
+			}
+		}
+	}
+}
+
+// plain makes of compose.yaml what docker compose would. Whatever is in the file and not carried over here fails the test.
+func plain(t *testing.T, variables map[string]string) client.ContainerCreateOptions {
+	t.Helper()
+	c, err := load(t, "compose.yaml", variables)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := c.Services[0]
+	grace := int(*s.StopGracePeriod) / 1e9
+	o := client.ContainerCreateOptions{
+		Name:   s.Name,
+		Config: &container.Config{Image: s.Image, User: s.User, StopTimeout: &grace},
+		HostConfig: &container.HostConfig{
+			ReadonlyRootfs: s.ReadOnly, CapDrop: s.CapDrop, SecurityOpt: s.SecurityOpt, NetworkMode: container.NetworkMode(s.NetworkMode),
+			RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyMode(s.Restart)}, Tmpfs: map[string]string{},
+			Resources: container.Resources{Memory: int64(s.Deploy.Resources.Limits.MemoryBytes)},
+		},
+	}
+	for k, v := range s.Environment {
+		o.Config.Env = append(o.Config.Env, k+"="+*v)
+	}
+	for _, v := range s.Volumes {
+		o.HostConfig.Mounts = append(o.HostConfig.Mounts, mount.Mount{Type: mount.Type(v.Type), Source: v.Source, Target: v.Target, ReadOnly: v.ReadOnly})
+	}
+	if diff := cmp.Diff(types.StringList{"/tmp:size=128m"}, s.Tmpfs); diff != "" {
+		t.Fatal(diff)
+	}
+	o.HostConfig.Tmpfs["/tmp"] = "size=128m"
+	if o.HostConfig.Memory != 512*units.MiB {
+		t.Errorf("it may have %d bytes of memory", o.HostConfig.Memory)
+	}
+	s.Deploy.Resources.Limits = nil
+	left := types.ServiceConfig{
+		Name: "operator", Image: s.Image, User: s.User, ReadOnly: true, CapDrop: []string{"ALL"}, SecurityOpt: []string{"no-new-privileges:true"},
+		NetworkMode: "bridge", Restart: "unless-stopped", Tmpfs: s.Tmpfs, Environment: s.Environment, Volumes: s.Volumes, StopGracePeriod: s.StopGracePeriod,
+	}
+	if diff := cmp.Diff(left, s, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("compose.yaml has more than is tested (-tested +file):\n%s", diff)
+	}
+	return o
+}
+
+func TestComposeFile(t *testing.T) {
+	plain(t, map[string]string{"IMAGE": "a", "DOCKER_GID": "1", "SOURCE_DIR": os.TempDir()})
+}

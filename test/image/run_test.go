@@ -1,0 +1,95 @@
+package image
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/moby/moby/client"
+)
+
+// On one swarm, one after the other: two operators at once would share two cores with it.
+func TestOnRealEngines(t *testing.T) {
+	w := newWorld(t)
+	t.Run("a plain container, as compose.yaml has it", func(t *testing.T) { aPlainContainer(w.in(t)) })
+	t.Run("on every manager, as swarm-operator.yaml has it", func(t *testing.T) { aStack(w.in(t)) })
+}
+
+func aPlainContainer(w *world) {
+	r := w.repo("plain")
+	someoneElses(w.T, r.Dir)
+	o := plain(w.T, map[string]string{"IMAGE": w.image, "DOCKER_GID": w.group, "SOURCE_DIR": r.Dir, "REPAIR_AFTER": "0s"})
+	made, err := w.api.ContainerCreate(w.Context(), o)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() {
+		w.logs(made.ID)
+		if _, err := w.api.ContainerRemove(context.Background(), made.ID, client.ContainerRemoveOptions{Force: true}); err != nil {
+			w.Error(err)
+		}
+	})
+	if _, err := w.api.ContainerStart(w.Context(), made.ID, client.ContainerStartOptions{}); err != nil {
+		w.Fatal(err)
+	}
+	r.mainJob()
+	w.healthy(made.ID)
+	w.confined(made.ID)
+	if _, err := w.api.ContainerStop(w.Context(), made.ID, client.ContainerStopOptions{}); err != nil {
+		w.Fatal(err)
+	}
+	c, err := w.api.ContainerInspect(w.Context(), made.ID, client.ContainerInspectOptions{})
+	if err != nil {
+		w.Fatal(err)
+	}
+	if s := c.Container.State; s.ExitCode != 0 || s.OOMKilled || c.Container.RestartCount != 0 {
+		w.Errorf("it was stopped, and ended with %d after %d restarts", s.ExitCode, c.Container.RestartCount)
+	}
+}
+
+// someoneElses gives a checkout to a user that is neither root nor the operator's: git itself would call that dubious.
+func someoneElses(t *testing.T, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, 1234, 1234)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// healthy waits for what the image's own check says.
+func (w *world) healthy(container string) {
+	w.Helper()
+	w.eventually(func() error {
+		c, err := w.api.ContainerInspect(w.Context(), container, client.ContainerInspectOptions{})
+		if err != nil {
+			return err
+		}
+		h := c.Container.State.Health
+		if h == nil || h.Status != "healthy" {
+			return fmt.Errorf("its health is %+v", h)
+		}
+		return nil
+	})
+}
+
+// confined looks at what the container may do.
+func (w *world) confined(container string) {
+	w.Helper()
+	c, err := w.api.ContainerInspect(w.Context(), container, client.ContainerInspectOptions{})
+	if err != nil {
+		w.Fatal(err)
+	}
+	h := c.Container.HostConfig
+	if c.Container.Config.User != "65532:"+w.group || !h.ReadonlyRootfs || h.Privileged || len(h.CapAdd) > 0 || !slices.Equal(h.CapDrop, []string{"ALL"}) {
+		w.Errorf("it is user %s with %+v", c.Container.Config.User, h)
+	}
+}

@@ -1,0 +1,117 @@
+package image
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+func aStack(w *world) {
+	r := w.repo("stacked")
+	source := w.serve(r)
+	w.docker("name: stack\nrepair-after: 0s\nsource: "+source+"\n", "secret", "create", "swarm-operator", "-")
+	w.docker("", "stack", "deploy", "--compose-file", deployFile(w.T, "swarm-operator.yaml"), "swarm-operator")
+	w.Cleanup(func() {
+		for _, c := range w.containers() {
+			w.logs(c)
+		}
+	})
+	const service = "swarm-operator_operator"
+	start := time.Now()
+	w.eventually(func() error {
+		tasks := w.tasks(service)
+		if len(tasks) != 1 {
+			return fmt.Errorf("there are %d tasks", len(tasks))
+		}
+		if t := tasks[0]; t.Status.State != swarm.TaskStateRunning {
+			return fmt.Errorf("the task is %s: %s %s", t.Status.State, t.Status.Message, t.Status.Err)
+		}
+		return nil
+	})
+	w.Logf("the stack was healthy after %s", time.Since(start).Round(time.Millisecond))
+	containers := w.containers()
+	if len(containers) != 1 {
+		w.Fatalf("on the manager run %q", containers)
+	}
+	w.confined(containers[0])
+	r.mainJob()
+	s, err := w.api.ServiceInspect(w.Context(), service, client.ServiceInspectOptions{})
+	if err != nil {
+		w.Fatal(err)
+	}
+	if text := fmt.Sprintf("%+v", s.Service.Spec); strings.Contains(text, "hunter2") {
+		w.Errorf("everybody can read the token: %s", text)
+	}
+	w.docker("", "service", "update", "--detach", "--force", service)
+	w.eventually(func() error {
+		for _, t := range w.tasks(service) {
+			if t.Status.State == swarm.TaskStateComplete || t.Status.State == swarm.TaskStateShutdown {
+				if code := t.Status.ContainerStatus.ExitCode; code != 0 {
+					w.Errorf("it was replaced, and ended with %d: %s", code, t.Status.Err)
+				}
+				return nil
+			}
+		}
+		return fmt.Errorf("no task has ended")
+	})
+	w.docker("", "stack", "rm", "swarm-operator")
+	w.eventually(func() error {
+		if left := w.containers(); len(left) > 0 {
+			return fmt.Errorf("there still are %q", left)
+		}
+		return nil
+	})
+}
+
+// serve is a host of git repositories that containers reach. It returns the URL, with a token.
+func (w *world) serve(r *repo) string {
+	w.Helper()
+	host := harness.NewGitHost(r.Repo, "hunter2hunter2")
+	w.Cleanup(host.Close)
+	l, err := w.Listen(0)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { _ = l.Close() })
+	go func() { _ = http.Serve(l, host) }() // until the listener is closed
+	u, err := url.Parse(host.URL())
+	if err != nil {
+		w.Fatal(err)
+	}
+	u.Host = l.Addr().String()
+	return u.String()
+}
+
+// docker runs the docker CLI on the manager.
+func (w *world) docker(input string, args ...string) {
+	w.Helper()
+	cmd := exec.CommandContext(w.Context(), "docker", args...)
+	cmd.Stdin = strings.NewReader(input)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.TempDir(), "DOCKER_HOST=" + w.Host(manager), "IMAGE=" + w.image, "DOCKER_GID=" + w.group}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		w.Fatalf("docker %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+// containers are those of the stack on the manager.
+func (w *world) containers() []string {
+	list, err := w.api.ContainerList(context.Background(), client.ContainerListOptions{Filters: client.Filters{}.Add("label", "com.docker.stack.namespace=swarm-operator")})
+	if err != nil {
+		w.Log(err)
+	}
+	var out []string
+	for _, c := range list.Items {
+		out = append(out, c.ID)
+	}
+	return out
+}
