@@ -13,6 +13,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
+	"github.com/swarm-operator/swarm-operator/test/engines"
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
@@ -52,18 +53,7 @@ func aStack(w *world) {
 	if text := fmt.Sprintf("%+v", s.Service.Spec); strings.Contains(text, "hunter2") {
 		w.Errorf("everybody can read the token: %s", text)
 	}
-	w.docker("", "service", "update", "--detach", "--force", service)
-	w.eventually(func() error {
-		for _, t := range w.tasks(service) {
-			if t.Status.State == swarm.TaskStateComplete || t.Status.State == swarm.TaskStateShutdown {
-				if code := t.Status.ContainerStatus.ExitCode; code != 0 {
-					w.Errorf("it was replaced, and ended with %d: %s", code, t.Status.Err)
-				}
-				return nil
-			}
-		}
-		return fmt.Errorf("no task has ended")
-	})
+	w.aBrokenImageIsRolledBack(service)
 	w.docker("", "stack", "rm", "swarm-operator")
 	w.eventually(func() error {
 		if left := w.containers(); len(left) > 0 {
@@ -71,6 +61,40 @@ func aStack(w *world) {
 		}
 		return nil
 	})
+}
+
+// aBrokenImageIsRolledBack is the reason for failure_action.
+func (w *world) aBrokenImageIsRolledBack(service string) {
+	w.Helper()
+	const broken = engines.Registry + "/infra/crash:1"
+	if err := w.Load(w.Context(), broken); err != nil {
+		w.Fatal(err)
+	}
+	start := time.Now()
+	w.docker("", "service", "update", "--detach", "--image", broken, service)
+	w.eventually(func() error {
+		s, err := w.api.ServiceInspect(w.Context(), service, client.ServiceInspectOptions{})
+		if err != nil {
+			return err
+		}
+		if u := s.Service.UpdateStatus; u == nil || u.State != swarm.UpdateStateRollbackCompleted {
+			return fmt.Errorf("the update is %+v", u)
+		}
+		return nil
+	})
+	w.Logf("a broken image was rolled back after %s", time.Since(start).Round(time.Millisecond))
+	running := 0
+	for _, t := range w.tasks(service) {
+		switch {
+		case t.Status.State == swarm.TaskStateRunning && t.Spec.ContainerSpec.Image == w.image:
+			running++
+		case t.Spec.ContainerSpec.Image == w.image && t.Status.ContainerStatus.ExitCode != 0:
+			w.Errorf("the good one was replaced, and ended with %d: %s", t.Status.ContainerStatus.ExitCode, t.Status.Err)
+		}
+	}
+	if running != 1 {
+		w.Errorf("%d operators run", running)
+	}
 }
 
 // serve is a host of git repositories that containers reach. It returns the URL, with a token.

@@ -77,7 +77,7 @@ type group struct {
 
 // Packages whose tests are about processes that they start, not about code of their own: the race detector would watch
 // the wrong one. They are also the ones that measure or wait for much at once, so on few CPUs they run one by one.
-var processes = []string{"/test/e2e", "/test/engines", "/test/demo", "/test/bench"}
+var processes = []string{"/test/e2e", "/test/engines", "/test/demo", "/test/bench", "/test/image"}
 
 // raceFlags leaves SwarmKit and etcd's raft uninstrumented: SwarmKit has races of its own, which are not ours to mend and
 // would fail any package that links the sandbox now and then; with SwarmKit alone left out, raft gives false alarms.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"slices"
@@ -14,12 +15,11 @@ import (
 // readRecipe reads the last stage of the Dockerfile, so that both ways to build give the same. Whatever it does not know is
 // an error: it would be in one image and not in the other.
 func readRecipe(path string, args map[string]string) (v1.Config, error) {
-	f, err := os.Open(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return v1.Config{}, err
 	}
-	defer f.Close()
-	parsed, err := parser.Parse(f)
+	parsed, err := parser.Parse(bytes.NewReader(text))
 	if err != nil {
 		return v1.Config{}, fmt.Errorf("reading %s: %w", path, err)
 	}

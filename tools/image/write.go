@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -82,7 +83,7 @@ func writeLayout(to string, index v1.ImageIndex, tag name.Tag) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	l, err := layout.Write(dir, empty.Index)
 	if err != nil {
 		return err
@@ -125,9 +126,5 @@ func pack(dir, to string) error {
 	if err != nil {
 		return err
 	}
-	defer out.Close()
-	if err := archive(out, files); err != nil {
-		return err
-	}
-	return out.Close()
+	return errors.Join(archive(out, files), out.Close())
 }

@@ -1,0 +1,58 @@
+package image
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The unit for systemd: checked by systemd itself where there is one, and read line by line everywhere.
+func TestUnitFile(t *testing.T) {
+	text := string(readFile(t, deployFile(t, "swarm-operator.service")))
+	settings, section := map[string]string{}, ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		key, value, assigned := strings.Cut(line, "=")
+		switch {
+		case line == "" || strings.HasPrefix(line, "#"):
+		case strings.HasPrefix(line, "[") && strings.HasSuffix(line, "]"):
+			section = strings.Trim(line, "[]")
+		case assigned && section != "" && key == strings.TrimSpace(key):
+			if _, twice := settings[section+"."+key]; twice {
+				t.Errorf("%s is set twice", key)
+			}
+			settings[section+"."+key] = value
+		default:
+			t.Errorf("%q is neither a section nor a setting", line)
+		}
+	}
+	program, args, _ := strings.Cut(settings["Service.ExecStart"], " ")
+	if program != "/usr/local/bin/swarm-operator" || settings["Service.DynamicUser"] != "yes" || settings["Service.NoNewPrivileges"] != "yes" || settings["Service.CapabilityBoundingSet"] != "" {
+		t.Errorf("it runs %s with %v", program, settings)
+	}
+	binary, dir := file(built(t), ""), t.TempDir()
+	// What it starts reads the file: a value that no flag can have is named.
+	if err := os.WriteFile(filepath.Join(dir, "config"), []byte("source: /nowhere\nmode: nonsense\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start := exec.CommandContext(t.Context(), binary, strings.Fields(strings.ReplaceAll(args, "${CREDENTIALS_DIRECTORY}", dir))...)
+	if out, err := start.CombinedOutput(); err == nil || !strings.Contains(string(out), `--mode: "nonsense"`) {
+		t.Errorf("%s says %s, %v", args, out, err)
+	}
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Log("there is no systemd-analyze")
+		return
+	}
+	unit := filepath.Join(dir, "swarm-operator.service")
+	if err := os.WriteFile(unit, []byte(strings.ReplaceAll(text, program, binary)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	verify := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", unit)
+	if out, err := verify.CombinedOutput(); err != nil || strings.Contains(string(out), fmt.Sprintf("%s:", filepath.Base(unit))) {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+}
