@@ -91,6 +91,9 @@ func TestTheImageSaysWhatItIs(t *testing.T) {
 	if p := index.Manifests[0].Platform; p == nil || p.OS+"/"+p.Architecture != platform || c.OS+"/"+c.Architecture != platform {
 		t.Errorf("it is for %v, and says %s/%s", p, c.OS, c.Architecture)
 	}
+	if kind := index.Manifests[0].ArtifactType; kind != "" {
+		t.Errorf("it is listed as an artifact of type %s, which older tools drop", kind)
+	}
 	for _, at := range []*time.Time{c.Created, c.History[0].Created, c.History[1].Created} {
 		if at == nil || at.Unix() != 1700000000 {
 			t.Errorf("it was made at %v", at)

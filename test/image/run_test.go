@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/moby/moby/client"
@@ -16,6 +17,7 @@ import (
 func TestOnRealEngines(t *testing.T) {
 	w := newWorld(t)
 	t.Run("a plain container, as compose.yaml has it", func(t *testing.T) { aPlainContainer(w.in(t)) })
+	t.Run("a container without the socket's group", func(t *testing.T) { aContainerThatIsNotLetIn(w.in(t)) })
 	t.Run("on every manager, as swarm-operator.yaml has it", func(t *testing.T) { aStack(w.in(t)) })
 }
 
@@ -23,12 +25,47 @@ func aPlainContainer(w *world) {
 	r := w.repo("plain")
 	someoneElses(w.T, r.Dir)
 	o := plain(w.T, map[string]string{"IMAGE": w.image, "DOCKER_GID": w.group, "SOURCE_DIR": r.Dir, "REPAIR_AFTER": "0s"})
+	id := w.start(o)
+	r.mainJob()
+	w.healthy(id)
+	w.confined(id)
+	if _, err := w.api.ContainerStop(w.Context(), id, client.ContainerStopOptions{}); err != nil {
+		w.Fatal(err)
+	}
+	c, err := w.api.ContainerInspect(w.Context(), id, client.ContainerInspectOptions{})
+	if err != nil {
+		w.Fatal(err)
+	}
+	if s := c.Container.State; s.ExitCode != 0 || s.OOMKilled || c.Container.RestartCount != 0 {
+		w.Errorf("it was stopped, and ended with %d after %d restarts", s.ExitCode, c.Container.RestartCount)
+	}
+}
+
+// aContainerThatIsNotLetIn says so, and goes on trying: a person may change the socket's group.
+func aContainerThatIsNotLetIn(w *world) {
+	if w.group == "65532" {
+		w.Fatal("the socket is everybody's")
+	}
+	r := w.repo("denied")
+	id := w.start(plain(w.T, map[string]string{"IMAGE": w.image, "DOCKER_GID": "65532", "SOURCE_DIR": r.Dir}))
+	w.eventually(func() error {
+		if text := w.log(id); !strings.Contains(text, "permission denied") {
+			return fmt.Errorf("it says %s", text)
+		}
+		return nil
+	})
+	w.healthy(id)
+}
+
+// start starts a container, which is removed when the test ends.
+func (w *world) start(o client.ContainerCreateOptions) string {
+	w.Helper()
 	made, err := w.api.ContainerCreate(w.Context(), o)
 	if err != nil {
 		w.Fatal(err)
 	}
 	w.Cleanup(func() {
-		w.logs(made.ID)
+		w.explain(made.ID)
 		if _, err := w.api.ContainerRemove(context.Background(), made.ID, client.ContainerRemoveOptions{Force: true}); err != nil {
 			w.Error(err)
 		}
@@ -36,19 +73,7 @@ func aPlainContainer(w *world) {
 	if _, err := w.api.ContainerStart(w.Context(), made.ID, client.ContainerStartOptions{}); err != nil {
 		w.Fatal(err)
 	}
-	r.mainJob()
-	w.healthy(made.ID)
-	w.confined(made.ID)
-	if _, err := w.api.ContainerStop(w.Context(), made.ID, client.ContainerStopOptions{}); err != nil {
-		w.Fatal(err)
-	}
-	c, err := w.api.ContainerInspect(w.Context(), made.ID, client.ContainerInspectOptions{})
-	if err != nil {
-		w.Fatal(err)
-	}
-	if s := c.Container.State; s.ExitCode != 0 || s.OOMKilled || c.Container.RestartCount != 0 {
-		w.Errorf("it was stopped, and ended with %d after %d restarts", s.ExitCode, c.Container.RestartCount)
-	}
+	return made.ID
 }
 
 // someoneElses gives a checkout to a user that is neither root nor the operator's: git itself would call that dubious.

@@ -21,10 +21,13 @@ func aStack(w *world) {
 	r := w.repo("stacked")
 	source := w.serve(r)
 	w.docker("name: stack\nrepair-after: 0s\nsource: "+source+"\n", "secret", "create", "swarm-operator", "-")
-	w.docker("", "stack", "deploy", "--compose-file", deployFile(w.T, "swarm-operator.yaml"), "swarm-operator")
+	said := w.docker("", "stack", "deploy", "--compose-file", deployFile(w.T, "swarm-operator.yaml"), "swarm-operator")
+	if strings.Contains(said, "Ignoring") {
+		w.Errorf("something in the file has no effect: %s", said)
+	}
 	w.Cleanup(func() {
 		for _, c := range w.containers() {
-			w.logs(c)
+			w.explain(c)
 		}
 	})
 	const service = "swarm-operator_operator"
@@ -116,15 +119,17 @@ func (w *world) serve(r *repo) string {
 	return u.String()
 }
 
-// docker runs the docker CLI on the manager.
-func (w *world) docker(input string, args ...string) {
+// docker runs the docker CLI on the manager, and returns what it prints.
+func (w *world) docker(input string, args ...string) string {
 	w.Helper()
 	cmd := exec.CommandContext(w.Context(), "docker", args...)
 	cmd.Stdin = strings.NewReader(input)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.TempDir(), "DOCKER_HOST=" + w.Host(manager), "IMAGE=" + w.image, "DOCKER_GID=" + w.group}
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		w.Fatalf("docker %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
+	return string(out)
 }
 
 // containers are those of the stack on the manager.

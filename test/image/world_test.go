@@ -189,19 +189,25 @@ func (w *world) tasks(service string) []swarm.Task {
 	return list.Items
 }
 
-// logs shows what a container said when the test fails.
-func (w *world) logs(container string) {
-	if !w.Failed() {
-		return
+// explain shows what a container said when the test fails.
+func (w *world) explain(container string) {
+	if w.Failed() {
+		w.Logf("the operator's log:\n%s", w.log(container))
 	}
+}
+
+// log is what a container has said so far.
+func (w *world) log(container string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	out, err := w.api.ContainerLogs(ctx, container, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true})
 	if err != nil {
-		w.Log(err)
-		return
+		return err.Error()
 	}
 	defer out.Close()
-	text, _ := io.ReadAll(out) // as far as there is one
-	w.Logf("the operator's log:\n%s", text)
+	text, err := io.ReadAll(out)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }

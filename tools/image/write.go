@@ -55,7 +55,7 @@ func (o options) writeIndex(to string, images []v1.Image, labels map[string]stri
 		if err != nil {
 			return err
 		}
-		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: i, Descriptor: v1.Descriptor{Platform: config.Platform()}})
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: ordinary{i}, Descriptor: v1.Descriptor{Platform: config.Platform()}})
 	}
 	index = mutate.Annotations(index, labels).(v1.ImageIndex)
 	digest, err := index.Digest()
@@ -72,6 +72,13 @@ func (o options) writeIndex(to string, images []v1.Image, labels map[string]stri
 	fmt.Printf("%s\n%s@%s\n", to, tag, digest)
 	return nil
 }
+
+// ordinary is an image that is listed as such, and not as an artifact of a type: older tools drop that field, and the
+// digest of the list with it.
+type ordinary struct{ v1.Image }
+
+// ArtifactType is none.
+func (ordinary) ArtifactType() (string, error) { return "", nil }
 
 func (o options) tag() (name.Tag, error) {
 	return name.NewTag(o.name+":"+o.version, name.WithDefaultRegistry("docker.io"))
