@@ -86,18 +86,22 @@ func (w *world) aBrokenImageIsRolledBack(service string) {
 		return nil
 	})
 	w.Logf("a broken image was rolled back after %s", time.Since(start).Round(time.Millisecond))
-	running := 0
-	for _, t := range w.tasks(service) {
-		switch {
-		case t.Status.State == swarm.TaskStateRunning && t.Spec.ContainerSpec.Image == w.image:
-			running++
-		case t.Spec.ContainerSpec.Image == w.image && t.Status.ContainerStatus.ExitCode != 0:
-			w.Errorf("the good one was replaced, and ended with %d: %s", t.Status.ContainerStatus.ExitCode, t.Status.Err)
+	w.eventually(func() error {
+		running := 0
+		for _, t := range w.tasks(service) {
+			switch {
+			case t.Spec.ContainerSpec.Image != w.image:
+			case t.Status.State == swarm.TaskStateRunning:
+				running++
+			case t.Status.ContainerStatus != nil && t.Status.ContainerStatus.ExitCode != 0:
+				w.Fatalf("the good one was replaced, and ended with %d: %s", t.Status.ContainerStatus.ExitCode, t.Status.Err)
+			}
 		}
-	}
-	if running != 1 {
-		w.Errorf("%d operators run", running)
-	}
+		if running != 1 {
+			return fmt.Errorf("%d operators run", running)
+		}
+		return nil
+	})
 }
 
 // serve is a host of git repositories that containers reach. It returns the URL, with a token.
