@@ -34,7 +34,7 @@ check: ## tidy, format, vet, lint, import rules, generated docs
 	$(GO) tool -modfile=tools/go.mod gofumpt -l . | tee /dev/stderr | (! grep -q .)
 	$(GO) vet ./...
 	$(GO) tool -modfile=tools/go.mod golangci-lint run
-	@for m in $(MODULES); do (set -ex; cd $$m; $(GO) mod tidy -diff; $(GO) vet ./...; $(GO) tool -modfile="$(CURDIR)/tools/go.mod" golangci-lint run); done
+	@for m in $(MODULES); do (cd $$m && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) tool -modfile="$(CURDIR)/tools/go.mod" golangci-lint run) || exit 1; done
 	$(GO) test -count=1 ./test/laws
 	$(GO) test -count=1 -run Reference ./api/v1 ./controllers/status ./cmd/swarm-operator
 
