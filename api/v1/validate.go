@@ -3,6 +3,7 @@ package v1
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"net/netip"
 	"path"
 	"regexp"
@@ -257,6 +258,8 @@ func (ps *problems) mounts(mounts []Mount) {
 			ps.add(at+".target", "is missing")
 		case seen[m.Target]:
 			ps.add(at+".target", "%q is mounted twice", m.Target)
+		case !path.IsAbs(m.Target) && !strings.Contains(m.Target, `:\`) && !strings.HasPrefix(m.Target, `\\`):
+			ps.add(at+".target", "%q is not an absolute path in the container", m.Target)
 		}
 		seen[m.Target] = true
 		switch {
@@ -303,6 +306,9 @@ func (ps *problems) healthcheck(h *Healthcheck) {
 		if d.value != 0 && d.value < 1_000_000 { // the engine's least, measured by its own validation
 			ps.add("spec.healthcheck."+d.name, "%s is less than 1ms", d.value)
 		}
+	}
+	if h.Retries > math.MaxInt32 { // SwarmKit keeps it in 32 bits, with a sign
+		ps.add("spec.healthcheck.retries", "%d is more than %d", h.Retries, math.MaxInt32)
 	}
 }
 

@@ -88,6 +88,13 @@ func TestProblemsOfServices(t *testing.T) {
 		}, ""},
 		{"a mount without a type", func(s *v1.Service) { s.Spec.Mounts = []v1.Mount{{Target: "/a"}} }, "spec.mounts[0].type: is missing; one of volume, bind, tmpfs, npipe"},
 		{"a mount of a type that is not yet there", func(s *v1.Service) { s.Spec.Mounts = []v1.Mount{{Type: "image", Target: "/a"}} }, `spec.mounts[0].type: "image" is not one of volume, bind, tmpfs, npipe`},
+		{"a mount at a relative path", func(s *v1.Service) { s.Spec.Mounts = []v1.Mount{{Type: "volume", Target: "data"}} }, `spec.mounts[0].target: "data" is not an absolute path in the container`},
+		{"mounts as Windows has them", func(s *v1.Service) {
+			s.Spec.Mounts = []v1.Mount{{Type: "volume", Target: `C:\data`}, {Type: "npipe", Source: `\\.\pipe\docker_engine`, Target: `\\.\pipe\docker_engine`}}
+		}, ""},
+		{"more retries than there are", func(s *v1.Service) {
+			s.Spec.Healthcheck = &v1.Healthcheck{Test: v1.HealthTest{"CMD", "ok"}, Retries: 1 << 31}
+		}, "spec.healthcheck.retries: 2147483648 is more than 2147483647"},
 		{"a mount without a target", func(s *v1.Service) { s.Spec.Mounts = []v1.Mount{{Type: "volume"}} }, "spec.mounts[0].target: is missing"},
 		{"two mounts at one path", func(s *v1.Service) {
 			s.Spec.Mounts = []v1.Mount{{Type: "volume", Target: "/a"}, {Type: "tmpfs", Target: "/a"}}

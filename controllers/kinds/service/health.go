@@ -65,6 +65,10 @@ func judge(s *swarm.Service, tasks []swarm.Task, now time.Time) kinds.Health {
 	case swarm.UpdateStateRollbackCompleted:
 		h.RolledBack = true
 	}
+	if perNode(s) && h.Wanted == 0 && !settled(now.Sub(s.UpdatedAt), watch(s)) {
+		h.Why = "no node has a task of it yet"
+		return h
+	}
 	if s.Spec.Mode.ReplicatedJob != nil || s.Spec.Mode.GlobalJob != nil {
 		h.Running = c.complete
 		h.Ready = c.complete >= h.Wanted
@@ -84,6 +88,9 @@ func judge(s *swarm.Service, tasks []swarm.Task, now time.Time) kinds.Health {
 	h.Failed = c.failed >= failuresToGiveUp || (c.failed > 0 && c.pending == 0) // or the restart policy has given up
 	return c.explain(h)
 }
+
+// perNode says that the swarm decides how many tasks there are, and makes them a moment after the service.
+func perNode(s *swarm.Service) bool { return s.Spec.Mode.Global != nil || s.Spec.Mode.GlobalJob != nil }
 
 // watch is how long a task must run before it counts as working: what the update config says, else SwarmKit's default.
 func watch(s *swarm.Service) time.Duration {

@@ -21,6 +21,11 @@ func TestHealth(t *testing.T) {
 		s.Spec.Mode = m
 		return s
 	}
+	fresh := func(m swarm.ServiceMode) *swarm.Service { // made a second ago, by the clock of judge
+		s := mode(m)
+		s.UpdatedAt = began.Add(time.Hour - time.Second)
+		return s
+	}
 	status := func(s *swarm.Service, state swarm.UpdateState) *swarm.Service {
 		s.UpdateStatus = &swarm.UpdateStatus{State: state, Message: "because"}
 		return s
@@ -80,6 +85,9 @@ func TestHealth(t *testing.T) {
 		{"rolled back", status(replicated(1), "rollback_completed"), []swarm.Task{run, failed}, kinds.Health{Ready: true, RolledBack: true, Running: 1, Wanted: 1}},
 		{"update completed", status(replicated(1), "completed"), []swarm.Task{run}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
 		{"global runs where the swarm put it", mode(swarm.ServiceMode{Global: &swarm.GlobalService{}}), []swarm.Task{run, task("running", "starting")}, kinds.Health{Running: 1, Wanted: 2, Why: "1 of 2 tasks running"}},
+		{"global on no node, after a while", mode(swarm.ServiceMode{Global: &swarm.GlobalService{}}), nil, kinds.Health{Ready: true}},
+		{"global, and the swarm has not put it anywhere yet", fresh(swarm.ServiceMode{Global: &swarm.GlobalService{}}), nil, kinds.Health{Why: "no node has a task of it yet"}},
+		{"global job, and the swarm has not put it anywhere yet", fresh(swarm.ServiceMode{GlobalJob: &swarm.GlobalJob{}}), nil, kinds.Health{Why: "no node has a task of it yet"}},
 		{"job complete", job(0, ptr(uint64(2))), []swarm.Task{of(0, task("complete", "complete")), of(0, task("complete", "complete"))}, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
 		{"job of another run", job(1, ptr(uint64(1))), []swarm.Task{of(0, task("complete", "complete"))}, kinds.Health{Wanted: 1, Why: "0 of 1 tasks complete"}},
 		{"global job on the nodes where it is", global, []swarm.Task{of(0, task("complete", "complete")), of(0, task("complete", "running"))}, kinds.Health{Running: 1, Wanted: 2, Why: "1 of 2 tasks complete"}},
