@@ -115,6 +115,41 @@ func (s Shape) Types() []string {
 	return out
 }
 
+// Names says whether a path names a leaf that values can have, or leaves below it: spec.ports[80/tcp].published, spec.ports,
+// metadata.labels["a.b/c"].
+func (s Shape) Names(path string) bool {
+	for _, top := range []*shape{s.labels, s.spec} {
+		if top == nil {
+			continue
+		}
+		if rest, ok := strings.CutPrefix(path, top.typ); ok && top.names(rest) {
+			return true
+		}
+	}
+	return path == "metadata" // with all below it
+}
+
+// names follows the rest of a path.
+func (s *shape) names(rest string) bool {
+	if rest == "" {
+		return true
+	}
+	switch s.form {
+	case structForm:
+		name, ok := strings.CutPrefix(rest, ".")
+		return ok && slices.ContainsFunc(s.fields, func(f shapeField) bool {
+			below, ok := strings.CutPrefix(name, f.name)
+			return ok && f.shape.names(below)
+		})
+	case mapForm:
+		return len(rest) > 1 && (rest[0] == '.' || rest[0] == '[')
+	case keyedForm:
+		end := strings.IndexByte(rest, ']')
+		return rest[0] == '[' && end > 1 && s.elem.names(rest[end+1:])
+	}
+	return false
+}
+
 func (s *shape) types(out *[]string) {
 	switch s.form {
 	case structForm:

@@ -13,9 +13,9 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
+	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
-	"github.com/swarm-operator/swarm-operator/manifests"
 )
 
 func TestEveryExampleIsPlanned(t *testing.T) {
@@ -59,7 +59,7 @@ func TestManifestsOfTheDocsArePlanned(t *testing.T) {
 
 func planAll(t *testing.T, files fs.FS) {
 	t.Helper()
-	set, problems := manifests.NewLoader(manifests.Options{New: all.New, Kinds: all.Names()}).Load(files, ".")
+	set, problems := reconciler.NewLoader().Load(files, ".")
 	for _, p := range problems {
 		t.Error(p)
 	}

@@ -18,6 +18,7 @@ func (r *reading) check(set Set) {
 				r.reference(set, e, ref)
 			}
 		}
+		r.differences(e)
 	}
 	if len(r.problems) <= r.most() {
 		r.cycles(set)
@@ -47,6 +48,20 @@ func (r *reading) reference(set Set, e Entry, ref v1.Ref) {
 		}
 	}
 	r.at(e, ref.Path, "there is no manifest of %s%s", quoteText(ref.Key.String()), r.suggest(ref.Key.Name, names))
+}
+
+// differences reports paths of policy.ignoreDifferences that ignore nothing.
+func (r *reading) differences(e Entry) {
+	known := r.parser.options.Field
+	if known == nil {
+		return
+	}
+	for i, path := range e.Object.Meta().Policy.IgnoreDifferences {
+		if ok, fields := known(e.Key().Kind, path); !ok {
+			at := "policy.ignoreDifferences[" + strconv.Itoa(i) + "]"
+			r.at(e, at, "%s names no field of a %s that can differ%s", quoteText(path), e.Key().Kind, r.suggest(path, fields))
+		}
+	}
 }
 
 // at adds a problem of an entry.

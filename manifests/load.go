@@ -22,6 +22,8 @@ type Options struct {
 	New func(kind string) v1.Object
 	// Kinds are the names of the kinds that New knows, for messages.
 	Kinds []string
+	// Field says whether a path names a field of a kind that can differ, and which there are, for messages. Nil: any does.
+	Field func(kind, path string) (ok bool, fields []string)
 	// Limits left at zero are DefaultLimits'.
 	Limits Limits
 }

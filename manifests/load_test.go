@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io/fs"
+	"slices"
 	"testing/fstest"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -24,6 +25,10 @@ var options = manifests.Options{
 			return new(v1.Service)
 		}
 		return nil
+	},
+	Field: func(_, path string) (bool, []string) {
+		fields := []string{"spec.replicas", "spec.image"}
+		return slices.Contains(fields, path), fields
 	},
 }
 

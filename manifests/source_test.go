@@ -44,6 +44,19 @@ on: push
 -- problems --
 no manifests below .: refused, an empty source would remove everything
 `},
+		{"differences that are none", `
+-- a.yaml --
+$H
+kind: Service
+metadata: {name: a}
+spec: {image: app}
+policy:
+  ignoreDifferences:
+    - spec.replicas
+    - spec.replica
+-- problems --
+a.yaml:8: Service/a: policy.ignoreDifferences[1]: spec.replica names no field of a Service that can differ; did you mean spec.replicas?
+`},
 		{"empty documents", `
 -- a.yaml --
 # a comment

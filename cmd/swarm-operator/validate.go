@@ -7,9 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
-	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
+	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
-	"github.com/swarm-operator/swarm-operator/manifests"
 )
 
 func newValidate() *cobra.Command {
@@ -30,7 +29,7 @@ func newValidate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			set, problems := manifests.NewLoader(manifests.Options{New: all.New, Kinds: all.Names()}).Load(commit.Tree, src.root())
+			set, problems := reconciler.NewLoader().Load(commit.Tree, src.root())
 			for _, text := range commit.Trailers(plan.Trailer) {
 				if _, err := plan.ParseConsent(text); err != nil {
 					problems = append(problems, v1.Problem{Message: fmt.Sprintf("commit %s: %s: %v", commit.Short(), plan.Trailer, err)})

@@ -72,8 +72,13 @@ func New(o Options) *Reconciler {
 	}
 	return &Reconciler{
 		Options: o, kinds: all.Kinds(), drift: map[v1.Key]time.Time{}, touched: map[v1.Key]bool{}, rolling: map[v1.Key]bool{}, following: following{unsettled: map[v1.Key]time.Time{}},
-		loader: manifests.NewLoader(manifests.Options{New: all.New, Kinds: all.Names()}),
+		loader: NewLoader(),
 	}
+}
+
+// NewLoader makes a loader that knows all kinds.
+func NewLoader() *manifests.Loader {
+	return manifests.NewLoader(manifests.Options{New: all.New, Kinds: all.Names(), Field: all.Field})
 }
 
 // Run is one look at everything, and what follows from it. Nothing was written for it.

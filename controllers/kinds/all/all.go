@@ -38,6 +38,16 @@ func Names() []string {
 	return names
 }
 
+// Field says whether a path names a field of a kind, and which there are, for messages.
+func Field(kind, path string) (ok bool, fields []string) {
+	for i := range every {
+		if k := &every[i]; k.Name == kind {
+			return k.Shape.Names(path), k.Shape.Types()
+		}
+	}
+	return false, nil
+}
+
 var rules = func() map[string]diff.Rules {
 	m := map[string]diff.Rules{}
 	for _, k := range Kinds() {

@@ -1,0 +1,34 @@
+package diff
+
+import (
+	"strings"
+	"testing"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+func TestNames(t *testing.T) {
+	s := NewShape(&v1.Service{})
+	for path, want := range map[string]bool{
+		"spec.replicas": true, "spec": true, "metadata": true, "metadata.labels": true, "metadata.labels.tier": true, `metadata.labels["a.b/c"]`: true,
+		"spec.ports": true, "spec.ports[80/tcp]": true, "spec.ports[80/tcp].published": true, "spec.environment.LOG_LEVEL": true, "spec.healthcheck.test": true,
+		"spec.resources.limits": true, "spec.command": true,
+		"spec.replica": false, "spec.replicasx": false, "replicas": false, "metadata.name": false, "spec.": false, "spec.ports.published": false, "spec.ports[]": false,
+		"spec.ports[80/tcp].nothing": false, "spec.ports[80/tcp": false, "spec.command[0]": false, "spec.environment.": false, "metadata.labelsx": false,
+		"spec.healthcheck.testing": false, "": false,
+	} {
+		if got := s.Names(path); got != want {
+			t.Errorf("%q names a field: %t, want %t", path, got, want)
+		}
+	}
+	for _, typ := range s.Types() { // whatever differs can be ignored, with all that is like it
+		if path := example(typ); !s.Names(path) {
+			t.Errorf("%q, of type %q, names no field", path, typ)
+		}
+	}
+}
+
+// example is a path of a type of leaves.
+func example(typ string) string {
+	return strings.NewReplacer("[]", "[key]", ".*", ".key").Replace(typ)
+}
