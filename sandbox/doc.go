@@ -43,9 +43,11 @@
 // image is unhealthy. An image called missing-something is in no registry and
 // runs all the same. Ports, mounts, limits and secrets are kept in the books and
 // never applied, so that what dockerd refuses only when a container is made is
-// not refused. There are no container events, and plugins and cluster volumes
-// are not there. Tasks outlive a stop of the whole sandbox; a machine that is
-// killed loses its own. Killed managers close their connections as they go.
+// not refused. A network that is removed is gone: no engine lists a copy of its
+// own until its containers have ended. There are no container events, and
+// plugins and cluster volumes are not there. Tasks outlive a stop of the whole
+// sandbox; a machine that is killed loses its own. Killed managers close their
+// connections as they go.
 //
 // # Race detector
 //

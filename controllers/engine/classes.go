@@ -22,6 +22,9 @@ func IsStale(err error) bool { return has(err, "update out of sequence") }
 // IsNotFound: the object of the call does not exist. An object that a spec refers to is another matter.
 func IsNotFound(err error) bool { return err != nil && errdefs.IsNotFound(err) }
 
+// ErrNotFound is for who looks an object up in a list: the error of an object that does not exist.
+var ErrNotFound error = errdefs.ErrNotFound
+
 // IsExists: the name is taken.
 func IsExists(err error) bool {
 	conflict := err != nil && (errdefs.IsConflict(err) || errdefs.IsAlreadyExists(err))

@@ -59,20 +59,31 @@ func list(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
 	}
 	out := make([]*kinds.Live, 0, len(networks.Items))
 	for i := range networks.Items {
-		out = append(out, live(&networks.Items[i]))
+		if n := &networks.Items[i]; !gone(n) {
+			out = append(out, live(n))
+		}
 	}
 	// A node may have a network of its own of the same name; a service means the swarm's.
 	slices.SortStableFunc(out, func(a, b *kinds.Live) int { return local(a) - local(b) })
 	return out, nil
 }
 
-// readOne asks for the swarm's own view of the network: a node that is attached to it has another.
+// gone says that the swarm has removed the network, and that the engine still has its own copy of it, for containers that
+// are about to end. It lists the copy where the swarm lists nothing; only a copy knows the peers of its node.
+func gone(n *network.Summary) bool { return n.Scope == "swarm" && !n.Ingress && len(n.Peers) > 0 }
+
+// readOne asks for a list: an inspection answers with the node's own copy where there is one, and after the removal too.
 func readOne(ctx context.Context, c *engine.Client, id string) (*kinds.Live, error) {
-	r, err := c.NetworkInspect(ctx, id, client.NetworkInspectOptions{Scope: "swarm"})
+	networks, err := c.NetworkList(ctx, client.NetworkListOptions{Filters: client.Filters{}.Add("id", id)})
 	if err != nil {
 		return nil, fmt.Errorf("reading network %s: %w", id, err)
 	}
-	return live(&network.Summary{Network: r.Network.Network}), nil
+	for i := range networks.Items {
+		if n := &networks.Items[i]; n.ID == id && !gone(n) {
+			return live(n), nil
+		}
+	}
+	return nil, fmt.Errorf("reading network %s: %w", id, engine.ErrNotFound)
 }
 
 func live(n *network.Summary) *kinds.Live {

@@ -22,6 +22,18 @@ func overlay() *network.Summary {
 	return n
 }
 
+func TestANodesCopyOfARemovedNetworkIsGone(t *testing.T) {
+	removed, ingress, bridge := overlay(), overlay(), overlay()
+	removed.Peers = []network.PeerInfo{{Name: "5afc73406f94", IP: netip.MustParseAddr("192.0.2.11")}}
+	ingress.Ingress, ingress.Peers = true, removed.Peers
+	bridge.Scope = "local"
+	for n, want := range map[*network.Summary]bool{overlay(): false, removed: true, ingress: false, bridge: false} {
+		if got := gone(n); got != want {
+			t.Errorf("gone is %t for %+v", got, n)
+		}
+	}
+}
+
 func TestNormalForm(t *testing.T) {
 	tests := []struct {
 		name    string
