@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -44,6 +45,23 @@ func (c *Client) Resolve(ctx context.Context, image string, auth RegistryAuth) (
 	}
 	got.Image = reference.FamiliarString(pinned)
 	return got, nil
+}
+
+// IsRegistryAway: nothing was said of the image, because its registry could not be reached or has troubles of its own.
+// Later it may answer. The engine turns most of what a registry says into 500, so that the texts tell.
+func IsRegistryAway(err error) bool {
+	if err == nil || has(err, "no basic auth credentials", "authentication required", "unauthorized", "denied") {
+		return false
+	}
+	a, answered := errors.AsType[*answer](err)
+	return IsTimeout(err) || answered && a.status >= 500
+}
+
+// SameRegistry says whether two images come from one registry.
+func SameRegistry(a, b string) bool {
+	one, errA := registryOf(a)
+	other, errB := registryOf(b)
+	return errA == nil && errB == nil && one == other
 }
 
 // platforms drops attestations and what swarm cannot tell apart. "arm" has no architecture here: nodes call themselves

@@ -53,6 +53,36 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// What Engine 20.10 says of each.
+func TestARegistryThatIsAwayIsToldFromOneThatRefuses(t *testing.T) {
+	for _, tt := range []struct {
+		status int
+		text   string
+		away   bool
+	}{
+		{500, `Get "http://r.io/v2/": dial tcp 192.0.2.1:80: connect: connection refused`, true},
+		{500, `Get "https://r.io/v2/": dial tcp: lookup r.io on 127.0.0.1:53: no such host`, true},
+		{500, `Get "http://r.io/v2/": net/http: request canceled (Client.Timeout exceeded while awaiting headers)`, true},
+		{503, "service unavailable", true},
+		{404, "manifest unknown: manifest unknown", false},
+		{500, `Head "http://r.io/v2/team/app/manifests/1": no basic auth credentials`, false},
+		{500, "unauthorized: authentication required", false},
+		{403, "denied", false},
+	} {
+		c, _ := opened(t, pinged("1.41", func(w http.ResponseWriter, _ *http.Request) { refuse(w, tt.status, tt.text) }))
+		_, err := c.Resolve(context.Background(), "r.io/team/app:1", RegistryAuth{})
+		if err == nil || IsRegistryAway(err) != tt.away {
+			t.Errorf("%d %s: %v is away: %t", tt.status, tt.text, err, IsRegistryAway(err))
+		}
+	}
+	if IsRegistryAway(nil) {
+		t.Error("no error is one")
+	}
+	if !SameRegistry("app:1@"+digestA, "docker.io/library/other") || SameRegistry("app:1", "r.io/app:1") {
+		t.Error("registries are mixed up")
+	}
+}
+
 func TestResolverAsksOnce(t *testing.T) {
 	enter := make(chan struct{})
 	c, got := opened(t, pinged("1.41", func(w http.ResponseWriter, r *http.Request) {

@@ -238,21 +238,29 @@ func TestSecretsAppearInNoOutput(t *testing.T) {
 	c.inSwarm()
 
 	t.Log("errors")
-	t.Cleanup(w.swarm.Inject(Fault{
+	says := func(text string) {
+		t.Helper()
+		w.eventually(func() error {
+			if !strings.Contains(o.Stderr(), text) {
+				return fmt.Errorf("%q is not in the log", text)
+			}
+			return nil
+		})
+		c.served(o)
+	}
+	noRegistry := w.swarm.Inject(Fault{
 		Path: "/distribution/.*", Status: http.StatusInternalServerError,
 		Message: "Get https://ada:" + c.put("an error of the engine's") + "@registry.example.com/v2/: no such host",
-	}))
+	})
+	r.commit("another image", map[string]string{"web.yaml": strings.Replace(files["web.yaml"], "app:1", "app:2", 1)})
+	says("no such host")
+	c.everything(p.Host(), r)
 	t.Cleanup(w.swarm.Inject(Fault{
 		Method: "POST", Path: "/services/.*/update", Status: http.StatusInternalServerError,
 		Message: "dial https://ada:" + c.put("an error of an update") + "@proxy.example.com: refused",
 	}))
-	r.commit("another image", map[string]string{"web.yaml": strings.Replace(files["web.yaml"], "app:1", "app:2", 1)})
-	o.reports(func(harness.Report) error {
-		if !strings.Contains(o.Stderr(), "proxy.example.com") {
-			return fmt.Errorf("the error is not in the log")
-		}
-		return nil
-	})
+	noRegistry()
+	says("proxy.example.com")
 	c.served(o)
 	c.everything(p.Host(), r)
 	o.finish()

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/moby/moby/api/types/swarm"
 
@@ -92,7 +93,11 @@ func updateOnce(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, 
 	u := engine.ServiceUpdate{Version: was.Version}
 	var warnings []string
 	if diff.NewPaths(s.Fields).Has("spec.image") {
-		if u.Auth, err = pin(ctx, env, spec, s.Change.Want.Value.(*v1.Service).Spec.Image, &warnings); err != nil {
+		image := s.Change.Want.Value.(*v1.Service).Spec.Image
+		if err := waits(ctx, env, was.Spec.TaskTemplate.ContainerSpec, image); err != nil {
+			return kinds.Result{}, err
+		}
+		if u.Auth, err = pin(ctx, env, spec, image, &warnings); err != nil {
 			return kinds.Result{}, err
 		}
 	}
@@ -124,6 +129,18 @@ func reread(ctx context.Context, env kinds.Env, s plan.Step) (fresher plan.Step,
 	have.Value = is
 	s.Change.Have = &have
 	return s, true, nil
+}
+
+// waits keeps an update from a registry that is away. It gave the digest of the image that runs, so it is no stranger and
+// will be back; until then no node could pull the next one, and the roll-out would fail for nothing that is in git.
+func waits(ctx context.Context, env kinds.Env, was *swarm.ContainerSpec, image string) error {
+	if was == nil || !strings.Contains(was.Image, "@") || !engine.SameRegistry(was.Image, image) {
+		return nil
+	}
+	if _, err := env.Resolve.Resolve(ctx, image); engine.IsRegistryAway(err) {
+		return fmt.Errorf("its registry is away, and it keeps %s until that is back: %w", was.Image, err)
+	}
+	return nil
 }
 
 // pin puts the digest that its registry knows of the image into the spec, and the platforms that it runs on, as
