@@ -4,20 +4,23 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/moby/moby/client"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// keep saves what is there where somebody asked for artifacts.
+// keep saves what is there of a swarm that did not come up, and tells where.
 func (s *Swarm) keep(ctx context.Context) error {
-	root := os.Getenv("ARTIFACTS")
-	if root == "" {
-		return nil
+	dir, err := harness.Artifacts(ctx, "engines", s.run)
+	if err == nil {
+		err = s.Save(ctx, dir)
 	}
-	return s.Save(ctx, filepath.Join(root, "engines", s.run))
+	return errors.Join(err, fmt.Errorf("what explains it is in %s", dir))
 }
 
 // Save keeps what explains a failure in a directory, which is made: what each dockerd and registry said, and the nodes,

@@ -1,12 +1,9 @@
-//go:build engines
-
 package engines
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -36,10 +33,12 @@ func newWorld(t *testing.T, o Options) *world {
 	}
 	t.Logf("%d+%d nodes were ready after %s", o.Managers, o.Workers, time.Since(start).Round(10*time.Millisecond))
 	t.Cleanup(func() {
-		if root := os.Getenv("ARTIFACTS"); root != "" && t.Failed() {
-			if err := s.Save(context.Background(), filepath.Join(root, "engines", t.Name())); err != nil {
+		if t.Failed() {
+			dir, err := harness.Artifacts(context.Background(), "engines", t.Name())
+			if err := errors.Join(err, s.Save(context.Background(), dir)); err != nil {
 				t.Error(err)
 			}
+			t.Logf("what explains it is in %s", dir)
 		}
 		start := time.Now()
 		if err := s.Close(); err != nil {

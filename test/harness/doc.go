@@ -45,6 +45,20 @@ func Root(ctx context.Context) (string, error) {
 	return filepath.Dir(mod), nil
 }
 
+// Artifacts is a directory for what a test keeps: below ARTIFACTS, or else below .artifacts in this module, which git
+// ignores.
+func Artifacts(ctx context.Context, suite, test string) (string, error) {
+	root := os.Getenv("ARTIFACTS")
+	if root == "" {
+		module, err := Root(ctx)
+		if err != nil {
+			return "", err
+		}
+		root = filepath.Join(module, ".artifacts")
+	}
+	return filepath.Join(root, suite, strings.NewReplacer("/", ".", " ", "_").Replace(test)), nil
+}
+
 // Until looks again and again until check has nothing to complain about, and returns its last complaint when that takes
 // longer than within.
 func Until(ctx context.Context, within time.Duration, check func() error) error {
