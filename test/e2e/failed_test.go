@@ -243,3 +243,30 @@ func TestAScaleByHandOfAFailedServiceIsLeft(t *testing.T) {
 		t.Errorf("after the fix replicas are %d", n)
 	}
 }
+
+// What helps whoever looks at the report is what the container itself ended with.
+func TestTheReportHasTheContainersOwnError(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{3, 2})
+	for _, tc := range []struct {
+		image, action string
+		state         swarm.UpdateState
+		says          string
+	}{
+		{"exit-3:1", "pause", swarm.UpdateStatePaused, "task: non-zero exit (3)"},
+		{"unhealthy:1", "rollback", swarm.UpdateStateRollbackCompleted, "task: non-zero exit (143): dockerexec: unhealthy container"},
+	} {
+		t.Run(tc.action, func(t *testing.T) {
+			t.Parallel()
+			f := w.in(t).failing("says-"+tc.action, tc.action)
+			f.repo.commit("bad", map[string]string{"app.yaml": f.manifest(tc.image)})
+			f.status(f.name, tc.state)
+			f.reported(tc.says)
+			r := f.cli("apply", "--host", f.host(), "--source", f.repo.Dir, "--wait", "--timeout", "20s")
+			if r.code != 1 || !strings.Contains(r.out+r.errs, tc.says) {
+				t.Errorf("apply --wait of a want that failed: %s", r)
+			}
+			f.fixed("app:2")
+		})
+	}
+}

@@ -182,7 +182,12 @@ func (i *interrupted) clear() {
 
 func TestAnApplyThatIsKilledAtAnyCallConvergesLater(t *testing.T) {
 	t.Parallel()
-	for _, e := range endings {
+	// On real engines each call is disturbed in one of these ways: what the operator does about it is the same.
+	step, offset := 1, 0
+	if *swarmKind == onEngines {
+		step, offset = len(endings), 1
+	}
+	for n, e := range endings {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, size{1, 0})
@@ -192,7 +197,7 @@ func TestAnApplyThatIsKilledAtAnyCallConvergesLater(t *testing.T) {
 			before := w.settled("foreign")
 			proxy := w.proxy()
 			first, second := 0, 0
-			for k := 1; ; k++ {
+			for k := 1 + n*offset; ; k += step {
 				i := &interrupted{world: w, proxy: proxy, prefix: fmt.Sprintf("a%02d", k)}
 				i.repo = w.repo(i.prefix, i.first())
 				if !i.disturb(e, k) {
@@ -202,7 +207,7 @@ func TestAnApplyThatIsKilledAtAnyCallConvergesLater(t *testing.T) {
 				i.converges(k, proxy.Calls(), []string{"api", "old", "web"}, []string{"net"}, 1)
 				i.clear()
 			}
-			for k := 1; ; k++ {
+			for k := 1 + n*offset; ; k += step {
 				i := &interrupted{world: w, proxy: proxy, prefix: fmt.Sprintf("b%02d", k)}
 				i.repo = w.repo(i.prefix, i.first())
 				i.want(0, i.args()...)

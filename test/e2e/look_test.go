@@ -8,6 +8,7 @@ import (
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
+	"github.com/moby/moby/client/pkg/versions"
 
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
@@ -17,6 +18,16 @@ func last(calls []harness.Call) string {
 		return ""
 	}
 	return calls[len(calls)-1].String()
+}
+
+// knows says whether the engine has an API version.
+func (w *world) knows(api string) bool {
+	w.Helper()
+	v, err := w.api.ServerVersion(w.Context(), client.ServerVersionOptions{})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return versions.GreaterThanOrEqualTo(v.APIVersion, api)
 }
 
 // find looks a service up; false where there is none.
@@ -97,7 +108,7 @@ func (w *world) networks() []string {
 	}
 	var names []string
 	for _, n := range list.Items {
-		if n.Scope == "swarm" && !n.Ingress {
+		if n.Scope == "swarm" && !n.Ingress && len(n.Peers) == 0 { // else it is a node's copy of one that is gone
 			names = append(names, n.Name)
 		}
 	}

@@ -26,6 +26,11 @@ func TestMain(m *testing.M) {
 }
 
 func runTests(m *testing.M) int {
+	if err := checkSwarm(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	leaveOut()
 	// The scenarios mostly wait: more of them than there are processors may run side by side.
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
 		_ = parallel.Value.Set("6") // it is a number
@@ -43,5 +48,10 @@ func runTests(m *testing.M) int {
 		}
 		binary = filepath.Join(dir, "swarm-operator")
 	}
-	return m.Run()
+	code := m.Run()
+	if err := swarms.close(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return max(code, 1)
+	}
+	return code
 }

@@ -28,9 +28,14 @@ func policy(manifest, policy string) string { return manifest + "policy: {" + po
 // docs joins manifests into one file.
 func docs(manifests ...string) string { return strings.Join(manifests, "---\n") }
 
-// quick makes roll-outs of a few tasks a matter of a second or two.
+// quick makes roll-outs of a few tasks a matter of a second or two. That a real container has ended may be noticed late on
+// a busy machine, and the swarm would take the update for a good one.
 func quick(failureAction string) string {
-	return "updateConfig: {parallelism: 1, monitor: 1s, failureAction: " + failureAction + "}"
+	monitor := "1s"
+	if *swarmKind == onEngines {
+		monitor = "4s"
+	}
+	return "updateConfig: {parallelism: 1, monitor: " + monitor + ", failureAction: " + failureAction + "}"
 }
 
 const quickRestart = "restartPolicy: {delay: 500ms}"

@@ -113,7 +113,9 @@ func TestAFieldThatNeedsANewerAPIIsRefused(t *testing.T) {
 		t.Error("the service was made without the field")
 	}
 	w.service("b")
-	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	if w.knows("1.44") {
+		w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	}
 }
 
 // Events are hints: whoever missed them looks when the stream is there again.
@@ -406,12 +408,7 @@ func TestNodesComeAndGoWithoutAWrite(t *testing.T) {
 	if err := w.swarm.Kill(other); err != nil {
 		t.Fatal(err)
 	}
-	w.eventually(func() error {
-		if s := w.node(other).Status.State; s != swarm.NodeStateDown {
-			return fmt.Errorf("%s is %s", other, s)
-		}
-		return nil
-	})
+	w.nodeIs(other, swarm.NodeStateDown)
 	if err := w.swarm.Start(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
@@ -422,6 +419,58 @@ func TestNodesComeAndGoWithoutAWrite(t *testing.T) {
 	}
 	o.inSync(hash)
 	o.condition("RolloutFailed", false)
+}
+
+// A roll-out is written once and comes to its end, also when one of its nodes is emptied and another one dies. SwarmKit
+// may wait for a task on the dead one until that is back.
+func TestARollOutGoesOnWhileNodesGo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{3, 2})
+	manifest := func(image string) map[string]string {
+		return map[string]string{"a.yaml": service("spread", "image: "+image, "replicas: 5", "stopGracePeriod: 1s",
+			"updateConfig: {parallelism: 1, delay: 1s, monitor: 1s, failureAction: continue}")}
+	}
+	r := w.repo("going", nil)
+	p := w.proxy()
+	o := w.operate(p.Host(), r, "--repair-after", "0s")
+	o.inSync(r.commit("one", manifest("app:1")))
+	w.runs("spread", 5)
+	p.Reset()
+	hash := r.commit("two", manifest("app:2"))
+	w.status("spread", swarm.UpdateStateUpdating)
+	w.availability(w.swarm.Workers()[0], swarm.NodeAvailabilityDrain)
+	killed := w.swarm.Workers()[1]
+	if err := w.swarm.Kill(killed); err != nil {
+		t.Fatal(err)
+	}
+	w.nodeIs(killed, swarm.NodeStateDown)
+	if err := w.swarm.Start(t.Context(), killed); err != nil {
+		t.Fatal(err)
+	}
+	w.status("spread", swarm.UpdateStateCompleted)
+	w.runs("spread", 5)
+	drained := w.node(w.swarm.Workers()[0]).ID
+	for _, task := range w.tasks("spread") {
+		if task.DesiredState == swarm.TaskStateRunning && task.NodeID == drained {
+			t.Error("a task should run on a node that is drained")
+		}
+	}
+	o.inSync(hash)
+	o.condition("RolloutFailed", false)
+	if writes := accepted(serviceWrites(p.Calls())); len(writes) != 1 {
+		t.Errorf("want one write, got\n%s", lines(writes))
+	}
+	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
+}
+
+func (w *world) nodeIs(hostname string, state swarm.NodeState) {
+	w.Helper()
+	w.eventually(func() error {
+		if s := w.node(hostname).Status.State; s != state {
+			return fmt.Errorf("%s is %s", hostname, s)
+		}
+		return nil
+	})
 }
 
 func (w *world) node(hostname string) swarm.Node {

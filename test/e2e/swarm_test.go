@@ -2,25 +2,32 @@ package e2e
 
 import (
 	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
 	"time"
 
 	"github.com/swarm-operator/swarm-operator/sandbox"
+	"github.com/swarm-operator/swarm-operator/test/engines"
 )
 
-// Swarm is what the scenarios need of a swarm beside the Engine API of its nodes.
+// Swarm is what the scenarios need of a swarm beside the Engine API of its nodes. It has every image that they name; what
+// an image does is told by its name: see package sandbox.
 type Swarm interface {
 	// Managers and Workers are the hostnames of the nodes.
 	Managers() []string
 	Workers() []string
 	// Host is where a node's engine listens, as docker clients write it: a unix socket.
 	Host(node string) string
-	// Images makes sure that the nodes have these images. What they do is told by their names: see package sandbox.
-	Images(ctx context.Context, names ...string) error
 	// Kill stops a node as a power cut does, Start starts it again.
 	Kill(node string) error
 	Start(ctx context.Context, node string) error
 	// Inject makes calls to the engines go wrong until it is removed.
 	Inject(Fault) (remove func())
+	// Save keeps in a directory what the nodes themselves said.
+	Save(ctx context.Context, dir string) error
+	// Close ends it, whatever was done to it.
 	Close() error
 }
 
@@ -42,8 +49,34 @@ type Fault struct {
 // size is how many nodes a swarm has.
 type size struct{ managers, workers int }
 
-// newSwarm starts a swarm: the one place that says which.
+const (
+	onSandbox = "sandbox"
+	onEngines = "engines"
+)
+
+var swarmKind = flag.String("swarm", os.Getenv("E2E_SWARM"), "what the scenarios run on: sandbox (the default), or engines, which are real ones (E2E_SWARM)")
+
+// checkSwarm says whether there can be such a swarm here.
+func checkSwarm() error {
+	switch *swarmKind {
+	case "":
+		*swarmKind = onSandbox
+	case onSandbox:
+	case onEngines:
+		if reason, ok := engines.Available(); !ok {
+			return errors.New(reason)
+		}
+	default:
+		return fmt.Errorf("-swarm %q: want %s or %s", *swarmKind, onSandbox, onEngines)
+	}
+	return nil
+}
+
+// newSwarm starts a swarm, or takes one that another scenario is done with: the one place that says which.
 func newSwarm(ctx context.Context, n size) (Swarm, error) {
+	if *swarmKind == onEngines {
+		return swarms.lease(ctx, n)
+	}
 	sb, err := sandbox.Start(ctx, sandbox.Options{Managers: n.managers, Workers: n.workers})
 	if err != nil {
 		return nil, err
@@ -60,10 +93,10 @@ type embedded struct {
 func (e *embedded) Managers() []string { return e.Nodes()[:e.size.managers] }
 func (e *embedded) Workers() []string  { return e.Nodes()[e.size.managers:] }
 
-// Images: the sandbox has every image.
-func (e *embedded) Images(context.Context, ...string) error { return nil }
-
 func (e *embedded) Start(ctx context.Context, node string) error { return e.StartNode(ctx, node) }
+
+// Save has nothing to add to what the Engine API tells.
+func (e *embedded) Save(context.Context, string) error { return nil }
 
 func (e *embedded) Inject(f Fault) func() {
 	return e.Sandbox.Inject(sandbox.Fault{

@@ -40,7 +40,7 @@ func newWorld(t *testing.T, n size) *world {
 	w := &world{T: t, swarm: s}
 	w.api = w.connect(s.Managers()[0])
 	w.home = t.TempDir()
-	t.Cleanup(w.keepServices)
+	t.Cleanup(w.keepSwarm)
 	return w
 }
 
@@ -88,9 +88,9 @@ func (w *world) proxy() *harness.Proxy {
 	return p
 }
 
-// env is the environment of every process: nothing of the one who runs the tests.
+// env is the environment of every process: nothing of the one who runs the tests. What a killed one leaves goes with its home.
 func (w *world) env(more ...string) []string {
-	return append([]string{"HOME=" + w.home, "DOCKER_CONFIG=" + filepath.Join(w.home, ".docker"), "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}, more...)
+	return append([]string{"HOME=" + w.home, "DOCKER_CONFIG=" + filepath.Join(w.home, ".docker"), "PATH=" + os.Getenv("PATH"), "TMPDIR=" + w.home}, more...)
 }
 
 // result is what a command that ran came to.
@@ -173,23 +173,36 @@ func tail(text string, n int) string {
 	return strings.Join(all[max(0, len(all)-n):], "\n")
 }
 
-// keep keeps an artifact of the test where somebody asked for them.
+// artifacts is where the test keeps what explains a failure; "" where it has not failed and nobody asked for it.
+func (w *world) artifacts() string {
+	if !w.Failed() && os.Getenv("ARTIFACTS") == "" {
+		return ""
+	}
+	dir, err := harness.Artifacts(context.Background(), "e2e-"+*swarmKind, w.Name())
+	if err == nil {
+		err = os.MkdirAll(dir, 0o755)
+	}
+	if err != nil {
+		w.Log(err)
+	}
+	return dir
+}
+
+// keep keeps an artifact, when it is known whether the test fails.
 func (w *world) keep(name, content string) {
-	root := os.Getenv("ARTIFACTS")
-	if root == "" || content == "" {
-		return
-	}
-	dir := filepath.Join(root, "e2e", strings.ReplaceAll(w.Name(), "/", "."))
-	path := filepath.Join(dir, name)
-	for n := 2; exists(path); n++ {
-		path = filepath.Join(dir, fmt.Sprintf("%d-%s", n, name))
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		w.Log(err)
-	}
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		w.Log(err)
-	}
+	w.Cleanup(func() {
+		dir := w.artifacts()
+		if dir == "" || content == "" {
+			return
+		}
+		path := filepath.Join(dir, name)
+		for n := 2; exists(path); n++ {
+			path = filepath.Join(dir, fmt.Sprintf("%d-%s", n, name))
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			w.Log(err)
+		}
+	})
 }
 
 func exists(path string) bool {
@@ -197,21 +210,31 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// keepServices keeps what the swarm has at the end.
-func (w *world) keepServices() {
-	if os.Getenv("ARTIFACTS") == "" {
+// keepSwarm keeps what the swarm has at the end, and what its nodes say, and tells where.
+func (w *world) keepSwarm() {
+	dir := w.artifacts()
+	if dir == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	list, err := w.api.ServiceList(ctx, client.ServiceListOptions{Status: true})
-	if err != nil {
-		w.Log(err)
-		return
-	}
-	text, err := json.MarshalIndent(list.Items, "", "  ")
+	services, err := w.api.ServiceList(ctx, client.ServiceListOptions{Status: true})
 	if err != nil {
 		w.Log(err)
 	}
-	w.keep("services.json", string(text))
+	tasks, err := w.api.TaskList(ctx, client.TaskListOptions{})
+	if err != nil {
+		w.Log(err)
+	}
+	for name, list := range map[string]any{"services.json": services.Items, "tasks.json": tasks.Items} {
+		text, err := json.MarshalIndent(list, "", "  ")
+		if err != nil {
+			w.Log(err)
+		}
+		w.keep(name, string(text))
+	}
+	if err := w.swarm.Save(ctx, dir); err != nil {
+		w.Log(err)
+	}
+	w.Logf("what explains it is in %s", dir)
 }
