@@ -7,26 +7,29 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/swarm-operator/swarm-operator/test/engines"
 )
 
 // ability is something that a machine may have and tests can use.
 type ability struct {
-	name string
-	is   string // what there is; "" where it is missing
-	why  string // what it is missing for
-	// without says what is not tested then; "" where the tests themselves look closer, and skip or fail.
-	without string
+	name    string
+	is      string // what there is; "" where it is missing
+	why     string // what it is missing for
+	without string // what is not tested then
 }
 
-// race is the name of the ability that decides how tests are built.
-const race = "race detector"
+const (
+	race   = "race detector" // decides how tests are built
+	engine = "real engines"  // decides what scenarios run on
+)
 
 func abilities(ctx context.Context) []ability {
 	return []ability{
 		program(ctx, "docker CLI", "tests that use the swarm as a person does are skipped", "docker", "--version"),
 		program(ctx, "git", "tests that make repositories as git does are skipped", "git", "--version"),
 		raceDetector(ctx),
-		namespaces(ctx),
+		realEngines(),
 	}
 }
 
@@ -50,7 +53,12 @@ func raceDetector(ctx context.Context) ability {
 		return a
 	}
 	defer os.RemoveAll(dir)
-	cmd := exec.CommandContext(ctx, "go", "build", "-race", "-o", filepath.Join(dir, "probe"), "github.com/swarm-operator/swarm-operator/test/run")
+	probe := filepath.Join(dir, "probe.go")
+	if err := os.WriteFile(probe, []byte("package main\n\nfunc main() {}\n"), 0o600); err != nil {
+		a.why = err.Error()
+		return a
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-race", "-o", filepath.Join(dir, "probe"), probe)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		a.why = firstLine(out, err)
@@ -60,16 +68,11 @@ func raceDetector(ctx context.Context) ability {
 	return a
 }
 
-// namespaces are part of what tests with real engines need; the rest they look for themselves.
-func namespaces(ctx context.Context) ability {
-	a := ability{name: "root and network namespaces"}
-	switch out, err := exec.CommandContext(ctx, "unshare", "--net", "true").CombinedOutput(); {
-	case os.Geteuid() != 0:
-		a.why = "not root"
-	case err != nil:
-		a.why = firstLine(out, err)
-	default:
-		a.is = "both"
+// realEngines tries: they need root, namespaces and programs.
+func realEngines() ability {
+	a := ability{name: engine, is: "dockerd and what it needs", without: "test/engines is skipped, and test/e2e runs on the sandbox only"}
+	if reason, ok := engines.Available(); !ok {
+		a.is, a.why = "", firstLine([]byte(reason), nil)
 	}
 	return a
 }
@@ -89,10 +92,7 @@ func (a ability) String() string {
 	} else {
 		text += "no, " + a.why
 	}
-	switch {
-	case a.without == "":
-		text += " (only tests with real engines need this)"
-	case a.is == "":
+	if a.is == "" {
 		text += ": " + a.without
 	}
 	return text
@@ -102,7 +102,7 @@ func (a ability) String() string {
 func missing(all []ability) []string {
 	var out []string
 	for _, a := range all {
-		if a.is == "" && a.without != "" {
+		if a.is == "" {
 			out = append(out, a.name)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -42,7 +43,7 @@ func run(ctx context.Context, patterns []string, noSkip bool, out io.Writer) (in
 	if lacks := missing(all); noSkip && len(lacks) > 0 {
 		return 1, fmt.Errorf("NO_SKIP is set, and this machine lacks: %s", strings.Join(lacks, ", "))
 	}
-	groups, err := split(ctx, patterns, has(all, race))
+	groups, err := split(ctx, patterns, has(all, race), has(all, engine))
 	if err != nil {
 		return 1, err
 	}
@@ -85,7 +86,7 @@ func raceFlags() []string {
 	return []string{"-race", "-gcflags=github.com/moby/swarmkit/v2/...=-race=false", "-gcflags=go.etcd.io/...=-race=false"}
 }
 
-func split(ctx context.Context, patterns []string, withRace bool) ([]group, error) {
+func split(ctx context.Context, patterns []string, withRace, withEngines bool) ([]group, error) {
 	cmd := exec.CommandContext(ctx, "go", append([]string{"list"}, patterns...)...)
 	cmd.Stderr = os.Stderr
 	list, err := cmd.Output()
@@ -105,17 +106,27 @@ func split(ctx context.Context, patterns []string, withRace bool) ([]group, erro
 	if runtime.NumCPU() < 4 {
 		whole.flags = append([]string{"-p=1"}, common...)
 	}
+	// These wait for much and measure nothing: they may run side by side. To start and end swarms takes longer.
+	real := group{
+		flags: []string{"-shuffle=on", "-timeout=15m"}, env: []string{"CGO_ENABLED=0", "E2E_SWARM=engines"},
+		why: "; on real engines",
+	}
 	for _, p := range strings.Fields(string(list)) {
+		is := func(suffix string) bool { return strings.HasSuffix(p, suffix) }
 		g := &code
-		for _, suffix := range processes {
-			if strings.HasSuffix(p, suffix) {
-				g = &whole
-			}
+		switch {
+		case withEngines && (is("/test/engines") || is("/test/image")):
+			g = &real
+		case slices.ContainsFunc(processes, is):
+			g = &whole
 		}
 		g.packages = append(g.packages, p)
+		if is("/test/e2e") && withEngines { // the same scenarios once more
+			real.packages = append(real.packages, p)
+		}
 	}
 	var out []group
-	for _, g := range []group{code, whole} {
+	for _, g := range []group{code, whole, real} {
 		if len(g.packages) > 0 {
 			out = append(out, g)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -103,7 +104,7 @@ func TestRun(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			here(t)
 			var out bytes.Buffer
-			groups, err := split(t.Context(), c.patterns, false)
+			groups, err := split(t.Context(), c.patterns, false, false)
 			if err != nil || len(groups) != 1 {
 				t.Fatalf("groups are %v (%v), want one", groups, err)
 			}
@@ -130,7 +131,7 @@ func TestRun(t *testing.T) {
 }
 
 func TestSplit(t *testing.T) {
-	groups, err := split(t.Context(), []string{"../demo", "../../diff", "."}, true)
+	groups, err := split(t.Context(), []string{"../demo", "../../diff", "."}, true, true)
 	if err != nil || len(groups) != 2 {
 		t.Fatalf("groups are %v (%v), want two", groups, err)
 	}
@@ -142,17 +143,39 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+func TestScenariosRunOnceMoreWhereThereAreEngines(t *testing.T) {
+	for with, want := range map[bool]string{true: "whole:e2e real:e2e real:engines", false: "whole:e2e whole:engines"} {
+		groups, err := split(t.Context(), []string{"../e2e", "../engines"}, false, with)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, g := range groups {
+			name := "whole:"
+			if slices.Contains(g.env, "E2E_SWARM=engines") {
+				name = "real:"
+			}
+			for _, p := range g.packages {
+				got = append(got, name+filepath.Base(p))
+			}
+		}
+		if text := strings.Join(got, " "); text != want {
+			t.Errorf("with engines: %t: packages are %q, want %q", with, text, want)
+		}
+	}
+}
+
 func TestAbilities(t *testing.T) {
 	t.Setenv("PATH", filepath.Dir(t.TempDir()))
 	a := program(t.Context(), "docker CLI", "nothing is tested", "docker", "--version")
 	if text := a.String(); !strings.Contains(text, "no, ") || !strings.Contains(text, "nothing is tested") {
 		t.Errorf("a missing ability reads %q", text)
 	}
-	all := []ability{a, {name: "git", is: "yes", without: "x"}, {name: "root", why: "not root"}}
+	all := []ability{a, {name: "git", is: "yes", without: "x"}}
 	if got := strings.Join(missing(all), " "); got != "docker CLI" {
-		t.Errorf("missing is %q; what no test needs is not missing", got)
+		t.Errorf("missing is %q", got)
 	}
-	if has(all, "root") || !has(all, "git") {
+	if has(all, "docker CLI") || !has(all, "git") {
 		t.Error("has does not tell what is there")
 	}
 }
