@@ -15,8 +15,10 @@ import (
 
 const (
 	swarmPort = ":2377"
-	// heartbeat is that of the sandbox: a node that is gone is down within seconds.
-	heartbeat = time.Second
+	// heartbeat lets a node that is gone be down within seconds. A new leader gives nodes three of these to come, and an
+	// agent may find out only after five seconds that it has to; where one comes at the very moment when its time is up,
+	// SwarmKit may take it for down for good.
+	heartbeat = 2 * time.Second
 	// readyTime is how long a swarm may take until all nodes are ready; a manager that returns waits for an election.
 	readyTime = 120 * time.Second
 )
