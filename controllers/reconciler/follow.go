@@ -24,6 +24,8 @@ type following struct {
 	versions  map[v1.Key]uint64    // as of the last run
 	unsettled map[v1.Key]time.Time // since when
 	looked    time.Time
+	running   map[v1.Key]bool      // whose roll-out the engine said to run, as of the last run
+	hidden    map[v1.Key]time.Time // see hide
 	// seenFailed is the record of the last run, for who observes and writes none.
 	seenFailed []plan.Failure
 }
@@ -42,6 +44,10 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State
 		for _, k := range c.Want.DependsOn {
 			ask[k] = ask[k] || r.touched[k] || f.Rollouts[k].Running()
 		}
+	}
+	for _, k := range r.hide(run.wants, f) {
+		ask[k] = true
+		f.Rollouts[k] = plan.Rollout{State: "updating"}
 	}
 	for k := range r.rolling {
 		// A write clears the engine's own word on the last update; until there is a new one, or the tasks are those of the
@@ -88,6 +94,36 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State
 	}
 }
 
+// hiddenFor is how long a roll-out counts as running at most after a write has cleared the engine's word on it. The default
+// monitor of the swarm is 5 s.
+const hiddenFor = 30 * time.Second
+
+// hide returns the services whose roll-out ran in the last run and of which the engine says nothing now: somebody wrote on
+// them, which clears its word, and the swarm goes on replacing tasks. A change of scale on top of that it may lose
+// (SwarmKit's updater brings tasks back that a smaller scale has ended).
+func (f *following) hide(wants map[v1.Key]*diff.State, facts *plan.Facts) []v1.Key {
+	for k := range f.running {
+		if _, known := f.hidden[k]; !known && facts.Rollouts[k].State == "" {
+			f.hidden[k] = facts.Now
+		}
+	}
+	f.running = map[v1.Key]bool{}
+	for k, r := range facts.Rollouts {
+		if r.Running() {
+			f.running[k] = true
+		}
+	}
+	var out []v1.Key
+	for k, since := range f.hidden {
+		if facts.Rollouts[k].State != "" || wants[k] == nil || facts.Now.Sub(since) >= hiddenFor {
+			delete(f.hidden, k)
+			continue
+		}
+		out = append(out, k)
+	}
+	return out
+}
+
 // watched are the objects that move without an event.
 func (f *following) watched() []v1.Key {
 	return slices.Collect(maps.Keys(f.unsettled))
@@ -131,7 +167,8 @@ func (r *Reconciler) judge(key v1.Key, h kinds.Health, f *plan.Facts) {
 	if h.Ready {
 		f.Settled[key] = true
 		delete(r.touched, key)
-		if r.rolling[key] {
+		if _, hidden := r.hidden[key]; hidden || r.rolling[key] {
+			delete(r.hidden, key)
 			delete(r.rolling, key)
 			delete(f.Rollouts, key)
 		}

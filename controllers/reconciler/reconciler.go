@@ -71,7 +71,7 @@ func New(o Options) *Reconciler {
 		o.Now = time.Now
 	}
 	return &Reconciler{
-		Options: o, kinds: all.Kinds(), drift: map[v1.Key]time.Time{}, touched: map[v1.Key]bool{}, rolling: map[v1.Key]bool{}, following: following{unsettled: map[v1.Key]time.Time{}},
+		Options: o, kinds: all.Kinds(), drift: map[v1.Key]time.Time{}, touched: map[v1.Key]bool{}, rolling: map[v1.Key]bool{}, following: following{unsettled: map[v1.Key]time.Time{}, hidden: map[v1.Key]time.Time{}},
 		loader: NewLoader(),
 	}
 }
