@@ -39,13 +39,19 @@ func Compare(have, want []State, rules func(kind string) Rules) []Change {
 
 // Seen remembers which pairs did not differ, by the generations of their states, so that they need not be compared again.
 // It never shows in what Compare returns.
-type Seen struct{ equal map[id]generations }
-
-// Equal says whether the pair was found to be equal by the last Compare.
-func (s *Seen) Equal(kind, instance string) bool {
-	_, equal := s.equal[id{kind, instance}]
-	return equal
+type Seen struct {
+	equal map[id]generations
+	fresh []Pair
 }
+
+// Pair names two states that did not differ: by the key of the want, and the id of the live object.
+type Pair struct {
+	Want v1.Key
+	ID   string
+}
+
+// Fresh are the pairs that the last Compare found to be equal and had not known to be.
+func (s *Seen) Fresh() []Pair { return s.fresh }
 
 type id struct{ kind, instance string }
 
@@ -53,6 +59,7 @@ type generations struct{ have, want uint64 }
 
 // Compare is the function of that name, with a memory.
 func (s *Seen) Compare(have, want []State, rules func(kind string) Rules) []Change {
+	s.fresh = nil
 	if s.equal == nil {
 		s.equal = make(map[id]generations, len(want))
 	}
@@ -81,6 +88,7 @@ func (s *Seen) Compare(have, want []State, rules func(kind string) Rules) []Chan
 			delete(s.equal, at)
 		} else {
 			s.equal[at] = pair
+			s.fresh = append(s.fresh, Pair{w.Key, h.Meta.ID})
 		}
 	}
 	if len(s.equal) > len(want) {

@@ -130,6 +130,8 @@ type Meta struct {
 	Applied Applied
 	// Unknown are keys of the live spec that our types do not know: a write would drop them.
 	Unknown []string
+	// Updated: the engine says how its last update stands.
+	Updated bool
 	// Distrust: the spec was rolled back or is paused, so Applied says nothing about whose doing a difference is.
 	Distrust bool
 	Created  time.Time

@@ -52,7 +52,9 @@ func Expand(all []Kind, entries []Entry, ix *Index, src Source, memo *Memo) Want
 		}
 		if k.Versions == nil {
 			memos := make([]*wantMemo, len(made))
-			inParallel(len(made), func(i int) { memos[i] = memo.want(k, made[i], live) })
+			inParallel(len(made), func(i int) {
+				memos[i] = memo.want(k, made[i], ix.ByName(k.Name, made[i].Object.Key().Name) != nil, live)
+			})
 			for _, m := range memos {
 				w.States = append(w.States, m.state)
 			}

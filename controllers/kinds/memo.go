@@ -73,13 +73,11 @@ func (h *haveMemo) Restore(s *diff.State) {
 // Release gives back the memory of what does not differ, which is most of it: should one side change, the other is worked
 // out again.
 func (m *Memo) Release(seen *diff.Seen) {
-	for _, w := range m.wants {
-		if seen.Equal(w.state.Key.Kind, w.state.Instance) {
+	for _, pair := range seen.Fresh() {
+		if w := m.wants[pair.Want]; w != nil {
 			w.state.Leaves, w.state.Value, w.state.Rest, w.state.Normal = nil, nil, w, diff.Normal{}
 		}
-	}
-	for _, h := range m.haves {
-		if h.state.Gen != 0 && seen.Equal(h.state.Key.Kind, h.state.Instance) {
+		if h := m.haves[Ref{pair.Want.Kind, pair.ID}]; h != nil {
 			h.state.Leaves, h.state.Rest, h.state.Normal = nil, h, diff.Normal{}
 		}
 	}
@@ -111,8 +109,9 @@ func (m *Memo) generation() uint64 {
 	return m.gen.Add(1)
 }
 
-// want is Kind.want, remembered. It may be called from several goroutines, for different manifests.
-func (m *Memo) want(k *Kind, e Entry, live func(v1.Key) string) *wantMemo {
+// want is Kind.want, remembered. It may be called from several goroutines, for different manifests. What is compared with
+// nothing, because it is not there, has its leaves at once; of all others it may turn out that nobody needs them.
+func (m *Memo) want(k *Kind, e Entry, there bool, live func(v1.Key) string) *wantMemo {
 	key := e.Object.Key()
 	if m != nil {
 		if old := m.wants[key]; old != nil && old.fits(e.Object, live) {
@@ -120,13 +119,18 @@ func (m *Memo) want(k *Kind, e Entry, live func(v1.Key) string) *wantMemo {
 			return old
 		}
 	}
-	w := &wantMemo{run: m.current(), object: e.Object, kind: k, state: k.outline(e, key.Name)}
-	object := e.Object.Copy()
-	if c, ok := object.(v1.Canonical); ok {
-		c.Canonical()
+	w := &wantMemo{run: m.current(), object: e.Object, kind: k}
+	if there {
+		w.state = k.outline(e, key.Name)
+		object := e.Object.Copy()
+		if c, ok := object.(v1.Canonical); ok {
+			c.Canonical()
+		}
+		w.state.Normal, w.state.Rest = diff.Normal{Shape: k.Shape, Object: normal(object, live)}, w
+	} else {
+		w.state = k.want(e, key.Name, live)
 	}
-	w.state.Normal = diff.Normal{Shape: k.Shape, Object: normal(object, live)}
-	w.state.Gen, w.state.Rest = m.generation(), w
+	w.state.Gen = m.generation()
 	for _, r := range e.Object.Refs() {
 		w.refs, w.names = append(w.refs, r.Key), append(w.names, live(r.Key))
 	}
@@ -172,7 +176,7 @@ func (m *Memo) identify(k *Kind, src Source, l *Live) *haveMemo {
 	key, meta := src.Identify(l)
 	if k.Observe != nil {
 		r := k.Observe(l, nil, nil)
-		meta.Distrust = r.RolledBack() || r.State == "paused"
+		meta.Updated, meta.Distrust = r.State != "", r.RolledBack() || r.State == "paused"
 	}
 	h := &haveMemo{
 		run: m.current(), live: l, source: src.Name, record: record, kind: k,

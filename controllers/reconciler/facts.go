@@ -60,20 +60,22 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 	for _, failed := range m.Failed {
 		f.Failed[failed.Key] = failed
 	}
-	owned, labelled := map[v1.Key]bool{}, false
+	fresh, owned, labelled := run.InForce.Hash != m.InForce.Hash, map[v1.Key]bool{}, false
 	for i := range haves {
 		h := &haves[i]
 		if !h.Meta.Mine {
 			continue
 		}
-		owned[h.Key] = true
+		if fresh {
+			owned[h.Key] = true
+		}
 		labelled = labelled || !h.Meta.Adopted
 		f.Shares = f.Shares || run.wants[h.Key] != nil
 		if h.Key.Kind == v1.KindService {
 			f.OwnedServices++
 		}
 	}
-	if run.InForce.Hash != m.InForce.Hash {
+	if fresh {
 		f.Owned = len(owned)
 	}
 	f.StateLost = run.found.Sequence == 0 && labelled
@@ -106,7 +108,7 @@ func (r *Reconciler) rollouts(ctx context.Context, run *Run, haves []diff.State,
 		for i := range haves {
 			h := &haves[i]
 			w := run.wants[h.Key]
-			if h.Key.Kind != k.Name || !h.Meta.Mine || w == nil {
+			if !h.Meta.Updated || h.Key.Kind != k.Name || !h.Meta.Mine || w == nil {
 				continue
 			}
 			live := h.Value.(*kinds.Live)

@@ -132,17 +132,28 @@ func (f *following) watched() []v1.Key {
 // notice finds what changed since the last run; in the first one that is everything.
 func (r *Reconciler) notice(haves []diff.State, wants map[v1.Key]*diff.State, f *plan.Facts) (changed map[v1.Key]bool) {
 	changed = map[v1.Key]bool{}
-	versions := make(map[v1.Key]uint64, len(haves))
-	for _, h := range haves {
+	if r.versions == nil {
+		r.versions = make(map[v1.Key]uint64, len(haves))
+	}
+	versions, n := r.versions, 0
+	for i := range haves {
+		h := &haves[i]
 		if h.Key.Kind != v1.KindService || !h.Meta.Mine || wants[h.Key] == nil {
 			continue
 		}
-		versions[h.Key] = h.Meta.Version
-		if r.versions[h.Key] != h.Meta.Version {
+		n++
+		if before, known := versions[h.Key]; !known || before != h.Meta.Version {
+			versions[h.Key] = h.Meta.Version
 			r.unsettled[h.Key], changed[h.Key] = f.Now, true
 		}
 	}
-	r.versions = versions
+	if len(versions) > n {
+		live := make(map[v1.Key]bool, n)
+		for i := range haves {
+			live[haves[i].Key] = wants[haves[i].Key] != nil && haves[i].Meta.Mine
+		}
+		maps.DeleteFunc(versions, func(k v1.Key, _ uint64) bool { return !live[k] })
+	}
 	if f.Now.Sub(r.looked) >= relook {
 		r.looked = f.Now
 		for key := range f.Failed {
