@@ -32,7 +32,7 @@ func cold(ctx context.Context, w *world, t *table) error {
 	var ours, docker, bare, inProcess times
 	round := []func() error{
 		ours.process(func() *exec.Cmd { return w.command(ctx, w.direct, "diff") }),
-		bare.process(func() *exec.Cmd { return exec.CommandContext(ctx, w.bare, w.direct) }),
+		bare.process(func() *exec.Cmd { return exec.CommandContext(ctx, w.bare, "look", w.direct) }),
 		func() error {
 			took, err := w.look(ctx)
 			inProcess.took = append(inProcess.took, took)

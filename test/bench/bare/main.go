@@ -1,45 +1,102 @@
-// Command bare makes the calls without which no client can say that a swarm is as it should be, and decodes the
-// answers: what test/bench measures the cold diff against. It is a program of its own so that it starts as small.
+// Command bare makes the calls without which no client could do the operator's work, and nothing else: what test/bench
+// measures the operator against. It is a program of its own so that it is as far from the engine as the operator is.
+//
+//	bare look HOST             says whether a swarm is as it should be: it decodes the answers
+//	bare create HOST WIDTH     creates what standard input holds, so many at once, and prints how long that took
 package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
+	"strconv"
+	"time"
 
+	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
+	"golang.org/x/sync/errgroup"
 )
 
 func main() {
-	n, err := look(context.Background(), os.Args[1])
-	if err != nil {
+	if err := run(context.Background(), os.Args[1], os.Args[2], os.Args[3:]); err != nil {
 		fmt.Fprintln(os.Stderr, "bare:", err)
 		os.Exit(1)
 	}
-	fmt.Println(n)
 }
 
-func look(ctx context.Context, host string) (int, error) {
+func run(ctx context.Context, what, host string, args []string) error {
 	c, err := client.New(client.WithHost(host))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer c.Close()
+	switch what {
+	case "look":
+		return look(ctx, c)
+	case "create":
+		width, err := strconv.Atoi(args[0])
+		if err != nil {
+			return err
+		}
+		return create(ctx, c, width)
+	}
+	return fmt.Errorf("%q is neither look nor create", what)
+}
+
+func look(ctx context.Context, c *client.Client) error {
+	for _, call := range []func() error{
+		func() error { _, err := c.Ping(ctx, client.PingOptions{}); return err },
+		func() error { _, err := c.Info(ctx, client.InfoOptions{}); return err },
+		func() error { _, err := c.NetworkList(ctx, client.NetworkListOptions{}); return err },
+		func() error { _, err := c.ConfigList(ctx, client.ConfigListOptions{}); return err },
+		func() error { _, err := c.SecretList(ctx, client.SecretListOptions{}); return err },
+		func() error { _, err := c.ServiceList(ctx, client.ServiceListOptions{}); return err },
+	} {
+		if err := call(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// specs are what is created: those of package bench.
+type specs struct {
+	Configs  []swarm.ConfigSpec
+	Services []swarm.ServiceSpec
+}
+
+func create(ctx context.Context, c *client.Client, width int) error {
+	var s specs
+	if err := json.NewDecoder(os.Stdin).Decode(&s); err != nil {
+		return err
+	}
 	if _, err := c.Ping(ctx, client.PingOptions{}); err != nil {
-		return 0, err
+		return err
 	}
-	if _, err := c.Info(ctx, client.InfoOptions{}); err != nil {
-		return 0, err
+	begin := time.Now()
+	ids := map[string]string{}
+	for _, spec := range s.Configs {
+		r, err := c.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: spec})
+		if err != nil {
+			return err
+		}
+		ids[spec.Name] = r.ID
 	}
-	if _, err := c.NetworkList(ctx, client.NetworkListOptions{}); err != nil {
-		return 0, err
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(width)
+	for _, spec := range s.Services {
+		g.Go(func() error {
+			for _, ref := range spec.TaskTemplate.ContainerSpec.Configs {
+				ref.ConfigID = ids[ref.ConfigName]
+			}
+			_, err := c.ServiceCreate(ctx, client.ServiceCreateOptions{Spec: spec})
+			return err
+		})
 	}
-	if _, err := c.ConfigList(ctx, client.ConfigListOptions{}); err != nil {
-		return 0, err
+	if err := g.Wait(); err != nil {
+		return err
 	}
-	if _, err := c.SecretList(ctx, client.SecretListOptions{}); err != nil {
-		return 0, err
-	}
-	services, err := c.ServiceList(ctx, client.ServiceListOptions{})
-	return len(services.Items), err
+	fmt.Println(time.Since(begin))
+	return nil
 }
