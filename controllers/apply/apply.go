@@ -58,7 +58,43 @@ func Run(ctx context.Context, p plan.Plan, o Options) Outcome {
 	for _, k := range o.Kinds {
 		r.byKind[k.Name] = k
 	}
+	ahead, stop := context.WithCancel(ctx)
+	var asking sync.WaitGroup
+	asking.Go(func() { r.prepare(ahead, p.Steps) })
+	defer asking.Wait()
+	defer stop()
 	return r.steps(ctx, p.Steps)
+}
+
+// prepare asks ahead for all steps: what comes first is probably not what waits longest.
+func (r *run) prepare(ctx context.Context, steps []plan.Step) {
+	var all sync.WaitGroup
+	defer all.Wait()
+	slots := make(chan struct{}, InFlight)
+	for _, s := range steps {
+		k := r.byKind[s.Key.Kind]
+		if k.Prepare == nil {
+			continue
+		}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		all.Go(func() {
+			defer func() {
+				_ = recover() // as in step, which will say so
+				<-slots
+			}()
+			k.Prepare(ctx, r.env(), s)
+		})
+	}
+}
+
+func (r *run) env() kinds.Env {
+	return kinds.Env{
+		Engine: r.options.Engine, Source: r.options.Source, Resolve: r.resolver, Index: r.options.Index, HashKey: r.options.HashKey, ID: r.id,
+	}
 }
 
 type run struct {
@@ -153,11 +189,8 @@ func (r *run) step(ctx context.Context, s plan.Step) (result kinds.Result, err e
 			err = fmt.Errorf("carrying out %s on %s: panic: %v", s.Op.Word(), s.Key, p)
 		}
 	}()
-	env := kinds.Env{
-		Engine: r.options.Engine, Source: r.options.Source, Resolve: r.resolver, Index: r.options.Index, HashKey: r.options.HashKey, ID: r.id,
-	}
 	// The engine's own deadline bounds the call; ending ctx must not cut it off.
-	result, err = r.byKind[s.Key.Kind].Do(context.WithoutCancel(ctx), env, s)
+	result, err = r.byKind[s.Key.Kind].Do(context.WithoutCancel(ctx), r.env(), s)
 	if err == nil && result.ID != "" && s.Op != diff.Remove {
 		r.mu.Lock()
 		r.made[kinds.Ref{Kind: s.Key.Kind, ID: s.Instance}] = result.ID

@@ -59,6 +59,9 @@ type Kind struct {
 	// Health says, by name, whether live objects do what they are for, with one call for all of them. Nil: they do as
 	// soon as they are there.
 	Health func(context.Context, *engine.Client, []*Live, time.Time) (map[string]Health, error)
+	// Prepare asks ahead for what a step will need from elsewhere, so that the step need not wait for it: Env.Resolve
+	// remembers. Nil: nothing. It writes nothing, and its errors are those that Do will get.
+	Prepare func(context.Context, Env, plan.Step)
 	// Do carries out one step. It is the only place of a kind that writes.
 	Do func(context.Context, Env, plan.Step) (Result, error)
 	// Guards are the kind's own objections.

@@ -131,6 +131,13 @@ func reread(ctx context.Context, env kinds.Env, s plan.Step) (fresher plan.Step,
 	return s, true, nil
 }
 
+// prepare asks for the digest of an image that is new to the service.
+func prepare(ctx context.Context, env kinds.Env, s plan.Step) {
+	if s.Op == diff.Create || s.Op == diff.Update && diff.NewPaths(s.Fields).Has("spec.image") {
+		_, _ = env.Resolve.Resolve(ctx, s.Change.Want.Value.(*v1.Service).Spec.Image) // pin gets the same answer
+	}
+}
+
 // waits keeps an update from a registry that is away. It gave the digest of the image that runs, so it is no stranger and
 // will be back; until then no node could pull the next one, and the roll-out would fail for nothing that is in git.
 func waits(ctx context.Context, env kinds.Env, was *swarm.ContainerSpec, image string) error {

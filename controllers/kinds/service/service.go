@@ -32,6 +32,7 @@ func Kind() kinds.Kind {
 		Observe:   observe,
 		Trace:     trace,
 		Health:    health,
+		Prepare:   prepare,
 		Do:        do,
 		Guards:    []plan.Guard{{Name: "job", Check: jobs}},
 	}
