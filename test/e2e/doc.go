@@ -6,6 +6,7 @@
 //
 //	go test ./test/e2e                                  on the sandbox: a minute or two
 //	go test ./test/e2e -swarm=engines                   on dockerd, as root, on Linux; or E2E_SWARM=engines
+//	go test ./test/e2e -swarm=engines -managers 3 -workers 2
 //	go test ./test/e2e -swarm=engines -run Docker -v -args -watch=10m
 //
 // make test does both where the machine can; package engines says what that takes. Swarms of real engines are used for

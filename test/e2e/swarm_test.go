@@ -56,6 +56,12 @@ const (
 
 var swarmKind = flag.String("swarm", os.Getenv("E2E_SWARM"), "what the scenarios run on: sandbox (the default), or engines, which are real ones (E2E_SWARM)")
 
+// A scenario says how many nodes it needs, and has to hold on more.
+var (
+	managers = flag.Int("managers", 0, "how many managers each swarm has at least")
+	workers  = flag.Int("workers", 0, "how many workers each swarm has at least")
+)
+
 // checkSwarm says whether there can be such a swarm here.
 func checkSwarm() error {
 	switch *swarmKind {
@@ -74,6 +80,7 @@ func checkSwarm() error {
 
 // newSwarm starts a swarm, or takes one that another scenario is done with: the one place that says which.
 func newSwarm(ctx context.Context, n size) (Swarm, error) {
+	n = size{max(n.managers, *managers), max(n.workers, *workers)}
 	if *swarmKind == onEngines {
 		return swarms.lease(ctx, n)
 	}
