@@ -36,7 +36,7 @@ func TestDemoIsAppliedOnceAndThenNothingIsWritten(t *testing.T) {
 	w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--wait")
 	w.runs("api", 3)
 	w.runs("web", 2)
-	w.runs("node-metrics", 3)
+	w.runs("node-metrics", w.nodes())
 	if out := w.want(0, "diff", "--host", w.host(), "--source", r.Dir).out; !strings.Contains(out, "in sync") {
 		t.Errorf("diff says: %s", out)
 	}

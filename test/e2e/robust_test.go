@@ -396,14 +396,14 @@ func TestNodesComeAndGoWithoutAWrite(t *testing.T) {
 	o := w.operate(p.Host(), r, "--repair-after", "0s")
 	o.inSync(hash)
 	w.runs("spread", 4)
-	w.runs("everywhere", 3)
+	w.runs("everywhere", w.nodes())
 	p.Reset()
 	node := w.swarm.Workers()[0]
 	w.availability(node, swarm.NodeAvailabilityDrain)
-	w.runs("everywhere", 2)
+	w.runs("everywhere", w.nodes()-1)
 	w.runs("spread", 4)
 	w.availability(node, swarm.NodeAvailabilityActive)
-	w.runs("everywhere", 3)
+	w.runs("everywhere", w.nodes())
 	other := w.swarm.Workers()[1]
 	if err := w.swarm.Kill(other); err != nil {
 		t.Fatal(err)
@@ -412,7 +412,7 @@ func TestNodesComeAndGoWithoutAWrite(t *testing.T) {
 	if err := w.swarm.Start(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
-	w.runs("everywhere", 3)
+	w.runs("everywhere", w.nodes())
 	w.quiet(p)
 	if writes := p.Writes(); len(writes) > 0 {
 		t.Errorf("the operator wrote:\n%s", lines(writes))

@@ -185,9 +185,9 @@ func TestWhatTheDockerCLIMadeIsTakenOverAsItIs(t *testing.T) {
 				w.docker(docker, "service", "create", "--detach", "--name", "once", "--mode", "replicated-job", "--replicas", "2", "finish:1")
 				w.docker(docker, "service", "create", "--detach", "--name", "once-each", "--mode", "global-job", "finish:1")
 				w.settled("t_web")
-				w.runs("everywhere", 2)
+				w.runs("everywhere", w.nodes())
 				w.finished("once", 2)
-				w.finished("once-each", 2)
+				w.finished("once-each", w.nodes())
 				w.takesOver(docs(append([]string{
 					strings.Replace(stated, "NETWORK-TWO", "t_two", 1), service("everywhere", "image: app:1", "mode: global"),
 					service("once", "image: finish:1", "mode: replicated-job", "replicas: 2"), service("once-each", "image: finish:1", "mode: global-job"),

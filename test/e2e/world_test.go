@@ -61,6 +61,9 @@ func (w *world) connect(node string) *client.Client {
 	return c
 }
 
+// nodes is how many there are, and so how many tasks a global service has.
+func (w *world) nodes() int { return len(w.swarm.Managers()) + len(w.swarm.Workers()) }
+
 // host is the first manager's engine.
 func (w *world) host() string { return w.swarm.Host(w.swarm.Managers()[0]) }
 
