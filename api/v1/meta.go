@@ -26,6 +26,13 @@ const (
 	LabelContent = LabelPrefix + "content"
 	// LabelState marks the configs that hold the operator's own memory; its value is the source's name.
 	LabelState = LabelPrefix + "state"
+	// LabelLease marks the config that says who may act on the swarm; its value is held, free or left.
+	LabelLease = LabelPrefix + "lease"
+	// LabelHold marks a config that stops every write to what its value names: KIND/NAME, a source, or all. Its data is the
+	// reason. LabelHoldUntil ends it by itself, at a time as RFC 3339 has it; LabelHoldBy says whose it is.
+	LabelHold      = LabelPrefix + "hold"
+	LabelHoldUntil = LabelPrefix + "hold-until"
+	LabelHoldBy    = LabelPrefix + "hold-by"
 )
 
 // Names of the kinds.

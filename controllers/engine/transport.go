@@ -52,6 +52,12 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if len(t.header) > 0 {
 		req.Header = merged(req.Header, t.header)
 	}
+	if f, is := ctx.Value(fenceKey{}).(Fence); is && changes(req.Method) {
+		if err := f.Check(); err != nil { // last of all: a process may have been stopped since it was decided to write
+			return nil, carrier{c.fail(fmt.Errorf("%w: %w", ErrFenced, err))}
+		}
+		req.Header = merged(req.Header, f.header())
+	}
 	resp, err := t.base.RoundTrip(req)
 	if err != nil {
 		return nil, carrier{c.fail(err)}

@@ -1,73 +1,33 @@
-// Package state is what the operator remembers, kept in a swarm config of its own: the swarm's raft is its database.
+// Package state is what the operator remembers, kept in swarm configs of its own: the swarm's raft is its database.
 //
 // There is one object a source, replaced as a whole. Its name ends in a sequence number, so making the next one is a
-// compare-and-swap: of two writers one is told that the name exists. Losing it is safe; what that costs is in Memory.
+// compare-and-swap: of two writers one is told that the name exists. A large memory has further objects, its shards, named
+// by their content; only those that changed are written. Losing any of it is safe; what that costs is in Memory.
+//
+// Beside the memory there are two more kinds of configs: the lease, of which a swarm has one, says who may act; a hold says
+// what nobody may write to.
 package state
 
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
-	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
-
-// format is the version of the encoding. A newer one is not read.
-const format = 1
-
-// ErrNewer says that a newer release wrote the state: this one must not act.
-var ErrNewer = errors.New("the state was written by a newer release of swarm-operator")
 
 // ErrConflict says that somebody else wrote the state in between: read again.
 var ErrConflict = errors.New("the state was written by somebody else in between")
-
-// Memory is the content. Each part can be lost: without HashKey the content of secrets is unknown and they keep their
-// versions; without Adopted what was taken over is foreign again; without Failed a roll-back is recognised by what the
-// engine kept of it; without InForce a bad revision has no predecessor; without Keep nothing is kept but nothing is
-// removed in the run that finds the memory gone.
-type Memory struct {
-	Format int    `json:"format"`
-	Source string `json:"source"`
-	// HashKey keys the digests of content. It is no secret to who can read the swarm's configs; it keeps digests that
-	// travel further, as object names do, from being guessed.
-	HashKey []byte `json:"hashKey"`
-	// InForce is the last revision without a problem.
-	InForce Revision `json:"inForce,omitzero"`
-	// Owned is how many objects the source owned when InForce was first seen.
-	Owned int `json:"owned"`
-	// Consents that are not used up yet.
-	Consents plan.Consents `json:"consents,omitempty"`
-	// Adopted by id.
-	Adopted map[string]Adopted `json:"adopted,omitempty"`
-	Failed  []plan.Failure     `json:"failed,omitempty"`
-	// Keep are objects whose manifest, when there was one, said that they stay.
-	Keep map[v1.Key]string `json:"keep,omitempty"`
-}
-
-// Revision is a commit.
-type Revision struct {
-	Hash string    `json:"hash"`
-	When time.Time `json:"when,omitzero"`
-}
-
-// Adopted is an object that the source took over without writing on it.
-type Adopted struct {
-	Key     v1.Key `json:"key"`
-	Applied string `json:"applied"`
-	Content string `json:"content,omitempty"`
-}
 
 // Store reads and writes the memory of one source.
 type Store struct {
@@ -83,17 +43,9 @@ type Found struct {
 	Memory   Memory
 	Sequence uint64
 	raw      []byte
-	stale    []string // ids of what older runs left behind
+	shards   map[string]string // name → id
+	stale    []string          // ids of what older runs left behind
 	id       string
-}
-
-// New makes an empty memory with a fresh key.
-func New(source string) (Memory, error) {
-	key := make([]byte, 32)
-	if _, err := rand.Read(key); err != nil {
-		return Memory{}, fmt.Errorf("making the key for content digests: %w", err)
-	}
-	return Memory{Format: format, Source: source, HashKey: key}, nil
 }
 
 func (s *Store) name(sequence uint64) string {
@@ -111,17 +63,52 @@ func ParseName(name string) (source string, sequence uint64, ok bool) {
 	return rest[:i], sequence, err == nil
 }
 
-// Own says whether a config is the operator's own, of whatever source.
+// Own says whether a config is the operator's own: a memory of whatever source, the lease, or a hold.
 func Own(labels map[string]string) bool {
-	_, own := labels[v1.LabelState]
-	return own
+	for _, l := range []string{v1.LabelState, v1.LabelLease, v1.LabelHold} {
+		if _, own := labels[l]; own {
+			return true
+		}
+	}
+	return false
+}
+
+// Sources lists the sources that have a memory in the swarm.
+func Sources(configs []*swarm.Config) []string {
+	found := map[string]bool{}
+	for _, c := range configs {
+		if source := c.Spec.Labels[v1.LabelState]; source != "" {
+			found[source] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+// Read asks the swarm for the operator's own configs: memories, the lease, holds.
+func Read(ctx context.Context, c *engine.Client) ([]*swarm.Config, error) {
+	list, err := c.ConfigList(ctx, client.ConfigListOptions{}) // labels of a filter all have to match, so there is none
+	if err != nil {
+		return nil, fmt.Errorf("listing configs: %w", err)
+	}
+	var out []*swarm.Config
+	for i := range list.Items {
+		if Own(list.Items[i].Spec.Labels) {
+			out = append(out, &list.Items[i])
+		}
+	}
+	return out, nil
 }
 
 // Find picks the newest memory out of all configs of the swarm.
 func (s *Store) Find(configs []*swarm.Config) (Found, error) {
 	var found Found
+	shards := map[string]*swarm.Config{}
 	for _, c := range configs {
 		if c.Spec.Labels[v1.LabelState] != s.source {
+			continue
+		}
+		if isShard(c.Spec.Name) {
+			shards[c.Spec.Name] = c
 			continue
 		}
 		source, sequence, ok := ParseName(c.Spec.Name)
@@ -140,49 +127,94 @@ func (s *Store) Find(configs []*swarm.Config) (Found, error) {
 	if found.Sequence == 0 {
 		return found, nil
 	}
-	var head struct{ Format int }
-	if err := json.Unmarshal(found.raw, &head); err != nil {
-		return Found{}, fmt.Errorf("reading the state of source %s: %w", s.source, err)
+	m, err := decode(s.source, found.raw)
+	if err != nil {
+		return Found{}, err
 	}
-	if head.Format > format {
-		return Found{}, fmt.Errorf("reading the state of source %s: format %d: %w", s.source, head.Format, ErrNewer)
+	found.Memory, found.shards = m.Memory, map[string]string{}
+	for _, name := range m.Shards {
+		c := shards[name]
+		if c == nil { // somebody removed it; what was adopted and is in it is foreign again, and equal objects are adopted again
+			continue
+		}
+		if err := found.Memory.join(c.Spec.Data); err != nil {
+			return Found{}, fmt.Errorf("reading the state of source %s: %s: %w", s.source, name, err)
+		}
+		found.shards[name] = c.ID
+		delete(shards, name)
 	}
-	if err := json.Unmarshal(found.raw, &found.Memory); err != nil {
-		return Found{}, fmt.Errorf("reading the state of source %s: %w", s.source, err)
+	for _, c := range shards {
+		found.stale = append(found.stale, c.ID)
 	}
+	slices.Sort(found.stale)
 	return found, nil
+}
+
+// Differs says whether saving the memory would write.
+func (s *Store) Differs(found Found, m Memory) bool {
+	data, _, err := s.encode(m)
+	return err != nil || !bytes.Equal(data, found.raw)
 }
 
 // Save writes the memory if it differs from what was found. What it replaces stays until Tidy.
 func (s *Store) Save(ctx context.Context, found Found, m Memory) (Found, error) {
-	m.Format, m.Source = format, s.source
-	data, err := json.Marshal(m)
+	data, shards, err := s.encode(m)
 	if err != nil {
-		return found, fmt.Errorf("encoding the state of source %s: %w", s.source, err)
+		return found, err
 	}
 	if bytes.Equal(data, found.raw) {
 		return found, nil
 	}
-	if len(data) > v1.MaxConfigSize {
-		return found, fmt.Errorf("writing the state of source %s: it has %d bytes, a swarm config holds %d", s.source, len(data), v1.MaxConfigSize)
+	next := Found{Memory: m, Sequence: found.Sequence + 1, raw: data, shards: map[string]string{}, stale: slices.Clone(found.stale)}
+	for name, content := range shards {
+		if id, there := found.shards[name]; there {
+			next.shards[name] = id
+			continue
+		}
+		if next.shards[name], err = s.create(ctx, name, content); err != nil && !engine.IsExists(err) {
+			return found, fmt.Errorf("writing the state of source %s: %w", s.source, err)
+		}
 	}
-	next := Found{Memory: m, Sequence: found.Sequence + 1, raw: data}
-	made, err := s.engine.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: swarm.ConfigSpec{
-		Annotations: swarm.Annotations{Name: s.name(next.Sequence), Labels: map[string]string{v1.LabelState: s.source}},
-		Data:        data,
-	}})
+	next.id, err = s.create(ctx, s.name(next.Sequence), data)
 	if engine.IsExists(err) {
 		return found, ErrConflict
 	}
 	if err != nil {
 		return found, fmt.Errorf("writing the state of source %s: %w", s.source, err)
 	}
-	next.id = made.ID
-	next.stale = slices.Clone(found.stale)
+	for name, id := range found.shards {
+		if _, stays := next.shards[name]; !stays {
+			next.stale = append(next.stale, id)
+		}
+	}
 	if found.id != "" {
 		next.stale = append(next.stale, found.id)
 	}
 	return next, nil
+}
+
+func (s *Store) create(ctx context.Context, name string, data []byte) (id string, err error) {
+	made, err := s.engine.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: swarm.ConfigSpec{
+		Annotations: swarm.Annotations{Name: name, Labels: map[string]string{v1.LabelState: s.source}},
+		Data:        data,
+	}})
+	return made.ID, err
+}
+
+func (s *Store) encode(m Memory) ([]byte, map[string][]byte, error) {
+	m.Format, m.Source = format, s.source
+	rest, shards, err := m.split(s.source)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encoding the state of source %s: %w", s.source, err)
+	}
+	data, err := json.Marshal(rest)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encoding the state of source %s: %w", s.source, err)
+	}
+	if len(data) > v1.MaxConfigSize {
+		return nil, nil, fmt.Errorf("writing the state of source %s: it has %d bytes, a swarm config holds %d", s.source, len(data), v1.MaxConfigSize)
+	}
+	return data, shards, nil
 }
 
 // Tidy removes what was replaced. What stays behind, because we were killed before or the engine would not, is removed

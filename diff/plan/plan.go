@@ -175,6 +175,15 @@ type Facts struct {
 	Missing map[v1.Key]bool
 	// Revision is the one that the wants come from.
 	Revision string
+	// Paused says why nothing is done until a person resumes. "": nothing is wrong.
+	Paused string
+	// Holds are in force for whatever they name.
+	Holds []Hold
+	// Released are objects that were given up although they have a manifest; ReleasedAll gives up all.
+	Released    map[v1.Key]bool
+	ReleasedAll bool
+	// Self is the service that the operator itself runs as, where it does.
+	Self v1.Key
 }
 
 // Budgets bound what one revision may do without consent.

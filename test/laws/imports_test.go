@@ -40,7 +40,7 @@ var house = []room{
 	{"controllers/kinds", []string{"api/v1", "controllers/engine", "diff", "diff/plan"}, none, []string{"os", "net", "log"}},
 	{"controllers/kinds/*", []string{"api/v1", "controllers/engine", "controllers/kinds", "diff", "diff/plan"}, []string{"github.com/moby/moby/api", "github.com/moby/moby/client"}, []string{"net/http", "log"}},
 	{"controllers/kinds/all", []string{"api/v1", "controllers/kinds", "controllers/kinds/*", "diff", "diff/plan"}, none, []string{"os", "net", "log"}},
-	{"controllers/state", []string{"api/v1", "controllers/engine", "diff/plan"}, []string{"github.com/moby/moby/api", "github.com/moby/moby/client"}, []string{"os", "net", "log"}},
+	{"controllers/state", []string{"api/v1", "controllers/engine", "diff/plan"}, []string{"github.com/moby/moby/api", "github.com/moby/moby/client", "github.com/go-logr/logr"}, []string{"os", "net", "log"}},
 	{"controllers/apply", []string{"api/v1", "controllers/engine", "controllers/kinds", "diff", "diff/plan"}, none, []string{"os", "net", "log"}},
 	{"controllers/status", []string{"api/v1", "diff", "diff/plan"}, []string{"github.com/prometheus/client_golang", "github.com/go-logr/logr"}, []string{"os", "net", "log"}},
 	{"controllers/runner", none, []string{"k8s.io/client-go/util/workqueue", "github.com/go-logr/logr"}, []string{"os", "net", "log"}},

@@ -1,0 +1,449 @@
+package state
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+)
+
+// LeaseName is the name of the config that says who may act. A swarm has one: one plan at a time, of whatever source.
+const LeaseName = "swarm-operator-lease"
+
+// Times of the lease. Clocks of different machines are never compared: who waits counts from when it saw the lease change
+// last, who holds it from before it sent its last renewal.
+const (
+	// LeaseTTL is how long a lease that is not renewed keeps others waiting.
+	LeaseTTL = 12 * time.Second
+	// leaseRenew is how often it is renewed.
+	leaseRenew = 3 * time.Second
+	// leaseMargin is how much earlier than others take it the holder gives it up, for a call that is in flight.
+	leaseMargin = 3 * time.Second
+	// LeaseLook is how often who waits looks at it at least.
+	LeaseLook = time.Second
+	// leaseTurn is how long others let the last holder go first.
+	leaseTurn = 500 * time.Millisecond
+)
+
+// ErrLeaseLost ends what runs under a lease that is no longer held.
+var ErrLeaseLost = errors.New("the lease is lost: somebody else may act now")
+
+const (
+	leaseHeld = "held" // somebody acts
+	leaseFree = "free" // nobody does; the last holder is there
+	leaseLeft = "left" // nobody does; the last holder is gone
+
+	labelHolder  = v1.LabelPrefix + "lease-holder"
+	labelEpoch   = v1.LabelPrefix + "lease-epoch"
+	labelSource  = v1.LabelPrefix + "lease-source"
+	labelRenewed = v1.LabelPrefix + "lease-renewed" // by the holder's clock, for people to read
+)
+
+const leaseText = `swarm-operator: who acts on this swarm, one at a time. The labels say who. Removing this config is safe.
+`
+
+// LeaseOptions say whose lease it is.
+type LeaseOptions struct {
+	Engine *engine.Client
+	// Instance names this process to people, such as its host. What makes it unique is added.
+	Instance string
+	// Eager: do not let the last holder go first. For a command that a person waits for.
+	Eager bool
+	Log   logr.Logger
+	Now   func() time.Time
+}
+
+// Lease is this process's part of the lease: a compare-and-swap on the labels of one config. It is taken for what there is
+// to do and given back after it, so a swarm at rest is not written to. It is safe for use from several goroutines.
+type Lease struct {
+	LeaseOptions
+	holder string
+
+	mu     sync.Mutex
+	known  bool
+	at     View      // as it was read last
+	since  time.Time // when At's version was first seen
+	wanted time.Time // since when it is wanted and free
+	ours   uint64    // the version after our own last giving back: while it is that, nobody has acted since
+	mine   *holding
+}
+
+// View is the lease as it is in the swarm.
+type View struct {
+	State   string    `json:"state,omitempty"`
+	Holder  string    `json:"holder,omitempty"`
+	Source  string    `json:"source,omitempty"`
+	Epoch   uint64    `json:"epoch,omitempty"`
+	Renewed time.Time `json:"renewed,omitzero"`
+
+	id      string
+	version swarm.Version
+	spec    swarm.ConfigSpec
+}
+
+// Held says that somebody acts, or did and is gone.
+func (v View) Held() bool { return v.State == leaseHeld }
+
+// holding is the time from taking to giving back or losing.
+type holding struct {
+	epoch    uint64
+	source   string
+	ctx      context.Context
+	lose     context.CancelCauseFunc
+	deadline time.Time // with both clocks: one stops while the machine sleeps, the other may be set
+	version  swarm.Version
+	timer    *time.Timer
+	renewing sync.Mutex
+}
+
+// Taken is the answer to Take.
+type Taken struct {
+	// Epoch grows with each holder; 0: somebody else holds the lease.
+	Epoch uint64
+	// Others acted since this process last looked at the swarm whole, or gave the lease back: plan again before acting.
+	Others bool
+	// Holder is who acts, and Again when to ask again, where it is somebody else.
+	Holder string
+	Again  time.Duration
+}
+
+// NewLease makes the process's part. Nothing is sent.
+func NewLease(o LeaseOptions) *Lease {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	suffix := make([]byte, 3)
+	_, _ = rand.Read(suffix) // never fails
+	return &Lease{LeaseOptions: o, holder: o.Instance + "/" + hex.EncodeToString(suffix)}
+}
+
+// Holder is this process's own name.
+func (l *Lease) Holder() string { return l.holder }
+
+// ViewLease finds the lease among configs.
+func ViewLease(configs []*swarm.Config) (View, bool) {
+	for _, c := range configs {
+		if c.Spec.Name == LeaseName {
+			return view(c), true
+		}
+	}
+	return View{}, false
+}
+
+func view(c *swarm.Config) View {
+	v := View{State: c.Spec.Labels[v1.LabelLease], Holder: c.Spec.Labels[labelHolder], Source: c.Spec.Labels[labelSource], id: c.ID, version: c.Version, spec: c.Spec}
+	v.Epoch, _ = strconv.ParseUint(c.Spec.Labels[labelEpoch], 10, 64) // for people; what counts is the version
+	v.Renewed, _ = time.Parse(time.RFC3339, c.Spec.Labels[labelRenewed])
+	return v
+}
+
+// Saw notes the lease as it was found when everything was read: who finds it unchanged when taking it has seen all that
+// others did.
+func (l *Lease) Saw(configs []*swarm.Config) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.mine != nil {
+		return
+	}
+	v, there := ViewLease(configs)
+	if !there {
+		l.known, l.ours = false, 0
+		return
+	}
+	l.saw(v)
+	l.ours = v.version.Index
+}
+
+func (l *Lease) saw(v View) {
+	if !l.known || l.at.id != v.id || l.at.version != v.version {
+		l.since = l.Now()
+	}
+	l.known, l.at = true, v
+}
+
+// View is the lease as this process knows it.
+func (l *Lease) View() View {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.at
+}
+
+// Mine returns the epoch of a lease that this process holds, or 0.
+func (l *Lease) Mine() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.mine == nil || l.mine.check(l.Now()) != nil {
+		return 0
+	}
+	return l.mine.epoch
+}
+
+// Take asks for the lease in the name of a source. It never waits for another holder. An error says that it is not known
+// whether the lease was taken; asking again finds out.
+func (l *Lease) Take(ctx context.Context, source string) (Taken, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.mine != nil {
+		if l.mine.check(l.Now()) == nil {
+			return Taken{Epoch: l.mine.epoch}, nil
+		}
+		l.drop(ErrLeaseLost)
+	}
+	for range 5 {
+		if !l.known {
+			if err := l.read(ctx); err != nil {
+				return Taken{}, err
+			}
+		}
+		if wait, held := l.wait(); wait > 0 {
+			// What is known may be old: look before saying no.
+			before := l.at.version
+			if err := l.read(ctx); err != nil {
+				return Taken{}, err
+			}
+			if !l.known {
+				continue
+			}
+			if wait, held = l.wait(); wait > 0 && (before == l.at.version || held) {
+				return Taken{Holder: l.at.Holder, Again: min(wait, LeaseLook)}, nil
+			}
+			continue
+		}
+		taken, err := l.swap(ctx, source)
+		switch {
+		case engine.IsStale(err), engine.IsNotFound(err): // somebody was faster, or removed it
+			l.known = false
+			continue
+		case err != nil:
+			l.known = false
+			return Taken{}, fmt.Errorf("taking the lease: %w", err)
+		}
+		return taken, nil
+	}
+	return Taken{Holder: l.at.Holder, Again: LeaseLook / 4}, nil
+}
+
+// wait says how long the lease is not to be taken, and whether that is because somebody holds it.
+func (l *Lease) wait() (left time.Duration, held bool) {
+	now := l.Now()
+	switch {
+	case l.at.Holder == l.holder: // also a write of ours that we were not told of
+		return 0, false
+	case l.at.State == leaseHeld:
+		l.wanted = time.Time{}
+		return max(0, LeaseTTL-now.Sub(l.since)), true
+	case l.at.State == leaseFree && !l.Eager && l.at.Holder != "":
+		if l.wanted.IsZero() {
+			l.wanted = now
+		}
+		return max(0, leaseTurn-now.Sub(l.wanted)), false
+	}
+	return 0, false
+}
+
+// Idle says that there is nothing to do: whose turn it is counts from when there is again.
+func (l *Lease) Idle() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.wanted = time.Time{}
+}
+
+// read looks at the lease, and makes it where there is none.
+func (l *Lease) read(ctx context.Context) error {
+	for range 3 {
+		r, err := l.Engine.ConfigInspect(ctx, LeaseName, client.ConfigInspectOptions{})
+		if err == nil {
+			l.saw(view(&r.Config))
+			return nil
+		}
+		l.known = false
+		if !engine.IsNotFound(err) {
+			return fmt.Errorf("reading the lease: %w", err)
+		}
+		_, err = l.Engine.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: swarm.ConfigSpec{
+			Annotations: swarm.Annotations{Name: LeaseName, Labels: map[string]string{v1.LabelLease: leaseLeft}},
+			Data:        []byte(leaseText),
+		}})
+		if err != nil && !engine.IsExists(err) {
+			return fmt.Errorf("making the lease: %w", err)
+		}
+	}
+	return errors.New("reading the lease: somebody makes and removes it at the same time")
+}
+
+// swap writes our name on the version that is known. The swarm takes it only if it is still that one, so the version is the
+// epoch: no two holders have the same, and a later one has a greater, also after the config was removed and made again.
+func (l *Lease) swap(ctx context.Context, source string) (Taken, error) {
+	was := l.at
+	epoch := was.version.Index
+	sent := l.Now()
+	if err := l.write(ctx, was, leaseHeld, epoch, source); err != nil {
+		return Taken{}, err
+	}
+	h := &holding{epoch: epoch, source: source, deadline: sent.Add(LeaseTTL - leaseMargin)}
+	h.ctx, h.lose = context.WithCancelCause(context.WithoutCancel(ctx))
+	l.mine, l.wanted = h, time.Time{}
+	h.timer = time.AfterFunc(leaseRenew, func() { l.renew(h) })
+	others := l.ours != was.version.Index || was.Held() && was.Holder != l.holder // who held it may have acted to the last
+	l.Log.V(1).Info("lease taken", "epoch", epoch, "from", was.Holder, "others", others)
+	return Taken{Epoch: epoch, Others: others}, nil
+}
+
+func (l *Lease) write(ctx context.Context, on View, state string, epoch uint64, source string) error {
+	spec := on.spec
+	spec.Labels = maps.Clone(spec.Labels)
+	if spec.Labels == nil {
+		spec.Labels = map[string]string{}
+	}
+	maps.Copy(spec.Labels, map[string]string{
+		v1.LabelLease: state, labelHolder: l.holder, labelEpoch: strconv.FormatUint(epoch, 10), labelSource: source,
+		labelRenewed: l.Now().UTC().Format(time.RFC3339),
+	})
+	_, err := l.Engine.ConfigUpdate(ctx, on.id, client.ConfigUpdateOptions{Version: on.version, Spec: spec})
+	return err
+}
+
+// check says whether the lease still holds, by both clocks.
+func (h *holding) check(now time.Time) error {
+	if err := context.Cause(h.ctx); err != nil {
+		return err
+	}
+	if !now.Before(h.deadline) || !now.Round(0).Before(h.deadline.Round(0)) {
+		return ErrLeaseLost
+	}
+	return nil
+}
+
+// renew prolongs the lease for as long as it is not given back. What it cannot renew in time is lost.
+func (l *Lease) renew(h *holding) {
+	h.renewing.Lock()
+	defer h.renewing.Unlock()
+	l.mu.Lock()
+	current, deadline := l.mine == h, h.deadline
+	l.mu.Unlock()
+	if !current {
+		return
+	}
+	ctx, cancel := context.WithDeadline(h.ctx, deadline)
+	sent := l.Now()
+	err := l.prolong(ctx, h)
+	cancel()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.mine != h {
+		return
+	}
+	switch {
+	case err == nil:
+		h.deadline = sent.Add(LeaseTTL - leaseMargin)
+		h.timer.Reset(leaseRenew)
+	case errors.Is(err, ErrLeaseLost) || h.check(l.Now()) != nil:
+		l.Log.Info("lease lost", "epoch", h.epoch, "why", err.Error())
+		l.drop(ErrLeaseLost)
+	default:
+		h.timer.Reset(leaseRenew / 6)
+	}
+}
+
+func (l *Lease) prolong(ctx context.Context, h *holding) error {
+	r, err := l.Engine.ConfigInspect(ctx, LeaseName, client.ConfigInspectOptions{})
+	if engine.IsNotFound(err) {
+		return fmt.Errorf("its config was removed: %w", ErrLeaseLost)
+	}
+	if err != nil {
+		return err
+	}
+	v := view(&r.Config)
+	if v.Holder != l.holder || v.Epoch != h.epoch || !v.Held() {
+		return fmt.Errorf("%s has it: %w", v.Holder, ErrLeaseLost)
+	}
+	return l.write(ctx, v, leaseHeld, h.epoch, h.source)
+}
+
+// drop ends the holding in this process.
+func (l *Lease) drop(cause error) {
+	l.mine.lose(cause)
+	l.mine.timer.Stop()
+	l.mine, l.known, l.ours = nil, false, 0
+}
+
+// Release gives the lease back; leave says that the process ends. It is no error that it was not held.
+func (l *Lease) Release(ctx context.Context, leave bool) error {
+	l.mu.Lock()
+	h := l.mine
+	l.mu.Unlock()
+	if h == nil {
+		return nil
+	}
+	h.renewing.Lock() // a renewal in flight would make ours stale
+	defer h.renewing.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.mine != h {
+		return nil
+	}
+	lost := h.check(l.Now())
+	l.drop(ErrLeaseLost)
+	if lost != nil {
+		return nil
+	}
+	state := leaseFree
+	if leave {
+		state = leaseLeft
+	}
+	r, err := l.Engine.ConfigInspect(ctx, LeaseName, client.ConfigInspectOptions{})
+	if err == nil {
+		v := view(&r.Config)
+		if v.Holder != l.holder || v.Epoch != h.epoch {
+			return nil
+		}
+		err = l.write(ctx, v, state, h.epoch, h.source)
+	}
+	if err != nil {
+		return fmt.Errorf("giving the lease back, which others take after %s: %w", LeaseTTL, err)
+	}
+	if leave {
+		return nil
+	}
+	// What it is now is what it must be next time for nobody to have acted in between.
+	if r, err = l.Engine.ConfigInspect(ctx, LeaseName, client.ConfigInspectOptions{}); err == nil {
+		if v := view(&r.Config); v.Holder == l.holder && v.Epoch == h.epoch {
+			l.saw(v)
+			l.ours = v.version.Index
+		}
+	}
+	return nil
+}
+
+// Bind returns a context that ends when the lease does, and under which nothing is sent that changes anything once it has.
+// Without a lease that holds, nothing is.
+func (l *Lease) Bind(ctx context.Context) (context.Context, context.CancelFunc) {
+	l.mu.Lock()
+	h := l.mine
+	l.mu.Unlock()
+	if h == nil {
+		ctx, cancel := context.WithCancelCause(ctx)
+		cancel(ErrLeaseLost)
+		return engine.Fenced(ctx, engine.Fence{Check: func() error { return ErrLeaseLost }}), func() { cancel(nil) }
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(h.ctx, func() { cancel(context.Cause(h.ctx)) })
+	check := func() error {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return h.check(l.Now())
+	}
+	return engine.Fenced(ctx, engine.Fence{Check: check, Epoch: h.epoch}), func() { stop(); cancel(nil) }
+}

@@ -1,0 +1,156 @@
+package state
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// format is the version of the encoding. A newer one is not read. Format 1 had no History, Refused, Approvals, Released,
+// Nodes, Managers, Resumed and shards: read as this one, all of them are empty, which is what they were.
+const format = 2
+
+// ErrNewer says that a newer release wrote the state: this one must not act.
+var ErrNewer = errors.New("the state was written by a newer release of swarm-operator")
+
+// Memory is the content. Each part can be lost: without HashKey the content of secrets is unknown and they keep their
+// versions; without Adopted what was taken over is foreign again; without Failed a roll-back is recognised by what the
+// engine kept of it; without InForce a bad revision has no predecessor; without Keep nothing is kept but nothing is
+// removed in the run that finds the memory gone; without Released what was released is adopted again where it is equal.
+type Memory struct {
+	Format int    `json:"format"`
+	Source string `json:"source"`
+	// HashKey keys the digests of content. It is no secret to who can read the swarm's configs; it keeps digests that
+	// travel further, as object names do, from being guessed.
+	HashKey []byte `json:"hashKey"`
+	// InForce is the last revision without a problem.
+	InForce Revision `json:"inForce,omitzero"`
+	// Owned is how many objects the source owned when InForce was first seen.
+	Owned int `json:"owned"`
+	// Consents that are not used up yet.
+	Consents plan.Consents `json:"consents,omitempty"`
+	// Approvals are consents that were given to a revision by command.
+	Approvals []Approval `json:"approvals,omitempty"`
+	// Adopted by id.
+	Adopted map[string]Adopted `json:"adopted,omitempty"`
+	Failed  []plan.Failure     `json:"failed,omitempty"`
+	// Keep are objects whose manifest, when there was one, said that they stay.
+	Keep map[v1.Key]string `json:"keep,omitempty"`
+	// Released are objects that were given up although they have a manifest; ReleasedAll gives up whatever the source has.
+	Released    []v1.Key `json:"released,omitempty"`
+	ReleasedAll bool     `json:"releasedAll,omitempty"`
+	// History are the revisions that were in force, the newest last.
+	History []Entry `json:"history,omitempty"`
+	// Refused is the newest revision where it is not in force because it has problems.
+	Refused *Entry `json:"refused,omitempty"`
+	// Nodes and Managers are how many the swarm had.
+	Nodes    int `json:"nodes,omitempty"`
+	Managers int `json:"managers,omitempty"`
+	// Resumed is when a person last said that what is found is right.
+	Resumed time.Time `json:"resumed,omitzero"`
+}
+
+// Revision is a commit.
+type Revision struct {
+	Hash string    `json:"hash"`
+	When time.Time `json:"when,omitzero"`
+}
+
+// Outcomes of a revision. The empty one: it is still on its way.
+const (
+	RolledOut = "rolled-out" // everything it says is there and ready
+	Failed    = "failed"     // a want of it failed
+	Held      = "held"       // something of it waits for a person
+	Refused   = "refused"    // it has problems and never came into force
+)
+
+// Entry is a revision and what became of it.
+type Entry struct {
+	Hash string `json:"hash"`
+	// When it was committed, and Since when it was in force.
+	When    time.Time `json:"when,omitzero"`
+	Since   time.Time `json:"since,omitzero"`
+	Outcome string    `json:"outcome,omitempty"`
+	Why     string    `json:"why,omitempty"`
+	// At is when the outcome was known.
+	At time.Time `json:"at,omitzero"`
+}
+
+// Is says whether a revision as people write it, whole or at least its first seven digits, is this one.
+func (e Entry) Is(revision string) bool { return SameRevision(e.Hash, revision) }
+
+// SameRevision says whether a revision as people write it, whole or at least its first seven digits, is this hash.
+func SameRevision(hash, revision string) bool {
+	return hash == revision && hash != "" || len(revision) >= 7 && strings.HasPrefix(hash, revision)
+}
+
+// Approval is a consent by command. It counts while Revision is the newest, and until its steps are done.
+type Approval struct {
+	Revision string        `json:"revision"`
+	Consents plan.Consents `json:"consents"`
+	By       string        `json:"by,omitempty"`
+	At       time.Time     `json:"at,omitzero"`
+}
+
+// Adopted is an object that the source took over without writing on it.
+type Adopted struct {
+	Key     v1.Key `json:"key"`
+	Applied string `json:"applied"`
+	Content string `json:"content,omitempty"`
+}
+
+// New makes an empty memory with a fresh key.
+func New(source string) (Memory, error) {
+	key := make([]byte, 32)
+	if _, err := rand.Read(key); err != nil {
+		return Memory{}, fmt.Errorf("making the key for content digests: %w", err)
+	}
+	return Memory{Format: format, Source: source, HashKey: key}, nil
+}
+
+// mostHistory is how many revisions are remembered.
+const mostHistory = 20
+
+// Begin notes that a revision came into force.
+func (m *Memory) Begin(r Revision, now time.Time) {
+	m.History = append(slices.Clone(m.History), Entry{Hash: r.Hash, When: r.When, Since: now.UTC()})
+	if n := len(m.History); n > mostHistory {
+		m.History = m.History[n-mostHistory:]
+	}
+}
+
+// End notes what became of the revision in force. What rolled out once has: what happens later is no fault of it.
+func (m *Memory) End(outcome, why string, now time.Time) {
+	n := len(m.History) - 1
+	if n < 0 || outcome == "" || m.History[n].Hash != m.InForce.Hash {
+		return
+	}
+	if last := m.History[n]; last.Outcome == RolledOut || last.Outcome == outcome && last.Why == why {
+		return
+	}
+	m.History = slices.Clone(m.History)
+	m.History[n].Outcome, m.History[n].Why, m.History[n].At = outcome, v1.Scrub(why), now.UTC()
+}
+
+// decode reads a memory of this format or an older one.
+func decode(source string, raw []byte) (memory, error) {
+	var head struct{ Format int }
+	if err := json.Unmarshal(raw, &head); err != nil {
+		return memory{}, fmt.Errorf("reading the state of source %s: %w", source, err)
+	}
+	if head.Format > format {
+		return memory{}, fmt.Errorf("reading the state of source %s: format %d: %w", source, head.Format, ErrNewer)
+	}
+	var m memory
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return memory{}, fmt.Errorf("reading the state of source %s: %w", source, err)
+	}
+	return m, nil
+}

@@ -1,0 +1,59 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+// Hold stops every write to what it names.
+type Hold struct {
+	// Target is KIND/NAME, the name of a source, or all.
+	Target string    `json:"target"`
+	Reason string    `json:"reason"`
+	By     string    `json:"by,omitempty"`
+	Since  time.Time `json:"since,omitzero"`
+	// Until: when it ends by itself. Zero: never.
+	Until time.Time `json:"until,omitzero"`
+}
+
+// Over says whether its time is over.
+func (h Hold) Over(now time.Time) bool { return !h.Until.IsZero() && !h.Until.After(now) }
+
+// Covers says whether it stops writes to an object of a source. Who wrote a kind in other case than ours meant ours.
+func (h Hold) Covers(source string, k v1.Key, now time.Time) bool {
+	if h.Over(now) {
+		return false
+	}
+	kind, name, object := strings.Cut(h.Target, "/")
+	if object {
+		return strings.EqualFold(kind, k.Kind) && name == k.Name
+	}
+	return h.Target == source || strings.EqualFold(h.Target, "all")
+}
+
+// Text says who wants it and until when.
+func (h Hold) Text() string {
+	text := h.Reason
+	if h.By != "" {
+		text += " (" + h.By + ")"
+	}
+	if !h.Until.IsZero() {
+		text += ", until " + h.Until.UTC().Format("2006-01-02 15:04:05 MST")
+	}
+	return text
+}
+
+// onHold leaves alone what somebody put on hold.
+func onHold(s Step, f Facts, p Policy) []Refusal {
+	for _, h := range f.Holds {
+		if h.Covers(p.Source, s.Key, f.Now) {
+			r := s.refusal(Never, "on hold: %s; to end it: %s", h.Text(), fmt.Sprintf("swarm-operator resume %s", h.Target))
+			r.Until = h.Until
+			return []Refusal{r}
+		}
+	}
+	return nil
+}
