@@ -40,7 +40,9 @@ func Holds(configs []*swarm.Config) []Hold {
 			out = append(out, h)
 		}
 	}
-	slices.SortFunc(out, func(a, b Hold) int { return cmp.Or(strings.Compare(a.Target, b.Target), strings.Compare(a.Name, b.Name)) })
+	slices.SortFunc(out, func(a, b Hold) int {
+		return cmp.Or(strings.Compare(a.Target, b.Target), strings.Compare(a.Name, b.Name))
+	})
 	return out
 }
 
