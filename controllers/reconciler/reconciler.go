@@ -213,10 +213,12 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !run.Usable() || r.Observe {
+		r.settle(run.Facts)
 		return apply.Outcome{}, nil
 	}
 	remembers := !run.frozen && run.store.Differs(run.found, run.memory)
 	if len(run.Plan.Steps) == 0 && !remembers {
+		r.settle(run.Facts)
 		r.Lease.Idle()
 		return apply.Outcome{}, nil
 	}
@@ -238,6 +240,7 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 		r.newest = newest{saved.Sequence, run.memory.Resumed}
 	}
 	r.found(run, saved)
+	r.settle(run.Facts)
 	for _, f := range run.Failures {
 		if f.Digest == "" {
 			continue // nothing that is wanted

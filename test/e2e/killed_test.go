@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
@@ -111,6 +112,7 @@ func (i *interrupted) disturb(e ending, k int) bool {
 // converges applies again, and checks what is there then.
 func (i *interrupted) converges(k int, disturbed []harness.Call, services, networks []string, versions int) {
 	i.Helper()
+	i.dropLease() // nobody acts: need not wait until that is clear by itself
 	i.proxy.Reset()
 	calls := lines(disturbed)
 	if r := i.cli(i.args()...); r.code != 0 {
@@ -148,6 +150,14 @@ func (i *interrupted) converges(k int, disturbed []harness.Call, services, netwo
 		if n > 1 && path != "/services/create" {
 			i.Errorf("after call %d: %s was done %d times\n%s", k, path, n, calls)
 		}
+	}
+}
+
+// dropLease removes the lease, as a person may who knows that its holder is dead.
+func (w *world) dropLease() {
+	w.Helper()
+	if _, err := w.api.ConfigRemove(w.Context(), "swarm-operator-lease", client.ConfigRemoveOptions{}); err != nil && !cerrdefs.IsNotFound(err) {
+		w.Fatal(err)
 	}
 }
 
