@@ -24,7 +24,9 @@ var ErrFenced = errors.New("not sent")
 type fenceKey struct{}
 
 // Fenced returns a context whose calls stand behind the fence, also after context.WithoutCancel.
-func Fenced(ctx context.Context, f Fence) context.Context { return context.WithValue(ctx, fenceKey{}, f) }
+func Fenced(ctx context.Context, f Fence) context.Context {
+	return context.WithValue(ctx, fenceKey{}, f)
+}
 
 func (f Fence) header() http.Header {
 	return http.Header{EpochHeader: {strconv.FormatUint(f.Epoch, 10)}}
