@@ -38,6 +38,7 @@ An interrupt lets the calls in hand finish and begins no more.`,
 				return err
 			}
 			defer done()
+			defer r.Release(cmd.Context(), true)
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
 			return (&applying{cmd: cmd, r: r, wait: wait, timeout: timeout}).run(ctx)
@@ -61,6 +62,7 @@ type applying struct {
 	printed map[string]bool // what was shown of plans before: while something waits it would be shown again and again
 	first   bool            // the plan in hand is the first one
 	errors  int             // runs in a row that failed
+	waited  bool            // it was said that somebody else acts
 }
 
 // tries is how many runs in a row may fail before apply gives up.
@@ -89,9 +91,16 @@ func (a *applying) run(ctx context.Context) error {
 		if err == nil {
 			err = out.Err()
 		}
+		standby, waits := errors.AsType[*reconciler.Standby](err)
 		switch {
 		case ctx.Err() != nil:
 			return a.ended(ctx)
+		case waits:
+			if !a.waited {
+				fmt.Fprintln(a.cmd.ErrOrStderr(), "note:", standby)
+				a.waited = true
+			}
+			pause(ctx, standby.Again)
 		case err != nil || out.Stale:
 			if a.errors++; a.errors >= tries {
 				return errors.Join(fmt.Errorf("giving up after %d runs that failed", tries), err)

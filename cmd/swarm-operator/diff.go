@@ -12,6 +12,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
@@ -96,6 +97,7 @@ func open(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets plan.B
 	}
 	r := reconciler.New(reconciler.Options{
 		Engine: client, Source: source, Path: src.root(), Name: src.name, Consents: consents, Budgets: budgets, Observe: observe, Log: log,
+		Lease: state.NewLease(state.LeaseOptions{Engine: client, Instance: fmt.Sprintf("%s (%s)", hostname(), cmd.Name()), Eager: true, Log: log}),
 	})
 	return r, func() { source.Close(); client.Close() }, nil
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +18,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/controllers/runner"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
@@ -26,6 +29,8 @@ type runFlags struct {
 	budgets     budgetFlags
 	mode        string
 	listen      string
+	instance    string
+	ownService  string
 	resync      time.Duration
 	repairAfter time.Duration
 }
@@ -45,6 +50,8 @@ A revision with a problem is refused whole and the last good one stays in force.
 	f.budgets.register(cmd)
 	cmd.Flags().StringVar(&f.mode, "mode", "enforce", "enforce, or observe: report and never write")
 	cmd.Flags().StringVar(&f.listen, "listen", defaultListen, "address for /healthz, /readyz, /metrics and /api/v1/drift; empty for none")
+	cmd.Flags().StringVar(&f.instance, "instance", "", "name of this instance in the lease and in status (default: the hostname)")
+	cmd.Flags().StringVar(&f.ownService, "own-service", "", "service that the operator runs as: its update comes last, and it is never removed")
 	cmd.Flags().DurationVar(&f.resync, "resync", 5*time.Minute, "how often to look at everything without being woken, give or take a tenth")
 	cmd.Flags().DurationVar(&f.repairAfter, "repair-after", time.Minute, "how long a change by hand is reported before it is undone; 0s: at once")
 	return cmd
@@ -87,17 +94,37 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		return nil // told to end before there was one
 	}
 	defer source.Close()
+	lease := state.NewLease(state.LeaseOptions{Engine: client, Instance: cmp.Or(f.instance, hostname()), Log: log})
 	loop := &reconciler.Loop{Board: board, Metrics: metrics, Reconciler: reconciler.New(reconciler.Options{
 		Engine: client, Source: source, Path: f.src.root(), Name: f.src.name, Budgets: f.budgets.Budgets,
 		RepairAfter: f.repairAfter, Observe: f.mode == "observe", Fallback: true, Follow: true, Log: log,
+		Lease: lease, Self: f.self(),
 	})}
 	q := runner.New(tidying(loop.Reconcile), log)
 	queue.Store(q)
-	log.Info("running", "source", source.String(), "engine", client.Host(), "mode", f.mode, "version", version())
+	log.Info("running", "instance", lease.Holder(), "source", source.String(), "engine", client.Host(), "mode", f.mode, "version", version())
 	work.Go(func() { f.wake(ctx, q, loop, client, source) })
 	q.Run(ctx)
+	loop.Release(ctx, true)
 	log.Info("stopped")
 	return nil
+}
+
+// self is the operator's own service, where it is one.
+func (f *runFlags) self() v1.Key {
+	if f.ownService == "" {
+		return v1.Key{}
+	}
+	return v1.Key{Kind: v1.KindService, Name: f.ownService}
+}
+
+// hostname names a process to people who look for it.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "unknown"
+	}
+	return name
 }
 
 func (f *runFlags) check() error {

@@ -26,7 +26,12 @@ type Event struct {
 	Warnings []string
 	// Objects are what the step wrote.
 	Objects []kinds.Ref
+	// Epoch of the lease that the step was done under.
+	Epoch uint64
 }
+
+// ErrNotNow marks a step that was not begun, because what the plan was made from no longer holds.
+var ErrNotNow = errors.New("not begun")
 
 // Outcome is what became of a plan.
 type Outcome struct {
@@ -47,6 +52,10 @@ type Options struct {
 	Index   *kinds.Index
 	HashKey []byte
 	Kinds   []kinds.Kind
+	// Check is asked before each step. Its error keeps the step from beginning; one of class ErrNotNow has the plan made again.
+	Check func(context.Context, v1.Key) error
+	// Epoch of the lease that the plan is carried out under; ctx ends with it.
+	Epoch uint64
 	// Observe is called for each step when it ends, one at a time.
 	Observe func(Event)
 }
@@ -160,7 +169,7 @@ func (r *run) steps(ctx context.Context, steps []plan.Step) Outcome {
 			out.Failed++
 			out.Errs = append(out.Errs, res.err)
 		}
-		r.options.Observe(Event{Step: s, Err: res.err, Stale: res.err != nil && stale(res.err), Warnings: res.made.Warnings, Objects: wrote(s, res.made)})
+		r.options.Observe(Event{Step: s, Err: res.err, Stale: res.err != nil && stale(res.err), Warnings: res.made.Warnings, Objects: wrote(s, res.made), Epoch: r.options.Epoch})
 	}
 	out.Skipped = len(steps) - out.Done - out.Failed
 	return out
@@ -178,9 +187,10 @@ func wrote(s plan.Step, made kinds.Result) []kinds.Ref {
 	return out
 }
 
-// stale says that the swarm is not what the plan was made from: another version, an object that came or went.
+// stale says that the swarm is not what the plan was made from: another version, an object that came or went, a hold, or
+// somebody else's turn to act.
 func stale(err error) bool {
-	return engine.IsStale(err) || engine.IsExists(err) || engine.IsNotFound(err)
+	return engine.IsStale(err) || engine.IsExists(err) || engine.IsNotFound(err) || errors.Is(err, ErrNotNow) || errors.Is(err, engine.ErrFenced)
 }
 
 func (r *run) step(ctx context.Context, s plan.Step) (result kinds.Result, err error) {
@@ -189,6 +199,11 @@ func (r *run) step(ctx context.Context, s plan.Step) (result kinds.Result, err e
 			err = fmt.Errorf("carrying out %s on %s: panic: %v", s.Op.Word(), s.Key, p)
 		}
 	}()
+	if r.options.Check != nil {
+		if err := r.options.Check(ctx, s.Key); err != nil {
+			return kinds.Result{}, fmt.Errorf("%s of %s: %w", s.Op.Word(), s.Key, err)
+		}
+	}
 	// The engine's own deadline bounds the call; ending ctx must not cut it off.
 	result, err = r.byKind[s.Key.Kind].Do(context.WithoutCancel(ctx), r.env(), s)
 	if err == nil && result.ID != "" && s.Op != diff.Remove {

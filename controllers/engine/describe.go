@@ -20,7 +20,9 @@ type About struct {
 	// swarm; then Error tells. Whether it leads, only GET /nodes/{NodeID} says.
 	Manager   bool
 	ClusterID string // known to managers
-	Error     string
+	// Nodes and Managers are how many the swarm has, whatever state they are in. Known to managers.
+	Nodes, Managers int
+	Error           string
 }
 
 // Describe asks once: /info, and a ping before the first call of all.
@@ -42,6 +44,8 @@ func (c *Client) Describe(ctx context.Context) (About, error) {
 		State:    r.Info.Swarm.LocalNodeState,
 		Manager:  r.Info.Swarm.ControlAvailable,
 		Error:    r.Info.Swarm.Error,
+		Nodes:    r.Info.Swarm.Nodes,
+		Managers: r.Info.Swarm.Managers,
 	}
 	if r.Info.Swarm.Cluster != nil {
 		a.ClusterID = r.Info.Swarm.Cluster.ID

@@ -132,6 +132,8 @@ type Source struct {
 	Adopted map[string]Record
 	// HashKey makes names of versions. Nil: it is lost or was never made.
 	HashKey []byte
+	// Others are objects that another source has adopted, by id, and which.
+	Others map[string]string
 }
 
 // Owner is the value of the owner label.
@@ -145,6 +147,9 @@ func (s Source) Identify(l *Live) (v1.Key, diff.Meta) {
 		meta.Mine, meta.Adopted, meta.Applied = true, true, r.Applied
 		key = r.Key
 	}
+	if other := s.Others[l.ID]; other != "" && !meta.Mine {
+		meta.Owner = "source " + other
+	}
 	owner := l.Labels[v1.LabelOwner]
 	source, kind, name := cutOwner(owner)
 	if source == "" || kind != l.Kind || !instanceOf(kind, l.Name, name) {
@@ -153,7 +158,7 @@ func (s Source) Identify(l *Live) (v1.Key, diff.Meta) {
 	if source != s.Name { // also where it is on record as ours: the label came later, with a write of the other's
 		return v1.Key{Kind: l.Kind, Name: l.Name}, diff.Meta{ID: meta.ID, Version: meta.Version, Created: meta.Created, Unknown: meta.Unknown, Owner: "source " + source}
 	}
-	meta.Mine = true
+	meta.Mine, meta.Owner = true, ""
 	if applied := l.Labels[v1.LabelApplied]; applied != "" {
 		meta.Applied = diff.ParseApplied(applied)
 	}

@@ -81,6 +81,9 @@ func (l *Loop) Notice(e engine.Event) bool {
 		l.dirty.everything()
 		return true
 	}
+	if e.Name == state.LeaseName && e.Type == string(events.ConfigEventType) {
+		return l.waiting.Load() // it is of interest to who waits for it
+	}
 	gone := e.Action == string(events.ActionRemove)
 	if _, _, ok := state.ParseName(e.Name); ok && e.Type == string(events.ConfigEventType) {
 		l.dirty.state(e.Name, gone)

@@ -2,7 +2,6 @@ package reconciler
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -16,7 +15,7 @@ import (
 )
 
 func sourceOf(run *Run) kinds.Source {
-	src := kinds.Source{Name: run.Source, HashKey: run.memory.HashKey, Adopted: map[string]kinds.Record{}}
+	src := kinds.Source{Name: run.Source, HashKey: run.memory.HashKey, Adopted: map[string]kinds.Record{}, Others: run.others}
 	for id, a := range run.memory.Adopted {
 		src.Adopted[id] = kinds.Record{Key: a.Key, Applied: diff.ParseApplied(a.Applied), Content: a.Content}
 	}
@@ -29,6 +28,11 @@ const history = 1000
 // consents collects the agreements that hold: those not used up yet, and those in commits since the revision in force.
 func (r *Reconciler) consents(ctx context.Context, run *Run) plan.Consents {
 	out := slices.Clone(run.memory.Consents)
+	for _, a := range run.memory.Approvals {
+		if state.SameRevision(run.InForce.Hash, a.Revision) {
+			out = append(out, a.Consents...)
+		}
+	}
 	if run.InForce.Hash == run.memory.InForce.Hash {
 		return out
 	}
@@ -55,7 +59,10 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 	f := plan.Facts{
 		Now: r.Now(), APIVersion: run.About.API, Rollouts: map[v1.Key]plan.Rollout{}, Failed: map[v1.Key]plan.Failure{},
 		NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{}, Settled: map[v1.Key]bool{}, DriftSince: map[v1.Key]time.Time{}, Keep: m.Keep, Missing: run.Wants.Missing,
-		Owned: m.Owned, Revision: run.InForce.Hash,
+		Owned: m.Owned, Revision: run.InForce.Hash, Self: r.Self, Holds: r.holds(run), ReleasedAll: m.ReleasedAll, Released: map[v1.Key]bool{},
+	}
+	for _, k := range m.Released {
+		f.Released[k] = true
 	}
 	for _, failed := range m.Failed {
 		f.Failed[failed.Key] = failed
@@ -78,25 +85,13 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 	if fresh {
 		f.Owned = len(owned)
 	}
-	f.StateLost = run.found.Sequence == 0 && labelled
+	f.StateLost = m.InForce.Hash == "" && labelled
+	f.Paused = r.whyPaused(run, labelled)
 	f.Rewind = r.rewinds(ctx, run)
 	r.rollouts(ctx, run, haves, &f)
 	r.readiness(ctx, run, haves, &f)
 	r.driftSince(run, &f)
 	return f
-}
-
-// rewinds says whether the revision is older than the one in force. A history that was rewritten is no rewind.
-func (r *Reconciler) rewinds(ctx context.Context, run *Run) bool {
-	old, next := run.memory.InForce.Hash, run.InForce.Hash
-	if old == "" || old == next {
-		return false
-	}
-	older, err := r.Source.IsAncestor(ctx, next, old)
-	if err != nil && !errors.Is(err, git.ErrGone) && !errors.Is(err, git.ErrNoHistory) {
-		run.Notices = append(run.Notices, fmt.Sprintf("whether %s is older than the revision in force is not known: %v", run.InForce.Short(), err))
-	}
-	return older
 }
 
 // rollouts looks at the last update of each service. Where a rollback left no trace of what it undid, the tasks that failed have one.
@@ -145,13 +140,24 @@ func (r *Reconciler) driftSince(run *Run, f *plan.Facts) {
 }
 
 // remember works out what the state should hold after this run. Nothing is written here.
-func (r *Reconciler) remember(run *Run, consents plan.Consents) {
+//
+// Who may not act has nothing to say either: what an older revision, or one against a swarm that is not the one it was,
+// makes of the objects would only be written over by the others.
+func (r *Reconciler) remember(run *Run, consents plan.Consents, haves []diff.State) {
 	m := &run.memory
-	fresh := run.InForce.Hash != m.InForce.Hash
-	if fresh && (!run.Facts.Rewind || append(slices.Clone(consents), r.Consents...).Agreed(plan.Rewind)) {
+	rewind := run.Facts.Rewind && !append(slices.Clone(consents), r.Consents...).Agreed(plan.Rewind)
+	run.Outdated = rewind
+	if run.frozen = rewind || run.Facts.Paused != "" || run.Facts.ReleasedAll; run.frozen {
+		return
+	}
+	if run.InForce.Hash != m.InForce.Hash {
 		m.InForce = state.Revision{Hash: run.InForce.Hash, When: run.InForce.When}
 		m.Owned = run.Facts.Owned
+		m.Begin(m.InForce, run.Facts.Now)
 	}
+	m.Approvals = slices.DeleteFunc(slices.Clone(m.Approvals), func(a state.Approval) bool { // they are among the consents now
+		return state.SameRevision(run.InForce.Hash, a.Revision)
+	})
 	m.Consents = consents
 	if run.Plan.InSync() {
 		m.Consents = nil // used up
@@ -159,6 +165,25 @@ func (r *Reconciler) remember(run *Run, consents plan.Consents) {
 	m.Failed = failures(m.Failed, run.Failures, run.wants, run.Facts)
 	m.Adopted = r.adopted(run)
 	m.Keep = kept(run)
+	m.Released = stillReleased(run, haves)
+	m.Refused = refused(run)
+	outcome, why := r.outcome(run)
+	m.End(outcome, why, run.Facts.Now)
+	r.census(run)
+}
+
+// refused is the newest revision where it has problems, as it was first seen.
+func refused(run *Run) *state.Entry {
+	switch old := run.memory.Refused; {
+	case len(run.Problems) == 0 || run.Attempted.Hash == "":
+		return nil
+	case old != nil && old.Hash == run.Attempted.Hash:
+		return old
+	}
+	return &state.Entry{
+		Hash: run.Attempted.Hash, When: run.Attempted.When, Outcome: state.Refused, At: run.Facts.Now.UTC(),
+		Why: fmt.Sprintf("%d problems, the first: %s", len(run.Problems), run.Problems[0]),
+	}
 }
 
 // newFailures finds what failed since the last run. It comes before the plan, whose guards count failures.

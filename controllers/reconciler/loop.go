@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -25,6 +27,8 @@ type Loop struct {
 	Metrics *status.Metrics
 
 	dirty dirty
+	// waiting: there is something to do, and somebody else holds the lease.
+	waiting atomic.Bool
 	// whole is the revision that was last held against the whole swarm.
 	whole string
 }
@@ -45,10 +49,14 @@ func (l *Loop) Reconcile(ctx context.Context, key string) (runner.Result, error)
 }
 
 func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) {
-	scope, done := l.scope(), false
+	scope, done, goesOn := l.scope(), false, false
+	l.waiting.Store(false)
 	defer func() {
 		if !done { // also after a panic: what the scope was is lost, and what was written is not known
 			l.dirty.everything()
+		}
+		if !goesOn { // nothing follows at once: others may act
+			l.Release(ctx, false)
 		}
 	}()
 	run, err := l.plan(ctx, scope)
@@ -83,13 +91,21 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 			l.dirty.add(ref, e.Step.Op == diff.Remove)
 		}
 	})
+	standby, waits := errors.AsType[*Standby](err)
+	l.actorConditions(run, standby)
 	switch {
+	case waits:
+		l.waiting.Store(true)
+		done = true // what was read stays known, and who holds the lease has everything read again before we act
+		return runner.Result{RequeueAfter: standby.Again}, nil
 	case errors.Is(err, state.ErrConflict):
+		goesOn = true
 		return runner.Result{RequeueAfter: time.Millisecond}, nil
 	case err != nil:
 		l.engineCondition(err)
 		return runner.Result{}, err
 	case out.Stale:
+		goesOn = true
 		return runner.Result{RequeueAfter: time.Millisecond}, nil
 	case len(out.Errs) > 0:
 		l.Board.Set(status.StepFailed, true, "StepFailed", out.Err().Error())
@@ -101,9 +117,11 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 		l.whole = run.InForce.Hash
 	case l.whole != run.InForce.Hash: // what a new revision changes was done at once, and now for what it removes
 		l.dirty.everything()
+		goesOn = out.Done > 0
 		return runner.Result{RequeueAfter: time.Millisecond}, nil
 	}
 	if out.Done > 0 {
+		goesOn = true
 		return runner.Result{RequeueAfter: 50 * time.Millisecond}, nil // what these steps made possible comes next
 	}
 	return runner.Result{RequeueAfter: l.comeBack(run)}, nil
@@ -144,6 +162,11 @@ func (l *Loop) comeBack(run *Run) time.Duration {
 	if l.Observe {
 		return after
 	}
+	for _, h := range run.Facts.Holds {
+		if !h.Until.IsZero() {
+			sooner(h.Until.Sub(run.Facts.Now))
+		}
+	}
 	for _, r := range run.Plan.Refused {
 		switch {
 		case r.Class != plan.Later || r.Quiet:
@@ -165,6 +188,27 @@ func (l *Loop) sourceCondition(run *Run) {
 	default:
 		l.Board.Set(status.SourceReady, true, "Read", "")
 	}
+}
+
+// actorConditions say whether this instance acts, and what keeps it from that.
+func (l *Loop) actorConditions(run *Run, standby *Standby) {
+	f := run.Facts
+	if standby != nil {
+		l.Board.Set(status.Standby, true, "LeaseHeld", fmt.Sprintf("there is something to do, and %s holds the lease", standby.Holder))
+	} else {
+		l.Board.Set(status.Standby, false, "NotWaiting", "")
+	}
+	l.Board.Set(status.Paused, f.Paused != "", map[bool]string{true: "NeedsResume", false: "Acting"}[f.Paused != ""], f.Paused)
+	held := make([]string, 0, len(f.Holds))
+	for _, h := range f.Holds {
+		held = append(held, h.Target+": "+h.Text())
+	}
+	l.Board.Set(status.OnHold, len(held) > 0, map[bool]string{true: "Held", false: "Nothing"}[len(held) > 0], strings.Join(held, "; "))
+	outdated := ""
+	if run.Outdated {
+		outdated = fmt.Sprintf("revision %s is older than %.10s, which is in force: this instance does not act", run.InForce.Short(), run.found.Memory.InForce.Hash)
+	}
+	l.Board.Set(status.Outdated, run.Outdated, map[bool]string{true: "OlderRevision", false: "Current"}[run.Outdated], outdated)
 }
 
 func (l *Loop) engineCondition(err error) {

@@ -57,8 +57,7 @@ func (r *Reconciler) sourceName(head *loaded, configs []*swarm.Config) string {
 		return r.last.name
 	}
 	if !head.good() { // its name may be among what cannot be read
-		for _, c := range configs {
-			name := c.Spec.Labels[v1.LabelState]
+		for _, name := range state.Sources(configs) {
 			found, err := state.NewStore(name, r.Engine).Find(configs)
 			if err != nil {
 				continue

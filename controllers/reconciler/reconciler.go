@@ -3,6 +3,7 @@ package reconciler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -40,8 +41,12 @@ type Options struct {
 	Fallback bool
 	// Follow roll-outs to their end, in later runs, to report and remember what fails.
 	Follow bool
-	Log    logr.Logger
-	Now    func() time.Time
+	// Lease is this process's part of the swarm's lease: nothing is written without it. Nil: one that lets others go first.
+	Lease *state.Lease
+	// Self is the service that the operator runs as; none where it runs as anything else.
+	Self v1.Key
+	Log  logr.Logger
+	Now  func() time.Time
 }
 
 // Reconciler makes a swarm match a source. One run at a time.
@@ -58,8 +63,9 @@ type Reconciler struct {
 	touched map[v1.Key]bool // changed by this process and not seen ready since
 	force   string          // revision that touched is about
 	following
-	memo kinds.Memo
-	seen diff.Seen
+	memo   kinds.Memo
+	seen   diff.Seen
+	newest newest
 }
 
 // DefaultName is the name of a source that has none.
@@ -69,6 +75,9 @@ const DefaultName = "default"
 func New(o Options) *Reconciler {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Lease == nil {
+		o.Lease = state.NewLease(state.LeaseOptions{Engine: o.Engine, Log: o.Log, Now: o.Now})
 	}
 	return &Reconciler{
 		Options: o, kinds: all.Kinds(), drift: map[v1.Key]time.Time{}, touched: map[v1.Key]bool{}, rolling: map[v1.Key]bool{}, following: following{unsettled: map[v1.Key]time.Time{}, hidden: map[v1.Key]time.Time{}},
@@ -100,7 +109,12 @@ type Run struct {
 	Plan    plan.Plan
 	// Failures are the wants first seen to have failed in this run.
 	Failures []plan.Failure
+	// Outdated: the revision is older than the one in force, and nobody agreed to go back.
+	Outdated bool
 
+	// frozen: what is remembered is not this run's to change.
+	frozen bool
+	others map[string]string // objects that other sources adopted
 	found  state.Found
 	memory state.Memory
 	store  *state.Store
@@ -142,6 +156,7 @@ func (r *Reconciler) planned(ctx context.Context, scope Scope) (*Run, error) {
 	if run.found, err = r.world.memory(run.store, run.Source); err != nil {
 		return run, err
 	}
+	run.others = r.world.others
 	run.memory = run.found.Memory
 	if run.found.Sequence == 0 && !r.Observe { // who only looks needs no key, and shows the same thing each time
 		if run.memory, err = state.New(run.Source); err != nil {
@@ -186,7 +201,7 @@ func (r *Reconciler) think(ctx context.Context, run *Run, use *loaded) {
 	run.Plan = plan.Build(run.Changes, run.Facts, plan.Policy{
 		Source: run.Source, RepairAfter: r.RepairAfter, Budgets: r.Budgets, Consents: append(consents, r.Consents...),
 	}, all.Guards()...)
-	r.remember(run, consents)
+	r.remember(run, consents, haves)
 	r.seenFailed = run.memory.Failed
 	for _, k := range run.Wants.Unknown {
 		run.Notices = append(run.Notices, fmt.Sprintf("the content of %s cannot be compared, because the key that named it is lost; it stays as it is", k))
@@ -200,22 +215,39 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 	if !run.Usable() || r.Observe {
 		return apply.Outcome{}, nil
 	}
-	// What is remembered comes first: a version must never be made with a key that a crash would lose.
-	saved, err := run.store.Save(context.WithoutCancel(ctx), run.found, run.memory)
-	if err != nil {
-		return apply.Outcome{}, err
+	remembers := !run.frozen && run.store.Differs(run.found, run.memory)
+	if len(run.Plan.Steps) == 0 && !remembers {
+		r.Lease.Idle()
+		return apply.Outcome{}, nil
 	}
-	wrote := saved.Sequence != run.found.Sequence
+	epoch, others, err := r.take(ctx, run)
+	if err != nil || others {
+		return apply.Outcome{Stale: others}, err
+	}
+	ctx, unbind := r.Lease.Bind(ctx)
+	defer unbind()
+	saved := run.found
+	if remembers { // first: a version must never be made with a key that a crash would lose
+		if saved, err = run.store.Save(context.WithoutCancel(ctx), run.found, run.memory); err != nil {
+			if errors.Is(err, engine.ErrFenced) {
+				return apply.Outcome{Stale: true}, nil
+			}
+			return apply.Outcome{}, err
+		}
+		r.Log.Info("remembered", "source", run.Source, "sequence", saved.Sequence, "revision", run.memory.InForce.Hash, "epoch", epoch)
+		r.newest = newest{saved.Sequence, run.memory.Resumed}
+	}
 	r.found(run, saved)
 	for _, f := range run.Failures {
 		if f.Digest == "" {
 			continue // nothing that is wanted
 		}
-		r.Log.Info("want failed", "object", f.Key.String(), "why", f.Why, "revision", run.InForce.Hash)
+		r.Log.Info("want failed", "object", f.Key.String(), "why", f.Why, "revision", run.InForce.Hash, "epoch", epoch)
 	}
 	var gone []kinds.Ref
 	out := apply.Run(ctx, run.Plan, apply.Options{
 		Engine: r.Engine, Source: run.Source, Index: run.Index, HashKey: run.memory.HashKey, Kinds: r.kinds,
+		Check: r.held(run.Source), Epoch: epoch,
 		Observe: func(e apply.Event) {
 			if e.Err == nil && e.Step.Op == diff.Remove {
 				gone = append(gone, e.Objects...)
@@ -232,7 +264,7 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 	for _, ref := range gone { // no step looks at the index any more
 		run.Index.Drop(ref.Kind, ref.ID)
 	}
-	if wrote { // last, so that nothing waits for it
+	if remembers { // last, so that nothing waits for it
 		r.found(run, run.store.Tidy(context.WithoutCancel(ctx), saved))
 	}
 	return out, nil

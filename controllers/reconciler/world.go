@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/moby/moby/api/types/swarm"
 	"golang.org/x/sync/errgroup"
 
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
@@ -33,10 +35,11 @@ const mostObjects = 50
 type world struct {
 	about   engine.About
 	index   *kinds.Index
-	configs []*swarm.Config // the operator's memory is among them
+	configs []*swarm.Config // the operator's own: memories, the lease, holds
 	// found is the memory of a source, as it was read or written last.
 	source string
 	found  state.Found
+	others map[string]string // objects that other sources adopted, by id
 }
 
 // memory returns what the operator remembers of a source.
@@ -46,9 +49,26 @@ func (w *world) memory(store *state.Store, source string) (state.Found, error) {
 	}
 	found, err := store.Find(w.configs)
 	if err == nil {
-		w.source, w.found = source, found
+		w.source, w.found, w.others = source, found, adoptedByOthers(w.configs, source)
 	}
 	return found, err
+}
+
+// adoptedByOthers names what other sources have taken over without a label on it. A memory that cannot be read is its own
+// source's trouble.
+func adoptedByOthers(configs []*swarm.Config, source string) map[string]string {
+	out := map[string]string{}
+	for _, other := range state.Sources(configs) {
+		if other == source {
+			continue
+		}
+		if found, err := state.NewStore(other, nil).Find(configs); err == nil && !found.Memory.ReleasedAll {
+			for id := range found.Memory.Adopted {
+				out[id] = other
+			}
+		}
+	}
+	return out
 }
 
 // refresh brings what is known of the swarm up to date. After an error nothing is known.
@@ -65,6 +85,7 @@ func (r *Reconciler) refresh(ctx context.Context, s Scope) error {
 	w, err := r.readAll(ctx, old)
 	if err == nil {
 		r.world = w
+		r.Lease.Saw(w.configs)
 	}
 	return err
 }
@@ -95,13 +116,21 @@ func (r *Reconciler) readAll(ctx context.Context, old *world) (*world, error) {
 			if old != nil {
 				lists[i][j] = unchanged(old.index.ByID(k.Name, l.ID), l)
 			}
-			if c, ok := l.Raw.(*swarm.Config); ok && state.Own(l.Labels) {
-				w.configs = append(w.configs, c)
-			}
 		}
 	}
 	w.index = kinds.NewIndex(byKind, r.uses)
+	w.pickConfigs()
 	return w, nil
+}
+
+// pickConfigs finds the operator's own among all configs.
+func (w *world) pickConfigs() {
+	w.configs = nil
+	for _, l := range w.index.List(v1.KindConfig) {
+		if c, ok := l.Raw.(*swarm.Config); ok && state.Own(l.Labels) {
+			w.configs = append(w.configs, c)
+		}
+	}
 }
 
 // unchanged returns the old object where the new one says the same, so that what was made of it serves again.
@@ -155,6 +184,9 @@ func (r *Reconciler) readObjects(ctx context.Context, refs []kinds.Ref) error {
 		} else {
 			r.world.index.Drop(ref.Kind, ref.ID)
 		}
+	}
+	if slices.ContainsFunc(refs, func(ref kinds.Ref) bool { return ref.Kind == v1.KindConfig }) {
+		r.world.pickConfigs() // a hold may have come or gone
 	}
 	return nil
 }

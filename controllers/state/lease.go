@@ -77,6 +77,7 @@ type Lease struct {
 	since  time.Time // when At's version was first seen
 	wanted time.Time // since when it is wanted and free
 	ours   uint64    // the version after our own last giving back: while it is that, nobody has acted since
+	none   bool      // there was none when everything was read
 	mine   *holding
 }
 
@@ -158,7 +159,7 @@ func (l *Lease) Saw(configs []*swarm.Config) {
 		return
 	}
 	v, there := ViewLease(configs)
-	if !there {
+	if l.none = !there; l.none {
 		l.known, l.ours = false, 0
 		return
 	}
@@ -264,10 +265,14 @@ func (l *Lease) Idle() {
 // read looks at the lease, and makes it where there is none. Where it was somebody else's when it was seen last, that one
 // does not know yet that it was removed, and acts: the new one is nobody's and held, so that all wait until it has noticed.
 func (l *Lease) read(ctx context.Context) error {
+	made := false
 	for range 3 {
 		r, err := l.Engine.ConfigInspect(ctx, LeaseName, client.ConfigInspectOptions{})
 		if err == nil {
 			l.saw(view(&r.Config))
+			if made && l.none {
+				l.none, l.ours = false, l.at.version.Index
+			}
 			return nil
 		}
 		l.known = false
@@ -285,6 +290,7 @@ func (l *Lease) read(ctx context.Context) error {
 		if err != nil && !engine.IsExists(err) {
 			return fmt.Errorf("making the lease: %w", err)
 		}
+		made = err == nil
 	}
 	return errors.New("reading the lease: somebody makes and removes it at the same time")
 }

@@ -23,6 +23,10 @@ const (
 	Held          = "Held"          // something waits for a person
 	RolloutFailed = "RolloutFailed" // a want in force failed
 	StepFailed    = "StepFailed"    // the engine refused a step of the last plan; the others were carried out
+	Standby       = "Standby"       // somebody else holds the lease, and this instance has something to do
+	Paused        = "Paused"        // nothing is done until a person resumes
+	OnHold        = "OnHold"        // somebody put something on hold
+	Outdated      = "Outdated"      // the revision is older than the one in force: this instance does not act
 )
 
 // Condition is one statement about the operator or its source.

@@ -22,9 +22,12 @@ const (
 
 // guards are the ones that hold for every kind. Their order decides only which of two objections is printed.
 var guards = []Guard{
+	{guardPaused, each(paused)},
+	{guardHold, each(onHold)},
 	{"suspend", each(suspended)},
+	{guardReleased, each(released)},
 	{guardOwnership, each(foreign)},
-	{"rewind", each(rewound)},
+	{guardRewind, each(rewound)},
 	{"api-version", each(tooNew)},
 	{"unknown-field", each(unknownField)},
 	{"missing", each(missing)},
@@ -32,6 +35,7 @@ var guards = []Guard{
 	{guardFailedWant, each(failedWant)},
 	{"replace", each(replaced)},
 	{"prune", each(pruned)},
+	{"self", each(selfStays)},
 	{guardInUse, inUse},
 	{"other-source", each(otherSource)},
 	{"removal-budget", removalBudget},
@@ -47,6 +51,7 @@ var putOff = []Guard{
 	{guardDependsOn, dependencies},
 	{"rollouts-at-once", rolloutsAtOnce},
 	{"removals-last", removalsLast},
+	{guardSelf, selfLast},
 }
 
 // each makes a check of a plan out of a check of one step.
@@ -355,7 +360,7 @@ func rolloutsAtOnce(plan Plan, f Facts, p Policy) []Refusal {
 // removalsLast lets removals wait for everything else of the revision that comes by itself.
 func removalsLast(plan Plan, _ Facts, _ Policy) []Refusal {
 	i := slices.IndexFunc(plan.Refused, func(r Refusal) bool {
-		return r.Class == Later && !r.Quiet && r.Op != diff.Remove && r.Guard != "repair-after" && r.Guard != "rollout-in-flight"
+		return r.Class == Later && !r.Quiet && r.Op != diff.Remove && r.Guard != "repair-after" && r.Guard != "rollout-in-flight" && r.Guard != guardSelf
 	})
 	if i < 0 {
 		return nil

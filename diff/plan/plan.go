@@ -147,7 +147,7 @@ type Facts struct {
 	Now time.Time
 	// APIVersion is the engine's, such as 1.41.
 	APIVersion string
-	// StateLost: objects carry our labels and our memory is gone. Nothing is removed and nothing re-versioned.
+	// StateLost: objects carry our labels and our memory knows of no revision. Nothing is removed and nothing re-versioned.
 	StateLost bool
 	// Rewind: the revision is an ancestor of the one in force.
 	Rewind bool
@@ -238,6 +238,8 @@ func Build(changes []diff.Change, f Facts, p Policy, extra ...Guard) Plan {
 			i++
 		}
 	}
+	plan.unadopt(f, p)
+	plan.commands(f)
 	plan.order()
 	slices.SortFunc(plan.Refused, func(a, b Refusal) int {
 		return cmp.Or(a.Key.Compare(b.Key), strings.Compare(a.Instance, b.Instance), cmp.Compare(a.Op, b.Op), strings.Compare(a.Guard, b.Guard))

@@ -1,0 +1,167 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/apply"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/manifests/git"
+)
+
+// Standby says that there is something to do and that somebody else acts, or goes first.
+type Standby struct {
+	Holder string
+	// Again is when to ask again.
+	Again time.Duration
+}
+
+func (s *Standby) Error() string {
+	return fmt.Sprintf("%s holds the lease: it acts, and this instance waits", s.Holder)
+}
+
+// take asks for the lease. others: what the plan was made from is outdated, because somebody else acted since.
+func (r *Reconciler) take(ctx context.Context, run *Run) (epoch uint64, others bool, err error) {
+	taken, err := r.Lease.Take(ctx, run.Source)
+	switch {
+	case err != nil:
+		return 0, false, err
+	case taken.Epoch == 0:
+		return 0, false, &Standby{Holder: taken.Holder, Again: max(taken.Again, 10*time.Millisecond)}
+	case taken.Others:
+		r.world = nil
+	}
+	return taken.Epoch, taken.Others, nil
+}
+
+// Release gives the lease back, so that others may act. leave: this process will not act any more.
+func (r *Reconciler) Release(ctx context.Context, leave bool) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := r.Lease.Release(ctx, leave); err != nil {
+		r.Log.Error(err, "the lease could not be given back")
+	}
+}
+
+// held makes the question that is asked before each write.
+func (r *Reconciler) held(source string) func(context.Context, v1.Key) error {
+	watch := state.NewWatch(r.Engine, source, r.Now)
+	return func(ctx context.Context, key v1.Key) error {
+		err := watch.Check(ctx, key)
+		if errors.Is(err, state.ErrOnHold) {
+			return fmt.Errorf("%w: %w", apply.ErrNotNow, err)
+		}
+		return err
+	}
+}
+
+// newest is the newest memory that this process has seen.
+type newest struct {
+	sequence uint64
+	resumed  time.Time
+}
+
+// whyPaused says why nothing is done until somebody has looked: what is found is not what the memory of this source can be
+// about. "": it is.
+func (r *Reconciler) whyPaused(run *Run, labelled bool) string {
+	m, about := run.found.Memory, run.About
+	switch {
+	case run.found.Sequence == 0 && labelled:
+		return fmt.Sprintf("objects carry the labels of source %s, and what it remembers is gone", run.Source)
+	case run.found.Sequence < r.newest.sequence && m.Resumed.Equal(r.newest.resumed):
+		return fmt.Sprintf("what source %s remembers is older than what was seen before (%d after %d): was the swarm restored from a backup?", run.Source, run.found.Sequence, r.newest.sequence)
+	case m.Managers >= 3 && about.Managers == 1:
+		return fmt.Sprintf("the swarm had %d managers and has 1: was it made anew with --force-new-cluster?", m.Managers)
+	case m.Nodes > about.Nodes && (m.Nodes-about.Nodes)*3 >= m.Nodes:
+		return fmt.Sprintf("the swarm had %d nodes and has %d: a third or more is gone", m.Nodes, about.Nodes)
+	}
+	if run.found.Sequence > 0 {
+		r.newest = newest{run.found.Sequence, m.Resumed}
+	}
+	return ""
+}
+
+// holds are those in force that are about anything of the source.
+func (r *Reconciler) holds(run *Run) []plan.Hold {
+	var out []plan.Hold
+	for _, h := range state.Holds(r.world.configs) {
+		if h.Over(r.Now()) {
+			continue
+		}
+		target, _, object := strings.Cut(h.Target, "/")
+		if key, err := v1.ParseKey(h.Target); object && err == nil {
+			i := slices.IndexFunc(r.kinds, func(k kinds.Kind) bool { return strings.EqualFold(k.Name, target) })
+			if i < 0 {
+				run.Notices = append(run.Notices, fmt.Sprintf("the hold %s is on %s, and %s is no kind", h.Name, h.Target, key.Kind))
+			}
+		}
+		out = append(out, h.Hold)
+	}
+	return out
+}
+
+// rewinds says whether the revision is older than the one in force. A history that was rewritten is no rewind. Where the
+// one in force is not in this repository, a checkout that was not updated looks the same as a rewritten one: then one
+// that was in force before, or is older by its date, counts as older.
+func (r *Reconciler) rewinds(ctx context.Context, run *Run) bool {
+	old, next := run.memory.InForce, run.InForce
+	if old.Hash == "" || old.Hash == next.Hash {
+		return false
+	}
+	older, err := r.Source.IsAncestor(ctx, next.Hash, old.Hash)
+	switch {
+	case err == nil:
+		return older
+	case errors.Is(err, git.ErrGone):
+		before := slices.ContainsFunc(run.memory.History, func(e state.Entry) bool { return e.Hash == next.Hash })
+		return before || next.When.Before(old.When)
+	case !errors.Is(err, git.ErrNoHistory):
+		run.Notices = append(run.Notices, fmt.Sprintf("whether %s is older than the revision in force is not known: %v", next.Short(), err))
+	}
+	return false
+}
+
+// outcome is what became of the revision in force, as far as it is known.
+func (r *Reconciler) outcome(run *Run) (outcome, why string) {
+	if !r.Follow {
+		return "", ""
+	}
+	for _, f := range run.memory.Failed {
+		if w := run.wants[f.Key]; w != nil && w.Digest() == f.Digest {
+			return state.Failed, fmt.Sprintf("%s: %s", f.Key, f.Why)
+		}
+	}
+	p := run.Plan
+	if len(p.Steps) > 0 || p.Waiting() || len(r.unsettled) > 0 {
+		return "", ""
+	}
+	for _, refused := range p.Refused {
+		if refused.Class != plan.Later && !refused.Quiet && refused.Guard != "enforce" {
+			return state.Held, fmt.Sprintf("%s: %s", refused.Key, refused.Why)
+		}
+	}
+	return state.RolledOut, ""
+}
+
+// census notes how many nodes there are. That fewer are there than before is written with something else, or never.
+func (r *Reconciler) census(run *Run) {
+	m, about := &run.memory, run.About
+	if about.Nodes > m.Nodes || about.Managers > m.Managers || run.store.Differs(run.found, *m) {
+		m.Nodes, m.Managers = about.Nodes, about.Managers
+	}
+}
+
+// stillReleased keeps the record of what was released for as long as there is a manifest, or a label that says it is ours.
+func stillReleased(run *Run, haves []diff.State) []v1.Key {
+	return slices.DeleteFunc(slices.Clone(run.memory.Released), func(k v1.Key) bool {
+		return run.wants[k] == nil && !slices.ContainsFunc(haves, func(h diff.State) bool { return h.Key == k && h.Meta.Mine })
+	})
+}

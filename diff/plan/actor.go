@@ -1,0 +1,97 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/swarm-operator/swarm-operator/diff"
+)
+
+const (
+	guardPaused   = "paused"
+	guardHold     = "hold"
+	guardReleased = "released"
+	guardRewind   = "rewind"
+	guardSelf     = "self-last"
+)
+
+// paused does nothing at all until a person has looked.
+func paused(s Step, f Facts, p Policy) []Refusal {
+	if f.Paused == "" {
+		return nil
+	}
+	return []Refusal{s.refusal(Never, "%s; nothing is done until somebody has looked: swarm-operator resume %s", f.Paused, p.Source)}
+}
+
+// released leaves alone what was given up. It ends when the manifest goes, as it was meant, or when somebody resumes.
+func released(s Step, f Facts, p Policy) []Refusal {
+	switch {
+	case f.ReleasedAll:
+		return []Refusal{s.refusal(Never, "source %s was released; to manage it again: swarm-operator resume %s", p.Source, p.Source)}
+	case f.Released[s.Key] && s.Change.Want == nil:
+		r := s.refusal(Never, "it was released")
+		r.Quiet = true
+		return []Refusal{r}
+	case f.Released[s.Key]:
+		return []Refusal{s.refusal(Never, "it was released: remove its manifest, or manage it again: swarm-operator resume %s", s.Key)}
+	}
+	return nil
+}
+
+// unadopt objects to adoptions, which are no steps, as to steps that write.
+func (p *Plan) unadopt(f Facts, policy Policy) {
+	guards := []Guard{{guardPaused, each(paused)}, {guardReleased, each(released)}, {guardRewind, each(rewound)}}
+	p.Adopted = slices.DeleteFunc(p.Adopted, func(a Adoption) bool {
+		step := Step{Op: diff.Same, Key: a.Key, Instance: a.Want.Instance, Change: diff.Change{Op: diff.Same, Key: a.Key, Want: a.Want}}
+		for _, g := range guards {
+			for _, r := range g.Check(Plan{Steps: []Step{step}}, f, policy) {
+				p.Refused = append(p.Refused, guarded(g.Name, r))
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// selfStays never removes the service that the operator runs as.
+func selfStays(s Step, f Facts, _ Policy) []Refusal {
+	if s.Key != f.Self || s.Op == diff.Update || s.Op == diff.Create {
+		return nil
+	}
+	r := s.refusal(Never, "the operator runs as this service")
+	r.Quiet = s.Op == diff.Remove
+	return []Refusal{r}
+}
+
+// selfLast lets the operator's own update wait for everything else that comes by itself: it may be the last thing that
+// this process does.
+func selfLast(plan Plan, f Facts, _ Policy) []Refusal {
+	own := slices.IndexFunc(plan.Steps, func(s Step) bool { return s.Key == f.Self })
+	if own < 0 {
+		return nil
+	}
+	for _, s := range plan.Steps {
+		if s.Key != f.Self {
+			return []Refusal{plan.Steps[own].refusal(Later, "it is the operator itself, and comes last; %s is still to be done", s.Key)}
+		}
+	}
+	for _, r := range plan.Refused {
+		if r.Class == Later && !r.Quiet && r.Key != f.Self && r.Guard != "repair-after" {
+			return []Refusal{plan.Steps[own].refusal(Later, "it is the operator itself, and comes last; %s still waits", r.Key)}
+		}
+	}
+	return nil
+}
+
+// commands adds to what waits for consent the command that gives it, for who cannot or will not commit.
+func (p *Plan) commands(f Facts) {
+	if len(f.Revision) != 40 { // files without a revision
+		return
+	}
+	for i := range p.Refused {
+		if r := &p.Refused[i]; r.Class == Consent && r.Hazard != "" && strings.Contains(r.Why, Trailer+": ") {
+			r.Why += fmt.Sprintf(", or run: swarm-operator approve %s %s", f.Revision[:10], r.Hazard)
+		}
+	}
+}
