@@ -24,6 +24,8 @@ const (
 	// LabelContent holds KEYID:HASH of a config's or secret's content, both keyed: what the engine does not give back is
 	// compared by it, and says nothing without the key.
 	LabelContent = LabelPrefix + "content"
+	// LabelRetried holds the version of a service on which somebody asked for its failed update to be tried again.
+	LabelRetried = LabelPrefix + "retried"
 	// LabelState marks the configs that hold the operator's own memory; its value is the source's name.
 	LabelState = LabelPrefix + "state"
 	// LabelLease marks the config that says who may act on the swarm; its value is held, free or left.

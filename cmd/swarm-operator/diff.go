@@ -7,7 +7,6 @@ import (
 	"os"
 	"runtime/debug"
 
-	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -87,14 +86,7 @@ func open(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets plan.B
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400) // a process that soon ends need not tidy up often; some memory buys a third of the time
 	}
-	log, err := eng.logger(cmd.ErrOrStderr())
-	if err != nil {
-		return nil, nil, err
-	}
-	if eng.logLevel != "debug" {
-		log = logr.Discard() // what there is to say, a command that runs once prints
-	}
-	client, err := eng.open(cmd, log, nil)
+	client, log, err := eng.openQuiet(cmd)
 	if err != nil {
 		return nil, nil, err
 	}

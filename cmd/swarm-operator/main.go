@@ -40,8 +40,9 @@ func (e exit) Unwrap() error { return e.err }
 
 // Exit codes.
 const (
-	exitDiffers = 1 // diff: something would change; apply: something is held, refused or failed
-	exitError   = 2
+	exitDiffers    = 1 // diff: something would change; apply, wait: something is held, refused or failed
+	exitError      = 2
+	exitSuperseded = 3 // wait: a newer revision took the place of the one waited for
 )
 
 func run(ctx context.Context, args []string, out, errs io.Writer) int {
@@ -70,13 +71,18 @@ func newRoot(out, errs io.Writer) *cobra.Command {
   validate  checks the manifests, offline
   diff      shows what would change, and writes nothing
   apply     changes it, once
-  run       keeps it so`,
+  run       keeps it so
+
+  hold, resume               stop it, and let it go on
+  approve, retry, release    agree to what can do harm; try again what failed; forget objects and leave them running
+  history, wait              what became of revisions`,
 		SilenceUsage: true, SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return configure(cmd) },
 	}
 	root.SetOut(out)
 	root.SetErr(errs)
 	root.PersistentFlags().String("config", "", "file with values for flags, as `name: value` in YAML")
-	root.AddCommand(newValidate(), newDiff(), newApply(), newRun(), newHealth(), newVersion())
+	root.AddCommand(newValidate(), newDiff(), newApply(), newRun(), newHealth(), newVersion(),
+		newHold(), newResume(), newApprove(), newRetry(), newRelease(), newHistory(), newWait())
 	return root
 }

@@ -101,6 +101,19 @@ func (f *engineFlags) open(cmd *cobra.Command, log logr.Logger, observe func(eng
 	return engine.Open(o)
 }
 
+// openQuiet is open for a command that runs once: what there is to say it prints.
+func (f *engineFlags) openQuiet(cmd *cobra.Command) (*engine.Client, logr.Logger, error) {
+	log, err := f.logger(cmd.ErrOrStderr())
+	if err != nil {
+		return nil, logr.Logger{}, err
+	}
+	if f.logLevel != "debug" {
+		log = logr.Discard()
+	}
+	c, err := f.open(cmd, log, nil)
+	return c, log, err
+}
+
 // logger writes to w. Passwords in URLs are taken out of whatever is logged; other secrets never get here.
 func (f *engineFlags) logger(w io.Writer) (logr.Logger, error) {
 	var level slog.Level

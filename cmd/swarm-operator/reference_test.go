@@ -27,9 +27,12 @@ func TestReferenceOfCommands(t *testing.T) {
 }
 
 func describe(b *strings.Builder, c *cobra.Command) {
-	fmt.Fprintf(b, "\n## %s\n\n%s.\n", c.CommandPath(), c.Short)
+	fmt.Fprintf(b, "\n## %s %s\n\n%s.\n", c.Root().Name(), c.Use, c.Short)
 	if c.Long != "" {
 		fmt.Fprintf(b, "\n%s\n", c.Long)
+	}
+	if c.Example != "" {
+		fmt.Fprintf(b, "\n```\n%s\n```\n", c.Example)
 	}
 	first := true
 	c.LocalFlags().VisitAll(func(f *pflag.Flag) {

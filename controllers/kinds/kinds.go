@@ -62,8 +62,14 @@ type Kind struct {
 	// Prepare asks ahead for what a step will need from elsewhere, so that the step need not wait for it: Env.Resolve
 	// remembers. Nil: nothing. It writes nothing, and its errors are those that Do will get.
 	Prepare func(context.Context, Env, plan.Step)
-	// Do carries out one step. It is the only place of a kind that writes.
+	// Do carries out one step. Beside Release and Retry, which people ask for, it is the only place of a kind that writes.
 	Do func(context.Context, Env, plan.Step) (Result, error)
+	// Release takes the operator's own labels off a live object, and nothing that runs notices. Where that cannot be, why
+	// says what keeps them on. A live object that is no longer as it was read is an error of class engine.IsStale.
+	Release func(context.Context, *engine.Client, *Live) (done bool, why string, err error)
+	// Retry makes the engine go on with what it gave up for the time being. Where it has not, done is false; why is set where
+	// it must not be asked. Nil where the engine has no such thing.
+	Retry func(context.Context, *engine.Client, *Live) (done bool, why string, err error)
 	// Guards are the kind's own objections.
 	Guards []plan.Guard
 }

@@ -3,6 +3,7 @@ package state
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -30,6 +31,8 @@ type Hold struct {
 	// ID and Name are those of the config.
 	ID   string
 	Name string
+
+	version uint64
 }
 
 // Holds picks the holds out of configs, also those whose time is over. They are sorted by target.
@@ -52,7 +55,7 @@ func HoldOf(c *swarm.Config) (Hold, bool) {
 	if !is {
 		return Hold{}, false
 	}
-	h := Hold{ID: c.ID, Name: c.Spec.Name, Hold: plan.Hold{
+	h := Hold{ID: c.ID, Name: c.Spec.Name, version: c.Version.Index, Hold: plan.Hold{
 		Target: strings.TrimSpace(target), Reason: reason(c.Spec.Data), By: c.Spec.Labels[v1.LabelHoldBy], Since: c.CreatedAt.UTC(),
 	}}
 	if until, err := time.Parse(time.RFC3339, c.Spec.Labels[v1.LabelHoldUntil]); err == nil {
@@ -69,46 +72,64 @@ func reason(data []byte) string {
 	if len(text) > longestReason {
 		text = append(text[:longestReason], '…')
 	}
-	return v1.Scrub(string(text))
+	return cmp.Or(v1.Scrub(string(text)), "no reason given")
 }
 
-// AddHold makes a hold, or makes the one on the same target anew. until may be zero.
+// AddHold makes a hold, in the place of one on the same target that was made in this way. until may be zero. A hold with an
+// ID is in force, also beside an error.
+//
+// A config's content cannot change. The new one is made before the old ones go: at no time is there none.
 func AddHold(ctx context.Context, c *engine.Client, target, why, by string, until time.Time) (Hold, error) {
 	labels := map[string]string{v1.LabelHold: target, v1.LabelHoldBy: by}
 	if !until.IsZero() {
 		labels[v1.LabelHoldUntil] = until.UTC().Format(time.RFC3339)
 	}
-	spec := swarm.ConfigSpec{Annotations: swarm.Annotations{Name: holdName(target), Labels: labels}, Data: []byte(cmp.Or(why, "no reason given"))}
-	for range 3 {
-		made, err := c.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: spec})
-		if !engine.IsExists(err) {
-			if err != nil {
-				return Hold{}, fmt.Errorf("making a hold on %s: %w", target, err)
-			}
-			h, _ := HoldOf(&swarm.Config{ID: made.ID, Spec: spec})
-			return h, nil
+	spec := swarm.ConfigSpec{Annotations: swarm.Annotations{Name: holdName(target), Labels: labels}, Data: []byte(cmp.Or(why, "\n"))} // empty the swarm takes none
+	made, err := c.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: spec})
+	for try := 0; engine.IsExists(err) && try < 3; try++ {
+		suffix := make([]byte, 3)
+		_, _ = rand.Read(suffix) // never fails
+		spec.Name = clip(holdName(target), 57) + "-" + hex.EncodeToString(suffix)
+		made, err = c.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: spec})
+	}
+	if err != nil {
+		return Hold{}, fmt.Errorf("making a hold on %s: %w", target, err)
+	}
+	h, _ := HoldOf(&swarm.Config{ID: made.ID, Spec: spec})
+	return h, replaced(ctx, c, h)
+}
+
+// replaced removes the older holds in whose place one is. Of two that are made at the same time the later one stays.
+func replaced(ctx context.Context, c *engine.Client, by Hold) error {
+	configs, err := Read(ctx, c)
+	if err != nil {
+		return fmt.Errorf("looking for older holds on %s: %w", by.Target, err)
+	}
+	holds := Holds(configs)
+	i := slices.IndexFunc(holds, func(h Hold) bool { return h.ID == by.ID })
+	if i < 0 {
+		return nil // it was replaced, or ended, already
+	}
+	var errs []error
+	for _, h := range holds {
+		if h.version >= holds[i].version || !sameTarget(h.Target, by.Target) || !strings.HasPrefix(h.Name, holdPrefix) {
+			continue
 		}
-		// A config's content cannot change. The new one is made under another name before the old one goes: at no time is there none.
-		old, err := c.ConfigInspect(ctx, holdName(target), client.ConfigInspectOptions{})
-		if err != nil && !engine.IsNotFound(err) {
-			return Hold{}, fmt.Errorf("reading the hold on %s: %w", target, err)
-		}
-		if err == nil {
-			bridge := spec
-			bridge.Name = fmt.Sprintf("%s-%d", clip(holdName(target), 40), old.Config.Version.Index)
-			next, err := c.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: bridge})
-			if err != nil && !engine.IsExists(err) {
-				return Hold{}, fmt.Errorf("making a hold on %s: %w", target, err)
-			}
-			if _, err := c.ConfigRemove(ctx, old.Config.ID, client.ConfigRemoveOptions{}); err != nil && !engine.IsNotFound(err) {
-				return Hold{}, fmt.Errorf("removing the hold on %s: %w", target, err)
-			}
-			if h, is := HoldOf(&swarm.Config{ID: next.ID, Spec: bridge}); is && next.ID != "" {
-				return h, nil
-			}
+		if _, err := c.ConfigRemove(ctx, h.ID, client.ConfigRemoveOptions{}); err != nil && !engine.IsNotFound(err) {
+			errs = append(errs, fmt.Errorf("removing the older hold %s: %w", h.Name, err))
 		}
 	}
-	return Hold{}, fmt.Errorf("making a hold on %s: somebody else makes and removes it at the same time", target)
+	return errors.Join(errs...)
+}
+
+// sameTarget compares targets as Hold.Covers reads them: of KIND/NAME the kind, and all, in whatever case.
+func sameTarget(a, b string) bool {
+	kindA, nameA, objectA := strings.Cut(a, "/")
+	kindB, nameB, objectB := strings.Cut(b, "/")
+	if objectA && objectB {
+		return strings.EqualFold(kindA, kindB) && nameA == nameB
+	}
+	return a == b || strings.EqualFold(a, HoldAll) && strings.EqualFold(b, HoldAll)
 }
 
 // EndHolds removes all holds on a target, by whoever they are, and returns them.
@@ -120,7 +141,7 @@ func EndHolds(ctx context.Context, c *engine.Client, target string) ([]Hold, err
 	var ended []Hold
 	var errs []error
 	for _, h := range Holds(configs) {
-		if !strings.EqualFold(h.Target, target) {
+		if !sameTarget(h.Target, target) {
 			continue
 		}
 		if _, err := c.ConfigRemove(ctx, h.ID, client.ConfigRemoveOptions{}); err != nil && !engine.IsNotFound(err) {
@@ -132,6 +153,8 @@ func EndHolds(ctx context.Context, c *engine.Client, target string) ([]Hold, err
 	return ended, errors.Join(errs...)
 }
 
+const holdPrefix = "swarm-operator-hold-"
+
 // holdName names the config of a hold, in the 64 letters, digits, dots and dashes that the swarm takes.
 func holdName(target string) string {
 	clean := strings.Map(func(r rune) rune {
@@ -142,7 +165,7 @@ func holdName(target string) string {
 		return '-'
 	}, target)
 	sum := sha256.Sum256([]byte(target))
-	return clip("swarm-operator-hold-"+clean, 57) + "-" + hex.EncodeToString(sum[:3])
+	return clip(holdPrefix+clean, 57) + "-" + hex.EncodeToString(sum[:3])
 }
 
 func clip(s string, n int) string { return s[:min(len(s), n)] }

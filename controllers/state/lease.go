@@ -71,7 +71,7 @@ type Lease struct {
 	LeaseOptions
 	holder string
 
-	mu     sync.Mutex
+	mu     sync.Mutex // also while it calls, so what it calls must not ask the fence: see unfenced
 	known  bool
 	at     View      // as it was read last
 	since  time.Time // when At's version was first seen
@@ -194,6 +194,7 @@ func (l *Lease) Mine() uint64 {
 // Take asks for the lease in the name of a source. It never waits for another holder. An error says that it is not known
 // whether the lease was taken; asking again finds out.
 func (l *Lease) Take(ctx context.Context, source string) (Taken, error) {
+	ctx = unfenced(ctx)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.mine != nil {
@@ -261,7 +262,8 @@ func (l *Lease) Idle() {
 	l.wanted = time.Time{}
 }
 
-// read looks at the lease, and makes it where there is none.
+// read looks at the lease, and makes it where there is none. Where it was somebody else's when it was seen last, that one
+// does not know yet that it was removed, and acts: the new one is nobody's and held, so that all wait until it has noticed.
 func (l *Lease) read(ctx context.Context) error {
 	made := false
 	for range 3 {
@@ -277,8 +279,12 @@ func (l *Lease) read(ctx context.Context) error {
 		if !engine.IsNotFound(err) {
 			return fmt.Errorf("reading the lease: %w", err)
 		}
+		state := leaseLeft
+		if l.at.Holder != "" && l.at.Holder != l.holder {
+			state = leaseHeld
+		}
 		_, err = l.Engine.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: swarm.ConfigSpec{
-			Annotations: swarm.Annotations{Name: LeaseName, Labels: map[string]string{v1.LabelLease: leaseLeft}},
+			Annotations: swarm.Annotations{Name: LeaseName, Labels: map[string]string{v1.LabelLease: state}},
 			Data:        []byte(leaseText),
 		}})
 		if err != nil && !engine.IsExists(err) {
@@ -386,7 +392,9 @@ func (l *Lease) drop(cause error) {
 }
 
 // Release gives the lease back; leave says that the process ends. It is no error that it was not held.
+// Contexts of Bind end first, so ctx is none of them.
 func (l *Lease) Release(ctx context.Context, leave bool) error {
+	ctx = unfenced(ctx)
 	l.mu.Lock()
 	h := l.mine
 	l.mu.Unlock()
@@ -431,6 +439,12 @@ func (l *Lease) Release(ctx context.Context, leave bool) error {
 		}
 	}
 	return nil
+}
+
+// unfenced takes the fence of a bound context away. The lease's own writes are compare-and-swaps and need none, and a fence
+// asks the lease, which does not answer while it writes.
+func unfenced(ctx context.Context) context.Context {
+	return engine.Fenced(ctx, engine.Fence{Check: func() error { return nil }})
 }
 
 // Bind returns a context that ends when the lease does, and under which nothing is sent that changes anything once it has.

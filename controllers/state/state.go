@@ -45,6 +45,7 @@ type Found struct {
 	raw      []byte
 	shards   map[string]string // name → id
 	stale    []string          // ids of what older runs left behind
+	orphans  map[string]string // shards among them: name → id
 	id       string
 }
 
@@ -143,8 +144,9 @@ func (s *Store) Find(configs []*swarm.Config) (Found, error) {
 		found.shards[name] = c.ID
 		delete(shards, name)
 	}
-	for _, c := range shards {
-		found.stale = append(found.stale, c.ID)
+	found.orphans = map[string]string{}
+	for name, c := range shards {
+		found.stale, found.orphans[name] = append(found.stale, c.ID), c.ID
 	}
 	slices.Sort(found.stale)
 	return found, nil
@@ -167,13 +169,18 @@ func (s *Store) Save(ctx context.Context, found Found, m Memory) (Found, error) 
 	}
 	next := Found{Memory: m, Sequence: found.Sequence + 1, raw: data, shards: map[string]string{}, stale: slices.Clone(found.stale)}
 	for name, content := range shards {
-		if id, there := found.shards[name]; there {
-			next.shards[name] = id
-			continue
+		id, there := found.shards[name]
+		if !there {
+			if id, there = found.orphans[name]; there { // of who was killed before the memory was written
+				next.stale = slices.DeleteFunc(next.stale, func(stale string) bool { return stale == id })
+			}
 		}
-		if next.shards[name], err = s.create(ctx, name, content); err != nil && !engine.IsExists(err) {
-			return found, fmt.Errorf("writing the state of source %s: %w", s.source, err)
+		if !there {
+			if id, err = s.create(ctx, name, content); err != nil && !engine.IsExists(err) {
+				return found, fmt.Errorf("writing the state of source %s: %w", s.source, err)
+			}
 		}
+		next.shards[name] = id // "" where somebody else made it: it is removed when it is found again
 	}
 	next.id, err = s.create(ctx, s.name(next.Sequence), data)
 	if engine.IsExists(err) {
@@ -183,7 +190,7 @@ func (s *Store) Save(ctx context.Context, found Found, m Memory) (Found, error) 
 		return found, fmt.Errorf("writing the state of source %s: %w", s.source, err)
 	}
 	for name, id := range found.shards {
-		if _, stays := next.shards[name]; !stays {
+		if _, stays := next.shards[name]; !stays && id != "" {
 			next.stale = append(next.stale, id)
 		}
 	}

@@ -20,6 +20,12 @@ import (
 // open starts a swarm of one manager.
 func open(t *testing.T) *engine.Client {
 	t.Helper()
+	_, c := openSandbox(t)
+	return c
+}
+
+func openSandbox(t *testing.T) (*sandbox.Sandbox, *engine.Client) {
+	t.Helper()
 	sb, err := sandbox.Start(t.Context(), sandbox.Options{Managers: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -30,7 +36,7 @@ func open(t *testing.T) *engine.Client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	return c
+	return sb, c
 }
 
 func configs(t *testing.T, c *engine.Client) []*swarm.Config {

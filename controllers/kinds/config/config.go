@@ -30,6 +30,7 @@ func Kind() kinds.Kind {
 		Normalise: read,
 		Versions:  func(l *kinds.Live) ([]byte, bool) { return l.Raw.(*swarm.Config).Spec.Data, true },
 		Do:        calls.Do,
+		Release:   calls.Release,
 	}
 }
 

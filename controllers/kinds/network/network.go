@@ -32,6 +32,7 @@ func Kind() kinds.Kind {
 		Uses:      func(*kinds.Live) []kinds.Ref { return nil },
 		Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(l.Raw.(*network.Summary)) },
 		Do:        do,
+		Release:   release,
 	}
 }
 
@@ -187,6 +188,14 @@ func pools(config []v1.IPAMPool) ([]network.IPAMConfig, error) {
 		out = append(out, c)
 	}
 	return out, nil
+}
+
+// release has no call to make: that the network is given up is in our memory alone.
+func release(_ context.Context, _ *engine.Client, l *kinds.Live) (done bool, why string, err error) {
+	if _, own := kinds.WithoutOwn(l.Labels); own {
+		why = "the engine cannot change a network, so it keeps our labels"
+	}
+	return false, why, nil
 }
 
 func remove(ctx context.Context, env kinds.Env, have *diff.State) error {

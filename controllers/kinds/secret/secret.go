@@ -31,6 +31,7 @@ func Kind() kinds.Kind {
 		Normalise: read,
 		Versions:  func(*kinds.Live) ([]byte, bool) { return nil, false },
 		Do:        calls.Do,
+		Release:   calls.Release,
 	}
 }
 

@@ -69,7 +69,7 @@ func judge(s *swarm.Service, tasks []swarm.Task, now time.Time) kinds.Health {
 		h.Why = "no node has a task of it yet"
 		return h
 	}
-	if s.Spec.Mode.ReplicatedJob != nil || s.Spec.Mode.GlobalJob != nil {
+	if isJob(s) {
 		h.Running = c.complete
 		h.Ready = c.complete >= h.Wanted
 		h.Why = fmt.Sprintf("%d of %d tasks complete", c.complete, h.Wanted)

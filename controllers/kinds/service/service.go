@@ -34,6 +34,8 @@ func Kind() kinds.Kind {
 		Health:    health,
 		Prepare:   prepare,
 		Do:        do,
+		Release:   release,
+		Retry:     retry,
 		Guards:    []plan.Guard{{Name: "job", Check: jobs}},
 	}
 }

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/spf13/cobra"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+)
+
+// actFlags are those of commands that write on a person's word and read no manifests.
+type actFlags struct {
+	eng     engineFlags
+	name    string
+	timeout time.Duration
+}
+
+func (f *actFlags) register(cmd *cobra.Command, named bool) {
+	f.eng.register(cmd)
+	if named {
+		registerName(cmd, &f.name)
+	}
+	cmd.Flags().DurationVar(&f.timeout, "timeout", 30*time.Second, "how long to wait for whoever acts on the swarm")
+}
+
+func registerName(cmd *cobra.Command, name *string) {
+	cmd.Flags().StringVar(name, "name", "", "name of the source (default: the only one of the swarm)")
+}
+
+// acting is a command that writes.
+type acting struct {
+	*actFlags
+	cmd    *cobra.Command
+	engine *engine.Client
+	log    logr.Logger
+	// own are the operator's own configs as they were when the command began.
+	own []*swarm.Config
+}
+
+func (f *actFlags) open(cmd *cobra.Command) (*acting, error) {
+	if f.timeout <= 0 {
+		return nil, fmt.Errorf("--timeout: %s is not more than 0", f.timeout)
+	}
+	c, log, err := f.eng.openQuiet(cmd)
+	if err != nil {
+		return nil, err
+	}
+	own, err := state.Read(cmd.Context(), c)
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return &acting{actFlags: f, cmd: cmd, engine: c, log: log, own: own}, nil
+}
+
+func (a *acting) close() { a.engine.Close() }
+
+func (a *acting) say(format string, args ...any) {
+	fmt.Fprintln(a.cmd.OutOrStdout(), v1.Scrub(fmt.Sprintf(format, args...)))
+}
+
+func (a *acting) note(format string, args ...any) {
+	fmt.Fprintln(a.cmd.ErrOrStderr(), "note:", v1.Scrub(fmt.Sprintf(format, args...)))
+}
+
+// source is the one that --name means.
+func (a *acting) source() (string, error) { return pickSource(a.name, state.Sources(a.own)) }
+
+// noSource says that the swarm has no source yet, or not that one.
+type noSource string
+
+func (e noSource) Error() string { return string(e) }
+
+// pickSource is the source of that name or, without one, the only one.
+func pickSource(name string, sources []string) (string, error) {
+	for _, s := range sources {
+		if s == name || name == "" && len(sources) == 1 {
+			return s, nil
+		}
+	}
+	switch {
+	case name == "" && len(sources) == 0:
+		return "", noSource("no source has a memory in this swarm: none was applied yet, or its configs were removed, and swarm-operator resume SOURCE makes a new one")
+	case name == "":
+		return "", fmt.Errorf("--name: the swarm has several sources, say which: %s", strings.Join(sources, ", "))
+	}
+	return "", noSource(fmt.Sprintf("--name: source %s has no memory in this swarm%s; %s", name, v1.DidYouMean(name, sources), listed(sources)))
+}
+
+func listed(sources []string) string {
+	if len(sources) == 0 {
+		return "there are no sources"
+	}
+	return "the sources are " + strings.Join(sources, ", ")
+}
+
+// errBusy says that the lease was not to be had in time.
+var errBusy = errors.New("somebody else acts on the swarm")
+
+// leased does something that must not be done while another acts, and under whose context nothing is written once another
+// may.
+func (a *acting) leased(source string, do func(ctx context.Context) error) error {
+	host, _ := os.Hostname()
+	lease := state.NewLease(state.LeaseOptions{Engine: a.engine, Instance: cmp.Or(host, "command"), Eager: true, Log: a.log})
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(a.cmd.Context()), 5*time.Second)
+		defer cancel()
+		if err := lease.Release(ctx, true); err != nil {
+			a.note("%v", err)
+		}
+	}()
+	if err := a.take(lease, source); err != nil {
+		return err
+	}
+	ctx, done := lease.Bind(a.cmd.Context())
+	defer done()
+	return do(ctx)
+}
+
+// take waits for the lease. The time is not that of each call: one that is cut off may have taken it.
+func (a *acting) take(lease *state.Lease, source string) error {
+	ctx, cancel := context.WithTimeout(a.cmd.Context(), a.timeout)
+	defer cancel()
+	holder, failed := "", 0
+	for {
+		taken, err := lease.Take(a.cmd.Context(), source)
+		switch {
+		case a.cmd.Context().Err() != nil:
+			return errors.New("interrupted")
+		case err == nil && taken.Epoch != 0:
+			return nil
+		case err == nil && holder == "":
+			holder = cmp.Or(taken.Holder, "somebody whose lease was removed")
+			a.note("waiting for %s, which acts on the swarm", holder)
+		case err != nil:
+			taken.Again = time.Second
+			if failed++; failed == tries {
+				return err
+			}
+		}
+		pause(ctx, taken.Again)
+		if ctx.Err() != nil && a.cmd.Context().Err() == nil {
+			if err != nil {
+				return err
+			}
+			return fmt.Errorf("%w: %s did all of %s", errBusy, holder, a.timeout)
+		}
+	}
+}
+
+// memory reads the memory of a source that has one.
+func (a *acting) memory(ctx context.Context, source string) (state.Memory, error) {
+	own, err := state.Read(ctx, a.engine)
+	if err != nil {
+		return state.Memory{}, err
+	}
+	found, err := state.NewStore(source, a.engine).Find(own)
+	if err == nil && found.Sequence == 0 {
+		err = lost(source)
+	}
+	return found.Memory, err
+}
+
+func lost(source string) error {
+	return fmt.Errorf("source %s has no memory in this swarm; to make a new one: swarm-operator resume %s", source, source)
+}
+
+// edit changes the memory of a source that has one.
+func (a *acting) edit(ctx context.Context, source string, change func(m *state.Memory) error) error {
+	return state.NewStore(source, a.engine).Edit(ctx, func(found state.Found, m *state.Memory) error {
+		if found.Sequence == 0 {
+			return lost(source)
+		}
+		return change(m)
+	})
+}
+
+// who is the person that gives the command, as far as the system tells.
+func who() string {
+	name := os.Getenv("USER")
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, _ := os.Hostname()
+	return cmp.Or(name, "somebody") + "@" + cmp.Or(host, "somewhere")
+}

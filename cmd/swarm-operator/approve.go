@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// mostApprovals is how many are remembered.
+const mostApprovals = 20
+
+func newApprove() *cobra.Command {
+	var f actFlags
+	cmd := &cobra.Command{
+		Use:   "approve REVISION HAZARD [KIND/NAME...]...",
+		Short: "Agree to what can do harm, for one revision",
+		Long: `Gives the consent that a step waits for, as a Consent trailer in a commit's message does: to a hazard, or for the objects
+behind it only. It counts while the revision is the newest and until its steps are done. The hazards are
+` + strings.Join(plan.Hazards(), ", ") + `.`,
+		Example: "  swarm-operator approve 3f0c1a2 removals Service/old Config/old restarts",
+		Args:    cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			revision, err := parseRevision(args[0])
+			if err != nil {
+				return err
+			}
+			consents, err := consentOf(args[1:])
+			if err != nil {
+				return err
+			}
+			a, err := f.open(cmd)
+			if err != nil {
+				return err
+			}
+			defer a.close()
+			source, err := a.source()
+			if err != nil {
+				return err
+			}
+			return a.leased(source, func(ctx context.Context) error { return a.approve(ctx, source, revision, consents) })
+		},
+	}
+	f.register(cmd, true)
+	return cmd
+}
+
+// consentOf reads hazards, each with the objects that it is limited to behind it.
+func consentOf(args []string) (plan.Consents, error) {
+	var parts []string
+	for _, word := range strings.FieldsFunc(strings.Join(args, " "), func(r rune) bool { return r == ' ' || r == ',' }) {
+		if len(parts) == 0 || !strings.Contains(word, "/") {
+			parts = append(parts, word)
+			continue
+		}
+		key, err := parseObject(word)
+		if err != nil {
+			return nil, err
+		}
+		parts[len(parts)-1] += " " + key.String()
+	}
+	return plan.ParseConsent(strings.Join(parts, ", "))
+}
+
+func (a *acting) approve(ctx context.Context, source, revision string, consents plan.Consents) error {
+	var inForce string
+	err := a.edit(ctx, source, func(m *state.Memory) error {
+		inForce = m.InForce.Hash
+		m.Approvals = append(m.Approvals[:len(m.Approvals):len(m.Approvals)], state.Approval{Revision: revision, Consents: consents, By: who(), At: time.Now().UTC()})
+		m.Approvals = m.Approvals[max(0, len(m.Approvals)-mostApprovals):]
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range consents {
+		text := string(c.Hazard)
+		for _, key := range c.Objects {
+			text += " " + key.String()
+		}
+		a.say("revision %s, source %s: agreed to %s", short(revision), source, text)
+	}
+	if !state.SameRevision(inForce, revision) {
+		a.note("%s; the consent counts once %s is", inForceText(inForce), short(revision))
+	}
+	return nil
+}
+
+func inForceText(hash string) string {
+	if hash == "" {
+		return "no revision is in force yet"
+	}
+	return fmt.Sprintf("revision %s is in force", short(hash))
+}

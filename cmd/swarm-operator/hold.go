@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+)
+
+func newHold() *cobra.Command {
+	var f actFlags
+	var reason string
+	var period time.Duration
+	cmd := &cobra.Command{
+		Use:   "hold KIND/NAME|SOURCE|all",
+		Short: "Stop every write to an object, to what a source has, or to all",
+		Long: `Stops writing at once and without a commit, until --for is over or swarm-operator resume is given. When it returns, no write
+that had begun is under way any more; where that takes longer than --timeout it says so, and the hold is in force all the same.
+The same without this program: echo REASON | docker config create --label swarm-operator.io/hold=Service/web hold-web -`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t, err := parseTarget(args[0])
+			switch {
+			case err != nil:
+				return err
+			case strings.TrimSpace(reason) == "":
+				return errors.New("--reason: say why, for whoever finds the hold")
+			case cmd.Flags().Changed("for") && period <= 0:
+				return fmt.Errorf("--for: %s is not more than 0", period)
+			}
+			a, err := f.open(cmd)
+			if err != nil {
+				return err
+			}
+			defer a.close()
+			return a.hold(t, reason, period)
+		},
+	}
+	f.register(cmd, false)
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever finds the hold")
+	cmd.Flags().DurationVar(&period, "for", 0, "how long, such as 2h (default: until resume)")
+	return cmd
+}
+
+func (a *acting) hold(t target, reason string, period time.Duration) error {
+	if s := t.source(); s != "" {
+		if sources := state.Sources(a.own); !slices.Contains(sources, s) {
+			return fmt.Errorf("source %s is not known to this swarm%s; %s; an object is KIND/NAME, and all is everything", s, v1.DidYouMean(s, sources), listed(sources))
+		}
+	}
+	var until time.Time
+	if period > 0 {
+		until = time.Now().Add(period)
+	}
+	h, err := state.AddHold(a.cmd.Context(), a.engine, t.text, reason, who(), until)
+	if h.ID == "" {
+		return err
+	}
+	if err != nil {
+		a.note("%v", err)
+	}
+	a.say("%s is on hold: %s", t.text, h.Text())
+	a.doubt(t)
+	// The hold is looked at before each write. Who has the lease has no write under way, so none that began before is left.
+	err = a.leased(t.source(), func(context.Context) error { return nil })
+	if err != nil {
+		a.note("a write that had begun may still be under way: %v", err)
+	}
+	return nil
+}
+
+// doubt says where a hold is on an object that is not there: it may be a slip of the pen.
+func (a *acting) doubt(t target) {
+	if !t.object() {
+		return
+	}
+	lives, err := kindOf(t.key.Kind).List(a.cmd.Context(), a.engine)
+	if err == nil && !slices.ContainsFunc(lives, func(l *kinds.Live) bool { return names(l, t.key) }) {
+		a.note("the swarm has no %s now", t.key)
+	}
+}
+
+// names says whether a live object is what people mean by a name, of whatever source.
+func names(l *kinds.Live, key v1.Key) bool {
+	_, owned, _ := strings.Cut(l.Labels[v1.LabelOwner], "/")
+	return l.Name == key.Name || owned == key.String()
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+)
+
+// object is a live object of a source.
+type object struct {
+	kind kinds.Kind
+	key  v1.Key
+	live *kinds.Live
+}
+
+// String names the object, and which version of it where it has several.
+func (o object) String() string {
+	if o.live.Name != o.key.Name {
+		return o.key.String() + " [" + o.live.Name + "]"
+	}
+	return o.key.String()
+}
+
+// owned lists the live objects that are a source's, users before what they use.
+func owned(ctx context.Context, c *engine.Client, source string, m state.Memory) ([]object, error) {
+	src := kinds.Source{Name: source, Adopted: map[string]kinds.Record{}}
+	for id, a := range m.Adopted {
+		src.Adopted[id] = kinds.Record{Key: a.Key}
+	}
+	var out []object
+	for _, k := range slices.Backward(all.Kinds()) {
+		lives, err := k.List(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range lives {
+			if key, meta := src.Identify(l); meta.Mine && !l.Local {
+				out = append(out, object{k, key, l})
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b object) int {
+		if a.kind.Name != b.kind.Name {
+			return 0 // the kinds stay in order
+		}
+		return a.key.Compare(b.key)
+	})
+	return out, nil
+}
+
+// kindOf returns the kind of that name; parseObject has looked whether it is there.
+func kindOf(name string) kinds.Kind {
+	every := all.Kinds()
+	return every[slices.IndexFunc(every, func(k kinds.Kind) bool { return k.Name == name })]
+}
+
+// rereads is how often a write is tried on a fresher object.
+const rereads = 5
+
+// fresh does a write on a live object, again on what is there then where somebody else wrote in between.
+func fresh(ctx context.Context, c *engine.Client, o object, write func(context.Context, *engine.Client, *kinds.Live) (bool, string, error)) (done bool, why string, err error) {
+	for try := 1; ; try++ {
+		done, why, err = write(ctx, c, o.live)
+		if !engine.IsStale(err) || try == rereads {
+			return done, why, err
+		}
+		if o.live, err = o.kind.Read(ctx, c, o.live.ID); err != nil {
+			return false, "", err
+		}
+	}
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+func newRelease() *cobra.Command {
+	var f actFlags
+	var everything bool
+	cmd := &cobra.Command{
+		Use:   "release KIND/NAME...|--all",
+		Short: "Forget objects and leave them running",
+		Long: `The source gives objects up: it neither changes nor removes them any more, whatever git says, until swarm-operator resume.
+What says on them whose they are is taken off where that disturbs nothing that runs; given once more it takes off what was
+left. docker service rollback goes back to the same spec afterwards.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			keys, err := parseObjects(args)
+			switch {
+			case err != nil:
+				return err
+			case everything == (len(keys) > 0):
+				return errors.New("name objects as KIND/NAME, or give --all, and not both")
+			}
+			a, err := f.open(cmd)
+			if err != nil {
+				return err
+			}
+			defer a.close()
+			source, err := a.source()
+			if err != nil {
+				return err
+			}
+			return a.leased(source, func(ctx context.Context) error { return a.release(ctx, source, keys) })
+		},
+	}
+	f.register(cmd, true)
+	cmd.Flags().BoolVar(&everything, "all", false, "all that the source has")
+	return cmd
+}
+
+// release gives objects up, all of the source's where none is named.
+func (a *acting) release(ctx context.Context, source string, keys []v1.Key) error {
+	memory, err := a.memory(ctx, source)
+	if err != nil {
+		return err
+	}
+	objects, err := owned(ctx, a.engine, source, memory)
+	if err != nil {
+		return err
+	}
+	if err := known(source, keys, objects, memory); err != nil {
+		return err
+	}
+	// The memory first: what has lost its labels and is not known to be released would be adopted again.
+	if err := a.edit(ctx, source, func(m *state.Memory) error { giveUp(m, keys); return nil }); err != nil {
+		return err
+	}
+	holds := state.NewWatch(a.engine, source, time.Now)
+	var failed []error
+	for _, o := range objects {
+		if len(keys) > 0 && !slices.Contains(keys, o.key) {
+			continue
+		}
+		if err := a.unlabel(ctx, holds, o); err != nil {
+			failed = append(failed, err)
+		}
+	}
+	switch {
+	case len(keys) == 0:
+		a.say("source %s has given up all it had; to take it back: swarm-operator resume %s", source, source)
+	default:
+		a.say("source %s has given up %s; to take it back: swarm-operator resume %s", source, list(keys), keys[0])
+	}
+	return errors.Join(failed...)
+}
+
+func (a *acting) unlabel(ctx context.Context, holds *state.Watch, o object) error {
+	if err := holds.Check(ctx, o.key); errors.Is(err, state.ErrOnHold) {
+		a.say("%s: released; its labels stay while %v", o, err)
+		return nil
+	} else if err != nil {
+		return err
+	}
+	done, why, err := fresh(ctx, a.engine, o, o.kind.Release)
+	switch {
+	case engine.IsNotFound(err):
+		a.say("%s: released; it is gone", o)
+	case err != nil:
+		a.say("%s: released; its labels stay: %v", o, err)
+		return err
+	case done:
+		a.say("%s: released, its labels are taken off", o)
+	case why != "":
+		a.say("%s: released; %s", o, why)
+	default:
+		a.say("%s: released; it has no labels of ours", o)
+	}
+	return nil
+}
+
+func list(keys []v1.Key) string {
+	var out []string
+	for _, k := range keys {
+		out = append(out, k.String())
+	}
+	return strings.Join(out, ", ")
+}
+
+// giveUp notes in the memory that objects are released, all of them where none is named.
+func giveUp(m *state.Memory, keys []v1.Key) {
+	gone := func(k v1.Key) bool { return len(keys) == 0 || slices.Contains(keys, k) }
+	adopted, keep := map[string]state.Adopted{}, map[v1.Key]string{}
+	for id, a := range m.Adopted {
+		if !gone(a.Key) {
+			adopted[id] = a
+		}
+	}
+	for k, why := range m.Keep {
+		if !gone(k) {
+			keep[k] = why
+		}
+	}
+	m.Adopted, m.Keep = adopted, keep
+	m.Failed = slices.DeleteFunc(slices.Clone(m.Failed), func(f plan.Failure) bool { return gone(f.Key) })
+	if len(keys) == 0 {
+		m.Released, m.ReleasedAll = nil, true
+		return
+	}
+	m.Released = slices.Clone(m.Released)
+	for _, k := range keys {
+		if !slices.Contains(m.Released, k) && !m.ReleasedAll {
+			m.Released = append(m.Released, k)
+		}
+	}
+	slices.SortFunc(m.Released, v1.Key.Compare)
+}
+
+// known refuses names that mean nothing: a slip of the pen would be believed to be released.
+func known(source string, keys []v1.Key, objects []object, m state.Memory) error {
+	has := map[v1.Key]bool{}
+	var all []string
+	for _, o := range objects {
+		has[o.key] = true
+		all = append(all, o.key.String())
+	}
+	for _, k := range m.Released {
+		has[k] = true
+	}
+	for _, k := range keys {
+		if !has[k] {
+			return fmt.Errorf("source %s has no %s in this swarm%s", source, k, v1.DidYouMean(k.String(), all))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+func newRetry() *cobra.Command {
+	var f actFlags
+	cmd := &cobra.Command{
+		Use:   "retry KIND/NAME",
+		Short: "Try once more what failed",
+		Long: `What a manifest asks for and the swarm gave up is not tried again until git changes it. This tries it once more, where it did
+not fail for what git says. An update that the swarm has paused goes on; docker service rollback then no longer leads back to
+the spec before it.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			key, err := parseObject(args[0])
+			if err != nil {
+				return err
+			}
+			a, err := f.open(cmd)
+			if err != nil {
+				return err
+			}
+			defer a.close()
+			source, err := a.source()
+			if err != nil {
+				return err
+			}
+			return a.leased(source, func(ctx context.Context) error { return a.retry(ctx, source, key) })
+		},
+	}
+	f.register(cmd, true)
+	return cmd
+}
+
+func (a *acting) retry(ctx context.Context, source string, key v1.Key) error {
+	if err := state.NewWatch(a.engine, source, time.Now).Check(ctx, key); err != nil {
+		return err
+	}
+	memory, err := a.memory(ctx, source)
+	if err != nil {
+		return err
+	}
+	_, why, err := pardon(memory.Failed, key)
+	if err != nil {
+		return err
+	}
+	objects, err := owned(ctx, a.engine, source, memory)
+	if err != nil {
+		return err
+	}
+	done := false
+	i := slices.IndexFunc(objects, func(o object) bool { return o.key == key })
+	if i >= 0 && objects[i].kind.Retry != nil {
+		var no string
+		if done, no, err = fresh(ctx, a.engine, objects[i], objects[i].kind.Retry); err != nil {
+			return err
+		}
+		if no != "" {
+			return fmt.Errorf("%s cannot be tried again: %s", key, no)
+		}
+	}
+	if err := a.edit(ctx, source, func(m *state.Memory) (err error) {
+		m.Failed, _, err = pardon(m.Failed, key)
+		return err
+	}); err != nil {
+		return err
+	}
+	a.say("%s: may be tried again; it had failed: %s", key, why)
+	if done {
+		a.say("%s: its paused update goes on", key)
+	}
+	return nil
+}
+
+// pardon turns the record of a failure into one that condemns nothing: when it began stays known, or the engine's word on
+// it, which is still there, would be taken for a new failure.
+func pardon(failed []plan.Failure, key v1.Key) ([]plan.Failure, string, error) {
+	i := slices.IndexFunc(failed, func(f plan.Failure) bool { return f.Key == key && f.Digest != "" })
+	if i < 0 {
+		return nil, "", fmt.Errorf("no failure of %s is on record%s", key, others(failed))
+	}
+	why := failed[i].Why
+	failed = slices.Clone(failed)
+	if failed[i].Began.IsZero() {
+		return slices.Delete(failed, i, i+1), why, nil
+	}
+	failed[i].Digest = ""
+	return failed, why, nil
+}
+
+func others(failed []plan.Failure) string {
+	var keys []string
+	for _, f := range failed {
+		if f.Digest != "" {
+			keys = append(keys, f.Key.String())
+		}
+	}
+	if len(keys) == 0 {
+		return ", and none of anything else"
+	}
+	return "; there are failures of " + strings.Join(keys, ", ")
+}

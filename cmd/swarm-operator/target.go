@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/manifests"
+)
+
+// target is what hold and resume are about: an object, a source, or all.
+type target struct {
+	text string
+	key  v1.Key // zero: not an object
+}
+
+func (t target) object() bool { return t.key != v1.Key{} }
+func (t target) all() bool    { return t.text == state.HoldAll }
+
+// source is the name of the source that the target is, or "".
+func (t target) source() string {
+	if t.object() || t.all() {
+		return ""
+	}
+	return t.text
+}
+
+func parseTarget(text string) (target, error) {
+	if strings.Contains(text, "/") {
+		key, err := parseObject(text)
+		return target{key.String(), key}, err
+	}
+	if strings.EqualFold(text, state.HoldAll) {
+		return target{text: state.HoldAll}, nil
+	}
+	if wrong := manifests.CheckName(text); wrong != "" {
+		return target{}, fmt.Errorf("%q is not KIND/NAME, the name of a source, or all", text)
+	}
+	return target{text: text}, nil
+}
+
+// parseObject reads KIND/NAME of a kind that there is. Its case is forgiven, as other tools forgive it.
+func parseObject(text string) (v1.Key, error) {
+	key, err := v1.ParseKey(text)
+	if err != nil {
+		return v1.Key{}, err
+	}
+	if strings.ContainsAny(key.Name, "/ ") {
+		return v1.Key{}, fmt.Errorf("%q is not of the form Kind/name", text)
+	}
+	names := all.Names()
+	i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, key.Kind) })
+	if i < 0 {
+		return v1.Key{}, fmt.Errorf("%s: there is no kind %s%s; the kinds are %s", text, key.Kind, v1.DidYouMean(key.Kind, names), strings.Join(names, ", "))
+	}
+	key.Kind = names[i]
+	return key, nil
+}
+
+func parseObjects(texts []string) ([]v1.Key, error) {
+	var out []v1.Key
+	for _, t := range texts {
+		key, err := parseObject(t)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(out, key) {
+			out = append(out, key)
+		}
+	}
+	return out, nil
+}
+
+// parseRevision reads a revision as people write it: at least the first seven digits of a commit's hash, or of the digest
+// that stands for a plain directory's files.
+func parseRevision(text string) (string, error) {
+	digits := strings.ToLower(strings.TrimPrefix(text, filesPrefix))
+	if len(digits) < 7 || strings.Trim(digits, "0123456789abcdef") != "" {
+		return "", fmt.Errorf("%q is not a revision: at least the first 7 hexadecimal digits of a commit's hash", text)
+	}
+	if strings.HasPrefix(text, filesPrefix) {
+		return filesPrefix + digits, nil
+	}
+	return digits, nil
+}
+
+// filesPrefix begins the revision of a plain directory.
+const filesPrefix = "files-"
+
+// short is a revision as people write it.
+func short(hash string) string {
+	if strings.HasPrefix(hash, filesPrefix) {
+		return hash
+	}
+	return hash[:min(len(hash), 10)]
+}

@@ -1,0 +1,86 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/moby/moby/api/types/swarm"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+)
+
+// release writes the live spec with other labels: the task template is the same, so no task is replaced. As any write does,
+// it makes what was live the spec that docker service rollback goes back to.
+func release(ctx context.Context, c *engine.Client, l *kinds.Live) (done bool, why string, err error) {
+	labels, own := kinds.WithoutOwn(l.Labels)
+	if !own {
+		return false, "", nil
+	}
+	s := raw(l)
+	if why = keepsLabels(l); why != "" {
+		return false, why, nil
+	}
+	spec := s.Spec
+	spec.Labels = labels
+	if _, err := c.ServiceUpdate(ctx, s.ID, engine.ServiceUpdate{Version: s.Version, Spec: spec}); err != nil {
+		return false, "", fmt.Errorf("taking our labels off service %s: %w", l.Name, err)
+	}
+	return true, "", nil
+}
+
+// keepsLabels says why not even its labels can be written without harm.
+func keepsLabels(l *kinds.Live) string {
+	s := raw(l)
+	switch {
+	case len(l.Unknown) > 0:
+		return "its spec has fields that this release does not know and would drop: " + strings.Join(l.Unknown, ", ")
+	case isJob(s):
+		return "any update would run the job again, so it keeps our labels"
+	case s.UpdateStatus == nil:
+		return ""
+	}
+	switch s.UpdateStatus.State {
+	case swarm.UpdateStatePaused, swarm.UpdateStateRollbackPaused:
+		return "its update is paused and any write would make it go on, so it keeps our labels"
+	case swarm.UpdateStateUpdating, swarm.UpdateStateRollbackStarted:
+		return "its update is under way and a write would begin it anew, so it keeps our labels; release it again afterwards"
+	}
+	return ""
+}
+
+// retry writes the live spec once more. The swarm has the spec that was asked for already, and its updater waits because
+// too many tasks failed. A write clears that word, and the updater goes on with the tasks that are not of the spec yet;
+// those that are stay as they are.
+//
+// The spec must differ in something, so there is a label. SwarmKit's supervisor takes a write of the very same spec for the
+// update that it has, while one of that update's workers still sleeps through updateConfig.delay: nothing would go on, and
+// the word that it is paused would be gone.
+func retry(ctx context.Context, c *engine.Client, l *kinds.Live) (done bool, why string, err error) {
+	s := raw(l)
+	switch {
+	case isJob(s):
+		return false, "it is a job, and any update would run all of it again", nil
+	case s.UpdateStatus == nil || s.UpdateStatus.State != swarm.UpdateStatePaused:
+		return false, "", nil
+	case len(l.Unknown) > 0:
+		return false, "its spec has fields that this release does not know and would drop: " + strings.Join(l.Unknown, ", "), nil
+	}
+	spec := s.Spec
+	spec.Labels = maps.Clone(spec.Labels)
+	if spec.Labels == nil {
+		spec.Labels = map[string]string{}
+	}
+	spec.Labels[v1.LabelRetried] = s.Version.String()
+	if _, err := c.ServiceUpdate(ctx, s.ID, engine.ServiceUpdate{Version: s.Version, Spec: spec}); err != nil {
+		return false, "", fmt.Errorf("making the update of service %s go on: %w", l.Name, err)
+	}
+	return true, "", nil
+}
+
+func isJob(s *swarm.Service) bool {
+	return s.Spec.Mode.ReplicatedJob != nil || s.Spec.Mode.GlobalJob != nil
+}

@@ -1,0 +1,172 @@
+package state_test
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+)
+
+// large is a memory that one config cannot hold.
+func large(t *testing.T) state.Memory {
+	t.Helper()
+	m, err := state.New("shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Adopted = map[string]state.Adopted{}
+	for i := range 2000 {
+		m.Adopted[fmt.Sprintf("%025d", i)] = state.Adopted{
+			Key: v1.Key{Kind: v1.KindService, Name: fmt.Sprintf("service-%d", i)}, Applied: "v1:" + strings.Repeat(fmt.Sprintf("%08d", i), 120),
+		}
+	}
+	return m
+}
+
+func save(t *testing.T, s *state.Store, found state.Found, m state.Memory) state.Found {
+	t.Helper()
+	saved, err := s.Save(t.Context(), found, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return saved
+}
+
+// names are those of all configs.
+func names(t *testing.T, c *engine.Client) []string {
+	t.Helper()
+	var out []string
+	for _, n := range configs(t, c) {
+		out = append(out, n.Spec.Name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func without(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(n string) bool { return slices.Contains(b, n) })
+}
+
+func removeConfig(t *testing.T, c *engine.Client, name string) {
+	t.Helper()
+	if _, err := c.ConfigRemove(t.Context(), name, client.ConfigRemoveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestALargeMemory(t *testing.T) {
+	c := open(t)
+	s := state.NewStore("shop", c)
+	m := large(t)
+	s.Tidy(t.Context(), save(t, s, state.Found{}, m))
+	found := find(t, s, c)
+	if !reflect.DeepEqual(found.Memory, m) {
+		t.Fatalf("of %d adopted objects %d are found, or they are others", len(m.Adopted), len(found.Memory.Adopted))
+	}
+	if s.Differs(found, found.Memory) {
+		t.Error("what was found differs from itself")
+	}
+	before := names(t, c)
+
+	// What adopts, or changes, one object writes one shard and the rest.
+	changed := found.Memory
+	changed.Adopted = maps.Clone(m.Adopted)
+	changed.Adopted["another"] = state.Adopted{Key: web, Applied: "v1:AAAA"}
+	saved := save(t, s, found, changed)
+	if made := without(names(t, c), before); len(made) != 2 {
+		t.Errorf("for one object these were written: %v", made)
+	}
+	s.Tidy(t.Context(), saved)
+	if all := names(t, c); len(all) != len(before) {
+		t.Errorf("after tidying there are %d configs, before %d: %v", len(all), len(before), all)
+	}
+	if got := find(t, s, c); !reflect.DeepEqual(got.Memory, changed) {
+		t.Error("what was changed is not found")
+	}
+
+	// What is lost is only what was in it.
+	shard := slices.IndexFunc(names(t, c), func(n string) bool { return strings.HasPrefix(n, "swarm-operator-shard.") })
+	removeConfig(t, c, names(t, c)[shard])
+	found = find(t, s, c)
+	if n := len(found.Memory.Adopted); n < 1700 || n > 1990 || !reflect.DeepEqual(found.Memory.HashKey, m.HashKey) {
+		t.Errorf("with one of the shards lost %d of 2001 objects are known", n)
+	}
+	for id, a := range found.Memory.Adopted {
+		if !reflect.DeepEqual(changed.Adopted[id], a) {
+			t.Fatalf("%s is %+v", id, a)
+		}
+	}
+
+	// What has become small needs no shards.
+	found.Memory.Adopted = map[string]state.Adopted{"another": changed.Adopted["another"]}
+	s.Tidy(t.Context(), save(t, s, found, found.Memory))
+	if all := names(t, c); len(all) != 1 {
+		t.Errorf("left behind: %v", all)
+	}
+}
+
+// Who was killed between the shards and the memory leaves shards that nobody names. The next one writes the same.
+func TestShardsOfWhoWasKilled(t *testing.T) {
+	c := open(t)
+	s := state.NewStore("shop", c)
+	m := large(t)
+	saved := save(t, s, state.Found{}, m)
+	removeConfig(t, c, "swarm-operator.shop.1")
+	orphans := len(names(t, c))
+	if orphans != 16 {
+		t.Fatalf("there are %d shards", orphans)
+	}
+	_ = saved
+	// A memory without them is found to have leftovers; one with them takes them up.
+	small := m
+	small.Adopted = nil
+	save(t, s, state.Found{}, small)
+	found := find(t, s, c)
+	s.Tidy(t.Context(), save(t, s, found, m))
+	got := find(t, s, c)
+	if !reflect.DeepEqual(got.Memory, m) {
+		t.Errorf("tidying took shards that are in use: %d of %d objects are left", len(got.Memory.Adopted), len(m.Adopted))
+	}
+	if all := names(t, c); len(all) != 17 {
+		t.Errorf("there are %d configs: %v", len(all), all)
+	}
+}
+
+func TestShardsOfAnotherSourceAreNotTouched(t *testing.T) {
+	c := open(t)
+	shop, other := state.NewStore("shop", c), state.NewStore("other", c)
+	m := large(t)
+	shop.Tidy(t.Context(), save(t, shop, state.Found{}, m))
+	m2 := m
+	m2.Source = "other"
+	saved := save(t, other, state.Found{}, m2)
+	m2.Adopted = nil
+	other.Tidy(t.Context(), save(t, other, saved, m2))
+	if got := find(t, shop, c); !reflect.DeepEqual(got.Memory, m) {
+		t.Error("the memory of source shop has changed")
+	}
+	if got := state.Sources(configs(t, c)); !slices.Equal(got, []string{"other", "shop"}) {
+		t.Errorf("the sources are %v", got)
+	}
+}
+
+func TestAShardThatCannotBeRead(t *testing.T) {
+	c := open(t)
+	s := state.NewStore("shop", c)
+	save(t, s, state.Found{}, large(t))
+	all := configs(t, c)
+	i := slices.IndexFunc(all, func(c *swarm.Config) bool { return strings.HasPrefix(c.Spec.Name, "swarm-operator-shard.") })
+	all[i].Spec.Data = []byte("{")
+	if _, err := s.Find(all); err == nil || !strings.Contains(err.Error(), all[i].Spec.Name) {
+		t.Errorf("got %v", err)
+	}
+}

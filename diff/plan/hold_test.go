@@ -1,0 +1,58 @@
+package plan
+
+import (
+	"testing"
+	"time"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+func TestHoldCovers(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	web := v1.Key{Kind: "Service", Name: "web"}
+	for _, test := range []struct {
+		target string
+		until  time.Time
+		want   bool
+	}{
+		{target: "Service/web", want: true},
+		{target: "service/web", want: true},
+		{target: "SERVICE/web", want: true},
+		{target: "Service/Web"},
+		{target: "Service/web2"},
+		{target: "Service/we"},
+		{target: "Service/"},
+		{target: "/web"},
+		{target: "Config/web"},
+		{target: "shop", want: true},
+		{target: "Shop"},
+		{target: "other"},
+		{target: "web"},
+		{target: "all", want: true},
+		{target: "ALL", want: true},
+		{target: "all/all"},
+		{target: ""},
+		{target: "Service/web", until: now.Add(time.Second), want: true},
+		{target: "Service/web", until: now},
+		{target: "all", until: now.Add(-time.Hour)},
+	} {
+		h := Hold{Target: test.target, Until: test.until}
+		if got := h.Covers("shop", web, now); got != test.want {
+			t.Errorf("a hold on %q until %s covers %s of source shop: %t", test.target, test.until, web, got)
+		}
+		if h.Over(now) && test.want {
+			t.Errorf("a hold on %q until %s is over", test.target, test.until)
+		}
+	}
+}
+
+func TestHoldText(t *testing.T) {
+	h := Hold{Reason: "an incident"}
+	if got := h.Text(); got != "an incident" {
+		t.Errorf("got %q", got)
+	}
+	h.By, h.Until = "ann@laptop", time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600))
+	if got := h.Text(); got != "an incident (ann@laptop), until 2026-01-02 02:04:05 UTC" {
+		t.Errorf("got %q", got)
+	}
+}
