@@ -78,7 +78,7 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 		l.Board.Set(status.StepFailed, false, "NothingToDo", "")
 	}
 	out, err := l.Apply(ctx, run, func(e apply.Event) {
-		l.Board.Did(e.Step, e.Err, e.Stale, e.Warnings)
+		l.Board.Did(e.Step, 0, e.Err, e.Stale, e.Warnings)
 		for _, ref := range e.Objects {
 			l.dirty.add(ref, e.Step.Op == diff.Remove)
 		}
