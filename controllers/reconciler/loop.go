@@ -26,7 +26,8 @@ type Loop struct {
 
 	dirty dirty
 	// whole is the revision that was last held against the whole swarm.
-	whole string
+	whole   string
+	showing showing
 }
 
 // Poll is how soon a run looks again at what moves without an event: tasks that start, drift that is to be repaired.
@@ -63,6 +64,7 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 		l.engineCondition(nil)
 	}
 	l.Board.Revisions(run.Source, run.Attempted.Hash, run.InForce.Hash, run.Problems, run.Notices)
+	l.showing.note(run)
 	if !run.Usable() {
 		l.Board.Set(status.InSync, false, "NoRevision", "there is no revision without a problem to go by")
 		done = true
