@@ -70,13 +70,14 @@ func newRoot(out, errs io.Writer) *cobra.Command {
   validate  checks the manifests, offline
   diff      shows what would change, and writes nothing
   apply     changes it, once
-  run       keeps it so`,
+  run       keeps it so
+  status    shows how things are`,
 		SilenceUsage: true, SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return configure(cmd) },
 	}
 	root.SetOut(out)
 	root.SetErr(errs)
 	root.PersistentFlags().String("config", "", "file with values for flags, as `name: value` in YAML")
-	root.AddCommand(newValidate(), newDiff(), newApply(), newRun(), newHealth(), newVersion())
+	root.AddCommand(newValidate(), newDiff(), newApply(), newRun(), newStatus(), newHealth(), newVersion())
 	return root
 }
