@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -34,8 +35,9 @@ type snapshot struct {
 }
 
 type wanted struct {
-	key      v1.Key
-	instance string
+	key       v1.Key
+	instance  string
+	suspended bool
 }
 
 // snapshotOf is for who does the run: it looks at wants, which work out on demand what was not kept of them. before, where
@@ -69,17 +71,19 @@ func snapshotOf(run *Run, before *snapshot) *snapshot {
 func wantsOf(states []diff.State, before *snapshot) []wanted {
 	same := before != nil && len(before.wants) == len(states)
 	for i := 0; same && i < len(states); i++ {
-		same = before.wants[i] == wanted{states[i].Key, states[i].Instance}
+		same = before.wants[i] == wantedOf(&states[i])
 	}
 	if same {
 		return before.wants
 	}
 	out := make([]wanted, len(states))
 	for i := range states {
-		out[i] = wanted{states[i].Key, states[i].Instance}
+		out[i] = wantedOf(&states[i])
 	}
 	return out
 }
+
+func wantedOf(s *diff.State) wanted { return wanted{s.Key, s.Instance, s.Policy.Suspend} }
 
 // status brings together what a run found and how things are. The zero live: the swarm could not be looked at.
 func (s *snapshot) status(now live) status.Status {
@@ -96,11 +100,7 @@ func (s *snapshot) status(now live) status.Status {
 		holds = now.holds
 	}
 	v := s.view(now)
-	for _, h := range holds {
-		if v.concerns(h) {
-			out.Holds = append(out.Holds, h)
-		}
-	}
+	out.Holds = concerning(holds, s.source, slices.Values(v.keys), now.at)
 	for _, key := range v.keys {
 		o := v.object(key)
 		if i := slices.IndexFunc(out.Holds, func(h plan.Hold) bool { return h.Covers(s.source, key, now.at) }); i >= 0 {
@@ -132,6 +132,9 @@ func (s *snapshot) view(now live) *view {
 	keys := map[v1.Key]bool{}
 	for _, w := range s.wants {
 		keys[w.key] = true
+		if w.suspended {
+			v.why[w.key] = "policy.suspend is set"
+		}
 	}
 	for _, key := range now.found {
 		keys[key] = true
@@ -167,13 +170,23 @@ func (s *snapshot) view(now live) *view {
 	return v
 }
 
-// concerns says whether a hold in force is on anything that the source has.
-func (v *view) concerns(h plan.Hold) bool {
-	at := v.at
-	if !strings.Contains(h.Target, "/") {
-		return h.Covers(v.source, v1.Key{}, at)
+// concerning picks the holds that are in force on anything that a source has.
+func concerning(holds []plan.Hold, source string, keys iter.Seq[v1.Key], now time.Time) []plan.Hold {
+	var out []plan.Hold
+	for _, h := range holds {
+		found := h.Covers(source, v1.Key{}, now) // the source itself, or all
+		if strings.Contains(h.Target, "/") && !h.Over(now) {
+			for k := range keys {
+				if found = h.Covers(source, k, now); found {
+					break
+				}
+			}
+		}
+		if found {
+			out = append(out, h)
+		}
 	}
-	return slices.ContainsFunc(v.keys, func(k v1.Key) bool { return h.Covers(v.source, k, at) })
+	return out
 }
 
 func (v *view) object(key v1.Key) status.Object {

@@ -104,13 +104,21 @@ func (r *Reconciler) sights(ctx context.Context, livesOf func(*kinds.Kind) ([]*k
 	return out, nil
 }
 
-// wantedOf lists the live objects of a kind that have one of these names.
-func (r *Reconciler) wantedOf(ctx context.Context, k *kinds.Kind, wants map[string]bool) ([]*kinds.Live, error) {
-	if len(wants) == 0 {
-		return nil, nil
-	}
-	lives, err := k.List(ctx, r.Engine)
-	return slices.DeleteFunc(lives, func(l *kinds.Live) bool { return !wants[l.Name] }), err
+// sightsOf looks at what is wanted, with one list and one more call a kind.
+func (r *Reconciler) sightsOf(ctx context.Context, wants []wanted) ([]sight, error) {
+	return r.sights(ctx, func(k *kinds.Kind) ([]*kinds.Live, error) {
+		names := map[string]bool{}
+		for _, w := range wants {
+			if w.key.Kind == k.Name {
+				names[w.instance] = true
+			}
+		}
+		if len(names) == 0 {
+			return nil, nil
+		}
+		lives, err := k.List(ctx, r.Engine)
+		return slices.DeleteFunc(lives, func(l *kinds.Live) bool { return !names[l.Name] }), err
+	})
 }
 
 // survey looks at the swarm once, for what a run wanted. It touches nothing that a run changes, and may be called beside one.
@@ -122,72 +130,62 @@ func (r *Reconciler) survey(ctx context.Context, s *snapshot) (live, error) {
 		}
 		return r.owned(ctx, w, s)
 	}
-	now := live{health: map[v1.Key]sight{}, known: true, at: r.Now()}
-	sights, err := r.sights(ctx, func(k *kinds.Kind) ([]*kinds.Live, error) {
-		wants := map[string]bool{}
-		for _, w := range s.wants {
-			if w.key.Kind == k.Name {
-				wants[w.instance] = true
-			}
-		}
-		return r.wantedOf(ctx, k, wants)
-	})
+	sights, err := r.sightsOf(ctx, s.wants)
 	if err != nil {
 		return live{}, err
 	}
+	lease, err := r.marked(ctx, v1.LabelLease)
+	if err != nil {
+		return live{}, err
+	}
+	holds, err := r.marked(ctx, v1.LabelHold)
+	if err != nil {
+		return live{}, err
+	}
+	return r.living(sights, append(lease, holds...)), nil
+}
+
+// marked lists the operator's own configs of one sort: the others may be many and large.
+func (r *Reconciler) marked(ctx context.Context, label string) ([]*swarm.Config, error) {
+	list, err := r.Engine.ConfigList(ctx, client.ConfigListOptions{Filters: client.Filters{}.Add("label", label)})
+	if err != nil {
+		return nil, fmt.Errorf("listing configs: %w", err)
+	}
+	out := make([]*swarm.Config, len(list.Items))
+	for i := range list.Items {
+		out[i] = &list.Items[i]
+	}
+	return out, nil
+}
+
+// living puts together what was seen.
+func (r *Reconciler) living(sights []sight, configs []*swarm.Config) live {
+	now := live{health: map[v1.Key]sight{}, holds: []plan.Hold{}, known: true, at: r.Now()}
 	for _, one := range sights {
 		now.health[v1.Key{Kind: one.kind.Name, Name: one.live.Name}] = one
 	}
-	for _, label := range []string{v1.LabelLease, v1.LabelHold} {
-		list, err := r.Engine.ConfigList(ctx, client.ConfigListOptions{Filters: client.Filters{}.Add("label", label)})
-		if err != nil {
-			return live{}, fmt.Errorf("listing configs: %w", err)
-		}
-		configs := make([]*swarm.Config, len(list.Items))
-		for i := range list.Items {
-			configs[i] = &list.Items[i]
-		}
-		now.bounds(configs, label)
+	v, _ := state.ViewLease(configs)
+	lease := leaseOf(v)
+	now.lease = &lease
+	for _, h := range state.Holds(configs) {
+		now.holds = append(now.holds, h.Hold)
 	}
-	return now, nil
+	return now
 }
 
-// bounds reads the lease or the holds.
-func (l *live) bounds(configs []*swarm.Config, label string) {
-	switch label {
-	case v1.LabelLease:
-		v, _ := state.ViewLease(configs)
-		l.lease = &status.Lease{State: v.State, Holder: v.Holder, Source: v.Source, Epoch: v.Epoch, Renewed: v.Renewed}
-	case v1.LabelHold:
-		l.holds = []plan.Hold{}
-		for _, h := range state.Holds(configs) {
-			l.holds = append(l.holds, h.Hold)
-		}
-	}
+func leaseOf(v state.View) status.Lease {
+	return status.Lease{State: v.State, Holder: v.Holder, Source: v.Source, Epoch: v.Epoch, Renewed: v.Renewed}
 }
 
 // owned looks at what a source has, and fills in what is remembered of it.
 func (r *Reconciler) owned(ctx context.Context, w *world, s *snapshot) (live, error) {
 	found, err := state.NewStore(s.source, r.Engine).Find(w.configs)
-	if err != nil {
-		return live{}, err
+	if err != nil { // what it has made says so itself
+		s.notices = append(slices.Clip(s.notices), err.Error())
 	}
-	m := found.Memory
-	s.inForce, s.history = m.InForce.Hash, m.History
-	if s.attempted == "" {
-		if s.attempted = m.InForce.Hash; m.Refused != nil {
-			s.attempted = m.Refused.Hash
-		}
-	}
-	for _, f := range m.Failed {
-		if f.Digest != "" {
-			s.failed = append(s.failed, f)
-		}
-	}
-	src := sourceOf(&Run{Source: s.source, memory: m})
-	now := live{health: map[v1.Key]sight{}, known: true, at: r.Now()}
-	mine := map[v1.Key]bool{}
-	lives := map[string][]*kinds.Live{}
+	s.recall(found.Memory)
+	src := sourceOf(&Run{Source: s.source, memory: found.Memory})
+	mine, lives := map[v1.Key]bool{}, map[string][]*kinds.Live{}
 	for _, k := range r.kinds {
 		for _, l := range w.index.List(k.Name) {
 			if key, meta := src.Identify(l); meta.Mine {
@@ -196,15 +194,29 @@ func (r *Reconciler) owned(ctx context.Context, w *world, s *snapshot) (live, er
 			}
 		}
 	}
-	now.found = slices.SortedFunc(maps.Keys(mine), v1.Key.Compare)
 	sights, err := r.sights(ctx, func(k *kinds.Kind) ([]*kinds.Live, error) { return lives[k.Name], nil })
 	if err != nil {
 		return live{}, err
 	}
-	for _, one := range sights {
-		now.health[v1.Key{Kind: one.kind.Name, Name: one.live.Name}] = one
-	}
-	now.bounds(w.configs, v1.LabelLease)
-	now.bounds(w.configs, v1.LabelHold)
+	now := r.living(sights, w.configs)
+	now.found = slices.Collect(maps.Keys(mine))
 	return now, nil
+}
+
+// recall fills in what a memory has that no run has said better.
+func (s *snapshot) recall(m state.Memory) {
+	s.inForce, s.history = m.InForce.Hash, m.History
+	switch {
+	case s.attempted != "":
+	case m.Refused != nil:
+		s.attempted = m.Refused.Hash
+		s.notices = append(slices.Clip(s.notices), "the newest revision was refused: "+m.Refused.Why)
+	default:
+		s.attempted = m.InForce.Hash
+	}
+	for _, f := range m.Failed {
+		if f.Digest != "" {
+			s.failed = append(s.failed, f)
+		}
+	}
 }

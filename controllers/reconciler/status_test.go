@@ -148,6 +148,23 @@ func TestTheStatusOfASwarmAlone(t *testing.T) {
 	}
 }
 
+// A memory that cannot be read hides nothing of what else is there.
+func TestTheStatusOfAMemoryOfANewerRelease(t *testing.T) {
+	r := steady(t, fewer)
+	if _, err := r.Engine.ConfigCreate(t.Context(), client.ConfigCreateOptions{Spec: swarm.ConfigSpec{
+		Annotations: swarm.Annotations{Name: "swarm-operator.newer.1", Labels: map[string]string{v1.LabelState: "newer"}}, Data: []byte(`{"format": 99}`),
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	all, err := StatusOf(t.Context(), r.Engine, "")
+	if err != nil || len(all) != 2 {
+		t.Fatalf("it is %+v, %v", all, err)
+	}
+	if len(all[0].Objects) != 2 || len(all[1].Notices) != 1 || !strings.Contains(all[1].Notices[0], "newer release") {
+		t.Errorf("it is %+v", all)
+	}
+}
+
 // Asking while runs are under way is safe, and asking often costs the engine little.
 func TestTheStatusOfALoopThatWorks(t *testing.T) {
 	r := steady(t, fewer)

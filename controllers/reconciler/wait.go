@@ -60,15 +60,7 @@ func (r *Reconciler) undone(k kinds.Kind, l *kinds.Live, run *Run) bool {
 }
 
 func (r *Reconciler) look(ctx context.Context, run *Run) ([]Progress, error) {
-	sights, err := r.sights(ctx, func(k *kinds.Kind) ([]*kinds.Live, error) {
-		wants := map[string]bool{}
-		for i := range run.Wants.States {
-			if w := &run.Wants.States[i]; w.Key.Kind == k.Name {
-				wants[w.Instance] = true
-			}
-		}
-		return r.wantedOf(ctx, k, wants)
-	})
+	sights, err := r.sightsOf(ctx, wantsOf(run.Wants.States, nil))
 	if err != nil {
 		return nil, err
 	}
