@@ -102,7 +102,10 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		return nil // told to end before there was one
 	}
 	defer source.Close()
-	lease := state.NewLease(state.LeaseOptions{Engine: client, Instance: cmp.Or(f.instance, hostname()), Log: log})
+	lease := state.NewLease(state.LeaseOptions{
+		Engine: client, Instance: cmp.Or(f.instance, hostname()), Log: log,
+		Observe: func(to state.Transition, epoch uint64) { metrics.Lease(string(to), epoch) },
+	})
 	loop := &reconciler.Loop{Board: board, Metrics: metrics, Reconciler: reconciler.New(reconciler.Options{
 		Engine: client, Source: source, Path: f.src.root(), Name: f.src.name, Budgets: f.budgets.Budgets,
 		RepairAfter: f.repairAfter, Observe: f.mode == "observe", Fallback: true, Follow: true, Log: log,

@@ -222,6 +222,7 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 		r.Lease.Idle()
 		return apply.Outcome{}, nil
 	}
+	check := r.held(ctx, run)
 	epoch, others, err := r.take(ctx, run)
 	if err != nil || others {
 		return apply.Outcome{Stale: others}, err
@@ -250,7 +251,7 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 	var gone []kinds.Ref
 	out := apply.Run(ctx, run.Plan, apply.Options{
 		Engine: r.Engine, Source: run.Source, Index: run.Index, HashKey: run.memory.HashKey, Kinds: r.kinds,
-		Check: r.held(run.Source), Epoch: epoch,
+		Check: check, Epoch: epoch,
 		Observe: func(e apply.Event) {
 			if e.Err == nil && e.Step.Op == diff.Remove {
 				gone = append(gone, e.Objects...)

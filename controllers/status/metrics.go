@@ -103,18 +103,12 @@ func (m *Metrics) Run(result string, took time.Duration, at time.Time) {
 	}
 }
 
-// Lease says under which epoch this instance holds the lease; zero: it does not.
-func (m *Metrics) Lease(epoch uint64) {
-	if epoch == 0 {
-		m.leaseHeld.Set(0)
-		return
-	}
-	m.leaseHeld.Set(1)
+// Lease notes that the lease was taken, released or lost.
+func (m *Metrics) Lease(to string, epoch uint64) {
+	m.leases.WithLabelValues(to).Inc()
 	m.epoch.Set(float64(epoch))
+	m.leaseHeld.Set(map[bool]float64{true: 1}[to == "taken"])
 }
-
-// LeaseTransition counts that the lease was taken, released or lost.
-func (m *Metrics) LeaseTransition(to string) { m.leases.WithLabelValues(to).Inc() }
 
 func (m *Metrics) step(kind string, op diff.Op, err error, stale bool) {
 	result := "ok"

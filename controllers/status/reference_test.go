@@ -27,8 +27,7 @@ func TestReferenceOfMetrics(t *testing.T) {
 	b.Planned([]diff.Change{change}, plan.Plan{Steps: []plan.Step{step}, Refused: []plan.Refusal{{Key: key, Guard: "ownership"}}}, map[string]int{v1.KindService: 1})
 	b.Did(step, 0, errors.New("no"), false, nil)
 	b.Context(Lease{}, nil, "")
-	m.Lease(1)
-	m.LeaseTransition("taken")
+	m.Lease("taken", 1)
 	m.Call("GET", "/services", 200, time.Millisecond)
 	m.Run("ok", time.Millisecond, time.Unix(0, 0))
 

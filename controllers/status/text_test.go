@@ -129,10 +129,8 @@ func TestABoardTellsWhatBoundsIt(t *testing.T) {
 	m := NewMetrics("v0", func() int { return 0 })
 	b := newTestBoard(m)
 	b.Context(Lease{State: "held", Holder: "a/1", Epoch: 7}, []plan.Hold{{Target: "all"}}, "see https://u:"+canary+"@x")
-	m.Lease(7)
-	m.Lease(0)
-	m.LeaseTransition("taken")
-	m.LeaseTransition("lost")
+	m.Lease("taken", 7)
+	m.Lease("lost", 7)
 	s := b.Status()
 	if s.Lease == nil || s.Lease.Epoch != 7 || len(s.Holds) != 1 || s.Paused == "" || strings.Contains(s.Paused, canary) {
 		t.Errorf("the status is %+v", s)

@@ -112,7 +112,7 @@ func (i *interrupted) disturb(e ending, k int) bool {
 // converges applies again, and checks what is there then.
 func (i *interrupted) converges(k int, disturbed []harness.Call, services, networks []string, versions int) {
 	i.Helper()
-	i.dropLease() // nobody acts: need not wait until that is clear by itself
+	i.freeLease() // nobody acts: need not wait until that is clear by itself
 	i.proxy.Reset()
 	calls := lines(disturbed)
 	if r := i.cli(i.args()...); r.code != 0 {
@@ -153,10 +153,19 @@ func (i *interrupted) converges(k int, disturbed []harness.Call, services, netwo
 	}
 }
 
-// dropLease removes the lease, as a person may who knows that its holder is dead.
-func (w *world) dropLease() {
+// freeLease writes into the lease that its holder is gone, so that nobody has to wait until that is clear by itself.
+func (w *world) freeLease() {
 	w.Helper()
-	if _, err := w.api.ConfigRemove(w.Context(), "swarm-operator-lease", client.ConfigRemoveOptions{}); err != nil && !cerrdefs.IsNotFound(err) {
+	r, err := w.api.ConfigInspect(w.Context(), "swarm-operator-lease", client.ConfigInspectOptions{})
+	if cerrdefs.IsNotFound(err) {
+		return
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+	spec := r.Config.Spec
+	spec.Labels["swarm-operator.io/lease"] = "left"
+	if _, err := w.api.ConfigUpdate(w.Context(), r.Config.ID, client.ConfigUpdateOptions{Version: r.Config.Version, Spec: spec}); err != nil {
 		w.Fatal(err)
 	}
 }
