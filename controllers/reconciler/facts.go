@@ -87,7 +87,7 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 	}
 	f.StateLost = m.InForce.Hash == "" && labelled
 	f.Paused = r.whyPaused(run, labelled)
-	f.Rewind = r.rewinds(ctx, run)
+	f.Rewind = r.rewinds(ctx, run, f.Shares)
 	r.rollouts(ctx, run, haves, &f)
 	r.readiness(ctx, run, haves, &f)
 	r.driftSince(run, &f)
