@@ -86,7 +86,7 @@ type Lease struct {
 	mu     sync.Mutex // also while it calls, so what it calls must not ask the fence: see unfenced
 	known  bool
 	at     View      // as it was read last
-	since  time.Time // when At's version was first seen
+	since  time.Time // when its version was first seen
 	wanted time.Time // since when it is wanted and free
 	ours   uint64    // the version after our own last giving back: while it is that, nobody has acted since
 	none   bool      // there was none when everything was read, and nothing that says that there ever was
@@ -183,8 +183,10 @@ func (l *Lease) Saw(configs []*swarm.Config) {
 	l.ours = v.version.Index
 }
 
+// saw notes the lease. One that is of the same version as before was not renewed in between, also if it could not be read
+// then.
 func (l *Lease) saw(v View) {
-	if !l.known || l.at.id != v.id || l.at.version != v.version {
+	if l.at.id != v.id || l.at.version != v.version {
 		l.since = l.Now()
 	}
 	l.known, l.at, l.none = true, v, false
