@@ -67,7 +67,7 @@ func selfStays(s Step, f Facts, _ Policy) []Refusal {
 // selfLast lets the operator's own update wait for everything else that comes by itself: it may be the last thing that
 // this process does.
 func selfLast(plan Plan, f Facts, _ Policy) []Refusal {
-	own := slices.IndexFunc(plan.Steps, func(s Step) bool { return s.Key == f.Self })
+	own := slices.IndexFunc(plan.Steps, func(s Step) bool { return s.Key == f.Self && s.Op == diff.Update })
 	if own < 0 {
 		return nil
 	}
