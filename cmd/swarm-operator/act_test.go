@@ -24,7 +24,9 @@ const (
 )
 
 func TestJudge(t *testing.T) {
-	entry := func(hash, outcome string) state.Entry { return state.Entry{Hash: hash, Outcome: outcome, Why: "because"} }
+	entry := func(hash, outcome string) state.Entry {
+		return state.Entry{Hash: hash, Outcome: outcome, Why: "because"}
+	}
 	in := func(hash string, entries ...state.Entry) state.Memory {
 		return state.Memory{InForce: state.Revision{Hash: hash}, History: entries}
 	}

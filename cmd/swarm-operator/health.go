@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,7 +30,7 @@ func newHealth() *cobra.Command {
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), 5*time.Second)
 			defer cancel()
-			text, err := ask(ctx, listen, path)
+			text, err := ask(ctx, "--listen", listen, path)
 			if err != nil {
 				return exit{1, err}
 			}
@@ -42,29 +43,45 @@ func newHealth() *cobra.Command {
 	return cmd
 }
 
-func ask(ctx context.Context, listen, path string) (string, error) {
-	host, port, err := net.SplitHostPort(listen)
+// mostAnswer bounds what is read of an answer: the status of ten thousand objects has some megabytes.
+const mostAnswer = 64 << 20
+
+// ask asks an operator that runs at an address, or behind a URL; flag is where that was stated.
+func ask(ctx context.Context, flag, operator, path string) (string, error) {
+	base, err := operatorURL(operator)
 	if err != nil {
-		return "", fmt.Errorf("--listen: %w", err)
+		return "", fmt.Errorf("%s: %w", flag, err)
 	}
-	if host == "" || host == "0.0.0.0" || host == "::" {
-		host = "127.0.0.1"
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%s: %w", flag, err)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return "", fmt.Errorf("asking the operator: %w", err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, mostAnswer))
 	if err != nil {
 		return "", fmt.Errorf("asking the operator: %w", err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("the operator at %s answers %s: %s", listen, resp.Status, body)
+		return "", fmt.Errorf("the operator at %s answers %s: %.200s", operator, resp.Status, body)
 	}
 	return string(body), nil
+}
+
+// operatorURL takes an address as --listen does, or a URL.
+func operatorURL(operator string) (string, error) {
+	if strings.HasPrefix(operator, "http://") || strings.HasPrefix(operator, "https://") {
+		return strings.TrimRight(operator, "/"), nil
+	}
+	host, port, err := net.SplitHostPort(operator)
+	if err != nil {
+		return "", err
+	}
+	if host == "" || host == "0.0.0.0" || host == "::" {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port), nil
 }

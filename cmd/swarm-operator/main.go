@@ -73,16 +73,16 @@ func newRoot(out, errs io.Writer) *cobra.Command {
   apply     changes it, once
   run       keeps it so
 
+  status, history, wait      how things are, and what became of revisions
   hold, resume               stop it, and let it go on
-  approve, retry, release    agree to what can do harm; try again what failed; forget objects and leave them running
-  history, wait              what became of revisions`,
+  approve, retry, release    agree to what can do harm; try again what failed; forget objects and leave them running`,
 		SilenceUsage: true, SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return configure(cmd) },
 	}
 	root.SetOut(out)
 	root.SetErr(errs)
 	root.PersistentFlags().String("config", "", "file with values for flags, as `name: value` in YAML")
-	root.AddCommand(newValidate(), newDiff(), newApply(), newRun(), newHealth(), newVersion(),
+	root.AddCommand(newValidate(), newDiff(), newApply(), newRun(), newStatus(), newHealth(), newVersion(),
 		newHold(), newResume(), newApprove(), newRetry(), newRelease(), newHistory(), newWait())
 	return root
 }

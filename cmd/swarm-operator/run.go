@@ -49,7 +49,7 @@ A revision with a problem is refused whole and the last good one stays in force.
 	f.eng.register(cmd)
 	f.budgets.register(cmd)
 	cmd.Flags().StringVar(&f.mode, "mode", "enforce", "enforce, or observe: report and never write")
-	cmd.Flags().StringVar(&f.listen, "listen", defaultListen, "address for /healthz, /readyz, /metrics and /api/v1/drift; empty for none")
+	cmd.Flags().StringVar(&f.listen, "listen", defaultListen, "address for /healthz, /readyz, /metrics, /api/v1/status and /api/v1/drift; empty for none")
 	cmd.Flags().StringVar(&f.instance, "instance", "", "name of this instance in the lease and in status (default: the hostname)")
 	cmd.Flags().StringVar(&f.ownService, "own-service", "", "service that the operator runs as: its update comes last, and it is never removed")
 	cmd.Flags().DurationVar(&f.resync, "resync", 5*time.Minute, "how often to look at everything without being woken, give or take a tenth")
@@ -80,6 +80,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	defer client.Close()
 	ctx := cmd.Context()
 	var work sync.WaitGroup
+	var shown atomic.Pointer[reconciler.Loop] // once there is one
 	defer work.Wait()
 	if f.listen != "" { // before the source is there: the process works, and says what it waits for
 		listener, err := net.Listen("tcp", f.listen)
@@ -87,19 +88,30 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 			return fmt.Errorf("--listen: %w", err)
 		}
 		log.Info("listening", "address", listener.Addr().String())
-		work.Go(func() { serve(ctx, listener, board, metrics) })
+		work.Go(func() {
+			serve(ctx, listener, board, metrics, func(ctx context.Context) status.Status {
+				if loop := shown.Load(); loop != nil {
+					return loop.StatusNow(ctx)
+				}
+				return board.Status()
+			})
+		})
 	}
 	source := f.openSource(ctx, board)
 	if source == nil {
 		return nil // told to end before there was one
 	}
 	defer source.Close()
-	lease := state.NewLease(state.LeaseOptions{Engine: client, Instance: cmp.Or(f.instance, hostname()), Log: log})
+	lease := state.NewLease(state.LeaseOptions{
+		Engine: client, Instance: cmp.Or(f.instance, hostname()), Log: log,
+		Observe: func(to state.Transition, epoch uint64) { metrics.Lease(string(to), epoch) },
+	})
 	loop := &reconciler.Loop{Board: board, Metrics: metrics, Reconciler: reconciler.New(reconciler.Options{
 		Engine: client, Source: source, Path: f.src.root(), Name: f.src.name, Budgets: f.budgets.Budgets,
 		RepairAfter: f.repairAfter, Observe: f.mode == "observe", Fallback: true, Follow: true, Log: log,
 		Lease: lease, Self: f.self(),
 	})}
+	shown.Store(loop)
 	q := runner.New(tidying(loop.Reconcile), log)
 	queue.Store(q)
 	log.Info("running", "instance", lease.Holder(), "source", source.String(), "engine", client.Host(), "mode", f.mode, "version", version())

@@ -13,23 +13,27 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 )
 
-// serve answers until ctx ends. It reads from memory only: asking it costs the swarm nothing.
-func serve(ctx context.Context, l net.Listener, board *status.Board, m *status.Metrics) {
+// serve answers until ctx ends. It reads from memory only, and asking it costs the swarm nothing; but for the status, which
+// looks at how objects do, once a second at most.
+func serve(ctx context.Context, l net.Listener, board *status.Board, m *status.Metrics, now func(context.Context) status.Status) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, board) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /api/v1/drift", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		_ = e.Encode(board.Report()) // the client went away
-	})
+	mux.HandleFunc("GET /api/v1/drift", func(w http.ResponseWriter, _ *http.Request) { answer(w, board.Report()) })
+	mux.HandleFunc("GET /api/v1/status", func(w http.ResponseWriter, req *http.Request) { answer(w, now(req.Context())) })
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	_ = server.Serve(l) // ErrServerClosed
+}
+
+func answer(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v) // the client went away
 }
 
 // ready: the engine answers and there is a revision to go by.

@@ -51,9 +51,12 @@ func (r *Reconciler) Release(ctx context.Context, leave bool) {
 	}
 }
 
-// held makes the question that is asked before each write.
-func (r *Reconciler) held(source string) func(context.Context, v1.Key) error {
-	watch := state.NewWatch(r.Engine, source, r.Now)
+// held makes the question that is asked before each write. The first is asked already: it takes as long as the lease.
+func (r *Reconciler) held(ctx context.Context, run *Run) func(context.Context, v1.Key) error {
+	watch := state.NewWatch(r.Engine, run.Source, r.Now)
+	if len(run.Plan.Steps) > 0 {
+		watch.Ahead(ctx)
+	}
 	return func(ctx context.Context, key v1.Key) error {
 		err := watch.Check(ctx, key)
 		if errors.Is(err, state.ErrOnHold) {

@@ -186,7 +186,16 @@ func (r *Reconciler) judge(key v1.Key, h kinds.Health, f *plan.Facts) {
 	} else {
 		f.NotReady[key], f.Failing[key] = h.Why, h.Failed
 	}
-	if h.Ready || h.Failed {
+	if h.Ready {
 		delete(r.unsettled, key)
+	}
+}
+
+// settle ends the watch on what failed, when that is on record. Before that it is looked at again, by who may write then.
+func (r *Reconciler) settle(f plan.Facts) {
+	for key, failing := range f.Failing {
+		if failing {
+			delete(r.unsettled, key)
+		}
 	}
 }

@@ -30,7 +30,8 @@ type Loop struct {
 	// waiting: there is something to do, and somebody else holds the lease.
 	waiting atomic.Bool
 	// whole is the revision that was last held against the whole swarm.
-	whole string
+	whole   string
+	showing showing
 }
 
 // Poll is how soon a run looks again at what moves without an event: tasks that start, drift that is to be repaired.
@@ -71,6 +72,7 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 		l.engineCondition(nil)
 	}
 	l.Board.Revisions(run.Source, run.Attempted.Hash, run.InForce.Hash, run.Problems, run.Notices)
+	l.showing.note(run)
 	if !run.Usable() {
 		l.Board.Set(status.InSync, false, "NoRevision", "there is no revision without a problem to go by")
 		done = true
@@ -86,7 +88,7 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 		l.Board.Set(status.StepFailed, false, "NothingToDo", "")
 	}
 	out, err := l.Apply(ctx, run, func(e apply.Event) {
-		l.Board.Did(e.Step, e.Err, e.Stale, e.Warnings)
+		l.Board.Did(e.Step, e.Epoch, e.Err, e.Stale, e.Warnings)
 		for _, ref := range e.Objects {
 			l.dirty.add(ref, e.Step.Op == diff.Remove)
 		}
@@ -193,6 +195,8 @@ func (l *Loop) sourceCondition(run *Run) {
 // actorConditions say whether this instance acts, and what keeps it from that.
 func (l *Loop) actorConditions(run *Run, standby *Standby) {
 	f := run.Facts
+	lease := l.Lease.View()
+	l.Board.Context(status.Lease{State: lease.State, Holder: lease.Holder, Source: lease.Source, Epoch: lease.Epoch, Renewed: lease.Renewed}, f.Holds, f.Paused)
 	if standby != nil {
 		l.Board.Set(status.Standby, true, "LeaseHeld", fmt.Sprintf("there is something to do, and %s holds the lease", standby.Holder))
 	} else {

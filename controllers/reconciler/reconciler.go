@@ -213,13 +213,16 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !run.Usable() || r.Observe {
+		r.settle(run.Facts)
 		return apply.Outcome{}, nil
 	}
 	remembers := !run.frozen && run.store.Differs(run.found, run.memory)
 	if len(run.Plan.Steps) == 0 && !remembers {
+		r.settle(run.Facts)
 		r.Lease.Idle()
 		return apply.Outcome{}, nil
 	}
+	check := r.held(ctx, run)
 	epoch, others, err := r.take(ctx, run)
 	if err != nil || others {
 		return apply.Outcome{Stale: others}, err
@@ -238,6 +241,7 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 		r.newest = newest{saved.Sequence, run.memory.Resumed}
 	}
 	r.found(run, saved)
+	r.settle(run.Facts)
 	for _, f := range run.Failures {
 		if f.Digest == "" {
 			continue // nothing that is wanted
@@ -247,7 +251,7 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 	var gone []kinds.Ref
 	out := apply.Run(ctx, run.Plan, apply.Options{
 		Engine: r.Engine, Source: run.Source, Index: run.Index, HashKey: run.memory.HashKey, Kinds: r.kinds,
-		Check: r.held(run.Source), Epoch: epoch,
+		Check: check, Epoch: epoch,
 		Observe: func(e apply.Event) {
 			if e.Err == nil && e.Step.Op == diff.Remove {
 				gone = append(gone, e.Objects...)

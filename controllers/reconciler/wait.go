@@ -60,40 +60,20 @@ func (r *Reconciler) undone(k kinds.Kind, l *kinds.Live, run *Run) bool {
 }
 
 func (r *Reconciler) look(ctx context.Context, run *Run) ([]Progress, error) {
-	var out []Progress
-	for _, k := range r.kinds {
-		if k.Health == nil {
-			continue
-		}
-		lives, err := k.List(ctx, r.Engine)
-		if err != nil {
-			return nil, err
-		}
-		byName := map[string]*kinds.Live{}
-		for _, l := range lives {
-			byName[l.Name] = l
-		}
-		wanted := map[string]bool{}
-		for _, w := range run.Wants.States {
-			wanted[w.Instance] = wanted[w.Instance] || w.Key.Kind == k.Name
-		}
-		lives = slices.DeleteFunc(lives, func(l *kinds.Live) bool { return !wanted[l.Name] })
-		if len(lives) == 0 {
-			continue
-		}
-		healths, err := k.Health(ctx, r.Engine, lives, r.Now())
-		if err != nil {
-			return nil, err
-		}
-		for name, h := range healths {
-			if h.RolledBack && r.undone(k, byName[name], run) {
-				h.Ready, h.Failed, h.Why = false, true, "rolled back"
-				if rollout := k.Trace(ctx, r.Engine, byName[name], run.Index, nil, plan.Rollout{Left: plan.Differs}); rollout.TaskError != "" {
-					h.Why += "; a task said: " + rollout.TaskError
-				}
+	sights, err := r.sightsOf(ctx, wantsOf(run.Wants.States, nil))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Progress, 0, len(sights))
+	for _, s := range sights {
+		h := s.Health
+		if h.RolledBack && r.undone(*s.kind, s.live, run) {
+			h.Ready, h.Failed, h.Why = false, true, "rolled back"
+			if rollout := s.kind.Trace(ctx, r.Engine, s.live, run.Index, nil, plan.Rollout{Left: plan.Differs}); rollout.TaskError != "" {
+				h.Why += "; a task said: " + rollout.TaskError
 			}
-			out = append(out, Progress{v1.Key{Kind: k.Name, Name: name}, h})
 		}
+		out = append(out, Progress{v1.Key{Kind: s.kind.Name, Name: s.live.Name}, h})
 	}
 	slices.SortFunc(out, func(a, b Progress) int { return a.Key.Compare(b.Key) })
 	return out, nil

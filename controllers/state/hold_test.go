@@ -136,6 +136,7 @@ func TestWatchSeesAHoldAtOnce(t *testing.T) {
 	w := state.NewWatch(c, "shop", clock.now)
 	check := func(key v1.Key, on bool) {
 		t.Helper()
+		time.Sleep(15 * time.Millisecond) // an answer serves for 10
 		if err := w.Check(t.Context(), key); errors.Is(err, state.ErrOnHold) != on || !on && err != nil {
 			t.Errorf("%s: %v", key, err)
 		}
@@ -183,6 +184,7 @@ func TestWatchAsksOnceForMany(t *testing.T) {
 		begun = calls
 		mu.Unlock()
 	}
+	time.Sleep(15 * time.Millisecond)
 	// The first look has its answer. A hold from now on is seen by whoever asks from now on.
 	addHold(t, c, "all", "stop", time.Time{})
 	var wg sync.WaitGroup

@@ -61,9 +61,21 @@ type LeaseOptions struct {
 	Instance string
 	// Eager: do not let the last holder go first. For a command that a person waits for.
 	Eager bool
-	Log   logr.Logger
-	Now   func() time.Time
+	// Observe is told when this process has taken the lease, given it back or lost it, and of which epoch.
+	Observe func(Transition, uint64)
+	Log     logr.Logger
+	Now     func() time.Time
 }
+
+// Transition is what became of the lease in this process.
+type Transition string
+
+// The transitions.
+const (
+	LeaseTaken    Transition = "taken"
+	LeaseReleased Transition = "released"
+	LeaseLost     Transition = "lost"
+)
 
 // Lease is this process's part of the lease: a compare-and-swap on the labels of one config. It is taken for what there is
 // to do and given back after it, so a swarm at rest is not written to. It is safe for use from several goroutines.
@@ -77,7 +89,7 @@ type Lease struct {
 	since  time.Time // when At's version was first seen
 	wanted time.Time // since when it is wanted and free
 	ours   uint64    // the version after our own last giving back: while it is that, nobody has acted since
-	none   bool      // there was none when everything was read
+	none   bool      // there was none when everything was read, and nothing that says that there ever was
 	mine   *holding
 }
 
@@ -125,6 +137,9 @@ func NewLease(o LeaseOptions) *Lease {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Observe == nil {
+		o.Observe = func(Transition, uint64) {}
+	}
 	suffix := make([]byte, 3)
 	_, _ = rand.Read(suffix) // never fails
 	return &Lease{LeaseOptions: o, holder: o.Instance + "/" + hex.EncodeToString(suffix)}
@@ -159,7 +174,8 @@ func (l *Lease) Saw(configs []*swarm.Config) {
 		return
 	}
 	v, there := ViewLease(configs)
-	if l.none = !there; l.none {
+	l.none = !there && len(Sources(configs)) == 0
+	if !there {
 		l.known, l.ours = false, 0
 		return
 	}
@@ -171,7 +187,7 @@ func (l *Lease) saw(v View) {
 	if !l.known || l.at.id != v.id || l.at.version != v.version {
 		l.since = l.Now()
 	}
-	l.known, l.at = true, v
+	l.known, l.at, l.none = true, v, false
 }
 
 // View is the lease as this process knows it.
@@ -201,7 +217,7 @@ func (l *Lease) Take(ctx context.Context, source string) (Taken, error) {
 		if l.mine.check(l.Now()) == nil {
 			return Taken{Epoch: l.mine.epoch}, nil
 		}
-		l.drop(ErrLeaseLost)
+		l.drop(LeaseLost)
 	}
 	for range 5 {
 		if !l.known {
@@ -262,16 +278,17 @@ func (l *Lease) Idle() {
 	l.wanted = time.Time{}
 }
 
-// read looks at the lease, and makes it where there is none. Where it was somebody else's when it was seen last, that one
-// does not know yet that it was removed, and acts: the new one is nobody's and held, so that all wait until it has noticed.
+// read looks at the lease, and makes it where there is none. Unless this is a swarm that nobody ever acted on, it was
+// removed, and who held it may not know yet: the new one is nobody's and held, so that all wait until that one has noticed.
 func (l *Lease) read(ctx context.Context) error {
 	made := false
 	for range 3 {
 		r, err := l.Engine.ConfigInspect(ctx, LeaseName, client.ConfigInspectOptions{})
 		if err == nil {
+			first := made && l.none
 			l.saw(view(&r.Config))
-			if made && l.none {
-				l.none, l.ours = false, l.at.version.Index
+			if first {
+				l.ours = l.at.version.Index
 			}
 			return nil
 		}
@@ -279,9 +296,9 @@ func (l *Lease) read(ctx context.Context) error {
 		if !engine.IsNotFound(err) {
 			return fmt.Errorf("reading the lease: %w", err)
 		}
-		state := leaseLeft
-		if l.at.Holder != "" && l.at.Holder != l.holder {
-			state = leaseHeld
+		state := leaseHeld
+		if l.none || l.at.Holder == l.holder {
+			state = leaseLeft
 		}
 		_, err = l.Engine.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: swarm.ConfigSpec{
 			Annotations: swarm.Annotations{Name: LeaseName, Labels: map[string]string{v1.LabelLease: state}},
@@ -309,6 +326,7 @@ func (l *Lease) swap(ctx context.Context, source string) (Taken, error) {
 	l.mine, l.wanted = h, time.Time{}
 	h.timer = time.AfterFunc(leaseRenew, func() { l.renew(h) })
 	others := l.ours != was.version.Index || was.Held() && was.Holder != l.holder // who held it may have acted to the last
+	l.Observe(LeaseTaken, epoch)
 	l.Log.V(1).Info("lease taken", "epoch", epoch, "from", was.Holder, "others", others)
 	return Taken{Epoch: epoch, Others: others}, nil
 }
@@ -363,7 +381,7 @@ func (l *Lease) renew(h *holding) {
 		h.timer.Reset(leaseRenew)
 	case errors.Is(err, ErrLeaseLost) || h.check(l.Now()) != nil:
 		l.Log.Info("lease lost", "epoch", h.epoch, "why", err.Error())
-		l.drop(ErrLeaseLost)
+		l.drop(LeaseLost)
 	default:
 		h.timer.Reset(leaseRenew / 6)
 	}
@@ -385,8 +403,9 @@ func (l *Lease) prolong(ctx context.Context, h *holding) error {
 }
 
 // drop ends the holding in this process.
-func (l *Lease) drop(cause error) {
-	l.mine.lose(cause)
+func (l *Lease) drop(how Transition) {
+	l.Observe(how, l.mine.epoch)
+	l.mine.lose(ErrLeaseLost)
 	l.mine.timer.Stop()
 	l.mine, l.known, l.ours = nil, false, 0
 }
@@ -408,11 +427,11 @@ func (l *Lease) Release(ctx context.Context, leave bool) error {
 	if l.mine != h {
 		return nil
 	}
-	lost := h.check(l.Now())
-	l.drop(ErrLeaseLost)
-	if lost != nil {
+	if h.check(l.Now()) != nil {
+		l.drop(LeaseLost)
 		return nil
 	}
+	l.drop(LeaseReleased)
 	state := leaseFree
 	if leave {
 		state = leaseLeft

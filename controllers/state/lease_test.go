@@ -31,6 +31,7 @@ func newInstance(t *testing.T, c *engine.Client, name string, eager bool) *insta
 	t.Helper()
 	i := &instance{t: t}
 	i.Lease = state.NewLease(state.LeaseOptions{Engine: c, Instance: name, Eager: eager, Log: logr.Discard(), Now: i.clock.now})
+	i.Saw(nil) // in this swarm nobody ever acted
 	t.Cleanup(func() { _ = i.Release(context.Background(), true) })
 	return i
 }
@@ -142,6 +143,25 @@ func TestEpochsGrowAlsoAfterTheConfigIsGone(t *testing.T) {
 			removeConfig(t, c, state.LeaseName)
 		}
 	}
+}
+
+// Who finds no lease in a swarm where somebody has acted cannot know whether its holder has noticed.
+func TestARemovedLeaseKeepsNewcomersWaiting(t *testing.T) {
+	c := open(t)
+	memory, err := state.New("shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := state.NewStore("shop", c).Save(t.Context(), state.Found{}, memory); err != nil {
+		t.Fatal(err)
+	}
+	i := newInstance(t, c, "new", true)
+	i.Saw(configs(t, c))
+	i.refused()
+	i.clock.move(state.LeaseTTL - time.Second)
+	i.refused()
+	i.clock.move(time.Second)
+	i.takes()
 }
 
 func TestWhoDoesNotRenewStopsBeforeOthersBegin(t *testing.T) {
@@ -257,7 +277,7 @@ func TestOthersHaveActed(t *testing.T) {
 		}
 		i.release(false)
 	}
-	others(a, true, "who has seen nothing")
+	others(a, false, "nobody ever acted")
 	others(a, false, "nobody acted since it gave it back")
 	others(b, true, "a acted")
 	others(a, true, "b acted")
@@ -320,9 +340,9 @@ func TestALeaseRemovedWhileSomebodyActs(t *testing.T) {
 		t.Errorf("epoch %d after %d", second, first)
 	}
 	b.release(true)
-	// Nobody acts: nobody waits.
+	// Whether nobody acts, nobody can tell.
 	removeConfig(t, c, state.LeaseName)
-	b.takes()
+	b.refused()
 }
 
 func TestWithoutALeaseNothingIsWritten(t *testing.T) {

@@ -28,6 +28,11 @@ type Metrics struct {
 	objects   *prometheus.GaugeVec
 	calls     *prometheus.CounterVec
 	callTime  *prometheus.HistogramVec
+	leaseHeld prometheus.Gauge
+	epoch     prometheus.Gauge
+	leases    *prometheus.CounterVec
+	holds     prometheus.Gauge
+	paused    prometheus.Gauge
 	revisions map[string]string
 }
 
@@ -51,13 +56,19 @@ func NewMetrics(version string, queue func() int) *Metrics {
 			Name: prefix + "api_call_duration_seconds", Help: "Time of a call to the engine, event streams left out.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 12),
 		}, []string{"method", "route"}),
+		leaseHeld: single("lease_held", "1 while this instance holds the lease, and so may act."),
+		epoch:     single("lease_epoch", "Epoch of the lease that this instance holds or held last."),
+		leases:    counter("lease_transitions_total", "What became of the lease of this instance: taken, released or lost.", "to"),
+		holds:     single("holds", "Holds in force that concern the source."),
+		paused:    single("paused", "1 while nothing is done until a person resumes."),
 		revisions: map[string]string{},
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "build_info", Help: "The release. Always 1.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
 	depth := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: prefix + "queue_length", Help: "Keys that wait for a run."}, func() float64 { return float64(queue()) })
 	m.Registry.MustRegister(build, depth, m.revision, m.condition, m.drift, m.planned, m.refused, m.objects, m.steps, m.runs, m.repairs, m.duration,
-		m.lastRun, m.calls, m.callTime, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		m.lastRun, m.calls, m.callTime, m.leaseHeld, m.epoch, m.leases, m.holds, m.paused,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -65,6 +76,10 @@ const prefix = "swarm_operator_"
 
 func gauge(name, help string, labels ...string) *prometheus.GaugeVec {
 	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: prefix + name, Help: help}, labels)
+}
+
+func single(name, help string) prometheus.Gauge {
+	return prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + name, Help: help})
 }
 
 func counter(name, help string, labels ...string) *prometheus.CounterVec {
@@ -86,6 +101,13 @@ func (m *Metrics) Run(result string, took time.Duration, at time.Time) {
 	if result == "ok" {
 		m.lastRun.Set(float64(at.UnixMilli()) / 1000)
 	}
+}
+
+// Lease notes that the lease was taken, released or lost.
+func (m *Metrics) Lease(to string, epoch uint64) {
+	m.leases.WithLabelValues(to).Inc()
+	m.epoch.Set(float64(epoch))
+	m.leaseHeld.Set(map[bool]float64{true: 1}[to == "taken"])
 }
 
 func (m *Metrics) step(kind string, op diff.Op, err error, stale bool) {

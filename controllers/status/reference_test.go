@@ -25,7 +25,9 @@ func TestReferenceOfMetrics(t *testing.T) {
 	b.Set(InSync, true, "", "")
 	b.Revisions("s", "a", "b", nil, nil)
 	b.Planned([]diff.Change{change}, plan.Plan{Steps: []plan.Step{step}, Refused: []plan.Refusal{{Key: key, Guard: "ownership"}}}, map[string]int{v1.KindService: 1})
-	b.Did(step, errors.New("no"), false, nil)
+	b.Did(step, 0, errors.New("no"), false, nil)
+	b.Context(Lease{}, nil, "")
+	m.Lease("taken", 1)
 	m.Call("GET", "/services", 200, time.Millisecond)
 	m.Run("ok", time.Millisecond, time.Unix(0, 0))
 

@@ -55,6 +55,11 @@ type Report struct {
 	Drift   []Drift        `json:"drift"`
 	Refused []plan.Refusal `json:"refused,omitempty"`
 	Notices []string       `json:"notices,omitempty"`
+	// Lease says who may act; nil: it is not known. Holds are those in force that concern the source.
+	Lease *Lease      `json:"lease,omitempty"`
+	Holds []plan.Hold `json:"holds,omitempty"`
+	// Paused says why nothing is done until a person resumes.
+	Paused string `json:"paused,omitempty"`
 }
 
 // Drift is one object that differs from git, or did.
@@ -256,28 +261,32 @@ func by(git, hand bool) string {
 	}
 }
 
-// Did notes how a step ended.
-func (b *Board) Did(s plan.Step, err error, stale bool, warnings []string) {
+// Did notes how a step ended. epoch is that of the lease under which it was taken; zero: under none.
+func (b *Board) Did(s plan.Step, epoch uint64, err error, stale bool, warnings []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	log := b.log
+	if epoch != 0 {
+		log = log.WithValues("epoch", epoch)
+	}
 	b.metrics.step(s.Key.Kind, s.Op, err, stale)
 	if stale {
-		b.log.Info("somebody else wrote first; planning again", "operation", s.Op.Word(), "object", s.Key.String())
+		log.Info("somebody else wrote first; planning again", "operation", s.Op.Word(), "object", s.Key.String())
 		return
 	}
 	for _, w := range warnings {
-		b.log.Info("warning", "object", s.Key.String(), "warning", w)
+		log.Info("warning", "object", s.Key.String(), "warning", w)
 	}
 	at := idOf(s.Key, s.Instance, s.Op)
 	d := b.open[at]
 	if err != nil {
-		b.log.Error(err, "step failed", "operation", s.Op.Word(), "object", s.Key.String(), "cause", s.Cause)
+		log.Error(err, "step failed", "operation", s.Op.Word(), "object", s.Key.String(), "cause", s.Cause)
 		if d != nil {
 			d.Done, d.Why = "error", v1.Scrub(err.Error())
 		}
 		return
 	}
-	b.log.Info("done", "operation", s.Op.Word(), "object", s.Key.String(), "instance", s.Instance, "cause", s.Cause)
+	log.Info("done", "operation", s.Op.Word(), "object", s.Key.String(), "instance", s.Instance, "cause", s.Cause)
 	done := map[diff.Op]string{diff.Create: "created", diff.Update: "updated", diff.Remove: "removed", diff.Replace: "replaced"}[s.Op]
 	if d == nil {
 		return

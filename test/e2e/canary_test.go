@@ -73,6 +73,10 @@ func (c *canaries) everything(host string, r *repo, more ...string) {
 	if out := c.run(nil, append([]string{"diff", "--show-values"}, at...)...); out.code != 2 {
 		c.Errorf("--show-values without a terminal: %s", out)
 	}
+	for _, output := range []string{"text", "json"} {
+		c.run(nil, append([]string{"status", "-o", output}, at...)...)
+		c.run(nil, "status", "--host", host, "-o", output)
+	}
 	c.run(nil, append([]string{"apply", "--log-format", "json"}, at...)...)
 	c.run(nil, append([]string{"apply", "--wait", "--timeout", "10s"}, at...)...)
 }
@@ -80,7 +84,7 @@ func (c *canaries) everything(host string, r *repo, more ...string) {
 // served checks what a running operator answers and logs.
 func (c *canaries) served(o *operator) {
 	c.Helper()
-	for _, path := range []string{"/api/v1/drift", "/metrics", "/readyz", "/healthz", "/"} {
+	for _, path := range []string{"/api/v1/drift", "/api/v1/status", "/metrics", "/readyz", "/healthz", "/"} {
 		_, body, err := o.Get(c.Context(), path)
 		if err != nil {
 			c.Fatal(err)

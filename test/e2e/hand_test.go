@@ -43,11 +43,23 @@ func (w *world) createService(spec swarm.ServiceSpec, pin bool) string {
 
 func (w *world) createConfig(name, content string) string {
 	w.Helper()
-	r, err := w.api.ConfigCreate(w.Context(), client.ConfigCreateOptions{Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{Name: name}, Data: []byte(content)}})
+	return w.createConfigLabelled(name, content, nil)
+}
+
+func (w *world) createConfigLabelled(name, content string, labels map[string]string) string {
+	w.Helper()
+	r, err := w.api.ConfigCreate(w.Context(), client.ConfigCreateOptions{Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{Name: name, Labels: labels}, Data: []byte(content)}})
 	if err != nil {
 		w.Fatal(err)
 	}
 	return r.ID
+}
+
+func (w *world) removeConfig(id string) {
+	w.Helper()
+	if _, err := w.api.ConfigRemove(w.Context(), id, client.ConfigRemoveOptions{}); err != nil {
+		w.Fatal(err)
+	}
 }
 
 func (w *world) createSecret(name, content string) string {

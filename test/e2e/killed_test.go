@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
@@ -111,6 +112,7 @@ func (i *interrupted) disturb(e ending, k int) bool {
 // converges applies again, and checks what is there then.
 func (i *interrupted) converges(k int, disturbed []harness.Call, services, networks []string, versions int) {
 	i.Helper()
+	i.freeLease() // nobody acts: need not wait until that is clear by itself
 	i.proxy.Reset()
 	calls := lines(disturbed)
 	if r := i.cli(i.args()...); r.code != 0 {
@@ -148,6 +150,23 @@ func (i *interrupted) converges(k int, disturbed []harness.Call, services, netwo
 		if n > 1 && path != "/services/create" {
 			i.Errorf("after call %d: %s was done %d times\n%s", k, path, n, calls)
 		}
+	}
+}
+
+// freeLease writes into the lease that its holder is gone, so that nobody has to wait until that is clear by itself.
+func (w *world) freeLease() {
+	w.Helper()
+	r, err := w.api.ConfigInspect(w.Context(), "swarm-operator-lease", client.ConfigInspectOptions{})
+	if cerrdefs.IsNotFound(err) {
+		return
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+	spec := r.Config.Spec
+	spec.Labels["swarm-operator.io/lease"] = "left"
+	if _, err := w.api.ConfigUpdate(w.Context(), r.Config.ID, client.ConfigUpdateOptions{Version: r.Config.Version, Spec: spec}); err != nil {
+		w.Fatal(err)
 	}
 }
 

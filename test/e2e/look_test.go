@@ -78,7 +78,7 @@ func (w *world) configs() []string {
 	}
 	var names []string
 	for _, c := range list.Items {
-		if !strings.HasPrefix(c.Spec.Name, "swarm-operator.") {
+		if !strings.HasPrefix(c.Spec.Name, "swarm-operator") {
 			names = append(names, c.Spec.Name)
 		}
 	}

@@ -111,7 +111,7 @@ func TestAtMostFiveRollOutsRunAtOnce(t *testing.T) {
 	var mu sync.Mutex
 	rolling, most := map[string]bool{}, 0
 	p.Before(func(c harness.Call) error {
-		if !strings.HasSuffix(c.Path, "/update") {
+		if !strings.HasPrefix(c.Path, "/services/") || !strings.HasSuffix(c.Path, "/update") {
 			return nil
 		}
 		mu.Lock()

@@ -397,6 +397,7 @@ func TestNodesComeAndGoWithoutAWrite(t *testing.T) {
 	o.inSync(hash)
 	w.runs("spread", 4)
 	w.runs("everywhere", w.nodes())
+	w.quiet(p) // that it rolled out is written down
 	p.Reset()
 	node := w.swarm.Workers()[0]
 	w.availability(node, swarm.NodeAvailabilityDrain)

@@ -36,6 +36,16 @@ type Call struct {
 // Write says whether the call could change something.
 func (c Call) Write() bool { return c.Method != http.MethodGet && c.Method != http.MethodHead }
 
+// Lease says whether the call is about the lease, which is written whenever somebody begins to act or ends it.
+func (c Call) Lease() bool {
+	return strings.HasPrefix(c.Path, "/configs/") && (strings.HasSuffix(c.Path, "/swarm-operator-lease") || bytes.Contains(c.Body, []byte(`"swarm-operator-lease"`)))
+}
+
+// Holds says whether the call only asks what is on hold, as before each write.
+func (c Call) Holds() bool {
+	return c.Path == "/configs" && strings.Contains(c.Query.Get("filters"), "swarm-operator.io/hold")
+}
+
 // String is the call without its body.
 func (c Call) String() string {
 	q := ""
@@ -159,9 +169,9 @@ func (p *Proxy) Calls() []Call {
 	return slices.Clone(p.calls)
 }
 
-// Writes are those of the calls that could change something.
+// Writes are those of the calls that could change something, but for the lease.
 func (p *Proxy) Writes() []Call {
-	return slices.DeleteFunc(p.Calls(), func(c Call) bool { return !c.Write() })
+	return slices.DeleteFunc(p.Calls(), func(c Call) bool { return !c.Write() || c.Lease() })
 }
 
 // Reset forgets the calls so far and counts from 1 again.

@@ -1,0 +1,217 @@
+package status
+
+import (
+	"time"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// What an object is to its manifest, in Argo CD's words.
+const (
+	Synced    = "Synced"
+	OutOfSync = "OutOfSync"
+	// Unknown: nobody could say, of sync or of health.
+	Unknown = "Unknown"
+)
+
+// How an object does, in Argo CD's words.
+const (
+	Healthy     = "Healthy"
+	Progressing = "Progressing"
+	Degraded    = "Degraded"
+	Missing     = "Missing"
+)
+
+// Status is what the status command and GET /api/v1/status show of one source. It holds texts and nothing that could show
+// a secret, and is read back from its JSON.
+type Status struct {
+	Source   string `json:"source"`
+	Location string `json:"location,omitempty"`
+	Mode     string `json:"mode,omitempty"`
+	// Revision is the newest seen, Applied the one in force.
+	Revision string `json:"revision,omitempty"`
+	Applied  string `json:"applied,omitempty"`
+	// At is when the swarm was looked at.
+	At         time.Time    `json:"at,omitzero"`
+	Conditions []Condition  `json:"conditions,omitempty"`
+	Problems   []v1.Problem `json:"problems,omitempty"`
+	Notices    []string     `json:"notices,omitempty"`
+	// Lease says who may act; nil: it is not known.
+	Lease *Lease `json:"lease,omitempty"`
+	// Holds in force that concern the source.
+	Holds []plan.Hold `json:"holds,omitempty"`
+	// Paused says why nothing is done until a person resumes.
+	Paused   string    `json:"paused,omitempty"`
+	Objects  []Object  `json:"objects"`
+	Rollouts []Rollout `json:"rollouts,omitempty"`
+	Drift    []Change  `json:"drift,omitempty"`
+	Refused  []Refusal `json:"refused,omitempty"`
+	// Failed are the wants in force that the swarm tried and gave up.
+	Failed []Failure `json:"failed,omitempty"`
+	// History are the revisions that were in force, the newest first.
+	History []Revision `json:"history,omitempty"`
+}
+
+// Object is one object of the source.
+type Object struct {
+	Object v1.Key `json:"object"`
+	// Sync is Synced, OutOfSync or Unknown.
+	Sync    string `json:"sync"`
+	SyncWhy string `json:"syncWhy,omitempty"`
+	// Health is Healthy, Progressing, Degraded, Missing or Unknown.
+	Health    string `json:"health"`
+	HealthWhy string `json:"healthWhy,omitempty"`
+	// Replicas are a service's tasks; nil of what has none.
+	Replicas *Replicas `json:"replicas,omitempty"`
+}
+
+// Replicas are tasks: those that run what is wanted, or of a job those that are complete, and those that should.
+type Replicas struct {
+	Running int `json:"running"`
+	Wanted  int `json:"wanted"`
+}
+
+// Rollout is a service whose tasks are being started or replaced, or whose last update did not go through.
+type Rollout struct {
+	Object v1.Key `json:"object"`
+	// State is the engine's: updating, paused, rollback_started, rollback_paused or rollback_completed; starting where the
+	// engine says nothing of an update.
+	State    string    `json:"state"`
+	Since    time.Time `json:"since,omitzero"`
+	Replicas Replicas  `json:"replicas"`
+	Why      string    `json:"why,omitempty"`
+}
+
+// Change is an object that differs from git.
+type Change struct {
+	Object v1.Key `json:"object"`
+	// Instance is the name in the swarm, where it is another one.
+	Instance  string `json:"instance,omitempty"`
+	Operation string `json:"operation"`
+	// By is git, hand or both.
+	By string `json:"by"`
+	// Since: when a change by hand was first seen.
+	Since  time.Time    `json:"since,omitzero"`
+	Fields []FieldValue `json:"fields,omitempty"`
+}
+
+// FieldValue is one field that differs, with the value of the swarm and that of git as they may be shown; nil: none.
+type FieldValue struct {
+	Path    string  `json:"path"`
+	Have    *string `json:"have"`
+	Want    *string `json:"want"`
+	By      string  `json:"by"`
+	Ignored bool    `json:"ignored,omitempty"`
+}
+
+// Refusal is a difference that is left alone.
+type Refusal struct {
+	Object    v1.Key `json:"object"`
+	Instance  string `json:"instance,omitempty"`
+	Operation string `json:"operation"`
+	Guard     string `json:"guard"`
+	// Class is later, consent or never.
+	Class string `json:"class"`
+	// Why ends with what to do, where somebody can do something.
+	Why    string    `json:"why"`
+	Hazard string    `json:"hazard,omitempty"`
+	Until  time.Time `json:"until,omitzero"`
+	Quiet  bool      `json:"quiet,omitempty"`
+}
+
+// Failure is a want that the swarm tried and gave up.
+type Failure struct {
+	Object v1.Key `json:"object"`
+	Why    string `json:"why"`
+	// Began is when the roll-out that failed did.
+	Began    time.Time `json:"began,omitzero"`
+	Revision string    `json:"revision,omitempty"`
+}
+
+// Revision is one that was in force, and what became of it.
+type Revision struct {
+	Hash    string    `json:"hash"`
+	When    time.Time `json:"when,omitzero"`
+	Since   time.Time `json:"since,omitzero"`
+	Outcome string    `json:"outcome,omitempty"`
+	Why     string    `json:"why,omitempty"`
+	At      time.Time `json:"at,omitzero"`
+}
+
+// Changes lists what differs. since tells when a change by hand was first seen.
+func Changes(changes []diff.Change, since map[v1.Key]time.Time) []Change {
+	var out []Change
+	for _, c := range changes {
+		if c.Op == diff.Same && len(c.Fields) == 0 {
+			continue
+		}
+		v := Change{Object: c.Key, Instance: instance(c.Instance, c.Key), Operation: c.Op.Word()}
+		git, hand := c.Op == diff.Create || c.Op == diff.Remove, false
+		for _, f := range c.Fields {
+			git, hand = git || f.Git, hand || f.Hand
+			v.Fields = append(v.Fields, FieldValue{Path: f.Path, Have: shown(f.Have), Want: shown(f.Want), By: by(f.Git, f.Hand), Ignored: f.Ignored})
+		}
+		if v.By = by(git, hand); hand {
+			v.Since = since[c.Key]
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// shown is the text of a value, which hides itself where it must.
+func shown(v diff.Value) *string {
+	if !v.Set() {
+		return nil
+	}
+	text := v.String()
+	return &text
+}
+
+func instance(name string, key v1.Key) string {
+	if name == key.Name {
+		return ""
+	}
+	return name
+}
+
+// Refusals lists what is left alone.
+func Refusals(refused []plan.Refusal) []Refusal {
+	var out []Refusal
+	for _, r := range refused {
+		out = append(out, Refusal{
+			Object: r.Key, Instance: instance(r.Instance, r.Key), Operation: r.Op.Word(), Guard: r.Guard, Class: r.Class.String(),
+			Why: v1.Scrub(r.Why), Hazard: string(r.Hazard), Until: r.Until, Quiet: r.Quiet,
+		})
+	}
+	return out
+}
+
+// Failures lists wants that failed.
+func Failures(failed []plan.Failure) []Failure {
+	var out []Failure
+	for _, f := range failed {
+		out = append(out, Failure{Object: f.Key, Why: v1.Scrub(f.Why), Began: f.Began, Revision: f.Revision})
+	}
+	return out
+}
+
+// Notices hides the passwords of URLs in them.
+func Notices(notices []string) []string {
+	var out []string
+	for _, n := range notices {
+		out = append(out, v1.Scrub(n))
+	}
+	return out
+}
+
+// Status is what the board itself knows: everything but the objects.
+func (b *Board) Status() Status {
+	r := b.Report()
+	return Status{
+		Source: r.Source, Location: r.Location, Mode: r.Mode, Revision: r.Revision, Applied: r.Applied, At: r.At, Conditions: r.Conditions,
+		Problems: r.Problems, Notices: Notices(r.Notices), Lease: r.Lease, Holds: r.Holds, Paused: r.Paused, Refused: Refusals(r.Refused), Objects: []Object{},
+	}
+}
