@@ -116,7 +116,6 @@ type holding struct {
 	ctx      context.Context
 	lose     context.CancelCauseFunc
 	deadline time.Time // with both clocks: one stops while the machine sleeps, the other may be set
-	version  swarm.Version
 	timer    *time.Timer
 	renewing sync.Mutex
 }
@@ -225,7 +224,7 @@ func (l *Lease) Take(ctx context.Context, source string) (Taken, error) {
 				return Taken{}, err
 			}
 		}
-		if wait, held := l.wait(); wait > 0 {
+		if wait, _ := l.wait(); wait > 0 {
 			// What is known may be old: look before saying no.
 			before := l.at.version
 			if err := l.read(ctx); err != nil {
@@ -234,7 +233,7 @@ func (l *Lease) Take(ctx context.Context, source string) (Taken, error) {
 			if !l.known {
 				continue
 			}
-			if wait, held = l.wait(); wait > 0 && (before == l.at.version || held) {
+			if wait, held := l.wait(); wait > 0 && (before == l.at.version || held) {
 				return Taken{Holder: l.at.Holder, Again: min(wait, LeaseLook)}, nil
 			}
 			continue
