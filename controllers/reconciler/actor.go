@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -167,4 +168,20 @@ func stillReleased(run *Run, haves []diff.State) []v1.Key {
 	return slices.DeleteFunc(slices.Clone(run.memory.Released), func(k v1.Key) bool {
 		return run.wants[k] == nil && !slices.ContainsFunc(haves, func(h diff.State) bool { return h.Key == k && h.Meta.Mine })
 	})
+}
+
+// keys are those of all that the revision is about: what it wants, and what it would remove.
+func (r *Run) keys() iter.Seq[v1.Key] {
+	return func(yield func(v1.Key) bool) {
+		for k := range r.wants {
+			if !yield(k) {
+				return
+			}
+		}
+		for _, c := range r.Changes {
+			if !yield(c.Key) {
+				return
+			}
+		}
+	}
 }

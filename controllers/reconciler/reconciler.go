@@ -66,6 +66,7 @@ type Reconciler struct {
 	memo   kinds.Memo
 	seen   diff.Seen
 	newest newest
+	first  state.Memory // of a source that has none yet
 }
 
 // DefaultName is the name of a source that has none.
@@ -159,9 +160,12 @@ func (r *Reconciler) planned(ctx context.Context, scope Scope) (*Run, error) {
 	run.others = r.world.others
 	run.memory = run.found.Memory
 	if run.found.Sequence == 0 && !r.Observe { // who only looks needs no key, and shows the same thing each time
-		if run.memory, err = state.New(run.Source); err != nil {
-			return run, err
+		if r.first.Source != run.Source { // until it is written: another key would give versions other names
+			if r.first, err = state.New(run.Source); err != nil {
+				return run, err
+			}
 		}
+		run.memory = r.first
 	}
 	if r.Observe && r.Follow { // what may not be written is at least remembered in the process
 		run.memory.Failed = r.seenFailed
@@ -227,6 +231,7 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 	if err != nil || others {
 		return apply.Outcome{Stale: others}, err
 	}
+	told := ctx
 	ctx, unbind := r.Lease.Bind(ctx)
 	defer unbind()
 	saved := run.found
@@ -271,6 +276,7 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 	if remembers { // last, so that nothing waits for it
 		r.found(run, run.store.Tidy(context.WithoutCancel(ctx), saved))
 	}
+	out.Stale = out.Stale || ctx.Err() != nil && told.Err() == nil // the lease was lost, and steps may have been left
 	return out, nil
 }
 
