@@ -26,7 +26,7 @@ type Standby struct {
 }
 
 func (s *Standby) Error() string {
-	return fmt.Sprintf("%s holds the lease: it acts, and this instance waits", s.Holder)
+	return fmt.Sprintf("%s acts, or goes first: this instance waits for the lease", s.Holder)
 }
 
 // take asks for the lease. others: what the plan was made from is outdated, because somebody else acted since.

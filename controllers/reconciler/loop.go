@@ -199,7 +199,7 @@ func (l *Loop) actorConditions(run *Run, standby *Standby) {
 	holds := concerning(f.Holds, run.Source, run.keys(), f.Now)
 	l.Board.Context(leaseOf(lease), holds, f.Paused)
 	if standby != nil {
-		l.Board.Set(status.Standby, true, "LeaseHeld", fmt.Sprintf("there is something to do, and %s holds the lease", standby.Holder))
+		l.Board.Set(status.Standby, true, "LeaseHeld", "there is something to do: "+standby.Error())
 	} else {
 		l.Board.Set(status.Standby, false, "NotWaiting", "")
 	}

@@ -224,7 +224,7 @@ func (l *Lease) Take(ctx context.Context, source string) (Taken, error) {
 				return Taken{}, err
 			}
 		}
-		if wait, _ := l.wait(); wait > 0 {
+		if wait, _ := l.wait(source); wait > 0 {
 			// What is known may be old: look before saying no.
 			before := l.at.version
 			if err := l.read(ctx); err != nil {
@@ -233,7 +233,7 @@ func (l *Lease) Take(ctx context.Context, source string) (Taken, error) {
 			if !l.known {
 				continue
 			}
-			if wait, held := l.wait(); wait > 0 && (before == l.at.version || held) {
+			if wait, held := l.wait(source); wait > 0 && (before == l.at.version || held) {
 				return Taken{Holder: l.at.Holder, Again: min(wait, LeaseLook)}, nil
 			}
 			continue
@@ -252,8 +252,9 @@ func (l *Lease) Take(ctx context.Context, source string) (Taken, error) {
 	return Taken{Holder: l.at.Holder, Again: LeaseLook / 4}, nil
 }
 
-// wait says how long the lease is not to be taken, and whether that is because somebody holds it.
-func (l *Lease) wait() (left time.Duration, held bool) {
+// wait says how long the lease is not to be taken, and whether that is because somebody holds it. Who goes first is of
+// interest among those who see the same work: another source would wait for one that is always busy.
+func (l *Lease) wait(source string) (left time.Duration, held bool) {
 	now := l.Now()
 	switch {
 	case l.at.Holder == l.holder: // also a write of ours that we were not told of
@@ -261,7 +262,7 @@ func (l *Lease) wait() (left time.Duration, held bool) {
 	case l.at.State == leaseHeld:
 		l.wanted = time.Time{}
 		return max(0, LeaseTTL-now.Sub(l.since)), true
-	case l.at.State == leaseFree && !l.Eager && l.at.Holder != "":
+	case l.at.State == leaseFree && !l.Eager && l.at.Holder != "" && l.at.Source == source:
 		if l.wanted.IsZero() {
 			l.wanted = now
 		}
