@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -22,7 +23,7 @@ type Fault struct {
 	Skip  int `json:"skip,omitempty"`  // so many matching calls pass first
 	Count int `json:"count,omitempty"` // and so many are hit; 0 is all
 
-	Latency Duration `json:"latency,omitempty"` // "200ms", before anything else
+	Latency Duration `json:"latency,omitempty"` // "200ms", before anything else; it ends with the fault
 	Status  int      `json:"status,omitempty"`  // answer with this
 	Message string   `json:"message,omitempty"` // and this text; dockerd's where a client matches it
 	Drop    bool     `json:"drop,omitempty"`    // close the connection without an answer
@@ -65,6 +66,24 @@ type activeFault struct {
 	id   int
 	path *regexp.Regexp
 	seen int
+	gone chan struct{} // closed when somebody removes it: what waits goes on
+}
+
+// wait is the fault's delay. It says whether it was over before the client went away.
+func (f *activeFault) wait(ctx context.Context) bool {
+	if f.Latency <= 0 {
+		return true
+	}
+	t := time.NewTimer(time.Duration(f.Latency))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-f.gone:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // faultTable holds the faults in force; the oldest that matches a call hits it.
@@ -78,7 +97,7 @@ func (t *faultTable) add(f Fault) (int, error) {
 	if err := f.check(); err != nil {
 		return 0, err
 	}
-	a := &activeFault{Fault: f}
+	a := &activeFault{Fault: f, gone: make(chan struct{})}
 	if f.Path != "" {
 		re, err := regexp.Compile("^(?:" + f.Path + ")$")
 		if err != nil {
@@ -100,6 +119,7 @@ func (t *faultTable) remove(id int) bool {
 	for i, f := range t.list {
 		if f.id == id {
 			t.list = append(t.list[:i], t.list[i+1:]...)
+			close(f.gone)
 			return true
 		}
 	}
@@ -109,11 +129,14 @@ func (t *faultTable) remove(id int) bool {
 func (t *faultTable) clear() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	for _, f := range t.list {
+		close(f.gone)
+	}
 	t.list = nil
 }
 
 // hit returns the fault that this call meets, if any, and counts it.
-func (t *faultTable) hit(node, method, path string) (Fault, bool) {
+func (t *faultTable) hit(node, method, path string) (*activeFault, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i, f := range t.list {
@@ -129,9 +152,9 @@ func (t *faultTable) hit(node, method, path string) (Fault, bool) {
 		if f.Count > 0 && f.seen == f.Skip+f.Count {
 			t.list = append(t.list[:i:i], t.list[i+1:]...)
 		}
-		return f.Fault, true
+		return f, true
 	}
-	return Fault{}, false
+	return nil, false
 }
 
 // faultState is a fault as the control API shows it.

@@ -61,6 +61,12 @@ func TestFaults(t *testing.T) {
 	}
 	remove()
 
+	remove = sb.Inject(Fault{Path: "/version", Latency: Duration(time.Hour)})
+	time.AfterFunc(50*time.Millisecond, remove)
+	if _, err := c.ServerVersion(t.Context(), client.ServerVersionOptions{}); err != nil {
+		t.Errorf("what waits goes on when its fault is removed: %v", err)
+	}
+
 	wantPanic(t, func() { sb.Inject(Fault{Path: "("}) })
 	wantPanic(t, func() { sb.Inject(Fault{}) })
 	wantPanic(t, func() { sb.Inject(Fault{AfterCommit: true, Latency: 1}) })

@@ -97,7 +97,7 @@ func (e *engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		req.Status = status
 		e.sb.requests.add(req)
 	}}
-	if hit && !sleep(r.Context(), time.Duration(fault.Latency)) {
+	if hit && !fault.wait(r.Context()) {
 		out.tellOnce(0)
 		return
 	}
@@ -183,21 +183,6 @@ func (o *observed) Flush() {
 }
 
 func (o *observed) Unwrap() http.ResponseWriter { return o.ResponseWriter }
-
-// sleep says whether the time went by before the client went away.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
 
 func isNotFound(err error) bool { return cerrdefs.IsNotFound(cerrdefs.Resolve(err)) }
 

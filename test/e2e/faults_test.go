@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/moby/moby/client"
-
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
@@ -180,61 +178,5 @@ func TestOnAWorkerNothingIsDone(t *testing.T) {
 	}
 	if health, ready := o.answers("/healthz"), o.answers("/readyz"); health != 200 || ready != 503 {
 		t.Errorf("/healthz answers %d, /readyz %d", health, ready)
-	}
-}
-
-// The operator's memory is lost: nothing is removed in that run, nothing gets another version, and it comes back.
-func TestALostMemoryIsSafe(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, size{1, 0})
-	files := map[string]string{"conf.yaml": config("conf", "one\n"), "key.yaml": secret("key", "one\n")}
-	for i := range 8 {
-		files[file(i)] = service(name(i), "image: app:1", "replicas: 0", "configs: [conf]", "secrets: [key]")
-	}
-	r := w.repo("amnesia", files)
-	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
-	before, configs, secrets := w.versions(), w.configs(), w.secrets()
-	w.forget()
-	p := w.proxy()
-	w.want(0, "apply", "--host", p.Host(), "--source", r.Dir)
-	if writes := serviceWrites(p.Calls()); len(writes) > 0 || fmt.Sprint(w.versions()) != fmt.Sprint(before) {
-		t.Errorf("it wrote services:\n%s", lines(writes))
-	}
-	if !slices.Equal(w.configs(), configs) || !slices.Equal(w.secrets(), secrets) {
-		t.Errorf("configs %q are %q, secrets %q are %q", configs, w.configs(), secrets, w.secrets())
-	}
-	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
-
-	w.forget()
-	r.remove(file(7))
-	r.commit("one goes", nil)
-	p.Reset()
-	o := w.operate(p.Host(), r, "--resync", "1s")
-	o.condition("InSync", true)
-	w.eventually(func() error {
-		if _, there := w.find(name(7)); there {
-			return fmt.Errorf("the service is still there: %s", brief(o.report()))
-		}
-		return nil
-	})
-	for i := range 7 {
-		w.service(name(i))
-	}
-}
-
-// forget removes what the operator remembers.
-func (w *world) forget() {
-	w.Helper()
-	list, err := w.api.ConfigList(w.Context(), client.ConfigListOptions{})
-	if err != nil {
-		w.Fatal(err)
-	}
-	for _, c := range list.Items {
-		if !strings.HasPrefix(c.Spec.Name, "swarm-operator.") {
-			continue
-		}
-		if _, err := w.api.ConfigRemove(w.Context(), c.ID, client.ConfigRemoveOptions{}); err != nil {
-			w.Fatal(err)
-		}
 	}
 }

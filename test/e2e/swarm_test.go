@@ -23,6 +23,9 @@ type Swarm interface {
 	// Kill stops a node as a power cut does, Start starts it again.
 	Kill(node string) error
 	Start(ctx context.Context, node string) error
+	// Hang lets a node's engine take calls and answer none until Continue, which carries out what has come meanwhile.
+	Hang(node string) error
+	Continue(node string) error
 	// Inject makes calls to the engines go wrong until it is removed.
 	Inject(Fault) (remove func())
 	// Save keeps in a directory what the nodes themselves said.
@@ -88,19 +91,33 @@ func newSwarm(ctx context.Context, n size) (Swarm, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &embedded{sb, n}, nil
+	return &embedded{Sandbox: sb, size: n, hung: map[string]func(){}}, nil
 }
 
 // embedded is the swarm of package sandbox, in this process.
 type embedded struct {
 	*sandbox.Sandbox
 	size size
+	hung map[string]func() // what ends it
 }
 
 func (e *embedded) Managers() []string { return e.Nodes()[:e.size.managers] }
 func (e *embedded) Workers() []string  { return e.Nodes()[e.size.managers:] }
 
 func (e *embedded) Start(ctx context.Context, node string) error { return e.StartNode(ctx, node) }
+
+func (e *embedded) Hang(node string) error {
+	e.hung[node] = e.Sandbox.Inject(sandbox.Fault{Node: node, Latency: sandbox.Duration(time.Hour)})
+	return nil
+}
+
+func (e *embedded) Continue(node string) error {
+	if end := e.hung[node]; end != nil {
+		end()
+	}
+	delete(e.hung, node)
+	return nil
+}
 
 // Save has nothing to add to what the Engine API tells.
 func (e *embedded) Save(context.Context, string) error { return nil }

@@ -70,7 +70,12 @@ func (w *world) host() string { return w.swarm.Host(w.swarm.Managers()[0]) }
 // proxy stands before the first manager's engine.
 func (w *world) proxy() *harness.Proxy {
 	w.Helper()
-	p, err := harness.NewProxy(w.host())
+	return w.proxyTo(w.swarm.Managers()[0])
+}
+
+func (w *world) proxyTo(node string) *harness.Proxy {
+	w.Helper()
+	p, err := harness.NewProxy(w.swarm.Host(node))
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -70,6 +70,15 @@ func (p *Process) Wait(ctx context.Context) (int, error) {
 // Interrupt sends SIGINT, as ^C does.
 func (p *Process) Interrupt() error { return p.cmd.Process.Signal(os.Interrupt) }
 
+// Freeze stops it where it is, as a machine does that sleeps, and Thaw lets it go on.
+func (p *Process) Freeze() error { return p.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Thaw ends Freeze.
+func (p *Process) Thaw() error { return p.cmd.Process.Signal(syscall.SIGCONT) }
+
+// Terminate asks it to end and does not wait for that.
+func (p *Process) Terminate() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
+
 // Kill ends it as a power cut would, and returns when it is gone.
 func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill() // it may have ended by itself

@@ -31,6 +31,7 @@ type Call struct {
 	Body   []byte      // of the request
 	Status int         // of the answer; 0 while there is none
 	Answer []byte      // nil for a stream
+	Done   time.Time   // when the answer was there; zero while there is none
 }
 
 // Write says whether the call could change something.
@@ -264,6 +265,7 @@ func (p *Proxy) answer(w http.ResponseWriter, c Call, err error) {
 func (p *Proxy) note(c Call) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	c.Done = time.Now()
 	for i := range p.calls {
 		if p.calls[i].Index == c.Index && p.calls[i].At.Equal(c.At) {
 			p.calls[i] = c

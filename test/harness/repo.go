@@ -100,6 +100,37 @@ func (r *Repo) Reset(hash string) error {
 	return w.Reset(&git.ResetOptions{Commit: plumbing.NewHash(hash), Mode: git.HardReset})
 }
 
+// Clone makes another repository of the same commits, with a checkout of its own.
+func (r *Repo) Clone(dir string) (*Repo, error) {
+	if err := os.CopyFS(dir, os.DirFS(r.Dir)); err != nil {
+		return nil, fmt.Errorf("cloning a git repository: %w", err)
+	}
+	repo, err := git.PlainOpen(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening a clone: %w", err)
+	}
+	return &Repo{Dir: dir, repo: repo}, nil
+}
+
+// Pull brings a commit of another repository and all that leads to it here, and moves the branch and the files to it.
+func (r *Repo) Pull(from *Repo, hash string) error {
+	all, err := from.repo.Storer.IterEncodedObjects(plumbing.AnyObject)
+	if err != nil {
+		return fmt.Errorf("reading a git repository: %w", err)
+	}
+	err = all.ForEach(func(o plumbing.EncodedObject) error {
+		if r.repo.Storer.HasEncodedObject(o.Hash()) == nil {
+			return nil
+		}
+		_, err := r.repo.Storer.SetEncodedObject(o)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("copying objects of a git repository: %w", err)
+	}
+	return r.Reset(hash)
+}
+
 // Files lists the files of the checkout, with slashes.
 func (r *Repo) Files() ([]string, error) {
 	var out []string

@@ -1,0 +1,432 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+// What the product says of itself: how many writes are on their way at once, the last of its memory with them, and how long
+// a lease that cannot be renewed holds for its holder.
+const (
+	inFlight   = 16 + 1
+	leaseHolds = 9 * time.Second
+)
+
+// slowWrite is how long each service write of the instance that is to be disturbed takes, so that it holds the lease then.
+const slowWrite = time.Second
+
+// actors are three operators of one source, each on a manager of its own.
+type actors struct {
+	*world
+	repo    *repo
+	lags    bool // each reads a clone of its own that comes later
+	rand    *rand.Rand
+	now     []*actor
+	past    []*actor // processes that have ended
+	caught  atomic.Pointer[actor]
+	begun   chan *actor
+	release func()
+	let     atomic.Pointer[chan struct{}] // closed: writes are no longer slowed down
+
+	pulls   sync.WaitGroup
+	pulling sync.Mutex
+	// What the last commit wants: of each service the commit that changed it last.
+	revision int
+	hash     string
+	services map[string]int
+	ids      map[string]string // of services that are to stay what they are
+}
+
+// actor is one process, with a proxy that no other one uses.
+type actor struct {
+	*operator
+	all   *actors
+	node  string
+	index int
+	proxy *harness.Proxy
+	clone *harness.Repo // nil: the one repository
+	cut   atomic.Int32
+	froze bool
+	hung  []period // its engine
+}
+
+type period struct{ from, to time.Time }
+
+// How an actor is cut off from its engine.
+const (
+	connected = iota
+	noCalls   // no call comes through
+	noAnswers // what is on its way is carried out, and nobody hears of it
+)
+
+func (w *world) actors(name string, seed uint64, lags bool) *actors {
+	w.Helper()
+	a := &actors{
+		world: w, lags: lags, rand: rand.New(rand.NewPCG(seed, 1)), begun: make(chan *actor, 1), services: map[string]int{}, ids: map[string]string{},
+	}
+	a.repo = w.repo(name, nil)
+	a.commit(false)
+	for i, node := range w.swarm.Managers() {
+		a.now = append(a.now, a.start(i, node, nil))
+	}
+	a.settle()
+	return a
+}
+
+// start starts an operator on a manager.
+func (a *actors) start(index int, node string, clone *harness.Repo) *actor {
+	a.Helper()
+	x := &actor{all: a, node: node, index: index, proxy: a.proxyTo(node), clone: clone}
+	r := a.repo
+	if a.lags && clone == nil {
+		var err error
+		if x.clone, err = a.repo.Clone(filepath.Join(a.TempDir(), "clone")); err != nil {
+			a.Fatal(err)
+		}
+	}
+	if x.clone != nil {
+		r = &repo{x.clone, a.world}
+	}
+	x.proxy.Before(x.before)
+	x.proxy.After(x.after)
+	x.operator = a.operate(x.proxy.Host(), r, "--instance", node, "--repair-after", "0s", "--log-level", "debug")
+	return x
+}
+
+// before slows the one down that is to be caught in the act.
+func (x *actor) before(c harness.Call) error {
+	if x.cut.Load() != connected {
+		return harness.ErrCut
+	}
+	if !c.Write() || !strings.HasPrefix(c.Path, "/services/") {
+		return nil
+	}
+	if x.all.caught.Load() == armed && x.all.caught.CompareAndSwap(armed, x) {
+		x.all.begun <- x
+	}
+	if x.all.caught.Load() == x {
+		select {
+		case <-time.After(slowWrite):
+		case <-*x.all.let.Load():
+		}
+	}
+	if x.cut.Load() == noCalls {
+		return harness.ErrCut
+	}
+	return nil
+}
+
+func (x *actor) after(harness.Call) error {
+	if x.cut.Load() != connected {
+		return harness.ErrCut
+	}
+	return nil
+}
+
+// armed stands for whoever writes a service next.
+var armed = &actor{}
+
+// catch waits until one acts on the last commit, which is slow from then on.
+func (a *actors) catch() *actor {
+	a.Helper()
+	select {
+	case x := <-a.begun:
+		return x
+	case <-time.After(patience):
+		a.Fatalf("nobody acts: %s", a.conditions())
+	}
+	return nil
+}
+
+// arm has the next one that acts caught, and its writes slowed down until the function is called.
+func (a *actors) arm() (release func()) {
+	let := make(chan struct{})
+	a.let.Store(&let)
+	a.caught.Store(armed)
+	return sync.OnceFunc(func() { close(let) })
+}
+
+// others are those that were not caught.
+func (a *actors) others(x *actor) []*actor {
+	return slices.DeleteFunc(slices.Clone(a.now), func(y *actor) bool { return y == x })
+}
+
+// again starts one anew that has ended.
+func (a *actors) again(x *actor) {
+	a.Helper()
+	a.past = append(a.past, x)
+	i := slices.Index(a.now, x)
+	a.now[i] = a.start(x.index, x.node, x.clone)
+}
+
+// commit makes the next revision: a chain of services that come one after the other, two that use a config with new
+// content, some others that change, a new one, and one less.
+func (a *actors) commit(removes bool) {
+	a.Helper()
+	a.revision++
+	n := a.revision
+	for _, name := range []string{"chain-0", "chain-1", "chain-2", "reads-0", "reads-1"} {
+		a.services[name] = n
+	}
+	var plain []string
+	for name := range a.services {
+		if strings.HasPrefix(name, "plain-") {
+			plain = append(plain, name)
+		}
+	}
+	slices.Sort(plain)
+	a.rand.Shuffle(len(plain), func(i, j int) { plain[i], plain[j] = plain[j], plain[i] })
+	if removes && len(plain) > 3 {
+		delete(a.services, plain[0])
+		delete(a.ids, plain[0])
+		a.repo.remove(plain[0] + ".yaml")
+		plain = plain[1:]
+	}
+	for _, name := range plain[:min(2, len(plain))] {
+		a.services[name] = n
+	}
+	if len(plain) < 4 {
+		a.services[fmt.Sprintf("plain-%03d", n)] = n
+	}
+	files := map[string]string{"conf.yaml": config("conf", fmt.Sprintf("%d\n", n))}
+	for name, v := range a.services {
+		if v == n {
+			files[name+".yaml"] = a.manifest(name, v)
+		}
+	}
+	a.hash = a.repo.commit(fmt.Sprint(n), files)
+	if a.lags {
+		for _, x := range a.now {
+			if x.clone != nil {
+				a.pull(x)
+			}
+		}
+	}
+}
+
+// pull lets a clone have the last commit, sooner or later.
+func (a *actors) pull(x *actor) {
+	hash, from, clone := a.hash, a.repo.Repo, x.clone
+	lag := time.Duration(a.rand.IntN(2000)) * time.Millisecond
+	a.pulls.Go(func() {
+		time.Sleep(lag)
+		a.pulling.Lock()
+		defer a.pulling.Unlock()
+		if err := clone.Pull(from, hash); err != nil {
+			a.Error(err)
+		}
+	})
+}
+
+func (a *actors) manifest(name string, v int) string {
+	spec := []string{"image: app:1", "replicas: 0", fmt.Sprintf("environment: {V: \"%d\"}", v)}
+	if strings.HasPrefix(name, "reads-") {
+		spec = append(spec, "configs: [conf]")
+	}
+	text := service(name, spec...)
+	if n, is := strings.CutPrefix(name, "chain-"); is && n != "0" {
+		before, _ := strconv.Atoi(n)
+		text = policy(text, fmt.Sprintf("dependsOn: [Service/chain-%d]", before-1))
+	}
+	return text
+}
+
+// conditions says how all of them see themselves.
+func (a *actors) conditions() string {
+	var b strings.Builder
+	for _, x := range a.now {
+		if r, err := x.Report(a.Context()); err != nil {
+			fmt.Fprintf(&b, "\n%s: %v", x.node, err)
+		} else {
+			fmt.Fprintf(&b, "\n%s: %s", x.node, brief(r))
+		}
+	}
+	return b.String()
+}
+
+// settle waits until nobody has anything left to do for the last commit, and checks that nothing of it is lost.
+func (a *actors) settle() {
+	a.Helper()
+	a.pulls.Wait()
+	for _, x := range a.now {
+		x.inSync(a.hash)
+	}
+	a.want(0, "diff", "--host", a.host(), "--source", a.repo.Dir)
+	is, want := map[string]int{}, a.services
+	for _, s := range a.world.services() {
+		is[s.Spec.Name] = versionOf(s.Spec)
+		if id, known := a.ids[s.Spec.Name]; known && id != s.ID {
+			a.Errorf("%s was made anew", s.Spec.Name)
+		}
+		a.ids[s.Spec.Name] = s.ID
+	}
+	if !maps.Equal(is, want) {
+		a.Errorf("services are %v, want %v", is, want)
+	}
+}
+
+// versionOf is the commit that a service's spec is of; 0: none of ours.
+func versionOf(s swarm.ServiceSpec) int {
+	for _, e := range s.TaskTemplate.ContainerSpec.Env {
+		if v, is := strings.CutPrefix(e, "V="); is {
+			n, _ := strconv.Atoi(v)
+			return n
+		}
+	}
+	return 0
+}
+
+// write is a call that changes something, but for the lease.
+type write struct {
+	harness.Call
+	by    *actor
+	epoch uint64
+}
+
+func (w write) refused() bool { return w.Status >= http.StatusBadRequest }
+
+// lay says whether the call lay in an engine that hung, and was carried out when that ended.
+func (w write) lay() bool {
+	return slices.ContainsFunc(w.by.hung, func(p period) bool {
+		return w.At.Before(p.from.Add(leaseHolds)) && w.Done.After(p.from) && w.Done.Before(p.to.Add(time.Second))
+	})
+}
+
+func (w write) String() string {
+	return fmt.Sprintf("%s %s, epoch %d: %s", w.At.Format("15:04:05.000"), w.by.node, w.epoch, w.Call)
+}
+
+// writes are those of all, in the order in which they came to the proxies.
+func (a *actors) writes() []write {
+	var out []write
+	for _, x := range slices.Concat(a.past, a.now) {
+		for _, c := range x.proxy.Writes() {
+			epoch, _ := strconv.ParseUint(c.Header.Get(engine.EpochHeader), 10, 64)
+			out = append(out, write{c, x, epoch})
+		}
+	}
+	slices.SortStableFunc(out, func(x, y write) int { return x.At.Compare(y.At) })
+	return out
+}
+
+// inTurn checks that one acted at a time: an epoch is of one process, and a write that arrives is of the newest epoch that
+// has written.
+//
+// There are two gaps that no client can close, because the engine knows nothing of epochs; what closes them is the version,
+// or the name, that the call carries. A process may be frozen between the last look at its lease and the first byte of the
+// call: such a call comes too late, and the engine must have refused it. And calls that were sent in time may lie in an
+// engine that hangs until another one has acted. That cannot be known when they are sent; but nothing that waits for an
+// answer follows them, so they are no more than are in flight at once, and all were sent while the lease held by its
+// holder's own clock. What they do is then what the other one finds, or is refused for; that nothing was done twice for it,
+// or put back, is for onceOnly to say.
+func (a *actors) inTurn(writes []write) {
+	a.Helper()
+	of, newest := map[uint64]*actor{}, write{}
+	var first []write // of each epoch
+	for _, w := range writes {
+		if w.epoch == 0 {
+			a.Errorf("a write that stands under no lease: %s", w)
+			continue
+		}
+		if of[w.epoch] == nil {
+			of[w.epoch] = w.by
+			first = append(first, w)
+		}
+		if of[w.epoch] != w.by {
+			a.Errorf("two instances wrote under epoch %d: %s and %s", w.epoch, of[w.epoch].node, w)
+		}
+		switch {
+		case w.epoch >= newest.epoch:
+			newest = w
+		case !w.by.froze || !w.refused():
+			a.Errorf("an older epoch wrote\n%s\nafter\n%s", w, newest)
+		}
+	}
+	late := map[uint64]int{}
+	for _, w := range writes { // what lay somewhere until somebody else had acted
+		i := slices.IndexFunc(first, func(f write) bool { return f.epoch > w.epoch })
+		if i < 0 || w.refused() || !w.Done.After(first[i].At) {
+			continue
+		}
+		if late[w.epoch]++; !w.lay() || late[w.epoch] > inFlight {
+			a.Errorf("a write of an older epoch was carried out\n%s at %s, after the first one of the next\n%s", w, w.Done.Format("15:04:05.000"), first[i])
+		}
+	}
+}
+
+// onceOnly checks that nothing was done twice: of each service each spec was accepted once, the newer after the older, and
+// the one before the last is what a rollback would bring back.
+func (a *actors) onceOnly(writes []write) {
+	a.Helper()
+	type done struct {
+		write
+		version int
+		config  string
+	}
+	names, by := map[string]string{}, map[string][]done{}
+	for _, w := range writes {
+		if w.Status < 200 || w.Status > 299 || !strings.HasPrefix(w.Path, "/services/") || w.Method != http.MethodPost {
+			continue
+		}
+		var spec swarm.ServiceSpec
+		if err := json.Unmarshal(w.Body, &spec); err != nil {
+			a.Fatal(err)
+		}
+		id := strings.TrimSuffix(strings.TrimPrefix(w.Path, "/services/"), "/update")
+		if id == "create" {
+			var made struct{ ID string }
+			if err := json.Unmarshal(w.Answer, &made); err != nil {
+				a.Fatal(err)
+			}
+			id = made.ID
+		}
+		names[id] = spec.Name
+		d := done{write: w, version: versionOf(spec)}
+		if configs := spec.TaskTemplate.ContainerSpec.Configs; len(configs) > 0 {
+			d.config = configs[0].ConfigName
+		}
+		by[id] = append(by[id], d)
+	}
+	for id, all := range by {
+		slices.SortStableFunc(all, func(x, y done) int { return x.Done.Compare(y.Done) }) // a call may wait on its way
+		for i, d := range all {
+			if i > 0 && (all[i-1].version > d.version || all[i-1].version == d.version && all[i-1].config == d.config) {
+				a.Errorf("%s was written again\n%s\nafter\n%s", names[id], d, all[i-1])
+			}
+		}
+		s, err := a.api.ServiceInspect(a.Context(), id, client.ServiceInspectOptions{})
+		if err != nil {
+			continue // it was removed, as settle knows
+		}
+		last := all[len(all)-1]
+		if got := versionOf(s.Service.Spec); got != last.version {
+			a.Errorf("%s is of commit %d, and the last write of it is %s", names[id], got, last)
+		}
+		if p := s.Service.PreviousSpec; len(all) > 1 && (p == nil || versionOf(*p) != all[len(all)-2].version) {
+			a.Errorf("a rollback of %s would not bring back %s", names[id], all[len(all)-2])
+		}
+	}
+	seen := map[string]bool{}
+	for id, name := range names {
+		if seen[name] {
+			a.Errorf("%s was made twice, the second time as %s", name, id)
+		}
+		seen[name] = true
+	}
+}

@@ -1,0 +1,185 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+)
+
+// disturbance is what happens to the one that acts, while it does.
+type disturbance struct {
+	name string
+	// begin does it; end undoes it, and early is whether that may come before another one has taken over.
+	begin, end func(*actors, *actor)
+	early      bool
+	// takeover is how soon another one writes: 0 where the disturbed one may go on itself. busy is what a busy machine
+	// may add to the bound of the product.
+	takeover, busy time.Duration
+}
+
+// Bounds of the product.
+const (
+	afterCrash = 15 * time.Second
+	afterStop  = 2 * time.Second
+)
+
+// disturbances are done one after the other.
+var disturbances = []disturbance{
+	{
+		name: "killed", takeover: afterCrash, busy: 5 * time.Second, early: true,
+		begin: func(_ *actors, x *actor) { x.Kill() },
+		end:   func(a *actors, x *actor) { a.again(x) },
+	},
+	{
+		name: "told to end", takeover: afterStop, busy: 3 * time.Second, early: true,
+		begin: func(a *actors, x *actor) {
+			a.release()
+			if err := x.Terminate(); err != nil {
+				a.Error(err)
+			}
+		},
+		end: func(a *actors, x *actor) {
+			if r := a.end(x.Process); r.code != 0 {
+				a.Errorf("told to end, it ends with %s", r)
+			}
+			a.again(x)
+		},
+	},
+	{
+		name: "frozen for longer than the lease", takeover: afterCrash, busy: 5 * time.Second,
+		begin: freeze, end: thaw,
+	},
+	{
+		name: "cut off", takeover: afterCrash, busy: 5 * time.Second,
+		begin: func(a *actors, x *actor) {
+			x.cut.Store([]int32{noCalls, noAnswers}[a.rand.IntN(2)])
+			x.proxy.CutStreams()
+		},
+		end: func(_ *actors, x *actor) { x.cut.Store(connected) },
+	},
+	{
+		name: "its engine hangs", takeover: afterCrash, busy: 5 * time.Second,
+		begin: func(a *actors, x *actor) {
+			if err := a.swarm.Hang(x.node); err != nil {
+				a.Fatal(err)
+			}
+			x.hung = append(x.hung, period{from: time.Now()})
+		},
+		end: func(a *actors, x *actor) {
+			x.hung[len(x.hung)-1].to = time.Now()
+			if err := a.swarm.Continue(x.node); err != nil {
+				a.Fatal(err)
+			}
+		},
+	},
+	{
+		name: "its node drained", early: true,
+		begin: func(a *actors, x *actor) { a.availability(x.node, swarm.NodeAvailabilityDrain) },
+		end:   func(a *actors, x *actor) { a.availability(x.node, swarm.NodeAvailabilityActive) },
+	},
+	{
+		name:  "frozen for a while", // shorter than the lease, or a little longer
+		begin: freeze,
+		end: func(a *actors, x *actor) {
+			time.Sleep(time.Duration(a.rand.IntN(14000)) * time.Millisecond)
+			thaw(a, x)
+		},
+	},
+}
+
+func freeze(a *actors, x *actor) {
+	x.froze = true
+	if err := x.Freeze(); err != nil {
+		a.Error(err)
+	}
+	a.Cleanup(func() { _ = x.Thaw() }) // whatever comes in between, it has to end
+}
+
+func thaw(a *actors, x *actor) {
+	if err := x.Thaw(); err != nil {
+		a.Error(err)
+	}
+}
+
+// mostRounds is how many disturbances one swarm sees.
+const mostRounds = 10
+
+// Three operators of one source, and one of them is disturbed while it acts: at no time do two act, nothing is lost and
+// nothing is done twice.
+func TestActorsActOneAtATimeWhateverHappensToThem(t *testing.T) {
+	t.Parallel()
+	n := *rounds
+	swarms := max(2, (n+mostRounds-1)/mostRounds)
+	if *swarmKind == onEngines { // three engines each
+		swarms = 1
+	}
+	for s := range swarms {
+		sources := []string{"one checkout", "clones that lag"}[s%2]
+		t.Run(fmt.Sprintf("%s %d", sources, s+1), func(t *testing.T) {
+			t.Parallel()
+			a := newWorld(t, size{3, 0}).actors(fmt.Sprintf("actors-%d", s), uint64(s), s%2 == 1)
+			for r := s; r < n; r += swarms {
+				a.round(r, disturbances[(r+r/len(disturbances)*s)%len(disturbances)])
+				if t.Failed() {
+					return
+				}
+			}
+		})
+	}
+}
+
+// round makes a commit, disturbs whoever acts on it, and makes another one.
+func (a *actors) round(n int, d disturbance) {
+	a.Helper()
+	a.release = a.arm()
+	a.commit(true)
+	x := a.catch()
+	time.Sleep(time.Duration(a.rand.IntN(300)) * time.Millisecond)
+	for _, y := range a.others(x) {
+		a.api = a.connect(y.node) // past whatever happens to the other one
+	}
+	before := len(a.writes())
+	start := time.Now()
+	d.begin(a, x)
+	time.Sleep(time.Duration(a.rand.IntN(1500)) * time.Millisecond)
+	a.commit(false)
+	ended := d.early && a.rand.IntN(2) == 0
+	if ended {
+		d.end(a, x)
+	}
+	took := time.Duration(0)
+	if d.takeover > 0 {
+		took = a.takenOver(x, before).Sub(start)
+		if took > d.takeover+d.busy {
+			a.Errorf("%s: taken over after %s, want %s", d.name, took, d.takeover)
+		}
+	}
+	if !ended {
+		d.end(a, x)
+	}
+	a.release()
+	a.caught.Store(nil)
+	a.settle()
+	writes := a.writes()
+	a.inTurn(writes)
+	a.onceOnly(writes)
+	a.Logf("round %d: %s %s, taken over after %.1fs; settled after %.1fs; %d writes", n, x.node, d.name, took.Seconds(), time.Since(start).Seconds(), len(writes)-before)
+}
+
+// takenOver waits for the first write of another process.
+func (a *actors) takenOver(from *actor, known int) time.Time {
+	a.Helper()
+	var at time.Time
+	a.eventually(func() error {
+		for _, w := range a.writes()[known:] {
+			if w.by != from {
+				at = w.At
+				return nil
+			}
+		}
+		return fmt.Errorf("nobody takes over: %s", a.conditions())
+	})
+	return at
+}
