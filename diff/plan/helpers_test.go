@@ -19,6 +19,7 @@ var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 //	~ Service/web git=spec.image hand=spec.replicas uses=Config/c after=Service/db
 //	- Config/c instance=c-0123456789 old used=Service/web
 //	owned 12
+//	self Service/operator
 //	rollout Service/web rollback_completed began=5m left=matches
 type given struct {
 	changes []diff.Change
@@ -105,6 +106,8 @@ func (g *given) line(w []string) error {
 		f.Shares = false
 	case "api":
 		f.APIVersion = append(w, "")[1]
+	case "self":
+		f.Self = keyOf(w[1])
 	case "rewind":
 		f.Rewind = true
 	case "state-lost":
