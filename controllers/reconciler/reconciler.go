@@ -55,13 +55,14 @@ type Reconciler struct {
 	kinds  []kinds.Kind
 	loader *manifests.Loader
 
-	mu      sync.Mutex // one run at a time
-	world   *world     // as it was read last; nil: nothing is known
-	last    *loaded    // the last revision without a problem, in this process
-	drift   map[v1.Key]time.Time
-	rolling map[v1.Key]bool // whose tasks this process had replaced, as far as the engine has not said how that ended
-	touched map[v1.Key]bool // changed by this process and not seen ready since
-	force   string          // revision that touched is about
+	mu       sync.Mutex                // one run at a time
+	world    *world                    // as it was read last; nil: nothing is known
+	unlisted map[kinds.Ref]*kinds.Live // see findUnlisted
+	last     *loaded                   // the last revision without a problem, in this process
+	drift    map[v1.Key]time.Time
+	rolling  map[v1.Key]bool // whose tasks this process had replaced, as far as the engine has not said how that ended
+	touched  map[v1.Key]bool // changed by this process and not seen ready since
+	force    string          // revision that touched is about
 	following
 	memo   kinds.Memo
 	seen   diff.Seen
@@ -82,7 +83,7 @@ func New(o Options) *Reconciler {
 	}
 	return &Reconciler{
 		Options: o, kinds: all.Kinds(), drift: map[v1.Key]time.Time{}, touched: map[v1.Key]bool{}, rolling: map[v1.Key]bool{}, following: following{unsettled: map[v1.Key]time.Time{}, hidden: map[v1.Key]time.Time{}},
-		loader: NewLoader(),
+		loader: NewLoader(), unlisted: map[kinds.Ref]*kinds.Live{},
 	}
 }
 

@@ -54,10 +54,14 @@ func (p *Plan) unadopt(f Facts, policy Policy) {
 	})
 }
 
-// selfStays never removes the service that the operator runs as.
+// selfStays never removes the service that the operator runs as, and never makes it: where it is not there somebody has
+// just removed it, and the tasks that are left must not bring it back before they are told to end.
 func selfStays(s Step, f Facts, _ Policy) []Refusal {
-	if s.Key != f.Self || s.Op == diff.Update || s.Op == diff.Create {
+	if s.Key != f.Self || s.Op == diff.Update {
 		return nil
+	}
+	if s.Op == diff.Create {
+		return []Refusal{s.refusal(Never, "the operator runs as this service, and somebody removed it")}
 	}
 	r := s.refusal(Never, "the operator runs as this service")
 	r.Quiet = s.Op == diff.Remove

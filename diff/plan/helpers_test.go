@@ -19,6 +19,7 @@ var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 //	~ Service/web git=spec.image hand=spec.replicas uses=Config/c after=Service/db
 //	- Config/c instance=c-0123456789 old used=Service/web
 //	owned 12
+//	self Service/operator
 //	rollout Service/web rollback_completed began=5m left=matches
 type given struct {
 	changes []diff.Change

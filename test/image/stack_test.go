@@ -26,8 +26,8 @@ func aStack(w *world) {
 		w.Errorf("something in the file has no effect: %s", said)
 	}
 	w.Cleanup(func() {
-		for _, c := range w.containers() {
-			w.explain(c)
+		for _, c := range w.stackContainers() {
+			w.explain(manager, c)
 		}
 	})
 	const service = "swarm-operator_operator"
@@ -43,7 +43,7 @@ func aStack(w *world) {
 		return nil
 	})
 	w.Logf("the stack was healthy after %s", time.Since(start).Round(time.Millisecond))
-	containers := w.containers()
+	containers := w.stackContainers()
 	if len(containers) != 1 {
 		w.Fatalf("on the manager run %q", containers)
 	}
@@ -59,7 +59,7 @@ func aStack(w *world) {
 	w.aBrokenImageIsRolledBack(service)
 	w.docker("", "stack", "rm", "swarm-operator")
 	w.eventually(func() error {
-		if left := w.containers(); len(left) > 0 {
+		if left := w.stackContainers(); len(left) > 0 {
 			return fmt.Errorf("there still are %q", left)
 		}
 		return nil
@@ -137,7 +137,7 @@ func (w *world) docker(input string, args ...string) string {
 }
 
 // containers are those of the stack on the manager.
-func (w *world) containers() []string {
+func (w *world) stackContainers() []string {
 	list, err := w.api.ContainerList(context.Background(), client.ContainerListOptions{Filters: client.Filters{}.Add("label", "com.docker.stack.namespace=swarm-operator")})
 	if err != nil {
 		w.Log(err)
