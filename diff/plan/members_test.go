@@ -231,7 +231,7 @@ func (m *model) check(next Membership, members, reachable, voters int) {
 		"loses the majority":        !c.Promote && c.Node.reaches() && 2*after <= voters-1,
 		"on what is on hold":        c.Node.Held,
 		"against a pin":             c.Promote && c.Node.Pin == PinnedWorker || !c.Promote && c.Node.Pin == PinnedManager,
-		"of who is no candidate":    c.Promote && c.Node.Pin != PinnedManager && !(c.Node.Candidate && c.Node.Ready && c.Node.Active),
+		"of who is no candidate":    c.Promote && c.Node.Pin != PinnedManager && (!c.Node.Candidate || !c.Node.Ready || !c.Node.Active),
 		"of who is not ready":       c.Promote && !c.Node.Ready,
 		"the leader before another": !c.Promote && c.Node.Leader && surplus,
 		"a second one at once":      slices.ContainsFunc(m.nodes, Node.changing),
