@@ -84,7 +84,7 @@ func AddHold(ctx context.Context, c *engine.Client, target, why, by string, unti
 	if !until.IsZero() {
 		labels[v1.LabelHoldUntil] = until.UTC().Format(time.RFC3339)
 	}
-	spec := swarm.ConfigSpec{Annotations: swarm.Annotations{Name: holdName(target), Labels: labels}, Data: []byte(cmp.Or(why, "\n"))} // empty the swarm takes none
+	spec := swarm.ConfigSpec{Annotations: swarm.Annotations{Name: holdName(target), Labels: labels}, Data: []byte(cmp.Or(v1.Scrub(why), "\n"))} // empty the swarm takes none
 	made, err := c.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: spec})
 	for try := 0; engine.IsExists(err) && try < 3; try++ {
 		suffix := make([]byte, 3)

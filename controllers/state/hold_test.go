@@ -53,6 +53,16 @@ func holds(t *testing.T, c *engine.Client) []state.Hold {
 	return state.Holds(own)
 }
 
+// Who may list configs reads the reason there.
+func TestAReasonIsKeptWithoutItsPasswords(t *testing.T) {
+	c := open(t)
+	addHold(t, c, "all", "see https://ann:hunter2@wiki/", time.Time{})
+	own, err := state.Read(t.Context(), c)
+	if err != nil || len(own) != 1 || string(own[0].Spec.Data) != "see https://(hidden)@wiki/" {
+		t.Errorf("it is kept as %+v, %v", own, err)
+	}
+}
+
 func TestTheLastHoldOnATargetCounts(t *testing.T) {
 	c := open(t)
 	until := time.Now().Add(time.Hour).UTC().Truncate(time.Second)

@@ -128,7 +128,7 @@ func (m *Memory) Begin(r Revision, now time.Time) {
 
 // End notes what became of the revision in force. What rolled out once has: what happens later is no fault of it.
 func (m *Memory) End(outcome, why string, now time.Time) {
-	n := len(m.History) - 1
+	n, why := len(m.History)-1, v1.Scrub(why)
 	if n < 0 || outcome == "" || m.History[n].Hash != m.InForce.Hash {
 		return
 	}
@@ -136,7 +136,7 @@ func (m *Memory) End(outcome, why string, now time.Time) {
 		return
 	}
 	m.History = slices.Clone(m.History)
-	m.History[n].Outcome, m.History[n].Why, m.History[n].At = outcome, v1.Scrub(why), now.UTC()
+	m.History[n].Outcome, m.History[n].Why, m.History[n].At = outcome, why, now.UTC()
 }
 
 // decode reads a memory of this format or an older one.

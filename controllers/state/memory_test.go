@@ -31,6 +31,21 @@ func TestAMemoryOfTheFirstFormatIsRead(t *testing.T) {
 	}
 }
 
+// What is said again each run must not be written again each run, also where it is not kept as it is said.
+func TestTheSameEndIsNotedOnce(t *testing.T) {
+	for _, why := range []string{"", "x", "https://u:hunter2@h/"} {
+		var m state.Memory
+		m.InForce = state.Revision{Hash: "a"}
+		m.Begin(m.InForce, time.Now())
+		m.End(state.Failed, why, time.Now())
+		first := m.History[0]
+		m.End(state.Failed, why, time.Now().Add(time.Minute))
+		if m.History[0] != first {
+			t.Errorf("%q: %+v became %+v", why, first, m.History[0])
+		}
+	}
+}
+
 func TestBeginAndEnd(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	type step struct{ begin, outcome, why string }

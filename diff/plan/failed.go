@@ -60,11 +60,12 @@ func rolloutText(r Rollout) string {
 // NewFailures lists the failures that are not on record yet: wants that were rolled back, and wants in force whose
 // roll-out the engine paused or whose tasks keep failing. A roll-back that left what is wanted was of something else, such
 // as a spec from before the service was adopted: it is noted with no want, so that it condemns no later one.
+// What the engine and tasks said is remembered, where others may read it: passwords in it are hidden.
 // changes are all differences; inSync the wants that do not differ.
 func NewFailures(changes []diff.Change, inSync map[v1.Key]*diff.State, f Facts) []Failure {
 	var out []Failure
 	record := func(key v1.Key, w *diff.State, began time.Time, why string) {
-		next := Failure{Key: key, Digest: w.Digest(), Why: why, Began: began, Revision: f.Revision}
+		next := Failure{Key: key, Digest: w.Digest(), Why: v1.Scrub(why), Began: began, Revision: f.Revision}
 		if old, known := f.Failed[key]; !known || old.Digest != next.Digest {
 			out = append(out, next)
 		}

@@ -99,6 +99,18 @@ func TestAFailedWantIsRecordedOnce(t *testing.T) {
 	}
 }
 
+// The record is kept where others may read it.
+func TestAFailureIsRecordedWithoutPasswords(t *testing.T) {
+	g := read(t, "~ Service/web git=spec.image want=bad\nrollout Service/web rollback_completed began=5m")
+	key := g.changes[0].Key
+	r := g.facts.Rollouts[key]
+	r.TaskError = "pulling from https://ann:hunter2@registry/: denied"
+	g.facts.Rollouts[key] = r
+	if got := NewFailures(g.changes, nil, g.facts); len(got) != 1 || !strings.HasSuffix(got[0].Why, "a task said: pulling from https://(hidden)@registry/: denied") {
+		t.Errorf("recorded as %+v", got)
+	}
+}
+
 // A service that was rolled back before it was adopted is in sync, and its next commit is a new want.
 func TestARollbackFromBeforeCondemnsNothing(t *testing.T) {
 	g := read(t, "~ Service/web git=spec.image want=new\nrollout Service/web rollback_completed began=5m")

@@ -94,7 +94,7 @@ func (c *canaries) served(o *operator) {
 	c.silent("run's log", o.Stdout()+o.Stderr())
 }
 
-// inSwarm checks what the operator keeps in the swarm: its memory, and names and labels of what it made.
+// inSwarm checks what the operator keeps in the swarm: its memory, the lease, holds, and names and labels of what it made.
 func (c *canaries) inSwarm() {
 	c.Helper()
 	list, err := c.api.ConfigList(c.Context(), client.ConfigListOptions{})
@@ -104,13 +104,13 @@ func (c *canaries) inSwarm() {
 	states := 0
 	for _, cfg := range list.Items {
 		c.silent("the labels of config "+cfg.Spec.Name, fmt.Sprint(cfg.Spec.Name, cfg.Spec.Labels))
-		if strings.HasPrefix(cfg.Spec.Name, "swarm-operator.") {
+		if strings.HasPrefix(cfg.Spec.Name, "swarm-operator") {
 			states++
-			c.silent("the operator's memory", string(cfg.Spec.Data))
+			c.silent("config "+cfg.Spec.Name, string(cfg.Spec.Data))
 		}
 	}
-	if states == 0 {
-		c.Error("the operator has no memory in the swarm")
+	if states < 2 {
+		c.Error("the operator has no memory and no lease in the swarm")
 	}
 	secrets, err := c.api.SecretList(c.Context(), client.SecretListOptions{})
 	if err != nil {

@@ -122,29 +122,64 @@ func TestTwoSourcesOnOneSwarmLeaveEachOtherAlone(t *testing.T) {
 		t.Errorf("services are %v", names)
 	}
 
-	t.Log("one object in both")
+	t.Log("one object in both: one that a made, and one that it only took over, which nothing on it says")
+	spec := cliService("adopted", "app:1")
+	spec.EndpointSpec.Ports, spec.Mode.Replicated.Replicas = nil, new(uint64)
+	w.createService(spec, true)
+	adopted := []string{"image: app:1", "replicas: 0", "command: [serve]", "environment: {LOG_LEVEL: info}"}
+	oa.inSync(a.commit("a takes one over", map[string]string{"adopted.yaml": service("adopted", adopted...)}))
+	w.eventually(func() error { // also what it remembers
+		if out := w.cli("diff", "--host", w.host(), "--source", a.Dir); out.code != 0 || strings.Contains(out.out, "= Service/adopted") {
+			return fmt.Errorf("a has not taken it over: %s", out)
+		}
+		return nil
+	})
+	if labels := w.service("adopted").Spec.Labels; len(labels) > 0 {
+		t.Errorf("the service that was taken over has labels: %v", labels)
+	}
 	p := w.proxy()
-	before := w.service("a-own")
-	b.commit("b wants a's", map[string]string{"own.yaml": service("a-own", "image: app:3", "replicas: 0")})
-	for _, adopt := range []string{"ifIdentical", "takeover"} {
-		b.commit("b wants a's", map[string]string{"own.yaml": policy(service("a-own", "image: app:3", "replicas: 0"), "adopt: "+adopt)})
+	before := []swarm.Service{w.service("a-own"), w.service("adopted")}
+	for _, policies := range []string{"adopt: ifIdentical", "adopt: takeover", "adopt: takeover, enforce: true"} {
+		b.commit("b wants a's, with "+policies, map[string]string{
+			"own.yaml":     policy(service("a-own", "image: app:3", "replicas: 0"), policies),
+			"adopted.yaml": policy(service("adopted", adopted...), policies), // equal to what is there
+		})
 		refused := w.want(1, "apply", "--host", p.Host(), "--source", b.Dir)
-		if !strings.Contains(refused.out, "belongs to source a") {
-			t.Errorf("the refusal does not say whose it is:\n%s", refused)
+		if strings.Count(refused.out, "belongs to source a") < len(before) {
+			t.Errorf("%s: the refusals do not say whose it is:\n%s", policies, refused)
+		}
+		ob.reports(func(r harness.Report) error {
+			for _, s := range before {
+				if !slices.ContainsFunc(r.Refused, func(f harness.Refusal) bool {
+					return f.Object == "Service/"+s.Spec.Name && f.Guard == "ownership" && f.Class == "never" && strings.Contains(f.Why, "belongs to source a")
+				}) {
+					return fmt.Errorf("that %s is refused is not reported: %s", s.Spec.Name, brief(r))
+				}
+			}
+			return nil
+		})
+	}
+	for _, s := range before {
+		if writes := writesTo(append(p.Calls(), pb.Calls()...), s.ID); len(writes) > 0 {
+			t.Errorf("b wrote on %s, which is a's:\n%s", s.Spec.Name, lines(writes))
+		}
+		if now := w.service(s.Spec.Name); now.Version != s.Version {
+			t.Errorf("%s was written", s.Spec.Name)
 		}
 	}
-	if writes := writesTo(p.Calls(), before.ID); len(writes) > 0 || w.service("a-own").Version != before.Version {
-		t.Errorf("b wrote on a's service:\n%s", lines(writes))
-	}
+	oa.condition("InSync", true)
+
+	t.Log("and a changes what it took over, b's word or not")
+	oa.inSync(a.commit("another image", map[string]string{"adopted.yaml": service("adopted", append([]string{"image: app:2"}, adopted[1:]...)...)}))
+	w.image("adopted", "app:2")
 	ob.reports(func(r harness.Report) error {
 		for _, f := range r.Refused {
-			if f.Object == "Service/a-own" && f.Guard == "ownership" && f.Class == "never" {
+			if f.Object == "Service/adopted" && strings.Contains(f.Why, "belongs to source a") {
 				return nil
 			}
 		}
 		return fmt.Errorf("the refusal is not reported: %s", brief(r))
 	})
-	oa.condition("InSync", true)
 }
 
 // Two operators of one source: whatever they do at once, each object is made once and in sync in the end.

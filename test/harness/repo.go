@@ -91,6 +91,15 @@ func (r *Repo) Commit(message string) (string, error) {
 	return hash.String(), nil
 }
 
+// Head is the hash of the commit that is checked out.
+func (r *Repo) Head() (string, error) {
+	ref, err := r.repo.Head()
+	if err != nil {
+		return "", err
+	}
+	return ref.Hash().String(), nil
+}
+
 // Reset moves the branch, and the files, to a commit.
 func (r *Repo) Reset(hash string) error {
 	w, err := r.repo.Worktree()

@@ -1,0 +1,43 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// Three operators with nothing to do write nothing, also not to tell each other that they are there, and look only when a
+// resync is due.
+func TestActorsWithNothingToDoCostNothing(t *testing.T) {
+	t.Parallel()
+	const resync, perPass = 5 * time.Minute, 7 // the default; product.md, Speed: nothing to do
+	a := newWorld(t, size{3, 0}).actors("idle", 0, false)
+	for _, x := range a.now {
+		a.quiet(x.proxy)
+		x.proxy.Reset()
+	}
+	start := time.Now()
+	a.holds(*idlePeriod, func() error {
+		for _, x := range a.now {
+			for _, c := range x.proxy.Calls() {
+				if c.Write() { // the lease's too
+					return fmt.Errorf("%s, after %s with nothing to do: %s", x.node, c.At.Sub(start), c)
+				}
+			}
+		}
+		return nil
+	})
+	for _, x := range a.now {
+		calls := x.proxy.Calls()
+		passes := bursts(calls)
+		if most := int(*idlePeriod/(resync*9/10)) + 1; len(passes) > most || *idlePeriod < resync/2 && len(calls) > 0 {
+			t.Errorf("%s looked %d times in %s:\n%s", x.node, len(passes), *idlePeriod, lines(calls))
+		}
+		for _, pass := range passes {
+			if n := reads(pass); n > perPass {
+				t.Errorf("%s made %d calls in one pass:\n%s", x.node, n, lines(pass))
+			}
+		}
+		t.Logf("%s, in %s with nothing to do: %d writes, %d calls in %d passes", x.node, *idlePeriod, len(x.proxy.Writes()), len(calls), len(passes))
+	}
+}
