@@ -19,6 +19,8 @@ type fleet struct {
 	*repo
 	// list lists the containers that there ever were on a node, where they are still there, the one that runs first.
 	list func(node string) ([]string, error)
+	// settled waits until what was removed from a node is there again; nil: nothing ever is.
+	settled func()
 	// logs are what containers have said, by node and container: what was read before they were removed stays known.
 	logs map[string]string
 	// struck are the instances that were stopped or cut off, and from when until when: what they had under way may end late.
@@ -33,12 +35,17 @@ func (f *fleet) instance(node string) string {
 	var id string
 	f.w.eventually(func() error {
 		all, err := f.list(node)
-		if err == nil && len(all) == 0 {
-			err = fmt.Errorf("no operator runs on %s", node)
+		if err != nil {
+			return err
 		}
-		if err == nil {
-			id = all[0]
+		if len(all) == 0 {
+			return fmt.Errorf("no operator is on %s", node)
 		}
+		c, err := f.w.Client(node).ContainerInspect(f.w.Context(), all[0], client.ContainerInspectOptions{})
+		if err == nil && !c.Container.State.Running {
+			err = fmt.Errorf("the operator on %s is %s", node, c.Container.State.Status)
+		}
+		id = all[0]
 		return err
 	})
 	return id
@@ -177,6 +184,9 @@ func (f *fleet) effects() []effect {
 			var l struct {
 				effect
 				Instance string
+			}
+			if !strings.HasPrefix(line, "{") {
+				continue // of an image that is no operator
 			}
 			if err := json.Unmarshal([]byte(line), &l); err != nil {
 				f.w.Fatalf("%s says %q: %v", at, line, err)

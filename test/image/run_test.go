@@ -29,7 +29,7 @@ func aPlainContainer(w *world) {
 	id := w.start(manager, o)
 	r.mainJob()
 	w.healthy(id)
-	w.confined(id)
+	w.confined(manager, id)
 	if _, err := w.api.ContainerStop(w.Context(), id, client.ContainerStopOptions{}); err != nil {
 		w.Fatal(err)
 	}
@@ -109,9 +109,9 @@ func (w *world) healthy(container string) {
 }
 
 // confined looks at what the container may do.
-func (w *world) confined(container string) {
+func (w *world) confined(node, container string) {
 	w.Helper()
-	c, err := w.api.ContainerInspect(w.Context(), container, client.ContainerInspectOptions{})
+	c, err := w.Client(node).ContainerInspect(w.Context(), container, client.ContainerInspectOptions{})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -124,15 +124,7 @@ func (w *world) confined(container string) {
 // containersOnEveryManager are what managers have that are drained: each runs one, and nothing but the lease joins them.
 func containersOnEveryManager(w *world) {
 	f := w.containers("fleet")
-	f.next()
-	f.done(w.api)
-	f.one(f.began)
-	f.next()
-	f.done(w.api)
-	f.one(f.began)
-	for i := range *rounds {
-		f.disturbed(i)
-	}
+	f.actsAlone()
 	f.judge()
 }
 

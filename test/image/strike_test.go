@@ -53,6 +53,25 @@ var disturbances = []disturbance{
 	},
 }
 
+// drained is the one of them that takes no time, and that a service is there for.
+const drained = 3
+
+// actsAlone commits some times, without a disturbance and with each that was asked for.
+func (f *fleet) actsAlone() {
+	f.w.Helper()
+	for range 2 {
+		f.next()
+		f.done(f.w.api)
+		f.one(f.began)
+	}
+	for i := range *rounds {
+		f.disturbed(i)
+	}
+	if *rounds <= drained {
+		f.disturbed(drained)
+	}
+}
+
 // disturbed disturbs who acts for a commit, and waits until what was left is done and all nodes are as before. Each time it
 // strikes a little later, until it comes after all is done.
 func (f *fleet) disturbed(i int) {
@@ -136,25 +155,12 @@ func (f *fleet) whole() {
 	if err := f.w.Ready(f.w.Context()); err != nil {
 		f.w.Fatal(err)
 	}
-	f.w.eventually(func() error {
-		for _, node := range f.w.Managers() {
-			ids, err := f.list(node)
-			if err != nil {
-				return err
-			}
-			if len(ids) == 0 {
-				return fmt.Errorf("no operator is on %s", node)
-			}
-			c, err := f.w.Client(node).ContainerInspect(f.w.Context(), ids[0], client.ContainerInspectOptions{})
-			if err != nil {
-				return err
-			}
-			if s := c.Container.State; !s.Running {
-				return fmt.Errorf("the operator on %s is %s", node, s.Status)
-			}
-		}
-		return nil
-	})
+	for _, node := range f.w.Managers() {
+		f.instance(node)
+	}
+	if f.settled != nil {
+		f.settled()
+	}
 }
 
 func (w *world) availability(node string, a swarm.NodeAvailability) error {
