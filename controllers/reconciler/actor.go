@@ -114,9 +114,9 @@ func (r *Reconciler) holds(run *Run) []plan.Hold {
 
 // rewinds says whether the revision is older than the one in force. A history that was rewritten is no rewind. Where the
 // one in force is not in this repository, a checkout that was not updated looks the same as a rewritten one: then one
-// that was in force before, or is not newer by its date, counts as older: dates are of whole seconds, and a checkout may lag
-// by less.
-func (r *Reconciler) rewinds(ctx context.Context, run *Run) bool {
+// that was in force before, or is older by its date, counts as older. Dates are of whole seconds, and a checkout may lag by
+// less: of two of the same second the one that is not in force is the older one, if it is about the same objects.
+func (r *Reconciler) rewinds(ctx context.Context, run *Run, shares bool) bool {
 	old, next := run.memory.InForce, run.InForce
 	if old.Hash == "" || old.Hash == next.Hash {
 		return false
@@ -127,7 +127,7 @@ func (r *Reconciler) rewinds(ctx context.Context, run *Run) bool {
 		return older
 	case errors.Is(err, git.ErrGone):
 		before := slices.ContainsFunc(run.memory.History, func(e state.Entry) bool { return e.Hash == next.Hash })
-		return before || !next.When.After(old.When)
+		return before || next.When.Before(old.When) || shares && next.When.Equal(old.When)
 	case !errors.Is(err, git.ErrNoHistory):
 		run.Notices = append(run.Notices, fmt.Sprintf("whether %s is older than the revision in force is not known: %v", next.Short(), err))
 	}

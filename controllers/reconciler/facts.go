@@ -90,7 +90,7 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 	if m.ReleasedAll {
 		run.Notices = append(run.Notices, fmt.Sprintf("source %s was released: nothing of it is managed until swarm-operator resume %s", run.Source, run.Source))
 	}
-	f.Rewind = r.rewinds(ctx, run)
+	f.Rewind = r.rewinds(ctx, run, f.Shares)
 	r.rollouts(ctx, run, haves, &f)
 	r.readiness(ctx, run, haves, &f)
 	r.driftSince(run, &f)
