@@ -182,8 +182,10 @@ func (l *Lease) Saw(configs []*swarm.Config) {
 	l.ours = v.version.Index
 }
 
+// saw notes the lease as it was just read. Where it is still as it was seen before, nobody has renewed it in between, also
+// if it could not be read for a while: a holder that took the leader along when it went must not be waited for twice.
 func (l *Lease) saw(v View) {
-	if !l.known || l.at.id != v.id || l.at.version != v.version {
+	if l.at.id != v.id || l.at.version != v.version {
 		l.since = l.Now()
 	}
 	l.known, l.at, l.none = true, v, false
