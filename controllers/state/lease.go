@@ -86,7 +86,7 @@ type Lease struct {
 	mu     sync.Mutex // also while it calls, so what it calls must not ask the fence: see unfenced
 	known  bool
 	at     View      // as it was read last
-	since  time.Time // when At's version was first seen
+	since  time.Time // when its version was first seen
 	wanted time.Time // since when it is wanted and free
 	ours   uint64    // the version after our own last giving back: while it is that, nobody has acted since
 	none   bool      // there was none when everything was read, and nothing that says that there ever was

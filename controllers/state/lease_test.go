@@ -255,6 +255,24 @@ func TestTakenOver(t *testing.T) {
 	}
 }
 
+// An engine that fails for a while, as when the swarm elects another leader, does not make who waits begin anew.
+func TestWhoWaitsGoesOnWaitingAfterAnError(t *testing.T) {
+	sb, c := openSandbox(t)
+	stopped := newInstance(t, c, "stopped", false)
+	stopped.takes()
+	next := newInstance(t, c, "next", true)
+	next.refused()
+	next.clock.move(state.LeaseTTL - time.Second)
+	remove := sb.Inject(sandbox.Fault{Path: "/configs.*", Status: http.StatusServiceUnavailable, Message: "rpc error: code = Unavailable desc = no leader"})
+	if taken, err := next.Take(t.Context(), "shop"); err == nil {
+		t.Errorf("without an engine: %+v", taken)
+	}
+	remove()
+	next.refused()
+	next.clock.move(time.Second)
+	next.takes()
+}
+
 func view(t *testing.T, c *engine.Client) state.View {
 	t.Helper()
 	v, there := state.ViewLease(configs(t, c))

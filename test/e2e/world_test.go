@@ -176,6 +176,19 @@ func (w *world) quiet(p *harness.Proxy) {
 	})
 }
 
+// written waits until nothing was written for a while: what became of a revision is noted after it.
+func (w *world) written(p *harness.Proxy) {
+	w.Helper()
+	const still = 2 * time.Second
+	w.eventually(func() error {
+		writes := p.Writes()
+		if n := len(writes); n > 0 && time.Since(writes[n-1].At) < still {
+			return fmt.Errorf("it still writes: %s", last(writes))
+		}
+		return nil
+	})
+}
+
 func tail(text string, n int) string {
 	all := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	return strings.Join(all[max(0, len(all)-n):], "\n")

@@ -107,6 +107,8 @@ func TestTwoSourcesOnOneSwarmLeaveEachOtherAlone(t *testing.T) {
 		}
 		return nil
 	})
+	w.written(pa)
+	w.written(pb)
 	pa.Reset()
 	pb.Reset()
 	a.remove("other.yaml")
