@@ -201,6 +201,13 @@ func TestNetworks(t *testing.T) {
 			t.Errorf("by %q: %+v, %v", term, r.Network, err)
 		}
 	}
+	hidden, err := c.NetworkInspect(t.Context(), "bridge", client.NetworkInspectOptions{Scope: "swarm"})
+	if err != nil || hidden.Network.Scope != "swarm" || hidden.Network.Labels["com.docker.swarm.predefined"] != "true" {
+		t.Errorf("the swarm's own bridge is %+v, %v", hidden.Network, err)
+	}
+	if same, err := c.NetworkInspect(t.Context(), hidden.Network.ID, client.NetworkInspectOptions{}); err != nil || same.Network.Name != "bridge" || same.Network.ID != hidden.Network.ID {
+		t.Errorf("by its id it is %+v, %v", same.Network, err)
+	}
 	_, err = c.NetworkCreate(t.Context(), "bad", client.NetworkCreateOptions{Driver: "overlay", IPAM: &network.IPAM{Config: []network.IPAMConfig{{Subnet: prefix("10.9.0.1/24")}}}})
 	wantError(t, err, "invalid subnet 10.9.0.1/24: it should be 10.9.0.0/24")
 	for _, name := range []string{"back", "mine"} {

@@ -88,6 +88,9 @@ func (e *engine) uniqueNetwork(term, scope string, usage bool) (network.Inspect,
 			byPrefix = append(byPrefix, n)
 		}
 	}
+	if n, ok := e.cluster.predefined(term, scope); ok {
+		return n, nil
+	}
 	for _, c := range []struct {
 		found []network.Inspect
 		how   string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	gogotypes "github.com/gogo/protobuf/types"
 	"github.com/moby/moby/api/types/network"
@@ -58,6 +59,22 @@ func (c *cluster) networks(f dnetwork.Filter, usage bool) ([]network.Inspect, er
 		out = append(out, inspect)
 	}
 	return out, nil
+}
+
+// predefined finds one of the networks that no list shows: by its id, or by its name where the swarm's is asked for.
+func (c *cluster) predefined(term, scope string) (network.Inspect, bool) {
+	list, err := c.listNetworks(nil, false)
+	if err != nil {
+		return network.Inspect{}, false
+	}
+	for _, n := range list {
+		byName := scope == "swarm" && n.Spec.Annotations.Name == term
+		if n.Spec.Annotations.Labels[predefinedLabel] == "true" && (byName || strings.HasPrefix(n.ID, term)) {
+			inspect, err := convert.NetworkInspectFromGRPC(*n)
+			return inspect, err == nil
+		}
+	}
+	return network.Inspect{}, false
 }
 
 func (c *cluster) hasNetwork(name string) bool {

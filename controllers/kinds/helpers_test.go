@@ -98,6 +98,9 @@ func brief(changes []diff.Change) []string {
 		if c.Op == diff.Remove && c.Have.Meta.OldVersion {
 			text += " old"
 		}
+		if c.Have != nil && c.Have.Meta.Owner != "" {
+			text += " of " + c.Have.Meta.Owner
+		}
 		for _, f := range c.Fields {
 			text += fmt.Sprintf(" %s: %s → %s", f.Path, f.Have, f.Want)
 		}

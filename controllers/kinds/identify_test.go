@@ -209,6 +209,10 @@ func TestMemoDoesNotShow(t *testing.T) {
 	joined.Spec.Networks = []v1.NetworkAttachment{{Name: "front"}}
 	stated := web.Copy().(*v1.Service)
 	stated.Spec.Hostname = "h"
+	// One that another source takes over: nothing is written on it for that.
+	free := live(v1.KindService, "web", nil, 0, "")
+	taken := source
+	taken.Others = map[string]string{"id-web": "a"}
 	for i, step := range []struct {
 		src       kinds.Source
 		manifests []v1.Object
@@ -224,6 +228,9 @@ func TestMemoDoesNotShow(t *testing.T) {
 		{source, []v1.Object{joined}, []*kinds.Live{attached, front}},
 		{kinds.Source{Name: "other"}, []v1.Object{stated}, []*kinds.Live{written}},
 		{source, nil, []*kinds.Live{written}},
+		{source, []v1.Object{stated}, []*kinds.Live{free}},
+		{taken, []v1.Object{stated}, []*kinds.Live{free}},
+		{source, []v1.Object{stated}, []*kinds.Live{free}},
 	} {
 		if got, want := run(step.src, step.manifests, step.lives...); cmp.Diff(want, got) != "" {
 			t.Errorf("run %d (-without +with):\n%s", i, cmp.Diff(want, got))

@@ -146,6 +146,17 @@ func (ix *Index) List(kind string) []*Live { return ix.lists[kind] }
 // Users returns the objects that refer to one, in what they are or in what a rollback would make of them.
 func (ix *Index) Users(kind, id string) []v1.Key { return ix.users[Ref{kind, id}] }
 
+// Unknown are what objects refer to and nothing of that id was read.
+func (ix *Index) Unknown() []Ref {
+	var out []Ref
+	for r := range ix.users {
+		if ix.byID[r] == nil {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
 // NameOf returns the name of the object with that id, or the id itself where it is not known.
 func (ix *Index) NameOf(kind, id string) string {
 	if l := ix.ByID(kind, id); l != nil {

@@ -44,6 +44,9 @@ type Kind struct {
 	List func(context.Context, *engine.Client) ([]*Live, error)
 	// Read reads one object. What is gone is an error of class engine.IsNotFound.
 	Read func(ctx context.Context, c *engine.Client, id string) (*Live, error)
+	// Unlisted reads an object that List leaves out and that others refer to; nil: there is none of that id. A kind that lists
+	// everything has no such thing.
+	Unlisted func(ctx context.Context, c *engine.Client, id string) (*Live, error)
 	// Events is the type of the engine's events about objects of the kind.
 	Events string
 	// Uses names what a live object refers to, with Raw nil: pure.

@@ -51,6 +51,7 @@ type haveMemo struct {
 	live   *Live
 	source string
 	record Record // of its adoption
+	other  string // source that has adopted it
 	kind   *Kind
 	index  *Index
 	uses   []Ref
@@ -166,9 +167,9 @@ func (m *Memo) keepWants(used []*wantMemo) {
 
 // identify is Source.Identify, remembered. The state has no leaves before normalise was called.
 func (m *Memo) identify(k *Kind, src Source, l *Live) *haveMemo {
-	record := src.Adopted[l.ID]
+	record, other := src.Adopted[l.ID], src.Others[l.ID]
 	if m != nil {
-		if old := m.haves[l.ref()]; old != nil && old.live == l && old.source == src.Name && old.record.equal(record) {
+		if old := m.haves[l.ref()]; old != nil && old.live == l && old.source == src.Name && old.other == other && old.record.equal(record) {
 			old.run = m.run
 			return old
 		}
@@ -179,7 +180,7 @@ func (m *Memo) identify(k *Kind, src Source, l *Live) *haveMemo {
 		meta.Updated, meta.Distrust = r.State != "", r.RolledBack() || r.State == "paused"
 	}
 	h := &haveMemo{
-		run: m.current(), live: l, source: src.Name, record: record, kind: k,
+		run: m.current(), live: l, source: src.Name, record: record, other: other, kind: k,
 		state: diff.State{Key: key, Instance: l.Name, Meta: meta, Value: l},
 	}
 	if m != nil {

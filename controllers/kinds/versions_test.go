@@ -107,7 +107,7 @@ func TestVersionsOfContent(t *testing.T) {
 		{name: "external", lives: []*kinds.Live{foreign("Config", "one")}, src: source, want: content("Config", "c", "external", v1.Policy{})},
 		{
 			name: "another source's of that name", lives: []*kinds.Live{live("Config", "c", map[string]string{v1.LabelOwner: "other/Config/c"}, 0, "one")}, src: source, want: content("Config", "c", "one", v1.Policy{}),
-			changes: []string{"  Config/c [c]"},
+			changes: []string{"  Config/c [c] of source other"},
 		},
 	}
 	for _, test := range tests {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -25,7 +26,7 @@ type Standby struct {
 }
 
 func (s *Standby) Error() string {
-	return fmt.Sprintf("%s holds the lease: it acts, and this instance waits", s.Holder)
+	return fmt.Sprintf("%s acts, or goes first: this instance waits for the lease", s.Holder)
 }
 
 // take asks for the lease. others: what the plan was made from is outdated, because somebody else acted since.
@@ -168,4 +169,20 @@ func stillReleased(run *Run, haves []diff.State) []v1.Key {
 	return slices.DeleteFunc(slices.Clone(run.memory.Released), func(k v1.Key) bool {
 		return run.wants[k] == nil && !slices.ContainsFunc(haves, func(h diff.State) bool { return h.Key == k && h.Meta.Mine })
 	})
+}
+
+// keys are those of all that the revision is about: what it wants, and what it would remove.
+func (r *Run) keys() iter.Seq[v1.Key] {
+	return func(yield func(v1.Key) bool) {
+		for k := range r.wants {
+			if !yield(k) {
+				return
+			}
+		}
+		for _, c := range r.Changes {
+			if !yield(c.Key) {
+				return
+			}
+		}
+	}
 }

@@ -57,7 +57,7 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 			l.dirty.everything()
 		}
 		if !goesOn { // nothing follows at once: others may act
-			l.Release(ctx, false)
+			l.Release(ctx, ctx.Err() != nil)
 		}
 	}()
 	run, err := l.plan(ctx, scope)
@@ -196,15 +196,16 @@ func (l *Loop) sourceCondition(run *Run) {
 func (l *Loop) actorConditions(run *Run, standby *Standby) {
 	f := run.Facts
 	lease := l.Lease.View()
-	l.Board.Context(status.Lease{State: lease.State, Holder: lease.Holder, Source: lease.Source, Epoch: lease.Epoch, Renewed: lease.Renewed}, f.Holds, f.Paused)
+	holds := concerning(f.Holds, run.Source, run.keys(), f.Now)
+	l.Board.Context(leaseOf(lease), holds, f.Paused)
 	if standby != nil {
-		l.Board.Set(status.Standby, true, "LeaseHeld", fmt.Sprintf("there is something to do, and %s holds the lease", standby.Holder))
+		l.Board.Set(status.Standby, true, "LeaseHeld", "there is something to do: "+standby.Error())
 	} else {
 		l.Board.Set(status.Standby, false, "NotWaiting", "")
 	}
 	l.Board.Set(status.Paused, f.Paused != "", map[bool]string{true: "NeedsResume", false: "Acting"}[f.Paused != ""], f.Paused)
-	held := make([]string, 0, len(f.Holds))
-	for _, h := range f.Holds {
+	held := make([]string, 0, len(holds))
+	for _, h := range holds {
 		held = append(held, h.Target+": "+h.Text())
 	}
 	l.Board.Set(status.OnHold, len(held) > 0, map[bool]string{true: "Held", false: "Nothing"}[len(held) > 0], strings.Join(held, "; "))

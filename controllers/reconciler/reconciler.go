@@ -55,17 +55,19 @@ type Reconciler struct {
 	kinds  []kinds.Kind
 	loader *manifests.Loader
 
-	mu      sync.Mutex // one run at a time
-	world   *world     // as it was read last; nil: nothing is known
-	last    *loaded    // the last revision without a problem, in this process
-	drift   map[v1.Key]time.Time
-	rolling map[v1.Key]bool // whose tasks this process had replaced, as far as the engine has not said how that ended
-	touched map[v1.Key]bool // changed by this process and not seen ready since
-	force   string          // revision that touched is about
+	mu       sync.Mutex                // one run at a time
+	world    *world                    // as it was read last; nil: nothing is known
+	unlisted map[kinds.Ref]*kinds.Live // see findUnlisted
+	last     *loaded                   // the last revision without a problem, in this process
+	drift    map[v1.Key]time.Time
+	rolling  map[v1.Key]bool // whose tasks this process had replaced, as far as the engine has not said how that ended
+	touched  map[v1.Key]bool // changed by this process and not seen ready since
+	force    string          // revision that touched is about
 	following
 	memo   kinds.Memo
 	seen   diff.Seen
 	newest newest
+	first  state.Memory // of a source that has none yet
 }
 
 // DefaultName is the name of a source that has none.
@@ -81,7 +83,7 @@ func New(o Options) *Reconciler {
 	}
 	return &Reconciler{
 		Options: o, kinds: all.Kinds(), drift: map[v1.Key]time.Time{}, touched: map[v1.Key]bool{}, rolling: map[v1.Key]bool{}, following: following{unsettled: map[v1.Key]time.Time{}, hidden: map[v1.Key]time.Time{}},
-		loader: NewLoader(),
+		loader: NewLoader(), unlisted: map[kinds.Ref]*kinds.Live{},
 	}
 }
 
@@ -159,9 +161,12 @@ func (r *Reconciler) planned(ctx context.Context, scope Scope) (*Run, error) {
 	run.others = r.world.others
 	run.memory = run.found.Memory
 	if run.found.Sequence == 0 && !r.Observe { // who only looks needs no key, and shows the same thing each time
-		if run.memory, err = state.New(run.Source); err != nil {
-			return run, err
+		if r.first.Source != run.Source { // until it is written: another key would give versions other names
+			if r.first, err = state.New(run.Source); err != nil {
+				return run, err
+			}
 		}
+		run.memory = r.first
 	}
 	if r.Observe && r.Follow { // what may not be written is at least remembered in the process
 		run.memory.Failed = r.seenFailed
@@ -227,6 +232,7 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 	if err != nil || others {
 		return apply.Outcome{Stale: others}, err
 	}
+	told := ctx
 	ctx, unbind := r.Lease.Bind(ctx)
 	defer unbind()
 	saved := run.found
@@ -271,6 +277,7 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 	if remembers { // last, so that nothing waits for it
 		r.found(run, run.store.Tidy(context.WithoutCancel(ctx), saved))
 	}
+	out.Stale = out.Stale || ctx.Err() != nil && told.Err() == nil // the lease was lost, and steps may have been left
 	return out, nil
 }
 

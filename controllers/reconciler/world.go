@@ -95,14 +95,14 @@ func (r *Reconciler) refresh(ctx context.Context, s Scope) error {
 func (r *Reconciler) readAll(ctx context.Context, old *world) (*world, error) {
 	w := &world{}
 	lists := make([][]*kinds.Live, len(r.kinds))
-	g, ctx := errgroup.WithContext(ctx)
+	g, reading := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		w.about, err = r.Engine.Describe(ctx)
+		w.about, err = r.Engine.Describe(reading)
 		return err
 	})
 	for i, k := range r.kinds {
 		g.Go(func() (err error) {
-			lists[i], err = k.List(ctx, r.Engine)
+			lists[i], err = k.List(reading, r.Engine)
 			return err
 		})
 	}
@@ -119,8 +119,34 @@ func (r *Reconciler) readAll(ctx context.Context, old *world) (*world, error) {
 		}
 	}
 	w.index = kinds.NewIndex(byKind, r.uses)
+	if err := r.findUnlisted(ctx, w.index, w.index.Unknown()); err != nil {
+		return nil, err
+	}
 	w.pickConfigs()
 	return w, nil
+}
+
+// findUnlisted reads what lists leave out, of what others refer to. There is hardly ever any, an id always means the same
+// object, and one that is nobody's stays so: each is asked for once.
+func (r *Reconciler) findUnlisted(ctx context.Context, ix *kinds.Index, refs []kinds.Ref) error {
+	for _, ref := range refs {
+		k, _ := r.kind(ref.Kind)
+		if k.Unlisted == nil || ix.ByID(ref.Kind, ref.ID) != nil {
+			continue
+		}
+		l, asked := r.unlisted[ref]
+		if !asked {
+			var err error
+			if l, err = k.Unlisted(ctx, r.Engine, ref.ID); err != nil {
+				return err
+			}
+			r.unlisted[ref] = l
+		}
+		if l != nil {
+			ix.Put(l)
+		}
+	}
+	return nil
 }
 
 // pickConfigs finds the operator's own among all configs.
@@ -159,7 +185,7 @@ func (r *Reconciler) kind(name string) (kinds.Kind, bool) {
 // readObjects reads objects one by one and puts them where they were.
 func (r *Reconciler) readObjects(ctx context.Context, refs []kinds.Ref) error {
 	read := make([]*kinds.Live, len(refs))
-	g, ctx := errgroup.WithContext(ctx)
+	g, reading := errgroup.WithContext(ctx)
 	g.SetLimit(apply.InFlight)
 	for i, ref := range refs {
 		g.Go(func() error {
@@ -167,7 +193,7 @@ func (r *Reconciler) readObjects(ctx context.Context, refs []kinds.Ref) error {
 			if !ok {
 				return fmt.Errorf("reading %s %s: no such kind", ref.Kind, ref.ID)
 			}
-			l, err := k.Read(ctx, r.Engine, ref.ID)
+			l, err := k.Read(reading, r.Engine, ref.ID)
 			if engine.IsNotFound(err) {
 				return nil
 			}
@@ -178,12 +204,17 @@ func (r *Reconciler) readObjects(ctx context.Context, refs []kinds.Ref) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	var uses []kinds.Ref
 	for i, ref := range refs {
 		if l := read[i]; l != nil {
 			r.world.index.Put(unchanged(r.world.index.ByID(ref.Kind, l.ID), l))
+			uses = append(uses, r.uses(l)...)
 		} else {
 			r.world.index.Drop(ref.Kind, ref.ID)
 		}
+	}
+	if err := r.findUnlisted(ctx, r.world.index, uses); err != nil {
+		return err
 	}
 	if slices.ContainsFunc(refs, func(ref kinds.Ref) bool { return ref.Kind == v1.KindConfig }) {
 		r.world.pickConfigs() // a hold may have come or gone

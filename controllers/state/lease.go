@@ -116,7 +116,6 @@ type holding struct {
 	ctx      context.Context
 	lose     context.CancelCauseFunc
 	deadline time.Time // with both clocks: one stops while the machine sleeps, the other may be set
-	version  swarm.Version
 	timer    *time.Timer
 	renewing sync.Mutex
 }
@@ -183,8 +182,8 @@ func (l *Lease) Saw(configs []*swarm.Config) {
 	l.ours = v.version.Index
 }
 
-// saw notes the lease. One that is of the same version as before was not renewed in between, also if it could not be read
-// then.
+// saw notes the lease as it was just read. Where it is still as it was seen before, nobody has renewed it in between, also
+// if it could not be read for a while: a holder that took the leader along when it went must not be waited for twice.
 func (l *Lease) saw(v View) {
 	if l.at.id != v.id || l.at.version != v.version {
 		l.since = l.Now()
@@ -227,7 +226,7 @@ func (l *Lease) Take(ctx context.Context, source string) (Taken, error) {
 				return Taken{}, err
 			}
 		}
-		if wait, held := l.wait(); wait > 0 {
+		if wait, _ := l.wait(source); wait > 0 {
 			// What is known may be old: look before saying no.
 			before := l.at.version
 			if err := l.read(ctx); err != nil {
@@ -236,7 +235,7 @@ func (l *Lease) Take(ctx context.Context, source string) (Taken, error) {
 			if !l.known {
 				continue
 			}
-			if wait, held = l.wait(); wait > 0 && (before == l.at.version || held) {
+			if wait, held := l.wait(source); wait > 0 && (before == l.at.version || held) {
 				return Taken{Holder: l.at.Holder, Again: min(wait, LeaseLook)}, nil
 			}
 			continue
@@ -255,8 +254,9 @@ func (l *Lease) Take(ctx context.Context, source string) (Taken, error) {
 	return Taken{Holder: l.at.Holder, Again: LeaseLook / 4}, nil
 }
 
-// wait says how long the lease is not to be taken, and whether that is because somebody holds it.
-func (l *Lease) wait() (left time.Duration, held bool) {
+// wait says how long the lease is not to be taken, and whether that is because somebody holds it. Who goes first is of
+// interest among those who see the same work: another source would wait for one that is always busy.
+func (l *Lease) wait(source string) (left time.Duration, held bool) {
 	now := l.Now()
 	switch {
 	case l.at.Holder == l.holder: // also a write of ours that we were not told of
@@ -264,7 +264,7 @@ func (l *Lease) wait() (left time.Duration, held bool) {
 	case l.at.State == leaseHeld:
 		l.wanted = time.Time{}
 		return max(0, LeaseTTL-now.Sub(l.since)), true
-	case l.at.State == leaseFree && !l.Eager && l.at.Holder != "":
+	case l.at.State == leaseFree && !l.Eager && l.at.Holder != "" && l.at.Source == source:
 		if l.wanted.IsZero() {
 			l.wanted = now
 		}

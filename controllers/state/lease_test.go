@@ -191,6 +191,26 @@ func TestWhoDoesNotRenewStopsBeforeOthersBegin(t *testing.T) {
 	}
 }
 
+// A swarm that has no leader for a while answers nothing, and nobody can renew anything in it either.
+func TestATimeWithoutAnswersCountsToo(t *testing.T) {
+	sb, c := openSandbox(t)
+	gone := newInstance(t, c, "gone", false)
+	gone.takes()
+	next := newInstance(t, c, "next", false)
+	next.refused()
+	next.clock.move(state.LeaseTTL - time.Second)
+	heal := sb.Inject(sandbox.Fault{Method: http.MethodGet, Path: "/configs/.*", Status: http.StatusServiceUnavailable, Message: "the swarm does not have a leader"})
+	if _, err := next.Take(t.Context(), "shop"); err == nil {
+		t.Fatal("the lease could be read")
+	}
+	heal()
+	next.refused()
+	next.clock.move(time.Second)
+	if taken := next.takes(); !taken.Others {
+		t.Errorf("it is told %+v", taken)
+	}
+}
+
 func TestTakenOver(t *testing.T) {
 	c := open(t)
 	stopped := newInstance(t, c, "stopped", false)

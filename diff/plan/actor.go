@@ -54,10 +54,14 @@ func (p *Plan) unadopt(f Facts, policy Policy) {
 	})
 }
 
-// selfStays never removes the service that the operator runs as.
+// selfStays never removes the service that the operator runs as, and never makes it: where it is not there somebody has
+// just removed it, and the tasks that are left must not bring it back before they are told to end.
 func selfStays(s Step, f Facts, _ Policy) []Refusal {
-	if s.Key != f.Self || s.Op == diff.Update || s.Op == diff.Create {
+	if s.Key != f.Self || s.Op == diff.Update {
 		return nil
+	}
+	if s.Op == diff.Create {
+		return []Refusal{s.refusal(Never, "the operator runs as this service, and somebody removed it")}
 	}
 	r := s.refusal(Never, "the operator runs as this service")
 	r.Quiet = s.Op == diff.Remove
@@ -67,7 +71,7 @@ func selfStays(s Step, f Facts, _ Policy) []Refusal {
 // selfLast lets the operator's own update wait for everything else that comes by itself: it may be the last thing that
 // this process does.
 func selfLast(plan Plan, f Facts, _ Policy) []Refusal {
-	own := slices.IndexFunc(plan.Steps, func(s Step) bool { return s.Key == f.Self })
+	own := slices.IndexFunc(plan.Steps, func(s Step) bool { return s.Key == f.Self && s.Op == diff.Update })
 	if own < 0 {
 		return nil
 	}

@@ -264,7 +264,8 @@ func inFlight(s Step, f Facts, _ Policy) []Refusal {
 func dependencies(plan Plan, f Facts, _ Policy) []Refusal {
 	changing := map[v1.Key]bool{}
 	for _, s := range plan.Steps {
-		changing[s.Key] = changing[s.Key] || (s.Op != diff.Remove && s.Key.Kind == v1.KindService)
+		own := s.Key == f.Self && s.Op == diff.Update // it comes last, so nothing waits for it
+		changing[s.Key] = changing[s.Key] || (s.Op != diff.Remove && s.Key.Kind == v1.KindService && !own)
 	}
 	missing := map[v1.Key]Refusal{}
 	for _, r := range plan.Refused {

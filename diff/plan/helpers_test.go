@@ -19,6 +19,7 @@ var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 //	~ Service/web git=spec.image hand=spec.replicas uses=Config/c after=Service/db
 //	- Config/c instance=c-0123456789 old used=Service/web
 //	owned 12
+//	self Service/operator
 //	rollout Service/web rollback_completed began=5m left=matches
 type given struct {
 	changes []diff.Change
@@ -31,7 +32,7 @@ func newGiven() given {
 		facts: Facts{
 			Now: now, APIVersion: "1.52", Shares: true, Owned: 100, OwnedServices: 100, Revision: "r2",
 			Rollouts: map[v1.Key]Rollout{}, Failed: map[v1.Key]Failure{}, NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{},
-			DriftSince: map[v1.Key]time.Time{}, Keep: map[v1.Key]string{}, Missing: map[v1.Key]bool{},
+			DriftSince: map[v1.Key]time.Time{}, Keep: map[v1.Key]string{}, Missing: map[v1.Key]bool{}, Released: map[v1.Key]bool{},
 		},
 		policy: Policy{Source: "src", Budgets: DefaultBudgets()},
 	}
@@ -111,6 +112,20 @@ func (g *given) line(w []string) error {
 		f.StateLost = true
 	case "revision":
 		f.Revision = w[1]
+	case "paused":
+		f.Paused = strings.Join(w[1:], " ")
+	case "hold": // hold TARGET [until=5m] REASON
+		h := Hold{Target: w[1], Reason: strings.Join(w[2:], " "), By: "ann@laptop"}
+		if in, timed := strings.CutPrefix(w[2], "until="); timed {
+			h.Until, h.Reason = now.Add(-ago(in).Sub(now)), strings.Join(w[3:], " ")
+		}
+		f.Holds = append(f.Holds, h)
+	case "released":
+		f.Released[keyOf(w[1])] = true
+	case "released-all":
+		f.ReleasedAll = true
+	case "self":
+		f.Self = keyOf(w[1])
 	case "missing":
 		f.Missing[keyOf(w[1])] = true
 	case "external":

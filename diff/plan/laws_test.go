@@ -59,6 +59,16 @@ func anything(t *rapid.T) given {
 	f.Owned, f.OwnedServices = rapid.IntRange(0, 50).Draw(t, "owned"), rapid.IntRange(0, 50).Draw(t, "services")
 	f.Shares, f.Rewind, f.StateLost = !chance(t, "shares nothing", 5), chance(t, "rewind", 8), chance(t, "state lost", 8)
 	f.APIVersion = oneOf(t, "api", "1.52", "1.44", "1.41", "")
+	f.ReleasedAll, f.Self = chance(t, "all released", 20), oneOf(t, "self", v1.Key{}, services[0])
+	if chance(t, "paused", 20) {
+		f.Paused = "the memory is gone"
+	}
+	for _, k := range someKeys(t, "on hold", names, 2) {
+		f.Holds = append(f.Holds, Hold{Target: k.String(), Reason: "wait", Until: oneOf(t, "until", time.Time{}, now, now.Add(time.Minute))})
+	}
+	for _, k := range someKeys(t, "released", names, 2) {
+		f.Released[k] = true
+	}
 	for _, k := range services {
 		if chance(t, "rollout", 3) {
 			f.Rollouts[k] = Rollout{
@@ -225,21 +235,26 @@ func careful(t *rapid.T) {
 	for _, s := range p.Steps {
 		have, want := s.Change.Have, s.Change.Want
 		bad := map[string]bool{
-			"somebody else's":              have != nil && !have.Meta.Mine && (want == nil || want.Policy.Adoption() != v1.AdoptTakeover),
-			"another source's":             have != nil && have.Meta.Owner != "",
-			"a secret without consent":     have != nil && !have.Meta.Mine && s.Key.Kind == v1.KindSecret && !agreed(TakeoverSecret, s.Key),
-			"suspended":                    want != nil && want.Policy.Suspend,
-			"a rewind without consent":     g.facts.Rewind && !agreed(Rewind, s.Key),
-			"a replacement not agreed to":  s.Op == diff.Replace && (!agreed(Replace, s.Key) || want.Policy.Protect || len(have.Meta.UsedBy) > 0),
-			"a write that drops a setting": have != nil && want != nil && len(have.Meta.Unknown) > 0,
-			"a want on record as failed":   s.Op == diff.Update && g.facts.Failed[s.Key].Digest == want.Digest(),
-			"a use of what is missing":     want != nil && slices.ContainsFunc(want.Uses, func(k v1.Key) bool { return g.facts.Missing[k] }),
-			"something forbidden":          slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Effect == diff.Forbidden }),
-			"something ignored":            slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Ignored }),
-			"too new for the engine":       LessAPI(g.facts.APIVersion, "1.44") && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.SinceAPI != "" }),
-			"an update of nothing":         s.Op == diff.Update && len(s.Fields) == 0,
+			"somebody else's":               have != nil && !have.Meta.Mine && (want == nil || want.Policy.Adoption() != v1.AdoptTakeover),
+			"another source's":              have != nil && have.Meta.Owner != "",
+			"a secret without consent":      have != nil && !have.Meta.Mine && s.Key.Kind == v1.KindSecret && !agreed(TakeoverSecret, s.Key),
+			"suspended":                     want != nil && want.Policy.Suspend,
+			"of a swarm that is not itself": g.facts.Paused != "",
+			"on hold":                       slices.ContainsFunc(g.facts.Holds, func(h Hold) bool { return h.Target == s.Key.String() && !h.Until.Equal(now) }),
+			"released":                      g.facts.ReleasedAll || g.facts.Released[s.Key],
+			"the operator's end":            s.Key == g.facts.Self && (s.removal() || s.Op == diff.Replace),
+			"the operator, and not alone":   s.Key == g.facts.Self && s.Op == diff.Update && len(p.Steps) > 1,
+			"a rewind without consent":      g.facts.Rewind && !agreed(Rewind, s.Key),
+			"a replacement not agreed to":   s.Op == diff.Replace && (!agreed(Replace, s.Key) || want.Policy.Protect || len(have.Meta.UsedBy) > 0),
+			"a write that drops a setting":  have != nil && want != nil && len(have.Meta.Unknown) > 0,
+			"a want on record as failed":    s.Op == diff.Update && g.facts.Failed[s.Key].Digest == want.Digest(),
+			"a use of what is missing":      want != nil && slices.ContainsFunc(want.Uses, func(k v1.Key) bool { return g.facts.Missing[k] }),
+			"something forbidden":           slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Effect == diff.Forbidden }),
+			"something ignored":             slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Ignored }),
+			"too new for the engine":        LessAPI(g.facts.APIVersion, "1.44") && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.SinceAPI != "" }),
+			"an update of nothing":          s.Op == diff.Update && len(s.Fields) == 0,
 			"before what it depends on": want != nil && slices.ContainsFunc(p.Steps, func(o Step) bool {
-				return !o.removal() && o.Key.Kind == v1.KindService && slices.Contains(want.DependsOn, o.Key)
+				return !o.removal() && o.Key.Kind == v1.KindService && slices.Contains(want.DependsOn, o.Key) && (o.Key != g.facts.Self || o.Op != diff.Update)
 			}),
 		}
 		for why, is := range bad {
@@ -249,7 +264,8 @@ func careful(t *rapid.T) {
 		}
 	}
 	for _, a := range p.Adopted {
-		if a.Want.Policy.Suspend || a.Want.Policy.Adopt == v1.AdoptNever {
+		if a.Want.Policy.Suspend || a.Want.Policy.Adopt == v1.AdoptNever || g.facts.Released[a.Key] || g.facts.ReleasedAll || g.facts.Paused != "" ||
+			g.facts.Rewind && !agreed(Rewind, a.Key) {
 			t.Fatalf("%s is taken over against its policy", a.Key)
 		}
 	}
@@ -375,6 +391,10 @@ func laterComes(t *rapid.T) {
 			comes = rolling
 		case "removals-last":
 			comes = slices.ContainsFunc(p.Refused, func(o Refusal) bool { return o.Class == Later && !o.Quiet && o.Op != diff.Remove })
+		case "self-last":
+			for k, is := range coming {
+				comes = comes || is && k != r.Key
+			}
 		case "depends-on":
 			for _, c := range g.changes {
 				if c.Key == r.Key && c.Want != nil {

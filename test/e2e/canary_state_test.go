@@ -31,8 +31,10 @@ func TestWhatIsKeptInTheSwarmShowsNoSecret(t *testing.T) {
 	manifest := func(image string) string {
 		return service("app", "image: "+image, "replicas: 1", quick("pause"), quickRestart, "environment: {PASSWORD: \""+c.put("a variable")+"\"}")
 	}
-	r := w.repo("kept", map[string]string{"app.yaml": manifest("app:1"), "other.yaml": service("other", "image: app:1", "replicas: 0"),
-		"conf.yaml": config("conf", c.put("a config")), "key.yaml": secret("key", c.put("a secret"))})
+	r := w.repo("kept", map[string]string{
+		"app.yaml": manifest("app:1"), "other.yaml": service("other", "image: app:1", "replicas: 0"),
+		"conf.yaml": config("conf", c.put("a config")), "key.yaml": secret("key", c.put("a secret")),
+	})
 	o := w.operate(p.Host(), r, "--log-level", "debug", "--repair-after", "0s")
 	o.condition("InSync", true)
 	w.runs("app", 1)

@@ -221,6 +221,9 @@ func TestAnotherRepositoryUnderTheSameNameRemovesNothing(t *testing.T) {
 	}
 	r := w.repo("mistaken", files)
 	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	// In one and the same second neither of two commits is known to be the newer one.
+	for began := time.Now().Unix(); time.Now().Unix() == began; time.Sleep(10 * time.Millisecond) {
+	}
 	other := w.repo("mistaken", map[string]string{"x.yaml": service("x", "image: app:1", "replicas: 0")})
 	refused := w.want(1, "apply", "--host", w.host(), "--source", other.Dir)
 	if !strings.Contains(refused.out, "other-source") {

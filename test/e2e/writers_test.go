@@ -236,7 +236,10 @@ func TestApplyPlansAgainWhenAnotherWritesTheMemory(t *testing.T) {
 		p.Before(func(c harness.Call) error {
 			if c.Path == "/configs/create" {
 				var spec swarm.ConfigSpec // of a writer that heeds no lease
-				if err := json.Unmarshal(c.Body, &spec); err != nil || !strings.HasPrefix(spec.Name, "swarm-operator.memory.") {
+				if err := json.Unmarshal(c.Body, &spec); err != nil {
+					t.Error(err)
+				}
+				if !strings.HasPrefix(spec.Name, "swarm-operator.memory.") {
 					return nil
 				}
 				once.Do(func() {

@@ -33,6 +33,7 @@ func TestASwarmOfFiveAndItsFaults(t *testing.T) {
 		name string
 		run  func(*world)
 	}{
+		{"container", aContainerHangsAndCrashes},
 		{"crash", aCrashIsSeen},
 		{"hang", aHangIsSeen},
 		{"stop", aStopIsSeen},
@@ -213,5 +214,48 @@ func callsGoWrong(w *world) {
 	remove()
 	if _, err := c.NetworkCreate(w.Context(), "more", client.NetworkCreateOptions{Driver: "overlay"}); err != nil {
 		w.Errorf("a fault that was removed is in force: %v", err)
+	}
+}
+
+func aContainerHangsAndCrashes(w *world) {
+	of := client.Filters{}.Add("label", "com.docker.swarm.service.name=everywhere")
+	running := func() (string, error) {
+		list, err := w.Client("worker-1").ContainerList(w.Context(), client.ContainerListOptions{Filters: of})
+		if err == nil && len(list.Items) != 1 {
+			err = fmt.Errorf("there are %d containers", len(list.Items))
+		}
+		if err != nil {
+			return "", err
+		}
+		return list.Items[0].ID, nil
+	}
+	id, err := running()
+	if err != nil {
+		w.Fatal(err)
+	}
+	if err := w.HangContainer("worker-1", id); err != nil {
+		w.Fatal(err)
+	}
+	w.eventually(func() error {
+		for _, pid := range pids() {
+			if s, ok := statOf(pid); ok && s.state != "T" && slices.Contains(cgroupsOf(pid), "/"+w.run+"/worker-1/"+id) {
+				return fmt.Errorf("process %d is in state %s", pid, s.state)
+			}
+		}
+		return nil
+	})
+	if err := errors.Join(w.ContinueContainer("worker-1", id), w.CrashContainer("worker-1", id)); err != nil {
+		w.Fatal(err)
+	}
+	w.eventually(func() error { // the swarm makes another one
+		next, err := running()
+		if err == nil && next == id {
+			err = errors.New("it still runs")
+		}
+		return err
+	})
+	w.reaches("everywhere", swarm.TaskStateRunning, 5)
+	if err := w.CrashContainer("worker-1", id); err == nil {
+		w.Error("a container that has ended can be killed")
 	}
 }

@@ -40,7 +40,7 @@ func load(t *testing.T, name string, variables map[string]string) (*types.Config
 func TestWhatMustBeSetIsAskedFor(t *testing.T) {
 	all := map[string]map[string]string{
 		"swarm-operator.yaml": {"IMAGE": "a", "DOCKER_GID": "1"},
-		"compose.yaml":        {"IMAGE": "a", "DOCKER_GID": "1", "SOURCE_DIR": "/a"},
+		"compose.yaml":        {"IMAGE": "a", "DOCKER_GID": "1", "SOURCE_DIR": "/a", "INSTANCE": "a"},
 	}
 	for name, variables := range all {
 		c, err := load(t, name, variables)
@@ -104,5 +104,5 @@ func plain(t *testing.T, variables map[string]string) client.ContainerCreateOpti
 }
 
 func TestComposeFile(t *testing.T) {
-	plain(t, map[string]string{"IMAGE": "a", "DOCKER_GID": "1", "SOURCE_DIR": os.TempDir()})
+	plain(t, map[string]string{"IMAGE": "a", "DOCKER_GID": "1", "SOURCE_DIR": os.TempDir(), "INSTANCE": "a"})
 }

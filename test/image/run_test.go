@@ -18,17 +18,18 @@ func TestOnRealEngines(t *testing.T) {
 	w := newWorld(t)
 	t.Run("a plain container, as compose.yaml has it", func(t *testing.T) { aPlainContainer(w.in(t)) })
 	t.Run("a container without the socket's group", func(t *testing.T) { aContainerThatIsNotLetIn(w.in(t)) })
-	t.Run("on every manager, as swarm-operator.yaml has it", func(t *testing.T) { aStack(w.in(t)) })
+	t.Run("a plain container on every manager", func(t *testing.T) { containersOnEveryManager(w.in(t)) })
+	t.Run("a service on every manager, as swarm-operator.yaml has it", func(t *testing.T) { aStack(w.in(t)) })
 }
 
 func aPlainContainer(w *world) {
 	r := w.repo("plain")
 	someoneElses(w.T, r.Dir)
-	o := plain(w.T, map[string]string{"IMAGE": w.image, "DOCKER_GID": w.group, "SOURCE_DIR": r.Dir, "REPAIR_AFTER": "0s"})
-	id := w.start(o)
+	o := plain(w.T, map[string]string{"IMAGE": w.image, "DOCKER_GID": w.group, "SOURCE_DIR": r.Dir, "INSTANCE": manager, "REPAIR_AFTER": "0s"})
+	id := w.start(manager, o)
 	r.mainJob()
 	w.healthy(id)
-	w.confined(id)
+	w.confined(manager, id)
 	if _, err := w.api.ContainerStop(w.Context(), id, client.ContainerStopOptions{}); err != nil {
 		w.Fatal(err)
 	}
@@ -47,9 +48,9 @@ func aContainerThatIsNotLetIn(w *world) {
 		w.Fatal("the socket is everybody's")
 	}
 	r := w.repo("denied")
-	id := w.start(plain(w.T, map[string]string{"IMAGE": w.image, "DOCKER_GID": "65532", "SOURCE_DIR": r.Dir}))
+	id := w.start(manager, plain(w.T, map[string]string{"IMAGE": w.image, "DOCKER_GID": "65532", "SOURCE_DIR": r.Dir, "INSTANCE": manager}))
 	w.eventually(func() error {
-		if text := w.log(id); !strings.Contains(text, "permission denied") {
+		if text := w.log(manager, id); !strings.Contains(text, "permission denied") {
 			return fmt.Errorf("it says %s", text)
 		}
 		return nil
@@ -57,20 +58,21 @@ func aContainerThatIsNotLetIn(w *world) {
 	w.healthy(id)
 }
 
-// start starts a container, which is removed when the test ends.
-func (w *world) start(o client.ContainerCreateOptions) string {
+// start starts a container on a node, which is removed when the test ends.
+func (w *world) start(node string, o client.ContainerCreateOptions) string {
 	w.Helper()
-	made, err := w.api.ContainerCreate(w.Context(), o)
+	api := w.Client(node)
+	made, err := api.ContainerCreate(w.Context(), o)
 	if err != nil {
 		w.Fatal(err)
 	}
 	w.Cleanup(func() {
-		w.explain(made.ID)
-		if _, err := w.api.ContainerRemove(context.Background(), made.ID, client.ContainerRemoveOptions{Force: true}); err != nil {
+		w.explain(node, made.ID)
+		if _, err := api.ContainerRemove(context.Background(), made.ID, client.ContainerRemoveOptions{Force: true}); err != nil {
 			w.Error(err)
 		}
 	})
-	if _, err := w.api.ContainerStart(w.Context(), made.ID, client.ContainerStartOptions{}); err != nil {
+	if _, err := api.ContainerStart(w.Context(), made.ID, client.ContainerStartOptions{}); err != nil {
 		w.Fatal(err)
 	}
 	return made.ID
@@ -107,14 +109,47 @@ func (w *world) healthy(container string) {
 }
 
 // confined looks at what the container may do.
-func (w *world) confined(container string) {
+func (w *world) confined(node, container string) {
 	w.Helper()
-	c, err := w.api.ContainerInspect(w.Context(), container, client.ContainerInspectOptions{})
+	c, err := w.Client(node).ContainerInspect(w.Context(), container, client.ContainerInspectOptions{})
 	if err != nil {
 		w.Fatal(err)
 	}
 	h := c.Container.HostConfig
 	if c.Container.Config.User != "65532:"+w.group || !h.ReadonlyRootfs || h.Privileged || len(h.CapAdd) > 0 || !slices.Equal(h.CapDrop, []string{"ALL"}) {
 		w.Errorf("it is user %s with %+v", c.Container.Config.User, h)
+	}
+}
+
+// containersOnEveryManager are what managers have that are drained: each runs one, and nothing but the lease joins them.
+func containersOnEveryManager(w *world) {
+	f := w.containers("fleet")
+	f.actsAlone()
+	f.judge()
+}
+
+// containers starts an operator on each manager.
+func (w *world) containers(service string) *fleet {
+	w.Helper()
+	ids := map[string]string{}
+	r := w.repo(service)
+	for _, node := range w.Managers() {
+		o := plain(w.T, map[string]string{"IMAGE": w.image, "DOCKER_GID": w.group, "SOURCE_DIR": r.Dir, "INSTANCE": node})
+		o.Config.Env = append(o.Config.Env, "SWARM_OPERATOR_LOG_FORMAT=json")
+		w.pull(node)
+		ids[node] = w.start(node, o)
+	}
+	return &fleet{repo: r, logs: map[string]string{}, list: func(node string) ([]string, error) { return []string{ids[node]}, nil }}
+}
+
+// pull has a node pull the image, as docker compose does.
+func (w *world) pull(node string) {
+	w.Helper()
+	pulled, err := w.Client(node).ImagePull(w.Context(), w.image, client.ImagePullOptions{})
+	if err == nil {
+		err = pulled.Wait(w.Context())
+	}
+	if err != nil {
+		w.Fatal(err)
 	}
 }

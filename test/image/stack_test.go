@@ -7,9 +7,15 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
+	"testing"
 	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
@@ -17,91 +23,310 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
+const own = "swarm-operator_operator" // the service that docker stack deploy makes
+
+// aStack is the life of an operator that has its own service in git: it takes itself over, updates itself, and outlives a
+// bad version of itself.
 func aStack(w *world) {
 	r := w.repo("stacked")
+	r.ownService(w.example())
 	source := w.serve(r)
-	w.docker("name: stack\nrepair-after: 0s\nsource: "+source+"\n", "secret", "create", "swarm-operator", "-")
+	w.docker("name: stack\nrepair-after: 0s\nlog-format: json\nsource: "+source+"\n", "secret", "create", "swarm-operator", "-")
 	said := w.docker("", "stack", "deploy", "--compose-file", deployFile(w.T, "swarm-operator.yaml"), "swarm-operator")
 	if strings.Contains(said, "Ignoring") {
 		w.Errorf("something in the file has no effect: %s", said)
 	}
+	f := &fleet{repo: r, logs: map[string]string{}, list: w.stackContainers, settled: func() { w.operators(len(w.Managers())) }}
 	w.Cleanup(func() {
-		for _, c := range w.containers() {
-			w.explain(c)
+		for _, node := range w.Managers() {
+			all, err := w.stackContainers(node)
+			if err != nil {
+				w.Log(err)
+			}
+			for _, c := range all {
+				w.explain(node, c)
+			}
 		}
 	})
-	const service = "swarm-operator_operator"
 	start := time.Now()
+	f.settled()
+	w.Logf("the stack was healthy after %s", time.Since(start).Round(time.Millisecond))
+	for _, node := range w.Managers() {
+		w.confined(node, f.instance(node))
+	}
+	r.mainJob()
+	f.tookItselfOver()
+	f.updatesItselfLast()
+	f.actsAlone()
+	f.survivesABrokenImage()
+	f.judge()
+	w.docker("", "stack", "rm", "swarm-operator")
 	w.eventually(func() error {
-		tasks := w.tasks(service)
-		if len(tasks) != 1 {
-			return fmt.Errorf("there are %d tasks", len(tasks))
-		}
-		if t := tasks[0]; t.Status.State != swarm.TaskStateRunning {
-			return fmt.Errorf("the task is %s: %s %s", t.Status.State, t.Status.Message, t.Status.Err)
+		for _, node := range w.Managers() {
+			if left, err := w.stackContainers(node); err != nil || len(left) > 0 {
+				return fmt.Errorf("there still are %q, %w", left, err)
+			}
 		}
 		return nil
 	})
-	w.Logf("the stack was healthy after %s", time.Since(start).Round(time.Millisecond))
-	containers := w.containers()
-	if len(containers) != 1 {
-		w.Fatalf("on the manager run %q", containers)
+	if _, err := service(w.api, own); !cerrdefs.IsNotFound(err) {
+		w.Errorf("it was removed, and is there again: %v", err)
 	}
-	w.confined(containers[0])
-	r.mainJob()
-	s, err := w.api.ServiceInspect(w.Context(), service, client.ServiceInspectOptions{})
+}
+
+// example is the operator's own service as people copy it, with the image and the group of this place.
+func (w *world) example() string {
+	w.Helper()
+	root, err := harness.Root(w.Context())
 	if err != nil {
 		w.Fatal(err)
 	}
-	if text := fmt.Sprintf("%+v", s.Service.Spec); strings.Contains(text, "hunter2") {
-		w.Errorf("everybody can read the token: %s", text)
+	text := string(readFile(w.T, filepath.Join(root, "examples", "operator", "operator.yaml")))
+	image := regexp.MustCompile("(?m)^  image: .*$").FindString(text)
+	return edit(w.T, text, image, "  image: "+w.image, "65532:998", "65532:"+w.group)
+}
+
+// edit replaces texts, of which each must be there.
+func edit(t *testing.T, text string, pairs ...string) string {
+	t.Helper()
+	for i := 0; i < len(pairs); i += 2 {
+		if !strings.Contains(text, pairs[i]) {
+			t.Fatalf("there is no %q in:\n%s", pairs[i], text)
+		}
+		text = strings.ReplaceAll(text, pairs[i], pairs[i+1])
 	}
-	w.aBrokenImageIsRolledBack(service)
-	w.docker("", "stack", "rm", "swarm-operator")
+	return text
+}
+
+// ownService writes the operator's own service, for the next commit.
+func (r *repo) ownService(text string) {
+	r.w.Helper()
+	if err := r.Write(map[string]string{"operator.yaml": text}); err != nil {
+		r.w.Fatal(err)
+	}
+}
+
+// quick is the example with a checkout instead of a remote, and without the long times of a service that is to be trusted.
+func (w *world) quick(dir string) string {
+	return edit(w.T, w.example(),
+		"    SWARM_OPERATOR_CONFIG:", "    SWARM_OPERATOR_SOURCE: /source\n    SWARM_OPERATOR_CONFIG:",
+		"  networks: [bridge]", "    - {type: bind, source: \""+dir+"\", target: /source, readOnly: true}\n  networks: [bridge]\n  healthcheck: {interval: 1s}",
+		"monitor: 30s", "monitor: 1s", "delay: 10s", "delay: 1s", "delay: 5s", "delay: 500ms")
+}
+
+// tookItselfOver checks that the service that docker stack deploy made is the manifest's, and that nothing was written on it
+// for that.
+func (f *fleet) tookItselfOver() {
+	f.w.Helper()
+	for _, node := range f.w.Managers() {
+		f.inSync(node)
+	}
+	now, err := service(f.w.api, own)
+	if err != nil {
+		f.w.Fatal(err)
+	}
+	if now.PreviousSpec != nil || now.UpdateStatus != nil {
+		f.w.Errorf("the operator wrote on its own service: %+v", now)
+	}
+	if text := fmt.Sprintf("%+v", now.Spec); strings.Contains(text, "hunter2") {
+		f.w.Errorf("everybody can read the token: %s", text)
+	}
+	if tasks := f.w.tasks(own); len(tasks) != len(f.w.Managers()) {
+		f.w.Errorf("there were %d tasks", len(tasks))
+	}
+}
+
+// answer is what swarm-operator status -o json prints, as far as it matters here.
+type answer struct {
+	Applied string
+	Lease   struct{ Holder string }
+	harness.Report
+	Objects []struct{ Object, Sync, Health string }
+	Failed  []struct{ Object, Why string }
+}
+
+// status asks an operator how things are, as the documentation says.
+func (f *fleet) status(node string) (answer, error) {
+	f.w.Helper()
+	text, err := f.w.dockerOn(node, "", "exec", f.instance(node), "/swarm-operator", "status", "--operator", "127.0.0.1:9737", "-o", "json")
+	if err != nil {
+		return answer{}, err
+	}
+	return decode[answer](f.w.T, []byte(text)), nil
+}
+
+// inSync waits until an operator says so, of its own service too.
+func (f *fleet) inSync(node string) {
+	f.w.Helper()
+	f.w.eventually(func() error {
+		s, err := f.status(node)
+		if err != nil {
+			return err
+		}
+		for _, o := range s.Objects {
+			if o.Object == "Service/"+own && o.Sync == "Synced" && s.Is("InSync", true) {
+				return nil
+			}
+		}
+		return fmt.Errorf("on %s: %+v", node, s)
+	})
+}
+
+// operators waits until the service has so many tasks that run and no other that is meant to.
+func (w *world) operators(n int) {
+	w.Helper()
 	w.eventually(func() error {
-		if left := w.containers(); len(left) > 0 {
-			return fmt.Errorf("there still are %q", left)
+		running := 0
+		for _, t := range w.tasks(own) {
+			if t.DesiredState != swarm.TaskStateRunning {
+				continue
+			}
+			if t.Status.State != swarm.TaskStateRunning {
+				return fmt.Errorf("a task is %s: %s %s", t.Status.State, t.Status.Message, t.Status.Err)
+			}
+			running++
+		}
+		if running != n {
+			return fmt.Errorf("%d operators run", running)
 		}
 		return nil
 	})
 }
 
-// aBrokenImageIsRolledBack is the reason for failure_action.
-func (w *world) aBrokenImageIsRolledBack(service string) {
+// rolledOut waits for the end of an update of the operator's own service, and returns its state. All the while, all
+// operators but one have to run.
+func (w *world) rolledOut() (state swarm.UpdateState) {
 	w.Helper()
-	const broken = engines.Registry + "/infra/crash:1"
-	if err := w.Load(w.Context(), broken); err != nil {
-		w.Fatal(err)
-	}
-	start := time.Now()
-	w.docker("", "service", "update", "--detach", "--image", broken, service)
+	least := len(w.Managers())
 	w.eventually(func() error {
-		s, err := w.api.ServiceInspect(w.Context(), service, client.ServiceInspectOptions{})
+		running := 0
+		for _, t := range w.tasks(own) {
+			if t.Status.State == swarm.TaskStateRunning && t.DesiredState == swarm.TaskStateRunning {
+				running++
+			}
+		}
+		least = min(least, running)
+		s, err := service(w.api, own)
 		if err != nil {
 			return err
 		}
-		if u := s.Service.UpdateStatus; u == nil || u.State != swarm.UpdateStateRollbackCompleted {
-			return fmt.Errorf("the update is %+v", u)
+		if s.UpdateStatus == nil || s.UpdateStatus.CompletedAt == nil {
+			return fmt.Errorf("the update is %+v", s.UpdateStatus)
 		}
+		state = s.UpdateStatus.State
 		return nil
 	})
-	w.Logf("a broken image was rolled back after %s", time.Since(start).Round(time.Millisecond))
-	w.eventually(func() error {
-		running := 0
-		for _, t := range w.tasks(service) {
-			switch {
-			case t.Spec.ContainerSpec.Image != w.image:
-			case t.Status.State == swarm.TaskStateRunning:
-				running++
-			case t.Status.ContainerStatus != nil && t.Status.ContainerStatus.ExitCode != 0:
-				w.Fatalf("the good one was replaced, and ended with %d: %s", t.Status.ContainerStatus.ExitCode, t.Status.Err)
+	if want := len(w.Managers()) - 1; least < want {
+		w.Errorf("only %d operators ran at a time, want %d", least, want)
+	}
+	w.operators(len(w.Managers()))
+	return state
+}
+
+// since are the effects after a time, those on objects as operation and object.
+func (f *fleet) since(at time.Time) (all []effect, steps []string) {
+	f.w.Helper()
+	for _, e := range f.effects() {
+		if e.Time.After(at) {
+			all = append(all, e)
+			if e.Msg == "done" {
+				steps = append(steps, e.Operation+" "+e.Object)
 			}
 		}
-		if running != 1 {
-			return fmt.Errorf("%d operators run", running)
+	}
+	return all, steps
+}
+
+// updatesItselfLast commits another version of a service together with one of the operator itself.
+func (f *fleet) updatesItselfLast() {
+	f.w.Helper()
+	began := time.Now()
+	f.ownService(f.w.quick(f.Dir))
+	f.commit("app:1")
+	f.w.written(began)
+	if state := f.w.rolledOut(); state != swarm.UpdateStateCompleted {
+		f.w.Errorf("the update of the operator was %s", state)
+	}
+	f.runs("app:1")
+	_, steps := f.since(began)
+	if want := []string{"update Service/stacked", "update Service/" + own}; !slices.Equal(steps, want) {
+		f.w.Errorf("the steps were %q, want %q", steps, want)
+	}
+	for _, node := range f.w.Managers() {
+		f.inSync(node)
+		c, err := f.w.Client(node).ContainerInspect(f.w.Context(), f.instance(node), client.ContainerInspectOptions{})
+		if err != nil {
+			f.w.Fatal(err)
 		}
-		return nil
+		if env := c.Container.Config.Env; !slices.Contains(env, "SWARM_OPERATOR_SOURCE=/source") || !slices.Contains(env, "SWARM_OPERATOR_INSTANCE="+node) || !slices.Contains(env, "SWARM_OPERATOR_OWN_SERVICE="+own) {
+			f.w.Errorf("the operator on %s has %q", node, env)
+		}
+	}
+	f.w.Logf("the operator had updated itself after %s", time.Since(began).Round(time.Millisecond))
+}
+
+// written waits until the operator's own service is written.
+func (w *world) written(after time.Time) {
+	w.Helper()
+	w.eventually(func() error {
+		s, err := service(w.api, own)
+		if err == nil && s.UpdatedAt.Before(after) {
+			err = fmt.Errorf("%s was written at %s", own, s.UpdatedAt)
+		}
+		return err
 	})
+}
+
+// survivesABrokenImage commits an image that does not start. The swarm brings the old one back, and the operator is there
+// to say so.
+func (f *fleet) survivesABrokenImage() {
+	f.w.Helper()
+	const broken = engines.Registry + "/infra/crash:1"
+	if err := f.w.Load(f.w.Context(), broken); err != nil {
+		f.w.Fatal(err)
+	}
+	good, began := f.w.quick(f.Dir), time.Now()
+	f.ownService(edit(f.w.T, good, f.w.image, broken))
+	f.commit("app:1")
+	f.w.written(began)
+	if state := f.w.rolledOut(); state != swarm.UpdateStateRollbackCompleted {
+		f.w.Errorf("the update of the operator was %s", state)
+	}
+	f.w.Logf("a broken image was rolled back after %s", time.Since(began).Round(time.Millisecond))
+	for _, node := range f.w.Managers() {
+		f.w.eventually(func() error {
+			s, err := f.status(node)
+			if err == nil && !s.Is("RolloutFailed", true) {
+				err = fmt.Errorf("%s says %+v", node, s)
+			}
+			return err
+		})
+	}
+	rolledBack, err := service(f.w.api, own)
+	if err != nil {
+		f.w.Fatal(err)
+	}
+	f.next() // which does not try it again
+	f.done(f.w.api)
+	time.Sleep(2 * time.Second)
+	if now, err := service(f.w.api, own); err != nil || now.Version != rolledBack.Version {
+		f.w.Errorf("after the rollback something was written: %+v, %v", now, err)
+	}
+	began = time.Now()
+	f.ownService(edit(f.w.T, good, "    SWARM_OPERATOR_SOURCE:", "    SWARM_OPERATOR_RESYNC: 10m\n    SWARM_OPERATOR_SOURCE:"))
+	f.commit("app:1")
+	f.w.written(began)
+	if state := f.w.rolledOut(); state != swarm.UpdateStateCompleted {
+		f.w.Errorf("the update of the operator was %s", state)
+	}
+	for _, node := range f.w.Managers() {
+		f.inSync(node)
+	}
+	_, steps := f.since(began)
+	if want := []string{"update Service/" + own}; !slices.Equal(steps, want) {
+		f.w.Errorf("the steps were %q, want %q", steps, want)
+	}
+	f.w.Logf("the next version was there after %s", time.Since(began).Round(time.Millisecond))
 }
 
 // serve is a host of git repositories that containers reach. It returns the URL, with a token.
@@ -123,28 +348,40 @@ func (w *world) serve(r *repo) string {
 	return u.String()
 }
 
-// docker runs the docker CLI on the manager, and returns what it prints.
+// docker runs the docker CLI on the first manager, and returns what it prints.
 func (w *world) docker(input string, args ...string) string {
 	w.Helper()
-	cmd := exec.CommandContext(w.Context(), "docker", args...)
-	cmd.Stdin = strings.NewReader(input)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.TempDir(), "DOCKER_HOST=" + w.Host(manager), "IMAGE=" + w.image, "DOCKER_GID=" + w.group}
-	out, err := cmd.CombinedOutput()
+	out, err := w.dockerOn(manager, input, args...)
 	if err != nil {
-		w.Fatalf("docker %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return string(out)
-}
-
-// containers are those of the stack on the manager.
-func (w *world) containers() []string {
-	list, err := w.api.ContainerList(context.Background(), client.ContainerListOptions{Filters: client.Filters{}.Add("label", "com.docker.stack.namespace=swarm-operator")})
-	if err != nil {
-		w.Log(err)
-	}
-	var out []string
-	for _, c := range list.Items {
-		out = append(out, c.ID)
+		w.Fatal(err)
 	}
 	return out
+}
+
+func (w *world) dockerOn(node, input string, args ...string) (string, error) {
+	cmd := exec.CommandContext(w.Context(), "docker", args...)
+	cmd.Stdin = strings.NewReader(input)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.TempDir(), "DOCKER_HOST=" + w.Host(node), "IMAGE=" + w.image, "DOCKER_GID=" + w.group}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("docker %s on %s: %w\n%s", strings.Join(args, " "), node, err, out)
+	}
+	return string(out), nil
+}
+
+// stackContainers are those of the stack on a node, the one that runs first.
+func (w *world) stackContainers(node string) ([]string, error) {
+	list, err := w.Client(node).ContainerList(context.Background(), client.ContainerListOptions{All: true, Filters: client.Filters{}.Add("label", "com.docker.stack.namespace=swarm-operator")})
+	if err != nil {
+		return nil, err
+	}
+	var out, ended []string
+	for _, c := range list.Items {
+		if c.State == container.StateRunning {
+			out = append(out, c.ID)
+		} else {
+			ended = append(ended, c.ID)
+		}
+	}
+	return append(out, ended...), nil
 }

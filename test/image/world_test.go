@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
@@ -36,7 +37,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	engines.Need(t)
 	dir := built(t)
-	s, err := engines.Start(t.Context(), engines.Options{Managers: 1, Workers: 1, Images: []string{"app:1", "app:2"}})
+	s, err := engines.Start(t.Context(), engines.Options{Managers: 3, Images: []string{"app:1", "app:2"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,24 +191,24 @@ func (w *world) tasks(service string) []swarm.Task {
 }
 
 // explain shows what a container said when the test fails.
-func (w *world) explain(container string) {
+func (w *world) explain(node, container string) {
 	if w.Failed() {
-		w.Logf("the operator's log:\n%s", w.log(container))
+		w.Logf("the operator's log on %s:\n%s", node, w.log(node, container))
 	}
 }
 
 // log is what a container has said so far.
-func (w *world) log(container string) string {
+func (w *world) log(node, container string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	out, err := w.api.ContainerLogs(ctx, container, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true})
+	out, err := w.Client(node).ContainerLogs(ctx, container, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true})
 	if err != nil {
 		return err.Error()
 	}
 	defer out.Close()
-	text, err := io.ReadAll(out)
-	if err != nil {
-		return err.Error()
+	var text strings.Builder
+	if _, err := stdcopy.StdCopy(&text, &text, out); err != nil {
+		fmt.Fprintln(&text, err)
 	}
-	return string(text)
+	return text.String()
 }

@@ -28,6 +28,7 @@ func Kind() kinds.Kind {
 		Rules:     rules,
 		List:      list,
 		Read:      readOne,
+		Unlisted:  predefined,
 		Events:    "network",
 		Uses:      func(*kinds.Live) []kinds.Ref { return nil },
 		Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(l.Raw.(*network.Summary)) },
@@ -86,6 +87,24 @@ func readOne(ctx context.Context, c *engine.Client, id string) (*kinds.Live, err
 	}
 	return nil, fmt.Errorf("reading network %s: %w", id, engine.ErrNotFound)
 }
+
+// predefined finds the swarm's own bridge or host network, which it never lists: a service that was attached to a node's
+// network of that name refers to it. Whatever else an inspection finds is a node's copy of a network that is gone.
+func predefined(ctx context.Context, c *engine.Client, id string) (*kinds.Live, error) {
+	r, err := c.NetworkInspect(ctx, id, client.NetworkInspectOptions{})
+	if engine.IsNotFound(err) || err == nil && (r.Network.ID != id || r.Network.Labels[predefinedLabel] != "true") {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading network %s: %w", id, err)
+	}
+	l := live(&network.Summary{Network: r.Network.Network})
+	l.Local = true
+	return l, nil
+}
+
+// predefinedLabel is SwarmKit's.
+const predefinedLabel = "com.docker.swarm.predefined"
 
 func live(n *network.Summary) *kinds.Live {
 	return &kinds.Live{

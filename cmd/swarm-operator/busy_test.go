@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/go-logr/logr"
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/sandbox"
+)
+
+// commandLine runs commands against a swarm.
+type commandLine struct {
+	*testing.T
+	host   string
+	engine *engine.Client
+}
+
+func newCommandLine(t *testing.T) *commandLine {
+	t.Helper()
+	sb, err := sandbox.Start(t.Context(), sandbox.Options{Managers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sb.Close() })
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	c, err := engine.Open(engine.Options{Host: sb.Host("manager-1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	l := &commandLine{t, sb.Host("manager-1"), c}
+	l.create(state.LeaseName, map[string]string{v1.LabelLease: "left"}, "made by hand") // there is one wherever somebody has acted
+	return l
+}
+
+// run wants an exit code and parts of what is printed.
+func (c *commandLine) run(ctx context.Context, code int, args []string, says ...string) {
+	c.Helper()
+	var out bytes.Buffer
+	if got := run(ctx, append(args, "--host", c.host), &out, &out); got != code {
+		c.Errorf("%v: exit %d, want %d\n%s", args, got, code, &out)
+	}
+	for _, part := range says {
+		if !strings.Contains(out.String(), part) {
+			c.Errorf("%v does not say %q:\n%s", args, part, &out)
+		}
+	}
+}
+
+func (c *commandLine) create(name string, labels map[string]string, data string) {
+	c.Helper()
+	if _, err := c.engine.ConfigCreate(c.Context(), client.ConfigCreateOptions{Spec: swarm.ConfigSpec{
+		Annotations: swarm.Annotations{Name: name, Labels: labels}, Data: []byte(data),
+	}}); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// A hold is in force at once, also where whoever acts does not end in time. Nothing else is done then.
+func TestWhileSomebodyActs(t *testing.T) {
+	c := newCommandLine(t)
+	c.create("swarm-operator.shop.1", map[string]string{v1.LabelState: "shop"}, `{"format":1,"source":"shop"}`)
+	lease := state.NewLease(state.LeaseOptions{Engine: c.engine, Instance: "manager-7", Eager: true, Log: logr.Discard()})
+	if taken, err := lease.Take(t.Context(), "shop"); err != nil || taken.Epoch == 0 {
+		t.Fatalf("%+v, %v", taken, err)
+	}
+	c.run(t.Context(), 0, []string{"hold", "all", "--reason", "stop", "--timeout", "300ms"},
+		"all is on hold: stop", "waiting for manager-7/", "a write that had begun may still be under way: somebody else acts on the swarm: manager-7/")
+	own, err := state.Read(t.Context(), c.engine)
+	if err != nil || len(state.Holds(own)) != 1 {
+		t.Errorf("the holds are %v, %v", state.Holds(own), err)
+	}
+	for _, args := range [][]string{{"resume", "all"}, {"resume", "shop"}, {"approve", "0123456", "removals"}, {"release", "--all"}, {"retry", "Service/web"}} {
+		c.run(t.Context(), 2, append(args, "--timeout", "300ms"), "somebody else acts on the swarm: manager-7/")
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	c.run(ended, 2, []string{"resume", "all"})
+	if own, err = state.Read(t.Context(), c.engine); err != nil || len(state.Holds(own)) != 1 {
+		t.Errorf("the holds are %v, %v", state.Holds(own), err)
+	}
+	if err := lease.Release(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	c.run(t.Context(), 0, []string{"resume", "all"}, "all: ended the hold")
+	if own, err = state.Read(t.Context(), c.engine); err != nil {
+		t.Fatal(err)
+	}
+	if v, there := state.ViewLease(own); !there || v.Held() || v.State != "left" {
+		t.Errorf("a command leaves the lease behind as %+v", v)
+	}
+}
+
+func TestTheMemoryOfANewerRelease(t *testing.T) {
+	c := newCommandLine(t)
+	c.create("swarm-operator.shop.1", map[string]string{v1.LabelState: "shop"}, `{"format":99}`)
+	for _, args := range [][]string{{"resume", "shop"}, {"approve", "0123456", "removals"}, {"release", "--all"}, {"retry", "Service/web"}, {"history"}, {"wait", "--revision", "0123456"}} {
+		c.run(t.Context(), 2, args, "the state was written by a newer release of swarm-operator")
+	}
+	c.run(t.Context(), 0, []string{"hold", "shop", "--reason", "it must still be possible to stop it"}, "shop is on hold")
+}

@@ -1,0 +1,65 @@
+package reconciler
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/moby/moby/api/types/swarm"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+)
+
+const onNodesNetworks = `apiVersion: swarm-operator.io/v1
+kind: Network
+metadata: {name: bridge}
+spec: {external: true}
+---
+apiVersion: swarm-operator.io/v1
+kind: Service
+metadata: {name: ours}
+spec: {image: app:1, replicas: 0, networks: [bridge]}
+`
+
+// The engine attaches a service to a network of the swarm that has the name of the node's own, and lists only the latter.
+func TestAServiceOnANodesOwnNetworkIsInSync(t *testing.T) {
+	r := steady(t, onNodesNetworks)
+	agree := func(when string, scope Scope) {
+		t.Helper()
+		run, err := r.plan(t.Context(), scope)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !run.Plan.InSync() {
+			t.Errorf("%s, the plan is:\n%s", when, run.Plan.Text(nil))
+		}
+	}
+	agree("when it was made", everything)
+	ours := r.world.index.ByName(v1.KindService, "ours")
+	target := ours.Raw.(*swarm.Service).Spec.TaskTemplate.Networks[0].Target
+	if node := r.world.index.ByName(v1.KindNetwork, "bridge"); node.ID == target {
+		t.Errorf("it is attached to the node's own network %s", target)
+	}
+	r.world, r.unlisted = nil, map[kinds.Ref]*kinds.Live{}
+	agree("in a new process", everything)
+	agree("when it is read alone", Scope{Objects: []kinds.Ref{{Kind: v1.KindService, ID: ours.ID}}})
+
+	n := uint64(0)
+	made, err := r.Engine.ServiceCreate(t.Context(), swarm.ServiceSpec{
+		Annotations: swarm.Annotations{Name: "other"}, Mode: swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &n}},
+		TaskTemplate: swarm.TaskSpec{ContainerSpec: &swarm.ContainerSpec{Image: "app:1"}, Networks: []swarm.NetworkAttachmentConfig{{Target: "host"}}},
+	}, engine.RegistryAuth{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	agree("when another one comes", Scope{Objects: []kinds.Ref{{Kind: v1.KindService, ID: made.ID}}})
+	var names []string
+	for _, ref := range r.uses(r.world.index.ByID(v1.KindService, made.ID)) {
+		names = append(names, r.world.index.NameOf(ref.Kind, ref.ID))
+	}
+	if !slices.Equal(names, []string{"host"}) {
+		t.Errorf("it refers to %s", strings.Join(names, ", "))
+	}
+}

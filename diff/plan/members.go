@@ -1,0 +1,328 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Tolerance is how many members may be lost before those that are left have no majority. Below zero there is none now.
+func Tolerance(reachable, members int) int { return reachable - (members/2 + 1) }
+
+// Pin is what a manifest says of a node's role.
+type Pin uint8
+
+// The pins.
+const (
+	Unpinned Pin = iota
+	PinnedManager
+	PinnedWorker
+)
+
+// Node is what the choice of managers needs to know of a node. The zero value of each field is the careful answer.
+type Node struct {
+	ID, Name string
+	// Manager is the role that its spec asks for. Voter: it has a manager's status, so it is one in fact. A role changes at
+	// once, the status follows: each of the two makes a member.
+	Manager, Voter bool
+	// Reachable as its manager's status has it, and Leader.
+	Reachable, Leader bool
+	// Ready is its state, Active its availability.
+	Ready, Active bool
+	// Held: nothing is written to it, and it is not replaced.
+	Held bool
+	// Own is the engine that the acting operator talks to.
+	Own bool
+	Pin Pin
+	// Candidate: the manifests let it become a manager.
+	Candidate bool
+	// Zone is the value that managers are to be spread by.
+	Zone string
+	// Away is for how long the acting operator has seen it unreachable, or between two roles.
+	Away time.Duration
+}
+
+func (n Node) member() bool { return n.Manager || n.Voter }
+
+// reaches: a member whose role and reality differ counts as lost.
+func (n Node) reaches() bool { return n.Manager && n.Voter && n.Reachable }
+
+// changing: on its way from one role to the other, and able to arrive.
+func (n Node) changing() bool { return n.Manager != n.Voter && n.Ready && n.Away < RoleDeadline }
+
+// ghost: its spec says manager, and raft knows no such member, as after --force-new-cluster. The engine refuses to demote
+// it (404), only removing the node ends it.
+func (n Node) ghost() bool { return n.Manager && !n.Voter && !n.Ready }
+
+// RoleDeadline is how long a node may take from one role to the other before it counts as one that does not arrive. A
+// leader needs 8 s to step down, a manager that joins a large raft log less than a minute.
+const RoleDeadline = 2 * time.Minute
+
+// Managers is what the manifests want.
+type Managers struct {
+	// Count of managers; 0: only pins count.
+	Count int
+	// ReplaceAfter is how long an unreachable member is waited for before another takes its place; 0: for ever.
+	ReplaceAfter time.Duration
+	// StableFor is how long the membership has to be as it is before it changes again.
+	StableFor time.Duration
+}
+
+// RoleChange makes a worker a manager, or a manager a worker.
+type RoleChange struct {
+	Node    Node
+	Promote bool
+	// Why, with the arithmetic, for a person.
+	Why string
+}
+
+// Membership is the answer of NextRoleChange: a change, or why there is none.
+type Membership struct {
+	Change *RoleChange
+	// Members, Reachable and Tolerance as they are.
+	Members, Reachable, Tolerance int
+	// Refused: something is to change and may not now. Its class says what ends that; of class consent Hazard says to what.
+	Refused bool
+	Class   Class
+	Hazard  Hazard
+	Why     string
+}
+
+// NextRoleChange chooses the next step from the members there are to those that are wanted: at most one, and only when the
+// one before it is done and has stood for a while. agreed says to which hazards somebody did.
+//
+// A step is allowed if what is left can lose a member after it, or no fewer than before. Towards one, two or an even number,
+// which somebody has to agree to, what counts is what that number can lose at best.
+func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed func(Hazard) bool) Membership {
+	m := newMembers(nodes, want)
+	out := Membership{Members: m.members, Reachable: m.reachable, Tolerance: Tolerance(m.reachable, m.members)}
+	refuse := func(c Class, h Hazard, format string, args ...any) Membership {
+		out.Refused, out.Class, out.Hazard, out.Why = true, c, h, fmt.Sprintf(format, args...)
+		return out
+	}
+	if m.pinned > want.Count && want.Count > 0 {
+		return refuse(Never, "", "%d nodes are pinned as managers or on hold as such, and %d are wanted", m.pinned, want.Count)
+	}
+	steps := m.steps()
+	if len(steps) == 0 {
+		if missing := want.Count - len(m.wanted); missing > 0 {
+			return refuse(Never, "", "%d managers are wanted, and %d can be: of the other nodes none is ready, active, a candidate and not on hold", want.Count, len(m.wanted))
+		}
+		return out
+	}
+	if m.quorumLost() {
+		return refuse(Later, "", "%d of %s can be reached: that is no majority, and nothing can be written until it returns", m.reachable, count(m.voters, "manager"))
+	}
+	if i := slices.IndexFunc(nodes, Node.changing); i >= 0 {
+		return refuse(Later, "", "%s is still becoming a %s", nodes[i].Name, map[bool]string{true: "manager", false: "worker"}[nodes[i].Manager])
+	}
+	if stable < want.StableFor {
+		return refuse(Later, "", "the managers have been as they are for %s, and have to be for %s", stable, want.StableFor)
+	}
+	target := cmp.Or(want.Count, len(m.wanted))
+	if h := hazardOf(target); h != "" && m.members != target && !agreed(h) {
+		return refuse(Consent, h, "%s", hazardText(target))
+	}
+	floor := min(1, Tolerance(target, target))
+	var blocked []string
+	for _, s := range steps {
+		members, reachable := m.after(s)
+		after := Tolerance(reachable, members)
+		text := fmt.Sprintf("%s: %s, of which %s can be reached; a majority is %d, so %s",
+			s.verb(), count(members, "member"), fmt.Sprint(reachable), members/2+1, losses(after))
+		switch {
+		case s.Node.ghost() && !s.Promote:
+			blocked = append(blocked, fmt.Sprintf("%s is a manager by its role and in no raft: the engine cannot demote it; remove it: docker node rm --force %s", s.Node.Name, s.Node.ID))
+		case after < floor && after < out.Tolerance, !s.Promote && s.Node.reaches() && Tolerance(reachable, m.voters-1) < 0:
+			// The second: with members that are in no raft the first may compare one majority that is missing with another.
+			blocked = append(blocked, text+fmt.Sprintf(" (now %s)", losses(out.Tolerance)))
+		default:
+			s.Why = text
+			out.Change = &s
+			return out
+		}
+	}
+	return refuse(Later, "", "%s", strings.Join(blocked, "; "))
+}
+
+func losses(tolerance int) string {
+	switch {
+	case tolerance < 0:
+		return "there would be no majority"
+	case tolerance == 0:
+		return "none may be lost"
+	}
+	return count(tolerance, "member") + " may be lost"
+}
+
+// hazardOf names what is dangerous about a number of managers; "" if nothing is.
+func hazardOf(n int) Hazard {
+	switch {
+	case n == 1:
+		return SingleManager
+	case n%2 == 0:
+		return EvenManagers
+	case n > 7:
+		return ManyManagers
+	}
+	return ""
+}
+
+func hazardText(n int) string {
+	switch hazardOf(n) {
+	case SingleManager:
+		return "one manager: when it is lost, so is the swarm"
+	case EvenManagers:
+		return fmt.Sprintf("%d managers can lose no more than %d can, and one more may fail", n, n-1)
+	}
+	return fmt.Sprintf("%d managers: each write waits for %d of them", n, n/2+1)
+}
+
+// members is a membership with what is wanted of it.
+type members struct {
+	nodes              []Node
+	wanted             map[string]bool // by id
+	members, reachable int
+	voters             int
+	pinned             int
+}
+
+func newMembers(nodes []Node, want Managers) *members {
+	m := &members{nodes: nodes, wanted: map[string]bool{}}
+	for _, n := range nodes {
+		if n.member() {
+			m.members++
+		}
+		if n.Voter {
+			m.voters++
+		}
+		if n.reaches() {
+			m.reachable++
+		}
+	}
+	var rest, dead []Node
+	for _, n := range nodes {
+		switch {
+		case n.Pin == PinnedManager || n.Held && n.Manager:
+			m.wanted[n.ID] = true
+		case n.Held || n.Pin == PinnedWorker:
+		case n.Manager && want.Count == 0:
+			m.wanted[n.ID] = true
+		case n.Manager && want.ReplaceAfter > 0 && n.Away >= want.ReplaceAfter && n.Active:
+			dead = append(dead, n)
+		case n.Manager || n.Candidate && n.Ready && n.Active && !n.Voter:
+			rest = append(rest, n)
+		}
+	}
+	m.pinned = len(m.wanted)
+	m.fill(rest, want.Count)
+	leaves := slices.ContainsFunc(nodes, func(n Node) bool { return n.reaches() && !n.Held && !m.wanted[n.ID] })
+	if !leaves { // whom nobody can replace may come back, but is not waited for while one that works is to leave
+		m.fill(dead, want.Count)
+	}
+	return m
+}
+
+// fill wants more of the nodes until there are enough.
+func (m *members) fill(nodes []Node, enough int) {
+	for len(m.wanted) < enough && len(nodes) > 0 {
+		i := m.best(nodes)
+		m.wanted[nodes[i].ID] = true
+		nodes = slices.Delete(nodes, i, i+1)
+	}
+}
+
+// best picks whom to keep, or else to promote: who is a member already and works, then where there are fewest.
+func (m *members) best(nodes []Node) int {
+	zones := map[string]int{}
+	for _, n := range m.nodes {
+		if m.wanted[n.ID] {
+			zones[n.Zone]++
+		}
+	}
+	rank := func(n Node) []int {
+		return []int{no(n.Manager), no(n.reaches() || !n.Manager), no(n.Candidate), no(n.Active), zones[n.Zone], no(n.Leader), no(n.Own)}
+	}
+	best := 0
+	for i := range nodes {
+		if cmp.Or(slices.Compare(rank(nodes[i]), rank(nodes[best])), cmp.Compare(nodes[i].Name, nodes[best].Name), cmp.Compare(nodes[i].ID, nodes[best].ID)) < 0 {
+			best = i
+		}
+	}
+	return best
+}
+
+func no(b bool) int {
+	if b {
+		return 0
+	}
+	return 1
+}
+
+// steps are all changes that are wanted, the best first: what leaves most to lose, the dead before the living, and of the
+// living the leader after others and our own engine last of all.
+func (m *members) steps() []RoleChange {
+	var out []RoleChange
+	for _, n := range m.nodes {
+		switch {
+		case n.Held:
+		case m.wanted[n.ID] && !n.Manager && n.Ready:
+			out = append(out, RoleChange{Node: n, Promote: true})
+		case !m.wanted[n.ID] && n.Manager:
+			out = append(out, RoleChange{Node: n})
+		}
+	}
+	// While another could go, the leader does not, and our own engine goes after it.
+	last := func(s RoleChange) int {
+		switch {
+		case s.Promote:
+			return 0
+		case s.Node.Own:
+			return 2
+		case s.Node.Leader:
+			return 1
+		}
+		return 0
+	}
+	rank := func(s RoleChange) []int {
+		members, reachable := m.after(s)
+		return []int{last(s), -Tolerance(reachable, members), no(!s.Promote && !s.Node.reaches()), no(s.Promote)}
+	}
+	slices.SortFunc(out, func(a, b RoleChange) int {
+		return cmp.Or(slices.Compare(rank(a), rank(b)), cmp.Compare(a.Node.Name, b.Node.Name), cmp.Compare(a.Node.ID, b.Node.ID))
+	})
+	return out
+}
+
+// after is the membership when the step is done. Who is about to become a manager, and is ready and active, counts as one
+// that can be reached.
+func (m *members) after(s RoleChange) (members, reachable int) {
+	members, reachable = m.members, m.reachable
+	switch {
+	case !s.Promote:
+		members--
+		if s.Node.reaches() {
+			reachable--
+		}
+	default:
+		if !s.Node.member() {
+			members++
+		}
+		if s.Node.Ready && s.Node.Active {
+			reachable++
+		}
+	}
+	return members, reachable
+}
+
+// quorumLost says that raft has no majority. Who is a manager by its role alone has no vote.
+func (m *members) quorumLost() bool { return Tolerance(m.reachable, m.voters) < 0 }
+
+func (s RoleChange) verb() string {
+	if s.Promote {
+		return "promoting " + s.Node.Name
+	}
+	return "demoting " + s.Node.Name
+}

@@ -1,0 +1,78 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+)
+
+// However often git and a hand change what is on hold, it is not written to; what is not on hold is.
+func TestAHoldStandsUnderAStreamOfChanges(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	c := w.commanded("stream")
+	holds := map[string]func() (end func()){
+		"by command": func() func() {
+			c.command(0, "hold", "Service/web", "--reason", "an incident")
+			return func() { c.command(0, "resume", "Service/web") }
+		},
+		"by command, for a while": func() func() {
+			c.command(0, "hold", "Service/web", "--reason", "an incident", "--for", "6s")
+			return func() {}
+		},
+		"in plain docker": func() func() {
+			made, err := w.api.ConfigCreate(w.Context(), client.ConfigCreateOptions{Spec: swarm.ConfigSpec{
+				Annotations: swarm.Annotations{Name: "hold-web", Labels: map[string]string{"swarm-operator.io/hold": "Service/web"}}, Data: []byte("an incident\n"),
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return func() {
+				if _, err := w.api.ConfigRemove(w.Context(), made.ID, client.ConfigRemoveOptions{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+	}
+	id, n := w.service("web").ID, 0
+	for how, hold := range holds {
+		ctx, stop := context.WithCancel(t.Context())
+		hand := make(chan int)
+		go func() { // a hand that never rests
+			wrote := 0
+			for tick := time.Tick(50 * time.Millisecond); ctx.Err() == nil; <-tick {
+				if w.tryScale(ctx, id, uint64(2+wrote%3)) {
+					wrote++
+				}
+			}
+			hand <- wrote
+		}()
+		time.Sleep(200 * time.Millisecond) // the operator is in the middle of it
+		end := hold()
+		began := time.Now()
+		// A write may be in flight when somebody's own docker command has returned, but not for longer than a call.
+		time.Sleep(300 * time.Millisecond)
+		c.proxy.Reset()
+		commits := 0
+		for ; time.Since(began) < 4*time.Second; commits++ {
+			n++
+			value := fmt.Sprintf("v%d", n)
+			c.repo.commit(value, map[string]string{"web.yaml": c.manifest("web", value), "db.yaml": c.manifest("db", value)})
+			c.has("db", value)
+		}
+		if writes := writesTo(c.proxy.Calls(), id); len(writes) > 0 {
+			t.Errorf("%s: what is on hold was written to:\n%s", how, lines(writes))
+		}
+		stop()
+		if wrote := <-hand; wrote < 10 || commits < 3 {
+			t.Errorf("%s: %d changes by hand and %d commits test little", how, wrote, commits)
+		}
+		end()
+		c.has("web", fmt.Sprintf("v%d", n))
+		c.op.condition("OnHold", false)
+	}
+}
