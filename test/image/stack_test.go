@@ -54,7 +54,7 @@ func aStack(w *world) {
 	for _, node := range w.Managers() {
 		w.confined(node, f.instance(node))
 	}
-	r.mainJob()
+	r.follows()
 	f.tookItselfOver()
 	f.updatesItselfLast()
 	f.actsAlone()

@@ -131,10 +131,15 @@ func (r *repo) commit(image string) {
 // mainJob is what the operator is for: a commit is applied, the next one rolls out, a change by hand is undone.
 func (r *repo) mainJob() {
 	r.w.Helper()
+	r.follows()
+	r.scale(5)
+	r.runs("app:2")
+}
+
+func (r *repo) follows() {
+	r.w.Helper()
 	r.runs("app:1")
 	r.commit("app:2")
-	r.runs("app:2")
-	r.scale(5)
 	r.runs("app:2")
 }
 
