@@ -113,7 +113,9 @@ var errBusy = errors.New("somebody else acts on the swarm")
 func (a *acting) leased(source string, do func(ctx context.Context) error) error {
 	host, _ := os.Hostname()
 	lease := state.NewLease(state.LeaseOptions{Engine: a.engine, Instance: cmp.Or(host, "command"), Eager: true, Log: a.log})
-	lease.Saw(a.own)
+	if len(a.own) > 0 { // where there is nothing of ours somebody may have removed it, and who acted may not have noticed yet
+		lease.Saw(a.own)
+	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(a.cmd.Context()), 5*time.Second)
 		defer cancel()
