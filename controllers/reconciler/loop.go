@@ -71,6 +71,9 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 	if run.full {
 		l.engineCondition(nil)
 	}
+	if run.Usable() { // before the revision is said to be in force: what was true of the one before may not be of this one
+		l.planConditions(run)
+	}
 	l.Board.Revisions(run.Source, run.Attempted.Hash, run.InForce.Hash, run.Problems, run.Notices)
 	l.showing.note(run)
 	if !run.Usable() {
@@ -83,7 +86,6 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 		objects[run.Wants.States[i].Key.Kind]++
 	}
 	l.Board.Planned(run.Changes, run.Plan, objects)
-	l.planConditions(run)
 	if len(run.Plan.Steps) == 0 {
 		l.Board.Set(status.StepFailed, false, "NothingToDo", "")
 	}

@@ -153,21 +153,23 @@ func (i *interrupted) converges(k int, disturbed []harness.Call, services, netwo
 	}
 }
 
-// freeLease writes into the lease that its holder is gone, so that nobody has to wait until that is clear by itself.
+// freeLease writes into the lease that its holder is gone, so that nobody has to wait until that is clear by itself. A call of
+// the one that was killed may still be on its way.
 func (w *world) freeLease() {
 	w.Helper()
-	r, err := w.api.ConfigInspect(w.Context(), "swarm-operator-lease", client.ConfigInspectOptions{})
-	if cerrdefs.IsNotFound(err) {
-		return
-	}
-	if err != nil {
-		w.Fatal(err)
-	}
-	spec := r.Config.Spec
-	spec.Labels["swarm-operator.io/lease"] = "left"
-	if _, err := w.api.ConfigUpdate(w.Context(), r.Config.ID, client.ConfigUpdateOptions{Version: r.Config.Version, Spec: spec}); err != nil {
-		w.Fatal(err)
-	}
+	w.eventually(func() error {
+		r, err := w.api.ConfigInspect(w.Context(), "swarm-operator-lease", client.ConfigInspectOptions{})
+		if cerrdefs.IsNotFound(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		spec := r.Config.Spec
+		spec.Labels["swarm-operator.io/lease"] = "left"
+		_, err = w.api.ConfigUpdate(w.Context(), r.Config.ID, client.ConfigUpdateOptions{Version: r.Config.Version, Spec: spec})
+		return err
+	})
 }
 
 // once checks that a service was updated once: a second time would have made the new spec the one that a rollback brings back.
