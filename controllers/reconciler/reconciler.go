@@ -55,10 +55,10 @@ type Reconciler struct {
 	kinds  []kinds.Kind
 	loader *manifests.Loader
 
-	mu       sync.Mutex                // one run at a time
-	world    *world                    // as it was read last; nil: nothing is known
-	unlisted map[kinds.Ref]*kinds.Live // see findUnlisted
-	last     *loaded                   // the last revision without a problem, in this process
+	mu       sync.Mutex // one run at a time
+	world    *world     // as it was read last; nil: nothing is known
+	unlisted sync.Map   // kinds.Ref → *kinds.Live, see findUnlisted; a status is made beside a run
+	last     *loaded    // the last revision without a problem, in this process
 	drift    map[v1.Key]time.Time
 	rolling  map[v1.Key]bool // whose tasks this process had replaced, as far as the engine has not said how that ended
 	touched  map[v1.Key]bool // changed by this process and not seen ready since
@@ -83,7 +83,7 @@ func New(o Options) *Reconciler {
 	}
 	return &Reconciler{
 		Options: o, kinds: all.Kinds(), drift: map[v1.Key]time.Time{}, touched: map[v1.Key]bool{}, rolling: map[v1.Key]bool{}, following: following{unsettled: map[v1.Key]time.Time{}, hidden: map[v1.Key]time.Time{}},
-		loader: NewLoader(), unlisted: map[kinds.Ref]*kinds.Live{},
+		loader: NewLoader(),
 	}
 }
 

@@ -3,6 +3,7 @@ package reconciler
 import (
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -42,7 +43,8 @@ func TestAServiceOnANodesOwnNetworkIsInSync(t *testing.T) {
 	if node := r.world.index.ByName(v1.KindNetwork, "bridge"); node.ID == target {
 		t.Errorf("it is attached to the node's own network %s", target)
 	}
-	r.world, r.unlisted = nil, map[kinds.Ref]*kinds.Live{}
+	r.world = nil
+	r.unlisted.Clear()
 	agree("in a new process", everything)
 	agree("when it is read alone", Scope{Objects: []kinds.Ref{{Kind: v1.KindService, ID: ours.ID}}})
 
@@ -62,4 +64,19 @@ func TestAServiceOnANodesOwnNetworkIsInSync(t *testing.T) {
 	if !slices.Equal(names, []string{"host"}) {
 		t.Errorf("it refers to %s", strings.Join(names, ", "))
 	}
+}
+
+// A status reads the swarm beside a run, where there is no revision to go by.
+func TestTheSwarmIsReadBesideARun(t *testing.T) {
+	r := steady(t, onNodesNetworks)
+	r.unlisted.Clear()
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			if _, err := r.readAll(t.Context(), nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
 }

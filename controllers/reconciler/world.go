@@ -134,15 +134,16 @@ func (r *Reconciler) findUnlisted(ctx context.Context, ix *kinds.Index, refs []k
 		if k.Unlisted == nil || ix.ByID(ref.Kind, ref.ID) != nil {
 			continue
 		}
-		l, asked := r.unlisted[ref]
+		known, asked := r.unlisted.Load(ref)
 		if !asked {
-			var err error
-			if l, err = k.Unlisted(ctx, r.Engine, ref.ID); err != nil {
+			l, err := k.Unlisted(ctx, r.Engine, ref.ID)
+			if err != nil {
 				return err
 			}
-			r.unlisted[ref] = l
+			known = l
+			r.unlisted.Store(ref, l)
 		}
-		if l != nil {
+		if l := known.(*kinds.Live); l != nil {
 			ix.Put(l)
 		}
 	}
