@@ -2,6 +2,7 @@ package diff
 
 import (
 	"reflect"
+	"slices"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
@@ -18,7 +19,7 @@ func Alike(have, want Normal, rules Rules, applied Applied) bool {
 	}
 	c := likeness{rules, applied}
 	labels := func(v reflect.Value) reflect.Value { return v.FieldByName("Metadata").FieldByName("Labels") }
-	return c.maps(labels(h), labels(w), s.labels, "metadata.labels") &&
+	return c.walk(labels(h), labels(w), s.labels, "metadata.labels") &&
 		(s.spec == nil || c.walk(h.FieldByName("Spec"), w.FieldByName("Spec"), s.spec, "spec"))
 }
 
@@ -28,6 +29,23 @@ type likeness struct {
 }
 
 func (c likeness) walk(h, w reflect.Value, s *shape, path string) bool {
+	return c.same(h, w, s, path) || c.unseen(s)
+}
+
+// unseen says that nothing at a place is ever a difference.
+func (c likeness) unseen(s *shape) bool {
+	switch s.form {
+	case structForm:
+		return !slices.ContainsFunc(s.fields, func(f shapeField) bool { return !c.unseen(f.shape) })
+	case mapForm:
+		return c.rules[s.typ+".*"].Unseen
+	case keyedForm:
+		return c.unseen(s.elem)
+	}
+	return c.rules[s.typ].Unseen
+}
+
+func (c likeness) same(h, w reflect.Value, s *shape, path string) bool {
 	if h.Kind() == reflect.Pointer {
 		if h.IsNil() || w.IsNil() {
 			return h.IsNil() && w.IsNil()

@@ -21,6 +21,17 @@ type Rule struct {
 	Nobody func(key string) bool
 	// SinceAPI is the least API version that knows the field, such as 1.44.
 	SinceAPI string
+	// Stays: while the manifest is silent the live value is nobody's difference, whoever set it.
+	Stays bool
+	// Merges is Stays for the keys of maps and lists, of which the manifest states some: one that it stated when it was last
+	// applied, and does not any more, goes.
+	Merges bool
+	// Why says, of effect Forbidden, what keeps this one leaf from being written. The others of its object are.
+	Why string
+	// Intent: who changes it by hand means it. It is reported, and put right only where policy.enforce says so.
+	Intent bool
+	// Unseen: the live object has no such thing; what is stated is for the operator itself and never a difference.
+	Unseen bool
 }
 
 // Rules are a kind's, by Leaf.Type. They are total: a test of each kind proves it.
@@ -112,7 +123,7 @@ func comparePair(h, w *State, rules Rules) (Change, bool) {
 	if h == nil {
 		c.Op, c.Effect = Create, InPlace
 		for _, l := range w.Leaves {
-			if l.Stated {
+			if l.Stated && !rules[l.Type].Unseen {
 				c.Fields = append(c.Fields, Field{Path: l.Path, Want: valueOf(l), Git: true, Effect: InPlace, SinceAPI: rules[l.Type].SinceAPI})
 			}
 		}
@@ -169,14 +180,16 @@ func compareLeaf(hl, wl *Leaf, h, w *State, rules Rules) (Field, bool) {
 	}
 	rule, stated := rules[l.Type], wl != nil && wl.Stated
 	switch {
-	case !stated && rule.Allocated:
+	case rule.Unseen:
+		return Field{}, false
+	case !stated && (rule.Allocated || rule.Stays || rule.Merges && w.Exact == "" && !h.Meta.Applied.has(l.Path)):
 		return Field{}, false
 	case !stated && rule.Nobody != nil && rule.Nobody(l.Key) && !h.Meta.Applied.has(l.Path):
 		return Field{}, false
 	case hl != nil && wl != nil && (hl.Text == wl.Text || (rule.Equal != nil && rule.Equal(hl.Text, wl.Text))):
 		return Field{}, false
 	}
-	f := Field{Path: l.Path, Effect: rule.Effect, Ignored: ignored(l.Path, w.Policy.IgnoreDifferences)}
+	f := Field{Path: l.Path, Effect: rule.Effect, Why: rule.Why, Ignored: Ignored(l.Path, w.Policy.IgnoreDifferences)}
 	if hl != nil {
 		f.Have = valueOf(*hl)
 	}
@@ -185,6 +198,10 @@ func compareLeaf(hl, wl *Leaf, h, w *State, rules Rules) (Field, bool) {
 		f.SinceAPI = rule.SinceAPI
 	}
 	f.Git, f.Hand = attribute(l.Path, hl, wl, h.Meta, rule)
+	if !stated && w.Exact != "" && !h.Meta.Applied.has(l.Path) && !h.Meta.Applied.has(w.Exact) { // what others set goes because git says so now
+		f.Git, f.Hand = true, false
+	}
+	f.Intent = rule.Intent
 	return f, true
 }
 
@@ -217,8 +234,8 @@ func attribute(path string, hl, wl *Leaf, m Meta, rule Rule) (git, hand bool) {
 	return git, hand
 }
 
-// ignored says whether a path is one of the prefixes or below it.
-func ignored(path string, prefixes []string) bool {
+// Ignored says whether a path is one of the prefixes or below it.
+func Ignored(path string, prefixes []string) bool {
 	return slices.ContainsFunc(prefixes, func(p string) bool {
 		rest, ok := strings.CutPrefix(path, p)
 		return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')

@@ -324,3 +324,152 @@ func TestSeenSpares(t *testing.T) {
 		t.Errorf("after a change it was compared %d times in all, want 2", asked)
 	}
 }
+
+// nodeRules are like those of nodes: labels of which the manifest states some, and what a hand means when it sets it.
+var nodeRules = Rules{
+	"metadata.labels.*": {Effect: InPlace, Merges: true, Nobody: NobodysLabel},
+	"spec.mode":         {Effect: InPlace, Stays: true, Intent: true},
+	"spec.user":         {Effect: InPlace, Unseen: true},
+}
+
+// exactly makes the want's maps exact, because the leaf at that path says so.
+func (s State) exactly(path string) State {
+	s.Exact = path
+	return s
+}
+
+// What others set stays under merge. Under exact it goes, and it is git's doing where git has just said so, a hand's where
+// it came afterwards.
+func TestExactAndMerged(t *testing.T) {
+	const theirs, ours, switched = "metadata.labels.theirs=1", "metadata.labels.ours=1", "spec.user=exact"
+	tests := []struct {
+		name, fields string
+		have, want   State
+	}{
+		{name: "merged, others' stay", have: live("a", ours, theirs), want: wanted("a", ours)},
+		{name: "merged, others' stay whoever applied", have: live("a", ours, theirs).after(ours), want: wanted("a", ours)},
+		{
+			name: "merged, ours goes with its line", have: live("a", ours, theirs).after(ours), want: wanted("a"),
+			fields: "metadata.labels.ours: 1 → (none) (git, in place)",
+		},
+		{
+			name: "merged, ours goes with its line though a hand changed it", have: live("a", "metadata.labels.ours=2", theirs).after(ours), want: wanted("a"),
+			fields: "metadata.labels.ours: 2 → (none) (git, hand, in place)",
+		},
+		{name: "merged, ours is gone already", have: live("a", theirs).after(ours), want: wanted("a")},
+		{
+			name: "exact, nothing was applied yet", have: live("a", ours, theirs), want: wanted("a", ours, switched).exactly("spec.user"),
+			fields: "metadata.labels.theirs: 1 → (none) (git, in place)",
+		},
+		{
+			name: "exact, git says so now", have: live("a", ours, theirs).after(ours), want: wanted("a", ours, switched).exactly("spec.user"),
+			fields: "metadata.labels.theirs: 1 → (none) (git, in place)",
+		},
+		{
+			name: "exact, and a hand added it afterwards", have: live("a", ours, theirs).after(ours, switched), want: wanted("a", ours, switched).exactly("spec.user"),
+			fields: "metadata.labels.theirs: 1 → (none) (hand, in place)",
+		},
+		{
+			name: "exact, and a line went", have: live("a", ours).after(ours, switched), want: wanted("a", switched).exactly("spec.user"),
+			fields: "metadata.labels.ours: 1 → (none) (git, in place)",
+		},
+		{
+			name: "exact, a hand changed ours", have: live("a", "metadata.labels.ours=2").after(ours, switched), want: wanted("a", ours, switched).exactly("spec.user"),
+			fields: "metadata.labels.ours: 2 → 1 (hand, in place)",
+		},
+		{
+			name: "exact, and nobody's stay",
+			have: live("a", ours, "metadata.labels.com.docker.x=1", "metadata.labels.swarm-operator.io/owner=o").after(ours, switched),
+			want: wanted("a", ours, switched).exactly("spec.user"),
+		},
+		{
+			name: "exact, and one of nobody's was ours", have: live("a", "metadata.labels.com.docker.x=1").after("metadata.labels.com.docker.x=1", switched), want: wanted("a", switched).exactly("spec.user"),
+			fields: "metadata.labels.com.docker.x: 1 → (none) (git, in place)",
+		},
+		{name: "exact says nothing of what has no key", have: live("a", ours, "spec.mode=drain").after(ours, switched), want: wanted("a", ours, switched).exactly("spec.user")},
+		{name: "what says so is itself no difference", have: live("a").after(), want: wanted("a", switched).exactly("spec.user")},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if d := cmp.Diff(test.fields, brief(DifferingFields(&test.have, &test.want, nodeRules))); d != "" {
+				t.Errorf("fields (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// Intent is the rule's, whoever changed the field: who plans asks only where it was a hand.
+func TestIntent(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		have, want State
+		fields     string
+		intent     []string
+	}{
+		{name: "not stated", have: live("a", "spec.mode=drain"), want: wanted("a")},
+		{name: "not stated any more", have: live("a", "spec.mode=drain").after("spec.mode=drain"), want: wanted("a")},
+		{name: "as stated", have: live("a", "spec.mode=drain").after("spec.mode=active"), want: wanted("a", "spec.mode=drain")},
+		{
+			name: "never applied", have: live("a", "spec.mode=drain"), want: wanted("a", "spec.mode=active"),
+			fields: "spec.mode: drain → active (git, in place)", intent: []string{"spec.mode"},
+		},
+		{
+			name: "a hand's", have: live("a", "spec.mode=drain").after("spec.mode=active"), want: wanted("a", "spec.mode=active"),
+			fields: "spec.mode: drain → active (hand, in place)", intent: []string{"spec.mode"},
+		},
+		{
+			name: "git's", have: live("a", "spec.mode=active").after("spec.mode=active"), want: wanted("a", "spec.mode=drain"),
+			fields: "spec.mode: active → drain (git, in place)", intent: []string{"spec.mode"},
+		},
+		{
+			name: "both", have: live("a", "spec.mode=pause").after("spec.mode=active"), want: wanted("a", "spec.mode=drain"),
+			fields: "spec.mode: pause → drain (git, hand, in place)", intent: []string{"spec.mode"},
+		},
+		{
+			name: "stated for the first time, beside what was applied", have: live("a", "spec.mode=active", "metadata.labels.x=1").after("metadata.labels.x=1"), want: wanted("a", "spec.mode=drain", "metadata.labels.x=1"),
+			fields: "spec.mode: active → drain (git, in place)", intent: []string{"spec.mode"},
+		},
+		{
+			name: "beside a label, which is none", have: live("a", "spec.mode=drain", "metadata.labels.x=2").after("spec.mode=active", "metadata.labels.x=1"), want: wanted("a", "spec.mode=active", "metadata.labels.x=1"),
+			fields: "metadata.labels.x: 2 → 1 (hand, in place)\nspec.mode: drain → active (hand, in place)", intent: []string{"spec.mode"},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			fields := DifferingFields(&test.have, &test.want, nodeRules)
+			if d := cmp.Diff(test.fields, brief(fields)); d != "" {
+				t.Errorf("fields (-want +got):\n%s", d)
+			}
+			var intent []string
+			for _, f := range fields {
+				if f.Intent {
+					intent = append(intent, f.Path)
+				}
+			}
+			if d := cmp.Diff(test.intent, intent); d != "" {
+				t.Errorf("what is meant (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// Two objects that are remembered to be equal under merge are looked at again when git says exact.
+func TestWhatIsRememberedEndsWithExact(t *testing.T) {
+	have, want := live("a", "metadata.labels.theirs=1"), wanted("a", "spec.user=exact")
+	have.Gen, want.Gen = 1, 2
+	var seen Seen
+	look := func() int {
+		return len(seen.Compare([]State{have}, []State{want}, func(string) Rules { return nodeRules }))
+	}
+	for range 2 {
+		if look() != 0 {
+			t.Error("what others set is a difference under merge")
+		}
+	}
+	want = want.exactly("spec.user")
+	want.Gen = 3
+	for range 2 {
+		if look() != 1 {
+			t.Error("what others set is none under exact")
+		}
+	}
+}

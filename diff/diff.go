@@ -159,7 +159,15 @@ type State struct {
 	// DependsOn are the keys that must be ready before this one changes.
 	DependsOn []v1.Key
 	From      From
-	Meta      Meta
+	// Partial, on the want side: what is not stated stays as it is, so the object needs no taking over and is never removed.
+	Partial bool
+	// Exact, of a partial want, is the leaf that says so: keys that others set go, of maps and lists that are merged else.
+	Exact string
+	// Blocked, on the want side, says why nothing may be written, whatever differs.
+	Blocked string
+	// Awaited: what blocks it ends by itself, as when a node joins, and nobody waits for it.
+	Awaited bool
+	Meta    Meta
 	// Policy is the manifest's, on the want side.
 	Policy v1.Policy
 	// Value is the object in its kind's own type, for its driver.
@@ -226,6 +234,10 @@ type Field struct {
 	Ignored bool `json:"ignored,omitempty"`
 	// SinceAPI is the least API version that knows the field; "" for all that we speak to.
 	SinceAPI string `json:"sinceAPI,omitempty"`
+	// Why: the field cannot be written, and the others of its object can.
+	Why string `json:"why,omitempty"`
+	// Intent: a hand that changes it means it.
+	Intent bool `json:"-"`
 }
 
 // Change is an object that differs, or that is not ours yet (Same).

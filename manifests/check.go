@@ -23,6 +23,7 @@ func (r *reading) check(set Set) {
 	if len(r.problems) <= r.most() {
 		r.cycles(set)
 		r.ports(set)
+		r.nodes(set)
 	}
 }
 
@@ -135,6 +136,19 @@ func (r *reading) ports(set Set) {
 			} else if other.Key() != e.Key() {
 				r.at(e, portPath(i), "%d/%s is published by %s too (%s)", key.port, key.protocol, other.Key(), place(other.File, other.Line))
 			}
+		}
+	}
+}
+
+// nodes reports what the Cluster and the Nodes say against each other.
+func (r *reading) nodes(set Set) {
+	objects := make([]v1.Object, len(set.Entries))
+	for i, e := range set.Entries {
+		objects[i] = e.Object
+	}
+	for _, p := range v1.CheckNodes(objects) {
+		if e, ok := set.Get(p.Object); ok {
+			r.at(e, p.Path, "%s", p.Message)
 		}
 	}
 }

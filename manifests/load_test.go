@@ -12,13 +12,17 @@ import (
 )
 
 var options = manifests.Options{
-	Kinds: []string{v1.KindConfig, v1.KindNetwork, v1.KindSecret, v1.KindService},
+	Kinds: []string{v1.KindCluster, v1.KindConfig, v1.KindNetwork, v1.KindNode, v1.KindSecret, v1.KindService},
 	New: func(kind string) v1.Object {
 		switch kind {
+		case v1.KindCluster:
+			return new(v1.Cluster)
 		case v1.KindConfig:
 			return new(v1.Config)
 		case v1.KindNetwork:
 			return new(v1.Network)
+		case v1.KindNode:
+			return new(v1.Node)
 		case v1.KindSecret:
 			return new(v1.Secret)
 		case v1.KindService:

@@ -125,10 +125,10 @@ metadata: {name: web}
 $H
 kind: Zebra
 -- problems --
-a.yaml:1: kind is missing; it must be one of Config, Network, Secret, Service
-a.yaml:5: Servce/web: kind Servce is not known; it must be one of Config, Network, Secret, Service; did you mean Service?
-a.yaml:9: kind "" is not known; it must be one of Config, Network, Secret, Service
-a.yaml:13: kind Zebra is not known; it must be one of Config, Network, Secret, Service
+a.yaml:1: kind is missing; it must be one of Cluster, Config, Network, Node, Secret, Service
+a.yaml:5: Servce/web: kind Servce is not known; it must be one of Cluster, Config, Network, Node, Secret, Service; did you mean Service?
+a.yaml:9: kind "" is not known; it must be one of Cluster, Config, Network, Node, Secret, Service
+a.yaml:13: kind Zebra is not known; it must be one of Cluster, Config, Network, Node, Secret, Service
 `},
 		{"name", `
 -- a.yaml --
@@ -350,6 +350,45 @@ spec:
   - {target: 8080, published: 80, mode: ingress, protocol: tcp}
 -- problems --
 a.yaml:22: Service/c: spec.ports[0].published: 80/tcp is published by Service/a too (a.yaml:1)
+`},
+
+		// Managers.
+		{"managers", `
+-- a.yaml --
+$H
+kind: Cluster
+metadata: {name: default}
+spec:
+  managers:
+    count: 1
+-- b.yaml --
+$H
+kind: Node
+metadata: {name: m1}
+spec: {role: manager, id: 4hd41nyin8kn}
+---
+$H
+kind: Node
+metadata: {name: m2}
+spec:
+  role: manager
+  id: 4hd41nyin8kn
+-- problems --
+a.yaml:6: Cluster/default: spec.managers.count: is 1, and 2 Nodes have role: manager: m1, m2
+b.yaml:11: Node/m2: spec.id: Node/m1 states the same: a node is one
+`},
+		{"fewer pins than managers", `
+-- a.yaml --
+$H
+kind: Cluster
+metadata: {name: default}
+spec: {managers: {count: 3}}
+---
+$H
+kind: Node
+metadata: {name: m1}
+spec: {role: manager}
+-- problems --
 `},
 
 		// Files that are ignored.

@@ -73,8 +73,14 @@ func SecretText(text string) bool {
 	return strings.Contains(text, "://") && urlPassword.MatchString(text)
 }
 
-// Scrub hides the passwords of URLs in a text that is about to be shown.
+// swarmSecret matches unlock keys and join tokens.
+var swarmSecret = regexp.MustCompile(`SWM(KEY|TKN)-[0-9]+-[A-Za-z0-9+/=-]+`)
+
+// Scrub hides the passwords of URLs, unlock keys and join tokens in a text that is about to be shown.
 func Scrub(text string) string {
+	if strings.Contains(text, "SWM") {
+		text = swarmSecret.ReplaceAllString(text, "SWM$1-"+Hidden)
+	}
 	if !strings.Contains(text, "://") {
 		return text
 	}

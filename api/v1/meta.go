@@ -35,6 +35,11 @@ const (
 	LabelHold      = LabelPrefix + "hold"
 	LabelHoldUntil = LabelPrefix + "hold-until"
 	LabelHoldBy    = LabelPrefix + "hold-by"
+	// Labels of the cluster object: the epoch and the time of the last rotation that the operator made, or began to count from.
+	LabelRotatedWorker  = LabelPrefix + "rotated-worker-token"
+	LabelRotatedManager = LabelPrefix + "rotated-manager-token"
+	LabelRotatedKey     = LabelPrefix + "rotated-unlock-key"
+	LabelRotatedCA      = LabelPrefix + "rotated-ca"
 )
 
 // Names of the kinds.
@@ -43,6 +48,9 @@ const (
 	KindNetwork = "Network"
 	KindConfig  = "Config"
 	KindSecret  = "Secret"
+	KindCluster = "Cluster"
+	KindNode    = "Node"
+	KindNodeSet = "NodeSet"
 )
 
 // Key identifies an object within a source.
@@ -148,6 +156,7 @@ func (p Policy) IsZero() bool {
 func (p Policy) copy() Policy {
 	p.IgnoreDifferences = slices.Clone(p.IgnoreDifferences)
 	p.DependsOn = slices.Clone(p.DependsOn)
+	p.Prune, p.Enforce = clone(p.Prune), clone(p.Enforce)
 	return p
 }
 

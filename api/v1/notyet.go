@@ -47,6 +47,10 @@ var notYet = map[string]map[string]string{
 		"spec.scope":                      "every Network is the swarm's",
 		"spec.ipam.config[].auxAddresses": "",
 	},
+	KindCluster: {
+		"spec.taskDefaults":           "the engine's API drops the default log driver; daemon.json of each node has one",
+		"spec.taskDefaults.logDriver": "the engine's API drops it; daemon.json of each node has one",
+	},
 	KindConfig: {"spec.templating": "", "spec.templateDriver": ""},
 	KindSecret: {"spec.templating": "", "spec.templateDriver": "", "spec.driver": "", "spec.driverOpts": ""},
 }

@@ -221,6 +221,10 @@ func TestSecretsOfTheVocabulary(t *testing.T) {
 	if got, want := v1.Scrub("see http://u:"+canary+"@h/x and ftp://h"), "see http://(hidden)@h/x and ftp://h"; got != want {
 		t.Errorf("scrubbed: %s", got)
 	}
+	key, token := "SWMKEY-1-+"+canary+"/x", "SWMTKN-1-"+canary+"-"+canary
+	if got, want := v1.Scrub("unlock "+key+"; join "+token+" now"), "unlock SWMKEY-(hidden); join SWMTKN-(hidden) now"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 	if got := v1.Scrub("user:" + canary); !strings.Contains(got, canary) {
 		t.Errorf("that is no URL: %s", got)
 	}

@@ -106,7 +106,7 @@ func (a *applying) run(ctx context.Context) error {
 				return errors.Join(fmt.Errorf("giving up after %d runs that failed", tries), err)
 			}
 			pause(ctx, time.Duration(a.errors)*200*time.Millisecond)
-		case !run.Plan.Waiting() && onlyCreates(run.Plan):
+		case !run.Plan.Waiting() && onlyCreates(run.Plan) && out.Delivered == 0:
 			return a.finish(ctx, run)
 		case out.Done > 0:
 			a.errors = 0

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/bootstrap"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -63,6 +64,9 @@ Exits 0 where nothing differs, 1 where something does, and above 1 on errors.`,
 
 func plannedOnce(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets plan.Budgets, consents []string) (*reconciler.Run, error) {
 	r, done, err := open(cmd, src, eng, budgets, consents, true)
+	if errors.Is(err, bootstrap.ErrNone) {
+		return nil, exit{exitDiffers, err}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -86,17 +90,22 @@ func open(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets plan.B
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400) // a process that soon ends need not tidy up often; some memory buys a third of the time
 	}
-	client, log, err := eng.openQuiet(cmd)
+	log, err := eng.quiet(cmd)
 	if err != nil {
 		return nil, nil, err
 	}
 	source, err := src.open(cmd.Context(), cmd.ErrOrStderr())
 	if err != nil {
-		client.Close()
+		return nil, nil, err
+	}
+	loader := reconciler.NewLoader()
+	client, err := eng.find(cmd.Context(), source, src.root(), loader, eng.options(cmd, log, nil), !observe, func(text string) { fmt.Fprintln(cmd.OutOrStdout(), text) })
+	if err != nil {
+		source.Close()
 		return nil, nil, err
 	}
 	r := reconciler.New(reconciler.Options{
-		Engine: client, Source: source, Path: src.root(), Name: src.name, Consents: consents, Budgets: budgets, Observe: observe, Log: log,
+		Engine: client, Source: source, Path: src.root(), Name: src.name, Consents: consents, Budgets: budgets, Observe: observe, Log: log, Loader: loader,
 		Lease: state.NewLease(state.LeaseOptions{Engine: client, Instance: fmt.Sprintf("%s (%s)", hostname(), cmd.Name()), Eager: true, Log: log}),
 	})
 	return r, func() { source.Close(); client.Close() }, nil

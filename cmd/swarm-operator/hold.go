@@ -91,5 +91,5 @@ func (a *acting) doubt(t target) {
 // names says whether a live object is what people mean by a name, of whatever source.
 func names(l *kinds.Live, key v1.Key) bool {
 	_, owned, _ := strings.Cut(l.Labels[v1.LabelOwner], "/")
-	return l.Name == key.Name || owned == key.String()
+	return l.Name == key.Name || l.Called == key.Name || owned == key.String()
 }

@@ -75,7 +75,8 @@ func newRoot(out, errs io.Writer) *cobra.Command {
 
   status, history, wait      how things are, and what became of revisions
   hold, resume               stop it, and let it go on
-  approve, retry, release    agree to what can do harm; try again what failed; forget objects and leave them running`,
+  approve, retry, release    agree to what can do harm; try again what failed; forget objects and leave them running
+  unlock                     opens a manager that is locked, and keeps the keys for that`,
 		SilenceUsage: true, SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return configure(cmd) },
 	}
@@ -83,6 +84,6 @@ func newRoot(out, errs io.Writer) *cobra.Command {
 	root.SetErr(errs)
 	root.PersistentFlags().String("config", "", "file with values for flags, as `name: value` in YAML")
 	root.AddCommand(newValidate(), newDiff(), newApply(), newRun(), newStatus(), newHealth(), newVersion(),
-		newHold(), newResume(), newApprove(), newRetry(), newRelease(), newHistory(), newWait())
+		newHold(), newResume(), newApprove(), newRetry(), newRelease(), newHistory(), newWait(), newUnlock())
 	return root
 }

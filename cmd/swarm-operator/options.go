@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/bootstrap"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -90,7 +91,7 @@ func (f *engineFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.logFormat, "log-format", "text", "text or json")
 }
 
-func (f *engineFlags) open(cmd *cobra.Command, log logr.Logger, observe func(engine.Call)) (*engine.Client, error) {
+func (f *engineFlags) options(cmd *cobra.Command, log logr.Logger, observe func(engine.Call)) engine.Options {
 	o := engine.Options{
 		Host: f.host, Context: f.context, Logger: log, Observe: observe, UserAgent: "swarm-operator/" + version(),
 		TLS: engine.TLS{Enable: f.tls, CACert: f.tlsCACert, Cert: f.tlsCert, Key: f.tlsKey},
@@ -98,20 +99,74 @@ func (f *engineFlags) open(cmd *cobra.Command, log logr.Logger, observe func(eng
 	if cmd.Flags().Changed("tlsverify") {
 		o.TLS.Verify = &f.tlsVerify
 	}
-	return engine.Open(o)
+	return o
+}
+
+func (f *engineFlags) open(cmd *cobra.Command, log logr.Logger, observe func(engine.Call)) (*engine.Client, error) {
+	return engine.Open(f.options(cmd, log, observe))
+}
+
+// find is open for who reads manifests: where nobody names an engine, and they do, it is the first of theirs that is a
+// manager. Where none is in a swarm, init says whether one is made. The default socket is then never used.
+func (f *engineFlags) find(ctx context.Context, source *git.Source, root string, loader *manifests.Loader, o engine.Options, init bool, say func(string)) (*engine.Client, error) {
+	stated, err := engine.Stated(o)
+	if err != nil {
+		return nil, err
+	}
+	if stated {
+		return engine.Open(o)
+	}
+	nodes, cluster := engines(ctx, source, root, loader)
+	if len(nodes) == 0 {
+		return engine.Open(o)
+	}
+	found, err := bootstrap.Manager(ctx, bootstrap.Options{Nodes: nodes, Cluster: cluster, Engine: o, Init: init})
+	if err != nil {
+		return nil, err
+	}
+	if found.Made {
+		say(fmt.Sprintf("a swarm was made on Node/%s", found.Node))
+	}
+	return found.Client, nil
+}
+
+// engines are the nodes of the newest revision whose engine is stated, and its Cluster. What is wrong with the revision is
+// said by whoever reads it to go by it.
+func engines(ctx context.Context, source *git.Source, root string, loader *manifests.Loader) (nodes []*v1.Node, cluster *v1.Cluster) {
+	head, err := source.Head(ctx)
+	if err != nil {
+		return nil, nil
+	}
+	set, _ := loader.Load(head.Tree, root)
+	for _, e := range set.Entries {
+		switch o := e.Object.(type) {
+		case *v1.Node:
+			if o.Spec.Engine != nil {
+				nodes = append(nodes, o)
+			}
+		case *v1.Cluster:
+			cluster = o
+		}
+	}
+	return nodes, cluster
 }
 
 // openQuiet is open for a command that runs once: what there is to say it prints.
 func (f *engineFlags) openQuiet(cmd *cobra.Command) (*engine.Client, logr.Logger, error) {
-	log, err := f.logger(cmd.ErrOrStderr())
+	log, err := f.quiet(cmd)
 	if err != nil {
-		return nil, logr.Logger{}, err
-	}
-	if f.logLevel != "debug" {
-		log = logr.Discard()
+		return nil, log, err
 	}
 	c, err := f.open(cmd, log, nil)
 	return c, log, err
+}
+
+func (f *engineFlags) quiet(cmd *cobra.Command) (logr.Logger, error) {
+	log, err := f.logger(cmd.ErrOrStderr())
+	if err == nil && f.logLevel != "debug" {
+		log = logr.Discard()
+	}
+	return log, err
 }
 
 // logger writes to w. Passwords in URLs are taken out of whatever is logged; other secrets never get here.
@@ -150,6 +205,7 @@ func (f *budgetFlags) register(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.Restarts, "max-restarts", d.Restarts, "services that one revision may restart without consent, where they are more than a tenth")
 	cmd.Flags().IntVar(&f.Rollouts, "max-rollouts", d.Rollouts, "roll-outs at once")
 	cmd.Flags().IntVar(&f.FailedRollouts, "max-failed-rollouts", d.FailedRollouts, "failed roll-outs of a revision that hold the rest of it")
+	cmd.Flags().IntVar(&f.Drains, "max-drains", d.Drains, "nodes that are emptied at once")
 }
 
 func parseConsents(texts []string) (plan.Consents, error) {

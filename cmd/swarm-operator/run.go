@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -73,15 +74,25 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		return 0
 	})
 	board := status.NewBoard(v1.Scrub(f.src.location), f.mode, metrics, log, time.Now)
-	client, err := f.eng.open(cmd, log, func(c engine.Call) { metrics.Call(c.Method, c.Route, c.Status, c.Duration) })
+	o := f.eng.options(cmd, log, func(c engine.Call) { metrics.Call(c.Method, c.Route, c.Status, c.Duration) })
+	stated, err := engine.Stated(o)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	ctx := cmd.Context()
+	if stated { // what is wrong with it is said at once
+		client, err := engine.Open(o)
+		if err != nil {
+			return err
+		}
+		client.Close()
+	}
+	ctx, end := context.WithCancel(cmd.Context())
 	var work sync.WaitGroup
 	var shown atomic.Pointer[reconciler.Loop] // once there is one
-	defer work.Wait()
+	defer func() {
+		end()
+		work.Wait()
+	}()
 	if f.listen != "" { // before the source is there: the process works, and says what it waits for
 		listener, err := net.Listen("tcp", f.listen)
 		if err != nil {
@@ -102,24 +113,103 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		return nil // told to end before there was one
 	}
 	defer source.Close()
-	lease := state.NewLease(state.LeaseOptions{
-		Engine: client, Instance: cmp.Or(f.instance, hostname()), Log: log,
-		Observe: func(to state.Transition, epoch uint64) { metrics.Lease(string(to), epoch) },
-	})
-	loop := &reconciler.Loop{Board: board, Metrics: metrics, Reconciler: reconciler.New(reconciler.Options{
-		Engine: client, Source: source, Path: f.src.root(), Name: f.src.name, Budgets: f.budgets.Budgets,
-		RepairAfter: f.repairAfter, Observe: f.mode == "observe", Fallback: true, Follow: true, Log: log,
-		Lease: lease, Self: f.self(),
-	})}
-	shown.Store(loop)
-	q := runner.New(tidying(loop.Reconcile), log)
-	queue.Store(q)
-	log.Info("running", "instance", lease.Holder(), "source", source.String(), "engine", client.Host(), "mode", f.mode, "version", version())
-	work.Go(func() { f.wake(ctx, q, loop, client, source) })
-	q.Run(ctx)
-	loop.Release(ctx, true)
+	for ctx.Err() == nil {
+		client, again, err := f.engine(ctx, source, o, stated, board)
+		if err != nil {
+			return err
+		}
+		if client == nil {
+			break // told to end
+		}
+		f.session(ctx, client, source, again, session{board: board, metrics: metrics, log: log, queue: &queue, shown: &shown})
+	}
 	log.Info("stopped")
 	return nil
+}
+
+// session is what outlives the engine that is talked to.
+type session struct {
+	board   *status.Board
+	metrics *status.Metrics
+	log     logr.Logger
+	queue   *atomic.Pointer[runner.Runner]
+	shown   *atomic.Pointer[reconciler.Loop]
+}
+
+// engine finds the engine to talk to, and waits for one that manifests state. again: there may be others, when this one is a
+// manager no more. A client of nil: ctx ended first.
+func (f *runFlags) engine(ctx context.Context, source *git.Source, o engine.Options, stated bool, board *status.Board) (client *engine.Client, again bool, err error) {
+	loader := reconciler.NewLoader()
+	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, 30*time.Second) {
+		if nodes, _ := engines(ctx, source, f.src.root(), loader); stated || len(nodes) == 0 {
+			client, err = engine.Open(o)
+			return client, false, err
+		}
+		client, err = f.eng.find(ctx, source, f.src.root(), loader, o, f.mode == "enforce", func(text string) { o.Logger.Info(text) })
+		if err == nil {
+			return client, true, nil
+		}
+		if ctx.Err() == nil {
+			board.Set(status.EngineReady, false, "NoManager", err.Error())
+			pause(ctx, wait)
+		}
+	}
+	return nil, false, nil
+}
+
+// uselessFor is for how long an engine may be no manager, or not answer, before another one is looked for.
+const uselessFor = 30 * time.Second
+
+// session works with one engine, until ctx ends or, where there may be others, it is of no use any more.
+func (f *runFlags) session(ctx context.Context, client *engine.Client, source *git.Source, again bool, s session) {
+	defer client.Close()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	lease := state.NewLease(state.LeaseOptions{
+		Engine: client, Instance: cmp.Or(f.instance, hostname()), Log: s.log,
+		Observe: func(to state.Transition, epoch uint64) { s.metrics.Lease(string(to), epoch) },
+	})
+	loop := &reconciler.Loop{Board: s.board, Metrics: s.metrics, Reconciler: reconciler.New(reconciler.Options{
+		Engine: client, Source: source, Path: f.src.root(), Name: f.src.name, Budgets: f.budgets.Budgets,
+		RepairAfter: f.repairAfter, Observe: f.mode == "observe", Fallback: true, Follow: true, Log: s.log,
+		Lease: lease, Self: f.self(),
+	})}
+	s.shown.Store(loop)
+	q := runner.New(tidying(loop.Reconcile), s.log)
+	s.queue.Store(q)
+	s.log.Info("running", "instance", lease.Holder(), "source", source.String(), "engine", client.Host(), "mode", f.mode, "version", version())
+	var work sync.WaitGroup
+	work.Go(func() { f.wake(ctx, q, loop, client, source) })
+	if again {
+		work.Go(func() {
+			defer end()
+			untilLost(ctx, s.board)
+			if ctx.Err() == nil {
+				s.log.Info("looking for another manager", "engine", client.Host())
+			}
+		})
+	}
+	q.Run(ctx)
+	loop.Release(ctx, true)
+	end()
+	work.Wait()
+}
+
+// untilLost waits until the engine has been of no use for long, or ctx ends.
+func untilLost(ctx context.Context, board *status.Board) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		c, ready := board.Is(status.EngineReady)
+		if !ready && !c.Since.IsZero() && c.Reason != "NoQuorum" && c.Reason != "NoManager" && time.Since(c.Since) > uselessFor {
+			return
+		}
+	}
 }
 
 // self is the operator's own service, where it is one.

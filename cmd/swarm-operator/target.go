@@ -51,7 +51,10 @@ func parseObject(text string) (v1.Key, error) {
 	if strings.ContainsAny(key.Name, "/ ") {
 		return v1.Key{}, fmt.Errorf("%q is not of the form Kind/name", text)
 	}
-	names := all.Names()
+	var names []string
+	for _, k := range all.Kinds() {
+		names = append(names, k.Name)
+	}
 	i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, key.Kind) })
 	if i < 0 {
 		return v1.Key{}, fmt.Errorf("%s: there is no kind %s%s; the kinds are %s", text, key.Kind, v1.DidYouMean(key.Kind, names), strings.Join(names, ", "))

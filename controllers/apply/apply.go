@@ -36,6 +36,8 @@ var ErrNotNow = errors.New("not begun")
 // Outcome is what became of a plan.
 type Outcome struct {
 	Done, Failed, Skipped int
+	// Delivered is how many tokens and keys were brought to where they should be.
+	Delivered int
 	// Stale: somebody else wrote in between, so the plan is about a swarm that no longer is. Plan again at once.
 	Stale bool
 	// Errs are the errors of the failed steps but for the stale ones.

@@ -35,7 +35,7 @@ func TestCalls(t *testing.T) {
 		"SwarmUnlock": "POST /swarm/unlock", "SwarmGetUnlockKey": "GET /swarm/unlockkey",
 		"DistributionInspect": "GET /distribution/{id}/json",
 		"ServiceLogs":         "GET /services/{id}/logs", "ServiceRemove": "DELETE /services/{id}", "ServiceList": "GET /services", "Service": "GET /services/{id}", "ServiceRaw": "GET /services/{id}",
-		"ServiceCreate": "POST /services/create", "ServiceUpdate": "POST /services/{id}/update", "NodeRaw": "GET /nodes/{id}", "SwarmRaw": "GET /swarm",
+		"ServiceCreate": "POST /services/create", "ServiceUpdate": "POST /services/{id}/update", "NodesRaw": "GET /nodes", "NodeRaw": "GET /nodes/{id}", "SwarmRaw": "GET /swarm",
 		"Describe": "GET /info",
 	}
 	none := map[string]bool{"API": true, "Auth": true, "Close": true, "Events": true, "Host": true, "Resolve": true, "Version": true}

@@ -54,6 +54,11 @@ func IsNoQuorum(err error) bool {
 // IsLocked: autolock is on and somebody must unlock this manager.
 func IsLocked(err error) bool { return has(err, "Swarm is encrypted and needs to be unlocked") }
 
+// IsWrongKey: the manager is locked, and this key does not open it. IsNotLocked: there is nothing to open.
+func IsWrongKey(err error) bool { return has(err, "invalid key provided", "invalid key string") }
+
+func IsNotLocked(err error) bool { return has(err, "swarm is not locked") }
+
 // IsPermission: the socket is not ours to open, or somebody between us and the engine (an authorization plugin, a proxy
 // that lets only reads pass) forbids the call.
 func IsPermission(err error) bool {

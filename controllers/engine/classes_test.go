@@ -19,6 +19,7 @@ var classes = map[string]func(error) bool{
 	"stale": IsStale, "notfound": IsNotFound, "exists": IsExists, "inuse": IsInUse, "notmanager": IsNotManager,
 	"noquorum": IsNoQuorum, "locked": IsLocked, "ambiguous": IsAmbiguous, "permission": IsPermission,
 	"unavailable": IsUnavailable, "timeout": IsTimeout, "invalid": IsInvalid, "unsupported": IsUnsupported,
+	"wrongkey": IsWrongKey, "notlocked": IsNotLocked,
 }
 
 // classesOf is everything that the predicates say of an error, sorted.
@@ -45,7 +46,7 @@ var answers = []struct {
 	{409, "rpc error: code = AlreadyExists desc = secret sec1 already exists", "exists"},
 	{409, "network with name neta already exists", "exists"},
 	{409, "rpc error: code = AlreadyExists desc = ingress network (abc) is already present", "exists"},
-	{409, "swarm is not locked", ""},
+	{409, "swarm is not locked", "notlocked"},
 	{404, "service nope not found", "notfound"},
 	{404, "rpc error: code = NotFound desc = can't find manager in raft memberlist", "notfound"},
 	{501, "rpc error: code = Unimplemented desc = service mode change is not allowed", "invalid"},
@@ -76,7 +77,8 @@ var answers = []struct {
 	{400, "client version 1.50 is too new. Maximum supported API version is 1.41", "unsupported"},
 	{400, "client version 1.40 is too old. Minimum supported API version is 1.44, please upgrade your client to a newer version", "unsupported"},
 	{403, "Forbidden: writes do not pass this proxy", "permission"},
-	{401, "swarm could not be unlocked: invalid key provided", "permission"},
+	{401, "swarm could not be unlocked: invalid key provided", "permission wrongkey"},
+	{400, "invalid key string", "invalid wrongkey"},
 }
 
 func TestClassesOfAnswers(t *testing.T) {

@@ -44,6 +44,17 @@ func locate(o Options) (endpoint, error) {
 	return contextEndpoint(o, name)
 }
 
+// Stated says whether somebody names an engine: --host, --context, DOCKER_HOST, DOCKER_CONTEXT, or a current context of the
+// docker config. Else it would be the default socket.
+func Stated(o Options) (bool, error) {
+	o = o.withDefaults()
+	if o.Host != "" || os.Getenv(client.EnvOverrideHost) != "" {
+		return true, nil
+	}
+	name, err := contextName(o)
+	return err == nil && name != defaultContext, err
+}
+
 func contextName(o Options) (string, error) {
 	switch {
 	case o.Context != "":

@@ -19,6 +19,10 @@ type Wants struct {
 	States []diff.State
 	// Missing are external objects that do not exist.
 	Missing map[v1.Key]bool
+	// Expanded are the manifests that a kind's Expand made, for each live object that manifests are about.
+	Expanded []Entry
+	// Notices are for people.
+	Notices []string
 	// Unknown are secrets whose live content cannot be compared, because the key that named it is lost.
 	Unknown []v1.Key
 }
@@ -43,17 +47,22 @@ func Expand(all []Kind, entries []Entry, ix *Index, src Source, memo *Memo) Want
 		for _, e := range entries {
 			key := e.Object.Key()
 			switch {
-			case key.Kind != k.Name:
+			case key.Kind != k.Name && !slices.Contains(k.Templates, key.Kind):
 			case e.Object.External():
 				w.Missing[key] = ix.ByName(k.Name, key.Name) == nil
 			default:
 				made = append(made, e)
 			}
 		}
+		if k.Expand != nil {
+			var notices []string
+			made, notices = k.Expand(made, ix.List(k.Name))
+			w.Expanded, w.Notices = append(w.Expanded, made...), append(w.Notices, notices...)
+		}
 		if k.Versions == nil {
 			memos := make([]*wantMemo, len(made))
 			inParallel(len(made), func(i int) {
-				memos[i] = memo.want(k, made[i], ix.ByName(k.Name, made[i].Object.Key().Name) != nil, live)
+				memos[i] = memo.want(k, made[i], k.instance(made[i]), ix, live)
 			})
 			for _, m := range memos {
 				w.States = append(w.States, m.state)
@@ -120,8 +129,8 @@ func Haves(all []Kind, ix *Index, src Source, wants []diff.State, memo *Memo) []
 			}
 			seen++
 			h := memo.identify(k, src, l)
-			if !h.state.Meta.Mine && asked[Ref{k.Name, l.Name}] == nil {
-				continue // somebody else's, and nothing here asks for one of that name
+			if (!h.state.Meta.Mine || k.Partial) && asked[Ref{k.Name, l.Name}] == nil {
+				continue // somebody else's, or nobody's to remove, and nothing here asks for one of that name
 			}
 			relevant = append(relevant, h)
 		}

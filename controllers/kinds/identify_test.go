@@ -117,7 +117,7 @@ func TestOverlayLabels(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			before := len(test.live)
-			if d := cmp.Diff(test.result, kinds.OverlayLabels(test.live, test.want, test.fields, "owner", "applied")); d != "" {
+			if d := cmp.Diff(test.result, kinds.OverlayLabels("metadata.labels", test.live, test.want, test.fields, "owner", "applied")); d != "" {
 				t.Errorf("labels (-want +got):\n%s", d)
 			}
 			if len(test.live) != before {

@@ -3,6 +3,7 @@
 package kinds
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -15,9 +16,11 @@ import (
 
 // Live is one object as the engine gave it. It is never changed: the same pointer is the same object.
 type Live struct {
-	Kind    string
-	ID      string
-	Name    string
+	Kind string
+	ID   string
+	Name string
+	// Called is the name that manifests have for it, where that is not Name.
+	Called  string
 	Version uint64
 	Labels  map[string]string
 	Created time.Time
@@ -31,15 +34,25 @@ type Live struct {
 
 func (l *Live) ref() Ref { return Ref{l.Kind, l.ID} }
 
+func (l *Live) called() string { return cmp.Or(l.Called, l.Name) }
+
 // Kind is everything that the rest of the house needs to know of a kind.
 type Kind struct {
 	Name string
+	// Partial: manifests state some of an object, and the rest stays as it is. Nobody has to make or take over such objects,
+	// and none is removed because its manifest is.
+	Partial bool
 	// New returns an empty manifest.
 	New func() v1.Object
 	// Shape is that of the manifest.
 	Shape diff.Shape
 	// Rules are total over the leaves of the manifest.
 	Rules diff.Rules
+	// Templates are kinds of manifests that are about objects of this one, and have none of their own.
+	Templates []string
+	// Expand turns the manifests of the kind and of its templates into one for each object that they are about, as stated,
+	// and says what people should know of that: pure. Nil: a manifest is about the one object of its name.
+	Expand func([]Entry, []*Live) (objects []Entry, notices []string)
 	// List reads all objects of the kind with one call.
 	List func(context.Context, *engine.Client) ([]*Live, error)
 	// Read reads one object. What is gone is an error of class engine.IsNotFound.
@@ -73,8 +86,50 @@ type Kind struct {
 	// Retry makes the engine go on with what it gave up for the time being. Where it has not, done is false; why is set where
 	// it must not be asked. Nil where the engine has no such thing.
 	Retry func(context.Context, *engine.Client, *Live) (done bool, why string, err error)
+	// Survey says what of the kind's objects concerns the swarm as a whole. It makes a call only where it matters which tasks
+	// run on them. Nil but of one kind.
+	Survey func(context.Context, *engine.Client, Survey) (plan.Swarm, error)
+	// Rotations says what of an object is replaced by epoch or by age, and what is on record of that: pure. want is nil where
+	// no manifest is about it. Nil but of one kind.
+	Rotations func(live *Live, want v1.Object) plan.Rotations
+	// Signing reads the files that a manifest names a root of the CA by. Nil where it names none. Nil but of one kind.
+	Signing func(live *Live, want v1.Object) *plan.Signing
 	// Guards are the kind's own objections.
 	Guards []plan.Guard
+}
+
+// Survey is what Kind.Survey goes by.
+type Survey struct {
+	Index *Index
+	// Expanded are the manifests of the kind, for each live object that they are about.
+	Expanded []Entry
+	// Managers as the Cluster states them; nil: it does not.
+	Managers *v1.Managers
+	// States are the kind's live objects that a manifest is about, by id; Changes those of them that differ.
+	States  map[string]*diff.State
+	Changes []diff.Change
+	// Held says what is left alone: held, suspended, released or another source's.
+	Held func(key v1.Key, l *Live) bool
+	// Service reads a live service, by its id, into the words of its manifest; nil: there is none.
+	Service func(id string) *v1.Service
+	// Own is the node whose engine is talked to.
+	Own string
+	Now time.Time
+	// Remembered is what is known from the surveys before.
+	Remembered *Remembered
+}
+
+// Remembered is what surveys know from those before them.
+type Remembered struct {
+	Since plan.Since
+	// Emptied are drained nodes that were seen to run nothing any more, by id.
+	Emptied map[string]bool
+	// Managers are those that there were when there were as many as were wanted, by id.
+	Managers map[string]bool
+	// Left are nodes that were made to leave, by id.
+	Left map[string]bool
+	// Orphans are managers that were made workers while they were down, by id: they have not heard of it.
+	Orphans map[string]bool
 }
 
 // Entry is a manifest with what is needed to compare it.
@@ -82,6 +137,12 @@ type Entry struct {
 	// Object as stated.
 	Object v1.Object
 	From   diff.From
+	// Instance is the name of the live object, where an Expand found it; "" else, and where there is none.
+	Instance string
+	// Blocked, Awaited and Exact are those of diff.State.
+	Blocked string
+	Awaited bool
+	Exact   string
 }
 
 // Health says how far an object is from doing what its spec asks.
@@ -144,7 +205,7 @@ func (s Source) Owner(k v1.Key) string { return s.Name + "/" + k.Kind + "/" + k.
 
 // Identify says whose an object is. The label must name this object's own kind and name: a copied one proves nothing.
 func (s Source) Identify(l *Live) (v1.Key, diff.Meta) {
-	key := v1.Key{Kind: l.Kind, Name: l.Name}
+	key := v1.Key{Kind: l.Kind, Name: l.called()}
 	meta := diff.Meta{ID: l.ID, Version: l.Version, Created: l.Created, Unknown: l.Unknown}
 	if r, ok := s.Adopted[l.ID]; ok && r.Key.Kind == l.Kind {
 		meta.Mine, meta.Adopted, meta.Applied = true, true, r.Applied
@@ -155,11 +216,11 @@ func (s Source) Identify(l *Live) (v1.Key, diff.Meta) {
 	}
 	owner := l.Labels[v1.LabelOwner]
 	source, kind, name := cutOwner(owner)
-	if source == "" || kind != l.Kind || !instanceOf(kind, l.Name, name) {
+	if source == "" || kind != l.Kind || !instanceOf(kind, l.called(), name) {
 		return key, meta
 	}
 	if source != s.Name { // also where it is on record as ours: the label came later, with a write of the other's
-		return v1.Key{Kind: l.Kind, Name: l.Name}, diff.Meta{ID: meta.ID, Version: meta.Version, Created: meta.Created, Unknown: meta.Unknown, Owner: "source " + source}
+		return v1.Key{Kind: l.Kind, Name: l.called()}, diff.Meta{ID: meta.ID, Version: meta.Version, Created: meta.Created, Unknown: meta.Unknown, Owner: "source " + source}
 	}
 	meta.Mine, meta.Owner = true, ""
 	if applied := l.Labels[v1.LabelApplied]; applied != "" {
@@ -197,6 +258,14 @@ func Labels(stated map[string]string, owner, applied string) map[string]string {
 	return out
 }
 
+// instance is the name of the live object that a manifest is about, whether or not there is one.
+func (k Kind) instance(e Entry) string {
+	if k.Expand != nil {
+		return e.Instance
+	}
+	return e.Object.Key().Name
+}
+
 // want makes the state that a manifest asks for, in normal form.
 func (k Kind) want(e Entry, instance string, instanceOf func(v1.Key) string) diff.State {
 	object := e.Object.Copy()
@@ -223,7 +292,7 @@ func normal(object v1.Object, instanceOf func(v1.Key) string) v1.Object {
 func (k Kind) outline(e Entry, instance string) diff.State {
 	object := e.Object
 	policy := object.Meta().Policy
-	s := diff.State{Key: e.Object.Key(), Instance: instance, From: e.From, Policy: policy}
+	s := diff.State{Key: e.Object.Key(), Instance: instance, From: e.From, Policy: policy, Partial: k.Partial, Exact: e.Exact, Blocked: e.Blocked, Awaited: e.Awaited}
 	for _, d := range policy.DependsOn {
 		if k, err := v1.ParseKey(d); err == nil { // Validate refused anything else
 			s.DependsOn = append(s.DependsOn, k)
@@ -237,20 +306,21 @@ func (k Kind) outline(e Entry, instance string) diff.State {
 	return s
 }
 
-// OverlayLabels changes only the labels that differ, keeping whatever else is there, and adds the operator's own.
-func OverlayLabels(live, want map[string]string, fields []diff.Field, owner, applied string) map[string]string {
+// OverlayLabels changes only the labels that differ, by their paths below at, keeping whatever else is there, and adds the
+// operator's own.
+func OverlayLabels(at string, live, want map[string]string, fields []diff.Field, owner, applied string) map[string]string {
 	out := make(map[string]string, len(live)+2)
 	for k, v := range live {
 		out[k] = v
 	}
 	changed := diff.NewPaths(fields)
 	for k := range live {
-		if _, wanted := want[k]; !wanted && changed.Has(v1.PathKey("metadata.labels", k)) {
+		if _, wanted := want[k]; !wanted && changed.Has(v1.PathKey(at, k)) {
 			delete(out, k)
 		}
 	}
 	for k, v := range want {
-		if changed.Has(v1.PathKey("metadata.labels", k)) {
+		if changed.Has(v1.PathKey(at, k)) {
 			out[k] = v
 		}
 	}

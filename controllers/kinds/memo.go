@@ -34,7 +34,7 @@ type wantMemo struct {
 // Restore works the want out again.
 func (w *wantMemo) Restore(s *diff.State) {
 	if w.state.Leaves == nil {
-		again := w.kind.want(Entry{w.object, w.state.From}, w.state.Instance, func(key v1.Key) string {
+		again := w.kind.want(Entry{Object: w.object, From: w.state.From}, w.state.Instance, func(key v1.Key) string {
 			if i := slices.Index(w.refs, key); i >= 0 {
 				return w.names[i]
 			}
@@ -112,24 +112,24 @@ func (m *Memo) generation() uint64 {
 
 // want is Kind.want, remembered. It may be called from several goroutines, for different manifests. What is compared with
 // nothing, because it is not there, has its leaves at once; of all others it may turn out that nobody needs them.
-func (m *Memo) want(k *Kind, e Entry, there bool, live func(v1.Key) string) *wantMemo {
+func (m *Memo) want(k *Kind, e Entry, instance string, ix *Index, live func(v1.Key) string) *wantMemo {
 	key := e.Object.Key()
 	if m != nil {
-		if old := m.wants[key]; old != nil && old.fits(e.Object, live) {
+		if old := m.wants[key]; old != nil && old.fits(e, instance, live) {
 			old.run, old.object, old.state.From = m.run, e.Object, e.From
 			return old
 		}
 	}
 	w := &wantMemo{run: m.current(), object: e.Object, kind: k}
-	if there {
-		w.state = k.outline(e, key.Name)
+	if ix.ByName(k.Name, instance) != nil {
+		w.state = k.outline(e, instance)
 		object := e.Object.Copy()
 		if c, ok := object.(v1.Canonical); ok {
 			c.Canonical()
 		}
 		w.state.Normal, w.state.Rest = diff.Normal{Shape: k.Shape, Object: normal(object, live)}, w
 	} else {
-		w.state = k.want(e, key.Name, live)
+		w.state = k.want(e, instance, live)
 	}
 	w.state.Gen = m.generation()
 	for _, r := range e.Object.Refs() {
@@ -138,8 +138,11 @@ func (m *Memo) want(k *Kind, e Entry, there bool, live func(v1.Key) string) *wan
 	return w
 }
 
-func (w *wantMemo) fits(o v1.Object, live func(v1.Key) string) bool {
-	if w.object != o && !reflect.DeepEqual(w.object, o) {
+func (w *wantMemo) fits(e Entry, instance string, live func(v1.Key) string) bool {
+	if w.object != e.Object && !reflect.DeepEqual(w.object, e.Object) {
+		return false
+	}
+	if s := &w.state; s.Instance != instance || s.Blocked != e.Blocked || s.Awaited != e.Awaited || s.Exact != e.Exact {
 		return false
 	}
 	for i, r := range w.refs {

@@ -52,7 +52,7 @@ func versionLabels(env Env, s plan.Step) map[string]string {
 	owner, applied := env.Owner(s.Key), diff.NewApplied(want.Leaves).String()
 	var labels map[string]string
 	if have := s.Change.Have; have != nil {
-		labels = OverlayLabels(have.Value.(*Live).Labels, stated, s.Fields, owner, applied)
+		labels = OverlayLabels("metadata.labels", have.Value.(*Live).Labels, stated, s.Fields, owner, applied)
 	} else {
 		labels = Labels(stated, owner, applied)
 	}

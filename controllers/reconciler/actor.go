@@ -156,11 +156,23 @@ func (r *Reconciler) outcome(run *Run) (outcome, why string) {
 	return state.RolledOut, ""
 }
 
-// census notes how many nodes there are. That fewer are there than before is written with something else, or never.
+// census notes how many nodes there are, and before the plan takes some away, how many there will be: who takes over after
+// that must not wonder where they are. That fewer are there by themselves is written with something else, or never.
 func (r *Reconciler) census(run *Run) {
-	m, about := &run.memory, run.About
-	if about.Nodes > m.Nodes || about.Managers > m.Managers || run.store.Differs(run.found, *m) {
-		m.Nodes, m.Managers = about.Nodes, about.Managers
+	if !run.full { // the numbers are as old as the last one that was
+		return
+	}
+	m, nodes, managers, ours := &run.memory, run.About.Nodes, run.About.Managers, false
+	for _, s := range run.Plan.Steps {
+		switch {
+		case s.Op == diff.Remove && s.Key.Kind == v1.KindNode:
+			nodes, ours = nodes-1, true
+		case s.Demotes():
+			managers, ours = managers-1, true
+		}
+	}
+	if nodes > m.Nodes || managers > m.Managers || ours || run.store.Differs(run.found, *m) {
+		m.Nodes, m.Managers = nodes, managers
 	}
 }
 

@@ -32,7 +32,7 @@ func TestWhatAnEventMakesTheNextRunRead(t *testing.T) {
 		{name: "a network", event: engine.Event{Type: "network", Action: "create", ID: "n1"}, scope: "[{Network n1}]"},
 		{name: "a config", event: engine.Event{Type: "config", Action: "create", ID: "c1", Name: "conf"}, scope: "[{Config c1}]"},
 		{name: "a secret", event: engine.Event{Type: "secret", Action: "update", ID: "x1"}, scope: "[{Secret x1}]"},
-		{name: "a node", event: engine.Event{Type: "node", Action: "update", ID: "n1"}, ignore: true, scope: "[]"},
+		{name: "a node", event: engine.Event{Type: "node", Action: "update", ID: "n1"}, scope: "[{Node n1}]"},
 		{name: "the stream was away", event: engine.Event{Type: engine.Reconnected}, scope: "all"},
 		{name: "events were lost", event: engine.Event{Type: engine.Lost}, scope: "all"},
 		{name: "our own memory", event: engine.Event{Type: "config", Action: "create", ID: "m5", Name: "swarm-operator.src.5"}, scope: "[]"},

@@ -73,6 +73,10 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 		if !h.Meta.Mine {
 			continue
 		}
+		if w := run.wants[h.Key]; w != nil && w.Partial { // any repository may state something of it: it tells no two apart
+			labelled = labelled || !h.Meta.Adopted
+			continue
+		}
 		if fresh {
 			owned[h.Key] = true
 		}
@@ -94,6 +98,8 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 	r.rollouts(ctx, run, haves, &f)
 	r.readiness(ctx, run, haves, &f)
 	r.driftSince(run, &f)
+	f.Swarm = r.swarm(ctx, run, haves, f)
+	f.Rotations = r.rotations(run, haves)
 	return f
 }
 
@@ -169,6 +175,7 @@ func (r *Reconciler) remember(run *Run, consents plan.Consents, haves []diff.Sta
 	m.Adopted = r.adopted(run)
 	m.Keep = kept(run)
 	m.Released = stillReleased(run, haves)
+	r.noteDelivered(run)
 	m.Refused = refused(run)
 	outcome, why := r.outcome(run)
 	m.End(outcome, why, run.Facts.Now)

@@ -30,7 +30,14 @@ type Loop struct {
 	// waiting: there is something to do, and somebody else holds the lease.
 	waiting atomic.Bool
 	// whole is the revision that was last held against the whole swarm.
-	whole   string
+	whole string
+	// managers is how many the swarm had when it last answered.
+	managers int
+	// moving are kinds whose objects something waits for.
+	moving []string
+
+	certificates certificates
+
 	showing showing
 }
 
@@ -69,6 +76,7 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 		return runner.Result{}, fmt.Errorf("looking at the swarm: %w", err)
 	}
 	if run.full {
+		l.managers = run.About.Managers
 		l.engineCondition(nil)
 	}
 	if run.Usable() { // before the revision is said to be in force: what was true of the one before may not be of this one
@@ -76,6 +84,7 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 	}
 	l.Board.Revisions(run.Source, run.Attempted.Hash, run.InForce.Hash, run.Problems, run.Notices)
 	l.showing.note(run)
+	l.moving = run.moving()
 	if !run.Usable() {
 		l.Board.Set(status.InSync, false, "NoRevision", "there is no revision without a problem to go by")
 		done = true
@@ -86,6 +95,9 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 		objects[run.Wants.States[i].Key.Kind]++
 	}
 	l.Board.Planned(run.Changes, run.Plan, objects)
+	l.Board.Nodes(run.Facts.Swarm)
+	l.Board.Rotations(run.Facts.Rotations)
+	l.lookAtCertificates(ctx, run.Facts.Swarm)
 	if len(run.Plan.Steps) == 0 {
 		l.Board.Set(status.StepFailed, false, "NothingToDo", "")
 	}
@@ -97,6 +109,9 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 	})
 	standby, waits := errors.AsType[*Standby](err)
 	l.actorConditions(run, standby)
+	if run.full {
+		l.deliveryConditions(run)
+	}
 	switch {
 	case waits:
 		l.waiting.Store(true)
@@ -116,6 +131,11 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 		return runner.Result{}, out.Err()
 	}
 	done = true
+	if out.Delivered > 0 { // the next run remembers it
+		l.dirty.everything()
+		goesOn = true
+		return runner.Result{RequeueAfter: time.Millisecond}, nil
+	}
 	switch {
 	case run.full:
 		l.whole = run.InForce.Hash
@@ -139,6 +159,7 @@ func (l *Loop) scope() Scope {
 	if s.All {
 		return s
 	}
+	s.Kinds = l.moving
 	for _, key := range l.watched() {
 		if live := l.world.index.ByName(key.Kind, key.Name); live != nil {
 			if ref := (kinds.Ref{Kind: key.Kind, ID: live.ID}); !slices.Contains(s.Objects, ref) {
@@ -163,6 +184,9 @@ func (l *Loop) comeBack(run *Run) time.Duration {
 	if len(l.unsettled) > 0 {
 		sooner(Poll)
 	}
+	if run.demoted() {
+		sooner(Poll)
+	}
 	if l.Observe {
 		return after
 	}
@@ -170,6 +194,12 @@ func (l *Loop) comeBack(run *Run) time.Duration {
 		if !h.Until.IsZero() {
 			sooner(h.Until.Sub(run.Facts.Now))
 		}
+	}
+	if again := run.Facts.Swarm.Again(); again > 0 {
+		sooner(again)
+	}
+	if again := run.Facts.Rotations.Again(run.Facts.Now); again > 0 {
+		sooner(again)
 	}
 	for _, r := range run.Plan.Refused {
 		switch {
@@ -218,12 +248,20 @@ func (l *Loop) actorConditions(run *Run, standby *Standby) {
 	l.Board.Set(status.Outdated, run.Outdated, map[bool]string{true: "OlderRevision", false: "Current"}[run.Outdated], outdated)
 }
 
+// noQuorum says how many managers it takes, where that is known: an engine that has no leader knows none of them.
+func noQuorum(managers int, err error) string {
+	if managers == 0 {
+		return err.Error()
+	}
+	return fmt.Sprintf("nothing is written: %d of the swarm's %d managers have to reach each other, and fewer do; start those that are down, or bring the network between them back: %v", managers/2+1, managers, err)
+}
+
 func (l *Loop) engineCondition(err error) {
 	switch {
 	case err == nil:
 		l.Board.Set(status.EngineReady, true, "Reached", "")
 	case engine.IsNoQuorum(err):
-		l.Board.Set(status.EngineReady, false, "NoQuorum", err.Error())
+		l.Board.Set(status.EngineReady, false, "NoQuorum", noQuorum(l.managers, err))
 	case engine.IsNotManager(err):
 		l.Board.Set(status.EngineReady, false, "NotManager", err.Error())
 	case engine.IsLocked(err):

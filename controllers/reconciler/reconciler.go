@@ -45,8 +45,10 @@ type Options struct {
 	Lease *state.Lease
 	// Self is the service that the operator runs as; none where it runs as anything else.
 	Self v1.Key
-	Log  logr.Logger
-	Now  func() time.Time
+	// Loader reads manifests; nil: one of its own. It parses no file twice that is the same.
+	Loader *manifests.Loader
+	Log    logr.Logger
+	Now    func() time.Time
 }
 
 // Reconciler makes a swarm match a source. One run at a time.
@@ -64,6 +66,10 @@ type Reconciler struct {
 	touched  map[v1.Key]bool // changed by this process and not seen ready since
 	force    string          // revision that touched is about
 	following
+	remembered kinds.Remembered
+	roles      roles
+	handed     map[string]string // tokens and keys that this process delivered, see notDelivered
+
 	memo   kinds.Memo
 	seen   diff.Seen
 	newest newest
@@ -78,12 +84,16 @@ func New(o Options) *Reconciler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Loader == nil {
+		o.Loader = NewLoader()
+	}
 	if o.Lease == nil {
 		o.Lease = state.NewLease(state.LeaseOptions{Engine: o.Engine, Log: o.Log, Now: o.Now})
 	}
 	return &Reconciler{
 		Options: o, kinds: all.Kinds(), drift: map[v1.Key]time.Time{}, touched: map[v1.Key]bool{}, rolling: map[v1.Key]bool{}, following: following{unsettled: map[v1.Key]time.Time{}, hidden: map[v1.Key]time.Time{}},
-		loader: NewLoader(),
+		remembered: kinds.Remembered{Emptied: map[string]bool{}, Left: map[string]bool{}, Orphans: map[string]bool{}}, handed: map[string]string{},
+		loader: o.Loader,
 	}
 }
 
@@ -116,11 +126,16 @@ type Run struct {
 
 	// frozen: what is remembered is not this run's to change.
 	frozen bool
-	others map[string]string // objects that other sources adopted
-	found  state.Found
-	memory state.Memory
-	store  *state.Store
-	wants  map[v1.Key]*diff.State
+	// undelivered are tokens and keys that are not yet where they should be, and deliveryErr why that is so, or not known.
+	undelivered []delivery
+	deliveryErr error
+	others      map[string]string // objects that other sources adopted
+	found       state.Found
+	memory      state.Memory
+	store       *state.Store
+	wants       map[v1.Key]*diff.State
+	// entries are the manifests that the wants are from.
+	entries []kinds.Entry
 	// full: everything was read for this run.
 	full bool
 }
@@ -136,7 +151,7 @@ func (r *Reconciler) plan(ctx context.Context, scope Scope) (*Run, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	run, err := r.planned(ctx, scope)
-	if err == nil && !run.full && run.removes() {
+	if err == nil && !run.full && run.decides() {
 		return r.planned(ctx, everything)
 	}
 	return run, err
@@ -180,15 +195,18 @@ func (r *Reconciler) planned(ctx context.Context, scope Scope) (*Run, error) {
 	return run, nil
 }
 
-// removes says whether the plan ends something: that is decided only on a swarm that was read whole.
-func (r *Run) removes() bool {
-	return slices.ContainsFunc(r.Plan.Steps, func(s plan.Step) bool { return s.Op == diff.Remove || s.Op == diff.Replace })
+// decides says whether the plan ends something, changes who decides or replaces what nodes join and live by: that is for a
+// swarm that was read whole.
+func (r *Run) decides() bool {
+	return slices.ContainsFunc(r.Plan.Steps, func(s plan.Step) bool {
+		return s.Op == diff.Remove || s.Op == diff.Replace || s.ChangesRole() || s.Leaves() || s.Rotates() || s.Op == diff.Create && s.Key.Kind == v1.KindNode
+	})
 }
 
 // think goes from what was read to a plan.
 func (r *Reconciler) think(ctx context.Context, run *Run, use *loaded) {
 	src := sourceOf(run)
-	run.Objects = len(use.entries)
+	run.Objects, run.entries = len(use.entries), use.entries
 	run.Wants = kinds.Expand(r.kinds, use.entries, run.Index, src, &r.memo)
 	haves := kinds.Haves(r.kinds, run.Index, src, run.Wants.States, &r.memo)
 	run.Changes = r.seen.Compare(haves, run.Wants.States, all.Rules)
@@ -206,8 +224,13 @@ func (r *Reconciler) think(ctx context.Context, run *Run, use *loaded) {
 	run.Plan = plan.Build(run.Changes, run.Facts, plan.Policy{
 		Source: run.Source, RepairAfter: r.RepairAfter, Budgets: r.Budgets, Consents: append(consents, r.Consents...),
 	}, all.Guards()...)
+	r.settleRoles(run)
+	if run.full && !r.Observe && run.Facts.Paused == "" && !run.Facts.ReleasedAll {
+		run.undelivered, run.deliveryErr = r.notDelivered(ctx, run)
+	}
 	r.remember(run, consents, haves)
 	r.seenFailed = run.memory.Failed
+	run.Notices = append(run.Notices, run.Wants.Notices...)
 	for _, k := range run.Wants.Unknown {
 		run.Notices = append(run.Notices, fmt.Sprintf("the content of %s cannot be compared, because the key that named it is lost; it stays as it is", k))
 	}
@@ -222,7 +245,7 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 		return apply.Outcome{}, nil
 	}
 	remembers := !run.frozen && run.store.Differs(run.found, run.memory)
-	if len(run.Plan.Steps) == 0 && !remembers {
+	if len(run.Plan.Steps) == 0 && !remembers && len(run.undelivered) == 0 {
 		r.settle(run.Facts)
 		r.Lease.Idle()
 		return apply.Outcome{}, nil
@@ -254,8 +277,11 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 		}
 		r.Log.Info("want failed", "object", f.Key.String(), "why", f.Why, "revision", run.InForce.Hash, "epoch", epoch)
 	}
+	delivered, failed, errs := r.deliver(ctx, run.undelivered) // first: what fails must not be replaced
+	steps, unproven := r.proven(ctx, run, failed)
+	errs = append(errs, unproven...)
 	var gone []kinds.Ref
-	out := apply.Run(ctx, run.Plan, apply.Options{
+	out := apply.Run(ctx, steps, apply.Options{
 		Engine: r.Engine, Source: run.Source, Index: run.Index, HashKey: run.memory.HashKey, Kinds: r.kinds,
 		Check: check, Epoch: epoch,
 		Observe: func(e apply.Event) {
@@ -267,6 +293,7 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 				if e.Step.RollsOut() {
 					r.rolling[e.Step.Key] = true
 				}
+				r.didNode(run, e.Step)
 			}
 			observe(e)
 		},
@@ -274,6 +301,15 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 	for _, ref := range gone { // no step looks at the index any more
 		run.Index.Drop(ref.Kind, ref.ID)
 	}
+	run.undelivered = failed
+	if slices.ContainsFunc(steps.Steps, func(s plan.Step) bool { return makes(s) != "" }) && ctx.Err() == nil {
+		made, err := r.notDelivered(ctx, run)
+		n, left, more := r.deliver(ctx, made)
+		delivered, run.undelivered = delivered+n, left
+		errs = append(append(errs, more...), wrapped(err)...)
+	}
+	out.Delivered, run.deliveryErr = delivered, errors.Join(errs...)
+	out.Errs = append(out.Errs, errs...)
 	if remembers { // last, so that nothing waits for it
 		r.found(run, run.store.Tidy(context.WithoutCancel(ctx), saved))
 	}

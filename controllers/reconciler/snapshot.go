@@ -32,6 +32,7 @@ type snapshot struct {
 	history            []state.Entry
 	holds              []plan.Hold
 	paused             string
+	away               map[v1.Key]string // nodes that are not ready, and what they are
 }
 
 type wanted struct {
@@ -53,6 +54,14 @@ func snapshotOf(run *Run, before *snapshot) *snapshot {
 	s.inForce = run.InForce.Hash
 	s.changes, s.plan, s.driftSince, s.holds, s.paused = run.Changes, run.Plan, run.Facts.DriftSince, run.Facts.Holds, run.Facts.Paused
 	s.wants = wantsOf(run.Wants.States, before)
+	for _, n := range run.Facts.Swarm.Seen {
+		if n.State != "ready" {
+			if s.away == nil {
+				s.away = map[v1.Key]string{}
+			}
+			s.away[v1.Key{Kind: v1.KindNode, Name: n.Name}] = "the node is " + n.State
+		}
+	}
 	for key, missing := range run.Wants.Missing {
 		if missing {
 			s.missing = append(s.missing, key)
@@ -213,6 +222,8 @@ func (v *view) condition(key v1.Key, differs bool) (health, why string, replicas
 		return status.Missing, "", nil
 	case !seen && hasHealth(key): // it went after the run
 		return status.Missing, "", nil
+	case !seen && v.away[key] != "":
+		return status.Degraded, v.away[key], nil
 	case !seen:
 		return status.Healthy, "", nil
 	}

@@ -21,7 +21,8 @@ import (
 type Scope struct {
 	// All is everything, with one list a kind. A run that removes something needs it.
 	All bool
-	// Objects are read one by one.
+	// Kinds are listed anew, each with one call; Objects are read one by one.
+	Kinds   []string
 	Objects []kinds.Ref
 }
 
@@ -74,7 +75,7 @@ func adoptedByOthers(configs []*swarm.Config, source string) map[string]string {
 // refresh brings what is known of the swarm up to date. After an error nothing is known.
 func (r *Reconciler) refresh(ctx context.Context, s Scope) error {
 	if r.world != nil && !s.All && len(s.Objects) <= mostObjects {
-		if err := r.readObjects(ctx, s.Objects); err != nil {
+		if err := r.readScope(ctx, s); err != nil {
 			r.world = nil
 			return err
 		}
@@ -181,6 +182,28 @@ func (r *Reconciler) kind(name string) (kinds.Kind, bool) {
 		}
 	}
 	return kinds.Kind{}, false
+}
+
+// readScope brings what the scope names up to date.
+func (r *Reconciler) readScope(ctx context.Context, s Scope) error {
+	for _, name := range s.Kinds {
+		k, _ := r.kind(name)
+		lives, err := k.List(ctx, r.Engine)
+		if err != nil {
+			return err
+		}
+		listed := make(map[string]bool, len(lives))
+		for _, l := range lives {
+			listed[l.ID] = true
+			r.world.index.Put(unchanged(r.world.index.ByID(name, l.ID), l))
+		}
+		for _, l := range slices.Clone(r.world.index.List(name)) {
+			if !listed[l.ID] {
+				r.world.index.Drop(name, l.ID)
+			}
+		}
+	}
+	return r.readObjects(ctx, s.Objects)
 }
 
 // readObjects reads objects one by one and puts them where they were.

@@ -338,6 +338,8 @@ func TestTheLastHolderGoesFirst(t *testing.T) {
 	c := open(t)
 	last, other := newInstance(t, c, "last", false), newInstance(t, c, "other", false)
 	eager := newInstance(t, c, "eager", true)
+	last.clock.stop()
+	other.clock.stop()
 	last.takes()
 	last.release(false)
 	if taken := other.refused(); taken.Holder != last.Holder() || taken.Again > 500*time.Millisecond {

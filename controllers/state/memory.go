@@ -53,6 +53,8 @@ type Memory struct {
 	// Nodes and Managers are how many the swarm had.
 	Nodes    int `json:"nodes,omitempty"`
 	Managers int `json:"managers,omitempty"`
+	// Delivered are the tokens and keys that were brought somewhere, by what and where, as keyed digests.
+	Delivered map[string]string `json:"delivered,omitempty"`
 	// Resumed is when a person last said that what is found is right.
 	Resumed time.Time `json:"resumed,omitzero"`
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// Metrics are the operator's own. Every label has few values: no object's name and no text of a person is one; of
-// revisions two series stand at a time.
+// Metrics are the operator's own. Every label has few values: no object's name, but for managers', and no text of a person is
+// one; of revisions two series stand at a time.
 type Metrics struct {
 	Registry *prometheus.Registry
 
@@ -33,6 +33,7 @@ type Metrics struct {
 	leases    *prometheus.CounterVec
 	holds     prometheus.Gauge
 	paused    prometheus.Gauge
+	node      nodeMetrics
 	revisions map[string]string
 }
 
@@ -63,6 +64,7 @@ func NewMetrics(version string, queue func() int) *Metrics {
 		paused:    single("paused", "1 while nothing is done until a person resumes."),
 		revisions: map[string]string{},
 	}
+	m.node = newNodeMetrics(m.Registry)
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "build_info", Help: "The release. Always 1.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
 	depth := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: prefix + "queue_length", Help: "Keys that wait for a run."}, func() float64 { return float64(queue()) })

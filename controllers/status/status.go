@@ -17,16 +17,22 @@ import (
 
 // Condition types.
 const (
-	SourceReady   = "SourceReady"   // the source can be read and its newest revision has no problem
-	EngineReady   = "EngineReady"   // the swarm can be read and, unless observing, written
-	InSync        = "InSync"        // nothing differs that counts
-	Held          = "Held"          // something waits for a person
-	RolloutFailed = "RolloutFailed" // a want in force failed
-	StepFailed    = "StepFailed"    // the engine refused a step of the last plan; the others were carried out
-	Standby       = "Standby"       // somebody else holds the lease, and this instance has something to do
-	Paused        = "Paused"        // nothing is done until a person resumes
-	OnHold        = "OnHold"        // somebody put something on hold
-	Outdated      = "Outdated"      // the revision is older than the one in force: this instance does not act
+	SourceReady        = "SourceReady"        // the source can be read and its newest revision has no problem
+	EngineReady        = "EngineReady"        // the swarm can be read and, unless observing, written
+	InSync             = "InSync"             // nothing differs that counts
+	Held               = "Held"               // something waits for a person
+	RolloutFailed      = "RolloutFailed"      // a want in force failed
+	StepFailed         = "StepFailed"         // the engine refused a step of the last plan; the others were carried out
+	Standby            = "Standby"            // somebody else holds the lease, and this instance has something to do
+	Paused             = "Paused"             // nothing is done until a person resumes
+	OnHold             = "OnHold"             // somebody put something on hold
+	Outdated           = "Outdated"           // the revision is older than the one in force: this instance does not act
+	ManagersReady      = "ManagersReady"      // there are as many managers as are wanted, and all can be reached
+	NodesReady         = "NodesReady"         // no node is down or unknown
+	KeyNotEscrowed     = "KeyNotEscrowed"     // the unlock key is not yet where the manifest says
+	TokensNotDelivered = "TokensNotDelivered" // a join token is not
+	VersionSkew        = "VersionSkew"        // the engines of the nodes have different versions
+	CARotating         = "CARotating"         // the root of the swarm's CA is being replaced, which waits for every node
 )
 
 // Condition is one statement about the operator or its source.
@@ -212,7 +218,7 @@ func (b *Board) Planned(changes []diff.Change, p plan.Plan, objects map[string]i
 	for _, r := range p.Refused {
 		b.metrics.refused.WithLabelValues(r.Guard, r.Class.String()).Inc()
 		done := "held"
-		if r.Guard == "enforce" {
+		if r.Guard == "enforce" || r.Guard == "intent" {
 			done = "reported"
 		}
 		if d := b.open[idOf(r.Key, r.Instance, r.Op)]; d != nil && (d.Done != done || d.Why != r.Why) {

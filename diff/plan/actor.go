@@ -68,24 +68,42 @@ func selfStays(s Step, f Facts, _ Policy) []Refusal {
 	return []Refusal{r}
 }
 
-// selfLast lets the operator's own update wait for everything else that comes by itself: it may be the last thing that
-// this process does.
+// own says whether a step may be the last thing that this process does: the update of the service that it runs as, and what
+// empties or demotes the node whose engine it talks to.
+func (s Step) own(f Facts) bool {
+	return s.Key == f.Self && s.Op == diff.Update || f.Swarm.Own != "" && s.Instance == f.Swarm.Own && (s.drains() || s.Demotes() || s.Leaves())
+}
+
+// selfLast lets the operator's own steps wait for everything else that comes by itself, and for each other.
 func selfLast(plan Plan, f Facts, _ Policy) []Refusal {
-	own := slices.IndexFunc(plan.Steps, func(s Step) bool { return s.Key == f.Self && s.Op == diff.Update })
-	if own < 0 {
-		return nil
-	}
+	var own []Step
+	others := ""
 	for _, s := range plan.Steps {
-		if s.Key != f.Self {
-			return []Refusal{plan.Steps[own].refusal(Later, "it is the operator itself, and comes last; %s is still to be done", s.Key)}
+		if s.own(f) {
+			own = append(own, s)
+		} else if others == "" {
+			others = s.Key.String() + " is still to be done"
 		}
 	}
 	for _, r := range plan.Refused {
-		if r.Class == Later && !r.Quiet && r.Key != f.Self && r.Guard != "repair-after" {
-			return []Refusal{plan.Steps[own].refusal(Later, "it is the operator itself, and comes last; %s still waits", r.Key)}
+		if others == "" && r.Class == Later && !r.Quiet && r.Key != f.Self && r.Instance != f.Swarm.Own && r.Guard != "repair-after" && r.Guard != GuardManagers && r.Guard != guardRotation && r.Guard != guardSelf {
+			others = r.Key.String() + " still waits"
 		}
 	}
-	return nil
+	if others == "" && len(own) > 1 {
+		own, others = own[1:], own[0].Key.String()+" goes first"
+	} else if others == "" {
+		return nil
+	}
+	var out []Refusal
+	for _, s := range own {
+		what := "it is the operator itself"
+		if s.Key != f.Self {
+			what = "the operator talks to this node's engine"
+		}
+		out = append(out, s.refusal(Later, "%s, and comes last; %s", what, others))
+	}
+	return out
 }
 
 // commands adds to what waits for consent the command that gives it, for who cannot or will not commit.

@@ -88,6 +88,6 @@ func (s Step) needs(h Hazard, p Policy, format string, args ...any) []Refusal {
 	}
 	r := s.refusal(Consent, format, args...)
 	r.Hazard = h
-	r.Why += fmt.Sprintf("; to agree, add to a commit message: %s: %s", Trailer, h)
+	r.Why += agree(h)
 	return []Refusal{r}
 }

@@ -30,6 +30,7 @@ var guards = []Guard{
 	{guardRewind, each(rewound)},
 	{"api-version", each(tooNew)},
 	{"unknown-field", each(unknownField)},
+	{"blocked", each(blocked)},
 	{"missing", each(missing)},
 	{"forbidden", each(forbidden)},
 	{guardFailedWant, each(failedWant)},
@@ -43,6 +44,8 @@ var guards = []Guard{
 	{"rollout-in-flight", each(inFlight)},
 	{guardFailedRollouts, failedRollouts},
 	{"restarts", restarts},
+	{"evict-tasks", each(evicting)},
+	{guardAutolock, each(escrowed)},
 }
 
 // putOff are the guards that let a step wait for others. Each speaks when those before it have nothing more to say, or a
@@ -50,6 +53,7 @@ var guards = []Guard{
 var putOff = []Guard{
 	{guardDependsOn, dependencies},
 	{"rollouts-at-once", rolloutsAtOnce},
+	{"drains-at-once", drainsAtOnce},
 	{"removals-last", removalsLast},
 	{guardSelf, selfLast},
 }
@@ -361,7 +365,7 @@ func rolloutsAtOnce(plan Plan, f Facts, p Policy) []Refusal {
 // removalsLast lets removals wait for everything else of the revision that comes by itself.
 func removalsLast(plan Plan, _ Facts, _ Policy) []Refusal {
 	i := slices.IndexFunc(plan.Refused, func(r Refusal) bool {
-		return r.Class == Later && !r.Quiet && r.Op != diff.Remove && r.Guard != "repair-after" && r.Guard != "rollout-in-flight" && r.Guard != guardSelf
+		return r.Class == Later && !r.Quiet && r.Op != diff.Remove && r.Guard != "repair-after" && r.Guard != "rollout-in-flight" && r.Guard != guardSelf && r.Guard != guardRotation
 	})
 	if i < 0 {
 		return nil

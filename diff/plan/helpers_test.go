@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +23,12 @@ var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 //	owned 12
 //	self Service/operator
 //	rollout Service/web rollback_completed began=5m left=matches
+//
+// and of nodes, whose changes have the instance id-NAME, as nodes_test.go reads them:
+//
+//	node a manager; leader zone=x
+//	leaving b absent down=5m tasks=2
+//	~ Node/b git=spec.labels.zone,spec.availability=drain
 type given struct {
 	changes []diff.Change
 	facts   Facts
@@ -151,10 +159,13 @@ func (g *given) line(w []string) error {
 		g.policy.Consents = append(g.policy.Consents, c...)
 		return err
 	case "budget":
-		b := map[string]*int{"removals": &g.policy.Budgets.Removals, "restarts": &g.policy.Budgets.Restarts, "rollouts": &g.policy.Budgets.Rollouts, "failed-rollouts": &g.policy.Budgets.FailedRollouts}
+		b := map[string]*int{"removals": &g.policy.Budgets.Removals, "restarts": &g.policy.Budgets.Restarts, "rollouts": &g.policy.Budgets.Rollouts, "failed-rollouts": &g.policy.Budgets.FailedRollouts, "drains": &g.policy.Budgets.Drains}
 		*b[w[1]] = number(w[2])
 	default:
-		return fmt.Errorf("no such line")
+		if is, err := g.rotationLine(w); is {
+			return err
+		}
+		return g.nodeLine(w)
 	}
 	return nil
 }
@@ -204,12 +215,18 @@ func wanted(k v1.Key, text string) *diff.State {
 
 var effects = map[string]diff.Effect{"spec.mode": diff.Recreate, "spec.driver": diff.Recreate, "spec.external": diff.Forbidden, "metadata.labels.a": diff.InPlace, "spec.replicas": diff.InPlace}
 
+// field reads PATH or PATH=WANT.
 func field(path string, git, hand bool) diff.Field {
+	path, want, _ := strings.Cut(path, "=")
 	effect, known := effects[path]
-	if !known {
+	switch {
+	case known:
+	case path == pathAvail, path == pathAutolock, strings.HasPrefix(path, "spec.labels."):
+		effect = diff.InPlace
+	default:
 		effect = diff.RestartsTasks
 	}
-	f := diff.Field{Path: path, Have: diff.NewValue("old"), Want: diff.NewValue("new"), Git: git, Hand: hand, Effect: effect}
+	f := diff.Field{Path: path, Have: diff.NewValue("old"), Want: diff.NewValue(cmp.Or(want, "new")), Git: git, Hand: hand, Effect: effect, Intent: path == pathAvail}
 	if path == "spec.healthcheck.startInterval" {
 		f.SinceAPI = "1.44"
 	}
@@ -223,6 +240,9 @@ func change(w []string) diff.Change {
 	}
 	k := keyOf(w[1])
 	c := diff.Change{Op: diff.Op(op), Key: k, Instance: k.Name, Want: wanted(k, "new"), Have: &diff.State{Key: k, Instance: k.Name, Meta: diff.Meta{ID: "id-" + k.Name, Mine: true}}}
+	if k.Kind == v1.KindNode {
+		c.Instance, c.Want.Partial = c.Have.Meta.ID, true
+	}
 	for _, a := range w[2:] {
 		name, value, _ := strings.Cut(a, "=")
 		attribute(&c, name, value)
@@ -260,10 +280,22 @@ func attribute(c *diff.Change, name, value string) {
 		f := field(value, true, false)
 		f.Want = diff.Value{}
 		c.Fields = append(c.Fields, f)
+	case "unwritable":
+		f := field(value, true, false)
+		f.Effect, f.Why = diff.Forbidden, "it is the daemon's"
+		c.Fields = append(c.Fields, f)
+	case "partial":
+		c.Want.Partial = true
 	case "want":
 		c.Want.Leaves[0].Text = value
 	case "instance":
 		c.Instance = value
+	case "blocked":
+		c.Want.Blocked = strings.ReplaceAll(value, "_", " ")
+	case "awaited":
+		c.Want.Awaited = true
+	case "escrow":
+		c.Want.Leaves = append(c.Want.Leaves, diff.Leaf{Path: pathEscrow + ".file.path", Type: pathEscrow + ".file.path", Text: "/key", Stated: true})
 	case "uses":
 		c.Want.Uses = keysOf(value)
 	case "after":
@@ -307,7 +339,7 @@ func render(p Plan) string {
 		if len(s.Hazards) > 0 {
 			fmt.Fprintf(&b, " hazards %v", s.Hazards)
 		}
-		b.WriteString(paths(s.Fields) + "\n")
+		b.WriteString(paths(s.Fields) + "\n" + notes(s.Notes) + renewal(s.Renewal))
 	}
 	for _, a := range p.Adopted {
 		fmt.Fprintf(&b, "= %s %s\n", a.Key, a.ID)
@@ -341,4 +373,20 @@ func paths(fields []diff.Field) string {
 		return ""
 	}
 	return " [" + strings.Join(names, " ") + "]"
+}
+
+// renewal is what a step does to records.
+func renewal(r *Renewal) string {
+	if r == nil {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "    replaces %q", r.Makes)
+	for _, of := range slices.Sorted(maps.Keys(r.Records)) {
+		fmt.Fprintf(&b, ", %s: %s", of, r.Records[of])
+	}
+	if r.Root != "" {
+		fmt.Fprintf(&b, " by %s", r.Root)
+	}
+	return b.String() + "\n"
 }

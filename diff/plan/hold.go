@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,6 +33,11 @@ func (h Hold) Covers(source string, k v1.Key, now time.Time) bool {
 		return strings.EqualFold(kind, k.Kind) && name == k.Name
 	}
 	return h.Target == source || strings.EqualFold(h.Target, "all")
+}
+
+// Held says whether one of the holds covers an object.
+func Held(holds []Hold, source string, k v1.Key, now time.Time) bool {
+	return slices.ContainsFunc(holds, func(h Hold) bool { return h.Covers(source, k, now) })
 }
 
 // Text says who wants it and until when.

@@ -146,8 +146,9 @@ type place struct {
 func at(op diff.Op, k v1.Key, instance string) place { return place{op, k, instance} }
 
 // Every change is a step, a refusal, an adoption or kept, and with it every field that counts.
-func nothingVanishes(t *rapid.T) {
-	g := anything(t)
+func nothingVanishes(t *rapid.T) { nothingVanishesOf(t, anything(t)) }
+
+func nothingVanishesOf(t *rapid.T, g given) {
 	p := g.build()
 	found := map[place]map[string]bool{}
 	note := func(op diff.Op, k v1.Key, instance string, fields []diff.Field) {

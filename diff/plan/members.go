@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/swarm-operator/swarm-operator/diff"
 )
 
 // Tolerance is how many members may be lost before those that are left have no majority. Below zero there is none now.
@@ -36,12 +38,16 @@ type Node struct {
 	// Own is the engine that the acting operator talks to.
 	Own bool
 	Pin Pin
+	// Incumbent: it was a manager when there were as many as were wanted. Where there are too many it stays before others.
+	Incumbent bool
 	// Candidate: the manifests let it become a manager.
 	Candidate bool
 	// Zone is the value that managers are to be spread by.
 	Zone string
 	// Away is for how long the acting operator has seen it unreachable, or between two roles.
 	Away time.Duration
+	// Have is the live node, for the step.
+	Have *diff.State
 }
 
 func (n Node) member() bool { return n.Manager || n.Voter }
@@ -49,8 +55,8 @@ func (n Node) member() bool { return n.Manager || n.Voter }
 // reaches: a member whose role and reality differ counts as lost.
 func (n Node) reaches() bool { return n.Manager && n.Voter && n.Reachable }
 
-// changing: on its way from one role to the other, and able to arrive.
-func (n Node) changing() bool { return n.Manager != n.Voter && n.Ready && n.Away < RoleDeadline }
+// changing: on its way from one role to the other. An engine that is made a manager may be down for seconds meanwhile.
+func (n Node) changing() bool { return n.Manager != n.Voter && n.Away < RoleDeadline }
 
 // ghost: its spec says manager, and raft knows no such member, as after --force-new-cluster. The engine refuses to demote
 // it (404), only removing the node ends it.
@@ -81,6 +87,8 @@ type RoleChange struct {
 // Membership is the answer of NextRoleChange: a change, or why there is none.
 type Membership struct {
 	Change *RoleChange
+	// More is how many roles have to change after that, as far as can be told.
+	More int
 	// Members, Reachable and Tolerance as they are.
 	Members, Reachable, Tolerance int
 	// Refused: something is to change and may not now. Its class says what ends that; of class consent Hazard says to what.
@@ -88,6 +96,8 @@ type Membership struct {
 	Class   Class
 	Hazard  Hazard
 	Why     string
+	// Again is after how long a refusal of class later ends by itself, where that is known.
+	Again time.Duration
 }
 
 // NextRoleChange chooses the next step from the members there are to those that are wanted: at most one, and only when the
@@ -106,24 +116,31 @@ func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed fu
 		return refuse(Never, "", "%d nodes are pinned as managers or on hold as such, and %d are wanted", m.pinned, want.Count)
 	}
 	steps := m.steps()
-	if len(steps) == 0 {
+	changing := slices.IndexFunc(nodes, Node.changing)
+	if len(steps) == 0 && changing < 0 {
 		if missing := want.Count - len(m.wanted); missing > 0 {
-			return refuse(Never, "", "%d managers are wanted, and %d can be: of the other nodes none is ready, active, a candidate and not on hold", want.Count, len(m.wanted))
+			class := Never
+			if stable < want.StableFor { // for seconds after a new leader was elected no node counts as ready
+				class, out.Again = Later, want.StableFor-stable
+			}
+			return refuse(class, "", "%d managers are wanted, and %d can be: of the other nodes none is ready, active, a candidate and not on hold", want.Count, len(m.wanted))
 		}
 		return out
 	}
 	if m.quorumLost() {
 		return refuse(Later, "", "%d of %s can be reached: that is no majority, and nothing can be written until it returns", m.reachable, count(m.voters, "manager"))
 	}
-	if i := slices.IndexFunc(nodes, Node.changing); i >= 0 {
-		return refuse(Later, "", "%s is still becoming a %s", nodes[i].Name, map[bool]string{true: "manager", false: "worker"}[nodes[i].Manager])
-	}
-	if stable < want.StableFor {
-		return refuse(Later, "", "the managers have been as they are for %s, and have to be for %s", stable, want.StableFor)
+	if changing >= 0 {
+		n := nodes[changing]
+		return refuse(Later, "", "%s is still becoming a %s%s", n.Name, map[bool]string{true: "manager", false: "worker"}[n.Manager], intended("; after that: ", steps))
 	}
 	target := cmp.Or(want.Count, len(m.wanted))
 	if h := hazardOf(target); h != "" && m.members != target && !agreed(h) {
 		return refuse(Consent, h, "%s", hazardText(target))
+	}
+	if stable < want.StableFor { // after what a person must agree to, which diff has to say, and for it nothing is stable
+		out.Again = want.StableFor - stable
+		return refuse(Later, "", "the managers have to stay as they are for %s first%s", want.StableFor, intended("; after that: ", steps))
 	}
 	floor := min(1, Tolerance(target, target))
 	var blocked []string
@@ -131,23 +148,40 @@ func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed fu
 		members, reachable := m.after(s)
 		after := Tolerance(reachable, members)
 		text := fmt.Sprintf("%s: %s, of which %s can be reached; a majority is %d, so %s",
-			s.verb(), count(members, "member"), fmt.Sprint(reachable), members/2+1, losses(after))
+			s.verb(), count(members, "member"), fmt.Sprint(reachable), members/2+1, Losses(after))
 		switch {
 		case s.Node.ghost() && !s.Promote:
 			blocked = append(blocked, fmt.Sprintf("%s is a manager by its role and in no raft: the engine cannot demote it; remove it: docker node rm --force %s", s.Node.Name, s.Node.ID))
 		case after < floor && after < out.Tolerance, !s.Promote && s.Node.reaches() && Tolerance(reachable, m.voters-1) < 0:
 			// The second: with members that are in no raft the first may compare one majority that is missing with another.
-			blocked = append(blocked, text+fmt.Sprintf(" (now %s)", losses(out.Tolerance)))
+			blocked = append(blocked, text+fmt.Sprintf(" (now %s)", Losses(out.Tolerance)))
 		default:
 			s.Why = text
-			out.Change = &s
+			out.Change, out.More = &s, len(steps)-1
 			return out
 		}
 	}
-	return refuse(Later, "", "%s", strings.Join(blocked, "; "))
+	class := Later // until somebody comes back
+	if out.Reachable == out.Members {
+		class = Never
+	}
+	return refuse(class, "", "%s", strings.Join(blocked, "; "))
 }
 
-func losses(tolerance int) string {
+// intended names the changes that are wanted, in no order that is decided.
+func intended(after string, steps []RoleChange) string {
+	if len(steps) == 0 {
+		return ""
+	}
+	verbs := make([]string, 0, len(steps))
+	for _, s := range steps {
+		verbs = append(verbs, s.verb())
+	}
+	return after + strings.Join(verbs, ", ")
+}
+
+// Losses says in words what a tolerance is.
+func Losses(tolerance int) string {
 	switch {
 	case tolerance < 0:
 		return "there would be no majority"
@@ -243,7 +277,7 @@ func (m *members) best(nodes []Node) int {
 		}
 	}
 	rank := func(n Node) []int {
-		return []int{no(n.Manager), no(n.reaches() || !n.Manager), no(n.Candidate), no(n.Active), zones[n.Zone], no(n.Leader), no(n.Own)}
+		return []int{no(n.Manager), no(n.reaches() || !n.Manager), no(n.Incumbent || !n.Manager), no(n.Candidate), no(n.Active), zones[n.Zone], no(n.Leader), no(n.Own)}
 	}
 	best := 0
 	for i := range nodes {

@@ -352,3 +352,34 @@ func steps(t *testing.T, given string) string {
 	}
 	return b.String()
 }
+
+// A real engine that is made a manager is down for seconds before it is one: what comes next waits for it, and not for ever.
+func TestARoleThatChangesIsWaitedForAlsoWhileTheNodeIsDown(t *testing.T) {
+	nodes := []Node{
+		{ID: "a", Name: "a", Manager: true, Voter: true, Reachable: true, Leader: true, Ready: true, Active: true, Candidate: true},
+		{ID: "b", Name: "b", Manager: true, Active: true, Candidate: true, Away: RoleDeadline - time.Second},
+		{ID: "c", Name: "c", Ready: true, Active: true, Candidate: true},
+	}
+	next := func() Membership {
+		return NextRoleChange(nodes, Managers{Count: 3}, time.Minute, func(Hazard) bool { return true })
+	}
+	if m := next(); !m.Refused || m.Class != Later || !strings.Contains(m.Why, "b is still becoming a manager") {
+		t.Errorf("the next step is %+v", m)
+	}
+	nodes[1].Away = RoleDeadline
+	if m := next(); m.Change == nil || m.Change.Node.ID != "c" {
+		t.Errorf("the next step is %+v", m)
+	}
+}
+
+// Who has only just begun to look has seen nothing be stable, and have to say what somebody must agree to.
+func TestConsentIsAskedForBeforeTheManagersAreStable(t *testing.T) {
+	nodes := []Node{nodeKinds["manager"], nodeKinds["manager"], nodeKinds["manager"]}
+	for i := range nodes {
+		nodes[i].ID = fmt.Sprint(i)
+	}
+	m := NextRoleChange(nodes, Managers{Count: 1, StableFor: time.Minute}, 0, func(Hazard) bool { return false })
+	if !m.Refused || m.Class != Consent || m.Hazard != SingleManager {
+		t.Errorf("the next step is %+v", m)
+	}
+}

@@ -3,6 +3,8 @@ package plan
 import (
 	"cmp"
 	"slices"
+	"strconv"
+	"strings"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -29,6 +31,7 @@ func (p *Plan) order() {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), a.Change.Compare(b.Change))
 	})
 	p.Steps = afterNeeds(p.Steps)
+	labels := map[string][]int{} // of nodes, and the steps that change them
 	makes := map[v1.Key][]int{}
 	var others []int
 	for i := range p.Steps {
@@ -37,6 +40,9 @@ func (p *Plan) order() {
 		if !s.removal() {
 			makes[s.Key] = append(makes[s.Key], s.ID)
 			others = append(others, s.ID)
+			for _, l := range s.nodeLabels() {
+				labels[l] = append(labels[l], s.ID)
+			}
 		}
 	}
 	var gone []int // services that are removed: what they use goes after them
@@ -56,11 +62,46 @@ func (p *Plan) order() {
 					}
 				}
 			}
+			for _, l := range constrained(s.Change.Want, labels) {
+				s.After = append(s.After, labels[l]...)
+			}
 			slices.Sort(s.After)
 			s.After = slices.Compact(s.After)
 		}
 		s.Hazards = hazards(*s)
 	}
+}
+
+// nodeLabels are the labels of a node that a step changes.
+func (s Step) nodeLabels() []string {
+	if s.Key.Kind != v1.KindNode {
+		return nil
+	}
+	var out []string
+	for _, f := range s.Fields {
+		rest, is := strings.CutPrefix(f.Path, "spec.labels")
+		if quoted, err := strconv.Unquote(strings.Trim(rest, "[]")); err == nil {
+			out = append(out, quoted)
+		} else if is {
+			out = append(out, strings.TrimPrefix(rest, "."))
+		}
+	}
+	return out
+}
+
+// constrained are those of the labels that a service's constraints name: its tasks are placed when the nodes have them.
+func constrained(want *diff.State, labels map[string][]int) []string {
+	if want.Key.Kind != v1.KindService || len(labels) == 0 {
+		return nil
+	}
+	c, _ := want.Leaf("spec.placement.constraints")
+	var out []string
+	for l := range labels {
+		if strings.Contains(c.Text, "node.labels."+l) {
+			out = append(out, l)
+		}
+	}
+	return out
 }
 
 // needs are the keys of what a step comes after.

@@ -14,6 +14,9 @@ func foreign(s Step, _ Facts, p Policy) []Refusal {
 	if h.Meta.Owner != "" {
 		return []Refusal{s.refusal(Never, "an object of this name belongs to %s", h.Meta.Owner)}
 	}
+	if w.Partial {
+		return nil
+	}
 	switch w.Policy.Adoption() {
 	case v1.AdoptNever:
 		return []Refusal{s.refusal(Never, "an object of this name exists that source %s did not make, and policy.adopt is never", p.Source)}

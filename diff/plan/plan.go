@@ -38,15 +38,18 @@ type Step struct {
 	Instance string       `json:"instance,omitempty"`
 	Cause    string       `json:"cause"`
 	Effect   diff.Effect  `json:"effect"`
+	Notes    []string     `json:"notes,omitempty"` // what people should know of before
 	Hazards  []Hazard     `json:"hazards,omitempty"`
 	After    []int        `json:"after,omitempty"`
 	Fields   []diff.Field `json:"fields,omitempty"`
+	// Renewal is what the step replaces by epoch or by age, beside what differs; nil: nothing.
+	Renewal *Renewal `json:"-"`
 	// Change is what the step comes from; drivers take the two states from it.
 	Change diff.Change `json:"-"`
 }
 
-// removal says whether the step ends an object that somebody may use.
-func (s Step) removal() bool { return s.Op == diff.Remove }
+// removal says whether the step ends an object because no manifest asks for it any more.
+func (s Step) removal() bool { return s.Op == diff.Remove && s.Change.Want == nil }
 
 // oldVersion says whether the step only clears away content that a newer version replaced.
 func (s Step) oldVersion() bool { return s.Op == diff.Remove && s.Change.Have.Meta.OldVersion }
@@ -68,6 +71,10 @@ type Refusal struct {
 	Quiet bool `json:"quiet,omitempty"`
 	// Until: when a refusal of class later is over by itself, where that is known.
 	Until time.Time `json:"until,omitzero"`
+	// after is the node whose other step comes first.
+	after string
+	// rotates: what is refused is a rotation, or its record.
+	rotates bool
 }
 
 // Adoption is an equal object that becomes ours by a record in our state: nothing is written on it.
@@ -94,6 +101,8 @@ type Plan struct {
 	Steps   []Step     `json:"steps"`
 	Refused []Refusal  `json:"refused"`
 	Adopted []Adoption `json:"adopted,omitempty"`
+	// Members are the managers there are, and how many may be lost; nil where no manifest says anything of them.
+	Members *Membership `json:"-"`
 	// Kept are objects whose manifest or version is gone while services still refer to them.
 	Kept []v1.Key `json:"kept,omitempty"`
 }
@@ -184,6 +193,10 @@ type Facts struct {
 	ReleasedAll bool
 	// Self is the service that the operator itself runs as, where it does.
 	Self v1.Key
+	// Swarm is what is known of the nodes.
+	Swarm Swarm
+	// Rotations are stated by epoch and age, and on record.
+	Rotations Rotations
 }
 
 // Budgets bound what one revision may do without consent.
@@ -196,11 +209,13 @@ type Budgets struct {
 	Rollouts int
 	// FailedRollouts of one revision that hold the rest of it. Default 2.
 	FailedRollouts int
+	// Drains: nodes that are emptied at once. Default 1.
+	Drains int
 }
 
 // DefaultBudgets are the ones in force where nothing else is set.
 func DefaultBudgets() Budgets {
-	return Budgets{Removals: 10, Restarts: 10, Rollouts: 5, FailedRollouts: 2}
+	return Budgets{Removals: 10, Restarts: 10, Rollouts: 5, FailedRollouts: 2, Drains: 1}
 }
 
 // Policy is what people decided.
@@ -225,24 +240,41 @@ func Build(changes []diff.Change, f Facts, p Policy, extra ...Guard) Plan {
 	for _, c := range slices.SortedFunc(slices.Values(changes), diff.Change.Compare) {
 		plan.propose(c)
 	}
+	plan.members(f, p)
+	plan.leave(f, p)
+	plan.emptying(f)
 	rounds := [][]Guard{append(slices.Clone(guards), extra...)}
 	for i := range putOff {
 		rounds = append(rounds, putOff[i:i+1])
 	}
 	// Each refusal can change what another guard would say: two that are each right can pass a plan that is wrong.
 	// Every return to the first round removes a step, so this ends.
-	for i := 0; i < len(rounds); {
-		if plan.object(rounds[i], f, p) {
-			i = 0
-		} else {
-			i++
+	settle := func() {
+		for i := 0; i < len(rounds); {
+			if plan.object(rounds[i], f, p) {
+				i = 0
+			} else {
+				i++
+			}
 		}
 	}
+	settle()
+	if plan.rotate(f) {
+		settle()
+		plan.rotateNoMore()
+	}
+	plan.newKey(f)
+	plan.waitNoMore()
 	plan.unadopt(f, p)
 	plan.commands(f)
 	plan.order()
+	for i := range plan.Steps {
+		if s := &plan.Steps[i]; s.drains() {
+			s.Notes = f.Swarm.Costs[s.Instance]
+		}
+	}
 	slices.SortFunc(plan.Refused, func(a, b Refusal) int {
-		return cmp.Or(a.Key.Compare(b.Key), strings.Compare(a.Instance, b.Instance), cmp.Compare(a.Op, b.Op), strings.Compare(a.Guard, b.Guard))
+		return cmp.Or(a.Key.Compare(b.Key), strings.Compare(a.Instance, b.Instance), cmp.Compare(a.Op, b.Op), strings.Compare(a.Guard, b.Guard), strings.Compare(a.Why, b.Why))
 	})
 	return plan
 }
@@ -271,7 +303,26 @@ func (p *Plan) propose(c diff.Change) {
 		p.Steps = append(p.Steps, Step{Op: c.Op, Key: c.Key, Instance: c.Instance, Effect: c.Effect, Change: c, Cause: removalCause(c)})
 		return
 	}
-	fields := c.Counted()
+	fields, unwritable := split(c.Counted(), func(f diff.Field) bool { return f.Why == "" })
+	for _, f := range unwritable { // one by one: each has its own reason
+		p.Refused = append(p.Refused, Refusal{Op: c.Op, Key: c.Key, Instance: c.Instance, Guard: "unwritable", Class: Never, Fields: []diff.Field{f}, Why: f.Path + ": " + f.Why})
+	}
+	if len(unwritable) > 0 && len(fields) == 0 {
+		return
+	}
+	if c.Op == diff.Update && (c.Want.Policy.Enforce == nil || !*c.Want.Policy.Enforce) {
+		var meant []diff.Field
+		fields, meant = split(fields, func(f diff.Field) bool { return f.Git || !f.Intent })
+		if len(meant) > 0 {
+			p.Refused = append(p.Refused, Refusal{
+				Op: c.Op, Key: c.Key, Instance: c.Instance, Guard: "intent", Class: Never, Fields: meant, Quiet: true,
+				Why: "set by hand, and left so until git changes it: policy.enforce: true would put it back",
+			})
+		}
+		if len(fields) == 0 {
+			return
+		}
+	}
 	if c.Op == diff.Update && !enforces(c) {
 		var reported []diff.Field
 		fields, reported = split(fields, func(f diff.Field) bool { return f.Git })
@@ -292,12 +343,13 @@ func (p *Plan) propose(c diff.Change) {
 	p.Steps = append(p.Steps, step)
 }
 
-// enforces says whether changes by hand are repaired: what the manifest says, else only on what we made.
+// enforces says whether changes by hand are repaired: what the manifest says, else only on what we made, and on what a
+// manifest states of an object that nobody has to make.
 func enforces(c diff.Change) bool {
 	if e := c.Want.Policy.Enforce; e != nil {
 		return *e
 	}
-	return !c.Have.Meta.Adopted
+	return c.Want.Partial || !c.Have.Meta.Adopted
 }
 
 func split(fields []diff.Field, keep func(diff.Field) bool) (kept, rest []diff.Field) {
@@ -353,6 +405,7 @@ func (p *Plan) refuse(r Refusal) bool {
 	if r.Fields == nil {
 		r.Fields = p.Steps[i].Fields
 	}
+	r.rotates = p.Steps[i].Renewal != nil
 	p.Steps = slices.Delete(p.Steps, i, i+1)
 	if r.Guard == guardInUse {
 		p.Kept = append(p.Kept, r.Key)

@@ -20,7 +20,7 @@ func (p Plan) Blocks(show func(diff.Value) string) []string {
 	}
 	var blocks []string
 	for _, s := range p.Steps {
-		blocks = append(blocks, fmt.Sprintf("%s %s%s  (%s)\n", s.Op, s.Key, instance(s.Instance, s.Key.Name), stepNote(s))+fields(s.Op, s.Fields, show))
+		blocks = append(blocks, fmt.Sprintf("%s %s%s  (%s)\n", s.Op, s.Key, instance(s.Instance, s.Key.Name), stepNote(s))+fields(s.Op, s.Fields, show)+notes(s.Notes))
 	}
 	for _, a := range p.Adopted {
 		blocks = append(blocks, fmt.Sprintf("= %s  (equal to its manifest: taken over, nothing is written on it)\n", a.Key))
@@ -84,6 +84,14 @@ func stepNote(s Step) string {
 		return s.Cause
 	}
 	return s.Cause + "; " + s.Effect.String()
+}
+
+func notes(list []string) string {
+	var b strings.Builder
+	for _, n := range list {
+		b.WriteString("    note: " + n + "\n")
+	}
+	return b.String()
 }
 
 // longest is how much of a value one line shows.

@@ -6,18 +6,24 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/cluster"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/config"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/network"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/node"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/secret"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/service"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-var every = []kinds.Kind{config.Kind(), secret.Kind(), network.Kind(), service.Kind()}
+var (
+	objects = []kinds.Kind{cluster.Kind(), node.Kind(), config.Kind(), secret.Kind(), network.Kind(), service.Kind()}
+	// every kind of manifest: those without objects of their own too.
+	every = append(slices.Clone(objects), node.Set())
+)
 
-// Kinds returns all kinds, those that others refer to first.
-func Kinds() []kinds.Kind { return slices.Clone(every) }
+// Kinds returns all kinds of objects, those that others refer to first.
+func Kinds() []kinds.Kind { return slices.Clone(objects) }
 
 // New returns an empty manifest of a kind, or nil.
 func New(kind string) v1.Object {
@@ -29,10 +35,10 @@ func New(kind string) v1.Object {
 	return nil
 }
 
-// Names lists the names of the kinds.
+// Names lists the kinds of manifests.
 func Names() []string {
 	var names []string
-	for _, k := range Kinds() {
+	for _, k := range every {
 		names = append(names, k.Name)
 	}
 	return names

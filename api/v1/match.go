@@ -1,0 +1,86 @@
+package v1
+
+import "strings"
+
+// MatchPattern says whether a hostname fits a pattern: * is any text, also none, and ? is any one character. Case does not
+// count, as in hostnames; only that of ASCII letters, as in DNS. Only the last * is ever tried again, so that the steps are at
+// most the product of the two lengths, whatever the pattern.
+func MatchPattern(pattern, name string) bool {
+	p, n := []rune(pattern), []rune(name)
+	i, star, tried := 0, -1, 0 // tried is where in the name the text after the last * was looked for
+	for j := 0; j < len(n); {
+		switch {
+		case i < len(p) && p[i] == '*':
+			star, tried = i, j
+			i++
+		case i < len(p) && (p[i] == '?' || lowerASCII(p[i]) == lowerASCII(n[j])):
+			i++
+			j++
+		case star >= 0:
+			tried++
+			i, j = star+1, tried
+		default:
+			return false
+		}
+	}
+	for i < len(p) && p[i] == '*' {
+		i++
+	}
+	return i == len(p)
+}
+
+func lowerASCII(r rune) rune {
+	if 'A' <= r && r <= 'Z' {
+		return r + 'a' - 'A'
+	}
+	return r
+}
+
+// matchAny says whether one of the patterns fits; none at all fit everything.
+func matchAny(patterns []string, name string) bool {
+	for _, p := range patterns {
+		if MatchPattern(p, name) {
+			return true
+		}
+	}
+	return len(patterns) == 0
+}
+
+// Matches says whether an engine's platform is this one. What is not stated matches all.
+func (p Platform) Matches(os, arch string) bool {
+	return (p.OS == "" || strings.EqualFold(p.OS, os)) && (p.Architecture == "" || normalArch(p.Architecture) == normalArch(arch))
+}
+
+// normalArch brings the kernel's names, which engines report, and Go's, which images have, into one form.
+func normalArch(arch string) string {
+	switch arch = strings.ToLower(arch); arch {
+	case "x86_64":
+		return "amd64"
+	case "aarch64":
+		return "arm64"
+	}
+	return arch
+}
+
+// Matches says whether all that the selector states is true of a node.
+func (s NodeSelector) Matches(hostname string, engineLabels map[string]string, os, arch, role string) bool {
+	for k, v := range s.EngineLabels {
+		if have, ok := engineLabels[k]; !ok || have != v {
+			return false
+		}
+	}
+	return matchAny(s.Hostnames, hostname) && (s.Platform == nil || s.Platform.Matches(os, arch)) && (s.Role == "" || s.Role == role)
+}
+
+// Matches says whether a node is one of the candidates. Without any nobody is.
+func (c *Candidates) Matches(hostname string, labels map[string]string) bool {
+	if c == nil {
+		return false
+	}
+	for k, v := range c.Labels {
+		if have, ok := labels[k]; !ok || have != v {
+			return false
+		}
+	}
+	return matchAny(c.Hostnames, hostname)
+}

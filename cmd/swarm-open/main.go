@@ -1,0 +1,70 @@
+// Command swarm-open takes the lock (autolock) off the directory that a manager's engine keeps its part of the swarm in, with
+// the unlock key from its standard input: swarm-open DIR <KEY. The engine must be stopped, or DIR a copy.
+//
+// It is for a swarm that is made anew with docker swarm init --force-new-cluster, which Docker cannot do with a locked
+// directory: docker swarm unlock waits there for a majority that is no more, and init has nobody to ask for the key
+// (https://github.com/moby/moby/issues/36852). A swarm that has autolock on locks the directory again by itself, with the
+// same key, when it is up.
+package main
+
+import (
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/moby/swarmkit/v2/ca"
+	"github.com/moby/swarmkit/v2/ca/keyutils"
+	"github.com/moby/swarmkit/v2/manager"
+	"github.com/moby/swarmkit/v2/manager/encryption"
+)
+
+func main() {
+	if len(os.Args) != 2 || strings.HasPrefix(os.Args[1], "-") { // a key on the command line is seen by others
+		fmt.Fprintln(os.Stderr, "usage: swarm-open DIR <FILE\nDIR is /var/lib/docker/swarm of an engine that is stopped, or a copy of it; FILE has the unlock key.")
+		os.Exit(2)
+	}
+	if err := open(os.Args[1], os.Stdin); err != nil {
+		fmt.Fprintln(os.Stderr, "swarm-open:", err)
+		os.Exit(1)
+	}
+	fmt.Println("it is open")
+}
+
+// open never says anything of the key.
+func open(dir string, in io.Reader) error {
+	paths := ca.NewConfigPaths(filepath.Join(dir, "certificates"))
+	raw, err := os.ReadFile(paths.Node.Key)
+	if err != nil {
+		return err
+	}
+	block, _ := pem.Decode(raw)
+	if block == nil {
+		return fmt.Errorf("%s is no private key", paths.Node.Key)
+	}
+	if !keyutils.IsEncryptedPEMBlock(block) {
+		return errors.New("it is not locked: nothing was done")
+	}
+	text, err := io.ReadAll(io.LimitReader(in, 4096))
+	if err != nil {
+		return err
+	}
+	kek, err := encryption.ParseHumanReadableKey(strings.TrimSpace(string(text)))
+	if err != nil {
+		return errors.New("what came on the standard input is no unlock key")
+	}
+	key := ca.NewKeyReadWriter(paths.Node, kek, manager.RaftDEKData{})
+	if _, _, err := key.Read(); err != nil {
+		if errors.As(err, new(ca.ErrInvalidKEK)) {
+			return errors.New("it is locked with another key: nothing was done")
+		}
+		return err
+	}
+	// Version 0 is older than any that the swarm has: it locks the directory again.
+	return key.ViewAndRotateKEK(func(_ ca.KEKData, h ca.PEMKeyHeaders) (ca.KEKData, ca.PEMKeyHeaders, error) {
+		return ca.KEKData{}, h, nil
+	})
+}

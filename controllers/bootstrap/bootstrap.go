@@ -1,0 +1,183 @@
+// Package bootstrap finds a manager among the engines that manifests state, and makes a swarm of them where there is none.
+package bootstrap
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+)
+
+// answer bounds how long an engine is waited for.
+const answer = 30 * time.Second
+
+// Options say which engines there are, and what to do with them.
+type Options struct {
+	// Nodes are the manifests; those without an engine do not matter here.
+	Nodes []*v1.Node
+	// Cluster says what can be said only when a swarm is made; nil: nothing.
+	Cluster *v1.Cluster
+	// Engine is what is the same for every client.
+	Engine engine.Options
+	// Init makes a swarm where there is none.
+	Init bool
+}
+
+// ErrNone says that none of the engines is in a swarm, and that one would have been made.
+var ErrNone = errors.New("none of the engines is in a swarm")
+
+// Found is the engine to talk to.
+type Found struct {
+	Client *engine.Client
+	// Node is the manifest's name.
+	Node string
+	// Made: it was initialised just now.
+	Made bool
+}
+
+// Engines are the nodes whose engine is stated, by name.
+func Engines(nodes []*v1.Node) []*v1.Node {
+	out := slices.DeleteFunc(slices.Clone(nodes), func(n *v1.Node) bool { return n.Spec.Engine == nil })
+	slices.SortFunc(out, func(a, b *v1.Node) int { return cmp.Compare(a.Metadata.Name, b.Metadata.Name) })
+	return out
+}
+
+// Manager returns the first of the engines, by name, that is a manager. Where none is, the first node that is to be one is
+// initialised: but only when every engine has answered, and none is in a swarm, for what does not answer may be the manager
+// of a swarm that would then be there twice.
+func Manager(ctx context.Context, o Options) (Found, error) {
+	nodes := Engines(o.Nodes)
+	seen := look(ctx, nodes, o.Engine)
+	first := -1
+	for i, s := range seen {
+		if s.err == nil && s.about.Manager && s.about.State == swarm.LocalNodeStateActive && (first < 0 || seen[first].about.Error != "" && s.about.Error == "") {
+			first = i
+		}
+	}
+	defer func() {
+		for i, s := range seen {
+			if s.client != nil && i != first {
+				_ = s.client.Close()
+			}
+		}
+	}()
+	if first >= 0 {
+		err := sameSwarm(nodes, seen, first)
+		if err != nil {
+			i := first
+			first = -1 // it is closed with the others
+			return Found{}, fmt.Errorf("choosing the engine of Node/%s: %w", nodes[i].Metadata.Name, err)
+		}
+		return Found{Client: seen[first].client, Node: nodes[first].Metadata.Name}, nil
+	}
+	if why := notBare(nodes, seen); why != "" {
+		return Found{}, fmt.Errorf("none of the stated engines is a manager, and no swarm is made, because %s", why)
+	}
+	i := slices.IndexFunc(nodes, func(n *v1.Node) bool { return n.Spec.Role == v1.RoleManager && !n.Gone() })
+	if i < 0 {
+		return Found{}, errors.New("none of the stated engines is in a swarm, and no Node with an engine states role: manager")
+	}
+	name := nodes[i].Metadata.Name
+	if !o.Init {
+		return Found{Node: name}, fmt.Errorf("%w: apply and run make one, beginning with Node/%s", ErrNone, name)
+	}
+	req, err := initRequest(nodes[i], o.Cluster)
+	if err == nil {
+		_, err = seen[i].client.SwarmInit(ctx, req)
+	}
+	if err != nil {
+		return Found{}, fmt.Errorf("making a swarm on Node/%s: %w", name, err)
+	}
+	first = i
+	return Found{Client: seen[i].client, Node: name, Made: true}, nil
+}
+
+type sight struct {
+	client *engine.Client
+	about  engine.About
+	err    error
+}
+
+// look asks all at once.
+func look(ctx context.Context, nodes []*v1.Node, like engine.Options) []sight {
+	seen := make([]sight, len(nodes))
+	var all sync.WaitGroup
+	for i, n := range nodes {
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, answer)
+			defer cancel()
+			s := &seen[i]
+			if s.client, s.err = kinds.OpenEngine(*n.Spec.Engine, like); s.err != nil {
+				return
+			}
+			s.about, s.err = s.client.Describe(ctx)
+		})
+	}
+	all.Wait()
+	return seen
+}
+
+// sameSwarm says what keeps the managers from being those of one swarm.
+func sameSwarm(nodes []*v1.Node, seen []sight, first int) error {
+	for i, s := range seen {
+		if s.err == nil && s.about.ClusterID != "" && s.about.ClusterID != seen[first].about.ClusterID {
+			return fmt.Errorf("its engine is a manager of swarm %s, and that of Node/%s of swarm %s: one of the two has to leave its own", seen[first].about.ClusterID, nodes[i].Metadata.Name, s.about.ClusterID)
+		}
+	}
+	return nil
+}
+
+// notBare says why no swarm is made; "" where every engine has answered, is in none, and has the name of its manifest.
+func notBare(nodes []*v1.Node, seen []sight) string {
+	var why []string
+	for i, s := range seen {
+		switch key := "Node/" + nodes[i].Metadata.Name; {
+		case s.err != nil:
+			why = append(why, fmt.Sprintf("the engine of %s does not answer: %v", key, s.err))
+		case s.about.State == swarm.LocalNodeStateLocked:
+			why = append(why, fmt.Sprintf("the engine of %s is locked; docker swarm unlock opens it", key))
+		case s.about.State != swarm.LocalNodeStateInactive:
+			why = append(why, fmt.Sprintf("the engine of %s is in a swarm already (%s)", key, strings.TrimSpace(string(s.about.State)+" "+s.about.Error)))
+		case s.about.Name != nodes[i].Metadata.Name:
+			why = append(why, fmt.Sprintf("the engine of %s calls itself %s: a Node has the name that its engine has", key, s.about.Name))
+		}
+	}
+	return strings.Join(why, "; ")
+}
+
+// initRequest is how a swarm is made. What can be changed later comes with the first run.
+func initRequest(n *v1.Node, c *v1.Cluster) (client.SwarmInitOptions, error) {
+	e := n.Spec.Engine
+	o := client.SwarmInitOptions{
+		ListenAddr: cmp.Or(e.ListenAddr, "0.0.0.0"), AdvertiseAddr: e.AdvertiseAddr, DataPathAddr: e.DataPathAddr, Availability: swarm.NodeAvailability(n.Spec.Availability),
+	}
+	if c == nil {
+		return o, nil
+	}
+	for _, text := range c.Spec.DefaultAddrPool {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return o, fmt.Errorf("spec.defaultAddrPool of Cluster/%s: %w", c.Metadata.Name, err)
+		}
+		o.DefaultAddrPool = append(o.DefaultAddrPool, p)
+	}
+	if s := c.Spec.SubnetSize; s != nil {
+		o.SubnetSize = *s
+	}
+	if p := c.Spec.DataPathPort; p != nil {
+		o.DataPathPort = *p
+	}
+	return o, nil
+}

@@ -1,0 +1,104 @@
+package bootstrap
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/moby/moby/api/types/swarm"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+)
+
+func node(name, role string, e *v1.EngineEndpoint) *v1.Node {
+	return &v1.Node{Header: v1.Header{Metadata: v1.Metadata{Name: name}}, Spec: v1.NodeSpec{Role: role, Engine: e}}
+}
+
+func TestEnginesAreThoseThatAreStatedByName(t *testing.T) {
+	e := &v1.EngineEndpoint{Host: "unix:///x"}
+	all := []*v1.Node{node("c", "", e), node("a", "", nil), node("b", "", e)}
+	var got []string
+	for _, n := range Engines(all) {
+		got = append(got, n.Metadata.Name)
+	}
+	if text := strings.Join(got, " "); text != "b c" || all[0].Metadata.Name != "c" {
+		t.Errorf("they are %s", text)
+	}
+}
+
+// A swarm is made only where every engine has said that it is in none.
+func TestWhatKeepsASwarmFromBeingMade(t *testing.T) {
+	nodes := []*v1.Node{node("a", v1.RoleManager, nil), node("b", "", nil)}
+	bare := func(name string) sight {
+		return sight{about: engine.About{Name: name, State: swarm.LocalNodeStateInactive}}
+	}
+	in := func(state swarm.LocalNodeState, why string) sight {
+		return sight{about: engine.About{Name: "b", State: state, Error: why}}
+	}
+	for _, c := range []struct {
+		name string
+		seen []sight
+		want string
+	}{
+		{"nothing", []sight{bare("a"), bare("b")}, ""},
+		{"one does not answer", []sight{bare("a"), {err: errors.New("connection refused")}}, "the engine of Node/b does not answer: connection refused"},
+		{"none does", []sight{{err: errors.New("x")}, {err: errors.New("y")}}, "the engine of Node/a does not answer: x; the engine of Node/b does not answer: y"},
+		{"one is a worker", []sight{bare("a"), in(swarm.LocalNodeStateActive, "")}, "the engine of Node/b is in a swarm already (active)"},
+		{"one tries to join", []sight{bare("a"), in(swarm.LocalNodeStatePending, "")}, "the engine of Node/b is in a swarm already (pending)"},
+		{"one has an error", []sight{bare("a"), in(swarm.LocalNodeStateError, "no certificate")}, "the engine of Node/b is in a swarm already (error no certificate)"},
+		{"one is locked", []sight{bare("a"), in(swarm.LocalNodeStateLocked, "")}, "the engine of Node/b is locked; docker swarm unlock opens it"},
+		{"one has another name", []sight{bare("a"), bare("a")}, "the engine of Node/b calls itself a: a Node has the name that its engine has"},
+		{"nothing is known of its state", []sight{bare("a"), {about: engine.About{Name: "b"}}}, "the engine of Node/b is in a swarm already ()"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := notBare(nodes, c.seen); got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestManagersOfTwoSwarms(t *testing.T) {
+	nodes := []*v1.Node{node("a", "", nil), node("b", "", nil), node("c", "", nil)}
+	manager := func(cluster string) sight {
+		return sight{about: engine.About{State: swarm.LocalNodeStateActive, Manager: true, ClusterID: cluster}}
+	}
+	away := sight{err: errors.New("gone"), about: engine.About{ClusterID: "z"}}
+	worker := sight{about: engine.About{State: swarm.LocalNodeStateActive}}
+	for _, c := range []struct {
+		name string
+		seen []sight
+		says string
+	}{
+		{"one swarm", []sight{manager("x"), manager("x"), worker}, ""},
+		{"who does not answer says nothing", []sight{manager("x"), away, worker}, ""},
+		{"two", []sight{manager("x"), worker, manager("y")}, "swarm x, and that of Node/c of swarm y"},
+	} {
+		err := sameSwarm(nodes, c.seen, 0)
+		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+func TestWhatASwarmIsMadeWith(t *testing.T) {
+	n := node("a", v1.RoleManager, &v1.EngineEndpoint{Host: "unix:///x"})
+	o, err := initRequest(n, nil)
+	if err != nil || o.ListenAddr != "0.0.0.0" || o.AdvertiseAddr != "" || len(o.DefaultAddrPool) > 0 || o.ForceNewCluster || o.AutoLockManagers {
+		t.Errorf("without a word: %+v, %v", o, err)
+	}
+	size, port := uint32(24), uint32(7777)
+	n.Spec.Engine = &v1.EngineEndpoint{ListenAddr: "10.0.0.1:2377", AdvertiseAddr: "eth0", DataPathAddr: "eth1"}
+	n.Spec.Availability = v1.Drain
+	c := &v1.Cluster{Spec: v1.ClusterSpec{DefaultAddrPool: []string{"10.1.0.0/16", "10.2.0.0/16"}, SubnetSize: &size, DataPathPort: &port}}
+	o, err = initRequest(n, c)
+	if err != nil || o.ListenAddr != "10.0.0.1:2377" || o.AdvertiseAddr != "eth0" || o.DataPathAddr != "eth1" || o.Availability != swarm.NodeAvailabilityDrain ||
+		len(o.DefaultAddrPool) != 2 || o.DefaultAddrPool[1].String() != "10.2.0.0/16" || o.SubnetSize != 24 || o.DataPathPort != 7777 {
+		t.Errorf("with all of it: %+v, %v", o, err)
+	}
+	c.Spec.DefaultAddrPool = []string{"10.1.0.0/16", "x"}
+	if _, err := initRequest(n, c); err == nil || !strings.Contains(err.Error(), "spec.defaultAddrPool") {
+		t.Errorf("a pool that is none: %v", err)
+	}
+}

@@ -1,0 +1,192 @@
+package cluster
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/moby/moby/api/types/swarm"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+var at = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// written is what an update of the swarm asked for.
+type written struct {
+	query url.Values
+	spec  swarm.Spec
+}
+
+// serve is an engine that takes updates of the swarm.
+func serve(t *testing.T) (*engine.Client, *[]written) {
+	t.Helper()
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	var all []written
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Api-Version", "1.44")
+		if strings.HasSuffix(r.URL.Path, "/swarm/update") {
+			one := written{query: r.URL.Query()}
+			if err := json.NewDecoder(r.Body).Decode(&one.spec); err != nil {
+				t.Error(err)
+			}
+			all = append(all, one)
+		}
+	}))
+	t.Cleanup(srv.Close)
+	c, err := engine.Open(engine.Options{Host: "tcp://" + srv.Listener.Addr().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c, &all
+}
+
+func liveFull(labels map[string]string) *kinds.Live {
+	c := full()
+	c.Version.Index = 7
+	maps.Copy(c.Spec.Labels, labels)
+	return &kinds.Live{Kind: v1.KindCluster, ID: c.ID, Name: v1.ClusterName, Version: 7, Labels: c.Spec.Labels, Raw: c}
+}
+
+// wantRotation is a manifest that states a rotation of each.
+func wantRotation() *v1.Cluster {
+	by := func(epoch uint64, every time.Duration) *v1.Rotation {
+		return &v1.Rotation{Epoch: &epoch, Every: ptr(v1.Duration(every))}
+	}
+	c := &v1.Cluster{Spec: v1.ClusterSpec{
+		JoinTokens: &v1.JoinTokens{Worker: &v1.JoinToken{Rotation: by(1, time.Hour)}, Manager: &v1.JoinToken{Rotation: by(2, 2*time.Hour)}},
+		Autolock:   &v1.Autolock{Enabled: ptr(true), Rotation: by(3, 3*time.Hour), Escrow: &v1.Sink{File: &v1.FileSink{Path: "/key"}}},
+		CA:         &v1.CA{Rotation: &v1.CARotation{Epoch: ptr(uint64(4))}},
+	}}
+	c.Header = v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindCluster, Metadata: v1.Metadata{Name: v1.ClusterName}}
+	return c
+}
+
+// A rotation asks for what it is about and nothing else, keeps everything else of the spec, and is on record in the same update.
+func TestARotationIsOneUpdate(t *testing.T) {
+	const on = "epoch=5 at=2026-03-01T12:00:00Z"
+	for _, c := range []struct {
+		name    string
+		renewal *plan.Renewal
+		fields  []diff.Field
+		flags   string
+		change  func(*swarm.Spec)
+	}{
+		{"workers", &plan.Renewal{Makes: plan.WorkerToken, Records: map[plan.Rotated]plan.Record{plan.WorkerToken: {Epoch: 5, At: at}}}, nil, "rotateWorkerToken", func(s *swarm.Spec) {
+			s.Labels[v1.LabelRotatedWorker] = on
+		}},
+		{"managers", &plan.Renewal{Makes: plan.ManagerToken, Records: map[plan.Rotated]plan.Record{plan.ManagerToken: {Epoch: 5, At: at}}}, nil, "rotateManagerToken", func(s *swarm.Spec) {
+			s.Labels[v1.LabelRotatedManager] = on
+		}},
+		{"the key", &plan.Renewal{Makes: plan.UnlockKey, Records: map[plan.Rotated]plan.Record{plan.UnlockKey: {Epoch: 5, At: at}}}, nil, "rotateManagerUnlockKey", func(s *swarm.Spec) {
+			s.Labels[v1.LabelRotatedKey] = on
+		}},
+		{"the root", &plan.Renewal{Makes: plan.RootCA, Records: map[plan.Rotated]plan.Record{plan.RootCA: {Epoch: 5, At: at}}}, nil, "", func(s *swarm.Spec) {
+			s.Labels[v1.LabelRotatedCA] = on
+			s.CAConfig.ForceRotate = 4
+		}},
+		{"records alone", &plan.Renewal{Records: map[plan.Rotated]plan.Record{plan.RootCA: {Epoch: 5, At: at}, plan.WorkerToken: {Epoch: 5, At: at}}}, nil, "", func(s *swarm.Spec) {
+			s.Labels[v1.LabelRotatedCA], s.Labels[v1.LabelRotatedWorker] = on, on
+		}},
+		{"a setting, which rotates nothing", nil, []diff.Field{{Path: "spec.autolock.enabled"}}, "", func(*swarm.Spec) {}},
+		{"autolock, which makes a key", &plan.Renewal{Records: map[plan.Rotated]plan.Record{plan.UnlockKey: {Epoch: 5, At: at}}}, []diff.Field{{Path: "spec.autolock.enabled"}}, "", func(s *swarm.Spec) {
+			s.Labels[v1.LabelRotatedKey] = on
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			client, all := serve(t)
+			live, want := liveFull(nil), wantRotation()
+			before, _ := json.Marshal(raw(live))
+			s := plan.Step{Op: diff.Update, Key: want.Key(), Fields: c.fields, Renewal: c.renewal, Change: diff.Change{Have: &diff.State{Value: live}, Want: &diff.State{Value: want}}}
+			if _, err := do(t.Context(), kinds.Env{Engine: client, Source: "s"}, s); err != nil {
+				t.Fatal(err)
+			}
+			if after, _ := json.Marshal(raw(live)); string(before) != string(after) {
+				t.Error("the live object was changed")
+			}
+			if len(*all) != 1 {
+				t.Fatalf("%d updates", len(*all))
+			}
+			got := (*all)[0]
+			for _, flag := range []string{"rotateWorkerToken", "rotateManagerToken", "rotateManagerUnlockKey"} {
+				if is := got.query.Get(flag) == "true"; is != (flag == c.flags) {
+					t.Errorf("%s is %t", flag, is)
+				}
+			}
+			if v := got.query.Get("version"); v != "7" {
+				t.Errorf("it was decided on version 7, and written over %s", v)
+			}
+			wanted := full().Spec
+			wanted.Labels[v1.LabelOwner], wanted.Labels[v1.LabelApplied] = "s/Cluster/default", got.spec.Labels[v1.LabelApplied]
+			c.change(&wanted)
+			if d := cmp.Diff(wanted, got.spec); d != "" {
+				t.Errorf("the spec (-want +got):\n%s", d)
+			}
+		})
+	}
+	client, all := serve(t)
+	s := plan.Step{Op: diff.Update, Renewal: &plan.Renewal{Makes: plan.RootCA}, Change: diff.Change{Have: &diff.State{Value: liveFull(nil)}, Want: &diff.State{Value: wantRotation()}}}
+	if _, err := do(t.Context(), kinds.Env{Engine: client, Source: "s"}, s); err == nil || len(*all) > 0 {
+		t.Error("a rotation without a record was carried out")
+	}
+}
+
+func TestWhatIsStatedAndOnRecordOfRotations(t *testing.T) {
+	live := liveFull(map[string]string{
+		v1.LabelRotatedWorker: "epoch=1 at=2026-03-01T12:00:00Z", v1.LabelRotatedCA: "epoch=2 at=2026-03-01T12:00:00Z", v1.LabelRotatedManager: "yesterday",
+	})
+	epoch := func(n uint64) *uint64 { return &n }
+	records := map[plan.Rotated]plan.Record{plan.WorkerToken: {Epoch: 1, At: at}, plan.RootCA: {Epoch: 2, At: at}}
+	for _, c := range []struct {
+		name string
+		want v1.Object
+		is   plan.Rotations
+	}{
+		{"no manifest", nil, plan.Rotations{}},
+		{"all", wantRotation(), plan.Rotations{Stated: []plan.Rotation{
+			{Of: plan.WorkerToken, Path: "spec.joinTokens.worker.rotation", Epoch: epoch(1), Every: time.Hour},
+			{Of: plan.ManagerToken, Path: "spec.joinTokens.manager.rotation", Epoch: epoch(2), Every: 2 * time.Hour},
+			{Of: plan.UnlockKey, Path: "spec.autolock.rotation", Epoch: epoch(3), Every: 3 * time.Hour},
+			{Of: plan.RootCA, Path: "spec.ca.rotation", Epoch: epoch(4)},
+		}}},
+		{"sinks", &v1.Cluster{Spec: v1.ClusterSpec{JoinTokens: &v1.JoinTokens{Worker: &v1.JoinToken{Sinks: []v1.Sink{{}}}}, CA: &v1.CA{}}}, plan.Rotations{}},
+		{"unlocked", &v1.Cluster{Spec: v1.ClusterSpec{Autolock: &v1.Autolock{Enabled: ptr(false), Rotation: &v1.Rotation{Epoch: epoch(1)}, Escrow: &v1.Sink{}}}}, plan.Rotations{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.is.Records, c.is.Locked = records, true
+			if d := cmp.Diff(c.is, rotations(live, c.want)); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+	raw(live).Spec.EncryptionConfig.AutoLockManagers = false
+	if rotations(live, nil).Locked {
+		t.Error("it is not locked")
+	}
+}
+
+// What is given up has no record: managed again, it begins anew and rotates nothing.
+func TestReleasedTheRecordsGo(t *testing.T) {
+	client, all := serve(t)
+	done, why, err := release(t.Context(), client, liveFull(map[string]string{v1.LabelRotatedWorker: "epoch=1 at=2026-03-01T12:00:00Z", v1.LabelRotatedCA: "x", v1.LabelOwner: "s/Cluster/default"}))
+	if err != nil || !done || why != "" || len(*all) != 1 {
+		t.Fatalf("%t %q %v, %d updates", done, why, err, len(*all))
+	}
+	if d := cmp.Diff(full().Spec, (*all)[0].spec); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	if done, _, err := release(t.Context(), client, liveFull(nil)); err != nil || done || len(*all) != 1 {
+		t.Errorf("what is not ours was written: %v", err)
+	}
+}

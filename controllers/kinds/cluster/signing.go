@@ -1,0 +1,192 @@
+package cluster
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+
+	"github.com/moby/moby/api/types/swarm"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/files"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+const (
+	pathSigningCert = "spec.ca.signing.certFile"
+	pathSigningKey  = "spec.ca.signing.keyFile"
+	largestPEM      = 64 << 10 // bytes; a chain of certificates is a tenth of it
+)
+
+// signing compares the certificate that a manifest names with the swarm's root. The key is looked at only where they differ, and
+// is not kept: the step that needs it reads it again.
+func signing(l *kinds.Live, want v1.Object) *plan.Signing {
+	c, is := want.(*v1.Cluster)
+	if !is || c.Spec.CA == nil || c.Spec.CA.Signing == nil {
+		return nil
+	}
+	stated := c.Spec.CA.Signing
+	live := rootOf(raw(l).TLSInfo.TrustRoot)
+	out := &plan.Signing{Path: "spec.ca.signing"}
+	if live != nil {
+		out.Live = digest(live)
+	}
+	cert, err := signingCert(stated.CertFile)
+	if err != nil {
+		out.Field, out.Problem = pathSigningCert, fmt.Sprintf("%s: %s", stated.CertFile, err)
+		return out
+	}
+	out.Wanted, out.From, out.Until = digest(cert), cert.NotBefore, cert.NotAfter
+	if out.Wanted == out.Live {
+		return out
+	}
+	if live != nil && sameKey(live.PublicKey, cert.PublicKey) {
+		out.Field, out.Problem = pathSigningCert, stated.CertFile+": it has the same key as the root that the swarm has, and the engine takes no new root of that: make a new key"
+		return out
+	}
+	if _, err := signingKey(stated.KeyFile, cert); err != nil {
+		out.Field, out.Problem = pathSigningKey, fmt.Sprintf("%s: %s", stated.KeyFile, err)
+	}
+	return out
+}
+
+// sign gives an update the certificate and the key. They are read again, and have to be what was decided on.
+func sign(ca *swarm.CAConfig, stated *v1.CA, root string) error {
+	if stated == nil || stated.Signing == nil {
+		return errors.New("replacing the root of the CA: the manifest names none")
+	}
+	cert, err := signingCert(stated.Signing.CertFile)
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", pathSigningCert, stated.Signing.CertFile, err)
+	}
+	if digest(cert) != root {
+		return fmt.Errorf("%s: %s: it is another certificate than a moment ago", pathSigningCert, stated.Signing.CertFile)
+	}
+	key, err := signingKey(stated.Signing.KeyFile, cert)
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", pathSigningKey, stated.Signing.KeyFile, err)
+	}
+	ca.SigningCACert = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}))
+	ca.SigningCAKey = string(key.Reveal())
+	return nil
+}
+
+// rootOf is the swarm's root, which is one certificate. Nil where it is not.
+func rootOf(text string) *x509.Certificate {
+	block, rest := pem.Decode([]byte(text))
+	if block == nil {
+		return nil
+	}
+	if next, _ := pem.Decode(rest); next != nil {
+		return nil
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil
+	}
+	return cert
+}
+
+// signingCert reads a certificate that the engine would take for a root (SwarmKit, ca.NewRootCA).
+func signingCert(path string) (*x509.Certificate, error) {
+	text, err := files.Read(path, largestPEM)
+	if err != nil {
+		return nil, err
+	}
+	block, rest := pem.Decode(text)
+	if block == nil {
+		return nil, errors.New("it holds no certificate in PEM")
+	}
+	if block.Type != "CERTIFICATE" {
+		return nil, fmt.Errorf("it holds a %s; a CERTIFICATE is wanted", known(block.Type))
+	}
+	if next, _ := pem.Decode(rest); next != nil {
+		return nil, errors.New("it holds more than one certificate; the engine takes a root alone")
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	switch {
+	case err != nil:
+		return nil, errors.New("its certificate cannot be read")
+	case !cert.BasicConstraintsValid || !cert.IsCA || cert.KeyUsage != 0 && cert.KeyUsage&x509.KeyUsageCertSign == 0:
+		return nil, errors.New("its certificate is not one of a CA")
+	}
+	switch cert.SignatureAlgorithm {
+	case x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA, x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512:
+	default:
+		return nil, fmt.Errorf("its certificate is signed with %s; the engine takes RSA and ECDSA with SHA-256, SHA-384 or SHA-512", cert.SignatureAlgorithm)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(cert)
+	if _, err := cert.Verify(x509.VerifyOptions{Roots: pool, CurrentTime: cert.NotBefore}); err != nil { // when it is good is told by the plan
+		return nil, fmt.Errorf("its certificate cannot be a root: %w", err)
+	}
+	return cert, nil
+}
+
+// signingKey reads the private key of a certificate. Its errors tell nothing of it.
+func signingKey(path string, cert *x509.Certificate) (v1.Content, error) {
+	text, err := files.Read(path, largestPEM)
+	if err != nil {
+		return v1.Content{}, err
+	}
+	block, rest := pem.Decode(text)
+	for block != nil && block.Type == "EC PARAMETERS" { // openssl ecparam -genkey writes them in front
+		block, rest = pem.Decode(rest)
+	}
+	if block == nil {
+		return v1.Content{}, errors.New("it holds no private key in PEM")
+	}
+	if _, encrypted := block.Headers["DEK-Info"]; encrypted || block.Type == "ENCRYPTED PRIVATE KEY" {
+		return v1.Content{}, errors.New("its key has a passphrase; the operator would have to know that, so it takes a key without one")
+	}
+	var key any
+	switch block.Type {
+	case "PRIVATE KEY":
+		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+	case "EC PRIVATE KEY":
+		key, err = x509.ParseECPrivateKey(block.Bytes)
+	case "RSA PRIVATE KEY":
+		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+	default:
+		return v1.Content{}, fmt.Errorf("it holds a %s; a PRIVATE KEY, EC PRIVATE KEY or RSA PRIVATE KEY is wanted", known(block.Type))
+	}
+	if err != nil {
+		return v1.Content{}, errors.New("its private key cannot be read") // not why: that may quote it
+	}
+	switch k := key.(type) {
+	case *rsa.PrivateKey, *ecdsa.PrivateKey:
+		if !sameKey(k.(crypto.Signer).Public(), cert.PublicKey) {
+			return v1.Content{}, errors.New("it is not the key of the certificate")
+		}
+	default:
+		return v1.Content{}, errors.New("its key is neither RSA nor ECDSA; the engine takes no other")
+	}
+	return v1.NewContent(pem.EncodeToMemory(block)), nil
+}
+
+// known is the type of a PEM block where it is one of those that people mix up: what else stands there may be anything.
+func known(block string) string {
+	switch block {
+	case "CERTIFICATE", "CERTIFICATE REQUEST", "PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "EC PRIVATE KEY", "EC PARAMETERS", "RSA PRIVATE KEY", "PUBLIC KEY", "OPENSSH PRIVATE KEY":
+		return block
+	}
+	return "PEM block of another type"
+}
+
+func sameKey(a, b crypto.PublicKey) bool {
+	k, is := a.(interface{ Equal(crypto.PublicKey) bool })
+	return is && k.Equal(b)
+}
+
+// digest of what a certificate is, whatever its text looks like.
+func digest(cert *x509.Certificate) string {
+	sum := sha256.Sum256(cert.Raw)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,264 @@
+package cluster
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/pem"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// made is what tools make of a key and a certificate of its own.
+type made struct {
+	key  crypto.Signer
+	cert []byte // DER
+}
+
+func root(t *testing.T, key crypto.Signer, change func(*x509.Certificate)) made {
+	t.Helper()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "root"}, NotBefore: at, NotAfter: at.Add(50000 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+	}
+	if change != nil {
+		change(template)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made{key, der}
+}
+
+func ec(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func block(kind string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+}
+
+func (m made) certPEM() string { return block("CERTIFICATE", m.cert) }
+
+func (m made) keyPEM(t *testing.T) string {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(m.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return block("PRIVATE KEY", der)
+}
+
+// signingOf is a manifest that names two files with these texts; "" makes none.
+func signingOf(t *testing.T, cert, key string) (*v1.Cluster, *v1.CASigning) {
+	t.Helper()
+	dir := t.TempDir()
+	s := &v1.CASigning{CertFile: filepath.Join(dir, "ca.pem"), KeyFile: filepath.Join(dir, "ca.key")}
+	for path, text := range map[string]string{s.CertFile: cert, s.KeyFile: key} {
+		if text == "" {
+			continue
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := &v1.Cluster{Spec: v1.ClusterSpec{CA: &v1.CA{Signing: s}}}
+	c.Header = v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindCluster, Metadata: v1.Metadata{Name: v1.ClusterName}}
+	return c, s
+}
+
+func liveRoot(text string) *kinds.Live {
+	l := liveFull(nil)
+	raw(l).TLSInfo.TrustRoot = text
+	return l
+}
+
+func TestARootOfFilesIsComparedAsItIs(t *testing.T) {
+	a, b := root(t, ec(t), nil), root(t, ec(t), nil)
+	crlf := strings.ReplaceAll(a.certPEM(), "\n", "\r\n")
+	for _, c := range []struct {
+		name, live, cert, key string
+		same                  bool
+	}{
+		{"the same", a.certPEM(), a.certPEM(), a.keyPEM(t), true},
+		{"the same in another dress", a.certPEM(), "# the root\n" + crlf + "\n\n", a.keyPEM(t), true},
+		{"the same, and the key is not needed", a.certPEM(), a.certPEM(), "", true},
+		{"another", a.certPEM(), b.certPEM(), b.keyPEM(t), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			want, _ := signingOf(t, c.cert, c.key)
+			got := signing(liveRoot(c.live), want)
+			if got.Problem != "" || got.Wanted == "" || got.Live == "" || (got.Wanted == got.Live) != c.same {
+				t.Errorf("%+v", got)
+			}
+			if !got.From.Equal(at) || !got.Until.Equal(at.Add(50000*time.Hour)) || got.Path != "spec.ca.signing" {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+	for name, text := range map[string]string{"none": "", "no PEM": "root", "two": a.certPEM() + b.certPEM(), "no certificate": block("CERTIFICATE", []byte("x"))} {
+		want, _ := signingOf(t, b.certPEM(), b.keyPEM(t))
+		if got := signing(liveRoot(text), want); got.Live != "" || got.Problem != "" || got.Wanted == "" {
+			t.Errorf("the swarm's root is %s: %+v", name, got)
+		}
+	}
+	for name, want := range map[string]v1.Object{"no manifest": nil, "no CA": &v1.Cluster{}, "no files": &v1.Cluster{Spec: v1.ClusterSpec{CA: &v1.CA{}}}} {
+		if got := signing(liveRoot(a.certPEM()), want); got != nil {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestFilesThatAreNoRootSayWhy(t *testing.T) {
+	key := ec(t)
+	live, good := root(t, ec(t), nil), root(t, key, nil)
+	other, again := root(t, ec(t), nil), root(t, live.key, func(c *x509.Certificate) { c.SerialNumber = big.NewInt(2) })
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, edKey, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ofRSA, ofEd := root(t, rsaKey, nil), root(t, edKey, nil)
+	sec1, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf := root(t, key, func(c *x509.Certificate) { c.IsCA = false })
+	noSigner := root(t, key, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageDigitalSignature })
+	legacy := string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00"}, Bytes: sec1}))
+	const ofCert, ofKey = "spec.ca.signing.certFile", "spec.ca.signing.keyFile"
+	for _, c := range []struct{ name, cert, key, field, why string }{
+		{"as openssl and cfssl make them", good.certPEM(), block("EC PARAMETERS", []byte{6, 8}) + block("EC PRIVATE KEY", sec1), "", ""},
+		{"RSA", ofRSA.certPEM(), block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey)), "", ""},
+		{"RSA, PKCS 8", ofRSA.certPEM(), ofRSA.keyPEM(t), "", ""},
+		{"no certificate", "", good.keyPEM(t), ofCert, "looking at it: no such file or directory"},
+		{"no key", good.certPEM(), "", ofKey, "looking at it: no such file or directory"},
+		{"no PEM", "certificate", good.keyPEM(t), ofCert, "it holds no certificate in PEM"},
+		{"an endless certificate", strings.Repeat("x", 64<<10+1), good.keyPEM(t), ofCert, "it is longer than 65536 bytes"},
+		{"they are mixed up", good.keyPEM(t), good.certPEM(), ofCert, "it holds a PRIVATE KEY; a CERTIFICATE is wanted"},
+		{"both in one file", good.certPEM() + good.keyPEM(t), good.keyPEM(t), ofCert, "it holds more than one certificate; the engine takes a root alone"},
+		{"a chain", good.certPEM() + other.certPEM(), good.keyPEM(t), ofCert, "it holds more than one certificate; the engine takes a root alone"},
+		{"another thing", block("hunter2", []byte("x")), good.keyPEM(t), ofCert, "it holds a PEM block of another type; a CERTIFICATE is wanted"},
+		{"nonsense", block("CERTIFICATE", []byte("x")), good.keyPEM(t), ofCert, "its certificate cannot be read"},
+		{"a leaf", leaf.certPEM(), leaf.keyPEM(t), ofCert, "its certificate is not one of a CA"},
+		{"a CA that may not sign", noSigner.certPEM(), noSigner.keyPEM(t), ofCert, "its certificate is not one of a CA"},
+		{"Ed25519", ofEd.certPEM(), ofEd.keyPEM(t), ofCert, "its certificate is signed with Ed25519; the engine takes RSA and ECDSA with SHA-256, SHA-384 or SHA-512"},
+		{"the key that the swarm has", again.certPEM(), again.keyPEM(t), ofCert, "it has the same key as the root that the swarm has, and the engine takes no new root of that: make a new key"},
+		{"a key of another certificate", good.certPEM(), other.keyPEM(t), ofKey, "it is not the key of the certificate"},
+		{"a key of another kind", good.certPEM(), ofRSA.keyPEM(t), ofKey, "it is not the key of the certificate"},
+		{"a key that no swarm takes", good.certPEM(), ofEd.keyPEM(t), ofKey, "its key is neither RSA nor ECDSA; the engine takes no other"},
+		{"a certificate for a key", good.certPEM(), good.certPEM(), ofKey, "it holds a CERTIFICATE; a PRIVATE KEY, EC PRIVATE KEY or RSA PRIVATE KEY is wanted"},
+		{"a key that is none", good.certPEM(), block("PRIVATE KEY", []byte("x")), ofKey, "its private key cannot be read"},
+		{"a key that is empty", good.certPEM(), "\n", ofKey, "it holds no private key in PEM"},
+		{"a passphrase", good.certPEM(), block("ENCRYPTED PRIVATE KEY", []byte("x")), ofKey, "its key has a passphrase; the operator would have to know that, so it takes a key without one"},
+		{"a passphrase of old", good.certPEM(), legacy, ofKey, "its key has a passphrase; the operator would have to know that, so it takes a key without one"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			want, stated := signingOf(t, c.cert, c.key)
+			got := signing(liveRoot(live.certPEM()), want)
+			why := ""
+			switch c.field {
+			case ofCert:
+				why = stated.CertFile + ": " + c.why
+			case ofKey:
+				why = stated.KeyFile + ": " + c.why
+			}
+			if got.Field != c.field || got.Problem != why {
+				t.Errorf("got %s %q\nwant %s %q", got.Field, got.Problem, c.field, why)
+			}
+		})
+	}
+	want, stated := signingOf(t, "", good.keyPEM(t))
+	if err := os.Mkdir(stated.CertFile, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if got := signing(liveRoot(live.certPEM()), want); got.Problem != stated.CertFile+": it is not a regular file" {
+		t.Errorf("a directory: %q", got.Problem)
+	}
+}
+
+// What is sent is what was decided on, and nothing else of the spec changes. Where the files have changed since, nothing is sent.
+func TestARootOfFilesIsOneUpdate(t *testing.T) {
+	live, next := root(t, ec(t), nil), root(t, ec(t), nil)
+	step := func(want *v1.Cluster) plan.Step {
+		s := signing(liveRoot(live.certPEM()), want)
+		return plan.Step{
+			Op: diff.Update, Key: want.Key(), Renewal: &plan.Renewal{Makes: plan.SignedRoot, Root: s.Wanted},
+			Change: diff.Change{Have: &diff.State{Value: liveRoot(live.certPEM())}, Want: &diff.State{Value: want}},
+		}
+	}
+	client, all := serve(t)
+	want, stated := signingOf(t, "# ours\n"+next.certPEM(), next.keyPEM(t))
+	if _, err := do(t.Context(), kinds.Env{Engine: client, Source: "s"}, step(want)); err != nil {
+		t.Fatal(err)
+	}
+	if len(*all) != 1 {
+		t.Fatalf("%d updates", len(*all))
+	}
+	got := (*all)[0].spec
+	wanted := full().Spec
+	wanted.Labels[v1.LabelOwner], wanted.Labels[v1.LabelApplied] = "s/Cluster/default", got.Labels[v1.LabelApplied]
+	wanted.CAConfig.SigningCACert, wanted.CAConfig.SigningCAKey = next.certPEM(), next.keyPEM(t)
+	if d := cmp.Diff(wanted, got); d != "" {
+		t.Errorf("the spec (-want +got):\n%s", d)
+	}
+
+	other := root(t, ec(t), nil)
+	secret := strings.Split(base64.StdEncoding.EncodeToString([]byte(other.keyPEM(t))), "\n")[0]
+	for _, c := range []struct {
+		name, why string
+		change    func()
+	}{
+		{"another certificate", "it is another certificate than a moment ago", func() { write(t, stated.CertFile, other.certPEM()) }},
+		{"another key", "it is not the key of the certificate", func() { write(t, stated.CertFile, next.certPEM()); write(t, stated.KeyFile, other.keyPEM(t)) }},
+		{"no certificate", "no such file", func() { _ = os.Remove(stated.CertFile) }},
+		{"no statement", "the manifest names none", func() { want.Spec.CA.Signing = nil }},
+	} {
+		write(t, stated.CertFile, next.certPEM())
+		write(t, stated.KeyFile, next.keyPEM(t))
+		s := step(want)
+		c.change()
+		_, err := do(t.Context(), kinds.Env{Engine: client, Source: "s"}, s)
+		if err == nil || !strings.Contains(err.Error(), c.why) || len(*all) != 1 {
+			t.Errorf("%s: %v, %d updates", c.name, err, len(*all)-1)
+		}
+		for _, text := range []string{secret, strings.Split(other.keyPEM(t), "\n")[1]} {
+			if err != nil && strings.Contains(err.Error(), text) {
+				t.Errorf("%s: the key is in the error", c.name)
+			}
+		}
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,263 @@
+package node
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/moby/moby/api/types/swarm"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+)
+
+// expand says what each node is to be: what its own manifest states, and then what the sets that it is in state.
+func expand(entries []kinds.Entry, lives []*kinds.Live) (out []kinds.Entry, notices []string) {
+	var sets []set
+	stated := map[string]kinds.Entry{}
+	for _, e := range entries {
+		switch o := e.Object.(type) {
+		case *v1.NodeSet:
+			sets = append(sets, set{o, e.From, false})
+		case *v1.Node:
+			stated[o.Metadata.Name] = e
+		}
+	}
+	slices.SortFunc(sets, func(a, b set) int { return cmp.Compare(a.Metadata.Name, b.Metadata.Name) })
+	hosts := map[string][]*kinds.Live{}
+	for _, l := range lives {
+		if l.Called != "" { // it has just joined, and not said yet what it is
+			hosts[l.Called] = append(hosts[l.Called], l)
+		}
+	}
+	for name := range stated {
+		if hosts[name] == nil {
+			hosts[name] = []*kinds.Live{}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(hosts)) {
+		h := host{name: name, lives: hosts[name]}
+		slices.SortFunc(h.lives, func(a, b *kinds.Live) int { return cmp.Compare(a.ID, b.ID) })
+		own, has := stated[name]
+		if has {
+			h.own = own.Object.(*v1.Node)
+		}
+		e, wanted, notice := h.expand(own, sets)
+		if notice != "" {
+			notices = append(notices, notice)
+		}
+		if wanted {
+			out = append(out, e)
+		}
+	}
+	for _, s := range sets {
+		if !s.used {
+			notices = append(notices, fmt.Sprintf("NodeSet/%s matches no node", s.Metadata.Name))
+		}
+	}
+	return out, notices
+}
+
+type set struct {
+	*v1.NodeSet
+	from diff.From
+	used bool
+}
+
+// host is what has one hostname: mostly one node, and those that it was before it joined anew.
+type host struct {
+	name  string
+	lives []*kinds.Live // by id
+	own   *v1.Node      // its manifest; nil: it has none
+}
+
+func (h host) expand(own kinds.Entry, sets []set) (e kinds.Entry, wanted bool, notice string) {
+	is, blocked, awaited := h.which()
+	mine := func(n *kinds.Live) (out []*set) {
+		for i := range sets {
+			if matches(sets[i].Spec.Selector, raw(n)) {
+				sets[i].used = true
+				out = append(out, &sets[i])
+			}
+		}
+		return out
+	}
+	var in []*set
+	switch {
+	case is != nil:
+		in = mine(is)
+	default: // what names any of them names nobody
+		for _, l := range h.lives {
+			for _, s := range mine(l) {
+				if !slices.Contains(in, s) {
+					in = append(in, s)
+				}
+			}
+		}
+	}
+	if h.own == nil && len(in) == 0 || h.own != nil && h.own.Gone() && len(h.lives) == 0 {
+		return e, false, ""
+	}
+	object, conflict := merge(h, in)
+	e = kinds.Entry{Object: object, From: own.From, Blocked: blocked, Awaited: awaited}
+	if h.own == nil {
+		e.From = in[0].from
+	}
+	if conflict != "" && blocked == "" {
+		e.Blocked, e.Awaited = conflict, false
+	}
+	if object.Spec.LabelMode == v1.LabelsExact {
+		e.Exact = "spec.labelMode"
+	}
+	if is != nil {
+		e.Instance = is.ID
+		notice = h.ghosts(is)
+	}
+	if e.Blocked != "" {
+		e.Instance = ""
+	}
+	return e, true, notice
+}
+
+func down(l *kinds.Live) bool { return raw(l).Status.State == swarm.NodeStateDown }
+
+// which of the nodes of the name is meant: the one that is pinned, or the only one, or the only one that is not down.
+func (h host) which() (is *kinds.Live, blocked string, awaited bool) {
+	if h.own != nil && h.own.Spec.ID != "" {
+		for _, l := range h.lives {
+			if l.ID == h.own.Spec.ID {
+				return l, "", false
+			}
+		}
+		return nil, fmt.Sprintf("no node %s of this hostname is in the swarm, which spec.id asks for", h.own.Spec.ID), true
+	}
+	var up []*kinds.Live
+	for _, l := range h.lives {
+		if !down(l) {
+			up = append(up, l)
+		}
+	}
+	switch {
+	case len(h.lives) == 0 && h.own != nil && h.own.Spec.Engine != nil: // it is made to join
+		return nil, "", false
+	case len(h.lives) == 0:
+		return nil, "no node of this hostname is in the swarm", true
+	case len(h.lives) == 1:
+		return h.lives[0], "", false
+	case len(up) == 1:
+		return up[0], "", false
+	case len(up) == 0:
+		return nil, fmt.Sprintf("%d nodes have this hostname, and all are down: %s; it is the one that comes back, or the one that spec.id names", len(h.lives), ids(h.lives)), true
+	}
+	return nil, fmt.Sprintf("%d nodes have this hostname: %s; which is meant, spec.id says; nothing is written to any of them", len(up), ids(up)), false
+}
+
+func ids(lives []*kinds.Live) string {
+	out := make([]string, 0, len(lives))
+	for _, l := range lives {
+		out = append(out, l.ID)
+	}
+	return strings.Join(out, ", ")
+}
+
+// ghosts names what the host was before.
+func (h host) ghosts(is *kinds.Live) string {
+	others := slices.DeleteFunc(slices.Clone(h.lives), func(l *kinds.Live) bool { return l == is || !down(l) })
+	if len(others) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("Node/%s is %s; of the same hostname, and down: %s, which is what is left of it before it joined anew; docker node rm takes it off the list, and so does removeDownAfter", h.name, is.ID, ids(others))
+}
+
+func matches(s v1.NodeSelector, n *swarm.Node) bool {
+	d := n.Description
+	return s.Matches(d.Hostname, d.Engine.Labels, d.Platform.OS, d.Platform.Architecture, string(n.Spec.Role))
+}
+
+// merge puts what the manifest of a node states before what its sets do. Sets that disagree decide nothing.
+func merge(h host, in []*set) (*v1.Node, string) {
+	out := &v1.Node{Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindNode, Metadata: v1.Metadata{Name: h.name}}}
+	if h.own != nil {
+		out = h.own.Copy().(*v1.Node)
+	}
+	m := merging{by: map[string]string{}}
+	for _, s := range in {
+		m.policy(&out.Policy, s.Policy)
+	}
+	if out.Gone() { // it is to be drained and nothing else
+		out.Spec.Availability = v1.Drain
+		out.Policy.IgnoreDifferences = append(out.Policy.IgnoreDifferences, "spec.labels")
+		return out, ""
+	}
+	own := func(is bool) bool { return h.own != nil && is }
+	s := &out.Spec
+	role, availability, mode, after := own(s.Role != ""), own(s.Availability != ""), own(s.LabelMode != ""), own(s.RemoveDownAfter != nil)
+	labels := maps.Clone(s.Labels)
+	for _, set := range in {
+		name, t := set.Metadata.Name, set.Spec.Template
+		m.text(&s.Role, t.Role, role, "role", name)
+		m.text(&s.Availability, t.Availability, availability, "availability", name)
+		m.text(&s.LabelMode, t.LabelMode, mode, "labelMode", name)
+		if t.RemoveDownAfter != nil && !after {
+			if s.RemoveDownAfter != nil && *s.RemoveDownAfter != *t.RemoveDownAfter {
+				m.disagree("removeDownAfter", name, s.RemoveDownAfter.String(), t.RemoveDownAfter.String())
+			}
+			m.by["removeDownAfter"] = name
+			s.RemoveDownAfter = t.RemoveDownAfter
+		}
+		for _, k := range slices.Sorted(maps.Keys(t.Labels)) {
+			if _, is := labels[k]; is {
+				continue
+			}
+			path := v1.PathKey("labels", k)
+			old, is := s.Labels[k]
+			if is && old != t.Labels[k] {
+				m.disagree(path, name, old, t.Labels[k])
+			}
+			if s.Labels == nil {
+				s.Labels = map[string]string{}
+			}
+			s.Labels[k], m.by[path] = t.Labels[k], name
+		}
+	}
+	if len(m.conflicts) == 0 {
+		return out, ""
+	}
+	return out, strings.Join(m.conflicts, "; ") + "; nothing is written to this node before they agree, or its own manifest says it"
+}
+
+type merging struct {
+	by        map[string]string // which set stated a field
+	conflicts []string
+}
+
+func (m *merging) text(into *string, value string, own bool, path, set string) {
+	if value == "" || own {
+		return
+	}
+	if *into != "" && *into != value {
+		m.disagree(path, set, *into, value)
+	}
+	*into, m.by[path] = value, set
+}
+
+func (m *merging) disagree(path, set, was, is string) {
+	m.conflicts = append(m.conflicts, fmt.Sprintf("NodeSet/%s and NodeSet/%s state different things as spec.template.%s: %s and %s", m.by[path], set, path, was, is))
+}
+
+// policy: what a set's says of the fields of its template is meant of each node's. The node's own counts before it.
+func (m *merging) policy(into *v1.Policy, p v1.Policy) {
+	into.Suspend = into.Suspend || p.Suspend
+	if into.Enforce == nil {
+		into.Enforce = p.Enforce
+	}
+	for _, path := range p.IgnoreDifferences {
+		if rest, ok := strings.CutPrefix(path, "spec.template"); ok {
+			into.IgnoreDifferences = append(into.IgnoreDifferences, "spec"+rest)
+		}
+	}
+	into.DependsOn = append(into.DependsOn, p.DependsOn...)
+}

@@ -1,0 +1,152 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// known is how long a node that has joined may take until the swarm lists it with its hostname.
+const known = 15 * time.Second
+
+// Port that a swarm's nodes listen on where nothing else is stated; the engine adds it.
+const listenAddr = "0.0.0.0"
+
+// join makes a node's engine part of the swarm: as a worker, whatever it is to be. Managers are made of workers, one at a
+// time and only where that is safe. What an earlier try left half done is finished, or undone and done again.
+func join(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
+	n := s.Change.Want.Value.(*v1.Node)
+	e := n.Spec.Engine
+	fail := func(format string, args ...any) (kinds.Result, error) {
+		return kinds.Result{}, fmt.Errorf("joining %s: %w", s.Key, fmt.Errorf(format, args...))
+	}
+	if e == nil {
+		return fail("its manifest states no engine")
+	}
+	c, err := kinds.OpenEngine(*e, engine.Options{})
+	if err != nil {
+		return fail("%w", err)
+	}
+	defer func() { _ = c.Close() }() // it has answered
+	about, err := c.Describe(ctx)
+	if err != nil {
+		return fail("%w", err)
+	}
+	if about.Name != n.Metadata.Name {
+		return fail("the engine at spec.engine.host calls itself %s: a Node has the name that its engine has", about.Name)
+	}
+	switch about.State {
+	case swarm.LocalNodeStateInactive:
+	case swarm.LocalNodeStateActive:
+		if _, err := env.Engine.NodeInspect(ctx, about.NodeID, client.NodeInspectOptions{}); engine.IsNotFound(err) {
+			return fail("its engine is in another swarm, as node %s; it has to leave that one first: docker swarm leave", about.NodeID)
+		} else if err != nil {
+			return fail("%w", err)
+		}
+		return kinds.Result{ID: about.NodeID}, listed(ctx, env.Engine, about.NodeID)
+	case swarm.LocalNodeStatePending: // an earlier try found nobody; it goes on trying where nobody may be any more
+		if _, err := c.SwarmLeave(ctx, client.SwarmLeaveOptions{Force: true}); err != nil {
+			return fail("ending a try that found no manager: %w", err)
+		}
+	default:
+		return fail("its engine says %s of its swarm: %s", about.State, about.Error)
+	}
+	o, err := request(ctx, env, n)
+	if err != nil {
+		return fail("%w", err)
+	}
+	if _, err := c.SwarmJoin(ctx, o); err != nil {
+		return fail("%w", err)
+	}
+	if about, err = c.Describe(ctx); err != nil {
+		return fail("it has joined, and then: %w", err)
+	}
+	return kinds.Result{ID: about.NodeID}, listed(ctx, env.Engine, about.NodeID)
+}
+
+// request is what a node joins with. One that gets labels joins drained where it is to be active: it becomes so in the same
+// write that brings the labels, and nothing is placed on it before.
+func request(ctx context.Context, env kinds.Env, n *v1.Node) (client.SwarmJoinOptions, error) {
+	r, err := env.Engine.SwarmInspect(ctx, client.SwarmInspectOptions{})
+	if err != nil {
+		return client.SwarmJoinOptions{}, fmt.Errorf("reading the join token: %w", err)
+	}
+	e := n.Spec.Engine
+	o := client.SwarmJoinOptions{
+		ListenAddr: e.ListenAddr, AdvertiseAddr: e.AdvertiseAddr, DataPathAddr: e.DataPathAddr, JoinToken: r.Swarm.JoinTokens.Worker,
+		RemoteAddrs: managerAddrs(env.Index.List(v1.KindNode)), Availability: swarm.NodeAvailability(n.Spec.Availability),
+	}
+	if o.ListenAddr == "" {
+		o.ListenAddr = listenAddr
+	}
+	if n.Spec.Availability == v1.Active && len(n.Spec.Labels) > 0 {
+		o.Availability = swarm.NodeAvailabilityDrain
+	}
+	if len(o.RemoteAddrs) == 0 {
+		return o, errors.New("no manager tells an address that it can be reached at")
+	}
+	return o, nil
+}
+
+func managerAddrs(lives []*kinds.Live) []string {
+	var out []string
+	for _, l := range lives {
+		if m := raw(l).ManagerStatus; m != nil && m.Addr != "" && m.Reachability == swarm.ReachabilityReachable {
+			out = append(out, m.Addr)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// listed waits until the swarm lists a node with its hostname: until then it would be made to join again.
+func listed(ctx context.Context, c *engine.Client, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, known)
+	defer cancel()
+	for {
+		r, err := c.NodeInspect(ctx, id, client.NodeInspectOptions{})
+		if err == nil && r.Node.Description.Hostname != "" {
+			return nil
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("node %s has joined, and the swarm has not listed it after %s: %w", id, known, errors.Join(err, ctx.Err()))
+		}
+	}
+}
+
+// leave asks a node's own engine to leave the swarm. One that is in none has done so.
+func leave(ctx context.Context, key v1.Key, id string, e *v1.EngineEndpoint) error {
+	if e == nil {
+		return fmt.Errorf("asking %s to leave: its manifest states no engine", key)
+	}
+	c, err := kinds.OpenEngine(*e, engine.Options{})
+	if err != nil {
+		return fmt.Errorf("asking %s to leave: %w", key, err)
+	}
+	defer func() { _ = c.Close() }() // it has answered
+	about, err := c.Describe(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("asking %s to leave: %w", key, err)
+	case about.State == swarm.LocalNodeStateInactive:
+		return nil
+	case about.NodeID != id:
+		return fmt.Errorf("asking %s to leave: the engine at spec.engine.host is node %s, and not %s", key, about.NodeID, id)
+	}
+	if _, err := c.SwarmLeave(ctx, client.SwarmLeaveOptions{}); err != nil {
+		return fmt.Errorf("asking %s to leave: %w", key, err)
+	}
+	return nil
+}

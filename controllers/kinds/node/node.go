@@ -1,0 +1,154 @@
+// Package node is the kinds Node and NodeSet: what a manifest states of a node, by its hostname, and what the sets that it is
+// in state of it. What nobody states stays.
+package node
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+var (
+	shape    = diff.NewShape(&v1.Node{})
+	setShape = diff.NewShape(&v1.NodeSet{})
+)
+
+// Kind is the kind Node. An object's name in the swarm is its id: hostnames are not unique.
+func Kind() kinds.Kind {
+	return kinds.Kind{
+		Name:      v1.KindNode,
+		Partial:   true,
+		New:       func() v1.Object { return &v1.Node{} },
+		Shape:     shape,
+		Rules:     rules,
+		List:      list,
+		Read:      readOne,
+		Events:    "node",
+		Uses:      func(*kinds.Live) []kinds.Ref { return nil },
+		Templates: []string{v1.KindNodeSet},
+		Expand:    expand,
+		Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(raw(l)) },
+		Do:        do,
+		Survey:    survey,
+		Release:   release,
+	}
+}
+
+// Set is the kind NodeSet. It has no objects of its own: what it states is of nodes.
+func Set() kinds.Kind {
+	return kinds.Kind{Name: v1.KindNodeSet, New: func() v1.Object { return &v1.NodeSet{} }, Shape: setShape, Rules: setRules}
+}
+
+func raw(l *kinds.Live) *swarm.Node { return l.Raw.(*swarm.Node) }
+
+func list(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
+	nodes, err := c.NodesRaw(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing nodes: %w", err)
+	}
+	out := make([]*kinds.Live, len(nodes))
+	for i := range nodes {
+		out[i] = live(&nodes[i].Node, nodes[i].Unknown)
+	}
+	return out, nil
+}
+
+func readOne(ctx context.Context, c *engine.Client, id string) (*kinds.Live, error) {
+	n, unknown, err := c.NodeRaw(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("reading node %s: %w", id, err)
+	}
+	return live(&n, unknown), nil
+}
+
+func live(n *swarm.Node, unknown []string) *kinds.Live {
+	return &kinds.Live{
+		Kind: v1.KindNode, ID: n.ID, Name: n.ID, Called: n.Description.Hostname, Version: n.Version.Index, Labels: n.Spec.Labels,
+		Created: n.CreatedAt, Unknown: unknown, Raw: n,
+	}
+}
+
+// read puts a live node into the words of a manifest.
+func read(n *swarm.Node) *v1.Node {
+	return &v1.Node{
+		Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindNode, Metadata: v1.Metadata{Name: n.Description.Hostname}},
+		Spec:   v1.NodeSpec{Role: string(n.Spec.Role), Availability: string(n.Spec.Availability), Labels: n.Spec.Labels},
+	}
+}
+
+func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
+	if s.Op == diff.Create {
+		return join(ctx, env, s)
+	}
+	live := s.Change.Have.Value.(*kinds.Live)
+	n := raw(live)
+	switch changed := diff.NewPaths(s.Fields); {
+	case s.Op == diff.Remove:
+		// The engine removes one that is down without force; one that is up only with it, and then somebody agreed.
+		_, err := env.Engine.NodeRemove(ctx, n.ID, client.NodeRemoveOptions{Force: n.Status.State != swarm.NodeStateDown})
+		if engine.IsNotFound(err) {
+			err = nil
+		}
+		if err != nil {
+			return kinds.Result{}, fmt.Errorf("removing %s: %w", s.Key, err)
+		}
+		return kinds.Result{ID: n.ID}, nil
+	case s.Op != diff.Update:
+		return kinds.Result{}, fmt.Errorf("carrying out %q on %s: no such operation", s.Op, s.Key)
+	case changed.Has("spec.presence"):
+		return kinds.Result{ID: n.ID}, leave(ctx, s.Key, n.ID, s.Change.Want.Value.(*v1.Node).Spec.Engine)
+	default:
+		if err := write(ctx, env.Engine, n, overlay(n.Spec, s, changed, env)); err != nil {
+			return kinds.Result{}, fmt.Errorf("updating %s: %w", s.Key, err)
+		}
+		return kinds.Result{ID: n.ID}, nil
+	}
+}
+
+func write(ctx context.Context, c *engine.Client, n *swarm.Node, spec swarm.NodeSpec) error {
+	_, err := c.NodeUpdate(ctx, n.ID, client.NodeUpdateOptions{Version: n.Version, Spec: spec})
+	return err
+}
+
+// overlay changes what differs. A change of the role alone is no manifest's difference, and leaves no label of ours behind.
+func overlay(live swarm.NodeSpec, s plan.Step, changed diff.Paths, env kinds.Env) swarm.NodeSpec {
+	for _, f := range s.Fields {
+		if f.Path == "spec.role" {
+			live.Role = swarm.NodeRole(f.Want.Reveal())
+		}
+	}
+	want, ok := s.Change.Want.Value.(*v1.Node)
+	if !ok || changed.Has("spec.role") && len(s.Fields) == 1 {
+		return live
+	}
+	if changed.Has("spec.availability") {
+		live.Availability = swarm.NodeAvailability(want.Spec.Availability)
+	}
+	live.Labels = kinds.OverlayLabels("spec.labels", live.Labels, want.Spec.Labels, s.Fields, env.Owner(s.Key), diff.NewApplied(s.Change.Want.Leaves).String())
+	return live
+}
+
+// release writes the live spec with other labels.
+func release(ctx context.Context, c *engine.Client, l *kinds.Live) (done bool, why string, err error) {
+	labels, own := kinds.WithoutOwn(l.Labels)
+	switch {
+	case !own:
+		return false, "", nil
+	case len(l.Unknown) > 0:
+		return false, fmt.Sprintf("its spec has fields that this release does not know and would drop: %v", l.Unknown), nil
+	}
+	spec := raw(l).Spec
+	spec.Labels = labels
+	if err := write(ctx, c, raw(l), spec); err != nil {
+		return false, "", fmt.Errorf("taking our labels off node %s: %w", l.Called, err)
+	}
+	return true, "", nil
+}

@@ -1,0 +1,347 @@
+package node
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// stableFor is how long managers have to be as they are where no manifest says it.
+const stableFor = 5 * time.Second
+
+// survey says what is known of the nodes. It asks for tasks, with one call, only of nodes that are drained, are to be, or
+// get labels that some service's constraints name.
+func survey(ctx context.Context, c *engine.Client, in kinds.Survey) (plan.Swarm, error) {
+	s := &surveyed{Survey: in, of: map[string]*v1.Node{}, up: map[string]bool{}, blocked: map[string]bool{}}
+	for _, e := range in.Expanded {
+		switch {
+		case e.Instance != "":
+			s.of[e.Instance] = e.Object.(*v1.Node)
+		case e.Blocked != "" && !e.Awaited:
+			s.blocked[e.Object.Key().Name] = true
+		}
+	}
+	s.lives = slices.SortedFunc(slices.Values(in.Index.List(v1.KindNode)), func(a, b *kinds.Live) int {
+		return cmp.Or(cmp.Compare(a.Called, b.Called), cmp.Compare(a.ID, b.ID))
+	})
+	for _, l := range s.lives {
+		s.up[l.Called] = s.up[l.Called] || !down(l)
+	}
+	s.out.Own = in.Own
+	if l := in.Index.ByName(v1.KindCluster, v1.ClusterName); l != nil {
+		s.cluster = l.Raw.(*swarm.ClusterInfo)
+		s.out.Rotating = s.cluster.RootRotationInProgress
+	}
+	s.nodes()
+	s.out.Notices = append(orphans(s.lives, s.Remembered.Orphans), stuck(s.out.Nodes)...)
+	s.leaving()
+	ask := s.ask()
+	if len(ask) == 0 {
+		return s.out, nil
+	}
+	filter := client.Filters{}
+	for id := range ask {
+		filter = filter.Add("node", id)
+	}
+	list, err := c.TaskList(ctx, client.TaskListOptions{Filters: filter})
+	if err != nil {
+		return plan.Swarm{}, fmt.Errorf("listing the tasks of nodes: %w", err)
+	}
+	s.tasks(list.Items)
+	return s.out, nil
+}
+
+type surveyed struct {
+	kinds.Survey
+	out   plan.Swarm
+	lives []*kinds.Live // by hostname and id
+	of    map[string]*v1.Node
+	up    map[string]bool // hostnames of nodes that are not down
+	// cluster is nil where nothing is known of it.
+	cluster *swarm.ClusterInfo
+	// blocked are the hostnames of which manifests do not decide: nothing is written to a node that has one, no role either.
+	blocked map[string]bool
+}
+
+func key(l *kinds.Live) v1.Key { return v1.Key{Kind: v1.KindNode, Name: l.Called} }
+
+// state is the live node for a step.
+func (s *surveyed) state(l *kinds.Live) *diff.State {
+	if st := s.States[l.ID]; st != nil {
+		return st
+	}
+	return &diff.State{Key: key(l), Instance: l.ID, Value: l, Meta: diff.Meta{ID: l.ID, Version: l.Version, Created: l.Created, Unknown: l.Unknown}}
+}
+
+func (s *surveyed) held(l *kinds.Live) bool {
+	n := s.of[l.ID]
+	return n != nil && n.Policy.Suspend || s.blocked[l.Called] || s.Held(key(l), l)
+}
+
+// nodes are what the choice of managers goes by.
+func (s *surveyed) nodes() {
+	managers := s.Managers
+	if managers == nil {
+		managers = &v1.Managers{}
+	}
+	pins := s.Managers != nil
+	s.Remembered.Since.Begin()
+	signature := ""
+	var out []plan.Node
+	for _, l := range s.lives {
+		r := raw(l)
+		n := plan.Node{
+			ID: l.ID, Name: l.Called, Manager: r.Spec.Role == swarm.NodeRoleManager, Voter: r.ManagerStatus != nil,
+			Ready: r.Status.State == swarm.NodeStateReady, Active: r.Spec.Availability == swarm.NodeAvailabilityActive,
+			Held: s.held(l), Own: l.ID == s.Own, Incumbent: s.Remembered.Managers[l.ID], Zone: r.Spec.Labels[managers.SpreadBy], Candidate: managers.Candidates.Matches(l.Called, r.Spec.Labels), Have: s.state(l),
+		}
+		if m := r.ManagerStatus; m != nil {
+			n.Reachable, n.Leader = m.Reachability == swarm.ReachabilityReachable, m.Leader
+		}
+		if own := s.of[l.ID]; own != nil {
+			switch {
+			case own.Gone(), own.Spec.Role == v1.RoleWorker:
+				n.Pin = plan.PinnedWorker
+			case own.Spec.Role == v1.RoleManager:
+				n.Pin = plan.PinnedManager
+			}
+			pins = pins || n.Pin != plan.Unpinned
+		}
+		if n.Manager || n.Voter {
+			switch {
+			case n.Manager != n.Voter: // also one that was away for long is given its time
+				n.Away = s.Now.Sub(s.Remembered.Since.Of("role "+l.ID, string(r.Spec.Role), s.Now))
+			case !n.Reachable:
+				n.Away = s.Now.Sub(s.Remembered.Since.Of("away "+l.ID, "", s.Now))
+			}
+			signature += fmt.Sprintf("%s %t %t %t %t\n", l.ID, n.Manager, n.Voter, n.Reachable, n.Leader)
+		}
+		if down(l) && !s.up[l.Called] {
+			s.out.Down++
+		}
+		out = append(out, n)
+		seen := plan.Sighting{
+			Name: l.Called, Role: string(r.Spec.Role), State: string(r.Status.State), Availability: string(r.Spec.Availability), Version: r.Description.Engine.EngineVersion,
+			Behind: s.out.Rotating && !signedBy(s.cluster.TLSInfo, r.Description.TLSInfo),
+		}
+		if m := r.ManagerStatus; m != nil {
+			seen.Address = m.Addr
+		}
+		s.out.Seen = append(s.out.Seen, seen)
+	}
+	s.out.Nodes = out
+	s.out.Stable = s.Now.Sub(s.Remembered.Since.Of("managers", signature, s.Now))
+	if pins {
+		want := plan.Managers{Count: managers.Count, StableFor: stableFor}
+		if managers.StableFor != nil {
+			want.StableFor = time.Duration(*managers.StableFor)
+		}
+		if managers.ReplaceAfter != nil {
+			want.ReplaceAfter = time.Duration(*managers.ReplaceAfter)
+		}
+		s.out.Managers = &want
+	}
+}
+
+// signedBy says whether a node's certificate is of the issuer that the swarm wants. While its root is being replaced, that is
+// the new one, and the trust root is the old one until the end (swarmkit's hasIssuer and moby's SwarmFromGRPC).
+func signedBy(wanted, node swarm.TLSInfo) bool {
+	return bytes.Equal(wanted.CertIssuerPublicKey, node.CertIssuerPublicKey) && bytes.Equal(wanted.CertIssuerSubject, node.CertIssuerSubject)
+}
+
+// leaving are nodes that are to leave, and those of a host that were there before it joined anew.
+func (s *surveyed) leaving() {
+	hosts := map[string]*v1.Node{} // of which one says when those that are down go
+	for _, n := range s.of {
+		if n.Spec.RemoveDownAfter != nil && !n.Gone() {
+			hosts[n.Metadata.Name] = n
+		}
+	}
+	for _, l := range s.lives {
+		r, own := raw(l), s.of[l.ID]
+		out := plan.Leaving{
+			Key: key(l), ID: l.ID, Have: s.state(l), Down: down(l), Active: r.Spec.Availability == swarm.NodeAvailabilityActive,
+			Member: r.Spec.Role == swarm.NodeRoleManager || r.ManagerStatus != nil, Held: s.held(l), Left: s.Remembered.Left[l.ID], Replaced: down(l) && s.up[l.Called],
+		}
+		if out.Down {
+			out.DownFor = s.Now.Sub(s.Remembered.Since.Of("down "+l.ID, "", s.Now))
+		}
+		switch host := hosts[l.Called]; {
+		case own != nil && own.Gone():
+			out.Absent, out.Reach = true, own.Spec.Engine != nil
+			out.Active = r.Spec.Availability != swarm.NodeAvailabilityDrain // one that is paused keeps its tasks
+			out.Want = &diff.State{Key: key(l), Instance: l.ID, Value: own, Partial: true, Policy: own.Policy}
+		case host != nil && out.Down:
+			out.After = time.Duration(*host.Spec.RemoveDownAfter)
+			out.Held = out.Held || host.Policy.Suspend
+		default:
+			continue
+		}
+		s.out.Leaving = append(s.out.Leaving, out)
+	}
+}
+
+// ask are the nodes whose tasks matter, by id.
+func (s *surveyed) ask() map[string]bool {
+	ask := map[string]bool{}
+	for _, l := range s.lives {
+		n := s.of[l.ID]
+		if raw(l).Spec.Availability != swarm.NodeAvailabilityDrain {
+			delete(s.Remembered.Emptied, l.ID)
+		} else if n != nil && n.Spec.Availability == v1.Drain && !down(l) && !s.Remembered.Emptied[l.ID] {
+			ask[l.ID] = true
+		}
+	}
+	named := ""
+	for _, c := range s.Changes {
+		for _, f := range c.Fields {
+			switch {
+			case f.Ignored, f.Intent && !f.Git: // nothing is going to be written
+			case f.Path == "spec.availability" && f.Want.Reveal() == v1.Drain:
+				ask[c.Instance] = true
+			case strings.HasPrefix(f.Path, "spec.labels"):
+				if named == "" {
+					named = s.constraints()
+				}
+				if strings.Contains(named, f.Path[len("spec.labels"):]) || !strings.HasPrefix(f.Path, "spec.labels.") {
+					ask[c.Instance] = true
+				}
+			}
+		}
+	}
+	return ask
+}
+
+// constraints are those of all services, in one text.
+func (s *surveyed) constraints() string {
+	var b strings.Builder
+	b.WriteByte('\n')
+	for _, l := range s.Index.List(v1.KindService) {
+		if spec := s.Service(l.ID); spec != nil && spec.Spec.Placement != nil {
+			for _, c := range spec.Spec.Placement.Constraints {
+				b.WriteString(c)
+				b.WriteByte('\n')
+			}
+		}
+	}
+	return b.String()
+}
+
+// busy: the task is on the node and has not ended.
+func busy(t *swarm.Task) bool {
+	return slices.Contains([]swarm.TaskState{
+		swarm.TaskStateAssigned, swarm.TaskStateAccepted, swarm.TaskStatePreparing, swarm.TaskStateReady, swarm.TaskStateStarting, swarm.TaskStateRunning,
+	}, t.Status.State)
+}
+
+// tasks says what runs where it matters.
+func (s *surveyed) tasks(all []swarm.Task) {
+	on := map[string][]*swarm.Task{}
+	for i := range all {
+		if t := &all[i]; busy(t) {
+			on[t.NodeID] = append(on[t.NodeID], t)
+		}
+	}
+	for _, l := range s.lives {
+		n := s.of[l.ID]
+		if n == nil || n.Spec.Availability != v1.Drain || raw(l).Spec.Availability != swarm.NodeAvailabilityDrain || down(l) || s.Remembered.Emptied[l.ID] {
+			continue
+		}
+		if len(on[l.ID]) == 0 {
+			s.Remembered.Emptied[l.ID] = true
+			continue
+		}
+		s.out.Emptying = append(s.out.Emptying, plan.Emptying{Key: key(l), ID: l.ID, Tasks: len(on[l.ID])})
+		for i := range s.out.Leaving {
+			if s.out.Leaving[i].ID == l.ID {
+				s.out.Leaving[i].Tasks = len(on[l.ID])
+			}
+		}
+	}
+	s.out.Costs, s.out.Evicts = map[string][]string{}, map[string][]string{}
+	for _, c := range s.Changes {
+		live := s.Index.ByID(v1.KindNode, c.Instance)
+		if live == nil {
+			continue
+		}
+		for _, f := range c.Fields {
+			if f.Path == "spec.availability" && f.Want.Reveal() == v1.Drain {
+				s.out.Costs[c.Instance] = s.costs(on[c.Instance])
+			}
+		}
+		if names := s.evicted(raw(live), c, on[c.Instance]); len(names) > 0 {
+			s.out.Evicts[c.Instance] = names
+		}
+	}
+}
+
+// costs names what has only one replica, and what keeps data on the node.
+func (s *surveyed) costs(tasks []*swarm.Task) []string {
+	seen := map[string]bool{}
+	for _, t := range tasks {
+		svc := s.Service(t.ServiceID)
+		if svc == nil {
+			continue
+		}
+		if r := svc.Spec.Replicas; svc.Spec.Mode == v1.ModeReplicated && (r == nil || *r == 1) {
+			seen[fmt.Sprintf("Service/%s has one replica, and it runs here: it is away until it has started elsewhere", svc.Metadata.Name)] = true
+		}
+		if c := t.Spec.ContainerSpec; c != nil {
+			for _, m := range c.Mounts {
+				if m.Type == "volume" && m.Source != "" && (m.VolumeOptions == nil || m.VolumeOptions.DriverConfig == nil || m.VolumeOptions.DriverConfig.Name == "" || m.VolumeOptions.DriverConfig.Name == "local") {
+					seen[fmt.Sprintf("Service/%s has the volume %s here: its data stays on this node", svc.Metadata.Name, m.Source)] = true
+				}
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+// evicted names the tasks that the node's new labels would end.
+func (s *surveyed) evicted(n *swarm.Node, c diff.Change, tasks []*swarm.Task) []string {
+	if n.Spec.Availability != swarm.NodeAvailabilityActive || c.Want == nil {
+		return nil
+	}
+	d := n.Description
+	was := plan.Machine{
+		ID: n.ID, Hostname: d.Hostname, Addr: n.Status.Addr, Role: v1.RoleWorker, OS: d.Platform.OS, Architecture: d.Platform.Architecture,
+		Labels: n.Spec.Labels, EngineLabels: d.Engine.Labels,
+	}
+	if n.ManagerStatus != nil {
+		was.Role = v1.RoleManager
+	}
+	is := was
+	is.Labels = kinds.OverlayLabels("spec.labels", n.Spec.Labels, c.Want.Whole().Value.(*v1.Node).Spec.Labels, c.Counted(), "", "")
+	var placed []plan.Placed
+	names := map[string]string{}
+	for _, t := range tasks {
+		svc := s.Service(t.ServiceID)
+		if svc == nil || svc.Spec.Placement == nil || t.DesiredState != swarm.TaskStateRunning && t.DesiredState != swarm.TaskStateComplete {
+			continue
+		}
+		placed = append(placed, plan.Placed{ID: t.ID, Service: svc.Metadata.Name, Constraints: svc.Spec.Placement.Constraints})
+		names[t.ID] = fmt.Sprintf("%s.%d", svc.Metadata.Name, t.Slot)
+		if t.Slot == 0 {
+			names[t.ID] = svc.Metadata.Name + "." + n.ID
+		}
+	}
+	var out []string
+	for _, p := range plan.Evicted(was, is, placed) {
+		out = append(out, names[p.ID])
+	}
+	return out
+}

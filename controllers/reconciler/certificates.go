@@ -1,0 +1,66 @@
+package reconciler
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+const (
+	// certificatesEvery is how often the certificates of managers are looked at: they last for at least an hour, and mostly
+	// for months.
+	certificatesEvery = 10 * time.Minute
+	// certificatesTime bounds one look.
+	certificatesTime = 5 * time.Second
+)
+
+// certificates is when those of managers were looked at, and of which.
+type certificates struct {
+	at    time.Time
+	of    []plan.Sighting
+	under sync.Mutex // one look at a time
+}
+
+// lookAtCertificates looks beside the runs, where it is time or the managers are others.
+func (l *Loop) lookAtCertificates(ctx context.Context, s plan.Swarm) {
+	var managers []plan.Sighting
+	for _, n := range s.Seen {
+		if n.Address != "" {
+			n.State, n.Availability = "", "" // which come and go
+			managers = append(managers, n)
+		}
+	}
+	now := l.Now()
+	if now.Sub(l.certificates.at) < certificatesEvery && slices.Equal(managers, l.certificates.of) || !l.certificates.under.TryLock() {
+		return
+	}
+	l.certificates.at, l.certificates.of = now, managers
+	go func() {
+		defer l.certificates.under.Unlock()
+		ctx, cancel := context.WithTimeout(ctx, certificatesTime)
+		defer cancel()
+		ends := make([]time.Time, len(managers))
+		var all sync.WaitGroup
+		for i, m := range managers {
+			all.Go(func() {
+				end, err := engine.CertificateExpiry(ctx, m.Address)
+				if err != nil {
+					l.Log.V(1).Info("the certificate of a manager was not seen", "node", m.Name, "error", err.Error())
+				}
+				ends[i] = end
+			})
+		}
+		all.Wait()
+		expiry := map[string]time.Time{}
+		for i, m := range managers {
+			if !ends[i].IsZero() {
+				expiry[m.Name] = ends[i]
+			}
+		}
+		l.Metrics.Certificates(expiry)
+	}()
+}

@@ -1,0 +1,215 @@
+package reconciler
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/moby/moby/client"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/sinks"
+	"github.com/swarm-operator/swarm-operator/controllers/status"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// delivery is a token or a key that has to go where a manifest says.
+type delivery struct {
+	of   plan.Rotated
+	sink v1.Sink
+	// key and digest are what is remembered of it when it is there.
+	key, digest string
+	secret      v1.Content
+}
+
+// errNotDelivered marks what keeps a token or a key from where it should go.
+var errNotDelivered = errors.New("not delivered")
+
+// sinksOf are where manifests say that tokens and keys go.
+func sinksOf(entries []kinds.Entry) map[plan.Rotated][]v1.Sink {
+	out := map[plan.Rotated][]v1.Sink{}
+	for _, e := range entries {
+		c, is := e.Object.(*v1.Cluster)
+		if !is {
+			continue
+		}
+		if t := c.Spec.JoinTokens; t != nil && t.Worker != nil {
+			out[plan.WorkerToken] = t.Worker.Sinks
+		}
+		if t := c.Spec.JoinTokens; t != nil && t.Manager != nil {
+			out[plan.ManagerToken] = t.Manager.Sinks
+		}
+		if a := c.Spec.Autolock; a != nil && a.Escrow != nil {
+			out[plan.UnlockKey] = []v1.Sink{*a.Escrow}
+		}
+	}
+	maps.DeleteFunc(out, func(_ plan.Rotated, s []v1.Sink) bool { return len(s) == 0 })
+	return out
+}
+
+// notDelivered reads the tokens and keys that have somewhere to go, and returns those that are not there yet, as far as is
+// remembered. They are held for as long as it takes, and shown to nobody else.
+func (r *Reconciler) notDelivered(ctx context.Context, run *Run) ([]delivery, error) {
+	to := sinksOf(run.entries)
+	if len(to) == 0 || run.memory.HashKey == nil {
+		return nil, nil
+	}
+	secrets := map[plan.Rotated]string{}
+	if to[plan.WorkerToken] != nil || to[plan.ManagerToken] != nil {
+		s, err := r.Engine.SwarmInspect(ctx, client.SwarmInspectOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("reading the join tokens: %w", err)
+		}
+		secrets[plan.WorkerToken], secrets[plan.ManagerToken] = s.Swarm.JoinTokens.Worker, s.Swarm.JoinTokens.Manager
+	}
+	if to[plan.UnlockKey] != nil {
+		k, err := r.Engine.SwarmGetUnlockKey(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("reading the unlock key: %w", err)
+		}
+		secrets[plan.UnlockKey] = k.Key // "" while managers are not locked
+	}
+	var out []delivery
+	for _, of := range slices.Sorted(maps.Keys(to)) {
+		for _, s := range to[of] {
+			d := delivery{of: of, sink: s, key: string(of) + " to " + s.Name(), secret: v1.NewContent([]byte(secrets[of]))}
+			d.digest = digestOf(run.memory.HashKey, d.key, secrets[of])
+			if secrets[of] != "" && r.delivered(run, d.key) != d.digest {
+				out = append(out, d)
+			}
+		}
+	}
+	return out, nil
+}
+
+func (r *Reconciler) delivered(run *Run, key string) string {
+	if digest, is := r.handed[key]; is {
+		return digest
+	}
+	return run.memory.Delivered[key]
+}
+
+// digestOf tells one secret from the next, and tells nothing of either: it is keyed, and they are random.
+func digestOf(hashKey []byte, key, secret string) string {
+	mac := hmac.New(sha256.New, hashKey)
+	mac.Write([]byte("delivered\x00" + key + "\x00" + secret))
+	return hex.EncodeToString(mac.Sum(nil))[:20]
+}
+
+// noteDelivered has the memory know what was delivered, and forget what has nowhere to go any more.
+func (r *Reconciler) noteDelivered(run *Run) {
+	to := sinksOf(run.entries)
+	out := map[string]string{}
+	for of, list := range to {
+		for _, s := range list {
+			key := string(of) + " to " + s.Name()
+			if digest := r.delivered(run, key); digest != "" {
+				out[key] = digest
+			}
+		}
+	}
+	if len(out) == 0 {
+		out = nil
+	}
+	run.memory.Delivered = out
+}
+
+// deliver brings there what is not. What fails is tried again in the next run; the others do not wait for it.
+func (r *Reconciler) deliver(ctx context.Context, all []delivery) (done int, failed []delivery, errs []error) {
+	for _, d := range all {
+		err := ctx.Err()
+		if err == nil && d.of == plan.UnlockKey {
+			err = sinks.Keep(d.sink)
+		}
+		if err == nil {
+			err = sinks.Deliver(ctx, d.sink, d.secret)
+		}
+		if err != nil {
+			failed = append(failed, d)
+			errs = append(errs, fmt.Errorf("%s %w: %w", d.of, errNotDelivered, err))
+			continue
+		}
+		done++
+		r.handed[d.key] = d.digest
+		r.Log.Info("delivered", "what", string(d.of), "to", d.sink.Name())
+	}
+	return done, failed, errs
+}
+
+// proven lets go on only what has somewhere to go: a token or a key that is made is nowhere else. What waits in a sink that
+// fails must not be replaced either.
+func (r *Reconciler) proven(ctx context.Context, run *Run, failed []delivery) (p plan.Plan, errs []error) {
+	p = run.Plan
+	to := sinksOf(run.entries)
+	p.Steps = slices.DeleteFunc(slices.Clone(p.Steps), func(s plan.Step) bool {
+		of := makes(s)
+		if of == "" {
+			return false
+		}
+		for _, d := range failed {
+			if d.of == of {
+				errs = append(errs, fmt.Errorf("%s of %s: the one there is is %w to %s yet", s.Op.Word(), s.Key, errNotDelivered, d.sink.Name()))
+				return true
+			}
+		}
+		for _, sink := range to[of] {
+			if err := sinks.Prove(ctx, sink); err != nil {
+				errs = append(errs, fmt.Errorf("%s of %s: nothing was changed, because it could not be put where it should go: %w", s.Op.Word(), s.Key, err))
+				return true
+			}
+		}
+		return false
+	})
+	return p, errs
+}
+
+// makes says what a step makes that has to go somewhere; "" is nothing.
+func makes(s plan.Step) plan.Rotated {
+	if s.Rotates() {
+		return s.Renewal.Makes
+	}
+	if s.Key.Kind == v1.KindCluster && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Path == "spec.autolock.enabled" && f.Want.Reveal() == "true" }) {
+		return plan.UnlockKey
+	}
+	return ""
+}
+
+// deliveryConditions say whether tokens and keys are where they should be.
+func (l *Loop) deliveryConditions(run *Run) {
+	var key, token []string
+	for _, d := range run.undelivered {
+		if d.of == plan.UnlockKey {
+			key = append(key, d.sink.Name())
+		} else {
+			token = append(token, string(d.of)+" to "+d.sink.Name())
+		}
+	}
+	why := ""
+	if run.deliveryErr != nil {
+		why = ": " + run.deliveryErr.Error()
+	}
+	set := func(kind, reason, what string, of []string) {
+		if len(of) == 0 {
+			l.Board.Set(kind, false, "Delivered", "")
+			return
+		}
+		l.Board.Set(kind, true, reason, what+strings.Join(of, ", ")+why)
+	}
+	set(status.KeyNotEscrowed, "NotEscrowed", "the unlock key has not come to ", key)
+	set(status.TokensNotDelivered, "NotDelivered", "not delivered yet: ", token)
+}
+
+func wrapped(err error) []error {
+	if err == nil {
+		return nil
+	}
+	return []error{err}
+}

@@ -1,0 +1,28 @@
+package reconciler
+
+import (
+	"slices"
+	"testing"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// The events of an engine that is no manager any more end without a word: whoever waits for one would say for minutes that
+// all is well.
+func TestWhoseNodeIsDemotedAsksUntilTheEngineKnows(t *testing.T) {
+	run := func(own plan.Node) *Run {
+		own.Own = true
+		r := &Run{}
+		r.Facts.Swarm.Nodes = []plan.Node{{Manager: true}, own, {}}
+		return r
+	}
+	demoted, manager := run(plan.Node{Voter: true}), run(plan.Node{Manager: true, Voter: true})
+	l := &Loop{Reconciler: &Reconciler{Options: Options{Observe: true}}}
+	if got := demoted.moving(); !slices.Equal(got, []string{v1.KindNode}) || l.comeBack(demoted) != Poll {
+		t.Errorf("it looks at %q after %s", got, l.comeBack(demoted))
+	}
+	if got := manager.moving(); len(got) > 0 || l.comeBack(manager) != 0 {
+		t.Errorf("a manager's looks at %q after %s", got, l.comeBack(manager))
+	}
+}

@@ -1,0 +1,136 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/moby/moby/api/types/swarm"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+func nodeCalled(id, hostname string, version uint64) *kinds.Live {
+	n := &swarm.Node{ID: id, Meta: swarm.Meta{Version: swarm.Version{Index: version}}, Description: swarm.NodeDescription{Hostname: hostname}}
+	return &kinds.Live{Kind: v1.KindNode, ID: id, Name: id, Called: hostname, Version: version, Raw: n}
+}
+
+// A kind that is listed anew is as it was listed: who is gone is dropped, and who is as before is the same object.
+func TestAKindInTheScopeIsReadAnew(t *testing.T) {
+	r := steady(t, onNodesNetworks)
+	if _, err := r.plan(t.Context(), everything); err != nil {
+		t.Fatal(err)
+	}
+	service := r.world.index.ByName(v1.KindService, "ours")
+	var listed []*kinds.Live
+	var broken error
+	r.kinds = slices.Clone(r.kinds)
+	for i := range r.kinds {
+		if r.kinds[i].Name == v1.KindNode {
+			r.kinds[i].List = func(context.Context, *engine.Client) ([]*kinds.Live, error) { return listed, broken }
+		}
+	}
+	read := func(lives ...*kinds.Live) error {
+		listed = lives
+		return r.readScope(t.Context(), Scope{Kinds: []string{v1.KindNode}})
+	}
+	is := func(when, want string) {
+		t.Helper()
+		var ids []string
+		for _, l := range r.world.index.List(v1.KindNode) {
+			ids = append(ids, l.ID)
+		}
+		slices.Sort(ids)
+		if got := strings.Join(ids, " "); got != want {
+			t.Errorf("%s there are %q, want %q", when, got, want)
+		}
+	}
+	if err := read(nodeCalled("1", "a", 1), nodeCalled("2", "b", 1), nodeCalled("3", "b", 1)); err != nil {
+		t.Fatal(err)
+	}
+	is("at first", "1 2 3")
+	first := r.world.index.ByID(v1.KindNode, "1")
+
+	if err := read(nodeCalled("1", "a", 1), nodeCalled("3", "b", 2)); err != nil {
+		t.Fatal(err)
+	}
+	is("when one is gone", "1 3")
+	if r.world.index.ByID(v1.KindNode, "1") != first {
+		t.Error("what is as before was made anew")
+	}
+	if l := r.world.index.ByID(v1.KindNode, "3"); l.Version != 2 {
+		t.Errorf("what changed is as it was: %+v", l)
+	}
+
+	broken = errors.New("no leader")
+	if err := read(); !errors.Is(err, broken) {
+		t.Errorf("reading said %v", err)
+	}
+	is("when it could not be read", "1 3")
+	broken = nil
+	if err := read(nodeCalled("4", "a", 1)); err != nil {
+		t.Fatal(err)
+	}
+	is("when all joined anew", "4")
+	if r.world.index.ByName(v1.KindService, "ours") != service {
+		t.Error("something else was read")
+	}
+}
+
+// While the root is being replaced, nobody tells of the nodes that have the new one, nor when it is over.
+func TestWhatIsReadAgainWhileTheRootIsReplaced(t *testing.T) {
+	run := &Run{}
+	if got := run.moving(); len(got) > 0 {
+		t.Errorf("for nothing, %v are read", got)
+	}
+	run.Facts.Swarm.Rotating = true
+	if got := run.moving(); !slices.Equal(got, []string{v1.KindNode, v1.KindCluster}) {
+		t.Errorf("%v are read", got)
+	}
+}
+
+// A rotation needs everything to be read, and the records alone do not.
+func TestARotationIsDecidedOnTheWholeSwarm(t *testing.T) {
+	for makes, whole := range map[plan.Rotated]bool{plan.WorkerToken: true, plan.RootCA: true, "": false} {
+		run := &Run{Plan: plan.Plan{Steps: []plan.Step{{Op: diff.Update, Renewal: &plan.Renewal{Makes: makes}}}}}
+		if run.decides() != whole {
+			t.Errorf("%q: %t", makes, !whole)
+		}
+	}
+}
+
+// What is on record counts also where no manifest is about the Cluster; what is stated, only with the two states to write it by.
+func TestRotationsOfARun(t *testing.T) {
+	live := &kinds.Live{Kind: v1.KindCluster, ID: "c", Name: v1.ClusterName, Labels: map[string]string{v1.LabelRotatedWorker: "epoch=1 at=2026-03-01T12:00:00Z"}, Raw: &swarm.ClusterInfo{}}
+	epoch := uint64(2)
+	manifest := &v1.Cluster{Spec: v1.ClusterSpec{JoinTokens: &v1.JoinTokens{Worker: &v1.JoinToken{Rotation: &v1.Rotation{Epoch: &epoch}}}}}
+	key := v1.Key{Kind: v1.KindCluster, Name: v1.ClusterName}
+	r := New(Options{})
+	of := func(lives ...*kinds.Live) *kinds.Index {
+		return kinds.NewIndex(map[string][]*kinds.Live{v1.KindCluster: lives}, func(*kinds.Live) []kinds.Ref { return nil })
+	}
+	haves := []diff.State{{Key: key, Instance: "default", Meta: diff.Meta{ID: "c"}, Value: live}}
+	for _, c := range []struct {
+		name            string
+		run             *Run
+		haves           []diff.State
+		records, stated int
+		states          bool
+	}{
+		{"nothing is known", &Run{Index: of()}, nil, 0, 0, false},
+		{"no manifest", &Run{Index: of(live)}, nil, 1, 0, false},
+		{"a manifest of another source", &Run{Index: of(live)}, haves, 1, 0, false},
+		{"a manifest", &Run{Index: of(live), wants: map[v1.Key]*diff.State{key: {Key: key, Value: manifest}}}, haves, 1, 1, true},
+	} {
+		got := r.rotations(c.run, c.haves)
+		if len(got.Records) != c.records || len(got.Stated) != c.stated || (got.Have != nil && got.Want != nil) != c.states {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package sinks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+// runnable says whether the program could be run, and does not run it.
+func runnable(argv []string) error {
+	if len(argv) == 0 || !filepath.IsAbs(argv[0]) {
+		return errors.New("the program's path is not absolute")
+	}
+	info, err := os.Stat(argv[0])
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return errors.New("there is no such program")
+	case err == nil && !info.Mode().IsRegular():
+		return errors.New("the program is not a regular file")
+	}
+	if _, err := exec.LookPath(argv[0]); err != nil {
+		if e, ok := errors.AsType[*exec.Error](err); ok {
+			err = e.Err
+		}
+		return fmt.Errorf("the program cannot be run: %w", err)
+	}
+	return nil
+}
+
+// pass runs a program that reads the secret. What it prints goes nowhere: it may print what it has read.
+func pass(ctx context.Context, argv []string, secret v1.Content, limit time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, errLate)
+	defer cancel()
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer func() { _, _ = r.Close(), w.Close() }() // the second time where all went well
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Stdin = r
+	cmd.Env = environment()
+	together(cmd)
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("starting the program: %w", unwrapped(err))
+	}
+	written := make(chan error, 1)
+	go func() {
+		_, err := w.Write(secret.Reveal())
+		written <- errors.Join(err, w.Close())
+	}()
+	ended := cmd.Wait()
+	_ = w.SetWriteDeadline(time.Now()) // nobody reads any more; it may have been closed
+	switch err := <-written; {
+	case context.Cause(ctx) == errLate && ended != nil: //nolint:errorlint // it is the cause itself
+		return fmt.Errorf("the program had not ended after %s, and was killed", limit)
+	case ctx.Err() != nil && ended != nil:
+		return ctx.Err()
+	case ended != nil:
+		return unwrapped(ended)
+	case err != nil:
+		return errUnread
+	}
+	// The pipe has no writer any more, so this is what the program has left, and its end.
+	left, err := io.Copy(io.Discard, r)
+	if err != nil || left > 0 {
+		return errUnread
+	}
+	return nil
+}
+
+var (
+	errLate   = errors.New("too late")
+	errUnread = errors.New("the program ended with 0 and has not read all of its standard input")
+)
+
+// environment is all that the program has of ours.
+func environment() []string {
+	out := []string{}
+	for _, name := range []string{"PATH", "HOME"} {
+		if value, is := os.LookupEnv(name); is {
+			out = append(out, name+"="+value)
+		}
+	}
+	return out
+}
+
+// unwrapped says what the system said: an exit status or a signal, without the path, which the sink's name has.
+func unwrapped(err error) error {
+	if e, ok := errors.AsType[*exec.ExitError](err); ok {
+		return fmt.Errorf("the program ended with %s", e.ProcessState)
+	}
+	if e, ok := errors.AsType[*os.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}

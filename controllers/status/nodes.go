@@ -1,0 +1,160 @@
+package status
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// nodeMetrics are about the swarm as a whole.
+type nodeMetrics struct {
+	nodes     *prometheus.GaugeVec
+	managers  *prometheus.GaugeVec
+	tolerance prometheus.Gauge
+	versions  prometheus.Gauge
+	rotating  prometheus.Gauge
+	expiry    *prometheus.GaugeVec
+	root      *prometheus.GaugeVec
+	rotated   *prometheus.GaugeVec
+}
+
+func newNodeMetrics(r *prometheus.Registry) nodeMetrics {
+	m := nodeMetrics{
+		nodes:     gauge("nodes", "Nodes of the swarm, by role, state, availability and version of the engine.", "role", "state", "availability", "version"),
+		managers:  gauge("managers", "Managers: wanted (0 where no manifest states a count), members (by their role or in fact) and reachable.", "state"),
+		tolerance: single("manager_tolerance", "How many managers may be lost before those that are left have no majority; below 0 there is none now."),
+		versions:  single("engine_versions", "How many different versions the engines of the nodes have; more than 1 is a skew."),
+		rotating:  single("ca_rotation_in_progress", "1 while the root of the swarm's CA is being replaced."),
+		expiry:    gauge("node_certificate_expiry_timestamp_seconds", "Unix time until which a manager's certificate is valid, by hostname. Of workers no engine tells it.", "node"),
+		root:      gauge("ca_rotation_nodes", "Nodes while the root of the swarm's CA is being replaced: done have a certificate of the new one, waiting have not. 0 while it is not.", "state"),
+		rotated:   gauge("rotation_timestamp_seconds", "Unix time of the last rotation on record, or of when its age began to be counted, of worker-token, manager-token and unlock-key.", "of"),
+	}
+	r.MustRegister(m.nodes, m.managers, m.tolerance, m.versions, m.rotating, m.expiry, m.root, m.rotated)
+	return m
+}
+
+// Nodes notes how the nodes are.
+func (b *Board) Nodes(s plan.Swarm) {
+	if s.Nodes == nil { // nothing is known, which is no news
+		return
+	}
+	b.metrics.swarm(s)
+	wanted := 0
+	if s.Managers != nil {
+		wanted = s.Managers.Count
+	}
+	ok, reason, message := managersAre(s, wanted)
+	b.Set(ManagersReady, ok, reason, message)
+	ok, reason, message = nodesAre(s.Seen)
+	b.Set(NodesReady, ok, reason, message)
+	ok, reason, message = versionsAre(s.Seen)
+	b.Set(VersionSkew, ok, reason, message)
+	if s.Rotating {
+		b.Set(CARotating, true, "Rotating", s.Progress())
+	} else {
+		b.Set(CARotating, false, "NotRotating", "")
+	}
+}
+
+// Rotations notes since when join tokens and the unlock key are what they are, as far as that is on record.
+func (b *Board) Rotations(r plan.Rotations) {
+	if r.Records == nil { // nothing is known, which is no news
+		return
+	}
+	b.metrics.node.rotated.Reset()
+	for _, of := range []plan.Rotated{plan.WorkerToken, plan.ManagerToken, plan.UnlockKey} {
+		if record, is := r.Records[of]; is {
+			b.metrics.node.rotated.WithLabelValues(string(of)).Set(float64(record.At.Unix()))
+		}
+	}
+}
+
+// Certificates notes until when those of managers are valid, by hostname.
+func (m *Metrics) Certificates(expiry map[string]time.Time) {
+	m.node.expiry.Reset()
+	for name, at := range expiry {
+		m.node.expiry.WithLabelValues(name).Set(float64(at.Unix()))
+	}
+}
+
+func (m *Metrics) swarm(s plan.Swarm) {
+	n := m.node
+	n.nodes.Reset()
+	versions, root := map[string]bool{}, map[string]float64{"done": 0, "waiting": 0}
+	for _, one := range s.Seen {
+		if s.Rotating {
+			root[map[bool]string{true: "waiting", false: "done"}[one.Behind]]++
+		}
+		n.nodes.WithLabelValues(one.Role, one.State, one.Availability, one.Version).Inc()
+		versions[one.Version] = true
+	}
+	n.versions.Set(float64(len(versions)))
+	for state, count := range root {
+		n.root.WithLabelValues(state).Set(count)
+	}
+	members, reachable, tolerance := s.Strength()
+	wanted := 0
+	if s.Managers != nil {
+		wanted = s.Managers.Count
+	}
+	for state, count := range map[string]int{"wanted": wanted, "members": members, "reachable": reachable} {
+		n.managers.WithLabelValues(state).Set(float64(count))
+	}
+	n.tolerance.Set(float64(tolerance))
+	n.rotating.Set(map[bool]float64{true: 1}[s.Rotating])
+}
+
+// managersAre says whether there are as many managers as are wanted, and all can be reached.
+func managersAre(s plan.Swarm, wanted int) (ok bool, reason, message string) {
+	members, reachable, tolerance := s.Strength()
+	message = fmt.Sprintf("%d of %d managers can be reached; %s", reachable, members, plan.Losses(tolerance))
+	switch {
+	case reachable < members:
+		return false, "Unreachable", message
+	case wanted > 0 && members != wanted:
+		return false, "Count", fmt.Sprintf("%s; %d are wanted", message, wanted)
+	}
+	return true, "Reachable", message
+}
+
+// most is how many nodes a message names.
+const most = 10
+
+func nodesAre(seen []plan.Sighting) (ok bool, reason, message string) {
+	var not []string
+	for _, n := range seen {
+		if n.State != "ready" {
+			not = append(not, n.Name+" is "+n.State)
+		}
+	}
+	if len(not) == 0 {
+		return true, "Ready", ""
+	}
+	more := ""
+	if len(not) > most {
+		more = fmt.Sprintf(" and %d more", len(not)-most)
+	}
+	return false, "NotReady", strings.Join(not[:min(len(not), most)], ", ") + more
+}
+
+func versionsAre(seen []plan.Sighting) (skew bool, reason, message string) {
+	count := map[string]int{}
+	for _, n := range seen {
+		count[cmp.Or(n.Version, "an unknown version")]++
+	}
+	if len(count) < 2 {
+		return false, "Same", ""
+	}
+	var parts []string
+	for _, v := range slices.Sorted(maps.Keys(count)) {
+		parts = append(parts, fmt.Sprintf("%s on %d", v, count[v]))
+	}
+	return true, "Differ", strings.Join(parts, ", ")
+}

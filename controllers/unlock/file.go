@@ -1,0 +1,75 @@
+package unlock
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/files"
+)
+
+// mostRing is more than a key an hour makes in the time that they are kept.
+const mostRing = 1 << 20
+
+// Load reads the ring in a file. One that is not there is empty; errors.Is(err, fs.ErrNotExist) tells. One that others can read
+// is refused, as ssh does with its keys: they may have it, and it has to be seen.
+func Load(path string) (Ring, error) {
+	r, err := load(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the key ring %s: %w", path, err)
+	}
+	return r, nil
+}
+
+func load(path string) (Ring, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return nil, plain(err)
+	case !info.Mode().IsRegular():
+		return nil, errors.New("it is not a regular file")
+	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
+		return nil, fmt.Errorf("others may read or write it (mode %04o): rotate the unlock key if they may have done so, then chmod 600", info.Mode().Perm())
+	case info.Size() > mostRing:
+		return nil, fmt.Errorf("it has %d bytes, and is no key ring", info.Size())
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, plain(err)
+	}
+	return Parse(v1.NewContent(data))
+}
+
+// plain is without the path, which stands in the error already.
+func plain(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// save replaces the file.
+func save(path string, r Ring) error {
+	if err := files.Write(path, r.Format().Reveal()); err != nil {
+		return fmt.Errorf("writing the key ring %s: %w", path, err)
+	}
+	return nil
+}
+
+// ready shows that the ring can be read and written, before a key depends on it.
+func ready(path string) error {
+	if _, err := Load(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("making the directory of the key ring %s: %w", path, plain(err))
+	}
+	if err := files.Prove(path); err != nil {
+		return fmt.Errorf("writing the key ring %s: %w", path, err)
+	}
+	return nil
+}

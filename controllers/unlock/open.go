@@ -1,0 +1,50 @@
+package unlock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+)
+
+// Engine is what is asked of an engine; see package controllers/engine.
+type Engine interface {
+	Describe(ctx context.Context) (engine.About, error)
+	SwarmGetUnlockKey(ctx context.Context) (client.SwarmGetUnlockKeyResult, error)
+	SwarmUnlock(ctx context.Context, o client.SwarmUnlockOptions) (client.SwarmUnlockResult, error)
+}
+
+// Verdict is what an engine said to a key.
+type Verdict int
+
+const (
+	Unclear  Verdict = iota // it did not say; the error tells why
+	Opened                  // it is open, by this key or already
+	Rejected                // the key is not the one
+)
+
+// Try gives a locked engine one key.
+func Try(ctx context.Context, e Engine, key v1.Content) (Verdict, error) {
+	_, err := e.SwarmUnlock(ctx, client.SwarmUnlockOptions{Key: string(key.Reveal())})
+	switch {
+	case err == nil, engine.IsNotLocked(err):
+		return Opened, nil
+	case engine.IsWrongKey(err):
+		return Rejected, nil
+	case engine.IsTimeout(err) && ctx.Err() == nil:
+		// A manager answers when it is part of a swarm again: where others are still locked or down, that is later than we wait.
+		if about, asked := e.Describe(ctx); asked == nil && about.State != swarm.LocalNodeStateLocked {
+			return Opened, nil
+		}
+	}
+	if strings.Contains(err.Error(), string(key.Reveal())) { // whoever stands between us and the engine
+		err = errors.New("the answer repeats the key, and is not shown")
+	}
+	return Unclear, fmt.Errorf("unlocking: %w", err)
+}

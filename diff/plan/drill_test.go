@@ -1,0 +1,193 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"pgregory.net/rapid"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+)
+
+// drill is a swarm on which plans are carried out: roles arrive at once, tasks leave a drained node one a round, and one that
+// leaves is down the round after.
+type drill struct {
+	nodes   map[string]*drilled
+	count   int
+	service bool // that changes too
+	agreed  bool
+	budget  int
+	log     []string
+}
+
+type drilled struct {
+	Node
+	drain, drained, absent, label, reach, left, down bool
+	tasks                                            int
+}
+
+func newDrill(t *rapid.T) *drill {
+	d := &drill{
+		nodes: map[string]*drilled{}, count: rapid.IntRange(0, 5).Draw(t, "wanted"), service: rapid.Bool().Draw(t, "service"),
+		agreed: rapid.Bool().Draw(t, "agreed"), budget: rapid.IntRange(1, 3).Draw(t, "budget"),
+	}
+	managers := rapid.IntRange(1, 5).Draw(t, "managers")
+	own, leader := rapid.IntRange(0, managers-1).Draw(t, "own"), rapid.IntRange(0, managers-1).Draw(t, "leader")
+	for i := range managers + rapid.IntRange(0, 4).Draw(t, "workers") {
+		kind := "worker"
+		if i < managers {
+			kind = "manager"
+		}
+		n := &drilled{Node: nodeNamed(fmt.Sprintf("n%d", i), kind)}
+		n.Own, n.Leader = i == own, i == leader
+		n.drain, n.label, n.reach = chance(t, "drain", 3), chance(t, "label", 3), rapid.Bool().Draw(t, "reach")
+		n.tasks = rapid.IntRange(0, 2).Draw(t, "tasks")
+		if n.absent = chance(t, "absent", 5); n.absent {
+			n.drain, n.Pin = true, PinnedWorker
+		}
+		d.nodes[n.ID] = n
+	}
+	return d
+}
+
+// each calls do for every node there is, by name.
+func (d *drill) each(do func(*drilled)) {
+	for i := range 9 {
+		if n := d.nodes[fmt.Sprintf("id-n%d", i)]; n != nil {
+			do(n)
+		}
+	}
+}
+
+func (d *drill) given() given {
+	g := newGiven()
+	s := &g.facts.Swarm
+	s.Managers, s.Stable, s.Nodes = &Managers{Count: d.count, ReplaceAfter: time.Minute}, time.Hour, []Node{}
+	d.each(func(n *drilled) {
+		n.Active, n.Ready = !n.drained, !n.down
+		s.Nodes = append(s.Nodes, n.Node)
+		if n.Own {
+			s.Own = n.ID
+		}
+		if n.down {
+			s.Down++
+		}
+		words := []string{"~", "Node/" + n.Name}
+		if n.drain && !n.drained {
+			words = append(words, "git=spec.availability=drain")
+		}
+		if n.label {
+			words = append(words, "git=spec.labels.zone")
+		}
+		if len(words) > 2 {
+			g.changes = append(g.changes, change(words))
+		}
+		busy := n.tasks
+		if !n.drained || n.down {
+			busy = 0
+		}
+		if busy > 0 {
+			s.Emptying = append(s.Emptying, Emptying{Key: n.Key(), ID: n.ID, Tasks: busy})
+		}
+		if n.absent {
+			s.Leaving = append(s.Leaving, Leaving{Key: n.Key(), ID: n.ID, Have: n.Have, Absent: true, Down: n.down, Active: !n.drained, Member: n.member(), Tasks: busy, Reach: n.reach, Left: n.left})
+		}
+	})
+	if d.service {
+		g.changes = append(g.changes, change(strings.Fields("~ Service/web git=spec.image")))
+	}
+	g.policy.Budgets.Drains = d.budget
+	if d.agreed {
+		for _, h := range Hazards() {
+			g.policy.Consents = append(g.policy.Consents, Consented{Hazard: Hazard(h)})
+		}
+	}
+	return g
+}
+
+func (d *drill) take(s Step) {
+	n := d.nodes[s.Instance]
+	switch {
+	case s.Key.Kind == v1.KindService:
+		d.service = false
+	case s.Op == diff.Remove:
+		delete(d.nodes, s.Instance)
+	case s.Leaves():
+		n.left = true
+	default:
+		for _, f := range s.Fields {
+			switch f.Path {
+			case pathRole:
+				n.Manager = f.Want.Reveal() == v1.RoleManager
+				n.Voter, n.Reachable = n.Manager, n.Manager
+			case pathAvail:
+				n.drained = true
+			default:
+				n.label = false
+			}
+		}
+	}
+}
+
+// pass lets time go on, and returns whether something happened by itself. Who is no manager any more leads no more, and the
+// operator on a node that is drained or none ends: another goes on.
+func (d *drill) pass() (moved bool) {
+	leader, own := false, false
+	d.each(func(n *drilled) {
+		switch {
+		case n.drained && n.tasks > 0:
+			n.tasks--
+			moved = true
+		case n.left && !n.down:
+			n.down, n.Reachable, moved = true, false, true
+		}
+		n.Leader, n.Own = n.Leader && n.reaches(), n.Own && n.reaches() && !n.drained
+		leader, own = leader || n.Leader, own || n.Own
+	})
+	d.each(func(n *drilled) {
+		n.Leader = n.Leader || !leader && n.reaches()
+		leader = leader || n.Leader
+	})
+	for _, drained := range []bool{false, true} { // outside the swarm's services it may be on a drained one
+		d.each(func(n *drilled) {
+			n.Own = n.Own || !own && n.reaches() && n.drained == drained
+			own = own || n.Own
+		})
+	}
+	return moved
+}
+
+// Nothing waits for ever for what comes by itself: where nothing moves any more only a person's word is missing, or a role
+// that cannot change safely.
+func nodesComeToAnEnd(t *rapid.T) {
+	d := newDrill(t)
+	for round := 0; ; round++ {
+		p := d.given().build()
+		d.log = append(d.log, render(p))
+		if round > 100 {
+			t.Fatalf("it does not end:\n%s", strings.Join(d.log, "\n"))
+		}
+		for _, s := range p.Steps {
+			d.take(s)
+		}
+		if d.pass() || len(p.Steps) > 0 {
+			continue
+		}
+		for _, r := range p.Refused {
+			if r.Class == Later && !r.Quiet && r.Guard != GuardManagers {
+				t.Fatalf("%s waits for nothing:\n%s", r.Key, strings.Join(d.log, "\n"))
+			}
+		}
+		d.each(func(n *drilled) {
+			if n.drain != n.drained || n.label || n.absent && d.agreed && !n.member() {
+				t.Fatalf("%s is not as it should be:\n%s", n.Name, strings.Join(d.log, "\n"))
+			}
+		})
+		if d.service {
+			t.Fatalf("the service was forgotten:\n%s", strings.Join(d.log, "\n"))
+		}
+		return
+	}
+}

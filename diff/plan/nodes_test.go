@@ -1,0 +1,373 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/test/generate"
+)
+
+// nodeLine reads what is given of the swarm's nodes.
+func (g *given) nodeLine(w []string) error {
+	s := &g.facts.Swarm
+	rest := func(from int) string { return strings.Join(w[from:], " ") }
+	switch w[0] {
+	case "node": // node NAME KIND[; own leader zone=Z], of the kinds in nodeKinds
+		n := nodeNamed(w[1], rest(2))
+		if n.Own {
+			s.Own = n.ID
+		}
+		s.Nodes = append(s.Nodes, n)
+	case "managers": // managers COUNT
+		s.Managers = &Managers{Count: number(w[1]), ReplaceAfter: 10 * time.Minute, StableFor: 5 * time.Second}
+		s.Stable = time.Minute
+	case "stable":
+		s.Stable = now.Sub(ago(w[1]))
+	case "announced": // announced IN
+		s.Announced = now.Add(now.Sub(ago(w[1])))
+	case "emptying":
+		s.Emptying = append(s.Emptying, Emptying{Key: keyOf("Node/" + w[1]), ID: "id-" + w[1], Tasks: number(w[2])})
+	case "costs":
+		if s.Costs == nil {
+			s.Costs = map[string][]string{}
+		}
+		s.Costs["id-"+w[1]] = append(s.Costs["id-"+w[1]], rest(2))
+	case "evicts":
+		if s.Evicts == nil {
+			s.Evicts = map[string][]string{}
+		}
+		s.Evicts["id-"+w[1]] = w[2:]
+	case "leaving":
+		s.Leaving = append(s.Leaving, leavingOf(w))
+	case "down":
+		s.Down = number(w[1])
+	case "rotating":
+		s.Rotating = true
+	case "stopped":
+		s.Stopped = rest(1)
+	case "unknown":
+		s.Unknown = rest(1)
+	default:
+		return fmt.Errorf("no such line")
+	}
+	return nil
+}
+
+func nodeNamed(name, text string) Node {
+	kind, attributes, _ := strings.Cut(text, ";")
+	n, known := nodeKinds[kind]
+	if !known {
+		panic(kind)
+	}
+	n.ID, n.Name, n.Have = "id-"+name, name, liveNode(name)
+	for _, a := range strings.Fields(attributes) {
+		zone, isZone := strings.CutPrefix(a, "zone=")
+		n.Own, n.Leader = n.Own || a == "own", n.Leader || a == "leader"
+		if isZone {
+			n.Zone = zone
+		}
+	}
+	return n
+}
+
+func liveNode(name string) *diff.State {
+	return &diff.State{Key: v1.Key{Kind: v1.KindNode, Name: name}, Instance: "id-" + name, Meta: diff.Meta{ID: "id-" + name}}
+}
+
+// leavingOf reads: leaving NAME absent|after=D [down=D] [active] [member] [held] [tasks=N] [reach] [left] [replaced].
+func leavingOf(w []string) Leaving {
+	l := Leaving{Key: keyOf("Node/" + w[1]), ID: "id-" + w[1], Have: liveNode(w[1])}
+	for _, a := range w[2:] {
+		name, value, _ := strings.Cut(a, "=")
+		switch name {
+		case "absent":
+			l.Absent = true
+		case "after":
+			l.After = now.Sub(ago(value))
+		case "down":
+			l.Down, l.DownFor = true, now.Sub(ago(value))
+		case "active":
+			l.Active = true
+		case "member":
+			l.Member = true
+		case "held":
+			l.Held = true
+		case "tasks":
+			l.Tasks = number(value)
+		case "reach":
+			l.Reach = true
+		case "left":
+			l.Left = true
+		case "replaced":
+			l.Replaced = true
+		default:
+			panic(a)
+		}
+	}
+	return l
+}
+
+func TestWhatADrainCostsIsInTheText(t *testing.T) {
+	text := read(t, `
+		node a worker
+		costs a Service/web has one replica, and it runs here
+		~ Node/a git=spec.availability=drain,spec.labels.zone
+	`).build().Text(nil)
+	const want = `~ Node/a [id-a]  (changed in git; in place)
+    spec.availability  old → drain  (in place)
+    spec.labels.zone   old → new  (in place)
+    note: Service/web has one replica, and it runs here
+`
+	if text != want {
+		t.Errorf("got\n%s", text)
+	}
+}
+
+// Again is when to look without being told to: the least of all that is due.
+func TestAgain(t *testing.T) {
+	for _, c := range []struct {
+		name, given string
+		want        time.Duration
+	}{
+		{"nothing is known", "", 0},
+		{"all is well", "managers 3\nnode a manager\nnode b manager", 0},
+		{"one is away and will be replaced", "managers 3\nnode a manager\nnode b dead, just", RoleDeadline - time.Second},
+		{"one has been away for long", "managers 3\nnode a manager\nnode b dead", 0},
+		{"nobody wants to know", "node b dead, just", 0},
+		{"down, to be removed", "leaving a after=10m down=4m", 6 * time.Minute},
+		{"down, due", "leaving a after=10m down=10m", 0},
+		{"up", "leaving a after=10m", 0},
+		{"absent, which is not about time", "leaving a absent down=1m", 0},
+		{"the first of several", "leaving a after=10m down=4m\nleaving b after=10m down=9m\nleaving c after=1h down=1m", time.Minute},
+		{"the root is being replaced", "rotating", rotationPoll},
+		{"a member before a node", "managers 3\nnode a dead, just\nleaving b after=10m down=1m", RoleDeadline - time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := read(t, c.given).facts.Swarm.Again(); got != c.want {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestAgainBetweenTheDeadlines(t *testing.T) {
+	g := read(t, "managers 3\nnode a manager\nnode b dead")
+	g.facts.Swarm.Nodes[1].Away = 5 * time.Minute
+	if got := g.facts.Swarm.Again(); got != 5*time.Minute {
+		t.Errorf("%s", got)
+	}
+	g.facts.Swarm.Managers.ReplaceAfter = 0
+	if got := g.facts.Swarm.Again(); got != 0 {
+		t.Errorf("%s, and none is replaced", got)
+	}
+}
+
+// What a step does is told by its fields, and only of nodes.
+func TestWhatAStepDoesToANode(t *testing.T) {
+	for _, c := range []struct {
+		change                 string
+		drains, demotes, roles bool
+		leaves                 bool
+	}{
+		{change: "~ Node/a git=spec.availability=drain", drains: true},
+		{change: "~ Node/a git=spec.availability=pause"},
+		{change: "~ Node/a git=spec.availability=active"},
+		{change: "~ Node/a git=spec.role=worker", demotes: true, roles: true},
+		{change: "~ Node/a git=spec.role=manager", roles: true},
+		{change: "~ Node/a git=spec.presence=absent", leaves: true},
+		{change: "~ Node/a git=spec.labels.role=worker"},
+		{change: "~ Service/a git=spec.role=worker,spec.availability=drain,spec.presence=absent"},
+	} {
+		ch := change(strings.Fields(c.change))
+		s := Step{Op: ch.Op, Key: ch.Key, Fields: ch.Fields}
+		if s.drains() != c.drains || s.Demotes() != c.demotes || s.ChangesRole() != c.roles || s.Leaves() != c.leaves {
+			t.Errorf("%s: drains %t, demotes %t, changes a role %t, leaves %t", c.change, s.drains(), s.Demotes(), s.ChangesRole(), s.Leaves())
+		}
+	}
+}
+
+var nodeNames = []string{"a", "b", "c", "d", "e"}
+
+// anySwarm is a swarm with changes of its nodes, and of other things; also such as surveys do not find.
+func anySwarm(t *rapid.T) given {
+	g := anything(t)
+	s := &g.facts.Swarm
+	kinds := make([]string, 0, len(nodeKinds))
+	for k := range nodeKinds {
+		kinds = append(kinds, k)
+	}
+	slices.Sort(kinds)
+	s.Nodes = []Node{}
+	for i, name := range nodeNames[:rapid.IntRange(1, len(nodeNames)).Draw(t, "nodes")] {
+		n := nodeNamed(name, oneOf(t, "kind", kinds...))
+		n.Leader = n.reaches() && !slices.ContainsFunc(s.Nodes, func(o Node) bool { return o.Leader })
+		n.Zone = oneOf(t, "zone", "", "x", "y")
+		if n.Own = i == 0; n.Own {
+			s.Own = oneOf(t, "own", "", n.ID)
+		}
+		if n.Held {
+			g.facts.Holds = append(g.facts.Holds, Hold{Target: "Node/" + name, Reason: "wait"})
+		}
+		if !n.Ready {
+			s.Down++
+		}
+		s.Nodes = append(s.Nodes, n)
+		if chance(t, "node differs", 3) {
+			g.changes = append(g.changes, anyNodeChange(t, name))
+		}
+		if chance(t, "leaving", 3) {
+			l := Leaving{
+				Key: n.Key(), ID: n.ID, Have: n.Have, Absent: chance(t, "absent", 2), After: time.Minute, Down: !n.Ready, Active: n.Active, Member: n.member(), Held: n.Held,
+				Tasks: rapid.IntRange(0, 2).Draw(t, "tasks"), Reach: chance(t, "reach", 2), Left: chance(t, "left", 4), Replaced: chance(t, "replaced", 4),
+			}
+			if l.Down {
+				l.DownFor = oneOf(t, "down for", 30*time.Second, time.Hour)
+			}
+			s.Leaving = append(s.Leaving, l)
+		}
+		if !n.Active && chance(t, "emptying", 2) {
+			s.Emptying = append(s.Emptying, Emptying{Key: n.Key(), ID: n.ID, Tasks: rapid.IntRange(0, 2).Draw(t, "left there")})
+		}
+		if chance(t, "evicts", 4) {
+			s.Evicts = map[string][]string{n.ID: {"web.1"}}
+		}
+	}
+	if !chance(t, "no managers", 6) {
+		s.Managers = &Managers{Count: rapid.IntRange(0, 5).Draw(t, "managers"), ReplaceAfter: oneOf(t, "replace after", 0, time.Minute), StableFor: 5 * time.Second}
+	}
+	s.Stable = oneOf(t, "stable", time.Minute, time.Second)
+	s.Announced = oneOf(t, "announced", time.Time{}, now.Add(time.Minute))
+	s.Rotating = chance(t, "rotating", 6)
+	if chance(t, "unknown", 8) {
+		s.Unknown = "the engine said no"
+	}
+	if chance(t, "nothing read", 20) {
+		s.Nodes = nil
+	}
+	g.policy.Budgets.Drains = rapid.IntRange(0, 2).Draw(t, "drains")
+	for _, h := range []Hazard{EvenManagers, SingleManager, ManyManagers, ForceNodeRemoval, EvictTasks} {
+		if chance(t, "consent", 2) {
+			g.policy.Consents = append(g.policy.Consents, Consented{Hazard: h})
+		}
+	}
+	return g
+}
+
+func anyNodeChange(t *rapid.T, name string) diff.Change {
+	words := []string{"~", "Node/" + name}
+	switch oneOf(t, "what", "labels", "drain", "active", "both", "blocked", "awaited") {
+	case "labels":
+		words = append(words, oneOf(t, "whose", "git", "hand")+"=spec.labels.zone")
+	case "drain":
+		words = append(words, oneOf(t, "whose", "git", "hand")+"=spec.availability=drain")
+	case "active":
+		words = append(words, oneOf(t, "whose", "git", "hand")+"=spec.availability=active")
+	case "both":
+		words = append(words, "git=spec.labels.zone", oneOf(t, "whose", "git", "hand")+"=spec.availability=drain")
+	case "blocked":
+		words[0] = "+"
+		words = append(words, "instance=", "blocked=two_of_a_name", "git=spec.labels.zone")
+	case "awaited":
+		words[0] = "+"
+		words = append(words, "instance=", "blocked=none_yet", "awaited", "git=spec.labels.zone")
+	}
+	if chance(t, "enforce", 4) {
+		words = append(words, "enforce")
+	}
+	return change(words)
+}
+
+// However the swarm is and whatever differs, nodes are changed one thing at a time.
+func oneAtATime(t *rapid.T) {
+	g := anySwarm(t)
+	p := g.build()
+	s := g.facts.Swarm
+	roles, drains := 0, 0
+	touched := map[string]bool{}
+	for i, st := range p.Steps {
+		if st.Key.Kind != v1.KindNode {
+			continue
+		}
+		held := slices.ContainsFunc(s.Nodes, func(n Node) bool { return n.ID == st.Instance && n.Held })
+		at := slices.IndexFunc(s.Leaving, func(l Leaving) bool { return l.ID == st.Instance })
+		if st.ChangesRole() {
+			roles++
+		}
+		if st.drains() {
+			drains++
+		}
+		own := st.Instance == s.Own && (st.drains() || st.Demotes() || st.Leaves())
+		for why, is := range map[string]bool{
+			"a second one on the node":   touched[st.Instance],
+			"on a node that is held":     held,
+			"on one that nobody knows":   st.Instance == "",
+			"about what is not known":    s.Unknown != "",
+			"a role of nodes unread":     s.Nodes == nil && (st.ChangesRole() || st.Op == diff.Remove || st.Leaves()),
+			"a role of which none cares": s.Managers == nil && st.ChangesRole(),
+			"our own before others":      own && i < len(p.Steps)-1,
+			"the removal of a manager":   (st.Op == diff.Remove || st.Leaves()) && s.Leaving[at].Member,
+			"while the CA is rotated":    st.Op == diff.Remove && s.Rotating && s.Leaving[at].Down,
+			"a removal with tasks on it": st.Op == diff.Remove && !s.Leaving[at].Down && s.Leaving[at].Tasks > 0,
+			"a removal by force":         st.Op == diff.Remove && !s.Leaving[at].Down && !g.policy.Consents.Covers(ForceNodeRemoval, st.Key),
+			"the end of tasks":           slices.ContainsFunc(st.Fields, func(f diff.Field) bool { return f.Path == "spec.labels.zone" }) && len(s.Evicts[st.Instance]) > 0 && !g.policy.Consents.Covers(EvictTasks, st.Key),
+		} {
+			if is {
+				t.Fatalf("step %d is %s:\n%s", st.ID, why, render(p))
+			}
+		}
+		touched[st.Instance] = true
+	}
+	busy := 0
+	for _, e := range s.Emptying {
+		if e.Tasks > 0 && !touched[e.ID] {
+			busy++
+		}
+	}
+	switch {
+	case roles > 1:
+		t.Fatalf("%d roles change:\n%s", roles, render(p))
+	case drains > 0 && drains+busy > max(1, g.policy.Budgets.Drains):
+		t.Fatalf("%d nodes are drained, and %d still empty:\n%s", drains, busy, render(p))
+	}
+	for _, c := range g.changes { // what is only meant is left so
+		st := slices.IndexFunc(p.Steps, func(s Step) bool { return s.Key == c.Key && s.Instance == c.Instance })
+		if c.Key.Kind != v1.KindNode || st < 0 || c.Want.Policy.Enforce != nil {
+			continue
+		}
+		if slices.ContainsFunc(p.Steps[st].Fields, func(f diff.Field) bool { return f.Intent && !f.Git }) {
+			t.Fatalf("what a hand meant is undone:\n%s", render(p))
+		}
+	}
+}
+
+// The order in which nodes differ does not show. They are read in the order of their names.
+func nodesShuffled(t *rapid.T) {
+	g := anySwarm(t)
+	first := render(g.build())
+	g.changes = rapid.Permutation(g.changes).Draw(t, "changes")
+	if again := render(g.build()); again != first {
+		t.Fatalf("it was\n%s\nand is\n%s", first, again)
+	}
+}
+
+// Nothing of a node vanishes either.
+func nothingOfNodesVanishes(t *rapid.T) { nothingVanishesOf(t, anySwarm(t)) }
+
+func TestNodeLaws(t *testing.T) {
+	for name, law := range map[string]func(*rapid.T){
+		"one at a time": oneAtATime, "shuffled": nodesShuffled, "nothing vanishes": nothingOfNodesVanishes, "it comes to an end": nodesComeToAnEnd,
+	} {
+		t.Run(name, func(t *testing.T) { rapid.Check(t, law) })
+	}
+}
+
+func FuzzNodesComeToAnEnd(f *testing.F) { generate.Fuzz(f, nodesComeToAnEnd) }
+func FuzzOneAtATime(f *testing.F)       { generate.Fuzz(f, oneAtATime) }
+func FuzzNodesShuffled(f *testing.F)    { generate.Fuzz(f, nodesShuffled) }

@@ -1,0 +1,39 @@
+package plan
+
+import "time"
+
+// Since remembers since when things are as they are, as far as whoever asks has seen it.
+type Since struct {
+	marks map[string]mark
+	round uint64
+}
+
+type mark struct {
+	value string
+	at    time.Time
+	round uint64
+}
+
+// Begin starts a round. What nobody asked about in the round before is forgotten.
+func (s *Since) Begin() {
+	if s.marks == nil {
+		s.marks = map[string]mark{}
+	}
+	for what, m := range s.marks {
+		if m.round != s.round {
+			delete(s.marks, what)
+		}
+	}
+	s.round++
+}
+
+// Of says since when a thing has had its value. One that is new, or changed, has it since now.
+func (s *Since) Of(what, value string, now time.Time) time.Time {
+	m, known := s.marks[what]
+	if !known || m.value != value {
+		m = mark{value: value, at: now}
+	}
+	m.round = s.round
+	s.marks[what] = m
+	return m.at
+}
