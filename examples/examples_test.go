@@ -38,7 +38,7 @@ func TestEveryExampleIsPlanned(t *testing.T) {
 // TestManifestsOfTheDocsArePlanned keeps what people paste from the README true.
 func TestManifestsOfTheDocsArePlanned(t *testing.T) {
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```")
-	for _, file := range []string{"../README.md"} {
+	for _, file := range []string{"../README.md", "../docs/guide.md"} {
 		text, err := os.ReadFile(filepath.FromSlash(file))
 		if err != nil {
 			t.Fatal(err)
@@ -57,16 +57,21 @@ func TestManifestsOfTheDocsArePlanned(t *testing.T) {
 	}
 }
 
-func planAll(t *testing.T, files fs.FS) {
+func load(t *testing.T, files fs.FS) (entries []kinds.Entry) {
 	t.Helper()
 	set, problems := reconciler.NewLoader().Load(files, ".")
 	for _, p := range problems {
 		t.Error(p)
 	}
-	var entries []kinds.Entry
 	for _, e := range set.Entries {
 		entries = append(entries, kinds.Entry{Object: e.Object, From: diff.From{File: e.File, Line: e.Line}})
 	}
+	return entries
+}
+
+func planAll(t *testing.T, files fs.FS) {
+	t.Helper()
+	entries := load(t, files)
 	ix := kinds.NewIndex(nil, func(*kinds.Live) []kinds.Ref { return nil })
 	wants := kinds.Expand(all.Kinds(), entries, ix, kinds.Source{Name: "examples", HashKey: []byte("key")}, nil)
 	changes := diff.Compare(nil, wants.States, all.Rules)

@@ -66,7 +66,7 @@ func TestTour(t *testing.T) {
 	for _, want := range []string{
 		"1. A first commit", "web nginx:1.27 2/2", "diff exits 0", "web nginx:1.28 2/2", "spec.replicas: have 5, want 2 (by hand)",
 		"seen: repaired", "rollback_completed", "want crash:1 (by git): held", "web nginx:1.29 2/2", "did you mean replicas?",
-		"stays in force", "remove Service/node-metrics: removed", "All 6 steps",
+		"stays in force", "remove Service/node-metrics: removed", "2 of 3 managers can be reached", "worker-1   ready  reachable", "All 7 steps",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the tour does not show %q", want)

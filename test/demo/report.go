@@ -38,6 +38,15 @@ func (r report) is(condition string) bool {
 	return false
 }
 
+func (r report) message(condition string) string {
+	for _, c := range r.Conditions {
+		if c.Type == condition {
+			return c.Message
+		}
+	}
+	return ""
+}
+
 // find returns the newest entry for an object of which ok is true; open ones come first.
 func (r report) find(object string, ok func(drift) bool) (drift, bool) {
 	i := slices.IndexFunc(r.Drift, func(d drift) bool { return d.Object == object && ok(d) })

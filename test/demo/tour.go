@@ -42,6 +42,7 @@ func tour(ctx context.Context, s *stage) error {
 		{"A roll-out that fails is remembered, and the next commit recovers", t.failing},
 		{"A bad commit is refused with its reasons", t.badCommit},
 		{"A removed manifest is pruned", t.removed},
+		{"A manager dies, and another machine takes its place", t.managerDies},
 	}
 	for i, step := range steps {
 		fmt.Fprintf(t.out, "%d. %s\n", i+1, step.title)

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+)
+
+// managersManifest says what the swarm's managers are to be. Half a minute is the least that a dead one is waited for.
+const managersManifest = `# Three managers. One that cannot be reached for half a minute is replaced by one of the workers.
+apiVersion: swarm-operator.io/v1
+kind: Cluster
+metadata: {name: default}
+spec:
+  managers:
+    count: 3
+    candidates: {hostnames: ["worker-*"]}
+    replaceAfter: 30s
+`
+
+// replaced is how long the replacement of a manager may take: it is waited for, demoted, and another one promoted.
+const replaced = 30*time.Second + 2*soon
+
+// managerDies kills a machine, as a power cut does.
+func (t *show) managerDies() error {
+	const victim = "manager-3"
+	if err := os.WriteFile(filepath.Join(t.repository.dir, "cluster.yaml"), []byte(managersManifest), 0o644); err != nil {
+		return err
+	}
+	if err := t.commit("Keep three managers", "count: 3, candidates worker-*, replaceAfter: 30s"); err != nil {
+		return err
+	}
+	if _, err := t.settled(); err != nil {
+		return err
+	}
+	t.saw("in sync: there are three, and nothing was written")
+	p, err := start(filepath.Join(t.bin, "swarm-sandbox"), "ctl", "kill", victim, "--dir", filepath.Dir(strings.TrimPrefix(t.host, "unix://")))
+	if err != nil {
+		return err
+	}
+	<-p.done
+	if p.err != nil {
+		return fmt.Errorf("killing %s: %w: %s", victim, p.err, p.log.last())
+	}
+	begin := time.Now()
+	t.did("swarm-sandbox ctl kill %s", victim)
+	r, err := t.reported("a manager that is missed", func(r report) bool { return strings.Contains(r.message("ManagersReady"), "2 of 3") })
+	if err != nil {
+		return err
+	}
+	t.saw("condition ManagersReady is false: %s", r.message("ManagersReady"))
+	var now []swarm.Node
+	err = t.await(t.ctx, "another manager", replaced, func() (string, bool, error) {
+		list, err := t.engine.NodeList(t.ctx, client.NodeListOptions{})
+		if err != nil {
+			return "", false, err
+		}
+		now = list.Items
+		reachable, dead := 0, false
+		for _, n := range now {
+			if m := n.ManagerStatus; m != nil && m.Reachability == swarm.ReachabilityReachable {
+				reachable++
+			}
+			dead = dead || n.Description.Hostname == victim && (n.ManagerStatus != nil || n.Spec.Role == swarm.NodeRoleManager)
+		}
+		return fmt.Sprintf("%d managers can be reached", reachable), reachable == 3 && !dead, nil
+	})
+	if err != nil {
+		return err
+	}
+	t.saw("after %s:\n%s", took(begin), nodeList(now))
+	if _, err := t.settled(); err != nil {
+		return err
+	}
+	return t.inSync()
+}
+
+// nodeList is what docker node ls shows.
+func nodeList(nodes []swarm.Node) string {
+	slices.SortFunc(nodes, func(a, b swarm.Node) int { return cmp.Compare(a.Description.Hostname, b.Description.Hostname) })
+	var lines []string
+	for _, n := range nodes {
+		line := fmt.Sprintf("%-10s %-6s", n.Description.Hostname, n.Status.State)
+		if m := n.ManagerStatus; m != nil && m.Leader {
+			line += " Leader"
+		} else if m != nil {
+			line += " " + string(m.Reachability)
+		}
+		lines = append(lines, strings.TrimRight(line, " "))
+	}
+	return strings.Join(lines, "\n")
+}
