@@ -224,7 +224,7 @@ func TestAJobRunsAgainOnlyWhenItsTaskChangesInGit(t *testing.T) {
 	w.byHand("job", func(s *swarm.ServiceSpec) { s.Labels["by"] = "hand" }) // which runs it again: the engine's way
 	byHand := iteration()
 	w.quiet(p)
-	if writes := writesTo(p.Calls(), id); len(writes) > 0 || byHand != first+1 || iteration() != byHand {
+	if writes := writesTo(p.Calls(), id); len(writes) > 0 || byHand <= first || iteration() != byHand {
 		t.Errorf("drift on a job is not repaired; iterations %d, %d, %d\n%s", first, byHand, iteration(), lines(writes))
 	}
 	hash = r.commit("its task", manifest("a: two", "second"))

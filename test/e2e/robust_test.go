@@ -525,7 +525,7 @@ func TestAServiceThatWasRolledBackBeforeIsAdopted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 1})
 	one, second := uint64(1), time.Second
-	update := &swarm.UpdateConfig{Parallelism: 1, FailureAction: "rollback", Monitor: second}
+	update := &swarm.UpdateConfig{Parallelism: 1, FailureAction: "rollback", Monitor: 5 * second} // a busy machine needs more than a moment to see a task fail
 	w.createService(swarm.ServiceSpec{
 		Annotations: swarm.Annotations{Name: "old"}, Mode: swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &one}},
 		TaskTemplate: swarm.TaskSpec{ContainerSpec: &swarm.ContainerSpec{Image: "app:1"}, RestartPolicy: &swarm.RestartPolicy{Delay: &second}},
@@ -541,7 +541,7 @@ func TestAServiceThatWasRolledBackBeforeIsAdopted(t *testing.T) {
 	})
 	manifest := func(image string) map[string]string {
 		return map[string]string{"old.yaml": service("old", "image: "+image, "replicas: 1", "restartPolicy: {delay: 1s}",
-			"updateConfig: {parallelism: 1, failureAction: rollback, monitor: 1s}", "rollbackConfig: {parallelism: 1, monitor: 1s}")}
+			"updateConfig: {parallelism: 1, failureAction: rollback, monitor: 5s}", "rollbackConfig: {parallelism: 1, monitor: 1s}")}
 	}
 	r := w.repo("adopting", manifest("app:1"))
 	o := w.operate(w.host(), r)

@@ -3,6 +3,7 @@ package image
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/docker/cli/cli/compose/loader"
@@ -41,6 +42,7 @@ func TestWhatMustBeSetIsAskedFor(t *testing.T) {
 	all := map[string]map[string]string{
 		"swarm-operator.yaml": {"IMAGE": "a", "DOCKER_GID": "1"},
 		"compose.yaml":        {"IMAGE": "a", "DOCKER_GID": "1", "SOURCE_DIR": "/a", "INSTANCE": "a"},
+		"unlock.yaml":         {"IMAGE": "a", "DOCKER_GID": "1"},
 	}
 	for name, variables := range all {
 		c, err := load(t, name, variables)
@@ -64,7 +66,27 @@ func TestWhatMustBeSetIsAskedFor(t *testing.T) {
 // plain makes of compose.yaml what docker compose would. Whatever is in the file and not carried over here fails the test.
 func plain(t *testing.T, variables map[string]string) client.ContainerCreateOptions {
 	t.Helper()
-	c, err := load(t, "compose.yaml", variables)
+	return containerOf(t, "compose.yaml", variables, types.StringList{"/tmp:size=128m"}, 512*units.MiB)
+}
+
+// helper makes of unlock.yaml what docker compose would, with the keys in a directory.
+func helper(t *testing.T, variables map[string]string, keys string) client.ContainerCreateOptions {
+	t.Helper()
+	o := containerOf(t, "unlock.yaml", variables, nil, 64*units.MiB)
+	for i, m := range o.HostConfig.Mounts {
+		if m.Target == "/var/lib/swarm-operator" && m.Source == m.Target && !m.ReadOnly {
+			o.HostConfig.Mounts[i].Source = keys
+			return o
+		}
+	}
+	t.Fatalf("the keys have no place: %+v", o.HostConfig.Mounts)
+	return o
+}
+
+// containerOf is the one container of a file.
+func containerOf(t *testing.T, name string, variables map[string]string, tmpfs types.StringList, memory int64) client.ContainerCreateOptions {
+	t.Helper()
+	c, err := load(t, name, variables)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +94,7 @@ func plain(t *testing.T, variables map[string]string) client.ContainerCreateOpti
 	grace := int(*s.StopGracePeriod) / 1e9
 	o := client.ContainerCreateOptions{
 		Name:   s.Name,
-		Config: &container.Config{Image: s.Image, User: s.User, StopTimeout: &grace},
+		Config: &container.Config{Image: s.Image, User: s.User, StopTimeout: &grace, Cmd: []string(s.Command)},
 		HostConfig: &container.HostConfig{
 			ReadonlyRootfs: s.ReadOnly, CapDrop: s.CapDrop, SecurityOpt: s.SecurityOpt, NetworkMode: container.NetworkMode(s.NetworkMode),
 			RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyMode(s.Restart)}, Tmpfs: map[string]string{},
@@ -85,24 +107,34 @@ func plain(t *testing.T, variables map[string]string) client.ContainerCreateOpti
 	for _, v := range s.Volumes {
 		o.HostConfig.Mounts = append(o.HostConfig.Mounts, mount.Mount{Type: mount.Type(v.Type), Source: v.Source, Target: v.Target, ReadOnly: v.ReadOnly})
 	}
-	if diff := cmp.Diff(types.StringList{"/tmp:size=128m"}, s.Tmpfs); diff != "" {
+	if diff := cmp.Diff(tmpfs, s.Tmpfs, cmpopts.EquateEmpty()); diff != "" {
 		t.Fatal(diff)
 	}
-	o.HostConfig.Tmpfs["/tmp"] = "size=128m"
-	if o.HostConfig.Memory != 512*units.MiB {
+	for _, t := range tmpfs {
+		path, options, _ := strings.Cut(t, ":")
+		o.HostConfig.Tmpfs[path] = options
+	}
+	if s.HealthCheck != nil && s.HealthCheck.Disable {
+		o.Config.Healthcheck = &container.HealthConfig{Test: []string{"NONE"}}
+	}
+	if o.HostConfig.Memory != memory {
 		t.Errorf("it may have %d bytes of memory", o.HostConfig.Memory)
 	}
 	s.Deploy.Resources.Limits = nil
 	left := types.ServiceConfig{
-		Name: "operator", Image: s.Image, User: s.User, ReadOnly: true, CapDrop: []string{"ALL"}, SecurityOpt: []string{"no-new-privileges:true"},
-		NetworkMode: "bridge", Restart: "unless-stopped", Tmpfs: s.Tmpfs, Environment: s.Environment, Volumes: s.Volumes, StopGracePeriod: s.StopGracePeriod,
+		Name: s.Name, Command: s.Command, HealthCheck: s.HealthCheck, Image: s.Image, User: s.User, ReadOnly: true, CapDrop: []string{"ALL"}, SecurityOpt: []string{"no-new-privileges:true"},
+		NetworkMode: s.NetworkMode, Restart: "unless-stopped", Tmpfs: s.Tmpfs, Environment: s.Environment, Volumes: s.Volumes, StopGracePeriod: s.StopGracePeriod,
 	}
 	if diff := cmp.Diff(left, s, cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("compose.yaml has more than is tested (-tested +file):\n%s", diff)
+		t.Errorf("%s has more than is tested (-tested +file):\n%s", name, diff)
 	}
 	return o
 }
 
 func TestComposeFile(t *testing.T) {
 	plain(t, map[string]string{"IMAGE": "a", "DOCKER_GID": "1", "SOURCE_DIR": os.TempDir(), "INSTANCE": "a"})
+	o := helper(t, map[string]string{"IMAGE": "a", "DOCKER_GID": "1"}, t.TempDir())
+	if len(o.Config.Healthcheck.Test) != 1 || o.HostConfig.NetworkMode != "none" {
+		t.Errorf("the helper's container has a health check or a network: %+v", o)
+	}
 }

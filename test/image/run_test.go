@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 )
 
@@ -20,6 +22,51 @@ func TestOnRealEngines(t *testing.T) {
 	t.Run("a container without the socket's group", func(t *testing.T) { aContainerThatIsNotLetIn(w.in(t)) })
 	t.Run("a plain container on every manager", func(t *testing.T) { containersOnEveryManager(w.in(t)) })
 	t.Run("a service on every manager, as swarm-operator.yaml has it", func(t *testing.T) { aStack(w.in(t)) })
+	t.Run("a helper that opens locked managers, as unlock.yaml has it", func(t *testing.T) { aHelper(w.in(t)) })
+}
+
+// aHelper comes up with its engine while the swarm is locked, and opens it.
+func aHelper(w *world) {
+	keys := w.TempDir()
+	if err := errors.Join(os.Chmod(keys, 0o700), os.Chown(keys, 65532, 65532)); err != nil {
+		w.Fatal(err)
+	}
+	r, err := w.api.SwarmInspect(w.Context(), client.SwarmInspectOptions{})
+	if err != nil {
+		w.Fatal(err)
+	}
+	r.Swarm.Spec.EncryptionConfig.AutoLockManagers = true
+	if _, err := w.api.SwarmUpdate(w.Context(), client.SwarmUpdateOptions{Version: r.Swarm.Version, Spec: r.Swarm.Spec}); err != nil {
+		w.Fatal(err)
+	}
+	key, err := w.api.SwarmGetUnlockKey(w.Context())
+	if err != nil {
+		w.Fatal(err)
+	}
+	id := w.start(manager, helper(w.T, map[string]string{"IMAGE": w.image, "DOCKER_GID": w.group}, keys))
+	w.eventually(func() error {
+		ring, err := os.ReadFile(filepath.Join(keys, "keys"))
+		if err == nil && !strings.Contains(string(ring), key.Key) {
+			err = errors.New("the key is not on the ring")
+		}
+		return err
+	})
+	if err := w.Kill(manager); err != nil {
+		w.Fatal(err)
+	}
+	if err := w.Swarm.Start(w.Context(), manager); err != nil {
+		w.Fatal(err)
+	}
+	w.eventually(func() error {
+		info, err := w.api.Info(w.Context(), client.InfoOptions{})
+		if err == nil && info.Info.Swarm.LocalNodeState != swarm.LocalNodeStateActive {
+			err = fmt.Errorf("%s is %s", manager, info.Info.Swarm.LocalNodeState)
+		}
+		return err
+	})
+	if log := w.log(manager, id); !strings.Contains(log, "msg=unlocked") || strings.Contains(log, key.Key) {
+		w.Errorf("it was not the helper, or it shows the key: %s", log)
+	}
 }
 
 func aPlainContainer(w *world) {

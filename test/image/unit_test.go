@@ -9,9 +9,39 @@ import (
 	"testing"
 )
 
-// The unit for systemd: checked by systemd itself where there is one, and read line by line everywhere.
+// The units for systemd: checked by systemd itself where there is one, and read line by line everywhere.
 func TestUnitFile(t *testing.T) {
-	text := string(readFile(t, deployFile(t, "swarm-operator.service")))
+	args := unit(t, "swarm-operator.service")
+	binary, dir := file(built(t), ""), t.TempDir()
+	// What it starts reads the file: a value that no flag can have is named.
+	if err := os.WriteFile(filepath.Join(dir, "config"), []byte("source: /nowhere\nmode: nonsense\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start := exec.CommandContext(t.Context(), binary, strings.Fields(strings.ReplaceAll(args, "${CREDENTIALS_DIRECTORY}", dir))...)
+	if out, err := start.CombinedOutput(); err == nil || !strings.Contains(string(out), `--mode: "nonsense"`) {
+		t.Errorf("%s says %s, %v", args, out, err)
+	}
+}
+
+func TestUnitFileOfTheUnlockHelper(t *testing.T) {
+	args := unit(t, "swarm-operator-unlock.service")
+	// The ring is where systemd makes a directory for it.
+	help, err := exec.CommandContext(t.Context(), file(built(t), ""), append(strings.Fields(args), "--help")...).CombinedOutput()
+	if err != nil || !strings.Contains(string(help), `(default "/var/lib/swarm-operator/keys")`) {
+		t.Errorf("%s says %s, %v", args, help, err)
+	}
+	text := string(readFile(t, deployFile(t, "swarm-operator-unlock.service")))
+	for _, line := range []string{"StateDirectory=swarm-operator", "StateDirectoryMode=0700", "User=swarm-operator", "UMask=0077"} {
+		if !strings.Contains(text, "\n"+line+"\n") {
+			t.Errorf("it does not say %s", line)
+		}
+	}
+}
+
+// unit checks a unit file and returns the arguments of what it starts.
+func unit(t *testing.T, name string) string {
+	t.Helper()
+	text := string(readFile(t, deployFile(t, name)))
 	settings, section := map[string]string{}, ""
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
@@ -33,26 +63,18 @@ func TestUnitFile(t *testing.T) {
 	if program != "/usr/local/bin/swarm-operator" || settings["Service.DynamicUser"] != "yes" || settings["Service.NoNewPrivileges"] != "yes" || settings["Service.CapabilityBoundingSet"] != "" {
 		t.Errorf("it runs %s with %v", program, settings)
 	}
-	binary, dir := file(built(t), ""), t.TempDir()
-	// What it starts reads the file: a value that no flag can have is named.
-	if err := os.WriteFile(filepath.Join(dir, "config"), []byte("source: /nowhere\nmode: nonsense\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	start := exec.CommandContext(t.Context(), binary, strings.Fields(strings.ReplaceAll(args, "${CREDENTIALS_DIRECTORY}", dir))...)
-	if out, err := start.CombinedOutput(); err == nil || !strings.Contains(string(out), `--mode: "nonsense"`) {
-		t.Errorf("%s says %s, %v", args, out, err)
-	}
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
 		t.Log("there is no systemd-analyze")
-		return
+		return args
 	}
-	unit := filepath.Join(dir, "swarm-operator.service")
-	if err := os.WriteFile(unit, []byte(strings.ReplaceAll(text, program, binary)), 0o600); err != nil {
+	unit := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(unit, []byte(strings.ReplaceAll(text, program, file(built(t), ""))), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	verify := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", unit)
 	if out, err := verify.CombinedOutput(); err != nil || strings.Contains(string(out), fmt.Sprintf("%s:", filepath.Base(unit))) {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 	}
+	return args
 }

@@ -28,9 +28,22 @@ func abilities(ctx context.Context) []ability {
 	return []ability{
 		program(ctx, "docker CLI", "tests that use the swarm as a person does are skipped", "docker", "--version"),
 		program(ctx, "git", "tests that make repositories as git does are skipped", "git", "--version"),
+		sshServer(),
 		raceDetector(ctx),
 		realEngines(),
 	}
+}
+
+// sshServer: it has no option that says what it is and ends with 0.
+func sshServer() ability {
+	a := ability{name: "ssh server", without: "tests that reach engines over ssh are skipped"}
+	path, err := exec.LookPath("sshd")
+	if err != nil {
+		a.why = err.Error()
+		return a
+	}
+	a.is = path
+	return a
 }
 
 func program(ctx context.Context, name, without, file string, args ...string) ability {

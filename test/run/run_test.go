@@ -94,7 +94,7 @@ func TestRun(t *testing.T) {
 			"fails",
 			[]string{"./good", "./bad"},
 			true, 1,
-			[]string{"--- FAIL: TestBad", "two is not three", "FAIL\texample.com/m/bad", "ok  \texample.com/m/good", "4 passed, 1 failed, 0 skipped\n"},
+			[]string{"--- FAIL: TestBad", "two is not three", "  TestBad: ", "FAIL\texample.com/m/bad", "ok  \texample.com/m/good", "4 passed, 1 failed, 0 skipped\n"},
 			[]string{"not shown"},
 		},
 		{"panics", []string{"./panics"}, false, 1, []string{"panic: oh no", "TestPanics", "FAIL\texample.com/m/panics"}, nil},

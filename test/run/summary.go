@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -18,6 +19,7 @@ type summary struct {
 	passed, failed, skipped int
 	tests                   map[[2]string]*strings.Builder // output of tests that are under way; of a package under the empty name
 	failures                []string                       // lines of packages
+	said                    []string                       // what tests that failed said, for the end
 }
 
 func newSummary(out io.Writer) *summary {
@@ -53,6 +55,7 @@ func (s *summary) add(e event) {
 		case "fail":
 			s.failed++
 			fmt.Fprint(s.out, text)
+			s.said = append(s.said, said(e.Test, text)...)
 		case "skip":
 			s.skipped++
 			fmt.Fprintf(s.out, "skip\t%s.%s: %s\n", e.Package, e.Test, reason(text))
@@ -120,10 +123,36 @@ func reason(output string) string {
 	return strings.Join(out, " ")
 }
 
+// mostSaid is how much of what one test said is repeated at the end, and longestSaid how much of a line.
+const mostSaid, longestSaid = 4, 400
+
+// said is what a test that failed said first: a log that is cut off at its beginning has it too.
+func said(test, output string) []string {
+	var out []string
+	for line := range strings.Lines(output) {
+		line = strings.TrimSpace(line)
+		file, rest, _ := strings.Cut(line, ":")
+		number, _, _ := strings.Cut(rest, ":")
+		if _, err := strconv.Atoi(number); err != nil || !strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		if len(line) > longestSaid {
+			line = line[:longestSaid] + "…"
+		}
+		if out = append(out, "  "+test+": "+line); len(out) == mostSaid {
+			break
+		}
+	}
+	return out
+}
+
 // end closes with go test's own lines, where a later group has pushed a failure up, and with the counts for CI.
 func (s *summary) end(counts bool) {
 	if len(s.failures) > 0 {
 		fmt.Fprintf(s.out, "\n%sFAIL\n", strings.Join(s.failures, ""))
+	}
+	for _, line := range s.said {
+		fmt.Fprintln(s.out, line)
 	}
 	if counts {
 		fmt.Fprintf(s.out, "%d passed, %d failed, %d skipped\n", s.passed, s.failed, s.skipped)

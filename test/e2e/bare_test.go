@@ -1,0 +1,266 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	"github.com/swarm-operator/swarm-operator/sandbox"
+	"github.com/swarm-operator/swarm-operator/test/engines"
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+// bare are engines in no swarm: blank-1 and so on.
+func bare(t *testing.T, n int) *world {
+	t.Helper()
+	var s Swarm
+	if *swarmKind == onEngines {
+		e, err := engines.Start(t.Context(), engines.Options{Blank: n, Faults: true})
+		if err != nil {
+			t.Fatalf("starting engines: %v", err)
+		}
+		s = &leased{Swarm: e, broken: true}
+	} else {
+		sb, err := sandbox.Start(t.Context(), sandbox.Options{Blank: n})
+		if err != nil {
+			t.Fatalf("starting engines: %v", err)
+		}
+		s = &embedded{Sandbox: sb, hung: map[string]func(){}}
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("ending the engines: %v", err)
+		}
+	})
+	w := &world{T: t, swarm: s, home: t.TempDir()}
+	w.api = w.connect("blank-1")
+	t.Cleanup(w.keepSwarm)
+	return w
+}
+
+// blank is the manifest of a node by its engine, with more lines of its spec.
+func blank(i int, engine string, spec ...string) string {
+	return node(fmt.Sprintf("blank-%d", i), append([]string{"engine: {" + engine + "}"}, spec...)...)
+}
+
+// five are three managers and two workers, whose engines are at hosts.
+func five(host func(name string) string) map[string]string {
+	files := map[string]string{}
+	for i := 1; i <= 5; i++ {
+		role := "worker"
+		if i <= 3 {
+			role = "manager"
+		}
+		files[fmt.Sprintf("blank-%d.yaml", i)] = blank(i, host(fmt.Sprintf("blank-%d", i)), "role: "+role, "availability: active", fmt.Sprintf("labels: {zone: z%d}", i))
+	}
+	return files
+}
+
+// formed says whether the five are what five says.
+func (w *world) formed() error {
+	list, err := w.api.NodeList(w.Context(), client.NodeListOptions{})
+	if err != nil {
+		return err
+	}
+	if len(list.Items) != 5 {
+		return fmt.Errorf("%d nodes are in the swarm", len(list.Items))
+	}
+	for _, n := range list.Items {
+		i := strings.TrimPrefix(n.Description.Hostname, "blank-")
+		manager := n.ManagerStatus != nil && n.ManagerStatus.Reachability == swarm.ReachabilityReachable && n.Spec.Role == swarm.NodeRoleManager
+		if n.Status.State != swarm.NodeStateReady || n.Spec.Availability != swarm.NodeAvailabilityActive || labelsOf(n) != "zone=z"+i || manager != (i <= "3") {
+			return fmt.Errorf("%s is %s, %s, manager %t, %s", n.Description.Hostname, n.Status.State, n.Spec.Availability, manager, labelsOf(n))
+		}
+	}
+	return nil
+}
+
+func (w *world) unix(name string) string { return "host: '" + w.swarm.Host(name) + "'" }
+
+func TestBareEnginesBecomeASwarm(t *testing.T) {
+	t.Parallel()
+	w := bare(t, 5)
+	p := map[string]*harness.Proxy{}
+	for i := 1; i <= 5; i++ {
+		name := fmt.Sprintf("blank-%d", i)
+		p[name] = w.proxyTo(name)
+	}
+	r := w.repo("bare", five(func(name string) string { return "host: '" + p[name].Host() + "'" }))
+
+	// A diff makes nothing, and says what would be made.
+	if out := w.want(1, "diff", "--source", r.Dir); !strings.Contains(out.errs, "Node/blank-1") {
+		t.Errorf("diff does not say where a swarm would be made: %s", out)
+	}
+	for name, one := range p {
+		if writes := one.Writes(); len(writes) > 0 {
+			t.Errorf("diff wrote on %s:\n%s", name, lines(writes))
+		}
+	}
+	out := w.want(0, "apply", "--source", r.Dir).out
+	if !strings.Contains(out, "a swarm was made on Node/blank-1") {
+		t.Errorf("apply does not say so:\n%s", out)
+	}
+	if err := w.formed(); err != nil {
+		t.Errorf("after one apply: %v\n%s", err, out)
+	}
+	for _, one := range p {
+		one.Reset()
+	}
+	w.want(0, "apply", "--source", r.Dir)
+	w.want(0, "diff", "--source", r.Dir)
+	for name, one := range p {
+		if writes := one.Writes(); len(writes) > 0 {
+			t.Errorf("a second apply wrote on %s:\n%s", name, lines(writes))
+		}
+	}
+}
+
+// The controller does the same, and goes on with another manager when the one that it talks to is gone.
+func TestTheControllerMakesASwarmAndFindsItsManagers(t *testing.T) {
+	t.Parallel()
+	w := bare(t, 5)
+	r := w.repo("bare", five(w.unix))
+	o := w.bareOperator(r)
+	harnessUntil(w, 3*patience, w.formed)
+	o.condition("InSync", true)
+	if err := w.swarm.Kill("blank-1"); err != nil {
+		t.Fatal(err)
+	}
+	w.api = w.connect("blank-2")
+	hash := r.commit("another zone", map[string]string{"blank-5.yaml": blank(5, w.unix("blank-5"), "role: worker", "availability: active", "labels: {zone: z6}")})
+	harnessUntil(w, 3*patience, func() error {
+		r, err := o.Report(t.Context())
+		if err == nil && r.Applied != hash {
+			err = fmt.Errorf("revision %s is not in force", hash)
+		}
+		if err == nil {
+			list, listed := w.api.NodeList(t.Context(), client.NodeListOptions{})
+			if err = listed; err == nil && !slices.ContainsFunc(list.Items, func(n swarm.Node) bool { return labelsOf(n) == "zone=z6" }) {
+				err = fmt.Errorf("nobody has the label")
+			}
+		}
+		return err
+	})
+}
+
+// bareOperator is an operator that nobody tells an engine.
+func (w *world) bareOperator(r *repo, args ...string) *operator {
+	w.Helper()
+	o, err := harness.StartOperator(w.Context(), binary, w.env(), append([]string{"--source", r.Dir, "--repair-after", "0s"}, args...)...)
+	if err != nil {
+		w.Fatal(err)
+	}
+	op := &operator{o, w}
+	w.Cleanup(op.finish)
+	return op
+}
+
+func TestEnginesThatCannotBeMadeASwarm(t *testing.T) {
+	t.Parallel()
+	w := bare(t, 3)
+	manager, worker := []string{"role: manager"}, []string{"role: worker"}
+	untouched := func(names ...string) {
+		t.Helper()
+		for _, name := range names {
+			if info, err := w.connect(name).Info(t.Context(), client.InfoOptions{}); err != nil || info.Info.Swarm.LocalNodeState != swarm.LocalNodeStateInactive {
+				t.Errorf("%s is %v in a swarm, %v", name, info.Info.Swarm.LocalNodeState, err)
+			}
+		}
+	}
+	gone := "host: 'unix://" + filepath.Join(w.home, "gone.sock") + "'"
+	for _, c := range []struct {
+		name  string
+		files map[string]string
+		says  []string
+	}{
+		{"one does not answer", map[string]string{"a.yaml": blank(1, w.unix("blank-1"), manager...), "b.yaml": blank(2, gone, worker...)}, []string{"the engine of Node/blank-2 does not answer", "gone.sock"}},
+		{"another name", map[string]string{"a.yaml": blank(1, w.unix("blank-2"), manager...)}, []string{"the engine of Node/blank-1 calls itself blank-2"}},
+		{"no manager", map[string]string{"a.yaml": blank(1, w.unix("blank-1"), worker...)}, []string{"no Node with an engine states role: manager"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := w.in(t)
+			r := w.repo("cannot", c.files)
+			out := w.want(2, "apply", "--source", r.Dir)
+			for _, text := range c.says {
+				if !strings.Contains(out.errs, text) {
+					t.Errorf("it does not say %q: %s", text, out)
+				}
+			}
+		})
+	}
+	untouched("blank-1", "blank-2", "blank-3")
+
+	// Two that are managers of two swarms: which is meant, nobody can tell.
+	init := func(name string) {
+		t.Helper()
+		if _, err := w.connect(name).SwarmInit(t.Context(), client.SwarmInitOptions{ListenAddr: "0.0.0.0"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	init("blank-1")
+	init("blank-2")
+	r := w.repo("two", map[string]string{"a.yaml": blank(1, w.unix("blank-1"), manager...), "b.yaml": blank(2, w.unix("blank-2"), worker...), "c.yaml": blank(3, w.unix("blank-3"), worker...)})
+	if out := w.want(2, "apply", "--source", r.Dir); !strings.Contains(out.errs, "is a manager of swarm") || !strings.Contains(out.errs, "Node/blank-2") {
+		t.Errorf("two swarms: %s", out)
+	}
+	// Where an engine is named, that is the swarm, and the other engine an error of its own; the third joins all the same.
+	out := w.want(2, "apply", "--source", r.Dir, "--host", w.swarm.Host("blank-1"))
+	if !strings.Contains(out.errs+out.out, "its engine is in another swarm") {
+		t.Errorf("an engine that is in another swarm: %s", out)
+	}
+	w.eventually(func() error {
+		if list := w.nodeList(); len(list) != 2 {
+			return fmt.Errorf("%d nodes are in the swarm", len(list))
+		}
+		return nil
+	})
+	// It leaves the other one, and the next run finishes.
+	if _, err := w.connect("blank-2").SwarmLeave(t.Context(), client.SwarmLeaveOptions{Force: true}); err != nil {
+		t.Fatal(err)
+	}
+	w.want(0, "apply", "--source", r.Dir)
+	if list := w.nodeList(); len(list) != 3 {
+		t.Errorf("%d nodes are in the swarm", len(list))
+	}
+}
+
+// A node whose engine is away joins when it is back; the others do not wait for it.
+func TestAnEngineThatIsAwayJoinsLater(t *testing.T) {
+	t.Parallel()
+	w := bare(t, 3)
+	r := w.repo("away", map[string]string{"a.yaml": blank(1, w.unix("blank-1"), "role: manager")})
+	o := w.bareOperator(r)
+	o.condition("InSync", true)
+	if err := w.swarm.Kill("blank-2"); err != nil {
+		t.Fatal(err)
+	}
+	r.commit("two more", map[string]string{"b.yaml": blank(2, w.unix("blank-2"), "role: worker"), "c.yaml": blank(3, w.unix("blank-3"), "role: worker")})
+	w.eventually(func() error {
+		if list := w.nodeList(); len(list) != 2 {
+			return fmt.Errorf("%d nodes are in the swarm", len(list))
+		}
+		return nil
+	})
+	c := o.condition("StepFailed", true)
+	if !strings.Contains(c.Message, "Node/blank-2") {
+		t.Errorf("it is not named: %s", c.Message)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := w.swarm.Start(ctx, "blank-2"); err != nil {
+		t.Fatal(err)
+	}
+	harnessUntil(w, 2*patience, func() error {
+		if list := w.nodeList(); len(list) != 3 {
+			return fmt.Errorf("%d nodes are in the swarm", len(list))
+		}
+		return nil
+	})
+	o.condition("InSync", true)
+}

@@ -1,0 +1,215 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+	"filippo.io/age/armor"
+
+	"github.com/moby/moby/client"
+)
+
+// file0600 waits until a file has a text that only the engine knows.
+func (w *world) file0600(path string, want func() string) {
+	w.Helper()
+	w.eventually(func() error {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if string(text) != want() { // neither is shown
+			return fmt.Errorf("%s has something else", path)
+		}
+		info, err := os.Stat(path)
+		if err == nil && info.Mode().Perm() != 0o600 {
+			err = fmt.Errorf("%s can be read by others: %v", path, info.Mode())
+		}
+		return err
+	})
+}
+
+func TestTokensAndTheUnlockKeyGoWhereTheyShould(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	w.changesNodes()
+	dir := filepath.Join(w.home, "sinks")
+	path := func(name string) string { return filepath.Join(dir, name) }
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := path("take")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\ncat > "+path("taken")+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	manifest := func(worker, key int, escrow string) map[string]string {
+		return map[string]string{"c.yaml": cluster(
+			fmt.Sprintf("joinTokens: {worker: {rotation: {epoch: %d}, sinks: [{file: {path: '%s'}}, {command: {argv: ['%s']}}]}}", worker, path("worker"), script),
+			fmt.Sprintf("autolock: {enabled: true, rotation: {epoch: %d}, escrow: {age: {recipients: [%s], file: '%s'}}}", key, id.Recipient(), escrow),
+		)}
+	}
+	r := w.repo("sinks", manifest(1, 1, path("missing/key.age")))
+	o := w.operate(w.host(), r, "--repair-after", "0s", "--log-level", "debug")
+	token := func() string { return w.clusterNow().JoinTokens.Worker }
+	w.file0600(path("worker"), token)
+	w.eventually(func() error {
+		if text, _ := os.ReadFile(path("taken")); string(text) != token() {
+			return fmt.Errorf("the command has not got it")
+		}
+		return nil
+	})
+	// The escrow cannot be written: autolock stays off, and why is said.
+	o.condition("StepFailed", true)
+	if w.clusterNow().Spec.EncryptionConfig.AutoLockManagers {
+		t.Error("managers are locked, and the key is nowhere")
+	}
+	if err := os.Mkdir(path("missing"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	decrypted := func(file string) string {
+		f, err := os.Open(file)
+		if err != nil {
+			return ""
+		}
+		defer f.Close()
+		plain, err := age.Decrypt(armor.NewReader(f), id)
+		if err != nil {
+			return ""
+		}
+		var b strings.Builder
+		buf := make([]byte, 1024)
+		for {
+			n, err := plain.Read(buf)
+			b.Write(buf[:n])
+			if err != nil {
+				return b.String()
+			}
+		}
+	}
+	escrow := path("missing/key.age")
+	escrowed := func() error {
+		if key := w.unlockKey(); key == "" || decrypted(escrow) != key {
+			return fmt.Errorf("the escrow has not the key")
+		}
+		return nil
+	}
+	w.eventually(escrowed)
+	o.condition("KeyNotEscrowed", false)
+	o.condition("InSync", true)
+
+	// Both are replaced once; the key before stays beside the new one.
+	before, key := token(), w.unlockKey()
+	hash := r.commit("another epoch", manifest(2, 2, escrow))
+	w.eventually(escrowed)
+	w.eventually(func() error {
+		if w.unlockKey() == key || token() == before {
+			return fmt.Errorf("nothing was replaced")
+		}
+		return escrowed()
+	})
+	w.file0600(path("worker"), token)
+	if decrypted(escrow+".1") != key {
+		t.Error("the key before is not kept")
+	}
+	o.inSync(hash)
+	now, later := token(), w.unlockKey()
+
+	out := w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	if token() != now || w.unlockKey() != later {
+		t.Errorf("they were replaced again: %s", out)
+	}
+	for _, secret := range []string{before, now, key, later} {
+		for what, text := range map[string]string{"log": o.Stdout() + o.Stderr(), "apply": out.out + out.errs, "memory": w.memories(), "report": w.asked(o, "/api/v1/drift"), "status": w.asked(o, "/api/v1/status"), "metrics": w.asked(o, "/metrics")} {
+			if strings.Contains(text, secret) || strings.Contains(text, strings.TrimPrefix(secret, "SWMKEY-1-")) {
+				t.Errorf("a secret is in the %s", what)
+			}
+		}
+	}
+}
+
+// memories are all that the operator has written into the swarm.
+func (w *world) memories() string {
+	w.Helper()
+	list, err := w.api.ConfigList(w.Context(), client.ConfigListOptions{})
+	if err != nil {
+		w.Fatal(err)
+	}
+	var b strings.Builder
+	for _, c := range list.Items {
+		b.Write(c.Spec.Data)
+	}
+	return b.String()
+}
+
+func (w *world) asked(o *operator, path string) string {
+	w.Helper()
+	_, body, err := o.Get(w.Context(), path)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return body
+}
+
+// A sink that fails when the key is there already: that is said for as long as it lasts, and tried again.
+func TestAnEscrowThatFailsIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	w.changesNodes()
+	dir := filepath.Join(w.home, "escrow")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	taken, script := filepath.Join(dir, "taken"), filepath.Join(dir, "take")
+	// It takes what comes where there is a place for it, and says what it was given where that is not so.
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nread -r key\n[ -e "+dir+"/open ] || { echo \"no place for $key\" >&2; exit 3; }\nprintf %s \"$key\" > "+taken+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	manifest := func(epoch int) map[string]string {
+		return map[string]string{"c.yaml": cluster(fmt.Sprintf("autolock: {enabled: true, rotation: {epoch: %d}, escrow: {command: {argv: [%s]}}}", epoch, script))}
+	}
+	r := w.repo("escrow", manifest(1))
+	o := w.operate(w.host(), r, "--repair-after", "0s", "--log-level", "debug")
+	c := o.condition("KeyNotEscrowed", true)
+	key := w.unlockKey()
+	if key == "" {
+		t.Fatal("managers are not locked, although the escrow was proved")
+	}
+	if !strings.Contains(c.Message, script) || !strings.Contains(c.Message, "3") {
+		t.Errorf("the condition does not say where, or with what it ended: %s", c.Message)
+	}
+	// While it is nowhere, it is not replaced by the next one.
+	r.commit("another epoch", manifest(2))
+	w.holds(2*time.Second, func() error {
+		if w.unlockKey() != key {
+			return fmt.Errorf("the key was replaced while it was nowhere")
+		}
+		return nil
+	})
+	if err := os.WriteFile(filepath.Join(dir, "open"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually(func() error {
+		text, err := os.ReadFile(taken)
+		if now := w.unlockKey(); err == nil && (now == key || string(text) != now) {
+			err = fmt.Errorf("the escrow has not the next key")
+		}
+		return err
+	})
+	o.condition("KeyNotEscrowed", false)
+	o.condition("InSync", true)
+	for _, secret := range []string{key, w.unlockKey()} {
+		for what, text := range map[string]string{"log": o.Stdout() + o.Stderr(), "report": w.asked(o, "/api/v1/drift"), "memory": w.memories()} {
+			if strings.Contains(text, strings.TrimPrefix(secret, "SWMKEY-1-")) {
+				t.Errorf("the key is in the %s", what)
+			}
+		}
+	}
+}

@@ -1,0 +1,366 @@
+package e2e
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+// raftPatience bounds each wait for several managers to come and go, with an election or two among them: dockerd holds calls
+// of a follower without a leader for 20 s.
+const raftPatience = 3 * patience
+
+// stable is what the manifests of these scenarios state: shorter than the default, and longer than it takes to look twice.
+const stable = time.Second
+
+// managed is a Cluster's manifest with a number of managers. Any node may be one.
+func managed(count int, more ...string) string {
+	fields := append([]string{fmt.Sprintf("count: %d", count), "candidates: {hostnames: ['*']}", fmt.Sprintf("stableFor: %s", stable)}, more...)
+	return cluster("managers: {" + strings.Join(fields, ", ") + "}")
+}
+
+// byRank are the managers, the leader first. What else is asked of the swarm is asked of the second one from then on.
+func (w *world) byRank() []string {
+	w.Helper()
+	w.changesNodes()
+	list := w.nodesNow()
+	leads := map[string]bool{}
+	for _, n := range list {
+		leads[n.Description.Hostname] = n.ManagerStatus != nil && n.ManagerStatus.Leader
+	}
+	names := w.swarm.Managers()
+	slices.SortStableFunc(names, func(a, b string) int {
+		if leads[a] != leads[b] {
+			return map[bool]int{true: -1, false: 1}[leads[a]]
+		}
+		return cmp.Compare(a, b)
+	})
+	if len(names) > 1 {
+		w.api = w.connect(names[1])
+	}
+	return names
+}
+
+// nodeNow is a node of these.
+func (w *world) nodeNow(hostname string) swarm.Node {
+	w.Helper()
+	for _, n := range w.nodesNow() {
+		if n.Description.Hostname == hostname {
+			return n
+		}
+	}
+	w.Fatalf("there is no node %s", hostname)
+	return swarm.Node{}
+}
+
+// nodesNow asks until somebody answers: while a leader goes nobody does.
+func (w *world) nodesNow() []swarm.Node {
+	w.Helper()
+	var out []swarm.Node
+	w.patiently(func() error {
+		list, err := w.api.NodeList(w.Context(), client.NodeListOptions{})
+		out = list.Items
+		return err
+	})
+	return out
+}
+
+// patiently is eventually for what takes raft its time.
+func (w *world) patiently(check func() error) {
+	w.Helper()
+	if err := harness.Until(w.Context(), raftPatience, check); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// follows waits until a revision is in force and nothing differs.
+func (o *operator) follows(revision string) {
+	o.w.Helper()
+	o.w.patiently(func() error {
+		r, err := o.Report(o.w.Context())
+		if err == nil && (r.Applied != revision || !r.Is("InSync", true)) {
+			err = fmt.Errorf("revision %s is not in force and in sync: %s", revision, brief(r))
+		}
+		return err
+	})
+}
+
+// refuses waits until the managers are left as they are for a reason.
+func (o *operator) refuses(class, text string) harness.Refusal {
+	o.w.Helper()
+	var out harness.Refusal
+	o.reports(func(r harness.Report) error {
+		for _, f := range r.Refused {
+			if f.Guard == "managers" && f.Class == class && strings.Contains(f.Why, text) {
+				out = f
+				return nil
+			}
+		}
+		return fmt.Errorf("the managers are not refused with %q: %s", text, brief(r))
+	})
+	return out
+}
+
+// managersNow are those that are managers by their role and in fact, and can be reached.
+func managersNow(list []swarm.Node) []string {
+	var out []string
+	for _, n := range list {
+		if n.Spec.Role == swarm.NodeRoleManager && n.ManagerStatus != nil && n.ManagerStatus.Reachability == swarm.ReachabilityReachable {
+			out = append(out, n.Description.Hostname)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func wanted(n swarm.Node) bool { return n.Spec.Role == swarm.NodeRoleManager }
+
+func member(n swarm.Node) bool { return n.ManagerStatus != nil }
+
+// membership watches who is a manager, as every engine tells it.
+type membership struct {
+	w    *world
+	stop context.CancelFunc
+	done sync.WaitGroup
+
+	mu     sync.Mutex
+	cut    string // a node that does not know what it says
+	phase  string
+	told   map[string]time.Time // when the last call that an engine answered was made
+	heard  map[string]time.Time // and when that answer came
+	joined map[string]time.Time // since when a node is a member
+	left   []*departure
+	errs   []string
+	last   time.Time // when an engine answered
+	silent time.Duration
+	looks  int
+}
+
+// justJoined is for how long a new member may not be heard of.
+const justJoined = 3 * time.Second
+
+// departure is a manager whose role was taken from it.
+type departure struct {
+	phase, name string
+	led         bool
+}
+
+// look is what an engine said.
+type look struct {
+	from, to time.Time
+	nodes    map[string]swarm.Node
+}
+
+func (w *world) watchMembership() *membership {
+	ctx, stop := context.WithCancel(w.Context())
+	m := &membership{w: w, stop: stop, phase: "at first", last: time.Now(), told: map[string]time.Time{}, heard: map[string]time.Time{}, joined: map[string]time.Time{}}
+	for _, name := range slices.Concat(w.swarm.Managers(), w.swarm.Workers()) {
+		c := w.connect(name)
+		m.done.Go(func() {
+			var before *look
+			for tick := time.Tick(200 * time.Millisecond); ctx.Err() == nil; <-tick {
+				l := m.look(ctx, c)
+				if l != nil {
+					m.judge(name, before, l)
+				}
+				before = l
+			}
+		})
+	}
+	w.Cleanup(m.end)
+	return m
+}
+
+// begin names what is done next, when every engine that answers has told what was done before.
+func (m *membership) begin(phase string) {
+	m.w.Helper()
+	now := time.Now()
+	m.w.patiently(func() error {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		told := false
+		for by, at := range m.told {
+			if told = told || at.After(now); !at.After(now) && time.Since(m.heard[by]) < time.Second {
+				return fmt.Errorf("%s has not told yet", by)
+			}
+		}
+		if !told {
+			return errors.New("nobody tells")
+		}
+		return nil
+	})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.phase = phase
+	m.w.Log(phase)
+}
+
+// ignore is for the engine of a node that is to be cut off: it goes on saying what was so before.
+func (m *membership) ignore(node string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cut = node
+}
+
+// look asks an engine; nil: it is none of a manager, or has no leader.
+func (m *membership) look(ctx context.Context, c *client.Client) *look {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	l := &look{from: time.Now(), nodes: map[string]swarm.Node{}}
+	list, err := c.NodeList(ctx, client.NodeListOptions{})
+	if err != nil {
+		return nil
+	}
+	l.to = time.Now()
+	for _, n := range list.Items {
+		l.nodes[n.Description.Hostname] = n
+	}
+	return l
+}
+
+func (m *membership) errorf(format string, args ...any) {
+	m.errs = append(m.errs, fmt.Sprintf("%s: ", m.phase)+fmt.Sprintf(format, args...))
+}
+
+// judge checks one answer of an engine, and what happened since the one before it.
+func (m *membership) judge(by string, before, l *look) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if by == m.cut {
+		return
+	}
+	m.looks++
+	m.told[by], m.heard[by] = l.from, l.to
+	m.silent = max(m.silent, l.to.Sub(m.last))
+	m.last = l.to
+	members, reachable, joins := 0, 0, false
+	for name, n := range l.nodes {
+		if n.ManagerStatus == nil {
+			delete(m.joined, name)
+			continue
+		}
+		if m.joined[name].IsZero() {
+			m.joined[name] = l.to
+		}
+		members++
+		switch {
+		case n.ManagerStatus.Reachability == swarm.ReachabilityReachable:
+			reachable++
+		case l.to.Sub(m.joined[name]) < justJoined, n.Spec.Role == swarm.NodeRoleWorker: // or it is about to go
+			joins = true
+		}
+	}
+	if n := changing(l); len(n) > 1 {
+		m.errorf("%s sees several change at once: %q: %s", by, n, l)
+	}
+	if reachable <= members/2 && (members != 2 || !joins) { // who has just joined, or leaves, is not heard of at once, and of two it takes both
+		m.errorf("%s sees no majority: %s", by, l)
+	}
+	if before == nil {
+		return
+	}
+	var changed []string
+	for _, name := range slices.Sorted(maps.Keys(l.nodes)) {
+		n, was := l.nodes[name], before.nodes[name]
+		if was.ID != n.ID || wanted(was) == wanted(n) {
+			continue
+		}
+		changed = append(changed, name)
+		if !wanted(n) {
+			m.leaves(m.phase, name, was.ManagerStatus != nil && was.ManagerStatus.Leader)
+		}
+	}
+	if l.to.Sub(before.from) >= stable || len(changed) == 0 {
+		return // in the meantime one change may have ended and another one begun
+	}
+	if was := changing(before); len(changed) > 1 || len(was) > 0 {
+		m.errorf("%s sees %q change while %q did: %s, then %s", by, changed, was, before, l)
+	}
+}
+
+// leaves notes it once: several engines tell of it.
+func (m *membership) leaves(phase, name string, led bool) {
+	for _, d := range m.left {
+		if d.name == name && d.phase == phase {
+			d.led = d.led || led
+			return
+		}
+	}
+	m.left = append(m.left, &departure{phase, name, led})
+}
+
+// changing are the nodes whose role and reality differ.
+func changing(l *look) []string {
+	var out []string
+	for name, n := range l.nodes {
+		if wanted(n) != member(n) {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (l *look) String() string {
+	var b strings.Builder
+	b.WriteString(l.to.Format("15:04:05.000"))
+	for _, name := range slices.Sorted(maps.Keys(l.nodes)) {
+		n := l.nodes[name]
+		fmt.Fprintf(&b, " %s:%s/%s", name, n.Spec.Role, n.Status.State)
+		if s := n.ManagerStatus; s != nil {
+			fmt.Fprintf(&b, "/%s", s.Reachability)
+			if s.Leader {
+				b.WriteString("/leader")
+			}
+		}
+	}
+	return b.String()
+}
+
+// leftIn are those that were made workers in a phase, in that order.
+func (m *membership) leftIn(phase string) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []string
+	for _, d := range m.left {
+		if d.phase == phase {
+			out = append(out, d.name)
+		}
+	}
+	return out
+}
+
+// end stops watching, and says what was seen that may not be.
+func (m *membership) end() {
+	m.stop()
+	m.done.Wait()
+	m.w.Logf("%d answers of engines; for %s none answered", m.looks, m.silent.Round(10*time.Millisecond))
+	for i, e := range m.errs {
+		if i == 10 {
+			m.w.Errorf("and %d more", len(m.errs)-i)
+			break
+		}
+		m.w.Error(e)
+	}
+	for i, d := range m.left {
+		for _, later := range m.left[i+1:] {
+			if d.led && later.phase == d.phase {
+				m.w.Errorf("%s: the leader %s left, and after it %s", d.phase, d.name, later.name)
+			}
+		}
+	}
+	if m.silent > patience {
+		m.w.Errorf("for %s no engine answered", m.silent)
+	}
+}

@@ -1,0 +1,407 @@
+package e2e
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+// keys are what can be rotated, and what counts how often the root was.
+type keys struct {
+	worker, manager, unlock, root string
+	forced                        uint64
+}
+
+func (w *world) keys() keys {
+	w.Helper()
+	s := w.clusterNow()
+	return keys{s.JoinTokens.Worker, s.JoinTokens.Manager, w.unlockKey(), s.TLSInfo.TrustRoot, s.Spec.CAConfig.ForceRotate}
+}
+
+// changed names what differs. No value of it is printed.
+func (k keys) changed(o keys) string {
+	var out []string
+	for _, c := range []struct {
+		name string
+		is   bool
+	}{{"worker", k.worker != o.worker}, {"manager", k.manager != o.manager}, {"unlock", k.unlock != o.unlock}, {"root", k.root != o.root}, {"forced", k.forced != o.forced}} {
+		if c.is {
+			out = append(out, c.name)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// rotated checks what has changed since.
+func (w *world) rotated(when string, since keys, want string) keys {
+	w.Helper()
+	now := w.keys()
+	if got := since.changed(now); got != want {
+		w.Errorf("%s: changed are %q, want %q", when, got, want)
+	}
+	return now
+}
+
+// recorded is the label of a record.
+func (w *world) recorded(of string) string {
+	w.Helper()
+	return w.clusterNow().Spec.Labels["swarm-operator.io/rotated-"+of]
+}
+
+// records checks that a record has an epoch, and a time of lately.
+func (w *world) records(of string, epoch int) {
+	w.Helper()
+	label := w.recorded(of)
+	epochText, at, _ := strings.Cut(label, " at=")
+	when, err := time.Parse(time.RFC3339, at)
+	if epochText != fmt.Sprintf("epoch=%d", epoch) || err != nil || time.Since(when).Abs() > 10*time.Minute {
+		w.Errorf("on record of %s is %q, want epoch %d", of, label, epoch)
+	}
+}
+
+// recordedTimes are the metrics of what is on record.
+func (w *world) recordedTimes(all ...string) []string {
+	w.Helper()
+	var out []string
+	for _, of := range all {
+		_, at, _ := strings.Cut(w.recorded(of), " at=")
+		when, err := time.Parse(time.RFC3339, at)
+		if err != nil {
+			w.Error(err)
+		}
+		out = append(out, fmt.Sprintf("rotation_timestamp_seconds of=%q %v", of, float64(when.Unix())))
+	}
+	return out
+}
+
+// ages makes a record older.
+func (w *world) ages(of string, epoch int, age time.Duration) {
+	w.Helper()
+	w.clusterByHand(func(s *swarm.Spec) {
+		s.Labels["swarm-operator.io/rotated-"+of] = fmt.Sprintf("epoch=%d at=%s", epoch, time.Now().Add(-age).UTC().Format(time.RFC3339))
+	})
+}
+
+// rootDone waits until no root is being replaced.
+func (w *world) rootDone() {
+	w.Helper()
+	w.eventually(func() error {
+		if w.clusterNow().RootRotationInProgress {
+			return fmt.Errorf("the root is still being replaced")
+		}
+		return nil
+	})
+}
+
+// locked are the lines of a manifest that turns autolock on.
+func (w *world) locked(more string) string {
+	return fmt.Sprintf("autolock: {enabled: true, escrow: {file: {path: %s}}%s}", filepath.Join(w.home, "unlock.key"), more)
+}
+
+func TestAJoinTokenIsRotatedOnceForItsEpoch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 2})
+	w.changesNodes()
+	stays, host := w.swarm.Workers()[0], w.swarm.Workers()[1]
+	w.createService(cliService("foreign", "app:1"), true)
+	service := w.settled("foreign")
+	was, first := w.node(host), w.keys()
+	epoch := func(n int) map[string]string {
+		return map[string]string{"cluster.yaml": cluster(fmt.Sprintf("joinTokens: {worker: {rotation: {epoch: %d}}}", n))}
+	}
+	r := w.repo("tokens", epoch(3))
+	apply := func(code int) result { return w.want(code, "apply", "--host", w.host(), "--source", r.Dir) }
+
+	// A swarm that is taken over keeps its token, and is asked once.
+	w.want(1, "diff", "--host", w.host(), "--source", r.Dir).says(t, "its rotation is put on record; nothing is replaced", "spec.joinTokens.worker.rotation.epoch  (none) → 3")
+	apply(0)
+	w.rotated("taken over", first, "")
+	w.records("worker-token", 3)
+	version := w.clusterNow().Version
+	apply(0)
+	if w.clusterNow().Version != version {
+		t.Error("the second apply wrote")
+	}
+
+	r.commit("rotate", epoch(4))
+	w.want(1, "diff", "--host", w.host(), "--source", r.Dir).says(t, "rotation of the workers' join token, by epoch", "spec.joinTokens.worker.rotation.epoch  3 → 4")
+	apply(0)
+	second := w.rotated("the epoch was raised", first, "worker")
+	w.records("worker-token", 4)
+	version = w.clusterNow().Version
+	apply(0)
+	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
+	if w.clusterNow().Version != version {
+		t.Error("the second apply wrote")
+	}
+
+	// The old token is refused, the new one is good, and who has joined notices nothing.
+	w.untouched(service)
+	for _, name := range []string{stays, host} {
+		if n := w.node(name); n.Status.State != swarm.NodeStateReady {
+			t.Errorf("%s is %s", name, n.Status.State)
+		}
+	}
+	w.leave(host)
+	manager := w.node(w.swarm.Managers()[0])
+	_, err := w.connect(host).SwarmJoin(w.Context(), client.SwarmJoinOptions{
+		ListenAddr: "0.0.0.0", AdvertiseAddr: was.Status.Addr, RemoteAddrs: []string{manager.ManagerStatus.Addr}, JoinToken: first.worker,
+	})
+	if err == nil || !strings.Contains(err.Error(), "A valid join token is necessary to join this cluster") {
+		t.Errorf("a join with the old token says: %v", err)
+	}
+	id := w.join(host, was.Status.Addr, swarm.NodeAvailabilityActive)
+	w.eventually(func() error {
+		if n := w.byID(id); n == nil || n.Status.State != swarm.NodeStateReady {
+			return fmt.Errorf("%s has not joined with the new token", host)
+		}
+		return nil
+	})
+
+	// Going back in git is refused, and holds nothing else.
+	r.commit("back", map[string]string{"cluster.yaml": cluster("joinTokens: {worker: {rotation: {epoch: 2}}}", "taskHistoryLimit: 4")})
+	apply(1).says(t, "replaced for epoch 4, and that cannot be undone")
+	w.rotated("the epoch was lowered", second, "")
+	if got := *w.clusterNow().Spec.Orchestration.TaskHistoryRetentionLimit; got != 4 {
+		t.Errorf("the history is %d long", got)
+	}
+
+	// What a person rotates is neither undone nor done again.
+	r.commit("as it was", epoch(4))
+	s := w.clusterNow()
+	if _, err := w.api.SwarmUpdate(w.Context(), client.SwarmUpdateOptions{Version: s.Version, Spec: s.Spec, RotateWorkerToken: true, RotateManagerToken: true}); err != nil {
+		t.Fatal(err)
+	}
+	third := w.rotated("by hand", second, "worker manager")
+	apply(0)
+	w.rotated("after it was done by hand", third, "")
+}
+
+func TestTakingOverALockedSwarmRotatesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	w.lockedAndRotated()
+	before := w.keys()
+	r := w.repo("adopts", map[string]string{"cluster.yaml": cluster(
+		"joinTokens: {worker: {rotation: {epoch: 7, every: 1h}}, manager: {rotation: {every: 720h}}}", w.locked(", rotation: {epoch: 5, every: 2h}"), "ca: {rotation: {epoch: 9}}")})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
+	w.rotated("taken over", before, "")
+	for of, epoch := range map[string]int{"worker-token": 7, "manager-token": 0, "unlock-key": 5, "ca": 9} {
+		w.records(of, epoch)
+	}
+	if s := w.clusterNow().Spec; s.Labels["theirs"] != "kept" || !s.EncryptionConfig.AutoLockManagers {
+		t.Errorf("the spec is %+v", s)
+	}
+	// A root that a person replaces is neither undone nor replaced again.
+	w.clusterByHand(func(s *swarm.Spec) { s.CAConfig.ForceRotate += 5 })
+	w.rootDone()
+	byHand := w.rotated("by hand", before, "worker manager root forced")
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	w.rotated("after it was done by hand", byHand, "")
+
+	// By age: once, and not before its time.
+	w.ages("manager-token", 0, 721*time.Hour)
+	w.want(1, "diff", "--host", w.host(), "--source", r.Dir).says(t, "rotation of the managers' join token, by age")
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	byAge := w.rotated("by age", byHand, "manager")
+	w.records("manager-token", 0)
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	w.rotated("by age, and again", byAge, "")
+	w.ages("unlock-key", 5, 3*time.Hour)
+	w.ages("worker-token", 7, time.Hour-15*time.Second)
+	soon := time.Now().Add(15 * time.Second)
+	o := w.operate(w.host(), r)
+	w.eventually(func() error {
+		if byAge.changed(w.keys()) == "" {
+			return fmt.Errorf("the unlock key is not rotated")
+		}
+		return nil
+	})
+	w.rotated("an hour's age is not reached", byAge, "unlock")
+	w.eventually(func() error { // nothing in the swarm changes: it comes back by itself
+		if !strings.Contains(byAge.changed(w.keys()), "worker") {
+			return fmt.Errorf("the worker token is not rotated")
+		}
+		return nil
+	})
+	if early := time.Until(soon); early > 2*time.Second {
+		t.Errorf("it was rotated %s before its time", early)
+	}
+	o.condition("InSync", true)
+	w.rotated("of age", byAge, "worker unlock")
+	o.has(w.recordedTimes("worker-token", "manager-token", "unlock-key")...)
+}
+
+func TestAutolockOnAndOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	w.clusterByHand(func(s *swarm.Spec) { s.Labels = map[string]string{"theirs": "kept"} })
+	before, spec := w.keys(), w.rawSpec()
+	r := w.repo("lock", map[string]string{"cluster.yaml": cluster("autolock: {enabled: true}")})
+	w.want(2, "apply", "--host", w.host(), "--source", r.Dir).says(t, "spec.autolock.escrow: is missing")
+	r.commit("with a place for the key", map[string]string{"cluster.yaml": cluster(w.locked(", rotation: {epoch: 2}"))})
+	w.want(1, "diff", "--host", w.host(), "--source", r.Dir).says(t, "spec.autolock.enabled  false → true")
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	on := w.rotated("on", before, "unlock")
+	w.records("unlock-key", 2)
+	set(spec, true, "EncryptionConfig", "AutoLockManagers")
+	if got := w.rawSpec(); fmt.Sprint(got) != fmt.Sprint(spec) {
+		t.Errorf("something else changed:\nwant %v\ngot  %v", spec, got)
+	}
+	r.commit("another key", map[string]string{"cluster.yaml": cluster(w.locked(", rotation: {epoch: 3}"))})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	second := w.rotated("another key", on, "unlock")
+	// Not stated any more, it stays; and off only where that is said.
+	r.commit("silent", map[string]string{"cluster.yaml": cluster("taskHistoryLimit: 5")})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	w.rotated("not stated", second, "")
+	r.commit("off", map[string]string{"cluster.yaml": cluster("autolock: {enabled: false, rotation: {epoch: 9}}")})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	if off := w.rotated("off", second, "unlock"); off.unlock != "" {
+		t.Error("there is a key while it is off")
+	}
+	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
+}
+
+// A rotation that is killed, cut off or refused at any of its calls happens once.
+func TestARotationThatIsKilledAtAnyCallHappensOnce(t *testing.T) {
+	t.Parallel()
+	step, offset := 1, 0
+	if *swarmKind == onEngines {
+		step, offset = len(endings), 1
+	}
+	for n, e := range endings {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, size{1, 0})
+			w.lockedAndRotated()
+			proxy, epochs := w.proxy(), map[string]int{}
+			manifest := func() map[string]string {
+				return map[string]string{"cluster.yaml": cluster(
+					fmt.Sprintf("joinTokens: {worker: {rotation: {epoch: %d}}, manager: {rotation: {epoch: %d}}}", epochs["worker"], epochs["manager"]),
+					w.locked(fmt.Sprintf(", rotation: {epoch: %d}", epochs["unlock"])), fmt.Sprintf("ca: {rotation: {epoch: %d}}", epochs["root"]))}
+			}
+			i := &interrupted{world: w, proxy: proxy, repo: w.repo("rotates", manifest())}
+			i.want(0, i.args()...)
+			before, calls := w.keys(), 0
+			for k := 1 + n*offset; ; k += step {
+				of := []string{"worker", "unlock", "manager", "worker", "unlock", "root"}[k%6]
+				epochs[of]++
+				i.repo.commit("rotate", manifest())
+				if !i.disturb(e, k) {
+					break
+				}
+				calls = k
+				disturbed := proxy.Calls()
+				w.freeLease()
+				proxy.Reset()
+				if r := w.cli(i.args()...); r.code != 0 {
+					t.Fatalf("after call %d, the next apply says %s\nthe calls before:\n%s", k, r, lines(disturbed))
+				}
+				w.rootDone()
+				want := map[string]string{"root": "worker manager root forced"}[of]
+				if want == "" {
+					want = of
+				}
+				now := w.rotated(fmt.Sprintf("%s, after call %d", of, k), before, want)
+				if of == "root" && now.forced != before.forced+1 {
+					t.Errorf("after call %d: the root was replaced %d times", k, now.forced-before.forced)
+				}
+				before = now
+				if done := rotations(append(disturbed, proxy.Calls()...)); done != 1 {
+					t.Errorf("%s, after call %d: rotated %d times\n%s%s", of, k, done, lines(disturbed), lines(proxy.Calls()))
+				}
+				for of, name := range map[string]string{"worker": "worker-token", "manager": "manager-token", "unlock": "unlock-key", "root": "ca"} {
+					w.records(name, epochs[of])
+				}
+			}
+			t.Logf("%d calls", calls)
+			if calls < 10 || calls > mostCalls {
+				t.Errorf("that is not what a rotation takes")
+			}
+		})
+	}
+}
+
+// rotations counts the updates of the swarm that the engine has carried out.
+func rotations(calls []harness.Call) int {
+	n := 0
+	for _, c := range calls {
+		if c.Path == "/swarm/update" && c.Status >= 200 && c.Status < 300 {
+			n++
+		}
+	}
+	return n
+}
+
+func TestARootWaitsForAWorkerThatIsDown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 2})
+	w.changesNodes()
+	host := w.swarm.Workers()[0]
+	before := w.keys()
+	epoch := func(n int) map[string]string {
+		return map[string]string{"cluster.yaml": cluster(fmt.Sprintf("ca: {rotation: {epoch: %d}}", n))}
+	}
+	r := w.repo("root", epoch(1))
+	o := w.operate(w.host(), r, "--repair-after", "0s")
+	o.condition("InSync", true)
+	o.condition("CARotating", false)
+	o.has(`ca_rotation_nodes state="waiting" 0`, `ca_rotation_nodes state="done" 0`)
+	if err := w.swarm.Kill(host); err != nil {
+		t.Fatal(err)
+	}
+	w.nodeIs(host, swarm.NodeStateDown)
+	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
+	hash := r.commit("another root", epoch(2))
+	o.inSync(hash)
+	all := w.nodes()
+	progress := fmt.Sprintf("%d of %d nodes have the new root; waiting for: %s (down)", all-1, all, host)
+	o.reports(func(r harness.Report) error {
+		if c, _ := r.Condition("CARotating"); !c.Status || c.Message != progress {
+			return fmt.Errorf("CARotating says %q, want %q", c.Message, progress)
+		}
+		return nil
+	})
+	o.has(`ca_rotation_in_progress 1`, `ca_rotation_nodes state="waiting" 1`, fmt.Sprintf(`ca_rotation_nodes state="done" %d`, all-1))
+	running := w.rotated("begun", before, "forced")
+
+	// Another one waits, and so does a token; who it waits for is named.
+	r.commit("and another", map[string]string{"cluster.yaml": cluster("ca: {rotation: {epoch: 3}}", "joinTokens: {worker: {rotation: {epoch: 1}}}")})
+	o.reports(func(r harness.Report) error {
+		for _, x := range r.Refused {
+			if x.Object == "Cluster/default" && x.Guard == "rotation" && x.Class == "later" && strings.Contains(x.Why, progress) {
+				return nil
+			}
+		}
+		return fmt.Errorf("the next root does not wait for this one: %s", brief(r))
+	})
+	w.holds(4*time.Second, func() error {
+		if c := running.changed(w.keys()); c != "" {
+			return fmt.Errorf("meanwhile changed: %s", c)
+		}
+		return nil
+	})
+	o.inSync(r.commit("it was too early", map[string]string{"cluster.yaml": cluster("ca: {rotation: {epoch: 2}}", "joinTokens: {worker: {rotation: {epoch: 1}}}")}))
+
+	if err := w.swarm.Start(w.Context(), host); err != nil {
+		t.Fatal(err)
+	}
+	o.condition("CARotating", false)
+	o.has(`ca_rotation_in_progress 0`, `ca_rotation_nodes state="waiting" 0`)
+	done := w.rotated("done", running, "worker manager root")
+	o.inSync(r.commit("and now another", epoch(3)))
+	w.rootDone()
+	o.condition("CARotating", false)
+	if last := w.rotated("another one", done, "worker manager root forced"); last.forced != before.forced+2 {
+		t.Errorf("two roots were asked for, and %d were made", last.forced-before.forced)
+	}
+}

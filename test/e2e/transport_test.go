@@ -1,0 +1,307 @@
+package e2e
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+)
+
+// authority is a CA whose files lie in a directory.
+type authority struct {
+	w    *world
+	dir  string
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func (w *world) authority(name string) *authority {
+	w.Helper()
+	a := &authority{w: w, dir: filepath.Join(w.home, name)}
+	if err := os.Mkdir(a.dir, 0o700); err != nil {
+		w.Fatal(err)
+	}
+	a.cert, a.key = a.issue("ca", func(c *x509.Certificate) {
+		c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign
+	})
+	return a
+}
+
+// issue makes a certificate and its key, NAME.pem and NAME-key.pem; the first one signs itself.
+func (a *authority) issue(name string, change func(*x509.Certificate)) (*x509.Certificate, *ecdsa.PrivateKey) {
+	a.w.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		a.w.Fatal(err)
+	}
+	c := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	change(c)
+	parent, signer := a.cert, a.key
+	if parent == nil {
+		parent, signer = c, key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, parent, &key.PublicKey, signer)
+	if err != nil {
+		a.w.Fatal(err)
+	}
+	raw, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		a.w.Fatal(err)
+	}
+	for file, block := range map[string]*pem.Block{name + ".pem": {Type: "CERTIFICATE", Bytes: der}, name + "-key.pem": {Type: "EC PRIVATE KEY", Bytes: raw}} {
+		if err := os.WriteFile(filepath.Join(a.dir, file), pem.EncodeToMemory(block), 0o600); err != nil {
+			a.w.Fatal(err)
+		}
+	}
+	out, err := x509.ParseCertificate(der)
+	if err != nil {
+		a.w.Fatal(err)
+	}
+	return out, key
+}
+
+func (a *authority) path(file string) string { return filepath.Join(a.dir, file) }
+
+// overTLS lets a node's engine be reached at a port here, by who shows a certificate of the authority.
+func (a *authority) overTLS(node string) (host string) {
+	a.w.Helper()
+	pair, err := tls.LoadX509KeyPair(a.path("server.pem"), a.path("server-key.pem"))
+	if err != nil {
+		a.w.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(a.cert)
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12})
+	if err != nil {
+		a.w.Fatal(err)
+	}
+	a.w.Cleanup(func() { _ = l.Close() })
+	socket := strings.TrimPrefix(a.w.swarm.Host(node), "unix://")
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go pipe(c, socket)
+		}
+	}()
+	return "tcp://" + l.Addr().String()
+}
+
+// pipe connects what came with a socket, until either ends.
+func pipe(c net.Conn, socket string) {
+	defer func() { _ = c.Close() }()
+	e, err := net.Dial("unix", socket)
+	if err != nil {
+		return
+	}
+	defer func() { _ = e.Close() }()
+	done := make(chan struct{}, 2)
+	for _, d := range [][2]net.Conn{{c, e}, {e, c}} {
+		go func() { _, _ = io.Copy(d[0], d[1]); done <- struct{}{} }()
+	}
+	<-done
+}
+
+func TestBareEnginesBecomeASwarmOverTLS(t *testing.T) {
+	t.Parallel()
+	w := bare(t, 5)
+	a := w.authority("ca")
+	a.issue("server", func(*x509.Certificate) {})
+	a.issue("client", func(*x509.Certificate) {})
+	hosts := map[string]string{}
+	endpoint := func(ca, cert string) func(string) string {
+		return func(name string) string {
+			if hosts[name] == "" {
+				hosts[name] = a.overTLS(name)
+			}
+			return fmt.Sprintf("host: '%s', tls: {caFile: '%s', certFile: '%s.pem', keyFile: '%s-key.pem'}", hosts[name], ca, cert, cert)
+		}
+	}
+	// A certificate that the engine does not know, and an engine whose certificate is not the one that is trusted.
+	b := w.authority("other")
+	b.issue("client", func(*x509.Certificate) {})
+	for name, files := range map[string]map[string]string{
+		"unknown client": five(endpoint(a.path("ca.pem"), b.path("client"))), "unknown engine": five(endpoint(b.path("ca.pem"), a.path("client"))),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := w.in(t)
+			r := w.repo("tls", files)
+			out := w.want(2, "apply", "--source", r.Dir)
+			if !strings.Contains(out.errs, "the engine of Node/blank-1 does not answer") || !strings.Contains(out.errs, "certificate") {
+				t.Errorf("it does not say so: %s", out)
+			}
+		})
+	}
+	w.none()
+	r := w.repo("tls", five(endpoint(a.path("ca.pem"), a.path("client"))))
+	w.want(0, "apply", "--source", r.Dir)
+	if err := w.formed(); err != nil {
+		t.Error(err)
+	}
+	w.want(0, "diff", "--source", r.Dir)
+}
+
+// none: no engine is in a swarm.
+func (w *world) none() {
+	w.Helper()
+	for i := 1; i <= 5; i++ {
+		name := fmt.Sprintf("blank-%d", i)
+		if info, err := w.connect(name).Info(w.Context(), client.InfoOptions{}); err != nil || info.Info.Swarm.LocalNodeState != swarm.LocalNodeStateInactive {
+			w.Errorf("%s is %v in a swarm, %v", name, info.Info.Swarm.LocalNodeState, err)
+		}
+	}
+}
+
+// sshd serves one engine, as a machine that has the docker CLI does, and returns its port. What it does is the same for
+// whoever has the key in dir.
+func (w *world) sshd(dir, node string) int {
+	w.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		w.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	if err := l.Close(); err != nil {
+		w.Fatal(err)
+	}
+	docker, err := exec.LookPath("docker")
+	if err != nil {
+		w.Fatal(err)
+	}
+	config := filepath.Join(dir, node+".conf")
+	text := fmt.Sprintf(`ListenAddress 127.0.0.1:%d
+HostKey %s/host
+AuthorizedKeysFile %s/client.pub
+PidFile none
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+MaxStartups 100
+ForceCommand %s -H %s system dial-stdio
+`, port, dir, dir, docker, w.swarm.Host(node))
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		w.Fatal(err)
+	}
+	sshd, err := exec.LookPath("sshd")
+	if err != nil {
+		w.Fatal(err)
+	}
+	cmd := exec.Command(sshd, "-D", "-e", "-f", config)
+	log, err := os.Create(filepath.Join(dir, node+".log"))
+	if err != nil {
+		w.Fatal(err)
+	}
+	cmd.Stderr = log
+	if err := cmd.Start(); err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		_ = log.Close()
+		said, _ := os.ReadFile(log.Name())
+		w.keep("sshd-"+node+".log", string(said))
+	})
+	w.eventually(func() error {
+		c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", port), time.Second)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err
+	})
+	return port
+}
+
+func TestBareEnginesBecomeASwarmOverSSH(t *testing.T) {
+	t.Parallel()
+	for _, program := range []string{"sshd", "ssh", "ssh-keygen", "docker"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("%s is not on PATH", program)
+		}
+	}
+	if os.Getuid() != 0 {
+		t.Skip("an sshd needs root")
+	}
+	w := bare(t, 5)
+	dir := filepath.Join(w.home, "ssh")
+	for _, d := range []string{dir, filepath.Join(dir, "bin"), "/run/sshd"} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, key := range []string{"host", "client", "other"} {
+		if out, err := exec.CommandContext(t.Context(), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(dir, key)).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	// The ssh that the operator finds is the real one, with a configuration that is not that of whoever runs the tests.
+	ssh, err := exec.LookPath("ssh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := fmt.Sprintf("#!/bin/sh\nexec %s -F none -i %s/client -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=%s/known -o GlobalKnownHostsFile=none \"$@\"\n", ssh, dir, dir)
+	if err := os.WriteFile(filepath.Join(dir, "bin", "ssh"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"PATH=" + filepath.Join(dir, "bin") + ":" + os.Getenv("PATH")}
+	ports := map[string]int{}
+	for i := 1; i <= 5; i++ {
+		name := fmt.Sprintf("blank-%d", i)
+		ports[name] = w.sshd(dir, name)
+	}
+	know := func(key string) {
+		var known strings.Builder
+		for _, port := range ports {
+			fmt.Fprintf(&known, "[127.0.0.1]:%d %s", port, read(key+".pub"))
+		}
+		if err := os.WriteFile(filepath.Join(dir, "known"), []byte(known.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := w.repo("ssh", five(func(name string) string { return fmt.Sprintf("host: 'ssh://root@127.0.0.1:%d'", ports[name]) }))
+	know("other")
+	out := w.cliEnv(env, "apply", "--source", r.Dir)
+	if out.code != 2 || !strings.Contains(out.errs, "the engine of Node/blank-1 does not answer") || !strings.Contains(out.errs, "Host key verification failed") {
+		t.Errorf("a wrong host key: %s", out)
+	}
+	w.none()
+	know("host")
+	if out := w.cliEnv(env, "apply", "--source", r.Dir); out.code != 0 {
+		t.Fatalf("over ssh: %s", out)
+	}
+	if err := w.formed(); err != nil {
+		t.Error(err)
+	}
+	if out := w.cliEnv(env, "diff", "--source", r.Dir); out.code != 0 {
+		t.Errorf("over ssh, again: %s", out)
+	}
+}
