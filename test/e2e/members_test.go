@@ -147,8 +147,8 @@ type membership struct {
 	looks  int
 }
 
-// justJoined is for how long a new member may not be heard of.
-const justJoined = 3 * time.Second
+// justJoined is for how long a new member may not be heard of: on a busy machine, and with another one cut off, raft takes its time.
+const justJoined = 20 * time.Second
 
 // departure is a manager whose role was taken from it.
 type departure struct {
@@ -244,7 +244,7 @@ func (m *membership) judge(by string, before, l *look) {
 	m.told[by], m.heard[by] = l.from, l.to
 	m.silent = max(m.silent, l.to.Sub(m.last))
 	m.last = l.to
-	members, reachable, joins := 0, 0, false
+	members, reachable, coming := 0, 0, 0
 	for name, n := range l.nodes {
 		if n.ManagerStatus == nil {
 			delete(m.joined, name)
@@ -258,13 +258,13 @@ func (m *membership) judge(by string, before, l *look) {
 		case n.ManagerStatus.Reachability == swarm.ReachabilityReachable:
 			reachable++
 		case l.to.Sub(m.joined[name]) < justJoined, n.Spec.Role == swarm.NodeRoleWorker: // or it is about to go
-			joins = true
+			coming++
 		}
 	}
 	if n := changing(l); len(n) > 1 {
 		m.errorf("%s sees several change at once: %q: %s", by, n, l)
 	}
-	if reachable <= members/2 && (members != 2 || !joins) { // who has just joined, or leaves, is not heard of at once, and of two it takes both
+	if reachable+coming <= members/2 { // who has just joined, or leaves, is not heard of at once, and counts for the majority already
 		m.errorf("%s sees no majority: %s", by, l)
 	}
 	if before == nil {

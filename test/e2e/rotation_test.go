@@ -1,7 +1,15 @@
 package e2e
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"fmt"
+	"math/big"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -403,5 +411,103 @@ func TestARootWaitsForAWorkerThatIsDown(t *testing.T) {
 	o.condition("CARotating", false)
 	if last := w.rotated("another one", done, "worker manager root forced"); last.forced != before.forced+2 {
 		t.Errorf("two roots were asked for, and %d were made", last.forced-before.forced)
+	}
+}
+
+// ownRoot makes a certificate of a CA and its key, in PEM.
+func (w *world) ownRoot() (cert, key string) {
+	w.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		w.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "our own root"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(5 * 8766 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, k.Public(), k)
+	if err != nil {
+		w.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
+}
+
+// put writes a private file into the test's directory.
+func (w *world) put(name, text string) string {
+	w.Helper()
+	path := filepath.Join(w.home, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		w.Fatal(err)
+	}
+	return path
+}
+
+func TestARootOfFilesReplacesTheSwarms(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 2})
+	w.changesNodes()
+	cert, key := w.ownRoot()
+	_, other := w.ownRoot()
+	c := &canaries{w, map[string]string{}}
+	for what, text := range map[string]string{"the key": key, "another key": other} {
+		for _, line := range strings.Split(text, "\n")[1:3] {
+			c.all[line] = what
+		}
+	}
+	before := w.keys()
+	files := fmt.Sprintf("ca: {signing: {certFile: '%s', keyFile: '%s'}}", w.put("ca.pem", cert), w.put("ca.key", other))
+	r := w.repo("signing", map[string]string{"cluster.yaml": cluster(files)})
+	p := w.proxy()
+	o := w.operate(p.Host(), r, "--repair-after", "0s", "--resync", "1s", "--log-level", "debug")
+	why := "spec.ca.signing.keyFile: " + filepath.Join(w.home, "ca.key") + ": it is not the key of the certificate"
+	o.reports(func(r harness.Report) error {
+		for _, x := range r.Refused {
+			if x.Object == "Cluster/default" && x.Guard == "rotation" && x.Class == "never" && x.Why == why {
+				return nil
+			}
+		}
+		return fmt.Errorf("a key that does not fit is not refused: %s", brief(r))
+	})
+	c.served(o)
+	w.want(1, "apply", "--host", p.Host(), "--source", r.Dir).says(t, why)
+	w.rotated("a key that does not fit", before, "")
+
+	// The files are looked at again by themselves.
+	w.put("ca.key", key)
+	o.condition("InSync", true)
+	w.rootDone()
+	o.condition("CARotating", false)
+	own := w.rotated("our own root", before, "worker manager root")
+	if own.root != cert {
+		t.Errorf("the root is not that of the file:\n%s", own.root)
+	}
+	w.eventually(func() error { // nodes tell of it a moment after they have it
+		for _, n := range w.nodesNow() {
+			if strings.TrimSpace(n.Description.TLSInfo.TrustRoot) != strings.TrimSpace(cert) {
+				return fmt.Errorf("%s has another root", n.Description.Hostname)
+			}
+		}
+		return nil
+	})
+	updates := rotations(p.Calls())
+	c.everything(p.Host(), r)
+	if n := rotations(p.Calls()); n != updates {
+		t.Errorf("the swarm was updated %d times where nothing differs", n-updates)
+	}
+
+	// What else is changed keeps it, and so does a manifest that names no files any more.
+	o.inSync(r.commit("a setting", map[string]string{"cluster.yaml": cluster(files, "taskHistoryLimit: 3")}))
+	o.inSync(r.commit("no files", map[string]string{"cluster.yaml": cluster("taskHistoryLimit: 4")}))
+	w.rotated("settings", own, "")
+	c.served(o)
+	o.finish()
+	c.silent("run's log", o.Stdout()+o.Stderr())
+	c.inSwarm()
+	for k, v := range w.clusterNow().Spec.Labels {
+		c.silent("label "+k, v)
 	}
 }
