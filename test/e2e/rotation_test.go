@@ -448,7 +448,7 @@ func (w *world) put(name, text string) string {
 
 func TestARootOfFilesReplacesTheSwarms(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, size{1, 2})
+	w := newWorld(t, size{3, 1})
 	w.changesNodes()
 	cert, key := w.ownRoot()
 	_, other := w.ownRoot()

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -173,24 +174,23 @@ func (w *world) none() {
 	}
 }
 
-// sshd serves one engine, as a machine that has the docker CLI does, and returns its port. What it does is the same for
-// whoever has the key in dir.
-func (w *world) sshd(dir, node string) int {
+// sshd serves one engine, as a machine that has the docker CLI does, and returns its address. It stands in a network of its
+// own, as on another machine. What it does is the same for whoever has the key: it lets docker speak with the engine.
+func (w *world) sshd(dir, node string, index int) (address string) {
 	w.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		w.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	if err := l.Close(); err != nil {
-		w.Fatal(err)
-	}
 	docker, err := exec.LookPath("docker")
 	if err != nil {
 		w.Fatal(err)
 	}
+	sshd, err := exec.LookPath("sshd") // it wants its whole path
+	if err != nil {
+		w.Fatal(err)
+	}
+	subnet := (os.Getpid()*8 + index) % 65536 // 198.18.0.0/15 is for tests of networks; each has four addresses of it
+	at := func(n int) string { return fmt.Sprintf("198.%d.%d.%d", 18+subnet>>14&1, subnet>>6&255, subnet<<2&255+n) }
+	address = at(2)
 	config := filepath.Join(dir, node+".conf")
-	text := fmt.Sprintf(`ListenAddress 127.0.0.1:%d
+	text := fmt.Sprintf(`ListenAddress %s:22
 HostKey %s/host
 AuthorizedKeysFile %s/client.pub
 PidFile none
@@ -200,20 +200,20 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 MaxStartups 100
 ForceCommand %s -H %s system dial-stdio
-`, port, dir, dir, docker, w.swarm.Host(node))
+`, address, dir, dir, docker, w.swarm.Host(node))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		w.Fatal(err)
 	}
-	sshd, err := exec.LookPath("sshd")
-	if err != nil {
-		w.Fatal(err)
-	}
-	cmd := exec.Command(sshd, "-D", "-e", "-f", config)
+	cmd := exec.Command("unshare", "--net", "sh", "-c", `read -r go && exec "$1" -D -e -f "$2"`, "sh", sshd, config)
 	log, err := os.Create(filepath.Join(dir, node+".log"))
 	if err != nil {
 		w.Fatal(err)
 	}
 	cmd.Stderr = log
+	start, err := cmd.StdinPipe()
+	if err != nil {
+		w.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		w.Fatal(err)
 	}
@@ -224,25 +224,57 @@ ForceCommand %s -H %s system dial-stdio
 		said, _ := os.ReadFile(log.Name())
 		w.keep("sshd-"+node+".log", string(said))
 	})
+	pid, link := strconv.Itoa(cmd.Process.Pid), fmt.Sprintf("ssh%d", subnet)
+	own, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.eventually(func() error { // until then a link would come to where we are
+		if its, err := os.Readlink("/proc/" + pid + "/ns/net"); err != nil || its == own {
+			return fmt.Errorf("it has no network of its own yet: %v", err)
+		}
+		return nil
+	})
+	for _, args := range []string{
+		"ip link add " + link + " type veth peer name eth0 netns " + pid,
+		"ip address add " + at(1) + "/30 dev " + link,
+		"ip link set " + link + " up",
+		"nsenter --net --target " + pid + " ip address add " + address + "/30 dev eth0",
+		"nsenter --net --target " + pid + " ip link set eth0 up",
+	} {
+		words := strings.Fields(args)
+		if out, err := exec.CommandContext(w.Context(), words[0], words[1:]...).CombinedOutput(); err != nil {
+			w.Fatalf("%s: %v: %s", args, err, out)
+		}
+	}
+	w.Cleanup(func() { // it would go with the network, which outlives the last process in it for a moment
+		_ = exec.Command("ip", "link", "delete", link).Run()
+	})
+	if _, err := start.Write([]byte("\n")); err != nil {
+		w.Fatal(err)
+	}
 	w.eventually(func() error {
-		c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", port), time.Second)
+		c, err := net.DialTimeout("tcp", address+":22", time.Second)
 		if err == nil {
 			_ = c.Close()
 		}
 		return err
 	})
-	return port
+	return address
 }
 
 func TestBareEnginesBecomeASwarmOverSSH(t *testing.T) {
 	t.Parallel()
-	for _, program := range []string{"sshd", "ssh", "ssh-keygen", "docker"} {
+	for _, program := range []string{"sshd", "ssh", "ssh-keygen", "docker", "ip", "unshare", "nsenter"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Skipf("%s is not on PATH", program)
 		}
 	}
 	if os.Getuid() != 0 {
 		t.Skip("an sshd needs root")
+	}
+	if out, err := exec.CommandContext(t.Context(), "unshare", "--net", "true").CombinedOutput(); err != nil {
+		t.Skipf("no network namespace can be made here: %v: %s", err, out)
 	}
 	w := bare(t, 5)
 	dir := filepath.Join(w.home, "ssh")
@@ -273,21 +305,21 @@ func TestBareEnginesBecomeASwarmOverSSH(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := []string{"PATH=" + filepath.Join(dir, "bin") + ":" + os.Getenv("PATH")}
-	ports := map[string]int{}
-	for i := 1; i <= 5; i++ {
-		name := fmt.Sprintf("blank-%d", i)
-		ports[name] = w.sshd(dir, name)
+	addresses := map[string]string{}
+	for i := range 5 {
+		name := fmt.Sprintf("blank-%d", i+1)
+		addresses[name] = w.sshd(dir, name, i)
 	}
 	know := func(key string) {
 		var known strings.Builder
-		for _, port := range ports {
-			fmt.Fprintf(&known, "[127.0.0.1]:%d %s", port, read(key+".pub"))
+		for _, address := range addresses {
+			fmt.Fprintf(&known, "%s %s", address, read(key+".pub"))
 		}
 		if err := os.WriteFile(filepath.Join(dir, "known"), []byte(known.String()), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	r := w.repo("ssh", five(func(name string) string { return fmt.Sprintf("host: 'ssh://root@127.0.0.1:%d'", ports[name]) }))
+	r := w.repo("ssh", five(func(name string) string { return fmt.Sprintf("host: 'ssh://root@%s'", addresses[name]) }))
 	know("other")
 	out := w.cliEnv(env, "apply", "--source", r.Dir)
 	if out.code != 2 || !strings.Contains(out.errs, "the engine of Node/blank-1 does not answer") || !strings.Contains(out.errs, "Host key verification failed") {
