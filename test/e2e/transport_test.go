@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -186,8 +187,10 @@ func (w *world) sshd(dir, node string, index int) (address string) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	subnet := (os.Getpid()*8 + index) % 65536 // 198.18.0.0/15 is for tests of networks; each has four addresses of it
-	at := func(n int) string { return fmt.Sprintf("198.%d.%d.%d", 18+subnet>>14&1, subnet>>6&255, subnet<<2&255+n) }
+	subnet := (os.Getpid()*8 + index) % 32768 // 198.18.0.0/15 is for tests of networks; each has four addresses of it
+	at := func(n int) string {
+		return fmt.Sprintf("198.%d.%d.%d", 18+subnet>>14&1, subnet>>6&255, subnet<<2&255+n)
+	}
 	address = at(2)
 	config := filepath.Join(dir, node+".conf")
 	text := fmt.Sprintf(`ListenAddress %s:22
@@ -230,10 +233,11 @@ ForceCommand %s -H %s system dial-stdio
 		w.Fatal(err)
 	}
 	w.eventually(func() error { // until then a link would come to where we are
-		if its, err := os.Readlink("/proc/" + pid + "/ns/net"); err != nil || its == own {
-			return fmt.Errorf("it has no network of its own yet: %v", err)
+		its, err := os.Readlink("/proc/" + pid + "/ns/net")
+		if err == nil && its == own {
+			err = errors.New("it has no network of its own yet")
 		}
-		return nil
+		return err
 	})
 	for _, args := range []string{
 		"ip link add " + link + " type veth peer name eth0 netns " + pid,
