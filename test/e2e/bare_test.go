@@ -62,7 +62,7 @@ func five(host func(name string) string) map[string]string {
 	return files
 }
 
-// formed says whether the five are what five says.
+// formed says whether the five are what five says. After a join it takes a moment, until the leader has heard of a manager.
 func (w *world) formed() error {
 	list, err := w.api.NodeList(w.Context(), client.NodeListOptions{})
 	if err != nil {
@@ -106,9 +106,7 @@ func TestBareEnginesBecomeASwarm(t *testing.T) {
 	if !strings.Contains(out, "a swarm was made on Node/blank-1") {
 		t.Errorf("apply does not say so:\n%s", out)
 	}
-	if err := w.formed(); err != nil {
-		t.Errorf("after one apply: %v\n%s", err, out)
-	}
+	w.eventually(w.formed)
 	for _, one := range p {
 		one.Reset()
 	}

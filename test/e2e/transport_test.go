@@ -158,9 +158,7 @@ func TestBareEnginesBecomeASwarmOverTLS(t *testing.T) {
 	w.none()
 	r := w.repo("tls", five(endpoint(a.path("ca.pem"), a.path("client"))))
 	w.want(0, "apply", "--source", r.Dir)
-	if err := w.formed(); err != nil {
-		t.Error(err)
-	}
+	w.eventually(w.formed)
 	w.want(0, "diff", "--source", r.Dir)
 }
 
@@ -334,9 +332,7 @@ func TestBareEnginesBecomeASwarmOverSSH(t *testing.T) {
 	if out := w.cliEnv(env, "apply", "--source", r.Dir); out.code != 0 {
 		t.Fatalf("over ssh: %s", out)
 	}
-	if err := w.formed(); err != nil {
-		t.Error(err)
-	}
+	w.eventually(w.formed)
 	if out := w.cliEnv(env, "diff", "--source", r.Dir); out.code != 0 {
 		t.Errorf("over ssh, again: %s", out)
 	}

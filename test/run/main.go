@@ -108,7 +108,7 @@ func split(ctx context.Context, patterns []string, withRace, withEngines bool) (
 	}
 	// These wait for much and measure nothing: they may run side by side. To start and end swarms takes longer.
 	real := group{
-		flags: []string{"-shuffle=on", "-timeout=15m"}, env: []string{"CGO_ENABLED=0", "E2E_SWARM=engines"},
+		flags: []string{"-shuffle=on", "-timeout=20m"}, env: []string{"CGO_ENABLED=0", "E2E_SWARM=engines"},
 		why: "; on real engines",
 	}
 	for _, p := range strings.Fields(string(list)) {
