@@ -73,6 +73,9 @@ func (a *acting) approve(ctx context.Context, source, revision string, consents 
 		inForce = m.InForce.Hash
 		m.Approvals = append(m.Approvals[:len(m.Approvals):len(m.Approvals)], state.Approval{Revision: revision, Consents: consents, By: who(), At: time.Now().UTC()})
 		m.Approvals = m.Approvals[max(0, len(m.Approvals)-mostApprovals):]
+		if state.SameRevision(inForce, revision) {
+			m.Again(state.Held)
+		}
 		return nil
 	})
 	if err != nil {

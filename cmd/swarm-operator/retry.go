@@ -72,7 +72,9 @@ func (a *acting) retry(ctx context.Context, source string, key v1.Key) error {
 		}
 	}
 	if err := a.edit(ctx, source, func(m *state.Memory) (err error) {
-		m.Failed, _, err = pardon(m.Failed, key)
+		if m.Failed, _, err = pardon(m.Failed, key); err == nil {
+			m.Again(state.Failed)
+		}
 		return err
 	}); err != nil {
 		return err

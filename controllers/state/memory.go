@@ -141,6 +141,17 @@ func (m *Memory) End(outcome, why string, now time.Time) {
 	m.History[n].Outcome, m.History[n].Why, m.History[n].At = outcome, why, now.UTC()
 }
 
+// Again takes an outcome back that a person has answered: the revision in force is on its way again, and who waits for it is told
+// what becomes of it next.
+func (m *Memory) Again(outcome string) {
+	n := len(m.History) - 1
+	if n < 0 || m.History[n].Hash != m.InForce.Hash || m.History[n].Outcome != outcome {
+		return
+	}
+	m.History = slices.Clone(m.History)
+	m.History[n].Outcome, m.History[n].Why, m.History[n].At = "", "", time.Time{}
+}
+
 // decode reads a memory of this format or an older one.
 func decode(source string, raw []byte) (memory, error) {
 	var head struct{ Format int }

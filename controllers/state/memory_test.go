@@ -109,6 +109,38 @@ func TestEndIsOfTheRevisionInForce(t *testing.T) {
 	}
 }
 
+func TestAgainTakesBackWhatWasAnswered(t *testing.T) {
+	for _, c := range []struct {
+		name, ended, answered, inForce, want string
+	}{
+		{"held, and agreed to", state.Held, state.Held, "a", ""},
+		{"failed, and tried again", state.Failed, state.Failed, "a", ""},
+		{"failed, and agreed to something", state.Failed, state.Held, "a", state.Failed},
+		{"rolled out", state.RolledOut, state.Held, "a", state.RolledOut},
+		{"another one is in force", state.Held, state.Held, "b", state.Held},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := state.Memory{InForce: state.Revision{Hash: "a"}}
+			m.Begin(m.InForce, time.Now())
+			m.End(c.ended, "why", time.Now())
+			m.InForce.Hash = c.inForce
+			before := m
+			m.Again(c.answered)
+			if e := m.History[0]; e.Outcome != c.want || (e.Why == "") != (c.want == "") || e.At.IsZero() != (c.want == "") {
+				t.Errorf("it is %+v", e)
+			}
+			if before.History[0].Outcome != c.ended {
+				t.Error("who has an older memory sees it change")
+			}
+		})
+	}
+	var none state.Memory
+	none.Again(state.Held)
+	if none.History != nil {
+		t.Errorf("%+v", none)
+	}
+}
+
 func TestHistoryIsShort(t *testing.T) {
 	var m state.Memory
 	for i := range 50 {
