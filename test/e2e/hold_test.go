@@ -3,11 +3,14 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
 // However often git and a hand change what is on hold, it is not written to; what is not on hold is.
@@ -15,13 +18,14 @@ func TestAHoldStandsUnderAStreamOfChanges(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
 	c := w.commanded("stream")
+	const timed = 12 * time.Second
 	holds := map[string]func() (end func()){
 		"by command": func() func() {
 			c.command(0, "hold", "Service/web", "--reason", "an incident")
 			return func() { c.command(0, "resume", "Service/web") }
 		},
 		"by command, for a while": func() func() {
-			c.command(0, "hold", "Service/web", "--reason", "an incident", "--for", "12s")
+			c.command(0, "hold", "Service/web", "--reason", "an incident", "--for", timed.String())
 			return func() {}
 		},
 		"in plain docker": func() func() {
@@ -52,6 +56,7 @@ func TestAHoldStandsUnderAStreamOfChanges(t *testing.T) {
 			hand <- wrote
 		}()
 		time.Sleep(200 * time.Millisecond) // the operator is in the middle of it
+		asked := time.Now()
 		end := hold()
 		began := time.Now()
 		// A write may be in flight when somebody's own docker command has returned, but not for longer than a call.
@@ -64,7 +69,11 @@ func TestAHoldStandsUnderAStreamOfChanges(t *testing.T) {
 			c.repo.commit(value, map[string]string{"web.yaml": c.manifest("web", value), "db.yaml": c.manifest("db", value)})
 			c.has("db", value)
 		}
-		if writes := writesTo(c.proxy.Calls(), id); len(writes) > 0 {
+		writes := writesTo(c.proxy.Calls(), id)
+		if how == "by command, for a while" { // on a busy machine two commits may take longer than that; its end is in whole seconds
+			writes = slices.DeleteFunc(writes, func(c harness.Call) bool { return c.At.After(asked.Add(timed - time.Second)) })
+		}
+		if len(writes) > 0 {
 			t.Errorf("%s: what is on hold was written to:\n%s", how, lines(writes))
 		}
 		stop()
