@@ -201,13 +201,18 @@ func (i *interrupted) clear() {
 	}
 }
 
+// strides are which calls each of the endings disturbs: every one from the first, or on real engines, where what the operator
+// does about it is the same, each call in one of these ways.
+func strides() (step, offset int) {
+	if *swarmKind == onEngines {
+		return len(endings), 1
+	}
+	return 1, 0
+}
+
 func TestAnApplyThatIsKilledAtAnyCallConvergesLater(t *testing.T) {
 	t.Parallel()
-	// On real engines each call is disturbed in one of these ways: what the operator does about it is the same.
-	step, offset := 1, 0
-	if *swarmKind == onEngines {
-		step, offset = len(endings), 1
-	}
+	step, offset := strides()
 	for n, e := range endings {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()

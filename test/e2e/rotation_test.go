@@ -279,13 +279,10 @@ func TestAutolockOnAndOff(t *testing.T) {
 	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
 }
 
-// A rotation that is killed, cut off or refused at any of its calls happens once.
+// A rotation, by epoch or by age, that is killed, cut off or refused at any of its calls happens once.
 func TestARotationThatIsKilledAtAnyCallHappensOnce(t *testing.T) {
 	t.Parallel()
-	step, offset := 1, 0
-	if *swarmKind == onEngines {
-		step, offset = len(endings), 1
-	}
+	step, offset := strides()
 	for n, e := range endings {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
@@ -294,7 +291,7 @@ func TestARotationThatIsKilledAtAnyCallHappensOnce(t *testing.T) {
 			proxy, epochs := w.proxy(), map[string]int{}
 			manifest := func() map[string]string {
 				return map[string]string{"cluster.yaml": cluster(
-					fmt.Sprintf("joinTokens: {worker: {rotation: {epoch: %d}}, manager: {rotation: {epoch: %d}}}", epochs["worker"], epochs["manager"]),
+					fmt.Sprintf("joinTokens: {worker: {rotation: {epoch: %d, every: 2h}}, manager: {rotation: {epoch: %d}}}", epochs["worker"], epochs["manager"]),
 					w.locked(fmt.Sprintf(", rotation: {epoch: %d}", epochs["unlock"])), fmt.Sprintf("ca: {rotation: {epoch: %d}}", epochs["root"]))}
 			}
 			i := &interrupted{world: w, proxy: proxy, repo: w.repo("rotates", manifest())}
@@ -302,8 +299,12 @@ func TestARotationThatIsKilledAtAnyCallHappensOnce(t *testing.T) {
 			before, calls := w.keys(), 0
 			for k := 1 + n*offset; ; k += step {
 				of := []string{"worker", "unlock", "manager", "worker", "unlock", "root"}[k%6]
-				epochs[of]++
-				i.repo.commit("rotate", manifest())
+				if k%6 == 3 {
+					w.ages("worker-token", epochs[of], 3*time.Hour)
+				} else {
+					epochs[of]++
+					i.repo.commit("rotate", manifest())
+				}
 				if !i.disturb(e, k) {
 					break
 				}
