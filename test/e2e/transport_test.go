@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bufio"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -8,7 +9,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -205,13 +205,18 @@ ForceCommand %s -H %s system dial-stdio
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		w.Fatal(err)
 	}
-	cmd := exec.Command("unshare", "--net", "sh", "-c", `read -r go && exec "$1" -D -e -f "$2"`, "sh", sshd, config)
+	// It says when its network is there: until then a link would come to where it was started.
+	cmd := exec.Command("unshare", "--net", "sh", "-c", `echo there && read -r go && exec "$1" -D -e -f "$2" >&2`, "sh", sshd, config)
 	log, err := os.Create(filepath.Join(dir, node+".log"))
 	if err != nil {
 		w.Fatal(err)
 	}
 	cmd.Stderr = log
 	start, err := cmd.StdinPipe()
+	if err != nil {
+		w.Fatal(err)
+	}
+	says, err := cmd.StdoutPipe()
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -226,17 +231,9 @@ ForceCommand %s -H %s system dial-stdio
 		w.keep("sshd-"+node+".log", string(said))
 	})
 	pid, link := strconv.Itoa(cmd.Process.Pid), fmt.Sprintf("ssh%d", subnet)
-	own, err := os.Readlink("/proc/self/ns/net")
-	if err != nil {
-		w.Fatal(err)
+	if line, err := bufio.NewReader(says).ReadString('\n'); err != nil {
+		w.Fatalf("a network for an sshd: %q, %v", line, err)
 	}
-	w.eventually(func() error { // until then a link would come to where we are
-		its, err := os.Readlink("/proc/" + pid + "/ns/net")
-		if err == nil && its == own {
-			err = errors.New("it has no network of its own yet")
-		}
-		return err
-	})
 	for _, args := range []string{
 		"ip link add " + link + " type veth peer name eth0 netns " + pid,
 		"ip address add " + at(1) + "/30 dev " + link,
