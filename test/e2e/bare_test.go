@@ -125,14 +125,14 @@ func TestTheControllerMakesASwarmAndFindsItsManagers(t *testing.T) {
 	w := bare(t, 5)
 	r := w.repo("bare", five(w.unix))
 	o := w.bareOperator(r)
-	harnessUntil(w, 3*patience, w.formed)
+	harnessUntil(w, 2*patience, w.formed)
 	o.condition("InSync", true)
 	if err := w.swarm.Kill("blank-1"); err != nil {
 		t.Fatal(err)
 	}
 	w.api = w.connect("blank-2")
 	hash := r.commit("another zone", map[string]string{"blank-5.yaml": blank(5, w.unix("blank-5"), "role: worker", "availability: active", "labels: {zone: z6}")})
-	harnessUntil(w, 3*patience, func() error {
+	harnessUntil(w, 2*patience, func() error {
 		r, err := o.Report(t.Context())
 		if err == nil && r.Applied != hash {
 			err = fmt.Errorf("revision %s is not in force", hash)

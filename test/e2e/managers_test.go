@@ -101,7 +101,7 @@ func (w *world) comeBack() {
 			if since[name].IsZero() {
 				since[name] = time.Now()
 			}
-			if l, real := w.swarm.(*leased); real && restarted == "" && !wanted(n) && !member(n) && n.Status.State == swarm.NodeStateDown && time.Since(since[name]) > patience {
+			if l, real := w.swarm.(*leased); real && restarted == "" && !wanted(n) && !member(n) && n.Status.State == swarm.NodeStateDown && time.Since(since[name]) > time.Minute {
 				restarted = name
 				w.Logf("%s is down since it was demoted, and is started anew; its engine says:\n%s", name, lastLines(l.Logs(name), 40))
 				if err := w.swarm.Kill(name); err != nil {

@@ -19,7 +19,7 @@ import (
 
 // raftPatience bounds each wait for several managers to come and go, with an election or two among them: dockerd holds calls
 // of a follower without a leader for 20 s.
-const raftPatience = 3 * patience
+const raftPatience = 2 * patience
 
 // stable is what the manifests of these scenarios state: shorter than the default, and longer than it takes to look twice.
 const stable = time.Second
@@ -360,7 +360,7 @@ func (m *membership) end() {
 			}
 		}
 	}
-	if m.silent > patience {
+	if m.silent > time.Minute {
 		m.w.Errorf("for %s no engine answered", m.silent)
 	}
 }

@@ -76,7 +76,7 @@ func (w *world) restart(node string) {
 
 func (w *world) start(node string) {
 	w.Helper()
-	ctx, cancel := context.WithTimeout(w.Context(), 3*patience)
+	ctx, cancel := context.WithTimeout(w.Context(), 2*patience)
 	defer cancel()
 	if err := w.swarm.Start(ctx, node); err != nil {
 		w.Fatal(err)

@@ -15,8 +15,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// patience bounds each wait for a state; on a busy machine things take long.
-const patience = 60 * time.Second
+// patience bounds each wait for a state, and each command; on a busy machine things take long.
+const patience = 2 * time.Minute
 
 // world is a swarm with what a test needs around it.
 type world struct {
@@ -157,7 +157,7 @@ func (w *world) eventually(check func() error) {
 // holds watches for a while that check has nothing to complain about.
 func (w *world) holds(period time.Duration, check func() error) {
 	w.Helper()
-	for end := time.Now().Add(period); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(period); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if err := check(); err != nil {
 			w.Fatal(err)
 		}

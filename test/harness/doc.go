@@ -60,12 +60,12 @@ func Artifacts(ctx context.Context, suite, test string) (string, error) {
 }
 
 // Until looks again and again until check has nothing to complain about, and returns its last complaint when that takes
-// longer than within.
+// longer than within. The longer it has waited, the more seldom it looks: engines that are asked a hundred times a second
+// by each of many waiting tests do little else.
 func Until(ctx context.Context, within time.Duration, check func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
+	began := time.Now()
 	for {
 		err := check()
 		if err == nil {
@@ -74,7 +74,7 @@ func Until(ctx context.Context, within time.Duration, check func() error) error 
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("not within %s: %w", within, err)
-		case <-tick.C:
+		case <-time.After(min(max(time.Since(began)/10, 10*time.Millisecond), 100*time.Millisecond)):
 		}
 	}
 }
