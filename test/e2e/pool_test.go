@@ -26,21 +26,20 @@ var images = []string{
 // the other.
 var swarms pool
 
+// mostIdle is how many engines may wait for a scenario. Each takes a sixtieth of a processor, and more than a minute of that
+// costs more than to start another.
+const mostIdle = 8
+
 type pool struct {
 	mu   sync.Mutex
-	free map[size][]*engines.Swarm
+	free []leased // the one that was given back last is the last one
 }
 
 // lease takes a swarm that is as a new one, or starts one.
 func (p *pool) lease(ctx context.Context, n size) (*leased, error) {
-	p.mu.Lock()
-	if free := p.free[n]; len(free) > 0 {
-		s := free[len(free)-1]
-		p.free[n] = free[:len(free)-1]
-		p.mu.Unlock()
-		return &leased{Swarm: s, size: n}, nil
+	if l := p.take(n); l != nil {
+		return l, nil
 	}
-	p.mu.Unlock()
 	s, err := engines.Start(ctx, engines.Options{Managers: n.managers, Workers: n.workers, Images: images, Faults: true})
 	if err != nil {
 		return nil, err
@@ -48,26 +47,48 @@ func (p *pool) lease(ctx context.Context, n size) (*leased, error) {
 	return &leased{Swarm: s, size: n}, nil
 }
 
-func (p *pool) giveBack(n size, s *engines.Swarm) {
+func (p *pool) take(n size) *leased {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.free == nil {
-		p.free = map[size][]*engines.Swarm{}
+	for i, l := range slices.Backward(p.free) {
+		if l.size == n {
+			p.free = slices.Delete(p.free, i, i+1)
+			return &l
+		}
 	}
-	p.free[n] = append(p.free[n], s)
+	return nil
+}
+
+func (p *pool) giveBack(n size, s *engines.Swarm) error {
+	p.mu.Lock()
+	p.free = append(p.free, leased{Swarm: s, size: n})
+	idle, end := 0, 0 // free[:end] are those that nobody came for in time
+	for i, l := range slices.Backward(p.free) {
+		if idle += l.size.managers + l.size.workers; idle > mostIdle {
+			end = i + 1
+			break
+		}
+	}
+	old := slices.Clone(p.free[:end])
+	p.free = slices.Delete(p.free, 0, end)
+	p.mu.Unlock()
+	return closeAll(old)
 }
 
 // close ends all swarms.
 func (p *pool) close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var ends errgroup.Group
-	for _, free := range p.free {
-		for _, s := range free {
-			ends.Go(s.Close)
-		}
-	}
+	old := p.free
 	p.free = nil
+	return closeAll(old)
+}
+
+func closeAll(swarms []leased) error {
+	var ends errgroup.Group
+	for _, l := range swarms {
+		ends.Go(l.Swarm.Close)
+	}
 	return ends.Wait()
 }
 
@@ -119,8 +140,7 @@ func (l *leased) Close() error {
 		fmt.Fprintln(os.Stderr, "a swarm cannot be cleared for the next scenario, and is ended:", err)
 		return l.Swarm.Close()
 	}
-	swarms.giveBack(l.size, l.Swarm)
-	return nil
+	return swarms.giveBack(l.size, l.Swarm)
 }
 
 // clear removes everything that a scenario can make.

@@ -210,6 +210,12 @@ func TestASwarmIsRestoredFromABackup(t *testing.T) {
 	if err := os.CopyFS(backup, os.DirFS(w.disk(source))); err != nil {
 		t.Fatal(err)
 	}
+	w.eventually(func() error { // where it came back at the very moment at which it is given up, SwarmKit would not notice
+		if n := w.node(source); n.Status.State != swarm.NodeStateDown {
+			return fmt.Errorf("%s is %s", source, n.Status.State)
+		}
+		return nil
+	})
 	w.startLocked(source)
 	if _, err := w.connect(source).SwarmUnlock(t.Context(), client.SwarmUnlockOptions{Key: key}); err != nil {
 		t.Fatal(err)
@@ -249,12 +255,14 @@ func TestASwarmIsRestoredFromABackup(t *testing.T) {
 	w.startEngine(spare)
 	w.api = w.connect(spare)
 	locked := swarm.Spec{EncryptionConfig: swarm.EncryptionConfig{AutoLockManagers: true}}
-	w.patiently(func() error {
+	leaderless := func() error {
 		if _, err := w.api.NodeList(t.Context(), client.NodeListOptions{}); err == nil || !strings.Contains(err.Error(), "does not have a leader") {
 			return fmt.Errorf("the restored manager does not say that there is no leader: %w", errors.Join(err)) // which may be nil
 		}
 		return nil
-	})
+	}
+	w.patiently(leaderless)
+	w.holds(5*time.Second, leaderless) // as the guide says: 20.10 may have no overlay networks where it is made anew at once
 	if _, err := w.api.SwarmInit(t.Context(), client.SwarmInitOptions{ForceNewCluster: true, ListenAddr: address, AdvertiseAddr: host, AutoLockManagers: true, Spec: locked}); err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func behaviourOf(name string) behaviour {
 	case "slow": // to the engine a task starts until it is healthy
 		return behaviour{
 			does: "(sleep 4; : >/dev/shm/up) &\n", check: "[ -e /dev/shm/up ]",
-			health: `{"Test":["CMD","check"],"Interval":100000000,"Timeout":5000000000,"Retries":100}`,
+			health: `{"Test":["CMD","check"],"Interval":1000000000,"Timeout":5000000000,"Retries":100}`,
 		}
 	}
 	if n, ok := strings.CutPrefix(name, "exit-"); ok {

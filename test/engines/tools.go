@@ -24,9 +24,9 @@ type tools struct {
 	env   []string
 }
 
-// frugal halves what engines cost of the processors. For each container dockerd starts itself anew five times and more, to
-// do little in a namespace: most of that is the making of tables, and the collecting of garbage while they are made.
-var frugal = []string{"GOGC=400", "GOMAXPROCS=1"}
+// frugal takes from engines a third of what they cost of the processors. For each container dockerd starts itself anew five
+// times and more, to do little in a namespace: half of that is the collecting of garbage while it makes its tables.
+var frugal = []string{"GOGC=400"}
 
 func (t *tools) path(name string) string { return t.paths[name] }
 
