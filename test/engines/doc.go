@@ -15,7 +15,8 @@
 // Root, and dockerd, containerd, runc, iptables, ip, nsenter, docker-registry and a static busybox: Debian's docker.io,
 // iptables, iproute2, busybox-static and docker-registry. They are looked for on PATH and, before that, below the
 // directory in ENGINES_ROOT, where packages were unpacked with dpkg -x (and usr/sbin/iptables was linked to
-// xtables-nft-multi, which their installation would have done). [Available] tells what is missing.
+// xtables-nft-multi, which their installation would have done), or where a dockerd of another version is, with the runc that
+// it needs: usr/bin/dockerd, usr/bin/runc. [Available] tells what is missing.
 //
 // # Images
 //

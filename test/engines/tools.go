@@ -45,9 +45,14 @@ var findTools = sync.OnceValues(func() (*tools, error) {
 	dirs = append(dirs, "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 	t := &tools{paths: map[string]string{}, env: append([]string{"PATH=" + strings.Join(dirs, ":")}, frugal...)}
 	if root != "" {
-		libs := under(root, "usr/lib/*-linux-gnu", "lib/*-linux-gnu")
-		t.env = append(t.env, "LD_LIBRARY_PATH="+strings.Join(libs, ":"))
-		t.env = append(t.env, "XTABLES_LIBDIR="+strings.Join(under(root, "usr/lib/*-linux-gnu/xtables"), ":"))
+		for name, in := range map[string][]string{ // iptables takes an empty one for no extensions at all
+			"LD_LIBRARY_PATH": under(root, "usr/lib/*-linux-gnu", "lib/*-linux-gnu"),
+			"XTABLES_LIBDIR":  under(root, "usr/lib/*-linux-gnu/xtables"),
+		} {
+			if len(in) > 0 {
+				t.env = append(t.env, name+"="+strings.Join(in, ":"))
+			}
+		}
 	}
 	var missing []string
 	for _, name := range needed {
