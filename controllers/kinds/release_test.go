@@ -15,6 +15,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 	"github.com/swarm-operator/swarm-operator/sandbox"
+	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
 // swarmOf is a swarm with objects that carry our labels and one of somebody else's.
@@ -91,13 +92,9 @@ func (s *swarmOf) live(kind, name string) *kinds.Live {
 // eventually waits for a service to be as it has to be.
 func (s *swarmOf) eventually(name string, check func(*swarm.Service) error) {
 	s.Helper()
-	var err error
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if err = check(s.live(v1.KindService, name).Raw.(*swarm.Service)); err == nil {
-			return
-		}
+	if err := harness.Until(s.Context(), 30*time.Second, func() error { return check(s.live(v1.KindService, name).Raw.(*swarm.Service)) }); err != nil {
+		s.Fatal(err)
 	}
-	s.Fatal(err)
 }
 
 func is(state swarm.UpdateState, after time.Time) func(*swarm.Service) error {
@@ -183,7 +180,7 @@ func TestRelease(t *testing.T) {
 	if d := cmp.Diff(before, after); d != "" {
 		t.Errorf("more than the labels of the service has changed (-before +after):\n%s", d)
 	}
-	time.Sleep(500 * time.Millisecond)
+	time.Sleep(500 * time.Millisecond) // that nothing is restarted cannot be waited for: it has half a second to happen
 	if now := s.tasks("web"); fmt.Sprint(now) != fmt.Sprint(tasks) {
 		t.Errorf("its tasks were %v and are %v", tasks, now)
 	}

@@ -26,8 +26,8 @@ var images = []string{
 // the other.
 var swarms pool
 
-// mostIdle is how many engines may wait for a scenario. Each takes a sixtieth of a processor, and more than a minute of that
-// costs more than to start another.
+// mostIdle is how many engines may wait for a scenario. Five of them took a fifteenth of a processor, and to
+// start five 6.5 s of one: idle for a minute and a half is dearer than new.
 const mostIdle = 8
 
 type pool struct {

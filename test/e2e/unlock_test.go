@@ -24,6 +24,7 @@ import (
 func (w *world) locking() string {
 	w.Helper()
 	w.clusterByHand(func(s *swarm.Spec) { s.EncryptionConfig.AutoLockManagers = true })
+	w.lockedDisk(w.swarm.Managers()...) // one that is restarted before that comes up open
 	return w.unlockKey()
 }
 
