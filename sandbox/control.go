@@ -19,14 +19,15 @@ type State struct {
 
 // MachineState is one machine of a State.
 type MachineState struct {
-	Name   string            `json:"name"`
-	Role   string            `json:"role"` // as it was made
-	Socket string            `json:"socket"`
-	Addr   string            `json:"addr"`
-	Labels map[string]string `json:"labels,omitempty"`
-	Up     bool              `json:"up"`
-	Swarm  string            `json:"swarm,omitempty"` // inactive, pending, active/manager, active/worker, locked, error
-	NodeID string            `json:"nodeId,omitempty"`
+	Name        string            `json:"name"`
+	Role        string            `json:"role"` // as it was made
+	Socket      string            `json:"socket"`
+	Addr        string            `json:"addr"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	Up          bool              `json:"up"`
+	Partitioned bool              `json:"partitioned,omitempty"` // cut off from all others
+	Swarm       string            `json:"swarm,omitempty"`       // inactive, pending, active/manager, active/worker, locked, error
+	NodeID      string            `json:"nodeId,omitempty"`
 }
 
 // State tells what is there and how it is.
@@ -38,6 +39,7 @@ func (s *Sandbox) State() State {
 			continue
 		}
 		ms := MachineState{Name: m.name, Role: m.role, Socket: m.sock, Addr: m.addr.String(), Labels: m.labels, NodeID: m.swarmNode()}
+		ms.Partitioned = s.fabric != nil && s.fabric.isCut(m.addr)
 		if e := m.engine(); e != nil {
 			ms.Up, ms.Swarm = true, e.cluster.status()
 		}
@@ -95,6 +97,8 @@ func (s *Sandbox) controlRoutes() http.Handler {
 	handle("POST /nodes/{name}/restart", func(r *http.Request) (any, error) {
 		return nil, s.Restart(r.Context(), r.PathValue("name"))
 	})
+	handle("POST /nodes/{name}/partition", func(r *http.Request) (any, error) { return nil, s.Partition(r.PathValue("name")) })
+	handle("POST /nodes/{name}/heal", func(r *http.Request) (any, error) { return nil, s.Heal(r.PathValue("name")) })
 	handle("DELETE /nodes/{name}", func(r *http.Request) (any, error) { return nil, s.RemoveNode(r.PathValue("name")) })
 	handle("GET /faults", func(*http.Request) (any, error) { return s.faults.state(), nil })
 	handle("POST /faults", s.postFault)

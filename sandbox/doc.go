@@ -18,17 +18,19 @@
 //
 // DIR/control.sock speaks HTTP and JSON:
 //
-//	GET    /state               what is there: machines, addresses, roles, faults
-//	POST   /nodes               {"role":"worker","labels":{"k":"v"}} adds a machine (manager, worker or blank)
-//	POST   /nodes/NAME/kill     stops it at once, as a power cut does; its socket is gone
-//	POST   /nodes/NAME/start    starts a killed one again
-//	POST   /nodes/NAME/restart  kill, then start; answers when the engine does
-//	DELETE /nodes/NAME          kills it and throws its disk away; the swarm still lists it, as down
-//	GET    /faults              the faults in force
-//	POST   /faults              {"node":"manager-1","method":"POST","path":"/services/.*","latency":"200ms",
-//	                             "status":503,"message":"...","drop":true,"count":3,"afterCommit":true}
-//	DELETE /faults              removes all of them; DELETE /faults/ID one
-//	GET    /requests            the Engine API calls seen so far; DELETE /requests forgets them
+//	GET    /state                 what is there: machines, addresses, roles, faults
+//	POST   /nodes                 {"role":"worker","labels":{"k":"v"}} adds a machine (manager, worker or blank)
+//	POST   /nodes/NAME/kill       stops it at once, as a power cut does; its socket is gone
+//	POST   /nodes/NAME/start      starts a killed one again
+//	POST   /nodes/NAME/restart    kill, then start; answers when the engine does
+//	POST   /nodes/NAME/partition  cuts it off from all others; its Engine API still answers
+//	POST   /nodes/NAME/heal       ends that
+//	DELETE /nodes/NAME            kills it and throws its disk away; the swarm still lists it, as down
+//	GET    /faults                the faults in force
+//	POST   /faults                {"node":"manager-1","method":"POST","path":"/services/.*","latency":"200ms",
+//	                               "status":503,"message":"...","drop":true,"count":3,"afterCommit":true}
+//	DELETE /faults                removes all of them; DELETE /faults/ID one
+//	GET    /requests              the Engine API calls seen so far; DELETE /requests forgets them
 //
 // See [Fault] for what the fields of a fault mean.
 //

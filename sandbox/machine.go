@@ -173,5 +173,8 @@ func (s *Sandbox) newMachine(r machineRecord) (*machine, error) {
 			return nil, err
 		}
 	}
+	if s.fabric != nil {
+		s.fabric.attach(m.addr)
+	}
 	return m, nil
 }

@@ -214,6 +214,9 @@ func (s *Sandbox) drop(m *machine) error {
 		}
 	}
 	s.mu.Unlock()
+	if s.fabric != nil {
+		s.fabric.detach(m.addr)
+	}
 	s.addresses.release(m.addr)
 	return os.RemoveAll(m.dir)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -51,6 +52,7 @@ type Sandbox struct {
 	lock      *os.File
 	port      uint16
 	addresses *addresses
+	fabric    *fabric // nil: too many machines
 	logger    *slog.Logger
 	faults    faultTable
 	requests  requestLog
@@ -128,6 +130,7 @@ func (s *Sandbox) start(ctx context.Context, o Options) error {
 // create makes the machines of a new sandbox and their swarm. The record is
 // written last: what fails half way leaves nothing to be restored.
 func (s *Sandbox) create(ctx context.Context, o Options) error {
+	s.connect(o.Managers + o.Workers + o.Blank)
 	if o.Managers == 0 && o.Workers > 0 {
 		return errors.New("starting a sandbox: workers need a manager to join")
 	}
@@ -188,6 +191,7 @@ func (s *Sandbox) newNumbered(role string, labels map[string]map[string]string) 
 // restore boots the machines of an earlier run, all at once: a manager alone
 // would wait for its quorum.
 func (s *Sandbox) restore(ctx context.Context, have *record) error {
+	s.connect(len(have.Machines))
 	s.port = have.Port
 	if have.Made != nil {
 		s.made = have.Made
@@ -227,6 +231,10 @@ func (s *Sandbox) Close() error {
 	var errs []error
 	if s.control != nil {
 		errs = append(errs, s.control.close())
+	}
+	if s.fabric != nil {
+		s.fabric.healAll() // what waits for somebody who is cut off would wait here too
+		defer s.fabric.close()
 	}
 	var stop errgroup.Group
 	for _, m := range s.list() {
@@ -310,4 +318,14 @@ func (s *Sandbox) nodeAddrs() map[string]string {
 		}
 	}
 	return out
+}
+
+// machineOf tells the address of the machine that a swarm node runs on.
+func (s *Sandbox) machineOf(nodeID string) (netip.Addr, bool) {
+	for _, m := range s.list() {
+		if nodeID != "" && m.swarmNode() == nodeID {
+			return m.addr, true
+		}
+	}
+	return netip.Addr{}, false
 }

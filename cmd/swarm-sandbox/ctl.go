@@ -25,17 +25,19 @@ func ctlCommand() *cobra.Command {
 		Long: `ctl sends commands to a running sandbox. They are HTTP and JSON on
 DIR/control.sock, for other programs to send as well:
 
-  GET    /state               machines, addresses, roles and faults
-  POST   /nodes               {"role":"worker","labels":{"k":"v"}} adds a machine (manager, worker, blank)
-  POST   /nodes/NAME/kill     stops it at once, as a power cut does; its socket is gone
-  POST   /nodes/NAME/start    starts a killed one again
-  POST   /nodes/NAME/restart  kill, then start
-  DELETE /nodes/NAME          kills it and throws its disk away; the swarm still lists it, as down
-  GET    /faults              the faults in force
-  POST   /faults              {"node":"manager-1","method":"POST","path":"/services/.*","skip":0,"count":3,
-                               "latency":"200ms","status":503,"message":"...","drop":true,"afterCommit":true}
-  DELETE /faults              removes all of them; DELETE /faults/ID one
-  GET    /requests            the Engine API calls seen so far; DELETE /requests forgets them
+  GET    /state                 machines, addresses, roles and faults
+  POST   /nodes                 {"role":"worker","labels":{"k":"v"}} adds a machine (manager, worker, blank)
+  POST   /nodes/NAME/kill       stops it at once, as a power cut does; its socket is gone
+  POST   /nodes/NAME/start      starts a killed one again
+  POST   /nodes/NAME/restart    kill, then start
+  POST   /nodes/NAME/partition  cuts it off from all others; its Engine API still answers
+  POST   /nodes/NAME/heal       ends that
+  DELETE /nodes/NAME            kills it and throws its disk away; the swarm still lists it, as down
+  GET    /faults                the faults in force
+  POST   /faults                {"node":"manager-1","method":"POST","path":"/services/.*","skip":0,"count":3,
+                                 "latency":"200ms","status":503,"message":"...","drop":true,"afterCommit":true}
+  DELETE /faults                removes all of them; DELETE /faults/ID one
+  GET    /requests              the Engine API calls seen so far; DELETE /requests forgets them
 
   curl --unix-socket DIR/control.sock http://sandbox/state`,
 	}
@@ -48,6 +50,7 @@ DIR/control.sock, for other programs to send as well:
 		{"kill", "Stop a machine at once, as a power cut does"},
 		{"start", "Start a machine that was killed"},
 		{"restart", "Kill a machine and start it again"},
+		{"partition", "Cut a machine off from all others; its Engine API still answers"},
 	} {
 		root.AddCommand(&cobra.Command{
 			Use: verb.name + " NAME", Short: verb.short, Args: cobra.ExactArgs(1),
@@ -78,8 +81,13 @@ DIR/control.sock, for other programs to send as well:
 			RunE: func(c *cobra.Command, _ []string) error { return call(c, http.MethodGet, "/requests", nil) },
 		},
 		&cobra.Command{
-			Use: "heal", Short: "Remove all faults", Args: cobra.NoArgs,
-			RunE: func(c *cobra.Command, _ []string) error { return call(c, http.MethodDelete, "/faults", nil) },
+			Use: "heal [NAME]", Short: "Remove all faults, or end the partition of a machine", Args: cobra.MaximumNArgs(1),
+			RunE: func(c *cobra.Command, args []string) error {
+				if len(args) == 1 {
+					return call(c, http.MethodPost, "/nodes/"+args[0]+"/heal", nil)
+				}
+				return call(c, http.MethodDelete, "/faults", nil)
+			},
 		},
 		faultCommand(call),
 	)

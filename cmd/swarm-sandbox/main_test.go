@@ -121,6 +121,14 @@ func TestUp(t *testing.T) {
 		t.Errorf("state: %s", s)
 	}
 	output(t, "ctl", "heal", "--dir", dir)
+	output(t, "ctl", "partition", "worker-1", "--dir", dir)
+	if s := output(t, "ctl", "state", "--dir", dir); !strings.Contains(s, `"partitioned": true`) {
+		t.Errorf("after a partition the state is %s", s)
+	}
+	output(t, "ctl", "heal", "worker-1", "--dir", dir)
+	if s := output(t, "ctl", "state", "--dir", dir); strings.Contains(s, `"partitioned"`) {
+		t.Errorf("healed, the state is %s", s)
+	}
 	if n := len(services(t, dir)); n != 0 {
 		t.Errorf("there are %d services", n)
 	}

@@ -1,0 +1,290 @@
+package sandbox
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/resolver"
+)
+
+// Machines speak to each other by gRPC and TLS over loopback addresses, where
+// nothing tells who dials. grpc does: a resolver is given the credentials of
+// the connection that it is to find an address for, and SwarmKit's know the
+// node. So each connection gets an address of its own, a link, and a link can
+// fall silent.
+
+func init() { resolver.Register(linkBuilder{resolver.Get("passthrough")}) }
+
+// fabrics tells which sandbox of this process an address is a machine of.
+var fabrics sync.Map // netip.Addr to *fabric
+
+// fabric is what the machines of a sandbox reach each other through.
+type fabric struct {
+	// machineOf tells the address of the machine that a swarm node runs on.
+	machineOf func(nodeID string) (netip.Addr, bool)
+
+	mu      sync.Mutex
+	cut     map[netip.Addr]bool
+	changed chan struct{} // closed when a cut ends
+	links   map[*link]bool
+}
+
+func newFabric(machineOf func(string) (netip.Addr, bool)) *fabric {
+	return &fabric{machineOf: machineOf, cut: map[netip.Addr]bool{}, changed: make(chan struct{}), links: map[*link]bool{}}
+}
+
+// connect gives so many machines a network, unless they are too many: each
+// connection costs three more sockets.
+func (s *Sandbox) connect(machines int) {
+	if machines <= smallSwarm {
+		s.fabric = newFabric(s.machineOf)
+	}
+}
+
+// attach makes a machine part of it, detach ends that.
+func (f *fabric) attach(addr netip.Addr) { fabrics.Store(addr, f) }
+
+func (f *fabric) detach(addr netip.Addr) {
+	fabrics.CompareAndDelete(addr, f)
+	f.heal(addr)
+}
+
+// partition cuts a machine off from all others.
+func (f *fabric) partition(addr netip.Addr) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.cut[addr] = true
+}
+
+// heal ends that.
+func (f *fabric) heal(addr netip.Addr) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.cut, addr)
+	f.wake()
+}
+
+// healAll ends every partition.
+func (f *fabric) healAll() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	clear(f.cut)
+	f.wake()
+}
+
+// wake has all that waits look again. The caller holds f.mu.
+func (f *fabric) wake() {
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+func (f *fabric) isCut(addr netip.Addr) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.cut[addr]
+}
+
+// close ends what was left open.
+func (f *fabric) close() {
+	f.mu.Lock()
+	links := make([]*link, 0, len(f.links))
+	for l := range f.links {
+		links = append(links, l)
+	}
+	f.mu.Unlock()
+	for _, l := range links {
+		l.Close()
+	}
+	fabrics.Range(func(addr, of any) bool {
+		if of == f {
+			fabrics.Delete(addr)
+		}
+		return true
+	})
+}
+
+// silent tells whether a link is cut, and what is closed when that may have
+// changed. A machine always hears itself.
+func (f *fabric) silent(l *link) (bool, <-chan struct{}) {
+	f.mu.Lock()
+	cut, changed := len(f.cut) > 0, f.changed
+	f.mu.Unlock()
+	if !cut {
+		return false, changed
+	}
+	to := l.to.Addr()
+	from, known := f.machineOf(l.from) // not under the lock: it asks the machines
+	if known && from == to {
+		return false, changed
+	}
+	return f.isCut(to) || known && f.isCut(from), changed
+}
+
+// linkBuilder gives connections to machines a link each, and leaves all others
+// as they are.
+type linkBuilder struct{ resolver.Builder }
+
+func (b linkBuilder) Build(target resolver.Target, cc resolver.ClientConn, o resolver.BuildOptions) (resolver.Resolver, error) {
+	to, err := netip.ParseAddrPort(target.Endpoint())
+	n, found := fabrics.Load(to.Addr())
+	if err != nil || !found {
+		return b.Builder.Build(target, cc, o)
+	}
+	l, err := n.(*fabric).link(nodeOf(o.DialCreds), to)
+	if err != nil {
+		return nil, err
+	}
+	err = cc.UpdateState(resolver.State{Endpoints: []resolver.Endpoint{{Addresses: []resolver.Address{{Addr: l.listener.Addr().String()}}}}})
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// nodeOf is the swarm node whose certificate a connection is made with; "" for
+// one that joins and has none yet.
+func nodeOf(creds credentials.TransportCredentials) string {
+	if c, ok := creds.(interface{ NodeID() string }); ok { // ca.MutableTLSCreds
+		return c.NodeID()
+	}
+	return ""
+}
+
+// link carries one client connection of grpc, with all its attempts.
+type link struct {
+	fabric   *fabric
+	from     string // a node's id
+	to       netip.AddrPort
+	listener net.Listener
+	closed   chan struct{}
+	once     sync.Once
+}
+
+func (f *fabric) link(from string, to netip.AddrPort) (*link, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("linking to %s: %w", to, err)
+	}
+	l := &link{fabric: f, from: from, to: to, listener: listener, closed: make(chan struct{})}
+	f.mu.Lock()
+	f.links[l] = true
+	f.mu.Unlock()
+	go l.serve()
+	return l, nil
+}
+
+func (l *link) ResolveNow(resolver.ResolveNowOptions) {}
+
+func (l *link) Close() {
+	l.once.Do(func() {
+		close(l.closed)
+		_ = l.listener.Close()
+		l.fabric.mu.Lock()
+		delete(l.fabric.links, l)
+		l.fabric.mu.Unlock()
+	})
+}
+
+// audible waits while the link is cut; false: it was closed meanwhile.
+func (l *link) audible() bool {
+	for {
+		silent, changed := l.fabric.silent(l)
+		if !silent {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-l.closed:
+			return false
+		}
+	}
+}
+
+func (l *link) serve() {
+	for {
+		conn, err := l.listener.Accept()
+		if err != nil {
+			return
+		}
+		go l.carry(conn)
+	}
+}
+
+// carry lets one attempt through. What is said while the link is cut arrives
+// afterwards, as TCP has it; nobody is told that it is cut.
+func (l *link) carry(near net.Conn) {
+	defer near.Close()
+	if !l.audible() {
+		return
+	}
+	far, err := net.DialTimeout("tcp", l.to.String(), 10*time.Second)
+	if err != nil {
+		return // as the closed port of a machine that is down
+	}
+	defer far.Close()
+	ended := make(chan struct{}, 2)
+	for _, way := range [][2]net.Conn{{near, far}, {far, near}} {
+		go func() {
+			l.pass(way[0], way[1])
+			ended <- struct{}{}
+		}()
+	}
+	select {
+	case <-ended:
+	case <-l.closed:
+	}
+}
+
+func (l *link) pass(from, to net.Conn) {
+	buf := make([]byte, 16<<10)
+	for {
+		n, err := from.Read(buf)
+		if !l.audible() { // an end of it is not heard either
+			return
+		}
+		if n > 0 {
+			if _, err := to.Write(buf[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// Partition cuts a machine off from all others: what they say to each other is
+// not heard before Heal, and neither side is told. Its Engine API still answers.
+// A sandbox that began with more than 200 machines has no network that could be
+// cut.
+func (s *Sandbox) Partition(name string) error {
+	m, err := s.linked(name)
+	if err != nil {
+		return err
+	}
+	s.fabric.partition(m.addr)
+	return nil
+}
+
+// Heal ends Partition.
+func (s *Sandbox) Heal(name string) error {
+	m, err := s.linked(name)
+	if err != nil {
+		return err
+	}
+	s.fabric.heal(m.addr)
+	return nil
+}
+
+func (s *Sandbox) linked(name string) (*machine, error) {
+	m, err := s.find(name)
+	if err == nil && s.fabric == nil {
+		err = invalid(fmt.Sprintf("cutting %s off: the sandbox began with more than %d machines, which have no network that could be cut", name, smallSwarm))
+	}
+	return m, err
+}
