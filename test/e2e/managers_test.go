@@ -375,26 +375,44 @@ func TestAnotherOperatorFinishesWhenTheActingOnesNodeIsDemoted(t *testing.T) {
 // The node of the one that acts is cut off from all others between the first and the second of two promotions.
 func TestAnotherOperatorFinishesWhenTheActingOnesNodeIsCutOff(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, size{3, 2})
-	// Not the first manager's: dockerd 20.10 joins raft only through the node that it joined the swarm through.
-	first := w.swarm.Managers()[1]
-	if w.byRank()[0] == first {
-		first = w.swarm.Managers()[2]
+	t.Run("a follower", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, size{3, 2})
+		// Not the first manager's: dockerd 20.10 joins raft only through the node that it joined the swarm through.
+		first := w.swarm.Managers()[1]
+		if w.byRank()[0] == first {
+			first = w.swarm.Managers()[2]
+		}
+		w.cutsOff(first, w.swarm.Managers()[0])
+	})
+	if *swarmKind == onEngines {
+		return
 	}
-	a := w.acting("cut", first, w.swarm.Managers()[0], map[string]string{"cluster.yaml": managed(3)})
+	t.Run("the leader through whom the others have joined", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, size{3, 2})
+		ranked := w.byRank()
+		w.cutsOff(ranked[0], ranked[1])
+	})
+}
+
+// cutsOff cuts the first one's node off while it acts, and leaves the rest to the second one.
+func (w *world) cutsOff(first, second string) {
+	w.Helper()
+	a := w.acting("cut", first, second, map[string]string{"cluster.yaml": managed(3)})
 	m := w.watchMembership()
 	m.begin("the acting one's node is cut off")
-	m.ignore(a.nodes[0])
+	m.ignore(first)
 	w.changesNodes()
 	a.firstActs(func(harness.Call) bool {
-		if err := w.engines().Partition(a.nodes[0]); err != nil {
-			t.Error(err)
+		if err := w.swarm.Partition(first); err != nil {
+			w.Error(err)
 		}
 		return true
 	})
 	hash := a.repo.commit("five", map[string]string{"cluster.yaml": managed(5)})
 	a.ops[1].follows(hash)
-	want := slices.DeleteFunc(slices.Concat(w.swarm.Managers(), w.swarm.Workers()), func(n string) bool { return n == a.nodes[0] })
+	want := slices.DeleteFunc(slices.Concat(w.swarm.Managers(), w.swarm.Workers()), func(n string) bool { return n == first })
 	a.patiently(func() error {
 		if now := managersNow(w.nodesNow()); !slices.Equal(now, want) {
 			return fmt.Errorf("managers are %q", now)
@@ -403,20 +421,23 @@ func TestAnotherOperatorFinishesWhenTheActingOnesNodeIsCutOff(t *testing.T) {
 	})
 	a.ops[0].condition("EngineReady", false)
 	m.begin("it is back")
-	if err := w.engines().Heal(a.nodes[0]); err != nil {
-		t.Fatal(err)
+	if err := w.swarm.Heal(first); err != nil {
+		w.Fatal(err)
 	}
 	for _, o := range a.ops {
 		o.follows(hash)
 	}
-	if now := managersNow(w.nodesNow()); len(now) != 5 {
-		t.Errorf("managers are %q", now)
-	}
+	a.patiently(func() error {
+		if now := managersNow(w.nodesNow()); len(now) != 5 {
+			return fmt.Errorf("managers are %q", now)
+		}
+		return nil
+	})
 	var promotions []harness.Call
 	for _, p := range a.proxy {
 		promotions = append(promotions, slices.DeleteFunc(accepted(p.Writes()), func(c harness.Call) bool { return !strings.HasPrefix(c.Path, "/nodes/") })...)
 	}
 	if len(promotions) != 2 {
-		t.Errorf("want two promotions, got\n%s", lines(promotions))
+		w.Errorf("want two promotions, got\n%s", lines(promotions))
 	}
 }

@@ -12,9 +12,8 @@ import (
 // without names the scenarios that mean nothing on a kind of swarm, and why. They are not run there at all.
 var without = map[string]map[string]string{
 	onSandbox: {
-		"TestContainersDoWhatTheManifestSays":                      "there are no containers to look into, no ports that answer and no registry that wants credentials",
-		"TestEnginesAndRegistriesThatGoAway":                       "there is no registry that could go away, and no process of an engine that could crash or hang",
-		"TestAnotherOperatorFinishesWhenTheActingOnesNodeIsCutOff": "there is no network between its nodes that could be cut",
+		"TestContainersDoWhatTheManifestSays": "there are no containers to look into, no ports that answer and no registry that wants credentials",
+		"TestEnginesAndRegistriesThatGoAway":  "there is no registry that could go away, and no process of an engine that could crash or hang",
 	},
 	onEngines: {},
 }

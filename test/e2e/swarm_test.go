@@ -26,6 +26,9 @@ type Swarm interface {
 	// Hang lets a node's engine take calls and answer none until Continue, which carries out what has come meanwhile.
 	Hang(node string) error
 	Continue(node string) error
+	// Partition cuts a node off from all others, and neither side is told. Its engine still answers. Heal ends that.
+	Partition(node string) error
+	Heal(node string) error
 	// Inject makes calls to the engines go wrong until it is removed.
 	Inject(Fault) (remove func())
 	// Save keeps in a directory what the nodes themselves said.
