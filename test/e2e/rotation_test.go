@@ -281,64 +281,95 @@ func TestAutolockOnAndOff(t *testing.T) {
 	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
 }
 
-// A rotation, by epoch or by age, that is killed, cut off or refused at any of its calls happens once.
+// rotation is one way in which one of the keys is made anew.
+type rotation struct {
+	key   string // as keys.changed names it
+	byAge bool
+}
+
+func (r rotation) String() string {
+	return r.key + map[bool]string{true: " by age", false: " by epoch"}[r.byAge]
+}
+
+// rotationsOfAll are every key that can be rotated, in every way: a root has no age, and takes longest.
+var rotationsOfAll = []rotation{{"root", false}, {"worker", false}, {"manager", false}, {"unlock", false}, {"worker", true}, {"manager", true}, {"unlock", true}}
+
+// A rotation, by epoch or by age, that is killed, cut off or refused at any of its calls happens once: on the sandbox each of
+// them at each of its calls in each way; on real engines each call in one way, and what rotates takes turns.
 func TestARotationThatIsKilledAtAnyCallHappensOnce(t *testing.T) {
 	t.Parallel()
 	step, offset := strides()
 	for n, e := range endings {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, size{1, 0})
-			w.lockedAndRotated()
-			proxy, epochs := w.proxy(), map[string]int{}
-			manifest := func() map[string]string {
-				return map[string]string{"cluster.yaml": cluster(
-					fmt.Sprintf("joinTokens: {worker: {rotation: {epoch: %d, every: 2h}}, manager: {rotation: {epoch: %d}}}", epochs["worker"], epochs["manager"]),
-					w.locked(fmt.Sprintf(", rotation: {epoch: %d}", epochs["unlock"])), fmt.Sprintf("ca: {rotation: {epoch: %d}}", epochs["root"]))}
+			if step > 1 {
+				killedRotations(t, e, 1+n*offset, step, rotationsOfAll...)
+				return
 			}
-			i := &interrupted{world: w, proxy: proxy, repo: w.repo("rotates", manifest())}
-			i.want(0, i.args()...)
-			before, calls := w.keys(), 0
-			for k := 1 + n*offset; ; k += step {
-				of := []string{"worker", "unlock", "manager", "worker", "unlock", "root"}[k%6]
-				if k%6 == 3 {
-					w.ages("worker-token", epochs[of], 3*time.Hour)
-				} else {
-					epochs[of]++
-					i.repo.commit("rotate", manifest())
-				}
-				if !i.disturb(e, k) {
-					break
-				}
-				calls = k
-				disturbed := proxy.Calls()
-				w.freeLease()
-				proxy.Reset()
-				if r := w.cli(i.args()...); r.code != 0 {
-					t.Fatalf("after call %d, the next apply says %s\nthe calls before:\n%s", k, r, lines(disturbed))
-				}
-				w.rootDone()
-				want := map[string]string{"root": "worker manager root forced"}[of]
-				if want == "" {
-					want = of
-				}
-				now := w.rotated(fmt.Sprintf("%s, after call %d", of, k), before, want)
-				if of == "root" && now.forced != before.forced+1 {
-					t.Errorf("after call %d: the root was replaced %d times", k, now.forced-before.forced)
-				}
-				before = now
-				if done := rotations(append(disturbed, proxy.Calls()...)); done != 1 {
-					t.Errorf("%s, after call %d: rotated %d times\n%s%s", of, k, done, lines(disturbed), lines(proxy.Calls()))
-				}
-				for of, name := range map[string]string{"worker": "worker-token", "manager": "manager-token", "unlock": "unlock-key", "root": "ca"} {
-					w.records(name, epochs[of])
-				}
-			}
-			t.Logf("%d calls", calls)
-			if calls < 10 || calls > mostCalls {
-				t.Errorf("that is not what a rotation takes")
+			for _, what := range rotationsOfAll {
+				t.Run(what.String(), func(t *testing.T) {
+					t.Parallel()
+					killedRotations(t, e, 1, step, what)
+				})
 			}
 		})
+	}
+}
+
+// killedRotations disturbs every step-th call, beginning with the first, of rotations that take turns.
+func killedRotations(t *testing.T, e ending, first, step int, turns ...rotation) {
+	w := newWorld(t, size{1, 0})
+	w.lockedAndRotated()
+	records := map[string]string{"worker": "worker-token", "manager": "manager-token", "unlock": "unlock-key", "root": "ca"}
+	proxy, epochs := w.proxy(), map[string]int{}
+	manifest := func() map[string]string {
+		rotation := func(of, every string) string { return fmt.Sprintf("rotation: {epoch: %d%s}", epochs[of], every) }
+		const every = ", every: 2h"
+		return map[string]string{"cluster.yaml": cluster(
+			fmt.Sprintf("joinTokens: {worker: {%s}, manager: {%s}}", rotation("worker", every), rotation("manager", every)),
+			w.locked(", "+rotation("unlock", every)), fmt.Sprintf("ca: {%s}", rotation("root", "")))}
+	}
+	i := &interrupted{world: w, proxy: proxy, repo: w.repo("rotates", manifest())}
+	i.want(0, i.args()...)
+	before, calls := w.keys(), 0
+	for k := first; ; k += step {
+		what := turns[(k/step)%len(turns)]
+		if what.byAge {
+			w.ages(records[what.key], epochs[what.key], 3*time.Hour)
+		} else {
+			epochs[what.key]++
+			i.repo.commit("rotate", manifest())
+		}
+		if !i.disturb(e, k) {
+			break
+		}
+		calls = k
+		disturbed := proxy.Calls()
+		w.freeLease()
+		proxy.Reset()
+		if r := w.cli(i.args()...); r.code != 0 {
+			t.Fatalf("after call %d, the next apply says %s\nthe calls before:\n%s", k, r, lines(disturbed))
+		}
+		w.rootDone()
+		want := what.key
+		if what.key == "root" {
+			want = "worker manager root forced"
+		}
+		now := w.rotated(fmt.Sprintf("%s, after call %d", what, k), before, want)
+		if what.key == "root" && now.forced != before.forced+1 {
+			t.Errorf("after call %d: the root was replaced %d times", k, now.forced-before.forced)
+		}
+		before = now
+		if done := rotations(append(disturbed, proxy.Calls()...)); done != 1 {
+			t.Errorf("%s, after call %d: rotated %d times\n%s%s", what, k, done, lines(disturbed), lines(proxy.Calls()))
+		}
+		for of, name := range records {
+			w.records(name, epochs[of])
+		}
+	}
+	t.Logf("%d calls", calls)
+	if calls < 10 || calls > mostCalls {
+		t.Errorf("that is not what a rotation takes")
 	}
 }
 
