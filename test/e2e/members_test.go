@@ -14,6 +14,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
@@ -137,9 +138,10 @@ type membership struct {
 	mu     sync.Mutex
 	cut    string // a node that does not know what it says
 	phase  string
-	told   map[string]time.Time // when the last call that an engine answered was made
-	heard  map[string]time.Time // and when that answer came
-	joined map[string]time.Time // since when a node is a member
+	told   map[string]time.Time            // when the last call that an engine answered was made
+	heard  map[string]time.Time            // and when that answer came
+	joined map[string]time.Time            // since when a node is a member
+	began  map[string]map[string]time.Time // by whom told: since when a node is on its way to another role
 	left   []*departure
 	errs   []string
 	last   time.Time // when an engine answered
@@ -160,11 +162,12 @@ type departure struct {
 type look struct {
 	from, to time.Time
 	nodes    map[string]swarm.Node
+	changing []string
 }
 
 func (w *world) watchMembership() *membership {
 	ctx, stop := context.WithCancel(w.Context())
-	m := &membership{w: w, stop: stop, phase: "at first", last: time.Now(), told: map[string]time.Time{}, heard: map[string]time.Time{}, joined: map[string]time.Time{}}
+	m := &membership{w: w, stop: stop, phase: "at first", last: time.Now(), told: map[string]time.Time{}, heard: map[string]time.Time{}, joined: map[string]time.Time{}, began: map[string]map[string]time.Time{}}
 	for _, name := range slices.Concat(w.swarm.Managers(), w.swarm.Workers()) {
 		c := w.connect(name)
 		m.done.Go(func() {
@@ -261,8 +264,8 @@ func (m *membership) judge(by string, before, l *look) {
 			coming++
 		}
 	}
-	if n := changing(l); len(n) > 1 {
-		m.errorf("%s sees several change at once: %q: %s", by, n, l)
+	if l.changing = m.changing(by, l); len(l.changing) > 1 {
+		m.errorf("%s sees several change at once: %q: %s", by, l.changing, l)
 	}
 	if reachable+coming <= members/2 { // who has just joined, or leaves, is not heard of at once, and counts for the majority already
 		m.errorf("%s sees no majority: %s", by, l)
@@ -284,8 +287,8 @@ func (m *membership) judge(by string, before, l *look) {
 	if l.to.Sub(before.from) >= stable || len(changed) == 0 {
 		return // in the meantime one change may have ended and another one begun
 	}
-	if was := changing(before); len(changed) > 1 || len(was) > 0 {
-		m.errorf("%s sees %q change while %q did: %s, then %s", by, changed, was, before, l)
+	if len(changed) > 1 || len(before.changing) > 0 {
+		m.errorf("%s sees %q change while %q did: %s, then %s", by, changed, before.changing, before, l)
 	}
 }
 
@@ -300,14 +303,24 @@ func (m *membership) leaves(phase, name string, led bool) {
 	m.left = append(m.left, &departure{phase, name, led})
 }
 
-// changing are the nodes whose role and reality differ.
-func changing(l *look) []string {
+// changing are the nodes whose role and reality differ, but for those that took so long that others are not kept waiting: a
+// dockerd 20.10 that is to be a manager hangs while the engine that it joined the swarm through is none.
+func (m *membership) changing(by string, l *look) []string {
+	began := map[string]time.Time{}
 	var out []string
 	for name, n := range l.nodes {
-		if wanted(n) != member(n) {
+		if wanted(n) == member(n) {
+			continue
+		}
+		began[name] = l.from
+		if since, was := m.began[by][name]; was {
+			began[name] = since
+		}
+		if l.to.Sub(began[name]) < plan.RoleDeadline-10*time.Second { // the operator may have seen it earlier
 			out = append(out, name)
 		}
 	}
+	m.began[by] = began
 	slices.Sort(out)
 	return out
 }
