@@ -202,9 +202,9 @@ func (i *interrupted) clear() {
 }
 
 // strides are which calls each of the endings disturbs: every one from the first, or on real engines, where what the operator
-// does about it is the same, each call in one of these ways.
+// does about it is the same, each call in one of these ways (-every: in all).
 func strides() (step, offset int) {
-	if *swarmKind == onEngines {
+	if *swarmKind == onEngines && !*every {
 		return len(endings), 1
 	}
 	return 1, 0

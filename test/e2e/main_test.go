@@ -14,6 +14,7 @@ import (
 
 var (
 	idlePeriod  = flag.Duration("idle", 10*time.Second, "how long an operator with nothing to do is watched")
+	every       = flag.Bool("every", false, "on real engines too, disturb each call of an apply in each way")
 	rounds      = flag.Int("rounds", len(disturbances), "how often one of three operators is disturbed while it acts")
 	watchPeriod = flag.Duration("watch", 10*time.Second, "how long a failed want is watched for being written again")
 )
