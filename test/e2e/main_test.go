@@ -14,7 +14,7 @@ import (
 
 var (
 	idlePeriod  = flag.Duration("idle", 10*time.Second, "how long an operator with nothing to do is watched")
-	every       = flag.Bool("every", false, "on real engines too, disturb each call of an apply in each way")
+	every       = flag.Bool("every", false, "disturb each call of each kind of apply in each way, on real engines too")
 	rounds      = flag.Int("rounds", len(disturbances), "how often one of three operators is disturbed while it acts")
 	watchPeriod = flag.Duration("watch", 10*time.Second, "how long a failed want is watched for being written again")
 )
@@ -33,9 +33,9 @@ func runTests(m *testing.M) int {
 		return 1
 	}
 	leaveOut()
-	// The scenarios mostly wait: more of them than there are processors may run side by side.
+	// The scenarios mostly wait, on the sandbox more than on real engines: more of them than there are processors may run side by side.
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
-		_ = parallel.Value.Set("6") // it is a number
+		_ = parallel.Value.Set(map[string]string{onSandbox: "12", onEngines: "6"}[*swarmKind])
 	}
 	if binary == "" {
 		dir, err := os.MkdirTemp("", "e2e")

@@ -76,6 +76,17 @@ func (o *operator) reports(check func(harness.Report) error) harness.Report {
 	return r
 }
 
+// says waits until the log has a text: a report may be there before its line is.
+func (o *operator) says(text string) {
+	o.w.Helper()
+	o.w.eventually(func() error {
+		if !strings.Contains(o.Stderr(), text) {
+			return fmt.Errorf("%q is not in the log:\n%s", text, tail(o.Stderr(), 40))
+		}
+		return nil
+	})
+}
+
 // inSync waits until a revision is in force and nothing differs.
 func (o *operator) inSync(revision string) {
 	o.w.Helper()

@@ -119,9 +119,7 @@ func (s *twenty) refused(why string) {
 	if applied := s.op.report().Applied; applied != s.good {
 		s.Errorf("in force is %q, want %s", applied, s.good)
 	}
-	if !strings.Contains(s.op.Stderr(), c.Reason) {
-		s.Errorf("the log does not say %q", c.Reason)
-	}
+	s.op.says(c.Reason)
 	if status := s.op.answers("/readyz"); status != 200 { // there is a revision to go by, and a swarm
 		s.Errorf("/readyz answers %d", status)
 	}
