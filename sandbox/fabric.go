@@ -218,7 +218,7 @@ func (l *link) serve() {
 // carry lets one attempt through. What is said while the link is cut arrives
 // afterwards, as TCP has it; nobody is told that it is cut.
 func (l *link) carry(near net.Conn) {
-	defer near.Close()
+	defer func() { _ = near.Close() }()
 	if !l.audible() {
 		return
 	}
@@ -226,7 +226,7 @@ func (l *link) carry(near net.Conn) {
 	if err != nil {
 		return // as the closed port of a machine that is down
 	}
-	defer far.Close()
+	defer func() { _ = far.Close() }()
 	ended := make(chan struct{}, 2)
 	for _, way := range [][2]net.Conn{{near, far}, {far, near}} {
 		go func() {

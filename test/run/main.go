@@ -77,7 +77,7 @@ type group struct {
 }
 
 // Packages whose tests are about processes that they start, not about code of their own: the race detector would watch
-// the wrong one. They are also the ones that measure or wait for much at once, so on few CPUs they run one by one.
+// the wrong one. They mostly wait, so that they run side by side.
 var processes = []string{"/test/e2e", "/test/engines", "/test/demo", "/test/bench", "/test/image"}
 
 // raceFlags leaves SwarmKit and etcd's raft uninstrumented: SwarmKit has races of its own, which are not ours to mend and
@@ -99,14 +99,11 @@ func split(ctx context.Context, patterns []string, withRace, withEngines bool) (
 	if withRace {
 		code = group{flags: append(raceFlags(), common...), env: []string{"CGO_ENABLED=1"}}
 	}
-	whole := group{flags: common, env: []string{"CGO_ENABLED=0"}}
+	whole := group{flags: []string{"-shuffle=on", "-timeout=12m"}, env: []string{"CGO_ENABLED=0"}}
 	if withRace {
 		whole.why = "; without -race: they test processes that they start"
 	}
-	if runtime.NumCPU() < 4 {
-		whole.flags = append([]string{"-p=1"}, common...)
-	}
-	// These wait for much and measure nothing: they may run side by side. To start and end swarms takes longer.
+	// To start and end swarms takes longer.
 	real := group{
 		flags: []string{"-shuffle=on", "-timeout=20m"}, env: []string{"CGO_ENABLED=0", "E2E_SWARM=engines"},
 		why: "; on real engines",
