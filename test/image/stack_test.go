@@ -197,15 +197,17 @@ func (w *world) operators(n int) {
 // operators but one have to run.
 func (w *world) rolledOut() (state swarm.UpdateState) {
 	w.Helper()
-	least := len(w.Managers())
+	least, fewest := len(w.Managers()), ""
 	w.eventually(func() error {
-		running := 0
-		for _, t := range w.tasks(own) {
+		running, all := 0, w.tasks(own)
+		for _, t := range all {
 			if t.Status.State == swarm.TaskStateRunning && t.DesiredState == swarm.TaskStateRunning {
 				running++
 			}
 		}
-		least = min(least, running)
+		if running < least {
+			least, fewest = running, time.Now().Format("15:04:05.000")+" "+states(all)
+		}
 		s, err := service(w.api, own)
 		if err != nil {
 			return err
@@ -217,10 +219,20 @@ func (w *world) rolledOut() (state swarm.UpdateState) {
 		return nil
 	})
 	if want := len(w.Managers()) - 1; least < want {
-		w.Errorf("only %d operators ran at a time, want %d", least, want)
+		w.Errorf("only %d operators ran at a time, want %d: %s\nafterwards %s", least, want, fewest, states(w.tasks(own)))
 	}
 	w.operators(len(w.Managers()))
 	return state
+}
+
+// states tells of tasks when they became what they are, and why.
+func states(tasks []swarm.Task) string {
+	slices.SortFunc(tasks, func(a, b swarm.Task) int { return a.Status.Timestamp.Compare(b.Status.Timestamp) })
+	var b strings.Builder
+	for _, t := range tasks {
+		fmt.Fprintf(&b, "\n%s %s on %s is %s and to be %s: %s %s", t.Status.Timestamp.Format("15:04:05.000"), t.ID, t.NodeID, t.Status.State, t.DesiredState, t.Status.Message, t.Status.Err)
+	}
+	return b.String()
 }
 
 // since are the effects after a time, those on objects as operation and object.
@@ -286,7 +298,8 @@ func (f *fleet) survivesABrokenImage() {
 		f.w.Fatal(err)
 	}
 	good, began := f.w.quick(f.Dir), time.Now()
-	f.ownService(edit(f.w.T, good, f.w.image, broken))
+	// With the times of the example: what crashes later than they say is on the next node already.
+	f.ownService(edit(f.w.T, good, f.w.image, broken, "monitor: 1s", "monitor: 30s", "delay: 1s", "delay: 10s"))
 	f.commit("app:1")
 	f.w.written(began)
 	if state := f.w.rolledOut(); state != swarm.UpdateStateRollbackCompleted {
