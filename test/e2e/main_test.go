@@ -35,7 +35,7 @@ func runTests(m *testing.M) int {
 	leaveOut()
 	// The scenarios mostly wait, on the sandbox more than on real engines: more of them than there are processors may run side by side.
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
-		_ = parallel.Value.Set(map[string]string{onSandbox: "12", onEngines: "6"}[*swarmKind])
+		_ = parallel.Value.Set(map[string]string{onSandbox: "12", onEngines: "4"}[*swarmKind])
 	}
 	if binary == "" {
 		dir, err := os.MkdirTemp("", "e2e")
