@@ -29,8 +29,8 @@ type fabric struct {
 
 	mu      sync.Mutex
 	cut     map[netip.Addr]bool
-	changed chan struct{} // closed when a cut ends
-	links   map[*link]bool
+	changed chan struct{}  // closed when a cut ends
+	links   map[*link]bool // nil when it is closed
 }
 
 func newFabric(machineOf func(string) (netip.Addr, bool)) *fabric {
@@ -88,15 +88,13 @@ func (f *fabric) isCut(addr netip.Addr) bool {
 	return f.cut[addr]
 }
 
-// close ends what was left open.
+// close ends what was left open, and there is nothing new after it.
 func (f *fabric) close() {
 	f.mu.Lock()
-	links := make([]*link, 0, len(f.links))
-	for l := range f.links {
-		links = append(links, l)
-	}
+	links := f.links
+	f.links = nil
 	f.mu.Unlock()
-	for _, l := range links {
+	for l := range links {
 		l.Close()
 	}
 	fabrics.Range(func(addr, of any) bool {
@@ -172,8 +170,12 @@ func (f *fabric) link(from string, to netip.AddrPort) (*link, error) {
 	}
 	l := &link{fabric: f, from: from, to: to, listener: listener, closed: make(chan struct{})}
 	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.links == nil {
+		_ = listener.Close()
+		return nil, fmt.Errorf("linking to %s: the sandbox is closed", to)
+	}
 	f.links[l] = true
-	f.mu.Unlock()
 	go l.serve()
 	return l, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -124,9 +125,8 @@ func TestMachinesEndWhileTheyAreCutOff(t *testing.T) {
 	if err := sb.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(sb.fabric.links); n != 0 {
-		t.Errorf("%d links are left", n)
-	}
+	_, err := sb.fabric.link("", netip.MustParseAddrPort("127.0.0.1:2377"))
+	wantError(t, err, "linking to 127.0.0.1:2377: the sandbox is closed")
 	fabrics.Range(func(addr, of any) bool {
 		if of == sb.fabric {
 			t.Errorf("%s is left", addr)

@@ -14,7 +14,7 @@ import (
 )
 
 // patience bounds each wait for a state; on a busy machine things take long.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // The tests wait for timers far more than they compute: with as many at once as
 // there are cores, most of a small machine would idle.

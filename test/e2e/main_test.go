@@ -33,7 +33,7 @@ func runTests(m *testing.M) int {
 		return 1
 	}
 	leaveOut()
-	// The scenarios mostly wait, on the sandbox more than on real engines: more of them than there are processors may run side by side.
+	// The scenarios mostly wait: more of them than there are processors may run side by side. Real engines have more to do.
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
 		_ = parallel.Value.Set(map[string]string{onSandbox: "12", onEngines: "4"}[*swarmKind])
 	}
