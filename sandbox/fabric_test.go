@@ -1,13 +1,11 @@
 package sandbox
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
@@ -100,8 +98,8 @@ func TestMachinesEndWhileTheyAreCutOff(t *testing.T) {
 	c := connect(t, sb, "manager-1")
 	// One that dies before it knows the others by its own disk finds nobody afterwards, in SwarmKit.
 	eventually(t, func() error {
-		r, err := connect(t, sb, "manager-3").NodeList(t.Context(), client.NodeListOptions{})
-		if known := slices.DeleteFunc(r.Items, func(n swarm.Node) bool { return n.ManagerStatus == nil }); err == nil && len(known) != 3 {
+		list, err := nodes(t, connect(t, sb, "manager-3"))
+		if known := slices.DeleteFunc(list, func(n swarm.Node) bool { return n.ManagerStatus == nil }); err == nil && len(known) != 3 {
 			err = fmt.Errorf("it knows %d managers", len(known))
 		}
 		return err
@@ -155,24 +153,20 @@ func cutOff(sb *Sandbox) []string {
 
 // alone asks a manager for what it can answer only with a majority.
 func alone(t *testing.T, sb *Sandbox, name string) error {
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	_, err := connect(t, sb, name).NodeList(ctx, client.NodeListOptions{})
+	_, err := nodes(t, connect(t, sb, name))
 	return err
 }
 
 // led complains unless another manager than this one leads.
 func led(t *testing.T, c *client.Client, than string) error {
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	r, err := c.NodeList(ctx, client.NodeListOptions{})
+	list, err := nodes(t, c)
 	if err != nil {
 		return err
 	}
-	for _, n := range r.Items {
-		if n.ManagerStatus != nil && n.ManagerStatus.Leader && n.Description.Hostname != than {
-			return nil
-		}
+	if !slices.ContainsFunc(list, func(n swarm.Node) bool {
+		return n.ManagerStatus != nil && n.ManagerStatus.Leader && n.Description.Hostname != than
+	}) {
+		return errors.New("nobody else leads")
 	}
-	return errors.New("nobody else leads")
+	return nil
 }

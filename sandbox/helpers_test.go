@@ -168,16 +168,22 @@ func waitUpdate(t *testing.T, c *client.Client, id string, want swarm.UpdateStat
 	return s
 }
 
+// nodes lists the nodes. A manager without a leader does not answer in time.
+func nodes(t *testing.T, c *client.Client) ([]swarm.Node, error) {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	r, err := c.NodeList(ctx, client.NodeListOptions{})
+	return r.Items, err
+}
+
 func waitNode(t *testing.T, c *client.Client, hostname string, want swarm.NodeState) {
 	t.Helper()
 	eventually(t, func() error {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		defer cancel()
-		r, err := c.NodeList(ctx, client.NodeListOptions{})
+		list, err := nodes(t, c)
 		if err != nil {
 			return err
 		}
-		for _, n := range r.Items {
+		for _, n := range list {
 			if n.Description.Hostname == hostname {
 				if n.Status.State == want {
 					return nil

@@ -143,6 +143,7 @@ type membership struct {
 	joined map[string]time.Time            // since when a node is a member
 	began  map[string]map[string]time.Time // by whom told: since when a node is on its way to another role
 	left   []*departure
+	late   []string // that were so long on their way that others were not kept waiting
 	errs   []string
 	last   time.Time // when an engine answered
 	silent time.Duration
@@ -316,9 +317,11 @@ func (m *membership) changing(by string, l *look) []string {
 		if since, was := m.began[by][name]; was {
 			began[name] = since
 		}
-		if l.to.Sub(began[name]) < plan.RoleDeadline-10*time.Second { // the operator may have seen it earlier
-			out = append(out, name)
+		if *swarmKind == onEngines && l.to.Sub(began[name]) > plan.RoleDeadline-10*time.Second { // the operator may have seen it earlier
+			m.late = append(m.late, name)
+			continue
 		}
+		out = append(out, name)
 	}
 	m.began[by] = began
 	slices.Sort(out)
@@ -359,6 +362,10 @@ func (m *membership) end() {
 	m.stop()
 	m.done.Wait()
 	m.w.Logf("%d answers of engines; for %s none answered", m.looks, m.silent.Round(10*time.Millisecond))
+	if len(m.late) > 0 {
+		slices.Sort(m.late)
+		m.w.Logf("longer on their way than the next one waits for: %q", slices.Compact(m.late))
+	}
 	for i, e := range m.errs {
 		if i == 10 {
 			m.w.Errorf("and %d more", len(m.errs)-i)
