@@ -105,7 +105,7 @@ func TestWhatIsNotReplaced(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	before := names(t, dir)
+	before, full := names(t, dir), noRoom(t)
 	for _, c := range []struct{ path, why string }{
 		{filepath.Join(dir, "link"), "symbolic link"},
 		{filepath.Join(dir, "dangling"), "symbolic link"},
@@ -114,7 +114,7 @@ func TestWhatIsNotReplaced(t *testing.T) {
 		{"/dev/null", "not a regular file"},
 		{filepath.Join(dir, "missing", "key"), "no such file or directory"},
 		{filepath.Join(other, "key"), "not a directory"},
-		{filepath.Join(noRoom(t), "key"), "making a file in " + noRoom(t)},
+		{filepath.Join(full, "key"), "making a file in " + full},
 	} {
 		for what, err := range map[string]error{"Prove": Prove(c.path), "Write": Write(c.path, []byte(canary))} {
 			if err == nil || !strings.Contains(err.Error(), c.why) || strings.Contains(err.Error(), canary) {
