@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/swarm-operator/swarm-operator/test/lag"
 )
 
 // Build compiles commands of this module, such as swarm-operator, into dir, statically as a release is.
@@ -60,21 +62,23 @@ func Artifacts(ctx context.Context, suite, test string) (string, error) {
 }
 
 // Until looks again and again until check has nothing to complain about, and returns its last complaint when that takes
-// longer than within. The longer it has waited, the more seldom it looks: engines that are asked a hundred times a second
-// by each of many waiting tests do little else.
+// longer than within, in machine time (see package lag). The longer it has waited, the more seldom it looks: engines that
+// are asked a hundred times a second by each of many waiting tests do little else.
 func Until(ctx context.Context, within time.Duration, check func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
+	lag.Start()
 	began := time.Now()
 	for {
 		err := check()
 		if err == nil {
 			return nil
 		}
+		passed := lag.Since(began)
+		if ctx.Err() != nil || passed.Machine > within {
+			return fmt.Errorf("not within %s (%s, on a machine %.1f times slower than a quiet one): %w", within, passed.Wall.Round(time.Millisecond), passed.Slowdown(), err)
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("not within %s: %w", within, err)
-		case <-time.After(min(max(time.Since(began)/10, 10*time.Millisecond), 100*time.Millisecond)):
+		case <-time.After(min(max(passed.Wall/10, 10*time.Millisecond), 100*time.Millisecond)):
 		}
 	}
 }

@@ -1,0 +1,211 @@
+// Package lag measures how much slower than a quiet machine this one is, beside the tests that run on it, so that a bound
+// in time is about the product and not about what else the processors have to do.
+//
+// What it measures is how long the threads of this process waited for a processor, compared with how long they ran
+// (/proc/self/task/*/schedstat, Linux), and how much too late a short sleep ends (everywhere). A second in which threads
+// waited twice as long as they ran counts as a third of a second of *machine time*. Bounds and patience are in machine time.
+//
+// It never makes a machine seem faster than it is, and asks for nothing but two reads of /proc and one sleep every 100 ms.
+package lag
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"sort"
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	every = 100 * time.Millisecond
+	nap   = 5 * time.Millisecond
+	// TooMuch is the slowdown above which a bound that was missed says nothing about the product.
+	TooMuch = 6.0
+	// Marker stands in the output of a test that has to run alone before it is judged: see test/run, which runs it again.
+	Marker = "[busy machine: run this test alone]"
+	// NotJudged stands in the output of a test that ran alone, and the machine was too busy even so.
+	NotJudged = "[busy machine: not judged]"
+	// AloneVariable is set in the environment of a test that runs alone.
+	AloneVariable = "TEST_ALONE"
+)
+
+// sample is how much machine time had passed at a moment.
+type sample struct {
+	at      time.Time
+	machine time.Duration
+}
+
+// meter keeps samples from the first time that it is asked.
+type meter struct {
+	mu      sync.Mutex
+	samples []sample
+}
+
+var start = sync.OnceValue(func() *meter {
+	m := &meter{samples: []sample{{at: time.Now()}}}
+	go m.run(newProbe())
+	return m
+})
+
+// Start begins to measure. Whatever is asked of times before is answered as if the machine had been quiet.
+func Start() { start() }
+
+func (m *meter) run(p *probe) {
+	for {
+		time.Sleep(every - nap)
+		m.add(time.Now(), p.slowdown())
+	}
+}
+
+func (m *meter) add(now time.Time, slowdown float64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	last := m.samples[len(m.samples)-1]
+	m.samples = append(m.samples, sample{now, last.machine + time.Duration(float64(now.Sub(last.at))/slowdown)})
+}
+
+// at is the machine time at a moment: between two samples it passes evenly, and outside of them as on a quiet machine.
+func (m *meter) at(t time.Time) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i := sort.Search(len(m.samples), func(i int) bool { return m.samples[i].at.After(t) })
+	if i == 0 {
+		return m.samples[0].machine - m.samples[0].at.Sub(t)
+	}
+	a := m.samples[i-1]
+	if i == len(m.samples) {
+		return a.machine + t.Sub(a.at)
+	}
+	b := m.samples[i]
+	return a.machine + time.Duration(float64(b.machine-a.machine)*float64(t.Sub(a.at))/float64(b.at.Sub(a.at)))
+}
+
+// Span is a period, by the clock and in machine time.
+type Span struct{ Wall, Machine time.Duration }
+
+// Between measures a period.
+func Between(from, to time.Time) Span {
+	m := start()
+	return Span{to.Sub(from), m.at(to) - m.at(from)}
+}
+
+// Since measures the period until now.
+func Since(from time.Time) Span { return Between(from, time.Now()) }
+
+// Slowdown is how many times slower the machine was than a quiet one: 1 or more.
+func (s Span) Slowdown() float64 {
+	if s.Machine <= 0 || s.Wall <= s.Machine {
+		return 1
+	}
+	return float64(s.Wall) / float64(s.Machine)
+}
+
+// Busy reports whether the machine was far too busy for a bound to mean anything.
+func (s Span) Busy() bool { return s.Slowdown() > TooMuch }
+
+// Within complains if what happened between two moments took longer than most, in machine time. If the machine was far too
+// busy, the test is to be run alone (test/run does that), and if it is alone already, it is not judged.
+func Within(t testing.TB, what string, from, to time.Time, most time.Duration) {
+	t.Helper()
+	judge(t, what, Between(from, to), most, Alone())
+}
+
+func judge(t testing.TB, what string, s Span, most time.Duration, alone bool) {
+	t.Helper()
+	if s.Machine <= most {
+		return
+	}
+	text := fmt.Sprintf("%s took %s on a machine that was %.1f times slower than a quiet one; want at most %s on a quiet one", what, s.Wall, s.Slowdown(), most)
+	switch {
+	case !s.Busy():
+		t.Error(text)
+	case alone:
+		t.Log(text, NotJudged)
+	default:
+		t.Error(text, Marker)
+	}
+}
+
+// Alone reports whether this test process runs one test that failed on a busy machine, with nothing of the suite beside it.
+func Alone() bool { return os.Getenv(AloneVariable) != "" }
+
+// Explain marks a test that failed while the machine was far too busy, for whatever reason it failed. To be called when the
+// test began.
+func Explain(t testing.TB) {
+	t.Helper()
+	began := time.Now()
+	Start()
+	t.Cleanup(func() {
+		if s := Since(began); t.Failed() && s.Busy() && !Alone() {
+			t.Logf("the machine was %.1f times slower than a quiet one during this test %s", s.Slowdown(), Marker)
+		}
+	})
+}
+
+// probe asks the machine how busy it is.
+type probe struct {
+	threads map[string]usage
+	naps    []float64 // the last slowdowns of naps
+}
+
+type usage struct{ ran, waited time.Duration }
+
+func newProbe() *probe {
+	p := &probe{}
+	p.threads = threads()
+	return p
+}
+
+// slowdown takes the larger of what threads waited and what a nap lasted too long, since it was asked last.
+func (p *probe) slowdown() float64 {
+	began := time.Now()
+	time.Sleep(nap)
+	p.naps = append(p.naps, float64(time.Since(began))/float64(nap+time.Millisecond))
+	if len(p.naps) > 5 {
+		p.naps = slices.Delete(p.naps, 0, 1)
+	}
+	naps := 0.0
+	for _, n := range p.naps {
+		naps += n / float64(len(p.naps))
+	}
+	now := threads()
+	waited := ratio(p.threads, now)
+	p.threads = now
+	return max(1, waited, naps)
+}
+
+// ratio is how many times longer the threads took than they ran. A process that hardly ran tells nothing.
+func ratio(was, now map[string]usage) float64 {
+	var ran, waited time.Duration
+	for id, u := range now {
+		ran += max(0, u.ran-was[id].ran)
+		waited += max(0, u.waited-was[id].waited)
+	}
+	if ran+waited < time.Millisecond {
+		return 1
+	}
+	return float64(ran+waited) / float64(max(ran, 100*time.Microsecond))
+}
+
+// threads reads what each thread of this process has run and waited. It is empty where the kernel does not tell.
+func threads() map[string]usage {
+	const dir = "/proc/self/task/"
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	out := make(map[string]usage, len(entries))
+	for _, e := range entries {
+		data, err := os.ReadFile(dir + e.Name() + "/schedstat")
+		if err != nil {
+			continue // it has ended
+		}
+		var ran, waited int64
+		if _, err := fmt.Sscan(string(data), &ran, &waited); err == nil {
+			out[e.Name()] = usage{time.Duration(ran), time.Duration(waited)}
+		}
+	}
+	return out
+}
