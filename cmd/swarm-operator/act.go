@@ -112,7 +112,7 @@ var errBusy = errors.New("somebody else acts on the swarm")
 // may.
 func (a *acting) leased(source string, do func(ctx context.Context) error) error {
 	host, _ := os.Hostname()
-	lease := state.NewLease(state.LeaseOptions{Engine: a.engine, Instance: cmp.Or(host, "command"), Eager: true, Log: a.log})
+	lease := state.NewLease(state.LeaseOptions{Engine: a.engine, Instance: cmp.Or(host, "command"), Eager: true, Log: a.log, Pace: pace()})
 	if len(a.own) > 0 { // where there is nothing of ours somebody may have removed it, and who acted may not have noticed yet
 		lease.Saw(a.own)
 	}

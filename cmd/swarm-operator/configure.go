@@ -13,6 +13,9 @@ import (
 // configure gives flags that the command line does not state the values of the environment, SWARM_OPERATOR_REPAIR_AFTER
 // for --repair-after, and after that of the config file.
 func configure(cmd *cobra.Command) error {
+	if _, err := readPace(); err != nil {
+		return err
+	}
 	file := map[string]any{}
 	flags := cmd.Flags()
 	if err := fromEnvironment(flags.Lookup("config"), flags); err != nil {

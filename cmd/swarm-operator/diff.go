@@ -106,7 +106,7 @@ func open(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets plan.B
 	}
 	r := reconciler.New(reconciler.Options{
 		Engine: client, Source: source, Path: src.root(), Name: src.name, Consents: consents, Budgets: budgets, Observe: observe, Log: log, Loader: loader,
-		Lease: state.NewLease(state.LeaseOptions{Engine: client, Instance: fmt.Sprintf("%s (%s)", hostname(), cmd.Name()), Eager: true, Log: log}),
+		Lease: state.NewLease(state.LeaseOptions{Engine: client, Instance: fmt.Sprintf("%s (%s)", hostname(), cmd.Name()), Eager: true, Log: log, Pace: pace()}),
 	})
 	return r, func() { source.Close(); client.Close() }, nil
 }

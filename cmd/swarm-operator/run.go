@@ -166,7 +166,7 @@ func (f *runFlags) session(ctx context.Context, client *engine.Client, source *g
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	lease := state.NewLease(state.LeaseOptions{
-		Engine: client, Instance: cmp.Or(f.instance, hostname()), Log: s.log,
+		Engine: client, Instance: cmp.Or(f.instance, hostname()), Log: s.log, Pace: pace(),
 		Observe: func(to state.Transition, epoch uint64) { s.metrics.Lease(string(to), epoch) },
 	})
 	loop := &reconciler.Loop{Board: s.board, Metrics: s.metrics, Reconciler: reconciler.New(reconciler.Options{
@@ -179,6 +179,9 @@ func (f *runFlags) session(ctx context.Context, client *engine.Client, source *g
 	s.queue.Store(q)
 	s.log.Info("running", "instance", lease.Holder(), "source", source.String(), "engine", client.Host(), "mode", f.mode, "version", version())
 	var work sync.WaitGroup
+	if p := pace(); p != 1 {
+		s.log.Info("times are shortened, as only tests may", "variable", paceVariable, "pace", p)
+	}
 	work.Go(func() { f.wake(ctx, q, loop, client, source) })
 	if again {
 		work.Go(func() {
@@ -206,7 +209,7 @@ func untilLost(ctx context.Context, board *status.Board) {
 		case <-tick.C:
 		}
 		c, ready := board.Is(status.EngineReady)
-		if !ready && !c.Since.IsZero() && c.Reason != "NoQuorum" && c.Reason != "NoManager" && time.Since(c.Since) > uselessFor {
+		if !ready && !c.Since.IsZero() && c.Reason != "NoQuorum" && c.Reason != "NoManager" && time.Since(c.Since).Seconds() > uselessFor.Seconds()/pace() {
 			return
 		}
 	}
@@ -243,7 +246,7 @@ func (f *runFlags) check() error {
 // returns nil where ctx ends first.
 func (f *runFlags) openSource(ctx context.Context, board *status.Board) *git.Source {
 	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, 30*time.Second) {
-		source, err := git.Open(ctx, f.src.location, git.Options{Path: f.src.path})
+		source, err := git.Open(ctx, f.src.location, git.Options{Path: f.src.path, PollInterval: pollInterval()})
 		if err == nil {
 			return source
 		}

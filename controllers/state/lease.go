@@ -65,7 +65,13 @@ type LeaseOptions struct {
 	Observe func(Transition, uint64)
 	Log     logr.Logger
 	Now     func() time.Time
+	// Pace divides the times of the lease; 0 means 1. It is for tests: instances of different paces do not keep each other
+	// from acting.
+	Pace float64
 }
+
+// paced is a time of the lease at the pace of this process.
+func (l *Lease) paced(d time.Duration) time.Duration { return time.Duration(float64(d) / l.Pace) }
 
 // Transition is what became of the lease in this process.
 type Transition string
@@ -138,6 +144,9 @@ func NewLease(o LeaseOptions) *Lease {
 	}
 	if o.Observe == nil {
 		o.Observe = func(Transition, uint64) {}
+	}
+	if o.Pace == 0 {
+		o.Pace = 1
 	}
 	suffix := make([]byte, 3)
 	_, _ = rand.Read(suffix) // never fails
@@ -236,7 +245,7 @@ func (l *Lease) Take(ctx context.Context, source string) (Taken, error) {
 				continue
 			}
 			if wait, held := l.wait(source); wait > 0 && (before == l.at.version || held) {
-				return Taken{Holder: l.at.Holder, Again: min(wait, LeaseLook)}, nil
+				return Taken{Holder: l.at.Holder, Again: min(wait, l.paced(LeaseLook))}, nil
 			}
 			continue
 		}
@@ -251,7 +260,7 @@ func (l *Lease) Take(ctx context.Context, source string) (Taken, error) {
 		}
 		return taken, nil
 	}
-	return Taken{Holder: l.at.Holder, Again: LeaseLook / 4}, nil
+	return Taken{Holder: l.at.Holder, Again: l.paced(LeaseLook / 4)}, nil
 }
 
 // wait says how long the lease is not to be taken, and whether that is because somebody holds it. Who goes first is of
@@ -263,12 +272,12 @@ func (l *Lease) wait(source string) (left time.Duration, held bool) {
 		return 0, false
 	case l.at.State == leaseHeld:
 		l.wanted = time.Time{}
-		return max(0, LeaseTTL-now.Sub(l.since)), true
+		return max(0, l.paced(LeaseTTL)-now.Sub(l.since)), true
 	case l.at.State == leaseFree && !l.Eager && l.at.Holder != "" && l.at.Source == source:
 		if l.wanted.IsZero() {
 			l.wanted = now
 		}
-		return max(0, leaseTurn-now.Sub(l.wanted)), false
+		return max(0, l.paced(leaseTurn)-now.Sub(l.wanted)), false
 	}
 	return 0, false
 }
@@ -323,10 +332,10 @@ func (l *Lease) swap(ctx context.Context, source string) (Taken, error) {
 	if err := l.write(ctx, was, leaseHeld, epoch, source); err != nil {
 		return Taken{}, err
 	}
-	h := &holding{epoch: epoch, source: source, deadline: sent.Add(LeaseTTL - leaseMargin)}
+	h := &holding{epoch: epoch, source: source, deadline: sent.Add(l.paced(LeaseTTL - leaseMargin))}
 	h.ctx, h.lose = context.WithCancelCause(context.WithoutCancel(ctx))
 	l.mine, l.wanted = h, time.Time{}
-	h.timer = time.AfterFunc(leaseRenew, func() { l.renew(h) })
+	h.timer = time.AfterFunc(l.paced(leaseRenew), func() { l.renew(h) })
 	others := l.ours != was.version.Index || was.Held() && was.Holder != l.holder // who held it may have acted to the last
 	l.Observe(LeaseTaken, epoch)
 	l.Log.V(1).Info("lease taken", "epoch", epoch, "from", was.Holder, "others", others)
@@ -379,13 +388,13 @@ func (l *Lease) renew(h *holding) {
 	}
 	switch {
 	case err == nil:
-		h.deadline = sent.Add(LeaseTTL - leaseMargin)
-		h.timer.Reset(leaseRenew)
+		h.deadline = sent.Add(l.paced(LeaseTTL - leaseMargin))
+		h.timer.Reset(l.paced(leaseRenew))
 	case errors.Is(err, ErrLeaseLost) || h.check(l.Now()) != nil:
 		l.Log.Info("lease lost", "epoch", h.epoch, "why", err.Error())
 		l.drop(LeaseLost)
 	default:
-		h.timer.Reset(leaseRenew / 6)
+		h.timer.Reset(l.paced(leaseRenew / 6))
 	}
 }
 
@@ -447,7 +456,7 @@ func (l *Lease) Release(ctx context.Context, leave bool) error {
 		err = l.write(ctx, v, state, h.epoch, h.source)
 	}
 	if err != nil {
-		return fmt.Errorf("giving the lease back, which others take after %s: %w", LeaseTTL, err)
+		return fmt.Errorf("giving the lease back, which others take after %s: %w", l.paced(LeaseTTL), err)
 	}
 	if leave {
 		return nil
