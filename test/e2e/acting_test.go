@@ -304,7 +304,7 @@ func (w write) refused() bool { return w.Status >= http.StatusBadRequest }
 // lay says whether the call lay in an engine that hung, and was carried out when that ended.
 func (w write) lay() bool {
 	return slices.ContainsFunc(w.by.hung, func(p period) bool {
-		return w.At.Before(p.from.Add(leaseHolds)) && w.Done.After(p.from) && w.Done.Before(p.to.Add(time.Second))
+		return w.At.Before(p.from.Add(paced(leaseHolds))) && w.Done.After(p.from) && w.Done.Before(p.to.Add(time.Second))
 	})
 }
 

@@ -25,13 +25,13 @@ func bare(t *testing.T, n int) *world {
 		if err != nil {
 			t.Fatalf("starting engines: %v", err)
 		}
-		s = &leased{Swarm: e, broken: true}
+		s = &leased{Swarm: e, shared: shared{spoilt: true}}
 	} else {
 		sb, err := sandbox.Start(t.Context(), sandbox.Options{Blank: n})
 		if err != nil {
 			t.Fatalf("starting engines: %v", err)
 		}
-		s = &embedded{Sandbox: sb, hung: map[string]func(){}}
+		s = &embedded{Sandbox: sb, shared: shared{spoilt: true}, hung: map[string]func(){}}
 	}
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {

@@ -33,9 +33,7 @@ func (w *world) clusterNow() swarm.Swarm {
 // clusterByHand is what docker swarm update and docker swarm ca do. The swarm is then nobody else's to begin with.
 func (w *world) clusterByHand(change func(*swarm.Spec)) {
 	w.Helper()
-	if l, ok := w.swarm.(*leased); ok {
-		l.broken = true
-	}
+	w.swarm.Spoil()
 	s := w.clusterNow()
 	change(&s.Spec)
 	if _, err := w.api.SwarmUpdate(w.Context(), client.SwarmUpdateOptions{Version: s.Version, Spec: s.Spec}); err != nil {

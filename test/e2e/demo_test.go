@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/swarm-operator/swarm-operator/test/harness"
+	"github.com/swarm-operator/swarm-operator/test/lag"
 )
 
 // demo is a repository with the manifests of examples/demo.
@@ -73,8 +74,9 @@ func (w *world) idle(r *repo) {
 		return nil
 	})
 	passes := bursts(looking.Calls())
-	if least, most := int(*idlePeriod/(resync*11/10)), int(*idlePeriod/(resync*9/10))+1; len(passes) < least-1 || len(passes) > most {
-		w.Errorf("in %s with a resync every %s there were %d passes", *idlePeriod, resync, len(passes))
+	watched := lag.Since(start)
+	if least, most := int(watched.Machine/(resync*11/10)), int(watched.Wall/(resync*9/10))+1; len(passes) < least-1 || len(passes) > most {
+		w.Errorf("in %s with a resync every %s there were %d passes", watched.Wall, resync, len(passes))
 	}
 	for _, pass := range passes {
 		if n := reads(pass); n > 7 { // product.md, Speed: nothing to do

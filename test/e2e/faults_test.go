@@ -65,7 +65,7 @@ func (i *interrupted) through(faults []Fault, services, networks []string, versi
 	if r.code != 0 && (writes || r.code != 2) { // nothing is thought or done on a partial read
 		i.Errorf("apply says %s", r)
 	}
-	i.converges(0, calls, services, networks, versions)
+	i.converges("the faults", calls, services, networks, versions)
 }
 
 // Faults that last are told, and nothing is given up when they end.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	cerrdefs "github.com/containerd/errdefs"
@@ -75,13 +76,14 @@ func (i *interrupted) second() map[string]string {
 	}
 }
 
-// disturb starts an apply that is disturbed at its k-th call; false when it has fewer.
-func (i *interrupted) disturb(e ending, k int) bool {
+// disturb starts an apply that is disturbed at a call; false when it has none of that kind.
+func (i *interrupted) disturb(e ending, at point) bool {
 	i.Helper()
 	started := make(chan *harness.Process, 1)
-	at := func(do func(*harness.Process) error) func(harness.Call) error {
+	var hit atomic.Int64 // the index of the call
+	when := func(do func(*harness.Process) error) func(harness.Call) error {
 		return func(c harness.Call) error {
-			if do == nil || c.Index != k {
+			if !at.is(c) || !hit.CompareAndSwap(0, int64(c.Index)) && hit.Load() != int64(c.Index) || do == nil {
 				return nil
 			}
 			p := <-started
@@ -89,8 +91,8 @@ func (i *interrupted) disturb(e ending, k int) bool {
 		}
 	}
 	i.proxy.Reset()
-	i.proxy.Before(at(e.before))
-	i.proxy.After(at(e.after))
+	i.proxy.Before(when(e.before))
+	i.proxy.After(when(e.after))
 	p, err := harness.Start(binary, i.env(), i.args()...)
 	if err != nil {
 		i.Fatal(err)
@@ -99,42 +101,42 @@ func (i *interrupted) disturb(e ending, k int) bool {
 	r := i.end(p)
 	i.proxy.Before(nil)
 	i.proxy.After(nil)
-	reached := len(i.proxy.Calls()) >= k
+	reached := hit.Load() != 0
 	switch {
 	case !reached && r.code != 0:
 		i.Fatalf("undisturbed, apply says %s", r)
 	case reached && !e.kills && r.code != 0 && r.code != 2:
-		i.Errorf("disturbed at call %d, apply says %s", k, r)
+		i.Errorf("disturbed at %s, apply says %s", at.name, r)
 	}
 	return reached
 }
 
 // converges applies again, and checks what is there then.
-func (i *interrupted) converges(k int, disturbed []harness.Call, services, networks []string, versions int) {
+func (i *interrupted) converges(at string, disturbed []harness.Call, services, networks []string, versions int) {
 	i.Helper()
 	i.freeLease() // nobody acts: need not wait until that is clear by itself
 	i.proxy.Reset()
 	calls := lines(disturbed)
 	if r := i.cli(i.args()...); r.code != 0 {
-		i.Fatalf("after call %d, the next apply says %s\nthe calls before:\n%s", k, r, calls)
+		i.Fatalf("after %s, the next apply says %s\nthe calls before:\n%s", at, r, calls)
 	}
 	if r := i.cli("diff", "--host", i.host(), "--source", i.repo.Dir); r.code != 0 {
-		i.Fatalf("after call %d and another apply, diff says %s\nthe calls before:\n%s", k, r, calls)
+		i.Fatalf("after %s and another apply, diff says %s\nthe calls before:\n%s", at, r, calls)
 	}
 	mine := func(names []string) []string {
 		return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !strings.HasPrefix(n, i.prefix+"-") })
 	}
 	if got := mine(slices.Sorted(maps.Keys(i.versions()))); !slices.Equal(got, prefixed(i.prefix, services)) {
-		i.Errorf("after call %d services are %q", k, got)
+		i.Errorf("after %s services are %q", at, got)
 	}
 	if got := mine(i.networks()); !slices.Equal(got, prefixed(i.prefix, networks)) {
-		i.Errorf("after call %d networks are %q", k, got)
+		i.Errorf("after %s networks are %q", at, got)
 	}
 	if got := mine(i.configs()); len(got) != versions {
-		i.Errorf("after call %d configs are %q, want %d\n%s%s", k, got, versions, calls, lines(i.proxy.Calls()))
+		i.Errorf("after %s configs are %q, want %d\n%s%s", at, got, versions, calls, lines(i.proxy.Calls()))
 	}
 	if got := mine(i.secrets()); len(got) != versions {
-		i.Errorf("after call %d secrets are %q, want %d\n%s%s", k, got, versions, calls, lines(i.proxy.Calls()))
+		i.Errorf("after %s secrets are %q, want %d\n%s%s", at, got, versions, calls, lines(i.proxy.Calls()))
 	}
 	if versions == 2 {
 		i.once("api", func(s *swarm.ServiceSpec) string { return s.TaskTemplate.ContainerSpec.Image })
@@ -148,7 +150,7 @@ func (i *interrupted) converges(k int, disturbed []harness.Call, services, netwo
 	}
 	for path, n := range done {
 		if n > 1 && path != "/services/create" {
-			i.Errorf("after call %d: %s was done %d times\n%s", k, path, n, calls)
+			i.Errorf("after %s: %s was done %d times\n%s", at, path, n, calls)
 		}
 	}
 }
@@ -201,18 +203,8 @@ func (i *interrupted) clear() {
 	}
 }
 
-// strides are which calls each of the endings disturbs: every one from the first, or on real engines, where what the operator
-// does about it is the same, each call in one of these ways (-every: in all).
-func strides() (step, offset int) {
-	if *swarmKind == onEngines && !*every {
-		return len(endings), 1
-	}
-	return 1, 0
-}
-
 func TestAnApplyThatIsKilledAtAnyCallConvergesLater(t *testing.T) {
 	t.Parallel()
-	step, offset := strides()
 	for n, e := range endings {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
@@ -221,36 +213,58 @@ func TestAnApplyThatIsKilledAtAnyCallConvergesLater(t *testing.T) {
 			foreign.Mode.Replicated.Replicas = new(uint64)
 			w.createService(foreign, true)
 			before := w.settled("foreign")
-			proxy := w.proxy()
-			first, second := 0, 0
-			for k := 1 + n*offset; ; k += step {
-				i := &interrupted{world: w, proxy: proxy, prefix: fmt.Sprintf("a%02d", k)}
-				i.repo = w.repo(i.prefix, i.first())
-				if !i.disturb(e, k) {
-					break
+			proxy, prefix := w.proxy(), ""
+			run := func(kind string, last func(harness.Call) bool, one func(i *interrupted, at point) bool) {
+				calls, k := 0, 0
+				for at := range points(n, last) {
+					k++
+					prefix = fmt.Sprintf("%s%02d", kind, k)
+					if !one(&interrupted{world: w, proxy: proxy, prefix: prefix}, at) {
+						break
+					}
+					calls = k
 				}
-				first = k
-				i.converges(k, proxy.Calls(), []string{"api", "old", "web"}, []string{"net"}, 1)
-				i.clear()
+				w.reached(kind, calls, 15)
 			}
-			for k := 1 + n*offset; ; k += step {
-				i := &interrupted{world: w, proxy: proxy, prefix: fmt.Sprintf("b%02d", k)}
+			run("a", func(c harness.Call) bool { return creates(prefix + "-web")(c) }, func(i *interrupted, at point) bool {
+				i.repo = w.repo(i.prefix, i.first())
+				if !i.disturb(e, at) {
+					return false
+				}
+				i.converges(at.name, proxy.Calls(), []string{"api", "old", "web"}, []string{"net"}, 1)
+				i.clear()
+				return true
+			})
+			run("b", removesService, func(i *interrupted, at point) bool {
 				i.repo = w.repo(i.prefix, i.first())
 				i.want(0, i.args()...)
 				i.repo.remove("old.yaml")
 				i.repo.commit("second", i.second())
-				if !i.disturb(e, k) {
-					break
+				if !i.disturb(e, at) {
+					return false
 				}
-				second = k
-				i.converges(k, proxy.Calls(), []string{"api", "new", "web"}, []string{"more", "net"}, 2)
+				i.converges(at.name, proxy.Calls(), []string{"api", "new", "web"}, []string{"more", "net"}, 2)
 				i.clear()
-			}
-			t.Logf("%d calls from nothing, %d for a change", first, second)
-			if first < 15 || second < 15 || first > mostCalls || second > mostCalls {
-				t.Errorf("that is not what these applies take")
-			}
+				return true
+			})
 			w.untouched(before)
 		})
+	}
+}
+
+// reached checks that a loop over points has disturbed as many calls as there must be: at least one, and where it goes on
+// until the end, as many as such an apply takes.
+func (w *world) reached(what string, calls, least int) {
+	w.Helper()
+	w.Logf("%s: disturbed at %d calls", what, calls)
+	most := mostCalls
+	switch {
+	case !endless():
+		least, most = 1, 1
+	case !*full:
+		least, most = least/turns, most/turns
+	}
+	if calls < least || calls > most {
+		w.Errorf("%s: disturbed at %d calls, want %d to %d", what, calls, least, most)
 	}
 }

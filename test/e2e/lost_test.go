@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
@@ -16,22 +17,27 @@ import (
 // forget removes by hand all configs that are the operator's own, and every other one that is not in use.
 func (w *world) forget() {
 	w.Helper()
-	list, err := w.api.ConfigList(w.Context(), client.ConfigListOptions{})
-	if err != nil {
-		w.Fatal(err)
-	}
 	isOwn := func(c swarm.Config) bool { return strings.HasPrefix(c.Spec.Name, "swarm-operator") }
-	slices.SortStableFunc(list.Items, func(a, b swarm.Config) int { // its own first: until then others come back, as they should
-		return strings.Compare(fmt.Sprint(isOwn(b)), fmt.Sprint(isOwn(a)))
-	})
 	own := 0
-	for _, c := range list.Items {
-		_, err := w.api.ConfigRemove(w.Context(), c.ID, client.ConfigRemoveOptions{})
-		switch {
-		case err == nil && isOwn(c):
-			own++
-		case err != nil && !strings.Contains(err.Error(), "in use"):
+	for again := true; again; {
+		again = false
+		list, err := w.api.ConfigList(w.Context(), client.ConfigListOptions{})
+		if err != nil {
 			w.Fatal(err)
+		}
+		slices.SortStableFunc(list.Items, func(a, b swarm.Config) int { // its own first: until then others come back, as they should
+			return strings.Compare(fmt.Sprint(isOwn(b)), fmt.Sprint(isOwn(a)))
+		})
+		for _, c := range list.Items {
+			_, err := w.api.ConfigRemove(w.Context(), c.ID, client.ConfigRemoveOptions{})
+			switch {
+			case err == nil && isOwn(c):
+				own++
+			case cerrdefs.IsNotFound(err): // the operator has replaced it meanwhile: that one has to go as well
+				again = true
+			case err != nil && !strings.Contains(err.Error(), "in use"):
+				w.Fatal(err)
+			}
 		}
 	}
 	if own < 2 {

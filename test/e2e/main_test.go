@@ -14,7 +14,7 @@ import (
 
 var (
 	idlePeriod  = flag.Duration("idle", 10*time.Second, "how long an operator with nothing to do is watched")
-	every       = flag.Bool("every", false, "disturb each call of each kind of apply in each way, on real engines too")
+	full        = flag.Bool("full", os.Getenv("E2E_FULL") != "", "run every scenario on every kind of swarm, disturb each call in each way, at the times of production (E2E_FULL)")
 	rounds      = flag.Int("rounds", len(disturbances), "how often one of three operators is disturbed while it acts")
 	watchPeriod = flag.Duration("watch", 10*time.Second, "how long a failed want is watched for being written again")
 )

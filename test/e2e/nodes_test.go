@@ -14,6 +14,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/swarm-operator/swarm-operator/test/harness"
+	"github.com/swarm-operator/swarm-operator/test/lag"
 )
 
 // node and nodeSet are manifests whose spec is lines of YAML.
@@ -79,9 +80,7 @@ func (w *world) labelled(hostname, labels string) {
 
 // changesNodes says that the swarm will not be the one that it was.
 func (w *world) changesNodes() {
-	if l, ok := w.swarm.(*leased); ok {
-		l.broken = true
-	}
+	w.swarm.Spoil()
 }
 
 // leave is docker swarm leave on a node.
@@ -208,9 +207,8 @@ func TestANodeThatJoinsHasItsLabelsWithinASecond(t *testing.T) {
 	w.labelled(host, "edge=yes zone=a")
 	was := w.node(host)
 
-	best := time.Hour
 	var ghosts []string
-	for range 3 { // where other tests keep the machine busy it may take longer once
+	for range 2 {
 		w.leave(host)
 		w.eventually(func() error {
 			if n := w.byID(was.ID); n != nil && n.Status.State != swarm.NodeStateDown {
@@ -220,7 +218,7 @@ func TestANodeThatJoinsHasItsLabelsWithinASecond(t *testing.T) {
 		})
 		ghosts = append(ghosts, was.ID)
 		id := w.join(host, was.Status.Addr, swarm.NodeAvailabilityDrain)
-		var listed time.Time
+		var listed, labelled time.Time
 		w.eventually(func() error {
 			n := w.byID(id)
 			switch {
@@ -235,17 +233,14 @@ func TestANodeThatJoinsHasItsLabelsWithinASecond(t *testing.T) {
 				}
 				return fmt.Errorf("it has %q", got)
 			}
-			best = min(best, time.Since(listed))
+			labelled = time.Now()
 			if n.Spec.Availability != swarm.NodeAvailabilityActive {
 				t.Errorf("the labels came without the availability: %s", n.Spec.Availability)
 			}
 			return nil
 		})
 		was = *w.byID(id)
-	}
-	t.Logf("labels came %s after the node was listed", best)
-	if best > time.Second {
-		t.Errorf("labels came %s after the node was listed, want at most a second", best)
+		lag.Within(t, "labelling a node that is listed", listed, labelled, time.Second)
 	}
 	o.reports(func(r harness.Report) error {
 		text := strings.Join(r.Notices, "\n")

@@ -4,36 +4,123 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
+	"testing"
 )
 
-// without names the scenarios that mean nothing on a kind of swarm, and why. They are not run there at all.
-var without = map[string]map[string]string{
-	onSandbox: {
-		"TestContainersDoWhatTheManifestSays": "there are no containers to look into, no ports that answer and no registry that wants credentials",
-		"TestEnginesAndRegistriesThatGoAway":  "there is no registry that could go away, and no process of an engine that could crash or hang",
-	},
-	onEngines: {},
+// without names the scenarios that mean nothing on the sandbox, and why. They are not run there at all.
+var without = map[string]string{
+	"TestContainersDoWhatTheManifestSays": "there are no containers to look into, no ports that answer and no registry that wants credentials",
+	"TestEnginesAndRegistriesThatGoAway":  "there is no registry that could go away, and no process of an engine that could crash or hang",
 }
 
-// leaveOut keeps go test from running what means nothing on this swarm.
+// differs names the scenarios for which real engines may differ from the sandbox, and in what. On engines make test runs
+// these alone; what the others are about (git, plans, consent, reports, output) is the same code on the same API there.
+// make e2e-full runs all of them on both.
+var differs = map[string]string{
+	"TestContainersDoWhatTheManifestSays":                                 "real containers, ports, mounts",
+	"TestEnginesAndRegistriesThatGoAway":                                  "pulls, crashes of dockerd",
+	"TestTheReportHasTheContainersOwnError":                               "what a container says when it ends",
+	"TestASpecThatCrashesIsAppliedOnceAndRemembered":                      "containers that crash",
+	"TestAnEqualServiceOfTheDockerCLIIsTakenOverWithoutAWrite":            "what this dockerd makes of a spec",
+	"TestWhatTheDockerCLIMadeIsTakenOverAsItIs":                           "what this dockerd makes of a stack",
+	"TestEveryFieldIsInSyncAfterOneWrite":                                 "what this dockerd makes of each field",
+	"TestAFieldThatNeedsANewerAPIIsRefused":                               "the API version",
+	"TestDemoIsAppliedOnceAndThenNothingIsWritten":                        "the main job",
+	"TestAnApplyThatIsKilledAtAnyCallConvergesLater":                      "what a cut call leaves in an engine",
+	"TestDependsOnWaitsForReadyServicesAndCompleteJobs":                   "health checks, jobs",
+	"TestContentThatChangesRollsItsServiceOnceAndKeepsWhatARollbackNeeds": "content as it is mounted",
+	"TestAServiceThatWasRolledBackBeforeIsAdopted":                        "the updater of this version",
+	"TestARollOutGoesOnWhileNodesGo":                                      "nodes that crash during an update",
+	"TestNodesComeAndGoWithoutAWrite":                                     "restarts of engines",
+	"TestRunOutlivesAnEngineThatIsAway":                                   "restarts of engines",
+	"TestANetworkInUseIsNotReplaced":                                      "networks that nodes hold",
+
+	"TestActorsActOneAtATimeWhateverHappensToThem": "engines that hang",
+	"TestWithoutQuorumNothingIsWritten":            "how calls end without a leader",
+	"TestASwarmThatWasMadeAnewByForce":             "--force-new-cluster",
+	"TestASwarmIsRestoredFromABackup":              "files of the raft state",
+
+	"TestBareEnginesBecomeASwarm":                               "joining",
+	"TestBareEnginesBecomeASwarmOverTLS":                        "TLS of dockerd",
+	"TestBareEnginesBecomeASwarmOverSSH":                        "docker system dial-stdio",
+	"TestTheControllerMakesASwarmAndFindsItsManagers":           "joining, leaving",
+	"TestAnEngineThatIsAwayJoinsLater":                          "joining",
+	"TestTheNumberOfManagersFollowsGit":                         "promotion and demotion",
+	"TestADeadManagerIsReplacedUnlessSomebodyWorksOnIt":         "promotion and demotion",
+	"TestRolesThatAHandChangedArePutRight":                      "promotion and demotion",
+	"TestAnotherOperatorFinishesWhenTheActingOnesNodeIsDemoted": "demotion of the engine that is talked to",
+	"TestAnotherOperatorFinishesWhenTheActingOnesNodeIsCutOff":  "partitions",
+	"TestANodeThatJoinsHasItsLabelsWithinASecond":               "joining, leaving",
+	"TestNodesAreDrainedOneByOne":                               "containers that end",
+	"TestNodesThatAreToBeAbsent":                                "leaving",
+
+	"TestEachClusterSettingChangedAloneKeepsAllOthers": "what this dockerd makes of each setting",
+	"TestTokensAndTheUnlockKeyGoWhereTheyShould":       "autolock",
+	"TestAnEscrowThatFailsIsTriedAgain":                "autolock",
+	"TestAJoinTokenIsRotatedOnceForItsEpoch":           "joining with old tokens",
+	"TestTakingOverALockedSwarmRotatesNothing":         "autolock",
+	"TestAutolockOnAndOff":                             "autolock, restarts",
+	"TestARotationThatIsKilledAtAnyCallHappensOnce":    "what a cut call leaves in an engine",
+	"TestARootWaitsForAWorkerThatIsDown":               "rotation of the CA",
+	"TestARootOfFilesReplacesTheSwarms":                "rotation of the CA",
+	"TestHelpersOpenTheirManagers":                     "autolock, restarts",
+	"TestAWrongKeyIsTriedOnce":                         "autolock, restarts",
+}
+
+// leaveOut keeps go test from running what means nothing on this swarm, or is the same on it.
 func leaveOut() {
-	out := without[*swarmKind]
-	if len(out) == 0 {
-		return
-	}
-	var patterns []string
-	for _, name := range slices.Sorted(maps.Keys(out)) {
-		if flag.Lookup("test.v").Value.String() == "true" {
-			fmt.Printf("not on %s: %s: %s\n", *swarmKind, name, out[name])
+	switch {
+	case *swarmKind == onSandbox:
+		var patterns []string
+		for _, name := range slices.Sorted(maps.Keys(without)) {
+			if flag.Lookup("test.v").Value.String() == "true" {
+				fmt.Printf("not on the sandbox: %s: %s\n", name, without[name])
+			}
+			patterns = append(patterns, exactly(name))
 		}
-		patterns = append(patterns, "^"+regexp.QuoteMeta(name)+"$")
+		skip := flag.Lookup("test.skip")
+		if was := skip.Value.String(); was != "" {
+			patterns = append(patterns, was)
+		}
+		_ = skip.Value.Set(strings.Join(patterns, "|")) // any text is
+	case !*full:
+		run := flag.Lookup("test.run")
+		if run.Value.String() != "" { // somebody asks for something
+			return
+		}
+		var patterns []string
+		for _, name := range slices.Sorted(maps.Keys(differs)) {
+			patterns = append(patterns, exactly(name))
+		}
+		_ = run.Value.Set(strings.Join(patterns, "|"))
 	}
-	skip := flag.Lookup("test.skip")
-	if was := skip.Value.String(); was != "" {
-		patterns = append(patterns, was)
+}
+
+func exactly(name string) string { return "^" + regexp.QuoteMeta(name) + "$" }
+
+// A name in a table that no scenario has would leave its scenario out without a word.
+func TestTablesNameScenariosThatExist(t *testing.T) {
+	files, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
 	}
-	_ = skip.Value.Set(strings.Join(patterns, "|")) // any text is
+	var all strings.Builder
+	for _, f := range files {
+		text, err := os.ReadFile(f.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
+	}
+	for _, table := range []map[string]string{without, differs} {
+		for name := range table {
+			if !strings.Contains(all.String(), "\nfunc "+name+"(t *testing.T) {\n") {
+				t.Errorf("there is no scenario %s", name)
+			}
+		}
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
@@ -33,7 +32,7 @@ func (w *world) operateEnv(env []string, host string, r *repo, args ...string) *
 }
 
 func (o *operator) finish() {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if o.Running() {
 		_, report, _ := o.Get(ctx, "/api/v1/drift") // for whoever looks at a failure

@@ -22,49 +22,79 @@ var images = []string{
 	"nginx:1.27", "example/api:1.0", "prom/node-exporter:v1.8.2", // examples/demo
 }
 
-// swarms are those of real engines. To start one takes seconds of both processors, so each serves many scenarios, one after
-// the other.
+// swarms are those that no scenario has. To start one of real engines takes seconds of both processors, and one of the
+// sandbox some tenths, so each serves many scenarios, one after the other.
 var swarms pool
 
 // mostIdle is how many engines may wait for a scenario. Five of them took a fifteenth of a processor, and to
 // start five 6.5 s of one: idle for a minute and a half is dearer than new.
 const mostIdle = 8
 
+// reusable is a swarm that serves one scenario after the other.
+type reusable interface {
+	Swarm
+	use() *shared
+	// clear makes it as a new one, after a scenario that did not spoil it.
+	clear(ctx context.Context) error
+	// end ends it.
+	end() error
+}
+
+// shared is what a reusable swarm knows of its use.
+type shared struct {
+	size   size
+	spoilt bool // nobody else should have to wonder whether what was done to it was undone
+	undo   []func()
+}
+
+func (s *shared) use() *shared { return s }
+
+// Spoil says that something is done to it that the next scenario should not have to find.
+func (s *shared) Spoil() { s.spoilt = true }
+
+// undone has a function called before the next scenario.
+func (s *shared) undone(remove func()) func() {
+	s.undo = append(s.undo, remove)
+	return remove
+}
+
 type pool struct {
 	mu   sync.Mutex
-	free []leased // the one that was given back last is the last one
+	free []reusable // the one that was given back last is the last one
 }
 
-// lease takes a swarm that is as a new one, or starts one.
-func (p *pool) lease(ctx context.Context, n size) (*leased, error) {
-	if l := p.take(n); l != nil {
-		return l, nil
-	}
-	s, err := engines.Start(ctx, engines.Options{Managers: n.managers, Workers: n.workers, Images: images, Faults: true})
-	if err != nil {
-		return nil, err
-	}
-	return &leased{Swarm: s, size: n}, nil
-}
-
-func (p *pool) take(n size) *leased {
+// take takes a swarm of a size that is as a new one; nil: there is none.
+func (p *pool) take(n size) Swarm {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i, l := range slices.Backward(p.free) {
-		if l.size == n {
+	for i, s := range slices.Backward(p.free) {
+		if s.use().size == n {
 			p.free = slices.Delete(p.free, i, i+1)
-			return &l
+			return s
 		}
 	}
 	return nil
 }
 
-func (p *pool) giveBack(n size, s *engines.Swarm) error {
+// giveBack clears a swarm for the next scenario, or ends it where that would not find it as a new one.
+func (p *pool) giveBack(s reusable) error {
+	u := s.use()
+	for _, undo := range u.undo {
+		undo()
+	}
+	u.undo = nil
+	if u.spoilt {
+		return s.end()
+	}
+	if err := s.clear(context.Background()); err != nil { // which is nothing that the scenario was about
+		fmt.Fprintln(os.Stderr, "a swarm cannot be cleared for the next scenario, and is ended:", err)
+		return s.end()
+	}
 	p.mu.Lock()
-	p.free = append(p.free, leased{Swarm: s, size: n})
+	p.free = append(p.free, s)
 	idle, end := 0, 0 // free[:end] are those that nobody came for in time
-	for i, l := range slices.Backward(p.free) {
-		if idle += l.size.managers + l.size.workers; idle > mostIdle {
+	for i, s := range slices.Backward(p.free) {
+		if idle += s.use().size.managers + s.use().size.workers; idle > mostIdle {
 			end = i + 1
 			break
 		}
@@ -72,7 +102,7 @@ func (p *pool) giveBack(n size, s *engines.Swarm) error {
 	old := slices.Clone(p.free[:end])
 	p.free = slices.Delete(p.free, 0, end)
 	p.mu.Unlock()
-	return closeAll(old)
+	return endAll(old)
 }
 
 // close ends all swarms.
@@ -81,13 +111,13 @@ func (p *pool) close() error {
 	defer p.mu.Unlock()
 	old := p.free
 	p.free = nil
-	return closeAll(old)
+	return endAll(old)
 }
 
-func closeAll(swarms []leased) error {
+func endAll(swarms []reusable) error {
 	var ends errgroup.Group
-	for _, l := range swarms {
-		ends.Go(l.Swarm.Close)
+	for _, s := range swarms {
+		ends.Go(s.end)
 	}
 	return ends.Wait()
 }
@@ -95,57 +125,46 @@ func closeAll(swarms []leased) error {
 // leased is a swarm of real engines that one scenario has to itself.
 type leased struct {
 	*engines.Swarm
-	size   size
-	broken bool // a scenario did something to a node: nobody else should have to wonder whether it was undone
-	undo   []func()
+	shared
 }
 
 func (l *leased) Kill(node string) error {
-	l.broken = true
+	l.Spoil()
 	return l.Swarm.Kill(node)
 }
 
 func (l *leased) Crash(node string) error {
-	l.broken = true
+	l.Spoil()
 	return l.Swarm.Crash(node)
 }
 
 func (l *leased) Hang(node string) error {
-	l.broken = true
+	l.Spoil()
 	return l.Swarm.Hang(node)
 }
 
 func (l *leased) Inject(f Fault) func() {
-	remove := l.Swarm.Inject(engines.Fault{
+	return l.undone(l.Swarm.Inject(engines.Fault{
 		Method: f.Method, Path: f.Path, Skip: f.Skip, Count: f.Count, Latency: f.Latency,
 		Status: f.Status, Message: f.Message, Drop: f.Drop, AfterCommit: f.AfterCommit,
-	})
-	l.undo = append(l.undo, remove)
-	return remove
+	}))
 }
 
-// Close leaves the swarm to the next scenario, or ends it where that would not find it as a new one.
-func (l *leased) Close() error {
-	for _, undo := range l.undo {
-		undo()
-	}
-	if l.broken {
-		return l.Swarm.Close()
-	}
-	ctx := context.Background()
-	if err := errors.Join(l.StartRegistry(ctx, engines.Registry), l.StartRegistry(ctx, engines.PrivateRegistry)); err != nil {
-		return errors.Join(err, l.Swarm.Close())
-	}
-	if err := l.clear(ctx); err != nil { // which is nothing that the scenario was about
-		fmt.Fprintln(os.Stderr, "a swarm cannot be cleared for the next scenario, and is ended:", err)
-		return l.Swarm.Close()
-	}
-	return swarms.giveBack(l.size, l.Swarm)
-}
+// Close leaves the swarm to the next scenario, or ends it.
+func (l *leased) Close() error { return swarms.giveBack(l) }
 
-// clear removes everything that a scenario can make.
+func (l *leased) end() error { return l.Swarm.Close() }
+
 func (l *leased) clear(ctx context.Context) error {
+	if err := errors.Join(l.StartRegistry(ctx, engines.Registry), l.StartRegistry(ctx, engines.PrivateRegistry)); err != nil {
+		return err
+	}
 	c := l.Client(l.Managers()[0])
+	return clearSwarm(ctx, c, func() error { return errors.Join(l.clearContainers(ctx), l.clearVolumes(ctx)) })
+}
+
+// clearSwarm removes everything that a scenario can make.
+func clearSwarm(ctx context.Context, c *client.Client, nodes func() error) error {
 	list, err := c.ServiceList(ctx, client.ServiceListOptions{})
 	if err != nil {
 		return err
@@ -157,28 +176,33 @@ func (l *leased) clear(ctx context.Context) error {
 	}
 	// Networks, content and volumes are in use for a moment after the tasks have ended.
 	return harness.Until(ctx, patience, func() error {
-		if err := l.clearContainers(ctx, c); err != nil {
+		if err := errors.Join(nodes(), clearTasks(ctx, c)); err != nil {
 			return err
 		}
-		return errors.Join(clearNetworks(ctx, c), clearContent(ctx, c), clearNodes(ctx, c), l.clearVolumes(ctx))
+		return errors.Join(clearNetworks(ctx, c), clearContent(ctx, c), clearNodes(ctx, c))
 	})
+}
+
+// clearTasks waits until those of removed services have ended.
+func clearTasks(ctx context.Context, c *client.Client) error {
+	tasks, err := c.TaskList(ctx, client.TaskListOptions{})
+	if err != nil {
+		return err
+	}
+	for _, t := range tasks.Items {
+		if !slices.Contains(ended, t.Status.State) { // those of jobs the swarm keeps
+			return fmt.Errorf("task %s is still %s", t.ID, t.Status.State)
+		}
+	}
+	return nil
 }
 
 var ended = []swarm.TaskState{swarm.TaskStateComplete, swarm.TaskStateFailed, swarm.TaskStateRejected, swarm.TaskStateShutdown, swarm.TaskStateOrphaned, swarm.TaskStateRemove}
 
 // clearContainers ends what the tasks of removed services leave: containers take their time to stop, and dockerd forgets
 // those of jobs.
-func (l *leased) clearContainers(ctx context.Context, c *client.Client) error {
-	tasks, err := c.TaskList(ctx, client.TaskListOptions{})
-	if err != nil {
-		return err
-	}
+func (l *leased) clearContainers(ctx context.Context) error {
 	n := 0
-	for _, t := range tasks.Items {
-		if !slices.Contains(ended, t.Status.State) { // those of jobs the swarm keeps
-			n++
-		}
-	}
 	for _, node := range l.Nodes() {
 		list, err := l.Client(node).ContainerList(ctx, client.ContainerListOptions{All: true})
 		if err != nil {
@@ -190,7 +214,7 @@ func (l *leased) clearContainers(ctx context.Context, c *client.Client) error {
 		}
 	}
 	if n > 0 {
-		return fmt.Errorf("%d tasks and containers are still there", n)
+		return fmt.Errorf("%d containers are still there", n)
 	}
 	return nil
 }

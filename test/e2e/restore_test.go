@@ -35,13 +35,13 @@ func withSpare(t *testing.T, managers int) *world {
 		if err != nil {
 			t.Fatalf("starting engines: %v", err)
 		}
-		s = &leased{Swarm: e, broken: true}
+		s = &leased{Swarm: e, shared: shared{spoilt: true}}
 	} else {
 		sb, err := sandbox.Start(t.Context(), sandbox.Options{Managers: managers, Blank: 2})
 		if err != nil {
 			t.Fatalf("starting engines: %v", err)
 		}
-		s = &embedded{Sandbox: sb, size: size{managers, 0}, hung: map[string]func(){}}
+		s = &embedded{Sandbox: sb, shared: shared{size: size{managers, 0}, spoilt: true}, hung: map[string]func(){}}
 	}
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {

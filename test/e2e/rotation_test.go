@@ -294,30 +294,29 @@ func (r rotation) String() string {
 // rotationsOfAll are every key that can be rotated, in every way: a root has no age, and takes longest.
 var rotationsOfAll = []rotation{{"root", false}, {"worker", false}, {"manager", false}, {"unlock", false}, {"worker", true}, {"manager", true}, {"unlock", true}}
 
-// A rotation, by epoch or by age, that is killed, cut off or refused at any of its calls happens once. On the sandbox each of
-// them is killed at each of its calls; for the other ways, and on real engines, what rotates takes turns (-every: it does not).
+// A rotation, by epoch or by age, that is killed, cut off or refused at any of its calls happens once. With -full each of
+// them is disturbed at each of its calls, in each way; otherwise what rotates takes turns.
 func TestARotationThatIsKilledAtAnyCallHappensOnce(t *testing.T) {
 	t.Parallel()
-	step, offset := strides()
 	for n, e := range endings {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
-			if step > 1 || !e.kills && !*every {
-				killedRotations(t, e, 1+n*offset, step, rotationsOfAll...)
+			if !*full {
+				killedRotations(t, e, n, rotationsOfAll...)
 				return
 			}
 			for _, what := range rotationsOfAll {
 				t.Run(what.String(), func(t *testing.T) {
 					t.Parallel()
-					killedRotations(t, e, 1, step, what)
+					killedRotations(t, e, n, what)
 				})
 			}
 		})
 	}
 }
 
-// killedRotations disturbs every step-th call, beginning with the first, of rotations that take turns.
-func killedRotations(t *testing.T, e ending, first, step int, turns ...rotation) {
+// killedRotations disturbs, in the n-th way, rotations that take turns.
+func killedRotations(t *testing.T, e ending, n int, rotating ...rotation) {
 	w := newWorld(t, size{1, 0})
 	w.lockedAndRotated()
 	records := map[string]string{"worker": "worker-token", "manager": "manager-token", "unlock": "unlock-key", "root": "ca"}
@@ -332,45 +331,42 @@ func killedRotations(t *testing.T, e ending, first, step int, turns ...rotation)
 	i := &interrupted{world: w, proxy: proxy, repo: w.repo("rotates", manifest())}
 	i.want(0, i.args()...)
 	before, calls := w.keys(), 0
-	for k := first; ; k += step {
-		what := turns[(k/step)%len(turns)]
+	for at := range points(n, updatesSwarm) {
+		what := rotating[(turn()+n+calls)%len(rotating)]
 		if what.byAge {
 			w.ages(records[what.key], epochs[what.key], 3*time.Hour)
 		} else {
 			epochs[what.key]++
 			i.repo.commit("rotate", manifest())
 		}
-		if !i.disturb(e, k) {
+		if !i.disturb(e, at) {
 			break
 		}
-		calls = k
+		calls++
 		disturbed := proxy.Calls()
 		w.freeLease()
 		proxy.Reset()
 		if r := w.cli(i.args()...); r.code != 0 {
-			t.Fatalf("after call %d, the next apply says %s\nthe calls before:\n%s", k, r, lines(disturbed))
+			t.Fatalf("after %s, the next apply says %s\nthe calls before:\n%s", at.name, r, lines(disturbed))
 		}
 		w.rootDone()
 		want := what.key
 		if what.key == "root" {
 			want = "worker manager root forced"
 		}
-		now := w.rotated(fmt.Sprintf("%s, after call %d", what, k), before, want)
+		now := w.rotated(fmt.Sprintf("%s, after %s", what, at.name), before, want)
 		if what.key == "root" && now.forced != before.forced+1 {
-			t.Errorf("after call %d: the root was replaced %d times", k, now.forced-before.forced)
+			t.Errorf("after %s: the root was replaced %d times", at.name, now.forced-before.forced)
 		}
 		before = now
 		if done := rotations(append(disturbed, proxy.Calls()...)); done != 1 {
-			t.Errorf("%s, after call %d: rotated %d times\n%s%s", what, k, done, lines(disturbed), lines(proxy.Calls()))
+			t.Errorf("%s, after %s: rotated %d times\n%s%s", what, at.name, done, lines(disturbed), lines(proxy.Calls()))
 		}
 		for of, name := range records {
 			w.records(name, epochs[of])
 		}
 	}
-	t.Logf("%d calls", calls)
-	if calls < 10 || calls > mostCalls {
-		t.Errorf("that is not what a rotation takes")
-	}
+	w.reached("rotations", calls, 10)
 }
 
 // rotations counts the updates of the swarm that the engine has carried out.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/moby/moby/client"
+
 	"github.com/swarm-operator/swarm-operator/sandbox"
 	"github.com/swarm-operator/swarm-operator/test/engines"
 )
@@ -33,7 +35,9 @@ type Swarm interface {
 	Inject(Fault) (remove func())
 	// Save keeps in a directory what the nodes themselves said.
 	Save(ctx context.Context, dir string) error
-	// Close ends it, whatever was done to it.
+	// Spoil says that something is done to the swarm or its nodes that the next scenario should not have to find.
+	Spoil()
+	// Close leaves it to the next scenario, or ends it, whatever was done to it.
 	Close() error
 }
 
@@ -84,23 +88,30 @@ func checkSwarm() error {
 	return nil
 }
 
-// newSwarm starts a swarm, or takes one that another scenario is done with: the one place that says which.
+// newSwarm takes a swarm that another scenario is done with, or starts one: the one place that says which.
 func newSwarm(ctx context.Context, n size) (Swarm, error) {
 	n = size{max(n.managers, *managers), max(n.workers, *workers)}
+	if s := swarms.take(n); s != nil {
+		return s, nil
+	}
 	if *swarmKind == onEngines {
-		return swarms.lease(ctx, n)
+		s, err := engines.Start(ctx, engines.Options{Managers: n.managers, Workers: n.workers, Images: images, Faults: true})
+		if err != nil {
+			return nil, err
+		}
+		return &leased{Swarm: s, shared: shared{size: n}}, nil
 	}
 	sb, err := sandbox.Start(ctx, sandbox.Options{Managers: n.managers, Workers: n.workers})
 	if err != nil {
 		return nil, err
 	}
-	return &embedded{Sandbox: sb, size: n, hung: map[string]func(){}}, nil
+	return &embedded{Sandbox: sb, shared: shared{size: n}, hung: map[string]func(){}}, nil
 }
 
 // embedded is the swarm of package sandbox, in this process.
 type embedded struct {
 	*sandbox.Sandbox
-	size size
+	shared
 	hung map[string]func() // what ends it
 }
 
@@ -109,7 +120,18 @@ func (e *embedded) Workers() []string  { return e.Nodes()[e.size.managers:] }
 
 func (e *embedded) Start(ctx context.Context, node string) error { return e.StartNode(ctx, node) }
 
+func (e *embedded) Kill(node string) error {
+	e.Spoil()
+	return e.Sandbox.Kill(node)
+}
+
+func (e *embedded) Partition(node string) error {
+	e.Spoil()
+	return e.Sandbox.Partition(node)
+}
+
 func (e *embedded) Hang(node string) error {
+	e.Spoil()
 	e.hung[node] = e.Sandbox.Inject(sandbox.Fault{Node: node, Latency: sandbox.Duration(time.Hour)})
 	return nil
 }
@@ -126,8 +148,22 @@ func (e *embedded) Continue(node string) error {
 func (e *embedded) Save(context.Context, string) error { return nil }
 
 func (e *embedded) Inject(f Fault) func() {
-	return e.Sandbox.Inject(sandbox.Fault{
+	return e.undone(e.Sandbox.Inject(sandbox.Fault{
 		Method: f.Method, Path: f.Path, Skip: f.Skip, Count: f.Count, Latency: sandbox.Duration(f.Latency),
 		Status: f.Status, Message: f.Message, Drop: f.Drop, AfterCommit: f.AfterCommit,
-	})
+	}))
 }
+
+func (e *embedded) end() error { return e.Sandbox.Close() }
+
+func (e *embedded) clear(ctx context.Context) error {
+	c, err := client.New(client.WithHost(e.Host(e.Managers()[0])))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return clearSwarm(ctx, c, func() error { return nil })
+}
+
+// Close leaves the swarm to the next scenario, or ends it.
+func (e *embedded) Close() error { return swarms.giveBack(e) }

@@ -31,9 +31,7 @@ func (w *world) locking() string {
 // rotateKey makes a new unlock key, as docker swarm unlock-key --rotate does, and returns it.
 func (w *world) rotateKey() string {
 	w.Helper()
-	if l, ok := w.swarm.(*leased); ok {
-		l.broken = true
-	}
+	w.swarm.Spoil()
 	s, old := w.clusterNow(), w.unlockKey()
 	if _, err := w.api.SwarmUpdate(w.Context(), client.SwarmUpdateOptions{Version: s.Version, Spec: s.Spec, RotateManagerUnlockKey: true}); err != nil {
 		w.Fatal(err)

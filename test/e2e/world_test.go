@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/swarm-operator/swarm-operator/test/harness"
+	"github.com/swarm-operator/swarm-operator/test/lag"
 )
 
 // patience bounds each wait for a state, and each command; on a busy machine things take long.
@@ -28,6 +30,7 @@ type world struct {
 
 func newWorld(t *testing.T, n size) *world {
 	t.Helper()
+	lag.Explain(t)
 	s, err := newSwarm(t.Context(), n)
 	if err != nil {
 		t.Fatalf("starting a swarm: %v", err)
@@ -98,7 +101,7 @@ func (w *world) proxyTo(node string) *harness.Proxy {
 
 // env is the environment of every process: nothing of the one who runs the tests. What a killed one leaves goes with its home.
 func (w *world) env(more ...string) []string {
-	return append([]string{"HOME=" + w.home, "DOCKER_CONFIG=" + filepath.Join(w.home, ".docker"), "PATH=" + os.Getenv("PATH"), "TMPDIR=" + w.home}, more...)
+	return append([]string{"HOME=" + w.home, "DOCKER_CONFIG=" + filepath.Join(w.home, ".docker"), "PATH=" + os.Getenv("PATH"), "TMPDIR=" + w.home, fmt.Sprintf("SWARM_OPERATOR_TEST_PACE=%d", pace())}, more...)
 }
 
 // result is what a command that ran came to.
@@ -126,12 +129,18 @@ func (w *world) cliEnv(env []string, args ...string) result {
 // end waits for a process.
 func (w *world) end(p *harness.Process) result {
 	w.Helper()
-	ctx, cancel := context.WithTimeout(w.Context(), patience)
-	defer cancel()
-	code, err := p.Wait(ctx)
-	if err != nil {
+	if err := harness.Until(w.Context(), patience, func() error {
+		if p.Running() {
+			return errors.New("the command has not ended")
+		}
+		return nil
+	}); err != nil {
 		p.Kill()
 		w.Fatalf("%v\n%s%s", err, p.Stdout(), p.Stderr())
+	}
+	code, err := p.Wait(w.Context())
+	if err != nil {
+		w.Fatal(err)
 	}
 	return result{code, p.Stdout(), p.Stderr()}
 }
@@ -169,7 +178,7 @@ func (w *world) quiet(p *harness.Proxy) {
 	w.Helper()
 	const still = 2 * time.Second
 	w.eventually(func() error {
-		if since := p.Since(); since < still {
+		if since := p.Since(); lag.Since(time.Now().Add(-since)).Machine < still {
 			return fmt.Errorf("the last call was %s ago: %s", since, last(p.Calls()))
 		}
 		return nil
@@ -182,7 +191,7 @@ func (w *world) written(p *harness.Proxy) {
 	const still = 2 * time.Second
 	w.eventually(func() error {
 		writes := p.Writes()
-		if n := len(writes); n > 0 && time.Since(writes[n-1].At) < still {
+		if n := len(writes); n > 0 && lag.Since(writes[n-1].At).Machine < still {
 			return fmt.Errorf("it still writes: %s", last(writes))
 		}
 		return nil

@@ -1,0 +1,117 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"iter"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+// gatePace is how much shorter the lease and polling are than in production, where not everything is run (-full): the
+// operator's own hidden setting says what it shortens.
+const gatePace = 2
+
+// pace is that of the operators that scenarios start.
+func pace() time.Duration {
+	if *full {
+		return 1
+	}
+	return gatePace
+}
+
+// paced is a time of the product, at the pace of the operators that scenarios start.
+func paced(d time.Duration) time.Duration { return d / pace() }
+
+// point is a call at which an apply is disturbed.
+type point struct {
+	name string
+	is   func(harness.Call) bool
+}
+
+func call(k int) point {
+	return point{fmt.Sprintf("call %d", k), func(c harness.Call) bool { return c.Index == k }}
+}
+
+// turns is how many runs of the suite it takes until every call was disturbed in every way: each takes a sample, by the
+// number of commits.
+const turns = 4
+
+// turn is which sample this run takes.
+var turn = sync.OnceValue(func() int {
+	if text := os.Getenv("E2E_TURN"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err == nil {
+			return n % turns
+		}
+	}
+	out, err := exec.CommandContext(context.Background(), "git", "rev-list", "--count", "HEAD").Output()
+	if err != nil {
+		return 0 // no git, or no repository: one sample is as good as another
+	}
+	n, _ := strconv.Atoi(strings.TrimSpace(string(out)))
+	return n % turns
+})
+
+// decisive are the calls that differ in what they leave behind: who acts, what was done first and last, what is remembered.
+var decisive = []point{
+	{"the write of the lease", func(c harness.Call) bool { return c.Write() && c.Lease() }},
+	{"the first write", func(c harness.Call) bool { return c.Write() && !c.Lease() && !aboutMemory(c) }},
+	{"the last write", nil}, // which that is only who makes the plan knows
+	{"the write of the memory", func(c harness.Call) bool { return c.Write() && aboutMemory(c) }},
+}
+
+// aboutMemory says whether the call is about what the operator remembers, and not about the lease.
+func aboutMemory(c harness.Call) bool {
+	return c.Path == "/configs/create" && bytes.Contains(c.Body, []byte(`"Name":"swarm-operator.`))
+}
+
+// points are the calls at which the n-th ending disturbs an apply whose last write is last. On the sandbox they are all
+// calls, or every fourth; they do not end: the one that the apply does not reach is the end. On engines, where what the
+// operator does about it is the same, it is one of the decisive ones.
+func points(n int, last func(harness.Call) bool) iter.Seq[point] {
+	return func(yield func(point) bool) {
+		if *swarmKind == onEngines && !*full {
+			p := decisive[(n+turn())%len(decisive)]
+			if p.is == nil {
+				p.is = last
+			}
+			yield(p)
+			return
+		}
+		step, k := 1, 1
+		if !*full {
+			step, k = turns, turn()
+			if k == 0 {
+				k = turns
+			}
+		}
+		for ; yield(call(k)); k += step {
+		}
+	}
+}
+
+// endless says whether points go on until a call is not reached.
+func endless() bool { return *swarmKind != onEngines || *full }
+
+// What the applies that are disturbed write last.
+
+func creates(service string) func(harness.Call) bool {
+	return func(c harness.Call) bool {
+		return c.Path == "/services/create" && bytes.Contains(c.Body, []byte(strconv.Quote(service)))
+	}
+}
+
+func removesService(c harness.Call) bool {
+	return c.Method == http.MethodDelete && strings.HasPrefix(c.Path, "/services/")
+}
+
+func updatesSwarm(c harness.Call) bool { return c.Path == "/swarm/update" }
