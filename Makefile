@@ -11,7 +11,7 @@ DIST ?= dist
 # Tools with a module of their own, each in its directory.
 MODULES := tools/image
 
-.PHONY: help build image demo test race check lint fmt tidy docs fuzz bench bench-real bench-go clean
+.PHONY: help build image demo test e2e-full check lint fmt tidy docs fuzz bench bench-real bench-go clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -26,17 +26,20 @@ image: ## dist/: the container image for PLATFORMS, binaries and lists of what i
 demo: build ## the main job on an embedded swarm: a tour without a terminal, a playground with one
 	@$(GO) run ./test/demo -bin bin
 
-test: ## every test that this machine can run
-	@$(GO) run ./test/run
+test: ## every test that this machine and user can run
+	@$(GO) run ./test/run $(FLAGS)
+
+e2e-full: ## every scenario on the sandbox and on real engines, each call disturbed, at the times of production; needs root
+	@$(GO) run ./test/run -full $(FLAGS)
 
 check: ## tidy, format, vet, lint, import rules, generated docs
 	$(GO) mod tidy -diff
 	$(GO) tool -modfile=tools/go.mod gofumpt -l . | tee /dev/stderr | (! grep -q .)
-	$(GO) vet ./...
+	$(GO) vet -trimpath ./...
 	$(GO) tool -modfile=tools/go.mod golangci-lint run
 	@for m in $(MODULES); do (cd $$m && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) tool -modfile="$(CURDIR)/tools/go.mod" golangci-lint run) || exit 1; done
-	$(GO) test -count=1 ./test/laws
-	$(GO) test -count=1 -run Reference ./api/v1 ./controllers/status ./cmd/swarm-operator
+	$(GO) test -trimpath -count=1 -run '^TestWho|^TestThePure|^TestWhatTheOperatorLinks' ./test/laws
+	$(GO) test -trimpath -count=1 -run Reference ./api/v1 ./controllers/status ./cmd/swarm-operator
 
 fmt: ## format
 	$(GO) tool -modfile=tools/go.mod gofumpt -w .

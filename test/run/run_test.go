@@ -41,6 +41,35 @@ import ("fmt"; "os"; "testing")
 func TestMain(m *testing.M) { fmt.Println("could not begin"); os.Exit(3) }
 `,
 	"none/none.go": "package none\n",
+	"able/able_test.go": `package able
+import ("os"; "testing")
+func TestAble(t *testing.T) { if os.Getenv("WINGS") == "" { t.Skip("needs wings") } }
+func TestUnable(t *testing.T) {}
+`,
+	"busy/busy_test.go": `package busy
+import ("os"; "testing")
+func TestBusy(t *testing.T) {
+	t.Run("sub", func(t *testing.T) {
+		if os.Getenv("TEST_ALONE") == "" { t.Error("too late [busy machine: run this test alone]") }
+	})
+}
+func TestQuiet(t *testing.T) {}
+`,
+	"slow/slow_test.go": `package slow
+import "testing"
+func TestSlow(t *testing.T) { t.Error("too late [busy machine: run this test alone]") }
+`,
+	"both/both_test.go": `package both
+import ("os"; "testing")
+func TestBusy(t *testing.T) {
+	if os.Getenv("TEST_ALONE") == "" { t.Error("too late [busy machine: run this test alone]") }
+}
+func TestBad(t *testing.T) { t.Error("two is not three") }
+`,
+	"unjudged/unjudged_test.go": `package unjudged
+import "testing"
+func TestUnjudged(t *testing.T) { t.Log("it took long [busy machine: not judged]") }
+`,
 }
 
 func here(t *testing.T) {
@@ -58,6 +87,7 @@ func here(t *testing.T) {
 	t.Chdir(dir)
 	t.Setenv("NO_SKIP", "")
 	t.Setenv("CI_NO_SKIP", "")
+	t.Setenv("TEST_ALONE", "")
 }
 
 func TestRun(t *testing.T) {
@@ -74,7 +104,7 @@ func TestRun(t *testing.T) {
 			[]string{"./good", "./none"},
 			false, 0,
 			[]string{"ok  \texample.com/m/good"},
-			[]string{"not shown", "no test files", "passed"},
+			[]string{"not shown", "no test files", "passed,"},
 		},
 		{
 			"skips",
@@ -99,17 +129,32 @@ func TestRun(t *testing.T) {
 		},
 		{"panics", []string{"./panics"}, false, 1, []string{"panic: oh no", "TestPanics", "FAIL\texample.com/m/panics"}, nil},
 		{"does not build", []string{"./broken", "./good"}, false, 1, []string{"undefined: nothing", "FAIL\texample.com/m/broken [build failed]", "ok  \texample.com/m/good"}, nil},
+		{
+			"a busy machine",
+			[]string{"./busy", "./good"},
+			true, 0,
+			[]string{"busy.TestBusy failed while the machine was far too busy: once more, alone", "6 passed, 0 failed, 0 skipped\n"},
+			[]string{"\nFAIL\n"},
+		},
+		{"too slow alone, too", []string{"./slow"}, true, 1, []string{"once more, alone", "0 passed, 1 failed, 0 skipped\n"}, nil},
+		{
+			"a busy machine is no excuse for another failure",
+			[]string{"./both"},
+			true, 1,
+			[]string{"once more, alone", "two is not three", "FAIL\texample.com/m/both", "1 passed, 1 failed, 0 skipped\n"},
+			nil,
+		},
+		{"a bound that is not judged", []string{"./unjudged"}, true, 0, []string{"not judged\texample.com/m/unjudged.TestUnjudged", "1 passed, 0 failed"}, nil},
 		{"does not begin", []string{"./dies"}, false, 1, []string{"could not begin", "FAIL\texample.com/m/dies"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			here(t)
 			var out bytes.Buffer
-			groups, err := split(t.Context(), c.patterns, false, false)
+			groups, err := split(t.Context(), options{args: c.patterns}, false, false)
 			if err != nil || len(groups) != 1 {
 				t.Fatalf("groups are %v (%v), want one", groups, err)
 			}
-			s := newSummary(&out)
-			code, err := tested(t.Context(), groups, c.noSkip, s)
+			_, code, err := tested(t.Context(), groups, c.noSkip, newSummary(&out))
 			if err != nil || code != c.code {
 				t.Errorf("exit code is %d (%v), want %d", code, err, c.code)
 			}
@@ -130,37 +175,102 @@ func TestRun(t *testing.T) {
 	}
 }
 
-func TestSplit(t *testing.T) {
-	groups, err := split(t.Context(), []string{"../demo", "../../diff", "."}, true, true)
-	if err != nil || len(groups) != 2 {
-		t.Fatalf("groups are %v (%v), want two", groups, err)
+// what says of groups which packages they have.
+func what(groups []group) string {
+	var out []string
+	for _, g := range groups {
+		for _, p := range g.packages {
+			out = append(out, g.name+":"+filepath.Base(p))
+		}
 	}
-	if g := groups[0]; g.flags[0] != "-race" || g.env[0] != "CGO_ENABLED=1" || len(g.packages) != 2 {
-		t.Errorf("the first group is %+v, want two packages with -race", g)
-	}
-	if g := groups[1]; strings.Contains(strings.Join(g.flags, " "), "-race") || len(g.packages) != 1 || !strings.HasSuffix(g.packages[0], "/test/demo") {
-		t.Errorf("the second group is %+v, want test/demo without -race", g)
-	}
+	return strings.Join(out, " ")
 }
 
-func TestScenariosRunOnceMoreWhereThereAreEngines(t *testing.T) {
-	for with, want := range map[bool]string{true: "whole:e2e real:e2e real:engines", false: "whole:e2e whole:engines"} {
-		groups, err := split(t.Context(), []string{"../e2e", "../engines"}, false, with)
+func TestPackagesAreInTheGroupThatTheyNeed(t *testing.T) {
+	few := []string{"../e2e", "../engines", "../../diff", "../../controllers/state", "../../controllers/kinds/node"}
+	for _, c := range []struct {
+		o             options
+		race, engines bool
+		want          string
+	}{
+		{options{args: few}, true, false, "scenarios:e2e scenarios:engines concurrent code:state concurrent code:node code:diff"},
+		{options{args: few}, false, true, "scenarios:e2e concurrent code:state concurrent code:node code:diff scenarios on real engines:e2e scenarios on real engines:engines"},
+		{options{args: few, engines: true}, true, true, "scenarios on real engines:e2e"},
+		{options{args: few, full: true}, true, true, "scenarios:e2e scenarios on real engines:e2e scenarios on real engines:engines"},
+	} {
+		groups, err := split(t.Context(), c.o, c.race, c.engines)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got []string
+		if got := what(groups); got != c.want {
+			t.Errorf("%+v: packages are\n%s, want\n%s", c.o, got, c.want)
+		}
 		for _, g := range groups {
-			name := "whole:"
-			if slices.Contains(g.env, "E2E_SWARM=engines") {
-				name = "real:"
+			if raced := strings.Contains(strings.Join(g.flags, " "), "-race"); raced != (c.race && g.name == "concurrent code") {
+				t.Errorf("group %s: the race detector is on: %t", g.name, raced)
 			}
-			for _, p := range g.packages {
-				got = append(got, name+filepath.Base(p))
+			if on := slices.Contains(g.env, "E2E_SWARM=engines"); on != strings.Contains(g.name, "real") {
+				t.Errorf("group %s: its environment is %q", g.name, g.env)
+			}
+			if all := slices.Contains(g.env, "E2E_FULL=1"); all != c.o.full {
+				t.Errorf("group %s: its environment is %q", g.name, g.env)
 			}
 		}
-		if text := strings.Join(got, " "); text != want {
-			t.Errorf("with engines: %t: packages are %q, want %q", with, text, want)
+	}
+	if _, err := split(t.Context(), options{full: true}, true, false); err == nil {
+		t.Error("everything on real engines is tested, where there are none")
+	}
+}
+
+// A run that another one completes has skipped nothing; what neither has run is named.
+func TestWhatOneRunSkipsAnotherOneRuns(t *testing.T) {
+	here(t)
+	dir := t.TempDir()
+	run := func(patterns []string) (*report, string) {
+		groups, err := split(t.Context(), options{args: patterns}, false, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, _, err := tested(t.Context(), groups, false, newSummary(&bytes.Buffer{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(dir, "first")
+		if err := r.write(file); err != nil {
+			t.Fatal(err)
+		}
+		return r, file
+	}
+	_, first := run([]string{"./able", "./good"})
+	var out bytes.Buffer
+	if code, err := sum(options{args: []string{first}, noSkip: true}, &out); err != nil || code != 1 || !strings.Contains(out.String(), "no run has run example.com/m/able.TestAble: able_test.go:3: needs wings") {
+		t.Errorf("code %d, %v:\n%s", code, err, &out)
+	}
+	t.Setenv("WINGS", "two")
+	groups, err := restOf(first)
+	if err != nil || what(groups) != "rest of able:able" {
+		t.Fatalf("the rest is %q: %v", what(groups), err)
+	}
+	out.Reset()
+	r, code, err := tested(t.Context(), groups, true, newSummary(&out))
+	if err != nil || code != 0 || r.Passed != 1 {
+		t.Fatalf("code %d, %v:\n%s", code, err, &out)
+	}
+	second := filepath.Join(dir, "second")
+	if err := r.write(second); err != nil {
+		t.Fatal(err)
+	}
+	out.Reset()
+	if code, err := sum(options{args: []string{first, second}, noSkip: true}, &out); err != nil || code != 0 || !strings.HasSuffix(out.String(), "\n5 passed, 0 failed, 0 skipped\n") {
+		t.Errorf("code %d, %v:\n%s", code, err, &out)
+	}
+}
+
+func TestTheBudgetIsOfProcessorTime(t *testing.T) {
+	r := &report{Groups: []result{{Wall: 4000, CPU: 700}, {Wall: 1, CPU: 500}}}
+	for minutes, over := range map[float64]bool{0: false, 10: false, 9.9: true, 20: false} {
+		if got := r.over(minutes); (got != "") != over {
+			t.Errorf("%g minutes: %q", minutes, got)
 		}
 	}
 }

@@ -6,28 +6,62 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+
+	"github.com/swarm-operator/swarm-operator/test/lag"
 )
 
 // event is a line of go test -json.
 type event struct {
+	Group                                     string `json:"-"`
 	Action, Package, Test, Output, ImportPath string
+	Elapsed                                   float64
 }
 
-// summary shows package lines, failures with their output, and skips with their reasons; what passes is counted.
+// key names a test, or a package under the empty name, in a group.
+type key struct{ group, pkg, test string }
+
+// failure is a test that failed.
+type failure struct {
+	key
+	busy bool     // because the machine was far too busy
+	said []string // for the end
+}
+
+// summary shows package lines, failures with their output, and skips with their reasons; what passes is counted. Groups
+// write to it side by side.
 type summary struct {
+	mu                      sync.Mutex
 	out                     io.Writer
 	passed, failed, skipped int
-	tests                   map[[2]string]*strings.Builder // output of tests that are under way; of a package under the empty name
-	failures                []string                       // lines of packages
-	said                    []string                       // what tests that failed said, for the end
+	tests                   map[key]*strings.Builder // output of tests that are under way; of a package under the empty name
+	failures                []packageLine
+	failedTests             []failure
+	skips                   []skip
+	times                   []timed
+}
+
+// packageLine is go test's line of a package that failed.
+type packageLine struct {
+	group, line string
+	build       bool
 }
 
 func newSummary(out io.Writer) *summary {
-	return &summary{out: out, tests: map[[2]string]*strings.Builder{}}
+	return &summary{out: out, tests: map[key]*strings.Builder{}}
+}
+
+// raw shows what is not of a test.
+func (s *summary) raw(line []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, _ = s.out.Write(line)
 }
 
 func (s *summary) add(e event) {
-	key := [2]string{e.Package, e.Test}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := key{e.Group, e.Package, e.Test}
 	switch e.Action {
 	case "build-output":
 		fmt.Fprint(s.out, e.Output)
@@ -35,32 +69,112 @@ func (s *summary) add(e event) {
 		if e.Test == "" && s.packageLine(e) {
 			return
 		}
-		if s.tests[key] == nil {
-			s.tests[key] = &strings.Builder{}
+		if s.tests[k] == nil {
+			s.tests[k] = &strings.Builder{}
 		}
-		s.tests[key].WriteString(e.Output)
+		s.tests[k].WriteString(e.Output)
 	case "pass", "fail", "skip":
 		if e.Test == "" {
 			s.packageEnd(e)
 			return
 		}
 		text := ""
-		if b := s.tests[key]; b != nil {
+		if b := s.tests[k]; b != nil {
 			text = b.String()
 		}
-		delete(s.tests, key)
-		switch e.Action {
-		case "pass":
-			s.passed++
-		case "fail":
-			s.failed++
-			fmt.Fprint(s.out, text)
-			s.said = append(s.said, said(e.Test, text)...)
-		case "skip":
-			s.skipped++
-			fmt.Fprintf(s.out, "skip\t%s.%s: %s\n", e.Package, e.Test, reason(text))
+		delete(s.tests, k)
+		s.ended(e, k, text)
+	}
+}
+
+// ended counts a test.
+func (s *summary) ended(e event, k key, text string) {
+	if e.Action != "skip" {
+		s.times = append(s.times, timed{e.Group, e.Package, e.Test, e.Elapsed})
+	}
+	switch e.Action {
+	case "pass":
+		s.passed++
+		if strings.Contains(text, lag.NotJudged) {
+			fmt.Fprintf(s.out, "not judged\t%s.%s: %s\n", e.Package, e.Test, reason(text))
+		}
+	case "fail":
+		s.failed++
+		fmt.Fprint(s.out, text)
+		s.failedTests = append(s.failedTests, failure{k, strings.Contains(text, lag.Marker), said(e.Test, text)})
+	case "skip":
+		s.skipped++
+		s.skips = append(s.skips, skip{e.Group, e.Package, e.Test, reason(text)})
+		fmt.Fprintf(s.out, "skip\t%s.%s: %s\n", e.Package, e.Test, reason(text))
+	}
+}
+
+// top is the name of the test that a subtest is of.
+func top(test string) string {
+	name, _, _ := strings.Cut(test, "/")
+	return name
+}
+
+// busy are the tests of a group that failed, they or a subtest of theirs, because the machine was far too busy.
+func (s *summary) busy(group string) []timed {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []timed
+	for _, f := range s.failedTests {
+		t := timed{Group: group, Package: f.pkg, Test: top(f.test)}
+		if f.group == group && f.busy && !slices.Contains(out, t) {
+			out = append(out, t)
 		}
 	}
+	return out
+}
+
+// failedOtherwise says whether something of a group failed for another reason: a test, a build, a package as a whole.
+func (s *summary) failedOtherwise(group string) bool {
+	busy := s.busy(group)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	in := func(f failure) bool {
+		return slices.ContainsFunc(busy, func(t timed) bool { return t.Package == f.pkg && t.Test == top(f.test) })
+	}
+	for _, f := range s.failedTests {
+		if f.group == group && !in(f) {
+			return true
+		}
+	}
+	for _, line := range s.failures {
+		if line.group == group && (line.build || !slices.ContainsFunc(busy, func(t timed) bool { return strings.Contains(line.line, "\t"+t.Package+"\t") })) {
+			return true
+		}
+	}
+	return false
+}
+
+// forget takes a failed test out of what counts: it runs again.
+func (s *summary) forget(group, pkg, test string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failedTests = slices.DeleteFunc(s.failedTests, func(f failure) bool {
+		out := f.group == group && f.pkg == pkg && top(f.test) == test
+		if out {
+			s.failed--
+		}
+		return out
+	})
+}
+
+// forgiven takes the lines of packages out of what counts, whose failed tests have passed alone.
+func (s *summary) forgiven(group string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failures = slices.DeleteFunc(s.failures, func(l packageLine) bool { return l.group == group })
+}
+
+// took are the tests that ran, and how long they took.
+func (s *summary) took() []timed {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.times)
 }
 
 // packageLine says whether the output is go test's own line about a package, and shows it where it tells something.
@@ -69,9 +183,9 @@ func (s *summary) packageLine(e event) bool {
 	case strings.HasPrefix(line, "ok  \t"):
 		fmt.Fprint(s.out, line)
 	case strings.HasPrefix(line, "FAIL\t"):
-		s.flush(e.Package)
+		s.flush(e.Group, e.Package)
 		fmt.Fprint(s.out, line)
-		s.failures = append(s.failures, line)
+		s.failures = append(s.failures, packageLine{e.Group, line, strings.Contains(line, "[build failed]")})
 	case strings.HasPrefix(line, "?   \t"), strings.HasPrefix(line, "\t"+e.Package), line == "PASS\n", line == "FAIL\n":
 		// no test files; nothing new
 	default:
@@ -83,28 +197,28 @@ func (s *summary) packageLine(e event) bool {
 // packageEnd forgets a package. One that failed without a failed test has its reason in what is left.
 func (s *summary) packageEnd(e event) {
 	if e.Action == "fail" {
-		s.flush(e.Package)
+		s.flush(e.Group, e.Package)
 	}
-	for key := range s.tests {
-		if key[0] == e.Package {
-			delete(s.tests, key)
+	for k := range s.tests {
+		if k.group == e.Group && k.pkg == e.Package {
+			delete(s.tests, k)
 		}
 	}
 }
 
 // flush shows what a package printed outside of its tests, and what tests printed that never ended: a panic, a
 // time-out, a race.
-func (s *summary) flush(pkg string) {
-	var keys [][2]string
-	for key := range s.tests {
-		if key[0] == pkg {
-			keys = append(keys, key)
+func (s *summary) flush(group, pkg string) {
+	var keys []key
+	for k := range s.tests {
+		if k.group == group && k.pkg == pkg {
+			keys = append(keys, k)
 		}
 	}
-	slices.SortFunc(keys, func(a, b [2]string) int { return strings.Compare(a[1], b[1]) })
-	for _, key := range keys {
-		fmt.Fprint(s.out, s.tests[key])
-		delete(s.tests, key)
+	slices.SortFunc(keys, func(a, b key) int { return strings.Compare(a.test, b.test) })
+	for _, k := range keys {
+		fmt.Fprint(s.out, s.tests[k])
+		delete(s.tests, k)
 	}
 }
 
@@ -146,15 +260,28 @@ func said(test, output string) []string {
 	return out
 }
 
-// end closes with go test's own lines, where a later group has pushed a failure up, and with the counts for CI.
-func (s *summary) end(counts bool) {
+// end closes with go test's own lines, where a later line has pushed a failure up.
+func (s *summary) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if len(s.failures) > 0 {
-		fmt.Fprintf(s.out, "\n%sFAIL\n", strings.Join(s.failures, ""))
+		fmt.Fprintln(s.out)
+		for _, l := range s.failures {
+			fmt.Fprint(s.out, l.line)
+		}
+		fmt.Fprintln(s.out, "FAIL")
 	}
-	for _, line := range s.said {
-		fmt.Fprintln(s.out, line)
+	for _, f := range s.failedTests {
+		for _, line := range f.said {
+			fmt.Fprintln(s.out, line)
+		}
 	}
-	if counts {
-		fmt.Fprintf(s.out, "%d passed, %d failed, %d skipped\n", s.passed, s.failed, s.skipped)
+}
+
+// counted is a number with its noun.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
 	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/swarm-operator/swarm-operator/test/lag"
+)
+
+// group is a go test of its own. Groups run side by side.
+type group struct {
+	name     string
+	flags    []string
+	env      []string
+	packages []string
+	why      string
+}
+
+// Packages whose code runs in several goroutines, and which the race detector watches. Elsewhere it costs five to ten times
+// the time and finds nothing: what decides has no goroutines.
+var raced = []string{
+	"/controllers/apply", "/controllers/engine", "/controllers/reconciler", "/controllers/runner", "/controllers/sinks",
+	"/controllers/state", "/controllers/status", "/controllers/unlock", "/manifests/git", "/test/harness",
+}
+
+// Packages whose tests are about processes that they start, not about code of their own. They mostly wait.
+var processes = []string{"/test/e2e", "/test/engines", "/test/demo", "/test/bench", "/test/image", "/test/docs"}
+
+// What make check runs, and make test does not run again: import rules, and whether generated docs are up to date.
+const checked = "^(TestWhoImportsWhom|TestThePureFilesOfKinds|TestWhatTheOperatorLinks|Test.*Reference.*)$"
+
+// longest is how long a package may take before go test ends it and says where it hangs: far longer than any takes beside a
+// load, and shorter than CI has.
+const longest = "-timeout=50m"
+
+// raceFlags leaves SwarmKit and etcd's raft uninstrumented: SwarmKit has races of its own, which are not ours to mend and
+// would fail any package that links the sandbox now and then; with SwarmKit alone left out, raft gives false alarms.
+func raceFlags() []string {
+	return []string{"-race", "-gcflags=github.com/moby/swarmkit/v2/...=-race=false", "-gcflags=go.etcd.io/...=-race=false"}
+}
+
+// split sorts packages into groups, by how they are tested.
+func split(ctx context.Context, o options, withRace, withEngines bool) ([]group, error) {
+	if (o.engines || o.full) && !withEngines {
+		return nil, errors.New("there can be no real engines here: see above")
+	}
+	patterns := o.args
+	if len(patterns) == 0 {
+		patterns = []string{"./..."}
+	}
+	cmd := exec.CommandContext(ctx, "go", append([]string{"list"}, patterns...)...)
+	cmd.Stderr = os.Stderr
+	list, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("listing packages: %w", err)
+	}
+	// Paths are trimmed so that a clone elsewhere finds in the build cache what this one has compiled.
+	common := []string{"-trimpath", "-shuffle=on", longest}
+	plain := group{name: "code", flags: append(common[:len(common):len(common)], "-skip="+checked), env: []string{"CGO_ENABLED=0"}}
+	races := plain
+	races.name, races.why = "concurrent code", "; the race detector is missing"
+	if withRace {
+		races.flags, races.env, races.why = append(raceFlags(), plain.flags...), []string{"CGO_ENABLED=1"}, ""
+	}
+	started := group{name: "scenarios", flags: common, env: []string{"CGO_ENABLED=0"}}
+	real := group{name: "scenarios on real engines", flags: common, env: []string{"CGO_ENABLED=0", "E2E_SWARM=engines"}}
+	if o.full {
+		started.env, real.env = append(started.env, "E2E_FULL=1"), append(real.env, "E2E_FULL=1")
+	}
+	for _, p := range strings.Fields(string(list)) {
+		is := func(suffix string) bool { return strings.HasSuffix(p, suffix) }
+		onEngines := is("/test/engines") || is("/test/image") || is("/test/bench")
+		switch {
+		case withEngines && onEngines:
+			real.packages = append(real.packages, p)
+		case slices.ContainsFunc(processes, is):
+			started.packages = append(started.packages, p)
+		case slices.ContainsFunc(raced, is) || strings.Contains(p, "/controllers/kinds"):
+			races.packages = append(races.packages, p)
+		default:
+			plain.packages = append(plain.packages, p)
+		}
+		if is("/test/e2e") && withEngines {
+			real.packages = append(real.packages, p)
+		}
+	}
+	groups := []group{started, races, plain, real}
+	switch {
+	case o.engines:
+		real.packages = slices.DeleteFunc(real.packages, func(p string) bool { return !strings.HasSuffix(p, "/test/e2e") })
+		groups = []group{real}
+	case o.full:
+		groups = []group{started, real}
+	}
+	return slices.DeleteFunc(groups, func(g group) bool { return len(g.packages) == 0 }), nil
+}
+
+// restOf makes groups of what another run skipped, each test with the flags that it had there.
+func restOf(file string) ([]group, error) {
+	r, err := readReport(file)
+	if err != nil {
+		return nil, err
+	}
+	var out []group
+	for _, s := range r.Skipped {
+		i := slices.IndexFunc(r.Groups, func(g result) bool { return g.Name == s.Group })
+		if i < 0 {
+			return nil, fmt.Errorf("reading %s: %s.%s is of a group that there is not: %q", file, s.Package, s.Test, s.Group)
+		}
+		name, _, _ := strings.Cut(s.Test, "/")
+		j := slices.IndexFunc(out, func(g group) bool { return g.packages[0] == s.Package })
+		if j < 0 {
+			flags := slices.DeleteFunc(slices.Clone(r.Groups[i].Flags), func(f string) bool { return strings.HasPrefix(f, "-skip=") })
+			out = append(out, group{name: "rest of " + s.Package[strings.LastIndex(s.Package, "/")+1:], flags: flags, env: r.Groups[i].Env, packages: []string{s.Package}})
+			j = len(out) - 1
+			out[j].flags = append(out[j].flags, "-run=^"+regexp.QuoteMeta(name)+"$")
+			continue
+		}
+		last := &out[j].flags[len(out[j].flags)-1]
+		if one := "^" + regexp.QuoteMeta(name) + "$"; !strings.Contains(*last, one) {
+			*last += "|" + one
+		}
+	}
+	return out, nil
+}
+
+// tested runs groups side by side, and then alone what a busy machine has failed.
+func tested(ctx context.Context, groups []group, noSkip bool, s *summary) (*report, int, error) {
+	r := &report{}
+	results := make([]result, len(groups))
+	errs := make([]error, len(groups))
+	var work sync.WaitGroup
+	for i, g := range groups {
+		fmt.Fprintf(s.out, "\n%s: go test %s, %s%s\n", g.name, strings.Join(g.flags, " "), counted(len(g.packages), "package"), g.why)
+		work.Go(func() { results[i], errs[i] = g.test(ctx, noSkip, s) })
+	}
+	work.Wait()
+	code := 0
+	for i, g := range groups {
+		if errs[i] != nil {
+			return nil, 1, errs[i]
+		}
+		if err := g.again(ctx, noSkip, s, &results[i]); err != nil {
+			return nil, 1, err
+		}
+		code = cmp.Or(code, results[i].code)
+	}
+	if noSkip && code == 0 && s.skipped > 0 {
+		code = 1
+		fmt.Fprintln(s.out, "NO_SKIP is set, and tests were skipped")
+	}
+	r.Groups, r.Passed, r.Failed, r.Skipped, r.Tests = results, s.passed, s.failed, s.skips, s.took()
+	s.end()
+	r.show(s.out)
+	if noSkip {
+		fmt.Fprintln(s.out, r.closing())
+	}
+	return r, code, nil
+}
+
+// again runs each test that a busy machine has failed alone, where nothing else of the group has failed.
+func (g group) again(ctx context.Context, noSkip bool, s *summary, r *result) error {
+	busy := s.busy(g.name)
+	if r.code == 0 || len(busy) == 0 {
+		return nil
+	}
+	only := !s.failedOtherwise(g.name)
+	for _, t := range busy {
+		name, _, _ := strings.Cut(t.Test, "/")
+		fmt.Fprintf(s.out, "\n%s.%s failed while the machine was far too busy: once more, alone\n", t.Package, name)
+		alone := g
+		alone.packages = []string{t.Package}
+		alone.env = append(slices.Clone(g.env), lag.AloneVariable+"=1")
+		alone.flags = append(slices.DeleteFunc(slices.Clone(g.flags), func(f string) bool { return strings.HasPrefix(f, "-run=") }), "-run=^"+regexp.QuoteMeta(name)+"$")
+		s.forget(g.name, t.Package, name)
+		second, err := alone.test(ctx, noSkip, s)
+		if err != nil {
+			return err
+		}
+		only = only && second.code == 0
+		r.CPU += second.CPU
+		r.Wall += second.Wall
+	}
+	if only {
+		r.code = 0
+		s.forgiven(g.name)
+	}
+	return nil
+}
+
+// test runs go test and shows what matters of what it says, while it says it.
+func (g group) test(ctx context.Context, noSkip bool, s *summary) (result, error) {
+	r := result{Name: g.name, Flags: g.flags, Env: g.env}
+	args := append(append([]string{"test", "-json"}, g.flags...), g.packages...)
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.Env = append(os.Environ(), g.env...)
+	if noSkip {
+		cmd.Env = append(cmd.Env, "NO_SKIP=1", "CI_NO_SKIP=1")
+	}
+	cmd.Stderr = os.Stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return r, err
+	}
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		return r, err
+	}
+	for in := bufio.NewReader(stdout); ; {
+		line, err := in.ReadBytes('\n')
+		e := event{Group: g.name}
+		if json.Unmarshal(line, &e) == nil {
+			s.add(e)
+		} else {
+			s.raw(line) // not from a test
+		}
+		if err != nil {
+			break
+		}
+	}
+	err = cmd.Wait()
+	r.Wall = time.Since(began).Seconds()
+	r.CPU = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return r, errors.New("stopped")
+	case errors.As(err, &exit):
+		r.code = max(exit.ExitCode(), 1)
+		return r, nil
+	}
+	return r, err
+}

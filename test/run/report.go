@@ -1,0 +1,135 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// mostSlow is how many of the slowest tests are shown.
+const mostSlow = 20
+
+// report is what a run came to.
+type report struct {
+	Groups         []result
+	Passed, Failed int
+	Skipped        []skip
+	Tests          []timed
+}
+
+// result is what a group came to. Times are in seconds; of the processors, that of all processes which were waited for.
+type result struct {
+	Name       string
+	Flags, Env []string
+	Wall, CPU  float64
+	code       int
+}
+
+// skip is a test that was skipped, and why.
+type skip struct{ Group, Package, Test, Why string }
+
+// timed is a test and how long it took, in seconds.
+type timed struct {
+	Group, Package, Test string
+	Seconds              float64
+}
+
+func (r *report) write(file string) error {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, data, 0o644)
+}
+
+func readReport(file string) (*report, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading a report: %w", err)
+	}
+	var r report
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", file, err)
+	}
+	return &r, nil
+}
+
+// show prints where the time went.
+func (r *report) show(out io.Writer) {
+	slices.SortFunc(r.Tests, func(a, b timed) int {
+		switch {
+		case a.Seconds != b.Seconds:
+			return map[bool]int{true: -1, false: 1}[a.Seconds > b.Seconds]
+		default:
+			return strings.Compare(a.Test, b.Test)
+		}
+	})
+	fmt.Fprintf(out, "\nThe slowest tests:\n")
+	for _, t := range r.Tests[:min(len(r.Tests), mostSlow)] {
+		fmt.Fprintf(out, "%8.1f s  %s  (%s)\n", t.Seconds, t.Test, t.Group)
+	}
+	fmt.Fprintf(out, "\n%10s %12s  group\n", "clock", "processors")
+	for _, g := range r.Groups {
+		fmt.Fprintf(out, "%8.0f s %10.0f s  %s\n", g.Wall, g.CPU, g.Name)
+	}
+}
+
+func (r *report) closing() string {
+	return fmt.Sprintf("%d passed, %d failed, %d skipped", r.Passed, r.Failed, len(r.Skipped))
+}
+
+// sum adds up reports. What one run skipped and another ran is not skipped.
+func sum(o options, out io.Writer) (int, error) {
+	all, ran := &report{}, map[string]bool{}
+	for _, file := range o.args {
+		r, err := readReport(file)
+		if err != nil {
+			return 1, err
+		}
+		all.Groups = append(all.Groups, r.Groups...)
+		all.Tests = append(all.Tests, r.Tests...)
+		all.Skipped = append(all.Skipped, r.Skipped...)
+		all.Passed += r.Passed
+		all.Failed += r.Failed
+		for _, t := range r.Tests {
+			ran[t.Package+"."+t.Test] = true
+		}
+	}
+	all.Skipped = slices.DeleteFunc(all.Skipped, func(s skip) bool { return ran[s.Package+"."+s.Test] })
+	all.show(out)
+	code := 0
+	for _, s := range all.Skipped {
+		fmt.Fprintf(out, "no run has run %s.%s: %s\n", s.Package, s.Test, s.Why)
+	}
+	if all.Failed > 0 || o.noSkip && len(all.Skipped) > 0 {
+		code = 1
+	}
+	if over := all.over(o.budget); over != "" {
+		fmt.Fprintln(out, over)
+		code = 1
+	}
+	fmt.Fprintln(out, all.closing())
+	return code, nil
+}
+
+// over says that the budget is spent: by what the tests asked of the processors, which hardly depends on what else these
+// have to do.
+func (r *report) over(minutes float64) string {
+	if minutes == 0 {
+		return ""
+	}
+	var cpu float64
+	for _, g := range r.Groups {
+		cpu += g.CPU
+	}
+	const processors = 2 // of the machine that the budget is for
+	if cpu <= minutes*60*processors {
+		return ""
+	}
+	spent := time.Duration(cpu * float64(time.Second)).Round(time.Second)
+	return fmt.Sprintf("the tests took %s of the processors, and the budget is %g minutes of %d of them: make the slowest ones cheaper, or move what need not be in every run to make e2e-full", spent, minutes, processors)
+}
