@@ -123,8 +123,27 @@ func (r *Reconciler) readAll(ctx context.Context, old *world) (*world, error) {
 	if err := r.findUnlisted(ctx, w.index, w.index.Unknown()); err != nil {
 		return nil, err
 	}
+	w.about = headcount(w.about, w.index.List(v1.KindNode))
 	w.pickConfigs()
 	return w, nil
+}
+
+// headcount takes the numbers of nodes from their list where the engine does not know them: while a manager waits for a
+// leader, GET /info succeeds, with an error in it and 0 for both.
+func headcount(about engine.About, nodes []*kinds.Live) engine.About {
+	if about.Error == "" && about.Nodes > 0 {
+		return about
+	}
+	about.Nodes, about.Managers = 0, 0
+	for _, l := range nodes {
+		if n, ok := l.Raw.(*swarm.Node); ok {
+			about.Nodes++
+			if n.ManagerStatus != nil {
+				about.Managers++
+			}
+		}
+	}
+	return about
 }
 
 // findUnlisted reads what lists leave out, of what others refer to. There is hardly ever any, an id always means the same
