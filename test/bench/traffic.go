@@ -55,21 +55,28 @@ func (t *traffic) seen() ([]call, <-chan struct{}) {
 	return slices.Clone(t.calls), t.news
 }
 
-// patience bounds every wait: beyond it something is broken, not slow.
+// patience bounds every wait for the next call: beyond it something is broken, not slow.
 const patience = 2 * time.Minute
 
-// wait returns the calls that match, once there are n of them.
+// wait returns the calls that match, once there are n of them. It gives up if none of them comes for as long as patience
+// lasts. How long all of them take is the caller's matter: ten resyncs of a large swarm take minutes by design.
 func (t *traffic) wait(ctx context.Context, n int, match func(call) bool) ([]call, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for {
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	for before := 0; ; {
 		all, news := t.seen()
 		found := slices.DeleteFunc(slices.Clone(all), func(c call) bool { return !match(c) })
 		if len(found) >= n {
 			return found, nil
 		}
+		if len(found) > before {
+			before = len(found)
+			limit.Reset(patience)
+		}
 		select {
 		case <-news:
+		case <-limit.C:
+			return nil, fmt.Errorf("waiting for %d calls, saw %d of %d, and none of them for %s", n, len(found), len(all), patience)
 		case <-ctx.Done():
 			return nil, fmt.Errorf("waiting for %d calls, saw %d of %d: %w", n, len(found), len(all), ctx.Err())
 		}
