@@ -423,12 +423,18 @@ func (l *Lease) drop(how Transition) {
 
 // Release gives the lease back; leave says that the process ends. It is no error that it was not held.
 // Contexts of Bind end first, so ctx is none of them.
+//
+// A process that ends long after it gave the lease back says so, too: otherwise the one that is started in its place would
+// let it go first, although it never comes.
 func (l *Lease) Release(ctx context.Context, leave bool) error {
 	ctx = unfenced(ctx)
 	l.mu.Lock()
 	h := l.mine
 	l.mu.Unlock()
 	if h == nil {
+		if leave {
+			l.part(ctx)
+		}
 		return nil
 	}
 	h.renewing.Lock() // a renewal in flight would make ours stale
@@ -469,6 +475,23 @@ func (l *Lease) Release(ctx context.Context, leave bool) error {
 		}
 	}
 	return nil
+}
+
+// part writes that the last holder is gone, if that is this process and the lease is free. This spares others leaseTurn and
+// is not worth more time than that; without an answer they wait as they would have.
+func (l *Lease) part(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, leaseTurn)
+	defer cancel()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.mine != nil || !l.known || l.at.Holder != l.holder || l.at.State != leaseFree {
+		return
+	}
+	was := l.at
+	l.known, l.ours = false, 0
+	if err := l.write(ctx, was, leaseLeft, was.Epoch, was.Source); err != nil { // stale: somebody has acted since, and need not know
+		l.Log.V(1).Info("others will let this process go first, although it ends", "for", leaseTurn, "why", err.Error())
+	}
 }
 
 // unfenced takes the fence of a bound context away. The lease's own writes are compare-and-swaps and need none, and a fence

@@ -282,6 +282,15 @@ func view(t *testing.T, c *engine.Client) state.View {
 	return v
 }
 
+func leaseVersion(t *testing.T, c *engine.Client) uint64 {
+	t.Helper()
+	r, err := c.ConfigInspect(t.Context(), state.LeaseName, client.ConfigInspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Config.Version.Index
+}
+
 func TestTheHolderRenews(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes as long as renewing does")
@@ -364,6 +373,45 @@ func TestTheLastHolderGoesFirst(t *testing.T) {
 		t.Errorf("the lease is %+v", v)
 	}
 	last.takes()
+}
+
+func TestNobodyWaitsForAHolderThatEndsAtRest(t *testing.T) {
+	c := open(t)
+	last, next := newInstance(t, c, "last", false), newInstance(t, c, "next", false)
+	next.clock.stop() // whose turn it is does not pass
+	last.clock.stop()
+	last.takes()
+	last.release(false)
+	epoch := view(t, c).Epoch
+	next.refused()
+	last.release(true)
+	if v := view(t, c); v.State != "left" || v.Holder != last.Holder() || v.Epoch != epoch {
+		t.Errorf("the lease is %+v, want the one of epoch %d, left", v, epoch)
+	}
+	next.takes()
+	next.release(false)
+	// One that ends, and is not the last holder any more, has nothing to say, nor has one that never held it.
+	before := leaseVersion(t, c)
+	last.release(true)
+	newInstance(t, c, "idle", false).release(true)
+	if after := leaseVersion(t, c); after != before {
+		t.Errorf("the lease was written: version %d, before %d", after, before)
+	}
+	if v := view(t, c); v.Holder != next.Holder() {
+		t.Errorf("the lease is %+v", v)
+	}
+	// What the last holder knows may be old: somebody else may have acted since it looked.
+	last.refused()
+	last.clock.move(time.Second)
+	last.takes()
+	last.release(false)
+	next.refused()
+	next.clock.move(time.Second)
+	next.takes()
+	last.release(true)
+	if v := view(t, c); v.Holder != next.Holder() || !v.Held() {
+		t.Errorf("the lease is %+v, and %s holds it", v, next.Holder())
+	}
 }
 
 func TestALeaseRemovedWhileSomebodyActs(t *testing.T) {
