@@ -43,17 +43,14 @@ func Expand(all []Kind, entries []Entry, ix *Index, src Source, memo *Memo) Want
 	for i := range all {
 		k := &all[i]
 		owned := versionsOf(k, ix, src, memo)
-		var made []Entry
-		for _, e := range entries {
-			key := e.Object.Key()
-			switch {
-			case key.Kind != k.Name && !slices.Contains(k.Templates, key.Kind):
-			case e.Object.External():
+		made := concerning(k, entries)
+		made = slices.DeleteFunc(made, func(e Entry) bool {
+			key, external := e.Object.Key(), e.Object.External()
+			if external {
 				w.Missing[key] = ix.ByName(k.Name, key.Name) == nil
-			default:
-				made = append(made, e)
 			}
-		}
+			return external
+		})
 		if k.Expand != nil {
 			var notices []string
 			made, notices = k.Expand(made, ix.List(k.Name))
@@ -86,6 +83,28 @@ func Expand(all []Kind, entries []Entry, ix *Index, src Source, memo *Memo) Want
 	return w
 }
 
+// concerning are the manifests of a kind and of its templates, in memory of their own that is as large as it must be: most
+// runs change next to nothing, and what they take from the system is what they cost.
+func concerning(k *Kind, entries []Entry) []Entry {
+	is := func(e *Entry) bool {
+		kind := e.Object.Key().Kind
+		return kind == k.Name || slices.Contains(k.Templates, kind)
+	}
+	n := 0
+	for i := range entries {
+		if is(&entries[i]) {
+			n++
+		}
+	}
+	out := make([]Entry, 0, n)
+	for i := range entries {
+		if is(&entries[i]) {
+			out = append(out, entries[i])
+		}
+	}
+	return out
+}
+
 // inParallel calls do for 0 to n-1 on all cores. The calls must not touch each other's results.
 func inParallel(n int, do func(i int)) {
 	const chunk = 64
@@ -110,18 +129,12 @@ func inParallel(n int, do func(i int)) {
 // Haves puts every live object into normal form. wants tells which versions of content have been replaced. A memo must have
 // been through Expand in the same run.
 func Haves(all []Kind, ix *Index, src Source, wants []diff.State, memo *Memo) []diff.State {
-	wanted := make(map[v1.Key]string, len(wants))
-	asked := make(map[Ref]*diff.State, len(wants)) // Ref.ID is the live name here
-	for i := range wants {
-		w := &wants[i]
-		wanted[w.Key] = w.Instance
-		asked[Ref{w.Key.Kind, w.Instance}] = w
-	}
 	seen := 0
 	out := make([]diff.State, 0, len(wants))
 	for i := range all {
 		k := &all[i]
 		newest := map[v1.Key]int{}
+		ask := asked{kind: k.Name, wants: wants}
 		relevant := make([]*haveMemo, 0, len(ix.List(k.Name)))
 		for _, l := range ix.List(k.Name) {
 			if l.Local {
@@ -129,7 +142,7 @@ func Haves(all []Kind, ix *Index, src Source, wants []diff.State, memo *Memo) []
 			}
 			seen++
 			h := memo.identify(k, src, l)
-			if (!h.state.Meta.Mine || k.Partial) && asked[Ref{k.Name, l.Name}] == nil {
+			if (!h.state.Meta.Mine || k.Partial) && ask.named(l.Name) == nil {
 				continue // somebody else's, or nobody's to remove, and nothing here asks for one of that name
 			}
 			relevant = append(relevant, h)
@@ -141,13 +154,13 @@ func Haves(all []Kind, ix *Index, src Source, wants []diff.State, memo *Memo) []
 			if k.Versions != nil {
 				s.Gen = 0 // what it is to its manifest depends on the others
 				if s.Meta.Mine {
-					instance, stays := wanted[s.Key]
+					instance, stays := ask.instance(s.Key)
 					s.Meta.OldVersion = stays && instance != l.Name
 					if !stays { // of a removed manifest one version stands for the object, the others are old
 						oldest(&s, newest, out)
 					}
 				}
-				if w := asked[Ref{k.Name, l.Name}]; !s.Meta.Mine && w != nil && w.Note == noteDiffers {
+				if w := ask.named(l.Name); !s.Meta.Mine && w != nil && w.Note == noteDiffers {
 					// The leaf makes a difference that Compare shows without showing content.
 					s.Leaves = append(slices.Clip(s.Leaves), diff.Leaf{Path: "spec.data", Type: "spec.data", Key: "secret", Text: "live"})
 				}
@@ -157,6 +170,40 @@ func Haves(all []Kind, ix *Index, src Source, wants []diff.State, memo *Memo) []
 	}
 	memo.keepHaves(seen)
 	return out
+}
+
+// asked finds the wants of a kind. What finds them is made when it is asked for the first time: of objects that are all the
+// source's own, and whose content can change, nobody asks.
+type asked struct {
+	kind   string
+	wants  []diff.State
+	byName map[string]*diff.State // by live name
+	byKey  map[v1.Key]string
+}
+
+func (a *asked) find() {
+	if a.byName != nil {
+		return
+	}
+	a.byName, a.byKey = map[string]*diff.State{}, map[v1.Key]string{}
+	for i := range a.wants {
+		if w := &a.wants[i]; w.Key.Kind == a.kind {
+			a.byName[w.Instance], a.byKey[w.Key] = w, w.Instance
+		}
+	}
+}
+
+// named returns the want whose live object has that name, or nil.
+func (a *asked) named(name string) *diff.State {
+	a.find()
+	return a.byName[name]
+}
+
+// instance is the live name that a want asks for.
+func (a *asked) instance(key v1.Key) (name string, wanted bool) {
+	a.find()
+	name, wanted = a.byKey[key]
+	return name, wanted
 }
 
 // oldest marks s, which out is about to get, or the version of the same manifest that out has: whichever is older.

@@ -286,7 +286,8 @@ func (l *Loop) planConditions(run *Run) {
 	for _, f := range run.memory.Failed {
 		failedNow[f.Key] = f
 	}
-	for _, w := range run.Wants.States {
+	for i := range run.Wants.States { // no copies: the method that is called makes each of them one on the heap
+		w := &run.Wants.States[i]
 		// A record of another want only tells an old failure from the next.
 		if f, is := failedNow[w.Key]; is && f.Digest == w.Digest() {
 			failed = fmt.Sprintf("%s: %s", f.Key, f.Why)
