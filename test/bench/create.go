@@ -15,6 +15,8 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/swarm-operator/swarm-operator/controllers/state"
 )
 
 // inFlight is how many writes may be under way at once, here as in the operator.
@@ -93,7 +95,7 @@ func (w *world) specs(ctx context.Context) (specs, error) {
 		return s, err
 	}
 	for _, c := range configs.Items {
-		if !strings.HasPrefix(c.Spec.Name, "swarm-operator.") { // what it remembers is not what the manifests say
+		if !state.Own(c.Spec.Labels) { // what it remembers, and its lease, are not what the manifests say
 			s.Configs = append(s.Configs, c.Spec)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -25,6 +26,7 @@ func byHand(ctx context.Context, w *world, t *table) (err error) {
 		return err
 	}
 	var took, least []time.Duration
+	var slowest []call
 	for i := range 2 * w.rounds {
 		r, err := w.observed.ServiceInspect(ctx, serviceName(w.nth(i)), client.ServiceInspectOptions{})
 		if err != nil {
@@ -39,6 +41,10 @@ func byHand(ctx context.Context, w *world, t *table) (err error) {
 			return fmt.Errorf("%w\n%s", err, &d.log)
 		}
 		took = append(took, found[1].at.Sub(found[0].at))
+		if took[i] == slices.Max(took) {
+			all, _ := w.traffic.seen()
+			slowest = between(all, found[0].at, found[1].at)
+		}
 		if err := w.traffic.quiet(ctx, w.span(settled)); err != nil {
 			return err
 		}
@@ -52,6 +58,7 @@ func byHand(ctx context.Context, w *world, t *table) (err error) {
 		}
 	}
 	w.reaction(t, "change by hand → repaired", took, least, 10, 50)
+	t.add("  course of the slowest", fmt.Sprint(len(slowest)), course(slowest), "", "")
 	if err := d.spentSince(before, len(took), t); err != nil {
 		return err
 	}

@@ -116,18 +116,23 @@ func update(id string) func(call) bool {
 	}
 }
 
-// routes counts calls by method and path, ids and names left out.
+// route is a call's method and path, ids and names left out.
+func (c call) route() string {
+	parts := strings.Split(c.path, "/")
+	switch {
+	case len(parts) > 3 && parts[1] == "distribution": // a name has slashes of its own
+		parts = []string{"", parts[1], "NAME", parts[len(parts)-1]}
+	case len(parts) > 2 && parts[2] != "create":
+		parts[2] = "ID"
+	}
+	return c.method + " " + strings.Join(parts, "/")
+}
+
+// routes counts calls by route.
 func routes(calls []call) string {
 	counts := map[string]int{}
 	for _, c := range calls {
-		parts := strings.Split(c.path, "/")
-		switch {
-		case len(parts) > 3 && parts[1] == "distribution": // a name has slashes of its own
-			parts = []string{"", parts[1], "NAME", parts[len(parts)-1]}
-		case len(parts) > 2 && parts[2] != "create":
-			parts[2] = "ID"
-		}
-		counts[c.method+" "+strings.Join(parts, "/")]++
+		counts[c.route()]++
 	}
 	var out []string
 	for _, route := range slices.Sorted(maps.Keys(counts)) {
@@ -138,4 +143,18 @@ func routes(calls []call) string {
 		out = append(out, text)
 	}
 	return strings.Join(out, ", ")
+}
+
+// course says which call was answered when, counted from the first of them: a wait shows as a gap.
+func course(calls []call) string {
+	out := make([]string, 0, len(calls))
+	for _, c := range calls {
+		out = append(out, fmt.Sprintf("%s %s", ms(c.at.Sub(calls[0].at)), c.route()))
+	}
+	return strings.Join(out, ", ")
+}
+
+// between are the calls from one to another, both included, in the order of their answers.
+func between(calls []call, from, to time.Time) []call {
+	return slices.DeleteFunc(slices.Clone(calls), func(c call) bool { return c.at.Before(from) || c.at.After(to) })
 }

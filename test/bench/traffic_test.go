@@ -47,3 +47,19 @@ func TestWaitGivesUpWhenNoCallComesThatItWaitsFor(t *testing.T) {
 		time.Sleep(patience) // until the others have come
 	})
 }
+
+func TestTheCourseOfCallsShowsWhereTimeGoes(t *testing.T) {
+	begin := time.Now()
+	at := func(ms int, method, path string) call {
+		return call{method: method, path: path, at: begin.Add(time.Duration(ms) * time.Millisecond)}
+	}
+	calls := []call{
+		at(0, "GET", "/services/web"),
+		at(1, "POST", "/services/abc/update"), at(3, "GET", "/services/abc"), at(510, "POST", "/configs/def/update"), at(513, "POST", "/services/abc/update"),
+		at(515, "GET", "/configs/def"),
+	}
+	const want = "0.0 ms POST /services/ID/update, 2.0 ms GET /services/ID, 509 ms POST /configs/ID/update, 512 ms POST /services/ID/update"
+	if got := course(between(calls, calls[1].at, calls[4].at)); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
