@@ -1,18 +1,22 @@
 // Package lag measures how much slower than a quiet machine this one is, beside the tests that run on it, so that a bound
 // in time is about the product and not about what else the processors have to do.
 //
-// What it measures is how long the threads of this process waited for a processor, compared with how long they ran
-// (/proc/self/task/*/schedstat, Linux), and how much too late a short sleep ends (everywhere). A second in which threads
-// waited twice as long as they ran counts as a third of a second of *machine time*. Bounds and patience are in machine time.
+// It takes the largest of three: how many threads of the machine want each of its processors (/proc/stat, Linux), how long
+// the threads of this process waited for one, compared with how long they ran (/proc/self/task/*/schedstat, Linux), and how
+// much too late a short sleep ends (everywhere). A second in which four threads wanted each processor counts as a quarter of
+// a second of *machine time*. Bounds and patience are in machine time.
 //
-// It never makes a machine seem faster than it is, and asks for nothing but two reads of /proc and one sleep every 100 ms.
+// It never makes a machine seem faster than it is, and asks for nothing but some reads of /proc and one sleep every 100 ms.
 package lag
 
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"sort"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -146,34 +150,60 @@ func Explain(t testing.TB) {
 
 // probe asks the machine how busy it is.
 type probe struct {
-	threads map[string]usage
-	naps    []float64 // the last slowdowns of naps
+	threads  map[string]usage
+	naps     recent // slowdowns of naps
+	wanting  recent // threads for each processor
+	statFile string
+}
+
+// recent are the last measurements of something that jumps.
+type recent []float64
+
+func (r *recent) add(x float64) {
+	if *r = append(*r, x); len(*r) > 10 {
+		*r = slices.Delete(*r, 0, 1)
+	}
+}
+
+func (r recent) mean() float64 {
+	sum := 0.0
+	for _, x := range r {
+		sum += x
+	}
+	return sum / float64(max(1, len(r)))
 }
 
 type usage struct{ ran, waited time.Duration }
 
 func newProbe() *probe {
-	p := &probe{}
-	p.threads = threads()
-	return p
+	return &probe{threads: threads(), statFile: "/proc/stat"}
 }
 
-// slowdown takes the larger of what threads waited and what a nap lasted too long, since it was asked last.
+// slowdown measures since it was asked last.
 func (p *probe) slowdown() float64 {
 	began := time.Now()
 	time.Sleep(nap)
-	p.naps = append(p.naps, float64(time.Since(began))/float64(nap+time.Millisecond))
-	if len(p.naps) > 5 {
-		p.naps = slices.Delete(p.naps, 0, 1)
-	}
-	naps := 0.0
-	for _, n := range p.naps {
-		naps += n / float64(len(p.naps))
-	}
+	p.naps.add(float64(time.Since(began)) / float64(nap+time.Millisecond))
+	p.wanting.add(float64(running(p.statFile)) / float64(runtime.NumCPU()))
 	now := threads()
 	waited := ratio(p.threads, now)
 	p.threads = now
-	return max(1, waited, naps)
+	return max(1, waited, p.naps.mean(), p.wanting.mean())
+}
+
+// running is how many threads of the machine run or want to, this one not counted; 0 where nobody tells.
+func running(statFile string) int {
+	data, err := os.ReadFile(statFile)
+	if err != nil {
+		return 0
+	}
+	_, rest, found := strings.Cut(string(data), "\nprocs_running ")
+	if !found {
+		return 0
+	}
+	line, _, _ := strings.Cut(rest, "\n")
+	n, _ := strconv.Atoi(line)
+	return max(0, n-1)
 }
 
 // ratio is how many times longer the threads took than they ran. A process that hardly ran tells nothing.

@@ -2,6 +2,8 @@ package lag
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -100,5 +102,39 @@ func TestAMeasuredPeriodIsNeverLongerThanTheClockSays(t *testing.T) {
 	s := Since(began)
 	if s.Machine <= 0 || s.Machine > s.Wall+time.Millisecond || s.Slowdown() < 1 {
 		t.Errorf("of %s the machine time is %s", s.Wall, s.Machine)
+	}
+}
+
+func TestRunningThreadsAreCountedWithoutThisOne(t *testing.T) {
+	dir := t.TempDir()
+	for text, want := range map[string]int{
+		"cpu  1 2 3\nprocs_running 9\nprocs_blocked 1\n": 8,
+		"cpu  1 2 3\nprocs_running 1\n":                  0,
+		"cpu  1 2 3\n":                                   0,
+		"":                                               0,
+	} {
+		file := filepath.Join(dir, "stat")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := running(file); got != want {
+			t.Errorf("%q: %d, want %d", text, got, want)
+		}
+	}
+	if got := running(filepath.Join(dir, "nothing")); got != 0 {
+		t.Errorf("without a file: %d", got)
+	}
+}
+
+func TestTheMeanIsOfTheLastTen(t *testing.T) {
+	var r recent
+	if r.mean() != 0 {
+		t.Errorf("of nothing it is %v", r.mean())
+	}
+	for i := range 12 {
+		r.add(float64(i))
+	}
+	if got := r.mean(); got != 6.5 {
+		t.Errorf("it is %v, want that of 2 to 11", got)
 	}
 }
