@@ -169,7 +169,7 @@ func (a *applying) finish(ctx context.Context, run *reconciler.Run) error {
 		fmt.Fprintf(a.cmd.OutOrStdout(), "revision %s, source %s: %s\n", run.InForce.Short(), run.Source, run.Plan.Summary())
 	}
 	if run.Plan.Held() {
-		return exit{exitDiffers, fmt.Errorf("%d differences wait for a person", held(run.Plan))}
+		return exit{exitDiffers, errors.New(heldText(held(run.Plan)))}
 	}
 	return nil
 }
@@ -205,4 +205,11 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-t.C:
 	case <-ctx.Done():
 	}
+}
+
+func heldText(n int) string {
+	if n == 1 {
+		return "1 difference waits for a person"
+	}
+	return v1.Count(n, "difference") + " wait for a person"
 }

@@ -238,5 +238,5 @@ func refused(errs io.Writer, r *reconciler.Run) error {
 		return exit{exitError, r.SourceErr}
 	}
 	printProblems(errs, r.Problems)
-	return exit{exitError, fmt.Errorf("revision %s has %d problems and is refused whole", r.Attempted.Short(), len(r.Problems))}
+	return exit{exitError, fmt.Errorf("revision %s has %s and is refused whole", r.Attempted.Short(), v1.Count(len(r.Problems), "problem"))}
 }

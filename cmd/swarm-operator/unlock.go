@@ -122,7 +122,7 @@ func (f *unlockFlags) once(cmd *cobra.Command, c *engine.Client) error {
 	if f.stdin {
 		return fmt.Errorf("%s stays locked: the key is not the one that it had when it went down", about.Name)
 	}
-	return fmt.Errorf("%s stays locked: none of the %d keys of %s is the one that it had when it went down", about.Name, len(keys), f.ring)
+	return fmt.Errorf("%s stays locked: none of the %s of %s is the one that it had when it went down", about.Name, v1.Count(len(keys), "key"), f.ring)
 }
 
 // keys are those to try, in order.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -49,10 +50,10 @@ func newValidate() *cobra.Command {
 				return fmt.Errorf("--output: %q is not one of text, json", output)
 			}
 			if len(problems) > 0 {
-				return exit{exitError, fmt.Errorf("%d problems", len(problems))}
+				return exit{exitError, errors.New(v1.Count(len(problems), "problem"))}
 			}
 			if output == "text" {
-				fmt.Fprintf(cmd.OutOrStdout(), "%d objects, no problem\n", len(set.Entries))
+				fmt.Fprintf(cmd.OutOrStdout(), "%s, no problem\n", v1.Count(len(set.Entries), "object"))
 			}
 			return nil
 		},

@@ -83,9 +83,9 @@ func (r *Reconciler) whyPaused(run *Run, labelled bool) string {
 	case run.found.Sequence < r.newest.sequence && m.Resumed.Equal(r.newest.resumed):
 		return fmt.Sprintf("what source %s remembers is older than what was seen before (%d after %d): was the swarm restored from a backup?", run.Source, run.found.Sequence, r.newest.sequence)
 	case m.Managers >= 3 && about.Managers == 1:
-		return fmt.Sprintf("the swarm had %d managers and has 1: was it made anew with --force-new-cluster?", m.Managers)
+		return fmt.Sprintf("the swarm had %s and has 1: was it made anew with --force-new-cluster?", v1.Count(m.Managers, "manager"))
 	case m.Nodes > about.Nodes && (m.Nodes-about.Nodes)*3 >= m.Nodes:
-		return fmt.Sprintf("the swarm had %d nodes and has %d: a third or more is gone", m.Nodes, about.Nodes)
+		return fmt.Sprintf("the swarm had %s and has %d: a third or more is gone", v1.Count(m.Nodes, "node"), about.Nodes)
 	}
 	if run.found.Sequence > 0 {
 		r.newest = newest{run.found.Sequence, m.Resumed}

@@ -192,7 +192,7 @@ func refused(run *Run) *state.Entry {
 	}
 	return &state.Entry{
 		Hash: run.Attempted.Hash, When: run.Attempted.When, Outcome: state.Refused, At: run.Facts.Now.UTC(),
-		Why: v1.Scrub(fmt.Sprintf("%d problems, the first: %s", len(run.Problems), run.Problems[0])),
+		Why: v1.Scrub(fmt.Sprintf("%s, the first: %s", v1.Count(len(run.Problems), "problem"), run.Problems[0])),
 	}
 }
 

@@ -218,7 +218,7 @@ func (l *Loop) sourceCondition(run *Run) {
 	case run.SourceErr != nil:
 		l.Board.Set(status.SourceReady, false, "SourceUnavailable", run.SourceErr.Error())
 	case len(run.Problems) > 0:
-		l.Board.Set(status.SourceReady, false, "Refused", fmt.Sprintf("revision %s has %d problems, the first: %s", run.Attempted.Short(), len(run.Problems), run.Problems[0]))
+		l.Board.Set(status.SourceReady, false, "Refused", fmt.Sprintf("revision %s has %s, the first: %s", run.Attempted.Short(), v1.Count(len(run.Problems), "problem"), run.Problems[0]))
 	default:
 		l.Board.Set(status.SourceReady, true, "Read", "")
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
@@ -114,7 +115,7 @@ func (m *Metrics) swarm(s plan.Swarm) {
 // managersAre says whether there are as many managers as are wanted, and all can be reached.
 func managersAre(s plan.Swarm, wanted int) (ok bool, reason, message string) {
 	members, reachable, tolerance := s.Strength()
-	message = fmt.Sprintf("%d of %d managers can be reached; %s", reachable, members, plan.Losses(tolerance))
+	message = fmt.Sprintf("%d of %s can be reached; %s", reachable, v1.Count(members, "manager"), plan.Losses(tolerance))
 	switch {
 	case reachable < members:
 		return false, "Unreachable", message

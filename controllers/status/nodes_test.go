@@ -35,12 +35,12 @@ func TestConditionsOfNodes(t *testing.T) {
 		managers, nodes, versus string
 	}{
 		{"well", nodes(3, m, m, m, w), "true Reachable 3 of 3 managers can be reached; 1 member may be lost", "true Ready ", "false Same "},
-		{"nobody wants a number", nodes(0, m, w), "true Reachable 1 of 1 managers can be reached; none may be lost", "true Ready ", "false Same "},
-		{"too few", nodes(3, m, w), "false Count 1 of 1 managers can be reached; none may be lost; 3 are wanted", "true Ready ", "false Same "},
+		{"nobody wants a number", nodes(0, m, w), "true Reachable 1 of 1 manager can be reached; none may be lost", "true Ready ", "false Same "},
+		{"too few", nodes(3, m, w), "false Count 1 of 1 manager can be reached; none may be lost; 3 are wanted", "true Ready ", "false Same "},
 		{"one is away", nodes(3, m, m, down), "false Unreachable 2 of 3 managers can be reached; none may be lost", "false NotReady n3 is down", "false Same "},
 		{"no majority", nodes(0, m, down), "false Unreachable 1 of 2 managers can be reached; there would be no majority", "false NotReady n2 is down", "false Same "},
-		{"engines differ", nodes(1, m, "worker ready active 20", "worker unknown drain"), "true Reachable 1 of 1 managers can be reached; none may be lost", "false NotReady n3 is unknown", "true Differ 20 on 1, 29 on 1, an unknown version on 1"},
-		{"many are away", nodes(1, append([]string{m}, strings.Split(strings.Repeat("worker down active 29,", 12), ",")[:12]...)...), "true Reachable 1 of 1 managers can be reached; none may be lost", "false NotReady n2 is down, n3 is down, n4 is down, n5 is down, n6 is down, n7 is down, n8 is down, n9 is down, n10 is down, n11 is down and 2 more", "false Same "},
+		{"engines differ", nodes(1, m, "worker ready active 20", "worker unknown drain"), "true Reachable 1 of 1 manager can be reached; none may be lost", "false NotReady n3 is unknown", "true Differ 20 on 1, 29 on 1, an unknown version on 1"},
+		{"many are away", nodes(1, append([]string{m}, strings.Split(strings.Repeat("worker down active 29,", 12), ",")[:12]...)...), "true Reachable 1 of 1 manager can be reached; none may be lost", "false NotReady n2 is down, n3 is down, n4 is down, n5 is down, n6 is down, n7 is down, n8 is down, n9 is down, n10 is down, n11 is down and 2 more", "false Same "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := NewBoard("s", "enforce", NewMetrics("v0", func() int { return 0 }), logr.Discard(), func() time.Time { return time.Unix(0, 0) })

@@ -108,12 +108,8 @@ func (s Status) head(p *printer) {
 	p.line("Revision:", s.inForce())
 	if s.Revision != s.Applied && s.Revision != "" {
 		newest := short(s.Revision) + ", not in force"
-		switch n := len(s.Problems); n {
-		case 0:
-		case 1:
-			newest += ": 1 problem"
-		default:
-			newest += fmt.Sprintf(": %d problems", n)
+		if n := len(s.Problems); n > 0 {
+			newest += ": " + v1.Count(n, "problem")
 		}
 		p.line("Newest:", newest)
 	}

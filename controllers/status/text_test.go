@@ -61,7 +61,7 @@ func everything() Status {
 		Holds:    []plan.Hold{{Target: "Service/db", Reason: "a dump runs", By: "ada", Since: at(1), Until: at(59)}},
 		Objects: []Object{
 			{Object: v1.Key{Kind: v1.KindConfig, Name: "conf"}, Sync: Synced, Health: Healthy},
-			{Object: db, Sync: Synced, SyncWhy: "on hold: a dump runs (ada)", Health: Degraded, HealthWhy: "0 of 1 tasks running; the last one that failed: task:\n\tnon-zero exit (1)", Replicas: &Replicas{0, 1}},
+			{Object: db, Sync: Synced, SyncWhy: "on hold: a dump runs (ada)", Health: Degraded, HealthWhy: "0 of 1 task running; the last one that failed: task:\n\tnon-zero exit (1)", Replicas: &Replicas{0, 1}},
 			{Object: serviceKey("new"), Sync: OutOfSync, SyncWhy: "in git, not in the swarm", Health: Missing},
 			{Object: web, Sync: OutOfSync, SyncWhy: "changed in git and by hand", Health: Progressing, HealthWhy: "updating, 1 of 2 tasks running", Replicas: &Replicas{1, 2}},
 		},
@@ -72,7 +72,7 @@ func everything() Status {
 			{Op: diff.Create, Key: serviceKey("new"), Instance: "new", Guard: "depends-on", Class: plan.Later, Why: "Service/db is not ready", Until: at(10)},
 			{Op: diff.Update, Key: serviceKey("job"), Instance: "job", Guard: "job", Class: plan.Never, Why: "any update would run the job again", Quiet: true},
 		}),
-		Failed:  Failures([]plan.Failure{{Key: db, Digest: "d", Revision: old, Why: "0 of 1 tasks running; the last one that failed: cannot reach https://user:" + canary + "@db.example.com"}}),
+		Failed:  Failures([]plan.Failure{{Key: db, Digest: "d", Revision: old, Why: "0 of 1 task running; the last one that failed: cannot reach https://user:" + canary + "@db.example.com"}}),
 		History: []Revision{{Hash: old, When: at(0), Since: at(1), Outcome: "failed", Why: "Service/db", At: at(2)}},
 	}
 }

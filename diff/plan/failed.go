@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -105,15 +104,8 @@ func failedRollouts(plan Plan, f Facts, p Policy) []Refusal {
 	var out []Refusal
 	for _, s := range plan.Steps {
 		if s.RollsOut() {
-			out = append(out, s.refusal(Never, "%s of this revision failed; the rest waits for a fix", count(failed, "roll-out")))
+			out = append(out, s.refusal(Never, "%s of this revision failed; the rest waits for a fix", v1.Count(failed, "roll-out")))
 		}
 	}
 	return out
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -226,7 +226,7 @@ func removalBudget(plan Plan, f Facts, p Policy) []Refusal {
 	if len(removals) == 0 || (len(removals) <= budget && !last) {
 		return nil
 	}
-	why := fmt.Sprintf("the revision removes %d of the %d objects that the source owned when it was first seen; %d may go without consent", len(removals), f.Owned, budget)
+	why := fmt.Sprintf("the revision removes %d of the %s that the source owned when it was first seen; %d may go without consent", len(removals), v1.Count(f.Owned, "object"), budget)
 	if last {
 		why = "the revision removes the last object that the source owns"
 	}
@@ -332,8 +332,8 @@ func restarts(plan Plan, f Facts, p Policy) []Refusal {
 	}
 	var out []Refusal
 	for _, s := range rolling {
-		out = append(out, s.needs(Restarts, p, "the revision restarts the tasks of %d of %d services; more than %d and more than a tenth need consent",
-			len(rolling), f.OwnedServices, p.Budgets.Restarts)...)
+		out = append(out, s.needs(Restarts, p, "the revision restarts the tasks of %d of %s; more than %d and more than a tenth need consent",
+			len(rolling), v1.Count(f.OwnedServices, "service"), p.Budgets.Restarts)...)
 	}
 	return out
 }
@@ -356,7 +356,7 @@ func rolloutsAtOnce(plan Plan, f Facts, p Policy) []Refusal {
 			continue
 		}
 		if running++; running > p.Budgets.Rollouts {
-			out = append(out, s.refusal(Later, "%d roll-outs run at once at most", p.Budgets.Rollouts))
+			out = append(out, s.refusal(Later, "at most %s at once", v1.Count(p.Budgets.Rollouts, "roll-out")))
 		}
 	}
 	return out

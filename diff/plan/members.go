@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/swarm-operator/swarm-operator/diff"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
 // Tolerance is how many members may be lost before those that are left have no majority. Below zero there is none now.
@@ -128,7 +130,7 @@ func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed fu
 		return out
 	}
 	if m.quorumLost() {
-		return refuse(Later, "", "%d of %s can be reached: that is no majority, and nothing can be written until it returns", m.reachable, count(m.voters, "manager"))
+		return refuse(Later, "", "%d of %s can be reached: that is no majority, and nothing can be written until it returns", m.reachable, v1.Count(m.voters, "manager"))
 	}
 	if changing >= 0 {
 		n := nodes[changing]
@@ -148,7 +150,7 @@ func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed fu
 		members, reachable := m.after(s)
 		after := Tolerance(reachable, members)
 		text := fmt.Sprintf("%s: %s, of which %s can be reached; a majority is %d, so %s",
-			s.verb(), count(members, "member"), fmt.Sprint(reachable), members/2+1, Losses(after))
+			s.verb(), v1.Count(members, "member"), fmt.Sprint(reachable), members/2+1, Losses(after))
 		switch {
 		case s.Node.ghost() && !s.Promote:
 			blocked = append(blocked, fmt.Sprintf("%s is a manager by its role and in no raft: the engine cannot demote it; remove it: docker node rm --force %s", s.Node.Name, s.Node.ID))
@@ -188,7 +190,7 @@ func Losses(tolerance int) string {
 	case tolerance == 0:
 		return "none may be lost"
 	}
-	return count(tolerance, "member") + " may be lost"
+	return v1.Count(tolerance, "member") + " may be lost"
 }
 
 // hazardOf names what is dangerous about a number of managers; "" if nothing is.

@@ -231,7 +231,7 @@ func (p *Plan) leave(f Facts, policy Policy) {
 		case l.Active: // and nothing is going to drain it: a hand meant it, or the manifest ignores it
 			refuse(Never, false, "it is to be drained first, and somebody undid that: drain it, or state policy.enforce: true")
 		case l.Tasks > 0:
-			refuse(Later, false, "it still runs %s", count(l.Tasks, "task"))
+			refuse(Later, false, "it still runs %s", v1.Count(l.Tasks, "task"))
 		case l.Left:
 			refuse(Later, false, "it has left the swarm, and the managers have not noticed yet")
 		case l.Reach:
@@ -275,7 +275,7 @@ func (p *Plan) giveWay(l Leaving) {
 func (p *Plan) emptying(f Facts) {
 	for _, e := range f.Swarm.Emptying {
 		if e.Tasks > 0 && !p.touches(e.ID) {
-			p.Refused = append(p.Refused, Refusal{Op: diff.Update, Key: e.Key, Instance: e.ID, Guard: guardDrain, Class: Later, Why: fmt.Sprintf("it is drained, and still runs %s", count(e.Tasks, "task"))})
+			p.Refused = append(p.Refused, Refusal{Op: diff.Update, Key: e.Key, Instance: e.ID, Guard: guardDrain, Class: Later, Why: fmt.Sprintf("it is drained, and still runs %s", v1.Count(e.Tasks, "task"))})
 		}
 	}
 }
@@ -304,7 +304,7 @@ func evicting(s Step, f Facts, p Policy) []Refusal {
 	if s.Key.Kind != v1.KindNode || len(tasks) == 0 || !labels { // labels that are reported only end nothing
 		return nil
 	}
-	return s.needs(EvictTasks, p, "its new labels do not meet the constraints of what runs there, and would end %s: %s", count(len(tasks), "task"), strings.Join(tasks, ", "))
+	return s.needs(EvictTasks, p, "its new labels do not meet the constraints of what runs there, and would end %s: %s", v1.Count(len(tasks), "task"), strings.Join(tasks, ", "))
 }
 
 // drains says whether a step empties a node.
@@ -331,7 +331,7 @@ func drainsAtOnce(plan Plan, f Facts, p Policy) []Refusal {
 	var busy []string
 	for _, e := range f.Swarm.Emptying {
 		if e.Tasks > 0 && !plan.touches(e.ID) {
-			busy = append(busy, fmt.Sprintf("%s, which still runs %s", e.Key.Name, count(e.Tasks, "task")))
+			busy = append(busy, fmt.Sprintf("%s, which still runs %s", e.Key.Name, v1.Count(e.Tasks, "task")))
 		}
 	}
 	most := max(1, p.Budgets.Drains)
@@ -342,7 +342,7 @@ func drainsAtOnce(plan Plan, f Facts, p Policy) []Refusal {
 				continue
 			}
 			if len(busy) >= most {
-				out = append(out, s.refusal(Later, "%s drained at once at most; now: %s", count(most, "node"), strings.Join(busy, "; ")))
+				out = append(out, s.refusal(Later, "%s drained at once at most; now: %s", v1.Count(most, "node"), strings.Join(busy, "; ")))
 				continue
 			}
 			busy = append(busy, s.Key.Name)

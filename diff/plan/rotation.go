@@ -346,7 +346,7 @@ func (s Swarm) Progress() string {
 			}
 		}
 	}
-	text := fmt.Sprintf("%d of %d nodes have the new root", len(s.Seen)-len(behind), len(s.Seen))
+	text := fmt.Sprintf("%d of %s have the new root", len(s.Seen)-len(behind), v1.Count(len(s.Seen), "node"))
 	if len(behind) > 0 {
 		text += "; waiting for: " + strings.Join(behind[:min(len(behind), named)], ", ")
 	}

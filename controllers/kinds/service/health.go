@@ -11,6 +11,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -60,7 +61,7 @@ func judge(s *swarm.Service, tasks []swarm.Task, now time.Time) kinds.Health {
 		h.Failed, h.Why = true, fmt.Sprintf("%s: %s", state, s.UpdateStatus.Message)
 		return c.explain(h)
 	case swarm.UpdateStateUpdating, swarm.UpdateStateRollbackStarted:
-		h.Why = fmt.Sprintf("%s, %d of %d tasks running", state, c.running, h.Wanted)
+		h.Why = fmt.Sprintf("%s, %d of %s running", state, c.running, tasksOf(h))
 		return h
 	case swarm.UpdateStateRollbackCompleted:
 		h.RolledBack = true
@@ -72,14 +73,14 @@ func judge(s *swarm.Service, tasks []swarm.Task, now time.Time) kinds.Health {
 	if isJob(s) {
 		h.Running = c.complete
 		h.Ready = c.complete >= h.Wanted
-		h.Why = fmt.Sprintf("%d of %d tasks complete", c.complete, h.Wanted)
+		h.Why = fmt.Sprintf("%d of %s complete", c.complete, tasksOf(h))
 	} else if c.running >= h.Wanted {
 		watched := watch(s)
 		// A finished update was watched by the swarm itself; so is a task with a health check, until it is healthy.
 		h.Ready = h.Wanted == 0 || (c.failed == 0 && (state != "" || healthChecked(s))) || settled(now.Sub(c.youngest), watched)
-		h.Why = fmt.Sprintf("%d of %d tasks running, watched for %s", c.running, h.Wanted, watched)
+		h.Why = fmt.Sprintf("%d of %s running, watched for %s", c.running, tasksOf(h), watched)
 	} else {
-		h.Why = fmt.Sprintf("%d of %d tasks running", c.running, h.Wanted)
+		h.Why = fmt.Sprintf("%d of %s running", c.running, tasksOf(h))
 	}
 	if h.Ready {
 		h.Why = ""
@@ -115,6 +116,8 @@ type counts struct {
 	youngest                                   time.Time // when the last of those that run began to
 	last                                       swarm.TaskStatus
 }
+
+func tasksOf(h kinds.Health) string { return v1.Count(h.Wanted, "task") }
 
 func count(s *swarm.Service, tasks []swarm.Task) counts {
 	var c counts
