@@ -244,7 +244,7 @@ func Ignored(path string, prefixes []string) bool {
 
 // valueOf hides what must not be shown: values of map keys with secret-looking names, and texts that hold a password.
 func valueOf(l Leaf) Value {
-	return Value{text: l.Text, set: true, hidden: (l.Key != "" && v1.SecretName(l.Key)) || v1.SecretText(l.Text)}
+	return Value{text: l.Text, set: true, hidden: v1.SecretValue(l.Key, l.Text)}
 }
 
 // Differs says whether a live state differs from a want in a field that counts.

@@ -146,6 +146,7 @@ func TestSecretsAreHidden(t *testing.T) {
 		"an option of a driver":  {Path: "spec.logging.options.splunk-token", Key: "splunk-token", Text: canary},
 		"a URL with a password":  {Path: "spec.environment.URL", Key: "URL", Text: "postgres://user:" + canary + "@db/x"},
 		"a URL without a user":   {Path: "spec.environment.URL", Key: "URL", Text: "redis://:" + canary + "@cache"},
+		"a NAME_FILE, no path":   {Path: "spec.environment.DB_PASSWORD_FILE", Key: "DB_PASSWORD_FILE", Text: canary},
 		"a URL among words":      {Path: "spec.command", Text: `["--db","mysql://u:` + canary + `@db"]`},
 		"the second of two URLs": {Path: "spec.command", Text: "http://a/ amqp://u:" + canary + "@b"},
 	}
@@ -169,6 +170,7 @@ func TestSecretsAreHidden(t *testing.T) {
 	}
 	open := map[string]Leaf{
 		"an ordinary variable":       {Key: "LOG_LEVEL", Text: "info"},
+		"the path of a secret":       {Key: "DB_PASSWORD_FILE", Text: "/run/secrets/db"},
 		"a URL":                      {Key: "URL", Text: "http://host:8080/a@b"},
 		"a URL with a user alone":    {Key: "URL", Text: "ssh://git@host/x"},
 		"a host and a port":          {Text: "db:5432@x"},

@@ -39,7 +39,7 @@ func (e *Environment) SetList(items []string) error {
 func (e Environment) redacted() map[string]string {
 	out := make(map[string]string, len(e))
 	for k, v := range e {
-		if SecretName(k) || SecretText(v) {
+		if SecretValue(k, v) {
 			v = Hidden
 		}
 		out[k] = v
@@ -63,6 +63,18 @@ var secretWords = []string{"PASS", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "DSN"
 func SecretName(name string) bool {
 	upper := strings.ToUpper(name)
 	return slices.ContainsFunc(secretWords, func(w string) bool { return strings.Contains(upper, w) })
+}
+
+// filePath matches a path of two parts at least, as in /run/secrets/db: what is shorter could be a secret by its looks.
+var filePath = regexp.MustCompile(`^(/|[A-Za-z]:[\\/])[A-Za-z0-9._-]+([\\/][A-Za-z0-9._-]+)+$`)
+
+// SecretValue says whether the value of a variable, option or label of that name must not be shown. By docker's convention the
+// value of NAME_FILE is the path of a file that holds the secret: a value that looks like a path is shown, any other is not.
+func SecretValue(name, value string) bool {
+	if SecretText(value) {
+		return true
+	}
+	return SecretName(name) && !(strings.HasSuffix(strings.ToUpper(name), "_FILE") && filePath.MatchString(value))
 }
 
 // urlPassword matches the part of a URL that carries a password; the user may be empty, as in redis://:secret@host.

@@ -249,6 +249,39 @@ func TestSecretNames(t *testing.T) {
 	}
 }
 
+// NAME_FILE holds a path by docker's convention, and is hidden unless its value is surely one.
+func TestNameFileIsShownWhereItIsAPath(t *testing.T) {
+	for _, c := range []struct {
+		name, value string
+		secret      bool
+	}{
+		{"POSTGRES_PASSWORD_FILE", "/run/secrets/db-password", false},
+		{"postgres_password_file", "/run/secrets/db.password", false},
+		{"API_KEY_FILE", `C:\ProgramData\Docker\secrets\key`, false},
+		{"POSTGRES_PASSWORD_FILE", "hunter2", true},
+		{"POSTGRES_PASSWORD_FILE", "/hunter2", true},
+		{"POSTGRES_PASSWORD_FILE", "/run/secrets/x y", true},
+		{"POSTGRES_PASSWORD_FILE", "/b3BlbnNlc2FtZQ/+x==", true},
+		{"POSTGRES_PASSWORD_FILE", "/run//secrets", true},
+		{"POSTGRES_PASSWORD_FILE", "", true},
+		{"DSN_FILE", "postgres://u:p@h/run/db", true},
+		{"CONFIG_FILE", "https://u:p@h/x", true},
+		{"CONFIG_FILE", "anything", false},
+		{"POSTGRES_PASSWORD", "/run/secrets/db-password", true},
+		{"PASSWORDFILE", "/run/secrets/db-password", true},
+		{"PASSWORD_FILE_KEY", "/run/secrets/db-password", true},
+		{"", "x", false},
+	} {
+		if got := v1.SecretValue(c.name, c.value); got != c.secret {
+			t.Errorf("%s=%s: secret is %t, want %t", c.name, c.value, got, c.secret)
+		}
+		shown := strings.Contains(v1.Environment{c.name: c.value}.String(), c.value)
+		if c.value != "" && shown == c.secret {
+			t.Errorf("%s=%s: shown is %t", c.name, c.value, shown)
+		}
+	}
+}
+
 func TestDurationsOfTheEngineReadAsStated(t *testing.T) {
 	if got := v1.Duration(90 * time.Minute).String(); got != "1h30m" {
 		t.Errorf("got %s", got)
