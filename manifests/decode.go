@@ -206,7 +206,7 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, at int32) {
 		below := d.marks.add(mark{name: f.name, parent: at, line: int32(p.line)})
 		if !ok {
 			d.marks[below].name, d.marks[below].key = p.name, true
-			d.unknown(known, below)
+			d.unknown(known, p.value, below)
 			continue
 		}
 		d.through += p.through
@@ -236,14 +236,17 @@ func (d *decoder) keys(n *yaml.Node, v reflect.Value, at int32) {
 	}
 }
 
-// unknown reports a field that does not exist, with what may have been meant. Its value is not looked at.
-func (d *decoder) unknown(known fields, at int32) {
+// unknown reports a field that does not exist, with what may have been meant. Its value is looked at only where it is compose's.
+func (d *decoder) unknown(known fields, value *yaml.Node, at int32) {
 	name := d.marks[at].name
 	if why, later := v1.NotYet(d.object.Kind, d.marks.generic(at)); later {
 		if why != "" {
 			why = ": " + why
 		}
 		d.add(at, "is not supported yet%s", why)
+		return
+	}
+	if d.compose(known, value, at) {
 		return
 	}
 	parent := d.marks.path(d.marks[at].parent)

@@ -67,6 +67,39 @@ func TestDecodeProblems(t *testing.T) {
 		}},
 		{"unknown among few", "restartPolicy: {zzzzzzzz: 1}", []string{"6: spec.restartPolicy.zzzzzzzz: unknown field; known are condition, delay, maxAttempts, window"}},
 		{"unknown among few, deep in a list", "mounts:\n- {type: volume, target: /a}\n- type: volume\n  target: /b\n  tgt: /b", []string{"10: spec.mounts[1].tgt: unknown field; known are type, source, target, readOnly, bind, volume, tmpfs"}},
+
+		// Compose's words.
+		{"compose: deploy", "deploy:\n  replicas: 2\n  update_config: {failure_action: rollback}\n  labels: {a: b}\n  resource: {}\n  endpoint_mode: dnsrr", []string{
+			"7: spec.deploy.replicas: is a word of compose files; write spec.replicas instead",
+			"8: spec.deploy.update_config: is a word of compose files; write spec.updateConfig instead; its fields are parallelism, delay, failureAction, monitor, maxFailureRatio and order",
+			"9: spec.deploy.labels: is a word of compose files; write metadata.labels instead",
+			"10: spec.deploy.resource: unknown field",
+			"11: spec.deploy.endpoint_mode: is a word of compose files; here it would be spec.endpointMode, which is not supported yet: live services keep theirs; new ones get vip",
+		}},
+		{"compose: deploy without fields", "deploy: yes", []string{"6: spec.deploy: is a word of compose files; write spec instead; the fields of deploy stand in spec itself, and deploy.labels in metadata.labels"}},
+		{"compose: depends_on", "depends_on: [db, cache]", []string{"6: spec.depends_on: is a word of compose files; write policy.dependsOn: [Service/db, Service/cache]; it orders what changes together"}},
+		{"compose: depends_on with conditions", "depends_on: {db: {condition: service_healthy}}", []string{"6: spec.depends_on: is a word of compose files; write policy.dependsOn: [Service/db]; it orders what changes together"}},
+		{"compose: volumes", "volumes: ['data:/data', './conf:/etc/app:ro']", []string{
+			"6: spec.volumes: is a word of compose files; write spec.mounts: [{type: volume, source: data, target: /data}, {type: bind, source: /absolute/path/of/the/node, target: /etc/app, readOnly: true}]; named volumes need no declaration",
+		}},
+		{"compose: long volumes", "volumes: [{type: volume, source: data, target: /data}]", []string{"6: spec.volumes: is a word of compose files; write spec.mounts instead; named volumes need no declaration"}},
+		{"compose: short mounts", "mounts: ['data:/data']", []string{"6: spec.mounts[0]: must be a mapping: write {type: volume, source: data, target: /data}"}},
+		{"compose: short ports", "ports: ['8080:80', 53:53/udp, 80]", []string{
+			"6: spec.ports[0]: must be a mapping: write {target: 80, published: 8080}",
+			"6: spec.ports[1]: must be a mapping: write {target: 53, published: 53, protocol: udp}",
+			"6: spec.ports[2]: must be a mapping: write {target: 80}",
+		}},
+		{"compose: networks by name", "networks: {front: {aliases: [www]}, back: }", []string{"6: spec.networks: must be a list: write [front, back], or a mapping with the name and the rest for each"}},
+		{"compose: restart", "restart: unless-stopped", []string{"6: spec.restart: is a word of compose files; write spec.restartPolicy.condition: any; its values are any, on-failure and none"}},
+		{"compose: what does not exist", "container_name: web\nenv_file: .env\nprivileged: true", []string{
+			"6: spec.container_name: is a word of compose files that does not exist here: the swarm names the containers itself; the service is metadata.name, and that is its name in DNS",
+			"7: spec.env_file: is a word of compose files that does not exist here: files of variables are not read; write the variables in spec.environment, and secrets as a manifest of kind Secret",
+			"8: spec.privileged: is a word of compose files that does not exist here: services of a swarm do not have it; write spec.capAdd for single capabilities",
+		}},
+		{"compose: labels", "labels: {a: b}", []string{"6: spec.labels: is a word of compose files; write spec.containerLabels instead; labels of the service (deploy.labels) are metadata.labels"}},
+		{"compose: a secret is not repeated", "depends_on: ['https://u:hunter2@h']", []string{"6: spec.depends_on: is a word of compose files; write policy.dependsOn instead; it orders what changes together"}},
+		{"compose: another spelling", "read_only: true\ncap_add: [NET_ADMIN]", []string{"6: spec.read_only: unknown field; did you mean readOnly?", "7: spec.cap_add: unknown field; did you mean capAdd?"}},
+		{"compose: lists of variables", "environment: ['A=b']", nil},
 		{"not an identifier", `"a b": 1`, []string{`6: spec["a b"]: unknown field`}},
 		{"not supported yet", "dns: [10.0.0.1]", []string{"6: spec.dns: is not supported yet"}},
 		{"not supported yet, with why", "mounts: [{type: volume, target: /a, consistency: cached}]", []string{"6: spec.mounts[0].consistency: is not supported yet: the engine drops it"}},
@@ -132,7 +165,7 @@ func TestDecodeProblems(t *testing.T) {
 			"6: spec.capAdd[5]: states nothing; leave it out or give it a value",
 		}},
 		{"null element of structs", "ports:\n- target: 80\n-", []string{"8: spec.ports[1]: states nothing; leave it out or give it a value"}},
-		{"string for a struct", "ports: ['80:80']", []string{"6: spec.ports[0]: must be a mapping; found a string"}},
+		{"string for a struct", "ports: ['80:80']", []string{"6: spec.ports[0]: must be a mapping: write {target: 80, published: 80}"}},
 		{"number for a short form", "networks: [5]", []string{"6: spec.networks[0]: 5 is not a string; quote it"}},
 		{"list for a short form", "networks: [[a]]", []string{"6: spec.networks[0]: must be a mapping or a string; found a list"}},
 

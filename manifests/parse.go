@@ -172,6 +172,9 @@ func (p parser) identify(n *yaml.Node, d *decoder) v1.Object {
 		d.object = v1.Key{}
 	}
 	switch {
+	case version == nil && kind == nil && composeFile(n) != "":
+		d.add(0, "%s%s", composeFile(n), hint)
+		return nil
 	case version == nil && kind == nil:
 		d.add(0, "is not a manifest: it has neither apiVersion (%s) nor kind%s", v1.APIVersion, hint)
 		return nil

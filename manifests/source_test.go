@@ -85,7 +85,7 @@ services: {web: {image: nginx}}
 -- text.yaml --
 just text
 -- problems --
-compose.yaml:1: is not a manifest: it has neither apiVersion (swarm-operator.io/v1) nor kind; a file that is no manifest belongs into .swarmoperatorignore
+compose.yaml:1: is a compose file, and compose files are not read: write a manifest of kind Service for each of its services (web), and one of kind Network, Config or Secret for each network, config or secret; volumes need none; a file that is no manifest belongs into .swarmoperatorignore
 list.yaml:1: is not a manifest: a mapping with apiVersion, kind, metadata and spec is expected; found a list; a file that is no manifest belongs into .swarmoperatorignore
 text.yaml:1: is not a manifest: a mapping with apiVersion, kind, metadata and spec is expected; found a string; a file that is no manifest belongs into .swarmoperatorignore
 `},

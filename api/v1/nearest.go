@@ -22,6 +22,9 @@ func DidYouMean(name string, candidates []string) string {
 	return ""
 }
 
+// SameWord says whether two names differ in nothing but case, - and _.
+func SameWord(a, b string) bool { return fold(a) == fold(b) }
+
 // fold makes stop_grace_period, StopGracePeriod and stopGracePeriod the same: people paste from compose files.
 func fold(s string) string {
 	out := make([]byte, 0, len(s))
