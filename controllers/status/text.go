@@ -5,17 +5,16 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/screen"
 )
 
-// Text renders the status for people. What it shows does not depend on when it is shown.
-func (s Status) Text(w io.Writer) error {
-	p := &printer{}
+// Text renders the status for people, on the screen that they have. What it shows does not depend on when it is shown.
+func (s Status) Text(w io.Writer, on screen.Screen) error {
+	p := &printer{on: on}
 	s.head(p)
 	s.table(p)
 	s.rollouts(p)
@@ -30,16 +29,20 @@ func (s Status) Text(w io.Writer) error {
 
 // printer writes lines of cells in columns. Each block has columns of its own.
 type printer struct {
+	on    screen.Screen
 	out   strings.Builder
-	block []string
+	block []screen.Row
 }
 
-// line writes one line. A cell holds no line break and no tab, whoever wrote what is in it.
-func (p *printer) line(cells ...string) {
-	for i, c := range cells {
-		cells[i] = oneLine(c)
+// line writes one line of plain cells.
+func (p *printer) line(cells ...string) { p.row(screen.Texts(cells...)...) }
+
+// row writes one line. A cell holds no line break and no tab, whoever wrote what is in it.
+func (p *printer) row(cells ...screen.Cell) {
+	for i := range cells {
+		cells[i].Text = oneLine(cells[i].Text)
 	}
-	p.block = append(p.block, strings.Join(cells, "\t"))
+	p.block = append(p.block, cells)
 }
 
 // begin begins a block, with a title where it has one.
@@ -47,40 +50,34 @@ func (p *printer) begin(title string) {
 	p.flush()
 	p.out.WriteByte('\n')
 	if title != "" {
-		p.out.WriteString(title + "\n")
+		p.out.WriteString(p.on.Paint(screen.Title, title) + "\n")
 	}
 }
 
 func (p *printer) flush() {
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for _, l := range p.block { // a builder takes everything
-		_, _ = io.WriteString(w, l+"\n")
-	}
-	_ = w.Flush()
-	for l := range strings.Lines(b.String()) {
-		p.out.WriteString(strings.TrimRight(l, " \n") + "\n")
-	}
+	p.on.Columns(&p.out, p.block)
 	p.block = nil
 }
 
-// longest is how much of a text one cell shows.
-const longest = 160
-
 func oneLine(s string) string {
-	if strings.ContainsFunc(s, unicode.IsControl) {
-		s = strings.Map(func(r rune) rune {
-			if unicode.IsControl(r) {
-				return ' '
-			}
-			return r
-		}, s)
+	if !strings.ContainsFunc(s, unicode.IsControl) {
+		return s
 	}
-	if utf8.RuneCountInString(s) > longest {
-		s = string([]rune(s)[:longest-1]) + "…"
-	}
-	return s
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }
+
+// inks are those of words that say how something is.
+var inks = map[string]screen.Ink{
+	Synced: screen.Good, OutOfSync: screen.Busy, Unknown: screen.Faint,
+	Healthy: screen.Good, Progressing: screen.Busy, Degraded: screen.Bad, Missing: screen.Bad,
+}
+
+func word(text string) screen.Cell { return screen.Cell{Text: text, Ink: inks[text]} }
 
 // short is a revision as people write it.
 func short(revision string) string {
@@ -120,15 +117,15 @@ func (s Status) head(p *printer) {
 		p.line("Lease:", s.Lease.text())
 	}
 	if s.Paused != "" {
-		p.line("Paused:", s.Paused)
+		p.row(screen.Cell{Text: "Paused:", Ink: screen.Bad}, screen.Cell{Text: s.Paused})
 	}
 	for _, c := range s.Conditions {
 		if !c.fine() {
-			p.line("Condition:", c.text())
+			p.row(screen.Cell{Text: "Condition:", Ink: screen.Busy}, screen.Cell{Text: c.text()})
 		}
 	}
 	for _, problem := range s.Problems {
-		p.line("Problem:", problem.String())
+		p.row(screen.Cell{Text: "Problem:", Ink: screen.Bad}, screen.Cell{Text: problem.String()})
 	}
 	for _, n := range s.Notices {
 		p.line("Note:", v1.Scrub(n))
@@ -214,9 +211,9 @@ func (s Status) table(p *printer) {
 		return
 	}
 	p.begin("")
-	p.line("OBJECT", "SYNC", "HEALTH", "REPLICAS", "MESSAGE")
+	p.row(screen.Titles("OBJECT", "SYNC", "HEALTH", "REPLICAS", "MESSAGE")...)
 	for _, o := range s.Objects {
-		p.line(o.Object.String(), o.Sync, o.Health, o.Replicas.text(), o.message())
+		p.row(screen.Cell{Text: o.Object.String()}, word(o.Sync), word(o.Health), screen.Cell{Text: o.Replicas.text()}, screen.Cell{Text: o.message()})
 	}
 }
 
@@ -310,19 +307,11 @@ func (f FieldValue) text() string {
 	if f.Want != nil {
 		want = *f.Want
 	}
-	text := brief(have) + " → " + brief(want)
+	text := have + " → " + want
 	if have == v1.Hidden && want == v1.Hidden {
 		text += " changed"
 	}
 	return text
-}
-
-// brief leaves room for the other value.
-func brief(s string) string {
-	if r := []rune(s); len(r) > longest/2-5 {
-		return string(r[:longest/2-6]) + "…"
-	}
-	return s
 }
 
 func (s Status) refusals(p *printer) {
@@ -349,18 +338,17 @@ func (s Status) refusals(p *printer) {
 	}
 }
 
+// readable is how wide a text of several lines is at most.
+const readable = 116
+
 // long writes a text that people have to read to its end, on lines of its own.
 func (p *printer) long(text string) {
-	line := "   "
-	for word := range strings.FieldsSeq(text) {
-		if len(line) > 3 && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > 120 {
-			p.line(line)
-			line = "   "
-		}
-		line += " " + word
+	width := readable
+	if p.on.Width > 0 {
+		width = min(width, max(p.on.Width-4, 20))
 	}
-	if len(line) > 3 {
-		p.line(line)
+	for _, line := range screen.Wrap(text, width) {
+		p.line("    " + line)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/screen"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/test/golden"
@@ -89,7 +90,7 @@ func TestTheTextOfAStatus(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b strings.Builder
-			if err := s.Text(&b); err != nil {
+			if err := s.Text(&b, screen.Screen{}); err != nil {
 				t.Fatal(err)
 			}
 			golden.Equal(t, "testdata/"+name+".txt", b.String())
