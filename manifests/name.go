@@ -3,6 +3,7 @@ package manifests
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"path"
 	"reflect"
 	"regexp"
@@ -28,6 +29,17 @@ func CheckName(name string) string {
 		return fmt.Sprintf("%q is not a name of at most %d lower-case letters, digits, -, _ and ., not at the ends", name, maxSourceName)
 	}
 	return ""
+}
+
+// SourceName is the name that a source gives itself in .swarm-operator.yaml, in root or else at the top; "" where it gives none,
+// or none that is right. It reads no manifest.
+func SourceName(fsys fs.FS, root string) string {
+	r := &reading{limits: Limits{}.withDefaults(), fsys: fsys, before: map[string]parsed{}, used: map[string]bool{}}
+	name := r.sourceName(root)
+	if len(r.problems) > 0 || CheckName(name) != "" {
+		return ""
+	}
+	return name
 }
 
 // sourceName reads the source's own name from .swarm-operator.yaml: where the manifests' root is, or else at the source's.

@@ -755,3 +755,23 @@ func TestContentIsSet(t *testing.T) {
 		t.Errorf("content %q", got)
 	}
 }
+
+func TestSourceNameNeedsNoManifest(t *testing.T) {
+	for _, c := range []struct {
+		files []string
+		root  string
+		want  string
+	}{
+		{nil, ".", ""},
+		{[]string{".swarm-operator.yaml", "name: shop", "a.yaml", "kind: ["}, ".", "shop"},
+		{[]string{".swarm-operator.yaml", "name: shop"}, "prod", "shop"},
+		{[]string{".swarm-operator.yaml", "name: shop", "prod/.swarm-operator.yaml", "name: prod"}, "prod", "prod"},
+		{[]string{".swarm-operator.yaml", "name: Not A Name"}, ".", ""},
+		{[]string{".swarm-operator.yaml", "name: shop\nnme: x"}, ".", ""},
+		{[]string{".swarm-operator.yaml", "["}, ".", ""},
+	} {
+		if got := manifests.SourceName(tree(c.files...), c.root); got != c.want {
+			t.Errorf("%v at %s: got %q, want %q", c.files, c.root, got, c.want)
+		}
+	}
+}

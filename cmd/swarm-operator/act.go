@@ -17,13 +17,16 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 // actFlags are those of commands that write on a person's word and read no manifests.
 type actFlags struct {
 	eng     engineFlags
 	name    string
+	place   string
 	timeout time.Duration
+	out     output
 }
 
 func (f *actFlags) register(cmd *cobra.Command, named bool) {
@@ -31,11 +34,20 @@ func (f *actFlags) register(cmd *cobra.Command, named bool) {
 	if named {
 		registerName(cmd, &f.name)
 	}
+	registerCheckout(cmd, &f.place)
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 30*time.Second, "how long to wait for whoever acts on the swarm")
+	f.out.register(cmd, "form of what is printed; a document has messages and notices, and what the command is about")
+	f.vocabulary().register(cmd)
 }
 
+func (f *actFlags) vocabulary() vocabulary { return vocabulary{&f.place, &f.eng} }
+
 func registerName(cmd *cobra.Command, name *string) {
-	cmd.Flags().StringVar(name, "name", "", "name of the source (default: the only one of the swarm)")
+	cmd.Flags().StringVar(name, "name", "", "name of the source (default: the only one of the swarm, else the one that .swarm-operator.yaml of the checkout names)")
+}
+
+func registerCheckout(cmd *cobra.Command, to *string) {
+	cmd.Flags().StringVar(to, "source", ".", "`directory` of the checkout that says what the source is called, and what HEAD and branches are; no manifest is read")
 }
 
 // acting is a command that writes.
@@ -45,7 +57,34 @@ type acting struct {
 	engine *engine.Client
 	log    logr.Logger
 	// own are the operator's own configs as they were when the command began.
-	own []*swarm.Config
+	own      []*swarm.Config
+	checkout *checkout
+	done     acted
+}
+
+// acted is the document of a command that writes on a person's word.
+type acted struct {
+	Source   string `json:"source,omitempty"`
+	Revision string `json:"revision,omitempty"`
+	// Holds that were begun, by hold, or ended, by resume.
+	Holds    []plan.Hold `json:"holds,omitempty"`
+	Consents []consented `json:"consents,omitempty"`
+	// Objects that were released, taken back, or may be tried again.
+	Objects []actedOn `json:"objects,omitempty"`
+	// Messages are what is printed as text.
+	Messages []string `json:"messages"`
+	Notices  []string `json:"notices,omitempty"`
+}
+
+type consented struct {
+	Hazard  string   `json:"hazard"`
+	Objects []v1.Key `json:"objects,omitempty"`
+}
+
+type actedOn struct {
+	Object v1.Key `json:"object"`
+	// Why it had failed.
+	Why string `json:"why,omitempty"`
 }
 
 func (f *actFlags) open(cmd *cobra.Command) (*acting, error) {
@@ -61,29 +100,48 @@ func (f *actFlags) open(cmd *cobra.Command) (*acting, error) {
 		c.Close()
 		return nil, err
 	}
-	return &acting{actFlags: f, cmd: cmd, engine: c, log: log, own: own}, nil
+	return &acting{actFlags: f, cmd: cmd, engine: c, log: log, own: own, checkout: openCheckout(cmd.Context(), f.place), done: acted{Messages: []string{}}}, nil
 }
 
-func (a *acting) close() { a.engine.Close() }
+func (a *acting) close() {
+	a.checkout.close()
+	a.engine.Close()
+}
 
+// say prints a line, or keeps it for the document.
 func (a *acting) say(format string, args ...any) {
-	fmt.Fprintln(a.cmd.OutOrStdout(), v1.Scrub(fmt.Sprintf(format, args...)))
+	text := v1.Scrub(fmt.Sprintf(format, args...))
+	if a.done.Messages = append(a.done.Messages, text); !a.out.json() {
+		fmt.Fprintln(a.cmd.OutOrStdout(), text)
+	}
 }
 
 func (a *acting) note(format string, args ...any) {
-	fmt.Fprintln(a.cmd.ErrOrStderr(), "note:", v1.Scrub(fmt.Sprintf(format, args...)))
+	a.done.Notices = append(a.done.Notices, v1.Scrub(fmt.Sprintf(format, args...)))
+	note(a.cmd, format, args...)
+}
+
+// end prints the document, if something was done, and returns the error that the command ended with.
+func (a *acting) end(err error) error {
+	if !a.out.json() || err != nil && len(a.done.Messages) == 0 {
+		return err
+	}
+	return errors.Join(err, document(a.cmd.OutOrStdout(), a.done))
 }
 
 // source is the one that --name means.
-func (a *acting) source() (string, error) { return pickSource(a.name, state.Sources(a.own)) }
+func (a *acting) source() (name string, err error) {
+	a.done.Source, err = pickSource(a.cmd, a.name, state.Sources(a.own), a.checkout)
+	return a.done.Source, err
+}
 
 // noSource says that the swarm has no source yet, or not that one.
 type noSource string
 
 func (e noSource) Error() string { return string(e) }
 
-// pickSource is the source of that name or, without one, the only one.
-func pickSource(name string, sources []string) (string, error) {
+// onlySource is the source of that name or, without one, the only one.
+func onlySource(name string, sources []string) (string, error) {
 	for _, s := range sources {
 		if s == name || name == "" && len(sources) == 1 {
 			return s, nil
@@ -93,7 +151,7 @@ func pickSource(name string, sources []string) (string, error) {
 	case name == "" && len(sources) == 0:
 		return "", noSource("no source has a memory in this swarm: none was applied yet, or its configs were removed, and swarm-operator resume SOURCE makes a new one")
 	case name == "":
-		return "", fmt.Errorf("--name: the swarm has several sources, say which: %s", strings.Join(sources, ", "))
+		return "", fmt.Errorf("--name: the swarm has several sources, say which: %s; in a checkout whose .swarm-operator.yaml names one of them that one is meant", strings.Join(sources, ", "))
 	}
 	return "", noSource(fmt.Sprintf("--name: source %s has no memory in this swarm%s; %s", name, v1.DidYouMean(name, sources), listed(sources)))
 }

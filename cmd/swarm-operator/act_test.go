@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/screen"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
@@ -39,12 +40,12 @@ func TestJudge(t *testing.T) {
 		"nothing in force":          {in(""), verdict{text: "revision aaaaaaa was not seen yet; no revision is in force yet"}},
 		"another in force":          {in(revB, entry(revB, "")), verdict{text: "revision aaaaaaa was not seen yet; revision bbbbbbbbbb is in force"}},
 		"on its way":                {in(revA, entry(revB, ""), entry(revA, "")), verdict{seen: true, text: "revision aaaaaaa is in force and rolls out"}},
-		"rolled out":                {in(revA, entry(revA, state.RolledOut)), verdict{true, true, 0, "revision aaaaaaa is rolled out"}},
-		"rolled out, and overtaken": {in(revB, entry(revA, state.RolledOut), entry(revB, "")), verdict{true, true, 0, "revision aaaaaaa is rolled out"}},
-		"failed":                    {in(revA, entry(revA, state.Failed)), verdict{true, true, 1, "revision aaaaaaa failed: because"}},
-		"held":                      {in(revA, entry(revA, state.Held)), verdict{true, true, 1, "revision aaaaaaa waits for a person: because"}},
-		"refused":                   {refused, verdict{true, true, 1, "revision aaaaaaa is refused: 2 problems"}},
-		"overtaken":                 {in(revB, entry(revA, ""), entry(revB, "")), verdict{true, true, 3, "revision aaaaaaa was overtaken: bbbbbbbbbb is in force"}},
+		"rolled out":                {in(revA, entry(revA, state.RolledOut)), verdict{true, true, 0, "revision aaaaaaa is rolled out", state.RolledOut}},
+		"rolled out, and overtaken": {in(revB, entry(revA, state.RolledOut), entry(revB, "")), verdict{true, true, 0, "revision aaaaaaa is rolled out", state.RolledOut}},
+		"failed":                    {in(revA, entry(revA, state.Failed)), verdict{true, true, 1, "revision aaaaaaa failed: because", state.Failed}},
+		"held":                      {in(revA, entry(revA, state.Held)), verdict{true, true, 1, "revision aaaaaaa waits for a person: because", state.Held}},
+		"refused":                   {refused, verdict{true, true, 1, "revision aaaaaaa is refused: 2 problems", state.Refused}},
+		"overtaken":                 {in(revB, entry(revA, ""), entry(revB, "")), verdict{true, true, 3, "revision aaaaaaa was overtaken: bbbbbbbbbb is in force", "superseded"}},
 		"in force once more":        {in(revA, entry(revA, state.Failed), entry(revB, ""), entry(revA, "")), verdict{seen: true, text: "revision aaaaaaa is in force and rolls out"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -136,21 +137,21 @@ func TestPrintHistory(t *testing.T) {
 		Refused: &state.Entry{Hash: "cccccccccccccccc", When: noon.Add(3 * time.Hour), Why: "1 problem"},
 	}
 	var b strings.Builder
-	if err := printHistory(&b, "text", "shop", m); err != nil {
+	if err := printHistory(&b, screen.Screen{}, "text", "shop", m); err != nil {
 		t.Fatal(err)
 	}
 	want := `
 REVISION    COMMITTED            IN FORCE SINCE       OUTCOME      WHY
 cccccccccc  2026-01-02 15:00:00  -                    refused      1 problem
-bbbbbbbbbb  2026-01-02 12:00:00  2026-01-02 14:00:00  rolling out  
-aaaaaaaaaa  2026-01-02 12:00:00  2026-01-02 13:00:00  -            
+bbbbbbbbbb  2026-01-02 12:00:00  2026-01-02 14:00:00  rolling out
+aaaaaaaaaa  2026-01-02 12:00:00  2026-01-02 13:00:00  -
 aaaaaaaaaa  2026-01-02 12:00:00  2026-01-02 12:01:00  failed       Service/web: task: non-zero exit (1)
 `
 	if d := cmp.Diff(want[1:], b.String()); d != "" {
 		t.Errorf("text (-want +got):\n%s", d)
 	}
 	b.Reset()
-	if err := printHistory(&b, "json", "shop", m); err != nil {
+	if err := printHistory(&b, screen.Screen{}, "json", "shop", m); err != nil {
 		t.Fatal(err)
 	}
 	for _, part := range []string{`"source": "shop"`, `"inForce": {`, `"outcome": "refused"`, `"since": "2026-01-02T14:00:00Z"`} {
@@ -159,7 +160,7 @@ aaaaaaaaaa  2026-01-02 12:00:00  2026-01-02 12:01:00  failed       Service/web: 
 		}
 	}
 	b.Reset()
-	if err := printHistory(&b, "text", "shop", state.Memory{}); err != nil || b.String() != "source shop: no revision was in force yet\n" {
+	if err := printHistory(&b, screen.Screen{}, "text", "shop", state.Memory{}); err != nil || b.String() != "source shop: no revision was in force yet\n" {
 		t.Errorf("%q, %v", b.String(), err)
 	}
 }

@@ -14,6 +14,9 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
+	"github.com/swarm-operator/swarm-operator/controllers/screen"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
@@ -25,12 +28,16 @@ func newApply() *cobra.Command {
 	var consents []string
 	var wait bool
 	var timeout time.Duration
+	var out output
 	cmd := &cobra.Command{
 		Use:   "apply",
 		Short: "Make the swarm match the manifests, once",
 		Long: `Prints the plan and carries it out, and repeats that until only steps are left that wait for a person. It never asks.
 Exits 0 when done, 1 where something is held, refused or (with --wait) failed, and 2 on errors.
-An interrupt lets the calls in hand finish and begins no more.`,
+An interrupt lets the calls in hand finish and begins no more.
+
+With -o json it prints one document when it ends, also where it fails: what diff prints, of what is left, with done, failed and
+outcome, which is done, held, failed or unfinished. The text that it prints otherwise goes to the standard error meanwhile.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, done, err := open(cmd, &src, &eng, budgets.Budgets, consents, false)
@@ -41,15 +48,23 @@ An interrupt lets the calls in hand finish and begins no more.`,
 			defer r.Release(cmd.Context(), true)
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			return (&applying{cmd: cmd, r: r, wait: wait, timeout: timeout}).run(ctx)
+			a := &applying{cmd: cmd, r: r, wait: wait, timeout: timeout, out: cmd.OutOrStdout()}
+			if !out.json() {
+				return a.run(ctx)
+			}
+			a.out = cmd.ErrOrStderr()
+			err = a.run(ctx)
+			return errors.Join(err, document(cmd.OutOrStdout(), a.result(err)))
 		},
 	}
 	src.register(cmd, false)
 	eng.register(cmd)
 	budgets.register(cmd)
+	out.register(cmd, "form of what is printed")
 	cmd.Flags().StringArrayVar(&consents, "consent", nil, "hazard to agree to, as in a commit's Consent trailer: --consent 'removals Service/a'")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until what changed is rolled out")
 	cmd.Flags().DurationVar(&timeout, "timeout", 15*time.Minute, "how long to go on")
+	vocabulary{&src.location, &eng}.register(cmd)
 	return cmd
 }
 
@@ -59,10 +74,15 @@ type applying struct {
 	r       *reconciler.Reconciler
 	wait    bool
 	timeout time.Duration
+	out     io.Writer       // for the text
 	printed map[string]bool // what was shown of plans before: while something waits it would be shown again and again
 	first   bool            // the plan in hand is the first one
 	errors  int             // runs in a row that failed
 	waited  bool            // it was said that somebody else acts
+	last    *reconciler.Run // the plan in hand
+	carried map[int]bool    // its steps that are done
+	steps   []carried       // all that ended
+	health  []reconciler.Progress
 }
 
 // tries is how many runs in a row may fail before apply gives up.
@@ -83,11 +103,13 @@ func (a *applying) run(ctx context.Context) error {
 			pause(ctx, time.Duration(a.errors)*200*time.Millisecond)
 			continue
 		case !run.Usable():
-			return refused(a.cmd.ErrOrStderr(), run)
+			a.last = run
+			return refused(a.cmd, run)
 		}
+		a.last, a.carried = run, map[int]bool{}
 		a.print(run)
 		// Also where no step is left there may be something to remember.
-		out, err := a.r.Apply(ctx, run, func(e apply.Event) { progress(a.cmd.OutOrStdout(), e) })
+		out, err := a.r.Apply(ctx, run, a.stepped)
 		if err == nil {
 			err = out.Err()
 		}
@@ -97,7 +119,7 @@ func (a *applying) run(ctx context.Context) error {
 			return a.ended(ctx)
 		case waits:
 			if !a.waited {
-				fmt.Fprintln(a.cmd.ErrOrStderr(), "note:", standby)
+				note(a.cmd, "%v", standby)
 				a.waited = true
 			}
 			pause(ctx, standby.Again)
@@ -128,34 +150,88 @@ func (a *applying) print(run *reconciler.Run) {
 	a.first = first
 	if first {
 		a.printed = map[string]bool{}
-		printPlan(a.cmd, run, false)
+		printPlan(a.cmd, a.out, run, false)
 	}
 	for _, block := range run.Plan.Blocks(nil) {
 		heading, _, _ := strings.Cut(block, "\n")
 		if !first && !a.printed[heading] {
-			fmt.Fprintln(a.cmd.OutOrStdout(), heading)
+			fmt.Fprint(a.out, paintPlan(screenOf(a.cmd, a.out), heading+"\n"))
 		}
 		a.printed[heading] = true
 	}
 }
 
-func progress(w io.Writer, e apply.Event) {
+// carried is a step that was carried out, or that the engine refused.
+type carried struct {
+	Op       diff.Op  `json:"op"`
+	Object   v1.Key   `json:"object"`
+	Error    string   `json:"error,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// stepped notes and prints what became of a step.
+func (a *applying) stepped(e apply.Event) {
+	on, c := screenOf(a.cmd, a.out), carried{Op: e.Step.Op, Object: e.Step.Key}
 	for _, warning := range e.Warnings {
-		fmt.Fprintf(w, "warning: %s: %s\n", e.Step.Key, v1.Scrub(warning))
+		c.Warnings = append(c.Warnings, v1.Scrub(warning))
+		fmt.Fprintf(a.out, "%s %s: %s\n", on.Paint(screen.Busy, "warning:"), e.Step.Key, v1.Scrub(warning))
 	}
 	if e.Stale {
 		return // planned again at once
 	}
 	if e.Err != nil {
-		fmt.Fprintf(w, "failed: %s %s: %s\n", e.Step.Op.Word(), e.Step.Key, v1.Scrub(e.Err.Error()))
-		return
+		c.Error = v1.Scrub(e.Err.Error())
+		fmt.Fprintf(a.out, "%s %s %s: %s\n", on.Paint(screen.Bad, "failed:"), e.Step.Op.Word(), e.Step.Key, c.Error)
+	} else {
+		a.carried[e.Step.ID] = true
+		fmt.Fprintf(a.out, "%s %s %s\n", on.Paint(screen.Good, "done:"), e.Step.Op.Word(), e.Step.Key)
 	}
-	fmt.Fprintf(w, "done: %s %s\n", e.Step.Op.Word(), e.Step.Key)
+	a.steps = append(a.steps, c)
+}
+
+// applied is the document of apply.
+type applied struct {
+	planned
+	Outcome string           `json:"outcome"`
+	Done    []carried        `json:"done"`
+	Failed  []status.Failure `json:"failed,omitempty"`
+}
+
+// result is what there is to say at the end, where run ended with that error.
+func (a *applying) result(err error) applied {
+	out := applied{planned: planned{Plan: plan.Plan{Steps: []plan.Step{}, Refused: []plan.Refusal{}}}, Outcome: "done", Done: []carried{}}
+	if a.last != nil {
+		out.planned = planOf(a.last)
+		left := []plan.Step{}
+		for _, s := range out.Steps {
+			if !a.carried[s.ID] {
+				left = append(left, s)
+			}
+		}
+		out.Steps, out.InSync = left, a.last.Usable() && plan.Plan{Steps: left, Refused: out.Refused}.InSync()
+	}
+	out.Done = append(out.Done, a.steps...)
+	for _, p := range a.health {
+		if p.Failed {
+			out.Failed = append(out.Failed, status.Failure{Object: p.Key, Why: v1.Scrub(p.Why), Revision: out.Revision})
+		}
+	}
+	switch {
+	case err == nil:
+	case len(out.Failed) > 0:
+		out.Outcome = state.Failed
+	case len(out.Steps) == 0 && out.Plan.Held():
+		out.Outcome = state.Held
+	default:
+		out.Outcome = "unfinished"
+	}
+	return out
 }
 
 func (a *applying) finish(ctx context.Context, run *reconciler.Run) error {
 	if a.wait {
-		if err := a.r.Wait(ctx, run, newWatcher(a.cmd.OutOrStdout())); err != nil {
+		watch := newWatcher(a.out, screenOf(a.cmd, a.out))
+		if err := a.r.Wait(ctx, run, func(all []reconciler.Progress) { a.health = all; watch(all) }); err != nil {
 			if ctx.Err() != nil {
 				return a.ended(ctx)
 			}
@@ -164,9 +240,9 @@ func (a *applying) finish(ctx context.Context, run *reconciler.Run) error {
 	}
 	switch {
 	case len(run.Plan.Steps) > 0:
-		fmt.Fprintf(a.cmd.OutOrStdout(), "revision %s, source %s: done\n", run.InForce.Short(), run.Source)
+		fmt.Fprintf(a.out, "revision %s, source %s: done\n", run.InForce.Short(), run.Source)
 	case !a.first:
-		fmt.Fprintf(a.cmd.OutOrStdout(), "revision %s, source %s: %s\n", run.InForce.Short(), run.Source, run.Plan.Summary())
+		fmt.Fprintf(a.out, "revision %s, source %s: %s\n", run.InForce.Short(), run.Source, run.Plan.Summary())
 	}
 	if run.Plan.Held() {
 		return exit{exitDiffers, errors.New(heldText(held(run.Plan)))}

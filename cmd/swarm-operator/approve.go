@@ -21,16 +21,17 @@ func newApprove() *cobra.Command {
 		Use:   "approve REVISION HAZARD [KIND/NAME...]...",
 		Short: "Agree to what can do harm, for one revision",
 		Long: `Gives the consent that a step waits for, as a Consent trailer in a commit's message does: to a hazard, or for the objects
-behind it only. It counts while the revision is the newest and until its steps are done. The hazards are
+behind it only. It counts while the revision is the newest and until its steps are done. REVISION is the first digits of a
+commit's hash or, in a checkout, whatever git takes for a commit, such as HEAD, a branch, a tag or HEAD~1. The hazards are
 ` + strings.Join(plan.Hazards(), ", ") + `.`,
-		Example: "  swarm-operator approve 3f0c1a2 removals Service/old Config/old restarts",
+		Example: "  swarm-operator approve 3f0c1a2 removals Service/old Config/old restarts\n  swarm-operator approve HEAD restarts",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			revision, err := parseRevision(args[0])
+			consents, err := consentOf(args[1:])
 			if err != nil {
 				return err
 			}
-			consents, err := consentOf(args[1:])
+			revision, err := f.revision(cmd, args[0])
 			if err != nil {
 				return err
 			}
@@ -43,11 +44,19 @@ behind it only. It counts while the revision is the newest and until its steps a
 			if err != nil {
 				return err
 			}
-			return a.leased(source, func(ctx context.Context) error { return a.approve(ctx, source, revision, consents) })
+			return a.end(a.leased(source, func(ctx context.Context) error { return a.approve(ctx, source, revision, consents) }))
 		},
 	}
 	f.register(cmd, true)
+	cmd.ValidArgsFunction = f.vocabulary().approval()
 	return cmd
+}
+
+// revision reads a revision, before anything is asked of the swarm.
+func (f *actFlags) revision(cmd *cobra.Command, text string) (string, error) {
+	c := openCheckout(cmd.Context(), f.place)
+	defer c.close()
+	return c.revision(cmd.Context(), text)
 }
 
 // consentOf reads hazards, each with the objects that it is limited to behind it.
@@ -81,7 +90,9 @@ func (a *acting) approve(ctx context.Context, source, revision string, consents 
 	if err != nil {
 		return err
 	}
+	a.done.Revision = revision
 	for _, c := range consents {
+		a.done.Consents = append(a.done.Consents, consented{string(c.Hazard), c.Objects})
 		text := string(c.Hazard)
 		for _, key := range c.Objects {
 			text += " " + key.String()

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 
@@ -14,6 +14,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/bootstrap"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
@@ -22,19 +23,18 @@ func newDiff() *cobra.Command {
 	var src sourceFlags
 	var eng engineFlags
 	var budgets budgetFlags
-	var output string
+	var out output
 	var consents []string
 	var show bool
 	cmd := &cobra.Command{
 		Use:   "diff",
 		Short: "Show what would change, and write nothing",
 		Long: `Compares the specs that the manifests ask for with those of the swarm. Roll-outs are not looked at.
-Exits 0 where nothing differs, 1 where something does, and above 1 on errors.`,
+Exits 0 if nothing differs, 1 if something does, and above 1 on errors.
+With -o json it prints one document: source, revision, inSync, steps, refused and adopted; of a revision that is refused whole,
+problems.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if output != "text" && output != "json" {
-				return fmt.Errorf("--output: %q is not one of text, json", output)
-			}
 			if show && !term.IsTerminal(int(os.Stdout.Fd())) {
 				return errors.New("--show-values works on a terminal only")
 			}
@@ -42,10 +42,13 @@ Exits 0 where nothing differs, 1 where something does, and above 1 on errors.`,
 			if err != nil {
 				return err
 			}
-			if output == "json" {
-				err = printJSON(cmd, run)
-			} else {
-				printPlan(cmd, run, show)
+			if out.json() {
+				err = document(cmd.OutOrStdout(), planOf(run))
+			} else if run.Usable() {
+				printPlan(cmd, cmd.OutOrStdout(), run, show)
+			}
+			if err == nil && !run.Usable() {
+				return refused(cmd, run)
 			}
 			if err == nil && !run.Plan.InSync() {
 				err = exit{code: exitDiffers}
@@ -56,9 +59,10 @@ Exits 0 where nothing differs, 1 where something does, and above 1 on errors.`,
 	src.register(cmd, true)
 	eng.register(cmd)
 	budgets.register(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	out.register(cmd, "form of what is printed")
 	cmd.Flags().StringArrayVar(&consents, "consent", nil, "hazard to take as agreed to, as in a commit's Consent trailer")
 	cmd.Flags().BoolVar(&show, "show-values", false, "show environment values that look like secrets; on a terminal only, and never the content of secrets")
+	vocabulary{&src.location, &eng}.register(cmd)
 	return cmd
 }
 
@@ -71,14 +75,7 @@ func plannedOnce(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets
 		return nil, err
 	}
 	defer done()
-	run, err := r.Plan(cmd.Context())
-	if err != nil {
-		return nil, err
-	}
-	if !run.Usable() {
-		return nil, refused(cmd.ErrOrStderr(), run)
-	}
-	return run, nil
+	return r.Plan(cmd.Context())
 }
 
 // open makes a reconciler for a command that runs once.
@@ -94,7 +91,7 @@ func open(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets plan.B
 	if err != nil {
 		return nil, nil, err
 	}
-	source, err := src.open(cmd.Context(), cmd.ErrOrStderr())
+	source, err := src.open(cmd)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -111,7 +108,7 @@ func open(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets plan.B
 	return r, func() { source.Close(); client.Close() }, nil
 }
 
-func printPlan(cmd *cobra.Command, run *reconciler.Run, showValues bool) {
+func printPlan(cmd *cobra.Command, w io.Writer, run *reconciler.Run, showValues bool) {
 	show := diff.Value.String
 	if showValues {
 		show = func(v diff.Value) string {
@@ -121,22 +118,36 @@ func printPlan(cmd *cobra.Command, run *reconciler.Run, showValues bool) {
 			return v.String()
 		}
 	}
-	fmt.Fprint(cmd.OutOrStdout(), run.Plan.Text(show))
-	for _, n := range run.Notices {
-		fmt.Fprintln(cmd.ErrOrStderr(), "note:", v1.Scrub(n))
+	on := screenOf(cmd, w)
+	for _, block := range run.Plan.Blocks(show) {
+		fmt.Fprint(w, paintPlan(on, block))
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "revision %s, source %s: %s\n", run.InForce.Short(), run.Source, run.Plan.Summary())
+	for _, n := range run.Notices {
+		note(cmd, "%s", n)
+	}
+	fmt.Fprintf(w, "revision %s, source %s: %s\n", run.InForce.Short(), run.Source, run.Plan.Summary())
 }
 
-func printJSON(cmd *cobra.Command, run *reconciler.Run) error {
-	e := json.NewEncoder(cmd.OutOrStdout())
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(struct {
-		Source   string   `json:"source"`
-		Revision string   `json:"revision"`
-		InSync   bool     `json:"inSync"`
-		Notices  []string `json:"notices,omitempty"`
-		plan.Plan
-	}{run.Source, run.InForce.Hash, run.Plan.InSync(), run.Notices, run.Plan})
+// planned is what diff and apply print in JSON.
+type planned struct {
+	Source   string       `json:"source"`
+	Revision string       `json:"revision"`
+	InSync   bool         `json:"inSync"`
+	Problems []v1.Problem `json:"problems,omitempty"`
+	Notices  []string     `json:"notices,omitempty"`
+	plan.Plan
+}
+
+func planOf(run *reconciler.Run) planned {
+	p := planned{Source: run.Source, Revision: run.InForce.Hash, InSync: run.Usable() && run.Plan.InSync(), Notices: status.Notices(run.Notices), Plan: run.Plan}
+	if !run.Usable() {
+		p.Revision, p.Problems = run.Attempted.Hash, run.Problems
+	}
+	if p.Steps == nil {
+		p.Steps = []plan.Step{}
+	}
+	if p.Refused == nil {
+		p.Refused = []plan.Refusal{}
+	}
+	return p
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
 // defaultListen is where run serves and health asks: reachable on the machine only.
@@ -18,10 +20,11 @@ const defaultListen = "127.0.0.1:9737"
 func newHealth() *cobra.Command {
 	var listen string
 	var ready bool
+	var out output
 	cmd := &cobra.Command{
 		Use:   "health",
 		Short: "Ask a running operator whether it works",
-		Long:  "Asks the operator at --listen. Exits 0 where it answers that it works, 1 where it does not.",
+		Long:  "Asks the operator at --listen. Exits 0 if it answers that it works, 1 if it does not.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path := "/healthz"
@@ -31,16 +34,37 @@ func newHealth() *cobra.Command {
 			ctx, cancel := context.WithTimeout(cmd.Context(), 5*time.Second)
 			defer cancel()
 			text, err := ask(ctx, "--listen", listen, path)
+			if out.json() {
+				found := healthy{Operator: listen, Ready: ready, OK: err == nil, Message: strings.TrimSpace(text)}
+				if err != nil {
+					found.Message = v1.Scrub(err.Error())
+				}
+				if err := document(cmd.OutOrStdout(), found); err != nil {
+					return err
+				}
+			}
 			if err != nil {
 				return exit{1, err}
 			}
-			_, err = fmt.Fprint(cmd.OutOrStdout(), text)
+			if !out.json() {
+				_, err = fmt.Fprint(cmd.OutOrStdout(), text)
+			}
 			return err
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", defaultListen, "address of the operator")
+	out.register(cmd, "form of what is printed; a document has operator, ready, ok and message, also if it does not work")
 	cmd.Flags().BoolVar(&ready, "ready", false, "ask whether it can do its job, not only whether it works")
 	return cmd
+}
+
+// healthy is the document of health.
+type healthy struct {
+	Operator string `json:"operator"`
+	// Ready says that it was asked whether it can do its job.
+	Ready   bool   `json:"ready"`
+	OK      bool   `json:"ok"`
+	Message string `json:"message"`
 }
 
 // mostAnswer bounds what is read of an answer: the status of ten thousand objects has some megabytes.

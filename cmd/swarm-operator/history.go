@@ -2,22 +2,23 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
-	"text/tabwriter"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/screen"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 )
 
 func newHistory() *cobra.Command {
 	var eng engineFlags
-	var name, output string
+	var name, place string
+	var out output
 	cmd := &cobra.Command{
 		Use:   "history",
 		Short: "Show which revisions were in force, and what became of them",
@@ -25,9 +26,6 @@ func newHistory() *cobra.Command {
 a person), refused (it has problems and never came into force); what has none is on its way, or was overtaken.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if output != "text" && output != "json" {
-				return fmt.Errorf("--output: %q is not one of text, json", output)
-			}
 			c, _, err := eng.openQuiet(cmd)
 			if err != nil {
 				return err
@@ -37,7 +35,9 @@ a person), refused (it has problems and never came into force); what has none is
 			if err != nil {
 				return err
 			}
-			source, err := pickSource(name, state.Sources(own))
+			dir := openCheckout(cmd.Context(), place)
+			defer dir.close()
+			source, err := pickSource(cmd, name, state.Sources(own), dir)
 			if err != nil {
 				return err
 			}
@@ -45,16 +45,26 @@ a person), refused (it has problems and never came into force); what has none is
 			if err != nil {
 				return err
 			}
-			return printHistory(cmd.OutOrStdout(), output, source, found.Memory)
+			return printHistory(cmd.OutOrStdout(), screenOf(cmd, cmd.OutOrStdout()), out, source, found.Memory)
 		},
 	}
 	eng.register(cmd)
 	registerName(cmd, &name)
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	registerCheckout(cmd, &place)
+	out.register(cmd, "form of what is printed; a document has source, inForce and history")
+	vocabulary{&place, &eng}.register(cmd)
 	return cmd
 }
 
-func printHistory(w io.Writer, output, source string, m state.Memory) error {
+// outcomes are the inks of what became of a revision.
+var outcomes = map[string]screen.Ink{
+	state.RolledOut: screen.Good, rollingOut: screen.Busy, state.Held: screen.Busy, state.Failed: screen.Bad, state.Refused: screen.Bad,
+}
+
+// rollingOut is what history says of the revision in force that has no outcome yet.
+const rollingOut = "rolling out"
+
+func printHistory(w io.Writer, on screen.Screen, out output, source string, m state.Memory) error {
 	entries := slices.Clone(m.History)
 	slices.Reverse(entries)
 	if m.Refused != nil {
@@ -62,14 +72,11 @@ func printHistory(w io.Writer, output, source string, m state.Memory) error {
 		refused.Outcome = cmp.Or(refused.Outcome, state.Refused)
 		entries = slices.Insert(entries, 0, refused)
 	}
-	if output == "json" {
+	if out.json() {
 		if entries == nil {
 			entries = []state.Entry{}
 		}
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		return e.Encode(struct {
+		return document(w, struct {
 			Source  string         `json:"source"`
 			InForce state.Revision `json:"inForce,omitzero"`
 			History []state.Entry  `json:"history"`
@@ -79,17 +86,21 @@ func printHistory(w io.Writer, output, source string, m state.Memory) error {
 		fmt.Fprintf(w, "source %s: no revision was in force yet\n", source)
 		return nil
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "REVISION\tCOMMITTED\tIN FORCE SINCE\tOUTCOME\tWHY")
+	rows := []screen.Row{screen.Titles("REVISION", "COMMITTED", "IN FORCE SINCE", "OUTCOME", "WHY")}
 	inForce := len(entries) - len(m.History)
 	for i, e := range entries {
 		outcome := e.Outcome
 		if outcome == "" && i == inForce && e.Hash == m.InForce.Hash {
-			outcome = "rolling out"
+			outcome = rollingOut
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", short(e.Hash), moment(e.When), moment(e.Since), cmp.Or(outcome, "-"), v1.Scrub(e.Why))
+		row := screen.Texts(short(e.Hash), moment(e.When), moment(e.Since), cmp.Or(outcome, "-"), v1.Scrub(strings.Join(strings.Fields(e.Why), " ")))
+		row[3].Ink = outcomes[outcome]
+		rows = append(rows, row)
 	}
-	return t.Flush()
+	var b strings.Builder
+	on.Columns(&b, rows)
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 func moment(t time.Time) string {

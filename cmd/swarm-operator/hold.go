@@ -13,6 +13,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 func newHold() *cobra.Command {
@@ -41,10 +42,11 @@ The same without this program: echo REASON | docker config create --label swarm-
 				return err
 			}
 			defer a.close()
-			return a.hold(t, reason, period)
+			return a.end(a.hold(t, reason, period))
 		},
 	}
 	f.register(cmd, false)
+	cmd.ValidArgsFunction = f.vocabulary().target()
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever finds the hold")
 	cmd.Flags().DurationVar(&period, "for", 0, "how long, such as 2h (default: until resume)")
 	return cmd
@@ -67,6 +69,7 @@ func (a *acting) hold(t target, reason string, period time.Duration) error {
 	if err != nil {
 		a.note("%v", err)
 	}
+	a.done.Source, a.done.Holds = t.source(), []plan.Hold{h.Hold}
 	a.say("%s is on hold: %s", t.text, h.Text())
 	a.doubt(t)
 	// The hold is looked at before each write. Who has the lease has no write under way, so none that began before is left.

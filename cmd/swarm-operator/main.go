@@ -8,11 +8,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/screen"
 )
 
 func main() {
@@ -57,7 +59,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 		e = exit{exitError, err}
 	}
 	if e.err != nil {
-		fmt.Fprintln(errs, "error:", v1.Scrub(e.err.Error()))
+		fmt.Fprintln(errs, screenOf(root, errs).Paint(screen.Bad, "error:"), v1.Scrub(e.err.Error()))
 	}
 	return e.code
 }
@@ -76,14 +78,31 @@ func newRoot(out, errs io.Writer) *cobra.Command {
   status, history, wait      how things are, and what became of revisions
   hold, resume               stop it, and let it go on
   approve, retry, release    agree to what can do harm; try again what failed; forget objects and leave them running
-  unlock                     opens a manager that is locked, and keeps the keys for that`,
-		SilenceUsage: true, SilenceErrors: true,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return configure(cmd) },
+  unlock                     opens a manager that is locked, and keeps the keys for that
+
+Commands write for people or, with -o json, one document in JSON for scripts to the standard output; notes and errors go to the
+standard error either way, and the exit code says how it went.`,
+		SilenceUsage: true, SilenceErrors: true, Version: version(),
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if strings.HasPrefix(cmd.Name(), cobra.ShellCompRequestCmd) { // a shell asks: nothing must fail, or be said
+				return nil
+			}
+			return configure(cmd)
+		},
 	}
+	root.SetVersionTemplate(aboutThis().String())
+	root.SetFlagErrorFunc(flagError)
 	root.SetOut(out)
 	root.SetErr(errs)
 	root.PersistentFlags().String("config", "", "file with values for flags, as `name: value` in YAML")
+	var color string
+	enumFlag(root, root.PersistentFlags(), &color, "color", "", "colour the text: auto does so on a terminal, unless NO_COLOR is set or TERM is dumb", "auto", "auto", "always", "never")
 	root.AddCommand(newValidate(), newDiff(), newApply(), newRun(), newStatus(), newHealth(), newVersion(),
-		newHold(), newResume(), newApprove(), newRetry(), newRelease(), newHistory(), newWait(), newUnlock())
+		newHold(), newResume(), newApprove(), newRetry(), newRelease(), newHistory(), newWait(), newUnlock(), newCompletion())
+	for _, cmd := range root.Commands() {
+		if cmd.ValidArgsFunction == nil && cmd.ValidArgs == nil {
+			cmd.ValidArgsFunction = cobra.NoFileCompletions
+		}
+	}
 	return root
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/bootstrap"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
+	"github.com/swarm-operator/swarm-operator/controllers/screen"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/manifests"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
@@ -49,7 +50,8 @@ func (f *sourceFlags) check() error {
 func (f *sourceFlags) root() string { return path.Clean(f.path) }
 
 // open opens the source and says what is not read although a person might think so.
-func (f *sourceFlags) open(ctx context.Context, errs io.Writer) (*git.Source, error) {
+func (f *sourceFlags) open(cmd *cobra.Command) (*git.Source, error) {
+	ctx := cmd.Context()
 	if err := f.check(); err != nil {
 		return nil, err
 	}
@@ -58,14 +60,14 @@ func (f *sourceFlags) open(ctx context.Context, errs io.Writer) (*git.Source, er
 		return nil, err
 	}
 	if n := src.Notice(); n != "" {
-		fmt.Fprintln(errs, "note:", n)
+		note(cmd, "%s", n)
 	}
 	if f.worktree {
 		return src, nil
 	}
 	dirty, err := src.Dirty(ctx)
 	if err == nil && len(dirty) > 0 {
-		fmt.Fprintf(errs, "note: the commit at HEAD is read; these files differ from it and are not read: %s\n", strings.Join(dirty, ", "))
+		note(cmd, "the commit at HEAD is read; these files differ from it and are not read: %s", strings.Join(dirty, ", "))
 	}
 	return src, nil
 }
@@ -87,8 +89,8 @@ func (f *engineFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.tlsCACert, "tlscacert", "", "trust certificates signed only by this CA")
 	fl.StringVar(&f.tlsCert, "tlscert", "", "TLS certificate file")
 	fl.StringVar(&f.tlsKey, "tlskey", "", "TLS key file")
-	fl.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
-	fl.StringVar(&f.logFormat, "log-format", "text", "text or json")
+	enumFlag(cmd, fl, &f.logLevel, "log-level", "", "the least that is logged", "info", "debug", "info", "warn", "error")
+	enumFlag(cmd, fl, &f.logFormat, "log-format", "", "form of the log", "text", "text", asJSON)
 }
 
 func (f *engineFlags) options(cmd *cobra.Command, log logr.Logger, observe func(engine.Call)) engine.Options {
@@ -221,22 +223,27 @@ func parseConsents(texts []string) (plan.Consents, error) {
 }
 
 // printProblems lists what is wrong with a revision, at most limit of it.
-func printProblems(w io.Writer, problems []v1.Problem) {
+func printProblems(w io.Writer, s screen.Screen, problems []v1.Problem) {
 	const limit = 100
 	for i, p := range problems {
 		if i == limit {
 			fmt.Fprintf(w, "… and %d more\n", len(problems)-limit)
 			return
 		}
-		fmt.Fprintln(w, p)
+		place, what := "", p.String()
+		if p.File != "" {
+			at := strings.Index(what, ": ") + 1
+			place, what = s.Paint(screen.Title, what[:at]), what[at:]
+		}
+		fmt.Fprintln(w, place+what)
 	}
 }
 
 // refused is the error for a revision that cannot be used, its problems already printed.
-func refused(errs io.Writer, r *reconciler.Run) error {
+func refused(cmd *cobra.Command, r *reconciler.Run) error {
 	if r.SourceErr != nil {
 		return exit{exitError, r.SourceErr}
 	}
-	printProblems(errs, r.Problems)
+	printProblems(cmd.ErrOrStderr(), screenOf(cmd, cmd.ErrOrStderr()), r.Problems)
 	return exit{exitError, fmt.Errorf("revision %s has %s and is refused whole", r.Attempted.Short(), v1.Count(len(r.Problems), "problem"))}
 }

@@ -42,10 +42,11 @@ left. docker service rollback goes back to the same spec afterwards.`,
 			if err != nil {
 				return err
 			}
-			return a.leased(source, func(ctx context.Context) error { return a.release(ctx, source, keys) })
+			return a.end(a.leased(source, func(ctx context.Context) error { return a.release(ctx, source, keys) }))
 		},
 	}
 	f.register(cmd, true)
+	cmd.ValidArgsFunction = f.vocabulary().object(0)
 	cmd.Flags().BoolVar(&everything, "all", false, "all that the source has")
 	return cmd
 }
@@ -73,6 +74,7 @@ func (a *acting) release(ctx context.Context, source string, keys []v1.Key) erro
 		if len(keys) > 0 && !slices.Contains(keys, o.key) {
 			continue
 		}
+		a.done.Objects = append(a.done.Objects, actedOn{Object: o.key})
 		if err := a.unlabel(ctx, holds, o); err != nil {
 			failed = append(failed, err)
 		}

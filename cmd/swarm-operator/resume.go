@@ -31,16 +31,19 @@ takes back all that was released.`,
 				return err
 			}
 			defer a.close()
-			return a.leased(t.source(), func(ctx context.Context) error { return a.resume(ctx, t) })
+			return a.end(a.leased(t.source(), func(ctx context.Context) error { return a.resume(ctx, t) }))
 		},
 	}
 	f.register(cmd, true)
+	cmd.ValidArgsFunction = f.vocabulary().target()
 	return cmd
 }
 
 func (a *acting) resume(ctx context.Context, t target) error {
 	ended, err := state.EndHolds(ctx, a.engine, t.text)
+	a.done.Source = t.source()
 	for _, h := range ended {
+		a.done.Holds = append(a.done.Holds, h.Hold)
 		a.say("%s: ended the hold %s: %s", t.text, h.Name, h.Text())
 	}
 	if err != nil {
@@ -83,6 +86,7 @@ func (a *acting) takeBack(ctx context.Context, key v1.Key) (did bool, err error)
 		return nil
 	})
 	if did && err == nil {
+		a.done.Objects = append(a.done.Objects, actedOn{Object: key})
 		a.say("%s: source %s has it again", key, source)
 	}
 	return did, err

@@ -37,10 +37,11 @@ the spec before it.`,
 			if err != nil {
 				return err
 			}
-			return a.leased(source, func(ctx context.Context) error { return a.retry(ctx, source, key) })
+			return a.end(a.leased(source, func(ctx context.Context) error { return a.retry(ctx, source, key) }))
 		},
 	}
 	f.register(cmd, true)
+	cmd.ValidArgsFunction = f.vocabulary().object(1)
 	return cmd
 }
 
@@ -79,6 +80,7 @@ func (a *acting) retry(ctx context.Context, source string, key v1.Key) error {
 	}); err != nil {
 		return err
 	}
+	a.done.Objects = append(a.done.Objects, actedOn{key, v1.Scrub(why)})
 	a.say("%s: may be tried again; it had failed: %s", key, why)
 	if done {
 		a.say("%s: its paused update goes on", key)

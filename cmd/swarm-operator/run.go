@@ -49,10 +49,11 @@ A revision with a problem is refused whole and the last good one stays in force.
 	f.src.register(cmd, false)
 	f.eng.register(cmd)
 	f.budgets.register(cmd)
-	cmd.Flags().StringVar(&f.mode, "mode", "enforce", "enforce, or observe: report and never write")
+	enumFlag(cmd, cmd.Flags(), &f.mode, "mode", "", "what to do about differences; observe reports them and never writes", "enforce", "enforce", "observe")
 	cmd.Flags().StringVar(&f.listen, "listen", defaultListen, "address for /healthz, /readyz, /metrics, /api/v1/status and /api/v1/drift; empty for none")
 	cmd.Flags().StringVar(&f.instance, "instance", "", "name of this instance in the lease and in status (default: the hostname)")
 	cmd.Flags().StringVar(&f.ownService, "own-service", "", "service that the operator runs as: its update comes last, and it is never removed")
+	vocabulary{&f.src.location, &f.eng}.register(cmd)
 	cmd.Flags().DurationVar(&f.resync, "resync", 5*time.Minute, "how often to look at everything without being woken, give or take a tenth")
 	cmd.Flags().DurationVar(&f.repairAfter, "repair-after", time.Minute, "how long a change by hand is reported before it is undone; 0s: at once")
 	return cmd
@@ -233,9 +234,6 @@ func hostname() string {
 }
 
 func (f *runFlags) check() error {
-	if f.mode != "enforce" && f.mode != "observe" {
-		return fmt.Errorf("--mode: %q is not one of enforce, observe", f.mode)
-	}
 	if f.resync <= 0 {
 		return fmt.Errorf("--resync: %s is not more than 0", f.resync)
 	}

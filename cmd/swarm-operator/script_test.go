@@ -1,10 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
+	"io"
 	"os"
+	"regexp"
 	"testing"
+	"time"
 
+	gogit "github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/plumbing"
+	gitobject "github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/swarm-operator/swarm-operator/sandbox"
@@ -36,7 +45,65 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"commit": commit, "jsondoc": jsondoc},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})
+}
+
+// commit makes a directory a repository, commits all that is in it, and notes the hash in a variable: commit DIR MESSAGE [VARIABLE [BRANCH]].
+// No git is needed.
+func commit(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	r, err := gogit.PlainOpen(dir)
+	if errors.Is(err, gogit.ErrRepositoryNotExists) {
+		r, err = gogit.PlainInitWithOptions(dir, &gogit.PlainInitOptions{InitOptions: gogit.InitOptions{DefaultBranch: plumbing.Main}})
+	}
+	ts.Check(err)
+	w, err := r.Worktree()
+	ts.Check(err)
+	ts.Check(w.AddWithOptions(&gogit.AddOptions{All: true}))
+	by := &gitobject.Signature{Name: "a", Email: "a@example.org", When: time.Now()}
+	hash, err := w.Commit(args[1], &gogit.CommitOptions{Author: by, AllowEmptyCommits: true})
+	ts.Check(err)
+	if len(args) > 2 {
+		ts.Setenv(args[2], hash.String())
+	}
+	if len(args) > 3 {
+		ts.Check(r.Storer.SetReference(plumbing.NewHashReference(plumbing.NewBranchReferenceName(args[3]), hash)))
+	}
+}
+
+var camel = regexp.MustCompile(`^[a-z][a-zA-Z0-9]*$`)
+
+// jsondoc checks that the standard output is one document in JSON with camelCase names, and has these fields: jsondoc FIELD...
+func jsondoc(ts *testscript.TestScript, neg bool, args []string) {
+	d := json.NewDecoder(bytes.NewReader([]byte(ts.ReadFile("stdout"))))
+	var v map[string]any
+	ts.Check(d.Decode(&v))
+	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
+		ts.Fatalf("it is more than one document: %v", err)
+	}
+	for _, name := range args {
+		if _, has := v[name]; has == neg {
+			ts.Fatalf("the document has %s: %t", name, has)
+		}
+	}
+	var walk func(any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for k, below := range v {
+				if !camel.MatchString(k) {
+					ts.Fatalf("%s is not camelCase", k)
+				}
+				walk(below)
+			}
+		case []any:
+			for _, below := range v {
+				walk(below)
+			}
+		}
+	}
+	walk(v)
 }

@@ -22,10 +22,20 @@ func serve(ctx context.Context, l net.Listener, board *status.Board, m *status.M
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /api/v1/drift", func(w http.ResponseWriter, _ *http.Request) { answer(w, board.Report()) })
 	mux.HandleFunc("GET /api/v1/status", func(w http.ResponseWriter, req *http.Request) { answer(w, now(req.Context())) })
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+	server := &http.Server{Handler: named(mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	_ = server.Serve(l) // ErrServerClosed
+}
+
+// serverName begins the Server header of every answer: who asks an address without having named it knows an operator by that.
+const serverName = "swarm-operator/"
+
+func named(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("Server", serverName+version())
+		next.ServeHTTP(w, req)
+	})
 }
 
 func answer(w http.ResponseWriter, v any) {

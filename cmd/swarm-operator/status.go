@@ -7,15 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"net/http"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
+	"github.com/swarm-operator/swarm-operator/controllers/screen"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
@@ -24,33 +27,43 @@ type statusFlags struct {
 	src      sourceFlags
 	eng      engineFlags
 	operator string
-	output   string
+	local    string // an operator of this machine, which is asked where nothing is said
+	out      output
 	watch    bool
 }
 
-func newStatus() *cobra.Command {
-	var f statusFlags
+func newStatus() *cobra.Command { return newStatusAt(defaultListen) }
+
+// newStatusAt is the command with the address of the operator that is asked where nothing is said.
+func newStatusAt(local string) *cobra.Command {
+	f := statusFlags{local: local}
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show objects, roll-outs, drift, what waits for a person, and who may act",
-		Long: `Shows of each object whether it is as git says (sync) and whether it works (health). It asks a running operator with
---operator; with --source it compares with that source's manifests; with neither it shows what the swarm itself tells, of
-the source of --name or else of each source that is remembered there. It writes nothing, and exits 0 where it could look.`,
+		Long: `Shows of each object whether it is as git says (sync) and whether it works (health). It writes nothing. It exits 0 if it could
+look, and 2 otherwise. Where it looks:
+
+  --operator ADDRESS   asks a running operator
+  --source DIR         compares the swarm with the manifests of a source
+  --name NAME          shows what the swarm itself tells of that source: what it remembers, and how its objects do
+  none of them         asks the operator at ` + local + ` if one answers there; otherwise compares with the directory that you are in,
+                       if that is a checkout with manifests; otherwise shows what the swarm tells of each source. A note says which.
+
+An engine that is named, by --host, --context, DOCKER_HOST or a docker context, may be that of another swarm: then no operator is asked
+unless --operator says so.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	f.src.register(cmd, true)
 	f.eng.register(cmd)
 	cmd.Flags().StringVar(&f.operator, "operator", "", "address or `URL` of a running operator to ask, such as "+defaultListen)
-	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text or json: a document for each source")
+	f.out.register(cmd, "form of what is printed; there is a document for each source")
+	vocabulary{&f.src.location, &f.eng}.register(cmd)
 	cmd.Flags().BoolVarP(&f.watch, "watch", "w", false, "look every second and show what changed, until interrupted")
 	return cmd
 }
 
 func (f *statusFlags) run(cmd *cobra.Command) error {
-	if f.output != "text" && f.output != "json" {
-		return fmt.Errorf("--output: %q is not one of text, json", f.output)
-	}
 	look, done, err := f.open(cmd)
 	if err != nil {
 		return err
@@ -63,34 +76,107 @@ func (f *statusFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	return f.print(cmd.OutOrStdout(), all)
+	return f.print(cmd.OutOrStdout(), screenOf(cmd, cmd.OutOrStdout()), all)
 }
 
+// looking looks once.
+type looking func(context.Context) ([]status.Status, error)
+
 // open chooses whom to ask.
-func (f *statusFlags) open(cmd *cobra.Command) (look func(context.Context) ([]status.Status, error), done func(), err error) {
-	switch {
-	case f.operator != "":
-		return f.ask, func() {}, nil
-	case cmd.Flags().Changed("source"):
-		r, done, err := open(cmd, &f.src, &f.eng, plan.DefaultBudgets(), nil, true)
-		if err != nil {
-			return nil, nil, err
-		}
-		return func(ctx context.Context) ([]status.Status, error) { return f.planned(ctx, r) }, done, nil
-	}
+func (f *statusFlags) open(cmd *cobra.Command) (look looking, done func(), err error) {
 	if err := f.src.check(); err != nil {
 		return nil, nil, err
 	}
+	switch flags := cmd.Flags(); {
+	case f.operator != "":
+		return f.ask, func() {}, nil
+	case flags.Changed("source") || flags.Changed("path") || flags.Changed("worktree"):
+		return f.compare(cmd)
+	case f.src.name != "":
+		return f.alone(cmd)
+	}
+	named, err := engine.Stated(f.eng.options(cmd, logr.Discard(), nil))
+	asked := err == nil && !named && !f.eng.tls && !f.eng.tlsVerify
+	if asked && operates(cmd.Context(), f.local) {
+		note(cmd, "asked the operator at %s", f.local)
+		f.operator = f.local
+		return f.ask, func() {}, nil
+	}
+	no := "an engine is named, so no operator was asked"
+	if asked {
+		no = "no operator answers at " + f.local
+	}
+	if f.here(cmd) {
+		note(cmd, "compared the swarm with the manifests in %s; %s", f.src.location, no)
+		return f.compare(cmd)
+	}
+	note(cmd, "asked the swarm alone: %s, and %s is no checkout with manifests", no, f.src.location)
+	return f.alone(cmd)
+}
+
+// here says whether the directory is a source: a checkout whose commit has manifests, or a directory with manifests that gives itself
+// a name. A directory within a checkout is none by itself, since what it has is only a part.
+func (f *statusFlags) here(cmd *cobra.Command) bool {
+	if !exists(filepath.Join(f.src.location, ".git")) && !exists(filepath.Join(f.src.location, ".swarm-operator.yaml")) {
+		return false
+	}
+	c := openCheckout(cmd.Context(), f.src.location)
+	if c == nil {
+		return false
+	}
+	defer c.close()
+	head, err := c.source.Head(cmd.Context())
+	if err != nil {
+		return false
+	}
+	set, _ := reconciler.NewLoader().Load(head.Tree, c.root)
+	if len(set.Entries) == 0 {
+		return false
+	}
+	if c.root != "." {
+		f.src.location, f.src.path, _ = locate(f.src.location)
+	}
+	return true
+}
+
+// operates says whether an operator answers at an address, and not something else. It is asked on every status, so it must not take
+// long.
+func operates(ctx context.Context, address string) bool {
+	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/healthz", nil)
+	if err != nil {
+		return false
+	}
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req) // no proxy, no redirection: it is this machine or none
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	return strings.HasPrefix(resp.Header.Get("Server"), serverName)
+}
+
+// compare compares the swarm with the source's manifests.
+func (f *statusFlags) compare(cmd *cobra.Command) (looking, func(), error) {
+	r, done, err := open(cmd, &f.src, &f.eng, plan.DefaultBudgets(), nil, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(ctx context.Context) ([]status.Status, error) { return f.planned(ctx, r) }, done, nil
+}
+
+// alone asks the swarm.
+func (f *statusFlags) alone(cmd *cobra.Command) (looking, func(), error) {
 	client, err := f.eng.open(cmd, logr.Discard(), nil)
 	if err != nil {
 		return nil, nil, err
 	}
 	said := false
-	look = func(ctx context.Context) ([]status.Status, error) {
+	look := func(ctx context.Context) ([]status.Status, error) {
 		all, err := reconciler.StatusOf(ctx, client, f.src.name)
 		if err == nil && len(all) == 0 && !said {
 			said = true
-			fmt.Fprintln(cmd.ErrOrStderr(), "note: no source has anything on this swarm")
+			note(cmd, "no source has anything on this swarm")
 		}
 		return all, err
 	}
@@ -121,13 +207,10 @@ func (f *statusFlags) planned(ctx context.Context, r *reconciler.Reconciler) ([]
 	return []status.Status{s}, err
 }
 
-func (f *statusFlags) print(w io.Writer, all []status.Status) error {
+func (f *statusFlags) print(w io.Writer, on screen.Screen, all []status.Status) error {
 	for i, s := range all {
-		if f.output == "json" {
-			e := json.NewEncoder(w)
-			e.SetIndent("", "  ")
-			e.SetEscapeHTML(false)
-			if err := e.Encode(s); err != nil {
+		if f.out.json() {
+			if err := document(w, s); err != nil {
 				return err
 			}
 			continue
@@ -135,7 +218,7 @@ func (f *statusFlags) print(w io.Writer, all []status.Status) error {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		if err := s.Text(w); err != nil {
+		if err := s.Text(w, on); err != nil {
 			return err
 		}
 	}
@@ -144,9 +227,8 @@ func (f *statusFlags) print(w io.Writer, all []status.Status) error {
 
 // follow looks again and again. On a terminal there is one picture, which changes; elsewhere each is printed that differs
 // from the last one. Only the first look must succeed.
-func (f *statusFlags) follow(cmd *cobra.Command, look func(context.Context) ([]status.Status, error)) error {
-	out, ok := cmd.OutOrStdout().(*os.File)
-	live := ok && term.IsTerminal(int(out.Fd()))
+func (f *statusFlags) follow(cmd *cobra.Command, look looking) error {
+	_, live := terminal(cmd.OutOrStdout())
 	ctx, before, failed := cmd.Context(), "", ""
 	for first := true; ctx.Err() == nil; first = false {
 		all, err := look(ctx)
@@ -156,12 +238,12 @@ func (f *statusFlags) follow(cmd *cobra.Command, look func(context.Context) ([]s
 			return err
 		case err != nil:
 			if text := v1.Scrub(err.Error()); text != failed {
-				fmt.Fprintln(cmd.ErrOrStderr(), "error:", text)
+				fmt.Fprintln(cmd.ErrOrStderr(), screenOf(cmd, cmd.ErrOrStderr()).Paint(screen.Bad, "error:"), text)
 				failed = text
 			}
 		default:
 			failed = ""
-			if err := f.redraw(cmd.OutOrStdout(), all, live, first, &before); err != nil {
+			if err := f.redraw(cmd.OutOrStdout(), screenOf(cmd, cmd.OutOrStdout()), all, live, first, &before); err != nil {
 				return err
 			}
 		}
@@ -170,7 +252,7 @@ func (f *statusFlags) follow(cmd *cobra.Command, look func(context.Context) ([]s
 	return nil
 }
 
-func (f *statusFlags) redraw(w io.Writer, all []status.Status, live, first bool, before *string) error {
+func (f *statusFlags) redraw(w io.Writer, on screen.Screen, all []status.Status, live, first bool, before *string) error {
 	for i := range all { // what changes all the time is no change
 		all[i].At = time.Time{}
 		if l := all[i].Lease; l != nil {
@@ -178,7 +260,7 @@ func (f *statusFlags) redraw(w io.Writer, all []status.Status, live, first bool,
 		}
 	}
 	var b bytes.Buffer
-	if err := f.print(&b, all); err != nil {
+	if err := f.print(&b, on, all); err != nil {
 		return err
 	}
 	if !first && b.String() == *before {
@@ -188,7 +270,7 @@ func (f *statusFlags) redraw(w io.Writer, all []status.Status, live, first bool,
 	switch {
 	case live:
 		fmt.Fprint(w, "\x1b[H\x1b[2J") // home, clear
-	case !first && f.output == "text":
+	case !first && !f.out.json():
 		fmt.Fprintf(w, "\n--- %s\n", time.Now().UTC().Format(time.TimeOnly))
 	}
 	if _, err := w.Write(b.Bytes()); err != nil {

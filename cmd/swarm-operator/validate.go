@@ -1,7 +1,7 @@
 package main
 
 import (
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -10,18 +10,20 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/manifests"
+	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
 func newValidate() *cobra.Command {
 	var src sourceFlags
-	var output string
+	var out output
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Check the manifests, offline",
-		Long:  "Reports every problem at once, with file and line. Exits 0 where there is none and 2 where there is one.",
+		Long:  "Reports every problem at once, with file and line. Exits 0 if there is none and 2 if there is one.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			source, err := src.open(cmd.Context(), cmd.ErrOrStderr())
+			source, err := src.open(cmd)
 			if err != nil {
 				return err
 			}
@@ -36,29 +38,52 @@ func newValidate() *cobra.Command {
 					problems = append(problems, v1.Problem{Message: fmt.Sprintf("commit %s: %s: %v", commit.Short(), plan.Trailer, err)})
 				}
 			}
-			switch output {
-			case "json":
-				if problems == nil {
-					problems = []v1.Problem{}
-				}
-				if err := json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{"objects": len(set.Entries), "problems": problems}); err != nil {
-					return err
-				}
-			case "text":
-				printProblems(cmd.OutOrStdout(), problems)
-			default:
-				return fmt.Errorf("--output: %q is not one of text, json", output)
-			}
-			if len(problems) > 0 {
-				return exit{exitError, errors.New(v1.Count(len(problems), "problem"))}
-			}
-			if output == "text" {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s, no problem\n", v1.Count(len(set.Entries), "object"))
-			}
-			return nil
+			return printValidation(cmd, out, validation(cmp.Or(src.name, set.Name, "default"), commit, set, problems))
 		},
 	}
 	src.register(cmd, true)
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	out.register(cmd, "form of what is printed; a document has source, revision, objects and problems")
+	vocabulary{source: &src.location}.register(cmd)
 	return cmd
+}
+
+// validated is what validate found.
+type validated struct {
+	Source   string         `json:"source"`
+	Revision string         `json:"revision"`
+	Objects  []statedObject `json:"objects"`
+	Problems []v1.Problem   `json:"problems"`
+}
+
+// statedObject is an object with the place of its manifest.
+type statedObject struct {
+	Object v1.Key `json:"object"`
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+}
+
+func validation(source string, commit git.Commit, set manifests.Set, problems []v1.Problem) validated {
+	v := validated{Source: source, Revision: commit.Hash, Objects: []statedObject{}, Problems: append([]v1.Problem{}, problems...)}
+	for _, e := range set.Entries {
+		v.Objects = append(v.Objects, statedObject{e.Key(), e.File, e.Line})
+	}
+	return v
+}
+
+func printValidation(cmd *cobra.Command, out output, v validated) error {
+	w := cmd.OutOrStdout()
+	if out.json() {
+		if err := document(w, v); err != nil {
+			return err
+		}
+	} else {
+		printProblems(w, screenOf(cmd, w), v.Problems)
+	}
+	if n := len(v.Problems); n > 0 {
+		return exit{exitError, errors.New(v1.Count(n, "problem"))}
+	}
+	if !out.json() {
+		fmt.Fprintf(w, "%s, no problem\n", v1.Count(len(v.Objects), "object"))
+	}
+	return nil
 }

@@ -27,14 +27,38 @@ func version() string {
 	return "dev"
 }
 
+// about says what this program is.
+type about struct {
+	Version    string `json:"version"`
+	Go         string `json:"go"`
+	OS         string `json:"os"`
+	Arch       string `json:"arch"`
+	APIVersion string `json:"apiVersion"`
+}
+
+func aboutThis() about {
+	return about{version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, v1.APIVersion}
+}
+
+func (a about) String() string {
+	return fmt.Sprintf("swarm-operator %s (%s, %s/%s, manifests %s)\n", a.Version, a.Go, a.OS, a.Arch, a.APIVersion)
+}
+
 func newVersion() *cobra.Command {
-	return &cobra.Command{
+	var out output
+	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
+		Long:  "Prints the version of this program and of the manifests that it reads. swarm-operator --version does the same.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "swarm-operator %s (%s, %s/%s, manifests %s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, v1.APIVersion)
+			if out.json() {
+				return document(cmd.OutOrStdout(), aboutThis())
+			}
+			_, err := fmt.Fprint(cmd.OutOrStdout(), aboutThis())
 			return err
 		},
 	}
+	out.register(cmd, "form of what is printed; a document has version, go, os, arch and apiVersion")
+	return cmd
 }

@@ -1,49 +1,49 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
-	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
-	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
 func newWait() *cobra.Command {
 	var src sourceFlags
 	var eng engineFlags
 	var revision string
+	var out output
 	var timeout time.Duration
 	cmd := &cobra.Command{
-		Use:   "wait --revision SHA",
+		Use:   "wait --revision REVISION",
 		Short: "Wait until the operator has rolled a revision out",
-		Long: `Follows what the operator remembers; it is the operator that acts, and this writes nothing. Exits 0 where the revision is rolled
-out, 1 where it failed, was refused or is held, or --timeout is over, 2 on errors, and 3 where a newer one took its place. With
---source it also knows that a revision which never was in force by itself is part of the one that is: 3 as well.`,
+		Long: `Follows what the operator remembers; it is the operator that acts, and this writes nothing. Exits 0 if the revision is rolled
+out, 1 if it failed, was refused or is held, or if --timeout is over, 2 on errors, and 3 if a newer one took its place. In a checkout,
+or with --source, a revision may be HEAD, a branch or a tag, and one that never was in force by itself is known to be part of the one
+that is: 3 as well. With -o json it prints one document at the end: source, revision, outcome (rolled-out, failed, held, refused,
+superseded or unfinished), message and inForce; how it goes on is then said on the standard error.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			sha, err := parseRevision(revision)
-			if err != nil {
-				return fmt.Errorf("--revision: %w", err)
-			}
-			c, _, err := eng.openQuiet(cmd)
+			w := &waiting{cmd: cmd, name: src.name, out: out}
+			err := w.open(&src)
 			if err != nil {
 				return err
 			}
-			defer c.Close()
-			w := &waiting{cmd: cmd, engine: c, revision: sha, name: src.name}
-			if cmd.Flags().Changed("source") {
-				if err := w.open(&src); err != nil {
-					return err
-				}
-				defer w.git.Close()
+			defer w.dir.close()
+			if w.revision, err = w.dir.revision(cmd.Context(), revision); err != nil {
+				return fmt.Errorf("--revision: %w", err)
 			}
+			if w.engine, _, err = eng.openQuiet(cmd); err != nil {
+				return err
+			}
+			defer w.engine.Close()
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
 			return w.run(ctx, timeout)
@@ -52,12 +52,14 @@ out, 1 where it failed, was refused or is held, or --timeout is over, 2 on error
 	eng.register(cmd)
 	src.register(cmd, false)
 	for name, usage := range map[string]string{
-		"source": "directory, git checkout or repository `URL`, to tell which revision came after which (default: not asked)",
-		"name":   "name of the source (default: name in .swarm-operator.yaml where --source is given, else the only one of the swarm)",
+		"source": "directory, git checkout or repository `URL`, to tell what a revision is and which came after which",
+		"name":   "name of the source (default: name in .swarm-operator.yaml if --source is given; otherwise the only one of the swarm, else the one that the checkout names)",
 	} {
 		cmd.Flags().Lookup(name).Usage = usage
 	}
-	cmd.Flags().StringVar(&revision, "revision", "", "commit to wait for, at least the first 7 digits of its hash")
+	cmd.Flags().StringVar(&revision, "revision", "", "commit to wait for: at least the first 7 digits of its hash or, in a checkout, HEAD, a branch or a tag")
+	out.register(cmd, "form of what is printed")
+	vocabulary{&src.location, &eng}.register(cmd)
 	cmd.Flags().DurationVar(&timeout, "timeout", 15*time.Minute, "how long to wait")
 	_ = cmd.MarkFlagRequired("revision") // fails only for a flag that there is not
 	return cmd
@@ -68,24 +70,31 @@ type waiting struct {
 	cmd            *cobra.Command
 	engine         *engine.Client
 	revision, name string
-	git            *git.Source // nil: not asked
+	dir            *checkout // nil: nothing to look anything up in
+	out            output
 
-	said string
-	last error // of looking, nil once that works
+	source  string // as it was found in the swarm
+	inForce string
+	said    string
+	last    error // of looking, nil once that works
 }
 
-// open opens the source, and takes its name from it where none is given.
-func (w *waiting) open(src *sourceFlags) (err error) {
-	if w.git, err = src.open(w.cmd.Context(), w.cmd.ErrOrStderr()); err != nil || w.name != "" {
-		return err
+// open opens the source. One that is named gives its name, where none is given.
+func (w *waiting) open(src *sourceFlags) error {
+	if !w.cmd.Flags().Changed("source") {
+		w.dir = openCheckout(w.cmd.Context(), src.location)
+		return nil
 	}
-	commit, err := w.git.Head(w.cmd.Context())
+	opened, err := src.open(w.cmd)
 	if err != nil {
 		return err
 	}
-	set, _ := reconciler.NewLoader().Load(commit.Tree, src.root())
-	if w.name = set.Name; w.name == "" {
-		w.name = "default"
+	w.dir = &checkout{src.location, opened, src.root()}
+	if w.name == "" {
+		if _, err := opened.Head(w.cmd.Context()); err != nil {
+			return err
+		}
+		w.name = cmp.Or(w.dir.name(w.cmd.Context()), "default")
 	}
 	return nil
 }
@@ -107,7 +116,11 @@ func (w *waiting) run(ctx context.Context, timeout time.Duration) error {
 			return w.end(v)
 		case err == nil && v.text != w.said:
 			w.said = v.text
-			fmt.Fprintln(w.cmd.OutOrStdout(), v1.Scrub(v.text))
+			to := w.cmd.OutOrStdout()
+			if w.out.json() {
+				to = w.cmd.ErrOrStderr()
+			}
+			fmt.Fprintln(to, v1.Scrub(v.text))
 		}
 		w.last = err
 		if !rest(ctx, events) {
@@ -147,20 +160,23 @@ func (w *waiting) look(ctx context.Context) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
-	source, err := pickSource(w.name, state.Sources(own))
-	if err != nil {
-		return verdict{}, err
+	source := w.source
+	if sources := state.Sources(own); !slices.Contains(sources, source) { // it is picked, and said, once
+		if source, err = pickSource(w.cmd, w.name, sources, w.dir); err != nil {
+			return verdict{}, err
+		}
 	}
+	w.source = source
 	found, err := state.NewStore(source, w.engine).Find(own)
 	if err != nil {
 		return verdict{}, err
 	}
 	v := judge(found.Memory, w.revision)
-	if v.seen || w.git == nil || found.Memory.InForce.Hash == "" {
+	if w.inForce = found.Memory.InForce.Hash; v.seen || w.dir == nil || found.Memory.InForce.Hash == "" {
 		return v, nil
 	}
 	// Where the history of git does not tell, the memory will.
-	if part, err := w.git.IsAncestor(ctx, w.revision, found.Memory.InForce.Hash); err == nil && part {
+	if part, err := w.dir.source.IsAncestor(ctx, w.revision, found.Memory.InForce.Hash); err == nil && part {
 		return superseded(w.revision, found.Memory.InForce.Hash), nil
 	}
 	return v, nil
@@ -172,17 +188,19 @@ type verdict struct {
 	final bool
 	code  int
 	text  string
+	// outcome is what history calls it.
+	outcome string
 }
 
 func superseded(revision, by string) verdict {
-	return verdict{seen: true, final: true, code: exitSuperseded, text: fmt.Sprintf("revision %s was overtaken: %s is in force", short(revision), short(by))}
+	return verdict{seen: true, final: true, code: exitSuperseded, text: fmt.Sprintf("revision %s was overtaken: %s is in force", short(revision), short(by)), outcome: "superseded"}
 }
 
 // judge says what a memory knows of a revision.
 func judge(m state.Memory, revision string) verdict {
 	name := "revision " + short(revision)
 	if r := m.Refused; r != nil && r.Is(revision) {
-		return verdict{true, true, exitDiffers, name + " is refused: " + r.Why}
+		return verdict{true, true, exitDiffers, name + " is refused: " + r.Why, state.Refused}
 	}
 	for i := len(m.History) - 1; i >= 0; i-- {
 		e := m.History[i]
@@ -191,14 +209,14 @@ func judge(m state.Memory, revision string) verdict {
 		}
 		switch e.Outcome {
 		case state.RolledOut:
-			return verdict{true, true, 0, name + " is rolled out"}
+			return verdict{true, true, 0, name + " is rolled out", e.Outcome}
 		case "":
 			if i < len(m.History)-1 || e.Hash != m.InForce.Hash {
 				return superseded(revision, m.InForce.Hash)
 			}
 			return verdict{seen: true, text: name + " is in force and rolls out"}
 		default:
-			return verdict{true, true, exitDiffers, fmt.Sprintf("%s %s: %s", name, outcomeText(e.Outcome), e.Why)}
+			return verdict{true, true, exitDiffers, fmt.Sprintf("%s %s: %s", name, outcomeText(e.Outcome), e.Why), e.Outcome}
 		}
 	}
 	return verdict{text: fmt.Sprintf("%s was not seen yet; %s", name, inForceText(m.InForce.Hash))}
@@ -211,20 +229,37 @@ func outcomeText(outcome string) string {
 	return outcome
 }
 
+// waited is the document of wait.
+type waited struct {
+	Source   string `json:"source,omitempty"`
+	Revision string `json:"revision"`
+	Outcome  string `json:"outcome"`
+	Message  string `json:"message"`
+	InForce  string `json:"inForce,omitempty"`
+}
+
 func (w *waiting) end(v verdict) error {
-	if v.code == 0 {
+	switch {
+	case w.out.json():
+		if err := document(w.cmd.OutOrStdout(), waited{w.source, w.revision, v.outcome, v1.Scrub(v.text), w.inForce}); err != nil {
+			return err
+		}
+	case v.code == 0:
 		fmt.Fprintln(w.cmd.OutOrStdout(), v.text)
+	}
+	if v.code == 0 {
 		return nil
 	}
 	return exit{v.code, errors.New(v.text)}
 }
 
 func (w *waiting) over(timeout time.Duration) error {
-	if w.cmd.Context().Err() != nil {
-		return exit{exitError, errors.New("interrupted")}
+	v := verdict{code: exitDiffers, outcome: "unfinished", text: fmt.Sprintf("after %s: %s", timeout, w.said)}
+	switch {
+	case w.cmd.Context().Err() != nil:
+		v.code, v.text = exitError, "interrupted"
+	case w.last != nil:
+		v.text = fmt.Sprintf("after %s: %v", timeout, w.last)
 	}
-	if w.last != nil {
-		return exit{exitDiffers, fmt.Errorf("after %s: %w", timeout, w.last)}
-	}
-	return exit{exitDiffers, fmt.Errorf("after %s: %s", timeout, w.said)}
+	return w.end(v)
 }

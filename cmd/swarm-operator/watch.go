@@ -3,19 +3,16 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
-
-	"golang.org/x/term"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
+	"github.com/swarm-operator/swarm-operator/controllers/screen"
 )
 
 // newWatcher shows how roll-outs go on: on a terminal in place, elsewhere a line for each change.
-func newWatcher(w io.Writer) func([]reconciler.Progress) {
-	f, ok := w.(*os.File)
-	live := ok && term.IsTerminal(int(f.Fd()))
+func newWatcher(w io.Writer, on screen.Screen) func([]reconciler.Progress) {
+	_, live := terminal(w)
 	lines, before := 0, map[string]string{}
 	return func(all []reconciler.Progress) {
 		if live {
@@ -23,13 +20,13 @@ func newWatcher(w io.Writer) func([]reconciler.Progress) {
 				fmt.Fprintf(w, "\x1b[%dA", lines)
 			}
 			for _, p := range all {
-				fmt.Fprintf(w, "\x1b[2K%s\n", progressLine(p))
+				fmt.Fprintf(w, "\x1b[2K%s\n", progressLine(p, on))
 			}
 			lines = len(all)
 			return
 		}
 		for _, p := range all {
-			if line := progressLine(p); before[p.Key.String()] != line {
+			if line := progressLine(p, on); before[p.Key.String()] != line {
 				before[p.Key.String()] = line
 				fmt.Fprintln(w, line)
 			}
@@ -37,15 +34,15 @@ func newWatcher(w io.Writer) func([]reconciler.Progress) {
 	}
 }
 
-func progressLine(p reconciler.Progress) string {
+func progressLine(p reconciler.Progress, on screen.Screen) string {
 	bar := ""
 	if p.Wanted > 0 && p.Wanted <= 40 {
 		bar = " [" + strings.Repeat("=", min(p.Running, p.Wanted)) + strings.Repeat(" ", max(0, p.Wanted-p.Running)) + "]"
 	}
-	state := "ready"
+	state := on.Paint(screen.Good, "ready")
 	switch {
 	case p.Failed:
-		state = "failed: " + p.Why
+		state = on.Paint(screen.Bad, "failed:") + " " + p.Why
 	case !p.Ready:
 		state = p.Why
 	}

@@ -70,7 +70,7 @@ func TestTour(t *testing.T) {
 	}
 	t.Logf("the tour took %s\n%s", time.Since(begin), &out)
 	for _, want := range []string{
-		"1. A first commit", "web nginx:1.27 2/2", "diff exits 0", "web nginx:1.28 2/2", "spec.replicas: have 5, want 2 (by hand)",
+		"1. A first commit", "web nginx:1.27 2/2", "swarm-operator status", "OBJECT                SYNC    HEALTH   REPLICAS", "Service/web           Synced  Healthy  2/2", "diff exits 0", "web nginx:1.28 2/2", "spec.replicas: have 5, want 2 (by hand)",
 		"seen: repaired", "rollback_completed", "want crash:1 (by git): held", "web nginx:1.29 2/2", "did you mean replicas?",
 		"stays in force", "remove Service/node-metrics: removed", "2 of 3 managers can be reached", "worker-1   ready  reachable", "All 7 steps",
 	} {

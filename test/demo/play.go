@@ -65,6 +65,7 @@ Look at it from a second terminal:
   docker service ls
   docker service ps web
   docker events
+  OPERATOR status --operator ADDRESS     objects, roll-outs, drift, and what waits for a person; -w follows
   curl http://ADDRESS/api/v1/drift       what differs, whose doing it is, what was done
   curl http://ADDRESS/metrics
 

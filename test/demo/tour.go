@@ -118,26 +118,49 @@ func (t *show) firstCommit() error {
 		}
 		t.saw("service %s", v)
 	}
+	if err := t.status(); err != nil {
+		return err
+	}
 	return t.inSync()
 }
 
 // inSync asks a second witness, the diff command.
 func (t *show) inSync() error {
-	p, err := start(filepath.Join(t.bin, "swarm-operator"), "diff", "--source", t.repository.dir, "--host", t.host)
+	out, err := t.command("diff", "--source", t.repository.dir, "--host", t.host)
 	if err != nil {
 		return err
+	}
+	t.saw("swarm-operator diff exits 0: %s", out)
+	return nil
+}
+
+// status shows the screen of the status command.
+func (t *show) status() error {
+	out, err := t.command("status", "--operator", t.address)
+	if err != nil {
+		return err
+	}
+	t.did("swarm-operator status")
+	t.saw("%s", out)
+	return nil
+}
+
+// command runs swarm-operator to its end, and returns what it printed.
+func (t *show) command(args ...string) (string, error) {
+	p, err := start(filepath.Join(t.bin, "swarm-operator"), args...)
+	if err != nil {
+		return "", err
 	}
 	select {
 	case <-p.done:
 	case <-t.ctx.Done():
-		return errors.Join(t.ctx.Err(), p.stop())
+		return "", errors.Join(t.ctx.Err(), p.stop())
 	}
 	out := strings.Join(p.log.copy(), "\n")
 	if p.err != nil {
-		return fmt.Errorf("swarm-operator diff: %w: %s", p.err, out)
+		return "", fmt.Errorf("swarm-operator %s: %w: %s", args[0], p.err, out)
 	}
-	t.saw("swarm-operator diff exits 0: %s", out)
-	return nil
+	return out, nil
 }
 
 func (t *show) secondCommit() error { return t.roll("nginx:1.27", "nginx:1.28") }

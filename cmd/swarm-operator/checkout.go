@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/swarm-operator/swarm-operator/manifests"
+	"github.com/swarm-operator/swarm-operator/manifests/git"
+)
+
+// checkout is the directory that a command is given in. Commands that read no manifests take from it what a source is called and
+// which commit a name means. It may be any directory, and no answer is no error.
+type checkout struct {
+	location string // as it was given
+	source   *git.Source
+	root     string // where in the source it is
+}
+
+// openCheckout opens a local directory, by the checkout around it where there is one. It returns nil for anything else: nothing is
+// fetched for a name.
+func openCheckout(ctx context.Context, location string) *checkout {
+	top, root, ok := locate(location)
+	if !ok {
+		return nil
+	}
+	source, err := git.Open(ctx, top, git.Options{})
+	if err != nil {
+		return nil
+	}
+	return &checkout{location, source, root}
+}
+
+// locate returns the checkout around a directory, and where in it that is.
+func locate(location string) (top, root string, ok bool) {
+	dir, err := filepath.Abs(location)
+	if err != nil {
+		return "", "", false
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return "", "", false
+	}
+	for top = dir; ; top = filepath.Dir(top) {
+		if exists(filepath.Join(top, ".git")) {
+			root, err = filepath.Rel(top, dir)
+			return top, filepath.ToSlash(root), err == nil
+		}
+		if top == filepath.Dir(top) {
+			return location, ".", true
+		}
+	}
+}
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
+}
+
+func (c *checkout) close() {
+	if c != nil {
+		c.source.Close()
+	}
+}
+
+// name is what the source calls itself, or "".
+func (c *checkout) name(ctx context.Context) string {
+	if c == nil {
+		return ""
+	}
+	head, err := c.source.Head(ctx)
+	if err != nil {
+		return ""
+	}
+	return manifests.SourceName(head.Tree, c.root)
+}
+
+// revision reads a revision as people write it: the first digits of a hash or, in a checkout, whatever git takes for a commit.
+func (c *checkout) revision(ctx context.Context, text string) (string, error) {
+	parsed, malformed := parseRevision(text)
+	if strings.HasPrefix(text, filesPrefix) {
+		return parsed, malformed
+	}
+	hash, err := "", git.ErrNoHistory
+	if c != nil {
+		hash, err = c.source.Resolve(ctx, text)
+	}
+	switch {
+	case err == nil:
+		return hash, nil
+	case errors.Is(err, git.ErrAmbiguous):
+		return "", fmt.Errorf("%q is not a revision: %w; give more of them", text, git.ErrAmbiguous)
+	case malformed == nil: // a commit that is not in this checkout, or not yet
+		return parsed, nil
+	case errors.Is(err, git.ErrNoHistory):
+		return "", fmt.Errorf("%w; HEAD, branches and tags are looked up in a git checkout only: run this in one, or name it with --source", malformed)
+	case errors.Is(err, git.ErrGone):
+		return "", fmt.Errorf("%w, or a branch, a tag or HEAD of the checkout %s, which has no %s", malformed, c.location, text)
+	}
+	return "", err
+}
+
+// pickSource is the source of that name or, without one, the only one of the swarm or else the one that the checkout names.
+func pickSource(cmd *cobra.Command, name string, sources []string, c *checkout) (string, error) {
+	if name != "" || len(sources) == 0 {
+		return onlySource(name, sources)
+	}
+	own := c.name(cmd.Context())
+	if len(sources) == 1 {
+		if own != "" && own != sources[0] {
+			note(cmd, "this is about source %s, the only one of this swarm; the checkout %s is source %s", sources[0], c.location, own)
+		}
+		return sources[0], nil
+	}
+	if slices.Contains(sources, own) {
+		note(cmd, "this is about source %s, as .swarm-operator.yaml in %s has it; the swarm has the sources %s", own, c.location, strings.Join(sources, ", "))
+		return own, nil
+	}
+	return onlySource(name, sources)
+}

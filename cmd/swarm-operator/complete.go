@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/controllers/status"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+func newCompletion() *cobra.Command {
+	shells := map[string]func(root *cobra.Command, w io.Writer) error{
+		"bash":       func(root *cobra.Command, w io.Writer) error { return root.GenBashCompletionV2(w, true) },
+		"zsh":        (*cobra.Command).GenZshCompletion,
+		"fish":       func(root *cobra.Command, w io.Writer) error { return root.GenFishCompletion(w, true) },
+		"powershell": (*cobra.Command).GenPowerShellCompletionWithDesc,
+	}
+	names := []string{"bash", "zsh", "fish", "powershell"}
+	return &cobra.Command{
+		Use:   "completion bash|zsh|fish|powershell",
+		Short: "Print a script that makes a shell complete commands, flags and names",
+		Long: `Prints a script for the shell. It completes commands, flags and their words, and the names of objects, hazards and revisions:
+those of the manifests and commits of the checkout that you are in, or of --source. Outside a checkout it asks the swarm, for a
+second at most.
+
+  bash        source <(swarm-operator completion bash)
+              always: swarm-operator completion bash > /etc/bash_completion.d/swarm-operator (needs the package bash-completion)
+  zsh         source <(swarm-operator completion zsh)
+              always: swarm-operator completion zsh > "${fpath[1]}/_swarm-operator" (needs: autoload -U compinit; compinit)
+  fish        swarm-operator completion fish | source
+              always: swarm-operator completion fish > ~/.config/fish/completions/swarm-operator.fish
+  powershell  swarm-operator completion powershell | Out-String | Invoke-Expression
+              always: put that line into your profile`,
+		ValidArgs: names,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("name one shell: %s", strings.Join(names, ", "))
+			}
+			if shells[args[0]] == nil {
+				return fmt.Errorf("%q is not one of %s", args[0], strings.Join(names, ", "))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return shells[args[0]](cmd.Root(), cmd.OutOrStdout()) },
+	}
+}
+
+// complete is what a shell is told that a word may be. Completing never fails and says nothing: where there is no answer, it is none.
+type complete = cobra.CompletionFunc
+
+// patience bounds how long somebody who pressed Tab waits.
+const patience = time.Second
+
+// offer makes a completion of what words returns. It gets the command with its flags read, as far as they are typed.
+func offer(words func(ctx context.Context, cmd *cobra.Command, args []string, begun string) []string) complete {
+	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		_ = configure(cmd) // what is wrong with it is said when the command runs
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		found := make(chan []string, 1)
+		go func() { found <- words(ctx, cmd, args, begun) }()
+		var out []cobra.Completion
+		select {
+		case all := <-found:
+			for _, w := range all {
+				if name, _, _ := strings.Cut(w, "\t"); len(name) >= len(begun) && strings.EqualFold(name[:len(begun)], begun) {
+					out = append(out, w)
+				}
+			}
+		case <-ctx.Done():
+		}
+		return out, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// vocabulary is what completions are taken from: the checkout or, where that has nothing, the swarm.
+type vocabulary struct {
+	source *string
+	eng    *engineFlags
+}
+
+// objects are the names of the manifests' objects.
+func (k vocabulary) objects(ctx context.Context, cmd *cobra.Command) (out []string) {
+	c := openCheckout(ctx, *k.source)
+	defer c.close()
+	if c != nil && c.isSource() {
+		if head, err := c.source.Head(ctx); err == nil {
+			set, _ := reconciler.NewLoader().Load(head.Tree, c.root)
+			for _, e := range set.Entries {
+				if e.Key().Kind != v1.KindNodeSet {
+					out = append(out, e.Key().String())
+				}
+			}
+		}
+	}
+	if len(out) > 0 {
+		return out
+	}
+	for _, s := range k.swarm(ctx, cmd) {
+		for _, o := range s.Objects {
+			out = append(out, o.Object.String())
+		}
+	}
+	return out
+}
+
+// isSource says that the directory may be read as one: a checkout, or one that gives itself a name. Any other may be large, such as
+// somebody's home.
+func (c *checkout) isSource() bool {
+	top, _, _ := locate(c.location)
+	return exists(top+"/.git") || exists(c.location+"/.swarm-operator.yaml")
+}
+
+// swarm is what the swarm tells, if it does in time.
+func (k vocabulary) swarm(ctx context.Context, cmd *cobra.Command) []status.Status {
+	if k.eng == nil {
+		return nil
+	}
+	client, err := engine.Open(k.eng.options(cmd, logr.Discard(), nil))
+	if err != nil {
+		return nil
+	}
+	defer client.Close()
+	all, err := reconciler.StatusOf(ctx, client, "")
+	if err != nil {
+		return nil
+	}
+	return all
+}
+
+// sources are the names of sources.
+func (k vocabulary) sources(ctx context.Context, cmd *cobra.Command) (out []string) {
+	c := openCheckout(ctx, *k.source)
+	defer c.close()
+	if name := c.name(ctx); name != "" {
+		return []string{name + "\tthis checkout"}
+	}
+	for _, s := range k.swarm(ctx, cmd) {
+		out = append(out, s.Source)
+	}
+	return out
+}
+
+// revisions are commits, branches and tags.
+func (k vocabulary) revisions(ctx context.Context, cmd *cobra.Command) (out []string) {
+	c := openCheckout(ctx, *k.source)
+	defer c.close()
+	if c != nil {
+		const most = 20
+		recent, _ := c.source.Recent(ctx, most)
+		for i, commit := range recent {
+			subject, _, _ := strings.Cut(strings.TrimSpace(commit.Message), "\n")
+			subject = v1.Scrub(strings.Map(printable, subject))
+			if i == 0 {
+				out = append(out, "HEAD\t"+subject)
+			}
+			out = append(out, commit.Short()+"\t"+subject)
+		}
+		if out = append(out, c.source.Names()...); len(out) > 0 {
+			return out
+		}
+	}
+	for _, s := range k.swarm(ctx, cmd) {
+		for _, r := range s.History {
+			out = append(out, strings.TrimRight(short(r.Hash)+"\t"+r.Outcome, "\t"))
+		}
+	}
+	return out
+}
+
+func printable(r rune) rune {
+	if r < ' ' || r == 0x7f {
+		return ' '
+	}
+	return r
+}
+
+// target completes what hold and resume are about.
+func (k vocabulary) target() complete {
+	return offer(func(ctx context.Context, cmd *cobra.Command, args []string, _ string) []string {
+		if len(args) > 0 {
+			return nil
+		}
+		return append(k.objects(ctx, cmd), append(k.sources(ctx, cmd), state.HoldAll+"\teverything")...)
+	})
+}
+
+// object completes most names of objects; 0 means any number.
+func (k vocabulary) object(most int) complete {
+	return offer(func(ctx context.Context, cmd *cobra.Command, args []string, _ string) []string {
+		if most > 0 && len(args) >= most {
+			return nil
+		}
+		return without(k.objects(ctx, cmd), args)
+	})
+}
+
+// approval completes a revision, then hazards, each with objects behind it.
+func (k vocabulary) approval() complete {
+	return offer(func(ctx context.Context, cmd *cobra.Command, args []string, _ string) []string {
+		switch len(args) {
+		case 0:
+			return k.revisions(ctx, cmd)
+		case 1:
+			return plan.Hazards()
+		}
+		return without(append(plan.Hazards(), k.objects(ctx, cmd)...), args)
+	})
+}
+
+// register completes the flags that name such things, where the command has them.
+func (k vocabulary) register(cmd *cobra.Command) {
+	for name, words := range map[string]func(context.Context, *cobra.Command) []string{
+		"name": k.sources, "revision": k.revisions,
+		"consent": func(context.Context, *cobra.Command) []string { return plan.Hazards() },
+		"own-service": func(ctx context.Context, cmd *cobra.Command) (out []string) {
+			for _, o := range k.objects(ctx, cmd) {
+				if name, ok := strings.CutPrefix(o, v1.KindService+"/"); ok {
+					out = append(out, name)
+				}
+			}
+			return out
+		},
+	} {
+		if cmd.Flags().Lookup(name) != nil {
+			_ = cmd.RegisterFlagCompletionFunc(name, offer(func(ctx context.Context, cmd *cobra.Command, _ []string, _ string) []string { return words(ctx, cmd) }))
+		}
+	}
+	for _, name := range []string{"source", "path"} {
+		if cmd.Flags().Lookup(name) != nil {
+			_ = cmd.MarkFlagDirname(name)
+		}
+	}
+}
+
+// without leaves out what is given already.
+func without(words, given []string) (out []string) {
+	has := map[string]bool{}
+	for _, g := range given {
+		has[strings.ToLower(g)] = true
+	}
+	for _, w := range words {
+		if !has[strings.ToLower(w)] {
+			out = append(out, w)
+		}
+	}
+	return out
+}

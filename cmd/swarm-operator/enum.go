@@ -1,0 +1,52 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// enum is the value of a flag that takes one of few words. Its case is forgiven.
+type enum struct {
+	value *string
+	words []string
+}
+
+func (e enum) String() string {
+	if e.value == nil {
+		return ""
+	}
+	return *e.value
+}
+
+// Set refuses every other word.
+func (e enum) Set(text string) error {
+	i := slices.IndexFunc(e.words, func(w string) bool { return strings.EqualFold(w, text) })
+	if i < 0 {
+		return fmt.Errorf("%q is not one of %s", text, strings.Join(e.words, ", "))
+	}
+	*e.value = e.words[i]
+	return nil
+}
+
+// Type is what help shows behind the flag.
+func (e enum) Type() string { return strings.Join(e.words, "|") }
+
+// enumFlag adds a flag that takes one of the words.
+func enumFlag(cmd *cobra.Command, flags *pflag.FlagSet, to *string, name, short, usage, usual string, words ...string) {
+	*to = usual
+	flags.VarP(enum{to, words}, name, short, usage)
+	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // fails only for a flag that there is not
+}
+
+// flagError says what is wrong with the value of a flag as other mistakes are said: the flag, and why.
+func flagError(_ *cobra.Command, err error) error {
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, invalid.Unwrap())
+	}
+	return err
+}

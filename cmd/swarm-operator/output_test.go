@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/go-logr/logr"
+
+	"github.com/swarm-operator/swarm-operator/controllers/screen"
+	"github.com/swarm-operator/swarm-operator/controllers/status"
+)
+
+func TestColourIsForTerminalsThatHaveIt(t *testing.T) {
+	for _, c := range []struct {
+		mode     string
+		terminal bool
+		env      map[string]string
+		want     bool
+	}{
+		{"auto", true, nil, true},
+		{"auto", false, nil, false},
+		{"", true, nil, true},
+		{"auto", true, map[string]string{"NO_COLOR": "1"}, false},
+		{"auto", true, map[string]string{"NO_COLOR": ""}, true},
+		{"auto", true, map[string]string{"TERM": "dumb"}, false},
+		{"auto", true, map[string]string{"TERM": "xterm"}, true},
+		{"always", false, map[string]string{"NO_COLOR": "1", "TERM": "dumb"}, true},
+		{"never", true, nil, false},
+	} {
+		if got := colored(c.mode, c.terminal, func(name string) string { return c.env[name] }); got != c.want {
+			t.Errorf("%+v: %t", c, got)
+		}
+	}
+}
+
+func TestPlanIsPainted(t *testing.T) {
+	const block = "~ Service/web  (changed in git; restarts tasks)\n    spec.image  a → b  (restarts tasks)\n    spec.replicas  1 → 2  (in place)\n"
+	if got := paintPlan(screen.Screen{}, block); got != block {
+		t.Errorf("without colour it is %q", got)
+	}
+	want := "\x1b[33m~ Service/web\x1b[0m  (changed in git; restarts tasks)\n    spec.image  a → b  (\x1b[33mrestarts tasks\x1b[0m)\n    spec.replicas  1 → 2  (in place)\n"
+	if got := paintPlan(screen.Screen{Color: true}, block); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Something else may listen on the operator's address. It is not taken for one, and nobody waits for it.
+func TestOnlyAnOperatorIsTakenForOne(t *testing.T) {
+	metrics := status.NewMetrics("v0", func() int { return 0 })
+	board := status.NewBoard("s", "enforce", metrics, logr.Discard(), nil)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go serve(t.Context(), listener, board, metrics, nil)
+	if !operates(t.Context(), listener.Addr().String()) {
+		t.Error("an operator is not known")
+	}
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) }))
+	defer other.Close()
+	hangs, err := net.Listen("tcp", "127.0.0.1:0") // it accepts and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hangs.Close()
+	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone.Close()
+	for name, address := range map[string]string{
+		"another server": strings.TrimPrefix(other.URL, "http://"), "one that says nothing": hangs.Addr().String(), "nobody": gone.Addr().String(), "no address": "nowhere",
+	} {
+		if operates(t.Context(), address) {
+			t.Errorf("%s is taken for an operator", name)
+		}
+	}
+}
+
+// Without a flag status asks an operator of this machine, and says so; not where an engine is named.
+func TestStatusAsksTheOperatorOfTheMachine(t *testing.T) {
+	server := httptest.NewServer(named(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, status.Status{Source: "shop", Objects: []status.Object{}})
+	})))
+	defer server.Close()
+	local := strings.TrimPrefix(server.URL, "http://")
+	for name, c := range map[string]struct {
+		host, wantOut, wantErrs string
+	}{
+		"an operator answers": {"", "Source:    shop\n", "note: asked the operator at " + local + "\n"},
+		"an engine is named":  {"unix:///nowhere.sock", "", "note: asked the swarm alone: an engine is named, so no operator was asked, and . is no checkout with manifests\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			t.Setenv("DOCKER_CONFIG", t.TempDir())
+			t.Setenv("DOCKER_HOST", c.host)
+			t.Setenv("DOCKER_CONTEXT", "")
+			var out, errs bytes.Buffer
+			cmd := newStatusAt(local)
+			cmd.SetOut(&out)
+			cmd.SetErr(&errs)
+			cmd.SetArgs(nil)
+			err := cmd.ExecuteContext(t.Context())
+			if (err == nil) != (c.wantOut != "") || !strings.Contains(out.String(), c.wantOut) {
+				t.Errorf("out %q, error %v", &out, err)
+			}
+			if !strings.HasPrefix(errs.String(), c.wantErrs) {
+				t.Errorf("errors %q, want %q", &errs, c.wantErrs)
+			}
+		})
+	}
+}
