@@ -17,6 +17,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/test/docs"
 )
 
 // TestClustersBecomeWhatTheySay plans the examples of whole clusters against made-up nodes, and does what is planned to them,
@@ -49,7 +50,11 @@ func TestClustersBecomeWhatTheySay(t *testing.T) {
 	} {
 		t.Run(dir, func(t *testing.T) {
 			s := newSwarm(c.nodes)
-			s.converge(t, load(t, os.DirFS(dir)))
+			entries, err := docs.Load(os.DirFS(dir))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.converge(t, entries)
 			is := map[string]bool{}
 			for _, n := range s.nodes {
 				is[describe(n)] = true

@@ -1,0 +1,175 @@
+package docs
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+const troubleshooting = "docs/troubleshooting.md"
+
+// TestTroubleshootingKnowsEveryName holds the page against the code: whatever name the operator can give to what it
+// does not do has a row that says what it means and what to do.
+func TestTroubleshootingKnowsEveryName(t *testing.T) {
+	page := byName(pages(t))[troubleshooting]
+	for what, names := range map[string][]string{"guard": guards(t), "condition": conditions(t), "hazard": plan.Hazards()} {
+		if len(names) < 5 {
+			t.Errorf("%d names of a %s were found in the code: %v", len(names), what, names)
+		}
+		for _, name := range names {
+			row := regexp.MustCompile("(?m)^\\| `" + regexp.QuoteMeta(name) + "` (?:\\| [^|\n]{3,}){2,}")
+			if !row.MatchString(section(page, what)) {
+				t.Errorf("%s explains no %s `%s` in a row of its own: what it means, what to do", troubleshooting, what, name)
+			}
+		}
+		rows := regexp.MustCompile("(?m)^\\| `([A-Za-z-]+)` ").FindAllStringSubmatch(section(page, what), -1)
+		for _, m := range rows {
+			if !slices.Contains(names, m[1]) {
+				t.Errorf("%s explains the %s `%s`, which the code does not have", troubleshooting, what, m[1])
+			}
+		}
+	}
+}
+
+// section is the part of a page below the heading that names guards, conditions or hazards.
+func section(p page, what string) string {
+	for _, part := range strings.Split(p.text, "\n## ") {
+		title, _, _ := strings.Cut(part, "\n")
+		if strings.Contains(strings.ToLower(title), what) {
+			return part
+		}
+	}
+	return ""
+}
+
+// guards are the names that refusals carry: constants, the first string of each guard in a list, and what is set as Guard.
+func guards(t *testing.T) []string {
+	t.Helper()
+	names := map[string]bool{}
+	for _, g := range all.Guards() {
+		names[g.Name] = true
+	}
+	eachFile(t, "diff/plan", func(f *ast.File) {
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.ValueSpec:
+				for i, id := range n.Names {
+					if strings.HasPrefix(strings.ToLower(id.Name), "guard") && i < len(n.Values) {
+						add(names, n.Values[i])
+					}
+				}
+			case *ast.CompositeLit:
+				if a, is := n.Type.(*ast.ArrayType); is && isIdent(a.Elt, "Guard") {
+					for _, e := range n.Elts {
+						if g, is := e.(*ast.CompositeLit); is && len(g.Elts) > 0 {
+							add(names, g.Elts[0])
+						}
+					}
+				}
+			case *ast.KeyValueExpr:
+				if isIdent(n.Key, "Guard") {
+					add(names, n.Value)
+				}
+			case *ast.CallExpr:
+				if isIdent(n.Fun, "guarded") && len(n.Args) > 0 {
+					add(names, n.Args[0])
+				}
+			}
+			return true
+		})
+	})
+	return slices.Sorted(maps.Keys(names))
+}
+
+// conditions are the constants of the block that is about them.
+func conditions(t *testing.T) []string {
+	t.Helper()
+	names := map[string]bool{}
+	eachFile(t, "controllers/status", func(f *ast.File) {
+		for _, d := range f.Decls {
+			g, is := d.(*ast.GenDecl)
+			if !is || !strings.HasPrefix(g.Doc.Text(), "Condition types.") {
+				continue
+			}
+			for _, s := range g.Specs {
+				if v, is := s.(*ast.ValueSpec); is && len(v.Values) == 1 {
+					add(names, v.Values[0])
+				}
+			}
+		}
+	})
+	return slices.Sorted(maps.Keys(names))
+}
+
+func isIdent(e ast.Expr, name string) bool {
+	id, is := e.(*ast.Ident)
+	return is && id.Name == name
+}
+
+func add(names map[string]bool, e ast.Expr) {
+	if lit, is := e.(*ast.BasicLit); is && lit.Kind == token.STRING {
+		if s, err := strconv.Unquote(lit.Value); err == nil && s != "" {
+			names[s] = true
+		}
+	}
+}
+
+func eachFile(t *testing.T, dir string, do func(*ast.File)) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(dir), "*.go"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s has no files: %v", dir, err)
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		do(f)
+	}
+}
+
+// TestEveryMetricExists holds the names of metrics against the generated list.
+func TestEveryMetricExists(t *testing.T) {
+	list, err := os.ReadFile(filepath.Join(root, "docs", "reference", "metrics.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range pages(t) {
+		for _, name := range regexp.MustCompile(`\bswarm_operator_[a-z_]+[a-z]`).FindAllString(p.text, -1) {
+			base := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_sum"), "_count")
+			if !strings.Contains(string(list), "`"+name+"`") && !strings.Contains(string(list), "`"+base+"`") {
+				t.Errorf("%s: there is no metric %s", p.name, name)
+			}
+		}
+	}
+}
+
+// TestTheReadmeNamesTheGoVersion: who builds has to know it.
+func TestTheReadmeNamesTheGoVersion(t *testing.T) {
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(string(mod))
+	if m == nil {
+		t.Fatal("go.mod names no version of Go")
+	}
+	if readme := byName(pages(t))["README.md"]; !strings.Contains(readme.text, "Go "+m[1]) {
+		t.Errorf("README.md does not say that Go %s is needed", m[1])
+	}
+}
