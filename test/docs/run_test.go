@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/fstest"
@@ -47,6 +48,10 @@ func build(m *testing.M) int {
 		return 1
 	}
 	bin = dir
+	// Readers mostly wait: more of them than there are processors may go side by side.
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		_ = parallel.Value.Set("8")
+	}
 	return m.Run()
 }
 
@@ -180,8 +185,7 @@ func newReader(t *testing.T, p page) *reader {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = sb.Close() })
-	port := freePort(t)
-	listen := "127.0.0.1:" + port
+	listen := address(t)
 	r := &reader{T: t, page: p, home: home, state: filepath.Join(home, ".state")}
 	r.stand = strings.NewReplacer("127.0.0.1:9737", listen, "/tmp/sb", filepath.Join(home, "sb"), "/var/run/docker.sock", sb.Socket(sb.Nodes()[0]))
 	host, _ := os.Hostname()
@@ -214,21 +218,30 @@ func newReader(t *testing.T, p page) *reader {
 	return r
 }
 
-func freePort(t *testing.T) string {
+// address is one for an operator that no other page, and no other program, listens on.
+func address(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	pid := os.Getpid()
+	for range 100 {
+		address := fmt.Sprintf("127.%d.%d.%d:9737", 100+pid%100, pid/100%256, 1+readers.Add(1)%250)
+		l, err := net.Listen("tcp", address)
+		if err == nil {
+			_ = l.Close()
+			return address
+		}
 	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	t.Fatal("no address is free")
+	return ""
 }
+
+// readers counts them.
+var readers atomic.Int64
 
 // prelude is what commands that a reader does not see may use beside the programs.
 const prelude = `
 # eventually waits until a command succeeds; it shows what it says when that takes too long.
 eventually() {
-	local end=$((SECONDS + 90))
+	local end=$((SECONDS + 180))
 	while ((SECONDS < end)); do if "$@" >/dev/null 2>&1; then return 0; fi; sleep 0.1; done
 	"$@"
 }
@@ -243,7 +256,7 @@ source_of() {
 `
 
 // within is how long one block may take. It is long because a busy machine is no failure.
-const within = 4 * time.Minute
+const within = 5 * time.Minute
 
 // shell runs a script and keeps where it ended: its directory and variables.
 func (r *reader) shell(script, stdin string) (out string, code int) {
