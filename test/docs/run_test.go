@@ -396,7 +396,7 @@ var varies = []struct {
 	{regexp.MustCompile(`\b(\d+|About an?|Less than a) (second|minute)s? ago`), "AGO"},
 	{regexp.MustCompile(`\b127\.\d+\.\d+\.\d+\b`), "ADDRESS"},
 	{regexp.MustCompile(`\(epoch \d+\)`), "(epoch N)"},
-	{regexp.MustCompile(`(manager-1)/[0-9a-f]+`), "$1/INSTANCE"},
+	{regexp.MustCompile(`(manager-1|\(apply\))/[0-9a-f]+`), "$1/INSTANCE"},
 	{regexp.MustCompile(` {2,}`), "  "}, // the width of a column goes by what is in it
 	{regexp.MustCompile(`(?m) +$`), ""},
 }
