@@ -40,7 +40,7 @@ func describe(b *strings.Builder, c *cobra.Command) {
 		}
 	}
 	if c.Example != "" {
-		fmt.Fprintf(b, "\n```sh\n%s\n```\n", c.Example)
+		fmt.Fprintf(b, "\n```\n%s\n```\n", c.Example)
 	}
 	table(b, c.LocalFlags())
 }
