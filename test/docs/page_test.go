@@ -120,7 +120,7 @@ func (p page) prose() []string {
 }
 
 // target of make in a line: its name.
-var makeTarget = regexp.MustCompile(`^make +([a-z-]+)`)
+var makeTarget = regexp.MustCompile(`^make +([a-z0-9-]+)`)
 
 func makeTargets(t *testing.T) map[string]bool {
 	t.Helper()
@@ -129,7 +129,7 @@ func makeTargets(t *testing.T) map[string]bool {
 		t.Fatal(err)
 	}
 	targets := map[string]bool{}
-	for _, m := range regexp.MustCompile(`(?m)^([a-z-]+):`).FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^([a-z0-9-]+):`).FindAllStringSubmatch(string(text), -1) {
 		targets[m[1]] = true
 	}
 	return targets
@@ -162,7 +162,7 @@ func TestEveryBlockIsOfAKnownKind(t *testing.T) {
 
 func TestEveryTargetOfMakeExists(t *testing.T) {
 	targets := makeTargets(t)
-	inline := regexp.MustCompile("`make +([a-z-]+)")
+	inline := regexp.MustCompile("`make +([a-z0-9-]+)")
 	for _, p := range pages(t) {
 		names := inline.FindAllStringSubmatch(p.text, -1)
 		for _, b := range p.blocks {

@@ -24,6 +24,7 @@ import (
 
 	"github.com/swarm-operator/swarm-operator/sandbox"
 	"github.com/swarm-operator/swarm-operator/test/harness"
+	"github.com/swarm-operator/swarm-operator/test/lag"
 )
 
 var write = flag.Bool("write", false, "write what commands print into the pages instead of comparing it")
@@ -145,6 +146,7 @@ func (p page) uses(command string) bool {
 
 func (p page) run(t *testing.T) {
 	needs(t, p)
+	lag.Explain(t)
 	r := newReader(t, p)
 	for i, b := range p.blocks {
 		if _, is := exceptional(p, b); is {
