@@ -74,7 +74,8 @@ func SecretValue(name, value string) bool {
 	if SecretText(value) {
 		return true
 	}
-	return SecretName(name) && !(strings.HasSuffix(strings.ToUpper(name), "_FILE") && filePath.MatchString(value))
+	file := strings.HasSuffix(strings.ToUpper(name), "_FILE") && filePath.MatchString(value)
+	return SecretName(name) && !file
 }
 
 // urlPassword matches the part of a URL that carries a password; the user may be empty, as in redis://:secret@host.

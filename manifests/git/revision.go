@@ -198,8 +198,11 @@ func (r *repository) recent(ctx context.Context, limit int) ([]Commit, error) {
 	var out []Commit
 	for len(out) < limit {
 		c, err := r.commit(ctx, h)
+		if errors.Is(err, plumbing.ErrObjectNotFound) {
+			break // a shallow clone ends somewhere
+		}
 		if err != nil {
-			return out, nil // a shallow clone ends somewhere
+			return out, err
 		}
 		out = append(out, summary(c))
 		if len(c.ParentHashes) == 0 {
