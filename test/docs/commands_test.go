@@ -151,14 +151,15 @@ func parses(call []string, inline bool) error {
 	return nil
 }
 
-var upper = regexp.MustCompile(`[A-Z]{2,}`)
+// operand is what stands for an argument in a usage line: a placeholder, or one of some words.
+var operand = regexp.MustCompile(`[A-Z]{2,}|^\w+(\|\w+)+$`)
 
 // arity reads how many arguments a usage line asks for; most below 0: no end.
 func arity(use string) (least, most int) {
 	words := strings.Fields(use)
 	for i, w := range words {
 		flag := i > 0 && strings.HasPrefix(words[i-1], "--")
-		if !upper.MatchString(w) || flag {
+		if !operand.MatchString(w) || flag {
 			continue
 		}
 		if strings.Contains(w, "...") {
