@@ -34,7 +34,7 @@ e2e-full: ## every scenario on the sandbox and on real engines, each call distur
 
 check: ## tidy, format, vet, lint, import rules, generated docs
 	$(GO) mod tidy -diff
-	$(GO) tool -modfile=tools/go.mod gofumpt -l . | tee /dev/stderr | (! grep -q .)
+	@unformatted=$$($(GO) tool -modfile=tools/go.mod gofumpt -l .) && [ -z "$$unformatted" ] || { echo "not formatted (make fmt does it): $$unformatted"; exit 1; }
 	$(GO) vet -trimpath ./...
 	$(GO) tool -modfile=tools/go.mod golangci-lint run
 	@for m in $(MODULES); do (cd $$m && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) tool -modfile="$(CURDIR)/tools/go.mod" golangci-lint run) || exit 1; done

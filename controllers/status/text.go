@@ -164,14 +164,10 @@ func (l Lease) text() string {
 	return "free"
 }
 
-// fine says that nobody need read the condition. What is not ready or not in sync is true when all is well, and the others
-// when something is not.
+// fine says that nobody need read the condition. What is ready or in sync is true when all is well, and the others when
+// something is not.
 func (c Condition) fine() bool {
-	switch c.Type {
-	case SourceReady, EngineReady, InSync:
-		return c.Status
-	}
-	return !c.Status
+	return c.Status == (c.Type == InSync || strings.HasSuffix(c.Type, "Ready"))
 }
 
 func (c Condition) text() string {
