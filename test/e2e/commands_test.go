@@ -299,7 +299,7 @@ func TestConsentByCommand(t *testing.T) {
 	w.want(0, "approve", "--host", w.host(), hash[:10], "removals")
 	s.all(5)
 	s.op.inSync(hash)
-	w.want(0, "wait", "--host", w.host(), "--revision", hash, "--timeout", "30s").says(t, "is rolled out")
+	w.want(0, "wait", "--host", w.host(), "--revision", hash, "--timeout", "2m").says(t, "is rolled out")
 
 	t.Log("it was for that revision only")
 	s.repo.remove(files(1, 5)...)
@@ -313,7 +313,7 @@ func TestWaitFollowsARevision(t *testing.T) {
 	c := w.commanded("followed")
 	wait := func(code int, revision string, more ...string) result {
 		t.Helper()
-		return c.command(code, append([]string{"wait", "--revision", revision, "--timeout", "30s"}, more...)...)
+		return c.command(code, append([]string{"wait", "--revision", revision, "--timeout", "2m"}, more...)...)
 	}
 	wait(0, c.good).says(t, "is rolled out")
 	wait(1, "0123456789", "--timeout", "1s").says(t, "revision 0123456789 was not seen yet", c.good[:10]+" is in force")

@@ -19,9 +19,11 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/lag"
 )
 
-// group is a go test of its own. Groups run side by side.
+// group is a go test of its own. Groups of different lanes run side by side, those of one lane one after the other: what
+// waits beside what computes keeps the processors busy, and more than that only makes everything late.
 type group struct {
 	name     string
+	lane     int
 	flags    []string
 	env      []string
 	packages []string
@@ -66,24 +68,26 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 	if err != nil {
 		return nil, fmt.Errorf("listing packages: %w", err)
 	}
-	// Paths are trimmed so that a clone elsewhere finds in the build cache what this one has compiled.
-	common := []string{"-trimpath", "-shuffle=on", longest}
-	plain := group{name: "code", flags: append(common[:len(common):len(common)], "-skip="+checked), env: []string{"CGO_ENABLED=0"}}
+	// Paths are trimmed so that a clone elsewhere finds in the build cache what this one has compiled. To link symbols for
+	// a debugger takes half of the time of linking, and make check has vetted everything.
+	common := []string{"-trimpath", "-ldflags=-s -w", "-vet=off", "-shuffle=on", longest}
+	const waits, computes, onEngines = 0, 1, 2
+	plain := group{name: "code", lane: computes, flags: append(common[:len(common):len(common)], "-skip="+checked), env: []string{"CGO_ENABLED=0"}}
 	races := plain
 	races.name, races.why = "concurrent code", "; the race detector is missing"
 	if withRace {
 		races.flags, races.env, races.why = append(raceFlags(), plain.flags...), []string{"CGO_ENABLED=1"}, ""
 	}
-	started := group{name: "scenarios", flags: common, env: []string{"CGO_ENABLED=0"}}
-	real := group{name: "scenarios on real engines", flags: common, env: []string{"CGO_ENABLED=0", "E2E_SWARM=engines"}}
+	started := group{name: "scenarios", lane: waits, flags: common, env: []string{"CGO_ENABLED=0"}}
+	real := group{name: "scenarios on real engines", lane: onEngines, flags: common, env: []string{"CGO_ENABLED=0", "E2E_SWARM=engines"}}
 	if o.full {
 		started.env, real.env = append(started.env, "E2E_FULL=1"), append(real.env, "E2E_FULL=1")
 	}
 	for _, p := range strings.Fields(string(list)) {
 		is := func(suffix string) bool { return strings.HasSuffix(p, suffix) }
-		onEngines := is("/test/engines") || is("/test/image") || is("/test/bench")
+		whole := is("/test/engines") || is("/test/image") || is("/test/bench")
 		switch {
-		case withEngines && onEngines:
+		case withEngines && whole:
 			real.packages = append(real.packages, p)
 		case slices.ContainsFunc(processes, is):
 			started.packages = append(started.packages, p)
@@ -141,10 +145,18 @@ func tested(ctx context.Context, groups []group, noSkip bool, s *summary) (*repo
 	r := &report{}
 	results := make([]result, len(groups))
 	errs := make([]error, len(groups))
-	var work sync.WaitGroup
+	lanes := map[int][]int{}
 	for i, g := range groups {
 		fmt.Fprintf(s.out, "\n%s: go test %s, %s%s\n", g.name, strings.Join(g.flags, " "), counted(len(g.packages), "package"), g.why)
-		work.Go(func() { results[i], errs[i] = g.test(ctx, noSkip, s) })
+		lanes[g.lane] = append(lanes[g.lane], i)
+	}
+	var work sync.WaitGroup
+	for _, lane := range lanes {
+		work.Go(func() {
+			for _, i := range lane {
+				results[i], errs[i] = groups[i].test(ctx, noSkip, s)
+			}
+		})
 	}
 	work.Wait()
 	code := 0

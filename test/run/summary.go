@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/swarm-operator/swarm-operator/test/lag"
 )
@@ -16,6 +17,7 @@ type event struct {
 	Group                                     string `json:"-"`
 	Action, Package, Test, Output, ImportPath string
 	Elapsed                                   float64
+	Time                                      time.Time
 }
 
 // key names a test, or a package under the empty name, in a group.
@@ -48,6 +50,7 @@ type packageLine struct {
 }
 
 func newSummary(out io.Writer) *summary {
+	lag.Start()
 	return &summary{out: out, tests: map[key]*strings.Builder{}}
 }
 
@@ -101,7 +104,8 @@ func (s *summary) ended(e event, k key, text string) {
 	case "fail":
 		s.failed++
 		fmt.Fprint(s.out, text)
-		s.failedTests = append(s.failedTests, failure{k, strings.Contains(text, lag.Marker), said(e.Test, text)})
+		ran := lag.Between(e.Time.Add(-time.Duration(e.Elapsed*float64(time.Second))), e.Time)
+		s.failedTests = append(s.failedTests, failure{k, ran.Busy() || strings.Contains(text, lag.Marker), said(e.Test, text)})
 	case "skip":
 		s.skipped++
 		s.skips = append(s.skips, skip{e.Group, e.Package, e.Test, reason(text)})
