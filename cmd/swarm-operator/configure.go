@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -71,7 +72,7 @@ func fromEnvironment(f *pflag.Flag, flags *pflag.FlagSet) error {
 	if value == "" { // as the docker CLI takes its variables
 		return nil
 	}
-	if err := flags.Set(f.Name, value); err != nil {
+	if err := set(flags, f.Name, value); err != nil {
 		return fmt.Errorf("reading %s: %w", name, err)
 	}
 	return nil
@@ -80,11 +81,20 @@ func fromEnvironment(f *pflag.Flag, flags *pflag.FlagSet) error {
 func setAny(f *pflag.Flag, value any, flags *pflag.FlagSet) error {
 	if list, ok := value.([]any); ok {
 		for _, v := range list {
-			if err := flags.Set(f.Name, fmt.Sprint(v)); err != nil {
+			if err := set(flags, f.Name, fmt.Sprint(v)); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	return flags.Set(f.Name, fmt.Sprint(value))
+	return set(flags, f.Name, fmt.Sprint(value))
+}
+
+// set sets a flag. Its error is about the value alone: where that stands, the caller says.
+func set(flags *pflag.FlagSet, name, value string) error {
+	err := flags.Set(name, value)
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return invalid.Unwrap()
+	}
+	return err
 }

@@ -123,21 +123,26 @@ func restOf(file string) ([]group, error) {
 		if i < 0 {
 			return nil, fmt.Errorf("reading %s: %s.%s is of a group that there is not: %q", file, s.Package, s.Test, s.Group)
 		}
-		name, _, _ := strings.Cut(s.Test, "/")
 		j := slices.IndexFunc(out, func(g group) bool { return g.packages[0] == s.Package })
 		if j < 0 {
 			flags := slices.DeleteFunc(slices.Clone(r.Groups[i].Flags), func(f string) bool { return strings.HasPrefix(f, "-skip=") })
 			out = append(out, group{name: "rest of " + s.Package[strings.LastIndex(s.Package, "/")+1:], flags: flags, env: r.Groups[i].Env, packages: []string{s.Package}})
 			j = len(out) - 1
-			out[j].flags = append(out[j].flags, "-run=^"+regexp.QuoteMeta(name)+"$")
+			out[j].flags = append(out[j].flags, "-run="+exactly(s.Test))
 			continue
 		}
-		last := &out[j].flags[len(out[j].flags)-1]
-		if one := "^" + regexp.QuoteMeta(name) + "$"; !strings.Contains(*last, one) {
-			*last += "|" + one
-		}
+		out[j].flags[len(out[j].flags)-1] += "|" + exactly(s.Test)
 	}
 	return out, nil
+}
+
+// exactly is the pattern of one test or subtest.
+func exactly(test string) string {
+	parts := strings.Split(test, "/")
+	for i, p := range parts {
+		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
+	}
+	return strings.Join(parts, "/")
 }
 
 // tested runs groups side by side, and then alone what a busy machine has failed.
@@ -195,7 +200,7 @@ func (g group) again(ctx context.Context, noSkip bool, s *summary, r *result) er
 		alone := g
 		alone.packages = []string{t.Package}
 		alone.env = append(slices.Clone(g.env), lag.AloneVariable+"=1")
-		alone.flags = append(slices.DeleteFunc(slices.Clone(g.flags), func(f string) bool { return strings.HasPrefix(f, "-run=") }), "-run=^"+regexp.QuoteMeta(name)+"$")
+		alone.flags = append(slices.DeleteFunc(slices.Clone(g.flags), func(f string) bool { return strings.HasPrefix(f, "-run=") }), "-run="+exactly(name))
 		s.forget(g.name, t.Package, name)
 		second, err := alone.test(ctx, noSkip, s)
 		if err != nil {

@@ -5,7 +5,7 @@
 //	run -engines             the scenarios on real dockerds, which takes root, and nothing else
 //	run -full                every scenario on the sandbox and on real engines, each call disturbed, at the times of production
 //	run -report FILE         keeps what came out, for the next two
-//	run -rest FILE           the tests that another run skipped, as a user who may more
+//	run -rest FILE           the tests that another run skipped, as a user who may more; with -engines both
 //	run -sum FILE…           what several runs came to, as one
 //
 // With NO_SKIP=1, as CI sets it, whatever is missing or skipped is a failure. A test that failed because the machine was far
@@ -68,13 +68,17 @@ func run(ctx context.Context, o options, out io.Writer) (int, error) {
 	}
 	var groups []group
 	var err error
-	if o.rest != "" {
-		groups, err = restOf(o.rest)
-	} else {
-		groups, err = split(ctx, o, has(all, race), has(all, engine))
+	if o.rest == "" || o.engines {
+		if groups, err = split(ctx, o, has(all, race), has(all, engine)); err != nil {
+			return 1, err
+		}
 	}
-	if err != nil {
-		return 1, err
+	if o.rest != "" {
+		rest, err := restOf(o.rest)
+		if err != nil {
+			return 1, err
+		}
+		groups = append(groups, rest...)
 	}
 	r, code, err := tested(ctx, groups, o.noSkip, newSummary(out))
 	if err == nil && o.report != "" {

@@ -45,6 +45,10 @@ func TestMain(m *testing.M) { fmt.Println("could not begin"); os.Exit(3) }
 import ("os"; "testing")
 func TestAble(t *testing.T) { if os.Getenv("WINGS") == "" { t.Skip("needs wings") } }
 func TestUnable(t *testing.T) {}
+func TestParts(t *testing.T) {
+	t.Run("a/walks", func(t *testing.T) {})
+	t.Run("b/flies", func(t *testing.T) { if os.Getenv("WINGS") == "" { t.Skip("needs wings") } })
+}
 `,
 	"busy/busy_test.go": `package busy
 import ("os"; "testing")
@@ -253,7 +257,7 @@ func TestWhatOneRunSkipsAnotherOneRuns(t *testing.T) {
 	}
 	out.Reset()
 	r, code, err := tested(t.Context(), groups, true, newSummary(&out))
-	if err != nil || code != 0 || r.Passed != 1 {
+	if err != nil || code != 0 || r.Passed != 3 { // TestAble, TestParts/b/flies and its parent
 		t.Fatalf("code %d, %v:\n%s", code, err, &out)
 	}
 	second := filepath.Join(dir, "second")
@@ -261,7 +265,7 @@ func TestWhatOneRunSkipsAnotherOneRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	out.Reset()
-	if code, err := sum(options{args: []string{first, second}, noSkip: true}, &out); err != nil || code != 0 || !strings.HasSuffix(out.String(), "\n5 passed, 0 failed, 0 skipped\n") {
+	if code, err := sum(options{args: []string{first, second}, noSkip: true}, &out); err != nil || code != 0 || !strings.HasSuffix(out.String(), "\n9 passed, 0 failed, 0 skipped\n") {
 		t.Errorf("code %d, %v:\n%s", code, err, &out)
 	}
 }
