@@ -3,6 +3,7 @@ package engines
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -15,7 +16,11 @@ import (
 func Sweep() error {
 	var errs []error
 	for _, run := range slices.DeleteFunc(runs(), func(run string) bool { return !dead(run) }) {
-		if err := remove(run); err != nil {
+		err := remove(run)
+		if os.Geteuid() != 0 && errors.Is(err, fs.ErrPermission) {
+			continue // it was root's: whoever is not can start no engines, and has nothing to sweep for
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("sweeping %s: %w", run, err))
 		}
 	}
