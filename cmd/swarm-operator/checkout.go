@@ -23,8 +23,8 @@ type checkout struct {
 	root     string // where in the source it is
 }
 
-// openCheckout opens a local directory, by the checkout around it where there is one. It returns nil for anything else: nothing is
-// fetched for a name.
+// openCheckout opens a local directory or, if it lies in a checkout, that checkout. It returns nil for a URL: a name is not
+// worth a fetch.
 func openCheckout(ctx context.Context, location string) *checkout {
 	top, root, ok := locate(location)
 	if !ok {
@@ -105,7 +105,8 @@ func (c *checkout) revision(ctx context.Context, text string) (string, error) {
 	return "", err
 }
 
-// pickSource is the source of that name or, without one, the only one of the swarm or else the one that the checkout names.
+// pickSource returns the source of that name. Without a name it returns the only source of the swarm; if there are several,
+// it returns the one that the checkout names.
 func pickSource(cmd *cobra.Command, name string, sources []string, c *checkout) (string, error) {
 	if name != "" || len(sources) == 0 {
 		return onlySource(name, sources)

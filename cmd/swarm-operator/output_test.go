@@ -48,7 +48,7 @@ func TestPlanIsPainted(t *testing.T) {
 	}
 }
 
-// Something else may listen on the operator's address. It is not taken for one, and nobody waits for it.
+// Another program may listen on the operator's address. It is not mistaken for an operator, and status does not wait for it.
 func TestOnlyAnOperatorIsTakenForOne(t *testing.T) {
 	metrics := status.NewMetrics("v0", func() int { return 0 })
 	board := status.NewBoard("s", "enforce", metrics, logr.Discard(), nil)

@@ -139,8 +139,8 @@ func (f *statusFlags) here(cmd *cobra.Command) bool {
 	return true
 }
 
-// operates says whether an operator answers at an address, and not something else. It is asked on every status, so it must not take
-// long.
+// operates reports whether an operator answers at an address. Other programs may listen there. Every status asks, so it must
+// not take long.
 func operates(ctx context.Context, address string) bool {
 	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
 	defer cancel()

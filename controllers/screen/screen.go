@@ -116,7 +116,7 @@ func (s Screen) last(line *strings.Builder, cell Cell, at int) {
 	}
 }
 
-// columns returns for each row the widths of its columns but for the last, with the gap.
+// columns returns, for each row, the widths of all its columns except the last, each with the gap behind it.
 func columns(rows []Row) [][]int {
 	widths := make([][]int, len(rows))
 	for i, row := range rows {
