@@ -14,6 +14,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/swarm-operator/swarm-operator/test/harness"
+	"github.com/swarm-operator/swarm-operator/test/turn"
 )
 
 // ending is how an apply is disturbed at one of its calls.
@@ -262,7 +263,7 @@ func (w *world) reached(what string, calls, least int) {
 	case !endless():
 		least, most = 1, 1
 	case !*full:
-		least, most = least/turns, most/turns
+		least, most = least/turn.Turns, most/turn.Turns
 	}
 	if calls < least || calls > most {
 		w.Errorf("%s: disturbed at %d calls, want %d to %d", what, calls, least, most)

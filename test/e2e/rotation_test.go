@@ -19,6 +19,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/swarm-operator/swarm-operator/test/harness"
+	"github.com/swarm-operator/swarm-operator/test/turn"
 )
 
 // keys are what can be rotated, and what counts how often the root was.
@@ -332,7 +333,7 @@ func killedRotations(t *testing.T, e ending, n int, rotating ...rotation) {
 	i.want(0, i.args()...)
 	before, calls := w.keys(), 0
 	for at := range points(n, updatesSwarm) {
-		what := rotating[(turn()+n+calls)%len(rotating)]
+		what := rotating[(turn.Now()+n+calls)%len(rotating)]
 		if what.byAge {
 			w.ages(records[what.key], epochs[what.key], 3*time.Hour)
 		} else {

@@ -2,18 +2,15 @@ package e2e
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"iter"
 	"net/http"
-	"os"
-	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/swarm-operator/swarm-operator/test/harness"
+	"github.com/swarm-operator/swarm-operator/test/turn"
 )
 
 // gatePace is how much shorter the lease and polling are than in production, where not everything is run (-full): the
@@ -41,26 +38,6 @@ func call(k int) point {
 	return point{fmt.Sprintf("call %d", k), func(c harness.Call) bool { return c.Index == k }}
 }
 
-// turns is how many runs of the suite it takes until every call was disturbed in every way: each takes a sample, by the
-// number of commits.
-const turns = 4
-
-// turn is which sample this run takes.
-var turn = sync.OnceValue(func() int {
-	if text := os.Getenv("E2E_TURN"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err == nil {
-			return n % turns
-		}
-	}
-	out, err := exec.CommandContext(context.Background(), "git", "rev-list", "--count", "HEAD").Output()
-	if err != nil {
-		return 0 // no git, or no repository: one sample is as good as another
-	}
-	n, _ := strconv.Atoi(strings.TrimSpace(string(out)))
-	return n % turns
-})
-
 // decisive are the calls that differ in what they leave behind: who acts, what was done first and last, what is remembered.
 var decisive = []point{
 	{"the write of the lease", func(c harness.Call) bool { return c.Write() && c.Lease() }},
@@ -80,7 +57,7 @@ func aboutMemory(c harness.Call) bool {
 func points(n int, last func(harness.Call) bool) iter.Seq[point] {
 	return func(yield func(point) bool) {
 		if *swarmKind == onEngines && !*full {
-			p := decisive[(n+turn())%len(decisive)]
+			p := decisive[(n+turn.Now())%len(decisive)]
 			if p.is == nil {
 				p.is = last
 			}
@@ -89,9 +66,9 @@ func points(n int, last func(harness.Call) bool) iter.Seq[point] {
 		}
 		step, k := 1, 1
 		if !*full {
-			step, k = turns, turn()
+			step, k = turn.Turns, turn.Now()
 			if k == 0 {
-				k = turns
+				k = turn.Turns
 			}
 		}
 		for ; yield(call(k)); k += step {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/swarm-operator/swarm-operator/test/lag"
+	"github.com/swarm-operator/swarm-operator/test/turn"
 )
 
 // group is a go test of its own. Groups of different lanes run side by side, those of one lane one after the other: what
@@ -111,6 +112,19 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 	return slices.DeleteFunc(groups, func(g group) bool { return len(g.packages) == 0 }), nil
 }
 
+// turns are tests on real engines that take minutes, and of what a commit seldom changes: the deployed image, the bench,
+// the engines of the tests themselves. Each runs with every fourth commit (package turn).
+var turns = map[string]int{"TestOnRealEngines": 0, "TestASwarmOfFiveAndItsFaults": 1, "TestBenchReal": 2, "TestASwarmOfTwo": 3}
+
+// waits says whether a test is left to another commit.
+func waits(test string) bool {
+	n, ok := turns[test]
+	return ok && n != turn.Now()
+}
+
+// restLanes is how many groups of the rest run side by side: most of them wait for engines.
+const restLanes = 3
+
 // restOf makes groups of what another run skipped, each test with the flags that it had there.
 func restOf(file string) ([]group, error) {
 	r, err := readReport(file)
@@ -119,6 +133,9 @@ func restOf(file string) ([]group, error) {
 	}
 	var out []group
 	for _, s := range r.Skipped {
+		if waits(s.Test) {
+			continue
+		}
 		i := slices.IndexFunc(r.Groups, func(g result) bool { return g.Name == s.Group })
 		if i < 0 {
 			return nil, fmt.Errorf("reading %s: %s.%s is of a group that there is not: %q", file, s.Package, s.Test, s.Group)
@@ -126,7 +143,7 @@ func restOf(file string) ([]group, error) {
 		j := slices.IndexFunc(out, func(g group) bool { return g.packages[0] == s.Package })
 		if j < 0 {
 			flags := slices.DeleteFunc(slices.Clone(r.Groups[i].Flags), func(f string) bool { return strings.HasPrefix(f, "-skip=") })
-			out = append(out, group{name: "rest of " + s.Package[strings.LastIndex(s.Package, "/")+1:], flags: flags, env: r.Groups[i].Env, packages: []string{s.Package}})
+			out = append(out, group{lane: len(out) % restLanes, name: "rest of " + s.Package[strings.LastIndex(s.Package, "/")+1:], flags: flags, env: r.Groups[i].Env, packages: []string{s.Package}})
 			j = len(out) - 1
 			out[j].flags = append(out[j].flags, "-run="+exactly(s.Test))
 			continue

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/swarm-operator/swarm-operator/test/turn"
 )
 
 // module is a module of its own with tests that end in every way there is.
@@ -291,5 +293,65 @@ func TestAbilities(t *testing.T) {
 	}
 	if has(all, "docker CLI") || !has(all, "git") {
 		t.Error("has does not tell what is there")
+	}
+}
+
+// A name in the table that no test has would leave its test to every commit without a word.
+func TestTurnsNameTestsThatExist(t *testing.T) {
+	var all strings.Builder
+	for _, dir := range []string{"../engines", "../image", "../bench"} {
+		files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			text, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Write(text)
+		}
+	}
+	for name, n := range turns {
+		if !strings.Contains(all.String(), "\nfunc "+name+"(t *testing.T) {\n") || n < 0 || n >= turn.Turns {
+			t.Errorf("there is no test %s of turn %d", name, n)
+		}
+	}
+}
+
+// What is left to another commit neither runs nor counts as skipped; what is not in the table does.
+func TestWhatHasNotItsTurnIsLeft(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "r.json")
+	r := &report{Groups: []result{{Name: "scenarios"}}, Skipped: []skip{{"scenarios", "m/always", "TestAlways", "no wings"}}}
+	for name := range turns {
+		r.Skipped = append(r.Skipped, skip{"scenarios", "m/" + name, name, "no engines"})
+	}
+	if err := r.write(file); err != nil {
+		t.Fatal(err)
+	}
+	rest, err := restOf(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, g := range rest {
+		got = append(got, g.packages...)
+	}
+	want := []string{"m/always"}
+	for name, n := range turns {
+		if n == turn.Now() {
+			want = append(want, "m/"+name)
+		}
+	}
+	slices.Sort(want)
+	if slices.Sort(got); !slices.Equal(got, want) {
+		t.Errorf("the rest is %v, want %v", got, want)
+	}
+	var out bytes.Buffer
+	if code, err := sum(options{noSkip: true, args: []string{file}}, &out); err != nil || code == 0 {
+		t.Errorf("that TestAlways did not run is no failure: %d, %v\n%s", code, err, &out)
+	}
+	if !strings.Contains(out.String(), "no run has run m/always.TestAlways") || !strings.Contains(out.String(), "3 tests on real engines left to another commit") {
+		t.Errorf("the sum says:\n%s", &out)
 	}
 }
