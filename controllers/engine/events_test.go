@@ -112,7 +112,7 @@ func TestAStreamOutlivesTheCallTimeout(t *testing.T) {
 		_, _ = io.WriteString(w, `{"Type":"node","Action":"create","Actor":{"ID":"n1"}}`+"\n")
 		w.(http.Flusher).Flush()
 		<-hang
-	}), func(o *Options) { o.CallTimeout = 30 * time.Millisecond })
+	}), func(o *Options) { o.CallTimeout = 300 * time.Millisecond })
 	c.events.first = time.Millisecond
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -86,13 +86,13 @@ func TestTheEngineHangs(t *testing.T) {
 		case <-release:
 		case <-r.Context().Done():
 		}
-	}), func(o *Options) { o.CallTimeout = 50 * time.Millisecond })
+	}), func(o *Options) { o.CallTimeout = time.Second }) // a busy machine needs some of it until the request is out
 	for name, call := range map[string]func(*Client) error{"no answer": nodes, "half an answer": services} {
 		err := call(c)
 		if cl := classesOf(err); cl != "ambiguous timeout" {
 			t.Errorf("%s: %q is in %q", name, err, cl)
 		}
-		if want := "no answer from " + c.Host() + " within 50ms"; !strings.Contains(err.Error(), want) {
+		if want := "no answer from " + c.Host() + " within 1s"; !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %q does not say %q", name, err, want)
 		}
 	}

@@ -120,6 +120,7 @@ type reader struct {
 	daemons []*exec.Cmd
 	// stand replaces what a page names by what is there for this reader; back goes the other way.
 	stand, back *strings.Replacer
+	host        *regexp.Regexp // this machine's name
 }
 
 func needs(t *testing.T, p page) {
@@ -171,6 +172,11 @@ func (p page) run(t *testing.T) {
 	}
 }
 
+// shown is what a command printed, in the words of the page.
+func (r *reader) shown(text string) string {
+	return r.host.ReplaceAllString(r.back.Replace(text), "laptop")
+}
+
 func newReader(t *testing.T, p page) *reader {
 	t.Helper()
 	home, err := os.MkdirTemp("", "d")
@@ -197,7 +203,8 @@ func newReader(t *testing.T, p page) *reader {
 	}
 	r.back = strings.NewReplacer(
 		listen, "127.0.0.1:9737", filepath.Join(home, "sb"), "/tmp/sb", home, "/home/ada", sb.Dir(), "/run",
-		who+"@"+host, "ada@laptop", host, "laptop")
+		who+"@"+host, "ada@laptop")
+	r.host = regexp.MustCompile(`\b` + regexp.QuoteMeta(host) + `\b`) // a short one is also part of many an id
 	repository, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)
@@ -278,7 +285,7 @@ set -eo pipefail
 	if err != nil && !errors.As(err, &exit) {
 		r.Fatalf("running a shell: %v\n%s", err, both.String())
 	}
-	return r.back.Replace(both.String()), cmd.ProcessState.ExitCode()
+	return r.shown(both.String()), cmd.ProcessState.ExitCode()
 }
 
 func (r *reader) script(b block) bool {
@@ -317,7 +324,7 @@ func (r *reader) stop() {
 		if err := cmd.Wait(); err != nil && !r.Failed() {
 			r.Errorf("%s: %s ended with: %v\n%s", r.page.name, strings.Join(cmd.Args, " "), err, cmd.Stdout)
 		} else if r.Failed() {
-			r.Logf("%s\n%s", strings.Join(cmd.Args, " "), r.back.Replace(fmt.Sprint(cmd.Stdout)))
+			r.Logf("%s\n%s", strings.Join(cmd.Args, " "), r.shown(fmt.Sprint(cmd.Stdout)))
 		}
 	}
 	r.daemons = nil

@@ -104,8 +104,9 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 	groups := []group{started, races, plain, real}
 	switch {
 	case o.engines:
+		beside := heaviest(real)
 		real.packages = slices.DeleteFunc(real.packages, func(p string) bool { return !strings.HasSuffix(p, "/test/e2e") })
-		groups = []group{real}
+		groups = []group{real, beside}
 	case o.full:
 		groups = []group{started, real}
 	}
@@ -113,17 +114,39 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 }
 
 // turns are tests on real engines that take minutes, and of what a commit seldom changes: the deployed image, the bench,
-// the engines of the tests themselves. Each runs with every fourth commit (package turn).
-var turns = map[string]int{"TestOnRealEngines": 0, "TestASwarmOfFiveAndItsFaults": 1, "TestBenchReal": 2, "TestASwarmOfTwo": 3}
+// the engines of the tests themselves. Each runs with every fourth commit (package turn), beside the scenarios on engines.
+var turns = map[string]heavy{
+	"TestOnRealEngines":            {0, "/test/image"},
+	"TestASwarmOfFiveAndItsFaults": {1, "/test/engines"},
+	"TestBenchReal":                {2, "/test/bench"},
+	"TestASwarmOfTwo":              {3, "/test/engines"},
+}
+
+type heavy struct {
+	turn int
+	in   string // package
+}
 
 // waits says whether a test is left to another commit.
 func waits(test string) bool {
-	n, ok := turns[test]
-	return ok && n != turn.Now()
+	h, ok := turns[test]
+	return ok && h.turn != turn.Now()
+}
+
+// heaviest is the group of the test whose turn it is, made as the scenarios on engines are.
+func heaviest(of group) group {
+	for name, h := range turns {
+		i := slices.IndexFunc(of.packages, func(p string) bool { return strings.HasSuffix(p, h.in) })
+		if i >= 0 && h.turn == turn.Now() {
+			of.name, of.lane, of.flags, of.packages = name, of.lane+1, append(slices.Clone(of.flags), "-run="+exactly(name)), []string{of.packages[i]}
+			return of
+		}
+	}
+	return group{}
 }
 
 // restLanes is how many groups of the rest run side by side: most of them wait for engines.
-const restLanes = 3
+const restLanes = 4
 
 // restOf makes groups of what another run skipped, each test with the flags that it had there.
 func restOf(file string) ([]group, error) {
@@ -133,8 +156,8 @@ func restOf(file string) ([]group, error) {
 	}
 	var out []group
 	for _, s := range r.Skipped {
-		if waits(s.Test) {
-			continue
+		if _, heavy := turns[s.Test]; heavy {
+			continue // it ran beside the scenarios on engines, or is left to another commit
 		}
 		i := slices.IndexFunc(r.Groups, func(g result) bool { return g.Name == s.Group })
 		if i < 0 {

@@ -312,46 +312,57 @@ func TestTurnsNameTestsThatExist(t *testing.T) {
 			all.Write(text)
 		}
 	}
-	for name, n := range turns {
-		if !strings.Contains(all.String(), "\nfunc "+name+"(t *testing.T) {\n") || n < 0 || n >= turn.Turns {
-			t.Errorf("there is no test %s of turn %d", name, n)
+	taken := map[int]string{}
+	for name, h := range turns {
+		if !strings.Contains(all.String(), "\nfunc "+name+"(t *testing.T) {\n") || h.turn < 0 || h.turn >= turn.Turns {
+			t.Errorf("there is no test %s of turn %d", name, h.turn)
 		}
+		if other := taken[h.turn]; other != "" {
+			t.Errorf("%s and %s have one turn", other, name)
+		}
+		taken[h.turn] = name
 	}
 }
 
-// What is left to another commit neither runs nor counts as skipped; what is not in the table does.
+// What is left to another commit neither runs nor counts as skipped; what has its turn runs beside the scenarios on engines,
+// and what is not in the table with the rest.
 func TestWhatHasNotItsTurnIsLeft(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "r.json")
-	r := &report{Groups: []result{{Name: "scenarios"}}, Skipped: []skip{{"scenarios", "m/always", "TestAlways", "no wings"}}}
-	for name := range turns {
-		r.Skipped = append(r.Skipped, skip{"scenarios", "m/" + name, name, "no engines"})
-	}
-	if err := r.write(file); err != nil {
-		t.Fatal(err)
-	}
-	rest, err := restOf(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, g := range rest {
-		got = append(got, g.packages...)
-	}
-	want := []string{"m/always"}
-	for name, n := range turns {
-		if n == turn.Now() {
-			want = append(want, "m/"+name)
+	dir := t.TempDir()
+	skipped := &report{Groups: []result{{Name: "scenarios"}}, Skipped: []skip{{"scenarios", "m/always", "TestAlways", "no wings"}}}
+	all, now := group{lane: 2, flags: []string{"-x"}}, ""
+	for name, h := range turns {
+		skipped.Skipped = append(skipped.Skipped, skip{"scenarios", "m" + h.in, name, "no engines"})
+		all.packages = append(all.packages, "m"+h.in)
+		if h.turn == turn.Now() {
+			now = name
 		}
 	}
-	slices.Sort(want)
-	if slices.Sort(got); !slices.Equal(got, want) {
-		t.Errorf("the rest is %v, want %v", got, want)
+	if g := heaviest(all); g.name != now || g.lane == all.lane || !slices.Equal(g.packages, []string{"m" + turns[now].in}) || !slices.Equal(g.flags, []string{"-x", "-run=^" + now + "$"}) {
+		t.Errorf("beside the scenarios runs %+v, want %s", g, now)
+	}
+	first := filepath.Join(dir, "skipped.json")
+	if err := skipped.write(first); err != nil {
+		t.Fatal(err)
+	}
+	rest, err := restOf(first)
+	if err != nil || len(rest) != 1 || !slices.Equal(rest[0].packages, []string{"m/always"}) {
+		t.Errorf("the rest is %+v, %v", rest, err)
 	}
 	var out bytes.Buffer
-	if code, err := sum(options{noSkip: true, args: []string{file}}, &out); err != nil || code == 0 {
-		t.Errorf("that TestAlways did not run is no failure: %d, %v\n%s", code, err, &out)
+	if code, err := sum(options{noSkip: true, args: []string{first}}, &out); err != nil || code == 0 {
+		t.Errorf("that tests did not run is no failure: %d, %v\n%s", code, err, &out)
 	}
-	if !strings.Contains(out.String(), "no run has run m/always.TestAlways") || !strings.Contains(out.String(), "3 tests on real engines left to another commit") {
-		t.Errorf("the sum says:\n%s", &out)
+	for _, want := range []string{"no run has run m/always.TestAlways", "no run has run m" + turns[now].in + "." + now, "3 tests on real engines left to another commit"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the sum does not say %q:\n%s", want, &out)
+		}
+	}
+	ran, second := &report{Tests: []timed{{Package: "m/always", Test: "TestAlways"}, {Package: "m" + turns[now].in, Test: now}}}, filepath.Join(dir, "ran.json")
+	if err := ran.write(second); err != nil {
+		t.Fatal(err)
+	}
+	out.Reset()
+	if code, err := sum(options{noSkip: true, args: []string{first, second}}, &out); err != nil || code != 0 {
+		t.Errorf("all that had its turn has run: %d, %v\n%s", code, err, &out)
 	}
 }
