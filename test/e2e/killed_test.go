@@ -263,7 +263,7 @@ func (w *world) reached(what string, calls, least int) {
 	case !endless():
 		least, most = 1, 1
 	case !*full:
-		least, most = least/turn.Turns, most/turn.Turns
+		least, most = least/turn.Calls, most/turn.Calls
 	}
 	if calls < least || calls > most {
 		w.Errorf("%s: disturbed at %d calls, want %d to %d", what, calls, least, most)

@@ -66,9 +66,9 @@ func points(n int, last func(harness.Call) bool) iter.Seq[point] {
 		}
 		step, k := 1, 1
 		if !*full {
-			step, k = turn.Turns, turn.Now()
+			step, k = turn.Calls, turn.Now()%turn.Calls
 			if k == 0 {
-				k = turn.Turns
+				k = turn.Calls
 			}
 		}
 		for ; yield(call(k)); k += step {

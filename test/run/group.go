@@ -114,35 +114,45 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 }
 
 // turns are tests on real engines that take minutes, and of what a commit seldom changes: the deployed image, the bench,
-// the engines of the tests themselves. Each runs with every fourth commit (package turn), beside the scenarios on engines.
-var turns = map[string]heavy{
-	"TestOnRealEngines":            {0, "/test/image"},
-	"TestASwarmOfFiveAndItsFaults": {1, "/test/engines"},
-	"TestBenchReal":                {2, "/test/bench"},
-	"TestASwarmOfTwo":              {3, "/test/engines"},
+// the engines of the tests themselves. Each, or a part of it, runs with every eighth commit (package turn), beside the
+// scenarios on engines.
+var turns = [turn.Turns]heavy{
+	{"/test/image", "TestOnRealEngines", "a_plain_container,_as_compose.yaml_has_it"},
+	{"/test/engines", "TestASwarmOfFiveAndItsFaults", ""},
+	{"/test/image", "TestOnRealEngines", "a_container_without_the_socket's_group"},
+	{"/test/engines", "TestASwarmOfTwo", ""},
+	{"/test/image", "TestOnRealEngines", "a_plain_container_on_every_manager"},
+	{"/test/bench", "TestBenchReal", ""},
+	{"/test/image", "TestOnRealEngines", "a_service_on_every_manager,_as_swarm-operator.yaml_has_it"},
+	{"/test/image", "TestOnRealEngines", "a_helper_that_opens_locked_managers,_as_unlock.yaml_has_it"},
 }
 
-type heavy struct {
-	turn int
-	in   string // package
+// heavy is such a test, or one of its subtests.
+type heavy struct{ in, test, part string }
+
+func (h heavy) name() string {
+	if h.part == "" {
+		return h.test
+	}
+	return h.test + "/" + h.part
 }
 
-// waits says whether a test is left to another commit.
-func waits(test string) bool {
-	h, ok := turns[test]
-	return ok && h.turn != turn.Now()
+// isHeavy says whether a test has turns, and waits whether it is left to other commits.
+func isHeavy(test string) bool {
+	return slices.ContainsFunc(turns[:], func(h heavy) bool { return h.test == test })
 }
+
+func waits(test string) bool { return isHeavy(test) && turns[turn.Now()].test != test }
 
 // heaviest is the group of the test whose turn it is, made as the scenarios on engines are.
 func heaviest(of group) group {
-	for name, h := range turns {
-		i := slices.IndexFunc(of.packages, func(p string) bool { return strings.HasSuffix(p, h.in) })
-		if i >= 0 && h.turn == turn.Now() {
-			of.name, of.lane, of.flags, of.packages = name, of.lane+1, append(slices.Clone(of.flags), "-run="+exactly(name)), []string{of.packages[i]}
-			return of
-		}
+	h := turns[turn.Now()]
+	i := slices.IndexFunc(of.packages, func(p string) bool { return strings.HasSuffix(p, h.in) })
+	if i < 0 {
+		return group{}
 	}
-	return group{}
+	of.name, of.lane, of.flags, of.packages = h.test, of.lane+1, append(slices.Clone(of.flags), "-run="+exactly(h.name())), []string{of.packages[i]}
+	return of
 }
 
 // restLanes is how many groups of the rest run side by side: most of them wait for engines.
@@ -156,7 +166,7 @@ func restOf(file string) ([]group, error) {
 	}
 	var out []group
 	for _, s := range r.Skipped {
-		if _, heavy := turns[s.Test]; heavy {
+		if isHeavy(s.Test) {
 			continue // it ran beside the scenarios on engines, or is left to another commit
 		}
 		i := slices.IndexFunc(r.Groups, func(g result) bool { return g.Name == s.Group })

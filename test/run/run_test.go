@@ -312,15 +312,13 @@ func TestTurnsNameTestsThatExist(t *testing.T) {
 			all.Write(text)
 		}
 	}
-	taken := map[int]string{}
-	for name, h := range turns {
-		if !strings.Contains(all.String(), "\nfunc "+name+"(t *testing.T) {\n") || h.turn < 0 || h.turn >= turn.Turns {
-			t.Errorf("there is no test %s of turn %d", name, h.turn)
+	for _, h := range turns {
+		if !strings.Contains(all.String(), "\nfunc "+h.test+"(t *testing.T) {\n") {
+			t.Errorf("there is no test %s", h.test)
 		}
-		if other := taken[h.turn]; other != "" {
-			t.Errorf("%s and %s have one turn", other, name)
+		if name := strings.ReplaceAll(h.part, "_", " "); !strings.Contains(all.String(), `"`+name+`"`) {
+			t.Errorf("%s has no part %s", h.test, name)
 		}
-		taken[h.turn] = name
 	}
 }
 
@@ -329,16 +327,15 @@ func TestTurnsNameTestsThatExist(t *testing.T) {
 func TestWhatHasNotItsTurnIsLeft(t *testing.T) {
 	dir := t.TempDir()
 	skipped := &report{Groups: []result{{Name: "scenarios"}}, Skipped: []skip{{"scenarios", "m/always", "TestAlways", "no wings"}}}
-	all, now := group{lane: 2, flags: []string{"-x"}}, ""
-	for name, h := range turns {
-		skipped.Skipped = append(skipped.Skipped, skip{"scenarios", "m" + h.in, name, "no engines"})
-		all.packages = append(all.packages, "m"+h.in)
-		if h.turn == turn.Now() {
-			now = name
+	all, now := group{lane: 2, flags: []string{"-x"}}, turns[turn.Now()]
+	for _, h := range turns {
+		if one := (skip{"scenarios", "m" + h.in, h.test, "no engines"}); !slices.Contains(skipped.Skipped, one) {
+			skipped.Skipped = append(skipped.Skipped, one)
 		}
+		all.packages = append(all.packages, "m"+h.in)
 	}
-	if g := heaviest(all); g.name != now || g.lane == all.lane || !slices.Equal(g.packages, []string{"m" + turns[now].in}) || !slices.Equal(g.flags, []string{"-x", "-run=^" + now + "$"}) {
-		t.Errorf("beside the scenarios runs %+v, want %s", g, now)
+	if g := heaviest(all); g.name != now.test || g.lane == all.lane || !slices.Equal(g.packages, []string{"m" + now.in}) || !slices.Equal(g.flags, []string{"-x", "-run=" + exactly(now.name())}) {
+		t.Errorf("beside the scenarios runs %+v, want %+v", g, now)
 	}
 	first := filepath.Join(dir, "skipped.json")
 	if err := skipped.write(first); err != nil {
@@ -352,12 +349,12 @@ func TestWhatHasNotItsTurnIsLeft(t *testing.T) {
 	if code, err := sum(options{noSkip: true, args: []string{first}}, &out); err != nil || code == 0 {
 		t.Errorf("that tests did not run is no failure: %d, %v\n%s", code, err, &out)
 	}
-	for _, want := range []string{"no run has run m/always.TestAlways", "no run has run m" + turns[now].in + "." + now, "3 tests on real engines left to another commit"} {
+	for _, want := range []string{"no run has run m/always.TestAlways", "no run has run m" + now.in + "." + now.test, "3 tests on real engines left to other commits"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the sum does not say %q:\n%s", want, &out)
 		}
 	}
-	ran, second := &report{Tests: []timed{{Package: "m/always", Test: "TestAlways"}, {Package: "m" + turns[now].in, Test: now}}}, filepath.Join(dir, "ran.json")
+	ran, second := &report{Tests: []timed{{Package: "m/always", Test: "TestAlways"}, {Package: "m" + now.in, Test: now.test}}}, filepath.Join(dir, "ran.json")
 	if err := ran.write(second); err != nil {
 		t.Fatal(err)
 	}

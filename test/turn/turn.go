@@ -1,5 +1,5 @@
-// Package turn says which quarter of what is too much for every run of the tests has its turn: the number of commits tells,
-// so that four commits one after the other run all of it. make e2e-full runs all of it at once.
+// Package turn says which part of what is too much for every run of the tests has its turn: the number of commits tells, so
+// that eight commits one after the other run all of it. make e2e-full runs all of it at once.
 package turn
 
 import (
@@ -11,20 +11,24 @@ import (
 	"sync"
 )
 
-// Turns is how many runs it takes until everything has run.
-const Turns = 4
+// Turns is how many runs it takes until everything has run on real engines; Calls how many until each call was disturbed on
+// the sandbox.
+const (
+	Turns = 8
+	Calls = 4
+)
 
 // Variable is the name of an environment variable with a number that takes the place of that of commits.
 const Variable = "E2E_TURN"
 
-// Now is which quarter this run takes: from 0 to Turns-1.
+// Now is which part this run takes: from 0 to Turns-1.
 var Now = sync.OnceValue(func() int {
 	if n, err := strconv.Atoi(os.Getenv(Variable)); err == nil {
 		return of(n)
 	}
 	out, err := exec.CommandContext(context.Background(), "git", "rev-list", "--count", "HEAD").Output()
 	if err != nil {
-		return 0 // no git, or no repository: one quarter is as good as another
+		return 0 // no git, or no repository: one part is as good as another
 	}
 	n, _ := strconv.Atoi(strings.TrimSpace(string(out)))
 	return of(n)
