@@ -195,7 +195,7 @@ func (a *acting) take(lease *state.Lease, source string) error {
 	defer cancel()
 	holder, failed := "", 0
 	for {
-		taken, err := lease.Take(a.cmd.Context(), source)
+		taken, err := lease.Take(a.cmd.Context(), source, nil)
 		switch {
 		case a.cmd.Context().Err() != nil:
 			return errors.New("interrupted")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,12 +79,15 @@ type applying struct {
 	printed map[string]bool // what was shown of plans before: while something waits it would be shown again and again
 	first   bool            // the plan in hand is the first one
 	errors  int             // runs in a row that failed
+	stale   error           // what the last step failed of that found the swarm changed
 	waited  bool            // it was said that somebody else acts
 	last    *reconciler.Run // the plan in hand
 	carried map[int]bool    // its steps that are done
 	steps   []carried       // all that ended
 	health  []reconciler.Progress
 }
+
+var errChanging = errors.New("somebody else changes the swarm all the time")
 
 // tries is how many runs in a row may fail before apply gives up.
 const tries = 5
@@ -125,7 +129,7 @@ func (a *applying) run(ctx context.Context) error {
 			pause(ctx, standby.Again)
 		case err != nil || out.Stale:
 			if a.errors++; a.errors >= tries {
-				return errors.Join(fmt.Errorf("giving up after %d runs that failed", tries), err)
+				return fmt.Errorf("giving up after %d runs that failed: %w", tries, cmp.Or(err, a.stale, errChanging))
 			}
 			pause(ctx, time.Duration(a.errors)*200*time.Millisecond)
 		case !run.Plan.Waiting() && onlyCreates(run.Plan) && out.Delivered == 0:
@@ -177,6 +181,7 @@ func (a *applying) stepped(e apply.Event) {
 		fmt.Fprintf(a.out, "%s %s: %s\n", on.Paint(screen.Busy, "warning:"), e.Step.Key, v1.Scrub(warning))
 	}
 	if e.Stale {
+		a.stale = e.Err
 		return // planned again at once
 	}
 	if e.Err != nil {

@@ -69,7 +69,7 @@ func TestWhileSomebodyActs(t *testing.T) {
 	c := newCommandLine(t)
 	c.create("swarm-operator.shop.1", map[string]string{v1.LabelState: "shop"}, `{"format":1,"source":"shop"}`)
 	lease := state.NewLease(state.LeaseOptions{Engine: c.engine, Instance: "manager-7", Eager: true, Log: logr.Discard()})
-	if taken, err := lease.Take(t.Context(), "shop"); err != nil || taken.Epoch == 0 {
+	if taken, err := lease.Take(t.Context(), "shop", nil); err != nil || taken.Epoch == 0 {
 		t.Fatalf("%+v, %v", taken, err)
 	}
 	c.run(t.Context(), 0, []string{"hold", "all", "--reason", "stop", "--timeout", "300ms"},

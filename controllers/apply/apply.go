@@ -56,6 +56,9 @@ type Options struct {
 	Kinds   []kinds.Kind
 	// Check is asked before each step. Its error keeps the step from beginning; one of class ErrNotNow has the plan made again.
 	Check func(context.Context, v1.Key) error
+	// Outdated says whether the error of a step means that the swarm is not what the plan was made from, and not that the step
+	// failed. nil: what Outdated of this package says.
+	Outdated func(plan.Step, error) bool
 	// Epoch of the lease that the plan is carried out under; ctx ends with it.
 	Epoch uint64
 	// Observe is called for each step when it ends, one at a time.
@@ -68,6 +71,9 @@ func Run(ctx context.Context, p plan.Plan, o Options) Outcome {
 	r := &run{options: o, byKind: map[string]kinds.Kind{}, made: map[kinds.Ref]string{}, resolver: engine.NewResolver(o.Engine)}
 	for _, k := range o.Kinds {
 		r.byKind[k.Name] = k
+	}
+	if o.Outdated == nil {
+		r.options.Outdated = Outdated
 	}
 	ahead, stop := context.WithCancel(ctx)
 	var asking sync.WaitGroup
@@ -155,7 +161,7 @@ func (r *run) steps(ctx context.Context, steps []plan.Step) Outcome {
 		}
 		res := <-results
 		running--
-		s := steps[res.index]
+		s, outdated := steps[res.index], false
 		switch {
 		case res.err == nil:
 			out.Done++
@@ -164,14 +170,14 @@ func (r *run) steps(ctx context.Context, steps []plan.Step) Outcome {
 					ready = append(ready, f)
 				}
 			}
-		case stale(res.err):
-			out.Stale = true
+		case r.options.Outdated(s, res.err):
+			out.Stale, outdated = true, true
 			out.Failed++
 		default:
 			out.Failed++
 			out.Errs = append(out.Errs, res.err)
 		}
-		r.options.Observe(Event{Step: s, Err: res.err, Stale: res.err != nil && stale(res.err), Warnings: res.made.Warnings, Objects: wrote(s, res.made), Epoch: r.options.Epoch})
+		r.options.Observe(Event{Step: s, Err: res.err, Stale: outdated, Warnings: res.made.Warnings, Objects: wrote(s, res.made), Epoch: r.options.Epoch})
 	}
 	out.Skipped = len(steps) - out.Done - out.Failed
 	return out
@@ -189,9 +195,10 @@ func wrote(s plan.Step, made kinds.Result) []kinds.Ref {
 	return out
 }
 
-// stale says that the swarm is not what the plan was made from: another version, an object that came or went, a hold, or
-// somebody else's turn to act.
-func stale(err error) bool {
+// Outdated says that the swarm is probably not what the plan was made from: another version, an object that came or went, a
+// hold, or somebody else's turn to act. Whether it is so only a fresh read tells: an engine also answers that a name is taken
+// where no list shows who has it, and that something does not exist which the step only refers to.
+func Outdated(_ plan.Step, err error) bool {
 	return engine.IsStale(err) || engine.IsExists(err) || engine.IsNotFound(err) || errors.Is(err, ErrNotNow) || errors.Is(err, engine.ErrFenced)
 }
 

@@ -66,6 +66,12 @@ type Kind struct {
 	Uses func(*Live) []Ref
 	// Normalise reads a live object back into the words of the manifest: pure.
 	Normalise func(*Live, *Index) v1.Object
+	// Broken says why nothing can use a live object; "": it can be used. Nil: there is no such thing. Pure.
+	Broken func(*Live) string
+	// Claims is what a manifest in normal form needs of which the swarm gives one, beside its name; Holds is what a live object
+	// has of that, and what a rollback would bring back: pure. Nil: nothing.
+	Claims func(v1.Object) []diff.Claim
+	Holds  func(*Live) (has, had []diff.Claim)
 	// Versions: the content cannot change in place, so each has an object of its own. See Expand.
 	Versions func(live *Live) (data []byte, readable bool)
 	// Observe says how the last update of a live object stands: pure. Nil where the engine has no such thing.
@@ -149,6 +155,8 @@ type Entry struct {
 type Health struct {
 	Ready  bool
 	Failed bool
+	// Begun: it is a job that runs. Nothing but what depends on it waits for its end.
+	Begun bool
 	// RolledBack: the last update was undone. Whether that is a failure depends on what is wanted.
 	RolledBack      bool
 	Why             string

@@ -31,10 +31,13 @@ func (s *Standby) Error() string {
 
 // take asks for the lease. others: what the plan was made from is outdated, because somebody else acted since.
 func (r *Reconciler) take(ctx context.Context, run *Run) (epoch uint64, others bool, err error) {
-	taken, err := r.Lease.Take(ctx, run.Source)
+	taken, err := r.Lease.Take(ctx, run.Source, run.moved)
 	switch {
 	case err != nil:
 		return 0, false, err
+	case taken.Epoch == 0 && taken.Others:
+		r.world = nil
+		return 0, true, nil
 	case taken.Epoch == 0:
 		return 0, false, &Standby{Holder: taken.Holder, Again: max(taken.Again, 10*time.Millisecond)}
 	case taken.Others:

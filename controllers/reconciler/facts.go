@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -60,6 +61,7 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 		Now: r.Now(), APIVersion: run.About.API, Rollouts: map[v1.Key]plan.Rollout{}, Failed: map[v1.Key]plan.Failure{},
 		NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{}, Settled: map[v1.Key]bool{}, DriftSince: map[v1.Key]time.Time{}, Keep: m.Keep, Missing: run.Wants.Missing,
 		Owned: m.Owned, Revision: run.InForce.Hash, Self: r.Self, Holds: r.holds(run), ReleasedAll: m.ReleasedAll, Released: map[v1.Key]bool{},
+		Troubles: r.troubles(run), Begun: map[v1.Key]string{}, Broken: kinds.Broken(r.kinds, run.Wants.States, run.Index), Claims: kinds.Claims(r.kinds, run.Changes, run.wants, run.Index, sourceOf(run)),
 	}
 	for _, k := range m.Released {
 		f.Released[k] = true
@@ -164,6 +166,7 @@ func (r *Reconciler) remember(run *Run, consents plan.Consents, haves []diff.Sta
 		m.Owned = run.Facts.Owned
 		m.Begin(m.InForce, run.Facts.Now)
 	}
+	m.Begun = begun(run)
 	m.Approvals = slices.DeleteFunc(slices.Clone(m.Approvals), func(a state.Approval) bool { // they are among the consents now
 		return state.SameRevision(run.InForce.Hash, a.Revision)
 	})
@@ -180,6 +183,32 @@ func (r *Reconciler) remember(run *Run, consents plan.Consents, haves []diff.Sta
 	outcome, why := r.outcome(run)
 	m.End(outcome, why, run.Facts.Now)
 	r.census(run)
+}
+
+// begun are the services that the revision in force has changed or is about to, where something of it is to be removed: that
+// waits until they work, also if another instance goes on from here.
+func begun(run *Run) []v1.Key {
+	if !removes(run.Changes) {
+		return nil
+	}
+	out := map[v1.Key]bool{}
+	if run.InForce.Hash == run.found.Memory.InForce.Hash {
+		for _, k := range run.memory.Begun {
+			out[k] = run.wants[k] != nil
+		}
+	}
+	for _, s := range run.Plan.Steps {
+		if s.Key.Kind == v1.KindService && (s.Op == diff.Create || s.Op == diff.Replace || s.RollsOut()) {
+			out[s.Key] = true
+		}
+	}
+	maps.DeleteFunc(out, func(_ v1.Key, is bool) bool { return !is })
+	return slices.SortedFunc(maps.Keys(out), v1.Key.Compare)
+}
+
+// removes says whether objects are there that no manifest asks for any more.
+func removes(changes []diff.Change) bool {
+	return slices.ContainsFunc(changes, func(c diff.Change) bool { return c.Op == diff.Remove && !c.Have.Meta.OldVersion })
 }
 
 // refused is the newest revision where it has problems, as it was first seen.

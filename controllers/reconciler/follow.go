@@ -45,6 +45,12 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State
 			ask[k] = ask[k] || r.touched[k] || f.Rollouts[k].Running()
 		}
 	}
+	waits := map[v1.Key]bool{} // removals wait for them
+	if run.InForce.Hash == run.memory.InForce.Hash && removes(run.Changes) {
+		for _, k := range run.memory.Begun {
+			waits[k], ask[k] = true, true
+		}
+	}
 	for _, k := range r.hide(run.wants, f) {
 		ask[k] = true
 		f.Rollouts[k] = plan.Rollout{State: "updating"}
@@ -87,7 +93,13 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State
 			key := v1.Key{Kind: k.Name, Name: l.Name}
 			if err != nil {
 				f.NotReady[key] = err.Error()
+				if waits[key] {
+					f.Begun[key] = err.Error()
+				}
 				continue
+			}
+			if h := healths[l.Name]; waits[key] && !h.Ready && !h.Begun {
+				f.Begun[key] = h.Why
 			}
 			r.judge(key, healths[l.Name], f)
 		}

@@ -98,7 +98,9 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 	l.Board.Nodes(run.Facts.Swarm)
 	l.Board.Rotations(run.Facts.Rotations)
 	l.lookAtCertificates(ctx, run.Facts.Swarm)
-	if len(run.Plan.Steps) == 0 {
+	if troubled := run.troubled(); troubled != "" {
+		l.Board.Set(status.StepFailed, true, "StepFailed", troubled)
+	} else if len(run.Plan.Steps) == 0 {
 		l.Board.Set(status.StepFailed, false, "NothingToDo", "")
 	}
 	out, err := l.Apply(ctx, run, func(e apply.Event) {
@@ -122,13 +124,13 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 		return runner.Result{RequeueAfter: time.Millisecond}, nil
 	case err != nil:
 		l.engineCondition(err)
-		return runner.Result{}, err
+		return l.again(run), err
 	case out.Stale:
 		goesOn = true
 		return runner.Result{RequeueAfter: time.Millisecond}, nil
 	case len(out.Errs) > 0:
 		l.Board.Set(status.StepFailed, true, "StepFailed", out.Err().Error())
-		return runner.Result{}, out.Err()
+		return l.again(run), out.Err()
 	}
 	done = true
 	if out.Delivered > 0 { // the next run remembers it
@@ -197,6 +199,11 @@ func (l *Loop) comeBack(run *Run) time.Duration {
 	}
 	if again := run.Facts.Swarm.Again(); again > 0 {
 		sooner(again)
+	}
+	for _, t := range run.Facts.Troubles {
+		if left := t.Until.Sub(run.Facts.Now); left > 0 {
+			sooner(left)
+		}
 	}
 	if again := run.Facts.Rotations.Again(run.Facts.Now); again > 0 {
 		sooner(again)

@@ -69,6 +69,7 @@ type Reconciler struct {
 	remembered kinds.Remembered
 	roles      roles
 	handed     map[string]string // tokens and keys that this process delivered, see notDelivered
+	puzzles    map[string]puzzle // of the last run, by the name of the step; see outdated
 
 	memo   kinds.Memo
 	seen   diff.Seen
@@ -245,11 +246,18 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 		return apply.Outcome{}, nil
 	}
 	remembers := !run.frozen && run.store.Differs(run.found, run.memory)
-	if len(run.Plan.Steps) == 0 && !remembers && len(run.undelivered) == 0 {
+	delivers := run.waits(delivering) == 0
+	if !delivers { // nor is anything made that would have to be delivered
+		run.Plan.Steps = slices.DeleteFunc(slices.Clone(run.Plan.Steps), func(s plan.Step) bool { return makes(s) != "" })
+		run.deliveryErr = errors.New(run.Facts.Troubles[delivering].Why)
+	}
+	if len(run.Plan.Steps) == 0 && !remembers && (len(run.undelivered) == 0 || !delivers) || remembers && run.waits(remembering) > 0 {
 		r.settle(run.Facts)
 		r.Lease.Idle()
 		return apply.Outcome{}, nil
 	}
+	done := tried{}
+	defer func() { r.note(run, done) }()
 	check := r.held(ctx, run)
 	epoch, others, err := r.take(ctx, run)
 	if err != nil || others {
@@ -264,8 +272,12 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 			if errors.Is(err, engine.ErrFenced) {
 				return apply.Outcome{Stale: true}, nil
 			}
+			if !errors.Is(err, state.ErrConflict) { // somebody else's is newer
+				done[remembering] = err
+			}
 			return apply.Outcome{}, err
 		}
+		done[remembering] = nil
 		r.Log.Info("remembered", "source", run.Source, "sequence", saved.Sequence, "revision", run.memory.InForce.Hash, "epoch", epoch)
 		r.newest = newest{saved.Sequence, run.memory.Resumed}
 	}
@@ -277,14 +289,20 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 		}
 		r.Log.Info("want failed", "object", f.Key.String(), "why", f.Why, "revision", run.InForce.Hash, "epoch", epoch)
 	}
-	delivered, failed, errs := r.deliver(ctx, run.undelivered) // first: what fails must not be replaced
+	delivered, failed, errs := 0, run.undelivered, []error(nil)
+	if delivers {
+		delivered, failed, errs = r.deliver(ctx, run.undelivered) // first: what fails must not be replaced
+	}
 	steps, unproven := r.proven(ctx, run, failed)
 	errs = append(errs, unproven...)
 	var gone []kinds.Ref
 	out := apply.Run(ctx, steps, apply.Options{
 		Engine: r.Engine, Source: run.Source, Index: run.Index, HashKey: run.memory.HashKey, Kinds: r.kinds,
-		Check: check, Epoch: epoch,
+		Check: check, Outdated: r.outdated(run), Epoch: epoch,
 		Observe: func(e apply.Event) {
+			if !e.Stale {
+				done[e.Step.Name()] = e.Err
+			}
 			if e.Err == nil && e.Step.Op == diff.Remove {
 				gone = append(gone, e.Objects...)
 			}
@@ -308,8 +326,14 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 		delivered, run.undelivered = delivered+n, left
 		errs = append(append(errs, more...), wrapped(err)...)
 	}
-	out.Delivered, run.deliveryErr = delivered, errors.Join(errs...)
+	out.Delivered = delivered
 	out.Errs = append(out.Errs, errs...)
+	if delivers {
+		run.deliveryErr = errors.Join(errs...)
+	}
+	if len(errs) > 0 || delivered > 0 {
+		done[delivering] = run.deliveryErr
+	}
 	if remembers { // last, so that nothing waits for it
 		r.found(run, run.store.Tidy(context.WithoutCancel(ctx), saved))
 	}

@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 )
 
-// Result says when to come back without being woken.
+// Result says when to come back without being woken; with an error, that the Func itself knows how long to back off.
 type Result struct{ RequeueAfter time.Duration }
 
 // Func reconciles one key.
@@ -62,6 +62,9 @@ func (r *Runner) Run(ctx context.Context) {
 		switch {
 		case errors.Is(err, ErrStuck):
 			r.queue.Forget(key)
+		case err != nil && result.RequeueAfter > 0:
+			r.queue.Forget(key)
+			r.queue.AddAfter(key, result.RequeueAfter)
 		case err != nil:
 			r.queue.AddRateLimited(key)
 		default:

@@ -97,6 +97,9 @@ type Lease struct {
 	ours   uint64    // the version after our own last giving back: while it is that, nobody has acted since
 	none   bool      // there was none when everything was read, and nothing that says that there ever was
 	mine   *holding
+
+	noted   map[string]Troubles // by source, to be written when the lease is given back
+	sighted map[troubleOf]sighting
 }
 
 // View is the lease as it is in the swarm.
@@ -110,6 +113,8 @@ type View struct {
 	id      string
 	version swarm.Version
 	spec    swarm.ConfigSpec
+
+	troubles map[string]Troubles // by source
 }
 
 // Held says that somebody acts, or did and is gone.
@@ -130,7 +135,8 @@ type holding struct {
 type Taken struct {
 	// Epoch grows with each holder; 0: somebody else holds the lease.
 	Epoch uint64
-	// Others acted since this process last looked at the swarm whole, or gave the lease back: plan again before acting.
+	// Others acted since this process last looked at the swarm whole, or gave the lease back: plan again before acting. With no
+	// epoch: the lease was free, and was not taken because what was to be done under it is outdated.
 	Others bool
 	// Holder is who acts, and Again when to ask again, where it is somebody else.
 	Holder string
@@ -170,6 +176,7 @@ func view(c *swarm.Config) View {
 	v := View{State: c.Spec.Labels[v1.LabelLease], Holder: c.Spec.Labels[labelHolder], Source: c.Spec.Labels[labelSource], id: c.ID, version: c.Version, spec: c.Spec}
 	v.Epoch, _ = strconv.ParseUint(c.Spec.Labels[labelEpoch], 10, 64) // for people; what counts is the version
 	v.Renewed, _ = time.Parse(time.RFC3339, c.Spec.Labels[labelRenewed])
+	v.troubles = readTroubles(c.Spec.Labels)
 	return v
 }
 
@@ -198,6 +205,7 @@ func (l *Lease) saw(v View) {
 		l.since = l.Now()
 	}
 	l.known, l.at, l.none = true, v, false
+	l.sight()
 }
 
 // View is the lease as this process knows it.
@@ -218,8 +226,9 @@ func (l *Lease) Mine() uint64 {
 }
 
 // Take asks for the lease in the name of a source. It never waits for another holder. An error says that it is not known
-// whether the lease was taken; asking again finds out.
-func (l *Lease) Take(ctx context.Context, source string) (Taken, error) {
+// whether the lease was taken; asking again finds out. outdated, where there is one, says of the lease as it was just read
+// that there is no point in taking it: the plan has to be made again first. It must not ask the lease.
+func (l *Lease) Take(ctx context.Context, source string, outdated func(View) bool) (Taken, error) {
 	ctx = unfenced(ctx)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -248,6 +257,9 @@ func (l *Lease) Take(ctx context.Context, source string) (Taken, error) {
 				return Taken{Holder: l.at.Holder, Again: min(wait, l.paced(LeaseLook))}, nil
 			}
 			continue
+		}
+		if outdated != nil && outdated(l.at) {
+			return Taken{Others: true}, nil
 		}
 		taken, err := l.swap(ctx, source)
 		switch {
@@ -329,7 +341,7 @@ func (l *Lease) swap(ctx context.Context, source string) (Taken, error) {
 	was := l.at
 	epoch := was.version.Index
 	sent := l.Now()
-	if err := l.write(ctx, was, leaseHeld, epoch, source); err != nil {
+	if err := l.write(ctx, was, leaseHeld, epoch, source, nil); err != nil {
 		return Taken{}, err
 	}
 	h := &holding{epoch: epoch, source: source, deadline: sent.Add(l.paced(LeaseTTL - leaseMargin))}
@@ -342,7 +354,7 @@ func (l *Lease) swap(ctx context.Context, source string) (Taken, error) {
 	return Taken{Epoch: epoch, Others: others}, nil
 }
 
-func (l *Lease) write(ctx context.Context, on View, state string, epoch uint64, source string) error {
+func (l *Lease) write(ctx context.Context, on View, state string, epoch uint64, source string, noted map[string]Troubles) error {
 	spec := on.spec
 	spec.Labels = maps.Clone(spec.Labels)
 	if spec.Labels == nil {
@@ -352,6 +364,7 @@ func (l *Lease) write(ctx context.Context, on View, state string, epoch uint64, 
 		v1.LabelLease: state, labelHolder: l.holder, labelEpoch: strconv.FormatUint(epoch, 10), labelSource: source,
 		labelRenewed: l.Now().UTC().Format(time.RFC3339),
 	})
+	writeTroubles(spec.Labels, noted)
 	_, err := l.Engine.ConfigUpdate(ctx, on.id, client.ConfigUpdateOptions{Version: on.version, Spec: spec})
 	return err
 }
@@ -410,7 +423,7 @@ func (l *Lease) prolong(ctx context.Context, h *holding) error {
 	if v.Holder != l.holder || v.Epoch != h.epoch || !v.Held() {
 		return fmt.Errorf("%s has it: %w", v.Holder, ErrLeaseLost)
 	}
-	return l.write(ctx, v, leaseHeld, h.epoch, h.source)
+	return l.write(ctx, v, leaseHeld, h.epoch, h.source, nil)
 }
 
 // drop ends the holding in this process.
@@ -418,7 +431,7 @@ func (l *Lease) drop(how Transition) {
 	l.Observe(how, l.mine.epoch)
 	l.mine.lose(ErrLeaseLost)
 	l.mine.timer.Stop()
-	l.mine, l.known, l.ours = nil, false, 0
+	l.mine, l.known, l.ours, l.noted = nil, false, 0, nil
 }
 
 // Release gives the lease back; leave says that the process ends. It is no error that it was not held.
@@ -448,6 +461,7 @@ func (l *Lease) Release(ctx context.Context, leave bool) error {
 		l.drop(LeaseLost)
 		return nil
 	}
+	noted := l.noted
 	l.drop(LeaseReleased)
 	state := leaseFree
 	if leave {
@@ -459,7 +473,7 @@ func (l *Lease) Release(ctx context.Context, leave bool) error {
 		if v.Holder != l.holder || v.Epoch != h.epoch {
 			return nil
 		}
-		err = l.write(ctx, v, state, h.epoch, h.source)
+		err = l.write(ctx, v, state, h.epoch, h.source, noted)
 	}
 	if err != nil {
 		return fmt.Errorf("giving the lease back, which others take after %s: %w", l.paced(LeaseTTL), err)
@@ -489,7 +503,7 @@ func (l *Lease) part(ctx context.Context) {
 	}
 	was := l.at
 	l.known, l.ours = false, 0
-	if err := l.write(ctx, was, leaseLeft, was.Epoch, was.Source); err != nil { // stale: somebody has acted since, and need not know
+	if err := l.write(ctx, was, leaseLeft, was.Epoch, was.Source, nil); err != nil { // stale: somebody has acted since, and need not know
 		l.Log.V(1).Info("others will let this process go first, although it ends", "for", leaseTurn, "why", err.Error())
 	}
 }

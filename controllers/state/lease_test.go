@@ -38,7 +38,7 @@ func newInstance(t *testing.T, c *engine.Client, name string, eager bool) *insta
 
 func (i *instance) take() state.Taken {
 	i.t.Helper()
-	taken, err := i.Take(i.t.Context(), "shop")
+	taken, err := i.Take(i.t.Context(), "shop", nil)
 	if err != nil {
 		i.t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestTwoNeverHoldTheLease(t *testing.T) {
 		i := newInstance(t, c, fmt.Sprint("m", n), n%2 == 0)
 		wg.Go(func() {
 			for done := 0; done < 5; {
-				taken, err := i.Take(t.Context(), "shop")
+				taken, err := i.Take(t.Context(), "shop", nil)
 				if err != nil {
 					t.Error(err)
 					return
@@ -200,7 +200,7 @@ func TestATimeWithoutAnswersCountsToo(t *testing.T) {
 	next.refused()
 	next.clock.move(state.LeaseTTL - time.Second)
 	heal := sb.Inject(sandbox.Fault{Method: http.MethodGet, Path: "/configs/.*", Status: http.StatusServiceUnavailable, Message: "the swarm does not have a leader"})
-	if _, err := next.Take(t.Context(), "shop"); err == nil {
+	if _, err := next.Take(t.Context(), "shop", nil); err == nil {
 		t.Fatal("the lease could be read")
 	}
 	heal()
@@ -264,7 +264,7 @@ func TestWhoWaitsGoesOnWaitingAfterAnError(t *testing.T) {
 	next.refused()
 	next.clock.move(state.LeaseTTL - time.Second)
 	remove := sb.Inject(sandbox.Fault{Path: "/configs.*", Status: http.StatusServiceUnavailable, Message: "rpc error: code = Unavailable desc = no leader"})
-	if taken, err := next.Take(t.Context(), "shop"); err == nil {
+	if taken, err := next.Take(t.Context(), "shop", nil); err == nil {
 		t.Errorf("without an engine: %+v", taken)
 	}
 	remove()
@@ -461,7 +461,7 @@ func TestWithoutALeaseNothingIsWritten(t *testing.T) {
 	if !errors.Is(context.Cause(ctx), state.ErrLeaseLost) {
 		t.Errorf("what runs under it ends with %v", context.Cause(ctx))
 	}
-	if taken, err := i.Take(context.WithoutCancel(ctx), "shop"); err != nil || taken.Epoch == 0 {
+	if taken, err := i.Take(context.WithoutCancel(ctx), "shop", nil); err != nil || taken.Epoch == 0 {
 		t.Errorf("under the old fence: %+v, %v", taken, err)
 	}
 }
@@ -472,7 +472,7 @@ func TestATakeWithoutAnAnswer(t *testing.T) {
 	i := newInstance(t, c, "a", true)
 	remove := sb.Inject(sandbox.Fault{Method: http.MethodPost, Path: "/configs/.*/update$", Count: 1, Drop: true, AfterCommit: true})
 	defer remove()
-	taken, err := i.Take(t.Context(), "shop")
+	taken, err := i.Take(t.Context(), "shop", nil)
 	if err != nil {
 		taken = i.takes()
 	}

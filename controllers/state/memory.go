@@ -34,6 +34,8 @@ type Memory struct {
 	InForce Revision `json:"inForce,omitzero"`
 	// Owned is how many objects the source owned when InForce was first seen.
 	Owned int `json:"owned"`
+	// Begun are the services that InForce has changed, where it also removes something: that waits until they work.
+	Begun []v1.Key `json:"begun,omitempty"`
 	// Consents that are not used up yet.
 	Consents plan.Consents `json:"consents,omitempty"`
 	// Approvals are consents that were given to a revision by command.

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +27,7 @@ var guards = []Guard{
 	{guardHold, each(onHold)},
 	{"suspend", each(suspended)},
 	{guardReleased, each(released)},
+	{guardBroken, each(unusable)},
 	{guardOwnership, each(foreign)},
 	{guardRewind, each(rewound)},
 	{"api-version", each(tooNew)},
@@ -51,7 +53,9 @@ var guards = []Guard{
 // putOff are the guards that let a step wait for others. Each speaks when those before it have nothing more to say, or a
 // step would wait for one that never comes, and budgets would not count it.
 var putOff = []Guard{
+	{guardBackOff, each(backsOff)},
 	{guardDependsOn, dependencies},
+	{guardRoom, room},
 	{"rollouts-at-once", rolloutsAtOnce},
 	{"drains-at-once", drainsAtOnce},
 	{"removals-last", removalsLast},
@@ -149,6 +153,9 @@ func replaced(s Step, f Facts, p Policy) []Refusal {
 	}
 	if users := s.Change.Have.Meta.UsedBy; len(users) > 0 {
 		return []Refusal{s.refusal(Never, "the engine cannot change %s in place, and %s uses it: make one of another name and switch over", path, join(users))}
+	}
+	if f.Broken[s.Key] != "" { // nothing can use it, so nobody misses it
+		return nil
 	}
 	return s.needs(Replace, p, "the engine cannot change %s in place: the object would be removed and made anew", path)
 }
@@ -283,7 +290,7 @@ func dependencies(plan Plan, f Facts, _ Policy) []Refusal {
 			continue
 		}
 		for _, k := range s.Change.Want.Uses {
-			if r, gone := missing[k]; gone && (r.Op == diff.Create || r.Guard == guardOwnership) {
+			if r, gone := missing[k]; gone && (r.Op == diff.Create || r.Guard == guardOwnership || r.Guard == guardBroken) {
 				held = append(held, s.refusal(r.Class, "it needs %s, which is refused: %s", k, r.Why))
 			}
 		}
@@ -313,7 +320,7 @@ func holdsOthers(r Refusal, f Facts) bool {
 	switch {
 	case r.Op == diff.Remove || r.Quiet:
 		return false
-	case r.Op == diff.Create, r.Class == Consent, r.Guard == guardOwnership, r.Guard == guardFailedRollouts, r.Guard == guardDependsOn:
+	case r.Op == diff.Create, r.Class == Consent, r.Guard == guardOwnership, r.Guard == guardFailedRollouts, r.Guard == guardDependsOn, r.Guard == guardBackOff, r.Guard == guardRoom, r.Guard == guardBroken:
 		return true
 	}
 	return r.Guard == guardFailedWant && (f.Failed[r.Key].Revision == f.Revision || f.Failed[r.Key].Digest == "")
@@ -362,21 +369,48 @@ func rolloutsAtOnce(plan Plan, f Facts, p Policy) []Refusal {
 	return out
 }
 
-// removalsLast lets removals wait for everything else of the revision that comes by itself.
-func removalsLast(plan Plan, _ Facts, _ Policy) []Refusal {
-	i := slices.IndexFunc(plan.Refused, func(r Refusal) bool {
-		return r.Class == Later && !r.Quiet && r.Op != diff.Remove && r.Guard != "repair-after" && r.Guard != "rollout-in-flight" && r.Guard != guardSelf && r.Guard != guardRotation
-	})
-	if i < 0 {
+// removalsLast lets removals wait for everything else of the revision that comes by itself, and until what it has changed
+// works: what is removed may be what still serves. Of a revision whose roll-out failed nothing is removed.
+func removalsLast(plan Plan, f Facts, _ Policy) []Refusal {
+	class, why := plan.comesFirst(f)
+	if why == "" {
 		return nil
 	}
 	var out []Refusal
 	for _, s := range plan.Steps {
-		if s.removal() && !s.oldVersion() {
-			out = append(out, s.refusal(Later, "removals come last; %s still waits", plan.Refused[i].Key))
+		if s.removal() && !s.oldVersion() && !s.goesFirst(plan, f) {
+			out = append(out, s.refusal(class, "removals come last; %s", why))
 		}
 	}
 	return out
+}
+
+// comesFirst says what removals wait for, and whether that comes by itself. "": nothing.
+func (p *Plan) comesFirst(f Facts) (Class, string) {
+	for _, k := range slices.SortedFunc(maps.Keys(f.Begun), v1.Key.Compare) {
+		if f.Failing[k] {
+			return Never, fmt.Sprintf("the roll-out of %s failed (%s): mend it in git, or swarm-operator retry %s", k, f.Begun[k], k)
+		}
+	}
+	for _, r := range p.Refused {
+		if r.Guard == guardFailedWant && f.Failed[r.Key].Revision == f.Revision && f.Revision != "" {
+			return Never, fmt.Sprintf("the roll-out of %s failed (%s): mend it in git, or swarm-operator retry %s", r.Key, f.Failed[r.Key].Why, r.Key)
+		}
+	}
+	for _, r := range p.Refused {
+		if r.Class == Later && !r.Quiet && r.Op != diff.Remove && r.Guard != "repair-after" && r.Guard != "rollout-in-flight" && r.Guard != guardSelf && r.Guard != guardRotation {
+			return Later, fmt.Sprintf("%s still waits", r.Key)
+		}
+	}
+	for _, s := range p.Steps {
+		if s.Key.Kind == v1.KindService && (s.Op == diff.Create || s.Op == diff.Replace || s.RollsOut()) && !s.own(f) {
+			return Later, fmt.Sprintf("%s is to roll out first", s.Key)
+		}
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(f.Begun), v1.Key.Compare) {
+		return Later, fmt.Sprintf("%s is not ready: %s", k, f.Begun[k])
+	}
+	return Later, ""
 }
 
 func join(keys []v1.Key) string {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,6 +42,7 @@ func newGiven() given {
 			Now: now, APIVersion: "1.52", Shares: true, Owned: 100, OwnedServices: 100, Revision: "r2",
 			Rollouts: map[v1.Key]Rollout{}, Failed: map[v1.Key]Failure{}, NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{},
 			DriftSince: map[v1.Key]time.Time{}, Keep: map[v1.Key]string{}, Missing: map[v1.Key]bool{}, Released: map[v1.Key]bool{},
+			Begun: map[v1.Key]string{}, Broken: map[v1.Key]string{}, Troubles: map[string]Trouble{},
 		},
 		policy: Policy{Source: "src", Budgets: DefaultBudgets()},
 	}
@@ -144,6 +146,14 @@ func (g *given) line(w []string) error {
 		f.NotReady[keyOf(w[1])] = strings.Join(w[2:], " ")
 	case "failing":
 		f.NotReady[keyOf(w[1])], f.Failing[keyOf(w[1])] = strings.Join(w[2:], " "), true
+	case "broken":
+		f.Broken[keyOf(w[1])] = strings.Join(w[2:], " ")
+	case "begun":
+		f.Begun[keyOf(w[1])] = strings.Join(w[2:], " ")
+	case "trouble": // trouble STEP_NAME TRIES IN WHY
+		f.Troubles[strings.ReplaceAll(w[1], "_", " ")] = Trouble{Tries: number(w[2]), Until: now.Add(now.Sub(ago(w[3]))), Why: strings.Join(w[4:], " ")}
+	case "claim":
+		g.claim(w)
 	case "drift-since":
 		f.DriftSince[keyOf(w[1])] = ago(w[2])
 	case "rollout":
@@ -168,6 +178,19 @@ func (g *given) line(w []string) error {
 		return g.nodeLine(w)
 	}
 	return nil
+}
+
+// claim KEY WHAT:OF HOLDER [former] [stays] [foreign]
+func (g *given) claim(w []string) {
+	what, of, _ := strings.Cut(w[2], ":")
+	c := Claim{Key: keyOf(w[1]), Claim: diff.Claim{What: what, Of: of}, Holder: keyOf(w[3]), Mine: true}
+	if what == "subnet" {
+		c.Claim = diff.Claim{What: what, Subnet: netip.MustParsePrefix(of)}
+	}
+	c.Instance, c.HolderInstance = c.Key.Name, c.Holder.Name
+	c.Former, c.Stays = slices.Contains(w, "former"), slices.Contains(w, "stays")
+	c.Mine = !slices.Contains(w, "foreign")
+	g.facts.Claims = append(g.facts.Claims, c)
 }
 
 func (g *given) rollout(w []string) {

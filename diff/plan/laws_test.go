@@ -94,6 +94,26 @@ func anything(t *rapid.T) given {
 			f.Missing[k] = chance(t, "missing", 2)
 		}
 	}
+	for range rapid.IntRange(0, 4).Draw(t, "claims") {
+		by, of := oneOf(t, "claims", services...), oneOf(t, "holder", services...)
+		if by != of {
+			f.Claims = append(f.Claims, Claim{
+				Key: by, Instance: by.Name, Holder: of, HolderInstance: of.Name, Claim: diff.Claim{What: "port", Of: oneOf(t, "port", "1/tcp", "2/tcp")},
+				Mine: !chance(t, "foreign", 4), Stays: chance(t, "stays", 5), Former: chance(t, "former", 5),
+			})
+		}
+	}
+	for _, c := range g.changes {
+		if chance(t, "trouble", 8) {
+			s := Step{Op: c.Op, Key: c.Key, Instance: c.Instance}
+			f.Troubles[s.Name()] = Trouble{Tries: rapid.IntRange(1, 9).Draw(t, "tries"), Why: "no", Until: oneOf(t, "again", now, now.Add(time.Second))}
+		}
+	}
+	for _, k := range someKeys(t, "begun", services, 2) {
+		if f.NotReady[k] != "" {
+			f.Begun[k] = f.NotReady[k]
+		}
+	}
 	g.policy.RepairAfter = oneOf(t, "repair after", 0, 30*time.Second, 2*time.Minute)
 	g.policy.Budgets = Budgets{Removals: rapid.IntRange(0, 4).Draw(t, "removals"), Restarts: rapid.IntRange(0, 3).Draw(t, "restarts"), Rollouts: rapid.IntRange(1, 3).Draw(t, "rollouts"), FailedRollouts: rapid.IntRange(1, 3).Draw(t, "failed")}
 	for _, h := range []Hazard{Removals, Restarts, Replace, TakeoverSecret, Rewind, OtherSource} {
@@ -390,8 +410,17 @@ func laterComes(t *rapid.T) {
 			comes = g.facts.Rollouts[r.Key].Running()
 		case "rollouts-at-once":
 			comes = rolling
+		case "back-off":
+			comes = r.Until.After(now)
+		case "room":
+			comes = coming[r.Key] && slices.ContainsFunc(g.facts.Claims, func(c Claim) bool {
+				return c.Key == r.Key && (coming[c.Holder] || c.Former && g.facts.Rollouts[c.Holder].Running()) || c.Holder == r.Key && coming[c.Key]
+			})
 		case "removals-last":
-			comes = slices.ContainsFunc(p.Refused, func(o Refusal) bool { return o.Class == Later && !o.Quiet && o.Op != diff.Remove })
+			for k := range g.facts.Begun {
+				comes = comes || !g.facts.Failing[k]
+			}
+			comes = comes || slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Key.Kind == v1.KindService && s.Op != diff.Remove }) || slices.ContainsFunc(p.Refused, func(o Refusal) bool { return o.Class == Later && !o.Quiet && o.Op != diff.Remove })
 		case "self-last":
 			for k, is := range coming {
 				comes = comes || is && k != r.Key
@@ -407,6 +436,46 @@ func laterComes(t *rapid.T) {
 		}
 		if !comes {
 			t.Fatalf("nothing that %s %s waits for comes:\n%s", r.Op, r.Key, render(p))
+		}
+	}
+}
+
+// What a step needs of another object is free, or that object goes first, and somebody agreed to the gap.
+func roomIsFree(t *rapid.T) {
+	g := anything(t)
+	p := g.build()
+	agreed := g.policy.Consents
+	for _, c := range g.facts.Claims {
+		taker := p.making(c.Key, c.Instance)
+		if taker == nil {
+			continue
+		}
+		if c.Former {
+			if r := g.facts.Rollouts[c.Holder]; r.Running() || r.State == "paused" {
+				t.Fatalf("%s takes what %s may need for a rollback:\n%s", c.Key, c.Holder, render(p))
+			}
+			continue
+		}
+		giver := p.step(c.Holder, c.HolderInstance)
+		if giver == nil || giver.Op != diff.Remove || !slices.Contains(taker.After, giver.ID) {
+			t.Fatalf("%s takes what %s has:\n%s", c.Key, c.Holder, render(p))
+		}
+		if !agreed.Covers(Replace, c.Key) && !agreed.Covers(Replace, c.Holder) {
+			t.Fatalf("nobody agreed that %s goes before %s is there:\n%s", c.Holder, c.Key, render(p))
+		}
+	}
+}
+
+// While something of the revision is on its way nothing is removed, but for what makes room for it.
+func removalsWait(t *rapid.T) {
+	g := anything(t)
+	p := g.build()
+	busy := len(g.facts.Begun) > 0 || slices.ContainsFunc(p.Steps, func(s Step) bool {
+		return s.Key.Kind == v1.KindService && (s.Op == diff.Create || s.Op == diff.Replace || s.RollsOut()) && !s.own(g.facts)
+	})
+	for _, s := range p.Steps {
+		if s.removal() && !s.oldVersion() && busy && !takesFrom(p, g.facts, s.Key) {
+			t.Fatalf("%s goes too early:\n%s", s.Key, render(p))
 		}
 	}
 }
@@ -428,6 +497,7 @@ func terminates(t *rapid.T) {
 
 var laws = map[string]func(*rapid.T){
 	"nothing vanishes": nothingVanishes, "shuffled": shuffled, "ordered": ordered, "careful": careful, "bounded": bounded, "classed": classed, "later comes": laterComes, "terminates": terminates,
+	"room is free": roomIsFree, "removals wait": removalsWait,
 }
 
 func TestLaws(t *testing.T) {
@@ -443,4 +513,6 @@ func FuzzCareful(f *testing.F)         { generate.Fuzz(f, careful) }
 func FuzzBounded(f *testing.F)         { generate.Fuzz(f, bounded) }
 func FuzzClassed(f *testing.F)         { generate.Fuzz(f, classed) }
 func FuzzLaterComes(f *testing.F)      { generate.Fuzz(f, laterComes) }
+func FuzzRoomIsFree(f *testing.F)      { generate.Fuzz(f, roomIsFree) }
+func FuzzRemovalsWait(f *testing.F)    { generate.Fuzz(f, removalsWait) }
 func FuzzTerminates(f *testing.F)      { generate.Fuzz(f, terminates) }

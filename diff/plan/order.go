@@ -26,18 +26,30 @@ func rank(s Step) int {
 }
 
 // order sorts the steps, numbers them from 1 and says which come after which.
-func (p *Plan) order() {
+//
+// What makes room for others goes before all of them: they are what it waits for else.
+func (p *Plan) order(f Facts) {
+	first := map[v1.Key]bool{}
+	for _, s := range p.Steps {
+		first[s.Key] = first[s.Key] || s.goesFirst(*p, f)
+	}
+	goesFirst := func(s Step) bool { return s.Op == diff.Remove && first[s.Key] }
 	slices.SortFunc(p.Steps, func(a, b Step) int {
+		if af, bf := goesFirst(a), goesFirst(b); af != bf {
+			return map[bool]int{true: -1, false: 1}[af]
+		}
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), a.Change.Compare(b.Change))
 	})
 	p.Steps = afterNeeds(p.Steps)
 	labels := map[string][]int{} // of nodes, and the steps that change them
 	makes := map[v1.Key][]int{}
-	var others []int
+	var others, firsts []int
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		s.ID = i + 1
-		if !s.removal() {
+		if goesFirst(*s) {
+			firsts = append(firsts, s.ID)
+		} else if !s.removal() {
 			makes[s.Key] = append(makes[s.Key], s.ID)
 			others = append(others, s.ID)
 			for _, l := range s.nodeLabels() {
@@ -49,6 +61,7 @@ func (p *Plan) order() {
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		switch {
+		case goesFirst(*s):
 		case s.removal() && s.Key.Kind == v1.KindService:
 			s.After = others
 			gone = append(gone, s.ID)
@@ -61,6 +74,9 @@ func (p *Plan) order() {
 						s.After = append(s.After, id)
 					}
 				}
+			}
+			if takes(*s, f) {
+				s.After = append(s.After, firsts...)
 			}
 			for _, l := range constrained(s.Change.Want, labels) {
 				s.After = append(s.After, labels[l]...)
@@ -104,6 +120,11 @@ func constrained(want *diff.State, labels map[string][]int) []string {
 	return out
 }
 
+// takes says whether a step needs what another object has.
+func takes(s Step, f Facts) bool {
+	return slices.ContainsFunc(f.Claims, func(c Claim) bool { return c.Key == s.Key && c.Instance == s.Instance && !c.Former })
+}
+
 // needs are the keys of what a step comes after.
 func needs(s Step) []v1.Key {
 	if s.Change.Want == nil {
@@ -143,7 +164,7 @@ func afterNeeds(steps []Step) []Step {
 
 // hazards names what had to be agreed to for the step to be here, for people who read the plan.
 func hazards(s Step) []Hazard {
-	if s.Op == diff.Replace {
+	if s.Op == diff.Replace || s.makesRoom {
 		return []Hazard{Replace}
 	}
 	return nil

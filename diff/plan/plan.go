@@ -46,6 +46,8 @@ type Step struct {
 	Renewal *Renewal `json:"-"`
 	// Change is what the step comes from; drivers take the two states from it.
 	Change diff.Change `json:"-"`
+	// makesRoom: the object is removed although a manifest asks for it, and made again when others have what they need of it.
+	makesRoom bool
 }
 
 // removal says whether the step ends an object because no manifest asks for it any more.
@@ -162,6 +164,15 @@ type Facts struct {
 	Rewind bool
 	// Rollouts by key of the service.
 	Rollouts map[v1.Key]Rollout
+	// Broken are objects that are there and that nothing can use, and why.
+	Broken map[v1.Key]string
+	// Claims are what changes need and other objects have.
+	Claims []Claim
+	// Begun are the services that this revision has changed and that are not seen to work yet, and why; those that the swarm
+	// tried and gave up are in Failing, too. Nothing is removed before they do. Jobs work as soon as they have begun.
+	Begun map[v1.Key]string
+	// Troubles are the steps that failed, by their name.
+	Troubles map[string]Trouble
 	// Failed are the wants on record.
 	Failed map[v1.Key]Failure
 	// NotReady are objects that changed under this revision and are not ready yet, and why.
@@ -240,6 +251,8 @@ func Build(changes []diff.Change, f Facts, p Policy, extra ...Guard) Plan {
 	for _, c := range slices.SortedFunc(slices.Values(changes), diff.Change.Compare) {
 		plan.propose(c)
 	}
+	plan.broken(f)
+	plan.makeRoom(f, p)
 	plan.members(f, p)
 	plan.leave(f, p)
 	plan.emptying(f)
@@ -267,7 +280,7 @@ func Build(changes []diff.Change, f Facts, p Policy, extra ...Guard) Plan {
 	plan.waitNoMore()
 	plan.unadopt(f, p)
 	plan.commands(f)
-	plan.order()
+	plan.order(f)
 	for i := range plan.Steps {
 		if s := &plan.Steps[i]; s.drains() {
 			s.Notes = f.Swarm.Costs[s.Instance]
@@ -352,8 +365,8 @@ func enforces(c diff.Change) bool {
 	return c.Want.Partial || !c.Have.Meta.Adopted
 }
 
-func split(fields []diff.Field, keep func(diff.Field) bool) (kept, rest []diff.Field) {
-	for _, f := range fields {
+func split[T any](all []T, keep func(T) bool) (kept, rest []T) {
+	for _, f := range all {
 		if keep(f) {
 			kept = append(kept, f)
 		} else {

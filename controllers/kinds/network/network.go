@@ -32,6 +32,9 @@ func Kind() kinds.Kind {
 		Events:    "network",
 		Uses:      func(*kinds.Live) []kinds.Ref { return nil },
 		Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(l.Raw.(*network.Summary)) },
+		Broken:    broken,
+		Claims:    claims,
+		Holds:     holds,
 		Do:        do,
 		Release:   release,
 	}
@@ -181,6 +184,9 @@ func create(ctx context.Context, env kinds.Env, want *diff.State) (kinds.Result,
 	}
 	made, err := env.Engine.NetworkCreate(ctx, want.Instance, o)
 	if err != nil {
+		return kinds.Result{}, fmt.Errorf("creating %s: %w", want.Key, err)
+	}
+	if err := allocated(ctx, env.Engine, made.ID); err != nil {
 		return kinds.Result{}, fmt.Errorf("creating %s: %w", want.Key, err)
 	}
 	return kinds.Result{ID: made.ID, Warnings: made.Warning}, nil

@@ -122,6 +122,9 @@ func reread(ctx context.Context, env kinds.Env, s plan.Step) (fresher plan.Step,
 		}
 	}
 	is := live(&service, unknown)
+	if is.Version == was.Version { // nobody wrote: another try would be refused in the same way
+		return s, false, nil
+	}
 	if len(unknown) > 0 || observe(is, env.Index, nil).State != observe(was, env.Index, nil).State {
 		return s, false, nil
 	}

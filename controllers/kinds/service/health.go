@@ -71,7 +71,7 @@ func judge(s *swarm.Service, tasks []swarm.Task, now time.Time) kinds.Health {
 		return h
 	}
 	if isJob(s) {
-		h.Running = c.complete
+		h.Running, h.Begun = c.complete, c.begun && c.complete < h.Wanted
 		h.Ready = c.complete >= h.Wanted
 		h.Why = fmt.Sprintf("%d of %s complete", c.complete, tasksOf(h))
 	} else if c.running >= h.Wanted {
@@ -114,6 +114,7 @@ func healthChecked(s *swarm.Service) bool {
 type counts struct {
 	pending, running, complete, failed, wanted int
 	youngest                                   time.Time // when the last of those that run began to
+	begun                                      bool      // one runs, or did
 	last                                       swarm.TaskStatus
 }
 
@@ -133,6 +134,7 @@ func count(s *swarm.Service, tasks []swarm.Task) counts {
 				c.pending++
 			}
 		}
+		c.begun = c.begun || t.Status.State == swarm.TaskStateRunning || t.Status.State == swarm.TaskStateComplete
 		switch t.Status.State {
 		case swarm.TaskStateRunning:
 			if t.DesiredState == swarm.TaskStateRunning && sameVersion(t) {

@@ -90,7 +90,7 @@ func TestHealth(t *testing.T) {
 		{"global job, and the swarm has not put it anywhere yet", fresh(swarm.ServiceMode{GlobalJob: &swarm.GlobalJob{}}), nil, kinds.Health{Why: "no node has a task of it yet"}},
 		{"job complete", job(0, ptr(uint64(2))), []swarm.Task{of(0, task("complete", "complete")), of(0, task("complete", "complete"))}, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
 		{"job of another run", job(1, ptr(uint64(1))), []swarm.Task{of(0, task("complete", "complete"))}, kinds.Health{Wanted: 1, Why: "0 of 1 task complete"}},
-		{"global job on the nodes where it is", global, []swarm.Task{of(0, task("complete", "complete")), of(0, task("complete", "running"))}, kinds.Health{Running: 1, Wanted: 2, Why: "1 of 2 tasks complete"}},
+		{"global job on the nodes where it is", global, []swarm.Task{of(0, task("complete", "complete")), of(0, task("complete", "running"))}, kinds.Health{Begun: true, Running: 1, Wanted: 2, Why: "1 of 2 tasks complete"}},
 		{"global job complete", global, []swarm.Task{of(0, task("complete", "complete")), of(0, task("complete", "complete"))}, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
 		{"job of one", job(0, nil), []swarm.Task{of(0, task("complete", "complete"))}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
 	}

@@ -32,6 +32,8 @@ func Kind() kinds.Kind {
 		Observe:   observe,
 		Trace:     trace,
 		Health:    health,
+		Claims:    claims,
+		Holds:     holds,
 		Prepare:   prepare,
 		Do:        do,
 		Release:   release,

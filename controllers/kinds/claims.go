@@ -1,0 +1,130 @@
+package kinds
+
+import (
+	"slices"
+	"strings"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// claimant is a change with what it needs beyond what its own live object has.
+type claimant struct {
+	change *diff.Change
+	claims []diff.Claim
+}
+
+// Claims finds what changes need of which the swarm gives one, and who has it. Live objects are looked through only where
+// something is needed: pure, and of next to no cost else.
+func Claims(all []Kind, changes []diff.Change, wants map[v1.Key]*diff.State, ix *Index, src Source) []plan.Claim {
+	var out []plan.Claim
+	for i := range all {
+		k := &all[i]
+		if !k.unique() {
+			continue
+		}
+		var claimants []claimant
+		for j := range changes {
+			if c := &changes[j]; c.Key.Kind == k.Name && c.Want != nil && c.Op != diff.Same {
+				if claims := k.beyond(c); len(claims) > 0 {
+					claimants = append(claimants, claimant{c, claims})
+				}
+			}
+		}
+		if len(claimants) == 0 {
+			continue
+		}
+		for _, l := range ix.List(k.Name) {
+			has, had := k.holds(l)
+			for _, by := range claimants {
+				if have := by.change.Have; have == nil || have.Meta.ID != l.ID {
+					out = append(out, k.contested(by, l, has, had, wants, src)...)
+				}
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b plan.Claim) int { // lists have no order
+		return strings.Compare(a.Key.String()+" "+a.Claim.String()+" "+a.HolderInstance, b.Key.String()+" "+b.Claim.String()+" "+b.HolderInstance)
+	})
+	return out
+}
+
+// unique says whether the swarm takes one object of a name.
+func (k *Kind) unique() bool { return !k.Partial }
+
+func named(name string) diff.Claim { return diff.Claim{What: "name", Of: strings.ToLower(name)} }
+
+// asks are the claims of a want.
+func (k *Kind) asks(w *diff.State) []diff.Claim {
+	object, ok := w.Whole().Value.(v1.Object)
+	if k.Claims == nil || !ok {
+		return nil
+	}
+	return k.Claims(object)
+}
+
+// beyond are the claims of a change that its own live object does not make.
+func (k *Kind) beyond(c *diff.Change) []diff.Claim {
+	claims := k.asks(c.Want)
+	if c.Have == nil {
+		return append(claims, named(c.Instance))
+	}
+	live, ok := c.Have.Whole().Value.(*Live)
+	if !ok {
+		return nil
+	}
+	has, _ := k.holds(live)
+	return slices.DeleteFunc(claims, func(c diff.Claim) bool { return slices.Contains(has, c) })
+}
+
+// holds are the claims of a live object, and those that a rollback would bring back.
+func (k *Kind) holds(l *Live) (has, had []diff.Claim) {
+	if k.Holds != nil {
+		has, had = k.Holds(l)
+	}
+	if !l.Local {
+		has = append(has, named(l.Name))
+	}
+	return has, had
+}
+
+// contested are the claims that a live object stands in the way of.
+func (k *Kind) contested(by claimant, l *Live, has, had []diff.Claim, wants map[v1.Key]*diff.State, src Source) []plan.Claim {
+	var out []plan.Claim
+	for _, claim := range by.claims {
+		clashes := func(c diff.Claim) bool { return c.Clashes(claim) }
+		now := slices.ContainsFunc(has, clashes)
+		if !now && !slices.ContainsFunc(had, clashes) {
+			continue
+		}
+		key, meta := src.Identify(l)
+		c := plan.Claim{Key: by.change.Key, Instance: by.change.Instance, Claim: claim, Holder: key, HolderInstance: l.Name, Mine: meta.Mine, Former: !now}
+		if w := wants[key]; w != nil && meta.Mine {
+			c.Stays = slices.ContainsFunc(k.asks(w), clashes) || w.Instance == l.Name && clashes(named(l.Name))
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// Broken are the wanted objects that are there and that nothing can use, and why: pure.
+func Broken(all []Kind, wants []diff.State, ix *Index) map[v1.Key]string {
+	out := map[v1.Key]string{}
+	for i := range all {
+		k := &all[i]
+		if k.Broken == nil {
+			continue
+		}
+		for j := range wants {
+			if w := &wants[j]; w.Key.Kind == k.Name {
+				if l := ix.ByName(k.Name, w.Instance); l != nil && !l.Local {
+					if why := k.Broken(l); why != "" {
+						out[w.Key] = why
+					}
+				}
+			}
+		}
+	}
+	return out
+}

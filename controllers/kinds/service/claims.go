@@ -1,0 +1,64 @@
+package service
+
+import (
+	"fmt"
+
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/api/types/swarm"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+)
+
+// claims are the ports that a manifest publishes.
+func claims(o v1.Object) []diff.Claim {
+	var out []diff.Claim
+	for _, p := range o.(*v1.Service).Spec.Ports {
+		if p.Published != 0 {
+			out = append(out, portClaim(p.Published, p.Protocol, p.Mode))
+		}
+	}
+	return out
+}
+
+func portClaim(published uint32, protocol, mode string) diff.Claim {
+	return diff.Claim{What: "port", Of: fmt.Sprintf("%d/%s", published, protocol), Host: mode == string(swarm.PortConfigPublishModeHost)}
+}
+
+// holds are the ports of the spec; and those that a rollback would bring back or that the service still has, until an update
+// is allocated. SwarmKit gives none of the first and the last to another service (checkPortConflicts in
+// manager/controlapi/service.go).
+func holds(l *kinds.Live) (has, had []diff.Claim) {
+	s := raw(l)
+	has = ports(s.Spec.EndpointSpec)
+	if s.PreviousSpec != nil {
+		had = ports(s.PreviousSpec.EndpointSpec)
+	}
+	for _, p := range s.Endpoint.Ports {
+		had = add(had, p)
+	}
+	return has, had
+}
+
+func ports(e *swarm.EndpointSpec) []diff.Claim {
+	var out []diff.Claim
+	if e != nil {
+		for _, p := range e.Ports {
+			out = add(out, p)
+		}
+	}
+	return out
+}
+
+// add leaves out ports that the swarm chooses, and in what the engine leaves out it takes what that means.
+func add(to []diff.Claim, p swarm.PortConfig) []diff.Claim {
+	if p.PublishedPort == 0 {
+		return to
+	}
+	protocol := string(p.Protocol)
+	if protocol == "" {
+		protocol = string(network.TCP)
+	}
+	return append(to, portClaim(p.PublishedPort, protocol, string(p.PublishMode)))
+}

@@ -1,0 +1,138 @@
+package reconciler
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/swarm-operator/swarm-operator/controllers/apply"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/runner"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// What comes before steps and can fail as well.
+const (
+	remembering = "remember what was found"
+	delivering  = "deliver tokens and keys"
+)
+
+// troubles are the steps that failed and wait for their next try, whoever made the last one.
+func (r *Reconciler) troubles(run *Run) map[string]plan.Trouble {
+	out := map[string]plan.Trouble{}
+	for _, t := range r.Lease.Troubles(run.Source, run.InForce.Hash) {
+		next := plan.Trouble{Tries: t.Tries, Why: t.Why}
+		if !r.Lease.Eager { // a person waits, and has seen the error
+			next.Until = t.Since.Add(r.Lease.Paced(plan.BackOff(t.Tries)))
+		}
+		out[t.Step] = next
+	}
+	return out
+}
+
+// waits is how long something that failed is not to be tried again.
+func (r *Run) waits(what string) time.Duration {
+	return max(0, r.Facts.Troubles[what].Until.Sub(r.Facts.Now))
+}
+
+// moved says whether somebody has tried, since the plan was made, what it is about to do, and failed: then it waits with it.
+func (r *Run) moved(v state.View) bool {
+	t := v.Troubles(r.Source)
+	return t.Revision == r.InForce.Hash && slices.ContainsFunc(t.Steps, func(t state.Trouble) bool {
+		return t.Tries > r.Facts.Troubles[t.Step].Tries && slices.ContainsFunc(r.Plan.Steps, func(s plan.Step) bool { return s.Name() == t.Step })
+	})
+}
+
+// tried is what became of what a run has tried: nil where it succeeded.
+type tried map[string]error
+
+// noted are the troubles of the source after a run.
+func noted(run *Run, done tried) state.Troubles {
+	out := state.Troubles{Revision: run.InForce.Hash}
+	for what, err := range done {
+		if err != nil {
+			out.Steps = append(out.Steps, state.Trouble{Step: what, Tries: run.Facts.Troubles[what].Tries + 1, Why: err.Error()})
+		}
+	}
+	stays := func(what string) bool { // what was not tried and is still to be done
+		if what == remembering || what == delivering {
+			return true
+		}
+		return slices.ContainsFunc(run.Plan.Steps, func(s plan.Step) bool { return s.Name() == what }) ||
+			slices.ContainsFunc(run.Plan.Troubled(), func(r plan.Refusal) bool {
+				return plan.Step{Op: r.Op, Key: r.Key, Instance: r.Instance}.Name() == what
+			})
+	}
+	for what, t := range run.Facts.Troubles {
+		if _, is := done[what]; !is && stays(what) {
+			out.Steps = append(out.Steps, state.Trouble{Step: what, Tries: t.Tries, Why: t.Why})
+		}
+	}
+	return out
+}
+
+// puzzle is a step that the engine refused as if the swarm were not what it was read to be.
+type puzzle struct {
+	version uint64
+	why     string
+}
+
+// outdated makes the question whether the error of a step only means that the plan has to be made again. Once it does. Where
+// everything was read anew since, and the same step on the same version is refused in the same way, the read has explained
+// nothing: that is the step's own error, or the plan would be made again for ever.
+func (r *Reconciler) outdated(run *Run) func(plan.Step, error) bool {
+	before := r.puzzles
+	r.puzzles = map[string]puzzle{}
+	return func(s plan.Step, err error) bool {
+		if !apply.Outdated(s, err) {
+			return false
+		}
+		if errors.Is(err, engine.ErrFenced) {
+			return true // what became of the lease explains it
+		}
+		is := puzzle{why: err.Error()}
+		if have := s.Change.Have; have != nil {
+			is.version = have.Meta.Version
+		}
+		if was, known := before[s.Name()]; known && was == is && run.full {
+			return false
+		}
+		r.puzzles[s.Name()] = is
+		return true
+	}
+}
+
+// note keeps what became of a run for whoever tries next. It is written when the lease is given back.
+func (r *Reconciler) note(run *Run, done tried) {
+	if len(done) > 0 && r.Lease.Mine() != 0 {
+		r.Lease.Note(run.Source, noted(run, done))
+	}
+}
+
+// again is when to look again after a run in which something failed: when the first of what failed is tried again. Nothing is
+// known where the lease was not held, and then each instance counts for itself.
+func (l *Loop) again(run *Run) runner.Result {
+	var soonest time.Duration
+	for _, t := range l.troubles(run) {
+		if left := t.Until.Sub(l.Now()); soonest == 0 || left < soonest {
+			soonest = max(left, 10*time.Millisecond)
+		}
+	}
+	return runner.Result{RequeueAfter: soonest}
+}
+
+// troubled says what failed and waits for its next try, in the words of the plan. "": nothing.
+func (r *Run) troubled() string {
+	var out []string
+	for _, refused := range r.Plan.Troubled() {
+		out = append(out, refused.Key.String()+": "+refused.Why)
+	}
+	for _, what := range []string{remembering, delivering} {
+		if r.waits(what) > 0 {
+			out = append(out, "cannot "+what+": "+r.Facts.Troubles[what].Why)
+		}
+	}
+	return strings.Join(out, "; ")
+}

@@ -1,0 +1,107 @@
+package reconciler
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/moby/moby/api/types/swarm"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/apply"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/manifests/git"
+)
+
+func stepOn(op diff.Op, name string, version uint64) plan.Step {
+	key := v1.Key{Kind: v1.KindService, Name: name}
+	s := plan.Step{Op: op, Key: key, Instance: name}
+	if version > 0 {
+		s.Change.Have = &diff.State{Key: key, Meta: diff.Meta{Version: version}}
+	}
+	return s
+}
+
+func TestWhatIsNotedAfterARun(t *testing.T) {
+	run := &Run{InForce: git.Commit{Hash: "r1"}}
+	run.Facts.Troubles = map[string]plan.Trouble{
+		"create Service/again": {Tries: 2, Why: "no"}, "create Service/mended": {Tries: 3, Why: "no"}, "create Service/waits": {Tries: 4, Why: "no"},
+		"create Service/skipped": {Tries: 5, Why: "no"}, "create Service/gone": {Tries: 6, Why: "no"}, delivering: {Tries: 7, Why: "no"},
+	}
+	run.Plan.Steps = []plan.Step{stepOn(diff.Create, "again", 0), stepOn(diff.Create, "mended", 0), stepOn(diff.Create, "skipped", 0), stepOn(diff.Create, "new", 0)}
+	waits := v1.Key{Kind: v1.KindService, Name: "waits"}
+	run.Plan.Refused = []plan.Refusal{{Op: diff.Create, Key: waits, Instance: "waits", Guard: "back-off"}}
+	got := noted(run, tried{"create Service/again": errors.New("still no"), "create Service/mended": nil, "create Service/new": errors.New("never")})
+	slices.SortFunc(got.Steps, func(a, b state.Trouble) int { return cmp.Compare(a.Tries, b.Tries) })
+	want := []state.Trouble{
+		{Step: "create Service/new", Tries: 1, Why: "never"}, {Step: "create Service/again", Tries: 3, Why: "still no"}, {Step: "create Service/waits", Tries: 4, Why: "no"},
+		{Step: "create Service/skipped", Tries: 5, Why: "no"}, {Step: delivering, Tries: 7, Why: "no"},
+	}
+	if got.Revision != "r1" || !slices.Equal(got.Steps, want) {
+		t.Errorf("noted %+v, want %+v", got, want)
+	}
+}
+
+// A refusal that a fresh read does not explain is the step's own error.
+func TestAnErrorIsOutdatedOnce(t *testing.T) {
+	taken := errors.New("Error response from daemon: update out of sequence")
+	if !engine.IsStale(taken) {
+		t.Fatal("that is not what the engine says")
+	}
+	type run struct {
+		step plan.Step
+		err  error
+		full bool
+		want bool // outdated
+	}
+	for name, runs := range map[string][]run{
+		"twice in the same way":         {{stepOn(diff.Update, "a", 7), taken, true, true}, {stepOn(diff.Update, "a", 7), taken, true, false}, {stepOn(diff.Update, "a", 7), taken, true, true}},
+		"somebody wrote in between":     {{stepOn(diff.Update, "a", 7), taken, true, true}, {stepOn(diff.Update, "a", 8), taken, true, true}, {stepOn(diff.Update, "a", 9), taken, true, true}},
+		"not everything was read":       {{stepOn(diff.Update, "a", 7), taken, true, true}, {stepOn(diff.Update, "a", 7), taken, false, true}},
+		"another step":                  {{stepOn(diff.Update, "a", 7), taken, true, true}, {stepOn(diff.Remove, "a", 7), taken, true, true}},
+		"another error":                 {{stepOn(diff.Update, "a", 7), taken, true, true}, {stepOn(diff.Update, "a", 7), fmt.Errorf("%w, and more", taken), true, true}},
+		"its own error from the start":  {{stepOn(diff.Update, "a", 7), errors.New("port '80' is already in use"), true, false}},
+		"the lease is lost, many times": {{stepOn(diff.Update, "a", 7), engine.ErrFenced, true, true}, {stepOn(diff.Update, "a", 7), engine.ErrFenced, true, true}, {stepOn(diff.Update, "a", 7), engine.ErrFenced, true, true}},
+		"a hold that no plan shows":     {{stepOn(diff.Update, "a", 7), apply.ErrNotNow, true, true}, {stepOn(diff.Update, "a", 7), apply.ErrNotNow, true, false}},
+	} {
+		r := &Reconciler{}
+		for i, one := range runs {
+			if got := r.outdated(&Run{full: one.full})(one.step, one.err); got != one.want {
+				t.Errorf("%s: run %d: outdated %t", name, i+1, got)
+			}
+		}
+	}
+}
+
+// Who finds, when taking the lease, that somebody has just failed at what it is about to do, waits as well.
+func TestWhatSomebodyHasJustTriedIsNotTriedAgain(t *testing.T) {
+	view, there := state.ViewLease([]*swarm.Config{{Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{Name: state.LeaseName, Labels: map[string]string{
+		v1.LabelPrefix + "lease-troubles": `{"shop":{"revision":"r1","steps":[{"step":"create Service/web","tries":2,"why":"no"}]}}`,
+	}}}}})
+	if !there {
+		t.Fatal("there is no lease")
+	}
+	run := &Run{Source: "shop", InForce: git.Commit{Hash: "r1"}}
+	for _, one := range []struct {
+		name     string
+		steps    []plan.Step
+		troubles map[string]plan.Trouble
+		revision string
+		want     bool
+	}{
+		{"the same step", []plan.Step{stepOn(diff.Create, "web", 0)}, nil, "r1", true},
+		{"another step", []plan.Step{stepOn(diff.Create, "db", 0)}, nil, "r1", false},
+		{"another revision", []plan.Step{stepOn(diff.Create, "web", 0)}, nil, "r2", false},
+		{"it knows", []plan.Step{stepOn(diff.Create, "web", 0)}, map[string]plan.Trouble{"create Service/web": {Tries: 2}}, "r1", false},
+	} {
+		run.Plan.Steps, run.Facts.Troubles, run.InForce.Hash = one.steps, one.troubles, one.revision
+		if got := run.moved(view); got != one.want {
+			t.Errorf("%s: waits %t", one.name, got)
+		}
+	}
+}

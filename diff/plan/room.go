@@ -1,0 +1,232 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+)
+
+// Claim is what a change needs, of which the swarm gives one, and who has it.
+type Claim struct {
+	Key      v1.Key
+	Instance string
+	Claim    diff.Claim
+	// Holder has it.
+	Holder         v1.Key
+	HolderInstance string
+	// Mine: the holder is the source's own.
+	Mine bool
+	// Stays: the holder's manifest asks for it, too.
+	Stays bool
+	// Former: the holder has given it up, and a rollback would give it back.
+	Former bool
+}
+
+const guardRoom = "room"
+
+// needed says what the step lacks.
+func (c Claim) needed() string {
+	if c.Claim.What == "name" {
+		return fmt.Sprintf("the swarm compares names without case, and %s has this one", c.holder())
+	}
+	return fmt.Sprintf("it needs %s, which %s has", c.Claim, c.holder())
+}
+
+func (c Claim) holder() string { return v1.Key{Kind: c.Holder.Kind, Name: c.HolderInstance}.String() }
+
+const guardBroken = "broken"
+
+// broken reports what nothing can use. What would mend it is a change, or somebody's doing elsewhere.
+func (p *Plan) broken(f Facts) {
+	for _, k := range slices.SortedFunc(maps.Keys(f.Broken), v1.Key.Compare) {
+		if p.step(k, k.Name) == nil {
+			p.Refused = append(p.Refused, Refusal{Op: diff.Update, Key: k, Instance: k.Name, Guard: guardBroken, Class: Never, Why: f.Broken[k]})
+		}
+	}
+}
+
+// unusable leaves what nothing can use as it is, unless it is ours and git asks for something else now: to make the same once
+// more would end in the same way.
+func unusable(s Step, f Facts, _ Policy) []Refusal {
+	why := f.Broken[s.Key]
+	if why == "" || s.Op == diff.Remove || s.Op == diff.Create {
+		return nil
+	}
+	if s.Change.Have.Meta.Mine && slices.ContainsFunc(s.Fields, func(fl diff.Field) bool { return fl.Git }) {
+		return nil
+	}
+	return []Refusal{s.refusal(Never, "%s", why)}
+}
+
+// making is the step that makes or changes an object, or nil.
+func (p *Plan) making(key v1.Key, instance string) *Step {
+	i := slices.IndexFunc(p.Steps, func(s Step) bool { return s.Key == key && s.Instance == instance && s.Op != diff.Remove })
+	if i < 0 {
+		return nil
+	}
+	return &p.Steps[i]
+}
+
+// step is any step about an object, or nil.
+func (p *Plan) step(key v1.Key, instance string) *Step {
+	i := slices.IndexFunc(p.Steps, func(s Step) bool { return s.Key == key && s.Instance == instance })
+	if i < 0 {
+		return nil
+	}
+	return &p.Steps[i]
+}
+
+// room lets a step wait for what it needs and another object has, or says why it will never have it.
+//
+// A port is free when its giver's roll-out is over, and not when that is written: a giver that is rolled back to a port that
+// was given away never runs again (SwarmKit's updater puts the old spec back without asking for the port).
+func room(plan Plan, f Facts, p Policy) []Refusal {
+	held, later := split(unfree(plan, f, p), func(r Refusal) bool { return r.Class != Later })
+	if len(held) > 0 { // what holds one holds those behind it: nothing waits for what never comes
+		return held
+	}
+	return later
+}
+
+// unfree refuses whatever has not what it needs.
+func unfree(plan Plan, f Facts, p Policy) []Refusal {
+	var out []Refusal
+	for _, c := range f.Claims {
+		s := plan.making(c.Key, c.Instance)
+		if s == nil {
+			continue
+		}
+		giver := plan.step(c.Holder, c.HolderInstance)
+		switch {
+		case c.Former:
+			switch r := f.Rollouts[c.Holder]; {
+			case r.Running():
+				out = append(out, s.refusal(Later, "%s gives up %s, and its roll-out is not over", c.holder(), c.Claim))
+			case r.State == "paused":
+				out = append(out, s.refusal(Never, "%s gives up %s, and its roll-out has failed: a rollback would need that again", c.holder(), c.Claim))
+			}
+		case giver == nil:
+			out = append(out, plan.refusedRoom(*s, c))
+		case giver.makesRoom:
+			// it goes first
+		case giver.removal():
+			if p.Consents.Covers(Replace, s.Key) || p.Consents.Covers(Replace, giver.Key) {
+				continue // it goes first, and there is nothing of either for a moment
+			}
+			gap := fmt.Sprintf("%s; that one is removed first, and until %s runs there is neither", c.needed(), s.Key)
+			out = append(out, s.needs(Replace, p, "%s", gap)...)
+			out = append(out, giver.needs(Replace, p, "%s takes what it has, %s: it is removed first, and until the other one runs there is neither", s.Key, c.Claim)...)
+		case c.Stays:
+			out = append(out, s.refusal(Never, "%s, and asks for it, too: change one of them", c.needed()))
+		case inCycle(plan, f, c.Key):
+			out = append(out, s.needs(Replace, p, "%s, and that one needs what this one has: one of them is removed and made again", c.needed())...)
+		default:
+			out = append(out, s.refusal(Later, "%s until its own change has rolled out", c.needed()))
+		}
+	}
+	for i := range plan.Steps {
+		s := &plan.Steps[i]
+		if s.makesRoom && !takesFrom(plan, f, s.Key) {
+			out = append(out, plan.noTaker(*s, f))
+		}
+		if s.makesRoom && s.Change.Want.Policy.Protect {
+			out = append(out, s.refusal(Never, "policy.protect is set, and it would have to be removed to make room"))
+		}
+	}
+	return out
+}
+
+// refusedRoom refuses a step whose need nothing in the plan gives up, and says why it is not.
+func (p *Plan) refusedRoom(s Step, c Claim) Refusal {
+	for _, r := range p.Refused {
+		if r.Key == c.Holder && r.Instance == c.HolderInstance && !c.Stays {
+			return s.refusal(r.Class, "%s; that this changes is refused: %s", c.needed(), r.Why)
+		}
+	}
+	if slices.Contains(p.Kept, c.Holder) {
+		return s.refusal(Never, "%s, and what refers to that one keeps it there: choose another", c.needed())
+	}
+	if !c.Mine && c.Claim.What == "name" {
+		return s.refusal(Never, "%s: give the manifest that name, or another", c.needed())
+	}
+	return s.refusal(Never, "%s, and keeps it: choose another, or change that one", c.needed())
+}
+
+// noTaker refuses to make room for a change that is refused itself, in its way.
+func (p *Plan) noTaker(s Step, f Facts) Refusal {
+	for _, c := range f.Claims {
+		if c.Holder != s.Key || c.Former {
+			continue
+		}
+		for _, r := range p.Refused {
+			if r.Key == c.Key && r.Instance == c.Instance {
+				return s.refusal(r.Class, "it would be removed to make room for %s, which is refused: %s", c.Key, r.Why)
+			}
+		}
+	}
+	return s.refusal(Never, "it would be removed to make room, and nothing takes that")
+}
+
+// takesFrom says whether a step of the plan takes what an object has.
+func takesFrom(plan Plan, f Facts, holder v1.Key) bool {
+	return slices.ContainsFunc(f.Claims, func(c Claim) bool {
+		return c.Holder == holder && !c.Former && plan.making(c.Key, c.Instance) != nil
+	})
+}
+
+// inCycle says whether an object needs, of another that changes, what that one gives up only when it has something of the
+// first: as when two services swap their ports.
+func inCycle(plan Plan, f Facts, key v1.Key) bool {
+	seen := map[v1.Key]bool{}
+	var reaches func(from v1.Key) bool
+	reaches = func(from v1.Key) bool {
+		for _, c := range f.Claims {
+			if c.Key != from || c.Former || c.Stays || plan.making(c.Key, c.Instance) == nil || plan.making(c.Holder, c.HolderInstance) == nil {
+				continue
+			}
+			if c.Holder == key {
+				return true
+			}
+			if !seen[c.Holder] {
+				seen[c.Holder] = true
+				if reaches(c.Holder) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	return reaches(key)
+}
+
+// makeRoom turns the change of one object of each cycle into its removal, where somebody agreed to that. It is made again when
+// the others have what they need.
+func (p *Plan) makeRoom(f Facts, policy Policy) {
+	if len(f.Claims) == 0 {
+		return
+	}
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if s.Op != diff.Update || s.Change.Want == nil || !policy.Consents.Covers(Replace, s.Key) || !inCycle(*p, f, s.Key) {
+			continue
+		}
+		var of []string
+		for _, c := range f.Claims {
+			if c.Holder == s.Key && !c.Former {
+				of = append(of, fmt.Sprintf("%s needs %s", c.Key, c.Claim))
+			}
+		}
+		slices.Sort(of)
+		s.Op, s.Effect, s.Fields, s.makesRoom = diff.Remove, diff.Recreate, nil, true
+		s.Cause = "removed to make room, and made again after that: " + strings.Join(slices.Compact(of), ", ")
+	}
+}
+
+// goesFirst says whether a removal makes room for a step of the plan, with consent.
+func (s Step) goesFirst(plan Plan, f Facts) bool {
+	return s.makesRoom || s.removal() && takesFrom(plan, f, s.Key)
+}

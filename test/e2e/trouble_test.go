@@ -1,0 +1,282 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	networks "github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/client"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+// refusing is an engine that always gives one answer to calls about an object.
+type refusing struct {
+	tries atomic.Int32
+	first atomic.Int64 // when the first one came
+}
+
+func (f *refusing) of(is func(harness.Call) bool, a harness.Answer) func(harness.Call) error {
+	return func(c harness.Call) error {
+		if !is(c) {
+			return nil
+		}
+		if f.tries.Add(1) == 1 {
+			f.first.Store(time.Now().UnixNano())
+		}
+		return &a
+	}
+}
+
+func createsBad(c harness.Call) bool {
+	return c.Path == "/services/create" && bytes.Contains(c.Body, []byte(`"Name":"bad"`))
+}
+
+func updatesBad(id string) func(harness.Call) bool {
+	return func(c harness.Call) bool { return strings.HasPrefix(c.Path, "/services/"+id+"/update") }
+}
+
+// An engine that always refuses a step, with an error that is usually a sign that somebody else was faster: what fails is
+// tried by all instances together with one back-off, is shown with the engine's words, and keeps nobody else from acting.
+func TestWhatAlwaysFailsIsTriedWithOneBackOff(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []struct {
+		name   string
+		update bool
+		harness.Answer
+	}{
+		{"a name that is taken", false, harness.Answer{Status: 409, Message: "rpc error: code = AlreadyExists desc = name conflicts with an existing object: service bad already exists"}},
+		{"something that does not exist", false, harness.Answer{Status: 404, Message: "network nonet not found"}},
+		{"an outdated version that is not", true, harness.Answer{Status: 500, Message: "rpc error: code = Unknown desc = update out of sequence"}},
+		{"an object that is gone and is not", true, harness.Answer{Status: 404, Message: "service bad not found"}},
+		{"something wrong", false, harness.Answer{Status: 400, Message: "rpc error: code = InvalidArgument desc = port '80' is already in use"}},
+	} {
+		for _, operators := range []int{1, 3} {
+			t.Run(fmt.Sprintf("%s, %d", answer.name, operators), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, size{operators, 0}).in(t)
+				is := createsBad
+				good := service("good", "image: app:1", "replicas: 0")
+				r := w.repo("failing", map[string]string{"good.yaml": good})
+				if answer.update {
+					r.commit("there", map[string]string{"bad.yaml": service("bad", "image: app:1", "replicas: 0")})
+					w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--name", "failing")
+					is = updatesBad(w.service("bad").ID)
+				}
+				var f refusing
+				var all []*operator
+				for _, node := range w.swarm.Managers() {
+					p := w.proxyTo(node)
+					p.Before(f.of(is, answer.Answer))
+					all = append(all, w.operate(p.Host(), r, "--name", "failing"))
+				}
+				r.commit("bad", map[string]string{"bad.yaml": service("bad", "image: app:2", "replicas: 0"), "good.yaml": service("good", "image: app:2", "replicas: 0")})
+				w.image("good", "app:2")
+				for _, o := range all {
+					if c := o.condition("StepFailed", true); !strings.Contains(c.Message, "bad") || !strings.Contains(c.Message, answer.Message[strings.LastIndex(answer.Message, "= ")+1:]) {
+						t.Errorf("the condition does not say what failed: %+v", c)
+					}
+				}
+				other := w.repo("other", map[string]string{"o.yaml": service("other", "image: app:1", "replicas: 0")})
+				w.want(0, "apply", "--host", w.host(), "--source", other.Dir, "--name", "other") // the lease is free between tries
+				w.eventually(func() error {
+					if n := f.tries.Load(); n < 4 {
+						return fmt.Errorf("it was tried %d times", n)
+					}
+					return nil
+				})
+				// With a back-off that doubles, n tries take at least 2^(n-2) times the first pause. Each try may be made twice:
+				// the first refusal of each instance only has it look again.
+				took := time.Since(time.Unix(0, f.first.Load()))
+				most := 2 + operators
+				for pause, sum := paced(500*time.Millisecond), time.Duration(0); sum < took; pause *= 2 {
+					sum += pause
+					most++
+				}
+				if n := int(f.tries.Load()); n > most {
+					t.Errorf("%d instances tried it %d times within %s, want at most %d", operators, n, took, most)
+				}
+				// A new revision is tried at once, and by itself ends what failed.
+				r.commit("without it", map[string]string{"bad.yaml": service("bad-2", "image: app:1", "replicas: 0")})
+				w.eventually(func() error {
+					if _, there := w.find("bad-2"); !there {
+						return fmt.Errorf("the next revision is not applied")
+					}
+					return nil
+				})
+				for _, o := range all {
+					o.condition("StepFailed", false)
+				}
+			})
+		}
+	}
+}
+
+// apply ends by itself and says what the engine says.
+func TestApplySaysWhatTheEngineAlwaysRefuses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	r := w.repo("failing", map[string]string{"bad.yaml": service("bad", "image: app:1", "replicas: 0")})
+	p := w.proxy()
+	var f refusing
+	p.Before(f.of(createsBad, harness.Answer{Status: http.StatusConflict, Message: "network with name bad already exists"}))
+	out := w.want(2, "apply", "--host", p.Host(), "--source", r.Dir)
+	if !strings.Contains(out.errs, "network with name bad already exists") {
+		t.Errorf("it says %s", out)
+	}
+	if n := f.tries.Load(); n > 8 {
+		t.Errorf("it was tried %d times", n)
+	}
+}
+
+// SwarmKit compares names without case: one of another case is found before anything is written.
+func TestNamesThatDifferInCaseOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	w.createService(cliService("web", "app:1"), false)
+	w.settled("web")
+	p := w.proxy()
+	r := w.repo("case", map[string]string{
+		"a.yaml": service("Web", "image: app:1", "replicas: 0"), "b.yaml": service("free", "image: app:1", "replicas: 0"),
+	})
+	o := w.operate(p.Host(), r)
+	w.image("free", "app:1")
+	o.leaves("Service/Web", "never", "Service/web has this one")
+	for _, c := range p.Writes() {
+		if c.Path == "/services/create" && bytes.Contains(c.Body, []byte(`"Name":"Web"`)) {
+			t.Errorf("it was tried: %s", c)
+		}
+	}
+	// A new name in other case is another service: the old one goes first, which takes consent.
+	r.commit("lower", map[string]string{"a.yaml": service("one", "image: app:1", "replicas: 0"), "b.yaml": service("free", "image: app:1", "replicas: 0")})
+	w.image("one", "app:1")
+	r.commit("upper", map[string]string{"a.yaml": service("ONE", "image: app:1", "replicas: 0")})
+	o.leaves("Service/ONE", "consent", "Service/one has this one")
+	if _, there := w.find("one"); !there {
+		t.Error("the old one is gone, and nobody agreed to it")
+	}
+	r.commit("agreed\n\nConsent: replace", map[string]string{"readme.txt": "agreed"})
+	w.image("ONE", "app:1")
+	if s, there := w.find("one"); there && s.Spec.Name == "one" {
+		t.Error("the old one is still there")
+	}
+}
+
+// leaves waits until an object is left as it is for a reason.
+func (o *operator) leaves(object, class, text string) {
+	o.w.Helper()
+	o.reports(func(r harness.Report) error {
+		for _, f := range r.Refused {
+			if f.Object == object && f.Class == class && strings.Contains(f.Why, text) {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s is not refused with %q: %s", object, text, brief(r))
+	})
+}
+
+// Two services swap their ports: one is removed and made again when somebody agrees to the gap, and never both.
+func TestPortsAreSwappedWithConsent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 1})
+	published := func(n string, port int) string {
+		return service(n, "image: app:1", "replicas: 1", fmt.Sprintf("ports: [{target: 80, published: %d}]", port), quick("pause"))
+	}
+	r := w.repo("swap", map[string]string{"a.yaml": published("a", 8081), "b.yaml": published("b", 8082), "c.yaml": published("c", 8083)})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--wait")
+	r.commit("swapped", map[string]string{"a.yaml": published("a", 8082), "b.yaml": published("b", 8081)})
+	if out := w.want(1, "apply", "--host", w.host(), "--source", r.Dir); !strings.Contains(out.out, "Consent: replace") {
+		t.Errorf("it does not ask: %s", out)
+	}
+	w.runs("a", 1)
+	w.runs("b", 1)
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--wait", "--consent", "replace Service/a")
+	ports := func(want map[string]int) {
+		t.Helper()
+		for n, port := range want {
+			w.runs(n, 1)
+			if got := w.service(n).Endpoint.Ports; len(got) != 1 || int(got[0].PublishedPort) != port {
+				t.Errorf("%s publishes %+v, want %d", n, got, port)
+			}
+		}
+	}
+	ports(map[string]int{"a": 8082, "b": 8081, "c": 8083})
+	// A chain needs nobody: each waits for the one before it.
+	o := w.operate(w.host(), r)
+	hash := r.commit("a chain", map[string]string{"a.yaml": published("a", 8080), "b.yaml": published("b", 8082), "c.yaml": published("c", 8081)})
+	o.inSync(hash)
+	ports(map[string]int{"a": 8080, "b": 8082, "c": 8081})
+	if strings.Contains(o.Stderr(), "already in use") {
+		t.Errorf("a round of it failed:\n%s", tail(o.Stderr(), 40))
+	}
+}
+
+// A service under a new name whose image cannot be pulled: the old one stays.
+func TestNothingIsRemovedForWhatDoesNotRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 1})
+	r := w.repo("renamed", map[string]string{"a.yaml": service("old", "image: app:1", "replicas: 2", quickRestart, quick("pause")), "b.yaml": service("b", "image: app:1", "replicas: 0")})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--wait")
+	o := w.operate(w.host(), r)
+	r.commit("renamed", map[string]string{"a.yaml": service("new", "image: nopull:1", "replicas: 2", quickRestart, quick("pause"))})
+	o.leaves("Service/old", "never", "the roll-out of Service/new failed")
+	w.runs("old", 2)
+	r.commit("mended", map[string]string{"a.yaml": service("new", "image: app:2", "replicas: 2", quickRestart, quick("pause"))})
+	w.eventually(func() error {
+		if _, there := w.find("old"); there {
+			if n := w.running("new"); n < 2 {
+				return fmt.Errorf("new runs %d", n)
+			}
+			return fmt.Errorf("old is still there")
+		}
+		return nil
+	})
+	w.runs("new", 2)
+}
+
+// A subnet that overlaps is found before anything is made, and no service is put on a network that the swarm cannot allocate.
+func TestNetworksThatCannotBe(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	overlay := func(name, subnet string) {
+		t.Helper()
+		o := client.NetworkCreateOptions{Driver: "overlay", Scope: "swarm", IPAM: &networks.IPAM{Driver: "default", Config: []networks.IPAMConfig{{Subnet: netip.MustParsePrefix(subnet)}}}}
+		if _, err := w.api.NetworkCreate(t.Context(), name, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	overlay("handnet", "10.66.0.0/16")
+	overlay("late", "10.66.7.0/24") // the swarm takes it, and cannot allocate it
+	net := func(name, subnet string) string {
+		return fmt.Sprintf(head, "Network", name) + "spec: {ipam: {config: [{subnet: " + subnet + "}]}}\n"
+	}
+	p := w.proxy()
+	r := w.repo("networks", map[string]string{
+		"n.yaml": docs(net("inside", "10.66.1.0/24"), net("late", "10.66.7.0/24"), net("free", "10.68.0.0/24")),
+		"s.yaml": docs(
+			service("a", "image: app:1", "replicas: 1", "networks: [inside]"), service("b", "image: app:1", "replicas: 1", "networks: [late]"),
+			service("c", "image: app:1", "replicas: 1", "networks: [free]"),
+		),
+	})
+	o := w.operate(p.Host(), r)
+	w.image("c", "app:1")
+	w.runs("c", 1)
+	o.leaves("Network/inside", "never", "Network/handnet has")
+	o.leaves("Service/a", "never", "Network/handnet has")
+	o.leaves("Network/late", "never", "cannot allocate it")
+	o.leaves("Service/b", "never", "cannot allocate it")
+	for _, c := range p.Writes() {
+		if c.Path == "/networks/create" && bytes.Contains(c.Body, []byte("inside")) {
+			t.Errorf("the network was made: %s", c)
+		}
+	}
+	if out := w.cli("diff", "--host", w.host(), "--source", r.Dir); out.code != 1 || !strings.Contains(out.out, "Network/handnet") {
+		t.Errorf("diff says %s", out)
+	}
+}
