@@ -22,6 +22,7 @@ func (r *reading) check(set Set) {
 	}
 	if len(r.problems) <= r.most() {
 		r.cycles(set)
+		r.names(set)
 		r.ports(set)
 		r.nodes(set)
 	}
@@ -111,6 +112,28 @@ func circle(way []v1.Key) string {
 		names = append(names, k.String())
 	}
 	return strings.Join(append(names, way[0].String()), " → ")
+}
+
+// names reports objects whose names are one to the swarm. In the order of the set capitals come first.
+func (r *reading) names(set Set) {
+	first := map[v1.Key]Entry{} // of those whose names have capitals
+	same := func(e, other Entry) {
+		r.at(e, "metadata.name", "is the name of %s too (%s): the swarm compares names without case; rename one of them", other.Key(), place(other.File, other.LineOf("metadata.name")))
+	}
+	for _, e := range set.Entries {
+		key := e.Key().Folded()
+		if key == e.Key() {
+			continue
+		}
+		if other, taken := first[key]; taken {
+			same(e, other)
+			continue
+		}
+		first[key] = e
+		if lower, taken := set.Get(key); taken {
+			same(lower, e)
+		}
+	}
 }
 
 // ports reports services that publish the same port in the routing mesh: the swarm would take the second and leave it pending.

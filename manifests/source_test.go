@@ -223,6 +223,92 @@ metadata:
 b.yaml:4: Network/a: metadata.name: is stated twice: also in a.yaml:3
 `},
 
+		// Names that are one to the swarm.
+		{"names that differ in case", `
+-- a.yaml --
+$H
+kind: Service
+metadata: {name: web}
+spec: {image: x}
+---
+$H
+kind: Service
+metadata: {name: Web}
+spec: {image: x}
+-- b.yaml --
+$H
+kind: Service
+metadata: {name: WEB}
+spec: {image: x}
+---
+$H
+kind: Network
+metadata: {name: Front}
+spec: {external: true}
+---
+$H
+kind: Network
+metadata: {name: front}
+---
+$H
+kind: Config
+metadata: {name: a.Conf}
+spec: {data: x}
+---
+$H
+kind: Config
+metadata: {name: A.conf}
+spec: {data: x}
+---
+$H
+kind: Secret
+metadata: {name: k}
+spec: {external: true}
+---
+$H
+kind: Secret
+metadata: {name: K}
+spec: {data: x}
+-- problems --
+a.yaml:3: Service/web: metadata.name: is the name of Service/WEB too (b.yaml:3): the swarm compares names without case; rename one of them
+a.yaml:8: Service/Web: metadata.name: is the name of Service/WEB too (b.yaml:3): the swarm compares names without case; rename one of them
+b.yaml:13: Network/front: metadata.name: is the name of Network/Front too (b.yaml:8): the swarm compares names without case; rename one of them
+b.yaml:17: Config/a.Conf: metadata.name: is the name of Config/A.conf too (b.yaml:22): the swarm compares names without case; rename one of them
+b.yaml:27: Secret/k: metadata.name: is the name of Secret/K too (b.yaml:32): the swarm compares names without case; rename one of them
+`},
+		{"names that differ in case, of kinds that have names of their own", `
+-- a.yaml --
+$H
+kind: Service
+metadata: {name: Web}
+spec: {image: x}
+---
+$H
+kind: Network
+metadata: {name: web}
+---
+$H
+kind: Node
+metadata: {name: web}
+spec: {labels: {a: x}}
+---
+$H
+kind: Node
+metadata: {name: WEB}
+spec: {labels: {a: x}}
+---
+$H
+kind: Config
+metadata: {name: web_1}
+spec: {data: x}
+---
+$H
+kind: Config
+metadata: {name: Web-1}
+spec: {data: x}
+-- problems --
+`},
+
 		// References.
 		{"references", `
 -- a.yaml --

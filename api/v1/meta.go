@@ -73,6 +73,16 @@ func (k Key) Compare(o Key) int {
 	return cmp.Or(strings.Compare(k.Kind, o.Kind), strings.Compare(k.Name, o.Name))
 }
 
+// Folded returns the key with the name in the form that the swarm compares: it holds the names of two services, networks,
+// configs or secrets for one where they differ in case alone.
+func (k Key) Folded() Key {
+	switch k.Kind {
+	case KindService, KindNetwork, KindConfig, KindSecret:
+		k.Name = strings.ToLower(k.Name)
+	}
+	return k
+}
+
 // ParseKey reads Kind/name. The kind is not checked against the known ones.
 func ParseKey(s string) (Key, error) {
 	kind, name, ok := strings.Cut(s, "/")
