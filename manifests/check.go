@@ -24,6 +24,7 @@ func (r *reading) check(set Set) {
 		r.cycles(set)
 		r.names(set)
 		r.ports(set)
+		r.subnets(set)
 		r.nodes(set)
 	}
 }

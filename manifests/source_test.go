@@ -309,6 +309,104 @@ spec: {data: x}
 -- problems --
 `},
 
+		// Ranges of addresses.
+		{"subnets that overlap", `
+-- a.yaml --
+$H
+kind: Network
+metadata: {name: ov1}
+spec: {ipam: {config: [{subnet: 10.88.0.0/16}]}}
+---
+$H
+kind: Network
+metadata: {name: ov2}
+spec:
+  ipam:
+    config:
+    - {subnet: 10.87.0.0/16}
+    - {subnet: 10.88.5.0/24}
+---
+$H
+kind: Network
+metadata: {name: ov3}
+spec: {ipam: {config: [{subnet: 10.88.5.0/24, ipRange: 10.88.5.128/25}]}}
+-- b.yaml --
+$H
+kind: Network
+metadata: {name: six}
+spec: {enableIPv6: true, ipam: {config: [{subnet: "fd00:1::/64"}, {subnet: 10.0.0.0/24}]}}
+---
+$H
+kind: Network
+metadata: {name: seven}
+spec:
+  enableIPv6: true
+  ipam: {config: [{subnet: "FD00:1:0:0:8000::/65"}]}
+---
+$H
+kind: Network
+metadata: {name: mapped}
+spec: {ipam: {config: [{subnet: "::ffff:10.87.0.0/112"}]}}
+---
+$H
+kind: Network
+metadata: {name: twice}
+spec: {ipam: {config: [{subnet: 10.7.0.0/24}, {subnet: 10.7.0.0/25}]}}
+-- problems --
+a.yaml:12: Network/ov2: spec.ipam.config[0].subnet: 10.87.0.0/16 overlaps with 10.87.0.0/16 of Network/mapped (b.yaml:16); the swarm gives an address to one network, and leaves the other without any
+a.yaml:13: Network/ov2: spec.ipam.config[1].subnet: 10.88.5.0/24 overlaps with 10.88.0.0/16 of Network/ov1 (a.yaml:4); the swarm gives an address to one network, and leaves the other without any
+a.yaml:18: Network/ov3: spec.ipam.config[0].subnet: 10.88.5.0/24 overlaps with 10.88.5.0/24 of Network/ov2 (a.yaml:13); the swarm gives an address to one network, and leaves the other without any
+b.yaml:11: Network/seven: spec.ipam.config[0].subnet: fd00:1:0:0:8000::/65 overlaps with fd00:1::/64 of Network/six (b.yaml:4); the swarm gives an address to one network, and leaves the other without any
+b.yaml:21: Network/twice: spec.ipam.config[1].subnet: 10.7.0.0/25 overlaps with 10.7.0.0/24, which the network states too; the swarm gives no address twice
+`},
+		{"subnets that the swarm takes", `
+-- a.yaml --
+$H
+kind: Network
+metadata: {name: a}
+spec: {ipam: {config: [{subnet: 10.88.0.0/24}, {subnet: 10.88.2.0/24}]}}
+---
+$H
+kind: Network
+metadata: {name: b}
+spec: {ipam: {config: [{subnet: 10.88.1.0/24}]}}
+---
+$H
+kind: Network
+metadata: {name: part-1}
+spec: {ipam: {config: [{subnet: 10.89.0.0/16, ipRange: 10.89.1.0/24}]}}
+---
+$H
+kind: Network
+metadata: {name: part-2}
+spec: {ipam: {config: [{subnet: 10.89.0.0/16, ipRange: 10.89.2.0/24}]}}
+---
+$H
+kind: Network
+metadata: {name: elsewhere}
+spec: {ipam: {driver: infoblox, config: [{subnet: 10.88.0.0/24}]}}
+---
+$H
+kind: Network
+metadata: {name: theirs}
+spec: {external: true}
+-- problems --
+`},
+		{"one part of a subnet for two", `
+-- a.yaml --
+$H
+kind: Network
+metadata: {name: part-1}
+spec: {ipam: {config: [{subnet: 10.89.0.0/16, ipRange: 10.89.1.0/24}]}}
+---
+$H
+kind: Network
+metadata: {name: part-2}
+spec: {ipam: {config: [{subnet: 10.89.0.0/16, ipRange: 10.89.1.0/24}]}}
+-- problems --
+a.yaml:9: Network/part-2: spec.ipam.config[0].subnet: 10.89.0.0/16 overlaps with 10.89.0.0/16 of Network/part-1 (a.yaml:4); the swarm gives an address to one network, and leaves the other without any
+`},
+
 		// References.
 		{"references", `
 -- a.yaml --

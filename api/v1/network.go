@@ -122,25 +122,7 @@ func (n *Network) Validate() []Problem {
 		return ps
 	}
 	for i, p := range s.IPAM.Config {
-		at := index("spec.ipam.config", i)
-		subnet, err := netip.ParsePrefix(p.Subnet)
-		if err != nil {
-			ps.add(at+".subnet", "%q is not an address range such as 10.1.0.0/24", p.Subnet)
-			continue
-		}
-		if subnet.Masked() != subnet {
-			ps.add(at+".subnet", "%q has host bits set; did you mean %s?", p.Subnet, subnet.Masked())
-		}
-		if p.IPRange != "" {
-			if r, err := netip.ParsePrefix(p.IPRange); err != nil || !subnet.Contains(r.Addr()) || r.Bits() < subnet.Bits() {
-				ps.add(at+".ipRange", "%q is not an address range within %s", p.IPRange, p.Subnet)
-			}
-		}
-		if p.Gateway != "" {
-			if g, err := netip.ParseAddr(p.Gateway); err != nil || !subnet.Contains(g) {
-				ps.add(at+".gateway", "%q is not an address within %s", p.Gateway, p.Subnet)
-			}
-		}
+		ps.pool(index("spec.ipam.config", i), p, s.EnableIPv6, s.IPAM.swarms())
 	}
 	return ps
 }

@@ -59,8 +59,9 @@ func TestNormalForm(t *testing.T) {
 		},
 		{
 			name:  "pools in another order and another spelling",
-			state: v1.NetworkSpec{IPAM: &v1.IPAM{Config: []v1.IPAMPool{{Subnet: "FD00:0::/64", Gateway: "fd00:0:0::1"}, {Subnet: "10.0.1.0/24", IPRange: "10.0.1.128/25"}}}},
+			state: v1.NetworkSpec{EnableIPv6: true, IPAM: &v1.IPAM{Config: []v1.IPAMPool{{Subnet: "FD00:0::/64", Gateway: "fd00:0:0::1"}, {Subnet: "10.0.1.0/24", IPRange: "10.0.1.128/25"}}}},
 			live: func(n *network.Summary) {
+				n.EnableIPv6 = true
 				n.IPAM.Config[0].IPRange = netip.MustParsePrefix("10.0.1.128/25")
 				n.IPAM.Config = append(n.IPAM.Config, network.IPAMConfig{Subnet: netip.MustParsePrefix("fd00::/64"), Gateway: netip.MustParseAddr("fd00::1")})
 			},
