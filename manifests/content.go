@@ -125,6 +125,10 @@ func (r *reading) content(e *Entry) {
 		r.add(e.File, e.LineOf(field), e.Key(), field, "%s %s", quoteText(stated), problem)
 		return
 	}
+	if m, is := v1.IsMistaken(data); is && !c.Raw() {
+		r.add(e.File, e.LineOf(field), e.Key(), field, "%s %s", quoteText(stated), m.Why())
+		return
+	}
 	e.Object = e.Object.Copy() // the one without content serves again, as content changes beside it
 	e.Object.(v1.ContentFile).SetContent(data)
 }

@@ -249,6 +249,10 @@ func (d *decoder) unknown(known fields, value *yaml.Node, at int32) {
 	if d.compose(known, value, at) {
 		return
 	}
+	if d.marks[at].parent == 0 && name == "sops" {
+		d.add(at, "is what SOPS adds to a file that it encrypts; the operator decrypts nothing, so a manifest must not be encrypted")
+		return
+	}
 	parent := d.marks.path(d.marks[at].parent)
 	if nearest := v1.Nearest(name, known.names); nearest != "" {
 		d.meant = append(d.meant, join(parent, nearest))

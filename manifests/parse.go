@@ -44,6 +44,11 @@ type parser struct {
 func (p parser) parse(data []byte) (out parsed) {
 	out.size = len(data)
 	data = bytes.TrimPrefix(data, []byte("\uFEFF"))
+	if m, is := v1.IsMistaken(data); is && !m.Parts {
+		out.unread, out.stated = [][]byte{data}, 1
+		out.problems = []v1.Problem{{Line: m.Line, Message: m.WhyNoManifest()}}
+		return out
+	}
 	if problem, ok := notText(data); ok {
 		out.unread, out.stated = [][]byte{data}, 1
 		out.problems = []v1.Problem{problem}

@@ -1,6 +1,7 @@
 package manifests_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -782,6 +783,104 @@ spec: {file: conf/b.yaml}
 a.yaml:3: is not valid YAML: a mapping in braces is not closed, or a comma is missing
 `},
 
+		{"content that is none", `
+-- a.yaml --
+$H
+kind: Config
+metadata: {name: lfs}
+spec: {file: big.bin}
+---
+$H
+kind: Secret
+metadata: {name: sops}
+spec:
+  file: s.enc.json
+---
+$H
+kind: Config
+metadata: {name: conflict}
+spec: {file: conflict.conf}
+---
+$H
+kind: Config
+metadata: {name: inline}
+spec:
+  data: |
+    a
+    <<<<<<< HEAD
+    b
+    =======
+    c
+    >>>>>>> topic
+---
+$H
+kind: Secret
+metadata: {name: value}
+spec: {data: "ENC[AES256_GCM,data:Tr7o,iv:1,tag:2,type:str]"}
+---
+$H
+kind: Config
+metadata: {name: meant}
+spec: {file: conflict.conf, raw: true}
+---
+$H
+kind: Secret
+metadata: {name: external}
+spec: {external: true, raw: true}
+-- big.bin --
+version https://git-lfs.github.com/spec/v1
+oid sha256:0000000000000000000000000000000000000000000000000000000000000000
+size 12345
+-- s.enc.json --
+{"data":"ENC[AES256_GCM,data:Tr7o,iv:1,tag:2,type:str]","sops":{"mac":"ENC[AES256_GCM,data:abc,type:str]","version":"3.8.1"}}
+-- conflict.conf --
+<<<<<<< HEAD
+port=1
+=======
+port=2
+>>>>>>> b
+-- problems --
+a.yaml:4: Config/lfs: spec.file: big.bin is a Git LFS pointer and not the file itself; commit the file without LFS (git lfs untrack), or state spec.raw: true if it is meant as it is
+a.yaml:10: Secret/sops: spec.file: s.enc.json is encrypted by SOPS; the operator decrypts nothing: use an external secret, or content that is not encrypted, or state spec.raw: true if it is meant as it is
+a.yaml:15: Config/conflict: spec.file: conflict.conf is text with the marks of a merge conflict (<<<<<<<, ======= and >>>>>>>); resolve the conflict and commit the file again, or state spec.raw: true if it is meant as it is
+a.yaml:21: Config/inline: spec.data: is text with the marks of a merge conflict (<<<<<<<, ======= and >>>>>>>); resolve the conflict and commit the file again, or state spec.raw: true if it is meant as it is
+a.yaml:32: Secret/value: spec.data: is encrypted by SOPS; the operator decrypts nothing: use an external secret, or content that is not encrypted, or state spec.raw: true if it is meant as it is
+a.yaml:42: Secret/external: spec.raw: cannot be stated with external: the content of external secrets is not looked at
+`},
+		{"manifests that are none", `
+-- age.yaml --
+-----BEGIN AGE ENCRYPTED FILE-----
+YWdl
+-----END AGE ENCRYPTED FILE-----
+-- conflict.yaml --
+$H
+kind: Network
+metadata: {name: a}
+<<<<<<< HEAD
+spec: {internal: true}
+=======
+---
+spec: {attachable: true}
+>>>>>>> topic
+-- lfs.yaml --
+version https://git-lfs.github.com/spec/v1
+oid sha256:0000000000000000000000000000000000000000000000000000000000000000
+size 12345
+-- sops.yaml --
+$H
+kind: Secret
+metadata: {name: s}
+spec: {data: "ENC[AES256_GCM,data:Tr7o,iv:1,tag:2,type:str]"}
+sops:
+  mac: ENC[AES256_GCM,data:abc,type:str]
+-- problems --
+age.yaml:1: is encrypted with age; the operator decrypts nothing, so a manifest must not be encrypted
+conflict.yaml:4: is text with the marks of a merge conflict (<<<<<<<, ======= and >>>>>>>); resolve the conflict and commit the file again
+lfs.yaml:1: is a Git LFS pointer and not the file itself; commit the file without LFS (git lfs untrack)
+sops.yaml:4: Secret/s: spec.data: is encrypted by SOPS; the operator decrypts nothing: use an external secret, or content that is not encrypted, or state spec.raw: true if it is meant as it is
+sops.yaml:5: Secret/s: sops: is what SOPS adds to a file that it encrypts; the operator decrypts nothing, so a manifest must not be encrypted
+`},
+
 		// The source's own file.
 		{"source's name, misspelt", `
 -- .swarm-operator.yaml --
@@ -937,6 +1036,28 @@ func TestContentIsSet(t *testing.T) {
 	s := set.Entries[0].Object.(*v1.Secret)
 	if got := string(s.Spec.Data.Reveal()); got != "s3cr3t\n" {
 		t.Errorf("content %q", got)
+	}
+}
+
+func TestBinaryContentThatIsNone(t *testing.T) {
+	manifest := "apiVersion: swarm-operator.io/v1\nkind: Secret\nmetadata: {name: s}\nspec: {file: x.yaml%s}\n"
+	for content, want := range map[string]string{
+		"\x00GITCRYPT\x00\x01\x02\x03":                                     "encrypted by git-crypt",
+		"age-encryption.org/v1\n-> X25519 abc\n--- x\n\xff":                "encrypted with age",
+		"\x8c\x0d\x04\x09\x03\x02abcdefgh\x60\xd2\x40\x01":                 "encrypted by PGP",
+		"\xfe\xed\xfe\xed\x00\x00\x00\x02\x00\x00\x00\x01 a store of Java": "",
+	} {
+		if _, problems := load("a.yaml", fmt.Sprintf(manifest, ""), "x.yaml", content); strings.Contains(render(problems), "x.yaml is "+want+";") != (want != "") || len(problems) > 1 {
+			t.Errorf("%q: %v", content, problems)
+		}
+		set, problems := load("a.yaml", fmt.Sprintf(manifest, ", raw: true"), "x.yaml", content)
+		if len(problems) > 0 {
+			t.Errorf("%q, raw: %v", content, problems)
+			continue
+		}
+		if got := string(set.Entries[0].Object.(*v1.Secret).Spec.Data.Reveal()); got != content {
+			t.Errorf("%q became %q", content, got)
+		}
 	}
 }
 

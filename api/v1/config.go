@@ -27,6 +27,8 @@ type ContentSpec struct {
 	Data Content `json:"data,omitzero"`
 	// File is a path in the repository, relative to the manifest.
 	File string `json:"file,omitempty"`
+	// Raw says that the content is meant as it is, although it looks like a pointer of Git LFS or git-annex, like a file that SOPS, age, git-crypt, PGP or ansible-vault has encrypted, or like a merge conflict. Without it such content is refused. Default false.
+	Raw bool `json:"raw,omitempty"`
 	// External: a config or secret of exactly this name exists and is not the operator's.
 	External bool `json:"external,omitempty"`
 }
@@ -39,6 +41,8 @@ type ContentFile interface {
 	SetContent([]byte)
 	// MaxContent is the engine's limit in bytes.
 	MaxContent() int
+	// Raw reports whether the content is meant as it is, whatever it looks like.
+	Raw() bool
 }
 
 // ContentHolder is an object that is mostly content.
@@ -79,6 +83,12 @@ func (c *Config) MaxContent() int { return MaxConfigSize }
 
 // MaxContent is the engine's limit in bytes.
 func (c *Secret) MaxContent() int { return MaxSecretSize }
+
+// Raw returns spec.raw.
+func (c *Config) Raw() bool { return c.Spec.Raw }
+
+// Raw returns spec.raw.
+func (c *Secret) Raw() bool { return c.Spec.Raw }
 
 // Copy returns a deep copy.
 func (c *Config) Copy() Object {
@@ -135,5 +145,14 @@ func (ps *problems) content(s ContentSpec, limit int, plural string) {
 		ps.add("spec.data", "is empty; the engine takes no empty %s", plural)
 	case s.Data.Len() > limit:
 		ps.add("spec.data", "has %d bytes; the engine's limit for %s is %d", s.Data.Len(), plural, limit)
+	}
+	if s.Raw && s.External {
+		ps.add("spec.raw", "cannot be stated with external: the content of external %s is not looked at", plural)
+	}
+	if s.File != "" { // whoever reads the file looks at it
+		return
+	}
+	if m, is := IsMistaken(s.Data.data); is && !s.Raw {
+		ps.add("spec.data", "%s", m.Why())
 	}
 }

@@ -22,6 +22,33 @@ import (
 // names of versions of Config/c with the contents one, two and three.
 var one, two, three = version(configKey("c"), 0, "one"), version(configKey("c"), 1, "two"), version(configKey("c"), 2, "three")
 
+// raw states that the content is meant as it is.
+func raw(o v1.Object) v1.Object {
+	switch o := o.(type) {
+	case *v1.Config:
+		o.Spec.Raw = true
+	case *v1.Secret:
+		o.Spec.Raw = true
+	}
+	return o
+}
+
+// To state it must write nothing: neither a new version, nor what is applied, nor a want that failed, is another by it.
+func TestRawIsNoDifference(t *testing.T) {
+	for _, kind := range []string{v1.KindConfig, v1.KindSecret} {
+		state := func(o v1.Object) *diff.State {
+			return &kinds.Expand(all.Kinds(), []kinds.Entry{{Object: o}}, kinds.NewIndex(nil, nil), source, nil).States[0]
+		}
+		plain, stated := state(content(kind, "c", "one", v1.Policy{})), state(raw(content(kind, "c", "one", v1.Policy{})))
+		if plain.Digest() != stated.Digest() || plain.Instance != stated.Instance {
+			t.Errorf("%s: %s %s became %s %s", kind, plain.Instance, plain.Digest(), stated.Instance, stated.Digest())
+		}
+		if d := cmp.Diff(diff.NewApplied(plain.Whole().Leaves).String(), diff.NewApplied(stated.Whole().Leaves).String()); d != "" {
+			t.Errorf("%s: applied (-plain +raw):\n%s", kind, d)
+		}
+	}
+}
+
 func TestVersionsOfContent(t *testing.T) {
 	foreign := func(kind, data string) *kinds.Live { return live(kind, "c", nil, 0, data) }
 	secretOne, secretTwo := version(secretKey("c"), 0, "one"), version(secretKey("c"), 1, "two")
@@ -43,6 +70,8 @@ func TestVersionsOfContent(t *testing.T) {
 	}{
 		{name: "new", src: source, want: content("Config", "c", "one", v1.Policy{}), changes: []string{"+ Config/c [" + one.Name + "]"}},
 		{name: "the same", lives: []*kinds.Live{one}, src: source, want: content("Config", "c", "one", v1.Policy{})},
+		{name: "the same, and meant as it is", lives: []*kinds.Live{one}, src: source, want: raw(content("Config", "c", "one", v1.Policy{}))},
+		{name: "a secret, the same, and meant as it is", lives: []*kinds.Live{secretOne}, src: source, want: raw(content("Secret", "c", "one", v1.Policy{}))},
 		{
 			name: "changed", lives: []*kinds.Live{one}, src: source, want: content("Config", "c", "two", v1.Policy{}),
 			changes: []string{"- Config/c [" + one.Name + "] old", "+ Config/c [" + two.Name + "]"},

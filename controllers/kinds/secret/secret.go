@@ -40,6 +40,7 @@ var rules = diff.Rules{
 	"metadata.labels.*": {Effect: diff.InPlace, Nobody: diff.NobodysLabel},
 	"spec.data":         {Effect: diff.InPlace},
 	"spec.file":         {Effect: diff.Forbidden},
+	"spec.raw":          {Effect: diff.Forbidden},
 	"spec.external":     {Effect: diff.Forbidden},
 }
 
