@@ -247,16 +247,6 @@ func dropDigest(n reference.Named) reference.Named {
 	return bare
 }
 
-// NormalConstraint writes a constraint with single spaces around its operator; the engine keeps the text as sent.
-func NormalConstraint(c string) string {
-	for _, op := range []string{"==", "!="} {
-		if key, value, ok := strings.Cut(c, op); ok {
-			return strings.TrimSpace(key) + " " + op + " " + strings.TrimSpace(value)
-		}
-	}
-	return strings.TrimSpace(c)
-}
-
 func normalCapabilities(list []string) []string {
 	for i, c := range list {
 		c = strings.ToUpper(c)

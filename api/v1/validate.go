@@ -353,46 +353,22 @@ func (ps *problems) update(at string, u *UpdateConfig, actions ...string) {
 	ps.oneOf(at+".order", u.Order, "stop-first", "start-first")
 }
 
-// constraintKeys are what SwarmKit's scheduler knows; it accepts anything else and then never schedules.
-var constraintKeys = []string{"node.id", "node.hostname", "node.role", "node.platform.os", "node.platform.arch", "node.ip", "node.labels.", "engine.labels."}
-
 func (ps *problems) placement(p *Placement) {
 	if p == nil {
 		return
 	}
-	for i, c := range p.Constraints {
+	for i, text := range p.Constraints {
 		at := index("spec.placement.constraints", i)
-		key, op, value := splitConstraint(c)
-		switch {
-		case op == "" || key == "" || value == "":
-			ps.add(at, "%q is not of the form KEY == VALUE or KEY != VALUE", c)
-		case !knownConstraint(key):
-			ps.add(at, "%q is not a key the scheduler knows: %s%s", key, strings.Join(constraintKeys, " "), DidYouMean(key, constraintKeys))
-		case key == "node.role" && value != "manager" && value != "worker":
-			ps.add(at, "%q is not one of manager, worker", value)
+		c, err := ParseConstraint(text)
+		if err != nil {
+			ps.add(at, "%v", err)
+		} else if why := c.unmeetable(); why != "" {
+			ps.add(at, "%s", why)
 		}
 	}
 	for i, s := range p.Preferences {
-		if !strings.HasPrefix(s.Spread, "node.labels.") && !strings.HasPrefix(s.Spread, "engine.labels.") {
+		if constraintLabel(s.Spread) == "" {
 			ps.add(index("spec.placement.preferences", i)+".spread", "%q is not a label of nodes or engines, such as node.labels.zone", s.Spread)
 		}
 	}
-}
-
-func splitConstraint(c string) (key, op, value string) {
-	for _, op := range []string{"==", "!="} {
-		if key, value, ok := strings.Cut(c, op); ok {
-			return strings.TrimSpace(key), op, strings.TrimSpace(value)
-		}
-	}
-	return "", "", ""
-}
-
-func knownConstraint(key string) bool {
-	return slices.ContainsFunc(constraintKeys, func(k string) bool {
-		if strings.HasSuffix(k, ".") {
-			return strings.HasPrefix(strings.ToLower(key), k) && len(key) > len(k)
-		}
-		return strings.EqualFold(k, key)
-	})
 }

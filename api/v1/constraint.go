@@ -1,0 +1,199 @@
+package v1
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Constraint is what SwarmKit's manager/constraint makes of "key==value" and "key!=value".
+type Constraint struct {
+	Key, Value string
+	// Not reports whether the operator is !=.
+	Not bool
+}
+
+// Both patterns are SwarmKit's to the letter (manager/constraint/constraint.go). With (?i) they let in the Kelvin sign and
+// the long s, which EqualFold takes for k and s too.
+var (
+	constraintKey   = regexp.MustCompile(`^(?i)[a-z_][a-z0-9\-_.]+$`)
+	constraintValue = regexp.MustCompile(`^(?i)[a-z0-9:\-_\s\.\*\(\)\?\+\[\]\\\^\$\|\/]+$`)
+)
+
+// Prefixes of keys that name a label.
+const (
+	nodeLabels   = "node.labels."
+	engineLabels = "engine.labels."
+)
+
+// constraintKeys are the keys that a node can have. The swarm takes any other key too, and then no node meets it.
+var constraintKeys = []string{"node.id", "node.hostname", "node.role", "node.platform.os", "node.platform.arch", "node.ip", nodeLabels, engineLabels}
+
+// ParseConstraint reads a constraint by the swarm's own grammar. It fails where the swarm would refuse the service, and
+// the error says what to write instead.
+func ParseConstraint(text string) (Constraint, error) {
+	key, value, not, found := cutConstraint(text)
+	c := Constraint{key, value, not}
+	switch {
+	case !found:
+		return Constraint{}, fmt.Errorf("%q is not of the form KEY == VALUE or KEY != VALUE", text)
+	case !constraintKey.MatchString(key):
+		return Constraint{}, wrongKey(text, key)
+	case !constraintValue.MatchString(value):
+		return Constraint{}, wrongValue(text, value)
+	}
+	return c, nil
+}
+
+// cutConstraint looks for == before !=, wherever they stand, as SwarmKit does: "a!=b==c" has the key "a!=b".
+func cutConstraint(text string) (key, value string, not, found bool) {
+	key, value, found = strings.Cut(text, "==")
+	if !found {
+		key, value, found = strings.Cut(text, "!=")
+		not = found
+	}
+	return strings.TrimSpace(key), strings.TrimSpace(value), not, found
+}
+
+func wrongKey(text, key string) error {
+	switch label, wrong := constraintLabel(key), wrongRune(key, constraintKey); {
+	case key == "":
+		return fmt.Errorf("%q is not of the form KEY == VALUE or KEY != VALUE", text)
+	case severalConstraints(key):
+		return errSeveral(text)
+	case strings.ContainsAny(key, "=!"):
+		return errOperators(text)
+	case label != "" && wrong != 0:
+		return fmt.Errorf("%q: the name of the label holds %q, and the swarm takes no constraint on such a label: only on names of letters from a to z, digits and - _ . alone", key, wrong)
+	}
+	return fmt.Errorf("%q is not a key: the swarm takes letters from a to z, digits, -, _ and ., at least two of them, and the first a letter or _", key)
+}
+
+func wrongValue(text, value string) error {
+	bare := strings.Trim(value, `"'`)
+	switch wrong := wrongRune(value, constraintValue); {
+	case value == "":
+		return fmt.Errorf("%q is not of the form KEY == VALUE or KEY != VALUE", text)
+	case severalConstraints(value):
+		return errSeveral(text)
+	case bare == "":
+		return fmt.Errorf("%q: the swarm has no constraint for an empty value, nor for a label that is missing; compare with a value that the label has on some nodes", text)
+	case bare != value && constraintValue.MatchString(bare):
+		return fmt.Errorf("%q: the swarm takes no quotes around a value; write %s", text, bare)
+	case wrong == ',':
+		return fmt.Errorf("%q: the value holds a comma, and the swarm takes one value for each constraint", text)
+	case wrong == '=' || wrong == '!':
+		return errOperators(text)
+	default:
+		return fmt.Errorf("%q: the value holds %q, and the swarm takes letters from a to z, digits, spaces and : - _ . * ( ) ? + [ ] \\ ^ $ | / there; give the label another value", text, wrong)
+	}
+}
+
+// severalConstraints reports whether a text looks as if more than one constraint stood in it.
+func severalConstraints(text string) bool {
+	return strings.Contains(text, "&&") || strings.Contains(text, "||") || strings.Contains(text, ",") && strings.ContainsAny(text, "=!")
+}
+
+func errSeveral(text string) error {
+	return fmt.Errorf("%q holds more than one constraint; state each as an element of the list: a node has to meet all of them, and there is no or", text)
+}
+
+func errOperators(text string) error {
+	return fmt.Errorf("%q has more than one operator; the swarm takes one, == or !=, for each constraint", text)
+}
+
+// wrongRune returns the first character that the pattern does not take anywhere, or 0.
+func wrongRune(text string, pattern *regexp.Regexp) rune {
+	for _, r := range text {
+		if !pattern.MatchString("aa" + string(r) + "a") {
+			return r
+		}
+	}
+	return 0
+}
+
+// constraintLabel returns the name of the label that a key names, or "".
+func constraintLabel(key string) string {
+	if label := foldedPrefix(key, nodeLabels); label != "" {
+		return label
+	}
+	return foldedPrefix(key, engineLabels)
+}
+
+// foldedPrefix returns what follows the prefix, which may be in any case; "" where the key does not begin with it.
+func foldedPrefix(key, prefix string) string {
+	if len(key) > len(prefix) && strings.EqualFold(key[:len(prefix)], prefix) {
+		return key[len(prefix):]
+	}
+	return ""
+}
+
+// NodeLabel and EngineLabel return the name of the label that the constraint is about, or "". The prefix may be in any
+// case, the name itself may not.
+func (c Constraint) NodeLabel() string { return foldedPrefix(c.Key, nodeLabels) }
+
+// EngineLabel is explained there.
+func (c Constraint) EngineLabel() string { return foldedPrefix(c.Key, engineLabels) }
+
+// Is reports whether the constraint's key is this one, in whatever case.
+func (c Constraint) Is(key string) bool { return strings.EqualFold(c.Key, key) }
+
+// Within reports whether an address is the one, or in the subnet, that the constraint states. ok is false if it states
+// neither; then no node meets it, whatever its operator. A node without a readable address is in none.
+//
+// SwarmKit reads them with package net, for which an IPv4 address in IPv6 is that IPv4 address, addresses have no zone,
+// and the length of a prefix may begin with zeros; net/netip sees all three differently.
+func (c Constraint) Within(addr string) (in, ok bool) {
+	node, _ := netip.ParseAddr(addr)
+	if node.Zone() != "" {
+		node = netip.Addr{}
+	}
+	node = node.Unmap()
+
+	// A zone needs no look here: constraintValue has no %.
+	text, length, isSubnet := strings.Cut(c.Value, "/")
+	ip, err := netip.ParseAddr(text)
+	if err != nil || !isSubnet {
+		return err == nil && ip.Unmap() == node, err == nil
+	}
+	bits, err := strconv.ParseUint(length, 10, 8)
+	if err != nil || int(bits) > ip.BitLen() {
+		return false, false
+	}
+	subnet := netip.PrefixFrom(ip, int(bits)).Masked()
+	if subnet.Addr().Is4In6() { // and so is at least 96 long, or the mask had cut into what tells that it is
+		subnet = netip.PrefixFrom(subnet.Addr().Unmap(), int(bits)-96)
+	}
+	return subnet.Contains(node), true
+}
+
+// unmeetable says why no node ever meets the constraint although the swarm takes it, or returns "".
+func (c Constraint) unmeetable() string {
+	_, address := c.Within("")
+	switch {
+	case c.NodeLabel() != "", c.EngineLabel() != "":
+		return ""
+	case !slices.ContainsFunc(constraintKeys, c.Is) || strings.HasSuffix(c.Key, "."):
+		return fmt.Sprintf("%q is not a key that nodes have, so no node would meet it; they have %s%s", c.Key, strings.Join(constraintKeys, " "), DidYouMean(c.Key, constraintKeys))
+	case c.Is("node.role") && !strings.EqualFold(c.Value, RoleManager) && !strings.EqualFold(c.Value, RoleWorker):
+		return fmt.Sprintf("%q is not one of %s, %s", c.Value, RoleManager, RoleWorker)
+	case c.Is("node.ip") && !address:
+		return fmt.Sprintf("%q is not an address such as 10.0.0.7 or a subnet such as 10.0.0.0/8, so no node would meet it", c.Value)
+	}
+	return ""
+}
+
+// NormalConstraint writes a constraint with single spaces around its operator; the engine keeps the text as sent.
+func NormalConstraint(text string) string {
+	key, value, not, found := cutConstraint(text)
+	switch {
+	case !found:
+		return strings.TrimSpace(text)
+	case not:
+		return key + " != " + value
+	}
+	return key + " == " + value
+}
