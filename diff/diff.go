@@ -167,7 +167,10 @@ type State struct {
 	Blocked string
 	// Awaited: what blocks it ends by itself, as when a node joins, and nobody waits for it.
 	Awaited bool
-	Meta    Meta
+	// Unmatched reports whether Blocked says that no live object is the one meant, and that nothing in git will make it.
+	// Somebody has to know, and nothing else waits for it.
+	Unmatched bool
+	Meta      Meta
 	// Policy is the manifest's, on the want side.
 	Policy v1.Policy
 	// Value is the object in its kind's own type, for its driver.

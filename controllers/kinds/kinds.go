@@ -145,10 +145,11 @@ type Entry struct {
 	From   diff.From
 	// Instance is the name of the live object, where an Expand found it; "" else, and where there is none.
 	Instance string
-	// Blocked, Awaited and Exact are those of diff.State.
-	Blocked string
-	Awaited bool
-	Exact   string
+	// Blocked, Awaited, Unmatched and Exact are those of diff.State.
+	Blocked   string
+	Awaited   bool
+	Unmatched bool
+	Exact     string
 }
 
 // Health says how far an object is from doing what its spec asks.
@@ -300,7 +301,7 @@ func normal(object v1.Object, instanceOf func(v1.Key) string) v1.Object {
 func (k Kind) outline(e Entry, instance string) diff.State {
 	object := e.Object
 	policy := object.Meta().Policy
-	s := diff.State{Key: e.Object.Key(), Instance: instance, From: e.From, Policy: policy, Partial: k.Partial, Exact: e.Exact, Blocked: e.Blocked, Awaited: e.Awaited}
+	s := diff.State{Key: e.Object.Key(), Instance: instance, From: e.From, Policy: policy, Partial: k.Partial, Exact: e.Exact, Blocked: e.Blocked, Awaited: e.Awaited, Unmatched: e.Unmatched}
 	for _, d := range policy.DependsOn {
 		if k, err := v1.ParseKey(d); err == nil { // Validate refused anything else
 			s.DependsOn = append(s.DependsOn, k)

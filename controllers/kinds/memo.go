@@ -142,7 +142,7 @@ func (w *wantMemo) fits(e Entry, instance string, live func(v1.Key) string) bool
 	if w.object != e.Object && !reflect.DeepEqual(w.object, e.Object) {
 		return false
 	}
-	if s := &w.state; s.Instance != instance || s.Blocked != e.Blocked || s.Awaited != e.Awaited || s.Exact != e.Exact {
+	if s := &w.state; s.Instance != instance || s.Blocked != e.Blocked || s.Awaited != e.Awaited || s.Unmatched != e.Unmatched || s.Exact != e.Exact {
 		return false
 	}
 	for i, r := range w.refs {

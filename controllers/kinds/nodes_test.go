@@ -55,7 +55,7 @@ func nodeChanges(changes []diff.Change) []string {
 			out[i] += fmt.Sprintf(" %t %t %t", f.Git, f.Hand, f.Intent)
 		}
 		if w := c.Want; w != nil {
-			out[i] += fmt.Sprintf(" blocked=%s awaited=%t exact=%s from %d digest %s", w.Blocked, w.Awaited, w.Exact, w.From.Line, w.Digest())
+			out[i] += fmt.Sprintf(" blocked=%s awaited=%t unmatched=%t exact=%s from %d digest %s", w.Blocked, w.Awaited, w.Unmatched, w.Exact, w.From.Line, w.Digest())
 			if c.Have != nil {
 				n := w.Value.(*v1.Node)
 				out[i] += fmt.Sprintf(" value %v %s", n.Spec.Labels, n.Spec.Availability)

@@ -21,6 +21,9 @@ const (
 	guardFailedRollouts = "failed-rollouts"
 )
 
+// GuardNoNode is the guard of a Node manifest that no node of the swarm matches.
+const GuardNoNode = "no-node"
+
 // guards are the ones that hold for every kind. Their order decides only which of two objections is printed.
 var guards = []Guard{
 	{guardPaused, each(paused)},
@@ -318,7 +321,7 @@ func dependencies(plan Plan, f Facts, _ Policy) []Refusal {
 // else's is in its place, it failed under this very revision, or its own change still waits for a person's word.
 func holdsOthers(r Refusal, f Facts) bool {
 	switch {
-	case r.Op == diff.Remove || r.Quiet:
+	case r.Op == diff.Remove || r.Quiet || r.Guard == GuardNoNode: // a host that has gone must not hold what ran with it
 		return false
 	case r.Op == diff.Create, r.Class == Consent, r.Guard == guardOwnership, r.Guard == guardFailedRollouts, r.Guard == guardDependsOn, r.Guard == guardBackOff, r.Guard == guardRoom, r.Guard == guardBroken:
 		return true

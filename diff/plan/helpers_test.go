@@ -317,6 +317,8 @@ func attribute(c *diff.Change, name, value string) {
 		c.Want.Blocked = strings.ReplaceAll(value, "_", " ")
 	case "awaited":
 		c.Want.Awaited = true
+	case "unmatched":
+		c.Want.Unmatched = true
 	case "escrow":
 		c.Want.Leaves = append(c.Want.Leaves, diff.Leaf{Path: pathEscrow + ".file.path", Type: pathEscrow + ".file.path", Text: "/key", Stated: true})
 	case "uses":

@@ -286,6 +286,10 @@ func blocked(s Step, _ Facts, _ Policy) []Refusal {
 	switch {
 	case w == nil || w.Blocked == "":
 		return nil
+	case w.Unmatched:
+		r := s.refusal(Never, "%s", w.Blocked)
+		r.Guard = GuardNoNode
+		return []Refusal{r}
 	case w.Awaited:
 		r := s.refusal(Later, "%s", w.Blocked)
 		r.Quiet = true

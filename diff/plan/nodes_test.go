@@ -262,7 +262,7 @@ func anySwarm(t *rapid.T) given {
 
 func anyNodeChange(t *rapid.T, name string) diff.Change {
 	words := []string{"~", "Node/" + name}
-	switch oneOf(t, "what", "labels", "drain", "active", "both", "blocked", "awaited") {
+	switch oneOf(t, "what", "labels", "drain", "active", "both", "blocked", "awaited", "unmatched") {
 	case "labels":
 		words = append(words, oneOf(t, "whose", "git", "hand")+"=spec.labels.zone")
 	case "drain":
@@ -277,6 +277,9 @@ func anyNodeChange(t *rapid.T, name string) diff.Change {
 	case "awaited":
 		words[0] = "+"
 		words = append(words, "instance=", "blocked=none_yet", "awaited", "git=spec.labels.zone")
+	case "unmatched":
+		words[0] = "+"
+		words = append(words, "instance=", "blocked=nobody", "awaited", "unmatched", "git=spec.labels.zone")
 	}
 	if chance(t, "enforce", 4) {
 		words = append(words, "enforce")

@@ -38,8 +38,9 @@ func expand(entries []kinds.Entry, lives []*kinds.Live) (out []kinds.Entry, noti
 			hosts[name] = []*kinds.Live{}
 		}
 	}
+	near := near{lives: lives, stated: stated}
 	for _, name := range slices.Sorted(maps.Keys(hosts)) {
-		h := host{name: name, lives: hosts[name]}
+		h := host{name: name, lives: hosts[name], near: &near}
 		slices.SortFunc(h.lives, func(a, b *kinds.Live) int { return cmp.Compare(a.ID, b.ID) })
 		own, has := stated[name]
 		if has {
@@ -72,10 +73,11 @@ type host struct {
 	name  string
 	lives []*kinds.Live // by id
 	own   *v1.Node      // its manifest; nil: it has none
+	near  *near
 }
 
 func (h host) expand(own kinds.Entry, sets []set) (e kinds.Entry, wanted bool, notice string) {
-	is, blocked, awaited := h.which()
+	is, b := h.which()
 	mine := func(n *kinds.Live) (out []*set) {
 		for i := range sets {
 			if matches(sets[i].Spec.Selector, raw(n)) {
@@ -102,12 +104,12 @@ func (h host) expand(own kinds.Entry, sets []set) (e kinds.Entry, wanted bool, n
 		return e, false, ""
 	}
 	object, conflict := merge(h, in)
-	e = kinds.Entry{Object: object, From: own.From, Blocked: blocked, Awaited: awaited}
+	e = kinds.Entry{Object: object, From: own.From, Blocked: b.why, Awaited: b.awaited, Unmatched: b.unmatched}
 	if h.own == nil {
 		e.From = in[0].from
 	}
-	if conflict != "" && blocked == "" {
-		e.Blocked, e.Awaited = conflict, false
+	if conflict != "" && b.why == "" {
+		e.Blocked = conflict
 	}
 	if object.Spec.LabelMode == v1.LabelsExact {
 		e.Exact = "spec.labelMode"
@@ -124,15 +126,22 @@ func (h host) expand(own kinds.Entry, sets []set) (e kinds.Entry, wanted bool, n
 
 func down(l *kinds.Live) bool { return raw(l).Status.State == swarm.NodeStateDown }
 
+// block says why nothing is written to the node that a manifest is about; the zero value: nothing is in the way.
+type block struct {
+	why                string
+	awaited, unmatched bool // those of diff.State
+}
+
 // which of the nodes of the name is meant: the one that is pinned, or the only one, or the only one that is not down.
-func (h host) which() (is *kinds.Live, blocked string, awaited bool) {
+func (h host) which() (is *kinds.Live, b block) {
 	if h.own != nil && h.own.Spec.ID != "" {
 		for _, l := range h.lives {
 			if l.ID == h.own.Spec.ID {
-				return l, "", false
+				return l, block{}
 			}
 		}
-		return nil, fmt.Sprintf("no node %s of this hostname is in the swarm, which spec.id asks for", h.own.Spec.ID), true
+		// One that is to be absent is meant to be gone.
+		return nil, block{fmt.Sprintf("no node %s of this hostname is in the swarm, which spec.id asks for%s", h.own.Spec.ID, h.near.ofID(h)), true, !h.own.Gone()}
 	}
 	var up []*kinds.Live
 	for _, l := range h.lives {
@@ -142,17 +151,17 @@ func (h host) which() (is *kinds.Live, blocked string, awaited bool) {
 	}
 	switch {
 	case len(h.lives) == 0 && h.own != nil && h.own.Spec.Engine != nil: // it is made to join
-		return nil, "", false
+		return nil, block{}
 	case len(h.lives) == 0:
-		return nil, "no node of this hostname is in the swarm", true
+		return nil, block{"no node of the swarm has this hostname" + h.near.name(h.name), true, true}
 	case len(h.lives) == 1:
-		return h.lives[0], "", false
+		return h.lives[0], block{}
 	case len(up) == 1:
-		return up[0], "", false
+		return up[0], block{}
 	case len(up) == 0:
-		return nil, fmt.Sprintf("%d nodes have this hostname, and all are down: %s; it is the one that comes back, or the one that spec.id names", len(h.lives), ids(h.lives)), true
+		return nil, block{why: fmt.Sprintf("%d nodes have this hostname, and all are down: %s; it is the one that comes back, or the one that spec.id names", len(h.lives), ids(h.lives)), awaited: true}
 	}
-	return nil, fmt.Sprintf("%d nodes have this hostname: %s; which is meant, spec.id says; nothing is written to any of them", len(up), ids(up)), false
+	return nil, block{why: fmt.Sprintf("%d nodes have this hostname: %s; which is meant, spec.id says; nothing is written to any of them", len(up), ids(up))}
 }
 
 func ids(lives []*kinds.Live) string {

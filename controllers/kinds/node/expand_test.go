@@ -237,6 +237,8 @@ func describe(entries []kinds.Entry, notices []string) string {
 		}
 		b.WriteByte('\n')
 		switch {
+		case e.Unmatched:
+			fmt.Fprintf(&b, "  unmatched: %s\n", e.Blocked)
 		case e.Awaited:
 			fmt.Fprintf(&b, "  awaited: %s\n", e.Blocked)
 		case e.Blocked != "":
@@ -295,6 +297,7 @@ func TestExpandIsCareful(t *testing.T) {
 				"a dead one beside a live":    is != nil && n.Spec.ID == "" && down(is) && up > 0,
 				"not the one that is pinned":  e.Instance != "" && n.Spec.ID != "" && e.Instance != n.Spec.ID,
 				"blocked and somebody":        (e.Blocked != "") == (e.Instance != ""),
+				"unmatched, and is there":     e.Unmatched && (!e.Awaited || n.Gone() || n.Spec.ID == "" && (up > 0 || slices.ContainsFunc(lives, func(l *kinds.Live) bool { return l.Called == n.Metadata.Name }))),
 				"awaited for nothing":         e.Awaited && (e.Blocked == "" || n.Spec.ID == "" && up > 0),
 				"leaving, and not drained":    n.Gone() && n.Spec.Availability != v1.Drain,
 				"exact without being so":      (e.Exact != "") != (n.Spec.LabelMode == v1.LabelsExact),
