@@ -96,6 +96,7 @@ func (l *Loader) Load(fsys fs.FS, root string) (Set, []v1.Problem) {
 	set := r.load(root)
 	maps.DeleteFunc(l.kept, func(id string, _ parsed) bool { return !r.used[id] })
 	slices.SortFunc(r.problems, v1.Problem.Compare)
+	slices.SortFunc(set.Notices, v1.Problem.Compare)
 	r.problems = slices.Compact(r.problems)
 	if limit := r.most(); len(r.problems) > limit {
 		r.problems = append(r.problems[:limit], v1.Problem{Message: fmt.Sprintf("there are more than %d problems; the others are not listed", limit)})
@@ -159,6 +160,7 @@ func (r *reading) load(root string) Set {
 		r.problems = append(r.problems, f.problems...)
 		stated += f.parsed.stated
 		r.note(f.parsed.unread)
+		set.notice(f)
 		for _, d := range f.parsed.documents {
 			e := Entry{Object: d.object, File: f.name, Line: d.line, marks: d.marks}
 			r.content(&e)
@@ -171,6 +173,19 @@ func (r *reading) load(root string) Set {
 	set.Entries = r.unique(set.Entries)
 	r.check(set)
 	return set
+}
+
+// mostNotices are listed of a source.
+const mostNotices = 100
+
+// notice adds what a file's manifests say of themselves.
+func (s *Set) notice(f *file) {
+	for _, n := range f.parsed.notices {
+		if len(s.Notices) < mostNotices {
+			n.File = f.name
+			s.Notices = append(s.Notices, n)
+		}
+	}
 }
 
 // most is how many problems of a whole source are listed.

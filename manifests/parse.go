@@ -21,6 +21,7 @@ import (
 type parsed struct {
 	documents []document
 	problems  []v1.Problem
+	notices   []v1.Problem
 	// unread holds the text of documents that could not be read, to know what they may have stated.
 	unread [][]byte
 	// stated counts the documents that state something, readable or not.
@@ -72,6 +73,7 @@ func (p parser) parse(data []byte) (out parsed) {
 func (p *parsed) add(o parsed) {
 	p.documents = append(p.documents, o.documents...)
 	p.problems = append(p.problems, o.problems...)
+	p.notices = append(p.notices, o.notices...)
 	p.unread = append(p.unread, o.unread...)
 	p.stated += o.stated
 }
@@ -157,6 +159,9 @@ func (p parser) document(n *yaml.Node, text []byte, out *parsed) {
 	}
 	d.decode(n, object)
 	d.validate(object)
+	if n, ok := object.(v1.Noticer); ok && len(d.problems) == 0 {
+		d.place(n.Notices(), object, &out.notices)
+	}
 	if object.Key().Name == "" {
 		out.unread = append(out.unread, text)
 		return
@@ -239,19 +244,23 @@ func (d *decoder) validate(object v1.Object) {
 	for _, p := range d.problems {
 		failed = append(failed, p.Path)
 	}
-	for _, p := range object.Validate() {
-		if len(d.problems) > d.limits.Problems {
+	d.place(slices.DeleteFunc(object.Validate(), func(p v1.Problem) bool {
+		return slices.ContainsFunc(failed, func(path string) bool { return path != "" && (within(path, p.Path) || within(p.Path, path)) })
+	}), object, &d.problems)
+}
+
+// place adds what an object says of itself, with line and name and without what may be a secret.
+func (d *decoder) place(said []v1.Problem, object v1.Object, to *[]v1.Problem) {
+	for _, p := range said {
+		if len(*to) > d.limits.Problems {
 			return
-		}
-		if slices.ContainsFunc(failed, func(path string) bool { return path != "" && (within(path, p.Path) || within(p.Path, path)) }) {
-			continue
 		}
 		at, exact := d.marks.find(p.Path, listKeys(object))
 		p.Line, p.Object, p.Message = int(d.marks[at].line), d.object, d.censor(p.Message, p.Path, object, at)
 		if exact {
 			p.Path = d.marks.path(at)
 		}
-		d.problems = append(d.problems, clean(p))
+		*to = append(*to, clean(p))
 	}
 }
 

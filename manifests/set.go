@@ -12,6 +12,8 @@ type Set struct {
 	Name string
 	// Entries are sorted by key.
 	Entries []Entry
+	// Notices name what is allowed and hardly meant, sorted as problems are.
+	Notices []v1.Problem
 }
 
 // Entry is one object and where it stands.

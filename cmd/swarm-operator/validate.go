@@ -20,8 +20,9 @@ func newValidate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Check the manifests, offline",
-		Long:  "Reports every problem at once, with file and line. Exits 0 if there is none and 2 if there is one.",
-		Args:  cobra.NoArgs,
+		Long: `Reports every problem at once, with file and line. Exits 0 if there is none and 2 if there is one.
+Notes name what the swarm takes and what is hardly meant; they do not count.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			source, err := src.open(cmd)
 			if err != nil {
@@ -42,7 +43,7 @@ func newValidate() *cobra.Command {
 		},
 	}
 	src.register(cmd, true)
-	out.register(cmd, "form of what is printed; a document has source, revision, objects and problems")
+	out.register(cmd, "form of what is printed; a document has source, revision, objects, problems and notices")
 	vocabulary{source: &src.location}.register(cmd)
 	return cmd
 }
@@ -53,6 +54,7 @@ type validated struct {
 	Revision string         `json:"revision"`
 	Objects  []statedObject `json:"objects"`
 	Problems []v1.Problem   `json:"problems"`
+	Notices  []v1.Problem   `json:"notices,omitempty"`
 }
 
 // statedObject is an object with the place of its manifest.
@@ -63,7 +65,7 @@ type statedObject struct {
 }
 
 func validation(source string, commit git.Commit, set manifests.Set, problems []v1.Problem) validated {
-	v := validated{Source: source, Revision: commit.Hash, Objects: []statedObject{}, Problems: append([]v1.Problem{}, problems...)}
+	v := validated{Source: source, Revision: commit.Hash, Objects: []statedObject{}, Problems: append([]v1.Problem{}, problems...), Notices: set.Notices}
 	for _, e := range set.Entries {
 		v.Objects = append(v.Objects, statedObject{e.Key(), e.File, e.Line})
 	}
@@ -78,6 +80,9 @@ func printValidation(cmd *cobra.Command, out output, v validated) error {
 		}
 	} else {
 		printProblems(w, screenOf(cmd, w), v.Problems)
+		for _, n := range v.Notices {
+			note(cmd, "%s", n)
+		}
 	}
 	if n := len(v.Problems); n > 0 {
 		return exit{exitError, errors.New(v1.Count(n, "problem"))}

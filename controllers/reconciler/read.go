@@ -19,6 +19,7 @@ type loaded struct {
 	name     string
 	entries  []kinds.Entry
 	problems []v1.Problem
+	notices  []v1.Problem
 	err      error
 }
 
@@ -38,7 +39,7 @@ func (r *Reconciler) load(commit git.Commit) *loaded {
 		return r.last
 	}
 	set, problems := r.loader.Load(commit.Tree, r.Path)
-	l := &loaded{commit: commit, name: set.Name, problems: problems}
+	l := &loaded{commit: commit, name: set.Name, problems: problems, notices: set.Notices}
 	for _, e := range set.Entries {
 		l.entries = append(l.entries, kinds.Entry{Object: e.Object, From: diff.From{File: e.File, Line: e.Line}})
 	}

@@ -231,6 +231,9 @@ func (r *Reconciler) think(ctx context.Context, run *Run, use *loaded) {
 	}
 	r.remember(run, consents, haves)
 	r.seenFailed = run.memory.Failed
+	for _, n := range use.notices {
+		run.Notices = append(run.Notices, n.String())
+	}
 	run.Notices = append(run.Notices, run.Wants.Notices...)
 	for _, k := range run.Wants.Unknown {
 		run.Notices = append(run.Notices, fmt.Sprintf("the content of %s cannot be compared, because the key that named it is lost; it stays as it is", k))

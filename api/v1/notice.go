@@ -1,0 +1,72 @@
+package v1
+
+import (
+	"cmp"
+	"fmt"
+)
+
+// Noticer is an object that may ask for what the swarm takes, and what does hardly what was meant.
+type Noticer interface {
+	// Notices says so, with field paths and no position. It is called on the object as stated, before Default, where
+	// Validate found nothing.
+	Notices() []Problem
+}
+
+// Notices names start-first beside ports of the host, and ports of the routing mesh beside the host's network.
+func (s *Service) Notices() []Problem {
+	var ps problems
+	sp := &s.Spec
+	for _, u := range []struct {
+		at     string
+		config *UpdateConfig
+	}{{"spec.updateConfig.order", sp.UpdateConfig}, {"spec.rollbackConfig.order", sp.RollbackConfig}} {
+		if port := sp.hostPort(); port != "" && u.config != nil && u.config.Order == "start-first" {
+			ps.add(u.at, "start-first begins a new task while the old one still has %s of its node (mode: host), so %s; stop-first frees the port before", port, sp.startsWhere())
+		}
+	}
+	for _, n := range sp.Networks {
+		if n.Name != "host" {
+			continue
+		}
+		for i, p := range sp.Ports {
+			if cmp.Or(p.Mode, "ingress") == "ingress" {
+				ps.add(index("spec.ports", i), "the routing mesh does not lead to a container on the host's network, which listens on the ports of its node; leave %s out, or the network host", p.outside())
+			}
+		}
+	}
+	return ps
+}
+
+// Notices names ranges that only old engines allocate. Their successors ask for an IPv6 range among the IPv4 ones.
+func (n *Network) Notices() []Problem {
+	var ps problems
+	for _, p := range n.Pools() {
+		if p.Range.Addr().Is6() && n.Spec.EnableIPv6 {
+			ps.add(index("spec.ipam.config", p.Index)+".subnet", "engines from version 27 on allocate no IPv6 range to a network of a swarm (moby#52469), so the network and its tasks wait for ever; leave the range out")
+		}
+	}
+	return ps
+}
+
+// startsWhere says where a new task finds the port free.
+func (s *ServiceSpec) startsWhere() string {
+	if s.Mode == ModeGlobal {
+		return "no new task ever starts, and the roll-out stands still"
+	}
+	return "a new task starts only on a node that has none of this service, and without one the roll-out stands still"
+}
+
+// hostPort returns the first port that one task at a time can have on a node, or "".
+func (s *ServiceSpec) hostPort() string {
+	for _, p := range s.Ports {
+		if p.Mode == "host" && p.Published != 0 {
+			return p.outside()
+		}
+	}
+	return ""
+}
+
+// outside is the port as it is seen from outside, such as 8080/tcp.
+func (p Port) outside() string {
+	return fmt.Sprintf("%d/%s", cmp.Or(p.Published, p.Target), cmp.Or(p.Protocol, "tcp"))
+}
