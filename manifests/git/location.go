@@ -1,6 +1,7 @@
 package git
 
 import (
+	"fmt"
 	"net/url"
 	"regexp"
 	"strings"
@@ -13,6 +14,23 @@ var scpLike = regexp.MustCompile(`^[A-Za-z0-9._-]+@[A-Za-z0-9._-]+:[^\\]`)
 // isURL says whether a location names a remote and no directory.
 func isURL(location string) bool {
 	return strings.Contains(location, "://") || (scpLike.MatchString(location) && !strings.HasPrefix(location, "/"))
+}
+
+// noRef returns an error if something follows # or ? in a URL: people mean a branch, tag or commit by it, and nothing here
+// reads it. What it is does not show, because it may hold a token.
+func noRef(location string) error {
+	i := strings.IndexAny(location, "#?")
+	if i < 0 {
+		return nil
+	}
+	if _, err := url.Parse(location); err == nil || !strings.Contains(location, "://") {
+		return errRef(redactURL(location[:i]), location[i])
+	}
+	return nil // it is malformed, and whoever opens it says so
+}
+
+func errRef(location string, mark byte) error {
+	return fmt.Errorf("opening %s: what follows the %c is not read: no branch, tag or commit can be chosen yet, and a remote is read at its HEAD, the default branch; leave it out, or check that branch out and name the directory", location, mark)
 }
 
 // localPath returns the directory that a file URL names.

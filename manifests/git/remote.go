@@ -44,6 +44,9 @@ type remote struct {
 }
 
 func openRemote(ctx context.Context, location string, o Options) (*Source, error) {
+	if err := noRef(location); err != nil {
+		return nil, err
+	}
 	if dir, ok := localPath(location); ok {
 		return Open(ctx, dir, o)
 	}

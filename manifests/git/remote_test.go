@@ -286,6 +286,41 @@ func TestFileURL(t *testing.T) {
 	awaitHead(t, s, woken, hash(r.commit("a", "2", "second"))) // by file events
 }
 
+// A branch that is named in a URL would be ignored, and another one be read.
+func TestRefsInLocationsAreRefused(t *testing.T) {
+	r := newRepo(t)
+	r.commit("a", "1", "first")
+	const text = " is not read: no branch, tag or commit can be chosen yet, and a remote is read at its HEAD, the default branch; leave it out, or check that branch out and name the directory"
+	for location, want := range map[string]string{
+		"https://h.invalid/o/r.git#main":              "opening https://h.invalid/o/r.git: what follows the #",
+		"https://h.invalid/o/r.git#":                  "opening https://h.invalid/o/r.git: what follows the #",
+		"https://h.invalid/o/r.git?ref=main":          "opening https://h.invalid/o/r.git: what follows the ?",
+		"HTTPS://h.invalid/o/r?depth=1&ref=v1#x":      "opening HTTPS://h.invalid/o/r: what follows the ?",
+		"https://u:c4n4ry@h.invalid/o/r?token=c4n4ry": "opening https://h.invalid/o/r: what follows the ?",
+		"https://h.invalid/o/r#c4n4ry@x":              "opening https://h.invalid/o/r: what follows the #",
+		"ssh://git@h.invalid/o/r.git#main":            "opening ssh://h.invalid/o/r.git: what follows the #",
+		"git@h.invalid:o/r.git#main":                  "opening git@h.invalid:o/r.git: what follows the #",
+		"git@h.invalid:o/r.git?ref=main":              "opening git@h.invalid:o/r.git: what follows the ?",
+		"file://" + r.dir + "#main":                   "opening file://" + r.dir + ": what follows the #",
+		"file://" + r.dir + "?ref=main":               "opening file://" + r.dir + ": what follows the ?",
+		r.dir + "#main":                               "opening " + r.dir + ": what follows the #",
+		r.dir + "?ref=main":                           "opening " + r.dir + ": what follows the ?",
+	} {
+		_, err := git.Open(t.Context(), location, git.Options{})
+		if errText(err) != want+text {
+			t.Errorf("%s: %v", location, err)
+		}
+	}
+	named := filepath.Join(t.TempDir(), "web#1")
+	write(t, filepath.Join(named, "a.yaml"), "x")
+	if c := head(t, open(t, named, git.Options{})); readFile(t, c.Tree, "a.yaml") != "x" {
+		t.Error("a directory may be named so")
+	}
+	if _, err := git.Open(t.Context(), named+"x#1", git.Options{}); !errors.Is(err, git.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
 func TestRedaction(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                    "",

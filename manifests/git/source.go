@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -109,6 +110,11 @@ func Open(ctx context.Context, location string, o Options) (*Source, error) {
 	s := &Source{name: location, poll: cmp.Or(o.PollInterval, 2*time.Second), newWatcher: fsnotify.NewWatcher}
 	d, err := find(location)
 	if err != nil {
+		if i := strings.IndexAny(location, "#?"); i > 0 && errors.Is(err, ErrNotFound) {
+			if _, err := find(location[:i]); err == nil {
+				return nil, errRef(location[:i], location[i])
+			}
+		}
 		return nil, err
 	}
 	if d.git == "" || o.Worktree {
