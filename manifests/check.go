@@ -137,11 +137,13 @@ func (r *reading) names(set Set) {
 	}
 }
 
-// ports reports services that publish the same port in the routing mesh: the swarm would take the second and leave it pending.
+// ports reports services of which the swarm takes one only: two that publish a port in the routing mesh, or one in the mesh
+// and one on its nodes. Two that publish a port on their nodes go to different ones.
 func (r *reading) ports(set Set) {
 	type outside struct {
 		port     uint32
 		protocol string
+		host     bool
 	}
 	first := map[outside]Entry{}
 	for _, e := range set.Entries {
@@ -150,18 +152,36 @@ func (r *reading) ports(set Set) {
 			continue
 		}
 		for i, p := range s.Spec.Ports {
-			if p.Published == 0 || cmp.Or(p.Mode, "ingress") != "ingress" {
+			if p.Published == 0 {
 				continue
 			}
-			key := outside{p.Published, cmp.Or(p.Protocol, "tcp")}
-			other, taken := first[key]
-			if !taken {
-				first[key] = e
-			} else if other.Key() != e.Key() {
-				r.at(e, portPath(i), "%d/%s is published by %s too (%s)", key.port, key.protocol, other.Key(), place(other.File, other.Line))
+			mesh := outside{p.Published, cmp.Or(p.Protocol, "tcp"), false}
+			host := mesh
+			host.host = true
+			own := mesh
+			if p.Mode == "host" {
+				own = host
+			}
+			for _, key := range []outside{mesh, host} {
+				other, taken := first[key]
+				if taken && other.Key() != e.Key() && !(key.host && own.host) {
+					r.at(e, portPath(i), "%d/%s is published by %s too (%s)%s", key.port, key.protocol, other.Key(), place(other.File, other.Line), modes(key.host, own.host))
+					break
+				}
+			}
+			if _, taken := first[own]; !taken {
+				first[own] = e
 			}
 		}
 	}
+}
+
+// modes says why two ports clash that are not published in the same way.
+func modes(a, b bool) string {
+	if a == b {
+		return ""
+	}
+	return "; one is in the routing mesh, which has the port on every node"
 }
 
 // nodes reports what the Cluster and the Nodes say against each other.

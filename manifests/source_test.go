@@ -533,8 +533,36 @@ spec:
   image: x
   ports:
   - {target: 8080, published: 80, mode: ingress, protocol: tcp}
+---
+$H
+kind: Service
+metadata: {name: d}
+spec:
+  image: x
+  ports:
+  - {target: 9000, published: 9000, mode: host}
+---
+$H
+kind: Service
+metadata: {name: e}
+spec:
+  image: x
+  ports:
+  - {target: 9000, published: 9000, mode: host}
+  - {target: 9001, published: 9001, mode: host}
+---
+$H
+kind: Service
+metadata: {name: f}
+spec:
+  image: x
+  ports:
+  - {target: 9001, published: 9001}
+  - {target: 9000, published: 9000, protocol: udp}
 -- problems --
+a.yaml:12: Service/b: spec.ports[0].published: 80/tcp is published by Service/a too (a.yaml:1); one is in the routing mesh, which has the port on every node
 a.yaml:22: Service/c: spec.ports[0].published: 80/tcp is published by Service/a too (a.yaml:1)
+a.yaml:47: Service/f: spec.ports[0].published: 9001/tcp is published by Service/e too (a.yaml:32); one is in the routing mesh, which has the port on every node
 `},
 
 		// Managers.
