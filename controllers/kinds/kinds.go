@@ -158,10 +158,16 @@ type Health struct {
 	Failed bool
 	// Begun: it is a job that runs. Nothing but what depends on it waits for its end.
 	Begun bool
+	// Waits reports whether the object is not ready only because the swarm finds no place for its tasks. The swarm starts
+	// them as soon as there is one, so that this is no failure, however long it takes.
+	Waits bool
 	// RolledBack: the last update was undone. Whether that is a failure depends on what is wanted.
-	RolledBack      bool
-	Why             string
+	RolledBack bool
+	Why        string
+	// Running are the tasks that do what is wanted: of a job, or of a service whose tasks end, also those that ended well.
 	Running, Wanted int
+	// Old are the tasks that run and are of a spec before the one in force.
+	Old int
 }
 
 // Result is what a step made.

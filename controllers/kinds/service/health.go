@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -50,19 +51,33 @@ func health(ctx context.Context, c *engine.Client, lives []*kinds.Live, now time
 
 // judge is pure: a service, its tasks and the time.
 func judge(s *swarm.Service, tasks []swarm.Task, now time.Time) kinds.Health {
-	c := count(s, tasks)
-	h := kinds.Health{Running: c.running, Wanted: wantedTasks(s, c.wanted)}
+	c := count(s, tasks, now)
+	h := kinds.Health{Running: c.running, Wanted: wantedTasks(s, len(c.wanted)), Old: c.old}
+	switch {
+	case isJob(s):
+		h.Running = c.complete
+	case oneShot(s):
+		h.Running += c.complete
+	}
 	state := swarm.UpdateState("")
 	if s.UpdateStatus != nil {
 		state = s.UpdateStatus.State
 	}
 	switch state {
 	case swarm.UpdateStatePaused, swarm.UpdateStateRollbackPaused:
+		if state == swarm.UpdateStatePaused && c.finished(s, h) {
+			h.Ready = true // SwarmKit pauses for a task that ends, however well
+			return h
+		}
 		h.Failed, h.Why = true, fmt.Sprintf("%s: %s", state, s.UpdateStatus.Message)
+		if oneShot(s) && c.failed == 0 {
+			h.Why += "; SwarmKit counts a task that ends within updateConfig.monitor as failed, also one that ends well, unless updateConfig.failureAction is continue"
+		}
 		return c.explain(h)
 	case swarm.UpdateStateUpdating, swarm.UpdateStateRollbackStarted:
-		h.Why = fmt.Sprintf("%s, %d of %s running", state, c.running, tasksOf(h))
-		return h
+		h.Why = fmt.Sprintf("%s, %s", state, c.progress(s, h))
+		h.Waits = c.waits()
+		return c.explain(h)
 	case swarm.UpdateStateRollbackCompleted:
 		h.RolledBack = true
 	}
@@ -70,24 +85,32 @@ func judge(s *swarm.Service, tasks []swarm.Task, now time.Time) kinds.Health {
 		h.Why = "no node has a task of it yet"
 		return h
 	}
-	if isJob(s) {
-		h.Running, h.Begun = c.complete, c.begun && c.complete < h.Wanted
-		h.Ready = c.complete >= h.Wanted
-		h.Why = fmt.Sprintf("%d of %s complete", c.complete, tasksOf(h))
-	} else if c.running >= h.Wanted {
-		watched := watch(s)
+	h.Why = c.progress(s, h)
+	switch watched := watch(s); {
+	case isJob(s), c.finished(s, h):
+		h.Ready = h.Running >= h.Wanted
+		h.Begun = isJob(s) && c.begun && !h.Ready
+	case h.Running >= h.Wanted:
 		// A finished update was watched by the swarm itself; so is a task with a health check, until it is healthy.
 		h.Ready = h.Wanted == 0 || (c.failed == 0 && (state != "" || healthChecked(s))) || settled(now.Sub(c.youngest), watched)
-		h.Why = fmt.Sprintf("%d of %s running, watched for %s", c.running, tasksOf(h), watched)
-	} else {
-		h.Why = fmt.Sprintf("%d of %s running", c.running, tasksOf(h))
+		h.Why = fmt.Sprintf("%s, watched for %s", h.Why, watched)
 	}
 	if h.Ready {
 		h.Why = ""
 		return h
 	}
-	h.Failed = c.failed >= failuresToGiveUp || (c.failed > 0 && c.pending == 0) // or the restart policy has given up
+	// Where nothing of it is under way, or no more of a task, the restart policy has given up.
+	if h.Failed = c.failed >= failuresToGiveUp || c.gaveUp > 0 || c.failed > 0 && c.pending == 0; h.Failed && c.failed == 0 {
+		h.Why += "; its tasks end with exit code 0, and restartPolicy.maxAttempts starts no more of them"
+	}
+	h.Waits = !h.Failed && c.waits()
 	return c.explain(h)
+}
+
+// oneShot says that a task that ends well is not started again, so that it has done what it is for. Jobs are apart.
+func oneShot(s *swarm.Service) bool {
+	p := s.Spec.TaskTemplate.RestartPolicy
+	return !isJob(s) && p != nil && (p.Condition == swarm.RestartPolicyConditionNone || p.Condition == swarm.RestartPolicyConditionOnFailure)
 }
 
 // perNode says that the swarm decides how many tasks there are, and makes them a moment after the service.
@@ -110,55 +133,179 @@ func healthChecked(s *swarm.Service) bool {
 	return c != nil && c.Healthcheck != nil && len(c.Healthcheck.Test) > 0 && c.Healthcheck.Test[0] != "NONE"
 }
 
-// counts are a service's tasks by what matters. Running and failed ones count where they are of the spec in force.
+// counts are a service's tasks by what matters. Running, complete and failed ones count where they are of the spec in force.
 type counts struct {
-	pending, running, complete, failed, wanted int
-	youngest                                   time.Time // when the last of those that run began to
-	begun                                      bool      // one runs, or did
-	last                                       swarm.TaskStatus
+	pending, running, complete, failed int
+	begun                              bool // one runs, or did
+	wanted                             map[place]bool // where a task should be, as far as the swarm has made one
+	// gaveUp are tasks that ended, and of which the restart policy starts no more.
+	gaveUp int
+	// old are tasks that run and are of a spec before the one in force.
+	old int
+	// starting are tasks that should run and do not yet; placeless are those of them for which there is no place.
+	starting, placeless int
+	// waiting is why the newest task that does not start waits.
+	waiting  swarm.TaskStatus
+	youngest time.Time // when the last of those that run began to
+	last     swarm.TaskStatus
 }
 
 func tasksOf(h kinds.Health) string { return v1.Count(h.Wanted, "task") }
 
-func count(s *swarm.Service, tasks []swarm.Task) counts {
-	var c counts
-	sameVersion := inForce(s)
+func count(s *swarm.Service, tasks []swarm.Task, now time.Time) counts {
+	c := counts{wanted: map[place]bool{}}
+	current, newest := inForce(s, now), newestOf(s, tasks)
 	for _, t := range tasks {
 		if t.JobIteration != nil && s.JobStatus != nil && t.JobIteration.Index != s.JobStatus.JobIteration.Index {
 			continue // an earlier run of the job
 		}
+		if !wanted(t) && (t.Status.State == swarm.TaskStateShutdown || t.Status.State == swarm.TaskStateOrphaned) {
+			continue // most of a service's history: nothing follows from it, and comparing specs costs something
+		}
+		of := current(t)
 		// What the swarm wants of a job's task is that it completes.
-		if t.DesiredState == swarm.TaskStateRunning || t.DesiredState == swarm.TaskStateReady || t.DesiredState == swarm.TaskStateComplete {
-			c.wanted++
-			if !ended(t) {
+		if wanted(t) {
+			c.wanted[placeOf(s, t)] = true
+			// Between the end of a task and what the swarm makes of it nothing is decided.
+			if !ended(t) || t.DesiredState != swarm.TaskStateComplete {
 				c.pending++
 			}
+		} else if of && ended(t) && newest(t) {
+			c.over(s, t)
 		}
 		c.begun = c.begun || t.Status.State == swarm.TaskStateRunning || t.Status.State == swarm.TaskStateComplete
 		switch t.Status.State {
 		case swarm.TaskStateRunning:
-			if t.DesiredState == swarm.TaskStateRunning && sameVersion(t) {
-				c.running++
-				if t.UpdatedAt.After(c.youngest) {
-					c.youngest = t.UpdatedAt
-				}
-			}
+			c.runs(t, of)
 		case swarm.TaskStateComplete:
-			c.complete++
+			if isJob(s) || oneShot(s) && of && newest(t) {
+				c.complete++
+			}
 		case swarm.TaskStateFailed, swarm.TaskStateRejected:
-			if sameVersion(t) {
+			if of {
 				c.failed++
 			}
 			if t.Status.Timestamp.After(c.last.Timestamp) {
 				c.last = t.Status
+			}
+		default:
+			if of && wanted(t) && !ended(t) {
+				c.starts(t, now)
 			}
 		}
 	}
 	return c
 }
 
-// explain adds what the last task that failed said.
+func wanted(t swarm.Task) bool {
+	return t.DesiredState == swarm.TaskStateRunning || t.DesiredState == swarm.TaskStateReady || t.DesiredState == swarm.TaskStateComplete
+}
+
+// place is where a task belongs: a slot or, of a service that has one task a node, a node.
+type place struct {
+	slot int
+	node string
+}
+
+func placeOf(s *swarm.Service, t swarm.Task) place {
+	if perNode(s) {
+		return place{node: t.NodeID}
+	}
+	return place{slot: t.Slot}
+}
+
+// newestOf says of a task whether there is none after it in its place.
+func newestOf(s *swarm.Service, tasks []swarm.Task) func(swarm.Task) bool {
+	newest := map[place]time.Time{}
+	for _, t := range tasks {
+		if at := placeOf(s, t); t.CreatedAt.After(newest[at]) {
+			newest[at] = t.CreatedAt
+		}
+	}
+	return func(t swarm.Task) bool { return !t.CreatedAt.Before(newest[placeOf(s, t)]) }
+}
+
+// over counts a task that ended and that none follows. How many tasks a global service should have is known by those that
+// the swarm wants; where the restart policy ends that, by these as well.
+func (c *counts) over(s *swarm.Service, t swarm.Task) {
+	p := s.Spec.TaskTemplate.RestartPolicy
+	if isJob(s) || !oneShot(s) && (p == nil || p.MaxAttempts == nil || *p.MaxAttempts == 0) {
+		return // the policy never gives up: something else ended it
+	}
+	switch t.Status.State {
+	case swarm.TaskStateComplete:
+		if !oneShot(s) {
+			c.gaveUp++
+		}
+	case swarm.TaskStateFailed, swarm.TaskStateRejected:
+		c.gaveUp++
+	default:
+		return
+	}
+	c.wanted[placeOf(s, t)] = true
+}
+
+func (c *counts) runs(t swarm.Task, current bool) {
+	switch {
+	case t.DesiredState != swarm.TaskStateRunning:
+	case !current:
+		c.old++
+	default:
+		c.running++
+		if t.UpdatedAt.After(c.youngest) {
+			c.youngest = t.UpdatedAt
+		}
+	}
+}
+
+// allocates is how long the swarm may take, without anybody being told, to give a task its networks.
+const allocates = 3 * time.Second
+
+// starts counts a task that should run and does not yet. One for which the scheduler found no place has its sentence.
+func (c *counts) starts(t swarm.Task, now time.Time) {
+	c.starting++
+	status := t.Status
+	switch {
+	case status.State == swarm.TaskStatePending && status.Err != "":
+		c.placeless++
+	case status.State == swarm.TaskStateNew && settled(now.Sub(t.CreatedAt), allocates):
+		status.Err = "the swarm has not allocated its networks and ports yet"
+	default:
+		return
+	}
+	if c.waiting.Err == "" || status.Timestamp.After(c.waiting.Timestamp) {
+		c.waiting = status
+	}
+}
+
+// waits says that nothing is under way but tasks that wait for a place. The swarm starts them as soon as there is one.
+func (c counts) waits() bool { return c.placeless > 0 && c.placeless == c.starting }
+
+// finished says that each task of a one-shot has ended well.
+func (c counts) finished(s *swarm.Service, h kinds.Health) bool {
+	return oneShot(s) && c.complete > 0 && c.complete >= h.Wanted
+}
+
+// progress says how many tasks there are of those that should be.
+func (c counts) progress(s *swarm.Service, h kinds.Health) string {
+	text := fmt.Sprintf("%d of %s running", c.running, tasksOf(h))
+	switch {
+	case isJob(s):
+		text = fmt.Sprintf("%d of %s complete", c.complete, tasksOf(h))
+	case c.complete > 0:
+		text = fmt.Sprintf("%d of %s running, %d complete", c.running, tasksOf(h), c.complete)
+	}
+	if c.old > 0 {
+		text += fmt.Sprintf(", %d of the old spec", c.old)
+	}
+	return text
+}
+
+// explain adds why tasks wait, and what the last task that failed said.
 func (c counts) explain(h kinds.Health) kinds.Health {
+	if c.waiting.Err != "" {
+		h.Why += "; a task waits: " + c.waiting.Err
+	}
 	if c.last.Err != "" {
 		h.Why += "; the last one that failed: " + c.last.Err
 	}
@@ -190,16 +337,50 @@ func wantedTasks(s *swarm.Service, made int) int {
 // inForce tells tasks of the spec in force from those of an older one. It compares normal forms, because the engine gives
 // a task's spec back in another form than the service's (no runtime, for one). Placement alone is left out: SwarmKit keeps
 // tasks whose node still matches (orchestrator.IsTaskDirty).
-func inForce(s *swarm.Service) func(swarm.Task) bool {
+func inForce(s *swarm.Service, now time.Time) func(swarm.Task) bool {
 	leaves := taskLeaves(&s.Spec)
+	replaced := replacedBefore(s, now)
 	return func(t swarm.Task) bool {
-		if t.Spec.ForceUpdate != s.Spec.TaskTemplate.ForceUpdate {
+		if t.Spec.ForceUpdate != s.Spec.TaskTemplate.ForceUpdate || t.UpdatedAt.Before(replaced) {
 			return false
 		}
 		spec := s.Spec
 		spec.TaskTemplate = t.Spec
 		return slices.Equal(leaves, taskLeaves(&spec))
 	}
+}
+
+// begins is how long after a write, at most, the swarm needs to say that it replaces tasks. It does as soon as it has
+// allocated ports and networks: after a tenth of a second or, on a busy manager, after some.
+const begins = 20 * time.Second
+
+// replacedBefore returns the time of the last write if that makes the swarm replace tasks although their specs do not show
+// it, and the zero time otherwise. SwarmKit also replaces tasks whose service got other ports, or another form of the same
+// spec (empty instead of absent), and the API shows neither of a task. A task that changed after the write, to begin or to
+// end, is a new one.
+//
+// If the swarm says nothing for a while, there was nothing to replace: another write took the first one back in time.
+func replacedBefore(s *swarm.Service, now time.Time) time.Time {
+	if s.PreviousSpec == nil || !replacesUnseen(s.PreviousSpec, &s.Spec) {
+		return time.Time{}
+	}
+	switch u := s.UpdateStatus; {
+	case u == nil && !settled(now.Sub(s.UpdatedAt), begins):
+		return s.UpdatedAt
+	case u != nil && u.StartedAt != nil && (u.State == swarm.UpdateStateUpdating || u.State == swarm.UpdateStatePaused):
+		return *u.StartedAt
+	}
+	return time.Time{}
+}
+
+// replacesUnseen says whether SwarmKit replaces tasks for a difference between two specs that the tasks' own specs do not show.
+func replacesUnseen(before, after *swarm.ServiceSpec) bool {
+	if !reflect.DeepEqual(before.EndpointSpec, after.EndpointSpec) {
+		return true
+	}
+	x, y := before.TaskTemplate, after.TaskTemplate
+	x.Placement, y.Placement = nil, nil
+	return !reflect.DeepEqual(x, y) && x.ForceUpdate == y.ForceUpdate && slices.Equal(taskLeaves(before), taskLeaves(after))
 }
 
 // byID leaves ids as they are: they are compared, not shown.
@@ -227,7 +408,7 @@ func traced(tasks []swarm.Task, l *kinds.Live, ix *kinds.Index, want *diff.State
 	failed := slices.DeleteFunc(slices.Clone(tasks), func(t swarm.Task) bool {
 		return (t.Status.State != swarm.TaskStateFailed && t.Status.State != swarm.TaskStateRejected) || t.CreatedAt.Before(r.Began)
 	})
-	undone := slices.DeleteFunc(slices.Clone(failed), inForce(raw(l)))
+	undone := slices.DeleteFunc(slices.Clone(failed), inForce(raw(l), time.Time{}))
 	if len(undone) > 0 {
 		failed = undone
 	}

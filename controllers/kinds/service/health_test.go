@@ -57,6 +57,10 @@ func TestHealth(t *testing.T) {
 		t.JobIteration = &swarm.Version{Index: iteration}
 		return t
 	}
+	on := func(node string, t swarm.Task) swarm.Task {
+		t.NodeID = node
+		return t
+	}
 	global := job(0, nil)
 	global.Spec.Mode = swarm.ServiceMode{GlobalJob: &swarm.GlobalJob{}}
 	tests := []struct {
@@ -71,7 +75,7 @@ func TestHealth(t *testing.T) {
 		{"or the swarm has watched it", status(replicated(1), "completed"), []swarm.Task{young}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
 		{"failures before it: watched all the same", status(replicated(1), "completed"), []swarm.Task{failed, failed, failed, young}, kinds.Health{Failed: true, Running: 1, Wanted: 1, Why: "1 of 1 task running, watched for 5s; the last one that failed: exit 1"}},
 		{"a clock that is far ahead says nothing", replicated(1), []swarm.Task{ahead}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
-		{"tasks of an older spec do not count", replicated(1), []swarm.Task{stale}, kinds.Health{Wanted: 1, Why: "0 of 1 task running"}},
+		{"tasks of an older spec do not count", replicated(1), []swarm.Task{stale}, kinds.Health{Wanted: 1, Old: 1, Why: "0 of 1 task running, 1 of the old spec"}},
 		{"none wanted", replicated(0), nil, kinds.Health{Ready: true}},
 		{"some run", replicated(2), []swarm.Task{run, task("running", "preparing")}, kinds.Health{Running: 1, Wanted: 2, Why: "1 of 2 tasks running"}},
 		{"one that is shut down does not count", replicated(1), []swarm.Task{task("shutdown", "running")}, kinds.Health{Wanted: 1, Why: "0 of 1 task running"}},
@@ -84,14 +88,15 @@ func TestHealth(t *testing.T) {
 		{"paused", status(replicated(1), "paused"), []swarm.Task{run}, kinds.Health{Failed: true, Running: 1, Wanted: 1, Why: "paused: because"}},
 		{"rolled back", status(replicated(1), "rollback_completed"), []swarm.Task{run, failed}, kinds.Health{Ready: true, RolledBack: true, Running: 1, Wanted: 1}},
 		{"update completed", status(replicated(1), "completed"), []swarm.Task{run}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
-		{"global runs where the swarm put it", mode(swarm.ServiceMode{Global: &swarm.GlobalService{}}), []swarm.Task{run, task("running", "starting")}, kinds.Health{Running: 1, Wanted: 2, Why: "1 of 2 tasks running"}},
+		{"global runs where the swarm put it", mode(swarm.ServiceMode{Global: &swarm.GlobalService{}}), []swarm.Task{run, on("b", task("running", "starting"))}, kinds.Health{Running: 1, Wanted: 2, Why: "1 of 2 tasks running"}},
+		{"global, the old task and the new one of a node", mode(swarm.ServiceMode{Global: &swarm.GlobalService{}}), []swarm.Task{on("b", stale), on("b", task("running", "starting"))}, kinds.Health{Wanted: 1, Old: 1, Why: "0 of 1 task running, 1 of the old spec"}},
 		{"global on no node, after a while", mode(swarm.ServiceMode{Global: &swarm.GlobalService{}}), nil, kinds.Health{Ready: true}},
 		{"global, and the swarm has not put it anywhere yet", fresh(swarm.ServiceMode{Global: &swarm.GlobalService{}}), nil, kinds.Health{Why: "no node has a task of it yet"}},
 		{"global job, and the swarm has not put it anywhere yet", fresh(swarm.ServiceMode{GlobalJob: &swarm.GlobalJob{}}), nil, kinds.Health{Why: "no node has a task of it yet"}},
 		{"job complete", job(0, ptr(uint64(2))), []swarm.Task{of(0, task("complete", "complete")), of(0, task("complete", "complete"))}, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
 		{"job of another run", job(1, ptr(uint64(1))), []swarm.Task{of(0, task("complete", "complete"))}, kinds.Health{Wanted: 1, Why: "0 of 1 task complete"}},
-		{"global job on the nodes where it is", global, []swarm.Task{of(0, task("complete", "complete")), of(0, task("complete", "running"))}, kinds.Health{Begun: true, Running: 1, Wanted: 2, Why: "1 of 2 tasks complete"}},
-		{"global job complete", global, []swarm.Task{of(0, task("complete", "complete")), of(0, task("complete", "complete"))}, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
+		{"global job on the nodes where it is", global, []swarm.Task{of(0, task("complete", "complete")), on("b", of(0, task("complete", "running")))}, kinds.Health{Begun: true, Running: 1, Wanted: 2, Why: "1 of 2 tasks complete"}},
+		{"global job complete", global, []swarm.Task{of(0, task("complete", "complete")), on("b", of(0, task("complete", "complete")))}, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
 		{"job of one", job(0, nil), []swarm.Task{of(0, task("complete", "complete"))}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
 	}
 	for _, test := range tests {
