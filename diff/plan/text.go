@@ -94,9 +94,6 @@ func notes(list []string) string {
 	return b.String()
 }
 
-// longest is how much of a value one line shows.
-const longest = 120
-
 func fields(op diff.Op, fields []diff.Field, show func(diff.Value) string) string {
 	var b strings.Builder
 	width := 0
@@ -106,9 +103,9 @@ func fields(op diff.Op, fields []diff.Field, show func(diff.Value) string) strin
 	for _, f := range fields {
 		fmt.Fprintf(&b, "    %-*s  ", min(width, 60), f.Path)
 		if op == diff.Create {
-			b.WriteString(short(show(f.Want)))
+			b.WriteString(line(show(f.Want)))
 		} else {
-			fmt.Fprintf(&b, "%s → %s", short(show(f.Have)), short(want(f, show)))
+			fmt.Fprintf(&b, "%s → %s", line(show(f.Have)), line(want(f, show)))
 			fmt.Fprintf(&b, "  (%s%s)", doing(f), f.Effect)
 		}
 		b.WriteByte('\n')
@@ -136,13 +133,11 @@ func doing(f diff.Field) string {
 	}
 }
 
-// short keeps a value on its line: control characters escaped, long ones cut.
-func short(s string) string {
+// line keeps a value on its line: where it has control characters it is quoted. It is shown whole, since what is cut off may
+// be what differs.
+func line(s string) string {
 	if strings.ContainsFunc(s, unicode.IsControl) {
-		s = fmt.Sprintf("%q", s)
-	}
-	if utf8.RuneCountInString(s) > longest {
-		return string([]rune(s)[:longest-1]) + "…"
+		return fmt.Sprintf("%q", s)
 	}
 	return s
 }

@@ -31,9 +31,9 @@ func portClaim(published uint32, protocol, mode string) diff.Claim {
 // manager/controlapi/service.go).
 func holds(l *kinds.Live) (has, had []diff.Claim) {
 	s := raw(l)
-	has = ports(s.Spec.EndpointSpec)
+	has = portClaims(s.Spec.EndpointSpec)
 	if s.PreviousSpec != nil {
-		had = ports(s.PreviousSpec.EndpointSpec)
+		had = portClaims(s.PreviousSpec.EndpointSpec)
 	}
 	for _, p := range s.Endpoint.Ports {
 		had = add(had, p)
@@ -41,7 +41,7 @@ func holds(l *kinds.Live) (has, had []diff.Claim) {
 	return has, had
 }
 
-func ports(e *swarm.EndpointSpec) []diff.Claim {
+func portClaims(e *swarm.EndpointSpec) []diff.Claim {
 	var out []diff.Claim
 	if e != nil {
 		for _, p := range e.Ports {

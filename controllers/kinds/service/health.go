@@ -136,7 +136,7 @@ func healthChecked(s *swarm.Service) bool {
 // counts are a service's tasks by what matters. Running, complete and failed ones count where they are of the spec in force.
 type counts struct {
 	pending, running, complete, failed int
-	begun                              bool // one runs, or did
+	begun                              bool           // one runs, or did
 	wanted                             map[place]bool // where a task should be, as far as the swarm has made one
 	// gaveUp are tasks that ended, and of which the restart policy starts no more.
 	gaveUp int
