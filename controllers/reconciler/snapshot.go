@@ -123,6 +123,17 @@ func (s *snapshot) status(now live) status.Status {
 	return out
 }
 
+// looked are the objects whose health is of interest: those that are wanted, and those that are there without a manifest.
+func (s *snapshot) looked() []wanted {
+	out := s.wants
+	for _, c := range s.changes {
+		if c.Op == diff.Remove && hasHealth(c.Key) {
+			out = append(slices.Clip(out), wanted{key: c.Key, instance: c.Instance})
+		}
+	}
+	return out
+}
+
 // view finds what is known of one object.
 type view struct {
 	*snapshot
@@ -227,7 +238,7 @@ func (v *view) condition(key v1.Key, differs bool) (health, why string, replicas
 	case !seen:
 		return status.Healthy, "", nil
 	}
-	replicas, why = &status.Replicas{Running: one.Running, Wanted: one.Wanted}, v1.Scrub(one.Why)
+	replicas, why = &status.Replicas{Running: one.Running, Wanted: one.Wanted, Old: one.Old}, v1.Scrub(one.Why)
 	switch {
 	case one.RolledBack && (v.undone(one, failure, failed) || v.usable && differs):
 		return status.Degraded, v1.Scrub(cmp.Or(failure.Why, "rolled back")), replicas

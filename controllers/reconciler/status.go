@@ -76,6 +76,8 @@ type sight struct {
 	kinds.Health
 }
 
+func (s sight) key() v1.Key { return v1.Key{Kind: s.kind.Name, Name: s.live.Name} }
+
 // sights asks how objects do, of those kinds that have such a thing, with one call a kind.
 func (r *Reconciler) sights(ctx context.Context, livesOf func(*kinds.Kind) ([]*kinds.Live, error)) ([]sight, error) {
 	var out []sight
@@ -130,7 +132,7 @@ func (r *Reconciler) survey(ctx context.Context, s *snapshot) (live, error) {
 		}
 		return r.owned(ctx, w, s)
 	}
-	sights, err := r.sightsOf(ctx, s.wants)
+	sights, err := r.sightsOf(ctx, s.looked())
 	if err != nil {
 		return live{}, err
 	}

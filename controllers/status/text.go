@@ -217,7 +217,14 @@ func (r *Replicas) text() string {
 	if r == nil {
 		return "-"
 	}
-	return fmt.Sprintf("%d/%d", r.Running, r.Wanted)
+	text := fmt.Sprintf("%d/%d", r.Running, r.Wanted)
+	switch {
+	case r.Old == 1:
+		text += " (1 of the old spec runs)"
+	case r.Old > 1:
+		text += fmt.Sprintf(" (%d of the old spec run)", r.Old)
+	}
+	return text
 }
 
 // message says each thing once: why something is refused often repeats why it failed.
@@ -337,13 +344,13 @@ func (s Status) refusals(p *printer) {
 // readable is how wide a text of several lines is at most.
 const readable = 116
 
-// long writes a text that people have to read to its end, on lines of its own.
+// long writes a text that people have to read to its end, on lines of its own: on one where there is no width, as in a pipe.
 func (p *printer) long(text string) {
-	width := readable
+	lines := []string{strings.Join(strings.Fields(text), " ")}
 	if p.on.Width > 0 {
-		width = min(width, max(p.on.Width-4, 20))
+		lines = screen.Wrap(text, min(readable, max(p.on.Width-4, 20)))
 	}
-	for _, line := range screen.Wrap(text, width) {
+	for _, line := range lines {
 		p.line("    " + line)
 	}
 }

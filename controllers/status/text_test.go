@@ -62,11 +62,11 @@ func everything() Status {
 		Holds:    []plan.Hold{{Target: "Service/db", Reason: "a dump runs", By: "ada", Since: at(1), Until: at(59)}},
 		Objects: []Object{
 			{Object: v1.Key{Kind: v1.KindConfig, Name: "conf"}, Sync: Synced, Health: Healthy},
-			{Object: db, Sync: Synced, SyncWhy: "on hold: a dump runs (ada)", Health: Degraded, HealthWhy: "0 of 1 task running; the last one that failed: task:\n\tnon-zero exit (1)", Replicas: &Replicas{0, 1}},
+			{Object: db, Sync: Synced, SyncWhy: "on hold: a dump runs (ada)", Health: Degraded, HealthWhy: "0 of 1 task running; the last one that failed: task:\n\tnon-zero exit (1)", Replicas: &Replicas{Wanted: 1, Old: 1}},
 			{Object: serviceKey("new"), Sync: OutOfSync, SyncWhy: "in git, not in the swarm", Health: Missing},
-			{Object: web, Sync: OutOfSync, SyncWhy: "changed in git and by hand", Health: Progressing, HealthWhy: "updating, 1 of 2 tasks running", Replicas: &Replicas{1, 2}},
+			{Object: web, Sync: OutOfSync, SyncWhy: "changed in git and by hand", Health: Progressing, HealthWhy: "updating, 1 of 2 tasks running", Replicas: &Replicas{Running: 1, Wanted: 2, Old: 2}},
 		},
-		Rollouts: []Rollout{{Object: web, State: "updating", Since: at(7), Replicas: Replicas{1, 2}, Why: "updating, 1 of 2 tasks running"}},
+		Rollouts: []Rollout{{Object: web, State: "updating", Since: at(7), Replicas: Replicas{Running: 1, Wanted: 2, Old: 2}, Why: "updating, 1 of 2 tasks running"}},
 		Drift:    Changes(changed(), map[v1.Key]time.Time{web: at(6)}),
 		Refused: Refusals([]plan.Refusal{
 			{Op: diff.Update, Key: web, Instance: "web", Guard: "restarts", Class: plan.Consent, Hazard: plan.Restarts, Why: "the revision restarts the tasks of 12 of 20 services; more than 10 and more than a tenth need consent; to agree, add to a commit message: Consent: restarts"},
@@ -84,7 +84,7 @@ func TestTheTextOfAStatus(t *testing.T) {
 		"in-order": {
 			Source: "shop", Revision: old, Applied: old, Lease: &Lease{State: "free", Holder: "manager-1/c0ffee", Epoch: 42},
 			Conditions: []Condition{{Type: InSync, Status: true}, {Type: Held}, {Type: Standby}},
-			Objects:    []Object{{Object: serviceKey("web"), Sync: Synced, Health: Healthy, Replicas: &Replicas{2, 2}}},
+			Objects:    []Object{{Object: serviceKey("web"), Sync: Synced, Health: Healthy, Replicas: &Replicas{Running: 2, Wanted: 2}}},
 		},
 		"nothing": {},
 	} {

@@ -71,6 +71,8 @@ type Object struct {
 type Replicas struct {
 	Running int `json:"running"`
 	Wanted  int `json:"wanted"`
+	// Old are tasks that run and are of a spec before the one in force.
+	Old int `json:"old,omitempty"`
 }
 
 // Rollout is a service whose tasks are being started or replaced, or whose last update did not go through.
