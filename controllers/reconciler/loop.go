@@ -73,6 +73,7 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 	}
 	if err != nil {
 		l.engineCondition(err)
+		l.nodesUnknown(err)
 		return runner.Result{}, fmt.Errorf("looking at the swarm: %w", err)
 	}
 	if run.full {

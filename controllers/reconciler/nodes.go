@@ -8,6 +8,7 @@ import (
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -191,4 +192,18 @@ func (r *Run) moving() []string {
 // engine knows that, and then it says nothing more, by events neither.
 func (r *Run) demoted() bool {
 	return slices.ContainsFunc(r.Facts.Swarm.Nodes, func(n plan.Node) bool { return n.Own && !n.Manager })
+}
+
+// nodesUnknown says that what was known of the nodes may be so no more, where the engine does not tell.
+func (l *Loop) nodesUnknown(err error) {
+	why := "the swarm cannot be asked"
+	switch {
+	case engine.IsNoQuorum(err):
+		why = "the managers that are left are no majority"
+	case engine.IsNotManager(err):
+		why = "the engine that is asked is no manager now"
+	case engine.IsLocked(err):
+		why = "the engine that is asked is locked"
+	}
+	l.Board.NodesUnknown(why)
 }

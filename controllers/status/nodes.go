@@ -64,6 +64,15 @@ func (b *Board) Nodes(s plan.Swarm) {
 	}
 }
 
+// NodesUnknown notes that nobody can say how the nodes are, and why: what was known of them may have changed since.
+func (b *Board) NodesUnknown(why string) {
+	for _, kind := range []string{ManagersReady, NodesReady} {
+		if b.has(kind) {
+			b.Set(kind, false, Unknown, "it is not known: "+why)
+		}
+	}
+}
+
 // Rotations notes since when join tokens and the unlock key are what they are, as far as that is on record.
 func (b *Board) Rotations(r plan.Rotations) {
 	if r.Records == nil { // nothing is known, which is no news

@@ -59,6 +59,29 @@ func TestConditionsOfNodes(t *testing.T) {
 	}
 }
 
+// Without a majority nobody tells how the managers are, and what was known last must not stand as if it were so.
+func TestNodesThatNobodyTellsOfAreUnknown(t *testing.T) {
+	b := NewBoard("s", "enforce", NewMetrics("v0", func() int { return 0 }), logr.Discard(), func() time.Time { return time.Unix(0, 0) })
+	b.NodesUnknown("no quorum")
+	for _, kind := range []string{ManagersReady, NodesReady} {
+		if b.has(kind) {
+			t.Errorf("%s is said although nothing was ever known", kind)
+		}
+	}
+	const m = "manager ready active 29"
+	b.Nodes(nodes(3, m, m, m))
+	b.NodesUnknown("no quorum")
+	for _, kind := range []string{ManagersReady, NodesReady} {
+		if is, ok := b.Is(kind); ok || is.Reason != Unknown || is.Message != "it is not known: no quorum" {
+			t.Errorf("without a quorum it is %+v", is)
+		}
+	}
+	b.Nodes(nodes(3, m, m, m))
+	if _, ok := b.Is(ManagersReady); !ok {
+		t.Error("it stays unknown")
+	}
+}
+
 func TestTheRootThatIsBeingReplaced(t *testing.T) {
 	m := NewMetrics("v0", func() int { return 0 })
 	b := NewBoard("s", "enforce", m, logr.Discard(), func() time.Time { return time.Unix(0, 0) })

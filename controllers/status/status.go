@@ -174,6 +174,12 @@ func (b *Board) Is(kind string) (Condition, bool) {
 	return b.report.Conditions[i], b.report.Conditions[i].Status
 }
 
+func (b *Board) has(kind string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.ContainsFunc(b.report.Conditions, func(c Condition) bool { return c.Type == kind })
+}
+
 // Revisions notes which revision was seen and which is in force, and the problems that tell them apart.
 func (b *Board) Revisions(source, attempted, applied string, problems []v1.Problem, notices []string) {
 	b.mu.Lock()

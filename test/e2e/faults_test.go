@@ -110,6 +110,7 @@ func TestWithoutQuorumNothingIsWritten(t *testing.T) {
 	p := w.proxy()
 	o := w.operate(p.Host(), r, "--repair-after", "0s", "--resync", "5s")
 	o.inSync(hash)
+	o.condition("ManagersReady", true)
 	before := w.versions()
 	others := w.swarm.Managers()[1:]
 	for _, node := range others {
@@ -124,6 +125,11 @@ func TestWithoutQuorumNothingIsWritten(t *testing.T) {
 		numbers := fmt.Sprintf("%d of the swarm's %d managers have to reach each other, and fewer do", n/2+1, n)
 		if c, _ := r.Condition("EngineReady"); c.Status || c.Reason != "NoQuorum" || !strings.Contains(c.Message, numbers) {
 			return fmt.Errorf("no condition NoQuorum with numbers: %s", brief(r))
+		}
+		for _, kind := range []string{"ManagersReady", "NodesReady"} {
+			if c, _ := r.Condition(kind); c.Status || c.Reason != "Unknown" {
+				return fmt.Errorf("nobody can say how the nodes are, and %s is %+v", kind, c)
+			}
 		}
 		return nil
 	})
