@@ -236,10 +236,16 @@ func (a *applying) result(err error) applied {
 func (a *applying) finish(ctx context.Context, run *reconciler.Run) error {
 	if a.wait {
 		watch := newWatcher(a.out, screenOf(a.cmd, a.out))
-		if err := a.r.Wait(ctx, run, func(all []reconciler.Progress) { a.health = all; watch(all) }); err != nil {
-			if ctx.Err() != nil {
-				return a.ended(ctx)
+		err := a.r.Wait(ctx, run, func(all []reconciler.Progress) { a.health = all; watch(all) })
+		if ctx.Err() != nil {
+			return a.ended(ctx)
+		}
+		if err == nil || errors.Is(err, reconciler.ErrFailed) {
+			if err := a.r.Conclude(ctx, run, a.health); err != nil {
+				note(a.cmd, "what became of the revision could not be noted, so that history does not know it: %v", err)
 			}
+		}
+		if err != nil {
 			return err2exit(err)
 		}
 	}
@@ -274,7 +280,13 @@ func held(p plan.Plan) int {
 
 func (a *applying) ended(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return exit{exitDiffers, fmt.Errorf("not done after %s", a.timeout)}
+		text := fmt.Sprintf("not done after %s", a.timeout)
+		for _, p := range a.health {
+			if !p.Ready && p.Awaited() {
+				text += fmt.Sprintf("\n%s: %s", p.Key, p.Why)
+			}
+		}
+		return exit{exitDiffers, errors.New(text)}
 	}
 	return exit{exitError, errors.New("interrupted; the calls in hand were finished, and the next apply goes on from here")}
 }

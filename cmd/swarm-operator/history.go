@@ -23,7 +23,8 @@ func newHistory() *cobra.Command {
 		Use:   "history",
 		Short: "Show which revisions were in force, and what became of them",
 		Long: `The newest comes first, and before it a newer one that was refused. Outcomes are rolled-out, failed, held (something waits for
-a person), refused (it has problems and never came into force); what has none is on its way, or was overtaken.`,
+a person), refused (it has problems and never came into force); what has none is on its way, or was overtaken. Of the one in force
+that is on its way it says which services are not ready, and why.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, _, err := eng.openQuiet(cmd)
@@ -44,6 +45,11 @@ a person), refused (it has problems and never came into force); what has none is
 			found, err := state.NewStore(source, c).Find(own)
 			if err != nil {
 				return err
+			}
+			if n := len(found.Memory.History) - 1; n >= 0 && found.Memory.History[n].Outcome == "" {
+				why := strings.TrimPrefix(unfinished(cmd.Context(), c, source, found.Memory), ": ")
+				found.Memory.History = slices.Clone(found.Memory.History)
+				found.Memory.History[n].Why = why
 			}
 			return printHistory(cmd.OutOrStdout(), screenOf(cmd, cmd.OutOrStdout()), out, source, found.Memory)
 		},

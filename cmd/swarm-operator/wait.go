@@ -6,13 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/controllers/status"
 )
 
 func newWait() *cobra.Command {
@@ -172,6 +175,9 @@ func (w *waiting) look(ctx context.Context) (verdict, error) {
 		return verdict{}, err
 	}
 	v := judge(found.Memory, w.revision)
+	if v.seen && !v.final {
+		v.text += unfinished(ctx, w.engine, source, found.Memory)
+	}
 	if w.inForce = found.Memory.InForce.Hash; v.seen || w.dir == nil || found.Memory.InForce.Hash == "" {
 		return v, nil
 	}
@@ -180,6 +186,25 @@ func (w *waiting) look(ctx context.Context) (verdict, error) {
 		return superseded(w.revision, found.Memory.InForce.Hash), nil
 	}
 	return v, nil
+}
+
+// unfinished says what keeps the revision in force from being rolled out: how those of its services do that are not ready. It
+// is the swarm that tells, so that it is always news. "": nothing is known.
+func unfinished(ctx context.Context, c *engine.Client, source string, m state.Memory) string {
+	all, err := reconciler.StatusOf(ctx, c, source)
+	if err != nil || len(all) != 1 || len(m.History) == 0 {
+		return ""
+	}
+	var out []string
+	for _, o := range all[0].Objects {
+		if o.Health != status.Healthy && slices.Contains(m.History[len(m.History)-1].Changing, o.Object) {
+			out = append(out, fmt.Sprintf("%s: %s", o.Object, cmp.Or(o.HealthWhy, strings.ToLower(o.Health))))
+		}
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(out, "; ")
 }
 
 // verdict is what there is to say of a revision.

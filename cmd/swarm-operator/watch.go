@@ -46,5 +46,8 @@ func progressLine(p reconciler.Progress, on screen.Screen) string {
 	case !p.Ready:
 		state = p.Why
 	}
+	if !p.Ready && !p.Failed && !p.Awaited() {
+		state += " (not waited for: an earlier revision changed it)"
+	}
 	return v1.Scrub(fmt.Sprintf("%s%s %d/%d %s", p.Key, bar, p.Running, p.Wanted, state))
 }

@@ -143,12 +143,12 @@ func (r *Reconciler) outcome(run *Run) (outcome, why string) {
 		return "", ""
 	}
 	for _, f := range run.memory.Failed {
-		if w := run.wants[f.Key]; w != nil && w.Digest() == f.Digest {
+		if w := run.wants[f.Key]; w != nil && w.Digest() == f.Digest && f.Revision == run.InForce.Hash {
 			return state.Failed, fmt.Sprintf("%s: %s", f.Key, f.Why)
 		}
 	}
 	p := run.Plan
-	if len(p.Steps) > 0 || p.Waiting() || len(r.unsettled) > 0 {
+	if len(p.Steps) > 0 || p.Waiting() || r.moves(run) {
 		return "", ""
 	}
 	for _, refused := range p.Refused {

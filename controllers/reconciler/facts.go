@@ -165,6 +165,7 @@ func (r *Reconciler) remember(run *Run, consents plan.Consents, haves []diff.Sta
 		m.InForce = state.Revision{Hash: run.InForce.Hash, When: run.InForce.When}
 		m.Owned = run.Facts.Owned
 		m.Begin(m.InForce, run.Facts.Now)
+		r.supersede(run)
 	}
 	m.Begun = begun(run)
 	m.Approvals = slices.DeleteFunc(slices.Clone(m.Approvals), func(a state.Approval) bool { // they are among the consents now
@@ -180,8 +181,7 @@ func (r *Reconciler) remember(run *Run, consents plan.Consents, haves []diff.Sta
 	m.Released = stillReleased(run, haves)
 	r.noteDelivered(run)
 	m.Refused = refused(run)
-	outcome, why := r.outcome(run)
-	m.End(outcome, why, run.Facts.Now)
+	r.verdicts(run)
 	r.census(run)
 }
 
@@ -244,7 +244,7 @@ func newFailures(run *Run) []plan.Failure {
 			delete(inSync, c.Key)
 		}
 	}
-	return plan.NewFailures(run.Changes, inSync, run.Facts)
+	return run.blamed(plan.NewFailures(run.Changes, inSync, run.Facts))
 }
 
 // failures adds the new ones and drops those that are over: of a want that is in force, when it became healthy after all;

@@ -2,8 +2,10 @@ package reconciler
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -26,8 +28,43 @@ type following struct {
 	looked    time.Time
 	running   map[v1.Key]bool      // whose roll-out the engine said to run, as of the last run
 	hidden    map[v1.Key]time.Time // see hide
+	waits     map[v1.Key]waiting   // whose tasks find no place
+	forgiven  map[v1.Key]time.Time // paused roll-outs that did what they were for, by when they began
 	// seenFailed is the record of the last run, for who observes and writes none.
 	seenFailed []plan.Failure
+}
+
+func newFollowing() following {
+	return following{unsettled: map[v1.Key]time.Time{}, hidden: map[v1.Key]time.Time{}, waits: map[v1.Key]waiting{}, forgiven: map[v1.Key]time.Time{}}
+}
+
+// waiting is since when the tasks of a service wait for a place, and why.
+type waiting struct {
+	since time.Time
+	why   string
+}
+
+// lookAgain says when to look again at what moves without an event; 0 means that nothing does. What only waits for a place is
+// looked at less often after a while: it may wait for days.
+func (f *following) lookAgain(now time.Time) time.Duration {
+	var after time.Duration
+	for key := range f.unsettled {
+		if w, waits := f.waits[key]; !waits || now.Sub(w.since) < Deadline {
+			return Poll
+		}
+		after = relook
+	}
+	return after
+}
+
+// placeless says which services wait for a place for their tasks, and why. "": none does.
+func (f *following) placeless() string {
+	var out []string
+	for key, w := range f.waits {
+		out = append(out, fmt.Sprintf("%s: %s", key, w.why))
+	}
+	slices.Sort(out)
+	return strings.Join(out, "; ")
 }
 
 // readiness asks, with one call, for what others wait for and, where the reconciler follows roll-outs, for what is not
@@ -65,6 +102,13 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State
 		ask[k] = true
 		f.Rollouts[k] = plan.Rollout{State: "updating"}
 	}
+	for k, began := range r.forgiven {
+		if f.Rollouts[k].State != "paused" || !f.Rollouts[k].Began.Equal(began) {
+			delete(r.forgiven, k)
+			continue
+		}
+		delete(f.Rollouts, k)
+	}
 	if r.Follow {
 		// What just changed and differs is probably written in this run. It need not wait for an answer that the next run can
 		// have as well, unless something else does.
@@ -76,6 +120,13 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State
 		}
 		for k := range r.unsettled {
 			ask[k] = ask[k] || !later[k]
+		}
+	}
+	// SwarmKit pauses also for tasks that end well, as those of a one-shot do. Others wait for nothing of that.
+	excused := map[v1.Key]bool{}
+	for k, rollout := range f.Rollouts {
+		if rollout.State == "paused" && !ask[k] && !f.Failed[k].Began.Equal(rollout.Began) {
+			ask[k], excused[k] = true, true
 		}
 	}
 	for _, k := range r.kinds {
@@ -91,7 +142,10 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State
 		healths, err := k.Health(ctx, r.Engine, lives, f.Now)
 		for _, l := range lives {
 			key := v1.Key{Kind: k.Name, Name: l.Name}
-			if err != nil {
+			switch {
+			case excused[key] && (err != nil || !healths[l.Name].Ready):
+				continue
+			case err != nil:
 				f.NotReady[key] = err.Error()
 				if waits[key] {
 					f.Begun[key] = err.Error()
@@ -179,28 +233,67 @@ func (r *Reconciler) notice(haves []diff.State, wants map[v1.Key]*diff.State, f 
 			delete(r.unsettled, key)
 		}
 	}
+	for key := range r.waits {
+		if _, there := r.unsettled[key]; !there {
+			delete(r.waits, key)
+		}
+	}
 	return changed
 }
 
+// hiddenLeast is how long a roll-out that a write hid counts as running at least. The swarm says within that time that it
+// goes on; before that, tasks that run may be those that are to be replaced.
+const hiddenLeast = 5 * time.Second
+
+// unhidden is how an object does whose roll-out a write may have hidden.
+func (f *following) unhidden(key v1.Key, h kinds.Health, now time.Time) kinds.Health {
+	if since, hidden := f.hidden[key]; hidden && h.Ready && now.Sub(since) < hiddenLeast {
+		h.Ready, h.Why = false, "it was written on while it rolled out, and the swarm does not say yet how that goes on"
+	}
+	return h
+}
+
 func (r *Reconciler) judge(key v1.Key, h kinds.Health, f *plan.Facts) {
+	_, hidden := r.hidden[key]
+	h = r.unhidden(key, h, f.Now)
 	since, following := r.unsettled[key]
-	if following && !h.Ready && !h.Failed && f.Now.Sub(since) >= Deadline {
+	r.noteWaiting(key, h, f.Now)
+	switch {
+	case !following:
+	case h.Waits:
+		r.unsettled[key] = f.Now // the time that it may take begins when there is a place
+	case !h.Ready && !h.Failed && f.Now.Sub(since) >= Deadline:
 		h.Failed, h.Why = true, "stalled: "+h.Why
 	}
 	if h.Ready {
 		f.Settled[key] = true
 		delete(r.touched, key)
-		if _, hidden := r.hidden[key]; hidden || r.rolling[key] {
+		if hidden || r.rolling[key] {
 			delete(r.hidden, key)
 			delete(r.rolling, key)
 			delete(f.Rollouts, key)
 		}
-	} else {
-		f.NotReady[key], f.Failing[key] = h.Why, h.Failed
-	}
-	if h.Ready {
+		if rollout := f.Rollouts[key]; rollout.State == "paused" {
+			r.forgiven[key] = rollout.Began
+			delete(f.Rollouts, key)
+		}
 		delete(r.unsettled, key)
+		return
 	}
+	f.NotReady[key], f.Failing[key] = h.Why, h.Failed
+}
+
+func (r *Reconciler) noteWaiting(key v1.Key, h kinds.Health, now time.Time) {
+	if !h.Waits {
+		delete(r.waits, key)
+		return
+	}
+	w, known := r.waits[key]
+	if !known {
+		w.since = now
+	}
+	w.why = h.Why
+	r.waits[key] = w
 }
 
 // settle ends the watch on what failed, when that is on record. Before that it is looked at again, by who may write then.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
@@ -45,5 +46,75 @@ func TestARollOutThatAWriteHides(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What waits for a place is no failure, however long it takes, and is looked at less often after a while.
+func TestWhatOnlyWaitsForAPlaceDoesNotFail(t *testing.T) {
+	web := v1.Key{Kind: v1.KindService, Name: "web"}
+	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	waits, starts := kinds.Health{Waits: true, Why: "no suitable node"}, kinds.Health{Why: "0 of 1"}
+	for name, test := range map[string]struct {
+		looks  []kinds.Health // one each four minutes
+		failed bool
+		again  time.Duration
+		says   string
+	}{
+		"it stalls":                          {[]kinds.Health{starts, starts, starts, starts}, true, Poll, ""},
+		"it waits":                           {[]kinds.Health{waits}, false, Poll, "Service/web: no suitable node"},
+		"it waits long":                      {[]kinds.Health{waits, waits, waits, waits, waits}, false, relook, "Service/web: no suitable node"},
+		"it waited long, and starts":         {[]kinds.Health{waits, waits, waits, waits, starts}, false, Poll, ""},
+		"it waited long, and stalls":         {[]kinds.Health{waits, starts, starts, starts, starts}, true, Poll, ""},
+		"it waited long, and is ready":       {[]kinds.Health{waits, waits, {Ready: true}}, false, 0, ""},
+		"it waited long, and its tasks fail": {[]kinds.Health{waits, waits, waits, {Failed: true}}, true, Poll, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := New(Options{Follow: true})
+			r.unsettled[web] = begin
+			var facts plan.Facts
+			for i, h := range test.looks {
+				facts = plan.Facts{Now: begin.Add(time.Duration(i) * 4 * time.Minute), Rollouts: map[v1.Key]plan.Rollout{}, NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{}, Settled: map[v1.Key]bool{}}
+				r.judge(web, h, &facts)
+			}
+			if got := facts.Failing[web]; got != test.failed {
+				t.Errorf("failed is %t: %s", got, facts.NotReady[web])
+			}
+			if got := r.lookAgain(facts.Now); got != test.again {
+				t.Errorf("it is looked at again after %s, want %s", got, test.again)
+			}
+			if got := r.placeless(); got != test.says {
+				t.Errorf("it says %q", got)
+			}
+		})
+	}
+}
+
+// A service that was written on while it rolled out may look ready because the tasks that are to go still run.
+func TestAHiddenRollOutIsNotOverAtOnce(t *testing.T) {
+	web := v1.Key{Kind: v1.KindService, Name: "web"}
+	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	r := New(Options{Follow: true})
+	r.hidden[web], r.unsettled[web] = begin, begin
+	for _, look := range []struct {
+		after time.Duration
+		ready bool
+	}{{50 * time.Millisecond, false}, {4 * time.Second, false}, {5 * time.Second, true}} {
+		facts := plan.Facts{Now: begin.Add(look.after), Rollouts: map[v1.Key]plan.Rollout{web: {State: "updating"}}, NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{}, Settled: map[v1.Key]bool{}}
+		r.judge(web, kinds.Health{Ready: true}, &facts)
+		if facts.Settled[web] != look.ready || (facts.NotReady[web] == "") != look.ready || (facts.Rollouts[web].State == "") != look.ready {
+			t.Errorf("after %s: ready is %t, not ready because %q, and the roll-out is %+v", look.after, facts.Settled[web], facts.NotReady[web], facts.Rollouts[web])
+		}
+	}
+}
+
+// SwarmKit pauses an update for a task that ends, however well. A one-shot that has done what it is for is no failure.
+func TestAPausedRollOutThatIsReadyIsForgiven(t *testing.T) {
+	web := v1.Key{Kind: v1.KindService, Name: "web"}
+	began := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	r := New(Options{Follow: true})
+	facts := plan.Facts{Now: began, Rollouts: map[v1.Key]plan.Rollout{web: {State: "paused", Began: began}}, NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{}, Settled: map[v1.Key]bool{}}
+	r.judge(web, kinds.Health{Ready: true}, &facts)
+	if len(facts.Rollouts) > 0 || !r.forgiven[web].Equal(began) {
+		t.Errorf("it still counts as paused: %+v", facts.Rollouts)
 	}
 }

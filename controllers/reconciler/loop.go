@@ -184,8 +184,8 @@ func (l *Loop) comeBack(run *Run) time.Duration {
 			after = d
 		}
 	}
-	if len(l.unsettled) > 0 {
-		sooner(Poll)
+	if again := l.lookAgain(run.Facts.Now); again > 0 {
+		sooner(again)
 	}
 	if run.demoted() {
 		sooner(Poll)
@@ -302,5 +302,7 @@ func (l *Loop) planConditions(run *Run) {
 			break
 		}
 	}
+	waits := l.placeless()
+	l.Board.Set(status.TasksWaiting, waits != "", map[bool]string{true: "NoPlace", false: "None"}[waits != ""], waits)
 	l.Board.Set(status.RolloutFailed, failed != "", map[bool]string{true: "WantFailed", false: "None"}[failed != ""], failed)
 }

@@ -92,7 +92,7 @@ func New(o Options) *Reconciler {
 		o.Lease = state.NewLease(state.LeaseOptions{Engine: o.Engine, Log: o.Log, Now: o.Now})
 	}
 	return &Reconciler{
-		Options: o, kinds: all.Kinds(), drift: map[v1.Key]time.Time{}, touched: map[v1.Key]bool{}, rolling: map[v1.Key]bool{}, following: following{unsettled: map[v1.Key]time.Time{}, hidden: map[v1.Key]time.Time{}},
+		Options: o, kinds: all.Kinds(), drift: map[v1.Key]time.Time{}, touched: map[v1.Key]bool{}, rolling: map[v1.Key]bool{}, following: newFollowing(),
 		remembered: kinds.Remembered{Emptied: map[string]bool{}, Left: map[string]bool{}, Orphans: map[string]bool{}}, handed: map[string]string{},
 		loader: o.Loader,
 	}

@@ -20,29 +20,25 @@ var ErrFailed = errors.New("roll-out failed")
 type Progress struct {
 	Key v1.Key
 	kinds.Health
+	// Own reports whether the revision of the run changed it. What becomes of others is an earlier revision's.
+	Own bool
+	// began is when the roll-out did that the engine gave up.
+	began time.Time
 }
 
-// Wait looks until everything that the run wants is ready, or something failed, or ctx ends. report sees each look.
+// Wait looks until everything is ready, or something failed, or ctx ends. report sees each look, at everything that the run
+// wants. What an earlier revision changed ends no wait for what this one did, and is not waited for where it only waits for
+// a place.
 func (r *Reconciler) Wait(ctx context.Context, run *Run, report func([]Progress)) error {
+	follow, by := newFollowing(), run.memory.ChangedBy()
 	for {
-		all, err := r.look(ctx, run)
+		all, err := r.look(ctx, run, &follow, by)
 		if err != nil {
 			return err
 		}
 		report(all)
-		waiting := false
-		var failed []error
-		for _, p := range all {
-			waiting = waiting || !p.Ready
-			if p.Failed {
-				failed = append(failed, fmt.Errorf("%s: %s", p.Key, p.Why))
-			}
-		}
-		switch {
-		case len(failed) > 0:
-			return fmt.Errorf("%w: %w", ErrFailed, errors.Join(failed...))
-		case !waiting:
-			return nil
+		if over, err := verdict(all); over {
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -52,6 +48,33 @@ func (r *Reconciler) Wait(ctx context.Context, run *Run, report func([]Progress)
 	}
 }
 
+// verdict says whether a look is the last one, and what failed.
+func verdict(all []Progress) (over bool, err error) {
+	waiting, ownFailed := false, false
+	var failed []error
+	for _, p := range all {
+		switch {
+		case p.Failed && p.Own:
+			ownFailed = true
+			failed = append(failed, fmt.Errorf("%s: %s", p.Key, p.Why))
+		case p.Failed:
+			failed = append(failed, fmt.Errorf("%s, which an earlier revision changed: %s", p.Key, p.Why))
+		case !p.Ready:
+			waiting = waiting || p.Awaited()
+		}
+	}
+	switch {
+	case waiting && !ownFailed:
+		return false, nil
+	case len(failed) > 0:
+		return true, fmt.Errorf("%w: %w", ErrFailed, errors.Join(failed...))
+	}
+	return true, nil
+}
+
+// Awaited says whether Wait waits for it.
+func (p Progress) Awaited() bool { return p.Own || !p.Waits }
+
 // undone says whether a live object is no longer what the run wanted.
 func (r *Reconciler) undone(k kinds.Kind, l *kinds.Live, run *Run) bool {
 	i := slices.IndexFunc(run.Wants.States, func(w diff.State) bool { return w.Key.Kind == k.Name && w.Instance == l.Name })
@@ -59,21 +82,32 @@ func (r *Reconciler) undone(k kinds.Kind, l *kinds.Live, run *Run) bool {
 	return i >= 0 && diff.Differs(&have, &run.Wants.States[i], k.Rules)
 }
 
-func (r *Reconciler) look(ctx context.Context, run *Run) ([]Progress, error) {
+func (r *Reconciler) look(ctx context.Context, run *Run, follow *following, by map[v1.Key]string) ([]Progress, error) {
 	sights, err := r.sightsOf(ctx, wantsOf(run.Wants.States, nil))
 	if err != nil {
 		return nil, err
 	}
+	seen := plan.Facts{Now: r.Now(), Rollouts: map[v1.Key]plan.Rollout{}}
+	for _, s := range sights {
+		if rollout := s.observed(); rollout.State != "" {
+			seen.Rollouts[s.key()] = rollout
+		}
+	}
+	follow.hide(run.wants, &seen)
 	out := make([]Progress, 0, len(sights))
 	for _, s := range sights {
-		h := s.Health
+		h := follow.unhidden(s.key(), s.Health, seen.Now)
 		if h.RolledBack && r.undone(*s.kind, s.live, run) {
-			h.Ready, h.Failed, h.Why = false, true, "rolled back"
-			if rollout := s.kind.Trace(ctx, r.Engine, s.live, run.Index, nil, plan.Rollout{Left: plan.Differs}); rollout.TaskError != "" {
-				h.Why += "; a task said: " + rollout.TaskError
-			}
+			rollout := s.observed()
+			rollout.Left = plan.Differs // which is known
+			rollout = s.kind.Trace(ctx, r.Engine, s.live, run.Index, nil, rollout)
+			h.Ready, h.Failed, h.Why = false, true, rollout.Text()
 		}
-		out = append(out, Progress{v1.Key{Kind: s.kind.Name, Name: s.live.Name}, h})
+		p := Progress{Key: s.key(), Health: h, Own: by[s.key()] == run.InForce.Hash}
+		if rollout := seen.Rollouts[p.Key]; h.Failed && (rollout.RolledBack() || rollout.State == "paused") {
+			p.began = rollout.Began
+		}
+		out = append(out, p)
 	}
 	slices.SortFunc(out, func(a, b Progress) int { return a.Key.Compare(b.Key) })
 	return out, nil

@@ -85,6 +85,9 @@ type Entry struct {
 	Why     string    `json:"why,omitempty"`
 	// At is when the outcome was known.
 	At time.Time `json:"at,omitzero"`
+	// Changing are the services that it changed, until it is rolled out. What becomes of them is its doing, and of no other
+	// revision. One that a later revision changes is that one's.
+	Changing []v1.Key `json:"changing,omitempty"`
 }
 
 // Is says whether a revision as people write it, whole or at least its first seven digits, is this one.
@@ -141,6 +144,77 @@ func (m *Memory) End(outcome, why string, now time.Time) {
 	}
 	m.History = slices.Clone(m.History)
 	m.History[n].Outcome, m.History[n].Why, m.History[n].At = outcome, why, now.UTC()
+	if outcome == RolledOut {
+		m.History[n].Changing = nil
+	}
+}
+
+// EndLate notes that a revision failed after a newer one took its place.
+func (m *Memory) EndLate(revision, why string, now time.Time) {
+	for n := len(m.History) - 1; n >= 0; n-- {
+		e := m.History[n]
+		if e.Hash != revision {
+			continue
+		}
+		if e.Outcome == "" && revision != m.InForce.Hash {
+			m.History = slices.Clone(m.History)
+			m.History[n].Outcome, m.History[n].Why, m.History[n].At = Failed, v1.Scrub(why), now.UTC()
+		}
+		return
+	}
+}
+
+// Change notes what the revision in force changes.
+func (m *Memory) Change(keys []v1.Key) {
+	n := len(m.History) - 1
+	if n < 0 || m.History[n].Hash != m.InForce.Hash || m.History[n].Outcome == RolledOut {
+		return
+	}
+	known := map[v1.Key]bool{}
+	for _, k := range m.History[n].Changing {
+		known[k] = true
+	}
+	all, more := slices.Clone(m.History[n].Changing), map[v1.Key]bool{}
+	for _, k := range keys {
+		if !known[k] && !more[k] {
+			all, more[k] = append(all, k), true
+		}
+	}
+	if len(more) == 0 {
+		return
+	}
+	slices.SortFunc(all, v1.Key.Compare)
+	m.History = slices.Clone(m.History)
+	m.History[n].Changing = all
+	m.forget(func(k v1.Key) bool { return more[k] })
+}
+
+// Settle forgets which of the earlier revisions changed what is over.
+func (m *Memory) Settle(over func(v1.Key) bool) {
+	m.History = slices.Clone(m.History)
+	m.forget(over)
+}
+
+// forget takes objects off the record of all revisions but the last.
+func (m *Memory) forget(which func(v1.Key) bool) {
+	for i := range m.History[:max(len(m.History)-1, 0)] {
+		left := slices.DeleteFunc(slices.Clone(m.History[i].Changing), which)
+		if len(left) == 0 {
+			left = nil
+		}
+		m.History[i].Changing = left
+	}
+}
+
+// ChangedBy returns which revision changed an object last. What is not on record was rolled out, or no revision changed it.
+func (m *Memory) ChangedBy() map[v1.Key]string {
+	by := map[v1.Key]string{}
+	for _, e := range m.History {
+		for _, k := range e.Changing {
+			by[k] = e.Hash
+		}
+	}
+	return by
 }
 
 // Again takes an outcome back that a person has answered: the revision in force is on its way again, and who waits for it is told

@@ -40,7 +40,7 @@ func TestTheSameEndIsNotedOnce(t *testing.T) {
 		m.End(state.Failed, why, time.Now())
 		first := m.History[0]
 		m.End(state.Failed, why, time.Now().Add(time.Minute))
-		if m.History[0] != first {
+		if !cmp.Equal(m.History[0], first) {
 			t.Errorf("%q: %+v became %+v", why, first, m.History[0])
 		}
 	}
@@ -93,6 +93,71 @@ func TestBeginAndEnd(t *testing.T) {
 			}
 			if first != nil && first[0].Outcome != "" {
 				t.Error("who has an older memory sees it change")
+			}
+		})
+	}
+}
+
+// Each revision answers for what it changed, until that is rolled out or a later one changes it.
+func TestWhoseDoingItIs(t *testing.T) {
+	db := v1.Key{Kind: v1.KindService, Name: "db"}
+	type step struct {
+		begin   string
+		changes []v1.Key
+		outcome string
+		over    []v1.Key
+		late    string // fails after it was superseded
+	}
+	for _, test := range []struct {
+		name    string
+		steps   []step
+		web, db string
+		want    string // outcomes
+	}{
+		{"nobody's", []step{{begin: "a"}}, "", "", "a: "},
+		{"its own", []step{{begin: "a", changes: []v1.Key{web}}}, "a", "", "a: "},
+		{"more of its own, later", []step{{begin: "a", changes: []v1.Key{web}}, {changes: []v1.Key{web, db}}}, "a", "a", "a: "},
+		{"another's", []step{{begin: "a", changes: []v1.Key{web}}, {begin: "b", changes: []v1.Key{db}}}, "a", "b", "a: b: "},
+		{"the later one's", []step{{begin: "a", changes: []v1.Key{web}}, {begin: "b", changes: []v1.Key{web}}}, "b", "", "a: b: "},
+		{"rolled out", []step{{begin: "a", changes: []v1.Key{web}}, {outcome: state.RolledOut}}, "", "", "a:rolled-out "},
+		{"rolled out, and what comes after is not its doing", []step{{begin: "a"}, {outcome: state.RolledOut}, {changes: []v1.Key{web}}}, "", "", "a:rolled-out "},
+		{"failed", []step{{begin: "a", changes: []v1.Key{web}}, {outcome: state.Failed}}, "a", "", "a:failed "},
+		{"over", []step{{begin: "a", changes: []v1.Key{web, db}}, {over: []v1.Key{db}}, {begin: "b"}}, "a", "a", "a: b: "},
+		{"over before the next", []step{{begin: "a", changes: []v1.Key{web, db}}, {begin: "b"}, {over: []v1.Key{db}}}, "a", "", "a: b: "},
+		{"failed late", []step{{begin: "a", changes: []v1.Key{web}}, {begin: "b"}, {late: "a"}}, "a", "", "a:failed b: "},
+		{"failed late, and it is in force", []step{{begin: "a", changes: []v1.Key{web}}, {late: "a"}}, "a", "", "a: "},
+		{"failed late, and it had rolled out", []step{{begin: "a"}, {outcome: state.RolledOut}, {begin: "b"}, {late: "a"}}, "", "", "a:rolled-out b: "},
+		{"failed late, and nobody knows it", []step{{begin: "a"}, {late: "x"}}, "", "", "a: "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var m state.Memory
+			m.Change([]v1.Key{web}) // nothing is in force
+			for _, s := range test.steps {
+				before, text := m, fmt.Sprint(m.History)
+				if s.begin != "" {
+					m.InForce = state.Revision{Hash: s.begin}
+					m.Begin(m.InForce, time.Now())
+				}
+				if s.changes != nil {
+					m.Change(s.changes)
+				}
+				if s.over != nil {
+					m.Settle(func(k v1.Key) bool { return k == s.over[0] })
+				}
+				if s.late != "" {
+					m.EndLate(s.late, "why", time.Now())
+				}
+				m.End(s.outcome, "", time.Now())
+				if fmt.Sprint(before.History) != text {
+					t.Error("who has an older memory sees it change")
+				}
+			}
+			got := ""
+			for _, e := range m.History {
+				got += e.Hash + ":" + e.Outcome + " "
+			}
+			if w, d := m.ChangedBy()[web], m.ChangedBy()[db]; w != test.web || d != test.db || got != test.want {
+				t.Errorf("web is of %q, db of %q, and the revisions are %s; want %q, %q, %s", w, d, got, test.web, test.db, test.want)
 			}
 		})
 	}

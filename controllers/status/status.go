@@ -22,6 +22,7 @@ const (
 	InSync             = "InSync"             // nothing differs that counts
 	Held               = "Held"               // something waits for a person
 	RolloutFailed      = "RolloutFailed"      // a want in force failed
+	TasksWaiting       = "TasksWaiting"       // the swarm finds no place for tasks of a service, and starts them when there is one
 	StepFailed         = "StepFailed"         // the engine refused a step of the last plan; the others were carried out
 	Standby            = "Standby"            // somebody else holds the lease, and this instance has something to do
 	Paused             = "Paused"             // nothing is done until a person resumes

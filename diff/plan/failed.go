@@ -36,13 +36,14 @@ func condemned(c diff.Change, f Facts) (bool, string) {
 	case rollout.Left == Differs:
 		return false, "" // what was rolled back was something else
 	default:
-		return true, rolloutText(rollout)
+		return true, rollout.Text()
 	}
 }
 
 const rolledBackBefore = "what was rolled back is not what is wanted"
 
-func rolloutText(r Rollout) string {
+// Text says how a roll-out failed: the engine's message, and what the newest task that failed said.
+func (r Rollout) Text() string {
 	text := "paused"
 	if r.RolledBack() {
 		text = "rolled back"
@@ -79,7 +80,7 @@ func NewFailures(changes []diff.Change, inSync map[v1.Key]*diff.State, f Facts) 
 	for key, w := range inSync {
 		switch r := f.Rollouts[key]; {
 		case r.State == "paused":
-			record(key, w, r.Began, rolloutText(r))
+			record(key, w, r.Began, r.Text())
 		case f.Failing[key] && !r.RolledBack():
 			record(key, w, time.Time{}, f.NotReady[key])
 		case r.RolledBack() && !r.Began.IsZero() && !f.Failed[key].Began.Equal(r.Began):

@@ -1,0 +1,136 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// changing are the services whose roll-out begins with the steps of the run because git says so.
+func changing(run *Run) []v1.Key {
+	var out []v1.Key
+	for _, s := range run.Plan.Steps {
+		made := s.Op == diff.Create || s.Op == diff.Replace
+		if hasHealth(s.Key) && (made || s.Op == diff.Update && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Git })) {
+			out = append(out, s.Key)
+		}
+	}
+	return out
+}
+
+// blamed puts each failure on the revision that changed the object, which need not be the one in force. Where none is on
+// record, none is to blame.
+func (r *Run) blamed(failures []plan.Failure) []plan.Failure {
+	if len(failures) == 0 {
+		return nil
+	}
+	by := r.memory.ChangedBy()
+	for i := range failures {
+		if failures[i].Digest != "" {
+			failures[i].Revision = by[failures[i].Key]
+		}
+	}
+	return failures
+}
+
+// verdicts notes what became of revisions: of the one in force, and of earlier ones whose services failed only now.
+func (r *Reconciler) verdicts(run *Run) {
+	m := &run.memory
+	m.Change(changing(run))
+	for _, f := range run.Failures {
+		if f.Revision != "" && f.Revision != m.InForce.Hash {
+			m.EndLate(f.Revision, fmt.Sprintf("%s: %s", f.Key, f.Why), run.Facts.Now)
+		}
+	}
+	outcome, why := r.outcome(run)
+	m.End(outcome, why, run.Facts.Now)
+}
+
+// supersede keeps on record, of what earlier revisions changed, what is not over. Where nobody follows roll-outs nothing is
+// known of that, and the record would grow.
+func (r *Reconciler) supersede(run *Run) {
+	m, failed := &run.memory, map[v1.Key]bool{}
+	for _, f := range m.Failed {
+		failed[f.Key] = true
+	}
+	m.Settle(func(key v1.Key) bool {
+		_, unsettled := r.unsettled[key]
+		return !r.Follow || !unsettled && !failed[key]
+	})
+}
+
+// moves says whether the verdict on the revision in force has to wait for roll-outs: for those of its own, and for earlier
+// ones that go on. One that only waits for a place may do so for days, and is another revision's matter.
+func (r *Reconciler) moves(run *Run) bool {
+	if len(r.unsettled) == 0 {
+		return false
+	}
+	by := run.memory.ChangedBy()
+	for key := range r.unsettled {
+		if _, waits := r.waits[key]; !waits || by[key] == run.InForce.Hash {
+			return true
+		}
+	}
+	return false
+}
+
+// Conclude notes what became of the revision, as Wait found it, for history, wait and retry: nobody else may be there to look.
+// It writes nothing where there is nothing new, or where somebody else acts, who will see for himself.
+func (r *Reconciler) Conclude(ctx context.Context, run *Run, all []Progress) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if run.frozen || r.Observe || !run.Usable() {
+		return nil
+	}
+	change := func(m *state.Memory) {
+		if m.InForce.Hash != run.InForce.Hash {
+			return // a newer one took its place
+		}
+		outcome, why := state.RolledOut, ""
+		for _, refused := range run.Plan.Refused {
+			if refused.Class != plan.Later && !refused.Quiet && refused.Guard != "enforce" {
+				outcome, why = state.Held, fmt.Sprintf("%s: %s", refused.Key, refused.Why)
+				break
+			}
+		}
+		for _, p := range all {
+			w := run.wants[p.Key]
+			if p.Ready { // what was on record of its tasks is over
+				m.Failed = slices.DeleteFunc(slices.Clone(m.Failed), func(f plan.Failure) bool { return f.Key == p.Key && f.Began.IsZero() })
+			}
+			if !p.Failed || !p.Own || w == nil { // what an earlier revision changed is no matter of this one
+				continue
+			}
+			if outcome != state.Failed {
+				outcome, why = state.Failed, fmt.Sprintf("%s: %s", p.Key, p.Why)
+			}
+			next := plan.Failure{Key: p.Key, Digest: w.Digest(), Why: v1.Scrub(p.Why), Began: p.began, Revision: run.InForce.Hash}
+			m.Failed = slices.DeleteFunc(slices.Clone(m.Failed), func(f plan.Failure) bool { return f.Key == p.Key })
+			m.Failed = append(m.Failed, next)
+			slices.SortFunc(m.Failed, func(a, b plan.Failure) int { return a.Key.Compare(b.Key) })
+		}
+		m.End(outcome, why, r.Now())
+	}
+	if after := run.found.Memory; run.found.Sequence > 0 {
+		if change(&after); !run.store.Differs(run.found, after) {
+			return nil
+		}
+	}
+	taken, err := r.Lease.Take(ctx, run.Source)
+	if err != nil || taken.Epoch == 0 {
+		return err
+	}
+	ctx, done := r.Lease.Bind(ctx)
+	defer done()
+	return run.store.Edit(context.WithoutCancel(ctx), func(found state.Found, m *state.Memory) error {
+		if found.Sequence > 0 {
+			change(m)
+		}
+		return nil
+	})
+}

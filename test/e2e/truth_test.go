@@ -1,0 +1,249 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+)
+
+// published is a service whose tasks are replaced quickly, with ports as YAML.
+func published(name, ports string) string {
+	return service(name, "image: app:1", "replicas: 3", "ports: ["+ports+"]", quickRestart, quick("pause"), "stopGracePeriod: 1s")
+}
+
+// anew says whether all running tasks of a service were made after some time: the swarm replaces all for a change of ports.
+func (w *world) anew(name string, since time.Time) error {
+	w.Helper()
+	s, n := w.service(name), 0
+	for _, t := range w.tasks(name) {
+		if t.Status.State != swarm.TaskStateRunning || t.DesiredState != swarm.TaskStateRunning {
+			continue
+		}
+		if n++; t.CreatedAt.Before(since) {
+			return fmt.Errorf("a task of %s is of %s, before the change of %s; the update is %+v", name, t.CreatedAt, since, s.UpdateStatus)
+		}
+	}
+	if s.UpdateStatus == nil || s.UpdateStatus.State != swarm.UpdateStateCompleted || n != 3 {
+		return fmt.Errorf("%d tasks run, and the update is %+v", n, s.UpdateStatus)
+	}
+	return nil
+}
+
+// The swarm begins to replace tasks for other ports a moment after the write. Before that the old ones look like new ones.
+func TestAChangeOfPortsIsRolledOutWhenItsTasksAreNew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 2})
+	changes := []string{"{target: 80, published: 7081}", "{target: 80, published: 7082}", "{target: 80, published: 7083, mode: host}", "", "{target: 80, published: 7084}"}
+	t.Run("apply", func(t *testing.T) {
+		t.Parallel()
+		w := w.in(t)
+		r := w.repo("ports-apply", map[string]string{"a.yaml": published("ports-a", "{target: 80, published: 7080}")})
+		w.want(0, "apply", "--wait", "--host", w.host(), "--source", r.Dir)
+		for i, ports := range changes {
+			since := w.service("ports-a").UpdatedAt
+			hash := r.commit(fmt.Sprint("change ", i), map[string]string{"a.yaml": published("ports-a", ports)})
+			w.want(0, "apply", "--wait", "--host", w.host(), "--source", r.Dir)
+			if err := w.anew("ports-a", since); err != nil {
+				t.Errorf("after apply --wait with ports [%s]: %v", ports, err)
+			}
+			w.want(0, "history", "--name", "ports-apply", "--host", w.host()).says(t, hash[:10]+" ", "rolled-out")
+		}
+	})
+	t.Run("run", func(t *testing.T) {
+		t.Parallel()
+		w := w.in(t)
+		swap := func(ports string) string { return strings.ReplaceAll(ports, "708", "709") }
+		r := w.repo("ports-run", map[string]string{"b.yaml": published("ports-b", "{target: 80, published: 7090}")})
+		o := w.operate(w.host(), r)
+		hash := r.commit("labels", map[string]string{"b.yaml": published("ports-b", "{target: 80, published: 7090}") + "# one\n"})
+		o.inSync(hash)
+		for i, ports := range changes {
+			w.want(0, "wait", "--revision", hash, "--name", "ports-run", "--host", w.host(), "--timeout", "2m")
+			since := w.service("ports-b").UpdatedAt
+			hash = r.commit(fmt.Sprint("change ", i), map[string]string{"b.yaml": published("ports-b", swap(ports))})
+			w.want(0, "wait", "--revision", hash, "--name", "ports-run", "--host", w.host(), "--timeout", "2m")
+			if err := w.anew("ports-b", since); err != nil {
+				t.Errorf("after wait with ports [%s]: %v", ports, err)
+			}
+		}
+	})
+}
+
+func TestOneShotsAreReadyWhenTheyHaveEnded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 2})
+	once := func(name, image, condition string, more ...string) string {
+		return service(name, append([]string{"image: " + image, "restartPolicy: {condition: " + condition + ", delay: 500ms, maxAttempts: 1}"}, more...)...)
+	}
+	good := map[string]string{
+		"none.yaml":   once("once-none", "finish:1", "none", quick("pause")),
+		"fail.yaml":   once("once-fail", "finish:1", "on-failure", "replicas: 2", quick("continue")),
+		"global.yaml": once("once-global", "finish:1", "none", "mode: global", quick("continue")),
+	}
+	r := w.repo("once", good)
+	apply := func(code int) result {
+		t.Helper()
+		return w.want(code, "apply", "--wait", "--host", w.host(), "--source", r.Dir)
+	}
+	apply(0)
+	s := w.seeStatus("--host", w.host(), "--source", r.Dir)
+	for object, want := range map[string]string{"Service/once-none": "Synced Healthy 1/1", "Service/once-fail": "Synced Healthy 2/2", "Service/once-global": fmt.Sprintf("Synced Healthy %d/%[1]d", w.nodes())} {
+		if err := s.is(object, want); err != nil {
+			t.Error(err)
+		}
+	}
+
+	t.Log("what is updated runs again, and the swarm pauses the update as its task ends")
+	hash := r.commit("again", map[string]string{"none.yaml": once("once-none", "finish:2", "none", quick("pause"))})
+	apply(0)
+	complete := 0
+	for _, task := range w.tasks("once-none") {
+		if task.Status.State == swarm.TaskStateComplete && strings.Contains(task.Spec.ContainerSpec.Image, "finish:2") {
+			complete++
+		}
+	}
+	if complete != 1 {
+		t.Errorf("after apply --wait %d tasks of the new image are complete", complete)
+	}
+	w.want(0, "history", "--host", w.host()).says(t, hash[:10], "rolled-out")
+	o := w.operate(w.host(), r)
+	o.inSync(hash)
+	o.condition("RolloutFailed", false)
+	w.want(0, "wait", "--revision", hash, "--host", w.host(), "--timeout", "1m").says(t, "is rolled out")
+
+	t.Log("what fails and is given up has failed")
+	hash = r.commit("bad", map[string]string{"fail.yaml": once("once-fail", "exit-3:1", "on-failure", "replicas: 2", quick("continue"))})
+	w.want(1, "wait", "--revision", hash, "--host", w.host(), "--timeout", "2m").says(t, "failed: Service/once-fail", "non-zero exit (3)")
+}
+
+const noPlace = "no suitable node (scheduling constraints not satisfied on 2 nodes)"
+
+func TestWhyTasksWaitIsSaidEverywhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 1})
+	r := w.repo("waits", map[string]string{
+		"a.yaml": service("waits-label", "image: app:1", "placement: {constraints: [node.labels.nope == x]}", quick("pause")),
+		"b.yaml": service("waits-memory", "image: app:1", "resources: {reservations: {memory: 900GiB}}"),
+		"c.yaml": service("waits-port", "image: app:1", "replicas: 3", "ports: [{target: 80, published: 7010, mode: host}]"),
+	})
+	sentences := []string{noPlace, "no suitable node (insufficient resources on 2 nodes)", "no suitable node (host-mode port already in use on 2 nodes)"}
+	failed := w.want(1, "apply", "--wait", "--timeout", "8s", "--host", w.host(), "--source", r.Dir)
+	failed.says(t, sentences...)
+	if text := failed.errs; !strings.Contains(text, "not done after 8s") || !strings.Contains(text, noPlace) || strings.Contains(text, "…") {
+		t.Errorf("the error at the end does not say why it is not done:\n%s", text)
+	}
+	o := w.operate(w.host(), r)
+	hash := r.commit("the same", map[string]string{"d.yaml": service("waits-not", "image: app:1", "replicas: 0")})
+	o.inSync(hash)
+	for name, args := range w.statusOf(o, r) {
+		w.eventually(func() error {
+			s := w.seeStatus(args...)
+			for i, object := range []string{"Service/waits-label", "Service/waits-memory", "Service/waits-port"} {
+				for _, one := range s.Objects {
+					if one.Object == object && (one.Health != "Progressing" || !strings.Contains(one.HealthWhy, sentences[i])) {
+						return fmt.Errorf("%s says of %s: %s (%s)", name, object, one.Health, one.HealthWhy)
+					}
+				}
+			}
+			if len(s.Failed) > 0 {
+				return fmt.Errorf("%s says that it failed: %+v", name, s.Failed)
+			}
+			return nil
+		})
+	}
+	if c := o.condition("TasksWaiting", true); !strings.Contains(c.Message, noPlace) {
+		t.Errorf("the condition is %+v", c)
+	}
+
+	t.Log("what an earlier revision changed and only waits is no matter of this one")
+	w.want(0, "wait", "--revision", hash, "--host", w.host(), "--timeout", "1m").says(t, "is rolled out")
+
+	t.Log("and of its own it says why")
+	hash = r.commit("another label", map[string]string{"a.yaml": service("waits-label", "image: app:2", "placement: {constraints: [node.labels.nope == x]}", quick("pause"))})
+	o.inSync(hash)
+	w.want(1, "wait", "--revision", hash, "--host", w.host(), "--timeout", "8s").says(t, "is in force and rolls out: Service/waits-label: ", noPlace)
+	w.want(0, "history", "--host", w.host()).says(t, hash[:10], "rolling out", noPlace)
+
+	t.Log("a place ends the wait")
+	w.nodeByHand(w.swarm.Workers()[0], func(n *swarm.NodeSpec) { n.Labels = map[string]string{"nope": "x"} })
+	w.want(0, "wait", "--revision", hash, "--host", w.host(), "--timeout", "2m").says(t, "is rolled out")
+	o.condition("RolloutFailed", false)
+}
+
+// A verdict is about what the revision changed.
+func TestALaterRevisionIsNotBlamed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 1})
+	r := w.repo("blamed", nil)
+	app := func(image string) map[string]string {
+		return map[string]string{"a.yaml": service("blamed-a", "image: "+image, "replicas: 1", "restartPolicy: {delay: 2s}", quick("continue"))}
+	}
+	first := r.commit("good", app("app:1"))
+	o := w.operate(w.host(), r)
+	w.want(0, "wait", "--revision", first, "--name", "blamed", "--host", w.host(), "--timeout", "2m")
+	bad := r.commit("bad", app("crash:1"))
+	o.inSync(bad)
+	next := r.commit("about another one", map[string]string{"b.yaml": service("blamed-b", "image: app:1", "replicas: 1")})
+	o.inSync(next)
+	o.condition("RolloutFailed", true)
+	w.want(0, "wait", "--revision", next, "--host", w.host(), "--timeout", "2m").says(t, "is rolled out")
+	w.want(1, "wait", "--revision", bad, "--host", w.host(), "--timeout", "2m").says(t, "failed: Service/blamed-a")
+	out := w.want(0, "history", "--host", w.host())
+	for _, line := range strings.Split(out.out, "\n") {
+		if strings.HasPrefix(line, next[:10]) && !strings.Contains(line, "rolled-out") || strings.HasPrefix(line, bad[:10]) && !strings.Contains(line, "failed") {
+			t.Errorf("history says %s", line)
+		}
+	}
+	if a := w.want(1, "apply", "--wait", "--host", w.host(), "--source", r.Dir); !strings.Contains(a.errs, "Service/blamed-a, which an earlier revision changed") {
+		t.Errorf("apply --wait says %s", a)
+	}
+}
+
+// Where nobody follows, apply --wait is the one that knows how it went.
+func TestApplyWaitIsRemembered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 1})
+	app := func(image string) map[string]string {
+		return map[string]string{"a.yaml": service("once-a", "image: "+image, "replicas: 1", quickRestart, quick("pause"))}
+	}
+	r := w.repo("remembered", app("app:1"))
+	w.want(0, "apply", "--wait", "--host", w.host(), "--source", r.Dir)
+	w.want(0, "history", "--host", w.host()).says(t, "rolled-out")
+	bad := r.commit("bad", app("crash:1"))
+	w.want(1, "apply", "--wait", "--host", w.host(), "--source", r.Dir)
+	w.want(0, "history", "--host", w.host()).says(t, bad[:10], "failed", "Service/once-a", "non-zero exit (1)")
+	w.want(1, "wait", "--revision", bad, "--host", w.host()).says(t, "failed: Service/once-a")
+	w.want(0, "retry", "Service/once-a", "--host", w.host()).says(t, "may be tried again; it had failed: paused")
+	good := r.commit("good", app("app:2"))
+	w.want(0, "apply", "--wait", "--host", w.host(), "--source", r.Dir)
+	w.want(0, "wait", "--revision", good, "--host", w.host()).says(t, "is rolled out")
+}
+
+// What runs is shown as running, whatever became of its manifest, and while a roll-out gets nowhere it is not zero that serve.
+func TestStatusSaysWhatRuns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 1})
+	r := w.repo("runs", map[string]string{
+		"kept.yaml": policy(service("runs-kept", "image: app:1", "replicas: 1"), "protect: true"),
+		"port.yaml": service("runs-port", "image: app:1", "mode: global", "ports: [{target: 80, published: 7009, mode: host}]", "updateConfig: {order: start-first, monitor: 1s}"),
+	})
+	w.want(0, "apply", "--wait", "--host", w.host(), "--source", r.Dir)
+	r.remove("kept.yaml")
+	r.commit("one goes, one changes", map[string]string{"port.yaml": service("runs-port", "image: app:2", "mode: global", "ports: [{target: 80, published: 7009, mode: host}]", "updateConfig: {order: start-first, monitor: 1s}")})
+	out := w.want(1, "apply", "--wait", "--timeout", "8s", "--host", w.host(), "--source", r.Dir)
+	out.says(t, "0/2 updating, 0 of 2 tasks running, 2 of the old spec; a task waits: host-mode port already in use on 1 node")
+	w.eventually(func() error {
+		s := w.seeStatus("--host", w.host(), "--source", r.Dir)
+		if err := s.is("Service/runs-kept", "OutOfSync Healthy 1/1"); err != nil {
+			return err
+		}
+		text := w.want(0, "status", "--host", w.host(), "--source", r.Dir)
+		if !strings.Contains(text.out, "of the old spec run)") || !strings.Contains(text.out, "host-mode port already in use") {
+			return fmt.Errorf("it does not say what serves, or why the new ones wait:\n%s", text)
+		}
+		return nil
+	})
+}
