@@ -262,7 +262,7 @@ func (a *applying) finish(ctx context.Context, run *reconciler.Run) error {
 }
 
 func err2exit(err error) error {
-	if errors.Is(err, reconciler.ErrFailed) {
+	if errors.Is(err, reconciler.ErrFailed) || errors.Is(err, reconciler.ErrChanged) {
 		return exit{exitDiffers, err}
 	}
 	return err

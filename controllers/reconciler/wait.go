@@ -16,6 +16,9 @@ import (
 // ErrFailed says that something that was waited for failed.
 var ErrFailed = errors.New("roll-out failed")
 
+// ErrChanged says that somebody else changed what was waited for, so that what runs now is not what the revision asks for.
+var ErrChanged = errors.New("changed by somebody else while it rolled out")
+
 // Progress is how far an object is.
 type Progress struct {
 	Key v1.Key
@@ -24,6 +27,8 @@ type Progress struct {
 	Own bool
 	// began is when the roll-out did that the engine gave up.
 	began time.Time
+	// changed reports whether what is ready differs from what the run wants.
+	changed bool
 }
 
 // Wait looks until everything is ready, or something failed, or ctx ends. report sees each look, at everything that the run
@@ -51,9 +56,11 @@ func (r *Reconciler) Wait(ctx context.Context, run *Run, report func([]Progress)
 // verdict says whether a look is the last one, and what failed.
 func verdict(all []Progress) (over bool, err error) {
 	waiting, ownFailed := false, false
-	var failed []error
+	var failed, changed []error
 	for _, p := range all {
 		switch {
+		case p.changed:
+			changed = append(changed, fmt.Errorf("%s: %w; to make it what git says, run apply again", p.Key, ErrChanged))
 		case p.Failed && p.Own:
 			ownFailed = true
 			failed = append(failed, fmt.Errorf("%s: %s", p.Key, p.Why))
@@ -69,7 +76,7 @@ func verdict(all []Progress) (over bool, err error) {
 	case len(failed) > 0:
 		return true, fmt.Errorf("%w: %w", ErrFailed, errors.Join(failed...))
 	}
-	return true, nil
+	return true, errors.Join(changed...)
 }
 
 // Awaited says whether Wait waits for it.
@@ -94,7 +101,7 @@ func (r *Reconciler) look(ctx context.Context, run *Run, follow *following, by m
 		}
 	}
 	follow.hide(run.wants, &seen)
-	out := make([]Progress, 0, len(sights))
+	out, moves := make([]Progress, 0, len(sights)), false
 	for _, s := range sights {
 		h := follow.unhidden(s.key(), s.Health, seen.Now)
 		if h.RolledBack && r.undone(*s.kind, s.live, run) {
@@ -107,7 +114,11 @@ func (r *Reconciler) look(ctx context.Context, run *Run, follow *following, by m
 		if rollout := seen.Rollouts[p.Key]; h.Failed && (rollout.RolledBack() || rollout.State == "paused") {
 			p.began = rollout.Began
 		}
+		moves = moves || p.Own && !p.Ready
 		out = append(out, p)
+	}
+	for i, s := range sights { // the last look: is what is ready still what was asked for?
+		out[i].changed = !moves && out[i].Own && r.undone(*s.kind, s.live, run)
 	}
 	slices.SortFunc(out, func(a, b Progress) int { return a.Key.Compare(b.Key) })
 	return out, nil

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
 // published is a service whose tasks are replaced quickly, with ports as YAML.
@@ -220,6 +222,35 @@ func TestApplyWaitIsRemembered(t *testing.T) {
 	good := r.commit("good", app("app:2"))
 	w.want(0, "apply", "--wait", "--host", w.host(), "--source", r.Dir)
 	w.want(0, "wait", "--revision", good, "--host", w.host()).says(t, "is rolled out")
+}
+
+// What somebody else wrote in between is not what was asked for, however well it runs.
+func TestApplyWaitSeesWhatSomebodyElseChanged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 1})
+	app := func(image string) map[string]string {
+		return map[string]string{"a.yaml": service("between-a", "image: "+image, "replicas: 1", quickRestart, quick("pause"), "stopGracePeriod: 1s")}
+	}
+	r := w.repo("between", app("app:1"))
+	w.want(0, "apply", "--wait", "--host", w.host(), "--source", r.Dir)
+	r.commit("slow", app("slow:1"))
+	process, err := harness.Start(binary, w.env(), "apply", "--wait", "--host", w.host(), "--source", r.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.status("between-a", swarm.UpdateStateUpdating)
+	w.byHand("between-a", func(s *swarm.ServiceSpec) { s.TaskTemplate.ContainerSpec.Image = "app:7" })
+	if out := w.end(process); out.code != 1 || !strings.Contains(out.errs, "Service/between-a: changed by somebody else while it rolled out") {
+		t.Errorf("it says %s", out)
+	}
+	if out := w.want(0, "history", "--host", w.host()); !strings.Contains(out.out, "rolling out") {
+		t.Errorf("history says %s", out)
+	}
+	w.want(0, "apply", "--wait", "--host", w.host(), "--source", r.Dir)
+	w.runs("between-a", 1)
+	if out := w.want(0, "history", "--host", w.host()); strings.Contains(out.out, "rolling out") {
+		t.Errorf("history says %s", out)
+	}
 }
 
 // What runs is shown as running, whatever became of its manifest, and while a roll-out gets nowhere it is not zero that serve.
