@@ -97,7 +97,8 @@ func TestAttribution(t *testing.T) {
 func TestACollisionIsStillSomebodysDoing(t *testing.T) {
 	l := Leaf{Path: "spec.hostname", Type: "spec.hostname", Text: "x"}
 	a := NewApplied(leaves("spec.hostname=x"))
-	if git, hand := attribute(l.Path, &l, ptr(Leaf{Path: l.Path, Text: "x", Stated: true}), Meta{Applied: a}, Rule{}); !git || hand {
+	have := State{Meta: Meta{Applied: a}}
+	if git, hand := attribute(&l, &l, ptr(Leaf{Path: l.Path, Text: "x", Stated: true}), &have, &State{}, Rule{}); !git || hand {
 		t.Errorf("got git %t, hand %t", git, hand)
 	}
 }

@@ -30,6 +30,8 @@ type Rule struct {
 	Why string
 	// Intent: who changes it by hand means it. It is reported, and put right only where policy.enforce says so.
 	Intent bool
+	// Follows is the path of the leaf that the default of this one follows from, such as spec.mode; "" if it follows from none.
+	Follows string
 	// Unseen: the live object has no such thing; what is stated is for the operator itself and never a difference.
 	Unseen bool
 }
@@ -197,41 +199,12 @@ func compareLeaf(hl, wl *Leaf, h, w *State, rules Rules) (Field, bool) {
 		f.Want = valueOf(*wl)
 		f.SinceAPI = rule.SinceAPI
 	}
-	f.Git, f.Hand = attribute(l.Path, hl, wl, h.Meta, rule)
+	f.Git, f.Hand = attribute(l, hl, wl, h, w, rule)
 	if !stated && w.Exact != "" && !h.Meta.Applied.has(l.Path) && !h.Meta.Applied.has(w.Exact) { // what others set goes because git says so now
 		f.Git, f.Hand = true, false
 	}
 	f.Intent = rule.Intent
 	return f, true
-}
-
-// absent is the text of a leaf that is not there, for attribution. No leaf has it: NUL is refused in every string.
-const absent = "\x00"
-
-// attribute says whose doing a difference is: git's where the want differs from what was last applied, a hand's where
-// the live value does.
-func attribute(path string, hl, wl *Leaf, m Meta, rule Rule) (git, hand bool) {
-	if m.Applied.Zero() || m.Distrust {
-		return true, false
-	}
-	have, want, stated := absent, absent, wl != nil && wl.Stated
-	if hl != nil {
-		have = hl.Text
-	}
-	if wl != nil {
-		want = wl.Text
-	}
-	if !m.Applied.has(path) {
-		return stated, !stated
-	}
-	git, hand = !stated || !m.Applied.is(path, want), !m.Applied.is(path, have)
-	if hand && hl != nil && rule.Bare != nil {
-		hand = !m.Applied.is(path, rule.Bare(have))
-	}
-	if !git && !hand { // a collision of digests; a difference must be somebody's
-		git = true
-	}
-	return git, hand
 }
 
 // Ignored says whether a path is one of the prefixes or below it.

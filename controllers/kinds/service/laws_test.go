@@ -58,6 +58,28 @@ func updatedIsWanted(t *rapid.T) {
 func TestUpdatedIsWanted(t *testing.T) { rapid.Check(t, updatedIsWanted) }
 func FuzzUpdatedIsWanted(f *testing.F) { generate.Fuzz(f, updatedIsWanted) }
 
+// What a commit changes is git's doing, and what a hand changes while git stays as it is the hand's, down to the last default.
+func everyDifferenceIsSomebodys(t *rapid.T) {
+	before, after := generate.Service(t, "web"), generate.Service(t, "web")
+	live := returned(t, createdFrom(t, before))
+	for _, f := range diff.DifferingFields(haveOf(live), wantOf(after), rules) {
+		if f.Hand || !f.Git {
+			t.Fatalf("a commit changed %s from %s to %s, and a hand (%t) is said to have done it, git: %t", f.Path, f.Have, f.Want, f.Hand, f.Git)
+		}
+	}
+	byHand := returned(t, createdFrom(t, after))
+	for _, label := range []string{v1.LabelOwner, v1.LabelApplied} {
+		byHand.Labels[label] = live.Labels[label]
+	}
+	for _, f := range diff.DifferingFields(haveOf(byHand), wantOf(before), rules) {
+		if f.Git || !f.Hand {
+			t.Fatalf("a hand changed %s from %s to %s, and git is said to have done it", f.Path, f.Want, f.Have)
+		}
+	}
+}
+
+func TestEveryDifferenceIsSomebodys(t *testing.T) { rapid.Check(t, everyDifferenceIsSomebodys) }
+
 // costs holds the effects of the rules against SwarmKit's own test of whether tasks must be replaced.
 func costs(t tb, live, sent *swarm.ServiceSpec, fields []diff.Field) {
 	t.Helper()

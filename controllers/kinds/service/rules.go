@@ -34,9 +34,19 @@ func buildRules() diff.Rules {
 		if strings.HasPrefix(leaf, "spec.updateConfig.") || strings.HasPrefix(leaf, "spec.rollbackConfig.") {
 			effect = diff.InPlace
 		}
-		r[leaf] = diff.Rule{Effect: effect}
+		r[leaf] = diff.Rule{Effect: effect, Follows: follows(leaf)}
 	}
 	return r
+}
+
+// follows is the leaf that a default follows from: jobs have no update configs, and restart no task that ended well.
+func follows(leaf string) string {
+	for _, block := range []string{"spec.updateConfig.", "spec.rollbackConfig.", "spec.restartPolicy."} {
+		if strings.HasPrefix(leaf, block) {
+			return "spec.mode"
+		}
+	}
+	return ""
 }
 
 // bareImage strips the digest that a client added to a tag.
