@@ -126,7 +126,7 @@ func comparePair(h, w *State, rules Rules) (Change, bool) {
 		c.Op, c.Effect = Create, InPlace
 		for _, l := range w.Leaves {
 			if l.Stated && !rules[l.Type].Unseen {
-				c.Fields = append(c.Fields, Field{Path: l.Path, Want: valueOf(l), Git: true, Effect: InPlace, SinceAPI: rules[l.Type].SinceAPI})
+				c.Fields = append(c.Fields, Field{Path: l.Path, Want: valueOf(l), Git: w.Gone == nil, Hand: w.Gone != nil, Effect: InPlace, SinceAPI: rules[l.Type].SinceAPI})
 			}
 		}
 		return c, true

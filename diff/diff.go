@@ -126,6 +126,10 @@ type Meta struct {
 	Owner string
 	// Adopted: ours by record, not made by us.
 	Adopted bool
+	// Lost: ours by record, and somebody took our labels off. What was last applied is then not known from the object.
+	Lost bool
+	// Copied: it carries our labels, and the source did not make it and did not adopt it.
+	Copied bool
 	// Applied holds the digests of what was last applied, from the label or from the record of the adoption.
 	Applied Applied
 	// Unknown are keys of the live spec that our types do not know: a write would drop them.
@@ -171,6 +175,8 @@ type State struct {
 	// Somebody has to know, and nothing else waits for it.
 	Unmatched bool
 	Meta      Meta
+	// Gone, on the want side: the source had made or adopted the object, and somebody removed it while its manifest said the same.
+	Gone *Gone
 	// Policy is the manifest's, on the want side.
 	Policy v1.Policy
 	// Value is the object in its kind's own type, for its driver.
@@ -183,6 +189,12 @@ type State struct {
 	Rest Rest
 	// Normal, where it is set, is what the leaves are of: of two that are the same nobody needs them.
 	Normal Normal
+}
+
+// Gone is what is on record of an object that somebody removed.
+type Gone struct {
+	// Adopted: the source had not made it.
+	Adopted bool
 }
 
 // Normal is an object in normal form.
@@ -252,6 +264,18 @@ type Change struct {
 	Fields   []Field
 	Have     *State
 	Want     *State
+}
+
+// Removed reports whether somebody removed the object by hand: to make it again is to undo that.
+func (c Change) Removed() bool { return c.Op == Create && c.Want != nil && c.Want.Gone != nil }
+
+// Doing says whose doing the change is: git's, a hand's, or both.
+func (c Change) Doing() (git, hand bool) {
+	git, hand = (c.Op == Create || c.Op == Remove) && !c.Removed(), c.Removed()
+	for _, f := range c.Fields {
+		git, hand = git || f.Git, hand || f.Hand
+	}
+	return git, hand
 }
 
 // Compare orders changes by key, then instance, then operation.

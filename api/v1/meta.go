@@ -19,6 +19,8 @@ const (
 	LabelPrefix = "swarm-operator.io/"
 	// LabelOwner holds SOURCE/KIND/NAME: copied to another object it names the wrong one and proves nothing.
 	LabelOwner = LabelPrefix + "owner"
+	// LabelMade holds the nonce of the memory under which the object was made: it tells what the source made from copies of it.
+	LabelMade = LabelPrefix + "made"
 	// LabelApplied holds one short digest per stated leaf, as package diff writes them.
 	LabelApplied = LabelPrefix + "applied"
 	// LabelContent holds KEYID:HASH of a config's or secret's content, both keyed: what the engine does not give back is

@@ -28,7 +28,7 @@ func (o object) String() string {
 
 // owned lists the live objects that are a source's, users before what they use.
 func owned(ctx context.Context, c *engine.Client, source string, m state.Memory) ([]object, error) {
-	src := kinds.Source{Name: source, Adopted: map[string]kinds.Record{}}
+	src := kinds.Source{Name: source, Adopted: map[string]kinds.Record{}, Made: m.Made}
 	for id, a := range m.Adopted {
 		src.Adopted[id] = kinds.Record{Key: a.Key}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -134,7 +135,9 @@ func giveUp(m *state.Memory, keys []v1.Key) {
 			keep[k] = why
 		}
 	}
-	m.Adopted, m.Keep = adopted, keep
+	made := maps.Clone(m.Made)
+	maps.DeleteFunc(made, func(_ string, k v1.Key) bool { return gone(k) })
+	m.Adopted, m.Made, m.Keep = adopted, made, keep
 	m.Failed = slices.DeleteFunc(slices.Clone(m.Failed), func(f plan.Failure) bool { return gone(f.Key) })
 	if len(keys) == 0 {
 		m.Released, m.ReleasedAll = nil, true

@@ -82,6 +82,7 @@ func (a *acting) takeBack(ctx context.Context, key v1.Key) (did bool, err error)
 		i := slices.Index(m.Released, key)
 		if did = i >= 0; did {
 			m.Released = slices.Delete(slices.Clone(m.Released), i, i+1)
+			m.Nonce = "" // where its labels are still on it, it is on record again
 		}
 		return nil
 	})
@@ -109,6 +110,7 @@ func (a *acting) resumeSource(ctx context.Context, source string) error {
 		m.Released, m.ReleasedAll = nil, false
 		m.Nodes, m.Managers = 0, 0 // filled in anew by who acts next
 		m.Resumed = time.Now().UTC()
+		m.Nonce = "" // what has labels of the source is on record from now on
 		return nil
 	})
 	if err != nil {

@@ -34,6 +34,8 @@ type runFlags struct {
 	ownService  string
 	resync      time.Duration
 	repairAfter time.Duration
+	// repairRestartsAfter is for repairs that restart tasks.
+	repairRestartsAfter time.Duration
 }
 
 func newRun() *cobra.Command {
@@ -41,7 +43,8 @@ func newRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Keep the swarm matching the manifests",
-		Long: `Follows the source and the swarm: a new commit is applied, a change by hand is reported and repaired after --repair-after.
+		Long: `Follows the source and the swarm: a new commit is applied, a change by hand is reported and repaired after --repair-after,
+or after --repair-restarts-after if the repair restarts tasks. An object that somebody removes is made again after --repair-after.
 A revision with a problem is refused whole and the last good one stays in force. Ends cleanly on SIGTERM.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
@@ -56,6 +59,7 @@ A revision with a problem is refused whole and the last good one stays in force.
 	vocabulary{&f.src.location, &f.eng}.register(cmd)
 	cmd.Flags().DurationVar(&f.resync, "resync", 5*time.Minute, "how often to look at everything without being woken, give or take a tenth")
 	cmd.Flags().DurationVar(&f.repairAfter, "repair-after", time.Minute, "how long a change by hand is reported before it is undone; 0s: at once")
+	cmd.Flags().DurationVar(&f.repairRestartsAfter, "repair-restarts-after", 15*time.Minute, "the same for changes whose repair restarts the tasks of a service; 0s: at once")
 	return cmd
 }
 
@@ -172,7 +176,7 @@ func (f *runFlags) session(ctx context.Context, client *engine.Client, source *g
 	})
 	loop := &reconciler.Loop{Board: s.board, Metrics: s.metrics, Reconciler: reconciler.New(reconciler.Options{
 		Engine: client, Source: source, Path: f.src.root(), Name: f.src.name, Budgets: f.budgets.Budgets,
-		RepairAfter: f.repairAfter, Observe: f.mode == "observe", Fallback: true, Follow: true, Log: s.log,
+		RepairAfter: f.repairAfter, RepairRestartsAfter: f.repairRestartsAfter, Observe: f.mode == "observe", Fallback: true, Follow: true, Log: s.log,
 		Lease: lease, Self: f.self(),
 	})}
 	s.shown.Store(loop)

@@ -53,6 +53,7 @@ type Options struct {
 	Source  string
 	Index   *kinds.Index
 	HashKey []byte
+	Nonce   string
 	Kinds   []kinds.Kind
 	// Check is asked before each step. Its error keeps the step from beginning; one of class ErrNotNow has the plan made again.
 	Check func(context.Context, v1.Key) error
@@ -110,7 +111,7 @@ func (r *run) prepare(ctx context.Context, steps []plan.Step) {
 
 func (r *run) env() kinds.Env {
 	return kinds.Env{
-		Engine: r.options.Engine, Source: r.options.Source, Resolve: r.resolver, Index: r.options.Index, HashKey: r.options.HashKey, ID: r.id,
+		Engine: r.options.Engine, Source: r.options.Source, Resolve: r.resolver, Index: r.options.Index, HashKey: r.options.HashKey, Nonce: r.options.Nonce, ID: r.id,
 	}
 }
 

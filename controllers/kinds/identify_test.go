@@ -75,6 +75,69 @@ func TestWhoseAnObjectIs(t *testing.T) {
 	}
 }
 
+// What the source made stays its own when its labels are taken off, and what was copied from it does not become its own.
+func TestWhoseAnObjectIsByRecord(t *testing.T) {
+	web := v1.Key{Kind: "Service", Name: "web"}
+	label := func(source, nonce string) map[string]string {
+		return map[string]string{v1.LabelOwner: source + "/Service/web", v1.LabelMade: nonce, v1.LabelApplied: "v1:"}
+	}
+	for _, test := range []struct {
+		name, kind, live string
+		labels           map[string]string
+		made             *v1.Key
+		adopted          *kinds.Record
+		nonce, other     string
+		want             string
+	}{
+		{name: "made, and on record", labels: label("src", "old"), made: &web, nonce: "new", want: "Service/web mine"},
+		{name: "made under the last nonce, and not on record yet", labels: label("src", "new"), nonce: "new", want: "Service/web mine"},
+		{name: "made by a release that kept no record", labels: label("src", ""), want: "Service/web mine"},
+		{name: "made by nobody that is on record", labels: label("src", "old"), nonce: "new", want: "Service/web mine copied"},
+		{name: "made by a release that kept no record, and copied", labels: label("src", ""), nonce: "new", want: "Service/web mine copied"},
+		{name: "made, and its labels are gone", made: &web, nonce: "new", want: "Service/web mine lost"},
+		{name: "made, and the owner label alone is gone", labels: map[string]string{v1.LabelApplied: "v1:"}, made: &web, nonce: "new", want: "Service/web mine lost"},
+		{name: "made, and its owner label is nonsense", labels: map[string]string{v1.LabelOwner: "x"}, made: &web, nonce: "new", want: "Service/web mine lost"},
+		{name: "made, and its labels are those of a stack", labels: map[string]string{"com.docker.stack.namespace": "s"}, made: &web, nonce: "new", want: "Service/web mine lost"},
+		{name: "made, and another source labelled it since", labels: label("other", "x"), made: &web, nonce: "new", want: "Service/web of source other"},
+		{name: "a version that was made, without labels", kind: "Config", live: "c-0123456789", made: &v1.Key{Kind: "Config", Name: "c"}, nonce: "new", want: "Config/c mine lost"},
+		{name: "a record of another kind", made: &v1.Key{Kind: "Config", Name: "web"}, nonce: "new", want: "Service/web"},
+		{name: "made by another source, without labels", other: "shop", nonce: "new", want: "Service/web of source shop"},
+		{name: "adopted, and never written", adopted: &kinds.Record{Key: web}, nonce: "new", want: "Service/web mine adopted"},
+		{name: "adopted and written", labels: label("src", ""), adopted: &kinds.Record{Key: web, Written: true}, nonce: "new", want: "Service/web mine adopted"},
+		{name: "adopted and written, and its labels are gone", adopted: &kinds.Record{Key: web, Written: true}, nonce: "new", want: "Service/web mine adopted lost"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.kind == "" {
+				test.kind, test.live = "Service", "web"
+			}
+			l := live(test.kind, test.live, test.labels, 0, "")
+			src := kinds.Source{Name: "src", Nonce: test.nonce}
+			if test.made != nil {
+				src.Made = map[string]v1.Key{l.ID: *test.made}
+			}
+			if test.adopted != nil {
+				src.Adopted = map[string]kinds.Record{l.ID: *test.adopted}
+			}
+			if test.other != "" {
+				src.Others = map[string]string{l.ID: test.other}
+			}
+			key, meta := src.Identify(l)
+			got := key.String()
+			for _, word := range []struct {
+				is   bool
+				text string
+			}{{meta.Mine, "mine"}, {meta.Adopted, "adopted"}, {meta.Lost, "lost"}, {meta.Copied, "copied"}, {meta.Owner != "", "of " + meta.Owner}} {
+				if word.is {
+					got += " " + word.text
+				}
+			}
+			if got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
 func TestOnlyWhatIsOursOrAskedForIsCompared(t *testing.T) {
 	mine := map[string]string{v1.LabelOwner: "src/Service/gone"}
 	node := live(v1.KindService, "node", map[string]string{v1.LabelOwner: "src/Service/node"}, 0, "")

@@ -188,6 +188,15 @@ type Env struct {
 	ID func(kind, name string) (string, error)
 	// HashKey is for the content label.
 	HashKey []byte
+	// Nonce is what new objects carry until they are on record.
+	Nonce string
+}
+
+// Mark puts the nonce among the labels of an object that is about to be made.
+func (e Env) Mark(labels map[string]string) {
+	if e.Nonce != "" {
+		labels[v1.LabelMade] = e.Nonce
+	}
 }
 
 // Owner is the value of the owner label of an object of the source.
@@ -202,6 +211,8 @@ type Record struct {
 	Applied diff.Applied
 	// Content is the keyed hash of the content that the object was taken to have.
 	Content string
+	// Written: the source has written on it since, and put its labels on it. Applied is then as old as the adoption.
+	Written bool
 }
 
 // Source is the name that owns manifests, and what it remembers.
@@ -209,22 +220,32 @@ type Source struct {
 	Name string
 	// Adopted by id.
 	Adopted map[string]Record
+	// Made are the objects that the source made, by id. With Nonce, it is all of them: nonce is on those that it made since.
+	Made map[string]v1.Key
+	// Nonce is that of the memory. "": nothing is on record yet, and whatever has the source's labels counts as made by it.
+	Nonce string
 	// HashKey makes names of versions. Nil: it is lost or was never made.
 	HashKey []byte
-	// Others are objects that another source has adopted, by id, and which.
+	// Others are objects that another source has made or adopted, by id, and which.
 	Others map[string]string
 }
 
 // Owner is the value of the owner label.
 func (s Source) Owner(k v1.Key) string { return s.Name + "/" + k.Kind + "/" + k.Name }
 
-// Identify says whose an object is. The label must name this object's own kind and name: a copied one proves nothing.
+// Identify says whose an object is. What the source made or adopted is on record by its id, and stays the source's when
+// somebody takes its labels off. The label must name this object's own kind and name: a copied one proves nothing.
 func (s Source) Identify(l *Live) (v1.Key, diff.Meta) {
 	key := v1.Key{Kind: l.Kind, Name: l.called()}
 	meta := diff.Meta{ID: l.ID, Version: l.Version, Created: l.Created, Unknown: l.Unknown}
 	if r, ok := s.Adopted[l.ID]; ok && r.Key.Kind == l.Kind {
 		meta.Mine, meta.Adopted, meta.Applied = true, true, r.Applied
 		key = r.Key
+		meta.Lost = r.Written // unless there is a label
+	}
+	made, recorded := s.Made[l.ID]
+	if recorded = recorded && made.Kind == l.Kind; recorded && !meta.Mine {
+		key, meta.Mine, meta.Lost = made, true, true
 	}
 	if other := s.Others[l.ID]; other != "" && !meta.Mine {
 		meta.Owner = "source " + other
@@ -237,11 +258,19 @@ func (s Source) Identify(l *Live) (v1.Key, diff.Meta) {
 	if source != s.Name { // also where it is on record as ours: the label came later, with a write of the other's
 		return v1.Key{Kind: l.Kind, Name: l.called()}, diff.Meta{ID: meta.ID, Version: meta.Version, Created: meta.Created, Unknown: meta.Unknown, Owner: "source " + source}
 	}
-	meta.Mine, meta.Owner = true, ""
+	meta.Copied = s.unknown(l)
+	meta.Mine, meta.Owner, meta.Lost = true, "", false
 	if applied := l.Labels[v1.LabelApplied]; applied != "" {
 		meta.Applied = diff.ParseApplied(applied)
 	}
 	return v1.Key{Kind: l.Kind, Name: name}, meta
+}
+
+// unknown reports whether nothing on record says that the source made the object or adopted it, whatever its labels say.
+func (s Source) unknown(l *Live) bool {
+	_, made := s.Made[l.ID]
+	_, adopted := s.Adopted[l.ID]
+	return !made && !adopted && s.Nonce != "" && l.Labels[v1.LabelMade] != s.Nonce
 }
 
 // cutOwner splits SOURCE/KIND/NAME. No part holds a slash.

@@ -47,16 +47,18 @@ func (w *wantMemo) Restore(s *diff.State) {
 
 // haveMemo is a live object in normal form, and whose it is.
 type haveMemo struct {
-	run    uint64 // that used it last
-	live   *Live
-	source string
-	record Record // of its adoption
-	other  string // source that has adopted it
-	kind   *Kind
-	index  *Index
-	uses   []Ref
-	names  []string
-	state  diff.State // without leaves while nobody asked for them
+	run     uint64 // that used it last
+	live    *Live
+	source  string
+	record  Record // of its adoption
+	other   string // source that has adopted it
+	made    v1.Key // on record
+	unknown bool   // see Source.unknown
+	kind    *Kind
+	index   *Index
+	uses    []Ref
+	names   []string
+	state   diff.State // without leaves while nobody asked for them
 }
 
 // Restore reads the object again into the words of the manifest.
@@ -170,9 +172,9 @@ func (m *Memo) keepWants(used []*wantMemo) {
 
 // identify is Source.Identify, remembered. The state has no leaves before normalise was called.
 func (m *Memo) identify(k *Kind, src Source, l *Live) *haveMemo {
-	record, other := src.Adopted[l.ID], src.Others[l.ID]
+	record, other, made := src.Adopted[l.ID], src.Others[l.ID], src.Made[l.ID]
 	if m != nil {
-		if old := m.haves[l.ref()]; old != nil && old.live == l && old.source == src.Name && old.other == other && old.record.equal(record) {
+		if old := m.haves[l.ref()]; old != nil && old.live == l && old.source == src.Name && old.other == other && old.made == made && old.unknown == src.unknown(l) && old.record.equal(record) {
 			old.run = m.run
 			return old
 		}
@@ -183,7 +185,7 @@ func (m *Memo) identify(k *Kind, src Source, l *Live) *haveMemo {
 		meta.Updated, meta.Distrust = r.State != "", r.RolledBack() || r.State == "paused"
 	}
 	h := &haveMemo{
-		run: m.current(), live: l, source: src.Name, record: record, other: other, kind: k,
+		run: m.current(), live: l, source: src.Name, record: record, other: other, made: made, unknown: src.unknown(l), kind: k,
 		state: diff.State{Key: key, Instance: l.Name, Meta: meta, Value: l},
 	}
 	if m != nil {
@@ -230,5 +232,5 @@ func (m *Memo) keepHaves(used int) {
 }
 
 func (r Record) equal(o Record) bool {
-	return r.Key == o.Key && r.Content == o.Content && r.Applied.Equal(o.Applied)
+	return r.Key == o.Key && r.Content == o.Content && r.Written == o.Written && r.Applied.Equal(o.Applied)
 }

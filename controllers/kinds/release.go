@@ -12,7 +12,7 @@ import (
 // WithoutOwn returns labels without those that say whose an object is, and whether there were any.
 func WithoutOwn(labels map[string]string) (left map[string]string, own bool) {
 	left = maps.Clone(labels)
-	for _, l := range []string{v1.LabelOwner, v1.LabelApplied, v1.LabelContent, v1.LabelRetried} {
+	for _, l := range []string{v1.LabelOwner, v1.LabelMade, v1.LabelApplied, v1.LabelContent, v1.LabelRetried} {
 		delete(left, l)
 	}
 	return left, len(left) != len(labels)

@@ -55,6 +55,7 @@ func versionLabels(env Env, s plan.Step) map[string]string {
 		labels = OverlayLabels("metadata.labels", have.Value.(*Live).Labels, stated, s.Fields, owner, applied)
 	} else {
 		labels = Labels(stated, owner, applied)
+		env.Mark(labels)
 	}
 	if have := s.Change.Have; have == nil || !have.Meta.Mine || labels[v1.LabelContent] == "" {
 		labels[v1.LabelContent] = ContentLabel(env.HashKey, s.Key, content(s))

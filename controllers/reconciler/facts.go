@@ -16,9 +16,11 @@ import (
 )
 
 func sourceOf(run *Run) kinds.Source {
-	src := kinds.Source{Name: run.Source, HashKey: run.memory.HashKey, Adopted: map[string]kinds.Record{}, Others: run.others}
+	src := kinds.Source{
+		Name: run.Source, HashKey: run.memory.HashKey, Adopted: map[string]kinds.Record{}, Made: run.memory.Made, Nonce: run.memory.Nonce, Others: run.others,
+	}
 	for id, a := range run.memory.Adopted {
-		src.Adopted[id] = kinds.Record{Key: a.Key, Applied: diff.ParseApplied(a.Applied), Content: a.Content}
+		src.Adopted[id] = kinds.Record{Key: a.Key, Applied: diff.ParseApplied(a.Applied), Content: a.Content, Written: a.Written}
 	}
 	return src
 }
@@ -130,18 +132,25 @@ func (r *Reconciler) rollouts(ctx context.Context, run *Run, haves []diff.State,
 	}
 }
 
+// driftKey tells a change by hand from the next one of the same object: one that changed it from one that removed it.
+type driftKey struct {
+	v1.Key
+	op diff.Op
+}
+
 // driftSince remembers when each change by hand was first seen.
 func (r *Reconciler) driftSince(run *Run, f *plan.Facts) {
-	seen := map[v1.Key]bool{}
+	seen := map[driftKey]bool{}
 	for _, c := range run.Changes {
-		if c.Op != diff.Update || !slices.ContainsFunc(c.Fields, func(fl diff.Field) bool { return fl.Hand }) {
+		if _, hand := c.Doing(); !hand || c.Op != diff.Update && c.Op != diff.Create {
 			continue
 		}
-		seen[c.Key] = true
-		if _, known := r.drift[c.Key]; !known {
-			r.drift[c.Key] = f.Now
+		key := driftKey{c.Key, c.Op}
+		seen[key] = true
+		if _, known := r.drift[key]; !known {
+			r.drift[key] = f.Now
 		}
-		f.DriftSince[c.Key] = r.drift[c.Key]
+		f.DriftSince[c.Key] = r.drift[key]
 	}
 	for key := range r.drift {
 		if !seen[key] {
@@ -183,6 +192,7 @@ func (r *Reconciler) remember(run *Run, consents plan.Consents, haves []diff.Sta
 	m.Refused = refused(run)
 	r.verdicts(run)
 	r.census(run)
+	record(run, haves)
 }
 
 // begun are the services that the revision in force has changed or is about to, where something of it is to be removed: that
@@ -274,7 +284,7 @@ func failures(old, added []plan.Failure, wants map[v1.Key]*diff.State, f plan.Fa
 func (r *Reconciler) adopted(run *Run) map[string]state.Adopted {
 	out := map[string]state.Adopted{}
 	for id, a := range run.memory.Adopted {
-		if run.Index.ByID(a.Key.Kind, id) != nil {
+		if run.Index.ByID(a.Key.Kind, id) != nil || run.gone(a.Key) {
 			out[id] = a
 		}
 	}

@@ -74,6 +74,9 @@ func (r *Reconciler) sourceName(head *loaded, configs []*swarm.Config) string {
 // choose picks the revision to go by: the newest, or where that has a problem the one in force.
 func (r *Reconciler) choose(ctx context.Context, head *loaded, run *Run) *loaded {
 	if head.good() {
+		if r.last != nil && r.last.commit.Hash != head.commit.Hash {
+			r.previous = r.last
+		}
 		r.last = head
 		return head
 	}

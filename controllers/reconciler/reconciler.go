@@ -35,6 +35,8 @@ type Options struct {
 	Consents    plan.Consents
 	Budgets     plan.Budgets
 	RepairAfter time.Duration
+	// RepairRestartsAfter is the same for repairs that restart tasks.
+	RepairRestartsAfter time.Duration
 	// Observe: never write anything, not even what is remembered.
 	Observe bool
 	// Fallback: where the newest revision has a problem, go on with the one in force.
@@ -61,7 +63,8 @@ type Reconciler struct {
 	world    *world     // as it was read last; nil: nothing is known
 	unlisted sync.Map   // kinds.Ref → *kinds.Live, see findUnlisted; a status is made beside a run
 	last     *loaded    // the last revision without a problem, in this process
-	drift    map[v1.Key]time.Time
+	previous *loaded    // the one before that, in this process
+	drift    map[driftKey]time.Time
 	rolling  map[v1.Key]bool // whose tasks this process had replaced, as far as the engine has not said how that ended
 	touched  map[v1.Key]bool // changed by this process and not seen ready since
 	force    string          // revision that touched is about
@@ -92,7 +95,7 @@ func New(o Options) *Reconciler {
 		o.Lease = state.NewLease(state.LeaseOptions{Engine: o.Engine, Log: o.Log, Now: o.Now})
 	}
 	return &Reconciler{
-		Options: o, kinds: all.Kinds(), drift: map[v1.Key]time.Time{}, touched: map[v1.Key]bool{}, rolling: map[v1.Key]bool{}, following: newFollowing(),
+		Options: o, kinds: all.Kinds(), drift: map[driftKey]time.Time{}, touched: map[v1.Key]bool{}, rolling: map[v1.Key]bool{}, following: newFollowing(),
 		remembered: kinds.Remembered{Emptied: map[string]bool{}, Left: map[string]bool{}, Orphans: map[string]bool{}}, handed: map[string]string{},
 		loader: o.Loader,
 	}
@@ -130,7 +133,7 @@ type Run struct {
 	// undelivered are tokens and keys that are not yet where they should be, and deliveryErr why that is so, or not known.
 	undelivered []delivery
 	deliveryErr error
-	others      map[string]string // objects that other sources adopted
+	others      map[string]string // objects that other sources made or adopted
 	found       state.Found
 	memory      state.Memory
 	store       *state.Store
@@ -209,7 +212,10 @@ func (r *Reconciler) think(ctx context.Context, run *Run, use *loaded) {
 	src := sourceOf(run)
 	run.Objects, run.entries = len(use.entries), use.entries
 	run.Wants = kinds.Expand(r.kinds, use.entries, run.Index, src, &r.memo)
+	before := r.before(ctx, run)
+	noteGone(run, before)
 	haves := kinds.Haves(r.kinds, run.Index, src, run.Wants.States, &r.memo)
+	findLost(haves, before)
 	run.Changes = r.seen.Compare(haves, run.Wants.States, all.Rules)
 	r.memo.Release(&r.seen)
 	run.wants = make(map[v1.Key]*diff.State, len(run.Wants.States))
@@ -223,7 +229,7 @@ func (r *Reconciler) think(ctx context.Context, run *Run, use *loaded) {
 		run.Facts.Failed[failed.Key] = failed
 	}
 	run.Plan = plan.Build(run.Changes, run.Facts, plan.Policy{
-		Source: run.Source, RepairAfter: r.RepairAfter, Budgets: r.Budgets, Consents: append(consents, r.Consents...),
+		Source: run.Source, RepairAfter: r.RepairAfter, RepairRestartsAfter: r.RepairRestartsAfter, Budgets: r.Budgets, Consents: append(consents, r.Consents...),
 	}, all.Guards()...)
 	r.settleRoles(run)
 	if run.full && !r.Observe && run.Facts.Paused == "" && !run.Facts.ReleasedAll {
@@ -300,7 +306,7 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 	errs = append(errs, unproven...)
 	var gone []kinds.Ref
 	out := apply.Run(ctx, steps, apply.Options{
-		Engine: r.Engine, Source: run.Source, Index: run.Index, HashKey: run.memory.HashKey, Kinds: r.kinds,
+		Engine: r.Engine, Source: run.Source, Index: run.Index, HashKey: run.memory.HashKey, Nonce: run.memory.Nonce, Kinds: r.kinds,
 		Check: check, Outdated: r.outdated(run), Epoch: epoch,
 		Observe: func(e apply.Event) {
 			if !e.Stale {

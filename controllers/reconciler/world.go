@@ -40,7 +40,7 @@ type world struct {
 	// found is the memory of a source, as it was read or written last.
 	source string
 	found  state.Found
-	others map[string]string // objects that other sources adopted, by id
+	others map[string]string // objects that other sources made or adopted, by id
 }
 
 // memory returns what the operator remembers of a source.
@@ -50,23 +50,33 @@ func (w *world) memory(store *state.Store, source string) (state.Found, error) {
 	}
 	found, err := store.Find(w.configs)
 	if err == nil {
-		w.source, w.found, w.others = source, found, adoptedByOthers(w.configs, source)
+		w.source, w.found = source, found
+		w.others = recordedByOthers(w.configs, source)
 	}
 	return found, err
 }
 
-// adoptedByOthers names what other sources have taken over without a label on it. A memory that cannot be read is its own
+// recordedByOthers names what other sources have on record, which need not have a label. A memory that cannot be read is its own
 // source's trouble.
-func adoptedByOthers(configs []*swarm.Config, source string) map[string]string {
+func recordedByOthers(configs []*swarm.Config, source string) map[string]string {
 	out := map[string]string{}
 	for _, other := range state.Sources(configs) {
 		if other == source {
 			continue
 		}
-		if found, err := state.NewStore(other, nil).Find(configs); err == nil && !found.Memory.ReleasedAll {
-			for id := range found.Memory.Adopted {
-				out[id] = other
-			}
+		found, err := state.NewStore(other, nil).Find(configs)
+		if err != nil {
+			continue
+		}
+		m := found.Memory
+		if m.ReleasedAll {
+			continue
+		}
+		for id := range m.Adopted {
+			out[id] = other
+		}
+		for id := range m.Made {
+			out[id] = other
 		}
 	}
 	return out

@@ -23,7 +23,8 @@ var ErrNewer = errors.New("the state was written by a newer release of swarm-ope
 // Memory is the content. Each part can be lost: without HashKey the content of secrets is unknown and they keep their
 // versions; without Adopted what was taken over is foreign again; without Failed a roll-back is recognised by what the
 // engine kept of it; without InForce a bad revision has no predecessor; without Keep nothing is kept but nothing is
-// removed in the run that finds the memory gone; without Released what was released is adopted again where it is equal.
+// removed in the run that finds the memory gone; without Made what lost its labels is foreign, and what is gone is made again
+// at once, because nobody knows that it was there; without Released what was released is adopted again where it is equal.
 type Memory struct {
 	Format int    `json:"format"`
 	Source string `json:"source"`
@@ -42,7 +43,12 @@ type Memory struct {
 	Approvals []Approval `json:"approvals,omitempty"`
 	// Adopted by id.
 	Adopted map[string]Adopted `json:"adopted,omitempty"`
-	Failed  []plan.Failure     `json:"failed,omitempty"`
+	// Made are the objects that the source made, by id.
+	Made map[string]v1.Key `json:"made,omitempty"`
+	// Nonce is among the labels of what is made under this memory, until the next write has it in Made. "": nothing is on
+	// record yet, and the next write takes all that has the source's labels into Made.
+	Nonce  string         `json:"nonce,omitempty"`
+	Failed []plan.Failure `json:"failed,omitempty"`
 	// Keep are objects whose manifest, when there was one, said that they stay.
 	Keep map[v1.Key]string `json:"keep,omitempty"`
 	// Released are objects that were given up although they have a manifest; ReleasedAll gives up whatever the source has.
@@ -111,6 +117,8 @@ type Adopted struct {
 	Key     v1.Key `json:"key"`
 	Applied string `json:"applied"`
 	Content string `json:"content,omitempty"`
+	// Written: the source has written on it since, so that Applied is older than its labels.
+	Written bool `json:"written,omitempty"`
 }
 
 // New makes an empty memory with a fresh key.
@@ -121,6 +129,9 @@ func New(source string) (Memory, error) {
 	}
 	return Memory{Format: format, Source: source, HashKey: key}, nil
 }
+
+// NewNonce makes the value of Nonce.
+func NewNonce() string { return rand.Text()[:12] }
 
 // mostHistory is how many revisions are remembered.
 const mostHistory = 20

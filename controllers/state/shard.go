@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -14,10 +16,16 @@ type memory struct {
 	Memory
 	// Shards are the names of the configs that hold the rest.
 	Shards []string `json:"shards,omitempty"`
+	// MadeShards are those that hold Made.
+	MadeShards []string `json:"madeShards,omitempty"`
 }
 
+// all are the names of all shards.
+func (m memory) all() []string { return slices.Concat(m.Shards, m.MadeShards) }
+
 const (
-	// inline is how many bytes of adopted objects are kept with the rest. An adopted service has some 300.
+	// inline is how many bytes of records are kept with the rest, of each sort. An adopted service has some 300, one that was
+	// made some 50.
 	inline = 64 << 10
 	// shardCount spreads the others by id: what adopts one object writes one shard of sixteen again.
 	shardCount = 16
@@ -28,52 +36,74 @@ const shardPrefix = "swarm-operator-shard."
 // isShard says whether the name is that of a shard of some memory.
 func isShard(name string) bool { return strings.HasPrefix(name, shardPrefix) }
 
-// split takes out what does not fit: the objects that were adopted, by id. Each shard is named by its content.
+// split takes out what does not fit: the objects on record, by id. Each shard is named by its content.
 func (m Memory) split(source string) (memory, map[string][]byte, error) {
-	out := memory{Memory: m}
-	whole, err := json.Marshal(m.Adopted)
-	if err != nil || len(whole) <= inline {
+	out, shards := memory{Memory: m}, map[string][]byte{}
+	var err error
+	if out.Shards, err = spread(source, "", m.Adopted, shards); err != nil {
 		return out, nil, err
 	}
-	out.Adopted = nil
-	var parts [shardCount]map[string]Adopted
-	for id, a := range m.Adopted {
+	if out.MadeShards, err = spread(source, "made", m.Made, shards); err != nil {
+		return out, nil, err
+	}
+	if out.Shards != nil {
+		out.Adopted = nil
+	}
+	if out.MadeShards != nil {
+		out.Made = nil
+	}
+	return out, shards, nil
+}
+
+// spread puts records into shards, where they are too large for the memory itself, and returns the names of those. sort is in
+// the names, so that shards of different records differ.
+func spread[T any](source, sort string, records map[string]T, shards map[string][]byte) (names []string, err error) {
+	whole, err := json.Marshal(records)
+	if err != nil || len(whole) <= inline {
+		return nil, err
+	}
+	var parts [shardCount]map[string]T
+	for id, record := range records {
 		h := fnv.New32a()
 		_, _ = h.Write([]byte(id))
 		i := h.Sum32() % shardCount
 		if parts[i] == nil {
-			parts[i] = map[string]Adopted{}
+			parts[i] = map[string]T{}
 		}
-		parts[i][id] = a
+		parts[i][id] = record
 	}
-	shards := map[string][]byte{}
 	for _, part := range parts {
 		if part == nil {
 			continue
 		}
 		data, err := json.Marshal(part)
 		if err != nil {
-			return out, nil, err
+			return nil, err
 		}
-		sum := sha256.Sum256(append([]byte(source+"\x00"), data...))
+		sum := sha256.Sum256(append([]byte(source+"\x00"+sort), data...))
 		name := shardPrefix + hex.EncodeToString(sum[:10])
 		shards[name] = data
-		out.Shards = append(out.Shards, name)
+		names = append(names, name)
 	}
-	return out, shards, nil
+	return names, nil
 }
 
 // join brings a shard back.
-func (m *Memory) join(data []byte) error {
-	var part map[string]Adopted
+func (m *memory) join(name string, data []byte) error {
+	if slices.Contains(m.MadeShards, name) {
+		return merge(&m.Made, data)
+	}
+	return merge(&m.Adopted, data)
+}
+
+func merge[T any](into *map[string]T, data []byte) error {
+	var part map[string]T
 	if err := json.Unmarshal(data, &part); err != nil {
 		return fmt.Errorf("decoding: %w", err)
 	}
-	if m.Adopted == nil {
-		m.Adopted = make(map[string]Adopted, len(part))
+	if *into == nil {
+		*into = make(map[string]T, len(part))
 	}
-	for id, a := range part {
-		m.Adopted[id] = a
-	}
+	maps.Copy(*into, part)
 	return nil
 }

@@ -114,6 +114,34 @@ func TestALargeMemory(t *testing.T) {
 	}
 }
 
+// What was made is on record like what was adopted, in shards of its own, and an older release knows nothing of it.
+func TestALargeMemoryOfWhatWasMade(t *testing.T) {
+	c := open(t)
+	s := state.NewStore("shop", c)
+	m := large(t)
+	m.Made, m.Nonce = map[string]v1.Key{}, state.NewNonce()
+	for i := range 5000 {
+		m.Made[fmt.Sprintf("made%021d", i)] = v1.Key{Kind: v1.KindService, Name: fmt.Sprintf("service-%d", i)}
+	}
+	s.Tidy(t.Context(), save(t, s, state.Found{}, m))
+	found := find(t, s, c)
+	if !reflect.DeepEqual(found.Memory, m) {
+		t.Fatalf("of %d objects %d are found, and of %d adopted ones %d, or they are others", len(m.Made), len(found.Memory.Made), len(m.Adopted), len(found.Memory.Adopted))
+	}
+	before := names(t, c)
+	changed := found.Memory
+	changed.Made = maps.Clone(m.Made)
+	changed.Made["another"] = web
+	saved := save(t, s, found, changed)
+	if made := without(names(t, c), before); len(made) != 2 {
+		t.Errorf("for one object these were written: %v", made)
+	}
+	s.Tidy(t.Context(), saved)
+	if got := find(t, s, c); !reflect.DeepEqual(got.Memory, changed) || len(names(t, c)) != len(before) {
+		t.Error("what was changed is not found, or something is left behind")
+	}
+}
+
 // Who was killed between the shards and the memory leaves shards that nobody names. The next one writes the same.
 func TestShardsOfWhoWasKilled(t *testing.T) {
 	c := open(t)

@@ -132,19 +132,19 @@ func (s *Store) Find(configs []*swarm.Config) (Found, error) {
 	if err != nil {
 		return Found{}, err
 	}
-	found.Memory, found.shards = m.Memory, map[string]string{}
-	for _, name := range m.Shards {
+	found.shards = map[string]string{}
+	for _, name := range m.all() {
 		c := shards[name]
 		if c == nil { // somebody removed it; what was adopted and is in it is foreign again, and equal objects are adopted again
 			continue
 		}
-		if err := found.Memory.join(c.Spec.Data); err != nil {
+		if err := m.join(name, c.Spec.Data); err != nil {
 			return Found{}, fmt.Errorf("reading the state of source %s: %s: %w", s.source, name, err)
 		}
 		found.shards[name] = c.ID
 		delete(shards, name)
 	}
-	found.orphans = map[string]string{}
+	found.Memory, found.orphans = m.Memory, map[string]string{}
 	for name, c := range shards {
 		found.stale, found.orphans[name] = append(found.stale, c.ID), c.ID
 	}

@@ -243,16 +243,17 @@ func (b *Board) Planned(changes []diff.Change, p plan.Plan, objects map[string]i
 // describe fills in a difference and logs it when it is new or has changed.
 func (b *Board) describe(d *Drift, c diff.Change) {
 	fields := make([]Field, 0, len(c.Fields))
-	git, hand := c.Op == diff.Create || c.Op == diff.Remove, false
+	git, hand := c.Doing()
 	for _, f := range c.Fields {
-		git, hand = git || f.Git, hand || f.Hand
 		fields = append(fields, Field{Path: f.Path, Have: f.Have, Want: f.Want, By: by(f.Git, f.Hand), Ignored: f.Ignored})
 	}
 	if slices.Equal(d.Fields, fields) && d.Operation == c.Op {
 		return
 	}
 	d.Operation, d.Fields, d.By, d.Done, d.Why = c.Op, fields, by(git, hand), "", ""
-	if hand {
+	if c.Removed() {
+		b.log.Info("drift", "object", d.Object.String(), "removed", true)
+	} else if hand {
 		paths := make([]string, 0, len(fields))
 		for _, f := range fields {
 			if f.By != "git" {
@@ -304,7 +305,7 @@ func (b *Board) Did(s plan.Step, epoch uint64, err error, stale bool, warnings [
 	if d == nil {
 		return
 	}
-	if s.Op == diff.Update && d.By == "hand" {
+	if (s.Op == diff.Update || s.Op == diff.Create) && d.By == "hand" {
 		done = "repaired"
 		b.metrics.repairs.Inc()
 	}

@@ -150,9 +150,8 @@ func Changes(changes []diff.Change, since map[v1.Key]time.Time) []Change {
 			continue
 		}
 		v := Change{Object: c.Key, Instance: instance(c.Instance, c.Key), Operation: c.Op.Word()}
-		git, hand := c.Op == diff.Create || c.Op == diff.Remove, false
+		git, hand := c.Doing()
 		for _, f := range c.Fields {
-			git, hand = git || f.Git, hand || f.Hand
 			v.Fields = append(v.Fields, FieldValue{Path: f.Path, Have: shown(f.Have), Want: shown(f.Want), By: by(f.Git, f.Hand), Ignored: f.Ignored})
 		}
 		if v.By = by(git, hand); hand {

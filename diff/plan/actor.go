@@ -86,7 +86,7 @@ func selfLast(plan Plan, f Facts, _ Policy) []Refusal {
 		}
 	}
 	for _, r := range plan.Refused {
-		if others == "" && r.Class == Later && !r.Quiet && r.Key != f.Self && r.Instance != f.Swarm.Own && r.Guard != "repair-after" && r.Guard != GuardManagers && r.Guard != guardRotation && r.Guard != guardSelf {
+		if others == "" && r.Class == Later && !r.Quiet && r.Key != f.Self && r.Instance != f.Swarm.Own && !r.hands() && r.Guard != GuardManagers && r.Guard != guardRotation && r.Guard != guardSelf {
 			others = r.Key.String() + " still waits"
 		}
 	}

@@ -45,7 +45,7 @@ var guards = []Guard{
 	{guardInUse, inUse},
 	{"other-source", each(otherSource)},
 	{"removal-budget", removalBudget},
-	{"repair-after", each(tooEarly)},
+	{guardRepairAfter, tooEarly},
 	{"rollout-in-flight", each(inFlight)},
 	{guardFailedRollouts, failedRollouts},
 	{"restarts", restarts},
@@ -165,7 +165,7 @@ func replaced(s Step, f Facts, p Policy) []Refusal {
 
 // pruned keeps what its last manifest, or its having been adopted, keeps. Old versions of content are nobody's to keep,
 // but for the one that was adopted.
-func pruned(s Step, f Facts, _ Policy) []Refusal {
+func pruned(s Step, f Facts, p Policy) []Refusal {
 	if !s.removal() {
 		return nil
 	}
@@ -182,6 +182,8 @@ func pruned(s Step, f Facts, _ Policy) []Refusal {
 		r = s.refusal(Never, "its manifest says external: true, so somebody needs it")
 	case keep != "":
 		r = s.refusal(Never, "its last manifest said %s", keep)
+	case s.Change.Have.Meta.Copied:
+		r = s.refusal(Never, "it carries the labels of source %s, which did not make it: to let it go, remove it by hand, or take its labels off with swarm-operator release %s", p.Source, s.Key)
 	case adopted && !kept:
 		r = s.refusal(Never, "it was adopted, and its manifest did not say policy.prune: true")
 	default:
@@ -245,24 +247,6 @@ func removalBudget(plan Plan, f Facts, p Policy) []Refusal {
 		out = append(out, s.needs(Removals, p, "%s", why)...)
 	}
 	return out
-}
-
-// tooEarly leaves a change by hand announced for a while before it is undone.
-func tooEarly(s Step, f Facts, p Policy) []Refusal {
-	if s.Op != diff.Update || p.RepairAfter <= 0 || slices.ContainsFunc(s.Fields, func(fl diff.Field) bool { return fl.Git }) {
-		return nil
-	}
-	since, known := f.DriftSince[s.Key]
-	if !known {
-		since = f.Now
-	}
-	until := since.Add(p.RepairAfter)
-	if !until.After(f.Now) {
-		return nil
-	}
-	r := s.refusal(Later, "changed by hand; it is repaired %s after it was first seen", p.RepairAfter)
-	r.Until = until
-	return []Refusal{r}
 }
 
 // inFlight never writes over a roll-out to undo a hand's change. A new want supersedes it: a hotfix must not wait.
@@ -401,7 +385,7 @@ func (p *Plan) comesFirst(f Facts) (Class, string) {
 		}
 	}
 	for _, r := range p.Refused {
-		if r.Class == Later && !r.Quiet && r.Op != diff.Remove && r.Guard != "repair-after" && r.Guard != "rollout-in-flight" && r.Guard != guardSelf && r.Guard != guardRotation {
+		if r.Class == Later && !r.Quiet && r.Op != diff.Remove && !r.hands() && r.Guard != "rollout-in-flight" && r.Guard != guardSelf && r.Guard != guardRotation {
 			return Later, fmt.Sprintf("%s still waits", r.Key)
 		}
 	}

@@ -162,7 +162,11 @@ func (g *given) line(w []string) error {
 		g.failed(w)
 	case "repair-after":
 		d, err := time.ParseDuration(w[1])
-		g.policy.RepairAfter = d
+		g.policy.RepairAfter, g.policy.RepairRestartsAfter = d, d
+		return err
+	case "repair-restarts-after":
+		d, err := time.ParseDuration(w[1])
+		g.policy.RepairRestartsAfter = d
 		return err
 	case "consent":
 		c, err := ParseConsent(strings.Join(w[1:], " "))
@@ -327,6 +331,10 @@ func attribute(c *diff.Change, name, value string) {
 		c.Want.DependsOn = keysOf(value)
 	case "note":
 		c.Want.Note = strings.ReplaceAll(value, "_", " ")
+	case "removed":
+		c.Want.Gone = &diff.Gone{Adopted: value == "adopted"}
+	case "copied":
+		m.Copied = true
 	case "foreign":
 		m.Mine = false
 	case "owner":

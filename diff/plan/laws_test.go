@@ -115,6 +115,7 @@ func anything(t *rapid.T) given {
 		}
 	}
 	g.policy.RepairAfter = oneOf(t, "repair after", 0, 30*time.Second, 2*time.Minute)
+	g.policy.RepairRestartsAfter = oneOf(t, "repair restarts after", 0, 30*time.Second, 2*time.Minute)
 	g.policy.Budgets = Budgets{Removals: rapid.IntRange(0, 4).Draw(t, "removals"), Restarts: rapid.IntRange(0, 3).Draw(t, "restarts"), Rollouts: rapid.IntRange(1, 3).Draw(t, "rollouts"), FailedRollouts: rapid.IntRange(1, 3).Draw(t, "failed")}
 	for _, h := range []Hazard{Removals, Restarts, Replace, TakeoverSecret, Rewind, OtherSource} {
 		if chance(t, "consent", 4) {
@@ -138,6 +139,9 @@ func anyChange(t *rapid.T, k v1.Key) diff.Change {
 		}
 	case "+":
 		words = append(words, "git=spec.image")
+		if chance(t, "removed by hand", 3) {
+			words = append(words[:2], "hand=spec.image", oneOf(t, "who made it", "removed", "removed=adopted"))
+		}
 	}
 	for _, flag := range []string{"suspend", "protect", "adopt=takeover", "adopt=never", "enforce=true", "enforce=false", "adopted", "unknown=New", "want=bad"} {
 		if chance(t, flag, 8) {
@@ -274,6 +278,9 @@ func careful(t *rapid.T) {
 			"something ignored":             slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Ignored }),
 			"too new for the engine":        LessAPI(g.facts.APIVersion, "1.44") && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.SinceAPI != "" }),
 			"an update of nothing":          s.Op == diff.Update && len(s.Fields) == 0,
+			"what an adoption does not cover": s.Change.Removed() && want.Gone.Adopted && (want.Policy.Enforce == nil || !*want.Policy.Enforce) && !slices.ContainsFunc(p.Steps, func(o Step) bool {
+				return slices.Contains(o.requires(), s.Key)
+			}) && !slices.ContainsFunc(p.Refused, func(r Refusal) bool { return r.Class == Later && slices.Contains(r.needs, s.Key) }),
 			"before what it depends on": want != nil && slices.ContainsFunc(p.Steps, func(o Step) bool {
 				return !o.removal() && o.Key.Kind == v1.KindService && slices.Contains(want.DependsOn, o.Key) && (o.Key != g.facts.Self || o.Op != diff.Update)
 			}),

@@ -56,6 +56,14 @@ func (s Step) removal() bool { return s.Op == diff.Remove && s.Change.Want == ni
 // oldVersion says whether the step only clears away content that a newer version replaced.
 func (s Step) oldVersion() bool { return s.Op == diff.Remove && s.Change.Have.Meta.OldVersion }
 
+// requires are the objects that the step needs to be there, or to be ready.
+func (s Step) requires() []v1.Key {
+	if s.Change.Want == nil {
+		return nil
+	}
+	return slices.Concat(s.Change.Want.Uses, s.Change.Want.DependsOn)
+}
+
 // RollsOut says whether the step replaces the tasks of a running service.
 func (s Step) RollsOut() bool { return s.Op == diff.Update && s.Effect == diff.RestartsTasks }
 
@@ -77,6 +85,8 @@ type Refusal struct {
 	after string
 	// rotates: what is refused is a rotation, or its record.
 	rotates bool
+	// needs are the objects that what is refused needs to be there.
+	needs []v1.Key
 }
 
 // Adoption is an equal object that becomes ours by a record in our state: nothing is written on it.
@@ -234,8 +244,10 @@ type Policy struct {
 	Source string
 	// RepairAfter is how long a change by hand is only announced.
 	RepairAfter time.Duration
-	Consents    Consents
-	Budgets     Budgets
+	// RepairRestartsAfter is the same for repairs that replace the tasks of a service.
+	RepairRestartsAfter time.Duration
+	Consents            Consents
+	Budgets             Budgets
 }
 
 // Guard objects to steps. It sees the plan as it stands after the objections of the others.
@@ -362,6 +374,9 @@ func enforces(c diff.Change) bool {
 	if e := c.Want.Policy.Enforce; e != nil {
 		return *e
 	}
+	if c.Removed() {
+		return !c.Want.Gone.Adopted
+	}
 	return c.Want.Partial || !c.Have.Meta.Adopted
 }
 
@@ -385,6 +400,9 @@ func removalCause(c diff.Change) string {
 
 func cause(c diff.Change, fields []diff.Field) string {
 	if c.Op == diff.Create {
+		if c.Removed() {
+			return "removed by hand"
+		}
 		if c.Want.Note != "" {
 			return c.Want.Note
 		}
@@ -418,7 +436,7 @@ func (p *Plan) refuse(r Refusal) bool {
 	if r.Fields == nil {
 		r.Fields = p.Steps[i].Fields
 	}
-	r.rotates = p.Steps[i].Renewal != nil
+	r.rotates, r.needs = p.Steps[i].Renewal != nil, p.Steps[i].requires()
 	p.Steps = slices.Delete(p.Steps, i, i+1)
 	if r.Guard == guardInUse {
 		p.Kept = append(p.Kept, r.Key)

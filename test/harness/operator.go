@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -18,8 +19,12 @@ type Operator struct {
 
 var listening = regexp.MustCompile(`listening(?: address=|","address":")(127\.0\.0\.1:\d+)`)
 
-// StartOperator starts swarm-operator run with more arguments, and returns when it serves.
+// StartOperator starts swarm-operator run with more arguments, and returns when it serves. What they say of --repair-after also
+// holds for repairs that restart tasks, unless they say something of those.
 func StartOperator(ctx context.Context, binary string, env []string, args ...string) (*Operator, error) {
+	if i := slices.Index(args, "--repair-after"); i >= 0 && !slices.Contains(args, "--repair-restarts-after") {
+		args = append(slices.Clone(args), "--repair-restarts-after", args[i+1])
+	}
 	p, err := Start(binary, env, append([]string{"run", "--listen", "127.0.0.1:0"}, args...)...)
 	if err != nil {
 		return nil, err

@@ -167,10 +167,12 @@ func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 
 func create(ctx context.Context, env kinds.Env, want *diff.State) (kinds.Result, error) {
 	n := want.Value.(*v1.Network)
+	labels := kinds.Labels(n.Metadata.Labels, env.Owner(want.Key), diff.NewApplied(want.Leaves).String())
+	env.Mark(labels)
 	o := client.NetworkCreateOptions{
 		Driver: n.Spec.Driver, Options: n.Spec.DriverOpts, Attachable: n.Spec.Attachable, Internal: n.Spec.Internal,
 		Scope:  "swarm",
-		Labels: kinds.Labels(n.Metadata.Labels, env.Owner(want.Key), diff.NewApplied(want.Leaves).String()),
+		Labels: labels,
 	}
 	if n.Spec.EnableIPv6 {
 		o.EnableIPv6 = &n.Spec.EnableIPv6

@@ -46,6 +46,7 @@ func create(ctx context.Context, env kinds.Env, want *diff.State) (kinds.Result,
 	if err != nil {
 		return kinds.Result{}, fmt.Errorf("creating %s: %w", want.Key, err)
 	}
+	env.Mark(spec.Labels)
 	var warnings []string
 	auth, err := pin(ctx, env, spec, want.Value.(*v1.Service).Spec.Image, &warnings)
 	if err != nil {

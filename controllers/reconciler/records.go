@@ -1,0 +1,158 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"maps"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/manifests/git"
+)
+
+// wantsBefore finds what the revision in force asked for, before the one that the run goes by. Of that, nil says that the
+// manifest was not there, or that nobody knows: what differs is then git's doing.
+type wantsBefore func(v1.Key) *diff.State
+
+// before returns what the revision in force asked for. That is read again only if somebody asks, and the run is the first of
+// a new revision.
+func (r *Reconciler) before(ctx context.Context, run *Run) wantsBefore {
+	var wants map[v1.Key]*diff.State
+	return func(key v1.Key) *diff.State {
+		if wants == nil {
+			wants = map[v1.Key]*diff.State{}
+			states := run.Wants.States
+			if run.InForce.Hash != run.memory.InForce.Hash {
+				states = r.inForce(ctx, run)
+			}
+			for i := range states {
+				wants[states[i].Key] = &states[i]
+			}
+		}
+		return wants[key]
+	}
+}
+
+// inForce reads the revision in force again.
+func (r *Reconciler) inForce(ctx context.Context, run *Run) []diff.State {
+	hash := run.memory.InForce.Hash
+	old := r.previous
+	if hash == "" {
+		return nil
+	}
+	if old == nil || old.commit.Hash != hash {
+		commit, err := r.Source.At(ctx, hash)
+		if err != nil {
+			if !errors.Is(err, git.ErrGone) && !errors.Is(err, git.ErrNoHistory) {
+				r.Log.Error(err, "reading the revision in force", "revision", hash)
+			}
+			return nil
+		}
+		old = r.load(commit)
+	}
+	if !old.good() {
+		return nil
+	}
+	r.previous = old
+	return kinds.Expand(r.kinds, old.entries, run.Index, sourceOf(run), nil).States
+}
+
+// noteGone marks what is wanted, is on record, and is not there any more: somebody removed it, unless git has changed it
+// since. What the operator removes itself is taken off the record before.
+func noteGone(run *Run, before wantsBefore) {
+	gone := map[v1.Key]*diff.Gone{}
+	for id, key := range run.memory.Made {
+		if run.Index.ByID(key.Kind, id) == nil {
+			gone[key] = &diff.Gone{}
+		}
+	}
+	for id, a := range run.memory.Adopted {
+		if run.Index.ByID(a.Key.Kind, id) == nil {
+			gone[a.Key] = &diff.Gone{Adopted: true}
+		}
+	}
+	if len(gone) == 0 {
+		return
+	}
+	for i := range run.Wants.States {
+		w := &run.Wants.States[i]
+		record := gone[w.Key]
+		if record == nil || w.Partial || run.Index.ByName(w.Key.Kind, w.Instance) != nil {
+			continue
+		}
+		if old := before(w.Key); old != nil && old.Digest() == w.Digest() {
+			w.Gone = record
+		}
+	}
+}
+
+// findLost finds what was last applied to objects on record that have lost their labels: what the revision in force says.
+func findLost(haves []diff.State, before wantsBefore) {
+	for i := range haves {
+		h := &haves[i]
+		if !h.Meta.Lost {
+			continue
+		}
+		h.Gen, h.Meta.Applied = 0, diff.Applied{} // what is remembered of it was found with other digests
+		if w := before(h.Key); w != nil {
+			h.Meta.Applied = diff.NewApplied(w.Whole().Leaves)
+		}
+	}
+}
+
+// gone reports whether somebody removed an object that is wanted.
+func (r *Run) gone(key v1.Key) bool { return r.wants[key] != nil && r.wants[key].Gone != nil }
+
+// record brings the objects on record up to date: by id, those that the source made. Of itself that is no reason to write, but
+// for what the plan is about to replace: it would look as if somebody had removed it if we were killed in between.
+func record(run *Run, haves []diff.State) {
+	m, now := &run.memory, maps.Clone(run.memory.Made)
+	replaced := false
+	for _, s := range run.Plan.Steps {
+		if s.Op == diff.Replace {
+			id := s.Change.Have.Meta.ID
+			if _, adopted := m.Adopted[id]; adopted {
+				m.Adopted = maps.Clone(m.Adopted)
+				delete(m.Adopted, id)
+			}
+			if _, made := now[id]; made {
+				delete(now, id)
+				replaced = true
+			}
+		}
+	}
+	if replaced {
+		m.Made = now
+	}
+	if !run.store.Differs(run.found, *m) {
+		return
+	}
+	now = maps.Clone(m.Made)
+	if now == nil {
+		now = map[string]v1.Key{}
+	}
+	for id, key := range now {
+		if run.Index.ByID(key.Kind, id) == nil && !run.gone(key) {
+			delete(now, id)
+		}
+	}
+	adopted := maps.Clone(m.Adopted)
+	for i := range haves {
+		h := &haves[i]
+		if w := run.wants[h.Key]; w != nil && w.Partial || !h.Meta.Mine || h.Meta.Lost || h.Meta.Copied || h.Value.(*kinds.Live).Labels[v1.LabelOwner] == "" {
+			continue
+		}
+		if a, is := adopted[h.Meta.ID]; is {
+			a.Written = true
+			adopted[h.Meta.ID] = a
+			continue
+		}
+		now[h.Meta.ID] = h.Key
+	}
+	m.Adopted, m.Made, m.Nonce = adopted, now, state.NewNonce()
+	if len(now) == 0 {
+		m.Made = nil
+	}
+}
