@@ -102,6 +102,7 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 	r.rollouts(ctx, run, haves, &f)
 	r.readiness(ctx, run, haves, &f)
 	r.driftSince(run, &f)
+	f.Contended = r.rounds.look(run.Changes, f.Now)
 	f.Swarm = r.swarm(ctx, run, haves, f)
 	f.Rotations = r.rotations(run, haves)
 	return f

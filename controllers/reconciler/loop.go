@@ -290,6 +290,14 @@ func (l *Loop) planConditions(run *Run) {
 		}
 	}
 	l.Board.Set(status.Held, held != "", map[bool]string{true: "NeedsAPerson", false: "Nothing"}[held != ""], held)
+	contended := ""
+	for _, r := range p.Refused {
+		if r.Guard == plan.GuardContended {
+			contended = fmt.Sprintf("%s: %s", r.Key, r.Why)
+			break
+		}
+	}
+	l.Board.Set(status.Contended, contended != "", map[bool]string{true: "WrittenAgainAndAgain", false: "Nothing"}[contended != ""], contended)
 	failed, failedNow := "", map[v1.Key]plan.Failure{}
 	for _, f := range run.memory.Failed {
 		failedNow[f.Key] = f

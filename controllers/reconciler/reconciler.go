@@ -65,6 +65,7 @@ type Reconciler struct {
 	last     *loaded    // the last revision without a problem, in this process
 	previous *loaded    // the one before that, in this process
 	drift    map[driftKey]time.Time
+	rounds   contention
 	rolling  map[v1.Key]bool // whose tasks this process had replaced, as far as the engine has not said how that ended
 	touched  map[v1.Key]bool // changed by this process and not seen ready since
 	force    string          // revision that touched is about
@@ -95,7 +96,7 @@ func New(o Options) *Reconciler {
 		o.Lease = state.NewLease(state.LeaseOptions{Engine: o.Engine, Log: o.Log, Now: o.Now})
 	}
 	return &Reconciler{
-		Options: o, kinds: all.Kinds(), drift: map[driftKey]time.Time{}, touched: map[v1.Key]bool{}, rolling: map[v1.Key]bool{}, following: newFollowing(),
+		Options: o, kinds: all.Kinds(), drift: map[driftKey]time.Time{}, rounds: contention{}, touched: map[v1.Key]bool{}, rolling: map[v1.Key]bool{}, following: newFollowing(),
 		remembered: kinds.Remembered{Emptied: map[string]bool{}, Left: map[string]bool{}, Orphans: map[string]bool{}}, handed: map[string]string{},
 		loader: o.Loader,
 	}
@@ -316,6 +317,7 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 				gone = append(gone, e.Objects...)
 			}
 			if e.Err == nil && e.Step.Op != diff.Remove {
+				r.rounds.repaired(e.Step, r.Now())
 				r.touched[e.Step.Key] = true
 				if e.Step.RollsOut() {
 					r.rolling[e.Step.Key] = true

@@ -33,6 +33,7 @@ const (
 	KeyNotEscrowed     = "KeyNotEscrowed"     // the unlock key is not yet where the manifest says
 	TokensNotDelivered = "TokensNotDelivered" // a join token is not
 	VersionSkew        = "VersionSkew"        // the engines of the nodes have different versions
+	Contended          = "Contended"          // somebody writes what the operator puts back, again and again, so that it is left alone
 	CARotating         = "CARotating"         // the root of the swarm's CA is being replaced, which waits for every node
 )
 
@@ -225,7 +226,7 @@ func (b *Board) Planned(changes []diff.Change, p plan.Plan, objects map[string]i
 	for _, r := range p.Refused {
 		b.metrics.refused.WithLabelValues(r.Guard, r.Class.String()).Inc()
 		done := "held"
-		if r.Guard == "enforce" || r.Guard == "intent" {
+		if r.Guard == "enforce" || r.Guard == "intent" || r.Guard == plan.GuardContended {
 			done = "reported"
 		}
 		if d := b.open[idOf(r.Key, r.Instance, r.Op)]; d != nil && (d.Done != done || d.Why != r.Why) {

@@ -2,6 +2,8 @@ package plan
 
 import (
 	"slices"
+	"strings"
+	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -10,10 +12,84 @@ import (
 const (
 	guardEnforce     = "enforce"
 	guardRepairAfter = "repair-after"
+
+	// GuardContended is the guard that leaves alone what somebody rewrites again and again.
+	GuardContended = "contended"
 )
 
 // hands reports whether a refusal leaves a change by hand as it is for a time. Nothing of the revision waits for that.
-func (r Refusal) hands() bool { return r.Guard == guardRepairAfter }
+func (r Refusal) hands() bool { return r.Guard == guardRepairAfter || r.Guard == GuardContended }
+
+// Contention is a field that was put back, and that a hand has written again each time.
+type Contention struct {
+	// Path of the field; "" if it is the object itself, which was removed again each time.
+	Path string
+	// Times is how often it was written again.
+	Times int
+	// Until is when it is put back once more, if nobody has written it until then.
+	Until time.Time
+}
+
+// contended takes out of the steps what a hand has written again each time it was put back. What git changes is written.
+func (p *Plan) contended(f Facts) {
+	for i := 0; i < len(p.Steps); i++ {
+		s := &p.Steps[i]
+		r, fields, is := s.contended(f.Contended[s.Key])
+		if !is {
+			continue
+		}
+		p.Refused = append(p.Refused, r)
+		if s.Fields = fields; len(fields) == 0 {
+			p.Steps = slices.Delete(p.Steps, i, i+1)
+			i--
+			continue
+		}
+		s.Effect, s.Cause = diff.NoEffect, cause(s.Change, s.Fields)
+		for _, fl := range s.Fields {
+			s.Effect = max(s.Effect, fl.Effect)
+		}
+	}
+}
+
+// contended returns the refusal of what is contended in a step, and the fields that are left of it.
+func (s Step) contended(of []Contention) (r Refusal, left []diff.Field, is bool) {
+	var until time.Time
+	var paths, counts []string
+	for _, c := range of {
+		if c.Path == "" && s.Change.Removed() {
+			r = s.refusal(Later, "it was removed again %s after it was made again, so that is left as it is until nobody has done so for some time, or git changes it; "+
+				"find out who removes it, or remove its manifest", times(c.Times))
+			r.Guard, r.Fields, r.Until = GuardContended, s.Fields, c.Until
+			return r, nil, true
+		}
+		if s.Op == diff.Update && slices.ContainsFunc(s.Fields, func(fl diff.Field) bool { return fl.Path == c.Path && fl.Hand && !fl.Git }) {
+			paths, until = append(paths, c.Path), later(until, c.Until)
+			counts = append(counts, c.Path+" "+times(c.Times))
+		}
+	}
+	if len(paths) == 0 {
+		return r, nil, false
+	}
+	contended, left := split(s.Fields, func(fl diff.Field) bool { return slices.Contains(paths, fl.Path) })
+	r = s.refusal(Later, "somebody writes again what is put back (%s), so that is left alone until nobody has written it for some time, or git changes it; "+
+		"find out who writes, or leave it to them with policy.ignoreDifferences", strings.Join(counts, ", "))
+	r.Guard, r.Fields, r.Until = GuardContended, contended, until
+	return r, left, true
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return v1.Count(n, "time")
+}
 
 // undoes reports whether all that a step does is to undo what a hand did.
 func (s Step) undoes() bool {

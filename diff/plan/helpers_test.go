@@ -168,6 +168,12 @@ func (g *given) line(w []string) error {
 		d, err := time.ParseDuration(w[1])
 		g.policy.RepairRestartsAfter = d
 		return err
+	case "contended": // contended Kind/name PATH TIMES 5m; the path may be -
+		c := Contention{Path: strings.TrimPrefix(w[2], "-"), Times: number(w[3]), Until: now.Add(now.Sub(ago(w[4])))}
+		if f.Contended == nil {
+			f.Contended = map[v1.Key][]Contention{}
+		}
+		f.Contended[keyOf(w[1])] = append(f.Contended[keyOf(w[1])], c)
 	case "consent":
 		c, err := ParseConsent(strings.Join(w[1:], " "))
 		g.policy.Consents = append(g.policy.Consents, c...)

@@ -116,6 +116,11 @@ func anything(t *rapid.T) given {
 	}
 	g.policy.RepairAfter = oneOf(t, "repair after", 0, 30*time.Second, 2*time.Minute)
 	g.policy.RepairRestartsAfter = oneOf(t, "repair restarts after", 0, 30*time.Second, 2*time.Minute)
+	f.Contended = map[v1.Key][]Contention{}
+	for _, k := range someKeys(t, "contended", names, 3) {
+		path := oneOf(t, "contended path", "", "spec.image", "spec.replicas")
+		f.Contended[k] = append(f.Contended[k], Contention{Path: path, Times: 3, Until: now.Add(time.Minute)})
+	}
 	g.policy.Budgets = Budgets{Removals: rapid.IntRange(0, 4).Draw(t, "removals"), Restarts: rapid.IntRange(0, 3).Draw(t, "restarts"), Rollouts: rapid.IntRange(1, 3).Draw(t, "rollouts"), FailedRollouts: rapid.IntRange(1, 3).Draw(t, "failed")}
 	for _, h := range []Hazard{Removals, Restarts, Replace, TakeoverSecret, Rewind, OtherSource} {
 		if chance(t, "consent", 4) {
@@ -281,6 +286,9 @@ func careful(t *rapid.T) {
 			"what an adoption does not cover": s.Change.Removed() && want.Gone.Adopted && (want.Policy.Enforce == nil || !*want.Policy.Enforce) && !slices.ContainsFunc(p.Steps, func(o Step) bool {
 				return slices.Contains(o.requires(), s.Key)
 			}) && !slices.ContainsFunc(p.Refused, func(r Refusal) bool { return r.Class == Later && slices.Contains(r.needs, s.Key) }),
+			"contended": slices.ContainsFunc(g.facts.Contended[s.Key], func(c Contention) bool {
+				return c.Path == "" && s.Change.Removed() || slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return s.Op == diff.Update && f.Path == c.Path && !f.Git })
+			}),
 			"before what it depends on": want != nil && slices.ContainsFunc(p.Steps, func(o Step) bool {
 				return !o.removal() && o.Key.Kind == v1.KindService && slices.Contains(want.DependsOn, o.Key) && (o.Key != g.facts.Self || o.Op != diff.Update)
 			}),
@@ -360,7 +368,7 @@ func classed(t *rapid.T) {
 	for _, r := range p.Refused {
 		loud = loud || !r.Quiet
 		held = held || (!r.Quiet && r.Class != Later)
-		waiting = waiting || (!r.Quiet && r.Class == Later)
+		waiting = waiting || (!r.Quiet && r.Class == Later && r.Guard != GuardContended)
 		if r.Why == "" || r.Guard == "" {
 			t.Fatalf("a refusal without a reason: %+v", r)
 		}
@@ -411,7 +419,7 @@ func laterComes(t *rapid.T) {
 		}
 		comes := false
 		switch r.Guard {
-		case "repair-after":
+		case "repair-after", GuardContended:
 			comes = r.Until.After(now)
 		case "rollout-in-flight":
 			comes = g.facts.Rollouts[r.Key].Running()

@@ -131,7 +131,7 @@ func (p Plan) Held() bool {
 
 // Waiting says whether something comes by itself later.
 func (p Plan) Waiting() bool {
-	return slices.ContainsFunc(p.Refused, func(r Refusal) bool { return r.Class == Later && !r.Quiet })
+	return slices.ContainsFunc(p.Refused, func(r Refusal) bool { return r.Class == Later && !r.Quiet && r.Guard != GuardContended })
 }
 
 // Rollout is how the last update of a service stands.
@@ -193,6 +193,8 @@ type Facts struct {
 	Settled map[v1.Key]bool
 	// DriftSince is when a change by hand was first seen.
 	DriftSince map[v1.Key]time.Time
+	// Contended are fields that a hand wrote again each time they were put back.
+	Contended map[v1.Key][]Contention
 	// Owned is how many objects the source owned when the revision was first seen.
 	Owned int
 	// OwnedServices is how many services the source owns now.
@@ -263,6 +265,7 @@ func Build(changes []diff.Change, f Facts, p Policy, extra ...Guard) Plan {
 	for _, c := range slices.SortedFunc(slices.Values(changes), diff.Change.Compare) {
 		plan.propose(c)
 	}
+	plan.contended(f)
 	plan.broken(f)
 	plan.makeRoom(f, p)
 	plan.members(f, p)

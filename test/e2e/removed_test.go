@@ -263,3 +263,53 @@ func TestWhatWasMadeBeforeAKillIsOnRecordAfterwards(t *testing.T) {
 		return fmt.Errorf("that a copy of an object is kept is not reported: %s", brief(r))
 	})
 }
+
+// Two that want different things do not write for ever.
+func TestWhatAnotherWritesAgainAndAgainIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	r := w.repo("fight", nil)
+	hash := r.commit("one", map[string]string{"a.yaml": service("a", "image: app:1", "replicas: 0", "environment: {V: one}")})
+	p := w.proxy()
+	o := w.operate(p.Host(), r, "--repair-after", "0s")
+	o.inSync(hash)
+	id := w.service("a").ID
+	p.Reset()
+	for range 4 {
+		w.eventually(func() error {
+			if n := replicas(w.service("a")); n != 0 {
+				return fmt.Errorf("replicas are %d", n)
+			}
+			return nil
+		})
+		w.scale("a", 2)
+	}
+	c := o.condition("Contended", true)
+	if !strings.Contains(c.Message, "spec.replicas") || !strings.Contains(c.Message, "3 times") {
+		t.Errorf("the condition does not say what, and how often: %+v", c)
+	}
+	w.holds(2*time.Second, func() error {
+		if n := replicas(w.service("a")); n != 2 {
+			return fmt.Errorf("replicas are %d", n)
+		}
+		return nil
+	})
+	if writes := accepted(writesTo(p.Calls(), id)); len(writes) != 3 {
+		t.Errorf("want three repairs, got\n%s", lines(writes))
+	}
+	t.Log("git's other fields are written all the same, and git may end it")
+	r.commit("another field", map[string]string{"a.yaml": service("a", "image: app:1", "replicas: 0", "environment: {V: two}")})
+	w.eventually(func() error {
+		if s := w.service("a"); fmt.Sprint(env(s)) != "[V=two]" || replicas(s) != 2 {
+			return fmt.Errorf("environment %q, %d replicas", env(s), replicas(s))
+		}
+		return nil
+	})
+	hash = r.commit("git wants what the other does", map[string]string{"a.yaml": service("a", "image: app:1", "replicas: 2", "environment: {V: two}")})
+	o.reports(func(r harness.Report) error {
+		if r.Applied != hash || r.Is("Contended", true) {
+			return fmt.Errorf("it is still contended: %s", brief(r))
+		}
+		return nil
+	})
+}

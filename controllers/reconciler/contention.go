@@ -1,0 +1,116 @@
+package reconciler
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+const (
+	// mostRounds is how often something is put back that a hand writes again each time.
+	mostRounds = 3
+	// quiet is how long nobody must have written it before it is put back once more.
+	quiet = 15 * time.Minute
+)
+
+// contention counts how often changes by hand that were undone were made again. It lives as long as the process.
+type contention map[contended]*round
+
+// contended is a field of an object; the path is "" if it is the object itself, which somebody removes.
+type contended struct {
+	key  v1.Key
+	path string
+}
+
+type round struct {
+	// want is what git asks for: another want is another matter.
+	want string
+	// have is what the hand wrote last.
+	have string
+	// times is how often it was written again, last when somebody wrote it last, the operator or a hand.
+	times int
+	last  time.Time
+	// undone: the operator has put it back, and since then nobody has written it.
+	undone bool
+}
+
+// repaired notes that a step has undone changes by hand.
+func (c contention) repaired(s plan.Step, now time.Time) {
+	for at, f := range handsOf(s.Change) {
+		if at.path != "" && !slices.ContainsFunc(s.Fields, func(written diff.Field) bool { return written.Path == at.path }) {
+			continue
+		}
+		r := c[at]
+		if r == nil {
+			r = &round{want: f.Want.Reveal()}
+			c[at] = r
+		}
+		r.have, r.last, r.undone = f.Have.Reveal(), now, true
+	}
+}
+
+// look counts what was made again, forgets what is over, and returns what is to be left alone.
+func (c contention) look(changes []diff.Change, now time.Time) map[v1.Key][]plan.Contention {
+	differs, out := map[contended]bool{}, map[v1.Key][]plan.Contention{}
+	for _, change := range changes {
+		for at, f := range handsOf(change) {
+			differs[at] = true
+			r := c[at]
+			if r == nil {
+				continue
+			}
+			if r.want != f.Want.Reveal() {
+				delete(c, at)
+				continue
+			}
+			if have := f.Have.Reveal(); r.undone {
+				r.times, r.have, r.last, r.undone = r.times+1, have, now, false
+			} else if r.have != have {
+				r.have, r.last = have, now
+			}
+			if until := r.last.Add(quiet); r.times >= mostRounds && until.After(now) {
+				out[at.key] = append(out[at.key], plan.Contention{Path: at.path, Times: r.times, Until: until})
+			}
+		}
+		for _, f := range change.Fields {
+			if f.Git {
+				delete(c, contended{change.Key, f.Path})
+			}
+		}
+	}
+	for at, r := range c {
+		switch {
+		case differs[at]:
+		case now.Sub(r.last) >= quiet:
+			delete(c, at)
+		default:
+			r.have = r.want // whoever writes it next writes it anew
+		}
+	}
+	for _, of := range out {
+		slices.SortFunc(of, func(a, b plan.Contention) int { return strings.Compare(a.Path, b.Path) })
+	}
+	return out
+}
+
+// handsOf lists what a change has by hand alone.
+func handsOf(c diff.Change) map[contended]diff.Field {
+	if c.Removed() {
+		return map[contended]diff.Field{{key: c.Key}: {}}
+	}
+	var out map[contended]diff.Field
+	for _, f := range c.Counted() {
+		if c.Op != diff.Update || !f.Hand || f.Git {
+			continue
+		}
+		if out == nil {
+			out = map[contended]diff.Field{}
+		}
+		out[contended{c.Key, f.Path}] = f
+	}
+	return out
+}
