@@ -138,6 +138,63 @@ func TestWhoseAnObjectIsByRecord(t *testing.T) {
 	}
 }
 
+// Of an object that nobody has to make a source owns what it states, and nothing once its manifest is gone.
+func TestAnObjectThatNobodyStatesAnyMoreIsFree(t *testing.T) {
+	node := func(name string) v1.Key { return v1.Key{Kind: v1.KindNode, Name: name} }
+	stated := func(keys ...v1.Key) map[v1.Key]bool {
+		out := map[v1.Key]bool{}
+		for _, k := range keys {
+			out[k] = true
+		}
+		return out
+	}
+	for _, test := range []struct {
+		name, owner string
+		kind        string
+		partial     map[string]map[v1.Key]bool
+		others      string // who adopted it
+		adopted     bool
+		want        string
+	}{
+		{name: "another source states it", owner: "other/Node/a", partial: map[string]map[v1.Key]bool{"other": stated(node("a"), node("b"))}, want: "source other"},
+		{name: "another source states it no more", owner: "other/Node/a", partial: map[string]map[v1.Key]bool{"other": stated(node("b"))}, want: "nobody"},
+		{name: "another source states nothing any more", owner: "other/Node/a", partial: map[string]map[v1.Key]bool{"other": {}}, want: "nobody"},
+		{name: "nobody knows what the other source states", owner: "other/Node/a", partial: map[string]map[v1.Key]bool{"third": {}}, want: "source other"},
+		{name: "the other source's memory is gone", owner: "other/Node/a", want: "source other"},
+		{name: "stated no more, and adopted by a third", owner: "other/Node/a", partial: map[string]map[v1.Key]bool{"other": {}}, others: "third", want: "source third"},
+		{name: "stated no more, and adopted by us since", owner: "other/Node/a", partial: map[string]map[v1.Key]bool{"other": {}}, adopted: true, want: "mine"},
+		{name: "stated again, after we adopted it", owner: "other/Node/a", partial: map[string]map[v1.Key]bool{"other": stated(node("a"))}, adopted: true, want: "source other"},
+		{name: "ours", owner: "src/Node/a", want: "mine"},
+		{name: "ours before, and adopted by another since", owner: "src/Node/a", others: "other", want: "source other"},
+		{name: "the swarm itself", kind: v1.KindCluster, owner: "other/Cluster/a", partial: map[string]map[v1.Key]bool{"other": {}}, want: "nobody"},
+		{name: "a service stays with who made it", kind: v1.KindService, owner: "other/Service/a", partial: map[string]map[v1.Key]bool{"other": {}}, want: "source other"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.kind == "" {
+				test.kind = v1.KindNode
+			}
+			l := &kinds.Live{Kind: test.kind, ID: "1", Name: "1", Called: "a", Labels: map[string]string{v1.LabelOwner: test.owner}}
+			src := kinds.Source{Name: "src", Nonce: "n", Partial: test.partial}
+			if test.others != "" {
+				src.Others = map[string]string{"1": test.others}
+			}
+			if test.adopted {
+				src.Adopted = map[string]kinds.Record{"1": {Key: node("a")}}
+			}
+			_, meta := src.Identify(l)
+			got := "nobody"
+			if meta.Owner != "" {
+				got = meta.Owner
+			} else if meta.Mine {
+				got = "mine"
+			}
+			if got != test.want {
+				t.Errorf("it belongs to %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
 func TestOnlyWhatIsOursOrAskedForIsCompared(t *testing.T) {
 	mine := map[string]string{v1.LabelOwner: "src/Service/gone"}
 	node := live(v1.KindService, "node", map[string]string{v1.LabelOwner: "src/Service/node"}, 0, "")

@@ -228,6 +228,16 @@ type Source struct {
 	HashKey []byte
 	// Others are objects that another source has made or adopted, by id, and which.
 	Others map[string]string
+	// Partial are the objects of partial kinds that other sources state something of, by source. A source that is not in it may
+	// state any.
+	Partial map[string]map[v1.Key]bool
+}
+
+// dropped reports whether another source, whose label is on an object of a partial kind, states nothing of it any more. Then it
+// owns nothing of it: the label is what was left.
+func (s Source) dropped(source string, l *Live) bool {
+	stated, known := s.Partial[source]
+	return known && (l.Kind == v1.KindNode || l.Kind == v1.KindCluster) && !stated[v1.Key{Kind: l.Kind, Name: l.called()}]
 }
 
 // Owner is the value of the owner label.
@@ -255,8 +265,14 @@ func (s Source) Identify(l *Live) (v1.Key, diff.Meta) {
 	if source == "" || kind != l.Kind || !instanceOf(kind, l.called(), name) {
 		return key, meta
 	}
+	if source != s.Name && s.dropped(source, l) {
+		return key, meta
+	}
 	if source != s.Name { // also where it is on record as ours: the label came later, with a write of the other's
 		return v1.Key{Kind: l.Kind, Name: l.called()}, diff.Meta{ID: meta.ID, Version: meta.Version, Created: meta.Created, Unknown: meta.Unknown, Owner: "source " + source}
+	}
+	if meta.Owner != "" && (l.Kind == v1.KindNode || l.Kind == v1.KindCluster) { // adopted by another while we stated nothing of it
+		return key, meta
 	}
 	meta.Copied = s.unknown(l)
 	meta.Mine, meta.Owner, meta.Lost = true, "", false
@@ -271,6 +287,15 @@ func (s Source) unknown(l *Live) bool {
 	_, made := s.Made[l.ID]
 	_, adopted := s.Adopted[l.ID]
 	return !made && !adopted && s.Nonce != "" && l.Labels[v1.LabelMade] != s.Nonce
+}
+
+// droppedByOwner is dropped of the source whose label is on the object.
+func (s Source) droppedByOwner(l *Live) bool {
+	if len(s.Partial) == 0 {
+		return false
+	}
+	source, _, _ := cutOwner(l.Labels[v1.LabelOwner])
+	return s.dropped(source, l)
 }
 
 // cutOwner splits SOURCE/KIND/NAME. No part holds a slash.

@@ -54,6 +54,7 @@ type haveMemo struct {
 	other   string // source that has adopted it
 	made    v1.Key // on record
 	unknown bool   // see Source.unknown
+	dropped bool   // see Source.droppedByOwner
 	kind    *Kind
 	index   *Index
 	uses    []Ref
@@ -174,7 +175,7 @@ func (m *Memo) keepWants(used []*wantMemo) {
 func (m *Memo) identify(k *Kind, src Source, l *Live) *haveMemo {
 	record, other, made := src.Adopted[l.ID], src.Others[l.ID], src.Made[l.ID]
 	if m != nil {
-		if old := m.haves[l.ref()]; old != nil && old.live == l && old.source == src.Name && old.other == other && old.made == made && old.unknown == src.unknown(l) && old.record.equal(record) {
+		if old := m.haves[l.ref()]; old != nil && old.live == l && old.source == src.Name && old.other == other && old.made == made && old.unknown == src.unknown(l) && old.dropped == src.droppedByOwner(l) && old.record.equal(record) {
 			old.run = m.run
 			return old
 		}
@@ -185,7 +186,7 @@ func (m *Memo) identify(k *Kind, src Source, l *Live) *haveMemo {
 		meta.Updated, meta.Distrust = r.State != "", r.RolledBack() || r.State == "paused"
 	}
 	h := &haveMemo{
-		run: m.current(), live: l, source: src.Name, record: record, other: other, made: made, unknown: src.unknown(l), kind: k,
+		run: m.current(), live: l, source: src.Name, record: record, other: other, made: made, unknown: src.unknown(l), dropped: src.droppedByOwner(l), kind: k,
 		state: diff.State{Key: key, Instance: l.Name, Meta: meta, Value: l},
 	}
 	if m != nil {

@@ -17,7 +17,7 @@ import (
 
 func sourceOf(run *Run) kinds.Source {
 	src := kinds.Source{
-		Name: run.Source, HashKey: run.memory.HashKey, Adopted: map[string]kinds.Record{}, Made: run.memory.Made, Nonce: run.memory.Nonce, Others: run.others,
+		Name: run.Source, HashKey: run.memory.HashKey, Adopted: map[string]kinds.Record{}, Made: run.memory.Made, Nonce: run.memory.Nonce, Others: run.others, Partial: run.partial,
 	}
 	for id, a := range run.memory.Adopted {
 		src.Adopted[id] = kinds.Record{Key: a.Key, Applied: diff.ParseApplied(a.Applied), Content: a.Content, Written: a.Written}
@@ -186,7 +186,7 @@ func (r *Reconciler) remember(run *Run, consents plan.Consents, haves []diff.Sta
 		m.Consents = nil // used up
 	}
 	m.Failed = failures(m.Failed, run.Failures, run.wants, run.Facts)
-	m.Adopted = r.adopted(run)
+	m.Adopted, m.Partial = r.adopted(run), partial(run)
 	m.Keep = kept(run)
 	m.Released = stillReleased(run, haves)
 	r.noteDelivered(run)
@@ -285,7 +285,9 @@ func failures(old, added []plan.Failure, wants map[v1.Key]*diff.State, f plan.Fa
 func (r *Reconciler) adopted(run *Run) map[string]state.Adopted {
 	out := map[string]state.Adopted{}
 	for id, a := range run.memory.Adopted {
-		if run.Index.ByID(a.Key.Kind, id) != nil || run.gone(a.Key) {
+		k, _ := r.kind(a.Key.Kind)
+		there := run.Index.ByID(a.Key.Kind, id) != nil
+		if there && !k.Partial || run.wants[a.Key] != nil && (there || run.gone(a.Key)) {
 			out[id] = a
 		}
 	}
@@ -299,6 +301,18 @@ func (r *Reconciler) adopted(run *Run) map[string]state.Adopted {
 	if len(out) == 0 {
 		return nil
 	}
+	return out
+}
+
+// partial lists the objects of which the manifests state some. They are the source's for as long as there is a manifest.
+func partial(run *Run) []v1.Key {
+	var out []v1.Key
+	for key, w := range run.wants {
+		if w.Partial && !slices.Contains(run.memory.Released, key) {
+			out = append(out, key)
+		}
+	}
+	slices.SortFunc(out, v1.Key.Compare)
 	return out
 }
 

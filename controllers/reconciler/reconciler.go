@@ -134,7 +134,8 @@ type Run struct {
 	// undelivered are tokens and keys that are not yet where they should be, and deliveryErr why that is so, or not known.
 	undelivered []delivery
 	deliveryErr error
-	others      map[string]string // objects that other sources made or adopted
+	others      map[string]string          // objects that other sources made or adopted
+	partial     map[string]map[v1.Key]bool // objects of which other sources state some
 	found       state.Found
 	memory      state.Memory
 	store       *state.Store
@@ -178,7 +179,7 @@ func (r *Reconciler) planned(ctx context.Context, scope Scope) (*Run, error) {
 	if run.found, err = r.world.memory(run.store, run.Source); err != nil {
 		return run, err
 	}
-	run.others = r.world.others
+	run.others, run.partial = r.world.others, r.world.partial
 	run.memory = run.found.Memory
 	if run.found.Sequence == 0 && !r.Observe { // who only looks needs no key, and shows the same thing each time
 		if r.first.Source != run.Source { // until it is written: another key would give versions other names

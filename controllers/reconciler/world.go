@@ -38,9 +38,10 @@ type world struct {
 	index   *kinds.Index
 	configs []*swarm.Config // the operator's own: memories, the lease, holds
 	// found is the memory of a source, as it was read or written last.
-	source string
-	found  state.Found
-	others map[string]string // objects that other sources made or adopted, by id
+	source  string
+	found   state.Found
+	others  map[string]string          // objects that other sources made or adopted, by id
+	partial map[string]map[v1.Key]bool // objects of which other sources state some, by source
 }
 
 // memory returns what the operator remembers of a source.
@@ -51,15 +52,15 @@ func (w *world) memory(store *state.Store, source string) (state.Found, error) {
 	found, err := store.Find(w.configs)
 	if err == nil {
 		w.source, w.found = source, found
-		w.others = recordedByOthers(w.configs, source)
+		w.others, w.partial = recordedByOthers(w.configs, source)
 	}
 	return found, err
 }
 
 // recordedByOthers names what other sources have on record, which need not have a label. A memory that cannot be read is its own
 // source's trouble.
-func recordedByOthers(configs []*swarm.Config, source string) map[string]string {
-	out := map[string]string{}
+func recordedByOthers(configs []*swarm.Config, source string) (out map[string]string, partial map[string]map[v1.Key]bool) {
+	out, partial = map[string]string{}, map[string]map[v1.Key]bool{}
 	for _, other := range state.Sources(configs) {
 		if other == source {
 			continue
@@ -69,6 +70,9 @@ func recordedByOthers(configs []*swarm.Config, source string) map[string]string 
 			continue
 		}
 		m := found.Memory
+		if m.Nonce != "" { // an older release did not say
+			partial[other] = map[v1.Key]bool{}
+		}
 		if m.ReleasedAll {
 			continue
 		}
@@ -78,8 +82,13 @@ func recordedByOthers(configs []*swarm.Config, source string) map[string]string 
 		for id := range m.Made {
 			out[id] = other
 		}
+		for _, key := range m.Partial {
+			if partial[other] != nil {
+				partial[other][key] = true
+			}
+		}
 	}
-	return out
+	return out, partial
 }
 
 // refresh brings what is known of the swarm up to date. After an error nothing is known.

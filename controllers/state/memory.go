@@ -54,6 +54,9 @@ type Memory struct {
 	// Released are objects that were given up although they have a manifest; ReleasedAll gives up whatever the source has.
 	Released    []v1.Key `json:"released,omitempty"`
 	ReleasedAll bool     `json:"releasedAll,omitempty"`
+	// Partial are the objects of which a manifest states some: they are the source's for as long as they are in here, whatever
+	// their labels say. It says nothing while Nonce is "".
+	Partial []v1.Key `json:"partial,omitempty"`
 	// History are the revisions that were in force, the newest last.
 	History []Entry `json:"history,omitempty"`
 	// Refused is the newest revision where it is not in force because it has problems.

@@ -1,6 +1,9 @@
 package plan
 
 import (
+	"fmt"
+	"strings"
+
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/diff"
 )
@@ -12,7 +15,7 @@ func foreign(s Step, _ Facts, p Policy) []Refusal {
 		return nil
 	}
 	if h.Meta.Owner != "" {
-		return []Refusal{s.refusal(Never, "an object of this name belongs to %s", h.Meta.Owner)}
+		return []Refusal{s.refusal(Never, "%s", belongs(s.Key, h.Meta.Owner, w.Partial))}
 	}
 	if w.Partial {
 		return nil
@@ -30,6 +33,14 @@ func foreign(s Step, _ Facts, p Policy) []Refusal {
 	}
 }
 
+// belongs says whose an object is, and what ends that.
+func belongs(key v1.Key, owner string, partial bool) string {
+	if partial {
+		return fmt.Sprintf("it belongs to %s, whose manifests state something of it; to have it here, remove its manifest there", owner)
+	}
+	return fmt.Sprintf("an object of this name belongs to %s; rename one of the two, or give it up there: swarm-operator release %s --name %s", owner, key, strings.TrimPrefix(owner, "source "))
+}
+
 // adopt records an equal object as ours, where the manifest lets it.
 func (p *Plan) adopt(c diff.Change) {
 	step := Step{Op: diff.Same, Key: c.Key, Instance: c.Instance, Change: c}
@@ -37,7 +48,7 @@ func (p *Plan) adopt(c diff.Change) {
 	case c.Want.Policy.Suspend:
 		p.Refused = append(p.Refused, guarded("suspend", step.refusal(Never, "policy.suspend is set")))
 	case c.Have.Meta.Owner != "":
-		p.Refused = append(p.Refused, guarded(guardOwnership, step.refusal(Never, "an object of this name belongs to %s", c.Have.Meta.Owner)))
+		p.Refused = append(p.Refused, guarded(guardOwnership, step.refusal(Never, "%s", belongs(c.Key, c.Have.Meta.Owner, c.Want.Partial))))
 	case c.Want.Policy.Adoption() == v1.AdoptNever:
 		p.Refused = append(p.Refused, guarded(guardOwnership, step.refusal(Never, "an equal object of this name exists, and policy.adopt is never")))
 	default:
