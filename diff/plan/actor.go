@@ -30,7 +30,7 @@ func released(s Step, f Facts, p Policy) []Refusal {
 	case f.ReleasedAll:
 		return []Refusal{s.refusal(Never, "source %s was released; to manage it again: swarm-operator resume %s", p.Source, p.Source)}
 	case f.Released[s.Key] && s.Change.Want == nil:
-		r := s.refusal(Never, "it was released")
+		r := s.refusal(Never, "it was released: remove it by hand, or manage it again: swarm-operator resume %s", s.Key)
 		r.Quiet = true
 		return []Refusal{r}
 	case f.Released[s.Key]:
@@ -61,9 +61,9 @@ func selfStays(s Step, f Facts, _ Policy) []Refusal {
 		return nil
 	}
 	if s.Op == diff.Create {
-		return []Refusal{s.refusal(Never, "the operator runs as this service, and somebody removed it")}
+		return []Refusal{s.refusal(Never, "the operator runs as this service, and somebody removed it: deploy it again by hand")}
 	}
-	r := s.refusal(Never, "the operator runs as this service")
+	r := s.refusal(Never, "the operator runs as this service: remove it by hand, if that is meant")
 	r.Quiet = s.Op == diff.Remove
 	return []Refusal{r}
 }

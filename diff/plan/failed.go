@@ -14,7 +14,7 @@ func failedWant(s Step, f Facts, _ Policy) []Refusal {
 		return nil
 	}
 	if failed, why := condemned(s.Change, f); failed {
-		return []Refusal{s.refusal(Never, "this want failed (%s); it is not tried again until git changes it", why)}
+		return []Refusal{s.refusal(Never, "this want failed (%s); it is not tried again until git changes it, or somebody asks for it: swarm-operator retry %s", why, s.Key)}
 	}
 	return nil
 }

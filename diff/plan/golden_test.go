@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -34,5 +36,34 @@ func TestPlans(t *testing.T) {
 			}
 			golden.Equal(t, file, string(txtar.Format(got)))
 		})
+	}
+}
+
+// What never happens by itself says what ends that, but for what a kind or a reader of files says of a value, which only a
+// change of the value ends, and for what waits for another refusal to end.
+func TestEveryNeverSaysWhatEndsIt(t *testing.T) {
+	ends := regexp.MustCompile(`[:;,] (or )?(remove|create|update|state|rename|deploy|raise|make|bring|mend|put|wait|drain|that has to end)\b|swarm-operator (resume|retry|release)|until git changes it|policy\.enforce: true|waits for a fix`)
+	itself := regexp.MustCompile(`^! . \S+( \[\S+\])? (unwritable|blocked),|comes first|put on record first|drained first|demoted first|when it is none any more|managers, never: (demoting|promoting|on hold)|it is not the key`)
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	seen := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if !strings.HasPrefix(line, "! ") || !strings.Contains(line, ", never: ") {
+				continue
+			}
+			if seen++; !ends.MatchString(line) && !itself.MatchString(line) {
+				t.Errorf("%s: nothing says what ends this:\n%s", file, line)
+			}
+		}
+	}
+	if seen < 50 {
+		t.Errorf("only %d refusals were looked at", seen)
 	}
 }

@@ -78,7 +78,7 @@ func each(check func(Step, Facts, Policy) []Refusal) func(Plan, Facts, Policy) [
 
 func suspended(s Step, _ Facts, _ Policy) []Refusal {
 	if s.Change.Want != nil && s.Change.Want.Policy.Suspend {
-		return []Refusal{s.refusal(Never, "policy.suspend is set")}
+		return []Refusal{s.refusal(Never, "policy.suspend is set: remove it to go on")}
 	}
 	return nil
 }
@@ -95,7 +95,7 @@ func rewound(s Step, f Facts, p Policy) []Refusal {
 func tooNew(s Step, f Facts, _ Policy) []Refusal {
 	for _, fl := range s.Fields {
 		if fl.Want.Set() && fl.SinceAPI != "" && LessAPI(f.APIVersion, fl.SinceAPI) {
-			return []Refusal{s.refusal(Never, "%s needs API %s, the engine has %s", fl.Path, fl.SinceAPI, f.APIVersion)}
+			return []Refusal{s.refusal(Never, "%s needs API %s, the engine has %s: update the engine, or remove the field", fl.Path, fl.SinceAPI, f.APIVersion)}
 		}
 	}
 	return nil
@@ -118,7 +118,7 @@ func parseAPI(s string) (major, minor int) {
 // unknownField refuses to write what would drop a setting of somebody's.
 func unknownField(s Step, _ Facts, _ Policy) []Refusal {
 	if h := s.Change.Have; h != nil && s.Change.Want != nil && len(h.Meta.Unknown) > 0 {
-		return []Refusal{s.refusal(Never, "the live object has fields that this release does not know and would drop: %s", strings.Join(h.Meta.Unknown, ", "))}
+		return []Refusal{s.refusal(Never, "the live object has fields that this release does not know and would drop: %s; update swarm-operator, or remove them by hand", strings.Join(h.Meta.Unknown, ", "))}
 	}
 	return nil
 }
@@ -130,7 +130,7 @@ func missing(s Step, f Facts, _ Policy) []Refusal {
 	}
 	for _, k := range s.Change.Want.Uses {
 		if f.Missing[k] {
-			return []Refusal{s.refusal(Never, "it needs %s, which is external and does not exist", k)}
+			return []Refusal{s.refusal(Never, "it needs %s, which is external and does not exist: create it, or correct its name", k)}
 		}
 	}
 	return nil
@@ -139,7 +139,7 @@ func missing(s Step, f Facts, _ Policy) []Refusal {
 func forbidden(s Step, _ Facts, _ Policy) []Refusal {
 	for _, fl := range s.Fields {
 		if fl.Effect == diff.Forbidden {
-			return []Refusal{s.refusal(Never, "%s cannot change: the engine refuses it", fl.Path)}
+			return []Refusal{s.refusal(Never, "%s cannot change: the engine refuses it; state what the object has, or make one of another name", fl.Path)}
 		}
 	}
 	return nil
@@ -152,7 +152,7 @@ func replaced(s Step, f Facts, p Policy) []Refusal {
 	}
 	path := s.Fields[max(0, slices.IndexFunc(s.Fields, func(fl diff.Field) bool { return fl.Effect == diff.Recreate }))].Path
 	if s.Change.Want.Policy.Protect {
-		return []Refusal{s.refusal(Never, "policy.protect is set, and the engine cannot change %s in place", path)}
+		return []Refusal{s.refusal(Never, "policy.protect is set, and the engine cannot change %s in place: remove protect, or make one of another name and switch over", path)}
 	}
 	if users := s.Change.Have.Meta.UsedBy; len(users) > 0 {
 		return []Refusal{s.refusal(Never, "the engine cannot change %s in place, and %s uses it: make one of another name and switch over", path, join(users))}
@@ -179,18 +179,23 @@ func pruned(s Step, f Facts, p Policy) []Refusal {
 	case s.oldVersion() && !adopted:
 		return nil
 	case external && s.Instance == s.Key.Name:
-		r = s.refusal(Never, "its manifest says external: true, so somebody needs it")
+		r = s.refusal(Never, "its manifest says external: true, so somebody needs it: remove it by hand when nobody does")
 	case keep != "":
-		r = s.refusal(Never, "its last manifest said %s", keep)
+		r = s.refusal(Never, "its last manifest said %s: %s", keep, letGo(s.Key))
 	case s.Change.Have.Meta.Copied:
 		r = s.refusal(Never, "it carries the labels of source %s, which did not make it: to let it go, remove it by hand, or take its labels off with swarm-operator release %s", p.Source, s.Key)
 	case adopted && !kept:
-		r = s.refusal(Never, "it was adopted, and its manifest did not say policy.prune: true")
+		r = s.refusal(Never, "it was adopted, and its manifest did not say policy.prune: true: %s", letGo(s.Key))
 	default:
 		return nil
 	}
 	r.Quiet = true
 	return []Refusal{r}
+}
+
+// letGo says how an object goes that is kept although its manifest is gone.
+func letGo(key v1.Key) string {
+	return fmt.Sprintf("remove it by hand, bring the manifest back with policy: {prune: true} and remove it then, or forget it: swarm-operator release %s", key)
 }
 
 // inUse keeps what a service that stays refers to, in its spec or in the one a rollback would bring back.
@@ -287,7 +292,7 @@ func dependencies(plan Plan, f Facts, _ Policy) []Refusal {
 			case gone:
 				held = append(held, s.refusal(r.Class, "it depends on %s, which is refused: %s", k, r.Why))
 			case waits && f.Failing[k]:
-				held = append(held, s.refusal(Never, "it depends on %s, which failed: %s", k, why))
+				held = append(held, s.refusal(Never, "it depends on %s, which failed: %s; mend that one first", k, why))
 			case changing[k]:
 				later = append(later, s.refusal(Later, "it depends on %s, which changes first", k))
 			case waits:

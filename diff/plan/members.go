@@ -115,7 +115,7 @@ func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed fu
 		return out
 	}
 	if m.pinned > want.Count && want.Count > 0 {
-		return refuse(Never, "", "%d nodes are pinned as managers or on hold as such, and %d are wanted", m.pinned, want.Count)
+		return refuse(Never, "", "%d nodes are pinned as managers or on hold as such, and %d are wanted: raise spec.managers.count, or pin fewer", m.pinned, want.Count)
 	}
 	steps := m.steps()
 	changing := slices.IndexFunc(nodes, Node.changing)
@@ -125,7 +125,7 @@ func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed fu
 			if stable < want.StableFor { // for seconds after a new leader was elected no node counts as ready
 				class, out.Again = Later, want.StableFor-stable
 			}
-			return refuse(class, "", "%d managers are wanted, and %d can be: of the other nodes none is ready, active, a candidate and not on hold", want.Count, len(m.wanted))
+			return refuse(class, "", "%d managers are wanted, and %d can be: of the other nodes none is ready, active, a candidate and not on hold; bring nodes back, or let more match spec.managers.candidates", want.Count, len(m.wanted))
 		}
 		return out
 	}

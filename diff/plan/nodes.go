@@ -210,15 +210,15 @@ func (p *Plan) leave(f Facts, policy Policy) {
 		switch {
 		case f.Swarm.Nodes == nil, !l.Absent && (!l.Down || l.DownFor < l.After):
 		case !l.Absent && l.Held:
-			refuse(Never, true, "it is down, and on hold or suspended")
+			refuse(Never, true, "it is down, and on hold or suspended: that has to end before it is removed")
 		case !l.Absent && l.Member:
 			refuse(Never, true, "it is down, and a manager: it is removed when it is none any more")
 		case !l.Absent && !l.Active && !l.Replaced:
-			refuse(Never, true, "it is down, and drained or paused: somebody works on it")
+			refuse(Never, true, "it is down, and drained or paused: somebody works on it; state presence: absent to have it removed all the same")
 		case f.Swarm.Rotating && l.Down:
 			refuse(Later, false, "the swarm's CA is being rotated, which waits for every node: none is removed before that is over")
 		case !l.Absent && many && !l.Replaced:
-			refuse(Never, false, "%d of %d nodes are down: that is not this node's own failure, and none is removed for it", f.Swarm.Down, len(f.Swarm.Nodes))
+			refuse(Never, false, "%d of %d nodes are down: that is not this node's own failure, and none is removed for it; bring the others back, or state presence: absent", f.Swarm.Down, len(f.Swarm.Nodes))
 		case !l.Absent:
 			remove(fmt.Sprintf("it has been down for %s", l.After))
 		case l.Member:

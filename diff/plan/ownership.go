@@ -22,7 +22,7 @@ func foreign(s Step, _ Facts, p Policy) []Refusal {
 	}
 	switch w.Policy.Adoption() {
 	case v1.AdoptNever:
-		return []Refusal{s.refusal(Never, "an object of this name exists that source %s did not make, and policy.adopt is never", p.Source)}
+		return []Refusal{s.refusal(Never, "an object of this name exists that source %s did not make, and policy.adopt is never: rename one of the two, or state policy: {adopt: takeover}", p.Source)}
 	case v1.AdoptTakeover:
 		if s.Key.Kind == v1.KindSecret {
 			return s.needs(TakeoverSecret, p, "a secret of this name exists that source %s did not make; its content cannot be compared", p.Source)
@@ -46,11 +46,11 @@ func (p *Plan) adopt(c diff.Change) {
 	step := Step{Op: diff.Same, Key: c.Key, Instance: c.Instance, Change: c}
 	switch {
 	case c.Want.Policy.Suspend:
-		p.Refused = append(p.Refused, guarded("suspend", step.refusal(Never, "policy.suspend is set")))
+		p.Refused = append(p.Refused, guarded("suspend", step.refusal(Never, "policy.suspend is set: remove it to go on")))
 	case c.Have.Meta.Owner != "":
 		p.Refused = append(p.Refused, guarded(guardOwnership, step.refusal(Never, "%s", belongs(c.Key, c.Have.Meta.Owner, c.Want.Partial))))
 	case c.Want.Policy.Adoption() == v1.AdoptNever:
-		p.Refused = append(p.Refused, guarded(guardOwnership, step.refusal(Never, "an equal object of this name exists, and policy.adopt is never")))
+		p.Refused = append(p.Refused, guarded(guardOwnership, step.refusal(Never, "an equal object of this name exists, and policy.adopt is never: rename one of the two, or state policy: {adopt: ifIdentical}")))
 	default:
 		p.Adopted = append(p.Adopted, Adoption{Key: c.Key, ID: c.Have.Meta.ID, Want: c.Want})
 	}

@@ -192,12 +192,12 @@ func (p *Plan) signed(f Facts) (due dueRotation, is bool) {
 	}
 	switch {
 	case !f.Now.Before(s.Until):
-		p.notRotated(Never, field, "%s: the certificate has expired, at %s", field.Path, stamp(s.Until))
+		p.notRotated(Never, field, "%s: the certificate has expired, at %s: put a new one there", field.Path, stamp(s.Until))
 	case s.Wanted == s.Live:
 	case f.Now.Before(s.From):
-		p.notRotated(Never, field, "%s: the certificate is not good before %s", field.Path, stamp(s.From))
+		p.notRotated(Never, field, "%s: the certificate is not good before %s: wait, or put another one there", field.Path, stamp(s.From))
 	case s.Until.Before(f.Now.Add(leastLife)):
-		p.notRotated(Never, field, "%s: the certificate expires at %s, and the engine takes none that is not good for another year", field.Path, stamp(s.Until))
+		p.notRotated(Never, field, "%s: the certificate expires at %s, and the engine takes none that is not good for another year: put a new one there", field.Path, stamp(s.Until))
 	case s.Live == "":
 		p.notRotated(Later, field, "which root the swarm has is not known")
 	default:
