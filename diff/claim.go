@@ -19,8 +19,8 @@ func (c Claim) Clashes(o Claim) bool {
 	if c.What != o.What {
 		return false
 	}
-	if c.Subnet.IsValid() {
-		return o.Subnet.IsValid() && c.Subnet.Overlaps(o.Subnet)
+	if c.Subnet.IsValid() || o.Subnet.IsValid() {
+		return c.Subnet.Overlaps(o.Subnet) // never, where one is not known
 	}
 	return c.Of == o.Of && !(c.Host && o.Host)
 }

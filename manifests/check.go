@@ -164,7 +164,7 @@ func (r *reading) ports(set Set) {
 			}
 			for _, key := range []outside{mesh, host} {
 				other, taken := first[key]
-				if taken && other.Key() != e.Key() && !(key.host && own.host) {
+				if taken && other.Key() != e.Key() && (!key.host || !own.host) {
 					r.at(e, portPath(i), "%d/%s is published by %s too (%s)%s", key.port, key.protocol, other.Key(), place(other.File, other.Line), modes(key.host, own.host))
 					break
 				}

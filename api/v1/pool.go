@@ -76,7 +76,7 @@ func (ps *problems) pool(at string, p IPAMPool, ipv6, swarms bool) {
 	case known.Addr().IsUnspecified():
 		ps.add(at+".subnet", "%q names no range; leave spec.ipam out, and the swarm chooses a free one", p.Subnet)
 	case swarms && known.Addr().Is6() && !ipv6:
-		ps.add(at+".subnet", "%q is an IPv6 range, and the swarm allocates none to a network without IPv6; state spec.enableIPv6: true, or an IPv4 range", p.Subnet)
+		ps.add(at+".subnet", "%q is an IPv6 range, and the swarm allocates none to a network without IPv6; state an IPv4 range, or spec.enableIPv6: true", p.Subnet)
 	}
 	if p.IPRange != "" {
 		switch r, err := netip.ParsePrefix(p.IPRange); {

@@ -121,7 +121,7 @@ func (r *Reconciler) Conclude(ctx context.Context, run *Run, all []Progress) err
 			return nil
 		}
 	}
-	taken, err := r.Lease.Take(ctx, run.Source)
+	taken, err := r.Lease.Take(ctx, run.Source, nil)
 	if err != nil || taken.Epoch == 0 {
 		return err
 	}

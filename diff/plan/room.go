@@ -44,7 +44,7 @@ const guardBroken = "broken"
 func (p *Plan) broken(f Facts) {
 	for _, k := range slices.SortedFunc(maps.Keys(f.Broken), v1.Key.Compare) {
 		if p.step(k, k.Name) == nil {
-			p.Refused = append(p.Refused, Refusal{Op: diff.Update, Key: k, Instance: k.Name, Guard: guardBroken, Class: Never, Why: f.Broken[k]})
+			p.Refused = append(p.Refused, Refusal{Op: diff.Update, Key: k, Instance: k.Name, Guard: guardBroken, Class: Never, Why: mended(f.Broken[k])})
 		}
 	}
 }
@@ -59,8 +59,11 @@ func unusable(s Step, f Facts, _ Policy) []Refusal {
 	if s.Change.Have.Meta.Mine && slices.ContainsFunc(s.Fields, func(fl diff.Field) bool { return fl.Git }) {
 		return nil
 	}
-	return []Refusal{s.refusal(Never, "%s", why)}
+	return []Refusal{s.refusal(Never, "%s", mended(why))}
 }
+
+// mended says what ends that something cannot be used.
+func mended(why string) string { return why + "; mend it in git, or remove what is in its way" }
 
 // making is the step that makes or changes an object, or nil.
 func (p *Plan) making(key v1.Key, instance string) *Step {
@@ -107,7 +110,7 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 			case r.Running():
 				out = append(out, s.refusal(Later, "%s gives up %s, and its roll-out is not over", c.holder(), c.Claim))
 			case r.State == "paused":
-				out = append(out, s.refusal(Never, "%s gives up %s, and its roll-out has failed: a rollback would need that again", c.holder(), c.Claim))
+				out = append(out, s.refusal(Never, "%s gives up %s, and its roll-out has failed, and a rollback would need that again; mend that one in git", c.holder(), c.Claim))
 			}
 		case giver == nil:
 			out = append(out, plan.refusedRoom(*s, c))
@@ -121,7 +124,7 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 			out = append(out, s.needs(Replace, p, "%s", gap)...)
 			out = append(out, giver.needs(Replace, p, "%s takes what it has, %s: it is removed first, and until the other one runs there is neither", s.Key, c.Claim)...)
 		case c.Stays:
-			out = append(out, s.refusal(Never, "%s, and asks for it, too: change one of them", c.needed()))
+			out = append(out, s.refusal(Never, "%s, and asks for it, too; put another one into one of the two", c.needed()))
 		case inCycle(plan, f, c.Key):
 			out = append(out, s.needs(Replace, p, "%s, and that one needs what this one has: one of them is removed and made again", c.needed())...)
 		default:
@@ -134,7 +137,7 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 			out = append(out, plan.noTaker(*s, f))
 		}
 		if s.makesRoom && s.Change.Want.Policy.Protect {
-			out = append(out, s.refusal(Never, "policy.protect is set, and it would have to be removed to make room"))
+			out = append(out, s.refusal(Never, "policy.protect is set, and it would have to be removed to make room; remove that line, or put another one here"))
 		}
 	}
 	return out
@@ -148,12 +151,12 @@ func (p *Plan) refusedRoom(s Step, c Claim) Refusal {
 		}
 	}
 	if slices.Contains(p.Kept, c.Holder) {
-		return s.refusal(Never, "%s, and what refers to that one keeps it there: choose another", c.needed())
+		return s.refusal(Never, "%s, and what refers to that one keeps it there; put another one here", c.needed())
 	}
 	if !c.Mine && c.Claim.What == "name" {
-		return s.refusal(Never, "%s: give the manifest that name, or another", c.needed())
+		return s.refusal(Never, "%s; rename the manifest as that one, or otherwise", c.needed())
 	}
-	return s.refusal(Never, "%s, and keeps it: choose another, or change that one", c.needed())
+	return s.refusal(Never, "%s, and keeps it; put another one here, or change that one", c.needed())
 }
 
 // noTaker refuses to make room for a change that is refused itself, in its way.
@@ -168,7 +171,7 @@ func (p *Plan) noTaker(s Step, f Facts) Refusal {
 			}
 		}
 	}
-	return s.refusal(Never, "it would be removed to make room, and nothing takes that")
+	return s.refusal(Never, "it would be removed to make room that nothing takes; bring the change of the other one back in git")
 }
 
 // takesFrom says whether a step of the plan takes what an object has.
