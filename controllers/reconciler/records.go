@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
@@ -60,16 +61,16 @@ func (r *Reconciler) inForce(ctx context.Context, run *Run) []diff.State {
 }
 
 // noteGone marks what is wanted, is on record, and is not there any more: somebody removed it, unless git has changed it
-// since. What the operator removes itself is taken off the record before.
+// since, or the operator was about to replace it.
 func noteGone(run *Run, before wantsBefore) {
 	gone := map[v1.Key]*diff.Gone{}
 	for id, key := range run.memory.Made {
-		if run.Index.ByID(key.Kind, id) == nil {
+		if run.Index.ByID(key.Kind, id) == nil && !slices.Contains(run.memory.Replacing, id) {
 			gone[key] = &diff.Gone{}
 		}
 	}
 	for id, a := range run.memory.Adopted {
-		if run.Index.ByID(a.Key.Kind, id) == nil {
+		if run.Index.ByID(a.Key.Kind, id) == nil && !slices.Contains(run.memory.Replacing, id) {
 			gone[a.Key] = &diff.Gone{Adopted: true}
 		}
 	}
@@ -108,28 +109,22 @@ func (r *Run) gone(key v1.Key) bool { return r.wants[key] != nil && r.wants[key]
 // record brings the objects on record up to date: by id, those that the source made. Of itself that is no reason to write, but
 // for what the plan is about to replace: it would look as if somebody had removed it if we were killed in between.
 func record(run *Run, haves []diff.State) {
-	m, now := &run.memory, maps.Clone(run.memory.Made)
-	replaced := false
+	m := &run.memory
+	var replacing []string
 	for _, s := range run.Plan.Steps {
 		if s.Op == diff.Replace {
-			id := s.Change.Have.Meta.ID
-			if _, adopted := m.Adopted[id]; adopted {
-				m.Adopted = maps.Clone(m.Adopted)
-				delete(m.Adopted, id)
-			}
-			if _, made := now[id]; made {
-				delete(now, id)
-				replaced = true
-			}
+			replacing = append(replacing, s.Change.Have.Meta.ID)
 		}
 	}
-	if replaced {
-		m.Made = now
+	slices.Sort(replacing)
+	if len(replacing) > 0 {
+		m.Replacing = replacing
 	}
 	if !run.store.Differs(run.found, *m) {
 		return
 	}
-	now = maps.Clone(m.Made)
+	m.Replacing = replacing
+	now := maps.Clone(m.Made)
 	if now == nil {
 		now = map[string]v1.Key{}
 	}

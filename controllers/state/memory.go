@@ -47,8 +47,10 @@ type Memory struct {
 	Made map[string]v1.Key `json:"made,omitempty"`
 	// Nonce is among the labels of what is made under this memory, until the next write has it in Made. "": nothing is on
 	// record yet, and the next write takes all that has the source's labels into Made.
-	Nonce  string         `json:"nonce,omitempty"`
-	Failed []plan.Failure `json:"failed,omitempty"`
+	Nonce string `json:"nonce,omitempty"`
+	// Replacing are objects, by id, that were about to be removed and made anew: if one is gone, nobody else removed it.
+	Replacing []string       `json:"replacing,omitempty"`
+	Failed    []plan.Failure `json:"failed,omitempty"`
 	// Keep are objects whose manifest, when there was one, said that they stay.
 	Keep map[v1.Key]string `json:"keep,omitempty"`
 	// Released are objects that were given up although they have a manifest; ReleasedAll gives up whatever the source has.

@@ -1,0 +1,205 @@
+package reconciler
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/moby/moby/api/types/swarm"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+func svc(name string) v1.Key { return v1.Key{Kind: v1.KindService, Name: name} }
+
+// asks is what a manifest asks for, told from others by one stated leaf.
+func asks(name, text string) diff.State {
+	return diff.State{Key: svc(name), Instance: name, Leaves: []diff.Leaf{{Path: "spec.image", Type: "spec.image", Text: text, Stated: true}}}
+}
+
+// there makes a live service of which the source says that it is its own, by label.
+func there(id, name string) *kinds.Live {
+	return &kinds.Live{Kind: v1.KindService, ID: id, Name: name, Labels: map[string]string{v1.LabelOwner: "src/Service/" + name, v1.LabelApplied: "v1:"}}
+}
+
+func indexOf(lives ...*kinds.Live) *kinds.Index {
+	return kinds.NewIndex(map[string][]*kinds.Live{v1.KindService: lives}, func(*kinds.Live) []kinds.Ref { return nil })
+}
+
+func TestWhatIsOnRecordAndNotThereWasRemovedByHand(t *testing.T) {
+	node := diff.State{Key: v1.Key{Kind: v1.KindNode, Name: "web"}, Instance: "web", Partial: true}
+	for _, test := range []struct {
+		name    string
+		made    map[string]v1.Key
+		adopted map[string]state.Adopted
+		lives   []*kinds.Live
+		before  []diff.State // what the revision in force asked for
+		want    diff.State
+		gone    string
+		// replacing is an id that the operator was about to replace.
+		replacing string
+	}{
+		{name: "made, and gone", made: map[string]v1.Key{"1": svc("web")}, before: []diff.State{asks("web", "a")}, want: asks("web", "a"), gone: "made"},
+		{name: "adopted, and gone", adopted: map[string]state.Adopted{"1": {Key: svc("web")}}, before: []diff.State{asks("web", "a")}, want: asks("web", "a"), gone: "adopted"},
+		{name: "nobody is on record", before: []diff.State{asks("web", "a")}, want: asks("web", "a")},
+		{name: "another is on record", made: map[string]v1.Key{"1": svc("other")}, before: []diff.State{asks("web", "a")}, want: asks("web", "a")},
+		{name: "it is there", made: map[string]v1.Key{"1": svc("web")}, lives: []*kinds.Live{there("1", "web")}, before: []diff.State{asks("web", "a")}, want: asks("web", "a")},
+		{name: "it was made again by hand", made: map[string]v1.Key{"1": svc("web")}, lives: []*kinds.Live{there("2", "web")}, before: []diff.State{asks("web", "a")}, want: asks("web", "a")},
+		{name: "an older one is on record as well", made: map[string]v1.Key{"1": svc("web"), "2": svc("web")}, lives: []*kinds.Live{there("2", "web")}, before: []diff.State{asks("web", "a")}, want: asks("web", "a")},
+		{name: "git has changed it since", made: map[string]v1.Key{"1": svc("web")}, before: []diff.State{asks("web", "a")}, want: asks("web", "b")},
+		{name: "its manifest is new, or back", made: map[string]v1.Key{"1": svc("web")}, want: asks("web", "a")},
+		{name: "the operator was about to replace it", made: map[string]v1.Key{"1": svc("web")}, replacing: "1", before: []diff.State{asks("web", "a")}, want: asks("web", "a")},
+		{name: "the operator replaced another", made: map[string]v1.Key{"1": svc("web")}, replacing: "2", before: []diff.State{asks("web", "a")}, want: asks("web", "a"), gone: "made"},
+		{name: "a node, which leaves by itself", adopted: map[string]state.Adopted{"1": {Key: node.Key}}, before: []diff.State{node}, want: node},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			run := &Run{Index: indexOf(test.lives...), memory: state.Memory{Made: test.made, Adopted: test.adopted, Replacing: []string{test.replacing}}}
+			run.Wants.States = []diff.State{test.want}
+			noteGone(run, func(key v1.Key) *diff.State {
+				i := slices.IndexFunc(test.before, func(s diff.State) bool { return s.Key == key })
+				if i < 0 {
+					return nil
+				}
+				return &test.before[i]
+			})
+			gone := ""
+			if g := run.Wants.States[0].Gone; g != nil {
+				gone = map[bool]string{true: "adopted", false: "made"}[g.Adopted]
+			}
+			if gone != test.gone {
+				t.Errorf("removed by hand is %q, want %q", gone, test.gone)
+			}
+		})
+	}
+}
+
+// What lost its labels is compared with what the revision in force says, and nothing that was remembered of it counts.
+func TestWhatWasAppliedToWhatLostItsLabels(t *testing.T) {
+	haves := []diff.State{
+		{Key: svc("lost"), Gen: 1, Meta: diff.Meta{Mine: true, Lost: true, Applied: diff.ParseApplied("v1:")}},
+		{Key: svc("unknown"), Gen: 1, Meta: diff.Meta{Mine: true, Lost: true, Applied: diff.ParseApplied("v1:")}},
+		{Key: svc("labelled"), Gen: 1, Meta: diff.Meta{Mine: true, Applied: diff.ParseApplied("v1:")}},
+	}
+	want := asks("lost", "a")
+	findLost(haves, func(key v1.Key) *diff.State {
+		if key == want.Key {
+			return &want
+		}
+		return nil
+	})
+	for i, applied := range []diff.Applied{diff.NewApplied(want.Leaves), {}, diff.ParseApplied("v1:")} {
+		if h := haves[i]; !h.Meta.Applied.Equal(applied) || (h.Gen == 0) != h.Meta.Lost {
+			t.Errorf("%s: generation %d, applied %q", h.Key, h.Gen, h.Meta.Applied)
+		}
+	}
+}
+
+func TestRecordsGoWithWhatIsWrittenAnyway(t *testing.T) {
+	have := func(id, name string, meta diff.Meta) diff.State {
+		meta.ID, meta.Mine = id, true
+		l := there(id, name)
+		if meta.Lost || meta.Adopted && meta.Owner == "none" {
+			l.Labels, meta.Owner = nil, ""
+		}
+		return diff.State{Key: svc(name), Instance: name, Meta: meta, Value: l}
+	}
+	replace := plan.Step{Op: diff.Replace, Key: svc("web"), Change: diff.Change{Have: &diff.State{Meta: diff.Meta{ID: "1"}}}}
+	for _, test := range []struct {
+		name    string
+		made    []string // ids, of services of the same name
+		adopted []string
+		haves   []diff.State
+		steps   []plan.Step
+		was     []string // about to be replaced in the run before
+		gone    bool     // of what is not there
+		other   bool     // something else is to be written
+		want    string
+	}{
+		{name: "nothing else is written", haves: []diff.State{have("1", "web", diff.Meta{})}, want: ""},
+		{name: "made since", haves: []diff.State{have("1", "web", diff.Meta{})}, other: true, want: "made 1"},
+		{name: "known, and made since", made: []string{"1"}, haves: []diff.State{have("1", "1", diff.Meta{}), have("2", "web", diff.Meta{})}, other: true, want: "made 1 2"},
+		{name: "a copy", haves: []diff.State{have("1", "web", diff.Meta{Copied: true})}, other: true, want: "made"},
+		{name: "not there, and nobody wants it", made: []string{"1"}, other: true, want: "made"},
+		{name: "removed by hand", made: []string{"1"}, gone: true, other: true, want: "made 1"},
+		{name: "without labels", made: []string{"1"}, haves: []diff.State{have("1", "1", diff.Meta{Lost: true})}, other: true, want: "made 1"},
+		{name: "adopted", adopted: []string{"1"}, haves: []diff.State{have("1", "1", diff.Meta{Adopted: true, Owner: "none"})}, other: true, want: "made adopted 1"},
+		{name: "adopted and written", adopted: []string{"1"}, haves: []diff.State{have("1", "1", diff.Meta{Adopted: true})}, other: true, want: "made adopted 1 written"},
+		{name: "about to be replaced, and nothing else is written", made: []string{"1", "2"}, haves: []diff.State{have("1", "1", diff.Meta{}), have("2", "2", diff.Meta{})}, steps: []plan.Step{replace}, want: "made 1 2 replacing 1"},
+		{name: "adopted, and about to be replaced", adopted: []string{"1"}, haves: []diff.State{have("1", "1", diff.Meta{Adopted: true})}, steps: []plan.Step{replace}, want: "made adopted 1 written replacing 1"},
+		{name: "replaced, and something else is written", made: []string{"1"}, was: []string{"1"}, haves: []diff.State{have("2", "web", diff.Meta{})}, other: true, want: "made 2"},
+		{name: "replaced, and nothing else is written", made: []string{"1"}, was: []string{"1"}, haves: []diff.State{have("2", "web", diff.Meta{})}, want: ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			memory := state.Memory{Nonce: "old", Replacing: test.was, Made: map[string]v1.Key{}, Adopted: map[string]state.Adopted{}}
+			for _, id := range test.made {
+				memory.Made[id] = svc(id)
+			}
+			for _, id := range test.adopted {
+				memory.Adopted[id] = state.Adopted{Key: svc(id)}
+			}
+			before := fmt.Sprint(memory.Made, memory.Adopted)
+			var lives []*kinds.Live
+			for _, h := range test.haves {
+				lives = append(lives, h.Value.(*kinds.Live))
+			}
+			run := &Run{Index: indexOf(lives...), store: state.NewStore("src", nil), memory: memory, wants: map[v1.Key]*diff.State{}}
+			for _, id := range test.made {
+				if test.gone {
+					run.wants[svc(id)] = &diff.State{Key: svc(id), Gone: &diff.Gone{}}
+				}
+			}
+			run.Plan.Steps = test.steps
+			run.found = foundAs(t, memory)
+			if test.other {
+				run.memory.Owned++
+			}
+			record(run, test.haves)
+			var got []string
+			if differs := run.store.Differs(run.found, run.memory); differs {
+				got = append([]string{"made"}, slices.Sorted(maps.Keys(run.memory.Made))...)
+				for _, id := range slices.Sorted(maps.Keys(run.memory.Adopted)) {
+					got = append(got, "adopted", id)
+					if run.memory.Adopted[id].Written {
+						got = append(got, "written")
+					}
+				}
+				for _, id := range run.memory.Replacing {
+					got = append(got, "replacing", id)
+				}
+				if run.memory.Nonce == "old" || run.memory.Nonce == "" {
+					t.Errorf("the nonce is still %q: a copy would count as made", run.memory.Nonce)
+				}
+			}
+			if text := strings.Join(got, " "); text != test.want {
+				t.Errorf("written is %q, want %q", text, test.want)
+			}
+			if now := fmt.Sprint(memory.Made, memory.Adopted); now != before {
+				t.Errorf("what was found was changed: %s became %s", before, now)
+			}
+		})
+	}
+}
+
+// foundAs is a memory as it is read back.
+func foundAs(t *testing.T, m state.Memory) state.Found {
+	t.Helper()
+	m.Format, m.Source = 2, "src"
+	data, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := state.NewStore("src", nil).Find([]*swarm.Config{{ID: "memory", Spec: swarm.ConfigSpec{
+		Annotations: swarm.Annotations{Name: "swarm-operator.src.1", Labels: map[string]string{v1.LabelState: "src"}}, Data: data,
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
