@@ -223,22 +223,42 @@ func (b *Board) Planned(changes []diff.Change, p plan.Plan, objects map[string]i
 	for _, s := range p.Steps {
 		b.metrics.planned.WithLabelValues(s.Key.Kind, s.Op.Word()).Inc()
 	}
-	for _, r := range p.Refused {
-		b.metrics.refused.WithLabelValues(r.Guard, r.Class.String()).Inc()
-		done := "held"
-		if r.Guard == "enforce" || r.Guard == "intent" || r.Guard == plan.GuardContended {
-			done = "reported"
-		}
-		if d := b.open[idOf(r.Key, r.Instance, r.Op)]; d != nil && (d.Done != done || d.Why != r.Why) {
-			d.Done, d.Why = done, r.Why
-			b.log.Info("held", "object", r.Key.String(), "guard", r.Guard, "class", r.Class.String(), "why", r.Why)
-		}
-	}
+	b.refused(p)
 	for at, d := range b.open {
 		if !seen[at] {
 			b.close(at, d, "gone", "")
 		}
 	}
+}
+
+// refused notes what is left alone of each object, and why. Several guards may each have left some of its fields alone.
+func (b *Board) refused(p plan.Plan) {
+	last := map[id]plan.Refusal{}
+	for _, r := range p.Refused {
+		b.metrics.refused.WithLabelValues(r.Guard, r.Class.String()).Inc()
+		at := idOf(r.Key, r.Instance, r.Op)
+		before, more := last[at]
+		if more {
+			r.Why = before.Why + "; " + r.Why
+		}
+		if more && reportedOnly(r) {
+			r.Guard, r.Class = before.Guard, before.Class
+		}
+		last[at] = r
+	}
+	for at, d := range b.open {
+		r, is := last[at]
+		done := map[bool]string{true: "reported", false: "held"}[reportedOnly(r)]
+		if is && (d.Done != done || d.Why != r.Why) {
+			d.Done, d.Why = done, r.Why
+			b.log.Info("held", "object", r.Key.String(), "guard", r.Guard, "class", r.Class.String(), "why", r.Why)
+		}
+	}
+}
+
+// reportedOnly reports whether a refusal leaves a change by hand as it is, and nobody has to do anything.
+func reportedOnly(r plan.Refusal) bool {
+	return r.Guard == "enforce" || r.Guard == "intent" || r.Guard == plan.GuardContended
 }
 
 // describe fills in a difference and logs it when it is new or has changed.

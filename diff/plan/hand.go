@@ -99,6 +99,29 @@ func (s Step) undoes() bool {
 	return s.Op == diff.Update && !slices.ContainsFunc(s.Fields, func(fl diff.Field) bool { return fl.Git })
 }
 
+// restartLater takes out of a repair what would restart tasks before its time, so that the rest of it need not wait as long.
+func (p *Plan) restartLater(f Facts, policy Policy) {
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if !s.undoes() || !s.RollsOut() {
+			continue
+		}
+		restart := *s
+		var rest []diff.Field
+		restart.Fields, rest = split(s.Fields, func(fl diff.Field) bool { return fl.Effect >= diff.RestartsTasks })
+		r, early := hasty(restart, f, policy)
+		if len(rest) == 0 || !early {
+			continue
+		}
+		r.Guard, r.Fields = guardRepairAfter, restart.Fields
+		p.Refused = append(p.Refused, r)
+		s.Fields, s.Effect = rest, diff.NoEffect
+		for _, fl := range rest {
+			s.Effect = max(s.Effect, fl.Effect)
+		}
+	}
+}
+
 // tooEarly leaves a change by hand announced for a while before it is undone, and an adopted object that was removed as it
 // is. What another step needs is made for it at once, whoever removed it.
 func tooEarly(plan Plan, f Facts, p Policy) []Refusal {

@@ -266,6 +266,7 @@ func Build(changes []diff.Change, f Facts, p Policy, extra ...Guard) Plan {
 		plan.propose(c)
 	}
 	plan.contended(f)
+	plan.restartLater(f, p)
 	plan.broken(f)
 	plan.makeRoom(f, p)
 	plan.members(f, p)
