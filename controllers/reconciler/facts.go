@@ -193,7 +193,7 @@ func (r *Reconciler) remember(run *Run, consents plan.Consents, haves []diff.Sta
 	m.Refused = refused(run)
 	r.verdicts(run)
 	r.census(run)
-	record(run, haves)
+	record(run, haves, r.removed)
 }
 
 // begun are the services that the revision in force has changed or is about to, where something of it is to be removed: that

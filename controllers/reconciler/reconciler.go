@@ -73,6 +73,7 @@ type Reconciler struct {
 	remembered kinds.Remembered
 	roles      roles
 	handed     map[string]string // tokens and keys that this process delivered, see notDelivered
+	removed    map[string]bool   // by this process, by id: nobody else did it
 	puzzles    map[string]puzzle // of the last run, by the name of the step; see outdated
 
 	memo   kinds.Memo
@@ -97,7 +98,7 @@ func New(o Options) *Reconciler {
 	}
 	return &Reconciler{
 		Options: o, kinds: all.Kinds(), drift: map[driftKey]time.Time{}, rounds: contention{}, touched: map[v1.Key]bool{}, rolling: map[v1.Key]bool{}, following: newFollowing(),
-		remembered: kinds.Remembered{Emptied: map[string]bool{}, Left: map[string]bool{}, Orphans: map[string]bool{}}, handed: map[string]string{},
+		remembered: kinds.Remembered{Emptied: map[string]bool{}, Left: map[string]bool{}, Orphans: map[string]bool{}}, handed: map[string]string{}, removed: map[string]bool{},
 		loader: o.Loader,
 	}
 }
@@ -215,7 +216,7 @@ func (r *Reconciler) think(ctx context.Context, run *Run, use *loaded) {
 	run.Objects, run.entries = len(use.entries), use.entries
 	run.Wants = kinds.Expand(r.kinds, use.entries, run.Index, src, &r.memo)
 	before := r.before(ctx, run)
-	noteGone(run, before)
+	noteGone(run, before, r.removed)
 	haves := kinds.Haves(r.kinds, run.Index, src, run.Wants.States, &r.memo)
 	findLost(haves, before)
 	run.Changes = r.seen.Compare(haves, run.Wants.States, all.Rules)
@@ -316,6 +317,9 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 			}
 			if e.Err == nil && e.Step.Op == diff.Remove {
 				gone = append(gone, e.Objects...)
+				for _, ref := range e.Objects {
+					r.removed[ref.ID] = true
+				}
 			}
 			if e.Err == nil && e.Step.Op != diff.Remove {
 				r.rounds.repaired(e.Step, r.Now())

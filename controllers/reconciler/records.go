@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
@@ -62,10 +63,10 @@ func (r *Reconciler) inForce(ctx context.Context, run *Run) []diff.State {
 
 // noteGone marks what is wanted, is on record, and is not there any more: somebody removed it, unless git has changed it
 // since, or the operator was about to replace it.
-func noteGone(run *Run, before wantsBefore) {
+func noteGone(run *Run, before wantsBefore, removed map[string]bool) {
 	gone := map[v1.Key]*diff.Gone{}
 	for id, key := range run.memory.Made {
-		if run.Index.ByID(key.Kind, id) == nil && !slices.Contains(run.memory.Replacing, id) {
+		if run.Index.ByID(key.Kind, id) == nil && !removed[id] && !slices.Contains(run.memory.Replacing, id) {
 			gone[key] = &diff.Gone{}
 		}
 	}
@@ -106,13 +107,16 @@ func findLost(haves []diff.State, before wantsBefore) {
 // gone reports whether somebody removed an object that is wanted.
 func (r *Run) gone(key v1.Key) bool { return r.wants[key] != nil && r.wants[key].Gone != nil }
 
+// lapse is how long an object stays on record that is not there and that no manifest asks for.
+const lapse = 7 * 24 * time.Hour
+
 // record brings the objects on record up to date: by id, those that the source made. Of itself that is no reason to write, but
 // for what the plan is about to replace: it would look as if somebody had removed it if we were killed in between.
-func record(run *Run, haves []diff.State) {
+func record(run *Run, haves []diff.State, removed map[string]bool) {
 	m := &run.memory
 	var replacing []string
 	for _, s := range run.Plan.Steps {
-		if s.Op == diff.Replace {
+		if s.Op == diff.Replace || s.MakesRoom() {
 			replacing = append(replacing, s.Change.Have.Meta.ID)
 		}
 	}
@@ -128,10 +132,23 @@ func record(run *Run, haves []diff.State) {
 	if now == nil {
 		now = map[string]v1.Key{}
 	}
+	lapsed := map[string]time.Time{}
 	for id, key := range now {
-		if run.Index.ByID(key.Kind, id) == nil && !run.gone(key) {
+		switch since, known := m.Lapsed[id]; {
+		case run.Index.ByID(key.Kind, id) != nil:
+		case removed[id] || slices.Contains(run.found.Memory.Replacing, id): // by ourselves
 			delete(now, id)
+		case run.gone(key):
+		case known && run.Facts.Now.Sub(since) > lapse:
+			delete(now, id)
+		case known:
+			lapsed[id] = since
+		default:
+			lapsed[id] = run.Facts.Now.UTC()
 		}
+	}
+	if m.Lapsed = lapsed; len(lapsed) == 0 {
+		m.Lapsed = nil
 	}
 	adopted := maps.Clone(m.Adopted)
 	for i := range haves {

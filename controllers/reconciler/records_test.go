@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 
@@ -43,8 +44,8 @@ func TestWhatIsOnRecordAndNotThereWasRemovedByHand(t *testing.T) {
 		before  []diff.State // what the revision in force asked for
 		want    diff.State
 		gone    string
-		// replacing is an id that the operator was about to replace.
-		replacing string
+		// replacing is an id that the operator was about to replace, and own one that it has removed.
+		replacing, own string
 	}{
 		{name: "made, and gone", made: map[string]v1.Key{"1": svc("web")}, before: []diff.State{asks("web", "a")}, want: asks("web", "a"), gone: "made"},
 		{name: "adopted, and gone", adopted: map[string]state.Adopted{"1": {Key: svc("web")}}, before: []diff.State{asks("web", "a")}, want: asks("web", "a"), gone: "adopted"},
@@ -56,6 +57,7 @@ func TestWhatIsOnRecordAndNotThereWasRemovedByHand(t *testing.T) {
 		{name: "git has changed it since", made: map[string]v1.Key{"1": svc("web")}, before: []diff.State{asks("web", "a")}, want: asks("web", "b")},
 		{name: "its manifest is new, or back", made: map[string]v1.Key{"1": svc("web")}, want: asks("web", "a")},
 		{name: "the operator was about to replace it", made: map[string]v1.Key{"1": svc("web")}, replacing: "1", before: []diff.State{asks("web", "a")}, want: asks("web", "a")},
+		{name: "the operator has removed it", made: map[string]v1.Key{"1": svc("web")}, own: "1", before: []diff.State{asks("web", "a")}, want: asks("web", "a")},
 		{name: "the operator replaced another", made: map[string]v1.Key{"1": svc("web")}, replacing: "2", before: []diff.State{asks("web", "a")}, want: asks("web", "a"), gone: "made"},
 		{name: "a node, which leaves by itself", adopted: map[string]state.Adopted{"1": {Key: node.Key}}, before: []diff.State{node}, want: node},
 	} {
@@ -68,7 +70,7 @@ func TestWhatIsOnRecordAndNotThereWasRemovedByHand(t *testing.T) {
 					return nil
 				}
 				return &test.before[i]
-			})
+			}, map[string]bool{test.own: true})
 			gone := ""
 			if g := run.Wants.States[0].Gone; g != nil {
 				gone = map[bool]string{true: "adopted", false: "made"}[g.Adopted]
@@ -120,13 +122,19 @@ func TestRecordsGoWithWhatIsWrittenAnyway(t *testing.T) {
 		was     []string // about to be replaced in the run before
 		gone    bool     // of what is not there
 		other   bool     // something else is to be written
+		removed bool     // what is on record, by this process
+		lapsed  time.Duration
 		want    string
 	}{
 		{name: "nothing else is written", haves: []diff.State{have("1", "web", diff.Meta{})}, want: ""},
 		{name: "made since", haves: []diff.State{have("1", "web", diff.Meta{})}, other: true, want: "made 1"},
 		{name: "known, and made since", made: []string{"1"}, haves: []diff.State{have("1", "1", diff.Meta{}), have("2", "web", diff.Meta{})}, other: true, want: "made 1 2"},
 		{name: "a copy", haves: []diff.State{have("1", "web", diff.Meta{Copied: true})}, other: true, want: "made"},
-		{name: "not there, and nobody wants it", made: []string{"1"}, other: true, want: "made"},
+		{name: "not there, and nobody wants it", made: []string{"1"}, other: true, want: "made 1"},
+		{name: "not there for long, and nobody wants it", made: []string{"1"}, lapsed: lapse + time.Hour, other: true, want: "made"},
+		{name: "not there for a while, and nobody wants it", made: []string{"1"}, lapsed: lapse - time.Hour, other: true, want: "made 1"},
+		{name: "removed by ourselves", made: []string{"1"}, removed: true, other: true, want: "made"},
+		{name: "removed by ourselves to make room", made: []string{"1"}, removed: true, gone: true, other: true, want: "made"},
 		{name: "removed by hand", made: []string{"1"}, gone: true, other: true, want: "made 1"},
 		{name: "without labels", made: []string{"1"}, haves: []diff.State{have("1", "1", diff.Meta{Lost: true})}, other: true, want: "made 1"},
 		{name: "adopted", adopted: []string{"1"}, haves: []diff.State{have("1", "1", diff.Meta{Adopted: true, Owner: "none"})}, other: true, want: "made adopted 1"},
@@ -144,6 +152,14 @@ func TestRecordsGoWithWhatIsWrittenAnyway(t *testing.T) {
 			for _, id := range test.adopted {
 				memory.Adopted[id] = state.Adopted{Key: svc(id)}
 			}
+			now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+			removed := map[string]bool{}
+			for _, id := range test.made {
+				removed[id] = test.removed
+				if test.lapsed > 0 {
+					memory.Lapsed = map[string]time.Time{id: now.Add(-test.lapsed)}
+				}
+			}
 			before := fmt.Sprint(memory.Made, memory.Adopted)
 			var lives []*kinds.Live
 			for _, h := range test.haves {
@@ -155,12 +171,12 @@ func TestRecordsGoWithWhatIsWrittenAnyway(t *testing.T) {
 					run.wants[svc(id)] = &diff.State{Key: svc(id), Gone: &diff.Gone{}}
 				}
 			}
-			run.Plan.Steps = test.steps
+			run.Plan.Steps, run.Facts.Now = test.steps, now
 			run.found = foundAs(t, memory)
 			if test.other {
 				run.memory.Owned++
 			}
-			record(run, test.haves)
+			record(run, test.haves, removed)
 			var got []string
 			if differs := run.store.Differs(run.found, run.memory); differs {
 				got = append([]string{"made"}, slices.Sorted(maps.Keys(run.memory.Made))...)

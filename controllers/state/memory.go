@@ -48,6 +48,9 @@ type Memory struct {
 	// Nonce is among the labels of what is made under this memory, until the next write has it in Made. "": nothing is on
 	// record yet, and the next write takes all that has the source's labels into Made.
 	Nonce string `json:"nonce,omitempty"`
+	// Lapsed are those of Made that are not there and that nobody asks for, and since when: a list that was wrong once must not
+	// make the source's own objects anybody's.
+	Lapsed map[string]time.Time `json:"lapsed,omitempty"`
 	// Replacing are objects, by id, that were about to be removed and made anew: if one is gone, nobody else removed it.
 	Replacing []string       `json:"replacing,omitempty"`
 	Failed    []plan.Failure `json:"failed,omitempty"`

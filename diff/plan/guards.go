@@ -57,8 +57,9 @@ var guards = []Guard{
 // step would wait for one that never comes, and budgets would not count it.
 var putOff = []Guard{
 	{guardBackOff, each(backsOff)},
+	{guardRoom, noRoom},
 	{guardDependsOn, dependencies},
-	{guardRoom, room},
+	{guardRoom, roomLater},
 	{"rollouts-at-once", rolloutsAtOnce},
 	{"drains-at-once", drainsAtOnce},
 	{"removals-last", removalsLast},

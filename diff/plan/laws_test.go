@@ -194,6 +194,12 @@ func nothingVanishesOf(t *rapid.T, g given) {
 	for _, r := range p.Refused {
 		note(r.Op, r.Key, r.Instance, r.Fields)
 	}
+	for i := range g.changes { // one that is removed to make room is changed when it is made again
+		c := &g.changes[i]
+		if s := p.step(c.Key, c.Instance); c.Op == diff.Update && s != nil && s.makesRoom || c.Op == diff.Update && roomRefused(p, *c) {
+			note(c.Op, c.Key, c.Instance, c.Counted())
+		}
+	}
 	for _, a := range p.Adopted {
 		note(diff.Same, a.Key, a.Key.Name, nil)
 	}
@@ -429,7 +435,8 @@ func laterComes(t *rapid.T) {
 			comes = r.Until.After(now)
 		case "room":
 			comes = coming[r.Key] && slices.ContainsFunc(g.facts.Claims, func(c Claim) bool {
-				return c.Key == r.Key && (coming[c.Holder] || c.Former && g.facts.Rollouts[c.Holder].Running()) || c.Holder == r.Key && coming[c.Key]
+				held := slices.ContainsFunc(p.Refused, func(o Refusal) bool { return o.Key == c.Holder && o.Class == Later })
+				return c.Key == r.Key && (held || coming[c.Holder] || c.Former && g.facts.Rollouts[c.Holder].Running()) || c.Holder == r.Key && coming[c.Key]
 			})
 		case "removals-last":
 			for k := range g.facts.Begun {
@@ -453,6 +460,13 @@ func laterComes(t *rapid.T) {
 			t.Fatalf("nothing that %s %s waits for comes:\n%s", r.Op, r.Key, render(p))
 		}
 	}
+}
+
+// roomRefused says whether a change became a removal that makes room, and that was refused.
+func roomRefused(p Plan, c diff.Change) bool {
+	return slices.ContainsFunc(p.Refused, func(r Refusal) bool {
+		return r.Op == diff.Remove && r.Key == c.Key && r.Instance == c.Instance && c.Want != nil
+	})
 }
 
 // What a step needs of another object is free, or that object goes first, and somebody agreed to the gap.

@@ -64,6 +64,9 @@ func (s Step) requires() []v1.Key {
 	return slices.Concat(s.Change.Want.Uses, s.Change.Want.DependsOn)
 }
 
+// MakesRoom says whether the step removes what a manifest asks for, to be made again when others have what they need of it.
+func (s Step) MakesRoom() bool { return s.makesRoom }
+
 // RollsOut says whether the step replaces the tasks of a running service.
 func (s Step) RollsOut() bool { return s.Op == diff.Update && s.Effect == diff.RestartsTasks }
 

@@ -83,15 +83,19 @@ func (p *Plan) step(key v1.Key, instance string) *Step {
 	return &p.Steps[i]
 }
 
-// room lets a step wait for what it needs and another object has, or says why it will never have it.
+// noRoom and roomLater let a step wait for what it needs and another object has, or says why it will never have it.
 //
 // A port is free when its giver's roll-out is over, and not when that is written: a giver that is rolled back to a port that
 // was given away never runs again (SwarmKit's updater puts the old spec back without asking for the port).
-func room(plan Plan, f Facts, p Policy) []Refusal {
-	held, later := split(unfree(plan, f, p), func(r Refusal) bool { return r.Class != Later })
-	if len(held) > 0 { // what holds one holds those behind it: nothing waits for what never comes
-		return held
-	}
+//
+// It is two guards: what never comes is said before anything else waits for it, and what comes after that.
+func noRoom(plan Plan, f Facts, p Policy) []Refusal {
+	held, _ := split(unfree(plan, f, p), func(r Refusal) bool { return r.Class != Later })
+	return held
+}
+
+func roomLater(plan Plan, f Facts, p Policy) []Refusal {
+	_, later := split(unfree(plan, f, p), func(r Refusal) bool { return r.Class != Later })
 	return later
 }
 
@@ -147,7 +151,9 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 func (p *Plan) refusedRoom(s Step, c Claim) Refusal {
 	for _, r := range p.Refused {
 		if r.Key == c.Holder && r.Instance == c.HolderInstance && !c.Stays {
-			return s.refusal(r.Class, "%s; that this changes is refused: %s", c.needed(), r.Why)
+			out := s.refusal(r.Class, "%s; that this changes is refused: %s", c.needed(), r.Why)
+			out.Hazard = r.Hazard
+			return out
 		}
 	}
 	if slices.Contains(p.Kept, c.Holder) {
