@@ -22,7 +22,7 @@ func (c Claim) Clashes(o Claim) bool {
 	if c.Subnet.IsValid() || o.Subnet.IsValid() {
 		return c.Subnet.Overlaps(o.Subnet) // never, where one is not known
 	}
-	return c.Of == o.Of && !(c.Host && o.Host)
+	return c.Of == o.Of && (!c.Host || !o.Host)
 }
 
 func (c Claim) String() string {

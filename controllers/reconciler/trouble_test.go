@@ -39,8 +39,11 @@ func TestWhatIsNotedAfterARun(t *testing.T) {
 	got := noted(run, tried{"create Service/again": errors.New("still no"), "create Service/mended": nil, "create Service/new": errors.New("never")})
 	slices.SortFunc(got.Steps, func(a, b state.Trouble) int { return cmp.Compare(a.Tries, b.Tries) })
 	want := []state.Trouble{
-		{Step: "create Service/new", Tries: 1, Why: "never"}, {Step: "create Service/again", Tries: 3, Why: "still no"}, {Step: "create Service/waits", Tries: 4, Why: "no"},
-		{Step: "create Service/skipped", Tries: 5, Why: "no"}, {Step: delivering, Tries: 7, Why: "no"},
+		{Step: "create Service/new", Tries: 1, Why: "never"},
+		{Step: "create Service/again", Tries: 3, Why: "still no"},
+		{Step: "create Service/waits", Tries: 4, Why: "no"},
+		{Step: "create Service/skipped", Tries: 5, Why: "no"},
+		{Step: delivering, Tries: 7, Why: "no"},
 	}
 	if got.Revision != "r1" || !slices.Equal(got.Steps, want) {
 		t.Errorf("noted %+v, want %+v", got, want)
