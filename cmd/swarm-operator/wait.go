@@ -188,8 +188,8 @@ func (w *waiting) look(ctx context.Context) (verdict, error) {
 	return v, nil
 }
 
-// unfinished says what keeps the revision in force from being rolled out: how those of its services do that are not ready. It
-// is the swarm that tells, so that it is always news. "": nothing is known.
+// unfinished says what keeps the revision in force from being rolled out: how those of its services do that are not ready, and
+// the steps that failed. It is the swarm that tells, so that it is always news. "": nothing is known.
 func unfinished(ctx context.Context, c *engine.Client, source string, m state.Memory) string {
 	all, err := reconciler.StatusOf(ctx, c, source)
 	if err != nil || len(all) != 1 || len(m.History) == 0 {
@@ -199,6 +199,13 @@ func unfinished(ctx context.Context, c *engine.Client, source string, m state.Me
 	for _, o := range all[0].Objects {
 		if o.Health != status.Healthy && slices.Contains(m.History[len(m.History)-1].Changing, o.Object) {
 			out = append(out, fmt.Sprintf("%s: %s", o.Object, cmp.Or(o.HealthWhy, strings.ToLower(o.Health))))
+		}
+	}
+	if own, err := state.Read(ctx, c); err == nil {
+		if v, there := state.ViewLease(own); there {
+			for _, t := range v.Troubles(source).Of(m.InForce.Hash) {
+				out = append(out, t.String())
+			}
 		}
 	}
 	if len(out) == 0 {

@@ -186,6 +186,11 @@ func (r *Reconciler) owned(ctx context.Context, w *world, s *snapshot) (live, er
 		s.notices = append(slices.Clip(s.notices), err.Error())
 	}
 	s.recall(found.Memory)
+	if v, there := state.ViewLease(w.configs); there {
+		for _, t := range v.Troubles(s.source).Of(found.Memory.InForce.Hash) {
+			s.notices = append(slices.Clip(s.notices), t.String())
+		}
+	}
 	src := sourceOf(&Run{Source: s.source, memory: found.Memory})
 	mine, lives := map[v1.Key]bool{}, map[string][]*kinds.Live{}
 	for _, k := range r.kinds {

@@ -39,8 +39,7 @@ func (r *Run) waits(what string) time.Duration {
 
 // moved says whether somebody has tried, since the plan was made, what it is about to do, and failed: then it waits with it.
 func (r *Run) moved(v state.View) bool {
-	t := v.Troubles(r.Source)
-	return t.Revision == r.InForce.Hash && slices.ContainsFunc(t.Steps, func(t state.Trouble) bool {
+	return slices.ContainsFunc(v.Troubles(r.Source).Of(r.InForce.Hash), func(t state.Trouble) bool {
 		return t.Tries > r.Facts.Troubles[t.Step].Tries && slices.ContainsFunc(r.Plan.Steps, func(s plan.Step) bool { return s.Name() == t.Step })
 	})
 }
@@ -96,7 +95,9 @@ func (r *Reconciler) outdated(run *Run) func(plan.Step, error) bool {
 		if have := s.Change.Have; have != nil {
 			is.version = have.Meta.Version
 		}
-		if was, known := before[s.Name()]; known && was == is && run.full {
+		was, known := before[s.Name()]
+		_, failed := run.Facts.Troubles[s.Name()] // of any instance, and what was read since explains nothing either
+		if run.full && (known && was == is || failed) {
 			return false
 		}
 		r.puzzles[s.Name()] = is

@@ -61,20 +61,27 @@ func TestAnErrorIsOutdatedOnce(t *testing.T) {
 		err  error
 		full bool
 		want bool // outdated
+		// failed before, of any instance
+		failed bool
 	}
 	for name, runs := range map[string][]run{
-		"twice in the same way":         {{stepOn(diff.Update, "a", 7), taken, true, true}, {stepOn(diff.Update, "a", 7), taken, true, false}, {stepOn(diff.Update, "a", 7), taken, true, true}},
-		"somebody wrote in between":     {{stepOn(diff.Update, "a", 7), taken, true, true}, {stepOn(diff.Update, "a", 8), taken, true, true}, {stepOn(diff.Update, "a", 9), taken, true, true}},
-		"not everything was read":       {{stepOn(diff.Update, "a", 7), taken, true, true}, {stepOn(diff.Update, "a", 7), taken, false, true}},
-		"another step":                  {{stepOn(diff.Update, "a", 7), taken, true, true}, {stepOn(diff.Remove, "a", 7), taken, true, true}},
-		"another error":                 {{stepOn(diff.Update, "a", 7), taken, true, true}, {stepOn(diff.Update, "a", 7), fmt.Errorf("%w, and more", taken), true, true}},
-		"its own error from the start":  {{stepOn(diff.Update, "a", 7), errors.New("port '80' is already in use"), true, false}},
-		"the lease is lost, many times": {{stepOn(diff.Update, "a", 7), engine.ErrFenced, true, true}, {stepOn(diff.Update, "a", 7), engine.ErrFenced, true, true}, {stepOn(diff.Update, "a", 7), engine.ErrFenced, true, true}},
-		"a hold that no plan shows":     {{stepOn(diff.Update, "a", 7), apply.ErrNotNow, true, true}, {stepOn(diff.Update, "a", 7), apply.ErrNotNow, true, false}},
+		"twice in the same way":             {{stepOn(diff.Update, "a", 7), taken, true, true, false}, {stepOn(diff.Update, "a", 7), taken, true, false, false}, {stepOn(diff.Update, "a", 7), taken, true, true, false}},
+		"somebody wrote in between":         {{stepOn(diff.Update, "a", 7), taken, true, true, false}, {stepOn(diff.Update, "a", 8), taken, true, true, false}, {stepOn(diff.Update, "a", 9), taken, true, true, false}},
+		"not everything was read":           {{stepOn(diff.Update, "a", 7), taken, true, true, false}, {stepOn(diff.Update, "a", 7), taken, false, true, false}},
+		"another instance has failed at it": {{stepOn(diff.Update, "a", 7), taken, true, false, true}, {stepOn(diff.Update, "a", 7), taken, false, true, true}},
+		"another step":                      {{stepOn(diff.Update, "a", 7), taken, true, true, false}, {stepOn(diff.Remove, "a", 7), taken, true, true, false}},
+		"another error":                     {{stepOn(diff.Update, "a", 7), taken, true, true, false}, {stepOn(diff.Update, "a", 7), fmt.Errorf("%w, and more", taken), true, true, false}},
+		"its own error from the start":      {{stepOn(diff.Update, "a", 7), errors.New("port '80' is already in use"), true, false, false}},
+		"the lease is lost, many times":     {{stepOn(diff.Update, "a", 7), engine.ErrFenced, true, true, false}, {stepOn(diff.Update, "a", 7), engine.ErrFenced, true, true, false}, {stepOn(diff.Update, "a", 7), engine.ErrFenced, true, true, false}},
+		"a hold that no plan shows":         {{stepOn(diff.Update, "a", 7), apply.ErrNotNow, true, true, false}, {stepOn(diff.Update, "a", 7), apply.ErrNotNow, true, false, false}},
 	} {
 		r := &Reconciler{}
 		for i, one := range runs {
-			if got := r.outdated(&Run{full: one.full})(one.step, one.err); got != one.want {
+			run := &Run{full: one.full}
+			if one.failed {
+				run.Facts.Troubles = map[string]plan.Trouble{one.step.Name(): {Tries: 1, Why: "no"}}
+			}
+			if got := r.outdated(run)(one.step, one.err); got != one.want {
 				t.Errorf("%s: run %d: outdated %t", name, i+1, got)
 			}
 		}

@@ -2,6 +2,7 @@ package state
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -27,6 +28,22 @@ type Trouble struct {
 	Tries int `json:"tries"`
 	// Why the last one failed, without secrets.
 	Why string `json:"why"`
+}
+
+func (t Trouble) String() string {
+	times := "once"
+	if t.Tries > 1 {
+		times = v1.Count(t.Tries, "time")
+	}
+	return fmt.Sprintf("%s failed %s: %s", t.Step, times, t.Why)
+}
+
+// Of are the troubles of a revision.
+func (t Troubles) Of(revision string) []Trouble {
+	if t.Revision != revision {
+		return nil
+	}
+	return t.Steps
 }
 
 // Bounds of what the label holds: a label is read by people, and a swarm's objects are small.
@@ -123,12 +140,9 @@ func (l *Lease) sight() {
 func (l *Lease) Troubles(source, revision string) []Sighted {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t := l.at.troubles[source]
-	if t.Revision != revision {
-		return nil
-	}
-	out := make([]Sighted, 0, len(t.Steps))
-	for _, one := range t.Steps {
+	steps := l.at.troubles[source].Of(revision)
+	out := make([]Sighted, 0, len(steps))
+	for _, one := range steps {
 		out = append(out, Sighted{one, l.sighted[troubleOf{source, one.Step}].at})
 	}
 	return out

@@ -351,12 +351,14 @@ func rolloutsAtOnce(plan Plan, f Facts, p Policy) []Refusal {
 		}
 	}
 	var out []Refusal
-	for _, s := range plan.Steps {
-		if !s.RollsOut() {
-			continue
-		}
-		if running++; running > p.Budgets.Rollouts {
-			out = append(out, s.refusal(Later, "at most %s at once", v1.Count(p.Budgets.Rollouts, "roll-out")))
+	for _, own := range []bool{false, true} { // the operator's own comes last, and takes nobody's place
+		for _, s := range plan.Steps {
+			if !s.RollsOut() || s.own(f) != own {
+				continue
+			}
+			if running++; running > p.Budgets.Rollouts {
+				out = append(out, s.refusal(Later, "at most %s at once", v1.Count(p.Budgets.Rollouts, "roll-out")))
+			}
 		}
 	}
 	return out

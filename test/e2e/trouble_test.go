@@ -76,11 +76,16 @@ func TestWhatAlwaysFailsIsTriedWithOneBackOff(t *testing.T) {
 					p.Before(f.of(is, answer.Answer))
 					all = append(all, w.operate(p.Host(), r, "--name", "failing"))
 				}
-				r.commit("bad", map[string]string{"bad.yaml": service("bad", "image: app:2", "replicas: 0"), "good.yaml": service("good", "image: app:2", "replicas: 0")})
+				hash := r.commit("bad", map[string]string{"bad.yaml": service("bad", "image: app:2", "replicas: 0"), "good.yaml": service("good", "image: app:2", "replicas: 0")})
 				w.image("good", "app:2")
 				for _, o := range all {
 					if c := o.condition("StepFailed", true); !strings.Contains(c.Message, "bad") || !strings.Contains(c.Message, answer.Message[strings.LastIndex(answer.Message, "= ")+1:]) {
 						t.Errorf("the condition does not say what failed: %+v", c)
+					}
+				}
+				for _, args := range [][]string{{"wait", "--revision", hash, "--timeout", "1s"}, {"history"}, {"status"}} {
+					if out := w.cli(append(args, "--host", w.host(), "--name", "failing")...); !strings.Contains(out.out+out.errs, "Service/bad failed") {
+						t.Errorf("%s does not say what fails: %s", args[0], out)
 					}
 				}
 				other := w.repo("other", map[string]string{"o.yaml": service("other", "image: app:1", "replicas: 0")})
