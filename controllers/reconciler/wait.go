@@ -82,10 +82,23 @@ func verdict(all []Progress) (over bool, err error) {
 // Awaited says whether Wait waits for it.
 func (p Progress) Awaited() bool { return p.Own || !p.Waits }
 
+// indexed reads everything, when it is asked for the first time: what the run has made since has names now.
+func (r *Reconciler) indexed(ctx context.Context) func() (*kinds.Index, error) {
+	var w *world
+	return func() (_ *kinds.Index, err error) {
+		if w == nil {
+			if w, err = r.readAll(ctx, nil); err != nil {
+				return nil, err
+			}
+		}
+		return w.index, nil
+	}
+}
+
 // undone says whether a live object is no longer what the run wanted.
-func (r *Reconciler) undone(k kinds.Kind, l *kinds.Live, run *Run) bool {
+func (r *Reconciler) undone(k kinds.Kind, l *kinds.Live, run *Run, ix *kinds.Index) bool {
 	i := slices.IndexFunc(run.Wants.States, func(w diff.State) bool { return w.Key.Kind == k.Name && w.Instance == l.Name })
-	have := diff.State{Leaves: k.Shape.Flatten(k.Normalise(l, run.Index))}
+	have := diff.State{Leaves: k.Shape.Flatten(k.Normalise(l, ix))}
 	return i >= 0 && diff.Differs(&have, &run.Wants.States[i], k.Rules)
 }
 
@@ -101,10 +114,18 @@ func (r *Reconciler) look(ctx context.Context, run *Run, follow *following, by m
 		}
 	}
 	follow.hide(run.wants, &seen)
-	out, moves := make([]Progress, 0, len(sights)), false
+	out, moves, index := make([]Progress, 0, len(sights)), false, r.indexed(ctx)
 	for _, s := range sights {
 		h := follow.unhidden(s.key(), s.Health, seen.Now)
-		if h.RolledBack && r.undone(*s.kind, s.live, run) {
+		undone := false
+		if h.RolledBack {
+			ix, err := index()
+			if err != nil {
+				return nil, err
+			}
+			undone = r.undone(*s.kind, s.live, run, ix)
+		}
+		if undone {
 			rollout := s.observed()
 			rollout.Left = plan.Differs // which is known
 			rollout = s.kind.Trace(ctx, r.Engine, s.live, run.Index, nil, rollout)
@@ -118,7 +139,14 @@ func (r *Reconciler) look(ctx context.Context, run *Run, follow *following, by m
 		out = append(out, p)
 	}
 	for i, s := range sights { // the last look: is what is ready still what was asked for?
-		out[i].changed = !moves && out[i].Own && r.undone(*s.kind, s.live, run)
+		if moves || !out[i].Own {
+			continue
+		}
+		ix, err := index()
+		if err != nil {
+			return nil, err
+		}
+		out[i].changed = r.undone(*s.kind, s.live, run, ix)
 	}
 	slices.SortFunc(out, func(a, b Progress) int { return a.Key.Compare(b.Key) })
 	return out, nil

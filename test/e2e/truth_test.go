@@ -278,3 +278,13 @@ func TestStatusSaysWhatRuns(t *testing.T) {
 		return nil
 	})
 }
+
+// What a run makes first has a name by the time that the last look compares with it.
+func TestApplyWaitKnowsTheNetworksThatItHasMade(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	r := w.repo("made", map[string]string{"all.yaml": docs(
+		network("made"), service("on-it", "image: app:1", "replicas: 1", "networks: [made]", quick("pause")),
+	)})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--wait")
+}
