@@ -93,7 +93,7 @@ func TestConstraintsAreTheSwarms(t *testing.T) {
 	}
 }
 
-// parsesLikeSwarmKit: what the swarm takes is read, and nothing else, whatever spaces we write around the operator.
+// parsesLikeSwarmKit checks that ParseConstraint reads a text exactly if SwarmKit does.
 func parsesLikeSwarmKit(t interface{ Errorf(string, ...any) }, text string) {
 	_, theirs := swarmkit.Parse([]string{text})
 	if _, ours := v1.ParseConstraint(text); (ours == nil) != (theirs == nil) {

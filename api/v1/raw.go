@@ -5,8 +5,8 @@ import (
 	"regexp"
 )
 
-// Mistaken is what stands in a file although something else was meant to: a filter of git or a tool has left a pointer or
-// ciphertext in its place, or a merge was committed half done. The operator reads files as they are in git: it runs no
+// Mistaken describes content that was hardly meant: a pointer or ciphertext that a filter of git or a tool has left in place of
+// the content, or conflict markers of a merge that was committed half done. The operator reads files as they are in git: it runs no
 // filter and decrypts nothing.
 type Mistaken struct {
 	// What it is, as in "is encrypted by SOPS".

@@ -58,12 +58,29 @@ func (a *acting) resume(ctx context.Context, t target) error {
 		}
 		did = did || taken
 	case t.source() != "":
+		if err := a.known(ctx, t.source()); err != nil && !did {
+			return err
+		}
 		return a.resumeSource(ctx, t.source())
 	}
 	if !did {
 		a.note("nothing to resume: %s is not on hold", t.text)
 	}
 	return nil
+}
+
+// known refuses a source that nothing in the swarm is of: no memory, and no object with its labels. A slip of the pen would make
+// a memory of its own, which every command would see from then on.
+func (a *acting) known(ctx context.Context, source string) error {
+	sources := state.Sources(a.own)
+	if slices.Contains(sources, source) {
+		return nil
+	}
+	objects, err := owned(ctx, a.engine, source, state.Memory{})
+	if err != nil || len(objects) > 0 {
+		return err
+	}
+	return fmt.Errorf("source %s is not known to this swarm%s; %s; an object is KIND/NAME, and all is every hold on everything", source, v1.DidYouMean(source, sources), listed(sources))
 }
 
 // takeBack lets the source have an object again that it had released.

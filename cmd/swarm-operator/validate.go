@@ -34,10 +34,14 @@ Notes name what the swarm takes and what is hardly meant; they do not count.`,
 				return err
 			}
 			set, problems := reconciler.NewLoader().Load(commit.Tree, src.root())
-			for _, text := range commit.Trailers(plan.Trailer) {
+			consents, below := commit.Lines(plan.Trailer)
+			for _, text := range consents {
 				if _, err := plan.ParseConsent(text); err != nil {
 					problems = append(problems, v1.Problem{Message: fmt.Sprintf("commit %s: %s: %v", commit.Short(), plan.Trailer, err)})
 				}
+			}
+			for _, text := range below {
+				set.Notices = append(set.Notices, v1.Problem{Message: reconciler.Squashed(commit, text)})
 			}
 			return printValidation(cmd, out, validation(cmp.Or(src.name, set.Name, "default"), commit, set, problems))
 		},

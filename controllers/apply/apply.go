@@ -196,9 +196,9 @@ func wrote(s plan.Step, made kinds.Result) []kinds.Ref {
 	return out
 }
 
-// Outdated says that the swarm is probably not what the plan was made from: another version, an object that came or went, a
-// hold, or somebody else's turn to act. Whether it is so only a fresh read tells: an engine also answers that a name is taken
-// where no list shows who has it, and that something does not exist which the step only refers to.
+// Outdated says that the swarm has probably changed since the plan was made: another version, an object that came or went, a
+// hold, or somebody else's turn to act. Only a fresh read can tell for sure. An engine gives the same answers in other cases:
+// a name is taken and no list shows by whom, or an object does not exist that the step refers to.
 func Outdated(_ plan.Step, err error) bool {
 	return engine.IsStale(err) || engine.IsExists(err) || engine.IsNotFound(err) || errors.Is(err, ErrNotNow) || errors.Is(err, engine.ErrFenced)
 }

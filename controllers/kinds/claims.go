@@ -15,8 +15,8 @@ type claimant struct {
 	claims []diff.Claim
 }
 
-// Claims finds what changes need of which the swarm gives one, and who has it. Live objects are looked through only where
-// something is needed: pure, and of next to no cost else.
+// Claims finds what changes need of which the swarm gives one, and who has it. It is pure. It looks
+// through the live objects only if a change needs something, so that it costs next to nothing otherwise.
 func Claims(all []Kind, changes []diff.Change, wants map[v1.Key]*diff.State, ix *Index, src Source) []plan.Claim {
 	var out []plan.Claim
 	for i := range all {

@@ -44,7 +44,11 @@ func (r *Reconciler) consents(ctx context.Context, run *Run) plan.Consents {
 		commits = []git.Commit{run.InForce}
 	}
 	for _, c := range commits {
-		for _, text := range c.Trailers(plan.Trailer) {
+		values, below := c.Lines(plan.Trailer)
+		for _, text := range below {
+			run.Notices = append(run.Notices, Squashed(c, text))
+		}
+		for _, text := range values {
 			consents, err := plan.ParseConsent(text)
 			if err != nil {
 				run.Notices = append(run.Notices, fmt.Sprintf("commit %s: %s: %v", c.Short(), plan.Trailer, err))
@@ -54,6 +58,11 @@ func (r *Reconciler) consents(ctx context.Context, run *Run) plan.Consents {
 		}
 	}
 	return out
+}
+
+// Squashed says of a consent below a squash's list of commits that it does not count.
+func Squashed(c git.Commit, text string) string {
+	return fmt.Sprintf("commit %s: %s: %s does not count: it stands below a squash's list of commits, where anybody's commit may have brought it; write it above that list", c.Short(), plan.Trailer, text)
 }
 
 // facts gathers what guards need to know. Calls are made only where the answer can matter.

@@ -102,24 +102,6 @@ type Lease struct {
 	sighted map[troubleOf]sighting
 }
 
-// View is the lease as it is in the swarm.
-type View struct {
-	State   string    `json:"state,omitempty"`
-	Holder  string    `json:"holder,omitempty"`
-	Source  string    `json:"source,omitempty"`
-	Epoch   uint64    `json:"epoch,omitempty"`
-	Renewed time.Time `json:"renewed,omitzero"`
-
-	id      string
-	version swarm.Version
-	spec    swarm.ConfigSpec
-
-	troubles map[string]Troubles // by source
-}
-
-// Held says that somebody acts, or did and is gone.
-func (v View) Held() bool { return v.State == leaseHeld }
-
 // holding is the time from taking to giving back or losing.
 type holding struct {
 	epoch    uint64
@@ -161,24 +143,6 @@ func NewLease(o LeaseOptions) *Lease {
 
 // Holder is this process's own name.
 func (l *Lease) Holder() string { return l.holder }
-
-// ViewLease finds the lease among configs.
-func ViewLease(configs []*swarm.Config) (View, bool) {
-	for _, c := range configs {
-		if c.Spec.Name == LeaseName {
-			return view(c), true
-		}
-	}
-	return View{}, false
-}
-
-func view(c *swarm.Config) View {
-	v := View{State: c.Spec.Labels[v1.LabelLease], Holder: c.Spec.Labels[labelHolder], Source: c.Spec.Labels[labelSource], id: c.ID, version: c.Version, spec: c.Spec}
-	v.Epoch, _ = strconv.ParseUint(c.Spec.Labels[labelEpoch], 10, 64) // for people; what counts is the version
-	v.Renewed, _ = time.Parse(time.RFC3339, c.Spec.Labels[labelRenewed])
-	v.troubles = readTroubles(c.Spec.Labels)
-	return v
-}
 
 // Saw notes the lease as it was found when everything was read: who finds it unchanged when taking it has seen all that
 // others did.
@@ -506,31 +470,4 @@ func (l *Lease) part(ctx context.Context) {
 	if err := l.write(ctx, was, leaseLeft, was.Epoch, was.Source, nil); err != nil { // stale: somebody has acted since, and need not know
 		l.Log.V(1).Info("others will let this process go first, although it ends", "for", leaseTurn, "why", err.Error())
 	}
-}
-
-// unfenced takes the fence of a bound context away. The lease's own writes are compare-and-swaps and need none, and a fence
-// asks the lease, which does not answer while it writes.
-func unfenced(ctx context.Context) context.Context {
-	return engine.Fenced(ctx, engine.Fence{Check: func() error { return nil }})
-}
-
-// Bind returns a context that ends when the lease does, and under which nothing is sent that changes anything once it has.
-// Without a lease that holds, nothing is.
-func (l *Lease) Bind(ctx context.Context) (context.Context, context.CancelFunc) {
-	l.mu.Lock()
-	h := l.mine
-	l.mu.Unlock()
-	if h == nil {
-		ctx, cancel := context.WithCancelCause(ctx)
-		cancel(ErrLeaseLost)
-		return engine.Fenced(ctx, engine.Fence{Check: func() error { return ErrLeaseLost }}), func() { cancel(nil) }
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(h.ctx, func() { cancel(context.Cause(h.ctx)) })
-	check := func() error {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return h.check(l.Now())
-	}
-	return engine.Fenced(ctx, engine.Fence{Check: check, Epoch: h.epoch}), func() { stop(); cancel(nil) }
 }

@@ -27,7 +27,7 @@ func TestACheckoutIsReadAtHead(t *testing.T) {
 	if _, err := c.Tree.Open("b.yaml"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a staged file is there: %v", err)
 	}
-	if got := c.Trailers("consent"); len(got) != 1 || got[0] != "removals Service/a, replace" {
+	if got, _ := c.Lines("consent"); len(got) != 1 || got[0] != "removals Service/a, replace" {
 		t.Errorf("trailers %q", got)
 	}
 	r.git("rm", "-q", "-f", "b.yaml")

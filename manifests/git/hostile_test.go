@@ -85,7 +85,7 @@ func TestHostileCommits(t *testing.T) {
 			c, err := s.At(t.Context(), hash)
 			if err == nil {
 				_, _ = fs.ReadDir(c.Tree, ".")
-				_ = c.Trailers("Consent")
+				_, _ = c.Lines("Consent")
 				_, _ = s.Log(t.Context(), r.git("rev-parse", "HEAD"), hash, 10)
 				_, _ = s.IsAncestor(t.Context(), r.git("rev-parse", "HEAD"), hash)
 			} else if strings.Contains(err.Error(), "xxx") {

@@ -358,7 +358,7 @@ func TestWhatIsAURL(t *testing.T) {
 	}
 }
 
-func ExampleTrailers() {
-	fmt.Println(git.Trailers("web: drop the old ones\n\nThey are not used.\n\nConsent: removals Service/a, replace\n", "Consent"))
-	// Output: [removals Service/a, replace]
+func ExampleLines() {
+	fmt.Println(git.Lines("web: drop the old ones\n\nThey are not used.\n\nConsent: removals Service/a, replace\n", "Consent"))
+	// Output: [removals Service/a, replace] []
 }

@@ -61,8 +61,8 @@ type Commit struct {
 	Tree fs.FS
 }
 
-// Trailers returns the values of the commit's trailers of that key.
-func (c Commit) Trailers(key string) []string { return Trailers(c.Message, key) }
+// Lines returns the values of the lines Key: value of the commit's message, and those below a squash's list of commits.
+func (c Commit) Lines(key string) (values, below []string) { return Lines(c.Message, key) }
 
 // Short is the hash as people write it.
 func (c Commit) Short() string {

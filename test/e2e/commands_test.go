@@ -360,7 +360,9 @@ func TestResumeMakesANewMemory(t *testing.T) {
 	c.keeps("web", "one")
 	c.command(2, "approve", "0123456", "removals").says(t, "no source has a memory in this swarm")
 	c.command(2, "release", "--all", "--name", "forgotten").says(t, "source forgotten has no memory in this swarm")
+	c.command(2, "resume", "forgoten").says(t, "source forgoten is not known to this swarm")
 	c.command(0, "resume", "forgotten").says(t, "made a new memory")
+	c.command(2, "resume", "forgoten").says(t, "did you mean forgotten?")
 	c.has("web", "two")
 	c.op.condition("Paused", false)
 }

@@ -1,0 +1,34 @@
+package state
+
+import (
+	"context"
+
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+)
+
+// unfenced takes the fence of a bound context away. The lease's own writes are compare-and-swaps and need none, and a fence
+// asks the lease, which does not answer while it writes.
+func unfenced(ctx context.Context) context.Context {
+	return engine.Fenced(ctx, engine.Fence{Check: func() error { return nil }})
+}
+
+// Bind returns a context that ends when the lease does, and under which nothing is sent that changes anything once it has.
+// Without a lease that holds, nothing is.
+func (l *Lease) Bind(ctx context.Context) (context.Context, context.CancelFunc) {
+	l.mu.Lock()
+	h := l.mine
+	l.mu.Unlock()
+	if h == nil {
+		ctx, cancel := context.WithCancelCause(ctx)
+		cancel(ErrLeaseLost)
+		return engine.Fenced(ctx, engine.Fence{Check: func() error { return ErrLeaseLost }}), func() { cancel(nil) }
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(h.ctx, func() { cancel(context.Cause(h.ctx)) })
+	check := func() error {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return h.check(l.Now())
+	}
+	return engine.Fenced(ctx, engine.Fence{Check: check, Epoch: h.epoch}), func() { stop(); cancel(nil) }
+}
