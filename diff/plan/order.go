@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -110,11 +111,14 @@ func constrained(want *diff.State, labels map[string][]int) []string {
 	if want.Key.Kind != v1.KindService || len(labels) == 0 {
 		return nil
 	}
-	c, _ := want.Leaf("spec.placement.constraints")
-	var out []string
-	for l := range labels {
-		if strings.Contains(c.Text, "node.labels."+l) {
-			out = append(out, l)
+	leaf, _ := want.Leaf("spec.placement.constraints")
+	var texts, out []string
+	if leaf.Text == "" || json.Unmarshal([]byte(leaf.Text), &texts) != nil {
+		return nil
+	}
+	for _, text := range texts {
+		if c, err := v1.ParseConstraint(text); err == nil && len(labels[c.NodeLabel()]) > 0 {
+			out = append(out, c.NodeLabel())
 		}
 	}
 	return out
