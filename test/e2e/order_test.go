@@ -126,8 +126,8 @@ func TestAtMostFiveRollOutsRunAtOnce(t *testing.T) {
 		return nil
 	})
 	w.want(0, "apply", "--host", p.Host(), "--source", r.Dir, "--wait")
-	if most != 5 {
-		t.Errorf("%d roll-outs ran at once, want up to 5", most)
+	if most > 5 || most < 2 { // on a busy machine the first may end before the fifth begins
+		t.Errorf("%d roll-outs ran at once, want at most 5, and not one after the other", most)
 	}
 	if writes := accepted(serviceWrites(p.Calls())); len(writes) != 8 {
 		t.Errorf("want each service written once, got\n%s", lines(writes))
