@@ -201,6 +201,7 @@ func (f *runFlags) session(ctx context.Context, client *engine.Client, source *g
 	loop.Release(ctx, true)
 	end()
 	work.Wait()
+	loop.Wait()
 }
 
 // untilLost waits until the engine has been of no use for long, or ctx ends.

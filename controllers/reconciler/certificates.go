@@ -23,7 +23,11 @@ type certificates struct {
 	at    time.Time
 	of    []plan.Sighting
 	under sync.Mutex // one look at a time
+	looks sync.WaitGroup
 }
+
+// Wait waits until nothing that a run began beside it is still at work. Call it when the context of the runs has ended.
+func (l *Loop) Wait() { l.certificates.looks.Wait() }
 
 // lookAtCertificates looks beside the runs, where it is time or the managers are others.
 func (l *Loop) lookAtCertificates(ctx context.Context, s plan.Swarm) {
@@ -39,7 +43,7 @@ func (l *Loop) lookAtCertificates(ctx context.Context, s plan.Swarm) {
 		return
 	}
 	l.certificates.at, l.certificates.of = now, managers
-	go func() {
+	l.certificates.looks.Go(func() {
 		defer l.certificates.under.Unlock()
 		ctx, cancel := context.WithTimeout(ctx, certificatesTime)
 		defer cancel()
@@ -62,5 +66,5 @@ func (l *Loop) lookAtCertificates(ctx context.Context, s plan.Swarm) {
 			}
 		}
 		l.Metrics.Certificates(expiry)
-	}()
+	})
 }
