@@ -94,7 +94,7 @@ standard error either way, and the exit code says how it went.`,
 	root.SetFlagErrorFunc(flagError)
 	root.SetOut(out)
 	root.SetErr(errs)
-	root.PersistentFlags().String("config", "", "file with values for flags, as `name: value` in YAML")
+	root.PersistentFlags().String("config", "", "`FILE` in YAML with values for flags, one as 'name: value' on a line")
 	var color string
 	enumFlag(root, root.PersistentFlags(), &color, "color", "", "colour the text: auto does so on a terminal, unless NO_COLOR is set or TERM is dumb", "auto", "auto", "always", "never")
 	root.AddCommand(newValidate(), newDiff(), newApply(), newRun(), newStatus(), newHealth(), newVersion(),

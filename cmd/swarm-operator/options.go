@@ -36,6 +36,13 @@ func (f *sourceFlags) register(cmd *cobra.Command, worktree bool) {
 	}
 }
 
+// sourceIsOptional is for commands that do something else where no source is named: help shows no default, and what the
+// source is for.
+func sourceIsOptional(cmd *cobra.Command, usage string) {
+	flag := cmd.Flags().Lookup("source")
+	flag.Usage, flag.DefValue = usage, ""
+}
+
 func (f *sourceFlags) check() error {
 	if f.name == "" {
 		return nil

@@ -55,6 +55,7 @@ unless --operator says so.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	f.src.register(cmd, true)
+	sourceIsOptional(cmd, "compare the swarm with the manifests of this directory, git checkout or repository `URL`")
 	f.eng.register(cmd)
 	cmd.Flags().StringVar(&f.operator, "operator", "", "address or `URL` of a running operator to ask, such as "+defaultListen)
 	f.out.register(cmd, "form of what is printed; there is a document for each source")

@@ -54,12 +54,8 @@ superseded or unfinished), message and inForce; how it goes on is then said on t
 	}
 	eng.register(cmd)
 	src.register(cmd, false)
-	for name, usage := range map[string]string{
-		"source": "directory, git checkout or repository `URL`, to tell what a revision is and which came after which",
-		"name":   "name of the source (default: name in .swarm-operator.yaml if --source is given; otherwise the only one of the swarm, else the one that the checkout names)",
-	} {
-		cmd.Flags().Lookup(name).Usage = usage
-	}
+	sourceIsOptional(cmd, "directory, git checkout or repository `URL`, to tell what a revision is and which came after which (default: the directory that you are in, if it is a checkout)")
+	cmd.Flags().Lookup("name").Usage = "name of the source (default: name in .swarm-operator.yaml if --source is given; otherwise the only one of the swarm, or the one that the checkout names)"
 	cmd.Flags().StringVar(&revision, "revision", "", "commit to wait for: at least the first 7 digits of its hash or, in a checkout, HEAD, a branch or a tag")
 	out.register(cmd, "form of what is printed")
 	vocabulary{&src.location, &eng}.register(cmd)
