@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +40,8 @@ type Loop struct {
 	certificates certificates
 
 	showing showing
+	// ready is done once the source and the swarm were both read.
+	ready sync.Once
 }
 
 // Poll is how soon a run looks again at what moves without an event: tasks that start, drift that is to be repaired.
@@ -91,6 +94,9 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 		done = true
 		return runner.Result{}, nil
 	}
+	l.ready.Do(func() {
+		l.Log.Info("ready", "source", run.Source, "revision", run.InForce.Short(), "objects", run.Objects, "managers", run.About.Managers, "nodes", run.About.Nodes)
+	})
 	objects := map[string]int{}
 	for i := range run.Wants.States {
 		objects[run.Wants.States[i].Key.Kind]++

@@ -2,6 +2,8 @@ package status
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,6 +67,31 @@ func TestARemovalByHandIsReportedAsOne(t *testing.T) {
 		b.Did(plan.Step{Op: diff.Create, Key: web, Instance: "web", Change: c}, 0, nil, false, nil)
 		if d := b.Report().Drift; len(d) != 1 || d[0].Done != done {
 			t.Errorf("gone %+v, and made again: the report says %+v", gone, d)
+		}
+	}
+}
+
+func TestAtStartOnlyConditionsThatNeedALookAreLogged(t *testing.T) {
+	var lines []string
+	log := funcr.New(func(_, args string) { lines = append(lines, args) }, funcr.Options{})
+	b := NewBoard("s", "enforce", NewMetrics("v0", func() int { return 0 }), log, func() time.Time { return time.Unix(0, 0) })
+	b.Set(SourceReady, true, "Read", "")
+	b.Set(Held, false, "Nothing", "")
+	if len(lines) != 0 {
+		t.Errorf("what is as it should be is logged at start: %q", lines)
+	}
+	b.Set(EngineReady, false, "Unavailable", "connection refused")
+	b.Set(EngineReady, true, "Reached", "")
+	b.Set(Held, true, "NeedsAPerson", "web")
+	b.Set(SourceReady, true, "Read", "")
+	b.Set(Held, false, "Nothing", "")
+	want := []string{"EngineReady", "EngineReady", "Held", "Held"}
+	if len(lines) != len(want) {
+		t.Fatalf("logged %q, want one line for each of %q", lines, want)
+	}
+	for i, kind := range want {
+		if !strings.Contains(lines[i], strconv.Quote(kind)) {
+			t.Errorf("line %d is %s, want one about %s", i, lines[i], kind)
 		}
 	}
 }

@@ -151,7 +151,8 @@ func (b *Board) Set(kind string, status bool, reason, message string) {
 	}
 	b.metrics.condition.WithLabelValues(kind).Set(value)
 	i := slices.IndexFunc(b.report.Conditions, func(c Condition) bool { return c.Type == kind })
-	if i < 0 {
+	first := i < 0
+	if first {
 		b.report.Conditions = append(b.report.Conditions, Condition{Type: kind, Since: b.now()})
 		i = len(b.report.Conditions) - 1
 	} else if old := b.report.Conditions[i]; old.Status == status && old.Reason == reason && old.Message == message {
@@ -162,6 +163,9 @@ func (b *Board) Set(kind string, status bool, reason, message string) {
 		c.Since = b.now()
 	}
 	c.Status, c.Reason, c.Message = status, reason, message
+	if first && c.fine() {
+		return // no news: at start most conditions are as they should be
+	}
 	b.log.Info("condition", "type", kind, "status", status, "reason", reason, "message", message)
 }
 
