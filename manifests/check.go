@@ -67,9 +67,16 @@ func (r *reading) differences(e Entry) {
 	}
 }
 
-// at adds a problem of an entry.
+// at adds a problem of an entry's values.
 func (r *reading) at(e Entry, path, format string, args ...any) {
 	r.add(e.File, e.LineOf(path), e.Key(), path, format, args...)
+	r.problems[len(r.problems)-1].Holds = true
+}
+
+// between adds a problem that two entries have with each other: it holds both.
+func (r *reading) between(e, other Entry, path, format string, args ...any) {
+	r.at(e, path, format, args...)
+	r.partners = append(r.partners, partner{other.Key(), r.problems[len(r.problems)-1]})
 }
 
 // cycles reports objects that wait for each other: one cycle for each reference that closes one.
@@ -119,7 +126,7 @@ func circle(way []v1.Key) string {
 func (r *reading) names(set Set) {
 	first := map[v1.Key]Entry{} // of those whose names have capitals
 	same := func(e, other Entry) {
-		r.at(e, "metadata.name", "is the name of %s too (%s): the swarm compares names without case; rename one of them", other.Key(), place(other.File, other.LineOf("metadata.name")))
+		r.add(e.File, e.LineOf("metadata.name"), e.Key(), "metadata.name", "is the name of %s too (%s): the swarm compares names without case; rename one of them", other.Key(), place(other.File, other.LineOf("metadata.name")))
 	}
 	for _, e := range set.Entries {
 		key := e.Key().Folded()
@@ -165,7 +172,7 @@ func (r *reading) ports(set Set) {
 			for _, key := range []outside{mesh, host} {
 				other, taken := first[key]
 				if taken && other.Key() != e.Key() && (!key.host || !own.host) {
-					r.at(e, portPath(i), "%d/%s is published by %s too (%s)%s", key.port, key.protocol, other.Key(), place(other.File, other.Line), modes(key.host, own.host))
+					r.between(e, other, portPath(i), "%d/%s is published by %s too (%s)%s", key.port, key.protocol, other.Key(), place(other.File, other.Line), modes(key.host, own.host))
 					break
 				}
 			}

@@ -117,16 +117,16 @@ func (r *reading) content(e *Entry) {
 	}
 	// Once the file's content is set, nobody can tell that data was stated beside it.
 	if beside := strings.TrimSuffix(field, "file") + "data"; e.states(beside) {
-		r.add(e.File, e.LineOf(beside), e.Key(), beside, "is stated beside %s; only one of them can be the content", field)
+		r.at(*e, beside, "is stated beside %s; only one of them can be the content", field)
 		return
 	}
 	data, problem := r.contentOf(e.File, stated, c.MaxContent())
 	if problem != "" {
-		r.add(e.File, e.LineOf(field), e.Key(), field, "%s %s", quoteText(stated), problem)
+		r.at(*e, field, "%s %s", quoteText(stated), problem)
 		return
 	}
 	if m, is := v1.IsMistaken(data); is && !c.Raw() {
-		r.add(e.File, e.LineOf(field), e.Key(), field, "%s %s", quoteText(stated), m.Why())
+		r.at(*e, field, "%s %s", quoteText(stated), m.Why())
 		return
 	}
 	e.Object = e.Object.Copy() // the one without content serves again, as content changes beside it

@@ -37,6 +37,12 @@ func (d *decoder) add(at int32, format string, args ...any) {
 	d.addLine(int(d.marks[at].line), at, format, args...)
 }
 
+// bad adds a problem of a value: it holds the object, and not the revision.
+func (d *decoder) bad(at int32, format string, args ...any) {
+	d.add(at, format, args...)
+	d.problems[len(d.problems)-1].Holds = true
+}
+
 func (d *decoder) addLine(line int, at int32, format string, args ...any) {
 	d.problems = append(d.problems, clean(v1.Problem{Line: line, Object: d.object, Path: d.marks.path(at), Message: fmt.Sprintf(format, args...)}))
 	if len(d.problems) > d.limits.Problems {
@@ -121,7 +127,7 @@ func (d *decoder) null(v reflect.Value, at int32) {
 	case t.Kind() == reflect.Struct, t.Kind() == reflect.Map, t.Kind() == reflect.Slice:
 		return
 	}
-	d.add(at, "states nothing; leave it out or give it a value")
+	d.bad(at, "states nothing; leave it out or give it a value")
 }
 
 func (d *decoder) sequence(n *yaml.Node, v reflect.Value, at int32) {
@@ -133,7 +139,7 @@ func (d *decoder) sequence(n *yaml.Node, v reflect.Value, at int32) {
 			return
 		}
 		if err := setter.SetList(items); err != nil {
-			d.add(at, "%s", listError(err, items))
+			d.bad(at, "%s", listError(err, items))
 			return
 		}
 		d.nameItems(items, at)
@@ -163,7 +169,7 @@ func (d *decoder) elements(n *yaml.Node, v reflect.Value, at int32) {
 		}
 		below := d.marks.add(mark{index: int32(i), parent: at, line: int32(item.Line)})
 		if isNull(item) {
-			d.add(below, "states nothing; leave it out or give it a value")
+			d.bad(below, "states nothing; leave it out or give it a value")
 			continue
 		}
 		d.value(item, v.Index(i), below)

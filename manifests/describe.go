@@ -12,14 +12,14 @@ import (
 // mismatch reports a node of a kind that the field's type has no form for.
 func (d *decoder) mismatch(n *yaml.Node, v reflect.Value, at int32) {
 	if long, ok := v.Interface().(v1.Longhand); ok && n.Kind == yaml.ScalarNode && !d.hidden(n, at) {
-		d.add(at, "must be %s: write %s", wanted(v), long.Longhand(n.Value))
+		d.bad(at, "must be %s: write %s", wanted(v), long.Longhand(n.Value))
 		return
 	}
 	if names := d.items(n, at); namedList(v) && n.Kind == yaml.MappingNode && len(names) > 0 {
-		d.add(at, "must be %s: write [%s], or a mapping with the name and the rest for each", wanted(v), strings.Join(names, ", "))
+		d.bad(at, "must be %s: write [%s], or a mapping with the name and the rest for each", wanted(v), strings.Join(names, ", "))
 		return
 	}
-	d.add(at, "must be %s; found %s", wanted(v), found(n))
+	d.bad(at, "must be %s; found %s", wanted(v), found(n))
 }
 
 // namedList says whether a value is a list of what can be stated by its name alone. Compose has mappings by name there.

@@ -88,7 +88,8 @@ func (l Limits) withDefaults() Limits {
 }
 
 // Load reads the manifests below root of fsys, and files anywhere in fsys that they name as content. fsys should
-// implement fs.ReadLinkFS if it has links. A Set that comes with a problem is not to be acted on: it is what could be read.
+// implement fs.ReadLinkFS if it has links. A Set with a problem that does not only hold an object (v1.Refusing) must not be
+// acted on: it is what could be read.
 func (l *Loader) Load(fsys fs.FS, root string) (Set, []v1.Problem) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -119,6 +120,8 @@ type reading struct {
 	unreadSize int
 	// suggested counts the names that were looked for.
 	suggested int
+	// partners are the other objects that problems hold.
+	partners []partner
 }
 
 // file is one file that may hold manifests.
@@ -172,6 +175,7 @@ func (r *reading) load(root string) Set {
 	}
 	set.Entries = r.unique(set.Entries)
 	r.check(set)
+	set.Held = r.held(set)
 	return set
 }
 

@@ -151,7 +151,7 @@ func shift(n *yaml.Node, lines int) {
 // document reads one manifest: first what it is, then all of it.
 func (p parser) document(n *yaml.Node, text []byte, out *parsed) {
 	d := &decoder{limits: p.options.Limits, marks: append(make(marks, 0, 64), mark{line: int32(n.Line), parent: -1})}
-	defer func() { out.problems = append(out.problems, d.problems...) }()
+	defer func() { out.problems = append(out.problems, d.judged()...) }()
 	object := p.identify(n, d)
 	if object == nil {
 		out.unread = append(out.unread, text)
@@ -167,6 +167,16 @@ func (p parser) document(n *yaml.Node, text []byte, out *parsed) {
 		return
 	}
 	out.documents = append(out.documents, document{object: object, line: n.Line, marks: append(make(marks, 0, len(d.marks)), d.marks...)})
+}
+
+// judged are the problems of the document. None of them holds only an object whose name is not known, or that was not read
+// to its end.
+func (d *decoder) judged() []v1.Problem {
+	nameless := d.stopped || d.object.Name == "" || slices.ContainsFunc(d.problems, func(p v1.Problem) bool { return within(p.Path, "metadata.name") && p.Path != "" })
+	for i := range d.problems {
+		d.problems[i].Holds = d.problems[i].Holds && !nameless
+	}
+	return d.problems
 }
 
 // identify returns an empty object of the document's kind, or reports why there is none.
@@ -256,7 +266,7 @@ func (d *decoder) place(said []v1.Problem, object v1.Object, to *[]v1.Problem) {
 			return
 		}
 		at, exact := d.marks.find(p.Path, listKeys(object))
-		p.Line, p.Object, p.Message = int(d.marks[at].line), d.object, d.censor(p.Message, p.Path, object, at)
+		p.Line, p.Object, p.Message, p.Holds = int(d.marks[at].line), d.object, d.censor(p.Message, p.Path, object, at), true
 		if exact {
 			p.Path = d.marks.path(at)
 		}

@@ -36,7 +36,7 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, at int32) {
 // text takes strings only: 1.10 as a number would be 1.1, and NO in some readers false.
 func (d *decoder) text(n *yaml.Node, v reflect.Value, at int32) {
 	if scalarTag(n) != "!!str" {
-		d.add(at, "%s is %s; quote it", d.quote(n, at), found(n))
+		d.bad(at, "%s is %s; quote it", d.quote(n, at), found(n))
 		return
 	}
 	v.SetString(n.Value)
@@ -68,9 +68,9 @@ func (d *decoder) boolean(n *yaml.Node, v reflect.Value, at int32) {
 	case scalarTag(n) == "!!bool" && n.Value == "false":
 		v.SetBool(false)
 	case n.Value == "true" || n.Value == "false":
-		d.add(at, "is a string; write %s without quotes", n.Value)
+		d.bad(at, "is a string; write %s without quotes", n.Value)
 	default:
-		d.add(at, "%s is not true or false", d.quote(n, at))
+		d.bad(at, "%s is not true or false", d.quote(n, at))
 	}
 }
 
@@ -78,16 +78,16 @@ func (d *decoder) boolean(n *yaml.Node, v reflect.Value, at int32) {
 func (d *decoder) integer(n *yaml.Node, v reflect.Value, at int32) {
 	if scalarTag(n) != "!!int" || !plainNumber.MatchString(n.Value) {
 		if scalarTag(n) == "!!str" && plainNumber.MatchString(n.Value) {
-			d.add(at, "is a string; write the number without quotes")
+			d.bad(at, "is a string; write the number without quotes")
 			return
 		}
-		d.add(at, "%s is not a whole number in plain decimals", d.quote(n, at))
+		d.bad(at, "%s is not a whole number in plain decimals", d.quote(n, at))
 		return
 	}
 	if v.CanUint() {
 		u, err := strconv.ParseUint(n.Value, 10, v.Type().Bits())
 		if err != nil {
-			d.add(at, "%s is not between 0 and %d", d.quote(n, at), ^uint64(0)>>(64-v.Type().Bits()))
+			d.bad(at, "%s is not between 0 and %d", d.quote(n, at), ^uint64(0)>>(64-v.Type().Bits()))
 			return
 		}
 		v.SetUint(u)
@@ -96,7 +96,7 @@ func (d *decoder) integer(n *yaml.Node, v reflect.Value, at int32) {
 	i, err := strconv.ParseInt(n.Value, 10, v.Type().Bits())
 	if err != nil {
 		limit := int64(^uint64(0) >> (65 - v.Type().Bits()))
-		d.add(at, "%s is not between %d and %d", d.quote(n, at), -limit-1, limit)
+		d.bad(at, "%s is not between %d and %d", d.quote(n, at), -limit-1, limit)
 		return
 	}
 	v.SetInt(i)
@@ -106,7 +106,7 @@ func (d *decoder) float(n *yaml.Node, v reflect.Value, at int32) {
 	tag := scalarTag(n)
 	f, err := strconv.ParseFloat(n.Value, v.Type().Bits())
 	if err != nil || (tag != "!!int" && tag != "!!float") || !plainNumber.MatchString(n.Value) {
-		d.add(at, "%s is not a number in plain decimals", d.quote(n, at))
+		d.bad(at, "%s is not a number in plain decimals", d.quote(n, at))
 		return
 	}
 	v.SetFloat(f)
@@ -115,10 +115,10 @@ func (d *decoder) float(n *yaml.Node, v reflect.Value, at int32) {
 // refuse reports what a type said of a value it could not read, unless that could show a secret.
 func (d *decoder) refuse(n *yaml.Node, at int32, err error) {
 	if d.hidden(n, at) {
-		d.add(at, notShown)
+		d.bad(at, notShown)
 		return
 	}
-	d.add(at, "%s", err)
+	d.bad(at, "%s", err)
 }
 
 // envName matches what is surely a name and no value.

@@ -12,6 +12,9 @@ type Set struct {
 	Name string
 	// Entries are sorted by key.
 	Entries []Entry
+	// Held are the objects that problems hold, each with why: those whose values are wrong, and those that depend on them. They
+	// are among the Entries, and must not be acted on.
+	Held map[v1.Key]string
 	// Notices name what is allowed and hardly meant, sorted as problems are.
 	Notices []v1.Problem
 }

@@ -83,6 +83,6 @@ func (r *reading) overlap(p, other pool) {
 		r.at(p.entry, path, "%s overlaps with %s, which the network states too; the swarm gives no address twice", p.Range, other.Range)
 		return
 	}
-	r.at(p.entry, path, "%s overlaps with %s of %s (%s); the swarm gives an address to one network, and leaves the other without any",
+	r.between(p.entry, other.entry, path, "%s overlaps with %s of %s (%s); the swarm gives an address to one network, and leaves the other without any",
 		p.Range, other.Range, other.entry.Key(), place(other.entry.File, other.entry.LineOf("spec.ipam.config["+strconv.Itoa(other.Index)+"].subnet")))
 }

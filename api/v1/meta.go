@@ -55,6 +55,9 @@ const (
 	KindNodeSet = "NodeSet"
 )
 
+// OfNodes says whether manifests of a kind decide, together with each other, what nodes are and who is a manager.
+func OfNodes(kind string) bool { return kind == KindCluster || kind == KindNode || kind == KindNodeSet }
+
 // Key identifies an object within a source.
 type Key struct{ Kind, Name string }
 
@@ -185,6 +188,14 @@ type Problem struct {
 	Object  Key    `json:"object,omitzero"`
 	Path    string `json:"path,omitempty"`
 	Message string `json:"message"`
+	// Holds is true if the problem is one of the object's values: it holds the object and what depends on it. False: the
+	// revision cannot be read, and is refused whole.
+	Holds bool `json:"holds,omitempty"`
+}
+
+// Refusing returns the problems for which a revision is refused whole.
+func Refusing(problems []Problem) []Problem {
+	return slices.DeleteFunc(slices.Clone(problems), func(p Problem) bool { return p.Holds })
 }
 
 // String renders file:line: Kind/name: path: message, leaving out what is not known.

@@ -41,7 +41,7 @@ With -o json it prints one document when it ends, also where it fails: what diff
 outcome, which is done, held, failed or unfinished. The text that it prints otherwise goes to the standard error meanwhile.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r, done, err := open(cmd, &src, &eng, budgets.Budgets, consents, false)
+			r, done, err := open(cmd, &src, &eng, budgets, consents, false)
 			if err != nil {
 				return err
 			}

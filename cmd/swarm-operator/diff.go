@@ -38,7 +38,7 @@ problems.`,
 			if show && !term.IsTerminal(int(os.Stdout.Fd())) {
 				return errors.New("--show-values works on a terminal only")
 			}
-			run, err := plannedOnce(cmd, &src, &eng, budgets.Budgets, consents)
+			run, err := plannedOnce(cmd, &src, &eng, budgets, consents)
 			if err != nil {
 				return err
 			}
@@ -66,7 +66,7 @@ problems.`,
 	return cmd
 }
 
-func plannedOnce(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets plan.Budgets, consents []string) (*reconciler.Run, error) {
+func plannedOnce(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets budgetFlags, consents []string) (*reconciler.Run, error) {
 	r, done, err := open(cmd, src, eng, budgets, consents, true)
 	if errors.Is(err, bootstrap.ErrNone) {
 		return nil, exit{exitDiffers, err}
@@ -79,7 +79,7 @@ func plannedOnce(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets
 }
 
 // open makes a reconciler for a command that runs once.
-func open(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets plan.Budgets, texts []string, observe bool) (*reconciler.Reconciler, func(), error) {
+func open(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets budgetFlags, texts []string, observe bool) (*reconciler.Reconciler, func(), error) {
 	consents, err := parseConsents(texts)
 	if err != nil {
 		return nil, nil, err
@@ -102,7 +102,7 @@ func open(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets plan.B
 		return nil, nil, err
 	}
 	r := reconciler.New(reconciler.Options{
-		Engine: client, Source: source, Path: src.root(), Name: src.name, Consents: consents, Budgets: budgets, Observe: observe, Log: log, Loader: loader,
+		Engine: client, Source: source, Path: src.root(), Name: src.name, Consents: consents, Budgets: budgets.Budgets, OnProblem: budgets.onProblem, Observe: observe, Log: log, Loader: loader,
 		Lease: state.NewLease(state.LeaseOptions{Engine: client, Instance: fmt.Sprintf("%s (%s)", hostname(), cmd.Name()), Eager: true, Log: log, Pace: pace()}),
 	})
 	return r, func() { source.Close(); client.Close() }, nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -125,11 +126,14 @@ func (f *engineFlags) find(ctx context.Context, source *git.Source, root string,
 	if stated {
 		return engine.Open(o)
 	}
-	nodes, cluster := engines(ctx, source, root, loader)
+	nodes, cluster, problem := engines(ctx, source, root, loader)
 	if len(nodes) == 0 {
 		return engine.Open(o)
 	}
-	found, err := bootstrap.Manager(ctx, bootstrap.Options{Nodes: nodes, Cluster: cluster, Engine: o, Init: init})
+	found, err := bootstrap.Manager(ctx, bootstrap.Options{Nodes: nodes, Cluster: cluster, Engine: o, Init: init && problem == ""})
+	if init && errors.Is(err, bootstrap.ErrNone) {
+		return nil, fmt.Errorf("%w, and manifests with a problem make none: %s", bootstrap.ErrNone, problem)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -139,15 +143,21 @@ func (f *engineFlags) find(ctx context.Context, source *git.Source, root string,
 	return found.Client, nil
 }
 
-// engines are the nodes of the newest revision whose engine is stated, and its Cluster. What is wrong with the revision is
-// said by whoever reads it to go by it.
-func engines(ctx context.Context, source *git.Source, root string, loader *manifests.Loader) (nodes []*v1.Node, cluster *v1.Cluster) {
+// engines are the nodes of the newest revision whose engine is stated, and its Cluster. With a problem of what they are read
+// from they are good enough to find a manager by, and no swarm is made of them.
+func engines(ctx context.Context, source *git.Source, root string, loader *manifests.Loader) (nodes []*v1.Node, cluster *v1.Cluster, problem string) {
 	head, err := source.Head(ctx)
 	if err != nil {
-		return nil, nil
+		return nil, nil, ""
 	}
-	set, _ := loader.Load(head.Tree, root)
+	set, problems := loader.Load(head.Tree, root)
+	if refusing := v1.Refusing(problems); len(refusing) > 0 {
+		problem = refusing[0].String()
+	}
 	for _, e := range set.Entries {
+		if v1.OfNodes(e.Key().Kind) && problem == "" {
+			problem = set.Held[e.Key()]
+		}
 		switch o := e.Object.(type) {
 		case *v1.Node:
 			if o.Spec.Engine != nil {
@@ -157,7 +167,7 @@ func engines(ctx context.Context, source *git.Source, root string, loader *manif
 			cluster = o
 		}
 	}
-	return nodes, cluster
+	return nodes, cluster, problem
 }
 
 // openQuiet is open for a command that runs once: what there is to say it prints.
@@ -205,11 +215,15 @@ func (f *engineFlags) logger(w io.Writer) (logr.Logger, error) {
 	return logr.Logger{}, fmt.Errorf("--log-format: %q is not one of text, json", f.logFormat)
 }
 
-// budgetFlags bound what one revision may do.
-type budgetFlags struct{ plan.Budgets }
+// budgetFlags bound what one revision may do, and what its problems hold.
+type budgetFlags struct {
+	plan.Budgets
+	onProblem string
+}
 
 func (f *budgetFlags) register(cmd *cobra.Command) {
 	d := plan.DefaultBudgets()
+	enumFlag(cmd, cmd.Flags(), &f.onProblem, "on-problem", "", "what a problem of an object's values holds: the object and what depends on it, or the whole revision", reconciler.Object, reconciler.Object, reconciler.Revision)
 	cmd.Flags().IntVar(&f.Removals, "max-removals", d.Removals, "objects that one revision may remove without consent, and never more than a quarter")
 	cmd.Flags().IntVar(&f.Restarts, "max-restarts", d.Restarts, "services that one revision may restart without consent, where they are more than a tenth")
 	cmd.Flags().IntVar(&f.Rollouts, "max-rollouts", d.Rollouts, "roll-outs at once")

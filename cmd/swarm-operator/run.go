@@ -45,7 +45,8 @@ func newRun() *cobra.Command {
 		Short: "Keep the swarm matching the manifests",
 		Long: `Follows the source and the swarm: a new commit is applied, a change by hand is reported and repaired after --repair-after,
 or after --repair-restarts-after if the repair restarts tasks. An object that somebody removes is made again after --repair-after.
-A revision with a problem is refused whole and the last good one stays in force. Ends cleanly on SIGTERM.`,
+A revision that cannot be read is refused whole, and the last good one stays in force. A problem of an object's values holds that
+object and what depends on it. Ends cleanly on SIGTERM.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -146,7 +147,7 @@ type session struct {
 func (f *runFlags) engine(ctx context.Context, source *git.Source, o engine.Options, stated bool, board *status.Board) (client *engine.Client, again bool, err error) {
 	loader := reconciler.NewLoader()
 	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, 30*time.Second) {
-		if nodes, _ := engines(ctx, source, f.src.root(), loader); stated || len(nodes) == 0 {
+		if nodes, _, _ := engines(ctx, source, f.src.root(), loader); stated || len(nodes) == 0 {
 			client, err = engine.Open(o)
 			return client, false, err
 		}
@@ -175,7 +176,7 @@ func (f *runFlags) session(ctx context.Context, client *engine.Client, source *g
 		Observe: func(to state.Transition, epoch uint64) { s.metrics.Lease(string(to), epoch) },
 	})
 	loop := &reconciler.Loop{Board: s.board, Metrics: s.metrics, Reconciler: reconciler.New(reconciler.Options{
-		Engine: client, Source: source, Path: f.src.root(), Name: f.src.name, Budgets: f.budgets.Budgets,
+		Engine: client, Source: source, Path: f.src.root(), Name: f.src.name, Budgets: f.budgets.Budgets, OnProblem: f.budgets.onProblem,
 		RepairAfter: f.repairAfter, RepairRestartsAfter: f.repairRestartsAfter, Observe: f.mode == "observe", Fallback: true, Follow: true, Log: s.log,
 		Lease: lease, Self: f.self(),
 	})}

@@ -159,7 +159,7 @@ func operates(ctx context.Context, address string) bool {
 
 // compare compares the swarm with the source's manifests.
 func (f *statusFlags) compare(cmd *cobra.Command) (looking, func(), error) {
-	r, done, err := open(cmd, &f.src, &f.eng, plan.DefaultBudgets(), nil, true)
+	r, done, err := open(cmd, &f.src, &f.eng, budgetFlags{Budgets: plan.DefaultBudgets()}, nil, true)
 	if err != nil {
 		return nil, nil, err
 	}

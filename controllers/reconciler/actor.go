@@ -182,7 +182,7 @@ func (r *Reconciler) census(run *Run) {
 // stillReleased keeps the record of what was released for as long as there is a manifest, or a label that says it is ours.
 func stillReleased(run *Run, haves []diff.State) []v1.Key {
 	return slices.DeleteFunc(slices.Clone(run.memory.Released), func(k v1.Key) bool {
-		return run.wants[k] == nil && !slices.ContainsFunc(haves, func(h diff.State) bool { return h.Key == k && h.Meta.Mine })
+		return run.wants[k] == nil && !run.holds(k) && !slices.ContainsFunc(haves, func(h diff.State) bool { return h.Key == k && h.Meta.Mine })
 	})
 }
 
@@ -196,6 +196,11 @@ func (r *Run) keys() iter.Seq[v1.Key] {
 		}
 		for _, c := range r.Changes {
 			if !yield(c.Key) {
+				return
+			}
+		}
+		for k := range r.problems {
+			if !yield(k) {
 				return
 			}
 		}

@@ -72,7 +72,7 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 		Now: r.Now(), APIVersion: run.About.API, Rollouts: map[v1.Key]plan.Rollout{}, Failed: map[v1.Key]plan.Failure{},
 		NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{}, Settled: map[v1.Key]bool{}, DriftSince: map[v1.Key]time.Time{}, Keep: m.Keep, Missing: run.Wants.Missing,
 		Owned: m.Owned, Revision: run.InForce.Hash, Self: r.Self, Holds: r.holds(run), ReleasedAll: m.ReleasedAll, Released: map[v1.Key]bool{},
-		Troubles: r.troubles(run), Begun: map[v1.Key]string{}, Broken: kinds.Broken(r.kinds, run.Wants.States, run.Index), Claims: kinds.Claims(r.kinds, run.Changes, run.wants, run.Index, sourceOf(run)),
+		Problems: run.problems, Troubles: r.troubles(run), Begun: map[v1.Key]string{}, Broken: kinds.Broken(r.kinds, run.Wants.States, run.Index), Claims: kinds.Claims(r.kinds, run.Changes, run.wants, run.Index, sourceOf(run)),
 	}
 	for _, k := range m.Released {
 		f.Released[k] = true
@@ -94,7 +94,7 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 			owned[h.Key] = true
 		}
 		labelled = labelled || !h.Meta.Adopted
-		f.Shares = f.Shares || run.wants[h.Key] != nil
+		f.Shares = f.Shares || run.wants[h.Key] != nil || run.holds(h.Key)
 		if h.Key.Kind == v1.KindService {
 			f.OwnedServices++
 		}
@@ -275,6 +275,8 @@ func failures(old, added []plan.Failure, wants map[v1.Key]*diff.State, f plan.Fa
 	for _, failed := range old {
 		w := wants[failed.Key]
 		switch {
+		case w == nil && f.Problems[failed.Key].Why != "": // nobody knows what is wanted now
+			byKey[failed.Key] = failed
 		case w == nil, f.Settled[failed.Key] && failed.Began.IsZero():
 		case w.Digest() == failed.Digest, !failed.Began.IsZero() && f.Rollouts[failed.Key].Began.Equal(failed.Began):
 			byKey[failed.Key] = failed
@@ -296,7 +298,7 @@ func (r *Reconciler) adopted(run *Run) map[string]state.Adopted {
 	for id, a := range run.memory.Adopted {
 		k, _ := r.kind(a.Key.Kind)
 		there := run.Index.ByID(a.Key.Kind, id) != nil
-		if there && !k.Partial || run.wants[a.Key] != nil && (there || run.gone(a.Key)) {
+		if there && !k.Partial || run.holds(a.Key) || run.wants[a.Key] != nil && (there || run.gone(a.Key)) {
 			out[id] = a
 		}
 	}
@@ -321,6 +323,11 @@ func partial(run *Run) []v1.Key {
 			out = append(out, key)
 		}
 	}
+	for _, key := range run.memory.Partial {
+		if run.holds(key) && !slices.Contains(run.memory.Released, key) {
+			out = append(out, key)
+		}
+	}
 	slices.SortFunc(out, v1.Key.Compare)
 	return out
 }
@@ -332,6 +339,11 @@ func kept(run *Run) map[v1.Key]string {
 		// Versions have names of their own, so what is still there is known by its key: it is what would be removed.
 		if why, known := run.memory.Keep[c.Key]; known && c.Op == diff.Remove && run.wants[c.Key] == nil {
 			out[c.Key] = why
+		}
+	}
+	for key, why := range run.memory.Keep {
+		if run.holds(key) {
+			out[key] = why
 		}
 	}
 	for key, w := range run.wants {

@@ -19,11 +19,16 @@ type loaded struct {
 	name     string
 	entries  []kinds.Entry
 	problems []v1.Problem
+	held     map[v1.Key]string // objects that problems hold, each with why
 	notices  []v1.Problem
 	err      error
 }
 
-func (l *loaded) good() bool { return l.err == nil && len(l.problems) == 0 }
+// good says whether there is a revision to go by, although problems may hold some of its objects.
+func (l *loaded) good() bool { return l.err == nil && len(l.refusing()) == 0 }
+
+// refusing are the problems for which the revision is refused whole.
+func (l *loaded) refusing() []v1.Problem { return v1.Refusing(l.problems) }
 
 // readHead reads the newest revision. A commit that was read before is not read again.
 func (r *Reconciler) readHead(ctx context.Context) *loaded {
@@ -39,8 +44,16 @@ func (r *Reconciler) load(commit git.Commit) *loaded {
 		return r.last
 	}
 	set, problems := r.loader.Load(commit.Tree, r.Path)
-	l := &loaded{commit: commit, name: set.Name, problems: problems, notices: set.Notices}
+	l := &loaded{commit: commit, name: set.Name, problems: problems, held: set.Held, notices: set.Notices}
+	if r.OnProblem == Revision {
+		for i := range l.problems {
+			l.problems[i].Holds = false
+		}
+	}
 	for _, e := range set.Entries {
+		if l.held[e.Key()] != "" {
+			continue
+		}
 		l.entries = append(l.entries, kinds.Entry{Object: e.Object, From: diff.From{File: e.File, Line: e.Line}})
 	}
 	return l

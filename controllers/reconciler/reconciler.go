@@ -41,6 +41,8 @@ type Options struct {
 	Observe bool
 	// Fallback: where the newest revision has a problem, go on with the one in force.
 	Fallback bool
+	// OnProblem is what a problem of an object's values holds: Object, and what depends on it, or the Revision. "" is Object.
+	OnProblem string
 	// Follow roll-outs to their end, in later runs, to report and remember what fails.
 	Follow bool
 	// Lease is this process's part of the swarm's lease: nothing is written without it. Nil: one that lets others go first.
@@ -52,6 +54,12 @@ type Options struct {
 	Log    logr.Logger
 	Now    func() time.Time
 }
+
+// What a problem of an object's values holds.
+const (
+	Object   = "object"
+	Revision = "revision"
+)
 
 // Reconciler makes a swarm match a source. One run at a time.
 type Reconciler struct {
@@ -141,6 +149,7 @@ type Run struct {
 	memory      state.Memory
 	store       *state.Store
 	wants       map[v1.Key]*diff.State
+	problems    map[v1.Key]plan.Problem // objects that problems of their manifests hold
 	// entries are the manifests that the wants are from.
 	entries []kinds.Entry
 	// full: everything was read for this run.
@@ -170,7 +179,10 @@ func (r *Reconciler) planned(ctx context.Context, scope Scope) (*Run, error) {
 	go func() { looked <- r.refresh(ctx, scope) }()
 	head := r.readHead(ctx)
 	err := <-looked
-	run.Attempted, run.Problems, run.SourceErr = head.commit, head.problems, head.err
+	run.Attempted, run.SourceErr = head.commit, head.err
+	if !head.good() {
+		run.Problems = head.problems
+	}
 	if err != nil { // the problems of the revision are worth knowing without a swarm
 		return run, err
 	}
@@ -220,6 +232,7 @@ func (r *Reconciler) think(ctx context.Context, run *Run, use *loaded) {
 	haves := kinds.Haves(r.kinds, run.Index, src, run.Wants.States, &r.memo)
 	findLost(haves, before)
 	run.Changes = r.seen.Compare(haves, run.Wants.States, all.Rules)
+	run.hold(use.held)
 	r.memo.Release(&r.seen)
 	run.wants = make(map[v1.Key]*diff.State, len(run.Wants.States))
 	for i := range run.Wants.States {

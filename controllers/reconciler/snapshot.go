@@ -27,6 +27,7 @@ type snapshot struct {
 	changes            []diff.Change
 	plan               plan.Plan
 	missing            []v1.Key // external objects
+	held               map[v1.Key]plan.Problem
 	driftSince         map[v1.Key]time.Time
 	failed             []plan.Failure
 	history            []state.Entry
@@ -53,6 +54,7 @@ func snapshotOf(run *Run, before *snapshot) *snapshot {
 	}
 	s.inForce = run.InForce.Hash
 	s.changes, s.plan, s.driftSince, s.holds, s.paused = run.Changes, run.Plan, run.Facts.DriftSince, run.Facts.Holds, run.Facts.Paused
+	s.held = run.problems
 	s.wants = wantsOf(run.Wants.States, before)
 	for _, n := range run.Facts.Swarm.Seen {
 		if n.State != "ready" {
@@ -131,6 +133,11 @@ func (s *snapshot) looked() []wanted {
 			out = append(slices.Clip(out), wanted{key: c.Key, instance: c.Instance})
 		}
 	}
+	for key, p := range s.held {
+		if p.Present && hasHealth(key) {
+			out = append(slices.Clip(out), wanted{key: key, instance: p.Instance})
+		}
+	}
 	return out
 }
 
@@ -183,6 +190,9 @@ func (s *snapshot) view(now live) *view {
 	for _, key := range s.plan.Kept {
 		note(key, diff.Remove, "its manifest was removed; it stays while something refers to it")
 	}
+	for key, p := range s.held {
+		keys[key], v.why[key] = true, p.Why
+	}
 	for _, f := range s.failed {
 		v.failure[f.Key] = f
 	}
@@ -215,7 +225,7 @@ func (v *view) object(key v1.Key) status.Object {
 	switch {
 	case !v.usable:
 		o.Sync = status.Unknown
-	case v.absent[key], differs && c.Op != diff.Same:
+	case v.absent[key], v.held[key].Why != "", differs && c.Op != diff.Same:
 		o.Sync = status.OutOfSync
 	}
 	o.Health, o.HealthWhy, o.Replicas = v.condition(key, o.Sync == status.OutOfSync)
@@ -229,7 +239,7 @@ func (v *view) condition(key v1.Key, differs bool) (health, why string, replicas
 	switch {
 	case !v.known:
 		return status.Unknown, "", nil
-	case !seen && (v.absent[key] || v.change[key].Op == diff.Create):
+	case !seen && (v.absent[key] || v.unmade(key) || v.change[key].Op == diff.Create):
 		return status.Missing, "", nil
 	case !seen && hasHealth(key): // it went after the run
 		return status.Missing, "", nil
@@ -262,6 +272,12 @@ func (s sight) observed() plan.Rollout {
 		return plan.Rollout{}
 	}
 	return s.kind.Observe(s.live, nil, nil)
+}
+
+// unmade says whether an object is not there because a problem of its manifest holds it.
+func (v *view) unmade(key v1.Key) bool {
+	p, held := v.held[key]
+	return held && !p.Present
 }
 
 func hasHealth(key v1.Key) bool { return key.Kind == v1.KindService }

@@ -382,6 +382,9 @@ func removalsLast(plan Plan, f Facts, _ Policy) []Refusal {
 
 // comesFirst says what removals wait for, and whether that comes by itself. "": nothing.
 func (p *Plan) comesFirst(f Facts) (Class, string) {
+	if k, held := f.unmade(); held {
+		return Never, fmt.Sprintf("%s cannot be made (%s): mend it in git", k, f.Problems[k].Why)
+	}
 	for _, k := range slices.SortedFunc(maps.Keys(f.Begun), v1.Key.Compare) {
 		if f.Failing[k] {
 			return Never, fmt.Sprintf("the roll-out of %s failed (%s): mend it in git, or swarm-operator retry %s", k, f.Begun[k], k)

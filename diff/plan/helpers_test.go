@@ -148,6 +148,11 @@ func (g *given) line(w []string) error {
 		f.NotReady[keyOf(w[1])], f.Failing[keyOf(w[1])] = strings.Join(w[2:], " "), true
 	case "broken":
 		f.Broken[keyOf(w[1])] = strings.Join(w[2:], " ")
+	case "problem": // problem Kind/name present|absent WHY
+		if f.Problems == nil {
+			f.Problems = map[v1.Key]Problem{}
+		}
+		f.Problems[keyOf(w[1])] = Problem{Why: strings.Join(w[3:], " "), Present: w[2] == "present", Instance: keyOf(w[1]).Name}
 	case "begun":
 		f.Begun[keyOf(w[1])] = strings.Join(w[2:], " ")
 	case "trouble": // trouble STEP_NAME TRIES IN WHY

@@ -206,6 +206,8 @@ type Facts struct {
 	Shares bool
 	// Keep are objects whose last manifest said prune: false or protect, and which.
 	Keep map[v1.Key]string
+	// Problems are the objects that problems of their manifests hold.
+	Problems map[v1.Key]Problem
 	// Missing are external objects that do not exist.
 	Missing map[v1.Key]bool
 	// Revision is the one that the wants come from.
@@ -268,6 +270,7 @@ func Build(changes []diff.Change, f Facts, p Policy, extra ...Guard) Plan {
 	for _, c := range slices.SortedFunc(slices.Values(changes), diff.Change.Compare) {
 		plan.propose(c)
 	}
+	plan.problems(f)
 	plan.contended(f)
 	plan.restartLater(f, p)
 	plan.broken(f)

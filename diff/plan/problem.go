@@ -1,0 +1,44 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+)
+
+const guardProblem = "problem"
+
+// Problem is what is wrong with the manifest of an object. The object is held: it stays as it is.
+type Problem struct {
+	Why string
+	// Present is true if the object is there, under the name Instance.
+	Present  bool
+	Instance string
+}
+
+// problems says of each object that is held for a problem of its manifest that it is left alone. It has no want: nobody
+// knows what it should be.
+func (p *Plan) problems(f Facts) {
+	for _, key := range slices.SortedFunc(maps.Keys(f.Problems), v1.Key.Compare) {
+		problem, op := f.Problems[key], diff.Update
+		if !problem.Present {
+			op = diff.Create
+		}
+		p.Refused = append(p.Refused, Refusal{
+			Op: op, Key: key, Instance: problem.Instance, Guard: guardProblem, Class: Never, Why: problem.Why + "; mend it in git",
+		})
+	}
+}
+
+// unmade returns an object that the revision is to make, and that a problem of its manifest holds: what the revision removes
+// may be what still does its work.
+func (f Facts) unmade() (v1.Key, bool) {
+	for _, key := range slices.SortedFunc(maps.Keys(f.Problems), v1.Key.Compare) {
+		if !f.Problems[key].Present {
+			return key, true
+		}
+	}
+	return v1.Key{}, false
+}
