@@ -83,7 +83,7 @@ type CASigning struct {
 // CARotation says when the root of the CA is replaced.
 type CARotation struct {
 	// Epoch is a number of your own. When it is higher than the one on record, the root is replaced once; a lower one is
-	// refused. The first one is only put on record.
+	// refused. While nothing is on record, it is only put on record, whatever it is, and nothing is replaced.
 	Epoch *uint64 `json:"epoch"`
 }
 
@@ -107,7 +107,8 @@ type JoinToken struct {
 // record of it in the swarm; where nothing is, nothing is replaced and the record begins.
 type Rotation struct {
 	// Epoch is a number of your own. When it is higher than the one on record, it is replaced once; a lower one is refused.
-	// Left out, the one on record stays, which is 0 at first.
+	// While nothing is on record, it is only put on record, whatever it is, and nothing is replaced. Left out, the one on
+	// record stays; where every alone was stated first, that is 0.
 	Epoch *uint64 `json:"epoch,omitempty"`
 	// Every is the age at which it is replaced. At least 1h. Left out, age does not count.
 	Every *Duration `json:"every,omitempty"`

@@ -21,7 +21,7 @@ func newApprove() *cobra.Command {
 		Use:   "approve REVISION HAZARD [KIND/NAME...]...",
 		Short: "Agree to what can do harm, for one revision",
 		Long: `Gives the consent that a step waits for, as a Consent trailer in a commit's message does: to a hazard, or for the objects
-behind it only. It counts while the revision is the newest and until its steps are done. REVISION is the first digits of a
+behind it only. It counts when the revision comes into force, and until nothing differs any more. REVISION is the first digits of a
 commit's hash or, in a checkout, whatever git takes for a commit, such as HEAD, a branch, a tag or HEAD~1. The hazards are
 ` + strings.Join(plan.Hazards(), ", ") + `.`,
 		Example: "  swarm-operator approve 3f0c1a2 removals Service/old Config/old restarts\n  swarm-operator approve HEAD restarts",

@@ -44,13 +44,14 @@ func newStatusAt(local string) *cobra.Command {
 look, and 2 otherwise. Where it looks:
 
   --operator ADDRESS   asks a running operator
-  --source DIR         compares the swarm with the manifests of a source
+  --source DIR         compares the swarm with the manifests of a source, as do --path and --worktree
   --name NAME          shows what the swarm itself tells of that source: what it remembers, and how its objects do
   none of them         asks the operator at ` + local + ` if one answers there; otherwise compares with the directory that you are in,
-                       if that is a checkout with manifests; otherwise shows what the swarm tells of each source. A note says which.
+                       if that is a checkout with manifests, or has manifests and a .swarm-operator.yaml; otherwise shows what the swarm
+                       tells of each source. A note says which.
 
-An engine that is named, by --host, --context, DOCKER_HOST or a docker context, may be that of another swarm: then no operator is asked
-unless --operator says so.`,
+The first of these that is stated counts. An engine that is named, by --host, --context, a TLS flag, DOCKER_HOST, DOCKER_CONTEXT or a
+current docker context, may be that of another swarm: then no operator is asked unless --operator says so.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
