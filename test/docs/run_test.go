@@ -256,8 +256,8 @@ eventually() {
 }
 # not succeeds where a command fails.
 not() { ! "$@"; }
-# says waits for a text in what a command prints, whatever its exit code.
-says() { local text=$1; shift; "$@" 2>&1 | grep -qF -- "$text"; }
+# says succeeds if a text is in what a command prints, whatever its exit code.
+says() { local text=$1; shift; { "$@" 2>&1 || true; } | grep -qF -- "$text"; }
 # source_of makes a checkout of files of the repository in a directory, as one commit.
 source_of() {
 	mkdir -p "$1" && cp -R "$REPOSITORY/$2/." "$1" && git -C "$1" init -q && git -C "$1" add -A && git -C "$1" commit -q -m "First"
