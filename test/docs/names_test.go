@@ -42,6 +42,43 @@ func TestTroubleshootingKnowsEveryName(t *testing.T) {
 	}
 }
 
+// TestTheGuardTableHasTheClassesOfThePlans holds the classes in the table against every refusal in the goldens of diff/plan.
+func TestTheGuardTableHasTheClassesOfThePlans(t *testing.T) {
+	inPlans := map[string]map[string]bool{}
+	files, err := filepath.Glob(filepath.Join(root, "diff", "plan", "testdata", "*.txtar"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("there are no goldens: %v", err)
+	}
+	refusal := regexp.MustCompile(`(?m)^! .*? ([a-z-]+), (later|consent|never)\b`)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range refusal.FindAllStringSubmatch(string(text), -1) {
+			if inPlans[m[1]] == nil {
+				inPlans[m[1]] = map[string]bool{}
+			}
+			inPlans[m[1]][m[2]] = true
+		}
+	}
+	if len(inPlans) < 30 {
+		t.Errorf("the goldens refuse for %d guards only", len(inPlans))
+	}
+	table := section(byName(pages(t))[troubleshooting], "guard")
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| ([^|]+) \\|").FindAllStringSubmatch(table, -1) {
+		guard := row[1]
+		if inPlans[guard] == nil { // no golden has it, because it is another package's or is not shown
+			continue
+		}
+		classes := strings.Split(strings.TrimSpace(row[2]), ", ")
+		slices.Sort(classes)
+		if want := slices.Sorted(maps.Keys(inPlans[guard])); !slices.Equal(classes, want) {
+			t.Errorf("%s gives the guard `%s` the classes %q, and plans give it %q", troubleshooting, guard, classes, want)
+		}
+	}
+}
+
 // section is the part of a page below the heading that names guards, conditions or hazards.
 func section(p page, what string) string {
 	for _, part := range strings.Split(p.text, "\n## ") {
