@@ -182,7 +182,7 @@ func (s *snapshot) view(now live) *view {
 		}
 	}
 	for _, step := range s.plan.Steps {
-		note(step.Key, step.Op, step.Cause)
+		note(step.Key, step.Op, strings.Join(append([]string{step.Cause}, step.Notes...), "; "))
 	}
 	for _, r := range s.plan.Refused {
 		note(r.Key, r.Op, r.Why)

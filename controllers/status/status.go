@@ -5,6 +5,7 @@ package status
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -324,6 +325,9 @@ func (b *Board) Did(s plan.Step, epoch uint64, err error, stale bool, warnings [
 			d.Done, d.Why = "error", v1.Scrub(err.Error())
 		}
 		return
+	}
+	if len(s.Notes) > 0 {
+		log = log.WithValues("notes", v1.Scrub(strings.Join(s.Notes, "; ")))
 	}
 	log.Info("done", "operation", s.Op.Word(), "object", s.Key.String(), "instance", s.Instance, "cause", s.Cause)
 	done := map[diff.Op]string{diff.Create: "created", diff.Update: "updated", diff.Remove: "removed", diff.Replace: "replaced"}[s.Op]

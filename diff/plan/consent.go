@@ -21,7 +21,7 @@ const (
 	SingleManager    Hazard = "single-manager"
 	ManyManagers     Hazard = "many-managers"
 	ForceNodeRemoval Hazard = "force-node-removal"
-	EvictTasks       Hazard = "evict-tasks"
+	Outage           Hazard = "outage"
 	Rewind           Hazard = "rewind"
 	OtherSource      Hazard = "other-source"
 )
@@ -30,7 +30,7 @@ const (
 func Hazards() []string {
 	return []string{
 		string(Removals), string(Restarts), string(Replace), string(TakeoverSecret), string(EvenManagers), string(SingleManager),
-		string(ManyManagers), string(ForceNodeRemoval), string(EvictTasks), string(Rewind), string(OtherSource),
+		string(ManyManagers), string(ForceNodeRemoval), string(Outage), string(Rewind), string(OtherSource),
 	}
 }
 

@@ -49,7 +49,7 @@ var guards = []Guard{
 	{"rollout-in-flight", each(inFlight)},
 	{guardFailedRollouts, failedRollouts},
 	{"restarts", restarts},
-	{"evict-tasks", each(evicting)},
+	{guardOutage, each(outageAlone)},
 	{guardAutolock, each(escrowed)},
 }
 
@@ -62,6 +62,7 @@ var putOff = []Guard{
 	{guardRoom, roomLater},
 	{"rollouts-at-once", rolloutsAtOnce},
 	{"drains-at-once", drainsAtOnce},
+	{guardOutage, outageTogether},
 	{"removals-last", removalsLast},
 	{guardSelf, selfLast},
 }

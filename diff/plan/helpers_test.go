@@ -34,6 +34,8 @@ type given struct {
 	changes []diff.Change
 	facts   Facts
 	policy  Policy
+	tasks   []Placed
+	hosts   map[string]func(*Host)
 }
 
 func newGiven() given {
@@ -48,7 +50,10 @@ func newGiven() given {
 	}
 }
 
-func (g given) build(extra ...Guard) Plan { return Build(g.changes, g.facts, g.policy, extra...) }
+func (g given) build(extra ...Guard) Plan {
+	g.facts.Swarm.Running = g.running()
+	return Build(g.changes, g.facts, g.policy, extra...)
+}
 
 func read(t testing.TB, text string) given {
 	t.Helper()

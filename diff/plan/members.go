@@ -46,10 +46,25 @@ type Node struct {
 	Candidate bool
 	// Zone is the value that managers are to be spread by.
 	Zone string
+	// Outages is how many services a change of its role leaves without a ready task, Ends how many tasks it ends. Agreed:
+	// somebody agreed to that.
+	Outages, Ends int
+	Agreed        bool
 	// Away is for how long the acting operator has seen it unreachable, or between two roles.
 	Away time.Duration
 	// Have is the live node, for the step.
 	Have *diff.State
+}
+
+// harm is what a change of its role does: nothing that is asked for, what somebody agreed to, or what nobody did.
+func (n Node) harm() int {
+	switch {
+	case n.Outages == 0:
+		return 0
+	case n.Agreed:
+		return 1
+	}
+	return 2
 }
 
 func (n Node) member() bool { return n.Manager || n.Voter }
@@ -159,9 +174,17 @@ func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed fu
 			blocked = append(blocked, text+fmt.Sprintf(" (now %s)", Losses(out.Tolerance)))
 		default:
 			s.Why = text
-			out.Change, out.More = &s, len(steps)-1
-			return out
+			if out.Change == nil {
+				out.Change, out.More = &s, len(steps)-1
+			}
+			if s.Node.harm() < 2 && (s.last() == 0 || out.Change.Node.ID == s.Node.ID) {
+				out.Change = &s // before one that waits for a person, but no leader before others
+				return out
+			}
 		}
+	}
+	if out.Change != nil {
+		return out
 	}
 	class := Later // until somebody comes back
 	if out.Reachable == out.Members {
@@ -270,7 +293,8 @@ func (m *members) fill(nodes []Node, enough int) {
 	}
 }
 
-// best picks whom to keep, or else to promote: who is a member already and works, then where there are fewest.
+// best picks whom to keep, or else to promote: who is a member already and works, whose role changes without an outage, then
+// where there are fewest. Whoever is a manager is kept for what its demotion would end.
 func (m *members) best(nodes []Node) int {
 	zones := map[string]int{}
 	for _, n := range m.nodes {
@@ -279,7 +303,11 @@ func (m *members) best(nodes []Node) int {
 		}
 	}
 	rank := func(n Node) []int {
-		return []int{no(n.Manager), no(n.reaches() || !n.Manager), no(n.Incumbent || !n.Manager), no(n.Candidate), no(n.Active), zones[n.Zone], no(n.Leader), no(n.Own)}
+		harm, ends := n.harm(), n.Ends
+		if n.Manager {
+			harm, ends = -harm, -ends
+		}
+		return []int{no(n.Manager), no(n.reaches() || !n.Manager), no(n.Incumbent || !n.Manager), no(n.Candidate), no(n.Active), harm, zones[n.Zone], no(n.Leader), no(n.Own), ends}
 	}
 	best := 0
 	for i := range nodes {
@@ -298,7 +326,7 @@ func no(b bool) int {
 }
 
 // steps are all changes that are wanted, the best first: what leaves most to lose, the dead before the living, and of the
-// living the leader after others and our own engine last of all.
+// living the leader after others and our own engine last of all. Of equal ones the first is what costs least.
 func (m *members) steps() []RoleChange {
 	var out []RoleChange
 	for _, n := range m.nodes {
@@ -310,26 +338,27 @@ func (m *members) steps() []RoleChange {
 			out = append(out, RoleChange{Node: n})
 		}
 	}
-	// While another could go, the leader does not, and our own engine goes after it.
-	last := func(s RoleChange) int {
-		switch {
-		case s.Promote:
-			return 0
-		case s.Node.Own:
-			return 2
-		case s.Node.Leader:
-			return 1
-		}
-		return 0
-	}
 	rank := func(s RoleChange) []int {
 		members, reachable := m.after(s)
-		return []int{last(s), -Tolerance(reachable, members), no(!s.Promote && !s.Node.reaches()), no(s.Promote)}
+		return []int{s.last(), -Tolerance(reachable, members), no(!s.Promote && !s.Node.reaches()), no(s.Promote), s.Node.harm(), s.Node.Ends}
 	}
 	slices.SortFunc(out, func(a, b RoleChange) int {
 		return cmp.Or(slices.Compare(rank(a), rank(b)), cmp.Compare(a.Node.Name, b.Node.Name), cmp.Compare(a.Node.ID, b.Node.ID))
 	})
 	return out
+}
+
+// last: while another could go, the leader does not, and our own engine goes after it.
+func (s RoleChange) last() int {
+	switch {
+	case s.Promote:
+		return 0
+	case s.Node.Own:
+		return 2
+	case s.Node.Leader:
+		return 1
+	}
+	return 0
 }
 
 // after is the membership when the step is done. Who is about to become a manager, and is ready and active, counts as one
@@ -361,4 +390,21 @@ func (s RoleChange) verb() string {
 		return "promoting " + s.Node.Name
 	}
 	return "demoting " + s.Node.Name
+}
+
+// RolesMayChange are the nodes of which the next change of a role may choose, by id: nil where none changes.
+func RolesMayChange(nodes []Node, want Managers) map[string]bool {
+	m := newMembers(nodes, want)
+	var out map[string]bool
+	for _, s := range m.steps() {
+		for _, n := range nodes {
+			if n.Manager != s.Promote && !n.Held {
+				if out == nil {
+					out = map[string]bool{}
+				}
+				out[n.ID] = true
+			}
+		}
+	}
+	return out
 }

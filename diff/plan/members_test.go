@@ -103,6 +103,7 @@ func newModel(t *testing.T, swarm []string, want Managers) *model {
 		n := nodeKinds[kind]
 		n.ID = fmt.Sprintf("n%d", i)
 		n.Name = n.ID
+		n.Outages, n.Ends, n.Agreed = i%2, i%3, i%4 == 1 // what nobody looked at before
 		m.nodes = append(m.nodes, n)
 	}
 	m.elect()
@@ -237,12 +238,27 @@ func (m *model) check(next Membership, members, reachable, voters int) {
 		"a second one at once":      slices.ContainsFunc(m.nodes, Node.changing),
 		"of a drained dead one":     !c.Promote && !c.Node.Reachable && !c.Node.Active && m.want.Count >= members && !pins,
 		"of one that comes back":    !c.Promote && c.Node.Away > 0 && c.Node.Away < m.want.ReplaceAfter && m.want.Count >= members && !pins,
+		"of one nobody looked at":   len(m.log) == 1 && !unweighed(m.nodes, m.want)[c.Node.ID],
+		"an outage before none":     c.Node.harm() == 2 && c.Node.Pin == Unpinned && slices.ContainsFunc(m.nodes, func(n Node) bool { return c.Promote && n.harm() == 0 && spare(n) }),
 		"says nothing of numbers":   !strings.Contains(c.Why, "majority is"),
 	} {
 		if is {
 			m.fail("%s is %s: %s", c.verb(), why, c.Why)
 		}
 	}
+}
+
+// unweighed are the nodes whose tasks are asked for, which is before it is known what they cost.
+func unweighed(nodes []Node, want Managers) map[string]bool {
+	nodes = slices.Clone(nodes)
+	for i := range nodes {
+		nodes[i].Outages, nodes[i].Ends, nodes[i].Agreed = 0, 0, false
+	}
+	return RolesMayChange(nodes, want)
+}
+
+func spare(n Node) bool {
+	return !n.member() && n.Candidate && n.Ready && n.Active && !n.Held && n.Pin == Unpinned
 }
 
 // ended checks that nothing is left that could be done.
@@ -271,8 +287,7 @@ func (m *model) ended(last Membership) bool {
 	}
 	// Whatever a careful person could do, by hand and without hurting anything, towards the count.
 	for _, n := range m.nodes {
-		spare := !n.member() && n.Candidate && n.Ready && n.Active && !n.Held && n.Pin == Unpinned
-		if tolerance := Tolerance(reachable+1, members+1); spare && roles < m.want.Count && tolerance >= min(1, Tolerance(reachable, members)) {
+		if tolerance := Tolerance(reachable+1, members+1); spare(n) && roles < m.want.Count && tolerance >= min(1, Tolerance(reachable, members)) {
 			m.fail("%s could be promoted: %s", n.Name, last.Why)
 		}
 		dead := n.Manager && n.Voter && !n.Reachable && !n.Held && n.Pin == Unpinned && n.Active && n.Away >= m.want.ReplaceAfter
@@ -336,12 +351,15 @@ func steps(t *testing.T, given string) string {
 			i := slices.IndexFunc(m.nodes, func(n Node) bool { return n.Name == w[1] })
 			m.nodes[i].Ready, m.nodes[i].Reachable, m.nodes[i].Leader, m.nodes[i].Away = false, false, false, time.Hour
 			m.elect()
-		default: // NAME KIND [zone=Z] [leader] [own]
+		default: // NAME KIND; [zone=Z] [leader] [own] [outages=N] [ends=N] [agreed]
 			kind, rest, _ := strings.Cut(strings.TrimSpace(line[len(w[0]):]), ";")
 			n := nodeKinds[kind]
 			n.ID, n.Name = "id-"+w[0], w[0]
 			for _, a := range strings.Fields(rest) {
 				zone, isZone := strings.CutPrefix(a, "zone=")
+				n.Agreed = n.Agreed || a == "agreed"
+				_, _ = fmt.Sscanf(a, "outages=%d", &n.Outages) // or it is another
+				_, _ = fmt.Sscanf(a, "ends=%d", &n.Ends)
 				n.Own, n.Leader = n.Own || a == "own", n.Leader || a == "leader"
 				if isZone {
 					n.Zone = zone

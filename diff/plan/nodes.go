@@ -29,10 +29,8 @@ type Swarm struct {
 	Own string
 	// Emptying are drained nodes that tasks have still to leave.
 	Emptying []Emptying
-	// Costs, by id of a node that is about to be drained, are what people should know of before.
-	Costs map[string][]string
-	// Evicts, by id of a node, are the tasks that its new labels would end.
-	Evicts map[string][]string
+	// Running is what runs where; nil where no node may change so that a task ends.
+	Running *Running
 	// Leaving are nodes that are to leave the swarm, or its list.
 	Leaving []Leaving
 	// Down is how many nodes are down, but for those whose host has joined anew. Rotating: the swarm's CA is being rotated, which waits for each of them.
@@ -126,7 +124,6 @@ const (
 	pathRole     = "spec.role"
 	pathAvail    = "spec.availability"
 	pathPresence = "spec.presence"
-	pathLabels   = "spec.labels"
 )
 
 // ofNode is a step on a node that no difference of a manifest's gives.
@@ -156,7 +153,7 @@ func (p *Plan) members(f Facts, policy Policy) {
 		p.Refused = append(p.Refused, Refusal{Op: diff.Update, Key: cluster, Instance: cluster.Name, Guard: GuardManagers, Class: class, Why: why})
 		return &p.Refused[len(p.Refused)-1]
 	}
-	m := NextRoleChange(f.Swarm.Nodes, *f.Swarm.Managers, f.Swarm.Stable, func(h Hazard) bool { return policy.Consents.Covers(h, cluster) })
+	m := NextRoleChange(f.Swarm.weighed(policy), *f.Swarm.Managers, f.Swarm.Stable, func(h Hazard) bool { return policy.Consents.Covers(h, cluster) })
 	p.Members = &m
 	switch c := m.Change; {
 	case m.Refused && m.Class == Consent:
@@ -177,13 +174,9 @@ func (p *Plan) members(f Facts, policy Policy) {
 	case p.touches(c.Node.ID):
 		refuse(Later, c.verb()+": what else differs of the node comes first").after = c.Node.ID
 	default:
-		have, want := v1.RoleWorker, v1.RoleManager
-		if !c.Promote {
-			have, want = want, have
-		}
-		p.Steps = append(p.Steps, ofNode(diff.Update, c.Node.Key(), c.Node.ID, c.Node.Have, nil, c.Why, textField(pathRole, have, want)))
+		p.Steps = append(p.Steps, ofNode(diff.Update, c.Node.Key(), c.Node.ID, c.Node.Have, nil, c.Why, c.Node.roleField(c.Promote)))
 		if m.More > 0 {
-			refuse(Later, fmt.Sprintf("one role changes at a time, and %d more will have to", m.More))
+			refuse(Later, fmt.Sprintf("one role changes at a time, and %d more will have to", m.More)).after = c.Node.ID
 		}
 	}
 }
@@ -248,8 +241,12 @@ func (p *Plan) leave(f Facts, policy Policy) {
 // demotedFirst: what keeps it from that is said of the managers, and where that is a person's word this waits for nothing else.
 func (p *Plan) demotedFirst(l Leaving) {
 	r := Refusal{Op: diff.Remove, Key: l.Key, Instance: l.ID, Guard: GuardManagers, Class: Later, Why: "it is a manager, and demoted first"}
-	if m := p.Members; m != nil && m.Refused && m.Class != Later {
+	switch m := p.Members; {
+	case m == nil:
+	case m.Refused && m.Class != Later:
 		r.Class, r.Quiet = Never, true
+	case m.Change != nil:
+		r.after = m.Change.Node.ID
 	}
 	p.Refused = append(p.Refused, r)
 }
@@ -296,19 +293,6 @@ func blocked(s Step, _ Facts, _ Policy) []Refusal {
 		return []Refusal{r}
 	}
 	return []Refusal{s.refusal(Never, "%s", w.Blocked)}
-}
-
-// evicting asks before the labels of a node end tasks that run on it.
-func evicting(s Step, f Facts, p Policy) []Refusal {
-	tasks := f.Swarm.Evicts[s.Instance]
-	if s.Key.Kind == v1.KindNode && f.Swarm.Unknown != "" {
-		return []Refusal{s.refusal(Later, "what runs on it is not known: %s", f.Swarm.Unknown)}
-	}
-	labels := slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return strings.HasPrefix(f.Path, pathLabels) })
-	if s.Key.Kind != v1.KindNode || len(tasks) == 0 || !labels { // labels that are reported only end nothing
-		return nil
-	}
-	return s.needs(EvictTasks, p, "its new labels do not meet the constraints of what runs there, and would end %s: %s", v1.Count(len(tasks), "task"), strings.Join(tasks, ", "))
 }
 
 // drains says whether a step empties a node.

@@ -34,16 +34,10 @@ func (g *given) nodeLine(w []string) error {
 		s.Announced = now.Add(now.Sub(ago(w[1])))
 	case "emptying":
 		s.Emptying = append(s.Emptying, Emptying{Key: keyOf("Node/" + w[1]), ID: "id-" + w[1], Tasks: number(w[2])})
-	case "costs":
-		if s.Costs == nil {
-			s.Costs = map[string][]string{}
-		}
-		s.Costs["id-"+w[1]] = append(s.Costs["id-"+w[1]], rest(2))
-	case "evicts":
-		if s.Evicts == nil {
-			s.Evicts = map[string][]string{}
-		}
-		s.Evicts["id-"+w[1]] = w[2:]
+	case "runs":
+		g.tasks = append(g.tasks, placedFrom(w, len(g.tasks)))
+	case "host":
+		g.host(w)
 	case "leaving":
 		s.Leaving = append(s.Leaving, leavingOf(w))
 	case "down":
@@ -117,13 +111,18 @@ func leavingOf(w []string) Leaving {
 func TestWhatADrainCostsIsInTheText(t *testing.T) {
 	text := read(t, `
 		node a worker
-		costs a Service/web has one replica, and it runs here
+		runs db.1 a volume=data
+		runs web.1 a
+		runs web.2 b
+		consent outage
 		~ Node/a git=spec.availability=drain,spec.labels.zone
 	`).build().Text(nil)
 	const want = `~ Node/a [id-a]  (changed in git; in place)
     spec.availability  old → drain  (in place)
     spec.labels.zone   old → new  (in place)
-    note: Service/web has one replica, and it runs here
+    note: ends 1 task of db on a (db.1); 0 of 1 stay
+    note: ends 1 task of web on a (web.1); 1 of 2 stay
+    note: Service/db has the volume data here: its data stays on this node
 `
 	if text != want {
 		t.Errorf("got\n%s", text)
@@ -235,8 +234,8 @@ func anySwarm(t *rapid.T) given {
 		if !n.Active && chance(t, "emptying", 2) {
 			s.Emptying = append(s.Emptying, Emptying{Key: n.Key(), ID: n.ID, Tasks: rapid.IntRange(0, 2).Draw(t, "left there")})
 		}
-		if chance(t, "evicts", 4) {
-			s.Evicts = map[string][]string{n.ID: {"web.1"}}
+		for range rapid.IntRange(0, 3).Draw(t, "tasks there") {
+			g.tasks = append(g.tasks, anyPlaced(t, n.ID, len(g.tasks)))
 		}
 	}
 	if !chance(t, "no managers", 6) {
@@ -252,7 +251,7 @@ func anySwarm(t *rapid.T) given {
 		s.Nodes = nil
 	}
 	g.policy.Budgets.Drains = rapid.IntRange(0, 2).Draw(t, "drains")
-	for _, h := range []Hazard{EvenManagers, SingleManager, ManyManagers, ForceNodeRemoval, EvictTasks} {
+	for _, h := range []Hazard{EvenManagers, SingleManager, ManyManagers, ForceNodeRemoval, Outage} {
 		if chance(t, "consent", 2) {
 			g.policy.Consents = append(g.policy.Consents, Consented{Hazard: h})
 		}
@@ -319,7 +318,6 @@ func oneAtATime(t *rapid.T) {
 			"while the CA is rotated":    st.Op == diff.Remove && s.Rotating && s.Leaving[at].Down,
 			"a removal with tasks on it": st.Op == diff.Remove && !s.Leaving[at].Down && s.Leaving[at].Tasks > 0,
 			"a removal by force":         st.Op == diff.Remove && !s.Leaving[at].Down && !g.policy.Consents.Covers(ForceNodeRemoval, st.Key),
-			"the end of tasks":           slices.ContainsFunc(st.Fields, func(f diff.Field) bool { return f.Path == "spec.labels.zone" }) && len(s.Evicts[st.Instance]) > 0 && !g.policy.Consents.Covers(EvictTasks, st.Key),
 		} {
 			if is {
 				t.Fatalf("step %d is %s:\n%s", st.ID, why, render(p))

@@ -96,14 +96,20 @@ func (s Step) nodeLabels() []string {
 	}
 	var out []string
 	for _, f := range s.Fields {
-		rest, is := strings.CutPrefix(f.Path, "spec.labels")
-		if quoted, err := strconv.Unquote(strings.Trim(rest, "[]")); err == nil {
-			out = append(out, quoted)
-		} else if is {
-			out = append(out, strings.TrimPrefix(rest, "."))
+		if label, is := nodeLabel(f.Path); is {
+			out = append(out, label)
 		}
 	}
 	return out
+}
+
+// nodeLabel is the label of a node that a field is.
+func nodeLabel(path string) (string, bool) {
+	rest, is := strings.CutPrefix(path, "spec.labels")
+	if quoted, err := strconv.Unquote(strings.Trim(rest, "[]")); err == nil && is {
+		return quoted, true
+	}
+	return strings.TrimPrefix(rest, "."), is
 }
 
 // constrained are those of the labels that a service's constraints name: its tasks are placed when the nodes have them.

@@ -303,11 +303,7 @@ func Build(changes []diff.Change, f Facts, p Policy, extra ...Guard) Plan {
 	plan.unadopt(f, p)
 	plan.commands(f)
 	plan.order(f)
-	for i := range plan.Steps {
-		if s := &plan.Steps[i]; s.drains() {
-			s.Notes = f.Swarm.Costs[s.Instance]
-		}
-	}
+	plan.costs(f)
 	slices.SortFunc(plan.Refused, func(a, b Refusal) int {
 		return cmp.Or(a.Key.Compare(b.Key), strings.Compare(a.Instance, b.Instance), cmp.Compare(a.Op, b.Op), strings.Compare(a.Guard, b.Guard), strings.Compare(a.Why, b.Why))
 	})

@@ -272,32 +272,32 @@ func harnessUntil(w *world, period time.Duration, check func() error) {
 	}
 }
 
-func TestLabelsThatWouldEndTasksNeedConsent(t *testing.T) {
+func TestLabelsThatEndTheLastTaskNeedConsent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 1})
 	host := w.swarm.Workers()[0]
 	web := service("web", "image: app:1", "replicas: 2", "placement: {constraints: [node.labels.zone == a]}", "stopGracePeriod: 1s")
-	r := w.repo("evict", map[string]string{"n.yaml": node(host, "labels: {zone: a}"), "web.yaml": web})
+	r := w.repo("outage", map[string]string{"n.yaml": node(host, "labels: {zone: a}"), "web.yaml": web})
 	o := w.operate(w.host(), r, "--repair-after", "0s")
 	o.condition("InSync", true)
 	w.runs("web", 2)
 	hash := r.commit("another zone", map[string]string{"n.yaml": node(host, "labels: {zone: b, other: x}")})
 	var why string
 	o.reports(func(r harness.Report) error {
-		i := slices.IndexFunc(r.Refused, func(x harness.Refusal) bool { return x.Hazard == "evict-tasks" })
+		i := slices.IndexFunc(r.Refused, func(x harness.Refusal) bool { return x.Hazard == "outage" })
 		if i < 0 || r.Revision != hash {
 			return fmt.Errorf("nobody asks: %s", brief(r))
 		}
 		why = r.Refused[i].Why
 		return nil
 	})
-	for _, text := range []string{"2 tasks", "web.1", "web.2", "Consent: evict-tasks", "swarm-operator approve"} {
+	for _, text := range []string{"2 tasks of web on " + host, "web.1", "web.2", "0 of 2 stay", "Consent: outage", "swarm-operator approve"} {
 		if !strings.Contains(why, text) {
 			t.Errorf("the refusal does not say %q: %s", text, why)
 		}
 	}
 	w.labelled(host, "zone=a")
-	o.inSync(r.commit("so be it\n\nConsent: evict-tasks Node/"+host, nil))
+	o.inSync(r.commit("so be it\n\nConsent: outage Node/"+host, nil))
 	w.labelled(host, "other=x zone=b")
 	w.runs("web", 0)
 }
@@ -320,7 +320,7 @@ func TestNodesAreDrainedOneByOne(t *testing.T) {
 	w.runs("many", 6)
 	w.runs("one", 1)
 	out := ""
-	r.commit("drain both", files("drain"))
+	r.commit("drain both, which is the end of one\n\nConsent: outage", files("drain"))
 	w.eventually(func() error {
 		out = w.cli("diff", "--host", w.host(), "--source", r.Dir).out
 		return nil
@@ -374,9 +374,19 @@ func TestAPlanSaysWhatADrainCosts(t *testing.T) {
 	w.runs("one", 1)
 	r.commit("drain", map[string]string{"n.yaml": node(host, "availability: drain")})
 	out := w.want(1, "diff", "--host", w.host(), "--source", r.Dir).out
-	for _, text := range []string{"Service/one has one replica, and it runs here", "Service/one has the volume data here"} {
-		if !strings.Contains(out, text) {
-			t.Errorf("the plan does not say %q:\n%s", text, out)
+	cost := "ends 1 task of one on " + host + " (one.1); 0 of 1 stay"
+	if text := "(outage, consent) it " + cost; !strings.Contains(out, text) {
+		t.Errorf("the plan does not say %q:\n%s", text, out)
+	}
+	w.want(1, "apply", "--host", w.host(), "--source", r.Dir)
+	w.runs("one", 1)
+	r.commit("so be it\n\nConsent: outage Node/"+host, nil)
+	for _, form := range []string{"text", "json"} {
+		out = w.want(1, "diff", "--host", w.host(), "--source", r.Dir, "-o", form).out
+		for _, text := range []string{cost, "Service/one has the volume data here"} {
+			if !strings.Contains(out, text) {
+				t.Errorf("the plan does not say %q:\n%s", text, out)
+			}
 		}
 	}
 	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)

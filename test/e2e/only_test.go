@@ -56,6 +56,7 @@ var differs = []differing{
 	{"TestTheControllerMakesASwarmAndFindsItsManagers", "joining, leaving"},
 	{"TestAnEngineThatIsAwayJoinsLater", "joining"},
 	{"TestTheNumberOfManagersFollowsGit", "promotion and demotion"},
+	{"TestNoRoleEndsAServiceWithoutConsent", "promotion and demotion of nodes that serve"},
 	{"TestADeadManagerIsReplacedUnlessSomebodyWorksOnIt", "promotion and demotion"},
 	{"TestRolesThatAHandChangedArePutRight", "promotion and demotion"},
 	{"TestAnotherOperatorFinishesWhenTheActingOnesNodeIsDemoted", "demotion of the engine that is talked to"},

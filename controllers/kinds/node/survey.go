@@ -5,9 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -23,8 +21,8 @@ import (
 // stableFor is how long managers have to be as they are where no manifest says it.
 const stableFor = 5 * time.Second
 
-// survey says what is known of the nodes. It asks for tasks, with one call, only of nodes that are drained, are to be, or
-// get labels that some service's constraints name.
+// survey says what is known of the nodes. It asks for tasks only of nodes that are drained and of those on which a step may
+// end tasks; and where it may, with one more call, for the others of the same services.
 func survey(ctx context.Context, c *engine.Client, in kinds.Survey) (plan.Swarm, error) {
 	s := &surveyed{Survey: in, of: map[string]*v1.Node{}, up: map[string]bool{}, blocked: map[string]bool{}}
 	for _, e := range in.Expanded {
@@ -49,7 +47,10 @@ func survey(ctx context.Context, c *engine.Client, in kinds.Survey) (plan.Swarm,
 	s.nodes()
 	s.out.Notices = append(orphans(s.lives, s.Remembered.Orphans), stuck(s.out.Nodes)...)
 	s.leaving()
-	ask := s.ask()
+	ask, changing := s.ask(), s.changing()
+	for id := range changing {
+		ask[id] = true
+	}
 	if len(ask) == 0 {
 		return s.out, nil
 	}
@@ -62,6 +63,9 @@ func survey(ctx context.Context, c *engine.Client, in kinds.Survey) (plan.Swarm,
 		return plan.Swarm{}, fmt.Errorf("listing the tasks of nodes: %w", err)
 	}
 	s.tasks(list.Items)
+	if err := s.running(ctx, c, list.Items, changing); err != nil {
+		return plan.Swarm{}, err
+	}
 	return s.out, nil
 }
 
@@ -75,6 +79,8 @@ type surveyed struct {
 	cluster *swarm.ClusterInfo
 	// blocked are the hostnames of which manifests do not decide: nothing is written to a node that has one, no role either.
 	blocked map[string]bool
+	// named is what constraints says; nil: nobody asked yet.
+	named *string
 }
 
 func key(l *kinds.Live) v1.Key { return v1.Key{Kind: v1.KindNode, Name: l.Called} }
@@ -195,7 +201,7 @@ func (s *surveyed) leaving() {
 	}
 }
 
-// ask are the nodes whose tasks matter, by id.
+// ask are the drained nodes that tasks have still to leave, by id.
 func (s *surveyed) ask() map[string]bool {
 	ask := map[string]bool{}
 	for _, l := range s.lives {
@@ -206,39 +212,7 @@ func (s *surveyed) ask() map[string]bool {
 			ask[l.ID] = true
 		}
 	}
-	named := ""
-	for _, c := range s.Changes {
-		for _, f := range c.Fields {
-			switch {
-			case f.Ignored, f.Intent && !f.Git: // nothing is going to be written
-			case f.Path == "spec.availability" && f.Want.Reveal() == v1.Drain:
-				ask[c.Instance] = true
-			case strings.HasPrefix(f.Path, "spec.labels"):
-				if named == "" {
-					named = s.constraints()
-				}
-				if strings.Contains(named, f.Path[len("spec.labels"):]) || !strings.HasPrefix(f.Path, "spec.labels.") {
-					ask[c.Instance] = true
-				}
-			}
-		}
-	}
 	return ask
-}
-
-// constraints are those of all services, in one text.
-func (s *surveyed) constraints() string {
-	var b strings.Builder
-	b.WriteByte('\n')
-	for _, l := range s.Index.List(v1.KindService) {
-		if spec := s.Service(l.ID); spec != nil && spec.Spec.Placement != nil {
-			for _, c := range spec.Spec.Placement.Constraints {
-				b.WriteString(c)
-				b.WriteByte('\n')
-			}
-		}
-	}
-	return b.String()
 }
 
 // busy: the task is on the node and has not ended.
@@ -272,76 +246,4 @@ func (s *surveyed) tasks(all []swarm.Task) {
 			}
 		}
 	}
-	s.out.Costs, s.out.Evicts = map[string][]string{}, map[string][]string{}
-	for _, c := range s.Changes {
-		live := s.Index.ByID(v1.KindNode, c.Instance)
-		if live == nil {
-			continue
-		}
-		for _, f := range c.Fields {
-			if f.Path == "spec.availability" && f.Want.Reveal() == v1.Drain {
-				s.out.Costs[c.Instance] = s.costs(on[c.Instance])
-			}
-		}
-		if names := s.evicted(raw(live), c, on[c.Instance]); len(names) > 0 {
-			s.out.Evicts[c.Instance] = names
-		}
-	}
-}
-
-// costs names what has only one replica, and what keeps data on the node.
-func (s *surveyed) costs(tasks []*swarm.Task) []string {
-	seen := map[string]bool{}
-	for _, t := range tasks {
-		svc := s.Service(t.ServiceID)
-		if svc == nil {
-			continue
-		}
-		if r := svc.Spec.Replicas; svc.Spec.Mode == v1.ModeReplicated && (r == nil || *r == 1) {
-			seen[fmt.Sprintf("Service/%s has one replica, and it runs here: it is away until it has started elsewhere", svc.Metadata.Name)] = true
-		}
-		if c := t.Spec.ContainerSpec; c != nil {
-			for _, m := range c.Mounts {
-				if m.Type == "volume" && m.Source != "" && (m.VolumeOptions == nil || m.VolumeOptions.DriverConfig == nil || m.VolumeOptions.DriverConfig.Name == "" || m.VolumeOptions.DriverConfig.Name == "local") {
-					seen[fmt.Sprintf("Service/%s has the volume %s here: its data stays on this node", svc.Metadata.Name, m.Source)] = true
-				}
-			}
-		}
-	}
-	return slices.Sorted(maps.Keys(seen))
-}
-
-// evicted names the tasks that the node's new labels would end.
-func (s *surveyed) evicted(n *swarm.Node, c diff.Change, tasks []*swarm.Task) []string {
-	if n.Spec.Availability != swarm.NodeAvailabilityActive || c.Want == nil {
-		return nil
-	}
-	d := n.Description
-	was := plan.Machine{
-		ID: n.ID, Hostname: d.Hostname, Addr: n.Status.Addr, Role: v1.RoleWorker, OS: d.Platform.OS, Architecture: d.Platform.Architecture,
-		Labels: n.Spec.Labels, EngineLabels: d.Engine.Labels,
-	}
-	if n.ManagerStatus != nil {
-		was.Role = v1.RoleManager
-	}
-	is := was
-	is.Labels = kinds.OverlayLabels("spec.labels", n.Spec.Labels, c.Want.Whole().Value.(*v1.Node).Spec.Labels, c.Counted(), "", "")
-	var placed []plan.Placed
-	names := map[string]string{}
-	for _, t := range tasks {
-		svc := s.Service(t.ServiceID)
-		if svc == nil || svc.Spec.Placement == nil || t.DesiredState != swarm.TaskStateRunning && t.DesiredState != swarm.TaskStateComplete {
-			continue
-		}
-		placed = append(placed, plan.Placed{ID: t.ID, Service: svc.Metadata.Name, Constraints: svc.Spec.Placement.Constraints})
-		names[t.ID] = fmt.Sprintf("%s.%d", svc.Metadata.Name, t.Slot)
-		if t.Slot == 0 {
-			names[t.ID] = svc.Metadata.Name + "." + n.ID
-		}
-	}
-	var out []string
-	for _, p := range plan.Evicted(was, is, placed) {
-		out = append(out, names[p.ID])
-	}
-	return out
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -24,9 +25,9 @@ import (
 // scene is a swarm that is surveyed again and again, read from the lines of TestExpand and from
 //
 //	managers COUNT [labels=k:v] [hosts=a*] [spread=zone] [stable=1s] [replace=1h]
-//	own ID | hold HOSTNAME | rotating | left ID | fails
+//	own ID | hold HOSTNAME | rotating | left ID | fails [WHAT]
 //	service NAME [replicas=2] [mode=global] [needs=CONSTRAINT]
-//	task SERVICE SLOT ID-OF-NODE STATE [volume=NAME] [driver=d] [desired=shutdown] [mount=bind]
+//	task SERVICE SLOT ID-OF-NODE STATE [volume=NAME] [driver=d] [desired=shutdown] [mount=bind] [error=TEXT]; the id may be -
 //	applied ID PATH=TEXT: what was last applied to a node
 //	survey: it is surveyed now
 //	later 5m
@@ -94,7 +95,7 @@ func (s *scene) line(w []string) {
 	case "rotating":
 		s.rotating = true
 	case "fails":
-		s.served.fails = map[string]int{"tasks": 400}
+		s.served.fails = map[string]int{cmp.Or(strings.Join(w[1:], " "), "tasks"): 400}
 	case "managers":
 		s.in.Managers = managersFrom(w)
 	case "service":
@@ -170,6 +171,9 @@ func (s *scene) service(w []string) {
 func (s *scene) task(w []string) {
 	task := swarm.Task{ID: fmt.Sprintf("t%d", len(s.served.tasks)), ServiceID: "id-" + w[1], NodeID: w[3], DesiredState: swarm.TaskStateRunning, Status: swarm.TaskStatus{State: swarm.TaskState(w[4])}}
 	_, _ = fmt.Sscan(w[2], &task.Slot)
+	if task.NodeID == "-" {
+		task.NodeID = ""
+	}
 	task.Spec.ContainerSpec = &swarm.ContainerSpec{}
 	m := mount.Mount{Type: mount.TypeVolume}
 	for _, a := range w[5:] {
@@ -179,6 +183,8 @@ func (s *scene) task(w []string) {
 			m.Source = value
 		case "driver":
 			m.VolumeOptions = &mount.VolumeOptions{DriverConfig: &mount.Driver{Name: value}}
+		case "error":
+			task.Status.Err = value
 		case "mount":
 			m.Type = mount.Type(value)
 		case "desired":
@@ -286,11 +292,8 @@ func (s *scene) show(w plan.Swarm) {
 	for _, e := range w.Emptying {
 		fmt.Fprintf(b, "emptying %s %s: %d\n", e.ID, e.Key, e.Tasks)
 	}
-	for _, id := range slices.Sorted(maps.Keys(w.Costs)) {
-		fmt.Fprintf(b, "costs %s: %s\n", id, strings.Join(w.Costs[id], "; "))
-	}
-	for _, id := range slices.Sorted(maps.Keys(w.Evicts)) {
-		fmt.Fprintf(b, "evicts %s: %s\n", id, strings.Join(w.Evicts[id], ", "))
+	for _, text := range w.Running.Strings() {
+		fmt.Fprintf(b, "%s\n", text)
 	}
 	if w.Down > 0 {
 		fmt.Fprintf(b, "down %d\n", w.Down)

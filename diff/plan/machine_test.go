@@ -1,18 +1,12 @@
 package plan
 
 import (
-	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/google/go-cmp/cmp"
 	swarmapi "github.com/moby/swarmkit/v2/api"
 	swarmkit "github.com/moby/swarmkit/v2/manager/constraint"
-	"github.com/moby/swarmkit/v2/manager/orchestrator/constraintenforcer"
-	"github.com/moby/swarmkit/v2/manager/state/store"
 	"pgregory.net/rapid"
 
 	"github.com/swarm-operator/swarm-operator/test/generate"
@@ -297,50 +291,9 @@ func meetsLikeSwarmKit(t *rapid.T) {
 	}
 }
 
-// Evicted are exactly those that SwarmKit lets run before and not after, whatever their order; a node that stays as it is
-// evicts none.
-func evictsLikeSwarmKit(t *rapid.T) {
-	was := anyMachine(t)
-	is := was
-	is.Labels, is.Role = anyLabels(t, "new labels"), oneOf(t, "new role", "manager", "worker")
-	var tasks []Placed
-	want := map[string]bool{}
-	for i := range rapid.IntRange(0, 6).Draw(t, "tasks") {
-		p := Placed{ID: fmt.Sprint("t", i), Service: oneOf(t, "service", "a", "b"), Constraints: someConstraints(t)}
-		tasks = append(tasks, p)
-		if swarmKitMeets(was, false, p.Constraints) && !swarmKitMeets(is, false, p.Constraints) {
-			want[p.ID] = true
-		}
-	}
-	before := slices.Clone(tasks)
-	got := Evicted(was, is, tasks)
-	if d := cmp.Diff(before, tasks); d != "" {
-		t.Fatalf("the tasks that were asked about changed:\n%s", d)
-	}
-	if d := cmp.Diff(got, Evicted(was, is, rapid.Permutation(tasks).Draw(t, "order"))); d != "" {
-		t.Fatalf("another order gives others:\n%s", d)
-	}
-	for _, p := range got {
-		if !want[p.ID] {
-			t.Fatalf("%+v is evicted", p)
-		}
-		delete(want, p.ID)
-	}
-	if len(want) > 0 {
-		t.Fatalf("%v are not evicted", want)
-	}
-	if same := Evicted(was, was, tasks); len(same) > 0 {
-		t.Fatalf("nothing changed, and that evicts %v", same)
-	}
-}
+func TestMeetsIsSwarmKits(t *testing.T) { rapid.Check(t, meetsLikeSwarmKit) }
 
-func TestEvictionIsSwarmKits(t *testing.T) {
-	t.Run("meets", func(t *testing.T) { rapid.Check(t, meetsLikeSwarmKit) })
-	t.Run("evicts", func(t *testing.T) { rapid.Check(t, evictsLikeSwarmKit) })
-}
-
-func FuzzMeetsLikeSwarmKit(f *testing.F)  { generate.Fuzz(f, meetsLikeSwarmKit) }
-func FuzzEvictsLikeSwarmKit(f *testing.F) { generate.Fuzz(f, evictsLikeSwarmKit) }
+func FuzzMeetsLikeSwarmKit(f *testing.F) { generate.Fuzz(f, meetsLikeSwarmKit) }
 
 // FuzzMeets holds the same over texts that no generator thought of.
 func FuzzMeets(f *testing.F) {
@@ -354,126 +307,4 @@ func FuzzMeets(f *testing.F) {
 			t.Errorf("%q: %t, SwarmKit says %t", text, got, want)
 		}
 	})
-}
-
-func TestEvicted(t *testing.T) {
-	was := Machine{ID: "n", Role: "manager", Labels: map[string]string{"zone": "a", "disk": "ssd"}}
-	tasks := []Placed{
-		{"t9", "web", []string{"node.labels.zone==a"}},
-		{"t1", "web", []string{"node.labels.zone==a"}},
-		{"t2", "db", []string{"node.labels.disk==ssd", "node.role==manager"}},
-		{"t3", "anywhere", nil},
-		{"t4", "elsewhere", []string{"node.labels.zone==b"}}, // is ended as it is
-		{"t5", "not-b", []string{"node.labels.zone!=b"}},
-		{"t6", "unreadable", []string{"node.labels.zone==a", "zone"}},
-		{"t7", "managers", []string{"node.role==manager"}},
-		{"t8", "unknown", []string{"node.zone==a"}},
-	}
-	with := func(role string, labels ...string) Machine {
-		m := was
-		m.Role, m.Labels = role, nil
-		for i := 0; i < len(labels); i += 2 {
-			if m.Labels == nil {
-				m.Labels = map[string]string{}
-			}
-			m.Labels[labels[i]] = labels[i+1]
-		}
-		return m
-	}
-	for _, test := range []struct {
-		name string
-		is   Machine
-		want string
-	}{
-		{"as it was", was, ""},
-		{"other case", with("manager", "zone", "A", "disk", "SSD"), ""},
-		{"one more", with("manager", "zone", "a", "disk", "ssd", "more", "x"), ""},
-		{"other zone", with("manager", "zone", "b", "disk", "ssd"), "not-b/t5 web/t1 web/t9"},
-		{"no zone", with("manager", "disk", "ssd"), "web/t1 web/t9"},
-		{"no labels", with("manager"), "db/t2 web/t1 web/t9"},
-		{"demoted", with("worker", "zone", "a", "disk", "ssd"), "db/t2 managers/t7"},
-		{"both", with("worker"), "db/t2 managers/t7 web/t1 web/t9"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			var got []string
-			for _, p := range Evicted(was, test.is, tasks) {
-				got = append(got, p.Service+"/"+p.ID)
-			}
-			if d := cmp.Diff(test.want, strings.Join(got, " ")); d != "" {
-				t.Errorf("evicted (-want +got):\n%s", d)
-			}
-			if d := cmp.Diff(strings.Fields(test.want), enforced(t, was, test.is, tasks), cmp.Transformer("set", sorted)); d != "" {
-				t.Errorf("the constraint enforcer rejects (-ours +its):\n%s", d)
-			}
-		})
-	}
-}
-
-func sorted(in []string) string { return strings.Join(slices.Sorted(slices.Values(in)), " ") }
-
-// enforced is what SwarmKit's own enforcer rejects when the node changes, of the tasks that it leaves alone before. Tasks
-// carry no constraints: it must take their services'. The last one is always rejected, which tells that it has looked.
-func enforced(t *testing.T, was, is Machine, tasks []Placed) []string {
-	t.Helper()
-	run := func(m Machine) map[string]bool {
-		s := store.NewMemoryStore(nil)
-		defer s.Close()
-		node := swarmNode(m, false)
-		if err := s.Update(func(tx store.Tx) error {
-			if err := store.CreateNode(tx, node); err != nil {
-				return err
-			}
-			for _, p := range append(slices.Clone(tasks), Placed{"last", "last", []string{"node.id!=" + m.ID}}) {
-				if store.GetService(tx, p.Service) == nil {
-					service := &swarmapi.Service{ID: p.Service}
-					service.Spec.Annotations.Name, service.Spec.Task.Placement = p.Service, &swarmapi.Placement{Constraints: p.Constraints}
-					if err := store.CreateService(tx, service); err != nil {
-						return err
-					}
-				}
-				task := &swarmapi.Task{ID: p.ID, ServiceID: p.Service, NodeID: m.ID, DesiredState: swarmapi.TaskStateRunning, Status: swarmapi.TaskStatus{State: swarmapi.TaskStateRunning}}
-				if err := store.CreateTask(tx, task); err != nil {
-					return err
-				}
-			}
-			return nil
-		}); err != nil {
-			t.Fatal(err)
-		}
-		enforcer := constraintenforcer.New(s)
-		go enforcer.Run()
-		defer enforcer.Stop()
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-		defer cancel()
-		for {
-			rejected := map[string]bool{}
-			s.View(func(tx store.ReadTx) {
-				all, err := store.FindTasks(tx, store.All)
-				if err != nil {
-					t.Error(err)
-				}
-				for _, task := range all {
-					if task.Status.State == swarmapi.TaskStateRejected {
-						rejected[task.ServiceID+"/"+task.ID] = true
-					}
-				}
-			})
-			if rejected["last/last"] { // one batch writes them all
-				return rejected
-			}
-			select {
-			case <-ctx.Done():
-				t.Fatal("the enforcer has not looked")
-			case <-time.After(time.Millisecond):
-			}
-		}
-	}
-	before, after := run(was), run(is)
-	var out []string
-	for name := range after {
-		if !before[name] {
-			out = append(out, name)
-		}
-	}
-	return out
 }

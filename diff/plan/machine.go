@@ -1,42 +1,17 @@
 package plan
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// Placed is a task that runs on a node.
-//
-// What counts is what SwarmKit's constraint enforcer goes by (manager/orchestrator/constraintenforcer): the constraints
-// that the service states now, not those that the task began with, and the task's own only where its service is gone. It
-// looks at tasks only that are meant to run and have not ended, and only on nodes whose availability is active: whoever
-// asks leaves out the others.
-type Placed struct {
-	ID, Service string
-	Constraints []string // as in the engine's spec: "node.labels.zone==a"
-}
-
 // Machine is what constraints can name of a node. What a node does not tell is empty. Its role is the one that it has:
 // SwarmKit goes by that, and what its spec asks for, which is what the engine shows, may still be to come.
 type Machine struct {
 	ID, Hostname, Addr, Role, OS, Architecture string
 	Labels, EngineLabels                       map[string]string
-}
-
-// Evicted are the tasks that run on was and would not be let run on is, by service and ID. A task that was cannot be let
-// run either is ended whether or not the node changes.
-func Evicted(was, is Machine, tasks []Placed) []Placed {
-	var out []Placed
-	for _, t := range tasks {
-		if was.Meets(t.Constraints) && !is.Meets(t.Constraints) {
-			out = append(out, t)
-		}
-	}
-	slices.SortFunc(out, func(a, b Placed) int { return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.ID, b.ID)) })
-	return out
 }
 
 // Meets says whether the constraint enforcer lets a task with these constraints run on the machine.

@@ -1,0 +1,191 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// changing are the nodes on which what differs, or a change of their role, may end tasks, by id: true where it may be any
+// task, false where it is one whose service states constraints.
+func (s *surveyed) changing() map[string]bool {
+	out := map[string]bool{}
+	for _, c := range s.Changes {
+		for _, f := range c.Fields {
+			if s.mayEnd(f) {
+				out[c.Instance] = out[c.Instance] || f.Path == "spec.availability" && f.Want.Reveal() == v1.Drain
+			}
+		}
+	}
+	if s.out.Managers == nil {
+		return out
+	}
+	if roles := plan.RolesMayChange(s.out.Nodes, *s.out.Managers); len(roles) > 0 && strings.Contains(strings.ToLower(s.constraints()), "node.role") {
+		for id := range roles {
+			out[id] = out[id]
+		}
+	}
+	return out
+}
+
+// mayEnd says whether a field of a node may end tasks there: a drain does, a node that is not paused any more ends what it
+// kept against its constraints, and a label what some service's constraints name.
+func (s *surveyed) mayEnd(f diff.Field) bool {
+	label, isLabel := strings.CutPrefix(f.Path, "spec.labels")
+	switch {
+	case f.Ignored, f.Intent && !f.Git: // nothing is going to be written
+		return false
+	case f.Path == "spec.availability":
+		return f.Want.Reveal() == v1.Drain || f.Want.Reveal() == v1.Active && f.Have.Reveal() == v1.Pause && s.constraints() != ""
+	case isLabel:
+		return !strings.HasPrefix(label, ".") || strings.Contains(s.constraints(), label)
+	}
+	return false
+}
+
+// constraints are those of all services, one a line.
+func (s *surveyed) constraints() string {
+	if s.named != nil {
+		return *s.named
+	}
+	var b strings.Builder
+	for _, l := range s.Index.List(v1.KindService) {
+		if spec := s.Service(l.ID); spec != nil && spec.Spec.Placement != nil {
+			for _, c := range spec.Spec.Placement.Constraints {
+				b.WriteString(c)
+				b.WriteByte('\n')
+			}
+		}
+	}
+	text := b.String()
+	s.named = &text
+	return text
+}
+
+// running reads where else the services run whose tasks may end, and what that means for them.
+func (s *surveyed) running(ctx context.Context, c *engine.Client, there []swarm.Task, changing map[string]bool) error {
+	if len(changing) == 0 {
+		return nil
+	}
+	services := map[string]*v1.Service{}
+	filter, any := client.Filters{}, false
+	tasks := map[string]*swarm.Task{}
+	for i := range there {
+		t := &there[i]
+		all, may := changing[t.NodeID]
+		if !may {
+			continue
+		}
+		svc, known := services[t.ServiceID]
+		if !known {
+			svc = s.Service(t.ServiceID)
+			services[t.ServiceID] = svc
+		}
+		if svc == nil || !all && (svc.Spec.Placement == nil || len(svc.Spec.Placement.Constraints) == 0) { // or it is gone
+			continue
+		}
+		tasks[t.ID] = t
+		if !everywhere(svc) && meant(t) {
+			filter, any = filter.Add("service", t.ServiceID), true
+		}
+	}
+	if any {
+		list, err := c.TaskList(ctx, client.TaskListOptions{Filters: filter})
+		if err != nil {
+			return fmt.Errorf("listing the tasks of services: %w", err)
+		}
+		for i := range list.Items {
+			tasks[list.Items[i].ID] = &list.Items[i]
+		}
+	}
+	hosts := map[string]plan.Host{}
+	for _, l := range s.lives {
+		hosts[l.ID] = hostOf(raw(l))
+	}
+	failed := map[string]bool{}
+	for _, t := range tasks {
+		if t.Status.State == swarm.TaskStateFailed {
+			failed[called(t, services[t.ServiceID])] = true
+		}
+	}
+	var placed []plan.Placed
+	for _, t := range tasks {
+		if svc := services[t.ServiceID]; svc != nil && meant(t) {
+			placed = append(placed, placedOf(t, svc, failed))
+		}
+	}
+	s.out.Running = plan.NewRunning(hosts, placed)
+	return nil
+}
+
+func everywhere(svc *v1.Service) bool {
+	return svc.Spec.Mode == v1.ModeGlobal || svc.Spec.Mode == v1.ModeGlobalJob
+}
+
+// hostOf is a node as its tasks depend on it. Its role in fact is what SwarmKit goes by.
+func hostOf(n *swarm.Node) plan.Host {
+	d := n.Description
+	h := plan.Host{
+		Machine: plan.Machine{
+			ID: n.ID, Hostname: d.Hostname, Addr: n.Status.Addr, Role: v1.RoleWorker, OS: d.Platform.OS, Architecture: d.Platform.Architecture,
+			Labels: n.Spec.Labels, EngineLabels: d.Engine.Labels,
+		},
+		Asked: string(n.Spec.Role), Availability: string(n.Spec.Availability), Down: n.Status.State == swarm.NodeStateDown,
+	}
+	if n.ManagerStatus != nil {
+		h.Role = v1.RoleManager
+	}
+	return h
+}
+
+// meant: the task has not ended and is not told to. One that waits for its turn is meant to be ready.
+func meant(t *swarm.Task) bool {
+	switch t.DesiredState {
+	case swarm.TaskStateReady, swarm.TaskStateRunning, swarm.TaskStateComplete:
+	default:
+		return false
+	}
+	return busy(t) || slices.Contains([]swarm.TaskState{swarm.TaskStateNew, swarm.TaskStateAllocated, swarm.TaskStatePending}, t.Status.State)
+}
+
+// placedOf is a task as the plan knows it. failed are the names of tasks that failed before: what takes their place is not
+// said to be about to run.
+func placedOf(t *swarm.Task, svc *v1.Service, failed map[string]bool) plan.Placed {
+	name := called(t, svc)
+	running := t.Status.State == swarm.TaskStateRunning
+	p := plan.Placed{
+		ID: t.ID, Name: name, Service: svc.Metadata.Name, Node: t.NodeID, Everywhere: everywhere(svc),
+		Ready: running, Coming: !running && t.Status.Err == "" && !failed[name],
+	}
+	if svc.Spec.Placement != nil {
+		p.Constraints = svc.Spec.Placement.Constraints
+	}
+	if c := t.Spec.ContainerSpec; c != nil {
+		for _, m := range c.Mounts {
+			if m.Type == "volume" && m.Source != "" && (m.VolumeOptions == nil || m.VolumeOptions.DriverConfig == nil || m.VolumeOptions.DriverConfig.Name == "" || m.VolumeOptions.DriverConfig.Name == "local") {
+				p.Volumes = append(p.Volumes, m.Source)
+			}
+		}
+	}
+	return p
+}
+
+// called is the task's name as docker shows it.
+func called(t *swarm.Task, svc *v1.Service) string {
+	switch {
+	case svc == nil:
+		return t.ServiceID
+	case t.Slot == 0:
+		return svc.Metadata.Name + "." + t.NodeID
+	}
+	return fmt.Sprintf("%s.%d", svc.Metadata.Name, t.Slot)
+}

@@ -1,0 +1,329 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+)
+
+const guardOutage = "outage"
+
+// Host is a node as far as the tasks on it depend on it.
+type Host struct {
+	Machine
+	// Asked is the role that its spec asks for. While it differs from the one that the node has, that one is still to come.
+	Asked, Availability string
+	// Down: what it was told to run does not count.
+	Down bool
+}
+
+// Placed is a task that has not ended and that nobody has told to.
+//
+// What counts is what SwarmKit's constraint enforcer goes by (manager/orchestrator/constraintenforcer): the constraints
+// that the service states now, not those that the task began with. On a node that is paused it ends nothing; on one that is
+// drained the orchestrators end all tasks, whatever their constraints.
+type Placed struct {
+	ID, Name, Service string
+	// Node is the id of the node; "" if it has none yet.
+	Node        string
+	Constraints []string // as in the engine's spec: "node.labels.zone==a"
+	// Everywhere: its service is global, so the task belongs to its node, and no other one takes its place.
+	Everywhere bool
+	// Ready: it runs. Coming: it is about to, and nothing tells that it will not.
+	Ready, Coming bool
+	// Volumes of the node that have its data.
+	Volumes []string
+}
+
+// Running is what runs where: the tasks of nodes that may change, and all tasks of the services that these serve. Nil ends
+// nothing.
+type Running struct {
+	hosts  map[string]Host // by id
+	onNode map[string][]Placed
+	// ready and coming are the tasks of services that are not ended already.
+	ready, coming map[string][]Placed
+}
+
+// NewRunning puts the tasks in order. hosts are all nodes, by id.
+func NewRunning(hosts map[string]Host, tasks []Placed) *Running {
+	r := &Running{hosts: hosts, onNode: map[string][]Placed{}, ready: map[string][]Placed{}, coming: map[string][]Placed{}}
+	tasks = slices.SortedFunc(slices.Values(tasks), func(a, b Placed) int {
+		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
+	for _, t := range tasks {
+		h, placed := hosts[t.Node]
+		if placed {
+			r.onNode[t.Node] = append(r.onNode[t.Node], t)
+		}
+		switch {
+		case placed && (h.Down || h.ends(t)): // it ends anyway
+		case placed && t.Ready:
+			r.ready[t.Service] = append(r.ready[t.Service], t)
+		case t.Coming:
+			r.coming[t.Service] = append(r.coming[t.Service], t)
+		}
+	}
+	return r
+}
+
+// ends says whether SwarmKit ends the task on a node that is like this, or when it has the role that it is asked for.
+func (h Host) ends(t Placed) bool {
+	switch h.Availability {
+	case v1.Drain:
+		return true
+	case v1.Pause:
+		return false
+	}
+	asked := h.Machine
+	asked.Role = cmp.Or(h.Asked, h.Role)
+	return !h.Meets(t.Constraints) || asked.Role != h.Role && !asked.Meets(t.Constraints)
+}
+
+// after is the node when the fields are written.
+func (h Host) after(fields []diff.Field) Host {
+	h.Labels = maps.Clone(h.Labels)
+	for _, f := range fields {
+		label, isLabel := nodeLabel(f.Path)
+		switch {
+		case f.Path == pathRole:
+			h.Role, h.Asked = f.Want.Reveal(), f.Want.Reveal()
+		case f.Path == pathAvail:
+			h.Availability = f.Want.Reveal()
+		case isLabel && !f.Want.Set():
+			delete(h.Labels, label)
+		case isLabel:
+			if h.Labels == nil {
+				h.Labels = map[string]string{}
+			}
+			h.Labels[label] = f.Want.Reveal()
+		}
+	}
+	return h
+}
+
+// loss is what a step on a node ends of one service.
+type loss struct {
+	service, node string
+	tasks         []Placed
+	// Of so many tasks that are ready now so many stay, and so many are ended by this. Coming are about to be ready.
+	ready, stay, lost, coming int
+}
+
+// losses are what the fields end when they are written to a node, by service. gone are tasks that other steps end.
+func (r *Running) losses(node string, fields []diff.Field, gone map[string]bool) []loss {
+	if r == nil {
+		return nil
+	}
+	was := r.hosts[node]
+	if was.Down {
+		return nil
+	}
+	is := was.after(fields)
+	ended := map[string]bool{}
+	var out []loss
+	for _, t := range r.onNode[node] { // which are sorted by service
+		if was.ends(t) || !is.ends(t) {
+			continue
+		}
+		ended[t.ID] = true
+		if n := len(out); n == 0 || out[n-1].service != t.Service {
+			out = append(out, loss{service: t.Service, node: was.Hostname})
+		}
+		l := &out[len(out)-1]
+		l.tasks = append(l.tasks, t)
+	}
+	stays := func(t Placed) bool { return !ended[t.ID] && !gone[t.ID] }
+	for i := range out {
+		l := &out[i]
+		l.ready = len(r.ready[l.service])
+		l.stay = count(r.ready[l.service], stays)
+		l.lost = count(r.ready[l.service], func(t Placed) bool { return ended[t.ID] && !gone[t.ID] })
+		l.coming = count(r.coming[l.service], stays)
+	}
+	return out
+}
+
+func count(tasks []Placed, is func(Placed) bool) int {
+	n := 0
+	for _, t := range tasks {
+		if is(t) {
+			n++
+		}
+	}
+	return n
+}
+
+// outage: the service had a ready task, and this ends the last one. The task of a global service ends with its node.
+func (l loss) outage() bool { return l.stay == 0 && l.lost > 0 && !l.tasks[0].Everywhere }
+
+func (l loss) String() string {
+	if l.tasks[0].Everywhere {
+		return fmt.Sprintf("ends the task of %s on %s, which is global", l.service, l.node)
+	}
+	var names []string
+	for _, t := range l.tasks {
+		names = append(names, t.Name)
+	}
+	text := fmt.Sprintf("ends %s of %s on %s (%s); ", v1.Count(len(l.tasks), "task"), l.service, l.node, strings.Join(names, ", "))
+	if l.ready == 0 {
+		return text + "none is ready now"
+	}
+	return text + fmt.Sprintf("%d of %d stay", l.stay, l.ready)
+}
+
+// outages are those of the losses; rest are the others.
+func outages(all []loss) (out, rest []loss) { return split(all, loss.outage) }
+
+// roleField is what a change of its role writes to a node.
+func (n Node) roleField(promote bool) diff.Field {
+	if promote {
+		return textField(pathRole, v1.RoleWorker, v1.RoleManager)
+	}
+	return textField(pathRole, v1.RoleManager, v1.RoleWorker)
+}
+
+// weighed are the nodes with what a change of their role costs.
+func (s Swarm) weighed(p Policy) []Node {
+	nodes := slices.Clone(s.Nodes)
+	for i := range nodes {
+		n := &nodes[i]
+		all := s.Running.losses(n.ID, []diff.Field{n.roleField(!n.Manager)}, nil)
+		out, _ := outages(all)
+		n.Outages, n.Agreed, n.Ends = len(out), p.Consents.Covers(Outage, n.Key()), 0
+		for _, l := range all {
+			n.Ends += len(l.tasks)
+		}
+	}
+	return nodes
+}
+
+// outageAlone asks before a step on a node leaves a service without a ready task.
+func outageAlone(s Step, f Facts, p Policy) []Refusal {
+	if s.Key.Kind != v1.KindNode {
+		return nil
+	}
+	if f.Swarm.Unknown != "" {
+		return []Refusal{s.refusal(Later, "what runs on it is not known: %s", f.Swarm.Unknown)}
+	}
+	out, rest := outages(f.Swarm.Running.losses(s.Instance, s.Fields, nil))
+	if len(out) == 0 || p.Consents.Covers(Outage, s.Key) {
+		return nil
+	}
+	why := "it " + text(out, "; it ") + besides(rest)
+	if !slices.ContainsFunc(out, func(l loss) bool { return l.coming == 0 }) {
+		return []Refusal{s.refusal(Later, "%s; other tasks of %s are about to start, and are waited for%s", why, services(out), agree(Outage))}
+	}
+	return s.needs(Outage, p, "%s", why)
+}
+
+// outageTogether lets a step wait that leaves a service without a ready task only with others of the plan: when these are
+// done their tasks may run elsewhere. What somebody agreed to is done first.
+func outageTogether(plan Plan, f Facts, p Policy) []Refusal {
+	if f.Swarm.Running == nil {
+		return nil
+	}
+	gone := map[string]bool{}
+	by := map[string]string{} // of a service: the step that ends tasks of it
+	take := func(s Step, all []loss) {
+		for _, l := range all {
+			by[l.service] = s.Key.String()
+			for _, t := range l.tasks {
+				gone[t.ID] = true
+			}
+		}
+	}
+	agreed, rest := split(plan.Steps, func(s Step) bool { return p.Consents.Covers(Outage, s.Key) })
+	for _, s := range agreed {
+		if s.Key.Kind == v1.KindNode {
+			take(s, f.Swarm.Running.losses(s.Instance, s.Fields, gone))
+		}
+	}
+	var refused []Refusal
+	for _, s := range rest {
+		if s.Key.Kind != v1.KindNode {
+			continue
+		}
+		all := f.Swarm.Running.losses(s.Instance, s.Fields, gone)
+		if out, _ := outages(all); len(out) > 0 {
+			refused = append(refused, s.refusal(Later, "with %s, which comes first, it %s", by[out[0].service], text(out, "; it ")))
+			continue
+		}
+		take(s, all)
+	}
+	return refused
+}
+
+// costs tells of each step on a node what it ends, those before it included.
+func (p *Plan) costs(f Facts) {
+	gone := map[string]bool{}
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if s.Key.Kind != v1.KindNode {
+			continue
+		}
+		all := f.Swarm.Running.losses(s.Instance, s.Fields, gone)
+		out, rest := outages(all)
+		if len(out) > 0 {
+			s.Hazards = append(s.Hazards, Outage)
+		}
+		stay := map[string]bool{}
+		for _, l := range slices.Concat(out, rest) {
+			s.Notes = append(s.Notes, l.String())
+			for _, t := range l.tasks {
+				gone[t.ID] = true
+				for _, v := range t.Volumes {
+					stay[fmt.Sprintf("Service/%s has the volume %s here: its data stays on this node", l.service, v)] = true
+				}
+			}
+		}
+		s.Notes = append(s.Notes, slices.Sorted(maps.Keys(stay))...)
+	}
+}
+
+func text(all []loss, between string) string {
+	var out []string
+	for _, l := range all {
+		out = append(out, l.String())
+	}
+	return strings.Join(out, between)
+}
+
+func services(all []loss) string {
+	var out []string
+	for _, l := range all {
+		out = append(out, l.service)
+	}
+	return strings.Join(out, ", ")
+}
+
+// besides names the services that go on.
+func besides(rest []loss) string {
+	if len(rest) == 0 {
+		return ""
+	}
+	return "; it ends tasks of " + services(rest) + ", too, which go on elsewhere or are global"
+}
+
+// Strings lists what serves and what is about to, for those who look at what a decision was made from.
+func (r *Running) Strings() []string {
+	if r == nil {
+		return nil
+	}
+	var out []string
+	for what, of := range map[string]map[string][]Placed{"runs on": r.onNode, "ready": r.ready, "coming": r.coming} {
+		for key, tasks := range of {
+			names := make([]string, 0, len(tasks))
+			for _, t := range tasks {
+				names = append(names, t.Name)
+			}
+			out = append(out, fmt.Sprintf("%s %s: %s", what, key, strings.Join(names, ", ")))
+		}
+	}
+	slices.Sort(out)
+	return out
+}

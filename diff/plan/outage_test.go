@@ -1,0 +1,220 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/test/generate"
+)
+
+// placedFrom reads: runs SERVICE.SLOT NODE [starting|failing] [global] [volume=V] [needs=CONSTRAINT]…; the node may be -.
+func placedFrom(w []string, n int) Placed {
+	service, _, _ := strings.Cut(w[1], ".")
+	p := Placed{ID: fmt.Sprintf("t%02d", n), Name: w[1], Service: service, Ready: true}
+	if w[2] != "-" {
+		p.Node = "id-" + w[2]
+	}
+	for _, a := range w[3:] {
+		name, value, _ := strings.Cut(a, "=")
+		switch name {
+		case "starting":
+			p.Ready, p.Coming = false, true
+		case "failing":
+			p.Ready = false
+		case "global":
+			p.Everywhere = true
+		case "volume":
+			p.Volumes = append(p.Volumes, value)
+		case "needs":
+			p.Constraints = append(p.Constraints, a[len("needs="):])
+		default:
+			panic(a)
+		}
+	}
+	return p
+}
+
+// host reads what else is known of a node: host NODE [paused] [down] [asked=ROLE] [LABEL=VALUE].
+func (g *given) host(w []string) {
+	if g.hosts == nil {
+		g.hosts = map[string]func(*Host){}
+	}
+	g.hosts["id-"+w[1]] = func(h *Host) {
+		for _, a := range w[2:] {
+			name, value, _ := strings.Cut(a, "=")
+			switch name {
+			case "paused":
+				h.Availability = v1.Pause
+			case "down":
+				h.Down = true
+			case "asked":
+				h.Asked = value
+			default:
+				h.Labels[name] = value
+			}
+		}
+	}
+}
+
+// running is made of the nodes and the tasks. The labels of a node are those that its changes find there.
+func (g given) running() *Running {
+	if len(g.tasks) == 0 {
+		return nil
+	}
+	nodes := slices.Clone(g.facts.Swarm.Nodes)
+	for _, t := range g.tasks {
+		if t.Node != "" && !slices.ContainsFunc(nodes, func(n Node) bool { return n.ID == t.Node }) {
+			nodes = append(nodes, Node{ID: t.Node, Name: strings.TrimPrefix(t.Node, "id-"), Active: true, Ready: true})
+		}
+	}
+	hosts := map[string]Host{}
+	for _, n := range nodes {
+		h := Host{
+			Machine: Machine{ID: n.ID, Hostname: n.Name, Role: v1.RoleWorker, OS: "linux", Architecture: "x86_64", Labels: map[string]string{"zone": "old"}},
+			Asked:   v1.RoleWorker, Availability: v1.Drain, Down: !n.Ready,
+		}
+		if n.Voter {
+			h.Role = v1.RoleManager
+		}
+		if n.Manager {
+			h.Asked = v1.RoleManager
+		}
+		if n.Active {
+			h.Availability = v1.Active
+		}
+		if more := g.hosts[n.ID]; more != nil {
+			more(&h)
+		}
+		hosts[n.ID] = h
+	}
+	return NewRunning(hosts, g.tasks)
+}
+
+func anyPlaced(t *rapid.T, node string, n int) Placed {
+	service := oneOf(t, "service", "web", "db", "agent")
+	p := Placed{
+		ID: fmt.Sprintf("t%02d", n), Name: fmt.Sprintf("%s.%d", service, n), Service: service, Node: node, Everywhere: service == "agent",
+		Ready: chance(t, "ready", 2) || chance(t, "ready after all", 2),
+	}
+	p.Coming = !p.Ready && chance(t, "coming", 2)
+	if c := oneOf(t, "needs", "", "", "node.role==worker", "node.role==manager", "node.labels.zone==old", "node.labels.zone!=new", "node.hostname==a", "node.platform.os==linux"); c != "" {
+		p.Constraints = []string{c}
+	}
+	return p
+}
+
+// served are the tasks that serve a service when a node is like that, worked out anew: nobody is told to end them.
+func (g given) served(hosts map[string]Host, service string) int {
+	n := 0
+	for _, t := range g.tasks {
+		if h := hosts[t.Node]; t.Service == service && t.Ready && !h.Down && lets(h, t) {
+			n++
+		}
+	}
+	return n
+}
+
+// lets says whether SwarmKit lets the task run on such a node.
+func lets(h Host, t Placed) bool {
+	return h.Availability == v1.Pause || h.Availability == v1.Active && swarmKitMeets(h.Machine, false, t.Constraints)
+}
+
+// carried is what a step makes of a node, worked out anew.
+func carried(h Host, s Step) Host {
+	for _, f := range s.Fields {
+		switch f.Path {
+		case "spec.role":
+			h.Role, h.Asked = f.Want.Reveal(), f.Want.Reveal()
+		case "spec.availability":
+			h.Availability = f.Want.Reveal()
+		case "spec.labels.zone":
+			h.Labels = map[string]string{"zone": f.Want.Reveal()}
+			if !f.Want.Set() {
+				h.Labels = nil
+			}
+		}
+	}
+	return h
+}
+
+// anyServing is a swarm in which little is in the way of steps on nodes, or any other one.
+func anyServing(t *rapid.T) given {
+	if chance(t, "any", 3) {
+		return anySwarm(t)
+	}
+	g := newGiven()
+	s := &g.facts.Swarm
+	s.Managers, s.Stable, g.policy.Budgets.Drains = &Managers{Count: rapid.IntRange(0, 3).Draw(t, "managers")}, time.Minute, 3
+	for _, name := range nodeNames[:rapid.IntRange(2, 4).Draw(t, "nodes")] {
+		n := nodeNamed(name, oneOf(t, "kind", "manager", "worker", "worker", "worker", "worker, drained", "worker, down", "promoting", "demoting", "worker, to be one", "manager, to be not"))
+		s.Nodes = append(s.Nodes, n)
+		if chance(t, "paused", 6) {
+			g.host([]string{"host", name, "paused"})
+		}
+		if chance(t, "differs", 2) {
+			g.changes = append(g.changes, change([]string{"~", "Node/" + name, oneOf(t, "what", "git=spec.labels.zone", "gone=spec.labels.zone", "git=spec.availability=drain", "git=spec.availability=active", "git=spec.labels.zone,spec.availability=pause")}))
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "tasks there") {
+			g.tasks = append(g.tasks, anyPlaced(t, n.ID, len(g.tasks)))
+		}
+		if chance(t, "consent", 4) {
+			g.policy.Consents = append(g.policy.Consents, Consented{Hazard: Outage, Objects: []v1.Key{n.Key()}})
+		}
+	}
+	for _, h := range []Hazard{EvenManagers, SingleManager} {
+		g.policy.Consents = append(g.policy.Consents, Consented{Hazard: h})
+	}
+	return g
+}
+
+// In whatever order the steps of a plan are taken, none that nobody agreed to takes the last ready task of a service that is
+// not global; and each step that ends tasks of a service names it.
+func nothingGoesOut(t *rapid.T) {
+	g := anyServing(t)
+	p := g.build()
+	r := g.running()
+	if r == nil {
+		return
+	}
+	g.tasks = slices.DeleteFunc(g.tasks, func(t Placed) bool { return !lets(r.hosts[t.Node], t) }) // these end whatever happens
+	hosts := map[string]Host{}
+	for id, h := range r.hosts {
+		h.Role = h.Asked // roles that are still to come count as if they had
+		hosts[id] = h
+	}
+	for _, s := range rapid.Permutation(p.Steps).Draw(t, "order") {
+		h, known := hosts[s.Instance]
+		if s.Key.Kind != v1.KindNode || !known {
+			continue
+		}
+		before := map[string]int{}
+		for _, service := range []string{"web", "db", "agent"} {
+			before[service] = g.served(hosts, service)
+		}
+		hosts[s.Instance] = carried(h, s)
+		for service, was := range before {
+			is := g.served(hosts, service)
+			if is < was && !strings.Contains(strings.Join(s.Notes, "\n"), " of "+service+" on "+h.Hostname) {
+				t.Fatalf("%s ends tasks of %s and does not say so:\n%s", s.Key, service, render(p))
+			}
+			if was > 0 && is == 0 && service != "agent" && !g.policy.Consents.Covers(Outage, s.Key) {
+				t.Fatalf("%s leaves %s without a ready task:\n%s", s.Key, service, render(p))
+			}
+		}
+	}
+	for _, ref := range p.Refused {
+		if ref.Guard == guardOutage && g.facts.Swarm.Unknown == "" && g.policy.Consents.Covers(Outage, ref.Key) {
+			t.Fatalf("somebody agreed to it:\n%s", render(p))
+		}
+	}
+}
+
+func TestNoServiceGoesOutUnasked(t *testing.T) { rapid.Check(t, nothingGoesOut) }
+
+func FuzzNoServiceGoesOutUnasked(f *testing.F) { generate.Fuzz(f, nothingGoesOut) }

@@ -1,0 +1,179 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+// asks waits until an outage on one of the nodes waits for consent, in such words, and returns which and why.
+func (o *operator) asks(revision, text string, nodes ...string) (node, why string) {
+	o.w.Helper()
+	o.w.patiently(func() error {
+		r, err := o.Report(o.w.Context())
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(r.Refused, func(x harness.Refusal) bool {
+			return x.Hazard == "outage" && x.Class == "consent" && strings.Contains(x.Why, text) && slices.Contains(nodes, strings.TrimPrefix(x.Object, "Node/"))
+		})
+		if i < 0 || r.Revision != revision {
+			return fmt.Errorf("nobody asks for %q: %s", nodes, brief(r))
+		}
+		node, why = strings.TrimPrefix(r.Refused[i].Object, "Node/"), r.Refused[i].Why
+		return nil
+	})
+	return node, why
+}
+
+// keepsServing watches that a service has a running task until the function that it returns is called.
+func (w *world) keepsServing(service string) (stop func()) {
+	w.Helper()
+	end, ended := make(chan struct{}), make(chan error)
+	api := w.connect(w.swarm.Managers()[0])
+	go func() {
+		var gone error
+		for {
+			select {
+			case <-end:
+				ended <- gone
+				return
+			case <-w.Context().Done():
+				ended <- errors.Join(gone, w.Context().Err())
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+			list, err := api.TaskList(w.Context(), client.TaskListOptions{Filters: client.Filters{}.Add("service", service)})
+			if err == nil && !slices.ContainsFunc(list.Items, func(t swarm.Task) bool { return t.Status.State == swarm.TaskStateRunning }) {
+				gone = fmt.Errorf("%s had no running task at %s", service, time.Now().Format(time.TimeOnly))
+			}
+		}
+	}()
+	return func() {
+		w.Helper()
+		close(end)
+		if err := <-ended; err != nil {
+			w.Error(err)
+		}
+	}
+}
+
+// Three managers become five, and workers serve: who costs nothing is promoted, then a worker whose task others stand in
+// for; the last one waits for consent, and so does the way back of a manager that serves.
+func TestNoRoleEndsAServiceWithoutConsent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 3})
+	w.changesNodes()
+	workers := w.swarm.Workers()
+	spare := workers[2]
+	r := w.repo("roles", map[string]string{
+		"nodes.yaml":   node(spare, "labels: {spare: 'yes'}"),
+		"cluster.yaml": managed(1),
+		"web.yaml":     service("web", "image: app:1", "replicas: 2", "placement: {constraints: [node.role == worker, node.labels.spare != yes]}", "stopGracePeriod: 1s"),
+		"db.yaml":      service("db", "image: app:1", "replicas: 1", fmt.Sprintf("placement: {constraints: [node.role == manager, node.hostname == %s]}", spare), "stopGracePeriod: 1s"),
+		"agent.yaml":   service("agent", "image: app:1", "mode: global", "placement: {constraints: [node.role == worker]}", "stopGracePeriod: 1s"),
+	})
+	o := w.operate(w.host(), r, "--repair-after", "0s")
+	w.runs("web", 2)
+	w.runs("agent", 3)
+	stop := w.keepsServing("web")
+
+	// The worker without a task of web is promoted before the others; the task of agent there is named, and not asked for.
+	r.commit("two\n\nConsent: single-manager, even-managers", map[string]string{"cluster.yaml": managed(2)})
+	w.becomesManager(spare)
+	w.runs("agent", 2)
+	w.runs("db", 1)
+
+	// One of the two others may go: its fellow serves. Then the last is asked for.
+	hash := r.commit("four\n\nConsent: even-managers", map[string]string{"cluster.yaml": managed(4)})
+	o.asks(hash, "0 of", workers[:2]...)
+	stop()
+	w.runs("web", 2) // both on the last worker
+	last, why := o.asks(hash, "0 of 2 stay", workers[:2]...)
+	for _, text := range []string{"2 tasks of web on " + last, "agent", "Consent: outage"} {
+		if !strings.Contains(why, text) {
+			t.Errorf("the refusal does not say %q: %s", text, why)
+		}
+	}
+	if n := w.nodeNow(last); wanted(n) {
+		t.Errorf("%s is promoted although nobody agreed", last)
+	}
+	o.follows(r.commit("so be it\n\nConsent: even-managers, outage Node/"+last, nil))
+	w.becomesManager(last)
+	w.runs("web", 0)
+
+	// And back: a pin that ends what runs on managers.
+	hash = r.commit("the spare one is a worker again\n\nConsent: even-managers", map[string]string{
+		"nodes.yaml": node(spare, "labels: {spare: 'yes'}", "role: worker"), "cluster.yaml": managed(3),
+	})
+	stop = w.keepsServing("db")
+	o.asks(hash, "1 task of db on "+spare, spare)
+	w.holds(2*stable, func() error {
+		if n := w.nodeNow(spare); !wanted(n) {
+			return fmt.Errorf("%s is demoted although nobody agreed", spare)
+		}
+		return nil
+	})
+	stop()
+	o.follows(r.commit("so be it\n\nConsent: outage", nil))
+	w.runs("db", 0)
+}
+
+// becomesManager waits until a node is one.
+func (w *world) becomesManager(hostname string) {
+	w.Helper()
+	w.patiently(func() error {
+		if n := w.nodeNow(hostname); !wanted(n) || !member(n) || n.ManagerStatus.Reachability != swarm.ReachabilityReachable {
+			return fmt.Errorf("%s is %s with %+v", hostname, n.Spec.Role, n.ManagerStatus)
+		}
+		return nil
+	})
+}
+
+// A set that drains by role or platform takes one node after the other: the second drain waits until what ran on the first
+// runs elsewhere, and nothing is away meanwhile.
+func TestASetIsDrainedWithoutAnOutage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 3})
+	workers := w.swarm.Workers()
+	files := func(availability string) map[string]string {
+		return map[string]string{
+			"keep.yaml": node(workers[2], "availability: active"),
+			"set.yaml":  nodeSet("set", "selector: {hostnames: ['"+workers[0]+"', '"+workers[1]+"'], role: worker}", "template: {availability: "+availability+"}"),
+			"web.yaml":  service("web", "image: app:1", "replicas: 2", "placement: {constraints: [node.role == worker, node.platform.os == linux]}", "stopGracePeriod: 1s", "restartPolicy: {delay: 1s}"),
+		}
+	}
+	r := w.repo("set", files("active"))
+	o := w.operate(w.host(), r, "--repair-after", "0s", "--max-drains", "2")
+	o.condition("InSync", true)
+	w.runs("web", 2)
+	// Both tasks are on the nodes of the set.
+	w.nodeByHand(workers[2], func(s *swarm.NodeSpec) { s.Availability = swarm.NodeAvailabilityDrain })
+	w.eventually(func() error {
+		for _, t := range w.tasks("web") {
+			if t.NodeID == w.node(workers[2]).ID && t.Status.State == swarm.TaskStateRunning {
+				return errors.New("a task is still on the node that is kept")
+			}
+		}
+		return nil
+	})
+	w.runs("web", 2)
+	w.nodeByHand(workers[2], func(s *swarm.NodeSpec) { s.Availability = swarm.NodeAvailabilityActive })
+	stop := w.keepsServing("web")
+	o.inSync(r.commit("drain the set", files("drain")))
+	stop()
+	w.runs("web", 2)
+	for _, host := range workers[:2] {
+		if n := w.node(host); n.Spec.Availability != swarm.NodeAvailabilityDrain {
+			t.Errorf("%s is %s", host, n.Spec.Availability)
+		}
+	}
+}
