@@ -54,7 +54,7 @@ var composeWords = map[string]ComposeWord{
 	"security_opt":    {To: "spec.privileges"},
 	"oom_score_adj":   {To: "spec.oomScoreAdj"},
 	"mem_swappiness":  {To: "spec.resources.memorySwappiness"},
-	"memswap_limit":   {To: "spec.resources.swap"},
+	"memswap_limit":   {To: "spec.resources.memorySwap", Note: "which is the swap alone: memswap_limit less mem_limit"},
 
 	"build":          {Note: "the swarm runs images and builds none: build and push the image, and name it in spec.image"},
 	"develop":        {Note: "it is for building and watching on one machine"},

@@ -129,7 +129,7 @@ func TestCopiesShareNothing(t *testing.T) {
 			Entrypoint: v1.StringList{"a"}, Command: v1.StringList{"a"}, Environment: v1.Environment{"A": "1"}, ContainerLabels: map[string]string{"a": "1"}, Replicas: ptr(uint64(1)),
 			Ports: []v1.Port{{}}, Networks: []v1.NetworkAttachment{{Aliases: []string{"a"}}}, Configs: []v1.ConfigMount{{Mode: ptr(v1.FileMode(1))}}, Secrets: []v1.SecretMount{{Mode: ptr(v1.FileMode(1))}},
 			Mounts:      []v1.Mount{{Bind: &v1.BindOptions{}, Volume: &v1.VolumeOption{}, Tmpfs: &v1.TmpfsOptions{Mode: ptr(v1.FileMode(1))}}},
-			Healthcheck: &v1.Healthcheck{Test: v1.HealthTest{"CMD"}}, Resources: &v1.Resources{}, RestartPolicy: &v1.RestartPolicy{Delay: seconds(1)},
+			Healthcheck: &v1.Healthcheck{Test: v1.HealthTest{"CMD"}}, Resources: &v1.Resources{MemorySwap: ptr(v1.Swap(1)), MemorySwappiness: ptr(int64(1))}, RestartPolicy: &v1.RestartPolicy{Delay: seconds(1)},
 			Placement: &v1.Placement{Constraints: []string{"a"}, Preferences: []v1.Preference{{}}}, UpdateConfig: &v1.UpdateConfig{Parallelism: ptr(uint64(1))}, RollbackConfig: &v1.UpdateConfig{Parallelism: ptr(uint64(1))},
 			StopGracePeriod: seconds(1), Logging: &v1.Logging{Options: map[string]string{"a": "1"}}, Init: ptr(true), ExtraHosts: v1.ExtraHosts{"a"}, CapAdd: []string{"a"}, CapDrop: []string{"a"},
 		}},

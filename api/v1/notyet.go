@@ -35,8 +35,6 @@ var notYet = map[string]map[string]string{
 		"spec.mounts[].cluster":                        "",
 		"spec.mounts[].tmpfs.options":                  "",
 		"spec.resources.reservations.genericResources": "",
-		"spec.resources.swap":                          "",
-		"spec.resources.memorySwappiness":              "",
 		"spec.placement.platforms":                     "chosen by the image",
 	},
 	KindNetwork: {

@@ -61,6 +61,8 @@ func typeWord(t reflect.Type) string {
 		return "duration"
 	case reflect.TypeFor[v1.Bytes]():
 		return "size"
+	case reflect.TypeFor[v1.Swap]():
+		return "size or -1"
 	case reflect.TypeFor[v1.CPUs]():
 		return "CPUs"
 	case reflect.TypeFor[v1.FileMode]():

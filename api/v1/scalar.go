@@ -93,6 +93,28 @@ func (b Bytes) String() string {
 // MarshalJSON renders the text form.
 func (b Bytes) MarshalJSON() ([]byte, error) { return json.Marshal(b.String()) }
 
+// Swap is a size, or -1 for no limit.
+type Swap int64
+
+// SetScalar reads a size, or -1.
+func (w *Swap) SetScalar(s Scalar) error {
+	if s.Text == "-1" {
+		*w = -1
+		return nil
+	}
+	var b Bytes
+	if err := b.SetScalar(s); err != nil {
+		return fmt.Errorf("%w, or -1 for no limit", err)
+	}
+	*w = Swap(b)
+	return nil
+}
+
+func (w Swap) String() string { return Bytes(w).String() }
+
+// MarshalJSON renders the text form.
+func (w Swap) MarshalJSON() ([]byte, error) { return json.Marshal(w.String()) }
+
 // CPUs is a number of CPUs, written as 0.5, "1.25" or Kubernetes' 500m. Unit in code: billionths of one CPU.
 type CPUs int64
 

@@ -30,6 +30,7 @@ var scalars = []struct {
 		"0": "0", "1": "1", "1024": "1KiB", "64MiB": "64MiB", "64Mi": "64MiB", "64M": "64MiB", "64m": "64MiB", "64mb": "64MiB", "512k": "512KiB", "1g": "1GiB", "1.5g": "1536MiB", "1t": "1TiB", "12345": "12345", "1000000": "1000000", "1 GB": "1GiB",
 		"": refused, "-1": refused, "1x": refused, "MiB": refused, "1e30": refused, "99999999999999999999g": refused, "9223372036854775807": refused, "i": refused, "null": refused, "1ii": refused,
 	}},
+	{"swap", read[v1.Swap], map[string]string{"0": "0", "-1": "-1", "512M": "512MiB", "-2": refused, "-1M": refused, "": refused, "null": refused, "unlimited": refused}},
 	{"CPUs", read[v1.CPUs], map[string]string{
 		"0": "0", "1": "1", "0.5": "0.5", "500m": "0.5", "1.25": "1.25", ".5": "0.5", "1.": "1", "0.000000001": "0.000000001", "1m": "0.001", "0.5m": "0.0005", "64": "64", "00.50": "0.5",
 		"": refused, "-1": refused, "1/2": refused, "1e3": refused, "0x10": refused, "0.0000000001": refused, "1,5": refused, "m": refused, ".": refused, "1.2.3": refused, "99999999999999999999": refused, "1000000000000000000000000000": refused, "Inf": refused, "1\x20": refused,

@@ -208,6 +208,12 @@ func (t *HealthTest) SetScalar(s Scalar) error {
 type Resources struct {
 	Limits       ResourceLimits `json:"limits,omitzero"`
 	Reservations Reservations   `json:"reservations,omitzero"`
+	// MemorySwap is how much swap a container may use beside limits.memory, which it needs: 0 is none, -1 is no limit. Left out it is
+	// as much as limits.memory. docker service create has the same --memory-swap; docker run and compose count the memory, too.
+	// Needs API 1.52.
+	MemorySwap *Swap `json:"memorySwap,omitempty"`
+	// MemorySwappiness is 0 to 100: how readily the kernel swaps. Left out it is the node's own. Needs API 1.52.
+	MemorySwappiness *int64 `json:"memorySwappiness,omitempty"`
 }
 
 // ResourceLimits are enforced by the kernel. Zero: no limit.
@@ -351,7 +357,9 @@ func (s *Service) Copy() Object {
 	if sp.Healthcheck = clone(sp.Healthcheck); sp.Healthcheck != nil {
 		sp.Healthcheck.Test = slices.Clone(sp.Healthcheck.Test)
 	}
-	sp.Resources = clone(sp.Resources)
+	if sp.Resources = clone(sp.Resources); sp.Resources != nil {
+		sp.Resources.MemorySwap, sp.Resources.MemorySwappiness = clone(sp.Resources.MemorySwap), clone(sp.Resources.MemorySwappiness)
+	}
 	if sp.RestartPolicy = clone(sp.RestartPolicy); sp.RestartPolicy != nil {
 		sp.RestartPolicy.Delay = clone(sp.RestartPolicy.Delay)
 	}

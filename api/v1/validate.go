@@ -331,6 +331,12 @@ func (ps *problems) resources(r *Resources) {
 	if r.Limits.Pids < 0 {
 		ps.add("spec.resources.limits.pids", "%d is negative", r.Limits.Pids)
 	}
+	if r.MemorySwap != nil && r.Limits.Memory == 0 {
+		ps.add("spec.resources.memorySwap", "it bounds the swap beside a limit of memory, and there is none: state spec.resources.limits.memory, or remove this line")
+	}
+	if v := r.MemorySwappiness; v != nil && (*v < 0 || *v > 100) {
+		ps.add("spec.resources.memorySwappiness", "%d is not between 0 and 100; to have the node's own, remove this line", *v)
+	}
 	if l, v := r.Limits.CPUs, r.Reservations.CPUs; l != 0 && v > l {
 		ps.add("spec.resources.reservations.cpus", "%s is more than the limit of %s", v, l)
 	}

@@ -141,6 +141,16 @@ func TestProblemsOfServices(t *testing.T) {
 			},
 			"spec.resources.reservations.cpus: 2 is more than the limit of 1\nspec.resources.reservations.memory: 16MiB is more than the limit of 8MiB",
 		},
+		{"swap beside a limit", func(s *v1.Service) {
+			s.Spec.Resources = &v1.Resources{Limits: v1.ResourceLimits{Memory: 8 << 20}, MemorySwap: ptr(v1.Swap(-1)), MemorySwappiness: ptr(int64(0))}
+		}, ""},
+		{
+			"swap without a limit", func(s *v1.Service) {
+				s.Spec.Resources = &v1.Resources{Limits: v1.ResourceLimits{CPUs: 1e9}, MemorySwap: ptr(v1.Swap(0)), MemorySwappiness: ptr(int64(-1))}
+			},
+			"spec.resources.memorySwap: it bounds the swap beside a limit of memory, and there is none: state spec.resources.limits.memory, or remove this line\n" +
+				"spec.resources.memorySwappiness: -1 is not between 0 and 100; to have the node's own, remove this line",
+		},
 		{"reserved and not limited", func(s *v1.Service) {
 			s.Spec.Resources = &v1.Resources{Reservations: v1.Reservations{CPUs: 2e9, Memory: 16 << 20}}
 		}, ""},

@@ -207,6 +207,10 @@ func task(t *rapid.T, sp *v1.ServiceSpec) {
 		cpus, memory := []v1.CPUs{0, 5e8, 1e9}, []v1.Bytes{0, 64 << 20, 256 << 20}
 		r := v1.Resources{Limits: v1.ResourceLimits{CPUs: oneOf(t, cpus, "cpus"), Memory: oneOf(t, memory, "memory"), Pids: rapid.Int64Range(0, 2).Draw(t, "pids")}}
 		r.Reservations = v1.Reservations{CPUs: oneOf(t, cpus, "cpus"), Memory: oneOf(t, memory, "memory")}
+		if r.Limits.Memory != 0 {
+			r.MemorySwap = maybe(t, "memorySwap", func() v1.Swap { return oneOf(t, []v1.Swap{-1, 0, 64 << 20}, "swap") })
+		}
+		r.MemorySwappiness = maybe(t, "memorySwappiness", func() int64 { return oneOf(t, []int64{0, 60, 100}, "swappiness") })
 		if r.Limits.CPUs != 0 {
 			r.Reservations.CPUs = min(r.Reservations.CPUs, r.Limits.CPUs)
 		}

@@ -165,6 +165,9 @@ func subset(t *rapid.T, fields []diff.Field, have, want *diff.State) []diff.Fiel
 		if strings.HasPrefix(f.Path, "spec.healthcheck.") && (off(have) || off(want)) {
 			group = "spec.healthcheck"
 		}
+		if f.Path == "spec.resources.limits.memory" || f.Path == "spec.resources.memorySwap" {
+			group = "memory" // the engine takes no swap without a limit
+		}
 		if strings.HasPrefix(f.Path, "spec.ports[") {
 			group = "spec.ports" // one container port published twice is replaced as a whole
 		}

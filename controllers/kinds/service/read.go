@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/mount"
@@ -163,6 +162,10 @@ func readTask(t *swarm.TaskSpec, s *v1.ServiceSpec, ix names) {
 		if v := r.Reservations; v != nil {
 			s.Resources.Reservations = v1.Reservations{CPUs: v1.CPUs(v.NanoCPUs), Memory: v1.Bytes(v.MemoryBytes)}
 		}
+		s.Resources.MemorySwap = (*v1.Swap)(clone(r.SwapBytes))
+		if v := r.MemorySwappiness; v != nil && *v >= 0 { // -1 is how docker service update unsets it
+			s.Resources.MemorySwappiness = clone(v)
+		}
 	}
 	if r := t.RestartPolicy; r != nil {
 		s.RestartPolicy = &v1.RestartPolicy{Condition: string(r.Condition), Delay: (*v1.Duration)(clone(r.Delay))}
@@ -201,10 +204,10 @@ func readUpdate(u *swarm.UpdateConfig) *v1.UpdateConfig {
 	}
 }
 
-func clone(d *time.Duration) *time.Duration {
-	if d == nil {
+func clone[T any](p *T) *T {
+	if p == nil {
 		return nil
 	}
-	v := *d
+	v := *p
 	return &v
 }

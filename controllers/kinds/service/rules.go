@@ -19,12 +19,14 @@ func buildRules() diff.Rules {
 		"spec.replicas":     {Effect: diff.InPlace, Allocated: true},
 		"spec.image":        {Effect: diff.RestartsTasks, Equal: v1.SameImage, Bare: bareImage},
 		// stack deploy writes labels into the containers too.
-		"spec.containerLabels.*":         {Effect: diff.RestartsTasks, Nobody: diff.NobodysLabel},
-		"spec.ports[].published":         {Effect: diff.RestartsTasks, Allocated: true},
-		"spec.resources.limits.pids":     {Effect: diff.RestartsTasks, SinceAPI: "1.41"},
-		"spec.capAdd":                    {Effect: diff.RestartsTasks, SinceAPI: "1.41"},
-		"spec.capDrop":                   {Effect: diff.RestartsTasks, SinceAPI: "1.41"},
-		"spec.healthcheck.startInterval": {Effect: diff.RestartsTasks, SinceAPI: "1.44"},
+		"spec.containerLabels.*":          {Effect: diff.RestartsTasks, Nobody: diff.NobodysLabel},
+		"spec.ports[].published":          {Effect: diff.RestartsTasks, Allocated: true},
+		"spec.resources.limits.pids":      {Effect: diff.RestartsTasks, SinceAPI: "1.41"},
+		"spec.resources.memorySwap":       {Effect: diff.RestartsTasks, SinceAPI: "1.52"},
+		"spec.resources.memorySwappiness": {Effect: diff.RestartsTasks, SinceAPI: "1.52"},
+		"spec.capAdd":                     {Effect: diff.RestartsTasks, SinceAPI: "1.41"},
+		"spec.capDrop":                    {Effect: diff.RestartsTasks, SinceAPI: "1.41"},
+		"spec.healthcheck.startInterval":  {Effect: diff.RestartsTasks, SinceAPI: "1.44"},
 	}
 	for _, leaf := range shape.Types() {
 		if _, stated := r[leaf]; stated {

@@ -71,6 +71,7 @@ func TestEveryLeafOfTheEngineIsDecidedOn(t *testing.T) {
 // everything is a live service with every group and every list in it.
 func everything() *swarm.ServiceSpec {
 	init, grace, attempts, window := true, time.Minute, uint64(3), time.Hour
+	swap, swappiness := int64(16<<20), int64(10)
 	spec := &swarm.ServiceSpec{
 		Annotations:    swarm.Annotations{Name: "web", Labels: map[string]string{"a": "1"}},
 		Mode:           swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &attempts}},
@@ -92,6 +93,7 @@ func everything() *swarm.ServiceSpec {
 		},
 		Resources: &swarm.ResourceRequirements{
 			Limits: &swarm.Limit{NanoCPUs: 5e8, MemoryBytes: 64 << 20, Pids: 10}, Reservations: &swarm.Resources{NanoCPUs: 1e8, MemoryBytes: 32 << 20},
+			SwapBytes: &swap, MemorySwappiness: &swappiness,
 		},
 		RestartPolicy: &swarm.RestartPolicy{Condition: "on-failure", Delay: &grace, MaxAttempts: &attempts, Window: &window},
 		Placement:     &swarm.Placement{Constraints: []string{"node.role == worker"}, MaxReplicas: 3, Preferences: []swarm.PlacementPreference{{Spread: &swarm.SpreadOver{SpreadDescriptor: "node.labels.a"}}}},

@@ -56,6 +56,7 @@ func overlayNetworks(t *swarm.TaskSpec, want []v1.NetworkAttachment, ch diff.Pat
 
 func overlayResources(t *swarm.TaskSpec, want *v1.Resources, ch diff.Paths) {
 	const limits, reservations = "spec.resources.limits", "spec.resources.reservations"
+	const swap, swappiness = "spec.resources.memorySwap", "spec.resources.memorySwappiness"
 	if !ch.Any("spec.resources") || (t.Resources == nil && *want == v1.Resources{}) {
 		return
 	}
@@ -78,6 +79,13 @@ func overlayResources(t *swarm.TaskSpec, want *v1.Resources, ch diff.Paths) {
 		r := t.Resources.Reservations
 		set(&r.NanoCPUs, int64(want.Reservations.CPUs), ch, reservations+".cpus")
 		set(&r.MemoryBytes, int64(want.Reservations.Memory), ch, reservations+".memory")
+	}
+	set(&t.Resources.SwapBytes, (*int64)(want.MemorySwap), ch, swap)
+	set(&t.Resources.MemorySwappiness, want.MemorySwappiness, ch, swappiness)
+	// The engine refuses swap without a limit (daemon/cluster/convert/service.go), so what a hand set beside one goes with it.
+	unlimited := t.Resources.Limits == nil || t.Resources.Limits.MemoryBytes == 0
+	if unlimited && ch.Has(limits+".memory") && want.MemorySwap == nil {
+		t.Resources.SwapBytes = nil
 	}
 }
 
