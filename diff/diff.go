@@ -134,6 +134,8 @@ type Meta struct {
 	Applied Applied
 	// Unknown are keys of the live spec that our types do not know: a write would drop them.
 	Unknown []string
+	// Unstated are the live object's settings that no manifest can state, by path. Writes keep them.
+	Unstated []string
 	// Updated: the engine says how its last update stands.
 	Updated bool
 	// Distrust: the spec was rolled back or is paused, so Applied says nothing about whose doing a difference is.
@@ -177,6 +179,12 @@ type State struct {
 	Meta      Meta
 	// Gone, on the want side: the source had made or adopted the object, and somebody removed it while its manifest said the same.
 	Gone *Gone
+	// Start, on the want side, is what the object is made from, in its kind's own form: it was there before, with settings that no
+	// manifest states. Nil: it is made from the manifest alone.
+	Start any
+	// Lost, on the want side, are settings of the object that no manifest can state, by path: somebody removed it, and nothing has them
+	// any more.
+	Lost []string
 	// Policy is the manifest's, on the want side.
 	Policy v1.Policy
 	// Value is the object in its kind's own type, for its driver.

@@ -36,8 +36,13 @@ Notes name what the swarm takes and what is hardly meant; they do not count.`,
 			set, problems := reconciler.NewLoader().Load(commit.Tree, src.root())
 			consents, below := commit.Lines(plan.Trailer)
 			for _, text := range consents {
-				if _, err := plan.ParseConsent(text); err != nil {
+				consents, err := plan.ParseConsent(text)
+				if err != nil {
 					problems = append(problems, v1.Problem{Message: fmt.Sprintf("commit %s: %s: %v", commit.Short(), plan.Trailer, err)})
+				}
+				_, ignored := consents.InCommit()
+				for _, h := range ignored {
+					set.Notices = append(set.Notices, v1.Problem{Message: reconciler.ByCommand(commit, h)})
 				}
 			}
 			for _, text := range below {

@@ -19,6 +19,9 @@ import (
 // IsStale: the object moved since it was read. Read again and plan again. (A 500, not a 409.)
 func IsStale(err error) bool { return has(err, "update out of sequence") }
 
+// ErrStale is for who compares versions before a call that takes none: the error of an object that moved since it was read.
+var ErrStale = errors.New("update out of sequence")
+
 // IsNotFound: the object of the call does not exist. An object that a spec refers to is another matter.
 func IsNotFound(err error) bool { return err != nil && errdefs.IsNotFound(err) }
 

@@ -278,16 +278,21 @@ func (v version) choose() chosen {
 		}
 	}
 	// Somebody's of the manifest's own name, or one of the version's name that has lost its label.
+	var before *Live
 	for _, name := range []string{key.Name, fresh} {
 		if l := v.index.ByName(v.kind.Name, name); l != nil && (name == fresh || len(v.owned) == 0) {
 			if s, decided := v.foreign(l, content); decided {
 				return chosen{State: s}
 			}
+			before = l
 		}
 	}
 	s := v.kind.want(v.entry, fresh, nil)
 	if len(v.owned) > 0 {
-		s.Note = "its content changed: a new version"
+		s.Note, before = "its content changed: a new version", v.owned[0]
+	}
+	if before != nil {
+		s.Start = before
 	}
 	return chosen{State: s}
 }

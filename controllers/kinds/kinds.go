@@ -66,6 +66,12 @@ type Kind struct {
 	Uses func(*Live) []Ref
 	// Normalise reads a live object back into the words of the manifest: pure.
 	Normalise func(*Live, *Index) v1.Object
+	// Unstated names the settings of a live object that no manifest can state, by path. Nil: there are none. Pure.
+	Unstated func(*Live, *Index) []string
+	// Freeze writes a live object down before it is removed to be made again, and Thaw reads that: Do starts from it when it makes
+	// what has it as [diff.State.Start]. Nil: nothing would be lost. Pure.
+	Freeze func(*Live, *Index) ([]byte, error)
+	Thaw   func([]byte) (any, error)
 	// Broken says why nothing can use a live object; "": it can be used. Nil: there is no such thing. Pure.
 	Broken func(*Live) string
 	// Claims is what a manifest in normal form needs of which the swarm gives one, beside its name; Holds is what a live object

@@ -12,7 +12,8 @@ import (
 
 // VersionCalls are the engine's calls on one kind of content: configs and secrets differ in nothing else.
 type VersionCalls struct {
-	Create func(ctx context.Context, c *engine.Client, name string, labels map[string]string, data []byte) (id string, err error)
+	// Create makes a version. It has the settings of the version before that no manifest can state; before is nil if there is none.
+	Create func(ctx context.Context, c *engine.Client, name string, labels map[string]string, data []byte, before *Live) (id string, err error)
 	// Relabel changes the labels of a live object and nothing else.
 	Relabel func(ctx context.Context, c *engine.Client, l *Live, labels map[string]string) error
 	Remove  func(ctx context.Context, c *engine.Client, id string) error
@@ -22,7 +23,8 @@ type VersionCalls struct {
 func (v VersionCalls) Do(ctx context.Context, env Env, s plan.Step) (Result, error) {
 	switch s.Op {
 	case diff.Create:
-		id, err := v.Create(ctx, env.Engine, s.Instance, versionLabels(env, s), content(s))
+		before, _ := s.Change.Want.Start.(*Live)
+		id, err := v.Create(ctx, env.Engine, s.Instance, versionLabels(env, s), content(s), before)
 		if err != nil {
 			return Result{}, fmt.Errorf("creating %s: %w", s.Key, err)
 		}

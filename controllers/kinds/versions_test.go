@@ -244,7 +244,7 @@ func TestContentIsNeverShown(t *testing.T) {
 func sent(t *testing.T, op diff.Op, c diff.Change) (name string, labels map[string]string, data []byte) {
 	t.Helper()
 	calls := kinds.VersionCalls{
-		Create: func(_ context.Context, _ *engine.Client, n string, l map[string]string, d []byte) (string, error) {
+		Create: func(_ context.Context, _ *engine.Client, n string, l map[string]string, d []byte, _ *kinds.Live) (string, error) {
 			name, labels, data = n, l, d
 			return "new-id", nil
 		},

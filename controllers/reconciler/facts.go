@@ -54,10 +54,19 @@ func (r *Reconciler) consents(ctx context.Context, run *Run) plan.Consents {
 				run.Notices = append(run.Notices, fmt.Sprintf("commit %s: %s: %v", c.Short(), plan.Trailer, err))
 				continue
 			}
+			consents, ignored := consents.InCommit()
+			for _, h := range ignored {
+				run.Notices = append(run.Notices, ByCommand(c, h))
+			}
 			out = append(out, consents...)
 		}
 	}
 	return out
+}
+
+// ByCommand says of a consent in a commit that it does not count there.
+func ByCommand(c git.Commit, h plan.Hazard) string {
+	return fmt.Sprintf("commit %s: %s: %s does not count: what is lost stands in the swarm and not in git, so whoever agrees has to look there; the plan has the command that agrees", c.Short(), plan.Trailer, h)
 }
 
 // Squashed says of a consent below a squash's list of commits that it does not count.

@@ -152,6 +152,8 @@ type Run struct {
 	problems    map[v1.Key]plan.Problem // objects that problems of their manifests hold
 	// entries are the manifests that the wants are from.
 	entries []kinds.Entry
+	// frozenSpecs are of what the plan removes to make it again, by id.
+	frozenSpecs map[string]state.Frozen
 	// full: everything was read for this run.
 	full bool
 }
@@ -229,6 +231,7 @@ func (r *Reconciler) think(ctx context.Context, run *Run, use *loaded) {
 	run.Wants = kinds.Expand(r.kinds, use.entries, run.Index, src, &r.memo)
 	before := r.before(ctx, run)
 	noteGone(run, before, r.removed)
+	r.remade(run)
 	haves := kinds.Haves(r.kinds, run.Index, src, run.Wants.States, &r.memo)
 	findLost(haves, before)
 	run.Changes = r.seen.Compare(haves, run.Wants.States, all.Rules)
@@ -251,12 +254,13 @@ func (r *Reconciler) think(ctx context.Context, run *Run, use *loaded) {
 	if run.full && !r.Observe && run.Facts.Paused == "" && !run.Facts.ReleasedAll {
 		run.undelivered, run.deliveryErr = r.notDelivered(ctx, run)
 	}
+	r.writeDown(run)
 	r.remember(run, consents, haves)
 	r.seenFailed = run.memory.Failed
 	for _, n := range use.notices {
 		run.Notices = append(run.Notices, n.String())
 	}
-	run.Notices = append(run.Notices, run.Wants.Notices...)
+	run.Notices = append(append(run.Notices, run.Wants.Notices...), unstated(haves)...)
 	for _, k := range run.Wants.Unknown {
 		run.Notices = append(run.Notices, fmt.Sprintf("the content of %s cannot be compared, because the key that named it is lost; it stays as it is", k))
 	}

@@ -124,6 +124,7 @@ func record(run *Run, haves []diff.State, removed map[string]bool) {
 	if len(replacing) > 0 {
 		m.Replacing = replacing
 	}
+	m.Unstated, m.Removed = settings(run, haves), run.stillRemoved()
 	if !run.store.Differs(run.found, *m) {
 		return
 	}

@@ -24,7 +24,8 @@ var ErrNewer = errors.New("the state was written by a newer release of swarm-ope
 // versions; without Adopted what was taken over is foreign again; without Failed a roll-back is recognised by what the
 // engine kept of it; without InForce a bad revision has no predecessor; without Keep nothing is kept but nothing is
 // removed in the run that finds the memory gone; without Made what lost its labels is foreign, and what is gone is made again
-// at once, because nobody knows that it was there; without Released what was released is adopted again where it is equal.
+// at once, because nobody knows that it was there; without Unstated nobody is asked before what is gone is made again without its settings; without
+// Removed what was being replaced is made from its manifest alone; without Released what was released is adopted again where it is equal.
 type Memory struct {
 	Format int    `json:"format"`
 	Source string `json:"source"`
@@ -51,6 +52,10 @@ type Memory struct {
 	// Lapsed are those of Made that are not there and that nobody asks for, and since when: a list that was wrong once must not
 	// make the source's own objects anybody's.
 	Lapsed map[string]time.Time `json:"lapsed,omitempty"`
+	// Unstated are settings of objects on record that manifests cannot state, by id: what is lost if somebody removes one.
+	Unstated map[string]Settings `json:"unstated,omitempty"`
+	// Removed are objects that were about to be removed and made again, by id, until they are: nobody else may have what they were.
+	Removed map[string]Frozen `json:"removed,omitempty"`
 	// Replacing are objects, by id, that were about to be removed and made anew: if one is gone, nobody else removed it.
 	Replacing []string       `json:"replacing,omitempty"`
 	Failed    []plan.Failure `json:"failed,omitempty"`
@@ -127,6 +132,20 @@ type Adopted struct {
 	Content string `json:"content,omitempty"`
 	// Written: the source has written on it since, so that Applied is older than its labels.
 	Written bool `json:"written,omitempty"`
+}
+
+// Settings are those of an object that manifests cannot state, by path.
+type Settings struct {
+	Key   v1.Key   `json:"key"`
+	Paths []string `json:"paths"`
+}
+
+// Frozen is an object as its kind wrote it down.
+type Frozen struct {
+	Key v1.Key `json:"key"`
+	// Instance is its name in the swarm.
+	Instance string          `json:"instance"`
+	Spec     json.RawMessage `json:"spec"`
 }
 
 // New makes an empty memory with a fresh key.

@@ -18,10 +18,15 @@ type memory struct {
 	Shards []string `json:"shards,omitempty"`
 	// MadeShards are those that hold Made.
 	MadeShards []string `json:"madeShards,omitempty"`
+	// UnstatedShards are those that hold Unstated, and RemovedShards Removed.
+	UnstatedShards []string `json:"unstatedShards,omitempty"`
+	RemovedShards  []string `json:"removedShards,omitempty"`
 }
 
 // all are the names of all shards.
-func (m memory) all() []string { return slices.Concat(m.Shards, m.MadeShards) }
+func (m memory) all() []string {
+	return slices.Concat(m.Shards, m.MadeShards, m.UnstatedShards, m.RemovedShards)
+}
 
 const (
 	// inline is how many bytes of records are kept with the rest, of each sort. An adopted service has some 300, one that was
@@ -45,6 +50,18 @@ func (m Memory) split(source string) (memory, map[string][]byte, error) {
 	}
 	if out.MadeShards, err = spread(source, "made", m.Made, shards); err != nil {
 		return out, nil, err
+	}
+	if out.UnstatedShards, err = spread(source, "unstated", m.Unstated, shards); err != nil {
+		return out, nil, err
+	}
+	if out.RemovedShards, err = spread(source, "removed", m.Removed, shards); err != nil {
+		return out, nil, err
+	}
+	if out.UnstatedShards != nil {
+		out.Unstated = nil
+	}
+	if out.RemovedShards != nil {
+		out.Removed = nil
 	}
 	if out.Shards != nil {
 		out.Adopted = nil
@@ -90,8 +107,13 @@ func spread[T any](source, sort string, records map[string]T, shards map[string]
 
 // join brings a shard back.
 func (m *memory) join(name string, data []byte) error {
-	if slices.Contains(m.MadeShards, name) {
+	switch {
+	case slices.Contains(m.MadeShards, name):
 		return merge(&m.Made, data)
+	case slices.Contains(m.UnstatedShards, name):
+		return merge(&m.Unstated, data)
+	case slices.Contains(m.RemovedShards, name):
+		return merge(&m.Removed, data)
 	}
 	return merge(&m.Adopted, data)
 }

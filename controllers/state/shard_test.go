@@ -142,6 +142,33 @@ func TestALargeMemoryOfWhatWasMade(t *testing.T) {
 	}
 }
 
+// Settings and specs of what was removed have shards of their own.
+func TestALargeMemoryOfWhatWasRemoved(t *testing.T) {
+	c := open(t)
+	s := state.NewStore("shop", c)
+	m := large(t)
+	m.Unstated, m.Removed = map[string]state.Settings{}, map[string]state.Frozen{}
+	for i := range 2000 {
+		m.Unstated[fmt.Sprintf("%025d", i)] = state.Settings{Key: web, Paths: []string{"spec.dns", "spec.mounts[/data].volume.driver"}}
+	}
+	for i := range 5 {
+		m.Removed[fmt.Sprintf("%025d", i)] = state.Frozen{Key: web, Instance: "web", Spec: []byte(`{"spec":"` + strings.Repeat("x", 200<<10) + `"}`)}
+	}
+	s.Tidy(t.Context(), save(t, s, state.Found{}, m))
+	found := find(t, s, c)
+	if !reflect.DeepEqual(found.Memory, m) {
+		t.Fatalf("of %d and %d objects %d and %d are found, or they are others", len(m.Unstated), len(m.Removed), len(found.Memory.Unstated), len(found.Memory.Removed))
+	}
+	if s.Differs(found, found.Memory) {
+		t.Error("what was found differs from itself")
+	}
+	found.Memory.Removed = nil
+	s.Tidy(t.Context(), save(t, s, found, found.Memory))
+	if got := find(t, s, c); got.Memory.Removed != nil || !reflect.DeepEqual(got.Memory.Unstated, m.Unstated) {
+		t.Error("specs are left behind, or settings went with them")
+	}
+}
+
 // Who was killed between the shards and the memory leaves shards that nobody names. The next one writes the same.
 func TestShardsOfWhoWasKilled(t *testing.T) {
 	c := open(t)

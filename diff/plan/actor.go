@@ -108,11 +108,16 @@ func selfLast(plan Plan, f Facts, _ Policy) []Refusal {
 
 // commands adds to what waits for consent the command that gives it, for who cannot or will not commit.
 func (p *Plan) commands(f Facts) {
-	if len(f.Revision) != 40 { // files without a revision
-		return
-	}
+	revision := len(f.Revision) == 40 // otherwise these are files without one
 	for i := range p.Refused {
-		if r := &p.Refused[i]; r.Class == Consent && r.Hazard != "" && strings.Contains(r.Why, Trailer+": ") {
+		r := &p.Refused[i]
+		switch {
+		case r.Class != Consent || r.Hazard == "":
+		case r.Hazard.ByCommandOnly() && revision:
+			r.Why += fmt.Sprintf("; to agree, run: swarm-operator approve %s %s %s", f.Revision[:10], r.Hazard, r.Key)
+		case r.Hazard.ByCommandOnly():
+			r.Why += fmt.Sprintf("; to agree, run apply with --consent '%s %s'", r.Hazard, r.Key)
+		case revision && strings.Contains(r.Why, Trailer+": "):
 			r.Why += fmt.Sprintf(", or run: swarm-operator approve %s %s", f.Revision[:10], r.Hazard)
 		}
 	}

@@ -16,6 +16,7 @@ const (
 	Removals         Hazard = "removals"
 	Restarts         Hazard = "restarts"
 	Replace          Hazard = "replace"
+	DropsSettings    Hazard = "drops-settings"
 	TakeoverSecret   Hazard = "takeover-secret"
 	EvenManagers     Hazard = "even-managers"
 	SingleManager    Hazard = "single-manager"
@@ -29,10 +30,14 @@ const (
 // Hazards lists them all.
 func Hazards() []string {
 	return []string{
-		string(Removals), string(Restarts), string(Replace), string(TakeoverSecret), string(EvenManagers), string(SingleManager),
+		string(Removals), string(Restarts), string(Replace), string(DropsSettings), string(TakeoverSecret), string(EvenManagers), string(SingleManager),
 		string(ManyManagers), string(ForceNodeRemoval), string(Outage), string(Rewind), string(OtherSource),
 	}
 }
+
+// ByCommandOnly reports whether a line of a commit cannot agree to the hazard: git does not say what is lost, so whoever
+// agrees has to look at the swarm.
+func (h Hazard) ByCommandOnly() bool { return h == DropsSettings }
 
 // Trailer is the key of the commit trailer that gives consent.
 const Trailer = "Consent"
@@ -79,6 +84,18 @@ func ParseConsent(s string) (Consents, error) {
 		out = append(out, c)
 	}
 	return out, nil
+}
+
+// InCommit splits the agreements of a commit's line into those that count there and the hazards that do not.
+func (cs Consents) InCommit() (count Consents, ignored []Hazard) {
+	for _, c := range cs {
+		if c.Hazard.ByCommandOnly() {
+			ignored = append(ignored, c.Hazard)
+		} else {
+			count = append(count, c)
+		}
+	}
+	return count, ignored
 }
 
 // needs returns a refusal unless the hazard is consented to, with the line that would.

@@ -68,7 +68,7 @@ func TestConsentsCover(t *testing.T) {
 }
 
 func TestTheHazardsAreClosed(t *testing.T) {
-	want := "removals restarts replace takeover-secret even-managers single-manager many-managers force-node-removal outage rewind other-source"
+	want := "removals restarts replace drops-settings takeover-secret even-managers single-manager many-managers force-node-removal outage rewind other-source"
 	if got := strings.Join(Hazards(), " "); got != want {
 		t.Errorf("got %s", got)
 	}

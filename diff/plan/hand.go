@@ -175,7 +175,7 @@ func hasty(s Step, f Facts, p Policy) (Refusal, bool) {
 		if s.Change.Want.Policy.Enforce != nil {
 			why = "its manifest says policy.enforce: false"
 		}
-		r := s.refusal(Never, "removed by hand, and reported only, because %s: policy.enforce: true, or a commit that changes it, makes it again; to let it go, remove its manifest", why)
+		r := s.refusal(Never, "removed by hand, and reported only, because %s: policy.enforce: true, or a commit that changes it, makes it again; to let it go, remove its manifest%s", why, lacks(s.Change.Want))
 		r.Guard = guardEnforce
 		return r, true
 	}

@@ -361,6 +361,10 @@ func attribute(c *diff.Change, name, value string) {
 		m.OldVersion = true
 	case "used":
 		m.UsedBy = keysOf(value)
+	case "unstated":
+		m.Unstated = strings.Split(value, ",")
+	case "lost":
+		c.Want.Lost = strings.Split(value, ",")
 	case "unknown":
 		m.Unknown = strings.Split(value, ",")
 	case "suspend":
@@ -391,7 +395,7 @@ func render(p Plan) string {
 		b.WriteString(paths(s.Fields) + "\n" + notes(s.Notes) + renewal(s.Renewal))
 	}
 	for _, a := range p.Adopted {
-		fmt.Fprintf(&b, "= %s %s\n", a.Key, a.ID)
+		fmt.Fprintf(&b, "= %s %s\n%s", a.Key, a.ID, notes(a.Notes))
 	}
 	for _, r := range p.Refused {
 		fmt.Fprintf(&b, "! %s %s%s %s, %s: %s", r.Op, r.Key, instance(r.Instance, r.Key.Name), r.Guard, r.Class, r.Why)

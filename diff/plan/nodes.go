@@ -183,6 +183,9 @@ func (p *Plan) members(f Facts, policy Policy) {
 
 // agree is the line that gives consent.
 func agree(h Hazard) string {
+	if h.ByCommandOnly() { // see commands
+		return ""
+	}
 	return fmt.Sprintf("; to agree, add to a commit message: %s: %s", Trailer, h)
 }
 

@@ -177,5 +177,8 @@ func hazards(s Step) []Hazard {
 	if s.Op == diff.Replace || s.makesRoom {
 		return []Hazard{Replace}
 	}
+	if s.drops() {
+		return []Hazard{DropsSettings}
+	}
 	return nil
 }

@@ -29,7 +29,7 @@ func foreign(s Step, _ Facts, p Policy) []Refusal {
 		}
 		return nil
 	default:
-		return []Refusal{s.refusal(Never, "an object of this name exists that source %s did not make, and it differs; to take it over, state policy: {adopt: takeover}", p.Source)}
+		return []Refusal{s.refusal(Never, "an object of this name exists that source %s did not make, and it differs; to take it over, state policy: {adopt: takeover}%s", p.Source, beside(h))}
 	}
 }
 
@@ -52,7 +52,7 @@ func (p *Plan) adopt(c diff.Change) {
 	case c.Want.Policy.Adoption() == v1.AdoptNever:
 		p.Refused = append(p.Refused, guarded(guardOwnership, step.refusal(Never, "an equal object of this name exists, and policy.adopt is never: rename one of the two, or state policy: {adopt: ifIdentical}")))
 	default:
-		p.Adopted = append(p.Adopted, Adoption{Key: c.Key, ID: c.Have.Meta.ID, Want: c.Want})
+		p.Adopted = append(p.Adopted, Adoption{Key: c.Key, ID: c.Have.Meta.ID, Want: c.Want, Notes: taken(c.Have)})
 	}
 }
 

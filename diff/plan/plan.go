@@ -97,6 +97,8 @@ type Adoption struct {
 	Key  v1.Key      `json:"object"`
 	ID   string      `json:"-"`
 	Want *diff.State `json:"-"`
+	// Notes are what people should know of before.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Failure is a want that the swarm tried and gave up.
@@ -304,6 +306,7 @@ func Build(changes []diff.Change, f Facts, p Policy, extra ...Guard) Plan {
 	plan.commands(f)
 	plan.order(f)
 	plan.costs(f)
+	plan.nameSettings()
 	slices.SortFunc(plan.Refused, func(a, b Refusal) int {
 		return cmp.Or(a.Key.Compare(b.Key), strings.Compare(a.Instance, b.Instance), cmp.Compare(a.Op, b.Op), strings.Compare(a.Guard, b.Guard), strings.Compare(a.Why, b.Why))
 	})

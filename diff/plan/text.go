@@ -23,7 +23,7 @@ func (p Plan) Blocks(show func(diff.Value) string) []string {
 		blocks = append(blocks, fmt.Sprintf("%s %s%s  (%s)\n", s.Op, s.Key, instance(s.Instance, s.Key.Name), stepNote(s))+fields(s.Op, s.Fields, show)+notes(s.Notes))
 	}
 	for _, a := range p.Adopted {
-		blocks = append(blocks, fmt.Sprintf("= %s  (equal to its manifest: taken over, nothing is written on it)\n", a.Key))
+		blocks = append(blocks, fmt.Sprintf("= %s  (equal to its manifest: taken over, nothing is written on it)\n", a.Key)+notes(a.Notes))
 	}
 	for _, r := range p.Refused {
 		head := fmt.Sprintf("! %s %s%s  (%s, %s) %s\n", r.Op, r.Key, instance(r.Instance, r.Key.Name), r.Guard, r.Class, r.Why)

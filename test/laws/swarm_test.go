@@ -190,7 +190,7 @@ func (m *model) content(s plan.Step, src kinds.Source) error {
 		m.put(l)
 	}
 	calls := kinds.VersionCalls{
-		Create: func(_ context.Context, _ *engine.Client, name string, labels map[string]string, data []byte) (string, error) {
+		Create: func(_ context.Context, _ *engine.Client, name string, labels map[string]string, data []byte, _ *kinds.Live) (string, error) {
 			put(name, labels, data)
 			return m.id(s.Key.Kind, name)
 		},

@@ -28,6 +28,7 @@ func Kind() kinds.Kind {
 		Events:    "config",
 		Uses:      func(*kinds.Live) []kinds.Ref { return nil },
 		Normalise: read,
+		Unstated:  unstated,
 		Versions:  func(l *kinds.Live) ([]byte, bool) { return l.Raw.(*swarm.Config).Spec.Data, true },
 		Do:        calls.Do,
 		Release:   calls.Release,
@@ -67,13 +68,25 @@ func live(n *swarm.Config) *kinds.Live {
 	return &kinds.Live{Kind: v1.KindConfig, ID: n.ID, Name: n.Spec.Name, Version: n.Version.Index, Labels: n.Spec.Labels, Created: n.CreatedAt, Raw: n}
 }
 
+// unstated names what no manifest can state of a config.
+func unstated(l *kinds.Live, _ *kinds.Index) []string {
+	if l.Raw.(*swarm.Config).Spec.Templating == nil {
+		return nil
+	}
+	return []string{"spec.templating"}
+}
+
 func read(l *kinds.Live, _ *kinds.Index) v1.Object {
 	return &v1.Config{Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindConfig, Metadata: v1.Metadata{Name: l.Name, Labels: l.Labels}}}
 }
 
 var calls = kinds.VersionCalls{
-	Create: func(ctx context.Context, c *engine.Client, name string, labels map[string]string, data []byte) (string, error) {
-		made, err := c.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{Name: name, Labels: labels}, Data: data}})
+	Create: func(ctx context.Context, c *engine.Client, name string, labels map[string]string, data []byte, before *kinds.Live) (string, error) {
+		spec := swarm.ConfigSpec{Annotations: swarm.Annotations{Name: name, Labels: labels}, Data: data}
+		if before != nil {
+			spec.Templating = before.Raw.(*swarm.Config).Spec.Templating
+		}
+		made, err := c.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: spec})
 		return made.ID, err
 	},
 	Relabel: func(ctx context.Context, c *engine.Client, l *kinds.Live, labels map[string]string) error {

@@ -32,6 +32,9 @@ func Kind() kinds.Kind {
 		Events:    "network",
 		Uses:      func(*kinds.Live) []kinds.Ref { return nil },
 		Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(l.Raw.(*network.Summary)) },
+		Unstated:  unstated,
+		Freeze:    freeze,
+		Thaw:      thaw,
 		Broken:    broken,
 		Claims:    claims,
 		Holds:     holds,
@@ -153,37 +156,26 @@ func text[T interface {
 func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 	switch s.Op {
 	case diff.Create:
-		return create(ctx, env, s.Change.Want)
+		return create(ctx, env, s)
 	case diff.Remove:
 		return kinds.Result{}, remove(ctx, env, s.Change.Have)
 	case diff.Replace:
 		if err := remove(ctx, env, s.Change.Have); err != nil {
 			return kinds.Result{}, err
 		}
-		return create(ctx, env, s.Change.Want)
+		return create(ctx, env, s)
 	}
 	return kinds.Result{}, fmt.Errorf("carrying out %q on %s: the engine cannot change a network", s.Op, s.Key)
 }
 
-func create(ctx context.Context, env kinds.Env, want *diff.State) (kinds.Result, error) {
-	n := want.Value.(*v1.Network)
-	labels := kinds.Labels(n.Metadata.Labels, env.Owner(want.Key), diff.NewApplied(want.Leaves).String())
-	env.Mark(labels)
-	o := client.NetworkCreateOptions{
-		Driver: n.Spec.Driver, Options: n.Spec.DriverOpts, Attachable: n.Spec.Attachable, Internal: n.Spec.Internal,
-		Scope:  "swarm",
-		Labels: labels,
+func create(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
+	want := s.Change.Want
+	o, err := options(s)
+	if err != nil {
+		return kinds.Result{}, fmt.Errorf("creating %s: %w", want.Key, err)
 	}
-	if n.Spec.EnableIPv6 {
-		o.EnableIPv6 = &n.Spec.EnableIPv6
-	}
-	if p := n.Spec.IPAM; p != nil {
-		pools, err := pools(p.Config)
-		if err != nil {
-			return kinds.Result{}, fmt.Errorf("creating %s: %w", want.Key, err)
-		}
-		o.IPAM = &network.IPAM{Driver: p.Driver, Options: p.Options, Config: pools}
-	}
+	o.Labels = labels(s, env.Owner(want.Key))
+	env.Mark(o.Labels)
 	made, err := env.Engine.NetworkCreate(ctx, want.Instance, o)
 	if err != nil {
 		return kinds.Result{}, fmt.Errorf("creating %s: %w", want.Key, err)
@@ -192,6 +184,25 @@ func create(ctx context.Context, env kinds.Env, want *diff.State) (kinds.Result,
 		return kinds.Result{}, fmt.Errorf("creating %s: %w", want.Key, err)
 	}
 	return kinds.Result{ID: made.ID, Warnings: made.Warning}, nil
+}
+
+// stated are the options that the manifest asks for.
+func stated(n *v1.Network) (client.NetworkCreateOptions, error) {
+	o := client.NetworkCreateOptions{
+		Driver: n.Spec.Driver, Options: n.Spec.DriverOpts, Attachable: n.Spec.Attachable, Internal: n.Spec.Internal,
+		Scope: "swarm",
+	}
+	if n.Spec.EnableIPv6 {
+		o.EnableIPv6 = &n.Spec.EnableIPv6
+	}
+	if p := n.Spec.IPAM; p != nil {
+		pools, err := pools(p.Config)
+		if err != nil {
+			return o, err
+		}
+		o.IPAM = &network.IPAM{Driver: p.Driver, Options: p.Options, Config: pools}
+	}
+	return o, nil
 }
 
 func pools(config []v1.IPAMPool) ([]network.IPAMConfig, error) {

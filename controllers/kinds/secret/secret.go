@@ -29,6 +29,7 @@ func Kind() kinds.Kind {
 		Events:    "secret",
 		Uses:      func(*kinds.Live) []kinds.Ref { return nil },
 		Normalise: read,
+		Unstated:  unstated,
 		Versions:  func(*kinds.Live) ([]byte, bool) { return nil, false },
 		Do:        calls.Do,
 		Release:   calls.Release,
@@ -68,13 +69,29 @@ func live(n *swarm.Secret) *kinds.Live {
 	return &kinds.Live{Kind: v1.KindSecret, ID: n.ID, Name: n.Spec.Name, Version: n.Version.Index, Labels: n.Spec.Labels, Created: n.CreatedAt, Raw: n}
 }
 
+// unstated names what no manifest can state of a secret. A driver would give the content that the manifest states.
+func unstated(l *kinds.Live, _ *kinds.Index) []string {
+	spec, out := l.Raw.(*swarm.Secret).Spec, []string(nil)
+	if spec.Driver != nil {
+		out = append(out, "spec.driver")
+	}
+	if spec.Templating != nil {
+		out = append(out, "spec.templating")
+	}
+	return out
+}
+
 func read(l *kinds.Live, _ *kinds.Index) v1.Object {
 	return &v1.Secret{Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindSecret, Metadata: v1.Metadata{Name: l.Name, Labels: l.Labels}}}
 }
 
 var calls = kinds.VersionCalls{
-	Create: func(ctx context.Context, c *engine.Client, name string, labels map[string]string, data []byte) (string, error) {
-		made, err := c.SecretCreate(ctx, client.SecretCreateOptions{Spec: swarm.SecretSpec{Annotations: swarm.Annotations{Name: name, Labels: labels}, Data: data}})
+	Create: func(ctx context.Context, c *engine.Client, name string, labels map[string]string, data []byte, before *kinds.Live) (string, error) {
+		spec := swarm.SecretSpec{Annotations: swarm.Annotations{Name: name, Labels: labels}, Data: data}
+		if before != nil {
+			spec.Templating = before.Raw.(*swarm.Secret).Spec.Templating
+		}
+		made, err := c.SecretCreate(ctx, client.SecretCreateOptions{Spec: spec})
 		return made.ID, err
 	},
 	Relabel: func(ctx context.Context, c *engine.Client, l *kinds.Live, labels map[string]string) error {

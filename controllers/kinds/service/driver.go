@@ -41,14 +41,20 @@ func live(s *swarm.Service, unknown []string) *kinds.Live {
 	}
 }
 
-func create(ctx context.Context, env kinds.Env, want *diff.State) (kinds.Result, error) {
-	spec, err := fresh(want, env.Owner(want.Key), env.Index, env.ID)
+func create(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
+	want := s.Change.Want
+	spec, image, err := created(s, env.Owner(want.Key), env.Index, env.ID)
 	if err != nil {
 		return kinds.Result{}, fmt.Errorf("creating %s: %w", want.Key, err)
 	}
 	env.Mark(spec.Labels)
 	var warnings []string
-	auth, err := pin(ctx, env, spec, want.Value.(*v1.Service).Spec.Image, &warnings)
+	var auth engine.RegistryAuth
+	if image {
+		auth, err = pin(ctx, env, spec, want.Value.(*v1.Service).Spec.Image, &warnings)
+	} else { // it keeps its digest, as in an update
+		auth, err = env.Resolve.Auth(want.Value.(*v1.Service).Spec.Image)
+	}
 	if err != nil {
 		return kinds.Result{}, fmt.Errorf("creating %s: %w", want.Key, err)
 	}
@@ -137,7 +143,7 @@ func reread(ctx context.Context, env kinds.Env, s plan.Step) (fresher plan.Step,
 
 // prepare asks for the digest of an image that is new to the service.
 func prepare(ctx context.Context, env kinds.Env, s plan.Step) {
-	if s.Op == diff.Create || s.Op == diff.Update && diff.NewPaths(s.Fields).Has("spec.image") {
+	if s.Op == diff.Create && startOf(s) == nil || s.Op == diff.Update && diff.NewPaths(s.Fields).Has("spec.image") {
 		_, _ = env.Resolve.Resolve(ctx, s.Change.Want.Value.(*v1.Service).Spec.Image) // pin gets the same answer
 	}
 }
@@ -176,7 +182,13 @@ func pin(ctx context.Context, env kinds.Env, spec *swarm.ServiceSpec, image stri
 	return auth, nil
 }
 
-func remove(ctx context.Context, env kinds.Env, id string) error {
+func remove(ctx context.Context, env kinds.Env, s plan.Step) error {
+	if s.Change.Want != nil { // it is made again from what was written down
+		if err := unmoved(ctx, env, s); err != nil {
+			return err
+		}
+	}
+	id := s.Change.Have.Meta.ID
 	if err := env.Engine.ServiceRemove(ctx, id); err != nil && !engine.IsNotFound(err) {
 		return fmt.Errorf("removing service %s: %w", id, err)
 	}

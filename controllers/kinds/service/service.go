@@ -32,6 +32,9 @@ func Kind() kinds.Kind {
 		Observe:   observe,
 		Trace:     trace,
 		Health:    health,
+		Unstated:  func(l *kinds.Live, ix *kinds.Index) []string { return unstated(&raw(l).Spec, ix) },
+		Freeze:    freeze,
+		Thaw:      thaw,
 		Claims:    claims,
 		Holds:     holds,
 		Prepare:   prepare,
@@ -129,16 +132,16 @@ func jobs(p plan.Plan, _ plan.Facts, _ plan.Policy) []plan.Refusal {
 func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 	switch s.Op {
 	case diff.Create:
-		return create(ctx, env, s.Change.Want)
+		return create(ctx, env, s)
 	case diff.Update:
 		return update(ctx, env, s)
 	case diff.Remove:
-		return kinds.Result{}, remove(ctx, env, s.Change.Have.Meta.ID)
+		return kinds.Result{}, remove(ctx, env, s)
 	case diff.Replace:
-		if err := remove(ctx, env, s.Change.Have.Meta.ID); err != nil {
+		if err := remove(ctx, env, s); err != nil {
 			return kinds.Result{}, err
 		}
-		return create(ctx, env, s.Change.Want)
+		return create(ctx, env, s)
 	}
 	return kinds.Result{}, fmt.Errorf("carrying out %q on %s: no such operation", s.Op, s.Key)
 }

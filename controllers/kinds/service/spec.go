@@ -17,7 +17,17 @@ func Spec(s plan.Step, owner string, ix *kinds.Index, id func(kind, name string)
 	if s.Op == diff.Update {
 		return changed(s, owner, ix, id)
 	}
-	return fresh(s.Change.Want, owner, ix, id)
+	spec, _, err := created(s, owner, ix, id)
+	return spec, err
+}
+
+// created is the spec of a service that a step makes. image reports whether its image is one that no registry was asked for.
+func created(s plan.Step, owner string, ix names, id ids) (spec *swarm.ServiceSpec, image bool, err error) {
+	if was := startOf(s); was != nil {
+		return again(was, s.Change.Want, owner, ix, id)
+	}
+	spec, err = fresh(s.Change.Want, owner, ix, id)
+	return spec, true, err
 }
 
 // fresh is the spec of a new service.

@@ -1,0 +1,109 @@
+package network
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/client"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// unstated names what no manifest can state: the network of each node that has its settings, as macvlan networks have. The swarm
+// keeps none of the others (daemon/cluster/convert/network.go).
+func unstated(l *kinds.Live, _ *kinds.Index) []string {
+	if l.Raw.(*network.Summary).ConfigFrom.Network == "" {
+		return nil
+	}
+	return []string{"spec.configFrom"}
+}
+
+// freeze writes a live network down, so that it can be made again after it was removed.
+func freeze(l *kinds.Live, _ *kinds.Index) ([]byte, error) {
+	data, err := json.Marshal(l.Raw)
+	if err != nil {
+		return nil, fmt.Errorf("writing down network %s: %w", l.Name, err)
+	}
+	return data, nil
+}
+
+// thaw reads what freeze wrote.
+func thaw(data []byte) (any, error) {
+	n := new(network.Summary)
+	if err := json.Unmarshal(data, n); err != nil {
+		return nil, fmt.Errorf("reading a network that was removed: %w", err)
+	}
+	return n, nil
+}
+
+// startOf returns what a step makes a network from; nil if that is the manifest alone. What the swarm could not allocate is no
+// start: what it lacks is not known.
+func startOf(s plan.Step) *network.Summary {
+	var was *network.Summary
+	if s.Op == diff.Replace {
+		was = s.Change.Have.Value.(*kinds.Live).Raw.(*network.Summary)
+	} else if start, ok := s.Change.Want.Start.(*network.Summary); ok {
+		was = start
+	}
+	if was == nil || was.Driver == "" {
+		return nil
+	}
+	return was
+}
+
+// vxlans are the numbers that the overlay driver has chosen. It chooses again.
+const vxlans = "com.docker.network.driver.overlay.vxlanid_list"
+
+// options are those of a network that a step makes. One that is made again keeps what the manifest is silent about and an engine
+// or a hand has chosen: options of the driver, subnets, and the network of each node that it takes its settings from.
+func options(s plan.Step) (client.NetworkCreateOptions, error) {
+	o, err := stated(s.Change.Want.Value.(*v1.Network))
+	was := startOf(s)
+	if err != nil || was == nil || o.Driver != was.Driver { // options belong to a driver
+		return o, err
+	}
+	kept := map[string]string{}
+	for k, v := range was.Options {
+		if k != vxlans {
+			kept[k] = v
+		}
+	}
+	for k, v := range o.Options {
+		kept[k] = v
+	}
+	if o.Options = kept; len(kept) == 0 {
+		o.Options = nil
+	}
+	if was.ConfigFrom.Network != "" {
+		o.ConfigFrom = was.ConfigFrom.Network
+	}
+	if o.IPAM == nil {
+		o.IPAM = &network.IPAM{}
+	}
+	if len(o.IPAM.Config) == 0 && (o.IPAM.Driver == "" || o.IPAM.Driver == was.IPAM.Driver) {
+		for _, pool := range was.IPAM.Config {
+			if pool.Subnet.Addr().Is4() || o.EnableIPv6 != nil && *o.EnableIPv6 {
+				o.IPAM.Config = append(o.IPAM.Config, pool)
+			}
+		}
+	}
+	return o, nil
+}
+
+// labels are those of a network that a step makes. One that is made again keeps what is nobody's, such as the stack's.
+func labels(s plan.Step, owner string) map[string]string {
+	want := s.Change.Want
+	out := kinds.Labels(want.Value.(*v1.Network).Metadata.Labels, owner, diff.NewApplied(want.Leaves).String())
+	if was := startOf(s); was != nil {
+		for k, v := range was.Labels {
+			if _, stated := out[k]; !stated && diff.NobodysLabel(k) && k != v1.LabelMade {
+				out[k] = v
+			}
+		}
+	}
+	return out
+}

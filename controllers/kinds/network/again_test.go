@@ -1,0 +1,102 @@
+package network
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/moby/moby/api/types/network"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// replacing is the step that replaces a live network, and the one that makes it again after a kill in between.
+func replacing(t *testing.T, was *network.Summary, spec v1.NetworkSpec) []plan.Step {
+	t.Helper()
+	manifest := &v1.Network{Header: v1.Header{Kind: v1.KindNetwork, Metadata: v1.Metadata{Name: "front"}}, Spec: spec}
+	want := kinds.Expand([]kinds.Kind{Kind()}, []kinds.Entry{{Object: manifest}}, kinds.NewIndex(nil, nil), kinds.Source{Name: "src"}, nil).States[0]
+	want.Whole()
+	data, err := freeze(live(was), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := want
+	if again.Start, err = thaw(data); err != nil {
+		t.Fatal(err)
+	}
+	return []plan.Step{
+		{Op: diff.Replace, Key: want.Key, Change: diff.Change{Want: &want, Have: &diff.State{Value: live(was)}}},
+		{Op: diff.Create, Key: want.Key, Change: diff.Change{Want: &again}},
+	}
+}
+
+func TestANetworkThatIsMadeAgainKeepsWhatItsManifestIsSilentAbout(t *testing.T) {
+	v6 := network.IPAMConfig{Subnet: netip.MustParsePrefix("fd00::/64")}
+	for _, test := range []struct {
+		name    string
+		was     func(*network.Summary)
+		want    v1.NetworkSpec
+		options string // sorted keys
+		subnets string
+		from    string
+	}{
+		{"what was allocated", nil, v1.NetworkSpec{Attachable: true}, "", "10.0.1.0/24", ""},
+		{"an option of its driver", func(n *network.Summary) { n.Options["encrypted"] = "" }, v1.NetworkSpec{}, "encrypted", "10.0.1.0/24", ""},
+		{"options of both", func(n *network.Summary) { n.Options["a"] = "1" }, v1.NetworkSpec{DriverOpts: map[string]string{"b": "2"}}, "a b", "10.0.1.0/24", ""},
+		{"another driver", func(n *network.Summary) { n.Options["encrypted"] = "" }, v1.NetworkSpec{Driver: "weave"}, "", "", ""},
+		{"another subnet", nil, v1.NetworkSpec{IPAM: &v1.IPAM{Config: []v1.IPAMPool{{Subnet: "10.9.0.0/24"}}}}, "", "10.9.0.0/24", ""},
+		{"IPv6 goes", func(n *network.Summary) { n.EnableIPv6, n.IPAM.Config = true, append(n.IPAM.Config, v6) }, v1.NetworkSpec{}, "", "10.0.1.0/24", ""},
+		{"IPv6 stays", func(n *network.Summary) { n.EnableIPv6, n.IPAM.Config = true, append(n.IPAM.Config, v6) }, v1.NetworkSpec{EnableIPv6: true}, "", "10.0.1.0/24 fd00::/64", ""},
+		{"nodes' own settings", func(n *network.Summary) { n.Driver, n.ConfigFrom.Network = "macvlan", "vlan7" }, v1.NetworkSpec{Driver: "macvlan"}, "", "10.0.1.0/24", "vlan7"},
+		{"it was never allocated", func(n *network.Summary) { n.Driver = "" }, v1.NetworkSpec{}, "", "", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			was := overlay()
+			was.Labels = map[string]string{"com.docker.stack.namespace": "shop", "a": "1", v1.LabelMade: "x"}
+			if test.was != nil {
+				test.was(was)
+			}
+			for _, s := range replacing(t, was, test.want) {
+				o, err := options(s)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var keys, subnets []string
+				for k := range o.Options {
+					keys = append(keys, k)
+				}
+				slices.Sort(keys)
+				if o.IPAM != nil {
+					for _, p := range o.IPAM.Config {
+						subnets = append(subnets, p.Subnet.String())
+					}
+				}
+				if got := strings.Join(keys, " "); got != test.options {
+					t.Errorf("%s: the options are %q", s.Op, got)
+				}
+				if got := strings.Join(subnets, " "); got != test.subnets {
+					t.Errorf("%s: the subnets are %q", s.Op, got)
+				}
+				if o.ConfigFrom != test.from {
+					t.Errorf("%s: it takes its settings from %q", s.Op, o.ConfigFrom)
+				}
+				got := labels(s, "src/Network/front")
+				if _, marked := got[v1.LabelMade]; marked || got["a"] != "" || got["com.docker.stack.namespace"] == "" && was.Driver != "" {
+					t.Errorf("%s: the labels are %v", s.Op, got)
+				}
+			}
+		})
+	}
+	from := overlay()
+	if got := unstated(live(from), nil); got != nil {
+		t.Errorf("%q are named", got)
+	}
+	from.ConfigFrom.Network = "vlan7"
+	if got := unstated(live(from), nil); !slices.Equal(got, []string{"spec.configFrom"}) {
+		t.Errorf("%q are named", got)
+	}
+}

@@ -1,0 +1,159 @@
+package reconciler
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// absent reports whether what is wanted has to be made.
+func (r *Run) absent(w *diff.State) bool {
+	return !w.Partial && r.Index.ByName(w.Key.Kind, w.Instance) == nil
+}
+
+// remade gives what has to be made again the spec that was written down before it was removed, or names the settings that nothing
+// has any more.
+func (r *Reconciler) remade(run *Run) {
+	m := &run.found.Memory
+	if len(m.Removed) == 0 && len(m.Unstated) == 0 {
+		return
+	}
+	removed, lost := map[v1.Key]state.Frozen{}, map[v1.Key][]string{}
+	for id, f := range m.Removed {
+		if run.Index.ByID(f.Key.Kind, id) == nil {
+			removed[f.Key] = f
+		}
+	}
+	for id, s := range m.Unstated {
+		if run.Index.ByID(s.Key.Kind, id) == nil {
+			lost[s.Key] = append(lost[s.Key], s.Paths...)
+		}
+	}
+	for i := range run.Wants.States {
+		w := &run.Wants.States[i]
+		if !run.absent(w) || w.Start != nil {
+			continue
+		}
+		if f, known := removed[w.Key]; known && f.Instance == w.Instance {
+			start, err := r.thaw(f)
+			if err == nil {
+				w.Start, w.Note = start, "it was removed to be made again, with the spec that it had"
+				continue
+			}
+			run.Notices = append(run.Notices, err.Error())
+		}
+		if paths := lost[w.Key]; len(paths) > 0 {
+			slices.Sort(paths)
+			w.Lost = slices.Compact(paths)
+		}
+	}
+}
+
+func (r *Reconciler) thaw(f state.Frozen) (any, error) {
+	k, known := r.kind(f.Key.Kind)
+	if !known || k.Thaw == nil {
+		return nil, fmt.Errorf("reading what %s was before it was removed: this release makes no %s from that", f.Key, f.Key.Kind)
+	}
+	start, err := k.Thaw(f.Spec)
+	if err != nil {
+		return nil, fmt.Errorf("reading what %s was before it was removed: %w", f.Key, err)
+	}
+	return start, nil
+}
+
+// mostWritten is how large a spec is at most that is written down: a config of the swarm holds it.
+const mostWritten = 256 << 10
+
+// writeDown notes the specs of what the plan removes to make it again, so that nothing is lost if whoever does it is killed in
+// between. What cannot be written down is not removed.
+func (r *Reconciler) writeDown(run *Run) {
+	run.frozenSpecs = map[string]state.Frozen{}
+	run.Plan.Steps = slices.DeleteFunc(run.Plan.Steps, func(s plan.Step) bool {
+		k, _ := r.kind(s.Key.Kind)
+		if k.Freeze == nil || s.Op != diff.Replace && !s.MakesRoom() {
+			return false
+		}
+		live := s.Change.Have.Value.(*kinds.Live)
+		spec, err := k.Freeze(live, run.Index)
+		if err == nil && len(spec) > mostWritten {
+			err = fmt.Errorf("its spec has %d bytes, and %d can be written down before it is removed: remove it by hand, and it is made from its manifest", len(spec), mostWritten)
+		}
+		if err != nil {
+			run.Plan.Refused = append(run.Plan.Refused, plan.Refusal{Op: s.Op, Key: s.Key, Instance: s.Instance, Guard: "replace", Class: plan.Never, Why: err.Error(), Fields: s.Fields})
+			return true
+		}
+		run.frozenSpecs[live.ID] = state.Frozen{Key: s.Key, Instance: s.Instance, Spec: spec}
+		return false
+	})
+}
+
+// stillRemoved are the specs to keep: of what the plan is about to remove, and of what was removed and is still to be made.
+func (r *Run) stillRemoved() map[string]state.Frozen {
+	out := map[string]state.Frozen{}
+	for id, f := range r.found.Memory.Removed {
+		if w := r.wants[f.Key]; w != nil && w.Instance == f.Instance && r.absent(w) {
+			out[id] = f
+		}
+	}
+	for id, f := range r.frozenSpecs {
+		out[id] = f
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// settings are those of the source's objects that no manifest can state: of what is there as it is, and of what is gone as it was,
+// until it is made again or nobody asks for it.
+func settings(run *Run, haves []diff.State) map[string]state.Settings {
+	out := map[string]state.Settings{}
+	for id, s := range run.found.Memory.Unstated {
+		if w := run.wants[s.Key]; w != nil && run.absent(w) && run.Index.ByID(s.Key.Kind, id) == nil {
+			out[id] = s
+		}
+	}
+	adopting := map[string]bool{}
+	for _, a := range run.Plan.Adopted {
+		adopting[a.ID] = true
+	}
+	for i := range haves {
+		h := &haves[i]
+		if paths := h.Meta.Unstated; len(paths) > 0 && run.wants[h.Key] != nil && (h.Meta.Mine || adopting[h.Meta.ID]) {
+			out[h.Meta.ID] = state.Settings{Key: h.Key, Paths: paths}
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// mostNamed is how many objects are named with their settings.
+const mostNamed = 10
+
+// unstated says which of the source's objects have settings that no manifest can state.
+func unstated(haves []diff.State) []string {
+	var out, more []string
+	for i := range haves {
+		h := &haves[i]
+		switch {
+		case len(h.Meta.Unstated) == 0 || !h.Meta.Mine || h.Meta.OldVersion:
+		case len(out) < mostNamed:
+			out = append(out, fmt.Sprintf("%s has settings that manifests cannot state, which every write keeps: %s; if somebody removes it, making it again waits for consent to %s",
+				h.Key, strings.Join(h.Meta.Unstated, ", "), plan.DropsSettings))
+		default:
+			more = append(more, h.Key.String())
+		}
+	}
+	if len(more) > 0 {
+		out = append(out, fmt.Sprintf("%s more have such settings: %s", v1.Count(len(more), "object"), strings.Join(more, ", ")))
+	}
+	return out
+}

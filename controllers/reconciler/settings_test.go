@@ -1,0 +1,103 @@
+package reconciler
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/moby/moby/api/types/swarm"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// looked is a run that found a memory and live services, and wants others.
+func looked(m state.Memory, want diff.State, lives ...*kinds.Live) *Run {
+	run := &Run{Index: indexOf(lives...), found: state.Found{Memory: m}, memory: m, wants: map[v1.Key]*diff.State{}}
+	run.Wants.States = []diff.State{want}
+	run.wants[want.Key] = &run.Wants.States[0]
+	return run
+}
+
+func TestWhatIsMadeAgainStartsFromWhatWasWrittenDownOrIsAskedAbout(t *testing.T) {
+	spec := []byte(`{"spec":{"Name":"web"}}`)
+	settings := map[string]state.Settings{"1": {Key: svc("web"), Paths: []string{"spec.tty", "spec.dns"}}}
+	removed := map[string]state.Frozen{"1": {Key: svc("web"), Instance: "web", Spec: spec}}
+	for _, test := range []struct {
+		name  string
+		m     state.Memory
+		lives []*kinds.Live
+		want  diff.State
+		start bool
+		lost  string
+		// kept are the ids that stay on record.
+		settings, removed string
+	}{
+		{"removed by hand", state.Memory{Unstated: settings}, nil, asks("web", "a"), false, "spec.dns spec.tty", "1", ""},
+		{"written down, and removed", state.Memory{Unstated: settings, Removed: removed}, nil, asks("web", "a"), true, "", "1", "1"},
+		{"written down, and not removed", state.Memory{Unstated: settings, Removed: removed}, []*kinds.Live{there("1", "web")}, asks("web", "a"), false, "", "", ""},
+		{"made again", state.Memory{Unstated: settings, Removed: removed}, []*kinds.Live{there("2", "web")}, asks("web", "a"), false, "", "", ""},
+		{"it cannot be read", state.Memory{Unstated: settings, Removed: map[string]state.Frozen{"1": {Key: svc("web"), Instance: "web", Spec: []byte(`[]`)}}}, nil, asks("web", "a"), false, "spec.dns spec.tty", "1", "1"},
+		{"another one is wanted", state.Memory{Unstated: settings, Removed: removed}, nil, asks("other", "a"), false, "", "", ""},
+		{"nothing is on record", state.Memory{}, nil, asks("web", "a"), false, "", "", ""},
+		{"two of one name", state.Memory{Unstated: map[string]state.Settings{"1": settings["1"], "2": {Key: svc("web"), Paths: []string{"spec.dns", "spec.ulimits"}}}}, nil, asks("web", "a"), false, "spec.dns spec.tty spec.ulimits", "1 2", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			run := looked(test.m, test.want, test.lives...)
+			r := &Reconciler{kinds: all.Kinds()}
+			r.remade(run)
+			r.writeDown(run)
+			w := run.Wants.States[0]
+			if got := strings.Join(w.Lost, " "); got != test.lost || (w.Start != nil) != test.start {
+				t.Errorf("it lost %q, and starts from %v", got, w.Start)
+			}
+			known, kept := settingsOf(run), run.stillRemoved()
+			if got := strings.Join(slices.Sorted(maps.Keys(known)), " "); got != test.settings {
+				t.Errorf("settings are on record of %q", got)
+			}
+			if got := strings.Join(slices.Sorted(maps.Keys(kept)), " "); got != test.removed {
+				t.Errorf("specs are on record of %q", got)
+			}
+		})
+	}
+}
+
+// settingsOf are the settings on record of services that have none any more.
+func settingsOf(run *Run) map[string]state.Settings { return settings(run, nil) }
+
+func TestWhatCannotBeWrittenDownIsNotRemoved(t *testing.T) {
+	live := func(env string) *kinds.Live {
+		l := there("1", "web")
+		spec := swarm.ServiceSpec{Annotations: swarm.Annotations{Name: "web"}, TaskTemplate: swarm.TaskSpec{ContainerSpec: &swarm.ContainerSpec{Env: []string{env}}}}
+		l.Raw = &swarm.Service{ID: "1", Spec: spec}
+		return l
+	}
+	for size, written := range map[int]bool{10: true, mostWritten: false} {
+		l, want := live(strings.Repeat("x", size)), asks("web", "a")
+		run := looked(state.Memory{}, want, l)
+		run.Plan.Steps = []plan.Step{{Op: diff.Replace, Key: want.Key, Instance: "web", Change: diff.Change{Want: &want, Have: &diff.State{Value: l}}}}
+		r := &Reconciler{kinds: all.Kinds()}
+		r.writeDown(run)
+		if got := len(run.Plan.Steps) == 1; got != written || len(run.stillRemoved()) == 1 != written || len(run.Plan.Refused) == 0 != written {
+			t.Errorf("%d bytes: %d steps, %d specs, refused %v", size, len(run.Plan.Steps), len(run.stillRemoved()), run.Plan.Refused)
+		}
+	}
+}
+
+func TestSettingsOfManyObjectsAreNamedInFewNotices(t *testing.T) {
+	var haves []diff.State
+	for i := range mostNamed + 3 {
+		haves = append(haves, diff.State{Key: svc(fmt.Sprintf("s%02d", i)), Meta: diff.Meta{Mine: true, Unstated: []string{"spec.tty"}}})
+	}
+	haves = append(haves, diff.State{Key: svc("foreign"), Meta: diff.Meta{Unstated: []string{"spec.tty"}}}, diff.State{Key: svc("plain"), Meta: diff.Meta{Mine: true}})
+	got := unstated(haves)
+	if len(got) != mostNamed+1 || !strings.Contains(got[0], "Service/s00 has settings") || got[mostNamed] != "3 objects more have such settings: Service/s10, Service/s11, Service/s12" {
+		t.Errorf("%q", got)
+	}
+}

@@ -1,0 +1,256 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/mount"
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+// unstatable are the settings that beyond sets, as they are named.
+const unstatable = "spec.dns, spec.endpointMode, spec.mounts[/data].volume.driver, spec.mounts[/data].volume.driverConfig, spec.stopSignal, spec.sysctls, spec.tty, spec.ulimits"
+
+// beyond sets what no manifest can state.
+func beyond(s *swarm.ServiceSpec) {
+	c := s.TaskTemplate.ContainerSpec
+	c.DNSConfig = &swarm.DNSConfig{Nameservers: []netip.Addr{netip.MustParseAddr("10.0.0.53")}}
+	c.StopSignal, c.TTY, c.Sysctls = "SIGINT", true, map[string]string{"net.core.somaxconn": "1024"}
+	c.Ulimits = []*container.Ulimit{{Name: "nofile", Soft: 1024, Hard: 2048}}
+	c.Mounts = []mount.Mount{{Type: mount.TypeVolume, Source: "data", Target: "/data", VolumeOptions: &mount.VolumeOptions{DriverConfig: &mount.Driver{Name: "nfs", Options: map[string]string{"share": "nas:/data"}}}}}
+	if s.EndpointSpec = (&swarm.EndpointSpec{Mode: swarm.ResolutionModeDNSRR}); s.Mode.Replicated != nil {
+		s.Mode.Replicated.Replicas = new(uint64)
+	}
+}
+
+// db is a manifest of what beyond is set on.
+func db(name string, more ...string) string {
+	return service(name, append([]string{"image: app:1", "replicas: 0", "command: [serve]", "environment: {LOG_LEVEL: info}", "mounts: [{type: volume, source: data, target: /data}]"}, more...)...)
+}
+
+func (w *world) createBeyond(name string) swarm.Service {
+	w.Helper()
+	spec := cliService(name, "app:1")
+	beyond(&spec)
+	w.createService(spec, true)
+	return w.service(name)
+}
+
+// text is a spec without labels, to be compared field for field.
+func text(t *testing.T, spec swarm.ServiceSpec, but func(*swarm.ServiceSpec)) string {
+	t.Helper()
+	spec.Labels = nil
+	if but != nil {
+		but(&spec)
+	}
+	b, err := json.MarshalIndent(spec, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestWhatIsRemovedByHandIsNotMadeAgainWithoutItsSettings(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	w.createBeyond("shop_db")
+	enforced := policy(db("shop_db"), "enforce: true")
+	r := w.repo("shop", nil)
+	hash := r.commit("one that was there and one that was not", map[string]string{
+		"db.yaml": enforced, "made.yaml": db("made"), "plain.yaml": service("plain", "image: app:1", "replicas: 0"),
+	})
+	if out := w.want(1, "diff", "--host", w.host(), "--source", r.Dir); !strings.Contains(out.out, "= Service/shop_db") || !strings.Contains(out.out, unstatable) {
+		t.Errorf("diff does not say what it takes over:\n%s", out)
+	}
+	p := w.proxy()
+	o := w.operate(p.Host(), r, "--repair-after", "0s")
+	o.inSync(hash)
+	w.byHand("made", func(s *swarm.ServiceSpec) {
+		s.TaskTemplate.ContainerSpec.Ulimits = []*container.Ulimit{{Name: "nofile", Soft: 1, Hard: 2}}
+	})
+	o.reports(func(r harness.Report) error {
+		notices := strings.Join(r.Notices, "\n")
+		if !strings.Contains(notices, "Service/shop_db has settings that manifests cannot state, which every write keeps: "+unstatable) || !strings.Contains(notices, "Service/made has settings that manifests cannot state, which every write keeps: spec.ulimits;") {
+			return fmt.Errorf("the notices are %q", notices)
+		}
+		return nil
+	})
+	w.written(p)
+	if out := w.want(0, "status", "--host", w.host(), "--source", r.Dir); !strings.Contains(out.out, unstatable) {
+		t.Errorf("status does not name the settings:\n%s", out)
+	}
+
+	t.Log("docker stack rm, and docker service rm")
+	w.remove("shop_db", "made", "plain")
+	asked := func(name, what string) {
+		o.reports(func(r harness.Report) error {
+			for _, f := range r.Refused {
+				if f.Object == "Service/"+name && f.Guard == "drops-settings" && strings.Contains(f.Why, "("+what+")") && strings.Contains(f.Why, "approve "+hash[:10]+" drops-settings Service/"+name) {
+					return nil
+				}
+			}
+			return fmt.Errorf("nobody is asked about %s: %s", name, brief(r))
+		})
+	}
+	asked("shop_db", unstatable)
+	asked("made", "spec.ulimits")
+	w.eventually(func() error { // nothing would be lost
+		if _, there := w.find("plain"); !there {
+			return fmt.Errorf("plain is not there again")
+		}
+		return nil
+	})
+
+	t.Log("whoever takes over knows, and a commit neither changes that nor agrees")
+	o.Kill()
+	w.freeLease()
+	hash = r.commit("another image\n\nConsent: drops-settings", map[string]string{"made.yaml": strings.ReplaceAll(db("made"), "app:1", "app:2")})
+	o = w.operate(p.Host(), r, "--repair-after", "0s")
+	asked("made", "spec.ulimits")
+	asked("shop_db", unstatable)
+	if out := w.want(0, "validate", "--source", r.Dir); !strings.Contains(out.String(), "drops-settings does not count") {
+		t.Errorf("validate does not say that the consent does not count:\n%s", out)
+	}
+	if err := w.absent("shop_db", "made"); err != nil {
+		t.Error(err)
+	}
+
+	t.Log("a person agrees for one, and makes the other by hand")
+	w.want(0, "approve", hash, "drops-settings", "Service/made", "--host", w.host(), "--source", r.Dir)
+	w.image("made", "app:2")
+	again := w.createBeyond("shop_db")
+	o.inSync(hash)
+	w.untouched(again)
+	if w.service("made").Spec.TaskTemplate.ContainerSpec.Ulimits != nil {
+		t.Error("made has what nobody could know")
+	}
+	r.commit("plain", map[string]string{"plain.yaml": service("plain", "image: app:2", "replicas: 0")}) // another memory
+	w.image("plain", "app:2")
+}
+
+// A replacement starts from the live spec, also if whoever does it is killed in between, or does it in two steps.
+func TestAReplacementKeepsWhatNoManifestStates(t *testing.T) {
+	t.Parallel()
+	for n, e := range endings {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, size{1, 0})
+			proxy, prefix := w.proxy(), ""
+			calls, k := 0, 0
+			for at := range points(n, removesService) {
+				k++
+				prefix = fmt.Sprintf("r%02d", k)
+				if !w.replaced(proxy, prefix, e, at) {
+					break
+				}
+				calls = k
+			}
+			w.reached("replacing", calls, 10)
+		})
+	}
+}
+
+// replaced is one replacement of one service and one swap of ports, disturbed at a call.
+func (w *world) replaced(proxy *harness.Proxy, prefix string, e ending, at point) bool {
+	w.Helper()
+	i := &interrupted{world: w, proxy: proxy, prefix: prefix}
+	mode, a, b := i.object("mode"), i.object("a"), i.object("b")
+	spec := cliService(mode, "app:1")
+	beyond(&spec)
+	spec.Annotations.Labels = map[string]string{"com.docker.stack.namespace": "shop"}
+	w.createService(spec, true)
+	base := 20000 + 4*len(w.services())
+	port := func(name string, n int) string {
+		return service(name, "image: app:1", fmt.Sprintf("ports: [{target: 80, published: %d}]", n))
+	}
+	i.repo = w.repo(prefix, map[string]string{"mode.yaml": db(mode), "a.yaml": port(a, base), "b.yaml": port(b, base+1)})
+	i.want(0, i.args()...)
+	for _, name := range []string{a, b} {
+		w.byHand(name, func(s *swarm.ServiceSpec) {
+			s.Mode.Replicated.Replicas = new(uint64)
+			s.TaskTemplate.ContainerSpec.StopSignal, s.TaskTemplate.ContainerSpec.TTY = "SIGQUIT", true
+		})
+	}
+	before := map[string]swarm.Service{mode: w.settled(mode), a: w.settled(a), b: w.settled(b)}
+	i.repo.commit("another mode, and a swap\n\nConsent: replace", map[string]string{
+		"mode.yaml": strings.Replace(db(mode), "replicas: 0", "mode: global\n  placement: {constraints: [node.labels.none == x]}", 1), "a.yaml": port(a, base+1), "b.yaml": port(b, base),
+	})
+	if !i.disturb(e, at) {
+		return false
+	}
+	i.freeLease()
+	if r := i.cli(i.args()...); r.code != 0 {
+		i.Fatalf("after %s, the next apply says %s", at.name, r)
+	}
+	if r := i.cli("diff", "--host", i.host(), "--source", i.repo.Dir); r.code != 0 {
+		i.Fatalf("after %s and another apply, diff says %s", at.name, r)
+	}
+	for name, was := range before {
+		now := w.service(name)
+		but := func(s *swarm.ServiceSpec) {
+			s.EndpointSpec.Ports, s.Mode = nil, swarm.ServiceMode{}
+			s.UpdateConfig, s.RollbackConfig, s.TaskTemplate.RestartPolicy, s.TaskTemplate.Placement = nil, nil, nil, nil
+		}
+		if got, want := text(w.T, now.Spec, but), text(w.T, was.Spec, but); got != want {
+			w.Errorf("after %s, %s was\n%s\nand is\n%s", at.name, name, want, got)
+		}
+		if name != mode && replicas(now) != 0 {
+			w.Errorf("after %s, %s was scaled to 0 and is at %d", at.name, name, replicas(now))
+		}
+	}
+	if now := w.service(mode); now.Spec.Mode.Global == nil || now.ID == before[mode].ID || now.Spec.Labels["com.docker.stack.namespace"] != "shop" {
+		w.Errorf("after %s, %s was not made again with its labels", at.name, mode)
+	}
+	i.clear()
+	return true
+}
+
+// A network keeps the options and subnets that its manifest is silent about, and a new version of a config how it is read.
+func TestNetworksAndConfigsKeepWhatNoManifestStates(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	r := w.repo("kept", map[string]string{"n.yaml": network("net"), "c.yaml": config("conf", "{{.Service.Name}}\n")})
+	if _, err := w.api.ConfigCreate(w.Context(), client.ConfigCreateOptions{Spec: swarm.ConfigSpec{
+		Annotations: swarm.Annotations{Name: "conf"}, Data: []byte("{{.Service.Name}}\n"), Templating: &swarm.Driver{Name: "golang"},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	before, err := w.api.NetworkInspect(w.Context(), "net", client.NetworkInspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.commit("both change\n\nConsent: replace", map[string]string{
+		"n.yaml": strings.Replace(network("net"), "spec: {}", "spec: {attachable: true}", 1), "c.yaml": config("conf", "{{.Node.Hostname}}\n"),
+	})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	after, err := w.api.NetworkInspect(w.Context(), "net", client.NetworkInspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !after.Network.Attachable || after.Network.ID == before.Network.ID || fmt.Sprint(after.Network.IPAM.Config) != fmt.Sprint(before.Network.IPAM.Config) {
+		t.Errorf("the network was\n%+v\nand is\n%+v", before.Network, after.Network)
+	}
+	list, err := w.api.ConfigList(w.Context(), client.ConfigListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	versions := 0
+	for _, c := range list.Items {
+		if strings.HasPrefix(c.Spec.Name, "conf") {
+			if versions++; c.Spec.Templating == nil || c.Spec.Templating.Name != "golang" {
+				t.Errorf("%s is not read as a template any more", c.Spec.Name)
+			}
+		}
+	}
+	if versions == 0 {
+		t.Error("there is no version of the config")
+	}
+}
