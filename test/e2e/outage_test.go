@@ -82,6 +82,7 @@ func TestNoRoleEndsAServiceWithoutConsent(t *testing.T) {
 		"agent.yaml":   service("agent", "image: app:1", "mode: global", "placement: {constraints: [node.role == worker]}", "stopGracePeriod: 1s"),
 	})
 	o := w.operate(w.host(), r, "--repair-after", "0s")
+	o.condition("InSync", true)
 	w.runs("web", 2)
 	w.runs("agent", 3)
 	stop := w.keepsServing("web")
