@@ -215,13 +215,19 @@ func (r *Reconciler) remember(run *Run, consents plan.Consents, haves []diff.Sta
 }
 
 // begun are the services that the revision in force has changed or is about to, where something of it is to be removed: that
-// waits until they work, also if another instance goes on from here.
+// waits until they work, also if another instance goes on from here. They stay on record until the next revision: nobody
+// asks for them where nothing is to be removed, and a memory that only forgets them is a write too many.
 func begun(run *Run) []v1.Key {
-	if !removes(run.Changes) {
+	same := run.InForce.Hash == run.found.Memory.InForce.Hash
+	switch {
+	case removes(run.Changes):
+	case same:
+		return run.memory.Begun
+	default:
 		return nil
 	}
 	out := map[v1.Key]bool{}
-	if run.InForce.Hash == run.found.Memory.InForce.Hash {
+	if same {
 		for _, k := range run.memory.Begun {
 			out[k] = run.wants[k] != nil
 		}

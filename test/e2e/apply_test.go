@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -164,5 +165,29 @@ func TestExitCodesOfApply(t *testing.T) {
 	r.commit(harness.Message("misspelt", "Consent: removal"), nil)
 	if out := w.want(2, "validate", "--source", r.Dir); !strings.Contains(out.out, "removals") {
 		t.Errorf("validate does not say what was meant:\n%s", out)
+	}
+}
+
+// What the removals waited for is no news once they are done: a memory that only forgets it is a write for nothing.
+func TestALoneApplyThatRemovesSomethingIsRememberedOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	manifest := func(name, image string) string { return service(name, "image: "+image, "replicas: 0") }
+	r := w.repo("lone", map[string]string{"a.yaml": manifest("a", "app:1"), "b.yaml": manifest("b", "app:1"), "c.yaml": manifest("c", "app:1"), "d.yaml": manifest("d", "app:1")})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	r.commit("one changes, one is made, one goes", map[string]string{"a.yaml": manifest("a", "app:2"), "b.yaml": "", "e.yaml": manifest("e", "app:1")})
+	p := w.proxy()
+	w.want(0, "apply", "--host", p.Host(), "--source", r.Dir)
+	if did := accepted(serviceWrites(p.Calls())); len(did) != 3 {
+		t.Errorf("want a service updated, one created and one removed, got\n%s", lines(did))
+	}
+	remembered := slices.DeleteFunc(accepted(p.Writes()), func(c harness.Call) bool { return !aboutMemory(c) })
+	if len(remembered) != 1 {
+		t.Errorf("want one write of the memory, which is that of the new revision, got\n%s", lines(remembered))
+	}
+	p.Reset()
+	w.want(0, "apply", "--host", p.Host(), "--source", r.Dir)
+	if more := accepted(p.Writes()); len(more) != 0 {
+		t.Errorf("with nothing to do it wrote\n%s", lines(more))
 	}
 }
