@@ -37,8 +37,8 @@
 // # What differs from dockerd
 //
 // Timers are short: a manager is voted for after 3 s without a leader, and in
-// the swarm that Start makes agents beat every second, so that a node that is
-// gone shows as down after about four. A swarm that a client makes on a blank
+// the swarm that Start makes agents beat every two seconds, so that a node that
+// is gone shows as down after about six. A swarm that a client makes on a blank
 // machine has dockerd's heartbeat, and so has one of more than 200 machines.
 //
 // A task needs no time to stop, and a health check passes at once unless the

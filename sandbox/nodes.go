@@ -18,8 +18,11 @@ import (
 
 const (
 	// heartbeat of the agents in the swarm that Start makes: a machine that is
-	// gone shows as down after three of them. dockerd's is 5 s.
-	heartbeat = time.Second
+	// gone shows as down after three of them. dockerd's is 5 s. A new leader
+	// gives agents six of them to come. Where one comes at the very moment when
+	// its time is up, SwarmKit may take it for down for good, so they must be
+	// back by then; after a long election their back-off is 8 s.
+	heartbeat = 2 * time.Second
 	// slowHeartbeat is dockerd's, for more than a smallSwarm: on few CPUs a
 	// thousand agents that beat every second come too late, and then all again.
 	slowHeartbeat = 5 * time.Second

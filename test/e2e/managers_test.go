@@ -396,10 +396,19 @@ func TestAnotherOperatorFinishesWhenTheActingOnesNodeIsCutOff(t *testing.T) {
 	})
 }
 
+// unhurried is dockerd's own heartbeat. An agent whose manager has fallen silent finds out five seconds later, at most twice in
+// a row. With this heartbeat a node has been down for long by then, or is not down for long yet, whoever leads. With a faster
+// one it may come back at the very moment when its time is up: SwarmKit then takes it for down for good (dispatcher.register
+// waits for a write, and the old timer ends meanwhile), and the more often the slower the machine is.
+const unhurried = "dispatcher: {heartbeatPeriod: 5s}"
+
 // cutsOff cuts the first one's node off while it acts, and leaves the rest to the second one.
 func (w *world) cutsOff(first, second string) {
 	w.Helper()
-	a := w.acting("cut", first, second, map[string]string{"cluster.yaml": managed(3)})
+	manifests := func(count int) map[string]string {
+		return map[string]string{"cluster.yaml": managed(count) + "  " + unhurried + "\n"}
+	}
+	a := w.acting("cut", first, second, manifests(3))
 	m := w.watchMembership()
 	m.begin("the acting one's node is cut off")
 	m.ignore(first)
@@ -410,7 +419,7 @@ func (w *world) cutsOff(first, second string) {
 		}
 		return true
 	})
-	hash := a.repo.commit("five", map[string]string{"cluster.yaml": managed(5)})
+	hash := a.repo.commit("five", manifests(5))
 	a.ops[1].follows(hash)
 	want := slices.DeleteFunc(slices.Concat(w.swarm.Managers(), w.swarm.Workers()), func(n string) bool { return n == first })
 	a.patiently(func() error {
