@@ -47,6 +47,8 @@ var differs = []differing{
 
 	{"TestActorsActOneAtATimeWhateverHappensToThem", "engines that hang"},
 	{"TestWithoutQuorumNothingIsWritten", "how calls end without a leader"},
+	{"TestALeaderLostDuringACommitPausesNobody", "what an engine says while there is no leader"},
+	{"TestAPortThatSomebodyElseTakesIsNotFoughtFor", "ports that this swarm refuses"},
 	{"TestASwarmThatWasMadeAnewByForce", "--force-new-cluster"},
 	{"TestASwarmIsRestoredFromABackup", "files of the raft state"},
 

@@ -1,0 +1,89 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/moby/moby/api/types/swarm"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+// mostTries is how often all operators of a swarm together may try what the engine refuses, within two minutes.
+const mostTries = 8
+
+// A port that somebody else takes at the last moment, so that the engine itself refuses what the plan could not know: three
+// operators try it a few times together, say who has it, and go on as soon as it is free. -watch=2m watches it for as long as
+// is required.
+func TestAPortThatSomebodyElseTakesIsNotFoughtFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{3, 0})
+	published := func(name, image string) string {
+		return service(name, "image: "+image, "replicas: 0", "ports: [{target: 80, published: 8081}]")
+	}
+	theirs := cliService("theirs", "app:1")
+	theirs.Mode.Replicated.Replicas = new(uint64)
+	theirs.EndpointSpec.Ports = []swarm.PortConfig{{Protocol: "tcp", TargetPort: 80, PublishedPort: 8081, PublishMode: "ingress"}}
+	r := w.repo("clash", map[string]string{"good.yaml": service("good", "image: app:1", "replicas: 0")})
+	var taken sync.Once
+	var proxies []*harness.Proxy
+	var all []*operator
+	for _, node := range w.swarm.Managers() {
+		p := w.proxyTo(node)
+		p.Before(func(c harness.Call) error {
+			if createsBad(c) {
+				taken.Do(func() { w.createService(theirs, false) })
+			}
+			return nil
+		})
+		proxies, all = append(proxies, p), append(all, w.operate(p.Host(), r, "--instance", node))
+	}
+	w.image("good", "app:1")
+	for _, p := range proxies {
+		w.written(p)
+		p.Reset()
+	}
+	r.commit("a port that is free", map[string]string{"bad.yaml": published("bad", "app:1"), "good.yaml": service("good", "image: app:2", "replicas: 0")})
+	w.image("good", "app:2")
+	w.image("theirs", "app:1")
+	for _, o := range all {
+		o.leaves("Service/bad", "never", "Service/theirs")
+	}
+	tries := func() (tried, refused []harness.Call) {
+		for _, p := range proxies {
+			for _, c := range p.Writes() {
+				if createsBad(c) {
+					tried = append(tried, c)
+					if c.Status >= 400 && strings.Contains(string(c.Answer), "already in use") {
+						refused = append(refused, c)
+					}
+				}
+			}
+		}
+		return tried, refused
+	}
+	w.holds(*watchPeriod, func() error {
+		if tried, _ := tries(); len(tried) > mostTries {
+			return fmt.Errorf("it was tried more than %d times:\n%s", mostTries, lines(tried))
+		}
+		return nil
+	})
+	tried, refused := tries()
+	if len(refused) == 0 {
+		t.Errorf("the engine refused none of\n%s", lines(tried))
+	}
+	t.Logf("in %s it was tried %d times", *watchPeriod, len(tried))
+	for i, p := range proxies { // nor is anything else written for it
+		t.Logf("%s wrote %d times", w.swarm.Managers()[i], len(p.Writes()))
+	}
+	if out := w.cli("diff", "--host", w.host(), "--source", r.Dir); out.code != 1 || !strings.Contains(out.out, "Service/theirs") {
+		t.Errorf("diff does not say who has it: %s", out)
+	}
+	w.remove("theirs")
+	w.image("bad", "app:1")
+	for _, o := range all {
+		o.condition("StepFailed", false)
+	}
+}

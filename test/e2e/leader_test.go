@@ -1,0 +1,150 @@
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/swarm"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+// The leader's machine loses its power while a commit with several services is carried out. Until there is a new leader,
+// engines answer without a word about nodes and managers: nobody takes that for a swarm that has lost them, nobody pauses or
+// wants a resume, and the rest of the commit is carried out, each service once.
+func TestALeaderLostDuringACommitPausesNobody(t *testing.T) {
+	t.Parallel()
+	t.Run("the acting one's own", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, size{3, 0}).in(t)
+		ranked := w.byRank()
+		w.losesLeader(ranked[0], ranked[0], ranked[1])
+	})
+	t.Run("the leader of the acting one's", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, size{3, 0}).in(t)
+		ranked := w.byRank()
+		w.losesLeader(ranked[0], ranked[1], ranked[2])
+	})
+}
+
+// stages are services that are changed together, those of a stage when those of the one before are ready.
+var stages = [][]string{{"a1", "a2"}, {"b1", "b2"}, {"c1", "c2"}}
+
+func staged(image string) map[string]string {
+	files := map[string]string{}
+	var before []string
+	for _, names := range stages {
+		var next []string
+		for _, n := range names {
+			files[n+".yaml"] = service(n, "image: "+image, "replicas: 1", "stopGracePeriod: 1s", quickRestart, quick("continue"))
+			if len(before) > 0 {
+				files[n+".yaml"] = policy(files[n+".yaml"], "dependsOn: ["+strings.Join(before, ", ")+"]")
+			}
+			next = append(next, "Service/"+n)
+		}
+		before = next
+	}
+	return files
+}
+
+// losesLeader kills the leader's machine after the first write of a commit by the first of two operators.
+func (w *world) losesLeader(leader, first, second string) {
+	w.Helper()
+	a := w.acting("leader", first, second, staged("app:1"))
+	survivors := a.ops[:]
+	if first == leader {
+		survivors = a.ops[1:]
+	}
+	for i := range a.proxy {
+		a.proxy[i].Reset()
+	}
+	isUpdate := func(c harness.Call) bool {
+		return strings.HasPrefix(c.Path, "/services/") && strings.HasSuffix(c.Path, "/update")
+	}
+	var once sync.Once
+	a.proxy[0].After(func(c harness.Call) error {
+		if isUpdate(c) && c.Status < 300 {
+			once.Do(func() {
+				defer close(a.begun)
+				if err := w.swarm.Kill(leader); err != nil {
+					w.Error(err)
+				}
+			})
+		}
+		return nil
+	})
+	a.proxy[1].Before(func(c harness.Call) error {
+		if c.Write() {
+			select {
+			case <-a.begun:
+			case <-time.After(patience):
+			}
+		}
+		return nil
+	})
+	hash := a.repo.commit("all change", staged("app:2"))
+	select {
+	case <-a.begun:
+	case <-time.After(patience):
+		w.Fatal("nobody acts")
+	}
+	w.patiently(func() error {
+		for _, o := range survivors {
+			r, err := o.Report(w.Context())
+			if err != nil {
+				return err
+			}
+			if c, _ := r.Condition("Paused"); c.Status {
+				w.Fatalf("it pauses: %+v", c)
+			}
+			if r.Applied != hash || !r.Is("InSync", true) {
+				return fmt.Errorf("revision %s is not in force and in sync: %s", hash, brief(r))
+			}
+		}
+		return nil
+	})
+	for _, names := range stages {
+		for _, n := range names {
+			w.updatedOnce(a, n, isUpdate)
+		}
+	}
+	if out := w.cli("status", "--host", w.swarm.Host(second), "--source", a.repo.Dir); strings.Contains(out.out, "resume") {
+		w.Errorf("status wants a resume: %s", out)
+	}
+	if err := w.swarm.Start(w.Context(), leader); err != nil {
+		w.Fatal(err)
+	}
+	for _, o := range a.ops {
+		o.follows(hash)
+		for _, text := range []string{"a third or more is gone", "--force-new-cluster"} {
+			if strings.Contains(o.Stderr(), text) {
+				w.Errorf("an operator thought that %s:\n%s", text, tail(o.Stderr(), 40))
+			}
+		}
+	}
+}
+
+// updatedOnce checks that a service was written once: a second time would have made the new spec the one that a rollback
+// brings back.
+func (w *world) updatedOnce(a *acting, name string, isUpdate func(harness.Call) bool) {
+	w.Helper()
+	s := w.service(name)
+	image := func(spec *swarm.ServiceSpec) string {
+		if spec == nil {
+			return "nothing"
+		}
+		return spec.TaskTemplate.ContainerSpec.Image
+	}
+	if now, was := image(&s.Spec), image(s.PreviousSpec); !strings.HasPrefix(now, "app:2") || !strings.HasPrefix(was, "app:1") {
+		w.Errorf("%s is of %s and was of %s, want app:2 and app:1", name, now, was)
+	}
+	all := slices.Concat(a.proxy[0].Calls(), a.proxy[1].Calls())
+	if wrote := slices.DeleteFunc(accepted(writesTo(all, s.ID)), func(c harness.Call) bool { return !isUpdate(c) }); len(wrote) > 1 {
+		w.Errorf("%s was written more than once:\n%s", name, lines(wrote))
+	}
+}
