@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"regexp"
 
 	"github.com/moby/moby/client"
 
@@ -18,7 +20,9 @@ type ground struct {
 	direct  string // its API with nothing between
 	counted string // its API where each call is noted: the same one on the sandbox
 	flap    func(context.Context) error
-	close   func() error
+	// refuse has each POST to a path answered with 400 and a message, where calls are counted, until it is undone.
+	refuse func(path, message string) (undo func())
+	close  func() error
 }
 
 // The swarms there are to choose from.
@@ -46,6 +50,9 @@ func openSandbox(ctx context.Context, o options, t *traffic) (*ground, error) {
 		return nil, fmt.Errorf("starting the sandbox: %w", err)
 	}
 	g := &ground{name: "sandbox", direct: s.Host("manager-1"), counted: s.Host("manager-1"), close: s.Close}
+	g.refuse = func(path, message string) func() {
+		return s.Inject(sandbox.Fault{Method: http.MethodPost, Path: regexp.QuoteMeta(path), Status: http.StatusBadRequest, Message: message})
+	}
 	if o.nodes > 1 {
 		g.flap = func(ctx context.Context) error { return s.Restart(ctx, "worker-1") }
 	}
@@ -75,7 +82,7 @@ func openEngine(ctx context.Context, o options, t *traffic) (g *ground, err erro
 		return nil, err
 	}
 	return &ground{
-		name: "Docker Engine " + version.Version, direct: s.Host("manager-1"), counted: p.host(),
+		name: "Docker Engine " + version.Version, direct: s.Host("manager-1"), counted: p.host(), refuse: p.refuse,
 		close: func() error { return errors.Join(p.close(), s.Close()) },
 	}, nil
 }

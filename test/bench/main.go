@@ -38,7 +38,7 @@ func main() {
 	flag.IntVar(&o.n, "n", 1000, "services")
 	flag.IntVar(&o.nodes, "nodes", 1, "machines of the swarm, one of them its manager")
 	flag.IntVar(&o.rounds, "rounds", 15, "repetitions of each measurement; the slow ones are repeated less often, changes by hand twice as often")
-	flag.DurationVar(&o.still, "still", 10*time.Second, "how long to watch a daemon that has nothing to do")
+	flag.DurationVar(&o.still, "still", 10*time.Second, "how long to watch a daemon that has nothing to do, and three of them, also with a step that always fails")
 	flag.StringVar(&o.bin, "bin", "", "directory with swarm-operator (default: build it)")
 	flag.StringVar(&o.only, "only", "", "parts to run, as in "+strings.Join(partNames(), ",")+" (default: all)")
 	flag.StringVar(&o.format, "o", formatText, "output: text or markdown")
@@ -67,6 +67,8 @@ var parts = []part{
 	{"rollout", besideRollout},
 	{"hand", byHand},
 	{"still", still},
+	{"rest", atRest},
+	{"failing", failing},
 	{"resync", resynced},
 	{"nodes", nodeEvents},
 }

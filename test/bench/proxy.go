@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,6 +22,32 @@ type proxy struct {
 	dir    string
 	server *http.Server
 	engine *http.Transport
+	no     atomic.Pointer[refusal]
+}
+
+// refusal is what is answered to each POST to a path.
+type refusal struct{ path, message string }
+
+// refuse has each POST to a path answered with 400 and a message until it is undone.
+func (p *proxy) refuse(path, message string) (undo func()) {
+	p.no.Store(&refusal{path, message})
+	return func() { p.no.Store(nil) }
+}
+
+// refusing answers what is to be refused, notes it, and leaves the rest to next.
+func (p *proxy) refusing(next http.Handler, t *traffic) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := apiVersion.ReplaceAllString(r.URL.Path, "")
+		no := p.no.Load()
+		if no == nil || r.Method != http.MethodPost || path != no.path {
+			next.ServeHTTP(w, r)
+			return
+		}
+		t.note(call{method: r.Method, path: path, status: http.StatusBadRequest})
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		_ = json.NewEncoder(w).Encode(map[string]string{"message": no.message}) // who asked may be gone
+	})
 }
 
 var apiVersion = regexp.MustCompile(`^/v\d+\.\d+`)
@@ -39,7 +67,7 @@ func newProxy(host string, t *traffic) (*proxy, error) {
 		},
 		MaxIdleConnsPerHost: 2 * inFlight, DisableCompression: true,
 	}}
-	p.server = &http.Server{ReadHeaderTimeout: time.Minute, Handler: &httputil.ReverseProxy{
+	p.server = &http.Server{ReadHeaderTimeout: time.Minute, Handler: p.refusing(&httputil.ReverseProxy{
 		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: "engine"}) },
 		Transport:     p.engine,
 		FlushInterval: -1, // events are news
@@ -48,7 +76,7 @@ func newProxy(host string, t *traffic) (*proxy, error) {
 			return nil
 		},
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
-	}}
+	}, t)}
 	go func() { _ = p.server.Serve(listener) }() // ErrServerClosed
 	return p, nil
 }
