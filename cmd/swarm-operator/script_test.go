@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,7 +53,7 @@ func TestScripts(t *testing.T) {
 }
 
 // commit makes a directory a repository, commits all that is in it, and notes the hash in a variable: commit DIR MESSAGE [VARIABLE [BRANCH]].
-// No git is needed.
+// No git is needed. A \n in the message is a line break.
 func commit(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	r, err := gogit.PlainOpen(dir)
@@ -64,7 +65,7 @@ func commit(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Check(w.AddWithOptions(&gogit.AddOptions{All: true}))
 	by := &gitobject.Signature{Name: "a", Email: "a@example.org", When: time.Now()}
-	hash, err := w.Commit(args[1], &gogit.CommitOptions{Author: by, AllowEmptyCommits: true})
+	hash, err := w.Commit(strings.ReplaceAll(args[1], `\n`, "\n"), &gogit.CommitOptions{Author: by, AllowEmptyCommits: true})
 	ts.Check(err)
 	if len(args) > 2 {
 		ts.Setenv(args[2], hash.String())

@@ -36,12 +36,12 @@ Notes name what the swarm takes and what is hardly meant; they do not count.`,
 			set, problems := reconciler.NewLoader().Load(commit.Tree, src.root())
 			consents, below := commit.Lines(plan.Trailer)
 			for _, text := range consents {
-				consents, err := plan.ParseConsent(text)
+				parsed, err := plan.ParseConsent(text)
 				if err != nil {
 					problems = append(problems, v1.Problem{Message: fmt.Sprintf("commit %s: %s: %v", commit.Short(), plan.Trailer, err)})
 				}
-				_, ignored := consents.InCommit()
-				for _, h := range ignored {
+				_, not := parsed.OfCommit()
+				for _, h := range not {
 					set.Notices = append(set.Notices, v1.Problem{Message: reconciler.ByCommand(commit, h)})
 				}
 			}

@@ -54,19 +54,19 @@ func (r *Reconciler) consents(ctx context.Context, run *Run) plan.Consents {
 				run.Notices = append(run.Notices, fmt.Sprintf("commit %s: %s: %v", c.Short(), plan.Trailer, err))
 				continue
 			}
-			consents, ignored := consents.InCommit()
-			for _, h := range ignored {
+			counts, not := consents.OfCommit()
+			for _, h := range not {
 				run.Notices = append(run.Notices, ByCommand(c, h))
 			}
-			out = append(out, consents...)
+			out = append(out, counts...)
 		}
 	}
 	return out
 }
 
-// ByCommand says of a consent in a commit that it does not count there.
+// ByCommand says of a consent in a commit's message that it does not count, because no commit can give it.
 func ByCommand(c git.Commit, h plan.Hazard) string {
-	return fmt.Sprintf("commit %s: %s: %s does not count: what is lost stands in the swarm and not in git, so whoever agrees has to look there; the plan has the command that agrees", c.Short(), plan.Trailer, h)
+	return fmt.Sprintf("commit %s: %s: %s does not count, because a commit cannot agree to it; to agree, run: swarm-operator approve %s %s", c.Short(), plan.Trailer, h, c.Short(), h)
 }
 
 // Squashed says of a consent below a squash's list of commits that it does not count.

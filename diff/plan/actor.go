@@ -106,19 +106,26 @@ func selfLast(plan Plan, f Facts, _ Policy) []Refusal {
 	return out
 }
 
-// commands adds to what waits for consent the command that gives it, for who cannot or will not commit.
+// commands adds to what waits for consent the command that gives it, for who cannot or will not commit, and where no commit can.
 func (p *Plan) commands(f Facts) {
-	revision := len(f.Revision) == 40 // otherwise these are files without one
+	commit := len(f.Revision) == 40 // otherwise files, which have no revision to approve
 	for i := range p.Refused {
-		r := &p.Refused[i]
-		switch {
+		switch r := &p.Refused[i]; {
 		case r.Class != Consent || r.Hazard == "":
-		case r.Hazard.ByCommandOnly() && revision:
-			r.Why += fmt.Sprintf("; to agree, run: swarm-operator approve %s %s %s", f.Revision[:10], r.Hazard, r.Key)
-		case r.Hazard.ByCommandOnly():
-			r.Why += fmt.Sprintf("; to agree, run apply with --consent '%s %s'", r.Hazard, r.Key)
-		case revision && strings.Contains(r.Why, Trailer+": "):
+		case r.Hazard.ByCommand() && commit:
+			r.Why += fmt.Sprintf("; to agree, run: swarm-operator approve %s %s (a commit cannot agree to this)", f.Revision[:10], r.hazard())
+		case r.Hazard.ByCommand():
+			r.Why += fmt.Sprintf("; to agree, run: swarm-operator apply --consent '%s' (a commit cannot agree to this)", r.hazard())
+		case commit && strings.Contains(r.Why, Trailer+": "):
 			r.Why += fmt.Sprintf(", or run: swarm-operator approve %s %s", f.Revision[:10], r.Hazard)
 		}
 	}
+}
+
+// hazard is what to agree to: of what is lost with one object, that of this one.
+func (r Refusal) hazard() string {
+	if r.Hazard == DropsSettings || r.Hazard == ForceNodeRemoval {
+		return fmt.Sprintf("%s %s", r.Hazard, r.Key)
+	}
+	return string(r.Hazard)
 }

@@ -35,9 +35,24 @@ func Hazards() []string {
 	}
 }
 
-// ByCommandOnly reports whether a line of a commit cannot agree to the hazard: git does not say what is lost, so whoever
-// agrees has to look at the swarm.
-func (h Hazard) ByCommandOnly() bool { return h == DropsSettings }
+// byCommand are the hazards that a commit cannot agree to: git does not say what is lost, or whoever may write to the branch must
+// not be able to make the operator take another's work back, or the swarm's majority away.
+var byCommand = []Hazard{DropsSettings, SingleManager, ForceNodeRemoval, Rewind, OtherSource}
+
+// ByCommand reports whether a command alone agrees to the hazard: approve, or apply with --consent.
+func (h Hazard) ByCommand() bool { return slices.Contains(byCommand, h) }
+
+// OfCommit splits what a commit's message agrees to: what counts, and the hazards that a command alone agrees to.
+func (cs Consents) OfCommit() (counts Consents, not []Hazard) {
+	for _, c := range cs {
+		if c.Hazard.ByCommand() {
+			not = append(not, c.Hazard)
+		} else {
+			counts = append(counts, c)
+		}
+	}
+	return counts, not
+}
 
 // Trailer is the key of the commit trailer that gives consent.
 const Trailer = "Consent"
@@ -84,18 +99,6 @@ func ParseConsent(s string) (Consents, error) {
 		out = append(out, c)
 	}
 	return out, nil
-}
-
-// InCommit splits the agreements of a commit's line into those that count there and the hazards that do not.
-func (cs Consents) InCommit() (count Consents, ignored []Hazard) {
-	for _, c := range cs {
-		if c.Hazard.ByCommandOnly() {
-			ignored = append(ignored, c.Hazard)
-		} else {
-			count = append(count, c)
-		}
-	}
-	return count, ignored
 }
 
 // needs returns a refusal unless the hazard is consented to, with the line that would.

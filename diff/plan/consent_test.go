@@ -79,6 +79,31 @@ func TestTheHazardsAreClosed(t *testing.T) {
 	}
 }
 
+// What a commit cannot agree to is what product and docs say, and the rest of its line counts.
+func TestACommitAgreesToWhatNeedsNoCommand(t *testing.T) {
+	want := "drops-settings single-manager force-node-removal rewind other-source"
+	var alone []string
+	for _, h := range Hazards() {
+		if Hazard(h).ByCommand() {
+			alone = append(alone, h)
+		}
+	}
+	if got := strings.Join(alone, " "); got != want {
+		t.Errorf("by command alone: %s", got)
+	}
+	consents, err := ParseConsent("removals Service/a, rewind, replace, force-node-removal Node/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts, not := consents.OfCommit()
+	if d := cmp.Diff(Consents{{Removals, []v1.Key{{Kind: "Service", Name: "a"}}}, {Hazard: Replace}}, counts); d != "" {
+		t.Errorf("what counts (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff([]Hazard{Rewind, ForceNodeRemoval}, not); d != "" {
+		t.Errorf("what does not (-want +got):\n%s", d)
+	}
+}
+
 func FuzzParseConsent(f *testing.F) {
 	for _, seed := range []string{"removals", "removals Service/a, replace", ",", "a b c", "removals\tService/a\n"} {
 		f.Add(seed)

@@ -181,9 +181,9 @@ func (p *Plan) members(f Facts, policy Policy) {
 	}
 }
 
-// agree is the line that gives consent.
+// agree is the line that gives consent. It is empty where a command alone does, which is said in the end; see commands.
 func agree(h Hazard) string {
-	if h.ByCommandOnly() { // see commands
+	if h.ByCommand() {
 		return ""
 	}
 	return fmt.Sprintf("; to agree, add to a commit message: %s: %s", Trailer, h)

@@ -60,11 +60,11 @@ func TestTheNumberOfManagersFollowsGit(t *testing.T) {
 	}
 
 	m.begin("three to one, which nobody agreed to")
-	r.commit("one", map[string]string{"cluster.yaml": managed(1), "own.yaml": node(own, "role: manager")})
-	if f := o.refuses("consent", "Consent: single-manager"); f.Hazard != "single-manager" || !strings.Contains(f.Why, "one manager: when it is lost, so is the swarm") {
+	one := r.commit(harness.Message("one", "Consent: single-manager"), map[string]string{"cluster.yaml": managed(1), "own.yaml": node(own, "role: manager")})
+	if f := o.refuses("consent", "swarm-operator approve "+one[:10]+" single-manager"); f.Hazard != "single-manager" || !strings.Contains(f.Why, "one manager: when it is lost, so is the swarm") {
 		t.Errorf("the refusal is %+v", f)
 	}
-	w.want(1, "diff", "--host", w.swarm.Host(own), "--source", r.Dir).says(t, "Consent: single-manager")
+	w.want(1, "diff", "--host", w.swarm.Host(own), "--source", r.Dir).says(t, "swarm-operator approve "+one[:10]+" single-manager")
 	w.holds(2*stable, func() error {
 		if got := managersNow(w.nodesNow()); !slices.Equal(got, three) {
 			return fmt.Errorf("managers are %q and were %q", got, three)
@@ -73,7 +73,8 @@ func TestTheNumberOfManagersFollowsGit(t *testing.T) {
 	})
 
 	m.begin("three to one")
-	if got := become(1, r.commit(harness.Message("agreed", "Consent: single-manager"), nil)); got[0] != own {
+	w.want(0, "approve", one[:10], "single-manager", "--host", w.swarm.Host(own))
+	if got := become(1, one); got[0] != own {
 		t.Errorf("the one manager is %s", got[0])
 	}
 
