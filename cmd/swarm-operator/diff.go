@@ -102,7 +102,8 @@ func open(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets budget
 		return nil, nil, err
 	}
 	r := reconciler.New(reconciler.Options{
-		Engine: client, Source: source, Path: src.root(), Name: src.name, Consents: consents, Budgets: budgets.Budgets, OnProblem: budgets.onProblem, Observe: observe, Log: log, Loader: loader,
+		Engine: client, Source: source, Path: src.root(), Name: src.name, Consents: consents, Budgets: budgets.Budgets, OnProblem: budgets.onProblem, AskRewritten: budgets.asks(),
+		Observe: observe, Log: log, Loader: loader,
 		Lease: state.NewLease(state.LeaseOptions{Engine: client, Instance: fmt.Sprintf("%s (%s)", hostname(), cmd.Name()), Eager: true, Log: log, Pace: pace()}),
 	})
 	return r, func() { source.Close(); client.Close() }, nil

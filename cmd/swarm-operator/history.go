@@ -99,7 +99,7 @@ func printHistory(w io.Writer, on screen.Screen, out output, source string, m st
 		if outcome == "" && i == inForce && e.Hash == m.InForce.Hash {
 			outcome = rollingOut
 		}
-		row := screen.Texts(short(e.Hash), moment(e.When), moment(e.Since), cmp.Or(outcome, "-"), v1.Scrub(strings.Join(strings.Fields(e.Why), " ")))
+		row := screen.Texts(short(e.Hash), moment(e.When), moment(e.Since), cmp.Or(outcome, "-"), v1.Scrub(strings.Join(strings.Fields(whyOf(e)), " ")))
 		row[3].Ink = outcomes[outcome]
 		rows = append(rows, row)
 	}
@@ -107,6 +107,14 @@ func printHistory(w io.Writer, on screen.Screen, out output, source string, m st
 	on.Columns(&b, rows)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// whyOf says why a revision ended as it did, and what it took back.
+func whyOf(e state.Entry) string {
+	if e.Rewrote == nil {
+		return e.Why
+	}
+	return strings.TrimPrefix(e.Why+"; "+e.Rewrote.Text(e.Hash), "; ")
 }
 
 func moment(t time.Time) string {

@@ -215,11 +215,15 @@ func (f *engineFlags) logger(w io.Writer) (logr.Logger, error) {
 	return logr.Logger{}, fmt.Errorf("--log-format: %q is not one of text, json", f.logFormat)
 }
 
-// budgetFlags bound what one revision may do, and what its problems hold.
+// budgetFlags bound what one revision may do without consent, and what its problems hold.
 type budgetFlags struct {
 	plan.Budgets
 	onProblem string
+	rewritten string
 }
+
+// asks says whether a revision that takes commits back waits for consent.
+func (f *budgetFlags) asks() bool { return f.rewritten == "consent" }
 
 func (f *budgetFlags) register(cmd *cobra.Command) {
 	d := plan.DefaultBudgets()
@@ -229,6 +233,7 @@ func (f *budgetFlags) register(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.Rollouts, "max-rollouts", d.Rollouts, "roll-outs at once")
 	cmd.Flags().IntVar(&f.FailedRollouts, "max-failed-rollouts", d.FailedRollouts, "failed roll-outs of a revision that hold the rest of it")
 	cmd.Flags().IntVar(&f.Drains, "max-drains", d.Drains, "nodes that are emptied at once")
+	enumFlag(cmd, cmd.Flags(), &f.rewritten, "rewritten-history", "", "what to do about a revision that takes commits of the one in force back, as after a push with force; allow reports it, consent waits for consent to rewind", "allow", "allow", "consent")
 }
 
 func parseConsents(texts []string) (plan.Consents, error) {

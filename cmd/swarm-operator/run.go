@@ -176,7 +176,7 @@ func (f *runFlags) session(ctx context.Context, client *engine.Client, source *g
 		Observe: func(to state.Transition, epoch uint64) { s.metrics.Lease(string(to), epoch) },
 	})
 	loop := &reconciler.Loop{Board: s.board, Metrics: s.metrics, Reconciler: reconciler.New(reconciler.Options{
-		Engine: client, Source: source, Path: f.src.root(), Name: f.src.name, Budgets: f.budgets.Budgets, OnProblem: f.budgets.onProblem,
+		Engine: client, Source: source, Path: f.src.root(), Name: f.src.name, Budgets: f.budgets.Budgets, OnProblem: f.budgets.onProblem, AskRewritten: f.budgets.asks(),
 		RepairAfter: f.repairAfter, RepairRestartsAfter: f.repairRestartsAfter, Observe: f.mode == "observe", Fallback: true, Follow: true, Log: s.log,
 		Lease: lease, Self: f.self(),
 	})}

@@ -117,6 +117,9 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 		run.Notices = append(run.Notices, fmt.Sprintf("source %s was released: nothing of it is managed until swarm-operator resume %s", run.Source, run.Source))
 	}
 	f.Rewind = r.rewinds(ctx, run, f.Shares)
+	if run.rewrote = r.rewrote(ctx, run, f.Rewind); run.rewrote != nil {
+		f.Rewritten = run.rewrote.Text(run.InForce.Hash)
+	}
 	r.rollouts(ctx, run, haves, &f)
 	r.readiness(ctx, run, haves, &f)
 	r.driftSince(run, &f)
@@ -184,22 +187,28 @@ func (r *Reconciler) driftSince(run *Run, f *plan.Facts) {
 // makes of the objects would only be written over by the others.
 func (r *Reconciler) remember(run *Run, consents plan.Consents, haves []diff.State) {
 	m := &run.memory
-	rewind := run.Facts.Rewind && !append(slices.Clone(consents), r.Consents...).Agreed(plan.Rewind)
-	run.Outdated = rewind
-	if run.frozen = rewind || run.Facts.Paused != "" || run.Facts.ReleasedAll; run.frozen {
+	given := append(slices.Clone(consents), r.Consents...)
+	run.Outdated, run.asks = run.Facts.Rewind && !given.Agreed(plan.Rewind), r.asksRewritten(run, given)
+	if run.frozen = run.Outdated || run.asks || run.Facts.Paused != "" || run.Facts.ReleasedAll; run.frozen {
 		return
 	}
 	if run.InForce.Hash != m.InForce.Hash {
 		m.InForce = state.Revision{Hash: run.InForce.Hash, When: run.InForce.When}
 		m.Owned = run.Facts.Owned
 		m.Begin(m.InForce, run.Facts.Now)
+		m.Took(run.rewrote)
 		r.supersede(run)
 	}
 	m.Begun = begun(run)
 	m.Approvals = slices.DeleteFunc(slices.Clone(m.Approvals), func(a state.Approval) bool { // they are among the consents now
 		return state.SameRevision(run.InForce.Hash, a.Revision)
 	})
-	m.Consents = consents
+	if given.Agreed(plan.Rewind) {
+		m.AgreeToRewrite()
+	}
+	m.Consents = slices.DeleteFunc(slices.Clone(consents), func(c plan.Consented) bool { // the next rewind is another one
+		return c.Hazard == plan.Rewind
+	})
 	if run.Plan.InSync() {
 		m.Consents = nil // used up
 	}

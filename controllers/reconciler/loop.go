@@ -259,6 +259,7 @@ func (l *Loop) actorConditions(run *Run, standby *Standby) {
 	if run.Outdated {
 		outdated = fmt.Sprintf("revision %s is older than %.10s, which is in force: this instance does not act", run.InForce.Short(), run.found.Memory.InForce.Hash)
 	}
+	l.rewrittenCondition(run)
 	l.Board.Set(status.Outdated, run.Outdated, map[bool]string{true: "OlderRevision", false: "Current"}[run.Outdated], outdated)
 }
 

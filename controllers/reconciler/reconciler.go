@@ -37,6 +37,8 @@ type Options struct {
 	RepairAfter time.Duration
 	// RepairRestartsAfter is the same for repairs that restart tasks.
 	RepairRestartsAfter time.Duration
+	// AskRewritten: a revision that takes commits of the one in force back waits for consent. False: that is only reported.
+	AskRewritten bool
 	// Observe: never write anything, not even what is remembered.
 	Observe bool
 	// Fallback: where the newest revision has a problem, go on with the one in force.
@@ -84,10 +86,11 @@ type Reconciler struct {
 	removed    map[string]bool   // by this process, by id: nobody else did it
 	puzzles    map[string]puzzle // of the last run, by the name of the step; see outdated
 
-	memo   kinds.Memo
-	seen   diff.Seen
-	newest newest
-	first  state.Memory // of a source that has none yet
+	memo     kinds.Memo
+	seen     diff.Seen
+	newest   newest
+	compared compared
+	first    state.Memory // of a source that has none yet
 }
 
 // DefaultName is the name of a source that has none.
@@ -138,6 +141,10 @@ type Run struct {
 	// Outdated: the revision is older than the one in force, and nobody agreed to go back.
 	Outdated bool
 
+	// rewrote is what the revision takes back of the one in force, before it is in force itself; nil: nothing.
+	rewrote *state.Rewrite
+	// asks: nobody agreed to that who has to.
+	asks bool
 	// frozen: what is remembered is not this run's to change.
 	frozen bool
 	// undelivered are tokens and keys that are not yet where they should be, and deliveryErr why that is so, or not known.
@@ -249,6 +256,7 @@ func (r *Reconciler) think(ctx context.Context, run *Run, use *loaded) {
 	}
 	run.Plan = plan.Build(run.Changes, run.Facts, plan.Policy{
 		Source: run.Source, RepairAfter: r.RepairAfter, RepairRestartsAfter: r.RepairRestartsAfter, Budgets: r.Budgets, Consents: append(consents, r.Consents...),
+		AskRewritten: r.AskRewritten,
 	}, all.Guards()...)
 	r.settleRoles(run)
 	if run.full && !r.Observe && run.Facts.Paused == "" && !run.Facts.ReleasedAll {
@@ -257,6 +265,9 @@ func (r *Reconciler) think(ctx context.Context, run *Run, use *loaded) {
 	r.writeDown(run)
 	r.remember(run, consents, haves)
 	r.seenFailed = run.memory.Failed
+	if _, text := run.rewritten(); text != "" {
+		run.Notices = append(run.Notices, text)
+	}
 	for _, n := range use.notices {
 		run.Notices = append(run.Notices, n.String())
 	}

@@ -221,6 +221,9 @@ func (s *snapshot) recall(m state.Memory) {
 	default:
 		s.attempted = m.InForce.Hash
 	}
+	if e := m.Last(); e != nil && e.Hash == m.InForce.Hash && e.Rewrote != nil && !e.Rewrote.Agreed {
+		s.notices = append(slices.Clip(s.notices), took(e))
+	}
 	for _, f := range m.Failed {
 		if f.Digest != "" {
 			s.failed = append(s.failed, f)

@@ -107,6 +107,8 @@ type Entry struct {
 	// Changing are the services that it changed, until it is rolled out. What becomes of them is its doing, and of no other
 	// revision. One that a later revision changes is that one's.
 	Changing []v1.Key `json:"changing,omitempty"`
+	// Rewrote is what it took back of the revision before it; nil: it came after that one, or nobody can say.
+	Rewrote *Rewrite `json:"rewrote,omitempty"`
 }
 
 // Is says whether a revision as people write it, whole or at least its first seven digits, is this one.

@@ -29,6 +29,7 @@ const (
 	Paused             = "Paused"             // nothing is done until a person resumes
 	OnHold             = "OnHold"             // somebody put something on hold
 	Outdated           = "Outdated"           // the revision is older than the one in force: this instance does not act
+	HistoryRewritten   = "HistoryRewritten"   // the revision takes commits of the one before it back: somebody pushed with force
 	ManagersReady      = "ManagersReady"      // there are as many managers as are wanted, and all can be reached
 	NodesReady         = "NodesReady"         // no node is down or unknown
 	KeyNotEscrowed     = "KeyNotEscrowed"     // the unlock key is not yet where the manifest says

@@ -87,12 +87,15 @@ func suspended(s Step, _ Facts, _ Policy) []Refusal {
 	return nil
 }
 
-// rewound holds everything where the revision is older than the one in force.
+// rewound holds everything where the revision is older than the one in force or, on request, takes commits of it back.
 func rewound(s Step, f Facts, p Policy) []Refusal {
-	if !f.Rewind {
-		return nil
+	switch {
+	case f.Rewind:
+		return s.needs(Rewind, p, "the revision is older than the one in force")
+	case f.Rewritten != "" && p.AskRewritten:
+		return s.needs(Rewind, p, "%s", f.Rewritten)
 	}
-	return s.needs(Rewind, p, "the revision is older than the one in force")
+	return nil
 }
 
 // tooNew refuses a field that the engine would drop without a word.

@@ -123,6 +123,10 @@ func (g *given) line(w []string) error {
 		f.APIVersion = append(w, "")[1]
 	case "rewind":
 		f.Rewind = true
+	case "rewritten":
+		f.Rewritten = "the history was rewritten: revision r2 does not come after r1"
+	case "ask-rewritten":
+		g.policy.AskRewritten = true
 	case "state-lost":
 		f.StateLost = true
 	case "revision":

@@ -59,6 +59,9 @@ func anything(t *rapid.T) given {
 	}
 	f.Owned, f.OwnedServices = rapid.IntRange(0, 50).Draw(t, "owned"), rapid.IntRange(0, 50).Draw(t, "services")
 	f.Shares, f.Rewind, f.StateLost = !chance(t, "shares nothing", 5), chance(t, "rewind", 8), chance(t, "state lost", 8)
+	if g.policy.AskRewritten = chance(t, "rewrites need consent", 4); chance(t, "rewritten", 8) {
+		f.Rewritten = "the history was rewritten"
+	}
 	f.APIVersion = oneOf(t, "api", "1.52", "1.44", "1.41", "")
 	f.ReleasedAll, f.Self = chance(t, "all released", 20), oneOf(t, "self", v1.Key{}, services[0])
 	if chance(t, "paused", 20) {

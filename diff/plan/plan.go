@@ -177,6 +177,8 @@ type Facts struct {
 	StateLost bool
 	// Rewind: the revision is an ancestor of the one in force.
 	Rewind bool
+	// Rewritten says which commits of the one in force the revision takes back, being neither older nor newer. "": none.
+	Rewritten string
 	// Rollouts by key of the service.
 	Rollouts map[v1.Key]Rollout
 	// Broken are objects that are there and that nothing can use, and why.
@@ -257,6 +259,8 @@ type Policy struct {
 	RepairRestartsAfter time.Duration
 	Consents            Consents
 	Budgets             Budgets
+	// AskRewritten: a revision that takes commits back waits for consent. False: that is only reported.
+	AskRewritten bool
 }
 
 // Guard objects to steps. It sees the plan as it stands after the objections of the others.

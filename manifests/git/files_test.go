@@ -78,6 +78,9 @@ func TestAPlainDirectoryHasNoHistory(t *testing.T) {
 	if _, err := s.IsAncestor(t.Context(), "files-1", c.Hash); !errors.Is(err, git.ErrNoHistory) {
 		t.Errorf("want ErrNoHistory, got %v", err)
 	}
+	if _, _, err := s.TakenBack(t.Context(), strings.Repeat("1", 40), c.Hash, 9); !errors.Is(err, git.ErrNoHistory) {
+		t.Errorf("want ErrNoHistory, got %v", err)
+	}
 	if _, err := s.At(t.Context(), strings.Repeat("1", 40)); !errors.Is(err, git.ErrGone) {
 		t.Errorf("want ErrGone, got %v", err)
 	}

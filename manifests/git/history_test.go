@@ -96,6 +96,9 @@ func TestHistoryAgainstGit(t *testing.T) {
 		if got, err := s.IsAncestor(t.Context(), from, to); err != nil || got != (cmd.Run() == nil) {
 			t.Errorf("%s is an ancestor of %s: %v %v", from, to, got, err)
 		}
+		if _, count, err := s.TakenBack(t.Context(), to, from, 1); err != nil || count != len(want) {
+			t.Errorf("%s after %s takes back %d, want %d; %v", from, to, count, len(want), err)
+		}
 	}
 }
 

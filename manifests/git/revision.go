@@ -23,6 +23,7 @@ var ErrAmbiguous = errors.New("several commits begin with these digits")
 type historian interface {
 	resolve(ctx context.Context, text string) (*gitobject.Commit, error)
 	recent(ctx context.Context, limit int) ([]Commit, error)
+	takenBack(ctx context.Context, tip, next string, limit int) ([]Commit, int, error)
 	names() []string
 }
 

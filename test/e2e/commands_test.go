@@ -78,6 +78,14 @@ func (r result) says(t *testing.T, parts ...string) {
 	}
 }
 
+// saysNothingOf fails if a text is in what a command says.
+func (r result) saysNothingOf(t *testing.T, text string) {
+	t.Helper()
+	if strings.Contains(r.out+r.errs, text) {
+		t.Errorf("it says %q: %s", text, r)
+	}
+}
+
 func TestAHoldStopsWritesToWhatItNames(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})

@@ -1,0 +1,86 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/controllers/status"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/manifests/git"
+)
+
+// compared is what the histories of two revisions say of each other. Neither changes, so that it is found out once.
+type compared struct {
+	old, next string
+	rewrote   *state.Rewrite
+	err       error
+}
+
+// rewrote returns what the newest revision takes back of the one in force: whatever that had in its history and this one has
+// not. It is nil if this one descends from the other, if it is older, which is a rewind, and if nobody can say.
+func (r *Reconciler) rewrote(ctx context.Context, run *Run, rewind bool) *state.Rewrite {
+	old, next := run.memory.InForce.Hash, run.InForce.Hash
+	if len(old) != 40 || len(next) != 40 || old == next || rewind { // files have no history
+		return nil
+	}
+	if r.compared.old != old || r.compared.next != next {
+		r.compared = compared{old: old, next: next}
+		newest, count, err := r.Source.TakenBack(ctx, old, next, state.MostSubjects)
+		switch {
+		case errors.Is(err, git.ErrGone):
+			r.compared.rewrote = &state.Rewrite{From: old}
+		case err != nil:
+			r.compared.err = err
+		case count > 0:
+			r.compared.rewrote = &state.Rewrite{From: old, Commits: count}
+			for _, c := range newest {
+				r.compared.rewrote.Subjects = append(r.compared.rewrote.Subjects, state.Subject(c.Message))
+			}
+		}
+		if ctx.Err() != nil {
+			r.compared = compared{}
+			return nil
+		}
+	}
+	if err := r.compared.err; err != nil && r.AskRewritten {
+		run.Notices = append(run.Notices, fmt.Sprintf("whether %s takes something of the revision in force back is not known, so that nobody is asked: %v", run.InForce.Short(), err))
+	}
+	return r.compared.rewrote
+}
+
+// asksRewritten reports whether the revision takes commits back, and nobody agreed to that who has to.
+func (r *Reconciler) asksRewritten(run *Run, consents plan.Consents) bool {
+	return r.AskRewritten && run.Facts.Rewritten != "" && !consents.Agreed(plan.Rewind)
+}
+
+// rewritten returns the reason and the text of the condition: what a revision took back, or would, until another revision is in
+// force or somebody agrees. Both are empty if nothing was.
+func (r *Run) rewritten() (reason, text string) {
+	if r.asks {
+		return "NeedsConsent", fmt.Sprintf("%s; nothing is written until somebody agrees: swarm-operator approve %.10s %s", r.Facts.Rewritten, r.InForce.Hash, plan.Rewind)
+	}
+	if r.frozen {
+		return "TakesCommitsBack", r.Facts.Rewritten
+	}
+	if e := r.memory.Last(); e != nil && e.Hash == r.InForce.Hash && e.Rewrote != nil && !e.Rewrote.Agreed {
+		return "TookCommitsBack", took(e)
+	}
+	return "", ""
+}
+
+// took says what the revision in force took back, and what ends that it is said.
+func took(e *state.Entry) string {
+	return fmt.Sprintf("%s; this is said until the next commit is in force, or somebody agrees: swarm-operator approve %.10s %s", e.Rewrote.Text(e.Hash), e.Hash, plan.Rewind)
+}
+
+// rewrittenCondition says whether the history of the source was rewritten.
+func (l *Loop) rewrittenCondition(run *Run) {
+	reason, text := run.rewritten()
+	if text == "" {
+		l.Board.Set(status.HistoryRewritten, false, "Nothing", "")
+		return
+	}
+	l.Board.Set(status.HistoryRewritten, true, reason, text)
+}
