@@ -58,6 +58,7 @@ type Loader struct {
 	parser parser
 	mu     sync.Mutex
 	kept   map[string]parsed // by blob id
+	merged merged
 }
 
 // NewLoader returns a Loader that has read nothing yet.
@@ -95,6 +96,7 @@ func (l *Loader) Load(fsys fs.FS, root string) (Set, []v1.Problem) {
 	defer l.mu.Unlock()
 	r := &reading{parser: l.parser, limits: l.parser.options.Limits, fsys: fsys, before: l.kept, used: map[string]bool{}}
 	set := r.load(root)
+	l.merged = l.merged.into(set)
 	maps.DeleteFunc(l.kept, func(id string, _ parsed) bool { return !r.used[id] })
 	slices.SortFunc(r.problems, v1.Problem.Compare)
 	slices.SortFunc(set.Notices, v1.Problem.Compare)
@@ -144,7 +146,8 @@ func (r *reading) load(root string) Set {
 	if !r.enter(root) {
 		return set
 	}
-	set.Name = r.sourceName(root)
+	own := r.own(root)
+	set.Name, set.Defaults = own.Name, own.Defaults
 	r.walk(root)
 	found := 0
 	for left := r.files; len(left) > 0; {

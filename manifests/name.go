@@ -15,7 +15,8 @@ import (
 
 // settings are what .swarm-operator.yaml may state.
 type settings struct {
-	Name string `json:"name"`
+	Name     string      `json:"name"`
+	Defaults v1.Defaults `json:"defaults,omitzero"`
 }
 
 var sourceNames = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$`)
@@ -35,22 +36,22 @@ func CheckName(name string) string {
 // or none that is right. It reads no manifest.
 func SourceName(fsys fs.FS, root string) string {
 	r := &reading{limits: Limits{}.withDefaults(), fsys: fsys, before: map[string]parsed{}, used: map[string]bool{}}
-	name := r.sourceName(root)
+	name := r.own(root).Name
 	if len(r.problems) > 0 || CheckName(name) != "" {
 		return ""
 	}
 	return name
 }
 
-// sourceName reads the source's own name from .swarm-operator.yaml: where the manifests' root is, or else at the source's.
-func (r *reading) sourceName(root string) string {
+// own reads what the source says of itself in .swarm-operator.yaml: where the manifests' root is, or else at the source's.
+func (r *reading) own(root string) settings {
 	for _, dir := range slices.Compact([]string{root, "."}) {
 		name := path.Join(dir, sourceFile)
 		if data, ok := r.dotFile(name); ok {
-			return r.settings(name, data).Name
+			return r.settings(name, data)
 		}
 	}
-	return ""
+	return settings{}
 }
 
 func (r *reading) settings(name string, data []byte) (s settings) {
@@ -75,6 +76,11 @@ func (r *reading) settings(name string, data []byte) (s settings) {
 		d.add(at, "has %d characters; at most %d are allowed", len(s.Name), maxSourceName)
 	case !sourceNames.MatchString(s.Name):
 		d.add(at, "%s may hold only lower-case letters, digits, ., _ and -, and must begin and end with a letter or digit", quoteText(s.Name))
+	}
+	for _, p := range s.Defaults.Policy.Validate() {
+		if at, stated := d.marks.find("defaults.policy."+p.Path, nil); stated && len(d.problems) == 0 {
+			d.add(at, "%s", p.Message)
+		}
 	}
 	for _, p := range d.problems {
 		r.add(name, p.Line, v1.Key{}, p.Path, "%s", p.Message)

@@ -10,6 +10,8 @@ import (
 type Set struct {
 	// Name is the source's own name for itself, from .swarm-operator.yaml, or "".
 	Name string
+	// Defaults are what it states for all of its objects there. They are in the objects' policies.
+	Defaults v1.Defaults
 	// Entries are sorted by key.
 	Entries []Entry
 	// Held are the objects that problems hold, each with why: those whose values are wrong, and those that depend on them. They
@@ -21,7 +23,7 @@ type Set struct {
 
 // Entry is one object and where it stands.
 type Entry struct {
-	// Object is as stated, not defaulted. The content of a file that it names is already in it. As long as its file does not
+	// Object is as stated, not defaulted, but for the source's defaults of the policy. The content of a file that it names is already in it. As long as its file does not
 	// change it is the same pointer in each Set of a Loader: it must not be changed.
 	Object v1.Object
 	File   string

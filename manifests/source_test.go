@@ -941,6 +941,43 @@ metadata: {name: a}
 -- problems --
 .swarm-operator.yaml:1: name: has 41 characters; at most 40 are allowed
 `},
+		{"source's defaults, misspelt and not allowed", `
+-- .swarm-operator.yaml --
+name: prod
+defaults:
+  policy:
+    prun: true
+    suspend: true
+-- a.yaml --
+$H
+kind: Network
+metadata: {name: a}
+-- problems --
+.swarm-operator.yaml:4: defaults.policy.prun: unknown field; did you mean prune?
+.swarm-operator.yaml:5: defaults.policy.suspend: unknown field; known are adopt, prune, enforce
+`},
+		{"source's defaults, of the wrong type and value", `
+-- .swarm-operator.yaml --
+defaults:
+  policy: {prune: "yes"}
+-- a.yaml --
+$H
+kind: Network
+metadata: {name: a}
+-- problems --
+.swarm-operator.yaml:2: defaults.policy.prune: yes is not true or false
+`},
+		{"source's defaults, an unknown way to adopt", `
+-- .swarm-operator.yaml --
+name: prod
+defaults: {policy: {enforce: true, adopt: takover}}
+-- a.yaml --
+$H
+kind: Network
+metadata: {name: a}
+-- problems --
+.swarm-operator.yaml:2: defaults.policy.adopt: "takover" is not one of never, ifIdentical, takeover; did you mean takeover?
+`},
 		{"source's name, no YAML", `
 -- .swarm-operator.yaml --
 name: [

@@ -69,7 +69,7 @@ type acted struct {
 	// Holds that were begun, by hold, or ended, by resume.
 	Holds    []plan.Hold `json:"holds,omitempty"`
 	Consents []consented `json:"consents,omitempty"`
-	// Objects that were released, taken back, or may be tried again.
+	// Objects that are unmanaged, taken back, or may be tried again.
 	Objects []actedOn `json:"objects,omitempty"`
 	// Messages are what is printed as text.
 	Messages []string `json:"messages"`
@@ -149,7 +149,7 @@ func onlySource(name string, sources []string) (string, error) {
 	}
 	switch {
 	case name == "" && len(sources) == 0:
-		return "", noSource("no source has a memory in this swarm: none was applied yet, or its configs were removed, and swarm-operator resume SOURCE makes a new one")
+		return "", noSource("no source has a memory in this swarm: none was applied yet, or its configs were removed, and swarm-operator confirm SOURCE makes a new one")
 	case name == "":
 		return "", fmt.Errorf("--name: the swarm has several sources, say which: %s; in a checkout whose .swarm-operator.yaml names one of them that one is meant", strings.Join(sources, ", "))
 	}
@@ -234,7 +234,7 @@ func (a *acting) memory(ctx context.Context, source string) (state.Memory, error
 }
 
 func lost(source string) error {
-	return fmt.Errorf("source %s has no memory in this swarm; to make a new one: swarm-operator resume %s", source, source)
+	return fmt.Errorf("source %s has no memory in this swarm; to make a new one: swarm-operator confirm %s", source, source)
 }
 
 // edit changes the memory of a source that has one.

@@ -195,6 +195,16 @@ func (k vocabulary) target() complete {
 	})
 }
 
+// sourceName completes the name of one source.
+func (k vocabulary) sourceName() complete {
+	return offer(func(ctx context.Context, cmd *cobra.Command, args []string, _ string) []string {
+		if len(args) > 0 {
+			return nil
+		}
+		return k.sources(ctx, cmd)
+	})
+}
+
 // object completes most names of objects; 0 means any number.
 func (k vocabulary) object(most int) complete {
 	return offer(func(ctx context.Context, cmd *cobra.Command, args []string, _ string) []string {

@@ -76,8 +76,8 @@ func newRoot(out, errs io.Writer) *cobra.Command {
   run       keeps it so
 
   status, history, wait      how things are, and what became of revisions
-  hold, resume               stop it, and let it go on
-  approve, retry, release    agree to what can do harm; try again what failed; forget objects and leave them running
+  hold, resume, confirm      stop it, let it go on, and go on after lost memory
+  approve, retry, unmanage   agree to what can do harm; try again what failed; forget objects and leave them running
   unlock                     opens a manager that is locked, and keeps the keys for that
 
 Commands write for people or, with -o json, one document in JSON for scripts to the standard output; notes and errors go to the
@@ -98,7 +98,7 @@ standard error either way, and the exit code says how it went.`,
 	var color string
 	enumFlag(root, root.PersistentFlags(), &color, "color", "", "colour the text: auto does so on a terminal, unless NO_COLOR is set or TERM is dumb", "auto", "auto", "always", "never")
 	root.AddCommand(newValidate(), newDiff(), newApply(), newRun(), newStatus(), newHealth(), newVersion(),
-		newHold(), newResume(), newApprove(), newRetry(), newRelease(), newHistory(), newWait(), newUnlock(), newCompletion())
+		newHold(), newResume(), newConfirm(), newApprove(), newRetry(), newUnmanage(), newHistory(), newWait(), newUnlock(), newCompletion())
 	for _, cmd := range root.Commands() {
 		if cmd.ValidArgsFunction == nil && cmd.ValidArgs == nil {
 			cmd.ValidArgsFunction = cobra.NoFileCompletions

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,10 +15,10 @@ func newResume() *cobra.Command {
 	var f actFlags
 	cmd := &cobra.Command{
 		Use:   "resume KIND/NAME|SOURCE|all",
-		Short: "End holds, and take back what was released",
-		Long: `Ends every hold on exactly that. An object that was released belongs to its source again. For a source it also says that what
-is found in the swarm is right, where the operator only observes because its memory is gone or old, or nodes are missing; and
-takes back all that was released.`,
+		Short: "End holds, and take back what is unmanaged",
+		Long: `Ends what somebody stopped: every hold on exactly that, and unmanage. An object that is unmanaged belongs to its source again;
+for a source that is all that it had given up. Where the operator itself has stopped because the swarm is not the one that it
+knew, swarm-operator confirm goes on.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := parseTarget(args[0])
@@ -61,9 +60,20 @@ func (a *acting) resume(ctx context.Context, t target) error {
 		if err := a.known(ctx, t.source()); err != nil && !did {
 			return err
 		}
-		return a.resumeSource(ctx, t.source())
+		if !slices.Contains(state.Sources(a.own), t.source()) { // nothing can be given up without a memory
+			break
+		}
+		taken, err := a.takeAllBack(ctx, t.source())
+		if err != nil {
+			return err
+		}
+		did = did || taken
 	}
-	if !did {
+	switch {
+	case did:
+	case t.source() != "":
+		a.note("nothing to resume: source %s is not on hold, and nothing of it is unmanaged; where the operator waits for somebody to look: swarm-operator confirm %s", t.text, t.text)
+	default:
 		a.note("nothing to resume: %s is not on hold", t.text)
 	}
 	return nil
@@ -83,7 +93,7 @@ func (a *acting) known(ctx context.Context, source string) error {
 	return fmt.Errorf("source %s is not known to this swarm%s; %s; an object is KIND/NAME, and all is every hold on everything", source, v1.DidYouMean(source, sources), listed(sources))
 }
 
-// takeBack lets the source have an object again that it had released.
+// takeBack lets the source have an object again that it had given up.
 func (a *acting) takeBack(ctx context.Context, key v1.Key) (did bool, err error) {
 	source, err := a.source()
 	if err != nil {
@@ -94,7 +104,7 @@ func (a *acting) takeBack(ctx context.Context, key v1.Key) (did bool, err error)
 	}
 	err = a.edit(ctx, source, func(m *state.Memory) error {
 		if m.ReleasedAll {
-			a.note("source %s was released as a whole; to take all of it back: swarm-operator resume %s", source, source)
+			a.note("source %s is unmanaged as a whole; to take all of it back: swarm-operator resume %s", source, source)
 		}
 		i := slices.Index(m.Released, key)
 		if did = i >= 0; did {
@@ -110,34 +120,17 @@ func (a *acting) takeBack(ctx context.Context, key v1.Key) (did bool, err error)
 	return did, err
 }
 
-// resumeSource says that what is found is right.
-func (a *acting) resumeSource(ctx context.Context, source string) error {
-	var did []string
-	err := state.NewStore(source, a.engine).Edit(ctx, func(found state.Found, m *state.Memory) (err error) {
-		did = nil
-		if found.Sequence == 0 {
-			if *m, err = state.New(source); err != nil {
-				return err
-			}
-			did = append(did, "made a new memory, because it had none")
+// takeAllBack lets the source have again all that it had given up.
+func (a *acting) takeAllBack(ctx context.Context, source string) (did bool, err error) {
+	err = a.edit(ctx, source, func(m *state.Memory) error {
+		if did = len(m.Released) > 0 || m.ReleasedAll; did {
+			m.Released, m.ReleasedAll = nil, false
+			m.Nonce = "" // where its labels are still on them, they are on record again
 		}
-		if n := len(m.Released); n > 0 || m.ReleasedAll {
-			did = append(did, "took back what was released")
-		}
-		m.Released, m.ReleasedAll = nil, false
-		m.Nodes, m.Managers = 0, 0 // filled in anew by who acts next
-		m.Resumed = time.Now().UTC()
-		m.Nonce = "" // what has labels of the source is on record from now on
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("resuming source %s: %w", source, err)
+	if err == nil && did {
+		a.say("source %s: took back what was unmanaged", source)
 	}
-	for _, text := range append(did, "what is found in the swarm counts from now on") {
-		a.say("source %s: %s", source, text)
-	}
-	if others := state.Sources(a.own); len(others) > 0 && !slices.Contains(others, source) {
-		a.note("it was not known to this swarm; %s", listed(others))
-	}
-	return nil
+	return did, err
 }

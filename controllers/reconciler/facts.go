@@ -114,7 +114,7 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 	f.StateLost = m.InForce.Hash == "" && labelled
 	f.Paused = r.whyPaused(run, labelled)
 	if m.ReleasedAll {
-		run.Notices = append(run.Notices, fmt.Sprintf("source %s was released: nothing of it is managed until swarm-operator resume %s", run.Source, run.Source))
+		run.Notices = append(run.Notices, fmt.Sprintf("source %s is unmanaged as a whole: nothing of it is managed until swarm-operator resume %s", run.Source, run.Source))
 	}
 	f.Rewind = r.rewinds(ctx, run, f.Shares)
 	if run.rewrote = r.rewrote(ctx, run, f.Rewind); run.rewrote != nil {

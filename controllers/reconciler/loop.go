@@ -249,7 +249,7 @@ func (l *Loop) actorConditions(run *Run, standby *Standby) {
 	} else {
 		l.Board.Set(status.Standby, false, "NotWaiting", "")
 	}
-	l.Board.Set(status.Paused, f.Paused != "", map[bool]string{true: "NeedsResume", false: "Acting"}[f.Paused != ""], f.Paused)
+	l.Board.Set(status.Paused, f.Paused != "", map[bool]string{true: "NeedsConfirm", false: "Acting"}[f.Paused != ""], f.Paused)
 	held := make([]string, 0, len(holds))
 	for _, h := range holds {
 		held = append(held, h.Target+": "+h.Text())

@@ -17,6 +17,7 @@ import (
 type loaded struct {
 	commit   git.Commit
 	name     string
+	defaults v1.Defaults
 	entries  []kinds.Entry
 	problems []v1.Problem
 	held     map[v1.Key]string // objects that problems hold, each with why
@@ -44,7 +45,7 @@ func (r *Reconciler) load(commit git.Commit) *loaded {
 		return r.last
 	}
 	set, problems := r.loader.Load(commit.Tree, r.Path)
-	l := &loaded{commit: commit, name: set.Name, problems: problems, held: set.Held, notices: set.Notices}
+	l := &loaded{commit: commit, name: set.Name, defaults: set.Defaults, problems: problems, held: set.Held, notices: set.Notices}
 	if r.OnProblem == Revision {
 		for i := range l.problems {
 			l.problems[i].Holds = false

@@ -256,7 +256,7 @@ func (r *Reconciler) think(ctx context.Context, run *Run, use *loaded) {
 	}
 	run.Plan = plan.Build(run.Changes, run.Facts, plan.Policy{
 		Source: run.Source, RepairAfter: r.RepairAfter, RepairRestartsAfter: r.RepairRestartsAfter, Budgets: r.Budgets, Consents: append(consents, r.Consents...),
-		AskRewritten: r.AskRewritten,
+		AskRewritten: r.AskRewritten, PruneAdopted: use.defaults.Policy.Prune != nil && *use.defaults.Policy.Prune,
 	}, all.Guards()...)
 	r.settleRoles(run)
 	if run.full && !r.Observe && run.Facts.Paused == "" && !run.Facts.ReleasedAll {

@@ -24,7 +24,7 @@ type Lease struct {
 func (l Lease) Held() bool { return l.State == "held" }
 
 // Context notes what bounds the operator from outside: who holds the lease, the holds in force that concern the source, and
-// why nothing is done until a person resumes.
+// why nothing is done until a person confirms.
 func (b *Board) Context(lease Lease, holds []plan.Hold, paused string) {
 	paused = v1.Scrub(paused)
 	b.mu.Lock()

@@ -61,7 +61,7 @@ func NewMetrics(version string, queue func() int) *Metrics {
 		epoch:     single("lease_epoch", "Epoch of the lease that this instance holds or held last."),
 		leases:    counter("lease_transitions_total", "What became of the lease of this instance: taken, released or lost.", "to"),
 		holds:     single("holds", "Holds in force that concern the source."),
-		paused:    single("paused", "1 while nothing is done until a person resumes."),
+		paused:    single("paused", "1 while nothing is done until a person confirms."),
 		revisions: map[string]string{},
 	}
 	m.node = newNodeMetrics(m.Registry)

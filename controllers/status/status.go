@@ -26,7 +26,7 @@ const (
 	TasksWaiting       = "TasksWaiting"       // the swarm finds no place for tasks of a service, and starts them when there is one
 	StepFailed         = "StepFailed"         // the engine refused a step of the last plan; the others were carried out
 	Standby            = "Standby"            // somebody else holds the lease, and this instance has something to do
-	Paused             = "Paused"             // nothing is done until a person resumes
+	Paused             = "Paused"             // nothing is done until a person confirms
 	OnHold             = "OnHold"             // somebody put something on hold
 	Outdated           = "Outdated"           // the revision is older than the one in force: this instance does not act
 	HistoryRewritten   = "HistoryRewritten"   // the revision takes commits of the one before it back: somebody pushed with force
@@ -68,7 +68,7 @@ type Report struct {
 	// Lease says who may act; nil: it is not known. Holds are those in force that concern the source.
 	Lease *Lease      `json:"lease,omitempty"`
 	Holds []plan.Hold `json:"holds,omitempty"`
-	// Paused says why nothing is done until a person resumes.
+	// Paused says why nothing is done until a person confirms.
 	Paused string `json:"paused,omitempty"`
 }
 

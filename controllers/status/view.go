@@ -42,7 +42,7 @@ type Status struct {
 	Lease *Lease `json:"lease,omitempty"`
 	// Holds in force that concern the source.
 	Holds []plan.Hold `json:"holds,omitempty"`
-	// Paused says why nothing is done until a person resumes.
+	// Paused says why nothing is done until a person confirms.
 	Paused   string    `json:"paused,omitempty"`
 	Objects  []Object  `json:"objects"`
 	Rollouts []Rollout `json:"rollouts,omitempty"`

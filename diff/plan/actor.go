@@ -11,7 +11,7 @@ import (
 const (
 	guardPaused   = "paused"
 	guardHold     = "hold"
-	guardReleased = "released"
+	guardReleased = "unmanaged"
 	guardRewind   = "rewind"
 	guardSelf     = "self-last"
 )
@@ -21,20 +21,20 @@ func paused(s Step, f Facts, p Policy) []Refusal {
 	if f.Paused == "" {
 		return nil
 	}
-	return []Refusal{s.refusal(Never, "%s; nothing is done until somebody has looked: swarm-operator resume %s", f.Paused, p.Source)}
+	return []Refusal{s.refusal(Never, "%s; nothing is done until somebody has looked: swarm-operator confirm %s", f.Paused, p.Source)}
 }
 
 // released leaves alone what was given up. It ends when the manifest goes, as it was meant, or when somebody resumes.
 func released(s Step, f Facts, p Policy) []Refusal {
 	switch {
 	case f.ReleasedAll:
-		return []Refusal{s.refusal(Never, "source %s was released; to manage it again: swarm-operator resume %s", p.Source, p.Source)}
+		return []Refusal{s.refusal(Never, "source %s is unmanaged as a whole; to manage it again: swarm-operator resume %s", p.Source, p.Source)}
 	case f.Released[s.Key] && s.Change.Want == nil:
-		r := s.refusal(Never, "it was released: remove it by hand, or manage it again: swarm-operator resume %s", s.Key)
+		r := s.refusal(Never, "it is unmanaged: remove it by hand, or manage it again: swarm-operator resume %s", s.Key)
 		r.Quiet = true
 		return []Refusal{r}
 	case f.Released[s.Key]:
-		return []Refusal{s.refusal(Never, "it was released: remove its manifest, or manage it again: swarm-operator resume %s", s.Key)}
+		return []Refusal{s.refusal(Never, "it is unmanaged: remove its manifest, or manage it again: swarm-operator resume %s", s.Key)}
 	}
 	return nil
 }

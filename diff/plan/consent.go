@@ -73,6 +73,11 @@ func (cs Consents) Covers(h Hazard, k v1.Key) bool {
 	})
 }
 
+// Names says whether somebody agreed to the hazard for just this object: what is agreed to for all does not count.
+func (cs Consents) Names(h Hazard, k v1.Key) bool {
+	return slices.ContainsFunc(cs, func(c Consented) bool { return c.Hazard == h && slices.Contains(c.Objects, k) })
+}
+
 // Agreed says whether somebody agreed to the hazard for all objects.
 func (cs Consents) Agreed(h Hazard) bool { return cs.Covers(h, v1.Key{}) }
 

@@ -42,7 +42,7 @@ func TestPlans(t *testing.T) {
 // What never happens by itself says what ends that, but for what a kind or a reader of files says of a value, which only a
 // change of the value ends, and for what waits for another refusal to end.
 func TestEveryNeverSaysWhatEndsIt(t *testing.T) {
-	ends := regexp.MustCompile(`[:;,] (or )?(remove|create|update|state|rename|deploy|raise|make|bring|mend|put|wait|drain|that has to end)\b|swarm-operator (resume|retry|release)|until git changes it|policy\.enforce: true|waits for a fix`)
+	ends := regexp.MustCompile(`[:;,] (or )?(remove|create|update|state|rename|deploy|raise|make|bring|mend|put|wait|drain|that has to end)\b|swarm-operator (resume|retry|unmanage|confirm)|until git changes it|policy\.enforce: true|waits for a fix`)
 	itself := regexp.MustCompile(`^! . \S+( \[\S+\])? (unwritable|blocked|no-node),|comes first|put on record first|drained first|demoted first|when it is none any more|managers, never: (demoting|promoting|on hold)|it is not the key`)
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {

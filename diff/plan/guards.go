@@ -190,19 +190,31 @@ func pruned(s Step, f Facts, p Policy) []Refusal {
 	case keep != "":
 		r = s.refusal(Never, "its last manifest said %s: %s", keep, letGo(s.Key))
 	case s.Change.Have.Meta.Copied:
-		r = s.refusal(Never, "it carries the labels of source %s, which did not make it: to let it go, remove it by hand, or take its labels off with swarm-operator release %s", p.Source, s.Key)
-	case adopted && !kept:
-		r = s.refusal(Never, "it was adopted, and its manifest did not say policy.prune: true: %s", letGo(s.Key))
-	default:
+		r = s.refusal(Never, "it carries the labels of source %s, which did not make it: to let it go, remove it by hand, or take its labels off with swarm-operator unmanage %s", p.Source, s.Key)
+	case kept || !adopted || p.PruneAdopted || p.Consents.Names(Removals, s.Key):
 		return nil
+	case s.oldVersion():
+		r = s.refusal(Never, "it was adopted, and its manifest does not say policy.prune: true: %s", letGo(s.Key))
+	default: // on probation for good: nobody knows whether it is still needed, so that is no quiet difference
+		r = s.refusal(Consent, "it was adopted, and its manifest, which is gone, did not say policy.prune: true; to remove it: swarm-operator %s; to keep it, and forget it: swarm-operator unmanage %s", f.removes(s.Key), s.Key)
+		r.Hazard = Removals
+		return []Refusal{r}
 	}
 	r.Quiet = true
 	return []Refusal{r}
 }
 
+// removes is the command that agrees to the removal of one object.
+func (f Facts) removes(key v1.Key) string {
+	if len(f.Revision) != 40 { // files without a revision
+		return fmt.Sprintf("apply --consent '%s %s'", Removals, key)
+	}
+	return fmt.Sprintf("approve %s %s %s", f.Revision[:10], Removals, key)
+}
+
 // letGo says how an object goes that is kept although its manifest is gone.
 func letGo(key v1.Key) string {
-	return fmt.Sprintf("remove it by hand, bring the manifest back with policy: {prune: true} and remove it then, or forget it: swarm-operator release %s", key)
+	return fmt.Sprintf("remove it by hand, bring the manifest back with policy: {prune: true} and remove it then, or forget it: swarm-operator unmanage %s", key)
 }
 
 // inUse keeps what a service that stays refers to, in its spec or in the one a rollback would bring back.

@@ -125,6 +125,8 @@ func (g *given) line(w []string) error {
 		f.Rewind = true
 	case "rewritten":
 		f.Rewritten = "the history was rewritten: revision r2 does not come after r1"
+	case "prune-adopted":
+		g.policy.PruneAdopted = true
 	case "ask-rewritten":
 		g.policy.AskRewritten = true
 	case "state-lost":

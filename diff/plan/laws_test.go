@@ -281,7 +281,7 @@ func careful(t *rapid.T) {
 			"suspended":                     want != nil && want.Policy.Suspend,
 			"of a swarm that is not itself": g.facts.Paused != "",
 			"on hold":                       slices.ContainsFunc(g.facts.Holds, func(h Hold) bool { return h.Target == s.Key.String() && !h.Until.Equal(now) }),
-			"released":                      g.facts.ReleasedAll || g.facts.Released[s.Key],
+			"unmanaged":                     g.facts.ReleasedAll || g.facts.Released[s.Key],
 			"the operator's end":            s.Key == g.facts.Self && (s.removal() || s.Op == diff.Replace),
 			"the operator, and not alone":   s.Key == g.facts.Self && s.Op == diff.Update && len(p.Steps) > 1,
 			"a rewind without consent":      g.facts.Rewind && !agreed(Rewind, s.Key),
@@ -386,7 +386,11 @@ func classed(t *rapid.T) {
 		if r.Class == Consent && r.Hazard == "" && !behind {
 			t.Fatalf("consent to what? %+v", r)
 		}
-		if r.Hazard != "" && (r.Class != Consent || g.policy.Consents.Covers(r.Hazard, r.Key)) {
+		agreed := g.policy.Consents.Covers(r.Hazard, r.Key)
+		if strings.Contains(r.Why, "it was adopted") { // what is agreed to for all is not about it
+			agreed = r.Guard == "prune" && g.policy.Consents.Names(r.Hazard, r.Key)
+		}
+		if r.Hazard != "" && (r.Class != Consent || agreed) {
 			t.Fatalf("it was agreed to: %+v", r)
 		}
 	}
@@ -394,7 +398,7 @@ func classed(t *rapid.T) {
 		t.Fatalf("in sync %t, held %t, waiting %t:\n%s", p.InSync(), p.Held(), p.Waiting(), render(p))
 	}
 	for _, h := range Hazards() {
-		g.policy.Consents = append(g.policy.Consents, Consented{Hazard: Hazard(h)})
+		g.policy.Consents = append(g.policy.Consents, Consented{Hazard: Hazard(h)}, Consented{Hazard: Hazard(h), Objects: names})
 	}
 	for _, r := range g.build().Refused {
 		if r.Class == Consent {

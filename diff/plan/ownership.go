@@ -38,7 +38,7 @@ func belongs(key v1.Key, owner string, partial bool) string {
 	if partial {
 		return fmt.Sprintf("it belongs to %s, whose manifests state something of it; to have it here, remove its manifest there", owner)
 	}
-	return fmt.Sprintf("an object of this name belongs to %s; rename one of the two, or give it up there: swarm-operator release %s --name %s", owner, key, strings.TrimPrefix(owner, "source "))
+	return fmt.Sprintf("an object of this name belongs to %s; rename one of the two, or give it up there: swarm-operator unmanage %s --name %s", owner, key, strings.TrimPrefix(owner, "source "))
 }
 
 // adopt records an equal object as ours, where the manifest lets it.

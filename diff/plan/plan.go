@@ -216,7 +216,7 @@ type Facts struct {
 	Missing map[v1.Key]bool
 	// Revision is the one that the wants come from.
 	Revision string
-	// Paused says why nothing is done until a person resumes. "": nothing is wrong.
+	// Paused says why nothing is done until a person confirms. "": nothing is wrong.
 	Paused string
 	// Holds are in force for whatever they name.
 	Holds []Hold
@@ -259,6 +259,8 @@ type Policy struct {
 	RepairRestartsAfter time.Duration
 	Consents            Consents
 	Budgets             Budgets
+	// PruneAdopted: what was adopted goes with its manifest, also if that did not say so.
+	PruneAdopted bool
 	// AskRewritten: a revision that takes commits back waits for consent. False: that is only reported.
 	AskRewritten bool
 }

@@ -73,7 +73,7 @@ func TestACommandThatDoesNotParseIsFound(t *testing.T) {
 		"swarm-operator approve 08dad56 removals":              true,
 		"swarm-operator approve 08dad56 removal":               false,
 		"swarm-operator approve 08dad56":                       false,
-		"swarm-operator release --all":                         true,
+		"swarm-operator unmanage --all":                        true,
 		"swarm-operator wait --revision 08dad56 --timeout 10m": true,
 	} {
 		if err := parses(calls(text)[0], false); (err == nil) != ok {

@@ -226,9 +226,9 @@ func TestAClusterChangedByHandAndOneOfAnotherSource(t *testing.T) {
 		t.Errorf("another source wrote: %+v", s)
 	}
 	// Given up, it keeps its values and loses our labels, and the other may have it.
-	w.want(0, "release", "--host", w.host(), "--name", "mine", "Cluster/default")
+	w.want(0, "unmanage", "--host", w.host(), "--name", "mine", "Cluster/default")
 	if s := w.clusterNow().Spec; *s.Orchestration.TaskHistoryRetentionLimit != 9 || len(s.Labels) > 0 {
-		t.Errorf("after the release the cluster is %+v", s)
+		t.Errorf("after unmanage the cluster is %+v", s)
 	}
 	w.want(0, "apply", "--host", w.host(), "--source", other.Dir)
 }

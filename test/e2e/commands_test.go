@@ -219,8 +219,8 @@ func TestWhatIsReleasedRunsOn(t *testing.T) {
 	w := newWorld(t, size{1, 0})
 	c := w.commanded("gives-up")
 	before := w.tasks("web")
-	c.command(0, "release", "Service/web", "Config/conf", "Network/net").says(t,
-		"Service/web: released, its labels are taken off", "released, its labels are taken off", "Network/net: released; the engine cannot change a network")
+	c.command(0, "unmanage", "Service/web", "Config/conf", "Network/net").says(t,
+		"Service/web: unmanaged, its labels are taken off", "unmanaged, its labels are taken off", "Network/net: unmanaged; the engine cannot change a network")
 	own := func(labels map[string]string) string {
 		for l := range labels {
 			if strings.HasPrefix(l, "swarm-operator.io/") {
@@ -242,7 +242,7 @@ func TestWhatIsReleasedRunsOn(t *testing.T) {
 	if after := w.tasks("web"); len(after) != len(before) || after[0].ID != before[0].ID {
 		t.Errorf("the tasks of web were %v and are %v", before, after)
 	}
-	if r := w.want(1, "diff", "--host", w.host(), "--source", c.repo.Dir); !strings.Contains(r.out, "it was released") {
+	if r := w.want(1, "diff", "--host", w.host(), "--source", c.repo.Dir); !strings.Contains(r.out, "it is unmanaged") {
 		t.Errorf("diff does not say so: %s", r)
 	}
 
@@ -267,7 +267,7 @@ func TestWhatIsReleasedRunsOn(t *testing.T) {
 	c.has("web", "three")
 
 	t.Log("with everything, and its manifests removed")
-	c.command(0, "release", "--all").says(t, "source gives-up has given up all it had")
+	c.command(0, "unmanage", "--all").says(t, "source gives-up has given up all it had")
 	c.repo.remove("db.yaml", "net.yaml")
 	c.repo.commit(harness.Message("away", "Consent: removals"), map[string]string{"web.yaml": c.manifest("web", "four")})
 	c.keeps("web", "three")
@@ -354,7 +354,7 @@ func TestWaitFollowsARevision(t *testing.T) {
 }
 
 // Where the memory is gone the operator only looks, until a person says that what it finds is right.
-func TestResumeMakesANewMemory(t *testing.T) {
+func TestConfirmMakesANewMemory(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
 	c := w.commanded("forgotten")
@@ -367,10 +367,12 @@ func TestResumeMakesANewMemory(t *testing.T) {
 	}
 	c.keeps("web", "one")
 	c.command(2, "approve", "0123456", "removals").says(t, "no source has a memory in this swarm")
-	c.command(2, "release", "--all", "--name", "forgotten").says(t, "source forgotten has no memory in this swarm")
-	c.command(2, "resume", "forgoten").says(t, "source forgoten is not known to this swarm")
-	c.command(0, "resume", "forgotten").says(t, "made a new memory")
-	c.command(2, "resume", "forgoten").says(t, "did you mean forgotten?")
+	c.command(2, "unmanage", "--all", "--name", "forgotten").says(t, "source forgotten has no memory in this swarm")
+	c.command(2, "confirm", "forgoten").says(t, "source forgoten is not known to this swarm")
+	c.command(0, "resume", "forgotten").says(t, "nothing to resume", "swarm-operator confirm forgotten")
+	c.keeps("web", "one")
+	c.command(0, "confirm", "forgotten").says(t, "made a new memory")
+	c.command(2, "confirm", "forgoten").says(t, "did you mean forgotten?")
 	c.has("web", "two")
 	c.op.condition("Paused", false)
 }

@@ -115,7 +115,7 @@ func TestALostMemoryIsSafe(t *testing.T) {
 	for _, o := range ops {
 		o.reports(func(r harness.Report) error {
 			for _, f := range r.Refused {
-				if f.Object == "Service/"+name(0) && f.Guard == "paused" && strings.Contains(f.Why, "swarm-operator resume amnesia") {
+				if f.Object == "Service/"+name(0) && f.Guard == "paused" && strings.Contains(f.Why, "swarm-operator confirm amnesia") {
 					return nil
 				}
 			}
@@ -123,11 +123,11 @@ func TestALostMemoryIsSafe(t *testing.T) {
 		})
 	}
 	for _, args := range [][]string{{"diff"}, {"apply"}} {
-		if out := w.want(1, append(args, "--host", p.Host(), "--source", r.Dir)...); !strings.Contains(out.out, "swarm-operator resume amnesia") {
+		if out := w.want(1, append(args, "--host", p.Host(), "--source", r.Dir)...); !strings.Contains(out.out, "swarm-operator confirm amnesia") {
 			t.Errorf("%s does not say what ends it:\n%s", args, out)
 		}
 	}
-	if out := w.cli("status", "--host", w.host(), "--source", r.Dir); !strings.Contains(out.out, "resume") {
+	if out := w.cli("status", "--host", w.host(), "--source", r.Dir); !strings.Contains(out.out, "confirm") {
 		t.Errorf("status does not say it:\n%s", out)
 	}
 	w.holds(5*time.Second, untouched)
@@ -136,8 +136,8 @@ func TestALostMemoryIsSafe(t *testing.T) {
 	}
 
 	t.Log("somebody has looked")
-	if out := w.want(0, "resume", "amnesia", "--host", w.host()); !strings.Contains(out.out, "new memory") {
-		t.Errorf("resume does not say what it did:\n%s", out)
+	if out := w.want(0, "confirm", "amnesia", "--host", w.host()); !strings.Contains(out.out, "new memory") {
+		t.Errorf("confirm does not say what it did:\n%s", out)
 	}
 	for _, o := range ops {
 		o.inSync(hash)

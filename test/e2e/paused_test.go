@@ -56,9 +56,9 @@ func (k *known) pausesUntilResumed(source string, apply bool, because ...string)
 		return nil
 	})
 	if apply { // a process that sees the swarm for the first time has nothing to compare its memory with
-		k.want(1, "apply", "--host", k.host(), "--source", k.repo.Dir).says(k.T, "swarm-operator resume "+source)
+		k.want(1, "apply", "--host", k.host(), "--source", k.repo.Dir).says(k.T, "swarm-operator confirm "+source)
 	}
-	k.want(0, "resume", source, "--host", k.host())
+	k.want(0, "confirm", source, "--host", k.host())
 	k.op.inSync(hash)
 	k.op.condition("Paused", false)
 	k.want(0, "diff", "--host", k.host(), "--source", k.repo.Dir)

@@ -310,7 +310,7 @@ func TestASwarmIsRestoredFromABackup(t *testing.T) {
 	w.runs("web", 2)
 	w.holds(2*time.Second, unwritten)
 	w.want(0, "diff", "--host", w.swarm.Host(spare), "--source", r.Dir)
-	w.want(0, "resume", "shop", "--host", w.swarm.Host(spare))
+	w.want(0, "confirm", "shop", "--host", w.swarm.Host(spare))
 	o.inSync(hash)
 	o.condition("Paused", false)
 	w.want(0, "diff", "--host", w.swarm.Host(spare), "--source", r.Dir)
@@ -320,7 +320,7 @@ func TestASwarmIsRestoredFromABackup(t *testing.T) {
 	}
 	t.Logf("it wrote:\n%s", lines(p.Writes()))
 	if now := w.objects(); !maps.Equal(now, before) {
-		t.Errorf("objects (-before +resumed):\n%s", cmp.Diff(before, now))
+		t.Errorf("objects (-before +confirmed):\n%s", cmp.Diff(before, now))
 	}
 	t.Logf("tasks were %q and are %q", tasks, w.taskIDs()) // the containers were on the lost engines
 

@@ -17,11 +17,11 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-func newRelease() *cobra.Command {
+func newUnmanage() *cobra.Command {
 	var f actFlags
 	var everything bool
 	cmd := &cobra.Command{
-		Use:   "release KIND/NAME...|--all",
+		Use:   "unmanage KIND/NAME...|--all",
 		Short: "Forget objects and leave them running",
 		Long: `The source gives objects up: it neither changes nor removes them any more, whatever git says, until swarm-operator resume.
 What says on them whose they are is taken off where that disturbs nothing that runs; given once more it takes off what was
@@ -43,7 +43,7 @@ left. docker service rollback goes back to the same spec afterwards.`,
 			if err != nil {
 				return err
 			}
-			return a.end(a.leased(source, func(ctx context.Context) error { return a.release(ctx, source, keys) }))
+			return a.end(a.leased(source, func(ctx context.Context) error { return a.unmanage(ctx, source, keys) }))
 		},
 	}
 	f.register(cmd, true)
@@ -52,8 +52,8 @@ left. docker service rollback goes back to the same spec afterwards.`,
 	return cmd
 }
 
-// release gives objects up, all of the source's where none is named.
-func (a *acting) release(ctx context.Context, source string, keys []v1.Key) error {
+// unmanage gives objects up, all of the source's where none is named.
+func (a *acting) unmanage(ctx context.Context, source string, keys []v1.Key) error {
 	memory, err := a.memory(ctx, source)
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func (a *acting) release(ctx context.Context, source string, keys []v1.Key) erro
 	if err := known(source, keys, objects, memory); err != nil {
 		return err
 	}
-	// The memory first: what has lost its labels and is not known to be released would be adopted again.
+	// The memory first: what has lost its labels and is not known to be unmanaged would be adopted again.
 	if err := a.edit(ctx, source, func(m *state.Memory) error { giveUp(m, keys); return nil }); err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (a *acting) release(ctx context.Context, source string, keys []v1.Key) erro
 
 func (a *acting) unlabel(ctx context.Context, holds *state.Watch, o object) error {
 	if err := holds.Check(ctx, o.key); errors.Is(err, state.ErrOnHold) {
-		a.say("%s: released; its labels stay while %v", o, err)
+		a.say("%s: unmanaged; its labels stay while %v", o, err)
 		return nil
 	} else if err != nil {
 		return err
@@ -99,16 +99,16 @@ func (a *acting) unlabel(ctx context.Context, holds *state.Watch, o object) erro
 	done, why, err := fresh(ctx, a.engine, o, o.kind.Release)
 	switch {
 	case engine.IsNotFound(err):
-		a.say("%s: released; it is gone", o)
+		a.say("%s: unmanaged; it is gone", o)
 	case err != nil:
-		a.say("%s: released; its labels stay: %v", o, err)
+		a.say("%s: unmanaged; its labels stay: %v", o, err)
 		return err
 	case done:
-		a.say("%s: released, its labels are taken off", o)
+		a.say("%s: unmanaged, its labels are taken off", o)
 	case why != "":
-		a.say("%s: released; %s", o, why)
+		a.say("%s: unmanaged; %s", o, why)
 	default:
-		a.say("%s: released; it has no labels of ours", o)
+		a.say("%s: unmanaged; it has no labels of ours", o)
 	}
 	return nil
 }
@@ -121,7 +121,7 @@ func list(keys []v1.Key) string {
 	return strings.Join(out, ", ")
 }
 
-// giveUp notes in the memory that objects are released, all of them where none is named.
+// giveUp notes in the memory that objects are unmanaged, all of them where none is named.
 func giveUp(m *state.Memory, keys []v1.Key) {
 	gone := func(k v1.Key) bool { return len(keys) == 0 || slices.Contains(keys, k) }
 	adopted, keep := map[string]state.Adopted{}, map[v1.Key]string{}
@@ -152,7 +152,7 @@ func giveUp(m *state.Memory, keys []v1.Key) {
 	slices.SortFunc(m.Released, v1.Key.Compare)
 }
 
-// known refuses names that mean nothing: a slip of the pen would be believed to be released.
+// known refuses names that mean nothing: a slip of the pen would be believed to be unmanaged.
 func known(source string, keys []v1.Key, objects []object, m state.Memory) error {
 	has := map[v1.Key]bool{}
 	var all []string

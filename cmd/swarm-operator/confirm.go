@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+)
+
+func newConfirm() *cobra.Command {
+	var f actFlags
+	cmd := &cobra.Command{
+		Use:   "confirm SOURCE",
+		Short: "Say that what is found in the swarm is right",
+		Long: `Where the operator does nothing because its memory of the source is gone or old, or because nodes or managers are missing, this
+says that what is found counts from now on. Look at swarm-operator diff before. Where the memory is gone it makes a new one.
+What somebody stopped, by hold or unmanage, stays stopped until swarm-operator resume.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t, err := parseTarget(args[0])
+			switch {
+			case err != nil:
+				return err
+			case t.source() == "":
+				return fmt.Errorf("%s is no source; objects and all are ended with swarm-operator resume %s", t.text, t.text)
+			}
+			a, err := f.open(cmd)
+			if err != nil {
+				return err
+			}
+			defer a.close()
+			return a.end(a.leased(t.source(), func(ctx context.Context) error { return a.confirm(ctx, t.source()) }))
+		},
+	}
+	f.register(cmd, false)
+	cmd.ValidArgsFunction = f.vocabulary().sourceName()
+	return cmd
+}
+
+// confirm says that what is found is right.
+func (a *acting) confirm(ctx context.Context, source string) error {
+	a.done.Source = source
+	if err := a.known(ctx, source); err != nil {
+		return err
+	}
+	made := false
+	err := state.NewStore(source, a.engine).Edit(ctx, func(found state.Found, m *state.Memory) (err error) {
+		if made = found.Sequence == 0; made {
+			if *m, err = state.New(source); err != nil {
+				return err
+			}
+		}
+		m.Nodes, m.Managers = 0, 0 // filled in anew by who acts next
+		m.Resumed = time.Now().UTC()
+		m.Nonce = "" // what has labels of the source is on record from now on
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("confirming source %s: %w", source, err)
+	}
+	if made {
+		a.say("source %s: made a new memory, because it had none", source)
+	}
+	a.say("source %s: what is found in the swarm counts from now on", source)
+	if others := state.Sources(a.own); len(others) > 0 && !slices.Contains(others, source) {
+		a.note("it was not known to this swarm; %s", listed(others))
+	}
+	return nil
+}
