@@ -19,13 +19,16 @@ import (
 
 func newUnmanage() *cobra.Command {
 	var f actFlags
-	var everything bool
+	var everything, forget bool
 	cmd := &cobra.Command{
 		Use:   "unmanage KIND/NAME...|--all",
 		Short: "Forget objects and leave them running",
 		Long: `The source gives objects up: it neither changes nor removes them any more, whatever git says, until swarm-operator resume.
 What says on them whose they are is taken off where that disturbs nothing that runs; given once more it takes off what was
-left. docker service rollback goes back to the same spec afterwards.`,
+left. docker service rollback goes back to the same spec afterwards.
+
+With --forget the memory of a source that has nothing any more, or has given up all it had, is removed from the swarm, as of one
+that was made by a slip of the pen. There is nothing left to resume then. End operators of that source first.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			keys, err := parseObjects(args)
 			switch {
@@ -33,6 +36,8 @@ left. docker service rollback goes back to the same spec afterwards.`,
 				return err
 			case everything == (len(keys) > 0):
 				return errors.New("name objects as KIND/NAME, or give --all, and not both")
+			case forget && !everything:
+				return errors.New("--forget: it goes with --all: what a source remembers is removed as a whole")
 			}
 			a, err := f.open(cmd)
 			if err != nil {
@@ -43,12 +48,18 @@ left. docker service rollback goes back to the same spec afterwards.`,
 			if err != nil {
 				return err
 			}
-			return a.end(a.leased(source, func(ctx context.Context) error { return a.unmanage(ctx, source, keys) }))
+			return a.end(a.leased(source, func(ctx context.Context) error {
+				if forget {
+					return a.forget(ctx, source)
+				}
+				return a.unmanage(ctx, source, keys)
+			}))
 		},
 	}
 	f.register(cmd, true)
 	cmd.ValidArgsFunction = f.vocabulary().object(0)
 	cmd.Flags().BoolVar(&everything, "all", false, "all that the source has")
+	cmd.Flags().BoolVar(&forget, "forget", false, "with --all: remove the memory of a source that has nothing any more, or gave it up before")
 	return cmd
 }
 
@@ -87,6 +98,27 @@ func (a *acting) unmanage(ctx context.Context, source string, keys []v1.Key) err
 		a.say("source %s has given up %s; to take it back: swarm-operator resume %s", source, list(keys), keys[0])
 	}
 	return errors.Join(failed...)
+}
+
+// forget removes the memory of a source. What the source has must have been given up before, which can be taken back until then.
+func (a *acting) forget(ctx context.Context, source string) error {
+	memory, err := a.memory(ctx, source)
+	if err != nil {
+		return err
+	}
+	objects, err := owned(ctx, a.engine, source, memory)
+	switch {
+	case err != nil:
+		return err
+	case len(objects) > 0 && !memory.ReleasedAll:
+		return fmt.Errorf("source %s has %s in this swarm, such as %s; they would be nobody's: give them up first, which can be taken back: swarm-operator unmanage --all --name %s",
+			source, v1.Count(len(objects), "object"), objects[0].key, source)
+	}
+	if err := state.NewStore(source, a.engine).Forget(ctx); err != nil {
+		return err
+	}
+	a.say("source %s: its memory is removed from the swarm", source)
+	return nil
 }
 
 func (a *acting) unlabel(ctx context.Context, holds *state.Watch, o object) error {
