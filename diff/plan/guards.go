@@ -308,6 +308,8 @@ func dependencies(plan Plan, f Facts, _ Policy) []Refusal {
 		for _, k := range s.Change.Want.DependsOn {
 			why, waits := f.NotReady[k]
 			switch r, gone := missing[k]; {
+			case gone && r.Class == Later && s.makesRoom, changing[k] && s.makesRoom:
+				// What changes first may wait for this room. To be made again, the object waits for it in its turn.
 			case gone:
 				held = append(held, s.refusal(r.Class, "it depends on %s, which is refused: %s", k, r.Why))
 			case waits && f.Failing[k]:

@@ -129,8 +129,8 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 			out = append(out, giver.needs(Replace, p, "%s takes what it has, %s: it is removed first, and until the other one runs there is neither", s.Key, c.Claim)...)
 		case c.Stays:
 			out = append(out, s.refusal(Never, "%s, and asks for it, too; put another one into one of the two", c.needed()))
-		case inCycle(plan, f, c.Key):
-			out = append(out, s.needs(Replace, p, "%s, and that one needs what this one has: one of them is removed and made again", c.needed())...)
+		case plan.waitsFor(f, c.Holder, c.Key):
+			out = append(out, plan.ring(f, *s, c))
 		default:
 			out = append(out, s.refusal(Later, "%s until its own change has rolled out", c.needed()))
 		}
@@ -187,22 +187,19 @@ func takesFrom(plan Plan, f Facts, holder v1.Key) bool {
 	})
 }
 
-// inCycle says whether an object needs, of another that changes, what that one gives up only when it has something of the
-// first: as when two services swap their ports.
-func inCycle(plan Plan, f Facts, key v1.Key) bool {
+// waitsFor reports whether the change of one object comes only after that of another: it needs what that one has, or depends
+// on it, directly or through others that change.
+func (p *Plan) waitsFor(f Facts, key, other v1.Key) bool {
 	seen := map[v1.Key]bool{}
 	var reaches func(from v1.Key) bool
 	reaches = func(from v1.Key) bool {
-		for _, c := range f.Claims {
-			if c.Key != from || c.Former || c.Stays || plan.making(c.Key, c.Instance) == nil || plan.making(c.Holder, c.HolderInstance) == nil {
-				continue
-			}
-			if c.Holder == key {
+		for _, next := range p.before(f, from) {
+			if next == other {
 				return true
 			}
-			if !seen[c.Holder] {
-				seen[c.Holder] = true
-				if reaches(c.Holder) {
+			if !seen[next] {
+				seen[next] = true
+				if reaches(next) {
 					return true
 				}
 			}
@@ -210,6 +207,54 @@ func inCycle(plan Plan, f Facts, key v1.Key) bool {
 		return false
 	}
 	return reaches(key)
+}
+
+// before lists the objects whose own changes come before that of an object.
+func (p *Plan) before(f Facts, key v1.Key) []v1.Key {
+	out := p.givers(f, key)
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if s.Key != key || s.Op == diff.Remove || s.Change.Want == nil {
+			continue
+		}
+		for _, k := range s.Change.Want.DependsOn {
+			if k != f.Self && p.making(k, k.Name) != nil { // the operator's own comes last, so nothing waits for it
+				out = append(out, k)
+			}
+		}
+	}
+	return out
+}
+
+// givers lists the objects that change and have what the change of an object needs.
+func (p *Plan) givers(f Facts, key v1.Key) []v1.Key {
+	var out []v1.Key
+	for _, c := range f.Claims {
+		if c.Key == key && !c.Former && !c.Stays && p.making(c.Key, c.Instance) != nil && p.making(c.Holder, c.HolderInstance) != nil {
+			out = append(out, c.Holder)
+		}
+	}
+	return out
+}
+
+// ring refuses a step that waits for one that waits for it, as when two services swap their ports: nothing but the removal of
+// one that has what another one needs ends that. Consent to that has been looked at before.
+func (p *Plan) ring(f Facts, s Step, c Claim) Refusal {
+	why := "that one needs what this one has: one of them is removed and made again"
+	if !slices.Contains(p.givers(f, c.Holder), c.Key) {
+		why = fmt.Sprintf("that one changes only after this one: %s, or another one of those that wait for each other, is removed and made again", c.holder())
+	}
+	r := s.refusal(Consent, "%s, and %s", c.needed(), why)
+	r.Hazard = Replace
+	r.Why += agree(Replace)
+	return r
+}
+
+// inRing reports whether an object has what another one needs whose change comes before its own: its removal would end that.
+func (p *Plan) inRing(f Facts, key v1.Key) bool {
+	return slices.ContainsFunc(f.Claims, func(c Claim) bool {
+		return c.Holder == key && slices.Contains(p.givers(f, c.Key), key) && p.waitsFor(f, key, c.Key)
+	})
 }
 
 // makeRoom turns the change of one object of each cycle into its removal, where somebody agreed to that. It is made again when
@@ -220,7 +265,7 @@ func (p *Plan) makeRoom(f Facts, policy Policy) {
 	}
 	for i := range p.Steps {
 		s := &p.Steps[i]
-		if s.Op != diff.Update || s.Change.Want == nil || !policy.Consents.Covers(Replace, s.Key) || !inCycle(*p, f, s.Key) {
+		if !s.canMakeRoom() || !policy.Consents.Covers(Replace, s.Key) || !p.inRing(f, s.Key) {
 			continue
 		}
 		var of []string
@@ -233,6 +278,14 @@ func (p *Plan) makeRoom(f Facts, policy Policy) {
 		s.Op, s.Effect, s.Fields, s.makesRoom = diff.Remove, diff.Recreate, nil, true
 		s.Cause = "removed to make room, and made again after that: " + strings.Join(slices.Compact(of), ", ")
 	}
+}
+
+// canMakeRoom reports whether the object of the step can be removed and made again. The engine keeps a network that is used.
+func (s Step) canMakeRoom() bool {
+	if s.Change.Want == nil || s.Change.Have == nil {
+		return false
+	}
+	return s.Op == diff.Update || s.Op == diff.Replace && len(s.Change.Have.Meta.UsedBy) == 0
 }
 
 // goesFirst says whether a removal makes room for a step of the plan, with consent.
