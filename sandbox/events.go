@@ -29,25 +29,14 @@ func newEventLog() *eventLog {
 	return &eventLog{listeners: map[chan events.Message]func(events.Message) bool{}}
 }
 
-// watchStore forwards what changes in the swarm's store until the connection
-// to the manager ends. It never stops reading, for the store would wait.
+// watchStore forwards what an engine tells of, until the connection to the
+// manager ends.
 func watchStore(ctx context.Context, conn *grpc.ClientConn, forward func(*api.WatchMessage)) {
-	const all = api.WatchActionKindCreate | api.WatchActionKindUpdate | api.WatchActionKindRemove
-	req := &api.WatchRequest{IncludeOldObject: true}
-	for _, kind := range []string{"node", "service", "network", "secret", "config"} {
-		req.Entries = append(req.Entries, &api.WatchRequest_WatchEntry{Kind: kind, Action: all})
-	}
-	stream, err := api.NewWatchClient(conn).Watch(ctx, req)
+	stream, err := openWatch(ctx, conn, []string{"node", "service", "network", "secret", "config"})
 	if err != nil {
 		return
 	}
-	for {
-		msg, err := stream.Recv()
-		if err != nil {
-			return
-		}
-		forward(msg)
-	}
+	forwardWatch(stream, forward)
 }
 
 func (l *eventLog) fromStore(msg *api.WatchMessage) {
