@@ -20,6 +20,9 @@
 // and polling are then twice as fast as in production. With -full every call is disturbed in every way, at the times of
 // production.
 //
+// TestPairsOfRevisions draws its cases from seeds: three others with each commit, 60 with -full, as many as -pairs says. One
+// that fails prints the command that runs it again, with -pair SEED.
+//
 // Bounds and patience are in machine time (package lag), so that a busy machine fails nothing. Periods in which nothing may
 // happen are short by default: -idle 2m and -watch 10m make them what the requirements say. What explains a failure (logs,
 // reports, calls, specs, what each dockerd said) is kept below .artifacts, or below the directory in ARTIFACTS, which then

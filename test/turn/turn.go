@@ -22,16 +22,20 @@ const (
 const Variable = "E2E_TURN"
 
 // Now is which part this run takes: from 0 to Turns-1.
-var Now = sync.OnceValue(func() int {
+func Now() int { return of(Commits()) }
+
+// Commits is how many there are, and so a number that each commit has for itself; 0 without git or a repository, where one
+// is as good as another.
+var Commits = sync.OnceValue(func() int {
 	if n, err := strconv.Atoi(os.Getenv(Variable)); err == nil {
-		return of(n)
+		return n
 	}
 	out, err := exec.CommandContext(context.Background(), "git", "rev-list", "--count", "HEAD").Output()
 	if err != nil {
-		return 0 // no git, or no repository: one part is as good as another
+		return 0
 	}
 	n, _ := strconv.Atoi(strings.TrimSpace(string(out)))
-	return of(n)
+	return n
 })
 
 func of(n int) int { return (n%Turns + Turns) % Turns }
