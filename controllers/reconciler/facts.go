@@ -81,7 +81,8 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 		Now: r.Now(), APIVersion: run.About.API, Rollouts: map[v1.Key]plan.Rollout{}, Failed: map[v1.Key]plan.Failure{},
 		NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{}, Settled: map[v1.Key]bool{}, DriftSince: map[v1.Key]time.Time{}, Keep: m.Keep, Missing: run.Wants.Missing,
 		Owned: m.Owned, Revision: run.InForce.Hash, Self: r.Self, Holds: r.holds(run), ReleasedAll: m.ReleasedAll, Released: map[v1.Key]bool{},
-		Problems: run.problems, Troubles: r.troubles(run), Begun: map[v1.Key]string{}, Broken: kinds.Broken(r.kinds, run.Wants.States, run.Index), Claims: kinds.Claims(r.kinds, run.Changes, run.wants, run.Index, sourceOf(run)),
+		Problems: run.problems, Troubles: r.troubles(run), Begun: map[v1.Key]string{}, Superseded: plan.Superseded{NotReady: map[v1.Key]string{}},
+		Broken: kinds.Broken(r.kinds, run.Wants.States, run.Index), Claims: kinds.Claims(r.kinds, run.Changes, run.wants, run.Index, sourceOf(run)),
 	}
 	for _, k := range m.Released {
 		f.Released[k] = true
@@ -192,6 +193,7 @@ func (r *Reconciler) remember(run *Run, consents plan.Consents, haves []diff.Sta
 	if run.frozen = run.Outdated || run.asks || run.Facts.Paused != "" || run.Facts.ReleasedAll; run.frozen {
 		return
 	}
+	m.Superseded = superseded(run)
 	if run.InForce.Hash != m.InForce.Hash {
 		m.InForce = state.Revision{Hash: run.InForce.Hash, When: run.InForce.When}
 		m.Owned = run.Facts.Owned
@@ -199,7 +201,10 @@ func (r *Reconciler) remember(run *Run, consents plan.Consents, haves []diff.Sta
 		m.Took(run.rewrote)
 		r.supersede(run)
 	}
-	m.Begun = begun(run)
+	m.Begun, m.Leaving = begun(run), nil
+	if len(m.Begun)+len(m.Superseded.Begun) > 0 {
+		m.Leaving = leaving(run.Changes)
+	}
 	m.Approvals = slices.DeleteFunc(slices.Clone(m.Approvals), func(a state.Approval) bool { // they are among the consents now
 		return state.SameRevision(run.InForce.Hash, a.Revision)
 	})
@@ -248,6 +253,27 @@ func begun(run *Run) []v1.Key {
 	}
 	maps.DeleteFunc(out, func(_ v1.Key, is bool) bool { return !is })
 	return slices.SortedFunc(maps.Keys(out), v1.Key.Compare)
+}
+
+// superseded is what revisions before this one have left undone of their removals.
+func superseded(run *Run) state.Unended {
+	going := leaving(run.Changes)
+	return run.memory.Before(run.InForce.Hash).Keep(
+		func(k v1.Key) bool { return slices.Contains(going, k) },
+		func(k v1.Key) bool { return run.wants[k] != nil },
+	)
+}
+
+// leaving are the objects that no manifest asks for any more.
+func leaving(changes []diff.Change) []v1.Key {
+	var out []v1.Key
+	for _, c := range changes {
+		if c.Op == diff.Remove && !c.Have.Meta.OldVersion {
+			out = append(out, c.Key)
+		}
+	}
+	slices.SortFunc(out, v1.Key.Compare)
+	return slices.Compact(out)
 }
 
 // removes says whether objects are there that no manifest asks for any more.

@@ -88,6 +88,11 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State
 			waits[k], ask[k] = true, true
 		}
 	}
+	before := superseded(run)
+	f.Superseded.Removals, f.Superseded.Changed = before.Removals, before.Begun
+	for _, k := range before.Begun {
+		ask[k] = true
+	}
 	for _, k := range r.hide(run.wants, f) {
 		ask[k] = true
 		f.Rollouts[k] = plan.Rollout{State: "updating"}
@@ -147,16 +152,24 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State
 				continue
 			case err != nil:
 				f.NotReady[key] = err.Error()
-				if waits[key] {
-					f.Begun[key] = err.Error()
-				}
+				waitFor(f, key, err.Error(), waits[key], slices.Contains(before.Begun, key))
 				continue
 			}
-			if h := healths[l.Name]; waits[key] && !h.Ready && !h.Begun {
-				f.Begun[key] = h.Why
+			if h := healths[l.Name]; !h.Ready && !h.Begun {
+				waitFor(f, key, h.Why, waits[key], slices.Contains(before.Begun, key))
 			}
 			r.judge(key, healths[l.Name], f)
 		}
+	}
+}
+
+// waitFor notes why a service is not ready: for the removals of this revision, and for those of earlier ones.
+func waitFor(f *plan.Facts, key v1.Key, why string, own, before bool) {
+	if own {
+		f.Begun[key] = why
+	}
+	if before {
+		f.Superseded.NotReady[key] = why
 	}
 }
 

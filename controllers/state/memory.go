@@ -38,6 +38,10 @@ type Memory struct {
 	Owned int `json:"owned"`
 	// Begun are the services that InForce has changed, where it also removes something: that waits until they work.
 	Begun []v1.Key `json:"begun,omitempty"`
+	// Leaving are the objects that wait for Begun to be removed, or for Superseded.
+	Leaving []v1.Key `json:"leaving,omitempty"`
+	// Superseded is what revisions before InForce have left undone of their removals: a later commit does not end their wait.
+	Superseded Unended `json:"superseded,omitzero"`
 	// Consents that are not used up yet.
 	Consents plan.Consents `json:"consents,omitempty"`
 	// Approvals are consents that were given to a revision by command.
@@ -282,4 +286,35 @@ func decode(source string, raw []byte) (memory, error) {
 		return memory{}, fmt.Errorf("reading the state of source %s: %w", source, err)
 	}
 	return m, nil
+}
+
+// Unended are removals that wait until services work.
+type Unended struct {
+	Removals []v1.Key `json:"removals,omitempty"`
+	Begun    []v1.Key `json:"begun,omitempty"`
+}
+
+// Before returns what revisions before a revision have left undone of their removals.
+func (m Memory) Before(revision string) Unended {
+	if revision == m.InForce.Hash {
+		return m.Superseded
+	}
+	return Unended{Removals: union(m.Superseded.Removals, m.Leaving), Begun: union(m.Superseded.Begun, m.Begun)}
+}
+
+// Keep leaves out what is no longer to be removed, and what no manifest asks for any more. Without either, nothing is left.
+func (u Unended) Keep(leaves, wanted func(v1.Key) bool) Unended {
+	out := Unended{Removals: only(u.Removals, leaves), Begun: only(u.Begun, wanted)}
+	if len(out.Removals) == 0 || len(out.Begun) == 0 {
+		return Unended{}
+	}
+	return out
+}
+
+func only(keys []v1.Key, is func(v1.Key) bool) []v1.Key {
+	return slices.DeleteFunc(slices.Clone(keys), func(k v1.Key) bool { return !is(k) })
+}
+
+func union(a, b []v1.Key) []v1.Key {
+	return slices.Compact(slices.SortedFunc(slices.Values(slices.Concat(a, b)), v1.Key.Compare))
 }

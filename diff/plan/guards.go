@@ -384,20 +384,55 @@ func rolloutsAtOnce(plan Plan, f Facts, p Policy) []Refusal {
 	return out
 }
 
+// Superseded are removals of revisions before this one, and the services that those changed and that are not seen to work yet,
+// with why. The removals wait for them whatever a later commit is about.
+type Superseded struct {
+	Removals, Changed []v1.Key
+	NotReady          map[v1.Key]string
+}
+
 // removalsLast lets removals wait for everything else of the revision that comes by itself, and until what it has changed
 // works: what is removed may be what still serves. Of a revision whose roll-out failed nothing is removed.
 func removalsLast(plan Plan, f Facts, _ Policy) []Refusal {
 	class, why := plan.comesFirst(f)
-	if why == "" {
-		return nil
-	}
+	before, whyBefore := plan.supersededFirst(f)
 	var out []Refusal
 	for _, s := range plan.Steps {
-		if s.removal() && !s.oldVersion() && !s.goesFirst(plan, f) {
+		if !s.removal() || s.oldVersion() || s.goesFirst(plan, f) {
+			continue
+		}
+		switch superseded := whyBefore != "" && slices.Contains(f.Superseded.Removals, s.Key); {
+		case superseded && (before == Never || why == ""):
+			out = append(out, s.refusal(before, "removals come last; %s", whyBefore))
+		case why != "":
 			out = append(out, s.refusal(class, "removals come last; %s", why))
 		}
 	}
 	return out
+}
+
+// supersededFirst says what removals of earlier revisions wait for, as comesFirst does for those of this one.
+func (p *Plan) supersededFirst(f Facts) (Class, string) {
+	for _, r := range p.Refused {
+		if r.Guard == guardFailedWant && slices.Contains(f.Superseded.Changed, r.Key) {
+			return Never, fmt.Sprintf("the roll-out of %s failed (%s): mend it in git, or swarm-operator retry %s", r.Key, f.Failed[r.Key].Why, r.Key)
+		}
+	}
+	return f.unready(f.Superseded.NotReady)
+}
+
+// unready says of services that removals wait for which of them has failed or, if none has, which is not ready. "": none.
+func (f *Facts) unready(begun map[v1.Key]string) (Class, string) {
+	keys := slices.SortedFunc(maps.Keys(begun), v1.Key.Compare)
+	for _, k := range keys {
+		if f.Failing[k] {
+			return Never, fmt.Sprintf("the roll-out of %s failed (%s): mend it in git, or swarm-operator retry %s", k, begun[k], k)
+		}
+	}
+	for _, k := range keys {
+		return Later, fmt.Sprintf("%s is not ready: %s", k, begun[k])
+	}
+	return Later, ""
 }
 
 // comesFirst says what removals wait for, and whether that comes by itself. "": nothing.
@@ -405,10 +440,9 @@ func (p *Plan) comesFirst(f Facts) (Class, string) {
 	if k, held := f.unmade(); held {
 		return Never, fmt.Sprintf("%s cannot be made (%s): mend it in git", k, f.Problems[k].Why)
 	}
-	for _, k := range slices.SortedFunc(maps.Keys(f.Begun), v1.Key.Compare) {
-		if f.Failing[k] {
-			return Never, fmt.Sprintf("the roll-out of %s failed (%s): mend it in git, or swarm-operator retry %s", k, f.Begun[k], k)
-		}
+	class, unready := f.unready(f.Begun)
+	if class == Never {
+		return class, unready
 	}
 	for _, r := range p.Refused {
 		if r.Guard == guardFailedWant && f.Failed[r.Key].Revision == f.Revision && f.Revision != "" {
@@ -425,10 +459,7 @@ func (p *Plan) comesFirst(f Facts) (Class, string) {
 			return Later, fmt.Sprintf("%s is to roll out first", s.Key)
 		}
 	}
-	for _, k := range slices.SortedFunc(maps.Keys(f.Begun), v1.Key.Compare) {
-		return Later, fmt.Sprintf("%s is not ready: %s", k, f.Begun[k])
-	}
-	return Later, ""
+	return class, unready
 }
 
 func join(keys []v1.Key) string {

@@ -44,7 +44,7 @@ func newGiven() given {
 			Now: now, APIVersion: "1.52", Shares: true, Owned: 100, OwnedServices: 100, Revision: "r2",
 			Rollouts: map[v1.Key]Rollout{}, Failed: map[v1.Key]Failure{}, NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{},
 			DriftSince: map[v1.Key]time.Time{}, Keep: map[v1.Key]string{}, Missing: map[v1.Key]bool{}, Released: map[v1.Key]bool{},
-			Begun: map[v1.Key]string{}, Broken: map[v1.Key]string{}, Troubles: map[string]Trouble{},
+			Begun: map[v1.Key]string{}, Superseded: Superseded{NotReady: map[v1.Key]string{}}, Broken: map[v1.Key]string{}, Troubles: map[string]Trouble{},
 		},
 		policy: Policy{Source: "src", Budgets: DefaultBudgets()},
 	}
@@ -166,6 +166,11 @@ func (g *given) line(w []string) error {
 		f.Problems[keyOf(w[1])] = Problem{Why: strings.Join(w[3:], " "), Present: w[2] == "present", Instance: keyOf(w[1]).Name}
 	case "begun":
 		f.Begun[keyOf(w[1])] = strings.Join(w[2:], " ")
+	case "superseded": // superseded REMOVAL CHANGED [WHY]
+		f.Superseded.Removals, f.Superseded.Changed = append(f.Superseded.Removals, keyOf(w[1])), append(f.Superseded.Changed, keyOf(w[2]))
+		if len(w) > 3 {
+			f.Superseded.NotReady[keyOf(w[2])] = strings.Join(w[3:], " ")
+		}
 	case "trouble": // trouble STEP_NAME TRIES IN WHY
 		f.Troubles[strings.ReplaceAll(w[1], "_", " ")] = Trouble{Tries: number(w[2]), Until: now.Add(now.Sub(ago(w[3]))), Why: strings.Join(w[4:], " ")}
 	case "claim":

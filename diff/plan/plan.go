@@ -188,6 +188,8 @@ type Facts struct {
 	// Begun are the services that this revision has changed and that are not seen to work yet, and why; those that the swarm
 	// tried and gave up are in Failing, too. Nothing is removed before they do. Jobs work as soon as they have begun.
 	Begun map[v1.Key]string
+	// Superseded is what earlier revisions have left undone of their removals.
+	Superseded Superseded
 	// Troubles are the steps that failed, by their name.
 	Troubles map[string]Trouble
 	// Failed are the wants on record.
