@@ -128,7 +128,7 @@ func IsAmbiguous(err error) bool {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Sent
 	}
-	if is[*json.SyntaxError](err) || is[*json.UnmarshalTypeError](err) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if is[*json.SyntaxError](err) || is[*json.UnmarshalTypeError](err) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return true // a 2xx that could not be read
 	}
 	if has(err, refusals...) {

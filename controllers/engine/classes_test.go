@@ -110,6 +110,7 @@ func TestClassesOfOtherErrors(t *testing.T) {
 		{"nil", nil, ""},
 		{"somebody else's", errors.New("update of the weather"), ""},
 		{"half an answer", fmt.Errorf("decoding: %w", io.ErrUnexpectedEOF), "ambiguous"},
+		{"an empty answer", fmt.Errorf("decoding: %w", io.EOF), "ambiguous"},
 		{"too old", &versionError{server: "1.39"}, "unsupported"},
 		{"not sent", &Error{err: errors.New("no route to host")}, "unavailable"},
 		{"sent", &Error{err: io.EOF, Sent: true}, "ambiguous"},

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
@@ -33,7 +34,7 @@ func (c *Client) Describe(ctx context.Context) (About, error) {
 	}
 	r, err := call1(ctx, c, (*client.Client).Info, client.InfoOptions{})
 	if err != nil {
-		return About{}, err
+		return About{}, fmt.Errorf("asking the engine about itself with GET /info: %w", err)
 	}
 	a := About{
 		API:      s.version,

@@ -48,6 +48,8 @@ func (e *Error) why() string {
 		return fmt.Sprintf("no answer from %s in the time that was left", e.Host)
 	case errors.Is(e.err, context.Canceled):
 		return strings.Replace(e.err.Error(), context.Canceled.Error(), "cancelled", 1)
+	case errors.Is(e.err, errRedirect):
+		return fmt.Sprintf("%s answers with a redirect, as no docker engine does: check the host", e.Host)
 	case errors.Is(e.err, os.ErrPermission):
 		return permissionHelp(e.Host)
 	case errors.Is(e.err, os.ErrNotExist) && strings.HasPrefix(e.Host, "unix://"):
@@ -147,8 +149,13 @@ func explained(err error, status *int) error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	if *status < http.StatusBadRequest {
-		return err // it refused the request itself, or could not decode the answer
+	switch {
+	case *status == 0:
+		return err // it refused the request itself
+	case *status < http.StatusBadRequest && errors.Is(err, io.EOF):
+		return fmt.Errorf("decoding the answer: it is empty: %w", err)
+	case *status < http.StatusBadRequest:
+		return fmt.Errorf("decoding the answer: %w", err)
 	}
 	message, ok := strings.CutPrefix(err.Error(), fromDaemon)
 	if !ok {

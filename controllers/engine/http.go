@@ -130,6 +130,9 @@ func (c *Client) ping(ctx context.Context) (string, error) {
 		unsent.Sent = false // the call that the ping was for did not leave; over ssh every dial seems to succeed
 		err = &unsent
 	}
+	if is[*answer](err) {
+		return "", fmt.Errorf("asking %s for its API version: %w", c.host, err)
+	}
 	if err != nil {
 		return "", err
 	}

@@ -17,6 +17,9 @@ import (
 // errCallTimeout is the cause of a context that our own deadline ended, to tell it from the caller's.
 var errCallTimeout = errors.New("call timeout")
 
+// errRedirect is an answer that says to ask somewhere else. No engine does, and what comes with it is no answer to the call.
+var errRedirect = errors.New("redirect")
+
 // transport is the one way out: every call gets a deadline, is counted, timed and logged, and fails with an [*Error].
 type transport struct {
 	base    http.RoundTripper
@@ -61,6 +64,10 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.base.RoundTrip(req)
 	if err != nil {
 		return nil, carrier{c.fail(err)}
+	}
+	if resp.StatusCode/100 == 3 {
+		_ = resp.Body.Close()
+		return nil, carrier{c.fail(errRedirect)}
 	}
 	c.status = resp.StatusCode
 	if note, ok := req.Context().Value(statusKey{}).(*int); ok {

@@ -146,6 +146,50 @@ func TestDroppedConnections(t *testing.T) {
 	}
 }
 
+// A redirect is no answer, also where its body could be read as one, and is not followed.
+func TestARedirectIsNoAnswer(t *testing.T) {
+	for _, status := range []int{http.StatusMultipleChoices, http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect} {
+		calls := 0
+		c, _ := opened(t, pinged("1.41", func(w http.ResponseWriter, _ *http.Request) {
+			calls++
+			w.Header().Set("Location", "/v1.41/elsewhere")
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, "[]")
+		}))
+		for _, call := range []func(*Client) error{nodes, services} {
+			if err := call(c); err == nil || !strings.Contains(err.Error(), "answers with a redirect, as no docker engine does") || !IsAmbiguous(err) {
+				t.Errorf("%d is %v, in %q", status, err, classesOf(err))
+			}
+		}
+		if calls != 2 {
+			t.Errorf("%d made %d calls, want 2", status, calls)
+		}
+	}
+}
+
+// Whoever reads the error of an answer without content is told so, and of which call it was.
+func TestAnswersWithoutContentAreNamed(t *testing.T) {
+	c, _ := opened(t, pinged("1.41", func(http.ResponseWriter, *http.Request) {}))
+	for _, call := range []func(*Client) error{nodes, services} {
+		if err := call(c); err == nil || !strings.Contains(err.Error(), "empty") && !strings.Contains(err.Error(), "list of services: ") {
+			t.Errorf("it says %v", err)
+		}
+	}
+	if _, err := c.Describe(t.Context()); err == nil || !strings.Contains(err.Error(), "GET /info") {
+		t.Errorf("it says %v", err)
+	}
+}
+
+// An error at the first call of all says which call it was.
+func TestAPingThatIsRefusedIsNamed(t *testing.T) {
+	c, _ := opened(t, func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, http.StatusInternalServerError, "out of order")
+	})
+	if err := nodes(c); err == nil || !strings.Contains(err.Error(), "for its API version: Error response from daemon: out of order") {
+		t.Errorf("it says %v", err)
+	}
+}
+
 func TestNoEngine(t *testing.T) {
 	clean(t)
 	path := socketPath(t)
