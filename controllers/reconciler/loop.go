@@ -15,7 +15,6 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/runner"
-	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -126,9 +125,6 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 		l.waiting.Store(true)
 		done = true // what was read stays known, and who holds the lease has everything read again before we act
 		return runner.Result{RequeueAfter: standby.Again}, nil
-	case errors.Is(err, state.ErrConflict):
-		goesOn = true
-		return runner.Result{RequeueAfter: time.Millisecond}, nil
 	case err != nil:
 		l.engineCondition(err)
 		return l.again(run), err

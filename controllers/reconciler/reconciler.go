@@ -85,6 +85,7 @@ type Reconciler struct {
 	handed     map[string]string // tokens and keys that this process delivered, see notDelivered
 	removed    map[string]bool   // by this process, by id: nobody else did it
 	puzzles    map[string]puzzle // of the last run, by the name of the step; see outdated
+	conflict   uint64            // the sequence of the memory that could not be written last because there is one; see overtaken
 
 	memo     kinds.Memo
 	seen     diff.Seen
@@ -312,9 +313,10 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 			if errors.Is(err, engine.ErrFenced) {
 				return apply.Outcome{Stale: true}, nil
 			}
-			if !errors.Is(err, state.ErrConflict) { // somebody else's is newer
-				done[remembering] = err
+			if r.overtaken(run, err) {
+				return apply.Outcome{Stale: true}, nil
 			}
+			done[remembering] = err
 			return apply.Outcome{}, err
 		}
 		done[remembering] = nil

@@ -105,6 +105,20 @@ func (r *Reconciler) outdated(run *Run) func(plan.Step, error) bool {
 	}
 }
 
+// overtaken says whether the error of writing the memory only means that somebody else wrote one in between, so that the plan
+// has to be made again. As with a step it does so once: where everything was read since, and the memory is the one that it was,
+// the error is the engine's own.
+func (r *Reconciler) overtaken(run *Run, err error) bool {
+	if !errors.Is(err, state.ErrConflict) {
+		return false
+	}
+	next := run.found.Sequence + 1
+	_, failed := run.Facts.Troubles[remembering]
+	again := run.full && (failed || r.conflict == next)
+	r.conflict = next
+	return !again
+}
+
 // note keeps what became of a run for whoever tries next. It is written when the lease is given back.
 func (r *Reconciler) note(run *Run, done tried) {
 	if len(done) > 0 && r.Lease.Mine() != 0 {

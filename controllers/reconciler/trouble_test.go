@@ -88,6 +88,37 @@ func TestAnErrorIsOutdatedOnce(t *testing.T) {
 	}
 }
 
+// A memory that cannot be written because there is one, and of which a fresh read shows none, is an error as any other.
+func TestAConflictIsExplainedOnce(t *testing.T) {
+	conflict := fmt.Errorf("writing the state: %w: it exists", state.ErrConflict)
+	type run struct {
+		sequence uint64
+		err      error
+		full     bool
+		failed   bool // before, of any instance
+		want     bool
+	}
+	for name, runs := range map[string][]run{
+		"for ever":                       {{4, conflict, true, false, true}, {4, conflict, true, false, false}, {4, conflict, true, true, false}},
+		"of a source without a memory":   {{0, conflict, true, false, true}, {0, conflict, true, false, false}},
+		"somebody is faster, many times": {{4, conflict, true, false, true}, {5, conflict, true, false, true}, {6, conflict, true, false, true}},
+		"not everything was read":        {{4, conflict, false, false, true}, {4, conflict, false, false, true}, {4, conflict, true, false, false}},
+		"another instance has failed":    {{4, conflict, true, true, false}},
+		"another error":                  {{4, errors.New("no"), true, false, false}},
+	} {
+		r := &Reconciler{}
+		for i, one := range runs {
+			run := &Run{full: one.full, found: state.Found{Sequence: one.sequence}}
+			if one.failed {
+				run.Facts.Troubles = map[string]plan.Trouble{remembering: {Tries: 1, Why: "no"}}
+			}
+			if got := r.overtaken(run, one.err); got != one.want {
+				t.Errorf("%s: run %d: overtaken %t", name, i+1, got)
+			}
+		}
+	}
+}
+
 // Who finds, when taking the lease, that somebody has just failed at what it is about to do, waits as well.
 func TestWhatSomebodyHasJustTriedIsNotTriedAgain(t *testing.T) {
 	view, there := state.ViewLease([]*swarm.Config{{Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{Name: state.LeaseName, Labels: map[string]string{

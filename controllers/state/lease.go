@@ -202,11 +202,17 @@ func (l *Lease) Take(ctx context.Context, source string, outdated func(View) boo
 		}
 		l.drop(LeaseLost)
 	}
+	var refused error // why the swarm did not take our name
+	var on View       // on which version
 	for range 5 {
 		if !l.known {
 			if err := l.read(ctx); err != nil {
 				return Taken{}, err
 			}
+		}
+		if refused != nil && on.id == l.at.id && on.version == l.at.version { // nobody was faster, and asking again would not end
+			l.known = false
+			return Taken{}, fmt.Errorf("taking the lease: %w", refused)
 		}
 		if wait, _ := l.wait(source); wait > 0 {
 			// What is known may be old: look before saying no.
@@ -225,9 +231,11 @@ func (l *Lease) Take(ctx context.Context, source string, outdated func(View) boo
 		if outdated != nil && outdated(l.at) {
 			return Taken{Others: true}, nil
 		}
+		was := l.at
 		taken, err := l.swap(ctx, source)
 		switch {
-		case engine.IsStale(err), engine.IsNotFound(err): // somebody was faster, or removed it
+		case engine.IsStale(err), engine.IsNotFound(err): // somebody was faster, or removed it: reading it shows
+			refused, on = err, was
 			l.known = false
 			continue
 		case err != nil:
@@ -269,6 +277,7 @@ func (l *Lease) Idle() {
 // removed, and who held it may not know yet: the new one is nobody's and held, so that all wait until that one has noticed.
 func (l *Lease) read(ctx context.Context) error {
 	made := false
+	var refused error
 	for range 3 {
 		r, err := l.Engine.ConfigInspect(ctx, LeaseName, client.ConfigInspectOptions{})
 		if err == nil {
@@ -294,7 +303,10 @@ func (l *Lease) read(ctx context.Context) error {
 		if err != nil && !engine.IsExists(err) {
 			return fmt.Errorf("making the lease: %w", err)
 		}
-		made = err == nil
+		made, refused = err == nil, err
+	}
+	if refused != nil {
+		return fmt.Errorf("reading the lease: the engine does not find it, and refuses to make it because it is there: %w", refused)
 	}
 	return errors.New("reading the lease: somebody makes and removes it at the same time")
 }

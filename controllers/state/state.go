@@ -184,7 +184,7 @@ func (s *Store) Save(ctx context.Context, found Found, m Memory) (Found, error) 
 	}
 	next.id, err = s.create(ctx, s.name(next.Sequence), data)
 	if engine.IsExists(err) {
-		return found, ErrConflict
+		return found, fmt.Errorf("writing the state of source %s: %w: %w", s.source, ErrConflict, err)
 	}
 	if err != nil {
 		return found, fmt.Errorf("writing the state of source %s: %w", s.source, err)
