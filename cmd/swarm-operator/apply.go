@@ -136,6 +136,11 @@ func (a *applying) run(ctx context.Context) error {
 			return a.finish(ctx, run)
 		case out.Done > 0:
 			a.errors = 0
+		case run.Unread != nil: // what it waits for is not seen
+			if a.errors++; a.errors >= tries {
+				return fmt.Errorf("giving up after %d runs that failed: %w", tries, run.Unread)
+			}
+			pause(ctx, time.Duration(a.errors)*200*time.Millisecond)
 		default:
 			pause(ctx, reconciler.Poll/2)
 		}

@@ -145,6 +145,9 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State
 			continue
 		}
 		healths, err := k.Health(ctx, r.Engine, lives, f.Now)
+		if err != nil {
+			run.Unread = err
+		}
 		for _, l := range lives {
 			key := v1.Key{Kind: k.Name, Name: l.Name}
 			switch {

@@ -33,6 +33,8 @@ type Loop struct {
 	whole string
 	// managers is how many the swarm had when it last answered.
 	managers int
+	// unread: the last run could not see how services do.
+	unread bool
 	// moving are kinds whose objects something waits for.
 	moving []string
 
@@ -80,8 +82,11 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 	}
 	if run.full {
 		l.managers = run.About.Managers
-		l.engineCondition(nil)
 	}
+	if run.full || run.Unread != nil || l.unread {
+		l.engineCondition(run.Unread)
+	}
+	l.unread = run.Unread != nil
 	if run.Usable() { // before the revision is said to be in force: what was true of the one before may not be of this one
 		l.planConditions(run)
 	}
@@ -152,6 +157,9 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 	if out.Done > 0 {
 		goesOn = true
 		return runner.Result{RequeueAfter: 50 * time.Millisecond}, nil // what these steps made possible comes next
+	}
+	if run.Unread != nil {
+		return runner.Result{}, run.Unread
 	}
 	return runner.Result{RequeueAfter: l.comeBack(run)}, nil
 }

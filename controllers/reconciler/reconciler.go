@@ -139,6 +139,9 @@ type Run struct {
 	Plan    plan.Plan
 	// Failures are the wants first seen to have failed in this run.
 	Failures []plan.Failure
+	// Unread is why it is not known how services do that something waits for; nil: it is known. Without it the plan is as good as
+	// it can be, and what waits would wait for ever.
+	Unread error
 	// Outdated: the revision is older than the one in force, and nobody agreed to go back.
 	Outdated bool
 
