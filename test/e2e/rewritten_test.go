@@ -12,8 +12,8 @@ import (
 )
 
 // app is the manifest of a service of one image.
-func app(version int) map[string]string {
-	return map[string]string{"a.yaml": service("a", fmt.Sprintf("image: app:%d", version), "replicas: 0")}
+func appOf(n int) map[string]string {
+	return map[string]string{"a.yaml": service("a", fmt.Sprintf("image: app:%d", n), "replicas: 0")}
 }
 
 // instead moves the branch back to a commit and puts others there, as a push with force does.
@@ -40,14 +40,14 @@ func TestARewrittenHistoryIsReported(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
 	r, remote, _ := w.hosted("forced", nil)
-	base := r.commit("base", app(1))
-	r.commit("a colleague's fix", app(2))
-	lost := r.commit("and another\n\nwith a reason", app(3))
+	base := r.commit("base", appOf(1))
+	r.commit("a colleague's fix", appOf(2))
+	lost := r.commit("and another\n\nwith a reason", appOf(3))
 	o := w.operate(w.host(), remote)
 	o.inSync(lost)
 	o.condition("HistoryRewritten", false)
 
-	forced := r.instead(base, "mine", app(4))
+	forced := r.instead(base, "mine", appOf(4))
 	w.want(1, "diff", "--host", w.host(), "--source", r.Dir).says(t, "note: the history was rewritten", lost[:10], forced[:10], "takes 2 commits back")
 	o.inSync(forced)
 	c := o.condition("HistoryRewritten", true)
@@ -64,13 +64,13 @@ func TestARewrittenHistoryIsReported(t *testing.T) {
 	w.names("the condition", o.condition("HistoryRewritten", true).Message, lost[:10], "takes 2 commits back")
 
 	t.Log("until the next commit")
-	next := r.commit("next", app(5))
+	next := r.commit("next", appOf(5))
 	o.inSync(next)
 	o.condition("HistoryRewritten", false)
 	w.want(0, "diff", "--host", w.host(), "--source", r.Dir).saysNothingOf(t, "history was rewritten")
 
 	t.Log("or until somebody agrees: an amended commit")
-	amended := r.instead(forced, "next, said better", app(5))
+	amended := r.instead(forced, "next, said better", appOf(5))
 	w.names("the condition", o.condition("HistoryRewritten", true).Message, `takes 1 commit back: "next"`)
 	o.inSync(amended)
 	w.want(0, "approve", amended[:10], "rewind", "--host", w.host())
@@ -94,14 +94,14 @@ func TestARewrittenHistoryWaitsForConsentByOption(t *testing.T) {
 	work := *r.Repo
 	bare := &repo{&work, w}
 	bare.Dir = filepath.Join(r.Dir, ".git")
-	base := r.commit("base", app(1))
-	lost := r.commit("lost", app(2))
+	base := r.commit("base", appOf(1))
+	lost := r.commit("lost", appOf(2))
 	p := w.proxy()
 	o := w.operateEnv([]string{"SWARM_OPERATOR_REWRITTEN_HISTORY=consent"}, p.Host(), bare, "--resync", "1s")
 	o.inSync(lost)
 	w.written(p)
 	p.Reset()
-	forced := r.instead(base, harness.Message("forced", "Consent: rewind"), app(3))
+	forced := r.instead(base, harness.Message("forced", "Consent: rewind"), appOf(3))
 	o.reports(func(r harness.Report) error {
 		if !slices.ContainsFunc(r.Refused, func(f harness.Refusal) bool {
 			return f.Guard == "rewind" && f.Class == "consent" && f.Hazard == "rewind" && strings.Contains(f.Why, "swarm-operator approve "+forced[:10]+" rewind")
@@ -130,7 +130,7 @@ func TestARewrittenHistoryWaitsForConsentByOption(t *testing.T) {
 	o.condition("HistoryRewritten", false)
 
 	t.Log("that was for this one only")
-	again := r.instead(base, "once more", app(4))
+	again := r.instead(base, "once more", appOf(4))
 	w.names("the condition", o.condition("HistoryRewritten", true).Message, again[:10], forced[:10])
 	w.image("a", "app:3")
 	w.want(0, append([]string{"apply", "--consent", "rewind"}, option...)...)

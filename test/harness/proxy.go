@@ -65,6 +65,8 @@ type Answer struct {
 	Message string      // as the engine puts it, or else
 	Body    []byte      // as it is
 	Header  http.Header // in addition
+	// Endless answers never end: the body comes again and again, a piece at a time, until the client hangs up.
+	Endless bool
 }
 
 func (a *Answer) Error() string { return fmt.Sprintf("%d %s%s", a.Status, a.Message, a.Body) }
@@ -258,8 +260,18 @@ func (p *Proxy) answer(w http.ResponseWriter, c Call, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	maps.Copy(w.Header(), a.Header)
 	w.WriteHeader(a.Status)
-	_, _ = w.Write(a.body()) // the client may have gone
+	_, err = w.Write(a.body())
+	flush := http.NewResponseController(w)
+	for a.Endless && err == nil { // an error: the client has gone
+		time.Sleep(drip)
+		if _, err = w.Write(a.body()); err == nil {
+			err = flush.Flush()
+		}
+	}
 }
+
+// drip is the time between two pieces of an endless answer.
+const drip = 100 * time.Millisecond
 
 // note fills in what became of a call.
 func (p *Proxy) note(c Call) {

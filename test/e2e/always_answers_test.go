@@ -1,0 +1,111 @@
+package e2e
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+// always is what an engine answers to some calls for ever.
+type always struct {
+	name string
+	// before the engine sees the call, or after it has carried it out.
+	before, after func(harness.Call) error
+	// says has texts of which a report of it has one.
+	says []string
+}
+
+// refuses is an answer in the engine's form that the call was not carried out for.
+func refuses(name string, status int, message string) always {
+	a := &harness.Answer{Status: status, Message: message}
+	return always{name: name, before: func(harness.Call) error { return a }, says: []string{message[strings.LastIndex(message, "= ")+1:]}}
+}
+
+// garbles answers with something else than the engine, which has carried the call out.
+func garbles(name string, body func([]byte) []byte, says ...string) always {
+	return always{name: name, says: says, after: func(c harness.Call) error {
+		return &harness.Answer{Status: c.Status, Body: body(c.Answer)}
+	}}
+}
+
+var (
+	cutOff     = []string{"closed the connection", "no connection"}
+	unreadable = []string{"decoding", "is no json", "empty", "names none"}
+)
+
+// everlasting are the answers.
+var everlasting = []always{
+	refuses("400", http.StatusBadRequest, "rpc error: code = InvalidArgument desc = it is wrong for ever"),
+	refuses("401", http.StatusUnauthorized, "authorization wanted for ever"),
+	refuses("403", http.StatusForbidden, "authorization denied for ever"),
+	refuses("404", http.StatusNotFound, "such a thing was not found for ever"),
+	refuses("409", http.StatusConflict, "rpc error: code = AlreadyExists desc = name conflicts with an existing object: for ever"),
+	refuses("409 of another sort", http.StatusConflict, "something is in the way for ever"),
+	refuses("429", http.StatusTooManyRequests, "too many requests for ever"),
+	refuses("500", http.StatusInternalServerError, "an error of the engine's own for ever"),
+	refuses("503", http.StatusServiceUnavailable, "not now and for ever"),
+	refuses("out of sequence", http.StatusInternalServerError, "rpc error: code = Unknown desc = update out of sequence"),
+	refuses("too late", http.StatusInternalServerError, "rpc error: code = DeadlineExceeded desc = context deadline exceeded"),
+	refuses("no leader", http.StatusServiceUnavailable, "rpc error: code = Unknown desc = The swarm does not have a leader. It's possible that too few managers are online."),
+	refuses("no manager", http.StatusServiceUnavailable, "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state."),
+	{name: "cut off before", before: func(harness.Call) error { return harness.ErrCut }, says: cutOff},
+	{name: "cut off after", after: func(harness.Call) error { return harness.ErrCut }, says: cutOff},
+	{name: "500 after", says: []string{"lost leader status for ever"}, after: func(harness.Call) error {
+		return &harness.Answer{Status: http.StatusInternalServerError, Message: "raft: failed to process the request: node lost leader status for ever"}
+	}},
+	garbles("no JSON", func([]byte) []byte { return []byte("<html>Bad gateway</html>") }, unreadable...),
+	garbles("empty", func([]byte) []byte { return []byte{} }, unreadable...),
+	garbles("truncated", func(b []byte) []byte { return b[:len(b)*2/3] }, unreadable...),
+	{name: "redirected", says: []string{"redirect"}, before: func(harness.Call) error {
+		return &harness.Answer{Status: http.StatusFound, Body: []byte{}, Header: http.Header{"Location": {"http://elsewhere.example/"}}}
+	}},
+	{name: "endless", says: []string{"no answer"}, before: func(harness.Call) error {
+		return &harness.Answer{Status: http.StatusOK, Body: []byte(" "), Endless: true}
+	}},
+}
+
+// about are words of which a report of a failed call has one, by how the call's pattern begins after the method.
+var about = []struct {
+	path  string
+	words []string
+}{
+	{"/configs of the lease", []string{"lease"}},
+	{"/configs/create of the lease", []string{"lease"}},
+	{"/configs/{id} of the lease", []string{"lease"}},
+	{"/configs/{id}/update of the lease", []string{"lease"}},
+	{"/configs/create of a memory", []string{"state of source"}},
+	{"/configs of a hold", []string{"hold"}},
+	{"/configs", []string{"config"}},
+	{"/secrets", []string{"secret"}},
+	{"/networks", []string{"network"}},
+	{"/services", []string{"service"}},
+	{"/nodes", []string{"node"}},
+	{"/tasks", []string{"task"}},
+	{"/swarm", []string{"cluster", "swarm"}},
+	{"/info", []string{"info"}},
+	{"/_ping", []string{"ping", "api version"}},
+	{"/events", []string{"event"}},
+}
+
+// names says whether a text is about the call that has such a pattern, and what it failed of.
+func (a always) names(pattern, text string) bool {
+	text = strings.ToLower(text)
+	said := false
+	for _, s := range a.says {
+		said = said || strings.Contains(text, strings.ToLower(strings.TrimSpace(s)))
+	}
+	_, path, _ := strings.Cut(pattern, " ")
+	for _, x := range about {
+		if !strings.HasPrefix(path, x.path) {
+			continue
+		}
+		for _, word := range x.words {
+			if strings.Contains(text, word) {
+				return said
+			}
+		}
+		return false
+	}
+	return said // a group of calls, or one of a new sort
+}

@@ -1,0 +1,381 @@
+package e2e
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"hash/fnv"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/test/harness"
+	"github.com/swarm-operator/swarm-operator/test/turn"
+)
+
+// unspoken are calls whose failure needs no condition, and why.
+var unspoken = map[string]string{
+	"GET /distribution/{id}/json":      "the image is deployed by its tag, as docker service create does",
+	"DELETE /configs/{id} of a memory": "a memory that was replaced is out of use, and is removed after the next one",
+	"GET /configs of the lease":        "only who asks for the status reads it so",
+	"GET /events by scope by type":     "a run looks at everything again at --resync; that events do not come only the debug log says",
+	"any /events":                      "the same",
+	"any /distribution":                "the same as for its only call",
+}
+
+// doomed is a combination: who calls, which calls fail, and how.
+type doomed struct {
+	operators int // 0: apply
+	calls     string
+	answer    always
+}
+
+func (d doomed) name() string {
+	who := "apply"
+	if d.operators > 0 {
+		who = fmt.Sprintf("%d operators", d.operators)
+	}
+	return fmt.Sprintf("%s/%s/%s", who, strings.NewReplacer("/", "|", " ", "_").Replace(d.calls), d.answer.name)
+}
+
+// is says whether a call with that pattern is among those that fail: it is the pattern itself, or "any", "any GET",
+// "any /services".
+func (d doomed) is(pattern string) bool {
+	group, isGroup := strings.CutPrefix(d.calls, "any")
+	method, path, _ := strings.Cut(pattern, " ")
+	switch group = strings.TrimSpace(group); {
+	case !isGroup:
+		return pattern == d.calls
+	case group == "":
+		return true
+	case group == "write":
+		return method != http.MethodGet && method != http.MethodHead
+	}
+	return method == group || path == group || strings.HasPrefix(path, group+"/") || strings.HasPrefix(path, group+" ")
+}
+
+// groups of calls that fail together.
+func groups(patterns []string) []string {
+	out := []string{"any", "any GET", "any write", "any POST", "any DELETE"}
+	for _, p := range patterns {
+		_, path, _ := strings.Cut(p, " /")
+		first, _, _ := strings.Cut(strings.Fields(path)[0], "/")
+		if g := "any /" + first; !slices.Contains(out, g) {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// combinations are all there are, in an order that has nothing to do with what they are.
+func combinations(patterns []string) []doomed {
+	var out []doomed
+	for _, calls := range append(groups(patterns), patterns...) {
+		for _, a := range everlasting {
+			for _, n := range []int{0, 1, 3} {
+				out = append(out, doomed{n, calls, a})
+			}
+		}
+	}
+	sum := func(d doomed) uint64 {
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(d.name()))
+		return h.Sum64()
+	}
+	slices.SortFunc(out, func(a, b doomed) int {
+		if sum(a) < sum(b) {
+			return -1
+		}
+		return 1
+	})
+	return out
+}
+
+var everyCall = flag.Bool("forever", false, "let every call fail for ever in every way, which takes an hour; -full takes an eighth of that")
+
+// atOnce is how many combinations a run takes without -full. They follow each other from commit to commit.
+const atOnce = 6
+
+// found are combinations that have found something, and are tried each time.
+var found = []string{
+	"apply/GET_|tasks_by_service/500",
+	"1 operators/POST_|configs|create_of_a_memory/409",
+	"3 operators/POST_|configs|{id}|update_of_the_lease/out of sequence",
+}
+
+// An engine that answers some call, or all of a kind, with some error for ever. Whoever meets it backs off, together with
+// the others; the lease is free in between and another source acts; what fails is told, with the engine's words; nothing
+// ends and nothing is lost: when the error ends, what was wanted is there without anybody's help. apply ends by itself,
+// and says what failed. Which calls there are is recorded and not listed here.
+func TestWhateverFailsForEver(t *testing.T) {
+	t.Parallel()
+	all := combinations(recordCalls(t))
+	chosen := func(i int, d doomed) bool { // two thousand of them take an hour of a processor and more
+		n, begin := len(all), turn.Commits()%len(all)*atOnce
+		switch {
+		case *everyCall, slices.Contains(found, d.name()):
+			return true
+		case *swarmKind == onEngines: // what the operator does about it is the same there
+			return false
+		case *full:
+			return i%turn.Turns == turn.Now()
+		}
+		return ((i-begin)%n+n)%n < atOnce
+	}
+	for i, d := range all {
+		if !chosen(i, d) {
+			continue
+		}
+		t.Run(d.name(), func(t *testing.T) {
+			t.Parallel()
+			f := &forEver{doomed: d, world: newWorld(t, size{max(1, d.operators), 0}), hits: map[string]int{}}
+			f.swarm.Spoil()
+			if d.operators == 0 {
+				f.onceOnly()
+			} else {
+				f.forEver()
+			}
+		})
+	}
+}
+
+// forEver is a combination that is tried.
+type forEver struct {
+	*world
+	doomed
+	callers *callers
+	repo    *repo
+	proxies []*harness.Proxy
+
+	mu     sync.Mutex
+	lifted bool
+	hits   map[string]int // by what the calls were about
+	first  time.Time      // when the first one came
+}
+
+// begin makes what the first revision says, commits the second one, and lets calls fail.
+func (f *forEver) begin() (hash string) {
+	f.Helper()
+	first, second := f.grown()
+	f.repo = f.world.repo("failing", first)
+	f.want(0, "apply", "--host", f.host(), "--source", f.repo.Dir, "--wait")
+	f.callers = f.world.callers()
+	for _, node := range f.swarm.Managers()[:max(1, f.operators)] {
+		p := f.proxyTo(node)
+		p.Before(func(c harness.Call) error { return f.answers(c, f.answer.before, f.answer.before != nil) })
+		p.After(func(c harness.Call) error {
+			f.callers.made(c)
+			return f.answers(c, f.answer.after, f.answer.before == nil)
+		})
+		f.proxies = append(f.proxies, p)
+	}
+	return f.repo.grow(second)
+}
+
+// answers is what becomes of a call.
+func (f *forEver) answers(c harness.Call, answer func(harness.Call) error, counts bool) error {
+	if !counts || !f.is(f.callers.pattern(c)) {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.lifted {
+		return nil
+	}
+	if len(f.hits) == 0 {
+		f.first = time.Now()
+	}
+	f.hits[object(c)]++
+	return answer(c)
+}
+
+func (f *forEver) lift() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lifted = true
+}
+
+// tried is how often the call was made that was made most often, and all together.
+func (f *forEver) tried() (most, sum int, since time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, n := range f.hits {
+		most, sum = max(most, n), sum+n
+	}
+	return most, sum, f.first
+}
+
+// spoken says whether somebody has to be told.
+func (f *forEver) spoken() bool { return unspoken[f.calls] == "" }
+
+// onceOnly is an apply.
+func (f *forEver) onceOnly() {
+	f.begin()
+	args := []string{"apply", "--host", f.proxies[0].Host(), "--source", f.repo.Dir, "--timeout", "3m"}
+	out := f.cli(args...)
+	most, sum, _ := f.tried()
+	switch {
+	case sum == 0:
+		f.Logf("apply made no such call")
+		if out.code != 0 {
+			f.Errorf("nothing failed, and it says %s", out)
+		}
+	case out.code == 0: // it was told otherwise, or made no difference
+		f.inSync()
+	case out.code != 2:
+		f.Errorf("it ends with %s", out)
+	case f.spoken() && !f.answer.names(f.calls, out.errs):
+		f.Errorf("it does not name the call and the error: %s", out)
+	}
+	if most > f.perTry()*12 {
+		f.Errorf("it made a call %d times, all together %d", most, sum)
+	}
+	f.lift()
+	f.want(0, "apply", "--host", f.host(), "--source", f.world.other().Dir)
+	f.want(0, args...)
+	f.inSync()
+}
+
+func (f *forEver) inSync() {
+	f.Helper()
+	f.want(0, "diff", "--host", f.host(), "--source", f.repo.Dir)
+}
+
+// enough is how many tries are watched.
+const enough = 4
+
+// forEver is one operator or more.
+func (f *forEver) forEver() {
+	hash := f.begin()
+	var all []*operator
+	for _, p := range f.proxies {
+		all = append(all, f.operate(p.Host(), f.repo, "--repair-after", "0s"))
+	}
+	f.watch(all, hash)
+	f.want(0, "apply", "--host", f.host(), "--source", f.world.other().Dir, "--timeout", "100s") // the lease is free between tries
+	f.backedOff()
+	f.told(all, hash)
+	for _, o := range all {
+		if health := o.answers("/healthz"); health != http.StatusOK {
+			f.Errorf("/healthz answers %d", health)
+		}
+	}
+	f.lift()
+	for _, o := range all {
+		o.inSync(hash)
+	}
+	f.inSync()
+}
+
+// watch waits for enough tries, or until the revision is there in spite of it.
+func (f *forEver) watch(all []*operator, hash string) {
+	f.Helper()
+	f.eventually(func() error {
+		done := true
+		for _, o := range all {
+			if !o.Running() {
+				f.Fatalf("an operator has ended: %s", tail(o.Stderr(), 20))
+			}
+			done = done && f.there(o, hash) == nil
+		}
+		most, sum, since := f.tried()
+		if done || most >= enough || sum > 0 && time.Since(since) > watched {
+			return nil
+		}
+		return fmt.Errorf("it was tried %d times, %d all together", most, sum)
+	})
+}
+
+// watched is how long it takes to see that somebody does not back off: less than one try in that time is well done, too.
+const watched = 10 * time.Second
+
+// there says what an operator has not brought about of a revision.
+func (f *forEver) there(o *operator, hash string) error {
+	r, err := o.Report(f.Context())
+	switch {
+	case err != nil:
+		return err
+	case r.Applied != hash || !r.Is("InSync", true) || trouble(r.Conditions) != "":
+		return fmt.Errorf("revision %s is not in force and in sync: %s", hash, brief(r))
+	}
+	return nil
+}
+
+// perTry is how often a call is made in one try: net/http makes a GET again on each connection that it has kept, where one
+// of them is cut off.
+func (f *forEver) perTry() int {
+	if strings.HasPrefix(f.answer.name, "cut off") {
+		return 8
+	}
+	return 1
+}
+
+// backedOff holds the number of tries against the back-off. Each operator may try twice at once: the first refusal only has it
+// look again. And whoever asks for the status, or what somebody else does, has it look, too.
+func (f *forEver) backedOff() {
+	f.Helper()
+	most, sum, since := f.tried()
+	if sum == 0 {
+		f.Logf("no such call was made")
+		return
+	}
+	took := time.Since(since)
+	n := 1
+	for pause := time.Duration(0); pause < took; n++ {
+		pause += paced(plan.BackOff(n))
+	}
+	limit := f.operators * (2*n + 6) * f.perTry()
+	calls := 0
+	for _, p := range f.proxies {
+		calls += len(p.Calls())
+	}
+	f.Logf("a call was tried %d times, all of them %d times, within %s; at most %d", most, sum, took.Round(time.Second/10), limit)
+	if most > limit {
+		f.Errorf("a call was tried %d times within %s, want at most %d", most, took, limit)
+	}
+	if limit := f.operators * (40*n + 120); calls > limit {
+		f.Errorf("%d calls were made within %s, want at most %d", calls, took, limit)
+	}
+}
+
+// trouble is what conditions tell of the engine. "": nothing.
+func trouble(all []harness.Condition) string {
+	var out strings.Builder
+	for _, c := range all {
+		if c.Type == "EngineReady" && !c.Status || c.Type == "StepFailed" && c.Status {
+			fmt.Fprintf(&out, "%s %s: %s\n", c.Type, c.Reason, c.Message)
+		}
+	}
+	return out.String()
+}
+
+// told waits until each operator names the call and the error, in its status and its report, or is done in spite of it.
+func (f *forEver) told(all []*operator, hash string) {
+	f.Helper()
+	if !f.spoken() {
+		return
+	}
+	for _, o := range all {
+		f.eventually(func() error {
+			if f.there(o, hash) == nil {
+				return nil
+			}
+			_, body, err := o.Get(f.Context(), "/api/v1/status")
+			if err != nil {
+				return err
+			}
+			var s struct{ Conditions []harness.Condition }
+			if err := json.Unmarshal([]byte(body), &s); err != nil {
+				return err
+			}
+			if text := trouble(s.Conditions); !f.answer.names(f.calls, text) {
+				return fmt.Errorf("the status does not name the call and the error: %s", text)
+			}
+			return nil
+		})
+	}
+}
