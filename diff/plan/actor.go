@@ -115,11 +115,19 @@ func (p *Plan) commands(f Facts) {
 		case r.Hazard.ByCommand() && commit:
 			r.Why += fmt.Sprintf("; to agree, run: swarm-operator approve %s %s (a commit cannot agree to this)", f.Revision[:10], r.hazard())
 		case r.Hazard.ByCommand():
-			r.Why += fmt.Sprintf("; to agree, run: swarm-operator apply --consent '%s' (a commit cannot agree to this)", r.hazard())
+			r.Why += fmt.Sprintf("; to agree, run: swarm-operator apply --consent %s (a commit cannot agree to this)", quoted(r.hazard()))
 		case commit && strings.Contains(r.Why, Trailer+": "):
 			r.Why += fmt.Sprintf(", or run: swarm-operator approve %s %s", f.Revision[:10], r.Hazard)
 		}
 	}
+}
+
+// quoted is what a shell takes for one word.
+func quoted(s string) string {
+	if strings.Contains(s, " ") {
+		return "'" + s + "'"
+	}
+	return s
 }
 
 // hazard is what to agree to: of what is lost with one object, that of this one.

@@ -258,10 +258,16 @@ func (p *Plan) demotedFirst(l Leaving) {
 func (p *Plan) waitNoMore() {
 	for i := range p.Refused {
 		r := &p.Refused[i]
-		if r.after != "" && slices.ContainsFunc(p.Refused, func(o Refusal) bool {
+		if r.after == "" {
+			continue
+		}
+		if first := slices.IndexFunc(p.Refused, func(o Refusal) bool {
 			return o.Instance == r.after && o.Key.Kind == v1.KindNode && o.Class != Later && !o.Quiet
-		}) {
+		}); first >= 0 {
 			r.Class, r.Until = Never, time.Time{}
+			if k := p.Refused[first].Key; k != r.Key {
+				r.Why += fmt.Sprintf("; %s is held: that has to end first", k)
+			}
 		}
 	}
 }

@@ -87,6 +87,9 @@ func (w *world) look() look {
 		for _, h := range plan.Hazards() {
 			policy.Consents = append(policy.Consents, plan.Consented{Hazard: plan.Hazard(h)})
 		}
+		for _, h := range haves { // what was adopted goes if it is named
+			policy.Consents = append(policy.Consents, plan.Consented{Hazard: plan.Removals, Objects: []v1.Key{h.Key}})
+		}
 	}
 	l.plan = plan.Build(l.changes, f, policy, all.Guards()...)
 	return l
