@@ -42,9 +42,16 @@ func TestTakenBack(t *testing.T) {
 			want      string
 			count     int
 		}{
-			{"a", "c", 9, "", 0}, {"c", "c", 9, "", 0}, {"b", "merge", 9, "", 0}, {"sibling", "merge", 9, "", 0}, // as usual
-			{"c", "sibling", 9, "c b", 2}, {"c", "sibling", 1, "c", 2}, {"sibling+1", "c", 9, "sibling+1 sibling", 2},
-			{"c", "amended", 9, "c", 1}, {"amended", "c", 9, "amended", 1}, {"sibling+1", "merge", 9, "sibling+1", 1},
+			{"a", "c", 9, "", 0},
+			{"c", "c", 9, "", 0},
+			{"b", "merge", 9, "", 0},
+			{"sibling", "merge", 9, "", 0}, // as usual
+			{"c", "sibling", 9, "c b", 2},
+			{"c", "sibling", 1, "c", 2},
+			{"sibling+1", "c", 9, "sibling+1 sibling", 2},
+			{"c", "amended", 9, "c", 1},
+			{"amended", "c", 9, "amended", 1},
+			{"sibling+1", "merge", 9, "sibling+1", 1},
 			{"merge", "c", 9, "merge sibling", 2}, // the tip's second parent goes, too
 			{"c", "a", 9, "c b", 2},               // older
 			{"c", "unrelated", 9, "c b a", 3},

@@ -31,7 +31,9 @@ func (s *surveyed) changing() map[string]bool {
 	}
 	if roles := plan.RolesMayChange(s.out.Nodes, *s.out.Managers); len(roles) > 0 && strings.Contains(strings.ToLower(s.constraints()), "node.role") {
 		for id := range roles {
-			out[id] = out[id]
+			if _, is := out[id]; !is {
+				out[id] = false
+			}
 		}
 	}
 	return out
