@@ -97,7 +97,7 @@ func (r *Reconciler) writeDown(run *Run) {
 func (r *Run) stillRemoved() map[string]state.Frozen {
 	out := map[string]state.Frozen{}
 	for id, f := range r.found.Memory.Removed {
-		if w := r.wants[f.Key]; w != nil && w.Instance == f.Instance && r.absent(w) {
+		if w := r.wants[f.Key]; r.holds(f.Key) || w != nil && w.Instance == f.Instance && r.absent(w) {
 			out[id] = f
 		}
 	}
@@ -115,7 +115,7 @@ func (r *Run) stillRemoved() map[string]state.Frozen {
 func settings(run *Run, haves []diff.State) map[string]state.Settings {
 	out := map[string]state.Settings{}
 	for id, s := range run.found.Memory.Unstated {
-		if w := run.wants[s.Key]; w != nil && run.absent(w) && run.Index.ByID(s.Key.Kind, id) == nil {
+		if w := run.wants[s.Key]; run.Index.ByID(s.Key.Kind, id) == nil && (run.holds(s.Key) || w != nil && run.absent(w)) {
 			out[id] = s
 		}
 	}
@@ -125,7 +125,7 @@ func settings(run *Run, haves []diff.State) map[string]state.Settings {
 	}
 	for i := range haves {
 		h := &haves[i]
-		if paths := h.Meta.Unstated; len(paths) > 0 && run.wants[h.Key] != nil && (h.Meta.Mine || adopting[h.Meta.ID]) {
+		if paths := h.Meta.Unstated; len(paths) > 0 && (run.wants[h.Key] != nil || run.holds(h.Key)) && (h.Meta.Mine || adopting[h.Meta.ID]) {
 			out[h.Meta.ID] = state.Settings{Key: h.Key, Paths: paths}
 		}
 	}
