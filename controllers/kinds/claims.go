@@ -108,6 +108,40 @@ func (k *Kind) contested(by claimant, l *Live, has, had []diff.Claim, wants map[
 	return out
 }
 
+// InTheWay finds, of the objects that are to go, those that have a port of the nodes which a waiting object needs to run there:
+// the scheduler gives that to nobody else. It returns who waits, by who is in the way. It is pure.
+func InTheWay(all []Kind, changes []diff.Change, wants map[v1.Key]*diff.State, waiting []v1.Key) map[v1.Key]v1.Key {
+	out := map[v1.Key]v1.Key{}
+	for i := range all {
+		k := &all[i]
+		if k.Holds == nil || k.Claims == nil {
+			continue
+		}
+		for _, key := range slices.SortedFunc(slices.Values(waiting), v1.Key.Compare) {
+			w := wants[key]
+			if w == nil || key.Kind != k.Name {
+				continue
+			}
+			asks := k.asks(w)
+			for j := range changes {
+				c := &changes[j]
+				if c.Op != diff.Remove || c.Key.Kind != k.Name || out[c.Key] != (v1.Key{}) {
+					continue
+				}
+				live, ok := c.Have.Whole().Value.(*Live)
+				if !ok {
+					continue
+				}
+				has, _ := k.Holds(live)
+				if slices.ContainsFunc(has, func(h diff.Claim) bool { return h.Host && slices.Contains(asks, h) }) {
+					out[c.Key] = key
+				}
+			}
+		}
+	}
+	return out
+}
+
 // Broken are the wanted objects that are there and that nothing can use, and why: pure.
 func Broken(all []Kind, wants []diff.State, ix *Index) map[v1.Key]string {
 	out := map[v1.Key]string{}

@@ -82,6 +82,7 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State
 			ask[k] = ask[k] || r.touched[k] || f.Rollouts[k].Running()
 		}
 	}
+	var placeless []v1.Key
 	waits := map[v1.Key]bool{} // removals wait for them
 	if run.InForce.Hash == run.memory.InForce.Hash && removes(run.Changes) {
 		for _, k := range run.memory.Begun {
@@ -161,8 +162,14 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State
 			if h := healths[l.Name]; !h.Ready && !h.Begun {
 				waitFor(f, key, h.Why, waits[key], slices.Contains(before.Begun, key))
 			}
+			if healths[l.Name].Waits {
+				placeless = append(placeless, key)
+			}
 			r.judge(key, healths[l.Name], f)
 		}
+	}
+	if len(placeless) > 0 {
+		f.InTheWay = kinds.InTheWay(r.kinds, run.Changes, run.wants, placeless)
 	}
 }
 

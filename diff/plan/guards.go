@@ -393,12 +393,19 @@ type Superseded struct {
 
 // removalsLast lets removals wait for everything else of the revision that comes by itself, and until what it has changed
 // works: what is removed may be what still serves. Of a revision whose roll-out failed nothing is removed.
-func removalsLast(plan Plan, f Facts, _ Policy) []Refusal {
+func removalsLast(plan Plan, f Facts, p Policy) []Refusal {
 	class, why := plan.comesFirst(f)
 	before, whyBefore := plan.supersededFirst(f)
+	gaps := plan.onlyForRoom(f)
 	var out []Refusal
 	for _, s := range plan.Steps {
 		if !s.removal() || s.oldVersion() || s.goesFirst(plan, f) {
+			continue
+		}
+		if taker, is := gaps[s.Key]; is {
+			if !p.Consents.Covers(Replace, taker) {
+				out = append(out, s.needs(Replace, p, "%s finds no place: it needs a port of the nodes that this one has; this one is removed first, and until the other one runs there is neither", taker)...)
+			}
 			continue
 		}
 		switch superseded := whyBefore != "" && slices.Contains(f.Superseded.Removals, s.Key); {
@@ -409,6 +416,29 @@ func removalsLast(plan Plan, f Facts, _ Policy) []Refusal {
 		}
 	}
 	return out
+}
+
+// onlyForRoom are the removals that nothing waits for any more but a service that waits for just that: it needs a port of the
+// nodes that what is to be removed has. By itself neither comes.
+func (p *Plan) onlyForRoom(f Facts) map[v1.Key]v1.Key {
+	if len(f.InTheWay) == 0 {
+		return nil
+	}
+	without := func(begun map[v1.Key]string) map[v1.Key]string {
+		out := maps.Clone(begun)
+		for _, taker := range f.InTheWay {
+			delete(out, taker)
+		}
+		return out
+	}
+	f.Begun, f.Superseded.NotReady = without(f.Begun), without(f.Superseded.NotReady)
+	if _, why := p.comesFirst(f); why != "" {
+		return nil
+	}
+	if _, why := p.supersededFirst(f); why != "" {
+		return nil
+	}
+	return f.InTheWay
 }
 
 // supersededFirst says what removals of earlier revisions wait for, as comesFirst does for those of this one.

@@ -164,6 +164,11 @@ func (g *given) line(w []string) error {
 			f.Problems = map[v1.Key]Problem{}
 		}
 		f.Problems[keyOf(w[1])] = Problem{Why: strings.Join(w[3:], " "), Present: w[2] == "present", Instance: keyOf(w[1]).Name}
+	case "in-the-way": // in-the-way GIVER TAKER
+		if f.InTheWay == nil {
+			f.InTheWay = map[v1.Key]v1.Key{}
+		}
+		f.InTheWay[keyOf(w[1])] = keyOf(w[2])
 	case "begun":
 		f.Begun[keyOf(w[1])] = strings.Join(w[2:], " ")
 	case "superseded": // superseded REMOVAL CHANGED [WHY]

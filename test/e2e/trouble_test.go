@@ -285,3 +285,38 @@ func TestNetworksThatCannotBe(t *testing.T) {
 		t.Errorf("diff says %s", out)
 	}
 }
+
+// A service of a new name needs the port of the node that the old one has: each would wait for the other. Somebody agrees to
+// the gap, and not before that the old one goes.
+func TestAPortOfANodeChangesHandsWithConsent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	on := func(n, image string, port int) string {
+		return service(n, "image: "+image, "replicas: 1", fmt.Sprintf("ports: [{target: 80, published: %d, mode: host}]", port))
+	}
+	r := w.repo("hostport", map[string]string{"old.yaml": on("old", "app:1", 8080), "third.yaml": on("third", "app:1", 8081), "web.yaml": service("web", "image: app:1", "replicas: 1")})
+	o := w.operate(w.host(), r)
+	o.condition("InSync", true)
+	w.eventually(func() error {
+		if n := w.running("old"); n != 1 {
+			return fmt.Errorf("old runs %d tasks", n)
+		}
+		return nil
+	})
+	r.remove("old.yaml")
+	r.commit("renamed", map[string]string{"new.yaml": on("new", "app:2", 8080)})
+	o.leaves("Service/old", "consent", "Service/new finds no place")
+	w.holds(time.Second, func() error {
+		if n := w.running("old"); n != 1 {
+			return fmt.Errorf("the old one runs %d tasks, and nobody agreed to that", n)
+		}
+		return nil
+	})
+	o.inSync(r.commit("agreed\n\nConsent: replace Service/new", map[string]string{"readme.txt": "agreed"}))
+	w.eventually(func() error {
+		if _, there := w.find("old"); there || w.running("new") != 1 || w.running("third") != 1 {
+			return fmt.Errorf("old is there: %t, new runs %d, third %d", there, w.running("new"), w.running("third"))
+		}
+		return nil
+	})
+}
