@@ -31,6 +31,9 @@ const history = 1000
 // consents collects the agreements that hold: those not used up yet, and those in commits since the revision in force.
 func (r *Reconciler) consents(ctx context.Context, run *Run) plan.Consents {
 	out := slices.Clone(run.memory.Consents)
+	if run.InForce.Hash != run.memory.InForce.Hash { // what was agreed to for another revision is about what that one had to do
+		out = out.Carried()
+	}
 	for _, a := range run.memory.Approvals {
 		if state.SameRevision(run.InForce.Hash, a.Revision) {
 			out = append(out, a.Consents...)
@@ -81,7 +84,7 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 		Now: r.Now(), APIVersion: run.About.API, Rollouts: map[v1.Key]plan.Rollout{}, Failed: map[v1.Key]plan.Failure{},
 		NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{}, Settled: map[v1.Key]bool{}, DriftSince: map[v1.Key]time.Time{}, Keep: m.Keep, Missing: run.Wants.Missing,
 		Owned: m.Owned, Revision: run.InForce.Hash, Self: r.Self, Holds: r.holds(run), ReleasedAll: m.ReleasedAll, Released: map[v1.Key]bool{},
-		Problems: run.problems, Troubles: r.troubles(run), Begun: map[v1.Key]string{}, Superseded: plan.Superseded{NotReady: map[v1.Key]string{}},
+		Problems: run.problems, Troubles: r.troubles(run), Begun: map[v1.Key]string{}, Placeless: map[v1.Key]string{}, Superseded: plan.Superseded{NotReady: map[v1.Key]string{}},
 		Broken: kinds.Broken(r.kinds, run.Wants.States, run.Index), Claims: kinds.Claims(r.kinds, run.Changes, run.wants, run.Index, sourceOf(run)),
 	}
 	for _, k := range m.Released {
@@ -201,9 +204,14 @@ func (r *Reconciler) remember(run *Run, consents plan.Consents, haves []diff.Sta
 		m.Took(run.rewrote)
 		r.supersede(run)
 	}
-	m.Begun, m.Leaving = begun(run), nil
-	if len(m.Begun)+len(m.Superseded.Begun) > 0 {
-		m.Leaving = leaving(run.Changes)
+	m.Begun = begun(run)
+	switch going := leaving(run); {
+	case len(m.Begun)+len(m.Superseded.Begun) == 0:
+		m.Leaving = nil
+	case run.InForce.Hash == run.found.Memory.InForce.Hash: // what has gone is forgotten with the next revision: that is no reason to write
+		m.Leaving = state.Union(m.Leaving, going)
+	default:
+		m.Leaving = going
 	}
 	m.Approvals = slices.DeleteFunc(slices.Clone(m.Approvals), func(a state.Approval) bool { // they are among the consents now
 		return state.SameRevision(run.InForce.Hash, a.Revision)
@@ -213,7 +221,7 @@ func (r *Reconciler) remember(run *Run, consents plan.Consents, haves []diff.Sta
 	}
 	m.Consents = slices.DeleteFunc(slices.Clone(consents), func(c plan.Consented) bool { // the next rewind is another one
 		return c.Hazard == plan.Rewind
-	})
+	}).Bound(run.Plan)
 	if run.Plan.InSync() {
 		m.Consents = nil // used up
 	}
@@ -234,7 +242,7 @@ func (r *Reconciler) remember(run *Run, consents plan.Consents, haves []diff.Sta
 func begun(run *Run) []v1.Key {
 	same := run.InForce.Hash == run.found.Memory.InForce.Hash
 	switch {
-	case removes(run.Changes):
+	case len(leaving(run)) > 0:
 	case same:
 		return run.memory.Begun
 	default:
@@ -243,7 +251,7 @@ func begun(run *Run) []v1.Key {
 	out := map[v1.Key]bool{}
 	if same {
 		for _, k := range run.memory.Begun {
-			out[k] = run.wants[k] != nil
+			out[k] = run.wants[k] != nil || run.holds(k)
 		}
 	}
 	for _, s := range run.Plan.Steps {
@@ -255,20 +263,33 @@ func begun(run *Run) []v1.Key {
 	return slices.SortedFunc(maps.Keys(out), v1.Key.Compare)
 }
 
-// superseded is what revisions before this one have left undone of their removals.
+// superseded is what revisions before this one have left undone of their removals, and what of their changes those wait for.
 func superseded(run *Run) state.Unended {
-	going := leaving(run.Changes)
+	going := map[v1.Key]bool{}
+	for _, c := range run.Changes {
+		if c.Op == diff.Remove && !c.Have.Meta.OldVersion {
+			going[c.Key] = true
+		}
+	}
 	return run.memory.Before(run.InForce.Hash).Keep(
-		func(k v1.Key) bool { return slices.Contains(going, k) },
-		func(k v1.Key) bool { return run.wants[k] != nil },
+		func(k v1.Key) bool { return going[k] },
+		func(k v1.Key) bool { return (run.wants[k] != nil || run.holds(k)) && !run.Facts.Settled[k] },
 	)
 }
 
-// leaving are the objects that no manifest asks for any more.
-func leaving(changes []diff.Change) []v1.Key {
+// leaving are the objects that no manifest asks for any more, and that go when what comes before them is done. What stays for
+// good, because its last manifest says so or something refers to it, is none of them.
+func leaving(run *Run) []v1.Key {
+	stays := map[v1.Key]bool{}
+	for _, r := range run.Plan.Refused {
+		stays[r.Key] = stays[r.Key] || r.Op == diff.Remove && r.Quiet
+	}
+	for _, k := range run.Plan.Kept {
+		stays[k] = true
+	}
 	var out []v1.Key
-	for _, c := range changes {
-		if c.Op == diff.Remove && !c.Have.Meta.OldVersion {
+	for _, c := range run.Changes {
+		if c.Op == diff.Remove && !c.Have.Meta.OldVersion && !stays[c.Key] {
 			out = append(out, c.Key)
 		}
 	}

@@ -82,7 +82,6 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State
 			ask[k] = ask[k] || r.touched[k] || f.Rollouts[k].Running()
 		}
 	}
-	var placeless []v1.Key
 	waits := map[v1.Key]bool{} // removals wait for them
 	if run.InForce.Hash == run.memory.InForce.Hash && removes(run.Changes) {
 		for _, k := range run.memory.Begun {
@@ -162,14 +161,14 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State
 			if h := healths[l.Name]; !h.Ready && !h.Begun {
 				waitFor(f, key, h.Why, waits[key], slices.Contains(before.Begun, key))
 			}
-			if healths[l.Name].Waits {
-				placeless = append(placeless, key)
+			if h := healths[l.Name]; h.Waits {
+				f.Placeless[key] = h.Why
 			}
 			r.judge(key, healths[l.Name], f)
 		}
 	}
-	if len(placeless) > 0 {
-		f.InTheWay = kinds.InTheWay(r.kinds, run.Changes, run.wants, placeless)
+	if len(f.Placeless) > 0 {
+		f.InTheWay = kinds.InTheWay(r.kinds, run.Changes, run.wants, slices.Collect(maps.Keys(f.Placeless)))
 	}
 }
 

@@ -299,7 +299,7 @@ func (m Memory) Before(revision string) Unended {
 	if revision == m.InForce.Hash {
 		return m.Superseded
 	}
-	return Unended{Removals: union(m.Superseded.Removals, m.Leaving), Begun: union(m.Superseded.Begun, m.Begun)}
+	return Unended{Removals: Union(m.Superseded.Removals, m.Leaving), Begun: Union(m.Superseded.Begun, m.Begun)}
 }
 
 // Keep leaves out what is no longer to be removed, and what no manifest asks for any more. Without either, nothing is left.
@@ -315,6 +315,7 @@ func only(keys []v1.Key, is func(v1.Key) bool) []v1.Key {
 	return slices.DeleteFunc(slices.Clone(keys), func(k v1.Key) bool { return !is(k) })
 }
 
-func union(a, b []v1.Key) []v1.Key {
+// Union returns the keys of both lists, sorted.
+func Union(a, b []v1.Key) []v1.Key {
 	return slices.Compact(slices.SortedFunc(slices.Values(slices.Concat(a, b)), v1.Key.Compare))
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
 )
 
 // Hazard is a harm that a person must agree to by name.
@@ -52,6 +53,55 @@ func (cs Consents) OfCommit() (counts Consents, not []Hazard) {
 		}
 	}
 	return counts, not
+}
+
+// Bound binds agreements that name no object to those that they are about in a plan, so that they are not about others later. One
+// that is about nothing is left out. Hazards of nodes and managers come one by one while a revision is rolled out, and what
+// agrees to these stays as it is; see Carried.
+func (cs Consents) Bound(p Plan) Consents {
+	var out Consents
+	for _, c := range cs {
+		if len(c.Objects) == 0 && !c.Hazard.comesByItself() {
+			if c.Objects = p.about(c.Hazard); len(c.Objects) == 0 {
+				continue
+			}
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// Carried are the agreements that still count when another revision comes into force: those that name objects.
+func (cs Consents) Carried() Consents {
+	return slices.DeleteFunc(slices.Clone(cs), func(c Consented) bool { return len(c.Objects) == 0 })
+}
+
+// comesByItself reports whether steps with the hazard may be in no plan yet that the revision leads to.
+func (h Hazard) comesByItself() bool {
+	switch h {
+	case Removals, Restarts, Replace, DropsSettings, TakeoverSecret, OtherSource:
+		return false
+	}
+	return true
+}
+
+// about are the objects of a plan that an agreement to a hazard can be about, if it names none. What was adopted goes only if it
+// is named.
+func (p *Plan) about(h Hazard) []v1.Key {
+	goes := h == Removals || h == OtherSource
+	var out []v1.Key
+	for _, s := range p.Steps {
+		if !goes || s.removal() {
+			out = append(out, s.Key)
+		}
+	}
+	for _, r := range p.Refused {
+		if !r.Quiet && (!goes || r.Op == diff.Remove && r.Guard != guardPrune) {
+			out = append(out, r.Key)
+		}
+	}
+	slices.SortFunc(out, v1.Key.Compare)
+	return slices.Compact(out)
 }
 
 // Trailer is the key of the commit trailer that gives consent.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -101,6 +102,46 @@ func TestACommitAgreesToWhatNeedsNoCommand(t *testing.T) {
 	}
 	if d := cmp.Diff([]Hazard{Rewind, ForceNodeRemoval}, not); d != "" {
 		t.Errorf("what does not (-want +got):\n%s", d)
+	}
+}
+
+// An agreement that names nothing is about what the plan has, and not about what a later revision has.
+func TestAnAgreementIsBoundToWhatItIsAbout(t *testing.T) {
+	g := read(t, `
+- Service/a
+- Service/b
+- Service/adopted adopted
+~ Service/c git=spec.image
+owned 20
+begun Service/c 0 of 1 running
+consent removals
+consent restarts
+consent outage
+consent replace Service/z
+`)
+	bound := g.policy.Consents.Bound(g.build())
+	named := func(h Hazard) string {
+		var out []string
+		for _, c := range bound {
+			if c.Hazard == h {
+				out = append(out, fmt.Sprint(c.Objects))
+			}
+		}
+		return strings.Join(out, " ")
+	}
+	for h, want := range map[Hazard]string{Removals: "[Service/a Service/b]", Outage: "[]", Replace: "[Service/z]", Restarts: "[Service/a Service/adopted Service/b Service/c]"} {
+		if got := named(h); got != want {
+			t.Errorf("%s is about %s, want %s", h, got, want)
+		}
+	}
+	if got := len(bound.Carried()); got != 3 {
+		t.Errorf("%d agreements count for the next revision, want the 3 that name objects", got)
+	}
+	if again := bound.Bound(Plan{}); len(again) != len(bound) {
+		t.Errorf("what is bound does not stay: %v", again)
+	}
+	if none := (Consents{{Hazard: Removals}}).Bound(Plan{}); len(none) != 0 {
+		t.Errorf("an agreement to nothing stays: %v", none)
 	}
 }
 

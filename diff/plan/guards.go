@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +18,8 @@ const (
 	guardDependsOn = "depends-on"
 
 	guardFailedRollouts = "failed-rollouts"
+	guardSuspend        = "suspend"
+	guardPrune          = "prune"
 )
 
 // GuardNoNode is the guard of a Node manifest that no node of the swarm matches.
@@ -26,9 +27,10 @@ const GuardNoNode = "no-node"
 
 // guards are the ones that hold for every kind. Their order decides only which of two objections is printed.
 var guards = []Guard{
+	{guardFailedWant, each(failedWant)}, // first, because removals wait for what it refuses: also if that is on hold by now
 	{guardPaused, each(paused)},
 	{guardHold, each(onHold)},
-	{"suspend", each(suspended)},
+	{guardSuspend, each(suspended)},
 	{guardReleased, each(released)},
 	{guardBroken, each(unusable)},
 	{guardOwnership, each(foreign)},
@@ -38,10 +40,9 @@ var guards = []Guard{
 	{"blocked", each(blocked)},
 	{"missing", each(missing)},
 	{"forbidden", each(forbidden)},
-	{guardFailedWant, each(failedWant)},
 	{"replace", each(replaced)},
 	{guardDropsSettings, each(dropsInTime)},
-	{"prune", each(pruned)},
+	{guardPrune, each(pruned)},
 	{"self", each(selfStays)},
 	{guardInUse, inUse},
 	{"other-source", each(otherSource)},
@@ -389,107 +390,6 @@ func rolloutsAtOnce(plan Plan, f Facts, p Policy) []Refusal {
 type Superseded struct {
 	Removals, Changed []v1.Key
 	NotReady          map[v1.Key]string
-}
-
-// removalsLast lets removals wait for everything else of the revision that comes by itself, and until what it has changed
-// works: what is removed may be what still serves. Of a revision whose roll-out failed nothing is removed.
-func removalsLast(plan Plan, f Facts, p Policy) []Refusal {
-	class, why := plan.comesFirst(f)
-	before, whyBefore := plan.supersededFirst(f)
-	gaps := plan.onlyForRoom(f)
-	var out []Refusal
-	for _, s := range plan.Steps {
-		if !s.removal() || s.oldVersion() || s.goesFirst(plan, f) {
-			continue
-		}
-		if taker, is := gaps[s.Key]; is {
-			if !p.Consents.Covers(Replace, taker) {
-				out = append(out, s.needs(Replace, p, "%s finds no place: it needs a port of the nodes that this one has; this one is removed first, and until the other one runs there is neither", taker)...)
-			}
-			continue
-		}
-		switch superseded := whyBefore != "" && slices.Contains(f.Superseded.Removals, s.Key); {
-		case superseded && (before == Never || why == ""):
-			out = append(out, s.refusal(before, "removals come last; %s", whyBefore))
-		case why != "":
-			out = append(out, s.refusal(class, "removals come last; %s", why))
-		}
-	}
-	return out
-}
-
-// onlyForRoom are the removals that nothing waits for any more but a service that waits for just that: it needs a port of the
-// nodes that what is to be removed has. By itself neither comes.
-func (p *Plan) onlyForRoom(f Facts) map[v1.Key]v1.Key {
-	if len(f.InTheWay) == 0 {
-		return nil
-	}
-	without := func(begun map[v1.Key]string) map[v1.Key]string {
-		out := maps.Clone(begun)
-		for _, taker := range f.InTheWay {
-			delete(out, taker)
-		}
-		return out
-	}
-	f.Begun, f.Superseded.NotReady = without(f.Begun), without(f.Superseded.NotReady)
-	if _, why := p.comesFirst(f); why != "" {
-		return nil
-	}
-	if _, why := p.supersededFirst(f); why != "" {
-		return nil
-	}
-	return f.InTheWay
-}
-
-// supersededFirst says what removals of earlier revisions wait for, as comesFirst does for those of this one.
-func (p *Plan) supersededFirst(f Facts) (Class, string) {
-	for _, r := range p.Refused {
-		if r.Guard == guardFailedWant && slices.Contains(f.Superseded.Changed, r.Key) {
-			return Never, fmt.Sprintf("the roll-out of %s failed (%s): mend it in git, or swarm-operator retry %s", r.Key, f.Failed[r.Key].Why, r.Key)
-		}
-	}
-	return f.unready(f.Superseded.NotReady)
-}
-
-// unready says of services that removals wait for which of them has failed or, if none has, which is not ready. "": none.
-func (f *Facts) unready(begun map[v1.Key]string) (Class, string) {
-	keys := slices.SortedFunc(maps.Keys(begun), v1.Key.Compare)
-	for _, k := range keys {
-		if f.Failing[k] {
-			return Never, fmt.Sprintf("the roll-out of %s failed (%s): mend it in git, or swarm-operator retry %s", k, begun[k], k)
-		}
-	}
-	for _, k := range keys {
-		return Later, fmt.Sprintf("%s is not ready: %s", k, begun[k])
-	}
-	return Later, ""
-}
-
-// comesFirst says what removals wait for, and whether that comes by itself. "": nothing.
-func (p *Plan) comesFirst(f Facts) (Class, string) {
-	if k, held := f.unmade(); held {
-		return Never, fmt.Sprintf("%s cannot be made (%s): mend it in git", k, f.Problems[k].Why)
-	}
-	class, unready := f.unready(f.Begun)
-	if class == Never {
-		return class, unready
-	}
-	for _, r := range p.Refused {
-		if r.Guard == guardFailedWant && f.Failed[r.Key].Revision == f.Revision && f.Revision != "" {
-			return Never, fmt.Sprintf("the roll-out of %s failed (%s): mend it in git, or swarm-operator retry %s", r.Key, f.Failed[r.Key].Why, r.Key)
-		}
-	}
-	for _, r := range p.Refused {
-		if r.Class == Later && !r.Quiet && r.Op != diff.Remove && !r.hands() && r.Guard != "rollout-in-flight" && r.Guard != guardSelf && r.Guard != guardRotation {
-			return Later, fmt.Sprintf("%s still waits", r.Key)
-		}
-	}
-	for _, s := range p.Steps {
-		if s.Key.Kind == v1.KindService && (s.Op == diff.Create || s.Op == diff.Replace || s.RollsOut()) && !s.own(f) {
-			return Later, fmt.Sprintf("%s is to roll out first", s.Key)
-		}
-	}
-	return class, unready
 }
 
 func join(keys []v1.Key) string {

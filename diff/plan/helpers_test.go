@@ -164,6 +164,11 @@ func (g *given) line(w []string) error {
 			f.Problems = map[v1.Key]Problem{}
 		}
 		f.Problems[keyOf(w[1])] = Problem{Why: strings.Join(w[3:], " "), Present: w[2] == "present", Instance: keyOf(w[1]).Name}
+	case "placeless": // placeless Kind/name WHY
+		if f.Placeless == nil {
+			f.Placeless = map[v1.Key]string{}
+		}
+		f.Placeless[keyOf(w[1])] = strings.Join(w[2:], " ")
 	case "in-the-way": // in-the-way GIVER TAKER
 		if f.InTheWay == nil {
 			f.InTheWay = map[v1.Key]v1.Key{}

@@ -46,7 +46,7 @@ func (p *Plan) adopt(c diff.Change) {
 	step := Step{Op: diff.Same, Key: c.Key, Instance: c.Instance, Change: c}
 	switch {
 	case c.Want.Policy.Suspend:
-		p.Refused = append(p.Refused, guarded("suspend", step.refusal(Never, "policy.suspend is set: remove it to go on")))
+		p.Refused = append(p.Refused, guarded(guardSuspend, step.refusal(Never, "policy.suspend is set: remove it to go on")))
 	case c.Have.Meta.Owner != "":
 		p.Refused = append(p.Refused, guarded(guardOwnership, step.refusal(Never, "%s", belongs(c.Key, c.Have.Meta.Owner, c.Want.Partial))))
 	case c.Want.Policy.Adoption() == v1.AdoptNever:

@@ -212,6 +212,8 @@ type Facts struct {
 	Shares bool
 	// Keep are objects whose last manifest said prune: false or protect, and which.
 	Keep map[v1.Key]string
+	// Placeless are services whose tasks find no place, and why, as far as anything waits for them.
+	Placeless map[v1.Key]string
 	// InTheWay are the objects that are to go and that keep another one, whose tasks find no place, from running: the value.
 	InTheWay map[v1.Key]v1.Key
 	// Problems are the objects that problems of their manifests hold.

@@ -31,14 +31,3 @@ func (p *Plan) problems(f Facts) {
 		})
 	}
 }
-
-// unmade returns an object that the revision is to make, and that a problem of its manifest holds: what the revision removes
-// may be what still does its work.
-func (f Facts) unmade() (v1.Key, bool) {
-	for _, key := range slices.SortedFunc(maps.Keys(f.Problems), v1.Key.Compare) {
-		if !f.Problems[key].Present {
-			return key, true
-		}
-	}
-	return v1.Key{}, false
-}

@@ -105,8 +105,8 @@ func TestTheLastObjectsOfASourceAreNotRemoved(t *testing.T) {
 	r.commit("another instead", map[string]string{"b.yaml": service("b", "image: app:1", "replicas: 0")})
 	refused := w.want(1, "apply", "--host", w.host(), "--source", r.Dir)
 	w.service("a")
-	if !strings.Contains(refused.out, "Consent: ") {
-		t.Errorf("apply does not print the line to add:\n%s", refused)
+	if !strings.Contains(refused.out, "swarm-operator approve ") {
+		t.Errorf("apply does not print the command that agrees:\n%s", refused)
 	}
 }
 

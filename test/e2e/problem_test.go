@@ -16,15 +16,15 @@ func TestAProblemHoldsItsObject(t *testing.T) {
 	w := newWorld(t, size{1, 0})
 	s := w.twenty()
 
-	t.Log("of three that change, one has a problem, and another one is removed")
+	t.Log("of three that change, one has a problem, and another one is to be removed")
 	s.repo.remove(file(5))
 	bad := s.repo.commit("one is wrong", map[string]string{
 		file(3): wrong(name(3)), file(4): service(name(4), "image: app:2", "replicas: 0"),
 		file(6): service(name(6), "image: app:1", "replicas: 0") + "policy: {dependsOn: [Service/" + name(3) + "]}\n",
 	})
 	s.image(name(4), "app:2")
-	s.all(19)
 	s.image(name(3), "app:1")
+	s.op.leaves("Service/"+name(5), "never", "Service/s-03 is held")
 	held := func() {
 		s.Helper()
 		s.op.leaves("Service/"+name(3), "never", "s/s-03.yaml:6: spec.replicas")
@@ -71,14 +71,14 @@ func TestAProblemHoldsItsObject(t *testing.T) {
 	s.repo.remove(file(7))
 	s.repo.commit("renamed", map[string]string{"s/new.yaml": wrong("new"), file(8): service(name(8), "image: app:2", "replicas: 0")})
 	s.image(name(8), "app:2")
-	s.op.leaves("Service/"+name(7), "never", "Service/new cannot be made")
-	s.all(19)
+	s.op.leaves("Service/"+name(7), "never", "is held, and may be what takes over")
+	s.all(20)
 
 	t.Log("mended")
 	good := s.repo.commit("mended", map[string]string{"s/new.yaml": service("new", "image: app:2", "replicas: 0"), file(3): service(name(3), "image: app:2", "replicas: 0")})
 	s.op.inSync(good)
 	s.image(name(3), "app:2")
-	s.all(19) // one more, and one less
+	s.all(19) // one more, and two less
 	if n := replicas(s.service(name(3))); n != 0 {
 		t.Errorf("it has %d replicas", n)
 	}

@@ -1,0 +1,157 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+)
+
+// removalsLast lets removals wait for everything else of the revision that comes by itself, and until what it has changed
+// works: what is removed may be what still serves. Of a revision whose roll-out failed nothing is removed, nor while a service
+// that git changes is refused.
+func removalsLast(plan Plan, f Facts, p Policy) []Refusal {
+	class, why := plan.comesFirst(f)
+	before, whyBefore := plan.supersededFirst(f)
+	taker, forRoom := plan.onlyForRoom(f)
+	var out []Refusal
+	for _, s := range plan.Steps {
+		if !s.removal() || s.oldVersion() || s.goesFirst(plan, f) {
+			continue
+		}
+		superseded := whyBefore != "" && slices.Contains(f.Superseded.Removals, s.Key)
+		switch {
+		case forRoom && s.Key.Kind == v1.KindService:
+			out = append(out, s.gap(taker, f, p)...)
+		case superseded && (before == Never || why == ""):
+			out = append(out, s.refusal(before, "removals come last; %s", whyBefore))
+		case why != "":
+			out = append(out, s.refusal(class, "removals come last; %s", why))
+		}
+	}
+	return out
+}
+
+// onlyForRoom says whether removals wait for nothing any more but services that wait for a place themselves, and for which. What
+// is to be removed may be what has that place: by itself neither comes.
+func (p *Plan) onlyForRoom(f Facts) (taker v1.Key, only bool) {
+	others := func(begun map[v1.Key]string) map[v1.Key]string {
+		out := maps.Clone(begun)
+		maps.DeleteFunc(out, func(k v1.Key, _ string) bool {
+			_, placeless := f.Placeless[k]
+			if placeless && (taker == v1.Key{} || k.Compare(taker) < 0) {
+				taker = k
+			}
+			return placeless
+		})
+		return out
+	}
+	f.Begun, f.Superseded.NotReady = others(f.Begun), others(f.Superseded.NotReady)
+	if taker == (v1.Key{}) {
+		return taker, false
+	}
+	_, why := p.comesFirst(f)
+	_, before := p.supersededFirst(f)
+	return taker, why == "" && before == ""
+}
+
+// gap asks before a service is removed for one that finds no place.
+func (s Step) gap(taker v1.Key, f Facts, p Policy) []Refusal {
+	if p.Consents.Covers(Replace, taker) {
+		return nil
+	}
+	if of, is := f.InTheWay[s.Key]; is {
+		return s.needs(Replace, p, "%s finds no place: it needs a port of the nodes that this one has; this one is removed first, and until the other one runs there is neither", of)
+	}
+	return s.needs(Replace, p, "%s finds no place (%s), and this one may have it; if it is removed first there is neither until the other one runs; or make room otherwise", taker, f.Placeless[taker])
+}
+
+// supersededFirst says what removals of earlier revisions wait for, as comesFirst does for those of this one.
+func (p *Plan) supersededFirst(f Facts) (Class, string) {
+	if why := p.failed(f, func(k v1.Key) bool { return slices.Contains(f.Superseded.Changed, k) }); why != "" {
+		return Never, why
+	}
+	return f.unready(f.Superseded.NotReady)
+}
+
+// comesFirst says what removals wait for, and whether that comes by itself. "": nothing.
+func (p *Plan) comesFirst(f Facts) (Class, string) {
+	if k, held := f.held(); held {
+		return Never, fmt.Sprintf("%s is held, and may be what takes over from what goes, or still need it (%s): mend it in git", k, f.Problems[k].Why)
+	}
+	class, unready := f.unready(f.Begun)
+	if class == Never {
+		return class, unready
+	}
+	if why := p.failed(f, func(k v1.Key) bool { return f.Failed[k].Revision == f.Revision && f.Revision != "" }); why != "" {
+		return Never, why
+	}
+	for _, r := range p.Refused {
+		if r.holdsRemovals() {
+			return Never, fmt.Sprintf("%s is refused (%s): that has to end first", r.Key, r.Why)
+		}
+	}
+	for _, r := range p.Refused {
+		if r.Class == Later && !r.Quiet && r.Op != diff.Remove && !r.hands() && r.Guard != "rollout-in-flight" && r.Guard != guardSelf && r.Guard != guardRotation && r.Guard != GuardManagers {
+			return Later, fmt.Sprintf("%s still waits", r.Key)
+		}
+	}
+	for _, s := range p.Steps {
+		if s.Key.Kind == v1.KindService && (s.Op == diff.Create || s.Op == diff.Replace || s.RollsOut()) && !s.own(f) {
+			return Later, fmt.Sprintf("%s is to roll out first", s.Key)
+		}
+	}
+	return class, unready
+}
+
+// failed says which of the services that removals wait for failed as it is wanted now. "": none.
+func (p *Plan) failed(f Facts, is func(v1.Key) bool) string {
+	for _, r := range p.Refused {
+		if r.Guard == guardFailedWant && is(r.Key) {
+			return fmt.Sprintf("the roll-out of %s failed (%s): mend it in git, or swarm-operator retry %s", r.Key, f.Failed[r.Key].Why, r.Key)
+		}
+	}
+	return ""
+}
+
+// unready says of services that removals wait for which of them has failed or, if none has, which is not ready. "": none.
+func (f *Facts) unready(begun map[v1.Key]string) (Class, string) {
+	keys := slices.SortedFunc(maps.Keys(begun), v1.Key.Compare)
+	for _, k := range keys {
+		if f.Failing[k] {
+			return Never, fmt.Sprintf("the roll-out of %s failed (%s): mend it in git, or swarm-operator retry %s", k, begun[k], k)
+		}
+	}
+	for _, k := range keys {
+		return Later, fmt.Sprintf("%s is not ready: %s", k, begun[k])
+	}
+	return Later, ""
+}
+
+// held is an object that a problem of its manifest holds: it may be to take over from what the revision removes, or to need
+// that no more.
+func (f Facts) held() (v1.Key, bool) {
+	for _, key := range slices.SortedFunc(maps.Keys(f.Problems), v1.Key.Compare) {
+		if !v1.OfNodes(key.Kind) {
+			return key, true
+		}
+	}
+	return v1.Key{}, false
+}
+
+// holdsRemovals reports whether git makes a service, or changes what it runs, and somebody has to do something first. What is
+// removed may be what does its work until then. What the manifest or a person leaves alone on purpose, what is somebody else's
+// and what failed in an earlier revision holds nothing, and nor does what only undoes a change by hand.
+func (r Refusal) holdsRemovals() bool {
+	if r.Class == Later || r.Quiet || r.Key.Kind != v1.KindService || r.hands() {
+		return false
+	}
+	switch r.Guard {
+	case guardOwnership, guardSuspend, guardReleased, guardFailedWant, guardEnforce, guardDropsSettings, guardSelf:
+		return false
+	}
+	git := slices.ContainsFunc(r.Fields, func(fl diff.Field) bool { return fl.Git && fl.Effect >= diff.RestartsTasks })
+	return r.Op == diff.Create || (r.Op == diff.Update || r.Op == diff.Replace) && git
+}
