@@ -9,6 +9,7 @@ import (
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/mount"
+	apinetwork "github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
@@ -212,7 +213,7 @@ func (w *world) replaced(proxy *harness.Proxy, prefix string, e ending, at point
 	return true
 }
 
-// A network keeps the options and subnets that its manifest is silent about, and a new version of a config how it is read.
+// A network keeps the subnet that somebody chose and its manifest is silent about, and a new version of a config how it is read.
 func TestNetworksAndConfigsKeepWhatNoManifestStates(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -220,6 +221,10 @@ func TestNetworksAndConfigsKeepWhatNoManifestStates(t *testing.T) {
 	if _, err := w.api.ConfigCreate(w.Context(), client.ConfigCreateOptions{Spec: swarm.ConfigSpec{
 		Annotations: swarm.Annotations{Name: "conf"}, Data: []byte("{{.Service.Name}}\n"), Templating: &swarm.Driver{Name: "golang"},
 	}}); err != nil {
+		t.Fatal(err)
+	}
+	chosen := apinetwork.IPAM{Config: []apinetwork.IPAMConfig{{Subnet: netip.MustParsePrefix("172.28.0.0/16")}}}
+	if _, err := w.api.NetworkCreate(w.Context(), "net", client.NetworkCreateOptions{Driver: "overlay", Scope: "swarm", IPAM: &chosen}); err != nil {
 		t.Fatal(err)
 	}
 	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)

@@ -3,8 +3,11 @@ package network
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
+	"slices"
 
 	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -58,9 +61,29 @@ func startOf(s plan.Step) *network.Summary {
 // vxlans are the numbers that the overlay driver has chosen. It chooses again.
 const vxlans = "com.docker.network.driver.overlay.vxlanid_list"
 
-// options are those of a network that a step makes. One that is made again keeps what the manifest is silent about and an engine
-// or a hand has chosen: options of the driver, subnets, and the network of each node that it takes its settings from.
-func options(s plan.Step) (client.NetworkCreateOptions, error) {
+// automatic returns what says of a subnet that the swarm may have chosen it: it is one of the swarm's pools. The engine tells that
+// and what a hand chose in the same way. Nil if nothing is known of the pools.
+func automatic(ix *kinds.Index) func(netip.Prefix) bool {
+	if ix == nil {
+		return nil
+	}
+	for _, l := range ix.List(v1.KindCluster) {
+		if c, ok := l.Raw.(*swarm.ClusterInfo); ok {
+			return func(subnet netip.Prefix) bool {
+				return slices.ContainsFunc(c.DefaultAddrPool, func(pool netip.Prefix) bool {
+					return pool.Contains(subnet.Addr()) && subnet.Bits() == int(c.SubnetSize)
+				})
+			}
+		}
+	}
+	return nil
+}
+
+// options are those of a network that a step makes. One that is made again keeps what the manifest is silent about and a hand has
+// chosen: options of the driver, subnets, and the network of each node that it takes its settings from. A subnet that the swarm
+// may have chosen is left to the swarm: it may have given it to another network since the old one was removed, and a network
+// whose subnet is taken is never allocated.
+func options(s plan.Step, automatic func(netip.Prefix) bool) (client.NetworkCreateOptions, error) {
 	o, err := stated(s.Change.Want.Value.(*v1.Network))
 	was := startOf(s)
 	if err != nil || was == nil || o.Driver != was.Driver { // options belong to a driver
@@ -84,9 +107,9 @@ func options(s plan.Step) (client.NetworkCreateOptions, error) {
 	if o.IPAM == nil {
 		o.IPAM = &network.IPAM{}
 	}
-	if len(o.IPAM.Config) == 0 && (o.IPAM.Driver == "" || o.IPAM.Driver == was.IPAM.Driver) {
+	if automatic != nil && len(o.IPAM.Config) == 0 && (o.IPAM.Driver == "" || o.IPAM.Driver == was.IPAM.Driver) {
 		for _, pool := range was.IPAM.Config {
-			if pool.Subnet.Addr().Is4() || o.EnableIPv6 != nil && *o.EnableIPv6 {
+			if !automatic(pool.Subnet) && (pool.Subnet.Addr().Is4() || o.EnableIPv6 != nil && *o.EnableIPv6) {
 				o.IPAM.Config = append(o.IPAM.Config, pool)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/api/types/swarm"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
@@ -36,6 +37,11 @@ func replacing(t *testing.T, was *network.Summary, spec v1.NetworkSpec) []plan.S
 
 func TestANetworkThatIsMadeAgainKeepsWhatItsManifestIsSilentAbout(t *testing.T) {
 	v6 := network.IPAMConfig{Subnet: netip.MustParsePrefix("fd00::/64")}
+	info := &swarm.ClusterInfo{DefaultAddrPool: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, SubnetSize: 24}
+	pools := kinds.NewIndex(map[string][]*kinds.Live{v1.KindCluster: {{Kind: v1.KindCluster, ID: "c", Name: v1.ClusterName, Raw: info}}}, func(*kinds.Live) []kinds.Ref { return nil })
+	chosen := func(n *network.Summary) {
+		n.IPAM.Config = []network.IPAMConfig{{Subnet: netip.MustParsePrefix("172.28.0.0/16")}}
+	}
 	for _, test := range []struct {
 		name    string
 		was     func(*network.Summary)
@@ -44,14 +50,15 @@ func TestANetworkThatIsMadeAgainKeepsWhatItsManifestIsSilentAbout(t *testing.T) 
 		subnets string
 		from    string
 	}{
-		{"what was allocated", nil, v1.NetworkSpec{Attachable: true}, "", "10.0.1.0/24", ""},
-		{"an option of its driver", func(n *network.Summary) { n.Options["encrypted"] = "" }, v1.NetworkSpec{}, "encrypted", "10.0.1.0/24", ""},
-		{"options of both", func(n *network.Summary) { n.Options["a"] = "1" }, v1.NetworkSpec{DriverOpts: map[string]string{"b": "2"}}, "a b", "10.0.1.0/24", ""},
+		{"what was allocated", nil, v1.NetworkSpec{Attachable: true}, "", "", ""},
+		{"a subnet that somebody chose", chosen, v1.NetworkSpec{Attachable: true}, "", "172.28.0.0/16", ""},
+		{"an option of its driver", func(n *network.Summary) { n.Options["encrypted"] = "" }, v1.NetworkSpec{}, "encrypted", "", ""},
+		{"options of both", func(n *network.Summary) { n.Options["a"] = "1" }, v1.NetworkSpec{DriverOpts: map[string]string{"b": "2"}}, "a b", "", ""},
 		{"another driver", func(n *network.Summary) { n.Options["encrypted"] = "" }, v1.NetworkSpec{Driver: "weave"}, "", "", ""},
 		{"another subnet", nil, v1.NetworkSpec{IPAM: &v1.IPAM{Config: []v1.IPAMPool{{Subnet: "10.9.0.0/24"}}}}, "", "10.9.0.0/24", ""},
-		{"IPv6 goes", func(n *network.Summary) { n.EnableIPv6, n.IPAM.Config = true, append(n.IPAM.Config, v6) }, v1.NetworkSpec{}, "", "10.0.1.0/24", ""},
-		{"IPv6 stays", func(n *network.Summary) { n.EnableIPv6, n.IPAM.Config = true, append(n.IPAM.Config, v6) }, v1.NetworkSpec{EnableIPv6: true}, "", "10.0.1.0/24 fd00::/64", ""},
-		{"nodes' own settings", func(n *network.Summary) { n.Driver, n.ConfigFrom.Network = "macvlan", "vlan7" }, v1.NetworkSpec{Driver: "macvlan"}, "", "10.0.1.0/24", "vlan7"},
+		{"IPv6 goes", func(n *network.Summary) { n.EnableIPv6, n.IPAM.Config = true, append(n.IPAM.Config, v6) }, v1.NetworkSpec{}, "", "", ""},
+		{"IPv6 stays", func(n *network.Summary) { n.EnableIPv6, n.IPAM.Config = true, append(n.IPAM.Config, v6) }, v1.NetworkSpec{EnableIPv6: true}, "", "fd00::/64", ""},
+		{"nodes' own settings", func(n *network.Summary) { n.Driver, n.ConfigFrom.Network = "macvlan", "vlan7" }, v1.NetworkSpec{Driver: "macvlan"}, "", "", "vlan7"},
 		{"it was never allocated", func(n *network.Summary) { n.Driver = "" }, v1.NetworkSpec{}, "", "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -61,7 +68,7 @@ func TestANetworkThatIsMadeAgainKeepsWhatItsManifestIsSilentAbout(t *testing.T) 
 				test.was(was)
 			}
 			for _, s := range replacing(t, was, test.want) {
-				o, err := options(s)
+				o, err := options(s, automatic(pools))
 				if err != nil {
 					t.Fatal(err)
 				}

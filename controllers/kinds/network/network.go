@@ -170,7 +170,7 @@ func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 
 func create(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 	want := s.Change.Want
-	o, err := options(s)
+	o, err := options(s, automatic(env.Index))
 	if err != nil {
 		return kinds.Result{}, fmt.Errorf("creating %s: %w", want.Key, err)
 	}
