@@ -206,7 +206,11 @@ func TestRecordsGoWithWhatIsWrittenAnyway(t *testing.T) {
 // foundAs is a memory as it is read back.
 func foundAs(t *testing.T, m state.Memory) state.Found {
 	t.Helper()
-	m.Format, m.Source = 2, "src"
+	now, err := state.New("src") // in the format of today
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Format, m.Source = now.Format, now.Source
 	data, err := json.Marshal(m)
 	if err != nil {
 		t.Fatal(err)

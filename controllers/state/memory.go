@@ -13,9 +13,12 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// format is the version of the encoding. A newer one is not read. Format 1 had no History, Refused, Approvals, Released,
-// Nodes, Managers, Resumed and shards: read as this one, all of them are empty, which is what they were.
-const format = 2
+// format is the version of the encoding. A newer one is not read: a release that does not know a field drops it with each
+// write. An older one is read as this one, with the fields that it does not have empty, which is what they were. Format 1 had
+// no History, Refused, Approvals, Released, Nodes, Managers, Resumed and shards. Format 2 had no Begun, Leaving, Superseded,
+// Made, Nonce, Lapsed, Unstated, Removed, Replacing, Partial and Delivered, no Written of what was adopted, and no Changing and
+// Rewrote of revisions.
+const format = 3
 
 // ErrNewer says that a newer release wrote the state: this one must not act.
 var ErrNewer = errors.New("the state was written by a newer release of swarm-operator")

@@ -31,6 +31,28 @@ func TestAMemoryOfTheFirstFormatIsRead(t *testing.T) {
 	}
 }
 
+// A release that knows format 2 only would drop, with each write, what says that a removal waits and what was removed by hand.
+func TestAMemoryOfTheSecondFormatIsReadAndWrittenAsTheThird(t *testing.T) {
+	s := state.NewStore("shop", nil)
+	found, err := s.Find([]*swarm.Config{{ID: "x", Spec: swarm.ConfigSpec{
+		Annotations: swarm.Annotations{Name: "swarm-operator.shop.3", Labels: map[string]string{v1.LabelState: "shop"}},
+		Data:        []byte(`{"format":2,"source":"shop","hashKey":"AAAA","inForce":{"hash":"abc"},"owned":2,"keep":{"Service/web":"policy.protect: true"},"history":[{"hash":"abc","outcome":"held"}]}`),
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := found.Memory
+	if found.Sequence != 3 || m.InForce.Hash != "abc" || m.Keep[web] == "" || len(m.History) != 1 || m.Made != nil || m.Leaving != nil || m.Nonce != "" {
+		t.Errorf("read as %+v", m)
+	}
+	if !s.Differs(found, m) {
+		t.Error("it is not written in the new format")
+	}
+	if next, err := state.New("shop"); err != nil || next.Format != 3 {
+		t.Errorf("a new memory has format %d; %v", next.Format, err)
+	}
+}
+
 // What is said again each run must not be written again each run, also where it is not kept as it is said.
 func TestTheSameEndIsNotedOnce(t *testing.T) {
 	for _, why := range []string{"", "x", "https://u:hunter2@h/"} {
