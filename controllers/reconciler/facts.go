@@ -121,9 +121,7 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 		run.Notices = append(run.Notices, fmt.Sprintf("source %s is unmanaged as a whole: nothing of it is managed until swarm-operator resume %s", run.Source, run.Source))
 	}
 	f.Rewind = r.rewinds(ctx, run, f.Shares)
-	if run.rewrote = r.rewrote(ctx, run, f.Rewind); run.rewrote != nil {
-		f.Rewritten = run.rewrote.Text(run.InForce.Hash)
-	}
+	run.rewrote, f.Rewritten = r.rewrote(ctx, run, f.Rewind)
 	r.rollouts(ctx, run, haves, &f)
 	r.readiness(ctx, run, haves, &f)
 	r.driftSince(run, &f)

@@ -15,39 +15,59 @@ import (
 type compared struct {
 	old, next string
 	rewrote   *state.Rewrite
-	err       error
+	// unsaid is why the histories do not say it, and never will: they are cut off, or there are none.
+	unsaid error
 }
 
-// rewrote returns what the newest revision takes back of the one in force: whatever that had in its history and this one has
-// not. It is nil if this one descends from the other, if it is older, which is a rewind, and if nobody can say.
-func (r *Reconciler) rewrote(ctx context.Context, run *Run, rewind bool) *state.Rewrite {
+// rewrote returns what the newest revision takes back of the one in force, whatever that had in its history and this one has
+// not, and says it in a text. Both are empty if this one descends from the other, if it is older, which is a rewind, and if
+// the histories do not say. Where consent is asked for and the repository could not be read, only the text is set: what is
+// not known is not agreed to.
+func (r *Reconciler) rewrote(ctx context.Context, run *Run, rewind bool) (*state.Rewrite, string) {
 	old, next := run.memory.InForce.Hash, run.InForce.Hash
 	if len(old) != 40 || len(next) != 40 || old == next || rewind { // files have no history
-		return nil
+		return nil, ""
 	}
 	if r.compared.old != old || r.compared.next != next {
-		r.compared = compared{old: old, next: next}
-		newest, count, err := r.Source.TakenBack(ctx, old, next, state.MostSubjects)
+		found, err := r.compare(ctx, old, next)
 		switch {
-		case errors.Is(err, git.ErrGone):
-			r.compared.rewrote = &state.Rewrite{From: old}
-		case err != nil:
-			r.compared.err = err
-		case count > 0:
-			r.compared.rewrote = &state.Rewrite{From: old, Commits: count}
-			for _, c := range newest {
-				r.compared.rewrote.Subjects = append(r.compared.rewrote.Subjects, state.Subject(c.Message))
-			}
-		}
-		if ctx.Err() != nil {
-			r.compared = compared{}
-			return nil
+		case err == nil:
+			r.compared = found
+		case r.AskRewritten: // the next run looks again
+			return nil, fmt.Sprintf("it is not known whether revision %.10s takes something of %.10s back, which is in force: %v; mend the repository, or approve the revision", next, old, err)
+		default:
+			return nil, ""
 		}
 	}
-	if err := r.compared.err; err != nil && r.AskRewritten {
+	if err := r.compared.unsaid; err != nil && r.AskRewritten {
 		run.Notices = append(run.Notices, fmt.Sprintf("whether %s takes something of the revision in force back is not known, so that nobody is asked: %v", run.InForce.Short(), err))
 	}
-	return r.compared.rewrote
+	if r.compared.rewrote == nil {
+		return nil, ""
+	}
+	return r.compared.rewrote, r.compared.rewrote.Text(next)
+}
+
+// compare compares the histories of two revisions. It fails if the repository could not be read, which may end.
+func (r *Reconciler) compare(ctx context.Context, old, next string) (compared, error) {
+	out := compared{old: old, next: next}
+	newest, count, err := r.Source.TakenBack(ctx, old, next, state.MostSubjects)
+	switch {
+	case ctx.Err() != nil: // whatever was found may come of that
+		return compared{}, ctx.Err()
+	case errors.Is(err, git.ErrGone):
+		out.rewrote = &state.Rewrite{From: old}
+	case errors.Is(err, git.ErrShallow), errors.Is(err, git.ErrNoHistory):
+		out.unsaid = err
+	case err != nil:
+		return compared{}, err
+	case count > 0:
+		out.rewrote = &state.Rewrite{From: old, Commits: count}
+		for _, c := range newest {
+			out.rewrote.Subjects = append(out.rewrote.Subjects, state.Subject(c.Message))
+		}
+	}
+	return out, nil
 }
 
 // asksRewritten reports whether the revision takes commits back, and nobody agreed to that who has to.

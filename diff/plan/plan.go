@@ -177,7 +177,8 @@ type Facts struct {
 	StateLost bool
 	// Rewind: the revision is an ancestor of the one in force.
 	Rewind bool
-	// Rewritten says which commits of the one in force the revision takes back, being neither older nor newer. "": none.
+	// Rewritten says which commits of the one in force the revision takes back, being neither older nor newer, or why that is
+	// not known where it has to be. "": none.
 	Rewritten string
 	// Rollouts by key of the service.
 	Rollouts map[v1.Key]Rollout

@@ -1,0 +1,118 @@
+package reconciler
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/manifests/git"
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+// histories makes a repository with two revisions of which the second comes after the first, and a third that takes the second back.
+func histories(t *testing.T) (repo *harness.Repo, first, second, third string) {
+	t.Helper()
+	repo, err := harness.NewRepo(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit := func(message string) string {
+		hash, commitErr := "", repo.Write(map[string]string{"a.yaml": message})
+		if commitErr == nil {
+			hash, commitErr = repo.Commit(message)
+		}
+		if commitErr != nil {
+			t.Fatal(commitErr)
+		}
+		return hash
+	}
+	first, second = commit("first"), commit("second")
+	if err := repo.Reset(first); err != nil {
+		t.Fatal(err)
+	}
+	return repo, first, second, commit("third")
+}
+
+// from is a run of the newest revision where another one is in force.
+func from(old, next string) *Run {
+	run := &Run{memory: state.Memory{InForce: state.Revision{Hash: old}}}
+	run.InForce.Hash = next
+	return run
+}
+
+// While a repository cannot be read, a revision waits for consent as if it took commits back, and only where consent is asked
+// for. It is looked at again by each run.
+func TestWhatIsNotKnownOfAHistoryWaitsForConsent(t *testing.T) {
+	repo, first, second, third := histories(t)
+	object := filepath.Join(repo.Dir, ".git", "objects", second[:2], second[2:])
+	whole, err := os.ReadFile(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damage := func(data []byte) {
+		t.Helper()
+		if err := os.Remove(object); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(object, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	damage([]byte("no object"))
+	source, err := git.Open(t.Context(), repo.Dir, git.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = source.Close() })
+	for _, asks := range []bool{false, true} {
+		r := &Reconciler{Options: Options{Source: source, AskRewritten: asks}}
+		run := from(second, third)
+		run.rewrote, run.Facts.Rewritten = r.rewrote(t.Context(), run, false)
+		if run.rewrote != nil || r.asksRewritten(run, nil) != asks {
+			t.Errorf("asks %t: takes back %+v, %q", asks, run.rewrote, run.Facts.Rewritten)
+		}
+		for _, part := range []string{"it is not known whether", third[:10], second[:10], "approve"} {
+			if strings.Contains(run.Facts.Rewritten, part) != asks {
+				t.Errorf("asks %t: the text is %q", asks, run.Facts.Rewritten)
+			}
+		}
+		if rewrote, text := r.rewrote(t.Context(), from(first, third), false); rewrote != nil || text != "" {
+			t.Errorf("asks %t: of what can be read: %+v, %q", asks, rewrote, text)
+		}
+	}
+
+	r := &Reconciler{Options: Options{Source: source, AskRewritten: true}}
+	if _, text := r.rewrote(t.Context(), from(second, third), false); text == "" {
+		t.Error("nothing is asked while it cannot be read")
+	}
+	damage(whole)
+	rewrote, text := r.rewrote(t.Context(), from(second, third), false)
+	if rewrote == nil || rewrote.Commits != 1 || !strings.Contains(text, `takes 1 commit back: "second"`) {
+		t.Errorf("when it is mended: %+v, %q", rewrote, text)
+	}
+}
+
+// What a history will never say holds nothing: a directory has none, and nobody agreed to fetch all of one that is cut off.
+func TestWhatAHistoryNeverSaysHoldsNothing(t *testing.T) {
+	dir := t.TempDir()
+	source, err := git.Open(t.Context(), dir, git.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = source.Close() })
+	r := &Reconciler{Options: Options{Source: source, AskRewritten: true}}
+	old, next := strings.Repeat("1", 40), strings.Repeat("2", 40)
+	for range 2 {
+		run := from(old, next)
+		rewrote, text := r.rewrote(t.Context(), run, false)
+		if rewrote != nil || text != "" || len(run.Notices) != 1 || !strings.Contains(run.Notices[0], "nobody is asked") {
+			t.Errorf("takes back %+v, %q, notices %q", rewrote, text, run.Notices)
+		}
+	}
+	if !errors.Is(r.compared.unsaid, git.ErrNoHistory) {
+		t.Errorf("it is not on record why: %v", r.compared.unsaid)
+	}
+}
