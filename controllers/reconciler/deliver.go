@@ -185,8 +185,14 @@ func makes(s plan.Step) plan.Rotated {
 	return ""
 }
 
-// deliveryConditions say whether tokens and keys are where they should be.
+// deliveryConditions say whether tokens and keys are where they should be. While a problem holds the manifest of the Cluster,
+// nobody knows where that is: nothing is delivered, and what was said last stays.
 func (l *Loop) deliveryConditions(run *Run) {
+	// If it is stated, what holds a node holds it as well; if it is not, there is nothing to deliver.
+	if p, held := run.problems[v1.Key{Kind: v1.KindCluster, Name: v1.ClusterName}]; held {
+		l.Board.DeliveryUnknown("the manifest that says where tokens and keys go is held: " + p.Why)
+		return
+	}
 	var key, token []string
 	for _, d := range run.undelivered {
 		if d.of == plan.UnlockKey {

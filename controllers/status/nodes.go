@@ -73,6 +73,16 @@ func (b *Board) NodesUnknown(why string) {
 	}
 }
 
+// DeliveryUnknown notes that nobody can say whether tokens and keys are where they should be, and why. What was said of that
+// before stays: nothing is delivered meanwhile.
+func (b *Board) DeliveryUnknown(why string) {
+	for _, kind := range []string{KeyNotEscrowed, TokensNotDelivered} {
+		if is, _ := b.Is(kind); !b.has(kind) || is.Reason == Unknown {
+			b.Set(kind, false, Unknown, "it is not known: "+why)
+		}
+	}
+}
+
 // Rotations notes since when join tokens and the unlock key are what they are, as far as that is on record.
 func (b *Board) Rotations(r plan.Rotations) {
 	if r.Records == nil { // nothing is known, which is no news

@@ -167,7 +167,7 @@ func (l Lease) text() string {
 // fine says that nobody need read the condition. What is ready or in sync is true when all is well, and the others when
 // something is not.
 func (c Condition) fine() bool {
-	return c.Status == (c.Type == InSync || strings.HasSuffix(c.Type, "Ready"))
+	return c.Reason != Unknown && c.Status == (c.Type == InSync || strings.HasSuffix(c.Type, "Ready"))
 }
 
 func (c Condition) text() string {

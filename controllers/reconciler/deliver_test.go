@@ -1,0 +1,63 @@
+package reconciler
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/status"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// While a problem holds the manifest of the Cluster, nobody knows where tokens and keys go: what was said of them stays, and a
+// new process says that it does not know.
+func TestDeliveryIsNotKnownWhileTheClusterIsHeld(t *testing.T) {
+	sink := v1.Sink{File: &v1.FileSink{Path: "/there"}}
+	undelivered := []delivery{{of: plan.UnlockKey, sink: sink}, {of: plan.WorkerToken, sink: sink}}
+	cluster, node := v1.Key{Kind: v1.KindCluster, Name: v1.ClusterName}, v1.Key{Kind: v1.KindNode, Name: "n"}
+	for _, test := range []struct {
+		name   string
+		before []delivery // of the run before; nil with restarted: there was none
+		// restarted: the process has said nothing yet.
+		restarted bool
+		held      []v1.Key
+		want      string
+	}{
+		{name: "not held, and delivered", before: undelivered, want: "false Delivered"},
+		{name: "held, and it was not delivered", before: undelivered, held: []v1.Key{cluster, node}, want: "true NotEscrowed"},
+		{name: "held, and it was delivered", held: []v1.Key{cluster}, want: "false Delivered"},
+		{name: "held since before the process", restarted: true, held: []v1.Key{cluster}, want: "false Unknown"},
+		{name: "nothing is held, in a new process", restarted: true, want: "false Delivered"},
+		{name: "no Cluster is stated, and a node is held", restarted: true, held: []v1.Key{node}, want: "false Delivered"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			board := status.NewBoard("s", "enforce", status.NewMetrics("v0", func() int { return 0 }), logr.Discard(), func() time.Time { return time.Unix(0, 0) })
+			l := &Loop{Board: board}
+			if !test.restarted {
+				l.deliveryConditions(&Run{undelivered: test.before})
+			}
+			run, held := &Run{Index: indexOf()}, map[v1.Key]string{}
+			for _, key := range test.held {
+				held[key] = "why"
+			}
+			run.hold(held)
+			for range 2 {
+				l.deliveryConditions(run)
+			}
+			is, _ := board.Is(status.KeyNotEscrowed)
+			if got := fmt.Sprint(is.Status, " ", is.Reason); got != test.want {
+				t.Errorf("KeyNotEscrowed is %s: %s; want %s", got, is.Message, test.want)
+			}
+			tokens, _ := board.Is(status.TokensNotDelivered)
+			if tokens.Status != is.Status || (tokens.Reason == status.Unknown) != (is.Reason == status.Unknown) {
+				t.Errorf("TokensNotDelivered is %t: %s", tokens.Status, tokens.Reason)
+			}
+			if l.deliveryConditions(&Run{}); board.Report().Conditions[0].Reason != "Delivered" {
+				t.Errorf("when it is mended: %+v", board.Report().Conditions)
+			}
+		})
+	}
+}
