@@ -15,34 +15,35 @@ import (
 )
 
 // wantsBefore finds what the revision in force asked for, before the one that the run goes by. Of that, nil says that the
-// manifest was not there, or that nobody knows: what differs is then git's doing.
-type wantsBefore func(v1.Key) *diff.State
+// manifest was not there, or that nobody knows: what differs is then git's doing. held: a problem of the manifest held it.
+type wantsBefore func(v1.Key) (want *diff.State, held bool)
 
 // before returns what the revision in force asked for. That is read again only if somebody asks, and the run is the first of
 // a new revision.
 func (r *Reconciler) before(ctx context.Context, run *Run) wantsBefore {
 	var wants map[v1.Key]*diff.State
-	return func(key v1.Key) *diff.State {
+	var held map[v1.Key]string
+	return func(key v1.Key) (*diff.State, bool) {
 		if wants == nil {
 			wants = map[v1.Key]*diff.State{}
 			states := run.Wants.States
 			if run.InForce.Hash != run.memory.InForce.Hash {
-				states = r.inForce(ctx, run)
+				states, held = r.inForce(ctx, run)
 			}
 			for i := range states {
 				wants[states[i].Key] = &states[i]
 			}
 		}
-		return wants[key]
+		return wants[key], held[key] != ""
 	}
 }
 
-// inForce reads the revision in force again.
-func (r *Reconciler) inForce(ctx context.Context, run *Run) []diff.State {
+// inForce reads the revision in force again: what it asks for, and what of it problems hold.
+func (r *Reconciler) inForce(ctx context.Context, run *Run) ([]diff.State, map[v1.Key]string) {
 	hash := run.memory.InForce.Hash
 	old := r.previous
 	if hash == "" {
-		return nil
+		return nil, nil
 	}
 	if old == nil || old.commit.Hash != hash {
 		commit, err := r.Source.At(ctx, hash)
@@ -50,19 +51,20 @@ func (r *Reconciler) inForce(ctx context.Context, run *Run) []diff.State {
 			if !errors.Is(err, git.ErrGone) && !errors.Is(err, git.ErrNoHistory) {
 				r.Log.Error(err, "reading the revision in force", "revision", hash)
 			}
-			return nil
+			return nil, nil
 		}
 		old = r.load(commit)
 	}
 	if !old.good() {
-		return nil
+		return nil, nil
 	}
 	r.previous = old
-	return kinds.Expand(r.kinds, old.entries, run.Index, sourceOf(run), nil).States
+	return kinds.Expand(r.kinds, old.entries, run.Index, sourceOf(run), nil).States, old.held
 }
 
 // noteGone marks what is wanted, is on record, and is not there any more: somebody removed it, unless git has changed it
-// since, or the operator was about to replace it.
+// since, or the operator was about to replace it. If the revision in force held it, git has asked for nothing new that anybody
+// knows of, and nobody but a hand removed it.
 func noteGone(run *Run, before wantsBefore, removed map[string]bool) {
 	gone := map[v1.Key]*diff.Gone{}
 	for id, key := range run.memory.Made {
@@ -84,7 +86,7 @@ func noteGone(run *Run, before wantsBefore, removed map[string]bool) {
 		if record == nil || w.Partial || run.Index.ByName(w.Key.Kind, w.Instance) != nil {
 			continue
 		}
-		if old := before(w.Key); old != nil && old.Digest() == w.Digest() {
+		if old, held := before(w.Key); held || old != nil && old.Digest() == w.Digest() {
 			w.Gone = record
 		}
 	}
@@ -98,7 +100,7 @@ func findLost(haves []diff.State, before wantsBefore) {
 			continue
 		}
 		h.Gen, h.Meta.Applied = 0, diff.Applied{} // what is remembered of it was found with other digests
-		if w := before(h.Key); w != nil {
+		if w, _ := before(h.Key); w != nil {
 			h.Meta.Applied = diff.NewApplied(w.Whole().Leaves)
 		}
 	}
@@ -139,7 +141,7 @@ func record(run *Run, haves []diff.State, removed map[string]bool) {
 		case run.Index.ByID(key.Kind, id) != nil:
 		case removed[id] || slices.Contains(run.found.Memory.Replacing, id): // by ourselves
 			delete(now, id)
-		case run.gone(key):
+		case run.gone(key), run.holds(key):
 		case known && run.Facts.Now.Sub(since) > lapse:
 			delete(now, id)
 		case known:

@@ -16,6 +16,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
 func svc(name string) v1.Key { return v1.Key{Kind: v1.KindService, Name: name} }
@@ -46,6 +47,7 @@ func TestWhatIsOnRecordAndNotThereWasRemovedByHand(t *testing.T) {
 		gone    string
 		// replacing is an id that the operator was about to replace, and own one that it has removed.
 		replacing, own string
+		held           bool // in the revision in force
 	}{
 		{name: "made, and gone", made: map[string]v1.Key{"1": svc("web")}, before: []diff.State{asks("web", "a")}, want: asks("web", "a"), gone: "made"},
 		{name: "adopted, and gone", adopted: map[string]state.Adopted{"1": {Key: svc("web")}}, before: []diff.State{asks("web", "a")}, want: asks("web", "a"), gone: "adopted"},
@@ -59,17 +61,22 @@ func TestWhatIsOnRecordAndNotThereWasRemovedByHand(t *testing.T) {
 		{name: "the operator was about to replace it", made: map[string]v1.Key{"1": svc("web")}, replacing: "1", before: []diff.State{asks("web", "a")}, want: asks("web", "a")},
 		{name: "the operator has removed it", made: map[string]v1.Key{"1": svc("web")}, own: "1", before: []diff.State{asks("web", "a")}, want: asks("web", "a")},
 		{name: "the operator replaced another", made: map[string]v1.Key{"1": svc("web")}, replacing: "2", before: []diff.State{asks("web", "a")}, want: asks("web", "a"), gone: "made"},
+		{name: "made, and gone while it was held", made: map[string]v1.Key{"1": svc("web")}, held: true, want: asks("web", "b"), gone: "made"},
+		{name: "adopted, and gone while it was held", adopted: map[string]state.Adopted{"1": {Key: svc("web")}}, held: true, want: asks("web", "b"), gone: "adopted"},
+		{name: "held, and nobody is on record", held: true, want: asks("web", "a")},
+		{name: "held, and there", made: map[string]v1.Key{"1": svc("web")}, lives: []*kinds.Live{there("1", "web")}, held: true, want: asks("web", "a")},
+		{name: "held after the operator was about to replace it", made: map[string]v1.Key{"1": svc("web")}, replacing: "1", held: true, want: asks("web", "a")},
 		{name: "a node, which leaves by itself", adopted: map[string]state.Adopted{"1": {Key: node.Key}}, before: []diff.State{node}, want: node},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			run := &Run{Index: indexOf(test.lives...), memory: state.Memory{Made: test.made, Adopted: test.adopted, Replacing: []string{test.replacing}}}
 			run.Wants.States = []diff.State{test.want}
-			noteGone(run, func(key v1.Key) *diff.State {
+			noteGone(run, func(key v1.Key) (*diff.State, bool) {
 				i := slices.IndexFunc(test.before, func(s diff.State) bool { return s.Key == key })
 				if i < 0 {
-					return nil
+					return nil, test.held
 				}
-				return &test.before[i]
+				return &test.before[i], test.held
 			}, map[string]bool{test.own: true})
 			gone := ""
 			if g := run.Wants.States[0].Gone; g != nil {
@@ -82,6 +89,22 @@ func TestWhatIsOnRecordAndNotThereWasRemovedByHand(t *testing.T) {
 	}
 }
 
+// Only the first run of a new revision asks what the one before held: later on, what is wanted is no longer held.
+func TestWhatTheRevisionInForceHeldIsKnown(t *testing.T) {
+	for newest, want := range map[string]bool{"new": true, "old": false} {
+		r := &Reconciler{previous: &loaded{commit: git.Commit{Hash: "old"}, held: map[v1.Key]string{svc("web"): "why"}}}
+		run := &Run{Index: indexOf(), memory: state.Memory{InForce: state.Revision{Hash: "old"}}}
+		run.InForce.Hash = newest
+		before := r.before(t.Context(), run)
+		if w, held := before(svc("web")); w != nil || held != want {
+			t.Errorf("before %s: web is held %t, and %v was asked for", newest, held, w)
+		}
+		if w, held := before(svc("other")); w != nil || held {
+			t.Errorf("before %s: other is held %t, and %v was asked for", newest, held, w)
+		}
+	}
+}
+
 // What lost its labels is compared with what the revision in force says, and nothing that was remembered of it counts.
 func TestWhatWasAppliedToWhatLostItsLabels(t *testing.T) {
 	haves := []diff.State{
@@ -90,11 +113,11 @@ func TestWhatWasAppliedToWhatLostItsLabels(t *testing.T) {
 		{Key: svc("labelled"), Gen: 1, Meta: diff.Meta{Mine: true, Applied: diff.ParseApplied("v1:")}},
 	}
 	want := asks("lost", "a")
-	findLost(haves, func(key v1.Key) *diff.State {
+	findLost(haves, func(key v1.Key) (*diff.State, bool) {
 		if key == want.Key {
-			return &want
+			return &want, false
 		}
-		return nil
+		return nil, false
 	})
 	for i, applied := range []diff.Applied{diff.NewApplied(want.Leaves), {}, diff.ParseApplied("v1:")} {
 		if h := haves[i]; !h.Meta.Applied.Equal(applied) || (h.Gen == 0) != h.Meta.Lost {
@@ -121,6 +144,7 @@ func TestRecordsGoWithWhatIsWrittenAnyway(t *testing.T) {
 		steps   []plan.Step
 		was     []string // about to be replaced in the run before
 		gone    bool     // of what is not there
+		held    bool     // what is on record, by a problem of its manifest
 		other   bool     // something else is to be written
 		removed bool     // what is on record, by this process
 		lapsed  time.Duration
@@ -133,6 +157,8 @@ func TestRecordsGoWithWhatIsWrittenAnyway(t *testing.T) {
 		{name: "not there, and nobody wants it", made: []string{"1"}, other: true, want: "made 1"},
 		{name: "not there for long, and nobody wants it", made: []string{"1"}, lapsed: lapse + time.Hour, other: true, want: "made"},
 		{name: "not there for a while, and nobody wants it", made: []string{"1"}, lapsed: lapse - time.Hour, other: true, want: "made 1"},
+		{name: "not there for long, and held", made: []string{"1"}, lapsed: lapse + time.Hour, held: true, other: true, want: "made 1"},
+		{name: "removed by ourselves, and held", made: []string{"1"}, removed: true, held: true, other: true, want: "made"},
 		{name: "removed by ourselves", made: []string{"1"}, removed: true, other: true, want: "made"},
 		{name: "removed by ourselves to make room", made: []string{"1"}, removed: true, gone: true, other: true, want: "made"},
 		{name: "removed by hand", made: []string{"1"}, gone: true, other: true, want: "made 1"},
@@ -167,6 +193,9 @@ func TestRecordsGoWithWhatIsWrittenAnyway(t *testing.T) {
 			}
 			run := &Run{Index: indexOf(lives...), store: state.NewStore("src", nil), memory: memory, wants: map[v1.Key]*diff.State{}}
 			for _, id := range test.made {
+				if test.held {
+					run.hold(map[v1.Key]string{svc(id): "why"})
+				}
 				if test.gone {
 					run.wants[svc(id)] = &diff.State{Key: svc(id), Gone: &diff.Gone{}}
 				}
