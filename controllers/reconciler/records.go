@@ -126,11 +126,12 @@ func record(run *Run, haves []diff.State, removed map[string]bool) {
 	if len(replacing) > 0 {
 		m.Replacing = replacing
 	}
-	m.Unstated, m.Removed = settings(run, haves), run.stillRemoved()
+	specs := run.stillRemoved()
+	m.Unstated, m.Removed = settings(run, haves), run.andAsFound(specs)
 	if !run.store.Differs(run.found, *m) {
 		return
 	}
-	m.Replacing = replacing
+	m.Removed, m.Replacing = specs, replacing
 	now := maps.Clone(m.Made)
 	if now == nil {
 		now = map[string]v1.Key{}

@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -106,6 +107,22 @@ func (r *Run) stillRemoved() map[string]state.Frozen {
 	}
 	if len(out) == 0 {
 		return nil
+	}
+	return out
+}
+
+// andAsFound adds the specs on record of what is still there. They are of no use any more, unless the removal was only refused
+// and is tried again: of themselves they are no reason to write.
+func (r *Run) andAsFound(specs map[string]state.Frozen) map[string]state.Frozen {
+	out := maps.Clone(specs)
+	for id, f := range r.found.Memory.Removed {
+		if _, known := specs[id]; known || r.Index.ByID(f.Key.Kind, id) == nil {
+			continue
+		}
+		if out == nil {
+			out = map[string]state.Frozen{}
+		}
+		out[id] = f
 	}
 	return out
 }

@@ -68,6 +68,64 @@ func TestWhatIsMadeAgainStartsFromWhatWasWrittenDownOrIsAskedAbout(t *testing.T)
 	}
 }
 
+// A removal that the engine refuses is tried again and again. What was written down for it stays until something else is
+// written, so that the memory is written once, and not twice for each try.
+func TestASpecIsWrittenDownOnceForARemovalThatIsRefused(t *testing.T) {
+	spec := []byte(`{"spec":{"Name":"web"}}`)
+	removed := map[string]state.Frozen{"1": {Key: svc("web"), Instance: "web", Spec: spec}}
+	live := there("1", "web")
+	live.Raw = &swarm.Service{ID: "1", Spec: swarm.ServiceSpec{Annotations: swarm.Annotations{Name: "web"}}}
+	k, _ := (&Reconciler{kinds: all.Kinds()}).kind(v1.KindService)
+	as, err := k.Freeze(live, indexOf(live))
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := map[string]state.Frozen{"1": {Key: svc("web"), Instance: "web", Spec: as}}
+	for _, test := range []struct {
+		name  string
+		found map[string]state.Frozen
+		lives []*kinds.Live
+		due   bool // the step is in the plan
+		other bool // something else is to be written
+		want  string
+	}{
+		{"the first try", nil, []*kinds.Live{live}, true, false, "written 1"},
+		{"it waits for the next try", removed, []*kinds.Live{live}, false, false, "as found 1"},
+		{"the next try, of the same spec", same, []*kinds.Live{live}, true, false, "as found 1"},
+		{"the next try, of another spec", removed, []*kinds.Live{live}, true, false, "written 1"},
+		{"it waits, and something else is written", removed, []*kinds.Live{live}, false, true, "written"},
+		{"it was removed and is still to be made", removed, nil, false, false, "as found 1"},
+		{"it was made again", removed, []*kinds.Live{there("2", "web")}, false, false, "written"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			memory := state.Memory{Nonce: "old", Made: map[string]v1.Key{"1": svc("web")}, Removed: test.found}
+			if test.found != nil {
+				memory.Replacing = []string{"1"}
+			}
+			run := looked(memory, asks("web", "a"), test.lives...)
+			run.store, run.found = state.NewStore("src", nil), foundAs(t, memory)
+			if test.due {
+				run.Plan.Steps = []plan.Step{{Op: diff.Replace, Key: svc("web"), Instance: "web", Change: diff.Change{Have: &diff.State{Meta: diff.Meta{ID: "1"}, Value: live}}}}
+			}
+			if test.other {
+				run.memory.Owned++
+			}
+			(&Reconciler{kinds: all.Kinds()}).writeDown(run)
+			record(run, nil, nil)
+			got := "as found"
+			if run.store.Differs(run.found, run.memory) {
+				got = "written"
+			}
+			for _, id := range slices.Sorted(maps.Keys(run.memory.Removed)) {
+				got += " " + id
+			}
+			if got != test.want {
+				t.Errorf("the memory is %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
 // settingsOf are the settings on record of services that have none any more.
 func settingsOf(run *Run) map[string]state.Settings { return settings(run, nil) }
 
