@@ -155,5 +155,8 @@ func TestOnlyConditionsThatNeedALookAreShown(t *testing.T) {
 		if !(Condition{Type: kind, Status: well}).fine() || (Condition{Type: kind, Status: !well}).fine() {
 			t.Errorf("%s: %t is what it should be", kind, well)
 		}
+		if (Condition{Type: kind, Status: well, Reason: Unknown}).fine() {
+			t.Errorf("%s: nobody can say, and that is not shown", kind)
+		}
 	}
 }
