@@ -415,18 +415,25 @@ func kept(run *Run) map[v1.Key]string {
 			out[key] = why
 		}
 	}
+	maps.Copy(out, run.stays)
 	for key, w := range run.wants {
-		switch p := w.Policy; {
-		case p.Protect:
-			out[key] = "policy.protect: true"
-		case p.Prune != nil && !*p.Prune:
-			out[key] = "policy.prune: false"
-		case p.Prune != nil:
-			out[key] = "" // stated true: also what was adopted may go
+		if why := stays(w.Policy); why != "" || w.Policy.Prune != nil {
+			out[key] = why // "" if prune is stated true: also what was adopted may go
 		}
 	}
 	if len(out) == 0 {
 		return nil
 	}
 	return out
+}
+
+// stays returns what in a manifest's policy keeps the object when the manifest is gone; "" if nothing does.
+func stays(p v1.Policy) string {
+	switch {
+	case p.Protect:
+		return "policy.protect: true"
+	case p.Prune != nil && !*p.Prune:
+		return "policy.prune: false"
+	}
+	return ""
 }

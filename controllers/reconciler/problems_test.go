@@ -2,12 +2,14 @@ package reconciler
 
 import (
 	"testing"
+	"testing/fstest"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
 func TestAHeldObjectCountsAsPresent(t *testing.T) {
@@ -36,6 +38,57 @@ func TestAHeldObjectCountsAsPresent(t *testing.T) {
 		if run.holds(key) != want {
 			t.Errorf("%s is held %t, want %t", key, !want, want)
 		}
+	}
+}
+
+// A manifest that a problem holds may say that its object stays when the manifest is gone: that is believed. That the object
+// may go is not.
+func TestAHeldManifestMayKeepItsObject(t *testing.T) {
+	manifest := func(policy string) *fstest.MapFile {
+		return &fstest.MapFile{Data: []byte("apiVersion: swarm-operator.io/v1\nkind: Service\nmetadata: {name: web}\nspec: {image: app, replicas: three}\n" + policy)}
+	}
+	const protect, prune = "policy.protect: true", "policy.prune: false"
+	for _, test := range []struct{ name, policy, defaults, before, want string }{
+		{name: "nothing is stated"},
+		{name: "nothing is stated any more", before: protect, want: protect},
+		{name: "protect", policy: "policy: {protect: true}", want: protect},
+		{name: "prune", policy: "policy: {prune: false}", want: prune},
+		{name: "prune, for all objects of the source", defaults: "policy: {prune: false}", want: prune},
+		{name: "it may go, and stayed", policy: "policy: {prune: true}", before: protect, want: protect},
+		{name: "it may go", policy: "policy: {prune: true}"},
+		{name: "protect, and it might go", policy: "policy: {protect: true, prune: true}", before: prune, want: protect},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := &Reconciler{loader: NewLoader(), kinds: all.Kinds(), Options: Options{Path: "."}}
+			tree := fstest.MapFS{"a.yaml": manifest(test.policy)}
+			if test.defaults != "" {
+				tree[".swarm-operator.yaml"] = &fstest.MapFile{Data: []byte("defaults: {" + test.defaults + "}\n")}
+			}
+			l := r.load(git.Commit{Tree: tree})
+			if !l.good() || l.held[svc("web")] == "" {
+				t.Fatalf("it is not held: %v", l.problems)
+			}
+			run := &Run{Index: indexOf(), stated: l.stated}
+			if test.before != "" {
+				run.memory.Keep = map[v1.Key]string{svc("web"): test.before}
+			}
+			run.hold(l.held)
+			if got := kept(run)[svc("web")]; got != test.want {
+				t.Errorf("it is kept for %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestARunRemembersThatAHeldManifestKeepsItsObject(t *testing.T) {
+	const head = "apiVersion: swarm-operator.io/v1\nkind: Service\nmetadata: "
+	r := steady(t, head+"{name: other}\nspec: {image: app, replicas: 0}\n---\n"+head+"{name: web}\nspec: {image: app, replicas: three}\npolicy: {protect: true}\n")
+	run, err := r.Plan(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := run.found.Memory.Keep[svc("web")]; got != "policy.protect: true" || len(run.found.Memory.Keep) != 1 {
+		t.Errorf("on record is %v", run.found.Memory.Keep)
 	}
 }
 

@@ -13,12 +13,21 @@ import (
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
+// stated is what the manifests of a revision say.
+type stated struct {
+	// entries are the manifests that no problem holds.
+	entries []kinds.Entry
+	// stays says of the objects that problems hold what in their policy keeps them when the manifest is gone. It only tightens,
+	// so that it counts although the rest of the manifest does not.
+	stays map[v1.Key]string
+}
+
 // loaded is a revision that was read.
 type loaded struct {
+	stated
 	commit   git.Commit
 	name     string
 	defaults v1.Defaults
-	entries  []kinds.Entry
 	problems []v1.Problem
 	held     map[v1.Key]string // objects that problems hold, each with why
 	notices  []v1.Problem
@@ -46,13 +55,17 @@ func (r *Reconciler) load(commit git.Commit) *loaded {
 	}
 	set, problems := r.loader.Load(commit.Tree, r.Path)
 	l := &loaded{commit: commit, name: set.Name, defaults: set.Defaults, problems: problems, held: set.Held, notices: set.Notices}
+	l.stays = map[v1.Key]string{}
 	if r.OnProblem == Revision {
 		for i := range l.problems {
 			l.problems[i].Holds = false
 		}
 	}
 	for _, e := range set.Entries {
-		if l.held[e.Key()] != "" {
+		if key := e.Key(); l.held[key] != "" {
+			if why := stays(e.Object.Meta().Policy); why != "" {
+				l.stays[key] = why
+			}
 			continue
 		}
 		l.entries = append(l.entries, kinds.Entry{Object: e.Object, From: diff.From{File: e.File, Line: e.Line}})

@@ -161,8 +161,8 @@ type Run struct {
 	store       *state.Store
 	wants       map[v1.Key]*diff.State
 	problems    map[v1.Key]plan.Problem // objects that problems of their manifests hold
-	// entries are the manifests that the wants are from.
-	entries []kinds.Entry
+	// stated is what the manifests say that the wants are from.
+	stated
 	// frozenSpecs are of what the plan removes to make it again, by id.
 	frozenSpecs map[string]state.Frozen
 	// full: everything was read for this run.
@@ -238,7 +238,7 @@ func (r *Run) decides() bool {
 // think goes from what was read to a plan.
 func (r *Reconciler) think(ctx context.Context, run *Run, use *loaded) {
 	src := sourceOf(run)
-	run.Objects, run.entries = len(use.entries), use.entries
+	run.Objects, run.stated = len(use.entries), use.stated
 	run.Wants = kinds.Expand(r.kinds, use.entries, run.Index, src, &r.memo)
 	before := r.before(ctx, run)
 	noteGone(run, before, r.removed)
