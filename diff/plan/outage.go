@@ -222,38 +222,31 @@ func outageAlone(s Step, f Facts, p Policy) []Refusal {
 }
 
 // outageTogether lets a step wait that leaves a service without a ready task only with others of the plan: when these are
-// done their tasks may run elsewhere. What somebody agreed to is done first.
+// done their tasks may run elsewhere. What somebody agreed to is done first, and the operator's own steps last: they wait for
+// all others, so none may wait for them.
 func outageTogether(plan Plan, f Facts, p Policy) []Refusal {
 	if f.Swarm.Running == nil {
 		return nil
 	}
 	gone := map[string]bool{}
 	by := map[string]string{} // of a service: the step that ends tasks of it
-	take := func(s Step, all []loss) {
+	onNodes, _ := split(plan.Steps, func(s Step) bool { return s.Key.Kind == v1.KindNode })
+	own, others := split(onNodes, func(s Step) bool { return s.own(f) })
+	agreed := func(s Step) bool { return p.Consents.Covers(Outage, s.Key) }
+	first, rest := split(others, agreed)
+	var refused []Refusal
+	for _, s := range slices.Concat(first, rest, own) {
+		all := f.Swarm.Running.losses(s.Instance, s.Fields, gone)
+		if out, _ := outages(all); len(out) > 0 && !agreed(s) {
+			refused = append(refused, s.refusal(Later, "with %s, which comes first, it %s", by[out[0].service], text(out, "; it ")))
+			continue
+		}
 		for _, l := range all {
 			by[l.service] = s.Key.String()
 			for _, t := range l.tasks {
 				gone[t.ID] = true
 			}
 		}
-	}
-	agreed, rest := split(plan.Steps, func(s Step) bool { return p.Consents.Covers(Outage, s.Key) })
-	for _, s := range agreed {
-		if s.Key.Kind == v1.KindNode {
-			take(s, f.Swarm.Running.losses(s.Instance, s.Fields, gone))
-		}
-	}
-	var refused []Refusal
-	for _, s := range rest {
-		if s.Key.Kind != v1.KindNode {
-			continue
-		}
-		all := f.Swarm.Running.losses(s.Instance, s.Fields, gone)
-		if out, _ := outages(all); len(out) > 0 {
-			refused = append(refused, s.refusal(Later, "with %s, which comes first, it %s", by[out[0].service], text(out, "; it ")))
-			continue
-		}
-		take(s, all)
 	}
 	return refused
 }

@@ -215,6 +215,40 @@ func nothingGoesOut(t *rapid.T) {
 	}
 }
 
+// What waits for another step on a node waits for one that is taken, and does not wait for it in its turn.
+func outagesWaitForSteps(t *rapid.T) {
+	g := newGiven()
+	s := &g.facts.Swarm
+	g.policy.Budgets.Drains = rapid.IntRange(1, 3).Draw(t, "drains")
+	for _, name := range nodeNames[:rapid.IntRange(2, 4).Draw(t, "nodes")] {
+		n := nodeNamed(name, "worker")
+		s.Nodes = append(s.Nodes, n)
+		if s.Own == "" && chance(t, "own", 3) {
+			s.Own = n.ID
+		}
+		g.changes = append(g.changes, change([]string{"~", "Node/" + name, oneOf(t, "what", "git=spec.labels.zone", "git=spec.availability=drain")}))
+		g.tasks = append(g.tasks, placedFrom([]string{"runs", oneOf(t, "task", "web.", "db.") + name, name, "needs=node.labels.zone==old"}, len(g.tasks)))
+		if chance(t, "consent", 4) {
+			g.policy.Consents = append(g.policy.Consents, Consented{Hazard: Outage, Objects: []v1.Key{n.Key()}})
+		}
+	}
+	p := g.build()
+	for _, r := range p.Refused {
+		first, waits := strings.CutPrefix(r.Why, "with ")
+		if r.Guard != guardOutage || !waits {
+			continue
+		}
+		first, _, _ = strings.Cut(first, ", which comes first")
+		if !slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Key.String() == first }) {
+			t.Fatalf("%s waits for %s, which does not come:\n%s", r.Key, first, render(p))
+		}
+	}
+}
+
+func TestOutagesWaitForSteps(t *testing.T) { rapid.Check(t, outagesWaitForSteps) }
+
+func FuzzOutagesWaitForSteps(f *testing.F) { generate.Fuzz(f, outagesWaitForSteps) }
+
 func TestNoServiceGoesOutUnasked(t *testing.T) { rapid.Check(t, nothingGoesOut) }
 
 func FuzzNoServiceGoesOutUnasked(f *testing.F) { generate.Fuzz(f, nothingGoesOut) }
