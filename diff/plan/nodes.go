@@ -160,7 +160,12 @@ func (p *Plan) members(f Facts, policy Policy) {
 		r := refuse(m.Class, m.Why+agree(m.Hazard))
 		r.Hazard = m.Hazard
 	case m.Refused && m.Class == Never && slices.ContainsFunc(p.Steps, Step.labelsNode):
-		refuse(Later, m.Why+"; labels of nodes come first, which may make candidates")
+		r := refuse(Later, m.Why+"; labels of nodes come first, which may make candidates")
+		for _, s := range p.Steps {
+			if s.labelsNode() {
+				r.after = append(r.after, onNode{s.Key, s.Instance})
+			}
+		}
 	case m.Refused:
 		if r := refuse(m.Class, m.Why); m.Again > 0 {
 			r.Until = f.Now.Add(m.Again)
@@ -172,11 +177,11 @@ func (p *Plan) members(f Facts, policy Policy) {
 		r := refuse(Later, fmt.Sprintf("the managers were changed by hand; it is put right %s after it was first seen: %s", policy.RepairAfter, c.Why))
 		r.Until = f.Swarm.Announced
 	case p.touches(c.Node.ID):
-		refuse(Later, c.verb()+": what else differs of the node comes first").after = c.Node.ID
+		refuse(Later, c.verb()+": what else differs of the node comes first").after = c.Node.first()
 	default:
 		p.Steps = append(p.Steps, ofNode(diff.Update, c.Node.Key(), c.Node.ID, c.Node.Have, nil, c.Why, c.Node.roleField(c.Promote)))
 		if m.More > 0 {
-			refuse(Later, fmt.Sprintf("one role changes at a time, and %d more will have to", m.More)).after = c.Node.ID
+			refuse(Later, fmt.Sprintf("one role changes at a time, and %d more will have to", m.More)).after = c.Node.first()
 		}
 	}
 }
@@ -223,7 +228,7 @@ func (p *Plan) leave(f Facts, policy Policy) {
 			remove("presence: absent, and it is down")
 		case p.touches(l.ID):
 			refuse(Later, false, "it is drained first")
-			p.Refused[len(p.Refused)-1].after = l.ID
+			p.Refused[len(p.Refused)-1].after = []onNode{{l.Key, l.ID}}
 		case l.Active: // and nothing is going to drain it: a hand meant it, or the manifest ignores it
 			refuse(Never, false, "it is to be drained first, and somebody undid that: drain it, or state policy.enforce: true")
 		case l.Tasks > 0:
@@ -249,25 +254,50 @@ func (p *Plan) demotedFirst(l Leaving) {
 	case m.Refused && m.Class != Later:
 		r.Class, r.Quiet = Never, true
 	case m.Change != nil:
-		r.after = m.Change.Node.ID
+		r.after = m.Change.Node.first()
 	}
 	p.Refused = append(p.Refused, r)
 }
 
-// waitNoMore lets nothing wait for a step that a person holds.
+// onNode is a step on a node. A node that no manifest could find has no id.
+type onNode struct {
+	key v1.Key
+	id  string
+}
+
+// first is what waits for another step on the node waits for.
+func (n Node) first() []onNode { return []onNode{{n.Key(), n.ID}} }
+
+// heldBy returns the refusal that holds the step for a person; nil if there is none, as when a part of it is still to be done.
+func (p *Plan) heldBy(s onNode) *Refusal {
+	if p.step(s.key, s.id) != nil {
+		return nil
+	}
+	i := slices.IndexFunc(p.Refused, func(r Refusal) bool {
+		return r.Instance == s.id && r.Key.Kind == v1.KindNode && (s.id != "" || r.Key == s.key) && r.Class != Later && !r.Quiet
+	})
+	if i < 0 {
+		return nil
+	}
+	return &p.Refused[i]
+}
+
+// waitNoMore lets nothing wait for steps if a person holds all of them.
 func (p *Plan) waitNoMore() {
 	for i := range p.Refused {
 		r := &p.Refused[i]
-		if r.after == "" {
+		if len(r.after) == 0 || slices.ContainsFunc(r.after, func(s onNode) bool { return p.heldBy(s) == nil }) {
 			continue
 		}
-		if first := slices.IndexFunc(p.Refused, func(o Refusal) bool {
-			return o.Instance == r.after && o.Key.Kind == v1.KindNode && o.Class != Later && !o.Quiet
-		}); first >= 0 {
-			r.Class, r.Until = Never, time.Time{}
-			if k := p.Refused[first].Key; k != r.Key {
-				r.Why += fmt.Sprintf("; %s is held: that has to end first", k)
+		var held []string
+		for _, s := range r.after {
+			if k := p.heldBy(s).Key; k != r.Key {
+				held = append(held, k.String()+" is held")
 			}
+		}
+		r.Class, r.Until, r.after = Never, time.Time{}, nil
+		if len(held) > 0 {
+			r.Why += "; " + strings.Join(slices.Compact(held), ", ") + ": that has to end first"
 		}
 	}
 }

@@ -84,8 +84,8 @@ type Refusal struct {
 	Quiet bool `json:"quiet,omitempty"`
 	// Until: when a refusal of class later is over by itself, where that is known.
 	Until time.Time `json:"until,omitzero"`
-	// after is the node whose other step comes first.
-	after string
+	// after are the steps on nodes that come first, or one of them; empty if nothing like that is waited for.
+	after []onNode
 	// rotates: what is refused is a rotation, or its record.
 	rotates bool
 	// needs are the objects that what is refused needs to be there.
@@ -301,6 +301,9 @@ func Build(changes []diff.Change, f Facts, p Policy, extra ...Guard) Plan {
 	// Every return to the first round removes a step, so this ends.
 	settle := func() {
 		for i := 0; i < len(rounds); {
+			if i == 1 { // before something waits for what waits for a person
+				plan.waitNoMore()
+			}
 			if plan.object(rounds[i], f, p) {
 				i = 0
 			} else {
@@ -314,7 +317,6 @@ func Build(changes []diff.Change, f Facts, p Policy, extra ...Guard) Plan {
 		plan.rotateNoMore()
 	}
 	plan.newKey(f)
-	plan.waitNoMore()
 	plan.unadopt(f, p)
 	plan.commands(f)
 	plan.order(f)
