@@ -282,52 +282,6 @@ func inFlight(s Step, f Facts, _ Policy) []Refusal {
 	return []Refusal{s.refusal(Later, "a roll-out of it is in flight (%s)", f.Rollouts[s.Key].State)}
 }
 
-// dependencies orders what changes together: a step waits until the services it depends on are done and ready.
-// What a dependency's refusal holds back is held with it.
-func dependencies(plan Plan, f Facts, _ Policy) []Refusal {
-	changing := map[v1.Key]bool{}
-	for _, s := range plan.Steps {
-		own := s.Key == f.Self && s.Op == diff.Update // it comes last, so nothing waits for it
-		changing[s.Key] = changing[s.Key] || (s.Op != diff.Remove && s.Key.Kind == v1.KindService && !own)
-	}
-	missing := map[v1.Key]Refusal{}
-	for _, r := range plan.Refused {
-		if holdsOthers(r, f) {
-			missing[r.Key] = r
-		}
-	}
-	var held, later []Refusal
-	for _, s := range plan.Steps {
-		if s.Change.Want == nil {
-			continue
-		}
-		for _, k := range s.Change.Want.Uses {
-			if r, gone := missing[k]; gone && (r.Op == diff.Create || r.Guard == guardOwnership || r.Guard == guardBroken) {
-				held = append(held, s.refusal(r.Class, "it needs %s, which is refused: %s", k, r.Why))
-			}
-		}
-		for _, k := range s.Change.Want.DependsOn {
-			why, waits := f.NotReady[k]
-			switch r, gone := missing[k]; {
-			case gone && r.Class == Later && s.makesRoom, changing[k] && s.makesRoom:
-				// What changes first may wait for this room. To be made again, the object waits for it in its turn.
-			case gone:
-				held = append(held, s.refusal(r.Class, "it depends on %s, which is refused: %s", k, r.Why))
-			case waits && f.Failing[k]:
-				held = append(held, s.refusal(Never, "it depends on %s, which failed: %s; mend that one first", k, why))
-			case changing[k]:
-				later = append(later, s.refusal(Later, "it depends on %s, which changes first", k))
-			case waits:
-				later = append(later, s.refusal(Later, "it depends on %s, which is not ready: %s", k, why))
-			}
-		}
-	}
-	if len(held) > 0 { // what holds one holds those behind it: nothing waits for what never comes
-		return held
-	}
-	return later
-}
-
 // holdsOthers says whether a refusal holds what was to come after the step: where something was to be made, somebody
 // else's is in its place, it failed under this very revision, or its own change still waits for a person's word.
 func holdsOthers(r Refusal, f Facts) bool {

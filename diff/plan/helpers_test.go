@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -352,6 +353,12 @@ func attribute(c *diff.Change, name, value string) {
 		c.Want.Partial = true
 	case "want":
 		c.Want.Leaves[0].Text = value
+	case "needs": // constraints, separated by commas
+		text, err := json.Marshal(strings.Split(value, ","))
+		if err != nil {
+			panic(err)
+		}
+		c.Want.Leaves = append(c.Want.Leaves, diff.Leaf{Path: pathConstraints, Type: pathConstraints, Text: string(text), Stated: true})
 	case "instance":
 		c.Instance = value
 	case "blocked":

@@ -29,7 +29,7 @@ type Swarm struct {
 	Own string
 	// Emptying are drained nodes that tasks have still to leave.
 	Emptying []Emptying
-	// Running is what runs where; nil where no node may change so that a task ends.
+	// Running is what runs where; nil if nothing differs on any node. It has all nodes, and tasks where a step may end some.
 	Running *Running
 	// Leaving are nodes that are to leave the swarm, or its list.
 	Leaving []Leaving

@@ -112,18 +112,31 @@ func nodeLabel(path string) (string, bool) {
 	return strings.TrimPrefix(rest, "."), is
 }
 
-// constrained are those of the labels that a service's constraints name: its tasks are placed when the nodes have them.
-func constrained(want *diff.State, labels map[string][]int) []string {
-	if want.Key.Kind != v1.KindService || len(labels) == 0 {
+// constraints are the texts of a service's.
+func constraints(want *diff.State) []string {
+	if want.Key.Kind != v1.KindService {
 		return nil
 	}
-	leaf, _ := want.Leaf("spec.placement.constraints")
-	var texts, out []string
+	leaf, _ := want.Leaf(pathConstraints)
+	var texts []string
 	if leaf.Text == "" || json.Unmarshal([]byte(leaf.Text), &texts) != nil {
 		return nil
 	}
-	for _, text := range texts {
-		if c, err := v1.ParseConstraint(text); err == nil && len(labels[c.NodeLabel()]) > 0 {
+	return texts
+}
+
+// constrained are those of the labels that a service's constraints name: its tasks are placed when the nodes have them.
+func constrained[T any](want *diff.State, labels map[string]T) []string {
+	if len(labels) == 0 {
+		return nil
+	}
+	var out []string
+	for _, text := range constraints(want) {
+		c, err := v1.ParseConstraint(text)
+		if err != nil {
+			continue
+		}
+		if _, is := labels[c.NodeLabel()]; is && !slices.Contains(out, c.NodeLabel()) {
 			out = append(out, c.NodeLabel())
 		}
 	}

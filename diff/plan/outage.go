@@ -218,6 +218,9 @@ func outageAlone(s Step, f Facts, p Policy) []Refusal {
 	if !slices.ContainsFunc(out, func(l loss) bool { return l.coming == 0 }) {
 		return []Refusal{s.refusal(Later, "%s; other tasks of %s are about to start, and are waited for%s", why, services(out), agree(Outage))}
 	}
+	if s.labelsNode() && !s.drains() {
+		why += "; without an outage it takes two commits: one adds a label of a new name and switches the constraints to it, the next one changes or removes the old label"
+	}
 	return s.needs(Outage, p, "%s", why)
 }
 

@@ -62,17 +62,21 @@ func (g *given) host(w []string) {
 	}
 }
 
-// running is made of the nodes and the tasks. The labels of a node are those that its changes find there.
+// running is made of the nodes and the tasks, if there are any. The labels of a node are those that its changes find there.
 func (g given) running() *Running {
-	if len(g.tasks) == 0 {
-		return nil
-	}
 	nodes := slices.Clone(g.facts.Swarm.Nodes)
 	for _, t := range g.tasks {
 		if t.Node != "" && !slices.ContainsFunc(nodes, func(n Node) bool { return n.ID == t.Node }) {
 			nodes = append(nodes, Node{ID: t.Node, Name: strings.TrimPrefix(t.Node, "id-"), Active: true, Ready: true})
 		}
 	}
+	if len(nodes) == 0 {
+		return nil
+	}
+	return NewRunning(g.hostsOf(nodes), g.tasks)
+}
+
+func (g given) hostsOf(nodes []Node) map[string]Host {
 	hosts := map[string]Host{}
 	for _, n := range nodes {
 		h := Host{
@@ -93,7 +97,7 @@ func (g given) running() *Running {
 		}
 		hosts[n.ID] = h
 	}
-	return NewRunning(hosts, g.tasks)
+	return hosts
 }
 
 func anyPlaced(t *rapid.T, node string, n int) Placed {

@@ -109,10 +109,6 @@ func (s *surveyed) running(ctx context.Context, c *engine.Client, there []swarm.
 			tasks[list.Items[i].ID] = &list.Items[i]
 		}
 	}
-	hosts := map[string]plan.Host{}
-	for _, l := range s.lives {
-		hosts[l.ID] = hostOf(raw(l))
-	}
 	failed := map[string]bool{}
 	for _, t := range tasks {
 		if t.Status.State == swarm.TaskStateFailed {
@@ -125,8 +121,17 @@ func (s *surveyed) running(ctx context.Context, c *engine.Client, there []swarm.
 			placed = append(placed, placedOf(t, svc, failed))
 		}
 	}
-	s.out.Running = plan.NewRunning(hosts, placed)
+	s.out.Running = plan.NewRunning(s.hosts(), placed)
 	return nil
+}
+
+// hosts are all nodes, by id.
+func (s *surveyed) hosts() map[string]plan.Host {
+	hosts := map[string]plan.Host{}
+	for _, l := range s.lives {
+		hosts[l.ID] = hostOf(raw(l))
+	}
+	return hosts
 }
 
 func everywhere(svc *v1.Service) bool {

@@ -47,6 +47,9 @@ func survey(ctx context.Context, c *engine.Client, in kinds.Survey) (plan.Swarm,
 	s.nodes()
 	s.out.Notices = append(orphans(s.lives, s.Remembered.Orphans), stuck(s.out.Nodes)...)
 	s.leaving()
+	if len(s.Changes) > 0 {
+		s.out.Running = plan.NewRunning(s.hosts(), nil)
+	}
 	ask, changing := s.ask(), s.changing()
 	for id := range changing {
 		ask[id] = true
