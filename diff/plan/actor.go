@@ -117,7 +117,7 @@ func (p *Plan) commands(f Facts) {
 		case r.Hazard.ByCommand():
 			r.Why += fmt.Sprintf("; to agree, run: swarm-operator apply --consent %s (a commit cannot agree to this)", quoted(r.hazard()))
 		case commit && strings.Contains(r.Why, Trailer+": "):
-			r.Why += fmt.Sprintf(", or run: swarm-operator approve %s %s", f.Revision[:10], r.Hazard)
+			r.Why += fmt.Sprintf(", or run: swarm-operator approve %s %s", f.Revision[:10], r.agreed())
 		}
 	}
 }
@@ -134,6 +134,14 @@ func quoted(s string) string {
 func (r Refusal) hazard() string {
 	if r.Hazard == DropsSettings || r.Hazard == ForceNodeRemoval {
 		return fmt.Sprintf("%s %s", r.Hazard, r.Key)
+	}
+	return string(r.Hazard)
+}
+
+// agreed is what a commit would agree to: the hazard, and the object if the reason names one.
+func (r Refusal) agreed() string {
+	if named := fmt.Sprintf("%s %s", r.Hazard, r.Key); strings.Contains(r.Why, Trailer+": "+named) {
+		return named
 	}
 	return string(r.Hazard)
 }

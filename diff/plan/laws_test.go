@@ -200,7 +200,7 @@ func nothingVanishesOf(t *rapid.T, g given) {
 	}
 	for i := range g.changes { // one that is removed to make room is changed when it is made again
 		c := &g.changes[i]
-		if s := p.step(c.Key, c.Instance); c.Op == diff.Update && s != nil && s.makesRoom || c.Op == diff.Update && roomRefused(p, *c) {
+		if s := p.step(c.Key, c.Instance); (c.Op == diff.Update || c.Op == diff.Replace) && (s != nil && s.makesRoom || roomRefused(p, *c)) {
 			note(c.Op, c.Key, c.Instance, c.Counted())
 		}
 	}
@@ -396,6 +396,16 @@ func classed(t *rapid.T) {
 	}
 	if p.InSync() != (!steps && !loud) || p.Held() != held || p.Waiting() != waiting {
 		t.Fatalf("in sync %t, held %t, waiting %t:\n%s", p.InSync(), p.Held(), p.Waiting(), render(p))
+	}
+	for _, r := range p.Refused { // the consent that a refusal asks for ends it
+		if r.Guard != guardRoom || r.Hazard == "" {
+			continue
+		}
+		given := g
+		given.policy.Consents = append(slices.Clone(g.policy.Consents), Consented{Hazard: r.Hazard, Objects: []v1.Key{r.Key}})
+		if again := given.build(); slices.ContainsFunc(again.Refused, func(o Refusal) bool { return o.Key == r.Key && o.Guard == guardRoom && o.Class == Consent }) {
+			t.Fatalf("consent for %s ends nothing:\n%s\nand with it\n%s", r.Key, render(p), render(again))
+		}
 	}
 	for _, h := range Hazards() {
 		g.policy.Consents = append(g.policy.Consents, Consented{Hazard: Hazard(h)}, Consented{Hazard: Hazard(h), Objects: names})

@@ -148,9 +148,9 @@ func takes(s Step, f Facts) bool {
 	return slices.ContainsFunc(f.Claims, func(c Claim) bool { return c.Key == s.Key && c.Instance == s.Instance && !c.Former })
 }
 
-// needs are the keys of what a step comes after.
+// needs are the keys of what a step comes after. What makes room comes after nothing.
 func needs(s Step) []v1.Key {
-	if s.Change.Want == nil {
+	if s.Change.Want == nil || s.makesRoom {
 		return nil
 	}
 	return slices.Concat(s.Change.Want.Uses, s.Change.Want.DependsOn)

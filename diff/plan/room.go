@@ -130,7 +130,7 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 		case c.Stays:
 			out = append(out, s.refusal(Never, "%s, and asks for it, too; put another one into one of the two", c.needed()))
 		case plan.waitsFor(f, c.Holder, c.Key):
-			out = append(out, plan.ring(f, *s, c))
+			out = append(out, plan.ring(f, *giver, c)...)
 		default:
 			out = append(out, s.refusal(Later, "%s until its own change has rolled out", c.needed()))
 		}
@@ -140,9 +140,6 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 		if s.makesRoom && !takesFrom(plan, f, s.Key) {
 			out = append(out, plan.noTaker(*s, f))
 		}
-		if s.makesRoom && s.Change.Want.Policy.Protect {
-			out = append(out, s.refusal(Never, "policy.protect is set, and it would have to be removed to make room; remove that line, or put another one here"))
-		}
 	}
 	return out
 }
@@ -151,9 +148,7 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 func (p *Plan) refusedRoom(s Step, c Claim) Refusal {
 	for _, r := range p.Refused {
 		if r.Key == c.Holder && r.Instance == c.HolderInstance && !c.Stays {
-			out := s.refusal(r.Class, "%s; that this changes is refused: %s", c.needed(), r.Why)
-			out.Hazard = r.Hazard
-			return out
+			return s.refusal(r.Class, "%s; that this changes is refused: %s", c.needed(), r.Why) // consent would have to be to that one
 		}
 	}
 	if slices.Contains(p.Kept, c.Holder) {
@@ -237,17 +232,30 @@ func (p *Plan) givers(f Facts, key v1.Key) []v1.Key {
 	return out
 }
 
-// ring refuses a step that waits for one that waits for it, as when two services swap their ports: nothing but the removal of
-// one that has what another one needs ends that. Consent to that has been looked at before.
-func (p *Plan) ring(f Facts, s Step, c Claim) Refusal {
-	why := "that one needs what this one has: one of them is removed and made again"
-	if !slices.Contains(p.givers(f, c.Holder), c.Key) {
-		why = fmt.Sprintf("that one changes only after this one: %s, or another one of those that wait for each other, is removed and made again", c.holder())
+// ring refuses the change of an object that has what another one needs whose change comes first, as when two services swap
+// their ports: nothing but the removal of one that has what another one needs ends that. Consent to that has been looked at
+// before, so it is missing. Where it is no use here it is asked for another one of those that wait for each other, and what
+// that holds holds this one as well.
+func (p *Plan) ring(f Facts, giver Step, c Claim) []Refusal {
+	why := fmt.Sprintf("it has %s, which %s needs, and changes only after that one", c.Claim, c.Key)
+	switch {
+	case giver.canMakeRoom():
+		r := giver.refusal(Consent, "%s; it, or another one of those that wait for each other, is removed and made again; to agree, add to a commit message: %s: %s %s", why, Trailer, Replace, giver.Key)
+		r.Hazard = Replace
+		return []Refusal{r}
+	case p.otherMakesRoom(f, giver.Key):
+		return nil
+	case giver.Change.Want.Policy.Protect:
+		return []Refusal{giver.refusal(Never, "%s; policy.protect keeps it from being removed to make room; remove that line, or put another one here", why)}
 	}
-	r := s.refusal(Consent, "%s, and %s", c.needed(), why)
-	r.Hazard = Replace
-	r.Why += agree(Replace)
-	return r
+	return []Refusal{giver.refusal(Never, "%s, and cannot be removed to make room; put another one here", why)}
+}
+
+// otherMakesRoom reports whether another object's removal ends the ring that an object is in.
+func (p *Plan) otherMakesRoom(f Facts, key v1.Key) bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool {
+		return s.Key != key && s.canMakeRoom() && p.inRing(f, s.Key) && p.waitsFor(f, s.Key, key) && p.waitsFor(f, key, s.Key)
+	})
 }
 
 // inRing reports whether an object has what another one needs whose change comes before its own: its removal would end that.
@@ -280,9 +288,9 @@ func (p *Plan) makeRoom(f Facts, policy Policy) {
 	}
 }
 
-// canMakeRoom reports whether the object of the step can be removed and made again. The engine keeps a network that is used.
+// canMakeRoom reports whether the object of the step may be removed and made again. The engine keeps a network that is used.
 func (s Step) canMakeRoom() bool {
-	if s.Change.Want == nil || s.Change.Have == nil {
+	if s.Change.Want == nil || s.Change.Have == nil || s.Change.Want.Policy.Protect {
 		return false
 	}
 	return s.Op == diff.Update || s.Op == diff.Replace && len(s.Change.Have.Meta.UsedBy) == 0
