@@ -31,7 +31,7 @@ var wide = map[string]int{
 	"controllers/status/Status":         18,
 	"diff/Meta":                         15,
 	"diff/State":                        21,
-	"diff/plan/Facts":                   31,
+	"diff/plan/Facts":                   33,
 	"diff/plan/Leaving":                 15,
 	"diff/plan/Node":                    19,
 	"diff/plan/Refusal":                 13,
