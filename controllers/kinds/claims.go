@@ -112,34 +112,34 @@ func (k *Kind) contested(by claimant, l *Live, has, had []diff.Claim, wants map[
 // the scheduler gives that to nobody else. It returns who waits, by who is in the way. It is pure.
 func InTheWay(all []Kind, changes []diff.Change, wants map[v1.Key]*diff.State, waiting []v1.Key) map[v1.Key]v1.Key {
 	out := map[v1.Key]v1.Key{}
+	waiting = slices.SortedFunc(slices.Values(waiting), v1.Key.Compare)
 	for i := range all {
 		k := &all[i]
 		if k.Holds == nil || k.Claims == nil {
 			continue
 		}
-		for _, key := range slices.SortedFunc(slices.Values(waiting), v1.Key.Compare) {
-			w := wants[key]
-			if w == nil || key.Kind != k.Name {
+		for j := range changes {
+			c := &changes[j]
+			if c.Op != diff.Remove || c.Key.Kind != k.Name {
 				continue
 			}
-			asks := k.asks(w)
-			for j := range changes {
-				c := &changes[j]
-				if c.Op != diff.Remove || c.Key.Kind != k.Name || out[c.Key] != (v1.Key{}) {
-					continue
-				}
-				live, ok := c.Have.Whole().Value.(*Live)
-				if !ok {
-					continue
-				}
-				has, _ := k.Holds(live)
-				if slices.ContainsFunc(has, func(h diff.Claim) bool { return h.Host && slices.Contains(asks, h) }) {
-					out[c.Key] = key
-				}
+			if first := slices.IndexFunc(waiting, func(key v1.Key) bool { return key.Kind == k.Name && k.keepsFrom(c, wants[key]) }); first >= 0 {
+				out[c.Key] = waiting[first]
 			}
 		}
 	}
 	return out
+}
+
+// keepsFrom says whether what is to go has a port of the nodes that a want asks for.
+func (k *Kind) keepsFrom(c *diff.Change, w *diff.State) bool {
+	live, ok := c.Have.Whole().Value.(*Live)
+	if !ok || w == nil {
+		return false
+	}
+	asks := k.asks(w)
+	has, _ := k.Holds(live)
+	return slices.ContainsFunc(has, func(h diff.Claim) bool { return h.Host && slices.Contains(asks, h) })
 }
 
 // Broken are the wanted objects that are there and that nothing can use, and why: pure.
