@@ -65,8 +65,8 @@ func TestWhatIsKeptInTheSwarmShowsNoSecret(t *testing.T) {
 	} {
 		hash := r.commit(name, map[string]string{"broken.yaml": text})
 		o.reports(func(r harness.Report) error {
-			if r.Revision != hash || !r.Is("SourceReady", false) {
-				return fmt.Errorf("%s is not refused: %s", name, brief(r))
+			if r.Revision != hash || !r.Is("SourceReady", false) && (r.Applied != hash || !r.Is("Held", true)) {
+				return fmt.Errorf("%s is neither refused nor held: %s", name, brief(r))
 			}
 			return nil
 		})

@@ -61,6 +61,9 @@ func startOf(s plan.Step) *network.Summary {
 // vxlans are the numbers that the overlay driver has chosen. It chooses again.
 const vxlans = "com.docker.network.driver.overlay.vxlanid_list"
 
+// defaultPools are those of a swarm that states none, which it cuts into subnets of 24 bits (moby's daemon/cluster/swarm.go).
+var defaultPools = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+
 // automatic returns what says of a subnet that the swarm may have chosen it: it is one of the swarm's pools. The engine tells that
 // and what a hand chose in the same way. Nil if nothing is known of the pools.
 func automatic(ix *kinds.Index) func(netip.Prefix) bool {
@@ -69,10 +72,12 @@ func automatic(ix *kinds.Index) func(netip.Prefix) bool {
 	}
 	for _, l := range ix.List(v1.KindCluster) {
 		if c, ok := l.Raw.(*swarm.ClusterInfo); ok {
+			pools, bits := c.DefaultAddrPool, int(c.SubnetSize)
+			if len(pools) == 0 {
+				pools, bits = defaultPools, 24
+			}
 			return func(subnet netip.Prefix) bool {
-				return slices.ContainsFunc(c.DefaultAddrPool, func(pool netip.Prefix) bool {
-					return pool.Contains(subnet.Addr()) && subnet.Bits() == int(c.SubnetSize)
-				})
+				return subnet.Bits() == bits && slices.ContainsFunc(pools, func(pool netip.Prefix) bool { return pool.Contains(subnet.Addr()) })
 			}
 		}
 	}

@@ -35,6 +35,34 @@ func replacing(t *testing.T, was *network.Summary, spec v1.NetworkSpec) []plan.S
 	}
 }
 
+func TestASubnetThatTheSwarmMayHaveChosen(t *testing.T) {
+	of := func(info any) func(netip.Prefix) bool {
+		return automatic(kinds.NewIndex(map[string][]*kinds.Live{v1.KindCluster: {{Kind: v1.KindCluster, ID: "c", Name: v1.ClusterName, Raw: info}}}, func(*kinds.Live) []kinds.Ref { return nil }))
+	}
+	own := &swarm.ClusterInfo{DefaultAddrPool: []netip.Prefix{netip.MustParsePrefix("172.30.0.0/16"), netip.MustParsePrefix("172.20.0.0/14")}, SubnetSize: 26}
+	for _, test := range []struct {
+		info   *swarm.ClusterInfo
+		subnet string
+		want   bool
+	}{
+		{&swarm.ClusterInfo{}, "10.0.7.0/24", true},
+		{&swarm.ClusterInfo{}, "10.0.0.0/16", false},
+		{&swarm.ClusterInfo{}, "192.168.0.0/24", false},
+		{own, "172.30.1.64/26", true},
+		{own, "172.21.1.0/26", true},
+		{own, "172.30.1.0/24", false},
+		{own, "10.0.7.0/24", false},
+		{own, "fd00::/64", false},
+	} {
+		if got := of(test.info)(netip.MustParsePrefix(test.subnet)); got != test.want {
+			t.Errorf("%s, of %v: %t", test.subnet, test.info.DefaultAddrPool, got)
+		}
+	}
+	if automatic(nil) != nil || automatic(kinds.NewIndex(nil, nil)) != nil {
+		t.Error("nothing is known, and it is said")
+	}
+}
+
 func TestANetworkThatIsMadeAgainKeepsWhatItsManifestIsSilentAbout(t *testing.T) {
 	v6 := network.IPAMConfig{Subnet: netip.MustParsePrefix("fd00::/64")}
 	info := &swarm.ClusterInfo{DefaultAddrPool: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, SubnetSize: 24}
