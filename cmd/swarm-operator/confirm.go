@@ -54,7 +54,7 @@ func (a *acting) confirm(ctx context.Context, source string) error {
 				return err
 			}
 		}
-		m.Nodes, m.Managers = 0, 0 // filled in anew by who acts next
+		m.Nodes, m.Managers = 0, 0 // the operator that acts next counts them again
 		m.Resumed = time.Now().UTC()
 		m.Nonce = "" // what has labels of the source is on record from now on
 		return nil

@@ -37,8 +37,8 @@ func (f *sourceFlags) register(cmd *cobra.Command, worktree bool) {
 	}
 }
 
-// sourceIsOptional is for commands that do something else where no source is named: help shows no default, and what the
-// source is for.
+// sourceIsOptional changes the help of --source for commands that work without a source: it shows no default, and says what
+// the source is for.
 func sourceIsOptional(cmd *cobra.Command, usage string) {
 	flag := cmd.Flags().Lookup("source")
 	flag.Usage, flag.DefValue = usage, ""

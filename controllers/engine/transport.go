@@ -17,7 +17,7 @@ import (
 // errCallTimeout is the cause of a context that our own deadline ended, to tell it from the caller's.
 var errCallTimeout = errors.New("call timeout")
 
-// errRedirect is an answer that says to ask somewhere else. No engine does, and what comes with it is no answer to the call.
+// errRedirect stands for an answer that sends the caller to another address. No engine gives one, and its body answers nothing.
 var errRedirect = errors.New("redirect")
 
 // transport is the one way out: every call gets a deadline, is counted, timed and logged, and fails with an [*Error].

@@ -99,7 +99,7 @@ func combinations(patterns []string) []doomed {
 var everyCall = flag.Bool("forever", false, "let every call fail for ever in every way, which takes an hour; -full takes an eighth of that")
 
 // atOnce is how many combinations a run takes without -full. They follow each other from commit to commit.
-const atOnce = 6
+const atOnce = 3
 
 // found are combinations that have found something, and are tried each time.
 var found = []string{

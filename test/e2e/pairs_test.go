@@ -90,7 +90,7 @@ func pairSeeds() []uint64 {
 	case *full:
 		n = 60
 	default:
-		n = 3
+		n = 2
 	}
 	var out []uint64
 	for i := range n {

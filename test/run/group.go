@@ -158,6 +158,9 @@ func heaviest(of group) group {
 // restLanes is how many groups of the rest run side by side: most of them wait for engines.
 const restLanes = 4
 
+// restParallel is for the tests of one of them, for the same reason.
+const restParallel = "-parallel=6"
+
 // restOf makes groups of what another run skipped, each test with the flags that it had there.
 func restOf(file string) ([]group, error) {
 	r, err := readReport(file)
@@ -176,6 +179,7 @@ func restOf(file string) ([]group, error) {
 		j := slices.IndexFunc(out, func(g group) bool { return g.packages[0] == s.Package })
 		if j < 0 {
 			flags := slices.DeleteFunc(slices.Clone(r.Groups[i].Flags), func(f string) bool { return strings.HasPrefix(f, "-skip=") })
+			flags = append(flags, restParallel)
 			out = append(out, group{lane: len(out) % restLanes, name: "rest of " + s.Package[strings.LastIndex(s.Package, "/")+1:], flags: flags, env: r.Groups[i].Env, packages: []string{s.Package}})
 			j = len(out) - 1
 			out[j].flags = append(out[j].flags, "-run="+exactly(s.Test))
