@@ -16,11 +16,11 @@
 // list images.
 //
 // Without -full, scenarios that disturb an apply at each of its calls take a sample of the calls: every fourth on the
-// sandbox and a decisive one on engines, other ones with each commit, as with the eighths above (package turn). The lease
-// and polling are then twice as fast as in production. With -full every call is disturbed in every way, at the times of
-// production.
+// sandbox, each in one of the ways, and a decisive one on engines; other ones with each commit, as with the eighths above
+// (package turn). The lease and polling are then twice as fast as in production. With -full every call is disturbed in every
+// way, at the times of production.
 //
-// TestPairsOfRevisions draws its cases from seeds: three others with each commit, 60 with -full, as many as -pairs says. One
+// TestPairsOfRevisions draws its cases from seeds: two others with each commit, 60 with -full, as many as -pairs says. One
 // that fails prints the command that runs it again, with -pair SEED.
 //
 // Bounds and patience are in machine time (package lag), so that a busy machine fails nothing. Periods in which nothing may

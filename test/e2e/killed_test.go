@@ -14,7 +14,6 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/swarm-operator/swarm-operator/test/harness"
-	"github.com/swarm-operator/swarm-operator/test/turn"
 )
 
 // ending is how an apply is disturbed at one of its calls.
@@ -253,8 +252,8 @@ func TestAnApplyThatIsKilledAtAnyCallConvergesLater(t *testing.T) {
 	}
 }
 
-// reached checks that a loop over points has disturbed as many calls as there must be: at least one, and where it goes on
-// until the end, as many as such an apply takes.
+// reached checks that a loop over points has disturbed as many calls as there must be: on engines one, and where it goes on
+// until the end, as many as such an apply takes, or the share of them that such a sample has.
 func (w *world) reached(what string, calls, least int) {
 	w.Helper()
 	w.Logf("%s: disturbed at %d calls", what, calls)
@@ -263,7 +262,7 @@ func (w *world) reached(what string, calls, least int) {
 	case !endless():
 		least, most = 1, 1
 	case !*full:
-		least, most = least/turn.Calls, most/turn.Calls
+		least, most = least/sampled, most/sampled+1
 	}
 	if calls < least || calls > most {
 		w.Errorf("%s: disturbed at %d calls, want %d to %d", what, calls, least, most)

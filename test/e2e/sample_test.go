@@ -52,8 +52,8 @@ func aboutMemory(c harness.Call) bool {
 }
 
 // points are the calls at which the n-th ending disturbs an apply whose last write is last. On the sandbox they are all
-// calls, or every fourth; they do not end: the one that the apply does not reach is the end. On engines, where what the
-// operator does about it is the same, it is one of the decisive ones.
+// calls, or every fourth, each in another of the ways; they do not end: the one that the apply does not reach is the end.
+// On engines, where what the operator does about it is the same, it is one of the decisive ones.
 func points(n int, last func(harness.Call) bool) iter.Seq[point] {
 	return func(yield func(point) bool) {
 		if *swarmKind == onEngines && !*full {
@@ -66,15 +66,19 @@ func points(n int, last func(harness.Call) bool) iter.Seq[point] {
 		}
 		step, k := 1, 1
 		if !*full {
-			step, k = turn.Calls, turn.Now()%turn.Calls
-			if k == 0 {
-				k = turn.Calls
+			step = sampled
+			if k = (turn.Commits() + n*turn.Calls) % step; k == 0 {
+				k = step
 			}
 		}
 		for ; yield(call(k)); k += step {
 		}
 	}
 }
+
+// sampled is at how many calls one of them is disturbed in a given way, without -full: all ways together disturb every
+// fourth call.
+var sampled = turn.Calls * len(endings)
 
 // endless says whether points go on until a call is not reached.
 func endless() bool { return *swarmKind != onEngines || *full }

@@ -238,7 +238,12 @@ func TestApplyWaitSeesWhatSomebodyElseChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.status("between-a", swarm.UpdateStateUpdating)
+	w.eventually(func() error { // it only waits by now: before that, it would put right what somebody else changes
+		if waits := "Service/between-a [ ] 0/1 updating"; !strings.Contains(process.Stdout(), waits) {
+			return fmt.Errorf("it does not say %q yet:\n%s", waits, process.Stdout())
+		}
+		return nil
+	})
 	w.byHand("between-a", func(s *swarm.ServiceSpec) { s.TaskTemplate.ContainerSpec.Image = "app:7" })
 	if out := w.end(process); out.code != 1 || !strings.Contains(out.errs, "Service/between-a: changed by somebody else while it rolled out") {
 		t.Errorf("it says %s", out)

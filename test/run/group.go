@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -38,8 +36,9 @@ var raced = []string{
 	"/controllers/state", "/controllers/status", "/controllers/unlock", "/manifests/git", "/test/harness",
 }
 
-// Packages whose tests are about processes that they start, not about code of their own. They mostly wait.
-var processes = []string{"/test/e2e", "/test/engines", "/test/demo", "/test/bench", "/test/image", "/test/docs"}
+// Packages whose tests are about processes that they start, not about code of their own. The scenarios (test/e2e) are, too,
+// and take as long as all else: they have a group and a lane of their own.
+var processes = []string{"/test/engines", "/test/demo", "/test/bench", "/test/image", "/test/docs"}
 
 // What make check runs, and make test does not run again: import rules, and whether generated docs are up to date.
 const checked = "^(TestWhoImportsWhom|TestThePureFilesOfKinds|TestWhatTheOperatorLinks|Test.*Reference.*)$"
@@ -47,6 +46,10 @@ const checked = "^(TestWhoImportsWhom|TestThePureFilesOfKinds|TestWhatTheOperato
 // longest is how long a package may take before go test ends it and says where it hangs: far longer than any takes beside a
 // load, and shorter than CI has.
 const longest = "-timeout=50m"
+
+// garbage is how seldom the small processes that tests start collect theirs, where the environment does not say otherwise:
+// a tenth of all the time of the processors went into that.
+var garbage = []string{"GOGC=400", "GOMEMLIMIT=2GiB"}
 
 // raceFlags leaves SwarmKit and etcd's raft uninstrumented: SwarmKit has races of its own, which are not ours to mend and
 // would fail any package that links the sandbox now and then; with SwarmKit alone left out, raft gives false alarms.
@@ -72,17 +75,20 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 	// Paths are trimmed so that a clone elsewhere finds in the build cache what this one has compiled. To link symbols for
 	// a debugger takes half of the time of linking, and make check has vetted everything.
 	common := []string{"-trimpath", "-ldflags=-s -w", "-vet=off", "-shuffle=on", longest}
-	const waits, computes, onEngines = 0, 1, 2
+	const waits, computes, onEngines = 0, 1, 2 // the lanes
 	plain := group{name: "code", lane: computes, flags: append(common[:len(common):len(common)], "-skip="+checked), env: []string{"CGO_ENABLED=0"}}
 	races := plain
 	races.name, races.why = "concurrent code", "; the race detector is missing"
 	if withRace {
 		races.flags, races.env, races.why = append(raceFlags(), plain.flags...), []string{"CGO_ENABLED=1"}, ""
 	}
-	started := group{name: "scenarios", lane: waits, flags: common, env: []string{"CGO_ENABLED=0"}}
+	scenarios := group{name: "scenarios", lane: waits, flags: common, env: []string{"CGO_ENABLED=0"}}
+	started := group{name: "processes", lane: computes, flags: common, env: []string{"CGO_ENABLED=0"}}
 	real := group{name: "scenarios on real engines", lane: onEngines, flags: common, env: []string{"CGO_ENABLED=0", "E2E_SWARM=engines"}}
 	if o.full {
-		started.env, real.env = append(started.env, "E2E_FULL=1"), append(real.env, "E2E_FULL=1")
+		for _, g := range []*group{&scenarios, &started, &real} {
+			g.env = append(g.env, "E2E_FULL=1")
+		}
 	}
 	for _, p := range strings.Fields(string(list)) {
 		is := func(suffix string) bool { return strings.HasSuffix(p, suffix) }
@@ -90,6 +96,8 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 		switch {
 		case withEngines && whole:
 			real.packages = append(real.packages, p)
+		case is("/test/e2e"):
+			scenarios.packages = append(scenarios.packages, p)
 		case slices.ContainsFunc(processes, is):
 			started.packages = append(started.packages, p)
 		case slices.ContainsFunc(raced, is) || strings.Contains(p, "/controllers/kinds"):
@@ -101,14 +109,14 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 			real.packages = append(real.packages, p)
 		}
 	}
-	groups := []group{started, races, plain, real}
+	groups := []group{scenarios, started, races, plain, real} // what somebody may have to complete (-rest) comes first
 	switch {
 	case o.engines:
 		beside := heaviest(real)
 		real.packages = slices.DeleteFunc(real.packages, func(p string) bool { return !strings.HasSuffix(p, "/test/e2e") })
 		groups = []group{real, beside}
 	case o.full:
-		groups = []group{started, real}
+		groups = []group{scenarios, started, real}
 	}
 	return slices.DeleteFunc(groups, func(g group) bool { return len(g.packages) == 0 }), nil
 }
@@ -155,41 +163,6 @@ func heaviest(of group) group {
 	return of
 }
 
-// restLanes is how many groups of the rest run side by side: most of them wait for engines.
-const restLanes = 4
-
-// restParallel is for the tests of one of them, for the same reason.
-const restParallel = "-parallel=6"
-
-// restOf makes groups of what another run skipped, each test with the flags that it had there.
-func restOf(file string) ([]group, error) {
-	r, err := readReport(file)
-	if err != nil {
-		return nil, err
-	}
-	var out []group
-	for _, s := range r.Skipped {
-		if isHeavy(s.Test) {
-			continue // it ran beside the scenarios on engines, or is left to another commit
-		}
-		i := slices.IndexFunc(r.Groups, func(g result) bool { return g.Name == s.Group })
-		if i < 0 {
-			return nil, fmt.Errorf("reading %s: %s.%s is of a group that there is not: %q", file, s.Package, s.Test, s.Group)
-		}
-		j := slices.IndexFunc(out, func(g group) bool { return g.packages[0] == s.Package })
-		if j < 0 {
-			flags := slices.DeleteFunc(slices.Clone(r.Groups[i].Flags), func(f string) bool { return strings.HasPrefix(f, "-skip=") })
-			flags = append(flags, restParallel)
-			out = append(out, group{lane: len(out) % restLanes, name: "rest of " + s.Package[strings.LastIndex(s.Package, "/")+1:], flags: flags, env: r.Groups[i].Env, packages: []string{s.Package}})
-			j = len(out) - 1
-			out[j].flags = append(out[j].flags, "-run="+exactly(s.Test))
-			continue
-		}
-		out[j].flags[len(out[j].flags)-1] += "|" + exactly(s.Test)
-	}
-	return out, nil
-}
-
 // exactly is the pattern of one test or subtest.
 func exactly(test string) string {
 	parts := strings.Split(test, "/")
@@ -197,48 +170,6 @@ func exactly(test string) string {
 		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
 	}
 	return strings.Join(parts, "/")
-}
-
-// tested runs groups side by side, and then alone what a busy machine has failed.
-func tested(ctx context.Context, groups []group, noSkip bool, s *summary) (*report, int, error) {
-	r := &report{}
-	results := make([]result, len(groups))
-	errs := make([]error, len(groups))
-	lanes := map[int][]int{}
-	for i, g := range groups {
-		fmt.Fprintf(s.out, "\n%s: go test %s, %s%s\n", g.name, strings.Join(g.flags, " "), counted(len(g.packages), "package"), g.why)
-		lanes[g.lane] = append(lanes[g.lane], i)
-	}
-	var work sync.WaitGroup
-	for _, lane := range lanes {
-		work.Go(func() {
-			for _, i := range lane {
-				results[i], errs[i] = groups[i].test(ctx, noSkip, s)
-			}
-		})
-	}
-	work.Wait()
-	code := 0
-	for i, g := range groups {
-		if errs[i] != nil {
-			return nil, 1, errs[i]
-		}
-		if err := g.again(ctx, noSkip, s, &results[i]); err != nil {
-			return nil, 1, err
-		}
-		code = cmp.Or(code, results[i].code)
-	}
-	if noSkip && code == 0 && s.skipped > 0 {
-		code = 1
-		fmt.Fprintln(s.out, "NO_SKIP is set, and tests were skipped")
-	}
-	r.Groups, r.Passed, r.Failed, r.Skipped, r.Tests = results, s.passed, s.failed, s.skips, s.took()
-	s.end()
-	r.show(s.out)
-	if noSkip {
-		fmt.Fprintln(s.out, r.closing())
-	}
-	return r, code, nil
 }
 
 // again runs each test that a busy machine has failed alone, where nothing else of the group has failed.
@@ -277,7 +208,7 @@ func (g group) test(ctx context.Context, noSkip bool, s *summary) (result, error
 	args := append(append([]string{"test", "-json"}, g.flags...), g.packages...)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.Env = append(os.Environ(), g.env...)
+	cmd.Env = append(append(slices.Clone(garbage), os.Environ()...), g.env...)
 	if noSkip {
 		cmd.Env = append(cmd.Env, "NO_SKIP=1", "CI_NO_SKIP=1")
 	}

@@ -4,8 +4,8 @@
 //	run                      the tests of this machine and user
 //	run -engines             the scenarios on real dockerds, which takes root, and nothing else
 //	run -full                every scenario on the sandbox and on real engines, each call disturbed, at the times of production
-//	run -report FILE         keeps what came out, for the next two
-//	run -rest FILE           the tests that another run skipped, as a user who may more; with -engines both
+//	run -report FILE         keeps what came out, for the next two: after each group, and at the end
+//	run -rest FILE           the tests that another run skips, as a user who may more, while it goes on; with -engines both
 //	run -sum FILE…           what several runs came to, as one
 //
 // With NO_SKIP=1, as CI sets it, whatever is missing or skipped is a failure. A test that failed because the machine was far
@@ -39,8 +39,8 @@ func main() {
 	flag.BoolVar(&o.full, "full", false, "every scenario on every kind of swarm, at the times of production")
 	flag.BoolVar(&o.sum, "sum", false, "add up the reports that are named")
 	flag.StringVar(&o.report, "report", "", "keep what came out in this `file`")
-	flag.StringVar(&o.rest, "rest", "", "run what was skipped in the run whose report is this `file`")
-	flag.Float64Var(&o.budget, "budget", 0, "with -sum: fail where the tests kept the processors busy for more than so many `minutes` of the clock; 0 is no budget")
+	flag.StringVar(&o.rest, "rest", "", "run what is skipped in the run whose report is this `file`, and wait for its end")
+	flag.Float64Var(&o.budget, "budget", 0, "with -sum: complain where the tests kept the processors busy for more than so many `minutes` of the clock, and fail at half as much again; 0 is no budget")
 	flag.Parse()
 	o.noSkip, o.args = os.Getenv("NO_SKIP") != "", flag.Args()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -73,16 +73,6 @@ func run(ctx context.Context, o options, out io.Writer) (int, error) {
 			return 1, err
 		}
 	}
-	if o.rest != "" {
-		rest, err := restOf(o.rest)
-		if err != nil {
-			return 1, err
-		}
-		groups = append(groups, rest...)
-	}
-	r, code, err := tested(ctx, groups, o.noSkip, newSummary(out))
-	if err == nil && o.report != "" {
-		err = r.write(o.report)
-	}
+	_, code, err := tested(ctx, groups, o, newSummary(out))
 	return code, err
 }

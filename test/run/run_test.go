@@ -6,7 +6,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/swarm-operator/swarm-operator/test/turn"
 )
@@ -160,7 +162,7 @@ func TestRun(t *testing.T) {
 			if err != nil || len(groups) != 1 {
 				t.Fatalf("groups are %v (%v), want one", groups, err)
 			}
-			_, code, err := tested(t.Context(), groups, c.noSkip, newSummary(&out))
+			_, code, err := tested(t.Context(), groups, options{noSkip: c.noSkip}, newSummary(&out))
 			if err != nil || code != c.code {
 				t.Errorf("exit code is %d (%v), want %d", code, err, c.code)
 			}
@@ -199,7 +201,7 @@ func TestPackagesAreInTheGroupThatTheyNeed(t *testing.T) {
 		race, engines bool
 		want          string
 	}{
-		{options{args: few}, true, false, "scenarios:e2e scenarios:engines concurrent code:state concurrent code:node code:diff"},
+		{options{args: few}, true, false, "scenarios:e2e processes:engines concurrent code:state concurrent code:node code:diff"},
 		{options{args: few}, false, true, "scenarios:e2e concurrent code:state concurrent code:node code:diff scenarios on real engines:e2e scenarios on real engines:engines"},
 		{options{args: few, engines: true}, true, true, "scenarios on real engines:e2e"},
 		{options{args: few, full: true}, true, true, "scenarios:e2e scenarios on real engines:e2e scenarios on real engines:engines"},
@@ -233,39 +235,29 @@ func TestPackagesAreInTheGroupThatTheyNeed(t *testing.T) {
 func TestWhatOneRunSkipsAnotherOneRuns(t *testing.T) {
 	here(t)
 	dir := t.TempDir()
-	run := func(patterns []string) (*report, string) {
+	run := func(patterns []string) string {
+		file := filepath.Join(dir, "first")
 		groups, err := split(t.Context(), options{args: patterns}, false, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, _, err := tested(t.Context(), groups, false, newSummary(&bytes.Buffer{}))
+		_, _, err = tested(t.Context(), groups, options{report: file}, newSummary(&bytes.Buffer{}))
 		if err != nil {
 			t.Fatal(err)
 		}
-		file := filepath.Join(dir, "first")
-		if err := r.write(file); err != nil {
-			t.Fatal(err)
-		}
-		return r, file
+		return file
 	}
-	_, first := run([]string{"./able", "./good"})
+	first := run([]string{"./able", "./good"})
 	var out bytes.Buffer
 	if code, err := sum(options{args: []string{first}, noSkip: true}, &out); err != nil || code != 1 || !strings.Contains(out.String(), "no run has run example.com/m/able.TestAble: able_test.go:3: needs wings") {
 		t.Errorf("code %d, %v:\n%s", code, err, &out)
 	}
 	t.Setenv("WINGS", "two")
-	groups, err := restOf(first)
-	if err != nil || what(groups) != "rest of able:able" {
-		t.Fatalf("the rest is %q: %v", what(groups), err)
-	}
 	out.Reset()
-	r, code, err := tested(t.Context(), groups, true, newSummary(&out))
+	second := filepath.Join(dir, "second")
+	r, code, err := tested(t.Context(), nil, options{noSkip: true, rest: first, report: second}, newSummary(&out))
 	if err != nil || code != 0 || r.Passed != 3 { // TestAble, TestParts/b/flies and its parent
 		t.Fatalf("code %d, %v:\n%s", code, err, &out)
-	}
-	second := filepath.Join(dir, "second")
-	if err := r.write(second); err != nil {
-		t.Fatal(err)
 	}
 	out.Reset()
 	if code, err := sum(options{args: []string{first, second}, noSkip: true}, &out); err != nil || code != 0 || !strings.HasSuffix(out.String(), "\n9 passed, 0 failed, 0 skipped\n") {
@@ -273,11 +265,73 @@ func TestWhatOneRunSkipsAnotherOneRuns(t *testing.T) {
 	}
 }
 
+// What a group has skipped begins while the other run goes on with others.
+func TestTheRestBeginsBeforeTheOtherRunEnds(t *testing.T) {
+	here(t)
+	t.Setenv("WINGS", "two")
+	file := filepath.Join(t.TempDir(), "other")
+	other := &report{Groups: []result{{Name: "birds"}}, Skipped: []skip{{"birds", "./able", "TestAble", "needs wings"}}}
+	seen := &watched{}
+	ended := make(chan error)
+	var r *report
+	go func() {
+		var err error
+		r, _, err = tested(t.Context(), nil, options{noSkip: true, rest: file}, newSummary(seen))
+		ended <- err
+	}()
+	seen.wait(t, file+" is not there yet: waiting for it")
+	if err := other.write(file); err != nil {
+		t.Fatal(err)
+	}
+	seen.wait(t, "ok  \texample.com/m/able")
+	other.Groups = append(other.Groups, result{Name: "planes"})
+	other.Skipped = append(other.Skipped, skip{"planes", "./able", "TestParts/b/flies", "needs wings"})
+	other.Ended = true
+	if err := other.write(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil || r.Passed != 3 || !r.Ended {
+		t.Errorf("%v, %+v:\n%s", err, r, seen.text())
+	}
+}
+
+// watched is an output that somebody waits for.
+type watched struct {
+	mu  sync.Mutex
+	out bytes.Buffer
+}
+
+func (w *watched) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.out.Write(b)
+}
+
+func (w *watched) text() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.out.String()
+}
+
+func (w *watched) wait(t *testing.T, text string) {
+	t.Helper()
+	for !strings.Contains(w.text(), text) {
+		select {
+		case <-t.Context().Done():
+			t.Fatalf("it does not say %q:\n%s", text, w.text())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
 func TestTheBudgetIsOfProcessorTime(t *testing.T) {
 	r := &report{Groups: []result{{Wall: 4000, CPU: 700}, {Wall: 1, CPU: 500}}}
-	for minutes, over := range map[float64]bool{0: false, 10: false, 9.9: true, 20: false} {
-		if got := r.over(minutes); (got != "") != over {
-			t.Errorf("%g minutes: %q", minutes, got)
+	for _, c := range []struct {
+		minutes   float64
+		over, far bool
+	}{{0, false, false}, {20, false, false}, {10, false, false}, {9.9, true, false}, {6.7, true, false}, {6.6, true, true}} {
+		if got, far := r.over(c.minutes); (got != "") != c.over || far != c.far {
+			t.Errorf("%g minutes: %q, a failure: %t", c.minutes, got, far)
 		}
 	}
 }
@@ -338,11 +392,12 @@ func TestWhatHasNotItsTurnIsLeft(t *testing.T) {
 	if g := heaviest(all); g.name != now.test || g.lane == all.lane || !slices.Equal(g.packages, []string{"m" + now.in}) || !slices.Equal(g.flags, []string{"-x", "-run=" + exactly(now.name())}) {
 		t.Errorf("beside the scenarios runs %+v, want %+v", g, now)
 	}
+	skipped.Ended = true
 	first := filepath.Join(dir, "skipped.json")
 	if err := skipped.write(first); err != nil {
 		t.Fatal(err)
 	}
-	rest, err := restOf(first)
+	rest, err := restOf(skipped, skipped.Groups)
 	if err != nil || len(rest) != 1 || !slices.Equal(rest[0].packages, []string{"m/always"}) {
 		t.Errorf("the rest is %+v, %v", rest, err)
 	}

@@ -174,11 +174,14 @@ func (s *summary) forgiven(group string) {
 	s.failures = slices.DeleteFunc(s.failures, func(l packageLine) bool { return l.group == group })
 }
 
-// took are the tests that ran, and how long they took.
-func (s *summary) took() []timed {
+// report is what the groups have come to so far.
+func (s *summary) report(groups []result) *report {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.times)
+	return &report{
+		Groups: slices.Clone(groups), Passed: s.passed, Failed: s.failed,
+		Skipped: slices.Clone(s.skips), Tests: slices.Clone(s.times),
+	}
 }
 
 // packageLine says whether the output is go test's own line about a package, and shows it where it tells something.

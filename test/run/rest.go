@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+)
+
+// restLanes is how many groups of the rest run side by side: most of them wait for engines.
+const restLanes = 4
+
+// restLane is the first of their lanes: none of what split gives has it.
+const restLane = 10
+
+// restParallel is for the tests of one of them, for the same reason.
+const restParallel = "-parallel=6"
+
+// restOf makes groups of what other groups skipped, each test with the flags that it had there.
+func restOf(r *report, of []result) ([]group, error) {
+	var out []group
+	for _, s := range r.Skipped {
+		if isHeavy(s.Test) {
+			continue // it runs beside the scenarios on engines, or is left to another commit
+		}
+		if !slices.ContainsFunc(r.Groups, func(g result) bool { return g.Name == s.Group }) {
+			return nil, fmt.Errorf("%s.%s is of a group that there is not: %q", s.Package, s.Test, s.Group)
+		}
+		i := slices.IndexFunc(of, func(g result) bool { return g.Name == s.Group })
+		if i < 0 {
+			continue
+		}
+		j := slices.IndexFunc(out, func(g group) bool { return g.packages[0] == s.Package })
+		if j < 0 {
+			flags := slices.DeleteFunc(slices.Clone(of[i].Flags), func(f string) bool { return strings.HasPrefix(f, "-skip=") })
+			flags = append(flags, restParallel, "-run="+exactly(s.Test))
+			out = append(out, group{name: "rest of " + s.Package[strings.LastIndex(s.Package, "/")+1:], flags: flags, env: of[i].Env, packages: []string{s.Package}})
+			continue
+		}
+		out[j].flags[len(out[j].flags)-1] += "|" + exactly(s.Test)
+	}
+	return out, nil
+}
+
+// follow completes another run while that goes on: as soon as one of its groups has ended, what that skipped begins here.
+func (r *runs) follow(ctx context.Context, file string) error {
+	said := false
+	for seen, lane := 0, 0; ; {
+		other, err := readReport(file)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			if other = (&report{}); !said {
+				said = true
+				fmt.Fprintf(r.s.out, "%s is not there yet: waiting for it\n", file)
+			}
+		case err != nil:
+			return err
+		}
+		rest, err := restOf(other, other.Groups[seen:])
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", file, err)
+		}
+		for i := range rest {
+			rest[i].lane = restLane + lane%restLanes
+			lane++
+		}
+		r.start(ctx, rest)
+		if seen = len(other.Groups); other.Ended {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("stopped")
+		case <-time.After(time.Second):
+		}
+	}
+}
