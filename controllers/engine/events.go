@@ -16,13 +16,15 @@ const (
 	Reconnected = "reconnected"
 	// Lost stands for events that were dropped because the reader was slow.
 	Lost = "lost"
+	// Unconnected comes after each connect that failed; Name is the error.
+	Unconnected = "unconnected"
 )
 
 // Event is a hint that something may have changed, and never more: a manager that was just promoted replays the swarm's
 // whole history as new, a slow subscriber loses events silently, a stream may stay open and silent for ever, and the
 // cluster object has none. Look at the swarm, not at the event.
 type Event struct {
-	Type       string // service, node, secret, config, network; Reconnected; Lost
+	Type       string // service, node, secret, config, network; Reconnected; Lost; Unconnected
 	Action     string
 	ID         string
 	Name       string
@@ -54,6 +56,7 @@ func (c *Client) stream(ctx context.Context, to chan<- Event) error {
 	}
 	resp, err := c.send(ctx, request{method: http.MethodGet, path: "/events", query: url.Values{"filters": {string(filters)}}})
 	if err != nil {
+		give(ctx, to, Event{Type: Unconnected, Name: err.Error()})
 		return err
 	}
 	defer resp.Body.Close()

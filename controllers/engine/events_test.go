@@ -76,6 +76,11 @@ func TestEventsReconnect(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	events := c.Events(ctx)
 	for _, n := range []int{1, 3, 4, 5} {
+		if n == 3 {
+			if e := next(t, events); e.Type != Unconnected || !strings.Contains(e.Name, "starting") {
+				t.Fatalf("the connect that failed: %+v", e)
+			}
+		}
 		if e := next(t, events); e.Type != Reconnected {
 			t.Fatalf("connect %d: %+v", n, e)
 		}
@@ -117,6 +122,9 @@ func TestAStreamOutlivesTheCallTimeout(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	events := c.Events(ctx)
+	if e := next(t, events); e.Type != Unconnected {
+		t.Fatalf("the connect without an answer: %+v", e)
+	}
 	if e := next(t, events); e.Type != Reconnected {
 		t.Fatalf("%+v", e)
 	}

@@ -34,6 +34,7 @@ func TestWhatAnEventMakesTheNextRunRead(t *testing.T) {
 		{name: "a secret", event: engine.Event{Type: "secret", Action: "update", ID: "x1"}, scope: "[{Secret x1}]"},
 		{name: "a node", event: engine.Event{Type: "node", Action: "update", ID: "n1"}, scope: "[{Node n1}]"},
 		{name: "the stream was away", event: engine.Event{Type: engine.Reconnected}, scope: "all"},
+		{name: "the stream cannot be opened", event: engine.Event{Type: engine.Unconnected, Name: "500"}, ignore: true, scope: "[]"},
 		{name: "events were lost", event: engine.Event{Type: engine.Lost}, scope: "all"},
 		{name: "our own memory", event: engine.Event{Type: "config", Action: "create", ID: "m5", Name: "swarm-operator.src.5"}, scope: "[]"},
 		{name: "our own memory before that went", event: engine.Event{Type: "config", Action: "remove", ID: "m4", Name: "swarm-operator.src.4"}, scope: "[]"},

@@ -36,6 +36,7 @@ const (
 	TokensNotDelivered = "TokensNotDelivered" // a join token is not
 	VersionSkew        = "VersionSkew"        // the engines of the nodes have different versions
 	Contended          = "Contended"          // somebody writes what the operator puts back, again and again, so that it is left alone
+	EventsMissing      = "EventsMissing"      // the engine's events cannot be read, so that a change by hand is seen late
 	CARotating         = "CARotating"         // the root of the swarm's CA is being replaced, which waits for every node
 )
 

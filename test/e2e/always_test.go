@@ -23,8 +23,6 @@ var unspoken = map[string]string{
 	"GET /distribution/{id}/json":      "the image is deployed by its tag, as docker service create does",
 	"DELETE /configs/{id} of a memory": "a memory that was replaced is out of use, and is removed after the next one",
 	"GET /configs of the lease":        "only who asks for the status reads it so",
-	"GET /events by scope by type":     "a run looks at everything again at --resync; that events do not come only the debug log says",
-	"any /events":                      "the same",
 	"any /distribution":                "the same as for its only call",
 }
 
@@ -350,7 +348,7 @@ func (f *forEver) backedOff() {
 func trouble(all []harness.Condition) string {
 	var out strings.Builder
 	for _, c := range all {
-		if c.Type == "EngineReady" && !c.Status || c.Type == "StepFailed" && c.Status {
+		if c.Type == "EngineReady" && !c.Status || (c.Type == "StepFailed" || c.Type == "EventsMissing") && c.Status {
 			fmt.Fprintf(&out, "%s %s: %s\n", c.Type, c.Reason, c.Message)
 		}
 	}
