@@ -139,11 +139,11 @@ func (s *madeUp) converge(t *testing.T, entries []kinds.Entry) {
 		p := s.plan(t, entries)
 		for _, r := range p.Refused {
 			// Whom a label makes a candidate is none before it is written.
-			if r.Class != plan.Later && (round > 0 || r.Guard != plan.GuardManagers) {
+			if r.Class != plan.Later && (round > 0 || !r.OfRoles()) {
 				t.Errorf("round %d: %s is refused by %s: %s", round, r.Key, r.Guard, r.Why)
 			}
 		}
-		more := slices.ContainsFunc(p.Refused, func(r plan.Refusal) bool { return r.Key.Kind == v1.KindNode || r.Guard == plan.GuardManagers })
+		more := slices.ContainsFunc(p.Refused, func(r plan.Refusal) bool { return r.Key.Kind == v1.KindNode || r.OfRoles() })
 		for _, step := range p.Steps {
 			if step.Key.Kind == v1.KindNode {
 				s.do(t, step)

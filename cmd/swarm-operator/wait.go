@@ -282,7 +282,7 @@ func (w *waiting) end(v verdict) error {
 }
 
 func (w *waiting) over(timeout time.Duration) error {
-	v := verdict{code: exitDiffers, outcome: "unfinished", text: fmt.Sprintf("after %s: %s", timeout, w.said)}
+	v := verdict{code: exitDiffers, outcome: "unfinished", text: fmt.Sprintf("after %s: %s", timeout, cmp.Or(w.said, "the engine has not answered yet"))}
 	switch {
 	case w.cmd.Context().Err() != nil:
 		v.code, v.text = exitError, "interrupted"

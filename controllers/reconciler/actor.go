@@ -152,7 +152,7 @@ func (r *Reconciler) outcome(run *Run) (outcome, why string) {
 		return "", ""
 	}
 	for _, refused := range p.Refused {
-		if refused.Class != plan.Later && !refused.Quiet && refused.Guard != "enforce" {
+		if refused.NeedsAPerson() {
 			return state.Held, fmt.Sprintf("%s: %s", refused.Key, refused.Why)
 		}
 	}

@@ -303,7 +303,7 @@ func (l *Loop) planConditions(run *Run) {
 	l.Board.Set(status.Held, held != "", map[bool]string{true: "NeedsAPerson", false: "Nothing"}[held != ""], held)
 	contended := ""
 	for _, r := range p.Refused {
-		if r.Guard == plan.GuardContended {
+		if r.Contended() {
 			contended = fmt.Sprintf("%s: %s", r.Key, r.Why)
 			break
 		}

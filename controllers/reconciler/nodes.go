@@ -177,7 +177,7 @@ func (r *Reconciler) service(ix *kinds.Index, id string) *v1.Service {
 // moving are the kinds whose objects are listed in the next run, because events do not tell all that it waits for.
 func (r *Run) moving() []string {
 	waits := func(s plan.Refusal) bool {
-		return s.Class == plan.Later && !s.Quiet && s.Until.IsZero() && (s.Key.Kind == v1.KindNode || s.Guard == plan.GuardManagers)
+		return s.Class == plan.Later && !s.Quiet && s.Until.IsZero() && (s.Key.Kind == v1.KindNode || s.OfRoles())
 	}
 	if r.Facts.Swarm.Rotating { // the root: nobody tells when it is over
 		return []string{v1.KindNode, v1.KindCluster}

@@ -93,7 +93,7 @@ func (r *Reconciler) Conclude(ctx context.Context, run *Run, all []Progress) err
 		}
 		outcome, why := state.RolledOut, ""
 		for _, refused := range run.Plan.Refused {
-			if refused.Class != plan.Later && !refused.Quiet && refused.Guard != "enforce" {
+			if refused.NeedsAPerson() {
 				outcome, why = state.Held, fmt.Sprintf("%s: %s", refused.Key, refused.Why)
 				break
 			}

@@ -248,24 +248,19 @@ func (b *Board) refused(p plan.Plan) {
 		if more {
 			r.Why = before.Why + "; " + r.Why
 		}
-		if more && reportedOnly(r) {
+		if more && r.Reported() {
 			r.Guard, r.Class = before.Guard, before.Class
 		}
 		last[at] = r
 	}
 	for at, d := range b.open {
 		r, is := last[at]
-		done := map[bool]string{true: "reported", false: "held"}[reportedOnly(r)]
+		done := map[bool]string{true: "reported", false: "held"}[r.Reported()]
 		if is && (d.Done != done || d.Why != r.Why) {
 			d.Done, d.Why = done, r.Why
 			b.log.Info("held", "object", r.Key.String(), "guard", r.Guard, "class", r.Class.String(), "why", r.Why)
 		}
 	}
-}
-
-// reportedOnly reports whether a refusal leaves a change by hand as it is, and nobody has to do anything.
-func reportedOnly(r plan.Refusal) bool {
-	return r.Guard == "enforce" || r.Guard == "intent" || r.Guard == plan.GuardContended
 }
 
 // describe fills in a difference and logs it when it is new or has changed.

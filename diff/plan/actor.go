@@ -86,7 +86,7 @@ func selfLast(plan Plan, f Facts, _ Policy) []Refusal {
 		}
 	}
 	for _, r := range plan.Refused {
-		if others == "" && r.Class == Later && !r.Quiet && r.Key != f.Self && r.Instance != f.Swarm.Own && !r.hands() && r.Guard != GuardManagers && r.Guard != guardRotation && r.Guard != guardSelf {
+		if others == "" && r.waits() && r.Key != f.Self && r.Instance != f.Swarm.Own && !r.is(hand|aside) {
 			others = r.Key.String() + " still waits"
 		}
 	}

@@ -63,7 +63,7 @@ func backsOff(s Step, f Facts, _ Policy) []Refusal {
 func (p Plan) Troubled() []Refusal {
 	var out []Refusal
 	for _, r := range p.Refused {
-		if r.Guard == guardBackOff {
+		if r.is(ofTrouble) {
 			out = append(out, r)
 		}
 	}

@@ -96,7 +96,7 @@ func (p *Plan) about(h Hazard) []v1.Key {
 		}
 	}
 	for _, r := range p.Refused {
-		if !r.Quiet && (!goes || r.Op == diff.Remove && r.Guard != guardPrune) {
+		if !r.Quiet && (!goes || r.Op == diff.Remove && !r.is(byName)) {
 			out = append(out, r.Key)
 		}
 	}

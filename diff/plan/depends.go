@@ -19,10 +19,10 @@ func dependencies(plan Plan, f Facts, _ Policy) []Refusal {
 		d.changing[s.Key] = d.changing[s.Key] || (s.Op != diff.Remove && s.Key.Kind == v1.KindService && !own)
 	}
 	for _, r := range plan.Refused {
-		if holdsOthers(r, f) {
+		if r.holdsOthers(f) {
 			d.missing[r.Key] = r
 		}
-		if !r.Quiet && r.Guard != GuardNoNode && len(r.placesBy()) > 0 { // nothing waits for a host that has gone
+		if !r.Quiet && !r.is(unmatched) && len(r.placesBy()) > 0 { // nothing waits for a host that has gone
 			d.unlabelled = append(d.unlabelled, r)
 		}
 	}
@@ -58,7 +58,7 @@ type dependedOn struct {
 // used are objects that the step needs to be there, and that are not made.
 func (d dependedOn) used(s Step) (held []Refusal) {
 	for _, k := range s.Change.Want.Uses {
-		if r, gone := d.missing[k]; gone && (r.Op == diff.Create || r.Guard == guardOwnership || r.Guard == guardBroken) {
+		if r, gone := d.missing[k]; gone && (r.Op == diff.Create || r.is(occupied)) {
 			held = append(held, s.refusal(r.Class, "it needs %s, which is refused: %s", k, r.Why))
 		}
 	}

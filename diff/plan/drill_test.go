@@ -176,7 +176,7 @@ func nodesComeToAnEnd(t *rapid.T) {
 			continue
 		}
 		for _, r := range p.Refused {
-			if r.Class == Later && !r.Quiet && r.Guard != GuardManagers {
+			if r.Class == Later && !r.Quiet && r.Guard != guardManagers {
 				t.Fatalf("%s waits for nothing:\n%s", r.Key, strings.Join(d.log, "\n"))
 			}
 		}

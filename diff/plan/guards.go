@@ -22,8 +22,11 @@ const (
 	guardPrune          = "prune"
 )
 
-// GuardNoNode is the guard of a Node manifest that no node of the swarm matches.
-const GuardNoNode = "no-node"
+// guardNoNode is the guard of a Node manifest that no node of the swarm matches.
+const guardNoNode = "no-node"
+
+// guardInFlight leaves a change by hand alone while a roll-out is in flight.
+const guardInFlight = "rollout-in-flight"
 
 // guards are the ones that hold for every kind. Their order decides only which of two objections is printed.
 var guards = []Guard{
@@ -49,7 +52,7 @@ var guards = []Guard{
 	{"removal-budget", removalBudget},
 	{guardRepairAfter, tooEarly},
 	{guardDropsSettings, each(dropsSettings)},
-	{"rollout-in-flight", each(inFlight)},
+	{guardInFlight, each(flying)},
 	{guardFailedRollouts, failedRollouts},
 	{"restarts", restarts},
 	{guardOutage, each(outageAlone)},
@@ -274,24 +277,12 @@ func removalBudget(plan Plan, f Facts, p Policy) []Refusal {
 	return out
 }
 
-// inFlight never writes over a roll-out to undo a hand's change. A new want supersedes it: a hotfix must not wait.
-func inFlight(s Step, f Facts, _ Policy) []Refusal {
+// flying never writes over a roll-out to undo a hand's change. A new want supersedes it: a hotfix must not wait.
+func flying(s Step, f Facts, _ Policy) []Refusal {
 	if s.Op != diff.Update || !f.Rollouts[s.Key].Running() || slices.ContainsFunc(s.Fields, func(fl diff.Field) bool { return fl.Git }) {
 		return nil
 	}
 	return []Refusal{s.refusal(Later, "a roll-out of it is in flight (%s)", f.Rollouts[s.Key].State)}
-}
-
-// holdsOthers says whether a refusal holds what was to come after the step: where something was to be made, somebody
-// else's is in its place, it failed under this very revision, or its own change still waits for a person's word.
-func holdsOthers(r Refusal, f Facts) bool {
-	switch {
-	case r.Op == diff.Remove || r.Quiet || r.Guard == GuardNoNode: // a host that has gone must not hold what ran with it
-		return false
-	case r.Op == diff.Create, r.Class == Consent, r.Guard == guardOwnership, r.Guard == guardFailedRollouts, r.Guard == guardDependsOn, r.Guard == guardBackOff, r.Guard == guardRoom, r.Guard == guardBroken:
-		return true
-	}
-	return r.Guard == guardFailedWant && (f.Failed[r.Key].Revision == f.Revision || f.Failed[r.Key].Digest == "")
 }
 
 // restarts asks before a revision restarts much of what runs.

@@ -12,13 +12,9 @@ import (
 const (
 	guardEnforce     = "enforce"
 	guardRepairAfter = "repair-after"
-
-	// GuardContended is the guard that leaves alone what somebody rewrites again and again.
-	GuardContended = "contended"
+	guardContended   = "contended" // leaves alone what somebody rewrites again and again
+	guardIntent      = "intent"
 )
-
-// hands reports whether a refusal leaves a change by hand as it is for a time. Nothing of the revision waits for that.
-func (r Refusal) hands() bool { return r.Guard == guardRepairAfter || r.Guard == GuardContended }
 
 // Contention is a field that was put back, and that a hand has written again each time.
 type Contention struct {
@@ -59,7 +55,7 @@ func (s Step) contended(of []Contention) (r Refusal, left []diff.Field, is bool)
 		if c.Path == "" && s.Change.Removed() {
 			r = s.refusal(Later, "it was removed again %s after it was made again, so that is left as it is until nobody has done so for some time, or git changes it; "+
 				"find out who removes it, or remove its manifest", times(c.Times))
-			r.Guard, r.Fields, r.Until = GuardContended, s.Fields, c.Until
+			r.Guard, r.Fields, r.Until = guardContended, s.Fields, c.Until
 			return r, nil, true
 		}
 		if s.Op == diff.Update && slices.ContainsFunc(s.Fields, func(fl diff.Field) bool { return fl.Path == c.Path && fl.Hand && !fl.Git }) {
@@ -73,7 +69,7 @@ func (s Step) contended(of []Contention) (r Refusal, left []diff.Field, is bool)
 	contended, left := split(s.Fields, func(fl diff.Field) bool { return slices.Contains(paths, fl.Path) })
 	r = s.refusal(Later, "somebody writes again what is put back (%s), so that is left alone until nobody has written it for some time, or git changes it; "+
 		"find out who writes, or leave it to them with policy.ignoreDifferences", strings.Join(counts, ", "))
-	r.Guard, r.Fields, r.Until = GuardContended, contended, until
+	r.Guard, r.Fields, r.Until = guardContended, contended, until
 	return r, left, true
 }
 
@@ -138,7 +134,7 @@ func tooEarly(plan Plan, f Facts, p Policy) []Refusal {
 		}
 	}
 	for _, r := range plan.Refused { // what only waits for its turn still comes
-		if r.Class == Later && !r.Quiet && !r.hands() {
+		if r.waits() && !r.is(hand) {
 			need(r.needs)
 		}
 	}

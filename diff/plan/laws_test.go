@@ -378,7 +378,7 @@ func classed(t *rapid.T) {
 	for _, r := range p.Refused {
 		loud = loud || !r.Quiet
 		held = held || (!r.Quiet && r.Class != Later)
-		waiting = waiting || (!r.Quiet && r.Class == Later && r.Guard != GuardContended)
+		waiting = waiting || (!r.Quiet && r.Class == Later && r.Guard != guardContended)
 		if r.Why == "" || r.Guard == "" {
 			t.Fatalf("a refusal without a reason: %+v", r)
 		}
@@ -444,7 +444,7 @@ func laterComes(t *rapid.T) {
 		}
 		comes := false
 		switch r.Guard {
-		case "repair-after", GuardContended:
+		case "repair-after", guardContended:
 			comes = r.Until.After(now)
 		case "rollout-in-flight":
 			comes = g.facts.Rollouts[r.Key].Running()

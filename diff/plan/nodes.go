@@ -115,8 +115,8 @@ type Leaving struct {
 // cluster is what refusals are about that concern the managers together.
 var cluster = v1.Key{Kind: v1.KindCluster, Name: v1.ClusterName}
 
-// GuardManagers is about the managers together.
-const GuardManagers = "managers"
+// guardManagers is about the managers together.
+const guardManagers = "managers"
 
 const (
 	guardDrain   = "drain"
@@ -150,7 +150,7 @@ func (p *Plan) members(f Facts, policy Policy) {
 		return
 	}
 	refuse := func(class Class, why string) *Refusal {
-		p.Refused = append(p.Refused, Refusal{Op: diff.Update, Key: cluster, Instance: cluster.Name, Guard: GuardManagers, Class: class, Why: why})
+		p.Refused = append(p.Refused, Refusal{Op: diff.Update, Key: cluster, Instance: cluster.Name, Guard: guardManagers, Class: class, Why: why})
 		return &p.Refused[len(p.Refused)-1]
 	}
 	m := NextRoleChange(f.Swarm.weighed(policy), *f.Swarm.Managers, f.Swarm.Stable, func(h Hazard) bool { return policy.Consents.Covers(h, cluster) })
@@ -248,7 +248,7 @@ func (p *Plan) leave(f Facts, policy Policy) {
 
 // demotedFirst: what keeps it from that is said of the managers, and where that is a person's word this waits for nothing else.
 func (p *Plan) demotedFirst(l Leaving) {
-	r := Refusal{Op: diff.Remove, Key: l.Key, Instance: l.ID, Guard: GuardManagers, Class: Later, Why: "it is a manager, and demoted first"}
+	r := Refusal{Op: diff.Remove, Key: l.Key, Instance: l.ID, Guard: guardManagers, Class: Later, Why: "it is a manager, and demoted first"}
 	switch m := p.Members; {
 	case m == nil:
 	case m.Refused && m.Class != Later:
@@ -324,7 +324,7 @@ func blocked(s Step, _ Facts, _ Policy) []Refusal {
 		return nil
 	case w.Unmatched:
 		r := s.refusal(Never, "%s", w.Blocked)
-		r.Guard = GuardNoNode
+		r.Guard = guardNoNode
 		return []Refusal{r}
 	case w.Awaited:
 		r := s.refusal(Later, "%s", w.Blocked)

@@ -136,7 +136,7 @@ func (p Plan) Held() bool {
 
 // Waiting says whether something comes by itself later.
 func (p Plan) Waiting() bool {
-	return slices.ContainsFunc(p.Refused, func(r Refusal) bool { return r.Class == Later && !r.Quiet && r.Guard != GuardContended })
+	return slices.ContainsFunc(p.Refused, func(r Refusal) bool { return r.waits() && !r.is(reported) })
 }
 
 // Rollout is how the last update of a service stands.
@@ -364,7 +364,7 @@ func (p *Plan) propose(c diff.Change) {
 		fields, meant = split(fields, func(f diff.Field) bool { return f.Git || !f.Intent })
 		if len(meant) > 0 {
 			p.Refused = append(p.Refused, Refusal{
-				Op: c.Op, Key: c.Key, Instance: c.Instance, Guard: "intent", Class: Never, Fields: meant, Quiet: true,
+				Op: c.Op, Key: c.Key, Instance: c.Instance, Guard: guardIntent, Class: Never, Fields: meant, Quiet: true,
 				Why: "set by hand, and left so until git changes it: policy.enforce: true would put it back",
 			})
 		}
@@ -377,7 +377,7 @@ func (p *Plan) propose(c diff.Change) {
 		fields, reported = split(fields, func(f diff.Field) bool { return f.Git })
 		if len(reported) > 0 {
 			p.Refused = append(p.Refused, Refusal{
-				Op: c.Op, Key: c.Key, Instance: c.Instance, Guard: "enforce", Class: Never, Fields: reported,
+				Op: c.Op, Key: c.Key, Instance: c.Instance, Guard: guardEnforce, Class: Never, Fields: reported,
 				Why: "changed by hand, and reported only: policy.enforce: true would repair it",
 			})
 		}
@@ -462,7 +462,7 @@ func (p *Plan) refuse(r Refusal) bool {
 	}
 	r.rotates, r.needs = p.Steps[i].Renewal != nil, p.Steps[i].requires()
 	p.Steps = slices.Delete(p.Steps, i, i+1)
-	if r.Guard == guardInUse {
+	if r.is(kept) {
 		p.Kept = append(p.Kept, r.Key)
 		return true
 	}

@@ -94,7 +94,7 @@ func (p *Plan) comesFirst(f Facts) (Class, string) {
 		}
 	}
 	for _, r := range p.Refused {
-		if r.Class == Later && !r.Quiet && r.Op != diff.Remove && !r.hands() && r.Guard != "rollout-in-flight" && r.Guard != guardSelf && r.Guard != guardRotation && r.Guard != GuardManagers {
+		if r.waitsBeforeRemovals() {
 			return Later, fmt.Sprintf("%s still waits", r.Key)
 		}
 	}
@@ -109,7 +109,7 @@ func (p *Plan) comesFirst(f Facts) (Class, string) {
 // failed says which of the services that removals wait for failed as it is wanted now. "": none.
 func (p *Plan) failed(f Facts, is func(v1.Key) bool) string {
 	for _, r := range p.Refused {
-		if r.Guard == guardFailedWant && is(r.Key) {
+		if r.is(failed) && is(r.Key) {
 			return fmt.Sprintf("the roll-out of %s failed (%s): mend it in git, or swarm-operator retry %s", r.Key, f.Failed[r.Key].Why, r.Key)
 		}
 	}
@@ -139,19 +139,4 @@ func (f Facts) held() (v1.Key, bool) {
 		}
 	}
 	return v1.Key{}, false
-}
-
-// holdsRemovals reports whether git makes a service, or changes what it runs, and somebody has to do something first. What is
-// removed may be what does its work until then. What the manifest or a person leaves alone on purpose, what is somebody else's
-// and what failed in an earlier revision holds nothing, and nor does what only undoes a change by hand.
-func (r Refusal) holdsRemovals() bool {
-	if r.Class == Later || r.Quiet || r.Key.Kind != v1.KindService || r.hands() {
-		return false
-	}
-	switch r.Guard {
-	case guardOwnership, guardSuspend, guardReleased, guardFailedWant, guardEnforce, guardDropsSettings, guardSelf:
-		return false
-	}
-	git := slices.ContainsFunc(r.Fields, func(fl diff.Field) bool { return fl.Git && fl.Effect >= diff.RestartsTasks })
-	return r.Op == diff.Create || (r.Op == diff.Update || r.Op == diff.Replace) && git
 }

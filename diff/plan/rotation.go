@@ -364,10 +364,10 @@ func (s Step) locks() bool {
 // rotateNoMore lets no rotation wait for one that a person holds.
 func (p *Plan) rotateNoMore() {
 	held := slices.ContainsFunc(p.Refused, func(r Refusal) bool {
-		return r.Key == cluster && r.rotates && r.Guard != guardRotation && r.Class != Later
+		return r.Key == cluster && r.rotates && !r.is(ofRotation) && r.Class != Later
 	})
 	for i := range p.Refused {
-		if r := &p.Refused[i]; held && r.Guard == guardRotation {
+		if r := &p.Refused[i]; held && r.is(ofRotation) {
 			r.Class = Never
 		}
 	}

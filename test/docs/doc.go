@@ -65,7 +65,7 @@ func Plan(files fs.FS) (plan.Plan, error) {
 		return p, errors.New("nothing is planned")
 	}
 	for _, r := range p.Refused {
-		if r.Class != plan.Later && r.Guard != plan.GuardNoNode { // there are no nodes here
+		if r.Class != plan.Later && !r.Unmatched() { // there are no nodes here
 			return p, fmt.Errorf("%s is refused by %s: %s", r.Key, r.Guard, r.Why)
 		}
 	}
