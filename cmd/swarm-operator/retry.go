@@ -19,8 +19,8 @@ func newRetry() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "retry KIND/NAME",
 		Short: "Try once more what failed",
-		Long: `What a manifest asks for and the swarm gave up is not tried again until git changes it. This tries it once more, where it did
-not fail for what git says. An update that the swarm has paused goes on; docker service rollback then no longer leads back to
+		Long: `What a manifest asks for and the swarm gave up is not tried again until git changes it. This tries it once more, if the
+cause was not in the manifest. An update that the swarm has paused goes on; docker service rollback then no longer leads back to
 the spec before it.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -21,7 +21,7 @@ func newValidate() *cobra.Command {
 		Use:   "validate",
 		Short: "Check the manifests, offline",
 		Long: `Reports every problem at once, with file and line. Exits 0 if there is none and 2 if there is one.
-Notes name what the swarm takes and what is hardly meant; they do not count.`,
+Notes point at things that are valid but probably a mistake; they do not change the exit code.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			source, err := src.open(cmd)
