@@ -5,6 +5,7 @@ package kinds
 import (
 	"cmp"
 	"context"
+	"maps"
 	"strings"
 	"time"
 
@@ -142,6 +143,11 @@ type Remembered struct {
 	Left map[string]bool
 	// Orphans are managers that were made workers while they were down, by id: they have not heard of it.
 	Orphans map[string]bool
+}
+
+// Clone is a copy that does not change with the other.
+func (r *Remembered) Clone() Remembered {
+	return Remembered{r.Since.Clone(), maps.Clone(r.Emptied), maps.Clone(r.Managers), maps.Clone(r.Left), maps.Clone(r.Orphans)}
 }
 
 // Entry is a manifest with what is needed to compare it.

@@ -23,7 +23,7 @@ const relook = 30 * time.Second
 // following is what is known of objects that changed and are not seen to work yet. Events tell when a service changes and
 // when its update ends, never when a task starts or fails, so these are looked at until they are settled.
 type following struct {
-	versions  map[v1.Key]uint64    // as of the last run
+	versions  versions             // as of the last run
 	unsettled map[v1.Key]time.Time // since when
 	looked    time.Time
 	running   map[v1.Key]bool      // whose roll-out the engine said to run, as of the last run
@@ -220,27 +220,23 @@ func (f *following) watched() []v1.Key {
 // notice finds what changed since the last run; in the first one that is everything.
 func (r *Reconciler) notice(haves []diff.State, wants map[v1.Key]*diff.State, f *plan.Facts) (changed map[v1.Key]bool) {
 	changed = map[v1.Key]bool{}
-	if r.versions == nil {
-		r.versions = make(map[v1.Key]uint64, len(haves))
-	}
-	versions, n := r.versions, 0
+	n := 0
 	for i := range haves {
 		h := &haves[i]
 		if h.Key.Kind != v1.KindService || !h.Meta.Mine || wants[h.Key] == nil {
 			continue
 		}
 		n++
-		if before, known := versions[h.Key]; !known || before != h.Meta.Version {
-			versions[h.Key] = h.Meta.Version
+		if r.versions.see(h.Key, h.Meta.Version) {
 			r.unsettled[h.Key], changed[h.Key] = f.Now, true
 		}
 	}
-	if len(versions) > n {
+	if r.versions.count() > n {
 		live := make(map[v1.Key]bool, n)
 		for i := range haves {
 			live[haves[i].Key] = wants[haves[i].Key] != nil && haves[i].Meta.Mine
 		}
-		maps.DeleteFunc(versions, func(k v1.Key, _ uint64) bool { return !live[k] })
+		r.versions.only(live)
 	}
 	if f.Now.Sub(r.looked) >= relook {
 		r.looked = f.Now
@@ -251,7 +247,7 @@ func (r *Reconciler) notice(haves []diff.State, wants map[v1.Key]*diff.State, f 
 		}
 	}
 	for key := range r.unsettled {
-		if _, there := versions[key]; !there {
+		if !r.versions.has(key) {
 			delete(r.unsettled, key)
 		}
 	}

@@ -74,22 +74,10 @@ type Reconciler struct {
 	unlisted sync.Map   // kinds.Ref → *kinds.Live, see findUnlisted; a status is made beside a run
 	last     *loaded    // the last revision without a problem, in this process
 	previous *loaded    // the one before that, in this process
-	drift    map[driftKey]time.Time
-	rounds   contention
-	rolling  map[v1.Key]bool // whose tasks this process had replaced, as far as the engine has not said how that ended
-	touched  map[v1.Key]bool // changed by this process and not seen ready since
-	force    string          // revision that touched is about
-	following
-	remembered kinds.Remembered
-	roles      roles
-	handed     map[string]string // tokens and keys that this process delivered, see notDelivered
-	removed    map[string]bool   // by this process, by id: nobody else did it
-	puzzles    map[string]puzzle // of the last run, by the name of the step; see outdated
-	conflict   uint64            // the sequence of the memory that could not be written last because there is one; see overtaken
+	progress
 
 	memo     kinds.Memo
 	seen     diff.Seen
-	newest   newest
 	compared compared
 	first    state.Memory // of a source that has none yet
 }
@@ -109,9 +97,7 @@ func New(o Options) *Reconciler {
 		o.Lease = state.NewLease(state.LeaseOptions{Engine: o.Engine, Log: o.Log, Now: o.Now})
 	}
 	return &Reconciler{
-		Options: o, kinds: all.Kinds(), drift: map[driftKey]time.Time{}, rounds: contention{}, touched: map[v1.Key]bool{}, rolling: map[v1.Key]bool{}, following: newFollowing(),
-		remembered: kinds.Remembered{Emptied: map[string]bool{}, Left: map[string]bool{}, Orphans: map[string]bool{}}, handed: map[string]string{}, removed: map[string]bool{},
-		loader: o.Loader,
+		Options: o, kinds: all.Kinds(), progress: newProgress(), loader: o.Loader,
 	}
 }
 
@@ -179,10 +165,17 @@ func (r *Reconciler) Plan(ctx context.Context) (*Run, error) { return r.plan(ctx
 func (r *Reconciler) plan(ctx context.Context, scope Scope) (*Run, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	run, err := r.planned(ctx, scope)
-	if err == nil && !run.full && run.decides() {
-		return r.planned(ctx, everything)
+	var before progress
+	again := !scope.All && r.world != nil // perhaps
+	if again {
+		before = r.progress.clone()
 	}
+	run, err := r.planned(ctx, scope)
+	if again && err == nil && !run.full && run.decides() {
+		r.progress = before // as if that had not been thought
+		run, err = r.planned(ctx, everything)
+	}
+	r.versions.keep()
 	return run, err
 }
 

@@ -1,6 +1,9 @@
 package plan
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // Since remembers since when things are as they are, as far as whoever asks has seen it.
 type Since struct {
@@ -37,3 +40,6 @@ func (s *Since) Of(what, value string, now time.Time) time.Time {
 	s.marks[what] = m
 	return m.at
 }
+
+// Clone is a copy that does not change with the other.
+func (s *Since) Clone() Since { return Since{maps.Clone(s.marks), s.round} }

@@ -22,7 +22,7 @@ var wide = map[string]int{
 	"controllers/kinds/haveMemo":        13,
 	"controllers/kinds/service/counts":  13,
 	"controllers/reconciler/Options":    18,
-	"controllers/reconciler/Reconciler": 25,
+	"controllers/reconciler/Reconciler": 13,
 	"controllers/reconciler/Run":        31,
 	"controllers/reconciler/snapshot":   17,
 	"controllers/state/Memory":          28,

@@ -76,16 +76,15 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 	// a debugger takes half of the time of linking, and make check has vetted everything.
 	common := []string{"-trimpath", "-ldflags=-s -w", "-vet=off", "-shuffle=on", longest}
 	const together, computes, onEngines = 0, 1, 2 // the lanes: a third one would let raft lose its leaders on two processors
-	const wide = "-p=4"                           // packages at once where they mostly wait
 	with := func(more ...string) []string { return append(slices.Clone(common), more...) }
-	plain := group{name: "code", lane: computes, flags: with(wide, "-skip="+checked), env: []string{"CGO_ENABLED=0"}}
+	plain := group{name: "code", lane: computes, flags: with("-skip=" + checked), env: []string{"CGO_ENABLED=0"}}
 	races := plain
 	races.name, races.flags, races.why = "concurrent code", with("-skip="+checked), "; the race detector is missing"
 	if withRace {
 		races.flags, races.env, races.why = append(raceFlags(), races.flags...), []string{"CGO_ENABLED=1"}, ""
 	}
 	scenarios := group{name: "scenarios", lane: together, flags: common, env: []string{"CGO_ENABLED=0"}}
-	started := group{name: "processes", lane: computes, flags: with(wide), env: []string{"CGO_ENABLED=0"}}
+	started := group{name: "processes", lane: computes, flags: common, env: []string{"CGO_ENABLED=0"}}
 	real := group{name: "scenarios on real engines", lane: onEngines, flags: common, env: []string{"CGO_ENABLED=0", "E2E_SWARM=engines"}}
 	if o.full {
 		for _, g := range []*group{&scenarios, &started, &real} {

@@ -1,0 +1,227 @@
+package reconciler
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+// everything of it, however deep: nothing is left out because somebody forgot it.
+var wholeProgress = cmp.Exporter(func(reflect.Type) bool { return true })
+
+// filled gives every map of a value that can be reached something in it, and counts them.
+func filled(v reflect.Value, tag int64) int {
+	v = reflect.NewAt(v.Type(), unsafe.Pointer(v.UnsafeAddr())).Elem() // unexported fields, too
+	switch v.Kind() {
+	case reflect.Struct:
+		n := 0
+		for i := range v.NumField() {
+			n += filled(v.Field(i), tag)
+		}
+		return n
+	case reflect.Map:
+		if v.IsNil() {
+			v.Set(reflect.MakeMap(v.Type()))
+		}
+		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		set(key, tag)
+		set(value, tag)
+		v.SetMapIndex(key, value)
+		return 1
+	}
+	return 0
+}
+
+// set makes a value another one than zero where it is, or has, text, a number or a truth.
+func set(v reflect.Value, tag int64) {
+	v = reflect.NewAt(v.Type(), unsafe.Pointer(v.UnsafeAddr())).Elem()
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(fmt.Sprint("s", tag))
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(tag)
+	case reflect.Uint64:
+		v.SetUint(uint64(tag))
+	case reflect.Pointer:
+		if v.Type().Elem().PkgPath() == reflect.TypeFor[progress]().PkgPath() {
+			v.Set(reflect.New(v.Type().Elem()))
+			set(v.Elem(), tag)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			set(v.Field(i), tag)
+		}
+	}
+}
+
+// A clone shares nothing that a run changes. What versions were known is shared and not changed, until they are kept.
+func TestACloneOfProgressStaysAsItWas(t *testing.T) {
+	p := newProgress()
+	if n := filled(reflect.ValueOf(&p).Elem(), 1); n < 15 {
+		t.Fatalf("only %d maps were found", n)
+	}
+	p.versions.known = nil
+	same := p.clone()
+	if d := cmp.Diff(p, same, wholeProgress); d != "" {
+		t.Fatalf("a clone differs:\n%s", d)
+	}
+	for _, r := range p.rounds { // where a pointer is kept, what it points to is another one, too
+		r.have = "changed"
+	}
+	filled(reflect.ValueOf(&p).Elem(), 2)
+	p.versions.known = nil
+	if d := cmp.Diff(p.clone(), p, wholeProgress); d != "" {
+		t.Errorf("a second clone differs:\n%s", d)
+	}
+	var twos []string
+	count := func(path string, n int) {
+		if n != 1 {
+			twos = append(twos, fmt.Sprintf("%s has %d", path, n))
+		}
+	}
+	each(reflect.ValueOf(&same).Elem(), "progress", count)
+	if len(twos) > 0 {
+		t.Errorf("what was done to the one is seen in the other: %q", twos)
+	}
+	for _, r := range same.rounds {
+		if r.have == "changed" {
+			t.Error("a round is shared")
+		}
+	}
+}
+
+// each says of every map how many entries it has.
+func each(v reflect.Value, path string, say func(string, int)) {
+	v = reflect.NewAt(v.Type(), unsafe.Pointer(v.UnsafeAddr())).Elem()
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			each(v.Field(i), path+"."+v.Type().Field(i).Name, say)
+		}
+	case reflect.Map:
+		if path != "progress.following.versions.known" {
+			say(path, v.Len())
+		}
+	}
+}
+
+// Versions that stand beside those that are known are as good as one map of them, whether they are kept or dropped.
+func TestVersionsAreThoseOfOneMap(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var v versions
+		truth := map[v1.Key]uint64{}
+		for range rapid.IntRange(1, 6).Draw(t, "runs") {
+			before, was := v.clone(), maps.Clone(truth)
+			for range rapid.IntRange(0, 8).Draw(t, "services") {
+				key, version := v1.Key{Kind: v1.KindService, Name: rapid.StringMatching("[a-e]").Draw(t, "name")}, rapid.Uint64Range(1, 3).Draw(t, "version")
+				old, known := truth[key]
+				truth[key] = version
+				if got := v.see(key, version); got != (!known || old != version) {
+					t.Fatalf("%s with version %d is new: %t; it was known: %t, with %d", key, version, got, known, old)
+				}
+			}
+			if rapid.Bool().Draw(t, "some went") {
+				there := map[v1.Key]bool{}
+				for key := range truth {
+					there[key] = rapid.Bool().Draw(t, "it is there")
+				}
+				v.only(there)
+				maps.DeleteFunc(truth, func(k v1.Key, _ uint64) bool { return !there[k] })
+			}
+			if v.count() != len(truth) {
+				t.Fatalf("%d are known, want %d", v.count(), len(truth))
+			}
+			if rapid.Bool().Draw(t, "thought again") {
+				v, truth = before, was
+				continue
+			}
+			v.keep()
+		}
+		for _, name := range []string{"a", "b", "c", "d", "e"} {
+			key := v1.Key{Kind: v1.KindService, Name: name}
+			if _, want := truth[key]; v.has(key) != want || want && v.known[key] != truth[key] {
+				t.Fatalf("%s is known: %t (%d), want %t (%d)", key, v.has(key), v.known[key], want, truth[key])
+			}
+		}
+	})
+}
+
+// A run that thinks twice, because the plan that it came to is for a swarm that was read whole, ends where one ends that has
+// thought once.
+func TestTwoThoughtsAreAsGoodAsOne(t *testing.T) {
+	lacks := func(text, name string) string {
+		out := strings.Join(slices.DeleteFunc(strings.Split(text, "---\n"), func(s string) bool { return strings.Contains(s, "kind: Service\nmetadata: {name: "+name) }), "---\n")
+		if out == text {
+			t.Fatalf("there is no service %s", name)
+		}
+		return out
+	}
+	manifests := lacks(several, "c") // which needs something that is not there
+	r := steady(t, manifests)
+	now := r.Now()
+	r.Now = func() time.Time { return now }
+	if err := os.WriteFile(filepath.Join(r.Source.String(), "all.yaml"), []byte(lacks(manifests, "b")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.Follow = true
+	if _, err := r.plan(t.Context(), everything); err != nil {
+		t.Fatal(err)
+	}
+	if err := harness.Until(t.Context(), time.Minute, func() error { // the swarm itself may write in between
+		services, err := r.Engine.ServiceList(t.Context())
+		for _, s := range services {
+			if spec := s.Spec; spec.Name == "a" {
+				spec.Labels = maps.Clone(spec.Labels)
+				spec.Labels["by"] = "hand"
+				_, err = r.Engine.ServiceUpdate(t.Context(), s.ID, engine.ServiceUpdate{Version: s.Version, Spec: spec})
+			}
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	begin, world := r.progress.clone(), *r.world
+	think := func(scope Scope) (progress, string) {
+		r.progress, r.world = begin.clone(), &world
+		r.versions.known = maps.Clone(begin.versions.known) // which a run that has ended keeps in place
+		run, err := r.plan(t.Context(), scope)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !run.full || !run.decides() {
+			t.Fatalf("whole: %t, the plan:\n%+v", run.full, run.Plan)
+		}
+		var said []string
+		for _, s := range run.Plan.Steps {
+			said = append(said, s.Name()+" "+s.Cause)
+		}
+		for _, s := range run.Plan.Refused {
+			said = append(said, s.Key.String()+" "+s.Why)
+		}
+		return r.progress.clone(), strings.Join(said, "\n")
+	}
+	once, plan := think(everything)
+	twice, again := think(Scope{})
+	if d := cmp.Diff(once, twice, wholeProgress); d != "" {
+		t.Errorf("who has thought twice is elsewhere:\n%s", d)
+	}
+	if plan != again || !strings.Contains(plan, "changed by hand") {
+		t.Errorf("the plans are\n%s\nand\n%s", plan, again)
+	}
+}
