@@ -266,9 +266,9 @@ func (f *runFlags) openSource(ctx context.Context, board *status.Board) *git.Sou
 // wake asks for a run whenever something may have changed. What an event says is not believed, only that it came.
 func (f *runFlags) wake(ctx context.Context, queue *runner.Runner, loop *reconciler.Loop, client *engine.Client, source *git.Source, board *status.Board) {
 	const key = "source"
-	unheard := 0
 	events, changes := client.Events(ctx), source.Watch(ctx)
 	queue.Wake(key)
+	ear := &listening{board: board, resync: f.resync}
 	timer := time.NewTimer(jitter(f.resync))
 	defer timer.Stop()
 	for {
@@ -276,9 +276,16 @@ func (f *runFlags) wake(ctx context.Context, queue *runner.Runner, loop *reconci
 		case <-ctx.Done():
 			return
 		case e, ok := <-events:
-			if unheard = f.heard(board, e, unheard); ok && loop.Notice(e) {
+			if !ok {
+				events = nil
+				continue
+			}
+			ear.hears(e)
+			if loop.Notice(e) {
 				queue.Wake(key)
 			}
+		case <-ear.proof:
+			ear.fine()
 		case <-changes:
 			queue.Wake(key)
 		case <-timer.C:
@@ -287,24 +294,6 @@ func (f *runFlags) wake(ctx context.Context, queue *runner.Runner, loop *reconci
 			queue.Wake(key)
 		}
 	}
-}
-
-// restarts is how many connects to the events may fail one after the other until that is news: an engine that is started
-// again takes a few.
-const restarts = 3
-
-// heard tells whether events come, where so many connects have failed before this one, and how many have failed with it.
-func (f *runFlags) heard(board *status.Board, e engine.Event, failed int) int {
-	if e.Type != engine.Unconnected {
-		if failed > 0 {
-			board.Set(status.EventsMissing, false, "Connected", "")
-		}
-		return 0
-	}
-	if failed++; failed >= restarts {
-		board.Set(status.EventsMissing, true, "Unconnected", fmt.Sprintf("what somebody changes is seen each --resync (%s) only: %s", f.resync, e.Name))
-	}
-	return failed
 }
 
 func jitter(d time.Duration) time.Duration {

@@ -16,7 +16,8 @@ const (
 	Reconnected = "reconnected"
 	// Lost stands for events that were dropped because the reader was slow.
 	Lost = "lost"
-	// Unconnected comes after each connect that failed; Name is the error.
+	// Unconnected comes after each connect that failed, and after each stream that ended at once, without an event. Name is the
+	// error.
 	Unconnected = "unconnected"
 )
 
@@ -56,18 +57,22 @@ func (c *Client) stream(ctx context.Context, to chan<- Event) error {
 	}
 	resp, err := c.send(ctx, request{method: http.MethodGet, path: "/events", query: url.Values{"filters": {string(filters)}}})
 	if err != nil {
-		give(ctx, to, Event{Type: Unconnected, Name: err.Error()})
+		give(ctx, to, Event{Type: Unconnected, Name: "GET /events: " + err.Error()})
 		return err
 	}
 	defer resp.Body.Close()
+	began := time.Now()
 	if !give(ctx, to, Event{Type: Reconnected}) {
 		return ctx.Err()
 	}
 	dec := json.NewDecoder(resp.Body)
-	for {
+	for n := 0; ; n++ {
 		var m events.Message
 		if err := dec.Decode(&m); err != nil {
-			return unpacked(err)
+			if err = unpacked(err); n == 0 && time.Since(began) < c.events.lasted {
+				give(ctx, to, Event{Type: Unconnected, Name: "GET /events: it ended at once: " + err.Error()})
+			}
+			return err
 		}
 		e := Event{Type: string(m.Type), Action: string(m.Action), ID: m.Actor.ID, Name: m.Actor.Attributes["name"], Attributes: m.Actor.Attributes}
 		if !give(ctx, to, e) {

@@ -98,6 +98,31 @@ func TestEventsReconnect(t *testing.T) {
 	}
 }
 
+// A proxy that answers and closes, or that answers with something else, gives no events.
+func TestAStreamThatEndsAtOnceIsNone(t *testing.T) {
+	for name, c := range map[string]struct{ body, says string }{
+		"nothing":        {"", "EOF"},
+		"something else": {"<html>", "invalid character"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c1, _ := opened(t, pinged("1.41", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, c.body) }))
+			c1.events.first, c1.events.most = time.Millisecond, time.Millisecond
+			events := c1.Events(t.Context())
+			seen := map[string]int{}
+			for range 4 {
+				e := next(t, events)
+				seen[e.Type]++
+				if e.Type == Unconnected && (!strings.HasPrefix(e.Name, "GET /events: it ended at once: ") || !strings.Contains(e.Name, c.says)) {
+					t.Errorf("it says %q", e.Name)
+				}
+			}
+			if seen[Unconnected] == 0 || seen[Reconnected] == 0 {
+				t.Errorf("there came %v", seen)
+			}
+		})
+	}
+}
+
 // A stream may be silent for longer than any call may take, but not before its answer began.
 func TestAStreamOutlivesTheCallTimeout(t *testing.T) {
 	speak, hang := make(chan struct{}), make(chan struct{})

@@ -39,12 +39,13 @@ func newProgress() progress {
 	}
 }
 
-// clone is a copy that does not change with the other. It costs what is under way, not what there is: the versions of all
-// services are shared, and what a thought changes of them is kept beside them.
+// clone is a copy that no thought changes with the other. It costs what is under way, not what there is: the versions of all
+// services are shared, and what a thought changes of them is kept beside them. What only acting changes (handed, removed,
+// puzzles) is shared, too.
 func (p *progress) clone() progress {
 	c := *p
-	c.drift, c.rounds, c.puzzles = maps.Clone(p.drift), p.rounds.clone(), maps.Clone(p.puzzles)
-	c.rolling, c.touched, c.handed, c.removed = maps.Clone(p.rolling), maps.Clone(p.touched), maps.Clone(p.handed), maps.Clone(p.removed)
+	c.drift, c.rounds = maps.Clone(p.drift), p.rounds.clone()
+	c.rolling, c.touched = maps.Clone(p.rolling), maps.Clone(p.touched)
 	c.following, c.remembered = p.following.clone(), p.remembered.Clone()
 	return c
 }

@@ -172,7 +172,8 @@ func (r *Reconciler) plan(ctx context.Context, scope Scope) (*Run, error) {
 	}
 	run, err := r.planned(ctx, scope)
 	if again && err == nil && !run.full && run.decides() {
-		r.progress = before // as if that had not been thought
+		before.newest = r.newest // what was seen was seen
+		r.progress = before      // as if the rest had not been thought
 		run, err = r.planned(ctx, everything)
 	}
 	r.versions.keep()

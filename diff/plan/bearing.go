@@ -90,8 +90,8 @@ func (r Refusal) OfRoles() bool { return r.is(ofRoles) }
 func (r Refusal) Unmatched() bool { return r.is(unmatched) }
 
 // holdsOthers reports whether what was to come after the step is held with it: where something was to be made, something
-// else is in its place, it failed under this very revision, or its own change still waits for a person's word. A host that has
-// gone does not hold what ran with it.
+// else is in its place, it failed under this very revision, or its own change still waits for a person's word. A manifest that
+// no node matches holds nothing: what ran beside that host goes on.
 func (r Refusal) holdsOthers(f Facts) bool {
 	if r.Op == diff.Remove || r.Quiet || r.is(unmatched) {
 		return false
@@ -109,7 +109,7 @@ func (r Refusal) waitsBeforeRemovals() bool {
 // removed may be what does its work until then. What the manifest or a person leaves alone on purpose, what is somebody else's
 // and what failed in an earlier revision holds nothing, and nor does what only undoes a change by hand.
 func (r Refusal) holdsRemovals() bool {
-	if r.Class == Later || r.Quiet || r.Key.Kind != v1.KindService || r.is(passed) {
+	if r.Class == Later || r.Quiet || r.Key.Kind != v1.KindService || r.is(passed|hand|aside) {
 		return false
 	}
 	git := slices.ContainsFunc(r.Fields, func(fl diff.Field) bool { return fl.Git && fl.Effect >= diff.RestartsTasks })

@@ -52,7 +52,7 @@ var guards = []Guard{
 	{"removal-budget", removalBudget},
 	{guardRepairAfter, tooEarly},
 	{guardDropsSettings, each(dropsSettings)},
-	{guardInFlight, each(flying)},
+	{guardInFlight, each(duringRollout)},
 	{guardFailedRollouts, failedRollouts},
 	{"restarts", restarts},
 	{guardOutage, each(outageAlone)},
@@ -277,8 +277,8 @@ func removalBudget(plan Plan, f Facts, p Policy) []Refusal {
 	return out
 }
 
-// flying never writes over a roll-out to undo a hand's change. A new want supersedes it: a hotfix must not wait.
-func flying(s Step, f Facts, _ Policy) []Refusal {
+// duringRollout never writes over a roll-out to undo a hand's change. A new want supersedes it: a hotfix must not wait.
+func duringRollout(s Step, f Facts, _ Policy) []Refusal {
 	if s.Op != diff.Update || !f.Rollouts[s.Key].Running() || slices.ContainsFunc(s.Fields, func(fl diff.Field) bool { return fl.Git }) {
 		return nil
 	}

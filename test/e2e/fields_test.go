@@ -88,7 +88,7 @@ func TestEveryFieldIsInSyncAfterOneWrite(t *testing.T) {
 		}
 	}
 	commit("everything")
-	inSync() // later, what were not in sync would be a difference of the next field
+	inSync() // after this, what is not in sync shows as a difference of the next field
 	for _, field := range slices.Sorted(maps.Keys(everyField)) {
 		values[field] = everyField[field][1]
 		commit("another "+field, "spec."+field)

@@ -224,7 +224,7 @@ func TestAnApplyThatIsKilledAtAnyCallConvergesLater(t *testing.T) {
 					}
 					calls = k
 				}
-				w.reached(kind, calls, 15)
+				w.reached(n, kind, calls, 15)
 			}
 			run("a", func(c harness.Call) bool { return creates(prefix + "-web")(c) }, func(i *interrupted, at point) bool {
 				i.repo = w.repo(i.prefix, i.first())
@@ -252,19 +252,16 @@ func TestAnApplyThatIsKilledAtAnyCallConvergesLater(t *testing.T) {
 	}
 }
 
-// reached checks that a loop over points has disturbed as many calls as there must be: on engines one, and where it goes on
-// until the end, as many as such an apply takes, or the share of them that such a sample has.
-func (w *world) reached(what string, calls, least int) {
+// reached checks that a loop over the points of the n-th ending has disturbed what it has to: on engines one call, and where it
+// goes on until the end all of its calls, of which such an apply has at least so many.
+func (w *world) reached(n int, what string, disturbed, least int) {
 	w.Helper()
-	w.Logf("%s: disturbed at %d calls", what, calls)
-	most := mostCalls
-	switch {
-	case !endless():
-		least, most = 1, 1
-	case !*full:
-		least, most = least/sampled, most/sampled+1
+	w.Logf("%s: disturbed at %d calls", what, disturbed)
+	from, to := 1, 1
+	if endless() {
+		from, to = reached(n, least), reached(n, mostCalls)
 	}
-	if calls < least || calls > most {
-		w.Errorf("%s: disturbed at %d calls, want %d to %d", what, calls, least, most)
+	if disturbed < from || disturbed > to {
+		w.Errorf("%s: disturbed at %d calls, want %d to %d", what, disturbed, from, to)
 	}
 }

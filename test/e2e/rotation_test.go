@@ -333,7 +333,7 @@ func killedRotations(t *testing.T, e ending, n int, rotating ...rotation) {
 	i.want(0, i.args()...)
 	before, calls := w.keys(), 0
 	for at := range points(n, updatesSwarm) {
-		what := rotating[(turn.Now()+n+calls)%len(rotating)]
+		what := rotating[(max(0, turn.Commits())+n+calls)%len(rotating)]
 		if what.byAge {
 			w.ages(records[what.key], epochs[what.key], 3*time.Hour)
 		} else {
@@ -367,7 +367,7 @@ func killedRotations(t *testing.T, e ending, n int, rotating ...rotation) {
 			w.records(name, epochs[of])
 		}
 	}
-	w.reached("rotations", calls, 10)
+	w.reached(n, "rotations", calls, 10)
 }
 
 // rotations counts the updates of the swarm that the engine has carried out.

@@ -64,21 +64,34 @@ func points(n int, last func(harness.Call) bool) iter.Seq[point] {
 			yield(p)
 			return
 		}
-		step, k := 1, 1
-		if !*full {
-			step = sampled
-			if k = (turn.Commits() + n*turn.Calls) % step; k == 0 {
-				k = step
-			}
-		}
-		for ; yield(call(k)); k += step {
+		first, step := calls(n)
+		for k := first; yield(call(k)); k += step {
 		}
 	}
 }
 
-// sampled is at how many calls one of them is disturbed in a given way, without -full: all ways together disturb every
-// fourth call.
-var sampled = turn.Calls * len(endings)
+// calls says at which call the n-th ending begins, and how many further on the next one is. Without -full all endings together
+// disturb every fourth call.
+func calls(n int) (first, step int) {
+	if *full {
+		return 1, 1
+	}
+	step = turn.Calls * len(endings)
+	first = (turn.Commits() + n*turn.Calls) % step
+	if first <= 0 {
+		first += step
+	}
+	return first, step
+}
+
+// reached is how many of the first calls the n-th ending disturbs.
+func reached(n, of int) int {
+	first, step := calls(n)
+	if first > of {
+		return 0
+	}
+	return (of-first)/step + 1
+}
 
 // endless says whether points go on until a call is not reached.
 func endless() bool { return *swarmKind != onEngines || *full }

@@ -153,7 +153,7 @@ func TestAReplacementKeepsWhatNoManifestStates(t *testing.T) {
 				}
 				calls = k
 			}
-			w.reached("replacing", calls, 10)
+			w.reached(n, "replacing", calls, 10)
 		})
 	}
 }

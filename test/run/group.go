@@ -75,7 +75,7 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 	// Paths are trimmed so that a clone elsewhere finds in the build cache what this one has compiled. To link symbols for
 	// a debugger takes half of the time of linking, and make check has vetted everything.
 	common := []string{"-trimpath", "-ldflags=-s -w", "-vet=off", "-shuffle=on", longest}
-	const together, computes, onEngines = 0, 1, 2 // the lanes: a third one would let raft lose its leaders on two processors
+	const together, computes, onEngines = 0, 1, 2 // no more lanes: with few processors the raft of the sandbox would lose its leaders
 	with := func(more ...string) []string { return append(slices.Clone(common), more...) }
 	plain := group{name: "code", lane: computes, flags: with("-skip=" + checked), env: []string{"CGO_ENABLED=0"}}
 	races := plain

@@ -89,11 +89,15 @@ func (r *report) closing() string {
 
 // sum adds up reports. What one run skipped and another ran is not skipped.
 func sum(o options, out io.Writer) (int, error) {
-	all, ran := &report{}, map[string]bool{}
+	all, ran, code := &report{}, map[string]bool{}, 0
 	for _, file := range o.args {
 		r, err := readReport(file)
 		if err != nil {
 			return 1, err
+		}
+		if !r.Ended {
+			fmt.Fprintf(out, "%s: its run has not ended\n", file)
+			code = 1
 		}
 		all.Groups = append(all.Groups, r.Groups...)
 		all.Tests = append(all.Tests, r.Tests...)
@@ -114,7 +118,6 @@ func sum(o options, out io.Writer) (int, error) {
 		return out
 	})
 	all.show(out)
-	code := 0
 	if left > 0 {
 		fmt.Fprintf(out, "\n%s on real engines left to other commits, as seven of eight scenarios there; make e2e-full runs all\n", counted(left, "test"))
 	}
@@ -124,7 +127,7 @@ func sum(o options, out io.Writer) (int, error) {
 	if all.Failed > 0 || o.noSkip && len(all.Skipped) > 0 {
 		code = 1
 	}
-	spent, far := all.over(o.budget)
+	spent, far := all.overspent(o.budget)
 	if spent != "" {
 		fmt.Fprintln(out, spent)
 	}
@@ -135,10 +138,10 @@ func sum(o options, out io.Writer) (int, error) {
 	return code, nil
 }
 
-// over says that the budget is spent, by what the tests asked of the processors: that depends less than the clock on what
-// else these have to do. How much they do in a second still differs, by a third between machines of one kind and on one
-// machine from day to day: what counts as a failure is half as much again.
-func (r *report) over(minutes float64) (spent string, far bool) {
+// overspent says that the budget is spent, by what the tests asked of the processors: that depends less than the clock on what
+// else these have to do. The same tests may take a third more or less of them from run to run, so that only half as much
+// again is a failure.
+func (r *report) overspent(minutes float64) (spent string, far bool) {
 	var cpu float64
 	for _, g := range r.Groups {
 		cpu += g.CPU

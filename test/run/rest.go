@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -45,21 +47,25 @@ func restOf(r *report, of []result) ([]group, error) {
 	return out, nil
 }
 
+// over is what the name of a report ends with whose run has died, so that nobody waits for more: whoever started both says so.
+const over = ".over"
+
 // follow completes another run while that goes on: as soon as one of its groups has ended, what that skipped begins here.
 func (r *runs) follow(ctx context.Context, file string) error {
-	said := false
-	for seen, lane := 0, 0; ; {
+	said, begun := "", map[string]bool{}
+	for lane := 0; ; {
 		other, err := readReport(file)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			if other = (&report{}); !said {
-				said = true
-				fmt.Fprintf(r.s.out, "%s is not there yet: waiting for it\n", file)
+		waiting := file + " has not ended: waiting for it"
+		if errors.Is(err, fs.ErrNotExist) {
+			if _, err := os.Stat(filepath.Dir(file)); err != nil {
+				return fmt.Errorf("waiting for %s: %w", file, err)
 			}
-		case err != nil:
+			other, waiting = &report{}, file+" is not there yet: waiting for it"
+		} else if err != nil {
 			return err
 		}
-		rest, err := restOf(other, other.Groups[seen:])
+		fresh := slices.DeleteFunc(slices.Clone(other.Groups), func(g result) bool { return begun[g.Name] })
+		rest, err := restOf(other, fresh)
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", file, err)
 		}
@@ -68,8 +74,18 @@ func (r *runs) follow(ctx context.Context, file string) error {
 			lane++
 		}
 		r.start(ctx, rest)
-		if seen = len(other.Groups); other.Ended {
+		for _, g := range fresh {
+			begun[g.Name] = true
+		}
+		if other.Ended {
 			return nil
+		}
+		if _, err := os.Stat(file + over); err == nil {
+			return fmt.Errorf("the run of %s has ended before its end", file)
+		}
+		if waiting != said {
+			said = waiting
+			r.s.print("%s\n", waiting)
 		}
 		select {
 		case <-ctx.Done():

@@ -277,6 +277,51 @@ func TestTheRestIsOfGroupsThatThereAre(t *testing.T) {
 	}
 }
 
+// A run that died is waited for no longer than that is not known, and is nobody's whole report.
+func TestARunThatDiedIsNotWaitedFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		before func(t *testing.T, file string)
+		says   string
+	}{
+		"its end is known":    {func(t *testing.T, file string) { touch(t, file+over) }, "has ended before its end"},
+		"its folder has gone": {func(t *testing.T, file string) { removeAll(t, filepath.Dir(file)) }, "no such file or directory"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "reports", "other")
+			if err := os.Mkdir(filepath.Dir(file), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			c.before(t, file)
+			_, code, err := tested(t.Context(), nil, options{rest: file}, newSummary(&bytes.Buffer{}))
+			if err == nil || code == 0 || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("code %d, %v", code, err)
+			}
+		})
+	}
+	file := filepath.Join(t.TempDir(), "report")
+	if err := (&report{Passed: 3}).write(file); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if code, err := sum(options{args: []string{file}}, &out); err != nil || code == 0 || !strings.Contains(out.String(), "its run has not ended") {
+		t.Errorf("code %d, %v:\n%s", code, err, &out)
+	}
+}
+
+func touch(t *testing.T, file string) {
+	t.Helper()
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func removeAll(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // What a group has skipped begins while the other run goes on with others.
 func TestTheRestBeginsBeforeTheOtherRunEnds(t *testing.T) {
 	here(t)
@@ -296,7 +341,7 @@ func TestTheRestBeginsBeforeTheOtherRunEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen.wait(t, "ok  \texample.com/m/able")
-	other.Groups = append(other.Groups, result{Name: "planes"}) // which went on until now, and had skipped something before
+	other.Groups = append([]result{{Name: "planes"}}, other.Groups...) // which went on until now, and had skipped something before
 	other.Ended = true
 	if err := other.write(file); err != nil {
 		t.Fatal(err)
@@ -341,7 +386,7 @@ func TestTheBudgetIsOfProcessorTime(t *testing.T) {
 		minutes   float64
 		over, far bool
 	}{{0, false, false}, {20, false, false}, {10, false, false}, {9.9, true, false}, {6.7, true, false}, {6.6, true, true}} {
-		if got, far := r.over(c.minutes); (got != "") != c.over || far != c.far {
+		if got, far := r.overspent(c.minutes); (got != "") != c.over || far != c.far {
 			t.Errorf("%g minutes: %q, a failure: %t", c.minutes, got, far)
 		}
 	}
@@ -421,7 +466,7 @@ func TestWhatHasNotItsTurnIsLeft(t *testing.T) {
 			t.Errorf("the sum does not say %q:\n%s", want, &out)
 		}
 	}
-	ran, second := &report{Tests: []timed{{Package: "m/always", Test: "TestAlways"}, {Package: "m" + now.in, Test: now.test}}}, filepath.Join(dir, "ran.json")
+	ran, second := &report{Ended: true, Tests: []timed{{Package: "m/always", Test: "TestAlways"}, {Package: "m" + now.in, Test: now.test}}}, filepath.Join(dir, "ran.json")
 	if err := ran.write(second); err != nil {
 		t.Fatal(err)
 	}

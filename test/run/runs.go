@@ -29,8 +29,11 @@ type groupRun struct {
 // tested runs groups, and what completes the run that the options name, and then alone what a busy machine has failed.
 func tested(ctx context.Context, groups []group, o options, s *summary) (*report, int, error) {
 	r := &runs{o: o, s: s, last: map[int]chan struct{}{}}
+	err := r.keep(&report{}) // whoever follows must not take what an earlier run has left for this one's
+	if err != nil {
+		return nil, 1, err
+	}
 	r.start(ctx, groups)
-	var err error
 	if o.rest != "" {
 		err = r.follow(ctx, o.rest)
 	}
@@ -67,7 +70,7 @@ func tested(ctx context.Context, groups []group, o options, s *summary) (*report
 // start begins each group when what was started before it in its lane has ended.
 func (r *runs) start(ctx context.Context, groups []group) {
 	for _, g := range groups {
-		fmt.Fprintf(r.s.out, "\n%s: go test %s, %s%s\n", g.name, strings.Join(g.flags, " "), counted(len(g.packages), "package"), g.why)
+		r.s.print("\n%s: go test %s, %s%s\n", g.name, strings.Join(g.flags, " "), counted(len(g.packages), "package"), g.why)
 		run, before, ended := &groupRun{group: g}, r.last[g.lane], make(chan struct{})
 		r.last[g.lane] = ended
 		r.started = append(r.started, run)
@@ -77,7 +80,9 @@ func (r *runs) start(ctx context.Context, groups []group) {
 				<-before
 			}
 			run.result, run.err = run.test(ctx, r.o.noSkip, r.s)
-			r.end(run.result)
+			if run.err == nil {
+				r.end(run.result)
+			}
 		})
 	}
 }

@@ -54,6 +54,13 @@ func newSummary(out io.Writer) *summary {
 	return &summary{out: out, tests: map[key]*strings.Builder{}}
 }
 
+// print shows a text, in one piece.
+func (s *summary) print(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fmt.Fprintf(s.out, format, args...)
+}
+
 // raw shows what is not of a test.
 func (s *summary) raw(line []byte) {
 	s.mu.Lock()

@@ -1,5 +1,5 @@
 // Package turn says which part of what is too much for every run of the tests has its turn: the number of commits tells, so
-// that eight commits one after the other run all of it. make e2e-full runs all of it at once.
+// that some commits one after the other run all of it. make e2e-full runs all of it at once.
 package turn
 
 import (

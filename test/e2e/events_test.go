@@ -1,0 +1,40 @@
+package e2e
+
+import (
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+// Where the engine's events cannot be read, as behind a proxy that does not let them through, commits are applied as ever, and
+// the operator says what it misses until they come.
+func TestEventsThatCannotBeReadAreTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	p := w.proxy()
+	var lifted atomic.Bool
+	p.Before(func(c harness.Call) error {
+		if c.Path == "/events" && !lifted.Load() {
+			return &harness.Answer{Status: http.StatusForbidden, Message: "not through this proxy"}
+		}
+		return nil
+	})
+	r := w.repo("deaf", map[string]string{"a.yaml": service("deaf-a", "image: app:1", "replicas: 1")})
+	o := w.operate(p.Host(), r)
+	c := o.condition("EventsMissing", true)
+	for _, want := range []string{"GET /events", "not through this proxy", "--resync"} {
+		if !strings.Contains(c.Message, want) {
+			t.Errorf("the condition does not say %q: %s", want, c.Message)
+		}
+	}
+	hash := r.commit("another", map[string]string{"a.yaml": service("deaf-a", "image: app:2", "replicas: 1")})
+	o.inSync(hash)
+	if _, body, err := o.Get(t.Context(), "/api/v1/status"); err != nil || !strings.Contains(body, "EventsMissing") {
+		t.Errorf("the status is %s: %v", body, err)
+	}
+	lifted.Store(true)
+	o.condition("EventsMissing", false)
+}
