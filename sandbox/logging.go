@@ -21,6 +21,17 @@ func prepareProcess() {
 		// sandbox of three would take 400 MB of disk.
 		wal.SegmentSizeBytes = 1 << 20
 		separateSchedulers()
+		// A dispatcher counts down for nodes that it has not heard of before it
+		// has its context, while their state is written. Where the write takes
+		// longer than that, as without a majority on a busy machine, it asks for
+		// the logger of no context, and the process would end.
+		logger := swarmlog.G
+		swarmlog.G = func(ctx context.Context) *logrus.Entry {
+			if ctx == nil {
+				return swarmlog.L
+			}
+			return logger(ctx)
+		}
 		// SwarmKit, raft and gRPC log through logrus' standard logger wherever
 		// they have no context, and loudly so when a node dies.
 		logrus.SetOutput(io.Discard)

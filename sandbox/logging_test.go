@@ -1,0 +1,20 @@
+package sandbox
+
+import (
+	"context"
+	"testing"
+
+	swarmlog "github.com/moby/swarmkit/v2/log"
+)
+
+// SwarmKit's dispatcher asks for the logger of a context that it has not got
+// yet, where a leader cannot write for as long as it waits for its nodes. See
+// markNodesUnknown and markNodeNotReady there: the process ended with it.
+func TestALoggerNeedsNoContext(t *testing.T) {
+	prepareProcess()
+	var none context.Context
+	swarmlog.G(none).Info("nothing is lost")
+	if swarmlog.G(t.Context()) == nil {
+		t.Error("there is no logger")
+	}
+}
