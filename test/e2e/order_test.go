@@ -166,10 +166,12 @@ func TestBlastRadius(t *testing.T) {
 func TestTwoFailedRollOutsHoldTheRest(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 2})
+	// On a busy machine a task may run for longer than a short monitor before it crashes, and its roll-out would be completed.
+	const pausing = "updateConfig: {failureAction: pause, monitor: 15s, parallelism: 1}"
 	manifests := func(image string) map[string]string {
 		files := map[string]string{}
 		for i := range 6 {
-			files[file(i)] = service(name(i), "image: "+image, "replicas: 1", quickRestart, quick("pause"), "stopGracePeriod: 1s")
+			files[file(i)] = service(name(i), "image: "+image, "replicas: 1", quickRestart, pausing, "stopGracePeriod: 1s")
 		}
 		return files
 	}
