@@ -66,7 +66,7 @@ func TestEventsThatDoNotComeAreTold(t *testing.T) {
 					case <-l.proof:
 						l.fine()
 						look()
-						time.Sleep(m.after)
+						time.Sleep(m.after) // the fake clock's
 					case <-time.After(m.after):
 					}
 					if m.comes != "" {

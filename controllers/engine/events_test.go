@@ -98,7 +98,7 @@ func TestEventsReconnect(t *testing.T) {
 	}
 }
 
-// A proxy that answers and closes, or that answers with something else, gives no events.
+// A proxy may close the stream as soon as it is open, or send something that is no event. Then no events come, and that is told.
 func TestAStreamThatEndsAtOnceIsNone(t *testing.T) {
 	for name, c := range map[string]struct{ body, says string }{
 		"nothing":        {"", "EOF"},

@@ -28,7 +28,7 @@ type doings struct {
 	touched map[v1.Key]bool   // changed by it and not seen ready since
 	force   string            // revision that touched is about
 	handed  map[string]string // tokens and keys that it delivered, see notDelivered
-	removed map[string]bool   // objects that it removed, by id: nobody else did it
+	removed map[string]bool   // ids of the objects that it removed: these do not count as removed by hand
 }
 
 func newProgress() progress {

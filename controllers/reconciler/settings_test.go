@@ -68,8 +68,8 @@ func TestWhatIsMadeAgainStartsFromWhatWasWrittenDownOrIsAskedAbout(t *testing.T)
 	}
 }
 
-// A removal that the engine refuses is tried again and again. What was written down for it stays until something else is
-// written, so that the memory is written once, and not twice for each try.
+// While the engine refuses a removal, each try would write the spec down and take it out of the memory again. It is left there
+// until the memory is written for another reason.
 func TestASpecIsWrittenDownOnceForARemovalThatIsRefused(t *testing.T) {
 	spec := []byte(`{"spec":{"Name":"web"}}`)
 	removed := map[string]state.Frozen{"1": {Key: svc("web"), Instance: "web", Spec: spec}}
@@ -86,7 +86,7 @@ func TestASpecIsWrittenDownOnceForARemovalThatIsRefused(t *testing.T) {
 		found map[string]state.Frozen
 		lives []*kinds.Live
 		due   bool // the step is in the plan
-		other bool // something else is to be written
+		other bool // the memory is written for another reason
 		want  string
 	}{
 		{"the first try", nil, []*kinds.Live{live}, true, false, "written 1"},

@@ -7,8 +7,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// bearing is what the refusals of a guard mean to other steps, and to whoever reports them. That is what is asked of a
-// refusal, and never which guard it is of: a new guard states its bearing here, and nothing else changes.
+// bearing is what the refusals of a guard mean to other steps, and to whoever reports them. Code asks a refusal for its
+// bearing, and never for the name of its guard. So a new guard needs at most a line in the table below.
 type bearing uint16
 
 const (
@@ -18,7 +18,7 @@ const (
 	occupied
 	// hand: a change by hand stays as it is for a time, and nothing of the revision waits for that.
 	hand
-	// aside: it has a turn of its own, and nothing else waits for that.
+	// aside: the step is done when it can be, and neither removals nor the operator's own steps wait for it.
 	aside
 	// inFlight: it only undoes a change by hand, and a roll-out is over first.
 	inFlight

@@ -9,33 +9,16 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
 // daemon is a running operator.
 type daemon struct {
 	cmd *exec.Cmd
-	log locked
-}
-
-// locked is a buffer that is read while a process still writes to it.
-type locked struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *locked) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-func (l *locked) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
+	log harness.Output
 }
 
 // run starts an operator and waits until it has looked at the swarm and found nothing more to do.

@@ -15,7 +15,7 @@ import (
 // Process is a command that runs.
 type Process struct {
 	cmd       *exec.Cmd
-	out, errs output
+	out, errs Output
 	done      chan struct{}
 	err       error // of cmd.Wait
 }
@@ -93,19 +93,19 @@ func (p *Process) Stop(ctx context.Context) (int, error) {
 	return p.Wait(ctx)
 }
 
-// output can be read while it is written.
-type output struct {
+// Output is a buffer that can be read while somebody still writes to it.
+type Output struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (o *output) Write(b []byte) (int, error) {
+func (o *Output) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.b.Write(b)
 }
 
-func (o *output) String() string {
+func (o *Output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.b.String()

@@ -2,14 +2,15 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/swarm-operator/swarm-operator/test/harness"
 	"github.com/swarm-operator/swarm-operator/test/turn"
 )
 
@@ -328,7 +329,7 @@ func TestTheRestBeginsBeforeTheOtherRunEnds(t *testing.T) {
 	t.Setenv("WINGS", "two")
 	file := filepath.Join(t.TempDir(), "other")
 	other := &report{Groups: []result{{Name: "birds"}}, Skipped: []skip{{"birds", "./able", "TestAble", "needs wings"}, {"planes", "./able", "TestParts/b/flies", "needs wings"}}}
-	seen := &watched{}
+	seen := &harness.Output{}
 	ended := make(chan error)
 	var r *report
 	go func() {
@@ -336,47 +337,31 @@ func TestTheRestBeginsBeforeTheOtherRunEnds(t *testing.T) {
 		r, _, err = tested(t.Context(), nil, options{noSkip: true, rest: file}, newSummary(seen))
 		ended <- err
 	}()
-	seen.wait(t, file+" is not there yet: waiting for it")
+	says(t, seen, file+" is not there yet: waiting for it")
 	if err := other.write(file); err != nil {
 		t.Fatal(err)
 	}
-	seen.wait(t, "ok  \texample.com/m/able")
+	says(t, seen, "ok  \texample.com/m/able")
 	other.Groups = append([]result{{Name: "planes"}}, other.Groups...) // which went on until now, and had skipped something before
 	other.Ended = true
 	if err := other.write(file); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-ended; err != nil || r.Passed != 3 || !r.Ended {
-		t.Errorf("%v, %+v:\n%s", err, r, seen.text())
+		t.Errorf("%v, %+v:\n%s", err, r, seen)
 	}
 }
 
-// watched is an output that somebody waits for.
-type watched struct {
-	mu  sync.Mutex
-	out bytes.Buffer
-}
-
-func (w *watched) Write(b []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.out.Write(b)
-}
-
-func (w *watched) text() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.out.String()
-}
-
-func (w *watched) wait(t *testing.T, text string) {
+// says waits until an output has a text.
+func says(t *testing.T, out *harness.Output, text string) {
 	t.Helper()
-	for !strings.Contains(w.text(), text) {
-		select {
-		case <-t.Context().Done():
-			t.Fatalf("it does not say %q:\n%s", text, w.text())
-		case <-time.After(10 * time.Millisecond):
+	if err := harness.Until(t.Context(), time.Minute, func() error {
+		if !strings.Contains(out.String(), text) {
+			return fmt.Errorf("it does not say %q:\n%s", text, out)
 		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
 	}
 }
 
