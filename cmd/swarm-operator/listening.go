@@ -25,8 +25,6 @@ type listening struct {
 	proof <-chan time.Time
 }
 
-func scaled(d time.Duration) time.Duration { return time.Duration(float64(d) / pace()) }
-
 // hears takes note of an event, or of what came in place of one.
 func (l *listening) hears(e engine.Event) {
 	_, missing := l.board.Is(status.EventsMissing)

@@ -38,3 +38,6 @@ func pollInterval() time.Duration {
 	}
 	return 2 * time.Second
 }
+
+// scaled is a time as the pace has it.
+func scaled(d time.Duration) time.Duration { return time.Duration(float64(d) / pace()) }

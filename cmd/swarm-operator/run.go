@@ -216,7 +216,7 @@ func untilLost(ctx context.Context, board *status.Board) {
 		case <-tick.C:
 		}
 		c, ready := board.Is(status.EngineReady)
-		if !ready && !c.Since.IsZero() && c.Reason != "NoQuorum" && c.Reason != "NoManager" && time.Since(c.Since).Seconds() > uselessFor.Seconds()/pace() {
+		if !ready && !c.Since.IsZero() && c.Reason != "NoQuorum" && c.Reason != "NoManager" && time.Since(c.Since) > scaled(uselessFor) {
 			return
 		}
 	}

@@ -35,7 +35,7 @@ func runTests(m *testing.M) int {
 	leaveOut()
 	// The scenarios mostly wait: more of them than there are processors may run side by side, but not so many that each is late. Real engines have more to do.
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
-		_ = parallel.Value.Set(map[string]string{onSandbox: "8", onEngines: "3"}[*swarmKind])
+		_ = parallel.Value.Set(map[string]string{onSandbox: "6", onEngines: "3"}[*swarmKind])
 	}
 	if binary == "" {
 		dir, err := os.MkdirTemp("", "e2e")

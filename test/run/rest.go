@@ -54,6 +54,7 @@ const over = ".over"
 func (r *runs) follow(ctx context.Context, file string) error {
 	said, begun := "", map[string]bool{}
 	for lane := 0; ; {
+		_, notOver := os.Stat(file + over) // before the report is read, which is written first
 		other, err := readReport(file)
 		waiting := file + " has not ended: waiting for it"
 		if errors.Is(err, fs.ErrNotExist) {
@@ -80,8 +81,8 @@ func (r *runs) follow(ctx context.Context, file string) error {
 		if other.Ended {
 			return nil
 		}
-		if _, err := os.Stat(file + over); err == nil {
-			return fmt.Errorf("the run of %s has ended before its end", file)
+		if notOver == nil {
+			return fmt.Errorf("the run that writes %s died before it was done", file)
 		}
 		if waiting != said {
 			said = waiting

@@ -284,7 +284,7 @@ func TestARunThatDiedIsNotWaitedFor(t *testing.T) {
 		before func(t *testing.T, file string)
 		says   string
 	}{
-		"its end is known":    {func(t *testing.T, file string) { touch(t, file+over) }, "has ended before its end"},
+		"its end is known":    {func(t *testing.T, file string) { touch(t, file+over) }, "died before it was done"},
 		"its folder has gone": {func(t *testing.T, file string) { removeAll(t, filepath.Dir(file)) }, "no such file or directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
