@@ -32,9 +32,10 @@ var keeper = sync.OnceValue(func() chan<- func() {
 	return jobs
 })
 
-// launch starts a process that dies with this one.
+// launch starts a process that dies with this one, in a group of its own. It has no session of its own: the kernel may give
+// each session an equal share of the processors (sched_autogroup), and a few engines would starve all other tests together.
 func launch(cmd *exec.Cmd, namespaces uintptr) error {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: namespaces, Pdeathsig: syscall.SIGKILL, Setsid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: namespaces, Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	result := make(chan error)
 	keeper() <- func() { result <- cmd.Start() }
 	return <-result

@@ -44,8 +44,8 @@ var processes = []string{"/test/engines", "/test/demo", "/test/bench", "/test/im
 const checked = "^(TestWhoImportsWhom|TestThePureFilesOfKinds|TestWhatTheOperatorLinks|Test.*Reference.*)$"
 
 // longest is how long a package may take before go test ends it and says where it hangs: far longer than any takes beside a
-// load, and shorter than CI has.
-const longest = "-timeout=50m"
+// load, and shorter than CI has. The full run takes an hour as it is.
+const longest, longestFull = "-timeout=50m", "-timeout=4h"
 
 // garbage is how seldom the small processes that tests start collect theirs, where the environment does not say otherwise:
 // a tenth of all the time of the processors went into that.
@@ -75,6 +75,9 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 	// Paths are trimmed so that a clone elsewhere finds in the build cache what this one has compiled. To link symbols for
 	// a debugger takes half of the time of linking, and make check has vetted everything.
 	common := []string{"-trimpath", "-ldflags=-s -w", "-vet=off", "-shuffle=on", longest}
+	if o.full {
+		common[len(common)-1] = longestFull
+	}
 	const together, computes, onEngines = 0, 1, 2 // no more lanes: with few processors the raft of the sandbox would lose its leaders
 	with := func(more ...string) []string { return append(slices.Clone(common), more...) }
 	plain := group{name: "code", lane: computes, flags: with("-skip=" + checked), env: []string{"CGO_ENABLED=0"}}
