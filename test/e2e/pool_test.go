@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"sync"
+	"testing"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
@@ -18,7 +21,7 @@ import (
 
 // images are those that scenarios name: real engines pull them from a registry that must have them.
 var images = []string{
-	"app:0", "app:1", "app:2", "app:3", "crash:1", "slow:1", "finish:1", "unhealthy:1", "exit-3:1", "registry.example.com/team/app:1", "registry.example.com/team/app:2",
+	"app:0", "app:1", "app:2", "app:3", "app:4", "crash:1", "slow:1", "finish:1", "finish:2", "unhealthy:1", "exit-3:1", "registry.example.com/team/app:1", "registry.example.com/team/app:2",
 	"nginx:1.27", "example/api:1.0", "prom/node-exporter:v1.8.2", // examples/demo
 }
 
@@ -288,4 +291,30 @@ func clearNodes(ctx context.Context, c *client.Client) error {
 		}
 	}
 	return nil
+}
+
+// named are the images that scenarios write into manifests and specs; those of nopull and missing are to be in no registry.
+var named = regexp.MustCompile(`(?:image: |Image = "|, ")((?:[a-z.-]+/)*(?:app|crash|slow|finish|unhealthy|exit-\d+|nginx|api):[0-9][0-9.]*)`)
+
+// The sandbox takes any image for one that is there, and real engines do not.
+func TestEveryImageThatScenariosNameIsThere(t *testing.T) {
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range named.FindAllStringSubmatch(string(text), -1) {
+			if seen[m[1]] = true; !slices.Contains(images, m[1]) {
+				t.Errorf("%s names %s, which is not among the images", file, m[1])
+			}
+		}
+	}
+	if len(seen) < 10 {
+		t.Errorf("only %d images are named", len(seen))
+	}
 }

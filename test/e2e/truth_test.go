@@ -259,7 +259,7 @@ func TestApplyWaitSeesWhatSomebodyElseChanged(t *testing.T) {
 		}
 		return nil
 	})
-	w.byHand("between-a", func(s *swarm.ServiceSpec) { s.TaskTemplate.ContainerSpec.Image = "app:7" })
+	w.byHand("between-a", func(s *swarm.ServiceSpec) { s.TaskTemplate.ContainerSpec.Image = "app:3" })
 	if out := w.end(process); out.code != 1 || !strings.Contains(out.errs, "Service/between-a: changed by somebody else while it rolled out") {
 		t.Errorf("it says %s", out)
 	}

@@ -73,6 +73,8 @@ func run(ctx context.Context, o options, out io.Writer) (int, error) {
 			return 1, err
 		}
 	}
-	_, code, err := tested(ctx, groups, o, newSummary(out))
+	s := newSummary(out)
+	s.each = o.full
+	_, code, err := tested(ctx, groups, o, s)
 	return code, err
 }

@@ -460,3 +460,22 @@ func TestWhatHasNotItsTurnIsLeft(t *testing.T) {
 		t.Errorf("all that had its turn has run: %d, %v\n%s", code, err, &out)
 	}
 }
+
+// A run of hours says of each test that it is over, with its time, and of parts of tests only what failed.
+func TestEachTestThatPassesIsShownWhereSomebodyWatches(t *testing.T) {
+	for _, each := range []bool{false, true} {
+		var out bytes.Buffer
+		s := newSummary(&out)
+		s.each = each
+		for _, name := range []string{"TestA/part", "TestA"} {
+			s.add(event{Group: "scenarios", Action: "pass", Package: "p", Test: name, Elapsed: 61})
+		}
+		want := ""
+		if each {
+			want = "pass\tTestA after 61 s (scenarios)\n"
+		}
+		if got := out.String(); got != want {
+			t.Errorf("each %t: %q, want %q", each, got, want)
+		}
+	}
+}

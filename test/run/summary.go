@@ -35,6 +35,7 @@ type failure struct {
 type summary struct {
 	mu                      sync.Mutex
 	out                     io.Writer
+	each                    bool // say of each test that it passed: a run of hours is watched
 	passed, failed, skipped int
 	tests                   map[key]*strings.Builder // output of tests that are under way; of a package under the empty name
 	failures                []packageLine
@@ -105,6 +106,9 @@ func (s *summary) ended(e event, k key, text string) {
 	switch e.Action {
 	case "pass":
 		s.passed++
+		if s.each && e.Test == top(e.Test) {
+			fmt.Fprintf(s.out, "pass\t%s after %.0f s (%s)\n", e.Test, e.Elapsed, e.Group)
+		}
 		if strings.Contains(text, lag.NotJudged) {
 			fmt.Fprintf(s.out, "not judged\t%s.%s: %s\n", e.Package, e.Test, reason(text))
 		}
