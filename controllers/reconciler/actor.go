@@ -119,15 +119,14 @@ func (r *Reconciler) holds(run *Run) []plan.Hold {
 // one in force is not in this repository, a checkout that was not updated looks the same as a rewritten one: then one
 // that was in force before, or is older by its date, counts as older. Dates are of whole seconds, and a checkout may lag by
 // less: of two of the same second the one that is not in force is the older one, if it is about the same objects.
-func (r *Reconciler) rewinds(ctx context.Context, run *Run, shares bool) bool {
+func rewinds(run *Run, p past, shares bool) bool {
 	old, next := run.memory.InForce, run.InForce
 	if old.Hash == "" || old.Hash == next.Hash {
 		return false
 	}
-	older, err := r.Source.IsAncestor(ctx, next.Hash, old.Hash)
-	switch {
+	switch err := p.olderErr; {
 	case err == nil:
-		return older
+		return p.older
 	case errors.Is(err, git.ErrGone):
 		before := slices.ContainsFunc(run.memory.History, func(e state.Entry) bool { return e.Hash == next.Hash })
 		return before || next.When.Before(old.When) || shares && next.When.Equal(old.When)

@@ -1,7 +1,6 @@
 package reconciler
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -25,11 +24,8 @@ func sourceOf(run *Run) kinds.Source {
 	return src
 }
 
-// history is how many commits are searched for consents.
-const history = 1000
-
 // consents collects the agreements that hold: those not used up yet, and those in commits since the revision in force.
-func (r *Reconciler) consents(ctx context.Context, run *Run) plan.Consents {
+func consents(run *Run, p past) plan.Consents {
 	out := slices.Clone(run.memory.Consents)
 	if run.InForce.Hash != run.memory.InForce.Hash { // what was agreed to for another revision is about what that one had to do
 		out = out.Carried()
@@ -39,14 +35,7 @@ func (r *Reconciler) consents(ctx context.Context, run *Run) plan.Consents {
 			out = append(out, a.Consents...)
 		}
 	}
-	if run.InForce.Hash == run.memory.InForce.Hash {
-		return out
-	}
-	commits, err := r.Source.Log(ctx, run.memory.InForce.Hash, run.InForce.Hash, history)
-	if err != nil { // the revision in force is gone, or files are read as they are
-		commits = []git.Commit{run.InForce}
-	}
-	for _, c := range commits {
+	for _, c := range p.commits {
 		values, below := c.Lines(plan.Trailer)
 		for _, text := range below {
 			run.Notices = append(run.Notices, Squashed(c, text))
@@ -77,8 +66,8 @@ func Squashed(c git.Commit, text string) string {
 	return fmt.Sprintf("commit %s: %s: %s does not count: it stands below a squash's list of commits, where anybody's commit may have brought it; write it above that list", c.Short(), plan.Trailer, text)
 }
 
-// facts gathers what guards need to know. Calls are made only where the answer can matter.
-func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) plan.Facts {
+// facts gathers what guards need to know, as far as lists, git and the memory tell it.
+func (r *Reconciler) facts(run *Run, haves []diff.State, p past) plan.Facts {
 	m := run.memory
 	f := plan.Facts{
 		Now: r.Now(), APIVersion: run.About.API, Rollouts: map[v1.Key]plan.Rollout{}, Failed: map[v1.Key]plan.Failure{},
@@ -120,20 +109,59 @@ func (r *Reconciler) facts(ctx context.Context, run *Run, haves []diff.State) pl
 	if m.ReleasedAll {
 		run.Notices = append(run.Notices, fmt.Sprintf("source %s is unmanaged as a whole: nothing of it is managed until swarm-operator resume %s", run.Source, run.Source))
 	}
-	f.Rewind = r.rewinds(ctx, run, f.Shares)
-	run.rewrote, f.Rewritten = r.rewrote(ctx, run, f.Rewind)
-	r.rollouts(ctx, run, haves, &f)
-	r.readiness(ctx, run, haves, &f)
+	f.Rewind = rewinds(run, p, f.Shares)
+	run.rewrote, f.Rewritten = r.rewrote(run, p, f.Rewind)
 	r.driftSince(run, &f)
 	f.Contended = r.rounds.look(run.Changes, f.Now)
-	f.Swarm = r.swarm(ctx, run, haves, f)
-	f.Rotations = r.rotations(run, haves)
 	return f
 }
 
-// rollouts looks at the last update of each service. Where a rollback left no trace of what it undid, the tasks that failed have one.
-func (r *Reconciler) rollouts(ctx context.Context, run *Run, haves []diff.State, f *plan.Facts) {
-	for _, k := range r.kinds {
+// needs are what has to be asked of the engine before something is decided about what differs.
+type needs struct {
+	traces []trace
+	// lives are the objects whose health matters, by kind.
+	lives map[string][]*kinds.Live
+	waits waits
+}
+
+// trace is a roll-out that was undone, and of which nothing is left that says what: its tasks may.
+type trace struct {
+	kind    *kinds.Kind
+	live    *kinds.Live
+	want    *diff.State
+	rollout plan.Rollout
+}
+
+// needs says what has to be asked. It notes in the facts what is known of roll-outs without that.
+func (r *Reconciler) needs(run *Run, haves []diff.State, f *plan.Facts) needs {
+	n := needs{traces: r.rollouts(run, haves, f)}
+	n.waits = r.unready(run, haves, f)
+	n.lives = n.waits.lives(r.kinds, run.Index)
+	return n
+}
+
+// learn adds to the facts what was asked.
+func (r *Reconciler) learn(run *Run, f *plan.Facts, n needs, a answers) {
+	for key, rollout := range a.rollouts {
+		if _, stands := f.Rollouts[key]; stands { // a pause may have been forgiven
+			f.Rollouts[key] = rollout
+		}
+	}
+	r.readiness(run, f, n, a)
+	f.Swarm, f.Rotations = a.swarm, a.rotations
+	run.Notices = append(run.Notices, a.swarm.Notices...)
+	if a.swarm.Unknown == "" {
+		f.Swarm.Stopped = stopped(run, *f)
+		r.announce(&f.Swarm, f.Now)
+	}
+}
+
+// rollouts looks at the last update of each service. It returns those that were undone without a trace of what: the tasks that
+// failed have one, and are asked for once a failure, because after that it is on record.
+func (r *Reconciler) rollouts(run *Run, haves []diff.State, f *plan.Facts) []trace {
+	var out []trace
+	for n := range r.kinds {
+		k := &r.kinds[n]
 		if k.Observe == nil {
 			continue
 		}
@@ -145,15 +173,15 @@ func (r *Reconciler) rollouts(ctx context.Context, run *Run, haves []diff.State,
 			}
 			live := h.Value.(*kinds.Live)
 			rollout := k.Observe(live, run.Index, w)
-			// Asked once a failure: after that it is on record.
 			if h.Meta.Distrust && !f.Failed[h.Key].Began.Equal(rollout.Began) {
-				rollout = k.Trace(ctx, r.Engine, live, run.Index, w, rollout)
+				out = append(out, trace{k, live, w, rollout})
 			}
 			if rollout.State != "" {
 				f.Rollouts[h.Key] = rollout
 			}
 		}
 	}
+	return out
 }
 
 // driftKey tells a change by hand from the next one of the same object: one that changed it from one that removed it.

@@ -1,7 +1,6 @@
 package reconciler
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -67,45 +66,68 @@ func (f *following) placeless() string {
 	return strings.Join(out, "; ")
 }
 
-// readiness asks, with one call, for what others wait for and, where the reconciler follows roll-outs, for what is not
-// settled. With nothing of that kind it makes no call.
-func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State, f *plan.Facts) {
+// waits are the services that something waits for in a run.
+type waits struct {
+	// ask are those whose health matters: true for those that are really asked for.
+	ask map[v1.Key]bool
+	// removals are those that removals of this revision wait for, earlier those that removals of earlier ones wait for.
+	removals map[v1.Key]bool
+	earlier  []v1.Key
+	// excused are paused roll-outs that nothing waits for: SwarmKit pauses also for tasks that end well, as those of a one-shot do.
+	excused map[v1.Key]bool
+}
+
+// unready finds what others wait for and, where the reconciler follows roll-outs, what is not settled. It notes in the facts
+// which roll-outs a write has hidden, and which pauses were forgiven.
+func (r *Reconciler) unready(run *Run, haves []diff.State, f *plan.Facts) waits {
 	if r.force != run.InForce.Hash {
 		r.force, r.touched = run.InForce.Hash, map[v1.Key]bool{} // what rolls out goes on doing so
 	}
-	ask := map[v1.Key]bool{}
+	w := waits{ask: map[v1.Key]bool{}, removals: map[v1.Key]bool{}, excused: map[v1.Key]bool{}}
 	for _, c := range run.Changes {
 		if c.Want == nil {
 			continue
 		}
 		for _, k := range c.Want.DependsOn {
-			ask[k] = ask[k] || r.touched[k] || f.Rollouts[k].Running()
+			w.ask[k] = w.ask[k] || r.touched[k] || f.Rollouts[k].Running()
 		}
 	}
-	waits := map[v1.Key]bool{} // removals wait for them
 	if run.InForce.Hash == run.memory.InForce.Hash && removes(run.Changes) {
 		for _, k := range run.memory.Begun {
-			waits[k], ask[k] = true, true
+			w.removals[k], w.ask[k] = true, true
 		}
 	}
 	before := superseded(run)
-	f.Superseded.Removals, f.Superseded.Changed = before.Removals, before.Begun
+	f.Superseded.Removals, f.Superseded.Changed, w.earlier = before.Removals, before.Begun, before.Begun
 	for _, k := range before.Begun {
-		ask[k] = true
+		w.ask[k] = true
 	}
-	for _, k := range r.hide(run.wants, f) {
-		ask[k] = true
+	for _, k := range r.unknown(run.wants, f) {
+		w.ask[k] = true
 		f.Rollouts[k] = plan.Rollout{State: "updating"}
 	}
+	if r.Follow {
+		r.askUnsettled(run, haves, f, w.ask)
+	}
+	for k, rollout := range f.Rollouts {
+		if rollout.State == "paused" && !w.ask[k] && !f.Failed[k].Began.Equal(rollout.Began) {
+			w.ask[k], w.excused[k] = true, true
+		}
+	}
+	return w
+}
+
+// unknown returns the services whose roll-out counts as running, although the engine does not say so: a write clears its word
+// on the last update, and until there is a new one, or the tasks are those of the new spec and run, the roll-out that was
+// begun goes on. It drops the pauses that were forgiven, and forgets what is over of either.
+func (r *Reconciler) unknown(wants map[v1.Key]*diff.State, f *plan.Facts) []v1.Key {
+	out := r.hide(wants, f)
 	for k := range r.rolling {
-		// A write clears the engine's own word on the last update; until there is a new one, or the tasks are those of the
-		// new spec and run, the roll-out that was begun counts as running.
-		if f.Rollouts[k].State != "" || run.wants[k] == nil {
+		if f.Rollouts[k].State != "" || wants[k] == nil {
 			delete(r.rolling, k)
 			continue
 		}
-		ask[k] = true
-		f.Rollouts[k] = plan.Rollout{State: "updating"}
+		out = append(out, k)
 	}
 	for k, began := range r.forgiven {
 		if f.Rollouts[k].State != "paused" || !f.Rollouts[k].Began.Equal(began) {
@@ -114,57 +136,61 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State
 		}
 		delete(f.Rollouts, k)
 	}
-	if r.Follow {
-		// What just changed and differs is probably written in this run. It need not wait for an answer that the next run can
-		// have as well, unless something else does.
-		changed, later := r.notice(haves, run.wants, f), map[v1.Key]bool{}
-		for _, c := range run.Changes {
-			if _, waitedFor := ask[c.Key]; c.Op == diff.Update && changed[c.Key] && !waitedFor {
-				later[c.Key] = true
-			}
-		}
-		for k := range r.unsettled {
-			ask[k] = ask[k] || !later[k]
-		}
-	}
-	// SwarmKit pauses also for tasks that end well, as those of a one-shot do. Others wait for nothing of that.
-	excused := map[v1.Key]bool{}
-	for k, rollout := range f.Rollouts {
-		if rollout.State == "paused" && !ask[k] && !f.Failed[k].Began.Equal(rollout.Began) {
-			ask[k], excused[k] = true, true
+	return out
+}
+
+// askUnsettled adds what is not settled. What just changed and differs is probably written in this run: it need not wait for
+// an answer that the next run can have as well, unless something else does.
+func (r *Reconciler) askUnsettled(run *Run, haves []diff.State, f *plan.Facts, ask map[v1.Key]bool) {
+	changed, later := r.notice(haves, run.wants, f), map[v1.Key]bool{}
+	for _, c := range run.Changes {
+		if _, waitedFor := ask[c.Key]; c.Op == diff.Update && changed[c.Key] && !waitedFor {
+			later[c.Key] = true
 		}
 	}
-	for _, k := range r.kinds {
-		var lives []*kinds.Live
-		for key, is := range ask {
-			if live := run.Index.ByName(key.Kind, key.Name); is && key.Kind == k.Name && k.Health != nil && live != nil {
-				lives = append(lives, live)
+	for k := range r.unsettled {
+		ask[k] = ask[k] || !later[k]
+	}
+}
+
+// lives are the live objects to ask about, by kind, in the order of their names.
+func (w waits) lives(all []kinds.Kind, ix *kinds.Index) map[string][]*kinds.Live {
+	out := map[string][]*kinds.Live{}
+	for _, k := range all {
+		for key, is := range w.ask {
+			if live := ix.ByName(key.Kind, key.Name); is && key.Kind == k.Name && k.Health != nil && live != nil {
+				out[k.Name] = append(out[k.Name], live)
 			}
 		}
-		if len(lives) == 0 {
-			continue
-		}
-		healths, err := k.Health(ctx, r.Engine, lives, f.Now)
+		slices.SortFunc(out[k.Name], func(a, b *kinds.Live) int { return strings.Compare(a.Name, b.Name) })
+	}
+	return out
+}
+
+// readiness notes how what was asked for does.
+func (r *Reconciler) readiness(run *Run, f *plan.Facts, n needs, a answers) {
+	for kind, lives := range n.lives {
+		err := a.unread[kind]
 		if err != nil {
 			run.Unread = err
 		}
 		for _, l := range lives {
-			key := v1.Key{Kind: k.Name, Name: l.Name}
+			key, h := v1.Key{Kind: kind, Name: l.Name}, a.healths[kind][l.Name]
 			switch {
-			case excused[key] && (err != nil || !healths[l.Name].Ready):
+			case n.waits.excused[key] && (err != nil || !h.Ready):
 				continue
 			case err != nil:
 				f.NotReady[key] = err.Error()
-				waitFor(f, key, err.Error(), waits[key], slices.Contains(before.Begun, key))
+				n.waits.note(f, key, err.Error())
 				continue
 			}
-			if h := healths[l.Name]; !h.Ready && !h.Begun {
-				waitFor(f, key, h.Why, waits[key], slices.Contains(before.Begun, key))
+			if !h.Ready && !h.Begun {
+				n.waits.note(f, key, h.Why)
 			}
-			if h := healths[l.Name]; h.Waits {
+			if h.Waits {
 				f.Placeless[key] = h.Why
 			}
-			r.judge(key, healths[l.Name], f)
+			r.judge(key, h, f)
 		}
 	}
 	if len(f.Placeless) > 0 {
@@ -172,12 +198,12 @@ func (r *Reconciler) readiness(ctx context.Context, run *Run, haves []diff.State
 	}
 }
 
-// waitFor notes why a service is not ready: for the removals of this revision, and for those of earlier ones.
-func waitFor(f *plan.Facts, key v1.Key, why string, own, before bool) {
-	if own {
+// note notes why a service is not ready: for the removals of this revision, and for those of earlier ones.
+func (w waits) note(f *plan.Facts, key v1.Key, why string) {
+	if w.removals[key] {
 		f.Begun[key] = why
 	}
-	if before {
+	if slices.Contains(w.earlier, key) {
 		f.Superseded.NotReady[key] = why
 	}
 }

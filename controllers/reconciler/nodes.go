@@ -23,7 +23,7 @@ type roles struct {
 	since   time.Time
 }
 
-// swarm gathers what is known of the nodes beside what differs.
+// swarm asks what is known of the nodes beside what differs.
 func (r *Reconciler) swarm(ctx context.Context, run *Run, haves []diff.State, f plan.Facts) plan.Swarm {
 	for _, k := range r.kinds {
 		if k.Survey == nil {
@@ -53,9 +53,6 @@ func (r *Reconciler) swarm(ctx context.Context, run *Run, haves []diff.State, f 
 		if err != nil {
 			return plan.Swarm{Unknown: err.Error()}
 		}
-		run.Notices = append(run.Notices, s.Notices...)
-		s.Stopped = stopped(run, f)
-		r.announce(&s, f.Now)
 		return s
 	}
 	return plan.Swarm{}

@@ -229,15 +229,34 @@ func (r *Run) decides() bool {
 	})
 }
 
-// think goes from what was read to a plan.
+// think goes from what was read to a plan. Its parts make no calls; what they need to know beside the lists is asked between
+// them (see ask.go).
 func (r *Reconciler) think(ctx context.Context, run *Run, use *loaded) {
+	p := r.askGit(ctx, run)
+	haves := r.expand(run, use)
+	r.compare(run, use, haves, r.askBefore(ctx, run, haves))
+	consents := consents(run, p)
+	run.Facts = r.facts(run, haves, p)
+	needs := r.needs(run, haves, &run.Facts)
+	r.learn(run, &run.Facts, needs, r.askEngine(ctx, run, haves, run.Facts, needs))
+	r.decide(run, use, haves, consents)
+	if run.full && !r.Observe && run.Facts.Paused == "" && !run.Facts.ReleasedAll {
+		run.undelivered, run.deliveryErr = r.notDelivered(ctx, run)
+	}
+}
+
+// expand finds what is wanted, and brings what there is into the same form.
+func (r *Reconciler) expand(run *Run, use *loaded) []diff.State {
 	src := sourceOf(run)
 	run.Objects, run.stated = len(use.entries), use.stated
 	run.Wants = kinds.Expand(r.kinds, use.entries, run.Index, src, &r.memo)
-	before := r.before(ctx, run)
+	return kinds.Haves(r.kinds, run.Index, src, run.Wants.States, &r.memo)
+}
+
+// compare finds what differs. before is what the revision in force asked for.
+func (r *Reconciler) compare(run *Run, use *loaded, haves []diff.State, before wantsBefore) {
 	noteGone(run, before, r.removed)
 	r.remade(run)
-	haves := kinds.Haves(r.kinds, run.Index, src, run.Wants.States, &r.memo)
 	findLost(haves, before)
 	run.Changes = r.seen.Compare(haves, run.Wants.States, all.Rules)
 	run.hold(use.held)
@@ -246,8 +265,10 @@ func (r *Reconciler) think(ctx context.Context, run *Run, use *loaded) {
 	for i := range run.Wants.States {
 		run.wants[run.Wants.States[i].Key] = &run.Wants.States[i]
 	}
-	consents := r.consents(ctx, run)
-	run.Facts = r.facts(ctx, run, haves)
+}
+
+// decide makes the plan, and what is remembered after it.
+func (r *Reconciler) decide(run *Run, use *loaded, haves []diff.State, consents plan.Consents) {
 	run.Failures = newFailures(run)
 	for _, failed := range run.Failures {
 		run.Facts.Failed[failed.Key] = failed
@@ -257,9 +278,6 @@ func (r *Reconciler) think(ctx context.Context, run *Run, use *loaded) {
 		AskRewritten: r.AskRewritten, PruneAdopted: use.defaults.Policy.Prune != nil && *use.defaults.Policy.Prune,
 	}, all.Guards()...)
 	r.settleRoles(run)
-	if run.full && !r.Observe && run.Facts.Paused == "" && !run.Facts.ReleasedAll {
-		run.undelivered, run.deliveryErr = r.notDelivered(ctx, run)
-	}
 	r.writeDown(run)
 	r.remember(run, consents, haves)
 	r.seenFailed = run.memory.Failed

@@ -1,8 +1,6 @@
 package reconciler
 
 import (
-	"context"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -11,25 +9,18 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
-	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
 // wantsBefore finds what the revision in force asked for, before the one that the run goes by. Of that, nil says that the
 // manifest was not there, or that nobody knows: what differs is then git's doing. held: a problem of the manifest held it.
 type wantsBefore func(v1.Key) (want *diff.State, held bool)
 
-// before returns what the revision in force asked for. That is read again only if somebody asks, and the run is the first of
-// a new revision.
-func (r *Reconciler) before(ctx context.Context, run *Run) wantsBefore {
-	var wants map[v1.Key]*diff.State
-	var held map[v1.Key]string
+// before finds wants among states; held are those that a problem of their manifest held.
+func before(states []diff.State, held map[v1.Key]string) wantsBefore {
+	var wants map[v1.Key]*diff.State // most runs ask for none
 	return func(key v1.Key) (*diff.State, bool) {
 		if wants == nil {
-			wants = map[v1.Key]*diff.State{}
-			states := run.Wants.States
-			if run.InForce.Hash != run.memory.InForce.Hash {
-				states, held = r.inForce(ctx, run)
-			}
+			wants = make(map[v1.Key]*diff.State, len(states))
 			for i := range states {
 				wants[states[i].Key] = &states[i]
 			}
@@ -38,34 +29,8 @@ func (r *Reconciler) before(ctx context.Context, run *Run) wantsBefore {
 	}
 }
 
-// inForce reads the revision in force again: what it asks for, and what of it problems hold.
-func (r *Reconciler) inForce(ctx context.Context, run *Run) ([]diff.State, map[v1.Key]string) {
-	hash := run.memory.InForce.Hash
-	old := r.previous
-	if hash == "" {
-		return nil, nil
-	}
-	if old == nil || old.commit.Hash != hash {
-		commit, err := r.Source.At(ctx, hash)
-		if err != nil {
-			if !errors.Is(err, git.ErrGone) && !errors.Is(err, git.ErrNoHistory) {
-				r.Log.Error(err, "reading the revision in force", "revision", hash)
-			}
-			return nil, nil
-		}
-		old = r.load(commit)
-	}
-	if !old.good() {
-		return nil, nil
-	}
-	r.previous = old
-	return kinds.Expand(r.kinds, old.entries, run.Index, sourceOf(run), nil).States, old.held
-}
-
-// noteGone marks what is wanted, is on record, and is not there any more: somebody removed it, unless git has changed it
-// since, or the operator was about to replace it. If the revision in force held it, git has asked for nothing new that anybody
-// knows of, and nobody but a hand removed it.
-func noteGone(run *Run, before wantsBefore, removed map[string]bool) {
+// missing are the objects on record that are not there, and that the operator neither removed nor was about to replace.
+func missing(run *Run, removed map[string]bool) map[v1.Key]*diff.Gone {
 	gone := map[v1.Key]*diff.Gone{}
 	for id, key := range run.memory.Made {
 		if run.Index.ByID(key.Kind, id) == nil && !removed[id] && !slices.Contains(run.memory.Replacing, id) {
@@ -77,6 +42,14 @@ func noteGone(run *Run, before wantsBefore, removed map[string]bool) {
 			gone[a.Key] = &diff.Gone{Adopted: true}
 		}
 	}
+	return gone
+}
+
+// noteGone marks what is wanted, is on record, and is not there any more: somebody removed it, unless git has changed it
+// since, or the operator was about to replace it. If the revision in force held it, git has asked for nothing new that anybody
+// knows of, and nobody but a hand removed it.
+func noteGone(run *Run, before wantsBefore, removed map[string]bool) {
+	gone := missing(run, removed)
 	if len(gone) == 0 {
 		return
 	}

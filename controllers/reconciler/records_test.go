@@ -95,7 +95,7 @@ func TestWhatTheRevisionInForceHeldIsKnown(t *testing.T) {
 		r := &Reconciler{previous: &loaded{commit: git.Commit{Hash: "old"}, held: map[v1.Key]string{svc("web"): "why"}}}
 		run := &Run{Index: indexOf(), memory: state.Memory{InForce: state.Revision{Hash: "old"}}}
 		run.InForce.Hash = newest
-		before := r.before(t.Context(), run)
+		before := r.askBefore(t.Context(), run, []diff.State{{Meta: diff.Meta{Lost: true}}})
 		if w, held := before(svc("web")); w != nil || held != want {
 			t.Errorf("before %s: web is held %t, and %v was asked for", newest, held, w)
 		}

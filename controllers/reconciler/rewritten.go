@@ -1,14 +1,11 @@
 package reconciler
 
 import (
-	"context"
-	"errors"
 	"fmt"
 
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
-	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
 // compared is what the histories of two revisions say of each other. Neither changes, so that it is found out once.
@@ -23,51 +20,21 @@ type compared struct {
 // not, and says it in a text. Both are empty if this one descends from the other, if it is older, which is a rewind, and if
 // the histories do not say. Where consent is asked for and the repository could not be read, only the text is set: what is
 // not known is not agreed to.
-func (r *Reconciler) rewrote(ctx context.Context, run *Run, rewind bool) (*state.Rewrite, string) {
+func (r *Reconciler) rewrote(run *Run, p past, rewind bool) (*state.Rewrite, string) {
 	old, next := run.memory.InForce.Hash, run.InForce.Hash
-	if len(old) != 40 || len(next) != 40 || old == next || rewind { // files have no history
+	switch {
+	case rewind:
 		return nil, ""
+	case p.takenErr != nil && r.AskRewritten: // the next run looks again
+		return nil, fmt.Sprintf("it is not known whether revision %.10s takes something of %.10s back, which is in force: %v; mend the repository, or approve the revision", next, old, p.takenErr)
 	}
-	if r.compared.old != old || r.compared.next != next {
-		found, err := r.compare(ctx, old, next)
-		switch {
-		case err == nil:
-			r.compared = found
-		case r.AskRewritten: // the next run looks again
-			return nil, fmt.Sprintf("it is not known whether revision %.10s takes something of %.10s back, which is in force: %v; mend the repository, or approve the revision", next, old, err)
-		default:
-			return nil, ""
-		}
-	}
-	if err := r.compared.unsaid; err != nil && r.AskRewritten {
+	if err := p.taken.unsaid; err != nil && r.AskRewritten {
 		run.Notices = append(run.Notices, fmt.Sprintf("whether %s takes something of the revision in force back is not known, so that nobody is asked: %v", run.InForce.Short(), err))
 	}
-	if r.compared.rewrote == nil {
+	if p.taken.rewrote == nil {
 		return nil, ""
 	}
-	return r.compared.rewrote, r.compared.rewrote.Text(next)
-}
-
-// compare compares the histories of two revisions. It fails if the repository could not be read, which may end.
-func (r *Reconciler) compare(ctx context.Context, old, next string) (compared, error) {
-	out := compared{old: old, next: next}
-	newest, count, err := r.Source.TakenBack(ctx, old, next, state.MostSubjects)
-	switch {
-	case ctx.Err() != nil: // whatever was found may come of that
-		return compared{}, ctx.Err()
-	case errors.Is(err, git.ErrGone):
-		out.rewrote = &state.Rewrite{From: old}
-	case errors.Is(err, git.ErrShallow), errors.Is(err, git.ErrNoHistory):
-		out.unsaid = err
-	case err != nil:
-		return compared{}, err
-	case count > 0:
-		out.rewrote = &state.Rewrite{From: old, Commits: count}
-		for _, c := range newest {
-			out.rewrote.Subjects = append(out.rewrote.Subjects, state.Subject(c.Message))
-		}
-	}
-	return out, nil
+	return p.taken.rewrote, p.taken.rewrote.Text(next)
 }
 
 // asksRewritten reports whether the revision takes commits back, and nobody agreed to that who has to.

@@ -70,7 +70,7 @@ func TestWhatIsNotKnownOfAHistoryWaitsForConsent(t *testing.T) {
 	for _, asks := range []bool{false, true} {
 		r := &Reconciler{Options: Options{Source: source, AskRewritten: asks}}
 		run := from(second, third)
-		run.rewrote, run.Facts.Rewritten = r.rewrote(t.Context(), run, false)
+		run.rewrote, run.Facts.Rewritten = r.rewrote(run, r.askGit(t.Context(), run), false)
 		if run.rewrote != nil || r.asksRewritten(run, nil) != asks {
 			t.Errorf("asks %t: takes back %+v, %q", asks, run.rewrote, run.Facts.Rewritten)
 		}
@@ -79,17 +79,19 @@ func TestWhatIsNotKnownOfAHistoryWaitsForConsent(t *testing.T) {
 				t.Errorf("asks %t: the text is %q", asks, run.Facts.Rewritten)
 			}
 		}
-		if rewrote, text := r.rewrote(t.Context(), from(first, third), false); rewrote != nil || text != "" {
+		run = from(first, third)
+		if rewrote, text := r.rewrote(run, r.askGit(t.Context(), run), false); rewrote != nil || text != "" {
 			t.Errorf("asks %t: of what can be read: %+v, %q", asks, rewrote, text)
 		}
 	}
 
 	r := &Reconciler{Options: Options{Source: source, AskRewritten: true}}
-	if _, text := r.rewrote(t.Context(), from(second, third), false); text == "" {
+	run := from(second, third)
+	if _, text := r.rewrote(run, r.askGit(t.Context(), run), false); text == "" {
 		t.Error("nothing is asked while it cannot be read")
 	}
 	damage(whole)
-	rewrote, text := r.rewrote(t.Context(), from(second, third), false)
+	rewrote, text := r.rewrote(run, r.askGit(t.Context(), run), false)
 	if rewrote == nil || rewrote.Commits != 1 || !strings.Contains(text, `takes 1 commit back: "second"`) {
 		t.Errorf("when it is mended: %+v, %q", rewrote, text)
 	}
@@ -107,7 +109,7 @@ func TestWhatAHistoryNeverSaysHoldsNothing(t *testing.T) {
 	old, next := strings.Repeat("1", 40), strings.Repeat("2", 40)
 	for range 2 {
 		run := from(old, next)
-		rewrote, text := r.rewrote(t.Context(), run, false)
+		rewrote, text := r.rewrote(run, r.askGit(t.Context(), run), false)
 		if rewrote != nil || text != "" || len(run.Notices) != 1 || !strings.Contains(run.Notices[0], "nobody is asked") {
 			t.Errorf("takes back %+v, %q, notices %q", rewrote, text, run.Notices)
 		}
