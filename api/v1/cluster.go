@@ -5,89 +5,100 @@ import (
 	"slices"
 )
 
-// ClusterName is the only name that a Cluster can have: a swarm is one.
+// ClusterName is the only name that a Cluster can have, because a swarm is one cluster.
 const ClusterName = "default"
 
 // Cluster is the swarm itself: its settings, and how many managers it has. What it does not state stays as it is.
-// metadata.labels are labels of the swarm; those that others set stay.
+// metadata.labels are labels of the swarm; labels that others set stay.
 type Cluster struct {
 	Header
 	Spec ClusterSpec `json:"spec"`
 }
 
-// ClusterSpec has the engine's words in camelCase, and compose's and Kubernetes' forms of values.
+// ClusterSpec has the engine's field names in camelCase, with values written as in compose and Kubernetes.
 type ClusterSpec struct {
-	// TaskHistoryLimit is how many ended tasks of a slot the swarm remembers. The engine's default is 5.
+	// TaskHistoryLimit is how many ended tasks the swarm remembers for each slot. The engine's default is 5.
 	TaskHistoryLimit *int64 `json:"taskHistoryLimit,omitempty"`
-	// Raft is how managers keep what they agreed on.
+	// Raft is how the managers keep the state that they have agreed on.
 	Raft *Raft `json:"raft,omitempty"`
 	// Dispatcher tells nodes what to run.
 	Dispatcher *Dispatcher `json:"dispatcher,omitempty"`
 	// CA is the swarm's certificate authority.
 	CA *CA `json:"ca,omitempty"`
-	// JoinTokens are what nodes join with.
+	// JoinTokens are the tokens that nodes join with.
 	JoinTokens *JoinTokens `json:"joinTokens,omitempty"`
-	// Autolock has managers that start wait for the unlock key.
+	// Autolock makes managers wait for the unlock key when they start.
 	Autolock *Autolock `json:"autolock,omitempty"`
-	// Managers says how many there are to be, and which nodes may be one. Left out, only stated roles of nodes count.
+	// Managers says how many managers there should be, and which nodes may become one. If omitted, only the roles
+	// stated for nodes count.
 	Managers *Managers `json:"managers,omitempty"`
-	// DefaultAddrPool lists the ranges that networks get their addresses from. It can be set when a swarm is made, and never
-	// after: a difference is reported.
+	// DefaultAddrPool lists the ranges that networks get their addresses from. It can be set only when a swarm is
+	// made; afterwards a difference is only reported.
 	DefaultAddrPool []string `json:"defaultAddrPool,omitempty"`
-	// SubnetSize is the prefix length of a network's range. As defaultAddrPool.
+	// SubnetSize is the prefix length of a network's range. It can be set only when a swarm is made, as
+	// defaultAddrPool.
 	SubnetSize *uint32 `json:"subnetSize,omitempty"`
-	// DataPathPort is the port of the overlay networks' traffic. As defaultAddrPool.
+	// DataPathPort is the port for the traffic of overlay networks. It can be set only when a swarm is made, as
+	// defaultAddrPool.
 	DataPathPort *uint32 `json:"dataPathPort,omitempty"`
 }
 
-// Raft is how managers keep what they agreed on.
+// Raft is how the managers keep the state that they have agreed on.
 type Raft struct {
-	// SnapshotInterval is after how many log entries a snapshot is made. The engine's default is 10000.
+	// SnapshotInterval is the number of log entries after which a snapshot is made. The engine's default is 10000.
 	SnapshotInterval *uint64 `json:"snapshotInterval,omitempty"`
-	// KeepOldSnapshots is how many snapshots are kept beside the newest. The engine's default is 0.
+	// KeepOldSnapshots is how many snapshots are kept besides the newest. The engine's default is 0.
 	KeepOldSnapshots *uint64 `json:"keepOldSnapshots,omitempty"`
-	// LogEntriesForSlowFollowers is how many log entries are kept after a snapshot, for managers that lag. The engine's default is 500.
+	// LogEntriesForSlowFollowers is how many log entries are kept after a snapshot, for managers that lag behind. The
+	// engine's default is 500.
 	LogEntriesForSlowFollowers *uint64 `json:"logEntriesForSlowFollowers,omitempty"`
-	// ElectionTick is checked and never written: the engine takes it from swarm-raft-election-tick of daemon.json.
+	// ElectionTick is checked and never written, because the engine takes it from swarm-raft-election-tick of
+	// daemon.json.
 	ElectionTick *uint64 `json:"electionTick,omitempty"`
-	// HeartbeatTick is checked and never written: the engine takes it from swarm-raft-heartbeat-tick of daemon.json.
+	// HeartbeatTick is checked and never written, because the engine takes it from swarm-raft-heartbeat-tick of
+	// daemon.json.
 	HeartbeatTick *uint64 `json:"heartbeatTick,omitempty"`
 }
 
 // Dispatcher is how managers watch nodes.
 type Dispatcher struct {
-	// HeartbeatPeriod is how often a node reports; one that misses three is down. The engine's default is 5s.
+	// HeartbeatPeriod is how often a node reports. A node that misses three reports is down. The engine's default is
+	// 5s.
 	HeartbeatPeriod *Duration `json:"heartbeatPeriod,omitempty"`
 }
 
 // CA is the swarm's certificate authority.
 type CA struct {
-	// NodeCertExpiry is how long the certificate of a node is valid. At least 1h; the engine's default is 2160h.
+	// NodeCertExpiry is how long the certificate of a node is valid. The least is 1h; the engine's default is 2160h.
 	NodeCertExpiry *Duration `json:"nodeCertExpiry,omitempty"`
-	// ExternalCAs sign in the swarm's place. Those that others set stay.
+	// ExternalCAs sign certificates in the swarm's place. External CAs that others set stay.
 	ExternalCAs []ExternalCA `json:"externalCAs,omitempty"`
-	// Rotation of the root: every node gets a new certificate, and both join tokens change. It waits for nodes that are down.
+	// Rotation replaces the root of the CA. Every node gets a new certificate, and both join tokens change. A
+	// rotation waits for nodes that are down.
 	Rotation *CARotation `json:"rotation,omitempty"`
-	// Signing is a root of your own. Where the swarm has another one, it is replaced by this, as by rotation; not together with it.
+	// Signing is a root of your own. If the swarm has a different root, the operator replaces it, as by a rotation.
+	// It cannot be stated together with rotation.
 	Signing *CASigning `json:"signing,omitempty"`
 }
 
-// CASigning names files on the machine that the operator runs on.
+// CASigning names files on the machine where the operator runs.
 type CASigning struct {
-	// CertFile is the absolute path of the certificate of a CA, in PEM, and of nothing else. It has to be good for another year when it is brought in.
+	// CertFile is the absolute path of a CA's certificate in PEM. The file must hold nothing else. When the operator
+	// brings it in, the certificate must be valid for another year.
 	CertFile string `json:"certFile"`
-	// KeyFile is the absolute path of its private key, in PEM, without a passphrase.
+	// KeyFile is the absolute path of the certificate's private key, in PEM and without a passphrase.
 	KeyFile string `json:"keyFile"`
 }
 
-// CARotation says when the root of the CA is replaced.
+// CARotation says when the operator replaces the root of the CA.
 type CARotation struct {
-	// Epoch is a number of your own. When it is higher than the one on record, the root is replaced once; a lower one is
-	// refused. While nothing is on record, it is only put on record, whatever it is, and nothing is replaced.
+	// Epoch is a number of your own. If it is higher than the epoch on record, the operator replaces the root once; a
+	// lower one is refused. If no epoch is on record, the operator only records this one, whatever it is, and
+	// replaces nothing.
 	Epoch *uint64 `json:"epoch"`
 }
 
-// JoinTokens are what nodes join with. One that changes concerns no node that has joined.
+// JoinTokens are the tokens that nodes join with. A new token does not affect nodes that have already joined.
 type JoinTokens struct {
 	// Worker is the token that workers join with.
 	Worker *JoinToken `json:"worker,omitempty"`
@@ -97,85 +108,91 @@ type JoinTokens struct {
 
 // JoinToken says when a join token is replaced, and where it goes.
 type JoinToken struct {
-	// Rotation says when it is replaced. Left out, the operator never does.
+	// Rotation says when the operator replaces the token. If omitted, the operator never replaces it.
 	Rotation *Rotation `json:"rotation,omitempty"`
-	// Sinks are where it goes, each time that it is another one.
+	// Sinks are where the token goes, each time that it changes.
 	Sinks []Sink `json:"sinks,omitempty"`
 }
 
-// Rotation says when something is replaced: by epoch, by age, or by whichever comes first. Either is counted from what is on
-// record of it in the swarm; where nothing is, nothing is replaced and the record begins.
+// Rotation says when the operator replaces a token or key: by epoch, by age, or by whichever comes first. Both count
+// from the record of it in the swarm. If there is no record, nothing is replaced, and the record begins.
 type Rotation struct {
-	// Epoch is a number of your own. When it is higher than the one on record, it is replaced once; a lower one is refused.
-	// While nothing is on record, it is only put on record, whatever it is, and nothing is replaced. Left out, the one on
-	// record stays; where every alone was stated first, that is 0.
+	// Epoch is a number of your own. If it is higher than the epoch on record, the operator replaces the token or key
+	// once; a lower one is refused. If no epoch is on record, the operator only records this one, whatever it is, and
+	// replaces nothing. If omitted, the epoch on record stays. A record that began with rotation.every alone has the
+	// epoch 0.
 	Epoch *uint64 `json:"epoch,omitempty"`
-	// Every is the age at which it is replaced. At least 1h. Left out, age does not count.
+	// Every is the age at which the operator replaces the token or key, at least 1h. If omitted, age does not count.
 	Every *Duration `json:"every,omitempty"`
 }
 
-// Autolock has managers that start wait for the unlock key.
+// Autolock makes managers wait for the unlock key when they start.
 type Autolock struct {
-	// Enabled says whether managers are locked when they start. Required. Enabled needs an escrow.
+	// Enabled says whether managers are locked when they start. It is required, and true needs an escrow.
 	Enabled *bool `json:"enabled"`
-	// Rotation says when the unlock key is replaced. While it is not enabled there is none.
+	// Rotation says when the operator replaces the unlock key. While autolock is not enabled, there is no key to
+	// replace.
 	Rotation *Rotation `json:"rotation,omitempty"`
-	// Escrow is where the unlock key goes, each time that it is another one.
+	// Escrow is where the unlock key goes, each time that it changes.
 	Escrow *Sink `json:"escrow,omitempty"`
 }
 
-// ExternalCA is one that signs certificates of nodes.
+// ExternalCA is a CA outside the swarm that signs certificates of nodes.
 type ExternalCA struct {
-	// Protocol: cfssl is the only one.
+	// Protocol must be cfssl, which is also the default.
 	Protocol string `json:"protocol,omitempty"`
-	// URL that requests are sent to.
+	// URL is where the swarm sends its requests.
 	URL string `json:"url"`
-	// Options of the protocol.
+	// Options are the options of the protocol.
 	Options map[string]string `json:"options,omitempty"`
-	// CACert is the root certificate that it signs for, in PEM. Default: the swarm's current one.
+	// CACert is the root certificate that the external CA signs for, in PEM. Default: the swarm's current one.
 	CACert string `json:"caCert,omitempty"`
 }
 
-// ListKey is the URL.
+// ListKey returns the URL.
 func (c ExternalCA) ListKey() string { return c.URL }
 
-// Managers says how many managers there are to be. A role that a Node or NodeSet states is a pin; count fills the rest.
+// Managers says how many managers there should be. A role that a Node or NodeSet states is a pin; candidates fill the
+// rest of count.
 type Managers struct {
-	// Count of managers, pinned ones among them. An odd number: 3 can lose one, 5 two. 1, even numbers and more than 7 need consent.
+	// Count is the number of managers, including pinned ones. It should be odd: 3 managers can lose one, 5 can lose
+	// two. 1, even numbers and more than 7 need consent.
 	Count int `json:"count"`
-	// Candidates are the nodes that may become managers. Left out, nobody is promoted who is not pinned.
+	// Candidates are the nodes that may become managers. If omitted, only pinned nodes are promoted.
 	Candidates *Candidates `json:"candidates,omitempty"`
-	// SpreadBy is a node label: managers are spread over its values.
+	// SpreadBy is the name of a node label. The managers are spread over its values.
 	SpreadBy string `json:"spreadBy,omitempty"`
-	// StableFor is how long the managers have to be as they are before they change again. Default 5s.
+	// StableFor is how long the managers must stay unchanged before the operator changes them again. Default 5s.
 	StableFor *Duration `json:"stableFor,omitempty"`
-	// ReplaceAfter is how long a manager that cannot be reached is waited for before a candidate takes its place. Default:
-	// for ever. One that is drained or on hold is never replaced.
+	// ReplaceAfter is how long the operator waits for a manager that it cannot reach before a candidate takes its
+	// place. Default: for ever. A manager that is drained or on hold is never replaced.
 	ReplaceAfter *Duration `json:"replaceAfter,omitempty"`
 }
 
-// Candidates are nodes that have all the labels, and a hostname that matches one of the patterns; what is left out matches.
+// Candidates selects nodes that have all the labels and a hostname that matches one of the patterns. A part that is
+// omitted matches every node.
 type Candidates struct {
-	// Labels of the node, with their values.
+	// Labels are labels of the node, with their values.
 	Labels map[string]string `json:"labels,omitempty"`
-	// Hostnames are patterns: * is any text, ? any character.
+	// Hostnames are patterns, of which one must match: * is any text, ? is any character.
 	Hostnames []string `json:"hostnames,omitempty"`
 }
 
-// External is never true: a swarm that is managed is the one that is spoken to.
+// External is always false: the swarm that the operator manages is the one that it talks to.
 func (c *Cluster) External() bool { return false }
 
-// Refs names the dependencies.
+// Refs returns the dependencies.
 func (c *Cluster) Refs() []Ref { return c.dependencies() }
 
-// Canonical writes ranges as the engine does.
+// Canonical writes address ranges as the engine does.
 func (c *Cluster) Canonical() {
 	for i, p := range c.Spec.DefaultAddrPool {
 		c.Spec.DefaultAddrPool[i] = normalPrefix(p)
 	}
 }
 
-// Default brings values into one form. A cluster has no defaults: what is not stated stays.
+// Default brings values into one form. A cluster has no defaults, except the protocol of an external CA: what is not
+// stated stays as it is.
 func (c *Cluster) Default() {
 	c.Canonical()
 	if ca := c.Spec.CA; ca != nil {

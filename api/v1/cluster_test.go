@@ -162,7 +162,7 @@ func fill(v reflect.Value) {
 	}
 }
 
-// spoil changes whatever is reached through pointers, lists and maps.
+// spoil changes everything that pointers, lists and maps lead to.
 func spoil(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer:

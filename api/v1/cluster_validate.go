@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// nameCluster lets validateHeader speak only of what the cluster's own check does not.
+// nameCluster accepts every name, so that validateHeader reports only what the Cluster's own check does not.
 var nameCluster = nameRule{regexp.MustCompile(`^`), 1 << 16, ""}
 
-// Bounds of what a swarm can work with. The engine checks none of them but the expiry (measured): a heartbeat of a nanosecond it takes.
+// These are the bounds within which a swarm can work. The engine checks only the expiry (measured): it accepts a
+// heartbeat of one nanosecond.
 const (
 	minHeartbeat, maxHeartbeat = time.Second, 5 * time.Minute
 	minCertExpiry              = time.Hour // ca.MinNodeCertExpiration of SwarmKit
@@ -25,7 +26,7 @@ const (
 	minRotation                = time.Hour
 )
 
-// Validate checks what can be known without a swarm.
+// Validate checks everything that can be known without a swarm.
 func (c *Cluster) Validate() []Problem {
 	ps := c.validateHeader(nameCluster)
 	if n := c.Metadata.Name; n != "" && n != ClusterName {
@@ -70,7 +71,7 @@ func (c *Cluster) Validate() []Problem {
 	return ps
 }
 
-// nobodysOwn refuses policies about making, taking over and removing, where none of that happens.
+// nobodysOwn refuses policies about making, adopting and removing, for kinds of which the operator does none of that.
 func (ps *problems) nobodysOwn(p Policy) {
 	const why = "cannot be stated here: what is not stated stays as it is, so nothing is taken over, and nothing is removed with its manifest"
 	if p.Adopt != "" {
@@ -90,7 +91,7 @@ func (ps *problems) between(path string, d *Duration, least, most time.Duration)
 	}
 }
 
-// atLeast is between without an upper bound; why follows a colon.
+// atLeast is like between, without an upper bound. The message ends with why, after a colon.
 func (ps *problems) atLeast(path string, d *Duration, least time.Duration, why string) {
 	if d != nil && time.Duration(*d) < least {
 		ps.add(path, "%s is less than %s: %s", d, Duration(least), why)
@@ -143,7 +144,8 @@ func (ps *problems) externalCAs(list []ExternalCA) {
 	}
 }
 
-// certificates says whether a text is PEM of certificates and of nothing else: a key in it would be sent to the swarm.
+// certificates reports whether a text holds certificates in PEM and nothing else. A key in it would be sent to the
+// swarm.
 func certificates(text []byte) bool {
 	for found := false; ; found = true {
 		var block *pem.Block
@@ -156,7 +158,8 @@ func certificates(text []byte) bool {
 	}
 }
 
-// managers refuses what is no swarm; what may be meant, such as one manager, needs consent and is no problem.
+// managers refuses what cannot be a swarm. What somebody may want, such as a single manager, needs consent and is no
+// problem.
 func (ps *problems) managers(m *Managers) {
 	if m.Count < 1 {
 		ps.add("spec.managers.count", "%d managers are no swarm; at least 1 is needed", m.Count)
@@ -173,7 +176,7 @@ func (ps *problems) managers(m *Managers) {
 	ps.atLeast("spec.managers.replaceAfter", m.ReplaceAfter, minReplace, "a restart takes longer")
 }
 
-// pools checks what can only be compared: what no swarm can have differs for ever.
+// pools checks fields that the operator only compares. A value that no swarm can have would differ for ever.
 func (ps *problems) pools(s *ClusterSpec) {
 	longest := 0
 	var known []netip.Prefix

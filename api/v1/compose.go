@@ -6,18 +6,19 @@ import (
 	"strings"
 )
 
-// ComposeWord is what the manifest of a Service has in the place of a word of compose files.
+// ComposeWord describes what the manifest of a Service has in place of a word of compose files.
 type ComposeWord struct {
-	// To is the path of the field in a manifest. "" means that there is none.
+	// To is the path of the field in a manifest. It is "" if there is no such field.
 	To string
-	// Note says what differs or, where To is "", why there is no such field and what to do.
+	// Note says what differs. If To is "", it says why there is no such field and what to do instead.
 	Note string
-	// write renders what stands behind the word in the manifest's form. nil means that it stays as it is.
+	// write renders the word's value in the manifest's form. If it is nil, the value stays as it is.
 	write func(items []string) string
 }
 
-// composeWords lists the words of compose's services that manifests do not have, by their path there. A word that only differs
-// in its spelling, such as stop_grace_period, is not listed: what looks for the nearest field finds it.
+// composeWords lists the words of compose's services that manifests do not have, by their path in compose. A word
+// that differs only in its spelling, such as stop_grace_period, is not listed, because the search for the nearest
+// field finds it.
 var composeWords = map[string]ComposeWord{
 	"deploy.replicas":        {To: "spec.replicas"},
 	"deploy.mode":            {To: "spec.mode"},
@@ -109,7 +110,8 @@ const (
 	notInSwarm   = "services of a swarm do not have it"
 )
 
-// Compose returns what a Service has in the place of a word of compose, by its path there such as deploy.replicas. deeper reports that words below it are listed.
+// Compose returns what a Service has in place of a word of compose, such as deploy.replicas. deeper reports whether
+// the list has words below this path. ok is false if the list does not have the word itself.
 func Compose(path string) (word ComposeWord, deeper, ok bool) {
 	for p := range composeWords {
 		deeper = deeper || strings.HasPrefix(p, path+".")
@@ -118,8 +120,8 @@ func Compose(path string) (word ComposeWord, deeper, ok bool) {
 	return word, deeper, ok
 }
 
-// Hint says what to do with the word. items are the texts that stand behind it: its value, the elements of a list, or the keys
-// of a mapping; nil means that they are not to be shown.
+// Hint says what to do with the word. items are the texts of its value: the value itself, the elements of a list, or
+// the keys of a mapping. If items is nil, the hint does not show them.
 func (w ComposeWord) Hint(items []string) string {
 	if w.To == "" {
 		return "is a word of compose files that does not exist here: " + w.Note
@@ -144,10 +146,11 @@ func (w ComposeWord) Hint(items []string) string {
 	return text
 }
 
-// mostItems is how many elements of a list a hint writes out.
+// mostItems is how many elements of a list a hint writes out at most.
 const mostItems = 3
 
-// listOf writes each item, and the list of them.
+// listOf returns a function that writes each item with one, and then the list of them. It returns "" if one returns
+// "".
 func listOf(one func(string) string) func([]string) string {
 	return func(items []string) string {
 		var out []string
@@ -177,9 +180,10 @@ func restartOf(items []string) string {
 	return ""
 }
 
-// Longhand is a value that compose also writes as one string.
+// Longhand is a value that compose can also write as one string.
 type Longhand interface {
-	// Longhand returns how that string is written here. It is always a form that is right in general, whatever the string.
+	// Longhand returns how to write that string in a manifest. If it cannot read the string, it returns a form that
+	// is right in general.
 	Longhand(short string) string
 }
 
@@ -223,7 +227,7 @@ func (Mount) Longhand(short string) string {
 	return "{type: volume, source: data, target: /var/lib/data}, or type: bind with a path of the node as source"
 }
 
-// mountOf is "" where a text is not compose's short form, or needs what is known on one machine only.
+// mountOf returns "" if a text is not in compose's short form, or needs something that only one machine knows.
 func mountOf(short string) string {
 	parts := strings.Split(short, ":")
 	if len(parts) > 3 || short == "" || strings.ContainsAny(short, "${}") {
@@ -257,7 +261,7 @@ func mountOf(short string) string {
 	return text + "}"
 }
 
-// yamlText is a text as it can stand in a YAML mapping in braces.
+// yamlText returns a text as it can stand in a YAML mapping in braces.
 func yamlText(s string) string {
 	if s == "" || strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") != "" || strings.HasPrefix(s, "-") {
 		return strconv.Quote(s)

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// What compose's specification lists for a service and for its deploy, without what is below.
+// These are the words that compose's specification lists for a service and for its deploy, without the words below
+// them.
 const (
 	composeService = `annotations attach blkio_config build cap_add cap_drop cgroup cgroup_parent command configs container_name cpu_count
 		cpu_percent cpu_period cpu_quota cpu_rt_period cpu_rt_runtime cpu_shares cpus cpuset credential_spec depends_on deploy develop
@@ -18,14 +19,14 @@ const (
 		shm_size stdin_open stop_grace_period stop_signal storage_opt sysctls tmpfs tty ulimits use_api_socket user userns_mode uts
 		volume_driver volumes volumes_from working_dir`
 	composeDeploy = `endpoint_mode labels mode placement replicas resources restart_policy rollback_config update_config`
-	// Below these everything has compose's own name, in camel case.
+	// Below these words every field has compose's own name, in camel case.
 	composeBelow = `healthcheck.test healthcheck.interval healthcheck.timeout healthcheck.start_period healthcheck.start_interval
 		healthcheck.retries healthcheck.disable logging.driver logging.options ports.target ports.published ports.protocol ports.mode
 		configs.source configs.target configs.uid configs.gid configs.mode secrets.source secrets.target secrets.uid secrets.gid secrets.mode
 		networks.aliases`
 )
 
-// fieldsOfService are the paths of a Service's fields, lists as the fields of their elements.
+// fieldsOfService returns the paths of a Service's fields. A list stands for the fields of its elements.
 func fieldsOfService() map[string]bool {
 	out := map[string]bool{}
 	var walk func(t reflect.Type, at string)

@@ -2,14 +2,14 @@ package v1
 
 import "slices"
 
-// Limits of the engine on content, in bytes.
+// These are the engine's limits on content, in bytes.
 const (
 	MaxConfigSize = 1000*1024 - 1
 	MaxSecretSize = 500*1024 - 1
 )
 
-// Config is a file that services mount. Its content is immutable in swarm, so the operator makes a new version
-// under a new name when it changes and switches the services over.
+// Config is a file that services mount. Its content is immutable in a swarm. If the content changes, the operator
+// makes a new version under a new name and switches the services over.
 type Config struct {
 	Header
 	Spec ContentSpec `json:"spec"`
@@ -21,21 +21,23 @@ type Secret struct {
 	Spec ContentSpec `json:"spec"`
 }
 
-// ContentSpec says where content comes from: exactly one of Data, File and External.
+// ContentSpec says where content comes from. Exactly one of Data, File and External is stated.
 type ContentSpec struct {
 	// Data is the content itself.
 	Data Content `json:"data,omitzero"`
 	// File is a path in the repository, relative to the manifest.
 	File string `json:"file,omitempty"`
-	// Raw says that the content is meant as it is, although it looks like a pointer of Git LFS or git-annex, like a file that SOPS, age, git-crypt, PGP or ansible-vault has encrypted, or like a merge conflict. Without it such content is refused. Default false.
+	// Raw says that the content is meant as it is, although it looks like something else. Without it, the operator
+	// refuses content that looks like a pointer of Git LFS or git-annex, or like a merge conflict. It also refuses
+	// content that SOPS, age, git-crypt, PGP or ansible-vault seems to have encrypted. Default false.
 	Raw bool `json:"raw,omitempty"`
-	// External: a config or secret of exactly this name exists and is not the operator's.
+	// External says that a config or secret of exactly this name exists and does not belong to the operator.
 	External bool `json:"external,omitempty"`
 }
 
-// ContentFile is implemented by objects whose content may stand in a file of the repository.
+// ContentFile is implemented by objects whose content may be in a file of the repository.
 type ContentFile interface {
-	// ContentFile returns the path as stated and the field that states it; "" where there is none.
+	// ContentFile returns the path as stated and the field that states it. name is "" if the object states no file.
 	ContentFile() (name, field string)
 	// SetContent gives the object the file's content.
 	SetContent([]byte)
@@ -45,25 +47,25 @@ type ContentFile interface {
 	Raw() bool
 }
 
-// ContentHolder is an object that is mostly content.
+// ContentHolder is an object that consists mostly of content.
 type ContentHolder interface{ Content() Content }
 
-// Content returns what the manifest states or its file holds.
+// Content returns what the manifest states or what its file holds.
 func (c *Config) Content() Content { return c.Spec.Data }
 
-// Content returns what the manifest states or its file holds.
+// Content returns what the manifest states or what its file holds.
 func (c *Secret) Content() Content { return c.Spec.Data }
 
-// External says that the object must exist and is never written.
+// External reports whether the object must exist already and is never written.
 func (c *Config) External() bool { return c.Spec.External }
 
-// External says that the object must exist and is never written.
+// External reports whether the object must exist already and is never written.
 func (c *Secret) External() bool { return c.Spec.External }
 
-// Refs names the dependencies.
+// Refs returns the dependencies.
 func (c *Config) Refs() []Ref { return c.dependencies() }
 
-// Refs names the dependencies.
+// Refs returns the dependencies.
 func (c *Secret) Refs() []Ref { return c.dependencies() }
 
 // ContentFile returns spec.file.
@@ -78,10 +80,10 @@ func (c *Config) SetContent(b []byte) { c.Spec.Data = NewContent(b) }
 // SetContent sets spec.data.
 func (c *Secret) SetContent(b []byte) { c.Spec.Data = NewContent(b) }
 
-// MaxContent is the engine's limit in bytes.
+// MaxContent returns the engine's limit in bytes.
 func (c *Config) MaxContent() int { return MaxConfigSize }
 
-// MaxContent is the engine's limit in bytes.
+// MaxContent returns the engine's limit in bytes.
 func (c *Secret) MaxContent() int { return MaxSecretSize }
 
 // Raw returns spec.raw.
@@ -105,20 +107,20 @@ func (s ContentSpec) copy() ContentSpec {
 	return s
 }
 
-// Default leaves only what is compared: where the content comes from is not, its version is.
+// Default keeps only the content, which is compared. Where the content comes from is not compared.
 func (c *Config) Default() { c.Spec = ContentSpec{Data: c.Spec.Data} }
 
-// Default leaves only what is compared: where the content comes from is not, its version is.
+// Default keeps only the content, which is compared. Where the content comes from is not compared.
 func (c *Secret) Default() { c.Spec = ContentSpec{Data: c.Spec.Data} }
 
-// Validate checks name, source of content and size.
+// Validate checks the name, the source of the content and its size.
 func (c *Config) Validate() []Problem {
 	ps := c.validateHeader(nameVersioned(c.Spec.External))
 	ps.content(c.Spec, MaxConfigSize, "configs")
 	return ps
 }
 
-// Validate checks name, source of content and size.
+// Validate checks the name, the source of the content and its size.
 func (c *Secret) Validate() []Problem {
 	ps := c.validateHeader(nameVersioned(c.Spec.External))
 	ps.content(c.Spec, MaxSecretSize, "secrets")
@@ -149,7 +151,7 @@ func (ps *problems) content(s ContentSpec, limit int, plural string) {
 	if s.Raw && s.External {
 		ps.add("spec.raw", "cannot be stated with external: the content of external %s is not looked at", plural)
 	}
-	if s.File != "" { // whoever reads the file looks at it
+	if s.File != "" { // the reader of the file checks its content
 		return
 	}
 	if m, is := IsMistaken(s.Data.data); is && !s.Raw {

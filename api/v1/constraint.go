@@ -9,31 +9,32 @@ import (
 	"strings"
 )
 
-// Constraint is what SwarmKit's manager/constraint makes of "key==value" and "key!=value".
+// Constraint is a constraint as SwarmKit's manager/constraint reads it from "key==value" or "key!=value".
 type Constraint struct {
 	Key, Value string
 	// Not reports whether the operator is !=.
 	Not bool
 }
 
-// Both patterns are SwarmKit's to the letter (manager/constraint/constraint.go). With (?i) they let in the Kelvin sign and
-// the long s, which EqualFold takes for k and s too.
+// Both patterns are copied exactly from SwarmKit (manager/constraint/constraint.go). With (?i) they accept the Kelvin
+// sign and the long s, which EqualFold also takes for k and s.
 var (
 	constraintKey   = regexp.MustCompile(`^(?i)[a-z_][a-z0-9\-_.]+$`)
 	constraintValue = regexp.MustCompile(`^(?i)[a-z0-9:\-_\s\.\*\(\)\?\+\[\]\\\^\$\|\/]+$`)
 )
 
-// Prefixes of keys that name a label.
+// These are the prefixes of keys that name a label.
 const (
 	nodeLabels   = "node.labels."
 	engineLabels = "engine.labels."
 )
 
-// constraintKeys are the keys that a node can have. The swarm takes any other key too, and then no node meets it.
+// constraintKeys are the keys that a node can have. The swarm accepts any other key too, and then no node meets the
+// constraint.
 var constraintKeys = []string{"node.id", "node.hostname", "node.role", "node.platform.os", "node.platform.arch", "node.ip", nodeLabels, engineLabels}
 
-// ParseConstraint reads a constraint by the swarm's own grammar. It fails where the swarm would refuse the service, and
-// the error says what to write instead.
+// ParseConstraint reads a constraint by the swarm's own grammar. It fails if the swarm would refuse the service; the
+// error then says what to write instead.
 func ParseConstraint(text string) (Constraint, error) {
 	key, value, not, found := cutConstraint(text)
 	c := Constraint{key, value, not}
@@ -48,7 +49,7 @@ func ParseConstraint(text string) (Constraint, error) {
 	return c, nil
 }
 
-// cutConstraint looks for == before !=, wherever they stand, as SwarmKit does: "a!=b==c" has the key "a!=b".
+// cutConstraint looks for == before !=, wherever they are, as SwarmKit does: "a!=b==c" has the key "a!=b".
 func cutConstraint(text string) (key, value string, not, found bool) {
 	key, value, found = strings.Cut(text, "==")
 	if !found {
@@ -92,7 +93,7 @@ func wrongValue(text, value string) error {
 	}
 }
 
-// severalConstraints reports whether a text looks as if more than one constraint stood in it.
+// severalConstraints reports whether a text looks as if it held more than one constraint.
 func severalConstraints(text string) bool {
 	return strings.Contains(text, "&&") || strings.Contains(text, "||") || strings.Contains(text, ",") && strings.ContainsAny(text, "=!")
 }
@@ -105,7 +106,7 @@ func errOperators(text string) error {
 	return fmt.Errorf("%q has more than one operator; the swarm takes one, == or !=, for each constraint", text)
 }
 
-// wrongRune returns the first character that the pattern does not take anywhere, or 0.
+// wrongRune returns the first character that the pattern does not accept anywhere, or 0.
 func wrongRune(text string, pattern *regexp.Regexp) rune {
 	for _, r := range text {
 		if !pattern.MatchString("aa" + string(r) + "a") {
@@ -123,7 +124,8 @@ func constraintLabel(key string) string {
 	return foldedPrefix(key, engineLabels)
 }
 
-// foldedPrefix returns what follows the prefix, which may be in any case; "" where the key does not begin with it.
+// foldedPrefix returns what follows the prefix, which may be in any case. It returns "" if the key does not begin
+// with the prefix.
 func foldedPrefix(key, prefix string) string {
 	if len(key) > len(prefix) && strings.EqualFold(key[:len(prefix)], prefix) {
 		return key[len(prefix):]
@@ -131,21 +133,22 @@ func foldedPrefix(key, prefix string) string {
 	return ""
 }
 
-// NodeLabel and EngineLabel return the name of the label that the constraint is about, or "". The prefix may be in any
-// case, the name itself may not.
+// NodeLabel returns the name of the node label that the constraint is about, or "". The prefix may be in any case;
+// the name keeps its case.
 func (c Constraint) NodeLabel() string { return foldedPrefix(c.Key, nodeLabels) }
 
-// EngineLabel is explained there.
+// EngineLabel returns the name of the engine label that the constraint is about, or "". Case counts as in NodeLabel.
 func (c Constraint) EngineLabel() string { return foldedPrefix(c.Key, engineLabels) }
 
-// Is reports whether the constraint's key is this one, in whatever case.
+// Is reports whether this is the constraint's key, in any case.
 func (c Constraint) Is(key string) bool { return strings.EqualFold(c.Key, key) }
 
-// Within reports whether an address is the one, or in the subnet, that the constraint states. ok is false if it states
-// neither; then no node meets it, whatever its operator. A node without a readable address is in none.
+// Within reports whether an address equals the address that the constraint states, or is in its subnet. ok is false
+// if the constraint states neither; then no node meets it, whatever its operator. A node without a readable address
+// is in no subnet.
 //
-// SwarmKit reads them with package net, for which an IPv4 address in IPv6 is that IPv4 address, addresses have no zone,
-// and the length of a prefix may begin with zeros; net/netip sees all three differently.
+// SwarmKit uses package net, which differs from net/netip in three ways. An IPv4 address in IPv6 form is that IPv4
+// address; addresses have no zone; the length of a prefix may begin with zeros.
 func (c Constraint) Within(addr string) (in, ok bool) {
 	node, _ := netip.ParseAddr(addr)
 	if node.Zone() != "" {
@@ -153,7 +156,7 @@ func (c Constraint) Within(addr string) (in, ok bool) {
 	}
 	node = node.Unmap()
 
-	// A zone needs no look here: constraintValue has no %.
+	// The constraint's own address needs no check for a zone, because constraintValue accepts no %.
 	text, length, isSubnet := strings.Cut(c.Value, "/")
 	ip, err := netip.ParseAddr(text)
 	if err != nil || !isSubnet {
@@ -164,13 +167,13 @@ func (c Constraint) Within(addr string) (in, ok bool) {
 		return false, false
 	}
 	subnet := netip.PrefixFrom(ip, int(bits)).Masked()
-	if subnet.Addr().Is4In6() { // and so is at least 96 long, or the mask had cut into what tells that it is
+	if subnet.Addr().Is4In6() { // then it is at least 96 long: a shorter mask cuts what marks it
 		subnet = netip.PrefixFrom(subnet.Addr().Unmap(), int(bits)-96)
 	}
 	return subnet.Contains(node), true
 }
 
-// unmeetable says why no node ever meets the constraint although the swarm takes it, or returns "".
+// unmeetable says why no node ever meets the constraint although the swarm accepts it. It returns "" if a node can.
 func (c Constraint) unmeetable() string {
 	_, address := c.Within("")
 	switch {
@@ -186,7 +189,7 @@ func (c Constraint) unmeetable() string {
 	return ""
 }
 
-// NormalConstraint writes a constraint with single spaces around its operator; the engine keeps the text as sent.
+// NormalConstraint writes a constraint with single spaces around its operator. The engine keeps the text as sent.
 func NormalConstraint(text string) string {
 	key, value, not, found := cutConstraint(text)
 	switch {

@@ -23,7 +23,7 @@ func TestConstraintsAreTheSwarms(t *testing.T) {
 		empty   = ": the swarm has no constraint for an empty value, nor for a label that is missing; compare with a value that the label has on some nodes"
 		form    = " is not of the form KEY == VALUE or KEY != VALUE"
 	)
-	for _, c := range []struct{ text, want string }{ // "" where it is right
+	for _, c := range []struct{ text, want string }{ // "" if the constraint is right
 		{"node.role==manager", ""},
 		{"  node.role  !=  manager ", ""},
 		{"node.role == Manager", ""},
@@ -40,7 +40,7 @@ func TestConstraintsAreTheSwarms(t *testing.T) {
 		{"node.ip == 10.0.0.0/8", ""},
 		{"node.ip != 10.0.0.0/08", ""},
 		{"node.ip == 2001:db8::2", ""},
-		{"node.labels.\u212a == x", ""}, // the Kelvin sign is a k for SwarmKit
+		{"node.labels.\u212a == x", ""}, // SwarmKit takes the Kelvin sign for a k
 
 		{"", `""` + form},
 		{"node.role", `"node.role"` + form},
@@ -71,7 +71,7 @@ func TestConstraintsAreTheSwarms(t *testing.T) {
 		{"node.labels.price == <5", `"node.labels.price == <5": the value holds '<'` + inValue},
 		{"node.labels.x == {{.Node.Hostname}}", `"node.labels.x == {{.Node.Hostname}}": the value holds '{'` + inValue},
 
-		// What the swarm takes, and no node ever meets.
+		// The swarm accepts these, and no node ever meets them.
 		{"node.rol == manager", `"node.rol" is not a key that nodes have, ` + keysOfNodes + "; did you mean node.role?"},
 		{"node.labels. == a", `"node.labels." is not a key that nodes have, ` + keysOfNodes},
 		{"service.labels.a != b", `"service.labels.a" is not a key that nodes have, ` + keysOfNodes},
@@ -93,7 +93,7 @@ func TestConstraintsAreTheSwarms(t *testing.T) {
 	}
 }
 
-// parsesLikeSwarmKit checks that ParseConstraint reads a text exactly if SwarmKit does.
+// parsesLikeSwarmKit checks that ParseConstraint accepts a text exactly if SwarmKit does.
 func parsesLikeSwarmKit(t interface{ Errorf(string, ...any) }, text string) {
 	_, theirs := swarmkit.Parse([]string{text})
 	if _, ours := v1.ParseConstraint(text); (ours == nil) != (theirs == nil) {

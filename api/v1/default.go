@@ -13,11 +13,12 @@ import (
 
 func compareStrings(a, b string) int { return strings.Compare(a, b) }
 
-// Canonical is an object that can say one thing in more than one form. Canonical leaves one of them and fills in
-// nothing, so that what is stated has the same paths before Default and after.
+// Canonical is an object that can say one thing in more than one form. Its method keeps one form and fills in
+// nothing, so that stated fields have the same paths before and after Default.
 type Canonical interface{ Canonical() }
 
-// Canonical sorts what is told apart by its place in the list, and writes every target, host and health check in one way.
+// Canonical sorts lists whose entries are told apart by their place, and writes every target, host and health check
+// in one form.
 func (s *Service) Canonical() {
 	sp := &s.Spec
 	slices.SortStableFunc(sp.Ports, func(a, b Port) int {
@@ -39,7 +40,8 @@ func (s *Service) Canonical() {
 	sp.Healthcheck = sp.Healthcheck.normal()
 }
 
-// configTarget: the engine takes a relative path as one below / (container_operations_unix.go).
+// configTarget adds a leading / to a relative path, because the engine takes it as one below /
+// (container_operations_unix.go).
 func configTarget(target string) string {
 	if target == "" || strings.HasPrefix(target, "/") || strings.Contains(target, `:\`) {
 		return target
@@ -47,12 +49,12 @@ func configTarget(target string) string {
 	return "/" + target
 }
 
-// secretTarget: the engine takes a relative path as one below /run/secrets.
+// secretTarget removes /run/secrets/ from a path, because the engine takes a relative path as one below /run/secrets.
 func secretTarget(target string) string { return strings.TrimPrefix(target, "/run/secrets/") }
 
-// Default brings the service into normal form. Replicas stays nil where it is not stated: it is then allocated.
+// Default brings the service into normal form. If Replicas is not stated, it stays nil and is allocated later.
 //
-// The defaults are SwarmKit's (api/defaults/service.go) and those of the docker CLI where the engine has none.
+// The defaults are those of SwarmKit (api/defaults/service.go), and those of the docker CLI if the engine has none.
 func (s *Service) Default() {
 	s.Canonical()
 	sp := &s.Spec
@@ -124,7 +126,7 @@ func defaultFile(target *string, name string, uid, gid *string, mode **FileMode)
 	}
 }
 
-// normalise drops option structs that say nothing: {} and absent mean the same.
+// normalise drops option structs that say nothing, because {} and absent mean the same.
 func (m *Mount) normalise() {
 	if m.Bind != nil && (*m.Bind == BindOptions{} || m.Bind.Propagation == "rprivate") {
 		m.Bind = nil
@@ -133,7 +135,7 @@ func (m *Mount) normalise() {
 		m.Volume = nil
 	}
 	if m.Tmpfs != nil && m.Tmpfs.Mode != nil && *m.Tmpfs.Mode == 0 {
-		m.Tmpfs.Mode = nil // the engine cannot tell them apart
+		m.Tmpfs.Mode = nil // the engine cannot tell 0 from absent
 	}
 	if m.Tmpfs != nil && *m.Tmpfs == (TmpfsOptions{}) {
 		m.Tmpfs = nil
@@ -159,7 +161,8 @@ func (s *ServiceSpec) defaultRestart() {
 	r := s.RestartPolicy
 	r.Condition = cmp.Or(r.Condition, "any")
 	if s.Job() && r.Condition == "any" {
-		// SwarmKit restarts no task of a job that has completed, so for jobs the two are one (orchestrator/restart).
+		// SwarmKit restarts no task of a job that has completed, so both values mean the same for jobs
+		// (orchestrator/restart).
 		r.Condition = "on-failure"
 	}
 	if r.Delay == nil {
@@ -182,14 +185,16 @@ func defaultUpdate(u **UpdateConfig) {
 	c.Monitor = cmp.Or(c.Monitor, Duration(5*time.Second))
 }
 
-// NormalImage returns the familiar form of a reference, with :latest where neither tag nor digest is stated:
-// bb, bb:latest and docker.io/library/bb:latest are one image. What is no reference is returned as it is.
+// NormalImage returns the familiar form of a reference, with :latest if it states neither tag nor digest. For
+// example, bb, bb:latest and docker.io/library/bb:latest are one image. A text that is no reference is returned as it
+// is.
 func NormalImage(image string) string {
 	if normal, ok := normalImages.Load(image); ok {
 		return normal.(string)
 	}
 	normal := normalImage(image)
-	// Sources name few images and parsing them is the dearest part of a normal form. The bound is for hostile ones.
+	// Sources name few images, and parsing them is the most expensive part of a normal form. The bound is for hostile
+	// sources.
 	if normalImageCount.Add(1) < 10_000 {
 		normalImages.Store(image, normal)
 	}
@@ -206,7 +211,7 @@ func normalImage(image string) string {
 	if err != nil {
 		return image
 	}
-	// ParseDockerRef drops the tag where both stand; keep it, for people to read.
+	// ParseDockerRef drops the tag if there is also a digest; keep the tag for readers.
 	if full, err := reference.ParseNormalizedNamed(image); err == nil {
 		if _, both := full.(reference.Tagged); both {
 			named = full
@@ -215,9 +220,10 @@ func normalImage(image string) string {
 	return reference.FamiliarString(named)
 }
 
-// SameImage says whether have is what want asks for: the same repository and digest where want states one, else the same tag.
+// SameImage reports whether have is the image that want asks for: the same repository, and the same digest if want
+// states one, otherwise the same tag.
 func SameImage(have, want string) bool {
-	// The usual case, a digest that a client added to the tag that is wanted, needs no parsing.
+	// In the usual case a client added a digest to the tag that is wanted; that needs no parsing.
 	if bare, _, _ := strings.Cut(have, "@"); have == want || bare == want {
 		return true
 	}

@@ -16,7 +16,7 @@ func ptr[T any](v T) *T { return &v }
 
 func seconds(n int) *v1.Duration { return ptr(v1.Duration(time.Duration(n) * time.Second)) }
 
-// The defaults are SwarmKit's and the docker CLI's: they change for nobody.
+// The defaults are those of SwarmKit and the docker CLI, and stay so.
 func TestDefaultsOfAService(t *testing.T) {
 	s := &v1.Service{Spec: v1.ServiceSpec{Image: "nginx", Ports: []v1.Port{{Target: 80}}, Configs: []v1.ConfigMount{{Source: "c"}}, Secrets: []v1.SecretMount{{Source: "s"}}}}
 	s.Default()
@@ -45,7 +45,7 @@ func TestDefaultsOfAJob(t *testing.T) {
 	}
 }
 
-// What means the same is the same in normal form.
+// Specs that mean the same are equal in normal form.
 func TestFormsOfTheSame(t *testing.T) {
 	no, yes := false, true
 	tests := []struct {
@@ -88,7 +88,7 @@ func TestFormsOfTheSame(t *testing.T) {
 	}
 }
 
-// Default twice is Default once, Canonical fills in nothing, and a copy shares nothing with its original.
+// Default twice equals Default once, Canonical fills in nothing, and a copy shares nothing with its original.
 func normalised(t *rapid.T) {
 	stated := generate.Service(t, "web")
 	before := stated.Copy().(*v1.Service)
@@ -121,7 +121,7 @@ func normalised(t *rapid.T) {
 func TestNormalised(t *testing.T) { rapid.Check(t, normalised) }
 func FuzzNormalised(f *testing.F) { generate.Fuzz(f, normalised) }
 
-// A copy shares no pointer, map or slice with its original: everything it holds is walked.
+// A copy shares no pointer, map or slice with its original. The test walks everything that the object holds.
 func TestCopiesShareNothing(t *testing.T) {
 	header := v1.Header{Metadata: v1.Metadata{Labels: map[string]string{"a": "1"}}, Policy: v1.Policy{DependsOn: []string{"Service/a"}, IgnoreDifferences: []string{"spec"}}}
 	objects := []v1.Object{
@@ -149,7 +149,7 @@ func TestCopiesShareNothing(t *testing.T) {
 	}
 }
 
-// filled fails for pointers, maps and slices that the test left out: a new field must be added to it.
+// filled fails for pointers, maps and slices that the test did not fill. Whoever adds a field must fill it there.
 func filled(t *testing.T, v reflect.Value, path string) {
 	t.Helper()
 	switch v.Kind() {

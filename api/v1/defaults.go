@@ -1,33 +1,34 @@
 package v1
 
-// Defaults are what a source states once for all of its objects, in .swarm-operator.yaml.
+// Defaults is what a source states once for all of its objects, in .swarm-operator.yaml.
 type Defaults struct {
-	// Policy counts wherever a manifest's own policy does not state the same field. A Cluster, Node or NodeSet has no part in it:
-	// none of them is ever adopted, and a change of theirs by hand may be meant.
+	// Policy applies to every field that a manifest's own policy does not state. It does not apply to a Cluster, Node
+	// or NodeSet: none of them is ever adopted, and somebody may have meant a change made to them by hand.
 	Policy DefaultPolicy `json:"policy,omitzero"`
 }
 
-// DefaultPolicy are those fields of a Policy that a source may state for all.
+// DefaultPolicy holds those fields of a Policy that a source may state for all objects.
 type DefaultPolicy struct {
-	// Adopt as in Policy.
+	// Adopt means the same as in Policy.
 	Adopt string `json:"adopt,omitempty"`
-	// Prune as in Policy. True also lets those adopted objects go whose manifest is gone already and did not say.
+	// Prune means the same as in Policy. True also removes adopted objects whose manifest is already gone and did not
+	// state prune.
 	Prune *bool `json:"prune,omitempty"`
-	// Enforce as in Policy.
+	// Enforce means the same as in Policy.
 	Enforce *bool `json:"enforce,omitempty"`
 }
 
-// IsZero says that nothing is stated.
+// IsZero reports whether nothing is stated.
 func (d DefaultPolicy) IsZero() bool { return d == DefaultPolicy{} }
 
-// Validate returns what is wrong with the policy, with paths below it.
+// Validate returns what is wrong with the policy. The paths are relative to it.
 func (d DefaultPolicy) Validate() []Problem {
 	var ps problems
 	ps.oneOf("adopt", d.Adopt, AdoptNever, AdoptIfIdentical, AdoptTakeover)
 	return ps
 }
 
-// Under returns a policy with the defaults in place of what it does not state.
+// Under returns a policy in which the defaults replace what it does not state.
 func (d DefaultPolicy) Under(p Policy) Policy {
 	if p.Adopt == "" {
 		p.Adopt = d.Adopt

@@ -8,13 +8,15 @@ import (
 	"strings"
 )
 
-// Hidden is what stands in the place of a value that must not be shown.
+// Hidden replaces a value that must not be shown.
 const Hidden = "(hidden)"
 
-// Environment maps names to values. It prints and marshals with the values of secret-looking names hidden.
+// Environment maps names to values. When it is printed or marshalled, the values of names that look secret are
+// hidden.
 type Environment map[string]string
 
-// SetList reads the list form, NAME=value. A name alone would mean the operator's own environment, which manifests never see.
+// SetList reads the list form, NAME=value. It fails for a name alone, which would mean the operator's own
+// environment; manifests never see that.
 func (e *Environment) SetList(items []string) error {
 	out := make(Environment, len(items))
 	for i, item := range items {
@@ -22,7 +24,7 @@ func (e *Environment) SetList(items []string) error {
 		switch {
 		case !ok && plainWord(name):
 			return fmt.Errorf("%s has no =; there is no environment to take its value from", name)
-		case !ok: // it is not repeated: it may be NAME: SECRET
+		case !ok: // do not repeat the text: it may be NAME: SECRET
 			return fmt.Errorf("entry %d has no =; there is no environment to take its value from", i+1)
 		case name == "":
 			return fmt.Errorf("an entry has no name before =")
@@ -47,29 +49,31 @@ func (e Environment) redacted() map[string]string {
 	return out
 }
 
-// String shows no secret.
+// String returns the map with secrets hidden.
 func (e Environment) String() string { return fmt.Sprint(e.redacted()) }
 
-// GoString shows no secret.
+// GoString returns the map with secrets hidden.
 func (e Environment) GoString() string { return e.String() }
 
-// MarshalJSON shows no secret. Manifests are never written from it.
+// MarshalJSON hides secrets. Manifests are never written from it.
 func (e Environment) MarshalJSON() ([]byte, error) { return json.Marshal(e.redacted()) }
 
 // secretWords are the parts of a name that mark its value as secret.
 var secretWords = []string{"PASS", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "DSN", "PWD"}
 
-// SecretName says whether a variable, option or label of that name is taken to hold a secret.
+// SecretName reports whether a variable, option or label of that name is assumed to hold a secret.
 func SecretName(name string) bool {
 	upper := strings.ToUpper(name)
 	return slices.ContainsFunc(secretWords, func(w string) bool { return strings.Contains(upper, w) })
 }
 
-// filePath matches a path of two parts at least, as in /run/secrets/db: what is shorter could be a secret by its looks.
+// filePath matches a path of at least two parts, as in /run/secrets/db. A shorter text could be a secret by its
+// looks.
 var filePath = regexp.MustCompile(`^(/|[A-Za-z]:[\\/])[A-Za-z0-9._-]+([\\/][A-Za-z0-9._-]+)+$`)
 
-// SecretValue says whether the value of a variable, option or label of that name must not be shown. By docker's convention the
-// value of NAME_FILE is the path of a file that holds the secret: a value that looks like a path is shown, any other is not.
+// SecretValue reports whether the value of a variable, option or label of that name must be hidden. By docker's
+// convention the value of NAME_FILE is the path of a file that holds the secret. A value that looks like a path is
+// shown; any other is hidden.
 func SecretValue(name, value string) bool {
 	if SecretText(value) {
 		return true
@@ -81,7 +85,7 @@ func SecretValue(name, value string) bool {
 // urlPassword matches the part of a URL that carries a password; the user may be empty, as in redis://:secret@host.
 var urlPassword = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#@:]*:[^\s/?#]*@`)
 
-// SecretText says whether a text holds a URL with a password.
+// SecretText reports whether a text holds a URL with a password.
 func SecretText(text string) bool {
 	return strings.Contains(text, "://") && urlPassword.MatchString(text)
 }
@@ -102,17 +106,17 @@ func Scrub(text string) string {
 	})
 }
 
-// Content is the data of a config or secret. It cannot be printed or marshalled, only asked for by Reveal.
+// Content is the data of a config or secret. It cannot be printed or marshalled; only Reveal returns it.
 type Content struct{ data []byte }
 
-// NewContent wraps data; the caller gives it up.
+// NewContent wraps data. The caller must not use data afterwards.
 func NewContent(data []byte) Content { return Content{data} }
 
-// SetScalar takes the text as it is.
+// SetScalar takes the text as it is. It fails if the scalar is not a string.
 func (c *Content) SetScalar(s Scalar) error {
 	var text string
 	if err := setString(&text, s); err != nil {
-		return fmt.Errorf("the content must be a string; quote it") // says nothing of the text
+		return fmt.Errorf("the content must be a string; quote it") // the message says nothing about the text
 	}
 	c.data = []byte(text)
 	return nil
@@ -124,19 +128,19 @@ func (c Content) Reveal() []byte { return c.data }
 // Len returns the size in bytes.
 func (c Content) Len() int { return len(c.data) }
 
-// IsZero says that nothing is stated.
+// IsZero reports whether no content is stated.
 func (c Content) IsZero() bool { return c.data == nil }
 
-// String shows nothing.
+// String returns Hidden.
 func (c Content) String() string { return Hidden }
 
-// GoString shows nothing.
+// GoString returns Hidden.
 func (c Content) GoString() string { return Hidden }
 
-// Format shows nothing, whatever the verb.
+// Format writes Hidden, whatever the verb.
 func (c Content) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(Hidden)) }
 
-// MarshalJSON shows nothing.
+// MarshalJSON renders Hidden.
 func (c Content) MarshalJSON() ([]byte, error) { return json.Marshal(Hidden) }
 
 // ExtraHosts are lines for /etc/hosts, each host:address. In normal form they are sorted.

@@ -60,7 +60,7 @@ func TestSameImage(t *testing.T) {
 		{"bb:1", "bb:1" + digestA, false},
 		{"bb:1" + digestA, "bb:1" + digestA, true},
 		{"bb:1" + digestB, "bb:1" + digestA, false},
-		{"bb:2" + digestA, "bb:1" + digestA, true}, // the digest says it all
+		{"bb:2" + digestA, "bb:1" + digestA, true}, // the digest decides
 		{"bb" + digestA, "bb:1" + digestA, true},
 		{"bb" + digestA, "bb", true},
 		{"bb" + digestA, "bb:1", false},

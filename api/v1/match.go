@@ -2,12 +2,12 @@ package v1
 
 import "strings"
 
-// MatchPattern says whether a hostname fits a pattern: * is any text, also none, and ? is any one character. Case does not
-// count, as in hostnames; only that of ASCII letters, as in DNS. Only the last * is ever tried again, so that the steps are at
+// MatchPattern reports whether a hostname fits a pattern: * is any text, even an empty one, and ? is any one
+// character. The case of ASCII letters does not count, as in DNS. Only the last * is tried again, so the steps are at
 // most the product of the two lengths, whatever the pattern.
 func MatchPattern(pattern, name string) bool {
 	p, n := []rune(pattern), []rune(name)
-	i, star, tried := 0, -1, 0 // tried is where in the name the text after the last * was looked for
+	i, star, tried := 0, -1, 0 // tried is where in the name the text after the last * was last looked for
 	for j := 0; j < len(n); {
 		switch {
 		case i < len(p) && p[i] == '*':
@@ -36,7 +36,7 @@ func lowerASCII(r rune) rune {
 	return r
 }
 
-// matchAny says whether one of the patterns fits; none at all fit everything.
+// matchAny reports whether one of the patterns fits. An empty list fits every name.
 func matchAny(patterns []string, name string) bool {
 	for _, p := range patterns {
 		if MatchPattern(p, name) {
@@ -46,12 +46,12 @@ func matchAny(patterns []string, name string) bool {
 	return len(patterns) == 0
 }
 
-// Matches says whether an engine's platform is this one. What is not stated matches all.
+// Matches reports whether an engine's platform is this one. A part that is not stated matches all.
 func (p Platform) Matches(os, arch string) bool {
 	return (p.OS == "" || strings.EqualFold(p.OS, os)) && (p.Architecture == "" || normalArch(p.Architecture) == normalArch(arch))
 }
 
-// normalArch brings the kernel's names, which engines report, and Go's, which images have, into one form.
+// normalArch brings two sets of names into one form: the kernel's, which engines report, and Go's, which images have.
 func normalArch(arch string) string {
 	switch arch = strings.ToLower(arch); arch {
 	case "x86_64":
@@ -62,7 +62,7 @@ func normalArch(arch string) string {
 	return arch
 }
 
-// Matches says whether all that the selector states is true of a node.
+// Matches reports whether everything that the selector states is true of a node.
 func (s NodeSelector) Matches(hostname string, engineLabels map[string]string, os, arch, role string) bool {
 	for k, v := range s.EngineLabels {
 		if have, ok := engineLabels[k]; !ok || have != v {
@@ -72,7 +72,7 @@ func (s NodeSelector) Matches(hostname string, engineLabels map[string]string, o
 	return matchAny(s.Hostnames, hostname) && (s.Platform == nil || s.Platform.Matches(os, arch)) && (s.Role == "" || s.Role == role)
 }
 
-// Matches says whether a node is one of the candidates. Without any nobody is.
+// Matches reports whether a node is one of the candidates. If c is nil, no node is.
 func (c *Candidates) Matches(hostname string, labels map[string]string) bool {
 	if c == nil {
 		return false

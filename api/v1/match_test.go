@@ -53,7 +53,8 @@ func TestMatchPattern(t *testing.T) {
 	}
 }
 
-// slowly is the definition of a pattern: reach[j] says that what was read of the pattern fits the first j characters.
+// slowly is the definition of a pattern. reach[j] says whether the part of the pattern read so far fits the first j
+// characters.
 func slowly(pattern, name string) bool {
 	n := []rune(name)
 	reach := make([]bool, len(n)+1)
@@ -79,7 +80,7 @@ func FuzzMatchPattern(f *testing.F) {
 		if len(pattern)*len(name) > 1<<16 {
 			return
 		}
-		upper := func(s string) string { // of ASCII only, as in DNS
+		upper := func(s string) string { // only ASCII letters, as in DNS
 			return strings.Map(func(r rune) rune {
 				if 'a' <= r && r <= 'z' {
 					r += 'A' - 'a'

@@ -1,7 +1,7 @@
 // Package v1 is the vocabulary of swarm-operator.io/v1: the kinds, their fields, defaults and rules.
 //
 // It describes what a manifest may say. It reads no file, talks to no engine and knows no clock.
-// Names follow compose files where compose has one, Kubernetes where it has not.
+// Names follow compose files if compose has a name, and Kubernetes otherwise.
 package v1
 
 import (
@@ -17,27 +17,30 @@ const APIVersion = "swarm-operator.io/v1"
 // Labels that the operator writes on swarm objects. They are never a difference by themselves.
 const (
 	LabelPrefix = "swarm-operator.io/"
-	// LabelOwner holds SOURCE/KIND/NAME: copied to another object it names the wrong one and proves nothing.
+	// LabelOwner holds SOURCE/KIND/NAME. Copied to another object, it names the wrong object and proves nothing.
 	LabelOwner = LabelPrefix + "owner"
-	// LabelMade holds the nonce of the memory under which the object was made: it tells what the source made from copies of it.
+	// LabelMade holds the nonce of the memory under which the object was made. It tells objects that the source made
+	// from copies of them.
 	LabelMade = LabelPrefix + "made"
-	// LabelApplied holds one short digest per stated leaf, as package diff writes them.
+	// LabelApplied holds one short digest for each stated leaf, as package diff writes them.
 	LabelApplied = LabelPrefix + "applied"
-	// LabelContent holds KEYID:HASH of a config's or secret's content, both keyed: what the engine does not give back is
-	// compared by it, and says nothing without the key.
+	// LabelContent holds KEYID:HASH of a config's or secret's content, both keyed. The operator compares by it
+	// content that the engine does not give back. Without the key it says nothing.
 	LabelContent = LabelPrefix + "content"
-	// LabelRetried holds the version of a service on which somebody asked for its failed update to be tried again.
+	// LabelRetried holds the version of a service for which somebody asked to try its failed update again.
 	LabelRetried = LabelPrefix + "retried"
-	// LabelState marks the configs that hold the operator's own memory; its value is the source's name.
+	// LabelState marks the configs that hold the operator's own memory. Its value is the source's name.
 	LabelState = LabelPrefix + "state"
-	// LabelLease marks the config that says who may act on the swarm; its value is held, free or left.
+	// LabelLease marks the config that says who may act on the swarm. Its value is held, free or left.
 	LabelLease = LabelPrefix + "lease"
-	// LabelHold marks a config that stops every write to what its value names: KIND/NAME, a source, or all. Its data is the
-	// reason. LabelHoldUntil ends it by itself, at a time as RFC 3339 has it; LabelHoldBy says whose it is.
+	// LabelHold marks a config that stops every write to what its value names: KIND/NAME, a source, or all. The
+	// config's data is the reason. LabelHoldUntil is the time at which the hold ends by itself, in RFC 3339;
+	// LabelHoldBy names who placed it.
 	LabelHold      = LabelPrefix + "hold"
 	LabelHoldUntil = LabelPrefix + "hold-until"
 	LabelHoldBy    = LabelPrefix + "hold-by"
-	// Labels of the cluster object: the epoch and the time of the last rotation that the operator made, or began to count from.
+	// These are labels of the cluster object. Each holds the epoch and time of the last rotation that the operator
+	// made, or from which it began to count.
 	LabelRotatedWorker  = LabelPrefix + "rotated-worker-token"
 	LabelRotatedManager = LabelPrefix + "rotated-manager-token"
 	LabelRotatedKey     = LabelPrefix + "rotated-unlock-key"
@@ -55,7 +58,8 @@ const (
 	KindNodeSet = "NodeSet"
 )
 
-// OfNodes says whether manifests of a kind decide, together with each other, what nodes are and who is a manager.
+// OfNodes reports whether the kind's manifests decide, together with each other, what nodes are and which nodes are
+// managers.
 func OfNodes(kind string) bool { return kind == KindCluster || kind == KindNode || kind == KindNodeSet }
 
 // Key identifies an object within a source.
@@ -78,8 +82,8 @@ func (k Key) Compare(o Key) int {
 	return cmp.Or(strings.Compare(k.Kind, o.Kind), strings.Compare(k.Name, o.Name))
 }
 
-// Folded returns the key with the name in the form that the swarm compares: it holds the names of two services, networks,
-// configs or secrets for one where they differ in case alone.
+// Folded returns the key with its name in the form that the swarm compares. For the swarm, the names of two services,
+// networks, configs or secrets are the same if they differ only in case.
 func (k Key) Folded() Key {
 	switch k.Kind {
 	case KindService, KindNetwork, KindConfig, KindSecret:
@@ -88,7 +92,8 @@ func (k Key) Folded() Key {
 	return k
 }
 
-// ParseKey reads Kind/name. The kind is not checked against the known ones.
+// ParseKey reads Kind/name. It fails if the text has another form, and does not check the kind against the known
+// ones.
 func ParseKey(s string) (Key, error) {
 	kind, name, ok := strings.Cut(s, "/")
 	if !ok || kind == "" || name == "" {
@@ -100,16 +105,16 @@ func ParseKey(s string) (Key, error) {
 // Object is one manifest.
 type Object interface {
 	Key() Key
-	// Meta returns the part every kind has.
+	// Meta returns the part that every kind has.
 	Meta() *Header
-	// External says that the object must exist and is never written.
+	// External reports whether the object must exist already and is never written.
 	External() bool
-	// Default fills in every default, in place, and brings what has no order into canonical order: the normal form.
+	// Default brings the object into normal form, in place: it fills in every default and sorts what has no order.
 	Default()
-	// Validate names everything wrong within the object itself, with field paths and no position.
-	// It is called on the object as stated, before Default.
+	// Validate returns everything that is wrong within the object itself, with field paths and without positions. The
+	// caller calls it on the object as stated, before Default.
 	Validate() []Problem
-	// Refs names the objects that this one needs.
+	// Refs returns the objects that this one needs.
 	Refs() []Ref
 	// Copy returns a deep copy.
 	Copy() Object
@@ -129,7 +134,7 @@ func (h *Header) Key() Key { return Key{h.Kind, h.Metadata.Name} }
 // Meta returns the header itself.
 func (h *Header) Meta() *Header { return h }
 
-// Metadata names an object. Labels are the swarm object's, not the containers'.
+// Metadata names an object. Labels belong to the swarm object, not to its containers.
 type Metadata struct {
 	Name   string            `json:"name"`
 	Labels map[string]string `json:"labels,omitempty"`
@@ -144,26 +149,29 @@ const (
 
 // Policy says what the operator may do with an object. It is no part of the object's own spec.
 type Policy struct {
-	// Adopt says whether an object of that name which this source did not make may be taken over. Default ifIdentical.
+	// Adopt says whether the operator may take over an object of that name that this source did not make. Default
+	// ifIdentical.
 	Adopt string `json:"adopt,omitempty"`
-	// Prune says whether the object is removed when its manifest is. Default true for what the operator made, false for what it adopted.
+	// Prune says whether the operator removes the object when its manifest is removed. Default true for objects that
+	// the operator made, false for objects that it adopted.
 	Prune *bool `json:"prune,omitempty"`
-	// Protect refuses every removal and replacement, whoever consents.
+	// Protect refuses every removal and replacement, even with consent.
 	Protect bool `json:"protect,omitempty"`
-	// Enforce says whether changes made by hand are repaired; else they are reported. Default true for what the operator made, false for what it adopted.
+	// Enforce says whether the operator repairs changes made by hand; if false, it only reports them. Default true
+	// for objects that the operator made, false for objects that it adopted.
 	Enforce *bool `json:"enforce,omitempty"`
-	// IgnoreDifferences lists field paths (with all below them) that are neither written nor counted.
+	// IgnoreDifferences lists field paths. The operator neither writes nor counts these fields and all below them.
 	IgnoreDifferences []string `json:"ignoreDifferences,omitempty"`
 	// Suspend stops every write to the object.
 	Suspend bool `json:"suspend,omitempty"`
-	// DependsOn orders what changes together: this object after those, once they are ready.
+	// DependsOn orders objects that change together: this object changes after those are ready.
 	DependsOn []string `json:"dependsOn,omitempty"`
 }
 
-// Adoption returns Adopt with its default.
+// Adoption returns Adopt, or its default if it is not stated.
 func (p Policy) Adoption() string { return cmp.Or(p.Adopt, AdoptIfIdentical) }
 
-// IsZero says that nothing is stated.
+// IsZero reports whether nothing is stated.
 func (p Policy) IsZero() bool {
 	return p.Adopt == "" && p.Prune == nil && !p.Protect && p.Enforce == nil && len(p.IgnoreDifferences) == 0 && !p.Suspend && len(p.DependsOn) == 0
 }
@@ -175,30 +183,30 @@ func (p Policy) copy() Policy {
 	return p
 }
 
-// Ref is a need for another object, and the field that states it.
+// Ref is the need for another object, and the path of the field that states it.
 type Ref struct {
 	Key  Key
 	Path string
 }
 
-// Problem is one thing wrong with a source. File and Line are empty where they are not known.
+// Problem is one thing that is wrong with a source. File and Line are empty if they are not known.
 type Problem struct {
 	File    string `json:"file,omitempty"`
 	Line    int    `json:"line,omitempty"`
 	Object  Key    `json:"object,omitzero"`
 	Path    string `json:"path,omitempty"`
 	Message string `json:"message"`
-	// Holds is true if the problem is one of the object's values: it holds the object and what depends on it. False: the
-	// revision cannot be read, and is refused whole.
+	// Holds is true if one of the object's values is wrong; the problem then holds the object and what depends on it.
+	// If false, the revision cannot be read and is refused whole.
 	Holds bool `json:"holds,omitempty"`
 }
 
-// Refusing returns the problems for which a revision is refused whole.
+// Refusing returns the problems that make the operator refuse a revision whole.
 func Refusing(problems []Problem) []Problem {
 	return slices.DeleteFunc(slices.Clone(problems), func(p Problem) bool { return p.Holds })
 }
 
-// String renders file:line: Kind/name: path: message, leaving out what is not known.
+// String renders file:line: Kind/name: path: message, without the parts that are not known.
 func (p Problem) String() string {
 	var b strings.Builder
 	switch {
@@ -230,7 +238,7 @@ func (ps *problems) add(path, format string, args ...any) {
 	*ps = append(*ps, Problem{Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
-// oneOf adds a problem unless the value is empty or among the allowed.
+// oneOf adds a problem unless the value is empty or one of the allowed values.
 func (ps *problems) oneOf(path, value string, allowed ...string) {
 	if value != "" && !slices.Contains(allowed, value) {
 		ps.add(path, "%q is not one of %s%s", value, strings.Join(allowed, ", "), DidYouMean(value, allowed))

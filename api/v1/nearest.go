@@ -1,6 +1,6 @@
 package v1
 
-// Nearest returns the candidate with the smallest edit distance to name, or "" where none is near enough to be meant.
+// Nearest returns the candidate with the smallest edit distance to name, or "" if none is near enough.
 func Nearest(name string, candidates []string) string {
 	best, bestDistance := "", len(name)/2+1
 	if bestDistance > 4 {
@@ -14,7 +14,7 @@ func Nearest(name string, candidates []string) string {
 	return best
 }
 
-// DidYouMean returns a clause to append to an error, or "".
+// DidYouMean returns a clause to append to an error, or "" if no candidate is near enough.
 func DidYouMean(name string, candidates []string) string {
 	if n := Nearest(name, candidates); n != "" && n != name {
 		return "; did you mean " + n + "?"
@@ -22,10 +22,10 @@ func DidYouMean(name string, candidates []string) string {
 	return ""
 }
 
-// SameWord says whether two names differ in nothing but case, - and _.
+// SameWord reports whether two names differ only in case, - and _.
 func SameWord(a, b string) bool { return fold(a) == fold(b) }
 
-// fold makes stop_grace_period, StopGracePeriod and stopGracePeriod the same: people paste from compose files.
+// fold makes stop_grace_period, StopGracePeriod and stopGracePeriod equal, because people paste from compose files.
 func fold(s string) string {
 	out := make([]byte, 0, len(s))
 	for i := range len(s) {
@@ -40,7 +40,8 @@ func fold(s string) string {
 	return string(out)
 }
 
-// distance is Damerau-Levenshtein's (optimal string alignment). Names are short; inputs are cut at 64 bytes so that a hostile one costs nothing.
+// distance returns the Damerau-Levenshtein distance (optimal string alignment). Names are short; inputs are cut at 64
+// bytes so that a hostile one costs nothing.
 func distance(a, b string) int {
 	a, b = a[:min(len(a), 64)], b[:min(len(b), 64)]
 	before, previous, current := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)

@@ -6,33 +6,35 @@ import (
 	"slices"
 )
 
-// Network is an overlay network of the swarm. The engine cannot change one: every difference is a replacement.
+// Network is an overlay network of the swarm. The engine cannot change a network, so every difference is a
+// replacement.
 type Network struct {
 	Header
 	Spec NetworkSpec `json:"spec"`
 }
 
-// NetworkSpec has compose's names.
+// NetworkSpec has compose's field names.
 type NetworkSpec struct {
-	// External: a network of exactly this name exists and is not the operator's.
+	// External says that a network of exactly this name exists and does not belong to the operator.
 	External bool `json:"external,omitempty"`
-	// Driver is overlay (default) or a plugin's name.
+	// Driver is overlay (default) or the name of a plugin.
 	Driver string `json:"driver,omitempty"`
-	// DriverOpts, such as encrypted: "". Options that drivers add by themselves are nobody's difference.
+	// DriverOpts are options of the driver, such as encrypted: "". Options that drivers add by themselves do not
+	// count as differences.
 	DriverOpts map[string]string `json:"driverOpts,omitempty"`
 	// Attachable lets plain containers join. Default false.
 	Attachable bool `json:"attachable,omitempty"`
 	// Internal cuts the network off from the outside. Default false.
 	Internal bool `json:"internal,omitempty"`
-	// EnableIPv6. Default false.
+	// EnableIPv6 gives the network IPv6 addresses. Default false.
 	EnableIPv6 bool `json:"enableIPv6,omitempty"`
-	// IPAM left out means what the swarm allocates.
+	// IPAM states the network's address pools. If omitted, the swarm allocates them.
 	IPAM *IPAM `json:"ipam,omitempty"`
 }
 
 // IPAM states address pools.
 type IPAM struct {
-	// Driver left out is the default one.
+	// Driver is the name of an address manager. If omitted, it is the default one.
 	Driver  string            `json:"driver,omitempty"`
 	Config  []IPAMPool        `json:"config,omitempty"`
 	Options map[string]string `json:"options,omitempty"`
@@ -43,14 +45,15 @@ type IPAMPool struct {
 	Subnet string `json:"subnet,omitempty"`
 	// IPRange is the part of the subnet that addresses are given from.
 	IPRange string `json:"ipRange,omitempty"`
-	// Gateway left out is allocated.
+	// Gateway is an address in the subnet. If omitted, the swarm allocates one.
 	Gateway string `json:"gateway,omitempty"`
 }
 
-// ListKey is the subnet.
+// ListKey returns the subnet.
 func (p IPAMPool) ListKey() string { return normalPrefix(p.Subnet) }
 
-// normalPrefix and normalAddr write an address as the engine does: FD00:0::1 is fd00::1. What is none is left as it is.
+// normalPrefix and normalAddr write an address as the engine does: FD00:0::1 becomes fd00::1. They return a text that
+// is no address as it is.
 func normalPrefix(s string) string {
 	if p, err := netip.ParsePrefix(s); err == nil {
 		return p.String()
@@ -65,10 +68,10 @@ func normalAddr(s string) string {
 	return s
 }
 
-// External says that the object must exist and is never written.
+// External reports whether the object must exist already and is never written.
 func (n *Network) External() bool { return n.Spec.External }
 
-// Refs names the dependencies.
+// Refs returns the dependencies.
 func (n *Network) Refs() []Ref { return n.dependencies() }
 
 // Copy returns a deep copy.
@@ -83,7 +86,7 @@ func (n *Network) Copy() Object {
 	return &c
 }
 
-// Default fills in the driver.
+// Default fills in the drivers, writes the pools in one form and sorts them. An external network stays as it is.
 func (n *Network) Default() {
 	if n.Spec.External {
 		return
@@ -102,7 +105,7 @@ func (n *Network) Default() {
 	}
 }
 
-// Validate checks the name, the pools and that an external network states nothing else.
+// Validate checks the name and the pools, and that an external network states nothing else.
 func (n *Network) Validate() []Problem {
 	ps := n.validateHeader(nameDNS)
 	s := n.Spec

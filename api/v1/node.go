@@ -31,115 +31,120 @@ const (
 	Absent  = "absent"
 )
 
-// Node is one node of the swarm, by its hostname: metadata.name. What it does not state stays as it is, or is what a
-// NodeSet states.
+// Node is one node of the swarm. metadata.name is its hostname. What it does not state stays as it is, unless a
+// NodeSet states it.
 type Node struct {
 	Header
 	Spec NodeSpec `json:"spec"`
 }
 
-// NodeSpec is what a node is to be. Labels of a node are here; metadata.labels cannot be stated.
+// NodeSpec is what a node should be. A node's labels are stated here; metadata.labels cannot be stated.
 type NodeSpec struct {
-	// ID of the node in the swarm, where two have one hostname.
+	// ID is the ID of the node in the swarm. State it if two nodes have the same hostname.
 	ID string `json:"id,omitempty"`
-	// Role is worker or manager: a pin. Left out, managers.count of the Cluster decides.
+	// Role is worker or manager, and pins the node to that role. If omitted, managers.count of the Cluster decides.
 	Role string `json:"role,omitempty"`
-	// Availability is active, pause or drain. It is applied when the node joins and when the manifest changes; a hand's change
-	// of it is reported and stays, unless policy.enforce is true.
+	// Availability is active, pause or drain. The operator applies it when the node joins and when the manifest
+	// changes. It reports a change made by hand and leaves it, unless policy.enforce is true.
 	Availability string `json:"availability,omitempty"`
-	// Labels of the node in the swarm, which placement constraints name as node.labels.NAME.
+	// Labels are labels of the node in the swarm. Placement constraints name them as node.labels.NAME.
 	Labels map[string]string `json:"labels,omitempty"`
-	// LabelMode is merge (default: labels that others set stay) or exact (they go).
+	// LabelMode is merge (default: labels that others set stay) or exact (the operator removes them).
 	LabelMode string `json:"labelMode,omitempty"`
-	// Presence is present (default) or absent: drained, demoted, taken out of the swarm and removed from its list.
+	// Presence is present (default) or absent. The operator drains and demotes an absent node, takes it out of the
+	// swarm and removes it from the swarm's list.
 	Presence string `json:"presence,omitempty"`
-	// RemoveDownAfter is how long the node has to be down before it is removed from the swarm's list. Default: never. One that
-	// is drained or on hold is not removed, nor one that a CA rotation waits for.
+	// RemoveDownAfter is how long the node must be down before the operator removes it from the swarm's list.
+	// Default: never. The operator does not remove a node that is drained or on hold, or one that a CA rotation is
+	// waiting for.
 	RemoveDownAfter *Duration `json:"removeDownAfter,omitempty"`
-	// Engine is where the node's own engine can be reached, to make it part of the swarm and to take it out.
+	// Engine is the address of the node's own engine. The operator uses it to make the node part of the swarm and to
+	// take it out.
 	Engine *EngineEndpoint `json:"engine,omitempty"`
 }
 
-// EngineEndpoint is an engine as docker clients name it.
+// EngineEndpoint is the address of an engine, in the form that docker clients use.
 type EngineEndpoint struct {
 	// Host is unix://PATH, tcp://HOST:PORT or ssh://[USER@]HOST.
 	Host string `json:"host"`
-	// TLS of a tcp:// host; left out, it is spoken to without.
+	// TLS names the files for TLS with a tcp:// host. If omitted, the operator speaks to it without TLS.
 	TLS *EngineTLS `json:"tls,omitempty"`
-	// AdvertiseAddr is where the other nodes reach this one, when it joins: an IP address or the name of a network interface,
-	// with or without a port. Default: the engine's own choice, which fails where it has several addresses.
+	// AdvertiseAddr is where the other nodes reach this one, when it joins: an IP address or the name of a network
+	// interface, with or without a port. Default: the engine's own choice, which fails if the engine has several
+	// addresses.
 	AdvertiseAddr string `json:"advertiseAddr,omitempty"`
 	// ListenAddr is where the node listens for the others, when it joins. Default: 0.0.0.0:2377.
 	ListenAddr string `json:"listenAddr,omitempty"`
-	// DataPathAddr is where the traffic of containers goes, when it joins: an IP address or the name of a network interface.
-	// Default: that of advertiseAddr.
+	// DataPathAddr is where the traffic of containers goes, when the node joins: an IP address or the name of a
+	// network interface. Default: the address of advertiseAddr.
 	DataPathAddr string `json:"dataPathAddr,omitempty"`
 }
 
-// EngineTLS names files on the machine that the operator runs on.
+// EngineTLS names files on the machine where the operator runs.
 type EngineTLS struct {
-	// CAFile has the certificates that the engine's is checked with.
+	// CAFile holds the certificates that the operator checks the engine's certificate with.
 	CAFile string `json:"caFile,omitempty"`
-	// CertFile and KeyFile are shown to the engine.
+	// CertFile is the certificate that the operator shows to the engine.
 	CertFile string `json:"certFile,omitempty"`
-	KeyFile  string `json:"keyFile,omitempty"`
+	// KeyFile is the private key of that certificate.
+	KeyFile string `json:"keyFile,omitempty"`
 }
 
-// NodeSet is the same for every node that its selector matches, also for nodes that join later. Where a Node states
-// something too, the Node counts; where two NodeSets state different things, nothing is written to that node.
+// NodeSet states the same for every node that its selector matches, including nodes that join later. If a Node states
+// the same field, the Node counts. If two NodeSets state different values, the operator writes nothing to that node.
 type NodeSet struct {
 	Header
 	Spec NodeSetSpec `json:"spec"`
 }
 
-// NodeSetSpec selects nodes and says what they are to be.
+// NodeSetSpec selects nodes and says what they should be.
 type NodeSetSpec struct {
 	Selector NodeSelector `json:"selector"`
 	Template NodeTemplate `json:"template"`
 }
 
-// NodeSelector matches nodes for which all that it states is true. An empty one matches all.
+// NodeSelector matches nodes for which everything that it states is true. An empty selector matches all nodes.
 type NodeSelector struct {
-	// Hostnames are patterns, of which one must match: * is any text, ? any character.
+	// Hostnames are patterns, of which one must match: * is any text, ? is any character.
 	Hostnames []string `json:"hostnames,omitempty"`
 	// EngineLabels are labels of the node's engine, from its daemon.json, with their values.
 	EngineLabels map[string]string `json:"engineLabels,omitempty"`
-	// Platform of the node's engine.
+	// Platform is the platform of the node's engine.
 	Platform *Platform `json:"platform,omitempty"`
-	// Role is worker or manager, as it is now.
+	// Role is the node's present role: worker or manager.
 	Role string `json:"role,omitempty"`
 }
 
 // Platform is what a node runs on.
 type Platform struct {
-	// OS, such as linux.
+	// OS is an operating system, such as linux.
 	OS string `json:"os,omitempty"`
-	// Architecture, such as x86_64 or amd64, aarch64 or arm64: each pair means the same.
+	// Architecture is a processor architecture. x86_64 means the same as amd64, and aarch64 the same as arm64.
 	Architecture string `json:"architecture,omitempty"`
 }
 
-// NodeTemplate is what each node of a set is to be: the fields of a Node that can be the same for many.
+// NodeTemplate is what each node of a set should be. It has the fields of a Node that can be the same for many.
 type NodeTemplate struct {
-	// Role is a pin, as that of a Node.
+	// Role pins the nodes to a role, as in a Node.
 	Role string `json:"role,omitempty"`
-	// Availability, as that of a Node. Nodes that join drained and are to be active get their labels in the same write, so that
-	// nothing is scheduled to one before it has them.
+	// Availability means the same as in a Node. A node that joins drained and should be active gets its labels in the
+	// same write. The swarm therefore schedules nothing to it before it has them.
 	Availability string `json:"availability,omitempty"`
-	// Labels, as those of a Node.
+	// Labels means the same as in a Node.
 	Labels map[string]string `json:"labels,omitempty"`
-	// LabelMode, as that of a Node.
+	// LabelMode means the same as in a Node.
 	LabelMode string `json:"labelMode,omitempty"`
-	// RemoveDownAfter, as that of a Node.
+	// RemoveDownAfter means the same as in a Node.
 	RemoveDownAfter *Duration `json:"removeDownAfter,omitempty"`
 }
 
-// External is never true: what is not stated of a node is not touched.
+// External is always false: the operator does not touch what a Node does not state.
 func (n *Node) External() bool { return false }
 
-// Refs names the dependencies.
+// Refs returns the dependencies.
 func (n *Node) Refs() []Ref { return n.dependencies() }
 
-// Default has nothing to fill in: what is not stated stays.
+// Default does nothing: what is not stated stays as it is.
 func (n *Node) Default() {}
 
 // Copy returns a deep copy.
@@ -154,16 +159,16 @@ func (n *Node) Copy() Object {
 	return &c
 }
 
-// Gone says that the node is not to be in the swarm.
+// Gone reports whether the node should not be in the swarm.
 func (n *Node) Gone() bool { return cmp.Or(n.Spec.Presence, Present) == Absent }
 
-// External is never true.
+// External is always false.
 func (s *NodeSet) External() bool { return false }
 
-// Refs names the dependencies.
+// Refs returns the dependencies.
 func (s *NodeSet) Refs() []Ref { return s.dependencies() }
 
-// Default has nothing to fill in.
+// Default does nothing: what is not stated stays as it is.
 func (s *NodeSet) Default() {}
 
 // Copy returns a deep copy.

@@ -4,8 +4,9 @@ import (
 	"strings"
 )
 
-// CheckNodes finds what the Cluster and the Nodes of a source say against each other. How many nodes a NodeSet selects is
-// only known in a swarm: what it pins does not count. Fewer pins than managers.count are none: managers may be there already.
+// CheckNodes returns the contradictions between the Cluster and the Nodes of a source. Pins of a NodeSet do not
+// count, because only a swarm tells how many nodes it selects. Fewer pins than managers.count are no contradiction:
+// the swarm may have managers already.
 func CheckNodes(objects []Object) []Problem {
 	var wanted *Cluster
 	var nodes []*Node
@@ -36,7 +37,7 @@ func tooManyPins(c *Cluster, nodes []*Node) []Problem {
 			names = append(names, n.Metadata.Name)
 		}
 	}
-	if count < 1 || pinned <= count { // Validate says so of none
+	if count < 1 || pinned <= count { // Validate reports a count below 1
 		return nil
 	}
 	if pinned > most {
@@ -47,7 +48,7 @@ func tooManyPins(c *Cluster, nodes []*Node) []Problem {
 	return ps.of(c)
 }
 
-// sameIDs: a node that two manifests name would be counted twice.
+// sameIDs returns a problem for each Node that states the ID of another: the node would be counted twice.
 func sameIDs(nodes []*Node) (out []Problem) {
 	first := map[string]*Node{}
 	for _, n := range nodes {
@@ -66,7 +67,7 @@ func sameIDs(nodes []*Node) (out []Problem) {
 	return out
 }
 
-// of says whose problems they are.
+// of sets the object whose problems they are.
 func (ps problems) of(o Object) []Problem {
 	for i := range ps {
 		ps[i].Object = o.Key()

@@ -8,7 +8,8 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// found compares what Validate says with lines of "path: a part of the message", in order; none where it is right.
+// found compares what Validate returns with lines of "path: a part of the message", in order. want is empty if the
+// object is right.
 func found(t *testing.T, o v1.Object, want []string) {
 	t.Helper()
 	got := o.Validate()
@@ -116,7 +117,7 @@ func TestProblemsOfNodeSets(t *testing.T) {
 	}
 }
 
-// What is the same for the three kinds, and their names.
+// These are the problems that the three kinds share, and those of their names.
 func TestProblemsOfTheirHeaders(t *testing.T) {
 	object := map[string]func(v1.Header) v1.Object{
 		v1.KindCluster: func(h v1.Header) v1.Object { return &v1.Cluster{Header: h} },

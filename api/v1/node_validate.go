@@ -9,26 +9,27 @@ import (
 )
 
 var (
-	// nameHost: an engine reports what the machine calls itself, which need be no DNS name. A pattern would be no node's name.
+	// nameHost accepts what a machine calls itself, which engines report and which need not be a DNS name. It refuses
+	// patterns, because no node is named so.
 	nameHost = nameRule{regexp.MustCompile(`^[^\pZ\pC/*?]+$`), 255, "what hostnames have: no white space and no /; patterns with * and ? are for a NodeSet"}
 
 	hostPattern = regexp.MustCompile(`^[^\pZ\pC/]+$`)
 	nodeID      = regexp.MustCompile(`^[a-z0-9]{1,64}$`)
 )
 
-// minDown is the least time that a node is down before it is removed.
+// minDown is the least time that a node must be down before it is removed.
 const minDown = time.Minute
 
 func spaceOrControl(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
-// word adds a problem if the value holds what separates words; an empty one is not stated.
+// word adds a problem if the value holds white space or control characters. An empty value is not stated.
 func (ps *problems) word(path, value string) {
 	if strings.ContainsFunc(value, spaceOrControl) {
 		ps.add(path, "%q holds white space or control characters", value)
 	}
 }
 
-// labelKeys checks keys of labels that are compared and not written.
+// labelKeys checks the keys of labels that are only compared, never written.
 func (ps *problems) labelKeys(path string, labels map[string]string) {
 	for _, k := range sortedKeys(labels) {
 		if k == "" || strings.ContainsFunc(k, spaceOrControl) {
@@ -96,7 +97,7 @@ func (ps *problems) template(at string, t *NodeTemplate) {
 	ps.atLeast(at+".removeDownAfter", t.RemoveDownAfter, minDown, "a restart takes longer")
 }
 
-// engine quotes nothing of the host but its scheme: the rest may hold a password.
+// engine checks an endpoint. Its messages quote only the scheme of the host, because the rest may hold a password.
 func (ps *problems) engine(e *EngineEndpoint) {
 	if e == nil {
 		return

@@ -5,14 +5,15 @@ import (
 	"fmt"
 )
 
-// Noticer is an object that may ask for what the swarm takes, and what does hardly what was meant.
+// Noticer is an object that may ask for something that the swarm accepts but that hardly does what was meant.
 type Noticer interface {
-	// Notices says so, with field paths and no position. It is called on the object as stated, before Default, where
-	// Validate found nothing.
+	// Notices returns what hardly does what was meant, with field paths and without positions. The caller calls it on
+	// the object as stated, before Default, and only if Validate found nothing.
 	Notices() []Problem
 }
 
-// Notices names start-first beside ports of the host, and ports of the routing mesh beside the host's network.
+// Notices reports start-first together with ports of the host, and ports of the routing mesh together with the host's
+// network.
 func (s *Service) Notices() []Problem {
 	var ps problems
 	sp := &s.Spec
@@ -37,7 +38,7 @@ func (s *Service) Notices() []Problem {
 	return ps
 }
 
-// Notices names ranges that only old engines allocate. Their successors ask for an IPv6 range among the IPv4 ones.
+// Notices reports ranges that only old engines allocate. Newer engines look for an IPv6 range among the IPv4 ones.
 func (n *Network) Notices() []Problem {
 	var ps problems
 	for _, p := range n.Pools() {
@@ -48,7 +49,7 @@ func (n *Network) Notices() []Problem {
 	return ps
 }
 
-// startsWhere says where a new task finds the port free.
+// startsWhere says on which nodes a new task finds the port free.
 func (s *ServiceSpec) startsWhere() string {
 	if s.Mode == ModeGlobal {
 		return "no new task ever starts, and the roll-out stands still"
@@ -56,7 +57,7 @@ func (s *ServiceSpec) startsWhere() string {
 	return "a new task starts only on a node that has none of this service, and without one the roll-out stands still"
 }
 
-// hostPort returns the first port that one task at a time can have on a node, or "".
+// hostPort returns the first port of which a node can give only one task at a time, or "".
 func (s *ServiceSpec) hostPort() string {
 	for _, p := range s.Ports {
 		if p.Mode == "host" && p.Published != 0 {
@@ -66,7 +67,7 @@ func (s *ServiceSpec) hostPort() string {
 	return ""
 }
 
-// outside is the port as it is seen from outside, such as 8080/tcp.
+// outside returns the port as seen from outside, such as 8080/tcp.
 func (p Port) outside() string {
 	return fmt.Sprintf("%d/%s", cmp.Or(p.Published, p.Target), cmp.Or(p.Protocol, "tcp"))
 }

@@ -1,7 +1,7 @@
 package v1
 
-// notYet lists fields that the engine has and manifests cannot state yet, by kind and generic path. Live values of
-// them are kept by every write. The service's list is complete: a test holds it against the engine's own types.
+// notYet lists fields that the engine has and manifests cannot state yet, by kind and generic path. Every write keeps
+// their live values. The service's list is complete: a test holds it against the engine's own types.
 var notYet = map[string]map[string]string{
 	KindService: {
 		"spec.groups":                                  "supplementary groups",
@@ -53,8 +53,8 @@ var notYet = map[string]map[string]string{
 	KindSecret: {"spec.templating": "", "spec.templateDriver": "", "spec.driver": "", "spec.driverOpts": ""},
 }
 
-// NotYet says that a field, by its path without list keys such as spec.mounts[].consistency, exists in the engine and
-// cannot be stated yet; why adds to that, where there is more to say.
+// NotYet reports whether the engine has a field that manifests cannot state yet. path has no list keys, as in
+// spec.mounts[].consistency. why says more if there is more to say.
 func NotYet(kind, path string) (why string, ok bool) {
 	why, ok = notYet[kind][path]
 	return why, ok

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestLimitsNamesEveryFieldThatCannotBeStated holds docs/limits.md against the list, in both directions.
+// TestLimitsNamesEveryFieldThatCannotBeStated holds docs/limits.md against the list in both directions.
 func TestLimitsNamesEveryFieldThatCannotBeStated(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "limits.md"))
 	if err != nil {

@@ -8,16 +8,16 @@ import (
 
 // Pool is a range of addresses that a network asks the swarm for.
 type Pool struct {
-	// Range is the subnet. An IPv4 range in IPv6 form is that IPv4 range, as it is for the engine.
+	// Range is the subnet. An IPv4 range in IPv6 form becomes that IPv4 range, as in the engine.
 	Range netip.Prefix
-	// Part is the ipRange; the zero Prefix if none is stated.
+	// Part is the ipRange, or the zero Prefix if none is stated.
 	Part netip.Prefix
-	// Index is the place in spec.ipam.config.
+	// Index is the pool's place in spec.ipam.config.
 	Index int
 }
 
-// Pools returns the ranges that the network states, in the order of the manifest. It returns none where the swarm does not
-// keep count of them itself, and leaves out what Validate refuses.
+// Pools returns the ranges that the network states, in the order of the manifest. It returns none if the swarm does
+// not keep count of them itself, and leaves out ranges that Validate refuses.
 func (n *Network) Pools() []Pool {
 	if n.Spec.External || !n.Spec.IPAM.swarms() {
 		return nil
@@ -34,13 +34,13 @@ func (n *Network) Pools() []Pool {
 	return out
 }
 
-// swarms reports whether the swarm gives the addresses itself, and no plugin.
+// swarms reports whether the swarm itself gives out the addresses, and not a plugin.
 func (i *IPAM) swarms() bool {
 	return i != nil && strings.EqualFold(cmp.Or(i.Driver, "default"), "default")
 }
 
-// Clashes reports whether the swarm never gives out one of two pools. The address manager of libnetwork lets two overlap
-// only if each has an ipRange of its own (moby#46756): then it does not look.
+// Clashes reports whether the swarm never gives out both pools. The address manager of libnetwork lets two overlapping
+// pools be only if each has an ipRange of its own, because then it does not check (moby#46756). It refuses equal pools.
 func (p Pool) Clashes(o Pool) bool {
 	switch {
 	case !p.Range.Overlaps(o.Range):
@@ -62,7 +62,7 @@ func parseRange(s string) (netip.Prefix, bool) {
 	return p.Masked(), true
 }
 
-// pool checks one range of addresses by itself.
+// pool checks one range of addresses on its own.
 func (ps *problems) pool(at string, p IPAMPool, ipv6, swarms bool) {
 	subnet, err := netip.ParsePrefix(p.Subnet)
 	if err != nil {
@@ -96,8 +96,8 @@ func (ps *problems) pool(at string, p IPAMPool, ipv6, swarms bool) {
 	}
 }
 
-// reserved reports whether the swarm gives an address of the range to nobody: the first and, in IPv4, the last. A range of
-// two IPv4 addresses or one has no such ends.
+// reserved reports whether the swarm gives an address of the range to nobody. That is the first address and, in IPv4,
+// the last one. An IPv4 range of one or two addresses reserves none.
 func reserved(r netip.Prefix, a netip.Addr) bool {
 	if r.Addr().Is4() && r.Bits() >= 31 {
 		return false

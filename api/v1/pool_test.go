@@ -30,8 +30,8 @@ func allocated(t *rapid.T, pools ...v1.Pool) bool {
 	return true
 }
 
-// Two pools clash if, and only if, the swarm refuses one of them in one order or the other: networks are created in no
-// certain order, and allocated again when another manager takes over.
+// Two pools clash if and only if the swarm refuses one of them in one order or the other. The swarm makes networks in
+// no certain order, and allocates them again when another manager takes over.
 func poolsClash(t *rapid.T) {
 	pool := func(label string) v1.Pool {
 		from := netip.AddrFrom4([4]byte{10, byte(rapid.IntRange(0, 3).Draw(t, label)), 0, 0})

@@ -5,21 +5,21 @@ import (
 	"regexp"
 )
 
-// Mistaken describes content that was hardly meant: a pointer or ciphertext that a filter of git or a tool has left in place of
-// the content, or conflict markers of a merge that was committed half done. The operator reads files as they are in git: it runs no
-// filter and decrypts nothing.
+// Mistaken describes content that nobody meant to state: a pointer or ciphertext that a git filter or a tool left in
+// place of the content, or the markers of an unresolved merge. The operator reads files as they are in git: it runs
+// no filter and decrypts nothing.
 type Mistaken struct {
-	// What it is, as in "is encrypted by SOPS".
+	// What is a description, as in "encrypted by SOPS".
 	What string
-	// Fix is what to do; "" if it is encrypted.
+	// Fix is what to do. It is "" if the content is encrypted.
 	Fix string
-	// Line is the line of it in the file.
+	// Line is its line in the file.
 	Line int
-	// Parts reports whether only values in the file are so, and the file can still be read.
+	// Parts is true if only some values in the file are so, and the file can still be read.
 	Parts bool
 }
 
-// Why says what is wrong, and what to do.
+// Why says what is wrong with content, and what to do.
 func (m Mistaken) Why() string {
 	fix := m.Fix
 	if fix == "" {
@@ -28,7 +28,7 @@ func (m Mistaken) Why() string {
 	return "is " + m.What + "; " + fix + ", or state spec.raw: true if it is meant as it is"
 }
 
-// WhyNoManifest says the same of a manifest.
+// WhyNoManifest says what is wrong with a manifest, and what to do.
 func (m Mistaken) WhyNoManifest() string {
 	fix := m.Fix
 	if fix == "" {
@@ -37,7 +37,8 @@ func (m Mistaken) WhyNoManifest() string {
 	return "is " + m.What + "; " + fix
 }
 
-// IsMistaken looks at the content of a config or secret, or at a manifest.
+// IsMistaken reports whether the content of a config or secret, or a manifest, is something that nobody meant to
+// state.
 func IsMistaken(data []byte) (m Mistaken, is bool) {
 	switch {
 	case pointerLFS(data):
@@ -61,7 +62,7 @@ func IsMistaken(data []byte) (m Mistaken, is bool) {
 	return m, true
 }
 
-// inParts finds what stands between other lines.
+// inParts finds marks that stand between other lines.
 func inParts(data []byte) (Mistaken, bool) {
 	if at := conflict(data); at > 0 {
 		return Mistaken{What: "text with the marks of a merge conflict (<<<<<<<, ======= and >>>>>>>)", Fix: "resolve the conflict and commit the file again", Line: at}, true
@@ -76,17 +77,17 @@ func inParts(data []byte) (Mistaken, bool) {
 }
 
 var (
-	// transcrypt writes what openssl enc -a does: lines of base64 as long as can be, which begin with "Salted__". Programs
-	// that encrypt with a passphrase write that in one line without an end, and then it is meant.
+	// transcrypt matches what openssl enc -a writes: lines of base64 of the greatest length, which begin with
+	// "Salted__". Programs that encrypt with a passphrase write it as one line without an end; that content is meant.
 	transcrypt = regexp.MustCompile(`\AU2FsdGVkX1(?:[A-Za-z0-9+/]{1,54}=*\r?\n|[A-Za-z0-9+/]{54}\r?\n(?:[A-Za-z0-9+/]{64}\r?\n)*[A-Za-z0-9+/]{1,64}=*\r?\n)\z`)
 	vaultFile  = regexp.MustCompile(`\A\s*\$ANSIBLE_VAULT;[0-9.]+;AES`)
 	vaultLine  = regexp.MustCompile(`(?m)^\s*\$ANSIBLE_VAULT;[0-9.]+;AES`)
-	// sopsValue is a value that SOPS has encrypted: in YAML, JSON, INI, an env file or a comment. Each file of SOPS has at
-	// least one, its mac.
+	// sopsValue matches a value that SOPS has encrypted: in YAML, JSON, INI, an env file or a comment. Each file of
+	// SOPS has at least one, its mac.
 	sopsValue = regexp.MustCompile(`(?m)(?:^|[\s"'=:#-])ENC\[AES256_GCM,data:[^\]\s]*,type:[a-z]+\](?:$|[\s"',}\]])`)
 )
 
-// firstMatch returns the line of the first match, or 0. The mark is a part of each match that is found faster.
+// firstMatch returns the line of the first match, or 0. mark is a part of every match that is faster to find.
 func firstMatch(data []byte, mark string, pattern *regexp.Regexp) int {
 	at := bytes.Index(data, []byte(mark))
 	if at < 0 {
@@ -100,14 +101,14 @@ func firstMatch(data []byte, mark string, pattern *regexp.Regexp) int {
 	return 1 + bytes.Count(data[:start+found[1]-1], []byte{'\n'})
 }
 
-// begins reports whether the first line that is not blank is this one.
+// begins reports whether the first line that is not blank begins with this text as a word of its own.
 func begins(data []byte, line string) bool {
 	rest, ok := bytes.CutPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte(line))
 	return ok && (len(rest) == 0 || rest[0] == '\n' || rest[0] == '\r' || rest[0] == ' ')
 }
 
-// pointerLFS goes by the specification: a pointer has less than 1024 bytes, begins with its version and has an oid and a
-// size. Two older versions have other URLs.
+// pointerLFS follows the specification: a pointer has less than 1024 bytes, begins with its version, and has an oid
+// and a size. Two older versions have other URLs.
 func pointerLFS(data []byte) bool {
 	if len(data) >= 1024 || !bytes.Contains(data, []byte("\noid sha256:")) || !bytes.Contains(data, []byte("\nsize ")) {
 		return false
@@ -120,7 +121,8 @@ func pointerLFS(data []byte) bool {
 	return false
 }
 
-// conflict returns the line of the first <<<<<<< that is followed by ======= and >>>>>>>, each at the begin of a line, or 0.
+// conflict returns the line of the first <<<<<<< that ======= and >>>>>>> follow, each at the beginning of a line. It
+// returns 0 if there is none.
 func conflict(data []byte) int {
 	const (
 		outside = iota
@@ -145,18 +147,18 @@ func conflict(data []byte) int {
 	return 0
 }
 
-// mark reports whether a line is a mark: alone, or followed by a space and a name.
+// mark reports whether a line consists of a mark, alone or followed by a space and a name.
 func mark(line []byte, what string) bool {
 	rest, ok := bytes.CutPrefix(line, []byte(what))
 	return ok && (len(rest) == 0 || rest[0] == ' ' || rest[0] == '\n' || rest[0] == '\r')
 }
 
-// pgpMessage reports whether binary data begins as a message of OpenPGP does that is encrypted: with a packet that holds
-// the key of the message, encrypted for a public key (tag 1) or with a passphrase (tag 3), see RFC 9580. Key rings, which
-// images and packages are checked with, begin with other packets.
+// pgpMessage reports whether binary data begins like an encrypted message of OpenPGP. Such a message begins with a
+// packet that holds its key, encrypted for a public key (tag 1) or with a passphrase (tag 3); see RFC 9580. Key
+// rings, with which images and packages are checked, begin with other packets.
 func pgpMessage(data []byte) bool {
 	tag, body, next, ok := pgpPacket(data)
-	if !ok || next < len(data) && data[next]&0x80 == 0 { // what follows is no packet
+	if !ok || next < len(data) && data[next]&0x80 == 0 { // the next byte begins no packet
 		return false
 	}
 	version := data[body]
@@ -169,7 +171,8 @@ func pgpMessage(data []byte) bool {
 	return false
 }
 
-// pgpPacket reads the header of the first packet: where its body begins, and where the next one does.
+// pgpPacket reads the header of the first packet. It returns where the body begins and where the next packet begins.
+// ok is false if the data does not begin with a whole packet.
 func pgpPacket(data []byte) (tag byte, body, next int, ok bool) {
 	if len(data) < 8 || data[0]&0x80 == 0 {
 		return 0, 0, 0, false

@@ -15,7 +15,7 @@ const (
 	lfs = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
 )
 
-// A text is shown as what it is taken for, and the line where that is.
+// For each text the test states what it is taken for, and at which line.
 func TestWhatIsTakenForContentAndIsNone(t *testing.T) {
 	const (
 		pointer  = "a Git LFS pointer and not the file itself"
@@ -28,7 +28,7 @@ func TestWhatIsTakenForContentAndIsNone(t *testing.T) {
 	)
 	long := strings.Repeat("A", 54)
 	for _, c := range []struct {
-		name, data, what string // "": content
+		name, data, what string // "" if it is content
 		line             int
 	}{
 		{"LFS", lfs, pointer, 1},
@@ -127,7 +127,7 @@ func TestWhatIsTakenForContentAndIsNone(t *testing.T) {
 	}
 }
 
-// What is said of content shows nothing of it.
+// A message about content shows nothing of the content.
 func FuzzMistaken(f *testing.F) {
 	for _, seed := range []string{lfs, sopsMac, "<<<<<<< a\n=======\n>>>>>>> b", "\x8c\x0d\x04\x09\x03\x02abcdefgh\x60\xd2\x40\x01", "\xc1\xe0", "$ANSIBLE_VAULT;1.1;AES256"} {
 		f.Add([]byte(seed))

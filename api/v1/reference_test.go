@@ -92,7 +92,7 @@ func typeWord(t reflect.Type) string {
 	}
 }
 
-// comments reads the comments of types and fields: TypeName and TypeName.FieldName.
+// comments returns the comments of types and fields, by TypeName and TypeName.FieldName.
 func comments(t *testing.T) map[string]string {
 	t.Helper()
 	docs := map[string]string{}
@@ -131,7 +131,7 @@ func oneLine(c *ast.CommentGroup) string {
 	return strings.ReplaceAll(text, "|", "\\|")
 }
 
-// TestReferenceSaysWhatPoliciesDo: a field without a comment would leave a gap in the reference.
+// A field without a comment would leave a gap in the reference.
 func TestReferenceSaysWhatPoliciesDo(t *testing.T) {
 	docs := comments(t)
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[v1.Policy]()) {

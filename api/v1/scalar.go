@@ -13,8 +13,8 @@ import (
 	"github.com/google/shlex"
 )
 
-// Scalar is a YAML scalar as it was written: the value types below read themselves from it, so that
-// 0444 can be octal in one field and an error in another. Tag is YAML's: !!str, !!int, !!float, !!bool, !!null.
+// Scalar is a YAML scalar as it was written. The value types below read themselves from it, so that 0444 can be octal
+// in one field and an error in another. Tag is YAML's: !!str, !!int, !!float, !!bool, !!null.
 type Scalar struct {
 	Text string
 	Tag  string
@@ -29,10 +29,10 @@ type ListSetter interface{ SetList([]string) error }
 // MapSetter is a list type that may also be written as a map of strings.
 type MapSetter interface{ SetMap(map[string]string) error }
 
-// Duration is written as in compose and Go: 10s, 1m30s, 500ms. Unit in code: nanoseconds.
+// Duration is written as in compose and Go: 10s, 1m30s, 500ms. In code its unit is nanoseconds.
 type Duration time.Duration
 
-// SetScalar reads a duration; a bare number other than 0 is refused because its unit would be a guess.
+// SetScalar reads a duration. It refuses a bare number other than 0, because its unit would be a guess.
 func (d *Duration) SetScalar(s Scalar) error {
 	v, err := time.ParseDuration(s.Text)
 	switch {
@@ -70,14 +70,14 @@ func (b *Bytes) SetScalar(s Scalar) error {
 		text += "B"
 	}
 	v, err := units.RAMInBytes(text)
-	if err != nil || v < 0 || v > 1<<60 || s.Tag == "!!null" { // what overflows comes out negative
+	if err != nil || v < 0 || v > 1<<60 || s.Tag == "!!null" { // an overflow becomes negative
 		return fmt.Errorf("%q is not a size such as 64MiB, 512M or 1g", s.Text)
 	}
 	*b = Bytes(v)
 	return nil
 }
 
-// String renders exactly: the largest binary unit that divides the value.
+// String renders the exact value, in the largest binary unit that divides it.
 func (b Bytes) String() string {
 	for _, u := range []struct {
 		name string
@@ -93,7 +93,7 @@ func (b Bytes) String() string {
 // MarshalJSON renders the text form.
 func (b Bytes) MarshalJSON() ([]byte, error) { return json.Marshal(b.String()) }
 
-// Swap is a size, or -1 for no limit.
+// Swap is a size, or -1, which means no limit.
 type Swap int64
 
 // SetScalar reads a size, or -1.
@@ -115,17 +115,18 @@ func (w Swap) String() string { return Bytes(w).String() }
 // MarshalJSON renders the text form.
 func (w Swap) MarshalJSON() ([]byte, error) { return json.Marshal(w.String()) }
 
-// CPUs is a number of CPUs, written as 0.5, "1.25" or Kubernetes' 500m. Unit in code: billionths of one CPU.
+// CPUs is a number of CPUs, written as 0.5, "1.25" or Kubernetes' 500m. In code its unit is a billionth of one CPU.
 type CPUs int64
 
-// SetScalar reads a number of CPUs exactly; more than nine decimals are refused.
+// SetScalar reads a number of CPUs exactly. It refuses more than nine decimals.
 func (c *CPUs) SetScalar(s Scalar) error {
 	text, scale := s.Text, big.NewRat(1e9, 1)
 	if rest, ok := strings.CutSuffix(text, "m"); ok {
 		text, scale = rest, big.NewRat(1e6, 1)
 	}
 	bad := fmt.Errorf("%q is not a number of CPUs such as 0.5 or 500m", s.Text)
-	// Only plain decimals: big.Rat would take fractions, exponents and hexadecimals too, and an exponent can be a bomb.
+	// Accept only plain decimals: big.Rat would also read fractions, exponents and hexadecimals, and an exponent can
+	// be a bomb.
 	if text == "" || len(text) > 24 || strings.Trim(text, "0123456789.") != "" {
 		return bad
 	}
@@ -169,7 +170,8 @@ func (m FileMode) String() string { return fmt.Sprintf("%04o", uint32(m)) }
 // MarshalJSON renders the text form.
 func (m FileMode) MarshalJSON() ([]byte, error) { return json.Marshal(m.String()) }
 
-// Ratio is a fraction between 0 and 1. The engine keeps it in single precision, so two that agree there are equal.
+// Ratio is a fraction between 0 and 1. The engine keeps it in single precision, so two ratios that agree in that
+// precision are equal.
 type Ratio float32
 
 // SetScalar reads a fraction.
@@ -185,15 +187,17 @@ func (r *Ratio) SetScalar(s Scalar) error {
 // String renders the shortest text that reads back equal.
 func (r Ratio) String() string { return strconv.FormatFloat(float64(r), 'g', -1, 32) }
 
-// StringList is a list of words. A single string is split as a shell would, as compose does with command and entrypoint.
+// StringList is a list of words. A single string is split as a shell splits it, as compose does with command and
+// entrypoint.
 type StringList []string
 
-// SetScalar splits a string into words. Variables and globs are not expanded.
+// SetScalar splits a string into words. It does not expand variables or globs.
 func (l *StringList) SetScalar(s Scalar) error {
 	if s.Tag != "!!str" {
 		return fmt.Errorf("%s is neither a string nor a list of strings; quote it", s.Text)
 	}
-	// To shlex # begins a comment, and the rest would be lost without a word; to compose it is a character like others.
+	// For shlex, # begins a comment, and the rest would be lost silently. For compose, # is a character like any
+	// other.
 	const number, standIn = "#", "\x00"
 	if strings.Contains(s.Text, standIn) {
 		return fmt.Errorf("the command holds a NUL byte")

@@ -16,11 +16,11 @@ import (
 
 const refused = "refused"
 
-// scalars lists what each type makes of a text: how it prints what it read, or that it refuses.
+// scalars lists what each type reads from a text: how the value prints, or that the type refuses the text.
 var scalars = []struct {
 	name  string
 	read  func(v1.Scalar) (fmt.Stringer, error)
-	texts map[string]string // as YAML wrote it → printed
+	texts map[string]string // text as written in YAML → as printed
 }{
 	{"duration", read[v1.Duration], map[string]string{
 		"0": "0s", "0s": "0s", "10s": "10s", "1m30s": "1m30s", "90s": "1m30s", "60s": "1m", "1h": "1h", "3600s": "1h", "1h0m30s": "1h0m30s", "500ms": "500ms", "1.5s": "1.5s", "2160h": "2160h", "10us": "10µs",
@@ -89,7 +89,7 @@ func TestScalars(t *testing.T) {
 	}
 }
 
-// What prints reads back equal.
+// A printed value reads back equal.
 func roundTrips(t *rapid.T) {
 	var d v1.Duration
 	var b v1.Bytes
@@ -250,7 +250,7 @@ func TestSecretNames(t *testing.T) {
 	}
 }
 
-// NAME_FILE holds a path by docker's convention, and is hidden unless its value is surely one.
+// By docker's convention NAME_FILE holds a path. Its value is hidden unless it is surely a path.
 func TestNameFileIsShownWhereItIsAPath(t *testing.T) {
 	for _, c := range []struct {
 		name, value string

@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// Modes of a service.
+// These are the modes of a service.
 const (
 	ModeReplicated    = "replicated"
 	ModeGlobal        = "global"
@@ -15,7 +15,7 @@ const (
 	ModeGlobalJob     = "global-job"
 )
 
-// Service is a swarm service. The manifest is the whole truth: what it does not state is at its default.
+// Service is a swarm service. The manifest is the whole truth: a field that it does not state has its default.
 type Service struct {
 	Header
 	Spec ServiceSpec `json:"spec"`
@@ -23,11 +23,11 @@ type Service struct {
 
 // ServiceSpec has compose's field names without compose's deploy level.
 type ServiceSpec struct {
-	// Image is a reference. Its digest is compared only where it is stated.
+	// Image is a reference. The operator compares its digest only if the manifest states one.
 	Image string `json:"image,omitempty"`
-	// Entrypoint replaces the image's ENTRYPOINT: a list, or a string that is split as a shell would.
+	// Entrypoint replaces the image's ENTRYPOINT. It is a list, or a string that is split as a shell splits it.
 	Entrypoint StringList `json:"entrypoint,omitempty"`
-	// Command replaces the image's CMD: a list, or a string that is split as a shell would.
+	// Command replaces the image's CMD. It is a list, or a string that is split as a shell splits it.
 	Command StringList `json:"command,omitempty"`
 	// Environment is a map, or a list of NAME=value.
 	Environment Environment `json:"environment,omitempty"`
@@ -38,27 +38,28 @@ type ServiceSpec struct {
 	Hostname        string            `json:"hostname,omitempty"`
 	// Mode is replicated (default), global, replicated-job or global-job. It cannot change in place.
 	Mode string `json:"mode,omitempty"`
-	// Replicas: tasks to keep running, or completions of a replicated job. Left out it is 1 at creation and not the operator's afterwards.
+	// Replicas is the number of tasks to keep running, or of completions of a replicated job. If omitted, it is 1 at
+	// creation, and afterwards the operator leaves it as it is.
 	Replicas *uint64             `json:"replicas,omitempty"`
 	Ports    []Port              `json:"ports,omitempty"`
 	Networks []NetworkAttachment `json:"networks,omitempty"`
 	Configs  []ConfigMount       `json:"configs,omitempty"`
 	Secrets  []SecretMount       `json:"secrets,omitempty"`
 	Mounts   []Mount             `json:"mounts,omitempty"`
-	// Healthcheck left out means the image's own.
+	// Healthcheck is the health check of each container. If omitted, the image's own applies.
 	Healthcheck   *Healthcheck   `json:"healthcheck,omitempty"`
 	Resources     *Resources     `json:"resources,omitempty"`
 	RestartPolicy *RestartPolicy `json:"restartPolicy,omitempty"`
 	Placement     *Placement     `json:"placement,omitempty"`
-	// UpdateConfig: how a new version is rolled out. Not for jobs.
+	// UpdateConfig says how a new version is rolled out. It cannot be stated for jobs.
 	UpdateConfig *UpdateConfig `json:"updateConfig,omitempty"`
-	// RollbackConfig: how the previous version is brought back. Not for jobs.
+	// RollbackConfig says how the previous version is brought back. It cannot be stated for jobs.
 	RollbackConfig *UpdateConfig `json:"rollbackConfig,omitempty"`
-	// StopGracePeriod: how long a container may take to stop before it is killed. Default 10s.
+	// StopGracePeriod is how long a container may take to stop before it is killed. Default 10s.
 	StopGracePeriod *Duration `json:"stopGracePeriod,omitempty"`
-	// Logging left out means the engine's default log driver.
+	// Logging is the log driver of the containers. If omitted, the engine's default log driver applies.
 	Logging *Logging `json:"logging,omitempty"`
-	// Init runs an init process as PID 1. Default false; unset and false are the same.
+	// Init runs an init process as PID 1. Default false; omitted and false mean the same.
 	Init *bool `json:"init,omitempty"`
 	// ExtraHosts is a list of host:address, or a map.
 	ExtraHosts ExtraHosts `json:"extraHosts,omitempty"`
@@ -72,7 +73,7 @@ type ServiceSpec struct {
 type Port struct {
 	// Target is the container's port.
 	Target uint32 `json:"target"`
-	// Published is the port outside; left out, the swarm chooses one.
+	// Published is the port outside. If omitted, the swarm chooses one.
 	Published uint32 `json:"published,omitempty"`
 	// Protocol is tcp (default), udp or sctp.
 	Protocol string `json:"protocol,omitempty"`
@@ -80,7 +81,7 @@ type Port struct {
 	Mode string `json:"mode,omitempty"`
 }
 
-// ListKey names a port by what it means inside the container.
+// ListKey returns the port and protocol inside the container, as in 80/tcp.
 func (p Port) ListKey() string {
 	protocol := p.Protocol
 	if protocol == "" {
@@ -95,13 +96,13 @@ type NetworkAttachment struct {
 	Aliases []string `json:"aliases,omitempty"`
 }
 
-// ListKey is the network's name.
+// ListKey returns the network's name.
 func (n NetworkAttachment) ListKey() string { return n.Name }
 
 // SetScalar reads the short form.
 func (n *NetworkAttachment) SetScalar(s Scalar) error { return setString(&n.Name, s) }
 
-// ConfigMount puts a config into each container as a file. Its short form is the name alone.
+// ConfigMount puts a config into each container as a file. Its short form is the config's name alone.
 type ConfigMount struct {
 	// Source is the name of a Config.
 	Source string `json:"source"`
@@ -115,17 +116,17 @@ type ConfigMount struct {
 	Mode *FileMode `json:"mode,omitempty"`
 }
 
-// ListKey is the path in the container.
+// ListKey returns the path in the container.
 func (c ConfigMount) ListKey() string { return cmp.Or(configTarget(c.Target), "/"+c.Source) }
 
 // SetScalar reads the short form.
 func (c *ConfigMount) SetScalar(s Scalar) error { return setString(&c.Source, s) }
 
-// SecretMount puts a secret into each container as a file. Its short form is the name alone.
+// SecretMount puts a secret into each container as a file. Its short form is the secret's name alone.
 type SecretMount struct {
 	// Source is the name of a Secret.
 	Source string `json:"source"`
-	// Target is the file's path, below /run/secrets where it is relative. Default SOURCE.
+	// Target is the file's path. A relative path is below /run/secrets. Default SOURCE.
 	Target string `json:"target,omitempty"`
 	// UID is the file's owner. Default "0".
 	UID string `json:"uid,omitempty"`
@@ -135,7 +136,7 @@ type SecretMount struct {
 	Mode *FileMode `json:"mode,omitempty"`
 }
 
-// ListKey is the path in the container.
+// ListKey returns the path in the container.
 func (c SecretMount) ListKey() string { return cmp.Or(secretTarget(c.Target), c.Source) }
 
 // SetScalar reads the short form.
@@ -143,9 +144,9 @@ func (c *SecretMount) SetScalar(s Scalar) error { return setString(&c.Source, s)
 
 // Mount mounts a volume, a directory of the node or a tmpfs.
 type Mount struct {
-	// Type is volume, bind, tmpfs or npipe. It must be stated: the engine's own default, bind, surprises.
+	// Type is volume, bind, tmpfs or npipe. It is required, because the engine's own default, bind, surprises.
 	Type string `json:"type"`
-	// Source is the volume's name (empty: an anonymous one) or the node's path.
+	// Source is the volume's name or the node's path. If it is empty, the volume is anonymous.
 	Source   string        `json:"source,omitempty"`
 	Target   string        `json:"target"`
 	ReadOnly bool          `json:"readOnly,omitempty"`
@@ -154,7 +155,7 @@ type Mount struct {
 	Tmpfs    *TmpfsOptions `json:"tmpfs,omitempty"`
 }
 
-// ListKey is the path in the container.
+// ListKey returns the path in the container.
 func (m Mount) ListKey() string { return m.Target }
 
 // BindOptions are for mounts of type bind.
@@ -165,7 +166,7 @@ type BindOptions struct {
 
 // VolumeOption is for mounts of type volume.
 type VolumeOption struct {
-	// NoCopy: do not fill a new volume from the image.
+	// NoCopy says that a new volume is not filled from the image. Default false.
 	NoCopy bool `json:"nocopy,omitempty"`
 }
 
@@ -177,7 +178,8 @@ type TmpfsOptions struct {
 	Mode *FileMode `json:"mode,omitempty"`
 }
 
-// Healthcheck is what the engine runs in the container to tell whether it works. What is not stated is the image's.
+// Healthcheck is the command that the engine runs in the container to tell whether it works. What is not stated is
+// the image's.
 type Healthcheck struct {
 	// Test is a list that starts with CMD, CMD-SHELL or NONE, or a string for the shell.
 	Test        HealthTest `json:"test,omitempty"`
@@ -187,7 +189,7 @@ type Healthcheck struct {
 	// StartInterval needs API 1.44.
 	StartInterval Duration `json:"startInterval,omitempty"`
 	Retries       uint32   `json:"retries,omitempty"`
-	// Disable switches the image's check off: the same as test [NONE].
+	// Disable switches the image's health check off, like test [NONE].
 	Disable bool `json:"disable,omitempty"`
 }
 
@@ -204,19 +206,20 @@ func (t *HealthTest) SetScalar(s Scalar) error {
 	return nil
 }
 
-// Resources bounds what a task may use and reserves what it needs.
+// Resources limits what a task may use and reserves what it needs.
 type Resources struct {
 	Limits       ResourceLimits `json:"limits,omitzero"`
 	Reservations Reservations   `json:"reservations,omitzero"`
-	// MemorySwap is how much swap a container may use beside limits.memory, which it needs: 0 is none, -1 is no limit. Left out it is
-	// as much as limits.memory. docker service create has the same --memory-swap; docker run and compose count the memory, too.
-	// Needs API 1.52.
+	// MemorySwap is how much swap a container may use in addition to limits.memory, which it needs: 0 is none, -1 is
+	// no limit. If omitted, it is as much as limits.memory. --memory-swap of docker service create means the same;
+	// docker run and compose include the memory in it. Needs API 1.52.
 	MemorySwap *Swap `json:"memorySwap,omitempty"`
-	// MemorySwappiness is 0 to 100: how readily the kernel swaps. Left out it is the node's own. Needs API 1.52.
+	// MemorySwappiness says how readily the kernel swaps, from 0 to 100. If omitted, it is the node's own. Needs API
+	// 1.52.
 	MemorySwappiness *int64 `json:"memorySwappiness,omitempty"`
 }
 
-// ResourceLimits are enforced by the kernel. Zero: no limit.
+// ResourceLimits are limits that the kernel enforces. Zero means no limit.
 type ResourceLimits struct {
 	CPUs   CPUs  `json:"cpus,omitempty"`
 	Memory Bytes `json:"memory,omitempty"`
@@ -224,7 +227,7 @@ type ResourceLimits struct {
 	Pids int64 `json:"pids,omitempty"`
 }
 
-// Reservations are what the scheduler sets aside.
+// Reservations are resources that the scheduler sets aside.
 type Reservations struct {
 	CPUs   CPUs  `json:"cpus,omitempty"`
 	Memory Bytes `json:"memory,omitempty"`
@@ -234,21 +237,21 @@ type Reservations struct {
 type RestartPolicy struct {
 	// Condition is any (default; for jobs the same as on-failure), on-failure or none.
 	Condition string `json:"condition,omitempty"`
-	// Delay between attempts. Default 5s.
+	// Delay is the time between attempts. Default 5s.
 	Delay *Duration `json:"delay,omitempty"`
-	// MaxAttempts before giving up; 0 is no limit.
+	// MaxAttempts is how often a task is restarted before the swarm gives up. 0 means no limit.
 	MaxAttempts uint64 `json:"maxAttempts,omitempty"`
-	// Window in which MaxAttempts count; 0 is unbounded.
+	// Window is the time within which attempts count for maxAttempts. 0 means no bound.
 	Window Duration `json:"window,omitempty"`
 }
 
 // Placement chooses nodes.
 type Placement struct {
-	// Constraints such as node.labels.zone == a; all must hold.
+	// Constraints are conditions such as node.labels.zone == a. A node must meet all of them.
 	Constraints []string `json:"constraints,omitempty"`
-	// Preferences in the order in which they count.
+	// Preferences are listed in the order in which they count.
 	Preferences []Preference `json:"preferences,omitempty"`
-	// MaxReplicasPerNode; 0 is no limit.
+	// MaxReplicasPerNode is the largest number of tasks on one node. 0 means no limit.
 	MaxReplicasPerNode uint64 `json:"maxReplicasPerNode,omitempty"`
 }
 
@@ -259,15 +262,15 @@ type Preference struct {
 
 // UpdateConfig says how tasks are replaced.
 type UpdateConfig struct {
-	// Parallelism: tasks at once; 0 is all. Default 1.
+	// Parallelism is the number of tasks replaced at once. 0 means all. Default 1.
 	Parallelism *uint64 `json:"parallelism,omitempty"`
-	// Delay between batches. Default 0s.
+	// Delay is the time between batches. Default 0s.
 	Delay Duration `json:"delay,omitempty"`
 	// FailureAction is pause (default), continue or rollback (not in rollbackConfig).
 	FailureAction string `json:"failureAction,omitempty"`
-	// Monitor: how long after a task's start its failure counts. Default 5s.
+	// Monitor is how long after a task's start its failure counts. Default 5s.
 	Monitor Duration `json:"monitor,omitempty"`
-	// MaxFailureRatio that is tolerated. Default 0.
+	// MaxFailureRatio is the fraction of tasks that may fail. Default 0.
 	MaxFailureRatio Ratio `json:"maxFailureRatio,omitempty"`
 	// Order is stop-first (default) or start-first.
 	Order string `json:"order,omitempty"`
@@ -279,13 +282,13 @@ type Logging struct {
 	Options map[string]string `json:"options,omitempty"`
 }
 
-// External is always false: a service that others make is nothing to state.
+// External is always false: a manifest has no need to state a service that others make.
 func (s *Service) External() bool { return false }
 
-// Job says that the tasks are meant to end.
+// Job reports whether the tasks are meant to end.
 func (s *ServiceSpec) Job() bool { return s.Mode == ModeReplicatedJob || s.Mode == ModeGlobalJob }
 
-// Refs names the networks, configs, secrets and dependencies.
+// Refs returns the networks, configs, secrets and dependencies.
 func (s *Service) Refs() []Ref {
 	var refs []Ref
 	for i, n := range s.Spec.Networks {
@@ -300,10 +303,10 @@ func (s *Service) Refs() []Ref {
 	return append(refs, s.dependencies()...)
 }
 
-// Renamer is an object that names others, and must name them as the swarm does where that differs.
+// Renamer is an object that names other objects, and must use the swarm's names for them if those differ.
 type Renamer interface{ Rename(live func(Key) string) }
 
-// Rename replaces the names of configs and secrets by those of their versions in force.
+// Rename replaces the names of configs and secrets with the names of their versions in force.
 func (s *Service) Rename(live func(Key) string) {
 	for i := range s.Spec.Configs {
 		s.Spec.Configs[i].Source = live(Key{KindConfig, s.Spec.Configs[i].Source})
@@ -313,7 +316,7 @@ func (s *Service) Rename(live func(Key) string) {
 	}
 }
 
-// dependencies reads policy.dependsOn; what is not of the form Kind/name is Validate's to report.
+// dependencies returns policy.dependsOn. It skips entries that are not of the form Kind/name, which Validate reports.
 func (h *Header) dependencies() []Ref {
 	var refs []Ref
 	for i, d := range h.Policy.DependsOn {

@@ -6,17 +6,18 @@ import (
 	"strings"
 )
 
-// Sink is where a join token or an unlock key goes. Exactly one of its fields is stated.
+// Sink is where a join token or an unlock key goes. Exactly one of its fields must be stated.
 type Sink struct {
-	// File is written as it is, for its owner only.
+	// File is a file that holds the token or key as it is. Only its owner can read it.
 	File *FileSink `json:"file,omitempty"`
-	// Age is a file that only the recipients can read.
+	// Age is an encrypted file that only the recipients can read.
 	Age *AgeSink `json:"age,omitempty"`
-	// Command gets it on its standard input.
+	// Command is a program that gets the token or key on its standard input.
 	Command *CommandSink `json:"command,omitempty"`
 }
 
-// FileSink is a file on the machine that the operator runs on. It is replaced at once and has the mode 0600.
+// FileSink is a file on the machine where the operator runs. The operator replaces it atomically and gives it the
+// mode 0600.
 type FileSink struct {
 	// Path is absolute.
 	Path string `json:"path"`
@@ -24,15 +25,15 @@ type FileSink struct {
 
 // AgeSink is a file that is encrypted with age.
 type AgeSink struct {
-	// Recipients are public keys, such as age1…, any one of whose private keys opens it.
+	// Recipients are public keys, such as age1…. The private key of any one of them opens the file.
 	Recipients []string `json:"recipients"`
-	// File is the absolute path.
+	// File is the absolute path of the encrypted file.
 	File string `json:"file"`
 }
 
-// CommandSink is a program that the operator runs, without a shell. It has to end with 0 within 30 s.
+// CommandSink is a program that the operator runs without a shell. It must end with 0 within 30 s.
 type CommandSink struct {
-	// Argv is the program's absolute path, and its arguments.
+	// Argv is the program's absolute path and its arguments.
 	Argv []string `json:"argv"`
 }
 
@@ -47,7 +48,7 @@ func (s Sink) copy() Sink {
 	return s
 }
 
-// Name tells sinks apart, and shows nothing of what goes there.
+// Name tells sinks apart. It shows nothing of the token or key.
 func (s Sink) Name() string {
 	switch {
 	case s.File != nil:
@@ -69,7 +70,7 @@ func (ps *problems) absolute(at, name string) {
 	}
 }
 
-// sinks checks a list of them, each once.
+// sinks checks a list of sinks. It adds a problem for a sink that is stated twice.
 func (ps *problems) sinks(at string, list []Sink) {
 	seen := map[string]int{}
 	for i, s := range list {

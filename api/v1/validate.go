@@ -13,7 +13,7 @@ import (
 	"github.com/distribution/reference"
 )
 
-// nameRule is what the engine accepts as the name of a kind's objects.
+// nameRule says which names the engine accepts for objects of a kind.
 type nameRule struct {
 	pattern *regexp.Regexp
 	limit   int
@@ -21,12 +21,12 @@ type nameRule struct {
 }
 
 var (
-	// nameDNS: services and networks must be DNS components; the engine also takes _ (measured).
+	// nameDNS is for services and networks, whose names must be DNS components. The engine also accepts _ (measured).
 	nameDNS  = nameRule{regexp.MustCompile(`^[a-zA-Z0-9](?:[-_a-zA-Z0-9]*[A-Za-z0-9])?$`), 63, "letters, digits, - and _, not at the ends"}
 	nameFile = nameRule{regexp.MustCompile(`^[a-zA-Z0-9]+(?:[a-zA-Z0-9-_.]*[a-zA-Z0-9])?$`), 64, "letters, digits, -, _ and ., not at the ends"}
 )
 
-// VersionSuffix is the length of what is added to the name of a config or secret: - and ten hexadecimal digits.
+// VersionSuffix is the length of the suffix of a config's or secret's name: - and ten hexadecimal digits.
 const VersionSuffix = 11
 
 func nameVersioned(external bool) nameRule {
@@ -81,7 +81,7 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// plainWord says whether a key needs no quotes in a path.
+// plainWord reports whether a key needs no quotes in a path.
 func plainWord(key string) bool {
 	for i := range len(key) {
 		switch c := key[i]; {
@@ -94,7 +94,7 @@ func plainWord(key string) bool {
 	return key != ""
 }
 
-// PathKey appends a map key to a field path: .NAME, or ["a.b/c"] where it is not a plain word.
+// PathKey appends a map key to a field path: .NAME, or ["a.b/c"] if the key is not a plain word.
 func PathKey(path, key string) string {
 	if plainWord(key) {
 		return path + "." + key
@@ -102,7 +102,8 @@ func PathKey(path, key string) string {
 	return fmt.Sprintf("%s[%q]", path, key)
 }
 
-// maxSpec bounds what one service may carry: the engine keeps the spec twice in one raft change of at most 1.5 MiB.
+// maxSpec bounds the size of one service, because the engine keeps the spec twice in one raft change of at most 1.5
+// MiB.
 const maxSpec = 500_000
 
 // Validate checks everything that can be known without a swarm.
@@ -154,7 +155,8 @@ func (s *Service) Validate() []Problem {
 	return ps
 }
 
-// SplitHost splits host:address; the address may be an IPv6 one with colons of its own.
+// SplitHost splits host:address or host=address. The address may be an IPv6 one with colons of its own. ok is false
+// if there is no separator.
 func SplitHost(s string) (host, address string, ok bool) {
 	if host, address, ok = strings.Cut(s, "="); ok {
 		return host, address, true
@@ -242,7 +244,8 @@ func (ps *problems) file(at, source, target string, seen map[string]bool) {
 	seen[target] = true
 }
 
-// volumeName is what the engine accepts, at task time only. Templates such as {{.Task.Slot}} are the swarm's to fill in.
+// volumeName matches what the engine accepts; it checks names only when a task starts. The swarm fills in templates
+// such as {{.Task.Slot}}.
 var volumeName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
 
 func (ps *problems) mounts(mounts []Mount) {
@@ -303,11 +306,11 @@ func (ps *problems) healthcheck(h *Healthcheck) {
 		name  string
 		value Duration
 	}{{"interval", h.Interval}, {"timeout", h.Timeout}, {"startPeriod", h.StartPeriod}, {"startInterval", h.StartInterval}} {
-		if d.value != 0 && d.value < 1_000_000 { // the engine's least, measured by its own validation
+		if d.value != 0 && d.value < 1_000_000 { // the engine's own validation refuses less (measured)
 			ps.add("spec.healthcheck."+d.name, "%s is less than 1ms", d.value)
 		}
 	}
-	if h.Retries > math.MaxInt32 { // SwarmKit keeps it in 32 bits, with a sign
+	if h.Retries > math.MaxInt32 { // SwarmKit keeps it as a signed 32-bit number
 		ps.add("spec.healthcheck.retries", "%d is more than %d", h.Retries, math.MaxInt32)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// named is an object that is right but for what a test changes.
+// named returns the header of an object that is right except for what a test changes.
 func named(kind, name string) v1.Header {
 	return v1.Header{APIVersion: v1.APIVersion, Kind: kind, Metadata: v1.Metadata{Name: name}}
 }
@@ -28,7 +28,7 @@ func TestProblemsOfServices(t *testing.T) {
 	tests := []struct {
 		name  string
 		state func(*v1.Service)
-		want  string // "" where it is right
+		want  string // "" if the service is right
 	}{
 		{"the least", func(*v1.Service) {}, ""},
 		{"no name", func(s *v1.Service) { s.Metadata.Name = "" }, "metadata.name: is missing"},
@@ -249,7 +249,7 @@ func TestProblemsOfContent(t *testing.T) {
 		name, object string
 		spec         v1.ContentSpec
 		config       string
-		secret       string // "=": the same
+		secret       string // "=" means the same as config
 	}{
 		{"data", "c", v1.ContentSpec{Data: data(1)}, "", "="},
 		{"a file", "c", v1.ContentSpec{File: "a"}, "", "="},
