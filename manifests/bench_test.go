@@ -9,7 +9,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/manifests"
 )
 
-// everyday is a service as people write them.
+// everyday returns a service as people write one.
 func everyday(i int) string {
 	return fmt.Sprintf(`apiVersion: swarm-operator.io/v1
 kind: Service
@@ -63,7 +63,7 @@ func BenchmarkLoad(b *testing.B) {
 	}
 }
 
-// BenchmarkReload is what the daemon pays for a commit that changes one of 1,000 files.
+// BenchmarkReload measures what the daemon pays for a commit that changes one of 1,000 files.
 func BenchmarkReload(b *testing.B) {
 	fsys := withBlobs{manyFiles(1000)}
 	l := manifests.NewLoader(options)

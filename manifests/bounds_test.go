@@ -22,7 +22,7 @@ import (
 
 const network = "apiVersion: swarm-operator.io/v1\nkind: Network\nmetadata: {name: %s}\n"
 
-// A file of a mebibyte must cost little, whatever is in it, and say the same each time.
+// A file of one mebibyte must cost little, whatever it holds, and give the same result each time.
 func TestHostileFiles(t *testing.T) {
 	size := 1 << 20
 	if raceEnabled || testing.Short() {
@@ -138,7 +138,7 @@ func TestContentLimit(t *testing.T) {
 	}
 }
 
-// A file may grow between being measured and being read, or be measured wrongly.
+// A file may grow between being measured and being read, or its size may be wrong.
 func TestSizeIsNotBelieved(t *testing.T) {
 	_, problems := manifests.NewLoader(options).Load(liar{tree("a.yaml", strings.Repeat("#", 2<<20))}, ".")
 	if got := render(problems); got != "a.yaml: has more than 1048576 bytes\n" {
@@ -219,7 +219,7 @@ func TestOwnFilesMustBeRegular(t *testing.T) {
 	}
 }
 
-// A directory that became a link would take its manifests away silently.
+// A link in place of a directory would remove its manifests silently.
 func TestLinkToADirectoryBesideTheRoot(t *testing.T) {
 	fsys := tree("prod/a.yaml", fmt.Sprintf(network, "a"), "shared/b.yaml", fmt.Sprintf(network, "b"), "prod/real/c.yaml", fmt.Sprintf(network, "c"))
 	for name, to := range map[string]string{"prod/common": "../shared", "prod/again": "real", "prod/out": "../../etc", "prod/file": "../shared/b.yaml", "prod/none": "../nothing"} {
@@ -260,7 +260,7 @@ func TestRoot(t *testing.T) {
 	}
 }
 
-// What goes wrong while reading is a problem like another, and no reason to take the rest for the whole.
+// An error while reading is a problem like any other. What was read must not pass for the whole source.
 func TestReadErrors(t *testing.T) {
 	files := []string{"a.yaml", service("networks: [missing]"), "b.yaml", fmt.Sprintf(network, "b"), "dir/c.yaml", fmt.Sprintf(network, "c")}
 	for name, want := range map[string]string{
@@ -377,7 +377,7 @@ func TestOnlyChangedBlobsAreRead(t *testing.T) {
 	}
 }
 
-// A limit that a first load meets must not be forgotten because files are kept.
+// A limit that the first load meets must still count when files are kept.
 func TestKeptFilesCount(t *testing.T) {
 	small := options
 	small.Limits = manifests.Limits{TotalSize: 100}
@@ -391,7 +391,7 @@ func TestKeptFilesCount(t *testing.T) {
 	}
 }
 
-// The same files, read through the operating system.
+// The same files are read through the operating system.
 func TestOnDisk(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{"a.yaml": fmt.Sprintf(network, "a"), "sub/b.yaml": "apiVersion: swarm-operator.io/v1\nkind: Config\nmetadata: {name: a}\nspec: {file: ../link}\n", "secret": "s3cr3t"} {
@@ -410,7 +410,7 @@ func TestOnDisk(t *testing.T) {
 	}
 }
 
-// A reader that fails half way is an error, not a shorter file.
+// A reader that fails half-way is an error, not a shorter file.
 func TestHalfRead(t *testing.T) {
 	_, problems := manifests.NewLoader(options).Load(halfway{tree("a.yaml", fmt.Sprintf(network, "a"))}, ".")
 	if got := render(problems); got != "a.yaml: cannot be read: unexpected EOF\n" {

@@ -11,7 +11,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/manifests"
 )
 
-// canary stands wherever a secret may. No problem may ever show it.
+// canary stands at every place where a secret may be. No problem may ever show it.
 const canary = "c4n4ry"
 
 func checkCanary(t *testing.T, what string, problems []v1.Problem) {
@@ -77,7 +77,7 @@ func TestSecretFileIsRight(t *testing.T) {
 	}
 }
 
-// Every slip of one key: a byte left out, a byte too much, a file cut off.
+// The test makes every slip of one key: a byte missing, a byte too much, a file cut off.
 func TestCanaryInSlips(t *testing.T) {
 	l := manifests.NewLoader(options)
 	try := func(what, text string) {
@@ -90,7 +90,7 @@ func TestCanaryInSlips(t *testing.T) {
 		step = 29
 	}
 	for i := 0; i < len(secretFile); i += step {
-		// Within a canary a slip makes it another word.
+		// Within a canary a slip makes it a different word.
 		if inside := strings.LastIndex(secretFile[:i+1], canary); inside >= 0 && i > inside && i < inside+len(canary) {
 			continue
 		}
@@ -104,7 +104,7 @@ func TestCanaryInSlips(t *testing.T) {
 	}
 }
 
-// Wrong values in each place.
+// The test puts wrong values in each place.
 func TestCanaryInWrongValues(t *testing.T) {
 	values := []string{
 		"[c4n4ry]", "{c4n4ry: c4n4ry}", "{a: c4n4ry}", "!c4n4ry c4n4ry", "!!binary c4n4ry", "!!int c4n4ry", "!!float c4n4ry", "&c4n4ry", "*c4n4ry", "c4n4ry: c4n4ry", "[[c4n4ry]]",
@@ -138,7 +138,7 @@ func TestCanaryInWrongValues(t *testing.T) {
 	}
 }
 
-// URLs with a password, wherever a message might repeat the value.
+// The test puts URLs with a password wherever a message might repeat the value.
 func TestCanaryInURLs(t *testing.T) {
 	const value = `"https://user:c4n4ry@host/path"`
 	for _, spec := range []string{
@@ -168,7 +168,7 @@ func TestCanaryInURLs(t *testing.T) {
 	checkCanary(t, "source name", problems)
 }
 
-// The content of files that are named as content, whatever is wrong with them.
+// The test uses files that are named as content, with everything that can be wrong with them.
 func TestCanaryInContent(t *testing.T) {
 	const secret = "apiVersion: swarm-operator.io/v1\nkind: Secret\nmetadata: {name: s}\nspec: {file: %s}\n"
 	fsys := fstest.MapFS{"pass.yaml": {Data: []byte(canary + ": [")}, "big": {Data: []byte(strings.Repeat(canary, 1<<18))}, "link": {Mode: fs.ModeSymlink, Data: []byte("pass.yaml")}, "link.yaml": {Mode: fs.ModeSymlink, Data: []byte(canary)}}

@@ -12,13 +12,14 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// What may be a secret is kept out of problems in three places: values below keys that look like a secret's name are
-// never quoted, what types and Validate say is searched for them, and clean looks over every problem in the end.
+// Three things keep secrets out of problems. Values below keys that look like a secret's name are never quoted.
+// Messages of types and of Validate are searched for such values. In the end clean looks over every problem.
 
-// notShown stands in the place of a message that would show a secret.
+// notShown replaces a message that would show a secret.
 const notShown = "holds a value that is not allowed here; it is not shown because it may be a secret"
 
-// clean takes URLs with a password out of a problem, and bounds its length: a value may be as long as its file.
+// clean removes URLs with a password from a problem and bounds its length, because a value may be as long as its
+// file.
 func clean(p v1.Problem) v1.Problem {
 	p.Message = cut(p.Message, 400)
 	if v1.SecretText(p.Message) {
@@ -33,7 +34,8 @@ func clean(p v1.Problem) v1.Problem {
 	return p
 }
 
-// shownName is a key as a path shows it. DB_PASSWORD:x and DB_PASSWORD=x in the place of DB_PASSWORD: x are keys, too.
+// shownName returns a key as a path shows it. DB_PASSWORD:x and DB_PASSWORD=x, written in place of DB_PASSWORD: x,
+// are keys too.
 func shownName(name string) string {
 	if v1.SecretText(name) {
 		return v1.Hidden
@@ -47,7 +49,7 @@ func shownName(name string) string {
 	return cut(name, 80)
 }
 
-// hidden says that a node's text must not be shown.
+// hidden reports whether a node's text must not be shown.
 func (d *decoder) hidden(n *yaml.Node, at int32) bool {
 	return d.marks.secret(at) || v1.SecretText(n.Value)
 }
@@ -60,7 +62,7 @@ func (d *decoder) quote(n *yaml.Node, at int32) string {
 	return quoteText(n.Value)
 }
 
-// censor takes values that may be secrets out of what Validate says of an object.
+// censor hides values that may be secrets in what Validate says of an object.
 func (d *decoder) censor(message, path string, object v1.Object, at int32) string {
 	var secrets []string
 	if d.marks.secret(at) {
@@ -84,7 +86,7 @@ func (d *decoder) censor(message, path string, object v1.Object, at int32) strin
 	return message
 }
 
-// quoteText returns a text for a message: short, printable, and in quotes where it would not stand out as one word.
+// quoteText returns a text for a message: short and printable. It is in quotes if it would not stand out as one word.
 func quoteText(s string) string {
 	s = cut(s, 40)
 	plain := func(r rune) bool {
@@ -96,7 +98,8 @@ func quoteText(s string) string {
 	return s
 }
 
-// cut bounds a text. A URL's password is taken out before, not after: half of one is no URL any more.
+// cut bounds the length of a text. It hides a URL's password before it cuts, because half of a URL would not be
+// recognised.
 func cut(s string, limit int) string {
 	if len(s) <= limit {
 		return s

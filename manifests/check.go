@@ -9,7 +9,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// check finds what is wrong between objects that are each right.
+// check reports problems between objects that are each right on their own.
 func (r *reading) check(set Set) {
 	for _, e := range set.Entries {
 		before := len(r.problems)
@@ -31,7 +31,7 @@ func (r *reading) check(set Set) {
 
 func (r *reading) reference(set Set, e Entry, ref v1.Ref) {
 	if ref.Key.Name == "" {
-		return // Validate has said so
+		return // Validate reports that
 	}
 	if _, ok := set.Get(ref.Key); ok {
 		return
@@ -67,19 +67,19 @@ func (r *reading) differences(e Entry) {
 	}
 }
 
-// at adds a problem of an entry's values.
+// at adds a problem with an entry's values. The problem holds the entry's object.
 func (r *reading) at(e Entry, path, format string, args ...any) {
 	r.add(e.File, e.LineOf(path), e.Key(), path, format, args...)
 	r.problems[len(r.problems)-1].Holds = true
 }
 
-// between adds a problem that two entries have with each other: it holds both.
+// between adds a problem that two entries have with each other. It holds both objects.
 func (r *reading) between(e, other Entry, path, format string, args ...any) {
 	r.at(e, path, format, args...)
 	r.partners = append(r.partners, partner{other.Key(), r.problems[len(r.problems)-1]})
 }
 
-// cycles reports objects that wait for each other: one cycle for each reference that closes one.
+// cycles reports objects that wait for each other. It reports one cycle for each reference that closes one.
 func (r *reading) cycles(set Set) {
 	const open, closed = 1, 2
 	state := make(map[v1.Key]int, len(set.Entries))
@@ -92,7 +92,7 @@ func (r *reading) cycles(set Set) {
 		for _, ref := range e.Object.Refs() {
 			next, ok := set.Get(ref.Key)
 			switch {
-			case !ok || ref.Key == key: // to itself: Validate has said so
+			case !ok || ref.Key == key: // Validate reports a reference to itself
 			case state[ref.Key] == open:
 				r.at(e, ref.Path, "closes a cycle: %s", circle(way[slices.Index(way, ref.Key):]))
 			case state[ref.Key] == 0:
@@ -122,9 +122,9 @@ func circle(way []v1.Key) string {
 	return strings.Join(append(names, way[0].String()), " → ")
 }
 
-// names reports objects whose names are one to the swarm. In the order of the set capitals come first.
+// names reports objects whose names are the same for the swarm. In the order of the set, capitals come first.
 func (r *reading) names(set Set) {
-	first := map[v1.Key]Entry{} // of those whose names have capitals
+	first := map[v1.Key]Entry{} // of the objects whose names have capitals
 	same := func(e, other Entry) {
 		r.add(e.File, e.LineOf("metadata.name"), e.Key(), "metadata.name", "is the name of %s too (%s): the swarm compares names without case; rename one of them", other.Key(), place(other.File, other.LineOf("metadata.name")))
 	}
@@ -144,8 +144,8 @@ func (r *reading) names(set Set) {
 	}
 }
 
-// ports reports services of which the swarm takes one only: two that publish a port in the routing mesh, or one in the mesh
-// and one on its nodes. Two that publish a port on their nodes go to different ones.
+// ports reports services of which the swarm accepts only one. They publish the same port: both in the routing mesh,
+// or one in the mesh and one on its nodes. Services that both publish it on their nodes go to different nodes.
 func (r *reading) ports(set Set) {
 	type outside struct {
 		port     uint32
@@ -183,7 +183,8 @@ func (r *reading) ports(set Set) {
 	}
 }
 
-// modes says why two ports clash that are not published in the same way.
+// modes says why two ports clash that are published in different ways. It returns "" if they are published in the
+// same way.
 func modes(a, b bool) string {
 	if a == b {
 		return ""
@@ -191,7 +192,7 @@ func modes(a, b bool) string {
 	return "; one is in the routing mesh, which has the port on every node"
 }
 
-// nodes reports what the Cluster and the Nodes say against each other.
+// nodes reports the contradictions between the Cluster and the Nodes.
 func (r *reading) nodes(set Set) {
 	objects := make([]v1.Object, len(set.Entries))
 	for i, e := range set.Entries {

@@ -8,15 +8,15 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// compose answers a field of a Service that is a word of compose files, with what to write here. Of words such as deploy each
-// one below is answered by itself.
+// compose reports a field of a Service that is a word of compose files, and says what to write instead. It returns
+// false if the field is no such word. For words such as deploy it reports each word below on its own.
 func (d *decoder) compose(known fields, value *yaml.Node, at int32) bool {
 	if d.object.Kind != v1.KindService {
 		return false
 	}
 	path := strings.TrimPrefix(d.marks.generic(at), "spec.")
 	for _, name := range known.names {
-		if path == d.marks[at].name && v1.SameWord(name, path) { // it is only spelt in another way
+		if path == d.marks[at].name && v1.SameWord(name, path) { // it is only spelt differently
 			return false
 		}
 	}
@@ -45,7 +45,7 @@ func (d *decoder) composeWord(path string, value *yaml.Node, at int32) bool {
 	return true
 }
 
-// items are the texts that a value consists of, or nil where one of them may be a secret.
+// items returns the texts that a value consists of, or nil if one of them may be a secret.
 func (d *decoder) items(n *yaml.Node, at int32) (out []string) {
 	if n == nil {
 		return nil
@@ -68,7 +68,8 @@ func (d *decoder) items(n *yaml.Node, at int32) (out []string) {
 	return out
 }
 
-// composeFile describes a whole compose file, which somebody gave in the place of manifests; "" where it is none.
+// composeFile describes a whole compose file that somebody gave in place of manifests. It returns "" if the document
+// is none.
 func composeFile(n *yaml.Node) string {
 	services := target(entry(n, "services"))
 	if services == nil || services.Kind != yaml.MappingNode {

@@ -11,7 +11,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// namedContent returns the files that a file's manifests name as content, as far as their paths are usable.
+// namedContent returns the files that a file's manifests name as content. It leaves out paths that cannot be used.
 func (f *file) namedContent() []string {
 	var out []string
 	for _, d := range f.parsed.documents {
@@ -26,15 +26,16 @@ func (f *file) namedContent() []string {
 	return out
 }
 
-// dropContent takes those files out that are another manifest's content, whatever they hold. A file that is content
-// names no content itself, so files are judged from those that nobody names downwards.
+// dropContent removes the files that are another manifest's content, whatever they hold. A file that is content names
+// no content itself. The function therefore starts with the files that no manifest names, and goes on to those that
+// they name.
 func (r *reading) dropContent() {
 	byName := make(map[string]*file, len(r.files))
 	for _, f := range r.files {
 		byName[f.name] = f
 	}
 	names := make(map[*file][]*file) // file → files that it names
-	namers := make(map[*file]int)    // how many may still turn out to name it
+	namers := make(map[*file]int)    // how many files may still turn out to name it
 	for _, f := range r.files {
 		for _, name := range f.namedContent() {
 			if c := byName[name]; c != nil && !slices.Contains(names[f], c) {
@@ -75,7 +76,8 @@ func (r *reading) dropContent() {
 	})
 }
 
-// maybeContent says that a file which is no manifest is named in one that could not be read: probably as its content.
+// maybeContent reports whether a manifest that could not be read names this file, probably as its content. The file
+// itself is no manifest.
 func (r *reading) maybeContent(f *file) bool {
 	base := path.Base(f.name)
 	return slices.ContainsFunc(r.files, func(o *file) bool {
@@ -85,7 +87,8 @@ func (r *reading) maybeContent(f *file) bool {
 	})
 }
 
-// contentPath resolves a path that a manifest states: relative to the manifest, and within the source.
+// contentPath resolves a path that a manifest states, relative to the manifest. problem says why it cannot be used,
+// for example because it leads out of the source.
 func contentPath(manifest, stated string) (name, problem string) {
 	switch {
 	case strings.HasPrefix(stated, "/"):
@@ -105,7 +108,7 @@ func contentPath(manifest, stated string) (name, problem string) {
 	return name, ""
 }
 
-// content reads the file that an object names as its content.
+// content reads the file that an object names as its content, and sets it.
 func (r *reading) content(e *Entry) {
 	c, ok := e.Object.(v1.ContentFile)
 	if !ok {
@@ -115,7 +118,7 @@ func (r *reading) content(e *Entry) {
 	if stated == "" {
 		return
 	}
-	// Once the file's content is set, nobody can tell that data was stated beside it.
+	// Check this first: once the file's content is set, nothing shows that data was stated too.
 	if beside := strings.TrimSuffix(field, "file") + "data"; e.states(beside) {
 		r.at(*e, beside, "is stated beside %s; only one of them can be the content", field)
 		return
@@ -129,7 +132,7 @@ func (r *reading) content(e *Entry) {
 		r.at(*e, field, "%s %s", quoteText(stated), m.Why())
 		return
 	}
-	e.Object = e.Object.Copy() // the one without content serves again, as content changes beside it
+	e.Object = e.Object.Copy() // the object without content serves again when only the content changes
 	e.Object.(v1.ContentFile).SetContent(data)
 }
 
@@ -156,7 +159,7 @@ func (r *reading) contentOf(manifest, stated string, limit int) (data []byte, pr
 	return data, ""
 }
 
-// plain checks that a path is there and that nothing on the way is a link, and says otherwise why it is not used.
+// plain returns "" if a path exists and no part of it is a link. Otherwise it returns why the path is not used.
 func (r *reading) plain(name string, wantDir bool) (problem string) {
 	if !fs.ValidPath(name) {
 		return "is not a path of a file"
@@ -184,7 +187,7 @@ func (r *reading) plain(name string, wantDir bool) (problem string) {
 	return ""
 }
 
-// nearestFile guesses which file of a directory was meant.
+// nearestFile guesses which file of a directory somebody meant.
 func (r *reading) nearestFile(dir, name string) string {
 	entries, err := fs.ReadDir(r.fsys, dir)
 	if err != nil || len(entries) > 1000 {

@@ -10,15 +10,17 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// decoder fills one object from the nodes of one document. It does not stop at a problem: it leaves that field alone,
-// notes it, and goes on, so that a person sees all of them at once. It never turns one type into another silently.
+// decoder fills one object from the nodes of one document. It does not stop at a problem: it leaves that field unset,
+// records the problem and goes on, so that a reader sees all problems at once. It never converts one type into
+// another silently.
 type decoder struct {
 	limits   Limits
 	object   v1.Key
 	root     reflect.Type
 	marks    marks
 	problems []v1.Problem
-	// meant holds the paths that unknown fields were probably meant to be: a missing one is no second problem.
+	// meant holds the paths of fields that unknown fields probably stand for. If such a field is missing, that is no
+	// second problem.
 	meant   []string
 	depth   int
 	through int // how many aliases lie on the way to the current node
@@ -37,7 +39,7 @@ func (d *decoder) add(at int32, format string, args ...any) {
 	d.addLine(int(d.marks[at].line), at, format, args...)
 }
 
-// bad adds a problem of a value: it holds the object, and not the revision.
+// bad adds a problem with a value. It holds the object and not the revision.
 func (d *decoder) bad(at int32, format string, args ...any) {
 	d.add(at, format, args...)
 	d.problems[len(d.problems)-1].Holds = true
@@ -50,7 +52,7 @@ func (d *decoder) addLine(line int, at int32, format string, args ...any) {
 	}
 }
 
-// value reads one node into v, whose mark is at.
+// value reads one node into v. at is the mark of v.
 func (d *decoder) value(n *yaml.Node, v reflect.Value, at int32) {
 	if d.stopped {
 		return
@@ -88,7 +90,8 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, at int32) {
 	}
 }
 
-// afford counts what aliases multiply: few lines of them can stand for billions of nodes.
+// afford counts the nodes that aliases multiply, because a few lines of them can stand for billions of nodes. It
+// returns false if the limit is reached.
 func (d *decoder) afford(at int32, nodes int) bool {
 	if d.through == 0 {
 		return true
@@ -103,7 +106,8 @@ func (d *decoder) afford(at int32, nodes int) bool {
 	return false
 }
 
-// tag refuses explicit YAML tags but those that say what is so anyway: a tag could turn a value into another.
+// tag refuses explicit YAML tags, because a tag could turn a value into another. It accepts tags that state the
+// node's own type.
 func (d *decoder) tag(n *yaml.Node, at int32) bool {
 	if n.Style&yaml.TaggedStyle == 0 {
 		return true
@@ -116,7 +120,8 @@ func (d *decoder) tag(n *yaml.Node, at int32) bool {
 	return false
 }
 
-// null takes a list or a mapping whose entries are all commented out for left out. Anything else that is named must state something.
+// null treats a list or mapping whose entries are all commented out as omitted. Any other field that is named must
+// state something.
 func (d *decoder) null(v reflect.Value, at int32) {
 	t := v.Type()
 	for t.Kind() == reflect.Pointer {
@@ -152,7 +157,8 @@ func (d *decoder) sequence(n *yaml.Node, v reflect.Value, at int32) {
 	d.elements(n, v, at)
 }
 
-// nameItems lets the items of a list NAME=value be found as the map's keys that they become.
+// nameItems adds marks for the items of a list NAME=value, so that they can be found as the map keys that they
+// become.
 func (d *decoder) nameItems(items []string, at int32) {
 	first := int32(len(d.marks) - len(items))
 	for i, item := range items {
@@ -242,7 +248,8 @@ func (d *decoder) keys(n *yaml.Node, v reflect.Value, at int32) {
 	}
 }
 
-// unknown reports a field that does not exist, with what may have been meant. Its value is looked at only where it is compose's.
+// unknown reports a field that does not exist, and which field may have been meant. It looks at the value only if the
+// field is a word of compose.
 func (d *decoder) unknown(known fields, value *yaml.Node, at int32) {
 	name := d.marks[at].name
 	if why, later := v1.NotYet(d.object.Kind, d.marks.generic(at)); later {

@@ -13,7 +13,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/manifests"
 )
 
-// service is a whole manifest around the fields of a spec, which begin in line 6.
+// service returns a whole manifest around the fields of a spec, which begin in line 6.
 func service(spec string) string {
 	return "apiVersion: swarm-operator.io/v1\nkind: Service\nmetadata: {name: web}\nspec:\n  image: nginx:1.27\n" + indent(spec)
 }
@@ -26,7 +26,7 @@ func indent(s string) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// load loads files that are given as name, content, name, content …
+// load loads files, which are given as name, content, name, content …
 func load(files ...string) (manifests.Set, []v1.Problem) {
 	return manifests.NewLoader(options).Load(tree(files...), ".")
 }
@@ -39,7 +39,7 @@ func tree(files ...string) fstest.MapFS {
 	return fsys
 }
 
-// texts renders problems of one file and one object: line: path: message.
+// texts renders problems of one file and one object as line: path: message.
 func texts(problems []v1.Problem) []string {
 	var out []string
 	for _, p := range problems {
@@ -68,7 +68,7 @@ func TestDecodeProblems(t *testing.T) {
 		{"unknown among few", "restartPolicy: {zzzzzzzz: 1}", []string{"6: spec.restartPolicy.zzzzzzzz: unknown field; known are condition, delay, maxAttempts, window"}},
 		{"unknown among few, deep in a list", "mounts:\n- {type: volume, target: /a}\n- type: volume\n  target: /b\n  tgt: /b", []string{"10: spec.mounts[1].tgt: unknown field; known are type, source, target, readOnly, bind, volume, tmpfs"}},
 
-		// Compose's words.
+		// Words of compose.
 		{"compose: deploy", "deploy:\n  replicas: 2\n  update_config: {failure_action: rollback}\n  labels: {a: b}\n  resource: {}\n  endpoint_mode: dnsrr", []string{
 			"7: spec.deploy.replicas: is a word of compose files; write spec.replicas instead",
 			"8: spec.deploy.update_config: is a word of compose files; write spec.updateConfig instead; its fields are parallelism, delay, failureAction, monitor, maxFailureRatio and order",
@@ -219,7 +219,7 @@ func TestDecodeProblems(t *testing.T) {
 		}},
 		{"tags that say what is so", "environment: !!map {A: !!str 5}\ncapAdd: !!seq [NET_ADMIN]", nil},
 
-		// What Validate says, in its place.
+		// Messages of Validate, in their places.
 		{"value", "mode: replicatd", []string{`6: spec.mode: "replicatd" is not one of replicated, global, replicated-job, global-job; did you mean replicated?`}},
 		{"value in a list", "ports:\n- target: 80\n- target: 99999", []string{"8: spec.ports[1].target: 99999 is not a port between 1 and 65535"}},
 		{"missing in a list", "mounts:\n- type: volume", []string{"7: spec.mounts[0].target: is missing"}},
@@ -299,7 +299,7 @@ func TestDecodeValues(t *testing.T) {
 
 func ptr[T any](v T) *T { return &v }
 
-// Each line below stands for more values than there are atoms; none may be followed to its end.
+// Each line below stands for more values than there are atoms. The decoder must not follow any of them to its end.
 func TestAliasBombs(t *testing.T) {
 	var laughs, merges strings.Builder
 	laughs.WriteString("capAdd: &a0 [x, x, x, x, x, x, x, x, x, x]\n")

@@ -6,17 +6,18 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// merged are the objects that have the source's defaults in their policy, by those that were read. They are kept for as long as
-// both are the same, so that an object that did not change is the same one in each Set.
+// merged holds the objects whose policy has the source's defaults, by the object as read. It keeps them as long as
+// both the object and the defaults stay the same. An object that did not change is therefore the same pointer in each
+// Set.
 type merged struct {
 	policy  v1.DefaultPolicy
 	objects map[v1.Object]v1.Object
 }
 
-// ofItself are the kinds of what nobody has to make: a source's defaults have no part in it.
+// ofItself lists the kinds of objects that nobody has to make. A source's defaults do not apply to them.
 var ofItself = []string{v1.KindCluster, v1.KindNode, v1.KindNodeSet}
 
-// into puts the defaults of a set into its objects, and returns what the next Load needs of that.
+// into puts the defaults of a set into its objects. It returns the merged objects that the next Load needs.
 func (m merged) into(set Set) merged {
 	next := merged{policy: set.Defaults.Policy, objects: map[v1.Object]v1.Object{}}
 	if next.policy.IsZero() {

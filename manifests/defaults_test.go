@@ -43,7 +43,8 @@ metadata: {name: default}
 spec: {taskHistoryLimit: 3}
 `
 
-// The source's defaults stand in for what a manifest's own policy does not state, and in no manifest of a node or the cluster.
+// The source's defaults apply to what a manifest's own policy does not state. They apply to no manifest of a node or
+// the cluster.
 func TestTheSourcesDefaultsAreUnderEachPolicy(t *testing.T) {
 	yes, no := true, false
 	loader := manifests.NewLoader(manifests.Options{New: all.New, Kinds: all.Names(), Field: all.Field})

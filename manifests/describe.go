@@ -9,7 +9,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// mismatch reports a node of a kind that the field's type has no form for.
+// mismatch reports a node whose kind does not fit the field's type.
 func (d *decoder) mismatch(n *yaml.Node, v reflect.Value, at int32) {
 	if long, ok := v.Interface().(v1.Longhand); ok && n.Kind == yaml.ScalarNode && !d.hidden(n, at) {
 		d.bad(at, "must be %s: write %s", wanted(v), long.Longhand(n.Value))
@@ -22,7 +22,8 @@ func (d *decoder) mismatch(n *yaml.Node, v reflect.Value, at int32) {
 	d.bad(at, "must be %s; found %s", wanted(v), found(n))
 }
 
-// namedList says whether a value is a list of what can be stated by its name alone. Compose has mappings by name there.
+// namedList reports whether a value is a list of structs that can each be stated by name alone. Compose has mappings
+// by name there.
 func namedList(v reflect.Value) bool {
 	if v.Kind() != reflect.Slice {
 		return false
@@ -68,7 +69,7 @@ func wanted(v reflect.Value) string {
 	return strings.Join(forms, " or ")
 }
 
-// found names what a node is, and nothing of what it holds.
+// found says what a node is, and shows nothing of what it holds.
 func found(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.SequenceNode:

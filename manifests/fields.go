@@ -12,10 +12,10 @@ type field struct {
 	index []int
 }
 
-// fields are a struct's fields, those of embedded structs among them.
+// fields are a struct's fields, including those of embedded structs.
 type fields struct {
 	byName map[string]field
-	names  []string // in the order of the type: what explain and messages list
+	names  []string // in the order of the type, as explain and messages list them
 }
 
 var fieldsByType sync.Map // reflect.Type → fields
@@ -46,7 +46,8 @@ func (f *fields) collect(t reflect.Type, index []int) {
 	}
 }
 
-// elsewhere returns the only path below t at which a field of that name stands, without list indexes, or "".
+// elsewhere returns the path below t of the field with that name, without list indexes. It returns "" if there is no
+// such field or more than one.
 func elsewhere(t reflect.Type, name string) string {
 	known, ok := pathsByType.Load(t)
 	if !ok {
@@ -57,7 +58,7 @@ func elsewhere(t reflect.Type, name string) string {
 	return known.(map[string]string)[name]
 }
 
-var pathsByType sync.Map // reflect.Type → map[string]string, "" for names that stand in several places
+var pathsByType sync.Map // reflect.Type → map[string]string; "" for names that occur in several places
 
 func collectPaths(paths map[string]string, t reflect.Type, at string, depth int) {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {

@@ -11,8 +11,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/manifests"
 )
 
-// FuzzLoad: whatever two files hold, Load ends soon, does not panic, says the same each time, names only files that are
-// there, and hides what looks like a secret.
+// FuzzLoad checks Load with any two files. Load ends soon, does not panic, gives the same result each time, names
+// only files that exist, and hides what looks like a secret.
 func FuzzLoad(f *testing.F) {
 	for _, seed := range []string{
 		secretFile, everyday(1), service("networks: [a, {name: b}]\nextraHosts: {a: b}\nenvironment: &e {A: x}\ncontainerLabels: {<<: *e}"),

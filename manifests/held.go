@@ -7,15 +7,15 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// partner is an object that the problem of another one holds, too.
+// partner is another object that a problem holds too.
 type partner struct {
 	key     v1.Key
 	problem v1.Problem
 }
 
-// held returns the objects that problems hold, each with why: those that the problems are about, and those that depend on
-// them. The Cluster, the Nodes and the NodeSets decide together who is a manager and what a node is: a problem of one of them
-// holds them all.
+// held returns the objects that problems hold, each with the reason: objects that the problems are about, and objects
+// that depend on them. The Cluster, the Nodes and the NodeSets decide together which nodes are managers and what a
+// node is. A problem of one of them therefore holds them all.
 func (r *reading) held(set Set) map[v1.Key]string {
 	why, cause := map[v1.Key]string{}, map[v1.Key]string{}
 	var left []v1.Key
@@ -64,7 +64,7 @@ func (r *reading) held(set Set) map[v1.Key]string {
 	return why
 }
 
-// bare is a problem without its object, for where that is said before.
+// bare returns a problem without its object, for texts that have named the object already.
 func bare(p v1.Problem) v1.Problem {
 	p.Object = v1.Key{}
 	return p

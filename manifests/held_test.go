@@ -13,8 +13,8 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// Each case is a source as txtar. Its last file, held, lists the objects that problems hold, or says that the revision is
-// refused.
+// Each case is a source as txtar. Its last file, held, lists the objects that problems hold, or says that the
+// revision is refused.
 func TestWhatAProblemHolds(t *testing.T) {
 	for _, c := range []struct{ name, source string }{
 		{"a value of the wrong type", `

@@ -1,8 +1,8 @@
-// Package manifests reads a source: it turns the YAML files of an fs.FS into a Set of objects, or names every problem
-// they have, each with file, line, object and field.
+// Package manifests reads a source. It turns the YAML files of an fs.FS into a Set of objects, or names every problem
+// in them, each with file, line, object and field.
 //
-// It reads and judges, and nothing more: it opens nothing outside the file system it is given, follows no link, never
-// turns a value of one type into another, and never repeats in a problem what may be a secret.
+// It only reads and checks. It opens nothing outside the file system that it is given and follows no link. It never
+// converts a value of one type into another, and no problem repeats what may be a secret.
 package manifests
 
 import (
@@ -18,13 +18,14 @@ import (
 
 // Options say what a Loader knows.
 type Options struct {
-	// New returns an empty object of a kind, or nil where the kind is not known.
+	// New returns an empty object of a kind, or nil if the kind is not known.
 	New func(kind string) v1.Object
-	// Kinds are the names of the kinds that New knows, for messages.
+	// Kinds are the names of the kinds that New knows. Messages use them.
 	Kinds []string
-	// Field says whether a path names a field of a kind that can differ, and which there are, for messages. Nil: any does.
+	// Field reports whether a path names a field of the kind that can differ, and returns all such fields for
+	// messages. If Field is nil, every path is accepted.
 	Field func(kind, path string) (ok bool, fields []string)
-	// Limits left at zero are DefaultLimits'.
+	// Limits bound what a source may cost. A limit that is zero has its value in DefaultLimits.
 	Limits Limits
 }
 
@@ -33,13 +34,13 @@ type Limits struct {
 	FileSize  int64 // of one manifest, in bytes
 	TotalSize int64 // of all manifests and content files, in bytes
 	Files     int   // manifests
-	Listed    int   // files and directories of whatever kind
+	Listed    int   // files and directories of any kind
 	Depth     int   // of nested values, and of directories
 	Aliased   int   // values that a document's aliases stand for
-	Problems  int   // listed for one file; ten times that for all
+	Problems  int   // listed for one file; all files together list ten times as many
 }
 
-// DefaultLimits are used where Options state none.
+// DefaultLimits apply if Options state none.
 var DefaultLimits = Limits{
 	FileSize:  1 << 20,
 	TotalSize: 64 << 20,
@@ -50,10 +51,10 @@ var DefaultLimits = Limits{
 	Problems:  1_000,
 }
 
-// blob is implemented by what fs.FileInfo.Sys returns where the file system knows its files' content by a name of it.
+// blob is implemented by the result of fs.FileInfo.Sys if the file system knows an id of each file's content.
 type blob interface{ BlobID() string }
 
-// Loader loads one source again and again, and parses only what has changed. It may be used by several goroutines.
+// Loader loads one source repeatedly and parses only what has changed. Several goroutines may use it at once.
 type Loader struct {
 	parser parser
 	mu     sync.Mutex
@@ -88,9 +89,9 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Load reads the manifests below root of fsys, and files anywhere in fsys that they name as content. fsys should
-// implement fs.ReadLinkFS if it has links. A Set with a problem that does not only hold an object (v1.Refusing) must not be
-// acted on: it is what could be read.
+// Load reads the manifests below root of fsys, and the files anywhere in fsys that they name as content. If fsys has
+// links, it should implement fs.ReadLinkFS. The Set holds what could be read. If a problem does more than hold an
+// object (see v1.Refusing), callers must not act on the Set.
 func (l *Loader) Load(fsys fs.FS, root string) (Set, []v1.Problem) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -107,20 +108,20 @@ func (l *Loader) Load(fsys fs.FS, root string) (Set, []v1.Problem) {
 	return set, r.problems
 }
 
-// reading is one Load.
+// reading is the work of one Load.
 type reading struct {
 	parser     parser
 	limits     Limits
 	fsys       fs.FS
 	before     map[string]parsed // by blob id
-	used       map[string]bool   // blob ids that this Load met
+	used       map[string]bool   // blob ids that this Load has met
 	problems   []v1.Problem
 	size       int64 // of what was read
 	files      []*file
 	unread     [][]byte // texts that could not be read as manifests
-	blind      bool     // a whole file could not be read: nobody knows what it states
+	blind      bool     // true if a whole file could not be read, so that nobody knows what it states
 	unreadSize int
-	// suggested counts the names that were looked for.
+	// suggested counts how often a similar name was looked for.
 	suggested int
 	// partners are the other objects that problems hold.
 	partners []partner
@@ -156,7 +157,7 @@ func (r *reading) load(root string) Set {
 			found += len(f.problems)
 		}
 		if left = left[n:]; found > r.most() {
-			r.blind = true // the rest is not read: that list is long enough
+			r.blind = true // the rest is not read, because the list is long enough
 			break
 		}
 	}
@@ -182,10 +183,10 @@ func (r *reading) load(root string) Set {
 	return set
 }
 
-// mostNotices are listed of a source.
+// mostNotices is how many notices are listed for a source.
 const mostNotices = 100
 
-// notice adds what a file's manifests say of themselves.
+// notice adds the notices of a file's manifests.
 func (s *Set) notice(f *file) {
 	for _, n := range f.parsed.notices {
 		if len(s.Notices) < mostNotices {
@@ -195,10 +196,10 @@ func (s *Set) notice(f *file) {
 	}
 }
 
-// most is how many problems of a whole source are listed.
+// most returns how many problems are listed for a whole source.
 func (r *reading) most() int { return 10 * r.limits.Problems }
 
-// note keeps what could not be read, as long as searching it is cheap.
+// note keeps texts that could not be read, as long as searching them is cheap.
 func (r *reading) note(unread [][]byte) {
 	const limit = 256 << 10
 	for _, text := range unread {
@@ -210,7 +211,8 @@ func (r *reading) note(unread [][]byte) {
 	}
 }
 
-// enter checks that the root is a directory, reached through no link.
+// enter checks that the root is a directory and that no link leads to it. It returns false if not, after it has added
+// a problem.
 func (r *reading) enter(root string) bool {
 	switch problem := r.plain(root, true); {
 	case !fs.ValidPath(root):
@@ -223,7 +225,7 @@ func (r *reading) enter(root string) bool {
 	return false
 }
 
-// unique sorts entries by key and reports the second and further ones of a key.
+// unique sorts entries by key. For each key it keeps the first entry and reports the others.
 func (r *reading) unique(entries []Entry) []Entry {
 	slices.SortStableFunc(entries, func(a, b Entry) int { return a.Key().Compare(b.Key()) })
 	out := entries[:0]
@@ -240,12 +242,14 @@ func (r *reading) unique(entries []Entry) []Entry {
 
 func place(file string, line int) string { return fmt.Sprintf("%s:%d", file, line) }
 
-// mentioned says that a text which could not be read holds a name, so that what it states is not known to be missing.
+// mentioned reports whether a text that could not be read may hold a name. If so, what the name stands for is not
+// known to be missing.
 func (r *reading) mentioned(name string) bool {
 	return r.blind || slices.ContainsFunc(r.unread, func(text []byte) bool { return bytes.Contains(text, []byte(name)) })
 }
 
-// suggest is v1.DidYouMean for the first hundred problems: it compares with every name, and a source can have many of both.
+// suggest is v1.DidYouMean for the first hundred problems. It compares with every name, and a source can have many of
+// both.
 func (r *reading) suggest(name string, names []string) string {
 	if r.suggested++; r.suggested > 100 {
 		return ""

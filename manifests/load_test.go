@@ -36,7 +36,7 @@ var options = manifests.Options{
 	},
 }
 
-// withBlobs is a file system that knows its files' content by name, as a commit's does.
+// withBlobs is a file system that knows an id of each file's content, as a commit's does.
 type withBlobs struct{ fstest.MapFS }
 
 func (w withBlobs) Lstat(name string) (fs.FileInfo, error) {

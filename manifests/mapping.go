@@ -9,11 +9,11 @@ type pair struct {
 	name    string
 	line    int
 	value   *yaml.Node
-	through int // 1 where it comes out of an alias by a merge key
+	through int // 1 if an alias brings it in by a merge key
 }
 
-// pairs returns a mapping's pairs in the order of the file, those of merge keys (<<) after them. Keys that are no
-// strings or stand there twice are problems.
+// pairs returns a mapping's pairs in the order of the file, followed by those of merge keys (<<). It reports keys
+// that are not strings or that occur twice.
 func (d *decoder) pairs(n *yaml.Node, at int32) []pair {
 	b := pairList{list: make([]pair, 0, len(n.Content)/2)}
 	var merges []*yaml.Node
@@ -27,7 +27,7 @@ func (d *decoder) pairs(n *yaml.Node, at int32) []pair {
 		if !ok {
 			continue
 		}
-		// In {password:, x} the key x is a value and the comma a slip. So it is not named.
+		// In {password:, x} the key x is a value, and the comma is a slip. So the message does not name it.
 		if n.Style&yaml.FlowStyle != 0 && isNull(value) && value.Value == "" {
 			d.addLine(key.Line, at, "has an entry without a value; is a comma or a colon in the wrong place?")
 			continue
@@ -45,7 +45,8 @@ func (d *decoder) pairs(n *yaml.Node, at int32) []pair {
 	return b.list
 }
 
-// merge adds the pairs of a merge key's value: a mapping, an alias of one, or a list of those. What is stated wins.
+// merge adds the pairs of a merge key's value: a mapping, an alias of one, or a list of those. What is stated already
+// wins.
 func (d *decoder) merge(b *pairList, n *yaml.Node, at int32) {
 	d.depth++
 	defer func() { d.depth-- }()
@@ -53,7 +54,7 @@ func (d *decoder) merge(b *pairList, n *yaml.Node, at int32) {
 		d.add(at, "is nested deeper than %d levels", d.limits.Depth)
 		d.stopped = true
 	}
-	// The whole mapping is paid for, not only what is new in it: looking through it again and again is what a bomb does.
+	// Count the whole mapping and not only what is new in it: a bomb makes the decoder look through it many times.
 	if d.stopped || !d.afford(at, 1+len(n.Content)) {
 		return
 	}
@@ -78,7 +79,7 @@ func (d *decoder) merge(b *pairList, n *yaml.Node, at int32) {
 	}
 }
 
-// pairList finds pairs by name: by looking at each while they are few, as they nearly always are.
+// pairList finds pairs by name. While they are few, as they nearly always are, it looks at each.
 type pairList struct {
 	list  []pair
 	index map[string]int
@@ -113,7 +114,7 @@ func (b *pairList) find(name string) (pair, bool) {
 	return pair{}, false
 }
 
-// key returns a key's text. Only strings are keys.
+// key returns a key's text. If the key is not a string, it adds a problem and returns false.
 func (d *decoder) key(n *yaml.Node, at int32) (string, bool) {
 	for n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -123,7 +124,7 @@ func (d *decoder) key(n *yaml.Node, at int32) (string, bool) {
 		d.addLine(n.Line, at, "has %s as a key; keys are strings", found(n))
 	case n.Style&yaml.TaggedStyle != 0 && n.Tag != "!!str":
 		d.addLine(n.Line, at, "has a key with a YAML tag; leave the tag out")
-	case n.Tag == "!!str" && len(n.Value) == 1: // beside x, y is a name, whatever it may be as a value
+	case n.Tag == "!!str" && len(n.Value) == 1: // as a key, y is a name like x, although some read it as a boolean
 		return n.Value, true
 	case scalarTag(n) != "!!str":
 		d.addLine(n.Line, at, "has the key %s, which is %s; quote it", quoteText(n.Value), found(n))

@@ -8,17 +8,17 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// mark is one place in a document that a field path can name. Marks are what is kept of a document's nodes: paths are
-// built from them only when somebody asks, since a source without problems needs none.
+// mark is one place in a document that a field path can name. The marks are what is kept of a document's nodes. Paths
+// are built from them only on demand, because a source without problems needs none.
 type mark struct {
 	name   string // of a field or of a map's key; "" for an element of a list
 	index  int32  // of an element
 	parent int32
 	line   int32
-	key    bool // the name was chosen by whoever wrote the manifest
+	key    bool // true if the author of the manifest chose the name
 }
 
-// marks are in the order of the document, each after its parent; the first is the document itself.
+// marks are in the order of the document, each after its parent. The first is the document itself.
 type marks []mark
 
 func (m *marks) add(k mark) int32 {
@@ -61,7 +61,8 @@ func join(parent, name string) string {
 	return parent + "." + name
 }
 
-// secret says that the value below a mark must not be shown: a key on the way to it looks like a secret's name.
+// secret reports whether the value below a mark must not be shown, because a key on the way to it looks like a
+// secret's name.
 func (m marks) secret(at int32) bool {
 	for ; at > 0; at = m[at].parent {
 		if m[at].key && v1.SecretName(m[at].name) {
@@ -71,7 +72,7 @@ func (m marks) secret(at int32) bool {
 	return false
 }
 
-// child returns the mark of one step below another.
+// child returns the mark that is one step below another. The second result is false if there is none.
 func (m marks) child(parent int32, s step, keyed func(path string) []string) (int32, bool) {
 	if s.bracket {
 		i, err := strconv.Atoi(s.name)
@@ -104,7 +105,8 @@ func (m marks) element(parent int32, index int) (int32, bool) {
 	return 0, false
 }
 
-// find returns the mark of a path, or of its nearest parent that is there. keyed lists the list keys of the list at a path.
+// find returns the mark of a path, or of its nearest parent that has one. keyed returns the list keys of the list at
+// a path.
 func (m marks) find(path string, keyed func(path string) []string) (at int32, exact bool) {
 	for path != "" {
 		var s step
@@ -118,13 +120,13 @@ func (m marks) find(path string, keyed func(path string) []string) (at int32, ex
 	return at, true
 }
 
-// step is one step of a field path: a name, or what stands in brackets.
+// step is one step of a field path: a name, or the text in brackets.
 type step struct {
 	name    string
 	bracket bool
 }
 
-// cutStep splits the first step off a path. What is not a path ends somewhere and never fails.
+// cutStep splits the first step off a path. It never fails, and of a text that is not a path it returns some step.
 func cutStep(path string) (s step, rest string) {
 	path = strings.TrimPrefix(path, ".")
 	if !strings.HasPrefix(path, "[") {
@@ -141,7 +143,7 @@ func cutStep(path string) (s step, rest string) {
 	return step{name: name, bracket: true}, rest
 }
 
-// listKeys returns a function that lists the keys of the elements of the list at a path of an object.
+// listKeys returns a function that returns the list keys of the elements of the list at a path of an object.
 func listKeys(o v1.Object) func(path string) []string {
 	return func(path string) []string {
 		list := lookup(reflect.ValueOf(o), path)

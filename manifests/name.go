@@ -13,7 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// settings are what .swarm-operator.yaml may state.
+// settings is what .swarm-operator.yaml may state.
 type settings struct {
 	Name     string      `json:"name"`
 	Defaults v1.Defaults `json:"defaults,omitzero"`
@@ -23,8 +23,8 @@ var sourceNames = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$`)
 
 const maxSourceName = 40
 
-// CheckName says what is wrong with the name of a source, "" where nothing is. The name is part of labels and of the
-// names of configs.
+// CheckName says what is wrong with the name of a source, or returns "" if nothing is. The name becomes part of
+// labels and of the names of configs.
 func CheckName(name string) string {
 	if len(name) > maxSourceName || !sourceNames.MatchString(name) {
 		return fmt.Sprintf("%q is not a name of at most %d lower-case letters, digits, -, _ and ., not at the ends", name, maxSourceName)
@@ -32,8 +32,8 @@ func CheckName(name string) string {
 	return ""
 }
 
-// SourceName is the name that a source gives itself in .swarm-operator.yaml, in root or else at the top; "" where it gives none,
-// or none that is right. It reads no manifest.
+// SourceName returns the name that a source states in .swarm-operator.yaml, in root or otherwise at the top. It
+// returns "" if there is no valid name. It reads no manifest.
 func SourceName(fsys fs.FS, root string) string {
 	r := &reading{limits: Limits{}.withDefaults(), fsys: fsys, before: map[string]parsed{}, used: map[string]bool{}}
 	name := r.own(root).Name
@@ -43,7 +43,8 @@ func SourceName(fsys fs.FS, root string) string {
 	return name
 }
 
-// own reads what the source says of itself in .swarm-operator.yaml: where the manifests' root is, or else at the source's.
+// own reads the source's .swarm-operator.yaml: the one in the manifests' root, or otherwise the one at the source's
+// top.
 func (r *reading) own(root string) settings {
 	for _, dir := range slices.Compact([]string{root, "."}) {
 		name := path.Join(dir, sourceFile)

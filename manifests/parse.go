@@ -16,15 +16,15 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// parsed is what one file's bytes say, whatever its name: it can be kept for as long as the blob is the same.
-// Problems have no File yet.
+// parsed is what one file's bytes say, whatever the file's name. It can be kept as long as the blob stays the same.
+// Its problems have no File yet.
 type parsed struct {
 	documents []document
 	problems  []v1.Problem
 	notices   []v1.Problem
-	// unread holds the text of documents that could not be read, to know what they may have stated.
+	// unread holds the text of documents that could not be read. It shows what they may have stated.
 	unread [][]byte
-	// stated counts the documents that state something, readable or not.
+	// stated is the number of documents that state something, readable or not.
 	stated int
 	size   int
 }
@@ -41,7 +41,7 @@ type parser struct {
 	options Options
 }
 
-// parse reads a file's documents. Each is read apart from the others, so that a mistake in one hides nothing in the rest.
+// parse reads a file's documents. It reads each on its own, so that a mistake in one hides nothing in the others.
 func (p parser) parse(data []byte) (out parsed) {
 	out.size = len(data)
 	data = bytes.TrimPrefix(data, []byte("\uFEFF"))
@@ -78,7 +78,7 @@ func (p *parsed) add(o parsed) {
 	p.stated += o.stated
 }
 
-// How much is parsed at once, before anybody looks whether it is worth going on.
+// These constants say how much is parsed at once, before the parser checks whether to go on.
 const (
 	batchSize  = 128
 	batchBytes = 4 << 20
@@ -105,10 +105,11 @@ func parallel(n int, do func(i int)) {
 	group.Wait()
 }
 
-// chunk reads the documents between two separators: one, but for those that end with three dots.
+// chunk reads the documents between two separators. That is one document, unless documents end with three dots.
 func (p parser) chunk(c chunk, out *parsed) {
 	defer func() {
-		// A fault of the YAML library or of ours must not take the operator down. What it says could quote the file.
+		// A fault in the YAML library or in our code must not stop the operator. Its text is not shown, because it
+		// could quote the file.
 		if fault := recover(); fault != nil {
 			out.unread = append(out.unread, c.text)
 			out.problems = append(out.problems, v1.Problem{Line: c.line + 1, Message: fmt.Sprintf("cannot be read because of a fault in swarm-operator (%T); please report it", fault)})
@@ -123,7 +124,7 @@ func (p parser) chunk(c chunk, out *parsed) {
 		}
 		if err != nil {
 			line, message := yamlError(err)
-			line = min(line, 1+bytes.Count(bytes.TrimSpace(c.text), []byte{'\n'})) // not the one after the last
+			line = min(line, 1+bytes.Count(bytes.TrimSpace(c.text), []byte{'\n'})) // not the line after the last
 			out.stated++
 			out.unread = append(out.unread, c.text)
 			out.problems = append(out.problems, v1.Problem{Line: c.line + line, Message: message})
@@ -137,7 +138,7 @@ func (p parser) chunk(c chunk, out *parsed) {
 	}
 }
 
-// shift adds the lines before a chunk to its nodes' own.
+// shift adds the number of lines before a chunk to the lines of its nodes.
 func shift(n *yaml.Node, lines int) {
 	if lines == 0 {
 		return
@@ -148,7 +149,7 @@ func shift(n *yaml.Node, lines int) {
 	}
 }
 
-// document reads one manifest: first what it is, then all of it.
+// document reads one manifest: first its kind, then the rest.
 func (p parser) document(n *yaml.Node, text []byte, out *parsed) {
 	d := &decoder{limits: p.options.Limits, marks: append(make(marks, 0, 64), mark{line: int32(n.Line), parent: -1})}
 	defer func() { out.problems = append(out.problems, d.judged()...) }()
@@ -169,8 +170,8 @@ func (p parser) document(n *yaml.Node, text []byte, out *parsed) {
 	out.documents = append(out.documents, document{object: object, line: n.Line, marks: append(make(marks, 0, len(d.marks)), d.marks...)})
 }
 
-// judged are the problems of the document. None of them holds only an object whose name is not known, or that was not read
-// to its end.
+// judged returns the problems of the document. If the object's name is not known, or the document was not read to its
+// end, no problem holds only that object.
 func (d *decoder) judged() []v1.Problem {
 	nameless := d.stopped || d.object.Name == "" || slices.ContainsFunc(d.problems, func(p v1.Problem) bool { return within(p.Path, "metadata.name") && p.Path != "" })
 	for i := range d.problems {
@@ -179,7 +180,7 @@ func (d *decoder) judged() []v1.Problem {
 	return d.problems
 }
 
-// identify returns an empty object of the document's kind, or reports why there is none.
+// identify returns an empty object of the document's kind, or nil after it has reported why there is none.
 func (p parser) identify(n *yaml.Node, d *decoder) v1.Object {
 	const hint = "; a file that is no manifest belongs into .swarmoperatorignore"
 	if n.Kind != yaml.MappingNode {
@@ -216,7 +217,7 @@ func (p parser) identify(n *yaml.Node, d *decoder) v1.Object {
 	return nil
 }
 
-// entry returns the value of a key of a mapping, or nil. It judges nothing: the decoder does.
+// entry returns the value of a mapping's key, or nil. It checks nothing, because the decoder does.
 func entry(n *yaml.Node, key string) *yaml.Node {
 	n = target(n)
 	if n == nil || n.Kind != yaml.MappingNode {
@@ -230,7 +231,7 @@ func entry(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// target follows an alias.
+// target returns the node that an alias stands for, or the node itself.
 func target(n *yaml.Node) *yaml.Node {
 	if n != nil && n.Kind == yaml.AliasNode {
 		return n.Alias
@@ -245,7 +246,8 @@ func scalarText(n *yaml.Node) string {
 	return n.Value
 }
 
-// validate asks the object itself. What it says of fields that could not be read is only their echo, and left out.
+// validate adds the problems that the object itself finds. It leaves out problems with fields that could not be read,
+// which are only consequences.
 func (d *decoder) validate(object v1.Object) {
 	if d.stopped {
 		return
@@ -259,7 +261,7 @@ func (d *decoder) validate(object v1.Object) {
 	}), object, &d.problems)
 }
 
-// place adds what an object says of itself, with line and name and without what may be a secret.
+// place adds problems that an object reports of itself. It fills in line and name and hides what may be a secret.
 func (d *decoder) place(said []v1.Problem, object v1.Object, to *[]v1.Problem) {
 	for _, p := range said {
 		if len(*to) > d.limits.Problems {
@@ -274,7 +276,7 @@ func (d *decoder) place(said []v1.Problem, object v1.Object, to *[]v1.Problem) {
 	}
 }
 
-// within says that a path is another one or lies below it.
+// within reports whether a path equals another one or lies below it.
 func within(path, parent string) bool {
 	rest, ok := strings.CutPrefix(path, parent)
 	return ok && (rest == "" || parent == "" || rest[0] == '.' || rest[0] == '[')

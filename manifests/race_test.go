@@ -2,5 +2,5 @@
 
 package manifests_test
 
-// raceEnabled makes exhaustive tests take samples: the race detector makes them ten times slower.
+// raceEnabled makes exhaustive tests take samples, because the race detector makes them ten times slower.
 const raceEnabled = true

@@ -11,7 +11,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// scalar reads a single value. Types that know their own notation read themselves.
+// scalar reads a single value. Types with a notation of their own read themselves.
 func (d *decoder) scalar(n *yaml.Node, v reflect.Value, at int32) {
 	if setter, ok := v.Addr().Interface().(v1.ScalarSetter); ok {
 		if err := setter.SetScalar(v1.Scalar{Text: n.Value, Tag: scalarTag(n)}); err != nil {
@@ -33,7 +33,7 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, at int32) {
 	}
 }
 
-// text takes strings only: 1.10 as a number would be 1.1, and NO in some readers false.
+// text accepts only strings: 1.10 as a number would be 1.1, and some readers take NO for false.
 func (d *decoder) text(n *yaml.Node, v reflect.Value, at int32) {
 	if scalarTag(n) != "!!str" {
 		d.bad(at, "%s is %s; quote it", d.quote(n, at), found(n))
@@ -42,10 +42,10 @@ func (d *decoder) text(n *yaml.Node, v reflect.Value, at int32) {
 	v.SetString(n.Value)
 }
 
-// plainNumber matches numbers that every reader of YAML writes back as they stand.
+// plainNumber matches numbers that every reader of YAML writes back unchanged.
 var plainNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?$`)
 
-// mapString reads a value of a map of strings, where plain numbers are common and mean their own text.
+// mapString reads a value in a map of strings. Plain numbers are common there and stand for their own text.
 func (d *decoder) mapString(n *yaml.Node, v reflect.Value, at int32) {
 	if n.Kind == yaml.AliasNode {
 		d.through++
@@ -74,7 +74,7 @@ func (d *decoder) boolean(n *yaml.Node, v reflect.Value, at int32) {
 	}
 }
 
-// integer takes plain decimals only: 0x10, 1_000 and 010 read differently in different readers.
+// integer accepts only plain decimals, because readers differ in how they read 0x10, 1_000 and 010.
 func (d *decoder) integer(n *yaml.Node, v reflect.Value, at int32) {
 	if scalarTag(n) != "!!int" || !plainNumber.MatchString(n.Value) {
 		if scalarTag(n) == "!!str" && plainNumber.MatchString(n.Value) {
@@ -112,7 +112,7 @@ func (d *decoder) float(n *yaml.Node, v reflect.Value, at int32) {
 	v.SetFloat(f)
 }
 
-// refuse reports what a type said of a value it could not read, unless that could show a secret.
+// refuse reports the error of a type that could not read a value, unless it could show a secret.
 func (d *decoder) refuse(n *yaml.Node, at int32, err error) {
 	if d.hidden(n, at) {
 		d.bad(at, notShown)
@@ -121,10 +121,11 @@ func (d *decoder) refuse(n *yaml.Node, at int32, err error) {
 	d.bad(at, "%s", err)
 }
 
-// envName matches what is surely a name and no value.
+// envName matches a text that is surely a name and not a value.
 var envName = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
 
-// listError hides what a type said of a list when it repeats an item that may be more than a name: KEY: value for KEY=value.
+// listError returns a type's error about a list. It hides the text if it repeats an item that may be more than a
+// name, such as KEY: value in place of KEY=value.
 func listError(err error, items []string) string {
 	for _, item := range items {
 		if item != "" && strings.Contains(err.Error(), item) && !envName.MatchString(item) {
@@ -134,8 +135,8 @@ func listError(err error, items []string) string {
 	return err.Error()
 }
 
-// scalarTag says what a scalar is, to every reader of YAML: yes and off count as booleans though YAML 1.2 takes them
-// for strings, and a date is a string because no field takes a date.
+// scalarTag returns what every reader of YAML makes of a scalar. yes and off count as booleans, although YAML 1.2
+// takes them for strings. A date counts as a string, because no field takes a date.
 func scalarTag(n *yaml.Node) string {
 	switch n.Tag {
 	case "!!timestamp", "!!merge":

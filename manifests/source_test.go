@@ -12,10 +12,11 @@ import (
 	"github.com/swarm-operator/swarm-operator/manifests"
 )
 
-// Each case is a source as txtar, whose last file, problems, is what Load must say of it. $H stands for the line of apiVersion.
+// Each case is a source as txtar. Its last file, problems, is what Load must report. $H stands for the line of
+// apiVersion.
 func TestLoad(t *testing.T) {
 	for _, c := range []struct{ name, source string }{
-		// What is a manifest.
+		// Which files are manifests.
 		{"names of files", `
 -- a.yaml --
 $H
@@ -165,7 +166,7 @@ a.yaml:7: Network/a: policy.adopt: "sometimes" is not one of never, ifIdentical,
 a.yaml:7: Network/a: policy.dependOn: unknown field; did you mean dependsOn?
 `},
 
-		// Syntax: a broken document hides nothing of the others.
+		// Syntax. A broken document hides nothing of the others.
 		{"syntax", `
 -- a.yaml --
 $H
@@ -204,7 +205,7 @@ d.yaml:5: is not valid YAML: a key: value is not possible here; is a line indent
 e.yaml:2: is not valid YAML: a quote is not closed
 `},
 
-		// Two of one name.
+		// Two objects of one name.
 		{"twice", `
 -- a.yaml --
 $H
@@ -224,7 +225,7 @@ metadata:
 b.yaml:4: Network/a: metadata.name: is stated twice: also in a.yaml:3
 `},
 
-		// Names that are one to the swarm.
+		// Names that are the same for the swarm.
 		{"names that differ in case", `
 -- a.yaml --
 $H

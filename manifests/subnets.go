@@ -9,23 +9,23 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// pool is a range of addresses and the network that asks for it.
+// pool is a range of addresses, with the network that asks for it.
 type pool struct {
 	v1.Pool
 	entry Entry
 }
 
-// span is a range of addresses with all that ask for exactly it.
+// span is a range of addresses, with all pools that ask for exactly that range.
 type span struct {
 	at    netip.Prefix
 	first pool
-	whole *pool                 // the first that states no part of it
-	parts map[netip.Prefix]pool // the first of each part
+	whole *pool                 // the first pool that states no part of it
+	parts map[netip.Prefix]pool // the first pool for each part
 }
 
-// subnets reports ranges of addresses that the swarm gives to one network only: it would take the second network, and
-// leave it and its tasks waiting. Ranges are nested or apart, so each is held against those that it lies in, and a source
-// with very many costs no more than sorting them.
+// subnets reports ranges of addresses that the swarm gives to one network only. It would accept the second network,
+// and leave that network and its tasks waiting. Two ranges are nested or apart. So each range is compared only with
+// those that it lies in, and even very many cost little more than sorting them.
 func (r *reading) subnets(set Set) {
 	var pools []pool
 	for _, e := range set.Entries {
@@ -38,7 +38,7 @@ func (r *reading) subnets(set Set) {
 	slices.SortStableFunc(pools, func(a, b pool) int {
 		return cmp.Or(a.Range.Addr().Compare(b.Range.Addr()), cmp.Compare(a.Range.Bits(), b.Range.Bits()))
 	})
-	var open []span // each within the one before it
+	var open []span // each lies within the one before it
 	for _, p := range pools {
 		for len(open) > 0 && !open[len(open)-1].at.Contains(p.Range.Addr()) {
 			open = open[:len(open)-1]
@@ -56,7 +56,7 @@ func (r *reading) subnets(set Set) {
 	}
 }
 
-// clash returns a pool of the span that does not go with p, or nil.
+// clash returns a pool of the span that cannot exist together with p, or nil.
 func (s *span) clash(p pool) *pool {
 	if !p.Part.IsValid() {
 		return &s.first

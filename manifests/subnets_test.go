@@ -12,7 +12,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/generate"
 )
 
-// subnetsClash: a source has a problem if, and only if, two of its ranges clash, whatever ranges there are.
+// subnetsClash checks that a source has a problem if and only if two of its ranges clash.
 func subnetsClash(t *rapid.T) {
 	var text strings.Builder
 	var all []v1.Pool
@@ -47,7 +47,7 @@ func subnetsClash(t *rapid.T) {
 	}
 }
 
-// anyRange draws a range of at least so many bits that begins at the address or a little behind it.
+// anyRange draws a range with at least so many bits. It begins at the address or shortly before it.
 func anyRange(t *rapid.T, label string, bits int, from netip.Addr) netip.Prefix {
 	p := netip.PrefixFrom(from, min(bits+rapid.IntRange(0, 3).Draw(t, label), from.BitLen()))
 	return p.Masked()

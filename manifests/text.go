@@ -11,18 +11,18 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// chunk is a part of a file between two document separators, with the number of lines before it.
+// chunk is a part of a file between two document separators. line is the number of lines before it.
 type chunk struct {
 	text []byte
 	line int
 }
 
-// split cuts a file before each line that starts with ---: YAML knows no place where that would mean anything else.
-// Chunks that state nothing are left out.
+// split cuts a file before each line that starts with ---, which can mean nothing else anywhere in YAML. It leaves
+// out chunks that state nothing.
 func split(data []byte) []chunk {
 	var out []chunk
 	start, startLine, line := 0, 0, 0
-	begun, states := false, false // whether the chunk has its separator, or anything that can have none after it
+	begun, states := false, false // begun: it has its separator, or a text after which none can follow
 	for at := 0; at < len(data); line++ {
 		end := bytes.IndexByte(data[at:], '\n') + 1
 		if end == 0 {
@@ -47,7 +47,7 @@ func split(data []byte) []chunk {
 	return out
 }
 
-// separator says whether a line separates documents, and returns what else it holds.
+// separator reports whether a line separates documents, and returns the rest of the line.
 func separator(line []byte) (rest []byte, ok bool) {
 	rest, ok = bytes.CutPrefix(line, []byte("---"))
 	if !ok || (len(rest) > 0 && rest[0] != ' ' && rest[0] != '\t' && rest[0] != '\n' && rest[0] != '\r') {
@@ -56,13 +56,13 @@ func separator(line []byte) (rest []byte, ok bool) {
 	return rest, true
 }
 
-// aside says that a line is blank, a comment or a directive.
+// aside reports whether a line is blank, a comment or a directive.
 func aside(line []byte) bool {
 	trimmed := bytes.TrimSpace(line)
 	return len(trimmed) == 0 || trimmed[0] == '#' || line[0] == '%'
 }
 
-// notText reports bytes that cannot be in a text file, with their line. YAML libraries differ in what they make of them.
+// notText reports bytes that cannot be in a text file, with their line. YAML libraries read such bytes differently.
 func notText(data []byte) (v1.Problem, bool) {
 	at := func(i int) int { return 1 + bytes.Count(data[:i], []byte{'\n'}) }
 	if !utf8.Valid(data) {
@@ -84,7 +84,8 @@ func notText(data []byte) (v1.Problem, bool) {
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
-// yamlError returns the line and what is wrong in fixed words: the library's own may quote the file.
+// yamlError returns the line of an error, and what is wrong in fixed words. The library's own words may quote the
+// file.
 func yamlError(err error) (line int, message string) {
 	text := err.Error()
 	if m := yamlLine.FindStringSubmatch(text); m != nil {
@@ -104,7 +105,7 @@ func yamlError(err error) (line int, message string) {
 	return max(line, 1), message
 }
 
-// yamlErrors are the library's messages that help. Those of its parser count lines from zero.
+// yamlErrors are the library's messages that help a reader. Messages of its parser count lines from zero.
 var yamlErrors = []struct {
 	says, means string
 	off         int

@@ -12,8 +12,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/manifests"
 )
 
-// thing is a kind of which the decoder knows nothing: it has fields of every type that a kind may have, and says of
-// each value everything that it should not.
+// thing is a kind that the decoder knows nothing about. It has fields of every type that a kind may have. Its
+// Validate repeats each value, as a kind should not.
 type thing struct {
 	v1.Header
 	Spec thingSpec `json:"spec"`
@@ -44,7 +44,7 @@ type deep struct {
 	Value  string `json:"value"`
 }
 
-// loud takes nothing, and repeats what it was given.
+// loud accepts no value, and its error repeats the text.
 type loud string
 
 func (*loud) SetScalar(s v1.Scalar) error {
@@ -139,7 +139,7 @@ word: x`)
 	}
 }
 
-// A kind that repeats every value shows no secret by it, and is heard where there is none.
+// A kind that repeats every value still shows no secret; where there is no secret, its messages appear.
 func TestCanaryInValidate(t *testing.T) {
 	for spec, want := range map[string]string{
 		"text: {plain: x}":                     "5: spec.text.plain: the key plain (\"plain\") has the value x (\"x\")",
@@ -167,7 +167,7 @@ func TestCanaryInValidate(t *testing.T) {
 	}
 }
 
-// A fault in a kind is one problem of one document, and what it says is not repeated.
+// A fault in a kind is one problem of one document. The problem does not repeat the fault's text.
 func TestFaults(t *testing.T) {
 	const thing = "apiVersion: swarm-operator.io/v1\nkind: Thing\nmetadata: {name: %s}\nspec: {tiny: %d, real: x}\n"
 	_, problems := manifests.NewLoader(thingOptions).Load(tree("a.yaml", fmt.Sprintf(thing+"---\n"+thing, "a", 7, "b", 8)), ".")
@@ -183,15 +183,15 @@ func TestFaults(t *testing.T) {
 }
 
 func TestNeighbours(t *testing.T) {
-	// What cannot be read in one field says nothing of a field whose name begins alike.
+	// A field that cannot be read must not affect a field whose name begins with the same letters.
 	if _, problems := load("a.yaml", service("containerLabels: {a: 1e3, ab: \"\\0\"}")); len(problems) != 2 {
 		t.Errorf("%v", problems)
 	}
-	// A slip in braces leaves the other entries alone.
+	// A slip in braces must not affect the other entries.
 	if _, problems := load("a.yaml", service("containerLabels: {a, b: yes, c: no}")); len(problems) != 3 {
 		t.Errorf("%v", problems)
 	}
-	// Many keys are found as few are.
+	// Many keys are found as well as few.
 	var keys []string
 	for i := range 40 {
 		keys = append(keys, fmt.Sprintf("k%d: x", i))
@@ -202,7 +202,7 @@ func TestNeighbours(t *testing.T) {
 	if diff := cmp.Diff(want, texts(problems)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	// A port that is not published hides none that is.
+	// A port that is not published hides no port that is.
 	_, problems = load("a.yaml", service("ports: [{target: 1}, {target: 2, published: 2, mode: host}, {target: 3, published: 3}]"), "b.yaml", strings.ReplaceAll(service("ports: [{target: 1}, {target: 3, published: 3}]"), "web", "wob"))
 	if len(problems) != 1 || problems[0].Path != "spec.ports[1].published" {
 		t.Errorf("%v", problems)
@@ -221,7 +221,7 @@ func TestInvalidBytesAreFound(t *testing.T) {
 	}
 }
 
-// Nobody can say of references that they are broken while much of a source cannot be read.
+// While much of a source cannot be read, nobody can say that references are broken.
 func TestMuchUnread(t *testing.T) {
 	refs := service("networks: [missing]")
 	if _, problems := load("a.yaml", refs, "b.yaml", "a: [\n"+strings.Repeat("#\n", 1<<16)); len(problems) != 2 {
@@ -232,7 +232,7 @@ func TestMuchUnread(t *testing.T) {
 	}
 }
 
-// To look for what was meant costs a look at every name: that many are enough for anybody.
+// Searching for what was meant compares with every name. A bounded number of searches is enough.
 func TestManyMissing(t *testing.T) {
 	var names []string
 	for i := range 150 {

@@ -85,7 +85,8 @@ func (w *walker) entry(name string, e fs.DirEntry, depth int) {
 	}
 }
 
-// link reports a link to a directory of the source whose manifests are not read anyway: they would be missing silently.
+// link reports a link to a directory of the source that the walk does not read otherwise. Its manifests would be
+// missing silently.
 func (w *walker) link(name string) {
 	to, err := fs.ReadLink(w.fsys, name)
 	to = path.Join(path.Dir(name), to)
@@ -97,7 +98,7 @@ func (w *walker) link(name string) {
 	}
 }
 
-// irregular names a type of file that is not read, or returns "".
+// irregular describes a type of file that is not read, or returns "".
 func irregular(mode fs.FileMode) string {
 	switch {
 	case mode.IsRegular():
@@ -112,7 +113,8 @@ func irregular(mode fs.FileMode) string {
 	return "is a device, a pipe or a socket"
 }
 
-// ignored reads .swarmoperatorignore at the source's root and, if that is another directory, at the manifests' root.
+// ignored reads .swarmoperatorignore at the source's root, and also at the manifests' root if that is another
+// directory.
 func (r *reading) ignored(root string) gitignore.Matcher {
 	var patterns []gitignore.Pattern
 	for _, dir := range slices.Compact([]string{".", root}) {
@@ -131,7 +133,8 @@ func (r *reading) ignored(root string) gitignore.Matcher {
 	return gitignore.NewMatcher(patterns)
 }
 
-// dotFile reads one of our own files if it is there.
+// dotFile reads one of the operator's own files. The second result is false if the file does not exist or cannot be
+// read.
 func (r *reading) dotFile(name string) ([]byte, bool) {
 	info, err := fs.Lstat(r.fsys, name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -150,7 +153,7 @@ func (r *reading) dotFile(name string) ([]byte, bool) {
 	return r.bytes(f, info, r.limits.FileSize)
 }
 
-// read parses the first of some files, unless they were parsed before, and returns how many.
+// read parses the first of the given files, except those that were parsed before. It returns how many files it took.
 func (r *reading) read(files []*file) int {
 	type job struct {
 		f    *file
@@ -188,9 +191,10 @@ func (r *reading) read(files []*file) int {
 	return n
 }
 
-// fetch returns the id of a file's content, if it has one, and the content itself unless it was parsed before.
+// fetch returns the id of a file's content, if it has one, and the content itself. ok is false if the content was
+// parsed before or cannot be read.
 func (r *reading) fetch(f *file) (id string, data []byte, ok bool) {
-	if len(f.problems) > 0 { // a link, for one
+	if len(f.problems) > 0 { // a link, for example
 		f.parsed.stated, r.blind = 1, true
 		return "", nil, false
 	}
@@ -218,7 +222,7 @@ func (r *reading) fetch(f *file) (id string, data []byte, ok bool) {
 	return id, data, ok
 }
 
-// bytes reads a regular file of at most limit bytes. The size is asked first, and not believed.
+// bytes reads a regular file of at most limit bytes. It checks the stated size first, but does not trust it.
 func (r *reading) bytes(f *file, info fs.FileInfo, limit int64) ([]byte, bool) {
 	if info.Size() > limit {
 		f.add("has %d bytes; at most %d are read", info.Size(), limit)
@@ -239,7 +243,8 @@ func (r *reading) bytes(f *file, info fs.FileInfo, limit int64) ([]byte, bool) {
 	return data, true
 }
 
-// account counts what a file adds to the source.
+// account adds a file's size to the source's total. It returns false, and reports it, if the total would exceed the
+// limit.
 func (r *reading) account(f *file, size int64) bool {
 	if r.size+size > r.limits.TotalSize {
 		f.add("is not read: the files of the source have more than %d bytes together", r.limits.TotalSize)
@@ -258,7 +263,7 @@ func readAtMost(fsys fs.FS, name string, limit int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, limit+1))
 }
 
-// cause returns what went wrong without the path, which the problem names already.
+// cause returns what went wrong, without the path, which the problem already names.
 func cause(err error) string {
 	var p *fs.PathError
 	if errors.As(err, &p) {
