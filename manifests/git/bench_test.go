@@ -36,7 +36,7 @@ func readAll(b *testing.B, fsys fs.FS) (n int) {
 	return n
 }
 
-// BenchmarkRead opens a repository and reads 1,000 small files of its head, as a cold command does.
+// BenchmarkRead opens a repository and reads 1,000 small files of its head, as a command with a cold cache does.
 func BenchmarkRead(b *testing.B) {
 	for _, packed := range []bool{false, true} {
 		name := "loose"
@@ -61,7 +61,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// BenchmarkHead is what the daemon pays to see that nothing has changed.
+// BenchmarkHead measures what the daemon pays to see that nothing has changed.
 func BenchmarkHead(b *testing.B) {
 	r := bigRepo(b, 10)
 	s := open(b, r.dir, git.Options{})

@@ -19,8 +19,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/format/index"
 )
 
-// Dirty answers a question of comfort, so it may cost little: a file is read only where git's index does not know it to
-// be unchanged, and none of these limits is met by a repository of manifests.
+// Dirty answers a question of convenience, so it must cost little. It reads a file only if git's index does not show
+// it to be unchanged. No repository of manifests reaches these limits.
 const (
 	maxListed  = 20
 	maxLooked  = 50_000   // files and directories looked at
@@ -28,7 +28,7 @@ const (
 	maxCompare = 4 << 20  // size of a file that is read
 )
 
-// dirty lists files of the working copy that are not as the commit has them, and manifests that it has not.
+// dirty lists the files of the working copy that differ from the commit, and manifests that the commit does not have.
 func (r *repository) dirty(ctx context.Context) ([]string, error) {
 	l, err := r.where()
 	if err != nil || l.work == "" {
@@ -58,7 +58,7 @@ func (r *repository) dirty(ctx context.Context) ([]string, error) {
 	return d.found, nil
 }
 
-// index returns git's index by path. Without one, or with one that cannot be read, every file is compared itself.
+// index returns git's index by path. If there is no index, or it cannot be read, every file is compared itself.
 func (r *repository) index() map[string]known {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -72,7 +72,7 @@ func (r *repository) index() map[string]known {
 	out := make(map[string]known, len(i.Entries))
 	for _, e := range i.Entries {
 		if e.Stage == 0 { // not in the middle of a merge
-			// Written in the moment in which the index was, a file may have changed after it.
+			// A file written at the same moment as the index may have changed after that.
 			out[e.Name] = known{e, e.ModifiedAt.Before(i.ModTime)}
 		}
 	}
@@ -111,7 +111,7 @@ func (d *comparison) look() error {
 	return d.ctx.Err()
 }
 
-// tracked compares the files that the commit has.
+// tracked compares the files that the commit has with the working copy.
 func (d *comparison) tracked(dir string) error {
 	entries, err := d.commit.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -134,7 +134,7 @@ func (d *comparison) tracked(dir string) error {
 	return err
 }
 
-// same says that a file is as the commit has it.
+// same reports whether a file is as the commit has it.
 func (d *comparison) same(name string, n *node) bool {
 	i, indexed := d.index[name]
 	info, err := d.root.Lstat(name)
@@ -154,12 +154,12 @@ func (d *comparison) same(name string, n *node) bool {
 	if plumbing.ComputeHash(plumbing.BlobObject, data) == n.hash {
 		return true
 	}
-	// Where core.autocrlf is set, git itself makes this difference.
+	// If core.autocrlf is set, git itself makes this difference.
 	unix := bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
 	return len(unix) < len(data) && plumbing.ComputeHash(plumbing.BlobObject, unix) == n.hash
 }
 
-// sameTime compares as far as the index keeps the time: git may be built without nanoseconds.
+// sameTime compares times as precisely as the index keeps them, because git may be built without nanoseconds.
 func sameTime(index, file time.Time) bool {
 	return index.Equal(file) || (index.Nanosecond() == 0 && index.Unix() == file.Unix())
 }
@@ -181,9 +181,9 @@ func (d *comparison) read(name string, info fs.FileInfo) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxCompare+1))
 }
 
-// untracked lists manifests and files of ours that the commit has not, unless git ignores them.
+// untracked lists manifests and files of the operator's own that the commit does not have, unless git ignores them.
 func (d *comparison) untracked(dir string, ignored []gitignore.Pattern) error {
-	entries, _ := directory{d.root}.ReadDir(dir) // what cannot be listed could not be committed either
+	entries, _ := directory{d.root}.ReadDir(dir) // a directory that cannot be listed could not be committed either
 	ignored = append(slices.Clip(ignored), d.ignoreFile(dir)...)
 	match := gitignore.NewMatcher(ignored)
 	for _, e := range entries {
@@ -222,9 +222,9 @@ func manifestName(name string) bool {
 	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
 }
 
-// above reads what git ignores in the whole repository, and in the directories above the one to look at.
+// above returns what git ignores in the whole repository and in the directories above the given one.
 func (d *comparison) above(common, dir string) []gitignore.Pattern {
-	data, _ := readSmall(filepath.Join(common, "info", "exclude")) // most have none
+	data, _ := readSmall(filepath.Join(common, "info", "exclude")) // most repositories have none
 	patterns := parsePatterns(data, nil)
 	if dir == "." {
 		return patterns

@@ -24,7 +24,7 @@ func dirty(t testing.TB, s *git.Source) []string {
 	return files
 }
 
-// age makes files older than the index, so that the index is believed.
+// age makes files older than the index, so that the index counts.
 func (r *repo) age(names ...string) {
 	r.t.Helper()
 	old := time.Now().Add(-time.Hour)
@@ -138,7 +138,7 @@ func TestDirty(t *testing.T) {
 	}
 }
 
-// What git's index knows to be unchanged is not read: that is why looking costs so little.
+// A file that git's index shows to be unchanged is not read, so looking costs little.
 func TestDirtyBelievesTheIndex(t *testing.T) {
 	r := newRepo(t)
 	r.write("b.yaml", "b")
@@ -155,7 +155,7 @@ func TestDirtyBelievesTheIndex(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Of equal size and time, the first one was not looked into.
+	// The first file has the same size and time, so it was not read.
 	if got := dirty(t, open(t, r.dir, git.Options{})); !slices.Equal(got, []string{"b.yaml"}) {
 		t.Errorf("%q", got)
 	}
@@ -186,7 +186,7 @@ func TestDirtyListIsShort(t *testing.T) {
 	}
 }
 
-// Against git, in a repository where nearly everything was changed in some way.
+// The test compares with git, in a repository where nearly everything was changed in some way.
 func TestDirtyAgainstGit(t *testing.T) {
 	r := newRepo(t)
 	for i := range 12 {

@@ -11,7 +11,7 @@ func WithoutEvents(s *Source) {
 	s.newWatcher = func() (*fsnotify.Watcher, error) { return nil, errors.New("no instances left") }
 }
 
-// Forget makes a remote be asked again, however short ago it was.
+// Forget makes the source ask a remote again, however recently it did.
 func Forget(s *Source) {
 	r := s.backend.(*remote)
 	r.turn <- struct{}{}
@@ -19,7 +19,7 @@ func Forget(s *Source) {
 	r.asked = r.asked.Add(-maxFresh)
 }
 
-// For tests of how locations are read and shown.
+// These are exported for tests of how locations are read and shown.
 var (
 	RedactURL = redactURL
 	IsURL     = isURL

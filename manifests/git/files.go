@@ -27,11 +27,11 @@ const (
 type files struct {
 	dir  string
 	mu   sync.Mutex
-	sums map[string]sum // of the files as last seen
+	sums map[string]sum // of the files, as they were last seen
 	root *os.Root
 }
 
-// sum is a file's digest, and what must be unchanged for it to be believed.
+// sum is a file's digest, with the size and time that must be unchanged for the digest to count.
 type sum struct {
 	size   int64
 	mtime  time.Time
@@ -44,7 +44,7 @@ func openFiles(dir string) (*files, error) {
 	return f, err
 }
 
-// open returns the directory, opened anew where another one is at its place.
+// open returns the directory. It opens it again if another directory has taken its place.
 func (f *files) open() (*os.Root, error) {
 	info, err := os.Stat(f.dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -112,7 +112,7 @@ func (f *files) log(ctx context.Context, _, to string, _ int) ([]Commit, error) 
 	return []Commit{c}, nil
 }
 
-// isAncestor: a directory's states have no order.
+// isAncestor fails unless both states are the same, because the states of a directory have no order.
 func (f *files) isAncestor(_ context.Context, older, newer string) (bool, error) {
 	if older != newer {
 		return false, fmt.Errorf("comparing %s and %s of %s: %w", quote(older), quote(newer), f.dir, ErrNoHistory)
@@ -131,7 +131,7 @@ func (f *files) pause(poll time.Duration, blind bool) time.Duration { return eve
 
 func (f *files) quiet() time.Duration { return 25 * time.Millisecond }
 
-// watched names the directory above, too, with which all may be moved away.
+// watched also names the directory above, because the whole directory may be moved away within it.
 func (f *files) watched() ([]string, func(path string) bool) {
 	place := absolute(f.dir)
 	return append([]string{filepath.Dir(place)}, subdirectories(place)...), func(path string) bool {
@@ -150,7 +150,7 @@ func (f *files) close() error {
 
 const filesPrefix = "files-"
 
-// digester makes one name of all files of a directory: another content, another name.
+// digester makes one name of all files in a directory. Different content gives a different name.
 type digester struct {
 	ctx    context.Context
 	f      *files
@@ -176,7 +176,7 @@ func (d *digester) run() (string, error) {
 			return fmt.Errorf("it holds more than %d files; name the directory of the manifests", maxFiles)
 		}
 		s, err := d.file(name, e)
-		if errors.Is(err, fs.ErrNotExist) { // gone since it was listed
+		if errors.Is(err, fs.ErrNotExist) { // it has gone since it was listed
 			return nil
 		}
 		fmt.Fprintf(all, "%q %s %x\n", name, e.Type(), s.digest)
@@ -197,7 +197,7 @@ func (d *digester) file(name string, e fs.DirEntry) (sum, error) {
 		d.newest = info.ModTime()
 	}
 	s := sum{size: info.Size(), mtime: info.ModTime()}
-	// A file written within the clock's grain of the last look could have changed again at the same time.
+	// A file written within the clock's resolution of the last look could have changed again at the same time.
 	if known, ok := d.f.sums[name]; ok && known.size == s.size && known.mtime.Equal(s.mtime) && time.Since(s.mtime) > time.Second {
 		d.sums[name] = known
 		return known, nil
@@ -216,7 +216,7 @@ func (d *digester) digest(name string, info fs.FileInfo) (out [sha256.Size]byte,
 	}
 	f, err := d.tree.Open(name)
 	switch {
-	case errors.Is(err, fs.ErrPermission): // unreadable is a state like another; reading it for good will say so
+	case errors.Is(err, fs.ErrPermission): // unreadable is a state too; the real read reports it
 		return out, nil
 	case err != nil:
 		return out, err
@@ -255,7 +255,8 @@ func (d directory) open(op, name string) (*os.File, error) {
 	return f, nil
 }
 
-// plain refuses names on whose way lies a link. A link made after this leads nowhere outside the directory either.
+// plain refuses names that are or lead through a link. A link made afterwards cannot lead outside the directory
+// either.
 func (d directory) plain(op, name string) error {
 	if !fs.ValidPath(name) {
 		return &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
@@ -283,7 +284,7 @@ func (d directory) ReadDir(name string) ([]fs.DirEntry, error) {
 	return entries, err
 }
 
-// Stat describes a link as what it is: nothing is followed.
+// Stat describes a link itself. It follows nothing.
 func (d directory) Stat(name string) (fs.FileInfo, error)  { return d.Lstat(name) }
 func (d directory) Lstat(name string) (fs.FileInfo, error) { return fs.Lstat(d.root.FS(), name) }
 

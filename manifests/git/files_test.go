@@ -102,7 +102,7 @@ func TestWorktreeOfACheckout(t *testing.T) {
 	if readFile(t, c.Tree, "a.yaml") != "two" || !strings.HasPrefix(c.Hash, "files-") || s.Notice() != "" {
 		t.Errorf("%+v", c)
 	}
-	r.git("add", "-A") // git's own files are no content
+	r.git("add", "-A") // git's own files are not content
 	if again := head(t, s); again.Hash != c.Hash {
 		t.Error("git add has changed the files' name")
 	}
@@ -125,7 +125,7 @@ func TestNoticeOfACheckoutAbove(t *testing.T) {
 	}
 }
 
-// Nothing outside the directory is read, and nothing that is no file.
+// The source reads nothing outside the directory, and nothing that is not a file.
 func TestAPlainDirectoryIsConfined(t *testing.T) {
 	outside := t.TempDir()
 	write(t, filepath.Join(outside, "secret"), "s3cr3t")

@@ -33,7 +33,7 @@ func needGit(t testing.TB) {
 	t.Skip("git is not installed")
 }
 
-// run runs git in a directory, without any configuration of the machine's.
+// run runs git in a directory, without any configuration of the machine.
 func run(t testing.TB, clock *int64, dir string, args ...string) string {
 	t.Helper()
 	*clock += 60
@@ -122,7 +122,7 @@ func readFile(t testing.TB, fsys fs.FS, name string) string {
 	return string(data)
 }
 
-// eventually waits until ok, and fails when it takes far longer than it ever should.
+// eventually waits until ok returns true. It fails after far longer than that should ever take.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(20 * time.Second)

@@ -44,7 +44,7 @@ func TestACheckoutIsReadAtHead(t *testing.T) {
 	}
 }
 
-// Each way in which a repository may lie there.
+// The cases are all ways in which a repository can be laid out.
 func TestLayouts(t *testing.T) {
 	for name, prepare := range map[string]func(t *testing.T, r *repo) (dir string){
 		"checkout":      func(_ *testing.T, r *repo) string { return r.dir },
@@ -68,7 +68,7 @@ func TestLayouts(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "linked")
 			r.git("branch", "other", "HEAD~1")
 			r.git("worktree", "add", "-q", "--detach", dir, "HEAD")
-			r.git("checkout", "-q", "other") // the linked one has a HEAD of its own
+			r.git("checkout", "-q", "other") // the linked worktree has a HEAD of its own
 			return dir
 		},
 		"submodule": func(t *testing.T, r *repo) string {
@@ -168,7 +168,7 @@ func errText(err error) string {
 	return err.Error()
 }
 
-// What is wrong with a repository is said, with the names that help.
+// Each error says what is wrong with a repository, with the names that help.
 func TestBrokenRepositories(t *testing.T) {
 	object := func(r *repo, rev string) string {
 		hash := r.git("rev-parse", rev)
@@ -186,7 +186,7 @@ func TestBrokenRepositories(t *testing.T) {
 	for name, c := range map[string]struct {
 		damage func(t *testing.T, r *repo)
 		is     error
-		want   string // of Open, Head or reading web.yaml
+		want   string // the error of Open, Head or reading web.yaml
 	}{
 		"unborn branch":     {func(_ *testing.T, r *repo) { r.git("checkout", "-q", "--orphan", "new") }, git.ErrNoCommit, "reading HEAD of REPO: there is no commit yet: HEAD names the branch new, which does not exist"},
 		"deleted branch":    {func(_ *testing.T, r *repo) { r.git("update-ref", "-d", "refs/heads/main") }, git.ErrNoCommit, "reading HEAD of REPO: there is no commit yet: HEAD names the branch main, which does not exist"},
@@ -268,7 +268,7 @@ func TestGone(t *testing.T) {
 	}
 	r.git("reflog", "expire", "--expire=now", "--all")
 	r.git("gc", "-q", "--prune=now")
-	s = open(t, r.dir, git.Options{}) // the first one may still have it open
+	s = open(t, r.dir, git.Options{}) // the first source may still have it open
 	for _, hash := range []string{first, strings.Repeat("1", 40), "", "main", first[:10], "files-12345", r.git("rev-parse", "HEAD:a")} {
 		if _, err := s.At(t.Context(), hash); !errors.Is(err, git.ErrGone) {
 			t.Errorf("%q: want ErrGone, got %v", hash, err)
@@ -282,7 +282,7 @@ func TestGone(t *testing.T) {
 	}
 }
 
-// An unborn branch and a directory that is not there yet become sources like others.
+// An unborn branch, and a directory that does not exist yet, become sources like any other.
 func TestComingToLife(t *testing.T) {
 	r := newRepo(t)
 	s := open(t, r.dir, git.Options{})
@@ -307,7 +307,7 @@ func TestComingToLife(t *testing.T) {
 	}
 }
 
-// Nothing of a checkout's configuration is run.
+// Nothing in a checkout's configuration is run.
 func TestNothingIsRun(t *testing.T) {
 	r := newRepo(t)
 	r.write(".gitattributes", "*.yaml filter=evil diff=evil\n")

@@ -58,15 +58,15 @@ func (r *repository) isAncestor(ctx context.Context, older, newer string) (bool,
 	return false, nil
 }
 
-// Who has reached a commit.
+// These constants say from which of the two commits a commit was reached.
 const (
 	fromNewer = 1 << iota
 	fromOlder
 	fromBoth = fromNewer | fromOlder
 )
 
-// walk goes back from two commits at once, the newest first, as git's merge-base does. It is over when nothing is left
-// to visit but what was reached from both: all that lies behind it was, too.
+// walk goes back from two commits at once, the newest first, as git's merge-base does. It ends when everything left
+// to visit was reached from both, because then all commits behind were, too.
 type walk struct {
 	ctx       context.Context
 	r         *repository
@@ -74,7 +74,7 @@ type walk struct {
 	seen      map[plumbing.Hash]int
 	queued    map[plumbing.Hash]bool
 	visited   map[plumbing.Hash]bool
-	order     []*gitobject.Commit // as visited
+	order     []*gitobject.Commit // in the order of visits
 	queue     queue
 	open      int // commits in the queue that were not reached from both
 	truncated bool
@@ -93,8 +93,8 @@ func (r *repository) walk(ctx context.Context, older, newer string) (*walk, erro
 	return w, err
 }
 
-// settle goes on behind the end of the walk for a while. Where clocks were wrong, a commit was visited, and found to be
-// reached from newer alone, before a descendant of it that is reached from older as well.
+// settle goes on for a while behind the end of the walk. If clocks were wrong, the walk may have visited a commit too
+// early: it was reached from newer alone, and only later a descendant of it was reached from older as well.
 func (w *walk) settle() error {
 	oldest := time.Now()
 	for _, c := range w.order {
@@ -108,13 +108,13 @@ func (w *walk) settle() error {
 			left--
 		}
 		if err := w.visit(c); err != nil {
-			return w.ctx.Err() // what is missing this far back decides nothing
+			return w.ctx.Err() // an object missing this far back decides nothing
 		}
 	}
 	return nil
 }
 
-// visit hands what a commit was reached from to its parents.
+// visit passes on to a commit's parents what the commit was reached from.
 func (w *walk) visit(c *gitobject.Commit) error {
 	w.queued[c.Hash] = false
 	if w.seen[c.Hash] != fromBoth {
@@ -136,7 +136,7 @@ func (w *walk) visit(c *gitobject.Commit) error {
 	return nil
 }
 
-// reach notes from where a commit was reached, and queues it if that is news.
+// reach records from where a commit was reached, and queues it if that is new.
 func (w *walk) reach(h plumbing.Hash, from int) error {
 	before := w.seen[h]
 	if before|from == before {
@@ -161,7 +161,7 @@ func (w *walk) reach(h plumbing.Hash, from int) error {
 	return nil
 }
 
-// queue is a heap of commits, the newest on top.
+// queue is a heap of commits with the newest on top.
 type queue []*gitobject.Commit
 
 func (q queue) Len() int           { return len(q) }

@@ -55,7 +55,7 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// Random histories with merges and clocks that go wrong, against git's own answers.
+// The test compares random histories, with merges and wrong clocks, with git's own answers.
 func TestHistoryAgainstGit(t *testing.T) {
 	r := newRepo(t)
 	random := rand.New(rand.NewPCG(1, 2))

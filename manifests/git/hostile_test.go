@@ -33,7 +33,8 @@ func treeEntry(r *repo, mode, name, hash string) []byte {
 	return append([]byte(mode+" "+name+"\x00"), raw...)
 }
 
-// Trees that no git would write: names that lead elsewhere, trees in themselves as deep as anybody likes.
+// No git would write these trees: some names lead elsewhere, and some trees contain each other, as deep as anybody
+// likes.
 func TestHostileTrees(t *testing.T) {
 	r := newRepo(t)
 	r.commit("a", "1", "first")
@@ -70,7 +71,7 @@ func TestHostileTrees(t *testing.T) {
 	}
 }
 
-// Commits that no git would write.
+// No git would write these commits.
 func TestHostileCommits(t *testing.T) {
 	r := newRepo(t)
 	r.commit("a", "1", "first")
@@ -95,7 +96,7 @@ func TestHostileCommits(t *testing.T) {
 	}
 }
 
-// An object directory that is borrowed must be one, and a circle of them ends.
+// A borrowed object directory must be one, and a circle of them must end.
 func TestHostileAlternates(t *testing.T) {
 	r := newRepo(t)
 	want := r.commit("a", "1", "first")

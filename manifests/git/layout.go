@@ -11,16 +11,16 @@ import (
 	"strings"
 )
 
-// layout says where the parts of a source lie in the file system.
+// layout says where the parts of a source are in the file system.
 type layout struct {
 	dir    string // the directory as named
-	git    string // the repository, "" for a plain directory
-	common string // the part that linked worktrees share; git itself for all others
-	work   string // the working copy, "" for a bare repository
-	parent string // the checkout in which a plain directory lies, or ""
+	git    string // the repository, or "" for a plain directory
+	common string // the part that linked worktrees share; for all others the same as git
+	work   string // the working copy, or "" for a bare repository
+	parent string // the checkout that contains a plain directory, or ""
 }
 
-// find looks at a directory.
+// find returns the layout of a directory. It fails if there is none, or if it holds a repository that is damaged.
 func find(location string) (layout, error) {
 	l := layout{dir: location}
 	switch info, err := os.Stat(location); {
@@ -52,7 +52,7 @@ func find(location string) (layout, error) {
 	return l, l.findCommon()
 }
 
-// findCommon reads commondir, which linked worktrees have.
+// findCommon reads commondir, which linked worktrees have. It fails if no repository is there.
 func (l *layout) findCommon() error {
 	l.common = l.git
 	name := filepath.Join(l.git, "commondir")
@@ -90,7 +90,7 @@ func relativeTo(base, name string) string {
 	return filepath.Join(base, name)
 }
 
-// isRepository says whether a directory looks like a repository, as git itself asks.
+// isRepository reports whether a directory looks like a repository. git itself makes the same checks.
 func isRepository(dir string) bool {
 	_, head := os.Lstat(filepath.Join(dir, "HEAD"))
 	objects, err := os.Stat(filepath.Join(dir, "objects"))
@@ -101,7 +101,7 @@ func isRepository(dir string) bool {
 	return err == nil && refs.IsDir()
 }
 
-// enclosing returns the checkout around a directory.
+// enclosing returns the checkout that contains a directory, or "".
 func enclosing(dir string) string {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -119,7 +119,7 @@ func enclosing(dir string) string {
 	}
 }
 
-// notice says what a user might not expect of how the directory is read.
+// notice says what a user might not expect in how the directory is read. It returns "" if there is nothing to say.
 func (l layout) notice(o Options) string {
 	if l.parent == "" || o.Worktree {
 		return ""
@@ -136,7 +136,7 @@ func (l layout) notice(o Options) string {
 		l.dir, l.parent, l.parent, filepath.ToSlash(sub))
 }
 
-// readSmall reads one of git's small files. A large one is something else.
+// readSmall reads one of git's small files. It fails for a large one, which must be something else.
 func readSmall(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -151,7 +151,7 @@ func readSmall(name string) ([]byte, error) {
 	return bytes.TrimSuffix(data, []byte("\n")), err
 }
 
-// bare returns what went wrong without operation and path, which the caller's message names.
+// bare returns what went wrong, without operation and path, which the caller's message names.
 func bare(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {

@@ -11,13 +11,13 @@ import (
 // scpLike matches git@host:path, git's short form of an ssh URL.
 var scpLike = regexp.MustCompile(`^[A-Za-z0-9._-]+@[A-Za-z0-9._-]+:[^\\]`)
 
-// isURL says whether a location names a remote and no directory.
+// isURL reports whether a location names a remote and not a directory.
 func isURL(location string) bool {
 	return strings.Contains(location, "://") || (scpLike.MatchString(location) && !strings.HasPrefix(location, "/"))
 }
 
-// noRef returns an error if something follows # or ? in a URL: people mean a branch, tag or commit by it, and nothing here
-// reads it. What it is does not show, because it may hold a token.
+// noRef returns an error if # or ? follows in a URL. People mean a branch, tag or commit by it, and the operator does
+// not read that. The error does not show what follows, because it may hold a token.
 func noRef(location string) error {
 	i := strings.IndexAny(location, "#?")
 	if i < 0 {
@@ -26,7 +26,7 @@ func noRef(location string) error {
 	if _, err := url.Parse(location); err == nil || !strings.Contains(location, "://") {
 		return errRef(redactURL(location[:i]), location[i])
 	}
-	return nil // it is malformed, and whoever opens it says so
+	return nil // it is malformed, and whatever opens it reports that
 }
 
 func errRef(location string, mark byte) error {
@@ -48,7 +48,7 @@ func localPath(location string) (string, bool) {
 
 var anyURL = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>]*`)
 
-// redactURL takes user names, passwords and queries out of the URLs in a text. A token may be any of them.
+// redactURL removes user names, passwords and queries from the URLs in a text, because any of them may be a token.
 func redactURL(text string) string {
 	if !strings.Contains(text, "://") {
 		return text
@@ -56,7 +56,7 @@ func redactURL(text string) string {
 	return anyURL.ReplaceAllStringFunc(text, func(found string) string {
 		scheme, rest, _ := strings.Cut(found, "://")
 		authority, path, slash := strings.Cut(rest, "/")
-		// A password may hold a slash, against the rules: what stands before the last @ is not shown either way.
+		// A password may hold a slash, against the rules. In any case, nothing before the last @ is shown.
 		if _, err := url.Parse(found); err != nil || !strings.Contains(authority, "@") {
 			if i := strings.LastIndex(rest, "@"); i >= 0 {
 				authority, path, slash = strings.Cut(rest[i+1:], "/")
@@ -74,8 +74,8 @@ func redactURL(text string) string {
 	})
 }
 
-// redactError is an error's text without the credentials of a URL, in whatever form they got into it. Some of the text
-// is the server's own: it is made one short line.
+// redactError returns an error's text without the credentials of a URL, in whatever form the text holds them. Some of
+// the text comes from the server, so it is reduced to one short line.
 func redactError(err error, location string) string {
 	text := redactURL(strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r <= ' ' || r == 0x7f || r == utf8.RuneError }), " "))
 	u, parseErr := url.Parse(location)
@@ -88,7 +88,7 @@ func redactError(err error, location string) string {
 			text = strings.ReplaceAll(text, secret, "(hidden)")
 		}
 	}
-	if name := u.User.Username(); len(name) >= 12 { // a token in the name's place
+	if name := u.User.Username(); len(name) >= 12 { // a token in place of a name
 		text = strings.ReplaceAll(text, name, "(hidden)")
 	}
 	return oneLine(text)

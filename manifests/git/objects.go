@@ -22,18 +22,19 @@ import (
 
 const (
 	maxObject   = 64 << 20         // larger ones are not read into memory
-	objectCache = 8 * cache.MiByte // of what deltas are built on
+	objectCache = 8 * cache.MiByte // of the objects that deltas build on
 	maxStores   = 16               // alternates and their alternates
 	maxPacks    = 32               // kept open
 )
 
-// objects reads objects by hash, while git may write, pack and prune beside it. Safe for several goroutines.
+// objects reads objects by hash, while git may write, pack and prune at the same time. Several goroutines may use it.
 type objects struct {
 	layout
 	mu     sync.Mutex
-	stores []*filesystem.Storage // the repository's own, then its alternates'
-	opened os.FileInfo           // the directory that stores were opened in
-	last   *object               // the one read last: its size and its content are asked for one after the other
+	stores []*filesystem.Storage // the repository's own, then those of its alternates
+	opened os.FileInfo           // the directory in which stores were opened
+	// The object that was read last, because its size and its content are asked for one after the other.
+	last *object
 }
 
 // object is one object in memory.
@@ -43,8 +44,8 @@ type object struct {
 	data []byte
 }
 
-// get returns an object. What is not found is looked for once more in a repository opened anew, since git may have
-// packed it meanwhile or the directory may be another one.
+// get returns an object. If it is not found, get opens the repository again and looks once more. git may have packed
+// the object in the meantime, or another directory may have taken the repository's place.
 func (o *objects) get(ctx context.Context, kind plumbing.ObjectType, h plumbing.Hash) (*object, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -70,7 +71,7 @@ func (o *objects) read(kind plumbing.ObjectType, h plumbing.Hash) (*object, erro
 		return nil, err
 	}
 	for _, s := range o.stores {
-		// Asked first: go-git opens and indexes every alternate anew for each object that it does not find.
+		// Ask this first: go-git opens and indexes every alternate again for each object that it does not find.
 		if len(o.stores) > 1 && s.HasEncodedObject(h) != nil {
 			continue
 		}
@@ -97,7 +98,7 @@ func kindName(kind plumbing.ObjectType) string {
 	return kind.String()
 }
 
-// content copies an object's data out of what may be a file that the next git gc removes.
+// content copies an object's data, because its source may be a file that the next git gc removes.
 func content(e plumbing.EncodedObject) (data []byte, err error) {
 	if e.Size() > maxObject {
 		return nil, fmt.Errorf("it has %d bytes; at most %d are read", e.Size(), maxObject)
@@ -112,7 +113,8 @@ func content(e plumbing.EncodedObject) (data []byte, err error) {
 	return data, err
 }
 
-// open opens the repository and its alternates, anew where the directory is not the one that was opened.
+// open opens the repository and its alternates. It opens them again if another directory has taken the repository's
+// place.
 func (o *objects) open() error {
 	info, err := os.Stat(o.common)
 	if err != nil {
@@ -135,12 +137,12 @@ func openStorage(dir billy.Filesystem) *filesystem.Storage {
 	return filesystem.NewStorageWithOptions(dir, cache.NewObjectLRU(objectCache), filesystem.Options{MaxOpenDescriptors: maxPacks, LargeObjectThreshold: maxObject})
 }
 
-// foreign matches the settings of formats that would be misread.
+// foreign matches the settings of formats that this package would misread.
 var foreign = regexp.MustCompile(`(?im)^\s*(objectformat|refstorage)\s*=\s*"?([a-z0-9]+)`)
 
-// supported refuses repositories in such a format. Nothing else of a repository's configuration is looked at.
+// supported refuses repositories in such a format. It looks at nothing else in a repository's configuration.
 func (o *objects) supported() error {
-	config, _ := readSmall(filepath.Join(o.common, "config")) // without one it is git's own format
+	config, _ := readSmall(filepath.Join(o.common, "config")) // without a config it is git's own format
 	for _, setting := range foreign.FindAllStringSubmatch(string(config), -1) {
 		key, value := strings.ToLower(setting[1]), strings.ToLower(setting[2])
 		if (key == "objectformat" && value != "sha1") || (key == "refstorage" && value != "files") {
@@ -151,7 +153,7 @@ func (o *objects) supported() error {
 	return nil
 }
 
-// alternates lists the object directories that a repository borrows from, and theirs.
+// alternates lists the object directories that a repository borrows from, and those that they borrow from.
 func alternates(dir string) []string {
 	var found []string
 	seen := map[string]bool{dir: true}
@@ -193,7 +195,7 @@ func (o *objects) shallow() (map[plumbing.Hash]bool, error) {
 
 func (o *objects) closeStores() {
 	for _, s := range o.stores {
-		_ = s.Close() // only read from
+		_ = s.Close() // it was only read from
 	}
 	o.stores, o.opened, o.last = nil, nil, nil
 }

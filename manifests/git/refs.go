@@ -13,8 +13,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// refs resolves names. go-git's own reader takes the packed value of a ref, which is an older one, when the loose file
-// is empty or cannot be read: a branch would seem to have moved back.
+// refs resolves names. go-git's own reader falls back to the packed value of a ref if the loose file is empty or
+// cannot be read. That value is older: a branch would seem to have moved back.
 type refs struct{ layout }
 
 var (
@@ -22,7 +22,7 @@ var (
 	refName  = regexp.MustCompile(`^(HEAD|refs/[^\x00-\x20\x7f~^:?*\[\\]+)$`)
 )
 
-// resolve returns the hash that a ref stands for: HEAD, a full name, or the short one of a branch or tag.
+// resolve returns the hash that a ref stands for: HEAD, a full name, or the short name of a branch or tag.
 func (r refs) resolve(name string) (plumbing.Hash, error) {
 	if name == "" {
 		name = "HEAD"
@@ -44,7 +44,7 @@ func (r refs) resolve(name string) (plumbing.Hash, error) {
 	return plumbing.ZeroHash, fmt.Errorf("there is no branch or tag %s", name)
 }
 
-// follow resolves symbolic refs, of which git itself allows five in a row.
+// follow resolves symbolic refs. git itself allows five in a row.
 func (r refs) follow(name string) (plumbing.Hash, error) {
 	for range 6 {
 		text, err := r.read(name)
@@ -66,13 +66,13 @@ func (r refs) follow(name string) (plumbing.Hash, error) {
 	return plumbing.ZeroHash, errors.New("refs name each other in a circle")
 }
 
-// pointedAt says that HEAD names a ref.
+// pointedAt reports whether HEAD names a ref.
 func (r refs) pointedAt(name string) bool {
 	text, err := r.read("HEAD")
 	return err == nil && strings.TrimSpace(strings.TrimPrefix(text, "ref:")) == name
 }
 
-// read returns the text of a ref. A loose file decides before packed-refs, whatever it holds.
+// read returns the text of a ref. A loose file counts before packed-refs, whatever it holds.
 func (r refs) read(name string) (string, error) {
 	if !refName.MatchString(name) || !fs.ValidPath(name) {
 		return "", fmt.Errorf("the name of a ref is malformed")
@@ -88,14 +88,14 @@ func (r refs) read(name string) (string, error) {
 		return "", fmt.Errorf("the ref %s is empty; the file may be damaged", name)
 	case err == nil:
 		return strings.TrimSpace(string(data)), nil
-	case statErr == nil && info.IsDir(): // refs/heads/a beside refs/heads/a/b, which may be packed
+	case statErr == nil && info.IsDir(): // refs/heads/a when refs/heads/a/b exists; a may be packed
 	case !errors.Is(err, fs.ErrNotExist):
 		return "", fmt.Errorf("reading the ref %s: %w", name, bare(err))
 	}
 	return r.packed(name)
 }
 
-// packed looks a ref up in packed-refs.
+// packed looks up a ref in packed-refs. It fails with fs.ErrNotExist if the ref is not there.
 func (r refs) packed(name string) (string, error) {
 	f, err := os.Open(filepath.Join(r.common, "packed-refs"))
 	if err != nil {

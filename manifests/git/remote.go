@@ -25,22 +25,22 @@ import (
 const (
 	listTimeout  = 30 * time.Second
 	fetchTimeout = 10 * time.Minute
-	maxFresh     = 2 * time.Second // what was asked a moment ago is not asked again
+	maxFresh     = 2 * time.Second // an answer that is younger is used again
 	maxPause     = 10 * time.Minute
 	followed     = "refs/heads/followed" // the remote's ref in the clone
 )
 
-// remote reads the commits of a remote by way of a bare clone in a temporary directory, which only this process uses.
+// remote reads the commits of a remote from a bare clone in a temporary directory, which only this process uses.
 type remote struct {
 	url  string
 	o    Options
 	poll time.Duration
 	*repository
 
-	turn   chan struct{} // held by who fetches; it guards what follows
+	turn   chan struct{} // held by the goroutine that fetches; it guards the fields below
 	tip    plumbing.Hash
 	asked  time.Time
-	failed atomic.Int32 // fetches in a row
+	failed atomic.Int32 // number of fetches that failed in a row
 }
 
 func openRemote(ctx context.Context, location string, o Options) (*Source, error) {
@@ -69,7 +69,7 @@ func supportedURL(location string) error {
 	if !ok { // git@host:path
 		return nil
 	}
-	if _, err := url.Parse(location); err != nil { // whose text may quote the password
+	if _, err := url.Parse(location); err != nil { // the error's text may quote the password
 		return fmt.Errorf("opening %s: it is malformed; a password's special characters are written as %%2F and so on", redactURL(location))
 	}
 	switch strings.ToLower(scheme) {
@@ -98,7 +98,7 @@ func (r *remote) clone() error {
 	return nil
 }
 
-// fetch brings the clone up to date, unless it just was.
+// fetch brings the clone up to date, unless that was done a moment ago.
 func (r *remote) fetch(ctx context.Context) error {
 	select {
 	case r.turn <- struct{}{}:
@@ -141,7 +141,8 @@ func (r *remote) update(ctx context.Context) error {
 	return nil
 }
 
-// bounded leaves a call alone that does not come back in time: go-git's ssh client waits for a server's first word for ever.
+// bounded abandons a call that does not return in time, because go-git's ssh client waits for ever for a server's
+// first word.
 func bounded[T any](ctx context.Context, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
 	type answer struct {
 		value T
@@ -159,7 +160,7 @@ func bounded[T any](ctx context.Context, limit time.Duration, call func(context.
 		return a.value, a.err
 	case <-ctx.Done():
 		select {
-		case a := <-done: // both at once
+		case a := <-done: // both happened at once
 			return a.value, a.err
 		default:
 			return *new(T), ctx.Err()
@@ -202,12 +203,13 @@ func (r *remote) ask(ctx context.Context) (name string, tip plumbing.Hash, err e
 	return "", tip, fmt.Errorf("there is no branch or tag %s", r.o.Ref)
 }
 
-// origin names the remote in memory: its credentials get into no file.
+// origin defines the remote in memory only, so that its credentials get into no file.
 func (r *remote) origin(s storage.Storer) *gogit.Remote {
 	return gogit.NewRemote(s, &config.RemoteConfig{Name: "origin", URLs: []string{r.url}})
 }
 
-// auth returns the key for ssh that was named. Without one go-git asks the agent; for https it uses the URL's credentials.
+// auth returns the configured key for ssh. Without one, go-git asks the agent; for https it uses the URL's
+// credentials.
 func (r *remote) auth() (transport.AuthMethod, error) {
 	if r.o.SSHKey == "" || strings.HasPrefix(r.url, "http") {
 		return nil, nil
@@ -227,7 +229,7 @@ func (r *remote) auth() (transport.AuthMethod, error) {
 	return keys, nil
 }
 
-// explain makes an error of what may quote the URL. Only what callers tell apart stays in its chain.
+// explain makes an error from one that may quote the URL. Only errors that callers tell apart stay in its chain.
 func (r *remote) explain(ctx context.Context, err error) error {
 	shown := redactURL(r.url)
 	switch {
@@ -261,7 +263,7 @@ func (r *remote) watched() ([]string, func(path string) bool) {
 	return nil, func(string) bool { return false }
 }
 
-// pause spreads instances out, and leaves a remote that does not answer alone for longer and longer.
+// pause spreads the requests of instances out. It waits longer and longer for a remote that does not answer.
 func (r *remote) pause(poll time.Duration, _ bool) time.Duration {
 	for range min(r.failed.Load(), 10) {
 		poll = min(2*poll, max(poll, maxPause))

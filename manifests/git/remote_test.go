@@ -24,13 +24,13 @@ const (
 	password = "c4n4ry/pass"
 )
 
-// hub serves a bare repository over HTTP, as git's own http-backend does, to who knows the password.
+// hub serves a bare repository over HTTP to clients that know the password, as git's own http-backend does.
 type hub struct {
 	*httptest.Server
 	*repo
 	bare  string
 	asked atomic.Int64
-	trap  atomic.Pointer[http.HandlerFunc] // answers instead
+	trap  atomic.Pointer[http.HandlerFunc] // if set, it answers in place of the repository
 }
 
 func newHub(t *testing.T) *hub {
@@ -63,7 +63,7 @@ func newHub(t *testing.T) *hub {
 	return h
 }
 
-// url is where the repository is, with credentials.
+// url returns the repository's URL, with credentials.
 func (h *hub) url() string {
 	u, err := url.Parse(h.URL)
 	if err != nil {
@@ -167,7 +167,7 @@ func TestEmptyRemote(t *testing.T) {
 	}
 }
 
-// Whatever a remote does: an error, soon, without credentials, and what was fetched before stays.
+// Whatever a remote does, the operator soon gets an error without credentials, and keeps what it fetched before.
 func TestRemoteFailures(t *testing.T) {
 	for name, trap := range map[string]http.HandlerFunc{
 		"401": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) },
@@ -235,7 +235,7 @@ func TestUnreachableRemotes(t *testing.T) {
 	}
 }
 
-// A remote that hangs costs its caller no longer than he wants.
+// A remote that hangs costs its caller no more time than the context allows.
 func TestRemoteHangs(t *testing.T) {
 	h := newHub(t)
 	s := open(t, h.url(), git.Options{})
@@ -256,7 +256,7 @@ func TestRemoteHangs(t *testing.T) {
 	}
 }
 
-// What was asked a moment ago is not asked again: a wake-up and the look after it are one question.
+// An answer that is a moment old is used again: a wake-up and the look after it are one question.
 func TestRemoteIsAskedOnce(t *testing.T) {
 	h := newHub(t)
 	s := open(t, h.url(), git.Options{PollInterval: time.Hour})
@@ -267,7 +267,7 @@ func TestRemoteIsAskedOnce(t *testing.T) {
 	if asked := h.asked.Load() - before; asked != 0 {
 		t.Errorf("asked %d times", asked)
 	}
-	// What has not changed is not fetched.
+	// If nothing has changed, nothing is fetched.
 	git.Forget(s)
 	head(t, s)
 	if asked := h.asked.Load() - before; asked != 1 {
@@ -286,7 +286,7 @@ func TestFileURL(t *testing.T) {
 	awaitHead(t, s, woken, hash(r.commit("a", "2", "second"))) // by file events
 }
 
-// A branch that is named in a URL would be ignored, and another one be read.
+// A branch named in a URL would be ignored, and another branch would be read.
 func TestRefsInLocationsAreRefused(t *testing.T) {
 	r := newRepo(t)
 	r.commit("a", "1", "first")

@@ -13,10 +13,10 @@ import (
 	gitobject "github.com/go-git/go-git/v5/plumbing/object"
 )
 
-// repository reads commits: of a checkout, a bare repository, or the clone of a remote.
+// repository reads commits from a checkout, a bare repository, or the clone of a remote.
 type repository struct {
 	place string // where it is
-	name  string // what it is called in messages: the place, or a URL without credentials
+	name  string // its name in messages: the place, or a URL without credentials
 	o     Options
 	objects
 }
@@ -32,7 +32,7 @@ func openRepository(location string, o Options) (*repository, error) {
 	return r, r.open()
 }
 
-// where returns the layout as it is now: a checkout may be a link that is switched, or a directory that was made anew.
+// where returns the present layout. A checkout may be a link that is switched, or a directory that was made again.
 func (r *repository) where() (layout, error) {
 	l, err := find(r.place)
 	if err != nil {
@@ -57,7 +57,7 @@ func (r *repository) ref() string {
 	return r.o.Ref
 }
 
-// tip resolves the ref that is followed.
+// tip resolves the ref that the source follows.
 func (r *repository) tip() (plumbing.Hash, error) {
 	l, err := r.where()
 	if err != nil {
@@ -86,7 +86,7 @@ func (r *repository) head(ctx context.Context) (Commit, string, error) {
 	return r.withTree(ctx, c), tip.String(), nil
 }
 
-// peel follows annotated tags to what they name.
+// peel follows annotated tags to the object that they name.
 func (r *repository) peel(ctx context.Context, h plumbing.Hash) (plumbing.Hash, error) {
 	for range 5 {
 		o, err := r.get(ctx, plumbing.AnyObject, h)
@@ -160,8 +160,8 @@ func (r *repository) pause(poll time.Duration, blind bool) time.Duration {
 
 func (r *repository) quiet() time.Duration { return 0 }
 
-// watched names the directories in which git's refs live, and those above, which may be moved away with all that is in
-// them. Git replaces files by renaming, so files themselves cannot be watched.
+// watched returns the directories that hold git's refs, and the directories above, which may be moved away with
+// everything in them. git replaces files by renaming, so the files themselves cannot be watched.
 func (r *repository) watched() ([]string, func(path string) bool) {
 	place := absolute(r.place)
 	dirs := []string{filepath.Dir(place), place}
@@ -184,7 +184,7 @@ func absolute(name string) string {
 	return name
 }
 
-// refEvent leaves out what git writes beside refs: locks, the index, objects.
+// refEvent reports whether an event is about refs. It leaves out what else git writes: locks, the index, objects.
 func refEvent(repository, path string) bool {
 	name, err := filepath.Rel(repository, path)
 	if err != nil || strings.HasSuffix(name, ".lock") {
@@ -216,7 +216,7 @@ func quote(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// encoded gives an object back to go-git's decoders.
+// encoded returns the object in the form that go-git's decoders read.
 func (o *object) encoded() plumbing.EncodedObject {
 	m := new(plumbing.MemoryObject)
 	m.SetType(o.kind)

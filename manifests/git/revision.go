@@ -16,7 +16,7 @@ import (
 	gitobject "github.com/go-git/go-git/v5/plumbing/object"
 )
 
-// ErrAmbiguous: the first digits of a hash are those of several commits.
+// ErrAmbiguous says that several commits begin with the same digits of a hash.
 var ErrAmbiguous = errors.New("several commits begin with these digits")
 
 // historian is a backend that has commits.
@@ -27,9 +27,9 @@ type historian interface {
 	names() []string
 }
 
-// Resolve returns the full hash of the commit that a text names, as git reads it: HEAD, a branch, a tag, or at least four digits
-// of a hash, and behind any of these ^ or ~N for what came before. The error is ErrNoHistory for a plain directory, ErrGone where
-// nothing has that name, and ErrAmbiguous where several commits do.
+// Resolve returns the full hash of the commit that a text names, as git reads it. The text is HEAD, a branch, a tag,
+// or at least four digits of a hash, and may end with ^ or ~N for earlier commits. The error is ErrNoHistory for a
+// plain directory, ErrGone if nothing has that name, and ErrAmbiguous if several commits do.
 func (s *Source) Resolve(ctx context.Context, text string) (string, error) {
 	h, ok := s.backend.(historian)
 	if !ok {
@@ -42,8 +42,8 @@ func (s *Source) Resolve(ctx context.Context, text string) (string, error) {
 	return c.Hash.String(), nil
 }
 
-// Recent lists at most limit commits from HEAD back along first parents, the newest first and without Tree. A plain directory
-// has none.
+// Recent returns at most limit commits from HEAD back along first parents, the newest first and without Tree. It
+// returns none for a plain directory.
 func (s *Source) Recent(ctx context.Context, limit int) ([]Commit, error) {
 	if h, ok := s.backend.(historian); ok {
 		return h.recent(ctx, limit)
@@ -51,7 +51,7 @@ func (s *Source) Recent(ctx context.Context, limit int) ([]Commit, error) {
 	return nil, nil
 }
 
-// Names lists the branches and tags, in order. A plain directory has none.
+// Names returns the branches and tags in order. A plain directory has none.
 func (s *Source) Names() []string {
 	if h, ok := s.backend.(historian); ok {
 		return h.names()
@@ -64,7 +64,7 @@ var (
 	before     = regexp.MustCompile(`(\^|~[0-9]*)$`)
 )
 
-const mostBefore = 10_000 // steps back that are taken
+const mostBefore = 10_000 // the largest number of steps back
 
 func (r *repository) resolve(ctx context.Context, text string) (*gitobject.Commit, error) {
 	name, back := text, 0
@@ -104,7 +104,8 @@ func (r *repository) resolve(ctx context.Context, text string) (*gitobject.Commi
 	return c, err
 }
 
-// named returns the commit of a ref or, where there is none of that name, of the first digits of a hash.
+// named returns the commit of a ref. If there is no ref with that name, it takes the name for the first digits of a
+// hash.
 func (r *repository) named(ctx context.Context, name string) (plumbing.Hash, error) {
 	l, err := r.where()
 	switch {
@@ -134,7 +135,7 @@ func (r *repository) named(ctx context.Context, name string) (plumbing.Hash, err
 	return r.abbreviated(ctx, digits)
 }
 
-// abbreviated finds the only commit whose hash begins with some digits.
+// abbreviated returns the only commit whose hash begins with some digits. It fails if there is none or more than one.
 func (r *repository) abbreviated(ctx context.Context, digits string) (plumbing.Hash, error) {
 	if len(digits) == 40 {
 		return plumbing.NewHash(digits), nil
@@ -200,7 +201,7 @@ func (r *repository) recent(ctx context.Context, limit int) ([]Commit, error) {
 	for len(out) < limit {
 		c, err := r.commit(ctx, h)
 		if errors.Is(err, plumbing.ErrObjectNotFound) {
-			break // a shallow clone ends somewhere
+			break // a shallow clone ends here
 		}
 		if err != nil {
 			return out, err

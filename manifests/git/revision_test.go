@@ -9,7 +9,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
-// Against git's own answers, with refs and objects loose and packed.
+// The test compares with git's own answers, with refs and objects loose and packed.
 func TestRevisionsAreReadAsGitReadsThem(t *testing.T) {
 	r := newRepo(t)
 	first := r.commit("a", "a", "a")

@@ -6,12 +6,12 @@ import (
 	"fmt"
 )
 
-// TakenBack counts the commits that lead to a tip and not to the next one, and returns the newest of them, at most limit and without
-// Tree. There are none if the next tip descends from the tip, as it does after an ordinary push. There are some after a push with
-// force, and if the next tip is older.
+// TakenBack counts the commits that lead to tip and not to next. It returns the newest of them, at most limit and
+// without Tree. There are none if next descends from tip, as it does after an ordinary push. There are some after a
+// forced push, and if next is older.
 //
-// The error is ErrGone if the tip is not in the repository, so that the next one, whose whole history is, does not descend from it.
-// It is ErrShallow if a shallow clone cannot tell, and ErrNoHistory for a plain directory.
+// The error is ErrGone if tip is not in the repository. As the whole history of next is there, next does not descend
+// from tip. The error is ErrShallow if a shallow clone cannot tell, and ErrNoHistory for a plain directory.
 func (s *Source) TakenBack(ctx context.Context, tip, next string, limit int) (newest []Commit, count int, err error) {
 	h, ok := s.backend.(historian)
 	if !ok {
@@ -29,13 +29,13 @@ func (r *repository) takenBack(ctx context.Context, tip, next string, limit int)
 	}
 	if _, err := r.at(ctx, tip); err != nil {
 		cut, cutErr := r.shallow()
-		if cutErr == nil && len(cut) > 0 && errors.Is(err, ErrGone) { // the tip may lie where the clone does not reach
+		if cutErr == nil && len(cut) > 0 && errors.Is(err, ErrGone) { // tip may lie beyond the end of the clone
 			err = ErrShallow
 		}
 		return fail(errors.Join(err, cutErr))
 	}
 	w, err := r.walk(ctx, next, tip)
-	truncated := err == nil && w.truncated // behind the end of the walk lies what both have
+	truncated := err == nil && w.truncated // behind the end of the walk are commits that both have
 	if err == nil {
 		err = w.settle()
 	}

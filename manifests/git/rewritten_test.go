@@ -9,7 +9,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
-// A push with force takes commits back; an ordinary one, a merge and a push of nothing do not.
+// A forced push takes commits back. An ordinary push, a merge and a push of nothing do not.
 func TestTakenBack(t *testing.T) {
 	r := newRepo(t)
 	commits := map[string]string{}
@@ -52,7 +52,7 @@ func TestTakenBack(t *testing.T) {
 			{"c", "amended", 9, "c", 1},
 			{"amended", "c", 9, "amended", 1},
 			{"sibling+1", "merge", 9, "sibling+1", 1},
-			{"merge", "c", 9, "merge sibling", 2}, // the tip's second parent goes, too
+			{"merge", "c", 9, "merge sibling", 2}, // the tip's second parent goes too
 			{"c", "a", 9, "c b", 2},               // older
 			{"c", "unrelated", 9, "c b a", 3},
 		} {
@@ -67,7 +67,7 @@ func TestTakenBack(t *testing.T) {
 	}
 }
 
-// Nothing is claimed of a history that is cut off, unless the tip is in it and what leads to the next one is, too.
+// In a history that is cut off, an answer needs both the tip and everything that leads to the next one.
 func TestTakenBackInAShallowClone(t *testing.T) {
 	r := newRepo(t)
 	first := r.commit("a", "1", "first")
@@ -95,7 +95,7 @@ func TestTakenBackInAShallowClone(t *testing.T) {
 	}
 }
 
-// The clone of a remote keeps what was taken back for as long as it is open, and a new one does not have it.
+// The clone of a remote keeps commits that were taken back as long as it is open. A new clone does not have them.
 func TestTakenBackFromARemote(t *testing.T) {
 	h := newHub(t)
 	one := h.push("one more\n")

@@ -1,8 +1,8 @@
-// Package git is the door to git: it reads the commits of a checkout, a bare repository or a remote, and the files of
+// Package git is the door to git. It reads the commits of a checkout, a bare repository or a remote, and the files of
 // a plain directory, as values of type Commit.
 //
-// It only reads. It runs no git, no hook and no filter, honours nothing of a repository's configuration that would run
-// or rewrite anything, follows no link, and never repeats a URL's credentials.
+// It only reads. It runs no git, no hook and no filter, and follows no link. It ignores any setting of a repository
+// that would run or rewrite something. It never repeats a URL's credentials.
 package git
 
 import (
@@ -18,17 +18,17 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// Errors that callers tell apart.
+// These are the errors that callers tell apart.
 var (
-	// ErrGone: a commit is not, or no longer, in the repository.
+	// ErrGone says that a commit is not, or no longer, in the repository.
 	ErrGone = errors.New("the commit is not in the repository")
-	// ErrNoCommit: a branch without any commit.
+	// ErrNoCommit says that a branch has no commit yet.
 	ErrNoCommit = errors.New("there is no commit yet")
-	// ErrNotFound: there is nothing at the location.
+	// ErrNotFound says that there is nothing at the location.
 	ErrNotFound = errors.New("there is no such directory")
-	// ErrNoHistory: a plain directory was asked for what only commits have.
+	// ErrNoHistory says that a plain directory was asked for something that only commits have.
 	ErrNoHistory = errors.New("a plain directory has no history")
-	// ErrShallow: the answer lies in history that a shallow clone does not have.
+	// ErrShallow says that the answer lies in history that a shallow clone does not have.
 	ErrShallow = errors.New("the history is cut off (a shallow clone)")
 )
 
@@ -36,12 +36,12 @@ var (
 type Options struct {
 	// Worktree reads the files as they are, even in a checkout.
 	Worktree bool
-	// Path is the directory of the manifests within the source, for Dirty. Default the source itself.
+	// Path is the directory of the manifests within the source. Only Dirty uses it. Default the source itself.
 	Path string
 	// Ref is a branch, a tag or a full name such as refs/heads/main. Default HEAD.
 	Ref string
-	// PollInterval is how often a remote is asked, and how often a directory is looked at where no file events come.
-	// Default 30s for remotes and 2s for directories.
+	// PollInterval is how often a remote is asked, and how often a directory without file events is checked. Default
+	// 30s for remotes and 2s for directories.
 	PollInterval time.Duration
 	// SSHKey is a file with a private key for ssh remotes. Default the agent's keys.
 	SSHKey string
@@ -51,20 +51,22 @@ type Options struct {
 
 // Commit is one state of a source.
 type Commit struct {
-	// Hash is the commit's; for a plain directory files- and a digest of what is in it.
+	// Hash is the commit's hash. For a plain directory it is files- and a digest of the directory's content.
 	Hash string
-	// When it was committed.
+	// When is the time of the commit.
 	When    time.Time
 	Author  string
 	Message string
-	// Tree is the commit's files. It implements fs.ReadDirFS, fs.StatFS and fs.ReadLinkFS and is nil in what Log returns.
+	// Tree holds the commit's files. It implements fs.ReadDirFS, fs.StatFS and fs.ReadLinkFS. It is nil in commits
+	// that Log returns.
 	Tree fs.FS
 }
 
-// Lines returns the values of the lines Key: value of the commit's message, and those below a squash's list of commits.
+// Lines returns the values of the lines Key: value in the commit's message, and separately those below a squash's
+// list of commits.
 func (c Commit) Lines(key string) (values, below []string) { return Lines(c.Message, key) }
 
-// Short is the hash as people write it.
+// Short returns the hash as people write it.
 func (c Commit) Short() string {
 	if len(c.Hash) == 40 {
 		return c.Hash[:10]
@@ -72,7 +74,7 @@ func (c Commit) Short() string {
 	return c.Hash
 }
 
-// backend is one way to have commits.
+// backend is one kind of place that commits come from.
 type backend interface {
 	// head returns the current commit, and the state that it belongs to.
 	head(ctx context.Context) (Commit, string, error)
@@ -80,29 +82,29 @@ type backend interface {
 	log(ctx context.Context, from, to string, limit int) ([]Commit, error)
 	isAncestor(ctx context.Context, older, newer string) (bool, error)
 	dirty(ctx context.Context) ([]string, error)
-	// state describes the current state in a word: errors too.
+	// state describes the current state in one word, even if it is an error.
 	state(ctx context.Context) string
-	// watched lists the directories whose events may mean another state, and says which events do.
+	// watched returns the directories whose events may mean a new state, and a function that tells which events do.
 	watched() ([]string, func(path string) bool)
-	// pause is the time to the next look where no event comes; blind says that none can.
+	// pause returns the time until the next look if no event comes. blind says that no event can come.
 	pause(poll time.Duration, blind bool) time.Duration
-	// quiet is how long no event must have come before the state is worth looking at.
+	// quiet returns how long no event must have come before the state is worth a look.
 	quiet() time.Duration
 	close() error
 }
 
-// Source is an open source. Its methods may be called from several goroutines.
+// Source is an open source. Several goroutines may call its methods.
 type Source struct {
 	backend
 	name   string
 	notice string
 	poll   time.Duration
-	seen   atomic.Pointer[string] // the state when Head was asked last
-	// newWatcher gives file events, or an error where the system has none left.
+	seen   atomic.Pointer[string] // the state at the last call of Head
+	// newWatcher returns a source of file events, or an error if the system has none left.
 	newWatcher func() (*fsnotify.Watcher, error)
 }
 
-// Open opens a directory or a URL. A directory needs no commit yet, but it must be there.
+// Open opens a directory or a URL. A directory needs no commit yet, but it must exist.
 func Open(ctx context.Context, location string, o Options) (*Source, error) {
 	if isURL(location) {
 		return openRemote(ctx, location, o)
@@ -149,26 +151,27 @@ func (s *Source) lastSeen() string {
 	return ""
 }
 
-// At returns the commit of a full hash. The error is ErrGone where it is not in the repository.
+// At returns the commit with a full hash. The error is ErrGone if the commit is not in the repository.
 func (s *Source) At(ctx context.Context, hash string) (Commit, error) { return s.at(ctx, hash) }
 
-// Log returns at most limit commits that are reachable from to and not from from, the newest first and without Tree.
-// Without from it is to alone.
+// Log returns at most limit commits that are reachable from the commit to and not from the commit from. They are
+// sorted newest first and have no Tree. If from is "", it returns only the commit to.
 func (s *Source) Log(ctx context.Context, from, to string, limit int) ([]Commit, error) {
 	return s.log(ctx, from, to, limit)
 }
 
-// IsAncestor says whether older is newer itself or one of its ancestors. The error is ErrGone where one of them is not
-// in the repository, ErrShallow where a shallow clone cannot tell, and ErrNoHistory for two states of a plain directory.
+// IsAncestor reports whether older is newer itself or one of its ancestors. The error is ErrGone if one of them is
+// not in the repository, ErrShallow if a shallow clone cannot tell, and ErrNoHistory for two states of a plain
+// directory.
 func (s *Source) IsAncestor(ctx context.Context, older, newer string) (bool, error) {
 	return s.isAncestor(ctx, older, newer)
 }
 
-// Dirty lists at most 20 files below Options.Path that differ from HEAD or are not in it, and hence are not read. Only
-// a checkout has such files. A last element … says that there are more.
+// Dirty returns at most 20 files below Options.Path that differ from HEAD or are not in it, so the operator does not
+// read them. Only a checkout has such files. If there are more, the last element is …
 func (s *Source) Dirty(ctx context.Context) ([]string, error) { return s.dirty(ctx) }
 
-// Close releases files and directories. Trees of commits must not be used after it.
+// Close releases files and directories. Callers must not use trees of commits afterwards.
 func (s *Source) Close() error { return s.close() }
 
 func errNotFound(location string) error {

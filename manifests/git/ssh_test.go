@@ -36,7 +36,7 @@ func newKey(t *testing.T) (ssh.Signer, []byte) {
 	return signer, pem.EncodeToMemory(block)
 }
 
-// serveSSH runs git-upload-pack for whoever has the key, and nothing else for nobody.
+// serveSSH runs git-upload-pack for a client that has the key. It runs nothing else, and serves nobody else.
 func serveSSH(t *testing.T, host ssh.Signer, client ssh.PublicKey) (address string) {
 	t.Helper()
 	config := &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
@@ -120,7 +120,7 @@ func TestSSH(t *testing.T) {
 			t.Logf("%s: %v", what, err)
 		}
 	}
-	// A host that is not known, or has another key than it had, is not talked to.
+	// The source does not talk to an unknown host, or to one whose key has changed.
 	stolen, _ := newKey(t)
 	for what, line := range map[string]string{"an unknown host": "", "another host key": knownhosts.Line([]string{address}, stolen.PublicKey()) + "\n"} {
 		write(t, hosts, line)
@@ -132,7 +132,7 @@ func TestSSH(t *testing.T) {
 	}
 }
 
-// A server that never says a word costs its caller no longer than he wants.
+// A server that never answers costs its caller no more time than the context allows.
 func TestSSHHangs(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

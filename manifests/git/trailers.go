@@ -2,14 +2,16 @@ package git
 
 import "strings"
 
-// Lines returns the values of a message's lines Key: value, in order. The key's case means nothing, and a line that begins with
-// white space continues the one before it. Such a line counts wherever it begins a line below the subject: forges put lines
-// of their own behind a trailer (GitHub Co-authored-by, GitLab See merge request), so that git would not read it as one.
+// Lines returns the values of a message's lines Key: value, in order. The key's case does not count, and a line that
+// begins with white space continues the one before it. Such a line counts anywhere below the subject. Forges put
+// lines of their own after a trailer (GitHub Co-authored-by, GitLab See merge request), so that git would not read it
+// as a trailer.
 //
-// What stands below a squash's list of commits ("* subject") was written for other commits, and is returned apart.
+// Lines below a squash's list of commits ("* subject") were written for other commits, and are returned separately as
+// below.
 func Lines(message, key string) (values, below []string) {
 	into := &values
-	open := false // a line that may go on
+	open := false // whether the next line may continue the last value
 	for i, line := range strings.Split(strings.ReplaceAll(message, "\r\n", "\n"), "\n") {
 		switch name, value, ok := cutLine(line); {
 		case i == 0 || strings.HasPrefix(line, "#"):
@@ -28,7 +30,7 @@ func Lines(message, key string) (values, below []string) {
 	return values, below
 }
 
-// cutLine splits a line Key: value. A key is letters, digits and hyphens; spaces may follow it.
+// cutLine splits a line Key: value. A key consists of letters, digits and hyphens; spaces may follow it.
 func cutLine(line string) (key, value string, ok bool) {
 	key, value, ok = strings.Cut(line, ":")
 	key = strings.TrimRight(key, " \t")

@@ -18,7 +18,7 @@ import (
 	gitobject "github.com/go-git/go-git/v5/plumbing/object"
 )
 
-// tree is the files of one commit as an fs.FS. Directories are read when they are looked into, blobs when they are opened.
+// tree holds the files of one commit as an fs.FS. It reads directories and blobs only on demand.
 type tree struct {
 	ctx  context.Context
 	r    *repository
@@ -37,7 +37,7 @@ func newTree(ctx context.Context, r *repository, root plumbing.Hash) *tree {
 	return &tree{ctx: ctx, r: r, root: root, dirs: map[plumbing.Hash][]fs.DirEntry{}}
 }
 
-// node is an entry of a directory: its DirEntry and its FileInfo.
+// node is an entry of a directory. It is both the entry's DirEntry and its FileInfo.
 type node struct {
 	t    *tree
 	name string
@@ -53,7 +53,7 @@ func (n *node) Mode() fs.FileMode          { return n.mode }
 func (n *node) ModTime() time.Time         { return time.Time{} }
 func (n *node) Sys() any                   { return n }
 
-// BlobID names the file's content: equal content has an equal id.
+// BlobID returns an id of the file's content, or "" if the node is no regular file. Equal content has an equal id.
 func (n *node) BlobID() string {
 	if !n.mode.IsRegular() {
 		return ""
@@ -61,7 +61,7 @@ func (n *node) BlobID() string {
 	return n.hash.String()
 }
 
-// Size reads the blob; its error comes when the file is opened.
+// Size reads the blob. If that fails it returns 0, and opening the file returns the error.
 func (n *node) Size() int64 {
 	if n.mode.IsDir() || n.mode&fs.ModeIrregular != 0 {
 		return 0
@@ -90,7 +90,7 @@ func (t *tree) list(h plumbing.Hash) ([]fs.DirEntry, error) {
 	}
 	entries := make([]fs.DirEntry, 0, len(g.Entries))
 	for _, e := range g.Entries {
-		// Names of an fs.FS are UTF-8. To leave out the file would be to lose it silently.
+		// Names in an fs.FS are UTF-8. Leaving the file out would lose it silently.
 		name := strings.ToValidUTF8(e.Name, "\uFFFD")
 		if name == "." || !fs.ValidPath(name) || strings.Contains(name, "/") {
 			return nil, fmt.Errorf("reading the tree %s: it holds the name %s", h, quote(name))
@@ -142,7 +142,7 @@ func (t *tree) find(op, name string) (*node, error) {
 	return at, nil
 }
 
-// Stat describes a file, and a link as what it is: nothing is followed.
+// Stat describes a file, or a link itself. It follows nothing.
 func (t *tree) Stat(name string) (fs.FileInfo, error)  { return t.stat("stat", name) }
 func (t *tree) Lstat(name string) (fs.FileInfo, error) { return t.stat("lstat", name) }
 
@@ -154,7 +154,7 @@ func (t *tree) stat(op, name string) (fs.FileInfo, error) {
 	return n, nil
 }
 
-// ReadLink returns where a link points.
+// ReadLink returns where a link points. It fails if the name is no link.
 func (t *tree) ReadLink(name string) (string, error) {
 	n, err := t.find("readlink", name)
 	if err != nil {
@@ -170,7 +170,7 @@ func (t *tree) ReadLink(name string) (string, error) {
 	return string(o.data), nil
 }
 
-// ReadDir lists a directory in the order of the names.
+// ReadDir lists a directory in the order of names.
 func (t *tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	n, err := t.find("readdir", name)
 	if err != nil {
@@ -229,7 +229,7 @@ func (f *file) Read(p []byte) (int, error) {
 	return f.Reader.Read(p)
 }
 
-// ReadDir lists what is left of a directory.
+// ReadDir lists the rest of a directory.
 func (f *file) ReadDir(n int) ([]fs.DirEntry, error) {
 	left := f.entries[f.read:]
 	if n > 0 {

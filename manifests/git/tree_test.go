@@ -25,7 +25,7 @@ func TestTreeIsAFileSystem(t *testing.T) {
 			r.write("a-b/x", "git sorts a-b before a, and a/ after it")
 			r.write("a/x", "")
 			r.commit("a.yaml", "a", "first")
-			removeAll(t, filepath.Join(r.dir, ".git/hooks")) // TestFS reads all that is there
+			removeAll(t, filepath.Join(r.dir, ".git/hooks")) // TestFS reads everything that is there
 			c := head(t, open(t, r.dir, o))
 			if err := fstest.TestFS(c.Tree, "a.yaml", "dir/sub/b.yaml", "z.yaml", "a-b/x", "a/x"); err != nil {
 				t.Error(err)
@@ -82,7 +82,7 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// Equal content has an equal id, in whatever commit; other content has another.
+// Equal content has an equal id in every commit; different content has a different one.
 func TestBlobIDs(t *testing.T) {
 	r := newRepo(t)
 	r.write("same", "1")
@@ -115,7 +115,7 @@ func TestStrangeNames(t *testing.T) {
 		t.Fatal(entries, err)
 	}
 	for _, e := range entries {
-		// A name that is no UTF-8 is no name of an fs.FS, and is shown as near to it as can be.
+		// An fs.FS cannot have a name that is not UTF-8. Such a name appears as similar as possible.
 		if got := strings.ToValidUTF8(readFile(t, tree, e.Name()), "\uFFFD"); e.Name() != "a" && got != e.Name() {
 			t.Errorf("%q holds %q", e.Name(), got)
 		}
@@ -147,7 +147,7 @@ func TestLargeBlobs(t *testing.T) {
 	}
 }
 
-// git writes, packs and prunes while others read: each reader sees one whole commit or another, and never an error.
+// git writes, packs and prunes while others read. Each reader sees one whole commit or another, and never an error.
 func TestReadingWhileGitWrites(t *testing.T) {
 	r := newRepo(t)
 	number := func(i int) {

@@ -9,29 +9,31 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// maxWatched bounds the directories that are watched: the kernel's watches are few and shared by all processes.
+// maxWatched bounds the number of watched directories, because the kernel's watches are few and all processes share
+// them.
 const maxWatched = 4096
 
-// Watch returns a channel that receives something whenever the source's state is another one than Head returned last,
-// errors included, until ctx ends and it is closed. It never blocks on a reader: what was not taken yet says enough.
+// Watch returns a channel that receives a value whenever the source's state differs from the one at the last call of
+// Head. Errors count as states. The channel is closed when ctx ends. Watch never blocks on a slow reader: one value
+// that waits is enough.
 func (s *Source) Watch(ctx context.Context) <-chan struct{} {
 	w := &watcher{source: s, out: make(chan struct{}, 1), watched: map[string]os.FileInfo{}}
-	// Watching begins before Watch returns: nothing that is changed after it goes unseen.
-	w.events, _ = s.newWatcher() // nil: no instances left; polling does without
+	// Watching begins before Watch returns, so that no later change goes unseen.
+	w.events, _ = s.newWatcher() // nil if no instances are left; polling works without them
 	w.follow()
 	go w.run(ctx)
 	return w.out
 }
 
-// watcher wakes up by file events, and looks now and then by itself: where no events come (another machine's writes to
-// a network file system, no watches left, a directory that was replaced), it is only slower.
+// watcher reacts to file events, and also looks from time to time. Events may be missing: another machine writes to a
+// network file system, no watches are left, or a directory was replaced. The watcher is then only slower.
 type watcher struct {
 	source   *Source
 	out      chan struct{}
 	events   *fsnotify.Watcher
 	watched  map[string]os.FileInfo
 	relevant func(path string) bool
-	blind    bool // not all directories are watched
+	blind    bool // true if not all directories are watched
 }
 
 func (w *watcher) run(ctx context.Context) {
@@ -44,7 +46,7 @@ func (w *watcher) run(ctx context.Context) {
 	}
 }
 
-// wait returns when the state is worth a look, or false when the context has ended.
+// wait returns true when the state is worth a look, or false when the context has ended.
 func (w *watcher) wait(ctx context.Context) bool {
 	var events chan fsnotify.Event
 	var lost chan error
@@ -62,7 +64,7 @@ func (w *watcher) wait(ctx context.Context) bool {
 				w.settle(ctx, events)
 				return ctx.Err() == nil
 			}
-		case _, ok := <-lost: // the queue was full: events are missing
+		case _, ok := <-lost: // the queue was full, so events are missing
 			return ok
 		case <-poll.C:
 			return true
@@ -70,7 +72,7 @@ func (w *watcher) wait(ctx context.Context) bool {
 	}
 }
 
-// eventPause looks seldom where events come.
+// eventPause returns a longer pause if events come.
 func eventPause(poll time.Duration, blind bool) time.Duration {
 	if blind {
 		return poll
@@ -78,7 +80,7 @@ func eventPause(poll time.Duration, blind bool) time.Duration {
 	return 5 * poll
 }
 
-// settle waits until no event has come for a while: an editor or a copy writes files in several steps.
+// settle waits until no event has come for a while, because an editor or a copy writes files in several steps.
 func (w *watcher) settle(ctx context.Context, events chan fsnotify.Event) {
 	quiet := w.source.quiet()
 	if quiet == 0 {
@@ -96,7 +98,7 @@ func (w *watcher) settle(ctx context.Context, events chan fsnotify.Event) {
 	}
 }
 
-// look compares the state with what Head returned last.
+// look compares the state with the one at the last call of Head, and wakes the reader if they differ.
 func (w *watcher) look(ctx context.Context) {
 	if state := w.source.state(ctx); ctx.Err() != nil || state == w.source.lastSeen() {
 		return
@@ -107,8 +109,8 @@ func (w *watcher) look(ctx context.Context) {
 	}
 }
 
-// follow watches the directories that matter now and no others. A directory made before its parent was watched came
-// with no event, so it looks again until it has seen all.
+// follow watches the directories that matter now, and no others. A directory made before its parent was watched
+// caused no event. So follow repeats until it has seen all.
 func (w *watcher) follow() {
 	for range 10 {
 		var dirs []string
@@ -125,19 +127,19 @@ func (w *watcher) follow() {
 	}
 }
 
-// forget ends the watches of directories that do not matter any more, or are not the ones that were watched.
+// forget ends the watches of directories that no longer matter, or that were replaced.
 func (w *watcher) forget(dirs []string) {
 	wanted, alive := set(dirs), set(w.events.WatchList())
 	for dir, was := range w.watched {
 		now, err := os.Stat(dir)
 		if err != nil || !os.SameFile(was, now) || !wanted[dir] || !alive[filepath.Clean(dir)] {
-			_ = w.events.Remove(dir) // it may be gone already
+			_ = w.events.Remove(dir) // it may have gone already
 			delete(w.watched, dir)
 		}
 	}
 }
 
-// add watches directories and says whether there was a new one.
+// add watches directories and reports whether one of them was new.
 func (w *watcher) add(dirs []string) (news bool) {
 	for _, dir := range dirs {
 		if w.watched[dir] != nil {

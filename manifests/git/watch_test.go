@@ -11,7 +11,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
-// awaitHead waits for wake-ups until the head is a certain commit. A poll every hour leaves it to events alone.
+// awaitHead waits for wake-ups until the head meets want. With a poll of one hour only events can wake it.
 func awaitHead(t *testing.T, s *git.Source, woken <-chan struct{}, want func(git.Commit, error) bool) {
 	t.Helper()
 	deadline := time.After(20 * time.Second)
@@ -124,7 +124,7 @@ func packedRefs(_ *testing.T, r *repo) string {
 	return r.dir
 }
 
-// One change after the other, the source in several states between.
+// One change follows another, with the source in several states in between.
 func TestWatchALongTime(t *testing.T) {
 	r := newRepo(t)
 	s := open(t, r.dir, git.Options{PollInterval: 100 * time.Millisecond})
@@ -145,7 +145,7 @@ func TestWatchALongTime(t *testing.T) {
 	}
 	awaitHead(t, s, woken, hash(r.git("rev-parse", "HEAD")))
 	awaitHead(t, s, woken, hash(r.commit("a", "4", "fourth")))
-	removeAll(t, filepath.Dir(r.dir)) // the directory above it, too
+	removeAll(t, filepath.Dir(r.dir)) // and the directory above it
 	awaitHead(t, s, woken, func(_ git.Commit, err error) bool { return errors.Is(err, git.ErrNotFound) })
 	if err := os.MkdirAll(filepath.Dir(r.dir), 0o755); err != nil {
 		t.Fatal(err)
@@ -154,7 +154,7 @@ func TestWatchALongTime(t *testing.T) {
 	awaitHead(t, s, woken, hash(r.commit("a", "5", "fifth")))
 }
 
-// git-sync and others switch a link from one checkout to the next.
+// git-sync and other tools switch a link from one checkout to the next.
 func TestWatchALink(t *testing.T) {
 	one, two := newRepo(t), newRepo(t)
 	one.commit("a", "1", "first")
@@ -200,7 +200,7 @@ func TestWatchAPlainDirectory(t *testing.T) {
 	awaitHead(t, s, woken, content("a.yaml", "three"))
 }
 
-// What changes nothing wakes nobody: a run costs calls to the engine.
+// A change that changes no state wakes nobody, because a run costs calls to the engine.
 func TestWatchIsQuiet(t *testing.T) {
 	r := newRepo(t)
 	r.commit("a", "1", "first")
@@ -216,7 +216,8 @@ func TestWatchIsQuiet(t *testing.T) {
 	r.git("pack-refs", "--all")
 	r.git("gc", "-q")
 	want := r.commit("a", "3", "second")
-	// Had anything before woken us, the channel would hold it, and the head would be the first commit.
+	// If anything before had woken the reader, the channel would hold that value, and the head would be the first
+	// commit.
 	eventually(t, "a wake-up", func() bool { return len(woken) == 1 })
 	<-woken
 	if got := head(t, s).Hash; got != want {
@@ -228,7 +229,8 @@ func TestWatchIsQuiet(t *testing.T) {
 	}
 }
 
-// Whoever watches without having looked is told at once, a reader who sleeps stops nobody, and the end is seen.
+// A watcher that has not looked before is woken at once. A reader that sleeps blocks nobody. The channel closes at
+// the end.
 func TestWatchStartsAndEnds(t *testing.T) {
 	r := newRepo(t)
 	r.commit("a", "1", "first")
@@ -247,7 +249,7 @@ func TestWatchStartsAndEnds(t *testing.T) {
 	}
 }
 
-// Without file events, as on a network file system, it is only slower.
+// Without file events, as on a network file system, watching is only slower.
 func TestWatchWithoutEvents(t *testing.T) {
 	r := newRepo(t)
 	r.commit("a", "1", "first")
@@ -258,7 +260,7 @@ func TestWatchWithoutEvents(t *testing.T) {
 	awaitHead(t, s, woken, hash(r.commit("a", "2", "second")))
 }
 
-// Half a ref is never seen: git renames it into its place.
+// Nobody sees half a ref, because git renames it into place.
 func TestWatchIsSoon(t *testing.T) {
 	r := newRepo(t)
 	r.commit("a", "1", "first")
