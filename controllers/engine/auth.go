@@ -10,11 +10,12 @@ import (
 
 const hidden = "(hidden)"
 
-// RegistryAuth is a credential for a registry in the form of the X-Registry-Auth header. It cannot be printed: it shows
-// as "(hidden)", and inside of an unexported field, where fmt calls no method, as an address. The zero value is none.
+// RegistryAuth is a credential for a registry, in the form of the X-Registry-Auth header. It cannot be printed: it
+// shows as "(hidden)". Inside an unexported field, where fmt calls no method, it shows as an address. The zero value
+// is no credential.
 type RegistryAuth struct{ encoded *string }
 
-// NewRegistryAuth encodes a credential as the docker CLI does.
+// NewRegistryAuth encodes a credential as the docker CLI does. An empty credential gives the zero value.
 func NewRegistryAuth(a registry.AuthConfig) (RegistryAuth, error) {
 	if a == (registry.AuthConfig{}) {
 		return RegistryAuth{}, nil
@@ -26,7 +27,7 @@ func NewRegistryAuth(a registry.AuthConfig) (RegistryAuth, error) {
 	return RegistryAuth{encoded: &encoded}, nil
 }
 
-// Reveal is the header's value, for the header alone.
+// Reveal returns the header's value. Use it only for the header.
 func (a RegistryAuth) Reveal() string {
 	if a.encoded == nil {
 		return ""
@@ -34,7 +35,7 @@ func (a RegistryAuth) Reveal() string {
 	return *a.encoded
 }
 
-// Empty says that there is no credential.
+// Empty reports whether there is no credential.
 func (a RegistryAuth) Empty() bool { return a.encoded == nil || *a.encoded == "" }
 
 func (a RegistryAuth) String() string {
@@ -50,5 +51,5 @@ func (a RegistryAuth) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, a.S
 
 func (a RegistryAuth) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// MarshalLog is logr's.
+// MarshalLog returns what logr may log.
 func (a RegistryAuth) MarshalLog() any { return a.String() }

@@ -124,7 +124,7 @@ func TestAuthFromTheEnvironmentAndTheDefaultStore(t *testing.T) {
 	}
 }
 
-// A helper that waits for a passphrase holds nobody, and is not started again while it waits.
+// A helper that waits for a passphrase blocks nobody, and is not started again while it waits.
 func TestAHelperHangs(t *testing.T) {
 	dockerConfig(t, `{"credHelpers":{"h.example.com":"slow"}}`)
 	started, release := socketPath(t), socketPath(t)
@@ -138,7 +138,7 @@ func TestAHelperHangs(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	}
-	f, err := os.OpenFile(release, os.O_WRONLY, 0) // waits for the helper to read
+	f, err := os.OpenFile(release, os.O_WRONLY, 0) // wait until the helper reads
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,14 +148,14 @@ func TestAHelperHangs(t *testing.T) {
 	}
 }
 
-// A docker login while we run is seen; a config that cannot be read is an error and not "no credentials".
+// A docker login during the run takes effect. A config that cannot be read is an error, and not "no credentials".
 func TestTheDockerConfigIsReadAgain(t *testing.T) {
 	dir := dockerConfig(t, `{}`)
 	file := filepath.Join(dir, "config.json")
 	c, _ := open(t)
 	for i, user := range []string{"alice", "carol"} {
 		writeFile(t, file, `{"auths":{"r.example.com":{"auth":"`+basic(user)+`"}}}`)
-		when := time.Now().Add(time.Duration(i) * time.Hour) // the same size: the time tells
+		when := time.Now().Add(time.Duration(i) * time.Hour) // the size is the same, so the time must differ
 		if err := os.Chtimes(file, when, when); err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +214,7 @@ func TestRegistryAuthCannotBePrinted(t *testing.T) {
 	}
 }
 
-// Headers of the docker config pass proxies that want them; they may be credentials.
+// Headers of the docker config pass proxies that require them. They may be credentials.
 func TestHTTPHeaders(t *testing.T) {
 	for _, tt := range []struct{ name, config, env, want string }{
 		{"config", `{"HttpHeaders":{"X-Proxy":"` + authCanary + `","User-Agent":"theirs"}}`, "", authCanary},

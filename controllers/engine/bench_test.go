@@ -11,7 +11,7 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// manyServices is the answer of an engine with n services as people have them, about 2 kB each.
+// manyServices returns the answer of an engine with n typical services, about 2 kB each.
 func manyServices(b *testing.B, n int) []byte {
 	b.Helper()
 	replicas := uint64(3)
@@ -42,7 +42,7 @@ func manyServices(b *testing.B, n int) []byte {
 	return raw
 }
 
-// The moby client's list against ours, which also names unknown keys.
+// BenchmarkServiceList compares the moby client's list with this package's, which also names unknown keys.
 func BenchmarkServiceList(b *testing.B) {
 	raw := manyServices(b, 1000)
 	path := b.TempDir() + "/s"
@@ -78,7 +78,8 @@ func BenchmarkServiceList(b *testing.B) {
 	}
 }
 
-// BenchmarkDecodeList is a list of 1,000 services as a command decodes it, and as a daemon does that has seen them before.
+// BenchmarkDecodeList decodes a list of 1,000 services: first as a command does, and again as a daemon that has seen
+// them before.
 func BenchmarkDecodeList(b *testing.B) {
 	raw := manyServices(b, 1000)
 	seen := newListMemo()

@@ -6,8 +6,8 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// The calls that the operator makes, with the moby client's own signatures: the list is the width of the door. Those of
-// services are in services.go, they differ. What is not here is reached through [Client.API].
+// These are the calls that the operator makes, with the moby client's own signatures. The list shows how wide this
+// door is. Calls about services differ and are in services.go. All other calls go through [Client.API].
 
 var (
 	_ client.NodeAPIClient         = (*Client)(nil)
@@ -18,7 +18,8 @@ var (
 	_ client.DistributionAPIClient = (*Client)(nil)
 )
 
-// call1 and call2 run one call of the moby client, without and with the name of an object, and make its error readable.
+// call1 and call2 make one call of the moby client and make its error readable. call1 takes no name of an object, and
+// call2 takes one.
 func call1[O, R any](ctx context.Context, c *Client, f func(*client.Client, context.Context, O) (R, error), o O) (R, error) {
 	api, err := c.API(ctx)
 	if err != nil {

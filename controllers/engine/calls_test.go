@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// Every call is the one that its name says, on a route that metrics know.
+// Every method makes the call that its name says, on a route that metrics know.
 func TestCalls(t *testing.T) {
 	c, got := opened(t, pinged("1.56", func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -62,7 +62,7 @@ func TestCalls(t *testing.T) {
 	}
 }
 
-// arguments are a context, an id for each string, and zero options.
+// arguments returns a context, an id for each string, and zero options.
 func arguments(f reflect.Type) []reflect.Value {
 	var in []reflect.Value
 	for i := range f.NumIn() {

@@ -10,9 +10,10 @@ import (
 	"time"
 )
 
-// CertificateExpiry says until when the certificate of a manager is valid, which no call of the Engine API tells. It begins
-// the handshake that managers do with each other at the address of the manager's status, and ends it as soon as it has seen
-// the certificate: it has none of its own to show, sends nothing, and believes nothing that it sees. Workers listen nowhere.
+// CertificateExpiry returns until when the certificate of a manager is valid, which no call of the Engine API tells.
+// It begins the handshake that managers do with each other, at the address in the manager's status. It ends the
+// handshake as soon as it has seen the certificate: it has no certificate to show, sends nothing, and trusts nothing
+// that it sees. It fails for workers, because they do not listen.
 func CertificateExpiry(ctx context.Context, address string) (time.Time, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", address)

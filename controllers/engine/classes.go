@@ -12,58 +12,62 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// The engine turns every gRPC code that it has no mapping for into 500, "retry now" and "your object is too big" alike,
-// so most classes match texts. They were measured on Engine 20.10 and read in moby and swarmkit of 2026. An error may be
-// in more than one class; every predicate is false for nil.
+// The engine turns every gRPC code without a mapping into 500, "retry now" and "your object is too big" alike. So
+// most classes match texts. They were measured on Engine 20.10 and read in moby and swarmkit of 2026. An error may be
+// in more than one class. Every predicate returns false for nil.
 
-// IsStale: the object moved since it was read. Read again and plan again. (A 500, not a 409.)
+// IsStale reports whether the object has changed since it was read. Read it again and plan again. (The engine answers
+// 500, not 409.)
 func IsStale(err error) bool { return has(err, "update out of sequence") }
 
-// ErrStale is for who compares versions before a call that takes none: the error of an object that moved since it was read.
+// ErrStale says that an object has changed since it was read. Callers use it when they compare versions themselves,
+// before a call that takes no version.
 var ErrStale = errors.New("update out of sequence")
 
-// IsNotFound: the object of the call does not exist. An object that a spec refers to is another matter.
+// IsNotFound reports whether the object of the call does not exist. It does not cover objects that a spec refers to.
 func IsNotFound(err error) bool { return err != nil && errdefs.IsNotFound(err) }
 
-// ErrNotFound is for who looks an object up in a list: the error of an object that does not exist.
+// ErrNotFound says that an object does not exist. Callers use it when they look an object up in a list.
 var ErrNotFound error = errdefs.ErrNotFound
 
-// IsExists: the name is taken.
+// IsExists reports whether the name is taken.
 func IsExists(err error) bool {
 	conflict := err != nil && (errdefs.IsConflict(err) || errdefs.IsAlreadyExists(err))
 	return conflict && has(err, "already exists", "name conflicts with an existing object", "already present")
 }
 
-// IsInUse: it cannot be removed while others refer to it.
+// IsInUse reports whether an object cannot be removed while others refer to it.
 func IsInUse(err error) bool {
 	return has(err, "is in use by", "has active endpoints", "volume is in use",
 		"ingress network cannot be removed because service")
 }
 
-// IsNotManager: this engine cannot say anything about the swarm: a worker, no swarm, a manager that is starting, or one
-// whose control socket went away because it was demoted a moment ago.
+// IsNotManager reports whether this engine cannot say anything about the swarm. It is a worker, part of no swarm, or
+// a manager that is starting. Or it was demoted a moment ago, and its control socket has gone.
 func IsNotManager(err error) bool {
 	return has(err, "This node is not a swarm manager", "This node is not part of a swarm",
 		"control.sock: connect: ", "Swarm certificates have expired")
 }
 
-// IsNoQuorum: managers answer and have no leader. A follower holds the first call for 20 s (DeadlineExceeded), later ones
-// it refuses at once. After a leader's "lost leader status" the write may be committed all the same.
+// IsNoQuorum reports whether managers answer but have no leader. A follower holds the first call for 20 s
+// (DeadlineExceeded) and refuses later ones at once. After a leader's "lost leader status" the write may still be
+// committed.
 func IsNoQuorum(err error) bool {
 	return has(err, "The swarm does not have a leader", "node lost leader status", "no elected cluster leader",
 		"code = DeadlineExceeded", "Error response from daemon: context deadline exceeded")
 }
 
-// IsLocked: autolock is on and somebody must unlock this manager.
+// IsLocked reports whether autolock is on and somebody must unlock this manager.
 func IsLocked(err error) bool { return has(err, "Swarm is encrypted and needs to be unlocked") }
 
-// IsWrongKey: the manager is locked, and this key does not open it. IsNotLocked: there is nothing to open.
+// IsWrongKey reports whether the manager is locked and this key does not open it. For IsNotLocked, there is nothing
+// to open.
 func IsWrongKey(err error) bool { return has(err, "invalid key provided", "invalid key string") }
 
 func IsNotLocked(err error) bool { return has(err, "swarm is not locked") }
 
-// IsPermission: the socket is not ours to open, or somebody between us and the engine (an authorization plugin, a proxy
-// that lets only reads pass) forbids the call.
+// IsPermission reports whether the call is forbidden. Either the operator may not open the socket, or something on
+// the way to the engine forbids the call: an authorization plugin, or a proxy that lets only reads pass.
 func IsPermission(err error) bool {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return errors.Is(e.err, os.ErrPermission)
@@ -71,7 +75,7 @@ func IsPermission(err error) bool {
 	return err != nil && (errdefs.IsPermissionDenied(err) || errdefs.IsUnauthorized(err))
 }
 
-// IsUnavailable: there is no connection to the engine; nothing was asked.
+// IsUnavailable reports whether there is no connection to the engine, so that the call was not sent.
 func IsUnavailable(err error) bool {
 	if err == nil {
 		return false
@@ -82,13 +86,13 @@ func IsUnavailable(err error) bool {
 	return client.IsErrConnectionFailed(err)
 }
 
-// IsTimeout: our deadline ended the call, or the caller's.
+// IsTimeout reports whether a deadline ended the call: the client's own or the caller's.
 func IsTimeout(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.Timeout()
 }
 
-// IsInvalid: the engine will never take this: the object is wrong, or too big.
+// IsInvalid reports whether the engine will never accept the object, because it is wrong or too big.
 func IsInvalid(err error) bool {
 	if err == nil || IsInUse(err) || IsUnsupported(err) {
 		return false
@@ -96,16 +100,16 @@ func IsInvalid(err error) bool {
 	return errdefs.IsInvalidArgument(err) || errdefs.IsNotImplemented(err) || has(err, tooLarge...)
 }
 
-// IsUnsupported: our API version is not the engine's: too old to be spoken to, or another one than at the last call (it
-// was replaced by an older one). The next call asks for its version again.
+// IsUnsupported reports whether the client and the engine have no API version in common, or the engine was replaced
+// by an older one since the last call. The next call asks for its version again.
 func IsUnsupported(err error) bool {
 	return is[*versionError](err) || has(err, "is too new. Maximum supported API version", "is too old. Minimum supported API version")
 }
 
 var tooLarge = []string{"raft message is too large", "received message larger than max"}
 
-// refusals are answers of 5xx that say that nothing was done. "The swarm does not have a leader" is not among them: a
-// follower says it also when the leader went away in the middle of a call that it had passed on.
+// refusals are 5xx answers that say that nothing was done. "The swarm does not have a leader" is not among them. A
+// follower also says it if the leader goes away during a call that the follower had passed on.
 var refusals = append([]string{
 	"update out of sequence",
 	"This node is not a swarm manager",
@@ -118,9 +122,10 @@ var refusals = append([]string{
 	"invalid join token",
 }, tooLarge...)
 
-// IsAmbiguous: the write may have happened. It must be read back before it is tried again, and an object that is found as
-// it was wanted is a success. The engine finishes a call whose client has gone (its swarm handlers ignore the request's
-// context), and a leader that lost its quorum answered 500 to a write that was committed later. About a read it says nothing.
+// IsAmbiguous reports whether a write may have happened. Read the object back before you try again; if it is as
+// wanted, the write has succeeded. The engine finishes a call even if its client has gone, because its swarm handlers
+// ignore the request's context. A leader that lost its quorum has answered 500 to a write that was committed later.
+// For a read the result means nothing.
 func IsAmbiguous(err error) bool {
 	if err == nil {
 		return false
@@ -129,7 +134,7 @@ func IsAmbiguous(err error) bool {
 		return e.Sent
 	}
 	if is[*json.SyntaxError](err) || is[*json.UnmarshalTypeError](err) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return true // a 2xx that could not be read
+		return true // a 2xx answer that could not be read
 	}
 	if has(err, refusals...) {
 		return false
@@ -140,7 +145,7 @@ func IsAmbiguous(err error) bool {
 	return errdefs.IsInternal(err) || errdefs.IsUnavailable(err)
 }
 
-// has says whether the engine's answer holds one of the texts. An Error is no answer.
+// has reports whether the engine's answer holds one of the texts. An Error is not an answer.
 func has(err error, texts ...string) bool {
 	if err == nil || is[*Error](err) {
 		return false

@@ -22,7 +22,7 @@ var classes = map[string]func(error) bool{
 	"wrongkey": IsWrongKey, "notlocked": IsNotLocked,
 }
 
-// classesOf is everything that the predicates say of an error, sorted.
+// classesOf returns the names of all predicates that hold for an error, sorted.
 func classesOf(err error) string {
 	var in []string
 	for name, is := range classes {
@@ -34,7 +34,7 @@ func classesOf(err error) string {
 	return strings.Join(in, " ")
 }
 
-// Texts and codes as measured on Engine 20.10 (API 1.41) and read in moby's and swarmkit's source.
+// These are texts and codes as measured on Engine 20.10 (API 1.41) and read in the source of moby and swarmkit.
 var answers = []struct {
 	status int
 	text   string
@@ -88,7 +88,8 @@ func TestClassesOfAnswers(t *testing.T) {
 	for _, tt := range answers {
 		t.Run(fmt.Sprintf("%d %.60s", tt.status, tt.text), func(t *testing.T) {
 			status, text = tt.status, tt.text
-			// Through the moby client, through our own request, and wrapped as callers do.
+			// Check errors of the moby client, errors of the client's own requests, and errors wrapped as callers
+			// wrap them.
 			for _, err := range []error{nodes(c), services(c), fmt.Errorf("listing services: %w", services(c))} {
 				if got := classesOf(err); got != tt.want {
 					t.Errorf("%q is in %q, want %q", err, got, tt.want)

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// Client is an opened engine. It is safe for use by many goroutines. Nothing is sent until the first call.
+// Client is an opened engine. Many goroutines may use it at once. It sends nothing before the first call.
 type Client struct {
 	host      string
 	addr      address
@@ -35,14 +35,14 @@ type Client struct {
 	events      retry
 }
 
-// session is what the engine answered when it was asked for its API version.
+// session is the engine's answer to the question for its API version.
 type session struct {
 	moby    *client.Client
-	version string // what we speak
-	server  string // the newest that the engine speaks, empty when the version is fixed by DOCKER_API_VERSION
+	version string // the version that the client speaks
+	server  string // the newest version that the engine speaks; "" if DOCKER_API_VERSION fixes the version
 }
 
-// Open finds the engine as the docker CLI finds it. It reads files and environment and does not connect.
+// Open finds the engine as the docker CLI does. It reads files and the environment, and does not connect.
 func Open(o Options) (*Client, error) {
 	o = o.withDefaults()
 	ep, err := locate(o)
@@ -72,17 +72,18 @@ func Open(o Options) (*Client, error) {
 	return c, nil
 }
 
-// Host is where the engine is, without credentials.
+// Host returns the engine's address, without credentials.
 func (c *Client) Host() string { return c.host }
 
-// Close lets go of idle connections. Calls under way go on.
+// Close closes idle connections. Calls under way go on.
 func (c *Client) Close() error {
 	c.base.CloseIdleConnections()
 	return nil
 }
 
-// API is the moby client, for calls that Client has no method for. Its errors are its own: the predicates mostly work on
-// them, [Explain] makes them readable. Read the comments of ServiceCreate and ServiceUpdate before using its methods of these names.
+// API returns the moby client, for calls that Client has no method for. Its errors are its own: most predicates work
+// on them, and [Explain] makes them readable. Before you use its ServiceCreate or ServiceUpdate, read the comments of
+// the methods of these names in this package.
 func (c *Client) API(ctx context.Context) (*client.Client, error) {
 	s, err := c.ready(ctx)
 	if err != nil {
@@ -91,7 +92,7 @@ func (c *Client) API(ctx context.Context) (*client.Client, error) {
 	return s.moby, nil
 }
 
-// Version is the API version spoken with the engine; features newer than it are dropped by the engine without a word.
+// Version returns the API version spoken with the engine. The engine silently drops features that are newer.
 func (c *Client) Version(ctx context.Context) (string, error) {
 	s, err := c.ready(ctx)
 	if err != nil {
@@ -100,16 +101,16 @@ func (c *Client) Version(ctx context.Context) (string, error) {
 	return s.version, nil
 }
 
-// Explain makes an error of a call made through [Client.API] readable.
+// Explain makes the error of a call made through [Client.API] readable.
 func Explain(err error) error { return unpacked(err) }
 
-// ready asks the engine for its API version once. The moby client can do so too, but it ignores a failed ping and then
-// calls with its newest version, and it never goes up again after the engine was upgraded.
+// ready asks the engine for its API version once. The moby client can do so too, but it ignores a failed ping and
+// then calls with its newest version. It also never goes up again after the engine was upgraded.
 func (c *Client) ready(ctx context.Context) (*session, error) {
 	if s := c.session.Load(); s != nil {
 		return s, nil
 	}
-	// Not with the caller's context: others wait for the same answer.
+	// Do not use the caller's context, because others wait for the same answer.
 	result := c.negotiating.DoChan("", func() (any, error) { return c.negotiate(context.WithoutCancel(ctx)) })
 	select {
 	case r := <-result:
@@ -148,7 +149,8 @@ func (c *Client) negotiate(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// mobyClient gives the moby client our transport. The order matters: WithHost wants to configure a transport of its own.
+// mobyClient returns a moby client that uses this client's transport. The order matters, because WithHost wants to
+// configure a transport of its own.
 func (c *Client) mobyClient(version string) (*client.Client, error) {
 	return client.New(
 		client.WithHost(c.addr.mobyHost),
@@ -159,7 +161,8 @@ func (c *Client) mobyClient(version string) (*client.Client, error) {
 	)
 }
 
-// sawVersion forgets the session when the engine at this address became another one: every answer names its newest API.
+// sawVersion drops the session if a different engine answers at this address. Every answer names the engine's newest
+// API.
 func (c *Client) sawVersion(server string) {
 	if s := c.session.Load(); s != nil && s.server != "" && s.server != server {
 		c.session.CompareAndSwap(s, nil)

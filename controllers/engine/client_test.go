@@ -81,7 +81,7 @@ func TestManyFirstCallsPingOnce(t *testing.T) {
 		}
 		pinged("1.41", emptyList)(w, r)
 	})
-	// The first caller gives up; the others get the answer to its ping all the same.
+	// The first caller gives up; the others still get the answer to its ping.
 	ctx, cancel := context.WithCancel(context.Background())
 	first := make(chan error)
 	go func() { _, err := c.Version(ctx); first <- err }()
@@ -111,7 +111,7 @@ func TestManyFirstCallsPingOnce(t *testing.T) {
 	}
 }
 
-// The engine behind the socket is replaced, by a newer and by an older one.
+// The engine behind the socket is replaced, first by a newer one and then by an older one.
 func TestTheEngineIsReplaced(t *testing.T) {
 	var api atomic.Value
 	api.Store("1.41")
@@ -139,7 +139,7 @@ func TestTheEngineIsReplaced(t *testing.T) {
 	}
 	fine := func(err error) bool { return err == nil }
 	step("1.41", "1.41", fine)
-	step("1.50", "1.50", fine, fine) // the first call still speaks 1.41 and learns of 1.50
+	step("1.50", "1.50", fine, fine) // the first call still speaks 1.41, and learns of 1.50
 	step("1.44", "1.44", IsUnsupported, fine)
 }
 

@@ -21,16 +21,18 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// Auth is the credential that the docker config holds for an image's registry, from auths, credHelpers, credsStore or
-// DOCKER_AUTH_CONFIG: what `docker service create --with-registry-auth` sends. Without one it is empty, where the CLI
-// sends an encoded "{}", which would overwrite a service's own. A helper is asked each time; [Resolver] asks once a run.
+// Auth returns the credential that the docker config holds for an image's registry, from auths, credHelpers,
+// credsStore or DOCKER_AUTH_CONFIG. It is what `docker service create --with-registry-auth` sends. If there is none,
+// the result is empty; the CLI would send an encoded "{}", which would overwrite a service's own. Auth asks a helper
+// each time; [Resolver] asks once for each run.
 func (c *Client) Auth(image string) (RegistryAuth, error) { return c.creds.auth(image) }
 
-// credentials is the docker config, read again when its file changed: we live longer than a docker login.
+// credentials is the docker config. It is read again when its file changes, because the operator outlives a docker
+// login.
 type credentials struct {
 	dir     string
 	timeout time.Duration
-	flight  singleflight.Group // by registry: a helper that hangs is started once
+	flight  singleflight.Group // by registry, so that a helper that hangs is started once
 
 	mu     sync.Mutex
 	loaded bool
@@ -38,8 +40,8 @@ type credentials struct {
 	cfg    *configfile.ConfigFile
 }
 
-// stamp tells one state of a file from another. docker login replaces the file, and two writes within the clock's
-// resolution would differ in size or not matter.
+// stamp tells one state of a file from another. docker login replaces the file. Two writes within the clock's
+// resolution differ in size, or the difference does not matter.
 type stamp struct {
 	modified time.Time
 	size     int64
@@ -80,11 +82,11 @@ func registryOf(image string) (string, error) {
 	return reference.Domain(ref), nil
 }
 
-// ask looks a registry up. A helper is a program without a deadline of its own: one that waits for somebody to type a
-// passphrase would hold a daemon for ever.
+// ask looks a registry up. A helper is a program without a deadline of its own. One that waits for somebody to type a
+// passphrase would block a daemon for ever.
 func (c *credentials) ask(cfg *configfile.ConfigFile, domain string) (types.AuthConfig, error) {
 	result := c.flight.DoChan(domain, func() (any, error) {
-		return cfg.GetAuthConfig(domain) // it knows that Docker Hub is kept under https://index.docker.io/v1/
+		return cfg.GetAuthConfig(domain) // it knows that Docker Hub is stored under https://index.docker.io/v1/
 	})
 	select {
 	case r := <-result:
@@ -97,7 +99,8 @@ func (c *credentials) ask(cfg *configfile.ConfigFile, domain string) (types.Auth
 	}
 }
 
-// helperError passes on why a helper failed, and what it printed only where that cannot be its answer, which is JSON.
+// helperError says why a helper failed. It includes what the helper printed only if that cannot be its answer, which
+// is JSON.
 func helperError(err error) error {
 	why, printed, failed := strings.Cut(err.Error(), ", out: `")
 	switch printed = strings.TrimSuffix(printed, "`"); {
@@ -132,8 +135,8 @@ func stampOf(path string) stamp {
 	return stamp{modified: info.ModTime(), size: info.Size(), exists: true}
 }
 
-// loadConfig reads the docker config as the CLI does, a platform's default helper included. Its parse errors may quote a
-// value of the file and are replaced.
+// loadConfig reads the docker config as the CLI does, including a platform's default helper. Errors of its parser may
+// quote a value of the file, so they are replaced.
 func loadConfig(dir string) (*configfile.ConfigFile, error) {
 	cfg, err := config.Load(dir)
 	if err != nil {
@@ -146,15 +149,15 @@ func loadConfig(dir string) (*configfile.ConfigFile, error) {
 		}
 		return nil, fmt.Errorf("reading the docker config %s: not a docker config (the reason may quote a credential)", file)
 	}
-	cfg.GetAuthConfigs() // makes the map where the file says null: later calls come from many goroutines
+	cfg.GetAuthConfigs() // makes the map if the file says null, because later calls come from many goroutines
 	if !cfg.ContainsAuth() {
 		cfg.CredentialsStore = helpers.DetectDefaultStore(cfg.CredentialsStore)
 	}
 	return cfg, nil
 }
 
-// httpHeaders are the docker config's HttpHeaders, or instead of them those of DOCKER_CUSTOM_HEADERS (key=value, as CSV);
-// both may be credentials of a proxy.
+// httpHeaders returns the docker config's HttpHeaders. If DOCKER_CUSTOM_HEADERS is set (key=value, as CSV), its
+// headers replace them. Both may be credentials of a proxy.
 func (c *credentials) httpHeaders() (http.Header, error) {
 	h := http.Header{}
 	if value := os.Getenv("DOCKER_CUSTOM_HEADERS"); value != "" {

@@ -8,25 +8,25 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// About is what an engine says about itself. It answers also without quorum and on a worker.
+// About is what an engine says about itself. An engine answers even without quorum, and as a worker.
 type About struct {
-	API      string // negotiated
+	API      string // the negotiated version
 	Version  string // of the engine
 	Name     string // hostname
 	Platform string // os/arch
 
 	NodeID string
 	State  swarm.LocalNodeState // inactive, pending, active, error, locked
-	// Manager is ControlAvailable. It stays true on a manager that lost its quorum and on one that was removed from the
-	// swarm; then Error tells. Whether it leads, only GET /nodes/{NodeID} says.
+	// Manager is ControlAvailable. It stays true on a manager that has lost its quorum and on one that was removed
+	// from the swarm; Error then says so. Only GET /nodes/{NodeID} says whether the manager leads.
 	Manager   bool
-	ClusterID string // known to managers
-	// Nodes and Managers are how many the swarm has, whatever state they are in. Known to managers.
+	ClusterID string // only managers know it
+	// Nodes and Managers are how many the swarm has, in any state. Only managers know them.
 	Nodes, Managers int
 	Error           string
 }
 
-// Describe asks once: /info, and a ping before the first call of all.
+// Describe asks the engine for /info. If no call was made before, it also sends a ping.
 func (c *Client) Describe(ctx context.Context) (About, error) {
 	s, err := c.ready(ctx)
 	if err != nil {

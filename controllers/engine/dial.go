@@ -13,34 +13,34 @@ import (
 )
 
 const (
-	// idleConns covers the 16 writes that apply makes side by side, the event stream and some reads. net/http keeps 2 idle connections per host by default and the moby client 6 in all: the others would be
-	// dialled again for every write.
+	// idleConns covers the 16 writes that apply makes at once, the event stream and some reads. By default net/http
+	// keeps 2 idle connections per host, and the moby client 6 in all. Every further write would dial again.
 	idleConns = 20
-	// sshConns bounds the ssh processes, one per connection; sshd refuses more than ten at once by default.
+	// sshConns bounds the ssh processes, one for each connection. By default sshd refuses more than ten at once.
 	sshConns = 6
 
 	dialTimeout = 10 * time.Second
 	idleTimeout = 90 * time.Second
-	// readBuffer holds a list's answer in few reads: of 1,000 services it is about 2 MB.
+	// readBuffer is large enough to read a list in few steps. A list of 1,000 services is about 2 MB.
 	readBuffer = 64 << 10
 )
 
 // address says how requests to an endpoint are addressed.
 type address struct {
 	scheme   string
-	urlHost  string // the connection pool's key, the same that the moby client uses
+	urlHost  string // the key of the connection pool, as in the moby client
 	basePath string
-	header   string // the Host header, empty for urlHost
-	mobyHost string // what the moby client is told
+	header   string // the Host header; "" means urlHost
+	mobyHost string // the host that the moby client gets
 }
 
-// dial builds the transport for an endpoint. The answer is plain net/http: deadlines and counting are laid on top.
+// dial builds the transport for an endpoint. The result is plain net/http; other code adds deadlines and counts.
 func dial(ep endpoint) (*http.Transport, address, error) {
 	tr := &http.Transport{
 		MaxIdleConnsPerHost: idleConns,
 		IdleConnTimeout:     idleTimeout,
 		ReadBufferSize:      readBuffer,
-		DisableCompression:  true, // the engine does not compress, a proxy on the way need not
+		DisableCompression:  true, // the engine does not compress, and a proxy on the way need not
 		TLSClientConfig:     ep.tls,
 	}
 	proto, rest, _ := strings.Cut(ep.host, "://")
@@ -59,14 +59,14 @@ func dial(ep endpoint) (*http.Transport, address, error) {
 }
 
 func dialTCP(tr *http.Transport, ep endpoint) (*http.Transport, address, error) {
-	// A docker context may hold http:// or https:// too, of which the moby client would keep the path in the host.
+	// A docker context may also hold http:// or https://. The moby client would keep the path of these in the host.
 	proto, rest, _ := strings.Cut(ep.host, "://")
 	host := "tcp://" + rest
 	u, err := client.ParseHostURL(host)
 	if err != nil {
 		return nil, address{}, fmt.Errorf("opening %s: %w", printable(ep.host), err)
 	}
-	// Keep-alive probes notice a peer that vanished under a silent event stream.
+	// Keep-alive probes notice a peer that has vanished during a silent event stream.
 	d := &net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}
 	tr.DialContext = d.DialContext
 	tr.Proxy = http.ProxyFromEnvironment
@@ -78,8 +78,8 @@ func dialTCP(tr *http.Transport, ep endpoint) (*http.Transport, address, error) 
 	return tr, address{scheme: scheme, urlHost: u.Host, basePath: u.Path, mobyHost: host}, nil
 }
 
-// dialSSH speaks to the engine through "ssh HOST docker system dial-stdio", as the docker CLI does. ServerAliveInterval
-// is ours: a CLI call is short, an event stream on a dead connection would be silent for ever.
+// dialSSH speaks to the engine through "ssh HOST docker system dial-stdio", as the docker CLI does. It adds
+// ServerAliveInterval: a call of the CLI is short, but an event stream on a dead connection would be silent for ever.
 func dialSSH(tr *http.Transport, host string) (*http.Transport, address, error) {
 	helper, err := connhelper.GetConnectionHelperWithSSHOpts(host, []string{"-o", "ServerAliveInterval=30"})
 	if err != nil {

@@ -18,18 +18,18 @@ import (
 
 const (
 	defaultContext = "default"
-	dockerEndpoint = "docker" // the name of the engine's endpoint inside a docker context
+	dockerEndpoint = "docker" // the name of the engine's endpoint in a docker context
 )
 
 // endpoint is where the engine is.
 type endpoint struct {
 	host string      // unix:///var/run/docker.sock, tcp://host:port, ssh://user@host
-	tls  *tls.Config // nil for plain
+	tls  *tls.Config // nil for plain text
 }
 
 // locate finds the engine in the docker CLI's order: --host or --context, DOCKER_HOST, DOCKER_CONTEXT, the current
-// context of the docker config, the default socket (cli/command.resolveContextName; that package itself is not
-// imported because it brings the whole CLI).
+// context of the docker config, the default socket. The order is that of cli/command.resolveContextName. That package
+// is not imported, because it brings the whole CLI.
 func locate(o Options) (endpoint, error) {
 	if o.Host != "" && o.Context != "" {
 		return endpoint{}, errors.New("finding the engine: --host and --context exclude each other")
@@ -44,8 +44,8 @@ func locate(o Options) (endpoint, error) {
 	return contextEndpoint(o, name)
 }
 
-// Stated says whether somebody names an engine: --host, --context, DOCKER_HOST, DOCKER_CONTEXT, or a current context of the
-// docker config. Else it would be the default socket.
+// Stated reports whether somebody names an engine: with --host, --context, DOCKER_HOST, DOCKER_CONTEXT, or a current
+// context of the docker config. Otherwise it would be the default socket.
 func Stated(o Options) (bool, error) {
 	o = o.withDefaults()
 	if o.Host != "" || os.Getenv(client.EnvOverrideHost) != "" {
@@ -71,7 +71,7 @@ func contextName(o Options) (string, error) {
 	return cmp.Or(cfg.CurrentContext, defaultContext), nil
 }
 
-// hostEndpoint is docker's "default" context: host and TLS from flags and environment.
+// hostEndpoint returns docker's "default" context, with host and TLS from flags and the environment.
 func hostEndpoint(o Options) (endpoint, error) {
 	t := o.TLS.resolve(o.ConfigDir)
 	host, err := opts.ParseHost(t.enable, cmp.Or(o.Host, os.Getenv(client.EnvOverrideHost)))
@@ -115,7 +115,7 @@ func contextEndpoint(o Options, name string) (endpoint, error) {
 	return endpoint{host: host, tls: conf}, nil
 }
 
-// printable is a host without what may be a password.
+// printable returns a host without what may be a password.
 func printable(host string) string {
 	if !strings.Contains(host, "@") {
 		return host

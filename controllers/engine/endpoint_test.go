@@ -46,7 +46,7 @@ func TestLocate(t *testing.T) {
 		o       Options
 		env     map[string]string
 		current string
-		want    string // or the error
+		want    string // the host, or the error
 	}{
 		{"nothing", Options{}, nil, "", "unix:///var/run/docker.sock"},
 		{"--host", Options{Host: "tcp://10.0.0.7"}, map[string]string{"DOCKER_HOST": "unix:///a", "DOCKER_CONTEXT": "one"}, "two", "tcp://10.0.0.7:2375"},

@@ -16,12 +16,12 @@ import (
 	"github.com/containerd/errdefs/pkg/errhttp"
 )
 
-// Error is a call that got no answer, or not all of it.
+// Error is a call that got no answer or only part of one.
 type Error struct {
 	Host   string // without credentials
 	Method string
 	Route  string
-	Sent   bool // the request may have reached the engine, which goes on with it even when we hang up
+	Sent   bool // the request may have reached the engine, which goes on with it even if the client hangs up
 
 	err     error
 	timeout time.Duration
@@ -31,15 +31,15 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("calling %s %s: %s", e.Method, e.Route, e.why())
 }
 
-// Unwrap gives the cause: a context's error, a net.OpError, an x509 or TLS error.
+// Unwrap returns the cause: a context's error, a net.OpError, an x509 or TLS error.
 func (e *Error) Unwrap() error { return e.err }
 
-// Timeout says whether our own deadline or the caller's ended the call.
+// Timeout reports whether a deadline ended the call: the client's own or the caller's.
 func (e *Error) Timeout() bool {
 	return errors.Is(e.err, errCallTimeout) || errors.Is(e.err, context.DeadlineExceeded) || errors.Is(e.err, os.ErrDeadlineExceeded)
 }
 
-// why is written for the person who has to mend it.
+// why explains the error to the person who has to repair it.
 func (e *Error) why() string {
 	switch {
 	case errors.Is(e.err, errCallTimeout):
@@ -69,10 +69,10 @@ func (e *Error) why() string {
 	return fmt.Sprintf("no connection to %s: %s", e.Host, oneLine(e.err))
 }
 
-// oneLine: what ssh says of a failure has several.
+// oneLine puts an error's text on one line, because ssh describes a failure in several.
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
-// tlsHelp says what to look at; the texts without a type are what a server's alert becomes in crypto/tls.
+// tlsHelp says what to check. The texts without a type are what crypto/tls makes of a server's alert.
 func tlsHelp(err error) string {
 	text := err.Error()
 	switch {
@@ -97,8 +97,8 @@ func is[E error](err error) bool {
 	return ok
 }
 
-// carrier brings an Error through the moby client, which replaces errors that it recognises (a permission, a refused
-// connection, a timeout) by sentences of its own and drops their cause. It recognises nothing here.
+// carrier brings an Error through the moby client. That client replaces errors that it recognises (a permission, a
+// refused connection, a timeout) by its own sentences and drops their cause. It does not recognise a carrier.
 type carrier struct{ e *Error }
 
 func (carrier) Error() string { return "the engine gave no answer" }
@@ -111,7 +111,8 @@ func (c carrier) As(target any) bool {
 	return ok
 }
 
-// unpacked is the error that a carrier brought, without what net/http and the moby client wrote around it.
+// unpacked returns the Error that a carrier brought, without the text that net/http and the moby client added. It
+// returns any other error as it is.
 func unpacked(err error) error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
@@ -119,21 +120,21 @@ func unpacked(err error) error {
 	return err
 }
 
-// answer is an HTTP answer of 400 and above.
+// answer is an HTTP answer with a status of 400 or above.
 type answer struct {
 	status  int
 	message string
 }
 
-// fromDaemon is how docker's clients begin what an engine refused; people search for it.
+// fromDaemon is how docker's clients begin a message that the engine refused something. People search for it.
 const fromDaemon = "Error response from daemon: "
 
 func (a *answer) Error() string { return fromDaemon + a.message }
 
 func (a *answer) Is(target error) bool { return errors.Is(errhttp.ToNative(a.status), target) }
 
-// noting makes a context through which the transport tells a call's status. The moby client's errors have no status and,
-// for 502, 504 and others, no class either.
+// noting returns a context through which the transport reports a call's status. Errors of the moby client have no
+// status; for 502, 504 and others they have no class either.
 func noting(ctx context.Context) (context.Context, *int) {
 	status := new(int)
 	return context.WithValue(ctx, statusKey{}, status), status
@@ -141,7 +142,7 @@ func noting(ctx context.Context) (context.Context, *int) {
 
 type statusKey struct{}
 
-// explained is what a call of the moby client failed of, in our words.
+// explained returns this package's error for a failed call of the moby client.
 func explained(err error, status *int) error {
 	if err == nil {
 		return nil
@@ -151,7 +152,7 @@ func explained(err error, status *int) error {
 	}
 	switch {
 	case *status == 0:
-		return err // it refused the request itself
+		return err // the client itself refused the request
 	case *status < http.StatusBadRequest && errors.Is(err, io.EOF):
 		return fmt.Errorf("decoding the answer: it is empty: %w", err)
 	case *status < http.StatusBadRequest:
@@ -159,12 +160,12 @@ func explained(err error, status *int) error {
 	}
 	message, ok := strings.CutPrefix(err.Error(), fromDaemon)
 	if !ok {
-		message = statusText(*status) // no body: the text holds the URL
+		message = statusText(*status) // there is no body, and the text holds the URL
 	}
 	return &answer{status: *status, message: message}
 }
 
-// versionError is an engine that we cannot talk to at all.
+// versionError is the error of an engine that the client cannot talk to at all.
 type versionError struct{ server string }
 
 func (e *versionError) Error() string {

@@ -10,20 +10,20 @@ import (
 	"github.com/moby/moby/api/types/events"
 )
 
-// Types of the events that are not the engine's.
+// These are the types of the events that do not come from the engine.
 const (
-	// Reconnected comes after every connect, the first one too: whatever happened before it may have been missed.
+	// Reconnected follows every connect, even the first one. Events before it may have been missed.
 	Reconnected = "reconnected"
 	// Lost stands for events that were dropped because the reader was slow.
 	Lost = "lost"
-	// Unconnected comes after each connect that failed, and after each stream that ended at once, without an event. Name is the
+	// Unconnected follows each connect that failed, and each stream that ended at once without an event. Name is the
 	// error.
 	Unconnected = "unconnected"
 )
 
-// Event is a hint that something may have changed, and never more: a manager that was just promoted replays the swarm's
-// whole history as new, a slow subscriber loses events silently, a stream may stay open and silent for ever, and the
-// cluster object has none. Look at the swarm, not at the event.
+// Event is only a hint that something may have changed. A manager that was just promoted replays the swarm's whole
+// history as new. A slow subscriber loses events silently. A stream may stay open and silent for ever. The cluster
+// object has no events. Read the swarm, not the event.
 type Event struct {
 	Type       string // service, node, secret, config, network; Reconnected; Lost; Unconnected
 	Action     string
@@ -46,7 +46,7 @@ func (c *Client) Events(ctx context.Context) <-chan Event {
 	return out
 }
 
-// stream makes one connection and reads it to its end.
+// stream makes one connection and reads it to its end. It always returns an error.
 func (c *Client) stream(ctx context.Context, to chan<- Event) error {
 	filters, err := json.Marshal(map[string]map[string]bool{
 		"scope": {"swarm": true},
@@ -90,11 +90,11 @@ func give(ctx context.Context, to chan<- Event, e Event) bool {
 	}
 }
 
-// pendingLimit is how many different events wait for a slow reader.
+// pendingLimit is how many different events may wait for a slow reader.
 const pendingLimit = 1024
 
-// relay stands between the stream, which must not wait (the engine drops events of a subscriber that does not read for
-// 100 ms), and the reader. What waits and says the same is said once.
+// relay stands between the stream and the reader. The stream must not wait, because the engine drops events of a
+// subscriber that does not read for 100 ms. Equal events that wait are delivered once.
 func relay(ctx context.Context, in <-chan Event, out chan<- Event) {
 	defer close(out)
 	q := queue{waiting: map[eventKey]int{}}
@@ -125,7 +125,8 @@ type queue struct {
 	popped  int
 }
 
-// head is the event to hand out, and the channel to hand it to: nil, on which nobody ever receives, if there is none.
+// head returns the next event and the channel to send it to. If there is no event, the channel is nil, and nobody
+// ever receives from it.
 func (q *queue) head(out chan<- Event) (Event, chan<- Event) {
 	if len(q.events) == 0 {
 		return Event{}, nil
@@ -135,7 +136,7 @@ func (q *queue) head(out chan<- Event) (Event, chan<- Event) {
 
 func (q *queue) push(e Event) {
 	if at, ok := q.waiting[e.key()]; ok {
-		q.events[at-q.popped] = e // the newer attributes
+		q.events[at-q.popped] = e // keep the newer attributes
 		return
 	}
 	if len(q.events) >= pendingLimit {

@@ -25,7 +25,7 @@ func readLines(t *testing.T, path string) []string {
 	return strings.Fields(string(bytes.TrimSpace(raw)))
 }
 
-// next is the next event, with a limit so that a failing test ends.
+// next returns the next event. It has a time limit, so that a failing test ends.
 func next(t *testing.T, ch <-chan Event) Event {
 	t.Helper()
 	select {
@@ -40,8 +40,8 @@ func next(t *testing.T, ch <-chan Event) Event {
 	return Event{}
 }
 
-// The stream is dropped, the engine goes away and comes back: the same channel goes on and says each time that something
-// may have been missed.
+// The stream is dropped, and the engine goes away and comes back. The same channel goes on and says each time that
+// events may have been missed.
 func TestEventsReconnect(t *testing.T) {
 	stop := make(chan struct{})
 	defer close(stop)
@@ -98,7 +98,8 @@ func TestEventsReconnect(t *testing.T) {
 	}
 }
 
-// A proxy may close the stream as soon as it is open, or send something that is no event. Then no events come, and that is told.
+// A proxy may close the stream as soon as it is open, or send something that is no event. No events come then, and
+// the channel says so.
 func TestAStreamThatEndsAtOnceIsNone(t *testing.T) {
 	for name, c := range map[string]struct{ body, says string }{
 		"nothing":        {"", "EOF"},
@@ -123,7 +124,7 @@ func TestAStreamThatEndsAtOnceIsNone(t *testing.T) {
 	}
 }
 
-// A stream may be silent for longer than any call may take, but not before its answer began.
+// A stream may be silent for longer than any call may take, but not before its answer has begun.
 func TestAStreamOutlivesTheCallTimeout(t *testing.T) {
 	speak, hang := make(chan struct{}), make(chan struct{})
 	defer close(hang)
@@ -153,7 +154,7 @@ func TestAStreamOutlivesTheCallTimeout(t *testing.T) {
 	if e := next(t, events); e.Type != Reconnected {
 		t.Fatalf("%+v", e)
 	}
-	time.AfterFunc(5*c.timeout, func() { close(speak) }) // the silence is what is tested
+	time.AfterFunc(5*c.timeout, func() { close(speak) }) // the test needs this silence
 	if e := next(t, events); e.ID != "n1" {
 		t.Fatalf("%+v", e)
 	}
@@ -171,7 +172,7 @@ func TestRelay(t *testing.T) {
 			for _, e := range events {
 				select {
 				case in <- e:
-				case <-time.After(time.Second): // fake time: the relay never lets the stream wait
+				case <-time.After(time.Second): // fake time: the relay never makes the stream wait
 					t.Fatal("the stream had to wait")
 				}
 			}
@@ -246,7 +247,7 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// Nobody leaves a goroutine behind: with the context gone, the reader need not read.
+// No goroutine stays behind: once the context has ended, nobody needs to read.
 func TestEventsEndWithoutAReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())

@@ -7,23 +7,24 @@ import (
 	"strconv"
 )
 
-// Fence stands before every call that changes something: it is asked when the call is about to be sent, not when somebody
-// decided to make it. A process that was stopped in between, for a minute or an hour, finds it closed.
+// Fence is checked before every call that changes something. The check comes just before the call is sent, and not
+// when somebody decides to make it. A process that was stopped in between, for a minute or an hour, finds the fence
+// closed.
 type Fence struct {
 	Check func() error
-	// Epoch is sent along, so that a proxy's log tells whose write it was. The engine does not look at it.
+	// Epoch is sent along, so that a proxy's log shows whose write it was. The engine ignores it.
 	Epoch uint64
 }
 
-// EpochHeader is the header that carries it.
+// EpochHeader is the header that carries the epoch.
 const EpochHeader = "Swarm-Operator-Epoch"
 
-// ErrFenced marks a call that a fence did not let through.
+// ErrFenced marks a call that a fence has stopped.
 var ErrFenced = errors.New("not sent")
 
 type fenceKey struct{}
 
-// Fenced returns a context whose calls stand behind the fence, also after context.WithoutCancel.
+// Fenced returns a context whose calls must pass the fence, even after context.WithoutCancel.
 func Fenced(ctx context.Context, f Fence) context.Context {
 	return context.WithValue(ctx, fenceKey{}, f)
 }

@@ -25,10 +25,10 @@ type request struct {
 	body   any
 }
 
-// maxErrorBody bounds what is read of an answer that is an error.
+// maxErrorBody bounds how much of an error answer is read.
 const maxErrorBody = 64 << 10
 
-// send makes a call; an answer of 400 and above is an error. The caller closes the body.
+// send makes a call. It returns an error if the status is 400 or above. The caller closes the body.
 func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	s, err := c.ready(ctx)
 	if err != nil {
@@ -51,7 +51,8 @@ func (c *Client) sendTo(ctx context.Context, p string, r request) (*http.Respons
 	if err != nil {
 		return nil, fmt.Errorf("building %s %s: %w", r.method, route(p), err)
 	}
-	// As in the moby client: a socket's path is no host that can be parsed, and is the key of the connection pool.
+	// As in the moby client, a socket's path serves as the key of the connection pool, because it is no host that can
+	// be parsed.
 	req.URL.Host, req.Host = c.addr.urlHost, c.addr.header
 	for k, v := range r.header {
 		req.Header[http.CanonicalHeaderKey(k)] = v
@@ -88,10 +89,10 @@ func readAnswer(resp *http.Response) error {
 	return &answer{status: resp.StatusCode, message: m.Message}
 }
 
-// buffers keep the room for large lists between runs; the collector may take it.
+// buffers keep the memory for large lists between runs. The garbage collector may free it.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// read makes a call and hands its whole answer to use, which must not keep it.
+// read makes a call and passes its whole answer to use, which must not keep it.
 func (c *Client) read(ctx context.Context, r request, use func(raw []byte) error) error {
 	resp, err := c.send(ctx, r)
 	if err != nil {
@@ -127,7 +128,7 @@ func (c *Client) ping(ctx context.Context) (string, error) {
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		unsent := *e
-		unsent.Sent = false // the call that the ping was for did not leave; over ssh every dial seems to succeed
+		unsent.Sent = false // the call behind the ping was not sent; over ssh every dial seems to succeed
 		err = &unsent
 	}
 	if is[*answer](err) {

@@ -11,8 +11,9 @@ import (
 	"sync/atomic"
 )
 
-// decodeList decodes GET /services, several elements at a time: decoding is most of what a pass with nothing to do costs.
-// What is the same to the byte as in the list before is not decoded again, so that a pass costs what changed.
+// decodeList decodes GET /services, several elements at a time, because decoding is most of the cost of a pass with
+// nothing to do. It does not decode again what is equal to the byte to the list before. So a pass costs only what
+// changed.
 func (m *listMemo) decodeList(raw []byte) ([]*Listed, error) {
 	elems, err := split(raw)
 	if err != nil {
@@ -68,8 +69,8 @@ func (m *listMemo) decodeOne(raw []byte) (*Listed, error) {
 	return l, nil
 }
 
-// listMemo holds the last list and what was read since, by a sum of 128 bits with keys of this process: nobody can make two texts that collide.
-// Who gets a list must not change what it points to.
+// listMemo holds the last list and what was read since. The key is a sum of 128 bits with keys of this process, so
+// that nobody can make two texts that collide. Callers must not change what a list points to.
 type listMemo struct {
 	seeds [2]maphash.Seed
 	mu    sync.RWMutex
@@ -102,7 +103,7 @@ func (m *listMemo) keep(sums []sum128, list []*Listed) {
 	m.last = next
 }
 
-// smallList is how many services are not worth another goroutine.
+// smallList is a number of services that is not worth another goroutine.
 const smallList = 64
 
 func (l *Listed) decode(raw []byte) error {
@@ -115,12 +116,12 @@ func (l *Listed) decode(raw []byte) error {
 
 var errNoList = errors.New("the answer is no JSON array")
 
-// split cuts an array into its elements, in one light pass; whether each is JSON shows when it is decoded.
+// split cuts an array into its elements in one cheap pass. Whether each is JSON shows when it is decoded.
 func split(raw []byte) ([][]byte, error) {
 	w := walker{raw: raw}
 	w.space()
 	if string(bytes.Trim(raw, whitespace)) == "null" {
-		return nil, nil // how Go writes an empty list
+		return nil, nil // Go writes an empty list so
 	}
 	if w.at == len(raw) || raw[w.at] != '[' {
 		return nil, errNoList

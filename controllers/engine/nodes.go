@@ -9,7 +9,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 )
 
-// ListedNode is a node with what NodeRaw says of it.
+// ListedNode is a node, with the unknown fields that NodeRaw returns for it.
 type ListedNode struct {
 	swarm.Node
 	Unknown []string

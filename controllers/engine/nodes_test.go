@@ -27,7 +27,7 @@ func TestNodesRaw(t *testing.T) {
 			if node.ID != fmt.Sprintf("id%d", i) || node.Description.Hostname != fmt.Sprintf("h%d", i) || node.Version.Index != uint64(i+7) || node.Spec.Labels["zone"] != "a" {
 				t.Fatalf("node %d is %+v", i, node)
 			}
-			if !slices.Equal(node.Unknown, []string{fmt.Sprintf("Spec.Taint%d", i)}) { // what is not of the spec is not written either
+			if !slices.Equal(node.Unknown, []string{fmt.Sprintf("Spec.Taint%d", i)}) { // only the spec is written
 				t.Fatalf("of node %d is unknown: %q", i, node.Unknown)
 			}
 		}
@@ -53,7 +53,7 @@ func TestAListOfNodesThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// One read and all read are one thing.
+// A single read and a list give the same result.
 func TestANodeIsReadAsItIsListed(t *testing.T) {
 	const node = `{"ID":"def","Version":{"Index":3},"Spec":{"Role":"manager","Availability":"drain","Taints":["x"]},"ManagerStatus":{"Leader":true,"Reachability":"reachable"}}`
 	c, _ := opened(t, pinged("1.41", func(w http.ResponseWriter, r *http.Request) {

@@ -9,32 +9,32 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// DefaultCallTimeout is longer than the 20 s for which a manager without a leader holds a call before it answers,
-// so that its answer, which says why, is seen instead of our own deadline.
+// DefaultCallTimeout is longer than the 20 s for which a manager without a leader holds a call. The operator then
+// sees the manager's answer, which says why, instead of its own deadline.
 const DefaultCallTimeout = 30 * time.Second
 
-// Options say which engine to open and how. The zero value is the docker CLI's own choice.
+// Options say which engine to open, and how. The zero value chooses as the docker CLI does.
 type Options struct {
-	Host      string // --host; empty: DOCKER_HOST, the context, or the default socket
-	Context   string // --context; empty: DOCKER_CONTEXT or the docker config's current context
+	Host      string // --host; if "": DOCKER_HOST, the context, or the default socket
+	Context   string // --context; if "": DOCKER_CONTEXT or the docker config's current context
 	TLS       TLS
-	ConfigDir string // docker's --config; empty: DOCKER_CONFIG or ~/.docker
+	ConfigDir string // docker's --config; if "": DOCKER_CONFIG or ~/.docker
 
-	// CallTimeout bounds one call from its start to the last byte of its answer. Of a stream (events) it bounds only
+	// CallTimeout bounds one call from its start to the last byte of its answer. For a stream (events) it bounds only
 	// the time to the first byte. Zero means DefaultCallTimeout.
 	CallTimeout time.Duration
 
 	Logger    logr.Logger
-	Observe   func(Call) // called once per HTTP call, from any goroutine; nil for none
+	Observe   func(Call) // called once per HTTP call, from any goroutine; nil means no observer
 	UserAgent string
 }
 
-// TLS are the docker CLI's flags of these names; what is not set comes from DOCKER_TLS, DOCKER_TLS_VERIFY,
-// DOCKER_CERT_PATH and, for the files, the docker config directory. As with docker they count for a host,
-// not for a docker context, which brings its own.
+// TLS holds the docker CLI's flags of these names. Values that are not set come from DOCKER_TLS, DOCKER_TLS_VERIFY,
+// DOCKER_CERT_PATH and, for the files, the docker config directory. As in docker, they count for a host and not for a
+// docker context, which brings its own.
 type TLS struct {
 	Enable bool   // --tls
-	Verify *bool  // --tlsverify; set to either value it turns TLS on
+	Verify *bool  // --tlsverify; true and false both turn TLS on
 	CACert string // --tlscacert
 	Cert   string // --tlscert
 	Key    string // --tlskey
@@ -43,10 +43,10 @@ type TLS struct {
 // Call is one HTTP call as metrics see it.
 type Call struct {
 	Method   string
-	Route    string // "/services/{id}/update": ids, names and the API version are cut out
-	Status   int    // 0 when no answer came
+	Route    string // such as "/services/{id}/update", without ids, names and the API version
+	Status   int    // 0 if no answer came
 	Duration time.Duration
-	Err      error // why no whole answer came; an answer of 4xx or 5xx is a Status, not an Err
+	Err      error // why no complete answer came; a 4xx or 5xx answer is a Status, not an Err
 }
 
 func (o Options) withDefaults() Options {
@@ -65,7 +65,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// defaultConfigDir is cli/config.Dir without its memory: that one reads the environment once per process.
+// defaultConfigDir is like cli/config.Dir, which reads the environment only once in a process.
 func defaultConfigDir() string {
 	if dir := os.Getenv("DOCKER_CONFIG"); dir != "" {
 		return dir

@@ -14,16 +14,17 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// Resolved is what a registry says of an image's name now.
+// Resolved is what a registry says about an image's name now.
 type Resolved struct {
-	Image     string           // as docker writes it, tag and digest: "nginx:1.27@sha256:…"; a name that has a digest keeps it
+	// As docker writes it, with tag and digest: "nginx:1.27@sha256:…"; a digest in the name stays.
+	Image     string
 	Digest    string           // "sha256:…"
 	Platforms []swarm.Platform // for Placement.Platforms
 }
 
-// Resolve asks the registry, through the engine, for an image's digest and platforms: what the docker CLI does for
-// `service create` and `service update --image` unless --no-resolve-image says otherwise (moby/client's
-// imageDigestAndPlatforms). The engine answers from its own side of the network.
+// Resolve asks the registry, through the engine, for an image's digest and platforms. The docker CLI does so for
+// `service create` and `service update --image`, unless --no-resolve-image forbids it (moby/client's
+// imageDigestAndPlatforms). The engine asks from its own place in the network.
 func (c *Client) Resolve(ctx context.Context, image string, auth RegistryAuth) (Resolved, error) {
 	named, err := reference.ParseNormalizedNamed(image)
 	if err != nil {
@@ -47,8 +48,9 @@ func (c *Client) Resolve(ctx context.Context, image string, auth RegistryAuth) (
 	return got, nil
 }
 
-// IsRegistryAway: nothing was said of the image, because its registry could not be reached or has troubles of its own.
-// Later it may answer. The engine turns most of what a registry says into 500, so that the texts tell.
+// IsRegistryAway reports whether nothing is known about the image, because its registry could not be reached or has
+// troubles of its own. It may answer later. The engine turns most of a registry's answers into 500, so their texts
+// decide.
 func IsRegistryAway(err error) bool {
 	if err == nil || has(err, "no basic auth credentials", "authentication required", "unauthorized", "denied") {
 		return false
@@ -57,15 +59,15 @@ func IsRegistryAway(err error) bool {
 	return IsTimeout(err) || answered && a.status >= 500
 }
 
-// SameRegistry says whether two images come from one registry.
+// SameRegistry reports whether two images come from one registry.
 func SameRegistry(a, b string) bool {
 	one, errA := registryOf(a)
 	other, errB := registryOf(b)
 	return errA == nil && errB == nil && one == other
 }
 
-// platforms drops attestations and what swarm cannot tell apart. "arm" has no architecture here: nodes call themselves
-// armv7l and the like, and no task would ever match (swarmkit issue 2294).
+// platforms drops attestations and differences that the swarm does not see. "arm" gets no architecture: nodes call
+// themselves armv7l and the like, and no task would ever match (swarmkit issue 2294).
 func platforms(all []ocispec.Platform) []swarm.Platform {
 	var out []swarm.Platform
 	seen := map[swarm.Platform]bool{}
@@ -85,8 +87,9 @@ func platforms(all []ocispec.Platform) []swarm.Platform {
 	return out
 }
 
-// Resolver asks for each distinct image and each registry's credential once. It is made for one run and thrown away, so
-// that the next run sees a tag that moved. A failure is remembered too: a registry that is down is asked once per image.
+// Resolver asks for each image and for each registry's credential once. It is made for one run and then dropped, so
+// that the next run sees a tag that has moved. It also remembers failures: a registry that is down is asked once for
+// each image.
 type Resolver struct {
 	engine *Client
 	flight singleflight.Group
@@ -105,12 +108,12 @@ type credential struct {
 	err  error
 }
 
-// NewResolver makes the memory of one run.
+// NewResolver returns the Resolver for one run.
 func NewResolver(c *Client) *Resolver {
 	return &Resolver{engine: c, images: map[string]resolution{}, auths: map[string]credential{}}
 }
 
-// Auth is [Client.Auth], asked once per registry.
+// Auth is [Client.Auth], which it calls once for each registry.
 func (r *Resolver) Auth(image string) (RegistryAuth, error) {
 	domain, err := registryOf(image)
 	if err != nil {
@@ -129,12 +132,12 @@ func (r *Resolver) Auth(image string) (RegistryAuth, error) {
 	return c.auth, c.err
 }
 
-// Resolve is [Client.Resolve] with the docker config's credential, once per image.
+// Resolve is [Client.Resolve] with the docker config's credential, called once for each image.
 func (r *Resolver) Resolve(ctx context.Context, image string) (Resolved, error) {
 	if got, ok := recall(r, r.images, image); ok {
 		return got.resolved, got.err
 	}
-	// Not with the caller's context: others wait for the same answer.
+	// Do not use the caller's context, because others wait for the same answer.
 	detached := context.WithoutCancel(ctx)
 	result := r.flight.DoChan("image "+image, func() (any, error) {
 		if got, ok := recall(r, r.images, image); ok {

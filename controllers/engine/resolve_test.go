@@ -53,7 +53,7 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// What Engine 20.10 says of each.
+// These are the answers of Engine 20.10.
 func TestARegistryThatIsAwayIsToldFromOneThatRefuses(t *testing.T) {
 	for _, tt := range []struct {
 		status int

@@ -10,7 +10,7 @@ import (
 // retry says how long to wait between connections of a stream.
 type retry struct {
 	first, most time.Duration
-	lasted      time.Duration // a stream that lived so long was a good one: the next failure is a first one
+	lasted      time.Duration // after a stream that lived this long, the next failure counts as the first
 	jitter      func() float64
 }
 
@@ -18,8 +18,8 @@ func defaultRetry() retry {
 	return retry{first: 100 * time.Millisecond, most: 15 * time.Second, lasted: 10 * time.Second, jitter: rand.Float64}
 }
 
-// run calls attempt until ctx ends. An engine that restarts is found again at once, one that is gone costs a call every
-// 15 s, and many operators do not come back in the same instant.
+// run calls attempt until ctx ends. An engine that restarts is found again at once; an engine that has gone costs a
+// call every 15 s. Many operators do not come back at the same instant.
 func (r retry) run(ctx context.Context, attempt func(context.Context) error, tell func(err error, wait time.Duration)) {
 	failures := 0
 	for ctx.Err() == nil {
@@ -44,7 +44,7 @@ func (r retry) run(ctx context.Context, attempt func(context.Context) error, tel
 	}
 }
 
-// delay doubles with each failure, and is then shortened by up to half.
+// delay doubles with each failure, up to most, and is then shortened by up to half at random.
 func (r retry) delay(failures int) time.Duration {
 	d := r.first
 	for range failures {

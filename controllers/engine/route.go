@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// versionSegment is where the engine's own path begins; what stands before it is the base path of a proxy.
+// versionSegment matches where the engine's own path begins. What comes before it is the base path of a proxy.
 var versionSegment = regexp.MustCompile(`/v\d+\.\d+/`)
 
-// routeWords are path segments that the API defines. Everything else is an id or a name: it would make metrics grow
-// without bound and may say what nobody should read.
+// routeWords are path segments that the API defines. Any other segment is an id or a name. It would make metrics grow
+// without bound, and may say what nobody should read.
 var routeWords = map[string][]string{
 	"swarm":        {"init", "join", "leave", "unlock", "unlockkey", "update"},
 	"services":     {"create"},
@@ -29,7 +29,7 @@ var routeWords = map[string][]string{
 
 var routeActions = []string{"connect", "disconnect", "json", "logs", "stats", "update"}
 
-// route is the template of a request's path: "/services/{id}/update".
+// route returns the template of a request's path, such as "/services/{id}/update".
 func route(path string) string {
 	if at := versionSegment.FindStringIndex(path); at != nil {
 		path = path[at[1]-1:]
@@ -55,7 +55,7 @@ func route(path string) string {
 	return "/" + parts[0] + "/{id}/{other}"
 }
 
-// streaming says whether an answer on this route may last for ever.
+// streaming reports whether an answer on this route may last for ever.
 func streaming(route string) bool {
 	return route == "/events" || strings.HasSuffix(route, "/logs") || strings.HasSuffix(route, "/stats")
 }

@@ -18,13 +18,13 @@ import (
 	"github.com/go-logr/logr/funcr"
 )
 
-// These servers answer recorded texts to test transport and error classes. They are no engine: what the engine does is
-// tested against the sandbox.
+// These servers answer recorded texts to test transport and error classes. They are no engine; tests against the
+// sandbox cover what the engine does.
 
 // quiet keeps a server's own complaints out of the tests' output.
 var quiet = log.New(io.Discard, "", 0)
 
-// clean takes docker's settings of the machine away from a test.
+// clean removes docker's settings of the machine from a test.
 func clean(t *testing.T) {
 	t.Helper()
 	for _, k := range []string{
@@ -36,7 +36,7 @@ func clean(t *testing.T) {
 	t.Setenv("DOCKER_CONFIG", t.TempDir())
 }
 
-// socketPath is a path short enough for a unix socket.
+// socketPath returns a path that is short enough for a unix socket.
 func socketPath(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "engine")
@@ -67,7 +67,7 @@ func listenOn(t testing.TB, l net.Listener, h http.Handler) *httptest.Server {
 	return s
 }
 
-// pinged answers pings as an engine of this API does, and leaves the rest to h.
+// pinged answers pings as an engine of this API does, and passes the other calls to h.
 func pinged(api string, h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Api-Version", api)
@@ -85,7 +85,7 @@ func refuse(w http.ResponseWriter, status int, message string) {
 	_ = json.NewEncoder(w).Encode(map[string]string{"message": message})
 }
 
-// opened is a client of a server that answers with h, and what it observed and logged.
+// opened returns a client of a server that answers with h, and a record of what it observed and logged.
 func opened(t *testing.T, h http.HandlerFunc, change ...func(*Options)) (*Client, *record) {
 	t.Helper()
 	clean(t)
@@ -109,7 +109,7 @@ func open(t *testing.T, change ...func(*Options)) (*Client, *record) {
 	return c, r
 }
 
-// record is what came out of a client.
+// record holds what came out of a client.
 type record struct {
 	mu    sync.Mutex
 	calls []Call
@@ -122,7 +122,7 @@ func (r *record) call(c Call) {
 	r.calls = append(r.calls, c)
 }
 
-// logger keeps everything that is logged, at every level.
+// logger returns a logger that keeps everything, at every level.
 func (r *record) logger() logr.Logger {
 	return funcr.New(func(prefix, args string) {
 		r.mu.Lock()
@@ -131,7 +131,7 @@ func (r *record) logger() logr.Logger {
 	}, funcr.Options{Verbosity: 100})
 }
 
-// seen are the calls as "METHOD route status".
+// seen returns the calls as "METHOD route status".
 func (r *record) seen() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

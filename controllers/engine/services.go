@@ -14,21 +14,24 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// The moby client's ServiceCreate and ServiceUpdate (v0.6.2) rewrite the image on its way out: "nginx" becomes
-// "nginx:latest", "docker.io/library/nginx:1" becomes "nginx:1". A changed text is a changed task template, so scaling a
-// service that somebody else created through the raw API would restart every task of it. With QueryRegistry they put the
-// digest and Placement.Platforms in as well, at each update. Here a spec goes out as it is; who creates a service or changes its
-// image asks [Resolver] first, and what a name without a tag means is the manifest's affair.
+// The moby client's ServiceCreate and ServiceUpdate (v0.6.2) change the image before they send it: "nginx" becomes
+// "nginx:latest", "docker.io/library/nginx:1" becomes "nginx:1". A changed text is a changed task template. So
+// scaling a service that somebody else created through the raw API would restart all of its tasks. With QueryRegistry
+// they also put in the digest and Placement.Platforms, at each update. The calls here send a spec as it is. Callers
+// that create a service or change its image ask [Resolver] first, and the manifest decides what a name without a tag
+// means.
 //
-// About credentials (moby's daemon/cluster/services.go): an update without any keeps those that the service has; one with
-// other credentials restarts no running task, but is a change of the service like any other.
+// Credentials work as in moby's daemon/cluster/services.go. An update without credentials keeps those that the
+// service has. An update with other credentials restarts no running task, but is a change of the service like any
+// other.
 
-// ServiceUpdate is one write on a service. The version goes into the query; the engine answers IsStale if it is not the live one.
+// ServiceUpdate is one write to a service. The version goes into the query. The error is IsStale if it is not the
+// live version.
 type ServiceUpdate struct {
 	Version swarm.Version
-	Spec    swarm.ServiceSpec // Mode included: an update without it sets one replica
+	Spec    swarm.ServiceSpec // with Mode, because an update without it sets one replica
 	Auth    RegistryAuth      // the zero value keeps the service's own
-	// RegistryAuthFrom and Rollback are the API's; with Rollback "previous" Spec must still be valid and is ignored.
+	// RegistryAuthFrom and Rollback are the API's. With Rollback "previous", Spec is ignored but must still be valid.
 	RegistryAuthFrom swarm.RegistryAuthSource
 	Rollback         string
 }
@@ -58,15 +61,16 @@ func (c *Client) ServiceUpdate(ctx context.Context, id string, u ServiceUpdate) 
 	return client.ServiceUpdateResult{Warnings: answered.Warnings}, err
 }
 
-// ServiceRemove removes a service; its tasks stop a moment later.
+// ServiceRemove removes a service. Its tasks stop a moment later.
 func (c *Client) ServiceRemove(ctx context.Context, id string) error {
 	_, err := call2(ctx, c, (*client.Client).ServiceRemove, id, client.ServiceRemoveOptions{})
 	return err
 }
 
-// ServiceRaw reads a service and names the keys of its spec that our types do not know, as "Spec.TaskTemplate.Foo". A write
-// would drop them, so who writes refuses if there are any. An engine of API 1.43 or older may send "Spec.Networks"
-// (deprecated, gone from moby/api): dropping that one the engine refuses itself, with 501.
+// ServiceRaw reads a service and names the keys of its spec that this program's types do not know, such as
+// "Spec.TaskTemplate.Foo". A write would drop them, so a caller must refuse to write if there are any. An engine of
+// API 1.43 or older may send "Spec.Networks" (deprecated, gone from moby/api). The engine itself refuses to drop that
+// key, with 501.
 func (c *Client) ServiceRaw(ctx context.Context, id string) (swarm.Service, []string, error) {
 	return readRaw[swarm.Service](ctx, c, "/services/", id)
 }
@@ -76,15 +80,15 @@ func (c *Client) NodeRaw(ctx context.Context, id string) (swarm.Node, []string, 
 	return readRaw[swarm.Node](ctx, c, "/nodes/", id)
 }
 
-// SwarmRaw is ServiceRaw for the cluster object. It carries the join tokens and maybe a signing key.
+// SwarmRaw is ServiceRaw for the cluster object. The object holds the join tokens, and perhaps a signing key.
 func (c *Client) SwarmRaw(ctx context.Context) (swarm.Swarm, []string, error) {
 	var s swarm.Swarm
 	unknown, err := c.decodeRaw(ctx, "/swarm", nil, &s)
 	return s, unknown, err
 }
 
-// Listed is a service with what ServiceRaw says of it. As long as the engine says the same of it to the byte it is the same
-// pointer: it must not be changed.
+// Listed is a service with the unknown fields that ServiceRaw returns for it. As long as the engine's text about it
+// stays equal to the byte, it is the same pointer. Callers must not change it.
 type Listed struct {
 	swarm.Service
 	Unknown []string
@@ -100,7 +104,7 @@ func (c *Client) ServiceList(ctx context.Context) ([]*Listed, error) {
 	return all, err
 }
 
-// Service reads one service, as it is listed.
+// Service reads one service. The result is as in ServiceList.
 func (c *Client) Service(ctx context.Context, id string) (*Listed, error) {
 	p, err := objectPath("/services/", id)
 	if err != nil {
@@ -136,7 +140,8 @@ func (c *Client) decodeRaw(ctx context.Context, p string, q url.Values, into any
 	return unknown, err
 }
 
-// objectPath keeps an id inside its collection: path.Join would resolve "..", and an empty one is another route.
+// objectPath keeps an id inside its collection. It fails for an id that path.Join would resolve, such as "..", and
+// for an empty one, which is a different route.
 func objectPath(kind, id string) (string, error) {
 	if id == "" || id == "." || id == ".." || strings.ContainsAny(id, "/\\") {
 		return "", errors.New("calling " + kind + "{id}: " + fmt.Sprintf("%q is no id", id))

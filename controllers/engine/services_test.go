@@ -26,7 +26,7 @@ func canarySecret(canary string) swarm.SecretSpec {
 	return swarm.SecretSpec{Annotations: swarm.Annotations{Name: "s"}, Data: []byte(canary)}
 }
 
-// The moby client would send nginx:latest and nginx:1, and with them restart every task.
+// The moby client would send nginx:latest and nginx:1, and thereby restart every task.
 func TestServicesGoOutVerbatim(t *testing.T) {
 	type sent struct{ line, auth, agent, body string }
 	var got sent

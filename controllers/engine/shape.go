@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// shape is what encoding/json makes of a type, as far as keys are concerned; nil takes anything.
+// shape describes which keys encoding/json accepts for a type. A nil shape accepts everything.
 type shape struct {
 	kind   reflect.Kind      // Struct, Map, Slice, or anything else for a scalar
 	fields map[string]*shape // of a struct
@@ -39,7 +39,7 @@ func buildShape(t reflect.Type) *shape {
 		return s
 	}
 	s := &shape{kind: t.Kind()}
-	shapes.of[t] = s // before what is inside: a type may hold itself
+	shapes.of[t] = s // before the elements, because a type may contain itself
 	switch s.kind {
 	case reflect.Struct:
 		s.fields = map[string]*shape{}
@@ -58,7 +58,7 @@ func (s *shape) field(key []byte) (*shape, bool) {
 	if f, ok := s.fields[string(key)]; ok {
 		return f, true
 	}
-	for name, f := range s.fields { // rare: the engine writes its keys as our types do
+	for name, f := range s.fields { // rare, because the engine writes its keys as these types do
 		if strings.EqualFold(name, string(key)) {
 			return f, true
 		}
@@ -75,7 +75,8 @@ func (s *shape) element() *shape {
 
 var jsonDecoder = reflect.TypeFor[json.Unmarshaler]()
 
-// accepting is the type that decides about a value: what pointers point to, and nil for what takes anything.
+// accepting returns the type that decides about a value, with pointers followed. It returns nil for a type that
+// accepts everything.
 func accepting(t reflect.Type) reflect.Type {
 	for t != nil {
 		if t.Implements(jsonDecoder) || reflect.PointerTo(t).Implements(jsonDecoder) {
@@ -106,7 +107,7 @@ func candidates(t reflect.Type) []candidate {
 	var visit func(t reflect.Type, depth int, above []reflect.Type)
 	visit = func(t reflect.Type, depth int, above []reflect.Type) {
 		if slices.Contains(above, t) {
-			return // a struct that embeds itself
+			return // the struct embeds itself
 		}
 		for i := range t.NumField() {
 			f := t.Field(i)
@@ -130,7 +131,7 @@ func candidates(t reflect.Type) []candidate {
 	return all
 }
 
-// dominant applies encoding/json's rule to fields of one name: the outermost wins, then a tagged one, else none.
+// dominant applies encoding/json's rule to fields of one name: the outermost wins, then a tagged one, otherwise none.
 func dominant(all []candidate) []candidate {
 	slices.SortStableFunc(all, func(a, b candidate) int {
 		return cmp.Or(strings.Compare(a.name, b.name), cmp.Compare(a.depth, b.depth), taggedFirst(a, b))

@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// permissionHelp names the socket's group, because that is what has to be given to us.
+// permissionHelp names the socket's group, because the operator needs to be in it.
 func permissionHelp(host string) string {
 	path, unix := strings.CutPrefix(host, "unix://")
 	if !unix {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestMain makes the test binary an "ssh" that connects to a socket here, as the docker CLI does on the other host.
+// TestMain makes the test binary an "ssh" that connects to a local socket. The docker CLI does so on the other host.
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) != "ssh" {
 		os.Exit(m.Run())

@@ -15,7 +15,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/sandbox"
 )
 
-// These run against real SwarmKit behind the real Engine API: what the predicates match is what it says today.
+// These tests run against real SwarmKit behind the real Engine API, so the predicates match what it says today.
 
 func startSwarm(t *testing.T, o sandbox.Options) *sandbox.Sandbox {
 	t.Helper()
@@ -117,8 +117,8 @@ func second[T any](_ T, err error) error { return err }
 
 func third[T, U any](_ T, _ U, err error) error { return err }
 
-// What we send is what is stored; what the moby client sends is not. This is why services have calls of their own, and
-// the day it fails they may go.
+// This package sends a spec as it is stored, and the moby client does not. That is why services have calls of their
+// own. They may go on the day this test fails.
 func TestTheMobyClientRewritesImages(t *testing.T) {
 	sb := startSwarm(t, sandbox.Options{Managers: 1})
 	ctx := context.Background()
@@ -277,7 +277,7 @@ func TestNoQuorum(t *testing.T) {
 		}
 	}
 	c := on(t, sb, "manager-1")
-	// The leader of before answers reads for a while; a write shows it.
+	// The former leader still answers reads for a while; only a write shows the loss.
 	_, err := c.ServiceCreate(ctx, aService("web", "nginx:1"), RegistryAuth{})
 	if !IsNoQuorum(err) || !IsAmbiguous(err) {
 		t.Errorf("%v is in %q", err, classesOf(err))

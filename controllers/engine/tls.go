@@ -35,7 +35,7 @@ func (t TLS) resolve(configDir string) tlsFiles {
 	}
 }
 
-// ifExists makes a default client certificate optional: docker asks for one only where a flag names it.
+// ifExists makes a default client certificate optional. As docker does, it requires one only if a flag names it.
 func ifExists(path string) string {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return ""
@@ -51,7 +51,7 @@ func (t tlsFiles) load() (*tls.Config, error) {
 	return tlsConfig(data, !t.verify)
 }
 
-// tlsConfig is cli/context/docker.Endpoint.tlsConfig, which is not exported.
+// tlsConfig is a copy of cli/context/docker.Endpoint.tlsConfig, which is not exported.
 func tlsConfig(data *dcontext.TLSData, skipVerify bool) (*tls.Config, error) {
 	conf := tlsconfig.ClientDefault()
 	conf.InsecureSkipVerify = skipVerify

@@ -58,7 +58,8 @@ func (a *authority) sign(t *testing.T, end time.Time, ips ...net.IP) (cert, key 
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})
 }
 
-// tlsEngine is an engine on 127.0.0.1 with a certificate of ca for these addresses, that wants one of clients if that is set.
+// tlsEngine starts an engine on 127.0.0.1 with a certificate of ca for these addresses. If clients is set, it
+// requires a certificate of that authority.
 func tlsEngine(t *testing.T, ca *authority, end time.Time, ip string, clients *authority) string {
 	t.Helper()
 	cert, key := ca.sign(t, end, net.ParseIP(ip))

@@ -14,13 +14,16 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// errCallTimeout is the cause of a context that our own deadline ended, to tell it from the caller's.
+// errCallTimeout is the cause of a context that the client's own deadline ended. It tells that deadline from the
+// caller's.
 var errCallTimeout = errors.New("call timeout")
 
-// errRedirect stands for an answer that sends the caller to another address. No engine gives one, and its body answers nothing.
+// errRedirect stands for an answer that sends the caller to another address. No engine gives such an answer, and its
+// body is worthless.
 var errRedirect = errors.New("redirect")
 
-// transport is the one way out: every call gets a deadline, is counted, timed and logged, and fails with an [*Error].
+// transport is the only way out. Every call gets a deadline, is counted, timed and logged, and fails with an
+// [*Error].
 type transport struct {
 	base    http.RoundTripper
 	host    string // printable
@@ -40,7 +43,7 @@ type call struct {
 	method  string
 	route   string
 	start   time.Time
-	sent    atomic.Bool // a connection was handed to the request
+	sent    atomic.Bool // true once a connection was handed to the request
 	done    sync.Once
 	status  int
 	streams bool
@@ -56,7 +59,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		req.Header = merged(req.Header, t.header)
 	}
 	if f, is := ctx.Value(fenceKey{}).(Fence); is && changes(req.Method) {
-		if err := f.Check(); err != nil { // last of all: a process may have been stopped since it was decided to write
+		if err := f.Check(); err != nil { // checked last: the process may have been stopped since the decision to write
 			return nil, carrier{c.fail(fmt.Errorf("%w: %w", ErrFenced, err))}
 		}
 		req.Header = merged(req.Header, f.header())
@@ -77,7 +80,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		t.version(v)
 	}
 	if c.streams {
-		// A stream's call ends where it begins to flow; the time it lasts belongs to nobody's latency.
+		// A stream's call ends when the stream begins to flow, because its length is not latency.
 		c.timer.Stop()
 		c.finish(nil)
 	}
@@ -93,23 +96,23 @@ func (t *transport) begin(req *http.Request) *call {
 	return c
 }
 
-// fail ends a call without an answer, or without the whole of it.
+// fail ends a call that got no answer or only part of one.
 func (c *call) fail(err error) *Error {
 	if ended := c.ctx.Err(); ended != nil {
 		err = ended
 		if cause := context.Cause(c.ctx); errors.Is(cause, errCallTimeout) {
 			err = cause
 		} else if !errors.Is(cause, ended) {
-			err = fmt.Errorf("%w: %w", ended, cause) // why the caller cancelled: a lost lease, a signal
+			err = fmt.Errorf("%w: %w", ended, cause) // keep why the caller cancelled: a lost lease, a signal
 		}
 	}
 	e := &Error{Host: c.t.host, Method: c.method, Route: c.route, err: err, timeout: c.t.timeout}
-	e.Sent = c.sent.Load() && tlsHelp(err) == "" // what fails in a handshake was never read as a request
+	e.Sent = c.sent.Load() && tlsHelp(err) == "" // a call that fails in the handshake was never read as a request
 	c.finish(e)
 	return e
 }
 
-// finish counts the call, once.
+// finish counts the call once.
 func (c *call) finish(err error) {
 	c.done.Do(func() {
 		took := time.Since(c.start)
@@ -124,8 +127,8 @@ func (c *call) finish(err error) {
 	})
 }
 
-// body ends its call when the answer was read or given up, so that the time counts the transfer and the deadline
-// covers it.
+// body ends its call when the answer was read or given up. So the measured time includes the transfer, and the
+// deadline covers it.
 type body struct {
 	io.ReadCloser
 	call *call

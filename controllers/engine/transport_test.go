@@ -42,7 +42,7 @@ func TestACallIsObservedAndLoggedOnce(t *testing.T) {
 	}
 }
 
-// Nothing of a request but its route leaves the client: not in the log, not in metrics, not in errors.
+// Nothing of a request except its route leaves the client: not in the log, not in metrics, not in errors.
 func TestNothingOfARequestIsTold(t *testing.T) {
 	const canary = "canary-7f3a"
 	c, got := opened(t, pinged("1.41", func(w http.ResponseWriter, r *http.Request) {
@@ -50,7 +50,7 @@ func TestNothingOfARequestIsTold(t *testing.T) {
 		if strings.Contains(r.URL.Path, "/update") {
 			panic(http.ErrAbortHandler)
 		}
-		w.WriteHeader(http.StatusBadGateway) // without a body: the moby client would quote the URL
+		w.WriteHeader(http.StatusBadGateway) // without a body the moby client would quote the URL
 	}))
 	auth, _ := NewRegistryAuth(canaryAuth(canary))
 	var errs []error
@@ -86,7 +86,7 @@ func TestTheEngineHangs(t *testing.T) {
 		case <-release:
 		case <-r.Context().Done():
 		}
-	}), func(o *Options) { o.CallTimeout = time.Second }) // a busy machine needs some of it until the request is out
+	}), func(o *Options) { o.CallTimeout = time.Second }) // a busy machine needs part of it until the request is out
 	for name, call := range map[string]func(*Client) error{"no answer": nodes, "half an answer": services} {
 		err := call(c)
 		if cl := classesOf(err); cl != "ambiguous timeout" {
@@ -146,7 +146,7 @@ func TestDroppedConnections(t *testing.T) {
 	}
 }
 
-// A redirect is no answer, also where its body could be read as one, and is not followed.
+// A redirect is no answer, even if its body could be read as one, and the client does not follow it.
 func TestARedirectIsNoAnswer(t *testing.T) {
 	for _, status := range []int{http.StatusMultipleChoices, http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect} {
 		calls := 0
@@ -167,7 +167,7 @@ func TestARedirectIsNoAnswer(t *testing.T) {
 	}
 }
 
-// Whoever reads the error of an answer without content is told so, and of which call it was.
+// The error of an empty answer says so, and names the call.
 func TestAnswersWithoutContentAreNamed(t *testing.T) {
 	c, _ := opened(t, pinged("1.41", func(http.ResponseWriter, *http.Request) {}))
 	for _, call := range []func(*Client) error{nodes, services} {
@@ -180,7 +180,7 @@ func TestAnswersWithoutContentAreNamed(t *testing.T) {
 	}
 }
 
-// An error at the first call of all says which call it was.
+// An error in the first call says which call it was.
 func TestAPingThatIsRefusedIsNamed(t *testing.T) {
 	c, _ := opened(t, func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusInternalServerError, "out of order")
@@ -216,7 +216,7 @@ func TestNoEngine(t *testing.T) {
 			t.Errorf("called %q although the ping failed", seen)
 		}
 	}
-	// The socket comes back: the same client goes on.
+	// The socket comes back, and the same client goes on.
 	_ = os.Remove(path)
 	listen(t, path, pinged("1.41", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "[]") }))
 	if err := services(c); err != nil {
@@ -224,7 +224,7 @@ func TestNoEngine(t *testing.T) {
 	}
 }
 
-// TestPermission runs itself as nobody, since root may open every socket.
+// TestPermission runs itself as nobody, because root may open every socket.
 func TestPermission(t *testing.T) {
 	if path := os.Getenv("ENGINE_TEST_SOCKET"); path != "" {
 		c, err := Open(Options{Host: "unix://" + path})
@@ -286,7 +286,7 @@ func (l *countingListener) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// Sixteen writes at a time must not dial for each: net/http would keep two connections.
+// Sixteen writes at a time must not each dial again; net/http would keep only two connections.
 func TestConnectionsAreKept(t *testing.T) {
 	clean(t)
 	path := socketPath(t)
@@ -319,7 +319,7 @@ func TestConnectionsAreKept(t *testing.T) {
 		}
 		wg.Wait()
 	}
-	// One more may have been dialled for a call that then found an idle connection.
+	// One more connection may have been dialled for a call that then found an idle one.
 	if n := l.conns.Load(); n > 20 {
 		t.Errorf("%d connections for 16 calls at a time", n)
 	}

@@ -9,17 +9,18 @@ import (
 	"strings"
 )
 
-// UnknownFields names the keys of a JSON document that the type of into does not know, as sorted paths:
-// "Spec.TaskTemplate.ContainerSpec.Mounts[0].NewOption". Keys match as encoding/json matches them, whatever their case.
-// Maps take any key, json.RawMessage, interfaces and types that decode themselves take anything below them.
+// UnknownFields returns the keys of a JSON document that the type of into does not know. They are sorted paths, such
+// as "Spec.TaskTemplate.ContainerSpec.Mounts[0].NewOption". Keys match in any case, as in encoding/json. A map
+// accepts any key. A json.RawMessage, an interface and a type that decodes itself accept anything below them.
+// UnknownFields fails if the document is not valid.
 func UnknownFields(raw []byte, into any) ([]string, error) {
 	if !json.Valid(raw) {
-		return nil, json.Unmarshal(raw, new(any)) // whose error says where
+		return nil, json.Unmarshal(raw, new(any)) // its error says where
 	}
 	return unknownKeys(raw, into), nil
 }
 
-// unknownKeys is UnknownFields for a document that is known to be valid.
+// unknownKeys is UnknownFields for a document that is valid.
 func unknownKeys(raw []byte, into any) []string {
 	w := walker{raw: raw}
 	w.value(shapeOf(reflect.TypeOf(into)))
@@ -27,8 +28,8 @@ func unknownKeys(raw []byte, into any) []string {
 	return w.unknown
 }
 
-// unknownInSpec leaves out what is the server's own state: it may grow, and nobody writes it back. The document was
-// decoded and so is valid.
+// unknownInSpec leaves out keys of the server's own state, which may grow and which nobody writes back. The document
+// must be valid; it was decoded before.
 func unknownInSpec(raw []byte, into any) []string {
 	return slices.DeleteFunc(unknownKeys(raw, into), func(p string) bool {
 		top, _, _ := strings.Cut(p, ".")
@@ -36,8 +37,8 @@ func unknownInSpec(raw []byte, into any) []string {
 	})
 }
 
-// walker goes through a document that is known to be valid, which makes every step of it simple. It allocates only for
-// what it reports: it runs over every service of a list.
+// walker goes through a valid document, so every step is simple. It allocates only for what it reports, because it
+// runs over every service of a list.
 type walker struct {
 	raw     []byte
 	at      int
@@ -45,7 +46,7 @@ type walker struct {
 	unknown []string
 }
 
-// step is one element of a path: a key, or where that is nil the index in an array.
+// step is one element of a path: a key, or the index in an array if key is nil.
 type step struct {
 	key  []byte
 	elem int
@@ -65,7 +66,7 @@ func (w *walker) value(s *shape) {
 
 func (w *walker) object(s *shape) {
 	if s != nil && s.kind != reflect.Struct && s.kind != reflect.Map {
-		w.report() // an object where the type has none
+		w.report() // an object, but the type has none here
 		s = nil
 	}
 	for w.next('}') {
@@ -78,7 +79,7 @@ func (w *walker) object(s *shape) {
 	}
 }
 
-// field is the shape behind a key; an unknown key is reported and takes anything.
+// field returns the shape of a key's value. It reports an unknown key, whose value may be anything.
 func (w *walker) field(s *shape, key []byte) *shape {
 	if s == nil || s.kind == reflect.Map {
 		return s.element()
@@ -103,7 +104,7 @@ func (w *walker) array(s *shape) {
 	w.path = w.path[:len(w.path)-1]
 }
 
-// next moves to the next element, or past the closing bracket. It is first called on the opening one.
+// next moves to the next element, or past the closing bracket. The first call is on the opening bracket.
 func (w *walker) next(end byte) bool {
 	w.space()
 	if w.raw[w.at] == end {
@@ -127,7 +128,7 @@ func (w *walker) key() []byte {
 		return quoted[1 : len(quoted)-1]
 	}
 	var s string
-	_ = json.Unmarshal(quoted, &s) // valid, as the document is
+	_ = json.Unmarshal(quoted, &s) // it is valid, because the document is
 	return []byte(s)
 }
 
@@ -142,7 +143,8 @@ func (w *walker) scalar() {
 	w.at = afterString(w.raw, w.at)
 }
 
-// afterString is the position behind the string that begins at a quote; the end, if it has none.
+// afterString returns the position after the string that begins with the quote at at. It returns the end if the
+// string has no end.
 func afterString(raw []byte, at int) int {
 	for at++; at < len(raw); at++ {
 		switch raw[at] {
@@ -155,7 +157,7 @@ func afterString(raw []byte, at int) int {
 	return len(raw)
 }
 
-const whitespace = " \t\r\n" // JSON's, and no other
+const whitespace = " \t\r\n" // as JSON defines it
 
 func (w *walker) space() {
 	for w.at < len(w.raw) && w.raw[w.at] <= ' ' && strings.IndexByte(whitespace, w.raw[w.at]) >= 0 {

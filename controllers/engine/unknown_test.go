@@ -102,7 +102,7 @@ func TestOnlyTheSpecRefuses(t *testing.T) {
 	}
 }
 
-// Every key that our types write is one that they know: the walker goes through every leaf of what we read.
+// Every key that these types write is a key that they know. The walker visits every leaf of what the package reads.
 func TestUnknownFieldsKnowsAllOfOurOwn(t *testing.T) {
 	for _, v := range []any{&swarm.Service{}, &swarm.Node{}, &swarm.Swarm{}, &swarm.Task{}, &swarm.Config{}, &swarm.Secret{}} {
 		fill(reflect.ValueOf(v).Elem(), 0)
@@ -152,7 +152,7 @@ func fill(v reflect.Value, depth int) {
 	}
 }
 
-// encoding/json is the judge: a document that decodes has an unknown key exactly if DisallowUnknownFields refuses it.
+// encoding/json decides: a document that decodes has an unknown key exactly if DisallowUnknownFields refuses it.
 func FuzzUnknownFields(f *testing.F) {
 	f.Add(`{"Spec":{"TaskTemplate":{"ContainerSpec":{"Image":"a","New":1}}}}`)
 	f.Add(`{"iD":"x","spec":{"labels":{"a.b":"c"},"mode":{"replicated":{"replicas":1}}}}`)
@@ -168,7 +168,7 @@ func FuzzUnknownFields(f *testing.F) {
 		}
 		var s swarm.Service
 		if json.Unmarshal([]byte(doc), &s) != nil {
-			return // a value of another type: the caller's decoding fails
+			return // a value of another type makes the caller's decoding fail
 		}
 		strict := json.NewDecoder(strings.NewReader(doc))
 		strict.DisallowUnknownFields()
@@ -178,7 +178,7 @@ func FuzzUnknownFields(f *testing.F) {
 	})
 }
 
-// encoding/json is the judge here too.
+// encoding/json decides here too.
 func FuzzSplit(f *testing.F) {
 	for _, doc := range []string{`[]`, ` [ {"a":"]}\",["} , 5,"x" ] `, `[[1],[2,[3]]]`, `[,]`, `[1,]`, `["`, `[1]2`, `{"a":[1]}`, `[1}`, ` null `, "[]\v", "[\f]"} {
 		f.Add(doc)
