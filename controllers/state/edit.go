@@ -5,12 +5,12 @@ import (
 	"errors"
 )
 
-// edits is how often a memory is read again because somebody else wrote it in between.
+// edits is how often Edit tries again because somebody else wrote the memory in between.
 const edits = 5
 
-// Edit reads the memory, changes it and writes it, and does it all again where somebody else wrote in between: change may
-// be called more than once. It gets what was found, whose Sequence is 0 where there is no memory, and may change the copy
-// that it also gets. What differs in nothing is not written.
+// Edit reads the memory, changes it and writes it. If somebody else wrote in between, it does all of that again, so
+// change may be called more than once. change gets what was found, with Sequence 0 if there is no memory, and a copy
+// that it may change. A memory that did not change is not written. Edit fails if change fails.
 func (s *Store) Edit(ctx context.Context, change func(found Found, m *Memory) error) error {
 	for try := 1; ; try++ {
 		configs, err := Read(ctx, s.engine)

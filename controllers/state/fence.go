@@ -6,14 +6,14 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 )
 
-// unfenced takes the fence of a bound context away. The lease's own writes are compare-and-swaps and need none, and a fence
-// asks the lease, which does not answer while it writes.
+// unfenced removes the fence from a bound context. The lease's own writes are compare-and-swaps and need no fence. A
+// fence would also ask the lease, which does not answer while it writes.
 func unfenced(ctx context.Context) context.Context {
 	return engine.Fenced(ctx, engine.Fence{Check: func() error { return nil }})
 }
 
-// Bind returns a context that ends when the lease does, and under which nothing is sent that changes anything once it has.
-// Without a lease that holds, nothing is.
+// Bind returns a context that ends when the lease does. Once the lease has ended, no call under that context sends a
+// change. If the process holds no lease, the context has ended already.
 func (l *Lease) Bind(ctx context.Context) (context.Context, context.CancelFunc) {
 	l.mu.Lock()
 	h := l.mine

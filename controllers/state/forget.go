@@ -13,15 +13,15 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 )
 
-// Forget removes all that is remembered of the source. The newest memory goes last: until then, what is left can be read as what
-// the source remembers, and Forget can be called again.
+// Forget removes everything that is remembered about the source. It removes the newest memory last. Until then, what
+// is left can be read as what the source remembers, and Forget can be called again.
 func (s *Store) Forget(ctx context.Context) error {
 	configs, err := Read(ctx, s.engine)
 	if err != nil {
 		return err
 	}
 	mine := slices.DeleteFunc(configs, func(c *swarm.Config) bool { return c.Spec.Labels[v1.LabelState] != s.source })
-	sequence := func(c *swarm.Config) uint64 { // 0 of a shard
+	sequence := func(c *swarm.Config) uint64 { // 0 for a shard
 		_, n, _ := ParseName(c.Spec.Name)
 		return n
 	}

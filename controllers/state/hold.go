@@ -24,18 +24,18 @@ import (
 // HoldAll is the target of a hold on everything that any source has.
 const HoldAll = "all"
 
-// Hold stops every write to what it names, until it ends by its time or its config is removed. It is a labelled config, so
-// that a colleague without our binary can make one with docker config create.
+// Hold stops every write to what it names, until its time is over or its config is removed. It is a config with
+// labels, so that a colleague without this program can make one with docker config create.
 type Hold struct {
 	plan.Hold
-	// ID and Name are those of the config.
+	// ID and Name are the config's id and name.
 	ID   string
 	Name string
 
 	version uint64
 }
 
-// Holds picks the holds out of configs, also those whose time is over. They are sorted by target.
+// Holds returns the holds among configs, sorted by target. It includes holds whose time is over.
 func Holds(configs []*swarm.Config) []Hold {
 	var out []Hold
 	for _, c := range configs {
@@ -49,7 +49,8 @@ func Holds(configs []*swarm.Config) []Hold {
 	return out
 }
 
-// HoldOf reads a config as a hold. An end that cannot be read is none: what somebody wanted to stop stays so.
+// HoldOf reads a config as a hold. It returns false if the config is none. An end that cannot be read counts as no end,
+// because what somebody wanted to stop must stay stopped.
 func HoldOf(c *swarm.Config) (Hold, bool) {
 	target, is := c.Spec.Labels[v1.LabelHold]
 	if !is {
@@ -75,20 +76,22 @@ func reason(data []byte) string {
 	return cmp.Or(v1.Scrub(string(text)), "no reason given")
 }
 
-// AddHold makes a hold, in the place of one on the same target that was made in this way. until may be zero. A hold with an
-// ID is in force, also beside an error.
+// AddHold makes a hold. It replaces a hold on the same target that AddHold made before. until may be zero. If the
+// result has an ID, the hold is in force, even if there is an error.
 //
-// A config's content cannot change. The new one is made before the old ones go: at no time is there none.
+// A config's content cannot change. So AddHold makes the new config before it removes the old ones, and at no time is
+// there no hold.
 func AddHold(ctx context.Context, c *engine.Client, target, why, by string, until time.Time) (Hold, error) {
 	labels := map[string]string{v1.LabelHold: target, v1.LabelHoldBy: by}
 	if !until.IsZero() {
 		labels[v1.LabelHoldUntil] = until.UTC().Format(time.RFC3339)
 	}
-	spec := swarm.ConfigSpec{Annotations: swarm.Annotations{Name: holdName(target), Labels: labels}, Data: []byte(cmp.Or(v1.Scrub(why), "\n"))} // empty the swarm takes none
+	// The swarm accepts no empty config.
+	spec := swarm.ConfigSpec{Annotations: swarm.Annotations{Name: holdName(target), Labels: labels}, Data: []byte(cmp.Or(v1.Scrub(why), "\n"))}
 	made, err := c.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: spec})
 	for try := 0; engine.IsExists(err) && try < 3; try++ {
 		suffix := make([]byte, 3)
-		_, _ = rand.Read(suffix) // never fails
+		_, _ = rand.Read(suffix) // it never fails
 		spec.Name = clip(holdName(target), 57) + "-" + hex.EncodeToString(suffix)
 		made, err = c.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: spec})
 	}
@@ -99,7 +102,7 @@ func AddHold(ctx context.Context, c *engine.Client, target, why, by string, unti
 	return h, replaced(ctx, c, h)
 }
 
-// replaced removes the older holds in whose place one is. Of two that are made at the same time the later one stays.
+// replaced removes the older holds that a new hold replaces. If two are made at the same time, the later one stays.
 func replaced(ctx context.Context, c *engine.Client, by Hold) error {
 	configs, err := Read(ctx, c)
 	if err != nil {
@@ -108,7 +111,7 @@ func replaced(ctx context.Context, c *engine.Client, by Hold) error {
 	holds := Holds(configs)
 	i := slices.IndexFunc(holds, func(h Hold) bool { return h.ID == by.ID })
 	if i < 0 {
-		return nil // it was replaced, or ended, already
+		return nil // it was already replaced or ended
 	}
 	var errs []error
 	for _, h := range holds {
@@ -122,7 +125,7 @@ func replaced(ctx context.Context, c *engine.Client, by Hold) error {
 	return errors.Join(errs...)
 }
 
-// sameTarget compares targets as Hold.Covers reads them: of KIND/NAME the kind, and all, in whatever case.
+// sameTarget compares targets as Hold.Covers reads them. The kind in KIND/NAME and the word all count in any case.
 func sameTarget(a, b string) bool {
 	kindA, nameA, objectA := strings.Cut(a, "/")
 	kindB, nameB, objectB := strings.Cut(b, "/")
@@ -132,7 +135,7 @@ func sameTarget(a, b string) bool {
 	return a == b || strings.EqualFold(a, HoldAll) && strings.EqualFold(b, HoldAll)
 }
 
-// EndHolds removes all holds on a target, by whoever they are, and returns them.
+// EndHolds removes all holds on a target, whoever made them, and returns those that it removed.
 func EndHolds(ctx context.Context, c *engine.Client, target string) ([]Hold, error) {
 	configs, err := Read(ctx, c)
 	if err != nil {
@@ -155,7 +158,8 @@ func EndHolds(ctx context.Context, c *engine.Client, target string) ([]Hold, err
 
 const holdPrefix = "swarm-operator-hold-"
 
-// holdName names the config of a hold, in the 64 letters, digits, dots and dashes that the swarm takes.
+// holdName returns the name of a hold's config. It uses only letters, digits and dashes, and at most the 64
+// characters that the swarm accepts.
 func holdName(target string) string {
 	clean := strings.Map(func(r rune) rune {
 		switch {
@@ -170,20 +174,21 @@ func holdName(target string) string {
 
 func clip(s string, n int) string { return s[:min(len(s), n)] }
 
-// Watch answers, before each write, whether what it writes to is on hold. Questions that come at once share an answer that
-// was asked for a moment before or later: 16 writes in flight cost few calls, and none goes out on old knowledge.
+// Watch tells, before each write, whether the target of the write is on hold. Questions that come at about the same
+// time share one answer. So 16 writes in flight cost few calls, and no write goes out on old knowledge.
 type Watch struct {
 	engine *engine.Client
 	source string
 	now    func() time.Time
 
 	mu   sync.Mutex
-	last *look // the one that began last
-	next *look // not begun yet
+	last *look // the look that began last
+	next *look // a look that has not begun yet
 	busy bool
 }
 
-// fresh is how long ago a look may have begun: less than a person notices, and about what a write takes on its way.
+// fresh is how long ago a look may have begun. It is less than a person notices, and about what a write takes on its
+// way.
 const fresh = 10 * time.Millisecond
 
 type look struct {
@@ -202,18 +207,19 @@ func (l *look) failed() bool {
 	}
 }
 
-// Ahead looks already, for a question that will soon be asked.
+// Ahead begins a look now, for a question that will soon be asked.
 func (w *Watch) Ahead(ctx context.Context) { w.ask(ctx) }
 
-// NewWatch watches for holds on what a source has.
+// NewWatch returns a Watch for holds on what a source has.
 func NewWatch(c *engine.Client, source string, now func() time.Time) *Watch {
 	return &Watch{engine: c, source: source, now: now}
 }
 
-// ErrOnHold says that somebody put what was to be written to on hold.
+// ErrOnHold says that somebody has put the target of a write on hold.
 var ErrOnHold = errors.New("on hold")
 
-// Check returns an error of class ErrOnHold where the object is on hold now, and another one where that is not known.
+// Check returns an error of class ErrOnHold if the object is on hold now. It returns a different error if it cannot
+// tell.
 func (w *Watch) Check(ctx context.Context, key v1.Key) error {
 	mine := w.ask(ctx)
 	select {

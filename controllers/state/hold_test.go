@@ -53,7 +53,7 @@ func holds(t *testing.T, c *engine.Client) []state.Hold {
 	return state.Holds(own)
 }
 
-// Who may list configs reads the reason there.
+// Anybody who may list configs can read the reason there.
 func TestAReasonIsKeptWithoutItsPasswords(t *testing.T) {
 	c := open(t)
 	addHold(t, c, "all", "see https://ann:hunter2@wiki/", time.Time{})
@@ -81,7 +81,7 @@ func TestTheLastHoldOnATargetCounts(t *testing.T) {
 			t.Errorf("after the %s: %+v", why, all)
 		}
 	}
-	// Names that differ where a config's name cannot are two holds.
+	// Two names that become one in a config's name are still two holds.
 	addHold(t, c, "Service/web.a", "one", time.Time{})
 	addHold(t, c, "Service/web-a", "two", time.Time{})
 	addHold(t, c, "Service/"+strings.Repeat("long", 20), "three", time.Time{})
@@ -146,7 +146,7 @@ func TestWatchSeesAHoldAtOnce(t *testing.T) {
 	w := state.NewWatch(c, "shop", clock.now)
 	check := func(key v1.Key, on bool) {
 		t.Helper()
-		time.Sleep(15 * time.Millisecond) // an answer serves for 10
+		time.Sleep(15 * time.Millisecond) // one answer serves for 10 ms
 		if err := w.Check(t.Context(), key); errors.Is(err, state.ErrOnHold) != on || !on && err != nil {
 			t.Errorf("%s: %v", key, err)
 		}
@@ -195,7 +195,7 @@ func TestWatchAsksOnceForMany(t *testing.T) {
 		mu.Unlock()
 	}
 	time.Sleep(15 * time.Millisecond)
-	// The first look has its answer. A hold from now on is seen by whoever asks from now on.
+	// The first look has its answer. Everybody who asks from now on sees a hold that is made from now on.
 	addHold(t, c, "all", "stop", time.Time{})
 	var wg sync.WaitGroup
 	for range 16 {
@@ -234,14 +234,14 @@ func TestWatchThatCannotSeeSaysNo(t *testing.T) {
 	}
 }
 
-// clock is the real one, moved.
+// clock is the real clock, moved by an offset.
 type clock struct {
 	mu      sync.Mutex
 	offset  time.Duration
-	stopped time.Time // zero: it goes
+	stopped time.Time // zero if the clock runs
 }
 
-// stop has only move change the time: what a busy machine takes does not count.
+// stop makes move the only way to change the time, so that delays of a busy machine do not count.
 func (c *clock) stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -19,19 +19,21 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 )
 
-// LeaseName is the name of the config that says who may act. A swarm has one: one plan at a time, of whatever source.
+// LeaseName is the name of the config that says who may act. A swarm has one lease: it allows one plan at a time, of
+// any source.
 const LeaseName = "swarm-operator-lease"
 
-// Times of the lease. Clocks of different machines are never compared: who waits counts from when it saw the lease change
-// last, who holds it from before it sent its last renewal.
+// These are the times of the lease. Clocks of different machines are never compared. A process that waits counts from
+// when it last saw the lease change. The holder counts from before it sent its last renewal.
 const (
-	// LeaseTTL is how long a lease that is not renewed keeps others waiting.
+	// LeaseTTL is how long a lease that is not renewed makes others wait.
 	LeaseTTL = 12 * time.Second
-	// leaseRenew is how often it is renewed.
+	// leaseRenew is how often the holder renews it.
 	leaseRenew = 3 * time.Second
-	// leaseMargin is how much earlier than others take it the holder gives it up, for a call that is in flight.
+	// leaseMargin is how much earlier the holder gives the lease up than others take it. The margin is for a call
+	// that is in flight.
 	leaseMargin = 3 * time.Second
-	// LeaseLook is how often who waits looks at it at least.
+	// LeaseLook is the longest time between two looks of a process that waits.
 	LeaseLook = time.Second
 	// leaseTurn is how long others let the last holder go first.
 	leaseTurn = 500 * time.Millisecond
@@ -42,13 +44,13 @@ var ErrLeaseLost = errors.New("the lease is lost: somebody else may act now")
 
 const (
 	leaseHeld = "held" // somebody acts
-	leaseFree = "free" // nobody does; the last holder is there
-	leaseLeft = "left" // nobody does; the last holder is gone
+	leaseFree = "free" // nobody does; the last holder is still there
+	leaseLeft = "left" // nobody does; the last holder has gone
 
 	labelHolder  = v1.LabelPrefix + "lease-holder"
 	labelEpoch   = v1.LabelPrefix + "lease-epoch"
 	labelSource  = v1.LabelPrefix + "lease-source"
-	labelRenewed = v1.LabelPrefix + "lease-renewed" // by the holder's clock, for people to read
+	labelRenewed = v1.LabelPrefix + "lease-renewed" // by the holder's clock; people read it
 )
 
 const leaseText = `swarm-operator: who acts on this swarm, one at a time. The labels say who. Removing this config is safe.
@@ -57,75 +59,78 @@ const leaseText = `swarm-operator: who acts on this swarm, one at a time. The la
 // LeaseOptions say whose lease it is.
 type LeaseOptions struct {
 	Engine *engine.Client
-	// Instance names this process to people, such as its host. What makes it unique is added.
+	// Instance names this process to people, for example by its host. NewLease adds a suffix that makes it unique.
 	Instance string
-	// Eager: do not let the last holder go first. For a command that a person waits for.
+	// Eager is true if this process does not let the last holder go first. A command that a person waits for is
+	// eager.
 	Eager bool
-	// Observe is told when this process has taken the lease, given it back or lost it, and of which epoch.
+	// Observe is called when this process has taken the lease, released it or lost it. It gets the epoch.
 	Observe func(Transition, uint64)
 	Log     logr.Logger
 	Now     func() time.Time
-	// Pace divides the times of the lease; 0 means 1. It is for tests: instances of different paces do not keep each other
-	// from acting.
+	// Pace divides the times of the lease; 0 means 1. It is only for tests: instances with different paces do not
+	// prevent each other from acting.
 	Pace float64
 }
 
-// paced is a time of the lease at the pace of this process.
+// paced returns a time of the lease at the pace of this process.
 func (l *Lease) paced(d time.Duration) time.Duration { return time.Duration(float64(d) / l.Pace) }
 
-// Transition is what became of the lease in this process.
+// Transition is what happened to the lease in this process.
 type Transition string
 
-// The transitions.
+// These are the transitions.
 const (
 	LeaseTaken    Transition = "taken"
 	LeaseReleased Transition = "released"
 	LeaseLost     Transition = "lost"
 )
 
-// Lease is this process's part of the lease: a compare-and-swap on the labels of one config. It is taken for what there is
-// to do and given back after it, so a swarm at rest is not written to. It is safe for use from several goroutines.
+// Lease is this process's part of the lease, a compare-and-swap on the labels of one config. The process takes it
+// when there is something to do, and releases it afterwards. So it does not write to a swarm at rest. Several
+// goroutines may use it.
 type Lease struct {
 	LeaseOptions
 	holder string
 
-	mu     sync.Mutex // also while it calls, so what it calls must not ask the fence: see unfenced
+	mu     sync.Mutex // held during calls too, so that they must not ask the fence: see unfenced
 	known  bool
-	at     View      // as it was read last
+	at     View      // as it was last read
 	since  time.Time // when its version was first seen
-	wanted time.Time // since when it is wanted and free
-	ours   uint64    // the version after our own last giving back: while it is that, nobody has acted since
-	none   bool      // there was none when everything was read, and nothing that says that there ever was
+	wanted time.Time // since when this process wants it while it is free
+	ours   uint64    // the version after this process last released it; while it is unchanged, nobody has acted since
+	none   bool      // true if there was no lease when everything was read, and no sign that there ever was one
 	mine   *holding
 
-	noted   map[string]Troubles // by source, to be written when the lease is given back
+	noted   map[string]Troubles // by source; written when the lease is released
 	sighted map[troubleOf]sighting
 }
 
-// holding is the time from taking to giving back or losing.
+// holding is the time from taking the lease to releasing or losing it.
 type holding struct {
 	epoch    uint64
 	source   string
 	ctx      context.Context
 	lose     context.CancelCauseFunc
-	deadline time.Time // with both clocks: one stops while the machine sleeps, the other may be set
+	deadline time.Time // on both clocks: one stops while the machine sleeps, and somebody may set the other
 	timer    *time.Timer
 	renewing sync.Mutex
 }
 
-// Taken is the answer to Take.
+// Taken is the answer of Take.
 type Taken struct {
-	// Epoch grows with each holder; 0: somebody else holds the lease.
+	// Epoch grows with each holder. It is 0 if this process does not get the lease.
 	Epoch uint64
-	// Others acted since this process last looked at the swarm whole, or gave the lease back: plan again before acting. With no
-	// epoch: the lease was free, and was not taken because what was to be done under it is outdated.
+	// Others is true if others acted since this process last looked at the whole swarm or released the lease: plan
+	// again before acting. If Epoch is 0, it is true if the lease was free and was not taken because the plan is
+	// outdated.
 	Others bool
-	// Holder is who acts, and Again when to ask again, where it is somebody else.
+	// Holder is the process that acts if it is another one, and Again is when to ask again.
 	Holder string
 	Again  time.Duration
 }
 
-// NewLease makes the process's part. Nothing is sent.
+// NewLease returns this process's part of the lease. It sends nothing.
 func NewLease(o LeaseOptions) *Lease {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -137,15 +142,15 @@ func NewLease(o LeaseOptions) *Lease {
 		o.Pace = 1
 	}
 	suffix := make([]byte, 3)
-	_, _ = rand.Read(suffix) // never fails
+	_, _ = rand.Read(suffix) // it never fails
 	return &Lease{LeaseOptions: o, holder: o.Instance + "/" + hex.EncodeToString(suffix)}
 }
 
-// Holder is this process's own name.
+// Holder returns this process's own name.
 func (l *Lease) Holder() string { return l.holder }
 
-// Saw notes the lease as it was found when everything was read: who finds it unchanged when taking it has seen all that
-// others did.
+// Saw records the lease as it was found when everything was read. If the lease is still unchanged when this process
+// takes it, the process has seen everything that others did.
 func (l *Lease) Saw(configs []*swarm.Config) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -162,8 +167,8 @@ func (l *Lease) Saw(configs []*swarm.Config) {
 	l.ours = v.version.Index
 }
 
-// saw notes the lease as it was just read. Where it is still as it was seen before, nobody has renewed it in between, also
-// if it could not be read for a while: a holder that took the leader along when it went must not be waited for twice.
+// saw records the lease as it was just read. If it is unchanged, nobody has renewed it in between, even if it could
+// not be read for a while. So nobody waits twice for a holder whose end also took the swarm's leader along.
 func (l *Lease) saw(v View) {
 	if l.at.id != v.id || l.at.version != v.version {
 		l.since = l.Now()
@@ -172,7 +177,7 @@ func (l *Lease) saw(v View) {
 	l.sight()
 }
 
-// View is the lease as this process knows it.
+// View returns the lease as this process knows it.
 func (l *Lease) View() View {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -189,9 +194,10 @@ func (l *Lease) Mine() uint64 {
 	return l.mine.epoch
 }
 
-// Take asks for the lease in the name of a source. It never waits for another holder. An error says that it is not known
-// whether the lease was taken; asking again finds out. outdated, where there is one, says of the lease as it was just read
-// that there is no point in taking it: the plan has to be made again first. It must not ask the lease.
+// Take asks for the lease in the name of a source. It never waits for another holder. After an error nobody knows
+// whether the lease was taken; ask again to find out. If outdated is not nil, it gets the lease as it was just read.
+// It returns true if the plan must be made again, so that there is no point in taking the lease. It must not ask the
+// lease.
 func (l *Lease) Take(ctx context.Context, source string, outdated func(View) bool) (Taken, error) {
 	ctx = unfenced(ctx)
 	l.mu.Lock()
@@ -202,7 +208,7 @@ func (l *Lease) Take(ctx context.Context, source string, outdated func(View) boo
 		}
 		l.drop(LeaseLost)
 	}
-	var refused error // why the swarm did not take our name
+	var refused error // why the swarm did not accept this process's name
 	var on View       // on which version
 	for range 5 {
 		if !l.known {
@@ -210,12 +216,13 @@ func (l *Lease) Take(ctx context.Context, source string, outdated func(View) boo
 				return Taken{}, err
 			}
 		}
-		if refused != nil && on.id == l.at.id && on.version == l.at.version { // nobody was faster, and asking again would not end
+		// Nobody was faster, and asking again would never end.
+		if refused != nil && on.id == l.at.id && on.version == l.at.version {
 			l.known = false
 			return Taken{}, fmt.Errorf("taking the lease: %w", refused)
 		}
 		if wait, _ := l.wait(source); wait > 0 {
-			// What is known may be old: look before saying no.
+			// What is known may be old, so look before refusing.
 			before := l.at.version
 			if err := l.read(ctx); err != nil {
 				return Taken{}, err
@@ -234,7 +241,7 @@ func (l *Lease) Take(ctx context.Context, source string, outdated func(View) boo
 		was := l.at
 		taken, err := l.swap(ctx, source)
 		switch {
-		case engine.IsStale(err), engine.IsNotFound(err): // somebody was faster, or removed it: reading it shows
+		case engine.IsStale(err), engine.IsNotFound(err): // somebody was faster, or removed it; reading it shows which
 			refused, on = err, was
 			l.known = false
 			continue
@@ -247,12 +254,12 @@ func (l *Lease) Take(ctx context.Context, source string, outdated func(View) boo
 	return Taken{Holder: l.at.Holder, Again: l.paced(LeaseLook / 4)}, nil
 }
 
-// wait says how long the lease is not to be taken, and whether that is because somebody holds it. Who goes first is of
-// interest among those who see the same work: another source would wait for one that is always busy.
+// wait returns how long this process must not take the lease, and whether the reason is that somebody holds it. Only
+// processes that see the same work let each other go first. Another source would wait for one that is always busy.
 func (l *Lease) wait(source string) (left time.Duration, held bool) {
 	now := l.Now()
 	switch {
-	case l.at.Holder == l.holder: // also a write of ours that we were not told of
+	case l.at.Holder == l.holder: // or by a write of this process whose answer was lost
 		return 0, false
 	case l.at.State == leaseHeld:
 		l.wanted = time.Time{}
@@ -266,15 +273,17 @@ func (l *Lease) wait(source string) (left time.Duration, held bool) {
 	return 0, false
 }
 
-// Idle says that there is nothing to do: whose turn it is counts from when there is again.
+// Idle says that there is nothing to do. The wait for the last holder then counts from when there is something to do
+// again.
 func (l *Lease) Idle() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.wanted = time.Time{}
 }
 
-// read looks at the lease, and makes it where there is none. Unless this is a swarm that nobody ever acted on, it was
-// removed, and who held it may not know yet: the new one is nobody's and held, so that all wait until that one has noticed.
+// read reads the lease, and makes it if there is none. Unless nobody ever acted on this swarm, somebody removed the
+// lease, and its holder may not know yet. The new lease then counts as held by nobody, so that all wait until that
+// holder has noticed.
 func (l *Lease) read(ctx context.Context) error {
 	made := false
 	var refused error
@@ -311,8 +320,9 @@ func (l *Lease) read(ctx context.Context) error {
 	return errors.New("reading the lease: somebody makes and removes it at the same time")
 }
 
-// swap writes our name on the version that is known. The swarm takes it only if it is still that one, so the version is the
-// epoch: no two holders have the same, and a later one has a greater, also after the config was removed and made again.
+// swap writes this process's name on the version that it knows. The swarm accepts that only if the version is
+// unchanged, so the version is the epoch. No two holders have the same epoch, and a later one has a greater one, even
+// after the config was removed and made again.
 func (l *Lease) swap(ctx context.Context, source string) (Taken, error) {
 	was := l.at
 	epoch := was.version.Index
@@ -324,7 +334,8 @@ func (l *Lease) swap(ctx context.Context, source string) (Taken, error) {
 	h.ctx, h.lose = context.WithCancelCause(context.WithoutCancel(ctx))
 	l.mine, l.wanted = h, time.Time{}
 	h.timer = time.AfterFunc(l.paced(leaseRenew), func() { l.renew(h) })
-	others := l.ours != was.version.Index || was.Held() && was.Holder != l.holder // who held it may have acted to the last
+	// The former holder may have acted until the last moment.
+	others := l.ours != was.version.Index || was.Held() && was.Holder != l.holder
 	l.Observe(LeaseTaken, epoch)
 	l.Log.V(1).Info("lease taken", "epoch", epoch, "from", was.Holder, "others", others)
 	return Taken{Epoch: epoch, Others: others}, nil
@@ -345,7 +356,7 @@ func (l *Lease) write(ctx context.Context, on View, state string, epoch uint64, 
 	return err
 }
 
-// check says whether the lease still holds, by both clocks.
+// check returns nil if the lease still holds by both clocks, and otherwise why it does not.
 func (h *holding) check(now time.Time) error {
 	if err := context.Cause(h.ctx); err != nil {
 		return err
@@ -356,7 +367,7 @@ func (h *holding) check(now time.Time) error {
 	return nil
 }
 
-// renew prolongs the lease for as long as it is not given back. What it cannot renew in time is lost.
+// renew renews the lease until it is released. If it cannot renew it in time, the lease is lost.
 func (l *Lease) renew(h *holding) {
 	h.renewing.Lock()
 	defer h.renewing.Unlock()
@@ -410,11 +421,11 @@ func (l *Lease) drop(how Transition) {
 	l.mine, l.known, l.ours, l.noted = nil, false, 0, nil
 }
 
-// Release gives the lease back; leave says that the process ends. It is no error that it was not held.
-// Contexts of Bind end first, so ctx is none of them.
+// Release gives the lease back. leave says that the process ends. It returns nil if the process did not hold the
+// lease. Contexts from Bind end first, so ctx must not be one of them.
 //
-// A process that ends long after it gave the lease back says so, too: otherwise the one that is started in its place would
-// let it go first, although it never comes.
+// A process that ends long after it released the lease must say so too. Otherwise the process that is started in its
+// place would let it go first, although it never comes.
 func (l *Lease) Release(ctx context.Context, leave bool) error {
 	ctx = unfenced(ctx)
 	l.mu.Lock()
@@ -426,7 +437,7 @@ func (l *Lease) Release(ctx context.Context, leave bool) error {
 		}
 		return nil
 	}
-	h.renewing.Lock() // a renewal in flight would make ours stale
+	h.renewing.Lock() // a renewal in flight would make this process's version stale
 	defer h.renewing.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -457,7 +468,7 @@ func (l *Lease) Release(ctx context.Context, leave bool) error {
 	if leave {
 		return nil
 	}
-	// What it is now is what it must be next time for nobody to have acted in between.
+	// If the lease still has this version next time, nobody has acted in between.
 	if r, err = l.Engine.ConfigInspect(ctx, LeaseName, client.ConfigInspectOptions{}); err == nil {
 		if v := view(&r.Config); v.Holder == l.holder && v.Epoch == h.epoch {
 			l.saw(v)
@@ -467,8 +478,8 @@ func (l *Lease) Release(ctx context.Context, leave bool) error {
 	return nil
 }
 
-// part writes that the last holder is gone, if that is this process and the lease is free. This spares others leaseTurn and
-// is not worth more time than that; without an answer they wait as they would have.
+// part writes that the last holder has gone, if that is this process and the lease is free. This saves others
+// leaseTurn, and is not worth more time than that. If the write fails, they wait as long as without it.
 func (l *Lease) part(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, leaseTurn)
 	defer cancel()

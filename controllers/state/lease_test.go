@@ -31,7 +31,7 @@ func newInstance(t *testing.T, c *engine.Client, name string, eager bool) *insta
 	t.Helper()
 	i := &instance{t: t}
 	i.Lease = state.NewLease(state.LeaseOptions{Engine: c, Instance: name, Eager: eager, Log: logr.Discard(), Now: i.clock.now})
-	i.Saw(nil) // in this swarm nobody ever acted
+	i.Saw(nil) // nobody ever acted in this swarm
 	t.Cleanup(func() { _ = i.Release(context.Background(), true) })
 	return i
 }
@@ -45,7 +45,7 @@ func (i *instance) take() state.Taken {
 	return taken
 }
 
-// takes asks for a lease that must be there to take.
+// takes asks for a lease, and fails if it does not get it.
 func (i *instance) takes() state.Taken {
 	i.t.Helper()
 	taken := i.take()
@@ -145,7 +145,7 @@ func TestEpochsGrowAlsoAfterTheConfigIsGone(t *testing.T) {
 	}
 }
 
-// Who finds no lease in a swarm where somebody has acted cannot know whether its holder has noticed.
+// A process that finds no lease, in a swarm where somebody has acted, cannot know whether the holder has noticed.
 func TestARemovedLeaseKeepsNewcomersWaiting(t *testing.T) {
 	c := open(t)
 	memory, err := state.New("shop")
@@ -177,7 +177,7 @@ func TestWhoDoesNotRenewStopsBeforeOthersBegin(t *testing.T) {
 	if taken := next.refused(); !strings.HasPrefix(taken.Holder, "stuck/") || taken.Again > state.LeaseLook {
 		t.Errorf("it is told %+v", taken)
 	}
-	// Time goes on for both; the one that is stuck renews nothing.
+	// Time goes on for both, but the one that is stuck renews nothing.
 	defer sb.Inject(sandbox.Fault{Method: http.MethodPost, Path: "/configs/.*/update$", Count: 1000, Status: http.StatusInternalServerError, Message: "stuck"})()
 	for _, i := range []*instance{stuck, next} {
 		i.clock.move(state.LeaseTTL - time.Second)
@@ -191,7 +191,7 @@ func TestWhoDoesNotRenewStopsBeforeOthersBegin(t *testing.T) {
 	}
 }
 
-// A swarm that has no leader for a while answers nothing, and nobody can renew anything in it either.
+// A swarm that has no leader for a while answers nothing, and nobody can renew a lease in it either.
 func TestATimeWithoutAnswersCountsToo(t *testing.T) {
 	sb, c := openSandbox(t)
 	gone := newInstance(t, c, "gone", false)
@@ -219,7 +219,7 @@ func TestTakenOver(t *testing.T) {
 	defer cancel()
 	next := newInstance(t, c, "next", true)
 	next.refused()
-	// The process was stopped: its clock goes on and it renews nothing.
+	// The process was stopped: its clock goes on, and it renews nothing.
 	stopped.clock.move(state.LeaseTTL)
 	next.clock.move(state.LeaseTTL)
 	second := next.takes()
@@ -236,7 +236,7 @@ func TestTakenOver(t *testing.T) {
 	if _, err := c.ConfigList(ctx, client.ConfigListOptions{}); err != nil && ctx.Err() == nil {
 		t.Errorf("it may still read: %v", err)
 	}
-	// Its renewal finds out, and ends what runs under it.
+	// Its renewal notices, and ends what runs under the lease.
 	select {
 	case <-ctx.Done():
 		if cause := context.Cause(ctx); !errors.Is(cause, state.ErrLeaseLost) {
@@ -245,7 +245,7 @@ func TestTakenOver(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Error("what runs under a lost lease goes on")
 	}
-	// Its giving back takes nothing away.
+	// Its release takes nothing away.
 	stopped.release(true)
 	if v := view(t, c); !v.Held() || v.Epoch != second.Epoch || v.Holder != next.Holder() {
 		t.Errorf("the lease is %+v", v)
@@ -255,7 +255,8 @@ func TestTakenOver(t *testing.T) {
 	}
 }
 
-// An engine that fails for a while, as when the swarm elects another leader, does not make who waits begin anew.
+// An engine may fail for a while, as when the swarm elects another leader. A process that waits does not start its
+// wait again.
 func TestWhoWaitsGoesOnWaitingAfterAnError(t *testing.T) {
 	sb, c := openSandbox(t)
 	stopped := newInstance(t, c, "stopped", false)
@@ -333,7 +334,7 @@ func TestOthersHaveActed(t *testing.T) {
 	b.Saw(configs(t, c))
 	others(a, true, "b acted again")
 	others(b, true, "a acted after b looked")
-	// Who holds it when everything is read may act on after that.
+	// A process that holds the lease when everything is read may act on after that.
 	a.takes()
 	b.Saw(configs(t, c))
 	a.release(true)
@@ -361,12 +362,12 @@ func TestTheLastHolderGoesFirst(t *testing.T) {
 	other.clock.move(time.Second)
 	other.takes()
 	other.release(false)
-	// A turn that nobody wanted is none.
+	// A turn that nobody wanted does not count.
 	last.refused()
 	last.Idle()
 	last.clock.move(time.Second)
 	last.refused()
-	// A command does not wait, and of who has left nobody waits.
+	// A command does not wait, and nobody waits for a process that has left.
 	eager.takes()
 	eager.release(true)
 	if v := view(t, c); v.Held() || v.State != "left" {
@@ -378,7 +379,7 @@ func TestTheLastHolderGoesFirst(t *testing.T) {
 func TestNobodyWaitsForAHolderThatEndsAtRest(t *testing.T) {
 	c := open(t)
 	last, next := newInstance(t, c, "last", false), newInstance(t, c, "next", false)
-	next.clock.stop() // whose turn it is does not pass
+	next.clock.stop() // no turn may pass by itself
 	last.clock.stop()
 	last.takes()
 	last.release(false)
@@ -390,7 +391,7 @@ func TestNobodyWaitsForAHolderThatEndsAtRest(t *testing.T) {
 	}
 	next.takes()
 	next.release(false)
-	// One that ends, and is not the last holder any more, has nothing to say, nor has one that never held it.
+	// A process that ends writes nothing if it is not the last holder, or never held the lease.
 	before := leaseVersion(t, c)
 	last.release(true)
 	newInstance(t, c, "idle", false).release(true)
@@ -428,7 +429,7 @@ func TestALeaseRemovedWhileSomebodyActs(t *testing.T) {
 		t.Errorf("epoch %d after %d", second, first)
 	}
 	b.release(true)
-	// Whether nobody acts, nobody can tell.
+	// Nobody can tell whether nobody acts.
 	removeConfig(t, c, state.LeaseName)
 	b.refused()
 }
@@ -444,14 +445,14 @@ func TestWithoutALeaseNothingIsWritten(t *testing.T) {
 	if err := write(context.WithoutCancel(ctx), c, "x"); !errors.Is(err, engine.ErrFenced) {
 		t.Errorf("got %v", err)
 	}
-	i.release(false) // of what is not held is no error
+	i.release(false) // releasing a lease that is not held is no error
 	i.takes()
 	ctx, cancel = i.Bind(t.Context())
 	defer cancel()
 	if err := write(ctx, c, "y"); err != nil {
 		t.Error(err)
 	}
-	// The lease itself stands behind no fence: not that of its own bound context, which would wait for it for ever.
+	// No fence stops the lease's own calls. The fence of its own bound context would wait for it for ever.
 	if err := i.Release(context.WithoutCancel(ctx), false); err != nil {
 		t.Error(err)
 	}
@@ -466,7 +467,7 @@ func TestWithoutALeaseNothingIsWritten(t *testing.T) {
 	}
 }
 
-// An answer that never came leaves open whether the lease was taken; asking again finds out.
+// If the answer never came, nobody knows whether the lease was taken; asking again finds out.
 func TestATakeWithoutAnAnswer(t *testing.T) {
 	sb, c := openSandbox(t)
 	i := newInstance(t, c, "a", true)

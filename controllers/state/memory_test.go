@@ -31,7 +31,8 @@ func TestAMemoryOfTheFirstFormatIsRead(t *testing.T) {
 	}
 }
 
-// A release that knows format 2 only would drop, with each write, what says that a removal waits and what was removed by hand.
+// A release that knows only format 2 would drop two things with each write: that a removal waits, and what was
+// removed by hand.
 func TestAMemoryOfTheSecondFormatIsReadAndWrittenAsTheThird(t *testing.T) {
 	s := state.NewStore("shop", nil)
 	found, err := s.Find([]*swarm.Config{{ID: "x", Spec: swarm.ConfigSpec{
@@ -53,7 +54,7 @@ func TestAMemoryOfTheSecondFormatIsReadAndWrittenAsTheThird(t *testing.T) {
 	}
 }
 
-// What is said again each run must not be written again each run, also where it is not kept as it is said.
+// An end that is the same in each run must not be written in each run, even if it is not stored as it is given.
 func TestTheSameEndIsNotedOnce(t *testing.T) {
 	for _, why := range []string{"", "x", "https://u:hunter2@h/"} {
 		var m state.Memory
@@ -120,7 +121,7 @@ func TestBeginAndEnd(t *testing.T) {
 	}
 }
 
-// Each revision answers for what it changed, until that is rolled out or a later one changes it.
+// Each revision answers for what it changed, until that is rolled out or a later revision changes it.
 func TestWhoseDoingItIs(t *testing.T) {
 	db := v1.Key{Kind: v1.KindService, Name: "db"}
 	type step struct {
@@ -267,7 +268,7 @@ func TestEdit(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	// Somebody else writes in between, once: it is done again on what is there then.
+	// Somebody else writes in between, once. Edit then repeats the change on what is there now.
 	calls := 0
 	if err := s.Edit(t.Context(), func(found state.Found, m *state.Memory) error {
 		if calls++; calls == 1 {
@@ -286,7 +287,7 @@ func TestEdit(t *testing.T) {
 	if all := configs(t, c); len(all) != 1 {
 		t.Errorf("left behind: %v", all)
 	}
-	// Always: it ends.
+	// Somebody else always writes in between. Edit ends.
 	if err := s.Edit(t.Context(), func(found state.Found, m *state.Memory) error {
 		other := found.Memory
 		other.Nodes++
@@ -296,7 +297,7 @@ func TestEdit(t *testing.T) {
 	}); !errors.Is(err, state.ErrConflict) {
 		t.Errorf("got %v", err)
 	}
-	// What changes nothing, and what fails, writes nothing.
+	// A change that changes nothing, or fails, writes nothing.
 	before := find(t, s, c).Sequence
 	mine := errors.New("mine")
 	if err := s.Edit(t.Context(), func(_ state.Found, m *state.Memory) error { m.Owned++; return mine }); !errors.Is(err, mine) {

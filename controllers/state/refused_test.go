@@ -10,7 +10,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/sandbox"
 )
 
-// An engine that says that somebody was faster, or that the lease is gone, and shows it unchanged: that is its error and nobody's turn.
+// An engine says that somebody was faster, or that the lease has gone, but shows it unchanged. That is an error of
+// the engine, and nobody's turn.
 func TestALeaseThatTheEngineRefuses(t *testing.T) {
 	sb, c := openSandbox(t)
 	first := newInstance(t, c, "first", true)
@@ -39,7 +40,7 @@ func TestALeaseThatTheEngineRefuses(t *testing.T) {
 	}
 }
 
-// Who writes a memory that is there is told what the engine says.
+// The error of a write to a memory that exists includes what the engine says.
 func TestAConflictNamesItsError(t *testing.T) {
 	sb, c := openSandbox(t)
 	m, err := state.New("shop")

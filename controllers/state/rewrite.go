@@ -9,26 +9,27 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// Rewrite is what a revision took back of the one that was in force before it, whose descendant it is not.
+// Rewrite is what a revision took back of the one that was in force before it. The revision does not descend from
+// that one.
 type Rewrite struct {
 	// From is the revision that was in force before.
 	From string `json:"from"`
-	// Commits is how many commits led to From and do not lead to the revision. Zero: From is not in the repository any more, so
-	// that nobody can say.
+	// Commits is how many commits led to From and do not lead to the revision. Zero means that From is no longer in
+	// the repository, so that nobody can say.
 	Commits int `json:"commits,omitempty"`
-	// Subjects are those of the newest of these commits.
+	// Subjects are the subjects of the newest of these commits.
 	Subjects []string `json:"subjects,omitempty"`
-	// Agreed: somebody agreed to the hazard rewind.
+	// Agreed is true if somebody agreed to the hazard rewind.
 	Agreed bool `json:"agreed,omitempty"`
 }
 
 // MostSubjects is how many subjects of commits are kept.
 const MostSubjects = 3
 
-// longestSubject is how many letters of one are.
+// longestSubject is how many letters of a subject are kept.
 const longestSubject = 72
 
-// Subject is the first line of a commit's message, as far as it is kept.
+// Subject returns the first line of a commit's message, as much as is kept of it, without secrets.
 func Subject(message string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(message), "\n")
 	text := []rune(strings.Map(func(r rune) rune {
@@ -43,7 +44,7 @@ func Subject(message string) string {
 	return v1.Scrub(strings.TrimSpace(string(text)))
 }
 
-// Text says what the revision of that hash took back.
+// Text says what the revision with that hash took back.
 func (r Rewrite) Text(hash string) string {
 	text := fmt.Sprintf("the history was rewritten: revision %.10s does not come after %.10s, which was in force before it", hash, r.From)
 	if r.Commits == 0 {
@@ -60,7 +61,7 @@ func (r Rewrite) Text(hash string) string {
 	return text
 }
 
-// Last is the newest entry of the history; nil if there is none.
+// Last returns the newest entry of the history, or nil if there is none.
 func (m *Memory) Last() *Entry {
 	if len(m.History) == 0 {
 		return nil
@@ -68,7 +69,7 @@ func (m *Memory) Last() *Entry {
 	return &m.History[len(m.History)-1]
 }
 
-// Took notes what the revision in force took back of the one before it.
+// Took records what the revision in force took back of the one before it. It does nothing if r is nil.
 func (m *Memory) Took(r *Rewrite) {
 	if r == nil {
 		return
@@ -77,7 +78,7 @@ func (m *Memory) Took(r *Rewrite) {
 	m.last(func(e *Entry) { e.Rewrote = &noted })
 }
 
-// AgreeToRewrite notes that somebody agreed to what the revision in force took back.
+// AgreeToRewrite records that somebody agreed to what the revision in force took back.
 func (m *Memory) AgreeToRewrite() {
 	if e := m.Last(); e == nil || e.Hash != m.InForce.Hash || e.Rewrote == nil || e.Rewrote.Agreed {
 		return
@@ -89,7 +90,7 @@ func (m *Memory) AgreeToRewrite() {
 	})
 }
 
-// last changes the newest entry in a history of its own: others have the same one.
+// last changes the newest entry in a copy of the history, because others share the history.
 func (m *Memory) last(change func(*Entry)) {
 	m.History = append([]Entry(nil), m.History...)
 	change(m.Last())

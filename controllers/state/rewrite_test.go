@@ -9,7 +9,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 )
 
-// A subject is anybody's text: it is short, on one line, and shows no password.
+// A subject is anybody's text. It becomes short, on one line, and shows no password.
 func TestASubjectIsBounded(t *testing.T) {
 	for _, c := range []struct{ message, want string }{
 		{"Fix the port\n\nConsent: removals", "Fix the port"},
@@ -37,7 +37,7 @@ func TestARewriteNamesBothRevisionsAndWhatWent(t *testing.T) {
 		{state.Rewrite{From: old, Commits: 5, Subjects: []string{"c", "b", "a"}}, `takes 5 commits back: "c", "b", "a" and 2 more`},
 		{state.Rewrite{From: old}, "is not in the repository any more"},
 	} {
-		for range 2 { // saying it changes nothing
+		for range 2 { // Text changes nothing
 			if got := c.r.Text(next); !strings.Contains(got, "revision bbbbbbbbbb ") || !strings.Contains(got, "aaaaaaaaaa") || !strings.Contains(got, c.want) {
 				t.Errorf("got %q, want %q in it", got, c.want)
 			}
@@ -45,7 +45,7 @@ func TestARewriteNamesBothRevisionsAndWhatWent(t *testing.T) {
 	}
 }
 
-// What is noted of the last revision is noted in a history of its own: a memory that was read is compared with it.
+// A note on the last revision goes into a copy of the history, because the memory is compared with what was read.
 func TestWhatARevisionTookBackIsNotedApart(t *testing.T) {
 	var found state.Memory
 	for _, hash := range []string{"one", "two"} {

@@ -11,37 +11,38 @@ import (
 	"strings"
 )
 
-// memory is a Memory as it is written: what makes it large is in shards of its own.
+// memory is a Memory as it is written. Its large parts are in shards.
 type memory struct {
 	Memory
-	// Shards are the names of the configs that hold the rest.
+	// Shards are the names of the configs that hold Adopted.
 	Shards []string `json:"shards,omitempty"`
-	// MadeShards are those that hold Made.
+	// MadeShards are the names of those that hold Made.
 	MadeShards []string `json:"madeShards,omitempty"`
-	// UnstatedShards are those that hold Unstated, and RemovedShards Removed.
+	// UnstatedShards are the names of those that hold Unstated, and RemovedShards of those that hold Removed.
 	UnstatedShards []string `json:"unstatedShards,omitempty"`
 	RemovedShards  []string `json:"removedShards,omitempty"`
 }
 
-// all are the names of all shards.
+// all returns the names of all shards.
 func (m memory) all() []string {
 	return slices.Concat(m.Shards, m.MadeShards, m.UnstatedShards, m.RemovedShards)
 }
 
 const (
-	// inline is how many bytes of records are kept with the rest, of each sort. An adopted service has some 300, one that was
-	// made some 50.
+	// inline is how many bytes of records of each sort stay in the memory itself. A record takes about 300 bytes for
+	// an adopted service and 50 for one that was made.
 	inline = 64 << 10
-	// shardCount spreads the others by id: what adopts one object writes one shard of sixteen again.
+	// shardCount is the number of shards. Records are spread over them by id, so that adopting one object rewrites
+	// one shard of sixteen.
 	shardCount = 16
 )
 
 const shardPrefix = "swarm-operator-shard."
 
-// isShard says whether the name is that of a shard of some memory.
+// isShard reports whether a name is that of a shard of any memory.
 func isShard(name string) bool { return strings.HasPrefix(name, shardPrefix) }
 
-// split takes out what does not fit: the objects on record, by id. Each shard is named by its content.
+// split moves records of objects into shards if they do not fit. Each shard is named by its content.
 func (m Memory) split(source string) (memory, map[string][]byte, error) {
 	out, shards := memory{Memory: m}, map[string][]byte{}
 	var err error
@@ -72,8 +73,8 @@ func (m Memory) split(source string) (memory, map[string][]byte, error) {
 	return out, shards, nil
 }
 
-// spread puts records into shards, where they are too large for the memory itself, and returns the names of those. sort is in
-// the names, so that shards of different records differ.
+// spread puts records into shards if they are too large for the memory itself. It returns the names of the shards.
+// sort becomes part of the names, so that shards of different records differ.
 func spread[T any](source, sort string, records map[string]T, shards map[string][]byte) (names []string, err error) {
 	whole, err := json.Marshal(records)
 	if err != nil || len(whole) <= inline {
@@ -105,7 +106,7 @@ func spread[T any](source, sort string, records map[string]T, shards map[string]
 	return names, nil
 }
 
-// join brings a shard back.
+// join puts the records of a shard back into the memory.
 func (m *memory) join(name string, data []byte) error {
 	switch {
 	case slices.Contains(m.MadeShards, name):

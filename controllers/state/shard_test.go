@@ -16,7 +16,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 )
 
-// large is a memory that one config cannot hold.
+// large returns a memory that one config cannot hold.
 func large(t *testing.T) state.Memory {
 	t.Helper()
 	m, err := state.New("shop")
@@ -41,7 +41,7 @@ func save(t *testing.T, s *state.Store, found state.Found, m state.Memory) state
 	return saved
 }
 
-// names are those of all configs.
+// names returns the names of all configs.
 func names(t *testing.T, c *engine.Client) []string {
 	t.Helper()
 	var out []string
@@ -77,7 +77,7 @@ func TestALargeMemory(t *testing.T) {
 	}
 	before := names(t, c)
 
-	// What adopts, or changes, one object writes one shard and the rest.
+	// Adopting or changing one object writes one shard and the memory.
 	changed := found.Memory
 	changed.Adopted = maps.Clone(m.Adopted)
 	changed.Adopted["another"] = state.Adopted{Key: web, Applied: "v1:AAAA"}
@@ -93,7 +93,7 @@ func TestALargeMemory(t *testing.T) {
 		t.Error("what was changed is not found")
 	}
 
-	// What is lost is only what was in it.
+	// A lost shard loses only what was in it.
 	shard := slices.IndexFunc(names(t, c), func(n string) bool { return strings.HasPrefix(n, "swarm-operator-shard.") })
 	removeConfig(t, c, names(t, c)[shard])
 	found = find(t, s, c)
@@ -106,7 +106,7 @@ func TestALargeMemory(t *testing.T) {
 		}
 	}
 
-	// What has become small needs no shards.
+	// A memory that has become small needs no shards.
 	found.Memory.Adopted = map[string]state.Adopted{"another": changed.Adopted["another"]}
 	s.Tidy(t.Context(), save(t, s, found, found.Memory))
 	if all := names(t, c); len(all) != 1 {
@@ -114,7 +114,7 @@ func TestALargeMemory(t *testing.T) {
 	}
 }
 
-// What was made is on record like what was adopted, in shards of its own, and an older release knows nothing of it.
+// Made objects are on record like adopted ones, in shards of their own. An older release knows nothing about them.
 func TestALargeMemoryOfWhatWasMade(t *testing.T) {
 	c := open(t)
 	s := state.NewStore("shop", c)
@@ -142,7 +142,7 @@ func TestALargeMemoryOfWhatWasMade(t *testing.T) {
 	}
 }
 
-// Settings and specs of what was removed have shards of their own.
+// Settings and specs of removed objects have shards of their own.
 func TestALargeMemoryOfWhatWasRemoved(t *testing.T) {
 	c := open(t)
 	s := state.NewStore("shop", c)
@@ -169,7 +169,8 @@ func TestALargeMemoryOfWhatWasRemoved(t *testing.T) {
 	}
 }
 
-// Who was killed between the shards and the memory leaves shards that nobody names. The next one writes the same.
+// A process that was killed between writing the shards and the memory leaves shards that no memory names. The next
+// one writes the same shards.
 func TestShardsOfWhoWasKilled(t *testing.T) {
 	c := open(t)
 	s := state.NewStore("shop", c)
@@ -181,7 +182,7 @@ func TestShardsOfWhoWasKilled(t *testing.T) {
 		t.Fatalf("there are %d shards", orphans)
 	}
 	_ = saved
-	// A memory without them is found to have leftovers; one with them takes them up.
+	// For a memory without shards they are leftovers; a memory with shards uses them again.
 	small := m
 	small.Adopted = nil
 	save(t, s, state.Found{}, small)

@@ -1,11 +1,12 @@
-// Package state is what the operator remembers, kept in swarm configs of its own: the swarm's raft is its database.
+// Package state is the operator's memory, kept in swarm configs of its own: the swarm's raft is its database.
 //
-// There is one object a source, replaced as a whole. Its name ends in a sequence number, so making the next one is a
-// compare-and-swap: of two writers one is told that the name exists. A large memory has further objects, its shards, named
-// by their content; only those that changed are written. Losing any of it is safe; what that costs is in Memory.
+// Each source has one object, which is replaced as a whole. Its name ends in a sequence number, so making the next
+// one is a compare-and-swap: of two writers, one is told that the name exists. A large memory has further objects,
+// its shards, which are named by their content; only changed shards are written. Losing any of it is safe; Memory
+// says what the loss costs.
 //
-// Beside the memory there are two more kinds of configs: the lease, of which a swarm has one, says who may act; a hold says
-// what nobody may write to.
+// There are two more kinds of configs. The lease, of which a swarm has one, says who may act. A hold says what nobody
+// may write to.
 package state
 
 import (
@@ -26,7 +27,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 )
 
-// ErrConflict says that somebody else wrote the state in between: read again.
+// ErrConflict says that somebody else wrote the state in between. Read it again.
 var ErrConflict = errors.New("the state was written by somebody else in between")
 
 // Store reads and writes the memory of one source.
@@ -38,14 +39,14 @@ type Store struct {
 // NewStore returns the store of a source.
 func NewStore(source string, c *engine.Client) *Store { return &Store{source, c} }
 
-// Found is the memory as it was read. The zero Sequence means that there is none.
+// Found is the memory as it was read. Sequence 0 means that there is none.
 type Found struct {
 	Memory   Memory
 	Sequence uint64
 	raw      []byte
 	shards   map[string]string // name → id
-	stale    []string          // ids of what older runs left behind
-	orphans  map[string]string // shards among them: name → id
+	stale    []string          // ids of configs that older runs left behind
+	orphans  map[string]string // shards among stale: name → id
 	id       string
 }
 
@@ -53,7 +54,7 @@ func (s *Store) name(sequence uint64) string {
 	return "swarm-operator." + s.source + "." + strconv.FormatUint(sequence, 10)
 }
 
-// ParseName reads the name of a config that holds a memory.
+// ParseName reads the name of a config that holds a memory. ok is false if it is not such a name.
 func ParseName(name string) (source string, sequence uint64, ok bool) {
 	rest, ours := strings.CutPrefix(name, "swarm-operator.")
 	i := strings.LastIndexByte(rest, '.')
@@ -64,7 +65,7 @@ func ParseName(name string) (source string, sequence uint64, ok bool) {
 	return rest[:i], sequence, err == nil
 }
 
-// Own says whether a config is the operator's own: a memory of whatever source, the lease, or a hold.
+// Own reports whether a config is the operator's own: a memory of any source, the lease, or a hold.
 func Own(labels map[string]string) bool {
 	for _, l := range []string{v1.LabelState, v1.LabelLease, v1.LabelHold} {
 		if _, own := labels[l]; own {
@@ -74,7 +75,7 @@ func Own(labels map[string]string) bool {
 	return false
 }
 
-// Sources lists the sources that have a memory in the swarm.
+// Sources returns the names of the sources that have a memory in the swarm, sorted.
 func Sources(configs []*swarm.Config) []string {
 	found := map[string]bool{}
 	for _, c := range configs {
@@ -85,9 +86,10 @@ func Sources(configs []*swarm.Config) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// Read asks the swarm for the operator's own configs: memories, the lease, holds.
+// Read reads the operator's own configs from the swarm: memories, the lease, holds.
 func Read(ctx context.Context, c *engine.Client) ([]*swarm.Config, error) {
-	list, err := c.ConfigList(ctx, client.ConfigListOptions{}) // labels of a filter all have to match, so there is none
+	// There is no filter, because a filter's labels must all match.
+	list, err := c.ConfigList(ctx, client.ConfigListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("listing configs: %w", err)
 	}
@@ -100,7 +102,7 @@ func Read(ctx context.Context, c *engine.Client) ([]*swarm.Config, error) {
 	return out, nil
 }
 
-// Find picks the newest memory out of all configs of the swarm.
+// Find returns the newest memory of the source among all configs of the swarm. Sequence is 0 if there is none.
 func (s *Store) Find(configs []*swarm.Config) (Found, error) {
 	var found Found
 	shards := map[string]*swarm.Config{}
@@ -135,7 +137,7 @@ func (s *Store) Find(configs []*swarm.Config) (Found, error) {
 	found.shards = map[string]string{}
 	for _, name := range m.all() {
 		c := shards[name]
-		if c == nil { // somebody removed it; what was adopted and is in it is foreign again, and equal objects are adopted again
+		if c == nil { // somebody removed it; adopted objects in it are foreign again, and equal ones are adopted again
 			continue
 		}
 		if err := m.join(name, c.Spec.Data); err != nil {
@@ -152,13 +154,14 @@ func (s *Store) Find(configs []*swarm.Config) (Found, error) {
 	return found, nil
 }
 
-// Differs says whether saving the memory would write.
+// Differs reports whether Save would write the memory.
 func (s *Store) Differs(found Found, m Memory) bool {
 	data, _, err := s.encode(m)
 	return err != nil || !bytes.Equal(data, found.raw)
 }
 
-// Save writes the memory if it differs from what was found. What it replaces stays until Tidy.
+// Save writes the memory if it differs from what was found. What it replaces stays until Tidy. The error is
+// ErrConflict if somebody else wrote in between.
 func (s *Store) Save(ctx context.Context, found Found, m Memory) (Found, error) {
 	data, shards, err := s.encode(m)
 	if err != nil {
@@ -171,7 +174,7 @@ func (s *Store) Save(ctx context.Context, found Found, m Memory) (Found, error) 
 	for name, content := range shards {
 		id, there := found.shards[name]
 		if !there {
-			if id, there = found.orphans[name]; there { // of who was killed before the memory was written
+			if id, there = found.orphans[name]; there { // left by a process that was killed before it wrote the memory
 				next.stale = slices.DeleteFunc(next.stale, func(stale string) bool { return stale == id })
 			}
 		}
@@ -180,7 +183,7 @@ func (s *Store) Save(ctx context.Context, found Found, m Memory) (Found, error) 
 				return found, fmt.Errorf("writing the state of source %s: %w", s.source, err)
 			}
 		}
-		next.shards[name] = id // "" where somebody else made it: it is removed when it is found again
+		next.shards[name] = id // "" if somebody else made it; it is removed when it is found again
 	}
 	next.id, err = s.create(ctx, s.name(next.Sequence), data)
 	if engine.IsExists(err) {
@@ -224,8 +227,8 @@ func (s *Store) encode(m Memory) ([]byte, map[string][]byte, error) {
 	return data, shards, nil
 }
 
-// Tidy removes what was replaced. What stays behind, because we were killed before or the engine would not, is removed
-// after the next write: a higher sequence has replaced it anyway.
+// Tidy removes what was replaced. What stays behind, because the process was killed or the engine refused, is removed
+// after the next write. A higher sequence has replaced it anyway.
 func (s *Store) Tidy(ctx context.Context, found Found) Found {
 	left := found
 	left.stale = nil

@@ -85,16 +85,16 @@ func TestWhatIsSavedIsFound(t *testing.T) {
 	if !reflect.DeepEqual(found.Memory, m) {
 		t.Errorf("found %+v, saved %+v", found.Memory, m)
 	}
-	// Another source sees nothing of it.
+	// Another source sees none of it.
 	if other := find(t, state.NewStore("other", c), c); other.Sequence != 0 {
 		t.Errorf("source other finds the memory of source shop")
 	}
-	// The same again is no write.
+	// Saving the same again writes nothing.
 	again, err := s.Save(t.Context(), found, m)
 	if err != nil || again.Sequence != found.Sequence {
 		t.Errorf("saving the same: sequence %d → %d, %v", found.Sequence, again.Sequence, err)
 	}
-	// A change replaces the object, and leaves one.
+	// A change replaces the object and leaves one.
 	m.Owned = 8
 	next, err := s.Save(t.Context(), found, m)
 	if err != nil {
@@ -103,7 +103,7 @@ func TestWhatIsSavedIsFound(t *testing.T) {
 	if all := configs(t, c); len(all) != 2 {
 		t.Errorf("what was replaced went before it was time: %v", all)
 	}
-	s.Tidy(t.Context(), s.Tidy(t.Context(), next)) // again is no error
+	s.Tidy(t.Context(), s.Tidy(t.Context(), next)) // a repetition is no error
 	if all := configs(t, c); len(all) != 1 || all[0].Spec.Name != "swarm-operator.shop.2" || !state.Own(all[0].Spec.Labels) {
 		t.Errorf("left behind: %v", all)
 	}

@@ -10,23 +10,24 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// labelTroubles holds what fails again and again, by source, on the config of the lease: what one instance has tried no
-// other tries at once. It is written when the lease is given back, which is a write that is made anyway.
+// labelTroubles is a label on the config of the lease. It holds what fails repeatedly, by source, so that an instance
+// does not try at once what another has tried. It is written when the lease is released, in a write that happens
+// anyway.
 const labelTroubles = v1.LabelPrefix + "lease-troubles"
 
-// Troubles are what failed of a source. They are about one revision: what a new one asks for is tried at once.
+// Troubles are what failed for a source. They belong to one revision: a new revision is tried at once.
 type Troubles struct {
 	Revision string    `json:"revision"`
 	Steps    []Trouble `json:"steps"`
 }
 
-// Trouble is a step that failed, or what has to be written or delivered before steps.
+// Trouble is a step that failed, or something that failed to be written or delivered before the steps.
 type Trouble struct {
-	// Step as people read it, such as "create Service/web".
+	// Step is the step as people read it, such as "create Service/web".
 	Step string `json:"step"`
-	// Tries in a row that failed, of whichever instance.
+	// Tries is how many tries in a row failed, of any instance.
 	Tries int `json:"tries"`
-	// Why the last one failed, without secrets.
+	// Why is why the last try failed, without secrets.
 	Why string `json:"why"`
 }
 
@@ -38,7 +39,7 @@ func (t Trouble) String() string {
 	return fmt.Sprintf("%s failed %s: %s", t.Step, times, t.Why)
 }
 
-// Of are the troubles of a revision.
+// Of returns the troubles if they belong to the revision, and nil otherwise.
 func (t Troubles) Of(revision string) []Trouble {
 	if t.Revision != revision {
 		return nil
@@ -46,19 +47,20 @@ func (t Troubles) Of(revision string) []Trouble {
 	return t.Steps
 }
 
-// Bounds of what the label holds: a label is read by people, and a swarm's objects are small.
+// These are bounds of what the label holds. People read labels, and a swarm's objects are small.
 const (
 	mostTroubles = 20
 	longestWhy   = 300
 )
 
-// Sighted is a trouble and since when this process has known of its last try: clocks of different machines are never compared.
+// Sighted is a trouble, with the time since when this process has known of its last try. Clocks of different machines
+// are never compared.
 type Sighted struct {
 	Trouble
 	Since time.Time
 }
 
-// troubleOf names a trouble of a source.
+// troubleOf identifies a trouble of a source.
 type troubleOf struct{ source, step string }
 
 // sighting is when a number of tries was first seen.
@@ -70,12 +72,14 @@ type sighting struct {
 func readTroubles(labels map[string]string) map[string]Troubles {
 	var out map[string]Troubles
 	if json.Unmarshal([]byte(labels[labelTroubles]), &out) != nil {
-		return nil // none, or of a release that writes it otherwise: what fails is tried once more, no worse
+		// There are none, or another release writes them differently; what fails is then tried once more, which is no
+		// worse.
+		return nil
 	}
 	return out
 }
 
-// writeTroubles changes the label so that it holds what was noted, beside what it holds of other sources.
+// writeTroubles puts the noted troubles into the label. What the label holds for other sources stays.
 func writeTroubles(labels map[string]string, noted map[string]Troubles) {
 	all := readTroubles(labels)
 	if all == nil {
@@ -87,11 +91,12 @@ func writeTroubles(labels map[string]string, noted map[string]Troubles) {
 		delete(labels, labelTroubles)
 		return
 	}
-	text, _ := json.Marshal(all) // strings and numbers: nothing that can fail
+	text, _ := json.Marshal(all) // strings and numbers, which cannot fail
 	labels[labelTroubles] = string(text)
 }
 
-// Note says what failed of a source, for the label that is written when the lease is given back. No troubles: nothing failed.
+// Note records what failed for a source, for the label that is written when the lease is released. An empty t means
+// that nothing failed.
 func (l *Lease) Note(source string, t Troubles) {
 	t.Steps = slices.Clone(t.Steps)
 	slices.SortFunc(t.Steps, func(a, b Trouble) int { return b.Tries - a.Tries })
@@ -120,7 +125,7 @@ func shortened(s string) string {
 	return s
 }
 
-// sight notes when each trouble was first seen with its number of tries, and forgets those that are no more.
+// sight records when each trouble was first seen with its number of tries. It forgets troubles that are gone.
 func (l *Lease) sight() {
 	is := map[troubleOf]sighting{}
 	for source, t := range l.at.troubles {
@@ -136,7 +141,7 @@ func (l *Lease) sight() {
 	l.sighted = is
 }
 
-// Troubles are what is known to have failed of a revision of a source.
+// Troubles returns what is known to have failed for a revision of a source.
 func (l *Lease) Troubles(source, revision string) []Sighted {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -148,8 +153,8 @@ func (l *Lease) Troubles(source, revision string) []Sighted {
 	return out
 }
 
-// Troubles are what is known of a source.
+// Troubles returns what is known to have failed for a source.
 func (v View) Troubles(source string) Troubles { return v.troubles[source] }
 
-// Paced is a time at the pace of this process: see LeaseOptions.
+// Paced returns a time at the pace of this process: see LeaseOptions.
 func (l *Lease) Paced(d time.Duration) time.Duration { return l.paced(d) }

@@ -13,7 +13,7 @@ func troubles(revision string, steps ...state.Trouble) state.Troubles {
 	return state.Troubles{Revision: revision, Steps: steps}
 }
 
-// steps are what an instance knows to have failed.
+// steps returns what an instance knows to have failed.
 func (i *instance) steps(source, revision string) []state.Trouble {
 	var out []state.Trouble
 	for _, s := range i.Troubles(source, revision) {
@@ -129,8 +129,8 @@ func TestALabelHoldsNoSecretAndNoNovel(t *testing.T) {
 	}
 }
 
-// A process that cannot give the lease back still knows what it has tried, and one that lost it does not put an old try
-// over a newer one.
+// A process that cannot release the lease still knows what it has tried. A process that lost the lease does not write
+// an old try over a newer one.
 func TestANoteIsOfItsOwnTurn(t *testing.T) {
 	c := open(t)
 	a, b := newInstance(t, c, "a", true), newInstance(t, c, "b", true)

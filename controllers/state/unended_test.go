@@ -7,7 +7,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// A later revision inherits what earlier ones have left undone of their removals, until those are done.
+// A later revision inherits the removals that earlier ones have left undone, until those are done.
 func TestALaterRevisionInheritsRemovalsThatWait(t *testing.T) {
 	key := func(name string) v1.Key { return v1.Key{Kind: v1.KindService, Name: name} }
 	m := Memory{

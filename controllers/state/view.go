@@ -24,10 +24,10 @@ type View struct {
 	troubles map[string]Troubles // by source
 }
 
-// Held says that somebody acts, or did and is gone.
+// Held reports whether somebody acts, or acted and has gone.
 func (v View) Held() bool { return v.State == leaseHeld }
 
-// ViewLease finds the lease among configs.
+// ViewLease finds the lease among configs. The second result is false if there is none.
 func ViewLease(configs []*swarm.Config) (View, bool) {
 	for _, c := range configs {
 		if c.Spec.Name == LeaseName {
@@ -39,7 +39,7 @@ func ViewLease(configs []*swarm.Config) (View, bool) {
 
 func view(c *swarm.Config) View {
 	v := View{State: c.Spec.Labels[v1.LabelLease], Holder: c.Spec.Labels[labelHolder], Source: c.Spec.Labels[labelSource], id: c.ID, version: c.Version, spec: c.Spec}
-	v.Epoch, _ = strconv.ParseUint(c.Spec.Labels[labelEpoch], 10, 64) // for people; what counts is the version
+	v.Epoch, _ = strconv.ParseUint(c.Spec.Labels[labelEpoch], 10, 64) // for people; the version is what counts
 	v.Renewed, _ = time.Parse(time.RFC3339, c.Spec.Labels[labelRenewed])
 	v.troubles = readTroubles(c.Spec.Labels)
 	return v
