@@ -1,4 +1,4 @@
-// Package apply carries out a plan: in its order, side by side where that allows, and without deciding anything.
+// Package apply carries out a plan in its order, with steps side by side if that order allows. It decides nothing.
 package apply
 
 import (
@@ -17,16 +17,17 @@ import (
 // InFlight is how many steps run at once at most.
 const InFlight = 16
 
-// Event tells of a step that ended, was skipped or failed.
+// Event reports a step that ended, was skipped or failed.
 type Event struct {
 	Step plan.Step
 	Err  error
-	// Stale: the swarm was no longer what the plan was made from. That is no failure: the plan is made again.
+	// Stale is true if the swarm no longer was what the plan was made from. That is no failure: the plan is made
+	// again.
 	Stale    bool
 	Warnings []string
-	// Objects are what the step wrote.
+	// Objects are the objects that the step wrote.
 	Objects []kinds.Ref
-	// Epoch of the lease that the step was done under.
+	// Epoch is the epoch of the lease that the step was done under.
 	Epoch uint64
 }
 
@@ -36,15 +37,15 @@ var ErrNotNow = errors.New("not begun")
 // Outcome is what became of a plan.
 type Outcome struct {
 	Done, Failed, Skipped int
-	// Delivered is how many tokens and keys were brought to where they should be.
+	// Delivered is how many tokens and keys were delivered to their sinks.
 	Delivered int
-	// Stale: somebody else wrote in between, so the plan is about a swarm that no longer is. Plan again at once.
+	// Stale is true if somebody else wrote in between, so that the plan no longer fits the swarm. Plan again at once.
 	Stale bool
-	// Errs are the errors of the failed steps but for the stale ones.
+	// Errs are the errors of the failed steps, except the stale ones.
 	Errs []error
 }
 
-// Err joins the errors.
+// Err returns the errors joined, or nil if there are none.
 func (o Outcome) Err() error { return errors.Join(o.Errs...) }
 
 // Options say with what a plan is carried out.
@@ -55,19 +56,20 @@ type Options struct {
 	HashKey []byte
 	Nonce   string
 	Kinds   []kinds.Kind
-	// Check is asked before each step. Its error keeps the step from beginning; one of class ErrNotNow has the plan made again.
+	// Check is called before each step. If it returns an error, the step does not begin. An error of class ErrNotNow
+	// makes the caller plan again.
 	Check func(context.Context, v1.Key) error
-	// Outdated says whether the error of a step means that the swarm is not what the plan was made from, and not that the step
-	// failed. nil: what Outdated of this package says.
+	// Outdated reports whether a step's error means that the swarm no longer is what the plan was made from, and not
+	// that the step failed. nil means this package's Outdated.
 	Outdated func(plan.Step, error) bool
-	// Epoch of the lease that the plan is carried out under; ctx ends with it.
+	// Epoch is the epoch of the lease that the plan is carried out under. ctx ends with that lease.
 	Epoch uint64
-	// Observe is called for each step when it ends, one at a time.
+	// Observe is called for each step when it ends, for one step at a time.
 	Observe func(Event)
 }
 
-// Run carries out the plan. When ctx ends no further step begins, and the calls in hand are finished: a write that is
-// cut off may have happened or not. A step whose predecessor failed is skipped.
+// Run carries out the plan. When ctx ends, no further step begins, and calls under way are finished, because a write
+// that is cut off may have happened or not. A step whose predecessor failed is skipped.
 func Run(ctx context.Context, p plan.Plan, o Options) Outcome {
 	r := &run{options: o, byKind: map[string]kinds.Kind{}, made: map[kinds.Ref]string{}, resolver: engine.NewResolver(o.Engine)}
 	for _, k := range o.Kinds {
@@ -84,7 +86,7 @@ func Run(ctx context.Context, p plan.Plan, o Options) Outcome {
 	return r.steps(ctx, p.Steps)
 }
 
-// prepare asks ahead for all steps: what comes first is probably not what waits longest.
+// prepare prepares all steps ahead, because the first step is probably not the one that waits longest.
 func (r *run) prepare(ctx context.Context, steps []plan.Step) {
 	var all sync.WaitGroup
 	defer all.Wait()
@@ -101,7 +103,7 @@ func (r *run) prepare(ctx context.Context, steps []plan.Step) {
 		}
 		all.Go(func() {
 			defer func() {
-				_ = recover() // as in step, which will say so
+				_ = recover() // as in step, which reports the panic
 				<-slots
 			}()
 			k.Prepare(ctx, r.env(), s)
@@ -130,7 +132,7 @@ type result struct {
 	made  kinds.Result
 }
 
-// steps is a small scheduler: a step starts when all that it comes after have succeeded.
+// steps is a small scheduler: a step starts when all steps before it have succeeded.
 func (r *run) steps(ctx context.Context, steps []plan.Step) Outcome {
 	var out Outcome
 	waits := make([]int, len(steps))
@@ -184,7 +186,7 @@ func (r *run) steps(ctx context.Context, steps []plan.Step) Outcome {
 	return out
 }
 
-// wrote names what a step wrote: what was there, what it made, or both.
+// wrote returns the objects that a step wrote: the one that was there, the one that it made, or both.
 func wrote(s plan.Step, made kinds.Result) []kinds.Ref {
 	var out []kinds.Ref
 	if have := s.Change.Have; have != nil {
@@ -196,9 +198,10 @@ func wrote(s plan.Step, made kinds.Result) []kinds.Ref {
 	return out
 }
 
-// Outdated says that the swarm has probably changed since the plan was made: another version, an object that came or went, a
-// hold, or somebody else's turn to act. Only a fresh read can tell for sure. An engine gives the same answers in other cases:
-// a name is taken and no list shows by whom, or an object does not exist that the step refers to.
+// Outdated reports whether the swarm has probably changed since the plan was made: another version, an object that
+// came or went, a hold, or another instance's turn to act. Only a fresh read can tell for sure. An engine also gives
+// the same answers in other cases: a name is taken and no list shows by whom, or an object that the step refers to
+// does not exist.
 func Outdated(_ plan.Step, err error) bool {
 	return engine.IsStale(err) || engine.IsExists(err) || engine.IsNotFound(err) || errors.Is(err, ErrNotNow) || errors.Is(err, engine.ErrFenced)
 }
@@ -214,7 +217,7 @@ func (r *run) step(ctx context.Context, s plan.Step) (result kinds.Result, err e
 			return kinds.Result{}, fmt.Errorf("%s of %s: %w", s.Op.Word(), s.Key, err)
 		}
 	}
-	// The engine's own deadline bounds the call; ending ctx must not cut it off.
+	// The engine client's deadline bounds the call. The end of ctx must not cut it off.
 	result, err = r.byKind[s.Key.Kind].Do(context.WithoutCancel(ctx), r.env(), s)
 	if err == nil && result.ID != "" && s.Op != diff.Remove {
 		r.mu.Lock()
@@ -224,7 +227,8 @@ func (r *run) step(ctx context.Context, s plan.Step) (result kinds.Result, err e
 	return result, err
 }
 
-// id finds an object that this run made, else one that was there before.
+// id returns the id of an object that this run made, or otherwise of one that was there before. It fails if there is
+// none.
 func (r *run) id(kind, name string) (string, error) {
 	r.mu.Lock()
 	id, ok := r.made[kinds.Ref{Kind: kind, ID: name}]
