@@ -1,5 +1,5 @@
-// Package runner is the queue in front of a reconciler: one key at a time, wake-ups that coalesce, back-off after
-// errors, and a panic that costs one run and not the process. It knows nothing of what is reconciled.
+// Package runner is the queue in front of a reconciler. It runs one key at a time, merges wake-ups, and backs off
+// after errors. A panic costs one run, and not the process. It knows nothing about what is reconciled.
 package runner
 
 import (
@@ -13,16 +13,17 @@ import (
 	"k8s.io/client-go/util/workqueue"
 )
 
-// Result says when to come back without being woken; with an error, that the Func itself knows how long to back off.
+// Result says when to run again without a wake-up. Together with an error, RequeueAfter replaces the runner's own
+// back-off.
 type Result struct{ RequeueAfter time.Duration }
 
 // Func reconciles one key.
 type Func func(ctx context.Context, key string) (Result, error)
 
-// ErrStuck marks an error that only a person ends: it is not tried again before the next wake-up.
+// ErrStuck marks an error that only a person can end. The key is not tried again before the next wake-up.
 var ErrStuck = errors.New("stuck until something changes")
 
-// Bounds of the back-off after errors.
+// These are the bounds of the back-off after errors.
 const (
 	FirstRetry = 500 * time.Millisecond
 	LastRetry  = time.Minute
@@ -35,7 +36,7 @@ type Runner struct {
 	log   logr.Logger
 }
 
-// New makes a runner.
+// New returns a runner.
 func New(do Func, log logr.Logger) *Runner {
 	return &Runner{
 		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](FirstRetry, LastRetry)),
@@ -43,13 +44,14 @@ func New(do Func, log logr.Logger) *Runner {
 	}
 }
 
-// Wake asks for a run of the key. A key that waits already is not queued twice; one that runs is run once more.
+// Wake asks for a run of the key. A key that already waits is not queued twice. A key whose run is under way runs
+// once more.
 func (r *Runner) Wake(key string) { r.queue.Add(key) }
 
-// Len is the number of keys that wait.
+// Len returns the number of keys that wait.
 func (r *Runner) Len() int { return r.queue.Len() }
 
-// Run works until ctx ends and the run in hand is over.
+// Run works until ctx ends and the current run is over.
 func (r *Runner) Run(ctx context.Context) {
 	stop := context.AfterFunc(ctx, r.queue.ShutDown)
 	defer stop()
@@ -81,7 +83,7 @@ func (r *Runner) one(ctx context.Context, key string) (result Result, err error)
 	defer func() {
 		if p := recover(); p != nil {
 			buf := make([]byte, 16<<10)
-			// The stack names functions; the panic's own value could quote a manifest and is not shown.
+			// The stack names functions. The panic's own value is not shown, because it could quote a manifest.
 			r.log.Error(nil, "panic in a run; the next one starts afresh", "key", key, "type", fmt.Sprintf("%T", p), "stack", string(buf[:runtime.Stack(buf, false)]))
 			err = fmt.Errorf("reconciling %s: panic", key)
 		}

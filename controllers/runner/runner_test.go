@@ -10,7 +10,7 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// calls runs a Func under a fake clock, wakes it once, and returns when it was called.
+// calls runs a Func under a fake clock, wakes it once, and returns the times of its calls.
 func calls(t *testing.T, span time.Duration, do func(n int) (Result, error)) []time.Duration {
 	t.Helper()
 	var at []time.Duration
@@ -24,7 +24,7 @@ func calls(t *testing.T, span time.Duration, do func(n int) (Result, error)) []t
 		done := make(chan struct{})
 		go func() { r.Run(ctx); close(done) }()
 		r.Wake("a")
-		time.Sleep(span) // the fake clock's
+		time.Sleep(span) // on the fake clock
 		cancel()
 		<-done
 	})
@@ -95,7 +95,7 @@ func TestWakesCoalesce(t *testing.T) {
 		done := make(chan struct{})
 		go func() { r.Run(ctx); close(done) }()
 		r.Wake("a")
-		synctest.Wait() // the first run is in hand
+		synctest.Wait() // the first run is under way
 		for range 100 {
 			r.Wake("a")
 		}
