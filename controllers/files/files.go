@@ -1,6 +1,6 @@
-// Package files puts private files in their places: whole or not at all, also where the machine goes down in the middle, and
-// readable for their owner alone. It writes through no link and replaces nothing but a file. It reads small ones. Its errors
-// tell nothing of the content.
+// Package files puts private files in their places, whole or not at all, even if the machine goes down in the middle.
+// Only their owner can read them. It writes through no link and replaces nothing but a file. It also reads small
+// files. Its errors show nothing of the content.
 package files
 
 import (
@@ -15,7 +15,8 @@ import (
 	"strings"
 )
 
-// Write makes path a file with this content and the mode 0600. After an error there is what was there, or the whole of the new one.
+// Write makes path a file with this content and the mode 0600. After an error the file is the old one or the whole
+// new one.
 func Write(path string, data []byte) error {
 	if err := replaceable(path); err != nil {
 		return err
@@ -34,8 +35,8 @@ func Write(path string, data []byte) error {
 	return nil
 }
 
-// Read returns the content of a regular file of at most limit bytes. It follows links: those who renew certificates and keys
-// swap them. What is none, as a pipe that would never end, is not opened.
+// Read returns the content of a regular file of at most limit bytes. It follows links, because programs that renew
+// certificates and keys swap links. It does not open anything else, such as a pipe, which would never end.
 func Read(path string, limit int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -59,12 +60,13 @@ func Read(path string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// Prove shows that Write can be expected to work, and leaves no trace: a file is made beside path, written, renamed and removed.
+// Prove shows that Write will probably work, and leaves no trace. It makes a file beside path, writes, renames and
+// removes it.
 func Prove(path string) error {
 	if err := replaceable(path); err != nil {
 		return err
 	}
-	name, err := temporary(path, make([]byte, 4096)) // more than the content will have: a full disk has no block for it
+	name, err := temporary(path, make([]byte, 4096)) // more than any content, because a full disk has no block for it
 	if err != nil {
 		return err
 	}
@@ -75,8 +77,8 @@ func Prove(path string) error {
 	return drop(renamed)
 }
 
-// replaceable says what stands in the place of the file. A rename would not follow a link but end it, and make a file of a
-// device: whoever put them there meant something else.
+// replaceable returns an error if something other than a file is in its place. A rename would not follow a link but
+// replace it, and turn a device into a file. Whoever put them there meant something else.
 func replaceable(path string) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -94,7 +96,7 @@ func replaceable(path string) error {
 	return nil
 }
 
-// temporary makes a file with the content, on the disk, beside path.
+// temporary makes a file with the content beside path, and returns its name once the content is on the disk.
 func temporary(path string, data []byte) (string, error) {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, prefix(path)+"*") // O_EXCL, 0600
@@ -114,14 +116,15 @@ func temporary(path string, data []byte) (string, error) {
 	return f.Name(), nil
 }
 
-// prefix begins the names of the temporary files of a path, whose own name may be as long as names can be.
+// prefix returns the beginning of the names of a path's temporary files. It uses a sum, because the path's own name
+// may have the greatest length already.
 func prefix(path string) string {
 	sum := sha256.Sum256([]byte(filepath.Base(path)))
 	return ".swarm-operator-" + hex.EncodeToString(sum[:4]) + "-"
 }
 
-// sweep removes what a process that was killed has left of its temporary files. It is older than the file just written;
-// what is not may be another's who is about to write.
+// sweep removes temporary files that a killed process has left behind. It removes only files that are older than the
+// file just written; a younger one may belong to a process that is about to write.
 func sweep(path string) {
 	written, err := os.Lstat(path)
 	if err != nil {
@@ -133,7 +136,7 @@ func sweep(path string) {
 			continue
 		}
 		if info, err := e.Info(); err == nil && written.ModTime().Sub(info.ModTime()).Minutes() >= 1 {
-			_ = os.Remove(filepath.Join(filepath.Dir(path), e.Name())) // the next Write tries again
+			_ = os.Remove(filepath.Join(filepath.Dir(path), e.Name())) // if it fails, the next Write tries again
 		}
 	}
 }
@@ -145,7 +148,7 @@ func drop(name string) error {
 	return nil
 }
 
-// why is without the name of the temporary file, which tells nobody anything.
+// why leaves out the name of the temporary file, which would help nobody.
 func why(doing string, err error) error { return fmt.Errorf("%s: %w", doing, cause(err)) }
 
 func cause(err error) error {

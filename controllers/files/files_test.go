@@ -16,7 +16,7 @@ import (
 
 const canary = "SWMKEY-1-canary"
 
-// names are the entries of a directory.
+// names returns the entries of a directory.
 func names(t *testing.T, dir string) string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -39,7 +39,7 @@ func read(t *testing.T, path string) string {
 	return string(data)
 }
 
-// noRoom is a directory in which nobody can make a file, root neither.
+// noRoom returns a directory in which nobody can make a file, not even root.
 func noRoom(t *testing.T) string {
 	t.Helper()
 	if os.Geteuid() == 0 {
@@ -75,7 +75,7 @@ func TestWriteReplacesTheWholeFile(t *testing.T) {
 	}
 }
 
-// Who reads while it is replaced has the one content or the other: an open file stays what it was.
+// A reader that has the file open while it is replaced reads the old content to its end.
 func TestWriteIsANewFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key")
 	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
@@ -127,7 +127,7 @@ func TestWhatIsNotReplaced(t *testing.T) {
 	}
 }
 
-// A name may be as long as names can be.
+// A name may have the greatest length that is allowed.
 func TestTheLongestName(t *testing.T) {
 	path := filepath.Join(t.TempDir(), strings.Repeat("k", 255))
 	if err := errors.Join(Prove(path), Write(path, []byte(canary))); err != nil || read(t, path) != canary {
@@ -154,8 +154,8 @@ func TestWhatAKilledOneLeftIsSwept(t *testing.T) {
 	}
 }
 
-// A disk that is full refuses in the middle of a file, and so does a limit on the size of files, which needs no disk. It is
-// the process's: another one has it.
+// A full disk refuses in the middle of a file. So does a limit on the size of files, which needs no full disk. The
+// limit applies to the whole process, so a second process has it.
 func TestAFullDiskLosesNothing(t *testing.T) {
 	if path := os.Getenv("FILES_FULL"); path != "" {
 		signal.Ignore(syscall.SIGXFSZ)
@@ -194,7 +194,7 @@ func TestReadTakesSmallRegularFiles(t *testing.T) {
 	if err := os.Symlink("file", at("link")); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mkfifo(at("pipe"), 0o600); err != nil { // nobody writes: who opens it waits for ever
+	if err := syscall.Mkfifo(at("pipe"), 0o600); err != nil { // nobody writes to it, so opening it would wait for ever
 		t.Fatal(err)
 	}
 	for _, c := range []struct {

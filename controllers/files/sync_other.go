@@ -2,5 +2,5 @@
 
 package files
 
-// syncDir has nothing to do: directories cannot be opened for it.
+// syncDir does nothing, because directories cannot be opened for it here.
 func syncDir(string) error { return nil }
