@@ -13,7 +13,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// runnable says whether the program could be run, and does not run it.
+// runnable returns an error if the program cannot be run. It does not run it.
 func runnable(argv []string) error {
 	if len(argv) == 0 || !filepath.IsAbs(argv[0]) {
 		return errors.New("the program's path is not absolute")
@@ -34,7 +34,7 @@ func runnable(argv []string) error {
 	return nil
 }
 
-// pass runs a program that reads the secret. What it prints goes nowhere: it may print what it has read.
+// pass runs a program that reads the secret. It drops what the program prints, because that may be what it has read.
 func pass(ctx context.Context, argv []string, secret v1.Content, limit time.Duration) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errLate)
 	defer cancel()
@@ -42,7 +42,7 @@ func pass(ctx context.Context, argv []string, secret v1.Content, limit time.Dura
 	if err != nil {
 		return err
 	}
-	defer func() { _, _ = r.Close(), w.Close() }() // the second time where all went well
+	defer func() { _, _ = r.Close(), w.Close() }() // a second time if all went well
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stdin = r
 	cmd.Env = environment()
@@ -56,7 +56,7 @@ func pass(ctx context.Context, argv []string, secret v1.Content, limit time.Dura
 		written <- errors.Join(err, w.Close())
 	}()
 	ended := cmd.Wait()
-	_ = w.SetWriteDeadline(time.Now()) // nobody reads any more; it may have been closed
+	_ = w.SetWriteDeadline(time.Now()) // nobody reads any more; w may already be closed
 	switch err := <-written; {
 	case context.Cause(ctx) == errLate && ended != nil: //nolint:errorlint // it is the cause itself
 		return fmt.Errorf("the program had not ended after %s, and was killed", limit)
@@ -67,7 +67,7 @@ func pass(ctx context.Context, argv []string, secret v1.Content, limit time.Dura
 	case err != nil:
 		return errUnread
 	}
-	// The pipe has no writer any more, so this is what the program has left, and its end.
+	// The pipe has no writer any more. So this reads what the program has left, and then the end.
 	left, err := io.Copy(io.Discard, r)
 	if err != nil || left > 0 {
 		return errUnread
@@ -80,7 +80,7 @@ var (
 	errUnread = errors.New("the program ended with 0 and has not read all of its standard input")
 )
 
-// environment is all that the program has of ours.
+// environment returns the only variables of the operator's environment that the program gets.
 func environment() []string {
 	out := []string{}
 	for _, name := range []string{"PATH", "HOME"} {
@@ -91,7 +91,8 @@ func environment() []string {
 	return out
 }
 
-// unwrapped says what the system said: an exit status or a signal, without the path, which the sink's name has.
+// unwrapped returns what the system said: an exit status or a signal. It leaves out the path, which the sink's name
+// already has.
 func unwrapped(err error) error {
 	if e, ok := errors.AsType[*exec.ExitError](err); ok {
 		return fmt.Errorf("the program ended with %s", e.ProcessState)

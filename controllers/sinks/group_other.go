@@ -4,5 +4,5 @@ package sinks
 
 import "os/exec"
 
-// together has nothing to make a group with: the program alone is killed.
+// together does nothing, because there are no process groups here. Only the program itself is killed.
 func together(*exec.Cmd) {}

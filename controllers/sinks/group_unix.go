@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// together makes a program and its children one group, which ends as one.
+// together puts a program and its children into one group, which is killed as one.
 func together(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error {

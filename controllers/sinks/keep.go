@@ -9,11 +9,11 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// kept is how many secrets a file had before that stay beside it, the newest as FILE.1.
+// kept is how many former secrets stay beside a file. The newest is FILE.1.
 const kept = 5
 
-// Keep lets what a file has now stay beside it: a manager that was down while the unlock key changed is opened by the one
-// before. A program that is given secrets keeps them itself.
+// Keep saves what a file holds now beside it. A manager that was down while the unlock key changed needs the former
+// key. A program that gets secrets keeps them itself.
 func Keep(s v1.Sink) error {
 	path := ""
 	switch {

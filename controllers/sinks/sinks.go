@@ -1,5 +1,5 @@
-// Package sinks brings tokens and keys to where a manifest says: a file, an encrypted file, a program. It shows the secret to
-// nobody else: not in a log, an error, an argument, a variable, nor in what a program prints.
+// Package sinks delivers tokens and keys to where a manifest says: a file, an encrypted file, or a program. It shows
+// the secret nowhere else: not in a log, an error, an argument or a variable, and not in what a program prints.
 package sinks
 
 import (
@@ -22,7 +22,8 @@ import (
 // patience is how long a program may take.
 const patience = 30 * time.Second
 
-// Prove shows that a secret can be delivered, before one is made that is nowhere else. It leaves nothing behind, and runs no program.
+// Prove returns an error if a secret could not be delivered. It is called before a secret is made that exists nowhere
+// else. It leaves nothing behind, and runs no program.
 func Prove(ctx context.Context, s v1.Sink) error {
 	return named(s, prove(ctx, s))
 }
@@ -45,8 +46,8 @@ func prove(ctx context.Context, s v1.Sink) error {
 	return errNone
 }
 
-// Deliver brings the secret there, as it is and with no newline added. Once it has returned without an error the secret is on
-// the disk, or the program has read it and ended with 0. It may be called again with the same secret.
+// Deliver delivers the secret as it is, with no newline added. If it returns nil, the secret is on the disk, or the
+// program has read it and ended with 0. It may be called again with the same secret.
 func Deliver(ctx context.Context, s v1.Sink, secret v1.Content) error {
 	return named(s, deliver(ctx, s, secret, patience))
 }
@@ -56,7 +57,7 @@ func deliver(ctx context.Context, s v1.Sink, secret v1.Content, limit time.Durat
 		return err
 	}
 	switch {
-	case secret.Len() == 0: // it would take the place of one that somebody needs
+	case secret.Len() == 0: // it would replace a secret that somebody needs
 		return errors.New("there is nothing to deliver")
 	case s.File != nil:
 		return files.Write(s.File.Path, secret.Reveal())
@@ -77,7 +78,7 @@ func deliver(ctx context.Context, s v1.Sink, secret v1.Content, limit time.Durat
 
 var errNone = errors.New("it has to state one of file, age, command")
 
-// named says which sink an error is about.
+// named adds to an error which sink it is about. It returns nil if err is nil.
 func named(s v1.Sink, err error) error {
 	if err == nil {
 		return nil
@@ -85,7 +86,7 @@ func named(s v1.Sink, err error) error {
 	return fmt.Errorf("sink %s: %w", s.Name(), err)
 }
 
-// encrypted is the secret as an armored age file.
+// encrypted returns the secret as an armored age file.
 func encrypted(recipients []string, secret []byte) ([]byte, error) {
 	var all []age.Recipient
 	for _, text := range recipients {
@@ -115,7 +116,8 @@ func encrypted(recipients []string, secret []byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// recipient reads a public key. The parsers' errors repeat it; a private one that stands there by mistake must not be.
+// recipient reads a public key. Its errors do not use the parsers' errors, which repeat the text: it might be a
+// private key by mistake.
 func recipient(text string) (age.Recipient, error) {
 	switch {
 	case strings.HasPrefix(text, "age1pq1"):

@@ -41,7 +41,7 @@ func ageFile(path string, recipients ...string) v1.Sink {
 
 func command(argv ...string) v1.Sink { return v1.Sink{Command: &v1.CommandSink{Argv: argv}} }
 
-// script is a sink that runs a shell script; $1 is a directory of the test.
+// script returns a sink that runs a shell script. $1 is a directory of the test.
 func script(t *testing.T, text string) (v1.Sink, string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -66,7 +66,7 @@ func entries(t *testing.T, dir string) int {
 	return len(list)
 }
 
-// says checks an error: it names the sink and what is wrong, and never holds the secret.
+// says checks that an error names the sink and what is wrong, and does not hold the secret.
 func says(t *testing.T, s v1.Sink, err error, text string) {
 	t.Helper()
 	if err == nil || !strings.HasPrefix(err.Error(), "sink "+s.Name()+": ") || !strings.Contains(err.Error(), text) {
@@ -101,7 +101,7 @@ func TestAFile(t *testing.T) {
 	}
 }
 
-// Nothing takes the place of a key: what has none to deliver is mistaken.
+// No empty secret may replace a key. A caller that has nothing to deliver is mistaken.
 func TestAnEmptySecretIsNotDelivered(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key")
 	if err := Deliver(t.Context(), file(path), secret()); err != nil {
@@ -148,7 +148,7 @@ func x25519(t *testing.T) *age.X25519Identity {
 	return id
 }
 
-// sshKey is a public key as it stands in a file, and who opens what is encrypted for it.
+// sshKey returns a public key as it stands in a file, and the identity that opens what is encrypted for it.
 func sshKey(t *testing.T, public, private any) (string, age.Identity) {
 	t.Helper()
 	p, err := ssh.NewPublicKey(public)
@@ -270,7 +270,8 @@ func TestACommandReadsIt(t *testing.T) {
 		t.Errorf("it read %q", got)
 	}
 	for line := range strings.Lines(read(t, filepath.Join(dir, "env"))) {
-		if name, _, _ := strings.Cut(line, "="); name != "PATH" && name != "HOME" && name != "PWD" && name != "_" && name != "SHLVL" { // what a shell makes itself
+		// What a shell adds itself.
+		if name, _, _ := strings.Cut(line, "="); name != "PATH" && name != "HOME" && name != "PWD" && name != "_" && name != "SHLVL" {
 			t.Errorf("it has %s in its environment", line)
 		}
 	}
@@ -279,7 +280,7 @@ func TestACommandReadsIt(t *testing.T) {
 	}
 }
 
-// More than a pipe holds comes through, where it is read.
+// A secret larger than a pipe's buffer arrives, if the program reads it.
 func TestACommandReadsALot(t *testing.T) {
 	s, dir := script(t, `cat >"$1/got"`)
 	big := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
@@ -332,7 +333,7 @@ func TestCommandsThatCannotBeRun(t *testing.T) {
 	says(t, s, Deliver(t.Context(), s, secret()), "exec format error")
 }
 
-// alive says whether there is a process that runs.
+// alive reports whether a process runs.
 func alive(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -342,7 +343,8 @@ func alive(pid int) bool {
 	return !strings.HasPrefix(rest, "Z")
 }
 
-// hanging is a sink whose program and its child do not end, and the file with their ids, which is there once both run.
+// hanging returns a sink whose program and its child never end. It also returns the file with their ids, which exists
+// once both run.
 func hanging(t *testing.T) (v1.Sink, string) {
 	s, dir := script(t, `trap '' TERM INT; sleep 1000 & echo "$$ $!" >"$1/new"; mv "$1/new" "$1/pids"; cat >/dev/null; wait; sleep 1000`)
 	return s, filepath.Join(dir, "pids")
@@ -358,7 +360,8 @@ func gone(t *testing.T, file string) {
 	t.Helper()
 	for _, text := range strings.Fields(read(t, file)) {
 		pid, _ := strconv.Atoi(text)
-		for end := time.Now().Add(10 * time.Second); alive(pid); time.Sleep(time.Millisecond) { // a child of nobody is reaped in its own time
+		// An orphan is reaped in its own time.
+		for end := time.Now().Add(10 * time.Second); alive(pid); time.Sleep(time.Millisecond) {
 			if pid == 0 || time.Now().After(end) {
 				t.Fatalf("process %d still runs", pid)
 			}
@@ -368,7 +371,8 @@ func gone(t *testing.T, file string) {
 
 func TestACommandThatHangsIsKilledWithItsChildren(t *testing.T) {
 	s, pids := hanging(t)
-	for limit := 100 * time.Millisecond; !exists(pids); limit *= 2 { // on a busy machine it has not come that far
+	// On a busy machine the program may not have come that far.
+	for limit := 100 * time.Millisecond; !exists(pids); limit *= 2 {
 		err := named(s, deliver(t.Context(), s, secret(), limit))
 		says(t, s, err, fmt.Sprintf("had not ended after %s, and was killed", limit))
 	}
