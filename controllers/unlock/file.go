@@ -12,11 +12,11 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/files"
 )
 
-// mostRing is more than a key an hour makes in the time that they are kept.
+// mostRing bounds a ring file. One key an hour, for as long as keys are kept, makes less.
 const mostRing = 1 << 20
 
-// Load reads the ring in a file. One that is not there is empty; errors.Is(err, fs.ErrNotExist) tells. One that others can read
-// is refused, as ssh does with its keys: they may have it, and it has to be seen.
+// Load reads the ring in a file. If there is no file, the ring is empty and the error wraps fs.ErrNotExist. A file
+// that others can read is refused, as ssh does with its keys: others may have read it, and somebody must notice.
 func Load(path string) (Ring, error) {
 	r, err := load(path)
 	if err != nil {
@@ -44,7 +44,7 @@ func load(path string) (Ring, error) {
 	return Parse(v1.NewContent(data))
 }
 
-// plain is without the path, which stands in the error already.
+// plain returns an error without the path, which the message already has.
 func plain(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err
@@ -52,7 +52,7 @@ func plain(err error) error {
 	return err
 }
 
-// save replaces the file.
+// save replaces the ring's file.
 func save(path string, r Ring) error {
 	if err := files.Write(path, r.Format().Reveal()); err != nil {
 		return fmt.Errorf("writing the key ring %s: %w", path, err)
@@ -60,7 +60,7 @@ func save(path string, r Ring) error {
 	return nil
 }
 
-// ready shows that the ring can be read and written, before a key depends on it.
+// ready returns an error if the ring cannot be read and written. It is called before any key depends on it.
 func ready(path string) error {
 	if _, err := Load(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -18,27 +18,27 @@ import (
 // Options say whose helper it is.
 type Options struct {
 	Engine Engine
-	Ring   string        // its file
+	Ring   string        // the path of its file
 	Every  time.Duration // between looks
 	Wake   <-chan engine.Event
 	Now    func() time.Time
 	Log    logr.Logger
 }
 
-// Helper keeps the keys of one engine while that is open, and opens it with them when it is locked.
+// Helper keeps the keys of one engine while it is open, and opens it with them when it is locked.
 type Helper struct {
 	Options
-	// rejected are the keys that the engine has refused since it was last seen open, or away: it would refuse them again.
+	// rejected are keys that the engine has refused since it was last seen open or away. It would refuse them again.
 	rejected []v1.Content
 	failures int
 	said     string
 }
 
-// New makes one that has seen nothing yet.
+// New returns a helper that has seen nothing yet.
 func New(o Options) *Helper { return &Helper{Options: o} }
 
-// Run helps until ctx ends, and waits where the engine or the swarm is away. It returns an error only where it could not be of any
-// help from the beginning: the ring cannot be read or written.
+// Run helps until ctx ends. It waits while the engine or the swarm is away. It returns an error only if it could not
+// help from the beginning, because the ring cannot be read or written.
 func (h *Helper) Run(ctx context.Context) error {
 	if err := ready(h.Ring); err != nil {
 		return err
@@ -49,7 +49,7 @@ func (h *Helper) Run(ctx context.Context) error {
 	return nil
 }
 
-// wait is over after a time, or when the engine was connected to: it may have been started a moment ago.
+// wait returns after a time, or when the engine was connected to, because it may have started a moment ago.
 func (h *Helper) wait(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -70,16 +70,16 @@ func (h *Helper) wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// soon is how long after something that may pass or go on it looks again, at first.
+// soon is the first pause after something that may pass or continue by itself.
 const soon = time.Second
 
-// look does what there is to do now, and says when to look again.
+// look does what there is to do now, and returns when to look again.
 func (h *Helper) look(ctx context.Context) time.Duration {
 	about, err := h.Engine.Describe(ctx)
 	switch {
 	case err != nil:
 		if engine.IsUnavailable(err) {
-			h.rejected = nil // it is started anew: what it refused may be right then
+			h.rejected = nil // it will be started again, and may then accept what it refused
 		}
 		return h.failed(ctx, "waiting for the engine", err)
 	case about.State == swarm.LocalNodeStateLocked:
@@ -87,7 +87,7 @@ func (h *Helper) look(ctx context.Context) time.Duration {
 	}
 	h.rejected = nil
 	switch {
-	case about.State != swarm.LocalNodeStateActive: // starting, in no swarm, out of order
+	case about.State != swarm.LocalNodeStateActive: // starting, in no swarm, or out of order
 		h.say("neither open nor locked", "state", about.State, "why", about.Error)
 		return h.later()
 	case !about.Manager:
@@ -97,7 +97,7 @@ func (h *Helper) look(ctx context.Context) time.Duration {
 	return h.keep(ctx)
 }
 
-// keep puts the key that the engine has now on the ring.
+// keep puts the engine's present key on the ring.
 func (h *Helper) keep(ctx context.Context) time.Duration {
 	now, err := h.Engine.SwarmGetUnlockKey(ctx)
 	if err != nil {
@@ -120,13 +120,13 @@ func (h *Helper) keep(ctx context.Context) time.Duration {
 	return h.Every
 }
 
-// see reads the ring each time: a person may have added to it.
+// see adds the key to the ring. It reads the ring each time, because a person may have added to it.
 func (h *Helper) see(key v1.Content) (int, bool, error) {
 	ring, err := Load(h.Ring)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return 0, false, err
 	}
-	if _, err := ParseKey(string(key.Reveal())); err != nil { // it could not be read again
+	if _, err := ParseKey(string(key.Reveal())); err != nil { // a later Load could not read it
 		return 0, false, fmt.Errorf("the engine's key: %w", err)
 	}
 	ring, changed := ring.See(key, h.Now())
@@ -136,7 +136,7 @@ func (h *Helper) see(key v1.Content) (int, bool, error) {
 	return len(ring), true, save(h.Ring, ring)
 }
 
-// open tries the keys, the newest first. None that was refused is tried again.
+// open tries the keys, the newest first. It does not try a key again that was refused.
 func (h *Helper) open(ctx context.Context) time.Duration {
 	ring, err := Load(h.Ring)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -165,9 +165,9 @@ func (h *Helper) open(ctx context.Context) time.Duration {
 	return h.Every
 }
 
-// failed tells why once, and has it tried again, less and less often.
+// failed reports why once, and returns a longer and longer pause before the next try.
 func (h *Helper) failed(ctx context.Context, what string, err error) time.Duration {
-	if ctx.Err() == nil { // else that is why
+	if ctx.Err() == nil { // otherwise the end of ctx is why
 		h.say(what, "error", err.Error())
 	}
 	return h.later()
@@ -179,7 +179,7 @@ func (h *Helper) later() time.Duration {
 	return d
 }
 
-// say tells how things are when that changes.
+// say logs the state if it has changed.
 func (h *Helper) say(what string, more ...any) {
 	if text := fmt.Sprint(what, more); text != h.said {
 		h.said = text

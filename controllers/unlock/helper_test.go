@@ -27,15 +27,15 @@ import (
 
 const daemon = "Error response from daemon: "
 
-// fake is an engine: locked with a key, or open with one.
+// fake is an engine that is locked with a key, or open with one.
 type fake struct {
 	mu     sync.Mutex
-	away   error // what every call fails of
+	away   error // the error of every call, if set
 	state  swarm.LocalNodeState
 	worker bool
-	disk   v1.Content // opens it
-	now    v1.Content // its key while it is open; none: autolock is off
-	noKey  error      // what asking for the key fails of
+	disk   v1.Content // the key that opens it
+	now    v1.Content // its key while it is open; empty if autolock is off
+	noKey  error      // the error of asking for the key, if set
 	unlock func(key string) error
 	looks  []time.Time
 	tried  []string
@@ -76,7 +76,7 @@ func (f *fake) set(change func(*fake)) {
 	change(f)
 }
 
-// count is how often it was looked at since it was last asked, and with which keys.
+// count returns how many looks there were since the last count, and with which keys.
 func (f *fake) count() (int, []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -85,7 +85,7 @@ func (f *fake) count() (int, []string) {
 	return n, keys
 }
 
-// helping is a helper at work, in a bubble of its own time.
+// helping is a helper at work, in a bubble with its own time.
 type helping struct {
 	*testing.T
 	engine *fake
@@ -118,7 +118,7 @@ func help(t *testing.T, f *fake, ring ...int) *helping {
 	return h
 }
 
-// done ends it, and looks for keys in what it said.
+// done ends the helper, and looks for keys in its log.
 func (h *helping) done() {
 	h.Helper()
 	if err := h.end(); err != nil {
@@ -163,7 +163,7 @@ func (h *helping) tried(want ...int) {
 }
 
 func (h *helping) pass(d time.Duration) {
-	time.Sleep(d) // of the bubble
+	time.Sleep(d) // time of the bubble
 	synctest.Wait()
 }
 
@@ -184,7 +184,8 @@ func TestItKeepsTheKeysOfItsEngine(t *testing.T) {
 		h.keys("1")
 		h.pass(time.Second)
 		h.keys("2 1")
-		h.engine.set(func(f *fake) { f.now = v1.Content{} }) // autolock off: a manager that is down wants the old key all the same
+		// Autolock is off; a manager that is down still needs the old key.
+		h.engine.set(func(f *fake) { f.now = v1.Content{} })
 		h.pass(time.Minute)
 		h.keys("2 1")
 		h.engine.set(func(f *fake) { f.worker = true })
@@ -257,7 +258,7 @@ func TestAWrongKeyIsTriedOnceALock(t *testing.T) {
 	})
 }
 
-// unreachable is the error of an engine that is not there.
+// unreachable returns the error of an engine that is not there.
 func unreachable(t *testing.T) error {
 	t.Helper()
 	c, err := engine.Open(engine.Options{Host: "unix://" + filepath.Join(t.TempDir(), "none.sock")})
@@ -292,7 +293,7 @@ func TestItWaitsForAnEngineThatIsAway(t *testing.T) {
 	})
 }
 
-// Away is a new start, after which what was wrong may be right.
+// An engine that was away has started again, and may then accept what it refused.
 func TestAStartIsANewLock(t *testing.T) {
 	away := unreachable(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -307,7 +308,7 @@ func TestAStartIsANewLock(t *testing.T) {
 	})
 }
 
-// A manager answers when it is part of the swarm again, and that takes the others.
+// A manager answers only when it is part of the swarm again, and that depends on the others.
 func TestWhatTheEngineDoesNotSayIsNoVerdict(t *testing.T) {
 	late := timedOut(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -340,10 +341,10 @@ func TestWhatTheEngineDoesNotSayIsNoVerdict(t *testing.T) {
 	})
 }
 
-// timedOut is the error of a call that takes too long.
+// timedOut returns the error of a call that takes too long.
 func timedOut(t *testing.T) error {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "u") // short: a socket's path has at most 107 bytes
+	dir, err := os.MkdirTemp("", "u") // short, because a socket's path has at most 107 bytes
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -364,7 +365,7 @@ func timedOut(t *testing.T) error {
 	return err
 }
 
-// Without a quorum the key cannot be asked for; it is as soon as it can be.
+// Without a quorum the helper cannot ask for the key. It asks as soon as it can.
 func TestItAsksForTheKeyUntilItGetsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := locked(1)
@@ -419,7 +420,8 @@ func TestRingsThatCannotBe(t *testing.T) {
 	}
 }
 
-// One that breaks while the helper runs is said, and nobody writes over it; once it is mended all goes on.
+// The helper reports a ring that breaks while it runs, and does not overwrite it. Once somebody has repaired it, the
+// helper goes on.
 func TestARingThatBreaksLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := help(t, open(1))

@@ -1,5 +1,6 @@
-// Package unlock opens a manager that is locked, with keys that it has kept since that manager was open. It needs no swarm, no quorum
-// and no lease: it works when nothing else does. It changes nothing but that, and tells nobody a key but the engine itself.
+// Package unlock opens a locked manager with keys that it has kept since that manager was open. It needs no swarm, no
+// quorum and no lease: it works when nothing else does. It changes nothing else, and tells a key to nobody but the
+// engine itself.
 package unlock
 
 import (
@@ -14,13 +15,14 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// What is kept: a manager that was down for long, or was made again of a backup, wants the key that it had then.
+// A manager that was down for long, or was restored from a backup, needs the key that it had then. These constants
+// say how long and how many keys are kept.
 const (
-	keepFor   = 90 * 24 * time.Hour // after another one took its place
+	keepFor   = 90 * 24 * time.Hour // after another key took its place
 	keepAtAll = 5
 )
 
-// Key opens managers whose key it was when they went down.
+// Key opens managers that had this key when they went down.
 type Key struct {
 	Content v1.Content
 	Since   time.Time // when it was first seen, to the second
@@ -28,31 +30,32 @@ type Key struct {
 
 func (k Key) is(c v1.Content) bool { return bytes.Equal(k.Content.Reveal(), c.Reveal()) }
 
-// Ring are the keys that an engine has had, the newest first.
+// Ring holds the keys that an engine has had, the newest first.
 type Ring []Key
 
-// See is the ring when an engine says that this is its key now. The second value says whether that changes anything.
+// See returns the ring after an engine has said that this is its key now. The second result reports whether that
+// changes the ring.
 func (r Ring) See(c v1.Content, now time.Time) (Ring, bool) {
 	if len(r) > 0 && r[0].is(c) {
 		return r, false
 	}
 	now = now.UTC().Truncate(time.Second)
 	if len(r) > 0 && now.Before(r[0].Since) {
-		now = r[0].Since // the clock was set back; a key does not get younger by that
+		now = r[0].Since // the clock was set back; that makes no key younger
 	}
 	out := Ring{{c, now}}
 	for _, k := range r {
-		if !k.is(c) { // one that is back is the newest: the engine was restored from a backup
+		if !k.is(c) { // a key that comes back is the newest: the engine was restored from a backup
 			out = append(out, k)
 		}
 	}
 	return out.without(now), true
 }
 
-// without leaves out the keys that nobody can need any more.
+// without drops the keys that nobody can need any more.
 func (r Ring) without(now time.Time) Ring {
 	end := len(r)
-	for end > keepAtAll && now.Sub(r[end-2].Since) > keepFor { // since then it was not the engine's
+	for end > keepAtAll && now.Sub(r[end-2].Since) > keepFor { // since then it was not the engine's key
 		end--
 	}
 	return r[:end]
@@ -60,7 +63,7 @@ func (r Ring) without(now time.Time) Ring {
 
 const ringHead = "# Unlock keys of this manager, kept by swarm-operator unlock: when each was first seen, and the key. The newest is first.\n"
 
-// Format is the file of a ring. It holds secrets.
+// Format returns the ring's file. It holds secrets.
 func (r Ring) Format() v1.Content {
 	var b bytes.Buffer
 	b.WriteString(ringHead)
@@ -70,8 +73,9 @@ func (r Ring) Format() v1.Content {
 	return v1.NewContent(b.Bytes())
 }
 
-// Parse reads what Format wrote, and what a person has made of it: lines of # and empty ones are left out, and a key that stands
-// there twice counts where it stands first. It takes all of it or nothing: a line that cannot be read may be the key that is needed.
+// Parse reads what Format wrote, as edited by people. It skips empty lines and lines that begin with #. A key that
+// occurs twice counts at its first place. Parse returns all keys or an error, because a line that cannot be read may
+// be the key that somebody needs.
 func Parse(file v1.Content) (Ring, error) {
 	var r Ring
 	n := 0
@@ -99,7 +103,8 @@ func Parse(file v1.Content) (Ring, error) {
 	return r, nil
 }
 
-// ParseKey checks that a text is an unlock key, as far as that can be seen: half of one is worth nothing and looks like one.
+// ParseKey checks that a text is an unlock key, as far as its form shows. Half a key is worthless and looks like a
+// whole one.
 func ParseKey(text string) (v1.Content, error) {
 	encoded, ok := strings.CutPrefix(text, "SWMKEY-1-")
 	if !ok {

@@ -14,7 +14,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// key is the nth unlock key of a test.
+// key returns the nth unlock key of a test.
 func key(n int) v1.Content {
 	raw := bytes.Repeat([]byte{byte(n), byte(n >> 8)}, 16)
 	return v1.NewContent([]byte("SWMKEY-1-" + base64.RawStdEncoding.EncodeToString(raw)))
@@ -24,7 +24,7 @@ func text(n int) string { return string(key(n).Reveal()) }
 
 func day(n int) time.Time { return time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC).AddDate(0, 0, n) }
 
-// show is a ring for people: which keys, and since which day.
+// show describes a ring for people: which keys, and since which day.
 func show(r Ring) string {
 	var out []string
 	for _, k := range r {
@@ -105,7 +105,7 @@ func TestARingIsNotPrinted(t *testing.T) {
 	}
 }
 
-// drawn is a ring as a person may have left it: any keys, each once, with any times.
+// drawn returns a ring as a person may have left it: any keys, each once, with any times.
 func drawn(t *rapid.T) Ring {
 	var r Ring
 	for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(0, 60), 0, 12, rapid.ID[int]).Draw(t, "keys") {
@@ -157,8 +157,9 @@ func TestLawsOfTheRing(t *testing.T) {
 			if lost > 0 && len(next) < keepAtAll {
 				t.Fatalf("keys were left out, and %d are left: %s → %s", len(next), show(r), show(next))
 			}
-			inOrder := slices.IsSortedFunc(r, func(a, b Key) int { return b.Since.Compare(a.Since) }) // always, where no person has written
-			for i := 1; inOrder && i < len(r); i++ {                                                  // r[i] was the engine's until r[i-1] took its place
+			// Always true, unless a person wrote it.
+			inOrder := slices.IsSortedFunc(r, func(a, b Key) int { return b.Since.Compare(a.Since) })
+			for i := 1; inOrder && i < len(r); i++ { // r[i] was the engine's until r[i-1] replaced it
 				if now.Sub(r[i-1].Since) <= keepFor && next[0].Since.Sub(r[i-1].Since) <= keepFor && !has(next, r[i].Content) {
 					t.Fatalf("%s was needed within 90 days: %s → %s", show(r[i:i+1]), show(r), show(next))
 				}
@@ -171,7 +172,7 @@ func TestLawsOfTheRing(t *testing.T) {
 	})
 }
 
-// Two who look at the same swarm, and know different keys of it, know both when one has the other's lines.
+// Two helpers may know different keys of the same swarm. With the other's lines added, one ring has both.
 func TestRingsAreUnitedByTheirLines(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := drawn(t), drawn(t)
