@@ -1,4 +1,5 @@
-// Package bootstrap finds a manager among the engines that manifests state, and makes a swarm of them where there is none.
+// Package bootstrap finds a manager among the engines that manifests state. If there is no swarm, it makes one of
+// them.
 package bootstrap
 
 import (
@@ -20,43 +21,43 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 )
 
-// answer bounds how long an engine is waited for.
+// answer is how long the package waits for an engine.
 const answer = 30 * time.Second
 
 // Options say which engines there are, and what to do with them.
 type Options struct {
-	// Nodes are the manifests; those without an engine do not matter here.
+	// Nodes are the manifests. A Node without an engine does not matter here.
 	Nodes []*v1.Node
-	// Cluster says what can be said only when a swarm is made; nil: nothing.
+	// Cluster states what can be set only when a swarm is made. nil means that nothing is stated.
 	Cluster *v1.Cluster
-	// Engine is what is the same for every client.
+	// Engine holds the options that all clients share.
 	Engine engine.Options
-	// Init makes a swarm where there is none.
+	// Init says whether to make a swarm if there is none.
 	Init bool
 }
 
-// ErrNone says that none of the engines is in a swarm, and that one would have been made.
+// ErrNone says that none of the engines is in a swarm, and that Init would have made one.
 var ErrNone = errors.New("none of the engines is in a swarm")
 
 // Found is the engine to talk to.
 type Found struct {
 	Client *engine.Client
-	// Node is the manifest's name.
+	// Node is the name of the engine's manifest.
 	Node string
-	// Made: it was initialised just now.
+	// Made is true if the swarm was initialised just now.
 	Made bool
 }
 
-// Engines are the nodes whose engine is stated, by name.
+// Engines returns the nodes whose engine is stated, sorted by name.
 func Engines(nodes []*v1.Node) []*v1.Node {
 	out := slices.DeleteFunc(slices.Clone(nodes), func(n *v1.Node) bool { return n.Spec.Engine == nil })
 	slices.SortFunc(out, func(a, b *v1.Node) int { return cmp.Compare(a.Metadata.Name, b.Metadata.Name) })
 	return out
 }
 
-// Manager returns the first of the engines, by name, that is a manager. Where none is, the first node that is to be one is
-// initialised: but only when every engine has answered, and none is in a swarm, for what does not answer may be the manager
-// of a swarm that would then be there twice.
+// Manager returns the first of the engines, by name, that is a manager; one that reports no error comes first. If
+// none is, it initialises the first node that should be one. It does so only if every engine has answered and none is
+// in a swarm. An engine that does not answer may be the manager of a swarm, which would then exist twice.
 func Manager(ctx context.Context, o Options) (Found, error) {
 	nodes := Engines(o.Nodes)
 	seen := look(ctx, nodes, o.Engine)
@@ -110,7 +111,7 @@ type sight struct {
 	err    error
 }
 
-// look asks all at once.
+// look asks all engines at once.
 func look(ctx context.Context, nodes []*v1.Node, like engine.Options) []sight {
 	seen := make([]sight, len(nodes))
 	var all sync.WaitGroup
@@ -129,7 +130,7 @@ func look(ctx context.Context, nodes []*v1.Node, like engine.Options) []sight {
 	return seen
 }
 
-// sameSwarm says what keeps the managers from being those of one swarm.
+// sameSwarm returns an error if the managers do not belong to one swarm.
 func sameSwarm(nodes []*v1.Node, seen []sight, first int) error {
 	for i, s := range seen {
 		if s.err == nil && s.about.ClusterID != "" && s.about.ClusterID != seen[first].about.ClusterID {
@@ -139,7 +140,8 @@ func sameSwarm(nodes []*v1.Node, seen []sight, first int) error {
 	return nil
 }
 
-// notBare says why no swarm is made; "" where every engine has answered, is in none, and has the name of its manifest.
+// notBare says why no swarm is made. It returns "" if every engine has answered, is in no swarm, and has the name of
+// its manifest.
 func notBare(nodes []*v1.Node, seen []sight) string {
 	var why []string
 	for i, s := range seen {
@@ -157,7 +159,7 @@ func notBare(nodes []*v1.Node, seen []sight) string {
 	return strings.Join(why, "; ")
 }
 
-// initRequest is how a swarm is made. What can be changed later comes with the first run.
+// initRequest returns the request that makes a swarm. Settings that can be changed later come with the first run.
 func initRequest(n *v1.Node, c *v1.Cluster) (client.SwarmInitOptions, error) {
 	e := n.Spec.Engine
 	o := client.SwarmInitOptions{

@@ -27,7 +27,7 @@ func TestEnginesAreThoseThatAreStatedByName(t *testing.T) {
 	}
 }
 
-// A swarm is made only where every engine has said that it is in none.
+// A swarm is made only if every engine has said that it is in none.
 func TestWhatKeepsASwarmFromBeingMade(t *testing.T) {
 	nodes := []*v1.Node{node("a", v1.RoleManager, nil), node("b", "", nil)}
 	bare := func(name string) sight {
