@@ -1,5 +1,6 @@
-// Package screen lays out what people read: columns, long texts that are wrapped, and colour. The zero Screen knows no width and
-// has no colour: it cuts and wraps nothing, so that a pipe always gets the same bytes. Nothing here looks at a terminal.
+// Package screen lays out what people read: columns, long texts that are wrapped, and colour. The zero Screen has no
+// width and no colour: it cuts and wraps nothing, so that a pipe always gets the same bytes. Nothing here looks at a
+// terminal.
 package screen
 
 import (
@@ -7,22 +8,22 @@ import (
 	"unicode/utf8"
 )
 
-// Screen is what is written on.
+// Screen is what texts are laid out for.
 type Screen struct {
-	// Width is the number of columns that there are. 0 means that nothing is wrapped.
+	// Width is the number of columns. 0 means that nothing is wrapped.
 	Width int
 	// Color says whether texts are painted.
 	Color bool
 }
 
-// Ink says what a text means. What that looks like is decided here alone.
+// Ink says what a text means. Only this package decides what that looks like.
 type Ink uint8
 
-// The inks.
+// These are the inks.
 const (
 	Plain Ink = iota
 	Title     // a heading
-	Faint     // what few people need
+	Faint     // few people need it
 	Good      // all is well, or something is added
 	Busy      // it changes, or somebody should look
 	Bad       // it failed, or something is removed
@@ -30,7 +31,7 @@ const (
 
 var codes = [...]string{Title: "1", Faint: "2", Good: "32", Busy: "33", Bad: "31"}
 
-// Paint returns the text in an ink. What it is padded with goes around it, not into it: escape sequences have no width.
+// Paint returns the text in an ink. Pad the result, not the text, because escape sequences have no width.
 func (s Screen) Paint(ink Ink, text string) string {
 	if !s.Color || ink == Plain || text == "" {
 		return text
@@ -44,10 +45,10 @@ type Cell struct {
 	Ink  Ink
 }
 
-// Row is one line. Its last cell may be long, and is wrapped.
+// Row is one line. Its last cell may be long; it is then wrapped.
 type Row []Cell
 
-// Texts makes a row of plain texts.
+// Texts returns a row of plain texts.
 func Texts(texts ...string) Row {
 	row := make(Row, len(texts))
 	for i, t := range texts {
@@ -56,7 +57,7 @@ func Texts(texts ...string) Row {
 	return row
 }
 
-// Titles makes a row of headings.
+// Titles returns a row of headings.
 func Titles(texts ...string) Row {
 	row := Texts(texts...)
 	for i := range row {
@@ -67,13 +68,13 @@ func Titles(texts ...string) Row {
 
 const (
 	gap = 2 // between columns
-	// narrow is the width below which a text is not wrapped beside other columns but below them.
+	// narrow is the width below which a text is wrapped below the other columns, and not beside them.
 	narrow = 24
-	// below is how far it is indented there.
+	// below is how far the text is indented there.
 	below = 4
 )
 
-// Columns writes rows under each other. Neighbouring rows that go on behind a column share its width.
+// Columns writes rows under each other. Neighbouring rows that both have a column after this one share its width.
 func (s Screen) Columns(out *strings.Builder, rows []Row) {
 	widths := columns(rows)
 	for i, row := range rows {
@@ -91,14 +92,14 @@ func (s Screen) Columns(out *strings.Builder, rows []Row) {
 	}
 }
 
-// last writes the last cell of a row, which begins at a column.
+// last writes the last cell of a row. at is the column where it begins.
 func (s Screen) last(line *strings.Builder, cell Cell, at int) {
 	if s.Width == 0 || at+utf8.RuneCountInString(cell.Text) <= s.Width {
 		line.WriteString(s.Paint(cell.Ink, cell.Text))
 		return
 	}
 	room := s.Width - at
-	if at == 0 { // a line that stands alone keeps its own indentation
+	if at == 0 { // a line with one cell keeps its own indentation
 		indent := len(cell.Text) - len(strings.TrimLeft(cell.Text, " "))
 		at, room = indent+gap, s.Width-indent-gap
 		line.WriteString(strings.Repeat(" ", indent))
@@ -116,7 +117,7 @@ func (s Screen) last(line *strings.Builder, cell Cell, at int) {
 	}
 }
 
-// columns returns, for each row, the widths of all its columns except the last, each with the gap behind it.
+// columns returns, for each row, the widths of all columns except the last, each including the gap after it.
 func columns(rows []Row) [][]int {
 	widths := make([][]int, len(rows))
 	for i, row := range rows {
@@ -139,7 +140,7 @@ func columns(rows []Row) [][]int {
 	return widths
 }
 
-// Wrap breaks a text between words into lines of at most width characters. A word that is longer has a line of its own.
+// Wrap breaks a text between words into lines of at most width characters. A longer word has a line of its own.
 func Wrap(text string, width int) []string {
 	var lines []string
 	line, length := "", 0

@@ -74,7 +74,7 @@ func TestRowsWithoutAColumnPartItsWidths(t *testing.T) {
 
 var escape = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
-// Colour changes no column: without the escape sequences it is the same text.
+// Colour changes no column: without the escape sequences the text is the same.
 func TestColourHasNoWidth(t *testing.T) {
 	for _, width := range []int{0, 30, 40, 52, 80, 200} {
 		plain, painted := draw(Screen{Width: width}, table...), draw(Screen{Width: width, Color: true}, table...)
