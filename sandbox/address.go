@@ -12,18 +12,17 @@ import (
 
 const (
 	blockHosts    = 250  // 127.42.x.1 … 127.42.x.250 are machines
-	blockLockHost = 254  // and 127.42.x.254 says that the block is taken
+	blockLockHost = 254  // 127.42.x.254 is the lock of the block
 	blockLockPort = 2376 // never a swarm port, so the lock meets nobody else
-	firstPort     = 2377 // dockerd's; the next ones where a real dockerd listens on every address
+	firstPort     = 2377 // dockerd's; later ones if a real dockerd listens on every address
 	lastPort      = 2399
 )
 
-// addresses hands out loopback addresses to machines. It takes them in blocks
-// of 127.42.x.0/24, one sandbox per block: a listener is the lock, so that it
-// holds between processes and ends with the process.
+// addresses gives loopback addresses to machines. It takes them in blocks of 127.42.x.0/24, at least one for each
+// sandbox. A listener is the lock of a block, so the lock holds between processes and ends with the process.
 type addresses struct {
 	mu     sync.Mutex
-	start  byte // where to look first; spreads the sandboxes of one host
+	start  byte // where to look first, so that the sandboxes of one host spread
 	blocks map[byte]net.Listener
 	used   map[netip.Addr]bool
 }
@@ -38,7 +37,7 @@ func lockBlock(x byte) (net.Listener, error) {
 	return net.Listen("tcp", netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 42, x, blockLockHost}), blockLockPort).String())
 }
 
-// next returns an address that no machine of this sandbox has.
+// next returns an address that no machine of this sandbox has. It fails if no block is free.
 func (a *addresses) next() (netip.Addr, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -72,8 +71,8 @@ func (a *addresses) next() (netip.Addr, error) {
 	return netip.Addr{}, errors.New("no block of 127.42.0.0/16 is free: 256 sandboxes run on this machine, or it has no 127.0.0.0/8 on lo")
 }
 
-// take claims the address that a machine had before a restart. Managers know
-// each other by it, so that no other will do.
+// take claims the address that a machine had before a restart. Managers know each other by their addresses, so no
+// other address will do.
 func (a *addresses) take(addr netip.Addr) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -104,8 +103,8 @@ func (a *addresses) close() {
 	clear(a.blocks)
 }
 
-// freePort finds the port that machines serve the swarm on. It is 2377 unless
-// something else, a real dockerd say, listens there on every address.
+// freePort returns the port on which machines serve the swarm. It is 2377 unless something else, for example a real
+// dockerd, listens there on every address.
 func freePort(addr netip.Addr) (uint16, error) {
 	var first error
 	for port := uint16(firstPort); port <= lastPort; port++ {

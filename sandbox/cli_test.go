@@ -15,7 +15,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 )
 
-// cli runs the docker CLI as it is installed.
+// cli runs the installed docker CLI.
 type cli struct {
 	t      *testing.T
 	sb     *Sandbox
@@ -43,7 +43,7 @@ func (c *cli) command(node, stdin string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// run is a command that works, and its output.
+// run runs a command that must succeed, and returns its output.
 func (c *cli) run(node string, args ...string) string {
 	c.t.Helper()
 	return c.runWith(node, "", args...)
@@ -58,7 +58,7 @@ func (c *cli) runWith(node, stdin string, args ...string) string {
 	return strings.TrimSpace(out)
 }
 
-// refused is a command that fails, with this in its output.
+// refused runs a command that must fail with this text in its output.
 func (c *cli) refused(node, want string, args ...string) {
 	c.t.Helper()
 	out, err := c.command(node, "", args...)
@@ -67,7 +67,7 @@ func (c *cli) refused(node, want string, args ...string) {
 	}
 }
 
-// shows is a command whose output has all of these.
+// shows runs a command whose output must have all of these texts.
 func (c *cli) shows(node string, want []string, args ...string) {
 	c.t.Helper()
 	out := c.run(node, args...)
@@ -78,7 +78,7 @@ func (c *cli) shows(node string, want []string, args ...string) {
 	}
 }
 
-// until repeats a command until its output has this.
+// until repeats a command until its output has this text.
 func (c *cli) until(node, want string, args ...string) {
 	c.t.Helper()
 	eventually(c.t, func() error {
@@ -106,8 +106,8 @@ func TestDockerCLIServices(t *testing.T) {
 	d.shows(m, []string{"running nginx:1"}, "service", "logs", "web")
 	d.shows(m, []string{"nginx:1@sha256:"}, "service", "inspect", "--format", "{{.Spec.TaskTemplate.ContainerSpec.Image}}", "web")
 	d.shows(m, []string{"Replicas:	3", "Image:		nginx:1@sha256:"}, "service", "inspect", "--pretty", "web")
-	// The CLI says "converged" only where it has seen all tasks run before the swarm says that the update is complete
-	// (cli/command/service/progress): on a busy machine it may be the other way round.
+	// The CLI says "converged" only if it sees all tasks run before the swarm says that the update is complete
+	// (cli/command/service/progress). On a busy machine the order may be the reverse.
 	d.shows(m, []string{"overall progress"}, "service", "update", "--image", "nginx:2", "--update-delay", "0s", "web")
 	d.shows(m, []string{"overall progress"}, "service", "rollback", "web")
 	d.shows(m, []string{"web scaled to 2"}, "service", "scale", "-d", "web=2")
@@ -139,7 +139,7 @@ func TestDockerCLIServices(t *testing.T) {
 	d.run(m, "service", "rm", "app")
 	d.run(m, "secret", "rm", "key")
 	d.run(m, "config", "rm", "conf")
-	eventually(t, func() error { // the network goes when the last task has
+	eventually(t, func() error { // the network goes when the last task has gone
 		out, err := d.command(m, "", "network", "rm", "back")
 		if err != nil {
 			return errors.New(out)

@@ -21,20 +21,19 @@ const (
 	requestTimeout = 20 * time.Second
 )
 
-// bigList lifts gRPC's limit of 4 MB per answer, as dockerd does for lists.
+// bigList lifts gRPC's limit of 4 MB for an answer, as dockerd does for lists.
 var bigList = grpc.MaxCallRecvMsgSize(math.MaxInt32)
 
-// cluster is a machine's part in a swarm: what the Engine API's swarm routes
-// talk to. It exists also while the machine is in no swarm.
+// cluster is a machine's part in a swarm. The Engine API's swarm routes talk to it. It also exists while the machine
+// is in no swarm.
 type cluster struct {
 	e        *engine
 	stateDir string
 
-	// membership is held by init, join, leave and unlock from start to end:
-	// one at a time.
+	// membership is held by init, join, leave and unlock from start to end, so that only one of them runs at a time.
 	membership sync.Mutex
 
-	mu sync.RWMutex // guards nr alone
+	mu sync.RWMutex // guards only nr
 	nr *runner
 }
 
@@ -58,7 +57,7 @@ func (c *cluster) setRunner(nr *runner) {
 
 func (c *cluster) state() nodeState { return c.runner().state() }
 
-// resume starts the node that the machine was before it stopped, if it was one.
+// resume starts the swarm node that the machine was before it stopped, if it was one.
 func (c *cluster) resume() error {
 	c.membership.Lock()
 	defer c.membership.Unlock()
@@ -77,7 +76,7 @@ func (c *cluster) resume() error {
 	return nil
 }
 
-// halt stops the node and keeps what is on disk.
+// halt stops the node and keeps its state on disk.
 func (c *cluster) halt(farewell bool) error {
 	nr := c.runner()
 	if nr == nil {
@@ -103,7 +102,7 @@ func (c *cluster) newRunner(conf startConfig) (*runner, error) {
 	return nr, nil
 }
 
-// notManager says why this machine cannot serve a manager's request.
+// notManager returns the reason why this machine cannot serve a manager's request.
 func notManager(s nodeState) error {
 	switch {
 	case s.node == nil && errors.Is(s.err, errSwarmLocked):
@@ -117,13 +116,13 @@ func notManager(s nodeState) error {
 	}
 }
 
-// manage runs fn against the swarm's control API, or says why it cannot.
+// manage runs fn with the swarm's control API. It fails if the machine cannot serve a manager's request.
 func (c *cluster) manage(fn func(ctx context.Context, s nodeState) error) error {
 	s := c.state()
 	if !s.activeManager() {
 		return notManager(s)
 	}
-	// Not the request's context: dockerd finishes what a client walked away from.
+	// Do not use the request's context, because dockerd also finishes a call whose client has gone.
 	ctx, cancel := context.WithTimeout(c.e.alive, requestTimeout)
 	defer cancel()
 	return fn(ctx, s)
@@ -137,7 +136,7 @@ func loadStartConfig(stateDir string) (*startConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Without a certificate there is no state to come back to.
+	// Without a certificate there is no state to resume.
 	if _, err := os.Stat(filepath.Join(stateDir, "certificates", "swarm-node.crt")); err != nil {
 		if errors.Is(err, os.ErrNotExist) {
 			return nil, clearDir(stateDir)

@@ -10,7 +10,7 @@ import (
 	"github.com/moby/swarmkit/v2/api"
 )
 
-// clusterEvent turns a change in the store into the event that dockerd sends.
+// clusterEvent turns a change in the store into the event that dockerd sends. It returns false if dockerd sends none.
 func clusterEvent(e *api.WatchMessage_Event) (events.Message, bool) {
 	if e.Object == nil {
 		return events.Message{}, false
@@ -51,7 +51,8 @@ func clusterEvent(e *api.WatchMessage_Event) (events.Message, bool) {
 	return m, true
 }
 
-// eventTime is when the store says it happened; a removal leaves no time there.
+// eventTime returns when the change happened according to the store. For a removal it returns the present time,
+// because the store keeps none.
 func eventTime(meta api.Meta, action api.WatchActionKind) time.Time {
 	stamp := meta.UpdatedAt
 	switch action {
@@ -64,7 +65,7 @@ func eventTime(meta api.Meta, action api.WatchActionKind) time.Time {
 	return at.UTC()
 }
 
-// changed notes an attribute's old and new value where they differ.
+// changed records an attribute's old and new value if they differ.
 func changed(attributes map[string]string, name, old, now string) {
 	if old != now {
 		attributes[name+".old"] = strings.ToLower(old)

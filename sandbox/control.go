@@ -10,7 +10,7 @@ import (
 	"github.com/moby/moby/v2/daemon/server/httputils"
 )
 
-// State is what the control API tells about a sandbox.
+// State is what the control API says about a sandbox.
 type State struct {
 	Dir      string         `json:"dir"`
 	Machines []MachineState `json:"machines"`
@@ -20,7 +20,7 @@ type State struct {
 // MachineState is one machine of a State.
 type MachineState struct {
 	Name        string            `json:"name"`
-	Role        string            `json:"role"` // as it was made
+	Role        string            `json:"role"` // the role that it was made with
 	Socket      string            `json:"socket"`
 	Addr        string            `json:"addr"`
 	Labels      map[string]string `json:"labels,omitempty"`
@@ -30,7 +30,7 @@ type MachineState struct {
 	NodeID      string            `json:"nodeId,omitempty"`
 }
 
-// State tells what is there and how it is.
+// State returns the machines and the faults, with their present state.
 func (s *Sandbox) State() State {
 	out := State{Dir: s.dir, Faults: s.faults.state()}
 	for _, name := range s.Nodes() {
@@ -48,7 +48,7 @@ func (s *Sandbox) State() State {
 	return out
 }
 
-// controlServer is DIR/control.sock.
+// controlServer serves DIR/control.sock.
 type controlServer struct{ server *http.Server }
 
 func (c *controlServer) close() error { return c.server.Close() }
@@ -63,7 +63,7 @@ func serveControl(s *Sandbox) (*controlServer, error) {
 	return &controlServer{server}, nil
 }
 
-// answer is what a control call gives: a value for JSON, or an error.
+// answer handles a control call. It returns a value for JSON, or an error.
 type answer func(r *http.Request) (any, error)
 
 func (f answer) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -14,10 +14,10 @@ import (
 	"github.com/moby/swarmkit/v2/api"
 )
 
-// errUnhealthy is dockerd's word for a health check that gave up.
+// errUnhealthy has dockerd's text for a health check that gave up.
 var errUnhealthy = errors.New("dockerexec: unhealthy container")
 
-// exitError makes the agent record the code, and has dockerd's text.
+// exitError makes the agent record the exit code. It has dockerd's text.
 type exitError struct {
 	code  int
 	cause error
@@ -38,14 +38,13 @@ const (
 	exitTerminated = 143 // SIGTERM
 )
 
-// controller pretends to be one container. It keeps no goroutine of its own:
-// the agent calls it and waits in it.
+// controller pretends to be one container. It has no goroutine of its own: the agent calls it and waits in it.
 type controller struct {
 	executor *executor
 	task     *api.Task
 	does     behaviour
-	// lost: the task ran before the machine went down and its container did not
-	// come back with it.
+	// lost is true if the task ran before the machine went down, and its container did not come back with the
+	// machine.
 	lost bool
 
 	logs logBuffer
@@ -55,7 +54,7 @@ type controller struct {
 	started time.Time
 	ended   bool
 	code    int
-	stop    chan struct{} // closed by Shutdown, Terminate, Remove
+	stop    chan struct{} // closed by Shutdown, Terminate and Remove
 	stopped bool
 	closed  chan struct{}
 }
@@ -137,8 +136,8 @@ func (c *controller) Start(ctx context.Context) error {
 	return nil
 }
 
-// healthPatience is how long the health check takes to give up, and whether
-// there is one: a service may switch off the one its image brings.
+// healthPatience returns how long the health check takes to give up. It returns false if there is no check, because a
+// service may switch off the one of its image.
 func (c *controller) healthPatience() (time.Duration, bool) {
 	interval, retries, start := 500*time.Millisecond, 1, time.Duration(0)
 	h := c.task.Spec.GetContainer().Healthcheck
@@ -160,7 +159,7 @@ func (c *controller) healthPatience() (time.Duration, bool) {
 	return start + time.Duration(retries)*interval, true
 }
 
-// wait lets d pass, unless the container is stopped first.
+// wait waits for d. It fails if the container is stopped first.
 func (c *controller) wait(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil
@@ -254,8 +253,7 @@ func (c *controller) isRunning() bool {
 	return !c.started.IsZero() && !c.ended
 }
 
-// ContainerStatus gives the container an id that looks like one and stays the
-// same across restarts of the agent.
+// ContainerStatus gives the container an id that looks real and stays the same when the agent restarts.
 func (c *controller) ContainerStatus(context.Context) (*api.ContainerStatus, error) {
 	sum := sha256.Sum256([]byte(c.task.ID))
 	c.mu.Lock()
@@ -267,8 +265,8 @@ func (c *controller) ContainerStatus(context.Context) (*api.ContainerStatus, err
 	return s, nil
 }
 
-// PortStatus reports the ports published on the machine itself. Nothing
-// listens there; a port that was left open is made up from the task's id.
+// PortStatus reports the ports that are published on the machine itself. Nothing listens on them. If a port was left
+// open, its number is derived from the task's id.
 func (c *controller) PortStatus(context.Context) (*api.PortStatus, error) {
 	s := &api.PortStatus{}
 	if c.task.Endpoint == nil || !c.isRunning() {

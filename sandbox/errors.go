@@ -1,6 +1,6 @@
 package sandbox
 
-// The texts are dockerd's, word for word: people and programs match them.
+// These are dockerd's texts, word for word, because people and programs match them.
 const (
 	errNoSwarm      unavailable = "This node is not part of a swarm"
 	errSwarmExists  unavailable = `This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.`
@@ -19,7 +19,7 @@ const (
 	errBadDataPath  invalid = "data path address must be a non-zero IP address or network interface (without a port number)"
 )
 
-// Each type is one HTTP status, by the method that containerd's errdefs look for.
+// Each type stands for one HTTP status, through the method that containerd's errdefs look for.
 type (
 	unavailable string
 	forbidden   string

@@ -14,7 +14,7 @@ import (
 	"github.com/moby/moby/v2/daemon/server/httputils"
 )
 
-// eventFilter builds what decides whether a listener wants an event.
+// eventFilter returns a function that reports whether a listener wants an event.
 func eventFilter(f filterArgs) func(events.Message) bool {
 	args := f.Filters
 	named := func(m events.Message, key events.Type) bool {
@@ -70,7 +70,7 @@ func (e *engine) getEvents(ctx context.Context, w http.ResponseWriter, r *http.R
 	encode := httputils.NewJSONStreamEncoder(w, contentType)
 	for _, past := range past {
 		if encode(past) != nil {
-			return nil // the client went away
+			return nil // the client has gone
 		}
 	}
 	_ = flush()
@@ -106,7 +106,7 @@ func eventContentType(ctx context.Context, r *http.Request) string {
 	return types.MediaTypeJSONLines
 }
 
-// parseTimestamp reads "seconds" or "seconds.nanoseconds"; nothing is no time.
+// parseTimestamp reads "seconds" or "seconds.nanoseconds". An empty text gives the zero time.
 func parseTimestamp(s string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil

@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	eventsKept     = 256 // and no more can be asked for again
+	eventsKept     = 256 // older ones cannot be asked for again
 	eventsBuffered = 1024
-	eventsPatience = 100 * time.Millisecond // a listener that is slower loses events
+	eventsPatience = 100 * time.Millisecond // a slower listener loses events
 )
 
-// eventLog is one engine's events: the last few, and who listens.
+// eventLog holds one engine's events: the last few, and the listeners.
 type eventLog struct {
 	mu        sync.Mutex
 	kept      []events.Message
@@ -29,8 +29,7 @@ func newEventLog() *eventLog {
 	return &eventLog{listeners: map[chan events.Message]func(events.Message) bool{}}
 }
 
-// watchStore forwards what an engine tells of, until the connection to the
-// manager ends.
+// watchStore forwards the changes that an engine reports, until the connection to the manager ends.
 func watchStore(ctx context.Context, conn *grpc.ClientConn, forward func(*api.WatchMessage)) {
 	stream, err := openWatch(ctx, conn, []string{"node", "service", "network", "secret", "config"})
 	if err != nil {
@@ -87,8 +86,8 @@ func (l *eventLog) publish(m events.Message) {
 	}
 }
 
-// subscribe returns the kept events between the two times, where either is
-// set, and what comes from now on.
+// subscribe returns the kept events between the two times, if one of them is set, and a channel for events from now
+// on.
 func (l *eventLog) subscribe(since, until time.Time, wants func(events.Message) bool) ([]events.Message, chan events.Message, func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

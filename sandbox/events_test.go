@@ -118,7 +118,7 @@ func TestEvents(t *testing.T) {
 	}
 	next("node", "update", map[string]string{"name": "worker-1", "state.new": "down"})
 
-	// What was is told again to those who ask, filtered.
+	// Past events are sent again to listeners that ask for them, and filtered.
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	r := c.Events(ctx, client.EventsListOptions{

@@ -18,7 +18,7 @@ const (
 	machineMemory = 16 << 30
 )
 
-// The scheduler refuses a task whose drivers its node does not list.
+// The scheduler refuses a task if its node does not list the task's drivers.
 var (
 	networkPlugins = []string{"bridge", "host", "ipvlan", "macvlan", "null", "overlay"}
 	volumePlugins  = []string{"local"}
@@ -31,12 +31,12 @@ type executor struct {
 	labels   map[string]string
 	secrets  exec.SecretsManager
 	configs  exec.ConfigsManager
-	// survived says whether containers outlived the last stop of this engine:
-	// they do when the sandbox stops, they do not when a machine is killed.
+	// survived is true if containers outlived the last stop of this engine. They do when the sandbox stops, and they
+	// do not when a machine is killed.
 	survived bool
 
 	mu       sync.Mutex
-	networks []*api.Network // that this machine is attached to
+	networks []*api.Network // networks to which this machine is attached
 	running  map[string]*controller
 }
 
@@ -89,8 +89,8 @@ func (e *executor) Configure(_ context.Context, node *api.Node) error {
 	return nil
 }
 
-// attached lists the swarm's networks that dockerd would have made on this
-// machine, which is all a worker knows of them.
+// attached returns the swarm's networks that dockerd would have made on this machine. A worker knows no other
+// networks of the swarm.
 func (e *executor) attached() []*api.Network {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -126,7 +126,7 @@ func (e *executor) reset() {
 	clear(e.running)
 }
 
-// containers counts the pretended containers: those that run, and all.
+// containers returns the numbers of pretended containers: those that run, and all.
 func (e *executor) containers() (running, all int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

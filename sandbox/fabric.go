@@ -11,41 +11,38 @@ import (
 	"google.golang.org/grpc/resolver"
 )
 
-// Machines speak to each other by gRPC and TLS over loopback addresses, where
-// nothing tells who dials. grpc does: a resolver is given the credentials of
-// the connection that it is to find an address for, and SwarmKit's know the
-// node. So each connection gets an address of its own, a link, and a link can
-// fall silent.
+// Machines speak to each other by gRPC and TLS over loopback addresses, where nothing tells who dials. But grpc gives
+// a resolver the credentials of the connection that it resolves an address for, and SwarmKit's credentials know the
+// node. So each connection gets an address of its own, a link, and a link can fall silent.
 
 func init() { resolver.Register(linkBuilder{resolver.Get("passthrough")}) }
 
-// fabrics tells which sandbox of this process an address is a machine of.
+// fabrics maps the address of a machine to its sandbox's fabric, for all sandboxes of this process.
 var fabrics sync.Map // netip.Addr to *fabric
 
-// fabric is what the machines of a sandbox reach each other through.
+// fabric is the network through which the machines of a sandbox reach each other.
 type fabric struct {
-	// machineOf tells the address of the machine that a swarm node runs on.
+	// machineOf returns the address of the machine on which a swarm node runs.
 	machineOf func(nodeID string) (netip.Addr, bool)
 
 	mu      sync.Mutex
 	cut     map[netip.Addr]bool
 	changed chan struct{}  // closed when a cut ends
-	links   map[*link]bool // nil when it is closed
+	links   map[*link]bool // nil once the fabric is closed
 }
 
 func newFabric(machineOf func(string) (netip.Addr, bool)) *fabric {
 	return &fabric{machineOf: machineOf, cut: map[netip.Addr]bool{}, changed: make(chan struct{}), links: map[*link]bool{}}
 }
 
-// connect gives so many machines a network, unless they are too many: each
-// connection costs three more sockets.
+// connect gives the machines a network, unless they are too many: each connection costs three more sockets.
 func (s *Sandbox) connect(machines int) {
 	if machines <= smallSwarm {
 		s.fabric = newFabric(s.machineOf)
 	}
 }
 
-// attach makes a machine part of it, detach ends that.
+// attach makes a machine part of the fabric, and detach ends that.
 func (f *fabric) attach(addr netip.Addr) { fabrics.Store(addr, f) }
 
 func (f *fabric) detach(addr netip.Addr) {
@@ -60,7 +57,7 @@ func (f *fabric) partition(addr netip.Addr) {
 	f.cut[addr] = true
 }
 
-// heal ends that.
+// heal ends partition.
 func (f *fabric) heal(addr netip.Addr) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -76,7 +73,7 @@ func (f *fabric) healAll() {
 	f.wake()
 }
 
-// wake has all that waits look again. The caller holds f.mu.
+// wake makes everything that waits check again. The caller holds f.mu.
 func (f *fabric) wake() {
 	close(f.changed)
 	f.changed = make(chan struct{})
@@ -88,7 +85,7 @@ func (f *fabric) isCut(addr netip.Addr) bool {
 	return f.cut[addr]
 }
 
-// close ends what was left open, and there is nothing new after it.
+// close closes the links that are still open. There are no new ones after it.
 func (f *fabric) close() {
 	f.mu.Lock()
 	links := f.links
@@ -105,8 +102,8 @@ func (f *fabric) close() {
 	})
 }
 
-// silent tells whether a link is cut, and what is closed when that may have
-// changed. A machine always hears itself.
+// silent reports whether a link is cut. The channel is closed when that may have changed. A machine always hears
+// itself.
 func (f *fabric) silent(l *link) (bool, <-chan struct{}) {
 	f.mu.Lock()
 	cut, changed := len(f.cut) > 0, f.changed
@@ -115,15 +112,14 @@ func (f *fabric) silent(l *link) (bool, <-chan struct{}) {
 		return false, changed
 	}
 	to := l.to.Addr()
-	from, known := f.machineOf(l.from) // not under the lock: it asks the machines
+	from, known := f.machineOf(l.from) // not under the lock, because it asks the machines
 	if known && from == to {
 		return false, changed
 	}
 	return f.isCut(to) || known && f.isCut(from), changed
 }
 
-// linkBuilder gives connections to machines a link each, and leaves all others
-// as they are.
+// linkBuilder gives each connection to a machine a link. It leaves other connections as they are.
 type linkBuilder struct{ resolver.Builder }
 
 func (b linkBuilder) Build(target resolver.Target, cc resolver.ClientConn, o resolver.BuildOptions) (resolver.Resolver, error) {
@@ -144,8 +140,8 @@ func (b linkBuilder) Build(target resolver.Target, cc resolver.ClientConn, o res
 	return l, nil
 }
 
-// nodeOf is the swarm node whose certificate a connection is made with; "" for
-// one that joins and has none yet.
+// nodeOf returns the swarm node whose certificate a connection uses. It returns "" for a node that joins and has none
+// yet.
 func nodeOf(creds credentials.TransportCredentials) string {
 	if c, ok := creds.(interface{ NodeID() string }); ok { // ca.MutableTLSCreds
 		return c.NodeID()
@@ -192,7 +188,7 @@ func (l *link) Close() {
 	})
 }
 
-// audible waits while the link is cut; false: it was closed meanwhile.
+// audible waits while the link is cut. It returns false if the link was closed in the meantime.
 func (l *link) audible() bool {
 	for {
 		silent, changed := l.fabric.silent(l)
@@ -217,8 +213,8 @@ func (l *link) serve() {
 	}
 }
 
-// carry lets one attempt through. What is said while the link is cut arrives
-// afterwards, as TCP has it; nobody is told that it is cut.
+// carry lets one attempt through. Data sent while the link is cut arrives afterwards, as with TCP. Neither side
+// learns that the link is cut.
 func (l *link) carry(near net.Conn) {
 	defer func() { _ = near.Close() }()
 	if !l.audible() {
@@ -226,7 +222,7 @@ func (l *link) carry(near net.Conn) {
 	}
 	far, err := net.DialTimeout("tcp", l.to.String(), 10*time.Second)
 	if err != nil {
-		return // as the closed port of a machine that is down
+		return // like the closed port of a machine that is down
 	}
 	defer func() { _ = far.Close() }()
 	ended := make(chan struct{}, 2)
@@ -246,7 +242,7 @@ func (l *link) pass(from, to net.Conn) {
 	buf := make([]byte, 16<<10)
 	for {
 		n, err := from.Read(buf)
-		if !l.audible() { // an end of it is not heard either
+		if !l.audible() { // its end is not heard either
 			return
 		}
 		if n > 0 {
@@ -260,10 +256,9 @@ func (l *link) pass(from, to net.Conn) {
 	}
 }
 
-// Partition cuts a machine off from all others: what they say to each other is
-// not heard before Heal, and neither side is told. Its Engine API still answers.
-// A sandbox that began with more than 200 machines has no network that could be
-// cut.
+// Partition cuts a machine off from all others. What they send each other arrives only after Heal, and neither side
+// learns of the cut. The machine's Engine API still answers. It fails in a sandbox that began with more than 200
+// machines, which has no network that could be cut.
 func (s *Sandbox) Partition(name string) error {
 	m, err := s.linked(name)
 	if err != nil {

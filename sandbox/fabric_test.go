@@ -18,7 +18,7 @@ func TestAPartitionCutsAMachineOffFromAllOthers(t *testing.T) {
 			t.Parallel()
 			sb := start(t, Options{Managers: 3, Workers: 1})
 			c := connect(t, sb, "manager-2")
-			for range 2 { // the second one changes nothing
+			for range 2 { // the second call changes nothing
 				if err := sb.Partition(name); err != nil {
 					t.Fatal(err)
 				}
@@ -60,7 +60,7 @@ func TestWhatIsSaidWhileCutOffArrivesLater(t *testing.T) {
 	if err := sb.Partition("manager-1"); err != nil {
 		t.Fatal(err)
 	}
-	// Who is in no swarm yet does not get through either.
+	// A machine that is in no swarm yet does not get through either.
 	r, err := c.SwarmInspect(t.Context(), client.SwarmInspectOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func TestMachinesEndWhileTheyAreCutOff(t *testing.T) {
 	t.Parallel()
 	sb := start(t, Options{Managers: 3, Workers: 1})
 	c := connect(t, sb, "manager-1")
-	// One that dies before it knows the others by its own disk finds nobody afterwards, in SwarmKit.
+	// In SwarmKit, a manager that dies before its own disk knows the others finds nobody afterwards.
 	eventually(t, func() error {
 		list, err := nodes(t, connect(t, sb, "manager-3"))
 		if known := slices.DeleteFunc(list, func(n swarm.Node) bool { return n.ManagerStatus == nil }); err == nil && len(known) != 3 {
@@ -114,7 +114,7 @@ func TestMachinesEndWhileTheyAreCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitNode(t, c, "manager-3", swarm.NodeStateReady)
-	if err := sb.Partition("manager-2"); err != nil { // and so it is closed
+	if err := sb.Partition("manager-2"); err != nil { // so that it is closed while a machine is cut off
 		t.Fatal(err)
 	}
 	if got := cutOff(sb); !slices.Equal(got, []string{"manager-2"}) {
@@ -140,7 +140,7 @@ func TestTooManyMachinesCannotBeCutOff(t *testing.T) {
 	wantError(t, sb.Heal("nobody"), `no machine is called "nobody"`)
 }
 
-// cutOff names the machines that are.
+// cutOff returns the names of the machines that are cut off.
 func cutOff(sb *Sandbox) []string {
 	var out []string
 	for _, m := range sb.State().Machines {
@@ -151,13 +151,13 @@ func cutOff(sb *Sandbox) []string {
 	return out
 }
 
-// alone asks a manager for what it can answer only with a majority.
+// alone asks a manager for something that it can answer only with a majority.
 func alone(t *testing.T, sb *Sandbox, name string) error {
 	_, err := nodes(t, connect(t, sb, name))
 	return err
 }
 
-// led complains unless another manager than this one leads.
+// led returns an error unless a manager other than this one leads.
 func led(t *testing.T, c *client.Client, than string) error {
 	list, err := nodes(t, c)
 	if err != nil {

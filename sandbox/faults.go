@@ -12,23 +12,23 @@ import (
 	"time"
 )
 
-// Fault makes calls of the Engine API go wrong. The first three fields say
-// which calls, where empty means any; the rest say how. Without Status and Drop
-// a fault is a delay.
+// Fault makes calls of the Engine API go wrong. The first three fields say which calls; empty means any. The other
+// fields say how. A fault without Status and Drop is a delay.
 type Fault struct {
-	Node   string `json:"node,omitempty"`   // the machine asked, "manager-1"
-	Method string `json:"method,omitempty"` // "POST"
-	Path   string `json:"path,omitempty"`   // a regular expression that the whole path matches, without the version: "/services/.*/update"
+	Node   string `json:"node,omitempty"`   // the machine that is called, such as "manager-1"
+	Method string `json:"method,omitempty"` // such as "POST"
+	// A regular expression for the whole path without the version, such as "/services/.*/update".
+	Path string `json:"path,omitempty"`
 
-	Skip  int `json:"skip,omitempty"`  // so many matching calls pass first
-	Count int `json:"count,omitempty"` // and so many are hit; 0 is all
+	Skip  int `json:"skip,omitempty"`  // how many matching calls pass first
+	Count int `json:"count,omitempty"` // how many calls are hit; 0 means all
 
-	Latency Duration `json:"latency,omitempty"` // "200ms", before anything else; it ends with the fault
-	Status  int      `json:"status,omitempty"`  // answer with this
-	Message string   `json:"message,omitempty"` // and this text; dockerd's where a client matches it
+	Latency Duration `json:"latency,omitempty"` // such as "200ms", before anything else; it ends with the fault
+	Status  int      `json:"status,omitempty"`  // the status of the answer
+	Message string   `json:"message,omitempty"` // the text of the answer; use dockerd's if a client matches it
 	Drop    bool     `json:"drop,omitempty"`    // close the connection without an answer
-	// AfterCommit carries the call out and spoils only the answer, as when a
-	// connection dies at the worst moment.
+	// AfterCommit is true if the call is carried out and only the answer is spoiled, as when a connection dies at the
+	// worst moment.
 	AfterCommit bool `json:"afterCommit,omitempty"`
 }
 
@@ -66,10 +66,10 @@ type activeFault struct {
 	id   int
 	path *regexp.Regexp
 	seen int
-	gone chan struct{} // closed when somebody removes it: what waits goes on
+	gone chan struct{} // closed when somebody removes the fault, so that waiting calls go on
 }
 
-// wait is the fault's delay. It says whether it was over before the client went away.
+// wait waits for the fault's delay. It returns false if the client went away first.
 func (f *activeFault) wait(ctx context.Context) bool {
 	if f.Latency <= 0 {
 		return true
@@ -86,7 +86,7 @@ func (f *activeFault) wait(ctx context.Context) bool {
 	}
 }
 
-// faultTable holds the faults in force; the oldest that matches a call hits it.
+// faultTable holds the faults in force. The oldest one that matches a call hits it.
 type faultTable struct {
 	mu   sync.Mutex
 	next int
@@ -135,7 +135,7 @@ func (t *faultTable) clear() {
 	t.list = nil
 }
 
-// hit returns the fault that this call meets, if any, and counts it.
+// hit returns the fault that this call meets, and counts it. It returns false if there is none.
 func (t *faultTable) hit(node, method, path string) (*activeFault, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -161,7 +161,7 @@ func (t *faultTable) hit(node, method, path string) (*activeFault, bool) {
 type faultState struct {
 	ID int `json:"id"`
 	Fault
-	Seen int `json:"seen"` // matching calls so far
+	Seen int `json:"seen"` // number of matching calls so far
 }
 
 func (t *faultTable) state() []faultState {
@@ -174,7 +174,7 @@ func (t *faultTable) state() []faultState {
 	return out
 }
 
-// nowhere swallows the answer of a call whose client will see another one.
+// nowhere drops the answer of a call whose client gets another answer.
 type nowhere struct{ header http.Header }
 
 func (n nowhere) Header() http.Header         { return n.header }

@@ -8,12 +8,10 @@ import (
 	"github.com/moby/moby/v2/daemon/server/swarmbackend"
 )
 
-// filterArgs holds moby's filters. Their type is internal to moby; inside this
-// one it can be had.
+// filterArgs holds moby's filters. Their type is internal to moby, but is accessible as a field of this one.
 type filterArgs struct{ swarmbackend.NodeListOptions }
 
-// parseFilters reads the two forms that clients send: {"k":{"v":true}}, and of
-// old {"k":["v"]}.
+// parseFilters reads both forms that clients send: {"k":{"v":true}}, and the old {"k":["v"]}.
 func parseFilters(raw string) (filterArgs, error) {
 	var f filterArgs
 	if raw == "" {

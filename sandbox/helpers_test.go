@@ -13,11 +13,11 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// patience bounds each wait for a state; on a busy machine things take long.
+// patience bounds each wait for a state. On a busy machine everything takes long.
 const patience = 90 * time.Second
 
-// The tests wait for timers far more than they compute: with as many at once as
-// there are cores, most of a small machine would idle.
+// The tests mostly wait for timers. If only as many ran at once as there are cores, a small machine would be idle
+// most of the time.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
@@ -50,7 +50,7 @@ func connect(t *testing.T, sb *Sandbox, name string) *client.Client {
 	return c
 }
 
-// eventually waits until check has nothing to complain about.
+// eventually waits until check returns nil.
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
@@ -99,7 +99,7 @@ func inspect(t *testing.T, c *client.Client, id string) swarm.Service {
 // update changes the live spec and sends it back.
 func update(t *testing.T, c *client.Client, id string, change func(*swarm.ServiceSpec)) {
 	t.Helper()
-	eventually(t, func() error { // the version moves by itself while tasks are allocated
+	eventually(t, func() error { // the version changes by itself while tasks are allocated
 		s := inspect(t, c, id)
 		change(&s.Spec)
 		_, err := c.ServiceUpdate(t.Context(), id, client.ServiceUpdateOptions{Version: s.Version, Spec: s.Spec})
@@ -137,7 +137,7 @@ func waitTasks(t *testing.T, c *client.Client, service string, state swarm.TaskS
 	return found
 }
 
-// waitAnyTask waits until some task of a service is in a state.
+// waitAnyTask waits until any task of a service is in a state.
 func waitAnyTask(t *testing.T, c *client.Client, service string, state swarm.TaskState) swarm.Task {
 	t.Helper()
 	var found swarm.Task
@@ -168,7 +168,7 @@ func waitUpdate(t *testing.T, c *client.Client, id string, want swarm.UpdateStat
 	return s
 }
 
-// nodes lists the nodes. A manager without a leader does not answer in time.
+// nodes returns the nodes. A manager without a leader does not answer in time.
 func nodes(t *testing.T, c *client.Client) ([]swarm.Node, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()

@@ -26,12 +26,12 @@ const (
 var (
 	versionPrefix = regexp.MustCompile(`^/v([0-9.]+)(/.*)$`)
 	routeVar      = regexp.MustCompile(`\{([a-z]+)\}`)
-	// ofMachine are the parts of the API that a machine with containers serves.
+	// ofMachine matches the parts of the API that only a machine with containers serves.
 	ofMachine = regexp.MustCompile(`^/(containers|images|volumes|build|exec|session|grpc|plugins|commit)(/|$)`)
 )
 
-// routes builds the Engine API of one engine. The swarm's part is dockerd's
-// own router, so that what it does for old API versions is genuine.
+// routes builds the Engine API of one engine. Its swarm part is dockerd's own router, so that it treats old API
+// versions as dockerd does.
 func (e *engine) routes() http.Handler {
 	mux := http.NewServeMux()
 	all := swarmrouter.NewRouter(e.cluster).Routes()
@@ -47,8 +47,7 @@ func (e *engine) routes() http.Handler {
 		}
 		_ = httputils.WriteJSON(w, http.StatusNotFound, &common.ErrorResponse{Message: "page not found"})
 	})
-	// Images have slashes in their names, which no pattern of ServeMux can hold
-	// in the middle of a path.
+	// Names of images contain slashes, which no pattern of ServeMux can match in the middle of a path.
 	look := handle(router.NewGetRoute("", e.inspectDistribution))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if rest, ok := strings.CutPrefix(r.URL.Path, "/distribution/"); ok && r.Method == http.MethodGet {
@@ -83,7 +82,7 @@ func writeError(w http.ResponseWriter, err error) {
 	_ = httputils.WriteJSON(w, httpStatus(err), &common.ErrorResponse{Message: err.Error()})
 }
 
-// ServeHTTP takes the version off the path, meets the faults and keeps the log.
+// ServeHTTP removes the version from the path, applies the faults and keeps the log.
 func (e *engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := Request{Time: time.Now(), Node: e.name, Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery}
 	version := maxAPIVersion
@@ -114,7 +113,7 @@ func (e *engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		out.tellOnce(http.StatusOK)
 	case fault.Drop:
 		out.tellOnce(0)
-		// The server closes the connection without an answer on this panic.
+		// On this panic the server closes the connection without an answer.
 		panic(http.ErrAbortHandler)
 	default:
 		message := fault.Message
@@ -152,7 +151,7 @@ func (e *engine) serveVersion(w http.ResponseWriter, r *http.Request, version, p
 	e.handler.ServeHTTP(w, r)
 }
 
-// observed tells the status of an answer just before it goes out.
+// observed reports the status of an answer just before the answer goes out.
 type observed struct {
 	http.ResponseWriter
 	tell func(status int)
@@ -176,7 +175,7 @@ func (o *observed) Write(b []byte) (int, error) {
 	return o.ResponseWriter.Write(b)
 }
 
-// Flush is stated, not only inherited: moby's streams look for it.
+// Flush is defined here and not only inherited, because moby's streams look for it.
 func (o *observed) Flush() {
 	o.tellOnce(http.StatusOK)
 	_ = http.NewResponseController(o.ResponseWriter).Flush()
@@ -186,9 +185,8 @@ func (o *observed) Unwrap() http.ResponseWriter { return o.ResponseWriter }
 
 func isNotFound(err error) bool { return cerrdefs.IsNotFound(cerrdefs.Resolve(err)) }
 
-// httpStatus is dockerd's mapping: first the class of the error, then the code
-// of gRPC, and 500 for all that is left, be it "update out of sequence" or
-// "message too large".
+// httpStatus maps errors as dockerd does: first by the class of the error, then by the code of gRPC. All other errors
+// become 500, even "update out of sequence" and "message too large".
 func httpStatus(err error) int {
 	resolved := cerrdefs.Resolve(err)
 	switch {

@@ -88,7 +88,7 @@ func TestEngineAPI(t *testing.T) {
 	}
 }
 
-// Old clients lose the fields that their version does not have, as on dockerd.
+// Old clients lose the fields that their version does not have, as with dockerd.
 func TestOldAPIVersionDropsFields(t *testing.T) {
 	t.Parallel()
 	sb := start(t, Options{Managers: 1})

@@ -13,10 +13,9 @@ import (
 // Image is a behaviour that a task takes from the name of its image.
 type Image struct{ Name, Does string }
 
-// Images lists the images that do not simply run until they are stopped. What
-// counts is the last part of the repository's name, with any tag or digest:
-// crash:1, crash:2 and registry.example.com/team/crash are the same behaviour,
-// an image web:crash is none.
+// Images returns the images that do not simply run until they are stopped. Only the last part of the repository's
+// name counts, with any tag or digest. So crash:1, crash:2 and registry.example.com/team/crash have the same
+// behaviour, and the image web:crash has none.
 func Images() []Image {
 	return []Image{
 		{"nopull:1", "cannot be pulled and is in no registry: its tasks are rejected"},
@@ -29,8 +28,8 @@ func Images() []Image {
 }
 
 const (
-	// runTime is how long those run that end by themselves: less than any
-	// monitor that a roll-out watches its tasks for.
+	// runTime is how long tasks run that end by themselves. It is shorter than any time for which a roll-out monitors
+	// its tasks.
 	runTime  = 100 * time.Millisecond
 	slowTime = 4 * time.Second
 )
@@ -75,14 +74,14 @@ func lastName(image string) string {
 	return path[strings.LastIndexByte(path, '/')+1:]
 }
 
-// inRegistry says whether a registry would know the image. An image called
-// "missing" is as one built on the machines: no registry has it, yet it runs.
+// inRegistry reports whether a registry would know the image. An image called "missing" is like one that was built on
+// the machines: no registry has it, but it runs.
 func inRegistry(image string) bool {
 	return !behaviourOf(image).refused && !strings.Contains(lastName(image), "missing")
 }
 
-// imageDigest is the digest that every look-up of this reference answers with.
-// It depends on the whole reference, so that another tag is another image.
+// imageDigest returns the digest for every look-up of this reference. It depends on the whole reference, so a
+// different tag is a different image.
 func imageDigest(ref reference.Named) string {
 	if d, ok := ref.(reference.Digested); ok {
 		return d.Digest().String()

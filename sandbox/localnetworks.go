@@ -22,8 +22,8 @@ import (
 // gatewayBridge is the network that an engine makes when it joins a swarm.
 const gatewayBridge = "docker_gwbridge"
 
-// localNetworks are the networks of one machine: those that every engine has,
-// and those that a client made with a driver that is not swarm wide.
+// localNetworks are the networks of one machine: those that every engine has, and those that a client made with a
+// local driver.
 type localNetworks struct {
 	file string
 
@@ -83,7 +83,7 @@ func (l *localNetworks) all() []network.Network {
 	return append([]network.Network(nil), l.list...)
 }
 
-// find looks a network up by id, name or the beginning of its id.
+// find finds a network by its id, its name or the beginning of its id. The second result is false if there is none.
 func (l *localNetworks) find(input string) (network.Network, bool) {
 	all := l.all()
 	for _, n := range all {
@@ -183,7 +183,7 @@ func (l *localNetworks) remove(id string) (network.Network, error) {
 	return network.Network{}, notFound(fmt.Sprintf("network %s not found", id))
 }
 
-// matching lists the local networks that pass the filter, as Inspect shows them.
+// matching returns the local networks that pass the filter, in the form of Inspect.
 func (l *localNetworks) matching(f dnetwork.Filter) []network.Inspect {
 	var out []network.Inspect
 	for _, n := range l.all() {
@@ -195,7 +195,7 @@ func (l *localNetworks) matching(f dnetwork.Filter) []network.Inspect {
 	return out
 }
 
-// filterable shows a network to moby's filter.
+// filterable presents a network to moby's filter.
 type filterable struct{ n network.Network }
 
 func (f filterable) Driver() string                { return f.n.Driver }

@@ -13,18 +13,17 @@ import (
 
 var prepareOnce sync.Once
 
-// prepareProcess sets what SwarmKit keeps in package variables. It runs before
-// the first node starts and holds for the whole process.
+// prepareProcess sets what SwarmKit keeps in package variables. It runs before the first node starts, and applies to
+// the whole process.
 func prepareProcess() {
 	prepareOnce.Do(func() {
-		// Every manager preallocates two segments; at the default of 64 MB a
-		// sandbox of three would take 400 MB of disk.
+		// Every manager allocates two segments in advance. With the default of 64 MB, a sandbox of three managers
+		// would take 400 MB of disk.
 		wal.SegmentSizeBytes = 1 << 20
 		separateSchedulers()
-		// A dispatcher counts down for nodes that it has not heard of before it
-		// has its context, while their state is written. Where the write takes
-		// longer than that, as without a majority on a busy machine, it asks for
-		// the logger of no context, and the process would end.
+		// A dispatcher counts down for nodes that it has not heard of. It does so while it writes their state, before
+		// it has its context. If the write takes longer than the count-down, as without a majority on a busy machine,
+		// it asks for the logger of a nil context, and the process would end.
 		logger := swarmlog.G
 		swarmlog.G = func(ctx context.Context) *logrus.Entry {
 			if ctx == nil {
@@ -32,22 +31,22 @@ func prepareProcess() {
 			}
 			return logger(ctx)
 		}
-		// SwarmKit, raft and gRPC log through logrus' standard logger wherever
-		// they have no context, and loudly so when a node dies.
+		// SwarmKit, raft and gRPC log through logrus' standard logger if they have no context. They log a lot when a
+		// node dies.
 		logrus.SetOutput(io.Discard)
-		logrus.SetLevel(logrus.PanicLevel) // nor format what nobody reads
+		logrus.SetLevel(logrus.PanicLevel) // do not even format what nobody reads
 	})
 }
 
-// LogEverything sends what SwarmKit logs, also outside any one sandbox, to w.
-// For debugging; the default is silence.
+// LogEverything writes to w what SwarmKit logs, even outside any sandbox. It is for debugging; the default is
+// silence.
 func LogEverything(w io.Writer) {
 	prepareProcess()
 	logrus.SetOutput(w)
 	logrus.SetLevel(logrus.DebugLevel)
 }
 
-// withLogger gives SwarmKit a context that carries its logs to logger.
+// withLogger returns a context that makes SwarmKit log to logger.
 func withLogger(ctx context.Context, logger *slog.Logger, node string) context.Context {
 	if logger == nil {
 		return ctx

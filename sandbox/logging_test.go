@@ -7,9 +7,9 @@ import (
 	swarmlog "github.com/moby/swarmkit/v2/log"
 )
 
-// SwarmKit's dispatcher asks for the logger of a context that it has not got
-// yet, where a leader cannot write for as long as it waits for its nodes. See
-// markNodesUnknown and markNodeNotReady there: the process ended with it.
+// If a leader cannot write for as long as it waits for its nodes, SwarmKit's dispatcher asks for the logger of a
+// context that it does not have yet. See markNodesUnknown and markNodeNotReady there: the process ended because of
+// it.
 func TestALoggerNeedsNoContext(t *testing.T) {
 	prepareProcess()
 	var none context.Context

@@ -9,8 +9,8 @@ import (
 	"github.com/moby/swarmkit/v2/api"
 )
 
-// lookup finds one object as dockerd does: by its full id, then by its full
-// name, then by the beginning of its id.
+// lookup finds one object as dockerd does: by its full id, then by its full name, then by the beginning of its id. It
+// fails if there is none or more than one.
 func lookup[T any](kind, input string, byID func() (T, error), list func(names, prefixes []string) ([]T, error)) (T, error) {
 	if found, err := byID(); err == nil {
 		return found, nil
@@ -68,7 +68,7 @@ func getService(ctx context.Context, c api.ControlClient, input string, insertDe
 	if err != nil || !insertDefaults || found.ID == input {
 		return found, err
 	}
-	return byID(found.ID) // a list never has the defaults
+	return byID(found.ID) // a list never includes the defaults
 }
 
 func getTask(ctx context.Context, c api.ControlClient, input string) (*api.Task, error) {
@@ -119,8 +119,8 @@ func getConfig(ctx context.Context, c api.ControlClient, input string) (*api.Con
 	})
 }
 
-// plainNotFound is how dockerd reports a network that a service names and the
-// swarm does not have: an error without a class, so that the API answers 500.
+// plainNotFound is dockerd's error for a network that a service names and the swarm does not have. It has no class,
+// so the API answers 500.
 type plainNotFound string
 
 func (e plainNotFound) Error() string { return string(e) }
@@ -145,7 +145,7 @@ func getNetwork(ctx context.Context, c api.ControlClient, input string) (*api.Ne
 	return n, err
 }
 
-// pairs turns ["key=value"] into {"key":"value"}, as SwarmKit's filters want it.
+// pairs turns ["key=value"] into {"key":"value"}, the form of SwarmKit's filters.
 func pairs(values []string) map[string]string {
 	m := make(map[string]string, len(values))
 	for _, kv := range values {

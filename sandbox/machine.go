@@ -13,13 +13,12 @@ import (
 	"sync"
 )
 
-// machine is a simulated host: a name, an address and a disk. It has an engine
-// while it is up.
+// machine is a simulated host: a name, an address and a disk. While it is up, it has an engine.
 type machine struct {
 	sb          *Sandbox
 	name        string
-	role        string // as it was made; its role in the swarm may differ since
-	id          string // the engine's, as /info shows it
+	role        string // the role that it was made with; its role in the swarm may differ
+	id          string // the engine's id, as /info shows it
 	addr        netip.Addr
 	port        uint16
 	dir         string
@@ -28,15 +27,15 @@ type machine struct {
 	labels      map[string]string
 	logger      *slog.Logger
 
-	op sync.Mutex // one of start, kill and stop at a time
+	op sync.Mutex // only one of start, kill and stop runs at a time
 
 	mu     sync.Mutex
 	up     *engine
-	nodeID string // last seen
+	nodeID string // as last seen
 	killed bool   // its containers are gone
 }
 
-// engine is what dockerd is on a machine, from one start to the next stop.
+// engine is a machine's dockerd, from one start to the next stop.
 type engine struct {
 	*machine
 	cluster  *cluster
@@ -45,8 +44,8 @@ type engine struct {
 	events   *eventLog
 	handler  http.Handler
 	server   *http.Server
-	// alive ends with the engine: what still waits for the swarm gives up then,
-	// or the node would wait for it.
+	// alive ends with the engine. Whatever still waits for the swarm then gives up; otherwise the node would wait for
+	// it.
 	alive context.Context
 	end   context.CancelFunc
 }
@@ -69,7 +68,7 @@ func (m *machine) swarmNode() string {
 	return m.nodeID
 }
 
-// start boots the engine and resumes the swarm node that its disk holds.
+// start boots the engine and resumes the swarm node on its disk. It fails if the machine is up.
 func (m *machine) start() error {
 	m.op.Lock()
 	defer m.op.Unlock()
@@ -110,8 +109,8 @@ func (m *machine) start() error {
 	return nil
 }
 
-// stop ends the engine. It says no farewell to the swarm, so that its tasks are
-// still its own when it comes back; lost says whether they will have died.
+// stop ends the engine without a farewell to the swarm, so that its tasks still belong to it when it comes back. lost
+// says whether the tasks have died by then.
 func (m *machine) stop(lost bool) error {
 	m.op.Lock()
 	defer m.op.Unlock()
@@ -134,7 +133,7 @@ func (m *machine) stop(lost bool) error {
 	return nil
 }
 
-// listenUnix replaces the socket that a process which was killed left behind.
+// listenUnix listens on a socket. It replaces the socket that a killed process left behind.
 func listenUnix(path string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
@@ -150,7 +149,7 @@ func listenUnix(path string) (net.Listener, error) {
 	return l, nil
 }
 
-// maxSocketPath is what fits into sockaddr_un with its final zero byte.
+// maxSocketPath is the longest path that fits into sockaddr_un with its final zero byte.
 const maxSocketPath = 107
 
 func checkSocketPath(path string) error {

@@ -85,9 +85,8 @@ func (c *cluster) Init(req swarm.InitRequest) (string, error) {
 	return s.nodeID(), initClusterSpec(s.node, req.Spec)
 }
 
-// initClusterSpec merges what the request states into SwarmKit's defaults. Like
-// dockerd it keeps the text of an error and drops its class, so that the API
-// answers 500.
+// initClusterSpec merges what the request states into SwarmKit's defaults. Like dockerd, it keeps the text of an
+// error and drops its class, so that the API answers 500.
 func initClusterSpec(n *node.Node, spec swarm.Spec) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
@@ -116,8 +115,7 @@ func initClusterSpec(n *node.Node, spec swarm.Spec) error {
 	return ctx.Err()
 }
 
-// firstCluster waits for the cluster object: the leader makes it a moment
-// after the control socket answers.
+// firstCluster waits for the cluster object. The leader makes it a moment after the control socket answers.
 func firstCluster(ctx context.Context, client api.ControlClient) (*api.Cluster, error) {
 	for range 50 {
 		list, err := client.ListClusters(ctx, &api.ListClustersRequest{})
@@ -136,7 +134,7 @@ func firstCluster(ctx context.Context, client api.ControlClient) (*api.Cluster, 
 	return nil, errors.New("empty list of clusters was returned")
 }
 
-// Join makes this machine part of a swarm that exists.
+// Join makes this machine part of an existing swarm.
 func (c *cluster) Join(req swarm.JoinRequest) error {
 	c.membership.Lock()
 	defer c.membership.Unlock()
@@ -229,7 +227,7 @@ func (c *cluster) UnlockSwarm(req swarm.UnlockRequest) error {
 	return nil
 }
 
-// Leave takes this machine out of its swarm and forgets it.
+// Leave takes this machine out of its swarm and deletes its swarm state.
 func (c *cluster) Leave(_ context.Context, force bool) error {
 	c.membership.Lock()
 	defer c.membership.Unlock()

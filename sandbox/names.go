@@ -10,7 +10,7 @@ var (
 	surnames   = []string{"albattani", "bell", "curie", "darwin", "einstein", "franklin", "galileo", "hopper", "ishizaka", "johnson", "keller", "lovelace", "mendel", "noether", "ochoa", "pike", "ride", "shannon", "turing", "villani", "wozniak", "yalow"}
 )
 
-// randomName makes a name for a service that came without one.
+// randomName returns a name for a service that came without one.
 func randomName() string {
 	return adjectives[rand.IntN(len(adjectives))] + "_" + surnames[rand.IntN(len(surnames))] + strconv.Itoa(rand.IntN(1000))
 }

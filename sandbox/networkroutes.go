@@ -31,9 +31,8 @@ func networkFilter(raw string) (dnetwork.Filter, error) {
 	return dnetwork.NewFilter(f.Filters)
 }
 
-// findNetworks lists what matches: the swarm's networks and the machine's own.
-// Where the swarm does not answer, as on a worker, its networks are those that
-// this machine is attached to.
+// findNetworks returns the matching networks of the swarm and of the machine. If the swarm does not answer, as on a
+// worker, it returns those networks of the swarm to which this machine is attached.
 func (e *engine) findNetworks(f dnetwork.Filter, usage bool) []network.Inspect {
 	out, err := e.cluster.networks(f, usage)
 	if err != nil {
@@ -60,8 +59,7 @@ func (e *engine) listNetworks(_ context.Context, w http.ResponseWriter, r *http.
 	return httputils.WriteJSON(w, http.StatusOK, out)
 }
 
-// uniqueNetwork finds the one network that a client means: by full id, by
-// name, by the beginning of the id.
+// uniqueNetwork returns the one network that a client means, by full id, by name, or by the beginning of the id.
 func (e *engine) uniqueNetwork(term, scope string, usage bool) (network.Inspect, error) {
 	f, err := parseFilters("")
 	if err != nil {
@@ -171,8 +169,7 @@ func (e *engine) deleteNetwork(_ context.Context, w http.ResponseWriter, _ *http
 	return nil
 }
 
-// pruneNetworks removes nothing: whether a network is unused is for a machine
-// with containers to say.
+// pruneNetworks removes nothing, because only a machine with containers can say whether a network is unused.
 func (e *engine) pruneNetworks(_ context.Context, w http.ResponseWriter, _ *http.Request, _ map[string]string) error {
 	return httputils.WriteJSON(w, http.StatusOK, map[string][]string{"NetworksDeleted": {}})
 }

@@ -17,18 +17,17 @@ import (
 )
 
 const (
-	// heartbeat of the agents in the swarm that Start makes: a machine that is
-	// gone shows as down after three of them. dockerd's is 5 s. A new leader
-	// gives agents six of them to come. Where one comes at the very moment when
-	// its time is up, SwarmKit may take it for down for good, so they must be
-	// back by then; after a long election their back-off is 8 s.
+	// heartbeat is the heartbeat of agents in the swarm that Start makes; dockerd's is 5 s. A machine that is gone
+	// shows as down after three heartbeats. A new leader gives agents six heartbeats to come. If one comes at the
+	// very moment when its time is up, SwarmKit may take it for down for good. So agents must be back by then; after
+	// a long election their back-off is 8 s.
 	heartbeat = 2 * time.Second
-	// slowHeartbeat is dockerd's, for more than a smallSwarm: on few CPUs a
-	// thousand agents that beat every second come too late, and then all again.
+	// slowHeartbeat is dockerd's heartbeat, for more than smallSwarm machines. On few CPUs, a thousand agents that
+	// beat every second come too late, and then all come again.
 	slowHeartbeat = 5 * time.Second
-	// joinsAtOnce keeps the leader from being overrun by a thousand joins.
+	// joinsAtOnce keeps a thousand joins from overrunning the leader.
 	joinsAtOnce = 16
-	// smallSwarm machines fit into a /24 for ingress beside the services' needs.
+	// smallSwarm is how many machines fit into a /24 for ingress, next to what services need.
 	smallSwarm = 200
 )
 
@@ -38,7 +37,7 @@ func newEngineID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// formSwarm makes the first manager's swarm and has the others join.
+// formSwarm makes the first manager's swarm and makes the others join.
 func (s *Sandbox) formSwarm(ctx context.Context, o Options) error {
 	size, beat := o.SubnetSize, heartbeat
 	if o.Managers+o.Workers > smallSwarm {
@@ -50,7 +49,7 @@ func (s *Sandbox) formSwarm(ctx context.Context, o Options) error {
 		ListenAddr: "0.0.0.0:2377",
 		Spec:       swarm.Spec{Dispatcher: swarm.DispatcherConfig{HeartbeatPeriod: beat}},
 	}
-	if size != 0 { // which counts only together with a pool
+	if size != 0 { // the size counts only together with a pool
 		req.SubnetSize, req.DefaultAddrPool = size, []netip.Prefix{netip.MustParsePrefix(defaultPool)}
 	}
 	if _, err := first.cluster.Init(req); err != nil {
@@ -60,7 +59,7 @@ func (s *Sandbox) formSwarm(ctx context.Context, o Options) error {
 		joins, joining := errgroup.WithContext(ctx)
 		joins.SetLimit(joinsAtOnce)
 		if role == RoleManager {
-			joins.SetLimit(1) // the raft takes one new member at a time
+			joins.SetLimit(1) // raft accepts only one new member at a time
 		}
 		for _, m := range machines[1:] {
 			if m.role == role {
@@ -92,14 +91,14 @@ func (s *Sandbox) join(ctx context.Context, m *machine) error {
 		RemoteAddrs: []string{through},
 		JoinToken:   token,
 	})
-	// Too slow for dockerd's patience is not lost: it goes on in the background.
+	// A join that is too slow for dockerd is not lost: it goes on in the background.
 	if err != nil && !errors.Is(err, errJoinTimeout) {
 		return fmt.Errorf("joining %s: %w", m.name, err)
 	}
 	return nil
 }
 
-// anyManager finds a manager that answers: its address and the swarm.
+// anyManager returns the address of a manager that answers, and the swarm. It fails if none answers.
 func (s *Sandbox) anyManager() (string, swarm.Swarm, error) {
 	err := errors.New("no manager is up")
 	for _, m := range s.list() {
@@ -118,8 +117,8 @@ func (s *Sandbox) anyManager() (string, swarm.Swarm, error) {
 	return "", swarm.Swarm{}, err
 }
 
-// AddNode makes one more machine, has it join unless it is a blank one, and
-// returns its name when it is ready.
+// AddNode makes one more machine and returns its name when it is ready. Unless the machine is blank, it joins the
+// swarm.
 func (s *Sandbox) AddNode(ctx context.Context, role string, labels map[string]string) (string, error) {
 	if role != RoleManager && role != RoleWorker && role != RoleBlank {
 		return "", invalid(fmt.Sprintf("a machine is a %s, a %s or %s, not %q", RoleManager, RoleWorker, RoleBlank, role))
@@ -145,8 +144,7 @@ func (s *Sandbox) AddNode(ctx context.Context, role string, labels map[string]st
 	return m.name, s.save()
 }
 
-// Kill stops a machine as a power cut does: its socket goes, its tasks die, and
-// the swarm finds out by itself.
+// Kill stops a machine as a power cut does: its socket goes, its tasks die, and the swarm finds out by itself.
 func (s *Sandbox) Kill(name string) error {
 	m, err := s.find(name)
 	if err != nil {
@@ -160,8 +158,8 @@ func (s *Sandbox) Kill(name string) error {
 	return s.save()
 }
 
-// StartNode starts a machine that was killed. It returns when the engine
-// answers and its node, if it is one, is up or has said why not.
+// StartNode starts a machine that was killed. It returns when the engine answers and its node, if it has one, is up
+// or has failed.
 func (s *Sandbox) StartNode(ctx context.Context, name string) error {
 	m, err := s.find(name)
 	if err != nil {
@@ -187,8 +185,8 @@ func (s *Sandbox) Restart(ctx context.Context, name string) error {
 	return s.StartNode(ctx, name)
 }
 
-// RemoveNode kills a machine and throws its disk away. The swarm still lists
-// it, as down, until somebody removes it there.
+// RemoveNode kills a machine and deletes its disk. The swarm still lists the node as down until somebody removes it
+// there.
 func (s *Sandbox) RemoveNode(name string) error {
 	m, err := s.find(name)
 	if err != nil {
@@ -224,8 +222,8 @@ func (s *Sandbox) drop(m *machine) error {
 	return os.RemoveAll(m.dir)
 }
 
-// nodeIsReady says whether the swarm sees the machine's node as Ready and, of a
-// manager, its raft member as reachable.
+// nodeIsReady reports whether the swarm sees the machine's node as Ready and, for a manager, its raft member as
+// reachable.
 func nodeIsReady(n *api.Node) bool {
 	if n.Status.State != api.NodeStatus_READY {
 		return false

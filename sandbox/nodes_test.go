@@ -44,7 +44,7 @@ func TestKillAndStartWorker(t *testing.T) {
 	wantError(t, sb.Kill("worker-9"), `no machine is called "worker-9"`)
 }
 
-// A machine that comes back before anybody missed it has lost its containers.
+// A machine that comes back before anybody has missed it has lost its containers.
 func TestRestartLosesContainers(t *testing.T) {
 	t.Parallel()
 	sb := start(t, Options{Managers: 1, Workers: 1})
@@ -221,7 +221,7 @@ func TestPromoteAndDemote(t *testing.T) {
 		}
 		return nil
 	})
-	// The raft forgets the member a moment after the node has changed.
+	// raft forgets the member a moment after the node has changed.
 	eventually(t, func() error {
 		me, err := c.NodeInspect(t.Context(), "manager-1", client.NodeInspectOptions{})
 		if err != nil {

@@ -65,8 +65,8 @@ func (c *cluster) GetNode(input string) (swarm.Node, error) {
 	return out, err
 }
 
-// nodeFromGRPC converts a node and gives it its machine's address: SwarmKit
-// sees where a connection comes from, which on loopback is 127.0.0.1 for all.
+// nodeFromGRPC converts a node and gives it its machine's address. SwarmKit sees where a connection comes from, and
+// on loopback that is 127.0.0.1 for all.
 func nodeFromGRPC(n *api.Node, addrs map[string]string) swarm.Node {
 	out := convert.NodeFromGRPC(*n)
 	if out.Status.Addr == "127.0.0.1" {
@@ -108,7 +108,7 @@ func (c *cluster) RemoveNode(input string, force bool) error {
 func (c *cluster) GetTasks(o swarmbackend.TaskListOptions) ([]swarm.Task, error) {
 	var out []swarm.Task
 	err := c.manage(func(ctx context.Context, s nodeState) error {
-		// _up-to-date is dockerd's own, for the progress that the CLI shows.
+		// _up-to-date is dockerd's own filter, for the progress that the CLI shows.
 		if err := o.Filters.Validate(accept("name", "id", "label", "service", "node", "desired-state", "_up-to-date", "runtime")); err != nil {
 			return err
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// shortDir is a directory for a test that needs one beyond a sandbox's life.
+// shortDir returns a directory for a test that needs one longer than a sandbox lives.
 func shortDir(t *testing.T) string {
 	dir, err := os.MkdirTemp("", "sb")
 	if err != nil {
@@ -49,7 +49,7 @@ func TestRestartFromDirectory(t *testing.T) {
 	}
 
 	begin := time.Now()
-	sb = start(t, Options{Managers: 5, Dir: dir}) // the counts are of a new one
+	sb = start(t, Options{Managers: 5, Dir: dir}) // the counts apply only to a new sandbox
 	t.Logf("restarted in %s", time.Since(begin))
 	if got := fmt.Sprint(sb.Nodes()); got != "[manager-1 worker-1 worker-3 blank-1]" {
 		t.Errorf("machines are %s", got)
@@ -136,8 +136,8 @@ func TestLockedSwarm(t *testing.T) {
 	eventually(t, func() error { _, err := c.NodeList(t.Context(), client.NodeListOptions{}); return err })
 }
 
-// kekVersion tells which key the manager's disk is encrypted with: it changes a
-// moment after the swarm has agreed on another.
+// kekVersion returns which key encrypts the manager's disk. It changes a moment after the swarm has agreed on a new
+// key.
 func kekVersion(t *testing.T, sb *Sandbox) string {
 	t.Helper()
 	raw, err := os.ReadFile(sb.Dir() + "/nodes/manager-1/swarm/certificates/swarm-node.key")

@@ -10,15 +10,14 @@ import (
 	"github.com/moby/swarmkit/v2/manager/allocator/networkallocator"
 )
 
-// networks allocates subnets, addresses and ports for a swarm. SwarmKit's own
-// provider is inert and refuses overlay networks; moby's keeps the books, which
-// needs no root.
+// networks allocates subnets, addresses and ports for a swarm. SwarmKit's own provider does nothing and refuses
+// overlay networks. moby's provider keeps the records, which needs no root.
 type networks struct{ *cnmallocator.Provider }
 
 func newNetworks() networks { return networks{cnmallocator.NewProvider(noPlugins{})} }
 
-// NewAllocator gives every allocator pools of its own: moby's default ones are
-// shared by the whole process and written to without a lock.
+// NewAllocator gives every allocator pools of its own. moby's default pools are shared by the whole process and
+// written to without a lock.
 func (n networks) NewAllocator(c *networkallocator.Config) (networkallocator.NetworkAllocator, error) {
 	if c == nil || len(c.DefaultAddrPool) == 0 {
 		own := networkallocator.Config{}
@@ -31,14 +30,13 @@ func (n networks) NewAllocator(c *networkallocator.Config) (networkallocator.Net
 	return n.Provider.NewAllocator(c)
 }
 
-// What dockerd takes where nobody states a pool.
+// These are dockerd's values if nobody states a pool.
 const (
 	defaultPool       = "10.0.0.0/8"
 	defaultSubnetSize = 24
 )
 
-// noPlugins is a machine without plugins. The allocator and the agent need
-// something to ask.
+// noPlugins stands for a machine without plugins. The allocator and the agent need something to ask.
 type noPlugins struct{}
 
 var _ plugingetter.PluginGetter = noPlugins{}

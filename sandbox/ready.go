@@ -17,7 +17,7 @@ const (
 	besideLocked = 5 * time.Second
 )
 
-// poll asks until done says so; the error tells what was missing at the end.
+// poll calls done until it returns "". If that takes too long, the error names what was missing at the end.
 func poll(ctx context.Context, done func() (missing string)) error {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
@@ -53,8 +53,7 @@ func (s *Sandbox) waitReady(ctx context.Context, machines []*machine) error {
 	})
 }
 
-// readyNodes asks each manager, for blank machines may have made swarms of
-// their own.
+// readyNodes asks each manager, because blank machines may have made swarms of their own.
 func (s *Sandbox) readyNodes() map[string]bool {
 	ready, seen := map[string]bool{}, map[string]bool{}
 	for _, m := range s.list() {
@@ -79,8 +78,8 @@ func (s *Sandbox) readyNodes() map[string]bool {
 	return ready
 }
 
-// settle waits after a restart until every node is up, or cannot be: locked,
-// without quorum, refused.
+// settle waits after a restart until every node is up, or cannot come up because it is locked, without quorum, or
+// refused.
 func (s *Sandbox) settle(ctx context.Context) error {
 	if err := s.resumed(ctx, s.list()); err != nil {
 		return err
@@ -91,17 +90,15 @@ func (s *Sandbox) settle(ctx context.Context) error {
 		case swarm.LocalNodeStateActive:
 			up = append(up, m)
 		case swarm.LocalNodeStateInactive:
-		default: // others may never get ready because of this one
+		default: // because of this one, others may never get ready
 			return nil
 		}
 	}
 	return s.waitReady(ctx, up)
 }
 
-// resumed waits until the nodes of these machines have come to an end of their
-// start. Beside one that is locked or failed the rest gets a moment only, and
-// without a quorum nobody comes to an end: it goes on in the background then,
-// as in dockerd.
+// resumed waits until the nodes of these machines have finished their start. If one is locked or failed, the others
+// get only a moment. Without a quorum no start finishes; then the starts go on in the background, as in dockerd.
 func (s *Sandbox) resumed(ctx context.Context, machines []*machine) error {
 	begin := time.Now()
 	return poll(ctx, func() string {

@@ -14,18 +14,18 @@ type Request struct {
 	Time    time.Time `json:"time"`
 	Node    string    `json:"node"`
 	Method  string    `json:"method"`
-	Path    string    `json:"path"` // without the version: /services/create
+	Path    string    `json:"path"` // without the version, such as /services/create
 	Query   string    `json:"query,omitempty"`
-	Version string    `json:"version,omitempty"` // as asked for, "1.50"
-	Status  int       `json:"status"`            // 0 where a fault dropped the connection
-	Fault   bool      `json:"fault,omitempty"`   // a fault touched it
+	Version string    `json:"version,omitempty"` // the version of the request, such as "1.50"
+	Status  int       `json:"status"`            // 0 if a fault dropped the connection
+	Fault   bool      `json:"fault,omitempty"`   // true if a fault hit the call
 }
 
-// Write tells whether the call could change something.
+// Write reports whether the call could change something.
 func (r Request) Write() bool { return r.Method != http.MethodGet && r.Method != http.MethodHead }
 
-// requestLog keeps what was asked for. A call is in it before its client has
-// the answer; one that streams, from the first byte.
+// requestLog keeps the calls. It has a call before the client has the answer, and a streaming call from its first
+// byte.
 type requestLog struct {
 	hook func(Request)
 

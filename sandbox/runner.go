@@ -21,24 +21,24 @@ import (
 
 const (
 	heartbeatTick = 1
-	electionTick  = 3 // the fewest that elect reliably; raft ticks once a second
+	electionTick  = 3 // the fewest ticks that elect reliably; raft ticks once a second
 
 	firstReconnect = 100 * time.Millisecond
 	lastReconnect  = 30 * time.Second
 	stopTimeout    = 15 * time.Second
 )
 
-// startConfig is how a swarm node was started. The exported fields are on the
-// machine's disk, so that an engine comes back as what it was.
+// startConfig says how a swarm node was started. The exported fields are on the machine's disk, so that an engine
+// comes back as what it was.
 type startConfig struct {
-	RemoteAddr         string // given to "swarm join"
+	RemoteAddr         string // the address given to "swarm join"
 	ListenAddr         string
 	AdvertiseAddr      string
 	DataPathAddr       string
 	DefaultAddressPool []netip.Prefix
 	SubnetSize         uint32
 	DataPathPort       uint32
-	JoinInProgress     bool // stopped before the join was through: go on with it
+	JoinInProgress     bool // true if it stopped before the join was complete, so that the join goes on
 
 	joinAddr        string
 	joinToken       string
@@ -48,8 +48,8 @@ type startConfig struct {
 	availability    swarm.NodeAvailability
 }
 
-// runner keeps one SwarmKit node running, as dockerd does: a node that exits
-// is started again, later each time, until somebody stops it.
+// runner keeps one SwarmKit node running, as dockerd does. It starts a node that exits again, after longer and longer
+// delays, until somebody stops it.
 type runner struct {
 	stateDir    string
 	controlSock string
@@ -79,7 +79,7 @@ type nodeState struct {
 	err     error
 }
 
-// activeManager: control requests can be served.
+// activeManager reports whether control requests can be served.
 func (s nodeState) activeManager() bool { return s.control != nil }
 
 func (s nodeState) isManager() bool { return s.node != nil && s.node.Manager() != nil }
@@ -169,8 +169,8 @@ func (r *runner) startLocked(conf startConfig) error {
 	return nil
 }
 
-// Ready tells how the start went: nothing when the node is up, its error when
-// it gave up first.
+// Ready reports how the start went. The channel is closed without a value when the node is up. It gets the node's
+// error if the node gave up first.
 func (r *runner) Ready() <-chan error {
 	c := make(chan error, 1)
 	r.mu.RLock()
@@ -239,8 +239,8 @@ func (r *runner) nodeExited(n *node.Node) {
 	close(r.done)
 	select {
 	case <-r.ready:
-		// The address that was joined may be of a node that is no manager any
-		// more; the ones learnt since are better.
+		// The joined address may belong to a node that is no longer a manager. The addresses learnt since then are
+		// better.
 		r.config.joinAddr = ""
 		r.reconnectLater()
 	default:
@@ -274,9 +274,8 @@ func (r *runner) reconnectLater() {
 	}()
 }
 
-// stop ends the node for good. With a farewell its tasks are cleaned up, as
-// when an engine stops or leaves; without one it is gone as in a power cut,
-// and what it had assigned is still on its disk.
+// stop ends the node for good. With a farewell its tasks are cleaned up, as when an engine stops or leaves. Without
+// one it is gone as after a power cut, and its assignments are still on its disk.
 func (r *runner) stop(farewell bool) error {
 	r.mu.Lock()
 	r.stopped = true

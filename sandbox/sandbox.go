@@ -14,60 +14,58 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// The roles a machine can be made with.
+// These are the roles with which a machine can be made.
 const (
 	RoleManager = "manager"
 	RoleWorker  = "worker"
 	RoleBlank   = "blank" // an engine in no swarm
 )
 
-// Options say what to start. Managers, Workers, Blank, Labels and SubnetSize
-// count for a new sandbox; one that is restarted from its directory is what it
-// was, with the machines that were added and removed since.
+// Options say what to start. Managers, Workers, Blank, Labels and SubnetSize apply only to a new sandbox. A sandbox
+// that is restarted from its directory is as it was, with the machines that were added and removed since.
 type Options struct {
-	Managers int // 0 is a sandbox of blank engines
+	Managers int // 0 makes a sandbox of blank engines
 	Workers  int
 	Blank    int
 
-	// Dir holds sockets and state. It is made; keep it short, for the path of a
-	// unix socket has at most 107 bytes. Empty is a directory of its own that
-	// Close removes.
+	// Dir holds sockets and state. It is made if needed. Keep it short, because the path of a unix socket has at most
+	// 107 bytes. If it is "", the sandbox makes a directory of its own, which Close removes.
 	Dir string
-	// Labels are engine labels by machine, "worker-1": {"disk": "ssd"}.
+	// Labels are engine labels by machine, such as "worker-1": {"disk": "ssd"}.
 	Labels map[string]map[string]string
-	// SubnetSize is the prefix length of networks; 0 is 24, or 20 where the
-	// ingress network would be too small for so many machines.
+	// SubnetSize is the prefix length of networks. 0 means 24, or 20 if the ingress network would be too small for
+	// the number of machines.
 	SubnetSize uint32
 
-	// OnRequest sees each call of the Engine API. It must be quick.
+	// OnRequest is called for each call of the Engine API. It must be quick.
 	OnRequest func(Request)
-	// Logger gets what SwarmKit says about the nodes; nil is silence.
+	// Logger gets what SwarmKit says about the nodes. nil means silence.
 	Logger *slog.Logger
 }
 
-// Sandbox is a running swarm. Its methods may be called from anywhere.
+// Sandbox is a running swarm. Several goroutines may call its methods.
 type Sandbox struct {
 	dir       string
 	temporary bool
 	lock      *os.File
 	port      uint16
 	addresses *addresses
-	fabric    *fabric // nil: too many machines
+	fabric    *fabric // nil if there are too many machines
 	logger    *slog.Logger
 	faults    faultTable
 	requests  requestLog
 	control   *controlServer
 
-	change sync.Mutex // one of AddNode, Remove and Close at a time
+	change sync.Mutex // only one of AddNode, Remove and Close runs at a time
 
-	mu       sync.Mutex // guards the three below
+	mu       sync.Mutex // guards the three fields below
 	machines []*machine
 	made     map[string]int
 	closed   bool
 }
 
-// Start brings a sandbox up and returns when every node is ready. A swarm that
-// is locked or has no quorum does not hold it up: see [Sandbox.State].
+// Start starts a sandbox and returns when every node is ready. It does not wait for a swarm that is locked or has no
+// quorum: see [Sandbox.State].
 func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	if o.Managers < 0 || o.Workers < 0 || o.Blank < 0 {
 		return nil, errors.New("starting a sandbox: no count of machines is negative")
@@ -127,8 +125,8 @@ func (s *Sandbox) start(ctx context.Context, o Options) error {
 	return err
 }
 
-// create makes the machines of a new sandbox and their swarm. The record is
-// written last: what fails half way leaves nothing to be restored.
+// create makes the machines of a new sandbox and their swarm. It writes the record last, so that a failure leaves
+// nothing to restore.
 func (s *Sandbox) create(ctx context.Context, o Options) error {
 	s.connect(o.Managers + o.Workers + o.Blank)
 	if o.Managers == 0 && o.Workers > 0 {
@@ -164,7 +162,7 @@ func (s *Sandbox) create(ctx context.Context, o Options) error {
 	return s.save()
 }
 
-// newNumbered makes the next machine of a role: manager-1, worker-7.
+// newNumbered makes the next machine of a role, such as manager-1 or worker-7.
 func (s *Sandbox) newNumbered(role string, labels map[string]map[string]string) (*machine, error) {
 	addr, err := s.addresses.next()
 	if err != nil {
@@ -188,8 +186,7 @@ func (s *Sandbox) newNumbered(role string, labels map[string]map[string]string) 
 	return m, nil
 }
 
-// restore boots the machines of an earlier run, all at once: a manager alone
-// would wait for its quorum.
+// restore boots the machines of an earlier run, all at once, because a manager alone would wait for its quorum.
 func (s *Sandbox) restore(ctx context.Context, have *record) error {
 	s.connect(len(have.Machines))
 	s.port = have.Port
@@ -216,8 +213,8 @@ func (s *Sandbox) restore(ctx context.Context, have *record) error {
 	return s.settle(ctx)
 }
 
-// Close stops every machine. The state stays in the directory, unless that was
-// a temporary one. It may be called more than once.
+// Close stops every machine. The state stays in the directory, unless the directory is temporary. Close may be called
+// more than once.
 func (s *Sandbox) Close() error {
 	s.change.Lock()
 	defer s.change.Unlock()
@@ -233,7 +230,7 @@ func (s *Sandbox) Close() error {
 		errs = append(errs, s.control.close())
 	}
 	if s.fabric != nil {
-		s.fabric.healAll() // what waits for somebody who is cut off would wait here too
+		s.fabric.healAll() // what waits for a machine that is cut off would wait here too
 		defer s.fabric.close()
 	}
 	var stop errgroup.Group
@@ -253,17 +250,17 @@ func (s *Sandbox) Close() error {
 	return errors.Join(errs...)
 }
 
-// Dir is where the sockets and the state are.
+// Dir returns the directory of the sockets and the state.
 func (s *Sandbox) Dir() string { return s.dir }
 
-// Host is what a Docker client calls the engine of a machine:
-// "unix:///tmp/sb1/manager-1.sock". It is made from the name alone.
+// Host returns a Docker client's name for the engine of a machine, such as "unix:///tmp/sb1/manager-1.sock". It
+// depends only on the name.
 func (s *Sandbox) Host(name string) string { return "unix://" + s.Socket(name) }
 
-// Socket is the path in Host.
+// Socket returns the path in Host.
 func (s *Sandbox) Socket(name string) string { return filepath.Join(s.dir, name+".sock") }
 
-// Nodes lists the machines by name, managers before workers before blank ones.
+// Nodes returns the names of the machines: managers, then workers, then blank ones.
 func (s *Sandbox) Nodes() []string {
 	var out []string
 	for _, role := range []string{RoleManager, RoleWorker, RoleBlank} {
@@ -276,16 +273,14 @@ func (s *Sandbox) Nodes() []string {
 	return out
 }
 
-// Requests lists the calls of the Engine API since the start, or since
-// ResetRequests.
+// Requests returns the calls of the Engine API since the start, or since ResetRequests.
 func (s *Sandbox) Requests() []Request { return s.requests.all() }
 
 // ResetRequests forgets the calls so far.
 func (s *Sandbox) ResetRequests() { s.requests.reset() }
 
-// Inject puts a fault in force and returns what takes it away again. A fault
-// that makes no sense, such as a path that is no regular expression, panics: a
-// test must not go on without it.
+// Inject puts a fault in force and returns a function that removes it. It panics for a fault that makes no sense,
+// such as a path that is no regular expression, because a test must not go on without it.
 func (s *Sandbox) Inject(f Fault) (remove func()) {
 	id, err := s.faults.add(f)
 	if err != nil {
@@ -309,7 +304,7 @@ func (s *Sandbox) find(name string) (*machine, error) {
 	return nil, notFound(fmt.Sprintf("no machine is called %q", name))
 }
 
-// nodeAddrs tells the addresses of the machines by their swarm node's id.
+// nodeAddrs returns the addresses of the machines, by their swarm node's id.
 func (s *Sandbox) nodeAddrs() map[string]string {
 	out := map[string]string{}
 	for _, m := range s.list() {
@@ -320,7 +315,8 @@ func (s *Sandbox) nodeAddrs() map[string]string {
 	return out
 }
 
-// machineOf tells the address of the machine that a swarm node runs on.
+// machineOf returns the address of the machine on which a swarm node runs. The second result is false if there is
+// none.
 func (s *Sandbox) machineOf(nodeID string) (netip.Addr, bool) {
 	for _, m := range s.list() {
 		if nodeID != "" && m.swarmNode() == nodeID {

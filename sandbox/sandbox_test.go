@@ -58,7 +58,7 @@ func TestStartAndClose(t *testing.T) {
 	}
 }
 
-// Not parallel: it counts the goroutines of the process.
+// This test is not parallel, because it counts the goroutines of the process.
 func TestCloseLeavesNothingBehind(t *testing.T) {
 	before := runtime.NumGoroutine()
 	sb := start(t, Options{Managers: 1, Workers: 2})
@@ -72,7 +72,7 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, func() error {
-		// A few per node stay inside SwarmKit; what grows with time or requests is a leak.
+		// A few goroutines for each node stay inside SwarmKit. A number that grows with time or requests is a leak.
 		if now := runtime.NumGoroutine(); now > before+12 {
 			buf := make([]byte, 1<<16)
 			return fmt.Errorf("%d goroutines, %d before:\n%s", now, before, buf[:runtime.Stack(buf, true)])

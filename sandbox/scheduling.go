@@ -12,17 +12,16 @@ import (
 	"github.com/moby/swarmkit/v2/manager/scheduler"
 )
 
-// schedulerFilters is SwarmKit's list of the conditions for a node to get a
-// task. Every scheduler in the process uses the very same filters, and they
-// remember the task at hand: two swarms that schedule at the same moment would
-// check each other's constraints. One dockerd has one swarm and never meets
-// this; a process with several sandboxes does. There is no way in from outside.
+// schedulerFilters is SwarmKit's list of the conditions that a node must meet to get a task. All schedulers in the
+// process use the same filters, and these remember the current task. Two swarms that schedule at the same moment
+// would check each other's constraints. A dockerd has one swarm and never meets this, but a process with several
+// sandboxes does. SwarmKit offers no other way to replace the list.
 //
 //go:linkname schedulerFilters github.com/moby/swarmkit/v2/manager/scheduler.defaultFilters
 var schedulerFilters []scheduler.Filter
 
-// separateSchedulers puts filters in their place that each scheduler has for
-// itself. It must run before the first scheduler starts.
+// separateSchedulers replaces the filters by filters that each scheduler has for itself. It must run before the first
+// scheduler starts.
 func separateSchedulers() {
 	kinds := make([]reflect.Type, 0, len(schedulerFilters))
 	for _, f := range schedulerFilters {
@@ -31,8 +30,8 @@ func separateSchedulers() {
 	schedulerFilters = []scheduler.Filter{&ownFilters{kinds: kinds}}
 }
 
-// ownFilters gives every scheduler a pipeline of filters of its own. What tells
-// them apart is their goroutine: a scheduler is one loop.
+// ownFilters gives every scheduler its own pipeline of filters. Their goroutines tell schedulers apart, because each
+// scheduler is one loop.
 type ownFilters struct {
 	kinds     []reflect.Type
 	pipelines sync.Map // of *scheduler.Pipeline by goroutine

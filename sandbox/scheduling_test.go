@@ -50,7 +50,7 @@ func TestSchedulersAreSeparate(t *testing.T) {
 	wg.Wait()
 }
 
-// What keeps a task pending is told as SwarmKit tells it.
+// The reason why a task is pending has SwarmKit's words.
 func TestUnschedulable(t *testing.T) {
 	t.Parallel()
 	sb := start(t, Options{Managers: 1, Workers: 1})

@@ -24,7 +24,7 @@ func (c *cluster) ServiceLogs(ctx context.Context, selector *backend.LogSelector
 		if err != nil {
 			return fmt.Errorf("error making log selector: %w", err)
 		}
-		// Not the short context: a follower stays for longer than a request may take.
+		// Do not use the short context, because a follower stays longer than a request may take.
 		stream, err = s.logs.SubscribeLogs(ctx, &api.SubscribeLogsRequest{Selector: sel, Options: options})
 		return err
 	})
@@ -68,7 +68,7 @@ func logOptions(o *backend.ContainerLogsOptions) (*api.LogSubscriptionOptions, e
 		if n < 0 {
 			return nil, errors.New("negative tail values not supported")
 		}
-		out.Tail = -int64(n + 1) // SwarmKit: -1 is none, -2 the last line
+		out.Tail = -int64(n + 1) // in SwarmKit -1 means none, and -2 the last line
 	}
 	if o.ShowStdout {
 		out.Streams = append(out.Streams, api.LogStreamStdout)

@@ -69,7 +69,7 @@ func modeName(s *api.Service) string {
 	}
 }
 
-// addStatuses counts the tasks of each service: SwarmKit keeps that apart.
+// addStatuses adds the numbers of tasks to each service, because SwarmKit keeps them separately.
 func addStatuses(ctx context.Context, control api.ControlClient, services []swarm.Service) error {
 	ids := make([]string, 0, len(services))
 	for _, s := range services {
@@ -101,8 +101,8 @@ func (c *cluster) GetService(input string, insertDefaults bool) (swarm.Service, 
 	return convert.ServiceFromGRPC(*found)
 }
 
-// CreateService ignores the last argument: it asks the engine to pin the
-// digest, which only clients older than API 1.30 did.
+// CreateService ignores the last argument, which asks the engine to pin the digest. Only clients older than API 1.30
+// did so.
 func (c *cluster) CreateService(spec swarm.ServiceSpec, auth string, _ bool) (*swarm.ServiceCreateResponse, error) {
 	resp := &swarm.ServiceCreateResponse{}
 	err := c.manage(func(ctx context.Context, s nodeState) error {
@@ -143,8 +143,7 @@ func (c *cluster) CreateService(spec swarm.ServiceSpec, auth string, _ bool) (*s
 	return resp, nil
 }
 
-// containerOf returns the container part of a spec, or dockerd's refusal of a
-// service that has none.
+// containerOf returns the container part of a spec, or dockerd's error for a service that has none.
 func containerOf(spec *api.ServiceSpec) (*api.ContainerSpec, error) {
 	switch spec.Task.Runtime.(type) {
 	case *api.TaskSpec_Attachment:
@@ -207,7 +206,7 @@ func (c *cluster) UpdateService(input string, version uint64, spec swarm.Service
 	return &swarm.ServiceUpdateResponse{}, nil
 }
 
-// pullOptions keeps the registry credentials of a service whose update brings none.
+// pullOptions keeps the service's registry credentials if the update brings none.
 func pullOptions(have *api.Service, flags swarmbackend.ServiceUpdateOptions) (*api.ContainerSpec_PullOptions, error) {
 	if flags.EncodedRegistryAuth != "" {
 		return &api.ContainerSpec_PullOptions{RegistryAuth: flags.EncodedRegistryAuth}, nil

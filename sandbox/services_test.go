@@ -58,7 +58,7 @@ func TestReplicatedService(t *testing.T) {
 	wantError(t, err, "network nonet not found")
 }
 
-// What an image does is what its tasks end as, with the words that dockerd has.
+// Tasks end as their image says, with dockerd's words.
 func TestImageBehaviours(t *testing.T) {
 	t.Parallel()
 	sb := start(t, Options{Managers: 1, Workers: 1})

@@ -12,11 +12,10 @@ import (
 	"github.com/moby/sys/atomicwriter"
 )
 
-// record is what a sandbox keeps of itself in its directory, beside what every
-// machine has on its disk.
+// record is what a sandbox keeps about itself in its directory, in addition to the disks of its machines.
 type record struct {
 	Port     uint16          `json:"port"`
-	Made     map[string]int  `json:"made"` // machines made so far by role: no name is given twice
+	Made     map[string]int  `json:"made"` // number of machines made so far by role, so that no name is used twice
 	Machines []machineRecord `json:"machines"`
 }
 
@@ -61,7 +60,7 @@ func (s *Sandbox) save() error {
 	return atomicwriter.WriteFile(recordPath(s.dir), raw, 0o600)
 }
 
-// lockDir makes this process the only one to run a sandbox from dir.
+// lockDir makes this process the only one that runs a sandbox from dir. It fails if another one does.
 func lockDir(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

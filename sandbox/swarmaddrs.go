@@ -7,9 +7,8 @@ import (
 	"strconv"
 )
 
-// swarmAddrs turns what a request says about addresses into the ones to bind
-// and to advertise. Where dockerd would take every address of its host, a
-// machine takes its own: it shares the host with all the others.
+// swarmAddrs turns the addresses of a request into those to bind and to advertise. If dockerd would take every
+// address of its host, a machine takes its own, because it shares the host with all other machines.
 func (e *engine) swarmAddrs(listen, advertise string) (string, string, error) {
 	host, port, err := net.SplitHostPort(withPort(listen, e.port))
 	if err != nil {

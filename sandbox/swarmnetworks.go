@@ -15,12 +15,10 @@ import (
 	"github.com/moby/swarmkit/v2/api"
 )
 
-// predefinedLabel marks the networks that SwarmKit keeps for "bridge", "host"
-// and "none"; dockerd does not show them.
+// predefinedLabel marks the networks that SwarmKit keeps for "bridge", "host" and "none". dockerd does not show them.
 const predefinedLabel = "com.docker.swarm.predefined"
 
-// listNetworks asks for all networks or some. With usage, each says how many
-// of its addresses are taken.
+// listNetworks returns all networks or those that match. With usage, each says how many of its addresses are taken.
 func (c *cluster) listNetworks(f *api.ListNetworksRequest_Filters, usage bool) ([]*api.Network, error) {
 	req := &api.ListNetworksRequest{Filters: f}
 	if usage {
@@ -41,7 +39,7 @@ func (c *cluster) listNetworks(f *api.ListNetworksRequest_Filters, usage bool) (
 	return out, err
 }
 
-// networks lists the swarm's networks that match.
+// networks returns the swarm's networks that match.
 func (c *cluster) networks(f dnetwork.Filter, usage bool) ([]network.Inspect, error) {
 	list, err := c.listNetworks(nil, usage)
 	if err != nil {
@@ -61,7 +59,7 @@ func (c *cluster) networks(f dnetwork.Filter, usage bool) ([]network.Inspect, er
 	return out, nil
 }
 
-// predefined finds one of the networks that no list shows: by its id, or by its name where the swarm's is asked for.
+// predefined finds one of the networks that no list shows: by its id, or by its name if scope is swarm.
 func (c *cluster) predefined(term, scope string) (network.Inspect, bool) {
 	list, err := c.listNetworks(nil, false)
 	if err != nil {

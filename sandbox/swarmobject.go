@@ -86,8 +86,7 @@ const twoManagers = `WARNING: Running Swarm in a two-manager configuration. This
          Refer to https://docs.docker.com/engine/swarm/admin_guide/ to configure the
          Swarm for fault-tolerance.`
 
-// info is the swarm's part of /info. It answers also where there is no quorum:
-// what cannot be read is in Error.
+// info returns the swarm's part of /info. It works even without a quorum; Error then says what could not be read.
 func (c *cluster) info(ctx context.Context) swarm.Info {
 	nr := c.runner()
 	s := nr.state()
@@ -135,7 +134,7 @@ func (c *cluster) info(ctx context.Context) swarm.Info {
 	return info
 }
 
-// status is what the Swarm header of /_ping says.
+// status returns the content of the Swarm header of /_ping.
 func (c *cluster) status() string {
 	s := c.state()
 	if s.status != swarm.LocalNodeStateActive {

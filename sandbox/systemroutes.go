@@ -26,7 +26,7 @@ func (e *engine) systemRoutes() []router.Route {
 	}
 	none := []any{}
 	return []router.Route{
-		router.NewGetRoute("/_ping", e.ping), // and HEAD: ServeMux serves it too
+		router.NewGetRoute("/_ping", e.ping), // also for HEAD, which ServeMux serves with it
 		router.NewGetRoute("/events", e.getEvents),
 		router.NewGetRoute("/info", e.getInfo),
 		router.NewGetRoute("/version", e.getVersion),
@@ -130,12 +130,12 @@ func labelList(labels map[string]string) []string {
 	return out
 }
 
-// postAuth lets everybody in: there is no registry.
+// postAuth accepts every login, because there is no registry.
 func (e *engine) postAuth(_ context.Context, w http.ResponseWriter, _ *http.Request, _ map[string]string) error {
 	return httputils.WriteJSON(w, http.StatusOK, registry.AuthResponse{Status: "Login Succeeded"})
 }
 
-// inspectDistribution is the look-up in a registry that clients pin digests with.
+// inspectDistribution is the registry look-up with which clients pin digests.
 func (e *engine) inspectDistribution(_ context.Context, w http.ResponseWriter, _ *http.Request, vars map[string]string) error {
 	ref, err := reference.ParseNormalizedNamed(vars["name"])
 	if err != nil {

@@ -46,8 +46,7 @@ func (b *logBuffer) changed() {
 	}
 }
 
-// from returns the lines after the first n, whether those were all there will
-// ever be, and what to wait for otherwise.
+// from returns the lines after the first n, whether those are the last ones, and otherwise what to wait for.
 func (b *logBuffer) from(n int) ([]logLine, bool, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -84,7 +83,7 @@ func (c *controller) Logs(ctx context.Context, publisher exec.LogPublisher, opti
 			}
 		}
 		if n == 0 && options.Tail < 0 {
-			// SwarmKit counts from the end with -1 for none, -2 for the last line.
+			// SwarmKit counts from the end: -1 means none, and -2 the last line.
 			if last := int(-options.Tail - 1); len(send) > last {
 				send = send[len(send)-last:]
 			}

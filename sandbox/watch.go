@@ -8,11 +8,12 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Watch calls seen with what each transaction has changed in the swarm's store, one call for each and in their order, until
-// ctx ends or the node stops. Kinds are the store's own: "service", "task", "network" … No event of the Engine API tells of
-// tasks, and between two of its lists much can happen.
+// Watch calls seen with the changes of each transaction in the swarm's store, one call for each and in their order,
+// until ctx ends or the node stops. kinds are the store's own: "service", "task", "network" … The Engine API has no
+// events about tasks, and much can happen between two of its lists.
 //
-// Watch returns when the node has begun to tell, and fails if it is no manager. seen must return soon: the store waits for it.
+// Watch returns when the node has begun to report, and fails if the node is no manager. seen must return soon,
+// because the store waits for it.
 func (s *Sandbox) Watch(ctx context.Context, name string, seen func(*api.WatchMessage), kinds ...string) error {
 	m, err := s.find(name)
 	if err != nil {
@@ -46,7 +47,7 @@ func openWatch(ctx context.Context, conn *grpc.ClientConn, kinds []string) (api.
 	return api.NewWatchClient(conn).Watch(ctx, req)
 }
 
-// forwardWatch never stops reading, for the store would wait.
+// forwardWatch never stops reading, because the store would wait.
 func forwardWatch(stream api.Watch_WatchClient, forward func(*api.WatchMessage)) {
 	for {
 		msg, err := stream.Recv()
