@@ -1,10 +1,11 @@
-// Command swarm-open takes the lock (autolock) off the directory that a manager's engine keeps its part of the swarm in, with
-// the unlock key from its standard input: swarm-open DIR <KEY. The engine must be stopped, or DIR a copy.
+// Command swarm-open removes the lock (autolock) from the directory in which a manager's engine keeps its part of the
+// swarm: swarm-open DIR <KEY. It reads the unlock key from its standard input. The engine must be stopped, or DIR
+// must be a copy.
 //
-// It is for a swarm that is made anew with docker swarm init --force-new-cluster, which Docker cannot do with a locked
-// directory: docker swarm unlock waits there for a majority that is no more, and init has nobody to ask for the key
-// (https://github.com/moby/moby/issues/36852). A swarm that has autolock on locks the directory again by itself, with the
-// same key, when it is up.
+// It is for a swarm that is made again with docker swarm init --force-new-cluster. Docker cannot do that with a
+// locked directory: docker swarm unlock waits for a majority that no longer exists, and init cannot ask for the key
+// (https://github.com/moby/moby/issues/36852). When the swarm is up again and has autolock on, it locks the directory
+// again by itself, with the same key.
 package main
 
 import (
@@ -23,7 +24,7 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 2 || strings.HasPrefix(os.Args[1], "-") { // a key on the command line is seen by others
+	if len(os.Args) != 2 || strings.HasPrefix(os.Args[1], "-") { // others can see a key on the command line
 		fmt.Fprintln(os.Stderr, "usage: swarm-open DIR <FILE\nDIR is /var/lib/docker/swarm of an engine that is stopped, or a copy of it; FILE has the unlock key.")
 		os.Exit(2)
 	}
@@ -34,7 +35,7 @@ func main() {
 	fmt.Println("it is open")
 }
 
-// open never says anything of the key.
+// open removes the lock. Its errors show nothing of the key.
 func open(dir string, in io.Reader) error {
 	paths := ca.NewConfigPaths(filepath.Join(dir, "certificates"))
 	raw, err := os.ReadFile(paths.Node.Key)
@@ -63,7 +64,7 @@ func open(dir string, in io.Reader) error {
 		}
 		return err
 	}
-	// Version 0 is older than any that the swarm has: it locks the directory again.
+	// Version 0 is older than any version in the swarm, so the swarm locks the directory again.
 	return key.ViewAndRotateKEK(func(_ ca.KEKData, h ca.PEMKeyHeaders) (ca.KEKData, ca.PEMKeyHeaders, error) {
 		return ca.KEKData{}, h, nil
 	})
