@@ -123,7 +123,7 @@ func faultCommand(call func(c *cobra.Command, method, path string, body any) err
 	return c
 }
 
-// control makes one call and prints what comes back, if anything.
+// control makes one call and prints the answer, if there is one.
 func control(ctx context.Context, out io.Writer, dir, method, path string, body any) error {
 	socket := filepath.Join(dir, "control.sock")
 	client := &http.Client{Transport: &http.Transport{

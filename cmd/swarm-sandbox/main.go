@@ -1,5 +1,5 @@
-// Command swarm-sandbox runs a Docker Swarm in one process, for a docker CLI to
-// talk to. See the package sandbox for what it is and is not.
+// Command swarm-sandbox runs a Docker Swarm in one process, which a docker CLI can talk to. Package sandbox says what
+// it is and what it is not.
 package main
 
 import (

@@ -17,8 +17,7 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// The test binary is the command when this is set: what is tested is a process
-// that gets signals.
+// If this variable is set, the test binary is the command, because the tests need a process that gets signals.
 const asCommand = "SWARM_SANDBOX_AS_COMMAND"
 
 func TestMain(m *testing.M) {
@@ -57,7 +56,7 @@ func shortDir(t *testing.T) string {
 	return filepath.Join(dir, "s") // up makes it
 }
 
-// up runs a sandbox until the test ends, and returns its one line.
+// startUp runs a sandbox until the test ends, and returns its one line.
 func startUp(t *testing.T, args ...string) (*exec.Cmd, string) {
 	t.Helper()
 	c := command(t, append([]string{"up"}, args...)...)
@@ -158,7 +157,7 @@ func TestUp(t *testing.T) {
 	}
 }
 
-// A process that was killed leaves its sockets and its lock, and no harm.
+// A killed process leaves its sockets and its lock, which do no harm.
 func TestUpAfterKill(t *testing.T) {
 	t.Parallel()
 	dir := shortDir(t)

@@ -96,7 +96,7 @@ func up(ctx context.Context, out io.Writer, o sandbox.Options) error {
 	switch {
 	case err != nil && ctx.Err() == nil:
 		return err
-	case err != nil: // stopped while it started, which is no failure
+	case err != nil: // it was stopped while it started, which is no failure
 		return nil //nolint:nilerr // see above
 	}
 	fmt.Fprintln(out, readyLine(sb.State(), time.Since(begin)))
@@ -104,8 +104,8 @@ func up(ctx context.Context, out io.Writer, o sandbox.Options) error {
 	return sb.Close()
 }
 
-// readyLine says on one line what is there and where. A node that is not up,
-// such as a locked manager, is named with its state.
+// readyLine says on one line which machines there are, and where. For a node that is not up, such as a locked
+// manager, it adds the state.
 func readyLine(s sandbox.State, took time.Duration) string {
 	var parts []string
 	for _, m := range s.Machines {
