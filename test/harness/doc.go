@@ -1,6 +1,6 @@
-// Package harness is what the end-to-end scenarios, the demo and the benchmark share: it builds the commands, starts
-// them as processes, stands between them and an engine, and makes git repositories. It knows the operator only from the
-// outside: its flags, its output, its HTTP answers and the calls it makes.
+// Package harness is shared by the end-to-end scenarios, the demo and the benchmark. It builds the commands, starts
+// them as processes, stands between them and an engine, and makes git repositories. It knows the operator only from
+// outside: its flags, its output, its HTTP answers and its calls.
 package harness
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/lag"
 )
 
-// Build compiles commands of this module, such as swarm-operator, into dir, statically as a release is.
+// Build compiles commands of this module, such as swarm-operator, into dir. They are static, like those of a release.
 func Build(ctx context.Context, dir string, commands ...string) error {
 	root, err := Root(ctx)
 	if err != nil {
@@ -34,7 +34,7 @@ func Build(ctx context.Context, dir string, commands ...string) error {
 	return nil
 }
 
-// Root is the directory of this module.
+// Root returns the directory of this module. It fails outside of the module.
 func Root(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	if err != nil {
@@ -47,8 +47,8 @@ func Root(ctx context.Context) (string, error) {
 	return filepath.Dir(mod), nil
 }
 
-// Artifacts is a directory for what a test keeps: below ARTIFACTS, or else below .artifacts in this module, which git
-// ignores.
+// Artifacts returns a directory for what a test keeps. It is below ARTIFACTS, or otherwise below .artifacts in this
+// module, which git ignores.
 func Artifacts(ctx context.Context, suite, test string) (string, error) {
 	root := os.Getenv("ARTIFACTS")
 	if root == "" {
@@ -61,9 +61,9 @@ func Artifacts(ctx context.Context, suite, test string) (string, error) {
 	return filepath.Join(root, suite, strings.NewReplacer("/", ".", " ", "_").Replace(test)), nil
 }
 
-// Until looks again and again until check has nothing to complain about, and returns its last complaint when that takes
-// longer than within, in machine time (see package lag). The longer it has waited, the more seldom it looks: engines that
-// are asked a hundred times a second by each of many waiting tests do little else.
+// Until calls check repeatedly until it returns nil. It fails with check's last error when more than within has
+// passed, in machine time (see package lag). The longer it waits, the less often it calls, because engines do little
+// else if many tests each ask them a hundred times a second.
 func Until(ctx context.Context, within time.Duration, check func() error) error {
 	lag.Start()
 	began := time.Now()

@@ -18,7 +18,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/transport/server"
 )
 
-// GitHost serves a repository over HTTP to whoever knows the password, as a host of git repositories does.
+// GitHost serves a repository over HTTP to clients that know the password, as a host of git repositories does.
 type GitHost struct {
 	server   *httptest.Server
 	password string
@@ -26,30 +26,30 @@ type GitHost struct {
 	down     atomic.Bool
 }
 
-// NewGitHost serves a repository.
+// NewGitHost starts a server for a repository.
 func NewGitHost(r *Repo, password string) *GitHost {
 	h := &GitHost{password: password, host: server.NewServer(server.NewFilesystemLoader(osfs.New(filepath.Join(r.Dir, ".git"))))}
 	h.server = httptest.NewServer(h)
 	return h
 }
 
-// URL is where the repository is, with the password.
+// URL returns the URL of the repository, with the password.
 func (h *GitHost) URL() string {
 	u, err := url.Parse(h.server.URL)
 	if err != nil {
-		panic(err) // httptest made it
+		panic(err) // httptest made the URL
 	}
 	u.User, u.Path = url.UserPassword("git", h.password), "/repo.git"
 	return u.String()
 }
 
-// Down lets every request fail, or no more.
+// Down(true) makes every request fail, and Down(false) ends that.
 func (h *GitHost) Down(is bool) { h.down.Store(is) }
 
-// Close stops it.
+// Close stops the server.
 func (h *GitHost) Close() { h.server.Close() }
 
-// ServeHTTP answers git, for a server that is somewhere else than [GitHost.URL].
+// ServeHTTP answers git, for a server at a different address than [GitHost.URL].
 func (h *GitHost) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, password, _ := r.BasicAuth()
 	var err error
@@ -104,7 +104,8 @@ func (h *GitHost) upload(w io.Writer, r *http.Request) error {
 			return err
 		}
 	}
-	request := packp.NewUploadPackRequest() // what the client has is not read: it gets everything
+	// The request's list of what the client has is not read: the client gets everything.
+	request := packp.NewUploadPackRequest()
 	if err := request.UploadRequest.Decode(body); err != nil {
 		return fmt.Errorf("reading what is asked for: %w", err)
 	}

@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// Interruptible makes a context that ends when the process is told to stop, or when nobody reads what it writes to out any
-// more, as head does: a command then still removes what it made. It does so without asking for SIGPIPE, which would come
-// for every connection that its other side closed.
+// Interruptible returns a context that ends when the process is told to stop. It also ends when nobody reads any more
+// what the process writes to out, for example after head. A command can then still remove what it made. Interruptible
+// does not listen for SIGPIPE, which would come for every connection that its other side closes.
 func Interruptible(out io.Writer) (context.Context, io.Writer, context.CancelFunc) {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

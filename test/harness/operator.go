@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Operator is swarm-operator run, as a process.
+// Operator is swarm-operator run as a process.
 type Operator struct {
 	*Process
 	address string
@@ -19,8 +19,8 @@ type Operator struct {
 
 var listening = regexp.MustCompile(`listening(?: address=|","address":")(127\.0\.0\.1:\d+)`)
 
-// StartOperator starts swarm-operator run with more arguments, and returns when it serves. What they say of --repair-after also
-// holds for repairs that restart tasks, unless they say something of those.
+// StartOperator starts swarm-operator run with more arguments, and returns when it serves. A value of --repair-after
+// also applies to repairs that restart tasks, unless the arguments set --repair-restarts-after.
 func StartOperator(ctx context.Context, binary string, env []string, args ...string) (*Operator, error) {
 	if i := slices.Index(args, "--repair-after"); i >= 0 && !slices.Contains(args, "--repair-restarts-after") {
 		args = append(slices.Clone(args), "--repair-restarts-after", args[i+1])
@@ -45,10 +45,10 @@ func StartOperator(ctx context.Context, binary string, env []string, args ...str
 	return o, nil
 }
 
-// Address is where it serves.
+// Address returns the address at which it serves.
 func (o *Operator) Address() string { return o.address }
 
-// Get asks its HTTP server.
+// Get sends a GET request to its HTTP server.
 func (o *Operator) Get(ctx context.Context, path string) (status int, body string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -65,7 +65,7 @@ func (o *Operator) Get(ctx context.Context, path string) (status int, body strin
 	return resp.StatusCode, string(data), err
 }
 
-// Report reads the drift report.
+// Report reads the drift report. It fails if the operator does not answer with one.
 func (o *Operator) Report(ctx context.Context) (Report, error) {
 	var r Report
 	status, body, err := o.Get(ctx, "/api/v1/drift")
@@ -81,11 +81,11 @@ func (o *Operator) Report(ctx context.Context) (Report, error) {
 	return r, nil
 }
 
-// Report is the drift report, as a client sees it.
+// Report is the drift report as a client sees it.
 type Report struct {
 	Source     string      `json:"source"`
-	Revision   string      `json:"revision"` // the newest seen
-	Applied    string      `json:"applied"`  // the one in force
+	Revision   string      `json:"revision"` // the newest revision seen
+	Applied    string      `json:"applied"`  // the revision in force
 	Conditions []Condition `json:"conditions"`
 	Problems   []Problem   `json:"problems"`
 	Drift      []Drift     `json:"drift"`
@@ -101,7 +101,7 @@ type Condition struct {
 	Message string `json:"message"`
 }
 
-// Problem is one thing wrong with a revision.
+// Problem is one thing that is wrong with a revision.
 type Problem struct {
 	File    string `json:"file"`
 	Line    int    `json:"line"`
@@ -128,7 +128,7 @@ type Field struct {
 	Ignored bool    `json:"ignored"`
 }
 
-// Refusal is a difference that is left alone.
+// Refusal is a difference that the operator leaves alone.
 type Refusal struct {
 	Op     string `json:"op"`
 	Object string `json:"object"`
@@ -139,7 +139,7 @@ type Refusal struct {
 	Quiet  bool   `json:"quiet"`
 }
 
-// Condition returns the condition of that type.
+// Condition returns the condition of that type. The second result is false if there is none.
 func (r Report) Condition(kind string) (Condition, bool) {
 	for _, c := range r.Conditions {
 		if c.Type == kind {
@@ -149,7 +149,7 @@ func (r Report) Condition(kind string) (Condition, bool) {
 	return Condition{Type: kind}, false
 }
 
-// Is says whether the condition is there and has that status.
+// Is reports whether there is a condition with that status.
 func (r Report) Is(kind string, status bool) bool {
 	c, known := r.Condition(kind)
 	return known && c.Status == status

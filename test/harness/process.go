@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// Process is a command that runs.
+// Process is a running command.
 type Process struct {
 	cmd       *exec.Cmd
 	out, errs Output
 	done      chan struct{}
-	err       error // of cmd.Wait
+	err       error // the error of cmd.Wait
 }
 
-// Start runs a command. The environment is what is given and nothing else.
+// Start runs a command. Its environment is only what is given.
 func Start(binary string, env []string, args ...string) (*Process, error) {
 	p := &Process{cmd: exec.Command(binary, args...), done: make(chan struct{})}
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append([]string{}, env...), &p.out, &p.errs
@@ -35,16 +35,16 @@ func Start(binary string, env []string, args ...string) (*Process, error) {
 	return p, nil
 }
 
-// Stdout is what it has printed so far.
+// Stdout returns what the process has printed so far.
 func (p *Process) Stdout() string { return p.out.String() }
 
-// Stderr is what it has printed so far.
+// Stderr returns what the process has printed so far.
 func (p *Process) Stderr() string { return p.errs.String() }
 
-// Done is closed when it has ended.
+// Done returns a channel that is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Running says whether it has not ended.
+// Running reports whether the process is still running.
 func (p *Process) Running() bool {
 	select {
 	case <-p.done:
@@ -54,7 +54,7 @@ func (p *Process) Running() bool {
 	}
 }
 
-// Wait returns the exit code; -1 is that of a process which a signal ended.
+// Wait returns the exit code. It is -1 if a signal ended the process.
 func (p *Process) Wait(ctx context.Context) (int, error) {
 	select {
 	case <-p.done:
@@ -70,22 +70,22 @@ func (p *Process) Wait(ctx context.Context) (int, error) {
 // Interrupt sends SIGINT, as ^C does.
 func (p *Process) Interrupt() error { return p.cmd.Process.Signal(os.Interrupt) }
 
-// Freeze stops it where it is, as a machine does that sleeps, and Thaw lets it go on.
+// Freeze stops the process where it is, as a machine that sleeps does.
 func (p *Process) Freeze() error { return p.cmd.Process.Signal(syscall.SIGSTOP) }
 
-// Thaw ends Freeze.
+// Thaw lets it go on after Freeze.
 func (p *Process) Thaw() error { return p.cmd.Process.Signal(syscall.SIGCONT) }
 
-// Terminate asks it to end and does not wait for that.
+// Terminate asks the process to end, and does not wait.
 func (p *Process) Terminate() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
 
-// Kill ends it as a power cut would, and returns when it is gone.
+// Kill ends the process as a power cut would, and returns when it has gone.
 func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill() // it may have ended by itself
 	<-p.done
 }
 
-// Stop asks it to end, and returns the exit code.
+// Stop asks the process to end, and returns the exit code.
 func (p *Process) Stop(ctx context.Context) (int, error) {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return -1, fmt.Errorf("stopping %s: %w", p.cmd.Path, err)

@@ -25,29 +25,29 @@ type Call struct {
 	Index  int // from 1, in the order of arrival
 	At     time.Time
 	Method string
-	Path   string // without the version: /services/create
+	Path   string // without the version, such as /services/create
 	Query  url.Values
 	Header http.Header // of the request
 	Body   []byte      // of the request
-	Status int         // of the answer; 0 while there is none
+	Status int         // of the answer; 0 if there is none yet
 	Answer []byte      // nil for a stream
-	Done   time.Time   // when the answer was there; zero while there is none
+	Done   time.Time   // when the answer was complete; zero if there is none yet
 }
 
-// Write says whether the call could change something.
+// Write reports whether the call could change something.
 func (c Call) Write() bool { return c.Method != http.MethodGet && c.Method != http.MethodHead }
 
-// Lease says whether the call is about the lease, which is written whenever somebody begins to act or ends it.
+// Lease reports whether the call is about the lease. The operator writes the lease whenever it begins or ends to act.
 func (c Call) Lease() bool {
 	return strings.HasPrefix(c.Path, "/configs/") && (strings.HasSuffix(c.Path, "/swarm-operator-lease") || bytes.Contains(c.Body, []byte(`"swarm-operator-lease"`)))
 }
 
-// Holds says whether the call only asks what is on hold, as before each write.
+// Holds reports whether the call only asks what is on hold, as the operator does before each write.
 func (c Call) Holds() bool {
 	return c.Path == "/configs" && strings.Contains(c.Query.Get("filters"), "swarm-operator.io/hold")
 }
 
-// String is the call without its body.
+// String describes the call without its body.
 func (c Call) String() string {
 	q := ""
 	if len(c.Query) > 0 {
@@ -59,13 +59,13 @@ func (c Call) String() string {
 // ErrCut closes the connection without an answer.
 var ErrCut = errors.New("connection cut")
 
-// Answer is one of the proxy itself.
+// Answer is an answer of the proxy itself.
 type Answer struct {
 	Status  int
-	Message string      // as the engine puts it, or else
-	Body    []byte      // as it is
+	Message string      // in the engine's form; used if Body is nil
+	Body    []byte      // used as it is
 	Header  http.Header // in addition
-	// Endless answers never end: the body comes again and again, a piece at a time, until the client hangs up.
+	// Endless is true if the answer never ends: the body is sent repeatedly until the client hangs up.
 	Endless bool
 }
 
@@ -78,7 +78,7 @@ func (a *Answer) body() []byte {
 	return fmt.Appendf(nil, "{\"message\":%q}\n", a.Message)
 }
 
-// ReadOnly refuses everything but GET and HEAD.
+// ReadOnly refuses every call except GET and HEAD.
 func ReadOnly(c Call) error {
 	if c.Write() {
 		return &Answer{Status: http.StatusForbidden, Message: "this proxy passes GET and HEAD only"}
@@ -86,7 +86,7 @@ func ReadOnly(c Call) error {
 	return nil
 }
 
-// Proxy stands between a client and an engine, on a unix socket of its own, and keeps every call.
+// Proxy stands between a client and an engine, on a unix socket of its own, and records every call.
 type Proxy struct {
 	dir     string
 	server  *http.Server
@@ -101,13 +101,13 @@ type Proxy struct {
 	streaming     context.Context
 }
 
-// NewProxy listens, and passes calls on to an engine such as unix:///var/run/docker.sock.
+// NewProxy starts a proxy that passes calls on to an engine such as unix:///var/run/docker.sock.
 func NewProxy(host string) (*Proxy, error) {
 	socket, ok := strings.CutPrefix(host, "unix://")
 	if !ok {
 		return nil, fmt.Errorf("starting a proxy to %s: not a unix socket", host)
 	}
-	dir, err := os.MkdirTemp("", "px") // short: a socket's path has at most 107 bytes
+	dir, err := os.MkdirTemp("", "px") // short, because a socket's path has at most 107 bytes
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func NewProxy(host string) (*Proxy, error) {
 	return p, nil
 }
 
-// Host is what a client calls the proxy.
+// Host returns the proxy's address for clients.
 func (p *Proxy) Host() string { return "unix://" + filepath.Join(p.dir, "p.sock") }
 
 // Close ends every connection.
@@ -143,14 +143,16 @@ func (p *Proxy) Close() error {
 	return errors.Join(err, os.RemoveAll(p.dir))
 }
 
-// Before sees each call before it goes on to the engine; an error ends it there: [ErrCut], or an [*Answer]. Nil passes all.
+// Before sets a function that sees each call before the engine does. If it returns an error, [ErrCut] or an
+// [*Answer], the call ends there. A nil function passes all calls.
 func (p *Proxy) Before(f func(Call) error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.before = f
 }
 
-// After sees each call when the engine has answered and the client knows nothing of it yet; an error replaces the answer.
+// After sets a function that sees each call after the engine has answered and before the client knows. If it returns
+// an error, the error replaces the answer.
 func (p *Proxy) After(f func(Call) error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -165,26 +167,26 @@ func (p *Proxy) CutStreams() {
 	p.streaming, p.cut = context.WithCancel(context.Background())
 }
 
-// Calls are the calls since the start or the last Reset.
+// Calls returns the calls since the start or the last Reset.
 func (p *Proxy) Calls() []Call {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.calls)
 }
 
-// Writes are those of the calls that could change something, but for the lease.
+// Writes returns those calls that could change something, except calls about the lease.
 func (p *Proxy) Writes() []Call {
 	return slices.DeleteFunc(p.Calls(), func(c Call) bool { return !c.Write() || c.Lease() })
 }
 
-// Reset forgets the calls so far and counts from 1 again.
+// Reset forgets the calls so far, and numbers new ones from 1.
 func (p *Proxy) Reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.calls, p.last = nil, 0
 }
 
-// Since says how long ago the last call came.
+// Since returns how long ago the last call came.
 func (p *Proxy) Since() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -224,13 +226,13 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	p.pass(w, r, c, after)
 }
 
-// pass carries a call out to its end, also where the client has gone: only so is it known what a killed client did.
+// pass completes a call even if the client has gone, because only so does the test know what a killed client did.
 func (p *Proxy) pass(w http.ResponseWriter, r *http.Request, c Call, after func(Call) error) {
 	out := r.Clone(context.WithoutCancel(r.Context()))
 	out.URL.Scheme, out.URL.Host, out.RequestURI = "http", "engine", ""
 	resp, err := p.engine.RoundTrip(out)
 	if err != nil {
-		panic(http.ErrAbortHandler) // the engine gave no answer: nor do we
+		panic(http.ErrAbortHandler) // the engine gave no answer, so the proxy gives none
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)
@@ -262,7 +264,7 @@ func (p *Proxy) answer(w http.ResponseWriter, c Call, err error) {
 	w.WriteHeader(a.Status)
 	_, err = w.Write(a.body())
 	flush := http.NewResponseController(w)
-	for a.Endless && err == nil { // an error: the client has gone
+	for a.Endless && err == nil { // an error means that the client has gone
 		time.Sleep(drip)
 		if _, err = w.Write(a.body()); err == nil {
 			err = flush.Flush()
@@ -273,7 +275,7 @@ func (p *Proxy) answer(w http.ResponseWriter, c Call, err error) {
 // drip is the time between two pieces of an endless answer.
 const drip = 100 * time.Millisecond
 
-// note fills in what became of a call.
+// note records what became of a call.
 func (p *Proxy) note(c Call) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -13,13 +13,13 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 )
 
-// Repo is a git repository with a checkout. It needs no git on the machine.
+// Repo is a git repository with a checkout. It works without git on the machine.
 type Repo struct {
 	Dir  string
 	repo *git.Repository
 }
 
-// NewRepo makes an empty repository in a directory, which is made.
+// NewRepo makes a directory with an empty repository.
 func NewRepo(dir string) (*Repo, error) {
 	repo, err := git.PlainInitWithOptions(dir, &git.PlainInitOptions{InitOptions: git.InitOptions{DefaultBranch: plumbing.Main}})
 	if err != nil {
@@ -74,7 +74,7 @@ func (r *Repo) Empty() error {
 	return nil
 }
 
-// Commit commits whatever differs, and also where nothing does, and returns the hash.
+// Commit commits all differences and returns the hash. If nothing differs, the commit is empty.
 func (r *Repo) Commit(message string) (string, error) {
 	w, err := r.repo.Worktree()
 	if err != nil {
@@ -91,7 +91,7 @@ func (r *Repo) Commit(message string) (string, error) {
 	return hash.String(), nil
 }
 
-// Head is the hash of the commit that is checked out.
+// Head returns the hash of the commit that is checked out.
 func (r *Repo) Head() (string, error) {
 	ref, err := r.repo.Head()
 	if err != nil {
@@ -100,7 +100,7 @@ func (r *Repo) Head() (string, error) {
 	return ref.Hash().String(), nil
 }
 
-// Reset moves the branch, and the files, to a commit.
+// Reset moves the branch and the files to a commit.
 func (r *Repo) Reset(hash string) error {
 	w, err := r.repo.Worktree()
 	if err != nil {
@@ -109,7 +109,7 @@ func (r *Repo) Reset(hash string) error {
 	return w.Reset(&git.ResetOptions{Commit: plumbing.NewHash(hash), Mode: git.HardReset})
 }
 
-// Clone makes another repository of the same commits, with a checkout of its own.
+// Clone makes another repository of the same commits, with its own checkout.
 func (r *Repo) Clone(dir string) (*Repo, error) {
 	if err := os.CopyFS(dir, os.DirFS(r.Dir)); err != nil {
 		return nil, fmt.Errorf("cloning a git repository: %w", err)
@@ -121,7 +121,7 @@ func (r *Repo) Clone(dir string) (*Repo, error) {
 	return &Repo{Dir: dir, repo: repo}, nil
 }
 
-// Pull brings a commit of another repository and all that leads to it here, and moves the branch and the files to it.
+// Pull copies the objects of another repository, and moves the branch and the files to one of its commits.
 func (r *Repo) Pull(from *Repo, hash string) error {
 	all, err := from.repo.Storer.IterEncodedObjects(plumbing.AnyObject)
 	if err != nil {
@@ -140,7 +140,7 @@ func (r *Repo) Pull(from *Repo, hash string) error {
 	return r.Reset(hash)
 }
 
-// Files lists the files of the checkout, with slashes.
+// Files returns the files of the checkout, with slashes.
 func (r *Repo) Files() ([]string, error) {
 	var out []string
 	err := fs.WalkDir(os.DirFS(r.Dir), ".", func(path string, d fs.DirEntry, err error) error {
