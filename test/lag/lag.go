@@ -1,12 +1,13 @@
-// Package lag measures how much slower than a quiet machine this one is, beside the tests that run on it, so that a bound
-// in time is about the product and not about what else the processors have to do.
+// Package lag measures how much slower this machine is than a quiet one, while tests run on it. So a bound in time is
+// about the product, and not about what else the processors have to do.
 //
-// It takes the largest of three: how many threads of the machine want each of its processors (/proc/stat, Linux), how long
-// the threads of this process waited for one, compared with how long they ran (/proc/self/task/*/schedstat, Linux), and how
-// much too late a short sleep ends (everywhere). A second in which four threads wanted each processor counts as a quarter of
-// a second of *machine time*. Bounds and patience are in machine time.
+// The package takes the largest of three measures. The first is how many threads of the machine want each processor
+// (/proc/stat, Linux). The second is how long the threads of this process waited for a processor, compared with how
+// long they ran (/proc/self/task/*/schedstat, Linux). The third is how much too late a short sleep ends (everywhere).
+// A second in which four threads wanted each processor counts as a quarter of a second of *machine time*. Bounds and
+// patience are in machine time.
 //
-// It never makes a machine seem faster than it is, and asks for nothing but some reads of /proc and one sleep every 100 ms.
+// It never makes a machine seem faster than it is. It costs only some reads of /proc and one sleep every 100 ms.
 package lag
 
 import (
@@ -25,23 +26,23 @@ import (
 const (
 	every = 100 * time.Millisecond
 	nap   = 5 * time.Millisecond
-	// TooMuch is the slowdown above which a bound that was missed says nothing about the product.
+	// TooMuch is the slowdown above which a missed bound says nothing about the product.
 	TooMuch = 6.0
-	// Marker stands in the output of a test that has to run alone before it is judged: see test/run, which runs it again.
+	// Marker appears in the output of a test that must run alone before it is judged. test/run then runs it again.
 	Marker = "[busy machine: run this test alone]"
-	// NotJudged stands in the output of a test that ran alone, and the machine was too busy even so.
+	// NotJudged appears in the output of a test that ran alone on a machine that was too busy even so.
 	NotJudged = "[busy machine: not judged]"
 	// AloneVariable is set in the environment of a test that runs alone.
 	AloneVariable = "TEST_ALONE"
 )
 
-// sample is how much machine time had passed at a moment.
+// sample says how much machine time had passed at a moment.
 type sample struct {
 	at      time.Time
 	machine time.Duration
 }
 
-// meter keeps samples from the first time that it is asked.
+// meter keeps samples from the time when it is first asked.
 type meter struct {
 	mu      sync.Mutex
 	samples []sample
@@ -53,7 +54,7 @@ var start = sync.OnceValue(func() *meter {
 	return m
 })
 
-// Start begins to measure. Whatever is asked of times before is answered as if the machine had been quiet.
+// Start begins to measure. For earlier times, the machine counts as quiet.
 func Start() { start() }
 
 func (m *meter) run(p *probe) {
@@ -70,7 +71,8 @@ func (m *meter) add(now time.Time, slowdown float64) {
 	m.samples = append(m.samples, sample{now, last.machine + time.Duration(float64(now.Sub(last.at))/slowdown)})
 }
 
-// at is the machine time at a moment: between two samples it passes evenly, and outside of them as on a quiet machine.
+// at returns the machine time at a moment. Between two samples it passes evenly, and outside of them as on a quiet
+// machine.
 func (m *meter) at(t time.Time) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -86,19 +88,19 @@ func (m *meter) at(t time.Time) time.Duration {
 	return a.machine + time.Duration(float64(b.machine-a.machine)*float64(t.Sub(a.at))/float64(b.at.Sub(a.at)))
 }
 
-// Span is a period, by the clock and in machine time.
+// Span is the length of a period, by the clock and in machine time.
 type Span struct{ Wall, Machine time.Duration }
 
-// Between measures a period.
+// Between returns the length of a period.
 func Between(from, to time.Time) Span {
 	m := start()
 	return Span{to.Sub(from), m.at(to) - m.at(from)}
 }
 
-// Since measures the period until now.
+// Since returns the length of the period until now.
 func Since(from time.Time) Span { return Between(from, time.Now()) }
 
-// Slowdown is how many times slower the machine was than a quiet one: 1 or more.
+// Slowdown returns how many times slower the machine was than a quiet one. It is at least 1.
 func (s Span) Slowdown() float64 {
 	if s.Machine <= 0 || s.Wall <= s.Machine {
 		return 1
@@ -109,8 +111,8 @@ func (s Span) Slowdown() float64 {
 // Busy reports whether the machine was far too busy for a bound to mean anything.
 func (s Span) Busy() bool { return s.Slowdown() > TooMuch }
 
-// Within complains if what happened between two moments took longer than most, in machine time. If the machine was far too
-// busy, the test is to be run alone (test/run does that), and if it is alone already, it is not judged.
+// Within fails the test if the time between two moments is longer than most, in machine time. If the machine was far
+// too busy, the test must run alone, which test/run takes care of. If it is alone already, it is not judged.
 func Within(t testing.TB, what string, from, to time.Time, most time.Duration) {
 	t.Helper()
 	judge(t, what, Between(from, to), most, Alone())
@@ -132,11 +134,12 @@ func judge(t testing.TB, what string, s Span, most time.Duration, alone bool) {
 	}
 }
 
-// Alone reports whether this test process runs one test that failed on a busy machine, with nothing of the suite beside it.
+// Alone reports whether this test process runs one test that failed on a busy machine, with no other test of the
+// suite.
 func Alone() bool { return os.Getenv(AloneVariable) != "" }
 
-// Explain marks a test that failed while the machine was far too busy, for whatever reason it failed. To be called when the
-// test began.
+// Explain marks a test that fails while the machine is far too busy, whatever the reason. Call it at the beginning of
+// the test.
 func Explain(t testing.TB) {
 	t.Helper()
 	began := time.Now()
@@ -148,15 +151,15 @@ func Explain(t testing.TB) {
 	})
 }
 
-// probe asks the machine how busy it is.
+// probe measures how busy the machine is.
 type probe struct {
 	threads  map[string]usage
 	naps     recent // slowdowns of naps
-	wanting  recent // threads for each processor
+	wanting  recent // threads per processor
 	statFile string
 }
 
-// recent are the last measurements of something that jumps.
+// recent holds the last measurements of something that jumps.
 type recent []float64
 
 func (r *recent) add(x float64) {
@@ -179,7 +182,7 @@ func newProbe() *probe {
 	return &probe{threads: threads(), statFile: "/proc/stat"}
 }
 
-// slowdown measures since it was asked last.
+// slowdown returns the slowdown since its last call.
 func (p *probe) slowdown() float64 {
 	began := time.Now()
 	time.Sleep(nap)
@@ -191,7 +194,8 @@ func (p *probe) slowdown() float64 {
 	return max(1, waited, p.naps.mean(), p.wanting.mean())
 }
 
-// running is how many threads of the machine run or want to, this one not counted; 0 where nobody tells.
+// running returns how many threads of the machine run or want to, without this one. It returns 0 if the system does
+// not tell.
 func running(statFile string) int {
 	data, err := os.ReadFile(statFile)
 	if err != nil {
@@ -206,7 +210,8 @@ func running(statFile string) int {
 	return max(0, n-1)
 }
 
-// ratio is how many times longer the threads took than they ran. A process that hardly ran tells nothing.
+// ratio returns how many times longer the threads took than they ran. It returns 1 for a process that hardly ran,
+// which shows nothing.
 func ratio(was, now map[string]usage) float64 {
 	var ran, waited time.Duration
 	for id, u := range now {
@@ -219,7 +224,8 @@ func ratio(was, now map[string]usage) float64 {
 	return float64(ran+waited) / float64(max(ran, 100*time.Microsecond))
 }
 
-// threads reads what each thread of this process has run and waited. It is empty where the kernel does not tell.
+// threads returns how long each thread of this process has run and waited. It returns none if the kernel does not
+// tell.
 func threads() map[string]usage {
 	const dir = "/proc/self/task/"
 	entries, err := os.ReadDir(dir)
@@ -230,7 +236,7 @@ func threads() map[string]usage {
 	for _, e := range entries {
 		data, err := os.ReadFile(dir + e.Name() + "/schedstat")
 		if err != nil {
-			continue // it has ended
+			continue // the thread has ended
 		}
 		var ran, waited int64
 		if _, err := fmt.Sscan(string(data), &ran, &waited); err == nil {

@@ -11,7 +11,8 @@ import (
 
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
-// measured is a meter of a machine that was quiet for a second, four times slower for two, and quiet again for one.
+// measured returns the meter of a machine that was quiet for a second, four times slower for two, and quiet again for
+// one.
 func measured() *meter {
 	m := &meter{samples: []sample{{at: noon}}}
 	for i, slow := range []float64{1, 4, 4, 1} {
@@ -27,11 +28,11 @@ func TestMachineTimePassesSlowerWhileTheMachineIsBusy(t *testing.T) {
 		{time.Second, 3 * time.Second, 500 * time.Millisecond},
 		{500 * time.Millisecond, 1400 * time.Millisecond, 600 * time.Millisecond},
 		{0, 4 * time.Second, 2500 * time.Millisecond},
-		{4 * time.Second, 6 * time.Second, 2 * time.Second},                 // not measured yet
-		{-2 * time.Second, time.Second, 3 * time.Second},                    // not measured any more
+		{4 * time.Second, 6 * time.Second, 2 * time.Second},                 // after all samples
+		{-2 * time.Second, time.Second, 3 * time.Second},                    // begins before all samples
 		{3 * time.Second, 3 * time.Second, 0},                               // no time at all
-		{-3 * time.Second, -2 * time.Second, time.Second},                   // before all of it
-		{3500 * time.Millisecond, 5 * time.Second, 1500 * time.Millisecond}, // across the end
+		{-3 * time.Second, -2 * time.Second, time.Second},                   // before all samples
+		{3500 * time.Millisecond, 5 * time.Second, 1500 * time.Millisecond}, // across the end of the samples
 	} {
 		if got := m.at(noon.Add(c.to)) - m.at(noon.Add(c.from)); got != c.want {
 			t.Errorf("from %s to %s: machine time is %s, want %s", c.from, c.to, got, c.want)
@@ -39,7 +40,7 @@ func TestMachineTimePassesSlowerWhileTheMachineIsBusy(t *testing.T) {
 	}
 }
 
-// said is a test that keeps what it is told.
+// said is a test that keeps its messages.
 type said struct {
 	testing.TB
 	errors, logs []string
@@ -55,7 +56,7 @@ func TestABoundIsJudgedByMachineTime(t *testing.T) {
 		name          string
 		wall, machine time.Duration
 		alone         bool
-		errors, logs  string // what they contain; "" means that there are none
+		errors, logs  string // what they contain; "" if there must be none
 	}{
 		{"in time", time.Second, time.Second, false, "", ""},
 		{"in time on a busy machine", 5 * time.Second, time.Second, false, "", ""},
@@ -82,9 +83,9 @@ func TestThreadsThatWaitMakeTheMachineSlow(t *testing.T) {
 		want float64
 	}{
 		{map[string]usage{"1": {ms(110), ms(80)}, "2": {ms(10), 0}}, 4},
-		{map[string]usage{"1": {ms(110), ms(50)}, "3": {ms(10), ms(20)}}, 2}, // one ended, one is new
+		{map[string]usage{"1": {ms(110), ms(50)}, "3": {ms(10), ms(20)}}, 2}, // one thread ended, and one is new
 		{map[string]usage{"1": {ms(100), ms(50)}}, 1},                        // nothing ran
-		{map[string]usage{"1": {ms(100), ms(60)}}, 100},                      // it waited and did not run
+		{map[string]usage{"1": {ms(100), ms(60)}}, 100},                      // a thread waited and did not run
 		{nil, 1},
 	} {
 		if got := ratio(was, c.now); got != c.want {
@@ -96,7 +97,7 @@ func TestThreadsThatWaitMakeTheMachineSlow(t *testing.T) {
 func TestAMeasuredPeriodIsNeverLongerThanTheClockSays(t *testing.T) {
 	Start()
 	began := time.Now()
-	for time.Since(began) < 3*every { // there are samples then
+	for time.Since(began) < 3*every { // until there are samples
 		_ = threads()
 	}
 	s := Since(began)
