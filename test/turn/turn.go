@@ -1,5 +1,5 @@
-// Package turn says which part of what is too much for every run of the tests has its turn: the number of commits tells, so
-// that some commits one after the other run all of it. make e2e-full runs all of it at once.
+// Package turn says which part of the expensive tests has its turn. Not every run can take all of them, so the number
+// of commits decides, and a few commits in a row run all of it. make e2e-full runs everything at once.
 package turn
 
 import (
@@ -11,21 +11,21 @@ import (
 	"sync"
 )
 
-// Turns is how many runs it takes until everything has run on real engines; Calls how many until each call was disturbed on
-// the sandbox.
+// Turns is how many runs it takes until everything has run on real engines. Calls is how many runs it takes until
+// each call was disturbed on the sandbox.
 const (
 	Turns = 8
 	Calls = 4
 )
 
-// Variable is the name of an environment variable with a number that takes the place of that of commits.
+// Variable is the name of an environment variable. If it holds a number, that replaces the number of commits.
 const Variable = "E2E_TURN"
 
-// Now is which part this run takes: from 0 to Turns-1.
+// Now returns which part this run takes, from 0 to Turns-1.
 func Now() int { return of(Commits()) }
 
-// Commits is how many there are, and so a number that each commit has for itself; 0 without git or a repository, where one
-// is as good as another.
+// Commits returns the number of commits, which differs for each commit. Without git or a repository it returns 0,
+// because any number will do.
 var Commits = sync.OnceValue(func() int {
 	if n, err := strconv.Atoi(os.Getenv(Variable)); err == nil {
 		return n
