@@ -11,12 +11,12 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/engines"
 )
 
-// ability is something that a machine may have and tests can use.
+// ability is something that a machine may have and that tests can use.
 type ability struct {
 	name    string
-	is      string // what there is; "" where it is missing
-	why     string // what it is missing for
-	without string // what is not tested then
+	is      string // what there is; "" if it is missing
+	why     string // why it is missing
+	without string // what is not tested without it
 }
 
 const (
@@ -34,7 +34,7 @@ func abilities(ctx context.Context) []ability {
 	}
 }
 
-// sshServer: it has no option that says what it is and ends with 0.
+// sshServer looks for sshd, and does not run it: sshd has no option that prints what it is and ends with 0.
 func sshServer() ability {
 	a := ability{name: "ssh server", without: "tests that reach engines over ssh are skipped"}
 	path, err := exec.LookPath("sshd")
@@ -57,7 +57,7 @@ func program(ctx context.Context, name, without, file string, args ...string) ab
 	return a
 }
 
-// raceDetector tries: it needs cgo, a C compiler and a platform that has it.
+// raceDetector builds a program with it, because it needs cgo, a C compiler and a platform that supports it.
 func raceDetector(ctx context.Context) ability {
 	a := ability{name: race, without: "all tests run without -race"}
 	dir, err := os.MkdirTemp("", "race-")
@@ -81,7 +81,7 @@ func raceDetector(ctx context.Context) ability {
 	return a
 }
 
-// realEngines tries: they need root, namespaces and programs.
+// realEngines tries them out, because they need root, namespaces and programs.
 func realEngines() ability {
 	a := ability{name: engine, is: "dockerd and what it needs", without: "test/engines is skipped, and test/e2e runs on the sandbox only"}
 	if reason, ok := engines.Available(); !ok {
@@ -111,7 +111,7 @@ func (a ability) String() string {
 	return text
 }
 
-// missing are the names of what tests ask for and the machine has not.
+// missing returns the names of the abilities that the machine does not have.
 func missing(all []ability) []string {
 	var out []string
 	for _, a := range all {

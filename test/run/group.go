@@ -18,8 +18,9 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/turn"
 )
 
-// group is a go test of its own. Groups of different lanes run side by side, those of one lane one after the other: what
-// waits beside what computes keeps the processors busy, and more than that only makes everything late.
+// group is a go test of its own. Groups in different lanes run side by side, and groups in one lane run one after the
+// other. A group that waits and a group that computes together keep the processors busy. More groups would only make
+// everything late.
 type group struct {
 	name     string
 	lane     int
@@ -29,35 +30,37 @@ type group struct {
 	why      string
 }
 
-// Packages whose code runs in several goroutines, and which the race detector watches. Elsewhere it costs five to ten times
-// the time and finds nothing: what decides has no goroutines.
+// raced lists packages whose code runs in several goroutines. The race detector watches them. Elsewhere it takes five
+// to ten times as long and finds nothing, because code that decides has no goroutines.
 var raced = []string{
 	"/controllers/apply", "/controllers/engine", "/controllers/reconciler", "/controllers/runner", "/controllers/sinks",
 	"/controllers/state", "/controllers/status", "/controllers/unlock", "/manifests/git", "/test/harness",
 }
 
-// Packages whose tests are about processes that they start, not about code of their own. The scenarios (test/e2e) are, too,
-// and take as long as all else: they have a group and a lane of their own.
+// processes lists packages whose tests are about processes that they start, and not about code of their own. So are
+// the scenarios (test/e2e), but they take as long as all the rest, and have a group and a lane of their own.
 var processes = []string{"/test/engines", "/test/demo", "/test/bench", "/test/image", "/test/docs"}
 
-// What make check runs, and make test does not run again: import rules, and whether generated docs are up to date.
+// checked matches what make check runs and make test does not repeat: import rules, and whether generated docs are up
+// to date.
 const checked = "^(TestWhoImportsWhom|TestThePureFiles|TestWhatTheOperatorLinks|Test.*Reference.*)$"
 
-// longest is how long a package may take before go test ends it and says where it hangs: far longer than any takes beside a
-// load, and shorter than CI has. The full run takes an hour as it is.
+// longest is how long a package may take before go test ends it and says where it hangs. It is far longer than any
+// package takes on a loaded machine, and shorter than CI allows. The full run takes an hour by itself.
 const longest, longestFull = "-timeout=50m", "-timeout=4h"
 
-// garbage is how seldom the small processes that tests start collect theirs, where the environment does not say otherwise:
-// a tenth of all the time of the processors went into that.
+// garbage makes the small processes that tests start collect garbage less often, unless the environment says
+// otherwise. Collecting took a tenth of all processor time.
 var garbage = []string{"GOGC=400", "GOMEMLIMIT=2GiB"}
 
-// raceFlags leaves SwarmKit and etcd's raft uninstrumented: SwarmKit has races of its own, which are not ours to mend and
-// would fail any package that links the sandbox now and then; with SwarmKit alone left out, raft gives false alarms.
+// raceFlags leaves SwarmKit and etcd's raft uninstrumented. SwarmKit has data races that this project cannot repair.
+// They would now and then fail any package that links the sandbox. If only SwarmKit is left out, raft gives false
+// alarms.
 func raceFlags() []string {
 	return []string{"-race", "-gcflags=github.com/moby/swarmkit/v2/...=-race=false", "-gcflags=go.etcd.io/...=-race=false"}
 }
 
-// split sorts packages into groups, by how they are tested.
+// split sorts packages into groups by how they are tested. It fails if real engines are asked for and missing.
 func split(ctx context.Context, o options, withRace, withEngines bool) ([]group, error) {
 	if (o.engines || o.full) && !withEngines {
 		return nil, errors.New("there can be no real engines here: see above")
@@ -72,13 +75,14 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 	if err != nil {
 		return nil, fmt.Errorf("listing packages: %w", err)
 	}
-	// Paths are trimmed so that a clone elsewhere finds in the build cache what this one has compiled. To link symbols for
-	// a debugger takes half of the time of linking, and make check has vetted everything.
+	// Trimmed paths let a clone elsewhere find in the build cache what this clone has compiled. Linking symbols for a
+	// debugger takes half of the linking time, and make check has vetted everything.
 	common := []string{"-trimpath", "-ldflags=-s -w", "-vet=off", "-shuffle=on", longest}
 	if o.full {
 		common[len(common)-1] = longestFull
 	}
-	const together, computes, onEngines = 0, 1, 2 // no more lanes: with few processors the raft of the sandbox would lose its leaders
+	// More lanes would make the sandbox's raft lose its leaders if there are few processors.
+	const together, computes, onEngines = 0, 1, 2
 	with := func(more ...string) []string { return append(slices.Clone(common), more...) }
 	plain := group{name: "code", lane: computes, flags: with("-skip=" + checked), env: []string{"CGO_ENABLED=0"}}
 	races := plain
@@ -113,7 +117,8 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 			real.packages = append(real.packages, p)
 		}
 	}
-	groups := []group{scenarios, started, races, plain, real} // what somebody may have to complete (-rest) comes first
+	// Groups that another run may have to complete (-rest) come first.
+	groups := []group{scenarios, started, races, plain, real}
 	switch {
 	case o.engines:
 		beside := heaviest(real)
@@ -125,9 +130,9 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 	return slices.DeleteFunc(groups, func(g group) bool { return len(g.packages) == 0 }), nil
 }
 
-// turns are tests on real engines that take minutes, and of what a commit seldom changes: the deployed image, the bench,
-// the engines of the tests themselves. Each, or a part of it, runs with every eighth commit (package turn), beside the
-// scenarios on engines.
+// turns lists tests on real engines that take minutes, about things that a commit seldom changes: the deployed image,
+// the benchmark, the engines of the tests themselves. Each test, or a part of it, runs with every eighth commit
+// (package turn), beside the scenarios on engines.
 var turns = [turn.Turns]heavy{
 	{"/test/image", "TestOnRealEngines", "a_plain_container,_as_compose.yaml_has_it"},
 	{"/test/engines", "TestASwarmOfFiveAndItsFaults", ""},
@@ -139,7 +144,7 @@ var turns = [turn.Turns]heavy{
 	{"/test/image", "TestOnRealEngines", "a_helper_that_opens_locked_managers,_as_unlock.yaml_has_it"},
 }
 
-// heavy is such a test, or one of its subtests.
+// heavy is such a test or one of its subtests.
 type heavy struct{ in, test, part string }
 
 func (h heavy) name() string {
@@ -149,14 +154,14 @@ func (h heavy) name() string {
 	return h.test + "/" + h.part
 }
 
-// isHeavy says whether a test has turns, and waits whether it is left to other commits.
+// isHeavy reports whether a test has turns. waits reports whether it is left to another commit.
 func isHeavy(test string) bool {
 	return slices.ContainsFunc(turns[:], func(h heavy) bool { return h.test == test })
 }
 
 func waits(test string) bool { return isHeavy(test) && turns[turn.Now()].test != test }
 
-// heaviest is the group of the test whose turn it is, made as the scenarios on engines are.
+// heaviest returns the group of the test whose turn it is, in the form of the scenarios on engines.
 func heaviest(of group) group {
 	h := turns[turn.Now()]
 	i := slices.IndexFunc(of.packages, func(p string) bool { return strings.HasSuffix(p, h.in) })
@@ -167,7 +172,7 @@ func heaviest(of group) group {
 	return of
 }
 
-// exactly is the pattern of one test or subtest.
+// exactly returns the pattern that matches one test or subtest.
 func exactly(test string) string {
 	parts := strings.Split(test, "/")
 	for i, p := range parts {
@@ -176,7 +181,8 @@ func exactly(test string) string {
 	return strings.Join(parts, "/")
 }
 
-// again runs each test that a busy machine has failed alone, where nothing else of the group has failed.
+// again runs each test alone that failed because the machine was busy. If nothing else in the group failed, and all
+// of them pass, the group passes.
 func (g group) again(ctx context.Context, noSkip bool, s *summary, r *result) error {
 	busy := s.busy(g.name)
 	if r.code == 0 || len(busy) == 0 {
@@ -206,7 +212,7 @@ func (g group) again(ctx context.Context, noSkip bool, s *summary, r *result) er
 	return nil
 }
 
-// test runs go test and shows what matters of what it says, while it says it.
+// test runs go test, and shows the important parts of its output at once.
 func (g group) test(ctx context.Context, noSkip bool, s *summary) (result, error) {
 	r := result{Name: g.name, Flags: g.flags, Env: g.env}
 	args := append(append([]string{"test", "-json"}, g.flags...), g.packages...)

@@ -1,15 +1,16 @@
-// Command run runs every test that this machine can, says first what it cannot, and then names each test that was
-// skipped, with why: make test. Groups of packages run side by side, each as a go test of its own.
+// Command run runs every test that this machine can run (make test). First it says what the machine cannot run. In
+// the end it names each test that was skipped, with the reason. Groups of packages run side by side, each as a go
+// test of its own.
 //
 //	run                      the tests of this machine and user
-//	run -engines             the scenarios on real dockerds, which takes root, and nothing else
+//	run -engines             only the scenarios on real dockerds, which needs root
 //	run -full                every scenario on the sandbox and on real engines, each call disturbed, at the times of production
-//	run -report FILE         keeps what came out, for the next two: after each group, and at the end
-//	run -rest FILE           the tests that another run skips, as a user who may more, while it goes on; with -engines both
-//	run -sum FILE…           what several runs came to, as one
+//	run -report FILE         keeps the results for the next two forms: after each group, and at the end
+//	run -rest FILE           the tests that another run skips, as a user who may do more, while that run goes on; with -engines both
+//	run -sum FILE…           the results of several runs as one
 //
-// With NO_SKIP=1, as CI sets it, whatever is missing or skipped is a failure. A test that failed because the machine was far
-// too busy (see package lag) runs once more, alone, and that counts.
+// With NO_SKIP=1, as CI sets it, anything missing or skipped is a failure. A test that failed because the machine was
+// far too busy (see package lag) runs once more, alone, and the second result counts.
 package main
 
 import (
@@ -24,12 +25,12 @@ import (
 	"syscall"
 )
 
-// options are what the command line says.
+// options are what the command line states.
 type options struct {
 	engines, full, sum bool
 	report, rest       string
 	noSkip             bool
-	budget             float64 // minutes of the clock for all groups together; 0 is none
+	budget             float64 // minutes of the clock for all groups together; 0 means no limit
 	args               []string
 }
 
@@ -53,7 +54,7 @@ func main() {
 	os.Exit(code)
 }
 
-// run tests the packages, all where none are named, and returns the exit code of go test.
+// run tests the packages, or all packages if none are named. It returns the exit code of go test.
 func run(ctx context.Context, o options, out io.Writer) (int, error) {
 	if o.sum {
 		return sum(o, out)

@@ -13,16 +13,17 @@ import (
 // mostSlow is how many of the slowest tests are shown.
 const mostSlow = 20
 
-// report is what a run came to.
+// report holds the results of a run.
 type report struct {
 	Groups         []result
 	Passed, Failed int
 	Skipped        []skip
 	Tests          []timed
-	Ended          bool // nothing more comes
+	Ended          bool // true if nothing more comes
 }
 
-// result is what a group came to. Times are in seconds; of the processors, that of all processes which were waited for.
+// result is the result of a group. Times are in seconds; the processor time is that of all processes that were waited
+// for.
 type result struct {
 	Name       string
 	Flags, Env []string
@@ -30,10 +31,10 @@ type result struct {
 	code       int
 }
 
-// skip is a test that was skipped, and why.
+// skip is a test that was skipped, with the reason.
 type skip struct{ Group, Package, Test, Why string }
 
-// timed is a test and how long it took, in seconds.
+// timed is a test with its duration in seconds.
 type timed struct {
 	Group, Package, Test string
 	Seconds              float64
@@ -44,7 +45,7 @@ func (r *report) write(file string) error {
 	if err != nil {
 		return err
 	}
-	whole := file + ".new" // for who reads it in the meantime
+	whole := file + ".new" // for readers in the meantime
 	if err := os.WriteFile(whole, data, 0o644); err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func (r *report) closing() string {
 	return fmt.Sprintf("%d passed, %d failed, %d skipped", r.Passed, r.Failed, len(r.Skipped))
 }
 
-// sum adds up reports. What one run skipped and another ran is not skipped.
+// sum adds up reports. A test that one run skipped and another ran does not count as skipped.
 func sum(o options, out io.Writer) (int, error) {
 	all, ran, code := &report{}, map[string]bool{}, 0
 	for _, file := range o.args {
@@ -138,15 +139,15 @@ func sum(o options, out io.Writer) (int, error) {
 	return code, nil
 }
 
-// overspent says that the budget is spent, by what the tests asked of the processors: that depends less than the clock on what
-// else these have to do. The same tests may take a third more or less of them from run to run, so that only half as much
-// again is a failure.
+// overspent says whether the tests took more processor time than the budget. Processor time depends less than the
+// clock on what else the processors do. The same tests may take a third more or less from run to run, so far is true
+// only if half as much again was used.
 func (r *report) overspent(minutes float64) (spent string, far bool) {
 	var cpu float64
 	for _, g := range r.Groups {
 		cpu += g.CPU
 	}
-	const processors = 2 // of the machine that the budget is for
+	const processors = 2 // of the machine that the budget is meant for
 	budget := minutes * 60 * processors
 	if budget == 0 || cpu <= budget {
 		return "", false

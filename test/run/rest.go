@@ -12,23 +12,24 @@ import (
 	"time"
 )
 
-// restLanes is how many groups of the rest run side by side: most of them wait for engines.
+// restLanes is how many groups of the rest run side by side. Most of them wait for engines.
 const restLanes = 4
 
-// restLane is the first of their lanes: none of what split gives has it.
+// restLane is the first of their lanes. No group from split has it.
 const restLane = 10
 
-// restParallel is for the tests of one of them, for the same reason.
+// restParallel is for the tests of one such group, which also mostly wait.
 const restParallel = "-parallel=6"
 
-// restOf makes groups of what other groups skipped, each test with the flags that it had there.
+// restOf makes groups of the tests that other groups skipped. Each test keeps the flags that it had there.
 func restOf(r *report, of []result) ([]group, error) {
 	var out []group
 	for _, s := range r.Skipped {
 		if isHeavy(s.Test) {
 			continue // it runs beside the scenarios on engines, or is left to another commit
 		}
-		if r.Ended && !slices.ContainsFunc(r.Groups, func(g result) bool { return g.Name == s.Group }) { // before that, it goes on
+		// Before the end, the group may still come.
+		if r.Ended && !slices.ContainsFunc(r.Groups, func(g result) bool { return g.Name == s.Group }) {
 			return nil, fmt.Errorf("%s.%s is of a group that there is not: %q", s.Package, s.Test, s.Group)
 		}
 		i := slices.IndexFunc(of, func(g result) bool { return g.Name == s.Group })
@@ -47,14 +48,16 @@ func restOf(r *report, of []result) ([]group, error) {
 	return out, nil
 }
 
-// over is what the name of a report ends with whose run has died, so that nobody waits for more: whoever started both says so.
+// over is the suffix of a file that says that a report's run has died, so that nobody waits for more. Whoever started
+// both runs writes that file.
 const over = ".over"
 
-// follow completes another run while that goes on: as soon as one of its groups has ended, what that skipped begins here.
+// follow completes another run while that run goes on. As soon as one of its groups has ended, the tests that the
+// group skipped begin here.
 func (r *runs) follow(ctx context.Context, file string) error {
 	said, begun := "", map[string]bool{}
 	for lane := 0; ; {
-		_, notOver := os.Stat(file + over) // before the report is read, which is written first
+		_, notOver := os.Stat(file + over) // check this before reading the report, which is written first
 		other, err := readReport(file)
 		waiting := file + " has not ended: waiting for it"
 		if errors.Is(err, fs.ErrNotExist) {

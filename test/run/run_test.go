@@ -14,7 +14,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/turn"
 )
 
-// module is a module of its own with tests that end in every way there is.
+// module is a module whose tests end in every way there is.
 var module = map[string]string{
 	"go.mod": "module example.com/m\n\ngo 1.26\n",
 	"good/good_test.go": `package good
@@ -184,7 +184,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// what says of groups which packages they have.
+// what returns which packages the groups have.
 func what(groups []group) string {
 	var out []string
 	for _, g := range groups {
@@ -211,7 +211,8 @@ func TestPackagesAreInTheGroupThatTheyNeed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		groups = slices.DeleteFunc(groups, func(g group) bool { return g.name == turns[turn.Now()].test }) // whichever has its turn
+		// The one that has its turn.
+		groups = slices.DeleteFunc(groups, func(g group) bool { return g.name == turns[turn.Now()].test })
 		if got := what(groups); got != c.want {
 			t.Errorf("%+v: packages are\n%s, want\n%s", c.o, got, c.want)
 		}
@@ -232,7 +233,7 @@ func TestPackagesAreInTheGroupThatTheyNeed(t *testing.T) {
 	}
 }
 
-// A run that another one completes has skipped nothing; what neither has run is named.
+// If another run completes a run, nothing counts as skipped. Tests that neither has run are named.
 func TestWhatOneRunSkipsAnotherOneRuns(t *testing.T) {
 	here(t)
 	dir := t.TempDir()
@@ -266,7 +267,7 @@ func TestWhatOneRunSkipsAnotherOneRuns(t *testing.T) {
 	}
 }
 
-// A group that skipped something, and that there is not when the other run has ended, is a mistake of somebody's.
+// If the other run has ended, a skipped test of a group that does not exist is somebody's mistake.
 func TestTheRestIsOfGroupsThatThereAre(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "other")
 	if err := (&report{Skipped: []skip{{"birds", "./able", "TestAble", "needs wings"}}, Ended: true}).write(file); err != nil {
@@ -278,7 +279,7 @@ func TestTheRestIsOfGroupsThatThereAre(t *testing.T) {
 	}
 }
 
-// A run that died is waited for no longer than that is not known, and is nobody's whole report.
+// Nobody waits for a run once it is known to have died, and its report is never taken for a whole one.
 func TestARunThatDiedIsNotWaitedFor(t *testing.T) {
 	for name, c := range map[string]struct {
 		before func(t *testing.T, file string)
@@ -323,7 +324,7 @@ func removeAll(t *testing.T, dir string) {
 	}
 }
 
-// What a group has skipped begins while the other run goes on with others.
+// What a group has skipped begins while the other run goes on with other groups.
 func TestTheRestBeginsBeforeTheOtherRunEnds(t *testing.T) {
 	here(t)
 	t.Setenv("WINGS", "two")
@@ -342,7 +343,8 @@ func TestTheRestBeginsBeforeTheOtherRunEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	says(t, seen, "ok  \texample.com/m/able")
-	other.Groups = append([]result{{Name: "planes"}}, other.Groups...) // which went on until now, and had skipped something before
+	// It went on until now, and had skipped something before.
+	other.Groups = append([]result{{Name: "planes"}}, other.Groups...)
 	other.Ended = true
 	if err := other.write(file); err != nil {
 		t.Fatal(err)
@@ -392,7 +394,7 @@ func TestAbilities(t *testing.T) {
 	}
 }
 
-// A name in the table that no test has would leave its test to every commit without a word.
+// A name in the table that no test has would silently leave its test to every commit.
 func TestTurnsNameTestsThatExist(t *testing.T) {
 	var all strings.Builder
 	for _, dir := range []string{"../engines", "../image", "../bench"} {
@@ -418,8 +420,8 @@ func TestTurnsNameTestsThatExist(t *testing.T) {
 	}
 }
 
-// What is left to another commit neither runs nor counts as skipped; what has its turn runs beside the scenarios on engines,
-// and what is not in the table with the rest.
+// A test that is left to another commit neither runs nor counts as skipped. A test that has its turn runs beside the
+// scenarios on engines. A test that is not in the table runs with the rest.
 func TestWhatHasNotItsTurnIsLeft(t *testing.T) {
 	dir := t.TempDir()
 	skipped := &report{Groups: []result{{Name: "scenarios"}}, Skipped: []skip{{"scenarios", "m/always", "TestAlways", "no wings"}}}

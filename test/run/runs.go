@@ -8,15 +8,15 @@ import (
 	"sync"
 )
 
-// runs are groups that are tested, and what they came to. Groups of different lanes run side by side.
+// runs are groups under test, with their results. Groups in different lanes run side by side.
 type runs struct {
 	o       options
 	s       *summary
 	mu      sync.Mutex
 	started []*groupRun
-	ended   []result // in the order in which they have
+	ended   []result // in the order in which they ended
 	last    map[int]chan struct{}
-	failed  error // of the report
+	failed  error // the error of the report
 	work    sync.WaitGroup
 }
 
@@ -26,10 +26,11 @@ type groupRun struct {
 	err    error
 }
 
-// tested runs groups, and what completes the run that the options name, and then alone what a busy machine has failed.
+// tested runs the groups, and what completes the run that the options name. Then it runs alone the tests that failed
+// on a busy machine.
 func tested(ctx context.Context, groups []group, o options, s *summary) (*report, int, error) {
 	r := &runs{o: o, s: s, last: map[int]chan struct{}{}}
-	err := r.keep(&report{}) // whoever follows must not take what an earlier run has left for this one's
+	err := r.keep(&report{}) // a follower must not take an earlier run's report for this one's
 	if err != nil {
 		return nil, 1, err
 	}
@@ -67,7 +68,7 @@ func tested(ctx context.Context, groups []group, o options, s *summary) (*report
 	return out, code, r.keep(out)
 }
 
-// start begins each group when what was started before it in its lane has ended.
+// start begins each group when the group before it in its lane has ended.
 func (r *runs) start(ctx context.Context, groups []group) {
 	for _, g := range groups {
 		r.s.print("\n%s: go test %s, %s%s\n", g.name, strings.Join(g.flags, " "), counted(len(g.packages), "package"), g.why)
@@ -87,7 +88,7 @@ func (r *runs) start(ctx context.Context, groups []group) {
 	}
 }
 
-// end keeps what there is so far, for who completes this run.
+// end saves the results so far, for a run that completes this one.
 func (r *runs) end(of result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

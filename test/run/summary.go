@@ -20,31 +20,31 @@ type event struct {
 	Time                                      time.Time
 }
 
-// key names a test, or a package under the empty name, in a group.
+// key identifies a test in a group. An empty name stands for the package itself.
 type key struct{ group, pkg, test string }
 
 // failure is a test that failed.
 type failure struct {
 	key
-	busy bool     // because the machine was far too busy
-	said []string // for the end
+	busy bool     // true if it failed because the machine was far too busy
+	said []string // lines to repeat at the end
 }
 
-// summary shows package lines, failures with their output, and skips with their reasons; what passes is counted. Groups
-// write to it side by side.
+// summary shows lines about packages, failures with their output, and skips with their reasons. It only counts tests
+// that pass. Groups write to it side by side.
 type summary struct {
 	mu                      sync.Mutex
 	out                     io.Writer
 	each                    bool // say of each test that it passed: a run of hours is watched
 	passed, failed, skipped int
-	tests                   map[key]*strings.Builder // output of tests that are under way; of a package under the empty name
+	tests                   map[key]*strings.Builder // output of running tests; "" stands for a package
 	failures                []packageLine
 	failedTests             []failure
 	skips                   []skip
 	times                   []timed
 }
 
-// packageLine is go test's line of a package that failed.
+// packageLine is go test's line about a package that failed.
 type packageLine struct {
 	group, line string
 	build       bool
@@ -55,14 +55,14 @@ func newSummary(out io.Writer) *summary {
 	return &summary{out: out, tests: map[key]*strings.Builder{}}
 }
 
-// print shows a text, in one piece.
+// print prints a text in one piece.
 func (s *summary) print(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	fmt.Fprintf(s.out, format, args...)
 }
 
-// raw shows what is not of a test.
+// raw prints a line that does not come from a test.
 func (s *summary) raw(line []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,7 +98,7 @@ func (s *summary) add(e event) {
 	}
 }
 
-// ended counts a test.
+// ended counts a test and shows what matters.
 func (s *summary) ended(e event, k key, text string) {
 	if e.Action != "skip" {
 		s.times = append(s.times, timed{e.Group, e.Package, e.Test, e.Elapsed})
@@ -124,13 +124,13 @@ func (s *summary) ended(e event, k key, text string) {
 	}
 }
 
-// top is the name of the test that a subtest is of.
+// top returns the name of the test that a subtest belongs to.
 func top(test string) string {
 	name, _, _ := strings.Cut(test, "/")
 	return name
 }
 
-// busy are the tests of a group that failed, they or a subtest of theirs, because the machine was far too busy.
+// busy returns the tests of a group that failed because the machine was far too busy. A subtest counts as its test.
 func (s *summary) busy(group string) []timed {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,7 +144,8 @@ func (s *summary) busy(group string) []timed {
 	return out
 }
 
-// failedOtherwise says whether something of a group failed for another reason: a test, a build, a package as a whole.
+// failedOtherwise reports whether something in a group failed for another reason: a test, a build, or a package as a
+// whole.
 func (s *summary) failedOtherwise(group string) bool {
 	busy := s.busy(group)
 	s.mu.Lock()
@@ -165,7 +166,7 @@ func (s *summary) failedOtherwise(group string) bool {
 	return false
 }
 
-// forget takes a failed test out of what counts: it runs again.
+// forget removes a failed test from the counts, because it runs again.
 func (s *summary) forget(group, pkg, test string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -178,14 +179,14 @@ func (s *summary) forget(group, pkg, test string) {
 	})
 }
 
-// forgiven takes the lines of packages out of what counts, whose failed tests have passed alone.
+// forgiven removes the lines about packages whose failed tests have passed alone.
 func (s *summary) forgiven(group string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.failures = slices.DeleteFunc(s.failures, func(l packageLine) bool { return l.group == group })
 }
 
-// report is what the groups have come to so far.
+// report returns the results of the groups so far.
 func (s *summary) report(groups []result) *report {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -195,7 +196,8 @@ func (s *summary) report(groups []result) *report {
 	}
 }
 
-// packageLine says whether the output is go test's own line about a package, and shows it where it tells something.
+// packageLine reports whether the output is go test's own line about a package. It shows the line if it says
+// something.
 func (s *summary) packageLine(e event) bool {
 	switch line := e.Output; {
 	case strings.HasPrefix(line, "ok  \t"):
@@ -212,7 +214,8 @@ func (s *summary) packageLine(e event) bool {
 	return true
 }
 
-// packageEnd forgets a package. One that failed without a failed test has its reason in what is left.
+// packageEnd forgets a package. If it failed without a failed test, the reason is in the output that is left, which
+// is shown.
 func (s *summary) packageEnd(e event) {
 	if e.Action == "fail" {
 		s.flush(e.Group, e.Package)
@@ -224,8 +227,8 @@ func (s *summary) packageEnd(e event) {
 	}
 }
 
-// flush shows what a package printed outside of its tests, and what tests printed that never ended: a panic, a
-// time-out, a race.
+// flush shows what a package printed outside of its tests, and what unfinished tests printed: a panic, a time-out, a
+// race.
 func (s *summary) flush(group, pkg string) {
 	var keys []key
 	for k := range s.tests {
@@ -240,7 +243,7 @@ func (s *summary) flush(group, pkg string) {
 	}
 }
 
-// reason is what a test said when it skipped itself.
+// reason returns what a test said when it skipped itself.
 func reason(output string) string {
 	var out []string
 	for line := range strings.Lines(output) {
@@ -255,10 +258,10 @@ func reason(output string) string {
 	return strings.Join(out, " ")
 }
 
-// mostSaid is how much of what one test said is repeated at the end, and longestSaid how much of a line.
+// mostSaid is how many lines of a test are repeated at the end, and longestSaid how much of a line.
 const mostSaid, longestSaid = 4, 400
 
-// said is what a test that failed said first: a log that is cut off at its beginning has it too.
+// said returns what a failed test said first. So a log that lost its beginning has it too.
 func said(test, output string) []string {
 	var out []string
 	for line := range strings.Lines(output) {
@@ -278,7 +281,7 @@ func said(test, output string) []string {
 	return out
 }
 
-// end closes with go test's own lines, where a later line has pushed a failure up.
+// end repeats go test's own lines about failures, because later lines may have pushed them out of sight.
 func (s *summary) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -296,7 +299,7 @@ func (s *summary) end() {
 	}
 }
 
-// counted is a number with its noun.
+// counted returns a number with its noun.
 func counted(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
