@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// CertificateExpiry returns until when the certificate of a manager is valid, which no call of the Engine API tells.
+// CertificateExpiry returns when the certificate of a manager expires, which no call of the Engine API tells.
 // It begins the handshake that managers do with each other, at the address in the manager's status. It ends the
 // handshake as soon as it has seen the certificate: it has no certificate to show, sends nothing, and trusts nothing
 // that it sees. It fails for workers, because they do not listen.

@@ -25,16 +25,16 @@ var ErrNewer = errors.New("the state was written by a newer release of swarm-ope
 
 // Memory is the content. Each part may be lost, at a price:
 //
-// - Without HashKey the content of secrets is unknown, and they keep their versions.
-// - Without Adopted, adopted objects are foreign again.
-// - Without Failed, a roll-back is recognised by what the engine kept of it.
-// - Without InForce, a bad revision has no predecessor.
-// - Without Keep nothing is kept, but the run that finds the memory lost removes nothing.
-// - Without Made, objects that lost their labels are foreign. Objects that are gone are made again at once, because
-// nobody knows that they were there.
-// - Without Unstated, nobody is asked before an object that is gone is made again without its settings.
-// - Without Removed, an object that was being replaced is made from its manifest alone.
-// - Without Released, released objects are adopted again if they are equal.
+//   - Without HashKey the content of secrets is unknown, and they keep their versions.
+//   - Without Adopted, adopted objects are foreign again.
+//   - Without Failed, a roll-back is recognised by what the engine kept of it.
+//   - Without InForce, a bad revision has no predecessor.
+//   - Without Keep nothing is kept, but the run that finds the memory lost removes nothing.
+//   - Without Made, objects that lost their labels are foreign. Objects that are gone are made again at once, because
+//     nobody knows that they were there.
+//   - Without Unstated, nobody is asked before an object that is gone is made again without its settings.
+//   - Without Removed, an object that was being replaced is made from its manifest alone.
+//   - Without Released, released objects are adopted again if they are equal.
 type Memory struct {
 	Format int    `json:"format"`
 	Source string `json:"source"`
