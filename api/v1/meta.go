@@ -136,7 +136,10 @@ func (h *Header) Meta() *Header { return h }
 
 // Metadata names an object. Labels belong to the swarm object, not to its containers.
 type Metadata struct {
-	Name   string            `json:"name"`
+	// Name is the object's name in the swarm. To the name of a config or secret the operator adds a suffix for each
+	// content.
+	Name string `json:"name"`
+	// Labels are labels of the object in the swarm. A Node and a NodeSet state labels in their spec.
 	Labels map[string]string `json:"labels,omitempty"`
 }
 

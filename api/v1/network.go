@@ -35,13 +35,16 @@ type NetworkSpec struct {
 // IPAM states address pools.
 type IPAM struct {
 	// Driver is the name of an address manager. If omitted, it is the default one.
-	Driver  string            `json:"driver,omitempty"`
-	Config  []IPAMPool        `json:"config,omitempty"`
+	Driver string `json:"driver,omitempty"`
+	// Config lists the address pools.
+	Config []IPAMPool `json:"config,omitempty"`
+	// Options are options of the address manager.
 	Options map[string]string `json:"options,omitempty"`
 }
 
 // IPAMPool is one address pool.
 type IPAMPool struct {
+	// Subnet is the range of the pool, such as 10.1.0.0/24.
 	Subnet string `json:"subnet,omitempty"`
 	// IPRange is the part of the subnet that addresses are given from.
 	IPRange string `json:"ipRange,omitempty"`

@@ -99,7 +99,9 @@ type NodeSet struct {
 
 // NodeSetSpec selects nodes and says what they should be.
 type NodeSetSpec struct {
+	// Selector selects the nodes of the set.
 	Selector NodeSelector `json:"selector"`
+	// Template says what these nodes should be.
 	Template NodeTemplate `json:"template"`
 }
 

@@ -110,6 +110,7 @@ func (w *Swap) SetScalar(s Scalar) error {
 	return nil
 }
 
+// String renders a size as Bytes does, and -1 as it is.
 func (w Swap) String() string { return Bytes(w).String() }
 
 // MarshalJSON renders the text form.

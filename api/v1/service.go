@@ -33,24 +33,35 @@ type ServiceSpec struct {
 	Environment Environment `json:"environment,omitempty"`
 	// ContainerLabels are the labels of each container; metadata.labels are the service's.
 	ContainerLabels map[string]string `json:"containerLabels,omitempty"`
-	User            string            `json:"user,omitempty"`
-	WorkingDir      string            `json:"workingDir,omitempty"`
-	Hostname        string            `json:"hostname,omitempty"`
+	// User is the user, and perhaps the group, of the container's process. If omitted, the image's own applies.
+	User string `json:"user,omitempty"`
+	// WorkingDir replaces the image's WORKDIR.
+	WorkingDir string `json:"workingDir,omitempty"`
+	// Hostname is the hostname in each container.
+	Hostname string `json:"hostname,omitempty"`
 	// Mode is replicated (default), global, replicated-job or global-job. It cannot change in place.
 	Mode string `json:"mode,omitempty"`
 	// Replicas is the number of tasks to keep running, or of completions of a replicated job. If omitted, it is 1 at
 	// creation, and afterwards the operator leaves it as it is.
-	Replicas *uint64             `json:"replicas,omitempty"`
-	Ports    []Port              `json:"ports,omitempty"`
+	Replicas *uint64 `json:"replicas,omitempty"`
+	// Ports are the ports that the service publishes.
+	Ports []Port `json:"ports,omitempty"`
+	// Networks are the networks that the service joins.
 	Networks []NetworkAttachment `json:"networks,omitempty"`
-	Configs  []ConfigMount       `json:"configs,omitempty"`
-	Secrets  []SecretMount       `json:"secrets,omitempty"`
-	Mounts   []Mount             `json:"mounts,omitempty"`
+	// Configs are the configs that each container gets as files.
+	Configs []ConfigMount `json:"configs,omitempty"`
+	// Secrets are the secrets that each container gets as files.
+	Secrets []SecretMount `json:"secrets,omitempty"`
+	// Mounts are the volumes, directories and tmpfs that each container mounts.
+	Mounts []Mount `json:"mounts,omitempty"`
 	// Healthcheck is the health check of each container. If omitted, the image's own applies.
-	Healthcheck   *Healthcheck   `json:"healthcheck,omitempty"`
-	Resources     *Resources     `json:"resources,omitempty"`
+	Healthcheck *Healthcheck `json:"healthcheck,omitempty"`
+	// Resources says what a task may use, and what the scheduler sets aside for it.
+	Resources *Resources `json:"resources,omitempty"`
+	// RestartPolicy says what happens when a task ends.
 	RestartPolicy *RestartPolicy `json:"restartPolicy,omitempty"`
-	Placement     *Placement     `json:"placement,omitempty"`
+	// Placement says on which nodes tasks run.
+	Placement *Placement `json:"placement,omitempty"`
 	// UpdateConfig says how a new version is rolled out. It cannot be stated for jobs.
 	UpdateConfig *UpdateConfig `json:"updateConfig,omitempty"`
 	// RollbackConfig says how the previous version is brought back. It cannot be stated for jobs.
@@ -63,8 +74,10 @@ type ServiceSpec struct {
 	Init *bool `json:"init,omitempty"`
 	// ExtraHosts is a list of host:address, or a map.
 	ExtraHosts ExtraHosts `json:"extraHosts,omitempty"`
-	CapAdd     []string   `json:"capAdd,omitempty"`
-	CapDrop    []string   `json:"capDrop,omitempty"`
+	// CapAdd lists capabilities that containers get in addition to the default ones.
+	CapAdd []string `json:"capAdd,omitempty"`
+	// CapDrop lists default capabilities that containers do not get.
+	CapDrop []string `json:"capDrop,omitempty"`
 	// ReadOnly mounts the container's root file system read-only. Default false.
 	ReadOnly bool `json:"readOnly,omitempty"`
 }
@@ -92,7 +105,9 @@ func (p Port) ListKey() string {
 
 // NetworkAttachment joins a service to a network. Its short form is the name alone.
 type NetworkAttachment struct {
-	Name    string   `json:"name"`
+	// Name is the name of a Network.
+	Name string `json:"name"`
+	// Aliases are further names of the service in the network.
 	Aliases []string `json:"aliases,omitempty"`
 }
 
@@ -112,7 +127,7 @@ type ConfigMount struct {
 	UID string `json:"uid,omitempty"`
 	// GID is the file's group. Default "0".
 	GID string `json:"gid,omitempty"`
-	// Mode is always octal. Default 0444.
+	// Mode is the file's mode, which is always octal. Default 0444.
 	Mode *FileMode `json:"mode,omitempty"`
 }
 
@@ -132,7 +147,7 @@ type SecretMount struct {
 	UID string `json:"uid,omitempty"`
 	// GID is the file's group. Default "0".
 	GID string `json:"gid,omitempty"`
-	// Mode is always octal. Default 0444.
+	// Mode is the file's mode, which is always octal. Default 0444.
 	Mode *FileMode `json:"mode,omitempty"`
 }
 
@@ -147,12 +162,17 @@ type Mount struct {
 	// Type is volume, bind, tmpfs or npipe. It is required, because the engine's own default, bind, surprises.
 	Type string `json:"type"`
 	// Source is the volume's name or the node's path. If it is empty, the volume is anonymous.
-	Source   string        `json:"source,omitempty"`
-	Target   string        `json:"target"`
-	ReadOnly bool          `json:"readOnly,omitempty"`
-	Bind     *BindOptions  `json:"bind,omitempty"`
-	Volume   *VolumeOption `json:"volume,omitempty"`
-	Tmpfs    *TmpfsOptions `json:"tmpfs,omitempty"`
+	Source string `json:"source,omitempty"`
+	// Target is the path in the container.
+	Target string `json:"target"`
+	// ReadOnly mounts it read-only. Default false.
+	ReadOnly bool `json:"readOnly,omitempty"`
+	// Bind has options for a mount of type bind.
+	Bind *BindOptions `json:"bind,omitempty"`
+	// Volume has options for a mount of type volume.
+	Volume *VolumeOption `json:"volume,omitempty"`
+	// Tmpfs has options for a mount of type tmpfs.
+	Tmpfs *TmpfsOptions `json:"tmpfs,omitempty"`
 }
 
 // ListKey returns the path in the container.
@@ -174,7 +194,7 @@ type VolumeOption struct {
 type TmpfsOptions struct {
 	// Size is the upper limit. Default: no limit.
 	Size Bytes `json:"size,omitempty"`
-	// Mode is always octal.
+	// Mode is the mode of the mounted directory, which is always octal.
 	Mode *FileMode `json:"mode,omitempty"`
 }
 
@@ -182,13 +202,17 @@ type TmpfsOptions struct {
 // the image's.
 type Healthcheck struct {
 	// Test is a list that starts with CMD, CMD-SHELL or NONE, or a string for the shell.
-	Test        HealthTest `json:"test,omitempty"`
-	Interval    Duration   `json:"interval,omitempty"`
-	Timeout     Duration   `json:"timeout,omitempty"`
-	StartPeriod Duration   `json:"startPeriod,omitempty"`
-	// StartInterval needs API 1.44.
+	Test HealthTest `json:"test,omitempty"`
+	// Interval is the time between two checks.
+	Interval Duration `json:"interval,omitempty"`
+	// Timeout is how long a check may take.
+	Timeout Duration `json:"timeout,omitempty"`
+	// StartPeriod is the time after the start in which failed checks do not count.
+	StartPeriod Duration `json:"startPeriod,omitempty"`
+	// StartInterval is the time between two checks during startPeriod. Needs API 1.44.
 	StartInterval Duration `json:"startInterval,omitempty"`
-	Retries       uint32   `json:"retries,omitempty"`
+	// Retries is how many failed checks in a row make the container unhealthy.
+	Retries uint32 `json:"retries,omitempty"`
 	// Disable switches the image's health check off, like test [NONE].
 	Disable bool `json:"disable,omitempty"`
 }
@@ -208,8 +232,10 @@ func (t *HealthTest) SetScalar(s Scalar) error {
 
 // Resources limits what a task may use and reserves what it needs.
 type Resources struct {
-	Limits       ResourceLimits `json:"limits,omitzero"`
-	Reservations Reservations   `json:"reservations,omitzero"`
+	// Limits are the most that a task may use.
+	Limits ResourceLimits `json:"limits,omitzero"`
+	// Reservations are what the scheduler sets aside for a task.
+	Reservations Reservations `json:"reservations,omitzero"`
 	// MemorySwap is how much swap a container may use in addition to limits.memory, which it needs: 0 is none, -1 is
 	// no limit. If omitted, it is as much as limits.memory. --memory-swap of docker service create means the same;
 	// docker run and compose include the memory in it. Needs API 1.52.
@@ -221,15 +247,19 @@ type Resources struct {
 
 // ResourceLimits are limits that the kernel enforces. Zero means no limit.
 type ResourceLimits struct {
-	CPUs   CPUs  `json:"cpus,omitempty"`
+	// CPUs is the most CPUs, at least 0.001.
+	CPUs CPUs `json:"cpus,omitempty"`
+	// Memory is the most memory, at least 4MiB.
 	Memory Bytes `json:"memory,omitempty"`
-	// Pids needs API 1.41.
+	// Pids is the most processes. Needs API 1.41.
 	Pids int64 `json:"pids,omitempty"`
 }
 
 // Reservations are resources that the scheduler sets aside.
 type Reservations struct {
-	CPUs   CPUs  `json:"cpus,omitempty"`
+	// CPUs is the number of CPUs, at least 0.001.
+	CPUs CPUs `json:"cpus,omitempty"`
+	// Memory is the amount of memory, at least 4MiB.
 	Memory Bytes `json:"memory,omitempty"`
 }
 
@@ -249,7 +279,7 @@ type RestartPolicy struct {
 type Placement struct {
 	// Constraints are conditions such as node.labels.zone == a. A node must meet all of them.
 	Constraints []string `json:"constraints,omitempty"`
-	// Preferences are listed in the order in which they count.
+	// Preferences are labels over which the scheduler spreads tasks, in the order in which they count.
 	Preferences []Preference `json:"preferences,omitempty"`
 	// MaxReplicasPerNode is the largest number of tasks on one node. 0 means no limit.
 	MaxReplicasPerNode uint64 `json:"maxReplicasPerNode,omitempty"`
@@ -257,6 +287,7 @@ type Placement struct {
 
 // Preference spreads tasks evenly over the values of a node or engine label.
 type Preference struct {
+	// Spread is the label, such as node.labels.zone.
 	Spread string `json:"spread"`
 }
 
@@ -278,7 +309,9 @@ type UpdateConfig struct {
 
 // Logging chooses the log driver of the containers.
 type Logging struct {
-	Driver  string            `json:"driver,omitempty"`
+	// Driver is the name of the log driver. Options need it.
+	Driver string `json:"driver,omitempty"`
+	// Options are options of the log driver.
 	Options map[string]string `json:"options,omitempty"`
 }
 
