@@ -38,6 +38,7 @@ func (a RegistryAuth) Reveal() string {
 // Empty reports whether there is no credential.
 func (a RegistryAuth) Empty() bool { return a.encoded == nil || *a.encoded == "" }
 
+// String returns "(hidden)", or "" if there is no credential.
 func (a RegistryAuth) String() string {
 	if a.Empty() {
 		return ""
@@ -45,10 +46,13 @@ func (a RegistryAuth) String() string {
 	return hidden
 }
 
+// GoString returns the same as String.
 func (a RegistryAuth) GoString() string { return a.String() }
 
+// Format writes the same as String, whatever the verb.
 func (a RegistryAuth) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, a.String()) }
 
+// MarshalText returns the same as String.
 func (a RegistryAuth) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
 // MarshalLog returns what logr may log.

@@ -60,10 +60,10 @@ func IsNoQuorum(err error) bool {
 // IsLocked reports whether autolock is on and somebody must unlock this manager.
 func IsLocked(err error) bool { return has(err, "Swarm is encrypted and needs to be unlocked") }
 
-// IsWrongKey reports whether the manager is locked and this key does not open it. For IsNotLocked, there is nothing
-// to open.
+// IsWrongKey reports whether the manager is locked and this key does not open it.
 func IsWrongKey(err error) bool { return has(err, "invalid key provided", "invalid key string") }
 
+// IsNotLocked reports whether the manager is not locked, so that no key is needed.
 func IsNotLocked(err error) bool { return has(err, "swarm is not locked") }
 
 // IsPermission reports whether the call is forbidden. Either the operator may not open the socket, or something on

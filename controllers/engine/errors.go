@@ -27,6 +27,7 @@ type Error struct {
 	timeout time.Duration
 }
 
+// Error names the call and says why it failed.
 func (e *Error) Error() string {
 	return fmt.Sprintf("calling %s %s: %s", e.Method, e.Route, e.why())
 }

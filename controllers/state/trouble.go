@@ -31,6 +31,7 @@ type Trouble struct {
 	Why string `json:"why"`
 }
 
+// String says what failed, how often and why.
 func (t Trouble) String() string {
 	times := "once"
 	if t.Tries > 1 {

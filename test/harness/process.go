@@ -99,12 +99,14 @@ type Output struct {
 	b  bytes.Buffer
 }
 
+// Write appends to the buffer.
 func (o *Output) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.b.Write(b)
 }
 
+// String returns what was written so far.
 func (o *Output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
