@@ -97,7 +97,7 @@ func comments(t *testing.T) map[string]string {
 	t.Helper()
 	docs := map[string]string{}
 	fset := token.NewFileSet()
-	for _, file := range []string{"meta.go", "service.go", "config.go", "network.go", "cluster.go", "node.go"} {
+	for _, file := range []string{"meta.go", "service.go", "config.go", "network.go", "cluster.go", "node.go", "sink.go"} {
 		f, err := parser.ParseFile(fset, file, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)

@@ -93,7 +93,7 @@ func resolve(all map[string]page, from, to string) string {
 	return ""
 }
 
-// TestNothingPointsToTheOldGuide: the guide was one file, whose anchors are gone.
+// TestNoFilePointsToAPageThatIsNotThere: the guide was one file, whose anchors are gone.
 func TestNoFilePointsToAPageThatIsNotThere(t *testing.T) {
 	mention := regexp.MustCompile(`\bdocs/[\w/-]+\.md(#[\w-]+)?`)
 	err := filepath.WalkDir(root, func(name string, e os.DirEntry, err error) error {
