@@ -79,6 +79,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		}
 		return 0
 	})
+	metrics.Source(f.src.name) // "": the source itself says it
 	board := status.NewBoard(v1.Scrub(f.src.location), f.mode, metrics, log, time.Now)
 	o := f.eng.options(cmd, log, func(c engine.Call) { metrics.Call(c.Method, c.Route, c.Status, c.Duration) })
 	stated, err := engine.Stated(o)

@@ -2,6 +2,7 @@ package status
 
 import (
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -10,10 +11,14 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// Metrics are the operator's own. Every label has few values: no object's name, but for managers', and no text of a person is
-// one; of revisions two series stand at a time.
+// Metrics are the operator's own. Those about a source have its name as the label source, and the others are about the process,
+// the engine that it talks to, or the swarm. Every label has few values: no object's name, except managers', and no text of a
+// person is one; of revisions two series stand at a time.
 type Metrics struct {
 	Registry *prometheus.Registry
+
+	// about are the metrics of the source.
+	about about
 
 	revision  *prometheus.GaugeVec
 	condition *prometheus.GaugeVec
@@ -33,6 +38,7 @@ type Metrics struct {
 	leases    *prometheus.CounterVec
 	holds     prometheus.Gauge
 	paused    prometheus.Gauge
+	wanted    prometheus.Gauge
 	node      nodeMetrics
 	revisions map[string]string
 }
@@ -62,19 +68,46 @@ func NewMetrics(version string, queue func() int) *Metrics {
 		leases:    counter("lease_transitions_total", "What became of the lease of this instance: taken, released or lost.", "to"),
 		holds:     single("holds", "Holds in force that concern the source."),
 		paused:    single("paused", "1 while nothing is done until a person confirms."),
+		wanted:    single("managers_wanted", "Managers that the source wants; 0 if none of its manifests states a count."),
 		revisions: map[string]string{},
 	}
 	m.node = newNodeMetrics(m.Registry)
+	m.about.metrics = []prometheus.Collector{
+		m.revision, m.condition, m.drift, m.planned, m.refused, m.objects, m.steps, m.runs, m.repairs, m.duration, m.lastRun, m.holds, m.paused, m.wanted,
+	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "build_info", Help: "The release. Always 1.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
 	depth := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: prefix + "queue_length", Help: "Keys that wait for a run."}, func() float64 { return float64(queue()) })
-	m.Registry.MustRegister(build, depth, m.revision, m.condition, m.drift, m.planned, m.refused, m.objects, m.steps, m.runs, m.repairs, m.duration,
-		m.lastRun, m.calls, m.callTime, m.leaseHeld, m.epoch, m.leases, m.holds, m.paused,
+	m.Registry.MustRegister(build, depth, &m.about, m.calls, m.callTime, m.leaseHeld, m.epoch, m.leases,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
 const prefix = "swarm_operator_"
+
+// about gives the metrics of a source its name as the label source. The name may be known only once the source is read; until
+// then the label is empty, and afterwards all of them have it, with the values that they had.
+type about struct {
+	source  atomic.Pointer[string]
+	metrics []prometheus.Collector
+}
+
+// Describe says nothing, because the label's value may change.
+func (a *about) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector. All that one scrape sees has the same name.
+func (a *about) Collect(to chan<- prometheus.Metric) {
+	labels := prometheus.Labels{"source": ""}
+	if name := a.source.Load(); name != nil {
+		labels["source"] = *name
+	}
+	for _, m := range a.metrics {
+		prometheus.WrapCollectorWith(labels, m).Collect(to)
+	}
+}
+
+// Source names the source that the metrics are about.
+func (m *Metrics) Source(name string) { m.about.source.Store(&name) }
 
 func gauge(name, help string, labels ...string) *prometheus.GaugeVec {
 	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: prefix + name, Help: help}, labels)

@@ -29,7 +29,7 @@ type nodeMetrics struct {
 func newNodeMetrics(r *prometheus.Registry) nodeMetrics {
 	m := nodeMetrics{
 		nodes:     gauge("nodes", "Nodes of the swarm, by role, state, availability and version of the engine.", "role", "state", "availability", "version"),
-		managers:  gauge("managers", "Managers: wanted (0 where no manifest states a count), members (by their role or in fact) and reachable.", "state"),
+		managers:  gauge("managers", "Managers: members (by their role or in fact) and reachable.", "state"),
 		tolerance: single("manager_tolerance", "How many managers may be lost before those that are left have no majority; below 0 there is none now."),
 		versions:  single("engine_versions", "How many different versions the engines of the nodes have; more than 1 is a skew."),
 		rotating:  single("ca_rotation_in_progress", "1 while the root of the swarm's CA is being replaced."),
@@ -124,9 +124,10 @@ func (m *Metrics) swarm(s plan.Swarm) {
 	if s.Managers != nil {
 		wanted = s.Managers.Count
 	}
-	for state, count := range map[string]int{"wanted": wanted, "members": members, "reachable": reachable} {
+	for state, count := range map[string]int{"members": members, "reachable": reachable} {
 		n.managers.WithLabelValues(state).Set(float64(count))
 	}
+	m.wanted.Set(float64(wanted))
 	n.tolerance.Set(float64(tolerance))
 	n.rotating.Set(map[bool]float64{true: 1}[s.Rotating])
 }

@@ -194,6 +194,7 @@ func (b *Board) Revisions(source, attempted, applied string, problems []v1.Probl
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.report.Source = source
+	b.metrics.Source(source)
 	b.report.Revision, b.report.Applied, b.report.Problems, b.report.Notices = attempted, applied, problems, notices
 	b.metrics.setRevision("attempted", attempted)
 	b.metrics.setRevision("applied", applied)

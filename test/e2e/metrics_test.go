@@ -55,19 +55,19 @@ func TestMetricsAndConditionsTellWhatGoesOn(t *testing.T) {
 	o := w.operate(p.Host(), r)
 	o.inSync(good)
 	o.has(
-		fmt.Sprintf(`revision_info revision="%s" state="applied" 1`, good),
-		fmt.Sprintf(`revision_info revision="%s" state="attempted" 1`, good),
-		`steps_total kind="Service" operation="create" result="ok" 2`,
-		`objects kind="Service" 2`,
-		`condition type="InSync" 1`,
+		fmt.Sprintf(`revision_info source="measured" revision="%s" state="applied" 1`, good),
+		fmt.Sprintf(`revision_info source="measured" revision="%s" state="attempted" 1`, good),
+		`steps_total source="measured" kind="Service" operation="create" result="ok" 2`,
+		`objects source="measured" kind="Service" 2`,
+		`condition source="measured" type="InSync" 1`,
 		`api_calls_total code="201" method="POST" route="/services/create" 2`,
 		`queue_length 0`,
 	)
 	bad := r.commit("bad", map[string]string{"bad.yaml": "kind: Service\n"})
 	o.has(
-		fmt.Sprintf(`revision_info revision="%s" state="applied" 1`, good),
-		fmt.Sprintf(`revision_info revision="%s" state="attempted" 1`, bad),
-		`condition type="SourceReady" 0`,
+		fmt.Sprintf(`revision_info source="measured" revision="%s" state="applied" 1`, good),
+		fmt.Sprintf(`revision_info source="measured" revision="%s" state="attempted" 1`, bad),
+		`condition source="measured" type="SourceReady" 0`,
 	)
 	r.remove("bad.yaml", "b.yaml", "c.yaml")
 	two := r.commit("two of three go", nil)
@@ -79,12 +79,12 @@ func TestMetricsAndConditionsTellWhatGoesOn(t *testing.T) {
 	})
 	w.scale("a", 3)
 	o.has(
-		`drift_objects by="hand" kind="Service" 1`,
-		`drift_objects by="git" kind="Service" 1`,
-		`drift_objects by="git" kind="Config" 1`,
-		`refusals class="consent" guard="removal-budget" 2`,
-		`refusals class="later" guard="repair-after" 1`,
-		`condition type="Held" 1`,
+		`drift_objects source="measured" by="hand" kind="Service" 1`,
+		`drift_objects source="measured" by="git" kind="Service" 1`,
+		`drift_objects source="measured" by="git" kind="Config" 1`,
+		`refusals source="measured" class="consent" guard="removal-budget" 2`,
+		`refusals source="measured" class="later" guard="repair-after" 1`,
+		`condition source="measured" type="Held" 1`,
 	)
 	w.quiet(p)
 	p.Reset()

@@ -132,7 +132,7 @@ func TestLabelsAndAvailabilityOfNodes(t *testing.T) {
 	m, n := len(w.swarm.Managers()), len(w.swarm.Workers())
 	o.has(
 		`condition type="ManagersReady" 1`, `condition type="NodesReady" 1`, `condition type="VersionSkew" 0`, `engine_versions 1`, `ca_rotation_in_progress 0`,
-		fmt.Sprintf(`managers state="members" %d`, m), fmt.Sprintf(`managers state="reachable" %d`, m), `managers state="wanted" 0`,
+		fmt.Sprintf(`managers state="members" %d`, m), fmt.Sprintf(`managers state="reachable" %d`, m), `managers_wanted source="labels" 0`,
 		fmt.Sprintf(`manager_tolerance %d`, (m-1)/2), fmt.Sprintf(`nodes role="worker" state="ready" availability="active" %d`, n),
 	)
 	if *swarmKind == onSandbox { // the managers of real engines listen on networks of their own, which the operator is not in here
