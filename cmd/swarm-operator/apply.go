@@ -222,7 +222,7 @@ func (a *applying) result(err error) applied {
 	}
 	out.Done = append(out.Done, a.steps...)
 	for _, p := range a.health {
-		if p.Failed {
+		if p.Failed() {
 			out.Failed = append(out.Failed, status.Failure{Object: p.Key, Why: v1.Scrub(p.Why), Revision: out.Revision})
 		}
 	}
@@ -287,7 +287,7 @@ func (a *applying) ended(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		text := fmt.Sprintf("not done after %s", a.timeout)
 		for _, p := range a.health {
-			if !p.Ready && p.Awaited() {
+			if !p.Ready() && p.Awaited() {
 				text += fmt.Sprintf("\n%s: %s", p.Key, p.Why)
 			}
 		}

@@ -41,12 +41,12 @@ func progressLine(p reconciler.Progress, on screen.Screen) string {
 	}
 	state := on.Paint(screen.Good, "ready")
 	switch {
-	case p.Failed:
+	case p.Failed():
 		state = on.Paint(screen.Bad, "failed:") + " " + p.Why
-	case !p.Ready:
+	case !p.Ready():
 		state = p.Why
 	}
-	if !p.Ready && !p.Failed && !p.Awaited() {
+	if !p.Ready() && !p.Failed() && !p.Awaited() {
 		state += " (not waited for: an earlier revision changed it)"
 	}
 	return v1.Scrub(fmt.Sprintf("%s%s %d/%d %s", p.Key, bar, p.Running, p.Wanted, state))

@@ -136,28 +136,6 @@ func rewinds(run *Run, p past, shares bool) bool {
 	return false
 }
 
-// outcome is what became of the revision in force, as far as it is known.
-func (r *Reconciler) outcome(run *Run) (outcome, why string) {
-	if !r.Follow {
-		return "", ""
-	}
-	for _, f := range run.memory.Failed {
-		if w := run.wants[f.Key]; w != nil && w.Digest() == f.Digest && f.Revision == run.InForce.Hash {
-			return state.Failed, fmt.Sprintf("%s: %s", f.Key, f.Why)
-		}
-	}
-	p := run.Plan
-	if len(p.Steps) > 0 || p.Waiting() || r.moves(run) {
-		return "", ""
-	}
-	for _, refused := range p.Refused {
-		if refused.NeedsAPerson() {
-			return state.Held, fmt.Sprintf("%s: %s", refused.Key, refused.Why)
-		}
-	}
-	return state.RolledOut, ""
-}
-
 // census notes how many nodes there are, and before the plan takes some away, how many there will be: who takes over after
 // that must not wonder where they are. That fewer are there by themselves is written with something else, or never.
 func (r *Reconciler) census(run *Run) {

@@ -9,12 +9,10 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
-
-// Deadline is how long something may take to become ready before it counts as stalled.
-const Deadline = 10 * time.Minute
 
 // relook is how often what failed is looked at again at most: the swarm goes on trying, and tells nobody when it succeeds.
 const relook = 30 * time.Second
@@ -27,7 +25,7 @@ type following struct {
 	looked    time.Time
 	running   map[v1.Key]bool      // whose roll-out the engine said to run, as of the last run
 	hidden    map[v1.Key]time.Time // see hide
-	waits     map[v1.Key]waiting   // whose tasks find no place
+	waits     map[v1.Key]waiting   // whose tasks find no place, and jobs that run
 	forgiven  map[v1.Key]time.Time // paused roll-outs that did what they were for, by when they began
 	// seenFailed is the record of the last run, for who observes and writes none.
 	seenFailed []plan.Failure
@@ -37,18 +35,19 @@ func newFollowing() following {
 	return following{unsettled: map[v1.Key]time.Time{}, hidden: map[v1.Key]time.Time{}, waits: map[v1.Key]waiting{}, forgiven: map[v1.Key]time.Time{}}
 }
 
-// waiting is since when the tasks of a service wait for a place, and why.
+// waiting is since when the tasks of a service wait for a place, and why. begun: they have one, and are those of a job.
 type waiting struct {
 	since time.Time
 	why   string
+	begun bool
 }
 
 // lookAgain says when to look again at what moves without an event; 0 means that nothing does. What only waits for a place is
-// looked at less often after a while: it may wait for days.
+// looked at less often after a while, as is a job: that may take days.
 func (f *following) lookAgain(now time.Time) time.Duration {
 	var after time.Duration
 	for key := range f.unsettled {
-		if w, waits := f.waits[key]; !waits || now.Sub(w.since) < Deadline {
+		if w, waits := f.waits[key]; !waits || now.Sub(w.since) < status.Deadline {
 			return Poll
 		}
 		after = relook
@@ -60,6 +59,9 @@ func (f *following) lookAgain(now time.Time) time.Duration {
 func (f *following) placeless() string {
 	var out []string
 	for key, w := range f.waits {
+		if w.begun {
+			continue
+		}
 		out = append(out, fmt.Sprintf("%s: %s", key, w.why))
 	}
 	slices.Sort(out)
@@ -190,7 +192,7 @@ func (r *Reconciler) readiness(run *Run, f *plan.Facts, n needs, a answers) {
 			if h.Waits {
 				f.Placeless[key] = h.Why
 			}
-			r.judge(key, h, f)
+			r.judge(key, h, run.failure(key).Why, f)
 		}
 	}
 	if len(f.Placeless) > 0 {
@@ -285,31 +287,16 @@ func (r *Reconciler) notice(haves []diff.State, wants map[v1.Key]*diff.State, f 
 	return changed
 }
 
-// hiddenLeast is how long a roll-out that a write hid counts as running at least. The swarm says within that time that it
-// goes on; before that, tasks that run may be those that are to be replaced.
-const hiddenLeast = 5 * time.Second
-
-// unhidden is how an object does whose roll-out a write may have hidden.
-func (f *following) unhidden(key v1.Key, h kinds.Health, now time.Time) kinds.Health {
-	if since, hidden := f.hidden[key]; hidden && h.Ready && now.Sub(since) < hiddenLeast {
-		h.Ready, h.Why = false, "it was written on while it rolled out, and the swarm does not say yet how that goes on"
-	}
-	return h
-}
-
-func (r *Reconciler) judge(key v1.Key, h kinds.Health, f *plan.Facts) {
+// judge notes how an object stands. failure is why its want is on record as failed; "" if it is not.
+func (r *Reconciler) judge(key v1.Key, h kinds.Health, failure string, f *plan.Facts) {
 	_, hidden := r.hidden[key]
-	h = r.unhidden(key, h, f.Now)
 	since, following := r.unsettled[key]
 	r.noteWaiting(key, h, f.Now)
-	switch {
-	case !following:
-	case h.Waits:
-		r.unsettled[key] = f.Now // the time that it may take begins when there is a place
-	case !h.Ready && !h.Failed && f.Now.Sub(since) >= Deadline:
-		h.Failed, h.Why = true, "stalled: "+h.Why
+	if following && (h.Waits || h.Begun) {
+		r.unsettled[key] = f.Now // the time that it may take begins when there is a place, and a job takes its own
 	}
-	if h.Ready {
+	v := status.Evidence{Look: status.Look(h), Failure: failure, Hidden: r.hidden[key], Since: since, Now: f.Now}.Verdict()
+	if v.Ready() {
 		f.Settled[key] = true
 		delete(r.touched, key)
 		if hidden || r.rolling[key] {
@@ -324,11 +311,11 @@ func (r *Reconciler) judge(key v1.Key, h kinds.Health, f *plan.Facts) {
 		delete(r.unsettled, key)
 		return
 	}
-	f.NotReady[key], f.Failing[key] = h.Why, h.Failed
+	f.NotReady[key], f.Failing[key] = v.Why, v.Failed()
 }
 
 func (r *Reconciler) noteWaiting(key v1.Key, h kinds.Health, now time.Time) {
-	if !h.Waits {
+	if !h.Waits && !h.Begun {
 		delete(r.waits, key)
 		return
 	}
@@ -336,7 +323,7 @@ func (r *Reconciler) noteWaiting(key v1.Key, h kinds.Health, now time.Time) {
 	if !known {
 		w.since = now
 	}
-	w.why = h.Why
+	w.why, w.begun = h.Why, h.Begun
 	r.waits[key] = w
 }
 

@@ -49,11 +49,11 @@ func TestARollOutThatAWriteHides(t *testing.T) {
 	}
 }
 
-// What waits for a place is no failure, however long it takes, and is looked at less often after a while.
+// What waits for a place is no failure, however long it takes, and is looked at less often after a while. So is a job that runs.
 func TestWhatOnlyWaitsForAPlaceDoesNotFail(t *testing.T) {
 	web := v1.Key{Kind: v1.KindService, Name: "web"}
 	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	waits, starts := kinds.Health{Waits: true, Why: "no suitable node"}, kinds.Health{Why: "0 of 1"}
+	waits, starts, begun := kinds.Health{Waits: true, Why: "no suitable node"}, kinds.Health{Why: "0 of 1"}, kinds.Health{Begun: true, Why: "0 of 1 complete"}
 	for name, test := range map[string]struct {
 		looks  []kinds.Health // one each four minutes
 		failed bool
@@ -63,6 +63,8 @@ func TestWhatOnlyWaitsForAPlaceDoesNotFail(t *testing.T) {
 		"it stalls":                          {[]kinds.Health{starts, starts, starts, starts}, true, Poll, ""},
 		"it waits":                           {[]kinds.Health{waits}, false, Poll, "Service/web: no suitable node"},
 		"it waits long":                      {[]kinds.Health{waits, waits, waits, waits, waits}, false, relook, "Service/web: no suitable node"},
+		"a job runs long":                    {[]kinds.Health{begun, begun, begun, begun, begun}, false, relook, ""},
+		"a job ran long, and fails":          {[]kinds.Health{begun, begun, begun, begun, {Failed: true}}, true, Poll, ""},
 		"it waited long, and starts":         {[]kinds.Health{waits, waits, waits, waits, starts}, false, Poll, ""},
 		"it waited long, and stalls":         {[]kinds.Health{waits, starts, starts, starts, starts}, true, Poll, ""},
 		"it waited long, and is ready":       {[]kinds.Health{waits, waits, {Ready: true}}, false, 0, ""},
@@ -74,7 +76,7 @@ func TestWhatOnlyWaitsForAPlaceDoesNotFail(t *testing.T) {
 			var facts plan.Facts
 			for i, h := range test.looks {
 				facts = plan.Facts{Now: begin.Add(time.Duration(i) * 4 * time.Minute), Rollouts: map[v1.Key]plan.Rollout{}, NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{}, Settled: map[v1.Key]bool{}}
-				r.judge(web, h, &facts)
+				r.judge(web, h, "", &facts)
 			}
 			if got := facts.Failing[web]; got != test.failed {
 				t.Errorf("failed is %t: %s", got, facts.NotReady[web])
@@ -100,7 +102,7 @@ func TestAHiddenRollOutIsNotOverAtOnce(t *testing.T) {
 		ready bool
 	}{{50 * time.Millisecond, false}, {4 * time.Second, false}, {5 * time.Second, true}} {
 		facts := plan.Facts{Now: begin.Add(look.after), Rollouts: map[v1.Key]plan.Rollout{web: {State: "updating"}}, NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{}, Settled: map[v1.Key]bool{}}
-		r.judge(web, kinds.Health{Ready: true}, &facts)
+		r.judge(web, kinds.Health{Ready: true}, "", &facts)
 		if facts.Settled[web] != look.ready || (facts.NotReady[web] == "") != look.ready || (facts.Rollouts[web].State == "") != look.ready {
 			t.Errorf("after %s: ready is %t, not ready because %q, and the roll-out is %+v", look.after, facts.Settled[web], facts.NotReady[web], facts.Rollouts[web])
 		}
@@ -113,8 +115,31 @@ func TestAPausedRollOutThatIsReadyIsForgiven(t *testing.T) {
 	began := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	r := New(Options{Follow: true})
 	facts := plan.Facts{Now: began, Rollouts: map[v1.Key]plan.Rollout{web: {State: "paused", Began: began}}, NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{}, Settled: map[v1.Key]bool{}}
-	r.judge(web, kinds.Health{Ready: true}, &facts)
+	r.judge(web, kinds.Health{Ready: true}, "", &facts)
 	if len(facts.Rollouts) > 0 || !r.forgiven[web].Equal(began) {
 		t.Errorf("it still counts as paused: %+v", facts.Rollouts)
+	}
+}
+
+// What stalled stays a failure while the swarm goes on trying: what depends on it would otherwise be refused and wait by turns.
+func TestWhatStalledStaysFailedUntilItWorks(t *testing.T) {
+	web := v1.Key{Kind: v1.KindService, Name: "web"}
+	r := New(Options{Follow: true})
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for i, look := range []struct {
+		health           kinds.Health
+		failing, settled bool
+	}{{kinds.Health{Why: "0 of 1"}, true, false}, {kinds.Health{Why: "0 of 1"}, true, false}, {kinds.Health{Ready: true}, false, true}} {
+		r.unsettled[web] = now // it is looked at again
+		facts := plan.Facts{Now: now, Rollouts: map[v1.Key]plan.Rollout{}, NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{}, Settled: map[v1.Key]bool{}}
+		r.judge(web, look.health, "stalled: 0 of 1", &facts)
+		if facts.Failing[web] != look.failing || facts.Settled[web] != look.settled {
+			t.Errorf("look %d: failing is %t, settled %t: %q", i, facts.Failing[web], facts.Settled[web], facts.NotReady[web])
+		}
+		r.settle(facts)
+		if _, followed := r.unsettled[web]; followed {
+			t.Errorf("look %d: it is looked at all the time", i)
+		}
+		now = now.Add(relook)
 	}
 }

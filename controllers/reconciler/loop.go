@@ -91,7 +91,7 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 		l.planConditions(run)
 	}
 	l.Board.Revisions(run.Source, run.Attempted.Hash, run.InForce.Hash, run.Problems, run.Notices)
-	l.showing.note(run)
+	l.showing.note(run, l.hidden)
 	l.moving = run.moving()
 	if !run.Usable() {
 		l.Board.Set(status.InSync, false, "NoRevision", "there is no revision without a problem to go by")
@@ -309,17 +309,9 @@ func (l *Loop) planConditions(run *Run) {
 		}
 	}
 	l.Board.Set(status.Contended, contended != "", map[bool]string{true: "WrittenAgainAndAgain", false: "Nothing"}[contended != ""], contended)
-	failed, failedNow := "", map[v1.Key]plan.Failure{}
-	for _, f := range run.memory.Failed {
-		failedNow[f.Key] = f
-	}
-	for i := range run.Wants.States { // no copies: the method that is called makes each of them one on the heap
-		w := &run.Wants.States[i]
-		// A record of another want only tells an old failure from the next.
-		if f, is := failedNow[w.Key]; is && f.Digest == w.Digest() {
-			failed = fmt.Sprintf("%s: %s", f.Key, f.Why)
-			break
-		}
+	failed := ""
+	if all := run.failures(); len(all) > 0 {
+		failed = fmt.Sprintf("%s: %s", all[0].Key, all[0].Why)
 	}
 	waits := l.placeless()
 	l.Board.Set(status.TasksWaiting, waits != "", map[bool]string{true: "NoPlace", false: "None"}[waits != ""], waits)

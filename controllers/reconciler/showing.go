@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,7 +27,9 @@ type showing struct {
 	was   status.Status
 }
 
-func (s *showing) note(run *Run) { s.last.Store(snapshotOf(run, s.last.Load())) }
+func (s *showing) note(run *Run, hidden map[v1.Key]time.Time) {
+	s.last.Store(snapshotOf(run, s.last.Load(), maps.Clone(hidden)))
+}
 
 // StatusNow is what the last run found, with how the objects do now, or lately did. Without an engine it is what is known,
 // and no word on their health. It may be asked for at any time, also by many at once.

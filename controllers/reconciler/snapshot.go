@@ -33,7 +33,8 @@ type snapshot struct {
 	history            []state.Entry
 	holds              []plan.Hold
 	paused             string
-	away               map[v1.Key]string // nodes that are not ready, and what they are
+	hidden             map[v1.Key]time.Time // see following.hide
+	away               map[v1.Key]string    // nodes that are not ready, and what they are
 }
 
 type wanted struct {
@@ -43,8 +44,8 @@ type wanted struct {
 }
 
 // snapshotOf is for who does the run: it looks at wants, which work out on demand what was not kept of them. before, where
-// there is one, lends what is the same.
-func snapshotOf(run *Run, before *snapshot) *snapshot {
+// there is one, lends what is the same; hidden is since when writes hide how roll-outs go on.
+func snapshotOf(run *Run, before *snapshot, hidden map[v1.Key]time.Time) *snapshot {
 	s := &snapshot{
 		source: run.Source, attempted: run.Attempted.Hash, inForce: run.memory.InForce.Hash, usable: run.Usable(), problems: run.Problems,
 		notices: run.Notices, history: run.memory.History,
@@ -69,12 +70,7 @@ func snapshotOf(run *Run, before *snapshot) *snapshot {
 			s.missing = append(s.missing, key)
 		}
 	}
-	for _, f := range run.memory.Failed {
-		// A record of another want only tells an old failure from the next.
-		if w := run.wants[f.Key]; w != nil && w.Digest() == f.Digest {
-			s.failed = append(s.failed, f)
-		}
-	}
+	s.failed, s.hidden = run.failures(), hidden
 	return s
 }
 
@@ -248,18 +244,15 @@ func (v *view) condition(key v1.Key, differs bool) (health, why string, replicas
 	case !seen:
 		return status.Healthy, "", nil
 	}
-	replicas, why = &status.Replicas{Running: one.Running, Wanted: one.Wanted, Old: one.Old}, v1.Scrub(one.Why)
-	switch {
-	case one.RolledBack && (v.undone(one, failure, failed) || v.usable && differs):
-		return status.Degraded, v1.Scrub(cmp.Or(failure.Why, "rolled back")), replicas
-	case one.Failed:
-		return status.Degraded, why, replicas
-	case one.Ready:
-		return status.Healthy, "", replicas
-	case failed && v.usable:
-		return status.Degraded, v1.Scrub(failure.Why), replicas
+	e := status.Evidence{Look: status.Look(one.Health), Hidden: v.hidden[key], Now: v.at}
+	if v.usable {
+		e.Failure = failure.Why
 	}
-	return status.Progressing, why, replicas
+	if one.RolledBack && (v.undone(one, failure, failed) || v.usable && differs) {
+		e.Undone = cmp.Or(failure.Why, "rolled back")
+	}
+	verdict := e.Verdict()
+	return verdict.Health(), v1.Scrub(verdict.Why), &status.Replicas{Running: one.Running, Wanted: one.Wanted, Old: one.Old}
 }
 
 // undone says whether the last update, which was rolled back, is the one that is on record as failed.

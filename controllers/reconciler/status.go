@@ -20,7 +20,7 @@ import (
 
 // Status is what a run found, with how the objects do now. It writes nothing.
 func (r *Reconciler) Status(ctx context.Context, run *Run) (status.Status, error) {
-	seen := snapshotOf(run, nil)
+	seen := snapshotOf(run, nil, nil)
 	seen.inForce, seen.history = run.found.Memory.InForce.Hash, run.found.Memory.History // until somebody applies it
 	now, err := r.survey(ctx, seen)
 	s := seen.status(now)

@@ -51,6 +51,56 @@ func (r *Reconciler) verdicts(run *Run) {
 	m.End(outcome, why, run.Facts.Now)
 }
 
+// failure is the record of the want that is in force, if that failed. A record of another want only tells an old failure from
+// the next.
+func (r *Run) failure(key v1.Key) plan.Failure {
+	if i := slices.IndexFunc(r.memory.Failed, func(f plan.Failure) bool { return f.Key == key }); i >= 0 && r.wanted(r.memory.Failed[i]) {
+		return r.memory.Failed[i]
+	}
+	return plan.Failure{}
+}
+
+// failures are the records of wants that are in force.
+func (r *Run) failures() []plan.Failure {
+	var out []plan.Failure
+	for _, f := range r.memory.Failed {
+		if r.wanted(f) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func (r *Run) wanted(f plan.Failure) bool {
+	w := r.wants[f.Key]
+	return w != nil && w.Digest() == f.Digest
+}
+
+// outcome is what became of the revision in force, as far as it is known.
+func (r *Reconciler) outcome(run *Run) (outcome, why string) {
+	if !r.Follow {
+		return "", ""
+	}
+	failed := slices.DeleteFunc(run.failures(), func(f plan.Failure) bool { return f.Revision != run.InForce.Hash })
+	return became(failed, run.Plan.Refused, len(run.Plan.Steps) > 0 || run.Plan.Waiting() || r.moves(run))
+}
+
+// became is the one rule for what became of a revision: by what of it failed, and what of it is refused. "": it moves.
+func became(failed []plan.Failure, refused []plan.Refusal, moves bool) (outcome, why string) {
+	if len(failed) > 0 {
+		return state.Failed, fmt.Sprintf("%s: %s", failed[0].Key, failed[0].Why)
+	}
+	if moves {
+		return "", ""
+	}
+	for _, r := range refused {
+		if r.NeedsAPerson() {
+			return state.Held, fmt.Sprintf("%s: %s", r.Key, r.Why)
+		}
+	}
+	return state.RolledOut, ""
+}
+
 // supersede keeps on record, of what earlier revisions changed, what is not over. Where nobody follows roll-outs nothing is
 // known of that, and the record would grow.
 func (r *Reconciler) supersede(run *Run) {
@@ -65,7 +115,7 @@ func (r *Reconciler) supersede(run *Run) {
 }
 
 // moves says whether the verdict on the revision in force has to wait for roll-outs: for those of its own, and for earlier
-// ones that go on. One that only waits for a place may do so for days, and is another revision's matter.
+// ones that go on. One that only waits for a place may do so for days, as may a job, and is another revision's matter.
 func (r *Reconciler) moves(run *Run) bool {
 	if len(r.unsettled) == 0 {
 		return false
@@ -91,29 +141,26 @@ func (r *Reconciler) Conclude(ctx context.Context, run *Run, all []Progress) err
 		if m.InForce.Hash != run.InForce.Hash {
 			return // a newer one took its place
 		}
-		outcome, why := state.RolledOut, ""
-		for _, refused := range run.Plan.Refused {
-			if refused.NeedsAPerson() {
-				outcome, why = state.Held, fmt.Sprintf("%s: %s", refused.Key, refused.Why)
-				break
-			}
-		}
+		var failed []plan.Failure
 		for _, p := range all {
 			w := run.wants[p.Key]
-			if p.Ready { // what was on record of its tasks is over
+			if p.Ready() { // what was on record of its tasks is over
 				m.Failed = slices.DeleteFunc(slices.Clone(m.Failed), func(f plan.Failure) bool { return f.Key == p.Key && f.Began.IsZero() })
 			}
-			if !p.Failed || !p.Own || w == nil { // what an earlier revision changed is no matter of this one
+			if !p.Failed() || !p.Own || w == nil { // what an earlier revision changed is no matter of this one
 				continue
 			}
-			if outcome != state.Failed {
-				outcome, why = state.Failed, fmt.Sprintf("%s: %s", p.Key, p.Why)
-			}
 			next := plan.Failure{Key: p.Key, Digest: w.Digest(), Why: v1.Scrub(p.Why), Began: p.began, Revision: run.InForce.Hash}
+			failed = append(failed, next)
+			i := slices.IndexFunc(m.Failed, func(f plan.Failure) bool { return f.Key == p.Key })
+			if i >= 0 && m.Failed[i].Digest == next.Digest && p.began.IsZero() {
+				continue // it is on record, with when it began
+			}
 			m.Failed = slices.DeleteFunc(slices.Clone(m.Failed), func(f plan.Failure) bool { return f.Key == p.Key })
 			m.Failed = append(m.Failed, next)
 			slices.SortFunc(m.Failed, func(a, b plan.Failure) int { return a.Key.Compare(b.Key) })
 		}
+		outcome, why := became(failed, run.Plan.Refused, false)
 		m.End(outcome, why, r.Now())
 	}
 	if after := run.found.Memory; run.found.Sequence > 0 {

@@ -9,6 +9,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
@@ -22,7 +23,11 @@ var ErrChanged = errors.New("changed by somebody else while it rolled out")
 // Progress is how far an object is.
 type Progress struct {
 	Key v1.Key
-	kinds.Health
+	status.Verdict
+	// Running are its tasks that do what is wanted, of those that are Wanted.
+	Running, Wanted int
+	// Waits reports whether it is not ready only because the swarm finds no place for its tasks.
+	Waits bool
 	// Own reports whether the revision of the run changed it. What becomes of others is an earlier revision's.
 	Own bool
 	// began is when the roll-out did that the engine gave up.
@@ -35,9 +40,9 @@ type Progress struct {
 // wants. What an earlier revision changed ends no wait for what this one did, and is not waited for where it only waits for
 // a place.
 func (r *Reconciler) Wait(ctx context.Context, run *Run, report func([]Progress)) error {
-	follow, by := newFollowing(), run.memory.ChangedBy()
+	w := waited{following: newFollowing(), by: run.memory.ChangedBy(), begin: r.Now()}
 	for {
-		all, err := r.look(ctx, run, &follow, by)
+		all, err := r.look(ctx, run, &w)
 		if err != nil {
 			return err
 		}
@@ -61,12 +66,12 @@ func verdict(all []Progress) (over bool, err error) {
 		switch {
 		case p.changed:
 			changed = append(changed, fmt.Errorf("%s: %w; to make it what git says, run apply again", p.Key, ErrChanged))
-		case p.Failed && p.Own:
+		case p.Failed() && p.Own:
 			ownFailed = true
 			failed = append(failed, fmt.Errorf("%s: %s", p.Key, p.Why))
-		case p.Failed:
+		case p.Failed():
 			failed = append(failed, fmt.Errorf("%s, which an earlier revision changed: %s", p.Key, p.Why))
-		case !p.Ready:
+		case !p.Ready():
 			waiting = waiting || p.Awaited()
 		}
 	}
@@ -102,7 +107,25 @@ func (r *Reconciler) undone(k kinds.Kind, l *kinds.Live, run *Run, ix *kinds.Ind
 	return i >= 0 && diff.Differs(&have, &run.Wants.States[i], k.Rules)
 }
 
-func (r *Reconciler) look(ctx context.Context, run *Run, follow *following, by map[v1.Key]string) ([]Progress, error) {
+// waited is what a wait knows from look to look.
+type waited struct {
+	following
+	by    map[v1.Key]string // which revision changed an object
+	begin time.Time
+}
+
+// since is since when an object is waited for. The time that it may take begins when there is a place for its tasks.
+func (w *waited) since(key v1.Key, h kinds.Health, now time.Time) time.Time {
+	if _, known := w.unsettled[key]; !known {
+		w.unsettled[key] = w.begin
+	}
+	if h.Waits || h.Begun {
+		w.unsettled[key] = now
+	}
+	return w.unsettled[key]
+}
+
+func (r *Reconciler) look(ctx context.Context, run *Run, w *waited) ([]Progress, error) {
 	sights, err := r.sightsOf(ctx, wantsOf(run.Wants.States, nil))
 	if err != nil {
 		return nil, err
@@ -113,12 +136,14 @@ func (r *Reconciler) look(ctx context.Context, run *Run, follow *following, by m
 			seen.Rollouts[s.key()] = rollout
 		}
 	}
-	follow.hide(run.wants, &seen)
+	w.hide(run.wants, &seen)
 	out, moves, index := make([]Progress, 0, len(sights)), false, r.indexed(ctx)
 	for _, s := range sights {
-		h := follow.unhidden(s.key(), s.Health, seen.Now)
+		e := status.Evidence{
+			Look: status.Look(s.Health), Failure: run.failure(s.key()).Why, Hidden: w.hidden[s.key()], Since: w.since(s.key(), s.Health, seen.Now), Now: seen.Now,
+		}
 		undone := false
-		if h.RolledBack {
+		if s.RolledBack {
 			ix, err := index()
 			if err != nil {
 				return nil, err
@@ -129,13 +154,13 @@ func (r *Reconciler) look(ctx context.Context, run *Run, follow *following, by m
 			rollout := s.observed()
 			rollout.Left = plan.Differs // which is known
 			rollout = s.kind.Trace(ctx, r.Engine, s.live, run.Index, nil, rollout)
-			h.Ready, h.Failed, h.Why = false, true, rollout.Text()
+			e.Undone = rollout.Text()
 		}
-		p := Progress{Key: s.key(), Health: h, Own: by[s.key()] == run.InForce.Hash}
-		if rollout := seen.Rollouts[p.Key]; h.Failed && (rollout.RolledBack() || rollout.State == "paused") {
+		p := Progress{Key: s.key(), Verdict: e.Verdict(), Running: s.Running, Wanted: s.Wanted, Waits: s.Waits, Own: w.by[s.key()] == run.InForce.Hash}
+		if rollout := seen.Rollouts[p.Key]; p.Failed() && (rollout.RolledBack() || rollout.State == "paused") {
 			p.began = rollout.Began
 		}
-		moves = moves || p.Own && !p.Ready
+		moves = moves || p.Own && !p.Ready()
 		out = append(out, p)
 	}
 	for i, s := range sights { // the last look: is what is ready still what was asked for?

@@ -6,15 +6,17 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/status"
 )
 
 // What this revision changed is waited for; what an earlier one did ends no wait for it.
 func TestVerdict(t *testing.T) {
 	web := v1.Key{Kind: v1.KindService, Name: "web"}
 	progress := func(own bool, h kinds.Health) Progress {
-		return Progress{Key: web, Health: h, Own: own}
+		return Progress{Key: web, Verdict: status.Evidence{Look: status.Look(h)}.Verdict(), Waits: h.Waits, Own: own}
 	}
 	ready, moves, waits, failed := kinds.Health{Ready: true}, kinds.Health{}, kinds.Health{Waits: true}, kinds.Health{Failed: true, Why: "exit 1"}
+	isReady := status.Verdict{State: status.IsReady}
 	for name, test := range map[string]struct {
 		all  []Progress
 		over bool
@@ -29,8 +31,8 @@ func TestVerdict(t *testing.T) {
 		"its own failed":                  {[]Progress{progress(true, failed), progress(true, moves)}, true, "roll-out failed: Service/web: exit 1"},
 		"another's failed, its own moves": {[]Progress{progress(false, failed), progress(true, moves)}, false, "<nil>"},
 		"another's failed":                {[]Progress{progress(false, failed), progress(true, ready)}, true, "roll-out failed: Service/web, which an earlier revision changed: exit 1"},
-		"changed by somebody else":        {[]Progress{{Key: web, Health: ready, Own: true, changed: true}}, true, "Service/web: changed by somebody else while it rolled out; to make it what git says, run apply again"},
-		"changed, and another one failed": {[]Progress{{Key: web, Health: ready, Own: true, changed: true}, progress(true, failed)}, true, "roll-out failed: Service/web: exit 1"},
+		"changed by somebody else":        {[]Progress{{Key: web, Verdict: isReady, Own: true, changed: true}}, true, "Service/web: changed by somebody else while it rolled out; to make it what git says, run apply again"},
+		"changed, and another one failed": {[]Progress{{Key: web, Verdict: isReady, Own: true, changed: true}, progress(true, failed)}, true, "roll-out failed: Service/web: exit 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if over, err := verdict(test.all); over != test.over || fmt.Sprint(err) != test.err {
