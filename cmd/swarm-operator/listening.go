@@ -27,7 +27,7 @@ type listening struct {
 
 // hears takes note of an event, or of what came in place of one.
 func (l *listening) hears(e engine.Event) {
-	_, missing := l.board.Is(status.EventsMissing)
+	_, missing := l.board.Report().Is(status.EventsMissing)
 	switch e.Type {
 	case engine.Unconnected:
 		l.proof = nil
@@ -35,7 +35,7 @@ func (l *listening) hears(e engine.Event) {
 			l.failing = time.Now()
 		}
 		if !missing && time.Since(l.failing) >= scaled(deafFor) {
-			l.board.Set(status.EventsMissing, true, "Unconnected", fmt.Sprintf("what somebody changes is seen each --resync (%s) only: %s", l.resync, e.Name))
+			l.board.Tell(status.EventsMissing, true, "Unconnected", fmt.Sprintf("what somebody changes is seen each --resync (%s) only: %s", l.resync, e.Name))
 		}
 	case engine.Reconnected:
 		if missing || !l.failing.IsZero() {
@@ -49,7 +49,7 @@ func (l *listening) hears(e engine.Event) {
 // fine: events come.
 func (l *listening) fine() {
 	l.failing, l.proof = time.Time{}, nil
-	if _, missing := l.board.Is(status.EventsMissing); missing {
-		l.board.Set(status.EventsMissing, false, "Connected", "")
+	if _, missing := l.board.Report().Is(status.EventsMissing); missing {
+		l.board.Tell(status.EventsMissing, false, "Connected", "")
 	}
 }

@@ -47,7 +47,7 @@ func TestEventsThatDoNotComeAreTold(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				board := status.NewBoard("s", "enforce", status.NewMetrics("v0", func() int { return 0 }), logr.Discard(), time.Now)
 				if c.before {
-					board.Set(status.EventsMissing, true, "Unconnected", "of another engine")
+					board.Tell(status.EventsMissing, true, "Unconnected", "of another engine")
 				}
 				l := &listening{board: board, resync: 5 * time.Minute}
 				was, changes := c.before, []string(nil)

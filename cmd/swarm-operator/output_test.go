@@ -84,7 +84,7 @@ func TestOnlyAnOperatorIsTakenForOne(t *testing.T) {
 // Without a flag status asks an operator of this machine, and says so; not where an engine is named.
 func TestStatusAsksTheOperatorOfTheMachine(t *testing.T) {
 	server := httptest.NewServer(named(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, status.Status{Source: "shop", Objects: []status.Object{}})
+		answer(w, status.Status{Head: status.Head{Source: "shop"}, Objects: []status.Object{}})
 	})))
 	defer server.Close()
 	local := strings.TrimPrefix(server.URL, "http://")

@@ -79,8 +79,8 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		}
 		return 0
 	})
-	metrics.Source(f.src.name) // "": the source itself says it
 	board := status.NewBoard(v1.Scrub(f.src.location), f.mode, metrics, log, time.Now)
+	board.Named(f.src.name) // "": the source itself says it
 	o := f.eng.options(cmd, log, func(c engine.Call) { metrics.Call(c.Method, c.Route, c.Status, c.Duration) })
 	stated, err := engine.Stated(o)
 	if err != nil {
@@ -111,7 +111,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 				if loop := shown.Load(); loop != nil {
 					return loop.StatusNow(ctx)
 				}
-				return board.Status()
+				return board.Report().Status(status.Now{})
 			})
 		})
 	}
@@ -157,7 +157,7 @@ func (f *runFlags) engine(ctx context.Context, source *git.Source, o engine.Opti
 			return client, true, nil
 		}
 		if ctx.Err() == nil {
-			board.Set(status.EngineReady, false, "NoManager", err.Error())
+			board.Tell(status.EngineReady, false, "NoManager", err.Error())
 			pause(ctx, wait)
 		}
 	}
@@ -216,7 +216,7 @@ func untilLost(ctx context.Context, board *status.Board) {
 			return
 		case <-tick.C:
 		}
-		c, ready := board.Is(status.EngineReady)
+		c, ready := board.Report().Is(status.EngineReady)
 		if !ready && !c.Since.IsZero() && c.Reason != "NoQuorum" && c.Reason != "NoManager" && time.Since(c.Since) > scaled(uselessFor) {
 			return
 		}
@@ -258,7 +258,7 @@ func (f *runFlags) openSource(ctx context.Context, board *status.Board) *git.Sou
 		if errors.Is(err, git.ErrNotFound) {
 			wait = time.Second // a directory is cheap to look for
 		}
-		board.Set(status.SourceReady, false, "SourceUnavailable", err.Error())
+		board.Tell(status.SourceReady, false, "SourceUnavailable", err.Error())
 		pause(ctx, wait)
 	}
 	return nil

@@ -49,13 +49,13 @@ func answer(w http.ResponseWriter, v any) {
 // ready: the engine answers and there is a revision to go by.
 func ready(w http.ResponseWriter, board *status.Board) {
 	report := board.Report()
-	engine, reached := board.Is(status.EngineReady)
+	engine, reached := report.Is(status.EngineReady)
 	switch {
 	case !reached:
 		w.WriteHeader(http.StatusServiceUnavailable)
 		fmt.Fprintf(w, "not ready: %s %s\n", engine.Reason, engine.Message)
 	case report.Applied == "":
-		source, _ := board.Is(status.SourceReady)
+		source, _ := report.Is(status.SourceReady)
 		w.WriteHeader(http.StatusServiceUnavailable)
 		fmt.Fprintf(w, "not ready: no revision in force: %s\n", source.Message)
 	default:

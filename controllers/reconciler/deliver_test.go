@@ -47,15 +47,17 @@ func TestDeliveryIsNotKnownWhileTheClusterIsHeld(t *testing.T) {
 			for range 2 {
 				l.deliveryConditions(run)
 			}
-			is, _ := board.Is(status.KeyNotEscrowed)
+			board.Publish()
+			is, _ := board.Report().Is(status.KeyNotEscrowed)
 			if got := fmt.Sprint(is.Status, " ", is.Reason); got != test.want {
 				t.Errorf("KeyNotEscrowed is %s: %s; want %s", got, is.Message, test.want)
 			}
-			tokens, _ := board.Is(status.TokensNotDelivered)
+			tokens, _ := board.Report().Is(status.TokensNotDelivered)
 			if tokens.Status != is.Status || (tokens.Reason == status.Unknown) != (is.Reason == status.Unknown) {
 				t.Errorf("TokensNotDelivered is %t: %s", tokens.Status, tokens.Reason)
 			}
-			if l.deliveryConditions(&Run{}); board.Report().Conditions[0].Reason != "Delivered" {
+			l.deliveryConditions(&Run{})
+			if board.Publish(); board.Report().Conditions[0].Reason != "Delivered" {
 				t.Errorf("when it is mended: %+v", board.Report().Conditions)
 			}
 		})

@@ -52,6 +52,7 @@ const Poll = time.Second
 func (l *Loop) Reconcile(ctx context.Context, key string) (runner.Result, error) {
 	begin := l.Now()
 	result, err := l.reconcile(ctx)
+	l.Board.Publish()
 	outcome := "ok"
 	if err != nil {
 		outcome = "error"
@@ -87,11 +88,7 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 		l.engineCondition(run.Unread)
 	}
 	l.unread = run.Unread != nil
-	if run.Usable() { // before the revision is said to be in force: what was true of the one before may not be of this one
-		l.planConditions(run)
-	}
-	l.Board.Revisions(run.Source, run.Attempted.Hash, run.InForce.Hash, run.Problems, run.Notices)
-	l.showing.note(run, l.hidden)
+	l.Board.Found(found(run, l.Board.Report().Found, l.hidden))
 	l.moving = run.moving()
 	if !run.Usable() {
 		l.Board.Set(status.InSync, false, "NoRevision", "there is no revision without a problem to go by")
@@ -101,6 +98,7 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 	l.ready.Do(func() {
 		l.Log.Info("ready", "source", run.Source, "revision", run.InForce.Short(), "objects", run.Objects, "managers", run.About.Managers, "nodes", run.About.Nodes)
 	})
+	l.planConditions(run)
 	objects := map[string]int{}
 	for i := range run.Wants.States {
 		objects[run.Wants.States[i].Key.Kind]++
@@ -246,7 +244,7 @@ func (l *Loop) sourceCondition(run *Run) {
 func (l *Loop) actorConditions(run *Run, standby *Standby) {
 	f := run.Facts
 	lease := l.Lease.View()
-	holds := concerning(f.Holds, run.Source, run.keys(), f.Now)
+	holds := status.Concerning(f.Holds, run.Source, run.keys(), f.Now)
 	l.Board.Context(leaseOf(lease), holds, f.Paused)
 	if standby != nil {
 		l.Board.Set(status.Standby, true, "LeaseHeld", "there is something to do: "+standby.Error())

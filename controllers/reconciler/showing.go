@@ -2,9 +2,8 @@ package reconciler
 
 import (
 	"context"
-	"maps"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -18,17 +17,11 @@ const (
 	lookTime = 5 * time.Second
 )
 
-// showing is what the loop shows to who asks while it works.
+// showing is what was last shown to who asks while the loop works.
 type showing struct {
-	last atomic.Pointer[snapshot]
-
 	mu    sync.Mutex // one look at a time; the others wait and take what it found
 	until time.Time
 	was   status.Status
-}
-
-func (s *showing) note(run *Run, hidden map[v1.Key]time.Time) {
-	s.last.Store(snapshotOf(run, s.last.Load(), maps.Clone(hidden)))
 }
 
 // StatusNow is what the last run found, with how the objects do now, or lately did. Without an engine it is what is known,
@@ -48,25 +41,16 @@ func (l *Loop) StatusNow(ctx context.Context) status.Status {
 }
 
 func (l *Loop) status(ctx context.Context) (status.Status, error) {
-	board := l.Board.Status()
-	last := l.showing.last.Load()
-	if last == nil {
-		return board, nil
+	report := *l.Board.Report() // what was remembered since may be filled in
+	if !report.Ran {
+		return report.Status(status.Now{At: report.At}), nil
 	}
-	mine := *last
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	now, err := l.survey(ctx, &mine)
+	now, err := l.survey(ctx, &report.Found)
 	if err != nil {
-		now = live{at: l.Now()}
+		now = status.Now{At: l.Now()}
+		report.Notices = append(slices.Clip(report.Notices), "how the objects do is not known: "+v1.Scrub(err.Error()))
 	}
-	s := mine.status(now)
-	s.Location, s.Mode, s.Conditions, s.At = board.Location, board.Mode, board.Conditions, now.at
-	if !now.known {
-		s.Notices = append(s.Notices[:len(s.Notices):len(s.Notices)], "how the objects do is not known: "+v1.Scrub(err.Error()))
-		if board.Lease != nil {
-			s.Lease, s.Holds = board.Lease, board.Holds
-		}
-	}
-	return s, err
+	return report.Status(now), err
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
@@ -20,15 +19,15 @@ import (
 
 // Status is what a run found, with how the objects do now. It writes nothing.
 func (r *Reconciler) Status(ctx context.Context, run *Run) (status.Status, error) {
-	seen := snapshotOf(run, nil, nil)
-	seen.inForce, seen.history = run.found.Memory.InForce.Hash, run.found.Memory.History // until somebody applies it
-	now, err := r.survey(ctx, seen)
-	s := seen.status(now)
+	seen := status.Report{Found: found(run, status.Found{}, nil), Holds: run.Facts.Holds, Paused: v1.Scrub(run.Facts.Paused)}
+	was := run.found.Memory // until somebody applies it
+	seen.Applied, seen.Remembered, seen.History = was.InForce.Hash, was.InForce.Hash, revisions(was.History)
+	now, err := r.survey(ctx, &seen.Found)
 	if run.SourceErr != nil {
-		s.Conditions = append(s.Conditions, status.Condition{Type: status.SourceReady, Reason: "SourceUnavailable", Message: v1.Scrub(run.SourceErr.Error())})
+		seen.Conditions = append(seen.Conditions, status.Condition{Type: status.SourceReady, Reason: "SourceUnavailable", Message: v1.Scrub(run.SourceErr.Error())})
 	}
-	s.At = r.Now()
-	return s, err
+	now.At = r.Now()
+	return seen.Status(now), err
 }
 
 // StatusOf is what the swarm itself tells, without any source of manifests: of the source of that name, or of each that is
@@ -45,28 +44,15 @@ func StatusOf(ctx context.Context, c *engine.Client, name string) ([]status.Stat
 	}
 	var out []status.Status
 	for _, source := range sources {
-		s := snapshot{source: source}
-		now, err := r.owned(ctx, w, &s)
+		seen := status.Report{Found: status.Found{Source: source}}
+		now, err := r.owned(ctx, w, &seen.Found)
 		if err != nil {
 			return nil, err
 		}
-		one := s.status(now)
-		one.At = r.Now()
-		out = append(out, one)
+		now.At = r.Now()
+		out = append(out, seen.Status(now))
 	}
 	return out, nil
-}
-
-// live is how things are now.
-type live struct {
-	health map[v1.Key]sight
-	lease  *status.Lease
-	// holds of everybody; nil: it is not known.
-	holds []plan.Hold
-	// found are the objects that are there, where no run says which should be.
-	found []v1.Key
-	known bool
-	at    time.Time
 }
 
 // sight is a live object and how it does.
@@ -107,12 +93,12 @@ func (r *Reconciler) sights(ctx context.Context, livesOf func(*kinds.Kind) ([]*k
 }
 
 // sightsOf looks at what is wanted, with one list and one more call a kind.
-func (r *Reconciler) sightsOf(ctx context.Context, wants []wanted) ([]sight, error) {
+func (r *Reconciler) sightsOf(ctx context.Context, wants []status.Wanted) ([]sight, error) {
 	return r.sights(ctx, func(k *kinds.Kind) ([]*kinds.Live, error) {
 		names := map[string]bool{}
 		for _, w := range wants {
-			if w.key.Kind == k.Name {
-				names[w.instance] = true
+			if w.Key.Kind == k.Name {
+				names[w.Instance] = true
 			}
 		}
 		if len(names) == 0 {
@@ -124,25 +110,25 @@ func (r *Reconciler) sightsOf(ctx context.Context, wants []wanted) ([]sight, err
 }
 
 // survey looks at the swarm once, for what a run wanted. It touches nothing that a run changes, and may be called beside one.
-func (r *Reconciler) survey(ctx context.Context, s *snapshot) (live, error) {
-	if !s.usable {
+func (r *Reconciler) survey(ctx context.Context, f *status.Found) (status.Now, error) {
+	if !f.Usable {
 		w, err := r.readAll(ctx, nil)
 		if err != nil {
-			return live{}, err
+			return status.Now{}, err
 		}
-		return r.owned(ctx, w, s)
+		return r.owned(ctx, w, f)
 	}
-	sights, err := r.sightsOf(ctx, s.looked())
+	sights, err := r.sightsOf(ctx, ofInterest(f))
 	if err != nil {
-		return live{}, err
+		return status.Now{}, err
 	}
 	lease, err := r.marked(ctx, v1.LabelLease)
 	if err != nil {
-		return live{}, err
+		return status.Now{}, err
 	}
 	holds, err := r.marked(ctx, v1.LabelHold)
 	if err != nil {
-		return live{}, err
+		return status.Now{}, err
 	}
 	return r.living(sights, append(lease, holds...)), nil
 }
@@ -161,16 +147,16 @@ func (r *Reconciler) marked(ctx context.Context, label string) ([]*swarm.Config,
 }
 
 // living puts together what was seen.
-func (r *Reconciler) living(sights []sight, configs []*swarm.Config) live {
-	now := live{health: map[v1.Key]sight{}, holds: []plan.Hold{}, known: true, at: r.Now()}
+func (r *Reconciler) living(sights []sight, configs []*swarm.Config) status.Now {
+	now := status.Now{Sights: map[v1.Key]status.Sight{}, Holds: []plan.Hold{}, Known: true, At: r.Now()}
 	for _, one := range sights {
-		now.health[v1.Key{Kind: one.kind.Name, Name: one.live.Name}] = one
+		now.Sights[one.key()] = status.Sight{Look: status.Look(one.Health), Rollout: one.observed(), Created: one.live.Created}
 	}
 	v, _ := state.ViewLease(configs)
 	lease := leaseOf(v)
-	now.lease = &lease
+	now.Lease = &lease
 	for _, h := range state.Holds(configs) {
-		now.holds = append(now.holds, h.Hold)
+		now.Holds = append(now.Holds, h.Hold)
 	}
 	return now
 }
@@ -180,18 +166,18 @@ func leaseOf(v state.View) status.Lease {
 }
 
 // owned looks at what a source has, and fills in what is remembered of it.
-func (r *Reconciler) owned(ctx context.Context, w *world, s *snapshot) (live, error) {
-	found, err := state.NewStore(s.source, r.Engine).Find(w.configs)
+func (r *Reconciler) owned(ctx context.Context, w *world, f *status.Found) (status.Now, error) {
+	found, err := state.NewStore(f.Source, r.Engine).Find(w.configs)
 	if err != nil { // what it has made says so itself
-		s.notices = append(slices.Clip(s.notices), err.Error())
+		f.Notices = append(slices.Clip(f.Notices), err.Error())
 	}
-	s.recall(found.Memory)
+	recall(f, found.Memory)
 	if v, there := state.ViewLease(w.configs); there {
-		for _, t := range v.Troubles(s.source).Of(found.Memory.InForce.Hash) {
-			s.notices = append(slices.Clip(s.notices), t.String())
+		for _, t := range v.Troubles(f.Source).Of(found.Memory.InForce.Hash) {
+			f.Notices = append(slices.Clip(f.Notices), t.String())
 		}
 	}
-	src := sourceOf(&Run{Source: s.source, memory: found.Memory})
+	src := sourceOf(&Run{Source: f.Source, memory: found.Memory})
 	mine, lives := map[v1.Key]bool{}, map[string][]*kinds.Live{}
 	for _, k := range r.kinds {
 		for _, l := range w.index.List(k.Name) {
@@ -203,30 +189,26 @@ func (r *Reconciler) owned(ctx context.Context, w *world, s *snapshot) (live, er
 	}
 	sights, err := r.sights(ctx, func(k *kinds.Kind) ([]*kinds.Live, error) { return lives[k.Name], nil })
 	if err != nil {
-		return live{}, err
+		return status.Now{}, err
 	}
 	now := r.living(sights, w.configs)
-	now.found = slices.Collect(maps.Keys(mine))
+	now.There = slices.Collect(maps.Keys(mine))
 	return now, nil
 }
 
 // recall fills in what a memory has that no run has said better.
-func (s *snapshot) recall(m state.Memory) {
-	s.inForce, s.history = m.InForce.Hash, m.History
+func recall(f *status.Found, m state.Memory) {
+	f.Remembered, f.History = m.InForce.Hash, revisions(m.History)
 	switch {
-	case s.attempted != "":
+	case f.Revision != "":
 	case m.Refused != nil:
-		s.attempted = m.Refused.Hash
-		s.notices = append(slices.Clip(s.notices), "the newest revision was refused: "+m.Refused.Why)
+		f.Revision = m.Refused.Hash
+		f.Notices = append(slices.Clip(f.Notices), "the newest revision was refused: "+m.Refused.Why)
 	default:
-		s.attempted = m.InForce.Hash
+		f.Revision = m.InForce.Hash
 	}
 	if e := m.Last(); e != nil && e.Hash == m.InForce.Hash && e.Rewrote != nil && !e.Rewrote.Agreed {
-		s.notices = append(slices.Clip(s.notices), took(e))
+		f.Notices = append(slices.Clip(f.Notices), took(e))
 	}
-	for _, f := range m.Failed {
-		if f.Digest != "" {
-			s.failed = append(s.failed, f)
-		}
-	}
+	f.Failed = slices.DeleteFunc(slices.Clone(m.Failed), func(f plan.Failure) bool { return f.Digest == "" })
 }

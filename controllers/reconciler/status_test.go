@@ -189,15 +189,24 @@ func TestTheStatusOfALoopThatWorks(t *testing.T) {
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
+			last := uint64(0)
 			for range 20 {
-				l.StatusNow(t.Context())
+				s := l.StatusNow(t.Context())
+				ran := slices.ContainsFunc(s.Conditions, func(c status.Condition) bool { return c.Type == status.InSync })
+				if s.Sequence < last || ran != (s.Sequence > 0) || ran != (s.Applied != "") {
+					t.Errorf("after report %d it is %+v", last, s)
+				}
+				last = s.Sequence
 				time.Sleep(5 * time.Millisecond)
 			}
 		})
 	}
-	for range 5 {
+	for i := range uint64(5) {
 		if _, err := l.Reconcile(t.Context(), ""); err != nil {
 			t.Error(err)
+		}
+		if got := l.Board.Report().Sequence; got != i+1 {
+			t.Errorf("after run %d, %d reports were published", i+1, got)
 		}
 		l.NoticeAll()
 	}
@@ -211,13 +220,17 @@ func TestTheStatusOfALoopThatWorks(t *testing.T) {
 		t.Errorf("it is %s of %+v", got, s)
 	}
 
-	// Without an engine it says what is known.
+	// A run that fails says so once, too. Without an engine the status says what is known.
 	_ = c.Close()
 	dead, err := engine.Open(engine.Options{Host: "unix://" + t.TempDir() + "/none.sock"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Engine, l.showing.until = dead, time.Time{}
+	before := l.Board.Report().Sequence
+	if _, err := l.Reconcile(t.Context(), ""); err == nil || l.Board.Report().Sequence != before+1 {
+		t.Errorf("a run without an engine: %v, and %d reports", err, l.Board.Report().Sequence-before)
+	}
 	s = l.StatusNow(t.Context())
 	if got := objects(s); got != "Config/conf Synced Unknown, Service/web Synced Unknown" || len(s.Notices) != 1 {
 		t.Errorf("without an engine it is %s, with the notices %q", got, s.Notices)

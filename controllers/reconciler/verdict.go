@@ -7,6 +7,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
@@ -16,7 +17,7 @@ func changing(run *Run) []v1.Key {
 	var out []v1.Key
 	for _, s := range run.Plan.Steps {
 		made := s.Op == diff.Create || s.Op == diff.Replace
-		if hasHealth(s.Key) && (made || s.Op == diff.Update && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Git })) {
+		if status.HasHealth(s.Key) && (made || s.Op == diff.Update && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Git })) {
 			out = append(out, s.Key)
 		}
 	}

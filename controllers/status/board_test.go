@@ -2,11 +2,15 @@ package status
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -39,7 +43,7 @@ func TestWhatIsLeftAloneIsSaidOnce(t *testing.T) {
 			for range 3 {
 				b.Planned([]diff.Change{change}, plan.Plan{Refused: test.refused}, nil)
 			}
-			d := b.Report().Drift
+			d := published(b).Drift
 			if len(d) != 1 || fmt.Sprint(d[0].Done, ": ", d[0].Why) != test.done+": "+test.why {
 				t.Errorf("the report says %+v", d)
 			}
@@ -61,11 +65,11 @@ func TestARemovalByHandIsReportedAsOne(t *testing.T) {
 		if gone != nil {
 			by, done = "hand", "repaired"
 		}
-		if d := b.Report().Drift; len(d) != 1 || d[0].By != by {
+		if d := published(b).Drift; len(d) != 1 || d[0].By != by {
 			t.Errorf("gone %+v: the report says %+v", gone, d)
 		}
 		b.Did(plan.Step{Op: diff.Create, Key: web, Instance: "web", Change: c}, 0, nil, false, nil)
-		if d := b.Report().Drift; len(d) != 1 || d[0].Done != done {
+		if d := published(b).Drift; len(d) != 1 || d[0].Done != done {
 			t.Errorf("gone %+v, and made again: the report says %+v", gone, d)
 		}
 	}
@@ -93,5 +97,118 @@ func TestAtStartOnlyConditionsThatNeedALookAreLogged(t *testing.T) {
 		if !strings.Contains(lines[i], strconv.Quote(kind)) {
 			t.Errorf("line %d is %s, want one about %s", i, lines[i], kind)
 		}
+	}
+}
+
+// Whoever asks while runs go on, beside which others tell what they know, sees one whole run and never two halves.
+func TestReadersSeeWholeReportsOnly(t *testing.T) {
+	m := NewMetrics("test", func() int { return 0 })
+	b := NewBoard("here", "enforce", m, logr.Discard(), time.Now)
+	const runs = 100
+	done := make(chan struct{})
+	var all sync.WaitGroup
+	all.Go(func() {
+		defer close(done)
+		for i := 1; i <= runs; i++ {
+			key := v1.Key{Kind: v1.KindService, Name: fmt.Sprint(i)}
+			c := diff.Change{Op: diff.Update, Key: key, Instance: key.Name, Fields: []diff.Field{{Path: "spec.image", Git: true}}}
+			b.Set(Held, i%2 == 0, "Run", key.Name)
+			b.Found(Found{Source: "shop", Revision: key.Name, Applied: key.Name})
+			p := plan.Plan{}
+			for range i % 3 {
+				p.Refused = append(p.Refused, plan.Refusal{Op: diff.Update, Key: key, Instance: key.Name, Guard: "hold", Why: key.Name})
+			}
+			b.Planned([]diff.Change{c}, p, map[string]int{v1.KindService: i})
+			b.Context(Lease{Epoch: uint64(i)}, nil, "")
+			b.Publish()
+		}
+	})
+	all.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-done:
+				return
+			default:
+				b.Tell(EventsMissing, i%2 == 0, "Told", "")
+			}
+		}
+	})
+	read := func(look func(last *Report) *Report) {
+		all.Go(func() {
+			for last := b.Report(); ; {
+				next := look(last)
+				if next == nil {
+					return
+				}
+				if next.Sequence < last.Sequence || next.Sequence == last.Sequence && next != last {
+					t.Errorf("the sequence goes from %d to %d", last.Sequence, next.Sequence)
+					return
+				}
+				if last = next; next.Applied == fmt.Sprint(runs) {
+					return
+				}
+			}
+		})
+	}
+	for range 4 {
+		read(func(*Report) *Report {
+			r := b.Report()
+			if r.Applied == "" {
+				return r
+			}
+			held, _ := r.Is(Held)
+			if open := slices.IndexFunc(r.Drift, func(d Drift) bool { return d.Object.Name == r.Applied && d.Open }); held.Message != r.Applied || open != 0 || fmt.Sprint(r.Lease.Epoch) != r.Applied {
+				t.Errorf("of run %s: %+v, lease %+v, drift %+v", r.Applied, held, r.Lease, r.Drift[:min(2, len(r.Drift))])
+				return nil
+			}
+			if s := r.Status(Now{}); s.Sequence != r.Sequence || s.Applied != r.Applied || s.Lease.Epoch != r.Lease.Epoch {
+				t.Errorf("of run %s the status says %+v", r.Applied, s)
+				return nil
+			}
+			return r
+		})
+	}
+	read(func(last *Report) *Report {
+		text := gathered(t, m)
+		if revision := regexp.MustCompile(`revision_info\{revision="(\d+)"`).FindStringSubmatch(text); revision != nil {
+			if line := fmt.Sprintf("swarm_operator_objects{kind=%q,source=%q} %s\n", v1.KindService, "shop", revision[1]); !strings.Contains(text, line) {
+				t.Errorf("no %sin\n%s", line, text)
+				return nil
+			}
+		}
+		return b.Report()
+	})
+	all.Wait()
+	if r := b.Report(); r.Sequence < runs {
+		t.Errorf("after %d runs the sequence is %d", runs, r.Sequence)
+	}
+}
+
+// What is told beside a run shows nothing of it, and stays when the run ends.
+func TestWhatIsToldBesideARunShowsNothingOfIt(t *testing.T) {
+	b := newTestBoard(NewMetrics("test", func() int { return 0 }))
+	b.Found(Found{Source: "shop", Applied: "one"})
+	b.Set(InSync, true, "InSync", "")
+	first := published(b)
+	b.Found(Found{Source: "shop", Applied: "two"})
+	b.Set(InSync, false, "Differs", "")
+	b.Tell(EventsMissing, true, "Unconnected", "no")
+	second := b.Report()
+	if _, synced := second.Is(InSync); second.Sequence != first.Sequence+1 || second.Applied != "one" || !synced {
+		t.Errorf("it is %+v", second)
+	}
+	if _, told := second.Is(EventsMissing); !told {
+		t.Error("what was told is not published")
+	}
+	b.Tell(EventsMissing, true, "Unconnected", "no")
+	if b.Report() != second {
+		t.Error("what is no news is published")
+	}
+	third := published(b)
+	if _, told := third.Is(EventsMissing); !told || third.Applied != "two" || third.Sequence != second.Sequence+1 {
+		t.Errorf("after the run it is %+v", third)
+	}
+	if len(first.Conditions) != 1 || len(second.Conditions) != 2 {
+		t.Error("what was published has changed")
 	}
 }

@@ -29,11 +29,5 @@ func (b *Board) Context(lease Lease, holds []plan.Hold, paused string) {
 	paused = v1.Scrub(paused)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.report.Lease, b.report.Holds, b.report.Paused = &lease, slices.Clone(holds), paused
-	b.metrics.holds.Set(float64(len(holds)))
-	value := 0.0
-	if paused != "" {
-		value = 1
-	}
-	b.metrics.paused.Set(value)
+	b.draft.Lease, b.draft.Holds, b.draft.Paused = &lease, slices.Clone(holds), paused
 }

@@ -11,6 +11,12 @@ func newTestBoard(m *Metrics) *Board {
 	return NewBoard("s", "enforce", m, logr.Discard(), func() time.Time { return time.Unix(0, 0) })
 }
 
+// published is what the board shows when the run ends.
+func published(b *Board) *Report {
+	b.Publish()
+	return b.Report()
+}
+
 // gather sums a metric over its labels.
 func gather(t *testing.T, m *Metrics, name string) (sum float64) {
 	t.Helper()

@@ -67,7 +67,7 @@ func (b *Board) Nodes(s plan.Swarm) {
 // NodesUnknown notes that nobody can say how the nodes are, and why: what was known of them may have changed since.
 func (b *Board) NodesUnknown(why string) {
 	for _, kind := range []string{ManagersReady, NodesReady} {
-		if b.has(kind) {
+		if _, said := b.said(kind); said {
 			b.Set(kind, false, Unknown, "it is not known: "+why)
 		}
 	}
@@ -77,7 +77,7 @@ func (b *Board) NodesUnknown(why string) {
 // before stays: nothing is delivered meanwhile.
 func (b *Board) DeliveryUnknown(why string) {
 	for _, kind := range []string{KeyNotEscrowed, TokensNotDelivered} {
-		if is, _ := b.Is(kind); !b.has(kind) || is.Reason == Unknown {
+		if is, said := b.said(kind); !said || is.Reason == Unknown {
 			b.Set(kind, false, Unknown, "it is not known: "+why)
 		}
 	}

@@ -46,13 +46,13 @@ func TestConditionsOfNodes(t *testing.T) {
 			b := NewBoard("s", "enforce", NewMetrics("v0", func() int { return 0 }), logr.Discard(), func() time.Time { return time.Unix(0, 0) })
 			b.Nodes(c.swarm)
 			for kind, want := range map[string]string{ManagersReady: c.managers, NodesReady: c.nodes, VersionSkew: c.versus} {
-				is, _ := b.Is(kind)
+				is, _ := published(b).Is(kind)
 				if got := fmt.Sprint(is.Status, " ", is.Reason, " ", is.Message); got != want {
 					t.Errorf("%s:\ngot  %s\nwant %s", kind, got, want)
 				}
 			}
 			b.Nodes(plan.Swarm{}) // a run that knows nothing takes nothing back
-			if is, _ := b.Is(NodesReady); fmt.Sprint(is.Status, " ", is.Reason, " ", is.Message) != c.nodes {
+			if is, _ := published(b).Is(NodesReady); fmt.Sprint(is.Status, " ", is.Reason, " ", is.Message) != c.nodes {
 				t.Errorf("it became %v", is)
 			}
 		})
@@ -64,7 +64,7 @@ func TestNodesThatNobodyTellsOfAreUnknown(t *testing.T) {
 	b := NewBoard("s", "enforce", NewMetrics("v0", func() int { return 0 }), logr.Discard(), func() time.Time { return time.Unix(0, 0) })
 	b.NodesUnknown("no quorum")
 	for _, kind := range []string{ManagersReady, NodesReady} {
-		if b.has(kind) {
+		if _, said := b.said(kind); said {
 			t.Errorf("%s is said although nothing was ever known", kind)
 		}
 	}
@@ -72,12 +72,12 @@ func TestNodesThatNobodyTellsOfAreUnknown(t *testing.T) {
 	b.Nodes(nodes(3, m, m, m))
 	b.NodesUnknown("no quorum")
 	for _, kind := range []string{ManagersReady, NodesReady} {
-		if is, ok := b.Is(kind); ok || is.Reason != Unknown || is.Message != "it is not known: no quorum" {
+		if is, ok := published(b).Is(kind); ok || is.Reason != Unknown || is.Message != "it is not known: no quorum" {
 			t.Errorf("without a quorum it is %+v", is)
 		}
 	}
 	b.Nodes(nodes(3, m, m, m))
-	if _, ok := b.Is(ManagersReady); !ok {
+	if _, ok := published(b).Is(ManagersReady); !ok {
 		t.Error("it stays unknown")
 	}
 }
@@ -87,7 +87,7 @@ func TestTheRootThatIsBeingReplaced(t *testing.T) {
 	b := NewBoard("s", "enforce", m, logr.Discard(), func() time.Time { return time.Unix(0, 0) })
 	is := func(want string, lines ...string) {
 		t.Helper()
-		c, _ := b.Is(CARotating)
+		c, _ := published(b).Is(CARotating)
 		if got := fmt.Sprint(c.Status, " ", c.Reason, " ", c.Message); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}

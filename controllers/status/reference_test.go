@@ -23,7 +23,7 @@ func measured(source string) *Metrics {
 	change := diff.Change{Op: diff.Update, Key: key, Fields: []diff.Field{{Path: "spec.replicas", Hand: true}}}
 	step := plan.Step{Op: diff.Update, Key: key, Change: change}
 	b.Set(InSync, true, "", "")
-	b.Revisions(source, "a", "b", nil, nil)
+	b.Found(Found{Source: source, Revision: "a", Applied: "b"})
 	b.Planned([]diff.Change{change}, plan.Plan{Steps: []plan.Step{step}, Refused: []plan.Refusal{{Key: key, Guard: "ownership"}}}, map[string]int{v1.KindService: 1})
 	b.Did(step, 0, errors.New("no"), false, nil)
 	b.Context(Lease{}, nil, "")
@@ -33,6 +33,7 @@ func measured(source string) *Metrics {
 	m.Lease("taken", 1)
 	m.Call("GET", "/services", 200, time.Millisecond)
 	m.Run("ok", time.Millisecond, time.Unix(0, 0))
+	b.Publish()
 	return m
 }
 
@@ -66,9 +67,7 @@ func TestMetricsAboutASourceAreLabelled(t *testing.T) {
 		nodes managers manager_tolerance engine_versions ca_rotation_in_progress ca_rotation_nodes node_certificate_expiry_timestamp_seconds rotation_timestamp_seconds`) {
 		none[prefix+name] = true
 	}
-	m := measured("before")
-	m.Source("shop")
-	families, err := m.Registry.Gather()
+	families, err := measured("shop").Registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,4 +91,31 @@ func TestMetricsAboutASourceAreLabelled(t *testing.T) {
 	if len(none) > 0 {
 		t.Errorf("there is no %v", none)
 	}
+}
+
+// Until a run has read the source its name may not be known. Then everything that was counted is about that source.
+func TestMetricsTakeTheNameOfTheSourceWhenItIsKnown(t *testing.T) {
+	m := NewMetrics("v0", func() int { return 0 })
+	b := newTestBoard(m)
+	m.Run("error", time.Millisecond, time.Unix(0, 0))
+	b.Tell(SourceReady, false, "SourceUnavailable", "no such directory")
+	is := func(source string) {
+		t.Helper()
+		text := gathered(t, m)
+		for _, line := range []string{`condition{source="NAME",type="SourceReady"} 0`, `holds{source="NAME"} 0`, `runs_total{result="error",source="NAME"} 0`} {
+			if line = strings.ReplaceAll(line, "NAME", source); !strings.Contains(text, prefix+line+"\n") {
+				t.Errorf("no %s in\n%s", line, text)
+			}
+		}
+		if n := strings.Count(text, "runs_total{"); n != 1 || gather(t, m, "runs_total") != 1 {
+			t.Errorf("there are %d series of runs:\n%s", n, text)
+		}
+	}
+	is("")
+	b.Named("given")
+	is("given")
+	b.Found(Found{Source: "shop"})
+	is("given") // the run is not over
+	b.Publish()
+	is("shop")
 }

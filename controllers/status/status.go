@@ -1,5 +1,5 @@
-// Package status is what the operator says of itself: conditions, the drift report, events in the log, and metrics.
-// It shows no secret: values reach it only in the form that prints itself.
+// Package status is what the operator says of itself: the report of a run, the status that is made of it, events in the log, and
+// metrics. It shows no secret: values reach it only in the form that prints itself.
 package status
 
 import (
@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -16,99 +17,19 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Condition types.
-const (
-	SourceReady        = "SourceReady"        // the source can be read and its newest revision has no problem
-	EngineReady        = "EngineReady"        // the swarm can be read and, unless observing, written
-	InSync             = "InSync"             // nothing differs that counts
-	Held               = "Held"               // something waits for a person
-	RolloutFailed      = "RolloutFailed"      // a want in force failed
-	TasksWaiting       = "TasksWaiting"       // the swarm finds no place for tasks of a service, and starts them when there is one
-	StepFailed         = "StepFailed"         // the engine refused a step of the last plan; the others were carried out
-	Standby            = "Standby"            // somebody else holds the lease, and this instance has something to do
-	Paused             = "Paused"             // nothing is done until a person confirms
-	OnHold             = "OnHold"             // somebody put something on hold
-	Outdated           = "Outdated"           // the revision is older than the one in force: this instance does not act
-	HistoryRewritten   = "HistoryRewritten"   // the revision takes commits of the one before it back: somebody pushed with force
-	ManagersReady      = "ManagersReady"      // there are as many managers as are wanted, and all can be reached
-	NodesReady         = "NodesReady"         // no node is down or unknown
-	KeyNotEscrowed     = "KeyNotEscrowed"     // the unlock key is not yet where the manifest says
-	TokensNotDelivered = "TokensNotDelivered" // a join token is not
-	VersionSkew        = "VersionSkew"        // the engines of the nodes have different versions
-	Contended          = "Contended"          // somebody writes what the operator puts back, again and again, so that it is left alone
-	EventsMissing      = "EventsMissing"      // the engine's events cannot be read, so that a change by hand is seen late
-	CARotating         = "CARotating"         // the root of the swarm's CA is being replaced, which waits for every node
-)
-
-// Condition is one statement about the operator or its source.
-type Condition struct {
-	Type    string    `json:"type"`
-	Status  bool      `json:"status"`
-	Reason  string    `json:"reason,omitempty"`
-	Message string    `json:"message,omitempty"`
-	Since   time.Time `json:"since"`
-}
-
-// Report is the drift report.
-type Report struct {
-	// Source is the name that owns the objects, Location where its manifests come from.
-	Source   string `json:"source"`
-	Location string `json:"location"`
-	Mode     string `json:"mode"`
-	// Revision is the newest seen, Applied the one in force.
-	Revision   string      `json:"revision"`
-	Applied    string      `json:"applied"`
-	At         time.Time   `json:"at"`
-	Conditions []Condition `json:"conditions"`
-	// Problems of the newest revision: while there are any it is not in force.
-	Problems []v1.Problem `json:"problems,omitempty"`
-	// Drift are the objects that differ, and after them those that lately did.
-	Drift   []Drift        `json:"drift"`
-	Refused []plan.Refusal `json:"refused,omitempty"`
-	Notices []string       `json:"notices,omitempty"`
-	// Lease says who may act; nil: it is not known. Holds are those in force that concern the source.
-	Lease *Lease      `json:"lease,omitempty"`
-	Holds []plan.Hold `json:"holds,omitempty"`
-	// Paused says why nothing is done until a person confirms.
-	Paused string `json:"paused,omitempty"`
-}
-
-// Drift is one object that differs from git, or did.
-type Drift struct {
-	Object    v1.Key    `json:"object"`
-	Operation diff.Op   `json:"operation"`
-	Fields    []Field   `json:"fields,omitempty"`
-	By        string    `json:"by"`
-	Since     time.Time `json:"since"`
-	// Done says what came of it: "", repaired, updated, created, removed, held, reported, error, gone.
-	Done   string     `json:"done,omitempty"`
-	Why    string     `json:"why,omitempty"`
-	DoneAt *time.Time `json:"doneAt,omitempty"`
-	Open   bool       `json:"open"`
-}
-
-// Field is one difference with both values.
-type Field struct {
-	Path    string     `json:"path"`
-	Have    diff.Value `json:"have"`
-	Want    diff.Value `json:"want"`
-	By      string     `json:"by"`
-	Ignored bool       `json:"ignored,omitempty"`
-}
-
-// recent is how many closed differences the report keeps.
-const recent = 100
-
-// Board collects what happens and answers for it. It is safe for use from several goroutines.
+// Board collects what happens in a run, and publishes it when the run ends. Whoever asks sees what was published last, and
+// never a part of what goes on. It is safe for use from several goroutines, but only one run at a time may write on it.
 type Board struct {
-	log     logr.Logger
-	metrics *Metrics
-	now     func() time.Time
+	log       logr.Logger
+	metrics   *Metrics
+	now       func() time.Time
+	published atomic.Pointer[Report]
 
-	mu     sync.Mutex
-	report Report
-	open   map[id]*Drift
-	closed []Drift
+	mu       sync.Mutex
+	sequence uint64
+	draft    Report // of the run that is under way; its Drift is in open and closed
+	open     map[id]*Drift
+	closed   []Drift
 }
 
 type id struct {
@@ -121,15 +42,44 @@ func idOf(key v1.Key, instance string, op diff.Op) id { return id{key, instance,
 
 // NewBoard makes a board.
 func NewBoard(location, mode string, m *Metrics, log logr.Logger, now func() time.Time) *Board {
-	return &Board{log: log, metrics: m, now: now, report: Report{Location: location, Mode: mode}, open: map[id]*Drift{}}
+	b := &Board{log: log, metrics: m, now: now, draft: Report{Location: location, Mode: mode}, open: map[id]*Drift{}}
+	b.show(b.whole())
+	return b
 }
 
-// Report returns a copy of the report.
-func (b *Board) Report() Report {
+// Named names the source before a run has read it.
+func (b *Board) Named(source string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	r := b.report
-	r.Conditions = slices.Clone(r.Conditions)
+	b.draft.Source = source
+	b.show(b.whole())
+}
+
+// Report is what was published last. It must not be changed.
+func (b *Board) Report() *Report { return b.published.Load() }
+
+// Publish shows what the run that ends has brought.
+func (b *Board) Publish() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.publish(b.whole())
+}
+
+// Tell sets a condition between runs, or beside one, and publishes that. All else is as the last run has published it.
+func (b *Board) Tell(kind string, status bool, reason, message string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.set(kind, status, reason, message)
+	next, changed := *b.published.Load(), false
+	c, _ := conditionOf(b.draft.Conditions, kind)
+	if next.Conditions, changed = with(next.Conditions, c, c.Since); changed {
+		b.publish(next)
+	}
+}
+
+// whole is the draft as it may be shown: a copy of all that changes.
+func (b *Board) whole() Report {
+	r := b.draft
 	r.Drift = make([]Drift, 0, len(b.open)+len(b.closed))
 	for _, d := range b.open {
 		r.Drift = append(r.Drift, *d)
@@ -137,67 +87,53 @@ func (b *Board) Report() Report {
 	slices.SortFunc(r.Drift, func(a, b Drift) int {
 		return cmp.Or(a.Object.Compare(b.Object), cmp.Compare(a.Operation, b.Operation))
 	})
-	closed := slices.Clone(b.closed)
-	slices.Reverse(closed) // newest first
-	r.Drift = append(r.Drift, closed...)
+	for _, d := range slices.Backward(b.closed) { // newest first
+		r.Drift = append(r.Drift, d)
+	}
 	return r
 }
 
-// Set sets a condition and logs it where it changes.
+func (b *Board) publish(r Report) {
+	b.sequence++
+	r.Sequence = b.sequence
+	b.show(r)
+}
+
+func (b *Board) show(r Report) {
+	b.published.Store(&r)
+	b.metrics.report.Store(&r)
+}
+
+// Set sets a condition in the run that is under way, and logs it if it changes.
 func (b *Board) Set(kind string, status bool, reason, message string) {
-	message = v1.Scrub(message)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	value := 0.0
-	if status {
-		value = 1
-	}
-	b.metrics.condition.WithLabelValues(kind).Set(value)
-	i := slices.IndexFunc(b.report.Conditions, func(c Condition) bool { return c.Type == kind })
-	first := i < 0
-	if first {
-		b.report.Conditions = append(b.report.Conditions, Condition{Type: kind, Since: b.now()})
-		i = len(b.report.Conditions) - 1
-	} else if old := b.report.Conditions[i]; old.Status == status && old.Reason == reason && old.Message == message {
+	b.set(kind, status, reason, message)
+}
+
+func (b *Board) set(kind string, status bool, reason, message string) {
+	c := Condition{Type: kind, Status: status, Reason: reason, Message: v1.Scrub(message)}
+	_, said := conditionOf(b.draft.Conditions, kind)
+	next, changed := with(b.draft.Conditions, c, b.now())
+	b.draft.Conditions = next
+	if !changed || !said && c.fine() { // no news: at start most conditions are as they should be
 		return
 	}
-	c := &b.report.Conditions[i]
-	if c.Status != status {
-		c.Since = b.now()
-	}
-	c.Status, c.Reason, c.Message = status, reason, message
-	if first && c.fine() {
-		return // no news: at start most conditions are as they should be
-	}
-	b.log.Info("condition", "type", kind, "status", status, "reason", reason, "message", message)
+	b.log.Info("condition", "type", kind, "status", status, "reason", reason, "message", c.Message)
 }
 
-// Is returns a condition's status; false where it was never set.
-func (b *Board) Is(kind string) (Condition, bool) {
+// said returns a condition as the run that is under way knows it.
+func (b *Board) said(kind string) (c Condition, said bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	i := slices.IndexFunc(b.report.Conditions, func(c Condition) bool { return c.Type == kind })
-	if i < 0 {
-		return Condition{Type: kind}, false
-	}
-	return b.report.Conditions[i], b.report.Conditions[i].Status
+	return conditionOf(b.draft.Conditions, kind)
 }
 
-func (b *Board) has(kind string) bool {
+// Found notes what a run has found. Nothing of it may change afterwards.
+func (b *Board) Found(f Found) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.ContainsFunc(b.report.Conditions, func(c Condition) bool { return c.Type == kind })
-}
-
-// Revisions notes which revision was seen and which is in force, and the problems that tell them apart.
-func (b *Board) Revisions(source, attempted, applied string, problems []v1.Problem, notices []string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.report.Source = source
-	b.metrics.Source(source)
-	b.report.Revision, b.report.Applied, b.report.Problems, b.report.Notices = attempted, applied, problems, notices
-	b.metrics.setRevision("attempted", attempted)
-	b.metrics.setRevision("applied", applied)
+	b.draft.Found = f
 }
 
 // Planned notes what differs and what the plan makes of it.
@@ -205,14 +141,7 @@ func (b *Board) Planned(changes []diff.Change, p plan.Plan, objects map[string]i
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.now()
-	b.report.At, b.report.Refused = now, p.Refused
-	b.metrics.drift.Reset()
-	b.metrics.planned.Reset()
-	b.metrics.refused.Reset()
-	b.metrics.objects.Reset()
-	for kind, n := range objects {
-		b.metrics.objects.WithLabelValues(kind).Set(float64(n))
-	}
+	b.draft.At, b.draft.Refused, b.draft.objects, b.draft.planned = now, p.Refused, objects, map[did]int{}
 	seen := map[id]bool{}
 	for _, c := range changes {
 		if c.Op == diff.Same && len(c.Fields) == 0 {
@@ -226,10 +155,9 @@ func (b *Board) Planned(changes []diff.Change, p plan.Plan, objects map[string]i
 			b.open[at] = d
 		}
 		b.describe(d, c)
-		b.metrics.drift.WithLabelValues(c.Key.Kind, c.Op.Word(), d.By).Inc()
 	}
 	for _, s := range p.Steps {
-		b.metrics.planned.WithLabelValues(s.Key.Kind, s.Op.Word()).Inc()
+		b.draft.planned[did{s.Key.Kind, s.Op}]++
 	}
 	b.refused(p)
 	for at, d := range b.open {
@@ -243,7 +171,6 @@ func (b *Board) Planned(changes []diff.Change, p plan.Plan, objects map[string]i
 func (b *Board) refused(p plan.Plan) {
 	last := map[id]plan.Refusal{}
 	for _, r := range p.Refused {
-		b.metrics.refused.WithLabelValues(r.Guard, r.Class.String()).Inc()
 		at := idOf(r.Key, r.Instance, r.Op)
 		before, more := last[at]
 		if more {

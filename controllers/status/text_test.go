@@ -47,7 +47,7 @@ func changed() []diff.Change {
 func everything() Status {
 	web, db := serviceKey("web"), serviceKey("db")
 	return Status{
-		Source: "shop", Location: "https://git.example.com/shop.git", Mode: "enforce", Revision: newest, Applied: old, At: at(9),
+		Head: Head{Source: "shop", Location: "https://git.example.com/shop.git", Mode: "enforce", Revision: newest, Applied: old, At: at(9)},
 		Conditions: []Condition{
 			{Type: SourceReady, Reason: "Refused", Message: "revision 9a8b7c6d5e has 1 problem", Since: at(5)},
 			{Type: EngineReady, Status: true, Reason: "Reached", Since: at(0)},
@@ -82,7 +82,7 @@ func TestTheTextOfAStatus(t *testing.T) {
 	for name, s := range map[string]Status{
 		"everything": everything(),
 		"in-order": {
-			Source: "shop", Revision: old, Applied: old, Lease: &Lease{State: "free", Holder: "manager-1/c0ffee", Epoch: 42},
+			Head: Head{Source: "shop", Revision: old, Applied: old}, Lease: &Lease{State: "free", Holder: "manager-1/c0ffee", Epoch: 42},
 			Conditions: []Condition{{Type: InSync, Status: true}, {Type: Held}, {Type: Standby}},
 			Objects:    []Object{{Object: serviceKey("web"), Sync: Synced, Health: Healthy, Replicas: &Replicas{Running: 2, Wanted: 2}}},
 		},
@@ -132,7 +132,7 @@ func TestABoardTellsWhatBoundsIt(t *testing.T) {
 	b.Context(Lease{State: "held", Holder: "a/1", Epoch: 7}, []plan.Hold{{Target: "all"}}, "see https://u:"+canary+"@x")
 	m.Lease("taken", 7)
 	m.Lease("lost", 7)
-	s := b.Status()
+	s := published(b).Status(Now{})
 	if s.Lease == nil || s.Lease.Epoch != 7 || len(s.Holds) != 1 || s.Paused == "" || strings.Contains(s.Paused, canary) {
 		t.Errorf("the status is %+v", s)
 	}
@@ -141,7 +141,8 @@ func TestABoardTellsWhatBoundsIt(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
 	}
-	if b.Context(Lease{}, nil, ""); gather(t, m, "holds")+gather(t, m, "paused") != 0 {
+	b.Context(Lease{}, nil, "")
+	if published(b); gather(t, m, "holds")+gather(t, m, "paused") != 0 {
 		t.Error("holds and pauses do not end")
 	}
 }

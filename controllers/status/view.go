@@ -27,14 +27,7 @@ const (
 // Status is what the status command and GET /api/v1/status show of one source. It holds texts and nothing that could show
 // a secret, and is read back from its JSON.
 type Status struct {
-	Source   string `json:"source"`
-	Location string `json:"location,omitempty"`
-	Mode     string `json:"mode,omitempty"`
-	// Revision is the newest seen, Applied the one in force.
-	Revision string `json:"revision,omitempty"`
-	Applied  string `json:"applied,omitempty"`
-	// At is when the swarm was looked at.
-	At         time.Time    `json:"at,omitzero"`
+	Head
 	Conditions []Condition  `json:"conditions,omitempty"`
 	Problems   []v1.Problem `json:"problems,omitempty"`
 	Notices    []string     `json:"notices,omitempty"`
@@ -52,6 +45,20 @@ type Status struct {
 	Failed []Failure `json:"failed,omitempty"`
 	// History are the revisions that were in force, the newest first.
 	History []Revision `json:"history,omitempty"`
+}
+
+// Head is what a status is about.
+type Head struct {
+	// Sequence is that of the report that it is made of; 0: of none that was published.
+	Sequence uint64 `json:"sequence,omitempty"`
+	Source   string `json:"source"`
+	Location string `json:"location,omitempty"`
+	Mode     string `json:"mode,omitempty"`
+	// Revision is the newest seen, Applied the one in force.
+	Revision string `json:"revision,omitempty"`
+	Applied  string `json:"applied,omitempty"`
+	// At is when the swarm was looked at.
+	At time.Time `json:"at,omitzero"`
 }
 
 // Object is one object of the source.
@@ -206,13 +213,4 @@ func Notices(notices []string) []string {
 		out = append(out, v1.Scrub(n))
 	}
 	return out
-}
-
-// Status is what the board itself knows: everything but the objects.
-func (b *Board) Status() Status {
-	r := b.Report()
-	return Status{
-		Source: r.Source, Location: r.Location, Mode: r.Mode, Revision: r.Revision, Applied: r.Applied, At: r.At, Conditions: r.Conditions,
-		Problems: r.Problems, Notices: Notices(r.Notices), Lease: r.Lease, Holds: r.Holds, Paused: r.Paused, Refused: Refusals(r.Refused), Objects: []Object{},
-	}
 }

@@ -150,7 +150,7 @@ func TestWhoImportsWhom(t *testing.T) {
 func TestThePureFiles(t *testing.T) {
 	pure := []string{
 		"controllers/reconciler/contention.go", "controllers/reconciler/facts.go", "controllers/reconciler/follow.go", "controllers/reconciler/problems.go", "controllers/reconciler/progress.go", "controllers/reconciler/records.go",
-		"controllers/reconciler/rewritten.go", "controllers/reconciler/settings.go", "controllers/reconciler/snapshot.go", "controllers/reconciler/versions.go",
+		"controllers/reconciler/rewritten.go", "controllers/reconciler/settings.go", "controllers/reconciler/found.go", "controllers/reconciler/versions.go",
 		"controllers/kinds/expand.go", "controllers/kinds/index.go", "controllers/kinds/memo.go", "controllers/kinds/cluster/read.go", "controllers/kinds/cluster/write.go", "controllers/kinds/cluster/rules.go", "controllers/kinds/service/read.go", "controllers/kinds/service/write.go", "controllers/kinds/service/write_task.go", "controllers/kinds/service/rules.go", "controllers/kinds/service/spec.go",
 	}
 	seen := map[string]bool{}

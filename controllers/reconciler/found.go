@@ -1,0 +1,94 @@
+package reconciler
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/controllers/status"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// found is what a run found, for its report. It is for who does the run: it looks at wants, which work out on demand what was not
+// kept of them. before lends what is the same; hidden is since when writes hide how roll-outs go on.
+func found(run *Run, before status.Found, hidden map[v1.Key]time.Time) status.Found {
+	f := status.Found{
+		Source: run.Source, Revision: run.Attempted.Hash, Applied: run.InForce.Hash, Remembered: run.memory.InForce.Hash, Problems: run.Problems,
+		Notices: status.Notices(run.Notices), Ran: true, Usable: run.Usable(), History: revisions(run.memory.History),
+	}
+	if !f.Usable {
+		return f
+	}
+	f.Changes, f.Plan, f.DriftSince, f.Held = run.Changes, run.Plan, run.Facts.DriftSince, run.problems
+	f.Failed, f.Hidden = run.failures(), maps.Clone(hidden)
+	f.Wants = wantsOf(run.Wants.States, before.Wants)
+	for _, n := range run.Facts.Swarm.Seen {
+		if n.State != "ready" {
+			if f.Away == nil {
+				f.Away = map[v1.Key]string{}
+			}
+			f.Away[v1.Key{Kind: v1.KindNode, Name: n.Name}] = "the node is " + n.State
+		}
+	}
+	for key, missing := range run.Wants.Missing {
+		if missing {
+			f.Missing = append(f.Missing, key)
+		}
+	}
+	return f
+}
+
+// revisions are those of a memory, the newest first.
+func revisions(history []state.Entry) []status.Revision {
+	var out []status.Revision
+	for _, e := range slices.Backward(history) {
+		out = append(out, status.Revision{Hash: e.Hash, When: e.When, Since: e.Since, Outcome: e.Outcome, Why: e.Why, At: e.At})
+	}
+	return out
+}
+
+// wantsOf names what is wanted. From run to run that is mostly the same.
+func wantsOf(states []diff.State, before []status.Wanted) []status.Wanted {
+	same := len(before) == len(states)
+	for i := 0; same && i < len(states); i++ {
+		same = before[i] == wantedOf(&states[i])
+	}
+	if same {
+		return before
+	}
+	out := make([]status.Wanted, len(states))
+	for i := range states {
+		out[i] = wantedOf(&states[i])
+	}
+	return out
+}
+
+func wantedOf(s *diff.State) status.Wanted {
+	return status.Wanted{Key: s.Key, Instance: s.Instance, Suspended: s.Policy.Suspend}
+}
+
+// ofInterest are the objects whose health is of interest: those that are wanted, and those that are there without a manifest.
+func ofInterest(f *status.Found) []status.Wanted {
+	out := f.Wants
+	for _, c := range f.Changes {
+		if c.Op == diff.Remove && status.HasHealth(c.Key) {
+			out = append(slices.Clip(out), status.Wanted{Key: c.Key, Instance: c.Instance})
+		}
+	}
+	for key, p := range f.Held {
+		if p.Present && status.HasHealth(key) {
+			out = append(slices.Clip(out), status.Wanted{Key: key, Instance: p.Instance})
+		}
+	}
+	return out
+}
+
+func (s sight) observed() plan.Rollout {
+	if s.kind.Observe == nil {
+		return plan.Rollout{}
+	}
+	return s.kind.Observe(s.live, nil, nil)
+}

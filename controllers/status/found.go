@@ -1,0 +1,257 @@
+package status
+
+import (
+	"cmp"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// Found is what a run found, as far as a report needs it. Of what is in order it keeps no more than the names.
+type Found struct {
+	// Source is the name that owns the objects.
+	Source string `json:"source"`
+	// Revision is the newest seen, Applied the one in force.
+	Revision string `json:"revision"`
+	Applied  string `json:"applied"`
+	// Problems of the newest revision: while there are any it is not in force.
+	Problems []v1.Problem `json:"problems,omitempty"`
+	Notices  []string     `json:"notices,omitempty"`
+
+	// Ran reports whether there was a run at all, and Usable whether it had a revision to go by.
+	Ran    bool `json:"-"`
+	Usable bool `json:"-"`
+	// Remembered is the revision in force as the source's memory has it, for when none is usable.
+	Remembered string `json:"-"`
+	// History are the revisions that were in force, the newest first.
+	History []Revision `json:"-"`
+	Details `json:"-"`
+}
+
+// Details are what a run knows of the objects, one by one.
+type Details struct {
+	Wants   []Wanted
+	Changes []diff.Change
+	Plan    plan.Plan
+	// Missing are external objects that are not there, and Held those that problems of their manifests hold.
+	Missing []v1.Key
+	Held    map[v1.Key]plan.Problem
+	// DriftSince is when changes by hand were first seen.
+	DriftSince map[v1.Key]time.Time
+	// Failed are the wants on record as failed: those in force or, without a usable revision, all.
+	Failed []plan.Failure
+	// Hidden is since when a write hides how an object's roll-out goes on.
+	Hidden map[v1.Key]time.Time
+	// Away are nodes that are not ready, and what they are.
+	Away map[v1.Key]string
+}
+
+// Wanted is an object that the source states.
+type Wanted struct {
+	Key v1.Key
+	// Instance is its name in the swarm.
+	Instance  string
+	Suspended bool
+}
+
+// Now is how things are when somebody asks. The zero value: the swarm could not be looked at.
+type Now struct {
+	Sights map[v1.Key]Sight
+	Lease  *Lease
+	// Holds of everybody; nil: it is not known.
+	Holds []plan.Hold
+	// There are the objects that the swarm has, if no run says which should be.
+	There []v1.Key
+	Known bool
+	At    time.Time
+}
+
+// Sight is an object that is there, and how it does.
+type Sight struct {
+	Look
+	// Rollout is the engine's word on the last update; the zero value if there is none.
+	Rollout plan.Rollout
+	Created time.Time
+}
+
+// Status brings together what is published and how things are.
+func (r *Report) Status(now Now) Status {
+	out := Status{
+		Head:       Head{Sequence: r.Sequence, Source: r.Source, Location: r.Location, Mode: r.Mode, Revision: r.Revision, Applied: cmp.Or(r.Applied, r.Remembered), At: now.At},
+		Conditions: r.Conditions, Problems: r.Problems, Notices: Notices(r.Notices), Lease: cmp.Or(now.Lease, r.Lease), Paused: r.Paused,
+		Drift: Changes(r.Changes, r.DriftSince), Refused: Refusals(r.Plan.Refused), Failed: Failures(r.Failed), History: r.History, Objects: []Object{},
+	}
+	holds := r.Holds
+	if now.Holds != nil {
+		holds = now.Holds
+	}
+	v := r.view(now)
+	out.Holds = Concerning(holds, r.Source, slices.Values(v.keys), now.At)
+	for _, key := range v.keys {
+		o := v.object(key)
+		if i := slices.IndexFunc(out.Holds, func(h plan.Hold) bool { return h.Covers(r.Source, key, now.At) }); i >= 0 {
+			o.SyncWhy = "on hold: " + v1.Scrub(out.Holds[i].Text())
+		}
+		out.Objects = append(out.Objects, o)
+		if rollout, is := v.rollout(key, o); is {
+			out.Rollouts = append(out.Rollouts, rollout)
+		}
+	}
+	return out
+}
+
+// view finds what is known of one object.
+type view struct {
+	*Found
+	Now
+	keys    []v1.Key
+	change  map[v1.Key]diff.Change
+	why     map[v1.Key]string
+	failure map[v1.Key]plan.Failure
+	absent  map[v1.Key]bool
+}
+
+func (s *Found) view(now Now) *view {
+	v := &view{
+		Found: s, Now: now, change: map[v1.Key]diff.Change{}, why: map[v1.Key]string{}, failure: map[v1.Key]plan.Failure{}, absent: map[v1.Key]bool{},
+	}
+	keys := map[v1.Key]bool{}
+	for _, w := range s.Wants {
+		keys[w.Key] = true
+		if w.Suspended {
+			v.why[w.Key] = "policy.suspend is set"
+		}
+	}
+	for _, key := range now.There {
+		keys[key] = true
+	}
+	for _, key := range s.Missing {
+		keys[key], v.absent[key] = true, true
+		v.why[key] = "external: it must exist, and does not"
+	}
+	for _, c := range s.Changes {
+		if c.Op == diff.Remove && (c.Have.Meta.OldVersion || keys[c.Key]) {
+			continue // the object itself stays
+		}
+		keys[c.Key], v.change[c.Key] = true, c
+	}
+	note := func(key v1.Key, op diff.Op, why string) {
+		if v.change[key].Op == op {
+			v.why[key] = v1.Scrub(why)
+		}
+	}
+	for _, step := range s.Plan.Steps {
+		note(step.Key, step.Op, strings.Join(append([]string{step.Cause}, step.Notes...), "; "))
+	}
+	for _, r := range s.Plan.Refused {
+		note(r.Key, r.Op, r.Why)
+	}
+	for _, key := range s.Plan.Kept {
+		note(key, diff.Remove, "its manifest was removed; it stays while something refers to it")
+	}
+	for key, p := range s.Held {
+		keys[key], v.why[key] = true, p.Why
+	}
+	for _, f := range s.Failed {
+		v.failure[f.Key] = f
+	}
+	v.keys = slices.SortedFunc(maps.Keys(keys), v1.Key.Compare)
+	return v
+}
+
+// Concerning picks the holds that are in force on anything that a source has.
+func Concerning(holds []plan.Hold, source string, keys iter.Seq[v1.Key], now time.Time) []plan.Hold {
+	var out []plan.Hold
+	for _, h := range holds {
+		found := h.Covers(source, v1.Key{}, now) // the source itself, or all
+		if strings.Contains(h.Target, "/") && !h.Over(now) {
+			for k := range keys {
+				if found = h.Covers(source, k, now); found {
+					break
+				}
+			}
+		}
+		if found {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+func (v *view) object(key v1.Key) Object {
+	o := Object{Object: key, Sync: Synced, SyncWhy: v.why[key]}
+	c, differs := v.change[key]
+	switch {
+	case !v.Usable:
+		o.Sync = Unknown
+	case v.absent[key], v.Held[key].Why != "", differs && c.Op != diff.Same:
+		o.Sync = OutOfSync
+	}
+	o.Health, o.HealthWhy, o.Replicas = v.condition(key, o.Sync == OutOfSync)
+	return o
+}
+
+// condition says how an object does. Of what has no health of its own it is enough that it is there.
+func (v *view) condition(key v1.Key, differs bool) (health, why string, replicas *Replicas) {
+	one, seen := v.Sights[key]
+	failure, failed := v.failure[key]
+	switch {
+	case !v.Known:
+		return Unknown, "", nil
+	case !seen && (v.absent[key] || v.unmade(key) || v.change[key].Op == diff.Create):
+		return Missing, "", nil
+	case !seen && HasHealth(key): // it went after the run
+		return Missing, "", nil
+	case !seen && v.Away[key] != "":
+		return Degraded, v.Away[key], nil
+	case !seen:
+		return Healthy, "", nil
+	}
+	e := Evidence{Look: one.Look, Hidden: v.Hidden[key], Now: v.At}
+	if v.Usable {
+		e.Failure = failure.Why
+	}
+	if one.RolledBack && (v.undone(one, failure, failed) || v.Usable && differs) {
+		e.Undone = cmp.Or(failure.Why, "rolled back")
+	}
+	verdict := e.Verdict()
+	return verdict.Health(), v1.Scrub(verdict.Why), &Replicas{Running: one.Running, Wanted: one.Wanted, Old: one.Old}
+}
+
+// undone says whether the last update, which was rolled back, is the one that is on record as failed.
+func (v *view) undone(one Sight, f plan.Failure, failed bool) bool {
+	return failed && (v.Usable || f.Began.Equal(one.Rollout.Began))
+}
+
+// unmade says whether an object is not there because a problem of its manifest holds it.
+func (v *view) unmade(key v1.Key) bool {
+	p, held := v.Held[key]
+	return held && !p.Present
+}
+
+// HasHealth reports whether objects of its kind do well or not, beside being there.
+func HasHealth(key v1.Key) bool { return key.Kind == v1.KindService }
+
+// rollout says how the last update of an object goes, where it is not over or did not go through.
+func (v *view) rollout(key v1.Key, o Object) (Rollout, bool) {
+	one, seen := v.Sights[key]
+	if !seen || o.Health == Healthy {
+		return Rollout{}, false
+	}
+	r := one.Rollout
+	out := Rollout{Object: key, State: r.State, Since: r.Began, Replicas: *o.Replicas, Why: o.HealthWhy}
+	if r.State == "" || r.State == "completed" {
+		out.State, out.Since = "starting", r.Began
+		if r.State == "" {
+			out.Since = one.Created
+		}
+		return out, o.Health == Progressing // what fails for good is on its way nowhere
+	}
+	return out, true
+}
