@@ -148,7 +148,7 @@ func release(ctx context.Context, c *engine.Client, l *kinds.Live) (done bool, w
 	spec := raw(l).Spec
 	spec.Labels = labels
 	if err := write(ctx, c, raw(l), spec); err != nil {
-		return false, "", fmt.Errorf("taking our labels off node %s: %w", l.Called, err)
+		return false, "", fmt.Errorf("taking our labels off node %s: %w", nameOf(l), err)
 	}
 	return true, "", nil
 }

@@ -20,7 +20,7 @@ func orphans(lives []*kinds.Live, made map[string]bool) (notices []string) {
 			continue
 		}
 		still[l.ID] = true
-		notices = append(notices, fmt.Sprintf("Node/%s (%s) was made a worker while it was down. It is an orphan if its machine is up and it stays down here: its engine takes itself for a manager, and has no leader; run docker swarm leave --force on it and join it again", l.Called, l.ID))
+		notices = append(notices, fmt.Sprintf("Node/%s (%s) was made a worker while it was down. It is an orphan if its machine is up and it stays down here: its engine takes itself for a manager, and has no leader; run docker swarm leave --force on it and join it again", nameOf(l), l.ID))
 	}
 	for id := range made {
 		if !still[id] {

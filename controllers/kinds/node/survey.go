@@ -86,7 +86,10 @@ type surveyed struct {
 	named *string
 }
 
-func key(l *kinds.Live) v1.Key { return v1.Key{Kind: v1.KindNode, Name: l.Called} }
+func key(l *kinds.Live) v1.Key { return v1.Key{Kind: v1.KindNode, Name: nameOf(l)} }
+
+// nameOf is what people are told of a node: its hostname or, until a node that has just joined has said that, its id.
+func nameOf(l *kinds.Live) string { return cmp.Or(l.Called, l.ID) }
 
 // state is the live node for a step.
 func (s *surveyed) state(l *kinds.Live) *diff.State {
@@ -114,7 +117,7 @@ func (s *surveyed) nodes() {
 	for _, l := range s.lives {
 		r := raw(l)
 		n := plan.Node{
-			ID: l.ID, Name: l.Called, Manager: r.Spec.Role == swarm.NodeRoleManager, Voter: r.ManagerStatus != nil,
+			ID: l.ID, Name: nameOf(l), Manager: r.Spec.Role == swarm.NodeRoleManager, Voter: r.ManagerStatus != nil,
 			Ready: r.Status.State == swarm.NodeStateReady, Active: r.Spec.Availability == swarm.NodeAvailabilityActive,
 			Held: s.held(l), Own: l.ID == s.Own, Incumbent: s.Remembered.Managers[l.ID], Zone: r.Spec.Labels[managers.SpreadBy], Candidate: managers.Candidates.Matches(l.Called, r.Spec.Labels), Have: s.state(l),
 		}
@@ -144,7 +147,7 @@ func (s *surveyed) nodes() {
 		}
 		out = append(out, n)
 		seen := plan.Sighting{
-			Name: l.Called, Role: string(r.Spec.Role), State: string(r.Status.State), Availability: string(r.Spec.Availability), Version: r.Description.Engine.EngineVersion,
+			Name: nameOf(l), Role: string(r.Spec.Role), State: string(r.Status.State), Availability: string(r.Spec.Availability), Version: r.Description.Engine.EngineVersion,
 			Behind: s.out.Rotating && !signedBy(s.cluster.TLSInfo, r.Description.TLSInfo),
 		}
 		if m := r.ManagerStatus; m != nil {
