@@ -127,7 +127,7 @@ func TestAtMostFiveRollOutsRunAtOnce(t *testing.T) {
 	})
 	w.want(0, "apply", "--host", p.Host(), "--source", r.Dir, "--wait")
 	if most > 5 || most < 2 { // on a busy machine the first may end before the fifth begins
-		t.Errorf("%d roll-outs ran at once, want at most 5, and not one after the other", most)
+		t.Errorf("at the most, %d services rolled out at the same time; want more than one, and no more than five", most)
 	}
 	if writes := accepted(serviceWrites(p.Calls())); len(writes) != 8 {
 		t.Errorf("want each service written once, got\n%s", lines(writes))
