@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"sigs.k8s.io/yaml"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
 // configure gives flags that the command line does not state the values of the environment, SWARM_OPERATOR_REPAIR_AFTER
@@ -22,7 +25,7 @@ func configure(cmd *cobra.Command) error {
 	if err := fromEnvironment(flags.Lookup("config"), flags); err != nil {
 		return err
 	}
-	if name, _ := flags.GetString("config"); name != "" {
+	if name := flags.Lookup("config").Value.String(); name != "" {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			return fmt.Errorf("reading the config file: %w", err)
@@ -32,7 +35,7 @@ func configure(cmd *cobra.Command) error {
 		}
 		for key := range file {
 			if cmd.Root().PersistentFlags().Lookup(key) == nil && !anyHas(cmd.Root(), key) {
-				return fmt.Errorf("reading the config file %s: there is no flag --%s", name, key)
+				return fmt.Errorf("reading the config file %s: there is no flag --%s%s", name, key, v1.DidYouMean(key, anyNames(cmd.Root())))
 			}
 		}
 	}
@@ -46,7 +49,7 @@ func configure(cmd *cobra.Command) error {
 		}
 		if value, ok := file[f.Name]; ok {
 			if err := setAny(f, value, flags); err != nil {
-				failed = fmt.Errorf("reading the config file: --%s: %w", f.Name, err)
+				failed = fmt.Errorf("reading the config file %s: --%s: %w", flags.Lookup("config").Value, f.Name, err)
 			}
 		}
 	})
@@ -61,6 +64,16 @@ func anyHas(cmd *cobra.Command, name string) bool {
 		}
 	}
 	return false
+}
+
+// anyNames are the flags of all commands.
+func anyNames(root *cobra.Command) (names []string) {
+	add := func(f *pflag.Flag) { names = append(names, f.Name) }
+	root.PersistentFlags().VisitAll(add)
+	for _, c := range root.Commands() {
+		c.Flags().VisitAll(add)
+	}
+	return names
 }
 
 func fromEnvironment(f *pflag.Flag, flags *pflag.FlagSet) error {
@@ -79,15 +92,38 @@ func fromEnvironment(f *pflag.Flag, flags *pflag.FlagSet) error {
 }
 
 func setAny(f *pflag.Flag, value any, flags *pflag.FlagSet) error {
-	if list, ok := value.([]any); ok {
-		for _, v := range list {
-			if err := set(flags, f.Name, fmt.Sprint(v)); err != nil {
-				return err
-			}
-		}
-		return nil
+	list, is := value.([]any)
+	if _, several := f.Value.(pflag.SliceValue); is && !several {
+		return errors.New("it takes one value, not a list")
 	}
-	return set(flags, f.Name, fmt.Sprint(value))
+	if !is {
+		list = []any{value}
+	}
+	for _, v := range list {
+		text, err := scalar(v)
+		if err == nil {
+			err = set(flags, f.Name, text)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scalar is a value of YAML as it is written on a command line.
+func scalar(value any) (string, error) {
+	switch v := value.(type) {
+	case string:
+		return v, nil
+	case bool:
+		return strconv.FormatBool(v), nil
+	case float64: // every number is one: no 1e+06 for a million
+		return strconv.FormatFloat(v, 'f', -1, 64), nil
+	case nil:
+		return "", errors.New("it has no value")
+	}
+	return "", errors.New("it takes a text, a number, true or false")
 }
 
 // set sets a flag. Its error is about the value alone: where that stands, the caller says.

@@ -2,13 +2,16 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,9 +24,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"swarm-operator": func() {
-		os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
-	}})
+	testscript.Main(m, map[string]func(){"swarm-operator": main})
 }
 
 // TestScripts are the command line's specification. They share one swarm, each with a source name of its own.
@@ -46,7 +47,9 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"commit": commit, "jsondoc": jsondoc},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"commit": commit, "jsondoc": jsondoc, "exits": exits, "operate": operate, "halt": halt,
+		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})
@@ -72,6 +75,79 @@ func commit(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if len(args) > 3 {
 		ts.Check(r.Storer.SetReference(plumbing.NewHashReference(plumbing.NewBranchReferenceName(args[3]), hash)))
+	}
+}
+
+// exits runs a command and holds its exit code against the one that is wanted: exits CODE COMMAND ARGS...
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	err, code := ts.Exec(args[1], args[2:]...), 0
+	if failed, is := errors.AsType[*exec.ExitError](err); is {
+		code = failed.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("it exits with %d, want %s", code, args[0])
+	}
+}
+
+// operator is a run that a script has started.
+type operator struct {
+	cmd   *exec.Cmd
+	log   string        // the file
+	ended chan struct{} // closed once cmd.ProcessState is there
+}
+
+// operators are those of the scripts, by the directory that a script works in.
+var operators sync.Map
+
+var listensAt = regexp.MustCompile(`msg=listening address=(\S+)`)
+
+// operate starts swarm-operator run, waits until its log has a text, and notes where it listens in $OPERATOR: operate LOG TEXT FLAGS...
+func operate(ts *testscript.TestScript, _ bool, args []string) {
+	o := &operator{log: ts.MkAbs(args[0]), ended: make(chan struct{})}
+	log, err := os.Create(o.log)
+	ts.Check(err)
+	defer log.Close()
+	o.cmd = exec.Command("swarm-operator", append([]string{"run", "--listen", "127.0.0.1:0"}, args[2:]...)...)
+	o.cmd.Dir, o.cmd.Stderr, o.cmd.Env = ts.MkAbs("."), log, os.Environ()
+	for _, name := range []string{"DOCKER_HOST", "DOCKER_CONFIG", "GIT_CONFIG_GLOBAL"} {
+		o.cmd.Env = append(o.cmd.Env, name+"="+ts.Getenv(name))
+	}
+	ts.Check(o.cmd.Start())
+	go func() {
+		_ = o.cmd.Wait() // halt looks at how it ended
+		close(o.ended)
+	}()
+	ts.Defer(func() {
+		_ = o.cmd.Process.Kill()
+		<-o.ended
+	})
+	operators.Store(ts.Getenv("WORK"), o)
+	for {
+		said, err := os.ReadFile(o.log)
+		ts.Check(err)
+		at := listensAt.FindSubmatch(said)
+		if at != nil && bytes.Contains(said, []byte(args[1])) {
+			ts.Setenv("OPERATOR", string(at[1]))
+			return
+		}
+		select {
+		case <-o.ended:
+			ts.Fatalf("it has ended:\n%s", said)
+		case <-time.After(20 * time.Millisecond): // there is nothing to wait on: another process writes the file
+		}
+	}
+}
+
+// halt ends what operate has started, as a supervisor does, and wants it to end well: halt.
+func halt(ts *testscript.TestScript, _ bool, _ []string) {
+	v, _ := operators.Load(ts.Getenv("WORK"))
+	o := v.(*operator)
+	ts.Check(o.cmd.Process.Signal(syscall.SIGTERM))
+	<-o.ended
+	if code := o.cmd.ProcessState.ExitCode(); code != 0 {
+		ts.Fatalf("it exits with %d", code)
 	}
 }
 
