@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,12 +40,4 @@ func enumFlag(cmd *cobra.Command, flags *pflag.FlagSet, to *string, name, short,
 	*to = usual
 	flags.VarP(enum{to, words}, name, short, usage)
 	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // fails only for a flag that there is not
-}
-
-// flagError says what is wrong with the value of a flag as other mistakes are said: the flag, and why.
-func flagError(_ *cobra.Command, err error) error {
-	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
-		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, invalid.Unwrap())
-	}
-	return err
 }

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,9 +26,12 @@ func newHealth() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "health",
 		Short: "Ask a running operator whether it works",
-		Long:  "Asks the operator at --listen. Exits 0 if it answers that it works, 1 if it does not.",
-		Args:  cobra.NoArgs,
+		Long:  "Health asks the operator at --listen. It exits with 0 if the operator answers that it works, with 1 if not, and with 2 if a flag is wrong.",
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := operatorURL(listen); err != nil {
+				return fmt.Errorf("--listen: %w", err)
+			}
 			path := "/healthz"
 			if ready {
 				path = "/readyz"
@@ -53,8 +58,8 @@ func newHealth() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", defaultListen, "address of the operator")
-	out.register(cmd, "form of what is printed; a document has operator, ready, ok and message, also if it does not work")
-	cmd.Flags().BoolVar(&ready, "ready", false, "ask whether it can do its job, not only whether it works")
+	out.register(cmd, "output format; the document has operator, ready, ok and message, also if it does not work")
+	cmd.Flags().BoolVar(&ready, "ready", false, "ask whether the operator can do its job, not only whether its process works")
 	return cmd
 }
 
@@ -82,12 +87,16 @@ func ask(ctx context.Context, flag, operator, path string) (string, error) {
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return "", fmt.Errorf("asking the operator: %w", err)
+		err = plainNetError(err)
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			err = fmt.Errorf("nothing listens there: %w; does swarm-operator run there, with that --listen?", err)
+		}
+		return "", fmt.Errorf("asking the operator at %s: %w", operator, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, mostAnswer))
 	if err != nil {
-		return "", fmt.Errorf("asking the operator: %w", err)
+		return "", fmt.Errorf("asking the operator at %s: %w", operator, err)
 	}
 	if resp.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("the operator at %s answers %s: %.200s", operator, resp.Status, body)
@@ -102,7 +111,7 @@ func operatorURL(operator string) (string, error) {
 	}
 	host, port, err := net.SplitHostPort(operator)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%q is not an address such as %s: %w", operator, defaultListen, err)
 	}
 	if host == "" || host == "0.0.0.0" || host == "::" {
 		host = "127.0.0.1"

@@ -51,6 +51,10 @@ func ready(w http.ResponseWriter, board *status.Board) {
 	report := board.Report()
 	engine, reached := report.Is(status.EngineReady)
 	switch {
+	case !reached && engine.Since.IsZero(): // it is asked for the first time once there is something to compare
+		source, _ := report.Is(status.SourceReady)
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintf(w, "not ready: no revision was read yet: %s\n", source.Message)
 	case !reached:
 		w.WriteHeader(http.StatusServiceUnavailable)
 		fmt.Fprintf(w, "not ready: %s %s\n", engine.Reason, engine.Message)

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/manifests/git"
+)
+
+// noArgs refuses arguments. Without it cobra says that they are unknown commands.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s takes no arguments, and was given %q; its flags: %s --help", cmd.CommandPath(), strings.Join(args, " "), cmd.CommandPath())
+}
+
+// oneArg requires exactly one argument, which the command's Use names.
+func oneArg(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return missingArg(cmd)
+	case len(args) > 1:
+		return fmt.Errorf("one argument is taken, and %q are %d; it is %s %s", strings.Join(args, " "), len(args), cmd.Root().Name(), cmd.Use)
+	}
+	return nil
+}
+
+func missingArg(cmd *cobra.Command) error {
+	return fmt.Errorf("an argument is missing; it is %s %s", cmd.Root().Name(), cmd.Use)
+}
+
+// checkPositive refuses a duration that would be over before it begins.
+func checkPositive(flag string, d time.Duration) error {
+	if d <= 0 {
+		return fmt.Errorf("--%s: %s is not more than 0", flag, d)
+	}
+	return nil
+}
+
+// checkPlace refuses a --source that is no directory: what it should have told would be taken from elsewhere, without a word. A URL
+// is left alone, since one file of flags may serve all commands.
+func checkPlace(cmd *cobra.Command, location string) error {
+	if !cmd.Flags().Changed("source") || strings.Contains(location, ":") {
+		return nil
+	}
+	if info, err := os.Stat(location); err != nil || !info.IsDir() {
+		return fmt.Errorf("--source: opening %s: %w", location, git.ErrNotFound)
+	}
+	return nil
+}
+
+// place is the value of a flag that is a string, with what help shows behind the flag.
+type place struct {
+	to   *string
+	kind string
+}
+
+func (p place) String() string {
+	if p.to == nil {
+		return ""
+	}
+	return *p.to
+}
+
+// Set takes any text.
+func (p place) Set(text string) error {
+	*p.to = text
+	return nil
+}
+
+// Type is what help shows behind the flag.
+func (p place) Type() string { return p.kind }
+
+// flagError says what is wrong with a flag as other mistakes are said: the flag, and why.
+func flagError(cmd *cobra.Command, err error) error {
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, invalid.Unwrap())
+	}
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok && unknown.GetSpecifiedShortnames() == "" {
+		name := unknown.GetSpecifiedName()
+		return fmt.Errorf("%s has no flag --%s%s; its flags: %s --help", cmd.CommandPath(), name, v1.DidYouMean("--"+name, flagNames(cmd.Flags())), cmd.CommandPath())
+	}
+	return err
+}
+
+// flagNames are the flags of a set, as people write them.
+func flagNames(flags *pflag.FlagSet) (names []string) {
+	flags.VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
+	return names
+}
+
+// plainNetError leaves out of an error of a request what its text repeats: the method and the URL.
+func plainNetError(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return cmp.Or(e.Err, err)
+	}
+	return err
+}
