@@ -16,10 +16,10 @@ func newConfirm() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "confirm SOURCE",
 		Short: "Say that what is found in the swarm is right",
-		Long: `Where the operator does nothing because its memory of the source is gone or old, or because nodes or managers are missing, this
-says that what is found counts from now on. Look at swarm-operator diff before. Where the memory is gone it makes a new one.
-What somebody stopped, by hold or unmanage, stays stopped until swarm-operator resume.`,
-		Args: cobra.ExactArgs(1),
+		Long: `The operator stops if its memory of a source is gone or old, or if nodes or managers are missing. Confirm says that what is in the
+swarm now is right, and the operator goes on from there. Look at swarm-operator diff first. If the memory is gone, confirm makes a new
+one. What somebody stopped, with hold or unmanage, stays stopped until swarm-operator resume.`,
+		Args: oneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := parseTarget(args[0])
 			switch {
@@ -44,7 +44,7 @@ What somebody stopped, by hold or unmanage, stays stopped until swarm-operator r
 // confirm says that what is found is right.
 func (a *acting) confirm(ctx context.Context, source string) error {
 	a.done.Source = source
-	if err := a.known(ctx, source); err != nil {
+	if err := a.known(ctx, source, ""); err != nil {
 		return err
 	}
 	made := false

@@ -23,17 +23,19 @@ func newHold() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "hold KIND/NAME|SOURCE|all",
 		Short: "Stop every write to an object, to what a source has, or to all",
-		Long: `Stops writing at once and without a commit, until --for is over or swarm-operator resume is given. When it returns, no write
-that had begun is under way any more; where that takes longer than --timeout it says so, and the hold is in force all the same.
-The same without this program: echo REASON | docker config create --label swarm-operator.io/hold=Service/web hold-web -`,
-		Args: cobra.ExactArgs(1),
+		Long: `Hold stops writing at once and without a commit, until --for is over or somebody gives swarm-operator resume. When it returns, no write
+that had begun is under way any more. If that takes longer than --timeout, it says so, and the hold is in force all the same.
+A hold takes the place of an earlier one on the same target.
+You can do the same without this program:
+echo REASON | docker config create --label swarm-operator.io/hold=Service/web hold-web -`,
+		Args: oneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := parseTarget(args[0])
 			switch {
 			case err != nil:
 				return err
 			case strings.TrimSpace(reason) == "":
-				return errors.New("--reason: say why, for whoever finds the hold")
+				return errors.New("--reason: say why, for the people who find the hold")
 			case cmd.Flags().Changed("for") && period <= 0:
 				return fmt.Errorf("--for: %s is not more than 0", period)
 			}
@@ -47,7 +49,7 @@ The same without this program: echo REASON | docker config create --label swarm-
 	}
 	f.register(cmd, false)
 	cmd.ValidArgsFunction = f.vocabulary().target()
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever finds the hold")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the people who find the hold")
 	cmd.Flags().DurationVar(&period, "for", 0, "how long, such as 2h (default: until resume)")
 	return cmd
 }
@@ -71,6 +73,7 @@ func (a *acting) hold(t target, reason string, period time.Duration) error {
 	}
 	a.done.Source, a.done.Holds = t.source(), []plan.Hold{h.Hold}
 	a.say("%s is on hold: %s", t.text, h.Text())
+	a.replaced(h)
 	a.doubt(t)
 	// The hold is looked at before each write. Who has the lease has no write under way, so none that began before is left.
 	err = a.leased(t.source(), func(context.Context) error { return nil })
@@ -78,6 +81,21 @@ func (a *acting) hold(t target, reason string, period time.Duration) error {
 		a.note("a write that had begun may still be under way: %v", err)
 	}
 	return nil
+}
+
+// replaced says which holds are gone because this one was made: somebody may rely on a reason or a time that no longer counts.
+func (a *acting) replaced(h state.Hold) {
+	own, err := state.Read(a.cmd.Context(), a.engine)
+	if err != nil {
+		return
+	}
+	left := state.Holds(own)
+	for _, old := range state.Holds(a.own) {
+		gone := !slices.ContainsFunc(left, func(l state.Hold) bool { return l.ID == old.ID })
+		if gone && strings.EqualFold(old.Target, h.Target) {
+			a.note("it takes the place of the hold %s: %s", old.Name, old.Text())
+		}
+	}
 }
 
 // doubt says where a hold is on an object that is not there: it may be a slip of the pen.

@@ -16,10 +16,10 @@ func newResume() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "resume KIND/NAME|SOURCE|all",
 		Short: "End holds, and take back what is unmanaged",
-		Long: `Ends what somebody stopped: every hold on exactly that, and unmanage. An object that is unmanaged belongs to its source again;
-for a source that is all that it had given up. Where the operator itself has stopped because the swarm is not the one that it
-knew, swarm-operator confirm goes on.`,
-		Args: cobra.ExactArgs(1),
+		Long: `Resume ends every hold on exactly this target, and takes back what was unmanaged: an object belongs to its source again, and a source
+has everything again that it had given up. If the operator itself stopped because the swarm is not the one that it knew, use
+swarm-operator confirm.`,
+		Args: oneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := parseTarget(args[0])
 			if err != nil {
@@ -57,7 +57,7 @@ func (a *acting) resume(ctx context.Context, t target) error {
 		}
 		did = did || taken
 	case t.source() != "":
-		if err := a.known(ctx, t.source()); err != nil && !did {
+		if err := a.known(ctx, t.source(), "; an object is KIND/NAME, and all is every hold on everything"); err != nil && !did {
 			return err
 		}
 		if !slices.Contains(state.Sources(a.own), t.source()) { // nothing can be given up without a memory
@@ -80,8 +80,8 @@ func (a *acting) resume(ctx context.Context, t target) error {
 }
 
 // known refuses a source that nothing in the swarm is of: no memory, and no object with its labels. A slip of the pen would make
-// a memory of its own, which every command would see from then on.
-func (a *acting) known(ctx context.Context, source string) error {
+// a memory of its own, which every command would see from then on. The hint says what else an argument may be.
+func (a *acting) known(ctx context.Context, source, hint string) error {
 	sources := state.Sources(a.own)
 	if slices.Contains(sources, source) {
 		return nil
@@ -90,7 +90,7 @@ func (a *acting) known(ctx context.Context, source string) error {
 	if err != nil || len(objects) > 0 {
 		return err
 	}
-	return fmt.Errorf("source %s is not known to this swarm%s; %s; an object is KIND/NAME, and all is every hold on everything", source, v1.DidYouMean(source, sources), listed(sources))
+	return fmt.Errorf("source %s is not known to this swarm%s; %s%s", source, v1.DidYouMean(source, sources), listed(sources), hint)
 }
 
 // takeBack lets the source have an object again that it had given up.
