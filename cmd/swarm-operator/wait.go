@@ -27,16 +27,22 @@ func newWait() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "wait --revision REVISION",
 		Short: "Wait until the operator has rolled a revision out",
-		Long: `Follows what the operator remembers; it is the operator that acts, and this writes nothing. Exits 0 if the revision is rolled
-out, 1 if it failed, was refused or is held, or if --timeout is over, 2 on errors, and 3 if a newer one took its place. In a checkout,
-or with --source, a revision may be HEAD, a branch or a tag, and one that never was in force by itself is known to be part of the one
-that is: 3 as well. With -o json it prints one document at the end: source, revision, outcome (rolled-out, failed, held, refused,
-superseded or unfinished), message and inForce; how it goes on is then said on the standard error.`,
-		Args: cobra.NoArgs,
+		Long: `Wait follows what the operator remembers. The operator acts, and wait writes nothing. It exits with 0 if the revision is rolled out; with
+1 if it failed, was refused or is held, or if --timeout is over; with 2 on errors; and with 3 if a newer revision took its place. In a
+checkout, or with --source, a revision may be HEAD, a branch or a tag, and wait knows that a revision which was never in force by itself
+is part of a newer one that is: 3 as well. With -o json it prints one document at the end: source, revision, outcome (rolled-out, failed,
+held, refused, superseded or unfinished), message and inForce; what it says meanwhile goes to the standard error.`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			w := &waiting{cmd: cmd, name: src.name, out: out}
-			err := w.open(&src)
+			if revision == "" {
+				return errors.New("--revision: say which commit to wait for: the first digits of its hash or, in a checkout, HEAD, a branch or a tag")
+			}
+			err := checkPositive("timeout", timeout)
 			if err != nil {
+				return err
+			}
+			w := &waiting{cmd: cmd, name: src.name, out: out}
+			if err = w.open(&src); err != nil {
 				return err
 			}
 			defer w.dir.close()
@@ -54,13 +60,12 @@ superseded or unfinished), message and inForce; how it goes on is then said on t
 	}
 	eng.register(cmd)
 	src.register(cmd, false)
-	sourceIsOptional(cmd, "directory, git checkout or repository `URL`, to tell what a revision is and which came after which (default: the directory that you are in, if it is a checkout)")
+	sourceIsOptional(cmd, "directory, git checkout or repository URL that tells what a revision is, and which came first (default: the directory that you are in, if it is a checkout)")
 	cmd.Flags().Lookup("name").Usage = "name of the source (default: name in .swarm-operator.yaml if --source is given; otherwise the only one of the swarm, or the one that the checkout names)"
 	cmd.Flags().StringVar(&revision, "revision", "", "commit to wait for: at least the first 7 digits of its hash or, in a checkout, HEAD, a branch or a tag")
-	out.register(cmd, "form of what is printed")
+	out.register(cmd, "output format")
 	vocabulary{&src.location, &eng}.register(cmd)
 	cmd.Flags().DurationVar(&timeout, "timeout", 15*time.Minute, "how long to wait")
-	_ = cmd.MarkFlagRequired("revision") // fails only for a flag that there is not
 	return cmd
 }
 
@@ -75,7 +80,8 @@ type waiting struct {
 	source  string // as it was found in the swarm
 	inForce string
 	said    string
-	last    error // of looking, nil once that works
+	waits   string // what was said of an error that may pass
+	last    error  // of looking, nil once that works
 }
 
 // open opens the source. One that is named gives its name, where none is given.
@@ -120,6 +126,9 @@ func (w *waiting) run(ctx context.Context, timeout time.Duration) error {
 				to = w.cmd.ErrOrStderr()
 			}
 			fmt.Fprintln(to, v1.Scrub(v.text))
+		case err != nil && err.Error() != w.waits: // a slip of the pen would be waited for in silence
+			w.waits = err.Error()
+			note(w.cmd, "%v; it is looked for until --timeout (%s) is over", err, timeout)
 		}
 		w.last = err
 		if !rest(ctx, events) {
