@@ -35,19 +35,20 @@ func (f *actFlags) register(cmd *cobra.Command, named bool) {
 		registerName(cmd, &f.name)
 	}
 	registerCheckout(cmd, &f.place)
-	cmd.Flags().DurationVar(&f.timeout, "timeout", 30*time.Second, "how long to wait for whoever acts on the swarm")
-	f.out.register(cmd, "form of what is printed; a document has messages and notices, and what the command is about")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", 30*time.Second, "how long to wait while another operator or command acts on the swarm")
+	f.out.register(cmd, "output format; the document has messages and notices, and what the command is about")
 	f.vocabulary().register(cmd)
 }
 
 func (f *actFlags) vocabulary() vocabulary { return vocabulary{&f.place, &f.eng} }
 
 func registerName(cmd *cobra.Command, name *string) {
-	cmd.Flags().StringVar(name, "name", "", "name of the source (default: the only one of the swarm, else the one that .swarm-operator.yaml of the checkout names)")
+	cmd.Flags().StringVar(name, "name", "", "name of the source (default: the only one of the swarm, otherwise the one that .swarm-operator.yaml of the checkout names)")
 }
 
 func registerCheckout(cmd *cobra.Command, to *string) {
-	cmd.Flags().StringVar(to, "source", ".", "`directory` of the checkout that says what the source is called, and what HEAD and branches are; no manifest is read")
+	*to = "."
+	cmd.Flags().Var(place{to, "DIR"}, "source", "checkout that tells the name of the source, and what HEAD and branches are; its manifests are not read")
 }
 
 // acting is a command that writes.
@@ -88,8 +89,8 @@ type actedOn struct {
 }
 
 func (f *actFlags) open(cmd *cobra.Command) (*acting, error) {
-	if f.timeout <= 0 {
-		return nil, fmt.Errorf("--timeout: %s is not more than 0", f.timeout)
+	if err := cmp.Or(checkPositive("timeout", f.timeout), checkPlace(cmd, f.place)); err != nil {
+		return nil, err
 	}
 	c, log, err := f.eng.openQuiet(cmd)
 	if err != nil {

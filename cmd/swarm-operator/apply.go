@@ -33,14 +33,17 @@ func newApply() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply",
 		Short: "Make the swarm match the manifests, once",
-		Long: `Prints the plan and carries it out, and repeats that until only steps are left that wait for a person. It never asks.
-Exits 0 when done, 1 where something is held, refused or (with --wait) failed, and 2 on errors.
-An interrupt lets the calls in hand finish and begins no more.
+		Long: `Apply prints the plan, carries it out, and repeats both until only steps are left that wait for a person. It never asks.
+It exits with 0 when everything is done; with 1 if something is held or refused or, with --wait, has failed, or if --timeout is
+over; and with 2 on errors. An interrupt lets calls that have begun finish, and begins no more.
 
-With -o json it prints one document when it ends, also where it fails: what diff prints, of what is left, with done, failed and
-outcome, which is done, held, failed or unfinished. The text that it prints otherwise goes to the standard error meanwhile.`,
-		Args: cobra.NoArgs,
+With -o json it prints one document when it ends, also if it fails after the plan was made: what diff prints, about what is left, with
+done, failed and outcome (done, held, failed or unfinished). The text goes to the standard error meanwhile.`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkPositive("timeout", timeout); err != nil {
+				return err
+			}
 			r, done, err := open(cmd, &src, &eng, budgets, consents, false)
 			if err != nil {
 				return err
@@ -61,10 +64,10 @@ outcome, which is done, held, failed or unfinished. The text that it prints othe
 	src.register(cmd, false)
 	eng.register(cmd)
 	budgets.register(cmd)
-	out.register(cmd, "form of what is printed")
-	cmd.Flags().StringArrayVar(&consents, "consent", nil, "hazard to agree to, as in a commit's Consent trailer: --consent 'removals Service/a'")
+	out.register(cmd, "output format")
+	cmd.Flags().StringArrayVar(&consents, "consent", nil, "agree to this hazard in this run, for example 'removals Service/a'; may be given again")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until what changed is rolled out")
-	cmd.Flags().DurationVar(&timeout, "timeout", 15*time.Minute, "how long to go on")
+	cmd.Flags().DurationVar(&timeout, "timeout", 15*time.Minute, "how long to go on before giving up")
 	vocabulary{&src.location, &eng}.register(cmd)
 	return cmd
 }

@@ -20,12 +20,18 @@ func newApprove() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "approve REVISION HAZARD [KIND/NAME...]...",
 		Short: "Agree to what can do harm, for one revision",
-		Long: `Gives the consent that a step waits for, as a Consent trailer in a commit's message does: to a hazard, or for the objects
-behind it only. It counts when the revision comes into force, and until nothing differs any more. REVISION is the first digits of a
-commit's hash or, in a checkout, whatever git takes for a commit, such as HEAD, a branch, a tag or HEAD~1. The hazards are
+		Long: `A step that can do harm waits for consent. Approve gives it, as a Consent line in a commit's message does: to a hazard as a whole, or
+only for the objects named behind the hazard. The consent counts from the time when the revision is in force until nothing differs any
+more. REVISION is the first digits of a commit's hash or, in a checkout, anything that git takes for a commit, such as HEAD, a branch,
+a tag or HEAD~1. The hazards are
 ` + strings.Join(plan.Hazards(), ", ") + `.`,
 		Example: "  swarm-operator approve 3f0c1a2 removals Service/old Config/old restarts\n  swarm-operator approve HEAD restarts",
-		Args:    cobra.MinimumNArgs(2),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) < 2 {
+				return missingArg(cmd)
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			consents, err := consentOf(args[1:])
 			if err != nil {
@@ -54,6 +60,9 @@ commit's hash or, in a checkout, whatever git takes for a commit, such as HEAD, 
 
 // revision reads a revision, before anything is asked of the swarm.
 func (f *actFlags) revision(cmd *cobra.Command, text string) (string, error) {
+	if err := checkPlace(cmd, f.place); err != nil {
+		return "", err
+	}
 	c := openCheckout(cmd.Context(), f.place)
 	defer c.close()
 	return c.revision(cmd.Context(), text)

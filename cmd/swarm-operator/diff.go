@@ -29,11 +29,11 @@ func newDiff() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff",
 		Short: "Show what would change, and write nothing",
-		Long: `Compares the specs that the manifests ask for with those of the swarm. Roll-outs are not looked at.
-Exits 0 if nothing differs, 1 if something does, and above 1 on errors.
-With -o json it prints one document: source, revision, inSync, steps, refused and adopted; of a revision that is refused whole,
-problems.`,
-		Args: cobra.NoArgs,
+		Long: `Diff compares the specs that the manifests ask for with those of the swarm. It does not look at roll-outs.
+It exits with 0 if nothing differs, with 1 if something does, and with more than 1 on errors.
+With -o json it prints one document: source, revision, inSync, steps, refused and adopted. For a revision that is refused whole, the
+document has its problems.`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if show && !term.IsTerminal(int(os.Stdout.Fd())) {
 				return errors.New("--show-values works on a terminal only")
@@ -59,8 +59,8 @@ problems.`,
 	src.register(cmd, true)
 	eng.register(cmd)
 	budgets.register(cmd)
-	out.register(cmd, "form of what is printed")
-	cmd.Flags().StringArrayVar(&consents, "consent", nil, "hazard to take as agreed to, as in a commit's Consent trailer")
+	out.register(cmd, "output format")
+	cmd.Flags().StringArrayVar(&consents, "consent", nil, "take this hazard as agreed to, for example 'removals Service/a'; may be given again")
 	cmd.Flags().BoolVar(&show, "show-values", false, "show environment values that look like secrets; on a terminal only, and never the content of secrets")
 	vocabulary{&src.location, &eng}.register(cmd)
 	return cmd
@@ -80,6 +80,9 @@ func plannedOnce(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets
 
 // open makes a reconciler for a command that runs once.
 func open(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets budgetFlags, texts []string, observe bool) (*reconciler.Reconciler, func(), error) {
+	if err := budgets.check(); err != nil {
+		return nil, nil, err
+	}
 	consents, err := parseConsents(texts)
 	if err != nil {
 		return nil, nil, err

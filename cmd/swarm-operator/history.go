@@ -22,11 +22,14 @@ func newHistory() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "history",
 		Short: "Show which revisions were in force, and what became of them",
-		Long: `The newest comes first, and before it a newer one that was refused. Outcomes are rolled-out, failed, held (something waits for
-a person), refused (it has problems and never came into force); what has none is on its way, or was overtaken. Of the one in force
-that is on its way it says which services are not ready, and why.`,
-		Args: cobra.NoArgs,
+		Long: `The newest revision comes first; a newer one that was refused stands above it. The outcome is rolled-out, failed, held (something waits
+for a person) or refused (the revision has problems and never came into force). A revision without an outcome is still rolling out, or
+was overtaken. If the one in force is still rolling out, history says which services are not ready, and why.`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkPlace(cmd, place); err != nil {
+				return err
+			}
 			c, _, err := eng.openQuiet(cmd)
 			if err != nil {
 				return err
@@ -57,7 +60,7 @@ that is on its way it says which services are not ready, and why.`,
 	eng.register(cmd)
 	registerName(cmd, &name)
 	registerCheckout(cmd, &place)
-	out.register(cmd, "form of what is printed; a document has source, inForce and history")
+	out.register(cmd, "output format; the document has source, inForce and history")
 	vocabulary{&place, &eng}.register(cmd)
 	return cmd
 }

@@ -29,9 +29,10 @@ type sourceFlags struct {
 }
 
 func (f *sourceFlags) register(cmd *cobra.Command, worktree bool) {
-	cmd.Flags().StringVar(&f.location, "source", ".", "directory, git checkout or repository `URL` with the manifests")
+	f.location = "."
+	cmd.Flags().Var(place{&f.location, "DIR|URL"}, "source", "directory, git checkout or repository URL with the manifests")
 	cmd.Flags().StringVar(&f.path, "path", "", "directory below the source where manifests start")
-	cmd.Flags().StringVar(&f.name, "name", "", "name of the source, which owns what it makes (default: name in .swarm-operator.yaml, else default)")
+	cmd.Flags().StringVar(&f.name, "name", "", "name of the source, which owns what it makes (default: name in .swarm-operator.yaml, otherwise default)")
 	if worktree {
 		cmd.Flags().BoolVar(&f.worktree, "worktree", false, "read the files of a checkout as they are, not the commit at HEAD")
 	}
@@ -90,15 +91,15 @@ type engineFlags struct {
 
 func (f *engineFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVarP(&f.host, "host", "H", "", "engine to connect to, such as unix:///var/run/docker.sock, tcp://host:2376 or ssh://user@host (default: DOCKER_HOST, else the docker context)")
-	fl.StringVarP(&f.context, "context", "c", "", "docker context to use (default: DOCKER_CONTEXT, else the current one)")
+	fl.StringVarP(&f.host, "host", "H", "", "engine to connect to, such as unix:///var/run/docker.sock, tcp://host:2376 or ssh://user@host (default: DOCKER_HOST, otherwise the docker context)")
+	fl.StringVarP(&f.context, "context", "c", "", "docker context to use (default: DOCKER_CONTEXT, otherwise the current one)")
 	fl.BoolVar(&f.tls, "tls", false, "use TLS")
 	fl.BoolVar(&f.tlsVerify, "tlsverify", false, "use TLS and verify the engine")
 	fl.StringVar(&f.tlsCACert, "tlscacert", "", "trust certificates signed only by this CA")
 	fl.StringVar(&f.tlsCert, "tlscert", "", "TLS certificate file")
 	fl.StringVar(&f.tlsKey, "tlskey", "", "TLS key file")
-	enumFlag(cmd, fl, &f.logLevel, "log-level", "", "the least that is logged", "info", "debug", "info", "warn", "error")
-	enumFlag(cmd, fl, &f.logFormat, "log-format", "", "form of the log", "text", "text", asJSON)
+	enumFlag(cmd, fl, &f.logLevel, "log-level", "", "least severe messages to log", "info", "debug", "info", "warn", "error")
+	enumFlag(cmd, fl, &f.logFormat, "log-format", "", "format of the log", "text", "text", asJSON)
 }
 
 func (f *engineFlags) options(cmd *cobra.Command, log logr.Logger, observe func(engine.Call)) engine.Options {
@@ -227,13 +228,32 @@ func (f *budgetFlags) asks() bool { return f.rewritten == "consent" }
 
 func (f *budgetFlags) register(cmd *cobra.Command) {
 	d := plan.DefaultBudgets()
-	enumFlag(cmd, cmd.Flags(), &f.onProblem, "on-problem", "", "what a problem of an object's values holds: the object and what depends on it, or the whole revision", reconciler.Object, reconciler.Object, reconciler.Revision)
-	cmd.Flags().IntVar(&f.Removals, "max-removals", d.Removals, "objects that one revision may remove without consent, and never more than a quarter")
-	cmd.Flags().IntVar(&f.Restarts, "max-restarts", d.Restarts, "services that one revision may restart without consent, where they are more than a tenth")
-	cmd.Flags().IntVar(&f.Rollouts, "max-rollouts", d.Rollouts, "roll-outs at once")
-	cmd.Flags().IntVar(&f.FailedRollouts, "max-failed-rollouts", d.FailedRollouts, "failed roll-outs of a revision that hold the rest of it")
-	cmd.Flags().IntVar(&f.Drains, "max-drains", d.Drains, "nodes that are emptied at once")
-	enumFlag(cmd, cmd.Flags(), &f.rewritten, "rewritten-history", "", "what to do about a revision that takes commits of the one in force back, as after a push with force; allow reports it, consent waits for consent to rewind", "allow", "allow", "consent")
+	enumFlag(cmd, cmd.Flags(), &f.onProblem, "on-problem", "", "what waits if an object has a wrong value: the object and whatever depends on it, or the whole revision", reconciler.Object, reconciler.Object, reconciler.Revision)
+	cmd.Flags().IntVar(&f.Removals, "max-removals", d.Removals, "how many objects one revision may remove without consent; to remove more than a quarter of the source's objects always needs it")
+	cmd.Flags().IntVar(&f.Restarts, "max-restarts", d.Restarts, "how many services one revision may restart without consent; a tenth of the source's services never needs it")
+	cmd.Flags().IntVar(&f.Rollouts, "max-rollouts", d.Rollouts, "how many services may roll out at once")
+	cmd.Flags().IntVar(&f.FailedRollouts, "max-failed-rollouts", d.FailedRollouts, "how many failed roll-outs of a revision stop the rest of it")
+	cmd.Flags().IntVar(&f.Drains, "max-drains", d.Drains, "how many nodes may be emptied at once")
+	enumFlag(cmd, cmd.Flags(), &f.rewritten, "rewritten-history", "", "what to do if a revision takes back commits of the one in force, as after a forced push; allow reports it, consent waits for consent to rewind", "allow", "allow", "consent")
+}
+
+// check refuses numbers that hold everything for ever, or that count as others.
+func (f *budgetFlags) check() error {
+	for _, b := range []struct {
+		flag         string
+		value, least int
+	}{
+		{"max-removals", f.Removals, 1},
+		{"max-restarts", f.Restarts, 0},
+		{"max-rollouts", f.Rollouts, 1},
+		{"max-failed-rollouts", f.FailedRollouts, 1},
+		{"max-drains", f.Drains, 1},
+	} {
+		if b.value < b.least {
+			return fmt.Errorf("--%s: %d is less than %d", b.flag, b.value, b.least)
+		}
+	}
+	return nil
 }
 
 func parseConsents(texts []string) (plan.Consents, error) {

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,11 +44,11 @@ func newRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Keep the swarm matching the manifests",
-		Long: `Follows the source and the swarm: a new commit is applied, a change by hand is reported and repaired after --repair-after,
-or after --repair-restarts-after if the repair restarts tasks. An object that somebody removes is made again after --repair-after.
-A revision that cannot be read is refused whole, and the last good one stays in force. A problem of an object's values holds that
-object and what depends on it. Ends cleanly on SIGTERM.`,
-		Args: cobra.NoArgs,
+		Long: `Run follows the source and the swarm. It applies each new commit. It reports a change by hand, and repairs it after --repair-after, or
+after --repair-restarts-after if the repair restarts tasks. If somebody removes an object, run makes it again after --repair-after.
+A revision that cannot be read is refused whole, and the last good one stays in force. A wrong value in a manifest holds that object
+and whatever depends on it. Run ends cleanly on SIGTERM.`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	f.src.register(cmd, false)
@@ -56,11 +57,11 @@ object and what depends on it. Ends cleanly on SIGTERM.`,
 	enumFlag(cmd, cmd.Flags(), &f.mode, "mode", "", "what to do about differences; observe reports them and never writes", "enforce", "enforce", "observe")
 	cmd.Flags().StringVar(&f.listen, "listen", defaultListen, "address for /healthz, /readyz, /metrics, /api/v1/status and /api/v1/drift; empty for none")
 	cmd.Flags().StringVar(&f.instance, "instance", "", "name of this instance in the lease and in status (default: the hostname)")
-	cmd.Flags().StringVar(&f.ownService, "own-service", "", "service that the operator runs as: its update comes last, and it is never removed")
+	cmd.Flags().StringVar(&f.ownService, "own-service", "", "name of the service that the operator itself runs as; it is updated last, and never removed")
 	vocabulary{&f.src.location, &f.eng}.register(cmd)
-	cmd.Flags().DurationVar(&f.resync, "resync", 5*time.Minute, "how often to look at everything without being woken, give or take a tenth")
+	cmd.Flags().DurationVar(&f.resync, "resync", 5*time.Minute, "how often to look at everything even if nothing happened, give or take a tenth")
 	cmd.Flags().DurationVar(&f.repairAfter, "repair-after", time.Minute, "how long a change by hand is reported before it is undone; 0s: at once")
-	cmd.Flags().DurationVar(&f.repairRestartsAfter, "repair-restarts-after", 15*time.Minute, "the same for changes whose repair restarts the tasks of a service; 0s: at once")
+	cmd.Flags().DurationVar(&f.repairRestartsAfter, "repair-restarts-after", 15*time.Minute, "how long a change by hand is reported before it is undone, if that restarts the tasks of a service; 0s: at once")
 	return cmd
 }
 
@@ -241,10 +242,17 @@ func hostname() string {
 }
 
 func (f *runFlags) check() error {
-	if f.resync <= 0 {
-		return fmt.Errorf("--resync: %s is not more than 0", f.resync)
+	switch {
+	case f.resync <= 0:
+		return checkPositive("resync", f.resync)
+	case f.repairAfter < 0:
+		return fmt.Errorf("--repair-after: %s is less than 0", f.repairAfter)
+	case f.repairRestartsAfter < 0:
+		return fmt.Errorf("--repair-restarts-after: %s is less than 0", f.repairRestartsAfter)
+	case strings.Contains(f.ownService, "/"): // no service has such a name, so its update would not come last
+		return fmt.Errorf("--own-service: %q is not the name of a service; leave out what is before the /", f.ownService)
 	}
-	return f.src.check()
+	return cmp.Or(f.budgets.check(), f.src.check())
 }
 
 // openSource waits for a source that cannot be opened yet: whatever makes it, or leads to it, may come after us. It

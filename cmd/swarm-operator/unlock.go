@@ -33,15 +33,17 @@ func newUnlock() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unlock",
 		Short: "Open a manager that is locked",
-		Long: `Opens a locked manager with a key of the key ring, the newest first, or with the one on the standard input. It does nothing to
-one that is not locked. With --watch it goes on, as the helper of one manager: it puts the manager's key on the ring while that is open, and opens it
-whenever it is locked. It runs on the manager, outside the swarm, and needs no quorum. Ends cleanly on SIGTERM.
+		Long: `Unlock opens a locked manager with a key of the key ring, the newest first, or with a key from the standard input. It does nothing to a
+manager that is not locked. With --watch it keeps running as the helper of one manager: it puts the manager's key on the ring while
+the manager is open, and opens the manager whenever it is locked. It runs on the manager, outside the swarm, and needs no quorum. It
+ends cleanly on SIGTERM.
 
-A ring is a file that its owner alone can read. Each line is the time when a key was first seen, such as 2026-01-31T12:00:00Z, and
-the key; the newest is first; lines of # are comments. A key is kept for 90 days after the next one, and the last five always.`,
+A ring is a file that only its owner can read. Each line has the time when a key was first seen, such as 2026-01-31T12:00:00Z, and the
+key. The newest key is first, and lines that begin with # are comments. A key is kept for 90 days after the next one, and the last five
+are kept always.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 { // nobody but the one who typed it should see what it is
-				return errors.New("it takes no arguments: a key is read from the standard input (--key-stdin); one that stood on a command line may have been seen, and has to be rotated")
+				return errors.New("unlock takes no arguments: a key is read from the standard input (--key-stdin); one that stood on a command line may have been seen, and has to be rotated")
 			}
 			return nil
 		},
@@ -60,7 +62,7 @@ func (f *unlockFlags) run(cmd *cobra.Command) error {
 	case f.watch && f.stdin:
 		return errors.New("--key-stdin: with --watch the keys are those of the ring")
 	case f.every <= 0:
-		return fmt.Errorf("--every: %s is not more than 0", f.every)
+		return checkPositive("every", f.every)
 	case f.ring == "":
 		return errors.New("--ring: say which file has the keys")
 	case f.watch:
