@@ -94,9 +94,9 @@ standard error either way, and the exit code says how it went.`,
 	root.SetFlagErrorFunc(flagError)
 	root.SetOut(out)
 	root.SetErr(errs)
-	root.PersistentFlags().String("config", "", "`FILE` in YAML with values for flags, one as 'name: value' on a line")
+	root.PersistentFlags().Var(place{new(string), "FILE"}, "config", "file in YAML with values for flags, one as 'name: value' on a line")
 	var color string
-	enumFlag(root, root.PersistentFlags(), &color, "color", "", "colour the text: auto does so on a terminal, unless NO_COLOR is set or TERM is dumb", "auto", "auto", "always", "never")
+	enumFlag(root, root.PersistentFlags(), &color, "color", "", "whether to colour text; auto does on a terminal, unless NO_COLOR is set or TERM is dumb", "auto", "auto", "always", "never")
 	root.AddCommand(newValidate(), newDiff(), newApply(), newRun(), newStatus(), newHealth(), newVersion(),
 		newHold(), newResume(), newConfirm(), newApprove(), newRetry(), newUnmanage(), newHistory(), newWait(), newUnlock(), newCompletion())
 	for _, cmd := range root.Commands() {

@@ -56,15 +56,16 @@ func table(b *strings.Builder, flags *pflag.FlagSet) {
 			first = false
 		}
 		name := "`--" + f.Name + "`"
-		if words, ok := f.Value.(enum); ok {
-			name = "`--" + f.Name + " " + strings.ReplaceAll(words.Type(), "|", "\\|") + "`"
+		switch f.Value.(type) {
+		case enum, place:
+			name = "`--" + f.Name + " " + strings.ReplaceAll(f.Value.Type(), "|", "\\|") + "`"
 		}
 		if f.Shorthand != "" {
 			name = "`-" + f.Shorthand + "`, " + name
 		}
 		_, usage := pflag.UnquoteUsage(f)
 		def := f.DefValue
-		if def != "" && def != "[]" {
+		if def != "" && def != "[]" && !strings.Contains(usage, "(default:") { // where help says what none is, that is no time
 			def = "`" + def + "`"
 		} else {
 			def = ""

@@ -19,10 +19,10 @@ func newRetry() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "retry KIND/NAME",
 		Short: "Try once more what failed",
-		Long: `What a manifest asks for and the swarm gave up is not tried again until git changes it. This tries it once more, if the
-cause was not in the manifest. An update that the swarm has paused goes on; docker service rollback then no longer leads back to
-the spec before it.`,
-		Args: cobra.ExactArgs(1),
+		Long: `If the swarm gave up on what a manifest asks for, the operator does not try that again until git changes it. Retry has it tried once
+more, if the cause was not in the manifest. An update that the swarm has paused goes on; docker service rollback then no longer leads
+back to the spec before it.`,
+		Args: oneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			key, err := parseObject(args[0])
 			if err != nil {

@@ -40,26 +40,28 @@ func newStatusAt(local string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show objects, roll-outs, drift, what waits for a person, and who may act",
-		Long: `Shows of each object whether it is as git says (sync) and whether it works (health). It writes nothing. It exits 0 if it could
-look, and 2 otherwise. Where it looks:
+		Long: `Status shows for each object whether it is as git says (sync) and whether it works (health). It writes nothing. It exits with 0 if it
+could look, and with 2 otherwise. Where it looks:
 
   --operator ADDRESS   asks a running operator
-  --source DIR         compares the swarm with the manifests of a source, as do --path and --worktree
+  --source DIR|URL     compares the swarm with the manifests of a source, as do --path and --worktree
   --name NAME          shows what the swarm itself tells of that source: what it remembers, and how its objects do
   none of them         asks the operator at ` + local + ` if one answers there; otherwise compares with the directory that you are in,
                        if that is a checkout with manifests, or has manifests and a .swarm-operator.yaml; otherwise shows what the swarm
                        tells of each source. A note says which.
 
-The first of these that is stated counts. An engine that is named, by --host, --context, a TLS flag, DOCKER_HOST, DOCKER_CONTEXT or a
-current docker context, may be that of another swarm: then no operator is asked unless --operator says so.`,
-		Args: cobra.NoArgs,
+If several of these are given, the first one in the list counts. If you name an engine, with --host, --context, a TLS flag,
+DOCKER_HOST, DOCKER_CONTEXT or a current docker context, it may belong to another swarm, so no operator is asked unless --operator
+says so.`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	f.src.register(cmd, true)
-	sourceIsOptional(cmd, "compare the swarm with the manifests of this directory, git checkout or repository `URL`")
+	sourceIsOptional(cmd, "compare the swarm with the manifests of this directory, git checkout or repository URL")
+	cmd.Flags().Lookup("name").Usage = "name of the source: with --source, --path or --worktree the one that owns what it makes (default: name in .swarm-operator.yaml, otherwise default); alone, the one to show what the swarm tells of (default: each)"
 	f.eng.register(cmd)
-	cmd.Flags().StringVar(&f.operator, "operator", "", "address or `URL` of a running operator to ask, such as "+defaultListen)
-	f.out.register(cmd, "form of what is printed; there is a document for each source")
+	cmd.Flags().Var(place{&f.operator, "ADDRESS"}, "operator", "address or URL of a running operator to ask, such as "+defaultListen)
+	f.out.register(cmd, "output format; there is one document for each source")
 	vocabulary{&f.src.location, &f.eng}.register(cmd)
 	cmd.Flags().BoolVarP(&f.watch, "watch", "w", false, "look every second and show what changed, until interrupted")
 	return cmd

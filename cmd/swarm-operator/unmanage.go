@@ -23,12 +23,12 @@ func newUnmanage() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unmanage KIND/NAME...|--all",
 		Short: "Forget objects and leave them running",
-		Long: `The source gives objects up: it neither changes nor removes them any more, whatever git says, until swarm-operator resume.
-What says on them whose they are is taken off where that disturbs nothing that runs; given once more it takes off what was
-left. docker service rollback goes back to the same spec afterwards.
+		Long: `The source gives objects up: the operator neither changes nor removes them any more, whatever git says, until swarm-operator resume.
+Unmanage takes off the labels that say whose the objects are, unless that would disturb something that runs; given once more, it takes
+off what was left. docker service rollback goes back to the same spec afterwards.
 
-With --forget the memory of a source that has nothing any more, or has given up all it had, is removed from the swarm, as of one
-that was made by a slip of the pen. There is nothing left to resume then. End operators of that source first.`,
+With --forget it removes the memory of a source that has nothing any more, or has given up all it had, for example one that was made by
+a typing mistake. Nothing is left to resume then. End operators of that source first.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			keys, err := parseObjects(args)
 			switch {
@@ -58,8 +58,8 @@ that was made by a slip of the pen. There is nothing left to resume then. End op
 	}
 	f.register(cmd, true)
 	cmd.ValidArgsFunction = f.vocabulary().object(0)
-	cmd.Flags().BoolVar(&everything, "all", false, "all that the source has")
-	cmd.Flags().BoolVar(&forget, "forget", false, "with --all: remove the memory of a source that has nothing any more, or gave it up before")
+	cmd.Flags().BoolVar(&everything, "all", false, "every object that the source has")
+	cmd.Flags().BoolVar(&forget, "forget", false, "with --all: remove the memory of a source that has nothing any more, or has given up all it had")
 	return cmd
 }
 

@@ -20,9 +20,9 @@ func newValidate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Check the manifests, offline",
-		Long: `Reports every problem at once, with file and line. Exits 0 if there is none and 2 if there is one.
+		Long: `Validate reports every problem at once, with file and line. It exits with 0 if there is none, and with 2 if there is one.
 Notes point at things that are valid but probably a mistake; they do not change the exit code.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			source, err := src.open(cmd)
 			if err != nil {
@@ -52,7 +52,7 @@ Notes point at things that are valid but probably a mistake; they do not change 
 		},
 	}
 	src.register(cmd, true)
-	out.register(cmd, "form of what is printed; a document has source, revision, objects, problems and notices")
+	out.register(cmd, "output format; the document has source, revision, objects, problems and notices")
 	vocabulary{source: &src.location}.register(cmd)
 	return cmd
 }

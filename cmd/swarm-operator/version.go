@@ -50,7 +50,7 @@ func newVersion() *cobra.Command {
 		Use:   "version",
 		Short: "Print the version",
 		Long:  "Prints the version of this program and of the manifests that it reads. swarm-operator --version does the same.",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if out.json() {
 				return document(cmd.OutOrStdout(), aboutThis())
@@ -59,6 +59,6 @@ func newVersion() *cobra.Command {
 			return err
 		},
 	}
-	out.register(cmd, "form of what is printed; a document has version, go, os, arch and apiVersion")
+	out.register(cmd, "output format; the document has version, go, os, arch and apiVersion")
 	return cmd
 }
