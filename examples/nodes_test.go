@@ -228,7 +228,7 @@ func (s *madeUp) do(t *testing.T, step plan.Step) {
 			t.Errorf("%s: %s is to be %q", step.Key, f.Path, value)
 		}
 	}
-	if want, is := step.Change.Want.Value.(*v1.Node); is && want != nil {
+	if step.Origin == plan.OriginDiffers {
 		n.Spec.Labels = kinds.Labels(n.Spec.Labels, kinds.Source{Name: "examples"}.Owner(step.Key), diff.NewApplied(step.Change.Want.Leaves).String())
 	}
 }

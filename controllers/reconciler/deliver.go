@@ -177,7 +177,7 @@ func (r *Reconciler) proven(ctx context.Context, run *Run, failed []delivery) (p
 // makes says what a step makes that has to go somewhere; "" is nothing.
 func makes(s plan.Step) plan.Rotated {
 	if s.Rotates() {
-		return s.Renewal.Makes
+		return s.Renewal().Makes
 	}
 	if s.Key.Kind == v1.KindCluster && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Path == "spec.autolock.enabled" && f.Want.Reveal() == "true" }) {
 		return plan.UnlockKey

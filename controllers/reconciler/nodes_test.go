@@ -98,7 +98,7 @@ func TestWhatIsReadAgainWhileTheRootIsReplaced(t *testing.T) {
 // A rotation needs everything to be read, and the records alone do not.
 func TestARotationIsDecidedOnTheWholeSwarm(t *testing.T) {
 	for makes, whole := range map[plan.Rotated]bool{plan.WorkerToken: true, plan.RootCA: true, "": false} {
-		run := &Run{Plan: plan.Plan{Steps: []plan.Step{{Op: diff.Update, Renewal: &plan.Renewal{Makes: makes}}}}}
+		run := &Run{Plan: plan.Plan{Steps: []plan.Step{{Op: diff.Update, Origin: plan.OriginRotates, Does: &plan.Renewal{Makes: makes}}}}}
 		if run.decides() != whole {
 			t.Errorf("%q: %t", makes, !whole)
 		}

@@ -29,7 +29,7 @@ func released(s Step, f Facts, p Policy) []Refusal {
 	switch {
 	case f.ReleasedAll:
 		return []Refusal{s.refusal(Never, "source %s is unmanaged as a whole; to manage it again: swarm-operator resume %s", p.Source, p.Source)}
-	case f.Released[s.Key] && s.Change.Want == nil:
+	case f.Released[s.Key] && !s.stays():
 		r := s.refusal(Never, "it is unmanaged: remove it by hand, or manage it again: swarm-operator resume %s", s.Key)
 		r.Quiet = true
 		return []Refusal{r}
@@ -43,7 +43,7 @@ func released(s Step, f Facts, p Policy) []Refusal {
 func (p *Plan) unadopt(f Facts, policy Policy) {
 	guards := []Guard{{guardPaused, each(paused)}, {guardReleased, each(released)}, {guardRewind, each(rewound)}}
 	p.Adopted = slices.DeleteFunc(p.Adopted, func(a Adoption) bool {
-		step := Step{Op: diff.Same, Key: a.Key, Instance: a.Want.Instance, Change: diff.Change{Op: diff.Same, Key: a.Key, Want: a.Want}}
+		step := Step{Op: diff.Same, Key: a.Key, Instance: a.Want.Instance, Origin: OriginAdopts, Change: diff.Change{Op: diff.Same, Key: a.Key, Want: a.Want}}
 		for _, g := range guards {
 			for _, r := range g.Check(Plan{Steps: []Step{step}}, f, policy) {
 				p.Refused = append(p.Refused, guarded(g.Name, r))
@@ -116,7 +116,7 @@ func (p *Plan) commands(f Facts) {
 			r.Why += fmt.Sprintf("; to agree, run: swarm-operator approve %s %s (a commit cannot agree to this)", f.Revision[:10], r.hazard())
 		case r.Hazard.ByCommand():
 			r.Why += fmt.Sprintf("; to agree, run: swarm-operator apply --consent %s (a commit cannot agree to this)", quoted(r.hazard()))
-		case commit && strings.Contains(r.Why, Trailer+": "):
+		case commit && r.ends != asTold:
 			r.Why += fmt.Sprintf(", or run: swarm-operator approve %s %s", f.Revision[:10], r.agreed())
 		}
 	}
@@ -138,10 +138,22 @@ func (r Refusal) hazard() string {
 	return string(r.Hazard)
 }
 
-// agreed is what a commit would agree to: the hazard, and the object if the reason names one.
+// agreement is how somebody agrees to the hazard of a refusal.
+type agreement uint8
+
+const (
+	// byHazard: by the name of the hazard, in a commit or a command.
+	byHazard agreement = iota
+	// byObject: by that and the name of the object.
+	byObject
+	// asTold: by the command that the reason names already.
+	asTold
+)
+
+// agreed is what a commit or a command would agree to.
 func (r Refusal) agreed() string {
-	if named := fmt.Sprintf("%s %s", r.Hazard, r.Key); strings.Contains(r.Why, Trailer+": "+named) {
-		return named
+	if r.ends == byHazard {
+		return string(r.Hazard)
 	}
-	return string(r.Hazard)
+	return fmt.Sprintf("%s %s", r.Hazard, r.Key)
 }

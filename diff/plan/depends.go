@@ -70,7 +70,7 @@ func (d dependedOn) ready(s Step) (held, later []Refusal) {
 	for _, k := range s.Change.Want.DependsOn {
 		why, waits := d.facts.NotReady[k]
 		switch r, gone := d.missing[k]; {
-		case gone && r.Class == Later && s.makesRoom, d.changing[k] && s.makesRoom:
+		case gone && r.Class == Later && s.MakesRoom(), d.changing[k] && s.MakesRoom():
 			// What changes first may wait for this room. To be made again, the object waits for it in its turn.
 		case gone:
 			held = append(held, s.refusal(r.Class, "it depends on %s, which is refused: %s", k, r.Why))

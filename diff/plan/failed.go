@@ -10,7 +10,7 @@ import (
 
 // failedWant never applies again what the swarm tried and gave up, until git changes it.
 func failedWant(s Step, f Facts, _ Policy) []Refusal {
-	if s.Op != diff.Update {
+	if s.Op != diff.Update || s.Origin != OriginDiffers {
 		return nil
 	}
 	if failed, why := condemned(s.Change, f); failed {

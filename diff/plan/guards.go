@@ -128,7 +128,7 @@ func parseAPI(s string) (major, minor int) {
 
 // unknownField refuses to write what would drop a setting of somebody's.
 func unknownField(s Step, _ Facts, _ Policy) []Refusal {
-	if h := s.Change.Have; h != nil && s.Change.Want != nil && len(h.Meta.Unknown) > 0 {
+	if h := s.Change.Have; h != nil && s.stays() && len(h.Meta.Unknown) > 0 {
 		return []Refusal{s.refusal(Never, "the live object has fields that this release does not know and would drop: %s; update swarm-operator, or remove them by hand", strings.Join(h.Meta.Unknown, ", "))}
 	}
 	return nil
@@ -201,7 +201,7 @@ func pruned(s Step, f Facts, p Policy) []Refusal {
 		r = s.refusal(Never, "it was adopted, and its manifest does not say policy.prune: true: %s", letGo(s.Key))
 	default: // on probation for good: nobody knows whether it is still needed, so that is no quiet difference
 		r = s.refusal(Consent, "it was adopted, and its manifest, which is gone, did not say policy.prune: true; to remove it: swarm-operator %s; to keep it, and forget it: swarm-operator unmanage %s", f.removes(s.Key), s.Key)
-		r.Hazard = Removals
+		r.Hazard, r.ends = Removals, asTold
 		return []Refusal{r}
 	}
 	r.Quiet = true

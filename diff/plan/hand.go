@@ -89,6 +89,9 @@ func times(n int) string {
 
 // undoes reports whether all that a step does is to undo what a hand did.
 func (s Step) undoes() bool {
+	if s.Origin != OriginDiffers {
+		return false
+	}
 	if s.Op == diff.Create {
 		return s.Change.Removed()
 	}
@@ -135,7 +138,7 @@ func tooEarly(plan Plan, f Facts, p Policy) []Refusal {
 	}
 	for _, r := range plan.Refused { // what only waits for its turn still comes
 		if r.waits() && !r.is(hand) {
-			need(r.needs)
+			need(r.of.needs)
 		}
 	}
 	for changed := true; changed; {

@@ -420,7 +420,7 @@ func render(p Plan) string {
 		if len(s.Hazards) > 0 {
 			fmt.Fprintf(&b, " hazards %v", s.Hazards)
 		}
-		b.WriteString(paths(s.Fields) + "\n" + notes(s.Notes) + renewal(s.Renewal))
+		b.WriteString(paths(s.Fields) + "\n" + notes(s.Notes) + renewal(s.Renewal()))
 	}
 	for _, a := range p.Adopted {
 		fmt.Fprintf(&b, "= %s %s\n%s", a.Key, a.ID, notes(a.Notes))

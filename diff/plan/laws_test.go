@@ -200,7 +200,7 @@ func nothingVanishesOf(t *rapid.T, g given) {
 	}
 	for i := range g.changes { // one that is removed to make room is changed when it is made again
 		c := &g.changes[i]
-		if s := p.step(c.Key, c.Instance); (c.Op == diff.Update || c.Op == diff.Replace) && (s != nil && s.makesRoom || roomRefused(p, *c)) {
+		if s := p.step(c.Key, c.Instance); (c.Op == diff.Update || c.Op == diff.Replace) && (s != nil && s.MakesRoom() || roomRefused(p, *c)) {
 			note(c.Op, c.Key, c.Instance, c.Counted())
 		}
 	}
@@ -295,7 +295,7 @@ func careful(t *rapid.T) {
 			"an update of nothing":          s.Op == diff.Update && len(s.Fields) == 0,
 			"what an adoption does not cover": s.Change.Removed() && want.Gone.Adopted && (want.Policy.Enforce == nil || !*want.Policy.Enforce) && !slices.ContainsFunc(p.Steps, func(o Step) bool {
 				return slices.Contains(o.requires(), s.Key)
-			}) && !slices.ContainsFunc(p.Refused, func(r Refusal) bool { return r.Class == Later && slices.Contains(r.needs, s.Key) }),
+			}) && !slices.ContainsFunc(p.Refused, func(r Refusal) bool { return r.Class == Later && slices.Contains(r.of.needs, s.Key) }),
 			"contended": slices.ContainsFunc(g.facts.Contended[s.Key], func(c Contention) bool {
 				return c.Path == "" && s.Change.Removed() || slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return s.Op == diff.Update && f.Path == c.Path && !f.Git })
 			}),

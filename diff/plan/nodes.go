@@ -126,13 +126,21 @@ const (
 	pathPresence = "spec.presence"
 )
 
-// ofNode is a step on a node that no difference of a manifest's gives.
-func ofNode(op diff.Op, key v1.Key, id string, have, want *diff.State, cause string, fields ...diff.Field) Step {
-	if want == nil {
-		want = &diff.State{Key: key, Instance: id, Partial: true}
+// step is the one that changes the role.
+func (s RoleChange) step() Step {
+	n := s.Node
+	return Step{
+		Op: diff.Update, Key: n.Key(), Instance: n.ID, Effect: diff.InPlace, Fields: []diff.Field{n.roleField(s.Promote)}, Cause: s.Why,
+		Change: diff.Change{Have: n.Have}, Origin: OriginRole, Does: s,
 	}
-	c := diff.Change{Op: op, Key: key, Instance: id, Effect: diff.InPlace, Fields: fields, Have: have, Want: want}
-	return Step{Op: op, Key: key, Instance: id, Effect: diff.InPlace, Fields: fields, Change: c, Cause: cause}
+}
+
+// step is one by which the node goes.
+func (l Leaving) step(op diff.Op, cause string, fields ...diff.Field) Step {
+	return Step{
+		Op: op, Key: l.Key, Instance: l.ID, Effect: diff.InPlace, Fields: fields, Cause: cause,
+		Change: diff.Change{Have: l.Have, Want: l.Want}, Origin: OriginLeaves,
+	}
 }
 
 func textField(path, have, want string) diff.Field {
@@ -179,7 +187,7 @@ func (p *Plan) members(f Facts, policy Policy) {
 	case p.touches(c.Node.ID):
 		refuse(Later, c.verb()+": what else differs of the node comes first").after = c.Node.first()
 	default:
-		p.Steps = append(p.Steps, ofNode(diff.Update, c.Node.Key(), c.Node.ID, c.Node.Have, nil, c.Why, c.Node.roleField(c.Promote)))
+		p.Steps = append(p.Steps, c.step())
 		if m.More > 0 {
 			refuse(Later, fmt.Sprintf("one role changes at a time, and %d more will have to", m.More)).after = c.Node.first()
 		}
@@ -202,7 +210,7 @@ func (p *Plan) leave(f Facts, policy Policy) {
 	for _, l := range f.Swarm.Leaving {
 		remove := func(why string) {
 			p.giveWay(l)
-			p.Steps = append(p.Steps, ofNode(diff.Remove, l.Key, l.ID, l.Have, l.Want, why))
+			p.Steps = append(p.Steps, l.step(diff.Remove, why))
 		}
 		refuse := func(class Class, quiet bool, format string, args ...any) {
 			p.Refused = append(p.Refused, Refusal{Op: diff.Remove, Key: l.Key, Instance: l.ID, Guard: guardLeave, Class: class, Quiet: quiet, Why: fmt.Sprintf(format, args...)})
@@ -236,7 +244,7 @@ func (p *Plan) leave(f Facts, policy Policy) {
 		case l.Left:
 			refuse(Later, false, "it has left the swarm, and the managers have not noticed yet")
 		case l.Reach:
-			p.Steps = append(p.Steps, ofNode(diff.Update, l.Key, l.ID, l.Have, l.Want, "presence: absent, and it is empty: it leaves the swarm", textField(pathPresence, v1.Present, v1.Absent)))
+			p.Steps = append(p.Steps, l.step(diff.Update, "presence: absent, and it is empty: it leaves the swarm", textField(pathPresence, v1.Present, v1.Absent)))
 		case policy.Consents.Covers(ForceNodeRemoval, l.Key):
 			remove("presence: absent, and somebody agreed to remove it while it is up")
 		default:
@@ -337,17 +345,20 @@ func blocked(s Step, _ Facts, _ Policy) []Refusal {
 // drains says whether a step empties a node.
 func (s Step) drains() bool { return s.sets(pathAvail, v1.Drain) }
 
-// ChangesRole says whether a step makes a node a manager or a worker; Leaves, whether it makes one leave the swarm.
-func (s Step) ChangesRole() bool { return s.Demotes() || s.sets(pathRole, v1.RoleManager) }
+// ChangesRole says whether a step makes a node a manager or a worker.
+func (s Step) ChangesRole() bool { return s.Origin == OriginRole }
 
-// Leaves is explained there.
-func (s Step) Leaves() bool { return s.sets(pathPresence, v1.Absent) }
+// Leaves says whether a step makes a node leave the swarm.
+func (s Step) Leaves() bool { return s.Origin == OriginLeaves && s.Op == diff.Update }
 
 // labelsNode says whether a step changes labels of a node.
 func (s Step) labelsNode() bool { return len(s.nodeLabels()) > 0 }
 
 // Demotes says whether a step makes a manager a worker.
-func (s Step) Demotes() bool { return s.sets(pathRole, v1.RoleWorker) }
+func (s Step) Demotes() bool {
+	c, is := s.Does.(RoleChange)
+	return is && !c.Promote
+}
 
 func (s Step) sets(path, value string) bool {
 	return s.Key.Kind == v1.KindNode && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Path == path && f.Want.Reveal() == value })

@@ -168,26 +168,41 @@ func TestAgainBetweenTheDeadlines(t *testing.T) {
 	}
 }
 
-// What a step does is told by its fields, and only of nodes.
+// What a step does to a node is told by its origin, and by its fields only where a manifest differs.
 func TestWhatAStepDoesToANode(t *testing.T) {
+	type does struct{ drains, demotes, roles, leaves bool }
+	of := func(s Step) does { return does{s.drains(), s.Demotes(), s.ChangesRole(), s.Leaves()} }
+	n := nodeNamed("a", "manager")
+	for name, c := range map[string]struct {
+		step Step
+		want does
+	}{
+		"promoted":     {RoleChange{Node: n, Promote: true}.step(), does{roles: true}},
+		"demoted":      {RoleChange{Node: n}.step(), does{demotes: true, roles: true}},
+		"leaves":       {Leaving{Key: n.Key()}.step(diff.Update, "", textField(pathPresence, v1.Present, v1.Absent)), does{leaves: true}},
+		"is taken off": {Leaving{Key: n.Key()}.step(diff.Remove, ""), does{}},
+	} {
+		if got := of(c.step); got != c.want {
+			t.Errorf("one that %s: %+v, want %+v", name, got, c.want)
+		}
+	}
 	for _, c := range []struct {
-		change                 string
-		drains, demotes, roles bool
-		leaves                 bool
+		change string
+		drains bool
 	}{
 		{change: "~ Node/a git=spec.availability=drain", drains: true},
 		{change: "~ Node/a git=spec.availability=pause"},
 		{change: "~ Node/a git=spec.availability=active"},
-		{change: "~ Node/a git=spec.role=worker", demotes: true, roles: true},
-		{change: "~ Node/a git=spec.role=manager", roles: true},
-		{change: "~ Node/a git=spec.presence=absent", leaves: true},
+		{change: "~ Node/a git=spec.role=worker"}, // what differs is never one of these
+		{change: "~ Node/a git=spec.role=manager"},
+		{change: "~ Node/a git=spec.presence=absent"},
 		{change: "~ Node/a git=spec.labels.role=worker"},
 		{change: "~ Service/a git=spec.role=worker,spec.availability=drain,spec.presence=absent"},
 	} {
 		ch := change(strings.Fields(c.change))
 		s := Step{Op: ch.Op, Key: ch.Key, Fields: ch.Fields}
-		if s.drains() != c.drains || s.Demotes() != c.demotes || s.ChangesRole() != c.roles || s.Leaves() != c.leaves {
-			t.Errorf("%s: drains %t, demotes %t, changes a role %t, leaves %t", c.change, s.drains(), s.Demotes(), s.ChangesRole(), s.Leaves())
+		if got, want := of(s), (does{drains: c.drains}); got != want {
+			t.Errorf("%s: %+v, want %+v", c.change, got, want)
 		}
 	}
 }

@@ -39,7 +39,7 @@ func (p *Plan) order(f Facts) {
 		if af, bf := goesFirst(a), goesFirst(b); af != bf {
 			return map[bool]int{true: -1, false: 1}[af]
 		}
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), a.Change.Compare(b.Change))
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), a.compare(b))
 	})
 	p.Steps = afterNeeds(p.Steps)
 	labels := map[string][]int{} // of nodes, and the steps that change them
@@ -150,7 +150,7 @@ func takes(s Step, f Facts) bool {
 
 // needs are the keys of what a step comes after. What makes room comes after nothing.
 func needs(s Step) []v1.Key {
-	if s.Change.Want == nil || s.makesRoom {
+	if s.Change.Want == nil || s.MakesRoom() {
 		return nil
 	}
 	return slices.Concat(s.Change.Want.Uses, s.Change.Want.DependsOn)
@@ -187,7 +187,7 @@ func afterNeeds(steps []Step) []Step {
 
 // hazards names what had to be agreed to for the step to be here, for people who read the plan.
 func hazards(s Step) []Hazard {
-	if s.Op == diff.Replace || s.makesRoom {
+	if s.Op == diff.Replace || s.MakesRoom() {
 		return []Hazard{Replace}
 	}
 	if s.drops() {

@@ -11,13 +11,14 @@ import (
 // foreign refuses to touch what the source does not own, unless the manifest takes it over.
 func foreign(s Step, _ Facts, p Policy) []Refusal {
 	h, w := s.Change.Have, s.Change.Want
-	if h == nil || w == nil || h.Meta.Mine {
+	if h == nil || !s.stays() || h.Meta.Mine {
 		return nil
 	}
+	partial := w == nil || w.Partial
 	if h.Meta.Owner != "" {
-		return []Refusal{s.refusal(Never, "%s", belongs(s.Key, h.Meta.Owner, w.Partial))}
+		return []Refusal{s.refusal(Never, "%s", belongs(s.Key, h.Meta.Owner, partial))}
 	}
-	if w.Partial {
+	if partial {
 		return nil
 	}
 	switch w.Policy.Adoption() {

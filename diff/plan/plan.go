@@ -42,16 +42,16 @@ type Step struct {
 	Hazards  []Hazard     `json:"hazards,omitempty"`
 	After    []int        `json:"after,omitempty"`
 	Fields   []diff.Field `json:"fields,omitempty"`
-	// Renewal is what the step replaces by epoch or by age, beside what differs; nil: nothing.
-	Renewal *Renewal `json:"-"`
-	// Change is what the step comes from; drivers take the two states from it.
+	// Change is the difference that the step comes from. Of a step of another origin it has the two states alone, and no want
+	// if no manifest states one. Drivers take the states from it.
 	Change diff.Change `json:"-"`
-	// makesRoom: the object is removed although a manifest asks for it, and made again when others have what they need of it.
-	makesRoom bool
+	// Origin says where the step comes from, and Does what it does beside what differs; nil: nothing.
+	Origin Origin `json:"-"`
+	Does   any    `json:"-"`
 }
 
 // removal says whether the step ends an object because no manifest asks for it any more.
-func (s Step) removal() bool { return s.Op == diff.Remove && s.Change.Want == nil }
+func (s Step) removal() bool { return s.Op == diff.Remove && s.Origin == OriginDiffers }
 
 // oldVersion says whether the step only clears away content that a newer version replaced.
 func (s Step) oldVersion() bool { return s.Op == diff.Remove && s.Change.Have.Meta.OldVersion }
@@ -65,7 +65,7 @@ func (s Step) requires() []v1.Key {
 }
 
 // MakesRoom says whether the step removes what a manifest asks for, to be made again when others have what they need of it.
-func (s Step) MakesRoom() bool { return s.makesRoom }
+func (s Step) MakesRoom() bool { return s.Origin == OriginMakesRoom }
 
 // RollsOut says whether the step replaces the tasks of a running service.
 func (s Step) RollsOut() bool { return s.Op == diff.Update && s.Effect == diff.RestartsTasks }
@@ -86,10 +86,10 @@ type Refusal struct {
 	Until time.Time `json:"until,omitzero"`
 	// after are the steps on nodes that come first, or one of them; empty if nothing like that is waited for.
 	after []onNode
-	// rotates: what is refused is a rotation, or its record.
-	rotates bool
-	// needs are the objects that what is refused needs to be there.
-	needs []v1.Key
+	// of is the step that was refused; the zero value if there was none.
+	of refused
+	// ends says how somebody agrees to the hazard.
+	ends agreement
 }
 
 // Adoption is an equal object that becomes ours by a record in our state: nothing is written on it.
@@ -460,7 +460,7 @@ func (p *Plan) refuse(r Refusal) bool {
 	if r.Fields == nil {
 		r.Fields = p.Steps[i].Fields
 	}
-	r.rotates, r.needs = p.Steps[i].Renewal != nil, p.Steps[i].requires()
+	r.of = refused{p.Steps[i].Origin, p.Steps[i].requires()}
 	p.Steps = slices.Delete(p.Steps, i, i+1)
 	if r.is(kept) {
 		p.Kept = append(p.Kept, r.Key)

@@ -118,7 +118,7 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 			}
 		case giver == nil:
 			out = append(out, plan.refusedRoom(*s, c))
-		case giver.makesRoom:
+		case giver.MakesRoom():
 			// it goes first
 		case giver.removal():
 			if p.Consents.Covers(Replace, s.Key) || p.Consents.Covers(Replace, giver.Key) {
@@ -137,7 +137,7 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 	}
 	for i := range plan.Steps {
 		s := &plan.Steps[i]
-		if s.makesRoom && !takesFrom(plan, f, s.Key) {
+		if s.MakesRoom() && !takesFrom(plan, f, s.Key) {
 			out = append(out, plan.noTaker(*s, f))
 		}
 	}
@@ -241,7 +241,7 @@ func (p *Plan) ring(f Facts, giver Step, c Claim) []Refusal {
 	switch {
 	case giver.canMakeRoom():
 		r := giver.refusal(Consent, "%s; it, or another one of those that wait for each other, is removed and made again; to agree, add to a commit message: %s: %s %s", why, Trailer, Replace, giver.Key)
-		r.Hazard = Replace
+		r.Hazard, r.ends = Replace, byObject
 		return []Refusal{r}
 	case p.otherMakesRoom(f, giver.Key):
 		return nil
@@ -283,7 +283,7 @@ func (p *Plan) makeRoom(f Facts, policy Policy) {
 			}
 		}
 		slices.Sort(of)
-		s.Op, s.Effect, s.Fields, s.makesRoom = diff.Remove, diff.Recreate, nil, true
+		s.Op, s.Effect, s.Fields, s.Origin = diff.Remove, diff.Recreate, nil, OriginMakesRoom
 		s.Cause = "removed to make room, and made again after that: " + strings.Join(slices.Compact(of), ", ")
 	}
 }
@@ -298,5 +298,5 @@ func (s Step) canMakeRoom() bool {
 
 // goesFirst says whether a removal makes room for a step of the plan, with consent.
 func (s Step) goesFirst(plan Plan, f Facts) bool {
-	return s.makesRoom || s.removal() && takesFrom(plan, f, s.Key)
+	return s.MakesRoom() || s.removal() && takesFrom(plan, f, s.Key)
 }

@@ -100,7 +100,16 @@ type Renewal struct {
 }
 
 // Rotates says whether the step replaces something that nodes or people use.
-func (s Step) Rotates() bool { return s.Renewal != nil && s.Renewal.Makes != "" }
+func (s Step) Rotates() bool {
+	r := s.Renewal()
+	return s.Origin == OriginRotates && r != nil && r.Makes != ""
+}
+
+// Renewal is what a step does to records, whatever it does beside that; nil is nothing.
+func (s Step) Renewal() *Renewal {
+	r, _ := s.Does.(*Renewal)
+	return r
+}
 
 const (
 	guardRotation = "rotation"
@@ -277,8 +286,10 @@ func (p *Plan) rotate(f Facts) bool {
 }
 
 func (r Rotations) step(cause string, renewal *Renewal, fields []diff.Field) Step {
-	c := diff.Change{Op: diff.Update, Key: cluster, Instance: cluster.Name, Effect: diff.InPlace, Fields: fields, Have: r.Have, Want: r.Want}
-	return Step{Op: c.Op, Key: c.Key, Instance: c.Instance, Effect: c.Effect, Fields: fields, Change: c, Cause: cause, Renewal: renewal}
+	return Step{
+		Op: diff.Update, Key: cluster, Instance: cluster.Name, Effect: diff.InPlace, Fields: fields, Cause: cause,
+		Change: diff.Change{Have: r.Have, Want: r.Want}, Origin: OriginRotates, Does: renewal,
+	}
 }
 
 func (p *Plan) notRotated(class Class, field diff.Field, format string, args ...any) {
@@ -364,7 +375,7 @@ func (s Step) locks() bool {
 // rotateNoMore lets no rotation wait for one that a person holds.
 func (p *Plan) rotateNoMore() {
 	held := slices.ContainsFunc(p.Refused, func(r Refusal) bool {
-		return r.Key == cluster && r.rotates && !r.is(ofRotation) && r.Class != Later
+		return r.of.origin == OriginRotates && !r.is(ofRotation) && r.Class != Later
 	})
 	for i := range p.Refused {
 		if r := &p.Refused[i]; held && r.is(ofRotation) {
@@ -387,7 +398,7 @@ func (p *Plan) newKey(f Facts) {
 	i := slices.IndexFunc(r.Stated, func(o Rotation) bool { return o.Of == UnlockKey })
 	for n := range p.Steps {
 		if s := &p.Steps[n]; i >= 0 && s.locks() {
-			s.Renewal = &Renewal{Records: map[Rotated]Record{UnlockKey: r.Stated[i].begun(r.Records[UnlockKey], f.Now)}}
+			s.Does = &Renewal{Records: map[Rotated]Record{UnlockKey: r.Stated[i].begun(r.Records[UnlockKey], f.Now)}}
 		}
 	}
 }

@@ -209,7 +209,7 @@ func TestRotationsOnceAndOneByOne(t *testing.T) {
 				t.Fatalf("%d steps", len(p.Steps))
 			}
 			for _, s := range p.Steps {
-				if m := s.Renewal.Makes; m != "" {
+				if m := s.Renewal().Makes; m != "" {
 					before, known := w.records[m]
 					i := slices.IndexFunc(stated, func(o Rotation) bool { return o.Of == m })
 					switch o := stated[i]; {
@@ -219,8 +219,8 @@ func TestRotationsOnceAndOneByOne(t *testing.T) {
 						t.Fatalf("%s is replaced while the root is", m)
 					case m == UnlockKey && !w.locked:
 						t.Fatal("a key is replaced that is not there")
-					case len(s.Renewal.Records) != 1:
-						t.Fatalf("it records %v", s.Renewal.Records)
+					case len(s.Renewal().Records) != 1:
+						t.Fatalf("it records %v", s.Renewal().Records)
 					case o.Epoch != nil && *o.Epoch > before.Epoch:
 						raised[m]++
 					case o.Every == 0 || w.now.Sub(before.At) < o.Every:
@@ -228,7 +228,7 @@ func TestRotationsOnceAndOneByOne(t *testing.T) {
 					}
 					w.replaced[m]++
 				}
-				for of, r := range s.Renewal.Records {
+				for of, r := range s.Renewal().Records {
 					if r.Epoch < w.records[of].Epoch {
 						t.Fatalf("the epoch of %s falls from %s to %s", of, w.records[of], r)
 					}
@@ -237,7 +237,7 @@ func TestRotationsOnceAndOneByOne(t *testing.T) {
 			}
 			again := w.plan(stated)
 			for _, s := range again.Steps {
-				if m := s.Renewal.Makes; m != "" && len(p.Steps) == 1 && m == p.Steps[0].Renewal.Makes {
+				if m := s.Renewal().Makes; m != "" && len(p.Steps) == 1 && m == p.Steps[0].Renewal().Makes {
 					t.Fatalf("%s is replaced twice", m)
 				}
 			}
@@ -266,8 +266,8 @@ func TestEveryEpochIsReplacedInTheEnd(t *testing.T) {
 		}
 		for range 10 {
 			for _, s := range w.plan(stated).Steps {
-				log = append(log, string(s.Renewal.Makes)+" "+strconv.Itoa(len(s.Renewal.Records)))
-				for of, r := range s.Renewal.Records {
+				log = append(log, string(s.Renewal().Makes)+" "+strconv.Itoa(len(s.Renewal().Records)))
+				for of, r := range s.Renewal().Records {
 					w.records[of] = r
 				}
 			}
@@ -281,11 +281,11 @@ func TestEveryEpochIsReplacedInTheEnd(t *testing.T) {
 
 func TestTurningAutolockOnRecordsTheKey(t *testing.T) {
 	p := read(t, "rotate unlock-key epoch=3\nrecord unlock-key epoch=5 age=9h\n~ Cluster/default git=spec.autolock.enabled=true escrow").build()
-	if len(p.Steps) != 1 || p.Steps[0].Rotates() || p.Steps[0].Renewal.Records[UnlockKey] != (Record{5, now}) {
+	if len(p.Steps) != 1 || p.Steps[0].Rotates() || p.Steps[0].Renewal().Records[UnlockKey] != (Record{5, now}) {
 		t.Errorf("%+v", p.Steps)
 	}
 	p = read(t, "rotate unlock-key epoch=3\n~ Cluster/default git=spec.autolock.enabled=false").build()
-	if len(p.Steps) != 1 || p.Steps[0].Renewal != nil {
+	if len(p.Steps) != 1 || p.Steps[0].Renewal() != nil {
 		t.Errorf("turning it off records %+v", p.Steps)
 	}
 	if (Step{Key: v1.Key{Kind: v1.KindNode, Name: "default"}, Fields: []diff.Field{textField(pathAutolock, "false", "true")}}).locks() {

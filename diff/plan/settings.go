@@ -69,7 +69,7 @@ func (p *Plan) nameSettings() {
 		switch {
 		case s.removal() && !s.oldVersion():
 			s.Notes = append(s.Notes, "settings that manifests cannot state go with it: "+list(have.Meta.Unstated))
-		case s.Op == diff.Replace || s.makesRoom:
+		case s.Op == diff.Replace || s.MakesRoom():
 			s.Notes = append(s.Notes, "it keeps its settings that manifests cannot state: "+list(have.Meta.Unstated))
 		case s.Op == diff.Update && !have.Meta.Mine:
 			s.Notes = append(s.Notes, taken(have)...)

@@ -64,9 +64,9 @@ func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 	}
 	live := s.Change.Have.Value.(*kinds.Live)
 	spec := overlay(raw(live).Spec, s.Change.Want.Value.(*v1.Cluster), s.Fields, env.Owner(s.Key), diff.NewApplied(s.Change.Want.Leaves).String())
-	o, err := renew(update(live, spec), s.Renewal)
-	if err == nil && s.Rotates() && s.Renewal.Makes == plan.SignedRoot {
-		err = sign(&o.Spec.CAConfig, s.Change.Want.Value.(*v1.Cluster).Spec.CA, s.Renewal.Root)
+	o, err := renew(update(live, spec), s.Renewal())
+	if err == nil && s.Rotates() && s.Renewal().Makes == plan.SignedRoot {
+		err = sign(&o.Spec.CAConfig, s.Change.Want.Value.(*v1.Cluster).Spec.CA, s.Renewal().Root)
 	}
 	if err == nil {
 		_, err = env.Engine.SwarmUpdate(ctx, o)

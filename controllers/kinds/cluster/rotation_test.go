@@ -108,7 +108,7 @@ func TestARotationIsOneUpdate(t *testing.T) {
 			client, all := serve(t)
 			live, want := liveFull(nil), wantRotation()
 			before, _ := json.Marshal(raw(live))
-			s := plan.Step{Op: diff.Update, Key: want.Key(), Fields: c.fields, Renewal: c.renewal, Change: diff.Change{Have: &diff.State{Value: live}, Want: &diff.State{Value: want}}}
+			s := plan.Step{Op: diff.Update, Key: want.Key(), Fields: c.fields, Origin: plan.OriginRotates, Does: c.renewal, Change: diff.Change{Have: &diff.State{Value: live}, Want: &diff.State{Value: want}}}
 			if _, err := do(t.Context(), kinds.Env{Engine: client, Source: "s"}, s); err != nil {
 				t.Fatal(err)
 			}
@@ -136,7 +136,7 @@ func TestARotationIsOneUpdate(t *testing.T) {
 		})
 	}
 	client, all := serve(t)
-	s := plan.Step{Op: diff.Update, Renewal: &plan.Renewal{Makes: plan.RootCA}, Change: diff.Change{Have: &diff.State{Value: liveFull(nil)}, Want: &diff.State{Value: wantRotation()}}}
+	s := plan.Step{Op: diff.Update, Origin: plan.OriginRotates, Does: &plan.Renewal{Makes: plan.RootCA}, Change: diff.Change{Have: &diff.State{Value: liveFull(nil)}, Want: &diff.State{Value: wantRotation()}}}
 	if _, err := do(t.Context(), kinds.Env{Engine: client, Source: "s"}, s); err == nil || len(*all) > 0 {
 		t.Error("a rotation without a record was carried out")
 	}

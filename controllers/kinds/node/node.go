@@ -103,7 +103,7 @@ func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 		return kinds.Result{ID: n.ID}, nil
 	case s.Op != diff.Update:
 		return kinds.Result{}, fmt.Errorf("carrying out %q on %s: no such operation", s.Op, s.Key)
-	case changed.Has("spec.presence"):
+	case s.Leaves():
 		return kinds.Result{ID: n.ID}, leave(ctx, s.Key, n.ID, s.Change.Want.Value.(*v1.Node).Spec.Engine)
 	default:
 		if err := write(ctx, env.Engine, n, overlay(n.Spec, s, changed, env)); err != nil {
@@ -118,17 +118,16 @@ func write(ctx context.Context, c *engine.Client, n *swarm.Node, spec swarm.Node
 	return err
 }
 
-// overlay changes what differs. A change of the role alone is no manifest's difference, and leaves no label of ours behind.
+// overlay changes what differs. A change of the role is no manifest's difference, and leaves no label of ours behind.
 func overlay(live swarm.NodeSpec, s plan.Step, changed diff.Paths, env kinds.Env) swarm.NodeSpec {
-	for _, f := range s.Fields {
-		if f.Path == "spec.role" {
-			live.Role = swarm.NodeRole(f.Want.Reveal())
+	if role, is := s.Does.(plan.RoleChange); is {
+		live.Role = swarm.NodeRoleWorker
+		if role.Promote {
+			live.Role = swarm.NodeRoleManager
 		}
-	}
-	want, ok := s.Change.Want.Value.(*v1.Node)
-	if !ok || changed.Has("spec.role") && len(s.Fields) == 1 {
 		return live
 	}
+	want := s.Change.Want.Value.(*v1.Node)
 	if changed.Has("spec.availability") {
 		live.Availability = swarm.NodeAvailability(want.Spec.Availability)
 	}

@@ -205,10 +205,10 @@ func TestALabelGoesWithItsLine(t *testing.T) {
 func TestARoleLeavesNoLabelBehind(t *testing.T) {
 	field := diff.Field{Path: "spec.role", Have: diff.NewValue("worker"), Want: diff.NewValue("manager")}
 	for name, want := range map[string]*diff.State{
-		"no manifest": {Key: v1.Key{Kind: v1.KindNode, Name: "a"}, Instance: "1", Partial: true},
+		"no manifest": nil,
 		"a manifest":  wantOf(&v1.Node{Spec: v1.NodeSpec{Role: v1.RoleManager, Labels: labelsOf("zone:b"), Availability: v1.Drain}}),
 	} {
-		s := plan.Step{Op: diff.Update, Key: want.Key, Fields: []diff.Field{field}, Change: diff.Change{Want: want}}
+		s := plan.Step{Op: diff.Update, Fields: []diff.Field{field}, Change: diff.Change{Want: want}, Origin: plan.OriginRole, Does: plan.RoleChange{Promote: true}}
 		got := overlay(spec("worker", "active", "zone:a"), s, diff.NewPaths(s.Fields), kinds.Env{Source: "s"})
 		if says(got) != "kept manager active [zone:a]" {
 			t.Errorf("%s: it is %s", name, says(got))
@@ -269,9 +269,19 @@ func step(op diff.Op, n *swarm.Node, want *diff.State, fields ...diff.Field) pla
 	return plan.Step{Op: op, Key: key, Instance: n.ID, Fields: fields, Change: diff.Change{Op: op, Key: key, Have: &diff.State{Value: live(n, nil)}, Want: want}}
 }
 
+func demoting(n *swarm.Node) plan.Step {
+	s := step(diff.Update, n, nil, diff.Field{Path: "spec.role", Want: diff.NewValue("worker")})
+	s.Origin, s.Does = plan.OriginRole, plan.RoleChange{}
+	return s
+}
+
+func leaving(n *swarm.Node, want *diff.State) plan.Step {
+	s := step(diff.Update, n, want, diff.Field{Path: "spec.presence", Want: diff.NewValue("absent")})
+	s.Origin = plan.OriginLeaves
+	return s
+}
+
 func TestDo(t *testing.T) {
-	role := diff.Field{Path: "spec.role", Want: diff.NewValue("worker")}
-	absent := diff.Field{Path: "spec.presence", Want: diff.NewValue("absent")}
 	bare := &diff.State{Key: v1.Key{Kind: v1.KindNode, Name: "a"}}
 	up := &swarm.Node{ID: "n1", Meta: swarm.Meta{Version: swarm.Version{Index: 7}}, Spec: spec("manager", "active", "zone:a"), Status: swarm.NodeStatus{State: swarm.NodeStateReady}}
 	gone := *up
@@ -285,8 +295,8 @@ func TestDo(t *testing.T) {
 		asked []string
 		err   string
 	}{
-		{name: "a role", step: func(string) plan.Step { return step(diff.Update, up, bare, role) }, asked: []string{"POST nodes/n1/update?version=7"}},
-		{name: "a stale one", step: func(string) plan.Step { return step(diff.Update, up, bare, role) }, fails: map[string]int{"update": 400}, asked: []string{"POST nodes/n1/update?version=7"}, err: "updating Node/a"},
+		{name: "a role", step: func(string) plan.Step { return demoting(up) }, asked: []string{"POST nodes/n1/update?version=7"}},
+		{name: "a stale one", step: func(string) plan.Step { return demoting(up) }, fails: map[string]int{"update": 400}, asked: []string{"POST nodes/n1/update?version=7"}, err: "updating Node/a"},
 		{name: "removed, down", step: func(string) plan.Step { return step(diff.Remove, &gone, bare) }, asked: []string{"DELETE nodes/n1"}},
 		{name: "removed, up", step: func(string) plan.Step { return step(diff.Remove, up, bare) }, asked: []string{"DELETE nodes/n1?force=1"}},
 		{name: "removed already", step: func(string) plan.Step { return step(diff.Remove, &gone, bare) }, fails: map[string]int{"nodes": 404}, asked: []string{"DELETE nodes/n1"}},
@@ -294,25 +304,25 @@ func TestDo(t *testing.T) {
 		{name: "made of nothing", step: func(string) plan.Step { return step(diff.Create, up, absentAt("")) }, err: "states no engine"},
 		{
 			name: "another's engine", state: swarm.LocalNodeStateActive, id: "n2", asked: []string{"GET info"}, err: "is node n2, and not n1",
-			step: func(host string) plan.Step { return step(diff.Update, up, absentAt(host), absent) },
+			step: func(host string) plan.Step { return leaving(up, absentAt(host)) },
 		},
 		{
 			name: "leaves", state: swarm.LocalNodeStateActive, asked: []string{"GET info", "POST swarm/leave"},
-			step: func(host string) plan.Step { return step(diff.Update, up, absentAt(host), absent) },
+			step: func(host string) plan.Step { return leaving(up, absentAt(host)) },
 		},
 		{
 			name: "has left", state: swarm.LocalNodeStateInactive, asked: []string{"GET info"},
-			step: func(host string) plan.Step { return step(diff.Update, up, absentAt(host), absent) },
+			step: func(host string) plan.Step { return leaving(up, absentAt(host)) },
 		},
 		{
 			name: "cannot be asked", fails: map[string]int{"info": 400}, asked: []string{"GET info"}, err: "asking Node/a to leave",
-			step: func(host string) plan.Step { return step(diff.Update, up, absentAt(host), absent) },
+			step: func(host string) plan.Step { return leaving(up, absentAt(host)) },
 		},
 		{
 			name: "will not leave", state: swarm.LocalNodeStateActive, fails: map[string]int{"leave": 400}, asked: []string{"GET info", "POST swarm/leave"}, err: "asking Node/a to leave",
-			step: func(host string) plan.Step { return step(diff.Update, up, absentAt(host), absent) },
+			step: func(host string) plan.Step { return leaving(up, absentAt(host)) },
 		},
-		{name: "nowhere to ask", step: func(string) plan.Step { return step(diff.Update, up, absentAt(""), absent) }, err: "states no engine"},
+		{name: "nowhere to ask", step: func(string) plan.Step { return leaving(up, absentAt("")) }, err: "states no engine"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &served{state: c.state, id: c.id, fails: c.fails}

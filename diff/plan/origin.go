@@ -1,0 +1,40 @@
+package plan
+
+import (
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+)
+
+// Origin says where a step comes from. Code asks for it, and never guesses it from fields, causes or states.
+type Origin uint8
+
+// The origins.
+const (
+	// OriginDiffers: a manifest and the swarm differ. Step.Change is the difference.
+	OriginDiffers Origin = iota
+	// OriginAdopts: an equal object is taken over. Only guards see such a step.
+	OriginAdopts
+	// OriginMakesRoom: an object is removed although a manifest asks for it, and made again when others have what they need of it.
+	OriginMakesRoom
+	// OriginRole: a node becomes a manager or a worker. Step.Does is a RoleChange.
+	OriginRole
+	// OriginLeaves: a node leaves the swarm or, if the step removes it, the list of its nodes.
+	OriginLeaves
+	// OriginRotates: a token, a key or a root is replaced, or its rotation is put on record. Step.Does is a *Renewal.
+	OriginRotates
+)
+
+// refused is what is remembered of a step that was refused.
+type refused struct {
+	origin Origin
+	// needs are the objects that the step needs to be there.
+	needs []v1.Key
+}
+
+// stays reports whether a manifest or the operator asks for the object of the step.
+func (s Step) stays() bool { return s.Change.Want != nil || s.Origin != OriginDiffers }
+
+// compare orders steps by key, then instance, then operation.
+func (s Step) compare(o Step) int {
+	return diff.Change{Op: s.Op, Key: s.Key, Instance: s.Instance}.Compare(diff.Change{Op: o.Op, Key: o.Key, Instance: o.Instance})
+}
