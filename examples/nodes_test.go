@@ -175,7 +175,7 @@ func (s *madeUp) plan(t *testing.T, entries []kinds.Entry) plan.Plan {
 	facts := plan.Facts{APIVersion: "1.56", Now: s.now}
 	changes := diff.Compare(haves, wants.States, all.Rules)
 	facts.Swarm = s.survey(t, ix, wants, haves, changes, entries)
-	return plan.Build(changes, facts, plan.Policy{Source: src.Name, Budgets: plan.DefaultBudgets()}, all.Guards()...)
+	return plan.Build(changes, facts, plan.Policy{Source: src.Name, Budgets: plan.DefaultBudgets()}, all.Part())
 }
 
 func (s *madeUp) survey(t *testing.T, ix *kinds.Index, wants kinds.Wants, haves []diff.State, changes []diff.Change, entries []kinds.Entry) plan.Swarm {

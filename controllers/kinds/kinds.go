@@ -102,11 +102,9 @@ type Kind struct {
 	// Survey says what of the kind's objects concerns the swarm as a whole. It makes a call only where it matters which tasks
 	// run on them. Nil but of one kind.
 	Survey func(context.Context, *engine.Client, Survey) (plan.Swarm, error)
-	// Rotations says what of an object is replaced by epoch or by age, and what is on record of that: pure. want is nil where
-	// no manifest is about it. Nil but of one kind.
-	Rotations func(live *Live, want v1.Object) plan.Rotations
-	// Signing reads the files that a manifest names a root of the CA by. Nil where it names none. Nil but of one kind.
-	Signing func(live *Live, want v1.Object) *plan.Signing
+	// Rotate says what of an object is replaced by epoch or by age, and what is on record of that. It reads the files that the
+	// manifest names, and nothing of the swarm. want is nil if no manifest is about the object. Nil except of one kind.
+	Rotate func(live *Live, have, want *diff.State, now time.Time) Rotating
 	// Guards are the kind's own objections.
 	Guards []plan.Guard
 }

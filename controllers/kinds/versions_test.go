@@ -219,7 +219,7 @@ func TestContentIsNeverShown(t *testing.T) {
 		for _, adopt := range []string{"", v1.AdoptTakeover, v1.AdoptNever} {
 			ix := index(live(kind, "c", nil, 0, canary+"-live"), version(v1.Key{Kind: kind, Name: "old"}, 0, canary+"-old"))
 			changes := compare(ix, source, content(kind, "c", canary+"-want", v1.Policy{Adopt: adopt}), content(kind, "new", canary, v1.Policy{}))
-			p := plan.Build(changes, plan.Facts{Owned: 10}, plan.Policy{Budgets: plan.DefaultBudgets()}, all.Guards()...)
+			p := plan.Build(changes, plan.Facts{Owned: 10}, plan.Policy{Budgets: plan.DefaultBudgets()}, all.Part())
 			b, err := json.Marshal(p)
 			if err != nil {
 				t.Fatal(err)

@@ -129,8 +129,8 @@ type answers struct {
 	unread  map[string]error
 	// swarm is what was found of the nodes.
 	swarm plan.Swarm
-	// rotations are what the Cluster states and has on record of those, and the root that files have.
-	rotations plan.Rotations
+	// rotating is what the Cluster states and has on record of rotations, with the root that files have.
+	rotating kinds.Rotating
 }
 
 // askEngine asks what the needs name, with one call a kind for healths, and one for each roll-out that left no trace.
@@ -150,6 +150,6 @@ func (r *Reconciler) askEngine(ctx context.Context, run *Run, haves []diff.State
 		}
 	}
 	a.swarm = r.swarm(ctx, run, haves, f)
-	a.rotations = r.rotations(run, haves)
+	a.rotating = r.rotations(run, haves, f.Now)
 	return a
 }

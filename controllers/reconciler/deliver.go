@@ -23,35 +23,43 @@ import (
 
 // delivery is a token or a key that has to go where a manifest says.
 type delivery struct {
-	of   plan.Rotated
+	of   kinds.Rotated
 	sink v1.Sink
 	// key and digest are what is remembered of it when it is there.
 	key, digest string
 	secret      v1.Content
 }
 
+// tokens is what a run knows of tokens and keys.
+type tokens struct {
+	// undelivered are those that are not yet where they should be, and deliveryErr why that is so, or not known.
+	undelivered []delivery
+	deliveryErr error
+	rotating    kinds.Rotating
+}
+
 // errNotDelivered marks what keeps a token or a key from where it should go.
 var errNotDelivered = errors.New("not delivered")
 
 // sinksOf are where manifests say that tokens and keys go.
-func sinksOf(entries []kinds.Entry) map[plan.Rotated][]v1.Sink {
-	out := map[plan.Rotated][]v1.Sink{}
+func sinksOf(entries []kinds.Entry) map[kinds.Rotated][]v1.Sink {
+	out := map[kinds.Rotated][]v1.Sink{}
 	for _, e := range entries {
 		c, is := e.Object.(*v1.Cluster)
 		if !is {
 			continue
 		}
 		if t := c.Spec.JoinTokens; t != nil && t.Worker != nil {
-			out[plan.WorkerToken] = t.Worker.Sinks
+			out[kinds.WorkerToken] = t.Worker.Sinks
 		}
 		if t := c.Spec.JoinTokens; t != nil && t.Manager != nil {
-			out[plan.ManagerToken] = t.Manager.Sinks
+			out[kinds.ManagerToken] = t.Manager.Sinks
 		}
 		if a := c.Spec.Autolock; a != nil && a.Escrow != nil {
-			out[plan.UnlockKey] = []v1.Sink{*a.Escrow}
+			out[kinds.UnlockKey] = []v1.Sink{*a.Escrow}
 		}
 	}
-	maps.DeleteFunc(out, func(_ plan.Rotated, s []v1.Sink) bool { return len(s) == 0 })
+	maps.DeleteFunc(out, func(_ kinds.Rotated, s []v1.Sink) bool { return len(s) == 0 })
 	return out
 }
 
@@ -62,20 +70,20 @@ func (r *Reconciler) notDelivered(ctx context.Context, run *Run) ([]delivery, er
 	if len(to) == 0 || run.memory.HashKey == nil {
 		return nil, nil
 	}
-	secrets := map[plan.Rotated]string{}
-	if to[plan.WorkerToken] != nil || to[plan.ManagerToken] != nil {
+	secrets := map[kinds.Rotated]string{}
+	if to[kinds.WorkerToken] != nil || to[kinds.ManagerToken] != nil {
 		s, err := r.Engine.SwarmInspect(ctx, client.SwarmInspectOptions{})
 		if err != nil {
 			return nil, fmt.Errorf("reading the join tokens: %w", err)
 		}
-		secrets[plan.WorkerToken], secrets[plan.ManagerToken] = s.Swarm.JoinTokens.Worker, s.Swarm.JoinTokens.Manager
+		secrets[kinds.WorkerToken], secrets[kinds.ManagerToken] = s.Swarm.JoinTokens.Worker, s.Swarm.JoinTokens.Manager
 	}
-	if to[plan.UnlockKey] != nil {
+	if to[kinds.UnlockKey] != nil {
 		k, err := r.Engine.SwarmGetUnlockKey(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("reading the unlock key: %w", err)
 		}
-		secrets[plan.UnlockKey] = k.Key // "" while managers are not locked
+		secrets[kinds.UnlockKey] = k.Key // "" while managers are not locked
 	}
 	var out []delivery
 	for _, of := range slices.Sorted(maps.Keys(to)) {
@@ -129,7 +137,7 @@ func (r *Reconciler) noteDelivered(run *Run) {
 func (r *Reconciler) deliver(ctx context.Context, all []delivery) (done int, failed []delivery, errs []error) {
 	for _, d := range all {
 		err := ctx.Err()
-		if err == nil && d.of == plan.UnlockKey {
+		if err == nil && d.of == kinds.UnlockKey {
 			err = sinks.Keep(d.sink)
 		}
 		if err == nil {
@@ -175,12 +183,12 @@ func (r *Reconciler) proven(ctx context.Context, run *Run, failed []delivery) (p
 }
 
 // makes says what a step makes that has to go somewhere; "" is nothing.
-func makes(s plan.Step) plan.Rotated {
+func makes(s plan.Step) kinds.Rotated {
 	if s.Rotates() {
-		return s.Renewal().Makes
+		return kinds.RenewalOf(s).Makes
 	}
 	if s.Key.Kind == v1.KindCluster && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Path == "spec.autolock.enabled" && f.Want.Reveal() == "true" }) {
-		return plan.UnlockKey
+		return kinds.UnlockKey
 	}
 	return ""
 }
@@ -195,7 +203,7 @@ func (l *Loop) deliveryConditions(run *Run) {
 	}
 	var key, token []string
 	for _, d := range run.undelivered {
-		if d.of == plan.UnlockKey {
+		if d.of == kinds.UnlockKey {
 			key = append(key, d.sink.Name())
 		} else {
 			token = append(token, string(d.of)+" to "+d.sink.Name())

@@ -8,15 +8,15 @@ import (
 	"github.com/go-logr/logr"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
-	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 // While a problem holds the manifest of the Cluster, nobody knows where tokens and keys go: what was said of them stays, and a
 // new process says that it does not know.
 func TestDeliveryIsNotKnownWhileTheClusterIsHeld(t *testing.T) {
 	sink := v1.Sink{File: &v1.FileSink{Path: "/there"}}
-	undelivered := []delivery{{of: plan.UnlockKey, sink: sink}, {of: plan.WorkerToken, sink: sink}}
+	undelivered := []delivery{{of: kinds.UnlockKey, sink: sink}, {of: kinds.WorkerToken, sink: sink}}
 	cluster, node := v1.Key{Kind: v1.KindCluster, Name: v1.ClusterName}, v1.Key{Kind: v1.KindNode, Name: "n"}
 	for _, test := range []struct {
 		name   string
@@ -37,7 +37,7 @@ func TestDeliveryIsNotKnownWhileTheClusterIsHeld(t *testing.T) {
 			board := status.NewBoard("s", "enforce", status.NewMetrics("v0", func() int { return 0 }), logr.Discard(), func() time.Time { return time.Unix(0, 0) })
 			l := &Loop{Board: board}
 			if !test.restarted {
-				l.deliveryConditions(&Run{undelivered: test.before})
+				l.deliveryConditions(&Run{tokens: tokens{undelivered: test.before}})
 			}
 			run, held := &Run{Index: indexOf()}, map[v1.Key]string{}
 			for _, key := range test.held {

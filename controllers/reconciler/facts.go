@@ -148,7 +148,7 @@ func (r *Reconciler) learn(run *Run, f *plan.Facts, n needs, a answers) {
 		}
 	}
 	r.readiness(run, f, n, a)
-	f.Swarm, f.Rotations = a.swarm, a.rotations
+	f.Swarm, run.rotating = a.swarm, a.rotating
 	run.Notices = append(run.Notices, a.swarm.Notices...)
 	if a.swarm.Unknown == "" {
 		f.Swarm.Stopped = stopped(run, *f)

@@ -105,7 +105,7 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 	}
 	l.Board.Planned(run.Changes, run.Plan, objects)
 	l.Board.Nodes(run.Facts.Swarm)
-	l.Board.Rotations(run.Facts.Rotations)
+	l.Board.Rotations(run.rotating.Last)
 	l.lookAtCertificates(ctx, run.Facts.Swarm)
 	if troubled := run.troubled(); troubled != "" {
 		l.Board.Set(status.StepFailed, true, "StepFailed", troubled)
@@ -214,7 +214,7 @@ func (l *Loop) comeBack(run *Run) time.Duration {
 			sooner(left)
 		}
 	}
-	if again := run.Facts.Rotations.Again(run.Facts.Now); again > 0 {
+	if again := run.rotating.Again; again > 0 {
 		sooner(again)
 	}
 	for _, r := range run.Plan.Refused {

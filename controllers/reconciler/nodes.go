@@ -60,29 +60,24 @@ func (r *Reconciler) swarm(ctx context.Context, run *Run, haves []diff.State, f 
 
 // rotations gathers what is replaced by epoch or by age. A want or a live object that nothing differs of is kept without what
 // it holds, and made whole here.
-func (r *Reconciler) rotations(run *Run, haves []diff.State) plan.Rotations {
+func (r *Reconciler) rotations(run *Run, haves []diff.State, now time.Time) kinds.Rotating {
 	for _, k := range r.kinds {
-		if k.Rotations == nil {
+		if k.Rotate == nil {
 			continue
 		}
 		for _, l := range run.Index.List(k.Name) {
 			i := slices.IndexFunc(haves, func(h diff.State) bool { return h.Key.Kind == k.Name && h.Meta.ID == l.ID })
 			if i < 0 {
-				return k.Rotations(l, nil)
+				return k.Rotate(l, nil, nil, now)
 			}
 			want := run.wants[haves[i].Key].Whole()
 			if want == nil {
-				return k.Rotations(l, nil)
+				return k.Rotate(l, nil, nil, now)
 			}
-			out := k.Rotations(l, want.Value.(v1.Object))
-			out.Have, out.Want = haves[i].Whole(), want
-			if k.Signing != nil {
-				out.Signing = k.Signing(l, want.Value.(v1.Object))
-			}
-			return out
+			return k.Rotate(l, haves[i].Whole(), want, now)
 		}
 	}
-	return plan.Rotations{}
+	return kinds.Rotating{}
 }
 
 // stopped says why no role may change.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 
@@ -97,10 +98,10 @@ func TestWhatIsReadAgainWhileTheRootIsReplaced(t *testing.T) {
 
 // A rotation needs everything to be read, and the records alone do not.
 func TestARotationIsDecidedOnTheWholeSwarm(t *testing.T) {
-	for makes, whole := range map[plan.Rotated]bool{plan.WorkerToken: true, plan.RootCA: true, "": false} {
-		run := &Run{Plan: plan.Plan{Steps: []plan.Step{{Op: diff.Update, Origin: plan.OriginRotates, Does: &plan.Renewal{Makes: makes}}}}}
+	for origin, whole := range map[plan.Origin]bool{plan.OriginRotates: true, plan.OriginRecords: false} {
+		run := &Run{Plan: plan.Plan{Steps: []plan.Step{{Op: diff.Update, Origin: origin}}}}
 		if run.decides() != whole {
-			t.Errorf("%q: %t", makes, !whole)
+			t.Errorf("%d: %t", origin, !whole)
 		}
 	}
 }
@@ -121,16 +122,16 @@ func TestRotationsOfARun(t *testing.T) {
 		run             *Run
 		haves           []diff.State
 		records, stated int
-		states          bool
 	}{
-		{"nothing is known", &Run{Index: of()}, nil, 0, 0, false},
-		{"no manifest", &Run{Index: of(live)}, nil, 1, 0, false},
-		{"a manifest of another source", &Run{Index: of(live)}, haves, 1, 0, false},
-		{"a manifest", &Run{Index: of(live), wants: map[v1.Key]*diff.State{key: {Key: key, Value: manifest}}}, haves, 1, 1, true},
+		{"nothing is known", &Run{Index: of()}, nil, 0, 0},
+		{"no manifest", &Run{Index: of(live)}, nil, 1, 0},
+		{"a manifest of another source", &Run{Index: of(live)}, haves, 1, 0},
+		{"a manifest", &Run{Index: of(live), wants: map[v1.Key]*diff.State{key: {Key: key, Value: manifest}}}, haves, 1, 1},
 	} {
-		got := r.rotations(c.run, c.haves)
-		if len(got.Records) != c.records || len(got.Stated) != c.stated || (got.Have != nil && got.Want != nil) != c.states {
-			t.Errorf("%s: %+v", c.name, got)
+		got := r.rotations(c.run, c.haves, time.Unix(0, 0))
+		p := plan.Build(nil, plan.Facts{}, plan.Policy{}, got.Part) // nothing is known of nodes, so what is due waits
+		if len(got.Last) != c.records || len(p.Refused) != c.stated || len(p.Steps) != 0 {
+			t.Errorf("%s: %+v\n%s", c.name, got, p.Text(nil))
 		}
 	}
 }

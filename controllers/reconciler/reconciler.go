@@ -137,16 +137,14 @@ type Run struct {
 	asks bool
 	// frozen: what is remembered is not this run's to change.
 	frozen bool
-	// undelivered are tokens and keys that are not yet where they should be, and deliveryErr why that is so, or not known.
-	undelivered []delivery
-	deliveryErr error
-	others      map[string]string          // objects that other sources made or adopted
-	partial     map[string]map[v1.Key]bool // objects of which other sources state some
-	found       state.Found
-	memory      state.Memory
-	store       *state.Store
-	wants       map[v1.Key]*diff.State
-	problems    map[v1.Key]plan.Problem // objects that problems of their manifests hold
+	tokens
+	others   map[string]string          // objects that other sources made or adopted
+	partial  map[string]map[v1.Key]bool // objects of which other sources state some
+	found    state.Found
+	memory   state.Memory
+	store    *state.Store
+	wants    map[v1.Key]*diff.State
+	problems map[v1.Key]plan.Problem // objects that problems of their manifests hold
 	// stated is what the manifests say that the wants are from.
 	stated
 	// frozenSpecs are of what the plan removes to make it again, by id.
@@ -276,7 +274,7 @@ func (r *Reconciler) decide(run *Run, use *loaded, haves []diff.State, consents 
 	run.Plan = plan.Build(run.Changes, run.Facts, plan.Policy{
 		Source: run.Source, RepairAfter: r.RepairAfter, RepairRestartsAfter: r.RepairRestartsAfter, Budgets: r.Budgets, Consents: append(consents, r.Consents...),
 		AskRewritten: r.AskRewritten, PruneAdopted: use.defaults.Policy.Prune != nil && *use.defaults.Policy.Prune,
-	}, all.Guards()...)
+	}, all.Part(), run.rotating.Part)
 	r.settleRoles(run)
 	r.writeDown(run)
 	r.remember(run, consents, haves)

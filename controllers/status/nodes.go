@@ -83,16 +83,14 @@ func (b *Board) DeliveryUnknown(why string) {
 	}
 }
 
-// Rotations notes since when join tokens and the unlock key are what they are, as far as that is on record.
-func (b *Board) Rotations(r plan.Rotations) {
-	if r.Records == nil { // nothing is known, which is no news
+// Rotations notes since when join tokens and the unlock key are what they are, by name, as far as that is on record.
+func (b *Board) Rotations(last map[string]time.Time) {
+	if last == nil { // nothing is known, which is no news
 		return
 	}
 	b.metrics.node.rotated.Reset()
-	for _, of := range []plan.Rotated{plan.WorkerToken, plan.ManagerToken, plan.UnlockKey} {
-		if record, is := r.Records[of]; is {
-			b.metrics.node.rotated.WithLabelValues(string(of)).Set(float64(record.At.Unix()))
-		}
+	for of, at := range last {
+		b.metrics.node.rotated.WithLabelValues(of).Set(float64(at.Unix()))
 	}
 }
 

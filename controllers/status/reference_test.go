@@ -28,7 +28,7 @@ func measured(source string) *Metrics {
 	b.Did(step, 0, errors.New("no"), false, nil)
 	b.Context(Lease{}, nil, "")
 	b.Nodes(nodes(1, "manager ready active 29"))
-	b.Rotations(plan.Rotations{Records: map[plan.Rotated]plan.Record{plan.WorkerToken: {}}})
+	b.Rotations(map[string]time.Time{"worker-token": {}})
 	m.Certificates(map[string]time.Time{"n1": time.Unix(0, 0)})
 	m.Lease("taken", 1)
 	m.Call("GET", "/services", 200, time.Millisecond)

@@ -21,27 +21,27 @@ func paused(s Step, f Facts, p Policy) []Refusal {
 	if f.Paused == "" {
 		return nil
 	}
-	return []Refusal{s.refusal(Never, "%s; nothing is done until somebody has looked: swarm-operator confirm %s", f.Paused, p.Source)}
+	return []Refusal{s.Refusal(Never, "%s; nothing is done until somebody has looked: swarm-operator confirm %s", f.Paused, p.Source)}
 }
 
 // released leaves alone what was given up. It ends when the manifest goes, as it was meant, or when somebody resumes.
 func released(s Step, f Facts, p Policy) []Refusal {
 	switch {
 	case f.ReleasedAll:
-		return []Refusal{s.refusal(Never, "source %s is unmanaged as a whole; to manage it again: swarm-operator resume %s", p.Source, p.Source)}
+		return []Refusal{s.Refusal(Never, "source %s is unmanaged as a whole; to manage it again: swarm-operator resume %s", p.Source, p.Source)}
 	case f.Released[s.Key] && !s.stays():
-		r := s.refusal(Never, "it is unmanaged: remove it by hand, or manage it again: swarm-operator resume %s", s.Key)
+		r := s.Refusal(Never, "it is unmanaged: remove it by hand, or manage it again: swarm-operator resume %s", s.Key)
 		r.Quiet = true
 		return []Refusal{r}
 	case f.Released[s.Key]:
-		return []Refusal{s.refusal(Never, "it is unmanaged: remove its manifest, or manage it again: swarm-operator resume %s", s.Key)}
+		return []Refusal{s.Refusal(Never, "it is unmanaged: remove its manifest, or manage it again: swarm-operator resume %s", s.Key)}
 	}
 	return nil
 }
 
 // unadopt objects to adoptions, which are no steps, as to steps that write.
 func (p *Plan) unadopt(f Facts, policy Policy) {
-	guards := []Guard{{guardPaused, each(paused)}, {guardReleased, each(released)}, {guardRewind, each(rewound)}}
+	guards := []Guard{{guardPaused, Each(paused)}, {guardReleased, Each(released)}, {guardRewind, Each(rewound)}}
 	p.Adopted = slices.DeleteFunc(p.Adopted, func(a Adoption) bool {
 		step := Step{Op: diff.Same, Key: a.Key, Instance: a.Want.Instance, Origin: OriginAdopts, Change: diff.Change{Op: diff.Same, Key: a.Key, Want: a.Want}}
 		for _, g := range guards {
@@ -61,9 +61,9 @@ func selfStays(s Step, f Facts, _ Policy) []Refusal {
 		return nil
 	}
 	if s.Op == diff.Create {
-		return []Refusal{s.refusal(Never, "the operator runs as this service, and somebody removed it: deploy it again by hand")}
+		return []Refusal{s.Refusal(Never, "the operator runs as this service, and somebody removed it: deploy it again by hand")}
 	}
-	r := s.refusal(Never, "the operator runs as this service: remove it by hand, if that is meant")
+	r := s.Refusal(Never, "the operator runs as this service: remove it by hand, if that is meant")
 	r.Quiet = s.Op == diff.Remove
 	return []Refusal{r}
 }
@@ -86,7 +86,7 @@ func selfLast(plan Plan, f Facts, _ Policy) []Refusal {
 		}
 	}
 	for _, r := range plan.Refused {
-		if others == "" && r.waits() && r.Key != f.Self && r.Instance != f.Swarm.Own && !r.is(hand|aside) {
+		if others == "" && r.waits() && r.Key != f.Self && r.Instance != f.Swarm.Own && !r.is(hand|Aside) {
 			others = r.Key.String() + " still waits"
 		}
 	}
@@ -101,7 +101,7 @@ func selfLast(plan Plan, f Facts, _ Policy) []Refusal {
 		if s.Key != f.Self {
 			what = "the operator talks to this node's engine"
 		}
-		out = append(out, s.refusal(Later, "%s, and comes last; %s", what, others))
+		out = append(out, s.Refusal(Later, "%s, and comes last; %s", what, others))
 	}
 	return out
 }

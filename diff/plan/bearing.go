@@ -7,19 +7,19 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// bearing is what the refusals of a guard mean to other steps, and to whoever reports them. Code asks a refusal for its
-// bearing, and never for the name of its guard. So a new guard needs at most a line in the table below.
-type bearing uint16
+// Bearing is what a refusal means to other steps, and to whoever reports it. Code asks a refusal for its bearing, and never for
+// the name of its guard. So a new guard needs at most a line in the table below; what a kind refuses it bears itself.
+type Bearing uint16
 
 const (
 	// holds: what was to come after the step is held with it, though the object is there.
-	holds bearing = 1 << iota
+	holds Bearing = 1 << iota
 	// occupied: where the object would be there is something that is not it, or that nothing can use.
 	occupied
 	// hand: a change by hand stays as it is for a time, and nothing of the revision waits for that.
 	hand
-	// aside: the step is done when it can be, and neither removals nor the operator's own steps wait for it.
-	aside
+	// Aside: the step is done when it can be, and neither removals nor the operator's own steps wait for it.
+	Aside
 	// inFlight: it only undoes a change by hand, and a roll-out is over first.
 	inFlight
 	// reported: a change by hand stays as it is, and nobody has to do anything.
@@ -37,14 +37,14 @@ const (
 	unmatched
 	// ofRoles: it is about the roles of nodes.
 	ofRoles
-	// ofRotation: it is about a rotation that has its turn when others have had theirs.
-	ofRotation
+	// OfRotation: it is about a rotation that has its turn when others have had theirs.
+	OfRotation
 	// ofTrouble: the step failed, and has another try.
 	ofTrouble
 )
 
 // bearings of the guards. Those that are not here refuse by a rule, and what depends on the step goes on without it.
-var bearings = map[string]bearing{
+var bearings = map[string]Bearing{
 	guardOwnership:      holds | occupied | passed,
 	guardBroken:         holds | occupied,
 	guardFailedRollouts: holds,
@@ -57,9 +57,8 @@ var bearings = map[string]bearing{
 	guardEnforce:        reported | passed,
 	guardIntent:         reported,
 	guardInFlight:       inFlight,
-	guardManagers:       aside | ofRoles,
-	guardRotation:       aside | ofRotation,
-	guardSelf:           aside,
+	guardManagers:       Aside | ofRoles,
+	guardSelf:           Aside,
 	guardSuspend:        passed,
 	guardReleased:       passed,
 	guardDropsSettings:  passed,
@@ -69,7 +68,19 @@ var bearings = map[string]bearing{
 }
 
 // is reports whether a refusal has one of the bearings.
-func (r Refusal) is(b bearing) bool { return bearings[r.Guard]&b != 0 }
+func (r Refusal) is(b Bearing) bool { return (bearings[r.Guard]|r.of.bears)&b != 0 }
+
+// Is reports whether a refusal has one of the bearings.
+func (r Refusal) Is(b Bearing) bool { return r.is(b) }
+
+// Bearing is the refusal with a bearing of its own.
+func (r Refusal) Bearing(b Bearing) Refusal {
+	r.of.bears |= b
+	return r
+}
+
+// Origin is that of the step that was refused.
+func (r Refusal) Origin() Origin { return r.of.origin }
 
 // waits reports whether the refusal ends by itself, and counts as a difference.
 func (r Refusal) waits() bool { return r.Class == Later && !r.Quiet }
@@ -102,14 +113,14 @@ func (r Refusal) holdsOthers(f Facts) bool {
 
 // waitsBeforeRemovals reports whether removals of the revision wait until the refusal has ended by itself.
 func (r Refusal) waitsBeforeRemovals() bool {
-	return r.waits() && r.Op != diff.Remove && !r.is(hand|aside|inFlight)
+	return r.waits() && r.Op != diff.Remove && !r.is(hand|Aside|inFlight)
 }
 
 // holdsRemovals reports whether git makes a service, or changes what it runs, and somebody has to do something first. What is
 // removed may be what does its work until then. What the manifest or a person leaves alone on purpose, what is somebody else's
 // and what failed in an earlier revision holds nothing, and nor does what only undoes a change by hand.
 func (r Refusal) holdsRemovals() bool {
-	if r.Class == Later || r.Quiet || r.Key.Kind != v1.KindService || r.is(passed|hand|aside) {
+	if r.Class == Later || r.Quiet || r.Key.Kind != v1.KindService || r.is(passed|hand|Aside) {
 		return false
 	}
 	git := slices.ContainsFunc(r.Fields, func(fl diff.Field) bool { return fl.Git && fl.Effect >= diff.RestartsTasks })

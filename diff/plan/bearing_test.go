@@ -134,7 +134,7 @@ func TestWhatARefusalMeansToOthers(t *testing.T) {
 		{"its turn", Refusal{Op: diff.Update, Guard: "rollouts-at-once", Class: Later, Fields: git}, "", "before removals"},
 		{"the operator's own", Refusal{Op: diff.Update, Guard: guardSelf, Class: Later, Fields: git}, "", ""},
 		{"roles", Refusal{Op: diff.Update, Guard: guardManagers, Class: Later}, "", "of roles"},
-		{"a rotation", Refusal{Op: diff.Update, Guard: guardRotation, Class: Later}, "", ""},
+		{"a rotation", Refusal{Op: diff.Update, Class: Later}.Bearing(Aside | OfRotation), "", ""},
 		{"a removal", Refusal{Op: diff.Remove, Guard: "removal-budget", Class: Consent}, "", "needs a person"},
 		{"a removal's turn", Refusal{Op: diff.Remove, Guard: "removals-last", Class: Later}, "", ""},
 		{"no such node", Refusal{Op: diff.Create, Guard: guardNoNode, Class: Never}, "", "holds removals, needs a person, unmatched"},

@@ -161,7 +161,7 @@ func (s Step) needs(h Hazard, p Policy, format string, args ...any) []Refusal {
 	if p.Consents.Covers(h, s.Key) {
 		return nil
 	}
-	r := s.refusal(Consent, format, args...)
+	r := s.Refusal(Consent, format, args...)
 	r.Hazard = h
 	r.Why += agree(h)
 	return []Refusal{r}

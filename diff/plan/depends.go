@@ -59,7 +59,7 @@ type dependedOn struct {
 func (d dependedOn) used(s Step) (held []Refusal) {
 	for _, k := range s.Change.Want.Uses {
 		if r, gone := d.missing[k]; gone && (r.Op == diff.Create || r.is(occupied)) {
-			held = append(held, s.refusal(r.Class, "it needs %s, which is refused: %s", k, r.Why))
+			held = append(held, s.Refusal(r.Class, "it needs %s, which is refused: %s", k, r.Why))
 		}
 	}
 	return held
@@ -73,13 +73,13 @@ func (d dependedOn) ready(s Step) (held, later []Refusal) {
 		case gone && r.Class == Later && s.MakesRoom(), d.changing[k] && s.MakesRoom():
 			// What changes first may wait for this room. To be made again, the object waits for it in its turn.
 		case gone:
-			held = append(held, s.refusal(r.Class, "it depends on %s, which is refused: %s", k, r.Why))
+			held = append(held, s.Refusal(r.Class, "it depends on %s, which is refused: %s", k, r.Why))
 		case waits && d.facts.Failing[k]:
-			held = append(held, s.refusal(Never, "it depends on %s, which failed: %s; mend that one first", k, why))
+			held = append(held, s.Refusal(Never, "it depends on %s, which failed: %s; mend that one first", k, why))
 		case d.changing[k]:
-			later = append(later, s.refusal(Later, "it depends on %s, which changes first", k))
+			later = append(later, s.Refusal(Later, "it depends on %s, which changes first", k))
 		case waits:
-			later = append(later, s.refusal(Later, "it depends on %s, which is not ready: %s", k, why))
+			later = append(later, s.Refusal(Later, "it depends on %s, which is not ready: %s", k, why))
 		}
 	}
 	return held, later
@@ -101,7 +101,7 @@ func (d dependedOn) labelled(s Step) (held []Refusal) {
 	for _, r := range d.unlabelled {
 		names := constrained(s.Change.Want, r.placesBy())
 		if len(names) > 0 {
-			held = append(held, s.refusal(r.Class, "its constraints need the label %s of %s, which is refused: %s", strings.Join(names, ", "), r.Key, r.Why))
+			held = append(held, s.Refusal(r.Class, "its constraints need the label %s of %s, which is refused: %s", strings.Join(names, ", "), r.Key, r.Why))
 		}
 	}
 	return held

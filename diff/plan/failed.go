@@ -14,7 +14,7 @@ func failedWant(s Step, f Facts, _ Policy) []Refusal {
 		return nil
 	}
 	if failed, why := condemned(s.Change, f); failed {
-		return []Refusal{s.refusal(Never, "this want failed (%s); it is not tried again until git changes it, or somebody asks for it: swarm-operator retry %s", why, s.Key)}
+		return []Refusal{s.Refusal(Never, "this want failed (%s); it is not tried again until git changes it, or somebody asks for it: swarm-operator retry %s", why, s.Key)}
 	}
 	return nil
 }
@@ -105,7 +105,7 @@ func failedRollouts(plan Plan, f Facts, p Policy) []Refusal {
 	var out []Refusal
 	for _, s := range plan.Steps {
 		if s.RollsOut() {
-			out = append(out, s.refusal(Never, "%s of this revision failed; the rest waits for a fix", v1.Count(failed, "roll-out")))
+			out = append(out, s.Refusal(Never, "%s of this revision failed; the rest waits for a fix", v1.Count(failed, "roll-out")))
 		}
 	}
 	return out

@@ -30,39 +30,38 @@ const guardInFlight = "rollout-in-flight"
 
 // guards are the ones that hold for every kind. Their order decides only which of two objections is printed.
 var guards = []Guard{
-	{guardFailedWant, each(failedWant)}, // first, because removals wait for what it refuses: also if that is on hold by now
-	{guardPaused, each(paused)},
-	{guardHold, each(onHold)},
-	{guardSuspend, each(suspended)},
-	{guardReleased, each(released)},
-	{guardBroken, each(unusable)},
-	{guardOwnership, each(foreign)},
-	{guardRewind, each(rewound)},
-	{"api-version", each(tooNew)},
-	{"unknown-field", each(unknownField)},
-	{"blocked", each(blocked)},
-	{"missing", each(missing)},
-	{"forbidden", each(forbidden)},
-	{"replace", each(replaced)},
-	{guardDropsSettings, each(dropsInTime)},
-	{guardPrune, each(pruned)},
-	{"self", each(selfStays)},
+	{guardFailedWant, Each(failedWant)}, // first, because removals wait for what it refuses: also if that is on hold by now
+	{guardPaused, Each(paused)},
+	{guardHold, Each(onHold)},
+	{guardSuspend, Each(suspended)},
+	{guardReleased, Each(released)},
+	{guardBroken, Each(unusable)},
+	{guardOwnership, Each(foreign)},
+	{guardRewind, Each(rewound)},
+	{"api-version", Each(tooNew)},
+	{"unknown-field", Each(unknownField)},
+	{"blocked", Each(blocked)},
+	{"missing", Each(missing)},
+	{"forbidden", Each(forbidden)},
+	{"replace", Each(replaced)},
+	{guardDropsSettings, Each(dropsInTime)},
+	{guardPrune, Each(pruned)},
+	{"self", Each(selfStays)},
 	{guardInUse, inUse},
-	{"other-source", each(otherSource)},
+	{"other-source", Each(otherSource)},
 	{"removal-budget", removalBudget},
 	{guardRepairAfter, tooEarly},
-	{guardDropsSettings, each(dropsSettings)},
-	{guardInFlight, each(duringRollout)},
+	{guardDropsSettings, Each(dropsSettings)},
+	{guardInFlight, Each(duringRollout)},
 	{guardFailedRollouts, failedRollouts},
 	{"restarts", restarts},
-	{guardOutage, each(outageAlone)},
-	{guardAutolock, each(escrowed)},
+	{guardOutage, Each(outageAlone)},
 }
 
 // putOff are the guards that let a step wait for others. Each speaks when those before it have nothing more to say, or a
 // step would wait for one that never comes, and budgets would not count it.
 var putOff = []Guard{
-	{guardBackOff, each(backsOff)},
+	{guardBackOff, Each(backsOff)},
 	{guardRoom, noRoom},
 	{guardDependsOn, dependencies},
 	{guardRoom, roomLater},
@@ -73,8 +72,8 @@ var putOff = []Guard{
 	{guardSelf, selfLast},
 }
 
-// each makes a check of a plan out of a check of one step.
-func each(check func(Step, Facts, Policy) []Refusal) func(Plan, Facts, Policy) []Refusal {
+// Each makes a check of a plan out of a check of one step.
+func Each(check func(Step, Facts, Policy) []Refusal) func(Plan, Facts, Policy) []Refusal {
 	return func(plan Plan, f Facts, p Policy) []Refusal {
 		var out []Refusal
 		for _, s := range plan.Steps {
@@ -86,7 +85,7 @@ func each(check func(Step, Facts, Policy) []Refusal) func(Plan, Facts, Policy) [
 
 func suspended(s Step, _ Facts, _ Policy) []Refusal {
 	if s.Change.Want != nil && s.Change.Want.Policy.Suspend {
-		return []Refusal{s.refusal(Never, "policy.suspend is set: remove it to go on")}
+		return []Refusal{s.Refusal(Never, "policy.suspend is set: remove it to go on")}
 	}
 	return nil
 }
@@ -106,7 +105,7 @@ func rewound(s Step, f Facts, p Policy) []Refusal {
 func tooNew(s Step, f Facts, _ Policy) []Refusal {
 	for _, fl := range s.Fields {
 		if fl.Want.Set() && fl.SinceAPI != "" && LessAPI(f.APIVersion, fl.SinceAPI) {
-			return []Refusal{s.refusal(Never, "%s needs API %s, the engine has %s: update the engine, or remove the field", fl.Path, fl.SinceAPI, f.APIVersion)}
+			return []Refusal{s.Refusal(Never, "%s needs API %s, the engine has %s: update the engine, or remove the field", fl.Path, fl.SinceAPI, f.APIVersion)}
 		}
 	}
 	return nil
@@ -129,7 +128,7 @@ func parseAPI(s string) (major, minor int) {
 // unknownField refuses to write what would drop a setting of somebody's.
 func unknownField(s Step, _ Facts, _ Policy) []Refusal {
 	if h := s.Change.Have; h != nil && s.stays() && len(h.Meta.Unknown) > 0 {
-		return []Refusal{s.refusal(Never, "the live object has fields that this release does not know and would drop: %s; update swarm-operator, or remove them by hand", strings.Join(h.Meta.Unknown, ", "))}
+		return []Refusal{s.Refusal(Never, "the live object has fields that this release does not know and would drop: %s; update swarm-operator, or remove them by hand", strings.Join(h.Meta.Unknown, ", "))}
 	}
 	return nil
 }
@@ -141,7 +140,7 @@ func missing(s Step, f Facts, _ Policy) []Refusal {
 	}
 	for _, k := range s.Change.Want.Uses {
 		if f.Missing[k] {
-			return []Refusal{s.refusal(Never, "it needs %s, which is external and does not exist: create it, or correct its name", k)}
+			return []Refusal{s.Refusal(Never, "it needs %s, which is external and does not exist: create it, or correct its name", k)}
 		}
 	}
 	return nil
@@ -150,7 +149,7 @@ func missing(s Step, f Facts, _ Policy) []Refusal {
 func forbidden(s Step, _ Facts, _ Policy) []Refusal {
 	for _, fl := range s.Fields {
 		if fl.Effect == diff.Forbidden {
-			return []Refusal{s.refusal(Never, "%s cannot change: the engine refuses it; state what the object has, or make one of another name", fl.Path)}
+			return []Refusal{s.Refusal(Never, "%s cannot change: the engine refuses it; state what the object has, or make one of another name", fl.Path)}
 		}
 	}
 	return nil
@@ -163,10 +162,10 @@ func replaced(s Step, f Facts, p Policy) []Refusal {
 	}
 	path := s.Fields[max(0, slices.IndexFunc(s.Fields, func(fl diff.Field) bool { return fl.Effect == diff.Recreate }))].Path
 	if s.Change.Want.Policy.Protect {
-		return []Refusal{s.refusal(Never, "policy.protect is set, and the engine cannot change %s in place: remove protect, or make one of another name and switch over", path)}
+		return []Refusal{s.Refusal(Never, "policy.protect is set, and the engine cannot change %s in place: remove protect, or make one of another name and switch over", path)}
 	}
 	if users := s.Change.Have.Meta.UsedBy; len(users) > 0 {
-		return []Refusal{s.refusal(Never, "the engine cannot change %s in place, and %s uses it: make one of another name and switch over", path, join(users))}
+		return []Refusal{s.Refusal(Never, "the engine cannot change %s in place, and %s uses it: make one of another name and switch over", path, join(users))}
 	}
 	if f.Broken[s.Key] != "" { // nothing can use it, so nobody misses it
 		return nil
@@ -186,21 +185,21 @@ func pruned(s Step, f Facts, p Policy) []Refusal {
 	var r Refusal
 	switch {
 	case f.StateLost:
-		r = s.refusal(Later, "the operator's memory was lost: nothing is removed in this run")
+		r = s.Refusal(Later, "the operator's memory was lost: nothing is removed in this run")
 	case s.oldVersion() && !adopted:
 		return nil
 	case external && s.Instance == s.Key.Name:
-		r = s.refusal(Never, "its manifest says external: true, so somebody needs it: remove it by hand when nobody does")
+		r = s.Refusal(Never, "its manifest says external: true, so somebody needs it: remove it by hand when nobody does")
 	case keep != "":
-		r = s.refusal(Never, "its last manifest said %s: %s", keep, letGo(s.Key))
+		r = s.Refusal(Never, "its last manifest said %s: %s", keep, letGo(s.Key))
 	case s.Change.Have.Meta.Copied:
-		r = s.refusal(Never, "it carries the labels of source %s, which did not make it: to let it go, remove it by hand, or take its labels off with swarm-operator unmanage %s", p.Source, s.Key)
+		r = s.Refusal(Never, "it carries the labels of source %s, which did not make it: to let it go, remove it by hand, or take its labels off with swarm-operator unmanage %s", p.Source, s.Key)
 	case kept || !adopted || p.PruneAdopted || p.Consents.Names(Removals, s.Key):
 		return nil
 	case s.oldVersion():
-		r = s.refusal(Never, "it was adopted, and its manifest does not say policy.prune: true: %s", letGo(s.Key))
+		r = s.Refusal(Never, "it was adopted, and its manifest does not say policy.prune: true: %s", letGo(s.Key))
 	default: // on probation for good: nobody knows whether it is still needed, so that is no quiet difference
-		r = s.refusal(Consent, "it was adopted, and its manifest, which is gone, did not say policy.prune: true; to remove it: swarm-operator %s; to keep it, and forget it: swarm-operator unmanage %s", f.removes(s.Key), s.Key)
+		r = s.Refusal(Consent, "it was adopted, and its manifest, which is gone, did not say policy.prune: true; to remove it: swarm-operator %s; to keep it, and forget it: swarm-operator unmanage %s", f.removes(s.Key), s.Key)
 		r.Hazard, r.ends = Removals, asTold
 		return []Refusal{r}
 	}
@@ -236,7 +235,7 @@ func inUse(plan Plan, _ Facts, _ Policy) []Refusal {
 		}
 		staying := slices.DeleteFunc(slices.Clone(s.Change.Have.Meta.UsedBy), func(k v1.Key) bool { return going[k] })
 		if len(staying) > 0 {
-			out = append(out, s.refusal(Later, "%s refers to it", join(staying)))
+			out = append(out, s.Refusal(Later, "%s refers to it", join(staying)))
 		}
 	}
 	return out
@@ -282,7 +281,7 @@ func duringRollout(s Step, f Facts, _ Policy) []Refusal {
 	if s.Op != diff.Update || !f.Rollouts[s.Key].Running() || slices.ContainsFunc(s.Fields, func(fl diff.Field) bool { return fl.Git }) {
 		return nil
 	}
-	return []Refusal{s.refusal(Later, "a roll-out of it is in flight (%s)", f.Rollouts[s.Key].State)}
+	return []Refusal{s.Refusal(Later, "a roll-out of it is in flight (%s)", f.Rollouts[s.Key].State)}
 }
 
 // restarts asks before a revision restarts much of what runs.
@@ -323,7 +322,7 @@ func rolloutsAtOnce(plan Plan, f Facts, p Policy) []Refusal {
 				continue
 			}
 			if running++; running > p.Budgets.Rollouts {
-				out = append(out, s.refusal(Later, "at most %s at once", v1.Count(p.Budgets.Rollouts, "roll-out")))
+				out = append(out, s.Refusal(Later, "at most %s at once", v1.Count(p.Budgets.Rollouts, "roll-out")))
 			}
 		}
 	}

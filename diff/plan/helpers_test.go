@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -37,7 +36,31 @@ type given struct {
 	policy  Policy
 	tasks   []Placed
 	hosts   map[string]func(*Host)
+	// Of is what readers remember of their lines, by the name of their kind.
+	Of map[string]any
 }
+
+// Given, Read and Build are for the tests of what kinds bring. They are of another package, because kinds import this one.
+type Given = given
+
+// Reader reads the lines that are about a kind.
+type Reader struct {
+	// Line reads one, or says that it is not about the kind.
+	Line func(Given, []string) (is bool, err error)
+	// Part is what the kind brings to the plan.
+	Part func(Given) Part
+	// Says is what goldens have of a step beside what all steps have.
+	Says func(Step) string
+}
+
+// Readers are those of all kinds.
+var Readers []Reader
+
+// Read reads what a plan is made of.
+func Read(t testing.TB, text string) Given { return read(t, text) }
+
+// Build makes the plan.
+func (g given) Build() Plan { return g.build() }
 
 func newGiven() given {
 	return given{
@@ -48,12 +71,17 @@ func newGiven() given {
 			Begun: map[v1.Key]string{}, Superseded: Superseded{NotReady: map[v1.Key]string{}}, Broken: map[v1.Key]string{}, Troubles: map[string]Trouble{},
 		},
 		policy: Policy{Source: "src", Budgets: DefaultBudgets()},
+		Of:     map[string]any{},
 	}
 }
 
 func (g given) build(extra ...Guard) Plan {
 	g.facts.Swarm.Running = g.running()
-	return Build(g.changes, g.facts, g.policy, extra...)
+	var parts []Part
+	for _, r := range Readers {
+		parts = append(parts, r.Part(g))
+	}
+	return Build(g.changes, g.facts, g.policy, append(parts, Part{Guards: extra})...)
 }
 
 func read(t testing.TB, text string) given {
@@ -214,8 +242,10 @@ func (g *given) line(w []string) error {
 		b := map[string]*int{"removals": &g.policy.Budgets.Removals, "restarts": &g.policy.Budgets.Restarts, "rollouts": &g.policy.Budgets.Rollouts, "failed-rollouts": &g.policy.Budgets.FailedRollouts, "drains": &g.policy.Budgets.Drains}
 		*b[w[1]] = number(w[2])
 	default:
-		if is, err := g.rotationLine(w); is {
-			return err
+		for _, r := range Readers {
+			if is, err := r.Line(*g, w); is {
+				return err
+			}
 		}
 		return g.nodeLine(w)
 	}
@@ -286,7 +316,7 @@ func field(path string, git, hand bool) diff.Field {
 	effect, known := effects[path]
 	switch {
 	case known:
-	case path == pathAvail, path == pathAutolock, strings.HasPrefix(path, "spec.labels."):
+	case path == pathAvail, path == "spec.autolock.enabled", strings.HasPrefix(path, "spec.labels."):
 		effect = diff.InPlace
 	default:
 		effect = diff.RestartsTasks
@@ -368,7 +398,7 @@ func attribute(c *diff.Change, name, value string) {
 	case "unmatched":
 		c.Want.Unmatched = true
 	case "escrow":
-		c.Want.Leaves = append(c.Want.Leaves, diff.Leaf{Path: pathEscrow + ".file.path", Type: pathEscrow + ".file.path", Text: "/key", Stated: true})
+		c.Want.Leaves = append(c.Want.Leaves, diff.Leaf{Path: "spec.autolock.escrow.file.path", Type: "spec.autolock.escrow.file.path", Text: "/key", Stated: true})
 	case "uses":
 		c.Want.Uses = keysOf(value)
 	case "after":
@@ -420,7 +450,10 @@ func render(p Plan) string {
 		if len(s.Hazards) > 0 {
 			fmt.Fprintf(&b, " hazards %v", s.Hazards)
 		}
-		b.WriteString(paths(s.Fields) + "\n" + notes(s.Notes) + renewal(s.Renewal()))
+		b.WriteString(paths(s.Fields) + "\n" + notes(s.Notes))
+		for _, r := range Readers {
+			b.WriteString(r.Says(s))
+		}
 	}
 	for _, a := range p.Adopted {
 		fmt.Fprintf(&b, "= %s %s\n%s", a.Key, a.ID, notes(a.Notes))
@@ -454,20 +487,4 @@ func paths(fields []diff.Field) string {
 		return ""
 	}
 	return " [" + strings.Join(names, " ") + "]"
-}
-
-// renewal is what a step does to records.
-func renewal(r *Renewal) string {
-	if r == nil {
-		return ""
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "    replaces %q", r.Makes)
-	for _, of := range slices.Sorted(maps.Keys(r.Records)) {
-		fmt.Fprintf(&b, ", %s: %s", of, r.Records[of])
-	}
-	if r.Root != "" {
-		fmt.Fprintf(&b, " by %s", r.Root)
-	}
-	return b.String() + "\n"
 }

@@ -56,7 +56,7 @@ func (h Hold) Text() string {
 func onHold(s Step, f Facts, p Policy) []Refusal {
 	for _, h := range f.Holds {
 		if h.Covers(p.Source, s.Key, f.Now) {
-			r := s.refusal(Never, "on hold: %s; to end it: %s", h.Text(), fmt.Sprintf("swarm-operator resume %s", h.Target))
+			r := s.Refusal(Never, "on hold: %s; to end it: %s", h.Text(), fmt.Sprintf("swarm-operator resume %s", h.Target))
 			r.Until = h.Until
 			return []Refusal{r}
 		}

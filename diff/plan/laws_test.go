@@ -534,7 +534,7 @@ func terminates(t *rapid.T) {
 	stubborn := Guard{"stubborn", func(p Plan, _ Facts, _ Policy) []Refusal {
 		var out []Refusal
 		for _, s := range p.Steps[:min(1, len(p.Steps))] {
-			out = append(out, s.refusal(Never, "no"), s.refusal(Later, "no again"))
+			out = append(out, s.Refusal(Never, "no"), s.Refusal(Later, "no again"))
 		}
 		return append(out, Refusal{Key: v1.Key{Kind: "Service", Name: "nobody"}})
 	}}

@@ -84,6 +84,30 @@ func (s Swarm) Strength() (members, reachable, tolerance int) {
 	return m.members, m.reachable, Tolerance(m.reachable, m.members)
 }
 
+// named is how many nodes a message names.
+const named = 10
+
+// Progress says which nodes have not the new root yet, while it is being replaced.
+func (s Swarm) Progress() string {
+	var behind []string
+	for _, n := range s.Seen {
+		if n.Behind {
+			behind = append(behind, n.Name)
+			if n.State != "ready" {
+				behind[len(behind)-1] += " (" + n.State + ")"
+			}
+		}
+	}
+	text := fmt.Sprintf("%d of %s have the new root", len(s.Seen)-len(behind), v1.Count(len(s.Seen), "node"))
+	if len(behind) > 0 {
+		text += "; waiting for: " + strings.Join(behind[:min(len(behind), named)], ", ")
+	}
+	if len(behind) > named {
+		text += fmt.Sprintf(" and %d more", len(behind)-named)
+	}
+	return text
+}
+
 // Emptying is a node that a manifest drained, and how many tasks still run there.
 type Emptying struct {
 	Key   v1.Key
@@ -141,10 +165,6 @@ func (l Leaving) step(op diff.Op, cause string, fields ...diff.Field) Step {
 		Op: op, Key: l.Key, Instance: l.ID, Effect: diff.InPlace, Fields: fields, Cause: cause,
 		Change: diff.Change{Have: l.Have, Want: l.Want}, Origin: OriginLeaves,
 	}
-}
-
-func textField(path, have, want string) diff.Field {
-	return diff.Field{Path: path, Have: diff.NewValue(have), Want: diff.NewValue(want), Git: true, Effect: diff.InPlace}
 }
 
 // touches says whether a step on the node is planned already.
@@ -244,7 +264,7 @@ func (p *Plan) leave(f Facts, policy Policy) {
 		case l.Left:
 			refuse(Later, false, "it has left the swarm, and the managers have not noticed yet")
 		case l.Reach:
-			p.Steps = append(p.Steps, l.step(diff.Update, "presence: absent, and it is empty: it leaves the swarm", textField(pathPresence, v1.Present, v1.Absent)))
+			p.Steps = append(p.Steps, l.step(diff.Update, "presence: absent, and it is empty: it leaves the swarm", TextField(pathPresence, v1.Present, v1.Absent)))
 		case policy.Consents.Covers(ForceNodeRemoval, l.Key):
 			remove("presence: absent, and somebody agreed to remove it while it is up")
 		default:
@@ -331,15 +351,15 @@ func blocked(s Step, _ Facts, _ Policy) []Refusal {
 	case w == nil || w.Blocked == "":
 		return nil
 	case w.Unmatched:
-		r := s.refusal(Never, "%s", w.Blocked)
+		r := s.Refusal(Never, "%s", w.Blocked)
 		r.Guard = guardNoNode
 		return []Refusal{r}
 	case w.Awaited:
-		r := s.refusal(Later, "%s", w.Blocked)
+		r := s.Refusal(Later, "%s", w.Blocked)
 		r.Quiet = true
 		return []Refusal{r}
 	}
-	return []Refusal{s.refusal(Never, "%s", w.Blocked)}
+	return []Refusal{s.Refusal(Never, "%s", w.Blocked)}
 }
 
 // drains says whether a step empties a node.
@@ -380,7 +400,7 @@ func drainsAtOnce(plan Plan, f Facts, p Policy) []Refusal {
 				continue
 			}
 			if len(busy) >= most {
-				out = append(out, s.refusal(Later, "%s drained at once at most; now: %s", v1.Count(most, "node"), strings.Join(busy, "; ")))
+				out = append(out, s.Refusal(Later, "%s drained at once at most; now: %s", v1.Count(most, "node"), strings.Join(busy, "; ")))
 				continue
 			}
 			busy = append(busy, s.Key.Name)

@@ -48,6 +48,8 @@ func (g *given) nodeLine(w []string) error {
 		s.Stopped = rest(1)
 	case "unknown":
 		s.Unknown = rest(1)
+	case "seen": // seen NAME ROLE STATE [behind]
+		s.Seen = append(s.Seen, Sighting{Name: w[1], Role: w[2], State: w[3], Behind: len(w) > 4})
 	default:
 		return fmt.Errorf("no such line")
 	}
@@ -179,7 +181,7 @@ func TestWhatAStepDoesToANode(t *testing.T) {
 	}{
 		"promoted":     {RoleChange{Node: n, Promote: true}.step(), does{roles: true}},
 		"demoted":      {RoleChange{Node: n}.step(), does{demotes: true, roles: true}},
-		"leaves":       {Leaving{Key: n.Key()}.step(diff.Update, "", textField(pathPresence, v1.Present, v1.Absent)), does{leaves: true}},
+		"leaves":       {Leaving{Key: n.Key()}.step(diff.Update, "", TextField(pathPresence, v1.Present, v1.Absent)), does{leaves: true}},
 		"is taken off": {Leaving{Key: n.Key()}.step(diff.Remove, ""), does{}},
 	} {
 		if got := of(c.step); got != c.want {
@@ -387,3 +389,20 @@ func TestNodeLaws(t *testing.T) {
 func FuzzNodesComeToAnEnd(f *testing.F) { generate.Fuzz(f, nodesComeToAnEnd) }
 func FuzzOneAtATime(f *testing.F)       { generate.Fuzz(f, oneAtATime) }
 func FuzzNodesShuffled(f *testing.F)    { generate.Fuzz(f, nodesShuffled) }
+
+func TestProgressOfTheRoot(t *testing.T) {
+	many := strings.Builder{}
+	for i := range 14 {
+		fmt.Fprintf(&many, "seen w%02d worker ready behind\n", i)
+	}
+	for _, c := range []struct{ name, given, want string }{
+		{"all have it", "seen a manager ready\nseen b worker ready", "2 of 2 nodes have the new root"},
+		{"one has not", "seen a manager ready\nseen b worker ready behind", "1 of 2 nodes have the new root; waiting for: b"},
+		{"one is down", "seen a manager ready\nseen b worker down behind\nseen c worker unknown", "2 of 3 nodes have the new root; waiting for: b (down)"},
+		{"many", many.String(), "0 of 14 nodes have the new root; waiting for: w00, w01, w02, w03, w04, w05, w06, w07, w08, w09 and 4 more"},
+	} {
+		if got := read(t, c.given).facts.Swarm.Progress(); got != c.want {
+			t.Errorf("%s: %s", c.name, got)
+		}
+	}
+}

@@ -20,19 +20,26 @@ const (
 	OriginRole
 	// OriginLeaves: a node leaves the swarm or, if the step removes it, the list of its nodes.
 	OriginLeaves
-	// OriginRotates: a token, a key or a root is replaced, or its rotation is put on record. Step.Does is a *Renewal.
+	// OriginRotates: a token, a key or a root is replaced.
 	OriginRotates
+	// OriginRecords: the rotation of one is put on record, and nothing is replaced.
+	OriginRecords
 )
 
 // refused is what is remembered of a step that was refused.
 type refused struct {
 	origin Origin
+	// bears is what the refusal means to others beside what those of its guard mean.
+	bears Bearing
 	// needs are the objects that the step needs to be there.
 	needs []v1.Key
 }
 
 // stays reports whether a manifest or the operator asks for the object of the step.
 func (s Step) stays() bool { return s.Change.Want != nil || s.Origin != OriginDiffers }
+
+// Rotates says whether the step replaces something that nodes or people use.
+func (s Step) Rotates() bool { return s.Origin == OriginRotates }
 
 // compare orders steps by key, then instance, then operation.
 func (s Step) compare(o Step) int {

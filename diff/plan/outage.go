@@ -182,9 +182,9 @@ func outages(all []loss) (out, rest []loss) { return split(all, loss.outage) }
 // roleField is what a change of its role writes to a node.
 func (n Node) roleField(promote bool) diff.Field {
 	if promote {
-		return textField(pathRole, v1.RoleWorker, v1.RoleManager)
+		return TextField(pathRole, v1.RoleWorker, v1.RoleManager)
 	}
-	return textField(pathRole, v1.RoleManager, v1.RoleWorker)
+	return TextField(pathRole, v1.RoleManager, v1.RoleWorker)
 }
 
 // weighed are the nodes with what a change of their role costs.
@@ -208,7 +208,7 @@ func outageAlone(s Step, f Facts, p Policy) []Refusal {
 		return nil
 	}
 	if f.Swarm.Unknown != "" {
-		return []Refusal{s.refusal(Later, "what runs on it is not known: %s", f.Swarm.Unknown)}
+		return []Refusal{s.Refusal(Later, "what runs on it is not known: %s", f.Swarm.Unknown)}
 	}
 	out, rest := outages(f.Swarm.Running.losses(s.Instance, s.Fields, nil))
 	if len(out) == 0 || p.Consents.Covers(Outage, s.Key) {
@@ -216,7 +216,7 @@ func outageAlone(s Step, f Facts, p Policy) []Refusal {
 	}
 	why := "it " + text(out, "; it ") + besides(rest)
 	if !slices.ContainsFunc(out, func(l loss) bool { return l.coming == 0 }) {
-		return []Refusal{s.refusal(Later, "%s; other tasks of %s are about to start, and are waited for%s", why, services(out), agree(Outage))}
+		return []Refusal{s.Refusal(Later, "%s; other tasks of %s are about to start, and are waited for%s", why, services(out), agree(Outage))}
 	}
 	if s.labelsNode() && !s.drains() {
 		why += "; without an outage it takes two commits: one adds a label of a new name and switches the constraints to it, the next one changes or removes the old label"
@@ -241,7 +241,7 @@ func outageTogether(plan Plan, f Facts, p Policy) []Refusal {
 	for _, s := range slices.Concat(first, rest, own) {
 		all := f.Swarm.Running.losses(s.Instance, s.Fields, gone)
 		if out, _ := outages(all); len(out) > 0 && !agreed(s) {
-			refused = append(refused, s.refusal(Later, "with %s, which comes first, it %s", by[out[0].service], text(out, "; it ")))
+			refused = append(refused, s.Refusal(Later, "with %s, which comes first, it %s", by[out[0].service], text(out, "; it ")))
 			continue
 		}
 		for _, l := range all {

@@ -16,21 +16,21 @@ func foreign(s Step, _ Facts, p Policy) []Refusal {
 	}
 	partial := w == nil || w.Partial
 	if h.Meta.Owner != "" {
-		return []Refusal{s.refusal(Never, "%s", belongs(s.Key, h.Meta.Owner, partial))}
+		return []Refusal{s.Refusal(Never, "%s", belongs(s.Key, h.Meta.Owner, partial))}
 	}
 	if partial {
 		return nil
 	}
 	switch w.Policy.Adoption() {
 	case v1.AdoptNever:
-		return []Refusal{s.refusal(Never, "an object of this name exists that source %s did not make, and policy.adopt is never: rename one of the two, or state policy: {adopt: takeover}", p.Source)}
+		return []Refusal{s.Refusal(Never, "an object of this name exists that source %s did not make, and policy.adopt is never: rename one of the two, or state policy: {adopt: takeover}", p.Source)}
 	case v1.AdoptTakeover:
 		if s.Key.Kind == v1.KindSecret {
 			return s.needs(TakeoverSecret, p, "a secret of this name exists that source %s did not make; its content cannot be compared", p.Source)
 		}
 		return nil
 	default:
-		return []Refusal{s.refusal(Never, "an object of this name exists that source %s did not make, and it differs; to take it over, state policy: {adopt: takeover}%s", p.Source, beside(h))}
+		return []Refusal{s.Refusal(Never, "an object of this name exists that source %s did not make, and it differs; to take it over, state policy: {adopt: takeover}%s", p.Source, beside(h))}
 	}
 }
 
@@ -47,11 +47,11 @@ func (p *Plan) adopt(c diff.Change) {
 	step := Step{Op: diff.Same, Key: c.Key, Instance: c.Instance, Change: c}
 	switch {
 	case c.Want.Policy.Suspend:
-		p.Refused = append(p.Refused, guarded(guardSuspend, step.refusal(Never, "policy.suspend is set: remove it to go on")))
+		p.Refused = append(p.Refused, guarded(guardSuspend, step.Refusal(Never, "policy.suspend is set: remove it to go on")))
 	case c.Have.Meta.Owner != "":
-		p.Refused = append(p.Refused, guarded(guardOwnership, step.refusal(Never, "%s", belongs(c.Key, c.Have.Meta.Owner, c.Want.Partial))))
+		p.Refused = append(p.Refused, guarded(guardOwnership, step.Refusal(Never, "%s", belongs(c.Key, c.Have.Meta.Owner, c.Want.Partial))))
 	case c.Want.Policy.Adoption() == v1.AdoptNever:
-		p.Refused = append(p.Refused, guarded(guardOwnership, step.refusal(Never, "an equal object of this name exists, and policy.adopt is never: rename one of the two, or state policy: {adopt: ifIdentical}")))
+		p.Refused = append(p.Refused, guarded(guardOwnership, step.Refusal(Never, "an equal object of this name exists, and policy.adopt is never: rename one of the two, or state policy: {adopt: ifIdentical}")))
 	default:
 		p.Adopted = append(p.Adopted, Adoption{Key: c.Key, ID: c.Have.Meta.ID, Want: c.Want, Notes: taken(c.Have)})
 	}

@@ -234,8 +234,6 @@ type Facts struct {
 	Self v1.Key
 	// Swarm is what is known of the nodes.
 	Swarm Swarm
-	// Rotations are stated by epoch and age, and on record.
-	Rotations Rotations
 }
 
 // Budgets bound what one revision may do without consent.
@@ -279,8 +277,8 @@ type Guard struct {
 	Check func(Plan, Facts, Policy) []Refusal
 }
 
-// Build makes a plan of the changes. extra are the guards that kinds bring.
-func Build(changes []diff.Change, f Facts, p Policy, extra ...Guard) Plan {
+// Build makes a plan of the changes and of what kinds bring.
+func Build(changes []diff.Change, f Facts, p Policy, parts ...Part) Plan {
 	var plan Plan
 	for _, c := range slices.SortedFunc(slices.Values(changes), diff.Change.Compare) {
 		plan.propose(c)
@@ -293,7 +291,10 @@ func Build(changes []diff.Change, f Facts, p Policy, extra ...Guard) Plan {
 	plan.members(f, p)
 	plan.leave(f, p)
 	plan.emptying(f)
-	rounds := [][]Guard{append(slices.Clone(guards), extra...)}
+	rounds := [][]Guard{slices.Clone(guards)}
+	for _, part := range parts {
+		rounds[0] = append(rounds[0], part.Guards...)
+	}
 	for i := range putOff {
 		rounds = append(rounds, putOff[i:i+1])
 	}
@@ -312,15 +313,22 @@ func Build(changes []diff.Change, f Facts, p Policy, extra ...Guard) Plan {
 		}
 	}
 	settle()
-	if plan.rotate(f) {
-		settle()
-		plan.rotateNoMore()
+	for _, part := range parts {
+		if before := len(plan.Steps); part.Then != nil {
+			if part.Then(&plan, f, p); len(plan.Steps) > before {
+				settle()
+			}
+		}
 	}
-	plan.newKey(f)
 	plan.unadopt(f, p)
 	plan.commands(f)
 	plan.order(f)
 	plan.costs(f)
+	for _, part := range parts {
+		if part.Finish != nil {
+			part.Finish(&plan, f, p)
+		}
+	}
 	plan.nameSettings()
 	slices.SortFunc(plan.Refused, func(a, b Refusal) int {
 		return cmp.Or(a.Key.Compare(b.Key), strings.Compare(a.Instance, b.Instance), cmp.Compare(a.Op, b.Op), strings.Compare(a.Guard, b.Guard), strings.Compare(a.Why, b.Why))
@@ -460,7 +468,7 @@ func (p *Plan) refuse(r Refusal) bool {
 	if r.Fields == nil {
 		r.Fields = p.Steps[i].Fields
 	}
-	r.of = refused{p.Steps[i].Origin, p.Steps[i].requires()}
+	r.of.origin, r.of.needs = p.Steps[i].Origin, p.Steps[i].requires()
 	p.Steps = slices.Delete(p.Steps, i, i+1)
 	if r.is(kept) {
 		p.Kept = append(p.Kept, r.Key)
@@ -470,7 +478,7 @@ func (p *Plan) refuse(r Refusal) bool {
 	return true
 }
 
-// refusal starts a refusal of a step.
-func (s Step) refusal(class Class, format string, args ...any) Refusal {
+// Refusal starts a refusal of a step.
+func (s Step) Refusal(class Class, format string, args ...any) Refusal {
 	return Refusal{Op: s.Op, Key: s.Key, Instance: s.Instance, Class: class, Why: fmt.Sprintf(format, args...)}
 }

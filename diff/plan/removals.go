@@ -26,9 +26,9 @@ func removalsLast(plan Plan, f Facts, p Policy) []Refusal {
 		case forRoom && s.Key.Kind == v1.KindService:
 			out = append(out, s.gap(taker, f, p)...)
 		case superseded && (before == Never || why == ""):
-			out = append(out, s.refusal(before, "removals come last; %s", whyBefore))
+			out = append(out, s.Refusal(before, "removals come last; %s", whyBefore))
 		case why != "":
-			out = append(out, s.refusal(class, "removals come last; %s", why))
+			out = append(out, s.Refusal(class, "removals come last; %s", why))
 		}
 	}
 	return out

@@ -59,7 +59,7 @@ func unusable(s Step, f Facts, _ Policy) []Refusal {
 	if s.Change.Have.Meta.Mine && slices.ContainsFunc(s.Fields, func(fl diff.Field) bool { return fl.Git }) {
 		return nil
 	}
-	return []Refusal{s.refusal(Never, "%s", mended(why))}
+	return []Refusal{s.Refusal(Never, "%s", mended(why))}
 }
 
 // mended says what ends that something cannot be used.
@@ -112,9 +112,9 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 		case c.Former:
 			switch r := f.Rollouts[c.Holder]; {
 			case r.Running():
-				out = append(out, s.refusal(Later, "%s gives up %s, and its roll-out is not over", c.holder(), c.Claim))
+				out = append(out, s.Refusal(Later, "%s gives up %s, and its roll-out is not over", c.holder(), c.Claim))
 			case r.State == "paused":
-				out = append(out, s.refusal(Never, "%s gives up %s, and its roll-out has failed, and a rollback would need that again; mend that one in git", c.holder(), c.Claim))
+				out = append(out, s.Refusal(Never, "%s gives up %s, and its roll-out has failed, and a rollback would need that again; mend that one in git", c.holder(), c.Claim))
 			}
 		case giver == nil:
 			out = append(out, plan.refusedRoom(*s, c))
@@ -128,11 +128,11 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 			out = append(out, s.needs(Replace, p, "%s", gap)...)
 			out = append(out, giver.needs(Replace, p, "%s takes what it has, %s: it is removed first, and until the other one runs there is neither", s.Key, c.Claim)...)
 		case c.Stays:
-			out = append(out, s.refusal(Never, "%s, and asks for it, too; put another one into one of the two", c.needed()))
+			out = append(out, s.Refusal(Never, "%s, and asks for it, too; put another one into one of the two", c.needed()))
 		case plan.waitsFor(f, c.Holder, c.Key):
 			out = append(out, plan.ring(f, *giver, c)...)
 		default:
-			out = append(out, s.refusal(Later, "%s until its own change has rolled out", c.needed()))
+			out = append(out, s.Refusal(Later, "%s until its own change has rolled out", c.needed()))
 		}
 	}
 	for i := range plan.Steps {
@@ -148,16 +148,16 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 func (p *Plan) refusedRoom(s Step, c Claim) Refusal {
 	for _, r := range p.Refused {
 		if r.Key == c.Holder && r.Instance == c.HolderInstance && !c.Stays {
-			return s.refusal(r.Class, "%s; that this changes is refused: %s", c.needed(), r.Why) // consent would have to be to that one
+			return s.Refusal(r.Class, "%s; that this changes is refused: %s", c.needed(), r.Why) // consent would have to be to that one
 		}
 	}
 	if slices.Contains(p.Kept, c.Holder) {
-		return s.refusal(Never, "%s, and what refers to that one keeps it there; put another one here", c.needed())
+		return s.Refusal(Never, "%s, and what refers to that one keeps it there; put another one here", c.needed())
 	}
 	if !c.Mine && c.Claim.What == "name" {
-		return s.refusal(Never, "%s; rename the manifest as that one, or otherwise", c.needed())
+		return s.Refusal(Never, "%s; rename the manifest as that one, or otherwise", c.needed())
 	}
-	return s.refusal(Never, "%s, and keeps it; put another one here, or change that one", c.needed())
+	return s.Refusal(Never, "%s, and keeps it; put another one here, or change that one", c.needed())
 }
 
 // noTaker refuses to make room for a change that is refused itself, in its way.
@@ -168,11 +168,11 @@ func (p *Plan) noTaker(s Step, f Facts) Refusal {
 		}
 		for _, r := range p.Refused {
 			if r.Key == c.Key && r.Instance == c.Instance {
-				return s.refusal(r.Class, "it would be removed to make room for %s, which is refused: %s", c.Key, r.Why)
+				return s.Refusal(r.Class, "it would be removed to make room for %s, which is refused: %s", c.Key, r.Why)
 			}
 		}
 	}
-	return s.refusal(Never, "it would be removed to make room that nothing takes; bring the change of the other one back in git")
+	return s.Refusal(Never, "it would be removed to make room that nothing takes; bring the change of the other one back in git")
 }
 
 // takesFrom says whether a step of the plan takes what an object has.
@@ -240,15 +240,15 @@ func (p *Plan) ring(f Facts, giver Step, c Claim) []Refusal {
 	why := fmt.Sprintf("it has %s, which %s needs, and changes only after that one", c.Claim, c.Key)
 	switch {
 	case giver.canMakeRoom():
-		r := giver.refusal(Consent, "%s; it, or another one of those that wait for each other, is removed and made again; to agree, add to a commit message: %s: %s %s", why, Trailer, Replace, giver.Key)
+		r := giver.Refusal(Consent, "%s; it, or another one of those that wait for each other, is removed and made again; to agree, add to a commit message: %s: %s %s", why, Trailer, Replace, giver.Key)
 		r.Hazard, r.ends = Replace, byObject
 		return []Refusal{r}
 	case p.otherMakesRoom(f, giver.Key):
 		return nil
 	case giver.Change.Want.Policy.Protect:
-		return []Refusal{giver.refusal(Never, "%s; policy.protect keeps it from being removed to make room; remove that line, or put another one here", why)}
+		return []Refusal{giver.Refusal(Never, "%s; policy.protect keeps it from being removed to make room; remove that line, or put another one here", why)}
 	}
-	return []Refusal{giver.refusal(Never, "%s, and cannot be removed to make room; put another one here", why)}
+	return []Refusal{giver.Refusal(Never, "%s, and cannot be removed to make room; put another one here", why)}
 }
 
 // otherMakesRoom reports whether another object's removal ends the ring that an object is in.

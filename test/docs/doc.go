@@ -56,7 +56,7 @@ func Plan(files fs.FS) (plan.Plan, error) {
 	ix := kinds.NewIndex(nil, func(*kinds.Live) []kinds.Ref { return nil })
 	wants := kinds.Expand(all.Kinds(), entries, ix, kinds.Source{Name: "examples", HashKey: []byte("key")}, nil)
 	changes := diff.Compare(nil, wants.States, all.Rules)
-	p := plan.Build(changes, plan.Facts{APIVersion: "1.56"}, plan.Policy{Source: "examples", Budgets: plan.DefaultBudgets()}, all.Guards()...)
+	p := plan.Build(changes, plan.Facts{APIVersion: "1.56"}, plan.Policy{Source: "examples", Budgets: plan.DefaultBudgets()}, all.Part())
 	needed := func(e kinds.Entry) bool { // nodes need nobody to make them
 		kind := e.Object.Key().Kind
 		return kind != v1.KindNode && kind != v1.KindNodeSet

@@ -94,10 +94,10 @@ func section(p page, what string) string {
 func guards(t *testing.T) []string {
 	t.Helper()
 	names := map[string]bool{}
-	for _, g := range all.Guards() {
+	for _, g := range all.Part().Guards {
 		names[g.Name] = true
 	}
-	eachFile(t, "diff/plan", func(f *ast.File) {
+	find := func(f *ast.File) {
 		ast.Inspect(f, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.ValueSpec:
@@ -125,7 +125,10 @@ func guards(t *testing.T) []string {
 			}
 			return true
 		})
-	})
+	}
+	for _, dir := range []string{"diff/plan", "controllers/kinds/cluster"} {
+		eachFile(t, dir, find)
+	}
 	return slices.Sorted(maps.Keys(names))
 }
 

@@ -80,7 +80,7 @@ func BenchmarkDecide(b *testing.B) {
 			changes := compare(haves, wants.States, all.Rules)
 			facts := plan.Facts{Now: noon, APIVersion: "1.52", Owned: len(wants.States), OwnedServices: n, Shares: true, Revision: "r"}
 			build := func() plan.Plan {
-				return plan.Build(changes, facts, plan.Policy{Source: w.src.Name, Budgets: plan.DefaultBudgets()}, all.Guards()...)
+				return plan.Build(changes, facts, plan.Policy{Source: w.src.Name, Budgets: plan.DefaultBudgets()}, all.Part())
 			}
 			if p := build(); len(p.Steps) != differ || len(p.Refused) > 0 {
 				b.Fatalf("the plan has %d steps and %d refusals, want %d steps", len(p.Steps), len(p.Refused), differ)

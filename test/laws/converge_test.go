@@ -91,7 +91,7 @@ func (w *world) look() look {
 			policy.Consents = append(policy.Consents, plan.Consented{Hazard: plan.Removals, Objects: []v1.Key{h.Key}})
 		}
 	}
-	l.plan = plan.Build(l.changes, f, policy, all.Guards()...)
+	l.plan = plan.Build(l.changes, f, policy, all.Part())
 	return l
 }
 

@@ -153,8 +153,15 @@ func TestThePureFiles(t *testing.T) {
 		"controllers/reconciler/rewritten.go", "controllers/reconciler/settings.go", "controllers/reconciler/found.go", "controllers/reconciler/versions.go",
 		"controllers/kinds/expand.go", "controllers/kinds/index.go", "controllers/kinds/memo.go", "controllers/kinds/cluster/read.go", "controllers/kinds/cluster/write.go", "controllers/kinds/cluster/rules.go", "controllers/kinds/service/read.go", "controllers/kinds/service/write.go", "controllers/kinds/service/write_task.go", "controllers/kinds/service/rules.go", "controllers/kinds/service/spec.go",
 	}
-	seen := map[string]bool{}
+	never := []string{"context", "io", "os", "net", "log", "sync", "math/rand", "github.com/moby/moby/client", module + "controllers/engine", module + "controllers/files"}
+	seen, proposers := map[string]bool{}, map[string]bool{}
 	imports(t, func(file, pkg string) {
+		if path.Base(file) == "propose.go" {
+			proposers[file] = true
+			if below(never, pkg) {
+				t.Errorf("%s must not import %s", file, pkg)
+			}
+		}
 		if slices.Contains(pure, file) {
 			seen[file] = true
 			if pkg == "context" || pkg == module+"controllers/engine" || strings.HasPrefix(pkg, "github.com/moby/moby/client") {
@@ -166,6 +173,9 @@ func TestThePureFiles(t *testing.T) {
 		if !seen[file] {
 			t.Errorf("%s is gone", file)
 		}
+	}
+	if len(proposers) == 0 {
+		t.Error("no kind proposes anything")
 	}
 }
 

@@ -65,11 +65,11 @@ var rules = func() map[string]diff.Rules {
 // Rules returns the rules of a kind.
 func Rules(kind string) diff.Rules { return rules[kind] }
 
-// Guards returns what the kinds object to.
-func Guards() []plan.Guard {
+// Part is what the kinds bring to every plan: what they object to.
+func Part() plan.Part {
 	var guards []plan.Guard
-	for _, k := range Kinds() {
-		guards = append(guards, k.Guards...)
+	for i := range objects {
+		guards = append(guards, objects[i].Guards...)
 	}
-	return guards
+	return plan.Part{Guards: guards}
 }

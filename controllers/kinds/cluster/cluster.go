@@ -28,8 +28,8 @@ func Kind() kinds.Kind {
 		Read:      func(ctx context.Context, c *engine.Client, _ string) (*kinds.Live, error) { return readOne(ctx, c) },
 		Uses:      func(*kinds.Live) []kinds.Ref { return nil },
 		Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(raw(l)) },
-		Rotations: rotations,
-		Signing:   signing,
+		Rotate:    rotate,
+		Guards:    []plan.Guard{{Name: guardAutolock, Check: plan.Each(escrowed)}},
 		Do:        do,
 		Release:   release,
 	}
@@ -64,9 +64,10 @@ func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 	}
 	live := s.Change.Have.Value.(*kinds.Live)
 	spec := overlay(raw(live).Spec, s.Change.Want.Value.(*v1.Cluster), s.Fields, env.Owner(s.Key), diff.NewApplied(s.Change.Want.Leaves).String())
-	o, err := renew(update(live, spec), s.Renewal())
-	if err == nil && s.Rotates() && s.Renewal().Makes == plan.SignedRoot {
-		err = sign(&o.Spec.CAConfig, s.Change.Want.Value.(*v1.Cluster).Spec.CA, s.Renewal().Root)
+	renewal := kinds.RenewalOf(s)
+	o, err := renew(update(live, spec), renewal)
+	if err == nil && renewal != nil && renewal.Makes == kinds.SignedRoot {
+		err = sign(&o.Spec.CAConfig, s.Change.Want.Value.(*v1.Cluster).Spec.CA, renewal.Root)
 	}
 	if err == nil {
 		_, err = env.Engine.SwarmUpdate(ctx, o)

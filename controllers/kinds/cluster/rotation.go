@@ -10,19 +10,38 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
-	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/diff"
 )
 
 // recordedAt are the labels that hold the records.
-var recordedAt = map[plan.Rotated]string{
-	plan.WorkerToken: v1.LabelRotatedWorker, plan.ManagerToken: v1.LabelRotatedManager, plan.UnlockKey: v1.LabelRotatedKey, plan.RootCA: v1.LabelRotatedCA,
+var recordedAt = map[kinds.Rotated]string{
+	kinds.WorkerToken: v1.LabelRotatedWorker, kinds.ManagerToken: v1.LabelRotatedManager, kinds.UnlockKey: v1.LabelRotatedKey, kinds.RootCA: v1.LabelRotatedCA,
+}
+
+// rotate says what there is to rotate: what a manifest states, if there is one that is about the object, and what is on record.
+func rotate(l *kinds.Live, have, want *diff.State, now time.Time) kinds.Rotating {
+	var stated v1.Object
+	if want != nil {
+		stated = want.Value.(v1.Object)
+	}
+	r := rotations(l, stated)
+	if want != nil {
+		r.Have, r.Want, r.Signing = have, want, signing(l, stated)
+	}
+	out := kinds.Rotating{Part: r.Part(), Again: r.Again(now), Last: map[string]time.Time{}}
+	for of, record := range r.Records {
+		if !of.Root() {
+			out.Last[string(of)] = record.At
+		}
+	}
+	return out
 }
 
 // rotations are those that the manifest states and those that the live object has on record. They hold no token and no key.
-func rotations(l *kinds.Live, want v1.Object) plan.Rotations {
-	out := plan.Rotations{Records: map[plan.Rotated]plan.Record{}, Locked: raw(l).Spec.EncryptionConfig.AutoLockManagers}
+func rotations(l *kinds.Live, want v1.Object) Rotations {
+	out := Rotations{Records: map[kinds.Rotated]kinds.RotationRecord{}, Locked: raw(l).Spec.EncryptionConfig.AutoLockManagers}
 	for of, label := range recordedAt {
-		if r, ok := plan.ParseRecord(l.Labels[label]); ok {
+		if r, ok := kinds.ParseRotationRecord(l.Labels[label]); ok {
 			out.Records[of] = r
 		}
 	}
@@ -30,33 +49,33 @@ func rotations(l *kinds.Live, want v1.Object) plan.Rotations {
 	if !is {
 		return out
 	}
-	add := func(of plan.Rotated, path string, r *v1.Rotation) {
+	add := func(of kinds.Rotated, path string, r *v1.Rotation) {
 		if r == nil {
 			return
 		}
-		o := plan.Rotation{Of: of, Path: path, Epoch: r.Epoch}
+		o := Rotation{Of: of, Path: path, Epoch: r.Epoch}
 		if r.Every != nil {
 			o.Every = time.Duration(*r.Every)
 		}
 		out.Stated = append(out.Stated, o)
 	}
 	if t := c.Spec.JoinTokens; t != nil && t.Worker != nil {
-		add(plan.WorkerToken, "spec.joinTokens.worker.rotation", t.Worker.Rotation)
+		add(kinds.WorkerToken, "spec.joinTokens.worker.rotation", t.Worker.Rotation)
 	}
 	if t := c.Spec.JoinTokens; t != nil && t.Manager != nil {
-		add(plan.ManagerToken, "spec.joinTokens.manager.rotation", t.Manager.Rotation)
+		add(kinds.ManagerToken, "spec.joinTokens.manager.rotation", t.Manager.Rotation)
 	}
 	if a := c.Spec.Autolock; a != nil && a.Enabled != nil && *a.Enabled {
-		add(plan.UnlockKey, "spec.autolock.rotation", a.Rotation)
+		add(kinds.UnlockKey, "spec.autolock.rotation", a.Rotation)
 	}
 	if ca := c.Spec.CA; ca != nil && ca.Rotation != nil {
-		add(plan.RootCA, "spec.ca.rotation", &v1.Rotation{Epoch: ca.Rotation.Epoch})
+		add(kinds.RootCA, "spec.ca.rotation", &v1.Rotation{Epoch: ca.Rotation.Epoch})
 	}
 	return out
 }
 
 // renew adds to an update what a step replaces, and the records of that: one transaction, so that it happens once.
-func renew(o client.SwarmUpdateOptions, r *plan.Renewal) (client.SwarmUpdateOptions, error) {
+func renew(o client.SwarmUpdateOptions, r *kinds.Renewal) (client.SwarmUpdateOptions, error) {
 	if r == nil {
 		return o, nil
 	}
@@ -64,17 +83,17 @@ func renew(o client.SwarmUpdateOptions, r *plan.Renewal) (client.SwarmUpdateOpti
 	for of, record := range r.Records {
 		o.Spec.Labels[recordedAt[of]] = record.String()
 	}
-	if _, recorded := r.Records[r.Makes]; r.Makes != "" && r.Makes != plan.SignedRoot && !recorded {
+	if _, recorded := r.Records[r.Makes]; r.Makes != "" && r.Makes != kinds.SignedRoot && !recorded {
 		return o, fmt.Errorf("replacing %s: nothing would be on record of it", r.Makes)
 	}
 	switch r.Makes {
-	case plan.WorkerToken:
+	case kinds.WorkerToken:
 		o.RotateWorkerToken = true
-	case plan.ManagerToken:
+	case kinds.ManagerToken:
 		o.RotateManagerToken = true
-	case plan.UnlockKey:
+	case kinds.UnlockKey:
 		o.RotateManagerUnlockKey = true
-	case plan.RootCA:
+	case kinds.RootCA:
 		o.Spec.CAConfig.ForceRotate++ // any other number than the live one has the engine make a new root
 	}
 	return o, nil

@@ -78,29 +78,29 @@ func TestARotationIsOneUpdate(t *testing.T) {
 	const on = "epoch=5 at=2026-03-01T12:00:00Z"
 	for _, c := range []struct {
 		name    string
-		renewal *plan.Renewal
+		renewal *kinds.Renewal
 		fields  []diff.Field
 		flags   string
 		change  func(*swarm.Spec)
 	}{
-		{"workers", &plan.Renewal{Makes: plan.WorkerToken, Records: map[plan.Rotated]plan.Record{plan.WorkerToken: {Epoch: 5, At: at}}}, nil, "rotateWorkerToken", func(s *swarm.Spec) {
+		{"workers", &kinds.Renewal{Makes: kinds.WorkerToken, Records: map[kinds.Rotated]kinds.RotationRecord{kinds.WorkerToken: {Epoch: 5, At: at}}}, nil, "rotateWorkerToken", func(s *swarm.Spec) {
 			s.Labels[v1.LabelRotatedWorker] = on
 		}},
-		{"managers", &plan.Renewal{Makes: plan.ManagerToken, Records: map[plan.Rotated]plan.Record{plan.ManagerToken: {Epoch: 5, At: at}}}, nil, "rotateManagerToken", func(s *swarm.Spec) {
+		{"managers", &kinds.Renewal{Makes: kinds.ManagerToken, Records: map[kinds.Rotated]kinds.RotationRecord{kinds.ManagerToken: {Epoch: 5, At: at}}}, nil, "rotateManagerToken", func(s *swarm.Spec) {
 			s.Labels[v1.LabelRotatedManager] = on
 		}},
-		{"the key", &plan.Renewal{Makes: plan.UnlockKey, Records: map[plan.Rotated]plan.Record{plan.UnlockKey: {Epoch: 5, At: at}}}, nil, "rotateManagerUnlockKey", func(s *swarm.Spec) {
+		{"the key", &kinds.Renewal{Makes: kinds.UnlockKey, Records: map[kinds.Rotated]kinds.RotationRecord{kinds.UnlockKey: {Epoch: 5, At: at}}}, nil, "rotateManagerUnlockKey", func(s *swarm.Spec) {
 			s.Labels[v1.LabelRotatedKey] = on
 		}},
-		{"the root", &plan.Renewal{Makes: plan.RootCA, Records: map[plan.Rotated]plan.Record{plan.RootCA: {Epoch: 5, At: at}}}, nil, "", func(s *swarm.Spec) {
+		{"the root", &kinds.Renewal{Makes: kinds.RootCA, Records: map[kinds.Rotated]kinds.RotationRecord{kinds.RootCA: {Epoch: 5, At: at}}}, nil, "", func(s *swarm.Spec) {
 			s.Labels[v1.LabelRotatedCA] = on
 			s.CAConfig.ForceRotate = 4
 		}},
-		{"records alone", &plan.Renewal{Records: map[plan.Rotated]plan.Record{plan.RootCA: {Epoch: 5, At: at}, plan.WorkerToken: {Epoch: 5, At: at}}}, nil, "", func(s *swarm.Spec) {
+		{"records alone", &kinds.Renewal{Records: map[kinds.Rotated]kinds.RotationRecord{kinds.RootCA: {Epoch: 5, At: at}, kinds.WorkerToken: {Epoch: 5, At: at}}}, nil, "", func(s *swarm.Spec) {
 			s.Labels[v1.LabelRotatedCA], s.Labels[v1.LabelRotatedWorker] = on, on
 		}},
 		{"a setting, which rotates nothing", nil, []diff.Field{{Path: "spec.autolock.enabled"}}, "", func(*swarm.Spec) {}},
-		{"autolock, which makes a key", &plan.Renewal{Records: map[plan.Rotated]plan.Record{plan.UnlockKey: {Epoch: 5, At: at}}}, []diff.Field{{Path: "spec.autolock.enabled"}}, "", func(s *swarm.Spec) {
+		{"autolock, which makes a key", &kinds.Renewal{Records: map[kinds.Rotated]kinds.RotationRecord{kinds.UnlockKey: {Epoch: 5, At: at}}}, []diff.Field{{Path: "spec.autolock.enabled"}}, "", func(s *swarm.Spec) {
 			s.Labels[v1.LabelRotatedKey] = on
 		}},
 	} {
@@ -136,7 +136,7 @@ func TestARotationIsOneUpdate(t *testing.T) {
 		})
 	}
 	client, all := serve(t)
-	s := plan.Step{Op: diff.Update, Origin: plan.OriginRotates, Does: &plan.Renewal{Makes: plan.RootCA}, Change: diff.Change{Have: &diff.State{Value: liveFull(nil)}, Want: &diff.State{Value: wantRotation()}}}
+	s := plan.Step{Op: diff.Update, Origin: plan.OriginRotates, Does: &kinds.Renewal{Makes: kinds.RootCA}, Change: diff.Change{Have: &diff.State{Value: liveFull(nil)}, Want: &diff.State{Value: wantRotation()}}}
 	if _, err := do(t.Context(), kinds.Env{Engine: client, Source: "s"}, s); err == nil || len(*all) > 0 {
 		t.Error("a rotation without a record was carried out")
 	}
@@ -147,21 +147,21 @@ func TestWhatIsStatedAndOnRecordOfRotations(t *testing.T) {
 		v1.LabelRotatedWorker: "epoch=1 at=2026-03-01T12:00:00Z", v1.LabelRotatedCA: "epoch=2 at=2026-03-01T12:00:00Z", v1.LabelRotatedManager: "yesterday",
 	})
 	epoch := func(n uint64) *uint64 { return &n }
-	records := map[plan.Rotated]plan.Record{plan.WorkerToken: {Epoch: 1, At: at}, plan.RootCA: {Epoch: 2, At: at}}
+	records := map[kinds.Rotated]kinds.RotationRecord{kinds.WorkerToken: {Epoch: 1, At: at}, kinds.RootCA: {Epoch: 2, At: at}}
 	for _, c := range []struct {
 		name string
 		want v1.Object
-		is   plan.Rotations
+		is   Rotations
 	}{
-		{"no manifest", nil, plan.Rotations{}},
-		{"all", wantRotation(), plan.Rotations{Stated: []plan.Rotation{
-			{Of: plan.WorkerToken, Path: "spec.joinTokens.worker.rotation", Epoch: epoch(1), Every: time.Hour},
-			{Of: plan.ManagerToken, Path: "spec.joinTokens.manager.rotation", Epoch: epoch(2), Every: 2 * time.Hour},
-			{Of: plan.UnlockKey, Path: "spec.autolock.rotation", Epoch: epoch(3), Every: 3 * time.Hour},
-			{Of: plan.RootCA, Path: "spec.ca.rotation", Epoch: epoch(4)},
+		{"no manifest", nil, Rotations{}},
+		{"all", wantRotation(), Rotations{Stated: []Rotation{
+			{Of: kinds.WorkerToken, Path: "spec.joinTokens.worker.rotation", Epoch: epoch(1), Every: time.Hour},
+			{Of: kinds.ManagerToken, Path: "spec.joinTokens.manager.rotation", Epoch: epoch(2), Every: 2 * time.Hour},
+			{Of: kinds.UnlockKey, Path: "spec.autolock.rotation", Epoch: epoch(3), Every: 3 * time.Hour},
+			{Of: kinds.RootCA, Path: "spec.ca.rotation", Epoch: epoch(4)},
 		}}},
-		{"sinks", &v1.Cluster{Spec: v1.ClusterSpec{JoinTokens: &v1.JoinTokens{Worker: &v1.JoinToken{Sinks: []v1.Sink{{}}}}, CA: &v1.CA{}}}, plan.Rotations{}},
-		{"unlocked", &v1.Cluster{Spec: v1.ClusterSpec{Autolock: &v1.Autolock{Enabled: ptr(false), Rotation: &v1.Rotation{Epoch: epoch(1)}, Escrow: &v1.Sink{}}}}, plan.Rotations{}},
+		{"sinks", &v1.Cluster{Spec: v1.ClusterSpec{JoinTokens: &v1.JoinTokens{Worker: &v1.JoinToken{Sinks: []v1.Sink{{}}}}, CA: &v1.CA{}}}, Rotations{}},
+		{"unlocked", &v1.Cluster{Spec: v1.ClusterSpec{Autolock: &v1.Autolock{Enabled: ptr(false), Rotation: &v1.Rotation{Epoch: epoch(1)}, Escrow: &v1.Sink{}}}}, Rotations{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.is.Records, c.is.Locked = records, true
@@ -169,6 +169,10 @@ func TestWhatIsStatedAndOnRecordOfRotations(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", d)
 			}
 		})
+	}
+	last := map[string]time.Time{"worker-token": at}
+	if got := rotate(live, nil, nil, at); !maps.Equal(got.Last, last) { // a root has no age
+		t.Errorf("replaced last: %v, want %v", got.Last, last)
 	}
 	raw(live).Spec.EncryptionConfig.AutoLockManagers = false
 	if rotations(live, nil).Locked {

@@ -16,7 +16,6 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/files"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
-	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 const (
@@ -27,14 +26,14 @@ const (
 
 // signing compares the certificate that a manifest names with the swarm's root. The key is looked at only where they differ, and
 // is not kept: the step that needs it reads it again.
-func signing(l *kinds.Live, want v1.Object) *plan.Signing {
+func signing(l *kinds.Live, want v1.Object) *Signing {
 	c, is := want.(*v1.Cluster)
 	if !is || c.Spec.CA == nil || c.Spec.CA.Signing == nil {
 		return nil
 	}
 	stated := c.Spec.CA.Signing
 	live := rootOf(raw(l).TLSInfo.TrustRoot)
-	out := &plan.Signing{Path: "spec.ca.signing"}
+	out := &Signing{Path: "spec.ca.signing"}
 	if live != nil {
 		out.Live = digest(live)
 	}

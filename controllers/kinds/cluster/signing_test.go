@@ -209,7 +209,7 @@ func TestARootOfFilesIsOneUpdate(t *testing.T) {
 	step := func(want *v1.Cluster) plan.Step {
 		s := signing(liveRoot(live.certPEM()), want)
 		return plan.Step{
-			Op: diff.Update, Key: want.Key(), Origin: plan.OriginRotates, Does: &plan.Renewal{Makes: plan.SignedRoot, Root: s.Wanted},
+			Op: diff.Update, Key: want.Key(), Origin: plan.OriginRotates, Does: &kinds.Renewal{Makes: kinds.SignedRoot, Root: s.Wanted},
 			Change: diff.Change{Have: &diff.State{Value: liveRoot(live.certPEM())}, Want: &diff.State{Value: want}},
 		}
 	}
