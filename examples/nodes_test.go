@@ -174,11 +174,12 @@ func (s *madeUp) plan(t *testing.T, entries []kinds.Entry) plan.Plan {
 	haves := kinds.Haves(all.Kinds(), ix, src, wants.States, nil)
 	facts := plan.Facts{APIVersion: "1.56", Now: s.now}
 	changes := diff.Compare(haves, wants.States, all.Rules)
-	facts.Swarm = s.survey(t, ix, wants, haves, changes, entries)
-	return plan.Build(changes, facts, plan.Policy{Source: src.Name, Budgets: plan.DefaultBudgets()}, all.Part())
+	surveyed := s.survey(t, ix, wants, haves, changes, entries)
+	facts.Own = surveyed.Own
+	return plan.Build(changes, facts, plan.Policy{Source: src.Name, Budgets: plan.DefaultBudgets()}, all.Part(), surveyed.Part)
 }
 
-func (s *madeUp) survey(t *testing.T, ix *kinds.Index, wants kinds.Wants, haves []diff.State, changes []diff.Change, entries []kinds.Entry) plan.Swarm {
+func (s *madeUp) survey(t *testing.T, ix *kinds.Index, wants kinds.Wants, haves []diff.State, changes []diff.Change, entries []kinds.Entry) kinds.Surveyed {
 	t.Helper()
 	in := kinds.Survey{
 		Index: ix, Expanded: wants.Expanded, States: map[string]*diff.State{}, Own: s.nodes[0].ID, Now: s.now, Remembered: &s.remembered,
@@ -199,15 +200,11 @@ func (s *madeUp) survey(t *testing.T, ix *kinds.Index, wants kinds.Wants, haves 
 	}
 	for _, k := range all.Kinds() {
 		if k.Survey != nil {
-			out, err := k.Survey(context.Background(), nil, in) // nothing runs here: it asks for no tasks
-			if err != nil {
-				t.Fatal(err)
-			}
-			return out
+			return k.Survey(context.Background(), nil, in) // nothing runs here: it asks for no tasks
 		}
 	}
 	t.Fatal("no kind surveys nodes")
-	return plan.Swarm{}
+	return kinds.Surveyed{}
 }
 
 // do writes what the step says into the node.

@@ -5,7 +5,6 @@ package kinds
 import (
 	"cmp"
 	"context"
-	"maps"
 	"strings"
 	"time"
 
@@ -101,51 +100,13 @@ type Kind struct {
 	Retry func(context.Context, *engine.Client, *Live) (done bool, why string, err error)
 	// Survey says what of the kind's objects concerns the swarm as a whole. It makes a call only where it matters which tasks
 	// run on them. Nil but of one kind.
-	Survey func(context.Context, *engine.Client, Survey) (plan.Swarm, error)
+	Survey func(context.Context, *engine.Client, Survey) Surveyed
 	// Rotate says what of an object is replaced by epoch or by age, and what is on record of that. It reads the files that the
-	// manifest names, and nothing of the swarm. want is nil if no manifest is about the object. Nil except of one kind.
-	Rotate func(live *Live, have, want *diff.State, now time.Time) Rotating
+	// manifest names, and nothing of the swarm. want is nil if no manifest is about the object,
+	// and nodes if nothing is known of them. Nil except of one kind.
+	Rotate func(live *Live, have, want *diff.State, nodes *Nodes, now time.Time) Rotating
 	// Guards are the kind's own objections.
 	Guards []plan.Guard
-}
-
-// Survey is what Kind.Survey goes by.
-type Survey struct {
-	Index *Index
-	// Expanded are the manifests of the kind, for each live object that they are about.
-	Expanded []Entry
-	// Managers as the Cluster states them; nil: it does not.
-	Managers *v1.Managers
-	// States are the kind's live objects that a manifest is about, by id; Changes those of them that differ.
-	States  map[string]*diff.State
-	Changes []diff.Change
-	// Held says what is left alone: held, suspended, released or another source's.
-	Held func(key v1.Key, l *Live) bool
-	// Service reads a live service, by its id, into the words of its manifest; nil: there is none.
-	Service func(id string) *v1.Service
-	// Own is the node whose engine is talked to.
-	Own string
-	Now time.Time
-	// Remembered is what is known from the surveys before.
-	Remembered *Remembered
-}
-
-// Remembered is what surveys know from those before them.
-type Remembered struct {
-	Since plan.Since
-	// Emptied are drained nodes that were seen to run nothing any more, by id.
-	Emptied map[string]bool
-	// Managers are those that there were when there were as many as were wanted, by id.
-	Managers map[string]bool
-	// Left are nodes that were made to leave, by id.
-	Left map[string]bool
-	// Orphans are managers that were made workers while they were down, by id: they have not heard of it.
-	Orphans map[string]bool
-}
-
-// Clone is a copy that does not change with the other.
-func (r *Remembered) Clone() Remembered {
-	return Remembered{r.Since.Clone(), maps.Clone(r.Emptied), maps.Clone(r.Managers), maps.Clone(r.Left), maps.Clone(r.Orphans)}
 }
 
 // Entry is a manifest with what is needed to compare it.

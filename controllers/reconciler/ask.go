@@ -127,8 +127,8 @@ type answers struct {
 	// healths are those of needs.lives by kind and live name; unread is why they are not known.
 	healths map[string]map[string]kinds.Health
 	unread  map[string]error
-	// swarm is what was found of the nodes.
-	swarm plan.Swarm
+	// surveyed is what was found of the nodes.
+	surveyed kinds.Surveyed
 	// rotating is what the Cluster states and has on record of rotations, with the root that files have.
 	rotating kinds.Rotating
 }
@@ -149,7 +149,7 @@ func (r *Reconciler) askEngine(ctx context.Context, run *Run, haves []diff.State
 			a.unread[k.Name] = err
 		}
 	}
-	a.swarm = r.swarm(ctx, run, haves, f)
-	a.rotating = r.rotations(run, haves, f.Now)
+	a.surveyed = r.nodes(ctx, run, haves, f)
+	a.rotating = r.rotations(run, haves, a.surveyed.Nodes, f.Now)
 	return a
 }

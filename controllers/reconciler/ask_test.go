@@ -278,16 +278,12 @@ func TestTracesBecomeFacts(t *testing.T) {
 	}
 }
 
-// A survey that failed says nothing of the roles, and what was known of them stays.
-func TestASurveyThatFailedAnnouncesNothing(t *testing.T) {
+// What a survey says is told, and the plan knows the node of its own engine.
+func TestASurveyBecomesFacts(t *testing.T) {
 	n := newNeeding()
-	n.r.roles = roles{wanted: "before", settled: true}
-	n.r.learn(n.run, &n.facts, needs{}, answers{swarm: plan.Swarm{Unknown: "gone away"}})
-	if n.r.roles.wanted != "before" || n.facts.Swarm.Unknown == "" {
-		t.Errorf("roles are %+v, the swarm is %+v", n.r.roles, n.facts.Swarm)
-	}
-	n.r.learn(n.run, &n.facts, needs{}, answers{swarm: plan.Swarm{Notices: []string{"stuck"}}})
-	if n.r.roles.wanted != "" || !slices.Contains(n.run.Notices, "stuck") {
-		t.Errorf("roles are %+v, notices %q", n.r.roles, n.run.Notices)
+	nodes := &kinds.Nodes{Members: 3}
+	n.r.learn(n.run, &n.facts, needs{}, answers{surveyed: kinds.Surveyed{Notices: []string{"stuck"}, Own: "1", Nodes: nodes}, rotating: kinds.Rotating{Again: time.Hour}})
+	if !slices.Contains(n.run.Notices, "stuck") || n.facts.Own != "1" || n.run.surveyed.Nodes != nodes || n.run.rotating.Again != time.Hour {
+		t.Errorf("own is %q, notices %q, surveyed %+v, rotating %+v", n.facts.Own, n.run.Notices, n.run.surveyed, n.run.rotating)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
-	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 )
 
 const (
@@ -21,7 +21,7 @@ const (
 // certificates is when those of managers were looked at, and of which.
 type certificates struct {
 	at    time.Time
-	of    []plan.Sighting
+	of    []kinds.Sighting
 	under sync.Mutex // one look at a time
 	looks sync.WaitGroup
 }
@@ -30,9 +30,9 @@ type certificates struct {
 func (l *Loop) Wait() { l.certificates.looks.Wait() }
 
 // lookAtCertificates looks beside the runs, where it is time or the managers are others.
-func (l *Loop) lookAtCertificates(ctx context.Context, s plan.Swarm) {
-	var managers []plan.Sighting
-	for _, n := range s.Seen {
+func (l *Loop) lookAtCertificates(ctx context.Context, seen []kinds.Sighting) {
+	var managers []kinds.Sighting
+	for _, n := range seen {
 		if n.Address != "" {
 			n.State, n.Availability = "", "" // which come and go
 			managers = append(managers, n)

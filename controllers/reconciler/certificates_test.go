@@ -8,8 +8,8 @@ import (
 
 	"github.com/go-logr/logr/funcr"
 
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
-	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 // A session closes its client once Wait returns, and the process may end then.
@@ -19,7 +19,7 @@ func TestWaitEndsAfterTheLookAtCertificates(t *testing.T) {
 		log := funcr.New(func(_, _ string) { close(saying); <-goOn }, funcr.Options{Verbosity: 1})
 		l := &Loop{Reconciler: New(Options{Log: log, Now: time.Now}), Metrics: status.NewMetrics("test", func() int { return 0 })}
 		ctx, end := context.WithCancel(t.Context())
-		l.lookAtCertificates(ctx, plan.Swarm{Seen: []plan.Sighting{{Name: "a", Address: "no address"}}})
+		l.lookAtCertificates(ctx, []kinds.Sighting{{Name: "a", Address: "no address"}})
 		<-saying
 		end()
 		waited := make(chan struct{})

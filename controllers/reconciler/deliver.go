@@ -35,7 +35,6 @@ type tokens struct {
 	// undelivered are those that are not yet where they should be, and deliveryErr why that is so, or not known.
 	undelivered []delivery
 	deliveryErr error
-	rotating    kinds.Rotating
 }
 
 // errNotDelivered marks what keeps a token or a key from where it should go.

@@ -37,7 +37,7 @@ func TestDeliveryIsNotKnownWhileTheClusterIsHeld(t *testing.T) {
 			board := status.NewBoard("s", "enforce", status.NewMetrics("v0", func() int { return 0 }), logr.Discard(), func() time.Time { return time.Unix(0, 0) })
 			l := &Loop{Board: board}
 			if !test.restarted {
-				l.deliveryConditions(&Run{tokens: tokens{undelivered: test.before}})
+				l.deliveryConditions(&Run{ofSwarm: ofSwarm{tokens: tokens{undelivered: test.before}}})
 			}
 			run, held := &Run{Index: indexOf()}, map[v1.Key]string{}
 			for _, key := range test.held {

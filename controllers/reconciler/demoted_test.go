@@ -5,19 +5,18 @@ import (
 	"testing"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
-	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 )
 
 // The events of an engine that is no manager any more end without a word: whoever waits for one would say for minutes that
 // all is well.
 func TestWhoseNodeIsDemotedAsksUntilTheEngineKnows(t *testing.T) {
-	run := func(own plan.Node) *Run {
-		own.Own = true
+	run := func(demoted bool) *Run {
 		r := &Run{}
-		r.Facts.Swarm.Nodes = []plan.Node{{Manager: true}, own, {}}
+		r.surveyed.Nodes = &kinds.Nodes{Demoted: demoted}
 		return r
 	}
-	demoted, manager := run(plan.Node{Voter: true}), run(plan.Node{Manager: true, Voter: true})
+	demoted, manager := run(true), run(false)
 	l := &Loop{Reconciler: &Reconciler{Options: Options{Observe: true}}}
 	if got := demoted.moving(); !slices.Equal(got, []string{v1.KindNode}) || l.comeBack(demoted) != Poll {
 		t.Errorf("it looks at %q after %s", got, l.comeBack(demoted))

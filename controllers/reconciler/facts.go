@@ -148,12 +148,8 @@ func (r *Reconciler) learn(run *Run, f *plan.Facts, n needs, a answers) {
 		}
 	}
 	r.readiness(run, f, n, a)
-	f.Swarm, run.rotating = a.swarm, a.rotating
-	run.Notices = append(run.Notices, a.swarm.Notices...)
-	if a.swarm.Unknown == "" {
-		f.Swarm.Stopped = stopped(run, *f)
-		r.announce(&f.Swarm, f.Now)
-	}
+	run.surveyed, run.rotating, f.Own = a.surveyed, a.rotating, a.surveyed.Own
+	run.Notices = append(run.Notices, a.surveyed.Notices...)
 }
 
 // rollouts looks at the last update of each service. It returns those that were undone without a trace of what: the tasks that

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -25,20 +26,31 @@ func found(run *Run, before status.Found, hidden map[v1.Key]time.Time) status.Fo
 	f.Changes, f.Plan, f.DriftSince, f.Held = run.Changes, run.Plan, run.Facts.DriftSince, run.problems
 	f.Failed, f.Hidden = run.failures(), maps.Clone(hidden)
 	f.Wants = wantsOf(run.Wants.States, before.Wants)
-	for _, n := range run.Facts.Swarm.Seen {
-		if n.State != "ready" {
-			if f.Away == nil {
-				f.Away = map[v1.Key]string{}
-			}
-			f.Away[v1.Key{Kind: v1.KindNode, Name: n.Name}] = "the node is " + n.State
-		}
-	}
+	f.Away = away(run.surveyed.Nodes)
 	for key, missing := range run.Wants.Missing {
 		if missing {
 			f.Missing = append(f.Missing, key)
 		}
 	}
 	return f
+}
+
+// away are the nodes that are not ready, and what they are. nil: all are ready, or nobody knows.
+func away(nodes *kinds.Nodes) map[v1.Key]string {
+	if nodes == nil {
+		return nil
+	}
+	var out map[v1.Key]string
+	for _, n := range nodes.Seen {
+		if n.State == "ready" {
+			continue
+		}
+		if out == nil {
+			out = map[v1.Key]string{}
+		}
+		out[v1.Key{Kind: v1.KindNode, Name: n.Name}] = "the node is " + n.State
+	}
+	return out
 }
 
 // revisions are those of a memory, the newest first.

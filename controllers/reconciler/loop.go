@@ -104,9 +104,13 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 		objects[run.Wants.States[i].Key.Kind]++
 	}
 	l.Board.Planned(run.Changes, run.Plan, objects)
-	l.Board.Nodes(run.Facts.Swarm)
+	var seen []kinds.Sighting
+	if n := run.surveyed.Nodes; n != nil { // of what is not known there is no news
+		l.Board.Nodes(board(n))
+		seen = n.Seen
+	}
+	l.lookAtCertificates(ctx, seen)
 	l.Board.Rotations(run.rotating.Last)
-	l.lookAtCertificates(ctx, run.Facts.Swarm)
 	if troubled := run.troubled(); troubled != "" {
 		l.Board.Set(status.StepFailed, true, "StepFailed", troubled)
 	} else if len(run.Plan.Steps) == 0 {
@@ -206,7 +210,7 @@ func (l *Loop) comeBack(run *Run) time.Duration {
 			sooner(h.Until.Sub(run.Facts.Now))
 		}
 	}
-	if again := run.Facts.Swarm.Again(); again > 0 {
+	if again := run.surveyed.Again; again > 0 {
 		sooner(again)
 	}
 	for _, t := range run.Facts.Troubles {

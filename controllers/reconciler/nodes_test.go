@@ -90,7 +90,7 @@ func TestWhatIsReadAgainWhileTheRootIsReplaced(t *testing.T) {
 	if got := run.moving(); len(got) > 0 {
 		t.Errorf("for nothing, %v are read", got)
 	}
-	run.Facts.Swarm.Rotating = true
+	run.surveyed.Nodes = &kinds.Nodes{Rotating: true}
 	if got := run.moving(); !slices.Equal(got, []string{v1.KindNode, v1.KindCluster}) {
 		t.Errorf("%v are read", got)
 	}
@@ -128,7 +128,7 @@ func TestRotationsOfARun(t *testing.T) {
 		{"a manifest of another source", &Run{Index: of(live)}, haves, 1, 0},
 		{"a manifest", &Run{Index: of(live), wants: map[v1.Key]*diff.State{key: {Key: key, Value: manifest}}}, haves, 1, 1},
 	} {
-		got := r.rotations(c.run, c.haves, time.Unix(0, 0))
+		got := r.rotations(c.run, c.haves, nil, time.Unix(0, 0))
 		p := plan.Build(nil, plan.Facts{}, plan.Policy{}, got.Part) // nothing is known of nodes, so what is due waits
 		if len(got.Last) != c.records || len(p.Refused) != c.stated || len(p.Steps) != 0 {
 			t.Errorf("%s: %+v\n%s", c.name, got, p.Text(nil))

@@ -16,7 +16,6 @@ type progress struct {
 	doings
 	following
 	remembered kinds.Remembered
-	roles      roles
 	puzzles    map[string]puzzle // of the last run, by the name of the step; see outdated
 	conflict   uint64            // the sequence of the memory that could not be written last because there is one; see overtaken
 	newest     newest

@@ -137,7 +137,7 @@ type Run struct {
 	asks bool
 	// frozen: what is remembered is not this run's to change.
 	frozen bool
-	tokens
+	ofSwarm
 	others   map[string]string          // objects that other sources made or adopted
 	partial  map[string]map[v1.Key]bool // objects of which other sources state some
 	found    state.Found
@@ -151,6 +151,13 @@ type Run struct {
 	frozenSpecs map[string]state.Frozen
 	// full: everything was read for this run.
 	full bool
+}
+
+// ofSwarm is what kinds found out of the swarm as a whole.
+type ofSwarm struct {
+	tokens
+	surveyed kinds.Surveyed
+	rotating kinds.Rotating
 }
 
 // Usable says whether there is a revision to go by. Without one nothing is compared, let alone removed.
@@ -274,8 +281,7 @@ func (r *Reconciler) decide(run *Run, use *loaded, haves []diff.State, consents 
 	run.Plan = plan.Build(run.Changes, run.Facts, plan.Policy{
 		Source: run.Source, RepairAfter: r.RepairAfter, RepairRestartsAfter: r.RepairRestartsAfter, Budgets: r.Budgets, Consents: append(consents, r.Consents...),
 		AskRewritten: r.AskRewritten, PruneAdopted: use.defaults.Policy.Prune != nil && *use.defaults.Policy.Prune,
-	}, all.Part(), run.rotating.Part)
-	r.settleRoles(run)
+	}, all.Part(), run.surveyed.Part, run.rotating.Part)
 	r.writeDown(run)
 	r.remember(run, consents, haves)
 	r.seenFailed = run.memory.Failed
@@ -370,7 +376,9 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 				if e.Step.RollsOut() {
 					r.rolling[e.Step.Key] = true
 				}
-				r.didNode(run, e.Step)
+				if run.surveyed.Did != nil {
+					run.surveyed.Did(e.Step)
+				}
 			}
 			observe(e)
 		},

@@ -11,7 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
-	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 // nodeMetrics are about the swarm as a whole.
@@ -41,24 +40,36 @@ func newNodeMetrics(r *prometheus.Registry) nodeMetrics {
 	return m
 }
 
+// Nodes is how the nodes of the swarm are.
+type Nodes struct {
+	Seen []Node
+	// Wanted is how many managers manifests ask for, or 0. Of the Members so many are Reachable, and so many more may be lost;
+	// Losses says that in words.
+	Wanted, Members, Reachable, Tolerance int
+	Losses                                string
+	// Rotating: the root of the CA is being replaced, and Progress says how far that is.
+	Rotating bool
+	Progress string
+}
+
+// Node is how a node is seen, in the engine's words. Behind: the root of the CA is being replaced, and its certificate is not of
+// the new one yet.
+type Node struct {
+	Name, Role, State, Availability, Version string
+	Behind                                   bool
+}
+
 // Nodes notes how the nodes are.
-func (b *Board) Nodes(s plan.Swarm) {
-	if s.Nodes == nil { // nothing is known, which is no news
-		return
-	}
-	b.metrics.swarm(s)
-	wanted := 0
-	if s.Managers != nil {
-		wanted = s.Managers.Count
-	}
-	ok, reason, message := managersAre(s, wanted)
+func (b *Board) Nodes(n Nodes) {
+	b.metrics.swarm(n)
+	ok, reason, message := managersAre(n)
 	b.Set(ManagersReady, ok, reason, message)
-	ok, reason, message = nodesAre(s.Seen)
+	ok, reason, message = nodesAre(n.Seen)
 	b.Set(NodesReady, ok, reason, message)
-	ok, reason, message = versionsAre(s.Seen)
+	ok, reason, message = versionsAre(n.Seen)
 	b.Set(VersionSkew, ok, reason, message)
-	if s.Rotating {
-		b.Set(CARotating, true, "Rotating", s.Progress())
+	if n.Rotating {
+		b.Set(CARotating, true, "Rotating", n.Progress)
 	} else {
 		b.Set(CARotating, false, "NotRotating", "")
 	}
@@ -102,12 +113,12 @@ func (m *Metrics) Certificates(expiry map[string]time.Time) {
 	}
 }
 
-func (m *Metrics) swarm(s plan.Swarm) {
+func (m *Metrics) swarm(of Nodes) {
 	n := m.node
 	n.nodes.Reset()
 	versions, root := map[string]bool{}, map[string]float64{"done": 0, "waiting": 0}
-	for _, one := range s.Seen {
-		if s.Rotating {
+	for _, one := range of.Seen {
+		if of.Rotating {
 			root[map[bool]string{true: "waiting", false: "done"}[one.Behind]]++
 		}
 		n.nodes.WithLabelValues(one.Role, one.State, one.Availability, one.Version).Inc()
@@ -117,28 +128,22 @@ func (m *Metrics) swarm(s plan.Swarm) {
 	for state, count := range root {
 		n.root.WithLabelValues(state).Set(count)
 	}
-	members, reachable, tolerance := s.Strength()
-	wanted := 0
-	if s.Managers != nil {
-		wanted = s.Managers.Count
-	}
-	for state, count := range map[string]int{"members": members, "reachable": reachable} {
+	for state, count := range map[string]int{"members": of.Members, "reachable": of.Reachable} {
 		n.managers.WithLabelValues(state).Set(float64(count))
 	}
-	m.wanted.Set(float64(wanted))
-	n.tolerance.Set(float64(tolerance))
-	n.rotating.Set(map[bool]float64{true: 1}[s.Rotating])
+	m.wanted.Set(float64(of.Wanted))
+	n.tolerance.Set(float64(of.Tolerance))
+	n.rotating.Set(map[bool]float64{true: 1}[of.Rotating])
 }
 
 // managersAre says whether there are as many managers as are wanted, and all can be reached.
-func managersAre(s plan.Swarm, wanted int) (ok bool, reason, message string) {
-	members, reachable, tolerance := s.Strength()
-	message = fmt.Sprintf("%d of %s can be reached; %s", reachable, v1.Count(members, "manager"), plan.Losses(tolerance))
+func managersAre(n Nodes) (ok bool, reason, message string) {
+	message = fmt.Sprintf("%d of %s can be reached; %s", n.Reachable, v1.Count(n.Members, "manager"), n.Losses)
 	switch {
-	case reachable < members:
+	case n.Reachable < n.Members:
 		return false, "Unreachable", message
-	case wanted > 0 && members != wanted:
-		return false, "Count", fmt.Sprintf("%s; %d are wanted", message, wanted)
+	case n.Wanted > 0 && n.Members != n.Wanted:
+		return false, "Count", fmt.Sprintf("%s; %d are wanted", message, n.Wanted)
 	}
 	return true, "Reachable", message
 }
@@ -146,7 +151,7 @@ func managersAre(s plan.Swarm, wanted int) (ok bool, reason, message string) {
 // most is how many nodes a message names.
 const most = 10
 
-func nodesAre(seen []plan.Sighting) (ok bool, reason, message string) {
+func nodesAre(seen []Node) (ok bool, reason, message string) {
 	var not []string
 	for _, n := range seen {
 		if n.State != "ready" {
@@ -163,7 +168,7 @@ func nodesAre(seen []plan.Sighting) (ok bool, reason, message string) {
 	return false, "NotReady", strings.Join(not[:min(len(not), most)], ", ") + more
 }
 
-func versionsAre(seen []plan.Sighting) (skew bool, reason, message string) {
+func versionsAre(seen []Node) (skew bool, reason, message string) {
 	count := map[string]int{}
 	for _, n := range seen {
 		count[cmp.Or(n.Version, "an unknown version")]++

@@ -7,31 +7,32 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-
-	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 // nodes is a swarm of "role state availability version" each, with as many managers wanted.
-func nodes(wanted int, texts ...string) plan.Swarm {
-	s := plan.Swarm{Nodes: []plan.Node{}}
-	if wanted > 0 {
-		s.Managers = &plan.Managers{Count: wanted}
-	}
+func nodes(wanted int, texts ...string) Nodes {
+	out := Nodes{Wanted: wanted}
 	for i, text := range texts {
 		w := append(strings.Fields(text), "", "")
-		n := plan.Sighting{Name: fmt.Sprintf("n%d", i+1), Role: w[0], State: w[1], Availability: w[2], Version: w[3]}
-		s.Seen = append(s.Seen, n)
-		manager := n.Role == "manager"
-		s.Nodes = append(s.Nodes, plan.Node{Name: n.Name, Manager: manager, Voter: manager, Reachable: n.State == "ready"})
+		n := Node{Name: fmt.Sprintf("n%d", i+1), Role: w[0], State: w[1], Availability: w[2], Version: w[3]}
+		out.Seen = append(out.Seen, n)
+		if n.Role == "manager" {
+			out.Members++
+			if n.State == "ready" {
+				out.Reachable++
+			}
+		}
 	}
-	return s
+	out.Tolerance = out.Reachable - (out.Members/2 + 1)
+	out.Losses = map[int]string{-1: "there would be no majority", 0: "none may be lost", 1: "1 member may be lost"}[out.Tolerance]
+	return out
 }
 
 func TestConditionsOfNodes(t *testing.T) {
 	m, w, down := "manager ready active 29", "worker ready active 29", "manager down active 29"
 	for _, c := range []struct {
 		name                    string
-		swarm                   plan.Swarm
+		swarm                   Nodes
 		managers, nodes, versus string
 	}{
 		{"well", nodes(3, m, m, m, w), "true Reachable 3 of 3 managers can be reached; 1 member may be lost", "true Ready ", "false Same "},
@@ -50,10 +51,6 @@ func TestConditionsOfNodes(t *testing.T) {
 				if got := fmt.Sprint(is.Status, " ", is.Reason, " ", is.Message); got != want {
 					t.Errorf("%s:\ngot  %s\nwant %s", kind, got, want)
 				}
-			}
-			b.Nodes(plan.Swarm{}) // a run that knows nothing takes nothing back
-			if is, _ := published(b).Is(NodesReady); fmt.Sprint(is.Status, " ", is.Reason, " ", is.Message) != c.nodes {
-				t.Errorf("it became %v", is)
 			}
 		})
 	}
@@ -101,11 +98,9 @@ func TestTheRootThatIsBeingReplaced(t *testing.T) {
 	s := nodes(0, "manager ready active 29", "worker down active 29", "worker ready active 29")
 	b.Nodes(s)
 	is("false NotRotating ", "ca_rotation_in_progress 0", `ca_rotation_nodes{state="done"} 0`, `ca_rotation_nodes{state="waiting"} 0`)
-	s.Rotating, s.Seen[1].Behind = true, true
+	s.Rotating, s.Progress, s.Seen[1].Behind = true, "2 of 3 nodes have the new root; waiting for: n2 (down)", true
 	b.Nodes(s)
 	is("true Rotating 2 of 3 nodes have the new root; waiting for: n2 (down)", "ca_rotation_in_progress 1", `ca_rotation_nodes{state="done"} 2`, `ca_rotation_nodes{state="waiting"} 1`)
-	b.Nodes(plan.Swarm{}) // a run that knows nothing takes nothing back
-	is("true Rotating 2 of 3 nodes have the new root; waiting for: n2 (down)", `ca_rotation_nodes{state="waiting"} 1`)
 	s.Rotating, s.Seen[1].Behind = false, false
 	b.Nodes(s)
 	is("false NotRotating ", `ca_rotation_nodes{state="done"} 0`, `ca_rotation_nodes{state="waiting"} 0`)

@@ -68,10 +68,10 @@ func selfStays(s Step, f Facts, _ Policy) []Refusal {
 	return []Refusal{r}
 }
 
-// own says whether a step may be the last thing that this process does: the update of the service that it runs as, and what
-// empties or demotes the node whose engine it talks to.
-func (s Step) own(f Facts) bool {
-	return s.Key == f.Self && s.Op == diff.Update || f.Swarm.Own != "" && s.Instance == f.Swarm.Own && (s.drains() || s.Demotes() || s.Leaves())
+// own says whether a step may be the last thing that this process does: the update of the service that it runs as, and what its
+// kind says that of.
+func (p *Plan) own(s Step, f Facts) bool {
+	return s.Key == f.Self && s.Op == diff.Update || slices.ContainsFunc(p.ends, func(ends func(Step) bool) bool { return ends(s) })
 }
 
 // selfLast lets the operator's own steps wait for everything else that comes by itself, and for each other.
@@ -79,14 +79,14 @@ func selfLast(plan Plan, f Facts, _ Policy) []Refusal {
 	var own []Step
 	others := ""
 	for _, s := range plan.Steps {
-		if s.own(f) {
+		if plan.own(s, f) {
 			own = append(own, s)
 		} else if others == "" {
 			others = s.Key.String() + " is still to be done"
 		}
 	}
 	for _, r := range plan.Refused {
-		if others == "" && r.waits() && r.Key != f.Self && r.Instance != f.Swarm.Own && !r.is(hand|Aside) {
+		if others == "" && r.waits() && r.Key != f.Self && r.Instance != f.Own && !r.is(hand|Aside) {
 			others = r.Key.String() + " still waits"
 		}
 	}

@@ -35,8 +35,8 @@ const (
 	kept
 	// unmatched: the swarm has no node that the manifest is about.
 	unmatched
-	// ofRoles: it is about the roles of nodes.
-	ofRoles
+	// OfRoles: it is about the roles of nodes.
+	OfRoles
 	// OfRotation: it is about a rotation that has its turn when others have had theirs.
 	OfRotation
 	// ofTrouble: the step failed, and has another try.
@@ -48,7 +48,7 @@ var bearings = map[string]Bearing{
 	guardOwnership:      holds | occupied | passed,
 	guardBroken:         holds | occupied,
 	guardFailedRollouts: holds,
-	guardDependsOn:      holds,
+	GuardDependsOn:      holds,
 	guardBackOff:        holds | ofTrouble,
 	guardRoom:           holds,
 	guardFailedWant:     failed | passed,
@@ -57,7 +57,6 @@ var bearings = map[string]Bearing{
 	guardEnforce:        reported | passed,
 	guardIntent:         reported,
 	guardInFlight:       inFlight,
-	guardManagers:       Aside | ofRoles,
 	guardSelf:           Aside,
 	guardSuspend:        passed,
 	guardReleased:       passed,
@@ -95,7 +94,7 @@ func (r Refusal) Contended() bool { return r.is(reported) && r.is(hand) }
 func (r Refusal) NeedsAPerson() bool { return r.Class != Later && !r.Quiet && !r.is(reported) }
 
 // OfRoles reports whether a refusal is about the roles of nodes, of which one changes at a time.
-func (r Refusal) OfRoles() bool { return r.is(ofRoles) }
+func (r Refusal) OfRoles() bool { return r.is(OfRoles) }
 
 // Unmatched reports whether the swarm has no node that the manifest is about.
 func (r Refusal) Unmatched() bool { return r.is(unmatched) }

@@ -55,7 +55,7 @@ func TestBearingsAreOfGuards(t *testing.T) {
 		ast.Inspect(f, func(n ast.Node) bool {
 			if v, is := n.(*ast.ValueSpec); is {
 				for i, name := range v.Names {
-					if lit, is := value(v, i).(*ast.BasicLit); is && strings.HasPrefix(name.Name, "guard") {
+					if lit, is := value(v, i).(*ast.BasicLit); is && strings.HasPrefix(strings.ToLower(name.Name), "guard") {
 						text, err := strconv.Unquote(lit.Value)
 						if err != nil {
 							t.Fatal(err)
@@ -133,7 +133,7 @@ func TestWhatARefusalMeansToOthers(t *testing.T) {
 		{"a repair in a roll-out", Refusal{Op: diff.Update, Guard: guardInFlight, Class: Later}, "", ""},
 		{"its turn", Refusal{Op: diff.Update, Guard: "rollouts-at-once", Class: Later, Fields: git}, "", "before removals"},
 		{"the operator's own", Refusal{Op: diff.Update, Guard: guardSelf, Class: Later, Fields: git}, "", ""},
-		{"roles", Refusal{Op: diff.Update, Guard: guardManagers, Class: Later}, "", "of roles"},
+		{"roles", Refusal{Op: diff.Update, Class: Later}.Bearing(Aside | OfRoles), "", "of roles"},
 		{"a rotation", Refusal{Op: diff.Update, Class: Later}.Bearing(Aside | OfRotation), "", ""},
 		{"a removal", Refusal{Op: diff.Remove, Guard: "removal-budget", Class: Consent}, "", "needs a person"},
 		{"a removal's turn", Refusal{Op: diff.Remove, Guard: "removals-last", Class: Later}, "", ""},

@@ -156,13 +156,21 @@ func ParseConsent(s string) (Consents, error) {
 	return out, nil
 }
 
-// needs returns a refusal unless the hazard is consented to, with the line that would.
-func (s Step) needs(h Hazard, p Policy, format string, args ...any) []Refusal {
+// Needs returns a refusal unless the hazard is consented to, with the line that would.
+func (s Step) Needs(h Hazard, p Policy, format string, args ...any) []Refusal {
 	if p.Consents.Covers(h, s.Key) {
 		return nil
 	}
 	r := s.Refusal(Consent, format, args...)
 	r.Hazard = h
-	r.Why += agree(h)
+	r.Why += Agree(h)
 	return []Refusal{r}
+}
+
+// Agree is the line that gives consent. It is empty where a command alone does, which is said in the end; see commands.
+func Agree(h Hazard) string {
+	if h.ByCommand() {
+		return ""
+	}
+	return fmt.Sprintf("; to agree, add to a commit message: %s: %s", Trailer, h)
 }

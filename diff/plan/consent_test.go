@@ -119,7 +119,7 @@ consent restarts
 consent outage
 consent replace Service/z
 `)
-	bound := g.policy.Consents.Bound(g.build())
+	bound := g.Policy.Consents.Bound(g.build())
 	named := func(h Hazard) string {
 		var out []string
 		for _, c := range bound {

@@ -1,4 +1,4 @@
-package plan
+package plan_test
 
 import (
 	"fmt"
@@ -8,7 +8,9 @@ import (
 	"pgregory.net/rapid"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/node"
 	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 // drill is a swarm on which plans are carried out: roles arrive at once, tasks leave a drained node one a round, and one that
@@ -23,7 +25,7 @@ type drill struct {
 }
 
 type drilled struct {
-	Node
+	node.Node
 	drain, drained, absent, label, reach, left, down bool
 	tasks                                            int
 }
@@ -45,7 +47,7 @@ func newDrill(t *rapid.T) *drill {
 		n.drain, n.label, n.reach = chance(t, "drain", 3), chance(t, "label", 3), rapid.Bool().Draw(t, "reach")
 		n.tasks = rapid.IntRange(0, 2).Draw(t, "tasks")
 		if n.absent = chance(t, "absent", 5); n.absent {
-			n.drain, n.Pin = true, PinnedWorker
+			n.drain, n.Pin = true, node.PinnedWorker
 		}
 		d.nodes[n.ID] = n
 	}
@@ -61,15 +63,15 @@ func (d *drill) each(do func(*drilled)) {
 	}
 }
 
-func (d *drill) given() given {
-	g := newGiven()
-	s := &g.facts.Swarm
-	s.Managers, s.Stable, s.Nodes = &Managers{Count: d.count, ReplaceAfter: time.Minute}, time.Hour, []Node{}
+func (d *drill) given() plan.Given {
+	g := plan.NewGiven()
+	s := &nodesOf(g).swarm
+	s.Managers, s.Stable, s.Nodes = &node.Managers{Count: d.count, ReplaceAfter: time.Minute}, time.Hour, []node.Node{}
 	d.each(func(n *drilled) {
 		n.Active, n.Ready = !n.drained, !n.down
 		s.Nodes = append(s.Nodes, n.Node)
 		if n.Own {
-			s.Own = n.ID
+			s.Own, g.Facts.Own = n.ID, n.ID
 		}
 		if n.down {
 			s.Down++
@@ -82,32 +84,32 @@ func (d *drill) given() given {
 			words = append(words, "git=spec.labels.zone")
 		}
 		if len(words) > 2 {
-			g.changes = append(g.changes, change(words))
+			g.Changes = append(g.Changes, plan.Change(words))
 		}
 		busy := n.tasks
 		if !n.drained || n.down {
 			busy = 0
 		}
 		if busy > 0 {
-			s.Emptying = append(s.Emptying, Emptying{Key: n.Key(), ID: n.ID, Tasks: busy})
+			s.Emptying = append(s.Emptying, node.Emptying{Key: n.Key(), ID: n.ID, Tasks: busy})
 		}
 		if n.absent {
-			s.Leaving = append(s.Leaving, Leaving{Key: n.Key(), ID: n.ID, Have: n.Have, Absent: true, Down: n.down, Active: !n.drained, Member: n.member(), Tasks: busy, Reach: n.reach, Left: n.left})
+			s.Leaving = append(s.Leaving, node.Leaving{Key: n.Key(), ID: n.ID, Have: n.Have, Absent: true, Down: n.down, Active: !n.drained, Member: member(n.Node), Tasks: busy, Reach: n.reach, Left: n.left})
 		}
 	})
 	if d.service {
-		g.changes = append(g.changes, change(strings.Fields("~ Service/web git=spec.image")))
+		g.Changes = append(g.Changes, plan.Change(strings.Fields("~ Service/web git=spec.image")))
 	}
-	g.policy.Budgets.Drains = d.budget
+	g.Policy.Budgets.Drains = d.budget
 	if d.agreed {
-		for _, h := range Hazards() {
-			g.policy.Consents = append(g.policy.Consents, Consented{Hazard: Hazard(h)})
+		for _, h := range plan.Hazards() {
+			g.Policy.Consents = append(g.Policy.Consents, plan.Consented{Hazard: plan.Hazard(h)})
 		}
 	}
 	return g
 }
 
-func (d *drill) take(s Step) {
+func (d *drill) take(s plan.Step) {
 	n := d.nodes[s.Instance]
 	switch {
 	case s.Key.Kind == v1.KindService:
@@ -119,10 +121,10 @@ func (d *drill) take(s Step) {
 	default:
 		for _, f := range s.Fields {
 			switch f.Path {
-			case pathRole:
+			case "spec.role":
 				n.Manager = f.Want.Reveal() == v1.RoleManager
 				n.Voter, n.Reachable = n.Manager, n.Manager
-			case pathAvail:
+			case "spec.availability":
 				n.drained = true
 			default:
 				n.label = false
@@ -143,16 +145,16 @@ func (d *drill) pass() (moved bool) {
 		case n.left && !n.down:
 			n.down, n.Reachable, moved = true, false, true
 		}
-		n.Leader, n.Own = n.Leader && n.reaches(), n.Own && n.reaches() && !n.drained
+		n.Leader, n.Own = n.Leader && reaches(n.Node), n.Own && reaches(n.Node) && !n.drained
 		leader, own = leader || n.Leader, own || n.Own
 	})
 	d.each(func(n *drilled) {
-		n.Leader = n.Leader || !leader && n.reaches()
+		n.Leader = n.Leader || !leader && reaches(n.Node)
 		leader = leader || n.Leader
 	})
 	for _, drained := range []bool{false, true} { // outside the swarm's services it may be on a drained one
 		d.each(func(n *drilled) {
-			n.Own = n.Own || !own && n.reaches() && n.drained == drained
+			n.Own = n.Own || !own && reaches(n.Node) && n.drained == drained
 			own = own || n.Own
 		})
 	}
@@ -164,8 +166,8 @@ func (d *drill) pass() (moved bool) {
 func nodesComeToAnEnd(t *rapid.T) {
 	d := newDrill(t)
 	for round := 0; ; round++ {
-		p := d.given().build()
-		d.log = append(d.log, render(p))
+		p := d.given().Build()
+		d.log = append(d.log, plan.Render(p))
 		if round > 100 {
 			t.Fatalf("it does not end:\n%s", strings.Join(d.log, "\n"))
 		}
@@ -176,12 +178,12 @@ func nodesComeToAnEnd(t *rapid.T) {
 			continue
 		}
 		for _, r := range p.Refused {
-			if r.Class == Later && !r.Quiet && r.Guard != guardManagers {
+			if r.Class == plan.Later && !r.Quiet && r.Guard != "managers" {
 				t.Fatalf("%s waits for nothing:\n%s", r.Key, strings.Join(d.log, "\n"))
 			}
 		}
 		d.each(func(n *drilled) {
-			if n.drain != n.drained || n.label || n.absent && d.agreed && !n.member() {
+			if n.drain != n.drained || n.label || n.absent && d.agreed && !member(n.Node) {
 				t.Fatalf("%s is not as it should be:\n%s", n.Name, strings.Join(d.log, "\n"))
 			}
 		})

@@ -64,11 +64,11 @@ func TestNewFailures(t *testing.T) {
 				inSync[keyOf(key)] = wanted(keyOf(key), text)
 				note(inSync[keyOf(key)])
 			}
-			for _, c := range g.changes {
+			for _, c := range g.Changes {
 				note(c.Want)
 			}
 			var got []string
-			for _, f := range NewFailures(g.changes, inSync, g.facts) {
+			for _, f := range NewFailures(g.Changes, inSync, g.Facts) {
 				got = append(got, fmt.Sprintf("%s %s %s %s %s", f.Key, digests[f.Digest], f.Revision, now.Sub(f.Began), f.Why))
 			}
 			if d := cmp.Diff(test.want, strings.Join(got, "\n")); d != "" {
@@ -81,19 +81,19 @@ func TestNewFailures(t *testing.T) {
 // What is recorded is what is refused: a want that failed is never a step, and is on record after the run.
 func TestAFailedWantIsRecordedOnce(t *testing.T) {
 	g := read(t, "~ Service/web git=spec.image want=bad\nrollout Service/web rollback_completed began=5m")
-	first := NewFailures(g.changes, nil, g.facts)
+	first := NewFailures(g.Changes, nil, g.Facts)
 	if len(first) != 1 {
 		t.Fatalf("got %v", first)
 	}
-	g.facts.Failed[first[0].Key] = first[0]
-	if again := NewFailures(g.changes, nil, g.facts); len(again) > 0 {
+	g.Facts.Failed[first[0].Key] = first[0]
+	if again := NewFailures(g.Changes, nil, g.Facts); len(again) > 0 {
 		t.Errorf("recorded twice: %v", again)
 	}
-	g.facts.Rollouts = nil // somebody's update cleared the status
+	g.Facts.Rollouts = nil // somebody's update cleared the status
 	if p := g.build(); len(p.Steps) > 0 {
 		t.Errorf("tried again: %s", render(p))
 	}
-	g.changes[0].Want = wanted(g.changes[0].Key, "new")
+	g.Changes[0].Want = wanted(g.Changes[0].Key, "new")
 	if p := g.build(); len(p.Steps) != 1 {
 		t.Errorf("git changed it, and it is not tried: %s", render(p))
 	}
@@ -102,11 +102,11 @@ func TestAFailedWantIsRecordedOnce(t *testing.T) {
 // The record is kept where others may read it.
 func TestAFailureIsRecordedWithoutPasswords(t *testing.T) {
 	g := read(t, "~ Service/web git=spec.image want=bad\nrollout Service/web rollback_completed began=5m")
-	key := g.changes[0].Key
-	r := g.facts.Rollouts[key]
+	key := g.Changes[0].Key
+	r := g.Facts.Rollouts[key]
 	r.TaskError = "pulling from https://ann:hunter2@registry/: denied"
-	g.facts.Rollouts[key] = r
-	if got := NewFailures(g.changes, nil, g.facts); len(got) != 1 || !strings.HasSuffix(got[0].Why, "a task said: pulling from https://(hidden)@registry/: denied") {
+	g.Facts.Rollouts[key] = r
+	if got := NewFailures(g.Changes, nil, g.Facts); len(got) != 1 || !strings.HasSuffix(got[0].Why, "a task said: pulling from https://(hidden)@registry/: denied") {
 		t.Errorf("recorded as %+v", got)
 	}
 }
@@ -114,19 +114,19 @@ func TestAFailureIsRecordedWithoutPasswords(t *testing.T) {
 // A service that was rolled back before it was adopted is in sync, and its next commit is a new want.
 func TestARollbackFromBeforeCondemnsNothing(t *testing.T) {
 	g := read(t, "~ Service/web git=spec.image want=new\nrollout Service/web rollback_completed began=5m")
-	change := g.changes[0]
-	before := NewFailures(nil, map[v1.Key]*diff.State{change.Key: wanted(change.Key, "as it is")}, g.facts)
+	change := g.Changes[0]
+	before := NewFailures(nil, map[v1.Key]*diff.State{change.Key: wanted(change.Key, "as it is")}, g.Facts)
 	if len(before) != 1 {
 		t.Fatalf("in sync, and on record is %v", before)
 	}
 	if p := g.build(); len(p.Steps) != 0 {
 		t.Errorf("without the record nobody knows what was rolled back: %s", render(p))
 	}
-	g.facts.Failed[change.Key] = before[0]
+	g.Facts.Failed[change.Key] = before[0]
 	if p := g.build(); len(p.Steps) != 1 {
 		t.Errorf("the want is new, and it is not tried: %s", render(p))
 	}
-	if again := NewFailures(g.changes, nil, g.facts); len(again) > 0 {
+	if again := NewFailures(g.Changes, nil, g.Facts); len(again) > 0 {
 		t.Errorf("a new want failed before it was tried: %v", again)
 	}
 }
@@ -135,7 +135,7 @@ func TestARollbackFromBeforeCondemnsNothing(t *testing.T) {
 func TestARollbackOfOthersCondemnsNothing(t *testing.T) {
 	for given, want := range map[string]bool{"want=new": true, "want=new foreign": false} {
 		g := read(t, "~ Service/web git=spec.image "+given+"\nrollout Service/web rollback_completed began=5m")
-		if failed, why := condemned(g.changes[0], g.facts); failed != want {
+		if failed, why := condemned(g.Changes[0], g.Facts); failed != want {
 			t.Errorf("%q: the want failed: %t (%s), want %t", given, failed, why, want)
 		}
 	}

@@ -15,7 +15,8 @@ const (
 	guardFailedWant = "failed-want"
 	guardOwnership  = "ownership"
 
-	guardDependsOn = "depends-on"
+	// GuardDependsOn lets steps wait for what they need.
+	GuardDependsOn = "depends-on"
 
 	guardFailedRollouts = "failed-rollouts"
 	guardSuspend        = "suspend"
@@ -55,22 +56,26 @@ var guards = []Guard{
 	{guardInFlight, Each(duringRollout)},
 	{guardFailedRollouts, failedRollouts},
 	{"restarts", restarts},
-	{guardOutage, Each(outageAlone)},
 }
 
-// putOff are the guards that let a step wait for others. Each speaks when those before it have nothing more to say, or a
-// step would wait for one that never comes, and budgets would not count it.
-var putOff = []Guard{
-	{guardBackOff, Each(backsOff)},
-	{guardRoom, noRoom},
-	{guardDependsOn, dependencies},
-	{guardRoom, roomLater},
-	{"rollouts-at-once", rolloutsAtOnce},
-	{"drains-at-once", drainsAtOnce},
-	{guardOutage, outageTogether},
-	{"removals-last", removalsLast},
-	{guardSelf, selfLast},
-}
+// room, turns and last are the guards that let a step wait for others. Each speaks when those before it have nothing more to say,
+// or a step would wait for one that never comes, and budgets would not count it. What kinds bring comes after room, what they put
+// off after turns.
+var (
+	room = []Guard{
+		{guardBackOff, Each(backsOff)},
+		{guardRoom, noRoom},
+	}
+	turns = []Guard{
+		{GuardDependsOn, dependencies},
+		{guardRoom, roomLater},
+		{"rollouts-at-once", rolloutsAtOnce},
+	}
+	last = []Guard{
+		{"removals-last", removalsLast},
+		{guardSelf, selfLast},
+	}
+)
 
 // Each makes a check of a plan out of a check of one step.
 func Each(check func(Step, Facts, Policy) []Refusal) func(Plan, Facts, Policy) []Refusal {
@@ -94,9 +99,9 @@ func suspended(s Step, _ Facts, _ Policy) []Refusal {
 func rewound(s Step, f Facts, p Policy) []Refusal {
 	switch {
 	case f.Rewind:
-		return s.needs(Rewind, p, "the revision is older than the one in force")
+		return s.Needs(Rewind, p, "the revision is older than the one in force")
 	case f.Rewritten != "" && p.AskRewritten:
-		return s.needs(Rewind, p, "%s", f.Rewritten)
+		return s.Needs(Rewind, p, "%s", f.Rewritten)
 	}
 	return nil
 }
@@ -170,7 +175,7 @@ func replaced(s Step, f Facts, p Policy) []Refusal {
 	if f.Broken[s.Key] != "" { // nothing can use it, so nobody misses it
 		return nil
 	}
-	return s.needs(Replace, p, "the engine cannot change %s in place: the object would be removed and made anew", path)
+	return s.Needs(Replace, p, "the engine cannot change %s in place: the object would be removed and made anew", path)
 }
 
 // pruned keeps what its last manifest, or its having been adopted, keeps. Old versions of content are nobody's to keep,
@@ -246,7 +251,7 @@ func otherSource(s Step, f Facts, p Policy) []Refusal {
 	if !s.removal() || s.oldVersion() || f.Shares {
 		return nil
 	}
-	return s.needs(OtherSource, p, "no manifest of this revision is about anything that source %s owns", p.Source)
+	return s.Needs(OtherSource, p, "no manifest of this revision is about anything that source %s owns", p.Source)
 }
 
 // removalBudget is all or nothing: a revision that removes too much removes nothing.
@@ -271,7 +276,7 @@ func removalBudget(plan Plan, f Facts, p Policy) []Refusal {
 	}
 	var out []Refusal
 	for _, s := range removals {
-		out = append(out, s.needs(Removals, p, "%s", why)...)
+		out = append(out, s.Needs(Removals, p, "%s", why)...)
 	}
 	return out
 }
@@ -297,7 +302,7 @@ func restarts(plan Plan, f Facts, p Policy) []Refusal {
 	}
 	var out []Refusal
 	for _, s := range rolling {
-		out = append(out, s.needs(Restarts, p, "the revision restarts the tasks of %d of %s; more than %d and more than a tenth need consent",
+		out = append(out, s.Needs(Restarts, p, "the revision restarts the tasks of %d of %s; more than %d and more than a tenth need consent",
 			len(rolling), v1.Count(f.OwnedServices, "service"), p.Budgets.Restarts)...)
 	}
 	return out
@@ -318,7 +323,7 @@ func rolloutsAtOnce(plan Plan, f Facts, p Policy) []Refusal {
 	var out []Refusal
 	for _, own := range []bool{false, true} { // the operator's own comes last, and takes nobody's place
 		for _, s := range plan.Steps {
-			if !s.RollsOut() || s.own(f) != own {
+			if !s.RollsOut() || plan.own(s, f) != own {
 				continue
 			}
 			if running++; running > p.Budgets.Rollouts {

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -31,11 +32,9 @@ var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 //	leaving b absent down=5m tasks=2
 //	~ Node/b git=spec.labels.zone,spec.availability=drain
 type given struct {
-	changes []diff.Change
-	facts   Facts
-	policy  Policy
-	tasks   []Placed
-	hosts   map[string]func(*Host)
+	Changes []diff.Change
+	Facts   Facts
+	Policy  Policy
 	// Of is what readers remember of their lines, by the name of their kind.
 	Of map[string]any
 }
@@ -46,7 +45,7 @@ type Given = given
 // Reader reads the lines that are about a kind.
 type Reader struct {
 	// Line reads one, or says that it is not about the kind.
-	Line func(Given, []string) (is bool, err error)
+	Line func(*Given, []string) (is bool, err error)
 	// Part is what the kind brings to the plan.
 	Part func(Given) Part
 	// Says is what goldens have of a step beside what all steps have.
@@ -62,26 +61,35 @@ func Read(t testing.TB, text string) Given { return read(t, text) }
 // Build makes the plan.
 func (g given) Build() Plan { return g.build() }
 
+// What the laws of kinds use.
+var (
+	NewGiven          = newGiven
+	Anything          = anything
+	Change            = change
+	Render            = render
+	KeyOf             = keyOf
+	NothingVanishesOf = nothingVanishesOf
+)
+
 func newGiven() given {
 	return given{
-		facts: Facts{
+		Facts: Facts{
 			Now: now, APIVersion: "1.52", Shares: true, Owned: 100, OwnedServices: 100, Revision: "r2",
 			Rollouts: map[v1.Key]Rollout{}, Failed: map[v1.Key]Failure{}, NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{},
 			DriftSince: map[v1.Key]time.Time{}, Keep: map[v1.Key]string{}, Missing: map[v1.Key]bool{}, Released: map[v1.Key]bool{},
 			Begun: map[v1.Key]string{}, Superseded: Superseded{NotReady: map[v1.Key]string{}}, Broken: map[v1.Key]string{}, Troubles: map[string]Trouble{},
 		},
-		policy: Policy{Source: "src", Budgets: DefaultBudgets()},
+		Policy: Policy{Source: "src", Budgets: DefaultBudgets()},
 		Of:     map[string]any{},
 	}
 }
 
 func (g given) build(extra ...Guard) Plan {
-	g.facts.Swarm.Running = g.running()
 	var parts []Part
 	for _, r := range Readers {
 		parts = append(parts, r.Part(g))
 	}
-	return Build(g.changes, g.facts, g.policy, append(parts, Part{Guards: extra})...)
+	return Build(g.Changes, g.Facts, g.Policy, append(parts, Part{Guards: extra})...)
 }
 
 func read(t testing.TB, text string) given {
@@ -132,15 +140,15 @@ func number(s string) int {
 }
 
 func (g *given) line(w []string) error {
-	f := &g.facts
+	f := &g.Facts
 	switch w[0] {
 	case "+", "~", "-", "±", "=":
-		g.changes = append(g.changes, change(w))
+		g.Changes = append(g.Changes, change(w))
 	case "each": // each N OP Kind/name… : N changes of numbered names
 		for i := range number(w[1]) {
 			words := slices.Clone(w[2:])
 			words[1] = fmt.Sprintf("%s%02d", words[1], i+1)
-			g.changes = append(g.changes, change(words))
+			g.Changes = append(g.Changes, change(words))
 		}
 	case "owned":
 		f.Owned = number(w[1])
@@ -155,9 +163,9 @@ func (g *given) line(w []string) error {
 	case "rewritten":
 		f.Rewritten = "the history was rewritten: revision r2 does not come after r1"
 	case "prune-adopted":
-		g.policy.PruneAdopted = true
+		g.Policy.PruneAdopted = true
 	case "ask-rewritten":
-		g.policy.AskRewritten = true
+		g.Policy.AskRewritten = true
 	case "state-lost":
 		f.StateLost = true
 	case "revision":
@@ -222,11 +230,11 @@ func (g *given) line(w []string) error {
 		g.failed(w)
 	case "repair-after":
 		d, err := time.ParseDuration(w[1])
-		g.policy.RepairAfter, g.policy.RepairRestartsAfter = d, d
+		g.Policy.RepairAfter, g.Policy.RepairRestartsAfter = d, d
 		return err
 	case "repair-restarts-after":
 		d, err := time.ParseDuration(w[1])
-		g.policy.RepairRestartsAfter = d
+		g.Policy.RepairRestartsAfter = d
 		return err
 	case "contended": // contended Kind/name PATH TIMES 5m; the path may be -
 		c := Contention{Path: strings.TrimPrefix(w[2], "-"), Times: number(w[3]), Until: now.Add(now.Sub(ago(w[4])))}
@@ -236,18 +244,18 @@ func (g *given) line(w []string) error {
 		f.Contended[keyOf(w[1])] = append(f.Contended[keyOf(w[1])], c)
 	case "consent":
 		c, err := ParseConsent(strings.Join(w[1:], " "))
-		g.policy.Consents = append(g.policy.Consents, c...)
+		g.Policy.Consents = append(g.Policy.Consents, c...)
 		return err
 	case "budget":
-		b := map[string]*int{"removals": &g.policy.Budgets.Removals, "restarts": &g.policy.Budgets.Restarts, "rollouts": &g.policy.Budgets.Rollouts, "failed-rollouts": &g.policy.Budgets.FailedRollouts, "drains": &g.policy.Budgets.Drains}
+		b := map[string]*int{"removals": &g.Policy.Budgets.Removals, "restarts": &g.Policy.Budgets.Restarts, "rollouts": &g.Policy.Budgets.Rollouts, "failed-rollouts": &g.Policy.Budgets.FailedRollouts, "drains": &g.Policy.Budgets.Drains}
 		*b[w[1]] = number(w[2])
 	default:
 		for _, r := range Readers {
-			if is, err := r.Line(*g, w); is {
+			if is, err := r.Line(g, w); is {
 				return err
 			}
 		}
-		return g.nodeLine(w)
+		return errors.New("no such line")
 	}
 	return nil
 }
@@ -262,7 +270,7 @@ func (g *given) claim(w []string) {
 	c.Instance, c.HolderInstance = c.Key.Name, c.Holder.Name
 	c.Former, c.Stays = slices.Contains(w, "former"), slices.Contains(w, "stays")
 	c.Mine = !slices.Contains(w, "foreign")
-	g.facts.Claims = append(g.facts.Claims, c)
+	g.Facts.Claims = append(g.Facts.Claims, c)
 }
 
 func (g *given) rollout(w []string) {
@@ -282,7 +290,7 @@ func (g *given) rollout(w []string) {
 			panic(a)
 		}
 	}
-	g.facts.Rollouts[keyOf(w[1])] = r
+	g.Facts.Rollouts[keyOf(w[1])] = r
 }
 
 func (g *given) failed(w []string) {
@@ -300,7 +308,7 @@ func (g *given) failed(w []string) {
 			panic(a)
 		}
 	}
-	g.facts.Failed[r.Key] = r
+	g.Facts.Failed[r.Key] = r
 }
 
 // wanted is a want that is told from others by one stated leaf.
@@ -316,12 +324,12 @@ func field(path string, git, hand bool) diff.Field {
 	effect, known := effects[path]
 	switch {
 	case known:
-	case path == pathAvail, path == "spec.autolock.enabled", strings.HasPrefix(path, "spec.labels."):
+	case path == "spec.availability", path == "spec.autolock.enabled", strings.HasPrefix(path, "spec.labels."):
 		effect = diff.InPlace
 	default:
 		effect = diff.RestartsTasks
 	}
-	f := diff.Field{Path: path, Have: diff.NewValue("old"), Want: diff.NewValue(cmp.Or(want, "new")), Git: git, Hand: hand, Effect: effect, Intent: path == pathAvail}
+	f := diff.Field{Path: path, Have: diff.NewValue("old"), Want: diff.NewValue(cmp.Or(want, "new")), Git: git, Hand: hand, Effect: effect, Intent: path == "spec.availability"}
 	if path == "spec.healthcheck.startInterval" {
 		f.SinceAPI = "1.44"
 	}
@@ -388,7 +396,7 @@ func attribute(c *diff.Change, name, value string) {
 		if err != nil {
 			panic(err)
 		}
-		c.Want.Leaves = append(c.Want.Leaves, diff.Leaf{Path: pathConstraints, Type: pathConstraints, Text: string(text), Stated: true})
+		c.Want.Leaves = append(c.Want.Leaves, diff.Leaf{Path: "spec.placement.constraints", Type: "spec.placement.constraints", Text: string(text), Stated: true})
 	case "instance":
 		c.Instance = value
 	case "blocked":

@@ -18,11 +18,19 @@ import (
 )
 
 func init() {
-	plan.Readers = append(plan.Readers, plan.Reader{Line: rotationLine, Says: renewal, Part: func(g plan.Given) plan.Part {
-		part := rotationsOf(g).Part()
-		part.Guards = cluster.Kind().Guards
-		return part
-	}})
+	plan.Readers = append(plan.Readers, plan.Reader{
+		Line: nodeLine, Says: func(plan.Step) string { return "" },
+		Part: func(g plan.Given) plan.Part { return nodesOf(g).whole().Part() },
+	}, plan.Reader{
+		Line: rotationLine, Says: renewal,
+		Part: func(g plan.Given) plan.Part {
+			r := rotationsOf(g)
+			r.Nodes = nodesOf(g).swarm.Report()
+			part := r.Part()
+			part.Guards = cluster.Kind().Guards
+			return part
+		},
+	})
 }
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -37,8 +45,8 @@ func ago(s string) time.Time {
 	return now.Add(-d)
 }
 
-func number(s string) uint64 {
-	n, err := strconv.ParseUint(s, 10, 64)
+func number(s string) int {
+	n, err := strconv.Atoi(s)
 	if err != nil {
 		panic(err)
 	}
@@ -67,8 +75,8 @@ func rotationsOf(g plan.Given) *cluster.Rotations {
 //	cluster suspend ignore=spec.ca
 //	locked
 //	signing sha256:b live=sha256:a from=1h until=9000h problem=spec.ca.signing.keyFile
-func rotationLine(g plan.Given, w []string) (is bool, err error) {
-	r := rotationsOf(g)
+func rotationLine(g *plan.Given, w []string) (is bool, err error) {
+	r := rotationsOf(*g)
 	if r.Want == nil && slices.Contains([]string{"rotate", "record", "cluster", "locked", "signing"}, w[0]) {
 		r.Have = &diff.State{Key: theCluster, Instance: theCluster.Name, Meta: diff.Meta{ID: "c", Mine: true}}
 		r.Want = &diff.State{Key: theCluster, Instance: theCluster.Name, Partial: true}
@@ -82,7 +90,7 @@ func rotationLine(g plan.Given, w []string) (is bool, err error) {
 	case "rotate":
 		o := cluster.Rotation{Of: kinds.Rotated(w[1]), Path: rotationPaths[kinds.Rotated(w[1])]}
 		if e, stated := attributes["epoch"]; stated {
-			n := number(e)
+			n := uint64(number(e))
 			o.Epoch = &n
 		}
 		if e, stated := attributes["every"]; stated {
@@ -93,7 +101,7 @@ func rotationLine(g plan.Given, w []string) (is bool, err error) {
 		if r.Records == nil {
 			r.Records = map[kinds.Rotated]kinds.RotationRecord{}
 		}
-		r.Records[kinds.Rotated(w[1])] = kinds.RotationRecord{Epoch: number(attributes["epoch"]), At: ago(attributes["age"])}
+		r.Records[kinds.Rotated(w[1])] = kinds.RotationRecord{Epoch: uint64(number(attributes["epoch"])), At: ago(attributes["age"])}
 	case "cluster":
 		_, r.Want.Policy.Suspend = attributes["suspend"]
 		if path := attributes["ignore"]; path != "" {

@@ -45,21 +45,21 @@ func someKeys(t *rapid.T, label string, from []v1.Key, most int) []v1.Key {
 func anything(t *rapid.T) given {
 	g := newGiven()
 	services := names[12:]
-	f := &g.facts
+	f := &g.Facts
 	for _, k := range names {
 		if chance(t, "unchanged", 3) {
 			continue
 		}
-		g.changes = append(g.changes, anyChange(t, k))
+		g.Changes = append(g.Changes, anyChange(t, k))
 		if (k.Kind == v1.KindConfig || k.Kind == v1.KindSecret) && chance(t, "old version", 3) {
 			old := change([]string{"-", k.String(), "instance=" + k.Name + "-0123456789", "old"})
 			old.Have.Meta.UsedBy = someKeys(t, "used by", services, 2)
-			g.changes = append(g.changes, old)
+			g.Changes = append(g.Changes, old)
 		}
 	}
 	f.Owned, f.OwnedServices = rapid.IntRange(0, 50).Draw(t, "owned"), rapid.IntRange(0, 50).Draw(t, "services")
 	f.Shares, f.Rewind, f.StateLost = !chance(t, "shares nothing", 5), chance(t, "rewind", 8), chance(t, "state lost", 8)
-	if g.policy.AskRewritten = chance(t, "rewrites need consent", 4); chance(t, "rewritten", 8) {
+	if g.Policy.AskRewritten = chance(t, "rewrites need consent", 4); chance(t, "rewritten", 8) {
 		f.Rewritten = "the history was rewritten"
 	}
 	f.APIVersion = oneOf(t, "api", "1.52", "1.44", "1.41", "")
@@ -107,7 +107,7 @@ func anything(t *rapid.T) given {
 			})
 		}
 	}
-	for _, c := range g.changes {
+	for _, c := range g.Changes {
 		if chance(t, "trouble", 8) {
 			s := Step{Op: c.Op, Key: c.Key, Instance: c.Instance}
 			f.Troubles[s.Name()] = Trouble{Tries: rapid.IntRange(1, 9).Draw(t, "tries"), Why: "no", Until: oneOf(t, "again", now, now.Add(time.Second))}
@@ -118,17 +118,17 @@ func anything(t *rapid.T) given {
 			f.Begun[k] = f.NotReady[k]
 		}
 	}
-	g.policy.RepairAfter = oneOf(t, "repair after", 0, 30*time.Second, 2*time.Minute)
-	g.policy.RepairRestartsAfter = oneOf(t, "repair restarts after", 0, 30*time.Second, 2*time.Minute)
+	g.Policy.RepairAfter = oneOf(t, "repair after", 0, 30*time.Second, 2*time.Minute)
+	g.Policy.RepairRestartsAfter = oneOf(t, "repair restarts after", 0, 30*time.Second, 2*time.Minute)
 	f.Contended = map[v1.Key][]Contention{}
 	for _, k := range someKeys(t, "contended", names, 3) {
 		path := oneOf(t, "contended path", "", "spec.image", "spec.replicas")
 		f.Contended[k] = append(f.Contended[k], Contention{Path: path, Times: 3, Until: now.Add(time.Minute)})
 	}
-	g.policy.Budgets = Budgets{Removals: rapid.IntRange(0, 4).Draw(t, "removals"), Restarts: rapid.IntRange(0, 3).Draw(t, "restarts"), Rollouts: rapid.IntRange(1, 3).Draw(t, "rollouts"), FailedRollouts: rapid.IntRange(1, 3).Draw(t, "failed")}
+	g.Policy.Budgets = Budgets{Removals: rapid.IntRange(0, 4).Draw(t, "removals"), Restarts: rapid.IntRange(0, 3).Draw(t, "restarts"), Rollouts: rapid.IntRange(1, 3).Draw(t, "rollouts"), FailedRollouts: rapid.IntRange(1, 3).Draw(t, "failed")}
 	for _, h := range []Hazard{Removals, Restarts, Replace, TakeoverSecret, Rewind, OtherSource} {
 		if chance(t, "consent", 4) {
-			g.policy.Consents = append(g.policy.Consents, Consented{h, someKeys(t, "to", names, 3)})
+			g.Policy.Consents = append(g.Policy.Consents, Consented{h, someKeys(t, "to", names, 3)})
 		}
 	}
 	return g
@@ -198,8 +198,8 @@ func nothingVanishesOf(t *rapid.T, g given) {
 	for _, r := range p.Refused {
 		note(r.Op, r.Key, r.Instance, r.Fields)
 	}
-	for i := range g.changes { // one that is removed to make room is changed when it is made again
-		c := &g.changes[i]
+	for i := range g.Changes { // one that is removed to make room is changed when it is made again
+		c := &g.Changes[i]
 		if s := p.step(c.Key, c.Instance); (c.Op == diff.Update || c.Op == diff.Replace) && (s != nil && s.MakesRoom() || roomRefused(p, *c)) {
 			note(c.Op, c.Key, c.Instance, c.Counted())
 		}
@@ -207,7 +207,7 @@ func nothingVanishesOf(t *rapid.T, g given) {
 	for _, a := range p.Adopted {
 		note(diff.Same, a.Key, a.Key.Name, nil)
 	}
-	for _, c := range g.changes {
+	for _, c := range g.Changes {
 		paths, ok := found[at(c.Op, c.Key, c.Instance)]
 		switch {
 		case ok:
@@ -228,7 +228,7 @@ func nothingVanishesOf(t *rapid.T, g given) {
 func shuffled(t *rapid.T) {
 	g := anything(t)
 	first := render(g.build())
-	g.changes = rapid.Permutation(g.changes).Draw(t, "order")
+	g.Changes = rapid.Permutation(g.Changes).Draw(t, "order")
 	if d := cmp.Diff(first, render(g.build())); d != "" {
 		t.Fatalf("the order shows:\n%s", d)
 	}
@@ -271,7 +271,7 @@ func ordered(t *rapid.T) {
 func careful(t *rapid.T) {
 	g := anything(t)
 	p := g.build()
-	agreed := func(h Hazard, k v1.Key) bool { return g.policy.Consents.Covers(h, k) }
+	agreed := func(h Hazard, k v1.Key) bool { return g.Policy.Consents.Covers(h, k) }
 	for _, s := range p.Steps {
 		have, want := s.Change.Have, s.Change.Want
 		bad := map[string]bool{
@@ -279,28 +279,28 @@ func careful(t *rapid.T) {
 			"another source's":              have != nil && have.Meta.Owner != "",
 			"a secret without consent":      have != nil && !have.Meta.Mine && s.Key.Kind == v1.KindSecret && !agreed(TakeoverSecret, s.Key),
 			"suspended":                     want != nil && want.Policy.Suspend,
-			"of a swarm that is not itself": g.facts.Paused != "",
-			"on hold":                       slices.ContainsFunc(g.facts.Holds, func(h Hold) bool { return h.Target == s.Key.String() && !h.Until.Equal(now) }),
-			"unmanaged":                     g.facts.ReleasedAll || g.facts.Released[s.Key],
-			"the operator's end":            s.Key == g.facts.Self && (s.removal() || s.Op == diff.Replace),
-			"the operator, and not alone":   s.Key == g.facts.Self && s.Op == diff.Update && len(p.Steps) > 1,
-			"a rewind without consent":      g.facts.Rewind && !agreed(Rewind, s.Key),
+			"of a swarm that is not itself": g.Facts.Paused != "",
+			"on hold":                       slices.ContainsFunc(g.Facts.Holds, func(h Hold) bool { return h.Target == s.Key.String() && !h.Until.Equal(now) }),
+			"unmanaged":                     g.Facts.ReleasedAll || g.Facts.Released[s.Key],
+			"the operator's end":            s.Key == g.Facts.Self && (s.removal() || s.Op == diff.Replace),
+			"the operator, and not alone":   s.Key == g.Facts.Self && s.Op == diff.Update && len(p.Steps) > 1,
+			"a rewind without consent":      g.Facts.Rewind && !agreed(Rewind, s.Key),
 			"a replacement not agreed to":   s.Op == diff.Replace && (!agreed(Replace, s.Key) || want.Policy.Protect || len(have.Meta.UsedBy) > 0),
 			"a write that drops a setting":  have != nil && want != nil && len(have.Meta.Unknown) > 0,
-			"a want on record as failed":    s.Op == diff.Update && g.facts.Failed[s.Key].Digest == want.Digest(),
-			"a use of what is missing":      want != nil && slices.ContainsFunc(want.Uses, func(k v1.Key) bool { return g.facts.Missing[k] }),
+			"a want on record as failed":    s.Op == diff.Update && g.Facts.Failed[s.Key].Digest == want.Digest(),
+			"a use of what is missing":      want != nil && slices.ContainsFunc(want.Uses, func(k v1.Key) bool { return g.Facts.Missing[k] }),
 			"something forbidden":           slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Effect == diff.Forbidden }),
 			"something ignored":             slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Ignored }),
-			"too new for the engine":        LessAPI(g.facts.APIVersion, "1.44") && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.SinceAPI != "" }),
+			"too new for the engine":        LessAPI(g.Facts.APIVersion, "1.44") && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.SinceAPI != "" }),
 			"an update of nothing":          s.Op == diff.Update && len(s.Fields) == 0,
 			"what an adoption does not cover": s.Change.Removed() && want.Gone.Adopted && (want.Policy.Enforce == nil || !*want.Policy.Enforce) && !slices.ContainsFunc(p.Steps, func(o Step) bool {
 				return slices.Contains(o.requires(), s.Key)
 			}) && !slices.ContainsFunc(p.Refused, func(r Refusal) bool { return r.Class == Later && slices.Contains(r.of.needs, s.Key) }),
-			"contended": slices.ContainsFunc(g.facts.Contended[s.Key], func(c Contention) bool {
+			"contended": slices.ContainsFunc(g.Facts.Contended[s.Key], func(c Contention) bool {
 				return c.Path == "" && s.Change.Removed() || slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return s.Op == diff.Update && f.Path == c.Path && !f.Git })
 			}),
 			"before what it depends on": want != nil && slices.ContainsFunc(p.Steps, func(o Step) bool {
-				return !o.removal() && o.Key.Kind == v1.KindService && slices.Contains(want.DependsOn, o.Key) && (o.Key != g.facts.Self || o.Op != diff.Update)
+				return !o.removal() && o.Key.Kind == v1.KindService && slices.Contains(want.DependsOn, o.Key) && (o.Key != g.Facts.Self || o.Op != diff.Update)
 			}),
 		}
 		for why, is := range bad {
@@ -310,8 +310,8 @@ func careful(t *rapid.T) {
 		}
 	}
 	for _, a := range p.Adopted {
-		if a.Want.Policy.Suspend || a.Want.Policy.Adopt == v1.AdoptNever || g.facts.Released[a.Key] || g.facts.ReleasedAll || g.facts.Paused != "" ||
-			g.facts.Rewind && !agreed(Rewind, a.Key) {
+		if a.Want.Policy.Suspend || a.Want.Policy.Adopt == v1.AdoptNever || g.Facts.Released[a.Key] || g.Facts.ReleasedAll || g.Facts.Paused != "" ||
+			g.Facts.Rewind && !agreed(Rewind, a.Key) {
 			t.Fatalf("%s is taken over against its policy", a.Key)
 		}
 	}
@@ -321,7 +321,7 @@ func careful(t *rapid.T) {
 func bounded(t *rapid.T) {
 	g := anything(t)
 	p := g.build()
-	f, budgets := g.facts, g.policy.Budgets
+	f, budgets := g.Facts, g.Policy.Budgets
 	all, free, rolling, unagreed := 0, 0, 0, 0
 	going := map[v1.Key]bool{}
 	for _, s := range p.Steps {
@@ -330,7 +330,7 @@ func bounded(t *rapid.T) {
 	for _, s := range p.Steps {
 		if s.RollsOut() {
 			rolling++
-			if !g.policy.Consents.Covers(Restarts, s.Key) {
+			if !g.Policy.Consents.Covers(Restarts, s.Key) {
 				unagreed++
 			}
 		}
@@ -347,14 +347,14 @@ func bounded(t *rapid.T) {
 			continue
 		}
 		keep, kept := f.Keep[s.Key]
-		if keep != "" || (s.Change.Have.Meta.Adopted && !kept && !g.policy.Consents.Names(Removals, s.Key)) {
+		if keep != "" || (s.Change.Have.Meta.Adopted && !kept && !g.Policy.Consents.Names(Removals, s.Key)) {
 			t.Fatalf("step %d removes what is to be kept:\n%s", s.ID, render(p))
 		}
-		if !f.Shares && !g.policy.Consents.Covers(OtherSource, s.Key) {
+		if !f.Shares && !g.Policy.Consents.Covers(OtherSource, s.Key) {
 			t.Fatalf("step %d is another source's:\n%s", s.ID, render(p))
 		}
 		all++
-		if !g.policy.Consents.Covers(Removals, s.Key) {
+		if !g.Policy.Consents.Covers(Removals, s.Key) {
 			free++
 		}
 	}
@@ -382,13 +382,13 @@ func classed(t *rapid.T) {
 		if r.Why == "" || r.Guard == "" {
 			t.Fatalf("a refusal without a reason: %+v", r)
 		}
-		behind := r.Guard == guardDependsOn || r.Guard == guardRoom && strings.Contains(r.Why, "is refused: ") // that one names the hazard
+		behind := r.Guard == GuardDependsOn || r.Guard == guardRoom && strings.Contains(r.Why, "is refused: ") // that one names the hazard
 		if r.Class == Consent && r.Hazard == "" && !behind {
 			t.Fatalf("consent to what? %+v", r)
 		}
-		agreed := g.policy.Consents.Covers(r.Hazard, r.Key)
+		agreed := g.Policy.Consents.Covers(r.Hazard, r.Key)
 		if strings.Contains(r.Why, "it was adopted") { // what is agreed to for all is not about it
-			agreed = r.Guard == "prune" && g.policy.Consents.Names(r.Hazard, r.Key)
+			agreed = r.Guard == "prune" && g.Policy.Consents.Names(r.Hazard, r.Key)
 		}
 		if r.Hazard != "" && (r.Class != Consent || agreed) {
 			t.Fatalf("it was agreed to: %+v", r)
@@ -402,13 +402,13 @@ func classed(t *rapid.T) {
 			continue
 		}
 		given := g
-		given.policy.Consents = append(slices.Clone(g.policy.Consents), Consented{Hazard: r.Hazard, Objects: []v1.Key{r.Key}})
+		given.Policy.Consents = append(slices.Clone(g.Policy.Consents), Consented{Hazard: r.Hazard, Objects: []v1.Key{r.Key}})
 		if again := given.build(); slices.ContainsFunc(again.Refused, func(o Refusal) bool { return o.Key == r.Key && o.Guard == guardRoom && o.Class == Consent }) {
 			t.Fatalf("consent for %s ends nothing:\n%s\nand with it\n%s", r.Key, render(p), render(again))
 		}
 	}
 	for _, h := range Hazards() {
-		g.policy.Consents = append(g.policy.Consents, Consented{Hazard: Hazard(h)}, Consented{Hazard: Hazard(h), Objects: names})
+		g.Policy.Consents = append(g.Policy.Consents, Consented{Hazard: Hazard(h)}, Consented{Hazard: Hazard(h), Objects: names})
 	}
 	for _, r := range g.build().Refused {
 		if r.Class == Consent {
@@ -420,7 +420,7 @@ func classed(t *rapid.T) {
 // What is to come later does: there is something that it waits for, and nobody has to do anything.
 func laterComes(t *rapid.T) {
 	g := anything(t)
-	job := g.changes[:min(2, len(g.changes))] // a kind's own guard refuses some
+	job := g.Changes[:min(2, len(g.Changes))] // a kind's own guard refuses some
 	p := g.build(Guard{"job", func(p Plan, _ Facts, _ Policy) []Refusal {
 		var out []Refusal
 		for _, c := range job {
@@ -432,7 +432,7 @@ func laterComes(t *rapid.T) {
 	for _, s := range p.Steps {
 		coming[s.Key] = true
 	}
-	for _, r := range g.facts.Rollouts {
+	for _, r := range g.Facts.Rollouts {
 		rolling = rolling || r.Running()
 	}
 	for _, r := range p.Refused {
@@ -447,19 +447,19 @@ func laterComes(t *rapid.T) {
 		case "repair-after", guardContended:
 			comes = r.Until.After(now)
 		case "rollout-in-flight":
-			comes = g.facts.Rollouts[r.Key].Running()
+			comes = g.Facts.Rollouts[r.Key].Running()
 		case "rollouts-at-once":
 			comes = rolling
 		case "back-off":
 			comes = r.Until.After(now)
 		case "room":
-			comes = coming[r.Key] && slices.ContainsFunc(g.facts.Claims, func(c Claim) bool {
+			comes = coming[r.Key] && slices.ContainsFunc(g.Facts.Claims, func(c Claim) bool {
 				held := slices.ContainsFunc(p.Refused, func(o Refusal) bool { return o.Key == c.Holder && o.Class == Later })
-				return c.Key == r.Key && (held || coming[c.Holder] || c.Former && g.facts.Rollouts[c.Holder].Running()) || c.Holder == r.Key && coming[c.Key]
+				return c.Key == r.Key && (held || coming[c.Holder] || c.Former && g.Facts.Rollouts[c.Holder].Running()) || c.Holder == r.Key && coming[c.Key]
 			})
 		case "removals-last":
-			for k := range g.facts.Begun {
-				comes = comes || !g.facts.Failing[k]
+			for k := range g.Facts.Begun {
+				comes = comes || !g.Facts.Failing[k]
 			}
 			comes = comes || slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Key.Kind == v1.KindService && s.Op != diff.Remove }) || slices.ContainsFunc(p.Refused, func(o Refusal) bool { return o.Class == Later && !o.Quiet && o.Op != diff.Remove })
 		case "self-last":
@@ -467,10 +467,10 @@ func laterComes(t *rapid.T) {
 				comes = comes || is && k != r.Key
 			}
 		case "depends-on":
-			for _, c := range g.changes {
+			for _, c := range g.Changes {
 				if c.Key == r.Key && c.Want != nil {
 					comes = comes || slices.ContainsFunc(slices.Concat(c.Want.DependsOn, c.Want.Uses), func(k v1.Key) bool {
-						return coming[k] || (g.facts.NotReady[k] != "" && !g.facts.Failing[k])
+						return coming[k] || (g.Facts.NotReady[k] != "" && !g.Facts.Failing[k])
 					})
 				}
 			}
@@ -492,14 +492,14 @@ func roomRefused(p Plan, c diff.Change) bool {
 func roomIsFree(t *rapid.T) {
 	g := anything(t)
 	p := g.build()
-	agreed := g.policy.Consents
-	for _, c := range g.facts.Claims {
+	agreed := g.Policy.Consents
+	for _, c := range g.Facts.Claims {
 		taker := p.making(c.Key, c.Instance)
 		if taker == nil {
 			continue
 		}
 		if c.Former {
-			if r := g.facts.Rollouts[c.Holder]; r.Running() || r.State == "paused" {
+			if r := g.Facts.Rollouts[c.Holder]; r.Running() || r.State == "paused" {
 				t.Fatalf("%s takes what %s may need for a rollback:\n%s", c.Key, c.Holder, render(p))
 			}
 			continue
@@ -518,11 +518,11 @@ func roomIsFree(t *rapid.T) {
 func removalsWait(t *rapid.T) {
 	g := anything(t)
 	p := g.build()
-	busy := len(g.facts.Begun) > 0 || slices.ContainsFunc(p.Steps, func(s Step) bool {
-		return s.Key.Kind == v1.KindService && (s.Op == diff.Create || s.Op == diff.Replace || s.RollsOut()) && !s.own(g.facts)
+	busy := len(g.Facts.Begun) > 0 || slices.ContainsFunc(p.Steps, func(s Step) bool {
+		return s.Key.Kind == v1.KindService && (s.Op == diff.Create || s.Op == diff.Replace || s.RollsOut()) && (s.Key != g.Facts.Self || s.Op != diff.Update)
 	})
 	for _, s := range p.Steps {
-		if s.removal() && !s.oldVersion() && busy && !takesFrom(p, g.facts, s.Key) {
+		if s.removal() && !s.oldVersion() && busy && !takesFrom(p, g.Facts, s.Key) {
 			t.Fatalf("%s goes too early:\n%s", s.Key, render(p))
 		}
 	}

@@ -1,4 +1,4 @@
-package plan
+package plan_test
 
 import (
 	"fmt"
@@ -10,34 +10,77 @@ import (
 	"pgregory.net/rapid"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/node"
 	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/test/generate"
 )
 
+// nodes is what is given of the swarm's nodes.
+type nodes struct {
+	swarm node.Swarm
+	tasks []node.Placed
+	hosts map[string]func(*node.Host)
+}
+
+// nodesOf are those that the lines give.
+func nodesOf(g plan.Given) *nodes {
+	n, is := g.Of[v1.KindNode].(*nodes)
+	if !is {
+		n = &nodes{}
+		g.Of[v1.KindNode] = n
+	}
+	return n
+}
+
+// whole is the swarm with what runs where.
+func (n *nodes) whole() node.Swarm {
+	s := n.swarm
+	s.Running = n.running()
+	return s
+}
+
+func oneOf[T any](t *rapid.T, label string, items ...T) T {
+	return rapid.SampledFrom(items).Draw(t, label)
+}
+
+func chance(t *rapid.T, label string, oneIn int) bool {
+	return rapid.IntRange(1, oneIn).Draw(t, label) == oneIn
+}
+
+func member(n node.Node) bool  { return n.Manager || n.Voter }
+func reaches(n node.Node) bool { return n.Manager && n.Voter && n.Reachable }
+
+func drains(s plan.Step) bool {
+	return s.Key.Kind == v1.KindNode && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Path == "spec.availability" && f.Want.Reveal() == v1.Drain })
+}
+
 // nodeLine reads what is given of the swarm's nodes.
-func (g *given) nodeLine(w []string) error {
-	s := &g.facts.Swarm
+func nodeLine(g *plan.Given, w []string) (is bool, err error) {
+	of := nodesOf(*g)
+	s := &of.swarm
 	rest := func(from int) string { return strings.Join(w[from:], " ") }
 	switch w[0] {
 	case "node": // node NAME KIND[; own leader zone=Z], of the kinds in nodeKinds
 		n := nodeNamed(w[1], rest(2))
 		if n.Own {
-			s.Own = n.ID
+			s.Own, g.Facts.Own = n.ID, n.ID
 		}
 		s.Nodes = append(s.Nodes, n)
 	case "managers": // managers COUNT
-		s.Managers = &Managers{Count: number(w[1]), ReplaceAfter: 10 * time.Minute, StableFor: 5 * time.Second}
+		s.Managers = &node.Managers{Count: number(w[1]), ReplaceAfter: 10 * time.Minute, StableFor: 5 * time.Second}
 		s.Stable = time.Minute
 	case "stable":
 		s.Stable = now.Sub(ago(w[1]))
 	case "announced": // announced IN
 		s.Announced = now.Add(now.Sub(ago(w[1])))
 	case "emptying":
-		s.Emptying = append(s.Emptying, Emptying{Key: keyOf("Node/" + w[1]), ID: "id-" + w[1], Tasks: number(w[2])})
+		s.Emptying = append(s.Emptying, node.Emptying{Key: plan.KeyOf("Node/" + w[1]), ID: "id-" + w[1], Tasks: number(w[2])})
 	case "runs":
-		g.tasks = append(g.tasks, placedFrom(w, len(g.tasks)))
+		of.tasks = append(of.tasks, placedFrom(w, len(of.tasks)))
 	case "host":
-		g.host(w)
+		of.host(w)
 	case "leaving":
 		s.Leaving = append(s.Leaving, leavingOf(w))
 	case "down":
@@ -49,14 +92,14 @@ func (g *given) nodeLine(w []string) error {
 	case "unknown":
 		s.Unknown = rest(1)
 	case "seen": // seen NAME ROLE STATE [behind]
-		s.Seen = append(s.Seen, Sighting{Name: w[1], Role: w[2], State: w[3], Behind: len(w) > 4})
+		s.Seen = append(s.Seen, kinds.Sighting{Name: w[1], Role: w[2], State: w[3], Behind: len(w) > 4})
 	default:
-		return fmt.Errorf("no such line")
+		return false, nil
 	}
-	return nil
+	return true, nil
 }
 
-func nodeNamed(name, text string) Node {
+func nodeNamed(name, text string) node.Node {
 	kind, attributes, _ := strings.Cut(text, ";")
 	n, known := nodeKinds[kind]
 	if !known {
@@ -78,8 +121,8 @@ func liveNode(name string) *diff.State {
 }
 
 // leavingOf reads: leaving NAME absent|after=D [down=D] [active] [member] [held] [tasks=N] [reach] [left] [replaced].
-func leavingOf(w []string) Leaving {
-	l := Leaving{Key: keyOf("Node/" + w[1]), ID: "id-" + w[1], Have: liveNode(w[1])}
+func leavingOf(w []string) node.Leaving {
+	l := node.Leaving{Key: plan.KeyOf("Node/" + w[1]), ID: "id-" + w[1], Have: liveNode(w[1])}
 	for _, a := range w[2:] {
 		name, value, _ := strings.Cut(a, "=")
 		switch name {
@@ -111,14 +154,14 @@ func leavingOf(w []string) Leaving {
 }
 
 func TestWhatADrainCostsIsInTheText(t *testing.T) {
-	text := read(t, `
+	text := plan.Read(t, `
 		node a worker
 		runs db.1 a volume=data
 		runs web.1 a
 		runs web.2 b
 		consent outage
 		~ Node/a git=spec.availability=drain,spec.labels.zone
-	`).build().Text(nil)
+	`).Build().Text(nil)
 	const want = `~ Node/a [id-a]  (changed in git; in place)
     spec.availability  old → drain  (in place)
     spec.labels.zone   old → new  (in place)
@@ -139,7 +182,7 @@ func TestAgain(t *testing.T) {
 	}{
 		{"nothing is known", "", 0},
 		{"all is well", "managers 3\nnode a manager\nnode b manager", 0},
-		{"one is away and will be replaced", "managers 3\nnode a manager\nnode b dead, just", RoleDeadline - time.Second},
+		{"one is away and will be replaced", "managers 3\nnode a manager\nnode b dead, just", node.RoleDeadline - time.Second},
 		{"one has been away for long", "managers 3\nnode a manager\nnode b dead", 0},
 		{"nobody wants to know", "node b dead, just", 0},
 		{"down, to be removed", "leaving a after=10m down=4m", 6 * time.Minute},
@@ -147,11 +190,11 @@ func TestAgain(t *testing.T) {
 		{"up", "leaving a after=10m", 0},
 		{"absent, which is not about time", "leaving a absent down=1m", 0},
 		{"the first of several", "leaving a after=10m down=4m\nleaving b after=10m down=9m\nleaving c after=1h down=1m", time.Minute},
-		{"the root is being replaced", "rotating", rotationPoll},
-		{"a member before a node", "managers 3\nnode a dead, just\nleaving b after=10m down=1m", RoleDeadline - time.Second},
+		{"the root is being replaced", "rotating", 2 * time.Second},
+		{"a member before a node", "managers 3\nnode a dead, just\nleaving b after=10m down=1m", node.RoleDeadline - time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := read(t, c.given).facts.Swarm.Again(); got != c.want {
+			if got := nodesOf(plan.Read(t, c.given)).swarm.Again(); got != c.want {
 				t.Errorf("%s, want %s", got, c.want)
 			}
 		})
@@ -159,88 +202,73 @@ func TestAgain(t *testing.T) {
 }
 
 func TestAgainBetweenTheDeadlines(t *testing.T) {
-	g := read(t, "managers 3\nnode a manager\nnode b dead")
-	g.facts.Swarm.Nodes[1].Away = 5 * time.Minute
-	if got := g.facts.Swarm.Again(); got != 5*time.Minute {
+	g := nodesOf(plan.Read(t, "managers 3\nnode a manager\nnode b dead")).swarm
+	g.Nodes[1].Away = 5 * time.Minute
+	if got := g.Again(); got != 5*time.Minute {
 		t.Errorf("%s", got)
 	}
-	g.facts.Swarm.Managers.ReplaceAfter = 0
-	if got := g.facts.Swarm.Again(); got != 0 {
+	g.Managers.ReplaceAfter = 0
+	if got := g.Again(); got != 0 {
 		t.Errorf("%s, and none is replaced", got)
 	}
 }
 
-// What a step does to a node is told by its origin, and by its fields only where a manifest differs.
-func TestWhatAStepDoesToANode(t *testing.T) {
-	type does struct{ drains, demotes, roles, leaves bool }
-	of := func(s Step) does { return does{s.drains(), s.Demotes(), s.ChangesRole(), s.Leaves()} }
-	n := nodeNamed("a", "manager")
-	for name, c := range map[string]struct {
-		step Step
-		want does
-	}{
-		"promoted":     {RoleChange{Node: n, Promote: true}.step(), does{roles: true}},
-		"demoted":      {RoleChange{Node: n}.step(), does{demotes: true, roles: true}},
-		"leaves":       {Leaving{Key: n.Key()}.step(diff.Update, "", TextField(pathPresence, v1.Present, v1.Absent)), does{leaves: true}},
-		"is taken off": {Leaving{Key: n.Key()}.step(diff.Remove, ""), does{}},
-	} {
-		if got := of(c.step); got != c.want {
-			t.Errorf("one that %s: %+v, want %+v", name, got, c.want)
-		}
-	}
-	for _, c := range []struct {
-		change string
-		drains bool
-	}{
-		{change: "~ Node/a git=spec.availability=drain", drains: true},
-		{change: "~ Node/a git=spec.availability=pause"},
-		{change: "~ Node/a git=spec.availability=active"},
-		{change: "~ Node/a git=spec.role=worker"}, // what differs is never one of these
-		{change: "~ Node/a git=spec.role=manager"},
-		{change: "~ Node/a git=spec.presence=absent"},
-		{change: "~ Node/a git=spec.labels.role=worker"},
-		{change: "~ Service/a git=spec.role=worker,spec.availability=drain,spec.presence=absent"},
-	} {
-		ch := change(strings.Fields(c.change))
-		s := Step{Op: ch.Op, Key: ch.Key, Fields: ch.Fields}
-		if got, want := of(s), (does{drains: c.drains}); got != want {
-			t.Errorf("%s: %+v, want %+v", c.change, got, want)
-		}
-	}
+// nodeKinds are the nodes that lines name.
+var nodeKinds = map[string]node.Node{
+	"manager":            {Manager: true, Voter: true, Reachable: true, Ready: true, Active: true, Candidate: true},
+	"manager, foreign":   {Manager: true, Voter: true, Reachable: true, Ready: true, Active: true},
+	"manager, drained":   {Manager: true, Voter: true, Reachable: true, Ready: true, Candidate: true},
+	"manager, held":      {Manager: true, Voter: true, Reachable: true, Ready: true, Active: true, Candidate: true, Held: true},
+	"dead":               {Manager: true, Voter: true, Active: true, Candidate: true, Away: time.Hour},
+	"dead, just":         {Manager: true, Voter: true, Active: true, Candidate: true, Away: time.Second},
+	"dead, drained":      {Manager: true, Voter: true, Candidate: true, Away: time.Hour},
+	"dead, held":         {Manager: true, Voter: true, Active: true, Candidate: true, Held: true, Away: time.Hour},
+	"promoting":          {Manager: true, Ready: true, Active: true, Candidate: true, Away: time.Second},
+	"ghost":              {Manager: true, Active: true, Candidate: true, Away: time.Hour},
+	"demoting":           {Voter: true, Reachable: true, Ready: true, Active: true, Candidate: true, Away: time.Second},
+	"worker":             {Ready: true, Active: true, Candidate: true},
+	"worker, foreign":    {Ready: true, Active: true},
+	"worker, drained":    {Ready: true, Candidate: true},
+	"worker, down":       {Active: true, Candidate: true},
+	"worker, held":       {Ready: true, Active: true, Candidate: true, Held: true},
+	"worker, to be one":  {Ready: true, Active: true, Pin: node.PinnedManager},
+	"manager, to be not": {Manager: true, Voter: true, Reachable: true, Ready: true, Active: true, Pin: node.PinnedWorker},
 }
 
 var nodeNames = []string{"a", "b", "c", "d", "e"}
 
 // anySwarm is a swarm with changes of its nodes, and of other things; also such as surveys do not find.
-func anySwarm(t *rapid.T) given {
-	g := anything(t)
-	s := &g.facts.Swarm
+func anySwarm(t *rapid.T) plan.Given {
+	g := plan.Anything(t)
+	of := nodesOf(g)
+	s := &of.swarm
 	kinds := make([]string, 0, len(nodeKinds))
 	for k := range nodeKinds {
 		kinds = append(kinds, k)
 	}
 	slices.Sort(kinds)
-	s.Nodes = []Node{}
+	s.Nodes = []node.Node{}
 	for i, name := range nodeNames[:rapid.IntRange(1, len(nodeNames)).Draw(t, "nodes")] {
 		n := nodeNamed(name, oneOf(t, "kind", kinds...))
-		n.Leader = n.reaches() && !slices.ContainsFunc(s.Nodes, func(o Node) bool { return o.Leader })
+		n.Leader = reaches(n) && !slices.ContainsFunc(s.Nodes, func(o node.Node) bool { return o.Leader })
 		n.Zone = oneOf(t, "zone", "", "x", "y")
 		if n.Own = i == 0; n.Own {
 			s.Own = oneOf(t, "own", "", n.ID)
+			g.Facts.Own = s.Own
 		}
 		if n.Held {
-			g.facts.Holds = append(g.facts.Holds, Hold{Target: "Node/" + name, Reason: "wait"})
+			g.Facts.Holds = append(g.Facts.Holds, plan.Hold{Target: "Node/" + name, Reason: "wait"})
 		}
 		if !n.Ready {
 			s.Down++
 		}
 		s.Nodes = append(s.Nodes, n)
 		if chance(t, "node differs", 3) {
-			g.changes = append(g.changes, anyNodeChange(t, name))
+			g.Changes = append(g.Changes, anyNodeChange(t, name))
 		}
 		if chance(t, "leaving", 3) {
-			l := Leaving{
-				Key: n.Key(), ID: n.ID, Have: n.Have, Absent: chance(t, "absent", 2), After: time.Minute, Down: !n.Ready, Active: n.Active, Member: n.member(), Held: n.Held,
+			l := node.Leaving{
+				Key: n.Key(), ID: n.ID, Have: n.Have, Absent: chance(t, "absent", 2), After: time.Minute, Down: !n.Ready, Active: n.Active, Member: member(n), Held: n.Held,
 				Tasks: rapid.IntRange(0, 2).Draw(t, "tasks"), Reach: chance(t, "reach", 2), Left: chance(t, "left", 4), Replaced: chance(t, "replaced", 4),
 			}
 			if l.Down {
@@ -249,14 +277,14 @@ func anySwarm(t *rapid.T) given {
 			s.Leaving = append(s.Leaving, l)
 		}
 		if !n.Active && chance(t, "emptying", 2) {
-			s.Emptying = append(s.Emptying, Emptying{Key: n.Key(), ID: n.ID, Tasks: rapid.IntRange(0, 2).Draw(t, "left there")})
+			s.Emptying = append(s.Emptying, node.Emptying{Key: n.Key(), ID: n.ID, Tasks: rapid.IntRange(0, 2).Draw(t, "left there")})
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "tasks there") {
-			g.tasks = append(g.tasks, anyPlaced(t, n.ID, len(g.tasks)))
+			of.tasks = append(of.tasks, anyPlaced(t, n.ID, len(of.tasks)))
 		}
 	}
 	if !chance(t, "no managers", 6) {
-		s.Managers = &Managers{Count: rapid.IntRange(0, 5).Draw(t, "managers"), ReplaceAfter: oneOf(t, "replace after", 0, time.Minute), StableFor: 5 * time.Second}
+		s.Managers = &node.Managers{Count: rapid.IntRange(0, 5).Draw(t, "managers"), ReplaceAfter: oneOf(t, "replace after", 0, time.Minute), StableFor: 5 * time.Second}
 	}
 	s.Stable = oneOf(t, "stable", time.Minute, time.Second)
 	s.Announced = oneOf(t, "announced", time.Time{}, now.Add(time.Minute))
@@ -267,10 +295,10 @@ func anySwarm(t *rapid.T) given {
 	if chance(t, "nothing read", 20) {
 		s.Nodes = nil
 	}
-	g.policy.Budgets.Drains = rapid.IntRange(0, 2).Draw(t, "drains")
-	for _, h := range []Hazard{EvenManagers, SingleManager, ManyManagers, ForceNodeRemoval, Outage} {
+	g.Policy.Budgets.Drains = rapid.IntRange(0, 2).Draw(t, "drains")
+	for _, h := range []plan.Hazard{plan.EvenManagers, plan.SingleManager, plan.ManyManagers, plan.ForceNodeRemoval, plan.Outage} {
 		if chance(t, "consent", 2) {
-			g.policy.Consents = append(g.policy.Consents, Consented{Hazard: h})
+			g.Policy.Consents = append(g.Policy.Consents, plan.Consented{Hazard: h})
 		}
 	}
 	return g
@@ -300,29 +328,29 @@ func anyNodeChange(t *rapid.T, name string) diff.Change {
 	if chance(t, "enforce", 4) {
 		words = append(words, "enforce")
 	}
-	return change(words)
+	return plan.Change(words)
 }
 
 // However the swarm is and whatever differs, nodes are changed one thing at a time.
 func oneAtATime(t *rapid.T) {
 	g := anySwarm(t)
-	p := g.build()
-	s := g.facts.Swarm
-	roles, drains := 0, 0
+	p := g.Build()
+	s := nodesOf(g).swarm
+	roles, drained := 0, 0
 	touched := map[string]bool{}
 	for i, st := range p.Steps {
 		if st.Key.Kind != v1.KindNode {
 			continue
 		}
-		held := slices.ContainsFunc(s.Nodes, func(n Node) bool { return n.ID == st.Instance && n.Held })
-		at := slices.IndexFunc(s.Leaving, func(l Leaving) bool { return l.ID == st.Instance })
+		held := slices.ContainsFunc(s.Nodes, func(n node.Node) bool { return n.ID == st.Instance && n.Held })
+		at := slices.IndexFunc(s.Leaving, func(l node.Leaving) bool { return l.ID == st.Instance })
 		if st.ChangesRole() {
 			roles++
 		}
-		if st.drains() {
-			drains++
+		if drains(st) {
+			drained++
 		}
-		own := st.Instance == s.Own && (st.drains() || st.Demotes() || st.Leaves())
+		own := st.Instance == s.Own && (drains(st) || st.Demotes() || st.Leaves())
 		for why, is := range map[string]bool{
 			"a second one on the node":   touched[st.Instance],
 			"on a node that is held":     held,
@@ -334,10 +362,10 @@ func oneAtATime(t *rapid.T) {
 			"the removal of a manager":   (st.Op == diff.Remove || st.Leaves()) && s.Leaving[at].Member,
 			"while the CA is rotated":    st.Op == diff.Remove && s.Rotating && s.Leaving[at].Down,
 			"a removal with tasks on it": st.Op == diff.Remove && !s.Leaving[at].Down && s.Leaving[at].Tasks > 0,
-			"a removal by force":         st.Op == diff.Remove && !s.Leaving[at].Down && !g.policy.Consents.Covers(ForceNodeRemoval, st.Key),
+			"a removal by force":         st.Op == diff.Remove && !s.Leaving[at].Down && !g.Policy.Consents.Covers(plan.ForceNodeRemoval, st.Key),
 		} {
 			if is {
-				t.Fatalf("step %d is %s:\n%s", st.ID, why, render(p))
+				t.Fatalf("step %d is %s:\n%s", st.ID, why, plan.Render(p))
 			}
 		}
 		touched[st.Instance] = true
@@ -350,17 +378,17 @@ func oneAtATime(t *rapid.T) {
 	}
 	switch {
 	case roles > 1:
-		t.Fatalf("%d roles change:\n%s", roles, render(p))
-	case drains > 0 && drains+busy > max(1, g.policy.Budgets.Drains):
-		t.Fatalf("%d nodes are drained, and %d still empty:\n%s", drains, busy, render(p))
+		t.Fatalf("%d roles change:\n%s", roles, plan.Render(p))
+	case drained > 0 && drained+busy > max(1, g.Policy.Budgets.Drains):
+		t.Fatalf("%d nodes are drained, and %d still empty:\n%s", drained, busy, plan.Render(p))
 	}
-	for _, c := range g.changes { // what is only meant is left so
-		st := slices.IndexFunc(p.Steps, func(s Step) bool { return s.Key == c.Key && s.Instance == c.Instance })
+	for _, c := range g.Changes { // what is only meant is left so
+		st := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Key == c.Key && s.Instance == c.Instance })
 		if c.Key.Kind != v1.KindNode || st < 0 || c.Want.Policy.Enforce != nil {
 			continue
 		}
 		if slices.ContainsFunc(p.Steps[st].Fields, func(f diff.Field) bool { return f.Intent && !f.Git }) {
-			t.Fatalf("what a hand meant is undone:\n%s", render(p))
+			t.Fatalf("what a hand meant is undone:\n%s", plan.Render(p))
 		}
 	}
 }
@@ -368,15 +396,15 @@ func oneAtATime(t *rapid.T) {
 // The order in which nodes differ does not show. They are read in the order of their names.
 func nodesShuffled(t *rapid.T) {
 	g := anySwarm(t)
-	first := render(g.build())
-	g.changes = rapid.Permutation(g.changes).Draw(t, "changes")
-	if again := render(g.build()); again != first {
+	first := plan.Render(g.Build())
+	g.Changes = rapid.Permutation(g.Changes).Draw(t, "changes")
+	if again := plan.Render(g.Build()); again != first {
 		t.Fatalf("it was\n%s\nand is\n%s", first, again)
 	}
 }
 
 // Nothing of a node vanishes either.
-func nothingOfNodesVanishes(t *rapid.T) { nothingVanishesOf(t, anySwarm(t)) }
+func nothingOfNodesVanishes(t *rapid.T) { plan.NothingVanishesOf(t, anySwarm(t)) }
 
 func TestNodeLaws(t *testing.T) {
 	for name, law := range map[string]func(*rapid.T){
@@ -401,7 +429,7 @@ func TestProgressOfTheRoot(t *testing.T) {
 		{"one is down", "seen a manager ready\nseen b worker down behind\nseen c worker unknown", "2 of 3 nodes have the new root; waiting for: b (down)"},
 		{"many", many.String(), "0 of 14 nodes have the new root; waiting for: w00, w01, w02, w03, w04, w05, w06, w07, w08, w09 and 4 more"},
 	} {
-		if got := read(t, c.given).facts.Swarm.Progress(); got != c.want {
+		if got := nodesOf(plan.Read(t, c.given)).swarm.Progress(); got != c.want {
 			t.Errorf("%s: %s", c.name, got)
 		}
 	}

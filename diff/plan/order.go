@@ -2,10 +2,7 @@ package plan
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
-	"strconv"
-	"strings"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -42,7 +39,6 @@ func (p *Plan) order(f Facts) {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), a.compare(b))
 	})
 	p.Steps = afterNeeds(p.Steps)
-	labels := map[string][]int{} // of nodes, and the steps that change them
 	makes := map[v1.Key][]int{}
 	var others, firsts []int
 	for i := range p.Steps {
@@ -53,9 +49,6 @@ func (p *Plan) order(f Facts) {
 		} else if !s.removal() {
 			makes[s.Key] = append(makes[s.Key], s.ID)
 			others = append(others, s.ID)
-			for _, l := range s.nodeLabels() {
-				labels[l] = append(labels[l], s.ID)
-			}
 		}
 	}
 	var gone []int // services that are removed: what they use goes after them
@@ -79,68 +72,11 @@ func (p *Plan) order(f Facts) {
 			if takes(*s, f) {
 				s.After = append(s.After, firsts...)
 			}
-			for _, l := range constrained(s.Change.Want, labels) {
-				s.After = append(s.After, labels[l]...)
-			}
 			slices.Sort(s.After)
 			s.After = slices.Compact(s.After)
 		}
 		s.Hazards = hazards(*s)
 	}
-}
-
-// nodeLabels are the labels of a node that a step changes.
-func (s Step) nodeLabels() []string {
-	if s.Key.Kind != v1.KindNode {
-		return nil
-	}
-	var out []string
-	for _, f := range s.Fields {
-		if label, is := nodeLabel(f.Path); is {
-			out = append(out, label)
-		}
-	}
-	return out
-}
-
-// nodeLabel is the label of a node that a field is.
-func nodeLabel(path string) (string, bool) {
-	rest, is := strings.CutPrefix(path, "spec.labels")
-	if quoted, err := strconv.Unquote(strings.Trim(rest, "[]")); err == nil && is {
-		return quoted, true
-	}
-	return strings.TrimPrefix(rest, "."), is
-}
-
-// constraints are the texts of a service's.
-func constraints(want *diff.State) []string {
-	if want.Key.Kind != v1.KindService {
-		return nil
-	}
-	leaf, _ := want.Leaf(pathConstraints)
-	var texts []string
-	if leaf.Text == "" || json.Unmarshal([]byte(leaf.Text), &texts) != nil {
-		return nil
-	}
-	return texts
-}
-
-// constrained are those of the labels that a service's constraints name: its tasks are placed when the nodes have them.
-func constrained[T any](want *diff.State, labels map[string]T) []string {
-	if len(labels) == 0 {
-		return nil
-	}
-	var out []string
-	for _, text := range constraints(want) {
-		c, err := v1.ParseConstraint(text)
-		if err != nil {
-			continue
-		}
-		if _, is := labels[c.NodeLabel()]; is && !slices.Contains(out, c.NodeLabel()) {
-			out = append(out, c.NodeLabel())
-		}
-	}
-	return out
 }
 
 // takes says whether a step needs what another object has.

@@ -16,8 +16,9 @@ const (
 	OriginAdopts
 	// OriginMakesRoom: an object is removed although a manifest asks for it, and made again when others have what they need of it.
 	OriginMakesRoom
-	// OriginRole: a node becomes a manager or a worker. Step.Does is a RoleChange.
-	OriginRole
+	// OriginPromotes: a node becomes a manager, and OriginDemotes: a worker. Step.Does says why that one.
+	OriginPromotes
+	OriginDemotes
 	// OriginLeaves: a node leaves the swarm or, if the step removes it, the list of its nodes.
 	OriginLeaves
 	// OriginRotates: a token, a key or a root is replaced.
@@ -37,6 +38,15 @@ type refused struct {
 
 // stays reports whether a manifest or the operator asks for the object of the step.
 func (s Step) stays() bool { return s.Change.Want != nil || s.Origin != OriginDiffers }
+
+// ChangesRole says whether the step makes a node a manager or a worker.
+func (s Step) ChangesRole() bool { return s.Origin == OriginPromotes || s.Demotes() }
+
+// Demotes says whether the step makes a manager a worker.
+func (s Step) Demotes() bool { return s.Origin == OriginDemotes }
+
+// Leaves says whether the step makes a node leave the swarm.
+func (s Step) Leaves() bool { return s.Origin == OriginLeaves && s.Op == diff.Update }
 
 // Rotates says whether the step replaces something that nodes or people use.
 func (s Step) Rotates() bool { return s.Origin == OriginRotates }

@@ -1,4 +1,4 @@
-package plan
+package plan_test
 
 import (
 	"fmt"
@@ -10,13 +10,15 @@ import (
 	"pgregory.net/rapid"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/node"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/test/generate"
 )
 
 // placedFrom reads: runs SERVICE.SLOT NODE [starting|failing] [global] [volume=V] [needs=CONSTRAINT]…; the node may be -.
-func placedFrom(w []string, n int) Placed {
+func placedFrom(w []string, n int) node.Placed {
 	service, _, _ := strings.Cut(w[1], ".")
-	p := Placed{ID: fmt.Sprintf("t%02d", n), Name: w[1], Service: service, Ready: true}
+	p := node.Placed{ID: fmt.Sprintf("t%02d", n), Name: w[1], Service: service, Ready: true}
 	if w[2] != "-" {
 		p.Node = "id-" + w[2]
 	}
@@ -41,11 +43,11 @@ func placedFrom(w []string, n int) Placed {
 }
 
 // host reads what else is known of a node: host NODE [paused] [down] [asked=ROLE] [LABEL=VALUE].
-func (g *given) host(w []string) {
-	if g.hosts == nil {
-		g.hosts = map[string]func(*Host){}
+func (n *nodes) host(w []string) {
+	if n.hosts == nil {
+		n.hosts = map[string]func(*node.Host){}
 	}
-	g.hosts["id-"+w[1]] = func(h *Host) {
+	n.hosts["id-"+w[1]] = func(h *node.Host) {
 		for _, a := range w[2:] {
 			name, value, _ := strings.Cut(a, "=")
 			switch name {
@@ -62,48 +64,49 @@ func (g *given) host(w []string) {
 	}
 }
 
-// running is made of the nodes and the tasks, if there are any. The labels of a node are those that its changes find there.
-func (g given) running() *Running {
-	nodes := slices.Clone(g.facts.Swarm.Nodes)
-	for _, t := range g.tasks {
-		if t.Node != "" && !slices.ContainsFunc(nodes, func(n Node) bool { return n.ID == t.Node }) {
-			nodes = append(nodes, Node{ID: t.Node, Name: strings.TrimPrefix(t.Node, "id-"), Active: true, Ready: true})
-		}
+// running is made of the nodes and the tasks, if there are any.
+func (n *nodes) running() *node.Running {
+	if hosts := n.all(); len(hosts) > 0 {
+		return node.NewRunning(hosts, n.tasks)
 	}
-	if len(nodes) == 0 {
-		return nil
-	}
-	return NewRunning(g.hostsOf(nodes), g.tasks)
+	return nil
 }
 
-func (g given) hostsOf(nodes []Node) map[string]Host {
-	hosts := map[string]Host{}
-	for _, n := range nodes {
-		h := Host{
-			Machine: Machine{ID: n.ID, Hostname: n.Name, Role: v1.RoleWorker, OS: "linux", Architecture: "x86_64", Labels: map[string]string{"zone": "old"}},
-			Asked:   v1.RoleWorker, Availability: v1.Drain, Down: !n.Ready,
+// all are the nodes as tasks depend on them, by id. The labels of a node are those that its changes find there.
+func (n *nodes) all() map[string]node.Host {
+	there := slices.Clone(n.swarm.Nodes)
+	for _, t := range n.tasks {
+		if t.Node != "" && !slices.ContainsFunc(there, func(n node.Node) bool { return n.ID == t.Node }) {
+			there = append(there, node.Node{ID: t.Node, Name: strings.TrimPrefix(t.Node, "id-"), Active: true, Ready: true})
 		}
-		if n.Voter {
+	}
+	hosts := map[string]node.Host{}
+	for _, one := range there {
+		h := node.Host{
+			Machine: node.Machine{ID: one.ID, Hostname: one.Name, Role: v1.RoleWorker, OS: "linux", Architecture: "x86_64", Labels: map[string]string{"zone": "old"}},
+			Asked:   v1.RoleWorker, Availability: v1.Drain, Down: !one.Ready,
+		}
+		if one.Voter {
 			h.Role = v1.RoleManager
 		}
-		if n.Manager {
+		if one.Manager {
 			h.Asked = v1.RoleManager
 		}
-		if n.Active {
+		if one.Active {
 			h.Availability = v1.Active
 		}
-		if more := g.hosts[n.ID]; more != nil {
+		if more := n.hosts[one.ID]; more != nil {
 			more(&h)
 		}
-		hosts[n.ID] = h
+		hosts[one.ID] = h
 	}
 	return hosts
 }
 
-func anyPlaced(t *rapid.T, node string, n int) Placed {
+func anyPlaced(t *rapid.T, on string, n int) node.Placed {
 	service := oneOf(t, "service", "web", "db", "agent")
-	p := Placed{
-		ID: fmt.Sprintf("t%02d", n), Name: fmt.Sprintf("%s.%d", service, n), Service: service, Node: node, Everywhere: service == "agent",
+	p := node.Placed{
+		ID: fmt.Sprintf("t%02d", n), Name: fmt.Sprintf("%s.%d", service, n), Service: service, Node: on, Everywhere: service == "agent",
 		Ready: chance(t, "ready", 2) || chance(t, "ready after all", 2),
 	}
 	p.Coming = !p.Ready && chance(t, "coming", 2)
@@ -114,23 +117,23 @@ func anyPlaced(t *rapid.T, node string, n int) Placed {
 }
 
 // served are the tasks that serve a service when a node is like that, worked out anew: nobody is told to end them.
-func (g given) served(hosts map[string]Host, service string) int {
-	n := 0
-	for _, t := range g.tasks {
+func (n *nodes) served(hosts map[string]node.Host, service string) int {
+	served := 0
+	for _, t := range n.tasks {
 		if h := hosts[t.Node]; t.Service == service && t.Ready && !h.Down && lets(h, t) {
-			n++
+			served++
 		}
 	}
-	return n
+	return served
 }
 
 // lets says whether SwarmKit lets the task run on such a node.
-func lets(h Host, t Placed) bool {
-	return h.Availability == v1.Pause || h.Availability == v1.Active && swarmKitMeets(h.Machine, false, t.Constraints)
+func lets(h node.Host, t node.Placed) bool {
+	return h.Availability == v1.Pause || h.Availability == v1.Active && h.Meets(t.Constraints)
 }
 
 // carried is what a step makes of a node, worked out anew.
-func carried(h Host, s Step) Host {
+func carried(h node.Host, s plan.Step) node.Host {
 	for _, f := range s.Fields {
 		switch f.Path {
 		case "spec.role":
@@ -148,31 +151,32 @@ func carried(h Host, s Step) Host {
 }
 
 // anyServing is a swarm in which little is in the way of steps on nodes, or any other one.
-func anyServing(t *rapid.T) given {
+func anyServing(t *rapid.T) plan.Given {
 	if chance(t, "any", 3) {
 		return anySwarm(t)
 	}
-	g := newGiven()
-	s := &g.facts.Swarm
-	s.Managers, s.Stable, g.policy.Budgets.Drains = &Managers{Count: rapid.IntRange(0, 3).Draw(t, "managers")}, time.Minute, 3
+	g := plan.NewGiven()
+	of := nodesOf(g)
+	s := &of.swarm
+	s.Managers, s.Stable, g.Policy.Budgets.Drains = &node.Managers{Count: rapid.IntRange(0, 3).Draw(t, "managers")}, time.Minute, 3
 	for _, name := range nodeNames[:rapid.IntRange(2, 4).Draw(t, "nodes")] {
 		n := nodeNamed(name, oneOf(t, "kind", "manager", "worker", "worker", "worker", "worker, drained", "worker, down", "promoting", "demoting", "worker, to be one", "manager, to be not"))
 		s.Nodes = append(s.Nodes, n)
 		if chance(t, "paused", 6) {
-			g.host([]string{"host", name, "paused"})
+			of.host([]string{"host", name, "paused"})
 		}
 		if chance(t, "differs", 2) {
-			g.changes = append(g.changes, change([]string{"~", "Node/" + name, oneOf(t, "what", "git=spec.labels.zone", "gone=spec.labels.zone", "git=spec.availability=drain", "git=spec.availability=active", "git=spec.labels.zone,spec.availability=pause")}))
+			g.Changes = append(g.Changes, plan.Change([]string{"~", "Node/" + name, oneOf(t, "what", "git=spec.labels.zone", "gone=spec.labels.zone", "git=spec.availability=drain", "git=spec.availability=active", "git=spec.labels.zone,spec.availability=pause")}))
 		}
 		for range rapid.IntRange(0, 2).Draw(t, "tasks there") {
-			g.tasks = append(g.tasks, anyPlaced(t, n.ID, len(g.tasks)))
+			of.tasks = append(of.tasks, anyPlaced(t, n.ID, len(of.tasks)))
 		}
 		if chance(t, "consent", 4) {
-			g.policy.Consents = append(g.policy.Consents, Consented{Hazard: Outage, Objects: []v1.Key{n.Key()}})
+			g.Policy.Consents = append(g.Policy.Consents, plan.Consented{Hazard: plan.Outage, Objects: []v1.Key{n.Key()}})
 		}
 	}
-	for _, h := range []Hazard{EvenManagers, SingleManager} {
-		g.policy.Consents = append(g.policy.Consents, Consented{Hazard: h})
+	for _, h := range []plan.Hazard{plan.EvenManagers, plan.SingleManager} {
+		g.Policy.Consents = append(g.Policy.Consents, plan.Consented{Hazard: h})
 	}
 	return g
 }
@@ -181,14 +185,15 @@ func anyServing(t *rapid.T) given {
 // not global; and each step that ends tasks of a service names it.
 func nothingGoesOut(t *rapid.T) {
 	g := anyServing(t)
-	p := g.build()
-	r := g.running()
-	if r == nil {
+	p := g.Build()
+	of := nodesOf(g)
+	all := of.all()
+	if len(all) == 0 {
 		return
 	}
-	g.tasks = slices.DeleteFunc(g.tasks, func(t Placed) bool { return !lets(r.hosts[t.Node], t) }) // these end whatever happens
-	hosts := map[string]Host{}
-	for id, h := range r.hosts {
+	of.tasks = slices.DeleteFunc(of.tasks, func(t node.Placed) bool { return !lets(all[t.Node], t) }) // these end whatever happens
+	hosts := map[string]node.Host{}
+	for id, h := range all {
 		h.Role = h.Asked // roles that are still to come count as if they had
 		hosts[id] = h
 	}
@@ -199,52 +204,53 @@ func nothingGoesOut(t *rapid.T) {
 		}
 		before := map[string]int{}
 		for _, service := range []string{"web", "db", "agent"} {
-			before[service] = g.served(hosts, service)
+			before[service] = of.served(hosts, service)
 		}
 		hosts[s.Instance] = carried(h, s)
 		for service, was := range before {
-			is := g.served(hosts, service)
+			is := of.served(hosts, service)
 			if is < was && !strings.Contains(strings.Join(s.Notes, "\n"), " of "+service+" on "+h.Hostname) {
-				t.Fatalf("%s ends tasks of %s and does not say so:\n%s", s.Key, service, render(p))
+				t.Fatalf("%s ends tasks of %s and does not say so:\n%s", s.Key, service, plan.Render(p))
 			}
-			if was > 0 && is == 0 && service != "agent" && !g.policy.Consents.Covers(Outage, s.Key) {
-				t.Fatalf("%s leaves %s without a ready task:\n%s", s.Key, service, render(p))
+			if was > 0 && is == 0 && service != "agent" && !g.Policy.Consents.Covers(plan.Outage, s.Key) {
+				t.Fatalf("%s leaves %s without a ready task:\n%s", s.Key, service, plan.Render(p))
 			}
 		}
 	}
 	for _, ref := range p.Refused {
-		if ref.Guard == guardOutage && g.facts.Swarm.Unknown == "" && g.policy.Consents.Covers(Outage, ref.Key) {
-			t.Fatalf("somebody agreed to it:\n%s", render(p))
+		if ref.Guard == "outage" && of.swarm.Unknown == "" && g.Policy.Consents.Covers(plan.Outage, ref.Key) {
+			t.Fatalf("somebody agreed to it:\n%s", plan.Render(p))
 		}
 	}
 }
 
 // What waits for another step on a node waits for one that is taken, and does not wait for it in its turn.
 func outagesWaitForSteps(t *rapid.T) {
-	g := newGiven()
-	s := &g.facts.Swarm
-	g.policy.Budgets.Drains = rapid.IntRange(1, 3).Draw(t, "drains")
+	g := plan.NewGiven()
+	of := nodesOf(g)
+	s := &of.swarm
+	g.Policy.Budgets.Drains = rapid.IntRange(1, 3).Draw(t, "drains")
 	for _, name := range nodeNames[:rapid.IntRange(2, 4).Draw(t, "nodes")] {
 		n := nodeNamed(name, "worker")
 		s.Nodes = append(s.Nodes, n)
 		if s.Own == "" && chance(t, "own", 3) {
-			s.Own = n.ID
+			s.Own, g.Facts.Own = n.ID, n.ID
 		}
-		g.changes = append(g.changes, change([]string{"~", "Node/" + name, oneOf(t, "what", "git=spec.labels.zone", "git=spec.availability=drain")}))
-		g.tasks = append(g.tasks, placedFrom([]string{"runs", oneOf(t, "task", "web.", "db.") + name, name, "needs=node.labels.zone==old"}, len(g.tasks)))
+		g.Changes = append(g.Changes, plan.Change([]string{"~", "Node/" + name, oneOf(t, "what", "git=spec.labels.zone", "git=spec.availability=drain")}))
+		of.tasks = append(of.tasks, placedFrom([]string{"runs", oneOf(t, "task", "web.", "db.") + name, name, "needs=node.labels.zone==old"}, len(of.tasks)))
 		if chance(t, "consent", 4) {
-			g.policy.Consents = append(g.policy.Consents, Consented{Hazard: Outage, Objects: []v1.Key{n.Key()}})
+			g.Policy.Consents = append(g.Policy.Consents, plan.Consented{Hazard: plan.Outage, Objects: []v1.Key{n.Key()}})
 		}
 	}
-	p := g.build()
+	p := g.Build()
 	for _, r := range p.Refused {
 		first, waits := strings.CutPrefix(r.Why, "with ")
-		if r.Guard != guardOutage || !waits {
+		if r.Guard != "outage" || !waits {
 			continue
 		}
 		first, _, _ = strings.Cut(first, ", which comes first")
-		if !slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Key.String() == first }) {
-			t.Fatalf("%s waits for %s, which does not come:\n%s", r.Key, first, render(p))
+		if !slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Key.String() == first }) {
+			t.Fatalf("%s waits for %s, which does not come:\n%s", r.Key, first, plan.Render(p))
 		}
 	}
 }

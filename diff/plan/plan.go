@@ -84,8 +84,8 @@ type Refusal struct {
 	Quiet bool `json:"quiet,omitempty"`
 	// Until: when a refusal of class later is over by itself, where that is known.
 	Until time.Time `json:"until,omitzero"`
-	// after are the steps on nodes that come first, or one of them; empty if nothing like that is waited for.
-	after []onNode
+	// after are the steps that come first, or one of them; empty if nothing like that is waited for.
+	after []Target
 	// of is the step that was refused; the zero value if there was none.
 	of refused
 	// ends says how somebody agrees to the hazard.
@@ -118,10 +118,10 @@ type Plan struct {
 	Steps   []Step     `json:"steps"`
 	Refused []Refusal  `json:"refused"`
 	Adopted []Adoption `json:"adopted,omitempty"`
-	// Members are the managers there are, and how many may be lost; nil where no manifest says anything of them.
-	Members *Membership `json:"-"`
 	// Kept are objects whose manifest or version is gone while services still refer to them.
 	Kept []v1.Key `json:"kept,omitempty"`
+	// ends are what says of a step that it may be the last thing that this process does, while the plan is made.
+	ends []func(Step) bool
 }
 
 // InSync says that nothing differs that counts.
@@ -232,8 +232,8 @@ type Facts struct {
 	ReleasedAll bool
 	// Self is the service that the operator itself runs as, where it does.
 	Self v1.Key
-	// Swarm is what is known of the nodes.
-	Swarm Swarm
+	// Own is the instance whose engine the operator talks to; "": it is not known.
+	Own string
 }
 
 // Budgets bound what one revision may do without consent.
@@ -288,15 +288,19 @@ func Build(changes []diff.Change, f Facts, p Policy, parts ...Part) Plan {
 	plan.restartLater(f, p)
 	plan.broken(f)
 	plan.makeRoom(f, p)
-	plan.members(f, p)
-	plan.leave(f, p)
-	plan.emptying(f)
-	rounds := [][]Guard{slices.Clone(guards)}
+	all, needs, putOff := slices.Clone(guards), []Guard(nil), []Guard(nil)
 	for _, part := range parts {
-		rounds[0] = append(rounds[0], part.Guards...)
+		if part.Propose != nil {
+			part.Propose(&plan, f, p)
+		}
+		if part.Own != nil {
+			plan.ends = append(plan.ends, part.Own)
+		}
+		all, needs, putOff = append(all, part.Guards...), append(needs, part.Needs...), append(putOff, part.PutOff...)
 	}
-	for i := range putOff {
-		rounds = append(rounds, putOff[i:i+1])
+	rounds := [][]Guard{all}
+	for _, g := range slices.Concat(room, needs, turns, putOff, last) {
+		rounds = append(rounds, []Guard{g})
 	}
 	// Each refusal can change what another guard would say: two that are each right can pass a plan that is wrong.
 	// Every return to the first round removes a step, so this ends.
@@ -323,7 +327,6 @@ func Build(changes []diff.Change, f Facts, p Policy, parts ...Part) Plan {
 	plan.unadopt(f, p)
 	plan.commands(f)
 	plan.order(f)
-	plan.costs(f)
 	for _, part := range parts {
 		if part.Finish != nil {
 			part.Finish(&plan, f, p)
@@ -333,6 +336,7 @@ func Build(changes []diff.Change, f Facts, p Policy, parts ...Part) Plan {
 	slices.SortFunc(plan.Refused, func(a, b Refusal) int {
 		return cmp.Or(a.Key.Compare(b.Key), strings.Compare(a.Instance, b.Instance), cmp.Compare(a.Op, b.Op), strings.Compare(a.Guard, b.Guard), strings.Compare(a.Why, b.Why))
 	})
+	plan.ends = nil
 	return plan
 }
 
@@ -342,7 +346,7 @@ func (p *Plan) object(guards []Guard, f Facts, policy Policy) bool {
 	for _, g := range guards {
 		for _, r := range g.Check(*p, f, policy) {
 			r.Guard = cmp.Or(r.Guard, g.Name)
-			refused = p.refuse(r) || refused
+			refused = p.Refuse(r) || refused
 		}
 	}
 	return refused
@@ -459,8 +463,8 @@ func cause(c diff.Change, fields []diff.Field) string {
 	}
 }
 
-// refuse moves the step that the refusal is about. It returns whether there was one.
-func (p *Plan) refuse(r Refusal) bool {
+// Refuse moves the step that the refusal is about. It returns whether there was one.
+func (p *Plan) Refuse(r Refusal) bool {
 	i := slices.IndexFunc(p.Steps, func(s Step) bool { return s.Key == r.Key && s.Instance == r.Instance && s.Op == r.Op })
 	if i < 0 {
 		return false

@@ -63,9 +63,9 @@ func (s Step) gap(taker v1.Key, f Facts, p Policy) []Refusal {
 		return nil
 	}
 	if of, is := f.InTheWay[s.Key]; is {
-		return s.needs(Replace, p, "%s finds no place: it needs a port of the nodes that this one has; this one is removed first, and until the other one runs there is neither", of)
+		return s.Needs(Replace, p, "%s finds no place: it needs a port of the nodes that this one has; this one is removed first, and until the other one runs there is neither", of)
 	}
-	return s.needs(Replace, p, "%s finds no place (%s), and this one may have it; if it is removed first there is neither until the other one runs; or make room otherwise", taker, f.Placeless[taker])
+	return s.Needs(Replace, p, "%s finds no place (%s), and this one may have it; if it is removed first there is neither until the other one runs; or make room otherwise", taker, f.Placeless[taker])
 }
 
 // supersededFirst says what removals of earlier revisions wait for, as comesFirst does for those of this one.
@@ -99,7 +99,7 @@ func (p *Plan) comesFirst(f Facts) (Class, string) {
 		}
 	}
 	for _, s := range p.Steps {
-		if s.Key.Kind == v1.KindService && (s.Op == diff.Create || s.Op == diff.Replace || s.RollsOut()) && !s.own(f) {
+		if s.Key.Kind == v1.KindService && (s.Op == diff.Create || s.Op == diff.Replace || s.RollsOut()) && !p.own(s, f) {
 			return Later, fmt.Sprintf("%s is to roll out first", s.Key)
 		}
 	}

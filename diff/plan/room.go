@@ -125,8 +125,8 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 				continue // it goes first, and there is nothing of either for a moment
 			}
 			gap := fmt.Sprintf("%s; that one is removed first, and until %s runs there is neither", c.needed(), s.Key)
-			out = append(out, s.needs(Replace, p, "%s", gap)...)
-			out = append(out, giver.needs(Replace, p, "%s takes what it has, %s: it is removed first, and until the other one runs there is neither", s.Key, c.Claim)...)
+			out = append(out, s.Needs(Replace, p, "%s", gap)...)
+			out = append(out, giver.Needs(Replace, p, "%s takes what it has, %s: it is removed first, and until the other one runs there is neither", s.Key, c.Claim)...)
 		case c.Stays:
 			out = append(out, s.Refusal(Never, "%s, and asks for it, too; put another one into one of the two", c.needed()))
 		case plan.waitsFor(f, c.Holder, c.Key):

@@ -27,7 +27,7 @@ func dropsSettings(s Step, _ Facts, p Policy) []Refusal {
 	if !s.drops() {
 		return nil
 	}
-	return s.needs(DropsSettings, p, "it was removed, and it had settings that manifests cannot state (%s); made from its manifest it would lack them; "+
+	return s.Needs(DropsSettings, p, "it was removed, and it had settings that manifests cannot state (%s); made from its manifest it would lack them; "+
 		"make it by hand with them, and it is taken over", list(s.Change.Want.Lost))
 }
 

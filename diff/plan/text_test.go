@@ -43,7 +43,7 @@ func shown(t *testing.T) Plan {
 	}
 	changes := diff.Compare([]diff.State{had, old, other, equal}, wants, func(string) diff.Rules { return rules })
 	g := newGiven()
-	return Build(changes, g.facts, g.policy)
+	return Build(changes, g.Facts, g.Policy)
 }
 
 const canary = "hunter2-canary"

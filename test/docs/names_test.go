@@ -126,7 +126,7 @@ func guards(t *testing.T) []string {
 			return true
 		})
 	}
-	for _, dir := range []string{"diff/plan", "controllers/kinds/cluster"} {
+	for _, dir := range []string{"diff/plan", "controllers/kinds/cluster", "controllers/kinds/node"} {
 		eachFile(t, dir, find)
 	}
 	return slices.Sorted(maps.Keys(names))

@@ -14,7 +14,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
-	"github.com/swarm-operator/swarm-operator/diff/plan"
+	kind "github.com/swarm-operator/swarm-operator/controllers/kinds/node"
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
@@ -317,7 +317,7 @@ func (m *membership) changing(by string, l *look) []string {
 		if since, was := m.began[by][name]; was {
 			began[name] = since
 		}
-		if *swarmKind == onEngines && l.to.Sub(began[name]) > plan.RoleDeadline-10*time.Second { // the operator may have seen it earlier
+		if *swarmKind == onEngines && l.to.Sub(began[name]) > kind.RoleDeadline-10*time.Second { // the operator may have seen it earlier
 			m.late = append(m.late, name)
 			continue
 		}

@@ -151,7 +151,7 @@ func TestThePureFiles(t *testing.T) {
 	pure := []string{
 		"controllers/reconciler/contention.go", "controllers/reconciler/facts.go", "controllers/reconciler/follow.go", "controllers/reconciler/problems.go", "controllers/reconciler/progress.go", "controllers/reconciler/records.go",
 		"controllers/reconciler/rewritten.go", "controllers/reconciler/settings.go", "controllers/reconciler/found.go", "controllers/reconciler/versions.go",
-		"controllers/kinds/expand.go", "controllers/kinds/index.go", "controllers/kinds/memo.go", "controllers/kinds/cluster/read.go", "controllers/kinds/cluster/write.go", "controllers/kinds/cluster/rules.go", "controllers/kinds/service/read.go", "controllers/kinds/service/write.go", "controllers/kinds/service/write_task.go", "controllers/kinds/service/rules.go", "controllers/kinds/service/spec.go",
+		"controllers/kinds/expand.go", "controllers/kinds/index.go", "controllers/kinds/memo.go", "controllers/kinds/cluster/read.go", "controllers/kinds/cluster/write.go", "controllers/kinds/cluster/rules.go", "controllers/kinds/node/members.go", "controllers/kinds/node/outage.go", "controllers/kinds/node/machine.go", "controllers/kinds/node/labels.go", "controllers/kinds/node/rules.go", "controllers/kinds/since.go", "controllers/kinds/service/read.go", "controllers/kinds/service/write.go", "controllers/kinds/service/write_task.go", "controllers/kinds/service/rules.go", "controllers/kinds/service/spec.go",
 	}
 	never := []string{"context", "io", "os", "net", "log", "sync", "math/rand", "github.com/moby/moby/client", module + "controllers/engine", module + "controllers/files"}
 	seen, proposers := map[string]bool{}, map[string]bool{}

@@ -36,6 +36,8 @@ type Rotations struct {
 	Locked bool
 	// Signing is the root that files have; nil: none is stated.
 	Signing *Signing
+	// Nodes is how the nodes are; nil if it is not known.
+	Nodes *kinds.Nodes
 }
 
 // Signing is a root of the CA that files have, as they are now. Nothing of the key is in it.
@@ -216,7 +218,7 @@ func (r Rotations) rotate(p *plan.Plan, f plan.Facts, _ plan.Policy) {
 			own = fmt.Sprintf("one rotation at a time; %s comes first", next)
 		}
 		if own == "" {
-			own = keeps(p, d.Of, f)
+			own = r.keeps(p, d.Of)
 		}
 		if own != "" {
 			notRotated(p, plan.Later, d.field, "%s: %s", d.Of.Words(), own)
@@ -224,7 +226,7 @@ func (r Rotations) rotate(p *plan.Plan, f plan.Facts, _ plan.Policy) {
 		}
 		next = d.Of.Words()
 		s := r.step(plan.OriginRotates, "rotation of "+d.Of.Words()+", "+d.cause, d.renewal(r, f.Now), []diff.Field{d.field})
-		s.Notes = waitsFor(f.Swarm, d.Of)
+		s.Notes = waitsFor(r.Nodes.Seen, d.Of)
 		p.Steps = append(p.Steps, s)
 	}
 }
@@ -255,12 +257,12 @@ func keepsAll(p *plan.Plan, f plan.Facts) string {
 }
 
 // keeps says what one rotation waits for.
-func keeps(p *plan.Plan, of kinds.Rotated, f plan.Facts) string {
+func (r Rotations) keeps(p *plan.Plan, of kinds.Rotated) string {
 	switch {
-	case f.Swarm.Nodes == nil:
+	case r.Nodes == nil:
 		return "how the nodes are is not known"
-	case f.Swarm.Rotating:
-		return "one rotation at a time, and the root of the CA is being replaced: " + f.Swarm.Progress()
+	case r.Nodes.Rotating:
+		return "one rotation at a time, and the root of the CA is being replaced: " + r.Nodes.Progress
 	}
 	for _, s := range p.Steps {
 		switch {
@@ -275,9 +277,9 @@ func keeps(p *plan.Plan, of kinds.Rotated, f plan.Facts) string {
 }
 
 // waitsFor names the nodes that a rotation will have to wait for, or that miss it.
-func waitsFor(s plan.Swarm, of kinds.Rotated) []string {
+func waitsFor(seen []kinds.Sighting, of kinds.Rotated) []string {
 	var out []string
-	for _, n := range s.Seen {
+	for _, n := range seen {
 		switch away := n.State != "ready"; {
 		case away && of.Root():
 			out = append(out, fmt.Sprintf("%s is %s, and the rotation does not end without it", n.Name, n.State))

@@ -70,8 +70,7 @@ type rotating struct {
 
 func (w *rotating) plan(stated []Rotation) plan.Plan {
 	f := plan.Facts{Now: w.now, APIVersion: "1.52"}
-	f.Swarm.Nodes, f.Swarm.Rotating = []plan.Node{{ID: "a", Name: "a", Manager: true, Voter: true}}, w.running
-	return plan.Build(nil, f, plan.Policy{Source: "s", Budgets: plan.DefaultBudgets()}, given(Rotations{Stated: stated, Records: w.records, Locked: w.locked}).Part())
+	return plan.Build(nil, f, plan.Policy{Source: "s", Budgets: plan.DefaultBudgets()}, given(Rotations{Stated: stated, Records: w.records, Locked: w.locked, Nodes: &kinds.Nodes{Rotating: w.running}}).Part())
 }
 
 // given are rotations with the two states that they are written by.

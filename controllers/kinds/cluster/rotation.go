@@ -19,14 +19,14 @@ var recordedAt = map[kinds.Rotated]string{
 }
 
 // rotate says what there is to rotate: what a manifest states, if there is one that is about the object, and what is on record.
-func rotate(l *kinds.Live, have, want *diff.State, now time.Time) kinds.Rotating {
+func rotate(l *kinds.Live, have, want *diff.State, nodes *kinds.Nodes, now time.Time) kinds.Rotating {
 	var stated v1.Object
 	if want != nil {
 		stated = want.Value.(v1.Object)
 	}
 	r := rotations(l, stated)
 	if want != nil {
-		r.Have, r.Want, r.Signing = have, want, signing(l, stated)
+		r.Have, r.Want, r.Signing, r.Nodes = have, want, signing(l, stated), nodes
 	}
 	out := kinds.Rotating{Part: r.Part(), Again: r.Again(now), Last: map[string]time.Time{}}
 	for of, record := range r.Records {

@@ -37,7 +37,7 @@ func Kind() kinds.Kind {
 		Expand:    expand,
 		Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(raw(l)) },
 		Do:        do,
-		Survey:    survey,
+		Survey:    look,
 		Release:   release,
 	}
 }
@@ -120,7 +120,7 @@ func write(ctx context.Context, c *engine.Client, n *swarm.Node, spec swarm.Node
 
 // overlay changes what differs. A change of the role is no manifest's difference, and leaves no label of ours behind.
 func overlay(live swarm.NodeSpec, s plan.Step, changed diff.Paths, env kinds.Env) swarm.NodeSpec {
-	if role, is := s.Does.(plan.RoleChange); is {
+	if role, is := s.Does.(RoleChange); is {
 		live.Role = swarm.NodeRoleWorker
 		if role.Promote {
 			live.Role = swarm.NodeRoleManager

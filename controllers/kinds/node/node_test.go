@@ -208,7 +208,7 @@ func TestARoleLeavesNoLabelBehind(t *testing.T) {
 		"no manifest": nil,
 		"a manifest":  wantOf(&v1.Node{Spec: v1.NodeSpec{Role: v1.RoleManager, Labels: labelsOf("zone:b"), Availability: v1.Drain}}),
 	} {
-		s := plan.Step{Op: diff.Update, Fields: []diff.Field{field}, Change: diff.Change{Want: want}, Origin: plan.OriginRole, Does: plan.RoleChange{Promote: true}}
+		s := plan.Step{Op: diff.Update, Fields: []diff.Field{field}, Change: diff.Change{Want: want}, Origin: plan.OriginPromotes, Does: RoleChange{Promote: true}}
 		got := overlay(spec("worker", "active", "zone:a"), s, diff.NewPaths(s.Fields), kinds.Env{Source: "s"})
 		if says(got) != "kept manager active [zone:a]" {
 			t.Errorf("%s: it is %s", name, says(got))
@@ -271,7 +271,7 @@ func step(op diff.Op, n *swarm.Node, want *diff.State, fields ...diff.Field) pla
 
 func demoting(n *swarm.Node) plan.Step {
 	s := step(diff.Update, n, nil, diff.Field{Path: "spec.role", Want: diff.NewValue("worker")})
-	s.Origin, s.Does = plan.OriginRole, plan.RoleChange{}
+	s.Origin, s.Does = plan.OriginDemotes, RoleChange{}
 	return s
 }
 

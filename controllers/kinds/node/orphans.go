@@ -6,7 +6,6 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
-	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 // orphans says which nodes may take themselves for managers, of those that were made workers while they were down, and
@@ -32,10 +31,10 @@ func orphans(lives []*kinds.Live, made map[string]bool) (notices []string) {
 
 // stuck says which nodes do not become the managers that they were made. dockerd 20.10 joins raft only through the node that
 // it joined the swarm through, which may be none any more, until it is started again.
-func stuck(nodes []plan.Node) (notices []string) {
+func stuck(nodes []Node) (notices []string) {
 	for _, n := range nodes {
-		if n.Manager && !n.Voter && n.Away >= plan.RoleDeadline {
-			notices = append(notices, fmt.Sprintf("Node/%s (%s) was made a manager and has not become one for %s; it has no vote. Start its engine again; if it is gone for good: docker node rm --force %s", n.Name, n.ID, plan.RoleDeadline, n.ID))
+		if n.Manager && !n.Voter && n.Away >= RoleDeadline {
+			notices = append(notices, fmt.Sprintf("Node/%s (%s) was made a manager and has not become one for %s; it has no vote. Start its engine again; if it is gone for good: docker node rm --force %s", n.Name, n.ID, RoleDeadline, n.ID))
 		}
 	}
 	return notices

@@ -10,7 +10,6 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
-	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 func TestOrphansAreNamedUntilTheyComeBack(t *testing.T) {
@@ -37,8 +36,8 @@ func TestOrphansAreNamedUntilTheyComeBack(t *testing.T) {
 }
 
 func TestWhoDoesNotBecomeAManagerIsNamed(t *testing.T) {
-	long := plan.RoleDeadline
-	notices := stuck([]plan.Node{
+	long := RoleDeadline
+	notices := stuck([]Node{
 		{ID: "1", Name: "stuck", Manager: true, Away: long},
 		{ID: "2", Name: "slow", Manager: true, Away: long - 1},
 		{ID: "3", Name: "dead", Manager: true, Voter: true, Away: long},

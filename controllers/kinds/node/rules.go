@@ -5,11 +5,11 @@ import "github.com/swarm-operator/swarm-operator/diff"
 var rules = diff.Rules{
 	"metadata.labels.*":         {Effect: diff.InPlace, Unseen: true}, // refused: a node has labels of one sort
 	"spec.id":                   {Effect: diff.InPlace, Unseen: true}, // it says which node is meant
-	"spec.role":                 {Effect: diff.InPlace, Unseen: true}, // a pin: roles change one at a time, see plan.NextRoleChange
+	"spec.role":                 {Effect: diff.InPlace, Unseen: true}, // a pin: roles change one at a time, see NextRoleChange
 	"spec.availability":         {Effect: diff.InPlace, Stays: true, Intent: true},
 	"spec.labels.*":             {Effect: diff.InPlace, Merges: true, Nobody: diff.NobodysLabel},
 	"spec.labelMode":            {Effect: diff.InPlace, Unseen: true},
-	"spec.presence":             {Effect: diff.InPlace, Unseen: true}, // steps of their own, see plan.Leaving
+	"spec.presence":             {Effect: diff.InPlace, Unseen: true}, // steps of their own, see Leaving
 	"spec.removeDownAfter":      {Effect: diff.InPlace, Unseen: true},
 	"spec.engine.host":          {Effect: diff.InPlace, Unseen: true},
 	"spec.engine.advertiseAddr": {Effect: diff.InPlace, Unseen: true},

@@ -12,7 +12,6 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/diff"
-	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 // changing are the nodes on which what differs, or a change of their role, may end tasks, by id: true where it may be any
@@ -29,7 +28,7 @@ func (s *surveyed) changing() map[string]bool {
 	if s.out.Managers == nil {
 		return out
 	}
-	if roles := plan.RolesMayChange(s.out.Nodes, *s.out.Managers); len(roles) > 0 && strings.Contains(strings.ToLower(s.constraints()), "node.role") {
+	if roles := RolesMayChange(s.out.Nodes, *s.out.Managers); len(roles) > 0 && strings.Contains(strings.ToLower(s.constraints()), "node.role") {
 		for id := range roles {
 			if _, is := out[id]; !is {
 				out[id] = false
@@ -115,19 +114,19 @@ func (s *surveyed) running(ctx context.Context, c *engine.Client, there []swarm.
 			failed[called(t, services[t.ServiceID])] = true
 		}
 	}
-	var placed []plan.Placed
+	var placed []Placed
 	for _, t := range tasks {
 		if svc := services[t.ServiceID]; svc != nil && meant(t) {
 			placed = append(placed, placedOf(t, svc, failed))
 		}
 	}
-	s.out.Running = plan.NewRunning(s.hosts(), placed)
+	s.out.Running = NewRunning(s.hosts(), placed)
 	return nil
 }
 
 // hosts are all nodes, by id.
-func (s *surveyed) hosts() map[string]plan.Host {
-	hosts := map[string]plan.Host{}
+func (s *surveyed) hosts() map[string]Host {
+	hosts := map[string]Host{}
 	for _, l := range s.lives {
 		hosts[l.ID] = hostOf(raw(l))
 	}
@@ -139,10 +138,10 @@ func everywhere(svc *v1.Service) bool {
 }
 
 // hostOf is a node as its tasks depend on it. Its role in fact is what SwarmKit goes by.
-func hostOf(n *swarm.Node) plan.Host {
+func hostOf(n *swarm.Node) Host {
 	d := n.Description
-	h := plan.Host{
-		Machine: plan.Machine{
+	h := Host{
+		Machine: Machine{
 			ID: n.ID, Hostname: d.Hostname, Addr: n.Status.Addr, Role: v1.RoleWorker, OS: d.Platform.OS, Architecture: d.Platform.Architecture,
 			Labels: n.Spec.Labels, EngineLabels: d.Engine.Labels,
 		},
@@ -166,10 +165,10 @@ func meant(t *swarm.Task) bool {
 
 // placedOf is a task as the plan knows it. failed are the names of tasks that failed before: what takes their place is not
 // said to be about to run.
-func placedOf(t *swarm.Task, svc *v1.Service, failed map[string]bool) plan.Placed {
+func placedOf(t *swarm.Task, svc *v1.Service, failed map[string]bool) Placed {
 	name := called(t, svc)
 	running := t.Status.State == swarm.TaskStateRunning
-	p := plan.Placed{
+	p := Placed{
 		ID: t.ID, Name: name, Service: svc.Metadata.Name, Node: t.NodeID, Everywhere: everywhere(svc),
 		Ready: running, Coming: !running && t.Status.Err == "" && !failed[name],
 	}

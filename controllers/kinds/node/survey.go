@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -21,9 +22,81 @@ import (
 // stableFor is how long managers have to be as they are where no manifest says it.
 const stableFor = 5 * time.Second
 
+// look surveys the nodes, and makes of that what the rest of the house needs. If tasks cannot be read, nothing is written to a node.
+func look(ctx context.Context, c *engine.Client, in kinds.Survey) kinds.Surveyed {
+	s, err := survey(ctx, c, in)
+	if err != nil {
+		s = Swarm{Unknown: err.Error()}
+		return kinds.Surveyed{Part: s.Part()}
+	}
+	s.Stopped = in.Stopped
+	s.announce(in)
+	s.settle(in)
+	return kinds.Surveyed{Part: s.Part(), Own: s.Own, Nodes: s.Report(), Again: s.Again(), Notices: s.Notices, Did: func(step plan.Step) { s.did(step, in.Remembered) }}
+}
+
+// announce tells a role that git changed from one that a hand did.
+func (s *Swarm) announce(in kinds.Survey) {
+	roles := &in.Remembered.Roles
+	if s.Managers == nil {
+		*roles = kinds.Roles{}
+		return
+	}
+	var pins strings.Builder
+	for _, n := range s.Nodes {
+		if n.Pin != Unpinned {
+			fmt.Fprintf(&pins, " %s %d", n.ID, n.Pin)
+		}
+	}
+	if wanted := fmt.Sprintf("%+v%s", *s.Managers, pins.String()); roles.Wanted != wanted {
+		*roles = kinds.Roles{Wanted: wanted}
+	}
+	if !roles.Settled || in.RepairAfter <= 0 {
+		return
+	}
+	since := roles.Since
+	if since.IsZero() {
+		since = in.Now
+	}
+	s.Announced = since.Add(in.RepairAfter)
+}
+
+// settle notes whether the managers are as they should be. That does not depend on what somebody agreed to, or on what a change
+// costs: these decide only whether and in which order roles change.
+func (s *Swarm) settle(in kinds.Survey) {
+	if s.Managers == nil || s.Nodes == nil {
+		return
+	}
+	roles := &in.Remembered.Roles
+	m := NextRoleChange(s.Nodes, *s.Managers, s.Stable, func(plan.Hazard) bool { return false })
+	switch {
+	case m.Change == nil && !m.Refused:
+		roles.Settled, roles.Since = true, time.Time{}
+		in.Remembered.Managers = map[string]bool{}
+		for _, n := range s.Nodes {
+			if n.Manager {
+				in.Remembered.Managers[n.ID] = true
+			}
+		}
+	case roles.Settled && roles.Since.IsZero():
+		roles.Since = in.Now
+	}
+}
+
+// did notes what a step did to a node, as far as nothing that is read tells it.
+func (s *Swarm) did(step plan.Step, known *kinds.Remembered) {
+	switch {
+	case step.ChangesRole():
+		known.Orphans[step.Instance] = slices.ContainsFunc(s.Nodes, func(n Node) bool { return n.ID == step.Instance && n.Manager && !n.Ready })
+		known.Roles.Settled, known.Roles.Since = false, time.Time{} // what follows from it is our own doing
+	case step.Leaves():
+		known.Left[step.Instance] = true
+	}
+}
+
 // survey says what is known of the nodes. It asks for tasks only of nodes that are drained and of those on which a step may
 // end tasks; and where it may, with one more call, for the others of the same services.
-func survey(ctx context.Context, c *engine.Client, in kinds.Survey) (plan.Swarm, error) {
+func survey(ctx context.Context, c *engine.Client, in kinds.Survey) (Swarm, error) {
 	s := &surveyed{Survey: in, of: map[string]*v1.Node{}, up: map[string]bool{}, blocked: map[string]bool{}}
 	for _, e := range in.Expanded {
 		switch {
@@ -48,7 +121,7 @@ func survey(ctx context.Context, c *engine.Client, in kinds.Survey) (plan.Swarm,
 	s.out.Notices = append(orphans(s.lives, s.Remembered.Orphans), stuck(s.out.Nodes)...)
 	s.leaving()
 	if len(s.Changes) > 0 {
-		s.out.Running = plan.NewRunning(s.hosts(), nil)
+		s.out.Running = NewRunning(s.hosts(), nil)
 	}
 	ask, changing := s.ask(), s.changing()
 	for id := range changing {
@@ -63,18 +136,18 @@ func survey(ctx context.Context, c *engine.Client, in kinds.Survey) (plan.Swarm,
 	}
 	list, err := c.TaskList(ctx, client.TaskListOptions{Filters: filter})
 	if err != nil {
-		return plan.Swarm{}, fmt.Errorf("listing the tasks of nodes: %w", err)
+		return Swarm{}, fmt.Errorf("listing the tasks of nodes: %w", err)
 	}
 	s.tasks(list.Items)
 	if err := s.running(ctx, c, list.Items, changing); err != nil {
-		return plan.Swarm{}, err
+		return Swarm{}, err
 	}
 	return s.out, nil
 }
 
 type surveyed struct {
 	kinds.Survey
-	out   plan.Swarm
+	out   Swarm
 	lives []*kinds.Live // by hostname and id
 	of    map[string]*v1.Node
 	up    map[string]bool // hostnames of nodes that are not down
@@ -113,10 +186,10 @@ func (s *surveyed) nodes() {
 	pins := s.Managers != nil
 	s.Remembered.Since.Begin()
 	signature := ""
-	var out []plan.Node
+	var out []Node
 	for _, l := range s.lives {
 		r := raw(l)
-		n := plan.Node{
+		n := Node{
 			ID: l.ID, Name: nameOf(l), Manager: r.Spec.Role == swarm.NodeRoleManager, Voter: r.ManagerStatus != nil,
 			Ready: r.Status.State == swarm.NodeStateReady, Active: r.Spec.Availability == swarm.NodeAvailabilityActive,
 			Held: s.held(l), Own: l.ID == s.Own, Incumbent: s.Remembered.Managers[l.ID], Zone: r.Spec.Labels[managers.SpreadBy], Candidate: managers.Candidates.Matches(l.Called, r.Spec.Labels), Have: s.state(l),
@@ -127,11 +200,11 @@ func (s *surveyed) nodes() {
 		if own := s.of[l.ID]; own != nil {
 			switch {
 			case own.Gone(), own.Spec.Role == v1.RoleWorker:
-				n.Pin = plan.PinnedWorker
+				n.Pin = PinnedWorker
 			case own.Spec.Role == v1.RoleManager:
-				n.Pin = plan.PinnedManager
+				n.Pin = PinnedManager
 			}
-			pins = pins || n.Pin != plan.Unpinned
+			pins = pins || n.Pin != Unpinned
 		}
 		if n.Manager || n.Voter {
 			switch {
@@ -146,7 +219,7 @@ func (s *surveyed) nodes() {
 			s.out.Down++
 		}
 		out = append(out, n)
-		seen := plan.Sighting{
+		seen := kinds.Sighting{
 			Name: nameOf(l), Role: string(r.Spec.Role), State: string(r.Status.State), Availability: string(r.Spec.Availability), Version: r.Description.Engine.EngineVersion,
 			Behind: s.out.Rotating && !signedBy(s.cluster.TLSInfo, r.Description.TLSInfo),
 		}
@@ -158,7 +231,7 @@ func (s *surveyed) nodes() {
 	s.out.Nodes = out
 	s.out.Stable = s.Now.Sub(s.Remembered.Since.Of("managers", signature, s.Now))
 	if pins {
-		want := plan.Managers{Count: managers.Count, StableFor: stableFor}
+		want := Managers{Count: managers.Count, StableFor: stableFor}
 		if managers.StableFor != nil {
 			want.StableFor = time.Duration(*managers.StableFor)
 		}
@@ -185,7 +258,7 @@ func (s *surveyed) leaving() {
 	}
 	for _, l := range s.lives {
 		r, own := raw(l), s.of[l.ID]
-		out := plan.Leaving{
+		out := Leaving{
 			Key: key(l), ID: l.ID, Have: s.state(l), Down: down(l), Active: r.Spec.Availability == swarm.NodeAvailabilityActive,
 			Member: r.Spec.Role == swarm.NodeRoleManager || r.ManagerStatus != nil, Held: s.held(l), Left: s.Remembered.Left[l.ID], Replaced: down(l) && s.up[l.Called],
 		}
@@ -245,7 +318,7 @@ func (s *surveyed) tasks(all []swarm.Task) {
 			s.Remembered.Emptied[l.ID] = true
 			continue
 		}
-		s.out.Emptying = append(s.out.Emptying, plan.Emptying{Key: key(l), ID: l.ID, Tasks: len(on[l.ID])})
+		s.out.Emptying = append(s.out.Emptying, Emptying{Key: key(l), ID: l.ID, Tasks: len(on[l.ID])})
 		for i := range s.out.Leaving {
 			if s.out.Leaving[i].ID == l.ID {
 				s.out.Leaving[i].Tasks = len(on[l.ID])

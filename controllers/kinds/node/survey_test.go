@@ -18,7 +18,6 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/diff"
-	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/test/golden"
 )
 
@@ -255,7 +254,7 @@ func flags(named map[string]bool) string {
 	return out
 }
 
-func (s *scene) show(w plan.Swarm) {
+func (s *scene) show(w Swarm) {
 	b := &s.out
 	for _, n := range w.Nodes {
 		if n.Have == nil || n.Have.Instance != n.ID {
@@ -263,7 +262,7 @@ func (s *scene) show(w plan.Swarm) {
 		}
 		fmt.Fprintf(b, "node %s %s:%s", n.ID, n.Name, flags(map[string]bool{
 			"manager": n.Manager, "voter": n.Voter, "reachable": n.Reachable, "leader": n.Leader, "ready": n.Ready, "active": n.Active, "held": n.Held, "own": n.Own, "candidate": n.Candidate,
-			"pinned as manager": n.Pin == plan.PinnedManager, "pinned as worker": n.Pin == plan.PinnedWorker,
+			"pinned as manager": n.Pin == PinnedManager, "pinned as worker": n.Pin == PinnedWorker,
 		}))
 		if n.Zone != "" {
 			fmt.Fprintf(b, " in %s", n.Zone)

@@ -1,4 +1,4 @@
-package plan
+package kinds
 
 import (
 	"testing"
@@ -6,6 +6,7 @@ import (
 )
 
 func TestSince(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	at := func(s int) time.Time { return now.Add(time.Duration(s) * time.Second) }
 	var since Since
 	look := func(s int, values ...string) (out []time.Time) {

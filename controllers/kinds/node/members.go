@@ -1,4 +1,4 @@
-package plan
+package node
 
 import (
 	"cmp"
@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/swarm-operator/swarm-operator/diff"
-
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 // Tolerance is how many members may be lost before those that are left have no majority. Below zero there is none now.
@@ -110,8 +110,8 @@ type Membership struct {
 	Members, Reachable, Tolerance int
 	// Refused: something is to change and may not now. Its class says what ends that; of class consent Hazard says to what.
 	Refused bool
-	Class   Class
-	Hazard  Hazard
+	Class   plan.Class
+	Hazard  plan.Hazard
 	Why     string
 	// Again is after how long a refusal of class later ends by itself, where that is known.
 	Again time.Duration
@@ -122,42 +122,42 @@ type Membership struct {
 //
 // A step is allowed if what is left can lose a member after it, or no fewer than before. Towards one, two or an even number,
 // which somebody has to agree to, what counts is what that number can lose at best.
-func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed func(Hazard) bool) Membership {
+func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed func(plan.Hazard) bool) Membership {
 	m := newMembers(nodes, want)
 	out := Membership{Members: m.members, Reachable: m.reachable, Tolerance: Tolerance(m.reachable, m.members)}
-	refuse := func(c Class, h Hazard, format string, args ...any) Membership {
+	refuse := func(c plan.Class, h plan.Hazard, format string, args ...any) Membership {
 		out.Refused, out.Class, out.Hazard, out.Why = true, c, h, fmt.Sprintf(format, args...)
 		return out
 	}
 	if m.pinned > want.Count && want.Count > 0 {
-		return refuse(Never, "", "%d nodes are pinned as managers or on hold as such, and %d are wanted: raise spec.managers.count, or pin fewer", m.pinned, want.Count)
+		return refuse(plan.Never, "", "%d nodes are pinned as managers or on hold as such, and %d are wanted: raise spec.managers.count, or pin fewer", m.pinned, want.Count)
 	}
 	steps := m.steps()
 	changing := slices.IndexFunc(nodes, Node.changing)
 	if len(steps) == 0 && changing < 0 {
 		if missing := want.Count - len(m.wanted); missing > 0 {
-			class := Never
+			class := plan.Never
 			if stable < want.StableFor { // for seconds after a new leader was elected no node counts as ready
-				class, out.Again = Later, want.StableFor-stable
+				class, out.Again = plan.Later, want.StableFor-stable
 			}
 			return refuse(class, "", "%d managers are wanted, and %d can be: of the other nodes none is ready, active, a candidate and not on hold; bring nodes back, or let more match spec.managers.candidates", want.Count, len(m.wanted))
 		}
 		return out
 	}
 	if m.quorumLost() {
-		return refuse(Later, "", "%d of %s can be reached: that is no majority, and nothing can be written until it returns", m.reachable, v1.Count(m.voters, "manager"))
+		return refuse(plan.Later, "", "%d of %s can be reached: that is no majority, and nothing can be written until it returns", m.reachable, v1.Count(m.voters, "manager"))
 	}
 	if changing >= 0 {
 		n := nodes[changing]
-		return refuse(Later, "", "%s is still becoming a %s%s", n.Name, map[bool]string{true: "manager", false: "worker"}[n.Manager], intended("; after that: ", steps))
+		return refuse(plan.Later, "", "%s is still becoming a %s%s", n.Name, map[bool]string{true: "manager", false: "worker"}[n.Manager], intended("; after that: ", steps))
 	}
 	target := cmp.Or(want.Count, len(m.wanted))
 	if h := hazardOf(target); h != "" && m.members != target && !agreed(h) {
-		return refuse(Consent, h, "%s", hazardText(target))
+		return refuse(plan.Consent, h, "%s", hazardText(target))
 	}
 	if stable < want.StableFor { // after what a person must agree to, which diff has to say, and for it nothing is stable
 		out.Again = want.StableFor - stable
-		return refuse(Later, "", "the managers have to stay as they are for %s first%s", want.StableFor, intended("; after that: ", steps))
+		return refuse(plan.Later, "", "the managers have to stay as they are for %s first%s", want.StableFor, intended("; after that: ", steps))
 	}
 	floor := min(1, Tolerance(target, target))
 	var blocked []string
@@ -186,9 +186,9 @@ func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed fu
 	if out.Change != nil {
 		return out
 	}
-	class := Later // until somebody comes back
+	class := plan.Later // until somebody comes back
 	if out.Reachable == out.Members {
-		class = Never
+		class = plan.Never
 	}
 	return refuse(class, "", "%s", strings.Join(blocked, "; "))
 }
@@ -217,23 +217,23 @@ func Losses(tolerance int) string {
 }
 
 // hazardOf names what is dangerous about a number of managers; "" if nothing is.
-func hazardOf(n int) Hazard {
+func hazardOf(n int) plan.Hazard {
 	switch {
 	case n == 1:
-		return SingleManager
+		return plan.SingleManager
 	case n%2 == 0:
-		return EvenManagers
+		return plan.EvenManagers
 	case n > 7:
-		return ManyManagers
+		return plan.ManyManagers
 	}
 	return ""
 }
 
 func hazardText(n int) string {
 	switch hazardOf(n) {
-	case SingleManager:
+	case plan.SingleManager:
 		return "one manager: when it is lost, so is the swarm"
-	case EvenManagers:
+	case plan.EvenManagers:
 		return fmt.Sprintf("%d managers can lose no more than %d can, and one more may fail", n, n-1)
 	}
 	return fmt.Sprintf("%d managers: each write waits for %d of them", n, n/2+1)

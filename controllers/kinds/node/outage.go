@@ -1,4 +1,4 @@
-package plan
+package node
 
 import (
 	"cmp"
@@ -9,6 +9,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 const guardOutage = "outage"
@@ -179,22 +180,33 @@ func (l loss) String() string {
 // outages are those of the losses; rest are the others.
 func outages(all []loss) (out, rest []loss) { return split(all, loss.outage) }
 
+func split[T any](all []T, keep func(T) bool) (kept, rest []T) {
+	for _, one := range all {
+		if keep(one) {
+			kept = append(kept, one)
+		} else {
+			rest = append(rest, one)
+		}
+	}
+	return kept, rest
+}
+
 // roleField is what a change of its role writes to a node.
 func (n Node) roleField(promote bool) diff.Field {
 	if promote {
-		return TextField(pathRole, v1.RoleWorker, v1.RoleManager)
+		return plan.TextField(pathRole, v1.RoleWorker, v1.RoleManager)
 	}
-	return TextField(pathRole, v1.RoleManager, v1.RoleWorker)
+	return plan.TextField(pathRole, v1.RoleManager, v1.RoleWorker)
 }
 
 // weighed are the nodes with what a change of their role costs.
-func (s Swarm) weighed(p Policy) []Node {
+func (s Swarm) weighed(p plan.Policy) []Node {
 	nodes := slices.Clone(s.Nodes)
 	for i := range nodes {
 		n := &nodes[i]
 		all := s.Running.losses(n.ID, []diff.Field{n.roleField(!n.Manager)}, nil)
 		out, _ := outages(all)
-		n.Outages, n.Agreed, n.Ends = len(out), p.Consents.Covers(Outage, n.Key()), 0
+		n.Outages, n.Agreed, n.Ends = len(out), p.Consents.Covers(plan.Outage, n.Key()), 0
 		for _, l := range all {
 			n.Ends += len(l.tasks)
 		}
@@ -203,49 +215,49 @@ func (s Swarm) weighed(p Policy) []Node {
 }
 
 // outageAlone asks before a step on a node leaves a service without a ready task.
-func outageAlone(s Step, f Facts, p Policy) []Refusal {
-	if s.Key.Kind != v1.KindNode {
+func (s Swarm) outageAlone(step plan.Step, _ plan.Facts, p plan.Policy) []plan.Refusal {
+	if step.Key.Kind != v1.KindNode {
 		return nil
 	}
-	if f.Swarm.Unknown != "" {
-		return []Refusal{s.Refusal(Later, "what runs on it is not known: %s", f.Swarm.Unknown)}
+	if s.Unknown != "" {
+		return []plan.Refusal{step.Refusal(plan.Later, "what runs on it is not known: %s", s.Unknown)}
 	}
-	out, rest := outages(f.Swarm.Running.losses(s.Instance, s.Fields, nil))
-	if len(out) == 0 || p.Consents.Covers(Outage, s.Key) {
+	out, rest := outages(s.Running.losses(step.Instance, step.Fields, nil))
+	if len(out) == 0 || p.Consents.Covers(plan.Outage, step.Key) {
 		return nil
 	}
 	why := "it " + text(out, "; it ") + besides(rest)
 	if !slices.ContainsFunc(out, func(l loss) bool { return l.coming == 0 }) {
-		return []Refusal{s.Refusal(Later, "%s; other tasks of %s are about to start, and are waited for%s", why, services(out), agree(Outage))}
+		return []plan.Refusal{step.Refusal(plan.Later, "%s; other tasks of %s are about to start, and are waited for%s", why, services(out), plan.Agree(plan.Outage))}
 	}
-	if s.labelsNode() && !s.drains() {
+	if labelsNode(step) && !drains(step) {
 		why += "; without an outage it takes two commits: one adds a label of a new name and switches the constraints to it, the next one changes or removes the old label"
 	}
-	return s.needs(Outage, p, "%s", why)
+	return step.Needs(plan.Outage, p, "%s", why)
 }
 
 // outageTogether lets a step wait that leaves a service without a ready task only with others of the plan: when these are
 // done their tasks may run elsewhere. What somebody agreed to is done first, and the operator's own steps last: they wait for
 // all others, so none may wait for them.
-func outageTogether(plan Plan, f Facts, p Policy) []Refusal {
-	if f.Swarm.Running == nil {
+func (s Swarm) outageTogether(pl plan.Plan, _ plan.Facts, p plan.Policy) []plan.Refusal {
+	if s.Running == nil {
 		return nil
 	}
 	gone := map[string]bool{}
 	by := map[string]string{} // of a service: the step that ends tasks of it
-	onNodes, _ := split(plan.Steps, func(s Step) bool { return s.Key.Kind == v1.KindNode })
-	own, others := split(onNodes, func(s Step) bool { return s.own(f) })
-	agreed := func(s Step) bool { return p.Consents.Covers(Outage, s.Key) }
+	onNodes, _ := split(pl.Steps, func(step plan.Step) bool { return step.Key.Kind == v1.KindNode })
+	own, others := split(onNodes, s.ends)
+	agreed := func(step plan.Step) bool { return p.Consents.Covers(plan.Outage, step.Key) }
 	first, rest := split(others, agreed)
-	var refused []Refusal
-	for _, s := range slices.Concat(first, rest, own) {
-		all := f.Swarm.Running.losses(s.Instance, s.Fields, gone)
-		if out, _ := outages(all); len(out) > 0 && !agreed(s) {
-			refused = append(refused, s.Refusal(Later, "with %s, which comes first, it %s", by[out[0].service], text(out, "; it ")))
+	var refused []plan.Refusal
+	for _, step := range slices.Concat(first, rest, own) {
+		all := s.Running.losses(step.Instance, step.Fields, gone)
+		if out, _ := outages(all); len(out) > 0 && !agreed(step) {
+			refused = append(refused, step.Refusal(plan.Later, "with %s, which comes first, it %s", by[out[0].service], text(out, "; it ")))
 			continue
 		}
 		for _, l := range all {
-			by[l.service] = s.Key.String()
+			by[l.service] = step.Key.String()
 			for _, t := range l.tasks {
 				gone[t.ID] = true
 			}
@@ -255,21 +267,21 @@ func outageTogether(plan Plan, f Facts, p Policy) []Refusal {
 }
 
 // costs tells of each step on a node what it ends, those before it included.
-func (p *Plan) costs(f Facts) {
+func (s Swarm) costs(p *plan.Plan) {
 	gone := map[string]bool{}
 	for i := range p.Steps {
-		s := &p.Steps[i]
-		if s.Key.Kind != v1.KindNode {
+		step := &p.Steps[i]
+		if step.Key.Kind != v1.KindNode {
 			continue
 		}
-		all := f.Swarm.Running.losses(s.Instance, s.Fields, gone)
+		all := s.Running.losses(step.Instance, step.Fields, gone)
 		out, rest := outages(all)
 		if len(out) > 0 {
-			s.Hazards = append(s.Hazards, Outage)
+			step.Hazards = append(step.Hazards, plan.Outage)
 		}
 		stay := map[string]bool{}
 		for _, l := range slices.Concat(out, rest) {
-			s.Notes = append(s.Notes, l.String())
+			step.Notes = append(step.Notes, l.String())
 			for _, t := range l.tasks {
 				gone[t.ID] = true
 				for _, v := range t.Volumes {
@@ -277,7 +289,7 @@ func (p *Plan) costs(f Facts) {
 				}
 			}
 		}
-		s.Notes = append(s.Notes, slices.Sorted(maps.Keys(stay))...)
+		step.Notes = append(step.Notes, slices.Sorted(maps.Keys(stay))...)
 	}
 }
 

@@ -1,15 +1,17 @@
-package plan
+package node
 
 import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/test/golden"
 )
 
@@ -149,7 +151,7 @@ func (m *model) counts() (members, reachable, voters int) {
 	return members, reachable, voters
 }
 
-func agreed(Hazard) bool { return true }
+func agreed(plan.Hazard) bool { return true }
 
 // run takes steps until there is none. It returns whether everything came to what is wanted.
 func (m *model) run() bool {
@@ -282,7 +284,7 @@ func (m *model) ended(last Membership) bool {
 	if last.Why == "" {
 		m.fail("it does not say why")
 	}
-	if 2*reachable <= voters || last.Class == Never {
+	if 2*reachable <= voters || last.Class == plan.Never {
 		return false
 	}
 	// Whatever a careful person could do, by hand and without hurting anything, towards the count.
@@ -319,20 +321,28 @@ func TestRoleChanges(t *testing.T) {
 	golden.Equal(t, file, string(txtar.Format(got)))
 }
 
+func counted(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
 // steps reads a swarm, and the numbers of managers that are wanted one after the other, and takes all steps.
 func steps(t *testing.T, given string) string {
 	m := &model{t: t, want: Managers{ReplaceAfter: 10 * time.Minute, StableFor: 5 * time.Second}}
-	var consents []Hazard
+	var consents []plan.Hazard
 	var b strings.Builder
 	stable := time.Minute
 	for line := range strings.Lines(given) {
 		w := strings.Fields(line)
 		switch w[0] {
 		case "want":
-			m.want.Count = number(w[1])
+			m.want.Count = counted(w[1])
 			fmt.Fprintf(&b, "want %d\n", m.want.Count)
 			for {
-				next := NextRoleChange(m.nodes, m.want, stable, func(h Hazard) bool { return slices.Contains(consents, h) })
+				next := NextRoleChange(m.nodes, m.want, stable, func(h plan.Hazard) bool { return slices.Contains(consents, h) })
 				if next.Change == nil {
 					if next.Refused {
 						fmt.Fprintf(&b, "  %s %s: %s\n", next.Class, next.Hazard, next.Why)
@@ -344,7 +354,7 @@ func steps(t *testing.T, given string) string {
 				m.take(*next.Change)
 			}
 		case "consent":
-			consents = append(consents, Hazard(w[1]))
+			consents = append(consents, plan.Hazard(w[1]))
 		case "stable":
 			stable, _ = time.ParseDuration(w[1])
 		case "dies":
@@ -379,9 +389,9 @@ func TestARoleThatChangesIsWaitedForAlsoWhileTheNodeIsDown(t *testing.T) {
 		{ID: "c", Name: "c", Ready: true, Active: true, Candidate: true},
 	}
 	next := func() Membership {
-		return NextRoleChange(nodes, Managers{Count: 3}, time.Minute, func(Hazard) bool { return true })
+		return NextRoleChange(nodes, Managers{Count: 3}, time.Minute, func(plan.Hazard) bool { return true })
 	}
-	if m := next(); !m.Refused || m.Class != Later || !strings.Contains(m.Why, "b is still becoming a manager") {
+	if m := next(); !m.Refused || m.Class != plan.Later || !strings.Contains(m.Why, "b is still becoming a manager") {
 		t.Errorf("the next step is %+v", m)
 	}
 	nodes[1].Away = RoleDeadline
@@ -396,8 +406,8 @@ func TestConsentIsAskedForBeforeTheManagersAreStable(t *testing.T) {
 	for i := range nodes {
 		nodes[i].ID = fmt.Sprint(i)
 	}
-	m := NextRoleChange(nodes, Managers{Count: 1, StableFor: time.Minute}, 0, func(Hazard) bool { return false })
-	if !m.Refused || m.Class != Consent || m.Hazard != SingleManager {
+	m := NextRoleChange(nodes, Managers{Count: 1, StableFor: time.Minute}, 0, func(plan.Hazard) bool { return false })
+	if !m.Refused || m.Class != plan.Consent || m.Hazard != plan.SingleManager {
 		t.Errorf("the next step is %+v", m)
 	}
 }

@@ -1,4 +1,4 @@
-package plan
+package node
 
 import (
 	"fmt"
@@ -307,4 +307,12 @@ func FuzzMeets(f *testing.F) {
 			t.Errorf("%q: %t, SwarmKit says %t", text, got, want)
 		}
 	})
+}
+
+func oneOf[T any](t *rapid.T, label string, items ...T) T {
+	return rapid.SampledFrom(items).Draw(t, label)
+}
+
+func chance(t *rapid.T, label string, oneIn int) bool {
+	return rapid.IntRange(1, oneIn).Draw(t, label) == oneIn
 }
