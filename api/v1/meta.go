@@ -62,6 +62,12 @@ const (
 // managers.
 func OfNodes(kind string) bool { return kind == KindCluster || kind == KindNode || kind == KindNodeSet }
 
+// RunsTasks says whether objects of a kind run tasks: they use those of other kinds, and a change of them has to roll out.
+func RunsTasks(kind string) bool { return kind == KindService }
+
+// HoldsSecrets says whether the content of objects of a kind cannot be read, and so not be compared with what a manifest states.
+func HoldsSecrets(kind string) bool { return kind == KindSecret }
+
 // Key identifies an object within a source.
 type Key struct{ Kind, Name string }
 

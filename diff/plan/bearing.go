@@ -119,7 +119,7 @@ func (r Refusal) waitsBeforeRemovals() bool {
 // removed may be what does its work until then. What the manifest or a person leaves alone on purpose, what is somebody else's
 // and what failed in an earlier revision holds nothing, and nor does what only undoes a change by hand.
 func (r Refusal) holdsRemovals() bool {
-	if r.Class == Later || r.Quiet || r.Key.Kind != v1.KindService || r.is(passed|hand|Aside) {
+	if r.Class == Later || r.Quiet || !v1.RunsTasks(r.Key.Kind) || r.is(passed|hand|Aside) {
 		return false
 	}
 	git := slices.ContainsFunc(r.Fields, func(fl diff.Field) bool { return fl.Git && fl.Effect >= diff.RestartsTasks })

@@ -11,7 +11,7 @@ func dependencies(plan Plan, f Facts, _ Policy) []Refusal {
 	d := dependedOn{facts: f, changing: map[v1.Key]bool{}, missing: map[v1.Key]Refusal{}}
 	for _, s := range plan.Steps {
 		own := s.Key == f.Self && s.Op == diff.Update // it comes last, so nothing waits for it
-		d.changing[s.Key] = d.changing[s.Key] || (s.Op != diff.Remove && s.Key.Kind == v1.KindService && !own)
+		d.changing[s.Key] = d.changing[s.Key] || (s.Op != diff.Remove && v1.RunsTasks(s.Key.Kind) && !own)
 	}
 	for _, r := range plan.Refused {
 		if r.holdsOthers(f) {

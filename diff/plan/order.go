@@ -11,7 +11,7 @@ import (
 // rank brings what others need first and removals last, users before what they use.
 func rank(s Step) int {
 	r := 0
-	if s.Key.Kind == v1.KindService {
+	if v1.RunsTasks(s.Key.Kind) {
 		r = 1
 	}
 	if s.removal() {
@@ -56,7 +56,7 @@ func (p *Plan) order(f Facts) {
 		s := &p.Steps[i]
 		switch {
 		case goesFirst(*s):
-		case s.removal() && s.Key.Kind == v1.KindService:
+		case s.removal() && v1.RunsTasks(s.Key.Kind):
 			s.After = others
 			gone = append(gone, s.ID)
 		case s.removal():

@@ -25,7 +25,7 @@ func foreign(s Step, _ Facts, p Policy) []Refusal {
 	case v1.AdoptNever:
 		return []Refusal{s.Refusal(Never, "an object of this name exists that source %s did not make, and policy.adopt is never: rename one of the two, or state policy: {adopt: takeover}", p.Source)}
 	case v1.AdoptTakeover:
-		if s.Key.Kind == v1.KindSecret {
+		if v1.HoldsSecrets(s.Key.Kind) {
 			return s.Needs(TakeoverSecret, p, "a secret of this name exists that source %s did not make; its content cannot be compared", p.Source)
 		}
 		return nil

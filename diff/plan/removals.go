@@ -23,7 +23,7 @@ func removalsLast(plan Plan, f Facts, p Policy) []Refusal {
 		}
 		superseded := whyBefore != "" && slices.Contains(f.Superseded.Removals, s.Key)
 		switch {
-		case forRoom && s.Key.Kind == v1.KindService:
+		case forRoom && v1.RunsTasks(s.Key.Kind):
 			out = append(out, s.gap(taker, f, p)...)
 		case superseded && (before == Never || why == ""):
 			out = append(out, s.Refusal(before, "removals come last; %s", whyBefore))
@@ -99,7 +99,7 @@ func (p *Plan) comesFirst(f Facts) (Class, string) {
 		}
 	}
 	for _, s := range p.Steps {
-		if s.Key.Kind == v1.KindService && (s.Op == diff.Create || s.Op == diff.Replace || s.RollsOut()) && !p.own(s, f) {
+		if v1.RunsTasks(s.Key.Kind) && (s.Op == diff.Create || s.Op == diff.Replace || s.RollsOut()) && !p.own(s, f) {
 			return Later, fmt.Sprintf("%s is to roll out first", s.Key)
 		}
 	}
