@@ -242,7 +242,7 @@ func TestRoot(t *testing.T) {
 	for root, want := range map[string]string{
 		"prod":    "all ",
 		"staging": "staging ",
-		"shared":  "all no manifests below shared: refused, an empty source would remove everything\n",
+		"shared":  "all there are no manifests below shared; the revision is refused, because an empty source would remove everything\n",
 		"pord":    " the path pord does not exist; did you mean prod?\n",
 		"link":    " the path link is a link; only regular files are read\n",
 		"../x":    " the path ../x is not one below the source: it must be relative, with / and without ..\n",

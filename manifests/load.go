@@ -175,7 +175,7 @@ func (r *reading) load(root string) Set {
 		}
 	}
 	if stated == 0 && len(r.problems) == 0 {
-		r.add("", 0, v1.Key{}, "", "no manifests below %s: refused, an empty source would remove everything", quoteText(root))
+		r.add("", 0, v1.Key{}, "", "there are no manifests below %s; the revision is refused, because an empty source would remove everything", quoteText(root))
 	}
 	set.Entries = r.unique(set.Entries)
 	r.check(set)

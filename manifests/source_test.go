@@ -44,7 +44,7 @@ on: push
 ---
 # and another
 -- problems --
-no manifests below .: refused, an empty source would remove everything
+there are no manifests below .; the revision is refused, because an empty source would remove everything
 `},
 		{"differences that are none", `
 -- a.yaml --
