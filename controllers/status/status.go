@@ -70,9 +70,11 @@ func (b *Board) Tell(kind string, status bool, reason, message string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.set(kind, status, reason, message)
-	next, changed := *b.published.Load(), false
+	next := *b.published.Load()
 	c, _ := conditionOf(b.draft.Conditions, kind)
-	if next.Conditions, changed = with(next.Conditions, c, c.Since); changed {
+	conditions, changed := with(next.Conditions, c, c.Since)
+	if changed {
+		next.Conditions = conditions
 		b.publish(next)
 	}
 }
