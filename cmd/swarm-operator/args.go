@@ -48,9 +48,10 @@ func checkPositive(flag string, d time.Duration) error {
 }
 
 // checkPlace refuses a --source that is no directory: what it should have told would be taken from elsewhere, without a word. A URL
-// is left alone, since one file of flags may serve all commands.
+// is left alone, and so is what a file or the environment says: they serve all commands, and hold must work without a checkout.
 func checkPlace(cmd *cobra.Command, location string) error {
-	if !cmd.Flags().Changed("source") || strings.Contains(location, ":") {
+	f := cmd.Flags().Lookup("source")
+	if !f.Changed || len(f.Annotations[configured]) > 0 || strings.Contains(location, ":") {
 		return nil
 	}
 	if info, err := os.Stat(location); err != nil || !info.IsDir() {

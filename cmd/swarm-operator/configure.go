@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -126,9 +127,12 @@ func scalar(value any) (string, error) {
 	return "", errors.New("it takes a text, a number, true or false")
 }
 
+// configured is on flags that a file or the environment has set.
+const configured = "configured"
+
 // set sets a flag. Its error is about the value alone: where that stands, the caller says.
 func set(flags *pflag.FlagSet, name, value string) error {
-	err := flags.Set(name, value)
+	err := cmp.Or(flags.Set(name, value), flags.SetAnnotation(name, configured, []string{"yes"}))
 	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		return invalid.Unwrap()
 	}

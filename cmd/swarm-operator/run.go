@@ -209,7 +209,7 @@ func (f *runFlags) session(ctx context.Context, client *engine.Client, source *g
 
 // untilLost waits until the engine has been of no use for long, or ctx ends.
 func untilLost(ctx context.Context, board *status.Board) {
-	tick := time.NewTicker(time.Second)
+	tick, began := time.NewTicker(time.Second), time.Now() // the report may still be that of a session before this one
 	defer tick.Stop()
 	for {
 		select {
@@ -218,7 +218,7 @@ func untilLost(ctx context.Context, board *status.Board) {
 		case <-tick.C:
 		}
 		c, ready := board.Report().Is(status.EngineReady)
-		if !ready && !c.Since.IsZero() && c.Reason != "NoQuorum" && c.Reason != "NoManager" && time.Since(c.Since) > scaled(uselessFor) {
+		if !ready && !c.Since.IsZero() && c.Reason != "NoQuorum" && c.Reason != "NoManager" && min(time.Since(c.Since), time.Since(began)) > scaled(uselessFor) {
 			return
 		}
 	}

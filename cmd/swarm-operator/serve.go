@@ -54,7 +54,11 @@ func ready(w http.ResponseWriter, board *status.Board) {
 	case !reached && engine.Since.IsZero(): // it is asked for the first time once there is something to compare
 		source, _ := report.Is(status.SourceReady)
 		w.WriteHeader(http.StatusServiceUnavailable)
-		fmt.Fprintf(w, "not ready: no revision was read yet: %s\n", source.Message)
+		why := "the first run is not over yet"
+		if source.Message != "" {
+			why = "no revision was read yet: " + source.Message
+		}
+		fmt.Fprintf(w, "not ready: %s\n", why)
 	case !reached:
 		w.WriteHeader(http.StatusServiceUnavailable)
 		fmt.Fprintf(w, "not ready: %s %s\n", engine.Reason, engine.Message)

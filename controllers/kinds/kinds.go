@@ -139,6 +139,8 @@ type Health struct {
 	Running, Wanted int
 	// Old are the tasks that run and are of a spec before the one in force.
 	Old int
+	// Pause is how long the swarm may be at one task before it goes on with the next, as its spec has it.
+	Pause time.Duration
 }
 
 // Result is what a step made.

@@ -90,7 +90,9 @@ func (r *Reconciler) askBefore(ctx context.Context, run *Run, haves []diff.State
 	if run.InForce.Hash == run.memory.InForce.Hash {
 		return before(run.Wants.States, nil)
 	}
-	if len(missing(run, r.removed)) == 0 && !slices.ContainsFunc(haves, func(h diff.State) bool { return h.Meta.Lost }) {
+	gone := missing(run, r.removed)
+	wanted := slices.ContainsFunc(run.Wants.States, func(w diff.State) bool { return isGone(run, &w, gone) })
+	if !wanted && !slices.ContainsFunc(haves, func(h diff.State) bool { return h.Meta.Lost }) {
 		return before(nil, nil)
 	}
 	return before(r.inForce(ctx, run))

@@ -34,18 +34,20 @@ func TestARevisionInForceAsksGitForNothing(t *testing.T) {
 func TestWhatTheRevisionInForceAskedForIsReadWhereItIsNeeded(t *testing.T) {
 	for name, test := range map[string]struct {
 		made  map[string]v1.Key
+		wants []diff.State
 		haves []diff.State
 		reads bool
 	}{
-		"nothing is lost":   {made: map[string]v1.Key{"1": svc("web")}, haves: []diff.State{asks("web", "a")}},
-		"an object is gone": {made: map[string]v1.Key{"2": svc("other")}, reads: true},
-		"labels are gone":   {haves: []diff.State{{Key: svc("web"), Meta: diff.Meta{Lost: true}}}, reads: true},
+		"nothing is lost":          {made: map[string]v1.Key{"1": svc("web")}, haves: []diff.State{asks("web", "a")}, wants: []diff.State{asks("web", "a")}},
+		"an object is gone":        {made: map[string]v1.Key{"2": svc("other")}, wants: []diff.State{asks("other", "a")}, reads: true},
+		"nobody wants what's gone": {made: map[string]v1.Key{"2": svc("other")}, wants: []diff.State{asks("web", "a")}},
+		"labels are gone":          {haves: []diff.State{{Key: svc("web"), Meta: diff.Meta{Lost: true}}}, reads: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := New(Options{})
 			r.previous = &loaded{commit: git.Commit{Hash: "old"}, held: map[v1.Key]string{svc("held"): "why"}}
 			run := from("old", "new")
-			run.Index, run.memory.Made = indexOf(there("1", "web")), test.made
+			run.Index, run.memory.Made, run.Wants.States = indexOf(there("1", "web")), test.made, test.wants
 			if _, held := r.askBefore(t.Context(), run, test.haves)(svc("held")); held != test.reads {
 				t.Errorf("it was read: %t", held)
 			}

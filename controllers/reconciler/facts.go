@@ -247,7 +247,7 @@ func (r *Reconciler) remember(run *Run, consents plan.Consents, haves []diff.Sta
 	if run.Plan.InSync() {
 		m.Consents = nil // used up
 	}
-	m.Failed = failures(m.Failed, run.Failures, run.wants, run.Facts)
+	m.Failed = madeAgain(failures(m.Failed, run.Failures, run.wants, run.Facts), run.Plan.Steps)
 	m.Adopted, m.Partial = r.adopted(run), partial(run)
 	m.Keep = kept(run)
 	m.Released = stillReleased(run, haves)
@@ -384,6 +384,13 @@ func failures(old, added []plan.Failure, wants map[v1.Key]*diff.State, f plan.Fa
 	}
 	slices.SortFunc(out, func(a, b plan.Failure) int { return a.Key.Compare(b.Key) })
 	return out
+}
+
+// madeAgain drops the failures of what the plan makes, or makes again: the object that failed is not the one that comes.
+func madeAgain(failed []plan.Failure, steps []plan.Step) []plan.Failure {
+	return slices.DeleteFunc(failed, func(f plan.Failure) bool {
+		return slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Key == f.Key && (s.Op == diff.Create || s.Op == diff.Replace) })
+	})
 }
 
 func (r *Reconciler) adopted(run *Run) map[string]state.Adopted {

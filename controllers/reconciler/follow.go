@@ -27,12 +27,14 @@ type following struct {
 	hidden    map[v1.Key]time.Time // see hide
 	waits     map[v1.Key]waiting   // whose tasks find no place, and jobs that run
 	forgiven  map[v1.Key]time.Time // paused roll-outs that did what they were for, by when they began
+	furthest  map[v1.Key]reached   // see further
+	ended     map[v1.Key]bool      // of what was not ready at the last look, whether its tasks had failed
 	// seenFailed is the record of the last run, for who observes and writes none.
 	seenFailed []plan.Failure
 }
 
 func newFollowing() following {
-	return following{unsettled: map[v1.Key]time.Time{}, hidden: map[v1.Key]time.Time{}, waits: map[v1.Key]waiting{}, forgiven: map[v1.Key]time.Time{}}
+	return following{unsettled: map[v1.Key]time.Time{}, hidden: map[v1.Key]time.Time{}, waits: map[v1.Key]waiting{}, forgiven: map[v1.Key]time.Time{}, furthest: map[v1.Key]reached{}, ended: map[v1.Key]bool{}}
 }
 
 // waiting is since when the tasks of a service wait for a place, and why. begun: they have one, and are those of a job.
@@ -46,7 +48,15 @@ type waiting struct {
 // looked at less often after a while, as is a job: that may take days.
 func (f *following) lookAgain(now time.Time) time.Duration {
 	var after time.Duration
+	onRecord := map[v1.Key]bool{}
+	for _, failed := range f.seenFailed {
+		onRecord[failed.Key] = true
+	}
 	for key := range f.unsettled {
+		if onRecord[key] {
+			after = relook
+			continue
+		}
 		if w, waits := f.waits[key]; !waits || now.Sub(w.since) < status.Deadline {
 			return Poll
 		}
@@ -124,6 +134,9 @@ func (r *Reconciler) unready(run *Run, haves []diff.State, f *plan.Facts) waits 
 // begun goes on. It drops the pauses that were forgiven, and forgets what is over of either.
 func (r *Reconciler) unknown(wants map[v1.Key]*diff.State, f *plan.Facts) []v1.Key {
 	out := r.hide(wants, f)
+	for _, k := range out { // from here on it counts as rolling for a while at most
+		delete(r.rolling, k)
+	}
 	for k := range r.rolling {
 		if f.Rollouts[k].State != "" || wants[k] == nil {
 			delete(r.rolling, k)
@@ -257,6 +270,7 @@ func (r *Reconciler) notice(haves []diff.State, wants map[v1.Key]*diff.State, f 
 		n++
 		if r.versions.see(h.Key, h.Meta.Version) {
 			r.unsettled[h.Key], changed[h.Key] = f.Now, true
+			delete(r.furthest, h.Key)
 		}
 	}
 	if r.versions.count() > n {
@@ -274,28 +288,32 @@ func (r *Reconciler) notice(haves []diff.State, wants map[v1.Key]*diff.State, f 
 			}
 		}
 	}
+	for _, failed := range r.seenFailed { // somebody asked for another try: the time that it may take begins anew
+		if _, still := f.Failed[failed.Key]; !still && r.versions.has(failed.Key) {
+			r.unsettled[failed.Key] = f.Now
+			delete(r.furthest, failed.Key)
+		}
+	}
 	for key := range r.unsettled {
 		if !r.versions.has(key) {
 			delete(r.unsettled, key)
 		}
 	}
-	for key := range r.waits {
-		if _, there := r.unsettled[key]; !there {
-			delete(r.waits, key)
-		}
-	}
+	over := func(key v1.Key) bool { _, there := r.unsettled[key]; return !there }
+	maps.DeleteFunc(r.waits, func(key v1.Key, _ waiting) bool { return over(key) })
+	maps.DeleteFunc(r.furthest, func(key v1.Key, _ reached) bool { return over(key) })
+	maps.DeleteFunc(r.ended, func(key v1.Key, _ bool) bool { return over(key) })
 	return changed
 }
 
 // judge notes how an object stands. failure is why its want is on record as failed; "" if it is not.
 func (r *Reconciler) judge(key v1.Key, h kinds.Health, failure string, f *plan.Facts) {
 	_, hidden := r.hidden[key]
-	since, following := r.unsettled[key]
 	r.noteWaiting(key, h, f.Now)
-	if following && (h.Waits || h.Begun) {
+	if _, following := r.unsettled[key]; following && (r.further(key, h) || h.Waits || h.Begun) {
 		r.unsettled[key] = f.Now // the time that it may take begins when there is a place, and a job takes its own
 	}
-	v := status.Evidence{Look: status.Look(h), Failure: failure, Hidden: r.hidden[key], Since: since, Now: f.Now}.Verdict()
+	v := status.Evidence{Look: status.Look(h), Failure: failure, Hidden: r.hidden[key], Since: r.unsettled[key], Now: f.Now}.Verdict()
 	if v.Ready() {
 		f.Settled[key] = true
 		delete(r.touched, key)
@@ -309,9 +327,26 @@ func (r *Reconciler) judge(key v1.Key, h kinds.Health, failure string, f *plan.F
 			delete(f.Rollouts, key)
 		}
 		delete(r.unsettled, key)
+		delete(r.furthest, key)
 		return
 	}
 	f.NotReady[key], f.Failing[key] = v.Why, v.Failed()
+	r.ended[key] = h.Failed
+}
+
+// reached is how far a roll-out has come: how many tasks run, and how many old ones were left.
+type reached struct{ running, old int }
+
+// further reports whether a service has come further than ever since it changed. One of many tasks may take long all in all,
+// and what goes up and down goes nowhere.
+func (f *following) further(key v1.Key, h kinds.Health) bool {
+	best, known := f.furthest[key]
+	if !known {
+		best = reached{h.Running, h.Old}
+	}
+	further := h.Running > best.running || h.Old < best.old
+	f.furthest[key] = reached{max(best.running, h.Running), min(best.old, h.Old)}
+	return further
 }
 
 func (r *Reconciler) noteWaiting(key v1.Key, h kinds.Health, now time.Time) {
@@ -327,10 +362,11 @@ func (r *Reconciler) noteWaiting(key v1.Key, h kinds.Health, now time.Time) {
 	r.waits[key] = w
 }
 
-// settle ends the watch on what failed, when that is on record. Before that it is looked at again, by who may write then.
+// settle ends the watch on services whose tasks failed, when that is on record. Before that it is looked at again, by who may
+// write then. A service that stalled, or that failed before and starts again, is watched on: no event tells that it runs at last.
 func (r *Reconciler) settle(f plan.Facts) {
 	for key, failing := range f.Failing {
-		if failing {
+		if failing && r.ended[key] {
 			delete(r.unsettled, key)
 		}
 	}

@@ -61,6 +61,7 @@ func TestWhatOnlyWaitsForAPlaceDoesNotFail(t *testing.T) {
 		says   string
 	}{
 		"it stalls":                          {[]kinds.Health{starts, starts, starts, starts}, true, Poll, ""},
+		"it comes further, slowly":           {[]kinds.Health{{Old: 4}, {Running: 1, Old: 3}, {Running: 2, Old: 2}, {Running: 3, Old: 1}, {Running: 3, Old: 1}}, false, Poll, ""},
 		"it waits":                           {[]kinds.Health{waits}, false, Poll, "Service/web: no suitable node"},
 		"it waits long":                      {[]kinds.Health{waits, waits, waits, waits, waits}, false, relook, "Service/web: no suitable node"},
 		"a job runs long":                    {[]kinds.Health{begun, begun, begun, begun, begun}, false, relook, ""},
@@ -88,6 +89,61 @@ func TestWhatOnlyWaitsForAPlaceDoesNotFail(t *testing.T) {
 				t.Errorf("it says %q", got)
 			}
 		})
+	}
+}
+
+// What stalled is on record, and no event tells that it runs at last: it is looked at again all the same, and not each second.
+func TestWhatStalledIsWatchedOn(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	facts := func() plan.Facts {
+		return plan.Facts{Now: now, Rollouts: map[v1.Key]plan.Rollout{}, Failed: map[v1.Key]plan.Failure{}, NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{}, Settled: map[v1.Key]bool{}}
+	}
+	for name, test := range map[string]struct {
+		health  kinds.Health
+		watched bool
+		again   time.Duration
+	}{
+		"it stalled":       {kinds.Health{Why: "0 of 1"}, true, relook},
+		"its tasks failed": {kinds.Health{Failed: true, Why: "exit 1"}, false, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := New(Options{Follow: true})
+			web := svc("web")
+			haves, wants := []diff.State{{Key: web, Meta: diff.Meta{Mine: true, Version: 1}}}, map[v1.Key]*diff.State{web: {Key: web}}
+			r.versions.see(web, 1)
+			r.looked, r.unsettled[web] = now, now.Add(-time.Hour)
+			f := facts()
+			r.judge(web, test.health, "", &f)
+			r.settle(f)
+			r.seenFailed = []plan.Failure{{Key: web}} // it is on record now
+			if _, watched := r.unsettled[web]; watched != test.watched || !f.Failing[web] {
+				t.Errorf("watched: %t, failing %t", watched, f.Failing[web])
+			}
+			if got := r.lookAgain(now); got != test.again {
+				t.Errorf("it is looked at again after %s, want %s", got, test.again)
+			}
+			f = facts()
+			f.Failed[web] = r.seenFailed[0]
+			r.notice(haves, wants, &f)
+			if _, watched := r.unsettled[web]; watched != test.watched {
+				t.Errorf("in the next run it is watched: %t", watched)
+			}
+			f = facts() // somebody asked for another try, and nothing of it is written
+			r.notice(haves, wants, &f)
+			if since := r.unsettled[web]; !since.Equal(now) {
+				t.Errorf("after a retry it is waited for since %s", since)
+			}
+		})
+	}
+}
+
+// An object that is made again is not the one that failed.
+func TestWhatIsMadeAgainHasNotFailed(t *testing.T) {
+	failed := []plan.Failure{{Key: svc("made")}, {Key: svc("replaced")}, {Key: svc("updated")}, {Key: svc("other")}}
+	steps := []plan.Step{{Op: diff.Create, Key: svc("made")}, {Op: diff.Replace, Key: svc("replaced")}, {Op: diff.Update, Key: svc("updated")}}
+	left := madeAgain(failed, steps)
+	if len(left) != 2 || left[0].Key != svc("updated") || left[1].Key != svc("other") {
+		t.Errorf("on record are %+v", left)
 	}
 }
 
@@ -137,8 +193,9 @@ func TestWhatStalledStaysFailedUntilItWorks(t *testing.T) {
 			t.Errorf("look %d: failing is %t, settled %t: %q", i, facts.Failing[web], facts.Settled[web], facts.NotReady[web])
 		}
 		r.settle(facts)
-		if _, followed := r.unsettled[web]; followed {
-			t.Errorf("look %d: it is looked at all the time", i)
+		r.seenFailed = []plan.Failure{{Key: web}}
+		if again := r.lookAgain(now); again != map[bool]time.Duration{true: relook}[look.failing] {
+			t.Errorf("look %d: it is looked at again after %s", i, again)
 		}
 		now = now.Add(relook)
 	}

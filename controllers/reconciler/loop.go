@@ -50,9 +50,16 @@ const Poll = time.Second
 
 // Reconcile does one run. The key is the source's name, for logs.
 func (l *Loop) Reconcile(ctx context.Context, key string) (runner.Result, error) {
-	begin := l.Now()
+	begin, panicked := l.Now(), true
+	defer func() { // a panic is the runner's to log, and has to be seen
+		if panicked {
+			l.Board.Set(status.StepFailed, true, "Panicked", "the last run ended with a panic: see the log")
+			l.Board.Publish()
+		}
+	}()
 	result, err := l.reconcile(ctx)
 	l.Board.Publish()
+	panicked = false
 	outcome := "ok"
 	if err != nil {
 		outcome = "error"

@@ -63,5 +63,6 @@ func (f *following) clone() following {
 	c.versions = f.versions.clone()
 	c.unsettled, c.running, c.hidden = maps.Clone(f.unsettled), maps.Clone(f.running), maps.Clone(f.hidden)
 	c.waits, c.forgiven = maps.Clone(f.waits), maps.Clone(f.forgiven)
+	c.furthest, c.ended = maps.Clone(f.furthest), maps.Clone(f.ended)
 	return c
 }

@@ -45,6 +45,11 @@ func missing(run *Run, removed map[string]bool) map[v1.Key]*diff.Gone {
 	return gone
 }
 
+// isGone reports whether an object that is wanted is among the missing ones.
+func isGone(run *Run, w *diff.State, missing map[v1.Key]*diff.Gone) bool {
+	return missing[w.Key] != nil && !w.Partial && run.Index.ByName(w.Key.Kind, w.Instance) == nil
+}
+
 // noteGone marks what is wanted, is on record, and is not there any more: somebody removed it, unless git has changed it
 // since, or the operator was about to replace it. If the revision in force held it, git has asked for nothing new that anybody
 // knows of, and nobody but a hand removed it.
@@ -55,12 +60,11 @@ func noteGone(run *Run, before wantsBefore, removed map[string]bool) {
 	}
 	for i := range run.Wants.States {
 		w := &run.Wants.States[i]
-		record := gone[w.Key]
-		if record == nil || w.Partial || run.Index.ByName(w.Key.Kind, w.Instance) != nil {
+		if !isGone(run, w, gone) {
 			continue
 		}
 		if old, held := before(w.Key); held || old != nil && old.Digest() == w.Digest() {
-			w.Gone = record
+			w.Gone = gone[w.Key]
 		}
 	}
 }

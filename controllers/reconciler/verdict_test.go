@@ -78,12 +78,17 @@ func TestSinceWhenSomethingIsWaitedFor(t *testing.T) {
 		"it waits":               {[]kinds.Health{waits, waits, waits, waits}, false},
 		"it waited, and starts":  {[]kinds.Health{waits, waits, starts, starts}, false},
 		"a job runs":             {[]kinds.Health{starts, begun, begun, begun, begun}, false},
+		"one task after another": {[]kinds.Health{{Old: 4}, {Running: 1, Old: 3}, {Running: 1, Old: 3}, {Running: 2, Old: 2}, {Running: 2, Old: 2}, {Running: 3, Old: 1}}, false},
+		"old ones stop":          {[]kinds.Health{{Old: 4}, {Old: 4}, {Old: 3}, {Old: 3}, {Old: 2}}, false},
+		"up and down":            {[]kinds.Health{{Running: 1}, {}, {Running: 1}, {}, {Running: 1}}, true},
+		"it stops half way":      {[]kinds.Health{{Old: 4}, {Running: 1, Old: 3}, {Running: 1, Old: 3}, {Running: 1, Old: 3}, {Running: 1, Old: 3}}, true},
+		"its spec has it wait":   {[]kinds.Health{{Pause: time.Hour}, {Pause: time.Hour}, {Pause: time.Hour}, {Pause: time.Hour}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, v := waited{following: newFollowing(), begin: begin}, status.Verdict{}
 			for i, h := range test.looks {
 				now := begin.Add(time.Duration(i) * 4 * time.Minute)
-				v = status.Evidence{Look: status.Look(h), Since: w.since(web, h, now), Now: now}.Verdict()
+				v = status.Evidence{Look: status.Look(h), Since: w.since(web, 1, h, now), Now: now}.Verdict()
 			}
 			if v.Failed() != test.stalled {
 				t.Errorf("it is %+v", v)

@@ -69,6 +69,7 @@ func verdict(all []Progress) (over bool, err error) {
 		case p.Failed() && p.Own:
 			ownFailed = true
 			failed = append(failed, fmt.Errorf("%s: %s", p.Key, p.Why))
+		case p.Failed() && p.Waits: // what failed before finds no place: that is not this revision's doing
 		case p.Failed():
 			failed = append(failed, fmt.Errorf("%s, which an earlier revision changed: %s", p.Key, p.Why))
 		case !p.Ready():
@@ -114,12 +115,16 @@ type waited struct {
 	begin time.Time
 }
 
-// since is since when an object is waited for. The time that it may take begins when there is a place for its tasks.
-func (w *waited) since(key v1.Key, h kinds.Health, now time.Time) time.Time {
+// since is since when an object is waited for and has come no further. The time that it may take begins when there is a place
+// for its tasks.
+func (w *waited) since(key v1.Key, version uint64, h kinds.Health, now time.Time) time.Time {
+	if w.versions.see(key, version) { // a change, or a rollback, has other tasks run
+		delete(w.furthest, key)
+	}
 	if _, known := w.unsettled[key]; !known {
 		w.unsettled[key] = w.begin
 	}
-	if h.Waits || h.Begun {
+	if w.further(key, h) || h.Waits || h.Begun {
 		w.unsettled[key] = now
 	}
 	return w.unsettled[key]
@@ -140,7 +145,7 @@ func (r *Reconciler) look(ctx context.Context, run *Run, w *waited) ([]Progress,
 	out, moves, index := make([]Progress, 0, len(sights)), false, r.indexed(ctx)
 	for _, s := range sights {
 		e := status.Evidence{
-			Look: status.Look(s.Health), Failure: run.failure(s.key()).Why, Hidden: w.hidden[s.key()], Since: w.since(s.key(), s.Health, seen.Now), Now: seen.Now,
+			Look: status.Look(s.Health), Failure: run.failure(s.key()).Why, Hidden: w.hidden[s.key()], Since: w.since(s.key(), s.live.Version, s.Health, seen.Now), Now: seen.Now,
 		}
 		undone := false
 		if s.RolledBack {

@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	// Deadline is how long something may take to become ready before it counts as stalled.
+	// Deadline is how long an object may come no further before it counts as stalled, beside what its spec lets the swarm wait.
 	Deadline = 10 * time.Minute
 	// hiddenLeast is how long a roll-out that a write hid counts as running at least. The swarm says within that time that it
 	// goes on; before that, tasks that run may be those that are to be replaced.
@@ -25,6 +25,8 @@ type Look struct {
 	RolledBack           bool
 	Why                  string
 	Running, Wanted, Old int
+	// Pause is how long the swarm may be at one task before it goes on with the next, as its spec has it.
+	Pause time.Duration
 }
 
 // Evidence is all that is known of an object in a revision.
@@ -36,7 +38,7 @@ type Evidence struct {
 	Failure string
 	// Hidden is since when a write hides how its roll-out goes on; the zero time if none does.
 	Hidden time.Time
-	// Since is since when it is waited for; the zero time if nobody has counted.
+	// Since is since when it is waited for and has come no further; the zero time if nobody has counted.
 	Since time.Time
 	Now   time.Time
 }
@@ -83,7 +85,7 @@ func (e Evidence) Verdict() Verdict {
 		return Verdict{IsFailed, e.Failure}
 	case e.Waits, e.Begun: // the swarm starts it as soon as there is a place, and a job ends when it has done its work: both may take days
 		return Verdict{IsProgressing, e.Why}
-	case !e.Since.IsZero() && e.Now.Sub(e.Since) >= Deadline:
+	case !e.Since.IsZero() && e.Now.Sub(e.Since) >= Deadline+e.Pause:
 		return Verdict{IsStalled, "stalled: " + cmp.Or(e.Why, "it is not ready")}
 	}
 	return Verdict{IsProgressing, e.Why}

@@ -21,6 +21,8 @@ func TestVerdictOnAnObject(t *testing.T) {
 		"they start, in time":                  {Evidence{Look: moves, Since: began, Now: began.Add(Deadline - 1)}, Verdict{IsProgressing, "0 of 1"}, Progressing},
 		"they start for too long":              {Evidence{Look: moves, Since: began, Now: began.Add(Deadline)}, Verdict{IsStalled, "stalled: 0 of 1"}, Degraded},
 		"too long, and nobody says why":        {Evidence{Since: began, Now: began.Add(Deadline)}, Verdict{IsStalled, "stalled: it is not ready"}, Degraded},
+		"its spec pauses, in time":             {Evidence{Look: Look{Why: "1 of 2", Pause: time.Hour}, Since: began, Now: began.Add(Deadline + time.Hour - 1)}, Verdict{IsProgressing, "1 of 2"}, Progressing},
+		"its spec pauses, and no longer":       {Evidence{Look: Look{Why: "1 of 2", Pause: time.Hour}, Since: began, Now: began.Add(Deadline + time.Hour)}, Verdict{IsStalled, "stalled: 1 of 2"}, Degraded},
 		"they find no place for long":          {Evidence{Look: waits, Since: began, Now: began.Add(Deadline)}, Verdict{IsProgressing, "no suitable node"}, Progressing},
 		"a job runs for long":                  {Evidence{Look: Look{Begun: true, Why: "0 of 1 complete"}, Since: began, Now: began.Add(Deadline)}, Verdict{IsProgressing, "0 of 1 complete"}, Progressing},
 		"they fail at last":                    {Evidence{Look: failed, Since: began, Now: began.Add(Deadline)}, Verdict{IsFailed, "exit 1"}, Degraded},

@@ -52,7 +52,7 @@ func health(ctx context.Context, c *engine.Client, lives []*kinds.Live, now time
 // judge is pure: a service, its tasks and the time.
 func judge(s *swarm.Service, tasks []swarm.Task, now time.Time) kinds.Health {
 	c := count(s, tasks, now)
-	h := kinds.Health{Running: c.running, Wanted: wantedTasks(s, len(c.wanted)), Old: c.old}
+	h := kinds.Health{Running: c.running, Wanted: wantedTasks(s, len(c.wanted)), Old: c.old, Pause: pause(s)}
 	switch {
 	case isJob(s):
 		h.Running = c.complete
@@ -122,6 +122,29 @@ func watch(s *swarm.Service) time.Duration {
 		return u.Monitor
 	}
 	return 5 * time.Second
+}
+
+// pause is how long the swarm may be at one task of a roll-out: until the old one has stopped and the new one is healthy, and
+// then as long as the update config, or that of a rollback, lets it watch and wait.
+func pause(s *swarm.Service) time.Duration {
+	waits := func(u *swarm.UpdateConfig) time.Duration {
+		if u == nil {
+			return 0
+		}
+		return u.Delay + u.Monitor
+	}
+	out := max(waits(s.Spec.UpdateConfig), waits(s.Spec.RollbackConfig))
+	c := s.Spec.TaskTemplate.ContainerSpec
+	if c == nil {
+		return out
+	}
+	if c.StopGracePeriod != nil {
+		out += *c.StopGracePeriod
+	}
+	if c.Healthcheck != nil && (len(c.Healthcheck.Test) == 0 || c.Healthcheck.Test[0] != "NONE") { // also of the image's own check
+		out += c.Healthcheck.StartPeriod + time.Duration(max(1, c.Healthcheck.Retries))*(c.Healthcheck.Interval+c.Healthcheck.Timeout)
+	}
+	return out
 }
 
 // settled compares a task's age, by the clock of the swarm's managers, with ours. Where the clocks are so far apart that

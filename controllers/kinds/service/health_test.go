@@ -101,8 +101,49 @@ func TestHealth(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := judge(test.service, test.tasks, began.Add(time.Hour)); got != test.want {
+			got := judge(test.service, test.tasks, began.Add(time.Hour))
+			if got.Pause = 0; got != test.want { // of pauses see below
 				t.Errorf("got %+v\nwant %+v", got, test.want)
+			}
+		})
+	}
+}
+
+// A roll-out that its spec makes slow has not stalled.
+func TestPauseIsWhatASpecLetsTheSwarmWait(t *testing.T) {
+	grace := 30 * time.Second
+	for name, test := range map[string]struct {
+		change func(*swarm.ServiceSpec)
+		want   time.Duration
+	}{
+		"nothing is stated": {func(*swarm.ServiceSpec) {}, 0},
+		"an update": {func(s *swarm.ServiceSpec) {
+			s.UpdateConfig = &swarm.UpdateConfig{Delay: time.Hour, Monitor: time.Minute}
+		}, time.Hour + time.Minute},
+		"a slower rollback": {func(s *swarm.ServiceSpec) {
+			s.UpdateConfig, s.RollbackConfig = &swarm.UpdateConfig{Delay: time.Minute}, &swarm.UpdateConfig{Delay: time.Hour}
+		}, time.Hour},
+		"a slow end": {func(s *swarm.ServiceSpec) { s.TaskTemplate.ContainerSpec.StopGracePeriod = &grace }, grace},
+		"a health check": {func(s *swarm.ServiceSpec) {
+			s.TaskTemplate.ContainerSpec.Healthcheck = &container.HealthConfig{Test: []string{"CMD", "true"}, StartPeriod: time.Hour, Interval: time.Minute, Timeout: time.Second, Retries: 3}
+		}, time.Hour + 3*(time.Minute+time.Second)},
+		"the image's own check": {func(s *swarm.ServiceSpec) {
+			s.TaskTemplate.ContainerSpec.Healthcheck = &container.HealthConfig{StartPeriod: time.Hour}
+		}, time.Hour},
+		"no health check": {func(s *swarm.ServiceSpec) {
+			s.TaskTemplate.ContainerSpec.Healthcheck = &container.HealthConfig{Test: []string{"NONE"}, StartPeriod: time.Hour}
+		}, 0},
+		"a plugin, no container": {func(s *swarm.ServiceSpec) { s.TaskTemplate.ContainerSpec = nil }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := plain()
+			spec.UpdateConfig, spec.RollbackConfig = nil, nil
+			if c := spec.TaskTemplate.ContainerSpec; c != nil {
+				c.StopGracePeriod, c.Healthcheck = nil, nil
+			}
+			test.change(spec)
+			if got := pause(&swarm.Service{Spec: *spec}); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
 			}
 		})
 	}
