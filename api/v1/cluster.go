@@ -83,8 +83,8 @@ type CA struct {
 
 // CASigning names files on the machine where the operator runs.
 type CASigning struct {
-	// CertFile is the absolute path of a CA's certificate in PEM. The file must hold nothing else. When the operator
-	// brings it in, the certificate must be valid for another year.
+	// CertFile is the absolute path of a CA's certificate in PEM. The file must contain certificates only. When
+	// the operator brings it in, the certificate must be valid for another year.
 	CertFile string `json:"certFile"`
 	// KeyFile is the absolute path of the certificate's private key, in PEM and without a passphrase.
 	KeyFile string `json:"keyFile"`

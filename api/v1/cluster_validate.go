@@ -144,8 +144,7 @@ func (ps *problems) externalCAs(list []ExternalCA) {
 	}
 }
 
-// certificates reports whether a text holds certificates in PEM and nothing else. A key in it would be sent to the
-// swarm.
+// certificates reports whether a text consists of certificates in PEM only. A key in it would be sent to the swarm.
 func certificates(text []byte) bool {
 	for found := false; ; found = true {
 		var block *pem.Block

@@ -27,8 +27,8 @@ type ContentSpec struct {
 	Data Content `json:"data,omitzero"`
 	// File is a path in the repository, relative to the manifest.
 	File string `json:"file,omitempty"`
-	// Raw says that the content is meant as it is, although it looks like something else. Without it, the operator
-	// refuses content that looks like a pointer of Git LFS or git-annex, or like a merge conflict. It also refuses
+	// Raw says that the content is meant as it is, even if it looks like a mistake. Without it, the operator refuses
+	// content that looks like a pointer of Git LFS or git-annex, or like a merge conflict. It also refuses
 	// content that SOPS, age, git-crypt, PGP or ansible-vault seems to have encrypted. Default false.
 	Raw bool `json:"raw,omitempty"`
 	// External says that a config or secret of exactly this name exists and does not belong to the operator.

@@ -108,7 +108,7 @@ func (n *Network) Default() {
 	}
 }
 
-// Validate checks the name and the pools, and that an external network states nothing else.
+// Validate checks the name and the pools, and that an external network has no other settings.
 func (n *Network) Validate() []Problem {
 	ps := n.validateHeader(nameDNS)
 	s := n.Spec

@@ -79,8 +79,8 @@ func (a *acting) resume(ctx context.Context, t target) error {
 	return nil
 }
 
-// known refuses a source that nothing in the swarm is of: no memory, and no object with its labels. A slip of the pen would make
-// a memory of its own, which every command would see from then on. The hint says what else an argument may be.
+// known refuses a source that has no memory in the swarm and whose labels are on no object. A misspelt name would otherwise get a
+// memory, which every later command would see. The hint says what the argument may be instead.
 func (a *acting) known(ctx context.Context, source, hint string) error {
 	sources := state.Sources(a.own)
 	if slices.Contains(sources, source) {

@@ -53,7 +53,7 @@ func TestWatcherPrintsChangesAlone(t *testing.T) {
 }
 
 func TestTidyingGivesMemoryBackAndPassesResultsOn(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // nothing else tidies up
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // only tidying collects garbage
 	before, failed := heap(), errors.New("it failed")
 	do := tidying(func(_ context.Context, key string) (runner.Result, error) {
 		left := make([]byte, 64<<20)

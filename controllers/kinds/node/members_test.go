@@ -9,10 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rogpeppe/go-internal/txtar"
-
 	"github.com/swarm-operator/swarm-operator/diff/plan"
-	"github.com/swarm-operator/swarm-operator/test/golden"
 )
 
 func TestTolerance(t *testing.T) {
@@ -307,18 +304,7 @@ func (m *model) fail(format string, args ...any) {
 
 // Each file of testdata/members is a few swarms with what becomes of them, step by step, and in which words.
 func TestRoleChanges(t *testing.T) {
-	const file = "testdata/members/steps.txtar"
-	cases, err := txtar.ParseFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := &txtar.Archive{Comment: cases.Comment}
-	for _, f := range cases.Files {
-		if name, isGiven := strings.CutSuffix(f.Name, ": given"); isGiven {
-			got.Files = append(got.Files, f, txtar.File{Name: name + ": steps", Data: []byte(steps(t, string(f.Data)))})
-		}
-	}
-	golden.Equal(t, file, string(txtar.Format(got)))
+	given(t, "testdata/members/steps.txtar", "steps", steps)
 }
 
 func counted(s string) int {

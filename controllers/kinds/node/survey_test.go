@@ -43,8 +43,11 @@ type scene struct {
 	out      strings.Builder
 }
 
-func TestSurvey(t *testing.T) {
-	const file = "testdata/survey.txtar"
+func TestSurvey(t *testing.T) { given(t, "testdata/survey.txtar", "surveyed", play) }
+
+// given holds a file to what comes of each part of it that is given.
+func given(t *testing.T, file, comes string, of func(*testing.T, string) string) {
+	t.Helper()
 	cases, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +55,7 @@ func TestSurvey(t *testing.T) {
 	got := &txtar.Archive{Comment: cases.Comment}
 	for _, f := range cases.Files {
 		if name, isGiven := strings.CutSuffix(f.Name, ": given"); isGiven {
-			got.Files = append(got.Files, f, txtar.File{Name: name + ": surveyed", Data: []byte(play(t, string(f.Data)))})
+			got.Files = append(got.Files, f, txtar.File{Name: name + ": " + comes, Data: []byte(of(t, string(f.Data)))})
 		}
 	}
 	golden.Equal(t, file, string(txtar.Format(got)))
