@@ -1,7 +1,9 @@
 package git
 
 import (
+	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/fsnotify/fsnotify"
 )
@@ -9,6 +11,23 @@ import (
 // WithoutEvents makes the kernel's watches unavailable to a source.
 func WithoutEvents(s *Source) {
 	s.newWatcher = func() (*fsnotify.Watcher, error) { return nil, errors.New("no instances left") }
+}
+
+// Looks counts how often watchers look at the state of a source. It is called before they begin.
+func Looks(s *Source) *atomic.Int64 {
+	c := &counted{backend: s.backend}
+	s.backend = c
+	return &c.looks
+}
+
+type counted struct {
+	backend
+	looks atomic.Int64
+}
+
+func (c *counted) state(ctx context.Context) string {
+	defer c.looks.Add(1)
+	return c.backend.state(ctx)
 }
 
 // Forget makes the source ask a remote again, however recently it did.

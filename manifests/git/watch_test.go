@@ -205,28 +205,36 @@ func TestWatchIsQuiet(t *testing.T) {
 	r := newRepo(t)
 	r.commit("a", "1", "first")
 	s := open(t, r.dir, git.Options{PollInterval: 10 * time.Millisecond})
+	looks := git.Looks(s)
 	head(t, s)
 	woken := s.Watch(t.Context())
+	quiet := func(after string) {
+		t.Helper()
+		// What a look finds, it says before the next one. One look may have begun before the change.
+		began := looks.Load()
+		eventually(t, "the watcher to look again", func() bool { return looks.Load() >= began+3 })
+		if len(woken) != 0 {
+			t.Errorf("woken after %s", after)
+		}
+	}
+	quiet("nothing")
 	r.write("a", "2")
-	r.git("add", "-A")
-	r.git("status")
-	r.git("branch", "other")
-	r.git("tag", "v1")
-	r.git("stash", "-q")
-	r.git("pack-refs", "--all")
-	r.git("gc", "-q")
+	for _, args := range [][]string{
+		{"add", "-A"}, {"status"}, {"branch", "other"}, {"tag", "v1"}, {"stash", "-q"}, {"pack-refs", "--all"}, {"gc", "-q"},
+	} {
+		r.git(args...)
+		quiet("git " + args[0])
+	}
 	want := r.commit("a", "3", "second")
-	// If anything before had woken the reader, the channel would hold that value, and the head would be the first
-	// commit.
 	eventually(t, "a wake-up", func() bool { return len(woken) == 1 })
-	<-woken
 	if got := head(t, s).Hash; got != want {
-		t.Errorf("woken for nothing: at %s", got)
+		t.Errorf("at %s, and the commit is %s", got, want)
 	}
-	eventually(t, "the watcher to look again", func() bool { time.Sleep(50 * time.Millisecond); return true })
-	if len(woken) != 0 {
-		t.Error("woken again")
-	}
+	// Until the reader asks for the head, each look wakes it. Nobody is woken for a head that was asked for.
+	began := looks.Load()
+	eventually(t, "the look during which the head was read to end", func() bool { return looks.Load() >= began+2 })
+	<-woken
+	quiet("a commit that was read")
 }
 
 // A watcher that has not looked before is woken at once. A reader that sleeps blocks nobody. The channel closes at
