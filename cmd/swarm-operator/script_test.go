@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -21,10 +23,27 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/swarm-operator/swarm-operator/sandbox"
+	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"swarm-operator": main})
+// TestMain has scripts run the operator's own binary: the test's would start the sandbox's libraries with each of the
+// hundreds of commands, and a command would then take twice as long.
+func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+
+func runTests(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "swarm-operator")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		err = errors.Join(
+			harness.Build(context.Background(), dir, "swarm-operator"),
+			os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH")),
+		)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
 }
 
 // TestScripts are the command line's specification. They share one swarm, each with a source name of its own.
