@@ -8,6 +8,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 
 	"github.com/swarm-operator/swarm-operator/test/lag"
+	"github.com/swarm-operator/swarm-operator/test/turn"
 )
 
 // disturbance is what happens to the one that acts, while it does.
@@ -111,7 +112,15 @@ const mostRounds = 10
 // nothing is done twice.
 func TestActorsActOneAtATimeWhateverHappensToThem(t *testing.T) {
 	t.Parallel()
-	n := *rounds
+	// Ways follow each other from commit to commit.
+	n, first := *rounds, 0
+	switch {
+	case n == 0 && *full:
+		n = len(disturbances)
+	case n == 0:
+		n = (len(disturbances) + 1) / 2
+		first = max(0, turn.Commits()) * n
+	}
 	swarms := max(2, (n+mostRounds-1)/mostRounds)
 	if *swarmKind == onEngines { // three engines each
 		swarms = 1
@@ -121,7 +130,7 @@ func TestActorsActOneAtATimeWhateverHappensToThem(t *testing.T) {
 		t.Run(fmt.Sprintf("%s %d", sources, s+1), func(t *testing.T) {
 			t.Parallel()
 			a := newWorld(t, size{3, 0}).actors(fmt.Sprintf("actors-%d", s), uint64(s), s%2 == 1)
-			for r := s; r < n; r += swarms {
+			for r := first + s; r < first+n; r += swarms {
 				a.round(r, disturbances[(r+r/len(disturbances)*s)%len(disturbances)])
 				if t.Failed() {
 					return

@@ -6,7 +6,7 @@
 // differs; what means nothing on the sandbox is in the table without.
 //
 //	go test ./test/e2e                                  on the sandbox
-//	go test ./test/e2e -swarm=engines                   an eighth of what may differ, on dockerd, as root, on Linux; or E2E_SWARM=engines
+//	go test ./test/e2e -swarm=engines                   a sixteenth of what may differ, on dockerd, as root, on Linux; or E2E_SWARM=engines
 //	go test ./test/e2e -swarm=engines -full             all of it; or E2E_FULL=1
 //	go test ./test/e2e -swarm=engines -managers 3 -workers 2
 //	go test ./test/e2e -swarm=engines -run Docker -v -args -watch=10m
@@ -16,7 +16,7 @@
 // list images.
 //
 // Without -full, scenarios that disturb an apply at each of its calls take a sample of the calls: every fourth on the
-// sandbox, each in one of the ways, and a decisive one on engines; other ones with each commit, as with the eighths above
+// sandbox, each in one of the ways, and a decisive one on engines; other ones with each commit, as with the sixteenths above
 // (package turn). The lease and polling are then twice as fast as in production. With -full every call is disturbed in every
 // way, at the times of production.
 //

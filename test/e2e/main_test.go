@@ -15,7 +15,7 @@ import (
 var (
 	idlePeriod  = flag.Duration("idle", 10*time.Second, "how long an operator with nothing to do is watched")
 	full        = flag.Bool("full", os.Getenv("E2E_FULL") != "", "run every scenario on every kind of swarm, disturb each call in each way, at the times of production (E2E_FULL)")
-	rounds      = flag.Int("rounds", len(disturbances), "how often one of three operators is disturbed while it acts")
+	rounds      = flag.Int("rounds", 0, "how often one of three operators is disturbed while it acts; 0 is each way once with -full, and otherwise every second way")
 	watchPeriod = flag.Duration("watch", 10*time.Second, "how long a failed want is watched for being written again")
 )
 

@@ -30,7 +30,7 @@ type differing struct{ name, in string }
 // differs names the scenarios for which real engines may differ from the sandbox, and in what. On engines make test takes
 // from these; what the others are about (git, plans, consent, reports, output) is the same code on the same API there.
 // A scenario on real engines costs ten times what it costs on the sandbox, so each run takes those whose turn it is, which
-// are every eighth in the order of this table: neighbours are much alike. make e2e-full runs all scenarios on both.
+// are every sixteenth in the order of this table: neighbours are much alike. make e2e-full runs all scenarios on both.
 var differs = []differing{
 	{"TestContainersDoWhatTheManifestSays", "real containers, ports, mounts"},
 	{"TestEnginesAndRegistriesThatGoAway", "pulls, crashes of dockerd"},

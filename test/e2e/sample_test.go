@@ -96,6 +96,18 @@ func reached(n, of int) int {
 // endless says whether points go on until a call is not reached.
 func endless() bool { return *swarmKind != onEngines || *full }
 
+// everySecond returns every second one of some cases, and with the next commit the others. With -full it returns all.
+func everySecond[T any](cases []T) []T {
+	if *full {
+		return cases
+	}
+	var out []T
+	for i := turn.Now() % 2; i < len(cases); i += 2 {
+		out = append(out, cases[i])
+	}
+	return out
+}
+
 // What the applies that are disturbed write last.
 
 func creates(service string) func(harness.Call) bool {

@@ -33,8 +33,8 @@ type group struct {
 // raced lists packages whose code runs in several goroutines. The race detector watches them. Elsewhere it takes five
 // to ten times as long and finds nothing, because code that decides has no goroutines.
 var raced = []string{
-	"/controllers/apply", "/controllers/engine", "/controllers/reconciler", "/controllers/runner", "/controllers/sinks",
-	"/controllers/state", "/controllers/status", "/controllers/unlock", "/manifests/git", "/test/harness",
+	"/controllers/apply", "/controllers/engine", "/controllers/kinds", "/controllers/reconciler", "/controllers/runner",
+	"/controllers/sinks", "/controllers/state", "/controllers/status", "/controllers/unlock", "/manifests/git", "/test/harness",
 }
 
 // processes lists packages whose tests are about processes that they start, and not about code of their own. So are
@@ -108,7 +108,7 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 			scenarios.packages = append(scenarios.packages, p)
 		case slices.ContainsFunc(processes, is):
 			started.packages = append(started.packages, p)
-		case slices.ContainsFunc(raced, is) || strings.Contains(p, "/controllers/kinds"):
+		case slices.ContainsFunc(raced, is):
 			races.packages = append(races.packages, p)
 		default:
 			plain.packages = append(plain.packages, p)
@@ -121,7 +121,7 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 	groups := []group{scenarios, started, races, plain, real}
 	switch {
 	case o.engines:
-		beside := heaviest(real)
+		beside := heaviest(real, heavyAt(turn.Now()))
 		real.packages = slices.DeleteFunc(real.packages, func(p string) bool { return !strings.HasSuffix(p, "/test/e2e") })
 		groups = []group{real, beside}
 	case o.full:
@@ -131,9 +131,9 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 }
 
 // turns lists tests on real engines that take minutes, about things that a commit seldom changes: the deployed image,
-// the benchmark, the engines of the tests themselves. Each test, or a part of it, runs with every eighth commit
-// (package turn), beside the scenarios on engines.
-var turns = [turn.Turns]heavy{
+// the benchmark, the engines of the tests themselves. Each test, or a part of it, has one of the even turns (package
+// turn), and runs beside the scenarios on engines.
+var turns = [turn.Turns / 2]heavy{
 	{"/test/image", "TestOnRealEngines", "a_plain_container,_as_compose.yaml_has_it"},
 	{"/test/engines", "TestASwarmOfFiveAndItsFaults", ""},
 	{"/test/image", "TestOnRealEngines", "a_container_without_the_socket's_group"},
@@ -159,13 +159,21 @@ func isHeavy(test string) bool {
 	return slices.ContainsFunc(turns[:], func(h heavy) bool { return h.test == test })
 }
 
-func waits(test string) bool { return isHeavy(test) && turns[turn.Now()].test != test }
+func waits(test string) bool { return isHeavy(test) && heavyAt(turn.Now()).test != test }
 
-// heaviest returns the group of the test whose turn it is, in the form of the scenarios on engines.
-func heaviest(of group) group {
-	h := turns[turn.Now()]
+// heavyAt returns the test that has a turn. It is empty in every second turn.
+func heavyAt(now int) heavy {
+	if now%2 != 0 {
+		return heavy{}
+	}
+	return turns[now/2]
+}
+
+// heaviest returns the group of a heavy test, in the form of the scenarios on engines. It has no packages if there is
+// no such test.
+func heaviest(of group, h heavy) group {
 	i := slices.IndexFunc(of.packages, func(p string) bool { return strings.HasSuffix(p, h.in) })
-	if i < 0 {
+	if i < 0 || h.test == "" {
 		return group{}
 	}
 	of.name, of.lane, of.flags, of.packages = h.test, of.lane+1, append(slices.Clone(of.flags), "-run="+exactly(h.name())), []string{of.packages[i]}

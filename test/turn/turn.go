@@ -14,7 +14,7 @@ import (
 // Turns is how many runs it takes until everything has run on real engines. Calls is how many runs it takes until
 // each call was disturbed on the sandbox.
 const (
-	Turns = 8
+	Turns = 16
 	Calls = 4
 )
 
