@@ -16,7 +16,7 @@ const (
 	guardSelf     = "self-last"
 )
 
-// paused does nothing at all until a person has looked.
+// paused refuses every step until a person has looked.
 func paused(s Step, f Facts, p Policy) []Refusal {
 	if f.Paused == "" {
 		return nil
@@ -24,7 +24,8 @@ func paused(s Step, f Facts, p Policy) []Refusal {
 	return []Refusal{s.Refusal(Never, "%s; nothing is done until somebody has looked: swarm-operator confirm %s", f.Paused, p.Source)}
 }
 
-// released leaves alone what was given up. It ends when the manifest goes, as it was meant, or when somebody resumes.
+// released refuses steps on what was given up. This ends when the manifest is removed, as intended, or when somebody
+// resumes.
 func released(s Step, f Facts, p Policy) []Refusal {
 	switch {
 	case f.ReleasedAll:
@@ -39,7 +40,7 @@ func released(s Step, f Facts, p Policy) []Refusal {
 	return nil
 }
 
-// unadopt objects to adoptions, which are no steps, as to steps that write.
+// unadopt lets guards object to adoptions, which are no steps, in the same way as to steps that write.
 func (p *Plan) unadopt(f Facts, policy Policy) {
 	guards := []Guard{{guardPaused, Each(paused)}, {guardReleased, Each(released)}, {guardRewind, Each(rewound)}}
 	p.Adopted = slices.DeleteFunc(p.Adopted, func(a Adoption) bool {
@@ -54,8 +55,8 @@ func (p *Plan) unadopt(f Facts, policy Policy) {
 	})
 }
 
-// selfStays never removes the service that the operator runs as, and never makes it: where it is not there somebody has
-// just removed it, and the tasks that are left must not bring it back before they are told to end.
+// selfStays refuses to remove the service that the operator runs as, and to make it. If it does not exist, somebody
+// has just removed it. The tasks that are left must not bring it back before they are told to end.
 func selfStays(s Step, f Facts, _ Policy) []Refusal {
 	if s.Key != f.Self || s.Op == diff.Update {
 		return nil
@@ -68,13 +69,13 @@ func selfStays(s Step, f Facts, _ Policy) []Refusal {
 	return []Refusal{r}
 }
 
-// own says whether a step may be the last thing that this process does: the update of the service that it runs as, and what its
-// kind says that of.
+// own reports whether a step may be the last thing that this process does. That is the update of the service that it
+// runs as, and any step of which a kind says so.
 func (p *Plan) own(s Step, f Facts) bool {
 	return s.Key == f.Self && s.Op == diff.Update || slices.ContainsFunc(p.ends, func(ends func(Step) bool) bool { return ends(s) })
 }
 
-// selfLast lets the operator's own steps wait for everything else that comes by itself, and for each other.
+// selfLast makes the operator's own steps wait for everything else that comes by itself, and for each other.
 func selfLast(plan Plan, f Facts, _ Policy) []Refusal {
 	var own []Step
 	others := ""
@@ -106,9 +107,10 @@ func selfLast(plan Plan, f Facts, _ Policy) []Refusal {
 	return out
 }
 
-// commands adds to what waits for consent the command that gives it, for who cannot or will not commit, and where no commit can.
+// commands adds the command that gives consent to what waits for consent. Somebody may be unable or unwilling to
+// commit, and some hazards no commit can agree to.
 func (p *Plan) commands(f Facts) {
-	commit := len(f.Revision) == 40 // otherwise files, which have no revision to approve
+	commit := len(f.Revision) == 40 // otherwise the manifests are files, which have no revision to approve
 	for i := range p.Refused {
 		switch r := &p.Refused[i]; {
 		case r.Class != Consent || r.Hazard == "":
@@ -122,7 +124,7 @@ func (p *Plan) commands(f Facts) {
 	}
 }
 
-// quoted is what a shell takes for one word.
+// quoted returns s in a form that a shell takes for one word.
 func quoted(s string) string {
 	if strings.Contains(s, " ") {
 		return "'" + s + "'"
@@ -130,7 +132,7 @@ func quoted(s string) string {
 	return s
 }
 
-// hazard is what to agree to: of what is lost with one object, that of this one.
+// hazard returns what to agree to. It names the object if the hazard is about what is lost with that one object.
 func (r Refusal) hazard() string {
 	if r.Hazard == DropsSettings || r.Hazard == ForceNodeRemoval {
 		return fmt.Sprintf("%s %s", r.Hazard, r.Key)
@@ -142,15 +144,15 @@ func (r Refusal) hazard() string {
 type agreement uint8
 
 const (
-	// byHazard: by the name of the hazard, in a commit or a command.
+	// byHazard means by the name of the hazard, in a commit or a command.
 	byHazard agreement = iota
-	// byObject: by that and the name of the object.
+	// byObject means by that name and the name of the object.
 	byObject
-	// asTold: by the command that the reason names already.
+	// asTold means by the command that the reason already names.
 	asTold
 )
 
-// agreed is what a commit or a command would agree to.
+// agreed returns what a commit or a command has to agree to.
 func (r Refusal) agreed() string {
 	if r.ends == byHazard {
 		return string(r.Hazard)

@@ -6,34 +6,35 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// Trouble is a step that failed and is not tried again before its time.
+// Trouble is a step that failed and is not tried again before Until.
 type Trouble struct {
-	// Tries in a row that failed, of whichever instance.
+	// Tries is how many tries in a row failed, of any instance.
 	Tries int
-	// Why the last one failed.
+	// Why is why the last try failed.
 	Why string
-	// Until: when it is tried again.
+	// Until is when the step is tried again.
 	Until time.Time
 }
 
-// Bounds of the time between two tries of what fails: eight tries take two minutes, and after that there is one a minute.
+// These bound the time between two tries of a step that fails. The first eight pauses take two minutes together;
+// after that there is one try a minute.
 const (
 	firstRetry = 500 * time.Millisecond
 	lastRetry  = time.Minute
 )
 
-// BackOff is how long what has failed so many times in a row is not tried again.
+// BackOff returns how long a step is not tried again after that many tries in a row have failed.
 func BackOff(tries int) time.Duration {
 	if tries <= 0 {
 		return 0
 	}
-	if tries > 8 { // 64 s and more
+	if tries > 8 { // the shift would give 64 s or more
 		return lastRetry
 	}
 	return min(firstRetry<<(tries-1), lastRetry)
 }
 
-// Name is what a step is called where it failed: what it does, on what.
+// Name returns the name of a step that failed: what it does, and to which object.
 func (s Step) Name() string {
 	name := s.Op.Word() + " " + s.Key.String()
 	if s.Instance != s.Key.Name {
@@ -44,7 +45,7 @@ func (s Step) Name() string {
 
 const guardBackOff = "back-off"
 
-// backsOff leaves a step that failed alone until its time has come, and says what it failed of.
+// backsOff refuses a step that failed until its time has come, and says why it failed.
 func backsOff(s Step, f Facts, _ Policy) []Refusal {
 	t, failed := f.Troubles[s.Name()]
 	if !failed || !t.Until.After(f.Now) {
@@ -59,7 +60,7 @@ func backsOff(s Step, f Facts, _ Policy) []Refusal {
 	return []Refusal{r}
 }
 
-// Troubled are the steps that failed and wait for their next try.
+// Troubled returns the refusals of steps that failed and wait for their next try.
 func (p Plan) Troubled() []Refusal {
 	var out []Refusal
 	for _, r := range p.Refused {

@@ -7,43 +7,45 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// Bearing is what a refusal means to other steps, and to whoever reports it. Code asks a refusal for its bearing, and never for
-// the name of its guard. So a new guard needs at most a line in the table below; what a kind refuses it bears itself.
+// Bearing is what a refusal means to other steps, and to code that reports the refusal. Code asks a refusal for its
+// bearing, and never for the name of its guard. So a new guard needs at most a line in the table below. A kind gives
+// its refusals their bearing itself.
 type Bearing uint16
 
 const (
-	// holds: what was to come after the step is held with it, though the object is there.
+	// holds means that what was to come after the step is held with it, even if the object exists.
 	holds Bearing = 1 << iota
-	// occupied: where the object would be there is something that is not it, or that nothing can use.
+	// occupied means that in the object's place there is something else, or something that nothing can use.
 	occupied
-	// hand: a change by hand stays as it is for a time, and nothing of the revision waits for that.
+	// hand means that a change by hand stays as it is for a time. Nothing of the revision waits for that.
 	hand
-	// Aside: the step is done when it can be, and neither removals nor the operator's own steps wait for it.
+	// Aside means that the step is done when it can be. Neither removals nor the operator's own steps wait for it.
 	Aside
-	// inFlight: it only undoes a change by hand, and a roll-out is over first.
+	// inFlight means that the step only undoes a change by hand, and waits until a roll-out is over.
 	inFlight
-	// reported: a change by hand stays as it is, and nobody has to do anything.
+	// reported means that a change by hand stays as it is, and that nobody has to do anything.
 	reported
-	// passed: the object is left alone by somebody's choice, is somebody else's, or waits for something from before the
-	// revision: what the revision removes does not wait for it.
+	// passed means that the object is left alone by somebody's choice, is somebody else's, or waits for something
+	// from before the revision. What the revision removes does not wait for it.
 	passed
-	// failed: what is wanted was tried and has failed.
+	// failed means that what is wanted was tried and has failed.
 	failed
-	// byName: agreement to it has to name the object.
+	// byName means that an agreement to it has to name the object.
 	byName
-	// kept: the object stays because others refer to it. That is no difference.
+	// kept means that the object stays because others refer to it. That is no difference.
 	kept
-	// unmatched: the swarm has no node that the manifest is about.
+	// unmatched means that the manifest matches no node of the swarm.
 	unmatched
-	// OfRoles: it is about the roles of nodes.
+	// OfRoles means that the refusal is about the roles of nodes.
 	OfRoles
-	// OfRotation: it is about a rotation that has its turn when others have had theirs.
+	// OfRotation means that the refusal is about a rotation, whose turn comes when others have had theirs.
 	OfRotation
-	// ofTrouble: the step failed, and has another try.
+	// ofTrouble means that the step failed and will be tried again.
 	ofTrouble
 )
 
-// bearings of the guards. Those that are not here refuse by a rule, and what depends on the step goes on without it.
+// bearings has the bearing of each guard that has one. The other guards refuse because of a rule, and what depends on the
+// step goes on without it.
 var bearings = map[string]Bearing{
 	guardOwnership:      holds | occupied | passed,
 	guardBroken:         holds | occupied,
@@ -72,36 +74,37 @@ func (r Refusal) is(b Bearing) bool { return (bearings[r.Guard]|r.of.bears)&b !=
 // Is reports whether a refusal has one of the bearings.
 func (r Refusal) Is(b Bearing) bool { return r.is(b) }
 
-// Bearing is the refusal with a bearing of its own.
+// Bearing returns the refusal with one more bearing.
 func (r Refusal) Bearing(b Bearing) Refusal {
 	r.of.bears |= b
 	return r
 }
 
-// Origin is that of the step that was refused.
+// Origin returns the origin of the step that was refused.
 func (r Refusal) Origin() Origin { return r.of.origin }
 
-// waits reports whether the refusal ends by itself, and counts as a difference.
+// waits reports whether the refusal ends by itself and counts as a difference.
 func (r Refusal) waits() bool { return r.Class == Later && !r.Quiet }
 
 // Reported reports whether a refusal leaves a change by hand as it is, and nobody has to do anything.
 func (r Refusal) Reported() bool { return r.is(reported) }
 
-// Contended reports whether somebody writes again and again what is put back.
+// Contended reports whether somebody writes again and again what the operator puts back.
 func (r Refusal) Contended() bool { return r.is(reported) && r.is(hand) }
 
-// NeedsAPerson reports whether somebody has to do something before what is refused comes.
+// NeedsAPerson reports whether somebody has to do something before the step can be taken.
 func (r Refusal) NeedsAPerson() bool { return r.Class != Later && !r.Quiet && !r.is(reported) }
 
-// OfRoles reports whether a refusal is about the roles of nodes, of which one changes at a time.
+// OfRoles reports whether a refusal is about the roles of nodes. Roles change one at a time.
 func (r Refusal) OfRoles() bool { return r.is(OfRoles) }
 
-// Unmatched reports whether the swarm has no node that the manifest is about.
+// Unmatched reports whether the manifest matches no node of the swarm.
 func (r Refusal) Unmatched() bool { return r.is(unmatched) }
 
-// holdsOthers reports whether what was to come after the step is held with it: where something was to be made, something
-// else is in its place, it failed under this very revision, or its own change still waits for a person's word. A manifest that
-// no node matches holds nothing: what ran beside that host goes on.
+// holdsOthers reports whether what was to come after the step is held with it. That is so if the object was to be
+// made, if something else is in its place, or if its own change waits for consent. It is also so if the want failed
+// under this very revision, or without a record of what was wanted. A manifest that matches no node holds nothing, so
+// that what runs elsewhere goes on.
 func (r Refusal) holdsOthers(f Facts) bool {
 	if r.Op == diff.Remove || r.Quiet || r.is(unmatched) {
 		return false
@@ -110,14 +113,16 @@ func (r Refusal) holdsOthers(f Facts) bool {
 		r.is(failed) && (f.Failed[r.Key].Revision == f.Revision || f.Failed[r.Key].Digest == "")
 }
 
-// waitsBeforeRemovals reports whether removals of the revision wait until the refusal has ended by itself.
+// waitsBeforeRemovals reports whether removals of the revision wait until the refusal ends by itself.
 func (r Refusal) waitsBeforeRemovals() bool {
 	return r.waits() && r.Op != diff.Remove && !r.is(hand|Aside|inFlight)
 }
 
-// holdsRemovals reports whether git makes a service, or changes what it runs, and somebody has to do something first. What is
-// removed may be what does its work until then. What the manifest or a person leaves alone on purpose, what is somebody else's
-// and what failed in an earlier revision holds nothing, and nor does what only undoes a change by hand.
+// holdsRemovals reports whether git makes a service, or changes what it runs, and somebody has to do something first.
+// Until then, what is to be removed may be doing the service's work.
+//
+// Removals do not wait for what the manifest or a person leaves alone on purpose, for what is somebody else's, or for
+// what failed in an earlier revision. Nor do they wait for a step that only undoes a change by hand.
 func (r Refusal) holdsRemovals() bool {
 	if r.Class == Later || r.Quiet || !v1.RunsTasks(r.Key.Kind) || r.is(passed|hand|Aside) {
 		return false

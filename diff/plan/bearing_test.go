@@ -15,8 +15,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// What a refusal means to others is asked of its bearing: a guard that is renamed, split or new must not change what happens
-// because somebody compares names.
+// What a refusal means to others is asked of its bearing. A guard that is renamed, split or added must not change
+// what happens because code compares names.
 func TestNobodyComparesGuards(t *testing.T) {
 	compared := 0
 	for _, dir := range []string{".", "../../controllers", "../../cmd", "../../manifests"} {
@@ -48,7 +48,7 @@ func TestNobodyComparesGuards(t *testing.T) {
 	}
 }
 
-// A bearing of a guard that there is not is a name that was mistyped, or a guard that went.
+// A bearing of a guard that does not exist has a mistyped name, or its guard is gone.
 func TestBearingsAreOfGuards(t *testing.T) {
 	names := map[string]bool{}
 	for _, f := range parsed(t, ".") {
@@ -81,7 +81,7 @@ func value(v *ast.ValueSpec, i int) ast.Expr {
 	return nil
 }
 
-// parsed are the files of a directory and those below it, without tests.
+// parsed returns the Go files of a directory and of those below it, without tests.
 func parsed(t *testing.T, dir string) map[string]*ast.File {
 	t.Helper()
 	out := map[string]*ast.File{}
@@ -103,7 +103,8 @@ func parsed(t *testing.T, dir string) map[string]*ast.File {
 	return out
 }
 
-// Which refusals hold what comes after, hold removals, are waited for, need somebody: by what they are of.
+// The guard, class and operation of a refusal decide whether it holds what comes after, holds removals, is waited for
+// or needs somebody.
 func TestWhatARefusalMeansToOthers(t *testing.T) {
 	key := v1.Key{Kind: v1.KindService, Name: "web"}
 	git := []diff.Field{{Path: "spec.image", Git: true, Effect: diff.RestartsTasks}}

@@ -12,7 +12,7 @@ import (
 // Hazard is a harm that a person must agree to by name.
 type Hazard string
 
-// The hazards: a closed list.
+// The hazards. The list is closed.
 const (
 	Removals         Hazard = "removals"
 	Restarts         Hazard = "restarts"
@@ -28,7 +28,7 @@ const (
 	OtherSource      Hazard = "other-source"
 )
 
-// Hazards lists them all.
+// Hazards returns the names of all hazards.
 func Hazards() []string {
 	return []string{
 		string(Removals), string(Restarts), string(Replace), string(DropsSettings), string(TakeoverSecret), string(EvenManagers), string(SingleManager),
@@ -36,14 +36,16 @@ func Hazards() []string {
 	}
 }
 
-// byCommand are the hazards that a commit cannot agree to: git does not say what is lost, or whoever may write to the branch must
-// not be able to make the operator take another's work back, or the swarm's majority away.
+// byCommand are the hazards that a commit cannot agree to. With some of them, git does not show what is lost. With
+// the others, the right to write to the branch must not be enough: it would let somebody take another's work back, or
+// take the swarm's majority away.
 var byCommand = []Hazard{DropsSettings, SingleManager, ForceNodeRemoval, Rewind, OtherSource}
 
-// ByCommand reports whether a command alone agrees to the hazard: approve, or apply with --consent.
+// ByCommand reports whether only a command can agree to the hazard: approve, or apply with --consent.
 func (h Hazard) ByCommand() bool { return slices.Contains(byCommand, h) }
 
-// OfCommit splits what a commit's message agrees to: what counts, and the hazards that a command alone agrees to.
+// OfCommit splits what a commit's message agrees to. It returns the agreements that count, and the hazards that only
+// a command can agree to.
 func (cs Consents) OfCommit() (counts Consents, not []Hazard) {
 	for _, c := range cs {
 		if c.Hazard.ByCommand() {
@@ -55,9 +57,9 @@ func (cs Consents) OfCommit() (counts Consents, not []Hazard) {
 	return counts, not
 }
 
-// Bound binds agreements that name no object to those that they are about in a plan, so that they are not about others later. One
-// that is about nothing is left out. Hazards of nodes and managers come one by one while a revision is rolled out, and what
-// agrees to these stays as it is; see Carried.
+// Bound binds agreements that name no object to the objects of a plan that they are about, so that they do not cover
+// others later. It drops an agreement that is about nothing. Hazards of nodes and managers come one by one while a
+// revision is rolled out, so agreements to them stay as they are; see Carried.
 func (cs Consents) Bound(p Plan) Consents {
 	var out Consents
 	for _, c := range cs {
@@ -71,12 +73,12 @@ func (cs Consents) Bound(p Plan) Consents {
 	return out
 }
 
-// Carried are the agreements that still count when another revision comes into force: those that name objects.
+// Carried returns the agreements that still count when another revision comes into force: those that name objects.
 func (cs Consents) Carried() Consents {
 	return slices.DeleteFunc(slices.Clone(cs), func(c Consented) bool { return len(c.Objects) == 0 })
 }
 
-// comesByItself reports whether steps with the hazard may be in no plan yet that the revision leads to.
+// comesByItself reports whether a revision may lead to steps with the hazard that its plan does not have yet.
 func (h Hazard) comesByItself() bool {
 	switch h {
 	case Removals, Restarts, Replace, DropsSettings, TakeoverSecret, OtherSource:
@@ -85,8 +87,8 @@ func (h Hazard) comesByItself() bool {
 	return true
 }
 
-// about are the objects of a plan that an agreement to a hazard can be about, if it names none. What was adopted goes only if it
-// is named.
+// about returns the objects of a plan that an agreement to a hazard is about if it names none. Adopted objects are
+// not among those to be removed: they are removed only if they are named.
 func (p *Plan) about(h Hazard) []v1.Key {
 	goes := h == Removals || h == OtherSource
 	var out []v1.Key
@@ -107,7 +109,7 @@ func (p *Plan) about(h Hazard) []v1.Key {
 // Trailer is the key of the commit trailer that gives consent.
 const Trailer = "Consent"
 
-// Consented is one agreement: to a hazard, for the named objects or for all.
+// Consented is one agreement to a hazard, for the named objects or, if there are none, for all.
 type Consented struct {
 	Hazard  Hazard
 	Objects []v1.Key
@@ -116,23 +118,25 @@ type Consented struct {
 // Consents are the agreements in force.
 type Consents []Consented
 
-// Covers says whether somebody agreed to the hazard for the object.
+// Covers reports whether somebody agreed to the hazard for the object.
 func (cs Consents) Covers(h Hazard, k v1.Key) bool {
 	return slices.ContainsFunc(cs, func(c Consented) bool {
 		return c.Hazard == h && (len(c.Objects) == 0 || slices.Contains(c.Objects, k))
 	})
 }
 
-// Names says whether somebody agreed to the hazard for just this object: what is agreed to for all does not count.
+// Names reports whether somebody agreed to the hazard for this object by name. An agreement for all objects does not
+// count.
 func (cs Consents) Names(h Hazard, k v1.Key) bool {
 	return slices.ContainsFunc(cs, func(c Consented) bool { return c.Hazard == h && slices.Contains(c.Objects, k) })
 }
 
-// Agreed says whether somebody agreed to the hazard for all objects.
+// Agreed reports whether somebody agreed to the hazard for all objects.
 func (cs Consents) Agreed(h Hazard) bool { return cs.Covers(h, v1.Key{}) }
 
-// ParseConsent reads what stands behind Consent: — hazards separated by commas, each with the objects it is limited to,
-// such as "removals Service/a Service/b, replace".
+// ParseConsent reads the value of a Consent trailer: hazards separated by commas, each followed by the objects that
+// it is limited to, such as "removals Service/a Service/b, replace". It fails if a hazard is missing or unknown, or
+// if an object is not KIND/NAME.
 func ParseConsent(s string) (Consents, error) {
 	var out Consents
 	for part := range strings.SplitSeq(s, ",") {
@@ -156,7 +160,7 @@ func ParseConsent(s string) (Consents, error) {
 	return out, nil
 }
 
-// Needs returns a refusal unless the hazard is consented to, with the line that would.
+// Needs returns a refusal unless somebody consented to the hazard. The reason ends with the line that gives consent.
 func (s Step) Needs(h Hazard, p Policy, format string, args ...any) []Refusal {
 	if p.Consents.Covers(h, s.Key) {
 		return nil
@@ -167,7 +171,7 @@ func (s Step) Needs(h Hazard, p Policy, format string, args ...any) []Refusal {
 	return []Refusal{r}
 }
 
-// Agree is the line that gives consent. It is empty where a command alone does, which is said in the end; see commands.
+// Agree returns the line that gives consent. It is empty if only a command can, which commands then adds.
 func Agree(h Hazard) string {
 	if h.ByCommand() {
 		return ""

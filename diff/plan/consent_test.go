@@ -80,7 +80,8 @@ func TestTheHazardsAreClosed(t *testing.T) {
 	}
 }
 
-// What a commit cannot agree to is what product and docs say, and the rest of its line counts.
+// The hazards that a commit cannot agree to are those that product and docs name. The rest of the trailer's line
+// counts.
 func TestACommitAgreesToWhatNeedsNoCommand(t *testing.T) {
 	want := "drops-settings single-manager force-node-removal rewind other-source"
 	var alone []string
@@ -105,7 +106,7 @@ func TestACommitAgreesToWhatNeedsNoCommand(t *testing.T) {
 	}
 }
 
-// An agreement that names nothing is about what the plan has, and not about what a later revision has.
+// An agreement that names no object is about what the plan has, not about what a later revision has.
 func TestAnAgreementIsBoundToWhatItIsAbout(t *testing.T) {
 	g := read(t, `
 - Service/a

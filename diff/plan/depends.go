@@ -5,8 +5,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// dependencies orders what changes together: a step waits until the services it depends on are done and ready.
-// What a dependency's refusal holds back is held with it.
+// dependencies orders what changes together: a step waits until the services that it depends on are done and ready.
+// If the refusal of a dependency holds others, the step is held with it.
 func dependencies(plan Plan, f Facts, _ Policy) []Refusal {
 	d := dependedOn{facts: f, changing: map[v1.Key]bool{}, missing: map[v1.Key]Refusal{}}
 	for _, s := range plan.Steps {
@@ -27,7 +27,7 @@ func dependencies(plan Plan, f Facts, _ Policy) []Refusal {
 		h, l := d.ready(s)
 		held, later = append(held, h...), append(later, l...)
 	}
-	if len(held) > 0 { // what holds one holds those behind it: nothing waits for what never comes
+	if len(held) > 0 { // what holds a step also holds those behind it, so that nothing waits for what never comes
 		return held
 	}
 	return later
@@ -42,7 +42,7 @@ type dependedOn struct {
 	missing map[v1.Key]Refusal
 }
 
-// used are objects that the step needs to be there, and that are not made.
+// used returns refusals for objects that the step needs to exist and that are not made.
 func (d dependedOn) used(s Step) (held []Refusal) {
 	for _, k := range s.Change.Want.Uses {
 		if r, gone := d.missing[k]; gone && (r.Op == diff.Create || r.is(occupied)) {
@@ -52,13 +52,14 @@ func (d dependedOn) used(s Step) (held []Refusal) {
 	return held
 }
 
-// ready are the services that the step depends on, and that are not done or not ready.
+// ready returns refusals for services that the step depends on and that are not done or not ready.
 func (d dependedOn) ready(s Step) (held, later []Refusal) {
 	for _, k := range s.Change.Want.DependsOn {
 		why, waits := d.facts.NotReady[k]
 		switch r, gone := d.missing[k]; {
 		case gone && r.Class == Later && s.MakesRoom(), d.changing[k] && s.MakesRoom():
-			// What changes first may wait for this room. To be made again, the object waits for it in its turn.
+			// The dependency may wait for this room, so the removal does not wait for the dependency. When the object
+			// is made again, that step waits for it.
 		case gone:
 			held = append(held, s.Refusal(r.Class, "it depends on %s, which is refused: %s", k, r.Why))
 		case waits && d.facts.Failing[k]:

@@ -13,12 +13,12 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// drill is a swarm on which plans are carried out: roles arrive at once, tasks leave a drained node one a round, and one that
-// leaves is down the round after.
+// drill is a swarm on which plans are carried out. Roles change at once. Tasks leave a drained node one in each
+// round. A node that leaves is down one round later.
 type drill struct {
 	nodes   map[string]*drilled
 	count   int
-	service bool // that changes too
+	service bool // it changes too
 	agreed  bool
 	budget  int
 	log     []string
@@ -54,7 +54,7 @@ func newDrill(t *rapid.T) *drill {
 	return d
 }
 
-// each calls do for every node there is, by name.
+// each calls do for every node, by name.
 func (d *drill) each(do func(*drilled)) {
 	for i := range 9 {
 		if n := d.nodes[fmt.Sprintf("id-n%d", i)]; n != nil {
@@ -133,8 +133,8 @@ func (d *drill) take(s plan.Step) {
 	}
 }
 
-// pass lets time go on, and returns whether something happened by itself. Who is no manager any more leads no more, and the
-// operator on a node that is drained or none ends: another goes on.
+// pass lets time go on, and returns whether something happened by itself. A node that is no longer a manager does not
+// lead any more. The operator on a node that is drained or no manager ends, and another one goes on.
 func (d *drill) pass() (moved bool) {
 	leader, own := false, false
 	d.each(func(n *drilled) {
@@ -152,7 +152,7 @@ func (d *drill) pass() (moved bool) {
 		n.Leader = n.Leader || !leader && reaches(n.Node)
 		leader = leader || n.Leader
 	})
-	for _, drained := range []bool{false, true} { // outside the swarm's services it may be on a drained one
+	for _, drained := range []bool{false, true} { // an operator outside the swarm's services may be on a drained node
 		d.each(func(n *drilled) {
 			n.Own = n.Own || !own && reaches(n.Node) && n.drained == drained
 			own = own || n.Own
@@ -161,8 +161,8 @@ func (d *drill) pass() (moved bool) {
 	return moved
 }
 
-// Nothing waits for ever for what comes by itself: where nothing moves any more only a person's word is missing, or a role
-// that cannot change safely.
+// Nothing waits forever for what comes by itself. If nothing moves any more, only a person's word is missing, or a
+// role cannot change safely.
 func nodesComeToAnEnd(t *rapid.T) {
 	d := newDrill(t)
 	for round := 0; ; round++ {

@@ -8,7 +8,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// failedWant never applies again what the swarm tried and gave up, until git changes it.
+// failedWant refuses a want that the swarm tried and gave up, until git changes it or somebody asks for a retry.
 func failedWant(s Step, f Facts, _ Policy) []Refusal {
 	if s.Op != diff.Update || s.Origin != OriginDiffers {
 		return nil
@@ -19,10 +19,10 @@ func failedWant(s Step, f Facts, _ Policy) []Refusal {
 	return nil
 }
 
-// condemned says whether the change's want is one that failed.
+// condemned reports whether the change's want is one that failed, and why it failed.
 //
-// Automatic and manual rollback bring the whole old spec back, our labels with it, so a live spec that was rolled back
-// differs from the want because the want failed, not because somebody changed something.
+// An automatic or manual rollback brings back the whole old spec, including our labels. So a live spec that was
+// rolled back differs from the want because the want failed, not because somebody changed something.
 func condemned(c diff.Change, f Facts) (bool, string) {
 	digest, rollout := c.Want.Digest(), f.Rollouts[c.Key]
 	recorded, known := f.Failed[c.Key]
@@ -32,9 +32,9 @@ func condemned(c diff.Change, f Facts) (bool, string) {
 	case !rollout.RolledBack() || !c.Have.Meta.Mine: // nobody has asked for our want yet
 		return false, ""
 	case known && !rollout.Began.IsZero() && recorded.Began.Equal(rollout.Began):
-		return false, "" // that failure is on record, with another want: this one is new
+		return false, "" // that failure is on record with another want, so this want is new
 	case rollout.Left == Differs:
-		return false, "" // what was rolled back was something else
+		return false, "" // something else was rolled back
 	default:
 		return true, rollout.Text()
 	}
@@ -42,7 +42,7 @@ func condemned(c diff.Change, f Facts) (bool, string) {
 
 const rolledBackBefore = "what was rolled back is not what is wanted"
 
-// Text says how a roll-out failed: the engine's message, and what the newest task that failed said.
+// Text says how a roll-out failed. It has the engine's message and the error of the newest task that failed.
 func (r Rollout) Text() string {
 	text := "paused"
 	if r.RolledBack() {
@@ -57,11 +57,14 @@ func (r Rollout) Text() string {
 	return text
 }
 
-// NewFailures lists the failures that are not on record yet: wants that were rolled back, and wants in force whose
-// roll-out the engine paused or whose tasks keep failing. A roll-back that left what is wanted was of something else, such
-// as a spec from before the service was adopted: it is noted with no want, so that it condemns no later one.
-// What the engine and tasks said is remembered, where others may read it: passwords in it are hidden.
-// changes are all differences; inSync the wants that do not differ.
+// NewFailures returns the failures that are not on record yet. They are wants that were rolled back, and wants in
+// force whose roll-out the engine paused or whose tasks keep failing. changes are all differences; inSync are the
+// wants that do not differ.
+//
+// If a roll-back left what is wanted, something else was rolled back, such as a spec from before the service was
+// adopted. That failure is recorded without a want, so that it condemns no later want.
+//
+// What the engine and the tasks said is remembered where others may read it, so passwords in it are hidden.
 func NewFailures(changes []diff.Change, inSync map[v1.Key]*diff.State, f Facts) []Failure {
 	var out []Failure
 	record := func(key v1.Key, w *diff.State, began time.Time, why string) {
@@ -91,7 +94,8 @@ func NewFailures(changes []diff.Change, inSync map[v1.Key]*diff.State, f Facts) 
 	return out
 }
 
-// failedRollouts stops a revision whose roll-outs fail before it breaks more. Failures of earlier revisions do not count.
+// failedRollouts stops a revision whose roll-outs fail, before it breaks more. Failures of earlier revisions do not
+// count.
 func failedRollouts(plan Plan, f Facts, p Policy) []Refusal {
 	failed := 0
 	for _, r := range f.Failed {

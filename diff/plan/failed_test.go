@@ -78,7 +78,7 @@ func TestNewFailures(t *testing.T) {
 	}
 }
 
-// What is recorded is what is refused: a want that failed is never a step, and is on record after the run.
+// What is recorded is what is refused: a want that failed is never a step, and it is on record after the run.
 func TestAFailedWantIsRecordedOnce(t *testing.T) {
 	g := read(t, "~ Service/web git=spec.image want=bad\nrollout Service/web rollback_completed began=5m")
 	first := NewFailures(g.Changes, nil, g.Facts)
@@ -131,7 +131,7 @@ func TestARollbackFromBeforeCondemnsNothing(t *testing.T) {
 	}
 }
 
-// What was rolled back on somebody else's service was not our want: it may be taken over.
+// If somebody else's service was rolled back, our want did not fail, so the service may be taken over.
 func TestARollbackOfOthersCondemnsNothing(t *testing.T) {
 	for given, want := range map[string]bool{"want=new": true, "want=new foreign": false} {
 		g := read(t, "~ Service/web git=spec.image "+given+"\nrollout Service/web rollback_completed began=5m")

@@ -12,8 +12,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/golden"
 )
 
-// Each file of testdata is about one guard or one matter: sections "case: given" and "case: plan" in turn. The plans are
-// written with -update, and read before they are kept.
+// Each file of testdata is about one guard or one subject. It has sections "case: given" and "case: plan" in turn.
+// Run the test with -update to write the plans, and read them before you keep them.
 func TestPlans(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -39,8 +39,8 @@ func TestPlans(t *testing.T) {
 	}
 }
 
-// What never happens by itself says what ends that, but for what a kind or a reader of files says of a value, which only a
-// change of the value ends, and for what waits for another refusal to end.
+// A refusal that never ends by itself says what ends it. Two sorts are exempt: refusals that a kind or a reader of
+// files makes of a value, which only a change of the value ends, and refusals that wait for another one to end.
 func TestEveryNeverSaysWhatEndsIt(t *testing.T) {
 	ends := regexp.MustCompile(`[:;,] (or )?(remove|create|update|state|rename|deploy|raise|make|bring|mend|put|wait|drain|that has to end)\b|swarm-operator (resume|retry|unmanage|confirm)|until git changes it|policy\.enforce: true|waits for a fix`)
 	itself := regexp.MustCompile(`^! . \S+( \[\S+\])? (unwritable|blocked|no-node),|comes first|put on record first|drained first|demoted first|when it is none any more|managers, never: (demoting|promoting|on hold)|it is not the key`)

@@ -15,7 +15,7 @@ const (
 	guardFailedWant = "failed-want"
 	guardOwnership  = "ownership"
 
-	// GuardDependsOn lets steps wait for what they need.
+	// GuardDependsOn makes steps wait for what they need.
 	GuardDependsOn = "depends-on"
 
 	guardFailedRollouts = "failed-rollouts"
@@ -29,9 +29,9 @@ const guardNoNode = "no-node"
 // guardInFlight leaves a change by hand alone while a roll-out is in flight.
 const guardInFlight = "rollout-in-flight"
 
-// guards are the ones that hold for every kind. Their order decides only which of two objections is printed.
+// guards hold for every kind. Their order decides only which of two objections is printed.
 var guards = []Guard{
-	{guardFailedWant, Each(failedWant)}, // first, because removals wait for what it refuses: also if that is on hold by now
+	{guardFailedWant, Each(failedWant)}, // first, because removals wait for what it refuses, even if that is on hold by now
 	{guardPaused, Each(paused)},
 	{guardHold, Each(onHold)},
 	{guardSuspend, Each(suspended)},
@@ -58,9 +58,9 @@ var guards = []Guard{
 	{"restarts", restarts},
 }
 
-// room, turns and last are the guards that let a step wait for others. Each speaks when those before it have nothing more to say,
-// or a step would wait for one that never comes, and budgets would not count it. What kinds bring comes after room, what they put
-// off after turns.
+// room, turns and last are the guards that make a step wait for others. Each runs when those before it have no more
+// objections. Otherwise a step could wait for one that never comes, and budgets would not count it. The guards of
+// kinds come after room, and what kinds put off comes after turns.
 var (
 	room = []Guard{
 		{guardBackOff, Each(backsOff)},
@@ -77,7 +77,7 @@ var (
 	}
 )
 
-// Each makes a check of a plan out of a check of one step.
+// Each returns a check of a plan that checks each step.
 func Each(check func(Step, Facts, Policy) []Refusal) func(Plan, Facts, Policy) []Refusal {
 	return func(plan Plan, f Facts, p Policy) []Refusal {
 		var out []Refusal
@@ -95,7 +95,8 @@ func suspended(s Step, _ Facts, _ Policy) []Refusal {
 	return nil
 }
 
-// rewound holds everything where the revision is older than the one in force or, on request, takes commits of it back.
+// rewound asks for consent if the revision is older than the one in force or, if the policy asks for it, takes
+// commits of that one back.
 func rewound(s Step, f Facts, p Policy) []Refusal {
 	switch {
 	case f.Rewind:
@@ -106,7 +107,7 @@ func rewound(s Step, f Facts, p Policy) []Refusal {
 	return nil
 }
 
-// tooNew refuses a field that the engine would drop without a word.
+// tooNew refuses a field that the engine would silently drop.
 func tooNew(s Step, f Facts, _ Policy) []Refusal {
 	for _, fl := range s.Fields {
 		if fl.Want.Set() && fl.SinceAPI != "" && LessAPI(f.APIVersion, fl.SinceAPI) {
@@ -116,7 +117,7 @@ func tooNew(s Step, f Facts, _ Policy) []Refusal {
 	return nil
 }
 
-// LessAPI says whether a is an older API version than b. An unknown version is older than any.
+// LessAPI reports whether a is an older API version than b. An unknown version is older than any other.
 func LessAPI(a, b string) bool {
 	am, an := parseAPI(a)
 	bm, bn := parseAPI(b)
@@ -130,7 +131,7 @@ func parseAPI(s string) (major, minor int) {
 	return major, minor
 }
 
-// unknownField refuses to write what would drop a setting of somebody's.
+// unknownField refuses a write that would drop a setting that somebody made and this release does not know.
 func unknownField(s Step, _ Facts, _ Policy) []Refusal {
 	if h := s.Change.Have; h != nil && s.stays() && len(h.Meta.Unknown) > 0 {
 		return []Refusal{s.Refusal(Never, "the live object has fields that this release does not know and would drop: %s; update swarm-operator, or remove them by hand", strings.Join(h.Meta.Unknown, ", "))}
@@ -138,7 +139,7 @@ func unknownField(s Step, _ Facts, _ Policy) []Refusal {
 	return nil
 }
 
-// missing refuses what needs an object that others make and have not made.
+// missing refuses a step that needs an external object that does not exist.
 func missing(s Step, f Facts, _ Policy) []Refusal {
 	if s.Change.Want == nil {
 		return nil
@@ -160,7 +161,8 @@ func forbidden(s Step, _ Facts, _ Policy) []Refusal {
 	return nil
 }
 
-// replaced asks before an object is removed and made anew, and refuses where services would lose it.
+// replaced asks before an object is removed and made again. It refuses if the object is protected or if services
+// would lose it.
 func replaced(s Step, f Facts, p Policy) []Refusal {
 	if s.Op != diff.Replace {
 		return nil
@@ -178,8 +180,8 @@ func replaced(s Step, f Facts, p Policy) []Refusal {
 	return s.Needs(Replace, p, "the engine cannot change %s in place: the object would be removed and made anew", path)
 }
 
-// pruned keeps what its last manifest, or its having been adopted, keeps. Old versions of content are nobody's to keep,
-// but for the one that was adopted.
+// pruned keeps an object whose last manifest keeps it, or that was adopted. It does not keep old versions of content,
+// except one that was adopted.
 func pruned(s Step, f Facts, p Policy) []Refusal {
 	if !s.removal() {
 		return nil
@@ -203,7 +205,7 @@ func pruned(s Step, f Facts, p Policy) []Refusal {
 		return nil
 	case s.oldVersion():
 		r = s.Refusal(Never, "it was adopted, and its manifest does not say policy.prune: true: %s", letGo(s.Key))
-	default: // on probation for good: nobody knows whether it is still needed, so that is no quiet difference
+	default: // nobody knows whether it is still needed, so the difference is not quiet
 		r = s.Refusal(Consent, "it was adopted, and its manifest, which is gone, did not say policy.prune: true; to remove it: swarm-operator %s; to keep it, and forget it: swarm-operator unmanage %s", f.removes(s.Key), s.Key)
 		r.Hazard, r.ends = Removals, asTold
 		return []Refusal{r}
@@ -212,7 +214,7 @@ func pruned(s Step, f Facts, p Policy) []Refusal {
 	return []Refusal{r}
 }
 
-// removes is the command that agrees to the removal of one object.
+// removes returns the command that agrees to the removal of one object.
 func (f Facts) removes(key v1.Key) string {
 	if len(f.Revision) != 40 { // files without a revision
 		return fmt.Sprintf("apply --consent '%s %s'", Removals, key)
@@ -220,12 +222,13 @@ func (f Facts) removes(key v1.Key) string {
 	return fmt.Sprintf("approve %s %s %s", f.Revision[:10], Removals, key)
 }
 
-// letGo says how an object goes that is kept although its manifest is gone.
+// letGo says how to let an object go that is kept although its manifest is gone.
 func letGo(key v1.Key) string {
 	return fmt.Sprintf("remove it by hand, bring the manifest back with policy: {prune: true} and remove it then, or forget it: swarm-operator unmanage %s", key)
 }
 
-// inUse keeps what a service that stays refers to, in its spec or in the one a rollback would bring back.
+// inUse keeps an object that a service refers to, in its spec or in the spec that a rollback would bring back. A
+// service that is removed does not count.
 func inUse(plan Plan, _ Facts, _ Policy) []Refusal {
 	going := map[v1.Key]bool{}
 	for _, s := range plan.Steps {
@@ -246,7 +249,8 @@ func inUse(plan Plan, _ Facts, _ Policy) []Refusal {
 	return out
 }
 
-// otherSource catches a name that was given to another repository: none of its manifests is about what the name owns.
+// otherSource notices that the source's name was given to another repository: none of its manifests is about an
+// object that the source owns.
 func otherSource(s Step, f Facts, p Policy) []Refusal {
 	if !s.removal() || s.oldVersion() || f.Shares {
 		return nil
@@ -281,7 +285,8 @@ func removalBudget(plan Plan, f Facts, p Policy) []Refusal {
 	return out
 }
 
-// duringRollout never writes over a roll-out to undo a hand's change. A new want supersedes it: a hotfix must not wait.
+// duringRollout refuses to write over a roll-out to undo a change by hand. A new want supersedes the roll-out,
+// because a hotfix must not wait.
 func duringRollout(s Step, f Facts, _ Policy) []Refusal {
 	if s.Op != diff.Update || !f.Rollouts[s.Key].Running() || slices.ContainsFunc(s.Fields, func(fl diff.Field) bool { return fl.Git }) {
 		return nil
@@ -289,7 +294,7 @@ func duringRollout(s Step, f Facts, _ Policy) []Refusal {
 	return []Refusal{s.Refusal(Later, "a roll-out of it is in flight (%s)", f.Rollouts[s.Key].State)}
 }
 
-// restarts asks before a revision restarts much of what runs.
+// restarts asks before a revision restarts the tasks of many services.
 func restarts(plan Plan, f Facts, p Policy) []Refusal {
 	var rolling []Step
 	for _, s := range plan.Steps {
@@ -308,7 +313,7 @@ func restarts(plan Plan, f Facts, p Policy) []Refusal {
 	return out
 }
 
-// rolloutsAtOnce bounds how many running services are replaced at the same time.
+// rolloutsAtOnce limits how many running services are replaced at the same time.
 func rolloutsAtOnce(plan Plan, f Facts, p Policy) []Refusal {
 	running := 0
 	inPlan := map[v1.Key]bool{}
@@ -321,7 +326,7 @@ func rolloutsAtOnce(plan Plan, f Facts, p Policy) []Refusal {
 		}
 	}
 	var out []Refusal
-	for _, own := range []bool{false, true} { // the operator's own comes last, and takes nobody's place
+	for _, own := range []bool{false, true} { // the operator's own step comes last, and takes no other's place
 		for _, s := range plan.Steps {
 			if !s.RollsOut() || plan.own(s, f) != own {
 				continue
@@ -334,8 +339,9 @@ func rolloutsAtOnce(plan Plan, f Facts, p Policy) []Refusal {
 	return out
 }
 
-// Superseded are removals of revisions before this one, and the services that those changed and that are not seen to work yet,
-// with why. The removals wait for them whatever a later commit is about.
+// Superseded are removals of earlier revisions, and the services that those revisions changed. NotReady are the
+// services that are not seen to work yet, with the reason. The removals wait for these services, whatever a later
+// commit is about.
 type Superseded struct {
 	Removals, Changed []v1.Key
 	NotReady          map[v1.Key]string

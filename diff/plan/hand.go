@@ -16,17 +16,18 @@ const (
 	guardIntent      = "intent"
 )
 
-// Contention is a field that was put back, and that a hand has written again each time.
+// Contention is a field that the operator put back and that somebody has written again each time.
 type Contention struct {
-	// Path of the field; "" if it is the object itself, which was removed again each time.
+	// Path is the field's path. It is "" if the object itself was removed again each time.
 	Path string
-	// Times is how often it was written again.
+	// Times is how often somebody wrote it again.
 	Times int
-	// Until is when it is put back once more, if nobody has written it until then.
+	// Until is when the operator puts it back once more, if nobody has written it until then.
 	Until time.Time
 }
 
-// contended takes out of the steps what a hand has written again each time it was put back. What git changes is written.
+// contended takes out of the steps what somebody has written again each time it was put back. What git changes is
+// written.
 func (p *Plan) contended(f Facts) {
 	for i := 0; i < len(p.Steps); i++ {
 		s := &p.Steps[i]
@@ -47,7 +48,8 @@ func (p *Plan) contended(f Facts) {
 	}
 }
 
-// contended returns the refusal of what is contended in a step, and the fields that are left of it.
+// contended returns the refusal of the contended fields of a step, and the fields that are left. is is false if none
+// is contended.
 func (s Step) contended(of []Contention) (r Refusal, left []diff.Field, is bool) {
 	var until time.Time
 	var paths, counts []string
@@ -87,7 +89,7 @@ func times(n int) string {
 	return v1.Count(n, "time")
 }
 
-// undoes reports whether all that a step does is to undo what a hand did.
+// undoes reports whether all that a step does is to undo a change by hand.
 func (s Step) undoes() bool {
 	if s.Origin != OriginDiffers {
 		return false
@@ -98,7 +100,8 @@ func (s Step) undoes() bool {
 	return s.Op == diff.Update && !slices.ContainsFunc(s.Fields, func(fl diff.Field) bool { return fl.Git })
 }
 
-// restartLater takes out of a repair what would restart tasks before its time, so that the rest of it need not wait as long.
+// restartLater takes fields out of a repair that would restart tasks before their time, so that the rest of the
+// repair need not wait as long.
 func (p *Plan) restartLater(f Facts, policy Policy) {
 	for i := range p.Steps {
 		s := &p.Steps[i]
@@ -121,8 +124,8 @@ func (p *Plan) restartLater(f Facts, policy Policy) {
 	}
 }
 
-// tooEarly leaves a change by hand announced for a while before it is undone, and an adopted object that was removed as it
-// is. What another step needs is made for it at once, whoever removed it.
+// tooEarly refuses to undo a change by hand before it has been announced for a while. It also leaves an object
+// removed if changes by hand to it are not repaired. What another step needs is made at once, whoever removed it.
 func tooEarly(plan Plan, f Facts, p Policy) []Refusal {
 	early := map[int]Refusal{}
 	for i, s := range plan.Steps {
@@ -136,7 +139,7 @@ func tooEarly(plan Plan, f Facts, p Policy) []Refusal {
 			needed[k] = true
 		}
 	}
-	for _, r := range plan.Refused { // what only waits for its turn still comes
+	for _, r := range plan.Refused { // a step that only waits for its turn still comes
 		if r.waits() && !r.is(hand) {
 			need(r.of.needs)
 		}
@@ -164,7 +167,8 @@ func tooEarly(plan Plan, f Facts, p Policy) []Refusal {
 	return out
 }
 
-// hasty returns the refusal of a step that would undo what a hand did before its time.
+// hasty returns the refusal of a step that would undo a change by hand before its time. It returns false if the step
+// may go on.
 func hasty(s Step, f Facts, p Policy) (Refusal, bool) {
 	if !s.undoes() {
 		return Refusal{}, false

@@ -35,33 +35,34 @@ type given struct {
 	Changes []diff.Change
 	Facts   Facts
 	Policy  Policy
-	// Of is what readers remember of their lines, by the name of their kind.
+	// Of is what readers remember of their lines, by the name of the kind.
 	Of map[string]any
 }
 
-// Given, Read and Build are for the tests of what kinds bring. They are of another package, because kinds import this one.
+// Given, Read and Build are for the tests of what kinds add. Those tests are in another package, because kinds import
+// this one.
 type Given = given
 
 // Reader reads the lines that are about a kind.
 type Reader struct {
-	// Line reads one, or says that it is not about the kind.
+	// Line reads a line. It returns false if the line is not about the kind.
 	Line func(*Given, []string) (is bool, err error)
-	// Part is what the kind brings to the plan.
+	// Part is what the kind adds to the plan.
 	Part func(Given) Part
-	// Says is what goldens have of a step beside what all steps have.
+	// Says is what goldens show of a step besides what they show of all steps.
 	Says func(Step) string
 }
 
-// Readers are those of all kinds.
+// Readers are the readers of all kinds.
 var Readers []Reader
 
-// Read reads what a plan is made of.
+// Read reads the input of a plan.
 func Read(t testing.TB, text string) Given { return read(t, text) }
 
 // Build makes the plan.
 func (g given) Build() Plan { return g.build() }
 
-// What the laws of kinds use.
+// These are for the laws of kinds.
 var (
 	NewGiven          = newGiven
 	Anything          = anything
@@ -144,7 +145,7 @@ func (g *given) line(w []string) error {
 	switch w[0] {
 	case "+", "~", "-", "±", "=":
 		g.Changes = append(g.Changes, change(w))
-	case "each": // each N OP Kind/name… : N changes of numbered names
+	case "each": // each N OP Kind/name… means N changes of numbered names
 		for i := range number(w[1]) {
 			words := slices.Clone(w[2:])
 			words[1] = fmt.Sprintf("%s%02d", words[1], i+1)
@@ -311,7 +312,7 @@ func (g *given) failed(w []string) {
 	g.Facts.Failed[r.Key] = r
 }
 
-// wanted is a want that is told from others by one stated leaf.
+// wanted returns a want that one stated leaf tells from others.
 func wanted(k v1.Key, text string) *diff.State {
 	return &diff.State{Key: k, Instance: k.Name, Leaves: []diff.Leaf{{Path: "spec.hostname", Type: "spec.hostname", Text: text, Stated: true}}}
 }
@@ -446,7 +447,7 @@ func attribute(c *diff.Change, name, value string) {
 	}
 }
 
-// render is the plan for the goldens: everything that it decides, and nothing else.
+// render returns the plan for goldens: everything that it decides, and nothing else.
 func render(p Plan) string {
 	var b strings.Builder
 	for _, s := range p.Steps {

@@ -11,19 +11,20 @@ import (
 
 // Hold stops every write to what it names.
 type Hold struct {
-	// Target is KIND/NAME, the name of a source, or all.
+	// Target is KIND/NAME, the name of a source, or "all".
 	Target string    `json:"target"`
 	Reason string    `json:"reason"`
 	By     string    `json:"by,omitempty"`
 	Since  time.Time `json:"since,omitzero"`
-	// Until: when it ends by itself. Zero: never.
+	// Until is when the hold ends by itself. Zero means never.
 	Until time.Time `json:"until,omitzero"`
 }
 
-// Over says whether its time is over.
+// Over reports whether the hold's time is over.
 func (h Hold) Over(now time.Time) bool { return !h.Until.IsZero() && !h.Until.After(now) }
 
-// Covers says whether it stops writes to an object of a source. Who wrote a kind in other case than ours meant ours.
+// Covers reports whether the hold stops writes to an object of a source. Case does not matter in the kind and in
+// "all", because a person may have written them.
 func (h Hold) Covers(source string, k v1.Key, now time.Time) bool {
 	if h.Over(now) {
 		return false
@@ -35,12 +36,12 @@ func (h Hold) Covers(source string, k v1.Key, now time.Time) bool {
 	return h.Target == source || strings.EqualFold(h.Target, "all")
 }
 
-// Held says whether one of the holds covers an object.
+// Held reports whether one of the holds covers an object.
 func Held(holds []Hold, source string, k v1.Key, now time.Time) bool {
 	return slices.ContainsFunc(holds, func(h Hold) bool { return h.Covers(source, k, now) })
 }
 
-// Text says who wants it and until when.
+// Text returns the reason, who made the hold and until when it is in force.
 func (h Hold) Text() string {
 	text := h.Reason
 	if h.By != "" {
@@ -52,7 +53,7 @@ func (h Hold) Text() string {
 	return text
 }
 
-// onHold leaves alone what somebody put on hold.
+// onHold refuses steps on what somebody put on hold.
 func onHold(s Step, f Facts, p Policy) []Refusal {
 	for _, h := range f.Holds {
 		if h.Covers(p.Source, s.Key, f.Now) {

@@ -58,7 +58,7 @@ var rotationPaths = map[kinds.Rotated]string{
 	kinds.UnlockKey: "spec.autolock.rotation", kinds.RootCA: "spec.ca.rotation",
 }
 
-// rotationsOf are those that the lines give.
+// rotationsOf returns the rotations that the lines give.
 func rotationsOf(g plan.Given) *cluster.Rotations {
 	r, is := g.Of[v1.KindCluster].(*cluster.Rotations)
 	if !is {
@@ -68,7 +68,7 @@ func rotationsOf(g plan.Given) *cluster.Rotations {
 	return r
 }
 
-// rotationLine reads what is given of rotations:
+// rotationLine reads a line about rotations:
 //
 //	rotate worker-token epoch=2 every=720h
 //	record worker-token epoch=1 age=10h
@@ -144,7 +144,7 @@ func TestARotationInTheText(t *testing.T) {
 	}
 }
 
-// renewal is what a step does to records.
+// renewal says what a step does to records.
 func renewal(s plan.Step) string {
 	r := kinds.RenewalOf(s)
 	if r == nil {

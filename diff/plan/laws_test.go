@@ -41,7 +41,7 @@ func someKeys(t *rapid.T, label string, from []v1.Key, most int) []v1.Key {
 	return out
 }
 
-// anything is any plan's input that can be, and some that cannot.
+// anything returns any possible input of a plan, and some impossible ones.
 func anything(t *rapid.T) given {
 	g := newGiven()
 	services := names[12:]
@@ -178,7 +178,7 @@ type place struct {
 
 func at(op diff.Op, k v1.Key, instance string) place { return place{op, k, instance} }
 
-// Every change is a step, a refusal, an adoption or kept, and with it every field that counts.
+// Every change is a step, a refusal or an adoption, or it is kept. The same is true of every field that counts.
 func nothingVanishes(t *rapid.T) { nothingVanishesOf(t, anything(t)) }
 
 func nothingVanishesOf(t *rapid.T, g given) {
@@ -198,7 +198,7 @@ func nothingVanishesOf(t *rapid.T, g given) {
 	for _, r := range p.Refused {
 		note(r.Op, r.Key, r.Instance, r.Fields)
 	}
-	for i := range g.Changes { // one that is removed to make room is changed when it is made again
+	for i := range g.Changes { // an object that is removed to make room is changed when it is made again
 		c := &g.Changes[i]
 		if s := p.step(c.Key, c.Instance); (c.Op == diff.Update || c.Op == diff.Replace) && (s != nil && s.MakesRoom() || roomRefused(p, *c)) {
 			note(c.Op, c.Key, c.Instance, c.Counted())
@@ -224,7 +224,7 @@ func nothingVanishesOf(t *rapid.T, g given) {
 	}
 }
 
-// Shuffled inputs give the same bytes.
+// The same inputs in another order give the same bytes.
 func shuffled(t *rapid.T) {
 	g := anything(t)
 	first := render(g.build())
@@ -234,7 +234,7 @@ func shuffled(t *rapid.T) {
 	}
 }
 
-// A step comes after steps before it, after what it needs, and removals after everything else.
+// A step comes after the steps before it and after what it needs. Removals come after everything else.
 func ordered(t *rapid.T) {
 	p := anything(t).build()
 	for i, s := range p.Steps {
@@ -267,7 +267,7 @@ func ordered(t *rapid.T) {
 	}
 }
 
-// What is not ours is not touched, but for what a manifest takes over; nothing is written that somebody held.
+// What is not ours is not touched, unless a manifest takes it over. What somebody held is not written.
 func careful(t *rapid.T) {
 	g := anything(t)
 	p := g.build()
@@ -382,12 +382,12 @@ func classed(t *rapid.T) {
 		if r.Why == "" || r.Guard == "" {
 			t.Fatalf("a refusal without a reason: %+v", r)
 		}
-		behind := r.Guard == GuardDependsOn || r.Guard == guardRoom && strings.Contains(r.Why, "is refused: ") // that one names the hazard
+		behind := r.Guard == GuardDependsOn || r.Guard == guardRoom && strings.Contains(r.Why, "is refused: ") // the refusal of the other one names the hazard
 		if r.Class == Consent && r.Hazard == "" && !behind {
 			t.Fatalf("consent to what? %+v", r)
 		}
 		agreed := g.Policy.Consents.Covers(r.Hazard, r.Key)
-		if strings.Contains(r.Why, "it was adopted") { // what is agreed to for all is not about it
+		if strings.Contains(r.Why, "it was adopted") { // an agreement for all objects does not cover it
 			agreed = r.Guard == "prune" && g.Policy.Consents.Names(r.Hazard, r.Key)
 		}
 		if r.Hazard != "" && (r.Class != Consent || agreed) {
@@ -417,10 +417,10 @@ func classed(t *rapid.T) {
 	}
 }
 
-// What is to come later does: there is something that it waits for, and nobody has to do anything.
+// What is to come later does come: there is something that it waits for, and nobody has to do anything.
 func laterComes(t *rapid.T) {
 	g := anything(t)
-	job := g.Changes[:min(2, len(g.Changes))] // a kind's own guard refuses some
+	job := g.Changes[:min(2, len(g.Changes))] // a kind's own guard refuses some changes
 	p := g.build(Guard{"job", func(p Plan, _ Facts, _ Policy) []Refusal {
 		var out []Refusal
 		for _, c := range job {
@@ -481,14 +481,14 @@ func laterComes(t *rapid.T) {
 	}
 }
 
-// roomRefused says whether a change became a removal that makes room, and that was refused.
+// roomRefused reports whether a change became a removal that makes room, and that removal was refused.
 func roomRefused(p Plan, c diff.Change) bool {
 	return slices.ContainsFunc(p.Refused, func(r Refusal) bool {
 		return r.Op == diff.Remove && r.Key == c.Key && r.Instance == c.Instance && c.Want != nil
 	})
 }
 
-// What a step needs of another object is free, or that object goes first, and somebody agreed to the gap.
+// What a step needs of another object is free, or that object goes first and somebody agreed to the gap.
 func roomIsFree(t *rapid.T) {
 	g := anything(t)
 	p := g.build()
@@ -514,7 +514,7 @@ func roomIsFree(t *rapid.T) {
 	}
 }
 
-// While something of the revision is on its way nothing is removed, but for what makes room for it.
+// While something of the revision is on its way, nothing is removed except what makes room for it.
 func removalsWait(t *rapid.T) {
 	g := anything(t)
 	p := g.build()
@@ -528,7 +528,7 @@ func removalsWait(t *rapid.T) {
 	}
 }
 
-// Whatever guards say, they come to an end, and a refusal of everything leaves nothing to do.
+// Whatever guards say, the rounds end, and if everything is refused, nothing is left to do.
 func terminates(t *rapid.T) {
 	g := anything(t)
 	stubborn := Guard{"stubborn", func(p Plan, _ Facts, _ Policy) []Refusal {

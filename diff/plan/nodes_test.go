@@ -17,14 +17,14 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/generate"
 )
 
-// nodes is what is given of the swarm's nodes.
+// nodes is what lines give of the swarm's nodes.
 type nodes struct {
 	swarm node.Swarm
 	tasks []node.Placed
 	hosts map[string]func(*node.Host)
 }
 
-// nodesOf are those that the lines give.
+// nodesOf returns the nodes that the lines give.
 func nodesOf(g plan.Given) *nodes {
 	n, is := g.Of[v1.KindNode].(*nodes)
 	if !is {
@@ -34,7 +34,7 @@ func nodesOf(g plan.Given) *nodes {
 	return n
 }
 
-// whole is the swarm with what runs where.
+// whole returns the swarm together with what runs where.
 func (n *nodes) whole() node.Swarm {
 	s := n.swarm
 	s.Running = n.running()
@@ -56,13 +56,13 @@ func drains(s plan.Step) bool {
 	return s.Key.Kind == v1.KindNode && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Path == "spec.availability" && f.Want.Reveal() == v1.Drain })
 }
 
-// nodeLine reads what is given of the swarm's nodes.
+// nodeLine reads a line about the swarm's nodes.
 func nodeLine(g *plan.Given, w []string) (is bool, err error) {
 	of := nodesOf(*g)
 	s := &of.swarm
 	rest := func(from int) string { return strings.Join(w[from:], " ") }
 	switch w[0] {
-	case "node": // node NAME KIND[; own leader zone=Z], of the kinds in nodeKinds
+	case "node": // node NAME KIND[; own leader zone=Z]; KIND is one of nodeKinds
 		n := nodeNamed(w[1], rest(2))
 		if n.Own {
 			s.Own, g.Facts.Own = n.ID, n.ID
@@ -174,7 +174,7 @@ func TestWhatADrainCostsIsInTheText(t *testing.T) {
 	}
 }
 
-// Again is when to look without being told to: the least of all that is due.
+// Again returns when to look without being told to: the earliest of all that is due.
 func TestAgain(t *testing.T) {
 	for _, c := range []struct {
 		name, given string
@@ -213,7 +213,7 @@ func TestAgainBetweenTheDeadlines(t *testing.T) {
 	}
 }
 
-// nodeKinds are the nodes that lines name.
+// nodeKinds are the nodes that lines can name.
 var nodeKinds = map[string]node.Node{
 	"manager":            {Manager: true, Voter: true, Reachable: true, Ready: true, Active: true, Candidate: true},
 	"manager, foreign":   {Manager: true, Voter: true, Reachable: true, Ready: true, Active: true},
@@ -237,7 +237,7 @@ var nodeKinds = map[string]node.Node{
 
 var nodeNames = []string{"a", "b", "c", "d", "e"}
 
-// anySwarm is a swarm with changes of its nodes, and of other things; also such as surveys do not find.
+// anySwarm returns a swarm with changes of its nodes and of other objects, including swarms that no survey finds.
 func anySwarm(t *rapid.T) plan.Given {
 	g := plan.Anything(t)
 	of := nodesOf(g)
@@ -331,7 +331,7 @@ func anyNodeChange(t *rapid.T, name string) diff.Change {
 	return plan.Change(words)
 }
 
-// However the swarm is and whatever differs, nodes are changed one thing at a time.
+// However the swarm is and whatever differs, nodes change one thing at a time.
 func oneAtATime(t *rapid.T) {
 	g := anySwarm(t)
 	p := g.Build()
@@ -382,7 +382,7 @@ func oneAtATime(t *rapid.T) {
 	case drained > 0 && drained+busy > max(1, g.Policy.Budgets.Drains):
 		t.Fatalf("%d nodes are drained, and %d still empty:\n%s", drained, busy, plan.Render(p))
 	}
-	for _, c := range g.Changes { // what is only meant is left so
+	for _, c := range g.Changes { // what somebody set on purpose is left as it is
 		st := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Key == c.Key && s.Instance == c.Instance })
 		if c.Key.Kind != v1.KindNode || st < 0 || c.Want.Policy.Enforce != nil {
 			continue
@@ -393,7 +393,7 @@ func oneAtATime(t *rapid.T) {
 	}
 }
 
-// The order in which nodes differ does not show. They are read in the order of their names.
+// The order in which nodes differ does not show, because they are read in the order of their names.
 func nodesShuffled(t *rapid.T) {
 	g := anySwarm(t)
 	first := plan.Render(g.Build())
@@ -403,7 +403,7 @@ func nodesShuffled(t *rapid.T) {
 	}
 }
 
-// Nothing of a node vanishes either.
+// Nothing of a node vanishes from a plan either.
 func nothingOfNodesVanishes(t *rapid.T) { plan.NothingVanishesOf(t, anySwarm(t)) }
 
 func TestNodeLaws(t *testing.T) {

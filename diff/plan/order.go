@@ -8,7 +8,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// rank brings what others need first and removals last, users before what they use.
+// rank sorts what others need first and removals last. It removes users before what they use.
 func rank(s Step) int {
 	r := 0
 	if v1.RunsTasks(s.Key.Kind) {
@@ -25,7 +25,7 @@ func rank(s Step) int {
 
 // order sorts the steps, numbers them from 1 and says which come after which.
 //
-// What makes room for others goes before all of them: they are what it waits for else.
+// Steps that make room for others go before all of them. Otherwise, as removals, they would wait for these others.
 func (p *Plan) order(f Facts) {
 	first := map[v1.Key]bool{}
 	for _, s := range p.Steps {
@@ -51,7 +51,7 @@ func (p *Plan) order(f Facts) {
 			others = append(others, s.ID)
 		}
 	}
-	var gone []int // services that are removed: what they use goes after them
+	var gone []int // services that are removed, because what they use is removed after them
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		switch {
@@ -64,7 +64,7 @@ func (p *Plan) order(f Facts) {
 		case s.Change.Want != nil:
 			for _, k := range needs(*s) {
 				for _, id := range makes[k] {
-					if id < s.ID { // greater only in a cycle, which no manifest may have
+					if id < s.ID { // it is greater only in a cycle, which no manifest may have
 						s.After = append(s.After, id)
 					}
 				}
@@ -79,12 +79,12 @@ func (p *Plan) order(f Facts) {
 	}
 }
 
-// takes says whether a step needs what another object has.
+// takes reports whether a step needs what another object has.
 func takes(s Step, f Facts) bool {
 	return slices.ContainsFunc(f.Claims, func(c Claim) bool { return c.Key == s.Key && c.Instance == s.Instance && !c.Former })
 }
 
-// needs are the keys of what a step comes after. What makes room comes after nothing.
+// needs returns the keys of what a step comes after. A step that makes room comes after nothing.
 func needs(s Step) []v1.Key {
 	if s.Change.Want == nil || s.MakesRoom() {
 		return nil
@@ -92,7 +92,7 @@ func needs(s Step) []v1.Key {
 	return slices.Concat(s.Change.Want.Uses, s.Change.Want.DependsOn)
 }
 
-// afterNeeds moves steps behind those that they need, and keeps their order otherwise.
+// afterNeeds moves steps behind those that they need. Otherwise it keeps their order.
 func afterNeeds(steps []Step) []Step {
 	at := map[v1.Key][]int{}
 	for i, s := range steps {
@@ -121,7 +121,7 @@ func afterNeeds(steps []Step) []Step {
 	return out
 }
 
-// hazards names what had to be agreed to for the step to be here, for people who read the plan.
+// hazards returns what somebody had to agree to for the step to be in the plan. It is for people who read the plan.
 func hazards(s Step) []Hazard {
 	if s.Op == diff.Replace || s.MakesRoom() {
 		return []Hazard{Replace}

@@ -10,45 +10,47 @@ type Origin uint8
 
 // The origins.
 const (
-	// OriginDiffers: a manifest and the swarm differ. Step.Change is the difference.
+	// OriginDiffers means that a manifest and the swarm differ. Step.Change is the difference.
 	OriginDiffers Origin = iota
-	// OriginAdopts: an equal object is taken over. Only guards see such a step.
+	// OriginAdopts means that an equal object is taken over. Only guards see such a step.
 	OriginAdopts
-	// OriginMakesRoom: an object is removed although a manifest asks for it, and made again when others have what they need of it.
+	// OriginMakesRoom means that an object is removed although a manifest asks for it. It is made again when others
+	// have what they need of it.
 	OriginMakesRoom
-	// OriginPromotes: a node becomes a manager, and OriginDemotes: a worker. Step.Does says why that one.
+	// OriginPromotes means that a node becomes a manager, and OriginDemotes that it becomes a worker. Step.Does says
+	// why this node was chosen.
 	OriginPromotes
 	OriginDemotes
-	// OriginLeaves: a node leaves the swarm or, if the step removes it, the list of its nodes.
+	// OriginLeaves means that a node leaves the swarm or, if the step removes it, the swarm's list of nodes.
 	OriginLeaves
-	// OriginRotates: a token, a key or a root is replaced.
+	// OriginRotates means that a token, a key or a root is replaced.
 	OriginRotates
-	// OriginRecords: the rotation of one is put on record, and nothing is replaced.
+	// OriginRecords means that the rotation of one of these is recorded, and nothing is replaced.
 	OriginRecords
 )
 
 // refused is what is remembered of a step that was refused.
 type refused struct {
 	origin Origin
-	// bears is what the refusal means to others beside what those of its guard mean.
+	// bears is what the refusal means to others, in addition to what refusals of its guard mean.
 	bears Bearing
-	// needs are the objects that the step needs to be there.
+	// needs are the objects that the step requires.
 	needs []v1.Key
 }
 
-// stays reports whether a manifest or the operator asks for the object of the step.
+// stays reports whether a manifest or the operator asks for the step's object.
 func (s Step) stays() bool { return s.Change.Want != nil || s.Origin != OriginDiffers }
 
-// ChangesRole says whether the step makes a node a manager or a worker.
+// ChangesRole reports whether the step makes a node a manager or a worker.
 func (s Step) ChangesRole() bool { return s.Origin == OriginPromotes || s.Demotes() }
 
-// Demotes says whether the step makes a manager a worker.
+// Demotes reports whether the step makes a manager a worker.
 func (s Step) Demotes() bool { return s.Origin == OriginDemotes }
 
-// Leaves says whether the step makes a node leave the swarm.
+// Leaves reports whether the step makes a node leave the swarm.
 func (s Step) Leaves() bool { return s.Origin == OriginLeaves && s.Op == diff.Update }
 
-// Rotates says whether the step replaces something that nodes or people use.
+// Rotates reports whether the step replaces something that nodes or people use.
 func (s Step) Rotates() bool { return s.Origin == OriginRotates }
 
 // compare orders steps by key, then instance, then operation.

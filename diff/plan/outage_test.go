@@ -15,7 +15,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/generate"
 )
 
-// placedFrom reads: runs SERVICE.SLOT NODE [starting|failing] [global] [volume=V] [needs=CONSTRAINT]…; the node may be -.
+// placedFrom reads: runs SERVICE.SLOT NODE [starting|failing] [global] [volume=V] [needs=CONSTRAINT]… NODE may be -.
 func placedFrom(w []string, n int) node.Placed {
 	service, _, _ := strings.Cut(w[1], ".")
 	p := node.Placed{ID: fmt.Sprintf("t%02d", n), Name: w[1], Service: service, Ready: true}
@@ -64,7 +64,7 @@ func (n *nodes) host(w []string) {
 	}
 }
 
-// running is made of the nodes and the tasks, if there are any.
+// running returns what runs, made of the nodes and the tasks. It returns nil if there are none.
 func (n *nodes) running() *node.Running {
 	if hosts := n.all(); len(hosts) > 0 {
 		return node.NewRunning(hosts, n.tasks)
@@ -72,7 +72,7 @@ func (n *nodes) running() *node.Running {
 	return nil
 }
 
-// all are the nodes as tasks depend on them, by id. The labels of a node are those that its changes find there.
+// all returns the nodes as tasks depend on them, by id. A node's labels are those that its changes find there.
 func (n *nodes) all() map[string]node.Host {
 	there := slices.Clone(n.swarm.Nodes)
 	for _, t := range n.tasks {
@@ -116,7 +116,8 @@ func anyPlaced(t *rapid.T, on string, n int) node.Placed {
 	return p
 }
 
-// served are the tasks that serve a service when a node is like that, worked out anew: nobody is told to end them.
+// served returns how many tasks serve a service if the nodes are in that state. It is written apart from the code
+// that it tests, and counts tasks that nobody has told to end.
 func (n *nodes) served(hosts map[string]node.Host, service string) int {
 	served := 0
 	for _, t := range n.tasks {
@@ -127,12 +128,12 @@ func (n *nodes) served(hosts map[string]node.Host, service string) int {
 	return served
 }
 
-// lets says whether SwarmKit lets the task run on such a node.
+// lets reports whether SwarmKit lets the task run on such a node.
 func lets(h node.Host, t node.Placed) bool {
 	return h.Availability == v1.Pause || h.Availability == v1.Active && h.Meets(t.Constraints)
 }
 
-// carried is what a step makes of a node, worked out anew.
+// carried returns what a step makes of a node. It is written apart from the code that it tests.
 func carried(h node.Host, s plan.Step) node.Host {
 	for _, f := range s.Fields {
 		switch f.Path {
@@ -150,7 +151,7 @@ func carried(h node.Host, s plan.Step) node.Host {
 	return h
 }
 
-// anyServing is a swarm in which little is in the way of steps on nodes, or any other one.
+// anyServing returns a swarm in which little keeps steps on nodes from being taken, or any other swarm.
 func anyServing(t *rapid.T) plan.Given {
 	if chance(t, "any", 3) {
 		return anySwarm(t)
@@ -181,8 +182,8 @@ func anyServing(t *rapid.T) plan.Given {
 	return g
 }
 
-// In whatever order the steps of a plan are taken, none that nobody agreed to takes the last ready task of a service that is
-// not global; and each step that ends tasks of a service names it.
+// In whatever order a plan's steps are taken, none takes the last ready task of a service without consent, except of
+// a global service. Each step that ends tasks of a service names the service.
 func nothingGoesOut(t *rapid.T) {
 	g := anyServing(t)
 	p := g.Build()
@@ -191,10 +192,10 @@ func nothingGoesOut(t *rapid.T) {
 	if len(all) == 0 {
 		return
 	}
-	of.tasks = slices.DeleteFunc(of.tasks, func(t node.Placed) bool { return !lets(all[t.Node], t) }) // these end whatever happens
+	of.tasks = slices.DeleteFunc(of.tasks, func(t node.Placed) bool { return !lets(all[t.Node], t) }) // these tasks end whatever happens
 	hosts := map[string]node.Host{}
 	for id, h := range all {
-		h.Role = h.Asked // roles that are still to come count as if they had
+		h.Role = h.Asked // roles that are still to come count as if they had come
 		hosts[id] = h
 	}
 	for _, s := range rapid.Permutation(p.Steps).Draw(t, "order") {
@@ -224,7 +225,8 @@ func nothingGoesOut(t *rapid.T) {
 	}
 }
 
-// What waits for another step on a node waits for one that is taken, and does not wait for it in its turn.
+// A refusal that waits for another step on a node waits for a step that is taken. That step does not wait for it in
+// turn.
 func outagesWaitForSteps(t *rapid.T) {
 	g := plan.NewGiven()
 	of := nodesOf(g)

@@ -34,7 +34,7 @@ func foreign(s Step, _ Facts, p Policy) []Refusal {
 	}
 }
 
-// belongs says whose an object is, and what ends that.
+// belongs says who owns an object, and what ends that.
 func belongs(key v1.Key, owner string, partial bool) string {
 	if partial {
 		return fmt.Sprintf("it belongs to %s, whose manifests state something of it; to have it here, remove its manifest there", owner)
@@ -42,7 +42,7 @@ func belongs(key v1.Key, owner string, partial bool) string {
 	return fmt.Sprintf("an object of this name belongs to %s; rename one of the two, or give it up there: swarm-operator unmanage %s --name %s", owner, key, strings.TrimPrefix(owner, "source "))
 }
 
-// adopt records an equal object as ours, where the manifest lets it.
+// adopt records an equal object as the source's own, if the manifest lets it.
 func (p *Plan) adopt(c diff.Change) {
 	step := Step{Op: diff.Same, Key: c.Key, Instance: c.Instance, Change: c}
 	switch {

@@ -1,6 +1,7 @@
 // Package plan decides: it turns differences into ordered steps, or into refusals that say who must do what.
 //
-// It is pure. Time, consents and everything known of the swarm come in as values; the same input gives the same plan.
+// It is pure: time, consents and all that is known of the swarm come in as values, and the same input gives the same
+// plan.
 package plan
 
 import (
@@ -20,9 +21,9 @@ type Class uint8
 
 // The classes.
 const (
-	Later   Class = iota // another step or some time comes first: it happens by itself
-	Consent              // a person must agree
-	Never                // only a change in git, or of the swarm, ends it
+	Later   Class = iota // ends by itself, after another step or after some time
+	Consent              // ends when a person agrees
+	Never                // ends only by a change in git or in the swarm
 )
 
 func (c Class) String() string { return [...]string{"later", "consent", "never"}[c] }
@@ -38,25 +39,26 @@ type Step struct {
 	Instance string       `json:"instance,omitempty"`
 	Cause    string       `json:"cause"`
 	Effect   diff.Effect  `json:"effect"`
-	Notes    []string     `json:"notes,omitempty"` // what people should know of before
+	Notes    []string     `json:"notes,omitempty"` // what people should know before the step is taken
 	Hazards  []Hazard     `json:"hazards,omitempty"`
 	After    []int        `json:"after,omitempty"`
 	Fields   []diff.Field `json:"fields,omitempty"`
-	// Change is the difference that the step comes from. Of a step of another origin it has the two states alone, and no want
-	// if no manifest states one. Drivers take the states from it.
+	// Change is the difference that the step comes from. Drivers take the two states from it. If Origin is not
+	// OriginDiffers, Change has only the states, and Want is nil if no manifest states one.
 	Change diff.Change `json:"-"`
-	// Origin says where the step comes from, and Does what it does beside what differs; nil: nothing.
+	// Origin says where the step comes from.
 	Origin Origin `json:"-"`
-	Does   any    `json:"-"`
+	// Does is what the step does besides writing what differs. nil means nothing.
+	Does any `json:"-"`
 }
 
-// removal says whether the step ends an object because no manifest asks for it any more.
+// removal reports whether the step removes an object because no manifest asks for it any more.
 func (s Step) removal() bool { return s.Op == diff.Remove && s.Origin == OriginDiffers }
 
-// oldVersion says whether the step only clears away content that a newer version replaced.
+// oldVersion reports whether the step only removes content that a newer version has replaced.
 func (s Step) oldVersion() bool { return s.Op == diff.Remove && s.Change.Have.Meta.OldVersion }
 
-// requires are the objects that the step needs to be there, or to be ready.
+// requires returns the objects that must exist, or be ready, before the step.
 func (s Step) requires() []v1.Key {
 	if s.Change.Want == nil {
 		return nil
@@ -64,13 +66,14 @@ func (s Step) requires() []v1.Key {
 	return slices.Concat(s.Change.Want.Uses, s.Change.Want.DependsOn)
 }
 
-// MakesRoom says whether the step removes what a manifest asks for, to be made again when others have what they need of it.
+// MakesRoom reports whether the step removes an object that a manifest asks for, so that others get what they need of
+// it. The object is made again when they have it.
 func (s Step) MakesRoom() bool { return s.Origin == OriginMakesRoom }
 
-// RollsOut says whether the step replaces the tasks of a running service.
+// RollsOut reports whether the step replaces the tasks of a running service.
 func (s Step) RollsOut() bool { return s.Op == diff.Update && s.Effect == diff.RestartsTasks }
 
-// Refusal is a difference that is left alone, and why.
+// Refusal is a difference that is left alone, with the reason.
 type Refusal struct {
 	Op       diff.Op      `json:"op"`
 	Key      v1.Key       `json:"object"`
@@ -80,36 +83,38 @@ type Refusal struct {
 	Why      string       `json:"why"`
 	Hazard   Hazard       `json:"hazard,omitempty"`
 	Fields   []diff.Field `json:"fields,omitempty"`
-	// Quiet: reported, but nothing waits for it and diff's exit code does not count it.
+	// Quiet is true if the refusal is only reported: nothing waits for it, and diff's exit code does not count it.
 	Quiet bool `json:"quiet,omitempty"`
-	// Until: when a refusal of class later is over by itself, where that is known.
+	// Until is when the refusal ends by itself. It is zero if the refusal does not, or if the time is not known.
 	Until time.Time `json:"until,omitzero"`
-	// after are the steps that come first, or one of them; empty if nothing like that is waited for.
+	// after are what the refusal waits for: steps on all of these objects, or on one of them. It is empty if the
+	// refusal waits for no steps.
 	after []Target
-	// of is the step that was refused; the zero value if there was none.
+	// of is what is remembered of the step that was refused. It is the zero value if there was none.
 	of refused
 	// ends says how somebody agrees to the hazard.
 	ends agreement
 }
 
-// Adoption is an equal object that becomes ours by a record in our state: nothing is written on it.
+// Adoption is an object that equals its manifest and that the source takes over. The operator's memory records that;
+// nothing is written to the object.
 type Adoption struct {
 	Key  v1.Key      `json:"object"`
 	ID   string      `json:"-"`
 	Want *diff.State `json:"-"`
-	// Notes are what people should know of before.
+	// Notes are what people should know before the object is taken over.
 	Notes []string `json:"notes,omitempty"`
 }
 
 // Failure is a want that the swarm tried and gave up.
 type Failure struct {
 	Key v1.Key `json:"object"`
-	// Digest of the want; "" where a roll-back was of nothing that is wanted.
+	// Digest is the digest of the want. It is "" if what was rolled back is nothing that is wanted.
 	Digest string `json:"digest"`
 	Why    string `json:"why"`
-	// Began is the start of the roll-out that failed: it tells one failure from the next.
+	// Began is when the failed roll-out began. It tells one failure from the next.
 	Began time.Time `json:"began,omitzero"`
-	// Revision in which it was first seen to fail.
+	// Revision is the revision in which the failure was first seen.
 	Revision string `json:"revision,omitempty"`
 }
 
@@ -118,44 +123,49 @@ type Plan struct {
 	Steps   []Step     `json:"steps"`
 	Refused []Refusal  `json:"refused"`
 	Adopted []Adoption `json:"adopted,omitempty"`
-	// Kept are objects whose manifest or version is gone while services still refer to them.
+	// Kept are objects that stay although their manifest is gone or their version is old, because services still
+	// refer to them.
 	Kept []v1.Key `json:"kept,omitempty"`
-	// ends are what says of a step that it may be the last thing that this process does, while the plan is made.
+	// ends report whether a step may be the last thing that this process does. They are set only while the plan is
+	// made.
 	ends []func(Step) bool
 }
 
-// InSync says that nothing differs that counts.
+// InSync reports whether nothing differs that counts.
 func (p Plan) InSync() bool {
 	return len(p.Steps) == 0 && !slices.ContainsFunc(p.Refused, func(r Refusal) bool { return !r.Quiet })
 }
 
-// Held says whether something waits for a person.
+// Held reports whether something waits for a person.
 func (p Plan) Held() bool {
 	return slices.ContainsFunc(p.Refused, func(r Refusal) bool { return r.Class != Later && !r.Quiet })
 }
 
-// Waiting says whether something comes by itself later.
+// Waiting reports whether something comes later by itself.
 func (p Plan) Waiting() bool {
 	return slices.ContainsFunc(p.Refused, func(r Refusal) bool { return r.waits() && !r.is(reported) })
 }
 
-// Rollout is how the last update of a service stands.
+// Rollout is the state of a service's last update.
 type Rollout struct {
-	// State is the engine's: updating, paused, completed, rollback_started, rollback_paused, rollback_completed, or "".
+	// State is the engine's state of the update: updating, paused, completed, rollback_started, rollback_paused,
+	// rollback_completed, or "".
 	State string
 	Began time.Time
-	// Message is the engine's own.
+	// Message is the engine's message.
 	Message string
-	// TaskError is what the newest task that failed said.
+	// TaskError is the error of the newest task that failed.
 	TaskError string
-	// Left says whether the spec that was rolled back equals the want. Unknown where no trace of it is left.
+	// Left says whether the spec that was rolled back equals the want. It is Unknown if no trace of that spec is
+	// left.
 	Left Match
 }
 
-// RolledBack says that the live spec is not the one last asked for.
+// RolledBack reports whether the engine has rolled the update back, or began to. The live spec is then not the one
+// that was last asked for.
 func (r Rollout) RolledBack() bool { return strings.HasPrefix(r.State, "rollback_") }
 
-// Running says that tasks are being replaced.
+// Running reports whether tasks are being replaced.
 func (r Rollout) Running() bool { return r.State == "updating" || r.State == "rollback_started" }
 
 // Match is the answer to a comparison that may not be possible.
@@ -168,89 +178,97 @@ const (
 	Differs
 )
 
-// Facts are what is known beside the differences. The zero value of each field is the careful answer.
+// Facts are what is known besides the differences. The zero value of each field is the careful answer.
 type Facts struct {
 	Now time.Time
-	// APIVersion is the engine's, such as 1.41.
+	// APIVersion is the engine's API version, such as 1.41.
 	APIVersion string
-	// StateLost: objects carry our labels and our memory knows of no revision. Nothing is removed and nothing re-versioned.
+	// StateLost is true if objects carry our labels, but the operator's memory knows of no revision. Nothing is then
+	// removed or rotated.
 	StateLost bool
-	// Rewind: the revision is an ancestor of the one in force.
+	// Rewind is true if the revision is an ancestor of the one in force.
 	Rewind bool
-	// Rewritten says which commits of the one in force the revision takes back, being neither older nor newer, or why that is
-	// not known where it has to be. "": none.
+	// Rewritten says which commits of the revision in force this revision takes back, although it is neither older
+	// nor newer. If they must be known and are not, Rewritten says why. It is "" if there are none.
 	Rewritten string
-	// Rollouts by key of the service.
+	// Rollouts are the last updates of services, by the key of the service.
 	Rollouts map[v1.Key]Rollout
-	// Broken are objects that are there and that nothing can use, and why.
+	// Broken are objects that exist and that nothing can use, with the reason.
 	Broken map[v1.Key]string
 	// Claims are what changes need and other objects have.
 	Claims []Claim
-	// Begun are the services that this revision has changed and that are not seen to work yet, and why; those that the swarm
-	// tried and gave up are in Failing, too. Nothing is removed before they do. Jobs work as soon as they have begun.
+	// Begun are the services that this revision has changed and that are not seen to work yet, with the reason.
+	// Nothing is removed until they work. Those that the swarm tried and gave up are in Failing as well. A job works
+	// as soon as it has begun.
 	Begun map[v1.Key]string
-	// Superseded is what earlier revisions have left undone of their removals.
+	// Superseded are the removals that earlier revisions have left undone.
 	Superseded Superseded
-	// Troubles are the steps that failed, by their name.
+	// Troubles are the steps that failed, by the name of the step.
 	Troubles map[string]Trouble
-	// Failed are the wants on record.
+	// Failed are the recorded failures, by object.
 	Failed map[v1.Key]Failure
-	// NotReady are objects that changed under this revision and are not ready yet, and why.
+	// NotReady are objects that changed under this revision and are not ready yet, with the reason.
 	NotReady map[v1.Key]string
-	// Failing are those of NotReady that the swarm tried and that keep failing.
+	// Failing are the objects of NotReady that the swarm tried and that keep failing.
 	Failing map[v1.Key]bool
 	// Settled are objects that were asked for and are ready.
 	Settled map[v1.Key]bool
-	// DriftSince is when a change by hand was first seen.
+	// DriftSince is when a change by hand to the object was first seen.
 	DriftSince map[v1.Key]time.Time
-	// Contended are fields that a hand wrote again each time they were put back.
+	// Contended are fields that somebody wrote again each time the operator put them back.
 	Contended map[v1.Key][]Contention
 	// Owned is how many objects the source owned when the revision was first seen.
 	Owned int
 	// OwnedServices is how many services the source owns now.
 	OwnedServices int
-	// Shares says that the manifests name at least one object that the source owns.
+	// Shares is true if the manifests name at least one object that the source owns.
 	Shares bool
-	// Keep are objects whose last manifest said prune: false or protect, and which.
+	// Keep says of an object which setting of its last manifest keeps it: prune: false or protect. "" means that none
+	// does.
 	Keep map[v1.Key]string
-	// Placeless are services whose tasks find no place, and why, as far as anything waits for them.
+	// Placeless are services whose tasks find no place, with the reason. It has only services that something waits
+	// for.
 	Placeless map[v1.Key]string
-	// InTheWay are the objects that are to go and that keep another one, whose tasks find no place, from running: the value.
+	// InTheWay are objects that are to be removed and that keep another object's tasks from finding a place. The
+	// value is that other object.
 	InTheWay map[v1.Key]v1.Key
-	// Problems are the objects that problems of their manifests hold.
+	// Problems are the objects that are held because of a problem in their manifest.
 	Problems map[v1.Key]Problem
-	// Missing are external objects that do not exist.
+	// Missing has an entry for each external object. It is true if the object does not exist.
 	Missing map[v1.Key]bool
-	// Revision is the one that the wants come from.
+	// Revision is the revision that the wants come from.
 	Revision string
-	// Paused says why nothing is done until a person confirms. "": nothing is wrong.
+	// Paused says why nothing is done until a person confirms. It is "" if nothing is wrong.
 	Paused string
-	// Holds are in force for whatever they name.
+	// Holds stop every write to what they name.
 	Holds []Hold
-	// Released are objects that were given up although they have a manifest; ReleasedAll gives up all.
-	Released    map[v1.Key]bool
+	// Released are objects that were given up although they have a manifest.
+	Released map[v1.Key]bool
+	// ReleasedAll is true if the whole source was given up.
 	ReleasedAll bool
-	// Self is the service that the operator itself runs as, where it does.
+	// Self is the service that the operator itself runs as. It is the zero value if there is no such service.
 	Self v1.Key
-	// Own is the instance whose engine the operator talks to; "": it is not known.
+	// Own is the instance whose engine the operator talks to. It is "" if that is not known.
 	Own string
 }
 
-// Budgets bound what one revision may do without consent.
+// Budgets limit what one revision may do without consent.
 type Budgets struct {
-	// Removals: at most this many, and at most a quarter of what is owned, but always one. Default 10.
+	// Removals is how many objects may be removed. It allows at most a quarter of what is owned, but always one. The
+	// default is 10.
 	Removals int
-	// Restarts: services whose tasks restart, counted only above a tenth of all. Default 10.
+	// Restarts is how many services may restart their tasks. A tenth of all services may always do so. The default is
+	// 10.
 	Restarts int
-	// Rollouts at once. Default 5.
+	// Rollouts is how many roll-outs may run at the same time. The default is 5.
 	Rollouts int
-	// FailedRollouts of one revision that hold the rest of it. Default 2.
+	// FailedRollouts is how many failed roll-outs of a revision hold the rest of it. The default is 2.
 	FailedRollouts int
-	// Drains: nodes that are emptied at once. Default 1.
+	// Drains is how many nodes may be emptied at the same time. The default is 1.
 	Drains int
 }
 
-// DefaultBudgets are the ones in force where nothing else is set.
+// DefaultBudgets returns the budgets that are in force if nothing else is set.
 func DefaultBudgets() Budgets {
 	return Budgets{Removals: 10, Restarts: 10, Rollouts: 5, FailedRollouts: 2, Drains: 1}
 }
@@ -258,26 +276,26 @@ func DefaultBudgets() Budgets {
 // Policy is what people decided.
 type Policy struct {
 	Source string
-	// RepairAfter is how long a change by hand is only announced.
+	// RepairAfter is how long a change by hand is only announced before it is undone.
 	RepairAfter time.Duration
 	// RepairRestartsAfter is the same for repairs that replace the tasks of a service.
 	RepairRestartsAfter time.Duration
 	Consents            Consents
 	Budgets             Budgets
-	// PruneAdopted: what was adopted goes with its manifest, also if that did not say so.
+	// PruneAdopted is true if an adopted object is removed with its manifest, even if the manifest did not say so.
 	PruneAdopted bool
-	// AskRewritten: a revision that takes commits back waits for consent. False: that is only reported.
+	// AskRewritten is true if a revision that takes commits back waits for consent. If false, that is only reported.
 	AskRewritten bool
 }
 
-// Guard objects to steps. It sees the plan as it stands after the objections of the others.
+// Guard objects to steps. It sees the plan as the objections of the other guards have left it.
 type Guard struct {
 	Name string
-	// Check returns refusals for steps of the plan; their Key, Instance and Op say which.
+	// Check returns refusals of steps of the plan. Their Key, Instance and Op say which step is refused.
 	Check func(Plan, Facts, Policy) []Refusal
 }
 
-// Build makes a plan of the changes and of what kinds bring.
+// Build makes a plan from the changes and from what kinds add to it.
 func Build(changes []diff.Change, f Facts, p Policy, parts ...Part) Plan {
 	var plan Plan
 	for _, c := range slices.SortedFunc(slices.Values(changes), diff.Change.Compare) {
@@ -302,11 +320,11 @@ func Build(changes []diff.Change, f Facts, p Policy, parts ...Part) Plan {
 	for _, g := range slices.Concat(room, needs, turns, putOff, last) {
 		rounds = append(rounds, []Guard{g})
 	}
-	// Each refusal can change what another guard would say: two that are each right can pass a plan that is wrong.
+	// Each refusal can change what another guard would say: two guards that are each right can let a wrong plan pass.
 	// Every return to the first round removes a step, so this ends.
 	settle := func() {
 		for i := 0; i < len(rounds); {
-			if i == 1 { // before something waits for what waits for a person
+			if i == 1 { // before a guard makes steps wait for what waits for a person
 				plan.waitNoMore()
 			}
 			if plan.object(rounds[i], f, p) {
@@ -340,7 +358,7 @@ func Build(changes []diff.Change, f Facts, p Policy, parts ...Part) Plan {
 	return plan
 }
 
-// object asks each guard once. It returns whether one of them refused something.
+// object asks each guard once. It reports whether one of them refused something.
 func (p *Plan) object(guards []Guard, f Facts, policy Policy) bool {
 	refused := false
 	for _, g := range guards {
@@ -352,7 +370,7 @@ func (p *Plan) object(guards []Guard, f Facts, policy Policy) bool {
 	return refused
 }
 
-// propose turns a change into a step, an adoption or, where only reports are wanted, a refusal.
+// propose turns a change into a step, an adoption or, if only a report is wanted, a refusal.
 func (p *Plan) propose(c diff.Change) {
 	switch c.Op {
 	case diff.Same:
@@ -365,7 +383,7 @@ func (p *Plan) propose(c diff.Change) {
 		return
 	}
 	fields, unwritable := split(c.Counted(), func(f diff.Field) bool { return f.Why == "" })
-	for _, f := range unwritable { // one by one: each has its own reason
+	for _, f := range unwritable { // one by one, because each has its own reason
 		p.Refused = append(p.Refused, Refusal{Op: c.Op, Key: c.Key, Instance: c.Instance, Guard: "unwritable", Class: Never, Fields: []diff.Field{f}, Why: f.Path + ": " + f.Why})
 	}
 	if len(unwritable) > 0 && len(fields) == 0 {
@@ -404,8 +422,8 @@ func (p *Plan) propose(c diff.Change) {
 	p.Steps = append(p.Steps, step)
 }
 
-// enforces says whether changes by hand are repaired: what the manifest says, else only on what we made, and on what a
-// manifest states of an object that nobody has to make.
+// enforces reports whether changes by hand are repaired. If the manifest does not say, they are repaired on objects
+// that we made. They are also repaired on objects that nobody has to make, in what a manifest states of them.
 func enforces(c diff.Change) bool {
 	if e := c.Want.Policy.Enforce; e != nil {
 		return *e
@@ -463,7 +481,7 @@ func cause(c diff.Change, fields []diff.Field) string {
 	}
 }
 
-// Refuse moves the step that the refusal is about. It returns whether there was one.
+// Refuse moves the step that the refusal is about out of the steps. It reports whether there was such a step.
 func (p *Plan) Refuse(r Refusal) bool {
 	i := slices.IndexFunc(p.Steps, func(s Step) bool { return s.Key == r.Key && s.Instance == r.Instance && s.Op == r.Op })
 	if i < 0 {
@@ -482,7 +500,7 @@ func (p *Plan) Refuse(r Refusal) bool {
 	return true
 }
 
-// Refusal starts a refusal of a step.
+// Refusal returns a refusal of the step.
 func (s Step) Refusal(class Class, format string, args ...any) Refusal {
 	return Refusal{Op: s.Op, Key: s.Key, Instance: s.Instance, Class: class, Why: fmt.Sprintf(format, args...)}
 }

@@ -13,13 +13,13 @@ const guardProblem = "problem"
 // Problem is what is wrong with the manifest of an object. The object is held: it stays as it is.
 type Problem struct {
 	Why string
-	// Present is true if the object is there, under the name Instance.
+	// Present is true if the object exists, under the name Instance.
 	Present  bool
 	Instance string
 }
 
-// problems says of each object that is held for a problem of its manifest that it is left alone. It has no want: nobody
-// knows what it should be.
+// problems adds a refusal for each object that is held because of a problem of its manifest. Such an object has no
+// want, because nobody knows what it should be.
 func (p *Plan) problems(f Facts) {
 	for _, key := range slices.SortedFunc(maps.Keys(f.Problems), v1.Key.Compare) {
 		problem, op := f.Problems[key], diff.Update

@@ -9,9 +9,9 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// removalsLast lets removals wait for everything else of the revision that comes by itself, and until what it has changed
-// works: what is removed may be what still serves. Of a revision whose roll-out failed nothing is removed, nor while a service
-// that git changes is refused.
+// removalsLast makes removals wait for everything else in the revision that comes by itself, and until the services
+// that it has changed work: what is removed may be what still serves. Nothing is removed if a roll-out of the
+// revision failed, or while a service that git changes is refused.
 func removalsLast(plan Plan, f Facts, p Policy) []Refusal {
 	class, why := plan.comesFirst(f)
 	before, whyBefore := plan.supersededFirst(f)
@@ -34,8 +34,8 @@ func removalsLast(plan Plan, f Facts, p Policy) []Refusal {
 	return out
 }
 
-// onlyForRoom says whether removals wait for nothing any more but services that wait for a place themselves, and for which. What
-// is to be removed may be what has that place: by itself neither comes.
+// onlyForRoom reports whether removals wait for nothing but services that find no place, and returns the first of
+// them. What is to be removed may have that place, so neither would come by itself.
 func (p *Plan) onlyForRoom(f Facts) (taker v1.Key, only bool) {
 	others := func(begun map[v1.Key]string) map[v1.Key]string {
 		out := maps.Clone(begun)
@@ -57,7 +57,7 @@ func (p *Plan) onlyForRoom(f Facts) (taker v1.Key, only bool) {
 	return taker, why == "" && before == ""
 }
 
-// gap asks before a service is removed for one that finds no place.
+// gap asks before a service is removed to give its place to one that finds none.
 func (s Step) gap(taker v1.Key, f Facts, p Policy) []Refusal {
 	if p.Consents.Covers(Replace, taker) {
 		return nil
@@ -68,7 +68,7 @@ func (s Step) gap(taker v1.Key, f Facts, p Policy) []Refusal {
 	return s.Needs(Replace, p, "%s finds no place (%s), and this one may have it; if it is removed first there is neither until the other one runs; or make room otherwise", taker, f.Placeless[taker])
 }
 
-// supersededFirst says what removals of earlier revisions wait for, as comesFirst does for those of this one.
+// supersededFirst says what removals of earlier revisions wait for, as comesFirst does for those of this revision.
 func (p *Plan) supersededFirst(f Facts) (Class, string) {
 	if why := p.failed(f, func(k v1.Key) bool { return slices.Contains(f.Superseded.Changed, k) }); why != "" {
 		return Never, why
@@ -76,7 +76,7 @@ func (p *Plan) supersededFirst(f Facts) (Class, string) {
 	return f.unready(f.Superseded.NotReady)
 }
 
-// comesFirst says what removals wait for, and whether that comes by itself. "": nothing.
+// comesFirst says what removals wait for, and whether that comes by itself. The text is "" if they wait for nothing.
 func (p *Plan) comesFirst(f Facts) (Class, string) {
 	if k, held := f.held(); held {
 		return Never, fmt.Sprintf("%s is held, and may be what takes over from what goes, or still need it (%s): mend it in git", k, f.Problems[k].Why)
@@ -106,7 +106,8 @@ func (p *Plan) comesFirst(f Facts) (Class, string) {
 	return class, unready
 }
 
-// failed says which of the services that removals wait for failed as it is wanted now. "": none.
+// failed says which of the services that removals wait for has a present want that failed. It returns "" if there is
+// none.
 func (p *Plan) failed(f Facts, is func(v1.Key) bool) string {
 	for _, r := range p.Refused {
 		if r.is(failed) && is(r.Key) {
@@ -116,7 +117,8 @@ func (p *Plan) failed(f Facts, is func(v1.Key) bool) string {
 	return ""
 }
 
-// unready says of services that removals wait for which of them has failed or, if none has, which is not ready. "": none.
+// unready says which of the services that removals wait for has failed or, if none has, which is not ready. The text
+// is "" if all are ready.
 func (f *Facts) unready(begun map[v1.Key]string) (Class, string) {
 	keys := slices.SortedFunc(maps.Keys(begun), v1.Key.Compare)
 	for _, k := range keys {
@@ -130,8 +132,8 @@ func (f *Facts) unready(begun map[v1.Key]string) (Class, string) {
 	return Later, ""
 }
 
-// held is an object that a problem of its manifest holds: it may be to take over from what the revision removes, or to need
-// that no more.
+// held returns an object that a problem of its manifest holds, or false if there is none. With its manifest mended,
+// the object may take over from what the revision removes. Until then it may still need that.
 func (f Facts) held() (v1.Key, bool) {
 	for _, key := range slices.SortedFunc(maps.Keys(f.Problems), v1.Key.Compare) {
 		if !v1.OfNodes(key.Kind) {

@@ -10,25 +10,25 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// Claim is what a change needs, of which the swarm gives one, and who has it.
+// Claim is what a change needs and another object has. The swarm has only one of it.
 type Claim struct {
 	Key      v1.Key
 	Instance string
 	Claim    diff.Claim
-	// Holder has it.
+	// Holder is the object that has it.
 	Holder         v1.Key
 	HolderInstance string
-	// Mine: the holder is the source's own.
+	// Mine is true if the source owns the holder.
 	Mine bool
-	// Stays: the holder's manifest asks for it, too.
+	// Stays is true if the holder's manifest asks for it as well.
 	Stays bool
-	// Former: the holder has given it up, and a rollback would give it back.
+	// Former is true if the holder has given it up. A rollback of the holder would take it back.
 	Former bool
 }
 
 const guardRoom = "room"
 
-// needed says what the step lacks.
+// needed says what the change lacks and which object has it.
 func (c Claim) needed() string {
 	if c.Claim.What == "name" {
 		return fmt.Sprintf("the swarm compares names without case, and %s has this one", c.holder())
@@ -40,7 +40,8 @@ func (c Claim) holder() string { return v1.Key{Kind: c.Holder.Kind, Name: c.Hold
 
 const guardBroken = "broken"
 
-// broken reports what nothing can use. What would mend it is a change, or somebody's doing elsewhere.
+// broken reports objects that nothing can use and that no step is about. A change in git would mend them, or
+// something that somebody does elsewhere.
 func (p *Plan) broken(f Facts) {
 	for _, k := range slices.SortedFunc(maps.Keys(f.Broken), v1.Key.Compare) {
 		if p.step(k, k.Name) == nil {
@@ -49,8 +50,8 @@ func (p *Plan) broken(f Facts) {
 	}
 }
 
-// unusable leaves what nothing can use as it is, unless it is ours and git asks for something else now: to make the same once
-// more would end in the same way.
+// unusable leaves an object that nothing can use as it is, unless the object is ours and git now asks for something
+// else. Making the same once more would end in the same way.
 func unusable(s Step, f Facts, _ Policy) []Refusal {
 	why := f.Broken[s.Key]
 	if why == "" || s.Op == diff.Remove || s.Op == diff.Create {
@@ -62,10 +63,10 @@ func unusable(s Step, f Facts, _ Policy) []Refusal {
 	return []Refusal{s.Refusal(Never, "%s", mended(why))}
 }
 
-// mended says what ends that something cannot be used.
+// mended returns the reason, and what would make the object usable.
 func mended(why string) string { return why + "; mend it in git, or remove what is in its way" }
 
-// making is the step that makes or changes an object, or nil.
+// making returns the step that makes or changes an object, or nil.
 func (p *Plan) making(key v1.Key, instance string) *Step {
 	i := slices.IndexFunc(p.Steps, func(s Step) bool { return s.Key == key && s.Instance == instance && s.Op != diff.Remove })
 	if i < 0 {
@@ -74,7 +75,7 @@ func (p *Plan) making(key v1.Key, instance string) *Step {
 	return &p.Steps[i]
 }
 
-// step is any step about an object, or nil.
+// step returns any step about an object, or nil.
 func (p *Plan) step(key v1.Key, instance string) *Step {
 	i := slices.IndexFunc(p.Steps, func(s Step) bool { return s.Key == key && s.Instance == instance })
 	if i < 0 {
@@ -83,12 +84,15 @@ func (p *Plan) step(key v1.Key, instance string) *Step {
 	return &p.Steps[i]
 }
 
-// noRoom and roomLater let a step wait for what it needs and another object has, or says why it will never have it.
+// noRoom and roomLater refuse a step that needs what another object has. They let it wait for that, or say why it
+// will never have it.
 //
-// A port is free when its giver's roll-out is over, and not when that is written: a giver that is rolled back to a port that
-// was given away never runs again (SwarmKit's updater puts the old spec back without asking for the port).
+// A port is free when its giver's roll-out is over, not when the giver's new spec is written. A giver that is rolled
+// back to a port that was given away never runs again: SwarmKit's updater puts the old spec back without asking for
+// the port.
 //
-// It is two guards: what never comes is said before anything else waits for it, and what comes after that.
+// They are two guards, because what never comes is said before anything waits for it, and what comes is said after
+// that.
 func noRoom(plan Plan, f Facts, p Policy) []Refusal {
 	held, _ := split(unfree(plan, f, p), func(r Refusal) bool { return r.Class != Later })
 	return held
@@ -99,7 +103,7 @@ func roomLater(plan Plan, f Facts, p Policy) []Refusal {
 	return later
 }
 
-// unfree refuses whatever has not what it needs.
+// unfree refuses each step that does not have what it needs. It also refuses to make room if nothing takes it.
 func unfree(plan Plan, f Facts, p Policy) []Refusal {
 	var out []Refusal
 	for _, c := range f.Claims {
@@ -122,7 +126,7 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 			// it goes first
 		case giver.removal():
 			if p.Consents.Covers(Replace, s.Key) || p.Consents.Covers(Replace, giver.Key) {
-				continue // it goes first, and there is nothing of either for a moment
+				continue // it goes first, and for a moment neither of the two exists
 			}
 			gap := fmt.Sprintf("%s; that one is removed first, and until %s runs there is neither", c.needed(), s.Key)
 			out = append(out, s.Needs(Replace, p, "%s", gap)...)
@@ -144,11 +148,11 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 	return out
 }
 
-// refusedRoom refuses a step whose need nothing in the plan gives up, and says why it is not.
+// refusedRoom refuses a step that needs what no step of the plan gives up, and says why none does.
 func (p *Plan) refusedRoom(s Step, c Claim) Refusal {
 	for _, r := range p.Refused {
 		if r.Key == c.Holder && r.Instance == c.HolderInstance && !c.Stays {
-			return s.Refusal(r.Class, "%s; that this changes is refused: %s", c.needed(), r.Why) // consent would have to be to that one
+			return s.Refusal(r.Class, "%s; that this changes is refused: %s", c.needed(), r.Why) // consent would have to be to the change of the holder
 		}
 	}
 	if slices.Contains(p.Kept, c.Holder) {
@@ -160,7 +164,7 @@ func (p *Plan) refusedRoom(s Step, c Claim) Refusal {
 	return s.Refusal(Never, "%s, and keeps it; put another one here, or change that one", c.needed())
 }
 
-// noTaker refuses to make room for a change that is refused itself, in its way.
+// noTaker refuses to make room for a change that is refused itself or that is no longer planned.
 func (p *Plan) noTaker(s Step, f Facts) Refusal {
 	for _, c := range f.Claims {
 		if c.Holder != s.Key || c.Former {
@@ -175,15 +179,15 @@ func (p *Plan) noTaker(s Step, f Facts) Refusal {
 	return s.Refusal(Never, "it would be removed to make room that nothing takes; bring the change of the other one back in git")
 }
 
-// takesFrom says whether a step of the plan takes what an object has.
+// takesFrom reports whether a step of the plan takes what an object has.
 func takesFrom(plan Plan, f Facts, holder v1.Key) bool {
 	return slices.ContainsFunc(f.Claims, func(c Claim) bool {
 		return c.Holder == holder && !c.Former && plan.making(c.Key, c.Instance) != nil
 	})
 }
 
-// waitsFor reports whether the change of one object comes only after that of another: it needs what that one has, or depends
-// on it, directly or through others that change.
+// waitsFor reports whether the change of one object comes only after that of another. That is so if it needs what the
+// other one has, or depends on it, directly or through others that change.
 func (p *Plan) waitsFor(f Facts, key, other v1.Key) bool {
 	seen := map[v1.Key]bool{}
 	var reaches func(from v1.Key) bool
@@ -204,7 +208,7 @@ func (p *Plan) waitsFor(f Facts, key, other v1.Key) bool {
 	return reaches(key)
 }
 
-// before lists the objects whose own changes come before that of an object.
+// before returns the objects whose own changes come before that of an object.
 func (p *Plan) before(f Facts, key v1.Key) []v1.Key {
 	out := p.givers(f, key)
 	for i := range p.Steps {
@@ -213,7 +217,7 @@ func (p *Plan) before(f Facts, key v1.Key) []v1.Key {
 			continue
 		}
 		for _, k := range s.Change.Want.DependsOn {
-			if k != f.Self && p.making(k, k.Name) != nil { // the operator's own comes last, so nothing waits for it
+			if k != f.Self && p.making(k, k.Name) != nil { // the operator's own step comes last, so nothing waits for it
 				out = append(out, k)
 			}
 		}
@@ -221,7 +225,7 @@ func (p *Plan) before(f Facts, key v1.Key) []v1.Key {
 	return out
 }
 
-// givers lists the objects that change and have what the change of an object needs.
+// givers returns the objects that change and have what the change of an object needs.
 func (p *Plan) givers(f Facts, key v1.Key) []v1.Key {
 	var out []v1.Key
 	for _, c := range f.Claims {
@@ -232,10 +236,12 @@ func (p *Plan) givers(f Facts, key v1.Key) []v1.Key {
 	return out
 }
 
-// ring refuses the change of an object that has what another one needs whose change comes first, as when two services swap
-// their ports: nothing but the removal of one that has what another one needs ends that. Consent to that has been looked at
-// before, so it is missing. Where it is no use here it is asked for another one of those that wait for each other, and what
-// that holds holds this one as well.
+// ring refuses the change of an object that has what another one needs, if the other one changes first. This happens,
+// for example, when two services swap their ports. Only the removal of an object that has what another one needs ends
+// it.
+//
+// Consent to that was looked at before, so it is missing. If this object cannot be removed, consent is asked for
+// another one of those that wait for each other. What holds that one then holds this one as well.
 func (p *Plan) ring(f Facts, giver Step, c Claim) []Refusal {
 	why := fmt.Sprintf("it has %s, which %s needs, and changes only after that one", c.Claim, c.Key)
 	switch {
@@ -258,15 +264,16 @@ func (p *Plan) otherMakesRoom(f Facts, key v1.Key) bool {
 	})
 }
 
-// inRing reports whether an object has what another one needs whose change comes before its own: its removal would end that.
+// inRing reports whether an object has what another one needs, although the other one changes first. Its removal
+// would end that.
 func (p *Plan) inRing(f Facts, key v1.Key) bool {
 	return slices.ContainsFunc(f.Claims, func(c Claim) bool {
 		return c.Holder == key && slices.Contains(p.givers(f, c.Key), key) && p.waitsFor(f, key, c.Key)
 	})
 }
 
-// makeRoom turns the change of one object of each cycle into its removal, where somebody agreed to that. It is made again when
-// the others have what they need.
+// makeRoom turns the change of one object of each cycle into its removal, if somebody agreed to that. The object is
+// made again when the others have what they need.
 func (p *Plan) makeRoom(f Facts, policy Policy) {
 	if len(f.Claims) == 0 {
 		return
@@ -288,7 +295,8 @@ func (p *Plan) makeRoom(f Facts, policy Policy) {
 	}
 }
 
-// canMakeRoom reports whether the object of the step may be removed and made again. The engine keeps a network that is used.
+// canMakeRoom reports whether the step's object may be removed and made again. A network that is in use may not: the
+// engine keeps it.
 func (s Step) canMakeRoom() bool {
 	if s.Change.Want == nil || s.Change.Have == nil || s.Change.Want.Policy.Protect {
 		return false
@@ -296,7 +304,7 @@ func (s Step) canMakeRoom() bool {
 	return s.Op == diff.Update || s.Op == diff.Replace && len(s.Change.Have.Meta.UsedBy) == 0
 }
 
-// goesFirst says whether a removal makes room for a step of the plan, with consent.
+// goesFirst reports whether a removal makes room for a step of the plan. Somebody has agreed to that.
 func (s Step) goesFirst(plan Plan, f Facts) bool {
 	return s.MakesRoom() || s.removal() && takesFrom(plan, f, s.Key)
 }

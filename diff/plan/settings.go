@@ -13,8 +13,9 @@ func (s Step) drops() bool {
 	return s.Op == diff.Create && s.Change.Want != nil && len(s.Change.Want.Lost) > 0
 }
 
-// dropsInTime is dropsSettings for what is made in its time: nobody should wait first and be asked then. What is only reported is
-// asked about if something needs it after all.
+// dropsInTime is dropsSettings for objects that are made when their time has come: nobody should wait first and be
+// asked only then. It passes over an object whose removal is only reported. If another step needs that object after
+// all, dropsSettings asks.
 func dropsInTime(s Step, f Facts, p Policy) []Refusal {
 	if s.Change.Removed() && !enforces(s.Change) {
 		return nil
@@ -22,7 +23,8 @@ func dropsInTime(s Step, f Facts, p Policy) []Refusal {
 	return dropsSettings(s, f, p)
 }
 
-// dropsSettings asks before an object is made again without settings that manifests cannot state and that nothing has any more.
+// dropsSettings asks before an object is made again without settings that manifests cannot state and that exist
+// nowhere any more.
 func dropsSettings(s Step, _ Facts, p Policy) []Refusal {
 	if !s.drops() {
 		return nil
@@ -31,7 +33,7 @@ func dropsSettings(s Step, _ Facts, p Policy) []Refusal {
 		"make it by hand with them, and it is taken over", list(s.Change.Want.Lost))
 }
 
-// lacks says what an object that somebody removed would lack if it were made again.
+// lacks says what an object that somebody removed would lack if it were made again. It returns "" if that is nothing.
 func lacks(want *diff.State) string {
 	if len(want.Lost) == 0 {
 		return ""
@@ -39,7 +41,7 @@ func lacks(want *diff.State) string {
 	return "; made again it would lack settings that manifests cannot state: " + list(want.Lost)
 }
 
-// beside says what a live object has that no manifest can state.
+// beside says which settings a live object has that no manifest can state. It returns "" if there are none.
 func beside(have *diff.State) string {
 	if len(have.Meta.Unstated) == 0 {
 		return ""
@@ -55,7 +57,7 @@ func taken(have *diff.State) []string {
 	return []string{"it has settings that manifests cannot state: " + list(have.Meta.Unstated) + "; every write keeps them, and if somebody removes it, making it again waits for consent to drops-settings"}
 }
 
-// nameSettings notes on steps what becomes of settings that manifests cannot state.
+// nameSettings adds notes to steps about what happens to settings that manifests cannot state.
 func (p *Plan) nameSettings() {
 	for i := range p.Steps {
 		s := &p.Steps[i]

@@ -9,11 +9,12 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// Text renders the plan for people: each step with its fields, both values, cause and cost; then what is left alone and
-// why. show decides how a value appears, so that secrets can be shown on a terminal whose user asked; nil hides them.
+// Text renders the plan for people: each step with its fields, both values, cause and cost; then what is left alone
+// and why. show decides how a value appears, so that a user can ask to see secrets on a terminal. A nil show hides
+// them.
 func (p Plan) Text(show func(diff.Value) string) string { return strings.Join(p.Blocks(show), "") }
 
-// Blocks are the parts of the text: one for each step, adoption and refusal.
+// Blocks returns the parts of the text: one for each step, adoption and refusal.
 func (p Plan) Blocks(show func(diff.Value) string) []string {
 	if show == nil {
 		show = diff.Value.String
@@ -32,7 +33,7 @@ func (p Plan) Blocks(show func(diff.Value) string) []string {
 	return blocks
 }
 
-// Summary is one line: what would happen.
+// Summary returns one line that says what would happen.
 func (p Plan) Summary() string {
 	if p.InSync() && len(p.Adopted) == 0 {
 		return "in sync"
@@ -113,7 +114,7 @@ func fields(op diff.Op, fields []diff.Field, show func(diff.Value) string) strin
 	return b.String()
 }
 
-// want says that a hidden value changed where both sides would read the same.
+// want returns the wanted value as text. It says that a hidden value changed if both sides would read the same.
 func want(f diff.Field, show func(diff.Value) string) string {
 	text := show(f.Want)
 	if f.Have.Hidden() && f.Want.Hidden() && text == show(f.Have) {
@@ -133,8 +134,8 @@ func doing(f diff.Field) string {
 	}
 }
 
-// line keeps a value on its line: where it has control characters it is quoted. It is shown whole, since what is cut off may
-// be what differs.
+// line keeps a value on its line: it quotes a value that has control characters. It shows the whole value, because
+// what is cut off may be what differs.
 func line(s string) string {
 	if strings.ContainsFunc(s, unicode.IsControl) {
 		return fmt.Sprintf("%q", s)

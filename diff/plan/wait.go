@@ -8,19 +8,21 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// Target is what a step is about. What no manifest could find has no instance.
+// Target is the object that a step is about. Instance is "" if the swarm has no object that the manifest could be
+// about.
 type Target struct {
 	Key      v1.Key
 	Instance string
 }
 
-// After is the refusal of what waits for steps on other objects, or for one of them.
+// After returns the refusal of a step that waits for steps on other objects, or for one of them.
 func (r Refusal) After(first ...Target) Refusal {
 	r.after = first
 	return r
 }
 
-// heldBy returns the refusal that holds the step for a person; nil if there is none, as when a part of it is still to be done.
+// heldBy returns the refusal that holds the object for a person. It returns nil if there is none, or if the plan
+// still has a step on the object.
 func (p *Plan) heldBy(s Target) *Refusal {
 	if p.step(s.Key, s.Instance) != nil {
 		return nil
@@ -34,7 +36,7 @@ func (p *Plan) heldBy(s Target) *Refusal {
 	return &p.Refused[i]
 }
 
-// waitNoMore lets nothing wait for steps if a person holds all of them.
+// waitNoMore ends the wait for steps if a person holds all of them. The refusal then has the class Never.
 func (p *Plan) waitNoMore() {
 	for i := range p.Refused {
 		r := &p.Refused[i]
@@ -54,7 +56,8 @@ func (p *Plan) waitNoMore() {
 	}
 }
 
-// blocked refuses what cannot be decided: whom a manifest means, or what several of them ask for.
+// blocked refuses a step that cannot be decided, because of what the manifest means or because of what several
+// manifests ask for.
 func blocked(s Step, _ Facts, _ Policy) []Refusal {
 	w := s.Change.Want
 	switch {
