@@ -7,8 +7,9 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// Alike says that two objects in normal form do not differ: comparing their leaves would find nothing. It is what most
-// objects are most of the time, and costs a fraction of flattening them. False says nothing: the leaves tell.
+// Alike reports whether two objects in normal form do not differ, so that comparing their leaves would find nothing.
+// Most objects are alike most of the time, and Alike costs a fraction of flattening them. If it returns false, they
+// may still be equal; only the leaves tell.
 func Alike(have, want Normal, rules Rules, applied Applied) bool {
 	if have.Object == nil || want.Object == nil {
 		return false
@@ -32,7 +33,7 @@ func (c likeness) walk(h, w reflect.Value, s *shape, path string) bool {
 	return c.same(h, w, s, path) || c.unseen(s)
 }
 
-// unseen says that nothing at a place is ever a difference.
+// unseen reports whether nothing at a place is ever a difference.
 func (c likeness) unseen(s *shape) bool {
 	switch s.form {
 	case structForm:
@@ -78,13 +79,13 @@ func (c likeness) same(h, w reflect.Value, s *shape, path string) bool {
 	return false
 }
 
-// equal is for what is written in two ways and means the same.
+// equal reports whether the rule says that two different texts mean the same.
 func (c likeness) equal(h, w reflect.Value, s *shape) bool {
 	rule := c.rules[s.typ]
 	return rule.Equal != nil && !h.IsZero() && !w.IsZero() && rule.Equal(text(h), text(w))
 }
 
-// maps: what only the live object has may be nobody's.
+// maps reports whether two maps are alike. Keys that only the live object has may be nobody's.
 func (c likeness) maps(h, w reflect.Value, s *shape, path string) bool {
 	for it := w.MapRange(); it.Next(); {
 		v := h.MapIndex(it.Key())

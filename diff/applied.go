@@ -10,27 +10,28 @@ import (
 	"strings"
 )
 
-// Applied remembers, per leaf that a manifest stated, a short digest of what was written. It is what the applied label
-// holds: v1: and base64 of eight bytes a leaf, four of the path's digest and four of the value's, sorted.
+// Applied remembers, for each leaf that a manifest stated, a short digest of what was written. The applied label
+// holds it as "v1:" and the base64 of eight bytes per leaf, sorted: four bytes of the path's digest and four of the
+// value's.
 //
-// The digests tell whose doing a difference is; whether there is a difference is never decided by them, so a collision
+// The digests tell whose doing a difference is. They never decide whether there is a difference, so a collision
 // misattributes a change and hides none.
 type Applied struct{ leaves []applied }
 
-// applied is one leaf: digests of its path, by which they are sorted, and of its value.
+// applied is one leaf: the digest of its path, by which leaves are sorted, and the digest of its value.
 type applied struct{ path, value uint32 }
 
 const appliedPrefix = "v1:"
 
-// Zero says that nothing is remembered.
+// Zero reports whether nothing is remembered.
 func (a Applied) Zero() bool { return a.leaves == nil }
 
-// Equal says whether both remember the same.
+// Equal reports whether both remember the same.
 func (a Applied) Equal(o Applied) bool {
 	return a.Zero() == o.Zero() && slices.Equal(a.leaves, o.leaves)
 }
 
-// NewApplied remembers the stated leaves.
+// NewApplied returns what to remember of the stated leaves.
 func NewApplied(leaves []Leaf) Applied {
 	a := Applied{make([]applied, 0, len(leaves))}
 	for _, l := range leaves {
@@ -42,7 +43,7 @@ func NewApplied(leaves []Leaf) Applied {
 	return a
 }
 
-// sort brings the leaves into order. Of two paths with one digest the last one counts.
+// sort sorts the leaves. If two paths have the same digest, the last one counts.
 func (a *Applied) sort() {
 	slices.SortStableFunc(a.leaves, byPath)
 	slices.Reverse(a.leaves)
@@ -52,7 +53,7 @@ func (a *Applied) sort() {
 
 func byPath(x, y applied) int { return cmp.Compare(x.path, y.path) }
 
-// ParseApplied reads a label. What is not in a format that this release knows remembers nothing.
+// ParseApplied reads a label. It returns the zero value if this release does not know the label's format.
 func ParseApplied(label string) Applied {
 	encoded, ok := strings.CutPrefix(label, appliedPrefix)
 	if !ok {
@@ -66,11 +67,11 @@ func ParseApplied(label string) Applied {
 	for ; len(raw) > 0; raw = raw[8:] {
 		a.leaves = append(a.leaves, applied{binary.BigEndian.Uint32(raw), binary.BigEndian.Uint32(raw[4:])})
 	}
-	a.sort() // whoever wrote it
+	a.sort() // somebody else may have written the label
 	return a
 }
 
-// String renders the label.
+// String returns the label.
 func (a Applied) String() string {
 	raw := make([]byte, 0, 8*len(a.leaves))
 	for _, l := range a.leaves {
@@ -80,13 +81,13 @@ func (a Applied) String() string {
 	return appliedPrefix + base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// has says whether the path was stated when last applied.
+// has reports whether the path was stated when the manifest was last applied.
 func (a Applied) has(path string) bool {
 	_, ok := a.find(path)
 	return ok
 }
 
-// is says whether the path was stated and applied with that text.
+// is reports whether the path was stated and applied with that text.
 func (a Applied) is(path, text string) bool {
 	i, ok := a.find(path)
 	return ok && a.leaves[i].value == short(text)

@@ -11,7 +11,7 @@ func TestAttribution(t *testing.T) {
 	digest := "@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 	tests := []struct {
 		name     string
-		applied  []string // nil: nothing is remembered
+		applied  []string // nil means that nothing is remembered
 		have     []string
 		want     []string
 		distrust bool
@@ -83,7 +83,7 @@ func TestAttribution(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			have, want := live("a", test.have...), wanted("a", test.want...)
 			if test.applied != nil {
-				// As it is read back from the label.
+				// This is how it is read back from the label.
 				have.Meta.Applied = ParseApplied(NewApplied(leaves(test.applied...)).String())
 			}
 			have.Meta.Distrust = test.distrust
@@ -122,7 +122,7 @@ func TestAppliedLabel(t *testing.T) {
 	if got, want := full.String(), NewApplied(leaves("spec.environment.A=1", "spec.hostname=h", "spec.image=bb:1")).String(); got != want {
 		t.Errorf("the order shows: %s, %s", got, want)
 	}
-	// The format is written on swarms: it must not change.
+	// The format is written on swarms, so it must not change.
 	if got, want := NewApplied(leaves("spec.image=bb:1")).String(), "v1:C5bIPazi-kg"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

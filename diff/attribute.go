@@ -2,11 +2,13 @@ package diff
 
 import "strings"
 
-// absent is the text of a leaf that is not there, for attribution. No leaf has it: NUL is refused in every string.
+// absent stands for the text of a leaf that does not exist. No leaf has this text, because NUL is refused in every
+// string.
 const absent = "\x00"
 
-// attribute says whose doing a difference is: git's if the want differs from what was last applied, a hand's if the live
-// value does. l is the one of hl and wl that is there; h and w are the objects that they are leaves of.
+// attribute says whose doing a difference is. It is git's if the want differs from what was last applied, and a
+// hand's if the live value does. l is the one of hl and wl that exists. h and w are the objects that hl and wl are
+// leaves of.
 func attribute(l, hl, wl *Leaf, h, w *State, rule Rule) (git, hand bool) {
 	applied := h.Meta.Applied
 	if applied.Zero() || h.Meta.Distrust {
@@ -33,14 +35,15 @@ func attribute(l, hl, wl *Leaf, h, w *State, rule Rule) (git, hand bool) {
 	return git, hand
 }
 
-// brought reports whether a leaf that no manifest stated differs because of what it is part of: the manifest states that
-// now and did not when it was last applied, or the other way round. A port brings its mode, and takes it away again.
+// brought reports whether a leaf that no manifest stated differs because of the part that it belongs to. The manifest
+// states something of that part now and did not when it was last applied, or the other way round. A port brings its
+// mode, for example, and takes it away again.
 //
-// A block such as spec.updateConfig brings only what was not there before: its defaults hold whether it is stated or not,
-// so of a value that was there already it was a hand that changed it.
+// A block such as spec.updateConfig brings only leaves that did not exist before, because its defaults hold whether
+// the block is stated or not. So if the leaf existed already, a hand changed it.
 func brought(l, hl, wl *Leaf, h, w *State) bool {
 	if strings.HasSuffix(l.Type, ".*") {
-		return false // no default has keys: somebody set it
+		return false // no default has keys, so somebody set it
 	}
 	for part, element := range parts(l.Path) {
 		now, before := false, false
@@ -59,7 +62,7 @@ func brought(l, hl, wl *Leaf, h, w *State) bool {
 	return false
 }
 
-// restated reports whether the manifest says something else at a path than it did when it was last applied.
+// restated reports whether the manifest says something else at a path than when it was last applied.
 func restated(path string, w *State, applied Applied) bool {
 	l, ok := w.Leaf(path)
 	if !ok || !l.Stated {
@@ -68,8 +71,9 @@ func restated(path string, w *State, applied Applied) bool {
 	return !applied.is(path, l.Text)
 }
 
-// parts lists what a leaf of a spec is part of, and which of that are elements of lists: of spec.mounts[/x].tmpfs.size that
-// is the element spec.mounts[/x], and the block spec.mounts[/x].tmpfs. A list is no part: it brings nothing of its own.
+// parts returns what a leaf of a spec is part of, and which of these parts are elements of lists. For
+// spec.mounts[/x].tmpfs.size they are the element spec.mounts[/x] and the block spec.mounts[/x].tmpfs. A list is no
+// part, because it brings nothing of its own.
 func parts(path string) func(yield func(part string, element bool) bool) {
 	return func(yield func(string, bool) bool) {
 		rest, ok := strings.CutPrefix(path, "spec.")
@@ -83,7 +87,7 @@ func parts(path string) func(yield func(part string, element bool) bool) {
 			}
 			at += i
 			element := path[at] == '['
-			if element { // a key may hold dots, and ends before the name of a leaf or of a block
+			if element { // a key may hold dots; it ends before the name of a leaf or of a block
 				end := strings.Index(path[at:], "].")
 				if end < 0 {
 					return

@@ -7,7 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// typed gives leaves below lists their types: spec.ports[80/tcp].mode is a leaf of type spec.ports[].mode.
+// typed gives the leaves below lists their types. For example, spec.ports[80/tcp].mode has the type
+// spec.ports[].mode.
 func typed(s State) State {
 	for i := range s.Leaves {
 		path := s.Leaves[i].Path
@@ -19,7 +20,7 @@ func typed(s State) State {
 	return s
 }
 
-// A leaf that no manifest states is git's if it comes or goes with what it is part of, and a hand's otherwise.
+// A leaf that no manifest states is git's doing if it comes or goes with what it is part of, and a hand's otherwise.
 func TestWhoseDoingALeafIsThatNobodyStated(t *testing.T) {
 	const (
 		port, mode = "spec.ports[443/tcp].published=443", "spec.ports[443/tcp].mode=ingress"
@@ -115,7 +116,7 @@ func TestWhoseDoingALeafIsThatNobodyStated(t *testing.T) {
 	}
 }
 
-// A default that follows from another leaf changes with it: whoever changed that one changed both.
+// A default that follows from another leaf changes with it, so whoever changed that leaf changed both.
 func TestADefaultThatFollowsAnother(t *testing.T) {
 	following := Rules{"spec.mode": {Effect: Recreate}, "spec.restartPolicy.condition": {Effect: RestartsTasks, Follows: "spec.mode"}}
 	const always, onFailure = "spec.restartPolicy.condition=any", "spec.restartPolicy.condition=on-failure"

@@ -4,23 +4,25 @@ import "net/netip"
 
 // Claim is something that a swarm gives to one object at a time, such as a published port.
 type Claim struct {
-	// What it is: "port", "subnet" or "name".
+	// What is "port", "subnet" or "name".
 	What string
-	// Of is which one, such as 8080/tcp; of a subnet that is Subnet.
+	// Of is which one, such as 8080/tcp. Of a subnet, Subnet is which one.
 	Of string
-	// Host: a port of the nodes that tasks run on. Two of these are a matter of the scheduler, and no clash.
+	// Host is true for a port of the nodes that tasks run on. Two such ports do not clash: the scheduler separates
+	// them.
 	Host   bool
 	Subnet netip.Prefix
 }
 
-// Clashes says whether one of the two objects that make these claims has to give way. The rules are SwarmKit's
-// (manager/controlapi/service.go, checkPortConflicts; manager/state/store, whose names have no case; libnetwork's ipam).
+// Clashes reports whether one of the two objects that make these claims has to give way. The rules are SwarmKit's
+// (manager/controlapi/service.go, checkPortConflicts; manager/state/store, whose names have no case; libnetwork's
+// ipam).
 func (c Claim) Clashes(o Claim) bool {
 	if c.What != o.What {
 		return false
 	}
 	if c.Subnet.IsValid() || o.Subnet.IsValid() {
-		return c.Subnet.Overlaps(o.Subnet) // never, where one is not known
+		return c.Subnet.Overlaps(o.Subnet) // false if one of the two is not known
 	}
 	return c.Of == o.Of && (!c.Host || !o.Host)
 }

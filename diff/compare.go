@@ -11,59 +11,64 @@ import (
 // Rule says how one type of leaf is compared and what a difference costs.
 type Rule struct {
 	Effect Effect
-	// Allocated: the engine or a client chooses the value while the manifest is silent, and any live one agrees.
+	// Allocated is true if the engine or a client chooses the value while the manifest is silent. Any live value then
+	// agrees.
 	Allocated bool
-	// Equal replaces equality of the texts; both are set when it is asked.
+	// Equal, if it is set, replaces equality of the texts. It is asked only if both sides have the leaf.
 	Equal func(have, want string) bool
-	// Bare strips from a live text what the engine or a client added to the applied one, such as an image's digest.
+	// Bare strips from a live text what the engine or a client added to the applied text, such as an image's digest.
 	Bare func(have string) string
-	// Nobody: keys that are nobody's difference unless stated, such as labels below com.docker.
+	// Nobody reports whether a key is nobody's difference unless it is stated, as labels below com.docker are.
 	Nobody func(key string) bool
 	// SinceAPI is the least API version that knows the field, such as 1.44.
 	SinceAPI string
-	// Stays: while the manifest is silent the live value is nobody's difference, whoever set it.
+	// Stays is true if the live value is nobody's difference while the manifest is silent, whoever set it.
 	Stays bool
-	// Merges is Stays for the keys of maps and lists, of which the manifest states some: one that it stated when it was last
-	// applied, and does not any more, goes.
+	// Merges is Stays for the keys of maps and lists of which the manifest states some. A key that it stated when it
+	// was last applied, and does not state any more, is removed.
 	Merges bool
-	// Why says, of effect Forbidden, what keeps this one leaf from being written. The others of its object are.
+	// Why says what keeps this one leaf from being written, if Effect is Forbidden. The other leaves of its object
+	// are written.
 	Why string
-	// Intent: who changes it by hand means it. It is reported, and put right only where policy.enforce says so.
+	// Intent is true if somebody who changes the leaf by hand means it. The change is reported, and undone only if
+	// policy.enforce says so.
 	Intent bool
-	// Follows is the path of the leaf that the default of this one follows from, such as spec.mode; "" if it follows from none.
+	// Follows is the path of the leaf that decides this leaf's default, such as spec.mode. It is "" if there is none.
 	Follows string
-	// Unseen: the live object has no such thing; what is stated is for the operator itself and never a difference.
+	// Unseen is true if the live object has no such leaf. What the manifest states is for the operator itself, and is
+	// never a difference.
 	Unseen bool
 }
 
-// Rules are a kind's, by Leaf.Type. They are total: a test of each kind proves it.
+// Rules are the rules of a kind, by Leaf.Type. They are total, which a test of each kind proves.
 type Rules map[string]Rule
 
-// NobodysLabel says whether a label is nobody's difference unless it is stated.
+// NobodysLabel reports whether a label is nobody's difference unless it is stated.
 func NobodysLabel(key string) bool {
 	return strings.HasPrefix(key, "com.docker.") || strings.HasPrefix(key, v1.LabelPrefix)
 }
 
-// Compare lists every difference between have and want, sorted. Objects match by kind and instance. What is only in
-// have counts where it is the source's own; what is in both and does not differ counts where it is not.
+// Compare returns every difference between have and want, sorted. Objects match by kind and instance. An object that
+// is only in have counts if the source owns it. An object that is in both and does not differ counts if the source
+// does not own it.
 func Compare(have, want []State, rules func(kind string) Rules) []Change {
 	return new(Seen).Compare(have, want, rules)
 }
 
-// Seen remembers which pairs did not differ, by the generations of their states, so that they need not be compared again.
-// It never shows in what Compare returns.
+// Seen remembers which pairs did not differ, by the generations of their states, so that they need not be compared
+// again. It never changes what Compare returns.
 type Seen struct {
 	equal map[id]generations
 	fresh []Pair
 }
 
-// Pair names two states that did not differ: by the key of the want, and the id of the live object.
+// Pair names two states that did not differ, by the key of the want and the id of the live object.
 type Pair struct {
 	Want v1.Key
 	ID   string
 }
 
-// Fresh are the pairs that the last Compare found to be equal and had not known to be.
+// Fresh returns the pairs that the last Compare found to be equal and had not known to be.
 func (s *Seen) Fresh() []Pair { return s.fresh }
 
 type id struct{ kind, instance string }
@@ -151,7 +156,7 @@ func comparePair(h, w *State, rules Rules) (Change, bool) {
 	return c, true
 }
 
-// compareLeaves merges the two sorted lists.
+// compareLeaves merges the two sorted lists, and returns the leaves that differ.
 func compareLeaves(h, w *State, rules Rules) []Field {
 	var fields []Field
 	i, j := 0, 0
@@ -200,14 +205,14 @@ func compareLeaf(hl, wl *Leaf, h, w *State, rules Rules) (Field, bool) {
 		f.SinceAPI = rule.SinceAPI
 	}
 	f.Git, f.Hand = attribute(l, hl, wl, h, w, rule)
-	if !stated && w.Exact != "" && !h.Meta.Applied.has(l.Path) && !h.Meta.Applied.has(w.Exact) { // what others set goes because git says so now
+	if !stated && w.Exact != "" && !h.Meta.Applied.has(l.Path) && !h.Meta.Applied.has(w.Exact) { // what others set is removed because git says so now
 		f.Git, f.Hand = true, false
 	}
 	f.Intent = rule.Intent
 	return f, true
 }
 
-// Ignored says whether a path is one of the prefixes or below it.
+// Ignored reports whether a path is one of the prefixes or below one of them.
 func Ignored(path string, prefixes []string) bool {
 	return slices.ContainsFunc(prefixes, func(p string) bool {
 		rest, ok := strings.CutPrefix(path, p)
@@ -215,17 +220,18 @@ func Ignored(path string, prefixes []string) bool {
 	})
 }
 
-// valueOf hides what must not be shown: values of map keys with secret-looking names, and texts that hold a password.
+// valueOf returns the value of a leaf. It hides values of map keys with secret-looking names, and texts that hold a
+// password.
 func valueOf(l Leaf) Value {
 	return Value{text: l.Text, set: true, hidden: v1.SecretValue(l.Key, l.Text)}
 }
 
-// Differs says whether a live state differs from a want in a field that counts.
+// Differs reports whether a live state differs from a want in a field that counts.
 func Differs(have, want *State, rules Rules) bool {
 	return slices.ContainsFunc(compareLeaves(have.Whole(), want.Whole(), rules), func(f Field) bool { return !f.Ignored })
 }
 
-// DifferingFields lists what differs between one live state and one want.
+// DifferingFields returns what differs between one live state and one want, ignored fields included.
 func DifferingFields(have, want *State, rules Rules) []Field {
 	return compareLeaves(have.Whole(), want.Whole(), rules)
 }

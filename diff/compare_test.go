@@ -20,7 +20,7 @@ func TestCompareOneObject(t *testing.T) {
 		have   *State
 		want   *State
 		ignore []string
-		op     Op // 0: no change at all
+		op     Op // 0 means no change at all
 		effect Effect
 		fields string
 	}{
@@ -161,7 +161,7 @@ func TestDiffersLeavesOutWhatIsIgnored(t *testing.T) {
 	}
 }
 
-// states are what a source asks for, or what a swarm has, of a few names.
+// states returns what a source asks for, or what a swarm has, under a few names.
 func states(t *rapid.T, label string, isLive bool) []State {
 	var out []State
 	for _, name := range []string{"a", "b", "c", "d"} {
@@ -194,7 +194,7 @@ func equalToItself(t *rapid.T) {
 
 func TestEqualToItself(t *testing.T) { rapid.Check(t, equalToItself) }
 
-// Shuffled inputs give the same changes, sorted, each object once.
+// The same inputs in another order give the same changes, sorted, with each object once.
 func deterministic(t *rapid.T) {
 	have, want := states(t, "have", true), states(t, "want", false)
 	first := Compare(have, want, ofKind)
@@ -269,7 +269,8 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// What was seen to be equal is not compared again, and that never shows: whatever changes gets another generation.
+// What was seen to be equal is not compared again. That never shows, because whatever changes gets another
+// generation.
 func TestSeenDoesNotShow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var seen Seen
@@ -325,21 +326,21 @@ func TestSeenSpares(t *testing.T) {
 	}
 }
 
-// nodeRules are like those of nodes: labels of which the manifest states some, and what a hand means when it sets it.
+// nodeRules are like the rules of nodes: a manifest states some of the labels, and a hand means what it sets.
 var nodeRules = Rules{
 	"metadata.labels.*": {Effect: InPlace, Merges: true, Nobody: NobodysLabel},
 	"spec.mode":         {Effect: InPlace, Stays: true, Intent: true},
 	"spec.user":         {Effect: InPlace, Unseen: true},
 }
 
-// exactly makes the want's maps exact, because the leaf at that path says so.
+// exactly returns the want with exact maps. The leaf at that path asks for it.
 func (s State) exactly(path string) State {
 	s.Exact = path
 	return s
 }
 
-// What others set stays under merge. Under exact it goes, and it is git's doing where git has just said so, a hand's where
-// it came afterwards.
+// What others set stays under merge. Under exact it is removed. That is git's doing if git has just asked for exact,
+// and a hand's if the other value came afterwards.
 func TestExactAndMerged(t *testing.T) {
 	const theirs, ours, switched = "metadata.labels.theirs=1", "metadata.labels.ours=1", "spec.user=exact"
 	tests := []struct {
@@ -398,7 +399,7 @@ func TestExactAndMerged(t *testing.T) {
 	}
 }
 
-// Intent is the rule's, whoever changed the field: who plans asks only where it was a hand.
+// Intent comes from the rule, whoever changed the field. The planner asks for it only if a hand changed the field.
 func TestIntent(t *testing.T) {
 	for _, test := range []struct {
 		name       string
@@ -452,7 +453,7 @@ func TestIntent(t *testing.T) {
 	}
 }
 
-// Two objects that are remembered to be equal under merge are looked at again when git says exact.
+// Two objects that are remembered as equal under merge are compared again when git says exact.
 func TestWhatIsRememberedEndsWithExact(t *testing.T) {
 	have, want := live("a", "metadata.labels.theirs=1"), wanted("a", "spec.user=exact")
 	have.Gen, want.Gen = 1, 2

@@ -1,5 +1,5 @@
-// Package diff thinks: it compares what a source wants with what the swarm has, leaf by leaf, and says for each
-// difference what it would cost and whose doing it is.
+// Package diff compares what a source wants with what the swarm has, leaf by leaf. It says for each difference what
+// it would cost and whose doing it is.
 //
 // It is pure: no clock, no context, no input or output. The same input gives the same bytes.
 package diff
@@ -15,16 +15,16 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// Op is what happens to an object. It prints itself.
+// Op is what happens to an object. It prints as its sign.
 type Op rune
 
 // The operations.
 const (
-	Same    Op = ' ' // nothing differs, and the object is not ours yet
+	Same    Op = ' ' // nothing differs that counts: the object is not ours yet, or what differs is ignored
 	Create  Op = '+'
 	Update  Op = '~'
 	Remove  Op = '-'
-	Replace Op = '±' // removed and made anew, because the engine cannot change it in place
+	Replace Op = '±' // removed and made again, because the engine cannot change it in place
 )
 
 func (o Op) String() string { return string(o) }
@@ -45,7 +45,7 @@ func (o Op) Word() string {
 	}
 }
 
-// MarshalJSON renders the word.
+// MarshalJSON writes the word.
 func (o Op) MarshalJSON() ([]byte, error) { return json.Marshal(o.Word()) }
 
 // Effect is the most that a change may cost.
@@ -56,7 +56,7 @@ const (
 	NoEffect      Effect = iota
 	InPlace              // no task notices
 	RestartsTasks        // every task of the service is replaced, as its update config says
-	Recreate             // the object must be removed and made anew
+	Recreate             // the object must be removed and made again
 	Forbidden            // the engine refuses it, and so do we
 )
 
@@ -64,10 +64,10 @@ func (e Effect) String() string {
 	return [...]string{"none", "in place", "restarts tasks", "recreates", "forbidden"}[e]
 }
 
-// MarshalJSON renders the text.
+// MarshalJSON writes the text.
 func (e Effect) MarshalJSON() ([]byte, error) { return json.Marshal(e.String()) }
 
-// Value is one side of a difference. It shows itself only where it is no secret.
+// Value is one side of a difference. It shows itself only if it is not secret.
 type Value struct {
 	text   string
 	set    bool
@@ -77,16 +77,17 @@ type Value struct {
 // NewValue returns a value that shows text.
 func NewValue(text string) Value { return Value{text: text, set: true} }
 
-// HiddenValue returns a value that is there and is never shown, not even on demand.
+// HiddenValue returns a value that exists and is never shown, not even on demand.
 func HiddenValue() Value { return Value{set: true, hidden: true} }
 
-// Set says whether there is a value at all.
+// Set reports whether there is a value at all.
 func (v Value) Set() bool { return v.set }
 
-// Hidden says that the value must not be shown.
+// Hidden reports whether the value must not be shown.
 func (v Value) Hidden() bool { return v.hidden }
 
-// Reveal returns the text whether it is hidden or not: for a terminal whose user asked, never for logs or reports.
+// Reveal returns the text even if it is hidden. Use it only for a terminal whose user asked, never for logs or
+// reports.
 func (v Value) Reveal() string { return v.text }
 
 func (v Value) String() string {
@@ -108,7 +109,7 @@ func (v Value) Format(f fmt.State, verb rune) {
 	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), v.String())
 }
 
-// MarshalJSON renders null for none, and no secret.
+// MarshalJSON writes null if there is no value. It shows no secret.
 func (v Value) MarshalJSON() ([]byte, error) {
 	if !v.set {
 		return []byte("null"), nil
@@ -116,34 +117,36 @@ func (v Value) MarshalJSON() ([]byte, error) {
 	return json.Marshal(v.String())
 }
 
-// Meta is what is known of a live object beside its spec.
+// Meta is what is known of a live object besides its spec.
 type Meta struct {
 	ID      string
 	Version uint64
-	// Mine: the source owns the object, by its label or by our record of having adopted it.
+	// Mine is true if the source owns the object, by its label or by our record of having adopted it.
 	Mine bool
-	// Owner is the owner label as found, whoever wrote it.
+	// Owner is the owner label as it was found, whoever wrote it.
 	Owner string
-	// Adopted: ours by record, not made by us.
+	// Adopted is true if the object is ours by record and was not made by us.
 	Adopted bool
-	// Lost: ours by record, and somebody took our labels off. What was last applied is then not known from the object.
+	// Lost is true if the object is ours by record, and somebody took our labels off. The object then does not tell
+	// what was last applied.
 	Lost bool
-	// Copied: it carries our labels, and the source did not make it and did not adopt it.
+	// Copied is true if the object carries our labels, but the source neither made nor adopted it.
 	Copied bool
 	// Applied holds the digests of what was last applied, from the label or from the record of the adoption.
 	Applied Applied
-	// Unknown are keys of the live spec that our types do not know: a write would drop them.
+	// Unknown are keys of the live spec that our types do not know. A write would drop them.
 	Unknown []string
 	// Unstated are the live object's settings that no manifest can state, by path. Writes keep them.
 	Unstated []string
-	// Updated: the engine says how its last update stands.
+	// Updated is true if the engine says how the object's last update stands.
 	Updated bool
-	// Distrust: the spec was rolled back or is paused, so Applied says nothing about whose doing a difference is.
+	// Distrust is true if the spec was rolled back or its update is paused. Applied then does not tell whose doing a
+	// difference is.
 	Distrust bool
 	Created  time.Time
-	// OldVersion: content that a newer version of the same manifest has replaced.
+	// OldVersion is true if a newer version of the same manifest has replaced this content.
 	OldVersion bool
-	// UsedBy are the services whose spec or previous spec refers to it.
+	// UsedBy are the services whose spec or previous spec refers to the object.
 	UsedBy []v1.Key
 }
 
@@ -153,55 +156,63 @@ type From struct {
 	Line int    `json:"line,omitempty"`
 }
 
-// State is one object in normal form: on the want side as the manifest asks, on the have side as the swarm has it.
+// State is one object in normal form. On the want side it is what the manifest asks for, on the have side what the
+// swarm has.
 type State struct {
 	Key v1.Key
 	// Instance is the name in the swarm. It differs from Key.Name for versions of configs and secrets.
 	Instance string
 	// Leaves are the normal form, sorted by path.
 	Leaves []Leaf
-	// Uses are the keys of the objects that this one needs to exist before it.
+	// Uses are the keys of the objects that must exist before this one.
 	Uses []v1.Key
-	// DependsOn are the keys that must be ready before this one changes.
+	// DependsOn are the keys of the objects that must be ready before this one changes.
 	DependsOn []v1.Key
 	From      From
-	// Partial, on the want side: what is not stated stays as it is, so the object needs no taking over and is never removed.
+	// Partial is true, on the want side, if what is not stated stays as it is. Such an object needs no taking over
+	// and is never removed.
 	Partial bool
-	// Exact, of a partial want, is the leaf that says so: keys that others set go, of maps and lists that are merged else.
+	// Exact is the path of the manifest field that asks for exact matching. If set, map keys and list items that
+	// others added are removed; otherwise they are kept. It is used only if Partial is true.
 	Exact string
-	// Blocked, on the want side, says why nothing may be written, whatever differs.
+	// Blocked, on the want side, says why nothing may be written, whatever differs. "" means that nothing blocks it.
 	Blocked string
-	// Awaited: what blocks it ends by itself, as when a node joins, and nobody waits for it.
+	// Awaited reports whether Blocked will clear without anyone acting, for example when a node joins. Nothing else
+	// waits for it.
 	Awaited bool
-	// Unmatched reports whether Blocked says that no live object is the one meant, and that nothing in git will make it.
-	// Somebody has to know, and nothing else waits for it.
+	// Unmatched reports whether Blocked says that no live object is the one that is meant, and nothing in git will
+	// make it. A person has to know that. Nothing else waits for it.
 	Unmatched bool
 	Meta      Meta
-	// Gone, on the want side: the source had made or adopted the object, and somebody removed it while its manifest said the same.
+	// Gone, on the want side, is set if the source had made or adopted the object, and somebody removed it while its
+	// manifest said the same.
 	Gone *Gone
-	// Start, on the want side, is what the object is made from, in its kind's own form: it was there before, with settings that no
-	// manifest states. Nil: it is made from the manifest alone.
+	// Start, on the want side, is what the object is made from, in its kind's own form. It is set if the object was
+	// there before with settings that no manifest states. nil means that it is made from the manifest alone.
 	Start any
-	// Lost, on the want side, are settings of the object that no manifest can state, by path: somebody removed it, and nothing has them
-	// any more.
+	// Lost, on the want side, are settings of the object that no manifest can state, by path. Somebody removed the
+	// object, and nothing has these settings any more.
 	Lost []string
-	// Policy is the manifest's, on the want side.
+	// Policy is the manifest's policy, on the want side.
 	Policy v1.Policy
 	// Value is the object in its kind's own type, for its driver.
 	Value any
-	// Note explains a version, for people.
+	// Note explains a version to people.
 	Note string
-	// Gen is the same for two states of one object that are the same in all that Compare looks at. Zero: nothing is known.
+	// Gen is the same for two states of one object if all that Compare looks at is the same. Zero means that nothing
+	// is known.
 	Gen uint64
-	// Rest, where it is set, has the leaves and the value, which are not kept while nothing differs.
+	// Rest brings back the leaves and the value, which are not kept while nothing differs. nil means that they are
+	// there.
 	Rest Rest
-	// Normal, where it is set, is what the leaves are of: of two that are the same nobody needs them.
+	// Normal, if it is set, is the object that the leaves are made of. If two of them are the same, nobody needs the
+	// leaves.
 	Normal Normal
 }
 
-// Gone is what is on record of an object that somebody removed.
+// Gone is what is recorded of an object that somebody removed.
 type Gone struct {
-	// Adopted: the source had not made it.
+	// Adopted is true if the source had not made the object.
 	Adopted bool
 }
 
@@ -214,7 +225,7 @@ type Normal struct {
 // Rest brings back what a state left out.
 type Rest interface{ Restore(*State) }
 
-// Whole is the state with all that belongs to it.
+// Whole brings back what the state left out, and returns the state.
 func (s *State) Whole() *State {
 	if s != nil && s.Rest != nil {
 		s.Rest.Restore(s)
@@ -223,7 +234,7 @@ func (s *State) Whole() *State {
 	return s
 }
 
-// Format names the state and shows nothing of it: its leaves may hold secrets.
+// Format writes the name of the state and nothing of its content, because its leaves may hold secrets.
 func (s *State) Format(f fmt.State, _ rune) {
 	if s == nil {
 		_, _ = fmt.Fprint(f, "(none)")
@@ -232,7 +243,7 @@ func (s *State) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "%s[%s]", s.Key, s.Instance)
 }
 
-// Leaf returns the leaf at a path.
+// Leaf returns the leaf at a path. It returns false if there is none.
 func (s *State) Leaf(path string) (Leaf, bool) {
 	i, ok := slices.BinarySearchFunc(s.Whole().Leaves, path, func(l Leaf, p string) int { return strings.Compare(l.Path, p) })
 	if !ok {
@@ -241,7 +252,7 @@ func (s *State) Leaf(path string) (Leaf, bool) {
 	return s.Leaves[i], true
 }
 
-// Digest identifies what the state states, whatever the defaults of this release are.
+// Digest returns a digest of what the state states. It does not depend on the defaults of this release.
 func (s *State) Digest() string { return statedDigest(s.Instance, s.Whole().Leaves) }
 
 // Field is one leaf that differs.
@@ -249,21 +260,23 @@ type Field struct {
 	Path string `json:"path"`
 	Have Value  `json:"have"`
 	Want Value  `json:"want"`
-	// Git: the manifest changed since it was last applied. Hand: the live object did. Both may be true.
+	// Git is true if the manifest changed since it was last applied, and Hand if the live object did. Both may be
+	// true.
 	Git    bool   `json:"git"`
 	Hand   bool   `json:"hand"`
 	Effect Effect `json:"effect"`
-	// Ignored: policy.ignoreDifferences names it; it is neither written nor counted.
+	// Ignored is true if policy.ignoreDifferences names the field. The field is then neither written nor counted.
 	Ignored bool `json:"ignored,omitempty"`
-	// SinceAPI is the least API version that knows the field; "" for all that we speak to.
+	// SinceAPI is the oldest API version that knows the field. It is "" if every version that we speak to does.
 	SinceAPI string `json:"sinceAPI,omitempty"`
-	// Why: the field cannot be written, and the others of its object can.
+	// Why says why the field cannot be written, although the others of its object can. It is "" if the field can be
+	// written.
 	Why string `json:"why,omitempty"`
-	// Intent: a hand that changes it means it.
+	// Intent is true if somebody who changes the field by hand means it.
 	Intent bool `json:"-"`
 }
 
-// Change is an object that differs, or that is not ours yet (Same).
+// Change is an object that differs. If Op is Same, the object is not ours yet, or what differs of it is ignored.
 type Change struct {
 	Op       Op
 	Key      v1.Key
@@ -274,10 +287,10 @@ type Change struct {
 	Want     *State
 }
 
-// Removed reports whether somebody removed the object by hand: to make it again is to undo that.
+// Removed reports whether somebody removed the object by hand, so that making it again undoes that.
 func (c Change) Removed() bool { return c.Op == Create && c.Want != nil && c.Want.Gone != nil }
 
-// Doing says whose doing the change is: git's, a hand's, or both.
+// Doing reports whether the change is git's doing and whether it is a hand's. It may be both.
 func (c Change) Doing() (git, hand bool) {
 	git, hand = (c.Op == Create || c.Op == Remove) && !c.Removed(), c.Removed()
 	for _, f := range c.Fields {
@@ -308,7 +321,7 @@ type Paths struct {
 	sorted []string
 }
 
-// NewPaths returns the paths of fields.
+// NewPaths returns the paths of the fields.
 func NewPaths(fields []Field) Paths {
 	p := Paths{sorted: make([]string, 0, len(fields))}
 	for _, f := range fields {
@@ -318,16 +331,16 @@ func NewPaths(fields []Field) Paths {
 	return p
 }
 
-// AllPaths holds every path: for what is new.
+// AllPaths returns a set that has every path. It is for objects that are new.
 func AllPaths() Paths { return Paths{all: true} }
 
-// Has says whether the path is in the set.
+// Has reports whether the path is in the set.
 func (p Paths) Has(path string) bool {
 	_, ok := slices.BinarySearch(p.sorted, path)
 	return p.all || ok
 }
 
-// Any says whether the path or one below it is in the set.
+// Any reports whether the path or one below it is in the set.
 func (p Paths) Any(prefix string) bool {
 	if p.all {
 		return true

@@ -14,15 +14,16 @@ import (
 
 // Leaf is one value of a normal form.
 type Leaf struct {
-	// Path names it for people: spec.ports[80/tcp].published.
+	// Path is the leaf's name for people, such as spec.ports[80/tcp].published.
 	Path string
-	// Type is the path without keys, which rules are found by: spec.ports[].published.
+	// Type is the path without keys, such as spec.ports[].published. Rules are found by it.
 	Type string
-	// Key is the last map key on the way, where there is one: LOG_LEVEL in spec.environment.LOG_LEVEL.
+	// Key is the last map key in the path, such as LOG_LEVEL in spec.environment.LOG_LEVEL. It is "" if there is
+	// none.
 	Key string
-	// Text is the value. Lists are JSON.
+	// Text is the value. A list is JSON.
 	Text string
-	// Stated: the manifest says so itself; false for defaults.
+	// Stated is true if the manifest itself says so, and false for a default.
 	Stated bool
 }
 
@@ -34,10 +35,10 @@ func (l Leaf) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]Value{l.Path: valueOf(l)})
 }
 
-// keyed is an element of a list whose order has no meaning, named by what identifies it.
+// keyed is an element of a list whose order has no meaning. ListKey returns what identifies the element.
 type keyed interface{ ListKey() string }
 
-// Shape is how the values of a type are flattened. It is compiled once a kind and never changes.
+// Shape says how the values of a type are flattened. It is compiled once per kind and never changes.
 type Shape struct{ labels, spec *shape }
 
 // shape is one type at one place.
@@ -45,7 +46,7 @@ type shape struct {
 	typ    string
 	form   form
 	fields []shapeField
-	elem   *shape // of lists whose elements have keys
+	elem   *shape // set for lists whose elements have keys
 }
 
 type shapeField struct {
@@ -104,7 +105,7 @@ func compile(t reflect.Type, typ string) *shape {
 	return s
 }
 
-// Types lists the Type of every leaf that values can have, sorted: what rules must be total over.
+// Types returns the Type of every leaf that values can have, sorted. Rules must be total over these.
 func (s Shape) Types() []string {
 	var out []string
 	s.labels.types(&out)
@@ -115,8 +116,8 @@ func (s Shape) Types() []string {
 	return out
 }
 
-// Names says whether a path names a leaf that values can have, or leaves below it: spec.ports[80/tcp].published, spec.ports,
-// metadata.labels["a.b/c"].
+// Names reports whether a path names a leaf that values can have, or leaves below it. Examples are
+// spec.ports[80/tcp].published, spec.ports and metadata.labels["a.b/c"].
 func (s Shape) Names(path string) bool {
 	for _, top := range []*shape{s.labels, s.spec} {
 		if top == nil {
@@ -126,10 +127,10 @@ func (s Shape) Names(path string) bool {
 			return true
 		}
 	}
-	return path == "metadata" // with all below it
+	return path == "metadata" // with everything below it
 }
 
-// names follows the rest of a path.
+// names reports whether the rest of a path names a leaf, or leaves below it.
 func (s *shape) names(rest string) bool {
 	if rest == "" {
 		return true
@@ -166,8 +167,9 @@ func (s *shape) types(out *[]string) {
 	}
 }
 
-// Flatten lists the leaves of a value's labels and spec, sorted by path. What is zero has no leaf: absent, empty and
-// zero mean the same wherever the types use no pointer. Content has none either: it is compared by its version.
+// Flatten returns the leaves of a value's labels and spec, sorted by path. A zero value has no leaf: absent, empty
+// and zero mean the same wherever the types use no pointer. Content has no leaf either, because it is compared by its
+// version.
 func (s Shape) Flatten(object any) []Leaf {
 	v := reflect.Indirect(reflect.ValueOf(object))
 	f := flattener{leaves: make([]Leaf, 0, 32)}
@@ -176,10 +178,11 @@ func (s Shape) Flatten(object any) []Leaf {
 		f.walk(v.FieldByName("Spec"), s.spec, "spec", "")
 	}
 	slices.SortFunc(f.leaves, func(a, b Leaf) int { return strings.Compare(a.Path, b.Path) })
-	return slices.Clone(f.leaves) // they are kept for long: without the room that was left
+	return slices.Clone(f.leaves) // the leaves are kept for long, so without spare capacity
 }
 
-// MarkStated returns leaves with Stated set on those that the manifest, flattened before its defaults, has too.
+// MarkStated sets Stated on the leaves that stated has too, and returns the leaves. stated is the manifest, flattened
+// before its defaults were filled in. Both are sorted by path.
 func MarkStated(leaves, stated []Leaf) []Leaf {
 	j := 0
 	for i := range leaves {
@@ -197,7 +200,7 @@ func (f *flattener) add(path, typ, key, text string) {
 	f.leaves = append(f.leaves, Leaf{Path: path, Type: typ, Key: key, Text: text})
 }
 
-// walk descends. A zero value counts only where a pointer holds it.
+// walk adds the leaves of a value. A zero value counts only if a pointer holds it.
 func (f *flattener) walk(v reflect.Value, s *shape, path, key string) {
 	present := false
 	if v.Kind() == reflect.Pointer {
@@ -209,7 +212,7 @@ func (f *flattener) walk(v reflect.Value, s *shape, path, key string) {
 	switch s.form {
 	case structForm:
 		for _, field := range s.fields {
-			child := field.shape.typ // most paths have no keys in them and need not be put together each time
+			child := field.shape.typ // most paths have no keys in them, and need not be put together each time
 			if path != s.typ {
 				child = path + "." + field.name
 			}
@@ -256,12 +259,12 @@ func text(v reflect.Value) string {
 	case reflect.String:
 		return v.String()
 	case reflect.Slice:
-		// Lists of strings or of small structs: JSON is unambiguous and reads well.
+		// Lists are of strings or of small structs. JSON is unambiguous for them, and reads well.
 		var b bytes.Buffer
 		e := json.NewEncoder(&b)
 		e.SetEscapeHTML(false)
 		if err := e.Encode(v.Interface()); err != nil {
-			panic(fmt.Sprintf("diff: %s cannot be a leaf: %v", v.Type(), err)) // a type of api/v1, found by any test
+			panic(fmt.Sprintf("diff: %s cannot be a leaf: %v", v.Type(), err)) // the type is in api/v1, so any test would find this
 		}
 		return strings.TrimSuffix(b.String(), "\n")
 	}

@@ -184,7 +184,7 @@ func TestSecretsAreHidden(t *testing.T) {
 	}
 }
 
-// silent prints and marshals a value in every way and looks for the canary.
+// silent prints and marshals a value in every way, and fails if the canary shows.
 func silent(t *testing.T, v any) {
 	t.Helper()
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%T", "%30s", "%t", "%g"} {

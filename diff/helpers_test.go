@@ -12,7 +12,7 @@ var (
 	networkShape = NewShape(&v1.Network{})
 )
 
-// rules are like those of services: enough of each sort.
+// rules are like the rules of services, with enough of each sort.
 var rules = func() Rules {
 	r := Rules{}
 	for _, typ := range append(serviceShape.Types(), networkShape.Types()...) {
@@ -29,7 +29,7 @@ var rules = func() Rules {
 
 func ofKind(string) Rules { return rules }
 
-// leaves reads PATH=TEXT; a leading ! marks a default.
+// leaves reads items of the form PATH=TEXT. A leading ! marks a default.
 func leaves(items ...string) []Leaf {
 	var out []Leaf
 	for _, item := range items {
@@ -59,13 +59,13 @@ func live(name string, items ...string) State {
 	return s
 }
 
-// after has the digests of what was last applied.
+// after returns the state with the digests of what was last applied.
 func (s State) after(items ...string) State {
 	s.Meta.Applied = NewApplied(leaves(items...))
 	return s
 }
 
-// brief is one line for each field: what differs, and whose doing it is.
+// brief returns one line for each field: what differs, and whose doing it is.
 func brief(fields []Field) string {
 	var lines []string
 	for _, f := range fields {

@@ -21,14 +21,14 @@ func TestNames(t *testing.T) {
 			t.Errorf("%q names a field: %t, want %t", path, got, want)
 		}
 	}
-	for _, typ := range s.Types() { // whatever differs can be ignored, with all that is like it
+	for _, typ := range s.Types() { // whatever differs can be ignored, together with all that is like it
 		if path := example(typ); !s.Names(path) {
 			t.Errorf("%q, of type %q, names no field", path, typ)
 		}
 	}
 }
 
-// example is a path of a type of leaves.
+// example returns a path that a type of leaves can have.
 func example(typ string) string {
 	return strings.NewReplacer("[]", "[key]", ".*", ".key").Replace(typ)
 }

@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// partialRules are those of an object that a manifest states some of.
+// partialRules are the rules of an object of which a manifest states only some leaves.
 var partialRules = func() Rules {
 	r := maps.Clone(rules)
 	r["metadata.labels.*"] = Rule{Effect: InPlace, Merges: true, Nobody: NobodysLabel}
@@ -57,7 +57,7 @@ func TestWhyAFieldCannotBeWritten(t *testing.T) {
 	}
 }
 
-// Whatever a manifest is silent about, and never stated, is no difference.
+// What a manifest is silent about, and never stated, is no difference.
 func TestSilenceIsNoDifference(t *testing.T) {
 	paths := []string{"spec.image", "spec.user", "metadata.labels.x", "metadata.labels.y"}
 	rapid.Check(t, func(t *rapid.T) {

@@ -9,7 +9,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// unseenRules are of an object of which all of some types is the operator's own.
+// unseenRules are the rules of an object of which some types, or all, are the operator's own.
 func unseenRules(shape Shape, unseen func(typ string) bool) Rules {
 	r := Rules{}
 	for _, typ := range shape.Types() {
@@ -55,7 +55,7 @@ func TestWhatIsUnseenIsNoDifference(t *testing.T) {
 
 var clusterShape = NewShape(&v1.Cluster{})
 
-// clusterOf draws a cluster with a few of each form of values: pointers, maps, lists, lists with keys.
+// clusterOf draws a cluster with a few values of each form: pointers, maps, lists, lists with keys.
 func clusterOf(t *rapid.T, label string) *v1.Cluster {
 	few := func(name string) []string {
 		return rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b"}), 0, 2, rapid.ID[string]).Draw(t, label+" "+name)
@@ -91,7 +91,7 @@ func clusterOf(t *rapid.T, label string) *v1.Cluster {
 	return c
 }
 
-// The short cut says of two objects that they are alike only if their leaves do, whichever of them are unseen.
+// Alike reports that two objects are alike only if their leaves are, whichever of them are unseen.
 func TestAlikeIsEqualWhateverIsUnseen(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := rapid.SampledFrom([]string{"none", "all", "managers", "some"}).Draw(t, "unseen")
@@ -130,7 +130,7 @@ func TestAlikeIsEqualWhateverIsUnseen(t *testing.T) {
 
 func managersOnly(typ string) bool { return Ignored(typ, []string{"spec.managers"}) }
 
-// It stays a short cut where an object states what is unseen.
+// Alike stays a short cut if an object states what is unseen.
 func TestWhatIsUnseenIsAlike(t *testing.T) {
 	alike := func(have, want *v1.Cluster, unseen func(string) bool) bool {
 		return Alike(Normal{Shape: clusterShape, Object: have}, Normal{Shape: clusterShape, Object: want}, unseenRules(clusterShape, unseen), Applied{})

@@ -44,8 +44,8 @@ const (
 	ofTrouble
 )
 
-// bearings has the bearing of each guard that has one. The other guards refuse because of a rule, and what depends on the
-// step goes on without it.
+// bearings has the bearing of each guard that has one. The other guards refuse because of a rule, and what depends on
+// the step goes on without it.
 var bearings = map[string]Bearing{
 	guardOwnership:      holds | occupied | passed,
 	guardBroken:         holds | occupied,
