@@ -15,7 +15,7 @@ type claimant struct {
 	claims []diff.Claim
 }
 
-// Claims finds what changes need of which the swarm gives one, and who has it. It is pure. It looks
+// Claims returns what changes need and the swarm gives only once, and which object has it. It is pure. It looks
 // through the live objects only if a change needs something, so that it costs next to nothing otherwise.
 func Claims(all []Kind, changes []diff.Change, wants map[v1.Key]*diff.State, ix *Index, src Source) []plan.Claim {
 	var out []plan.Claim
@@ -50,12 +50,12 @@ func Claims(all []Kind, changes []diff.Change, wants map[v1.Key]*diff.State, ix 
 	return out
 }
 
-// unique says whether the swarm takes one object of a name.
+// unique reports whether the swarm takes only one object of a name.
 func (k *Kind) unique() bool { return !k.Partial }
 
 func named(name string) diff.Claim { return diff.Claim{What: "name", Of: strings.ToLower(name)} }
 
-// asks are the claims of a want.
+// asks returns the claims of a want.
 func (k *Kind) asks(w *diff.State) []diff.Claim {
 	object, ok := w.Whole().Value.(v1.Object)
 	if k.Claims == nil || !ok {
@@ -64,7 +64,7 @@ func (k *Kind) asks(w *diff.State) []diff.Claim {
 	return k.Claims(object)
 }
 
-// beyond are the claims of a change that its own live object does not make.
+// beyond returns the claims of a change that its own live object does not make.
 func (k *Kind) beyond(c *diff.Change) []diff.Claim {
 	claims := k.asks(c.Want)
 	if c.Have == nil {
@@ -78,7 +78,7 @@ func (k *Kind) beyond(c *diff.Change) []diff.Claim {
 	return slices.DeleteFunc(claims, func(c diff.Claim) bool { return slices.Contains(has, c) })
 }
 
-// holds are the claims of a live object, and those that a rollback would bring back.
+// holds returns the claims of a live object, and those that a rollback would bring back.
 func (k *Kind) holds(l *Live) (has, had []diff.Claim) {
 	if k.Holds != nil {
 		has, had = k.Holds(l)
@@ -89,7 +89,7 @@ func (k *Kind) holds(l *Live) (has, had []diff.Claim) {
 	return has, had
 }
 
-// contested are the claims that a live object stands in the way of.
+// contested returns the claims that a live object stands in the way of.
 func (k *Kind) contested(by claimant, l *Live, has, had []diff.Claim, wants map[v1.Key]*diff.State, src Source) []plan.Claim {
 	var out []plan.Claim
 	for _, claim := range by.claims {
@@ -108,8 +108,9 @@ func (k *Kind) contested(by claimant, l *Live, has, had []diff.Claim, wants map[
 	return out
 }
 
-// InTheWay finds, of the objects that are to go, those that have a port of the nodes which a waiting object needs to run there:
-// the scheduler gives that to nobody else. It returns who waits, by who is in the way. It is pure.
+// InTheWay finds the objects that are to be removed and have a port of the nodes that a waiting object needs in order
+// to run there. The scheduler gives such a port to no other object. InTheWay returns the waiting objects by the
+// objects that are in their way. It is pure.
 func InTheWay(all []Kind, changes []diff.Change, wants map[v1.Key]*diff.State, waiting []v1.Key) map[v1.Key]v1.Key {
 	out := map[v1.Key]v1.Key{}
 	waiting = slices.SortedFunc(slices.Values(waiting), v1.Key.Compare)
@@ -131,7 +132,7 @@ func InTheWay(all []Kind, changes []diff.Change, wants map[v1.Key]*diff.State, w
 	return out
 }
 
-// keepsFrom says whether what is to go has a port of the nodes that a want asks for.
+// keepsFrom reports whether an object that is to be removed has a port of the nodes that a want asks for.
 func (k *Kind) keepsFrom(c *diff.Change, w *diff.State) bool {
 	live, ok := c.Have.Whole().Value.(*Live)
 	if !ok || w == nil {
@@ -142,7 +143,7 @@ func (k *Kind) keepsFrom(c *diff.Change, w *diff.State) bool {
 	return slices.ContainsFunc(has, func(h diff.Claim) bool { return h.Host && slices.Contains(asks, h) })
 }
 
-// Broken are the wanted objects that are there and that nothing can use, and why: pure.
+// Broken returns the wanted objects that exist and that nothing can use, with the reason. It is pure.
 func Broken(all []Kind, wants []diff.State, ix *Index) map[v1.Key]string {
 	out := map[v1.Key]string{}
 	for i := range all {

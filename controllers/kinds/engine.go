@@ -5,7 +5,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 )
 
-// OpenEngine opens the engine that a manifest states. Nothing is sent before the first call. like has what is the same for all.
+// OpenEngine opens the engine that a manifest states. Nothing is sent before the first call. like has the options
+// that are the same for all engines. It fails if the engine's options are wrong.
 func OpenEngine(e v1.EngineEndpoint, like engine.Options) (*engine.Client, error) {
 	like.Host, like.Context, like.TLS = e.Host, "", engine.TLS{}
 	if t := e.TLS; t != nil {

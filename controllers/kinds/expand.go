@@ -17,9 +17,9 @@ import (
 // Wants is what all manifests of a source ask for.
 type Wants struct {
 	States []diff.State
-	// Missing are external objects that do not exist.
+	// Missing has an entry for each external object. It is true if the object does not exist.
 	Missing map[v1.Key]bool
-	// Expanded are the manifests that a kind's Expand made, for each live object that manifests are about.
+	// Expanded are the manifests that a kind's Expand made, one for each live object that manifests are about.
 	Expanded []Entry
 	// Notices are for people.
 	Notices []string
@@ -27,7 +27,7 @@ type Wants struct {
 	Unknown []v1.Key
 }
 
-// Expand turns manifests into the objects that they ask for, in the order of kinds: what others refer to comes first,
+// Expand turns manifests into the objects that they ask for, in the order of kinds. What others refer to comes first,
 // because a service names the version of a config and not the config.
 func Expand(all []Kind, entries []Entry, ix *Index, src Source, memo *Memo) Wants {
 	memo.begin()
@@ -83,8 +83,8 @@ func Expand(all []Kind, entries []Entry, ix *Index, src Source, memo *Memo) Want
 	return w
 }
 
-// concerning are the manifests of a kind and of its templates, in memory of their own that is as large as it must be: most
-// runs change next to nothing, and what they take from the system is what they cost.
+// concerning returns the manifests of a kind and of its templates, in a slice that is no larger than it must be. Most
+// runs change next to nothing, so what they cost is the memory that they take from the system.
 func concerning(k *Kind, entries []Entry) []Entry {
 	is := func(e *Entry) bool {
 		kind := e.Object.Key().Kind
@@ -126,8 +126,9 @@ func inParallel(n int, do func(i int)) {
 	all.Wait()
 }
 
-// Haves puts every live object into normal form. wants tells which versions of content have been replaced. A memo must have
-// been through Expand in the same run.
+// Haves returns live objects in normal form. It leaves out a node's own objects. It also leaves out what is not the
+// source's, or is of a partial kind, unless a want has that name. wants also tells which versions of content have
+// been replaced. A memo must have been through Expand in the same run.
 func Haves(all []Kind, ix *Index, src Source, wants []diff.State, memo *Memo) []diff.State {
 	seen := 0
 	out := make([]diff.State, 0, len(wants))
@@ -143,7 +144,7 @@ func Haves(all []Kind, ix *Index, src Source, wants []diff.State, memo *Memo) []
 			seen++
 			h := memo.identify(k, src, l)
 			if (!h.state.Meta.Mine || k.Partial) && ask.named(l.Name) == nil {
-				continue // somebody else's, or nobody's to remove, and nothing here asks for one of that name
+				continue // it is somebody else's, or nobody's to remove, and nothing here asks for an object of that name
 			}
 			relevant = append(relevant, h)
 		}
@@ -152,11 +153,11 @@ func Haves(all []Kind, ix *Index, src Source, wants []diff.State, memo *Memo) []
 			s, l := h.state, h.live
 			s.Meta.UsedBy = ix.Users(k.Name, l.ID)
 			if k.Versions != nil {
-				s.Gen = 0 // what it is to its manifest depends on the others
+				s.Gen = 0 // what it is to its manifest depends on the other versions
 				if s.Meta.Mine {
 					instance, stays := ask.instance(s.Key)
 					s.Meta.OldVersion = stays && instance != l.Name
-					if !stays { // of a removed manifest one version stands for the object, the others are old
+					if !stays { // one version of a removed manifest stands for the object, and the others are old
 						oldest(&s, newest, out)
 					}
 				}
@@ -172,8 +173,8 @@ func Haves(all []Kind, ix *Index, src Source, wants []diff.State, memo *Memo) []
 	return out
 }
 
-// asked finds the wants of a kind. What finds them is made when it is asked for the first time: of objects that are all the
-// source's own, and whose content can change, nobody asks.
+// asked finds the wants of a kind. Its maps are made when it is first asked. Nobody asks about objects that are all
+// the source's own and whose content can change.
 type asked struct {
 	kind   string
 	wants  []diff.State
@@ -199,14 +200,15 @@ func (a *asked) named(name string) *diff.State {
 	return a.byName[name]
 }
 
-// instance is the live name that a want asks for.
+// instance returns the live name that a want asks for, and whether there is such a want.
 func (a *asked) instance(key v1.Key) (name string, wanted bool) {
 	a.find()
 	name, wanted = a.byKey[key]
 	return name, wanted
 }
 
-// oldest marks s, which out is about to get, or the version of the same manifest that out has: whichever is older.
+// oldest marks one version as old: s, which out is about to get, or the version of the same manifest that out has. It
+// marks the older one.
 func oldest(s *diff.State, newest map[v1.Key]int, out []diff.State) {
 	i, seen := newest[s.Key]
 	if !seen {
@@ -222,7 +224,8 @@ func oldest(s *diff.State, newest map[v1.Key]int, out []diff.State) {
 	newest[s.Key] = len(out)
 }
 
-// versionsOf lists the source's own objects of a kind by the manifest that they belong to, newest first.
+// versionsOf returns the source's own objects of a kind by the manifest that they belong to, newest first. It returns
+// nil if the kind has no versions.
 func versionsOf(k *Kind, ix *Index, src Source, memo *Memo) map[v1.Key][]*Live {
 	if k.Versions == nil {
 		return nil
@@ -246,7 +249,8 @@ func versionsOf(k *Kind, ix *Index, src Source, memo *Memo) map[v1.Key][]*Live {
 
 const noteDiffers = "its content differs or cannot be compared"
 
-// version chooses the live name of a content: the name in force while the content is the same, else a new one.
+// version chooses the live name of a content: the name in force while the content is the same, and a new one
+// otherwise.
 type version struct {
 	kind   Kind
 	entry  Entry
@@ -272,12 +276,12 @@ func (v version) choose() chosen {
 			return chosen{State: v.kind.want(v.entry, l.Name, nil)}
 		}
 	}
-	if len(v.owned) > 0 { // the newest; of an older one that cannot be compared it is enough that it was replaced
-		if _, known := v.same(v.owned[0], content); !known { // re-versioning what may be equal would restart its users for nothing
+	if len(v.owned) > 0 { // the newest counts: of an older one that cannot be compared it is enough that it was replaced
+		if _, known := v.same(v.owned[0], content); !known { // a new version of what may be equal would restart its users for nothing
 			return chosen{State: v.kind.want(v.entry, v.owned[0].Name, nil), unknown: true}
 		}
 	}
-	// Somebody's of the manifest's own name, or one of the version's name that has lost its label.
+	// Somebody may have an object of the manifest's own name, or a version of ours may have lost its label.
 	var before *Live
 	for _, name := range []string{key.Name, fresh} {
 		if l := v.index.ByName(v.kind.Name, name); l != nil && (name == fresh || len(v.owned) == 0) {
@@ -297,7 +301,8 @@ func (v version) choose() chosen {
 	return chosen{State: s}
 }
 
-// foreign decides about an object of the manifest's own name that the source did not make.
+// foreign decides about an object of the manifest's own name that the source did not make. It returns false if a
+// version of our own is to be made beside it.
 func (v version) foreign(l *Live, content []byte) (diff.State, bool) {
 	s := v.kind.want(v.entry, l.Name, nil)
 	data, readable := v.kind.Versions(l)
@@ -305,7 +310,7 @@ func (v version) foreign(l *Live, content []byte) (diff.State, bool) {
 	case readable && hmac.Equal(data, content):
 		return s, true
 	case readable && s.Policy.Adoption() == v1.AdoptTakeover:
-		return s, false // a version of our own beside it: the old content stays for whoever uses it
+		return s, false // a version of our own is made beside it: the old content stays for whatever uses it
 	default:
 		s.Note = noteDiffers
 		s.Leaves = append(s.Leaves, diff.Leaf{Path: "spec.data", Type: "spec.data", Key: "secret", Text: "wanted", Stated: true})
@@ -313,7 +318,8 @@ func (v version) foreign(l *Live, content []byte) (diff.State, bool) {
 	}
 }
 
-// same compares contents: directly where the engine gives it back, else by the keyed hash in the label or on record.
+// same compares contents: directly if the engine gives the content back, and otherwise by the keyed hash in the label
+// or on record. known is false if they cannot be compared.
 func (v version) same(l *Live, content []byte) (same, known bool) {
 	if data, readable := v.kind.Versions(l); readable {
 		return hmac.Equal(data, content), true
@@ -329,19 +335,19 @@ func (v version) same(l *Live, content []byte) (same, known bool) {
 	return hash == contentHash(v.source.HashKey, v.entry.Object.Key(), content), true
 }
 
-// ContentLabel is what the content label of a version holds.
+// ContentLabel returns the content label of a version.
 func ContentLabel(hashKey []byte, key v1.Key, content []byte) string {
 	return KeyID(hashKey) + ":" + contentHash(hashKey, key, content)
 }
 
-// KeyID names a hash key without giving it away.
+// KeyID returns a name for a hash key that does not give the key away.
 func KeyID(hashKey []byte) string {
 	sum := sha256.Sum256(append([]byte("swarm-operator key id\x00"), hashKey...))
 	return hex.EncodeToString(sum[:4])
 }
 
-// contentHash is keyed, so that a short secret cannot be guessed from a name; it covers the object's key, so that two
-// secrets of the same content do not show it.
+// contentHash returns a keyed hash, so that a short secret cannot be guessed from a name. It covers the object's key,
+// so that two secrets of the same content do not show that they are the same.
 func contentHash(hashKey []byte, key v1.Key, content []byte) string {
 	mac := hmac.New(sha256.New, hashKey)
 	mac.Write([]byte(key.String()))

@@ -22,7 +22,7 @@ var (
 func configKey(name string) v1.Key { return v1.Key{Kind: v1.KindConfig, Name: name} }
 func secretKey(name string) v1.Key { return v1.Key{Kind: v1.KindSecret, Name: name} }
 
-// live makes a config, secret or service as the engine gives it. minutes is its age relative to others.
+// live returns a config, secret or service as the engine gives it. minutes is its age relative to others.
 func live(kind, name string, labels map[string]string, minutes int, content string) *kinds.Live {
 	l := &kinds.Live{Kind: kind, ID: "id-" + name, Name: name, Version: 1, Labels: labels, Created: noon.Add(time.Duration(minutes) * time.Minute)}
 	switch kind {
@@ -38,7 +38,7 @@ func live(kind, name string, labels map[string]string, minutes int, content stri
 	return l
 }
 
-// version is one that the operator made.
+// version returns a version that the operator made.
 func version(key v1.Key, minutes int, content string) *kinds.Live {
 	label := kinds.ContentLabel(hashKey, key, []byte(content))
 	_, hash, _ := strings.Cut(label, ":")
@@ -85,7 +85,7 @@ func expand(ix *kinds.Index, src kinds.Source, objects ...v1.Object) kinds.Wants
 	return kinds.Expand(all.Kinds(), entries, ix, src, nil)
 }
 
-// compare goes from manifests and live objects to changes.
+// compare returns the changes between live objects and manifests.
 func compare(ix *kinds.Index, src kinds.Source, objects ...v1.Object) []diff.Change {
 	wants := expand(ix, src, objects...)
 	return diff.Compare(kinds.Haves(all.Kinds(), ix, src, wants.States, nil), wants.States, all.Rules)

@@ -75,7 +75,8 @@ func TestWhoseAnObjectIs(t *testing.T) {
 	}
 }
 
-// What the source made stays its own when its labels are taken off, and what was copied from it does not become its own.
+// What the source made stays its own if somebody takes its labels off. What was copied from it does not become its
+// own.
 func TestWhoseAnObjectIsByRecord(t *testing.T) {
 	web := v1.Key{Kind: "Service", Name: "web"}
 	label := func(source, nonce string) map[string]string {
@@ -138,7 +139,7 @@ func TestWhoseAnObjectIsByRecord(t *testing.T) {
 	}
 }
 
-// Of an object that nobody has to make a source owns what it states, and nothing once its manifest is gone.
+// If nobody has to make an object, a source owns what it states of it, and nothing once its manifest is gone.
 func TestAnObjectThatNobodyStatesAnyMoreIsFree(t *testing.T) {
 	node := func(name string) v1.Key { return v1.Key{Kind: v1.KindNode, Name: name} }
 	stated := func(keys ...v1.Key) map[v1.Key]bool {
@@ -152,7 +153,7 @@ func TestAnObjectThatNobodyStatesAnyMoreIsFree(t *testing.T) {
 		name, owner string
 		kind        string
 		partial     map[string]map[v1.Key]bool
-		others      string // who adopted it
+		others      string // the source that adopted it
 		adopted     bool
 		want        string
 	}{
@@ -299,7 +300,7 @@ func TestRulesAreTotal(t *testing.T) {
 	}
 }
 
-// What is remembered from run to run never shows: not when a spec changes, and not when a name becomes known.
+// What is remembered from run to run never shows, neither when a spec changes nor when a name becomes known.
 func TestMemoDoesNotShow(t *testing.T) {
 	memo, seen := &kinds.Memo{}, &diff.Seen{}
 	web := service("web", "c")
@@ -320,7 +321,7 @@ func TestMemoDoesNotShow(t *testing.T) {
 	ours := live(v1.KindService, "web", map[string]string{v1.LabelOwner: "src/Service/web"}, 0, "")
 	written := live(v1.KindService, "web", map[string]string{v1.LabelOwner: "src/Service/web", "a": "1"}, 0, "")
 	written.Version = 2
-	// A network that was made between two lists: the services were listed after it, the networks before.
+	// The network was made between two lists: the services were listed after that, the networks before.
 	attached := live(v1.KindService, "web", written.Labels, 0, "")
 	attached.Version = 3
 	attached.Raw.(*swarm.Service).Spec.TaskTemplate.Networks = []swarm.NetworkAttachmentConfig{{Target: "id-front"}}
@@ -329,7 +330,7 @@ func TestMemoDoesNotShow(t *testing.T) {
 	joined.Spec.Networks = []v1.NetworkAttachment{{Name: "front"}}
 	stated := web.Copy().(*v1.Service)
 	stated.Spec.Hostname = "h"
-	// One that another source takes over: nothing is written on it for that.
+	// Another source takes this one over, and writes nothing to it for that.
 	free := live(v1.KindService, "web", nil, 0, "")
 	taken := source
 	taken.Others = map[string]string{"id-web": "a"}

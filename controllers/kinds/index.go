@@ -6,19 +6,19 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// Index finds live objects across kinds. It never changes during a run. Between runs an object that was read again is put
-// into its place, so that a run which reads few objects costs little.
+// Index finds live objects across kinds. It never changes during a run. Between runs, an object that was read again
+// is put into its place, so that a run that reads few objects costs little.
 type Index struct {
 	uses   func(*Live) []Ref
 	byID   map[Ref]*Live
-	byName map[Ref][]*Live // Ref.ID is the name here; the first is the one that is meant
+	byName map[Ref][]*Live // here Ref.ID is the name; the first object is the one that is meant
 	lists  map[string][]*Live
-	at     map[Ref]int // where in its list
+	at     map[Ref]int // where an object is in its list
 	users  map[Ref][]v1.Key
 }
 
-// NewIndex indexes what was read. uses is each kind's own. Of two of one name the first counts, and one of the swarm before
-// a node's own.
+// NewIndex indexes what was read. uses returns what an object refers to. If two objects have the same name, the first
+// counts, and an object of the swarm counts before a node's own.
 func NewIndex(lists map[string][]*Live, uses func(*Live) []Ref) *Index {
 	n := 0
 	for _, list := range lists {
@@ -33,7 +33,7 @@ func NewIndex(lists map[string][]*Live, uses func(*Live) []Ref) *Index {
 	return ix
 }
 
-// Put brings in an object as it is now, in the place of what had its id.
+// Put adds an object as it is now. It takes the place of the object that had its id.
 func (ix *Index) Put(l *Live) {
 	old := ix.byID[l.ref()]
 	if old == nil {
@@ -53,7 +53,7 @@ func (ix *Index) Put(l *Live) {
 	ix.use(l)
 }
 
-// Drop takes out an object that is gone.
+// Drop removes an object that is gone.
 func (ix *Index) Drop(kind, id string) {
 	r := Ref{kind, id}
 	old := ix.byID[r]
@@ -103,13 +103,13 @@ func (ix *Index) unname(l *Live) {
 	ix.byName[at] = names
 }
 
-// use and unuse keep who refers to what, sorted and each once: an object may refer to another in what it is and in what a
-// rollback would make of it.
+// use and unuse keep which objects refer to what, sorted and each only once. An object may refer to another one in
+// its spec and in the spec that a rollback would bring back.
 func (ix *Index) use(l *Live) {
 	by := v1.Key{Kind: l.Kind, Name: l.Name}
 	for _, r := range ix.uses(l) {
 		if i, known := slices.BinarySearchFunc(ix.users[r], by, v1.Key.Compare); !known {
-			ix.users[r] = slices.Insert(slices.Clip(ix.users[r]), i, by) // who has the old list keeps it
+			ix.users[r] = slices.Insert(slices.Clip(ix.users[r]), i, by) // whoever has the old list keeps it
 		}
 	}
 }
@@ -140,13 +140,13 @@ func (ix *Index) ByName(kind, name string) *Live {
 	return nil
 }
 
-// List returns all live objects of a kind, in no order that means anything.
+// List returns all live objects of a kind, in no particular order.
 func (ix *Index) List(kind string) []*Live { return ix.lists[kind] }
 
-// Users returns the objects that refer to one, in what they are or in what a rollback would make of them.
+// Users returns the objects that refer to one, in their spec or in the spec that a rollback would bring back.
 func (ix *Index) Users(kind, id string) []v1.Key { return ix.users[Ref{kind, id}] }
 
-// Unknown are what objects refer to and nothing of that id was read.
+// Unknown returns the references to objects that were not read.
 func (ix *Index) Unknown() []Ref {
 	var out []Ref
 	for r := range ix.users {
@@ -157,7 +157,7 @@ func (ix *Index) Unknown() []Ref {
 	return out
 }
 
-// NameOf returns the name of the object with that id, or the id itself where it is not known.
+// NameOf returns the name of the object with that id, or the id itself if the object is not known.
 func (ix *Index) NameOf(kind, id string) string {
 	if l := ix.ByID(kind, id); l != nil {
 		return l.Name

@@ -13,7 +13,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 )
 
-// An object of this test refers to what its labels name.
+// labelled returns what an object of this test refers to: what its labels name.
 func labelled(l *kinds.Live) []kinds.Ref {
 	var refs []kinds.Ref
 	for id := range l.Labels {
@@ -22,7 +22,7 @@ func labelled(l *kinds.Live) []kinds.Ref {
 	return refs
 }
 
-// An index into which objects were put one by one answers as one that is made of all of them at once.
+// An index into which objects were put one by one answers as one that is made of all of them at once does.
 func TestAnIndexThatIsKeptIsAsOneThatIsNew(t *testing.T) { rapid.Check(t, indexIsKept) }
 
 func indexIsKept(t *rapid.T) {
@@ -53,8 +53,8 @@ func indexIsKept(t *rapid.T) {
 	}
 }
 
-// answers is everything that an index says. Of several objects of one name any may be meant, but not one of a node where
-// there is one of the swarm.
+// answers returns everything that an index says. If several objects have one name, any of them may be meant, but a
+// node's own never before one of the swarm.
 func answers(ix *kinds.Index, ids []string) map[string]string {
 	out := map[string]string{}
 	for _, kind := range []string{v1.KindNetwork, v1.KindService} {

@@ -1,5 +1,5 @@
-// Package kinds is what every kind of object has in common: the shape of a kind, what was read of the swarm, and the
-// index across kinds. Each kind is a folder below; package all lists them.
+// Package kinds has what all kinds of objects have in common: the shape of a kind, what was read of the swarm, and
+// the index across kinds. Each kind is a folder below; package all lists them.
 package kinds
 
 import (
@@ -14,19 +14,19 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Live is one object as the engine gave it. It is never changed: the same pointer is the same object.
+// Live is one object as the engine gave it. It is never changed, so the same pointer means the same object.
 type Live struct {
 	Kind string
 	ID   string
 	Name string
-	// Called is the name that manifests have for it, where that is not Name.
+	// Called is the name that manifests have for the object. It is "" if that is Name.
 	Called  string
 	Version uint64
 	Labels  map[string]string
 	Created time.Time
-	// Local: a node's own object, which others may name and no manifest makes.
+	// Local is true for a node's own object, which others may name and no manifest makes.
 	Local bool
-	// Unknown are keys of its spec that our types do not know.
+	// Unknown are keys of the object's spec that our types do not know.
 	Unknown []string
 	// Raw is the engine's own value, of a type that only its kind knows.
 	Raw any
@@ -36,87 +36,97 @@ func (l *Live) ref() Ref { return Ref{l.Kind, l.ID} }
 
 func (l *Live) called() string { return cmp.Or(l.Called, l.Name) }
 
-// Kind is everything that the rest of the house needs to know of a kind.
+// Kind is everything that other packages need to know of a kind.
 type Kind struct {
 	Name string
-	// Partial: manifests state some of an object, and the rest stays as it is. Nobody has to make or take over such objects,
-	// and none is removed because its manifest is.
+	// Partial is true if manifests state only some of an object, and the rest stays as it is. Nobody has to make or
+	// take over such an object, and it is not removed when its manifest is.
 	Partial bool
 	// New returns an empty manifest.
 	New func() v1.Object
-	// Shape is that of the manifest.
+	// Shape is the shape of the manifest.
 	Shape diff.Shape
 	// Rules are total over the leaves of the manifest.
 	Rules diff.Rules
-	// Templates are kinds of manifests that are about objects of this one, and have none of their own.
+	// Templates are kinds of manifests that are about objects of this kind, and that have no objects of their own.
 	Templates []string
-	// Expand turns the manifests of the kind and of its templates into one for each object that they are about, as stated,
-	// and says what people should know of that: pure. Nil: a manifest is about the one object of its name.
+	// Expand turns the manifests of the kind and of its templates into one manifest for each object that they are
+	// about, as stated. It also returns what people should know of that. It is pure. nil means that a manifest is
+	// about the one object of its name.
 	Expand func([]Entry, []*Live) (objects []Entry, notices []string)
 	// List reads all objects of the kind with one call.
 	List func(context.Context, *engine.Client) ([]*Live, error)
-	// Read reads one object. What is gone is an error of class engine.IsNotFound.
+	// Read reads one object. If the object is gone, the error is of class engine.IsNotFound.
 	Read func(ctx context.Context, c *engine.Client, id string) (*Live, error)
-	// Unlisted reads an object that List leaves out and that others refer to; nil: there is none of that id. A kind that lists
-	// everything has no such thing.
+	// Unlisted reads an object that List leaves out and that others refer to. It returns nil if there is none with
+	// that id. Unlisted is nil if List leaves nothing out.
 	Unlisted func(ctx context.Context, c *engine.Client, id string) (*Live, error)
 	// Events is the type of the engine's events about objects of the kind.
 	Events string
-	// Uses names what a live object refers to, with Raw nil: pure.
+	// Uses returns what a live object refers to. It is pure.
 	Uses func(*Live) []Ref
-	// Normalise reads a live object back into the words of the manifest: pure.
+	// Normalise reads a live object back into the words of the manifest. It is pure.
 	Normalise func(*Live, *Index) v1.Object
-	// Unstated names the settings of a live object that no manifest can state, by path. Nil: there are none. Pure.
+	// Unstated returns the settings of a live object that no manifest can state, by path. It is pure. nil means that
+	// there are none.
 	Unstated func(*Live, *Index) []string
-	// Freeze writes a live object down before it is removed to be made again, and Thaw reads that: Do starts from it when it makes
-	// what has it as [diff.State.Start]. Nil: nothing would be lost. Pure.
+	// Freeze writes down a live object before it is removed to be made again, and Thaw reads that. Do starts from it
+	// when it makes an object that has it as [diff.State.Start]. Both are pure. nil means that nothing would be lost.
 	Freeze func(*Live, *Index) ([]byte, error)
 	Thaw   func([]byte) (any, error)
-	// Broken says why nothing can use a live object; "": it can be used. Nil: there is no such thing. Pure.
+	// Broken says why nothing can use a live object. It returns "" if the object can be used. It is pure. nil means
+	// that no object of the kind is ever broken.
 	Broken func(*Live) string
-	// Claims is what a manifest in normal form needs of which the swarm gives one, beside its name; Holds is what a live object
-	// has of that, and what a rollback would bring back: pure. Nil: nothing.
+	// Claims returns what a manifest in normal form needs and the swarm gives only once, apart from the name. Holds
+	// returns what a live object has of that, and what a rollback would bring back. Both are pure. nil means nothing.
 	Claims func(v1.Object) []diff.Claim
 	Holds  func(*Live) (has, had []diff.Claim)
-	// Versions: the content cannot change in place, so each has an object of its own. See Expand.
+	// Versions returns the content of a live object. readable is false if the engine does not give it back. Versions
+	// is set if content cannot change in place, so that each content has an object of its own. See Expand.
 	Versions func(live *Live) (data []byte, readable bool)
-	// Observe says how the last update of a live object stands: pure. Nil where the engine has no such thing.
+	// Observe says how the last update of a live object stands. It is pure. nil means that the engine does not tell
+	// that of the kind.
 	Observe func(*Live, *Index, *diff.State) plan.Rollout
-	// Trace looks at what failed: what it said, and what a rollback undid where Observe cannot tell. It comes with Observe.
+	// Trace looks at what failed. It adds what the failed task said, and what a rollback undid if Observe cannot
+	// tell. It is set if Observe is.
 	Trace func(context.Context, *engine.Client, *Live, *Index, *diff.State, plan.Rollout) plan.Rollout
-	// Health says, by name, whether live objects do what they are for, with one call for all of them. Nil: they do as
-	// soon as they are there.
+	// Health says, by name, whether live objects do what they are for, with one call for all of them. nil means that
+	// they do as soon as they exist.
 	Health func(context.Context, *engine.Client, []*Live, time.Time) (map[string]Health, error)
-	// Prepare asks ahead for what a step will need from elsewhere, so that the step need not wait for it: Env.Resolve
-	// remembers. Nil: nothing. It writes nothing, and its errors are those that Do will get.
+	// Prepare asks in advance for what a step will need from elsewhere, so that the step need not wait for it:
+	// Env.Resolve remembers the answers. It writes nothing, and Do will get the same errors. nil means that there is
+	// nothing to ask for.
 	Prepare func(context.Context, Env, plan.Step)
-	// Do carries out one step. Beside Release and Retry, which people ask for, it is the only place of a kind that writes.
+	// Do carries out one step. Apart from Release and Retry, which people ask for, it is the only function of a kind
+	// that writes.
 	Do func(context.Context, Env, plan.Step) (Result, error)
-	// Release takes the operator's own labels off a live object, and nothing that runs notices. Where that cannot be, why
-	// says what keeps them on. A live object that is no longer as it was read is an error of class engine.IsStale.
+	// Release takes the operator's own labels off a live object. Nothing that runs notices that. If they cannot be
+	// taken off, why says what keeps them on. If the object is no longer as it was read, the error is of class
+	// engine.IsStale.
 	Release func(context.Context, *engine.Client, *Live) (done bool, why string, err error)
-	// Retry makes the engine go on with what it gave up for the time being. Where it has not, done is false; why is set where
-	// it must not be asked. Nil where the engine has no such thing.
+	// Retry resumes an update that the engine has paused. done is false if nothing was resumed; why then says why it
+	// must not be resumed, or is "" if nothing was paused. nil means that the engine has no such updates.
 	Retry func(context.Context, *engine.Client, *Live) (done bool, why string, err error)
-	// Survey says what of the kind's objects concerns the swarm as a whole. It makes a call only where it matters which tasks
-	// run on them. Nil but of one kind.
+	// Survey says what of the kind's objects concerns the swarm as a whole. It makes a call only if it matters which
+	// tasks run on them. It is nil except for one kind.
 	Survey func(context.Context, *engine.Client, Survey) Surveyed
-	// Rotate says what of an object is replaced by epoch or by age, and what is on record of that. It reads the files that the
-	// manifest names, and nothing of the swarm. want is nil if no manifest is about the object,
-	// and nodes if nothing is known of them. Nil except of one kind.
+	// Rotate says what of an object is replaced by epoch or by age, and what is recorded of that. It reads the files
+	// that the manifest names, and nothing of the swarm. want is nil if no manifest is about the object, and nodes is
+	// nil if nothing is known of them. Rotate is nil except for one kind.
 	Rotate func(live *Live, have, want *diff.State, nodes *Nodes, now time.Time) Rotating
-	// Guards are the kind's own objections.
+	// Guards are the kind's own guards.
 	Guards []plan.Guard
 }
 
 // Entry is a manifest with what is needed to compare it.
 type Entry struct {
-	// Object as stated.
+	// Object is the manifest as stated.
 	Object v1.Object
 	From   diff.From
-	// Instance is the name of the live object, where an Expand found it; "" else, and where there is none.
+	// Instance is the name of the live object if an Expand found it. It is "" if there is none, or if the kind has no
+	// Expand.
 	Instance string
-	// Blocked, Awaited, Unmatched and Exact are those of diff.State.
+	// Blocked, Awaited, Unmatched and Exact are the fields of the same names in diff.State.
 	Blocked   string
 	Awaited   bool
 	Unmatched bool
@@ -127,26 +137,27 @@ type Entry struct {
 type Health struct {
 	Ready  bool
 	Failed bool
-	// Begun: it is a job that runs. Nothing but what depends on it waits for its end.
+	// Begun is true for a job that runs. Only what depends on the job waits for its end.
 	Begun bool
-	// Waits reports whether the object is not ready only because the swarm finds no place for its tasks. The swarm starts
-	// them as soon as there is one, so that this is no failure, however long it takes.
+	// Waits reports whether the object is not ready only because the swarm finds no place for its tasks. The swarm
+	// starts them as soon as there is a place, so this is no failure, however long it takes.
 	Waits bool
-	// RolledBack: the last update was undone. Whether that is a failure depends on what is wanted.
+	// RolledBack is true if the last update was undone. Whether that is a failure depends on what is wanted.
 	RolledBack bool
 	Why        string
-	// Running are the tasks that do what is wanted: of a job, or of a service whose tasks end, also those that ended well.
+	// Running is how many tasks do what is wanted, and Wanted how many should. For a job, or for a service whose
+	// tasks end, tasks that ended well count as well.
 	Running, Wanted int
-	// Old are the tasks that run and are of a spec before the one in force.
+	// Old is how many tasks run that are of an earlier spec than the one in force.
 	Old int
-	// Pause is how long the swarm may be at one task before it goes on with the next, as its spec has it.
+	// Pause is how long the swarm may take for one task, by the object's spec, before it goes on with the next.
 	Pause time.Duration
 }
 
-// Result is what a step made.
+// Result is what a step led to.
 type Result struct {
 	ID string
-	// Warnings are the engine's, or about what could not be done in the best way.
+	// Warnings are the engine's, or say what could not be done in the best way.
 	Warnings []string
 }
 
@@ -154,77 +165,82 @@ type Result struct {
 type Env struct {
 	Engine *engine.Client
 	Source string
-	// Resolve pins images to digests, each once a run.
+	// Resolve pins images to digests. It asks once a run for each image.
 	Resolve *engine.Resolver
 	Index   *Index
-	// ID finds an object by kind and live name, also one that this run made.
+	// ID returns the id of an object by kind and live name. It also finds objects that this run made.
 	ID func(kind, name string) (string, error)
-	// HashKey is for the content label.
+	// HashKey is the key for the content label.
 	HashKey []byte
-	// Nonce is what new objects carry until they are on record.
+	// Nonce marks new objects until they are on record.
 	Nonce string
 }
 
-// Mark puts the nonce among the labels of an object that is about to be made.
+// Mark puts the nonce among the labels of an object that is about to be made. It does nothing if there is no nonce.
 func (e Env) Mark(labels map[string]string) {
 	if e.Nonce != "" {
 		labels[v1.LabelMade] = e.Nonce
 	}
 }
 
-// Owner is the value of the owner label of an object of the source.
+// Owner returns the value of the owner label of an object of the source.
 func (e Env) Owner(k v1.Key) string { return Source{Name: e.Source}.Owner(k) }
 
 // Ref is a reference by id.
 type Ref struct{ Kind, ID string }
 
-// Record is what our state remembers of an adopted object.
+// Record is what our memory has of an adopted object.
 type Record struct {
 	Key     v1.Key
 	Applied diff.Applied
-	// Content is the keyed hash of the content that the object was taken to have.
+	// Content is the keyed hash of the content that the object is taken to have.
 	Content string
-	// Written: the source has written on it since, and put its labels on it. Applied is then as old as the adoption.
+	// Written is true if the source has written to the object since and put its labels on it. Applied is then as old
+	// as the adoption.
 	Written bool
 }
 
-// Source is the name that owns manifests, and what it remembers.
+// Source is the name that owns manifests, with what is remembered of it.
 type Source struct {
 	Name string
-	// Adopted by id.
+	// Adopted are the objects that the source adopted, by id.
 	Adopted map[string]Record
-	// Made are the objects that the source made, by id. With Nonce, it is all of them: nonce is on those that it made since.
+	// Made are the objects that the source made, by id. Objects that it made since the memory was written carry
+	// Nonce.
 	Made map[string]v1.Key
-	// Nonce is that of the memory. "": nothing is on record yet, and whatever has the source's labels counts as made by it.
+	// Nonce is the nonce of the memory. "" means that nothing is on record yet. Whatever has the source's labels then
+	// counts as made by it.
 	Nonce string
-	// HashKey makes names of versions. Nil: it is lost or was never made.
+	// HashKey is the key for the names of versions. nil means that it is lost or was never made.
 	HashKey []byte
-	// Others are objects that another source has made or adopted, by id, and which.
+	// Others are objects that another source has made or adopted. The key is the object's id, the value the name of
+	// the other source.
 	Others map[string]string
-	// Partial are the objects of partial kinds that other sources state something of, by source. A source that is not in it may
-	// state any.
+	// Partial are the objects of partial kinds of which other sources state something, by source. A source that is
+	// not in it may state any object.
 	Partial map[string]map[v1.Key]bool
 }
 
-// dropped reports whether another source, whose label is on an object of a partial kind, states nothing of it any more. Then it
-// owns nothing of it: the label is what was left.
+// dropped reports whether another source states nothing any more of an object of a partial kind that has its label.
+// It then owns nothing of the object: only the label is left.
 func (s Source) dropped(source string, l *Live) bool {
 	stated, known := s.Partial[source]
 	return known && (l.Kind == v1.KindNode || l.Kind == v1.KindCluster) && !stated[v1.Key{Kind: l.Kind, Name: l.called()}]
 }
 
-// Owner is the value of the owner label.
+// Owner returns the value of the owner label.
 func (s Source) Owner(k v1.Key) string { return s.Name + "/" + k.Kind + "/" + k.Name }
 
-// Identify says whose an object is. What the source made or adopted is on record by its id, and stays the source's when
-// somebody takes its labels off. The label must name this object's own kind and name: a copied one proves nothing.
+// Identify says whose an object is. What the source made or adopted is on record by its id. It stays the source's if
+// somebody takes its labels off. The label must name this object's own kind and name, because a copied label proves
+// nothing.
 func (s Source) Identify(l *Live) (v1.Key, diff.Meta) {
 	key := v1.Key{Kind: l.Kind, Name: l.called()}
 	meta := diff.Meta{ID: l.ID, Version: l.Version, Created: l.Created, Unknown: l.Unknown}
 	if r, ok := s.Adopted[l.ID]; ok && r.Key.Kind == l.Kind {
 		meta.Mine, meta.Adopted, meta.Applied = true, true, r.Applied
 		key = r.Key
-		meta.Lost = r.Written // unless there is a label
+		meta.Lost = r.Written // unless a label is found below
 	}
 	made, recorded := s.Made[l.ID]
 	if recorded = recorded && made.Kind == l.Kind; recorded && !meta.Mine {
@@ -241,10 +257,10 @@ func (s Source) Identify(l *Live) (v1.Key, diff.Meta) {
 	if source != s.Name && s.dropped(source, l) {
 		return key, meta
 	}
-	if source != s.Name { // also where it is on record as ours: the label came later, with a write of the other's
+	if source != s.Name { // even if it is on record as ours: the label came later, with a write of the other source
 		return v1.Key{Kind: l.Kind, Name: l.called()}, diff.Meta{ID: meta.ID, Version: meta.Version, Created: meta.Created, Unknown: meta.Unknown, Owner: "source " + source}
 	}
-	if meta.Owner != "" && (l.Kind == v1.KindNode || l.Kind == v1.KindCluster) { // adopted by another while we stated nothing of it
+	if meta.Owner != "" && (l.Kind == v1.KindNode || l.Kind == v1.KindCluster) { // another source adopted it while we stated nothing of it
 		return key, meta
 	}
 	meta.Copied = s.unknown(l)
@@ -255,14 +271,14 @@ func (s Source) Identify(l *Live) (v1.Key, diff.Meta) {
 	return v1.Key{Kind: l.Kind, Name: name}, meta
 }
 
-// unknown reports whether nothing on record says that the source made the object or adopted it, whatever its labels say.
+// unknown reports whether nothing on record says that the source made or adopted the object, whatever its labels say.
 func (s Source) unknown(l *Live) bool {
 	_, made := s.Made[l.ID]
 	_, adopted := s.Adopted[l.ID]
 	return !made && !adopted && s.Nonce != "" && l.Labels[v1.LabelMade] != s.Nonce
 }
 
-// droppedByOwner is dropped of the source whose label is on the object.
+// droppedByOwner is dropped for the source whose label is on the object.
 func (s Source) droppedByOwner(l *Live) bool {
 	if len(s.Partial) == 0 {
 		return false
@@ -278,7 +294,8 @@ func cutOwner(s string) (source, kind, name string) {
 	return source, kind, name
 }
 
-// instanceOf says whether a live name is the object's own or, of kinds that have them, that of one of its versions.
+// instanceOf reports whether a live name is the object's own or, for a kind that has versions, the name of one of its
+// versions.
 func instanceOf(kind, live, name string) bool {
 	if live == name {
 		return true
@@ -290,7 +307,7 @@ func instanceOf(kind, live, name string) bool {
 	return ok && len(suffix) == v1.VersionSuffix-1 && strings.Trim(suffix, "0123456789abcdef") == ""
 }
 
-// Labels returns the object's labels with the operator's own.
+// Labels returns the stated labels together with the operator's own.
 func Labels(stated map[string]string, owner, applied string) map[string]string {
 	out := make(map[string]string, len(stated)+2)
 	for k, v := range stated {
@@ -300,7 +317,7 @@ func Labels(stated map[string]string, owner, applied string) map[string]string {
 	return out
 }
 
-// instance is the name of the live object that a manifest is about, whether or not there is one.
+// instance returns the name of the live object that a manifest is about, whether or not it exists.
 func (k Kind) instance(e Entry) string {
 	if k.Expand != nil {
 		return e.Instance
@@ -308,7 +325,7 @@ func (k Kind) instance(e Entry) string {
 	return e.Object.Key().Name
 }
 
-// want makes the state that a manifest asks for, in normal form.
+// want returns the state that a manifest asks for, in normal form.
 func (k Kind) want(e Entry, instance string, instanceOf func(v1.Key) string) diff.State {
 	object := e.Object.Copy()
 	if c, ok := object.(v1.Canonical); ok {
@@ -330,7 +347,7 @@ func normal(object v1.Object, instanceOf func(v1.Key) string) v1.Object {
 	return object
 }
 
-// outline is a want without what it asks for.
+// outline returns a want without its leaves and its value.
 func (k Kind) outline(e Entry, instance string) diff.State {
 	object := e.Object
 	policy := object.Meta().Policy
@@ -348,8 +365,8 @@ func (k Kind) outline(e Entry, instance string) diff.State {
 	return s
 }
 
-// OverlayLabels changes only the labels that differ, by their paths below at, keeping whatever else is there, and adds the
-// operator's own.
+// OverlayLabels returns the live labels, with those changed that differ by their paths below at, and with the
+// operator's own labels. It keeps whatever else is there.
 func OverlayLabels(at string, live, want map[string]string, fields []diff.Field, owner, applied string) map[string]string {
 	out := make(map[string]string, len(live)+2)
 	for k, v := range live {

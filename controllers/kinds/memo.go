@@ -10,11 +10,11 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// Memo keeps normal forms from one run to the next, so that a run costs what changed and not what exists. Nil remembers
-// nothing. What is kept is never changed; each run leaves behind only what it used.
+// Memo keeps normal forms from one run to the next, so that a run costs what changed and not what exists. A nil Memo
+// remembers nothing. What is kept is never changed. Each run leaves behind only what it used.
 //
-// Manifests and live objects are known by their pointers: who reads an object again and finds it as it was gives the old
-// one back. The names of what they refer to may change beside them and are compared.
+// Manifests and live objects are known by their pointers: a caller that reads an object again and finds it as it was
+// passes the old pointer. The names of what an object refers to may change without the object, so they are compared.
 type Memo struct {
 	wants map[v1.Key]*wantMemo
 	haves map[Ref]*haveMemo
@@ -23,15 +23,15 @@ type Memo struct {
 }
 
 type wantMemo struct {
-	run    uint64 // that used it last
+	run    uint64 // the run that used it last
 	object v1.Object
 	kind   *Kind
 	refs   []v1.Key // what it refers to
-	names  []string // and how the swarm names that
+	names  []string // and how the swarm names it
 	state  diff.State
 }
 
-// Restore works the want out again.
+// Restore gives a state its leaves and its value. It works them out again if they were released.
 func (w *wantMemo) Restore(s *diff.State) {
 	if w.state.Leaves == nil {
 		again := w.kind.want(Entry{Object: w.object, From: w.state.From}, w.state.Instance, func(key v1.Key) string {
@@ -47,22 +47,22 @@ func (w *wantMemo) Restore(s *diff.State) {
 
 // haveMemo is a live object in normal form, and whose it is.
 type haveMemo struct {
-	run     uint64 // that used it last
+	run     uint64 // the run that used it last
 	live    *Live
 	source  string
-	record  Record // of its adoption
-	other   string // source that has adopted it
-	made    v1.Key // on record
+	record  Record // of the object's adoption
+	other   string // the source that has made or adopted it, if it is another one
+	made    v1.Key // the record that the source made it
 	unknown bool   // see Source.unknown
 	dropped bool   // see Source.droppedByOwner
 	kind    *Kind
 	index   *Index
 	uses    []Ref
 	names   []string
-	state   diff.State // without leaves while nobody asked for them
+	state   diff.State // without leaves until somebody asks for them
 }
 
-// Restore reads the object again into the words of the manifest.
+// Restore gives a state its leaves. If they were released, it reads the object again into the words of the manifest.
 func (h *haveMemo) Restore(s *diff.State) {
 	if h.state.Leaves == nil {
 		object := h.state.Normal.Object
@@ -74,8 +74,8 @@ func (h *haveMemo) Restore(s *diff.State) {
 	s.Leaves = h.state.Leaves
 }
 
-// Release gives back the memory of what does not differ, which is most of it: should one side change, the other is worked
-// out again.
+// Release gives back the memory of what does not differ, which is most of it. If one side changes, the other is
+// worked out again.
 func (m *Memo) Release(seen *diff.Seen) {
 	for _, pair := range seen.Fresh() {
 		if w := m.wants[pair.Want]; w != nil {
@@ -105,7 +105,8 @@ func (m *Memo) current() uint64 {
 	return m.run
 }
 
-// generation numbers a state that was made anew. Without a memo none is known again.
+// generation returns a number for a state that was made again. Without a memo it returns 0, because no state is known
+// again.
 func (m *Memo) generation() uint64 {
 	if m == nil {
 		return 0
@@ -113,8 +114,9 @@ func (m *Memo) generation() uint64 {
 	return m.gen.Add(1)
 }
 
-// want is Kind.want, remembered. It may be called from several goroutines, for different manifests. What is compared with
-// nothing, because it is not there, has its leaves at once; of all others it may turn out that nobody needs them.
+// want is Kind.want with a memory. It may be called from several goroutines, for different manifests. A want whose
+// live object does not exist is compared with nothing, and has its leaves at once. For all others it may turn out
+// that nobody needs the leaves.
 func (m *Memo) want(k *Kind, e Entry, instance string, ix *Index, live func(v1.Key) string) *wantMemo {
 	key := e.Object.Key()
 	if m != nil {
@@ -156,7 +158,7 @@ func (w *wantMemo) fits(e Entry, instance string, live func(v1.Key) string) bool
 	return true
 }
 
-// keepWants remembers what this run used, and no more.
+// keepWants remembers what this run used, and nothing else.
 func (m *Memo) keepWants(used []*wantMemo) {
 	if m == nil {
 		return
@@ -171,7 +173,7 @@ func (m *Memo) keepWants(used []*wantMemo) {
 	}
 }
 
-// identify is Source.Identify, remembered. The state has no leaves before normalise was called.
+// identify is Source.Identify with a memory. The state has no leaves before normalise is called.
 func (m *Memo) identify(k *Kind, src Source, l *Live) *haveMemo {
 	record, other, made := src.Adopted[l.ID], src.Others[l.ID], src.Made[l.ID]
 	if m != nil {
@@ -195,8 +197,8 @@ func (m *Memo) identify(k *Kind, src Source, l *Live) *haveMemo {
 	return h
 }
 
-// normalise fills in the leaves. What the object refers to by id may not have been listed yet when it was, and have no
-// name then. It may be called from several goroutines, for different objects.
+// normalise prepares the leaves. It does so again if names changed of what the object refers to by id: that may have
+// been listed later, and had no name before. It may be called from several goroutines, for different objects.
 func (h *haveMemo) normalise(m *Memo, ix *Index) {
 	h.index = ix
 	if h.state.Gen == 0 {
@@ -213,7 +215,7 @@ func (h *haveMemo) normalise(m *Memo, ix *Index) {
 		h.state.Meta.Unstated = h.kind.Unstated(h.live, ix)
 	}
 	h.state.Gen, h.state.Rest, h.state.Leaves = m.generation(), h, nil
-	if h.kind.Versions != nil { // Haves may add to them
+	if h.kind.Versions != nil { // Haves may add leaves
 		h.Restore(&h.state)
 		h.state.Rest = nil
 	}
@@ -228,7 +230,7 @@ func (h *haveMemo) sameNames(ix *Index) bool {
 	return true
 }
 
-// keepHaves forgets what is gone.
+// keepHaves forgets objects that are gone.
 func (m *Memo) keepHaves(used int) {
 	if m != nil && len(m.haves) > used {
 		maps.DeleteFunc(m.haves, func(_ Ref, h *haveMemo) bool { return h.run != m.run })

@@ -16,7 +16,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// liveNode is a node as the engine gives it: its name there is its id.
+// liveNode returns a node as the engine gives it, where its name is its id.
 func liveNode(id, hostname string, version uint64, down bool, availability string, labels ...string) *kinds.Live {
 	n := &swarm.Node{ID: id, Meta: swarm.Meta{Version: swarm.Version{Index: version}}, Description: swarm.NodeDescription{Hostname: hostname}}
 	n.Spec.Role, n.Spec.Availability, n.Status.State = swarm.NodeRoleWorker, swarm.NodeAvailability(availability), swarm.NodeStateReady
@@ -41,13 +41,13 @@ func nodeSet(name string, spec v1.NodeTemplate, hosts ...string) *v1.NodeSet {
 	return &v1.NodeSet{Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindNodeSet, Metadata: v1.Metadata{Name: name}}, Spec: v1.NodeSetSpec{Selector: v1.NodeSelector{Hostnames: hosts}, Template: spec}}
 }
 
-// remembering compares run after run, each with what those before it left and without.
+// remembering compares run after run, each time with what earlier runs left and without it.
 type remembering struct {
 	memo kinds.Memo
 	seen diff.Seen
 }
 
-// nodeChanges are brief, and say what else a run goes by.
+// nodeChanges returns the changes in brief, with what else a run decides by.
 func nodeChanges(changes []diff.Change) []string {
 	out := brief(changes)
 	for i, c := range changes {
@@ -107,7 +107,7 @@ func TestAManifestIsAboutTheNodeOfItsHostname(t *testing.T) {
 	}
 }
 
-// What is remembered of nodes does not show: not when a host joins anew, not when sets change under it.
+// What is remembered of nodes does not show, neither when a host joins again nor when sets change under it.
 func TestMemoDoesNotShowOnNodes(t *testing.T) {
 	zone := map[string]string{"zone": "x"}
 	a, set := node("a", v1.NodeSpec{Labels: zone}), nodeSet("s", v1.NodeTemplate{Labels: zone}, "a", "b")
@@ -148,7 +148,7 @@ func TestMemoDoesNotShowOnNodes(t *testing.T) {
 	}
 }
 
-// The same for whatever happens.
+// This holds for whatever happens.
 func TestMemoNeverShowsOnNodes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pick := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }

@@ -9,7 +9,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 )
 
-// WithoutOwn returns labels without those that say whose an object is, and whether there were any.
+// WithoutOwn returns the labels without the operator's own, and whether there were any of these.
 func WithoutOwn(labels map[string]string) (left map[string]string, own bool) {
 	left = maps.Clone(labels)
 	for _, l := range []string{v1.LabelOwner, v1.LabelMade, v1.LabelApplied, v1.LabelContent, v1.LabelRetried} {
@@ -18,7 +18,7 @@ func WithoutOwn(labels map[string]string) (left map[string]string, own bool) {
 	return left, len(left) != len(labels)
 }
 
-// Release takes our labels off a version.
+// Release takes our labels off a version. done is false if it has none.
 func (v VersionCalls) Release(ctx context.Context, c *engine.Client, l *Live) (done bool, why string, err error) {
 	labels, own := WithoutOwn(l.Labels)
 	if !own {

@@ -18,7 +18,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// swarmOf is a swarm with objects that carry our labels and one of somebody else's.
+// swarmOf is a swarm with objects that carry our labels, and one that belongs to somebody else.
 type swarmOf struct {
 	*testing.T
 	engine *engine.Client
@@ -89,7 +89,7 @@ func (s *swarmOf) live(kind, name string) *kinds.Live {
 	return nil
 }
 
-// eventually waits for a service to be as it has to be.
+// eventually waits until a service is as it has to be.
 func (s *swarmOf) eventually(name string, check func(*swarm.Service) error) {
 	s.Helper()
 	if err := harness.Until(s.Context(), 30*time.Second, func() error { return check(s.live(v1.KindService, name).Raw.(*swarm.Service)) }); err != nil {
@@ -180,7 +180,7 @@ func TestRelease(t *testing.T) {
 	if d := cmp.Diff(before, after); d != "" {
 		t.Errorf("more than the labels of the service has changed (-before +after):\n%s", d)
 	}
-	time.Sleep(500 * time.Millisecond) // that nothing is restarted cannot be waited for: it has half a second to happen
+	time.Sleep(500 * time.Millisecond) // one cannot wait for something not to restart, so it has half a second to happen
 	if now := s.tasks("web"); fmt.Sprint(now) != fmt.Sprint(tasks) {
 		t.Errorf("its tasks were %v and are %v", tasks, now)
 	}
@@ -198,8 +198,8 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-// A paused update goes on when its spec is written once more, with the tasks that are not of it yet. A write that is only
-// about labels would do that too, so there is none.
+// A paused update goes on with the tasks that are not of its spec yet when that spec is written once more. A write
+// that is only about labels would do that too, so there is none.
 func TestRetryOfAPausedUpdate(t *testing.T) {
 	s := newSwarm(t)
 	s.service("web", "nginx:1", replicated(3))
@@ -234,7 +234,7 @@ func TestRetryOfAPausedUpdate(t *testing.T) {
 	if done, why := retry(); !done || why != "" {
 		t.Errorf("retried: %t, %s", done, why)
 	}
-	s.eventually("web", is(swarm.UpdateStatePaused, first)) // it crashes still
+	s.eventually("web", is(swarm.UpdateStatePaused, first)) // it still crashes
 	if image := s.live(v1.KindService, "web").Raw.(*swarm.Service).Spec.TaskTemplate.ContainerSpec.Image; image != "crash:1" {
 		t.Errorf("the image is %s", image)
 	}

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Since remembers since when things are as they are, as far as whoever asks has seen it.
+// Since remembers since when things are as they are, as far as its user has seen it.
 type Since struct {
 	marks map[string]mark
 	round uint64
@@ -17,7 +17,7 @@ type mark struct {
 	round uint64
 }
 
-// Begin starts a round. What nobody asked about in the round before is forgotten.
+// Begin starts a round. It forgets what nobody asked about in the round before.
 func (s *Since) Begin() {
 	if s.marks == nil {
 		s.marks = map[string]mark{}
@@ -30,7 +30,7 @@ func (s *Since) Begin() {
 	s.round++
 }
 
-// Of says since when a thing has had its value. One that is new, or changed, has it since now.
+// Of returns since when a thing has had its value. A thing that is new or changed has had it since now.
 func (s *Since) Of(what, value string, now time.Time) time.Time {
 	m, known := s.marks[what]
 	if !known || m.value != value {
@@ -41,5 +41,5 @@ func (s *Since) Of(what, value string, now time.Time) time.Time {
 	return m.at
 }
 
-// Clone is a copy that does not change with the other.
+// Clone returns a copy that does not change with the original.
 func (s *Since) Clone() Since { return Since{maps.Clone(s.marks), s.round} }

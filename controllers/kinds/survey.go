@@ -9,41 +9,42 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Survey is what Kind.Survey goes by.
+// Survey is what Kind.Survey decides by.
 type Survey struct {
 	Index *Index
-	// Expanded are the manifests of the kind, for each live object that they are about.
+	// Expanded are the manifests of the kind, one for each live object that they are about.
 	Expanded []Entry
-	// Managers as the Cluster states them; nil: it does not.
+	// Managers is what the Cluster states of managers. It is nil if the Cluster states nothing.
 	Managers *v1.Managers
-	// States are the kind's live objects that a manifest is about, by id; Changes those of them that differ.
+	// States are the kind's live objects that a manifest is about, by id. Changes are those of them that differ.
 	States  map[string]*diff.State
 	Changes []diff.Change
-	// Held says what is left alone: held, suspended, released or another source's.
+	// Held reports whether an object is left alone: it is held, suspended, released or another source's.
 	Held func(key v1.Key, l *Live) bool
-	// Service reads a live service, by its id, into the words of its manifest; nil: there is none.
+	// Service reads a live service, by its id, into the words of its manifest. It returns nil if there is none.
 	Service func(id string) *v1.Service
-	// Own is the node whose engine is talked to.
+	// Own is the node whose engine the operator talks to.
 	Own string
 	Now time.Time
-	// RepairAfter is how long a role that a hand changed is only announced; zero: it is put right at once.
+	// RepairAfter is how long a role that was changed by hand is only announced. Zero means that it is put right at
+	// once.
 	RepairAfter time.Duration
-	// Stopped says why no role may change; "": nothing is in the way.
+	// Stopped says why no role may change. It is "" if nothing is in the way.
 	Stopped string
-	// Remembered is what is known from the surveys before.
+	// Remembered is what is known from earlier surveys.
 	Remembered *Remembered
 }
 
-// Remembered is what surveys know from those before them.
+// Remembered is what surveys know from earlier ones.
 type Remembered struct {
 	Since Since
 	// Emptied are drained nodes that were seen to run nothing any more, by id.
 	Emptied map[string]bool
-	// Managers are those that there were when there were as many as were wanted, by id.
+	// Managers are the managers at the time when there were as many as were wanted, by id.
 	Managers map[string]bool
 	// Left are nodes that were made to leave, by id.
 	Left map[string]bool
-	// Orphans are managers that were made workers while they were down, by id: they have not heard of it.
+	// Orphans are managers that were made workers while they were down, by id. They do not know of it yet.
 	Orphans map[string]bool
 	Roles   Roles
 }
@@ -52,48 +53,49 @@ type Remembered struct {
 type Roles struct {
 	// Wanted is what manifests say of roles, as text.
 	Wanted string
-	// Settled reports whether it was seen to be so. What differs after that is a hand's doing, and was first seen at Since.
+	// Settled reports whether the roles were seen to be as wanted. What differs after that was changed by hand, and
+	// was first seen at Since.
 	Settled bool
 	Since   time.Time
 }
 
-// Clone is a copy that does not change with the other.
+// Clone returns a copy that does not change with the original.
 func (r *Remembered) Clone() Remembered {
 	return Remembered{r.Since.Clone(), maps.Clone(r.Emptied), maps.Clone(r.Managers), maps.Clone(r.Left), maps.Clone(r.Orphans), r.Roles}
 }
 
 // Surveyed is what a survey found.
 type Surveyed struct {
-	// Part is what that brings to the plan.
+	// Part is what the survey adds to the plan.
 	Part plan.Part
-	// Own is the node whose engine is talked to; "" if it is not known.
+	// Own is the node whose engine the operator talks to. It is "" if that is not known.
 	Own string
-	// Nodes is how the nodes are; nil if it is not known.
+	// Nodes says how the nodes are. It is nil if that is not known.
 	Nodes *Nodes
-	// Again is when something is due that nobody tells of. Zero: nothing is.
+	// Again is after what time something is due that no event tells of. Zero means that nothing is.
 	Again time.Duration
-	// Did notes what a step did, as far as nothing that is read tells it. Nil: nothing is noted.
+	// Did notes what a step did if nothing that is read tells it. nil means that nothing is noted.
 	Did func(plan.Step)
 	// Notices are for people.
 	Notices []string
 }
 
-// Nodes is how the nodes are, for those who tell people and for what waits for nodes.
+// Nodes says how the nodes are, for reports to people and for what waits for nodes.
 type Nodes struct {
 	Seen []Sighting
-	// Wanted is how many managers manifests ask for, or 0. Of the Members so many are Reachable, and so many more may be lost;
-	// Losses says that in words.
+	// Wanted is how many managers manifests ask for, or 0. Members is how many there are, Reachable how many of these
+	// are reachable, and Tolerance how many more may be lost. Losses says that in words.
 	Wanted, Members, Reachable, Tolerance int
 	Losses                                string
-	// Rotating: the root of the CA is being replaced, and Progress says how far that is.
+	// Rotating is true if the root of the CA is being replaced. Progress says how far that is.
 	Rotating bool
 	Progress string
-	// Demoted: the node whose engine is talked to is no manager any more, or soon will not be.
+	// Demoted is true if the node whose engine the operator talks to is no manager any more, or soon will not be.
 	Demoted bool
 }
 
-// Sighting is how a node is seen, in the engine's words. Address is where a manager listens for the others. Behind: the root
-// of the CA is being replaced, and its certificate is not of the new one yet.
+// Sighting is how a node is seen, in the engine's words. Address is where a manager listens for the others. Behind is
+// true if the root of the CA is being replaced and the node's certificate is not of the new root yet.
 type Sighting struct {
 	Name, Role, State, Availability, Version, Address string
 	Behind                                            bool

@@ -10,9 +10,10 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// VersionCalls are the engine's calls on one kind of content: configs and secrets differ in nothing else.
+// VersionCalls are the engine's calls on one kind of content. Configs and secrets differ in nothing else.
 type VersionCalls struct {
-	// Create makes a version. It has the settings of the version before that no manifest can state; before is nil if there is none.
+	// Create makes a version. The new version keeps those settings of the version before that no manifest can state.
+	// before is nil if there is none.
 	Create func(ctx context.Context, c *engine.Client, name string, labels map[string]string, data []byte, before *Live) (id string, err error)
 	// Relabel changes the labels of a live object and nothing else.
 	Relabel func(ctx context.Context, c *engine.Client, l *Live, labels map[string]string) error
@@ -47,7 +48,8 @@ func (v VersionCalls) Do(ctx context.Context, env Env, s plan.Step) (Result, err
 // content returns the data of a step's want.
 func content(s plan.Step) []byte { return s.Change.Want.Value.(v1.ContentHolder).Content().Reveal() }
 
-// versionLabels returns the labels of a version with the operator's own: overlaid on the live ones, where there are any.
+// versionLabels returns the labels of a version with the operator's own. If there is a live version, they are laid
+// over its labels.
 func versionLabels(env Env, s plan.Step) map[string]string {
 	want := s.Change.Want
 	stated := want.Value.(v1.Object).Meta().Metadata.Labels

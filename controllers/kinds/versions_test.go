@@ -19,10 +19,10 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// names of versions of Config/c with the contents one, two and three.
+// one, two and three are versions of Config/c with these contents.
 var one, two, three = version(configKey("c"), 0, "one"), version(configKey("c"), 1, "two"), version(configKey("c"), 2, "three")
 
-// raw states that the content is meant as it is.
+// raw returns the object with content that is stated to be meant as it is.
 func raw(o v1.Object) v1.Object {
 	switch o := o.(type) {
 	case *v1.Config:
@@ -33,7 +33,7 @@ func raw(o v1.Object) v1.Object {
 	return o
 }
 
-// To state it must write nothing: neither a new version, nor what is applied, nor a want that failed, is another by it.
+// Stating raw must write nothing: it changes neither the version, nor what is applied, nor which want failed.
 func TestRawIsNoDifference(t *testing.T) {
 	for _, kind := range []string{v1.KindConfig, v1.KindSecret} {
 		state := func(o v1.Object) *diff.State {
@@ -158,7 +158,7 @@ func withAge(l *kinds.Live, minutes int) *kinds.Live {
 	return live(l.Kind, l.Name, l.Labels, minutes, "")
 }
 
-// sorted brings what is compared into the order of changes: by live name, then by operation.
+// sorted brings changes into their order: by live name, then by operation.
 func sorted(changes ...string) []string {
 	slices.SortFunc(changes, func(a, b string) int {
 		_, a, _ = strings.Cut(a, "[")
@@ -186,7 +186,7 @@ func TestNamesOfVersions(t *testing.T) {
 	}
 }
 
-// A service names the version in force, and who refers to a version keeps it.
+// A service names the version in force, and a service that refers to a version keeps it.
 func TestServicesSwitchOver(t *testing.T) {
 	web := live(v1.KindService, "web", map[string]string{v1.LabelOwner: "src/Service/web"}, 0, "")
 	ix := index(one, web)
@@ -213,7 +213,7 @@ func TestExternalObjectsAreLookedFor(t *testing.T) {
 
 const canary = "hunter2-canary"
 
-// The content of configs and secrets appears in no text, whatever becomes of them.
+// The content of configs and secrets appears in no text, whatever happens to them.
 func TestContentIsNeverShown(t *testing.T) {
 	for _, kind := range []string{v1.KindConfig, v1.KindSecret} {
 		for _, adopt := range []string{"", v1.AdoptTakeover, v1.AdoptNever} {
@@ -240,7 +240,7 @@ func TestContentIsNeverShown(t *testing.T) {
 	}
 }
 
-// sent carries out a step on an engine that takes everything, and returns what it was told.
+// sent carries out a step on an engine that accepts everything, and returns what the engine was told.
 func sent(t *testing.T, op diff.Op, c diff.Change) (name string, labels map[string]string, data []byte) {
 	t.Helper()
 	calls := kinds.VersionCalls{
@@ -272,13 +272,13 @@ func TestWhatIsSentForAVersion(t *testing.T) {
 	if d := cmp.Diff(want, labels); d != "" || name != version(secretKey("c"), 0, "one").Name || string(data) != "one" {
 		t.Errorf("a new version is named %s and holds %q; labels (-want +got):\n%s", name, data, d)
 	}
-	// One that was taken over keeps its own labels, and its content is taken to be the manifest's.
+	// A secret that was taken over keeps its own labels, and its content is taken to be the manifest's.
 	taken := compare(index(live(v1.KindSecret, "c", map[string]string{"com.docker.theirs": "1"}, 0, "")), source, content("Secret", "c", "one", v1.Policy{Adopt: v1.AdoptTakeover}))
 	name, labels, _ = sent(t, diff.Update, taken[0])
 	if name != "c" || labels["com.docker.theirs"] != "1" || labels[v1.LabelOwner] != "src/Secret/c" || labels[v1.LabelContent] != contentLabel {
 		t.Errorf("one that was taken over is named %s and has labels %v", name, labels)
 	}
-	// One whose key is lost keeps its content label: it is not known to hold the manifest's content.
+	// A secret whose key is lost keeps its content label, because it is not known to hold the manifest's content.
 	old := version(secretKey("c"), 0, "one")
 	old.Labels[v1.LabelContent] = "00000000:aaaaaaaaaaaaaaaaaaaa"
 	manifest := content("Secret", "c", "two", v1.Policy{})
@@ -295,7 +295,7 @@ func TestWhatIsSentForAVersion(t *testing.T) {
 	}
 }
 
-// Of two versions made in one instant the first by name is the newest, in whatever order the engine lists them.
+// If two versions were made in one instant, the first by name is the newest, in whatever order the engine lists them.
 func TestVersionsOfOneInstant(t *testing.T) {
 	a, b := one, withAge(two, 0)
 	want := sorted("- Config/c ["+one.Name+"]", "- Config/c ["+two.Name+"]")

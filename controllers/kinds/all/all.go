@@ -1,4 +1,4 @@
-// Package all lists the kinds. Adding one is a folder beside this one, a type in api/v1 and a line here.
+// Package all lists the kinds. To add one, add a folder beside this one, a type in api/v1 and a line here.
 package all
 
 import (
@@ -18,7 +18,7 @@ import (
 
 var (
 	objects = []kinds.Kind{cluster.Kind(), node.Kind(), config.Kind(), secret.Kind(), network.Kind(), service.Kind()}
-	// every kind of manifest: those without objects of their own too.
+	// every has every kind of manifest, including those without objects of their own
 	every = append(slices.Clone(objects), node.Set())
 )
 
@@ -44,7 +44,7 @@ func Names() []string {
 	return names
 }
 
-// Field says whether a path names a field of a kind, and which there are, for messages.
+// Field reports whether a path names a field of a kind. It also returns the fields that there are, for messages.
 func Field(kind, path string) (ok bool, fields []string) {
 	for i := range every {
 		if k := &every[i]; k.Name == kind {
@@ -65,7 +65,7 @@ var rules = func() map[string]diff.Rules {
 // Rules returns the rules of a kind.
 func Rules(kind string) diff.Rules { return rules[kind] }
 
-// Part is what the kinds bring to every plan: what they object to.
+// Part is what the kinds add to every plan: what they object to.
 func Part() plan.Part {
 	var guards []plan.Guard
 	for i := range objects {

@@ -1,4 +1,4 @@
-// Package config is the kind Config: content that the engine shows and never changes, so every content is a version.
+// Package config is the kind Config: content that the engine shows and never changes, so each content is a version.
 package config
 
 import (
@@ -16,7 +16,7 @@ import (
 
 var shape = diff.NewShape(&v1.Config{})
 
-// Kind is the kind Config.
+// Kind returns the kind Config.
 func Kind() kinds.Kind {
 	return kinds.Kind{
 		Name:      v1.KindConfig,
@@ -35,7 +35,7 @@ func Kind() kinds.Kind {
 	}
 }
 
-// rules: only labels can change in place. spec.data stands for content that differs from an object of somebody else.
+// Only labels can change in place. spec.data stands for content that differs from somebody else's object.
 var rules = diff.Rules{
 	"metadata.labels.*": {Effect: diff.InPlace, Nobody: diff.NobodysLabel},
 	"spec.data":         {Effect: diff.InPlace},
@@ -68,7 +68,7 @@ func live(n *swarm.Config) *kinds.Live {
 	return &kinds.Live{Kind: v1.KindConfig, ID: n.ID, Name: n.Spec.Name, Version: n.Version.Index, Labels: n.Spec.Labels, Created: n.CreatedAt, Raw: n}
 }
 
-// unstated names what no manifest can state of a config.
+// unstated returns the settings of a config that no manifest can state.
 func unstated(l *kinds.Live, _ *kinds.Index) []string {
 	if l.Raw.(*swarm.Config).Spec.Templating == nil {
 		return nil
@@ -91,7 +91,7 @@ var calls = kinds.VersionCalls{
 	},
 	Relabel: func(ctx context.Context, c *engine.Client, l *kinds.Live, labels map[string]string) error {
 		live := l.Raw.(*swarm.Config)
-		spec := live.Spec // labels apart nothing may change, so the rest goes back as it came
+		spec := live.Spec // only labels may change, so the rest goes back as it came
 		spec.Labels = labels
 		_, err := c.ConfigUpdate(ctx, live.ID, client.ConfigUpdateOptions{Version: live.Version, Spec: spec})
 		return err

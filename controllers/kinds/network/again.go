@@ -16,8 +16,9 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// unstated names what no manifest can state: the network of each node that has its settings, as macvlan networks have. The swarm
-// keeps none of the others (daemon/cluster/convert/network.go).
+// unstated returns the settings that no manifest can state. That is the network on each node that has this one's
+// settings, as macvlan networks have it. The swarm keeps no other settings that manifests do not have
+// (daemon/cluster/convert/network.go).
 func unstated(l *kinds.Live, _ *kinds.Index) []string {
 	if l.Raw.(*network.Summary).ConfigFrom.Network == "" {
 		return nil
@@ -25,7 +26,7 @@ func unstated(l *kinds.Live, _ *kinds.Index) []string {
 	return []string{"spec.configFrom"}
 }
 
-// freeze writes a live network down, so that it can be made again after it was removed.
+// freeze writes down a live network, so that it can be made again after it was removed.
 func freeze(l *kinds.Live, _ *kinds.Index) ([]byte, error) {
 	data, err := json.Marshal(l.Raw)
 	if err != nil {
@@ -43,8 +44,8 @@ func thaw(data []byte) (any, error) {
 	return n, nil
 }
 
-// startOf returns what a step makes a network from; nil if that is the manifest alone. What the swarm could not allocate is no
-// start: what it lacks is not known.
+// startOf returns what a step makes a network from, or nil if that is the manifest alone. A network that the swarm
+// could not allocate is no start, because nobody knows what it lacks.
 func startOf(s plan.Step) *network.Summary {
 	var was *network.Summary
 	if s.Op == diff.Replace {
@@ -58,14 +59,16 @@ func startOf(s plan.Step) *network.Summary {
 	return was
 }
 
-// vxlans are the numbers that the overlay driver has chosen. It chooses again.
+// vxlans are the numbers that the overlay driver has chosen. It chooses them again for a new network.
 const vxlans = "com.docker.network.driver.overlay.vxlanid_list"
 
-// defaultPools are those of a swarm that states none, which it cuts into subnets of 24 bits (moby's daemon/cluster/swarm.go).
+// defaultPools are the pools of a swarm that states none. It cuts them into subnets of 24 bits (moby's
+// daemon/cluster/swarm.go).
 var defaultPools = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 
-// automatic returns what says of a subnet that the swarm may have chosen it: it is one of the swarm's pools. The engine tells that
-// and what a hand chose in the same way. Nil if nothing is known of the pools.
+// automatic returns a function that reports whether the swarm may have chosen a subnet: it is then in one of the
+// swarm's pools. The engine reports such a subnet in the same way as one that a person chose. automatic returns nil
+// if nothing is known of the pools.
 func automatic(ix *kinds.Index) func(netip.Prefix) bool {
 	if ix == nil {
 		return nil
@@ -84,10 +87,12 @@ func automatic(ix *kinds.Index) func(netip.Prefix) bool {
 	return nil
 }
 
-// options are those of a network that a step makes. One that is made again keeps what the manifest is silent about and a hand has
-// chosen: options of the driver, subnets, and the network of each node that it takes its settings from. A subnet that the swarm
-// may have chosen is left to the swarm: it may have given it to another network since the old one was removed, and a network
-// whose subnet is taken is never allocated.
+// options returns the options of a network that a step makes. A network that is made again keeps what somebody chose
+// and the manifest does not state: options of the driver, subnets, and the network on each node that it takes its
+// settings from.
+//
+// A subnet that the swarm may have chosen is left to the swarm. The swarm may have given it to another network since
+// the old one was removed, and a network whose subnet is taken is never allocated.
 func options(s plan.Step, automatic func(netip.Prefix) bool) (client.NetworkCreateOptions, error) {
 	o, err := stated(s.Change.Want.Value.(*v1.Network))
 	was := startOf(s)
@@ -122,7 +127,8 @@ func options(s plan.Step, automatic func(netip.Prefix) bool) (client.NetworkCrea
 	return o, nil
 }
 
-// labels are those of a network that a step makes. One that is made again keeps what is nobody's, such as the stack's.
+// labels returns the labels of a network that a step makes. A network that is made again keeps the labels that are
+// nobody's, such as the stack's.
 func labels(s plan.Step, owner string) map[string]string {
 	want := s.Change.Want
 	out := kinds.Labels(want.Value.(*v1.Network).Metadata.Labels, owner, diff.NewApplied(want.Leaves).String())

@@ -15,7 +15,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// replacing is the step that replaces a live network, and the one that makes it again after a kill in between.
+// replacing returns the step that replaces a live network, and the step that makes it again after a kill in between.
 func replacing(t *testing.T, was *network.Summary, spec v1.NetworkSpec) []plan.Step {
 	t.Helper()
 	manifest := &v1.Network{Header: v1.Header{Kind: v1.KindNetwork, Metadata: v1.Metadata{Name: "front"}}, Spec: spec}

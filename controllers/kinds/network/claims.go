@@ -10,12 +10,12 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// claims are the subnets that a manifest states.
+// claims returns the subnets that a manifest states.
 func claims(o v1.Object) []diff.Claim {
 	var out []diff.Claim
 	if p := o.(*v1.Network).Spec.IPAM; p != nil {
 		for _, c := range p.Config {
-			if subnet, err := netip.ParsePrefix(c.Subnet); err == nil { // the swarm chooses it else
+			if subnet, err := netip.ParsePrefix(c.Subnet); err == nil { // otherwise the swarm chooses it
 				out = append(out, diff.Claim{What: "subnet", Subnet: subnet})
 			}
 		}
@@ -23,7 +23,8 @@ func claims(o v1.Object) []diff.Claim {
 	return out
 }
 
-// holds are the subnets that the swarm has given to a network; of nodes' own networks it knows nothing.
+// holds returns the subnets that the swarm has given to a network. The swarm knows nothing of the nodes' own
+// networks.
 func holds(l *kinds.Live) (has, had []diff.Claim) {
 	n := l.Raw.(*network.Summary)
 	if n.Scope != "swarm" {

@@ -19,7 +19,7 @@ import (
 
 var shape = diff.NewShape(&v1.Network{})
 
-// Kind is the kind Network.
+// Kind returns the kind Network.
 func Kind() kinds.Kind {
 	return kinds.Kind{
 		Name:      v1.KindNetwork,
@@ -43,8 +43,8 @@ func Kind() kinds.Kind {
 	}
 }
 
-// rules: what is allocated agrees with any live value while the manifest is silent: pools and gateways, and the options
-// that drivers add (com.docker.network.driver.overlay.vxlanid_list).
+// While the manifest is silent, any live value of what is allocated agrees: pools and gateways, and the options that
+// drivers add (com.docker.network.driver.overlay.vxlanid_list).
 var rules = diff.Rules{
 	"metadata.labels.*":          {Effect: diff.Recreate, Nobody: diff.NobodysLabel},
 	"spec.driver":                {Effect: diff.Recreate},
@@ -71,16 +71,18 @@ func list(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
 			out = append(out, live(n))
 		}
 	}
-	// A node may have a network of its own of the same name; a service means the swarm's.
+	// A node may have a network of its own with the same name; a service means the swarm's.
 	slices.SortStableFunc(out, func(a, b *kinds.Live) int { return local(a) - local(b) })
 	return out, nil
 }
 
-// gone says that the swarm has removed the network, and that the engine still has its own copy of it, for containers that
-// are about to end. It lists the copy where the swarm lists nothing; only a copy knows the peers of its node.
+// gone reports whether the swarm has removed the network and the engine still has its own copy of it, for containers
+// that are about to end. The engine lists the copy if the swarm lists nothing. Only a copy knows the peers of its
+// node.
 func gone(n *network.Summary) bool { return n.Scope == "swarm" && !n.Ingress && len(n.Peers) > 0 }
 
-// readOne asks for a list: an inspection answers with the node's own copy where there is one, and after the removal too.
+// readOne asks for a list. An inspection answers with the node's own copy if there is one, even after the network was
+// removed.
 func readOne(ctx context.Context, c *engine.Client, id string) (*kinds.Live, error) {
 	networks, err := c.NetworkList(ctx, client.NetworkListOptions{Filters: client.Filters{}.Add("id", id)})
 	if err != nil {
@@ -94,8 +96,9 @@ func readOne(ctx context.Context, c *engine.Client, id string) (*kinds.Live, err
 	return nil, fmt.Errorf("reading network %s: %w", id, engine.ErrNotFound)
 }
 
-// predefined finds the swarm's own bridge or host network, which it never lists: a service that was attached to a node's
-// network of that name refers to it. Whatever else an inspection finds is a node's copy of a network that is gone.
+// predefined returns the swarm's own bridge or host network, which the swarm never lists. A service that was attached
+// to a node's network of that name refers to it. It returns nil for whatever else an inspection finds, which is a
+// node's copy of a network that is gone.
 func predefined(ctx context.Context, c *engine.Client, id string) (*kinds.Live, error) {
 	r, err := c.NetworkInspect(ctx, id, client.NetworkInspectOptions{})
 	if engine.IsNotFound(err) || err == nil && (r.Network.ID != id || r.Network.Labels[predefinedLabel] != "true") {
@@ -109,13 +112,13 @@ func predefined(ctx context.Context, c *engine.Client, id string) (*kinds.Live, 
 	return l, nil
 }
 
-// predefinedLabel is SwarmKit's.
+// predefinedLabel is a label of SwarmKit's.
 const predefinedLabel = "com.docker.swarm.predefined"
 
 func live(n *network.Summary) *kinds.Live {
 	return &kinds.Live{
 		Kind: v1.KindNetwork, ID: n.ID, Name: n.Name, Labels: n.Labels, Created: n.Created,
-		// The ingress network is the swarm's own: it is referred to and never compared, let alone removed.
+		// The ingress network is the swarm's own: others refer to it, and it is never compared or removed.
 		Local: n.Scope != "swarm" || n.Ingress, Raw: n,
 	}
 }
@@ -142,7 +145,7 @@ func read(n *network.Summary) *v1.Network {
 	return out
 }
 
-// text renders an address or a range, "" for none.
+// text returns an address or a range as text, or "" if there is none.
 func text[T interface {
 	IsValid() bool
 	String() string
@@ -186,7 +189,7 @@ func create(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, erro
 	return kinds.Result{ID: made.ID, Warnings: made.Warning}, nil
 }
 
-// stated are the options that the manifest asks for.
+// stated returns the options that the manifest asks for. It fails if an address cannot be parsed.
 func stated(n *v1.Network) (client.NetworkCreateOptions, error) {
 	o := client.NetworkCreateOptions{
 		Driver: n.Spec.Driver, Options: n.Spec.DriverOpts, Attachable: n.Spec.Attachable, Internal: n.Spec.Internal,
@@ -228,7 +231,7 @@ func pools(config []v1.IPAMPool) ([]network.IPAMConfig, error) {
 	return out, nil
 }
 
-// release has no call to make: that the network is given up is in our memory alone.
+// release makes no call: only our memory says that the network was given up.
 func release(_ context.Context, _ *engine.Client, l *kinds.Live) (done bool, why string, err error) {
 	if _, own := kinds.WithoutOwn(l.Labels); own {
 		why = "the engine cannot change a network, so it keeps our labels"
@@ -237,7 +240,7 @@ func release(_ context.Context, _ *engine.Client, l *kinds.Live) (done bool, why
 }
 
 func remove(ctx context.Context, env kinds.Env, have *diff.State) error {
-	if have.Instance == "ingress" { // never ours; the engine would let it go while no service publishes a port
+	if have.Instance == "ingress" { // it is never ours; the engine would remove it while no service publishes a port
 		return fmt.Errorf("removing network ingress: it is the swarm's own")
 	}
 	_, err := env.Engine.NetworkRemove(ctx, have.Meta.ID, client.NetworkRemoveOptions{})

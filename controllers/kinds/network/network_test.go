@@ -13,7 +13,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// overlay is a network as the engine gives it back where nothing was stated.
+// overlay returns a network as the engine gives it back if nothing was stated.
 func overlay() *network.Summary {
 	n := &network.Summary{}
 	n.Name, n.ID, n.Scope, n.Driver = "front", "id", "swarm", "overlay"

@@ -1,5 +1,5 @@
-// Package secret is the kind Secret: content that the engine neither changes nor gives back, so every
-// content is a version, told apart by a keyed hash.
+// Package secret is the kind Secret: content that the engine neither changes nor gives back. So each content is a
+// version, and versions are told apart by a keyed hash.
 package secret
 
 import (
@@ -17,7 +17,7 @@ import (
 
 var shape = diff.NewShape(&v1.Secret{})
 
-// Kind is the kind Secret.
+// Kind returns the kind Secret.
 func Kind() kinds.Kind {
 	return kinds.Kind{
 		Name:      v1.KindSecret,
@@ -36,7 +36,7 @@ func Kind() kinds.Kind {
 	}
 }
 
-// rules: only labels can change in place. spec.data stands for content that differs from an object of somebody else.
+// Only labels can change in place. spec.data stands for content that differs from somebody else's object.
 var rules = diff.Rules{
 	"metadata.labels.*": {Effect: diff.InPlace, Nobody: diff.NobodysLabel},
 	"spec.data":         {Effect: diff.InPlace},
@@ -69,7 +69,8 @@ func live(n *swarm.Secret) *kinds.Live {
 	return &kinds.Live{Kind: v1.KindSecret, ID: n.ID, Name: n.Spec.Name, Version: n.Version.Index, Labels: n.Spec.Labels, Created: n.CreatedAt, Raw: n}
 }
 
-// unstated names what no manifest can state of a secret. A driver would give the content that the manifest states.
+// unstated returns the settings of a secret that no manifest can state. A driver would supply the content that the
+// manifest states.
 func unstated(l *kinds.Live, _ *kinds.Index) []string {
 	spec, out := l.Raw.(*swarm.Secret).Spec, []string(nil)
 	if spec.Driver != nil {
@@ -96,7 +97,7 @@ var calls = kinds.VersionCalls{
 	},
 	Relabel: func(ctx context.Context, c *engine.Client, l *kinds.Live, labels map[string]string) error {
 		live := l.Raw.(*swarm.Secret)
-		spec := live.Spec // labels apart nothing may change, so the rest goes back as it came
+		spec := live.Spec // only labels may change, so the rest goes back as it came
 		spec.Labels = labels
 		_, err := c.SecretUpdate(ctx, live.ID, client.SecretUpdateOptions{Version: live.Version, Spec: spec})
 		return err
