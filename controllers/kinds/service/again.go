@@ -16,14 +16,15 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// former is a service that was removed, or is about to be, and is made again.
+// former is a service that was removed, or is about to be removed, and is made again.
 type former struct {
 	Spec swarm.ServiceSpec `json:"spec"`
-	// Networks are the names of those that it is attached to, by id: they may be made again, too, and then have other ids.
+	// Networks are the names of the networks that it is attached to, by id. They may be made again as well and then
+	// have other ids.
 	Networks map[string]string `json:"networks,omitempty"`
 }
 
-// freeze writes a live service down, so that it can be made again after it was removed.
+// freeze writes down a live service, so that it can be made again after it was removed.
 func freeze(l *kinds.Live, ix *kinds.Index) ([]byte, error) {
 	f := former{Spec: raw(l).Spec}
 	for _, n := range f.Spec.TaskTemplate.Networks {
@@ -48,7 +49,7 @@ func thaw(data []byte) (any, error) {
 	return f, nil
 }
 
-// startOf returns what a step makes a service from; nil if that is the manifest alone.
+// startOf returns what a step makes a service from, or nil if that is the manifest alone.
 func startOf(s plan.Step) *former {
 	if s.Op == diff.Replace {
 		return &former{Spec: raw(s.Change.Have.Value.(*kinds.Live)).Spec}
@@ -57,13 +58,14 @@ func startOf(s plan.Step) *former {
 	return start
 }
 
-// namesAgain resolves ids also of networks that no longer exist, or that no index has yet.
+// namesAgain resolves ids, including those of networks that no longer exist or that no index has yet.
 type namesAgain struct {
 	names
 	networks map[string]string // by id
 }
 
-// NameOf returns the name of a network that the service was attached to, and of other objects what the index says.
+// NameOf returns the name of a network that the service was attached to. For other objects it returns what the index
+// says.
 func (n namesAgain) NameOf(kind, id string) string {
 	if name, known := n.networks[id]; known && kind == v1.KindNetwork {
 		return name
@@ -71,8 +73,8 @@ func (n namesAgain) NameOf(kind, id string) string {
 	return n.names.NameOf(kind, id)
 }
 
-// again is the spec of a service that is made again: the one that it had, with all that the manifest wants otherwise. It
-// reports whether the image is another one.
+// again returns the spec of a service that is made again. It is the spec that the service had, changed where the
+// manifest wants something else. image reports whether the image is another one.
 func again(was *former, want *diff.State, owner string, ix names, id ids) (spec *swarm.ServiceSpec, image bool, err error) {
 	if spec, err = copySpec(&was.Spec); err != nil {
 		return nil, false, err
@@ -97,7 +99,8 @@ func again(was *former, want *diff.State, owner string, ix names, id ids) (spec 
 	return spec, image, nil
 }
 
-// anew clears what belongs to a mode that the service no longer has, and returns the fields to state all of that again.
+// anew clears what belongs to a mode that the service no longer has, and returns the fields that state all of that
+// again.
 func anew(spec *swarm.ServiceSpec, want *diff.State) []diff.Field {
 	spec.Mode, spec.UpdateConfig, spec.RollbackConfig, spec.TaskTemplate.RestartPolicy = swarm.ServiceMode{}, nil, nil, nil
 	var fields []diff.Field
@@ -109,8 +112,9 @@ func anew(spec *swarm.ServiceSpec, want *diff.State) []diff.Field {
 	return fields
 }
 
-// relink gives the spec the ids that its networks, configs and secrets have now. What no longer exists keeps its id: either the
-// manifest no longer names it, or the engine says that it does not exist. It returns the names of the networks.
+// relink gives the spec the ids that its networks, configs and secrets have now. An object that no longer exists
+// keeps its id: either the manifest no longer names it, or the engine says that it does not exist. relink returns the
+// names of the networks.
 func relink(spec *swarm.ServiceSpec, was map[string]string, id ids) map[string]string {
 	networks := map[string]string{}
 	for i := range spec.TaskTemplate.Networks {
@@ -139,7 +143,8 @@ func relink(spec *swarm.ServiceSpec, was map[string]string, id ids) map[string]s
 	return networks
 }
 
-// unmoved fails unless a service is as it was when it was written down, because whoever wrote on it since would lose that.
+// unmoved fails unless a service is as it was when it was written down. Otherwise, what somebody has written since
+// would be lost.
 func unmoved(ctx context.Context, env kinds.Env, s plan.Step) error {
 	was := s.Change.Have.Value.(*kinds.Live)
 	now, unknown, err := env.Engine.ServiceRaw(ctx, was.ID)

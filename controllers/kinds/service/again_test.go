@@ -14,7 +14,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/generate"
 )
 
-// afterRemoval is a live service as it is written down and read again.
+// afterRemoval returns a live service as it is written down and read again.
 func afterRemoval(t tb, spec *swarm.ServiceSpec) *former {
 	t.Helper()
 	data, err := freeze(liveOf(spec), index(generate.Networks...))
@@ -28,7 +28,7 @@ func afterRemoval(t tb, spec *swarm.ServiceSpec) *former {
 	return f.(*former)
 }
 
-// madeAgain is the spec of a service that was removed and is made again.
+// madeAgain returns the spec of a service that was removed and is made again.
 func madeAgain(t tb, spec *swarm.ServiceSpec, want *v1.Service) *swarm.ServiceSpec {
 	t.Helper()
 	w := wantOf(want)
@@ -58,8 +58,8 @@ func TestWhatIsNotCarriedIsKeptWhenAServiceIsMadeAgain(t *testing.T) {
 	}
 }
 
-// What is made again is what was wanted, whatever it was before, of this or another mode; and where nothing is wanted
-// otherwise it is what it was, field for field.
+// What is made again is what was wanted, whatever the service was before, in this or another mode. If nothing else is
+// wanted, it is what it was, field for field.
 func madeAgainIsWanted(t *rapid.T) {
 	before, after := generate.Service(t, "web"), generate.Service(t, "web")
 	live := returned(t, createdFrom(t, before))
@@ -67,7 +67,7 @@ func madeAgainIsWanted(t *rapid.T) {
 	noDifference(t, sent, wantOf(after))
 	noDifference(t, returned(t, sent), wantOf(after))
 	same := madeAgain(t, live, before)
-	for _, s := range []*swarm.ServiceSpec{live, same} { // the operator's own
+	for _, s := range []*swarm.ServiceSpec{live, same} { // without the operator's own labels
 		s.Labels = maps.Clone(s.Labels)
 		maps.DeleteFunc(s.Labels, func(k, _ string) bool { return strings.HasPrefix(k, v1.LabelPrefix) })
 	}
@@ -78,7 +78,8 @@ func madeAgainIsWanted(t *rapid.T) {
 
 func TestMadeAgainIsWanted(t *testing.T) { rapid.Check(t, madeAgainIsWanted) }
 
-// What it refers to may have been removed with it and made again, as by docker stack rm: then it has other ids.
+// What a service refers to may have been removed with it and made again, as by docker stack rm. It then has other
+// ids.
 func TestAServiceThatIsMadeAgainRefersToWhatThereIsNow(t *testing.T) {
 	live := everything()
 	live.TaskTemplate.Networks[0].DriverOpts = map[string]string{"a": "1"}
@@ -106,7 +107,7 @@ func TestAServiceThatIsMadeAgainRefersToWhatThereIsNow(t *testing.T) {
 	}
 }
 
-// nobody knows no name: what the ids belonged to is gone.
+// nobody knows no name: the objects that the ids belonged to are gone.
 type nobody struct{}
 
 func (nobody) NameOf(_, id string) string { return id }

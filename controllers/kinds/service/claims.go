@@ -11,7 +11,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// claims are the ports that a manifest publishes.
+// claims returns the ports that a manifest publishes.
 func claims(o v1.Object) []diff.Claim {
 	var out []diff.Claim
 	for _, p := range o.(*v1.Service).Spec.Ports {
@@ -26,9 +26,9 @@ func portClaim(published uint32, protocol, mode string) diff.Claim {
 	return diff.Claim{What: "port", Of: fmt.Sprintf("%d/%s", published, protocol), Host: mode == string(swarm.PortConfigPublishModeHost)}
 }
 
-// holds are the ports of the spec; and those that a rollback would bring back or that the service still has, until an update
-// is allocated. SwarmKit gives none of the first and the last to another service (checkPortConflicts in
-// manager/controlapi/service.go).
+// holds returns the ports of the spec, and two more sorts: ports that a rollback would bring back, and ports that the
+// service still has until an update is allocated. SwarmKit gives no other service a port of the spec, or one that the
+// service still has (checkPortConflicts in manager/controlapi/service.go).
 func holds(l *kinds.Live) (has, had []diff.Claim) {
 	s := raw(l)
 	has = portClaims(s.Spec.EndpointSpec)
@@ -51,7 +51,7 @@ func portClaims(e *swarm.EndpointSpec) []diff.Claim {
 	return out
 }
 
-// add leaves out ports that the swarm chooses, and in what the engine leaves out it takes what that means.
+// add adds a port, unless the swarm chooses it. Where the engine leaves the protocol out, it means TCP.
 func add(to []diff.Claim, p swarm.PortConfig) []diff.Claim {
 	if p.PublishedPort == 0 {
 		return to

@@ -52,7 +52,7 @@ func create(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, erro
 	var auth engine.RegistryAuth
 	if image {
 		auth, err = pin(ctx, env, spec, want.Value.(*v1.Service).Spec.Image, &warnings)
-	} else { // it keeps its digest, as in an update
+	} else { // the image keeps its digest, as in an update
 		auth, err = env.Resolve.Auth(want.Value.(*v1.Service).Spec.Image)
 	}
 	if err != nil {
@@ -65,11 +65,12 @@ func create(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, erro
 	return kinds.Result{ID: made.ID, Warnings: append(warnings, made.Warnings...)}, nil
 }
 
-// rereads is how often an update is tried again on a fresher spec, before the whole plan is made anew.
+// rereads is how often an update is tried again on a fresher spec, before the whole plan is made again.
 const rereads = 3
 
-// update overlays what differs on the spec that was read, with its version: another writer in between makes it stale.
-// Where that writer changed none of what the plan is about, the same change is made on the spec that is there now.
+// update lays what differs over the spec that was read, and sends that spec's version. If somebody else writes in
+// between, the update is stale. If that write changed none of what the plan is about, the same change is made on the
+// new spec.
 func update(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 	for try := 0; ; try++ {
 		result, err := updateOnce(ctx, env, s)
@@ -113,8 +114,9 @@ func updateOnce(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, 
 	return kinds.Result{ID: was.ID, Warnings: append(warnings, done.Warnings...)}, err
 }
 
-// reread returns the step with the service as it is now. ok is false where that is no longer what the plan decided about:
-// a field that is to be written has another value, a roll-out ended differently, or there is a field that we do not know.
+// reread returns the step with the service as it is now. ok is false if that is no longer what the plan decided
+// about: a field that is to be written has another value, a roll-out ended differently, or there is a field that we
+// do not know. It is also false if nobody wrote.
 func reread(ctx context.Context, env kinds.Env, s plan.Step) (fresher plan.Step, ok bool, err error) {
 	was := s.Change.Have.Value.(*kinds.Live)
 	service, unknown, err := env.Engine.ServiceRaw(ctx, was.ID)
@@ -129,7 +131,7 @@ func reread(ctx context.Context, env kinds.Env, s plan.Step) (fresher plan.Step,
 		}
 	}
 	is := live(&service, unknown)
-	if is.Version == was.Version { // nobody wrote: another try would be refused in the same way
+	if is.Version == was.Version { // nobody wrote, so another try would be refused in the same way
 		return s, false, nil
 	}
 	if len(unknown) > 0 || observe(is, env.Index, nil).State != observe(was, env.Index, nil).State {
@@ -148,8 +150,9 @@ func prepare(ctx context.Context, env kinds.Env, s plan.Step) {
 	}
 }
 
-// waits keeps an update from a registry that is away. It gave the digest of the image that runs, so it is no stranger and
-// will be back; until then no node could pull the next one, and the roll-out would fail for nothing that is in git.
+// waits fails while the registry of the running image is away. The registry gave that image's digest, so it exists
+// and will be back. Until then no node could pull the next image, and the roll-out would fail because of something
+// that is not in git.
 func waits(ctx context.Context, env kinds.Env, was *swarm.ContainerSpec, image string) error {
 	if was == nil || !strings.Contains(was.Image, "@") || !engine.SameRegistry(was.Image, image) {
 		return nil
@@ -160,8 +163,9 @@ func waits(ctx context.Context, env kinds.Env, was *swarm.ContainerSpec, image s
 	return nil
 }
 
-// pin puts the digest that its registry knows of the image into the spec, and the platforms that it runs on, as
-// docker service create does. A registry that does not answer is a warning there and here: nodes may have the image.
+// pin writes into the spec the digest that the registry knows for the image, and the platforms that the image runs
+// on, as docker service create does. If the registry does not answer, that is only a warning, as it is there: nodes
+// may have the image.
 func pin(ctx context.Context, env kinds.Env, spec *swarm.ServiceSpec, image string, warnings *[]string) (engine.RegistryAuth, error) {
 	auth, err := env.Resolve.Auth(image)
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/golden"
 )
 
-// What a difference costs, whose it is while nothing is stated, and since when the engine knows it: reviewed line by line.
+// The golden file says what a difference costs, which are nobody's while nothing is stated, and since when the engine
+// knows the leaf. It is reviewed line by line.
 func TestRules(t *testing.T) {
 	var b strings.Builder
 	for _, typ := range slices.Sorted(maps.Keys(rules)) {
@@ -30,7 +31,7 @@ func TestRules(t *testing.T) {
 	golden.Equal(t, "testdata/rules.golden", b.String())
 }
 
-// Each effect by itself is SwarmKit's: one field is written, and SwarmKit replaces the tasks or does not.
+// Each effect by itself is SwarmKit's: if one field is written, SwarmKit replaces the tasks or does not.
 func TestEachEffect(t *testing.T) {
 	live, want := everything(), wantOf(otherwise())
 	live = returned(t, live)

@@ -1,13 +1,14 @@
 package service
 
-// engineLeaves says of every leaf of the engine's ServiceSpec who carries it:
+// engineLeaves says for every leaf of the engine's ServiceSpec which leaf of ours carries it:
 //
 //	spec.user             that leaf of ours, in both directions
 //	written: spec.x       written together with that leaf of ours, and not read
-//	not yet: spec.x       refused by that name where it is stated, and kept on live services
-//	never: why            not to be stated, and kept on live services all the same
+//	not yet: spec.x       refused by that name if it is stated, and kept on live services
+//	never: why            cannot be stated, and is kept on live services all the same
 //
-// A leaf that a new version of the engine's types brings is missing here and fails the test: it needs a decision.
+// A leaf that comes with a new version of the engine's types is missing here. It fails the test, because it needs a
+// decision.
 var engineLeaves = map[string]string{
 	"Name":     "never: the service's identity; the engine renames nothing",
 	"Labels.*": "metadata.labels.*",

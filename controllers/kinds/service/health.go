@@ -19,14 +19,15 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// failuresToGiveUp is how many tasks of the spec in force must have failed before a service counts as failing: one may
-// be bad luck, such as a node that went away.
+// failuresToGiveUp is how many tasks of the spec in force must have failed before a service counts as failing. One
+// failure may be bad luck, such as a node that went away.
 const failuresToGiveUp = 3
 
-// someServices is up to how many services their tasks are asked for by name; of more, all tasks are listed.
+// someServices is the largest number of services whose tasks are asked for by service. For more services, all tasks
+// are listed.
 const someServices = 20
 
-// health says whether services do what their specs ask.
+// health says whether services do what their specs ask. It fails if the tasks cannot be listed.
 func health(ctx context.Context, c *engine.Client, lives []*kinds.Live, now time.Time) (map[string]kinds.Health, error) {
 	filters := client.Filters{}
 	if len(lives) <= someServices {
@@ -49,7 +50,7 @@ func health(ctx context.Context, c *engine.Client, lives []*kinds.Live, now time
 	return out, nil
 }
 
-// judge is pure: a service, its tasks and the time.
+// judge says how healthy a service is. It is pure: it depends only on the service, its tasks and the time.
 func judge(s *swarm.Service, tasks []swarm.Task, now time.Time) kinds.Health {
 	c := count(s, tasks, now)
 	h := kinds.Health{Running: c.running, Wanted: wantedTasks(s, len(c.wanted)), Old: c.old, Pause: pause(s)}
@@ -66,7 +67,7 @@ func judge(s *swarm.Service, tasks []swarm.Task, now time.Time) kinds.Health {
 	switch state {
 	case swarm.UpdateStatePaused, swarm.UpdateStateRollbackPaused:
 		if state == swarm.UpdateStatePaused && c.finished(s, h) {
-			h.Ready = true // SwarmKit pauses for a task that ends, however well
+			h.Ready = true // SwarmKit pauses for a task that ends, even if it ends well
 			return h
 		}
 		h.Failed, h.Why = true, fmt.Sprintf("%s: %s", state, s.UpdateStatus.Message)
@@ -91,7 +92,7 @@ func judge(s *swarm.Service, tasks []swarm.Task, now time.Time) kinds.Health {
 		h.Ready = h.Running >= h.Wanted
 		h.Begun = isJob(s) && c.begun && !h.Ready
 	case h.Running >= h.Wanted:
-		// A finished update was watched by the swarm itself; so is a task with a health check, until it is healthy.
+		// A finished update was watched by the swarm itself. So is a task with a health check, until it is healthy.
 		h.Ready = h.Wanted == 0 || (c.failed == 0 && (state != "" || healthChecked(s))) || settled(now.Sub(c.youngest), watched)
 		h.Why = fmt.Sprintf("%s, watched for %s", h.Why, watched)
 	}
@@ -99,7 +100,7 @@ func judge(s *swarm.Service, tasks []swarm.Task, now time.Time) kinds.Health {
 		h.Why = ""
 		return h
 	}
-	// Where nothing of it is under way, or no more of a task, the restart policy has given up.
+	// If no task is under way, or a task has no successor, the restart policy has given up.
 	if h.Failed = c.failed >= failuresToGiveUp || c.gaveUp > 0 || c.failed > 0 && c.pending == 0; h.Failed && c.failed == 0 {
 		h.Why += "; its tasks end with exit code 0, and restartPolicy.maxAttempts starts no more of them"
 	}
@@ -107,16 +108,18 @@ func judge(s *swarm.Service, tasks []swarm.Task, now time.Time) kinds.Health {
 	return c.explain(h)
 }
 
-// oneShot says that a task that ends well is not started again, so that it has done what it is for. Jobs are apart.
+// oneShot reports whether a task that ends well is not started again, because it has done what it is for. Jobs do not
+// count.
 func oneShot(s *swarm.Service) bool {
 	p := s.Spec.TaskTemplate.RestartPolicy
 	return !isJob(s) && p != nil && (p.Condition == swarm.RestartPolicyConditionNone || p.Condition == swarm.RestartPolicyConditionOnFailure)
 }
 
-// perNode says that the swarm decides how many tasks there are, and makes them a moment after the service.
+// perNode reports whether the swarm decides how many tasks there are. It makes them a moment after the service.
 func perNode(s *swarm.Service) bool { return s.Spec.Mode.Global != nil || s.Spec.Mode.GlobalJob != nil }
 
-// watch is how long a task must run before it counts as working: what the update config says, else SwarmKit's default.
+// watch returns how long a task must run before it counts as working. The update config says that; otherwise it is
+// SwarmKit's default.
 func watch(s *swarm.Service) time.Duration {
 	if u := s.Spec.UpdateConfig; u != nil && u.Monitor > 0 {
 		return u.Monitor
@@ -124,8 +127,9 @@ func watch(s *swarm.Service) time.Duration {
 	return 5 * time.Second
 }
 
-// pause is how long the swarm may be at one task of a roll-out: until the old one has stopped and the new one is healthy, and
-// then as long as the update config, or that of a rollback, lets it watch and wait.
+// pause returns how long the swarm may take for one task of a roll-out. The old task must have stopped and the new
+// one be healthy. Then comes the time that the update config, or the config of a rollback, allows for watching and
+// waiting.
 func pause(s *swarm.Service) time.Duration {
 	waits := func(u *swarm.UpdateConfig) time.Duration {
 		if u == nil {
@@ -141,14 +145,15 @@ func pause(s *swarm.Service) time.Duration {
 	if c.StopGracePeriod != nil {
 		out += *c.StopGracePeriod
 	}
-	if c.Healthcheck != nil && (len(c.Healthcheck.Test) == 0 || c.Healthcheck.Test[0] != "NONE") { // also of the image's own check
+	if c.Healthcheck != nil && (len(c.Healthcheck.Test) == 0 || c.Healthcheck.Test[0] != "NONE") { // the image's own check counts as well
 		out += c.Healthcheck.StartPeriod + time.Duration(max(1, c.Healthcheck.Retries))*(c.Healthcheck.Interval+c.Healthcheck.Timeout)
 	}
 	return out
 }
 
-// settled compares a task's age, by the clock of the swarm's managers, with ours. Where the clocks are so far apart that
-// the task begins in our future, its age says nothing, and waiting for it might never end.
+// settled reports whether a task has the age, by the clock of the swarm's managers, that we wait for. If that clock
+// is so far ahead of ours that the task begins in our future, its age says nothing, and waiting for it might never
+// end.
 func settled(age, watched time.Duration) bool { return age >= watched || age < -watched }
 
 func healthChecked(s *swarm.Service) bool {
@@ -156,20 +161,20 @@ func healthChecked(s *swarm.Service) bool {
 	return c != nil && c.Healthcheck != nil && len(c.Healthcheck.Test) > 0 && c.Healthcheck.Test[0] != "NONE"
 }
 
-// counts are a service's tasks by what matters. Running, complete and failed ones count where they are of the spec in force.
+// counts are numbers of a service's tasks. Running, complete and failed tasks count if they are of the spec in force.
 type counts struct {
 	pending, running, complete, failed int
-	begun                              bool           // one runs, or did
-	wanted                             map[place]bool // where a task should be, as far as the swarm has made one
-	// gaveUp are tasks that ended, and of which the restart policy starts no more.
+	begun                              bool           // a task runs, or has run
+	wanted                             map[place]bool // where tasks should be, as far as the swarm has made them
+	// gaveUp is how many tasks ended that the restart policy does not start again.
 	gaveUp int
-	// old are tasks that run and are of a spec before the one in force.
+	// old is how many tasks run that are of an earlier spec than the one in force.
 	old int
-	// starting are tasks that should run and do not yet; placeless are those of them for which there is no place.
+	// starting is how many tasks should run and do not yet. placeless is for how many of these there is no place.
 	starting, placeless int
-	// waiting is why the newest task that does not start waits.
+	// waiting says why the newest task that does not start waits.
 	waiting  swarm.TaskStatus
-	youngest time.Time // when the last of those that run began to
+	youngest time.Time // when the last of the running tasks began to run
 	last     swarm.TaskStatus
 }
 
@@ -180,7 +185,7 @@ func count(s *swarm.Service, tasks []swarm.Task, now time.Time) counts {
 	current, newest := inForce(s, now), newestOf(s, tasks)
 	for _, t := range tasks {
 		if t.JobIteration != nil && s.JobStatus != nil && t.JobIteration.Index != s.JobStatus.JobIteration.Index {
-			continue // an earlier run of the job
+			continue // the task is of an earlier run of the job
 		}
 		if !wanted(t) && (t.Status.State == swarm.TaskStateShutdown || t.Status.State == swarm.TaskStateOrphaned) {
 			continue // most of a service's history: nothing follows from it, and comparing specs costs something
@@ -189,7 +194,7 @@ func count(s *swarm.Service, tasks []swarm.Task, now time.Time) counts {
 		// What the swarm wants of a job's task is that it completes.
 		if wanted(t) {
 			c.wanted[placeOf(s, t)] = true
-			// Between the end of a task and what the swarm makes of it nothing is decided.
+			// Nothing is decided between the end of a task and what the swarm does about it.
 			if !ended(t) || t.DesiredState != swarm.TaskStateComplete {
 				c.pending++
 			}
@@ -224,7 +229,7 @@ func wanted(t swarm.Task) bool {
 	return t.DesiredState == swarm.TaskStateRunning || t.DesiredState == swarm.TaskStateReady || t.DesiredState == swarm.TaskStateComplete
 }
 
-// place is where a task belongs: a slot or, of a service that has one task a node, a node.
+// place is where a task belongs. That is a slot or, for a service that has one task per node, a node.
 type place struct {
 	slot int
 	node string
@@ -237,7 +242,7 @@ func placeOf(s *swarm.Service, t swarm.Task) place {
 	return place{slot: t.Slot}
 }
 
-// newestOf says of a task whether there is none after it in its place.
+// newestOf returns a function that reports whether a task is the newest in its place.
 func newestOf(s *swarm.Service, tasks []swarm.Task) func(swarm.Task) bool {
 	newest := map[place]time.Time{}
 	for _, t := range tasks {
@@ -248,12 +253,12 @@ func newestOf(s *swarm.Service, tasks []swarm.Task) func(swarm.Task) bool {
 	return func(t swarm.Task) bool { return !t.CreatedAt.Before(newest[placeOf(s, t)]) }
 }
 
-// over counts a task that ended and that none follows. How many tasks a global service should have is known by those that
-// the swarm wants; where the restart policy ends that, by these as well.
+// over counts a task that ended and that no other task follows. The tasks that the swarm wants show how many a global
+// service should have. If the restart policy ends that, these tasks count as well.
 func (c *counts) over(s *swarm.Service, t swarm.Task) {
 	p := s.Spec.TaskTemplate.RestartPolicy
 	if isJob(s) || !oneShot(s) && (p == nil || p.MaxAttempts == nil || *p.MaxAttempts == 0) {
-		return // the policy never gives up: something else ended it
+		return // the policy never gives up, so something else ended the task
 	}
 	switch t.Status.State {
 	case swarm.TaskStateComplete:
@@ -281,10 +286,10 @@ func (c *counts) runs(t swarm.Task, current bool) {
 	}
 }
 
-// allocates is how long the swarm may take, without anybody being told, to give a task its networks.
+// allocates is how long the swarm may take to give a task its networks before people are told.
 const allocates = 3 * time.Second
 
-// starts counts a task that should run and does not yet. One for which the scheduler found no place has its sentence.
+// starts counts a task that should run and does not yet. If the scheduler found no place for it, the task says so.
 func (c *counts) starts(t swarm.Task, now time.Time) {
 	c.starting++
 	status := t.Status
@@ -301,15 +306,16 @@ func (c *counts) starts(t swarm.Task, now time.Time) {
 	}
 }
 
-// waits says that nothing is under way but tasks that wait for a place. The swarm starts them as soon as there is one.
+// waits reports whether nothing is under way except tasks that wait for a place. The swarm starts them as soon as
+// there is one.
 func (c counts) waits() bool { return c.placeless > 0 && c.placeless == c.starting }
 
-// finished says that each task of a one-shot has ended well.
+// finished reports whether each task of a one-shot service has ended well.
 func (c counts) finished(s *swarm.Service, h kinds.Health) bool {
 	return oneShot(s) && c.complete > 0 && c.complete >= h.Wanted
 }
 
-// progress says how many tasks there are of those that should be.
+// progress says how many tasks there are, of those that should be.
 func (c counts) progress(s *swarm.Service, h kinds.Health) string {
 	text := fmt.Sprintf("%d of %s running", c.running, tasksOf(h))
 	switch {
@@ -324,7 +330,7 @@ func (c counts) progress(s *swarm.Service, h kinds.Health) string {
 	return text
 }
 
-// explain adds why tasks wait, and what the last task that failed said.
+// explain adds why tasks wait, and the error of the last task that failed.
 func (c counts) explain(h kinds.Health) kinds.Health {
 	if c.waiting.Err != "" {
 		h.Why += "; a task waits: " + c.waiting.Err
@@ -343,7 +349,8 @@ func ended(t swarm.Task) bool {
 	return false
 }
 
-// wantedTasks: a replicated service says so itself, a global one by the tasks that the swarm made for its nodes.
+// wantedTasks returns how many tasks a service should have. A replicated service says so itself. For a global
+// service, it is the number of tasks that the swarm made for its nodes.
 func wantedTasks(s *swarm.Service, made int) int {
 	switch m := s.Spec.Mode; {
 	case m.Replicated != nil && m.Replicated.Replicas != nil:
@@ -357,9 +364,9 @@ func wantedTasks(s *swarm.Service, made int) int {
 	return made
 }
 
-// inForce tells tasks of the spec in force from those of an older one. It compares normal forms, because the engine gives
-// a task's spec back in another form than the service's (no runtime, for one). Placement alone is left out: SwarmKit keeps
-// tasks whose node still matches (orchestrator.IsTaskDirty).
+// inForce returns a function that reports whether a task is of the spec in force. It compares normal forms, because
+// the engine gives a task's spec back in another form than the service's (no runtime, for one). It leaves out
+// placement, because SwarmKit keeps tasks whose node still matches (orchestrator.IsTaskDirty).
 func inForce(s *swarm.Service, now time.Time) func(swarm.Task) bool {
 	leaves := taskLeaves(&s.Spec)
 	replaced := replacedBefore(s, now)
@@ -373,14 +380,14 @@ func inForce(s *swarm.Service, now time.Time) func(swarm.Task) bool {
 	}
 }
 
-// begins is how long after a write, at most, the swarm needs to say that it replaces tasks. It does as soon as it has
-// allocated ports and networks: after a tenth of a second or, on a busy manager, after some.
+// begins is how long the swarm needs, at most, to say after a write that it replaces tasks. It says so as soon as it
+// has allocated ports and networks: after a tenth of a second or, on a busy manager, after several seconds.
 const begins = 20 * time.Second
 
-// replacedBefore returns the time of the last write if that makes the swarm replace tasks although their specs do not show
-// it, and the zero time otherwise. SwarmKit also replaces tasks whose service got other ports, or another form of the same
-// spec (empty instead of absent), and the API shows neither of a task. A task that changed after the write, to begin or to
-// end, is a new one.
+// replacedBefore returns the time of the last write if that makes the swarm replace tasks although their specs do not
+// show it, and the zero time otherwise. SwarmKit also replaces tasks if their service got other ports, or another
+// form of the same spec (empty instead of absent). The API shows neither for a task. A task that changed after the
+// write, to begin or to end, is a new one.
 //
 // If the swarm says nothing for a while, there was nothing to replace: another write took the first one back in time.
 func replacedBefore(s *swarm.Service, now time.Time) time.Time {
@@ -396,7 +403,8 @@ func replacedBefore(s *swarm.Service, now time.Time) time.Time {
 	return time.Time{}
 }
 
-// replacesUnseen says whether SwarmKit replaces tasks for a difference between two specs that the tasks' own specs do not show.
+// replacesUnseen reports whether SwarmKit replaces tasks because of a difference between two specs that the tasks'
+// own specs do not show.
 func replacesUnseen(before, after *swarm.ServiceSpec) bool {
 	if !reflect.DeepEqual(before.EndpointSpec, after.EndpointSpec) {
 		return true
@@ -406,7 +414,7 @@ func replacesUnseen(before, after *swarm.ServiceSpec) bool {
 	return !reflect.DeepEqual(x, y) && x.ForceUpdate == y.ForceUpdate && slices.Equal(taskLeaves(before), taskLeaves(after))
 }
 
-// byID leaves ids as they are: they are compared, not shown.
+// byID leaves ids as they are, because they are compared and not shown.
 type byID struct{}
 
 func (byID) NameOf(_, id string) string { return id }
@@ -417,7 +425,8 @@ func taskLeaves(spec *swarm.ServiceSpec) []diff.Leaf {
 	})
 }
 
-// trace adds what the newest task that failed said and, where a rollback left no previous spec, whether it was the want's.
+// trace adds the error of the newest task that failed. If a rollback left no previous spec, it also adds whether that
+// spec was the want's.
 func trace(ctx context.Context, c *engine.Client, l *kinds.Live, ix *kinds.Index, want *diff.State, r plan.Rollout) plan.Rollout {
 	tasks, err := c.TaskList(ctx, client.TaskListOptions{Filters: client.Filters{}.Add("service", l.ID)})
 	if err != nil {
@@ -426,7 +435,8 @@ func trace(ctx context.Context, c *engine.Client, l *kinds.Live, ix *kinds.Index
 	return traced(tasks.Items, l, ix, want, r)
 }
 
-// traced is pure. Tasks that failed before the roll-out began tell of an older one, and those of the spec in force of none.
+// traced is trace without the call; it is pure. Tasks that failed before the roll-out began belong to an older one.
+// Tasks of the spec in force count only if no others failed.
 func traced(tasks []swarm.Task, l *kinds.Live, ix *kinds.Index, want *diff.State, r plan.Rollout) plan.Rollout {
 	failed := slices.DeleteFunc(slices.Clone(tasks), func(t swarm.Task) bool {
 		return (t.Status.State != swarm.TaskStateFailed && t.Status.State != swarm.TaskStateRejected) || t.CreatedAt.Before(r.Began)

@@ -40,7 +40,7 @@ func TestHealth(t *testing.T) {
 	}
 	run, failed := task("running", "running"), task("shutdown", "failed")
 	run.UpdatedAt = began
-	young := run // began to run a second ago, by the clock of judge
+	young := run // it began to run a second ago, by the clock of judge
 	young.UpdatedAt = began.Add(time.Hour - time.Second)
 	ahead := run // on a swarm whose clock is far ahead of ours
 	ahead.UpdatedAt = began.Add(3 * time.Hour)
@@ -102,14 +102,14 @@ func TestHealth(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			got := judge(test.service, test.tasks, began.Add(time.Hour))
-			if got.Pause = 0; got != test.want { // of pauses see below
+			if got.Pause = 0; got != test.want { // the next test is about pauses
 				t.Errorf("got %+v\nwant %+v", got, test.want)
 			}
 		})
 	}
 }
 
-// A roll-out that its spec makes slow has not stalled.
+// A roll-out that is slow because of its spec has not stalled.
 func TestPauseIsWhatASpecLetsTheSwarmWait(t *testing.T) {
 	grace := 30 * time.Second
 	for name, test := range map[string]struct {

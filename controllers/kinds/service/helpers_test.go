@@ -35,7 +35,7 @@ func idOf(kind, name string) (string, error) { return kind + "-id-" + name, nil 
 
 func (directory) NameOf(kind, id string) string { return strings.TrimPrefix(id, kind+"-id-") }
 
-// index is the real one, of a swarm that has every network of the generators.
+// index returns the real index, of a swarm that has every network of the generators.
 func index(networks ...string) *kinds.Index {
 	var list []*kinds.Live
 	for _, n := range networks {
@@ -47,25 +47,25 @@ func index(networks ...string) *kinds.Index {
 
 var source = kinds.Source{Name: "src", HashKey: []byte("key")}
 
-// wantOf is what a manifest asks for, as the operator sees it.
+// wantOf returns what a manifest asks for, as the operator sees it.
 func wantOf(s *v1.Service) *diff.State {
 	w := kinds.Expand([]kinds.Kind{Kind()}, []kinds.Entry{{Object: s}}, index(), source, nil)
 	return w.States[0].Whole()
 }
 
-// liveOf is a live service with a spec.
+// liveOf returns a live service with the spec.
 func liveOf(spec *swarm.ServiceSpec) *kinds.Live {
 	return &kinds.Live{Kind: v1.KindService, ID: "id-" + spec.Name, Name: spec.Name, Version: 1, Labels: spec.Labels, Raw: &swarm.Service{ID: "id-" + spec.Name, Spec: *spec}}
 }
 
-// haveOf is a live service as the operator sees it.
+// haveOf returns a live service as the operator sees it.
 func haveOf(spec *swarm.ServiceSpec) *diff.State {
 	l := liveOf(spec)
 	key, meta := source.Identify(l)
 	return &diff.State{Key: key, Instance: l.Name, Meta: meta, Leaves: shape.Flatten(read(spec, directory{})), Value: l}
 }
 
-// createdFrom is the spec of a new service, as sent.
+// createdFrom returns the spec of a new service, as it is sent.
 func createdFrom(t tb, s *v1.Service) *swarm.ServiceSpec {
 	t.Helper()
 	w := wantOf(s)
@@ -76,7 +76,8 @@ func createdFrom(t tb, s *v1.Service) *swarm.ServiceSpec {
 	return spec
 }
 
-// updated is the spec that an update to want sends, and the fields it writes; nil where nothing differs.
+// updated returns the spec that an update to want sends, and the fields that it writes. Both are nil if nothing
+// differs.
 func updated(t tb, live *swarm.ServiceSpec, want *diff.State) (*swarm.ServiceSpec, []diff.Field) {
 	t.Helper()
 	have := haveOf(live)
@@ -97,7 +98,7 @@ func overlaid(t tb, have, want *diff.State, fields []diff.Field) *swarm.ServiceS
 	return spec
 }
 
-// grpc is the spec as SwarmKit keeps it.
+// grpc returns the spec as SwarmKit keeps it.
 func grpc(t tb, spec *swarm.ServiceSpec) *swarmapi.ServiceSpec {
 	t.Helper()
 	sent, err := convert.ServiceSpecToGRPC(*overTheWire(t, spec))
@@ -115,7 +116,7 @@ func grpc(t tb, spec *swarm.ServiceSpec) *swarmapi.ServiceSpec {
 	return kept
 }
 
-// returned is what the engine gives back for what was sent: dockerd's own conversions, there and back.
+// returned is what the engine gives back for what was sent. It uses dockerd's own conversions, there and back.
 func returned(t tb, spec *swarm.ServiceSpec) *swarm.ServiceSpec {
 	t.Helper()
 	back, err := convert.ServiceFromGRPC(swarmapi.Service{Spec: *grpc(t, spec)})

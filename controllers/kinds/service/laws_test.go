@@ -30,13 +30,13 @@ func createdIsWanted(t *rapid.T) {
 func TestCreatedIsWanted(t *testing.T) { rapid.Check(t, createdIsWanted) }
 func FuzzCreatedIsWanted(f *testing.F) { generate.Fuzz(f, createdIsWanted) }
 
-// pair makes two services of one mode, a mode being the one thing that cannot change.
+// pair returns two services of one mode, because the mode is the one thing that cannot change.
 func pair(t *rapid.T) (before, after *v1.Service) {
 	mode := rapid.SampledFrom(generate.Modes).Draw(t, "mode")
 	return generate.ServiceOf(t, "web", mode), generate.ServiceOf(t, "web", mode)
 }
 
-// What is updated is what was wanted: one update brings any service to any other of its mode.
+// What is updated is what was wanted: one update turns any service into any other of its mode.
 func updatedIsWanted(t *rapid.T) {
 	before, after := pair(t)
 	live, want := returned(t, createdFrom(t, before)), wantOf(after)
@@ -58,7 +58,8 @@ func updatedIsWanted(t *rapid.T) {
 func TestUpdatedIsWanted(t *testing.T) { rapid.Check(t, updatedIsWanted) }
 func FuzzUpdatedIsWanted(f *testing.F) { generate.Fuzz(f, updatedIsWanted) }
 
-// What a commit changes is git's doing, and what a hand changes while git stays as it is the hand's, down to the last default.
+// What a commit changes is git's doing. What a hand changes while git stays as it is is the hand's doing, down to the
+// last default.
 func everyDifferenceIsSomebodys(t *rapid.T) {
 	before, after := generate.Service(t, "web"), generate.Service(t, "web")
 	live := returned(t, createdFrom(t, before))
@@ -80,7 +81,7 @@ func everyDifferenceIsSomebodys(t *rapid.T) {
 
 func TestEveryDifferenceIsSomebodys(t *testing.T) { rapid.Check(t, everyDifferenceIsSomebodys) }
 
-// costs holds the effects of the rules against SwarmKit's own test of whether tasks must be replaced.
+// costs compares the effects of the rules with SwarmKit's own test of whether tasks must be replaced.
 func costs(t tb, live, sent *swarm.ServiceSpec, fields []diff.Field) {
 	t.Helper()
 	was, is := grpc(t, live), grpc(t, sent)
@@ -95,8 +96,8 @@ func costs(t tb, live, sent *swarm.ServiceSpec, fields []diff.Field) {
 	}
 }
 
-// Some fields may be left out of an update: ignored ones, and those that a hand changed where that is only reported.
-// Then what is written is what was asked, and what was left out stays as it was.
+// Some fields may be left out of an update: ignored ones, and those that a hand changed if that is only reported.
+// What is written is then what was asked, and what was left out stays as it was.
 func partOfUpdate(t *rapid.T) {
 	before, after := pair(t)
 	live, want := returned(t, createdFrom(t, before)), wantOf(after)
@@ -108,7 +109,7 @@ func partOfUpdate(t *rapid.T) {
 	written := subset(t, fields, have, want)
 	sent := overlaid(t, have, want, written)
 	if len(written) == 0 {
-		sent.Labels = live.Labels // the operator's own are written with any change, and a plan has no step without one
+		sent.Labels = live.Labels // the operator's own labels are written with any change, and a plan has no step without one
 		if !reflect.DeepEqual(sent, live) {
 			t.Fatalf("nothing was to be written: %s\nbecame %s", pretty(live), pretty(sent))
 		}
@@ -126,7 +127,7 @@ func partOfUpdate(t *rapid.T) {
 		!unique(after.Spec.Ports, v1.Port.ListKey)
 	for _, f := range exact(is, &diff.State{Key: want.Key, Leaves: have.Leaves}) {
 		if twice && strings.HasPrefix(f.Path, "spec.ports[") {
-			continue // the list is made anew
+			continue // the list is made again
 		}
 		if i := strings.LastIndexByte(f.Path, ']'); i > 0 && chosen.Has(f.Path[:i+1]+".target") {
 			continue // it goes with its element
@@ -137,7 +138,7 @@ func partOfUpdate(t *rapid.T) {
 	}
 }
 
-// exact compares every leaf by its text.
+// exact returns the fields that differ if every leaf is compared by its text.
 func exact(have, want *diff.State) []diff.Field {
 	blunt := diff.Rules{}
 	for typ, r := range rules {
@@ -166,10 +167,10 @@ func subset(t *rapid.T, fields []diff.Field, have, want *diff.State) []diff.Fiel
 			group = "spec.healthcheck"
 		}
 		if f.Path == "spec.resources.limits.memory" || f.Path == "spec.resources.memorySwap" {
-			group = "memory" // the engine takes no swap without a limit
+			group = "memory" // the engine accepts no swap without a limit
 		}
 		if strings.HasPrefix(f.Path, "spec.ports[") {
-			group = "spec.ports" // one container port published twice is replaced as a whole
+			group = "spec.ports" // a container port that is published twice is replaced as a whole
 		}
 		if _, known := groups[group]; !known {
 			groups[group] = rapid.Bool().Draw(t, "write "+group)
@@ -181,7 +182,7 @@ func subset(t *rapid.T, fields []diff.Field, have, want *diff.State) []diff.Fiel
 	return out
 }
 
-// off says that the health check is disabled: then nothing else of it means anything.
+// off reports whether the health check is disabled. Nothing else of it means anything then.
 func off(s *diff.State) bool {
 	l, _ := s.Leaf("spec.healthcheck.test")
 	return l.Text == `["NONE"]`
@@ -203,18 +204,18 @@ func readIsNormal(t *rapid.T) {
 
 func TestReadIsNormal(t *testing.T) { rapid.Check(t, readIsNormal) }
 
-// alike says whether the short cut takes a live service for what is wanted.
+// alike reports whether the short cut says that a live service is as it is wanted.
 func alike(live *swarm.ServiceSpec, s *v1.Service) (alike bool, have, want *diff.State) {
 	have, want = haveOf(live), wantOf(s)
 	normal := func(o any) diff.Normal { return diff.Normal{Shape: shape, Object: o} }
 	return diff.Alike(normal(read(live, directory{})), normal(want.Value), rules, have.Meta.Applied), have, want
 }
 
-// The short cut never hides a difference: where it says that two are alike, their leaves are.
+// The short cut never hides a difference: if it says that two services are alike, their leaves are.
 func alikeIsEqual(t *rapid.T) {
 	before, after := pair(t)
 	live := returned(t, createdFrom(t, before))
-	near := before.Copy().(*v1.Service) // with few fields of the other one
+	near := before.Copy().(*v1.Service) // a copy with a few fields of the other one
 	from, to := reflect.ValueOf(after.Copy()).Elem().FieldByName("Spec"), reflect.ValueOf(near).Elem().FieldByName("Spec")
 	for range rapid.IntRange(0, 2).Draw(t, "changes") {
 		i := rapid.IntRange(0, to.NumField()-1).Draw(t, "field")
@@ -231,7 +232,7 @@ func alikeIsEqual(t *rapid.T) {
 func TestAlikeIsEqual(t *testing.T) { rapid.Check(t, alikeIsEqual) }
 func FuzzAlikeIsEqual(f *testing.F) { generate.Fuzz(f, alikeIsEqual) }
 
-// It is a short cut: a service that is as it is wanted, as the engine gives it back, is taken for that.
+// It is a short cut: it says of a service in sync, as the engine gives it back, that it is as wanted.
 func TestAServiceInSyncIsAlike(t *testing.T) {
 	s := &v1.Service{}
 	s.APIVersion, s.Kind, s.Metadata = v1.APIVersion, v1.KindService, v1.Metadata{Name: "web", Labels: map[string]string{"tier": "front"}}

@@ -17,7 +17,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/generate"
 )
 
-// plain is the least that a live service can be, and plainly the manifest of it.
+// plain returns the least that a live service can be, and plainly returns the manifest of it.
 func plain() *swarm.ServiceSpec {
 	one := uint64(1)
 	return &swarm.ServiceSpec{
@@ -33,12 +33,12 @@ func plainly() *v1.Service {
 
 func ptr[T any](v T) *T { return &v }
 
-// The rows of the table of what the engine makes of what it is sent, D in shared/facts/swarm-api.md.
+// normalisation says what the engine makes of what it is sent.
 var normalisation = []struct {
 	name    string
 	live    func(*swarm.ServiceSpec, *swarm.ContainerSpec)
 	state   func(*v1.ServiceSpec)
-	differs string // the one path that does, where one does
+	differs string // the only path that differs, or "" if none does
 }{
 	{name: "labels absent and empty", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) { s.Labels = map[string]string{} }},
 	{name: "container lists and maps empty", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
@@ -241,7 +241,7 @@ func TestNormalisation(t *testing.T) {
 	}
 }
 
-// untouched: writing one field leaves the form of all others as it is, or tasks restart for nothing.
+// untouched fails if writing one field changes the form of another one, because tasks would restart for nothing.
 func untouched(t *testing.T, live *swarm.ServiceSpec, manifest *v1.Service) {
 	t.Helper()
 	manifest.Spec.Hostname = "changed"

@@ -15,7 +15,7 @@ import (
 // names resolves ids into names.
 type names interface{ NameOf(kind, id string) string }
 
-// read puts an engine's spec into the manifest's words and brings it into normal form.
+// read turns an engine's spec into the manifest's words and into normal form.
 func read(spec *swarm.ServiceSpec, ix names) *v1.Service {
 	s := &v1.Service{Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindService, Metadata: v1.Metadata{Name: spec.Name, Labels: spec.Labels}}}
 	readMode(spec.Mode, &s.Spec)
@@ -51,7 +51,7 @@ func readMode(m swarm.ServiceMode, s *v1.ServiceSpec) {
 	}
 }
 
-// orOne: the engine takes an absent count as 1, and 0 as 0.
+// orOne returns 1 if n is nil, because the engine takes an absent count as 1, and 0 as 0.
 func orOne(n *uint64) *uint64 {
 	if n == nil {
 		n = new(uint64)
@@ -80,7 +80,7 @@ func readContainer(c *swarm.ContainerSpec, s *v1.ServiceSpec) {
 		s.Mounts = append(s.Mounts, readMount(m))
 	}
 	for _, r := range c.Configs {
-		if r.File != nil { // others are credential specs, which manifests do not carry yet
+		if r.File != nil { // other references are credential specs, which manifests cannot state yet
 			mode := v1.FileMode(r.File.Mode)
 			s.Configs = append(s.Configs, v1.ConfigMount{Source: r.ConfigName, Target: r.File.Name, UID: r.File.UID, GID: r.File.GID, Mode: &mode})
 		}
@@ -93,10 +93,11 @@ func readContainer(c *swarm.ContainerSpec, s *v1.ServiceSpec) {
 	}
 }
 
-// noValue marks NAME without =, which unsets an image's variable. Manifests cannot say that, so it always differs.
+// noValue stands for NAME without =, which unsets a variable of the image. Manifests cannot say that, so it always
+// differs.
 const noValue = "(no value)"
 
-// readEnv reads NAME=value lines. Of two of one name the last counts, as in the container.
+// readEnv reads NAME=value lines. If a name occurs twice, the last one counts, as in the container.
 func readEnv(lines []string) v1.Environment {
 	if len(lines) == 0 {
 		return nil
@@ -112,7 +113,7 @@ func readEnv(lines []string) v1.Environment {
 	return env
 }
 
-// readHost turns a line of hosts(5), address and names, into host:address items.
+// readHost turns a line of hosts(5), an address and names, into items of the form host:address.
 func readHost(line string) []string {
 	fields := strings.Fields(line)
 	if len(fields) < 2 {
@@ -192,7 +193,8 @@ func readTask(t *swarm.TaskSpec, s *v1.ServiceSpec, ix names) {
 	}
 }
 
-// readUpdate: an absent config is SwarmKit's defaults, an empty one is not: its parallelism 0 means all at once.
+// readUpdate reads an update config. An absent one stands for SwarmKit's defaults. An empty one does not, because its
+// parallelism 0 means all at once.
 func readUpdate(u *swarm.UpdateConfig) *v1.UpdateConfig {
 	if u == nil {
 		return nil

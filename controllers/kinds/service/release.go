@@ -13,8 +13,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 )
 
-// release writes the live spec with other labels: the task template is the same, so no task is replaced. As any write does,
-// it makes what was live the spec that docker service rollback goes back to.
+// release writes the live spec with other labels. The task template is the same, so no task is replaced. Like any
+// write, it makes what was live the spec that docker service rollback goes back to.
 func release(ctx context.Context, c *engine.Client, l *kinds.Live) (done bool, why string, err error) {
 	labels, own := kinds.WithoutOwn(l.Labels)
 	if !own {
@@ -32,7 +32,7 @@ func release(ctx context.Context, c *engine.Client, l *kinds.Live) (done bool, w
 	return true, "", nil
 }
 
-// keepsLabels says why not even its labels can be written without harm.
+// keepsLabels says why not even the labels can be written without harm. It returns "" if they can.
 func keepsLabels(l *kinds.Live) string {
 	s := raw(l)
 	switch {
@@ -52,13 +52,13 @@ func keepsLabels(l *kinds.Live) string {
 	return ""
 }
 
-// retry writes the live spec once more. The swarm has the spec that was asked for already, and its updater waits because
-// too many tasks failed. A write clears that word, and the updater goes on with the tasks that are not of the spec yet;
-// those that are stay as they are.
+// retry writes the live spec once more. The swarm already has the spec that was asked for, and its updater waits
+// because too many tasks failed. A write clears the pause, and the updater goes on with the tasks that are not of the
+// spec yet. Tasks of the spec stay as they are.
 //
-// The spec must differ in something, so there is a label. SwarmKit's supervisor takes a write of the very same spec for the
-// update that it has, while one of that update's workers still sleeps through updateConfig.delay: nothing would go on, and
-// the word that it is paused would be gone.
+// The spec must differ in something, so retry sets a label. If the very same spec is written while a worker of the
+// update still sleeps through updateConfig.delay, SwarmKit's supervisor takes it for the update that it has. Then
+// nothing would go on, and nothing would say any more that the update is paused.
 func retry(ctx context.Context, c *engine.Client, l *kinds.Live) (done bool, why string, err error) {
 	s := raw(l)
 	switch {

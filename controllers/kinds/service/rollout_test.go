@@ -10,10 +10,10 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 )
 
-// wrote is when the last write on the service of these tests was.
+// wrote is when the service of these tests was last written.
 var wrote = began.Add(time.Hour)
 
-// rolling is a service with what the swarm says of its last update.
+// rolling returns a service with what the swarm says of its last update.
 func rolling(replicas uint64, edit func(s *swarm.Service)) *swarm.Service {
 	spec := plain()
 	spec.Mode = swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &replicas}}
@@ -30,7 +30,7 @@ func saying(s *swarm.Service, state swarm.UpdateState) {
 	s.UpdateStatus = &swarm.UpdateStatus{State: state, StartedAt: &at, Message: "because"}
 }
 
-// taskOf is a task of the service's spec in force. slot and made tell it from others of its place.
+// taskOf returns a task of the service's spec in force. slot and made tell it from others.
 func taskOf(s *swarm.Service, slot int, made time.Time, desired, state swarm.TaskState) swarm.Task {
 	t := swarm.Task{Slot: slot, DesiredState: desired, Spec: s.Spec.TaskTemplate, Status: swarm.TaskStatus{State: state, Timestamp: made}}
 	t.CreatedAt, t.UpdatedAt = made, made
@@ -45,8 +45,8 @@ func ports(published ...uint32) *swarm.EndpointSpec {
 	return e
 }
 
-// A task's own spec shows no ports, so that the tasks from before a change of ports look like those that are wanted. Until
-// the swarm says how the update goes they must not be taken for them.
+// A task's own spec shows no ports. So the tasks from before a change of ports look like those that are wanted. They
+// must not be taken for them until the swarm says how the update goes.
 func TestARollOutIsNotOverBeforeItBegan(t *testing.T) {
 	otherPorts := func(s *swarm.Service) {
 		before := s.Spec
@@ -58,7 +58,7 @@ func TestARollOutIsNotOverBeforeItBegan(t *testing.T) {
 		before.Labels = map[string]string{"a": "b"}
 		s.PreviousSpec = &before
 	}
-	otherForm := func(s *swarm.Service) { // absent became empty, which SwarmKit tells apart
+	otherForm := func(s *swarm.Service) { // absent became empty, and SwarmKit tells the two apart
 		before := s.Spec
 		c := *s.Spec.TaskTemplate.ContainerSpec
 		c.DNSConfig = &swarm.DNSConfig{}
@@ -77,7 +77,7 @@ func TestARollOutIsNotOverBeforeItBegan(t *testing.T) {
 	for name, test := range map[string]struct {
 		edit  func(*swarm.Service)
 		says  swarm.UpdateState
-		ran   []time.Time // when those that run began to
+		ran   []time.Time // when the running tasks began to run
 		after time.Duration
 		want  kinds.Health
 	}{
@@ -86,8 +86,8 @@ func TestARollOutIsNotOverBeforeItBegan(t *testing.T) {
 		"ports, and the word that it goes on":   {otherPorts, swarm.UpdateStateUpdating, []time.Time{old, later}, 3 * time.Second, kinds.Health{Running: 1, Wanted: 2, Old: 1, Why: "updating, 1 of 2 tasks running, 1 of the old spec"}},
 		"ports, and the word that it is over":   {otherPorts, swarm.UpdateStateCompleted, []time.Time{later, later}, 9 * time.Second, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
 		"ports, and all are new without a word": {otherPorts, "", []time.Time{later, later}, 8 * time.Second, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
-		// The engine keeps the ports of before as the previous spec's, and no task was replaced: they were changed and
-		// changed back faster than the swarm began.
+		// The engine keeps the earlier ports as those of the previous spec, and no task was replaced: the ports were
+		// changed and changed back before the swarm began.
 		"ports there and back":                                    {otherPorts, "", []time.Time{old, old}, 21 * time.Second, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
 		"ports there and back, with one task replaced":            {otherPorts, swarm.UpdateStateCompleted, []time.Time{old, later}, 21 * time.Second, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
 		"rolled back by hand to ports that some tasks still have": {otherPorts, swarm.UpdateStateRollbackCompleted, []time.Time{old, later}, 21 * time.Second, kinds.Health{Ready: true, RolledBack: true, Running: 2, Wanted: 2}},
@@ -117,7 +117,8 @@ func TestARollOutIsNotOverBeforeItBegan(t *testing.T) {
 	}
 }
 
-// A service whose restart policy does not start again what ended well has done what it is for when its tasks have.
+// If the restart policy does not start again what ended well, a service has done what it is for when its tasks have
+// ended well.
 func TestOneShots(t *testing.T) {
 	once := func(condition swarm.RestartPolicyCondition, attempts uint64) func(*swarm.Service) {
 		return func(s *swarm.Service) {
@@ -136,10 +137,10 @@ func TestOneShots(t *testing.T) {
 	none, failure := once(swarm.RestartPolicyConditionNone, 0), once(swarm.RestartPolicyConditionOnFailure, 0)
 	type one struct {
 		slot    int
-		after   time.Duration // made, after the write
+		after   time.Duration // when it was made, after the write
 		desired swarm.TaskState
 		state   swarm.TaskState
-		before  bool // of another spec
+		before  bool // it is of another spec
 	}
 	done, failed := one{1, 1, "shutdown", "complete", false}, one{1, 1, "shutdown", "failed", false}
 	at := func(slot int, t one) one { t.slot = slot; return t }
@@ -206,7 +207,7 @@ func TestOneShots(t *testing.T) {
 	}
 }
 
-// Why a task waits is in the task. Where nothing else is missing, the service only waits for a place.
+// A task says why it waits. If nothing else is missing, the service only waits for a place.
 func TestWhyTasksWait(t *testing.T) {
 	const noPlace = "no suitable node (scheduling constraints not satisfied on 3 nodes)"
 	const noPort = "no suitable node (host-mode port already in use on 3 nodes)"

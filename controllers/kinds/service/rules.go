@@ -7,9 +7,9 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// rules say what a difference in each leaf costs. The effects are SwarmKit's own: orchestrator.IsTaskDirty compares the
-// whole task template and the endpoint; labels, mode and the two update configs are outside. A change of placement alone
-// leaves tasks where their node still matches, so its effect is an upper bound.
+// rules say what a difference in each leaf costs. The effects are SwarmKit's own: orchestrator.IsTaskDirty compares
+// the whole task template and the endpoint, but not labels, the mode and the two update configs. If only the
+// placement changes, tasks stay where their node still matches, so the effect is an upper bound.
 var rules = buildRules()
 
 func buildRules() diff.Rules {
@@ -18,7 +18,7 @@ func buildRules() diff.Rules {
 		"spec.mode":         {Effect: diff.Recreate},
 		"spec.replicas":     {Effect: diff.InPlace, Allocated: true},
 		"spec.image":        {Effect: diff.RestartsTasks, Equal: v1.SameImage, Bare: bareImage},
-		// stack deploy writes labels into the containers too.
+		// stack deploy writes labels into the containers as well.
 		"spec.containerLabels.*":          {Effect: diff.RestartsTasks, Nobody: diff.NobodysLabel},
 		"spec.ports[].published":          {Effect: diff.RestartsTasks, Allocated: true},
 		"spec.resources.limits.pids":      {Effect: diff.RestartsTasks, SinceAPI: "1.41"},
@@ -41,7 +41,8 @@ func buildRules() diff.Rules {
 	return r
 }
 
-// follows is the leaf that a default follows from: jobs have no update configs, and restart no task that ended well.
+// follows returns the leaf that a default follows from, or "". Jobs have no update configs, and they restart no task
+// that ended well.
 func follows(leaf string) string {
 	for _, block := range []string{"spec.updateConfig.", "spec.rollbackConfig.", "spec.restartPolicy."} {
 		if strings.HasPrefix(leaf, block) {

@@ -17,7 +17,7 @@ import (
 
 var shape = diff.NewShape(&v1.Service{})
 
-// Kind is the kind Service.
+// Kind returns the kind Service.
 func Kind() kinds.Kind {
 	return kinds.Kind{
 		Name:      v1.KindService,
@@ -47,7 +47,7 @@ func Kind() kinds.Kind {
 
 func raw(l *kinds.Live) *swarm.Service { return l.Raw.(*swarm.Service) }
 
-// uses names what the spec refers to, and the previous one: a rollback to it needs them still.
+// uses returns what the spec refers to, and what the previous spec does: a rollback still needs that.
 func uses(l *kinds.Live) []kinds.Ref {
 	s := raw(l)
 	refs := usesOf(&s.Spec)
@@ -73,7 +73,7 @@ func usesOf(spec *swarm.ServiceSpec) []kinds.Ref {
 	return refs
 }
 
-// observe says how the last update stands. want, where there is one, is held against the spec that a rollback left.
+// observe says how the last update stands. If there is a want, it is compared with the spec that a rollback left.
 func observe(l *kinds.Live, ix *kinds.Index, want *diff.State) plan.Rollout {
 	s := raw(l)
 	var r plan.Rollout
@@ -94,8 +94,8 @@ func observe(l *kinds.Live, ix *kinds.Index, want *diff.State) plan.Rollout {
 	return r
 }
 
-// leftOf compares the spec of failed tasks with a want, where a rollback left no previous spec: the engine clears it
-// when it rolls back by itself. Only what is in a task's spec can be compared.
+// leftOf compares the spec of failed tasks with a want. It is for rollbacks that left no previous spec: the engine
+// clears it when it rolls back by itself. Only what is in a task's spec can be compared.
 func leftOf(l *kinds.Live, failed *swarm.TaskSpec, ix *kinds.Index, want *diff.State) plan.Match {
 	spec := raw(l).Spec
 	spec.TaskTemplate = *failed
@@ -108,7 +108,7 @@ func leftOf(l *kinds.Live, failed *swarm.TaskSpec, ix *kinds.Index, want *diff.S
 	return plan.Matches
 }
 
-// jobs are written only when git changes what they do: any update runs them again.
+// jobs refuses to write a job unless git changes what it does, because any update runs it again.
 func jobs(p plan.Plan, _ plan.Facts, _ plan.Policy) []plan.Refusal {
 	var out []plan.Refusal
 	for _, s := range p.Steps {
@@ -128,7 +128,7 @@ func jobs(p plan.Plan, _ plan.Facts, _ plan.Policy) []plan.Refusal {
 	return out
 }
 
-// do carries out one step.
+// do carries out one step. It fails for an operation that it does not know.
 func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 	switch s.Op {
 	case diff.Create:

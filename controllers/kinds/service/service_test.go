@@ -202,7 +202,7 @@ func TestObserve(t *testing.T) {
 func TestWhatTheFailedTasksSayOfARollback(t *testing.T) {
 	want := plainly()
 	want.Spec.Image = "bb:broken"
-	want.Spec.Ports = []v1.Port{{Target: 80, Published: 8080}} // not in a task's spec
+	want.Spec.Ports = []v1.Port{{Target: 80, Published: 8080}} // ports are not in a task's spec
 	task := func(state swarm.TaskState, after time.Duration, image, err string) swarm.Task {
 		spec := plain().TaskTemplate
 		c := *spec.ContainerSpec

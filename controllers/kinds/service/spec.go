@@ -11,8 +11,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Spec returns what a step that creates or updates a service sends, apart from the image's digest, which a registry
-// knows: pure. id finds the objects that the service refers to.
+// Spec returns what a step that creates or updates a service sends, except for the image's digest, which a registry
+// knows. It is pure. id finds the objects that the service refers to. Spec fails if id does.
 func Spec(s plan.Step, owner string, ix *kinds.Index, id func(kind, name string) (string, error)) (*swarm.ServiceSpec, error) {
 	if s.Op == diff.Update {
 		return changed(s, owner, ix, id)
@@ -21,7 +21,8 @@ func Spec(s plan.Step, owner string, ix *kinds.Index, id func(kind, name string)
 	return spec, err
 }
 
-// created is the spec of a service that a step makes. image reports whether its image is one that no registry was asked for.
+// created returns the spec of a service that a step makes. image reports whether no registry was asked for its image
+// yet.
 func created(s plan.Step, owner string, ix names, id ids) (spec *swarm.ServiceSpec, image bool, err error) {
 	if was := startOf(s); was != nil {
 		return again(was, s.Change.Want, owner, ix, id)
@@ -30,7 +31,7 @@ func created(s plan.Step, owner string, ix names, id ids) (spec *swarm.ServiceSp
 	return spec, true, err
 }
 
-// fresh is the spec of a new service.
+// fresh returns the spec of a new service.
 func fresh(want *diff.State, owner string, ix names, id ids) (*swarm.ServiceSpec, error) {
 	w := want.Value.(*v1.Service)
 	spec := &swarm.ServiceSpec{
@@ -44,7 +45,7 @@ func fresh(want *diff.State, owner string, ix names, id ids) (*swarm.ServiceSpec
 	return spec, nil
 }
 
-// stated are the paths that a new service is written with. What is not stated stays absent, so that the engine's
+// stated returns the paths that a new service is written with. What is not stated stays absent, so that the engine's
 // defaults are in force and the spec is the one that the docker CLI would send.
 func stated(want *diff.State) diff.Paths {
 	var fields []diff.Field
@@ -56,7 +57,7 @@ func stated(want *diff.State) diff.Paths {
 	return diff.NewPaths(fields)
 }
 
-// changed is the live spec with the step's fields overlaid.
+// changed returns the live spec with the step's fields laid over it.
 func changed(s plan.Step, owner string, ix names, id ids) (*swarm.ServiceSpec, error) {
 	spec, err := copySpec(&raw(s.Change.Have.Value.(*kinds.Live)).Spec)
 	if err != nil {
@@ -74,7 +75,7 @@ func changed(s plan.Step, owner string, ix names, id ids) (*swarm.ServiceSpec, e
 	return spec, nil
 }
 
-// setImage drops the platforms of the old image with it.
+// setImage sets the image, and drops the platforms of the old one.
 func setImage(spec *swarm.ServiceSpec, image string) {
 	spec.TaskTemplate.ContainerSpec.Image = image
 	if p := spec.TaskTemplate.Placement; p != nil {

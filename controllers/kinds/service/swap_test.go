@@ -10,7 +10,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// The engine refuses a spec with swap and no limit of memory, so no write may leave one behind. returned fails where it would.
+// The engine refuses a spec with swap and no memory limit, so no write may leave one behind. returned fails if a
+// write does.
 func TestNoWriteLeavesSwapWithoutALimit(t *testing.T) {
 	const limit, swap = "spec.resources.limits.memory", "spec.resources.memorySwap"
 	size := func(n int64) *int64 { return &n }
@@ -22,7 +23,7 @@ func TestNoWriteLeavesSwapWithoutALimit(t *testing.T) {
 		name    string
 		live    *swarm.ResourceRequirements
 		want    *v1.Resources
-		write   []string // nil: all that differs
+		write   []string // nil means all that differs
 		memory  int64
 		swap    *int64
 		differs bool

@@ -68,7 +68,7 @@ func TestEveryLeafOfTheEngineIsDecidedOn(t *testing.T) {
 	}
 }
 
-// everything is a live service with every group and every list in it.
+// everything returns a live service with every group and every list in it.
 func everything() *swarm.ServiceSpec {
 	init, grace, attempts, window := true, time.Minute, uint64(3), time.Hour
 	swap, swappiness := int64(16<<20), int64(10)
@@ -103,7 +103,8 @@ func everything() *swarm.ServiceSpec {
 	return spec
 }
 
-// otherwise states what differs from everything in every leaf but those that name an element of a list.
+// otherwise returns a manifest that differs from everything in every leaf, except those that name an element of a
+// list.
 func otherwise() *v1.Service {
 	two := uint64(2)
 	s := &v1.Service{Header: v1.Header{Kind: v1.KindService, Metadata: v1.Metadata{Name: "web", Labels: map[string]string{"a": "2"}}}}
@@ -123,14 +124,14 @@ func otherwise() *v1.Service {
 	return s
 }
 
-// base is everything, of the mode that a leaf is about.
+// base returns everything, in the mode that a leaf is about.
 func base(path string) *swarm.ServiceSpec {
 	spec := everything()
 	if strings.HasPrefix(path, "Mode.ReplicatedJob.") {
 		concurrent, completions := uint64(1), uint64(1)
 		spec.Mode = swarm.ServiceMode{ReplicatedJob: &swarm.ReplicatedJob{MaxConcurrent: &concurrent, TotalCompletions: &completions}}
 	}
-	if strings.HasSuffix(path, "Configs[].Runtime") { // a credential spec, and no file
+	if strings.HasSuffix(path, "Configs[].Runtime") { // the config is a credential spec and no file
 		c := spec.TaskTemplate.ContainerSpec
 		c.Configs = append([]*swarm.ConfigReference{{ConfigID: "Config-id-cred", ConfigName: "cred"}}, c.Configs...)
 	}
@@ -173,7 +174,7 @@ func TestOtherwiseDiffersEverywhere(t *testing.T) {
 			}
 		}
 	}
-	names := []string{"spec.mode", "spec.mounts[].type", "spec.healthcheck.disable"} // what cannot change in place, and what is no leaf of a normal form
+	names := []string{"spec.mode", "spec.mounts[].type", "spec.healthcheck.disable"} // these cannot change in place, or are no leaf of a normal form
 	for typ := range rules {
 		if strings.HasSuffix(typ, "[].target") || strings.HasSuffix(typ, "[].name") || strings.HasSuffix(typ, "[].protocol") || slices.Contains(names, typ) {
 			continue

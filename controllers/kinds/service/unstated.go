@@ -12,7 +12,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// settings collects the paths of what is set.
+// settings collects the paths of settings that are set.
 type settings []string
 
 func (s *settings) add(path string, set bool) {
@@ -21,9 +21,9 @@ func (s *settings) add(path string, set bool) {
 	}
 }
 
-// unstated returns the settings of a spec that no manifest can state, by the paths that [v1.NotYet] has for them, with the
-// keys of lists. What is at its default is none, nor is what the engine or a client puts in by itself: platforms, the
-// counter of --force, labels below com.docker.
+// unstated returns the settings of a spec that no manifest can state, by the paths that [v1.NotYet] has for them,
+// with the keys of lists. A setting that is at its default does not count. What the engine or a client adds by itself
+// does not count either: platforms, the counter of --force, labels below com.docker.
 func unstated(spec *swarm.ServiceSpec, ix names) []string {
 	var s settings
 	if j := spec.Mode.ReplicatedJob; j != nil && j.MaxConcurrent != nil { // the docker CLI sets it to the completions

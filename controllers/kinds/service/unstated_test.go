@@ -26,7 +26,7 @@ func TestEverySettingThatNoManifestStatesIsNamed(t *testing.T) {
 	}
 	for _, l := range leaves(reflect.TypeFor[swarm.ServiceSpec]()) {
 		if l.path == "Mode.ReplicatedJob.TotalCompletions" {
-			continue // what is not stated is how many run at once, of how many
+			continue // manifests state how many tasks complete; they cannot state how many run at once
 		}
 		spec := base(l.path)
 		l.change(spec)

@@ -10,19 +10,20 @@ import (
 
 // leaf is one value of the engine's spec: how to name it and how to reach it.
 type leaf struct {
-	// path is the way through the Go types: [] for elements of lists, * for values of maps, embedded structs left out.
+	// path is the way through the Go types. [] stands for elements of lists, * for values of maps. Embedded structs
+	// are left out.
 	path  string
 	steps []step
 }
 
 // step goes one level down.
 type step struct {
-	field int // of a struct; -1: the first element of a list, or the map's only value
+	field int // the index of a struct's field; -1 means the first element of a list, or the only value of a map
 }
 
 const inside = -1
 
-// leaves lists every leaf of a type, sorted.
+// leaves returns every leaf of a type, sorted.
 func leaves(t reflect.Type) []leaf {
 	var out []leaf
 	var walk func(t reflect.Type, path string, steps []step)
@@ -60,7 +61,7 @@ func isStruct(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && t != reflect.TypeFor[netip.Addr]()
 }
 
-// at reaches a leaf, making what is absent on the way.
+// at returns a leaf. It makes what is absent on the way.
 func (l leaf) at(v reflect.Value) reflect.Value {
 	down := func(v reflect.Value) reflect.Value {
 		for v.Kind() == reflect.Pointer {
@@ -88,14 +89,14 @@ func (l leaf) at(v reflect.Value) reflect.Value {
 	return v
 }
 
-// change gives the leaf a value that it has not got and that is not zero.
+// change gives the leaf a value that it does not have and that is not zero.
 func (l leaf) change(spec any) {
 	v := l.at(reflect.ValueOf(spec))
 	for v.Kind() == reflect.Pointer {
 		if v.IsNil() {
 			v.Set(reflect.New(v.Type().Elem()))
 			if v.Elem().Kind() == reflect.Struct {
-				return // an empty struct says what it says by being there
+				return // an empty struct means something by being there
 			}
 		}
 		v = v.Elem()
@@ -135,7 +136,7 @@ func another(t reflect.Type) reflect.Value {
 	panic("no way to make a " + t.String())
 }
 
-// text is the leaf's value.
+// text returns the leaf's value.
 func (l leaf) text(spec any) string {
 	b, err := json.Marshal(l.at(reflect.ValueOf(spec)).Interface())
 	if err != nil {

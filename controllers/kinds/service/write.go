@@ -16,14 +16,14 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// ids resolves names into ids. It fails for what is not there.
+// ids resolves names into ids. It fails if the object does not exist.
 type ids func(kind, name string) (string, error)
 
-// overlay changes in spec only the leaves that differ, and nothing else: what manifests cannot state stays, and so does
+// overlay changes in spec only the leaves that differ, and nothing else. What manifests cannot state stays. So does
 // every form ({} or absent, an order) that means the same to a reader and something else to SwarmKit.
 //
-// A group that is absent and has to be made is filled with its defaults first, because zero is not always the default.
-// The image is the caller's: it may need a registry.
+// If a group is absent and has to be made, it is filled with its defaults first, because zero is not always the
+// default. The caller writes the image, because that may need a registry. overlay fails if id does.
 func overlay(spec *swarm.ServiceSpec, want *v1.ServiceSpec, ch diff.Paths, ix names, id ids) error {
 	overlayMode(spec, want, ch)
 	if spec.TaskTemplate.ContainerSpec == nil {
@@ -44,7 +44,7 @@ func overlay(spec *swarm.ServiceSpec, want *v1.ServiceSpec, ch diff.Paths, ix na
 	return nil
 }
 
-// overlayMode always leaves a mode behind: an update without one silently means one replica.
+// overlayMode makes sure that there is a mode: an update without one silently means one replica.
 func overlayMode(spec *swarm.ServiceSpec, want *v1.ServiceSpec, ch diff.Paths) {
 	m := &spec.Mode
 	if *m == (swarm.ServiceMode{}) {
@@ -109,7 +109,7 @@ func set[T any](to *T, value T, ch diff.Paths, path string) {
 	}
 }
 
-// overlayEnv keeps the live order, in which a restart hides, and appends what is new, sorted.
+// overlayEnv keeps the live order, because another order would restart tasks. It appends new variables, sorted.
 func overlayEnv(live []string, want v1.Environment, ch diff.Paths) []string {
 	var out []string
 	done := map[string]bool{}
@@ -175,7 +175,7 @@ func overlayHealth(c *swarm.ContainerSpec, want *v1.Healthcheck, ch diff.Paths) 
 	}
 }
 
-// overlayList replaces, removes and appends only the elements of which a leaf differs, and keeps the live order.
+// overlayList replaces, removes and appends only elements of which a leaf differs, and keeps the live order.
 func overlayList[L, W any](live []L, want []W, path string, ch diff.Paths, liveKey func(L) string, wantKey func(W) string, patch func(L, W, diff.Paths, string) L) []L {
 	if !ch.Any(path) {
 		return live
@@ -319,7 +319,7 @@ func overlayFiles(c *swarm.ContainerSpec, want *v1.ServiceSpec, ch diff.Paths, i
 	return failed
 }
 
-// copySpec copies through JSON: what was read must stay as it was read, whatever the overlay does.
+// copySpec copies through JSON. What was read must stay as it was read, whatever the overlay does.
 func copySpec(spec *swarm.ServiceSpec) (*swarm.ServiceSpec, error) {
 	b, err := json.Marshal(spec)
 	if err != nil {

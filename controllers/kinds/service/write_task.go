@@ -82,7 +82,8 @@ func overlayResources(t *swarm.TaskSpec, want *v1.Resources, ch diff.Paths) {
 	}
 	set(&t.Resources.SwapBytes, (*int64)(want.MemorySwap), ch, swap)
 	set(&t.Resources.MemorySwappiness, want.MemorySwappiness, ch, swappiness)
-	// The engine refuses swap without a limit (daemon/cluster/convert/service.go), so what a hand set beside one goes with it.
+	// The engine refuses swap without a limit (daemon/cluster/convert/service.go), so swap that somebody set by hand
+	// goes with the limit.
 	unlimited := t.Resources.Limits == nil || t.Resources.Limits.MemoryBytes == 0
 	if unlimited && ch.Has(limits+".memory") && want.MemorySwap == nil {
 		t.Resources.SwapBytes = nil
@@ -100,7 +101,7 @@ func overlayRestart(t *swarm.TaskSpec, want *v1.RestartPolicy, mode string, ch d
 	patchRestart(t.RestartPolicy, want, ch)
 }
 
-// defaultsOf is what is in force where nothing is stated: what a group is filled with that has to be made.
+// defaultsOf returns what is in force if nothing is stated. A group that has to be made is filled with it.
 func defaultsOf(mode string) *v1.ServiceSpec {
 	s := v1.Service{Spec: v1.ServiceSpec{Mode: mode}}
 	s.Default()
@@ -157,7 +158,7 @@ func overlayPorts(spec *swarm.ServiceSpec, want *v1.ServiceSpec, ch diff.Paths) 
 	}
 	live := spec.EndpointSpec.Ports
 	if !unique(live, liveKey) || !unique(want.Ports, v1.Port.ListKey) {
-		// One container port published twice: the elements cannot be told apart by what they mean inside.
+		// A container port is published twice, so the ports cannot be told apart by their keys.
 		live, ch = nil, diff.AllPaths()
 	}
 	spec.EndpointSpec.Ports = overlayList(live, want.Ports, "spec.ports", ch, liveKey, v1.Port.ListKey, patch)
