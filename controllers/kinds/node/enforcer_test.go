@@ -20,7 +20,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/generate"
 )
 
-// ended are the tasks that the fields end when they are written to a host, as SERVICE/ID.
+// ended returns the tasks that the fields end when they are written to a host, as SERVICE/ID.
 func ended(h Host, fields []diff.Field, tasks []Placed) []string {
 	var out []string
 	for _, l := range NewRunning(map[string]Host{h.ID: h}, tasks).losses(h.ID, fields, nil) {
@@ -39,7 +39,7 @@ func writes(path, text string) diff.Field {
 	return f
 }
 
-// What a step ends is exactly what SwarmKit lets run before and not after, whatever the order of the tasks; a step that
+// A step ends exactly what SwarmKit lets run before it and not after it, whatever the order of the tasks. A step that
 // writes nothing ends nothing.
 func endsLikeSwarmKit(t *rapid.T) {
 	was := Host{Machine: anyMachine(t), Availability: oneOf(t, "availability", v1.Active, v1.Pause, v1.Drain)}
@@ -101,7 +101,7 @@ func TestEnded(t *testing.T) {
 		{"t1", "web", []string{"node.labels.zone==a"}},
 		{"t2", "db", []string{"node.labels.disk==ssd", "node.role==manager"}},
 		{"t3", "anywhere", nil},
-		{"t4", "elsewhere", []string{"node.labels.zone==b"}}, // is ended as it is
+		{"t4", "elsewhere", []string{"node.labels.zone==b"}}, // it already ends as the node is
 		{"t5", "not-b", []string{"node.labels.zone!=b"}},
 		{"t6", "unreadable", []string{"node.labels.zone==a", "zone"}},
 		{"t7", "managers", []string{"node.role==manager"}},
@@ -142,9 +142,9 @@ func TestEnded(t *testing.T) {
 
 func sorted(in []string) string { return strings.Join(slices.Sorted(slices.Values(in)), " ") }
 
-// enforced is what SwarmKit's own enforcer rejects when the node changes, of the tasks that it leaves alone before. Tasks
-// carry no constraints: it must take their services'. The last one, on another node, is always rejected, which tells that it
-// has looked.
+// enforced returns the tasks that SwarmKit's own enforcer rejects when the node changes, of those that it leaves
+// alone before. The tasks carry no constraints, so it must take the constraints of their services. The last task, on
+// another node, is always rejected, which shows that the enforcer has looked.
 func enforced(t *testing.T, was, is Host, tasks []Placed) []string {
 	t.Helper()
 	run := func(h Host) map[string]bool {
@@ -194,7 +194,7 @@ func enforced(t *testing.T, was, is Host, tasks []Placed) []string {
 					}
 				}
 			})
-			if rejected["last/last"] { // nodes are looked at in the order of their ids, each in one batch
+			if rejected["last/last"] { // the enforcer looks at nodes in the order of their ids, each in one batch
 				return rejected
 			}
 			select {

@@ -14,7 +14,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// expand says what each node is to be: what its own manifest states, and then what the sets that it is in state.
+// expand returns what each node is to be: what its own manifest states, and then what the sets that it is in state.
 func expand(entries []kinds.Entry, lives []*kinds.Live) (out []kinds.Entry, notices []string) {
 	var sets []set
 	stated := map[string]kinds.Entry{}
@@ -29,7 +29,7 @@ func expand(entries []kinds.Entry, lives []*kinds.Live) (out []kinds.Entry, noti
 	slices.SortFunc(sets, func(a, b set) int { return cmp.Compare(a.Metadata.Name, b.Metadata.Name) })
 	hosts := map[string][]*kinds.Live{}
 	for _, l := range lives {
-		if l.Called != "" { // it has just joined, and not said yet what it is
+		if l.Called != "" { // a node without a hostname has just joined, and has not reported it yet
 			hosts[l.Called] = append(hosts[l.Called], l)
 		}
 	}
@@ -68,11 +68,11 @@ type set struct {
 	used bool
 }
 
-// host is what has one hostname: mostly one node, and those that it was before it joined anew.
+// host is what has one hostname: usually one node, and the nodes that the host was before it joined again.
 type host struct {
 	name  string
 	lives []*kinds.Live // by id
-	own   *v1.Node      // its manifest; nil: it has none
+	own   *v1.Node      // its manifest, or nil if it has none
 	near  *near
 }
 
@@ -91,7 +91,7 @@ func (h host) expand(own kinds.Entry, sets []set) (e kinds.Entry, wanted bool, n
 	switch {
 	case is != nil:
 		in = mine(is)
-	default: // what names any of them names nobody
+	default: // a set that names any of them names the host
 		for _, l := range h.lives {
 			for _, s := range mine(l) {
 				if !slices.Contains(in, s) {
@@ -126,13 +126,15 @@ func (h host) expand(own kinds.Entry, sets []set) (e kinds.Entry, wanted bool, n
 
 func down(l *kinds.Live) bool { return raw(l).Status.State == swarm.NodeStateDown }
 
-// block says why nothing is written to the node that a manifest is about; the zero value: nothing is in the way.
+// block says why nothing is written to the node that a manifest is about. The zero value means that nothing is in the
+// way.
 type block struct {
 	why                string
-	awaited, unmatched bool // those of diff.State
+	awaited, unmatched bool // as in diff.State
 }
 
-// which of the nodes of the name is meant: the one that is pinned, or the only one, or the only one that is not down.
+// which returns the node that is meant: the one with the pinned id, the only one of the hostname, or the only one
+// that is not down. If it returns nil, the block says why, unless the node is still to join.
 func (h host) which() (is *kinds.Live, b block) {
 	if h.own != nil && h.own.Spec.ID != "" {
 		for _, l := range h.lives {
@@ -140,7 +142,7 @@ func (h host) which() (is *kinds.Live, b block) {
 				return l, block{}
 			}
 		}
-		// One that is to be absent is meant to be gone.
+		// A node that is to be absent is meant to be gone.
 		return nil, block{fmt.Sprintf("no node %s of this hostname is in the swarm, which spec.id asks for%s", h.own.Spec.ID, h.near.ofID(h)), true, !h.own.Gone()}
 	}
 	var up []*kinds.Live
@@ -172,7 +174,7 @@ func ids(lives []*kinds.Live) string {
 	return strings.Join(out, ", ")
 }
 
-// ghosts names what the host was before.
+// ghosts returns a notice that names the nodes that the host was before.
 func (h host) ghosts(is *kinds.Live) string {
 	others := slices.DeleteFunc(slices.Clone(h.lives), func(l *kinds.Live) bool { return l == is || !down(l) })
 	if len(others) == 0 {
@@ -186,7 +188,7 @@ func matches(s v1.NodeSelector, n *swarm.Node) bool {
 	return s.Matches(d.Hostname, d.Engine.Labels, d.Platform.OS, d.Platform.Architecture, string(n.Spec.Role))
 }
 
-// merge puts what the manifest of a node states before what its sets do. Sets that disagree decide nothing.
+// merge puts what a node's own manifest states before what its sets state. If sets disagree, nothing is decided.
 func merge(h host, in []*set) (*v1.Node, string) {
 	out := &v1.Node{Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindNode, Metadata: v1.Metadata{Name: h.name}}}
 	if h.own != nil {
@@ -239,7 +241,7 @@ func merge(h host, in []*set) (*v1.Node, string) {
 }
 
 type merging struct {
-	by        map[string]string // which set stated a field
+	by        map[string]string // the set that stated a field
 	conflicts []string
 }
 
@@ -257,7 +259,8 @@ func (m *merging) disagree(path, set, was, is string) {
 	m.conflicts = append(m.conflicts, fmt.Sprintf("NodeSet/%s and NodeSet/%s state different things as spec.template.%s: %s and %s", m.by[path], set, path, was, is))
 }
 
-// policy: what a set's says of the fields of its template is meant of each node's. The node's own counts before it.
+// policy adds a set's policy to a node's. What it says of the fields of the set's template applies to the fields of
+// each node. The node's own policy comes before it.
 func (m *merging) policy(into *v1.Policy, p v1.Policy) {
 	into.Suspend = into.Suspend || p.Suspend
 	if into.Enforce == nil {

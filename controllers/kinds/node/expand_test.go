@@ -18,7 +18,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/golden"
 )
 
-// Each case is nodes and manifests, a line each, and what becomes of them:
+// Each case has nodes and manifests, one in each line, and what becomes of them:
 //
 //	live ID HOSTNAME [down] [manager] [engine=k:v] [os=linux] [arch=x86_64]
 //	Node HOSTNAME [id=ID] [role=] [availability=] [labels=k:v,k:v] [mode=] [after=1h] [absent] [suspend] [enforce=] [ignore=PATH,PATH] [needs=Service/x]
@@ -76,7 +76,7 @@ func parse(text string) (entries []kinds.Entry, lives []*kinds.Live) {
 
 func liveOf(w []string) *kinds.Live {
 	n := &swarm.Node{ID: w[1], Description: swarm.NodeDescription{Hostname: w[2]}, Spec: swarm.NodeSpec{Role: "worker", Availability: "active"}}
-	if w[2] == "-" { // it has not said yet
+	if w[2] == "-" { // it has not reported its hostname yet
 		n.Description.Hostname = ""
 	}
 	n.Status.State, n.Description.Platform = swarm.NodeStateReady, swarm.Platform{OS: "linux", Architecture: "x86_64"}
@@ -195,7 +195,7 @@ func template(t *v1.NodeTemplate, p *v1.Policy, name, value string) bool {
 	return true
 }
 
-// describe says all that was made of manifests.
+// describe says everything that was made of manifests.
 func describe(entries []kinds.Entry, notices []string) string {
 	var b strings.Builder
 	for _, e := range entries {
@@ -254,8 +254,8 @@ func describe(entries []kinds.Entry, notices []string) string {
 	return b.String()
 }
 
-// Whatever is stated of whatever there is: no node is written to that two manifests could mean, each is once, and who is
-// blocked is nobody.
+// Whatever is stated and whatever nodes there are: nothing is written to a node that two manifests could mean, each
+// node is there once, and a blocked manifest is about no node.
 func TestExpandIsCareful(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pick := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }

@@ -13,13 +13,13 @@ import (
 
 const pathConstraints = "spec.placement.constraints"
 
-// labelled holds steps for the labels that new tasks of their service need, and that no node has because a step that writes them is
-// refused: the tasks would find no node, and those that serve would have ended for them.
+// labelled holds steps of services whose new tasks need a label that no node has, because the step that writes the
+// label is refused. The new tasks would find no node, and the tasks that serve now would have ended for them.
 //
-// It ends with the refusal of the node's step. That step never waits for this one: a person agrees to the outage, or takes two
-// commits, where it is asked for consent because tasks still have the constraints of before.
+// This ends when the refusal of the node's step ends. The node's step never waits for the service's step. If it needs
+// consent because tasks still have the earlier constraints, a person agrees to the outage or makes two commits.
 func (s Swarm) labelled(p plan.Plan, _ plan.Facts, _ plan.Policy) []plan.Refusal {
-	var unlabelled []plan.Refusal // refused steps that git gives labels of nodes
+	var unlabelled []plan.Refusal // refused steps by which git gives labels to nodes
 	for _, r := range p.Refused {
 		if !r.Quiet && !r.Unmatched() && len(placesBy(r)) > 0 { // nothing waits for a host that has gone
 			unlabelled = append(unlabelled, r)
@@ -47,14 +47,14 @@ func (s Swarm) labelled(p plan.Plan, _ plan.Facts, _ plan.Policy) []plan.Refusal
 	return held
 }
 
-// placesAnew reports whether a step makes tasks whose place its constraints decide, which they did not before.
+// placesAnew reports whether a step makes tasks whose place its constraints decide, and did not decide before.
 func placesAnew(s plan.Step) bool {
 	return s.Key.Kind == v1.KindService && (s.Op == diff.Create || s.Op == diff.Replace ||
 		slices.ContainsFunc(s.Change.Fields, func(f diff.Field) bool { return !f.Ignored && strings.HasPrefix(f.Path, pathConstraints) }))
 }
 
-// placesBy are the labels of a node that git changes and that are refused. No task is placed by those of a node that is
-// drained or paused with them.
+// placesBy returns the labels of a node that git changes and that are refused. It returns none for a node that is
+// drained or paused together with them, because its labels place no task.
 func placesBy(r plan.Refusal) map[string]bool {
 	if r.Key.Kind != v1.KindNode {
 		return nil
@@ -71,7 +71,7 @@ func placesBy(r plan.Refusal) map[string]bool {
 	return labels
 }
 
-// hosts are the nodes that may be given tasks, as the steps of the plan leave them.
+// hosts returns the nodes that tasks may be placed on, as the steps of the plan leave them.
 func (s Swarm) hosts(p plan.Plan) []Host {
 	if s.Running == nil {
 		return nil
@@ -90,7 +90,7 @@ func (s Swarm) hosts(p plan.Plan) []Host {
 	return out
 }
 
-// nodeLabels are the labels of a node that a step changes.
+// nodeLabels returns the labels of a node that a step changes.
 func nodeLabels(s plan.Step) []string {
 	if s.Key.Kind != v1.KindNode {
 		return nil
@@ -104,7 +104,7 @@ func nodeLabels(s plan.Step) []string {
 	return out
 }
 
-// nodeLabel is the label of a node that a field is.
+// nodeLabel returns the label of a node that a path names. It returns false if the path names none.
 func nodeLabel(path string) (string, bool) {
 	rest, is := strings.CutPrefix(path, "spec.labels")
 	if quoted, err := strconv.Unquote(strings.Trim(rest, "[]")); err == nil && is {
@@ -113,7 +113,7 @@ func nodeLabel(path string) (string, bool) {
 	return strings.TrimPrefix(rest, "."), is
 }
 
-// constraints are the texts of a service's.
+// constraints returns the texts of a service's constraints.
 func constraints(want *diff.State) []string {
 	if want.Key.Kind != v1.KindService {
 		return nil
@@ -126,7 +126,8 @@ func constraints(want *diff.State) []string {
 	return texts
 }
 
-// constrained are those of the labels that a service's constraints name: its tasks are placed when the nodes have them.
+// constrained returns those of the labels that a service's constraints name. Its tasks can be placed when nodes have
+// them.
 func constrained[T any](want *diff.State, labels map[string]T) []string {
 	if len(labels) == 0 {
 		return nil
@@ -144,7 +145,7 @@ func constrained[T any](want *diff.State, labels map[string]T) []string {
 	return out
 }
 
-// afterLabels lets steps on services come after those that change labels that their constraints name.
+// afterLabels makes steps on services come after steps that change labels that the services' constraints name.
 func afterLabels(p *plan.Plan) {
 	labels := map[string][]int{}
 	for _, s := range p.Steps {

@@ -17,11 +17,11 @@ func TestAServiceComesAfterTheLabelsThatItsConstraintsName(t *testing.T) {
 		{`["node.labels.zone==a"]`, []string{"zone"}},
 		{`["node.labels.zone != a"]`, []string{"zone"}},
 		{`["Node.Labels.zone == a"]`, []string{"zone"}},
-		{`["node.labels.Zone == a"]`, nil}, // another label
+		{`["node.labels.Zone == a"]`, nil}, // this is another label
 		{`["node.labels.zone.sub==a"]`, []string{"zone.sub"}},
 		{`["node.labels.zones==a"]`, nil},
 		{`["engine.labels.zone==a"]`, nil},
-		{`["node.hostname==node.labels.zone"]`, nil}, // a value
+		{`["node.hostname==node.labels.zone"]`, nil}, // this is a value
 		{`["node.role==worker","node.labels.a==b","node.labels.z==y"]`, []string{"a", "z"}},
 		{`["zone"]`, nil},
 		{``, nil},

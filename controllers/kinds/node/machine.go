@@ -7,17 +7,19 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// Machine is what constraints can name of a node. What a node does not tell is empty. Its role is the one that it has:
-// SwarmKit goes by that, and what its spec asks for, which is what the engine shows, may still be to come.
+// Machine is what constraints can name of a node. What a node does not tell is empty. Role is the role that the node
+// has, because SwarmKit decides by that. The engine shows the role that the spec asks for, which may still be to
+// come.
 type Machine struct {
 	ID, Hostname, Addr, Role, OS, Architecture string
 	Labels, EngineLabels                       map[string]string
 }
 
-// Meets says whether the constraint enforcer lets a task with these constraints run on the machine.
+// Meets reports whether the constraint enforcer lets a task with these constraints run on the machine.
 //
-// Where one of them cannot be read SwarmKit drops the error and with it all of them, those that it could read too: the
-// enforcer, the scheduler and the global orchestrator alike. One that names what nodes do not have is met by no node.
+// If one of the constraints cannot be read, SwarmKit drops the error and, with it, all of them, even those that it
+// could read. The enforcer, the scheduler and the global orchestrator all do that. A constraint that names something
+// that nodes do not have is met by no node.
 func (m Machine) Meets(constraints []string) bool {
 	parsed := make([]v1.Constraint, 0, len(constraints))
 	for _, text := range constraints {
@@ -30,8 +32,8 @@ func (m Machine) Meets(constraints []string) bool {
 	return !slices.ContainsFunc(parsed, func(c v1.Constraint) bool { return !m.meets(c) })
 }
 
-// meets is NodeMatches of SwarmKit's manager/constraint. A value that the node does not have is the empty one there, which
-// no constraint can state: == is never met, != always.
+// meets is NodeMatches of SwarmKit's manager/constraint. There, a value that the node does not have is the empty one,
+// which no constraint can state. So == is never met, and != always is.
 func (m Machine) meets(c v1.Constraint) bool {
 	var has string
 	switch label, engineLabel := c.NodeLabel(), c.EngineLabel(); {
@@ -49,7 +51,7 @@ func (m Machine) meets(c v1.Constraint) bool {
 	case c.Is("node.platform.arch"):
 		has = m.Architecture
 	case label != "":
-		has = m.Labels[label] // only what stands before the label's name is read in any case
+		has = m.Labels[label] // case does not matter in what stands before the label's name, and does in the name
 	case engineLabel != "":
 		has = m.EngineLabels[engineLabel]
 	default:

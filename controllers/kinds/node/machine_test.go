@@ -12,7 +12,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/generate"
 )
 
-// swarmNode is the node that SwarmKit would have of the machine. Bare: what says nothing is not there at all.
+// swarmNode returns the node that SwarmKit would have of the machine. If bare is true, parts that say nothing are
+// left out.
 func swarmNode(m Machine, bare bool) *swarmapi.Node {
 	n := &swarmapi.Node{ID: m.ID, Status: swarmapi.NodeStatus{Addr: m.Addr}}
 	if strings.EqualFold(m.Role, "manager") {
@@ -33,7 +34,7 @@ func swarmNode(m Machine, bare bool) *swarmapi.Node {
 	return n
 }
 
-// swarmKitMeets does as the constraint enforcer: it drops Parse's error.
+// swarmKitMeets does the same as the constraint enforcer: it drops Parse's error.
 func swarmKitMeets(m Machine, bare bool, constraints []string) bool {
 	parsed, _ := swarmkit.Parse(constraints)
 	return swarmkit.NodeMatches(parsed, swarmNode(m, bare))
@@ -55,7 +56,7 @@ func TestMeets(t *testing.T) {
 		constraints string // separated by commas
 		want        bool
 	}{
-		// Keys and values in any case, labels' names not.
+		// Case matters in the names of labels only, not in other keys or in values.
 		{machine, "node.id==2ivku8v2gvtg4", true},
 		{machine, "node.id == 2IVKU8V2GVTG4 ", true},
 		{machine, "NODE.ID!=2ivku8v2gvtg4", false},
@@ -84,20 +85,20 @@ func TestMeets(t *testing.T) {
 		{machine, "engine.labels.storage==ZFS", true},
 		{machine, "Engine.Labels.Storage==ext4", true},
 		{machine, "engine.labels.storage!=zfs", false},
-		{machine, "engine.labels.zone==a", false}, // that is the node's
+		{machine, "engine.labels.zone==a", false}, // the label is the node's, not the engine's
 		{machine, "node.labels.storage!=zfs", true},
-		// Folded beyond ASCII, as EqualFold and (?i) do: ſ for s, the Kelvin sign for k.
+		// Case is folded beyond ASCII, as EqualFold and (?i) do: ſ for s, the Kelvin sign for k.
 		{machine, "node.hoſtname==alpha", true},
 		{machine, "node.labels.k==v", true},
 		{machine, "node.labels.\u212a==v", false},
-		{machine, "node.labelſ.zone==a", false}, // two bytes: what is cut off is no prefix
+		{machine, "node.labelſ.zone==a", false}, // ſ has two bytes, so what is cut off is no prefix
 		{machine, "engine.labels.storage==zf\u017f", true},
-		// All must hold.
+		// All constraints must hold.
 		{machine, "node.labels.zone==a,node.role==manager", true},
 		{machine, "node.labels.zone==a,node.role==worker", false},
 		{machine, "node.role==worker,node.labels.zone==a", false},
 		{machine, "", true},
-		// What the node does not tell.
+		// The node does not tell these.
 		{nothing, "node.id==a", false},
 		{nothing, "node.id!=a", true},
 		{nothing, "node.hostname==a", false},
@@ -115,7 +116,7 @@ func TestMeets(t *testing.T) {
 		{nothing, "node.ip==0.0.0.0/0", false},
 		{nothing, "node.ip!=0.0.0.0/0", true},
 		{nothing, "node.role==worker", true},
-		// Keys that no node has: no node meets them, whatever the operator.
+		// No node has these keys, so no node meets the constraints, whatever the operator.
 		{machine, "node.name==alpha", false},
 		{machine, "node.name!=alpha", false},
 		{machine, "node.labels==a", false},
@@ -124,7 +125,7 @@ func TestMeets(t *testing.T) {
 		{machine, "node.labelszone!=a", false},
 		{machine, "service.labels.a!=b", false},
 		{machine, "node.ip.x!=10.1.2.3", false},
-		// What cannot be read is dropped, and all others with it.
+		// A constraint that cannot be read is dropped, and all others with it.
 		{machine, "node.role", true},
 		{machine, "node.role=worker", true},
 		{machine, "node.role==", true},
@@ -145,7 +146,7 @@ func TestMeets(t *testing.T) {
 		{machine, "node.labels.zone==b,node.role", true},
 		{machine, "node.role,node.labels.zone==b", true},
 		{machine, "node.name==alpha,node.role", true},
-		// Addresses.
+		// These are about addresses.
 		{addressed("10.1.2.3"), "node.ip==10.1.2.3", true},
 		{addressed("10.1.2.3"), "NODE.IP!=10.1.2.3", false},
 		{addressed("10.1.2.3"), "node.ip==10.1.2.4", false},
@@ -154,7 +155,7 @@ func TestMeets(t *testing.T) {
 		{addressed("::ffff:10.1.2.3"), "node.ip==10.1.2.3", true},
 		{addressed("2001:db8::2"), "node.ip==2001:DB8:0::2", true},
 		{addressed("2001:db8::2"), "node.ip!=2001:db8::2", false},
-		{addressed("10.1.2.3"), "node.ip==010.1.2.3", false}, // no address, so no node meets it
+		{addressed("10.1.2.3"), "node.ip==010.1.2.3", false}, // it is no address, so no node meets it
 		{addressed("10.1.2.3"), "node.ip!=010.1.2.3", false},
 		{addressed("10.1.2.3"), "node.ip!=10.1.2", false},
 		{addressed("10.1.2.3"), "node.ip!=alpha", false},
@@ -165,9 +166,9 @@ func TestMeets(t *testing.T) {
 		{addressed("fe80::1%eth0"), "node.ip!=fe80::1", true},
 		{addressed("fe80::1%eth0"), "node.ip==fe80::/10", false},
 		{addressed("::ffff:10.1.2.3%eth0"), "node.ip==10.1.2.3", false},
-		{addressed("fe80::1"), "node.ip==fe80::1%eth0", true}, // % is in no value: it cannot be read
+		{addressed("fe80::1"), "node.ip==fe80::1%eth0", true}, // no value may have %, so it cannot be read
 		{addressed("fe80::2"), "node.ip==fe80::1%eth0", true},
-		// Subnets.
+		// These are about subnets.
 		{addressed("10.1.2.3"), "node.ip==10.1.2.0/24", true},
 		{addressed("10.1.2.3"), "node.ip==10.1.2.77/24", true},
 		{addressed("10.1.2.3"), "node.ip!=10.1.2.0/24", false},
@@ -175,7 +176,7 @@ func TestMeets(t *testing.T) {
 		{addressed("10.1.2.3"), "node.ip!=10.1.3.0/24", true},
 		{addressed("10.1.2.3"), "node.ip==10.1.2.3/32", true},
 		{addressed("10.1.2.3"), "node.ip==0.0.0.0/0", true},
-		{addressed("10.1.2.3"), "node.ip==10.0.0.0/08", true}, // package net takes the zero, net/netip would not
+		{addressed("10.1.2.3"), "node.ip==10.0.0.0/08", true}, // package net accepts the zero, net/netip would not
 		{addressed("10.1.2.3"), "node.ip==10.0.0.0/0000000000008", true},
 		{addressed("10.1.2.3"), "node.ip!=10.0.0.0/33", false},
 		{addressed("10.1.2.3"), "node.ip!=10.0.0.0/256", false},
@@ -196,7 +197,7 @@ func TestMeets(t *testing.T) {
 		{addressed("10.200.2.3"), "node.ip==::ffff:10.0.0.0/104", true},
 		{addressed("10.200.2.3"), "node.ip==::ffff:10.0.0.0/105", false},
 		{addressed("11.1.2.3"), "node.ip==::ffff:10.0.0.0/96", true},
-		{addressed("10.1.2.3"), "node.ip==::ffff:10.0.0.0/95", false}, // the mask cuts into what makes it IPv4
+		{addressed("10.1.2.3"), "node.ip==::ffff:10.0.0.0/95", false}, // the mask cuts into the part that makes it IPv4
 		{addressed("::fffe:0:1"), "node.ip==::ffff:10.0.0.0/95", true},
 		{addressed("10.1.2.3"), "node.ip==::ffff:10.0.0.0/80", false},
 	}
@@ -281,7 +282,7 @@ func someConstraints(t *rapid.T) []string {
 	return rapid.SliceOfN(rapid.Custom(anyConstraint), 0, 3).Draw(t, "constraints")
 }
 
-// Meets is what SwarmKit says of every machine and every constraint.
+// Meets says what SwarmKit says, of every machine and every constraint.
 func meetsLikeSwarmKit(t *rapid.T) {
 	m, constraints := anyMachine(t), someConstraints(t)
 	for _, bare := range []bool{false, true} {
@@ -295,7 +296,7 @@ func TestMeetsIsSwarmKits(t *testing.T) { rapid.Check(t, meetsLikeSwarmKit) }
 
 func FuzzMeetsLikeSwarmKit(f *testing.F) { generate.Fuzz(f, meetsLikeSwarmKit) }
 
-// FuzzMeets holds the same over texts that no generator thought of.
+// FuzzMeets checks the same with texts that no generator made.
 func FuzzMeets(f *testing.F) {
 	for _, seed := range []string{"node.ip==10.0.0.0/08", "node.labels.zone!=a", "a!=b==c", "node.labelſ.zone==a", "node.ip!=::ffff:1.2.3.4/95"} {
 		f.Add(seed, "10.1.2.3", "zone")

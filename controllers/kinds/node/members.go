@@ -12,7 +12,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Tolerance is how many members may be lost before those that are left have no majority. Below zero there is none now.
+// Tolerance returns how many members may be lost before those that are left have no majority. Below zero, there is no
+// majority now.
 func Tolerance(reachable, members int) int { return reachable - (members/2 + 1) }
 
 // Pin is what a manifest says of a node's role.
@@ -28,35 +29,37 @@ const (
 // Node is what the choice of managers needs to know of a node. The zero value of each field is the careful answer.
 type Node struct {
 	ID, Name string
-	// Manager is the role that its spec asks for. Voter: it has a manager's status, so it is one in fact. A role changes at
-	// once, the status follows: each of the two makes a member.
+	// Manager is true if the node's spec asks for a manager. Voter is true if it has a manager's status, so that it
+	// is a manager in fact. A role changes at once, and the status follows. Each of the two makes the node a member.
 	Manager, Voter bool
-	// Reachable as its manager's status has it, and Leader.
+	// Reachable is what its manager's status says, and so is Leader.
 	Reachable, Leader bool
-	// Ready is its state, Active its availability.
+	// Ready is true if that is its state, and Active if that is its availability.
 	Ready, Active bool
-	// Held: nothing is written to it, and it is not replaced.
+	// Held is true if nothing is written to the node, and it is not replaced.
 	Held bool
-	// Own is the engine that the acting operator talks to.
+	// Own is true for the node whose engine the acting operator talks to.
 	Own bool
 	Pin Pin
-	// Incumbent: it was a manager when there were as many as were wanted. Where there are too many it stays before others.
+	// Incumbent is true if it was a manager when there were as many as were wanted. If there are too many, it stays
+	// before others.
 	Incumbent bool
-	// Candidate: the manifests let it become a manager.
+	// Candidate is true if the manifests let it become a manager.
 	Candidate bool
 	// Zone is the value that managers are to be spread by.
 	Zone string
-	// Outages is how many services a change of its role leaves without a ready task, Ends how many tasks it ends. Agreed:
-	// somebody agreed to that.
+	// Outages is how many services a change of its role leaves without a ready task, and Ends how many tasks it ends.
+	// Agreed is true if somebody agreed to that.
 	Outages, Ends int
 	Agreed        bool
-	// Away is for how long the acting operator has seen it unreachable, or between two roles.
+	// Away is how long the acting operator has seen it unreachable, or between two roles.
 	Away time.Duration
 	// Have is the live node, for the step.
 	Have *diff.State
 }
 
-// harm is what a change of its role does: nothing that is asked for, what somebody agreed to, or what nobody did.
+// harm returns 0 if a change of the node's role does no harm that needs consent, 1 if somebody agreed to the harm,
+// and 2 if nobody did.
 func (n Node) harm() int {
 	switch {
 	case n.Outages == 0:
@@ -69,27 +72,29 @@ func (n Node) harm() int {
 
 func (n Node) member() bool { return n.Manager || n.Voter }
 
-// reaches: a member whose role and reality differ counts as lost.
+// reaches reports whether the node is a member that works. A member whose role and status differ counts as lost.
 func (n Node) reaches() bool { return n.Manager && n.Voter && n.Reachable }
 
-// changing: on its way from one role to the other. An engine that is made a manager may be down for seconds meanwhile.
+// changing reports whether the node is on its way from one role to the other. An engine that is made a manager may be
+// down for seconds meanwhile.
 func (n Node) changing() bool { return n.Manager != n.Voter && n.Away < RoleDeadline }
 
-// ghost: its spec says manager, and raft knows no such member, as after --force-new-cluster. The engine refuses to demote
-// it (404), only removing the node ends it.
+// ghost reports whether the node's spec says manager and raft knows no such member, as after --force-new-cluster. The
+// engine refuses to demote it (404). Only the removal of the node ends that.
 func (n Node) ghost() bool { return n.Manager && !n.Voter && !n.Ready }
 
 // RoleDeadline is how long a node may take from one role to the other before it counts as one that does not arrive. A
-// leader needs 8 s to step down, a manager that joins a large raft log less than a minute.
+// leader needs 8 s to step down. A manager that joins a large raft log needs less than a minute.
 const RoleDeadline = 2 * time.Minute
 
 // Managers is what the manifests want.
 type Managers struct {
-	// Count of managers; 0: only pins count.
+	// Count is how many managers are wanted. 0 means that only pins count.
 	Count int
-	// ReplaceAfter is how long an unreachable member is waited for before another takes its place; 0: for ever.
+	// ReplaceAfter is how long an unreachable member is waited for before another node takes its place. 0 means
+	// forever.
 	ReplaceAfter time.Duration
-	// StableFor is how long the membership has to be as it is before it changes again.
+	// StableFor is how long the membership has to stay as it is before it changes again.
 	StableFor time.Duration
 }
 
@@ -97,31 +102,33 @@ type Managers struct {
 type RoleChange struct {
 	Node    Node
 	Promote bool
-	// Why, with the arithmetic, for a person.
+	// Why says for a person why the role changes, with the arithmetic.
 	Why string
 }
 
-// Membership is the answer of NextRoleChange: a change, or why there is none.
+// Membership is the answer of NextRoleChange: a change, or the reason why there is none.
 type Membership struct {
 	Change *RoleChange
-	// More is how many roles have to change after that, as far as can be told.
+	// More is how many roles have to change after that, as far as anybody can tell.
 	More int
-	// Members, Reachable and Tolerance as they are.
+	// Members, Reachable and Tolerance are the present numbers.
 	Members, Reachable, Tolerance int
-	// Refused: something is to change and may not now. Its class says what ends that; of class consent Hazard says to what.
+	// Refused is true if something is to change and may not now. Class says what ends that. If it is Consent, Hazard
+	// says what to agree to.
 	Refused bool
 	Class   plan.Class
 	Hazard  plan.Hazard
 	Why     string
-	// Again is after how long a refusal of class later ends by itself, where that is known.
+	// Again is after what time a refusal of class Later ends by itself. It is 0 if that is not known.
 	Again time.Duration
 }
 
-// NextRoleChange chooses the next step from the members there are to those that are wanted: at most one, and only when the
-// one before it is done and has stood for a while. agreed says to which hazards somebody did.
+// NextRoleChange chooses the next step from the members that there are to those that are wanted. It chooses at most
+// one, and only when the step before it is done and has stood for a while. agreed reports whether somebody agreed to
+// a hazard.
 //
-// A step is allowed if what is left can lose a member after it, or no fewer than before. Towards one, two or an even number,
-// which somebody has to agree to, what counts is what that number can lose at best.
+// A step is allowed if the members that it leaves can lose one, or no fewer than before. One, two or an even number
+// of managers need consent. On the way to such a number, what counts is what that number can lose at best.
 func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed func(plan.Hazard) bool) Membership {
 	m := newMembers(nodes, want)
 	out := Membership{Members: m.members, Reachable: m.reachable, Tolerance: Tolerance(m.reachable, m.members)}
@@ -137,7 +144,7 @@ func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed fu
 	if len(steps) == 0 && changing < 0 {
 		if missing := want.Count - len(m.wanted); missing > 0 {
 			class := plan.Never
-			if stable < want.StableFor { // for seconds after a new leader was elected no node counts as ready
+			if stable < want.StableFor { // for seconds after the election of a new leader no node counts as ready
 				class, out.Again = plan.Later, want.StableFor-stable
 			}
 			return refuse(class, "", "%d managers are wanted, and %d can be: of the other nodes none is ready, active, a candidate and not on hold; bring nodes back, or let more match spec.managers.candidates", want.Count, len(m.wanted))
@@ -155,7 +162,7 @@ func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed fu
 	if h := hazardOf(target); h != "" && m.members != target && !agreed(h) {
 		return refuse(plan.Consent, h, "%s", hazardText(target))
 	}
-	if stable < want.StableFor { // after what a person must agree to, which diff has to say, and for it nothing is stable
+	if stable < want.StableFor { // this comes after what a person must agree to: diff has to show that, and to diff nothing is stable
 		out.Again = want.StableFor - stable
 		return refuse(plan.Later, "", "the managers have to stay as they are for %s first%s", want.StableFor, intended("; after that: ", steps))
 	}
@@ -170,7 +177,8 @@ func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed fu
 		case s.Node.ghost() && !s.Promote:
 			blocked = append(blocked, fmt.Sprintf("%s is a manager by its role and in no raft: the engine cannot demote it; remove it: docker node rm --force %s", s.Node.Name, s.Node.ID))
 		case after < floor && after < out.Tolerance, !s.Promote && s.Node.reaches() && Tolerance(reachable, m.voters-1) < 0:
-			// The second: with members that are in no raft the first may compare one majority that is missing with another.
+			// The second condition: with members that are in no raft, the first may compare one missing majority with
+			// another.
 			blocked = append(blocked, text+fmt.Sprintf(" (now %s)", Losses(out.Tolerance)))
 		default:
 			s.Why = text
@@ -178,7 +186,7 @@ func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed fu
 				out.Change, out.More = &s, len(steps)-1
 			}
 			if s.Node.harm() < 2 && (s.last() == 0 || out.Change.Node.ID == s.Node.ID) {
-				out.Change = &s // before one that waits for a person, but no leader before others
+				out.Change = &s // it goes before a step that waits for a person, but no leader goes before others
 				return out
 			}
 		}
@@ -186,14 +194,14 @@ func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed fu
 	if out.Change != nil {
 		return out
 	}
-	class := plan.Later // until somebody comes back
+	class := plan.Later // until a member comes back
 	if out.Reachable == out.Members {
 		class = plan.Never
 	}
 	return refuse(class, "", "%s", strings.Join(blocked, "; "))
 }
 
-// intended names the changes that are wanted, in no order that is decided.
+// intended names the changes that are wanted, in no order that was decided.
 func intended(after string, steps []RoleChange) string {
 	if len(steps) == 0 {
 		return ""
@@ -216,7 +224,7 @@ func Losses(tolerance int) string {
 	return v1.Count(tolerance, "member") + " may be lost"
 }
 
-// hazardOf names what is dangerous about a number of managers; "" if nothing is.
+// hazardOf returns what is dangerous about a number of managers, or "" if nothing is.
 func hazardOf(n int) plan.Hazard {
 	switch {
 	case n == 1:
@@ -278,13 +286,13 @@ func newMembers(nodes []Node, want Managers) *members {
 	m.pinned = len(m.wanted)
 	m.fill(rest, want.Count)
 	leaves := slices.ContainsFunc(nodes, func(n Node) bool { return n.reaches() && !n.Held && !m.wanted[n.ID] })
-	if !leaves { // whom nobody can replace may come back, but is not waited for while one that works is to leave
+	if !leaves { // a member that nobody can replace may come back, but is not waited for while one that works is to leave
 		m.fill(dead, want.Count)
 	}
 	return m
 }
 
-// fill wants more of the nodes until there are enough.
+// fill adds the best of the nodes to those that are wanted, until there are enough.
 func (m *members) fill(nodes []Node, enough int) {
 	for len(m.wanted) < enough && len(nodes) > 0 {
 		i := m.best(nodes)
@@ -293,8 +301,9 @@ func (m *members) fill(nodes []Node, enough int) {
 	}
 }
 
-// best picks whom to keep, or else to promote: who is a member already and works, whose role changes without an outage, then
-// where there are fewest. Whoever is a manager is kept for what its demotion would end.
+// best returns the index of the node to keep or, if none is a manager, to promote. It prefers members that work, then
+// nodes whose role changes without an outage, and then zones with the fewest managers. A manager is kept because of
+// what its demotion would end.
 func (m *members) best(nodes []Node) int {
 	zones := map[string]int{}
 	for _, n := range m.nodes {
@@ -325,8 +334,9 @@ func no(b bool) int {
 	return 1
 }
 
-// steps are all changes that are wanted, the best first: what leaves most to lose, the dead before the living, and of the
-// living the leader after others and our own engine last of all. Of equal ones the first is what costs least.
+// steps returns all changes that are wanted, the best first. Best is what leaves the most members to lose. The dead
+// go before the living. Of the living, the leader goes after others, and our own engine last of all. Of equal
+// changes, the first is the one that costs least.
 func (m *members) steps() []RoleChange {
 	var out []RoleChange
 	for _, n := range m.nodes {
@@ -348,7 +358,8 @@ func (m *members) steps() []RoleChange {
 	return out
 }
 
-// last: while another could go, the leader does not, and our own engine goes after it.
+// last returns 0 for a step that may go first. While another node could go, the leader does not, and our own engine
+// goes after it.
 func (s RoleChange) last() int {
 	switch {
 	case s.Promote:
@@ -361,8 +372,8 @@ func (s RoleChange) last() int {
 	return 0
 }
 
-// after is the membership when the step is done. Who is about to become a manager, and is ready and active, counts as one
-// that can be reached.
+// after returns the membership after the step. A node that is about to become a manager counts as reachable if it is
+// ready and active.
 func (m *members) after(s RoleChange) (members, reachable int) {
 	members, reachable = m.members, m.reachable
 	switch {
@@ -382,7 +393,7 @@ func (m *members) after(s RoleChange) (members, reachable int) {
 	return members, reachable
 }
 
-// quorumLost says that raft has no majority. Who is a manager by its role alone has no vote.
+// quorumLost reports whether raft has no majority. A node that is a manager only by its role has no vote.
 func (m *members) quorumLost() bool { return Tolerance(m.reachable, m.voters) < 0 }
 
 func (s RoleChange) verb() string {
@@ -392,7 +403,8 @@ func (s RoleChange) verb() string {
 	return "demoting " + s.Node.Name
 }
 
-// RolesMayChange are the nodes of which the next change of a role may choose, by id: nil where none changes.
+// RolesMayChange returns the ids of the nodes from which the next change of a role may choose. It returns nil if no
+// role is to change.
 func RolesMayChange(nodes []Node, want Managers) map[string]bool {
 	m := newMembers(nodes, want)
 	var out map[string]bool

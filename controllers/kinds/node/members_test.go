@@ -24,7 +24,7 @@ func TestTolerance(t *testing.T) {
 
 const longAway = time.Hour
 
-// kinds are the nodes that a swarm of the enumeration is made of.
+// nodeKinds are the nodes that the swarms of the enumeration are made of.
 var nodeKinds = map[string]Node{
 	"manager":            {Manager: true, Voter: true, Reachable: true, Ready: true, Active: true, Candidate: true},
 	"manager, foreign":   {Manager: true, Voter: true, Reachable: true, Ready: true, Active: true},
@@ -46,8 +46,8 @@ var nodeKinds = map[string]Node{
 	"manager, to be not": {Manager: true, Voter: true, Reachable: true, Ready: true, Active: true, Pin: PinnedWorker},
 }
 
-// Every membership of up to seven managers, with spare workers, towards every count: each step keeps the rule, every run ends,
-// and where it ends early nothing is left that could be done safely.
+// The test takes every membership of up to seven managers, with spare workers, towards every count. Each step keeps
+// the rule, and every run ends. If a run ends early, nothing is left that could be done safely.
 func TestEveryMembershipComesToWhatIsWanted(t *testing.T) {
 	names := slices.Sorted(maps.Keys(nodeKinds))
 	members := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !nodeKinds[n].member() || nodeKinds[n].Pin != Unpinned })
@@ -88,7 +88,7 @@ func multisets(names []string, most int, found func([]string)) {
 	grow(0, nil)
 }
 
-// model is a swarm that does what the engine does: a role changes, and reality follows.
+// model is a swarm that does what the engine does: a role changes, and the status follows.
 type model struct {
 	t     *testing.T
 	nodes []Node
@@ -102,7 +102,7 @@ func newModel(t *testing.T, swarm []string, want Managers) *model {
 		n := nodeKinds[kind]
 		n.ID = fmt.Sprintf("n%d", i)
 		n.Name = n.ID
-		n.Outages, n.Ends, n.Agreed = i%2, i%3, i%4 == 1 // what nobody looked at before
+		n.Outages, n.Ends, n.Agreed = i%2, i%3, i%4 == 1 // nobody had looked at these before
 		m.nodes = append(m.nodes, n)
 	}
 	m.elect()
@@ -116,7 +116,7 @@ func newModel(t *testing.T, swarm []string, want Managers) *model {
 	return m
 }
 
-// elect gives the swarm a leader where it can have one.
+// elect gives the swarm a leader if it can have one.
 func (m *model) elect() {
 	leader := -1
 	for i, n := range m.nodes {
@@ -173,7 +173,7 @@ func (m *model) run() bool {
 	}
 }
 
-// settle lets roles arrive.
+// settle lets roles arrive. It returns whether one did.
 func (m *model) settle() bool {
 	moved := false
 	for i := range m.nodes {
@@ -191,13 +191,13 @@ func (m *model) take(c RoleChange) {
 	i := slices.IndexFunc(m.nodes, func(n Node) bool { return n.ID == c.Node.ID })
 	m.log = append(m.log, c.Why)
 	m.nodes[i].Manager = c.Promote
-	if !c.Promote && !m.nodes[i].Ready { // raft has removed it, there is nobody to tell
+	if !c.Promote && !m.nodes[i].Ready { // raft has removed it, so there is nobody to tell
 		m.nodes[i].Voter, m.nodes[i].Reachable = false, false
 	}
 	m.settle()
 }
 
-// check holds a step against the rule, worked out anew.
+// check compares a step with the rule, which it works out by itself.
 func (m *model) check(next Membership, members, reachable, voters int) {
 	c := next.Change
 	after, afterMembers := reachable, members
@@ -213,18 +213,18 @@ func (m *model) check(next Membership, members, reachable, voters int) {
 		}
 	}
 	floor := 1
-	if m.want.Count == 1 || m.want.Count == 2 { // what these can lose at best
+	if m.want.Count == 1 || m.want.Count == 2 { // these can lose none at best
 		floor = 0
 	}
 	if m.want.Count == 0 {
-		floor = -1 // worked out from the pins; the other half of the rule is checked below
+		floor = -1 // it follows from the pins; the other half of the rule is checked below
 	}
 	before := reachable - (members/2 + 1)
 	tolerance := after - (afterMembers/2 + 1)
 	surplus := slices.ContainsFunc(m.nodes, func(n Node) bool {
 		return !n.Leader && !n.Own && n.Manager && !n.Held && n.Voter && n.Pin == PinnedWorker
 	})
-	pins := slices.ContainsFunc(m.nodes, func(n Node) bool { return n.Pin == PinnedManager }) // somebody else goes for these
+	pins := slices.ContainsFunc(m.nodes, func(n Node) bool { return n.Pin == PinnedManager }) // another manager goes for these
 	for why, is := range map[string]bool{
 		"breaks the rule":           tolerance < floor && tolerance < before,
 		"without a majority":        2*reachable <= voters,
@@ -247,7 +247,7 @@ func (m *model) check(next Membership, members, reachable, voters int) {
 	}
 }
 
-// unweighed are the nodes whose tasks are asked for, which is before it is known what they cost.
+// unweighed returns the nodes whose tasks are asked for. That is decided before anybody knows what they cost.
 func unweighed(nodes []Node, want Managers) map[string]bool {
 	nodes = slices.Clone(nodes)
 	for i := range nodes {
@@ -260,7 +260,7 @@ func spare(n Node) bool {
 	return !n.member() && n.Candidate && n.Ready && n.Active && !n.Held && n.Pin == Unpinned
 }
 
-// ended checks that nothing is left that could be done.
+// ended fails if something is left that could be done.
 func (m *model) ended(last Membership) bool {
 	members, reachable, voters := m.counts()
 	roles, ghosts := 0, 0
@@ -284,7 +284,7 @@ func (m *model) ended(last Membership) bool {
 	if 2*reachable <= voters || last.Class == plan.Never {
 		return false
 	}
-	// Whatever a careful person could do, by hand and without hurting anything, towards the count.
+	// A careful person could do this towards the count, by hand and without harm.
 	for _, n := range m.nodes {
 		if tolerance := Tolerance(reachable+1, members+1); spare(n) && roles < m.want.Count && tolerance >= min(1, Tolerance(reachable, members)) {
 			m.fail("%s could be promoted: %s", n.Name, last.Why)
@@ -302,7 +302,7 @@ func (m *model) fail(format string, args ...any) {
 	m.t.Errorf("%s\n%s\n%+v", fmt.Sprintf(format, args...), strings.Join(m.log, "\n"), m.nodes)
 }
 
-// Each file of testdata/members is a few swarms with what becomes of them, step by step, and in which words.
+// Each file of testdata/members has a few swarms, with what becomes of them step by step and in which words.
 func TestRoleChanges(t *testing.T) {
 	given(t, "testdata/members/steps.txtar", "steps", steps)
 }
@@ -315,7 +315,7 @@ func counted(s string) int {
 	return n
 }
 
-// steps reads a swarm, and the numbers of managers that are wanted one after the other, and takes all steps.
+// steps reads a swarm and the numbers of managers that are wanted one after the other, and takes all steps.
 func steps(t *testing.T, given string) string {
 	m := &model{t: t, want: Managers{ReplaceAfter: 10 * time.Minute, StableFor: 5 * time.Second}}
 	var consents []plan.Hazard
@@ -354,7 +354,7 @@ func steps(t *testing.T, given string) string {
 			for _, a := range strings.Fields(rest) {
 				zone, isZone := strings.CutPrefix(a, "zone=")
 				n.Agreed = n.Agreed || a == "agreed"
-				_, _ = fmt.Sscanf(a, "outages=%d", &n.Outages) // or it is another
+				_, _ = fmt.Sscanf(a, "outages=%d", &n.Outages) // it may be another setting
 				_, _ = fmt.Sscanf(a, "ends=%d", &n.Ends)
 				n.Own, n.Leader = n.Own || a == "own", n.Leader || a == "leader"
 				if isZone {
@@ -367,7 +367,8 @@ func steps(t *testing.T, given string) string {
 	return b.String()
 }
 
-// A real engine that is made a manager is down for seconds before it is one: what comes next waits for it, and not for ever.
+// A real engine that is made a manager is down for seconds before it is one. The next step waits for it, but not
+// forever.
 func TestARoleThatChangesIsWaitedForAlsoWhileTheNodeIsDown(t *testing.T) {
 	nodes := []Node{
 		{ID: "a", Name: "a", Manager: true, Voter: true, Reachable: true, Leader: true, Ready: true, Active: true, Candidate: true},
@@ -386,7 +387,8 @@ func TestARoleThatChangesIsWaitedForAlsoWhileTheNodeIsDown(t *testing.T) {
 	}
 }
 
-// Who has only just begun to look has seen nothing be stable, and have to say what somebody must agree to.
+// An operator that has just begun to look has seen nothing be stable, and still has to say what somebody must agree
+// to.
 func TestConsentIsAskedForBeforeTheManagersAreStable(t *testing.T) {
 	nodes := []Node{nodeKinds["manager"], nodeKinds["manager"], nodeKinds["manager"]}
 	for i := range nodes {

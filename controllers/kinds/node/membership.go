@@ -16,14 +16,15 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// known is how long a node that has joined may take until the swarm lists it with its hostname.
+// known is how long the swarm may take to list a node that has joined with its hostname.
 const known = 15 * time.Second
 
-// Port that a swarm's nodes listen on where nothing else is stated; the engine adds it.
+// listenAddr is what a node listens on if its manifest states nothing else. The engine adds the port.
 const listenAddr = "0.0.0.0"
 
-// join makes a node's engine part of the swarm: as a worker, whatever it is to be. Managers are made of workers, one at a
-// time and only where that is safe. What an earlier try left half done is finished, or undone and done again.
+// join makes a node's engine part of the swarm, as a worker, whatever it is to be. Workers become managers later, one
+// at a time and only if that is safe. If an earlier try stopped half-way, join completes it, or undoes it and starts
+// again.
 func join(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 	n := s.Change.Want.Value.(*v1.Node)
 	e := n.Spec.Engine
@@ -54,7 +55,7 @@ func join(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error)
 			return fail("%w", err)
 		}
 		return kinds.Result{ID: about.NodeID}, listed(ctx, env.Engine, about.NodeID)
-	case swarm.LocalNodeStatePending: // an earlier try found nobody; it goes on trying where nobody may be any more
+	case swarm.LocalNodeStatePending: // an earlier try found no manager, and the engine still tries to reach one that may be gone
 		if _, err := c.SwarmLeave(ctx, client.SwarmLeaveOptions{Force: true}); err != nil {
 			return fail("ending a try that found no manager: %w", err)
 		}
@@ -74,8 +75,8 @@ func join(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error)
 	return kinds.Result{ID: about.NodeID}, listed(ctx, env.Engine, about.NodeID)
 }
 
-// request is what a node joins with. One that gets labels joins drained where it is to be active: it becomes so in the same
-// write that brings the labels, and nothing is placed on it before.
+// request returns what a node joins with. A node that is to be active and gets labels joins drained. The write that
+// brings the labels makes it active, so nothing is placed on it before.
 func request(ctx context.Context, env kinds.Env, n *v1.Node) (client.SwarmJoinOptions, error) {
 	r, err := env.Engine.SwarmInspect(ctx, client.SwarmInspectOptions{})
 	if err != nil {
@@ -109,7 +110,7 @@ func managerAddrs(lives []*kinds.Live) []string {
 	return out
 }
 
-// listed waits until the swarm lists a node with its hostname: until then it would be made to join again.
+// listed waits until the swarm lists a node with its hostname. Until then, the operator would make it join again.
 func listed(ctx context.Context, c *engine.Client, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, known)
 	defer cancel()
@@ -126,7 +127,7 @@ func listed(ctx context.Context, c *engine.Client, id string) error {
 	}
 }
 
-// leave asks a node's own engine to leave the swarm. One that is in none has done so.
+// leave asks a node's own engine to leave the swarm. It does nothing if the engine is in no swarm.
 func leave(ctx context.Context, key v1.Key, id string, e *v1.EngineEndpoint) error {
 	if e == nil {
 		return fmt.Errorf("asking %s to leave: its manifest states no engine", key)

@@ -9,15 +9,16 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 )
 
-// near knows which node a manifest that matches none was probably meant for.
+// near finds the node that a manifest that matches none was probably meant for.
 type near struct {
 	lives  []*kinds.Live
 	stated map[string]kinds.Entry // manifests of nodes by hostname
-	// guessed counts the names that were compared with every other: a source can have many of both.
+	// guessed counts the names that were compared with every other name. It is limited, because a source can have
+	// many of both.
 	guessed int
 }
 
-// name says it of a hostname that no node has, and what to do.
+// name says what a hostname that no node has was probably meant to be, and what to do.
 func (n *near) name(name string) string {
 	for _, l := range n.lives {
 		if l.ID == name && l.Called != "" {
@@ -31,7 +32,7 @@ func (n *near) name(name string) string {
 	return fmt.Sprintf("; did you mean %s? A Node is named by its hostname as docker node ls shows it", like)
 }
 
-// like returns the hostname of a node that differs in case alone, or has another domain or none, or is one slip away.
+// like returns the hostname of a node that differs only in case, has another domain or none, or is one slip away.
 func (n *near) like(name string) string {
 	best, domain := "", ""
 	for _, l := range n.lives {
@@ -55,7 +56,8 @@ func (n *near) like(name string) string {
 	}
 	var others []string
 	for _, l := range n.lives {
-		// A node that has a manifest of its own is not the one, nor is one that differs in its number: that is the next one.
+		// A node with a manifest of its own is not meant, and nor is one that differs in its number: that is the next
+		// one.
 		if _, has := n.stated[l.Called]; l.Called != "" && !has && letters(l.Called) != letters(name) {
 			others = append(others, l.Called)
 		}
@@ -63,7 +65,7 @@ func (n *near) like(name string) string {
 	return v1.Nearest(name, others)
 }
 
-// first returns the first of two names by their order; "" is none.
+// first returns the first of two names in their order. "" counts as no name.
 func first(a, b string) string {
 	if a == "" || b < a {
 		return b
@@ -71,7 +73,8 @@ func first(a, b string) string {
 	return a
 }
 
-// otherDomain reports whether two names differ in their domain alone, which one of them may lack. Addresses have none.
+// otherDomain reports whether two names differ only in their domain, which one of them may lack. Addresses have no
+// domain.
 func otherDomain(a, b string) bool {
 	shortA, _, _ := strings.Cut(a, ".")
 	shortB, _, _ := strings.Cut(b, ".")
@@ -87,7 +90,7 @@ func letters(s string) string {
 	}, s)
 }
 
-// ofID says of an id that no node of the hostname has who has it, or who has the hostname.
+// ofID says of an id that no node of the hostname has which node has it, or which nodes have the hostname.
 func (n *near) ofID(h host) string {
 	for _, l := range n.lives {
 		if l.ID == h.own.Spec.ID && l.Called != "" {

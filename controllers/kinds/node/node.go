@@ -1,5 +1,5 @@
-// Package node is the kinds Node and NodeSet: what a manifest states of a node, by its hostname, and what the sets that it is
-// in state of it. What nobody states stays.
+// Package node is the kinds Node and NodeSet: what a manifest states of a node, by its hostname, and what the sets
+// that the node is in state of it. What nobody states stays as it is.
 package node
 
 import (
@@ -21,7 +21,7 @@ var (
 	setShape = diff.NewShape(&v1.NodeSet{})
 )
 
-// Kind is the kind Node. An object's name in the swarm is its id: hostnames are not unique.
+// Kind returns the kind Node. An object's name in the swarm is its id, because hostnames are not unique.
 func Kind() kinds.Kind {
 	return kinds.Kind{
 		Name:      v1.KindNode,
@@ -42,7 +42,7 @@ func Kind() kinds.Kind {
 	}
 }
 
-// Set is the kind NodeSet. It has no objects of its own: what it states is of nodes.
+// Set returns the kind NodeSet. It has no objects of its own, because what it states is about nodes.
 func Set() kinds.Kind {
 	return kinds.Kind{Name: v1.KindNodeSet, New: func() v1.Object { return &v1.NodeSet{} }, Shape: setShape, Rules: setRules}
 }
@@ -76,7 +76,7 @@ func live(n *swarm.Node, unknown []string) *kinds.Live {
 	}
 }
 
-// read puts a live node into the words of a manifest.
+// read returns a live node in the words of a manifest.
 func read(n *swarm.Node) *v1.Node {
 	return &v1.Node{
 		Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindNode, Metadata: v1.Metadata{Name: n.Description.Hostname}},
@@ -92,7 +92,8 @@ func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 	n := raw(live)
 	switch changed := diff.NewPaths(s.Fields); {
 	case s.Op == diff.Remove:
-		// The engine removes one that is down without force; one that is up only with it, and then somebody agreed.
+		// The engine removes a node that is down without force. It removes one that is up only with force, and then
+		// somebody agreed.
 		_, err := env.Engine.NodeRemove(ctx, n.ID, client.NodeRemoveOptions{Force: n.Status.State != swarm.NodeStateDown})
 		if engine.IsNotFound(err) {
 			err = nil
@@ -118,7 +119,8 @@ func write(ctx context.Context, c *engine.Client, n *swarm.Node, spec swarm.Node
 	return err
 }
 
-// overlay changes what differs. A change of the role is no manifest's difference, and leaves no label of ours behind.
+// overlay changes what differs. A change of the role is no difference of a manifest, and leaves no label of ours
+// behind.
 func overlay(live swarm.NodeSpec, s plan.Step, changed diff.Paths, env kinds.Env) swarm.NodeSpec {
 	if role, is := s.Does.(RoleChange); is {
 		live.Role = swarm.NodeRoleWorker

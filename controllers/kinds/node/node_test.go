@@ -47,7 +47,7 @@ func TestEveryLeafOfTheManifestHasARule(t *testing.T) {
 	}
 }
 
-// engineLeaves says of each leaf of the engine's spec who carries it.
+// engineLeaves says of each leaf of the engine's spec which leaf of ours carries it.
 var engineLeaves = map[string]string{
 	"Annotations.Name":   "never: it is not the hostname, nobody sets it, and it stays",
 	"Annotations.Labels": "spec.labels.*",
@@ -99,7 +99,7 @@ func TestANodeInTheWordsOfAManifest(t *testing.T) {
 	}
 }
 
-// wantOf is what a manifest asks for, as a run makes it.
+// wantOf returns what a manifest asks for, as a run makes it.
 func wantOf(n *v1.Node) *diff.State {
 	policy := n.Policy
 	n.Header = header(v1.KindNode, "a")
@@ -149,7 +149,7 @@ func says(s swarm.NodeSpec) string {
 
 const owned = " " + v1.LabelApplied + ":… " + v1.LabelOwner + ":s/Node/a"
 
-// What differs is written and nothing else; then nothing differs any more.
+// What differs is written and nothing else, and then nothing differs any more.
 func TestOverlay(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -184,7 +184,7 @@ func TestOverlay(t *testing.T) {
 	}
 }
 
-// A label that git does not state any more goes, with one that others set beside it that stays.
+// A label that git does not state any more is removed, and a label that others set beside it stays.
 func TestALabelGoesWithItsLine(t *testing.T) {
 	first := wantOf(&v1.Node{Spec: v1.NodeSpec{Labels: labelsOf("zone:a", "disk:ssd")}})
 	write := func(live swarm.NodeSpec, want *diff.State) swarm.NodeSpec {
@@ -201,7 +201,7 @@ func TestALabelGoesWithItsLine(t *testing.T) {
 	}
 }
 
-// The role alone writes the role alone, with or without a manifest.
+// A change of the role writes nothing but the role, with or without a manifest.
 func TestARoleLeavesNoLabelBehind(t *testing.T) {
 	field := diff.Field{Path: "spec.role", Have: diff.NewValue("worker"), Want: diff.NewValue("manager")}
 	for name, want := range map[string]*diff.State{
@@ -216,12 +216,12 @@ func TestARoleLeavesNoLabelBehind(t *testing.T) {
 	}
 }
 
-// served is an engine that answers what it is told to, and what it was asked.
+// served is an engine that answers what it is told to, and records what it was asked.
 type served struct {
 	asked []string
-	nodes []*swarm.NodeSpec // that were written
+	nodes []*swarm.NodeSpec // that were written to it
 	state swarm.LocalNodeState
-	id    string // of its node
+	id    string // the id of its node
 	tasks []swarm.Task
 	fails map[string]int
 }
@@ -357,7 +357,7 @@ func absentAt(host string) *diff.State {
 	return wantOf(n)
 }
 
-// Giving a node up takes our labels off it and nothing else, and makes no call where there are none.
+// To give a node up takes our labels off it and changes nothing else. If it has none, no call is made.
 func TestRelease(t *testing.T) {
 	for _, c := range []struct {
 		name    string

@@ -8,9 +8,10 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 )
 
-// orphans says which nodes may take themselves for managers, of those that were made workers while they were down, and
-// forgets those that came back as what they are, were made managers again or were removed. Recent engines find out when
-// they start. Older ones stay managers without a leader for ever, which the others cannot tell from a machine that is down.
+// orphans returns a notice for each node that was made a worker while it was down and may take itself for a manager.
+// It forgets nodes that came back as workers, were made managers again or were removed. Recent engines notice their
+// new role when they start. Older ones stay managers without a leader forever, and the others cannot tell them from a
+// machine that is down.
 func orphans(lives []*kinds.Live, made map[string]bool) (notices []string) {
 	still := map[string]bool{}
 	for _, l := range lives {
@@ -29,8 +30,9 @@ func orphans(lives []*kinds.Live, made map[string]bool) (notices []string) {
 	return notices
 }
 
-// stuck says which nodes do not become the managers that they were made. dockerd 20.10 joins raft only through the node that
-// it joined the swarm through, which may be none any more, until it is started again.
+// stuck returns a notice for each node that does not become the manager that it was made. dockerd 20.10 joins raft
+// only through the node through which it joined the swarm, until it is started again. That node may be no manager any
+// more.
 func stuck(nodes []Node) (notices []string) {
 	for _, n := range nodes {
 		if n.Manager && !n.Voter && n.Away >= RoleDeadline {

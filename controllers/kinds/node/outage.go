@@ -14,43 +14,45 @@ import (
 
 const guardOutage = "outage"
 
-// Host is a node as far as the tasks on it depend on it.
+// Host is a node, as far as its tasks depend on it.
 type Host struct {
 	Machine
-	// Asked is the role that its spec asks for. While it differs from the one that the node has, that one is still to come.
+	// Asked is the role that the node's spec asks for. While it differs from the role that the node has, that change
+	// is still to come.
 	Asked, Availability string
-	// Down: what it was told to run does not count.
+	// Down is true if what the node was told to run does not count.
 	Down bool
 }
 
-// Placed is a task that has not ended and that nobody has told to.
+// Placed is a task that has not ended and that nobody has told to end.
 //
-// What counts is what SwarmKit's constraint enforcer goes by (manager/orchestrator/constraintenforcer): the constraints
-// that the service states now, not those that the task began with. On a node that is paused it ends nothing; on one that is
-// drained the orchestrators end all tasks, whatever their constraints.
+// SwarmKit's constraint enforcer decides by the constraints that the service states now, not by those that the task
+// began with (manager/orchestrator/constraintenforcer). On a paused node it ends nothing. On a drained node the
+// orchestrators end all tasks, whatever their constraints.
 type Placed struct {
 	ID, Name, Service string
-	// Node is the id of the node; "" if it has none yet.
+	// Node is the id of the node. It is "" if the task has none yet.
 	Node        string
 	Constraints []string // as in the engine's spec: "node.labels.zone==a"
-	// Everywhere: its service is global, so the task belongs to its node, and no other one takes its place.
+	// Everywhere is true if the task's service is global. The task then belongs to its node, and no other task takes
+	// its place.
 	Everywhere bool
-	// Ready: it runs. Coming: it is about to, and nothing tells that it will not.
+	// Ready is true if the task runs. Coming is true if it is about to run, and nothing suggests that it will not.
 	Ready, Coming bool
-	// Volumes of the node that have its data.
+	// Volumes are the node's volumes that have the task's data.
 	Volumes []string
 }
 
-// Running is what runs where: the tasks of nodes that may change, and all tasks of the services that these serve. Nil ends
-// nothing.
+// Running is what runs where: the tasks of nodes that may change, and all tasks of the services that these tasks
+// serve. With a nil Running, no step ends a task.
 type Running struct {
 	hosts  map[string]Host // by id
 	onNode map[string][]Placed
-	// ready and coming are the tasks of services that are not ended already.
+	// ready and coming are the tasks of services, without tasks that end anyway.
 	ready, coming map[string][]Placed
 }
 
-// NewRunning puts the tasks in order. hosts are all nodes, by id.
+// NewRunning sorts the tasks into a Running. hosts are all nodes, by id.
 func NewRunning(hosts map[string]Host, tasks []Placed) *Running {
 	r := &Running{hosts: hosts, onNode: map[string][]Placed{}, ready: map[string][]Placed{}, coming: map[string][]Placed{}}
 	tasks = slices.SortedFunc(slices.Values(tasks), func(a, b Placed) int {
@@ -72,7 +74,7 @@ func NewRunning(hosts map[string]Host, tasks []Placed) *Running {
 	return r
 }
 
-// ends says whether SwarmKit ends the task on a node that is like this, or when it has the role that it is asked for.
+// ends reports whether SwarmKit ends the task on such a node, now or when the node has the role that it is asked for.
 func (h Host) ends(t Placed) bool {
 	switch h.Availability {
 	case v1.Drain:
@@ -85,7 +87,7 @@ func (h Host) ends(t Placed) bool {
 	return !h.Meets(t.Constraints) || asked.Role != h.Role && !asked.Meets(t.Constraints)
 }
 
-// after is the node when the fields are written.
+// after returns the node as it is when the fields are written.
 func (h Host) after(fields []diff.Field) Host {
 	h.Labels = maps.Clone(h.Labels)
 	for _, f := range fields {
@@ -111,11 +113,13 @@ func (h Host) after(fields []diff.Field) Host {
 type loss struct {
 	service, node string
 	tasks         []Placed
-	// Of so many tasks that are ready now so many stay, and so many are ended by this. Coming are about to be ready.
+	// ready is how many tasks are ready now, stay how many of these stay, and lost how many this step ends. coming is
+	// how many are about to be ready.
 	ready, stay, lost, coming int
 }
 
-// losses are what the fields end when they are written to a node, by service. gone are tasks that other steps end.
+// losses returns what the fields end when they are written to a node, by service. gone are the tasks that other steps
+// end.
 func (r *Running) losses(node string, fields []diff.Field, gone map[string]bool) []loss {
 	if r == nil {
 		return nil
@@ -127,7 +131,7 @@ func (r *Running) losses(node string, fields []diff.Field, gone map[string]bool)
 	is := was.after(fields)
 	ended := map[string]bool{}
 	var out []loss
-	for _, t := range r.onNode[node] { // which are sorted by service
+	for _, t := range r.onNode[node] { // the tasks are sorted by service
 		if was.ends(t) || !is.ends(t) {
 			continue
 		}
@@ -159,7 +163,8 @@ func count(tasks []Placed, is func(Placed) bool) int {
 	return n
 }
 
-// outage: the service had a ready task, and this ends the last one. The task of a global service ends with its node.
+// outage reports whether the service had a ready task and the step ends the last one. Global services do not count,
+// because a task of theirs ends with its node.
 func (l loss) outage() bool { return l.stay == 0 && l.lost > 0 && !l.tasks[0].Everywhere }
 
 func (l loss) String() string {
@@ -177,7 +182,7 @@ func (l loss) String() string {
 	return text + fmt.Sprintf("%d of %d stay", l.stay, l.ready)
 }
 
-// outages are those of the losses; rest are the others.
+// outages splits the losses into those that are outages and the rest.
 func outages(all []loss) (out, rest []loss) { return split(all, loss.outage) }
 
 func split[T any](all []T, keep func(T) bool) (kept, rest []T) {
@@ -191,7 +196,7 @@ func split[T any](all []T, keep func(T) bool) (kept, rest []T) {
 	return kept, rest
 }
 
-// roleField is what a change of its role writes to a node.
+// roleField returns what a change of the node's role writes.
 func (n Node) roleField(promote bool) diff.Field {
 	if promote {
 		return plan.TextField(pathRole, v1.RoleWorker, v1.RoleManager)
@@ -199,7 +204,7 @@ func (n Node) roleField(promote bool) diff.Field {
 	return plan.TextField(pathRole, v1.RoleManager, v1.RoleWorker)
 }
 
-// weighed are the nodes with what a change of their role costs.
+// weighed returns the nodes with what a change of their role costs.
 func (s Swarm) weighed(p plan.Policy) []Node {
 	nodes := slices.Clone(s.Nodes)
 	for i := range nodes {
@@ -214,7 +219,8 @@ func (s Swarm) weighed(p plan.Policy) []Node {
 	return nodes
 }
 
-// outageAlone asks before a step on a node leaves a service without a ready task.
+// outageAlone asks before a step on a node leaves a service without a ready task. Nothing is written to a node while
+// what runs on it is not known.
 func (s Swarm) outageAlone(step plan.Step, _ plan.Facts, p plan.Policy) []plan.Refusal {
 	if step.Key.Kind != v1.KindNode {
 		return nil
@@ -236,15 +242,15 @@ func (s Swarm) outageAlone(step plan.Step, _ plan.Facts, p plan.Policy) []plan.R
 	return step.Needs(plan.Outage, p, "%s", why)
 }
 
-// outageTogether lets a step wait that leaves a service without a ready task only with others of the plan: when these are
-// done their tasks may run elsewhere. What somebody agreed to is done first, and the operator's own steps last: they wait for
-// all others, so none may wait for them.
+// outageTogether makes a step wait if it leaves a service without a ready task only together with other steps of the
+// plan. When those are done, the service's tasks may run elsewhere. Steps that somebody agreed to are done first. The
+// operator's own steps come last: they wait for all others, so no other step may wait for them.
 func (s Swarm) outageTogether(pl plan.Plan, _ plan.Facts, p plan.Policy) []plan.Refusal {
 	if s.Running == nil {
 		return nil
 	}
 	gone := map[string]bool{}
-	by := map[string]string{} // of a service: the step that ends tasks of it
+	by := map[string]string{} // the step that ends tasks of a service
 	onNodes, _ := split(pl.Steps, func(step plan.Step) bool { return step.Key.Kind == v1.KindNode })
 	own, others := split(onNodes, s.ends)
 	agreed := func(step plan.Step) bool { return p.Consents.Covers(plan.Outage, step.Key) }
@@ -266,7 +272,7 @@ func (s Swarm) outageTogether(pl plan.Plan, _ plan.Facts, p plan.Policy) []plan.
 	return refused
 }
 
-// costs tells of each step on a node what it ends, those before it included.
+// costs adds to each step on a node what it ends, including what the steps before it end.
 func (s Swarm) costs(p *plan.Plan) {
 	gone := map[string]bool{}
 	for i := range p.Steps {
@@ -309,7 +315,7 @@ func services(all []loss) string {
 	return strings.Join(out, ", ")
 }
 
-// besides names the services that go on.
+// besides names the services that lose tasks and go on.
 func besides(rest []loss) string {
 	if len(rest) == 0 {
 		return ""
@@ -317,7 +323,7 @@ func besides(rest []loss) string {
 	return "; it ends tasks of " + services(rest) + ", too, which go on elsewhere or are global"
 }
 
-// Strings lists what serves and what is about to, for those who look at what a decision was made from.
+// Strings lists what runs, what is ready and what is coming, for people who look at what a decision was made from.
 func (r *Running) Strings() []string {
 	if r == nil {
 		return nil

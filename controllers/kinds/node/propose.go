@@ -12,39 +12,44 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Swarm is what is known of the nodes beside what differs. The zero value says that nothing is: then no role changes, no node
-// is removed, and none is drained.
+// Swarm is what is known of the nodes besides what differs. The zero value means that nothing is known. Then no role
+// changes, no node is removed, and none is drained.
 type Swarm struct {
-	// Nodes as they were read for this plan; nil: they were not.
+	// Nodes are the nodes as they were read for this plan. nil means that they were not read.
 	Nodes []Node
-	// Seen are all nodes, for who counts them.
+	// Seen are all nodes, for code that counts them.
 	Seen []kinds.Sighting
-	// Managers wanted; nil: no manifest says anything of roles.
+	// Managers is what is wanted of managers. nil means that no manifest says anything of roles.
 	Managers *Managers
-	// Stable is for how long the managers have been as they are.
+	// Stable is how long the managers have been as they are.
 	Stable time.Duration
-	// Announced: until when a role that a hand changed is only announced.
+	// Announced is until when a role that was changed by hand is only announced.
 	Announced time.Time
-	// Stopped says why no role changes: somebody has put the Cluster on hold, or its manifest is suspended.
+	// Stopped says why no role changes: somebody has put the Cluster on hold, or its manifest is suspended. It is ""
+	// if roles may change.
 	Stopped string
 	// Own is the id of the node whose engine the operator talks to.
 	Own string
-	// Emptying are drained nodes that tasks have still to leave.
+	// Emptying are drained nodes that tasks have yet to leave.
 	Emptying []Emptying
-	// Running is what runs where; nil if nothing differs on any node. It has all nodes, and tasks where a step may end some.
+	// Running is what runs where. It is nil if nothing differs on any node. It has all nodes, and tasks where a step
+	// may end some.
 	Running *Running
-	// Leaving are nodes that are to leave the swarm, or its list.
+	// Leaving are nodes that are to leave the swarm, or the swarm's list of nodes.
 	Leaving []Leaving
-	// Down is how many nodes are down, but for those whose host has joined anew. Rotating: the swarm's CA is being rotated, which waits for each of them.
+	// Down is how many nodes are down, without those whose host has joined again. Rotating is true if the swarm's CA
+	// is being rotated, which waits for each of them.
 	Down     int
 	Rotating bool
 	// Notices are for people.
 	Notices []string
-	// Unknown says why nothing is known of what runs where: then nothing is written to a node.
+	// Unknown says why nothing is known of what runs where. Nothing is then written to a node. It is "" if it is
+	// known.
 	Unknown string
 }
 
-// Part is what the nodes bring to a plan: changes of roles, the steps by which nodes leave, and what those on nodes cost.
+// Part returns what the nodes add to a plan: changes of roles, the steps by which nodes leave, and what steps on
+// nodes cost.
 func (s Swarm) Part() plan.Part {
 	return plan.Part{
 		Propose: s.propose,
@@ -67,13 +72,14 @@ func (s Swarm) finish(p *plan.Plan, _ plan.Facts, _ plan.Policy) {
 	s.costs(p)
 }
 
-// ends says whether a step takes away the engine that the operator talks to: it empties or demotes its node, or makes it leave.
+// ends reports whether a step takes away the engine that the operator talks to: it empties or demotes that node, or
+// makes it leave.
 func (s Swarm) ends(step plan.Step) bool {
 	return s.Own != "" && step.Instance == s.Own && (drains(step) || step.Demotes() || step.Leaves())
 }
 
-// Again is when something is due that nobody tells of: a member that is waited for, a node that has been down for long
-// enough. Zero: nothing is.
+// Again returns after what time something is due that no event tells of: the wait for a member ends, or a node has
+// been down for long enough. It returns 0 if nothing is.
 func (s Swarm) Again() time.Duration {
 	var again time.Duration
 	due := func(in time.Duration) {
@@ -98,10 +104,11 @@ func (s Swarm) Again() time.Duration {
 	return again
 }
 
-// rotationPoll is how soon to look again at a root that is being replaced: the engine tells nobody of it.
+// rotationPoll is after what time to look again at a root that is being replaced, because the engine sends no event
+// about that.
 const rotationPoll = 2 * time.Second
 
-// Strength is how many members there are, how many of them can be reached, and how many may be lost.
+// Strength returns how many members there are, how many of them can be reached, and how many may be lost.
 func (s Swarm) Strength() (members, reachable, tolerance int) {
 	m := newMembers(s.Nodes, Managers{})
 	return m.members, m.reachable, Tolerance(m.reachable, m.members)
@@ -110,7 +117,7 @@ func (s Swarm) Strength() (members, reachable, tolerance int) {
 // named is how many nodes a message names.
 const named = 10
 
-// Progress says which nodes have not the new root yet, while it is being replaced.
+// Progress says which nodes do not have the new root yet, while the root is being replaced.
 func (s Swarm) Progress() string {
 	var behind []string
 	for _, n := range s.Seen {
@@ -131,38 +138,40 @@ func (s Swarm) Progress() string {
 	return text
 }
 
-// Emptying is a node that a manifest drained, and how many tasks still run there.
+// Emptying is a node that a manifest drained, with the number of tasks that still run there.
 type Emptying struct {
 	Key   v1.Key
 	ID    string
 	Tasks int
 }
 
-// Leaving is a node that is to leave: because its manifest says presence: absent, or because it has been down for long.
+// Leaving is a node that is to leave, because its manifest says presence: absent or because it has been down for
+// long.
 type Leaving struct {
 	Key        v1.Key
 	ID         string
 	Have, Want *diff.State
-	// Absent: its manifest says so. Else it was down for After, or will be.
+	// Absent is true if its manifest says so. Otherwise the node was down for After, or will have been.
 	Absent bool
 	After  time.Duration
-	// DownFor is for how long the acting operator has seen it down; zero: it is not.
+	// DownFor is how long the acting operator has seen it down. Zero means that it is not down.
 	DownFor time.Duration
 	Down    bool
-	// Replaced: its host has joined anew, and this is what is left of it.
+	// Replaced is true if its host has joined again, and this is what is left of the old node.
 	Replaced bool
-	// Active is its availability, which of one that is absent means that it is not drained. Member: it is a manager by its role or in fact.
+	// Active is its availability. For a node that is to be absent, it means that the node is not drained. Member is
+	// true if the node is a manager by its role or in fact.
 	Active, Member, Held bool
-	// Tasks that run there.
+	// Tasks is how many tasks run there.
 	Tasks int
-	// Reach: its own engine can be asked to leave. Left: it was, and is not down yet.
+	// Reach is true if its own engine can be asked to leave. Left is true if it was asked and is not down yet.
 	Reach, Left bool
 }
 
-// theCluster is what refusals are about that concern the managers together.
+// theCluster is the object of refusals that concern the managers together.
 var theCluster = v1.Key{Kind: v1.KindCluster, Name: v1.ClusterName}
 
-// guardManagers is about the managers together.
+// guardManagers is the guard of refusals that concern the managers together.
 const guardManagers = "managers"
 
 const (
@@ -174,7 +183,7 @@ const (
 	pathPresence = "spec.presence"
 )
 
-// step is the one that changes the role.
+// step returns the step that changes the role.
 func (s RoleChange) step() plan.Step {
 	n, origin := s.Node, plan.OriginDemotes
 	if s.Promote {
@@ -186,7 +195,7 @@ func (s RoleChange) step() plan.Step {
 	}
 }
 
-// step is one by which the node goes.
+// step returns a step by which the node goes.
 func (l Leaving) step(op diff.Op, cause string, fields ...diff.Field) plan.Step {
 	return plan.Step{
 		Op: op, Key: l.Key, Instance: l.ID, Effect: diff.InPlace, Fields: fields, Cause: cause,
@@ -194,13 +203,13 @@ func (l Leaving) step(op diff.Op, cause string, fields ...diff.Field) plan.Step 
 	}
 }
 
-// touches says whether a step on the node is planned already.
+// touches reports whether the plan already has a step on the node.
 func touches(p *plan.Plan, id string) bool {
 	return slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Instance == id && s.Key.Kind == v1.KindNode })
 }
 
-// members adds the next change of a role, or why there is none. It returns what there is to say of the managers; nil if no manifest
-// says anything of them.
+// members adds the next change of a role, or a refusal that says why there is none. It returns what is known of the
+// managers, or nil if no manifest says anything of them.
 func (s Swarm) members(p *plan.Plan, f plan.Facts, policy plan.Policy) *Membership {
 	if s.Managers == nil || s.Nodes == nil {
 		return nil
@@ -246,10 +255,11 @@ func (s Swarm) members(p *plan.Plan, f plan.Facts, policy plan.Policy) *Membersh
 	return &m
 }
 
-// Key is the node's, as manifests name it.
+// Key returns the node's key, as manifests name it.
 func (n Node) Key() v1.Key { return v1.Key{Kind: v1.KindNode, Name: n.Name} }
 
-// leave takes nodes out of the swarm, one step at a time: drained, empty, no manager, out, and then off the list.
+// leave takes nodes out of the swarm, one step at a time. A node is drained, then empty, then demoted, then it
+// leaves, and then it is removed from the list.
 func (s Swarm) leave(p *plan.Plan, m *Membership, policy plan.Policy) {
 	for _, l := range s.Leaving {
 		remove := func(why string) {
@@ -282,7 +292,7 @@ func (s Swarm) leave(p *plan.Plan, m *Membership, policy plan.Policy) {
 		case touches(p, l.ID):
 			r := refuse(plan.Later, false, "it is drained first")
 			*r = r.After(plan.Target{Key: l.Key, Instance: l.ID})
-		case l.Active: // and nothing is going to drain it: a hand meant it, or the manifest ignores it
+		case l.Active: // and nothing is going to drain it, because somebody undid that on purpose or the manifest ignores it
 			refuse(plan.Never, false, "it is to be drained first, and somebody undid that: drain it, or state policy.enforce: true")
 		case l.Tasks > 0:
 			refuse(plan.Later, false, "it still runs %s", v1.Count(l.Tasks, "task"))
@@ -298,7 +308,8 @@ func (s Swarm) leave(p *plan.Plan, m *Membership, policy plan.Policy) {
 	}
 }
 
-// demotedFirst: what keeps it from that is said of the managers, and where that is a person's word this waits for nothing else.
+// demotedFirst adds a refusal for a manager that is to leave. What keeps it from being demoted is said of the
+// managers. If only a person can end that, this refusal waits for nothing else.
 func (l Leaving) demotedFirst(p *plan.Plan, m *Membership) {
 	r := plan.Refusal{Op: diff.Remove, Key: l.Key, Instance: l.ID, Guard: guardManagers, Class: plan.Later, Why: "it is a manager, and demoted first"}
 	switch {
@@ -311,15 +322,15 @@ func (l Leaving) demotedFirst(p *plan.Plan, m *Membership) {
 	p.Refused = append(p.Refused, r.Bearing(plan.Aside|plan.OfRoles))
 }
 
-// target is what waits for another step on the node waits for.
+// target returns what a refusal waits for if it waits for another step on the node.
 func (n Node) target() plan.Target { return plan.Target{Key: n.Key(), Instance: n.ID} }
 
-// giveWay drops what else was to be done to a node that is removed now.
+// giveWay drops what was planned for a node that is removed now.
 func (l Leaving) giveWay(p *plan.Plan) {
 	p.Refuse(plan.Refusal{Op: diff.Update, Key: l.Key, Instance: l.ID, Guard: guardLeave, Class: plan.Later, Quiet: true, Why: "it is removed"})
 }
 
-// emptying says of which drained nodes tasks have still to leave.
+// emptying adds a refusal for each drained node that tasks have yet to leave.
 func (s Swarm) emptying(p *plan.Plan) {
 	for _, e := range s.Emptying {
 		if e.Tasks > 0 && !touches(p, e.ID) {
@@ -328,15 +339,15 @@ func (s Swarm) emptying(p *plan.Plan) {
 	}
 }
 
-// drains says whether a step empties a node.
+// drains reports whether a step empties a node.
 func drains(s plan.Step) bool {
 	return s.Key.Kind == v1.KindNode && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Path == pathAvail && f.Want.Reveal() == v1.Drain })
 }
 
-// labelsNode says whether a step changes labels of a node.
+// labelsNode reports whether a step changes labels of a node.
 func labelsNode(s plan.Step) bool { return len(nodeLabels(s)) > 0 }
 
-// drainsAtOnce empties one node after the other: what leaves one has to find room on the others.
+// drainsAtOnce empties one node after the other, because what leaves one has to find room on the others.
 func (s Swarm) drainsAtOnce(pl plan.Plan, _ plan.Facts, p plan.Policy) []plan.Refusal {
 	var busy []string
 	for _, e := range s.Emptying {
@@ -361,7 +372,8 @@ func (s Swarm) drainsAtOnce(pl plan.Plan, _ plan.Facts, p plan.Policy) []plan.Re
 	return out
 }
 
-// Report is how the nodes are, for those who tell people and for what waits for nodes; nil if it is not known.
+// Report says how the nodes are, for reports to people and for what waits for nodes. It returns nil if that is not
+// known.
 func (s Swarm) Report() *kinds.Nodes {
 	if s.Nodes == nil {
 		return nil

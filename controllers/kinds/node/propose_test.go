@@ -8,7 +8,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// What a step does to a node is told by its origin, and by its fields only where a manifest differs.
+// The origin of a step says what it does to a node. Its fields say that only if a manifest differs.
 func TestWhatAStepDoesToANode(t *testing.T) {
 	type does struct{ drains, demotes, roles, leaves bool }
 	of := func(s plan.Step) does { return does{drains(s), s.Demotes(), s.ChangesRole(), s.Leaves()} }
@@ -33,7 +33,7 @@ func TestWhatAStepDoesToANode(t *testing.T) {
 		{v1.KindNode, pathAvail, v1.Drain, true},
 		{v1.KindNode, pathAvail, v1.Pause, false},
 		{v1.KindNode, pathAvail, v1.Active, false},
-		{v1.KindNode, pathRole, v1.RoleWorker, false}, // what differs is never one of these
+		{v1.KindNode, pathRole, v1.RoleWorker, false}, // a difference is never one of these
 		{v1.KindNode, pathRole, v1.RoleManager, false},
 		{v1.KindNode, pathPresence, v1.Absent, false},
 		{v1.KindNode, "spec.labels.role", v1.RoleWorker, false},
@@ -46,7 +46,7 @@ func TestWhatAStepDoesToANode(t *testing.T) {
 	}
 }
 
-// What is told of the nodes, and that our own engine is no manager any more, or soon will not be.
+// Report tells how the nodes are, and whether our own node is no manager any more, or soon will not be.
 func TestReport(t *testing.T) {
 	if (Swarm{}).Report() != nil {
 		t.Error("something is told of what is not known")

@@ -14,8 +14,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// changing are the nodes on which what differs, or a change of their role, may end tasks, by id: true where it may be any
-// task, false where it is one whose service states constraints.
+// changing returns the nodes on which what differs, or a change of their role, may end tasks, by id. The value is
+// true if that may be any task, and false if only tasks whose service states constraints.
 func (s *surveyed) changing() map[string]bool {
 	out := map[string]bool{}
 	for _, c := range s.Changes {
@@ -38,8 +38,8 @@ func (s *surveyed) changing() map[string]bool {
 	return out
 }
 
-// mayEnd says whether a field of a node may end tasks there: a drain does, a node that is not paused any more ends what it
-// kept against its constraints, and a label what some service's constraints name.
+// mayEnd reports whether a field of a node may end tasks there. A drain ends them. A node that is not paused any more
+// ends what it kept against its constraints. A label ends tasks if some service's constraints name it.
 func (s *surveyed) mayEnd(f diff.Field) bool {
 	label, isLabel := strings.CutPrefix(f.Path, "spec.labels")
 	switch {
@@ -53,7 +53,7 @@ func (s *surveyed) mayEnd(f diff.Field) bool {
 	return false
 }
 
-// constraints are those of all services, one a line.
+// constraints returns the constraints of all services, one in each line.
 func (s *surveyed) constraints() string {
 	if s.named != nil {
 		return *s.named
@@ -72,7 +72,7 @@ func (s *surveyed) constraints() string {
 	return text
 }
 
-// running reads where else the services run whose tasks may end, and what that means for them.
+// running reads where else those services run whose tasks may end, and what that means for them.
 func (s *surveyed) running(ctx context.Context, c *engine.Client, there []swarm.Task, changing map[string]bool) error {
 	if len(changing) == 0 {
 		return nil
@@ -124,7 +124,7 @@ func (s *surveyed) running(ctx context.Context, c *engine.Client, there []swarm.
 	return nil
 }
 
-// hosts are all nodes, by id.
+// hosts returns all nodes, by id.
 func (s *surveyed) hosts() map[string]Host {
 	hosts := map[string]Host{}
 	for _, l := range s.lives {
@@ -137,7 +137,7 @@ func everywhere(svc *v1.Service) bool {
 	return svc.Spec.Mode == v1.ModeGlobal || svc.Spec.Mode == v1.ModeGlobalJob
 }
 
-// hostOf is a node as its tasks depend on it. Its role in fact is what SwarmKit goes by.
+// hostOf returns a node as its tasks depend on it. SwarmKit decides by the role that the node has in fact.
 func hostOf(n *swarm.Node) Host {
 	d := n.Description
 	h := Host{
@@ -153,7 +153,8 @@ func hostOf(n *swarm.Node) Host {
 	return h
 }
 
-// meant: the task has not ended and is not told to. One that waits for its turn is meant to be ready.
+// meant reports whether the task has not ended and nobody has told it to. A task that waits for its turn is meant to
+// be ready.
 func meant(t *swarm.Task) bool {
 	switch t.DesiredState {
 	case swarm.TaskStateReady, swarm.TaskStateRunning, swarm.TaskStateComplete:
@@ -163,8 +164,8 @@ func meant(t *swarm.Task) bool {
 	return busy(t) || slices.Contains([]swarm.TaskState{swarm.TaskStateNew, swarm.TaskStateAllocated, swarm.TaskStatePending}, t.Status.State)
 }
 
-// placedOf is a task as the plan knows it. failed are the names of tasks that failed before: what takes their place is not
-// said to be about to run.
+// placedOf returns a task as the plan knows it. failed are the names of tasks that failed before. A task that takes
+// the place of such a task is not said to be about to run.
 func placedOf(t *swarm.Task, svc *v1.Service, failed map[string]bool) Placed {
 	name := called(t, svc)
 	running := t.Status.State == swarm.TaskStateRunning
@@ -185,7 +186,7 @@ func placedOf(t *swarm.Task, svc *v1.Service, failed map[string]bool) Placed {
 	return p
 }
 
-// called is the task's name as docker shows it.
+// called returns the task's name as docker shows it.
 func called(t *swarm.Task, svc *v1.Service) string {
 	switch {
 	case svc == nil:

@@ -19,10 +19,11 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// stableFor is how long managers have to be as they are where no manifest says it.
+// stableFor is how long the managers have to stay as they are if no manifest says it.
 const stableFor = 5 * time.Second
 
-// look surveys the nodes, and makes of that what the rest of the house needs. If tasks cannot be read, nothing is written to a node.
+// look surveys the nodes, and returns what other packages need of that. If tasks cannot be read, nothing is written
+// to a node.
 func look(ctx context.Context, c *engine.Client, in kinds.Survey) kinds.Surveyed {
 	s, err := survey(ctx, c, in)
 	if err != nil {
@@ -35,7 +36,7 @@ func look(ctx context.Context, c *engine.Client, in kinds.Survey) kinds.Surveyed
 	return kinds.Surveyed{Part: s.Part(), Own: s.Own, Nodes: s.Report(), Again: s.Again(), Notices: s.Notices, Did: func(step plan.Step) { s.did(step, in.Remembered) }}
 }
 
-// announce tells a role that git changed from one that a hand did.
+// announce sets until when a role that was changed by hand is only announced. It tells such a change from one in git.
 func (s *Swarm) announce(in kinds.Survey) {
 	roles := &in.Remembered.Roles
 	if s.Managers == nil {
@@ -61,8 +62,8 @@ func (s *Swarm) announce(in kinds.Survey) {
 	s.Announced = since.Add(in.RepairAfter)
 }
 
-// settle notes whether the managers are as they should be. That does not depend on what somebody agreed to, or on what a change
-// costs: these decide only whether and in which order roles change.
+// settle notes whether the managers are as they should be. That does not depend on what somebody agreed to, or on
+// what a change costs. These decide only whether roles change, and in which order.
 func (s *Swarm) settle(in kinds.Survey) {
 	if s.Managers == nil || s.Nodes == nil {
 		return
@@ -83,7 +84,7 @@ func (s *Swarm) settle(in kinds.Survey) {
 	}
 }
 
-// did notes what a step did to a node, as far as nothing that is read tells it.
+// did notes what a step did to a node, if nothing that is read tells it.
 func (s *Swarm) did(step plan.Step, known *kinds.Remembered) {
 	switch {
 	case step.ChangesRole():
@@ -94,8 +95,9 @@ func (s *Swarm) did(step plan.Step, known *kinds.Remembered) {
 	}
 }
 
-// survey says what is known of the nodes. It asks for tasks only of nodes that are drained and of those on which a step may
-// end tasks; and where it may, with one more call, for the others of the same services.
+// survey returns what is known of the nodes. It asks for the tasks only of drained nodes, and of nodes on which a
+// step may end tasks. If a step may, it makes one more call, for the other tasks of the same services. It fails if
+// tasks cannot be listed.
 func survey(ctx context.Context, c *engine.Client, in kinds.Survey) (Swarm, error) {
 	s := &surveyed{Survey: in, of: map[string]*v1.Node{}, up: map[string]bool{}, blocked: map[string]bool{}}
 	for _, e := range in.Expanded {
@@ -151,20 +153,22 @@ type surveyed struct {
 	lives []*kinds.Live // by hostname and id
 	of    map[string]*v1.Node
 	up    map[string]bool // hostnames of nodes that are not down
-	// cluster is nil where nothing is known of it.
+	// cluster is nil if nothing is known of it.
 	cluster *swarm.ClusterInfo
-	// blocked are the hostnames of which manifests do not decide: nothing is written to a node that has one, no role either.
+	// blocked are the hostnames about which manifests decide nothing. Nothing is written to a node that has such a
+	// hostname, not even a role.
 	blocked map[string]bool
-	// named is what constraints says; nil: nobody asked yet.
+	// named is what constraints returns. It is nil until somebody asks.
 	named *string
 }
 
 func key(l *kinds.Live) v1.Key { return v1.Key{Kind: v1.KindNode, Name: nameOf(l)} }
 
-// nameOf is what people are told of a node: its hostname or, until a node that has just joined has said that, its id.
+// nameOf returns the name of a node for people: its hostname or, for a node that has just joined and has not reported
+// it yet, its id.
 func nameOf(l *kinds.Live) string { return cmp.Or(l.Called, l.ID) }
 
-// state is the live node for a step.
+// state returns the live node for a step.
 func (s *surveyed) state(l *kinds.Live) *diff.State {
 	if st := s.States[l.ID]; st != nil {
 		return st
@@ -177,7 +181,7 @@ func (s *surveyed) held(l *kinds.Live) bool {
 	return n != nil && n.Policy.Suspend || s.blocked[l.Called] || s.Held(key(l), l)
 }
 
-// nodes are what the choice of managers goes by.
+// nodes fills in what the choice of managers decides by.
 func (s *surveyed) nodes() {
 	managers := s.Managers
 	if managers == nil {
@@ -208,7 +212,7 @@ func (s *surveyed) nodes() {
 		}
 		if n.Manager || n.Voter {
 			switch {
-			case n.Manager != n.Voter: // also one that was away for long is given its time
+			case n.Manager != n.Voter: // a node that was away for long is given its time as well
 				n.Away = s.Now.Sub(s.Remembered.Since.Of("role "+l.ID, string(r.Spec.Role), s.Now))
 			case !n.Reachable:
 				n.Away = s.Now.Sub(s.Remembered.Since.Of("away "+l.ID, "", s.Now))
@@ -242,15 +246,16 @@ func (s *surveyed) nodes() {
 	}
 }
 
-// signedBy says whether a node's certificate is of the issuer that the swarm wants. While its root is being replaced, that is
-// the new one, and the trust root is the old one until the end (swarmkit's hasIssuer and moby's SwarmFromGRPC).
+// signedBy reports whether the issuer of a node's certificate is the one that the swarm wants. While the root is
+// being replaced, that is the new root. The trust root is the old one until the end (swarmkit's hasIssuer and moby's
+// SwarmFromGRPC).
 func signedBy(wanted, node swarm.TLSInfo) bool {
 	return bytes.Equal(wanted.CertIssuerPublicKey, node.CertIssuerPublicKey) && bytes.Equal(wanted.CertIssuerSubject, node.CertIssuerSubject)
 }
 
-// leaving are nodes that are to leave, and those of a host that were there before it joined anew.
+// leaving finds the nodes that are to leave. It also finds nodes that were there before their host joined again.
 func (s *surveyed) leaving() {
-	hosts := map[string]*v1.Node{} // of which one says when those that are down go
+	hosts := map[string]*v1.Node{} // hosts whose manifests say when nodes that are down go
 	for _, n := range s.of {
 		if n.Spec.RemoveDownAfter != nil && !n.Gone() {
 			hosts[n.Metadata.Name] = n
@@ -268,7 +273,7 @@ func (s *surveyed) leaving() {
 		switch host := hosts[l.Called]; {
 		case own != nil && own.Gone():
 			out.Absent, out.Reach = true, own.Spec.Engine != nil
-			out.Active = r.Spec.Availability != swarm.NodeAvailabilityDrain // one that is paused keeps its tasks
+			out.Active = r.Spec.Availability != swarm.NodeAvailabilityDrain // a paused node keeps its tasks
 			out.Want = &diff.State{Key: key(l), Instance: l.ID, Value: own, Partial: true, Policy: own.Policy}
 		case host != nil && out.Down:
 			out.After = time.Duration(*host.Spec.RemoveDownAfter)
@@ -280,7 +285,7 @@ func (s *surveyed) leaving() {
 	}
 }
 
-// ask are the drained nodes that tasks have still to leave, by id.
+// ask returns the ids of the drained nodes that tasks have yet to leave.
 func (s *surveyed) ask() map[string]bool {
 	ask := map[string]bool{}
 	for _, l := range s.lives {
@@ -294,14 +299,14 @@ func (s *surveyed) ask() map[string]bool {
 	return ask
 }
 
-// busy: the task is on the node and has not ended.
+// busy reports whether the task is on the node and has not ended.
 func busy(t *swarm.Task) bool {
 	return slices.Contains([]swarm.TaskState{
 		swarm.TaskStateAssigned, swarm.TaskStateAccepted, swarm.TaskStatePreparing, swarm.TaskStateReady, swarm.TaskStateStarting, swarm.TaskStateRunning,
 	}, t.Status.State)
 }
 
-// tasks says what runs where it matters.
+// tasks notes which drained nodes still run tasks.
 func (s *surveyed) tasks(all []swarm.Task) {
 	on := map[string][]*swarm.Task{}
 	for i := range all {

@@ -21,7 +21,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/golden"
 )
 
-// scene is a swarm that is surveyed again and again, read from the lines of TestExpand and from
+// scene is a swarm that is surveyed again and again. It is read from the lines of TestExpand and from
 //
 //	managers COUNT [labels=k:v] [hosts=a*] [spread=zone] [stable=1s] [replace=1h]
 //	own ID | hold HOSTNAME | rotating | left ID | fails [WHAT]
@@ -30,7 +30,7 @@ import (
 //	applied ID PATH=TEXT: what was last applied to a node
 //	survey: it is surveyed now
 //	later 5m
-//	- ID: the node is gone; every other live line of the same ID is what it is then
+//	- ID: the node is gone; any further live line with the same ID is what the node is then
 type scene struct {
 	t        *testing.T
 	served   served
@@ -45,7 +45,7 @@ type scene struct {
 
 func TestSurvey(t *testing.T) { given(t, "testdata/survey.txtar", "surveyed", play) }
 
-// given holds a file to what comes of each part of it that is given.
+// given compares what comes of each given part of a file with what the file says.
 func given(t *testing.T, file, comes string, of func(*testing.T, string) string) {
 	t.Helper()
 	cases, err := txtar.ParseFile(file)
