@@ -1,4 +1,5 @@
-// Package cluster is the kind Cluster: the swarm's own settings. A manifest states some of them, and the rest stays.
+// Package cluster is the kind Cluster: the swarm's own settings. A manifest states some of them, and the rest stays
+// as it is.
 package cluster
 
 import (
@@ -16,7 +17,7 @@ import (
 
 var shape = diff.NewShape(&v1.Cluster{})
 
-// Kind is the kind Cluster.
+// Kind returns the kind Cluster.
 func Kind() kinds.Kind {
 	return kinds.Kind{
 		Name:      v1.KindCluster,
@@ -37,7 +38,8 @@ func Kind() kinds.Kind {
 
 func raw(l *kinds.Live) *swarm.ClusterInfo { return l.Raw.(*swarm.ClusterInfo) }
 
-// list reads the one cluster object. The engine sends no event about it: a change by hand is found when everything is read.
+// list reads the one cluster object. The engine sends no event about it, so a change by hand is found when everything
+// is read.
 func list(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
 	l, err := readOne(ctx, c)
 	if err != nil {
@@ -46,7 +48,7 @@ func list(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
 	return []*kinds.Live{l}, nil
 }
 
-// readOne leaves the join tokens behind: nothing else of the operator ever has them.
+// readOne drops the join tokens. No other part of the operator ever has them.
 func readOne(ctx context.Context, c *engine.Client) (*kinds.Live, error) {
 	s, unknown, err := c.SwarmRaw(ctx)
 	if err != nil {
@@ -78,7 +80,8 @@ func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 	return kinds.Result{ID: live.ID}, nil
 }
 
-// release writes the live spec with other labels. Without records nothing is rotated when somebody manages it again: they begin anew.
+// release writes the live spec with other labels. It also removes the records of rotations. If somebody manages the
+// cluster again, new records are begun, and nothing is rotated.
 func release(ctx context.Context, c *engine.Client, l *kinds.Live) (done bool, why string, err error) {
 	labels, own := kinds.WithoutOwn(l.Labels)
 	labels, recorded := withoutRecords(labels)

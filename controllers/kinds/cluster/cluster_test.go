@@ -37,7 +37,7 @@ func TestEveryLeafOfTheManifestHasARule(t *testing.T) {
 	}
 }
 
-// engineLeaves says of each leaf of the engine's spec who carries it.
+// engineLeaves says of each leaf of the engine's spec which leaf of ours carries it.
 var engineLeaves = map[string]string{
 	"Annotations.Name":                        "never: the engine takes only default",
 	"Annotations.Labels":                      "metadata.labels.*",
@@ -106,7 +106,7 @@ func TestEveryLeafOfTheEngineIsDecidedOn(t *testing.T) {
 
 func ptr[T any](v T) *T { return &v }
 
-// full has a value in each field that can stand in a spec.
+// full returns a cluster with a value in each field that a spec can have.
 func full() *swarm.ClusterInfo {
 	return &swarm.ClusterInfo{
 		ID: "c", DefaultAddrPool: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, SubnetSize: 24, DataPathPort: 4789,
@@ -127,7 +127,7 @@ func full() *swarm.ClusterInfo {
 	}
 }
 
-// compare does what a run does with a manifest: applied is what an earlier one left.
+// compare does what a run does with a manifest. applied is what an earlier run left.
 func compare(t *testing.T, live *swarm.ClusterInfo, manifest *v1.Cluster, applied diff.Applied) ([]diff.Field, *v1.Cluster) {
 	t.Helper()
 	manifest.Header = v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindCluster, Metadata: v1.Metadata{Name: v1.ClusterName, Labels: manifest.Metadata.Labels}}
@@ -147,7 +147,7 @@ func paths(fields []diff.Field) []string {
 	return out
 }
 
-// Each setting changed alone keeps all others, and afterwards nothing differs.
+// A change of one setting alone keeps all others, and nothing differs afterwards.
 func TestEachSettingAloneKeepsTheOthers(t *testing.T) {
 	d := func(v time.Duration) *v1.Duration { return ptr(v1.Duration(v)) }
 	cases := []struct {
@@ -211,7 +211,7 @@ func TestEachSettingAloneKeepsTheOthers(t *testing.T) {
 	}
 }
 
-// What was stated and is not any more goes where it has a key, and stays where it has a value of its own.
+// What was stated and is not stated any more is removed if it has a key, and stays if it is a value of its own.
 func TestWhatIsNoLongerStated(t *testing.T) {
 	live := full()
 	stated := &v1.Cluster{Spec: v1.ClusterSpec{TaskHistoryLimit: ptr(int64(5)), CA: &v1.CA{ExternalCAs: []v1.ExternalCA{{URL: "https://b", Options: map[string]string{"o": "1"}}}}}}

@@ -14,41 +14,43 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Rotation is what a manifest states of one of them.
+// Rotation is what a manifest states of one rotation.
 type Rotation struct {
 	Of kinds.Rotated
-	// Path of the manifest that states it.
+	// Path is the path in the manifest that states it.
 	Path string
-	// Epoch that is stated; nil: none is, and the one on record stays. Every is the age that it may have; zero: any.
+	// Epoch is the stated epoch. nil means that none is stated, and the one on record stays. Every is the age that
+	// the thing may have. Zero means any age.
 	Epoch *uint64
 	Every time.Duration
 }
 
-// Rotations are all of a Cluster. The zero value: nothing is stated, and nothing is known.
+// Rotations are all rotations of a Cluster. The zero value means that nothing is stated and nothing is known.
 type Rotations struct {
-	// Have and Want are the Cluster's.
+	// Have and Want are the Cluster's two states.
 	Have, Want *diff.State
-	// Stated are at most one of each.
+	// Stated has at most one rotation of each thing.
 	Stated []Rotation
-	// Records are those of the live object.
+	// Records are the records of the live object.
 	Records map[kinds.Rotated]kinds.RotationRecord
-	// Locked: autolock is on, so there is an unlock key.
+	// Locked is true if autolock is on, so that there is an unlock key.
 	Locked bool
-	// Signing is the root that files have; nil: none is stated.
+	// Signing is the root that files have. It is nil if none is stated.
 	Signing *Signing
-	// Nodes is how the nodes are; nil if it is not known.
+	// Nodes says how the nodes are. It is nil if that is not known.
 	Nodes *kinds.Nodes
 }
 
-// Signing is a root of the CA that files have, as they are now. Nothing of the key is in it.
+// Signing is a root of the CA that files have, as they are now. It contains nothing of the key.
 type Signing struct {
-	// Path of the manifest that states it.
+	// Path is the path in the manifest that states it.
 	Path string
-	// Wanted and Live are digests of the certificate that the file has, and of the swarm's root; "": not known.
+	// Wanted is the digest of the file's certificate, and Live the digest of the swarm's root. "" means that it is
+	// not known.
 	Wanted, Live string
-	// From and Until are the time that the certificate is good for.
+	// From and Until are the times between which the certificate is good.
 	From, Until time.Time
-	// Field of the manifest that has a Problem, which names the file. "": there is none.
+	// Field is the field of the manifest that has a Problem, which names the file. Both are "" if there is none.
 	Field, Problem string
 }
 
@@ -63,10 +65,11 @@ const (
 // theCluster is the key of the one object.
 var theCluster = v1.Key{Kind: v1.KindCluster, Name: v1.ClusterName}
 
-// Part is what the rotations bring to a plan.
+// Part returns what the rotations add to a plan.
 func (r Rotations) Part() plan.Part { return plan.Part{Then: r.rotate, Finish: r.finish} }
 
-// Again is when the next of them is due by its age. Zero: none is, or one is due already.
+// Again returns after what time the next rotation is due by its age. It returns 0 if none is, or if one is due
+// already.
 func (r Rotations) Again(now time.Time) time.Duration {
 	var again time.Duration
 	for _, one := range r.Stated {
@@ -78,7 +81,7 @@ func (r Rotations) Again(now time.Time) time.Duration {
 	return again
 }
 
-// inOrder are those that are stated, the root last.
+// inOrder returns the stated rotations, the root last.
 func (r Rotations) inOrder() []Rotation {
 	order := []kinds.Rotated{kinds.WorkerToken, kinds.ManagerToken, kinds.UnlockKey, kinds.RootCA}
 	return slices.SortedStableFunc(slices.Values(r.Stated), func(a, b Rotation) int {
@@ -86,10 +89,10 @@ func (r Rotations) inOrder() []Rotation {
 	})
 }
 
-// exists: an unlock key is there only while autolock is on.
+// exists reports whether there is something to replace: there is an unlock key only while autolock is on.
 func (r Rotations) exists(of kinds.Rotated) bool { return of != kinds.UnlockKey || r.Locked }
 
-// begun is the record of one that has none yet, or begins anew.
+// begun returns the record of a rotation that has none yet, or that begins again.
 func (o Rotation) begun(old kinds.RotationRecord, now time.Time) kinds.RotationRecord {
 	out := kinds.RotationRecord{Epoch: old.Epoch, At: now}
 	if o.Epoch != nil {
@@ -98,7 +101,7 @@ func (o Rotation) begun(old kinds.RotationRecord, now time.Time) kinds.RotationR
 	return out
 }
 
-// due says why it is to be replaced now, and what differs. "" is no cause.
+// due says why the thing is to be replaced now, and what differs. The cause is "" if it is not due.
 func (o Rotation) due(r kinds.RotationRecord, now time.Time) (cause string, field diff.Field) {
 	switch age := now.Sub(r.At); {
 	case o.Epoch != nil && *o.Epoch > r.Epoch:
@@ -111,7 +114,7 @@ func (o Rotation) due(r kinds.RotationRecord, now time.Time) (cause string, fiel
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// first is the field of one that is put on record.
+// first returns the field of a rotation that is put on record.
 func (o Rotation) first(r kinds.RotationRecord) diff.Field {
 	f := plan.TextField(o.Path+".epoch", "", strconv.FormatUint(r.Epoch, 10))
 	if o.Epoch == nil {
@@ -121,20 +124,22 @@ func (o Rotation) first(r kinds.RotationRecord) diff.Field {
 	return f
 }
 
-// dueRotation is one whose time has come.
+// dueRotation is a rotation whose time has come.
 type dueRotation struct {
 	Rotation
 	cause string
 	field diff.Field
 }
 
-// leastLife is what the engine asks of a new root (SwarmKit, manager/controlapi/ca_rotation.go).
+// leastLife is how long a new root must be good for the engine to take it (SwarmKit,
+// manager/controlapi/ca_rotation.go).
 const leastLife = 365 * 24 * time.Hour
 
-// abridged is enough of a digest to be told from others by eye.
+// abridged returns enough of a digest to tell it from others by eye.
 func abridged(digest string) string { return digest[:min(len(digest), 23)] }
 
-// signed is the root that files have, where the swarm has another one; a file that is no use is refused, and holds nothing else.
+// signed returns the rotation to the root that files have, if the swarm has another one. It refuses a file that is of
+// no use; other rotations go on.
 func (r Rotations) signed(p *plan.Plan, f plan.Facts) (due dueRotation, is bool) {
 	s := r.Signing
 	if s == nil || diff.Ignored(s.Path, r.Want.Policy.IgnoreDifferences) {
@@ -163,7 +168,7 @@ func (r Rotations) signed(p *plan.Plan, f plan.Facts) (due dueRotation, is bool)
 	return due, false
 }
 
-// renewal is what the step does to records. Of a root that a file has there is none: the swarm shows it.
+// renewal returns what the step does to records. A root that a file has gets no record, because the swarm shows it.
 func (d dueRotation) renewal(r Rotations, now time.Time) *kinds.Renewal {
 	if d.Of == kinds.SignedRoot {
 		return &kinds.Renewal{Makes: d.Of, Root: r.Signing.Wanted}
@@ -171,8 +176,8 @@ func (d dueRotation) renewal(r Rotations, now time.Time) *kinds.Renewal {
 	return &kinds.Renewal{Makes: d.Of, Records: map[kinds.Rotated]kinds.RotationRecord{d.Of: d.begun(r.Records[d.Of], now)}}
 }
 
-// rotate adds the next rotation, or the first records, or says why there is none. It comes after the guards, when it is
-// known what else is written to the Cluster.
+// rotate adds the next rotation or the first records, or refusals that say why there is none. It runs after the
+// guards, when it is known what else is written to the Cluster.
 func (r Rotations) rotate(p *plan.Plan, f plan.Facts, _ plan.Policy) {
 	if r.Have == nil || r.Want == nil {
 		return
@@ -245,7 +250,7 @@ func notRotated(p *plan.Plan, class plan.Class, field diff.Field, format string,
 	p.Refused = append(p.Refused, r.Bearing(plan.Aside|plan.OfRotation))
 }
 
-// keepsAll says what comes before anything is rotated or recorded.
+// keepsAll says what comes before anything is rotated or recorded. It returns "" if nothing does.
 func keepsAll(p *plan.Plan, f plan.Facts) string {
 	switch {
 	case f.StateLost:
@@ -256,7 +261,7 @@ func keepsAll(p *plan.Plan, f plan.Facts) string {
 	return ""
 }
 
-// keeps says what one rotation waits for.
+// keeps says what a rotation waits for. It returns "" if it waits for nothing.
 func (r Rotations) keeps(p *plan.Plan, of kinds.Rotated) string {
 	switch {
 	case r.Nodes == nil:
@@ -276,7 +281,7 @@ func (r Rotations) keeps(p *plan.Plan, of kinds.Rotated) string {
 	return ""
 }
 
-// waitsFor names the nodes that a rotation will have to wait for, or that miss it.
+// waitsFor returns notes on the nodes that a rotation will have to wait for, or that miss it.
 func waitsFor(seen []kinds.Sighting, of kinds.Rotated) []string {
 	var out []string
 	for _, n := range seen {
@@ -290,13 +295,13 @@ func waitsFor(seen []kinds.Sighting, of kinds.Rotated) []string {
 	return out
 }
 
-// locks says whether a step turns autolock on.
+// locks reports whether a step turns autolock on.
 func locks(s plan.Step) bool {
 	return s.Key == theCluster && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Path == pathAutolock && f.Want.Reveal() == "true" })
 }
 
-// finish lets no rotation wait for one that a person holds, and records the unlock key that comes with autolock in the step that
-// turns that on.
+// finish makes sure that no rotation waits for one that a person holds: it refuses them with the class Never. It also
+// records the unlock key that comes with autolock, in the step that turns autolock on.
 func (r Rotations) finish(p *plan.Plan, f plan.Facts, _ plan.Policy) {
 	held := slices.ContainsFunc(p.Refused, func(r plan.Refusal) bool {
 		return (r.Origin() == plan.OriginRotates || r.Origin() == plan.OriginRecords) && !r.Is(plan.OfRotation) && r.Class != plan.Later
@@ -314,7 +319,7 @@ func (r Rotations) finish(p *plan.Plan, f plan.Facts, _ plan.Policy) {
 	}
 }
 
-// escrowed refuses to have the swarm make a key that nobody keeps.
+// escrowed refuses a step that makes the swarm create an unlock key that nobody keeps.
 func escrowed(s plan.Step, _ plan.Facts, _ plan.Policy) []plan.Refusal {
 	if !locks(s) || slices.ContainsFunc(s.Change.Want.Whole().Leaves, func(l diff.Leaf) bool { return strings.HasPrefix(l.Path, pathEscrow+".") }) {
 		return nil

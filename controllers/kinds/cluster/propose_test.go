@@ -20,7 +20,7 @@ var rotationPaths = map[kinds.Rotated]string{
 	kinds.UnlockKey: "spec.autolock.rotation", kinds.RootCA: "spec.ca.rotation",
 }
 
-// When the next one is due by its age, of those that are there.
+// Again returns when the next rotation is due by its age, among those that exist.
 func TestWhenARotationIsDueByAge(t *testing.T) {
 	every := func(of kinds.Rotated, hours int) Rotation {
 		return Rotation{Of: of, Every: time.Duration(hours) * time.Hour}
@@ -59,7 +59,7 @@ func TestWhenARotationIsDueByAge(t *testing.T) {
 	}
 }
 
-// rotating is what a swarm remembers, in the laws below.
+// rotating is what a swarm remembers in the laws below.
 type rotating struct {
 	records  map[kinds.Rotated]kinds.RotationRecord
 	locked   bool
@@ -73,16 +73,21 @@ func (w *rotating) plan(stated []Rotation) plan.Plan {
 	return plan.Build(nil, f, plan.Policy{Source: "s", Budgets: plan.DefaultBudgets()}, given(Rotations{Stated: stated, Records: w.records, Locked: w.locked, Nodes: &kinds.Nodes{Rotating: w.running}}).Part())
 }
 
-// given are rotations with the two states that they are written by.
+// given returns the rotations with the two states that they are written by.
 func given(r Rotations) Rotations {
 	r.Have = &diff.State{Key: theCluster, Instance: theCluster.Name, Meta: diff.Meta{ID: "c", Mine: true}}
 	r.Want = &diff.State{Key: theCluster, Instance: theCluster.Name, Partial: true}
 	return r
 }
 
-// Whatever is stated, in whatever order and at whatever time: what has no record is never replaced; an epoch replaces once; a
-// root is never replaced while one is; at most one thing is replaced by a plan; no age passes without a replacement that
-// nothing holds; and the epoch on record never falls.
+// This holds whatever is stated, in whatever order and at whatever time:
+//
+//   - What has no record is never replaced.
+//   - An epoch replaces once.
+//   - A root is never replaced while another root is being replaced.
+//   - A plan replaces at most one thing.
+//   - No age passes without a replacement, unless something holds it.
+//   - The epoch on record never falls.
 func TestRotationsOnceAndOneByOne(t *testing.T) {
 	all := []kinds.Rotated{kinds.WorkerToken, kinds.ManagerToken, kinds.UnlockKey, kinds.RootCA}
 	rapid.Check(t, func(t *rapid.T) {
@@ -156,7 +161,7 @@ func TestRotationsOnceAndOneByOne(t *testing.T) {
 	})
 }
 
-// An epoch that is raised is replaced whatever else is due, sooner or later, once.
+// A raised epoch is replaced sooner or later, once, whatever else is due.
 func TestEveryEpochIsReplacedInTheEnd(t *testing.T) {
 	w := &rotating{records: map[kinds.Rotated]kinds.RotationRecord{}, now: at, replaced: map[kinds.Rotated]int{}, locked: true}
 	var log []string

@@ -6,7 +6,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// read puts the live cluster into the words of a manifest.
+// read returns the live cluster in the words of a manifest.
 func read(c *swarm.ClusterInfo) *v1.Cluster {
 	s := c.Spec
 	period, expiry := v1.Duration(s.Dispatcher.HeartbeatPeriod), v1.Duration(s.CAConfig.NodeCertExpiry)

@@ -13,12 +13,12 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// recordedAt are the labels that hold the records.
+// recordedAt are the labels that have the records.
 var recordedAt = map[kinds.Rotated]string{
 	kinds.WorkerToken: v1.LabelRotatedWorker, kinds.ManagerToken: v1.LabelRotatedManager, kinds.UnlockKey: v1.LabelRotatedKey, kinds.RootCA: v1.LabelRotatedCA,
 }
 
-// rotate says what there is to rotate: what a manifest states, if there is one that is about the object, and what is on record.
+// rotate says what there is to rotate: what a manifest states, if one is about the object, and what is on record.
 func rotate(l *kinds.Live, have, want *diff.State, nodes *kinds.Nodes, now time.Time) kinds.Rotating {
 	var stated v1.Object
 	if want != nil {
@@ -37,7 +37,8 @@ func rotate(l *kinds.Live, have, want *diff.State, nodes *kinds.Nodes, now time.
 	return out
 }
 
-// rotations are those that the manifest states and those that the live object has on record. They hold no token and no key.
+// rotations returns the rotations that the manifest states and those that the live object has on record. They contain
+// no token and no key.
 func rotations(l *kinds.Live, want v1.Object) Rotations {
 	out := Rotations{Records: map[kinds.Rotated]kinds.RotationRecord{}, Locked: raw(l).Spec.EncryptionConfig.AutoLockManagers}
 	for of, label := range recordedAt {
@@ -74,7 +75,8 @@ func rotations(l *kinds.Live, want v1.Object) Rotations {
 	return out
 }
 
-// renew adds to an update what a step replaces, and the records of that: one transaction, so that it happens once.
+// renew adds to an update what a step replaces, and the records of that. Both are in one transaction, so that the
+// rotation happens once. It fails if nothing would be on record.
 func renew(o client.SwarmUpdateOptions, r *kinds.Renewal) (client.SwarmUpdateOptions, error) {
 	if r == nil {
 		return o, nil
@@ -94,12 +96,12 @@ func renew(o client.SwarmUpdateOptions, r *kinds.Renewal) (client.SwarmUpdateOpt
 	case kinds.UnlockKey:
 		o.RotateManagerUnlockKey = true
 	case kinds.RootCA:
-		o.Spec.CAConfig.ForceRotate++ // any other number than the live one has the engine make a new root
+		o.Spec.CAConfig.ForceRotate++ // any number other than the live one makes the engine make a new root
 	}
 	return o, nil
 }
 
-// withoutRecords are labels without those of rotations.
+// withoutRecords returns the labels without those of rotations, and whether there were any of these.
 func withoutRecords(labels map[string]string) (left map[string]string, had bool) {
 	left = maps.Clone(labels)
 	for _, label := range recordedAt {
@@ -108,7 +110,8 @@ func withoutRecords(labels map[string]string) (left map[string]string, had bool)
 	return left, len(left) != len(labels)
 }
 
-// update is the write of a spec over the object as it was read: one that changed meanwhile is refused by the engine.
+// update returns the write of a spec over the object as it was read. The engine refuses it if the object has changed
+// meanwhile.
 func update(l *kinds.Live, spec swarm.Spec) client.SwarmUpdateOptions {
 	return client.SwarmUpdateOptions{Version: raw(l).Version, Spec: spec}
 }

@@ -28,7 +28,7 @@ type written struct {
 	spec  swarm.Spec
 }
 
-// serve is an engine that takes updates of the swarm.
+// serve starts an engine that accepts updates of the swarm.
 func serve(t *testing.T) (*engine.Client, *[]written) {
 	t.Helper()
 	t.Setenv("DOCKER_CONFIG", t.TempDir())
@@ -59,7 +59,7 @@ func liveFull(labels map[string]string) *kinds.Live {
 	return &kinds.Live{Kind: v1.KindCluster, ID: c.ID, Name: v1.ClusterName, Version: 7, Labels: c.Spec.Labels, Raw: c}
 }
 
-// wantRotation is a manifest that states a rotation of each.
+// wantRotation returns a manifest that states a rotation of each thing.
 func wantRotation() *v1.Cluster {
 	by := func(epoch uint64, every time.Duration) *v1.Rotation {
 		return &v1.Rotation{Epoch: &epoch, Every: ptr(v1.Duration(every))}
@@ -73,7 +73,8 @@ func wantRotation() *v1.Cluster {
 	return c
 }
 
-// A rotation asks for what it is about and nothing else, keeps everything else of the spec, and is on record in the same update.
+// A rotation asks for what it is about and nothing else. It keeps everything else of the spec, and is on record in
+// the same update.
 func TestARotationIsOneUpdate(t *testing.T) {
 	const on = "epoch=5 at=2026-03-01T12:00:00Z"
 	for _, c := range []struct {
@@ -180,7 +181,7 @@ func TestWhatIsStatedAndOnRecordOfRotations(t *testing.T) {
 	}
 }
 
-// What is given up has no record: managed again, it begins anew and rotates nothing.
+// A cluster that is given up has no record. If it is managed again, new records are begun and nothing is rotated.
 func TestReleasedTheRecordsGo(t *testing.T) {
 	client, all := serve(t)
 	done, why, err := release(t.Context(), client, liveFull(map[string]string{v1.LabelRotatedWorker: "epoch=1 at=2026-03-01T12:00:00Z", v1.LabelRotatedCA: "x", v1.LabelOwner: "s/Cluster/default"}))

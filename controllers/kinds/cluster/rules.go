@@ -2,18 +2,19 @@ package cluster
 
 import "github.com/swarm-operator/swarm-operator/diff"
 
-// What cannot be written, and why. The engine takes the ticks that a spec holds, shows them and never uses them
-// (swarmkit manager/manager.go only warns where they differ from its own).
+// These say why some fields cannot be written. The engine takes the ticks that a spec has, shows them and never uses
+// them (swarmkit manager/manager.go only warns if they differ from its own).
 const (
 	initOnly = "it is set when a swarm is made, and cannot be changed after that"
 	ofDaemon = "the engine ignores what the swarm says here; it is set on each manager, in daemon.json: "
 )
 
-// ofNodes: how many managers there are is not in the cluster object; roles of nodes are steps of nodes.
+// ofNodes is the rule for managers. The cluster object does not have their number; roles of nodes change in steps on
+// nodes.
 var ofNodes = diff.Rule{Effect: diff.InPlace, Stays: true, Unseen: true}
 
-// byEpoch: what is on record of rotations is told from what is stated by package plan, as is the root from what a file has;
-// and sinks are for what it renewed.
+// byEpoch is the rule for what the operator renews. Package plan compares the recorded rotations with the stated
+// ones, and the root with what a file has. Sinks are for what was renewed.
 var byEpoch = diff.Rule{Effect: diff.InPlace, Stays: true, Unseen: true}
 
 var rules = diff.Rules{

@@ -21,11 +21,11 @@ import (
 const (
 	pathSigningCert = "spec.ca.signing.certFile"
 	pathSigningKey  = "spec.ca.signing.keyFile"
-	largestPEM      = 64 << 10 // bytes; a chain of certificates is a tenth of it
+	largestPEM      = 64 << 10 // in bytes; a chain of certificates needs a tenth of it
 )
 
-// signing compares the certificate that a manifest names with the swarm's root. The key is looked at only where they differ, and
-// is not kept: the step that needs it reads it again.
+// signing compares the certificate that a manifest names with the swarm's root. It returns nil if the manifest names
+// none. It looks at the key only if the two differ, and does not keep it: the step that needs the key reads it again.
 func signing(l *kinds.Live, want v1.Object) *Signing {
 	c, is := want.(*v1.Cluster)
 	if !is || c.Spec.CA == nil || c.Spec.CA.Signing == nil {
@@ -56,7 +56,8 @@ func signing(l *kinds.Live, want v1.Object) *Signing {
 	return out
 }
 
-// sign gives an update the certificate and the key. They are read again, and have to be what was decided on.
+// sign puts the certificate and the key into an update. It reads both again. It fails if the certificate is not the
+// one that was decided on, or if the key does not fit.
 func sign(ca *swarm.CAConfig, stated *v1.CA, root string) error {
 	if stated == nil || stated.Signing == nil {
 		return errors.New("replacing the root of the CA: the manifest names none")
@@ -77,7 +78,7 @@ func sign(ca *swarm.CAConfig, stated *v1.CA, root string) error {
 	return nil
 }
 
-// rootOf is the swarm's root, which is one certificate. Nil where it is not.
+// rootOf returns the swarm's root, if that is exactly one certificate, and nil otherwise.
 func rootOf(text string) *x509.Certificate {
 	block, rest := pem.Decode([]byte(text))
 	if block == nil {
@@ -93,7 +94,7 @@ func rootOf(text string) *x509.Certificate {
 	return cert
 }
 
-// signingCert reads a certificate that the engine would take for a root (SwarmKit, ca.NewRootCA).
+// signingCert reads a certificate. It fails if the engine would not take it for a root (SwarmKit, ca.NewRootCA).
 func signingCert(path string) (*x509.Certificate, error) {
 	text, err := files.Read(path, largestPEM)
 	if err != nil {
@@ -123,20 +124,20 @@ func signingCert(path string) (*x509.Certificate, error) {
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(cert)
-	if _, err := cert.Verify(x509.VerifyOptions{Roots: pool, CurrentTime: cert.NotBefore}); err != nil { // when it is good is told by the plan
+	if _, err := cert.Verify(x509.VerifyOptions{Roots: pool, CurrentTime: cert.NotBefore}); err != nil { // the plan says when it is good
 		return nil, fmt.Errorf("its certificate cannot be a root: %w", err)
 	}
 	return cert, nil
 }
 
-// signingKey reads the private key of a certificate. Its errors tell nothing of it.
+// signingKey reads the private key of a certificate. Its errors reveal nothing of the key.
 func signingKey(path string, cert *x509.Certificate) (v1.Content, error) {
 	text, err := files.Read(path, largestPEM)
 	if err != nil {
 		return v1.Content{}, err
 	}
 	block, rest := pem.Decode(text)
-	for block != nil && block.Type == "EC PARAMETERS" { // openssl ecparam -genkey writes them in front
+	for block != nil && block.Type == "EC PARAMETERS" { // openssl ecparam -genkey writes them in front of the key
 		block, rest = pem.Decode(rest)
 	}
 	if block == nil {
@@ -157,7 +158,7 @@ func signingKey(path string, cert *x509.Certificate) (v1.Content, error) {
 		return v1.Content{}, fmt.Errorf("it holds a %s; a PRIVATE KEY, EC PRIVATE KEY or RSA PRIVATE KEY is wanted", known(block.Type))
 	}
 	if err != nil {
-		return v1.Content{}, errors.New("its private key cannot be read") // not why: that may quote it
+		return v1.Content{}, errors.New("its private key cannot be read") // without the reason, which may quote the key
 	}
 	switch k := key.(type) {
 	case *rsa.PrivateKey, *ecdsa.PrivateKey:
@@ -170,7 +171,8 @@ func signingKey(path string, cert *x509.Certificate) (v1.Content, error) {
 	return v1.NewContent(pem.EncodeToMemory(block)), nil
 }
 
-// known is the type of a PEM block where it is one of those that people mix up: what else stands there may be anything.
+// known returns the type of a PEM block if it is one that people mix up. Any other text there may be anything, so it
+// is not shown.
 func known(block string) string {
 	switch block {
 	case "CERTIFICATE", "CERTIFICATE REQUEST", "PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "EC PRIVATE KEY", "EC PARAMETERS", "RSA PRIVATE KEY", "PUBLIC KEY", "OPENSSH PRIVATE KEY":
@@ -184,7 +186,7 @@ func sameKey(a, b crypto.PublicKey) bool {
 	return is && k.Equal(b)
 }
 
-// digest of what a certificate is, whatever its text looks like.
+// digest returns a digest of what a certificate says, whatever its text looks like.
 func digest(cert *x509.Certificate) string {
 	sum := sha256.Sum256(cert.Raw)
 	return "sha256:" + hex.EncodeToString(sum[:])

@@ -26,10 +26,10 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// made is what tools make of a key and a certificate of its own.
+// made is what tools make: a key with a certificate of its own.
 type made struct {
 	key  crypto.Signer
-	cert []byte // DER
+	cert []byte // in DER
 }
 
 func root(t *testing.T, key crypto.Signer, change func(*x509.Certificate)) made {
@@ -72,7 +72,7 @@ func (m made) keyPEM(t *testing.T) string {
 	return block("PRIVATE KEY", der)
 }
 
-// signingOf is a manifest that names two files with these texts; "" makes none.
+// signingOf returns a manifest that names two files with these texts. A text that is "" makes no file.
 func signingOf(t *testing.T, cert, key string) (*v1.Cluster, *v1.CASigning) {
 	t.Helper()
 	dir := t.TempDir()
@@ -203,7 +203,8 @@ func TestFilesThatAreNoRootSayWhy(t *testing.T) {
 	}
 }
 
-// What is sent is what was decided on, and nothing else of the spec changes. Where the files have changed since, nothing is sent.
+// What is sent is what was decided on, and nothing else of the spec changes. If the files have changed since, nothing
+// is sent.
 func TestARootOfFilesIsOneUpdate(t *testing.T) {
 	live, next := root(t, ec(t), nil), root(t, ec(t), nil)
 	step := func(want *v1.Cluster) plan.Step {

@@ -12,8 +12,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// overlay changes what differs and keeps all else: POST /swarm/update replaces the whole, takes what is missing for its
-// default, and a missing ForceRotate for the wish for another root (measured, 20.10).
+// overlay changes what differs and keeps everything else. POST /swarm/update replaces the whole spec. It reads what
+// is missing as the default, and a missing ForceRotate as the wish for another root (measured, 20.10).
 func overlay(live swarm.Spec, want *v1.Cluster, fields []diff.Field, owner, applied string) swarm.Spec {
 	changed, s := diff.NewPaths(fields), want.Spec
 	live.Labels = kinds.OverlayLabels("metadata.labels", live.Labels, want.Metadata.Labels, fields, owner, applied)
@@ -48,7 +48,7 @@ func overlay(live swarm.Spec, want *v1.Cluster, fields []diff.Field, owner, appl
 	return live
 }
 
-// overlayCAs keeps the order, and those that differ in nothing.
+// overlayCAs keeps the order, and CAs that do not differ.
 func overlayCAs(live []*swarm.ExternalCA, want []v1.ExternalCA, changed diff.Paths) []*swarm.ExternalCA {
 	var out []*swarm.ExternalCA
 	for _, l := range live {
