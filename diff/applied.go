@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// Applied remembers, for each leaf that a manifest stated, a short digest of what was written. The applied label
-// holds it as "v1:" and the base64 of eight bytes per leaf, sorted: four bytes of the path's digest and four of the
-// value's.
+// Applied remembers, for each leaf that a manifest stated, a short digest of what was written. The applied label has
+// it as "v1:" and base64. Each leaf takes eight bytes: four of the path's digest and four of the value's. The leaves
+// are sorted.
 //
 // The digests tell whose doing a difference is. They never decide whether there is a difference, so a collision
 // misattributes a change and hides none.
@@ -31,7 +31,7 @@ func (a Applied) Equal(o Applied) bool {
 	return a.Zero() == o.Zero() && slices.Equal(a.leaves, o.leaves)
 }
 
-// NewApplied returns what to remember of the stated leaves.
+// NewApplied returns the digests to remember of the stated leaves.
 func NewApplied(leaves []Leaf) Applied {
 	a := Applied{make([]applied, 0, len(leaves))}
 	for _, l := range leaves {

@@ -6,7 +6,7 @@ import "net/netip"
 type Claim struct {
 	// What is "port", "subnet" or "name".
 	What string
-	// Of is which one, such as 8080/tcp. Of a subnet, Subnet is which one.
+	// Of is which one, such as 8080/tcp. For a subnet, Subnet is which one.
 	Of string
 	// Host is true for a port of the nodes that tasks run on. Two such ports do not clash: the scheduler separates
 	// them.

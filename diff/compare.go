@@ -20,7 +20,8 @@ type Rule struct {
 	Bare func(have string) string
 	// Nobody reports whether a key is nobody's difference unless it is stated, as labels below com.docker are.
 	Nobody func(key string) bool
-	// SinceAPI is the least API version that knows the field, such as 1.44.
+	// SinceAPI is the oldest API version that knows the field, such as 1.44. It is "" if every version that we speak
+	// to does.
 	SinceAPI string
 	// Stays is true if the live value is nobody's difference while the manifest is silent, whoever set it.
 	Stays bool
@@ -35,7 +36,7 @@ type Rule struct {
 	Intent bool
 	// Follows is the path of the leaf that decides this leaf's default, such as spec.mode. It is "" if there is none.
 	Follows string
-	// Unseen is true if the live object has no such leaf. What the manifest states is for the operator itself, and is
+	// Unseen is true if the live object has no such leaf. The manifest's value is for the operator itself, and is
 	// never a difference.
 	Unseen bool
 }
@@ -75,7 +76,7 @@ type id struct{ kind, instance string }
 
 type generations struct{ have, want uint64 }
 
-// Compare is the function of that name, with a memory.
+// Compare does the same as the function Compare, with a memory.
 func (s *Seen) Compare(have, want []State, rules func(kind string) Rules) []Change {
 	s.fresh = nil
 	if s.equal == nil {
@@ -205,7 +206,7 @@ func compareLeaf(hl, wl *Leaf, h, w *State, rules Rules) (Field, bool) {
 		f.SinceAPI = rule.SinceAPI
 	}
 	f.Git, f.Hand = attribute(l, hl, wl, h, w, rule)
-	if !stated && w.Exact != "" && !h.Meta.Applied.has(l.Path) && !h.Meta.Applied.has(w.Exact) { // what others set is removed because git says so now
+	if !stated && w.Exact != "" && !h.Meta.Applied.has(l.Path) && !h.Meta.Applied.has(w.Exact) { // git has just asked for exact, so the removal of what others set is git's doing
 		f.Git, f.Hand = true, false
 	}
 	f.Intent = rule.Intent

@@ -269,7 +269,7 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// What was seen to be equal is not compared again. That never shows, because whatever changes gets another
+// A pair that was seen to be equal is not compared again. That never shows, because whatever changes gets another
 // generation.
 func TestSeenDoesNotShow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -339,8 +339,8 @@ func (s State) exactly(path string) State {
 	return s
 }
 
-// What others set stays under merge. Under exact it is removed. That is git's doing if git has just asked for exact,
-// and a hand's if the other value came afterwards.
+// A value that others set stays under merge. Under exact it is removed. That is git's doing if git has just asked for
+// exact, and a hand's if the other value came afterwards.
 func TestExactAndMerged(t *testing.T) {
 	const theirs, ours, switched = "metadata.labels.theirs=1", "metadata.labels.ours=1", "spec.user=exact"
 	tests := []struct {

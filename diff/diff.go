@@ -20,7 +20,7 @@ type Op rune
 
 // The operations.
 const (
-	Same    Op = ' ' // nothing differs that counts: the object is not ours yet, or what differs is ignored
+	Same    Op = ' ' // nothing differs that counts: the object is not ours yet, or all differences are ignored
 	Create  Op = '+'
 	Update  Op = '~'
 	Remove  Op = '-'
@@ -132,7 +132,8 @@ type Meta struct {
 	Lost bool
 	// Copied is true if the object carries our labels, but the source neither made nor adopted it.
 	Copied bool
-	// Applied holds the digests of what was last applied, from the label or from the record of the adoption.
+	// Applied has the digests of the values that were last applied, from the label or from the record of the
+	// adoption.
 	Applied Applied
 	// Unknown are keys of the live spec that our types do not know. A write would drop them.
 	Unknown []string
@@ -150,7 +151,7 @@ type Meta struct {
 	UsedBy []v1.Key
 }
 
-// From is where a want came from.
+// From is the place in a file that a want came from.
 type From struct {
 	File string `json:"file,omitempty"`
 	Line int    `json:"line,omitempty"`
@@ -184,8 +185,8 @@ type State struct {
 	// make it. A person has to know that. Nothing else waits for it.
 	Unmatched bool
 	Meta      Meta
-	// Gone, on the want side, is set if the source had made or adopted the object, and somebody removed it while its
-	// manifest said the same.
+	// Gone, on the want side, is set if the source had made or adopted the object and somebody removed it while its
+	// manifest stayed.
 	Gone *Gone
 	// Start, on the want side, is what the object is made from, in its kind's own form. It is set if the object was
 	// there before with settings that no manifest states. nil means that it is made from the manifest alone.
@@ -252,7 +253,7 @@ func (s *State) Leaf(path string) (Leaf, bool) {
 	return s.Leaves[i], true
 }
 
-// Digest returns a digest of what the state states. It does not depend on the defaults of this release.
+// Digest returns a digest of the leaves that the state states. It does not depend on the defaults of this release.
 func (s *State) Digest() string { return statedDigest(s.Instance, s.Whole().Leaves) }
 
 // Field is one leaf that differs.
@@ -276,7 +277,7 @@ type Field struct {
 	Intent bool `json:"-"`
 }
 
-// Change is an object that differs. If Op is Same, the object is not ours yet, or what differs of it is ignored.
+// Change is an object that differs. If Op is Same, the object is not ours yet, or all its differences are ignored.
 type Change struct {
 	Op       Op
 	Key      v1.Key

@@ -57,7 +57,7 @@ func TestWhyAFieldCannotBeWritten(t *testing.T) {
 	}
 }
 
-// What a manifest is silent about, and never stated, is no difference.
+// A field that a manifest is silent about, and never stated, is no difference.
 func TestSilenceIsNoDifference(t *testing.T) {
 	paths := []string{"spec.image", "spec.user", "metadata.labels.x", "metadata.labels.y"}
 	rapid.Check(t, func(t *rapid.T) {

@@ -108,7 +108,7 @@ func (k *Kind) contested(by claimant, l *Live, has, had []diff.Claim, wants map[
 	return out
 }
 
-// InTheWay finds the objects that are to be removed and have a port of the nodes that a waiting object needs in order
+// InTheWay finds objects that are to be removed and that have a port of the nodes. A waiting object needs that port
 // to run there. The scheduler gives such a port to no other object. InTheWay returns the waiting objects by the
 // objects that are in their way. It is pure.
 func InTheWay(all []Kind, changes []diff.Change, wants map[v1.Key]*diff.State, waiting []v1.Key) map[v1.Key]v1.Key {

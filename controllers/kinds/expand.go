@@ -14,7 +14,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// Wants is what all manifests of a source ask for.
+// Wants has the objects that all manifests of a source ask for.
 type Wants struct {
 	States []diff.State
 	// Missing has an entry for each external object. It is true if the object does not exist.
@@ -27,8 +27,8 @@ type Wants struct {
 	Unknown []v1.Key
 }
 
-// Expand turns manifests into the objects that they ask for, in the order of kinds. What others refer to comes first,
-// because a service names the version of a config and not the config.
+// Expand turns manifests into the objects that they ask for, in the order of kinds. Kinds that others refer to come
+// first, because a service names the version of a config and not the config.
 func Expand(all []Kind, entries []Entry, ix *Index, src Source, memo *Memo) Wants {
 	memo.begin()
 	var used []*wantMemo
@@ -126,9 +126,9 @@ func inParallel(n int, do func(i int)) {
 	all.Wait()
 }
 
-// Haves returns live objects in normal form. It leaves out a node's own objects. It also leaves out what is not the
-// source's, or is of a partial kind, unless a want has that name. wants also tells which versions of content have
-// been replaced. A memo must have been through Expand in the same run.
+// Haves returns live objects in normal form. It leaves out a node's own objects. It also leaves out objects that are
+// not the source's, or are of a partial kind, unless a want has their name. wants also tells which versions of
+// content have been replaced. A memo must have been through Expand in the same run.
 func Haves(all []Kind, ix *Index, src Source, wants []diff.State, memo *Memo) []diff.State {
 	seen := 0
 	out := make([]diff.State, 0, len(wants))
@@ -310,7 +310,7 @@ func (v version) foreign(l *Live, content []byte) (diff.State, bool) {
 	case readable && hmac.Equal(data, content):
 		return s, true
 	case readable && s.Policy.Adoption() == v1.AdoptTakeover:
-		return s, false // a version of our own is made beside it: the old content stays for whatever uses it
+		return s, false // a version of our own is made beside it, and the old content stays for those that use it
 	default:
 		s.Note = noteDiffers
 		s.Leaves = append(s.Leaves, diff.Leaf{Path: "spec.data", Type: "spec.data", Key: "secret", Text: "wanted", Stated: true})

@@ -75,8 +75,8 @@ func TestWhoseAnObjectIs(t *testing.T) {
 	}
 }
 
-// What the source made stays its own if somebody takes its labels off. What was copied from it does not become its
-// own.
+// An object that the source made stays its own if somebody takes its labels off. A copy of it does not become the
+// source's.
 func TestWhoseAnObjectIsByRecord(t *testing.T) {
 	web := v1.Key{Kind: "Service", Name: "web"}
 	label := func(source, nonce string) map[string]string {

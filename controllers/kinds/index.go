@@ -109,7 +109,7 @@ func (ix *Index) use(l *Live) {
 	by := v1.Key{Kind: l.Kind, Name: l.Name}
 	for _, r := range ix.uses(l) {
 		if i, known := slices.BinarySearchFunc(ix.users[r], by, v1.Key.Compare); !known {
-			ix.users[r] = slices.Insert(slices.Clip(ix.users[r]), i, by) // whoever has the old list keeps it
+			ix.users[r] = slices.Insert(slices.Clip(ix.users[r]), i, by) // callers that have the old list keep it
 		}
 	}
 }

@@ -1,5 +1,5 @@
-// Package kinds has what all kinds of objects have in common: the shape of a kind, what was read of the swarm, and
-// the index across kinds. Each kind is a folder below; package all lists them.
+// Package kinds is the common part of all kinds of objects: the shape of a kind, the live objects, and the index
+// across kinds. Each kind is a folder below; package all lists them.
 package kinds
 
 import (
@@ -50,9 +50,9 @@ type Kind struct {
 	Rules diff.Rules
 	// Templates are kinds of manifests that are about objects of this kind, and that have no objects of their own.
 	Templates []string
-	// Expand turns the manifests of the kind and of its templates into one manifest for each object that they are
-	// about, as stated. It also returns what people should know of that. It is pure. nil means that a manifest is
-	// about the one object of its name.
+	// Expand turns the manifests of the kind and of its templates into one manifest, as stated, for each object that
+	// they are about. It also returns notices for people. It is pure. nil means that a manifest is about the one
+	// object of its name.
 	Expand func([]Entry, []*Live) (objects []Entry, notices []string)
 	// List reads all objects of the kind with one call.
 	List func(context.Context, *engine.Client) ([]*Live, error)
@@ -107,12 +107,12 @@ type Kind struct {
 	// Retry resumes an update that the engine has paused. done is false if nothing was resumed; why then says why it
 	// must not be resumed, or is "" if nothing was paused. nil means that the engine has no such updates.
 	Retry func(context.Context, *engine.Client, *Live) (done bool, why string, err error)
-	// Survey says what of the kind's objects concerns the swarm as a whole. It makes a call only if it matters which
+	// Survey says what the kind's objects mean for the swarm as a whole. It makes a call only if it matters which
 	// tasks run on them. It is nil except for one kind.
 	Survey func(context.Context, *engine.Client, Survey) Surveyed
-	// Rotate says what of an object is replaced by epoch or by age, and what is recorded of that. It reads the files
-	// that the manifest names, and nothing of the swarm. want is nil if no manifest is about the object, and nodes is
-	// nil if nothing is known of them. Rotate is nil except for one kind.
+	// Rotate says which parts of an object are replaced by epoch or by age, and what is on record of that. It reads
+	// the files that the manifest names, and nothing of the swarm. want is nil if no manifest is about the object,
+	// and nodes is nil if nothing is known of them. Rotate is nil except for one kind.
 	Rotate func(live *Live, have, want *diff.State, nodes *Nodes, now time.Time) Rotating
 	// Guards are the kind's own guards.
 	Guards []plan.Guard
@@ -161,7 +161,7 @@ type Result struct {
 	Warnings []string
 }
 
-// Env is what a step runs with.
+// Env has the things that a step runs with.
 type Env struct {
 	Engine *engine.Client
 	Source string
@@ -231,9 +231,9 @@ func (s Source) dropped(source string, l *Live) bool {
 // Owner returns the value of the owner label.
 func (s Source) Owner(k v1.Key) string { return s.Name + "/" + k.Kind + "/" + k.Name }
 
-// Identify says whose an object is. What the source made or adopted is on record by its id. It stays the source's if
-// somebody takes its labels off. The label must name this object's own kind and name, because a copied label proves
-// nothing.
+// Identify says whose an object is. Objects that the source made or adopted are on record by their ids. They stay the
+// source's if somebody takes their labels off. The label must name this object's own kind and name, because a copied
+// label proves nothing.
 func (s Source) Identify(l *Live) (v1.Key, diff.Meta) {
 	key := v1.Key{Kind: l.Kind, Name: l.called()}
 	meta := diff.Meta{ID: l.ID, Version: l.Version, Created: l.Created, Unknown: l.Unknown}
@@ -366,7 +366,7 @@ func (k Kind) outline(e Entry, instance string) diff.State {
 }
 
 // OverlayLabels returns the live labels, with those changed that differ by their paths below at, and with the
-// operator's own labels. It keeps whatever else is there.
+// operator's own labels. It keeps all other labels.
 func OverlayLabels(at string, live, want map[string]string, fields []diff.Field, owner, applied string) map[string]string {
 	out := make(map[string]string, len(live)+2)
 	for k, v := range live {

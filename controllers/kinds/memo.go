@@ -11,10 +11,11 @@ import (
 )
 
 // Memo keeps normal forms from one run to the next, so that a run costs what changed and not what exists. A nil Memo
-// remembers nothing. What is kept is never changed. Each run leaves behind only what it used.
+// remembers nothing. Kept forms are never changed. Each run leaves behind only those that it used.
 //
-// Manifests and live objects are known by their pointers: a caller that reads an object again and finds it as it was
-// passes the old pointer. The names of what an object refers to may change without the object, so they are compared.
+// Manifests and live objects are known by their pointers. A caller that reads an object again, and finds it as it
+// was, passes the old pointer. The names of what an object refers to may change without the object, so they are
+// compared.
 type Memo struct {
 	wants map[v1.Key]*wantMemo
 	haves map[Ref]*haveMemo
@@ -197,8 +198,9 @@ func (m *Memo) identify(k *Kind, src Source, l *Live) *haveMemo {
 	return h
 }
 
-// normalise prepares the leaves. It does so again if names changed of what the object refers to by id: that may have
-// been listed later, and had no name before. It may be called from several goroutines, for different objects.
+// normalise prepares the leaves. It does so again if the names of objects change that this one refers to by id. Such
+// an object may have been listed later, and had no name before. It may be called from several goroutines, for
+// different objects.
 func (h *haveMemo) normalise(m *Memo, ix *Index) {
 	h.index = ix
 	if h.state.Gen == 0 {

@@ -47,7 +47,7 @@ type remembering struct {
 	seen diff.Seen
 }
 
-// nodeChanges returns the changes in brief, with what else a run decides by.
+// nodeChanges returns the changes in brief, with the other facts that a run decides by.
 func nodeChanges(changes []diff.Change) []string {
 	out := brief(changes)
 	for i, c := range changes {

@@ -53,8 +53,8 @@ type Remembered struct {
 type Roles struct {
 	// Wanted is what manifests say of roles, as text.
 	Wanted string
-	// Settled reports whether the roles were seen to be as wanted. What differs after that was changed by hand, and
-	// was first seen at Since.
+	// Settled reports whether the roles were seen to be as wanted. A role that differs after that was changed by
+	// hand. This was first seen at Since.
 	Settled bool
 	Since   time.Time
 }
@@ -64,7 +64,7 @@ func (r *Remembered) Clone() Remembered {
 	return Remembered{r.Since.Clone(), maps.Clone(r.Emptied), maps.Clone(r.Managers), maps.Clone(r.Left), maps.Clone(r.Orphans), r.Roles}
 }
 
-// Surveyed is what a survey found.
+// Surveyed is the result of a survey.
 type Surveyed struct {
 	// Part is what the survey adds to the plan.
 	Part plan.Part

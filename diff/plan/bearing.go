@@ -13,7 +13,7 @@ import (
 type Bearing uint16
 
 const (
-	// holds means that what was to come after the step is held with it, even if the object exists.
+	// holds means that the steps that were to come after this one are held with it, even if the object exists.
 	holds Bearing = 1 << iota
 	// occupied means that in the object's place there is something else, or something that nothing can use.
 	occupied
@@ -25,10 +25,10 @@ const (
 	inFlight
 	// reported means that a change by hand stays as it is, and that nobody has to do anything.
 	reported
-	// passed means that the object is left alone by somebody's choice, is somebody else's, or waits for something
-	// from before the revision. What the revision removes does not wait for it.
+	// passed means that the object is left alone by somebody's choice, belongs to somebody else, or waits for
+	// something from before the revision. Removals of the revision do not wait for it.
 	passed
-	// failed means that what is wanted was tried and has failed.
+	// failed means that the want was tried and has failed.
 	failed
 	// byName means that an agreement to it has to name the object.
 	byName
@@ -92,7 +92,7 @@ func (r Refusal) Reported() bool { return r.is(reported) }
 // Contended reports whether somebody writes again and again what the operator puts back.
 func (r Refusal) Contended() bool { return r.is(reported) && r.is(hand) }
 
-// NeedsAPerson reports whether somebody has to do something before the step can be taken.
+// NeedsAPerson reports whether somebody has to act before the step can be taken.
 func (r Refusal) NeedsAPerson() bool { return r.Class != Later && !r.Quiet && !r.is(reported) }
 
 // OfRoles reports whether a refusal is about the roles of nodes. Roles change one at a time.
@@ -101,10 +101,10 @@ func (r Refusal) OfRoles() bool { return r.is(OfRoles) }
 // Unmatched reports whether the manifest matches no node of the swarm.
 func (r Refusal) Unmatched() bool { return r.is(unmatched) }
 
-// holdsOthers reports whether what was to come after the step is held with it. That is so if the object was to be
-// made, if something else is in its place, or if its own change waits for consent. It is also so if the want failed
-// under this very revision, or without a record of what was wanted. A manifest that matches no node holds nothing, so
-// that what runs elsewhere goes on.
+// holdsOthers reports whether the steps that were to come after this one are held with it. That is so if the object
+// was to be made, if something else is in its place, or if its own change waits for consent. It is also so if the
+// want failed under this very revision, or without a record of what was wanted. A manifest that matches no node holds
+// nothing, so that what runs elsewhere goes on.
 func (r Refusal) holdsOthers(f Facts) bool {
 	if r.Op == diff.Remove || r.Quiet || r.is(unmatched) {
 		return false
@@ -121,8 +121,9 @@ func (r Refusal) waitsBeforeRemovals() bool {
 // holdsRemovals reports whether git makes a service, or changes what it runs, and somebody has to do something first.
 // Until then, what is to be removed may be doing the service's work.
 //
-// Removals do not wait for what the manifest or a person leaves alone on purpose, for what is somebody else's, or for
-// what failed in an earlier revision. Nor do they wait for a step that only undoes a change by hand.
+// Removals do not wait for an object that the manifest or a person leaves alone on purpose. They do not wait for
+// somebody else's object, or for one that failed in an earlier revision. Nor do they wait for a step that only undoes
+// a change by hand.
 func (r Refusal) holdsRemovals() bool {
 	if r.Class == Later || r.Quiet || !v1.RunsTasks(r.Key.Kind) || r.is(passed|hand|Aside) {
 		return false

@@ -15,7 +15,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// What a refusal means to others is asked of its bearing. A guard that is renamed, split or added must not change
+// Code asks the bearing of a refusal what it means to others. A guard that is renamed, split or added must not change
 // what happens because code compares names.
 func TestNobodyComparesGuards(t *testing.T) {
 	compared := 0

@@ -37,8 +37,8 @@ func Hazards() []string {
 }
 
 // byCommand are the hazards that a commit cannot agree to. With some of them, git does not show what is lost. With
-// the others, the right to write to the branch must not be enough: it would let somebody take another's work back, or
-// take the swarm's majority away.
+// the others, the right to write to the branch must not be enough. It would let somebody take back another person's
+// work, or take away the swarm's majority.
 var byCommand = []Hazard{DropsSettings, SingleManager, ForceNodeRemoval, Rewind, OtherSource}
 
 // ByCommand reports whether only a command can agree to the hazard: approve, or apply with --consent.
@@ -134,9 +134,9 @@ func (cs Consents) Names(h Hazard, k v1.Key) bool {
 // Agreed reports whether somebody agreed to the hazard for all objects.
 func (cs Consents) Agreed(h Hazard) bool { return cs.Covers(h, v1.Key{}) }
 
-// ParseConsent reads the value of a Consent trailer: hazards separated by commas, each followed by the objects that
-// it is limited to, such as "removals Service/a Service/b, replace". It fails if a hazard is missing or unknown, or
-// if an object is not KIND/NAME.
+// ParseConsent reads the value of a Consent trailer, such as "removals Service/a Service/b, replace". Hazards are
+// separated by commas. Each is followed by the objects that it is limited to, if there are any. It fails if a hazard
+// is missing or unknown, or if an object is not KIND/NAME.
 func ParseConsent(s string) (Consents, error) {
 	var out Consents
 	for part := range strings.SplitSeq(s, ",") {

@@ -64,7 +64,8 @@ func (r Rollout) Text() string {
 // If a roll-back left what is wanted, something else was rolled back, such as a spec from before the service was
 // adopted. That failure is recorded without a want, so that it condemns no later want.
 //
-// What the engine and the tasks said is remembered where others may read it, so passwords in it are hidden.
+// The messages of the engine and the tasks are remembered where others may read them, so passwords in them are
+// hidden.
 func NewFailures(changes []diff.Change, inSync map[v1.Key]*diff.State, f Facts) []Failure {
 	var out []Failure
 	record := func(key v1.Key, w *diff.State, began time.Time, why string) {

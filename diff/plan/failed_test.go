@@ -78,7 +78,8 @@ func TestNewFailures(t *testing.T) {
 	}
 }
 
-// What is recorded is what is refused: a want that failed is never a step, and it is on record after the run.
+// The want that is recorded is the one that is refused. A want that failed is never a step, and it is on record after
+// the run.
 func TestAFailedWantIsRecordedOnce(t *testing.T) {
 	g := read(t, "~ Service/web git=spec.image want=bad\nrollout Service/web rollback_completed began=5m")
 	first := NewFailures(g.Changes, nil, g.Facts)

@@ -39,8 +39,8 @@ func TestPlans(t *testing.T) {
 	}
 }
 
-// A refusal that never ends by itself says what ends it. Two sorts are exempt: refusals that a kind or a reader of
-// files makes of a value, which only a change of the value ends, and refusals that wait for another one to end.
+// A refusal that never ends by itself says what ends it. Two sorts are exempt. A kind or a reader of files may refuse
+// a value, which only a change of that value ends. And a refusal may wait for another one to end.
 func TestEveryNeverSaysWhatEndsIt(t *testing.T) {
 	ends := regexp.MustCompile(`[:;,] (or )?(remove|create|update|state|rename|deploy|raise|make|bring|mend|put|wait|drain|that has to end)\b|swarm-operator (resume|retry|unmanage|confirm)|until git changes it|policy\.enforce: true|waits for a fix`)
 	itself := regexp.MustCompile(`^! . \S+( \[\S+\])? (unwritable|blocked|no-node),|comes first|put on record first|drained first|demoted first|when it is none any more|managers, never: (demoting|promoting|on hold)|it is not the key`)

@@ -95,8 +95,8 @@ func suspended(s Step, _ Facts, _ Policy) []Refusal {
 	return nil
 }
 
-// rewound asks for consent if the revision is older than the one in force or, if the policy asks for it, takes
-// commits of that one back.
+// rewound asks for consent if the revision is older than the one in force. If the policy says so, it also asks if the
+// revision takes commits of that one back.
 func rewound(s Step, f Facts, p Policy) []Refusal {
 	switch {
 	case f.Rewind:
@@ -180,8 +180,8 @@ func replaced(s Step, f Facts, p Policy) []Refusal {
 	return s.Needs(Replace, p, "the engine cannot change %s in place: the object would be removed and made anew", path)
 }
 
-// pruned keeps an object whose last manifest keeps it, or that was adopted. It does not keep old versions of content,
-// except one that was adopted.
+// pruned keeps an object whose last manifest keeps it, that was adopted or copied, or that is external. While the
+// memory is lost, it keeps every object. It does not keep old versions of content, except one that was adopted.
 func pruned(s Step, f Facts, p Policy) []Refusal {
 	if !s.removal() {
 		return nil
@@ -294,7 +294,7 @@ func duringRollout(s Step, f Facts, _ Policy) []Refusal {
 	return []Refusal{s.Refusal(Later, "a roll-out of it is in flight (%s)", f.Rollouts[s.Key].State)}
 }
 
-// restarts asks before a revision restarts the tasks of many services.
+// restarts asks before a revision restarts the tasks of many of the services.
 func restarts(plan Plan, f Facts, p Policy) []Refusal {
 	var rolling []Step
 	for _, s := range plan.Steps {

@@ -26,8 +26,8 @@ type Contention struct {
 	Until time.Time
 }
 
-// contended takes out of the steps what somebody has written again each time it was put back. What git changes is
-// written.
+// contended takes out of the steps the fields that somebody has written again each time they were put back. Fields
+// that git changes are written.
 func (p *Plan) contended(f Facts) {
 	for i := 0; i < len(p.Steps); i++ {
 		s := &p.Steps[i]
@@ -100,8 +100,8 @@ func (s Step) undoes() bool {
 	return s.Op == diff.Update && !slices.ContainsFunc(s.Fields, func(fl diff.Field) bool { return fl.Git })
 }
 
-// restartLater takes fields out of a repair that would restart tasks before their time, so that the rest of the
-// repair need not wait as long.
+// restartLater takes out of a repair the fields that would restart tasks before their time. The rest of the repair
+// then need not wait as long.
 func (p *Plan) restartLater(f Facts, policy Policy) {
 	for i := range p.Steps {
 		s := &p.Steps[i]
@@ -125,7 +125,8 @@ func (p *Plan) restartLater(f Facts, policy Policy) {
 }
 
 // tooEarly refuses to undo a change by hand before it has been announced for a while. It also leaves an object
-// removed if changes by hand to it are not repaired. What another step needs is made at once, whoever removed it.
+// removed if changes by hand to it are not repaired. An object that another step needs is made at once, even if
+// somebody removed it.
 func tooEarly(plan Plan, f Facts, p Policy) []Refusal {
 	early := map[int]Refusal{}
 	for i, s := range plan.Steps {

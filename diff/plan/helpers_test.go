@@ -18,7 +18,7 @@ import (
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// given is what a plan is made of, read from lines such as
+// given is the input of a plan. It is read from lines such as
 //
 //	~ Service/web git=spec.image hand=spec.replicas uses=Config/c after=Service/db
 //	- Config/c instance=c-0123456789 old used=Service/web
@@ -26,7 +26,7 @@ var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 //	self Service/operator
 //	rollout Service/web rollback_completed began=5m left=matches
 //
-// and of nodes, whose changes have the instance id-NAME, as nodes_test.go reads them:
+// and, for nodes, from lines such as nodes_test.go reads. Changes of nodes have the instance id-NAME.
 //
 //	node a manager; leader zone=x
 //	leaving b absent down=5m tasks=2

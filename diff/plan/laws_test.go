@@ -267,7 +267,8 @@ func ordered(t *rapid.T) {
 	}
 }
 
-// What is not ours is not touched, unless a manifest takes it over. What somebody held is not written.
+// An object that is not ours is not touched, unless a manifest takes it over. An object that somebody holds is not
+// written.
 func careful(t *rapid.T) {
 	g := anything(t)
 	p := g.build()
@@ -369,7 +370,7 @@ func bounded(t *rapid.T) {
 	}
 }
 
-// The classes mean what they say.
+// The classes mean what their names say.
 func classed(t *rapid.T) {
 	g := anything(t)
 	p := g.build()
@@ -397,7 +398,7 @@ func classed(t *rapid.T) {
 	if p.InSync() != (!steps && !loud) || p.Held() != held || p.Waiting() != waiting {
 		t.Fatalf("in sync %t, held %t, waiting %t:\n%s", p.InSync(), p.Held(), p.Waiting(), render(p))
 	}
-	for _, r := range p.Refused { // the consent that a refusal asks for ends it
+	for _, r := range p.Refused { // consent ends the refusal that asks for it
 		if r.Guard != guardRoom || r.Hazard == "" {
 			continue
 		}
@@ -417,7 +418,7 @@ func classed(t *rapid.T) {
 	}
 }
 
-// What is to come later does come: there is something that it waits for, and nobody has to do anything.
+// A step that is to come later does come: it waits for something that happens, and nobody has to act.
 func laterComes(t *rapid.T) {
 	g := anything(t)
 	job := g.Changes[:min(2, len(g.Changes))] // a kind's own guard refuses some changes
@@ -488,7 +489,7 @@ func roomRefused(p Plan, c diff.Change) bool {
 	})
 }
 
-// What a step needs of another object is free, or that object goes first and somebody agreed to the gap.
+// If a step needs something, that is free, or the object that has it goes first and somebody agreed to the gap.
 func roomIsFree(t *rapid.T) {
 	g := anything(t)
 	p := g.build()

@@ -23,7 +23,7 @@ func rank(s Step) int {
 	return r
 }
 
-// order sorts the steps, numbers them from 1 and says which come after which.
+// order sorts the steps, numbers them from 1 and notes which steps each of them comes after.
 //
 // Steps that make room for others go before all of them. Otherwise, as removals, they would wait for these others.
 func (p *Plan) order(f Facts) {
@@ -121,7 +121,8 @@ func afterNeeds(steps []Step) []Step {
 	return out
 }
 
-// hazards returns what somebody had to agree to for the step to be in the plan. It is for people who read the plan.
+// hazards returns the hazards that somebody had to agree to for the step to be in the plan. It is for people who read
+// the plan.
 func hazards(s Step) []Hazard {
 	if s.Op == diff.Replace || s.MakesRoom() {
 		return []Hazard{Replace}

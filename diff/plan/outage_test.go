@@ -42,7 +42,7 @@ func placedFrom(w []string, n int) node.Placed {
 	return p
 }
 
-// host reads what else is known of a node: host NODE [paused] [down] [asked=ROLE] [LABEL=VALUE].
+// host reads more facts about a node: host NODE [paused] [down] [asked=ROLE] [LABEL=VALUE].
 func (n *nodes) host(w []string) {
 	if n.hosts == nil {
 		n.hosts = map[string]func(*node.Host){}

@@ -12,7 +12,7 @@ type Part struct {
 	Propose Proposer
 	// Then runs when the guards have no more objections. The guards see what it adds.
 	Then Proposer
-	// Finish completes the steps when they are in order and nothing is refused any more.
+	// Finish completes the steps after they have been put in order. Nothing is refused after that.
 	Finish Proposer
 	// Guards run in the first round, after the guards that hold for every kind.
 	Guards []Guard

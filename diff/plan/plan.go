@@ -109,7 +109,7 @@ type Adoption struct {
 // Failure is a want that the swarm tried and gave up.
 type Failure struct {
 	Key v1.Key `json:"object"`
-	// Digest is the digest of the want. It is "" if what was rolled back is nothing that is wanted.
+	// Digest is the digest of the want. It is "" if a spec was rolled back that is not wanted.
 	Digest string `json:"digest"`
 	Why    string `json:"why"`
 	// Began is when the failed roll-out began. It tells one failure from the next.
@@ -118,7 +118,7 @@ type Failure struct {
 	Revision string `json:"revision,omitempty"`
 }
 
-// Plan is what will be done, in order, and what will not.
+// Plan says which steps will be taken, in order, and which changes are refused.
 type Plan struct {
 	Steps   []Step     `json:"steps"`
 	Refused []Refusal  `json:"refused"`
@@ -197,7 +197,7 @@ type Facts struct {
 	Broken map[v1.Key]string
 	// Claims are what changes need and other objects have.
 	Claims []Claim
-	// Begun are the services that this revision has changed and that are not seen to work yet, with the reason.
+	// Begun are the services that this revision has changed and that nobody has seen work yet, with the reason.
 	// Nothing is removed until they work. Those that the swarm tried and gave up are in Failing as well. A job works
 	// as soon as it has begun.
 	Begun map[v1.Key]string
@@ -234,7 +234,7 @@ type Facts struct {
 	InTheWay map[v1.Key]v1.Key
 	// Problems are the objects that are held because of a problem in their manifest.
 	Problems map[v1.Key]Problem
-	// Missing has an entry for each external object. It is true if the object does not exist.
+	// Missing has an entry for each external object. The value is true if the object does not exist.
 	Missing map[v1.Key]bool
 	// Revision is the revision that the wants come from.
 	Revision string
@@ -273,12 +273,12 @@ func DefaultBudgets() Budgets {
 	return Budgets{Removals: 10, Restarts: 10, Rollouts: 5, FailedRollouts: 2, Drains: 1}
 }
 
-// Policy is what people decided.
+// Policy has the decisions of people.
 type Policy struct {
 	Source string
 	// RepairAfter is how long a change by hand is only announced before it is undone.
 	RepairAfter time.Duration
-	// RepairRestartsAfter is the same for repairs that replace the tasks of a service.
+	// RepairRestartsAfter is the same time for repairs that replace the tasks of a service.
 	RepairRestartsAfter time.Duration
 	Consents            Consents
 	Budgets             Budgets
@@ -320,11 +320,11 @@ func Build(changes []diff.Change, f Facts, p Policy, parts ...Part) Plan {
 	for _, g := range slices.Concat(room, needs, turns, putOff, last) {
 		rounds = append(rounds, []Guard{g})
 	}
-	// Each refusal can change what another guard would say: two guards that are each right can let a wrong plan pass.
-	// Every return to the first round removes a step, so this ends.
+	// A refusal can change the answer of another guard: two guards that are each right can let a wrong plan pass.
+	// Every return to the first round follows the removal of a step, so the loop ends.
 	settle := func() {
 		for i := 0; i < len(rounds); {
-			if i == 1 { // before a guard makes steps wait for what waits for a person
+			if i == 1 { // before guards make steps wait, because a refused step may wait for a person
 				plan.waitNoMore()
 			}
 			if plan.object(rounds[i], f, p) {
@@ -481,7 +481,8 @@ func cause(c diff.Change, fields []diff.Field) string {
 	}
 }
 
-// Refuse moves the step that the refusal is about out of the steps. It reports whether there was such a step.
+// Refuse removes the step that the refusal is about from the steps, and keeps the refusal. It reports whether there
+// was such a step.
 func (p *Plan) Refuse(r Refusal) bool {
 	i := slices.IndexFunc(p.Steps, func(s Step) bool { return s.Key == r.Key && s.Instance == r.Instance && s.Op == r.Op })
 	if i < 0 {

@@ -9,9 +9,9 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// removalsLast makes removals wait for everything else in the revision that comes by itself, and until the services
-// that it has changed work: what is removed may be what still serves. Nothing is removed if a roll-out of the
-// revision failed, or while a service that git changes is refused.
+// removalsLast makes removals wait for every other step of the revision that comes by itself, and until the services
+// that the revision changed work. The services that are to be removed may still be serving. Nothing is removed if a
+// roll-out of the revision failed, or while a service that git changes is refused.
 func removalsLast(plan Plan, f Facts, p Policy) []Refusal {
 	class, why := plan.comesFirst(f)
 	before, whyBefore := plan.supersededFirst(f)
@@ -34,8 +34,8 @@ func removalsLast(plan Plan, f Facts, p Policy) []Refusal {
 	return out
 }
 
-// onlyForRoom reports whether removals wait for nothing but services that find no place, and returns the first of
-// them. What is to be removed may have that place, so neither would come by itself.
+// onlyForRoom reports whether removals wait only for services that find no place, and returns the first of these. A
+// service that is to be removed may have that place, so neither would come by itself.
 func (p *Plan) onlyForRoom(f Facts) (taker v1.Key, only bool) {
 	others := func(begun map[v1.Key]string) map[v1.Key]string {
 		out := maps.Clone(begun)

@@ -87,12 +87,12 @@ func (p *Plan) step(key v1.Key, instance string) *Step {
 // noRoom and roomLater refuse a step that needs what another object has. They let it wait for that, or say why it
 // will never have it.
 //
-// A port is free when its giver's roll-out is over, not when the giver's new spec is written. A giver that is rolled
-// back to a port that was given away never runs again: SwarmKit's updater puts the old spec back without asking for
-// the port.
+// A port is free when its giver's roll-out is over, not when the giver's new spec is written. If a giver is rolled
+// back to a port that was given away, it never runs again. SwarmKit's updater puts the old spec back without asking
+// for the port.
 //
-// They are two guards, because what never comes is said before anything waits for it, and what comes is said after
-// that.
+// They are two guards, because a refusal for good must come before anything waits for the step, and a refusal for
+// later after that.
 func noRoom(plan Plan, f Facts, p Policy) []Refusal {
 	held, _ := split(unfree(plan, f, p), func(r Refusal) bool { return r.Class != Later })
 	return held
@@ -123,7 +123,7 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 		case giver == nil:
 			out = append(out, plan.refusedRoom(*s, c))
 		case giver.MakesRoom():
-			// it goes first
+			// the giver goes first
 		case giver.removal():
 			if p.Consents.Covers(Replace, s.Key) || p.Consents.Covers(Replace, giver.Key) {
 				continue // it goes first, and for a moment neither of the two exists
@@ -241,7 +241,7 @@ func (p *Plan) givers(f Facts, key v1.Key) []v1.Key {
 // it.
 //
 // Consent to that was looked at before, so it is missing. If this object cannot be removed, consent is asked for
-// another one of those that wait for each other. What holds that one then holds this one as well.
+// another one of those that wait for each other. A refusal of that one then holds this one as well.
 func (p *Plan) ring(f Facts, giver Step, c Claim) []Refusal {
 	why := fmt.Sprintf("it has %s, which %s needs, and changes only after that one", c.Claim, c.Key)
 	switch {

@@ -33,7 +33,8 @@ func dropsSettings(s Step, _ Facts, p Policy) []Refusal {
 		"make it by hand with them, and it is taken over", list(s.Change.Want.Lost))
 }
 
-// lacks says what an object that somebody removed would lack if it were made again. It returns "" if that is nothing.
+// lacks says which settings an object that somebody removed would lack if it were made again. It returns "" if that
+// is nothing.
 func lacks(want *diff.State) string {
 	if len(want.Lost) == 0 {
 		return ""

@@ -11,7 +11,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/golden"
 )
 
-// shown compares two services of the real kind, so that what is shown is what people see.
+// shown returns a plan of two services of the real kind, so that the tests see what people see.
 func shown(t *testing.T) Plan {
 	t.Helper()
 	shape := diff.NewShape(&v1.Service{})

@@ -211,7 +211,7 @@ func TestEachSettingAloneKeepsTheOthers(t *testing.T) {
 	}
 }
 
-// What was stated and is not stated any more is removed if it has a key, and stays if it is a value of its own.
+// A field that the manifest no longer states is removed if it has a key. It stays if it is a value of its own.
 func TestWhatIsNoLongerStated(t *testing.T) {
 	live := full()
 	stated := &v1.Cluster{Spec: v1.ClusterSpec{TaskHistoryLimit: ptr(int64(5)), CA: &v1.CA{ExternalCAs: []v1.ExternalCA{{URL: "https://b", Options: map[string]string{"o": "1"}}}}}}

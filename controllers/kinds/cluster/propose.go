@@ -177,7 +177,7 @@ func (d dueRotation) renewal(r Rotations, now time.Time) *kinds.Renewal {
 }
 
 // rotate adds the next rotation or the first records, or refusals that say why there is none. It runs after the
-// guards, when it is known what else is written to the Cluster.
+// guards, because only then it is known whether other fields of the Cluster are written.
 func (r Rotations) rotate(p *plan.Plan, f plan.Facts, _ plan.Policy) {
 	if r.Have == nil || r.Want == nil {
 		return
@@ -300,8 +300,8 @@ func locks(s plan.Step) bool {
 	return s.Key == theCluster && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Path == pathAutolock && f.Want.Reveal() == "true" })
 }
 
-// finish makes sure that no rotation waits for one that a person holds: it refuses them with the class Never. It also
-// records the unlock key that comes with autolock, in the step that turns autolock on.
+// finish gives the class Never to rotations that would wait for one that a person holds. It also records the unlock
+// key that comes with autolock, in the step that turns autolock on.
 func (r Rotations) finish(p *plan.Plan, f plan.Facts, _ plan.Policy) {
 	held := slices.ContainsFunc(p.Refused, func(r plan.Refusal) bool {
 		return (r.Origin() == plan.OriginRotates || r.Origin() == plan.OriginRecords) && !r.Is(plan.OfRotation) && r.Class != plan.Later

@@ -18,7 +18,7 @@ var recordedAt = map[kinds.Rotated]string{
 	kinds.WorkerToken: v1.LabelRotatedWorker, kinds.ManagerToken: v1.LabelRotatedManager, kinds.UnlockKey: v1.LabelRotatedKey, kinds.RootCA: v1.LabelRotatedCA,
 }
 
-// rotate says what there is to rotate: what a manifest states, if one is about the object, and what is on record.
+// rotate returns the rotations that a manifest states, if one is about the object, and those that are on record.
 func rotate(l *kinds.Live, have, want *diff.State, nodes *kinds.Nodes, now time.Time) kinds.Rotating {
 	var stated v1.Object
 	if want != nil {

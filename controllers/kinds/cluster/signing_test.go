@@ -203,8 +203,8 @@ func TestFilesThatAreNoRootSayWhy(t *testing.T) {
 	}
 }
 
-// What is sent is what was decided on, and nothing else of the spec changes. If the files have changed since, nothing
-// is sent.
+// The operator sends the root that was decided on, and changes nothing else of the spec. If the files have changed
+// since, nothing is sent.
 func TestARootOfFilesIsOneUpdate(t *testing.T) {
 	live, next := root(t, ec(t), nil), root(t, ec(t), nil)
 	step := func(want *v1.Cluster) plan.Step {

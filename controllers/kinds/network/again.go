@@ -88,8 +88,8 @@ func automatic(ix *kinds.Index) func(netip.Prefix) bool {
 }
 
 // options returns the options of a network that a step makes. A network that is made again keeps what somebody chose
-// and the manifest does not state: options of the driver, subnets, and the network on each node that it takes its
-// settings from.
+// and the manifest does not state. That may be options of the driver, subnets, and the network on each node that it
+// takes its settings from.
 //
 // A subnet that the swarm may have chosen is left to the swarm. The swarm may have given it to another network since
 // the old one was removed, and a network whose subnet is taken is never allocated.

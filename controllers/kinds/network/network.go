@@ -76,9 +76,9 @@ func list(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
 	return out, nil
 }
 
-// gone reports whether the swarm has removed the network and the engine still has its own copy of it, for containers
-// that are about to end. The engine lists the copy if the swarm lists nothing. Only a copy knows the peers of its
-// node.
+// gone reports whether the swarm has removed the network and the engine still has a copy. The engine keeps it for
+// containers that are about to end. The engine lists the copy if the swarm lists nothing. Only a copy knows the peers
+// of its node.
 func gone(n *network.Summary) bool { return n.Scope == "swarm" && !n.Ingress && len(n.Peers) > 0 }
 
 // readOne asks for a list. An inspection answers with the node's own copy if there is one, even after the network was
@@ -97,8 +97,8 @@ func readOne(ctx context.Context, c *engine.Client, id string) (*kinds.Live, err
 }
 
 // predefined returns the swarm's own bridge or host network, which the swarm never lists. A service that was attached
-// to a node's network of that name refers to it. It returns nil for whatever else an inspection finds, which is a
-// node's copy of a network that is gone.
+// to a node's network of that name refers to it. It returns nil for any other network that an inspection finds, which
+// is a node's copy of a network that is gone.
 func predefined(ctx context.Context, c *engine.Client, id string) (*kinds.Live, error) {
 	r, err := c.NetworkInspect(ctx, id, client.NetworkInspectOptions{})
 	if engine.IsNotFound(err) || err == nil && (r.Network.ID != id || r.Network.Labels[predefinedLabel] != "true") {

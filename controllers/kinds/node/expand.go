@@ -133,8 +133,8 @@ type block struct {
 	awaited, unmatched bool // as in diff.State
 }
 
-// which returns the node that is meant: the one with the pinned id, the only one of the hostname, or the only one
-// that is not down. If it returns nil, the block says why, unless the node is still to join.
+// which returns the node that is meant. That is the node with the pinned id, the only node of the hostname, or the
+// only one of them that is not down. If it returns nil, the block says why, unless the node is still to join.
 func (h host) which() (is *kinds.Live, b block) {
 	if h.own != nil && h.own.Spec.ID != "" {
 		for _, l := range h.lives {
@@ -259,8 +259,8 @@ func (m *merging) disagree(path, set, was, is string) {
 	m.conflicts = append(m.conflicts, fmt.Sprintf("NodeSet/%s and NodeSet/%s state different things as spec.template.%s: %s and %s", m.by[path], set, path, was, is))
 }
 
-// policy adds a set's policy to a node's. What it says of the fields of the set's template applies to the fields of
-// each node. The node's own policy comes before it.
+// policy adds a set's policy to a node's. Paths in the set's template become paths in each node. The node's own
+// policy comes before it.
 func (m *merging) policy(into *v1.Policy, p v1.Policy) {
 	into.Suspend = into.Suspend || p.Suspend
 	if into.Enforce == nil {

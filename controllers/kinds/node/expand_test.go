@@ -254,8 +254,8 @@ func describe(entries []kinds.Entry, notices []string) string {
 	return b.String()
 }
 
-// Whatever is stated and whatever nodes there are: nothing is written to a node that two manifests could mean, each
-// node is there once, and a blocked manifest is about no node.
+// This holds for all manifests and all nodes. Nothing is written to a node that two manifests could mean. Each node
+// occurs once. A blocked manifest is about no node.
 func TestExpandIsCareful(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pick := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }

@@ -7,9 +7,9 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// Machine is what constraints can name of a node. What a node does not tell is empty. Role is the role that the node
-// has, because SwarmKit decides by that. The engine shows the role that the spec asks for, which may still be to
-// come.
+// Machine is what constraints can name of a node. A value that a node does not report is empty. Role is the role that
+// the node has, because SwarmKit decides by that. The engine shows the role that the spec asks for, which may still
+// be to come.
 type Machine struct {
 	ID, Hostname, Addr, Role, OS, Architecture string
 	Labels, EngineLabels                       map[string]string

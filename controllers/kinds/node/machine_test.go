@@ -282,7 +282,7 @@ func someConstraints(t *rapid.T) []string {
 	return rapid.SliceOfN(rapid.Custom(anyConstraint), 0, 3).Draw(t, "constraints")
 }
 
-// Meets says what SwarmKit says, of every machine and every constraint.
+// Meets gives the same answer as SwarmKit, for every machine and every constraint.
 func meetsLikeSwarmKit(t *rapid.T) {
 	m, constraints := anyMachine(t), someConstraints(t)
 	for _, bare := range []bool{false, true} {

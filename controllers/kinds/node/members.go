@@ -58,8 +58,8 @@ type Node struct {
 	Have *diff.State
 }
 
-// harm returns 0 if a change of the node's role does no harm that needs consent, 1 if somebody agreed to the harm,
-// and 2 if nobody did.
+// harm returns 0 if a change of the node's role needs no consent. It returns 1 if somebody agreed to the outage, and
+// 2 if nobody did.
 func (n Node) harm() int {
 	switch {
 	case n.Outages == 0:
@@ -334,8 +334,8 @@ func no(b bool) int {
 	return 1
 }
 
-// steps returns all changes that are wanted, the best first. Best is what leaves the most members to lose. The dead
-// go before the living. Of the living, the leader goes after others, and our own engine last of all. Of equal
+// steps returns all changes that are wanted, the best first. The best change leaves the most members to lose. The
+// dead go before the living. Of the living, the leader goes after others, and our own engine last of all. Of equal
 // changes, the first is the one that costs least.
 func (m *members) steps() []RoleChange {
 	var out []RoleChange

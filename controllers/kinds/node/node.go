@@ -1,5 +1,5 @@
-// Package node is the kinds Node and NodeSet: what a manifest states of a node, by its hostname, and what the sets
-// that the node is in state of it. What nobody states stays as it is.
+// Package node is the kinds Node and NodeSet. A node gets what its own manifest states, by its hostname, and what the
+// sets that it is in state. Everything else stays as it is.
 package node
 
 import (

@@ -149,7 +149,7 @@ func says(s swarm.NodeSpec) string {
 
 const owned = " " + v1.LabelApplied + ":… " + v1.LabelOwner + ":s/Node/a"
 
-// What differs is written and nothing else, and then nothing differs any more.
+// Only the fields that differ are written, and then nothing differs any more.
 func TestOverlay(t *testing.T) {
 	for _, c := range []struct {
 		name string

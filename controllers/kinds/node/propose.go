@@ -78,8 +78,8 @@ func (s Swarm) ends(step plan.Step) bool {
 	return s.Own != "" && step.Instance == s.Own && (drains(step) || step.Demotes() || step.Leaves())
 }
 
-// Again returns after what time something is due that no event tells of: the wait for a member ends, or a node has
-// been down for long enough. It returns 0 if nothing is.
+// Again returns after what time something is due that no event reports. That is the end of the wait for a member, or
+// the time when a node has been down for long enough. It returns 0 if nothing is due.
 func (s Swarm) Again() time.Duration {
 	var again time.Duration
 	due := func(in time.Duration) {
@@ -308,8 +308,8 @@ func (s Swarm) leave(p *plan.Plan, m *Membership, policy plan.Policy) {
 	}
 }
 
-// demotedFirst adds a refusal for a manager that is to leave. What keeps it from being demoted is said of the
-// managers. If only a person can end that, this refusal waits for nothing else.
+// demotedFirst adds a refusal for a manager that is to leave. The refusals of managers say what keeps it from being
+// demoted. If only a person can end that, this refusal waits for nothing else.
 func (l Leaving) demotedFirst(p *plan.Plan, m *Membership) {
 	r := plan.Refusal{Op: diff.Remove, Key: l.Key, Instance: l.ID, Guard: guardManagers, Class: plan.Later, Why: "it is a manager, and demoted first"}
 	switch {

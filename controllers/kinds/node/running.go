@@ -72,7 +72,7 @@ func (s *surveyed) constraints() string {
 	return text
 }
 
-// running reads where else those services run whose tasks may end, and what that means for them.
+// running finds out where else the services run whose tasks may end, and notes what that means for them.
 func (s *surveyed) running(ctx context.Context, c *engine.Client, there []swarm.Task, changing map[string]bool) error {
 	if len(changing) == 0 {
 		return nil

@@ -164,8 +164,8 @@ type surveyed struct {
 
 func key(l *kinds.Live) v1.Key { return v1.Key{Kind: v1.KindNode, Name: nameOf(l)} }
 
-// nameOf returns the name of a node for people: its hostname or, for a node that has just joined and has not reported
-// it yet, its id.
+// nameOf returns the name of a node for people. That is its hostname, or its id if it has just joined and has not
+// reported the hostname yet.
 func nameOf(l *kinds.Live) string { return cmp.Or(l.Called, l.ID) }
 
 // state returns the live node for a step.

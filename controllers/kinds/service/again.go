@@ -73,8 +73,8 @@ func (n namesAgain) NameOf(kind, id string) string {
 	return n.names.NameOf(kind, id)
 }
 
-// again returns the spec of a service that is made again. It is the spec that the service had, changed where the
-// manifest wants something else. image reports whether the image is another one.
+// again returns the spec of a service that is made again. It is the spec that the service had, with the fields
+// changed for which the manifest wants another value. image reports whether the image is another one.
 func again(was *former, want *diff.State, owner string, ix names, id ids) (spec *swarm.ServiceSpec, image bool, err error) {
 	if spec, err = copySpec(&was.Spec); err != nil {
 		return nil, false, err

@@ -58,8 +58,8 @@ func TestWhatIsNotCarriedIsKeptWhenAServiceIsMadeAgain(t *testing.T) {
 	}
 }
 
-// What is made again is what was wanted, whatever the service was before, in this or another mode. If nothing else is
-// wanted, it is what it was, field for field.
+// A service that is made again is as it is wanted, whatever it was before, in this or another mode. If nothing else
+// is wanted, it is what it was, field for field.
 func madeAgainIsWanted(t *rapid.T) {
 	before, after := generate.Service(t, "web"), generate.Service(t, "web")
 	live := returned(t, createdFrom(t, before))
@@ -78,8 +78,8 @@ func madeAgainIsWanted(t *rapid.T) {
 
 func TestMadeAgainIsWanted(t *testing.T) { rapid.Check(t, madeAgainIsWanted) }
 
-// What a service refers to may have been removed with it and made again, as by docker stack rm. It then has other
-// ids.
+// The objects that a service refers to may have been removed with it and made again, as by docker stack rm. They then
+// have other ids.
 func TestAServiceThatIsMadeAgainRefersToWhatThereIsNow(t *testing.T) {
 	live := everything()
 	live.TaskTemplate.Networks[0].DriverOpts = map[string]string{"a": "1"}

@@ -26,9 +26,9 @@ func portClaim(published uint32, protocol, mode string) diff.Claim {
 	return diff.Claim{What: "port", Of: fmt.Sprintf("%d/%s", published, protocol), Host: mode == string(swarm.PortConfigPublishModeHost)}
 }
 
-// holds returns the ports of the spec, and two more sorts: ports that a rollback would bring back, and ports that the
-// service still has until an update is allocated. SwarmKit gives no other service a port of the spec, or one that the
-// service still has (checkPortConflicts in manager/controlapi/service.go).
+// holds returns two sets of ports. has are the ports of the spec. had are the ports that a rollback would bring back,
+// and the ports that the service still has until an update is allocated. SwarmKit gives no other service a port of
+// the spec, or one that the service still has (checkPortConflicts in manager/controlapi/service.go).
 func holds(l *kinds.Live) (has, had []diff.Claim) {
 	s := raw(l)
 	has = portClaims(s.Spec.EndpointSpec)
@@ -51,7 +51,7 @@ func portClaims(e *swarm.EndpointSpec) []diff.Claim {
 	return out
 }
 
-// add adds a port, unless the swarm chooses it. Where the engine leaves the protocol out, it means TCP.
+// add adds a port, unless the swarm chooses it. If the engine leaves out the protocol, it means TCP.
 func add(to []diff.Claim, p swarm.PortConfig) []diff.Claim {
 	if p.PublishedPort == 0 {
 		return to

@@ -68,7 +68,7 @@ func create(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, erro
 // rereads is how often an update is tried again on a fresher spec, before the whole plan is made again.
 const rereads = 3
 
-// update lays what differs over the spec that was read, and sends that spec's version. If somebody else writes in
+// update lays what differs over the spec that was read, and sends that spec's version. If another writer comes in
 // between, the update is stale. If that write changed none of what the plan is about, the same change is made on the
 // new spec.
 func update(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
@@ -114,9 +114,9 @@ func updateOnce(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, 
 	return kinds.Result{ID: was.ID, Warnings: append(warnings, done.Warnings...)}, err
 }
 
-// reread returns the step with the service as it is now. ok is false if that is no longer what the plan decided
-// about: a field that is to be written has another value, a roll-out ended differently, or there is a field that we
-// do not know. It is also false if nobody wrote.
+// reread returns the step with the service as it is now. ok is false if the plan decided about something else. That
+// is so if a field that is to be written has another value now, or the state of the roll-out has changed. ok is also
+// false if there is a field that we do not know, or if nobody wrote.
 func reread(ctx context.Context, env kinds.Env, s plan.Step) (fresher plan.Step, ok bool, err error) {
 	was := s.Change.Have.Value.(*kinds.Live)
 	service, unknown, err := env.Engine.ServiceRaw(ctx, was.ID)
@@ -163,8 +163,8 @@ func waits(ctx context.Context, env kinds.Env, was *swarm.ContainerSpec, image s
 	return nil
 }
 
-// pin writes into the spec the digest that the registry knows for the image, and the platforms that the image runs
-// on, as docker service create does. If the registry does not answer, that is only a warning, as it is there: nodes
+// pin writes the image's digest into the spec, and the platforms that the image runs on, as docker service create
+// does. It asks the registry for them. If the registry does not answer, that is only a warning, as it is there: nodes
 // may have the image.
 func pin(ctx context.Context, env kinds.Env, spec *swarm.ServiceSpec, image string, warnings *[]string) (engine.RegistryAuth, error) {
 	auth, err := env.Resolve.Auth(image)

@@ -11,8 +11,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/golden"
 )
 
-// The golden file says what a difference costs, which are nobody's while nothing is stated, and since when the engine
-// knows the leaf. It is reviewed line by line.
+// The golden file says what a difference in each type of leaf costs. It also says whether the difference is nobody's
+// while nothing is stated, and since when the engine knows the leaf. It is reviewed line by line.
 func TestRules(t *testing.T) {
 	var b strings.Builder
 	for _, typ := range slices.Sorted(maps.Keys(rules)) {

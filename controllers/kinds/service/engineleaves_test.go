@@ -1,6 +1,6 @@
 package service
 
-// engineLeaves says for every leaf of the engine's ServiceSpec which leaf of ours carries it:
+// engineLeaves says for every leaf of the engine's ServiceSpec which leaf of ours carries it.
 //
 //	spec.user             that leaf of ours, in both directions
 //	written: spec.x       written together with that leaf of ours, and not read

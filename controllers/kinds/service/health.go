@@ -152,8 +152,7 @@ func pause(s *swarm.Service) time.Duration {
 }
 
 // settled reports whether a task has the age, by the clock of the swarm's managers, that we wait for. If that clock
-// is so far ahead of ours that the task begins in our future, its age says nothing, and waiting for it might never
-// end.
+// is far ahead of ours, the task begins in our future. Its age then says nothing, and waiting for it might never end.
 func settled(age, watched time.Duration) bool { return age >= watched || age < -watched }
 
 func healthChecked(s *swarm.Service) bool {
@@ -381,13 +380,13 @@ func inForce(s *swarm.Service, now time.Time) func(swarm.Task) bool {
 }
 
 // begins is how long the swarm needs, at most, to say after a write that it replaces tasks. It says so as soon as it
-// has allocated ports and networks: after a tenth of a second or, on a busy manager, after several seconds.
+// has allocated ports and networks. That takes a tenth of a second or, on a busy manager, several seconds.
 const begins = 20 * time.Second
 
-// replacedBefore returns the time of the last write if that makes the swarm replace tasks although their specs do not
-// show it, and the zero time otherwise. SwarmKit also replaces tasks if their service got other ports, or another
-// form of the same spec (empty instead of absent). The API shows neither for a task. A task that changed after the
-// write, to begin or to end, is a new one.
+// replacedBefore returns the time of the last write if the swarm replaces tasks because of it although their specs do
+// not show that. Otherwise it returns the zero time. SwarmKit also replaces tasks if their service got other ports,
+// or another form of the same spec (empty instead of absent). The API shows neither for a task. A task that changed
+// after the write, to begin or to end, is a new one.
 //
 // If the swarm says nothing for a while, there was nothing to replace: another write took the first one back in time.
 func replacedBefore(s *swarm.Service, now time.Time) time.Time {

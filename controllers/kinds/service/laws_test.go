@@ -16,7 +16,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/generate"
 )
 
-// What is created is what was wanted, whatever the engine makes of the spec on its way there and back.
+// A service is created as it is wanted, whatever the engine makes of the spec on its way there and back.
 func createdIsWanted(t *rapid.T) {
 	s := generate.Service(t, "web")
 	if ps := s.Validate(); len(ps) > 0 {
@@ -36,7 +36,7 @@ func pair(t *rapid.T) (before, after *v1.Service) {
 	return generate.ServiceOf(t, "web", mode), generate.ServiceOf(t, "web", mode)
 }
 
-// What is updated is what was wanted: one update turns any service into any other of its mode.
+// A service is updated to what is wanted: one update turns any service into any other of its mode.
 func updatedIsWanted(t *rapid.T) {
 	before, after := pair(t)
 	live, want := returned(t, createdFrom(t, before)), wantOf(after)
@@ -58,8 +58,8 @@ func updatedIsWanted(t *rapid.T) {
 func TestUpdatedIsWanted(t *testing.T) { rapid.Check(t, updatedIsWanted) }
 func FuzzUpdatedIsWanted(f *testing.F) { generate.Fuzz(f, updatedIsWanted) }
 
-// What a commit changes is git's doing. What a hand changes while git stays as it is is the hand's doing, down to the
-// last default.
+// A difference that a commit makes is git's doing. A difference that a hand makes while git stays the same is the
+// hand's doing, down to the last default.
 func everyDifferenceIsSomebodys(t *rapid.T) {
 	before, after := generate.Service(t, "web"), generate.Service(t, "web")
 	live := returned(t, createdFrom(t, before))
@@ -96,8 +96,8 @@ func costs(t tb, live, sent *swarm.ServiceSpec, fields []diff.Field) {
 	}
 }
 
-// Some fields may be left out of an update: ignored ones, and those that a hand changed if that is only reported.
-// What is written is then what was asked, and what was left out stays as it was.
+// Some fields may be left out of an update: ignored ones, and those that a hand changed if that is only reported. The
+// other fields are then written as asked, and those that were left out stay as they were.
 func partOfUpdate(t *rapid.T) {
 	before, after := pair(t)
 	live, want := returned(t, createdFrom(t, before)), wantOf(after)

@@ -33,7 +33,7 @@ func plainly() *v1.Service {
 
 func ptr[T any](v T) *T { return &v }
 
-// normalisation says what the engine makes of what it is sent.
+// normalisation has forms of a spec that the engine takes for the same, and forms that differ.
 var normalisation = []struct {
 	name    string
 	live    func(*swarm.ServiceSpec, *swarm.ContainerSpec)

@@ -56,9 +56,9 @@ func keepsLabels(l *kinds.Live) string {
 // because too many tasks failed. A write clears the pause, and the updater goes on with the tasks that are not of the
 // spec yet. Tasks of the spec stay as they are.
 //
-// The spec must differ in something, so retry sets a label. If the very same spec is written while a worker of the
-// update still sleeps through updateConfig.delay, SwarmKit's supervisor takes it for the update that it has. Then
-// nothing would go on, and nothing would say any more that the update is paused.
+// The spec must differ in something, so retry sets a label. Suppose that the very same spec is written while a worker
+// of the update still sleeps through updateConfig.delay. SwarmKit's supervisor then takes it for the update that it
+// already has. Nothing would go on, and nothing would say any more that the update is paused.
 func retry(ctx context.Context, c *engine.Client, l *kinds.Live) (done bool, why string, err error) {
 	s := raw(l)
 	switch {

@@ -86,7 +86,7 @@ func TestARollOutIsNotOverBeforeItBegan(t *testing.T) {
 		"ports, and the word that it goes on":   {otherPorts, swarm.UpdateStateUpdating, []time.Time{old, later}, 3 * time.Second, kinds.Health{Running: 1, Wanted: 2, Old: 1, Why: "updating, 1 of 2 tasks running, 1 of the old spec"}},
 		"ports, and the word that it is over":   {otherPorts, swarm.UpdateStateCompleted, []time.Time{later, later}, 9 * time.Second, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
 		"ports, and all are new without a word": {otherPorts, "", []time.Time{later, later}, 8 * time.Second, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
-		// The engine keeps the earlier ports as those of the previous spec, and no task was replaced: the ports were
+		// The engine keeps the earlier ports as those of the previous spec, and no task was replaced. The ports were
 		// changed and changed back before the swarm began.
 		"ports there and back":                                    {otherPorts, "", []time.Time{old, old}, 21 * time.Second, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
 		"ports there and back, with one task replaced":            {otherPorts, swarm.UpdateStateCompleted, []time.Time{old, later}, 21 * time.Second, kinds.Health{Ready: true, Running: 2, Wanted: 2}},

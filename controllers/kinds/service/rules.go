@@ -9,7 +9,7 @@ import (
 
 // rules say what a difference in each leaf costs. The effects are SwarmKit's own: orchestrator.IsTaskDirty compares
 // the whole task template and the endpoint, but not labels, the mode and the two update configs. If only the
-// placement changes, tasks stay where their node still matches, so the effect is an upper bound.
+// placement changes, tasks whose node still matches stay, so the effect is an upper bound.
 var rules = buildRules()
 
 func buildRules() diff.Rules {

@@ -1,4 +1,5 @@
-// Package service is the kind Service: a swarm service, read into the manifest's words and written by overlay.
+// Package service is the kind Service. It reads a swarm service into the manifest's words, and writes it by laying
+// differences over the live spec.
 package service
 
 import (
@@ -47,7 +48,8 @@ func Kind() kinds.Kind {
 
 func raw(l *kinds.Live) *swarm.Service { return l.Raw.(*swarm.Service) }
 
-// uses returns what the spec refers to, and what the previous spec does: a rollback still needs that.
+// uses returns the objects that the spec refers to, and those of the previous spec, because a rollback still needs
+// them.
 func uses(l *kinds.Live) []kinds.Ref {
 	s := raw(l)
 	refs := usesOf(&s.Spec)

@@ -45,8 +45,8 @@ func fresh(want *diff.State, owner string, ix names, id ids) (*swarm.ServiceSpec
 	return spec, nil
 }
 
-// stated returns the paths that a new service is written with. What is not stated stays absent, so that the engine's
-// defaults are in force and the spec is the one that the docker CLI would send.
+// stated returns the paths that a new service is written with. Other paths stay absent. So the engine's defaults are
+// in force, and the spec is the one that the docker CLI would send.
 func stated(want *diff.State) diff.Paths {
 	var fields []diff.Field
 	for _, l := range want.Leaves {

@@ -22,8 +22,8 @@ func (s *settings) add(path string, set bool) {
 }
 
 // unstated returns the settings of a spec that no manifest can state, by the paths that [v1.NotYet] has for them,
-// with the keys of lists. A setting that is at its default does not count. What the engine or a client adds by itself
-// does not count either: platforms, the counter of --force, labels below com.docker.
+// with the keys of lists. A setting that is at its default does not count. Settings that the engine or a client adds
+// by itself do not count either: platforms, the counter of --force, labels below com.docker.
 func unstated(spec *swarm.ServiceSpec, ix names) []string {
 	var s settings
 	if j := spec.Mode.ReplicatedJob; j != nil && j.MaxConcurrent != nil { // the docker CLI sets it to the completions

@@ -19,8 +19,8 @@ import (
 // ids resolves names into ids. It fails if the object does not exist.
 type ids func(kind, name string) (string, error)
 
-// overlay changes in spec only the leaves that differ, and nothing else. What manifests cannot state stays. So does
-// every form ({} or absent, an order) that means the same to a reader and something else to SwarmKit.
+// overlay changes in spec only the leaves that differ, and nothing else. Settings that manifests cannot state stay.
+// So does every form ({} or absent, an order) that means the same to a reader and something else to SwarmKit.
 //
 // If a group is absent and has to be made, it is filled with its defaults first, because zero is not always the
 // default. The caller writes the image, because that may need a registry. overlay fails if id does.
@@ -319,7 +319,7 @@ func overlayFiles(c *swarm.ContainerSpec, want *v1.ServiceSpec, ch diff.Paths, i
 	return failed
 }
 
-// copySpec copies through JSON. What was read must stay as it was read, whatever the overlay does.
+// copySpec copies through JSON. The spec that was read must stay as it was read, whatever the overlay does.
 func copySpec(spec *swarm.ServiceSpec) (*swarm.ServiceSpec, error) {
 	b, err := json.Marshal(spec)
 	if err != nil {
