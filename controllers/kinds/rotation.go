@@ -77,6 +77,7 @@ type Rotating struct {
 	// Last is when each thing that has an age was last replaced, or when its age began to be counted, by name. It has
 	// only what is on record. nil means that nothing is known.
 	Last map[string]time.Time
-	// Again is after what time the next one is due by its age. Zero means that none is, or that one is due already.
+	// Again is how long it takes until the next one is due by its age. Zero means that none is, or that one is due
+	// already.
 	Again time.Duration
 }

@@ -72,7 +72,7 @@ type Surveyed struct {
 	Own string
 	// Nodes says how the nodes are. It is nil if that is not known.
 	Nodes *Nodes
-	// Again is after what time something is due that no event tells of. Zero means that nothing is.
+	// Again is how long it takes until something is due that no event reports. Zero means that nothing is.
 	Again time.Duration
 	// Did notes what a step did if nothing that is read tells it. nil means that nothing is noted.
 	Did func(plan.Step)

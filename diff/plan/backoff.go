@@ -8,7 +8,7 @@ import (
 
 // Trouble is a step that failed and is not tried again before Until.
 type Trouble struct {
-	// Tries is how many tries in a row failed, of any instance.
+	// Tries is how many tries in a row failed, by any instance of the operator.
 	Tries int
 	// Why is why the last try failed.
 	Why string

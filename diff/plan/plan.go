@@ -248,7 +248,7 @@ type Facts struct {
 	ReleasedAll bool
 	// Self is the service that the operator itself runs as. It is the zero value if there is no such service.
 	Self v1.Key
-	// Own is the instance whose engine the operator talks to. It is "" if that is not known.
+	// Own is the instance of the node whose engine the operator talks to. It is "" if that is not known.
 	Own string
 }
 
@@ -324,7 +324,7 @@ func Build(changes []diff.Change, f Facts, p Policy, parts ...Part) Plan {
 	// Every return to the first round follows the removal of a step, so the loop ends.
 	settle := func() {
 		for i := 0; i < len(rounds); {
-			if i == 1 { // before guards make steps wait, because a refused step may wait for a person
+			if i == 1 { // before other steps are made to wait for a step that a person holds
 				plan.waitNoMore()
 			}
 			if plan.object(rounds[i], f, p) {

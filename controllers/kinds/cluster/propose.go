@@ -68,8 +68,8 @@ var theCluster = v1.Key{Kind: v1.KindCluster, Name: v1.ClusterName}
 // Part returns what the rotations add to a plan.
 func (r Rotations) Part() plan.Part { return plan.Part{Then: r.rotate, Finish: r.finish} }
 
-// Again returns after what time the next rotation is due by its age. It returns 0 if none is, or if one is due
-// already.
+// Again returns how long it takes until the next rotation is due by its age. It returns 0 if none is, or if one is
+// due already.
 func (r Rotations) Again(now time.Time) time.Duration {
 	var again time.Duration
 	for _, one := range r.Stated {

@@ -13,8 +13,8 @@ const (
 // nodes.
 var ofNodes = diff.Rule{Effect: diff.InPlace, Stays: true, Unseen: true}
 
-// byEpoch is the rule for what the operator renews. Package plan compares the recorded rotations with the stated
-// ones, and the root with what a file has. Sinks are for what was renewed.
+// byEpoch is the rule for what the operator renews. Rotations compares the recorded rotations with the stated ones,
+// and the swarm's root with the root in a file. Sinks are for what was renewed.
 var byEpoch = diff.Rule{Effect: diff.InPlace, Stays: true, Unseen: true}
 
 var rules = diff.Rules{

@@ -91,7 +91,7 @@ func (h host) expand(own kinds.Entry, sets []set) (e kinds.Entry, wanted bool, n
 	switch {
 	case is != nil:
 		in = mine(is)
-	default: // a set that names any of them names the host
+	default: // sets that match any of these nodes count, although none of the nodes is meant
 		for _, l := range h.lives {
 			for _, s := range mine(l) {
 				if !slices.Contains(in, s) {

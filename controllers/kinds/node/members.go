@@ -32,7 +32,7 @@ type Node struct {
 	// Manager is true if the node's spec asks for a manager. Voter is true if it has a manager's status, so that it
 	// is a manager in fact. A role changes at once, and the status follows. Each of the two makes the node a member.
 	Manager, Voter bool
-	// Reachable is what its manager's status says, and so is Leader.
+	// Reachable and Leader are as the node's manager status says.
 	Reachable, Leader bool
 	// Ready is true if that is its state, and Active if that is its availability.
 	Ready, Active bool
@@ -102,7 +102,7 @@ type Managers struct {
 type RoleChange struct {
 	Node    Node
 	Promote bool
-	// Why says for a person why the role changes, with the arithmetic.
+	// Why tells a person why the role changes, with the arithmetic.
 	Why string
 }
 
@@ -119,7 +119,7 @@ type Membership struct {
 	Class   plan.Class
 	Hazard  plan.Hazard
 	Why     string
-	// Again is after what time a refusal of class Later ends by itself. It is 0 if that is not known.
+	// Again is how long it takes until a refusal of class Later ends by itself. It is 0 if that is not known.
 	Again time.Duration
 }
 

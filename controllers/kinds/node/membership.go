@@ -16,7 +16,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// known is how long the swarm may take to list a node that has joined with its hostname.
+// known is how long the swarm may take, after a node has joined, to list it with its hostname.
 const known = 15 * time.Second
 
 // listenAddr is what a node listens on if its manifest states nothing else. The engine adds the port.
@@ -75,8 +75,8 @@ func join(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error)
 	return kinds.Result{ID: about.NodeID}, listed(ctx, env.Engine, about.NodeID)
 }
 
-// request returns what a node joins with. A node that is to be active and gets labels joins drained. The write that
-// brings the labels makes it active, so nothing is placed on it before.
+// request returns the options that a node joins with. A node that is to be active and gets labels joins drained. The
+// write that brings the labels makes it active, so nothing is placed on it before.
 func request(ctx context.Context, env kinds.Env, n *v1.Node) (client.SwarmJoinOptions, error) {
 	r, err := env.Engine.SwarmInspect(ctx, client.SwarmInspectOptions{})
 	if err != nil {

@@ -56,8 +56,8 @@ func (n *near) like(name string) string {
 	}
 	var others []string
 	for _, l := range n.lives {
-		// A node with a manifest of its own is not meant, and nor is one that differs in its number: that is the next
-		// one.
+		// A node with a manifest of its own is not meant. Nor is a node that differs only in its number, because that
+		// is the next one.
 		if _, has := n.stated[l.Called]; l.Called != "" && !has && letters(l.Called) != letters(name) {
 			others = append(others, l.Called)
 		}

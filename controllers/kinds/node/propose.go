@@ -23,7 +23,7 @@ type Swarm struct {
 	Managers *Managers
 	// Stable is how long the managers have been as they are.
 	Stable time.Duration
-	// Announced is until when a role that was changed by hand is only announced.
+	// Announced is the time until which a role that was changed by hand is only announced.
 	Announced time.Time
 	// Stopped says why no role changes: somebody has put the Cluster on hold, or its manifest is suspended. It is ""
 	// if roles may change.
@@ -78,8 +78,8 @@ func (s Swarm) ends(step plan.Step) bool {
 	return s.Own != "" && step.Instance == s.Own && (drains(step) || step.Demotes() || step.Leaves())
 }
 
-// Again returns after what time something is due that no event reports. That is the end of the wait for a member, or
-// the time when a node has been down for long enough. It returns 0 if nothing is due.
+// Again returns how long it takes until something is due that no event reports. That is the end of the wait for a
+// member, or the time when a node has been down for long enough. It returns 0 if nothing is due.
 func (s Swarm) Again() time.Duration {
 	var again time.Duration
 	due := func(in time.Duration) {
@@ -104,8 +104,8 @@ func (s Swarm) Again() time.Duration {
 	return again
 }
 
-// rotationPoll is after what time to look again at a root that is being replaced, because the engine sends no event
-// about that.
+// rotationPoll is how soon to look again at a root that is being replaced, because the engine sends no event about
+// that.
 const rotationPoll = 2 * time.Second
 
 // Strength returns how many members there are, how many of them can be reached, and how many may be lost.
@@ -195,7 +195,7 @@ func (s RoleChange) step() plan.Step {
 	}
 }
 
-// step returns a step by which the node goes.
+// step returns a step by which the node leaves the swarm or its list.
 func (l Leaving) step(op diff.Op, cause string, fields ...diff.Field) plan.Step {
 	return plan.Step{
 		Op: op, Key: l.Key, Instance: l.ID, Effect: diff.InPlace, Fields: fields, Cause: cause,
@@ -258,7 +258,7 @@ func (s Swarm) members(p *plan.Plan, f plan.Facts, policy plan.Policy) *Membersh
 // Key returns the node's key, as manifests name it.
 func (n Node) Key() v1.Key { return v1.Key{Kind: v1.KindNode, Name: n.Name} }
 
-// leave takes nodes out of the swarm, one step at a time. A node is drained, then empty, then demoted, then it
+// leave takes nodes out of the swarm, one step at a time. A node has to be no manager, drained and empty. Then it
 // leaves, and then it is removed from the list.
 func (s Swarm) leave(p *plan.Plan, m *Membership, policy plan.Policy) {
 	for _, l := range s.Leaving {
@@ -322,7 +322,7 @@ func (l Leaving) demotedFirst(p *plan.Plan, m *Membership) {
 	p.Refused = append(p.Refused, r.Bearing(plan.Aside|plan.OfRoles))
 }
 
-// target returns what a refusal waits for if it waits for another step on the node.
+// target returns the target of a refusal that waits for another step on the node.
 func (n Node) target() plan.Target { return plan.Target{Key: n.Key(), Instance: n.ID} }
 
 // giveWay drops what was planned for a node that is removed now.

@@ -14,7 +14,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// changing returns the nodes on which what differs, or a change of their role, may end tasks, by id. The value is
+// changing returns, by id, the nodes on which a difference, or a change of their role, may end tasks. The value is
 // true if that may be any task, and false if only tasks whose service states constraints.
 func (s *surveyed) changing() map[string]bool {
 	out := map[string]bool{}

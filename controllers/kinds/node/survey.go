@@ -255,7 +255,7 @@ func signedBy(wanted, node swarm.TLSInfo) bool {
 
 // leaving finds the nodes that are to leave. It also finds nodes that were there before their host joined again.
 func (s *surveyed) leaving() {
-	hosts := map[string]*v1.Node{} // hosts whose manifests say when nodes that are down go
+	hosts := map[string]*v1.Node{} // hosts whose manifests say when a node that is down is removed
 	for _, n := range s.of {
 		if n.Spec.RemoveDownAfter != nil && !n.Gone() {
 			hosts[n.Metadata.Name] = n

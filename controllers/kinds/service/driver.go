@@ -150,9 +150,9 @@ func prepare(ctx context.Context, env kinds.Env, s plan.Step) {
 	}
 }
 
-// waits fails while the registry of the running image is away. The registry gave that image's digest, so it exists
-// and will be back. Until then no node could pull the next image, and the roll-out would fail because of something
-// that is not in git.
+// waits fails while the registry of the new image is away, if the running image is from the same registry and has a
+// digest. The registry gave that digest, so it exists and will be back. Until then no node could pull the next image,
+// and the roll-out would fail because of something that is not in git.
 func waits(ctx context.Context, env kinds.Env, was *swarm.ContainerSpec, image string) error {
 	if was == nil || !strings.Contains(was.Image, "@") || !engine.SameRegistry(was.Image, image) {
 		return nil
