@@ -18,7 +18,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Several guards may each leave some of an object alone. The report names them all, and says so once and not in each run.
+// Several guards may each leave part of an object alone. The report names them all, and the log says so once, not in
+// each run.
 func TestWhatIsLeftAloneIsSaidOnce(t *testing.T) {
 	web := v1.Key{Kind: v1.KindService, Name: "web"}
 	refusal := func(guard, why string) plan.Refusal {
@@ -54,7 +55,7 @@ func TestWhatIsLeftAloneIsSaidOnce(t *testing.T) {
 	}
 }
 
-// What a hand removed is a hand's doing, and to make it again is a repair.
+// If somebody removes an object by hand, the report says so, and making the object again counts as a repair.
 func TestARemovalByHandIsReportedAsOne(t *testing.T) {
 	web := v1.Key{Kind: v1.KindService, Name: "web"}
 	for _, gone := range []*diff.Gone{nil, {}, {Adopted: true}} {
@@ -100,7 +101,8 @@ func TestAtStartOnlyConditionsThatNeedALookAreLogged(t *testing.T) {
 	}
 }
 
-// Whoever asks while runs go on, beside which others tell what they know, sees one whole run and never two halves.
+// Readers ask while runs go on and others set conditions beside them. Each reader sees one whole run, never parts of
+// two.
 func TestReadersSeeWholeReportsOnly(t *testing.T) {
 	m := NewMetrics("test", func() int { return 0 })
 	b := NewBoard("here", "enforce", m, logr.Discard(), time.Now)
@@ -184,7 +186,7 @@ func TestReadersSeeWholeReportsOnly(t *testing.T) {
 	}
 }
 
-// What is told beside a run shows nothing of it, and stays when the run ends.
+// A condition set during a run shows nothing of that run, and stays when the run ends.
 func TestWhatIsToldBesideARunShowsNothingOfIt(t *testing.T) {
 	b := newTestBoard(NewMetrics("test", func() int { return 0 }))
 	b.Found(Found{Source: "shop", Applied: "one"})

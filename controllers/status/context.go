@@ -8,23 +8,23 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Lease says who may act on the swarm. The zero value: nobody ever did.
+// Lease says who may act on the swarm. The zero value means that nobody ever held the lease.
 type Lease struct {
-	// State is held, free, or left: free, and its last holder has ended.
+	// State is held, free or left. left means that the lease is free because its last holder has ended.
 	State  string `json:"state,omitempty"`
 	Holder string `json:"holder,omitempty"`
-	// Source in whose name it was taken.
+	// Source is the source for which the lease was taken.
 	Source string `json:"source,omitempty"`
 	Epoch  uint64 `json:"epoch,omitempty"`
-	// Renewed by the holder's clock.
+	// Renewed is by the holder's clock.
 	Renewed time.Time `json:"renewed,omitzero"`
 }
 
-// Held says that somebody acts, or did and is gone.
+// Held reports whether somebody holds the lease. The holder may have died without releasing it.
 func (l Lease) Held() bool { return l.State == "held" }
 
-// Context notes what bounds the operator from outside: who holds the lease, the holds in force that concern the source, and
-// why nothing is done until a person confirms.
+// Context notes what limits the operator from outside: the holder of the lease, the holds in force that concern the
+// source, and the reason for a pause. A pause lasts until a person confirms.
 func (b *Board) Context(lease Lease, holds []plan.Hold, paused string) {
 	paused = v1.Scrub(paused)
 	b.mu.Lock()

@@ -13,21 +13,21 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Found is what a run found, as far as a report needs it. Of what is in order it keeps no more than the names.
+// Found is what a run found, as far as a report needs it. Of objects in order it keeps only the names.
 type Found struct {
-	// Source is the name that owns the objects.
+	// Source is the name of the source, which owns the objects.
 	Source string `json:"source"`
-	// Revision is the newest seen, Applied the one in force.
+	// Revision is the newest one seen, and Applied the one in force.
 	Revision string `json:"revision"`
 	Applied  string `json:"applied"`
-	// Problems of the newest revision: while there are any it is not in force.
+	// Problems are those of the newest revision. A revision with problems is not in force.
 	Problems []v1.Problem `json:"problems,omitempty"`
 	Notices  []string     `json:"notices,omitempty"`
 
-	// Ran reports whether there was a run at all, and Usable whether it had a revision to go by.
+	// Ran reports whether there was a run at all. Usable reports whether it had a revision to go by.
 	Ran    bool `json:"-"`
 	Usable bool `json:"-"`
-	// Remembered is the revision in force as the source's memory has it, for when none is usable.
+	// Remembered is the revision in force according to the source's memory. It counts if no revision is usable.
 	Remembered string `json:"-"`
 	// History are the revisions that were in force, the newest first.
 	History []Revision `json:"-"`
@@ -39,16 +39,16 @@ type Details struct {
 	Wants   []Wanted
 	Changes []diff.Change
 	Plan    plan.Plan
-	// Missing are external objects that are not there, and Held those that problems of their manifests hold.
+	// Missing are external objects that do not exist. Held are the objects held by a problem in their manifest.
 	Missing []v1.Key
 	Held    map[v1.Key]plan.Problem
 	// DriftSince is when changes by hand were first seen.
 	DriftSince map[v1.Key]time.Time
-	// Failed are the wants on record as failed: those in force or, without a usable revision, all.
+	// Failed are the wants on record as failed: those in force, or all of them if no revision is usable.
 	Failed []plan.Failure
-	// Hidden is since when a write hides how an object's roll-out goes on.
+	// Hidden is since when a write has hidden how an object's roll-out goes on.
 	Hidden map[v1.Key]time.Time
-	// Away are nodes that are not ready, and what they are.
+	// Away are the nodes that are not ready, with what each of them is.
 	Away map[v1.Key]string
 }
 
@@ -60,27 +60,28 @@ type Wanted struct {
 	Suspended bool
 }
 
-// Now is how things are when somebody asks. The zero value: the swarm could not be looked at.
+// Now is the state of the swarm when somebody asks for the status. The zero value means that the swarm could not be
+// read.
 type Now struct {
 	Sights map[v1.Key]Sight
 	Lease  *Lease
-	// Holds of everybody; nil: it is not known.
+	// Holds are those of all sources. It is nil if they are not known.
 	Holds []plan.Hold
-	// There are the objects that the swarm has, if no run says which should be.
+	// There are the objects in the swarm. It is used if no run says which objects there should be.
 	There []v1.Key
 	Known bool
 	At    time.Time
 }
 
-// Sight is an object that is there, and how it does.
+// Sight is an object that exists, and how it does.
 type Sight struct {
 	Look
-	// Rollout is the engine's word on the last update; the zero value if there is none.
+	// Rollout is what the engine says about the last update. It is zero if there was none.
 	Rollout plan.Rollout
 	Created time.Time
 }
 
-// Status brings together what is published and how things are.
+// Status combines the published report with the state of the swarm now.
 func (r *Report) Status(now Now) Status {
 	out := Status{
 		Head:       Head{Sequence: r.Sequence, Source: r.Source, Location: r.Location, Mode: r.Mode, Revision: r.Revision, Applied: cmp.Or(r.Applied, r.Remembered), At: now.At},
@@ -106,7 +107,7 @@ func (r *Report) Status(now Now) Status {
 	return out
 }
 
-// view finds what is known of one object.
+// view answers what is known about one object at a time.
 type view struct {
 	*Found
 	Now
@@ -165,7 +166,7 @@ func (s *Found) view(now Now) *view {
 	return v
 }
 
-// Concerning picks the holds that are in force on anything that a source has.
+// Concerning returns the holds in force that cover a source, all sources, or one of the keys.
 func Concerning(holds []plan.Hold, source string, keys iter.Seq[v1.Key], now time.Time) []plan.Hold {
 	var out []plan.Hold
 	for _, h := range holds {
@@ -197,7 +198,7 @@ func (v *view) object(key v1.Key) Object {
 	return o
 }
 
-// condition says how an object does. Of what has no health of its own it is enough that it is there.
+// condition returns how an object does. An object without a health of its own is healthy if it exists.
 func (v *view) condition(key v1.Key, differs bool) (health, why string, replicas *Replicas) {
 	one, seen := v.Sights[key]
 	failure, failed := v.failure[key]
@@ -206,7 +207,7 @@ func (v *view) condition(key v1.Key, differs bool) (health, why string, replicas
 		return Unknown, "", nil
 	case !seen && (v.absent[key] || v.unmade(key) || v.change[key].Op == diff.Create):
 		return Missing, "", nil
-	case !seen && HasHealth(key): // it went after the run
+	case !seen && HasHealth(key): // it went away after the run
 		return Missing, "", nil
 	case !seen && v.Away[key] != "":
 		return Degraded, v.Away[key], nil
@@ -224,21 +225,21 @@ func (v *view) condition(key v1.Key, differs bool) (health, why string, replicas
 	return verdict.Health(), v1.Scrub(verdict.Why), &Replicas{Running: one.Running, Wanted: one.Wanted, Old: one.Old}
 }
 
-// undone says whether the last update, which was rolled back, is the one that is on record as failed.
+// undone reports whether the last update, which was rolled back, is the one on record as failed.
 func (v *view) undone(one Sight, f plan.Failure, failed bool) bool {
 	return failed && (v.Usable || f.Began.Equal(one.Rollout.Began))
 }
 
-// unmade says whether an object is not there because a problem of its manifest holds it.
+// unmade reports whether an object does not exist because a problem of its manifest holds it.
 func (v *view) unmade(key v1.Key) bool {
 	p, held := v.Held[key]
 	return held && !p.Present
 }
 
-// HasHealth reports whether objects of its kind do well or not, beside being there.
+// HasHealth reports whether objects of this kind have a health of their own, beyond existing.
 func HasHealth(key v1.Key) bool { return key.Kind == v1.KindService }
 
-// rollout says how the last update of an object goes, where it is not over or did not go through.
+// rollout returns the object's last update if it is still under way or did not succeed.
 func (v *view) rollout(key v1.Key, o Object) (Rollout, bool) {
 	one, seen := v.Sights[key]
 	if !seen || o.Health == Healthy {
@@ -251,7 +252,7 @@ func (v *view) rollout(key v1.Key, o Object) (Rollout, bool) {
 		if r.State == "" {
 			out.Since = one.Created
 		}
-		return out, o.Health == Progressing // what fails for good is on its way nowhere
+		return out, o.Health == Progressing // an object that has failed is no longer starting
 	}
 	return out, true
 }

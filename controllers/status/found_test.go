@@ -10,7 +10,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// What a run found and what the swarm says now come together to one word on sync, one on health, and one on the roll-out.
+// What a run found and what the swarm says now together give one word on sync, one on health and one on the roll-out.
 func TestWhatIsSaidOfAnObject(t *testing.T) {
 	web := v1.Key{Kind: v1.KindService, Name: "web"}
 	began := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -26,7 +26,7 @@ func TestWhatIsSaidOfAnObject(t *testing.T) {
 	for name, test := range map[string]struct {
 		Report
 		health  *Look
-		update  string // the engine's word on the last one
+		update  string // the engine's state of the last update
 		found   bool
 		want    string
 		rollout string

@@ -11,7 +11,7 @@ func newTestBoard(m *Metrics) *Board {
 	return NewBoard("s", "enforce", m, logr.Discard(), func() time.Time { return time.Unix(0, 0) })
 }
 
-// published is what the board shows when the run ends.
+// published publishes the run under way and returns the report.
 func published(b *Board) *Report {
 	b.Publish()
 	return b.Report()

@@ -12,15 +12,15 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// Metrics are the operator's own. Those about a source have its name as the label source, and the others are about the process,
-// the engine that it talks to, or the swarm. Every label has few values: no object's name, except managers', and no text of a
-// person is one; of revisions two series stand at a time.
+// Metrics are the operator's own. A metric about a source has the source's name as the label source. The others are
+// about the process, its engine or the swarm. Every label has few values: never a text that a person wrote, and no
+// object's name except a manager's hostname. Only two revisions are shown at a time.
 type Metrics struct {
 	Registry *prometheus.Registry
 
-	// report is what the board has published last.
+	// report is the report that the board published last.
 	report atomic.Pointer[Report]
-	// about are the metrics of the source.
+	// about holds the metrics of the source.
 	about about
 
 	steps     *prometheus.CounterVec
@@ -37,7 +37,7 @@ type Metrics struct {
 	node      nodeMetrics
 }
 
-// NewMetrics registers everything with a registry of its own. queue tells how many keys wait.
+// NewMetrics registers every metric in a registry of its own. queue returns how many keys are waiting.
 func NewMetrics(version string, queue func() int) *Metrics {
 	m := &Metrics{
 		Registry: prometheus.NewRegistry(),
@@ -68,17 +68,17 @@ func NewMetrics(version string, queue func() int) *Metrics {
 
 const prefix = "swarm_operator_"
 
-// about are the metrics of a source, with its name as the label source. The name may be known only once the source is read; until
-// then the label is empty, and afterwards all of them have it, with the values that they had.
+// about collects the metrics of a source, with its name as the label source. Until the source has been read its name
+// may be unknown, and the label is empty. Afterwards every metric has the name, and keeps its value.
 type about struct {
 	report *atomic.Pointer[Report]
 	counts []prometheus.Collector
 }
 
-// Describe says nothing, because the label's value may change.
+// Describe describes nothing, because the label's value may change.
 func (a *about) Describe(chan<- *prometheus.Desc) {}
 
-// Collect implements prometheus.Collector. All that one scrape sees is of one report.
+// Collect implements prometheus.Collector. Everything that one scrape sees comes from one report.
 func (a *about) Collect(to chan<- prometheus.Metric) {
 	r, labels := a.report.Load(), prometheus.Labels{"source": ""}
 	all := a.counts
@@ -103,7 +103,7 @@ func counter(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + name, Help: help}, labels)
 }
 
-// Call counts a call to the engine.
+// Call counts a call to the engine. The time of an event stream does not count: it lasts as long as the connection.
 func (m *Metrics) Call(method, route string, code int, took time.Duration) {
 	m.calls.WithLabelValues(method, route, strconv.Itoa(code)).Inc()
 	if route != "/events" {
@@ -111,7 +111,7 @@ func (m *Metrics) Call(method, route string, code int, took time.Duration) {
 	}
 }
 
-// Run counts a run.
+// Run counts a run. at is when it ended.
 func (m *Metrics) Run(result string, took time.Duration, at time.Time) {
 	m.runs.WithLabelValues(result).Inc()
 	m.duration.Observe(took.Seconds())

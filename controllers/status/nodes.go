@@ -13,7 +13,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// nodeMetrics are about the swarm as a whole.
+// nodeMetrics are metrics about the swarm as a whole.
 type nodeMetrics struct {
 	nodes     *prometheus.GaugeVec
 	managers  *prometheus.GaugeVec
@@ -40,26 +40,26 @@ func newNodeMetrics(r *prometheus.Registry) nodeMetrics {
 	return m
 }
 
-// Nodes is how the nodes of the swarm are.
+// Nodes describes the nodes of the swarm.
 type Nodes struct {
 	Seen []Node
-	// Wanted is how many managers manifests ask for, or 0. Of the Members so many are Reachable, and so many more may be lost;
-	// Losses says that in words.
+	// Wanted is how many managers the manifests ask for, or 0 if they state no count. Members are managers, Reachable
+	// of them answer, and Tolerance more may be lost. Losses says the tolerance in words.
 	Wanted, Members, Reachable, Tolerance int
 	Losses                                string
-	// Rotating: the root of the CA is being replaced, and Progress says how far that is.
+	// Rotating is true while the root of the CA is being replaced. Progress then says how far that is.
 	Rotating bool
 	Progress string
 }
 
-// Node is how a node is seen, in the engine's words. Behind: the root of the CA is being replaced, and its certificate is not of
-// the new one yet.
+// Node is how the swarm sees a node, in the engine's words. Behind is true if the root of the CA is being replaced
+// and the node's certificate is not yet from the new one.
 type Node struct {
 	Name, Role, State, Availability, Version string
 	Behind                                   bool
 }
 
-// Nodes notes how the nodes are.
+// Nodes notes the state of the nodes, and sets the conditions about them.
 func (b *Board) Nodes(n Nodes) {
 	b.metrics.swarm(n)
 	ok, reason, message := managersAre(n)
@@ -75,7 +75,8 @@ func (b *Board) Nodes(n Nodes) {
 	}
 }
 
-// NodesUnknown notes that nobody can say how the nodes are, and why: what was known of them may have changed since.
+// NodesUnknown notes that the state of the nodes cannot be read, and why. What was known of them may have changed
+// since.
 func (b *Board) NodesUnknown(why string) {
 	for _, kind := range []string{ManagersReady, NodesReady} {
 		if _, said := b.said(kind); said {
@@ -84,8 +85,8 @@ func (b *Board) NodesUnknown(why string) {
 	}
 }
 
-// DeliveryUnknown notes that nobody can say whether tokens and keys are where they should be, and why. What was said of that
-// before stays: nothing is delivered meanwhile.
+// DeliveryUnknown notes that nobody can tell whether tokens and keys are where they should be, and why. A condition
+// that was known before stays: nothing is delivered in the meantime.
 func (b *Board) DeliveryUnknown(why string) {
 	for _, kind := range []string{KeyNotEscrowed, TokensNotDelivered} {
 		if is, said := b.said(kind); !said || is.Reason == Unknown {
@@ -94,7 +95,8 @@ func (b *Board) DeliveryUnknown(why string) {
 	}
 }
 
-// Rotations notes since when join tokens and the unlock key are what they are, by name, as far as that is on record.
+// Rotations notes since when each join token and the unlock key have been in use, by name. What is not on record is
+// absent.
 func (b *Board) Rotations(last map[string]time.Time) {
 	if last == nil { // nothing is known, which is no news
 		return
@@ -105,7 +107,7 @@ func (b *Board) Rotations(last map[string]time.Time) {
 	}
 }
 
-// Certificates notes until when those of managers are valid, by hostname.
+// Certificates notes until when the managers' certificates are valid, by hostname.
 func (m *Metrics) Certificates(expiry map[string]time.Time) {
 	m.node.expiry.Reset()
 	for name, at := range expiry {
@@ -136,7 +138,7 @@ func (m *Metrics) swarm(of Nodes) {
 	n.rotating.Set(map[bool]float64{true: 1}[of.Rotating])
 }
 
-// managersAre says whether there are as many managers as are wanted, and all can be reached.
+// managersAre reports whether there are as many managers as are wanted, and all can be reached.
 func managersAre(n Nodes) (ok bool, reason, message string) {
 	message = fmt.Sprintf("%d of %s can be reached; %s", n.Reachable, v1.Count(n.Members, "manager"), n.Losses)
 	switch {

@@ -9,7 +9,8 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// nodes is a swarm of "role state availability version" each, with as many managers wanted.
+// nodes returns a swarm whose nodes are described as "role state availability version". wanted is the wanted number
+// of managers.
 func nodes(wanted int, texts ...string) Nodes {
 	out := Nodes{Wanted: wanted}
 	for i, text := range texts {
@@ -56,7 +57,8 @@ func TestConditionsOfNodes(t *testing.T) {
 	}
 }
 
-// Without a majority nobody tells how the managers are, and what was known last must not stand as if it were so.
+// Without a majority nobody can tell how the managers are. What was known last must not be shown as if it were still
+// true.
 func TestNodesThatNobodyTellsOfAreUnknown(t *testing.T) {
 	b := NewBoard("s", "enforce", NewMetrics("v0", func() int { return 0 }), logr.Discard(), func() time.Time { return time.Unix(0, 0) })
 	b.NodesUnknown("no quorum")
@@ -115,7 +117,7 @@ func TestTheRootThatIsBeingReplaced(t *testing.T) {
 	}
 }
 
-// gathered are the metrics as a scrape has them.
+// gathered returns the metrics as a scrape would read them.
 func gathered(t *testing.T, m *Metrics) string {
 	t.Helper()
 	families, err := m.Registry.Gather()

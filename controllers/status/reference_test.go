@@ -15,7 +15,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/golden"
 )
 
-// measured has a series of every metric, as a board of a source with some history has.
+// measured returns metrics with a series of every metric, as for a source with some history.
 func measured(source string) *Metrics {
 	m := NewMetrics("v0", func() int { return 0 })
 	b := NewBoard("s", "enforce", m, logr.Discard(), func() time.Time { return time.Unix(0, 0) })
@@ -37,7 +37,7 @@ func measured(source string) *Metrics {
 	return m
 }
 
-// TestReferenceOfMetrics holds docs/reference/metrics.md against the metrics that there are.
+// TestReferenceOfMetrics compares docs/reference/metrics.md with the metrics that exist.
 func TestReferenceOfMetrics(t *testing.T) {
 	families, err := measured("s").Registry.Gather()
 	if err != nil {
@@ -58,7 +58,8 @@ func TestReferenceOfMetrics(t *testing.T) {
 	golden.Equal(t, "../../docs/reference/metrics.md", out.String())
 }
 
-// Who adds a metric says here if it is about no source. All others have the label, or the series of two sources would be one.
+// If you add a metric that is about no source, list it here. All others need the label source; without it, the series
+// of two sources would be mixed.
 func TestMetricsAboutASourceAreLabelled(t *testing.T) {
 	none := map[string]bool{}
 	for name := range strings.FieldsSeq(`build_info queue_length
@@ -93,7 +94,8 @@ func TestMetricsAboutASourceAreLabelled(t *testing.T) {
 	}
 }
 
-// Until a run has read the source its name may not be known. Then everything that was counted is about that source.
+// Until a run has read the source, its name may be unknown. When it is known, everything counted before belongs to
+// that source.
 func TestMetricsTakeTheNameOfTheSourceWhenItIsKnown(t *testing.T) {
 	m := NewMetrics("v0", func() int { return 0 })
 	b := newTestBoard(m)

@@ -9,28 +9,28 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Condition types.
+// Condition types. Each comment says what true means.
 const (
-	SourceReady        = "SourceReady"        // the source can be read and its newest revision has no problem
-	EngineReady        = "EngineReady"        // the swarm can be read and, unless observing, written
-	InSync             = "InSync"             // nothing differs that counts
+	SourceReady        = "SourceReady"        // the source can be read, and its newest revision has no problem
+	EngineReady        = "EngineReady"        // the swarm can be read and, except in observe mode, written
+	InSync             = "InSync"             // no difference counts
 	Held               = "Held"               // something waits for a person
 	RolloutFailed      = "RolloutFailed"      // a want in force failed
-	TasksWaiting       = "TasksWaiting"       // the swarm finds no place for tasks of a service, and starts them when there is one
-	StepFailed         = "StepFailed"         // the engine refused a step of the last plan; the others were carried out
-	Standby            = "Standby"            // somebody else holds the lease, and this instance has something to do
-	Paused             = "Paused"             // nothing is done until a person confirms
+	TasksWaiting       = "TasksWaiting"       // the swarm finds no place for tasks of a service; it starts them when there is one
+	StepFailed         = "StepFailed"         // the engine refused a step of the last plan; the other steps were carried out
+	Standby            = "Standby"            // another instance holds the lease, and this one has something to do
+	Paused             = "Paused"             // the operator does nothing until a person confirms
 	OnHold             = "OnHold"             // somebody put something on hold
 	Outdated           = "Outdated"           // the revision is older than the one in force: this instance does not act
-	HistoryRewritten   = "HistoryRewritten"   // the revision takes commits of the one before it back: somebody pushed with force
+	HistoryRewritten   = "HistoryRewritten"   // the revision drops commits of the one before it: somebody pushed with force
 	ManagersReady      = "ManagersReady"      // there are as many managers as are wanted, and all can be reached
 	NodesReady         = "NodesReady"         // no node is down or unknown
 	KeyNotEscrowed     = "KeyNotEscrowed"     // the unlock key is not yet where the manifest says
-	TokensNotDelivered = "TokensNotDelivered" // a join token is not
-	VersionSkew        = "VersionSkew"        // the engines of the nodes have different versions
-	Contended          = "Contended"          // somebody writes what the operator puts back, again and again, so that it is left alone
-	EventsMissing      = "EventsMissing"      // the engine's events cannot be read, so that a change by hand is seen late
-	CARotating         = "CARotating"         // the root of the swarm's CA is being replaced, which waits for every node
+	TokensNotDelivered = "TokensNotDelivered" // a join token is not yet where the manifest says
+	VersionSkew        = "VersionSkew"        // the nodes run different versions of the engine
+	Contended          = "Contended"          // somebody keeps overwriting what the operator puts back, so it leaves that alone
+	EventsMissing      = "EventsMissing"      // the engine's events cannot be read, so a change by hand is seen late
+	CARotating         = "CARotating"         // the root of the swarm's CA is being replaced, which has to wait for every node
 )
 
 // Condition is one statement about the operator or its source.
@@ -42,11 +42,11 @@ type Condition struct {
 	Since   time.Time `json:"since"`
 }
 
-// Report is all that the operator says of one source: GET /api/v1/drift is its JSON, and the status, the metrics and what is said
-// of readiness are made of it. A run publishes one when it ends, whole; nothing of it changes afterwards, so that it may be read
-// while the next run is under way.
+// Report is everything that the operator says about one source. GET /api/v1/drift returns it as JSON; the status, the
+// metrics and the readiness answer are made from it. A run publishes one report when it ends. Nothing in it changes
+// afterwards, so it may be read while the next run is under way.
 type Report struct {
-	// Sequence grows with each report that the process publishes. 0: none was published yet.
+	// Sequence grows with each report that the process publishes. It is 0 if none was published yet.
 	Sequence uint64 `json:"sequence"`
 	Location string `json:"location"`
 	Mode     string `json:"mode"`
@@ -54,26 +54,26 @@ type Report struct {
 	// At is when the last plan was made.
 	At         time.Time   `json:"at"`
 	Conditions []Condition `json:"conditions"`
-	// Drift are the objects that differ, and after them those that lately did.
+	// Drift are the objects that differ, followed by those that differed lately.
 	Drift   []Drift        `json:"drift"`
 	Refused []plan.Refusal `json:"refused,omitempty"`
-	// Lease says who may act; nil: it is not known. Holds are those in force that concern the source.
+	// Lease says who may act. It is nil if that is not known. Holds are the holds in force that concern the source.
 	Lease *Lease      `json:"lease,omitempty"`
 	Holds []plan.Hold `json:"holds,omitempty"`
-	// Paused says why nothing is done until a person confirms.
+	// Paused says why the operator does nothing until a person confirms. It is empty if the operator is not paused.
 	Paused string `json:"paused,omitempty"`
 
-	objects map[string]int // that the source states, by kind
+	objects map[string]int // objects that the source states, by kind
 	planned map[did]int    // steps of the last plan
 }
 
-// did is what a step does to what kind of object.
+// did is an operation on a kind of object.
 type did struct {
 	kind string
 	op   diff.Op
 }
 
-// Is returns a condition and whether it is true; false if nobody has said anything of it.
+// Is returns a condition and whether it is true. An unset condition is false, and has only its type.
 func (r *Report) Is(kind string) (Condition, bool) {
 	c, _ := conditionOf(r.Conditions, kind)
 	return c, c.Status
@@ -86,7 +86,7 @@ func conditionOf(all []Condition, kind string) (c Condition, said bool) {
 	return Condition{Type: kind}, false
 }
 
-// with returns conditions of which one is set, and reports whether that changes what is said.
+// with returns the conditions with one of them set. changed reports whether that made a difference.
 func with(all []Condition, set Condition, now time.Time) (out []Condition, changed bool) {
 	i := slices.IndexFunc(all, func(c Condition) bool { return c.Type == set.Type })
 	set.Since = now
@@ -105,21 +105,22 @@ func with(all []Condition, set Condition, now time.Time) (out []Condition, chang
 	return out, true
 }
 
-// Drift is one object that differs from git, or did.
+// Drift is one object that differs from git, or differed lately.
 type Drift struct {
 	Object    v1.Key    `json:"object"`
 	Operation diff.Op   `json:"operation"`
 	Fields    []Field   `json:"fields,omitempty"`
 	By        string    `json:"by"`
 	Since     time.Time `json:"since"`
-	// Done says what came of it: "", repaired, updated, created, removed, held, reported, error, gone.
+	// Done says what became of the difference: "", repaired, updated, created, removed, replaced, held, reported,
+	// error or gone.
 	Done   string     `json:"done,omitempty"`
 	Why    string     `json:"why,omitempty"`
 	DoneAt *time.Time `json:"doneAt,omitempty"`
 	Open   bool       `json:"open"`
 }
 
-// Field is one difference with both values.
+// Field is one field that differs, with both values.
 type Field struct {
 	Path    string     `json:"path"`
 	Have    diff.Value `json:"have"`
@@ -128,5 +129,5 @@ type Field struct {
 	Ignored bool       `json:"ignored,omitempty"`
 }
 
-// recent is how many closed differences the report keeps.
+// recent is how many closed differences a report keeps.
 const recent = 100

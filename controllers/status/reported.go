@@ -4,7 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Gauges that are read off a report.
+// Gauges that are computed from a report.
 var (
 	descRevisionInfo = described("revision_info", "Revision by state: attempted (the newest seen) and applied (the one in force). Always 1.", "state", "revision")
 	descCondition    = described("condition", "1 where the condition holds.", "type")
@@ -20,7 +20,7 @@ func described(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(prefix+name, help, labels, nil)
 }
 
-// reported are the metrics that a report has.
+// reported collects the metrics that come from one report.
 type reported struct{ *Report }
 
 // Describe implements prometheus.Collector.

@@ -1,5 +1,5 @@
-// Package status is what the operator says of itself: the report of a run, the status that is made of it, events in the log, and
-// metrics. It shows no secret: values reach it only in the form that prints itself.
+// Package status is what the operator says of itself: the report of a run, the status made from it, events in the
+// log, and metrics. It shows no secret: a value reaches it only in the form that prints itself.
 package status
 
 import (
@@ -17,8 +17,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Board collects what happens in a run, and publishes it when the run ends. Whoever asks sees what was published last, and
-// never a part of what goes on. It is safe for use from several goroutines, but only one run at a time may write on it.
+// Board collects what happens in a run and publishes it when the run ends. A reader sees the report published last,
+// never part of a run under way. Several goroutines may use it, but only one run at a time may write to it.
 type Board struct {
 	log       logr.Logger
 	metrics   *Metrics
@@ -27,7 +27,7 @@ type Board struct {
 
 	mu       sync.Mutex
 	sequence uint64
-	draft    Report // of the run that is under way; its Drift is in open and closed
+	draft    Report // of the run under way; its Drift is in open and closed
 	open     map[id]*Drift
 	closed   []Drift
 }
@@ -40,14 +40,14 @@ type id struct {
 
 func idOf(key v1.Key, instance string, op diff.Op) id { return id{key, instance, op == diff.Remove} }
 
-// NewBoard makes a board.
+// NewBoard returns a board whose first report is empty except for location and mode.
 func NewBoard(location, mode string, m *Metrics, log logr.Logger, now func() time.Time) *Board {
 	b := &Board{log: log, metrics: m, now: now, draft: Report{Location: location, Mode: mode}, open: map[id]*Drift{}}
 	b.show(b.whole())
 	return b
 }
 
-// Named names the source before a run has read it.
+// Named sets the name of the source before a run has read it.
 func (b *Board) Named(source string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -55,17 +55,18 @@ func (b *Board) Named(source string) {
 	b.show(b.whole())
 }
 
-// Report is what was published last. It must not be changed.
+// Report returns the report published last. The caller must not change it.
 func (b *Board) Report() *Report { return b.published.Load() }
 
-// Publish shows what the run that ends has brought.
+// Publish shows what the run that just ended has found and done.
 func (b *Board) Publish() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.publish(b.whole())
 }
 
-// Tell sets a condition between runs, or beside one, and publishes that. All else is as the last run has published it.
+// Tell sets a condition between runs, or during one, and publishes it at once. The rest of the report stays as the
+// last run published it.
 func (b *Board) Tell(kind string, status bool, reason, message string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -79,7 +80,7 @@ func (b *Board) Tell(kind string, status bool, reason, message string) {
 	}
 }
 
-// whole is the draft as it may be shown: a copy of all that changes.
+// whole returns the draft as a report. Everything in it that may change later is copied.
 func (b *Board) whole() Report {
 	r := b.draft
 	r.Drift = make([]Drift, 0, len(b.open)+len(b.closed))
@@ -106,7 +107,7 @@ func (b *Board) show(r Report) {
 	b.metrics.report.Store(&r)
 }
 
-// Set sets a condition in the run that is under way, and logs it if it changes.
+// Set sets a condition in the run under way, and logs it if it changes.
 func (b *Board) Set(kind string, status bool, reason, message string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -124,21 +125,21 @@ func (b *Board) set(kind string, status bool, reason, message string) {
 	b.log.Info("condition", "type", kind, "status", status, "reason", reason, "message", c.Message)
 }
 
-// said returns a condition as the run that is under way knows it.
+// said returns a condition as the run under way knows it. said is false if nobody has set it.
 func (b *Board) said(kind string) (c Condition, said bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return conditionOf(b.draft.Conditions, kind)
 }
 
-// Found notes what a run has found. Nothing of it may change afterwards.
+// Found notes what a run has found. The caller must not change any of it afterwards.
 func (b *Board) Found(f Found) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.draft.Found = f
 }
 
-// Planned notes what differs and what the plan makes of it.
+// Planned notes the differences, and what the plan does about each of them.
 func (b *Board) Planned(changes []diff.Change, p plan.Plan, objects map[string]int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -169,7 +170,7 @@ func (b *Board) Planned(changes []diff.Change, p plan.Plan, objects map[string]i
 	}
 }
 
-// refused notes what is left alone of each object, and why. Several guards may each have left some of its fields alone.
+// refused notes for each object what is left alone, and why. Several guards may each leave some of its fields alone.
 func (b *Board) refused(p plan.Plan) {
 	last := map[id]plan.Refusal{}
 	for _, r := range p.Refused {
@@ -193,7 +194,7 @@ func (b *Board) refused(p plan.Plan) {
 	}
 }
 
-// describe fills in a difference and logs it when it is new or has changed.
+// describe fills in a difference, and logs it if it is new or has changed.
 func (b *Board) describe(d *Drift, c diff.Change) {
 	fields := make([]Field, 0, len(c.Fields))
 	git, hand := c.Doing()
@@ -228,7 +229,8 @@ func by(git, hand bool) string {
 	}
 }
 
-// Did notes how a step ended. epoch is that of the lease under which it was taken; zero: under none.
+// Did notes how a step ended. epoch is that of the lease under which the step was taken. It is 0 if there was no
+// lease.
 func (b *Board) Did(s plan.Step, epoch uint64, err error, stale bool, warnings []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/screen"
 )
 
-// Text renders the status for people, on the screen that they have. What it shows does not depend on when it is shown.
+// Text writes the status for people, laid out for their screen. The text does not depend on when it is shown.
 func (s Status) Text(w io.Writer, on screen.Screen) error {
 	p := &printer{on: on}
 	s.head(p)
@@ -27,7 +27,7 @@ func (s Status) Text(w io.Writer, on screen.Screen) error {
 	return err
 }
 
-// printer writes lines of cells in columns. Each block has columns of its own.
+// printer writes lines of cells in columns. Each block has its own column widths.
 type printer struct {
 	on    screen.Screen
 	out   strings.Builder
@@ -37,7 +37,7 @@ type printer struct {
 // line writes one line of plain cells.
 func (p *printer) line(cells ...string) { p.row(screen.Texts(cells...)...) }
 
-// row writes one line. A cell holds no line break and no tab, whoever wrote what is in it.
+// row writes one line. Line breaks and tabs in a cell become spaces, because its text may come from anybody.
 func (p *printer) row(cells ...screen.Cell) {
 	for i := range cells {
 		cells[i].Text = oneLine(cells[i].Text)
@@ -45,7 +45,7 @@ func (p *printer) row(cells ...screen.Cell) {
 	p.block = append(p.block, cells)
 }
 
-// begin begins a block, with a title where it has one.
+// begin starts a block. An empty title is left out.
 func (p *printer) begin(title string) {
 	p.flush()
 	p.out.WriteByte('\n')
@@ -71,7 +71,7 @@ func oneLine(s string) string {
 	}, s)
 }
 
-// inks are those of words that say how something is.
+// inks are the colours of the words for sync and health.
 var inks = map[string]screen.Ink{
 	Synced: screen.Good, OutOfSync: screen.Busy, Unknown: screen.Faint,
 	Healthy: screen.Good, Progressing: screen.Busy, Degraded: screen.Bad, Missing: screen.Bad,
@@ -79,7 +79,7 @@ var inks = map[string]screen.Ink{
 
 func word(text string) screen.Cell { return screen.Cell{Text: text, Ink: inks[text]} }
 
-// short is a revision as people write it.
+// short returns a commit's hash as people write it, and any other revision unchanged.
 func short(revision string) string {
 	if len(revision) == 40 {
 		return revision[:10]
@@ -164,8 +164,8 @@ func (l Lease) text() string {
 	return "free"
 }
 
-// fine says that nobody need read the condition. What is ready or in sync is true when all is well, and the others when
-// something is not.
+// fine reports whether the condition needs nobody's attention. InSync and the conditions that end in Ready should be
+// true, and all others false.
 func (c Condition) fine() bool {
 	return c.Reason != Unknown && c.Status == (c.Type == InSync || strings.HasSuffix(c.Type, "Ready"))
 }
@@ -227,7 +227,7 @@ func (r *Replicas) text() string {
 	return text
 }
 
-// message says each thing once: why something is refused often repeats why it failed.
+// message says each thing once: the reason for a refusal often repeats why the object failed.
 func (o Object) message() string {
 	switch {
 	case o.HealthWhy == "":
@@ -252,7 +252,7 @@ func (s Status) rollouts(p *printer) {
 	}
 }
 
-// drift shows what hands did and what git did apart; a field that both changed is in both.
+// drift shows changes by hand apart from changes in git. A field that both changed is in both parts.
 func (s Status) drift(p *printer) {
 	for _, part := range []struct{ by, title string }{
 		{"hand", "Changed by hand (in the swarm → in git)"}, {"git", "Changed in git (in the swarm → in git)"},
@@ -274,7 +274,7 @@ func (s Status) drift(p *printer) {
 	}
 }
 
-// lines are the change's heading and its fields, or nothing where it is not that one's doing.
+// lines returns the change's heading and its fields. It returns nil if that doer changed nothing.
 func (c Change) lines(doer string) [][]string {
 	if c.Operation == "none" || c.By != doer && c.By != "both" {
 		return nil
@@ -341,10 +341,11 @@ func (s Status) refusals(p *printer) {
 	}
 }
 
-// readable is how wide a text of several lines is at most.
+// readable is the greatest width of a text that spans several lines.
 const readable = 116
 
-// long writes a text that people have to read to its end, on lines of its own: on one where there is no width, as in a pipe.
+// long writes a text that people have to read to the end on lines of its own. Without a width, as in a pipe, it is
+// one line.
 func (p *printer) long(text string) {
 	lines := []string{strings.Join(strings.Fields(text), " ")}
 	if p.on.Width > 0 {

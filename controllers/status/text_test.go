@@ -25,7 +25,7 @@ func at(minute int) time.Time { return time.Date(2026, 3, 1, 12, minute, 0, 0, t
 
 func serviceKey(name string) v1.Key { return v1.Key{Kind: v1.KindService, Name: name} }
 
-// changed is a service of which a hand and git changed fields, one of them a secret.
+// changed returns a service with fields changed by hand and by git, one of them a secret.
 func changed() []diff.Change {
 	web := serviceKey("web")
 	leaf := func(path, key, text string) diff.Leaf {
@@ -101,7 +101,7 @@ func TestTheTextOfAStatus(t *testing.T) {
 	}
 }
 
-// What a running operator answers is shown as if it had been found out here.
+// The status of a running operator is shown as if the command had computed it itself.
 func TestAStatusIsReadBackFromItsJSON(t *testing.T) {
 	s := everything()
 	data, err := json.Marshal(s)
@@ -147,7 +147,7 @@ func TestABoardTellsWhatBoundsIt(t *testing.T) {
 	}
 }
 
-// A healthy operator shows no condition, and each that is not as it should be is shown.
+// A healthy operator shows no condition, and every condition that is not as it should be is shown.
 func TestOnlyConditionsThatNeedALookAreShown(t *testing.T) {
 	for kind, well := range map[string]bool{
 		SourceReady: true, EngineReady: true, InSync: true, ManagersReady: true, NodesReady: true, Held: false, RolloutFailed: false, StepFailed: false,

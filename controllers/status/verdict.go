@@ -6,47 +6,50 @@ import (
 )
 
 const (
-	// Deadline is how long an object may come no further before it counts as stalled, beside what its spec lets the swarm wait.
+	// Deadline is how long an object may make no progress before it counts as stalled. The wait that its spec allows
+	// the swarm comes on top.
 	Deadline = 10 * time.Minute
-	// hiddenLeast is how long a roll-out that a write hid counts as running at least. The swarm says within that time that it
-	// goes on; before that, tasks that run may be those that are to be replaced.
+	// hiddenLeast is how long a roll-out hidden by a write counts as running at least. Within that time the swarm
+	// says that the roll-out goes on. Before it does, the tasks that run may be the ones to be replaced.
 	hiddenLeast = 5 * time.Second
 )
 
-// Look is what the tasks of an object tell. Its fields are those of kinds.Health, which converts to it.
+// Look is what the tasks of an object tell. Its fields are those of kinds.Health, so that one converts to the other.
 type Look struct {
 	Ready  bool
 	Failed bool
-	// Begun: it is a job that runs. Nothing but what depends on it waits for its end.
+	// Begun is true of a job that runs. Only an object that depends on the job waits for its end.
 	Begun bool
-	// Waits reports whether it is not ready only because the swarm finds no place for its tasks.
+	// Waits reports whether the object is not ready only because the swarm finds no place for its tasks.
 	Waits bool
-	// RolledBack: the last update was undone. Whether that is a failure depends on what is wanted.
+	// RolledBack is true if the last update was undone. Whether that is a failure depends on what is wanted.
 	RolledBack           bool
 	Why                  string
 	Running, Wanted, Old int
-	// Pause is how long the swarm may be at one task before it goes on with the next, as its spec has it.
+	// Pause is how long the object's spec lets the swarm take for one task before it goes on with the next.
 	Pause time.Duration
 }
 
-// Evidence is all that is known of an object in a revision.
+// Evidence is all that is known about an object in a revision.
 type Evidence struct {
 	Look
-	// Undone says how its last update was undone, so that what runs is not what the revision wants; "" if that is not so.
+	// Undone says how the last update was undone, so that what runs is not what the revision wants. It is empty if no
+	// update was undone.
 	Undone string
-	// Failure is why the want of the revision is on record as failed; "" if it is not.
+	// Failure says why this want is on record as failed. It is empty if the want is not on record.
 	Failure string
-	// Hidden is since when a write hides how its roll-out goes on; the zero time if none does.
+	// Hidden is since when a write has hidden how the roll-out goes on. It is zero if no write does.
 	Hidden time.Time
-	// Since is since when it is waited for and has come no further; the zero time if nobody has counted.
+	// Since is since when the object has been waited for without progress. It is zero if nobody has counted.
 	Since time.Time
 	Now   time.Time
 }
 
-// State is how an object of a revision stands. What failed has ended; what stalled may still become ready, and nobody waits.
+// State is how an object of a revision stands. A failed object has come to its end. A stalled one may still become
+// ready, but nobody waits for it.
 type State uint8
 
-// The states.
+// The states of an object.
 const (
 	IsProgressing State = iota
 	IsReady
@@ -54,7 +57,7 @@ const (
 	IsStalled
 )
 
-// Verdict is what the evidence comes to. Why is empty if the object is ready.
+// Verdict is the conclusion from the evidence. Why is empty if the object is ready.
 type Verdict struct {
 	State State
 	Why   string
@@ -63,14 +66,15 @@ type Verdict struct {
 // Ready reports whether the object does what the revision wants of it.
 func (v Verdict) Ready() bool { return v.State == IsReady }
 
-// Failed reports whether the swarm has tried and given up, or has not come to an end in time.
+// Failed reports whether the swarm has given up, or did not finish in time.
 func (v Verdict) Failed() bool { return v.State == IsFailed || v.State == IsStalled }
 
-// Verdict is the one rule for ready, progressing, failed and stalled, whoever asks.
+// Verdict applies the only rule for ready, progressing, failed and stalled, so that all callers agree.
 //
-// Tasks that run well do not help an object whose update was undone: they run what is no longer wanted. Otherwise what tasks do
-// now counts more than what is on record, and what is on record more than that something is under way: the swarm never stops
-// trying, and a failure that became none with every new try would be seen by some and not by others.
+// If an object's update was undone, tasks that run well do not make it ready: they run what is no longer wanted.
+// Otherwise what tasks do now counts most, then what is on record, then that something is under way. The record has
+// to count, because the swarm never stops trying. If each new try cleared a failure, some would see the failure and
+// others would not.
 func (e Evidence) Verdict() Verdict {
 	switch {
 	case e.Undone != "":
@@ -83,7 +87,7 @@ func (e Evidence) Verdict() Verdict {
 		return Verdict{State: IsReady}
 	case e.Failure != "":
 		return Verdict{IsFailed, e.Failure}
-	case e.Waits, e.Begun: // the swarm starts it as soon as there is a place, and a job ends when it has done its work: both may take days
+	case e.Waits, e.Begun: // the swarm starts it as soon as there is a place, and a job ends when its work is done: both may take days
 		return Verdict{IsProgressing, e.Why}
 	case !e.Since.IsZero() && e.Now.Sub(e.Since) >= Deadline+e.Pause:
 		return Verdict{IsStalled, "stalled: " + cmp.Or(e.Why, "it is not ready")}
@@ -91,7 +95,7 @@ func (e Evidence) Verdict() Verdict {
 	return Verdict{IsProgressing, e.Why}
 }
 
-// Health is the verdict in Argo CD's words.
+// Health returns the verdict in Argo CD's words.
 func (v Verdict) Health() string {
 	switch v.State {
 	case IsReady:

@@ -8,11 +8,12 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// What an object is to its manifest, in Argo CD's words.
+// How an object compares with its manifest, in Argo CD's words.
 const (
 	Synced    = "Synced"
 	OutOfSync = "OutOfSync"
-	// Unknown: nobody could say, of sync or of health.
+	// Unknown means that nobody could tell how an object compares, or how it does. It is a word for sync and for
+	// health.
 	Unknown = "Unknown"
 )
 
@@ -24,18 +25,18 @@ const (
 	Missing     = "Missing"
 )
 
-// Status is what the status command and GET /api/v1/status show of one source. It holds texts and nothing that could show
-// a secret, and is read back from its JSON.
+// Status is what the status command and GET /api/v1/status show of one source. It holds only texts that show no
+// secret. The command can read it back from its JSON.
 type Status struct {
 	Head
 	Conditions []Condition  `json:"conditions,omitempty"`
 	Problems   []v1.Problem `json:"problems,omitempty"`
 	Notices    []string     `json:"notices,omitempty"`
-	// Lease says who may act; nil: it is not known.
+	// Lease says who may act. It is nil if that is not known.
 	Lease *Lease `json:"lease,omitempty"`
-	// Holds in force that concern the source.
+	// Holds are the holds in force that concern the source.
 	Holds []plan.Hold `json:"holds,omitempty"`
-	// Paused says why nothing is done until a person confirms.
+	// Paused says why the operator does nothing until a person confirms. It is empty if the operator is not paused.
 	Paused   string    `json:"paused,omitempty"`
 	Objects  []Object  `json:"objects"`
 	Rollouts []Rollout `json:"rollouts,omitempty"`
@@ -47,17 +48,17 @@ type Status struct {
 	History []Revision `json:"history,omitempty"`
 }
 
-// Head is what a status is about.
+// Head says what a status is about.
 type Head struct {
-	// Sequence is that of the report that it is made of; 0: of none that was published.
+	// Sequence is that of the report behind this status. It is 0 if that report was not published.
 	Sequence uint64 `json:"sequence,omitempty"`
 	Source   string `json:"source"`
 	Location string `json:"location,omitempty"`
 	Mode     string `json:"mode,omitempty"`
-	// Revision is the newest seen, Applied the one in force.
+	// Revision is the newest one seen, and Applied the one in force.
 	Revision string `json:"revision,omitempty"`
 	Applied  string `json:"applied,omitempty"`
-	// At is when the swarm was looked at.
+	// At is when the operator looked at the swarm.
 	At time.Time `json:"at,omitzero"`
 }
 
@@ -70,23 +71,24 @@ type Object struct {
 	// Health is Healthy, Progressing, Degraded, Missing or Unknown.
 	Health    string `json:"health"`
 	HealthWhy string `json:"healthWhy,omitempty"`
-	// Replicas are a service's tasks; nil of what has none.
+	// Replicas counts a service's tasks. It is nil if the object has no tasks, or if they could not be looked at.
 	Replicas *Replicas `json:"replicas,omitempty"`
 }
 
-// Replicas are tasks: those that run what is wanted, or of a job those that are complete, and those that should.
+// Replicas counts tasks. Running are those that run what is wanted; of a job, those that are complete. Wanted is how
+// many there should be.
 type Replicas struct {
 	Running int `json:"running"`
 	Wanted  int `json:"wanted"`
-	// Old are tasks that run and are of a spec before the one in force.
+	// Old counts tasks that run with an older spec than the one in force.
 	Old int `json:"old,omitempty"`
 }
 
-// Rollout is a service whose tasks are being started or replaced, or whose last update did not go through.
+// Rollout is a service whose tasks are being started or replaced, or whose last update did not succeed.
 type Rollout struct {
 	Object v1.Key `json:"object"`
-	// State is the engine's: updating, paused, rollback_started, rollback_paused or rollback_completed; starting where the
-	// engine says nothing of an update.
+	// State is the engine's word: updating, paused, rollback_started, rollback_paused or rollback_completed. It is
+	// "starting" if the engine reports no update that is under way.
 	State    string    `json:"state"`
 	Since    time.Time `json:"since,omitzero"`
 	Replicas Replicas  `json:"replicas"`
@@ -96,17 +98,18 @@ type Rollout struct {
 // Change is an object that differs from git.
 type Change struct {
 	Object v1.Key `json:"object"`
-	// Instance is the name in the swarm, where it is another one.
+	// Instance is the object's name in the swarm. It is empty if that is the name in the manifest.
 	Instance  string `json:"instance,omitempty"`
 	Operation string `json:"operation"`
 	// By is git, hand or both.
 	By string `json:"by"`
-	// Since: when a change by hand was first seen.
+	// Since is when a change by hand was first seen. It is zero if nobody changed the object by hand.
 	Since  time.Time    `json:"since,omitzero"`
 	Fields []FieldValue `json:"fields,omitempty"`
 }
 
-// FieldValue is one field that differs, with the value of the swarm and that of git as they may be shown; nil: none.
+// FieldValue is one field that differs, with the values of the swarm and of git as they may be shown. A value is nil
+// if that side does not set the field.
 type FieldValue struct {
 	Path    string  `json:"path"`
 	Have    *string `json:"have"`
@@ -115,7 +118,7 @@ type FieldValue struct {
 	Ignored bool    `json:"ignored,omitempty"`
 }
 
-// Refusal is a difference that is left alone.
+// Refusal is a difference that the operator leaves alone.
 type Refusal struct {
 	Object    v1.Key `json:"object"`
 	Instance  string `json:"instance,omitempty"`
@@ -123,7 +126,7 @@ type Refusal struct {
 	Guard     string `json:"guard"`
 	// Class is later, consent or never.
 	Class string `json:"class"`
-	// Why ends with what to do, where somebody can do something.
+	// Why says why, and ends with what to do if somebody can do something.
 	Why    string    `json:"why"`
 	Hazard string    `json:"hazard,omitempty"`
 	Until  time.Time `json:"until,omitzero"`
@@ -134,12 +137,12 @@ type Refusal struct {
 type Failure struct {
 	Object v1.Key `json:"object"`
 	Why    string `json:"why"`
-	// Began is when the roll-out that failed did.
+	// Began is when the failed roll-out began.
 	Began    time.Time `json:"began,omitzero"`
 	Revision string    `json:"revision,omitempty"`
 }
 
-// Revision is one that was in force, and what became of it.
+// Revision is a revision that was in force, with its outcome.
 type Revision struct {
 	Hash    string    `json:"hash"`
 	When    time.Time `json:"when,omitzero"`
@@ -149,7 +152,7 @@ type Revision struct {
 	At      time.Time `json:"at,omitzero"`
 }
 
-// Changes lists what differs. since tells when a change by hand was first seen.
+// Changes returns the differences in a form that may be shown. since says when a change by hand was first seen.
 func Changes(changes []diff.Change, since map[v1.Key]time.Time) []Change {
 	var out []Change
 	for _, c := range changes {
@@ -169,7 +172,7 @@ func Changes(changes []diff.Change, since map[v1.Key]time.Time) []Change {
 	return out
 }
 
-// shown is the text of a value, which hides itself where it must.
+// shown returns the text of a value, or nil if the value is not set. A secret value hides itself.
 func shown(v diff.Value) *string {
 	if !v.Set() {
 		return nil
@@ -185,7 +188,7 @@ func instance(name string, key v1.Key) string {
 	return name
 }
 
-// Refusals lists what is left alone.
+// Refusals returns the refusals in a form that may be shown.
 func Refusals(refused []plan.Refusal) []Refusal {
 	var out []Refusal
 	for _, r := range refused {
@@ -197,7 +200,7 @@ func Refusals(refused []plan.Refusal) []Refusal {
 	return out
 }
 
-// Failures lists wants that failed.
+// Failures returns the failures in a form that may be shown.
 func Failures(failed []plan.Failure) []Failure {
 	var out []Failure
 	for _, f := range failed {
@@ -206,7 +209,7 @@ func Failures(failed []plan.Failure) []Failure {
 	return out
 }
 
-// Notices hides the passwords of URLs in them.
+// Notices returns the notices without the passwords in their URLs.
 func Notices(notices []string) []string {
 	var out []string
 	for _, n := range notices {
