@@ -20,7 +20,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// actFlags are those of commands that write on a person's word and read no manifests.
+// actFlags are the flags of commands that write on a person's word and read no manifests.
 type actFlags struct {
 	eng     engineFlags
 	name    string
@@ -57,22 +57,22 @@ type acting struct {
 	cmd    *cobra.Command
 	engine *engine.Client
 	log    logr.Logger
-	// own are the operator's own configs as they were when the command began.
+	// own are the operator's own configs, as they were when the command began.
 	own      []*swarm.Config
 	checkout *checkout
 	done     acted
 }
 
-// acted is the document of a command that writes on a person's word.
+// acted is the JSON document of a command that writes on a person's word.
 type acted struct {
 	Source   string `json:"source,omitempty"`
 	Revision string `json:"revision,omitempty"`
-	// Holds that were begun, by hold, or ended, by resume.
+	// Holds are the holds that hold has begun, or that resume has ended.
 	Holds    []plan.Hold `json:"holds,omitempty"`
 	Consents []consented `json:"consents,omitempty"`
-	// Objects that are unmanaged, taken back, or may be tried again.
+	// Objects are those that are now unmanaged, were taken back, or may be tried again.
 	Objects []actedOn `json:"objects,omitempty"`
-	// Messages are what is printed as text.
+	// Messages are what is otherwise printed as text.
 	Messages []string `json:"messages"`
 	Notices  []string `json:"notices,omitempty"`
 }
@@ -84,7 +84,7 @@ type consented struct {
 
 type actedOn struct {
 	Object v1.Key `json:"object"`
-	// Why it had failed.
+	// Why says why the object had failed.
 	Why string `json:"why,omitempty"`
 }
 
@@ -109,7 +109,7 @@ func (a *acting) close() {
 	a.engine.Close()
 }
 
-// say prints a line, or keeps it for the document.
+// say prints a line, or keeps it for the JSON document.
 func (a *acting) say(format string, args ...any) {
 	text := v1.Scrub(fmt.Sprintf(format, args...))
 	if a.done.Messages = append(a.done.Messages, text); !a.out.json() {
@@ -122,7 +122,7 @@ func (a *acting) note(format string, args ...any) {
 	note(a.cmd, format, args...)
 }
 
-// end prints the document, if something was done, and returns the error that the command ended with.
+// end prints the JSON document if something was done, and returns the error with which the command ended.
 func (a *acting) end(err error) error {
 	if !a.out.json() || err != nil && len(a.done.Messages) == 0 {
 		return err
@@ -130,18 +130,18 @@ func (a *acting) end(err error) error {
 	return errors.Join(err, document(a.cmd.OutOrStdout(), a.done))
 }
 
-// source is the one that --name means.
+// source returns the source that --name means.
 func (a *acting) source() (name string, err error) {
 	a.done.Source, err = pickSource(a.cmd, a.name, state.Sources(a.own), a.checkout)
 	return a.done.Source, err
 }
 
-// noSource says that the swarm has no source yet, or not that one.
+// noSource is an error: the swarm has no source yet, or not the one that was asked for.
 type noSource string
 
 func (e noSource) Error() string { return string(e) }
 
-// onlySource is the source of that name or, without one, the only one.
+// onlySource returns the source of that name or, if name is empty, the only one.
 func onlySource(name string, sources []string) (string, error) {
 	for _, s := range sources {
 		if s == name || name == "" && len(sources) == 1 {
@@ -164,15 +164,16 @@ func listed(sources []string) string {
 	return "the sources are " + strings.Join(sources, ", ")
 }
 
-// errBusy says that the lease was not to be had in time.
+// errBusy means that the lease did not become free in time.
 var errBusy = errors.New("somebody else acts on the swarm")
 
-// leased does something that must not be done while another acts, and under whose context nothing is written once another
-// may.
+// leased takes the lease and calls do, so that nobody else acts meanwhile. Under the context of do, nothing is
+// written once another may act.
 func (a *acting) leased(source string, do func(ctx context.Context) error) error {
 	host, _ := os.Hostname()
 	lease := state.NewLease(state.LeaseOptions{Engine: a.engine, Instance: cmp.Or(host, "command"), Eager: true, Log: a.log, Pace: pace()})
-	if len(a.own) > 0 { // where there is nothing of ours somebody may have removed it, and who acted may not have noticed yet
+	// If there are none, somebody may have removed them, and an operator that acts may not have noticed
+	if len(a.own) > 0 {
 		lease.Saw(a.own)
 	}
 	defer func() {
@@ -190,7 +191,8 @@ func (a *acting) leased(source string, do func(ctx context.Context) error) error
 	return do(ctx)
 }
 
-// take waits for the lease. The time is not that of each call: one that is cut off may have taken it.
+// take waits for the lease until the timeout. The timeout does not cut off a call, because that call may have taken
+// the lease.
 func (a *acting) take(lease *state.Lease, source string) error {
 	ctx, cancel := context.WithTimeout(a.cmd.Context(), a.timeout)
 	defer cancel()
@@ -221,7 +223,7 @@ func (a *acting) take(lease *state.Lease, source string) error {
 	}
 }
 
-// memory reads the memory of a source that has one.
+// memory returns the memory of a source. It fails if the source has none.
 func (a *acting) memory(ctx context.Context, source string) (state.Memory, error) {
 	own, err := state.Read(ctx, a.engine)
 	if err != nil {
@@ -238,7 +240,7 @@ func lost(source string) error {
 	return fmt.Errorf("source %s has no memory in this swarm; to make a new one: swarm-operator confirm %s", source, source)
 }
 
-// edit changes the memory of a source that has one.
+// edit changes the memory of a source. It fails if the source has none.
 func (a *acting) edit(ctx context.Context, source string, change func(m *state.Memory) error) error {
 	return state.NewStore(source, a.engine).Edit(ctx, func(found state.Found, m *state.Memory) error {
 		if found.Sequence == 0 {
@@ -248,7 +250,7 @@ func (a *acting) edit(ctx context.Context, source string, change func(m *state.M
 	})
 }
 
-// who is the person that gives the command, as far as the system tells.
+// who names the person who gives the command, as far as the system can tell.
 func who() string {
 	name := os.Getenv("USER")
 	if u, err := user.Current(); err == nil {

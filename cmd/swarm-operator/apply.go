@@ -72,21 +72,21 @@ done, failed and outcome (done, held, failed or unfinished). The text goes to th
 	return cmd
 }
 
-// applying repeats plan and do.
+// applying plans and applies until nothing is left to do.
 type applying struct {
 	cmd     *cobra.Command
 	r       *reconciler.Reconciler
 	wait    bool
 	timeout time.Duration
-	out     io.Writer       // for the text
-	printed map[string]bool // what was shown of plans before: while something waits it would be shown again and again
-	first   bool            // the plan in hand is the first one
-	errors  int             // runs in a row that failed
-	stale   error           // what the last step failed of that found the swarm changed
-	waited  bool            // it was said that somebody else acts
-	last    *reconciler.Run // the plan in hand
-	carried map[int]bool    // its steps that are done
-	steps   []carried       // all that ended
+	out     io.Writer       // where text goes
+	printed map[string]bool // what was shown of earlier plans: each step that waits is shown once
+	first   bool            // whether the plan in hand is the first one
+	errors  int             // how many runs in a row failed
+	stale   error           // error of the last step that found the swarm changed
+	waited  bool            // whether it was said that somebody else acts
+	last    *reconciler.Run // the run with the plan in hand
+	carried map[int]bool    // which steps of that plan are done
+	steps   []carried       // every step that has ended
 	health  []reconciler.Progress
 }
 
@@ -102,7 +102,7 @@ func (a *applying) run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return a.ended(ctx)
 		case err != nil && a.printed == nil:
-			return err // nothing has begun: say at once what is wrong
+			return err // nothing has begun: report at once what is wrong
 		case err != nil:
 			if a.errors++; a.errors >= tries {
 				return fmt.Errorf("giving up after %d runs that failed: %w", tries, err)
@@ -115,7 +115,7 @@ func (a *applying) run(ctx context.Context) error {
 		}
 		a.last, a.carried = run, map[int]bool{}
 		a.print(run)
-		// Also where no step is left there may be something to remember.
+		// Apply even if no step is left: there may be something to remember.
 		out, err := a.r.Apply(ctx, run, a.stepped)
 		if err == nil {
 			err = out.Err()
@@ -139,7 +139,7 @@ func (a *applying) run(ctx context.Context) error {
 			return a.finish(ctx, run)
 		case out.Done > 0:
 			a.errors = 0
-		case run.Unread != nil: // what it waits for is not seen
+		case run.Unread != nil: // what it waits for cannot be seen
 			if a.errors++; a.errors >= tries {
 				return fmt.Errorf("giving up after %d runs that failed: %w", tries, run.Unread)
 			}
@@ -150,13 +150,13 @@ func (a *applying) run(ctx context.Context) error {
 	}
 }
 
-// onlyCreates says that nothing can follow from a plan that was carried out without an error: looking again would find
-// nothing. So it is with a plan that has no steps.
+// onlyCreates reports whether the plan creates objects and does nothing else. Nothing can follow from such a plan if
+// it was carried out without an error: looking again would find nothing. A plan without steps counts too.
 func onlyCreates(p plan.Plan) bool {
 	return !slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Op != diff.Create })
 }
 
-// print shows the plan, and of the next ones the headings of what is new.
+// print shows the first plan in full. Of later plans it shows only the headings that are new.
 func (a *applying) print(run *reconciler.Run) {
 	first := a.printed == nil
 	a.first = first
@@ -181,7 +181,7 @@ type carried struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// stepped notes and prints what became of a step.
+// stepped notes and prints how a step ended.
 func (a *applying) stepped(e apply.Event) {
 	on, c := screenOf(a.cmd, a.out), carried{Op: e.Step.Op, Object: e.Step.Key}
 	for _, warning := range e.Warnings {
@@ -190,7 +190,7 @@ func (a *applying) stepped(e apply.Event) {
 	}
 	if e.Stale {
 		a.stale = e.Err
-		return // planned again at once
+		return // it is planned again at once
 	}
 	if e.Err != nil {
 		c.Error = v1.Scrub(e.Err.Error())
@@ -202,7 +202,7 @@ func (a *applying) stepped(e apply.Event) {
 	a.steps = append(a.steps, c)
 }
 
-// applied is the document of apply.
+// applied is the document that apply prints as JSON.
 type applied struct {
 	planned
 	Outcome string           `json:"outcome"`
@@ -210,7 +210,7 @@ type applied struct {
 	Failed  []status.Failure `json:"failed,omitempty"`
 }
 
-// result is what there is to say at the end, where run ended with that error.
+// result returns the document for a run that ended with err.
 func (a *applying) result(err error) applied {
 	out := applied{planned: planned{Plan: plan.Plan{Steps: []plan.Step{}, Refused: []plan.Refusal{}}}, Outcome: "done", Done: []carried{}}
 	if a.last != nil {

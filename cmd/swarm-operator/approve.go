@@ -12,7 +12,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// mostApprovals is how many are remembered.
+// mostApprovals is how many approvals are remembered.
 const mostApprovals = 20
 
 func newApprove() *cobra.Command {
@@ -58,7 +58,7 @@ a tag or HEAD~1. The hazards are
 	return cmd
 }
 
-// revision reads a revision, before anything is asked of the swarm.
+// revision parses a revision. It does not ask the swarm.
 func (f *actFlags) revision(cmd *cobra.Command, text string) (string, error) {
 	if err := checkPlace(cmd, f.place); err != nil {
 		return "", err
@@ -68,7 +68,7 @@ func (f *actFlags) revision(cmd *cobra.Command, text string) (string, error) {
 	return c.revision(cmd.Context(), text)
 }
 
-// consentOf reads hazards, each with the objects that it is limited to behind it.
+// consentOf parses hazards. Each may be followed by the objects that it is limited to.
 func consentOf(args []string) (plan.Consents, error) {
 	var parts []string
 	for _, word := range strings.FieldsFunc(strings.Join(args, " "), func(r rune) bool { return r == ' ' || r == ',' }) {

@@ -47,8 +47,9 @@ func checkPositive(flag string, d time.Duration) error {
 	return nil
 }
 
-// checkPlace refuses a --source that is no directory: what it should have told would be taken from elsewhere, without a word. A URL
-// is left alone, and so is what a file or the environment says: they serve all commands, and hold must work without a checkout.
+// checkPlace refuses a --source that is not a directory: the command would silently take from elsewhere what the
+// source should tell. It leaves a URL alone, and also a value from a file or the environment. Those serve all
+// commands, and hold must work without a checkout.
 func checkPlace(cmd *cobra.Command, location string) error {
 	f := cmd.Flags().Lookup("source")
 	if !f.Changed || len(f.Annotations[configured]) > 0 || strings.Contains(location, ":") {
@@ -60,7 +61,7 @@ func checkPlace(cmd *cobra.Command, location string) error {
 	return nil
 }
 
-// place is the value of a flag that is a string, with what help shows behind the flag.
+// place is the value of a flag that takes any text. kind is what help shows behind the flag.
 type place struct {
 	to   *string
 	kind string
@@ -79,10 +80,10 @@ func (p place) Set(text string) error {
 	return nil
 }
 
-// Type is what help shows behind the flag.
+// Type returns what help shows behind the flag.
 func (p place) Type() string { return p.kind }
 
-// flagError says what is wrong with a flag as other mistakes are said: the flag, and why.
+// flagError words a mistake in a flag as other mistakes are worded: first the flag, then why.
 func flagError(cmd *cobra.Command, err error) error {
 	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, invalid.Unwrap())
@@ -94,13 +95,13 @@ func flagError(cmd *cobra.Command, err error) error {
 	return err
 }
 
-// flagNames are the flags of a set, as people write them.
+// flagNames returns the flags of a set as people write them.
 func flagNames(flags *pflag.FlagSet) (names []string) {
 	flags.VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
 	return names
 }
 
-// plainNetError leaves out of an error of a request what its text repeats: the method and the URL.
+// plainNetError removes from a request's error what the caller's text already says: the method and the URL.
 func plainNetError(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		return cmp.Or(e.Err, err)

@@ -37,11 +37,12 @@ func newCommandLine(t *testing.T) *commandLine {
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	l := &commandLine{t, sb.Host("manager-1"), c}
-	l.create(state.LeaseName, map[string]string{v1.LabelLease: "left"}, "made by hand") // there is one wherever somebody has acted
+	// A swarm has one as soon as somebody has acted on it
+	l.create(state.LeaseName, map[string]string{v1.LabelLease: "left"}, "made by hand")
 	return l
 }
 
-// run wants an exit code and parts of what is printed.
+// run runs a command, and checks its exit code and parts of its output.
 func (c *commandLine) run(ctx context.Context, code int, args []string, says ...string) {
 	c.Helper()
 	var out bytes.Buffer
@@ -64,7 +65,8 @@ func (c *commandLine) create(name string, labels map[string]string, data string)
 	}
 }
 
-// A hold is in force at once, also where whoever acts does not end in time. Nothing else is done then.
+// A hold is in force at once, even if another process that acts does not end in time. Any other command then does
+// nothing.
 func TestWhileSomebodyActs(t *testing.T) {
 	c := newCommandLine(t)
 	c.create("swarm-operator.shop.1", map[string]string{v1.LabelState: "shop"}, `{"format":1,"source":"shop"}`)

@@ -15,12 +15,12 @@ import (
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
-// checkout is the directory that a command is given in. Commands that read no manifests take from it what a source is called and
-// which commit a name means. It may be any directory, and no answer is no error.
+// checkout is the directory in which a command is given. A command that reads no manifests takes from it the name of
+// the source, and the commit that a name means. It may be any directory. If it cannot answer, that is no error.
 type checkout struct {
 	location string // as it was given
 	source   *git.Source
-	root     string // where in the source it is
+	root     string // where the location is within the source
 }
 
 // openCheckout opens a local directory or, if it lies in a checkout, that checkout. It returns nil for a URL: a name is not
@@ -37,7 +37,7 @@ func openCheckout(ctx context.Context, location string) *checkout {
 	return &checkout{location, source, root}
 }
 
-// locate returns the checkout around a directory, and where in it that is.
+// locate returns the checkout around a directory, and where in it the directory is. ok is false if there is neither.
 func locate(location string) (top, root string, ok bool) {
 	dir, err := filepath.Abs(location)
 	if err != nil {
@@ -68,7 +68,7 @@ func (c *checkout) close() {
 	}
 }
 
-// name is what the source calls itself, or "".
+// name returns the name that the source gives itself, or "".
 func (c *checkout) name(ctx context.Context) string {
 	if c == nil {
 		return ""
@@ -80,7 +80,8 @@ func (c *checkout) name(ctx context.Context) string {
 	return manifests.SourceName(head.Tree, c.root)
 }
 
-// revision reads a revision as people write it: the first digits of a hash or, in a checkout, whatever git takes for a commit.
+// revision parses a revision as people write it: the first digits of a hash or, in a checkout, whatever git takes for
+// a commit.
 func (c *checkout) revision(ctx context.Context, text string) (string, error) {
 	parsed, malformed := parseRevision(text)
 	if strings.HasPrefix(text, filesPrefix) {

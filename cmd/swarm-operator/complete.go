@@ -55,16 +55,18 @@ second at most.
 	}
 }
 
-// complete is what a shell is told that a word may be. Completing never fails and says nothing: where there is no answer, it is none.
+// complete returns what a shell may offer for a word. It never fails and prints nothing. If it finds no answer, it
+// offers nothing.
 type complete = cobra.CompletionFunc
 
-// patience bounds how long somebody who pressed Tab waits.
+// patience limits how long somebody waits who has pressed Tab.
 const patience = time.Second
 
-// offer makes a completion of what words returns. It gets the command with its flags read, as far as they are typed.
+// offer makes a completion from what words returns. words gets the command with the flags that have been typed so
+// far.
 func offer(words func(ctx context.Context, cmd *cobra.Command, args []string, begun string) []string) complete {
 	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		_ = configure(cmd) // what is wrong with it is said when the command runs
+		_ = configure(cmd) // the command itself reports a mistake when it runs
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		found := make(chan []string, 1)
@@ -83,13 +85,13 @@ func offer(words func(ctx context.Context, cmd *cobra.Command, args []string, be
 	}
 }
 
-// vocabulary is what completions are taken from: the checkout or, where that has nothing, the swarm.
+// vocabulary is where completions come from: the checkout or, if that has nothing, the swarm.
 type vocabulary struct {
 	source *string
 	eng    *engineFlags
 }
 
-// objects are the names of the manifests' objects.
+// objects returns the names of the manifests' objects.
 func (k vocabulary) objects(ctx context.Context, cmd *cobra.Command) (out []string) {
 	c := openCheckout(ctx, *k.source)
 	defer c.close()
@@ -114,14 +116,14 @@ func (k vocabulary) objects(ctx context.Context, cmd *cobra.Command) (out []stri
 	return out
 }
 
-// isSource says that the directory may be read as one: a checkout, or one that gives itself a name. Any other may be large, such as
-// somebody's home.
+// isSource reports whether the directory may be read as a source: it is in a checkout, or it gives itself a name. Any
+// other directory may be large, for example somebody's home.
 func (c *checkout) isSource() bool {
 	top, _, _ := locate(c.location)
 	return exists(top+"/.git") || exists(c.location+"/.swarm-operator.yaml")
 }
 
-// swarm is what the swarm tells, if it does in time.
+// swarm returns what the swarm tells, or nil if it does not answer.
 func (k vocabulary) swarm(ctx context.Context, cmd *cobra.Command) []status.Status {
 	if k.eng == nil {
 		return nil
@@ -138,7 +140,7 @@ func (k vocabulary) swarm(ctx context.Context, cmd *cobra.Command) []status.Stat
 	return all
 }
 
-// sources are the names of sources.
+// sources returns the names of sources.
 func (k vocabulary) sources(ctx context.Context, cmd *cobra.Command) (out []string) {
 	c := openCheckout(ctx, *k.source)
 	defer c.close()
@@ -151,7 +153,7 @@ func (k vocabulary) sources(ctx context.Context, cmd *cobra.Command) (out []stri
 	return out
 }
 
-// revisions are commits, branches and tags.
+// revisions returns commits, branches and tags.
 func (k vocabulary) revisions(ctx context.Context, cmd *cobra.Command) (out []string) {
 	c := openCheckout(ctx, *k.source)
 	defer c.close()
@@ -185,7 +187,7 @@ func printable(r rune) rune {
 	return r
 }
 
-// target completes what hold and resume are about.
+// target completes what hold and resume act on.
 func (k vocabulary) target() complete {
 	return offer(func(ctx context.Context, cmd *cobra.Command, args []string, _ string) []string {
 		if len(args) > 0 {
@@ -205,7 +207,7 @@ func (k vocabulary) sourceName() complete {
 	})
 }
 
-// object completes most names of objects; 0 means any number.
+// object completes the names of at most `most` objects. 0 means any number.
 func (k vocabulary) object(most int) complete {
 	return offer(func(ctx context.Context, cmd *cobra.Command, args []string, _ string) []string {
 		if most > 0 && len(args) >= most {
@@ -215,7 +217,7 @@ func (k vocabulary) object(most int) complete {
 	})
 }
 
-// approval completes a revision, then hazards, each with objects behind it.
+// approval completes a revision, then hazards, each followed by its objects.
 func (k vocabulary) approval() complete {
 	return offer(func(ctx context.Context, cmd *cobra.Command, args []string, _ string) []string {
 		switch len(args) {
@@ -228,7 +230,7 @@ func (k vocabulary) approval() complete {
 	})
 }
 
-// register completes the flags that name such things, where the command has them.
+// register completes the flags that take such words, if the command has them.
 func (k vocabulary) register(cmd *cobra.Command) {
 	for name, words := range map[string]func(context.Context, *cobra.Command) []string{
 		"name": k.sources, "revision": k.revisions,
@@ -253,7 +255,7 @@ func (k vocabulary) register(cmd *cobra.Command) {
 	}
 }
 
-// without leaves out what is given already.
+// without returns the words that are not given already.
 func without(words, given []string) (out []string) {
 	has := map[string]bool{}
 	for _, g := range given {

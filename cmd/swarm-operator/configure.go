@@ -15,8 +15,8 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// configure gives flags that the command line does not state the values of the environment, SWARM_OPERATOR_REPAIR_AFTER
-// for --repair-after, and after that of the config file.
+// configure sets every flag that the command line does not set. It takes the value from the environment, such as
+// SWARM_OPERATOR_REPAIR_AFTER for --repair-after, or otherwise from the config file.
 func configure(cmd *cobra.Command) error {
 	if _, err := readPace(); err != nil {
 		return err
@@ -57,7 +57,7 @@ func configure(cmd *cobra.Command) error {
 	return failed
 }
 
-// anyHas says whether one of the commands has the flag: one file serves them all.
+// anyHas reports whether any command has the flag: one file serves all commands.
 func anyHas(cmd *cobra.Command, name string) bool {
 	for _, c := range cmd.Commands() {
 		if c.Flags().Lookup(name) != nil {
@@ -67,7 +67,7 @@ func anyHas(cmd *cobra.Command, name string) bool {
 	return false
 }
 
-// anyNames are the flags of all commands.
+// anyNames returns the names of all commands' flags.
 func anyNames(root *cobra.Command) (names []string) {
 	add := func(f *pflag.Flag) { names = append(names, f.Name) }
 	root.PersistentFlags().VisitAll(add)
@@ -83,7 +83,7 @@ func fromEnvironment(f *pflag.Flag, flags *pflag.FlagSet) error {
 	}
 	name := "SWARM_OPERATOR_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 	value := os.Getenv(name)
-	if value == "" { // as the docker CLI takes its variables
+	if value == "" { // an empty variable counts as unset, as in the docker CLI
 		return nil
 	}
 	if err := set(flags, f.Name, value); err != nil {
@@ -112,14 +112,15 @@ func setAny(f *pflag.Flag, value any, flags *pflag.FlagSet) error {
 	return nil
 }
 
-// scalar is a value of YAML as it is written on a command line.
+// scalar returns a YAML value as it is written on a command line. It fails for anything but a text, a number or a
+// boolean.
 func scalar(value any) (string, error) {
 	switch v := value.(type) {
 	case string:
 		return v, nil
 	case bool:
 		return strconv.FormatBool(v), nil
-	case float64: // every number is one: no 1e+06 for a million
+	case float64: // all numbers are floats; write a million as 1000000, not 1e+06
 		return strconv.FormatFloat(v, 'f', -1, 64), nil
 	case nil:
 		return "", errors.New("it has no value")
@@ -127,10 +128,10 @@ func scalar(value any) (string, error) {
 	return "", errors.New("it takes a text, a number, true or false")
 }
 
-// configured is on flags that a file or the environment has set.
+// configured annotates flags that a file or the environment has set.
 const configured = "configured"
 
-// set sets a flag. Its error is about the value alone: where that stands, the caller says.
+// set sets a flag. Its error is only about the value; the caller adds where the value stands.
 func set(flags *pflag.FlagSet, name, value string) error {
 	err := cmp.Or(flags.Set(name, value), flags.SetAnnotation(name, configured, []string{"yes"}))
 	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {

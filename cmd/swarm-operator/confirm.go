@@ -41,7 +41,7 @@ one. What somebody stopped, with hold or unmanage, stays stopped until swarm-ope
 	return cmd
 }
 
-// confirm says that what is found is right.
+// confirm records that what the swarm has now is right. If the source's memory is gone, it makes a new one.
 func (a *acting) confirm(ctx context.Context, source string) error {
 	a.done.Source = source
 	if err := a.known(ctx, source, ""); err != nil {
@@ -56,7 +56,7 @@ func (a *acting) confirm(ctx context.Context, source string) error {
 		}
 		m.Nodes, m.Managers = 0, 0 // the operator that acts next counts them again
 		m.Resumed = time.Now().UTC()
-		m.Nonce = "" // what has labels of the source is on record from now on
+		m.Nonce = "" // from now on, whatever has labels of the source counts as on record
 		return nil
 	})
 	if err != nil {

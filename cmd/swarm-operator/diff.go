@@ -78,7 +78,7 @@ func plannedOnce(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets
 	return r.Plan(cmd.Context())
 }
 
-// open makes a reconciler for a command that runs once.
+// open returns a reconciler for a command that runs once.
 func open(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets budgetFlags, texts []string, observe bool) (*reconciler.Reconciler, func(), error) {
 	if err := budgets.check(); err != nil {
 		return nil, nil, err
@@ -88,7 +88,8 @@ func open(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets budget
 		return nil, nil, err
 	}
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400) // a process that soon ends need not tidy up often; some memory buys a third of the time
+		// A process that soon ends need not collect garbage often; some memory buys a third of the time
+		debug.SetGCPercent(400)
 	}
 	log, err := eng.quiet(cmd)
 	if err != nil {
@@ -132,7 +133,7 @@ func printPlan(cmd *cobra.Command, w io.Writer, run *reconciler.Run, showValues 
 	fmt.Fprintf(w, "revision %s, source %s: %s\n", run.InForce.Short(), run.Source, run.Plan.Summary())
 }
 
-// planned is what diff and apply print in JSON.
+// planned is what diff and apply print as JSON.
 type planned struct {
 	Source   string       `json:"source"`
 	Revision string       `json:"revision"`

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// enum is the value of a flag that takes one of few words. Its case is forgiven.
+// enum is the value of a flag that takes one of a few words, in upper or lower case.
 type enum struct {
 	value *string
 	words []string
@@ -22,7 +22,7 @@ func (e enum) String() string {
 	return *e.value
 }
 
-// Set refuses every other word.
+// Set refuses any other word.
 func (e enum) Set(text string) error {
 	i := slices.IndexFunc(e.words, func(w string) bool { return strings.EqualFold(w, text) })
 	if i < 0 {
@@ -32,12 +32,13 @@ func (e enum) Set(text string) error {
 	return nil
 }
 
-// Type is what help shows behind the flag.
+// Type returns what help shows behind the flag.
 func (e enum) Type() string { return strings.Join(e.words, "|") }
 
 // enumFlag adds a flag that takes one of the words.
 func enumFlag(cmd *cobra.Command, flags *pflag.FlagSet, to *string, name, short, usage, usual string, words ...string) {
 	*to = usual
 	flags.VarP(enum{to, words}, name, short, usage)
-	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // fails only for a flag that there is not
+	// It fails only for a flag that does not exist
+	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 }

@@ -16,7 +16,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// defaultListen is where run serves and health asks: reachable on the machine only.
+// defaultListen is where run serves and health asks. It can be reached only from the same machine.
 const defaultListen = "127.0.0.1:9737"
 
 func newHealth() *cobra.Command {
@@ -66,16 +66,17 @@ func newHealth() *cobra.Command {
 // healthy is the document of health.
 type healthy struct {
 	Operator string `json:"operator"`
-	// Ready says that it was asked whether it can do its job.
+	// Ready is true if health asked whether the operator can do its job, and false if it asked only whether it works.
 	Ready   bool   `json:"ready"`
 	OK      bool   `json:"ok"`
 	Message string `json:"message"`
 }
 
-// mostAnswer bounds what is read of an answer: the status of ten thousand objects has some megabytes.
+// mostAnswer limits how much of an answer is read. The status of ten thousand objects has some megabytes.
 const mostAnswer = 64 << 20
 
-// ask asks an operator that runs at an address, or behind a URL; flag is where that was stated.
+// ask returns the answer of a running operator at an address or URL. flag is what stated that address; it begins the
+// error.
 func ask(ctx context.Context, flag, operator, path string) (string, error) {
 	base, err := operatorURL(operator)
 	if err != nil {
@@ -104,7 +105,7 @@ func ask(ctx context.Context, flag, operator, path string) (string, error) {
 	return string(body), nil
 }
 
-// operatorURL takes an address as --listen does, or a URL.
+// operatorURL returns the URL for an address in the form of --listen. It leaves a URL as it is.
 func operatorURL(operator string) (string, error) {
 	if strings.HasPrefix(operator, "http://") || strings.HasPrefix(operator, "https://") {
 		return strings.TrimRight(operator, "/"), nil

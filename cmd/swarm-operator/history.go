@@ -65,12 +65,12 @@ was overtaken. If the one in force is still rolling out, history says which serv
 	return cmd
 }
 
-// outcomes are the inks of what became of a revision.
+// outcomes are the colours of the outcomes of a revision.
 var outcomes = map[string]screen.Ink{
 	state.RolledOut: screen.Good, rollingOut: screen.Busy, state.Held: screen.Busy, state.Failed: screen.Bad, state.Refused: screen.Bad,
 }
 
-// rollingOut is what history says of the revision in force that has no outcome yet.
+// rollingOut is the word that history has for the revision in force while it has no outcome.
 const rollingOut = "rolling out"
 
 func printHistory(w io.Writer, on screen.Screen, out output, source string, m state.Memory) error {
@@ -112,7 +112,7 @@ func printHistory(w io.Writer, on screen.Screen, out output, source string, m st
 	return err
 }
 
-// whyOf says why a revision ended as it did, and what it took back.
+// whyOf returns why a revision ended as it did, and which commits it took back.
 func whyOf(e state.Entry) string {
 	if e.Rewrote == nil {
 		return e.Why

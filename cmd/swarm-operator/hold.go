@@ -75,7 +75,8 @@ func (a *acting) hold(t target, reason string, period time.Duration) error {
 	a.say("%s is on hold: %s", t.text, h.Text())
 	a.replaced(h)
 	a.doubt(t)
-	// The hold is looked at before each write. Who has the lease has no write under way, so none that began before is left.
+	// Whoever acts looks at the holds before each write. Holding the lease shows that no write is under way that
+	// began before the hold.
 	err = a.leased(t.source(), func(context.Context) error { return nil })
 	if err != nil {
 		a.note("a write that had begun may still be under way: %v", err)
@@ -83,7 +84,8 @@ func (a *acting) hold(t target, reason string, period time.Duration) error {
 	return nil
 }
 
-// replaced says which holds are gone because this one was made: somebody may rely on a reason or a time that no longer counts.
+// replaced prints which holds the new one has replaced: somebody may rely on a reason or a time that no longer
+// counts.
 func (a *acting) replaced(h state.Hold) {
 	own, err := state.Read(a.cmd.Context(), a.engine)
 	if err != nil {
@@ -98,7 +100,7 @@ func (a *acting) replaced(h state.Hold) {
 	}
 }
 
-// doubt says where a hold is on an object that is not there: it may be a slip of the pen.
+// doubt prints a note if a hold names an object that does not exist: it may be a typing mistake.
 func (a *acting) doubt(t target) {
 	if !t.object() {
 		return
@@ -109,7 +111,7 @@ func (a *acting) doubt(t target) {
 	}
 }
 
-// names says whether a live object is what people mean by a name, of whatever source.
+// names reports whether a live object is what people mean by a name, whichever source has it.
 func names(l *kinds.Live, key v1.Key) bool {
 	_, owned, _ := strings.Cut(l.Labels[v1.LabelOwner], "/")
 	return l.Name == key.Name || l.Called == key.Name || owned == key.String()

@@ -9,23 +9,25 @@ import (
 )
 
 const (
-	// deafFor is for how long the engine's events may not come until that is news: an engine that is started again takes some time.
+	// deafFor is how long the engine's events may be missing before that is reported: an engine takes some time to
+	// restart.
 	deafFor = 30 * time.Second
-	// provenAfter is how long a connection without an event stands until it counts as a good one.
+	// provenAfter is how long a connection without an event must stand before it counts as good.
 	provenAfter = 10 * time.Second
 )
 
-// listening tells people if the events of the engine cannot be read. The board may know of the engine before this one.
+// listening reports whether the engine's events can be read. The board may still show what was true of the engine
+// before this one.
 type listening struct {
 	board  *status.Board
 	resync time.Duration
-	// failing is since when connections fail, or end as soon as they stand. The zero time: they do not.
+	// failing is since when connections fail, or end as soon as they stand. It is zero if they do not.
 	failing time.Time
-	// proof comes when the connection that there is counts as a good one.
+	// proof receives when the present connection counts as good. It is nil if nothing is to be proven.
 	proof <-chan time.Time
 }
 
-// hears takes note of an event, or of what came in place of one.
+// hears takes note of an event, or of a message about the connection.
 func (l *listening) hears(e engine.Event) {
 	_, missing := l.board.Report().Is(status.EventsMissing)
 	switch e.Type {
@@ -46,7 +48,7 @@ func (l *listening) hears(e engine.Event) {
 	}
 }
 
-// fine: events come.
+// fine notes that events arrive.
 func (l *listening) fine() {
 	l.failing, l.proof = time.Time{}, nil
 	if _, missing := l.board.Report().Is(status.EventsMissing); missing {

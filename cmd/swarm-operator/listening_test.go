@@ -13,12 +13,13 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 )
 
-// An engine that starts again is no news; one whose events cannot be read is, once, and until they can.
+// An engine that restarts is not reported. An engine whose events cannot be read is reported once, and again when
+// they can be read.
 func TestEventsThatDoNotComeAreTold(t *testing.T) {
 	const failed, connected, event = engine.Unconnected, engine.Reconnected, "service"
 	type moment struct {
 		after time.Duration
-		comes string // "": nothing
+		comes string // "" means that nothing comes
 	}
 	every := func(pause time.Duration, n int, of ...string) (out []moment) {
 		for range n {
@@ -29,9 +30,9 @@ func TestEventsThatDoNotComeAreTold(t *testing.T) {
 		return out
 	}
 	for name, c := range map[string]struct {
-		before  bool // the engine before this one had none
+		before  bool // whether the engine before this one sent no events
 		moments []moment
-		changes string // of the condition, in order
+		changes string // changes of the condition, in order
 	}{
 		"they come":                           {false, []moment{{0, connected}, {time.Second, event}, {time.Hour, event}}, ""},
 		"a restart":                           {false, slices.Concat([]moment{{0, connected}}, every(time.Second, 20, failed), []moment{{0, connected}, {time.Minute, ""}}), ""},
@@ -66,7 +67,7 @@ func TestEventsThatDoNotComeAreTold(t *testing.T) {
 					case <-l.proof:
 						l.fine()
 						look()
-						time.Sleep(m.after) // the fake clock's
+						time.Sleep(m.after) // by the fake clock
 					case <-time.After(m.after):
 					}
 					if m.comes != "" {

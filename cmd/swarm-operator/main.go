@@ -25,7 +25,8 @@ func main() {
 	os.Exit(code)
 }
 
-// exit is an error that decides the exit code. Without text nothing is printed: what there is to say has been said.
+// exit is an error with an exit code. If err is nil nothing is printed, because the command has already said
+// everything.
 type exit struct {
 	code int
 	err  error
@@ -84,7 +85,8 @@ Commands write for people or, with -o json, one document in JSON for scripts to 
 standard error either way, and the exit code says how it went.`,
 		SilenceUsage: true, SilenceErrors: true, Version: version(),
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if strings.HasPrefix(cmd.Name(), cobra.ShellCompRequestCmd) { // a shell asks: nothing must fail, or be said
+			// A shell asks for completions: nothing may fail or be printed
+			if strings.HasPrefix(cmd.Name(), cobra.ShellCompRequestCmd) {
 				return nil
 			}
 			return configure(cmd)

@@ -11,14 +11,14 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 )
 
-// object is a live object of a source.
+// object is an existing object of a source.
 type object struct {
 	kind kinds.Kind
 	key  v1.Key
 	live *kinds.Live
 }
 
-// String names the object, and which version of it where it has several.
+// String names the object and, if it has several versions, which of them this is.
 func (o object) String() string {
 	if o.live.Name != o.key.Name {
 		return o.key.String() + " [" + o.live.Name + "]"
@@ -26,7 +26,7 @@ func (o object) String() string {
 	return o.key.String()
 }
 
-// owned lists the live objects that are a source's, users before what they use.
+// owned returns the existing objects that belong to a source. An object comes before the objects that it uses.
 func owned(ctx context.Context, c *engine.Client, source string, m state.Memory) ([]object, error) {
 	src := kinds.Source{Name: source, Adopted: map[string]kinds.Record{}, Made: m.Made}
 	for id, a := range m.Adopted {
@@ -53,16 +53,17 @@ func owned(ctx context.Context, c *engine.Client, source string, m state.Memory)
 	return out, nil
 }
 
-// kindOf returns the kind of that name; parseObject has looked whether it is there.
+// kindOf returns the kind of that name. It panics if there is none, so parseObject must have checked the name.
 func kindOf(name string) kinds.Kind {
 	every := all.Kinds()
 	return every[slices.IndexFunc(every, func(k kinds.Kind) bool { return k.Name == name })]
 }
 
-// rereads is how often a write is tried on a fresher object.
+// rereads is how many times a write is tried, each time on a fresher object.
 const rereads = 5
 
-// fresh does a write on a live object, again on what is there then where somebody else wrote in between.
+// fresh does a write on an existing object. If somebody else wrote in between, it reads the object again and repeats
+// the write.
 func fresh(ctx context.Context, c *engine.Client, o object, write func(context.Context, *engine.Client, *kinds.Live) (bool, string, error)) (done bool, why string, err error) {
 	for try := 1; ; try++ {
 		done, why, err = write(ctx, c, o.live)

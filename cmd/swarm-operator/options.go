@@ -22,7 +22,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
-// sourceFlags say where manifests come from.
+// sourceFlags say where the manifests come from.
 type sourceFlags struct {
 	location, path, name string
 	worktree             bool
@@ -38,8 +38,8 @@ func (f *sourceFlags) register(cmd *cobra.Command, worktree bool) {
 	}
 }
 
-// sourceIsOptional changes the help of --source for commands that work without a source: it shows no default, and says what
-// the source is for.
+// sourceIsOptional changes the help of --source for a command that works without a source: it shows no default, and
+// says what the source is for.
 func sourceIsOptional(cmd *cobra.Command, usage string) {
 	flag := cmd.Flags().Lookup("source")
 	flag.Usage, flag.DefValue = usage, ""
@@ -55,10 +55,10 @@ func (f *sourceFlags) check() error {
 	return nil
 }
 
-// root is the directory within the source where manifests start, as io/fs spells it.
+// root returns the directory within the source where manifests start, as io/fs spells it.
 func (f *sourceFlags) root() string { return path.Clean(f.path) }
 
-// open opens the source and says what is not read although a person might think so.
+// open opens the source. It prints a note about files that are not read although a person might expect it.
 func (f *sourceFlags) open(cmd *cobra.Command) (*git.Source, error) {
 	ctx := cmd.Context()
 	if err := f.check(); err != nil {
@@ -81,7 +81,7 @@ func (f *sourceFlags) open(cmd *cobra.Command) (*git.Source, error) {
 	return src, nil
 }
 
-// engineFlags find the engine as the docker CLI does.
+// engineFlags select the engine as the docker CLI does.
 type engineFlags struct {
 	host, context              string
 	tls, tlsVerify             bool
@@ -117,8 +117,9 @@ func (f *engineFlags) open(cmd *cobra.Command, log logr.Logger, observe func(eng
 	return engine.Open(f.options(cmd, log, observe))
 }
 
-// find is open for who reads manifests: where nobody names an engine, and they do, it is the first of theirs that is a
-// manager. Where none is in a swarm, init says whether one is made. The default socket is then never used.
+// find opens the engine for a command that reads manifests. If only the manifests state engines, it returns the first
+// of those that is a manager. If none of them is in a swarm, init says whether to make one. The default socket is
+// then not used.
 func (f *engineFlags) find(ctx context.Context, source *git.Source, root string, loader *manifests.Loader, o engine.Options, init bool, say func(string)) (*engine.Client, error) {
 	stated, err := engine.Stated(o)
 	if err != nil {
@@ -144,8 +145,8 @@ func (f *engineFlags) find(ctx context.Context, source *git.Source, root string,
 	return found.Client, nil
 }
 
-// engines are the nodes of the newest revision whose engine is stated, and its Cluster. With a problem of what they are read
-// from they are good enough to find a manager by, and no swarm is made of them.
+// engines returns the newest revision's nodes that state an engine, and its Cluster. problem is the first problem in
+// what they are read from, or "". With a problem they still serve to find a manager, but no swarm is made of them.
 func engines(ctx context.Context, source *git.Source, root string, loader *manifests.Loader) (nodes []*v1.Node, cluster *v1.Cluster, problem string) {
 	head, err := source.Head(ctx)
 	if err != nil {
@@ -171,7 +172,8 @@ func engines(ctx context.Context, source *git.Source, root string, loader *manif
 	return nodes, cluster, problem
 }
 
-// openQuiet is open for a command that runs once: what there is to say it prints.
+// openQuiet opens the engine for a command that runs once. Such a command prints what it has to say, and logs only at
+// level debug.
 func (f *engineFlags) openQuiet(cmd *cobra.Command) (*engine.Client, logr.Logger, error) {
 	log, err := f.quiet(cmd)
 	if err != nil {
@@ -189,14 +191,15 @@ func (f *engineFlags) quiet(cmd *cobra.Command) (logr.Logger, error) {
 	return log, err
 }
 
-// logger writes to w. Passwords in URLs are taken out of whatever is logged; other secrets never get here.
+// logger returns a logger that writes to w. It removes passwords from URLs in whatever is logged. Other secrets never
+// reach it.
 func (f *engineFlags) logger(w io.Writer) (logr.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
 		return logr.Logger{}, fmt.Errorf("--log-level: %q is not one of debug, info, warn, error", f.logLevel)
 	}
 	if level == slog.LevelDebug {
-		level = -10 // logr's higher verbosities too
+		level = -10 // include logr's higher verbosities
 	}
 	o := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		switch v := a.Value.Any().(type) {
@@ -216,14 +219,14 @@ func (f *engineFlags) logger(w io.Writer) (logr.Logger, error) {
 	return logr.Logger{}, fmt.Errorf("--log-format: %q is not one of text, json", f.logFormat)
 }
 
-// budgetFlags bound what one revision may do without consent, and what its problems hold.
+// budgetFlags limit what one revision may do without consent, and say what a problem holds.
 type budgetFlags struct {
 	plan.Budgets
 	onProblem string
 	rewritten string
 }
 
-// asks says whether a revision that takes commits back waits for consent.
+// asks reports whether a revision that drops commits waits for consent.
 func (f *budgetFlags) asks() bool { return f.rewritten == "consent" }
 
 func (f *budgetFlags) register(cmd *cobra.Command) {
@@ -237,7 +240,7 @@ func (f *budgetFlags) register(cmd *cobra.Command) {
 	enumFlag(cmd, cmd.Flags(), &f.rewritten, "rewritten-history", "", "what to do if a revision takes back commits of the one in force, as after a forced push; allow reports it, consent waits for consent to rewind", "allow", "allow", "consent")
 }
 
-// check refuses numbers that hold everything for ever, or that count as others.
+// check refuses numbers that would hold everything for ever, or that would be taken for another number.
 func (f *budgetFlags) check() error {
 	for _, b := range []struct {
 		flag         string
@@ -268,7 +271,7 @@ func parseConsents(texts []string) (plan.Consents, error) {
 	return out, nil
 }
 
-// printProblems lists what is wrong with a revision, at most limit of it.
+// printProblems lists the problems of a revision, at most limit of them.
 func printProblems(w io.Writer, s screen.Screen, problems []v1.Problem) {
 	const limit = 100
 	for i, p := range problems {
@@ -285,7 +288,7 @@ func printProblems(w io.Writer, s screen.Screen, problems []v1.Problem) {
 	}
 }
 
-// refused is the error for a revision that cannot be used, its problems already printed.
+// refused prints the problems of a revision that cannot be used, and returns the error.
 func refused(cmd *cobra.Command, r *reconciler.Run) error {
 	if r.SourceErr != nil {
 		return exit{exitError, r.SourceErr}

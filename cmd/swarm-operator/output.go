@@ -15,7 +15,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// output is -o.
+// output is the value of -o.
 type output string
 
 const asJSON = "json"
@@ -34,13 +34,14 @@ func document(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// terminal says whether something is written to one.
+// terminal returns the file behind w, and whether it is a terminal.
 func terminal(w io.Writer) (*os.File, bool) {
 	f, ok := w.(*os.File)
 	return f, ok && term.IsTerminal(int(f.Fd()))
 }
 
-// screenOf is what a command writes on: a terminal has a width, and colour unless --color or the environment say otherwise.
+// screenOf returns the screen that a command writes to. A terminal has a width. It has colour unless --color or the
+// environment says otherwise.
 func screenOf(cmd *cobra.Command, w io.Writer) (s screen.Screen) {
 	f, is := terminal(w)
 	if is {
@@ -56,7 +57,7 @@ func screenOf(cmd *cobra.Command, w io.Writer) (s screen.Screen) {
 	return s
 }
 
-// colored decides about colour. An explicit --color counts more than NO_COLOR, as no-color.org has it.
+// colored decides about colour. An explicit --color outranks NO_COLOR, as no-color.org asks.
 func colored(mode string, terminal bool, env func(string) string) bool {
 	switch mode {
 	case "always":
@@ -67,13 +68,13 @@ func colored(mode string, terminal bool, env func(string) string) bool {
 	return terminal && env("NO_COLOR") == "" && env("TERM") != "dumb"
 }
 
-// marks are what begins the parts of a plan's text.
+// marks are the marks that begin each part of a plan's text, with their colours.
 var marks = map[string]screen.Ink{
 	diff.Create.String(): screen.Good, diff.Update.String(): screen.Busy, diff.Replace.String(): screen.Bad, diff.Remove.String(): screen.Bad,
 	"=": screen.Faint, "!": screen.Busy,
 }
 
-// paintPlan paints a part of a plan's text: what is done to what, and the fields that cost most.
+// paintPlan colours a part of a plan's text: its heading, and the fields that cost most.
 func paintPlan(s screen.Screen, block string) string {
 	if !s.Color {
 		return block
@@ -106,7 +107,7 @@ func paintCost(s screen.Screen, line string) string {
 	return line
 }
 
-// note writes a line that is no error to the standard error.
+// note writes a line to the standard error. It is for what is not an error.
 func note(cmd *cobra.Command, format string, args ...any) {
 	w := cmd.ErrOrStderr()
 	fmt.Fprintln(w, screenOf(cmd, w).Paint(screen.Faint, "note:"), v1.Scrub(fmt.Sprintf(format, args...)))

@@ -48,7 +48,8 @@ func TestPlanIsPainted(t *testing.T) {
 	}
 }
 
-// Another program may listen on the operator's address. It is not mistaken for an operator, and status does not wait for it.
+// Another program may listen on the operator's address. Status does not take it for an operator, and does not wait
+// for it.
 func TestOnlyAnOperatorIsTakenForOne(t *testing.T) {
 	metrics := status.NewMetrics("v0", func() int { return 0 })
 	board := status.NewBoard("s", "enforce", metrics, logr.Discard(), nil)
@@ -62,7 +63,7 @@ func TestOnlyAnOperatorIsTakenForOne(t *testing.T) {
 	}
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) }))
 	defer other.Close()
-	hangs, err := net.Listen("tcp", "127.0.0.1:0") // it accepts and says nothing
+	hangs, err := net.Listen("tcp", "127.0.0.1:0") // it accepts connections and says nothing
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +82,7 @@ func TestOnlyAnOperatorIsTakenForOne(t *testing.T) {
 	}
 }
 
-// Without a flag status asks an operator of this machine, and says so; not where an engine is named.
+// Without a flag, status asks the operator on this machine, and says so. If an engine is named, it does not.
 func TestStatusAsksTheOperatorOfTheMachine(t *testing.T) {
 	server := httptest.NewServer(named(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, status.Status{Head: status.Head{Source: "shop"}, Objects: []status.Object{}})

@@ -19,19 +19,19 @@ func readPace() (float64, error) {
 		return 1, nil
 	}
 	p, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(p >= 1 && p <= 10) { // NaN is neither
+	if err != nil || !(p >= 1 && p <= 10) { // this also refuses NaN
 		return 1, fmt.Errorf("%s: %q is not a number from 1 to 10", paceVariable, text)
 	}
 	return p, nil
 }
 
-// pace is readPace after [configure] has checked it.
+// pace returns the same number, after [configure] has checked it.
 func pace() float64 {
 	p, _ := readPace()
 	return p
 }
 
-// pollInterval is how often a source is asked for news; 0 is the default of package git.
+// pollInterval is how often a source is asked for news. 0 means the default of package git.
 func pollInterval() time.Duration {
 	if pace() == 1 {
 		return 0
@@ -39,5 +39,5 @@ func pollInterval() time.Duration {
 	return 2 * time.Second
 }
 
-// scaled is a time as the pace has it.
+// scaled returns a time divided by the pace.
 func scaled(d time.Duration) time.Duration { return time.Duration(float64(d) / pace()) }

@@ -12,7 +12,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/golden"
 )
 
-// TestReferenceOfCommands holds docs/reference/commands.md against the commands themselves.
+// TestReferenceOfCommands compares docs/reference/commands.md with the commands themselves.
 func TestReferenceOfCommands(t *testing.T) {
 	root := newRoot(io.Discard, io.Discard)
 	var b strings.Builder
@@ -65,7 +65,8 @@ func table(b *strings.Builder, flags *pflag.FlagSet) {
 		}
 		_, usage := pflag.UnquoteUsage(f)
 		def := f.DefValue
-		if def != "" && def != "[]" && !strings.Contains(usage, "(default:") { // where help says what none is, that is no time
+		// If help says what an empty value means, the zero value is not shown as the default
+		if def != "" && def != "[]" && !strings.Contains(usage, "(default:") {
 			def = "`" + def + "`"
 		} else {
 			def = ""

@@ -60,7 +60,7 @@ func (a *acting) resume(ctx context.Context, t target) error {
 		if err := a.known(ctx, t.source(), "; an object is KIND/NAME, and all is every hold on everything"); err != nil && !did {
 			return err
 		}
-		if !slices.Contains(state.Sources(a.own), t.source()) { // nothing can be given up without a memory
+		if !slices.Contains(state.Sources(a.own), t.source()) { // without a memory, nothing can have been given up
 			break
 		}
 		taken, err := a.takeAllBack(ctx, t.source())
@@ -79,8 +79,8 @@ func (a *acting) resume(ctx context.Context, t target) error {
 	return nil
 }
 
-// known refuses a source that has no memory in the swarm and whose labels are on no object. A misspelt name would otherwise get a
-// memory, which every later command would see. The hint says what the argument may be instead.
+// known refuses a source that has no memory in the swarm and whose labels are on no object. A misspelt name would
+// otherwise get a memory, which every later command would see. hint says what the argument may be instead.
 func (a *acting) known(ctx context.Context, source, hint string) error {
 	sources := state.Sources(a.own)
 	if slices.Contains(sources, source) {
@@ -93,14 +93,14 @@ func (a *acting) known(ctx context.Context, source, hint string) error {
 	return fmt.Errorf("source %s is not known to this swarm%s; %s%s", source, v1.DidYouMean(source, sources), listed(sources), hint)
 }
 
-// takeBack lets the source have an object again that it had given up.
+// takeBack returns an object that the source had given up to the source.
 func (a *acting) takeBack(ctx context.Context, key v1.Key) (did bool, err error) {
 	source, err := a.source()
 	if err != nil {
 		if a.name != "" {
 			return false, err
 		}
-		return false, nil // the hold was on the object of whatever source
+		return false, nil // the hold was on the object, whichever source has it
 	}
 	err = a.edit(ctx, source, func(m *state.Memory) error {
 		if m.ReleasedAll {
@@ -109,7 +109,7 @@ func (a *acting) takeBack(ctx context.Context, key v1.Key) (did bool, err error)
 		i := slices.Index(m.Released, key)
 		if did = i >= 0; did {
 			m.Released = slices.Delete(slices.Clone(m.Released), i, i+1)
-			m.Nonce = "" // where its labels are still on it, it is on record again
+			m.Nonce = "" // if the object still has its labels, it is on record again
 		}
 		return nil
 	})
@@ -120,12 +120,12 @@ func (a *acting) takeBack(ctx context.Context, key v1.Key) (did bool, err error)
 	return did, err
 }
 
-// takeAllBack lets the source have again all that it had given up.
+// takeAllBack returns to the source everything that it had given up.
 func (a *acting) takeAllBack(ctx context.Context, source string) (did bool, err error) {
 	err = a.edit(ctx, source, func(m *state.Memory) error {
 		if did = len(m.Released) > 0 || m.ReleasedAll; did {
 			m.Released, m.ReleasedAll = nil, false
-			m.Nonce = "" // where its labels are still on them, they are on record again
+			m.Nonce = "" // the objects that still have their labels are on record again
 		}
 		return nil
 	})

@@ -88,8 +88,9 @@ func (a *acting) retry(ctx context.Context, source string, key v1.Key) error {
 	return nil
 }
 
-// pardon turns the record of a failure into one that condemns nothing: when it began stays known, or the engine's word on
-// it, which is still there, would be taken for a new failure.
+// pardon changes the record of a failure so that it condemns nothing. It keeps when the failure began. Otherwise the
+// engine's report of it, which is still there, would be taken for a new failure. It returns why the object had
+// failed.
 func pardon(failed []plan.Failure, key v1.Key) ([]plan.Failure, string, error) {
 	i := slices.IndexFunc(failed, func(f plan.Failure) bool { return f.Key == key && f.Digest != "" })
 	if i < 0 {

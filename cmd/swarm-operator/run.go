@@ -35,7 +35,7 @@ type runFlags struct {
 	ownService  string
 	resync      time.Duration
 	repairAfter time.Duration
-	// repairRestartsAfter is for repairs that restart tasks.
+	// repairRestartsAfter is the delay of repairs that restart tasks.
 	repairRestartsAfter time.Duration
 }
 
@@ -81,13 +81,13 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		return 0
 	})
 	board := status.NewBoard(v1.Scrub(f.src.location), f.mode, metrics, log, time.Now)
-	board.Named(f.src.name) // "": the source itself says it
+	board.Named(f.src.name) // empty if the source itself states its name
 	o := f.eng.options(cmd, log, func(c engine.Call) { metrics.Call(c.Method, c.Route, c.Status, c.Duration) })
 	stated, err := engine.Stated(o)
 	if err != nil {
 		return err
 	}
-	if stated { // what is wrong with it is said at once
+	if stated { // report a mistake in it at once
 		client, err := engine.Open(o)
 		if err != nil {
 			return err
@@ -96,12 +96,12 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	}
 	ctx, end := context.WithCancel(cmd.Context())
 	var work sync.WaitGroup
-	var shown atomic.Pointer[reconciler.Loop] // once there is one
+	var shown atomic.Pointer[reconciler.Loop] // nil until the first session has its loop
 	defer func() {
 		end()
 		work.Wait()
 	}()
-	if f.listen != "" { // before the source is there: the process works, and says what it waits for
+	if f.listen != "" { // serve before the source can be opened: the process works, and says what it waits for
 		listener, err := net.Listen("tcp", f.listen)
 		if err != nil {
 			return fmt.Errorf("--listen: %w", err)
@@ -118,7 +118,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	}
 	source := f.openSource(ctx, board)
 	if source == nil {
-		return nil // told to end before there was one
+		return nil // ctx ended before the source could be opened
 	}
 	defer source.Close()
 	for ctx.Err() == nil {
@@ -127,7 +127,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 			return err
 		}
 		if client == nil {
-			break // told to end
+			break // ctx ended
 		}
 		f.session(ctx, client, source, again, session{board: board, metrics: metrics, log: log, queue: &queue, shown: &shown})
 	}
@@ -135,7 +135,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	return nil
 }
 
-// session is what outlives the engine that is talked to.
+// session is what stays the same when the operator changes to another engine.
 type session struct {
 	board   *status.Board
 	metrics *status.Metrics
@@ -144,8 +144,8 @@ type session struct {
 	shown   *atomic.Pointer[reconciler.Loop]
 }
 
-// engine finds the engine to talk to, and waits for one that manifests state. again: there may be others, when this one is a
-// manager no more. A client of nil: ctx ended first.
+// engine returns the engine to talk to, and waits for one if the manifests state engines. again is true if another
+// engine may be found when this one is no longer a manager. client is nil if ctx ended first.
 func (f *runFlags) engine(ctx context.Context, source *git.Source, o engine.Options, stated bool, board *status.Board) (client *engine.Client, again bool, err error) {
 	loader := reconciler.NewLoader()
 	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, 30*time.Second) {
@@ -165,10 +165,11 @@ func (f *runFlags) engine(ctx context.Context, source *git.Source, o engine.Opti
 	return nil, false, nil
 }
 
-// uselessFor is for how long an engine may be no manager, or not answer, before another one is looked for.
+// uselessFor is how long an engine may be no manager, or not answer, before the operator looks for another one.
 const uselessFor = 30 * time.Second
 
-// session works with one engine, until ctx ends or, where there may be others, it is of no use any more.
+// session works with one engine until ctx ends. If other engines may be found (again), it also ends when this one is
+// of no use.
 func (f *runFlags) session(ctx context.Context, client *engine.Client, source *git.Source, again bool, s session) {
 	defer client.Close()
 	ctx, end := context.WithCancel(ctx)
@@ -207,9 +208,10 @@ func (f *runFlags) session(ctx context.Context, client *engine.Client, source *g
 	loop.Wait()
 }
 
-// untilLost waits until the engine has been of no use for long, or ctx ends.
+// untilLost returns when the engine has been of no use for uselessFor, or when ctx ends.
 func untilLost(ctx context.Context, board *status.Board) {
-	tick, began := time.NewTicker(time.Second), time.Now() // the report may still be that of a session before this one
+	// The report may still be that of the session before this one
+	tick, began := time.NewTicker(time.Second), time.Now()
 	defer tick.Stop()
 	for {
 		select {
@@ -224,7 +226,7 @@ func untilLost(ctx context.Context, board *status.Board) {
 	}
 }
 
-// self is the operator's own service, where it is one.
+// self returns the operator's own service, or the zero key if --own-service is not set.
 func (f *runFlags) self() v1.Key {
 	if f.ownService == "" {
 		return v1.Key{}
@@ -232,7 +234,7 @@ func (f *runFlags) self() v1.Key {
 	return v1.Key{Kind: v1.KindService, Name: f.ownService}
 }
 
-// hostname names a process to people who look for it.
+// hostname returns a name by which people can find the process.
 func hostname() string {
 	name, err := os.Hostname()
 	if err != nil {
@@ -255,8 +257,8 @@ func (f *runFlags) check() error {
 	return cmp.Or(f.budgets.check(), f.src.check())
 }
 
-// openSource waits for a source that cannot be opened yet: whatever makes it, or leads to it, may come after us. It
-// returns nil where ctx ends first.
+// openSource opens the source. It tries again until it can: whatever makes the source, or the way to it, may start
+// later than the operator. It returns nil if ctx ends first.
 func (f *runFlags) openSource(ctx context.Context, board *status.Board) *git.Source {
 	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, 30*time.Second) {
 		source, err := git.Open(ctx, f.src.location, git.Options{Path: f.src.path, PollInterval: pollInterval()})
@@ -272,7 +274,8 @@ func (f *runFlags) openSource(ctx context.Context, board *status.Board) *git.Sou
 	return nil
 }
 
-// wake asks for a run whenever something may have changed. What an event says is not believed, only that it came.
+// wake asks for a run whenever something may have changed. An event only says where to look; its content is not
+// believed.
 func (f *runFlags) wake(ctx context.Context, queue *runner.Runner, loop *reconciler.Loop, client *engine.Client, source *git.Source, board *status.Board) {
 	const key = "source"
 	events, changes := client.Events(ctx), source.Watch(ctx)

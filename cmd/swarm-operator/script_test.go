@@ -26,8 +26,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// TestMain has scripts run the operator's own binary: the test's would start the sandbox's libraries with each of the
-// hundreds of commands, and a command would then take twice as long.
+// TestMain lets scripts run the operator's own binary. The test's binary would load the sandbox's libraries for each
+// of the hundreds of commands, and each command would take twice as long.
 func TestMain(m *testing.M) { os.Exit(runTests(m)) }
 
 func runTests(m *testing.M) int {
@@ -46,7 +46,8 @@ func runTests(m *testing.M) int {
 	return m.Run()
 }
 
-// TestScripts are the command line's specification. They share one swarm, each with a source name of its own.
+// TestScripts runs the scripts that specify the command line. They share one swarm; each has a source name of its
+// own.
 func TestScripts(t *testing.T) {
 	sb, err := sandbox.Start(t.Context(), sandbox.Options{Managers: 1, Workers: 1})
 	if err != nil {
@@ -74,8 +75,10 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// commit makes a directory a repository, commits all that is in it, and notes the hash in a variable: commit DIR MESSAGE [VARIABLE [BRANCH]].
-// No git is needed. A \n in the message is a line break.
+// commit makes a directory a repository, commits everything in it, and stores the hash in a variable. It needs no
+// git. A \n in the message becomes a line break.
+//
+//	commit DIR MESSAGE [VARIABLE [BRANCH]]
 func commit(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	r, err := gogit.PlainOpen(dir)
@@ -97,7 +100,7 @@ func commit(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// exits runs a command and holds its exit code against the one that is wanted: exits CODE COMMAND ARGS...
+// exits runs a command and compares its exit code: exits CODE COMMAND ARGS...
 func exits(ts *testscript.TestScript, _ bool, args []string) {
 	err, code := ts.Exec(args[1], args[2:]...), 0
 	if failed, is := errors.AsType[*exec.ExitError](err); is {
@@ -110,19 +113,20 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// operator is a run that a script has started.
+// operator is a process of `swarm-operator run` that a script has started.
 type operator struct {
 	cmd   *exec.Cmd
-	log   string        // the file
-	ended chan struct{} // closed once cmd.ProcessState is there
+	log   string        // path of the file
+	ended chan struct{} // closed as soon as cmd.ProcessState is set
 }
 
-// operators are those of the scripts, by the directory that a script works in.
+// operators are those of all scripts, by the directory that each script works in.
 var operators sync.Map
 
 var listensAt = regexp.MustCompile(`msg=listening address=(\S+)`)
 
-// operate starts swarm-operator run, waits until its log has a text, and notes where it listens in $OPERATOR: operate LOG TEXT FLAGS...
+// operate starts swarm-operator run, waits until its log has a text, and stores its address in $OPERATOR: operate LOG
+// TEXT FLAGS...
 func operate(ts *testscript.TestScript, _ bool, args []string) {
 	o := &operator{log: ts.MkAbs(args[0]), ended: make(chan struct{})}
 	log, err := os.Create(o.log)
@@ -135,7 +139,7 @@ func operate(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Check(o.cmd.Start())
 	go func() {
-		_ = o.cmd.Wait() // halt looks at how it ended
+		_ = o.cmd.Wait() // halt checks how it ended
 		close(o.ended)
 	}()
 	ts.Defer(func() {
@@ -154,12 +158,12 @@ func operate(ts *testscript.TestScript, _ bool, args []string) {
 		select {
 		case <-o.ended:
 			ts.Fatalf("it has ended:\n%s", said)
-		case <-time.After(20 * time.Millisecond): // there is nothing to wait on: another process writes the file
+		case <-time.After(20 * time.Millisecond): // another process writes the file, so there is nothing to wait on
 		}
 	}
 }
 
-// halt ends what operate has started, as a supervisor does, and wants it to end well: halt.
+// halt ends what operate has started, as a supervisor does, and checks that it exits with 0: halt.
 func halt(ts *testscript.TestScript, _ bool, _ []string) {
 	v, _ := operators.Load(ts.Getenv("WORK"))
 	o := v.(*operator)
@@ -172,7 +176,8 @@ func halt(ts *testscript.TestScript, _ bool, _ []string) {
 
 var camel = regexp.MustCompile(`^[a-z][a-zA-Z0-9]*$`)
 
-// jsondoc checks that the standard output is one document in JSON with camelCase names, and has these fields: jsondoc FIELD...
+// jsondoc checks that the standard output is one JSON document with camelCase names, and has these fields: jsondoc
+// FIELD...
 func jsondoc(ts *testscript.TestScript, neg bool, args []string) {
 	d := json.NewDecoder(bytes.NewReader([]byte(ts.ReadFile("stdout"))))
 	var v map[string]any

@@ -13,8 +13,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 )
 
-// serve answers until ctx ends. It reads from memory only, and asking it costs the swarm nothing; but for the status, which
-// looks at how objects do, once a second at most.
+// serve answers requests until ctx ends. It reads only memory, so requests cost the swarm nothing. The exception is
+// the status: it looks at the objects, at most once a second.
 func serve(ctx context.Context, l net.Listener, board *status.Board, m *status.Metrics, now func(context.Context) status.Status) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
@@ -25,10 +25,11 @@ func serve(ctx context.Context, l net.Listener, board *status.Board, m *status.M
 	server := &http.Server{Handler: named(mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
-	_ = server.Serve(l) // ErrServerClosed
+	_ = server.Serve(l) // it always returns ErrServerClosed
 }
 
-// serverName begins the Server header of every answer: who asks an address without having named it knows an operator by that.
+// serverName begins the Server header of every answer. By it a client recognises an operator at an address that
+// nobody named.
 const serverName = "swarm-operator/"
 
 func named(next http.Handler) http.Handler {
@@ -43,15 +44,15 @@ func answer(w http.ResponseWriter, v any) {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
-	_ = e.Encode(v) // the client went away
+	_ = e.Encode(v) // it fails if the client has gone away
 }
 
-// ready: the engine answers and there is a revision to go by.
+// ready answers 200 if the engine answers and there is a revision to go by, and 503 otherwise.
 func ready(w http.ResponseWriter, board *status.Board) {
 	report := board.Report()
 	engine, reached := report.Is(status.EngineReady)
 	switch {
-	case !reached && engine.Since.IsZero(): // it is asked for the first time once there is something to compare
+	case !reached && engine.Since.IsZero(): // the engine is asked for the first time when there is something to compare
 		source, _ := report.Is(status.SourceReady)
 		w.WriteHeader(http.StatusServiceUnavailable)
 		why := "the first run is not over yet"

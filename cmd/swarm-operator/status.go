@@ -27,14 +27,15 @@ type statusFlags struct {
 	src      sourceFlags
 	eng      engineFlags
 	operator string
-	local    string // an operator of this machine, which is asked where nothing is said
+	local    string // address of an operator on this machine, which is asked if no flag says otherwise
 	out      output
 	watch    bool
 }
 
 func newStatus() *cobra.Command { return newStatusAt(defaultListen) }
 
-// newStatusAt is the command with the address of the operator that is asked where nothing is said.
+// newStatusAt returns the status command. local is the address of the operator that is asked if no flag says
+// otherwise.
 func newStatusAt(local string) *cobra.Command {
 	f := statusFlags{local: local}
 	cmd := &cobra.Command{
@@ -83,10 +84,10 @@ func (f *statusFlags) run(cmd *cobra.Command) error {
 	return f.print(cmd.OutOrStdout(), screenOf(cmd, cmd.OutOrStdout()), all)
 }
 
-// looking looks once.
+// looking looks once, and returns the status of each source.
 type looking func(context.Context) ([]status.Status, error)
 
-// open chooses whom to ask.
+// open chooses where to look.
 func (f *statusFlags) open(cmd *cobra.Command) (look looking, done func(), err error) {
 	if err := f.src.check(); err != nil {
 		return nil, nil, err
@@ -118,8 +119,8 @@ func (f *statusFlags) open(cmd *cobra.Command) (look looking, done func(), err e
 	return f.alone(cmd)
 }
 
-// here says whether the directory is a source: a checkout whose commit has manifests, or a directory with manifests that gives itself
-// a name. A directory within a checkout is none by itself, since what it has is only a part.
+// here reports whether the directory is a source: a checkout whose commit has manifests, or a directory with
+// manifests that gives itself a name. A directory within a checkout does not count, because it holds only a part.
 func (f *statusFlags) here(cmd *cobra.Command) bool {
 	if !exists(filepath.Join(f.src.location, ".git")) && !exists(filepath.Join(f.src.location, ".swarm-operator.yaml")) {
 		return false
@@ -143,8 +144,8 @@ func (f *statusFlags) here(cmd *cobra.Command) bool {
 	return true
 }
 
-// operates reports whether an operator answers at an address. Other programs may listen there. Every status asks, so it must
-// not take long.
+// operates reports whether an operator answers at an address. Other programs may listen there. Every status command
+// asks, so it must not take long.
 func operates(ctx context.Context, address string) bool {
 	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
 	defer cancel()
@@ -152,7 +153,8 @@ func operates(ctx context.Context, address string) bool {
 	if err != nil {
 		return false
 	}
-	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req) // no proxy, no redirection: it is this machine or none
+	// No proxy, no redirection: only this machine counts
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
 	if err != nil {
 		return false
 	}
@@ -160,7 +162,7 @@ func operates(ctx context.Context, address string) bool {
 	return strings.HasPrefix(resp.Header.Get("Server"), serverName)
 }
 
-// compare compares the swarm with the source's manifests.
+// compare looks by comparing the swarm with the source's manifests.
 func (f *statusFlags) compare(cmd *cobra.Command) (looking, func(), error) {
 	r, done, err := open(cmd, &f.src, &f.eng, budgetFlags{Budgets: plan.DefaultBudgets()}, nil, true)
 	if err != nil {
@@ -169,7 +171,7 @@ func (f *statusFlags) compare(cmd *cobra.Command) (looking, func(), error) {
 	return func(ctx context.Context) ([]status.Status, error) { return f.planned(ctx, r) }, done, nil
 }
 
-// alone asks the swarm.
+// alone looks at the swarm only.
 func (f *statusFlags) alone(cmd *cobra.Command) (looking, func(), error) {
 	client, err := f.eng.open(cmd, logr.Discard(), nil)
 	if err != nil {
@@ -229,15 +231,15 @@ func (f *statusFlags) print(w io.Writer, on screen.Screen, all []status.Status) 
 	return nil
 }
 
-// follow looks again and again. On a terminal there is one picture, which changes; elsewhere each is printed that differs
-// from the last one. Only the first look must succeed.
+// follow looks again and again. On a terminal it redraws one picture; otherwise it prints each status that differs
+// from the last one. Only a failure of the first look ends it.
 func (f *statusFlags) follow(cmd *cobra.Command, look looking) error {
 	_, live := terminal(cmd.OutOrStdout())
 	ctx, before, failed := cmd.Context(), "", ""
 	for first := true; ctx.Err() == nil; first = false {
 		all, err := look(ctx)
 		switch {
-		case err != nil && ctx.Err() != nil: // interrupted, which is how it ends
+		case err != nil && ctx.Err() != nil: // the user interrupts, which is how it ends
 		case err != nil && first:
 			return err
 		case err != nil:
@@ -257,7 +259,7 @@ func (f *statusFlags) follow(cmd *cobra.Command, look looking) error {
 }
 
 func (f *statusFlags) redraw(w io.Writer, on screen.Screen, all []status.Status, live, first bool, before *string) error {
-	for i := range all { // what changes all the time is no change
+	for i := range all { // what changes all the time does not count as a change
 		all[i].At, all[i].Sequence = time.Time{}, 0
 		if l := all[i].Lease; l != nil {
 			l.Renewed = time.Time{}
@@ -273,7 +275,7 @@ func (f *statusFlags) redraw(w io.Writer, on screen.Screen, all []status.Status,
 	*before = b.String()
 	switch {
 	case live:
-		fmt.Fprint(w, "\x1b[H\x1b[2J") // home, clear
+		fmt.Fprint(w, "\x1b[H\x1b[2J") // move to the top left and clear
 	case !first && !f.out.json():
 		fmt.Fprintf(w, "\n--- %s\n", time.Now().UTC().Format(time.TimeOnly))
 	}

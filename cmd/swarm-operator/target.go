@@ -11,16 +11,16 @@ import (
 	"github.com/swarm-operator/swarm-operator/manifests"
 )
 
-// target is what hold and resume are about: an object, a source, or all.
+// target is what hold and resume act on: an object, a source, or everything.
 type target struct {
 	text string
-	key  v1.Key // zero: not an object
+	key  v1.Key // zero if the target is not an object
 }
 
 func (t target) object() bool { return t.key != v1.Key{} }
 func (t target) all() bool    { return t.text == state.HoldAll }
 
-// source is the name of the source that the target is, or "".
+// source returns the name of the source, or "" if the target is an object or everything.
 func (t target) source() string {
 	if t.object() || t.all() {
 		return ""
@@ -42,7 +42,8 @@ func parseTarget(text string) (target, error) {
 	return target{text: text}, nil
 }
 
-// parseObject reads KIND/NAME of a kind that there is. Its case is forgiven, as other tools forgive it.
+// parseObject parses KIND/NAME. It fails if there is no such kind. Upper and lower case of the kind do not matter, as
+// in other tools.
 func parseObject(text string) (v1.Key, error) {
 	key, err := v1.ParseKey(text)
 	if err != nil {
@@ -77,8 +78,8 @@ func parseObjects(texts []string) ([]v1.Key, error) {
 	return out, nil
 }
 
-// parseRevision reads a revision as people write it: at least the first seven digits of a commit's hash, or of the digest
-// that stands for a plain directory's files.
+// parseRevision parses a revision as people write it: at least the first seven digits of a commit's hash, or of the
+// digest that stands for the files of a plain directory.
 func parseRevision(text string) (string, error) {
 	digits := strings.ToLower(strings.TrimPrefix(text, filesPrefix))
 	if len(digits) < 7 || strings.Trim(digits, "0123456789abcdef") != "" {
@@ -93,7 +94,7 @@ func parseRevision(text string) (string, error) {
 // filesPrefix begins the revision of a plain directory.
 const filesPrefix = "files-"
 
-// short is a revision as people write it.
+// short returns a revision as people write it.
 func short(hash string) string {
 	if strings.HasPrefix(hash, filesPrefix) {
 		return hash

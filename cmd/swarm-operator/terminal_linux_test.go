@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openTerminal is a pseudo-terminal of some width: what is written to screen is read from the other end.
+// openTerminal opens a pseudo-terminal of a given width. What is written to screen can be read from other.
 func openTerminal(t *testing.T, width int) (screen, other *os.File) {
 	t.Helper()
 	other, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)

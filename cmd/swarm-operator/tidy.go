@@ -12,15 +12,16 @@ import (
 )
 
 const (
-	// restBefore is how long nothing must have happened before memory is given back: it costs some milliseconds of a
-	// processor, and nobody should wait for them.
+	// restBefore is how long nothing must have happened before memory is given back. Giving it back takes some
+	// milliseconds of a processor, and nobody should wait for that.
 	restBefore = 200 * time.Millisecond
-	// untidy is how much may be left lying about, in bytes.
+	// untidy is how many bytes of unused memory are tolerated.
 	untidy = 2 << 20
 )
 
-// tidying gives memory back to the system when there is time for it. A daemon that lives long and mostly sleeps is measured
-// by what it holds then; reading all of the swarm, or a new revision, takes several times that.
+// tidying gives memory back to the system after do, when there is time. A daemon that lives long and mostly sleeps is
+// judged by the memory that it holds while it sleeps. Reading the whole swarm, or a new revision, takes several times
+// that.
 func tidying(do runner.Func) runner.Func {
 	var mu sync.Mutex
 	tidied := heap()
@@ -30,7 +31,7 @@ func tidying(do runner.Func) runner.Func {
 		if heap() < tidied+untidy {
 			return
 		}
-		runtime.GC() // what pools hold goes with the second one
+		runtime.GC() // pools lose their content only in the second collection, which the next call does
 		debug.FreeOSMemory()
 		tidied = heap()
 	})
@@ -41,7 +42,7 @@ func tidying(do runner.Func) runner.Func {
 	}
 }
 
-// heap is the memory that objects have, in bytes, those included that nobody has any more.
+// heap returns how many bytes objects take, including objects that nothing refers to any more.
 func heap() uint64 {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(sample)

@@ -42,7 +42,7 @@ A ring is a file that only its owner can read. Each line has the time when a key
 key. The newest key is first, and lines that begin with # are comments. A key is kept for 90 days after the next one, and the last five
 are kept always.`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 { // nobody but the one who typed it should see what it is
+			if len(args) > 0 { // nobody except the person who typed it should see what it is
 				return errors.New("unlock takes no arguments: a key is read from the standard input (--key-stdin); one that stood on a command line may have been seen, and has to be rotated")
 			}
 			return nil
@@ -76,7 +76,7 @@ func (f *unlockFlags) run(cmd *cobra.Command) error {
 	return f.once(cmd, c)
 }
 
-// help runs the helper.
+// help runs the helper until the command is told to end.
 func (f *unlockFlags) help(cmd *cobra.Command) error {
 	log, err := f.eng.logger(cmd.ErrOrStderr())
 	if err != nil {
@@ -96,7 +96,7 @@ func (f *unlockFlags) help(cmd *cobra.Command) error {
 	return nil
 }
 
-// once opens a manager now, or says why it cannot.
+// once unlocks the manager now, or says why it cannot.
 func (f *unlockFlags) once(cmd *cobra.Command, c *engine.Client) error {
 	keys, err := f.keys(cmd)
 	if err != nil {
@@ -127,7 +127,7 @@ func (f *unlockFlags) once(cmd *cobra.Command, c *engine.Client) error {
 	return fmt.Errorf("%s stays locked: none of the %s of %s is the one that it had when it went down", about.Name, v1.Count(len(keys), "key"), f.ring)
 }
 
-// keys are those to try, in order.
+// keys returns the keys to try, in order.
 func (f *unlockFlags) keys(cmd *cobra.Command) ([]v1.Content, error) {
 	if f.stdin {
 		key, err := readKey(cmd.InOrStdin(), cmd.ErrOrStderr())

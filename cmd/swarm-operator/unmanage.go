@@ -63,7 +63,7 @@ a typing mistake. Nothing is left to resume then. End operators of that source f
 	return cmd
 }
 
-// unmanage gives objects up, all of the source's where none is named.
+// unmanage gives up the objects of the source that keys name, or all of them if keys is empty.
 func (a *acting) unmanage(ctx context.Context, source string, keys []v1.Key) error {
 	memory, err := a.memory(ctx, source)
 	if err != nil {
@@ -76,7 +76,8 @@ func (a *acting) unmanage(ctx context.Context, source string, keys []v1.Key) err
 	if err := known(source, keys, objects, memory); err != nil {
 		return err
 	}
-	// The memory first: what has lost its labels and is not known to be unmanaged would be adopted again.
+	// Write the memory first. An object without labels that the memory does not list as unmanaged would be adopted
+	// again.
 	if err := a.edit(ctx, source, func(m *state.Memory) error { giveUp(m, keys); return nil }); err != nil {
 		return err
 	}
@@ -100,7 +101,8 @@ func (a *acting) unmanage(ctx context.Context, source string, keys []v1.Key) err
 	return errors.Join(failed...)
 }
 
-// forget removes the memory of a source. What the source has must have been given up before, which can be taken back until then.
+// forget removes the memory of a source. The source's objects must have been given up before, because that can be
+// taken back.
 func (a *acting) forget(ctx context.Context, source string) error {
 	memory, err := a.memory(ctx, source)
 	if err != nil {
@@ -153,7 +155,7 @@ func list(keys []v1.Key) string {
 	return strings.Join(out, ", ")
 }
 
-// giveUp notes in the memory that objects are unmanaged, all of them where none is named.
+// giveUp notes in the memory that the objects are unmanaged. If keys is empty, all of the source's objects are.
 func giveUp(m *state.Memory, keys []v1.Key) {
 	gone := func(k v1.Key) bool { return len(keys) == 0 || slices.Contains(keys, k) }
 	adopted, keep := map[string]state.Adopted{}, map[v1.Key]string{}
@@ -184,7 +186,7 @@ func giveUp(m *state.Memory, keys []v1.Key) {
 	slices.SortFunc(m.Released, v1.Key.Compare)
 }
 
-// known refuses names that mean nothing: a slip of the pen would be believed to be unmanaged.
+// known refuses names that match nothing. Otherwise a person would believe that a mistyped object is unmanaged.
 func known(source string, keys []v1.Key, objects []object, m state.Memory) error {
 	has := map[v1.Key]bool{}
 	var all []string

@@ -57,7 +57,7 @@ Notes point at things that are valid but probably a mistake; they do not change 
 	return cmd
 }
 
-// validated is what validate found.
+// validated is what validate has found.
 type validated struct {
 	Source   string         `json:"source"`
 	Revision string         `json:"revision"`

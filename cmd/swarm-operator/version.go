@@ -10,7 +10,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// release is set by the linker in a release; else the build's own information is used.
+// release is set by the linker in a release. If it is empty, the version comes from the build's own information.
 var release = ""
 
 func version() string {
@@ -27,7 +27,7 @@ func version() string {
 	return "dev"
 }
 
-// about says what this program is.
+// about describes this program.
 type about struct {
 	Version    string `json:"version"`
 	Go         string `json:"go"`

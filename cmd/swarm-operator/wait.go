@@ -69,22 +69,22 @@ held, refused, superseded or unfinished), message and inForce; what it says mean
 	return cmd
 }
 
-// waiting follows a revision.
+// waiting follows a revision until its outcome is known.
 type waiting struct {
 	cmd            *cobra.Command
 	engine         *engine.Client
 	revision, name string
-	dir            *checkout // nil: nothing to look anything up in
+	dir            *checkout // nil if there is no directory to look anything up in
 	out            output
 
-	source  string // as it was found in the swarm
+	source  string // the source, once it was found in the swarm
 	inForce string
 	said    string
-	waits   string // what was said of an error that may pass
-	last    error  // of looking, nil once that works
+	waits   string // what was printed about an error that may pass
+	last    error  // error of the last look; nil if that worked
 }
 
-// open opens the source. One that is named gives its name, where none is given.
+// open opens the source. If --source is stated but --name is not, the source also gives the name.
 func (w *waiting) open(src *sourceFlags) error {
 	if !w.cmd.Flags().Changed("source") {
 		w.dir = openCheckout(w.cmd.Context(), src.location)
@@ -104,10 +104,10 @@ func (w *waiting) open(src *sourceFlags) error {
 	return nil
 }
 
-// look is how often it looks where no event comes.
+// look is how often wait looks if no event comes.
 const look = 2 * time.Second
 
-// run looks whenever the operator may have noted something: its memory is a config, and a new one each time.
+// run looks whenever the operator may have noted something: its memory is a config, and each note makes a new one.
 func (w *waiting) run(ctx context.Context, timeout time.Duration) error {
 	events := w.engine.Events(ctx)
 	for {
@@ -126,7 +126,7 @@ func (w *waiting) run(ctx context.Context, timeout time.Duration) error {
 				to = w.cmd.ErrOrStderr()
 			}
 			fmt.Fprintln(to, v1.Scrub(v.text))
-		case err != nil && err.Error() != w.waits: // a slip of the pen would be waited for in silence
+		case err != nil && err.Error() != w.waits: // a typing mistake would otherwise be waited for in silence
 			w.waits = err.Error()
 			note(w.cmd, "%v; it is looked for until --timeout (%s) is over", err, timeout)
 		}
@@ -137,7 +137,7 @@ func (w *waiting) run(ctx context.Context, timeout time.Duration) error {
 	}
 }
 
-// rest waits for an event that may be about the memory, or some time.
+// rest waits for an event that may be about the memory, at most for the interval look. It returns false if ctx ended.
 func rest(ctx context.Context, events <-chan engine.Event) bool {
 	timer := time.NewTimer(look)
 	defer timer.Stop()
@@ -157,7 +157,7 @@ func rest(ctx context.Context, events <-chan engine.Event) bool {
 	}
 }
 
-// passing says whether an error may pass by itself.
+// passing reports whether an error may go away by itself.
 func passing(err error) bool {
 	var none noSource
 	return errors.As(err, &none) || engine.IsUnavailable(err) || engine.IsNoQuorum(err) || engine.IsTimeout(err)
@@ -169,7 +169,7 @@ func (w *waiting) look(ctx context.Context) (verdict, error) {
 		return verdict{}, err
 	}
 	source := w.source
-	if sources := state.Sources(own); !slices.Contains(sources, source) { // it is picked, and said, once
+	if sources := state.Sources(own); !slices.Contains(sources, source) { // it is chosen, and reported, only once
 		if source, err = pickSource(w.cmd, w.name, sources, w.dir); err != nil {
 			return verdict{}, err
 		}
@@ -186,15 +186,15 @@ func (w *waiting) look(ctx context.Context) (verdict, error) {
 	if w.inForce = found.Memory.InForce.Hash; v.seen || w.dir == nil || found.Memory.InForce.Hash == "" {
 		return v, nil
 	}
-	// Where the history of git does not tell, the memory will.
+	// If git's history cannot tell, the memory will.
 	if part, err := w.dir.source.IsAncestor(ctx, w.revision, found.Memory.InForce.Hash); err == nil && part {
 		return superseded(w.revision, found.Memory.InForce.Hash), nil
 	}
 	return v, nil
 }
 
-// unfinished says what keeps the revision in force from being rolled out: how those of its services do that are not ready, and
-// the steps that failed. It is the swarm that tells, so that it is always news. "": nothing is known.
+// unfinished says what keeps the revision in force from being rolled out: its services that are not ready, and the
+// steps that failed. It reads the swarm, so the answer is never old. It returns "" if nothing is known.
 func unfinished(ctx context.Context, c *engine.Client, source string, m state.Memory) string {
 	all, err := reconciler.StatusOf(ctx, c, source)
 	if err != nil || len(all) != 1 || len(m.History) == 0 {
@@ -219,13 +219,13 @@ func unfinished(ctx context.Context, c *engine.Client, source string, m state.Me
 	return ": " + strings.Join(out, "; ")
 }
 
-// verdict is what there is to say of a revision.
+// verdict is what wait can say about a revision.
 type verdict struct {
-	seen  bool // it was in force, or refused
+	seen  bool // it is or was in force, or it was refused
 	final bool
 	code  int
 	text  string
-	// outcome is what history calls it.
+	// outcome is the word that history has for it.
 	outcome string
 }
 
@@ -233,7 +233,7 @@ func superseded(revision, by string) verdict {
 	return verdict{seen: true, final: true, code: exitSuperseded, text: fmt.Sprintf("revision %s was overtaken: %s is in force", short(revision), short(by)), outcome: "superseded"}
 }
 
-// judge says what a memory knows of a revision.
+// judge returns what a memory knows about a revision.
 func judge(m state.Memory, revision string) verdict {
 	name := "revision " + short(revision)
 	if r := m.Refused; r != nil && r.Is(revision) {
@@ -266,7 +266,7 @@ func outcomeText(outcome string) string {
 	return outcome
 }
 
-// waited is the document of wait.
+// waited is the document that wait prints as JSON.
 type waited struct {
 	Source   string `json:"source,omitempty"`
 	Revision string `json:"revision"`

@@ -10,7 +10,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/screen"
 )
 
-// newWatcher shows how roll-outs go on: on a terminal in place, elsewhere a line for each change.
+// newWatcher returns a function that shows the progress of roll-outs. On a terminal it redraws in place; otherwise it
+// prints one line for each change.
 func newWatcher(w io.Writer, on screen.Screen) func([]reconciler.Progress) {
 	_, live := terminal(w)
 	lines, before := 0, map[string]string{}

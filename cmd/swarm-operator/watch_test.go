@@ -36,7 +36,7 @@ func TestProgressLine(t *testing.T) {
 	}
 }
 
-// Where nothing can be drawn over, only what changed is a line.
+// Where the watcher cannot redraw, it prints a line only for what changed.
 func TestWatcherPrintsChangesAlone(t *testing.T) {
 	var b bytes.Buffer
 	show := newWatcher(&b, screen.Screen{})
@@ -53,7 +53,7 @@ func TestWatcherPrintsChangesAlone(t *testing.T) {
 }
 
 func TestTidyingGivesMemoryBackAndPassesResultsOn(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // only tidying collects garbage
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // so that only tidying collects garbage
 	before, failed := heap(), errors.New("it failed")
 	do := tidying(func(_ context.Context, key string) (runner.Result, error) {
 		left := make([]byte, 64<<20)
@@ -66,7 +66,7 @@ func TestTidyingGivesMemoryBackAndPassesResultsOn(t *testing.T) {
 	if result, err := do(t.Context(), "source"); result.RequeueAfter != time.Minute || !errors.Is(err, failed) {
 		t.Errorf("got %+v, %v", result, err)
 	}
-	for heap() >= before+32<<20 { // the test's own time ends it
+	for heap() >= before+32<<20 { // if it never ends, the test's own time limit ends it
 		time.Sleep(restBefore)
 	}
 }
