@@ -22,49 +22,50 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/lag"
 )
 
-// What the product says of itself: how many writes are on their way at once, the last of its memory with them, and how long
-// a lease that cannot be renewed holds for its holder.
+// What the product promises: how many writes are under way at once, including the last one of its memory, and how
+// long a lease that cannot be renewed stays valid for its holder.
 const (
 	inFlight   = 16 + 1
 	leaseHolds = 9 * time.Second
 )
 
-// slowWrite is how long each service write of the instance that is to be disturbed takes, so that it holds the lease then.
+// slowWrite is how long each service write of the instance to be disturbed takes, so that it holds the lease at that
+// time.
 const slowWrite = time.Second
 
 // actors are three operators of one source, each on a manager of its own.
 type actors struct {
 	*world
 	repo    *repo
-	lags    bool // each reads a clone of its own that comes later
+	lags    bool // each operator reads a clone of its own, which gets commits later
 	rand    *rand.Rand
 	now     []*actor
 	past    []*actor // processes that have ended
 	caught  atomic.Pointer[actor]
 	begun   chan *actor
 	release func()
-	let     atomic.Pointer[chan struct{}] // closed: writes are no longer slowed down
+	let     atomic.Pointer[chan struct{}] // when this is closed, writes are no longer slowed down
 
 	pulls   sync.WaitGroup
 	pulling sync.Mutex
-	// What the last commit wants: of each service the commit that changed it last.
+	// What the last commit wants. services has, for each service, the commit that changed it last.
 	revision int
 	hash     string
 	services map[string]int
-	ids      map[string]string // of services that are to stay what they are
+	ids      map[string]string // of services that must stay the same object
 }
 
-// actor is one process, with a proxy that no other one uses.
+// actor is one process, with a proxy that no other process uses.
 type actor struct {
 	*operator
 	all   *actors
 	node  string
 	index int
 	proxy *harness.Proxy
-	clone *harness.Repo // nil: the one repository
+	clone *harness.Repo // nil if it reads the shared repository
 	cut   atomic.Int32
 	froze bool
-	hung  []period // its engine
+	hung  []period // when its engine hung
 }
 
 type period struct{ from, to time.Time }
@@ -72,8 +73,8 @@ type period struct{ from, to time.Time }
 // How an actor is cut off from its engine.
 const (
 	connected = iota
-	noCalls   // no call comes through
-	noAnswers // what is on its way is carried out, and nobody hears of it
+	noCalls   // no call gets through
+	noAnswers // calls under way are carried out, and no answer gets through
 )
 
 func (w *world) actors(name string, seed uint64, lags bool) *actors {
@@ -110,7 +111,7 @@ func (a *actors) start(index int, node string, clone *harness.Repo) *actor {
 	return x
 }
 
-// before slows the one down that is to be caught in the act.
+// before slows down the actor that is to be caught while it acts.
 func (x *actor) before(c harness.Call) error {
 	if x.cut.Load() != connected {
 		return harness.ErrCut
@@ -140,10 +141,10 @@ func (x *actor) after(harness.Call) error {
 	return nil
 }
 
-// armed stands for whoever writes a service next.
+// armed stands for the actor that writes a service next.
 var armed = &actor{}
 
-// catch waits until one acts on the last commit, which is slow from then on.
+// catch waits until an actor acts on the last commit, and returns it. From then on that actor is slow.
 func (a *actors) catch() *actor {
 	a.Helper()
 	select {
@@ -155,7 +156,7 @@ func (a *actors) catch() *actor {
 	return nil
 }
 
-// arm has the next one that acts caught, and its writes slowed down until the function is called.
+// arm makes the next actor that acts be caught, and its writes slow until release is called.
 func (a *actors) arm() (release func()) {
 	let := make(chan struct{})
 	a.let.Store(&let)
@@ -163,12 +164,12 @@ func (a *actors) arm() (release func()) {
 	return sync.OnceFunc(func() { close(let) })
 }
 
-// others are those that were not caught.
+// others returns the actors that were not caught.
 func (a *actors) others(x *actor) []*actor {
 	return slices.DeleteFunc(slices.Clone(a.now), func(y *actor) bool { return y == x })
 }
 
-// again starts one anew that has ended.
+// again starts a new process for an actor that has ended.
 func (a *actors) again(x *actor) {
 	a.Helper()
 	a.past = append(a.past, x)
@@ -176,8 +177,8 @@ func (a *actors) again(x *actor) {
 	a.now[i] = a.start(x.index, x.node, x.clone)
 }
 
-// commit makes the next revision: a chain of services that come one after the other, two that use a config with new
-// content, some others that change, a new one, and one less.
+// commit makes the next revision. It changes a chain of services that wait for each other, two services with a config
+// that gets new content, and some others. It adds one service and removes one.
 func (a *actors) commit(removes bool) {
 	a.Helper()
 	a.revision++
@@ -221,7 +222,7 @@ func (a *actors) commit(removes bool) {
 	}
 }
 
-// pull lets a clone have the last commit, sooner or later.
+// pull gives the last commit to a clone after a random time.
 func (a *actors) pull(x *actor) {
 	hash, from, clone := a.hash, a.repo.Repo, x.clone
 	lag := time.Duration(a.rand.IntN(2000)) * time.Millisecond
@@ -248,7 +249,7 @@ func (a *actors) manifest(name string, v int) string {
 	return text
 }
 
-// conditions says how all of them see themselves.
+// conditions returns what each actor says of itself.
 func (a *actors) conditions() string {
 	var b strings.Builder
 	for _, x := range a.now {
@@ -261,7 +262,7 @@ func (a *actors) conditions() string {
 	return b.String()
 }
 
-// settle waits until nobody has anything left to do for the last commit, and checks that nothing of it is lost.
+// settle waits until no actor has anything left to do for the last commit, and checks that nothing of it is lost.
 func (a *actors) settle() {
 	a.Helper()
 	a.pulls.Wait()
@@ -282,7 +283,7 @@ func (a *actors) settle() {
 	}
 }
 
-// versionOf is the commit that a service's spec is of; 0: none of ours.
+// versionOf returns the commit that a service's spec comes from, or 0 if the service is not ours.
 func versionOf(s swarm.ServiceSpec) int {
 	for _, e := range s.TaskTemplate.ContainerSpec.Env {
 		if v, is := strings.CutPrefix(e, "V="); is {
@@ -293,7 +294,7 @@ func versionOf(s swarm.ServiceSpec) int {
 	return 0
 }
 
-// write is a call that changes something, but for the lease.
+// write is a call that changes something other than the lease.
 type write struct {
 	harness.Call
 	by    *actor
@@ -302,7 +303,7 @@ type write struct {
 
 func (w write) refused() bool { return w.Status >= http.StatusBadRequest }
 
-// lay says whether the call lay in an engine that hung, and was carried out when that ended.
+// lay reports whether the call waited in an engine that hung, and was carried out when the engine went on.
 func (w write) lay() bool {
 	return slices.ContainsFunc(w.by.hung, func(p period) bool {
 		return w.At.Before(p.from.Add(paced(leaseHolds))) && w.Done.After(p.from) && (w.Done.Before(p.to) || lag.Between(p.to, w.Done).Machine < time.Second)
@@ -313,7 +314,7 @@ func (w write) String() string {
 	return fmt.Sprintf("%s %s, epoch %d: %s", w.At.Format("15:04:05.000"), w.by.node, w.epoch, w.Call)
 }
 
-// writes are those of all, in the order in which they came to the proxies.
+// writes returns the writes of all actors, in the order in which they reached the proxies.
 func (a *actors) writes() []write {
 	var out []write
 	for _, x := range slices.Concat(a.past, a.now) {
@@ -326,16 +327,20 @@ func (a *actors) writes() []write {
 	return out
 }
 
-// inTurn checks that one acted at a time: an epoch is of one process, and a write that arrives is of the newest epoch that
-// has written.
+// inTurn checks that only one process acted at a time. Each epoch belongs to one process, and a write that arrives is
+// of the newest epoch that has written.
 //
-// There are two gaps that no client can close, because the engine knows nothing of epochs; what closes them is the version,
-// or the name, that the call carries. A process may be frozen between the last look at its lease and the first byte of the
-// call: such a call comes too late, and the engine must have refused it. And calls that were sent in time may lie in an
-// engine that hangs until another one has acted. That cannot be known when they are sent; but nothing that waits for an
-// answer follows them, so they are no more than are in flight at once, and all were sent while the lease held by its
-// holder's own clock. What they do is then what the other one finds, or is refused for; that nothing was done twice for it,
-// or put back, is for onceOnly to say.
+// There are two gaps that no client can close, because the engine knows nothing of epochs. The version or the name in
+// the call closes them.
+//
+// First, a process may be frozen between the last look at its lease and the first byte of the call. Such a call comes
+// too late, and the engine must have refused it.
+//
+// Second, calls that were sent in time may wait in an engine that hangs until another process has acted. Nobody can
+// know that when they are sent. Nothing that waits for an answer follows them, so there are no more of them than may
+// be in flight at once. All of them were sent while the lease was valid by its holder's own clock. The other process
+// then finds what they did, or is refused because of it. That nothing was done twice or undone because of this is
+// checked by onceOnly.
 func (a *actors) inTurn(writes []write) {
 	a.Helper()
 	of, newest := map[uint64]*actor{}, write{}
@@ -360,7 +365,7 @@ func (a *actors) inTurn(writes []write) {
 		}
 	}
 	late := map[uint64]int{}
-	for _, w := range writes { // what lay somewhere until somebody else had acted
+	for _, w := range writes { // writes that waited somewhere until another process had acted
 		i := slices.IndexFunc(first, func(f write) bool { return f.epoch > w.epoch })
 		if i < 0 || w.refused() || !w.Done.After(first[i].At) {
 			continue
@@ -371,8 +376,8 @@ func (a *actors) inTurn(writes []write) {
 	}
 }
 
-// onceOnly checks that nothing was done twice: of each service each spec was accepted once, the newer after the older, and
-// the one before the last is what a rollback would bring back.
+// onceOnly checks that nothing was done twice. For each service, each spec was accepted once, the newer after the
+// older. The spec before the last is what a rollback would bring back.
 func (a *actors) onceOnly(writes []write) {
 	a.Helper()
 	type done struct {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Three operators with nothing to do write nothing, also not to tell each other that they are there, and look only when a
-// resync is due.
+// Three operators with nothing to do write nothing, not even to tell each other that they exist. They look only when
+// a resync is due.
 func TestActorsWithNothingToDoCostNothing(t *testing.T) {
 	t.Parallel()
 	const resync, perPass = 5 * time.Minute, 7 // the default; product.md, Speed: nothing to do
@@ -20,7 +20,7 @@ func TestActorsWithNothingToDoCostNothing(t *testing.T) {
 	a.holds(*idlePeriod, func() error {
 		for _, x := range a.now {
 			for _, c := range x.proxy.Calls() {
-				if c.Write() { // the lease's too
+				if c.Write() { // writes of the lease count too
 					return fmt.Errorf("%s, after %s with nothing to do: %s", x.node, c.At.Sub(start), c)
 				}
 			}

@@ -11,23 +11,24 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/turn"
 )
 
-// disturbance is what happens to the one that acts, while it does.
+// disturbance is something that happens to the operator that acts, while it acts.
 type disturbance struct {
 	name string
-	// begin does it; end undoes it, and early is whether that may come before another one has taken over.
+	// begin starts the disturbance, and end undoes it. early is true if end may come before another operator has
+	// taken over.
 	begin, end func(*actors, *actor)
 	early      bool
-	// takeover is how soon another one writes: 0 where the disturbed one may go on itself.
+	// takeover is how soon another operator must write. It is 0 if the disturbed operator may go on itself.
 	takeover time.Duration
 }
 
-// Bounds of the product.
+// Bounds that the product promises.
 const (
 	afterCrash = 15 * time.Second
 	afterStop  = 2 * time.Second
 )
 
-// disturbances are done one after the other.
+// disturbances are tried one after the other.
 var disturbances = []disturbance{
 	{
 		name: "killed", takeover: afterCrash, early: true,
@@ -96,7 +97,7 @@ func freeze(a *actors, x *actor) {
 	if err := x.Freeze(); err != nil {
 		a.Error(err)
 	}
-	a.Cleanup(func() { _ = x.Thaw() }) // whatever comes in between, it has to end
+	a.Cleanup(func() { _ = x.Thaw() }) // whatever happens in between, it has to be able to end
 }
 
 func thaw(a *actors, x *actor) {
@@ -105,14 +106,14 @@ func thaw(a *actors, x *actor) {
 	}
 }
 
-// mostRounds is how many disturbances one swarm sees.
+// mostRounds limits how many disturbances one swarm sees.
 const mostRounds = 10
 
-// Three operators of one source, and one of them is disturbed while it acts: at no time do two act, nothing is lost and
-// nothing is done twice.
+// Three operators have one source, and one of them is disturbed while it acts. At no time do two of them act. Nothing
+// is lost, and nothing is done twice.
 func TestActorsActOneAtATimeWhateverHappensToThem(t *testing.T) {
 	t.Parallel()
-	// Ways follow each other from commit to commit.
+	// Each commit continues where the one before it stopped.
 	n, first := *rounds, 0
 	switch {
 	case n == 0 && *full:
@@ -140,7 +141,7 @@ func TestActorsActOneAtATimeWhateverHappensToThem(t *testing.T) {
 	}
 }
 
-// round makes a commit, disturbs whoever acts on it, and makes another one.
+// round makes a commit, disturbs the operator that acts on it, and makes another commit.
 func (a *actors) round(n int, d disturbance) {
 	a.Helper()
 	a.release = a.arm()
@@ -148,7 +149,7 @@ func (a *actors) round(n int, d disturbance) {
 	x := a.catch()
 	time.Sleep(time.Duration(a.rand.IntN(300)) * time.Millisecond)
 	for _, y := range a.others(x) {
-		a.api = a.connect(y.node) // past whatever happens to the other one
+		a.api = a.connect(y.node) // not affected by what happens to the disturbed one
 	}
 	before := len(a.writes())
 	start := time.Now()
@@ -177,8 +178,8 @@ func (a *actors) round(n int, d disturbance) {
 	a.Logf("round %d: %s %s, taken over after %.1fs; settled after %.1fs; %d writes", n, x.node, d.name, took.Seconds(), time.Since(start).Seconds(), len(writes)-before)
 }
 
-// election is what it may take a swarm besides, whose raft has lost its leader: it chooses another one, and dockerd gives
-// up what was on its way to the old one after 20 s.
+// election returns the extra time that a swarm may take if its raft has lost its leader. The swarm chooses another
+// leader, and dockerd gives up after 20 s what was on its way to the old one.
 func (a *actors) election(x *actor) time.Duration {
 	if *swarmKind == onEngines && len(x.hung) > 0 && x.hung[len(x.hung)-1].to.IsZero() {
 		return 20 * time.Second
@@ -186,7 +187,7 @@ func (a *actors) election(x *actor) time.Duration {
 	return 0
 }
 
-// takenOver waits for the first write of another process.
+// takenOver waits for the first write of another process, and returns its time.
 func (a *actors) takenOver(from *actor, known int) time.Time {
 	a.Helper()
 	var at time.Time

@@ -14,8 +14,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// cliService is what docker service create sends for
-// --name NAME --replicas 2 --env LOG_LEVEL=info --publish 8080:80 IMAGE serve.
+// cliService returns the spec that docker service create sends for --name NAME --replicas 2 --env LOG_LEVEL=info
+// --publish 8080:80 IMAGE serve.
 func cliService(name, image string) swarm.ServiceSpec {
 	off, two := false, uint64(2)
 	return swarm.ServiceSpec{
@@ -38,7 +38,7 @@ func cliManifest(name string, more ...string) string {
 	}, more...)...)
 }
 
-// stackService is what docker stack deploy sends for a service web of stack shop in a compose file.
+// stackService returns the spec that docker stack deploy sends for service web of stack shop in a compose file.
 func stackService(networkID string) swarm.ServiceSpec {
 	two := uint64(2)
 	labels := map[string]string{"com.docker.stack.namespace": "shop", "com.docker.stack.image": "app:1", "tier": "front"}
@@ -69,7 +69,7 @@ spec:
   networks: [{name: shop_default, aliases: [web]}]
 `
 
-// untouched checks that nothing was ever written on a service.
+// untouched checks that nothing was written on a service since it was read.
 func (w *world) untouched(before swarm.Service) {
 	w.Helper()
 	now := w.service(before.Spec.Name)
@@ -79,7 +79,7 @@ func (w *world) untouched(before swarm.Service) {
 	}
 }
 
-// settled waits until the allocator and the scheduler have done what moves a new service's version.
+// settled waits until the allocator and the scheduler have made the changes that move a new service's version.
 func (w *world) settled(name string) swarm.Service {
 	w.Helper()
 	w.runs(name, int(replicas(w.service(name))))
@@ -146,11 +146,11 @@ func TestAnEqualServiceOfTheDockerCLIIsTakenOverWithoutAWrite(t *testing.T) {
 		return fmt.Errorf("the environment changed by hand is not reported: %+v", r.Drift)
 	})
 
-	// The labels come with the first real write, and what the manifest does not state stays.
+	// The labels come with the first real write. What the manifest does not state stays.
 	o.finish()
 	hash := r.commit("git changes web", map[string]string{"web.yaml": cliManifest("web", "user: app")})
 	w.scale("web", 2)
-	w.want(1, "apply", "--host", w.host(), "--source", r.Dir) // shop_web's difference is a person's
+	w.want(1, "apply", "--host", w.host(), "--source", r.Dir) // the difference of shop_web is a person's decision
 	now := w.service("web")
 	c := now.Spec.TaskTemplate
 	if c.ContainerSpec.User != "app" || now.Spec.Labels["swarm-operator.io/owner"] != "taking/Service/web" {

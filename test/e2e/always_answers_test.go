@@ -10,19 +10,20 @@ import (
 // always is what an engine answers to some calls for ever.
 type always struct {
 	name string
-	// before the engine sees the call, or after it has carried it out.
+	// before replaces the answer before the engine sees the call; after replaces it when the engine has carried the
+	// call out. One of them is nil.
 	before, after func(harness.Call) error
-	// says has texts of which a report of it has one.
+	// says has texts, at least one of which must be in the report of the failure.
 	says []string
 }
 
-// refuses is an answer in the engine's form that the call was not carried out for.
+// refuses returns an answer in the engine's form: the call was refused and not carried out.
 func refuses(name string, status int, message string) always {
 	a := &harness.Answer{Status: status, Message: message}
 	return always{name: name, before: func(harness.Call) error { return a }, says: []string{message[strings.LastIndex(message, "= ")+1:]}}
 }
 
-// garbles answers with something else than the engine, which has carried the call out.
+// garbles returns an answer that is not the engine's. The engine has carried the call out.
 func garbles(name string, body func([]byte) []byte, says ...string) always {
 	return always{name: name, says: says, after: func(c harness.Call) error {
 		return &harness.Answer{Status: c.Status, Body: body(c.Answer)}
@@ -34,7 +35,7 @@ var (
 	unreadable = []string{"decoding", "is no json", "empty", "names none"}
 )
 
-// everlasting are the answers.
+// everlasting are the answers that are tried.
 var everlasting = []always{
 	refuses("400", http.StatusBadRequest, "rpc error: code = InvalidArgument desc = it is wrong for ever"),
 	refuses("401", http.StatusUnauthorized, "authorization wanted for ever"),
@@ -60,13 +61,15 @@ var everlasting = []always{
 	{name: "redirected", says: []string{"redirect"}, before: func(harness.Call) error {
 		return &harness.Answer{Status: http.StatusFound, Body: []byte{}, Header: http.Header{"Location": {"http://elsewhere.example/"}}}
 	}},
-	// It says success and carries nothing out: what was removed is found to be there still, and an engine without a version is none.
+	// It reports success and carries nothing out. A removed object is then still there, and an engine without a
+	// version is none.
 	{name: "endless", says: []string{"no answer", "already exists", "name conflicts", "names none"}, before: func(harness.Call) error {
 		return &harness.Answer{Status: http.StatusOK, Body: []byte(" "), Endless: true}
 	}},
 }
 
-// about are words of which a report of a failed call has one, by how the call's pattern begins after the method.
+// about has words, at least one of which must be in the report of a failed call. Its key is how the call's pattern
+// begins after the method.
 var about = []struct {
 	path  string
 	words []string
@@ -89,7 +92,7 @@ var about = []struct {
 	{"/events", []string{"event"}},
 }
 
-// names says whether a text is about the call that has such a pattern, and what it failed of.
+// names reports whether a text names the call with that pattern, and why it failed.
 func (a always) names(pattern, text string) bool {
 	text = strings.ToLower(text)
 	said := false

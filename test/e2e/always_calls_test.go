@@ -15,14 +15,14 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// callers tells calls apart by what they are about: see pattern.
+// callers groups calls by what they are about: see pattern.
 type callers struct {
 	mu    sync.Mutex
-	sorts map[string]string // of the operator's own configs, by id
+	sorts map[string]string // of the operator's own configs, by ID
 }
 
-// pattern is what calls that are alike have in common: the method, the path without ids, of a list what it is filtered by, and
-// of the operator's own configs which sort they are.
+// pattern returns what similar calls have in common: the method, the path without IDs, and the filters of a list. For
+// one of the operator's own configs it adds its sort.
 func (k *callers) pattern(c harness.Call) string {
 	parts := strings.Split(strings.Trim(c.Path, "/"), "/")
 	for i, part := range parts[1:] {
@@ -35,9 +35,9 @@ func (k *callers) pattern(c harness.Call) string {
 		out += " of " + sort
 	}
 	var filters map[string]any
-	_ = json.Unmarshal([]byte(c.Query.Get("filters")), &filters) // none
+	_ = json.Unmarshal([]byte(c.Query.Get("filters")), &filters) // no filters if it is not valid
 	if parts[0] == "configs" && len(filters) > 0 {
-		filters = nil // a label of ours: its sort says which
+		filters = nil // a label of ours: the sort of the config says which
 	}
 	for _, f := range slices.Sorted(maps.Keys(filters)) {
 		out += " by " + f
@@ -45,7 +45,7 @@ func (k *callers) pattern(c harness.Call) string {
 	return out
 }
 
-// sorts of the operator's own configs, by how their names begin.
+// sorts are the sorts of the operator's own configs, by the beginning of their names.
 var sorts = []struct{ prefix, name string }{{"swarm-operator-lease", "the lease"}, {"swarm-operator-hold", "a hold"}, {"swarm-operator.", "a memory"}}
 
 func sortOf(name string) string {
@@ -57,7 +57,7 @@ func sortOf(name string) string {
 	return ""
 }
 
-// sort is that of the config which a call is about; "": of none that is the operator's own.
+// sort returns the sort of the config that a call is about, or "" if it is none of the operator's own.
 func (k *callers) sort(c harness.Call) string {
 	rest, configs := strings.CutPrefix(c.Path, "/configs")
 	switch {
@@ -81,7 +81,7 @@ func (k *callers) sort(c harness.Call) string {
 
 func nameIn(spec []byte) string {
 	var named struct{ Name string }
-	_ = json.Unmarshal(spec, &named) // none
+	_ = json.Unmarshal(spec, &named) // no name if it is not valid
 	return named.Name
 }
 
@@ -96,7 +96,7 @@ func (k *callers) made(c harness.Call) {
 	k.sorts[made.ID] = sortOf(nameIn(c.Body))
 }
 
-// callers knows the configs that are there.
+// callers returns a callers that knows the existing configs.
 func (w *world) callers() *callers {
 	w.Helper()
 	list, err := w.api.ConfigList(w.Context(), client.ConfigListOptions{})
@@ -110,7 +110,8 @@ func (w *world) callers() *callers {
 	return k
 }
 
-// grown are the manifests of two revisions: the second one makes, changes, replaces and removes something of each kind.
+// grown returns the manifests of two revisions. The second one makes, changes, replaces and removes something of each
+// kind.
 func (w *world) grown() (first, second map[string]string) {
 	node := node(w.swarm.Managers()[0], "labels: {grown: %q}")
 	first = map[string]string{
@@ -135,20 +136,20 @@ func (w *world) grown() (first, second map[string]string) {
 	return first, second
 }
 
-// grow commits a revision with the consents that it takes.
+// grow commits a revision with the consents that it needs.
 func (r *repo) grow(files map[string]string) string {
 	r.w.Helper()
 	return r.commit("grown\n\nConsent: removals, replace, restarts", files)
 }
 
-// recorded are the patterns of all calls that an operator and an apply make when a revision makes, changes, replaces and
-// removes something of each kind, while somebody else acts and changes things by hand.
+// recorded holds the patterns of all calls that an operator and an apply make in one scenario. The revision makes,
+// changes, replaces and removes something of each kind, while others act and make changes by hand.
 var recorded = struct {
 	sync.Mutex
 	patterns []string
 }{}
 
-// recordCalls runs the scenario once in a process.
+// recordCalls runs that scenario once in a process, and returns the patterns.
 func recordCalls(t *testing.T) []string {
 	t.Helper()
 	recorded.Lock()
@@ -189,13 +190,13 @@ func recordCalls(t *testing.T) []string {
 	return recorded.patterns
 }
 
-// other is another source, with something of each kind that takes no node or cluster.
+// other returns another source, with something of each kind except nodes and the cluster.
 func (w *world) other() *repo {
 	w.Helper()
 	return w.repo("other", map[string]string{"o.yaml": docs(service("other", "image: app:1", "replicas: 0"), network("othernet"), config("otherconf", "one\n"))})
 }
 
-// object is what a call is about, as far as it shows without asking the engine.
+// object returns what a call is about, as far as that can be seen without asking the engine.
 func object(c harness.Call) string {
 	if strings.HasSuffix(c.Path, "/create") {
 		return c.Path + " " + nameIn(c.Body)
@@ -203,7 +204,7 @@ func object(c harness.Call) string {
 	return c.Path
 }
 
-// A recording that has nothing to record would let everything pass.
+// A recording that has recorded nothing would let every test pass.
 func TestTheRecordingHasWritesOfEachKind(t *testing.T) {
 	t.Parallel()
 	all := recordCalls(t)

@@ -18,7 +18,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/turn"
 )
 
-// unspoken are calls whose failure needs no condition, and why.
+// unspoken are calls whose failure needs no condition, with the reason.
 var unspoken = map[string]string{
 	"GET /distribution/{id}/json":      "the image is deployed by its tag, as docker service create does",
 	"DELETE /configs/{id} of a memory": "a memory that was replaced is out of use, and is removed after the next one",
@@ -26,9 +26,9 @@ var unspoken = map[string]string{
 	"any /distribution":                "the same as for its only call",
 }
 
-// doomed is a combination: who calls, which calls fail, and how.
+// doomed is a combination: who calls, which calls fail, and how they fail.
 type doomed struct {
-	operators int // 0: apply
+	operators int // 0 means apply
 	calls     string
 	answer    always
 }
@@ -41,8 +41,8 @@ func (d doomed) name() string {
 	return fmt.Sprintf("%s/%s/%s", who, strings.NewReplacer("/", "|", " ", "_").Replace(d.calls), d.answer.name)
 }
 
-// is says whether a call with that pattern is among those that fail: it is the pattern itself, or "any", "any GET",
-// "any /services".
+// is reports whether a call with that pattern is among those that fail. calls is the pattern itself, or a group such
+// as "any", "any GET" or "any /services".
 func (d doomed) is(pattern string) bool {
 	group, isGroup := strings.CutPrefix(d.calls, "any")
 	method, path, _ := strings.Cut(pattern, " ")
@@ -57,7 +57,7 @@ func (d doomed) is(pattern string) bool {
 	return method == group || path == group || strings.HasPrefix(path, group+"/") || strings.HasPrefix(path, group+" ")
 }
 
-// groups of calls that fail together.
+// groups returns the groups of calls that fail together.
 func groups(patterns []string) []string {
 	out := []string{"any", "any GET", "any write", "any POST", "any DELETE"}
 	for _, p := range patterns {
@@ -70,7 +70,7 @@ func groups(patterns []string) []string {
 	return out
 }
 
-// combinations are all there are, in an order that has nothing to do with what they are.
+// combinations returns all combinations, in an order that has nothing to do with their content.
 func combinations(patterns []string) []doomed {
 	var out []doomed
 	for _, calls := range append(groups(patterns), patterns...) {
@@ -96,29 +96,29 @@ func combinations(patterns []string) []doomed {
 
 var everyCall = flag.Bool("forever", false, "let every call fail for ever in every way, which takes an hour; -full takes a sixteenth of that")
 
-// atOnce is how many combinations a run takes without -full. They follow each other from commit to commit.
+// atOnce is how many combinations a run takes without -full. Each commit takes the next ones.
 const atOnce = 1
 
-// found are combinations that have found something, and are tried each time.
+// found are combinations that have found a fault before. They are tried each time.
 var found = []string{
 	"apply/GET_|tasks_by_service/500",
 	"1 operators/POST_|configs|create_of_a_memory/409",
 	"3 operators/POST_|configs|{id}|update_of_the_lease/out of sequence",
 }
 
-// An engine that answers some call, or all of a kind, with some error for ever. Whoever meets it backs off, together with
-// the others; the lease is free in between and another source acts; what fails is told, with the engine's words; nothing
-// ends and nothing is lost: when the error ends, what was wanted is there without anybody's help. apply ends by itself,
-// and says what failed. Which calls there are is recorded and not listed here.
+// An engine answers some call, or all of a kind, with the same error for ever. Operators that meet it back off
+// together. The lease is free in between, so another source can act. The status tells what fails, in the engine's
+// words. Nothing ends and nothing is lost. When the error ends, the wanted state comes about without anybody's help.
+// An apply ends by itself and says what failed. The calls are recorded from a run, not listed here.
 func TestWhateverFailsForEver(t *testing.T) {
 	t.Parallel()
 	all := combinations(recordCalls(t))
-	chosen := func(i int, d doomed) bool { // two thousand of them take an hour of a processor and more
+	chosen := func(i int, d doomed) bool { // two thousand combinations take an hour of a processor and more
 		n, begin := len(all), turn.Commits()%len(all)*atOnce
 		switch {
 		case *everyCall, slices.Contains(found, d.name()):
 			return true
-		case *swarmKind == onEngines: // what the operator does about it is the same there
+		case *swarmKind == onEngines: // the operator reacts in the same way there
 			return false
 		case *full:
 			return i%turn.Turns == turn.Now()
@@ -142,7 +142,7 @@ func TestWhateverFailsForEver(t *testing.T) {
 	}
 }
 
-// forEver is a combination that is tried.
+// forEver is one combination that is tried.
 type forEver struct {
 	*world
 	doomed
@@ -153,10 +153,10 @@ type forEver struct {
 	mu     sync.Mutex
 	lifted bool
 	hits   map[string]int // by what the calls were about
-	first  time.Time      // when the first one came
+	first  time.Time      // when the first call came
 }
 
-// begin makes what the first revision says, commits the second one, and lets calls fail.
+// begin applies the first revision, commits the second one, and lets calls fail.
 func (f *forEver) begin() (hash string) {
 	f.Helper()
 	first, second := f.grown()
@@ -175,7 +175,7 @@ func (f *forEver) begin() (hash string) {
 	return f.repo.grow(second)
 }
 
-// answers is what becomes of a call.
+// answers returns what the proxy answers to a call. nil lets the call through.
 func (f *forEver) answers(c harness.Call, answer func(harness.Call) error, counts bool) error {
 	if !counts || !f.is(f.callers.pattern(c)) {
 		return nil
@@ -198,7 +198,8 @@ func (f *forEver) lift() {
 	f.lifted = true
 }
 
-// tried is how often the call was made that was made most often, and all together.
+// tried returns how often the most frequent call was made, how many calls were made in all, and when the first one
+// came.
 func (f *forEver) tried() (most, sum int, since time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -208,10 +209,10 @@ func (f *forEver) tried() (most, sum int, since time.Time) {
 	return most, sum, f.first
 }
 
-// spoken says whether somebody has to be told.
+// spoken reports whether the failure has to be told.
 func (f *forEver) spoken() bool { return unspoken[f.calls] == "" }
 
-// onceOnly is an apply.
+// onceOnly tries the combination with one apply.
 func (f *forEver) onceOnly() {
 	f.begin()
 	args := []string{"apply", "--host", f.proxies[0].Host(), "--source", f.repo.Dir}
@@ -223,7 +224,7 @@ func (f *forEver) onceOnly() {
 		if out.code != 0 {
 			f.Errorf("nothing failed, and it says %s", out)
 		}
-	case out.code == 0: // it was told otherwise, or made no difference
+	case out.code == 0: // the error was told in another way, or made no difference
 		f.inSync()
 	case out.code != 2:
 		f.Errorf("it ends with %s", out)
@@ -247,7 +248,7 @@ func (f *forEver) inSync() {
 // enough is how many tries are watched.
 const enough = 4
 
-// forEver is one operator or more.
+// forEver tries the combination with one or more operators.
 func (f *forEver) forEver() {
 	hash := f.begin()
 	var all []*operator
@@ -270,7 +271,7 @@ func (f *forEver) forEver() {
 	f.inSync()
 }
 
-// watch waits for enough tries, or until the revision is there in spite of it.
+// watch waits for enough tries, or until the revision is in force in spite of the error.
 func (f *forEver) watch(all []*operator, hash string) {
 	f.Helper()
 	f.eventually(func() error {
@@ -289,10 +290,11 @@ func (f *forEver) watch(all []*operator, hash string) {
 	})
 }
 
-// watched is how long it takes to see that somebody does not back off: less than one try in that time is well done, too.
+// watched is how long it takes to see that an operator does not back off. Fewer than one try in that time is good
+// too.
 const watched = 10 * time.Second
 
-// there says what an operator has not brought about of a revision.
+// there returns an error if an operator has not brought the revision into force and in sync.
 func (f *forEver) there(o *operator, hash string) error {
 	r, err := o.Report(f.Context())
 	switch {
@@ -304,8 +306,8 @@ func (f *forEver) there(o *operator, hash string) error {
 	return nil
 }
 
-// perTry is how often a call is made in one try: net/http makes a GET again on each connection that it has kept, where one
-// of them is cut off.
+// perTry returns how often one try makes a call. If a connection is cut off, net/http repeats a GET on each
+// connection that it has kept.
 func (f *forEver) perTry() int {
 	if strings.HasPrefix(f.answer.name, "cut off") {
 		return 8
@@ -313,8 +315,8 @@ func (f *forEver) perTry() int {
 	return 1
 }
 
-// backedOff holds the number of tries against the back-off. Each operator may try twice at once: the first refusal only has it
-// look again. And whoever asks for the status, or what somebody else does, has it look, too.
+// backedOff compares the number of tries with the back-off. Each operator may try twice at first, because the first
+// refusal only makes it look again. Requests for the status, and changes by others, make it look as well.
 func (f *forEver) backedOff() {
 	f.Helper()
 	most, sum, since := f.tried()
@@ -328,7 +330,8 @@ func (f *forEver) backedOff() {
 		pause += paced(plan.BackOff(n))
 	}
 	limit := f.operators * (2*n + 6) * f.perTry()
-	if !strings.HasPrefix(f.calls, "POST") && !strings.HasPrefix(f.calls, "DELETE") { // who waits for the lease looks once a second
+	// An operator that waits for the lease looks once a second
+	if !strings.HasPrefix(f.calls, "POST") && !strings.HasPrefix(f.calls, "DELETE") {
 		limit += f.operators * int(took/paced(state.LeaseLook))
 	}
 	calls := 0
@@ -344,7 +347,7 @@ func (f *forEver) backedOff() {
 	}
 }
 
-// trouble is what conditions tell of the engine. "": nothing.
+// trouble returns what conditions say about the engine, or "" if they say nothing.
 func trouble(all []harness.Condition) string {
 	var out strings.Builder
 	for _, c := range all {
@@ -355,7 +358,8 @@ func trouble(all []harness.Condition) string {
 	return out.String()
 }
 
-// told waits until each operator names the call and the error, in its status and its report, or is done in spite of it.
+// told waits until each operator names the call and the error in its status and its report, or has succeeded in spite
+// of it.
 func (f *forEver) told(all []*operator, hash string) {
 	f.Helper()
 	if !f.spoken() {

@@ -108,7 +108,7 @@ func TestAnInterruptFinishesTheCallInHand(t *testing.T) {
 		if err := process.Interrupt(); err != nil {
 			t.Error(err)
 		}
-		time.Sleep(time.Second) // for the signal: that it has arrived cannot be seen from outside
+		time.Sleep(time.Second) // gives the signal time to arrive, which cannot be seen from outside
 	}()
 	process, err := harness.Start(binary, w.env(), "apply", "--host", p.Host(), "--source", r.Dir)
 	if err != nil {
@@ -168,7 +168,8 @@ func TestExitCodesOfApply(t *testing.T) {
 	}
 }
 
-// What the removals waited for is no news once they are done: a memory that only forgets it is a write for nothing.
+// What the removals waited for does not matter when they are done. A memory that only forgets it would be a useless
+// write.
 func TestALoneApplyThatRemovesSomethingIsRememberedOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})

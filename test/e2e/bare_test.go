@@ -16,7 +16,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// bare are engines in no swarm: blank-1 and so on.
+// bare returns engines that are in no swarm: blank-1, blank-2 and so on.
 func bare(t *testing.T, n int) *world {
 	t.Helper()
 	var s Swarm
@@ -44,12 +44,12 @@ func bare(t *testing.T, n int) *world {
 	return w
 }
 
-// blank is the manifest of a node by its engine, with more lines of its spec.
+// blank returns the manifest of a node that is named by its engine. spec has more lines of its spec.
 func blank(i int, engine string, spec ...string) string {
 	return node(fmt.Sprintf("blank-%d", i), append([]string{"engine: {" + engine + "}"}, spec...)...)
 }
 
-// five are three managers and two workers, whose engines are at hosts.
+// five returns the manifests of three managers and two workers. host says where each engine is.
 func five(host func(name string) string) map[string]string {
 	files := map[string]string{}
 	for i := 1; i <= 5; i++ {
@@ -62,7 +62,8 @@ func five(host func(name string) string) map[string]string {
 	return files
 }
 
-// formed says whether the five are what five says. After a join it takes a moment, until the leader has heard of a manager.
+// formed returns an error if the nodes are not as five says. After a join this takes a moment, until the leader has
+// heard of a manager.
 func (w *world) formed() error {
 	list, err := w.api.NodeList(w.Context(), client.NodeListOptions{})
 	if err != nil {
@@ -119,7 +120,7 @@ func TestBareEnginesBecomeASwarm(t *testing.T) {
 	}
 }
 
-// The controller does the same, and goes on with another manager when the one that it talks to is gone.
+// The controller does the same. When the manager that it talks to is gone, it goes on with another one.
 func TestTheControllerMakesASwarmAndFindsItsManagers(t *testing.T) {
 	t.Parallel()
 	w := bare(t, 5)
@@ -147,7 +148,7 @@ func TestTheControllerMakesASwarmAndFindsItsManagers(t *testing.T) {
 	})
 }
 
-// bareOperator is an operator that nobody tells an engine.
+// bareOperator starts an operator that gets no engine on its command line.
 func (w *world) bareOperator(r *repo, args ...string) *operator {
 	w.Helper()
 	o, err := harness.StartOperator(w.Context(), binary, w.env(), append([]string{"--source", r.Dir, "--repair-after", "0s"}, args...)...)
@@ -196,7 +197,7 @@ func TestEnginesThatCannotBeMadeASwarm(t *testing.T) {
 	}
 	untouched("blank-1", "blank-2", "blank-3")
 
-	// Two that are managers of two swarms: which is meant, nobody can tell.
+	// Two engines are managers of two swarms, so nobody can tell which swarm is meant.
 	init := func(name string) {
 		t.Helper()
 		if _, err := w.connect(name).SwarmInit(t.Context(), client.SwarmInitOptions{ListenAddr: "0.0.0.0"}); err != nil {
@@ -209,7 +210,8 @@ func TestEnginesThatCannotBeMadeASwarm(t *testing.T) {
 	if out := w.want(2, "apply", "--source", r.Dir); !strings.Contains(out.errs, "is a manager of swarm") || !strings.Contains(out.errs, "Node/blank-2") {
 		t.Errorf("two swarms: %s", out)
 	}
-	// Where an engine is named, that is the swarm, and the other engine an error of its own; the third joins all the same.
+	// If an engine is named, its swarm is the one. The other engine is an error of its own, and the third one joins
+	// all the same.
 	out := w.want(2, "apply", "--source", r.Dir, "--host", w.swarm.Host("blank-1"))
 	if !strings.Contains(out.errs+out.out, "its engine is in another swarm") {
 		t.Errorf("an engine that is in another swarm: %s", out)
@@ -220,7 +222,7 @@ func TestEnginesThatCannotBeMadeASwarm(t *testing.T) {
 		}
 		return nil
 	})
-	// It leaves the other one, and the next run finishes.
+	// When the engine has left the other swarm, the next run finishes.
 	if _, err := w.connect("blank-2").SwarmLeave(t.Context(), client.SwarmLeaveOptions{Force: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +232,7 @@ func TestEnginesThatCannotBeMadeASwarm(t *testing.T) {
 	}
 }
 
-// A node whose engine is away joins when it is back; the others do not wait for it.
+// A node whose engine is away joins when the engine is back. The other nodes do not wait for it.
 func TestAnEngineThatIsAwayJoinsLater(t *testing.T) {
 	t.Parallel()
 	w := bare(t, 3)

@@ -12,8 +12,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// Who may list configs may read what the operator keeps there. What it quotes of others, errors of tasks, manifests that
-// cannot be read and people's reasons, may hold a password.
+// Anyone who may list configs can read what the operator keeps there. It quotes errors of tasks, manifests that
+// cannot be read and people's reasons, and each of these may hold a password.
 func TestWhatIsKeptInTheSwarmShowsNoSecret(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -42,11 +42,12 @@ func TestWhatIsKeptInTheSwarmShowsNoSecret(t *testing.T) {
 	t.Log("failures")
 	r.commit("an update that fails", map[string]string{"app.yaml": manifest("crash:1"), "new.yaml": service("new", "image: crash:1", "replicas: 1", quickRestart)})
 	for _, failed := range []string{"app", "new"} {
-		w.remembers("registry.example.com/: denied", "Service/"+failed) // with what the task said, or this tests nothing
+		// With the task's own words; without them this would test nothing
+		w.remembers("registry.example.com/: denied", "Service/"+failed)
 		c.inSwarm()
 		c.served(o)
 	}
-	w.quiet(p) // what is kept otherwise than it was said is not written again each time it is said
+	w.quiet(p) // what is kept differs from what was said, and must not be written again each time it is said
 	for _, command := range []string{"history", "status"} {
 		c.run(nil, command, "--host", p.Host(), "--log-level", "debug")
 		c.run(nil, command, "--host", p.Host(), "-o", "json")
@@ -99,7 +100,7 @@ func TestWhatIsKeptInTheSwarmShowsNoSecret(t *testing.T) {
 	c.served(o)
 }
 
-// head is the newest revision.
+// head returns the newest revision.
 func (c *canaries) head(r *repo) string {
 	c.Helper()
 	hash, err := r.Head()

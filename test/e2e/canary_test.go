@@ -16,20 +16,20 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// canaries are secrets that must appear nowhere.
+// canaries are secrets that must not appear anywhere.
 type canaries struct {
 	*world
 	all map[string]string // value → where it was put
 }
 
-// put makes a secret for a place.
+// put makes a secret and notes where it is put.
 func (c *canaries) put(where string) string {
-	value := fmt.Sprintf("7%06d%d", 1000003*(len(c.all)+1)%999983, 10+len(c.all)) // digits: valid wherever a text is
+	value := fmt.Sprintf("7%06d%d", 1000003*(len(c.all)+1)%999983, 10+len(c.all)) // digits are valid wherever a text is
 	c.all[value] = where
 	return value
 }
 
-// silent checks an output.
+// silent checks that an output shows no secret.
 func (c *canaries) silent(output, text string) {
 	c.Helper()
 	for value, where := range c.all {
@@ -42,18 +42,18 @@ func (c *canaries) silent(output, text string) {
 	}
 }
 
-// forms are the value and what base64 makes of it wherever it stands in a text.
+// forms returns the value, and what base64 makes of it at each position in a text.
 func forms(value string) []string {
 	out := []string{value}
 	for skip := range 3 {
 		encoded := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", skip) + value))
-		// The first and the last characters depend on what stands beside it.
+		// The first and the last characters depend on the text beside it.
 		out = append(out, encoded[(skip*8+5)/6:len(value)*8/6])
 	}
 	return out
 }
 
-// run runs a command that may end as it likes, and checks what it prints.
+// run runs a command, which may end with any exit code, and checks what it prints.
 func (c *canaries) run(env []string, args ...string) result {
 	c.Helper()
 	r := c.cliEnv(env, args...)
@@ -81,7 +81,7 @@ func (c *canaries) everything(host string, r *repo, more ...string) {
 	c.run(nil, append([]string{"apply", "--wait", "--timeout", "10s"}, at...)...)
 }
 
-// served checks what a running operator answers and logs.
+// served checks the answers and the log of a running operator.
 func (c *canaries) served(o *operator) {
 	c.Helper()
 	for _, path := range []string{"/api/v1/drift", "/api/v1/status", "/metrics", "/readyz", "/healthz", "/"} {
@@ -94,7 +94,8 @@ func (c *canaries) served(o *operator) {
 	c.silent("run's log", o.Stdout()+o.Stderr())
 }
 
-// inSwarm checks what the operator keeps in the swarm: its memory, the lease, holds, and names and labels of what it made.
+// inSwarm checks what the operator keeps in the swarm: its memory, the lease, holds, and the names and labels of what
+// it made.
 func (c *canaries) inSwarm() {
 	c.Helper()
 	list, err := c.api.ConfigList(c.Context(), client.ConfigListOptions{})
@@ -128,7 +129,7 @@ func (c *canaries) inSwarm() {
 	}
 }
 
-// deployed checks that the secrets are where they belong: else their silence means nothing.
+// deployed checks that the secrets are where they belong. If they are not, their silence means nothing.
 func (c *canaries) deployed() {
 	c.Helper()
 	spec, err := json.Marshal(c.service("web").Spec)
@@ -146,7 +147,7 @@ func (c *canaries) deployed() {
 	}
 }
 
-// manifests hold a secret in each place that may hold one.
+// manifests returns manifests with a secret in each place that may hold one.
 func (c *canaries) manifests() map[string]string {
 	env := func(where string) string { return c.put(where) }
 	web := service(
@@ -221,7 +222,7 @@ func TestSecretsAppearInNoOutput(t *testing.T) {
 	})
 	o.condition("InSync", false)
 	c.served(o)
-	for name, text := range files { // every secret another one
+	for name, text := range files { // make every secret a different one
 		for value, where := range c.all {
 			if strings.Contains(text, value) {
 				text = strings.ReplaceAll(text, value, c.put(where+", changed"))
@@ -266,7 +267,7 @@ func TestSecretsAppearInNoOutput(t *testing.T) {
 	c.silent("run's log", o.Stdout()+o.Stderr())
 }
 
-// Whoever mends a broken manifest must not find its secrets in the log of CI.
+// A person who mends a broken manifest must not find its secrets in the log of CI.
 func TestBrokenManifestsShowNoSecret(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -309,7 +310,8 @@ func TestBrokenManifestsShowNoSecret(t *testing.T) {
 			{"diff", "--source", r.Dir, "--host", w.host(), "--log-level", "debug"},
 			{"apply", "--source", r.Dir, "--host", w.host(), "--log-level", "debug"},
 		} {
-			if out := c.run(nil, args...); out.code != 2 && (out.code != 1 || args[0] == "validate") { // 1: the object is held
+			// 1 means that the object is held
+			if out := c.run(nil, args...); out.code != 2 && (out.code != 1 || args[0] == "validate") {
 				t.Errorf("%s: %s ends with %s", name, args[0], out)
 			}
 		}
@@ -331,7 +333,7 @@ func TestBrokenManifestsShowNoSecret(t *testing.T) {
 	c.served(o)
 }
 
-// Passwords stand in URLs of sources and engines, and in files of docker's.
+// Passwords may be in the URLs of sources and engines, and in docker's files.
 func TestPasswordsOfLocationsAppearInNoOutput(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})

@@ -49,7 +49,7 @@ func TestACommitThatChangesOneOf200ServicesWritesThatOneOnce(t *testing.T) {
 	}
 }
 
-// drifting is a repository with services that treat changes by hand in each way there is.
+// drifting makes a repository with services that treat changes by hand in each possible way.
 func (w *world) drifting(name string) (*repo, string) {
 	r := w.repo(name, nil)
 	return r, r.commit("services", map[string]string{
@@ -62,7 +62,7 @@ func (w *world) drifting(name string) (*repo, string) {
 	})
 }
 
-// scaled finds the report of a scaling by hand and checks what it says of the field.
+// scaled finds the report of a scaling by hand, and checks what it says about the field.
 func scaled(r harness.Report, service, have, want string) (harness.Drift, error) {
 	for _, d := range r.Drift {
 		if d.Object != "Service/"+service {
@@ -142,7 +142,7 @@ func TestAScaleByHandIsReportedAndRepairedAtOnce(t *testing.T) {
 	}
 }
 
-// askedOnly says that of all that there is only one service was asked for: a run costs what changed.
+// askedOnly checks that the operator asked for no object except one service. A run must cost only what changed.
 func (w *world) askedOnly(p *harness.Proxy, id string) {
 	w.Helper()
 	for _, c := range p.Calls() {
@@ -158,7 +158,7 @@ func TestAScaleByHandIsAnnouncedFirstAndRepairedInItsTime(t *testing.T) {
 	r, hash := w.drifting("b")
 
 	p := w.proxy()
-	o := w.operate(p.Host(), r) // --repair-after 1m
+	o := w.operate(p.Host(), r) // --repair-after is 1m
 	o.inSync(hash)
 	w.quiet(p)
 	p.Reset()
@@ -197,7 +197,7 @@ func TestAScaleByHandIsAnnouncedFirstAndRepairedInItsTime(t *testing.T) {
 	lag.Within(t, fmt.Sprintf("repairing with --repair-after %s", after), seen, writes[0].At, after+time.Second)
 }
 
-// What a hand may have, a commit does not take: replicas that no manifest states survive the next update.
+// Replicas that no manifest states belong to the person who sets them by hand. They survive the next update.
 func TestReplicasThatAreNotStatedStayWithTheHand(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -218,7 +218,7 @@ func TestReplicasThatAreNotStatedStayWithTheHand(t *testing.T) {
 	}
 }
 
-// Labels of other tools are nobody's difference; a label that git takes back goes.
+// Labels of other tools are no difference. A label that git takes back is removed.
 func TestLabelsAreMergedAndTakenBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})

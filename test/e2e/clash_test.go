@@ -11,12 +11,12 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// mostTries is how often all operators of a swarm together may try what the engine refuses, within two minutes.
+// mostTries is how often, within two minutes, all operators of a swarm together may try what the engine refuses.
 const mostTries = 8
 
-// A port that somebody else takes at the last moment, so that the engine itself refuses what the plan could not know: three
-// operators try it a few times together, say who has it, and go on as soon as it is free. -watch=2m watches it for as long as
-// is required.
+// Somebody else takes a port at the last moment, so that the engine refuses what the plan could not know. Three
+// operators together try it a few times, say who has the port, and go on as soon as it is free. -watch=2m watches
+// this for as long as the requirements ask.
 func TestAPortThatSomebodyElseTakesIsNotFoughtFor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{3, 0})
@@ -75,7 +75,7 @@ func TestAPortThatSomebodyElseTakesIsNotFoughtFor(t *testing.T) {
 		t.Errorf("the engine refused none of\n%s", lines(tried))
 	}
 	t.Logf("in %s it was tried %d times", *watchPeriod, len(tried))
-	for i, p := range proxies { // nor is anything else written for it
+	for i, p := range proxies { // nothing else is written because of it
 		t.Logf("%s wrote %d times", w.swarm.Managers()[i], len(p.Writes()))
 	}
 	if out := w.cli("diff", "--host", w.host(), "--source", r.Dir); out.code != 1 || !strings.Contains(out.out, "Service/theirs") {

@@ -15,12 +15,12 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// cluster is a manifest whose spec is lines of YAML.
+// cluster returns a Cluster manifest. spec is its spec as lines of YAML.
 func cluster(spec ...string) string {
 	return fmt.Sprintf(head, "Cluster", "default") + "spec:\n  " + strings.Join(spec, "\n  ") + "\n"
 }
 
-// clusterNow is the cluster object.
+// clusterNow returns the cluster object.
 func (w *world) clusterNow() swarm.Swarm {
 	w.Helper()
 	r, err := w.api.SwarmInspect(w.Context(), client.SwarmInspectOptions{})
@@ -30,7 +30,7 @@ func (w *world) clusterNow() swarm.Swarm {
 	return r.Swarm
 }
 
-// clusterByHand is what docker swarm update and docker swarm ca do. The swarm is then nobody else's to begin with.
+// clusterByHand does what docker swarm update and docker swarm ca do. After that no other test gets this swarm.
 func (w *world) clusterByHand(change func(*swarm.Spec)) {
 	w.Helper()
 	w.swarm.Spoil()
@@ -41,7 +41,7 @@ func (w *world) clusterByHand(change func(*swarm.Spec)) {
 	}
 }
 
-// rawSpec is the spec of the cluster as the engine writes it, without the operator's own labels.
+// rawSpec returns the spec of the cluster as the engine writes it, without the operator's own labels.
 func (w *world) rawSpec() map[string]any {
 	w.Helper()
 	socket := strings.TrimPrefix(w.host(), "unix://")
@@ -75,7 +75,8 @@ func (w *world) unlockKey() string {
 	return r.Key
 }
 
-// lockedAndRotated is a cluster with all that a careless update would lose: autolock, a root that was rotated, labels of others.
+// lockedAndRotated gives the cluster everything that a careless update would lose: autolock, a rotated root, and
+// labels that others own.
 func (w *world) lockedAndRotated() {
 	w.Helper()
 	root := w.clusterNow().TLSInfo.TrustRoot
@@ -92,7 +93,7 @@ func (w *world) lockedAndRotated() {
 	})
 }
 
-// set changes one value of a raw spec; nil takes it out.
+// set changes one value of a raw spec. A nil value stands for a field without a value.
 func set(spec map[string]any, value any, path ...string) {
 	for ; len(path) > 1; path = path[1:] {
 		if spec[path[0]] == nil {
@@ -127,12 +128,12 @@ func TestEachClusterSettingChangedAloneKeepsAllOthers(t *testing.T) {
 		want := w.rawSpec()
 		set(want, c.value, c.path...)
 		r.commit(c.spec, map[string]string{"cluster.yaml": cluster(c.spec)})
-		if c.path[1] == "ExternalCAs" { // what the one before stated stays: it has a value and no key
+		if c.path[1] == "ExternalCAs" { // what the revision before stated stays: it has a value and no key
 			w.want(1, "diff", "--host", w.host(), "--source", r.Dir).says(t, "spec.ca.externalCAs[https://ca.example.com/sign].url")
 		}
 		w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
 		got := w.rawSpec()
-		if c.path[1] == "ExternalCAs" { // releases write empty fields or not
+		if c.path[1] == "ExternalCAs" { // some releases write empty fields and some do not
 			for _, spec := range []map[string]any{want, got} {
 				for _, ca := range spec["CAConfig"].(map[string]any)["ExternalCAs"].([]any) {
 					for k, v := range ca.(map[string]any) {
@@ -173,7 +174,7 @@ func TestEachClusterSettingChangedAloneKeepsAllOthers(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("labels: the spec (-want +got):\n%s", d)
 	}
-	// A manifest that goes leaves everything as it is.
+	// If the manifest is removed, everything stays as it is.
 	version := w.clusterNow().Version
 	r.remove("cluster.yaml")
 	r.commit("without", nil)
@@ -190,7 +191,7 @@ func TestEachClusterSettingChangedAloneKeepsAllOthers(t *testing.T) {
 func TestWhatCannotBeSetOfAClusterIsReportedAndNothingElseIsHeld(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
-	w.clusterByHand(func(*swarm.Spec) {}) // the swarm is not given to others
+	w.clusterByHand(func(*swarm.Spec) {}) // so that no other test gets the swarm
 	r := w.repo("fixed", map[string]string{"cluster.yaml": cluster("taskHistoryLimit: 9", "subnetSize: 27", "raft: {electionTick: 77}")})
 	w.want(1, "diff", "--host", w.host(), "--source", r.Dir).says(t,
 		"spec.taskHistoryLimit", "spec.subnetSize: it is set when a swarm is made", "spec.raft.electionTick: the engine ignores what the swarm says here; it is set on each manager, in daemon.json: swarm-raft-election-tick")
@@ -225,7 +226,7 @@ func TestAClusterChangedByHandAndOneOfAnotherSource(t *testing.T) {
 	if s := w.clusterNow().Spec; *s.Orchestration.TaskHistoryRetentionLimit != 9 {
 		t.Errorf("another source wrote: %+v", s)
 	}
-	// Given up, it keeps its values and loses our labels, and the other may have it.
+	// When it is given up, it keeps its values and loses our labels, and the other source may have it.
 	w.want(0, "unmanage", "--host", w.host(), "--name", "mine", "Cluster/default")
 	if s := w.clusterNow().Spec; *s.Orchestration.TaskHistoryRetentionLimit != 9 || len(s.Labels) > 0 {
 		t.Errorf("after unmanage the cluster is %+v", s)
@@ -233,7 +234,7 @@ func TestAClusterChangedByHandAndOneOfAnotherSource(t *testing.T) {
 	w.want(0, "apply", "--host", w.host(), "--source", other.Dir)
 }
 
-// The cluster object carries the join tokens, and its routes the unlock key: nobody has asked for them.
+// The cluster object carries the join tokens, and its routes carry the unlock key. Neither may appear in any output.
 func TestTokensAndTheUnlockKeyAppearInNoOutput(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -249,7 +250,7 @@ func TestTokensAndTheUnlockKeyAppearInNoOutput(t *testing.T) {
 	o := w.operate(p.Host(), r, "--log-level", "debug", "--resync", "2s", "--repair-after", "0s")
 	o.condition("Held", true) // the size of subnets cannot change
 	w.clusterByHand(func(s *swarm.Spec) { limit := int64(1); s.Orchestration.TaskHistoryRetentionLimit = &limit })
-	w.eventually(func() error { // the engine tells nobody: it is found when everything is read
+	w.eventually(func() error { // the engine sends no event: the change is found when everything is read
 		if got := *w.clusterNow().Spec.Orchestration.TaskHistoryRetentionLimit; got != 9 {
 			return fmt.Errorf("the history is %d long", got)
 		}
@@ -269,7 +270,7 @@ func TestTokensAndTheUnlockKeyAppearInNoOutput(t *testing.T) {
 	c.silent("run's log", o.Stdout()+o.Stderr())
 }
 
-// What is rotated is shown neither before nor after, by nobody who has a part in it.
+// No key or token appears in the output of any process, neither before its rotation nor after it.
 func TestWhatIsRotatedAppearsInNoOutput(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})

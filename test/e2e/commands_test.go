@@ -13,7 +13,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// commanded is an operator that keeps two services of a source, and the commands for it.
+// commanded is an operator that keeps two services of a source, together with the commands for it.
 type commanded struct {
 	*world
 	repo  *repo
@@ -41,13 +41,13 @@ func (c *commanded) manifest(name, value string) string {
 	return service(name, "image: app:1", "replicas: 1", "environment: {V: "+value+"}", quickRestart, quick("pause"))
 }
 
-// command runs a command against the swarm itself.
+// command runs a command directly against the swarm.
 func (c *commanded) command(code int, args ...string) result {
 	c.Helper()
 	return c.want(code, append(args, "--host", c.host())...)
 }
 
-// has waits until a service has a value of its variable.
+// has waits until the variable of a service has a value.
 func (c *commanded) has(name, value string) {
 	c.Helper()
 	c.eventually(func() error {
@@ -58,7 +58,7 @@ func (c *commanded) has(name, value string) {
 	})
 }
 
-// keeps watches that a service keeps it.
+// keeps checks for a while that the variable of a service keeps its value.
 func (c *commanded) keeps(name, value string) {
 	c.Helper()
 	c.holds(1500*time.Millisecond, func() error {
@@ -78,7 +78,7 @@ func (r result) says(t *testing.T, parts ...string) {
 	}
 }
 
-// saysNothingOf fails if a text is in what a command says.
+// saysNothingOf fails the test if a text is in the output of a command.
 func (r result) saysNothingOf(t *testing.T, text string) {
 	t.Helper()
 	if strings.Contains(r.out+r.errs, text) {
@@ -128,7 +128,7 @@ func TestAHoldStopsWritesToWhatItNames(t *testing.T) {
 	c.has("web", "four")
 }
 
-// When the command has returned, no write is under way: neither one that was decided on before, nor one that was sent.
+// When the command has returned, no write is under way: neither one decided on before it, nor one already sent.
 func TestAfterAHoldNothingIsWritten(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -181,7 +181,7 @@ func TestWhatFailedIsTriedAgain(t *testing.T) {
 				return f.want(code, append([]string{"retry", "--host", f.host(), "--name", "s-" + f.name}, args...)...)
 			}
 			retry(2, "Service/"+f.name).says(t, "no failure of Service/"+f.name+" is on record")
-			// With the delay the update is paused after the first of two tasks.
+			// With the delay, the update is paused after the first of two tasks.
 			bad := strings.Replace(f.manifest("crash:1"), "parallelism: 1, ", "parallelism: 1, delay: 20s, ", 1)
 			f.repo.commit("bad", map[string]string{"app.yaml": bad})
 			f.status(f.name, state)
@@ -201,7 +201,7 @@ func TestWhatFailedIsTriedAgain(t *testing.T) {
 			})
 			want := 1 // the want was rolled back, and the operator writes it once more
 			if action == "pause" {
-				want = 0 // the swarm has it, and the command makes it go on
+				want = 0 // the swarm already has it, and the command makes it go on
 				said.says(t, "its paused update goes on")
 			}
 			if writes := accepted(writesTo(f.proxy.Calls(), f.id)); len(writes) != want {
@@ -251,7 +251,7 @@ func TestWhatIsReleasedRunsOn(t *testing.T) {
 	c.repo.commit("web as it was", map[string]string{"web.yaml": c.manifest("web", "one")})
 	c.command(0, "resume", "Service/web").says(t, "Service/web: source gives-up has it again")
 	id := w.service("web").ID
-	w.eventually(func() error { // by a record of its id
+	w.eventually(func() error { // because of a record of its ID
 		list, err := w.api.ConfigList(w.Context(), client.ConfigListOptions{Filters: client.Filters{}.Add("label", "swarm-operator.io/state=gives-up")})
 		if err != nil {
 			return err
@@ -277,7 +277,7 @@ func TestWhatIsReleasedRunsOn(t *testing.T) {
 	}
 }
 
-// ownConfigs are the versions of conf.
+// ownConfigs returns the versions of conf.
 func ownConfigs(names []string) []string {
 	var out []string
 	for _, n := range names {
@@ -295,7 +295,7 @@ func TestConsentByCommand(t *testing.T) {
 	s.repo.remove(files(5, 20)...)
 	hash := s.repo.commit("fifteen go", nil)
 	s.held(15)
-	s.eventually(func() error { // the operator notes what became of the revision
+	s.eventually(func() error { // the operator notes the outcome of the revision
 		if r := w.cli("wait", "--host", w.host(), "--revision", hash[:8], "--timeout", "5s"); r.code != 1 || !strings.Contains(r.errs, "waits for a person") {
 			return fmt.Errorf("wait for what is held: %s", r)
 		}
@@ -363,7 +363,7 @@ func TestWaitFollowsARevision(t *testing.T) {
 	wait(0, last, "--source", c.repo.Dir)
 }
 
-// Where the memory is gone the operator only looks, until a person says that what it finds is right.
+// If the memory is gone, the operator only looks, until a person confirms that what it finds is right.
 func TestConfirmMakesANewMemory(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})

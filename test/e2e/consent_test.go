@@ -12,7 +12,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// held waits until the operator says that removals wait for a person.
+// held waits until the operator says that n removals wait for a person.
 func (s *twenty) held(n int) {
 	s.Helper()
 	s.op.reports(func(r harness.Report) error {
@@ -87,7 +87,7 @@ func TestAConsentMayComeInALaterCommit(t *testing.T) {
 	s.op.inSync(hash)
 	s.all(5)
 
-	// It was for that revision, and is used up.
+	// The consent was for that revision, and is used up.
 	s.repo.remove(files(2, 5)...)
 	s.repo.commit("three of five go", nil)
 	s.held(3)
@@ -149,7 +149,7 @@ func TestAServiceGoesWithAllThatItUsed(t *testing.T) {
 	w.service("stays")
 }
 
-// What its last manifest protected stays when the manifest goes.
+// If an object's last manifest protected it, the object stays when the manifest is removed.
 func TestPruneAndProtectOutliveTheManifest(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -166,7 +166,7 @@ func TestPruneAndProtectOutliveTheManifest(t *testing.T) {
 	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
 	r.remove("kept.yaml", "protected.yaml", "config.yaml", "secret.yaml", file(0))
 	r.commit(harness.Message("five go", "Consent: removals"), nil)
-	for range 3 { // not in a later run either, when their manifests are long gone
+	for range 3 { // nor in a later run, when their manifests have long been removed
 		w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
 	}
 	if configs, secrets := strings.Join(w.configs(), " "), strings.Join(w.secrets(), " "); !strings.Contains(configs, "kept-config-") || !strings.Contains(secrets, "kept-secret-") {
@@ -179,7 +179,7 @@ func TestPruneAndProtectOutliveTheManifest(t *testing.T) {
 	}
 }
 
-// An older commit checked out is a rewind, and needs consent.
+// Checking out an older commit is a rewind, and needs consent.
 func TestARewindWaitsForConsent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -211,7 +211,7 @@ func TestARewindWaitsForConsent(t *testing.T) {
 	}
 }
 
-// Another repository under a name that owns things: none of its manifests is about them.
+// Another repository has the name of a source that owns objects. None of its manifests is about them.
 func TestAnotherRepositoryUnderTheSameNameRemovesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -221,7 +221,7 @@ func TestAnotherRepositoryUnderTheSameNameRemovesNothing(t *testing.T) {
 	}
 	r := w.repo("mistaken", files)
 	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
-	// In one and the same second neither of two commits is known to be the newer one.
+	// Of two commits in the same second, neither is known to be the newer one.
 	for began := time.Now().Unix(); time.Now().Unix() == began; time.Sleep(10 * time.Millisecond) {
 	}
 	other := w.repo("mistaken", map[string]string{"x.yaml": service("x", "image: app:1", "replicas: 0")})
@@ -234,7 +234,7 @@ func TestAnotherRepositoryUnderTheSameNameRemovesNothing(t *testing.T) {
 	}
 }
 
-// A change of what cannot change in place is not done by removing what runs, unless somebody agreed.
+// If a field cannot change in place, the running service is not removed for it unless somebody agreed.
 func TestAReplacementWaitsForConsent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -254,7 +254,7 @@ func TestAReplacementWaitsForConsent(t *testing.T) {
 	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
 }
 
-// What is not ours has no part in any of this.
+// Objects of others have no part in any of this.
 func TestObjectsOfOthersAreNeverRemoved(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -263,7 +263,7 @@ func TestObjectsOfOthersAreNeverRemoved(t *testing.T) {
 	})
 	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
 	copied := w.service("a").Spec
-	copied.Name = "copied" // with our labels on it, which name another object
+	copied.Name = "copied" // it has our labels, which name another object
 	w.createService(copied, false)
 	foreign := swarm.ServiceSpec{Annotations: swarm.Annotations{Name: "foreign"}, Mode: copied.Mode, TaskTemplate: copied.TaskTemplate}
 	w.createService(foreign, false)

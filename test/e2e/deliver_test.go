@@ -22,7 +22,7 @@ func (w *world) file0600(path string, want func() string) {
 		if err != nil {
 			return err
 		}
-		if string(text) != want() { // neither is shown
+		if string(text) != want() { // neither text is shown
 			return fmt.Errorf("%s has something else", path)
 		}
 		info, err := os.Stat(path)
@@ -66,7 +66,7 @@ func TestTokensAndTheUnlockKeyGoWhereTheyShould(t *testing.T) {
 		}
 		return nil
 	})
-	// The escrow cannot be written: autolock stays off, and why is said.
+	// The escrow cannot be written, so autolock stays off, and the operator says why.
 	o.condition("StepFailed", true)
 	if w.clusterNow().Spec.EncryptionConfig.AutoLockManagers {
 		t.Error("managers are locked, and the key is nowhere")
@@ -105,7 +105,7 @@ func TestTokensAndTheUnlockKeyGoWhereTheyShould(t *testing.T) {
 	o.condition("KeyNotEscrowed", false)
 	o.condition("InSync", true)
 
-	// Both are replaced once; the key before stays beside the new one.
+	// Both are replaced once. The old key stays beside the new one.
 	before, key := token(), w.unlockKey()
 	hash := r.commit("another epoch", manifest(2, 2, escrow))
 	w.eventually(escrowed)
@@ -135,7 +135,7 @@ func TestTokensAndTheUnlockKeyGoWhereTheyShould(t *testing.T) {
 	}
 }
 
-// memories are all that the operator has written into the swarm.
+// memories returns everything that the operator has written into the swarm.
 func (w *world) memories() string {
 	w.Helper()
 	list, err := w.api.ConfigList(w.Context(), client.ConfigListOptions{})
@@ -158,7 +158,7 @@ func (w *world) asked(o *operator, path string) string {
 	return body
 }
 
-// A sink that fails when the key is there already: that is said for as long as it lasts, and tried again.
+// A sink fails while it already has the key. The operator says so as long as this lasts, and tries again.
 func TestAnEscrowThatFailsIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -168,7 +168,7 @@ func TestAnEscrowThatFailsIsTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	taken, script := filepath.Join(dir, "taken"), filepath.Join(dir, "take")
-	// It takes what comes where there is a place for it, and says what it was given where that is not so.
+	// The script takes the key if it has a place for it. If it has none, it prints the key that it was given.
 	if err := os.WriteFile(script, []byte("#!/bin/sh\nread -r key\n[ -e "+dir+"/open ] || { echo \"no place for $key\" >&2; exit 3; }\nprintf %s \"$key\" > "+taken+"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestAnEscrowThatFailsIsTriedAgain(t *testing.T) {
 	if !strings.Contains(c.Message, script) || !strings.Contains(c.Message, "3") {
 		t.Errorf("the condition does not say where, or with what it ended: %s", c.Message)
 	}
-	// While it is nowhere, it is not replaced by the next one.
+	// While the key is nowhere, it is not replaced by the next one.
 	r.commit("another epoch", manifest(2))
 	w.holds(2*time.Second, func() error {
 		if w.unlockKey() != key {

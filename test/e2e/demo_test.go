@@ -11,7 +11,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/lag"
 )
 
-// demo is a repository with the manifests of examples/demo.
+// demo makes a repository with the manifests of examples/demo.
 func (w *world) demo() *repo {
 	w.Helper()
 	root, err := harness.Root(w.Context())
@@ -53,8 +53,8 @@ func TestDemoIsAppliedOnceAndThenNothingIsWritten(t *testing.T) {
 	w.idle(r)
 }
 
-// idle watches two operators that have nothing to do: of one that is never due to look by itself there must be no call
-// at all, of the other those of its resyncs.
+// idle watches two operators that have nothing to do. One is never due to look by itself, and must make no call at
+// all. The other may only make the calls of its resyncs.
 func (w *world) idle(r *repo) {
 	w.Helper()
 	const resync = 3 * time.Second
@@ -88,7 +88,7 @@ func (w *world) idle(r *repo) {
 	}
 }
 
-// bursts splits calls where none came for a second.
+// bursts splits calls wherever none came for a second.
 func bursts(calls []harness.Call) [][]harness.Call {
 	var out [][]harness.Call
 	for i, c := range calls {
@@ -100,7 +100,7 @@ func bursts(calls []harness.Call) [][]harness.Call {
 	return out
 }
 
-// reads counts calls without ping and version.
+// reads counts the calls that are not ping or version.
 func reads(calls []harness.Call) int {
 	n := 0
 	for _, c := range calls {

@@ -23,7 +23,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// engines is the swarm for what only real ones can do: see without.
+// engines returns the swarm for scenarios that only real engines can do: see without.
 func (w *world) engines() *leased {
 	w.Helper()
 	l, ok := w.swarm.(*leased)
@@ -33,7 +33,7 @@ func (w *world) engines() *leased {
 	return l
 }
 
-// oneByOne runs scenarios on swarms of three managers and two workers. Of these there should not be many at once.
+// oneByOne runs scenarios on swarms of three managers and two workers. There should not be many such swarms at once.
 func oneByOne(t *testing.T, scenarios []scenario) {
 	t.Parallel()
 	for _, s := range scenarios {
@@ -64,7 +64,7 @@ func TestEnginesAndRegistriesThatGoAway(t *testing.T) {
 	})
 }
 
-// page is what a node serves at a port; "" is nothing.
+// page returns what a node serves at a port, or "" if it serves nothing.
 func (w *world) page(node string, port int) string {
 	ctx, cancel := context.WithTimeout(w.Context(), 2*time.Second)
 	defer cancel()
@@ -78,7 +78,7 @@ func (w *world) page(node string, port int) string {
 		return ""
 	}
 	defer resp.Body.Close()
-	text, _ := io.ReadAll(resp.Body) // what came of it
+	text, _ := io.ReadAll(resp.Body) // whatever was read counts
 	return strings.TrimSpace(string(text))
 }
 
@@ -167,7 +167,8 @@ func aRollingUpdateIsSeenFromOutside(w *world) {
 	}
 }
 
-// Each has a file of its own: dockerd mounts one object twice with the owner and the mode of the last mount.
+// Each object has a file of its own. If one object is mounted twice, dockerd uses the owner and mode of the last
+// mount for both.
 func contentIsMountedAsStated(w *world) {
 	manifest := func(content string) map[string]string {
 		return map[string]string{"all.yaml": docs(
@@ -203,7 +204,7 @@ func contentIsMountedAsStated(w *world) {
 	}
 }
 
-// The engine runs the check; the operator goes by what comes of it.
+// The engine runs the health check, and the operator goes by its result.
 func healthChecksOfTheManifestCount(w *world) {
 	manifest := func(check string, more ...string) map[string]string {
 		return map[string]string{"a.yaml": service("checked", append([]string{
@@ -222,7 +223,7 @@ func healthChecksOfTheManifestCount(w *world) {
 	}
 	w.status("checked", swarm.UpdateStatePaused)
 
-	// What takes its time until it is healthy is waited for, and others wait for it.
+	// A service that takes time to become healthy is waited for, and other services wait for it.
 	files := manifest("test -e /dev/shm/up || { sleep 3; touch /dev/shm/up; }", "environment: {V: two}")
 	files["b.yaml"] = policy(service("after", "image: app:1", "replicas: 0"), "dependsOn: [Service/checked]")
 	p := w.proxy()
@@ -269,7 +270,7 @@ func aPrivateRegistryWantsCredentials(w *world) {
 	if got := w.service("private").Spec.TaskTemplate.ContainerSpec.Image; !strings.HasPrefix(got, image+":2@sha256:") {
 		w.Errorf("the image is %s", got)
 	}
-	// Every node that may run a task later has to have them too, also after a change of something else.
+	// Every node that may run a task later needs the credentials too, also after another field has changed.
 	changed := manifest("2")["a.yaml"]
 	r.commit("more of it", map[string]string{"a.yaml": strings.Replace(changed, "replicas: 2", "replicas: 5", 1)})
 	w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--wait")
@@ -331,7 +332,7 @@ func aRegistryIsAway(w *world, takeAway func(*engines.Swarm, string) error) {
 	}
 }
 
-// disturbed changes a dozen services while something happens to the engine that the operator talks to, in the middle of it.
+// disturbed changes a dozen services while something happens to the engine that the operator talks to.
 func (w *world) disturbed(happens, ends func(node string) error) {
 	w.Helper()
 	const many = 12

@@ -9,8 +9,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// Where the engine's events cannot be read, as behind a proxy that does not let them through, commits are applied as ever, and
-// the operator says what it misses until they come.
+// If the engine's events cannot be read, for example behind a proxy that blocks them, commits are still applied. The
+// operator says what it misses until the events come.
 func TestEventsThatCannotBeReadAreTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})

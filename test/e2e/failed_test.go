@@ -11,7 +11,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// failing is a service that one of these tests lets fail, with the operator that must remember it.
+// failing is a service that a test makes fail, with the operator that must remember it.
 type failing struct {
 	*world
 	name   string
@@ -47,14 +47,14 @@ func (f *failing) start() {
 	f.op = f.operate(f.proxy.Host(), f.repo, "--repair-after", "0s")
 }
 
-// restart is kill -9 and a new process.
+// restart kills the process with -9 and starts a new one.
 func (f *failing) restart() {
 	f.Helper()
 	f.op.Kill()
 	f.start()
 }
 
-// untouched watches that nothing is written on the service.
+// untouched checks for a while that nothing is written on the service.
 func (f *failing) untouched(period time.Duration) {
 	f.Helper()
 	f.proxy.Reset()
@@ -66,7 +66,7 @@ func (f *failing) untouched(period time.Duration) {
 	})
 }
 
-// reported waits until the operator says that the want failed, with what the swarm says of it.
+// reported waits until the operator says that the want failed, in the swarm's words.
 func (f *failing) reported(why string) {
 	f.Helper()
 	c := f.op.condition("RolloutFailed", true)
@@ -75,7 +75,7 @@ func (f *failing) reported(why string) {
 	}
 }
 
-// remembered checks that the failure outlives the process, time, and commits about other objects.
+// remembered checks that the failure outlives the process, the passing of time, and commits about other objects.
 func (f *failing) remembered() {
 	f.Helper()
 	f.restart()
@@ -92,7 +92,7 @@ func (f *failing) remembered() {
 	f.reported("")
 }
 
-// fixed checks that the next good commit goes through.
+// fixed checks that the next good commit is rolled out.
 func (f *failing) fixed(image string) {
 	f.Helper()
 	f.proxy.Reset()
@@ -137,7 +137,7 @@ func TestASpecThatCrashesIsAppliedOnceAndRemembered(t *testing.T) {
 	}
 }
 
-// Of a creation the engine keeps no status: what tells is that the tasks fail again and again.
+// The engine keeps no status of a creation. That the tasks fail again and again is the only sign.
 func TestACreatedServiceThatKeepsFailingIsReported(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -159,7 +159,7 @@ func TestACreatedServiceThatKeepsFailingIsReported(t *testing.T) {
 	w.runs("app", 1)
 }
 
-// A person's rollback condemns what it left, after a failure and after an update that went well.
+// A rollback by hand condemns the want that it undid, both after a failure and after a good update.
 func TestARollbackByHandIsNotUndone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 2})
@@ -190,8 +190,8 @@ func TestARollbackByHandIsNotUndone(t *testing.T) {
 	}
 }
 
-// The roll-out fails while no operator runs. The engine clears PreviousSpec when it rolls back by itself, so that only
-// the tasks that failed tell which want it was.
+// The roll-out fails while no operator runs. The engine clears PreviousSpec when it rolls back by itself. Only the
+// failed tasks then tell which want it was.
 func TestAFailureThatNobodySawIsRecognised(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 2})
@@ -225,7 +225,7 @@ func TestAFailureThatNobodySawIsRecognised(t *testing.T) {
 	})
 }
 
-// A hand's change on a service whose roll-out failed is no reason to write the failed want again.
+// The failed want is not written again because somebody scaled the service by hand.
 func TestAScaleByHandOfAFailedServiceIsLeft(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 2})
@@ -244,7 +244,7 @@ func TestAScaleByHandOfAFailedServiceIsLeft(t *testing.T) {
 	}
 }
 
-// What helps whoever looks at the report is what the container itself ended with.
+// The container's own error is what helps a person who reads the report.
 func TestTheReportHasTheContainersOwnError(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{3, 2})

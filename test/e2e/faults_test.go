@@ -15,7 +15,7 @@ import (
 
 const outOfSequence = "rpc error: code = Unknown desc = update out of sequence"
 
-// An error does not mean that it did not happen, and an answer that is missing does not either.
+// An error does not prove that a call had no effect, and neither does a missing answer.
 func TestAnApplyConvergesThroughFaults(t *testing.T) {
 	t.Parallel()
 	all := map[string][]Fault{
@@ -51,7 +51,7 @@ func TestAnApplyConvergesThroughFaults(t *testing.T) {
 	}
 }
 
-// through applies while things go wrong, and checks what is there then.
+// through applies while faults happen, and checks the result.
 func (i *interrupted) through(faults []Fault, services, networks []string, versions int) {
 	i.Helper()
 	var undo []func()
@@ -65,13 +65,13 @@ func (i *interrupted) through(faults []Fault, services, networks []string, versi
 		f()
 	}
 	writes := slices.ContainsFunc(faults, func(f Fault) bool { return f.Method != http.MethodGet })
-	if r.code != 0 && (writes || r.code != 2) { // nothing is thought or done on a partial read
+	if r.code != 0 && (writes || r.code != 2) { // nothing is decided or done on a partial read
 		i.Errorf("apply says %s", r)
 	}
 	i.converges("the faults", calls, services, networks, versions)
 }
 
-// Faults that last are told, and nothing is given up when they end.
+// Faults that last are reported, and when they end the work goes on.
 func TestRunOutlivesAnEngineThatIsAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -104,7 +104,7 @@ func TestRunOutlivesAnEngineThatIsAway(t *testing.T) {
 	}
 }
 
-// The first call of a follower without a leader hangs for twenty seconds: this takes its time.
+// The first call of a follower without a leader hangs for twenty seconds, so this test takes long.
 func TestWithoutQuorumNothingIsWritten(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{3, 0})
@@ -154,7 +154,7 @@ func TestWithoutQuorumNothingIsWritten(t *testing.T) {
 	})
 	var starting sync.WaitGroup
 	for _, node := range others {
-		starting.Go(func() { // at the same time: one alone would wait for a quorum
+		starting.Go(func() { // all at the same time: one alone would wait for a quorum
 			if err := w.swarm.Start(t.Context(), node); err != nil {
 				t.Errorf("starting %s again: %v", node, err)
 			}
@@ -172,7 +172,7 @@ func TestWithoutQuorumNothingIsWritten(t *testing.T) {
 	}
 }
 
-// A worker's engine cannot do the job, and says so.
+// A worker's engine cannot do the job, and the command says so.
 func TestOnAWorkerNothingIsDone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 1})

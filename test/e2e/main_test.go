@@ -19,7 +19,7 @@ var (
 	watchPeriod = flag.Duration("watch", 10*time.Second, "how long a failed want is watched for being written again")
 )
 
-// binary is the operator under test.
+// binary is the path of the operator under test.
 var binary = os.Getenv("E2E_BINARY")
 
 func TestMain(m *testing.M) {
@@ -33,7 +33,8 @@ func runTests(m *testing.M) int {
 		return 1
 	}
 	leaveOut()
-	// The scenarios mostly wait: more of them than there are processors may run side by side, but not so many that each is late. Real engines have more to do.
+	// The scenarios mostly wait, so more of them than there are processors may run side by side, but not so many that
+	// each is late. Real engines have more to do.
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
 		_ = parallel.Value.Set(map[string]string{onSandbox: "6", onEngines: "3"}[*swarmKind])
 	}

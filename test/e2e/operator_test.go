@@ -8,13 +8,13 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// operator is a running operator.
+// operator is an operator that runs.
 type operator struct {
 	*harness.Operator
 	w *world
 }
 
-// operate starts swarm-operator run. It is stopped when the test ends, and must end cleanly then.
+// operate starts swarm-operator run. When the test ends it stops the operator, which must then end cleanly.
 func (w *world) operate(host string, r *repo, args ...string) *operator {
 	w.Helper()
 	return w.operateEnv(nil, host, r, args...)
@@ -35,7 +35,7 @@ func (o *operator) finish() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if o.Running() {
-		_, report, _ := o.Get(ctx, "/api/v1/drift") // for whoever looks at a failure
+		_, report, _ := o.Get(ctx, "/api/v1/drift") // for a person who looks into a failure
 		o.w.keep("drift.json", report)
 		if o.w.Failed() {
 			o.w.Logf("drift report:\n%s", tail(report, 80))
@@ -52,7 +52,7 @@ func (o *operator) finish() {
 	}
 }
 
-// report is the drift report now.
+// report returns the drift report now.
 func (o *operator) report() harness.Report {
 	o.w.Helper()
 	r, err := o.Report(o.w.Context())
@@ -62,7 +62,7 @@ func (o *operator) report() harness.Report {
 	return r
 }
 
-// reports waits until the drift report has what is asked for.
+// reports waits until check accepts the drift report.
 func (o *operator) reports(check func(harness.Report) error) harness.Report {
 	o.w.Helper()
 	var r harness.Report
@@ -75,7 +75,7 @@ func (o *operator) reports(check func(harness.Report) error) harness.Report {
 	return r
 }
 
-// says waits until the log has a text: a report may be there before its line is.
+// says waits until the log has a text. The log line may come later than the report.
 func (o *operator) says(text string) {
 	o.w.Helper()
 	o.w.eventually(func() error {
@@ -97,7 +97,7 @@ func (o *operator) inSync(revision string) {
 	})
 }
 
-// condition waits for a condition's status.
+// condition waits until a condition has a status.
 func (o *operator) condition(kind string, status bool) harness.Condition {
 	o.w.Helper()
 	r := o.reports(func(r harness.Report) error {
@@ -110,7 +110,7 @@ func (o *operator) condition(kind string, status bool) harness.Condition {
 	return c
 }
 
-// answers asks the operator's HTTP server for a status.
+// answers returns the status code of the operator's HTTP server for a path.
 func (o *operator) answers(path string) int {
 	o.w.Helper()
 	status, _, err := o.Get(o.w.Context(), path)
@@ -120,7 +120,7 @@ func (o *operator) answers(path string) int {
 	return status
 }
 
-// brief renders the part of a report that explains most.
+// brief returns the part of a report that explains most.
 func brief(r harness.Report) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "revision %.10s, applied %.10s", r.Revision, r.Applied)

@@ -12,7 +12,7 @@ type repo struct {
 	w *world
 }
 
-// repo makes a repository with one commit. A name is the source's.
+// repo makes a repository with one commit. name is the name of the source.
 func (w *world) repo(name string, files map[string]string) *repo {
 	w.Helper()
 	r, err := harness.NewRepo(filepath.Join(w.TempDir(), "repo"))
@@ -32,7 +32,7 @@ func (r *repo) write(files map[string]string) {
 	}
 }
 
-// commit writes files and commits them with whatever else differs.
+// commit writes files and commits them, together with whatever else differs.
 func (r *repo) commit(message string, files map[string]string) string {
 	r.w.Helper()
 	r.write(files)

@@ -13,11 +13,11 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/turn"
 )
 
-// gatePace is how much shorter the lease and polling are than in production, where not everything is run (-full): the
-// operator's own hidden setting says what it shortens.
+// gatePace is how many times faster the lease and polling are than in production if not everything is run (-full).
+// The operator's own hidden setting says what it shortens.
 const gatePace = 2
 
-// pace is that of the operators that scenarios start.
+// pace returns the pace of the operators that scenarios start.
 func pace() time.Duration {
 	if *full {
 		return 1
@@ -25,7 +25,7 @@ func pace() time.Duration {
 	return gatePace
 }
 
-// paced is a time of the product, at the pace of the operators that scenarios start.
+// paced returns a time of the product at the pace of the operators that scenarios start.
 func paced(d time.Duration) time.Duration { return d / pace() }
 
 // point is a call at which an apply is disturbed.
@@ -38,22 +38,24 @@ func call(k int) point {
 	return point{fmt.Sprintf("call %d", k), func(c harness.Call) bool { return c.Index == k }}
 }
 
-// decisive are the calls that differ in what they leave behind: who acts, what was done first and last, what is remembered.
+// decisive are the calls that leave different things behind: which process acts, what was done first and last, what
+// is remembered.
 var decisive = []point{
 	{"the write of the lease", func(c harness.Call) bool { return c.Write() && c.Lease() }},
 	{"the first write", func(c harness.Call) bool { return c.Write() && !c.Lease() && !aboutMemory(c) }},
-	{"the last write", nil}, // which that is only who makes the plan knows
+	{"the last write", nil}, // only the scenario that makes the plan knows which call that is
 	{"the write of the memory", func(c harness.Call) bool { return c.Write() && aboutMemory(c) }},
 }
 
-// aboutMemory says whether the call is about what the operator remembers, and not about the lease.
+// aboutMemory reports whether the call writes the operator's memory, and not the lease.
 func aboutMemory(c harness.Call) bool {
 	return c.Path == "/configs/create" && bytes.Contains(c.Body, []byte(`"Name":"swarm-operator.`))
 }
 
-// points are the calls at which the n-th ending disturbs an apply whose last write is last. On the sandbox they are all
-// calls, or every fourth, each in another of the ways; they do not end: the one that the apply does not reach is the end.
-// On engines, where what the operator does about it is the same, it is one of the decisive ones.
+// points returns the calls at which the n-th ending disturbs an apply whose last write is last. On the sandbox it
+// returns all calls or every fourth, each disturbed in another way. That sequence has no end: the scenario stops at a
+// call that the apply does not reach. On engines it returns one decisive call, because the operator reacts in the
+// same way there.
 func points(n int, last func(harness.Call) bool) iter.Seq[point] {
 	return func(yield func(point) bool) {
 		if *swarmKind == onEngines && !*full {
@@ -70,8 +72,8 @@ func points(n int, last func(harness.Call) bool) iter.Seq[point] {
 	}
 }
 
-// calls says at which call the n-th ending begins, and how many further on the next one is. Without -full all endings together
-// disturb every fourth call.
+// calls returns the first call for the n-th ending, and the distance to the next one. Without -full, all endings
+// together disturb every fourth call.
 func calls(n int) (first, step int) {
 	if *full {
 		return 1, 1
@@ -84,7 +86,7 @@ func calls(n int) (first, step int) {
 	return first, step
 }
 
-// reached is how many of the first calls the n-th ending disturbs.
+// reached returns how many of the first `of` calls the n-th ending disturbs.
 func reached(n, of int) int {
 	first, step := calls(n)
 	if first > of {
@@ -93,10 +95,10 @@ func reached(n, of int) int {
 	return (of-first)/step + 1
 }
 
-// endless says whether points go on until a call is not reached.
+// endless reports whether points go on until a call is not reached.
 func endless() bool { return *swarmKind != onEngines || *full }
 
-// everySecond returns every second one of some cases, and with the next commit the others. With -full it returns all.
+// everySecond returns every second case, and with the next commit the other ones. With -full it returns all.
 func everySecond[T any](cases []T) []T {
 	if *full {
 		return cases
@@ -108,7 +110,7 @@ func everySecond[T any](cases []T) []T {
 	return out
 }
 
-// What the applies that are disturbed write last.
+// The last writes of the applies that are disturbed.
 
 func creates(service string) func(harness.Call) bool {
 	return func(c harness.Call) bool {

@@ -30,7 +30,7 @@ func TestRunFollowsABareRepository(t *testing.T) {
 	r := w.repo("bare", nil)
 	work := *r.Repo
 	bare := &repo{&work, w}
-	bare.Dir = filepath.Join(r.Dir, ".git") // what people push to looks the same
+	bare.Dir = filepath.Join(r.Dir, ".git") // a repository that people push to looks the same
 	o := w.operate(w.host(), bare)
 	hash := r.commit("one", map[string]string{"a.yaml": service("a", "image: app:1", "replicas: 0")})
 	o.inSync(hash)
@@ -39,7 +39,7 @@ func TestRunFollowsABareRepository(t *testing.T) {
 	w.image("a", "app:2")
 }
 
-// A directory without git is read as it is: for trying things out.
+// A directory without git is read as it is, so that people can try things out.
 func TestAPlainDirectoryIsASourceToo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -65,7 +65,7 @@ func TestAPlainDirectoryIsASourceToo(t *testing.T) {
 	w.image("a", "app:2")
 }
 
-// What is not committed is not read, and said so; --worktree reads it.
+// What is not committed is not read, and the command says so. --worktree reads it.
 func TestACheckoutIsReadAtHead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})

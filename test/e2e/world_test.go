@@ -17,14 +17,14 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/lag"
 )
 
-// patience bounds each wait for a state, and each command; on a busy machine things take long.
+// patience limits each wait for a state, and each command. On a busy machine both take long.
 const patience = 2 * time.Minute
 
-// world is a swarm with what a test needs around it.
+// world is a swarm with everything that a test needs around it.
 type world struct {
 	*testing.T
 	swarm Swarm
-	api   *client.Client // of the first manager, past every proxy
+	api   *client.Client // connected to the first manager, past every proxy
 	home  string
 }
 
@@ -47,7 +47,7 @@ func newWorld(t *testing.T, n size) *world {
 	return w
 }
 
-// in is the same world for a subtest.
+// in returns the same world for a subtest.
 func (w *world) in(t *testing.T) *world {
 	c := *w
 	c.T = t
@@ -64,13 +64,13 @@ func (w *world) connect(node string) *client.Client {
 	return c
 }
 
-// nodes is how many there are, and so how many tasks a global service has.
+// nodes returns how many nodes there are, and so how many tasks a global service has.
 func (w *world) nodes() int { return len(w.swarm.Managers()) + len(w.swarm.Workers()) }
 
-// host is the first manager's engine.
+// host returns the address of the first manager's engine.
 func (w *world) host() string { return w.swarm.Host(w.swarm.Managers()[0]) }
 
-// proxy stands before the first manager's engine.
+// proxy puts a proxy before the first manager's engine.
 func (w *world) proxy() *harness.Proxy {
 	w.Helper()
 	return w.proxyTo(w.swarm.Managers()[0])
@@ -99,12 +99,13 @@ func (w *world) proxyTo(node string) *harness.Proxy {
 	return p
 }
 
-// env is the environment of every process: nothing of the one who runs the tests. What a killed one leaves goes with its home.
+// env returns the environment of every process. It takes nothing from the person who runs the tests. What a killed
+// process leaves behind is removed with its home.
 func (w *world) env(more ...string) []string {
 	return append([]string{"HOME=" + w.home, "DOCKER_CONFIG=" + filepath.Join(w.home, ".docker"), "PATH=" + os.Getenv("PATH"), "TMPDIR=" + w.home, fmt.Sprintf("SWARM_OPERATOR_TEST_PACE=%d", pace())}, more...)
 }
 
-// result is what a command that ran came to.
+// result is how a command ended.
 type result struct {
 	code      int
 	out, errs string
@@ -126,7 +127,7 @@ func (w *world) cliEnv(env []string, args ...string) result {
 	return w.end(p)
 }
 
-// end waits for a process.
+// end waits until a process has ended.
 func (w *world) end(p *harness.Process) result {
 	w.Helper()
 	if err := harness.Until(w.Context(), patience, func() error {
@@ -145,7 +146,7 @@ func (w *world) end(p *harness.Process) result {
 	return result{code, p.Stdout(), p.Stderr()}
 }
 
-// want runs a command that must end with an exit code.
+// want runs a command and fails the test if its exit code is not code.
 func (w *world) want(code int, args ...string) result {
 	w.Helper()
 	r := w.cli(args...)
@@ -155,7 +156,7 @@ func (w *world) want(code int, args ...string) result {
 	return r
 }
 
-// eventually waits until check has nothing to complain about.
+// eventually waits until check returns no error.
 func (w *world) eventually(check func() error) {
 	w.Helper()
 	if err := harness.Until(w.Context(), patience, check); err != nil {
@@ -163,7 +164,7 @@ func (w *world) eventually(check func() error) {
 	}
 }
 
-// holds watches for a while that check has nothing to complain about.
+// holds checks for a while that check returns no error.
 func (w *world) holds(period time.Duration, check func() error) {
 	w.Helper()
 	for end := time.Now().Add(period); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
@@ -173,7 +174,7 @@ func (w *world) holds(period time.Duration, check func() error) {
 	}
 }
 
-// quiet waits until no call came for a while.
+// quiet waits until no call has come for a while.
 func (w *world) quiet(p *harness.Proxy) {
 	w.Helper()
 	const still = 2 * time.Second
@@ -185,7 +186,7 @@ func (w *world) quiet(p *harness.Proxy) {
 	})
 }
 
-// written waits until nothing was written for a while: what became of a revision is noted after it.
+// written waits until nothing has been written for a while. The outcome of a revision is noted after the revision.
 func (w *world) written(p *harness.Proxy) {
 	w.Helper()
 	const still = 2 * time.Second
@@ -203,7 +204,8 @@ func tail(text string, n int) string {
 	return strings.Join(all[max(0, len(all)-n):], "\n")
 }
 
-// artifacts is where the test keeps what explains a failure; "" where it has not failed and nobody asked for it.
+// artifacts returns the directory for what explains a failure. It returns "" if the test has not failed and ARTIFACTS
+// is not set.
 func (w *world) artifacts() string {
 	if !w.Failed() && os.Getenv("ARTIFACTS") == "" {
 		return ""
@@ -218,7 +220,7 @@ func (w *world) artifacts() string {
 	return dir
 }
 
-// keep keeps an artifact, when it is known whether the test fails.
+// keep keeps an artifact at the end of the test, when it is known whether the test failed.
 func (w *world) keep(name, content string) {
 	w.Cleanup(func() {
 		dir := w.artifacts()
@@ -240,7 +242,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// keepSwarm keeps what the swarm has at the end, and what its nodes say, and tells where.
+// keepSwarm keeps what the swarm has at the end and what its nodes print, and logs where.
 func (w *world) keepSwarm() {
 	dir := w.artifacts()
 	if dir == "" {
