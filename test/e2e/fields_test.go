@@ -11,7 +11,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// everyField states each field of a service, and another value for it.
+// everyField has two values for each field of a service.
 var everyField = map[string][2]string{
 	"image":           {"app:1", "app:2"},
 	"entrypoint":      {"[/bin/one, -x]", "/bin/two -y 'a b'"},
@@ -88,14 +88,14 @@ func TestEveryFieldIsInSyncAfterOneWrite(t *testing.T) {
 		}
 	}
 	commit("everything")
-	inSync() // after this, what is not in sync shows as a difference of the next field
+	inSync() // from here on, whatever is out of sync shows as a difference of the next field
 	for _, field := range slices.Sorted(maps.Keys(everyField)) {
 		values[field] = everyField[field][1]
 		commit("another "+field, "spec."+field)
 	}
 	for _, field := range slices.Sorted(maps.Keys(everyField)) {
 		if field == "image" || field == "replicas" || everyField[field][1] == "false" {
-			continue // needed; not ours any more; at its default already
+			continue // in this order: needed; no longer ours; already at its default
 		}
 		delete(values, field)
 		commit("no "+field, "spec."+field)
@@ -106,7 +106,7 @@ func TestEveryFieldIsInSyncAfterOneWrite(t *testing.T) {
 	}
 }
 
-// only checks that a plan is about the service's fields below these paths.
+// only checks that a plan is about the service's fields at or below these paths, and about nothing else.
 func only(t *testing.T, what, text string, paths ...string) {
 	t.Helper()
 	var plan struct {

@@ -5,7 +5,7 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// byHand changes a service as a person does, and returns when the engine has taken it.
+// byHand changes a service as a person does, and returns when the engine has accepted the change.
 func (w *world) byHand(name string, change func(*swarm.ServiceSpec)) {
 	w.Helper()
 	w.eventually(func() error {
@@ -21,7 +21,7 @@ func (w *world) scale(name string, n uint64) {
 	w.byHand(name, func(s *swarm.ServiceSpec) { s.Mode.Replicated.Replicas = &n })
 }
 
-// rollback is docker service rollback.
+// rollback does what docker service rollback does.
 func (w *world) rollback(name string) {
 	w.Helper()
 	w.eventually(func() error {
@@ -31,7 +31,8 @@ func (w *world) rollback(name string) {
 	})
 }
 
-// createService makes a service by hand; pin asks the registry for its digest, as the docker CLI does.
+// createService makes a service by hand. If pin is true, the registry is asked for the image's digest, as the docker
+// CLI does.
 func (w *world) createService(spec swarm.ServiceSpec, pin bool) string {
 	w.Helper()
 	r, err := w.api.ServiceCreate(w.Context(), client.ServiceCreateOptions{Spec: spec, QueryRegistry: pin})

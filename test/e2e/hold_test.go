@@ -13,7 +13,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// However often git and a hand change what is on hold, it is not written to; what is not on hold is.
+// However often git and a person change an object on hold, it is not written. An object that is not on hold is.
 func TestAHoldStandsUnderAStreamOfChanges(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -46,7 +46,7 @@ func TestAHoldStandsUnderAStreamOfChanges(t *testing.T) {
 	for how, hold := range holds {
 		ctx, stop := context.WithCancel(t.Context())
 		hand := make(chan int)
-		go func() { // a hand that never rests
+		go func() { // a person who changes the service all the time
 			wrote := 0
 			for tick := time.Tick(50 * time.Millisecond); ctx.Err() == nil; <-tick {
 				if w.tryScale(ctx, id, uint64(2+wrote%3)) {
@@ -55,11 +55,12 @@ func TestAHoldStandsUnderAStreamOfChanges(t *testing.T) {
 			}
 			hand <- wrote
 		}()
-		time.Sleep(200 * time.Millisecond) // the operator is in the middle of it
+		time.Sleep(200 * time.Millisecond) // now the operator is in the middle of its work
 		asked := time.Now()
 		end := hold()
 		began := time.Now()
-		// A write may be in flight when somebody's own docker command has returned, but not for longer than a call.
+		// When somebody's own docker command has returned, a write may still be in flight, but not for longer than
+		// one call.
 		time.Sleep(300 * time.Millisecond)
 		c.proxy.Reset()
 		commits := 0
@@ -70,7 +71,8 @@ func TestAHoldStandsUnderAStreamOfChanges(t *testing.T) {
 			c.has("db", value)
 		}
 		writes := writesTo(c.proxy.Calls(), id)
-		if how == "by command, for a while" { // on a busy machine two commits may take longer than that; its end is in whole seconds
+		// On a busy machine two commits may take longer than the hold; its end is in whole seconds
+		if how == "by command, for a while" {
 			writes = slices.DeleteFunc(writes, func(c harness.Call) bool { return c.At.After(asked.Add(timed - time.Second)) })
 		}
 		if len(writes) > 0 {

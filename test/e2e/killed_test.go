@@ -16,10 +16,10 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// ending is how an apply is disturbed at one of its calls.
+// ending is a way to disturb an apply at one of its calls.
 type ending struct {
 	name string
-	// before the call goes on, or after the engine has carried it out.
+	// before runs before the call goes on, and after when the engine has carried it out. Either may be nil.
 	before, after func(*harness.Process) error
 	kills         bool
 }
@@ -38,10 +38,10 @@ var endings = []ending{
 	}},
 }
 
-// mostCalls is far above what these applies need: more would be a loop.
+// mostCalls is far more than these applies need. If one makes more calls, it is in a loop.
 const mostCalls = 100
 
-// interrupted is a source whose apply is disturbed, with objects that no other run has.
+// interrupted is a source whose apply is disturbed. Its objects have names that no other run uses.
 type interrupted struct {
 	*world
 	proxy  *harness.Proxy
@@ -55,7 +55,7 @@ func (i *interrupted) args() []string {
 	return []string{"apply", "--host", i.proxy.Host(), "--source", i.repo.Dir}
 }
 
-// first is what is made from nothing, second a revision that makes, changes and removes.
+// first is made from nothing. second is a revision that makes, changes and removes objects.
 func (i *interrupted) first() map[string]string {
 	o := i.object
 	return map[string]string{
@@ -76,7 +76,7 @@ func (i *interrupted) second() map[string]string {
 	}
 }
 
-// disturb starts an apply that is disturbed at a call; false when it has none of that kind.
+// disturb runs an apply that is disturbed at a call. It returns false if the apply makes no such call.
 func (i *interrupted) disturb(e ending, at point) bool {
 	i.Helper()
 	started := make(chan *harness.Process, 1)
@@ -111,10 +111,10 @@ func (i *interrupted) disturb(e ending, at point) bool {
 	return reached
 }
 
-// converges applies again, and checks what is there then.
+// converges applies again, and checks the result.
 func (i *interrupted) converges(at string, disturbed []harness.Call, services, networks []string, versions int) {
 	i.Helper()
-	i.freeLease() // nobody acts: need not wait until that is clear by itself
+	i.freeLease() // nobody acts, so there is no need to wait until that is clear by itself
 	i.proxy.Reset()
 	calls := lines(disturbed)
 	if r := i.cli(i.args()...); r.code != 0 {
@@ -155,8 +155,8 @@ func (i *interrupted) converges(at string, disturbed []harness.Call, services, n
 	}
 }
 
-// freeLease writes into the lease that its holder is gone, so that nobody has to wait until that is clear by itself. A call of
-// the one that was killed may still be on its way.
+// freeLease notes in the lease that its holder has gone, so that nobody has to wait until that is clear by itself. It
+// tries again, because a call of the killed process may still be on its way.
 func (w *world) freeLease() {
 	w.Helper()
 	w.eventually(func() error {
@@ -174,7 +174,8 @@ func (w *world) freeLease() {
 	})
 }
 
-// once checks that a service was updated once: a second time would have made the new spec the one that a rollback brings back.
+// once checks that a service was updated exactly once. A second update would have made the new spec the target of a
+// rollback.
 func (i *interrupted) once(service string, of func(*swarm.ServiceSpec) string) {
 	i.Helper()
 	s := i.service(i.object(service))
@@ -252,8 +253,8 @@ func TestAnApplyThatIsKilledAtAnyCallConvergesLater(t *testing.T) {
 	}
 }
 
-// reached checks that a loop over the points of the n-th ending has disturbed what it has to: on engines one call, and where it
-// goes on until the end all of its calls, of which such an apply has at least so many.
+// reached checks that a loop over the points of the n-th ending has disturbed as much as it must. On engines that is
+// one call. If the loop goes on to the end, it is all of its calls; such an apply makes at least `least` calls.
 func (w *world) reached(n int, what string, disturbed, least int) {
 	w.Helper()
 	w.Logf("%s: disturbed at %d calls", what, disturbed)

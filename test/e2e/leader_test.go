@@ -13,9 +13,9 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// The leader's machine loses its power while a commit with several services is carried out. Until there is a new leader,
-// engines answer without a word about nodes and managers: nobody takes that for a swarm that has lost them, nobody pauses or
-// wants a resume, and the rest of the commit is carried out, each service once.
+// The leader's machine loses power while a commit with several services is carried out. Until there is a new leader,
+// engines answer without naming nodes and managers. No operator takes that for a swarm that has lost them, none
+// pauses or asks for a resume. The rest of the commit is carried out, each service once.
 func TestALeaderLostDuringACommitPausesNobody(t *testing.T) {
 	t.Parallel()
 	t.Run("the acting one's own", func(t *testing.T) {
@@ -32,7 +32,7 @@ func TestALeaderLostDuringACommitPausesNobody(t *testing.T) {
 	})
 }
 
-// stages are services that are changed together, those of a stage when those of the one before are ready.
+// stages are services that change together. Those of a stage change when those of the stage before are ready.
 var stages = [][]string{{"a1", "a2"}, {"b1", "b2"}, {"c1", "c2"}}
 
 func staged(image string) map[string]string {
@@ -52,7 +52,7 @@ func staged(image string) map[string]string {
 	return files
 }
 
-// losesLeader kills the leader's machine after the first write of a commit by the first of two operators.
+// losesLeader kills the leader's machine after the first write that the first of two operators makes for a commit.
 func (w *world) losesLeader(leader, first, second string) {
 	w.Helper()
 	a := w.acting("leader", first, second, staged("app:1"))
@@ -129,8 +129,8 @@ func (w *world) losesLeader(leader, first, second string) {
 	}
 }
 
-// updatedOnce checks that a service was written once: a second time would have made the new spec the one that a rollback
-// brings back.
+// updatedOnce checks that a service was written once. A second write would have made the new spec the target of a
+// rollback.
 func (w *world) updatedOnce(a *acting, name string, isUpdate func(harness.Call) bool) {
 	w.Helper()
 	s := w.service(name)

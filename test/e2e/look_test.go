@@ -20,7 +20,7 @@ func last(calls []harness.Call) string {
 	return calls[len(calls)-1].String()
 }
 
-// knows says whether the engine has an API version.
+// knows reports whether the engine has an API version.
 func (w *world) knows(api string) bool {
 	w.Helper()
 	v, err := w.api.ServerVersion(w.Context(), client.ServerVersionOptions{})
@@ -30,7 +30,7 @@ func (w *world) knows(api string) bool {
 	return versions.GreaterThanOrEqualTo(v.APIVersion, api)
 }
 
-// find looks a service up; false where there is none.
+// find looks a service up. It returns false if there is none.
 func (w *world) find(name string) (swarm.Service, bool) {
 	w.Helper()
 	for _, s := range w.services() {
@@ -59,7 +59,7 @@ func (w *world) services() []swarm.Service {
 	return list.Items
 }
 
-// versions are those of all services, by name.
+// versions returns the versions of all services, by name.
 func (w *world) versions() map[string]uint64 {
 	w.Helper()
 	out := map[string]uint64{}
@@ -69,7 +69,7 @@ func (w *world) versions() map[string]uint64 {
 	return out
 }
 
-// configs lists the names of configs, without the operator's memory.
+// configs returns the names of the configs, without those of the operator's memory.
 func (w *world) configs() []string {
 	w.Helper()
 	list, err := w.api.ConfigList(w.Context(), client.ConfigListOptions{})
@@ -108,7 +108,8 @@ func (w *world) networks() []string {
 	}
 	var names []string
 	for _, n := range list.Items {
-		if n.Scope == "swarm" && !n.Ingress && len(n.Peers) == 0 { // else it is a node's copy of one that is gone
+		// otherwise it is a node's copy of a network that is gone
+		if n.Scope == "swarm" && !n.Ingress && len(n.Peers) == 0 {
 			names = append(names, n.Name)
 		}
 	}
@@ -116,7 +117,7 @@ func (w *world) networks() []string {
 	return names
 }
 
-// tasks are a service's, in whatever state.
+// tasks returns the tasks of a service, in whatever state.
 func (w *world) tasks(service string) []swarm.Task {
 	w.Helper()
 	list, err := w.api.TaskList(w.Context(), client.TaskListOptions{Filters: client.Filters{}.Add("service", service)})
@@ -126,7 +127,7 @@ func (w *world) tasks(service string) []swarm.Task {
 	return list.Items
 }
 
-// runs waits until a service has so many running tasks of the spec in force.
+// runs waits until a service has n running tasks of the image in force.
 func (w *world) runs(service string, n int) {
 	w.Helper()
 	w.eventually(func() error {
@@ -143,7 +144,7 @@ func (w *world) runs(service string, n int) {
 	})
 }
 
-// status waits for the state of a service's last update.
+// status waits until a service's last update has a state.
 func (w *world) status(service string, state swarm.UpdateState) {
 	w.Helper()
 	w.eventually(func() error {
@@ -159,17 +160,18 @@ func replicas(s swarm.Service) uint64 { return *s.Spec.Mode.Replicated.Replicas 
 
 func env(s swarm.Service) []string { return s.Spec.TaskTemplate.ContainerSpec.Env }
 
-// serviceWrites are the writes of services among calls.
+// serviceWrites returns the calls that write services.
 func serviceWrites(calls []harness.Call) []harness.Call {
 	return slices.DeleteFunc(slices.Clone(calls), func(c harness.Call) bool { return !c.Write() || !strings.HasPrefix(c.Path, "/services/") })
 }
 
-// accepted leaves out what the engine refused: an object's version moves by itself too, and a stale write is tried again.
+// accepted leaves out the calls that the engine refused. An object's version also moves by itself, and a stale write
+// is then tried again.
 func accepted(calls []harness.Call) []harness.Call {
 	return slices.DeleteFunc(slices.Clone(calls), func(c harness.Call) bool { return c.Status < 200 || c.Status > 299 })
 }
 
-// writesTo are the writes of one service, by id.
+// writesTo returns the calls that write one service, by its ID.
 func writesTo(calls []harness.Call, id string) []harness.Call {
 	return slices.DeleteFunc(serviceWrites(calls), func(c harness.Call) bool { return !strings.Contains(c.Path, id) })
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// forget removes by hand all configs that are the operator's own, and every other one that is not in use.
+// forget removes by hand all of the operator's own configs, and every other config that is not in use.
 func (w *world) forget() {
 	w.Helper()
 	isOwn := func(c swarm.Config) bool { return strings.HasPrefix(c.Spec.Name, "swarm-operator") }
@@ -25,7 +25,8 @@ func (w *world) forget() {
 		if err != nil {
 			w.Fatal(err)
 		}
-		slices.SortStableFunc(list.Items, func(a, b swarm.Config) int { // its own first: until then others come back, as they should
+		// its own first: until they are gone, the operator makes the others again, as it should
+		slices.SortStableFunc(list.Items, func(a, b swarm.Config) int {
 			return strings.Compare(fmt.Sprint(isOwn(b)), fmt.Sprint(isOwn(a)))
 		})
 		for _, c := range list.Items {
@@ -33,8 +34,8 @@ func (w *world) forget() {
 			switch {
 			case err == nil && isOwn(c):
 				own++
-			case cerrdefs.IsNotFound(err): // the operator has replaced it meanwhile: that one has to go as well
-				again = true
+			case cerrdefs.IsNotFound(err):
+				again = true // the operator has replaced it in the meantime: the new one has to go as well
 			case err != nil && !strings.Contains(err.Error(), "in use"):
 				w.Fatal(err)
 			}
@@ -45,7 +46,7 @@ func (w *world) forget() {
 	}
 }
 
-// own lists the operator's configs.
+// own returns the names of the operator's configs.
 func (w *world) own() []string {
 	w.Helper()
 	list, err := w.api.ConfigList(w.Context(), client.ConfigListOptions{})
@@ -62,7 +63,8 @@ func (w *world) own() []string {
 	return names
 }
 
-// A hand removes all that the operator remembers: it does nothing at all then, and says so, until somebody has looked.
+// Somebody removes by hand everything that the operator remembers. The operator then does nothing and says so, until
+// somebody has looked.
 func TestALostMemoryIsSafe(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -150,7 +152,8 @@ func TestALostMemoryIsSafe(t *testing.T) {
 		}
 		return nil
 	})
-	if got := w.secrets(); !slices.Equal(got, secrets) { // without the key that named it, its content cannot be compared
+	// Without the key that named it, its content cannot be compared
+	if got := w.secrets(); !slices.Equal(got, secrets) {
 		t.Errorf("secrets %q are %q", secrets, got)
 	}
 	for i := 1; i < 7; i++ {

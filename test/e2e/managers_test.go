@@ -14,7 +14,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// By commits, while a service runs: one manager comes or goes at a time, the leader last.
+// The number follows commits while a service runs. One manager comes or goes at a time, the leader last.
 func TestTheNumberOfManagersFollowsGit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{3, 2})
@@ -79,7 +79,7 @@ func TestTheNumberOfManagersFollowsGit(t *testing.T) {
 	}
 
 	m.begin("one to three")
-	if leader != "" { // an engine that joined through it may know no other way into raft, and it is the first by its name
+	if leader != "" { // it is the first by name, and an engine that joined through it may know no other way into raft
 		r.remove("leader.yaml")
 	}
 	become(3, r.commit("three again", map[string]string{"cluster.yaml": managed(3)}))
@@ -87,8 +87,9 @@ func TestTheNumberOfManagersFollowsGit(t *testing.T) {
 	w.want(0, "diff", "--host", w.swarm.Host(own), "--source", r.Dir)
 }
 
-// comeBack waits until all nodes are ready: when the leader has left nobody is, for a while. A dockerd 20.10 that was demoted can
-// stay away for good (once in some fifty runs, on a busy machine); as whoever runs it would, this starts it anew, and says so.
+// comeBack waits until all nodes are ready. After the leader has left, none is ready for a while. A demoted dockerd
+// 20.10 can stay away for good (in one of some fifty runs, on a busy machine). Like any person who runs it, this
+// restarts that engine, and logs it.
 func (w *world) comeBack() {
 	w.Helper()
 	since, restarted := map[string]time.Time{}, ""
@@ -118,7 +119,7 @@ func (w *world) comeBack() {
 	})
 }
 
-// lastLines are those of a file.
+// lastLines returns the last n lines of a file.
 func lastLines(path string, n int) string {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -128,7 +129,7 @@ func lastLines(path string, n int) string {
 	return strings.Join(all[max(0, len(all)-n):], "\n")
 }
 
-// Two of five die: one is replaced; the other not, as long as somebody works on it.
+// Two of five managers die. One is replaced. The other is not, as long as somebody works on it.
 func TestADeadManagerIsReplacedUnlessSomebodyWorksOnIt(t *testing.T) {
 	t.Parallel()
 	const replaceAfter = 30 * time.Second // the least that a manifest may say
@@ -234,7 +235,7 @@ func TestADeadManagerIsReplacedUnlessSomebodyWorksOnIt(t *testing.T) {
 	}
 }
 
-// What a hand does to roles is drift.
+// A change of roles by hand is drift.
 func TestRolesThatAHandChangedArePutRight(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{3, 1})
@@ -275,14 +276,14 @@ func TestRolesThatAHandChangedArePutRight(t *testing.T) {
 	right()
 }
 
-// acting are two operators of one source, each on a manager of its own. The first one is to act first.
+// acting are two operators of one source, each on a manager of its own. The first one must act first.
 type acting struct {
 	*world
 	repo  *repo
 	ops   [2]*operator
 	nodes [2]string
 	proxy [2]*harness.Proxy
-	begun chan struct{} // closed: the first one has done what is asked of it
+	begun chan struct{} // closed when the first one has done what the test asks of it
 }
 
 func (w *world) acting(name string, first, second string, files map[string]string) *acting {
@@ -302,7 +303,8 @@ func (w *world) acting(name string, first, second string, files map[string]strin
 	return a
 }
 
-// firstActs lets the second one write nothing until the first one has changed a node as it is asked for.
+// firstActs delays the writes of the second operator until the first one has made a write to a node that done
+// accepts.
 func (a *acting) firstActs(done func(harness.Call) bool) {
 	for i := range a.proxy {
 		a.proxy[i].Reset()
@@ -325,7 +327,7 @@ func (a *acting) firstActs(done func(harness.Call) bool) {
 	})
 }
 
-// The commit drains and demotes the node whose engine the one that acts talks to, and there is more to be done after that.
+// The commit drains and demotes the node of the operator that acts, and leaves more to do after that.
 func TestAnotherOperatorFinishesWhenTheActingOnesNodeIsDemoted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{3, 1})
@@ -333,7 +335,8 @@ func TestAnotherOperatorFinishesWhenTheActingOnesNodeIsDemoted(t *testing.T) {
 		return map[string]string{
 			"cluster.yaml": managed(3),
 			"all.yaml":     service("all", "image: app:1", "mode: global", "stopGracePeriod: 1s"),
-			// The second one comes when the first one has rolled out, which takes longer than all that is done to nodes.
+			// The service "after" follows when "web" has rolled out, which takes longer than everything that is done
+			// to nodes.
 			"web.yaml": service("web", "image: "+image, "replicas: 2", "placement: {constraints: [node.hostname == "+w.swarm.Workers()[0]+"]}", "stopGracePeriod: 1s",
 				"updateConfig: {parallelism: 1, delay: 20s, monitor: 1s, failureAction: continue}"),
 			"after.yaml": policy(service("after", "image: "+image, "replicas: 0"), "dependsOn: [Service/web]"),
@@ -362,7 +365,7 @@ func TestAnotherOperatorFinishesWhenTheActingOnesNodeIsDemoted(t *testing.T) {
 	}
 	demoted := slices.DeleteFunc(accepted(a.proxy[1].Writes()), func(c harness.Call) bool { return !strings.Contains(string(c.Body), `"Role":"worker"`) })
 	after := accepted(writesTo(a.proxy[1].Calls(), a.service("after").ID))
-	if len(demoted) == 0 || len(after) != 1 { // the one puts off what would end it until nothing else is left
+	if len(demoted) == 0 || len(after) != 1 { // an operator puts off what would end it until nothing else is left
 		t.Errorf("the other one should have demoted the node and updated what was left:\n%s\nand\n%s", lines(a.proxy[0].Writes()), lines(a.proxy[1].Writes()))
 	}
 	a.ops[0].reports(func(r harness.Report) error {
@@ -373,13 +376,13 @@ func TestAnotherOperatorFinishesWhenTheActingOnesNodeIsDemoted(t *testing.T) {
 	})
 }
 
-// The node of the one that acts is cut off from all others between the first and the second of two promotions.
+// The node of the operator that acts is cut off from all others between the first and the second of two promotions.
 func TestAnotherOperatorFinishesWhenTheActingOnesNodeIsCutOff(t *testing.T) {
 	t.Parallel()
 	t.Run("a follower", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, size{3, 2})
-		// Not the first manager's: dockerd 20.10 joins raft only through the node that it joined the swarm through.
+		// Not the first manager: dockerd 20.10 joins raft only through the node through which it joined the swarm.
 		first := w.swarm.Managers()[1]
 		if w.byRank()[0] == first {
 			first = w.swarm.Managers()[2]
@@ -397,13 +400,14 @@ func TestAnotherOperatorFinishesWhenTheActingOnesNodeIsCutOff(t *testing.T) {
 	})
 }
 
-// unhurried is dockerd's own heartbeat. An agent whose manager has fallen silent finds out five seconds later, at most twice in
-// a row. With this heartbeat a node has been down for long by then, or is not down for long yet, whoever leads. With a faster
-// one it may come back at the very moment when its time is up: SwarmKit then takes it for down for good (dispatcher.register
-// waits for a write, and the old timer ends meanwhile), and the more often the slower the machine is.
+// unhurried sets dockerd's own heartbeat. An agent whose manager has fallen silent notices after five seconds, at
+// most twice in a row. With this heartbeat, a node has by then been down for long, or not for long yet, whichever
+// manager leads. With a faster one it may come back at the very moment when its time is up. SwarmKit then takes it
+// for down for good: dispatcher.register waits for a write, and the old timer ends meanwhile. The slower the machine,
+// the more often that happens.
 const unhurried = "dispatcher: {heartbeatPeriod: 5s}"
 
-// cutsOff cuts the first one's node off while it acts, and leaves the rest to the second one.
+// cutsOff cuts off the node of the first operator while it acts, and leaves the rest of the work to the second.
 func (w *world) cutsOff(first, second string) {
 	w.Helper()
 	manifests := func(count int) map[string]string {

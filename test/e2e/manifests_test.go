@@ -7,7 +7,7 @@ import (
 
 const head = "apiVersion: swarm-operator.io/v1\nkind: %s\nmetadata: {name: %s}\n"
 
-// service is a manifest whose spec is lines of YAML such as "image: app:1".
+// service returns a Service manifest. spec is its spec as lines of YAML, such as "image: app:1".
 func service(name string, spec ...string) string {
 	return fmt.Sprintf(head, "Service", name) + "spec:\n  " + strings.Join(spec, "\n  ") + "\n"
 }
@@ -22,14 +22,14 @@ func secret(name, content string) string {
 	return fmt.Sprintf(head, "Secret", name) + fmt.Sprintf("spec: {data: %q}\n", content)
 }
 
-// policy is added to a manifest.
+// policy adds a policy to a manifest.
 func policy(manifest, policy string) string { return manifest + "policy: {" + policy + "}\n" }
 
 // docs joins manifests into one file.
 func docs(manifests ...string) string { return strings.Join(manifests, "---\n") }
 
-// quick makes roll-outs of a few tasks a matter of a second or two. That a real container has ended may be noticed late on
-// a busy machine, and the swarm would take the update for a good one.
+// quick makes the roll-out of a few tasks take a second or two. On a busy machine the end of a real container may be
+// noticed late, and the swarm would take the update for a good one. Engines therefore get a longer monitor.
 func quick(failureAction string) string {
 	monitor := "1s"
 	if *swarmKind == onEngines {

@@ -18,20 +18,21 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// raftPatience bounds each wait for several managers to come and go, with an election or two among them: dockerd holds calls
-// of a follower without a leader for 20 s.
+// raftPatience limits each wait for several managers to come and go, with an election or two among them. dockerd
+// holds calls of a follower without a leader for 20 s.
 const raftPatience = 2 * patience
 
-// stable is what the manifests of these scenarios state: shorter than the default, and longer than it takes to look twice.
+// stable is what the manifests of these scenarios state for stableFor. It is shorter than the default, and long
+// enough to look twice.
 const stable = time.Second
 
-// managed is a Cluster's manifest with a number of managers. Any node may be one.
+// managed returns a Cluster manifest with a number of managers. Any node may be one.
 func managed(count int, more ...string) string {
 	fields := append([]string{fmt.Sprintf("count: %d", count), "candidates: {hostnames: ['*']}", fmt.Sprintf("stableFor: %s", stable)}, more...)
 	return cluster("managers: {" + strings.Join(fields, ", ") + "}")
 }
 
-// byRank are the managers, the leader first. What else is asked of the swarm is asked of the second one from then on.
+// byRank returns the managers, the leader first. From then on, other requests of the test go to the second one.
 func (w *world) byRank() []string {
 	w.Helper()
 	w.changesNodes()
@@ -53,7 +54,7 @@ func (w *world) byRank() []string {
 	return names
 }
 
-// nodeNow is a node of these.
+// nodeNow returns the node with a hostname.
 func (w *world) nodeNow(hostname string) swarm.Node {
 	w.Helper()
 	for _, n := range w.nodesNow() {
@@ -65,7 +66,7 @@ func (w *world) nodeNow(hostname string) swarm.Node {
 	return swarm.Node{}
 }
 
-// nodesNow asks until somebody answers: while a leader goes nobody does.
+// nodesNow asks until an engine answers. While a leader leaves, none does.
 func (w *world) nodesNow() []swarm.Node {
 	w.Helper()
 	var out []swarm.Node
@@ -77,7 +78,7 @@ func (w *world) nodesNow() []swarm.Node {
 	return out
 }
 
-// patiently is eventually for what takes raft its time.
+// patiently is eventually with more time, for what takes raft long.
 func (w *world) patiently(check func() error) {
 	w.Helper()
 	if err := harness.Until(w.Context(), raftPatience, check); err != nil {
@@ -97,7 +98,8 @@ func (o *operator) follows(revision string) {
 	})
 }
 
-// refuses waits until the managers are left as they are for a reason.
+// refuses waits until the operator leaves the managers as they are, for a reason that contains text, and returns the
+// refusal.
 func (o *operator) refuses(class, text string) harness.Refusal {
 	o.w.Helper()
 	var out harness.Refusal
@@ -113,7 +115,7 @@ func (o *operator) refuses(class, text string) harness.Refusal {
 	return out
 }
 
-// managersNow are those that are managers by their role and in fact, and can be reached.
+// managersNow returns the nodes that are managers by their role and in fact, and can be reached.
 func managersNow(list []swarm.Node) []string {
 	var out []string
 	for _, n := range list {
@@ -129,37 +131,38 @@ func wanted(n swarm.Node) bool { return n.Spec.Role == swarm.NodeRoleManager }
 
 func member(n swarm.Node) bool { return n.ManagerStatus != nil }
 
-// membership watches who is a manager, as every engine tells it.
+// membership watches which nodes are managers, as each engine tells it.
 type membership struct {
 	w    *world
 	stop context.CancelFunc
 	done sync.WaitGroup
 
 	mu     sync.Mutex
-	cut    string // a node that does not know what it says
+	cut    string // a node that is cut off, so that it tells what is no longer true
 	phase  string
 	told   map[string]time.Time            // when the last call that an engine answered was made
-	heard  map[string]time.Time            // and when that answer came
+	heard  map[string]time.Time            // when that answer came
 	joined map[string]time.Time            // since when a node is a member
-	began  map[string]map[string]time.Time // by whom told: since when a node is on its way to another role
+	began  map[string]map[string]time.Time // by the engine that tells: since when a node is changing to another role
 	left   []*departure
-	late   []string // that were so long on their way that others were not kept waiting
+	late   []string // nodes that took so long to change that others did not have to wait for them
 	errs   []string
-	last   time.Time // when an engine answered
+	last   time.Time // when an engine last answered
 	silent time.Duration
 	looks  int
 }
 
-// justJoined is for how long a new member may not be heard of: on a busy machine, and with another one cut off, raft takes its time.
+// justJoined is how long a new member may stay unreachable. On a busy machine, with another member cut off, raft
+// takes its time.
 const justJoined = 20 * time.Second
 
-// departure is a manager whose role was taken from it.
+// departure is a manager whose role was taken away.
 type departure struct {
 	phase, name string
 	led         bool
 }
 
-// look is what an engine said.
+// look is one answer of an engine.
 type look struct {
 	from, to time.Time
 	nodes    map[string]swarm.Node
@@ -186,7 +189,7 @@ func (w *world) watchMembership() *membership {
 	return m
 }
 
-// begin names what is done next, when every engine that answers has told what was done before.
+// begin names the next phase, as soon as every engine that answers has told the end of the phase before.
 func (m *membership) begin(phase string) {
 	m.w.Helper()
 	now := time.Now()
@@ -210,14 +213,14 @@ func (m *membership) begin(phase string) {
 	m.w.Log(phase)
 }
 
-// ignore is for the engine of a node that is to be cut off: it goes on saying what was so before.
+// ignore stops judging the engine of a node that is to be cut off: it goes on telling what was true before.
 func (m *membership) ignore(node string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.cut = node
 }
 
-// look asks an engine; nil: it is none of a manager, or has no leader.
+// look asks an engine. It returns nil if the engine is no manager's or has no leader.
 func (m *membership) look(ctx context.Context, c *client.Client) *look {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -237,7 +240,7 @@ func (m *membership) errorf(format string, args ...any) {
 	m.errs = append(m.errs, fmt.Sprintf("%s: ", m.phase)+fmt.Sprintf(format, args...))
 }
 
-// judge checks one answer of an engine, and what happened since the one before it.
+// judge checks one answer of an engine, and what has changed since its answer before.
 func (m *membership) judge(by string, before, l *look) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -261,14 +264,15 @@ func (m *membership) judge(by string, before, l *look) {
 		switch {
 		case n.ManagerStatus.Reachability == swarm.ReachabilityReachable:
 			reachable++
-		case l.to.Sub(m.joined[name]) < justJoined, n.Spec.Role == swarm.NodeRoleWorker: // or it is about to go
+		case l.to.Sub(m.joined[name]) < justJoined, n.Spec.Role == swarm.NodeRoleWorker: // or it is about to leave
 			coming++
 		}
 	}
 	if l.changing = m.changing(by, l); len(l.changing) > 1 {
 		m.errorf("%s sees several change at once: %q: %s", by, l.changing, l)
 	}
-	if reachable+coming <= members/2 { // who has just joined, or leaves, is not heard of at once, and counts for the majority already
+	// A node that just joined, or leaves, cannot be reached at once, but already counts for the majority
+	if reachable+coming <= members/2 {
 		m.errorf("%s sees no majority: %s", by, l)
 	}
 	if before == nil {
@@ -293,7 +297,7 @@ func (m *membership) judge(by string, before, l *look) {
 	}
 }
 
-// leaves notes it once: several engines tell of it.
+// leaves notes a departure once, although several engines tell of it.
 func (m *membership) leaves(phase, name string, led bool) {
 	for _, d := range m.left {
 		if d.name == name && d.phase == phase {
@@ -304,8 +308,8 @@ func (m *membership) leaves(phase, name string, led bool) {
 	m.left = append(m.left, &departure{phase, name, led})
 }
 
-// changing are the nodes whose role and reality differ, but for those that took so long that others are not kept waiting: a
-// dockerd 20.10 that is to be a manager hangs while the engine that it joined the swarm through is none.
+// changing returns the nodes whose role and reality differ, without those that take so long that others need not wait
+// for them. A dockerd 20.10 that is to be a manager hangs while the engine through which it joined the swarm is none.
 func (m *membership) changing(by string, l *look) []string {
 	began := map[string]time.Time{}
 	var out []string
@@ -317,7 +321,8 @@ func (m *membership) changing(by string, l *look) []string {
 		if since, was := m.began[by][name]; was {
 			began[name] = since
 		}
-		if *swarmKind == onEngines && l.to.Sub(began[name]) > kind.RoleDeadline-10*time.Second { // the operator may have seen it earlier
+		// The operator may have seen the change earlier
+		if *swarmKind == onEngines && l.to.Sub(began[name]) > kind.RoleDeadline-10*time.Second {
 			m.late = append(m.late, name)
 			continue
 		}
@@ -344,7 +349,7 @@ func (l *look) String() string {
 	return b.String()
 }
 
-// leftIn are those that were made workers in a phase, in that order.
+// leftIn returns the nodes that became workers in a phase, in that order.
 func (m *membership) leftIn(phase string) []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -357,7 +362,7 @@ func (m *membership) leftIn(phase string) []string {
 	return out
 }
 
-// end stops watching, and says what was seen that may not be.
+// end stops watching, and reports every state that was seen and is not allowed.
 func (m *membership) end() {
 	m.stop()
 	m.done.Wait()

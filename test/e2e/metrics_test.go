@@ -9,7 +9,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// has waits until /metrics has each of these: a name, labels among others, and a value.
+// has waits until /metrics has each of these. A metric here is a name, some of its labels, and a value.
 func (o *operator) has(metrics ...string) {
 	o.w.Helper()
 	o.w.eventually(func() error {

@@ -17,7 +17,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/lag"
 )
 
-// node and nodeSet are manifests whose spec is lines of YAML.
+// node and nodeSet return manifests. spec is their spec as lines of YAML.
 func node(hostname string, spec ...string) string {
 	return fmt.Sprintf(head, "Node", hostname) + "spec:\n  " + strings.Join(spec, "\n  ") + "\n"
 }
@@ -26,7 +26,7 @@ func nodeSet(name string, spec ...string) string {
 	return fmt.Sprintf(head, "NodeSet", name) + "spec:\n  " + strings.Join(spec, "\n  ") + "\n"
 }
 
-// nodeList is what docker node ls shows.
+// nodeList returns what docker node ls shows.
 func (w *world) nodeList() []swarm.Node {
 	w.Helper()
 	list, err := w.api.NodeList(w.Context(), client.NodeListOptions{})
@@ -36,7 +36,7 @@ func (w *world) nodeList() []swarm.Node {
 	return list.Items
 }
 
-// byID finds a node, or nil.
+// byID returns the node with an ID, or nil.
 func (w *world) byID(id string) *swarm.Node {
 	w.Helper()
 	list := w.nodeList()
@@ -46,7 +46,7 @@ func (w *world) byID(id string) *swarm.Node {
 	return nil
 }
 
-// nodeByHand is docker node update.
+// nodeByHand does what docker node update does.
 func (w *world) nodeByHand(hostname string, change func(*swarm.NodeSpec)) {
 	w.Helper()
 	w.eventually(func() error {
@@ -57,7 +57,7 @@ func (w *world) nodeByHand(hostname string, change func(*swarm.NodeSpec)) {
 	})
 }
 
-// labelsOf are a node's labels but for the operator's own, as k=v.
+// labelsOf returns a node's labels as k=v, without the operator's own.
 func labelsOf(n swarm.Node) string {
 	labels := maps.Clone(n.Spec.Labels)
 	maps.DeleteFunc(labels, func(k, _ string) bool { return strings.HasPrefix(k, "swarm-operator.io/") })
@@ -78,12 +78,12 @@ func (w *world) labelled(hostname, labels string) {
 	})
 }
 
-// changesNodes says that the swarm will not be the one that it was.
+// changesNodes notes that this test changes the swarm's nodes, so that no other test gets the swarm.
 func (w *world) changesNodes() {
 	w.swarm.Spoil()
 }
 
-// leave is docker swarm leave on a node.
+// leave does what docker swarm leave does on a node.
 func (w *world) leave(hostname string) {
 	w.Helper()
 	w.changesNodes()
@@ -92,14 +92,14 @@ func (w *world) leave(hostname string) {
 	}
 }
 
-// join is docker swarm join on a node that has left. It returns the new id.
+// join does what docker swarm join does on a node that has left. It returns the new ID.
 func (w *world) join(hostname, addr string, a swarm.NodeAvailability) string {
 	w.Helper()
 	manager := w.node(w.swarm.Managers()[0])
 	c := w.connect(hostname)
 	if _, err := c.SwarmJoin(w.Context(), client.SwarmJoinOptions{
 		ListenAddr: "0.0.0.0", AdvertiseAddr: addr, RemoteAddrs: []string{manager.ManagerStatus.Addr}, JoinToken: w.clusterNow().JoinTokens.Worker, Availability: a,
-	}); err != nil && !strings.Contains(err.Error(), "will continue in the background") { // as it does on a busy machine
+	}); err != nil && !strings.Contains(err.Error(), "will continue in the background") { // a busy machine may
 		w.Fatal(err)
 	}
 	id := ""
@@ -135,7 +135,8 @@ func TestLabelsAndAvailabilityOfNodes(t *testing.T) {
 		fmt.Sprintf(`managers state="members" %d`, m), fmt.Sprintf(`managers state="reachable" %d`, m), `managers_wanted source="labels" 0`,
 		fmt.Sprintf(`manager_tolerance %d`, (m-1)/2), fmt.Sprintf(`nodes role="worker" state="ready" availability="active" %d`, n),
 	)
-	if *swarmKind == onSandbox { // the managers of real engines listen on networks of their own, which the operator is not in here
+	// The managers of real engines listen on networks of their own, which the operator here cannot reach
+	if *swarmKind == onSandbox {
 		w.eventually(func() error {
 			_, body, err := o.Get(t.Context(), "/metrics")
 			if err == nil && !strings.Contains(body, `swarm_operator_node_certificate_expiry_timestamp_seconds{node="`+w.swarm.Managers()[0]+`"} 1.`) {
@@ -146,7 +147,8 @@ func TestLabelsAndAvailabilityOfNodes(t *testing.T) {
 	}
 	w.quiet(p)
 
-	// What others set stays, what a hand changed of ours comes back, and what the manifest does not state any more goes.
+	// Labels that others set stay. Labels of ours that somebody changed by hand come back. Labels that the manifest
+	// no longer states are removed.
 	w.nodeByHand(two, func(s *swarm.NodeSpec) { s.Labels["theirs"], s.Labels["zone"] = "1", "c" })
 	w.labelled(two, "theirs=1 tier=x zone=a")
 	hash := r.commit("no tier", map[string]string{"set.yaml": set("labels: {zone: a}", "availability: active")})
@@ -157,7 +159,7 @@ func TestLabelsAndAvailabilityOfNodes(t *testing.T) {
 	o.inSync(hash)
 	w.labelled(two, "zone=a")
 
-	// A colleague's drain is reported and left alone, also when something else of the node changes.
+	// If a colleague drains a node, that is reported and left alone, even when another field of the node changes.
 	w.nodeByHand(two, func(s *swarm.NodeSpec) { s.Availability = swarm.NodeAvailabilityDrain })
 	o.reports(func(r harness.Report) error {
 		if i := slices.IndexFunc(r.Refused, func(x harness.Refusal) bool { return x.Guard == "intent" && x.Object == "Node/"+two }); i < 0 || !r.Is("InSync", true) {
@@ -178,7 +180,7 @@ func TestLabelsAndAvailabilityOfNodes(t *testing.T) {
 		t.Errorf("git said pause, and it is %s", a)
 	}
 
-	// Two sets that disagree decide nothing, and are named.
+	// Two sets that disagree decide nothing, and both are named.
 	hash = r.commit("two sets", map[string]string{"more.yaml": nodeSet("more", "selector: {hostnames: ["+two+"]}", "template: {labels: {zone: e}}")})
 	o.reports(func(r harness.Report) error {
 		if !slices.ContainsFunc(r.Refused, func(x harness.Refusal) bool {
@@ -192,7 +194,7 @@ func TestLabelsAndAvailabilityOfNodes(t *testing.T) {
 	r.remove("more.yaml")
 	o.inSync(r.commit("one set", nil))
 
-	// What no manifest is about stays as it was.
+	// What no manifest covers stays as it was.
 	r.remove("set.yaml", "one.yaml")
 	o.inSync(r.commit("none", map[string]string{"set.yaml": cluster("taskHistoryLimit: 5")}))
 	w.quiet(p)
@@ -344,11 +346,11 @@ func TestNodesAreDrainedOneByOne(t *testing.T) {
 		return n
 	}
 	w.eventually(func() error {
-		n := busy() // before the nodes: a node that is drained after that is not held against it
+		n := busy() // read before the nodes: tasks on a node that is drained later are no fault
 		a, b := w.node(one), w.node(two)
 		drained := func(n swarm.Node) bool { return n.Spec.Availability == swarm.NodeAvailabilityDrain }
 		if drained(a) && drained(b) && n[one] > 0 && n[two] > 0 {
-			// Both: the second was drained while tasks ran on the first, unless they were ended in between.
+			// The second node was drained while tasks ran on the first, unless they ended in between.
 			if again := busy(); again[one] > 0 && again[two] > 0 {
 				t.Errorf("both are drained, and %d and %d tasks run there", again[one], again[two])
 			}
@@ -364,7 +366,7 @@ func TestNodesAreDrainedOneByOne(t *testing.T) {
 	}
 }
 
-// Who reads the plan sees what a drain costs.
+// A person who reads the plan sees what a drain costs.
 func TestAPlanSaysWhatADrainCosts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 1})

@@ -13,24 +13,25 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/turn"
 )
 
-// without names the scenarios that mean nothing on the sandbox, and why. They are not run there at all.
+// without names the scenarios that have no meaning on the sandbox, with the reason. They do not run there at all.
 var without = map[string]string{
 	"TestContainersDoWhatTheManifestSays": "there are no containers to look into, no ports that answer and no registry that wants credentials",
 	"TestEnginesAndRegistriesThatGoAway":  "there is no registry that could go away, and no process of an engine that could crash or hang",
 }
 
-// within names the scenarios that real engines cannot show, and why. They are run on the sandbox only.
+// within names the scenarios that real engines cannot show, with the reason. They run only on the sandbox.
 var within = map[string]string{
 	"TestPairsOfRevisions": "dockerd tells nobody of each transaction of the swarm's store, and what is between two lists is not seen",
 }
 
-// differing is a scenario for which engines may differ, and in what.
+// differing is a scenario in which engines may differ, and how.
 type differing struct{ name, in string }
 
-// differs names the scenarios for which real engines may differ from the sandbox, and in what. On engines make test takes
-// from these; what the others are about (git, plans, consent, reports, output) is the same code on the same API there.
-// A scenario on real engines costs ten times what it costs on the sandbox, so each run takes those whose turn it is, which
-// are every sixteenth in the order of this table: neighbours are much alike. make e2e-full runs all scenarios on both.
+// differs names the scenarios in which real engines may differ from the sandbox, and how. On engines, make test takes
+// scenarios only from this table. What the others are about (git, plans, consent, reports, output) is the same code
+// on the same API there. A scenario costs ten times as much on real engines as on the sandbox. Each run therefore
+// takes every sixteenth scenario in the order of this table, because neighbours are much alike. make e2e-full runs
+// all scenarios on both.
 var differs = []differing{
 	{"TestContainersDoWhatTheManifestSays", "real containers, ports, mounts"},
 	{"TestEnginesAndRegistriesThatGoAway", "pulls, crashes of dockerd"},
@@ -85,7 +86,7 @@ var differs = []differing{
 	{"TestAWrongKeyIsTriedOnce", "autolock, restarts"},
 }
 
-// leaveOut keeps go test from running what means nothing on this swarm, or is the same on it.
+// leaveOut keeps go test from running what has no meaning on this swarm, or does not differ on it.
 func leaveOut() {
 	switch *swarmKind {
 	case onSandbox:
@@ -96,7 +97,7 @@ func leaveOut() {
 			return
 		}
 		run := flag.Lookup("test.run")
-		if run.Value.String() != "" { // somebody asks for something
+		if run.Value.String() != "" { // somebody asks for particular tests
 			return
 		}
 		var patterns []string
@@ -109,7 +110,7 @@ func leaveOut() {
 	}
 }
 
-// skip has go test leave out the scenarios of a table.
+// skip makes go test leave out the scenarios of a table.
 func skip(on string, table map[string]string) {
 	var patterns []string
 	for _, name := range slices.Sorted(maps.Keys(table)) {
@@ -122,12 +123,13 @@ func skip(on string, table map[string]string) {
 	if was := skip.Value.String(); was != "" {
 		patterns = append(patterns, was)
 	}
-	_ = skip.Value.Set(strings.Join(patterns, "|")) // any text is
+	_ = skip.Value.Set(strings.Join(patterns, "|")) // any text is valid
 }
 
 func exactly(name string) string { return "^" + regexp.QuoteMeta(name) + "$" }
 
-// A name in a table that no scenario has would leave its scenario out without a word.
+// If a table had the name of no scenario, the scenario that is meant would silently be treated as if it were not in
+// the table.
 func TestTablesNameScenariosThatExist(t *testing.T) {
 	files, err := os.ReadDir(".")
 	if err != nil {

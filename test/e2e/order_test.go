@@ -13,7 +13,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// running counts a service's tasks that run; 0 where there is no such service.
+// running counts the running tasks of a service. It returns 0 if there is no such service.
 func (w *world) running(service string) int {
 	w.Helper()
 	if _, there := w.find(service); !there {
@@ -28,7 +28,7 @@ func (w *world) running(service string) int {
 	return n
 }
 
-// db takes seconds to start; the job comes after it and web after the job, whatever their names and files say.
+// z-db takes seconds to start. The job comes after it, and a-web after the job, whatever their names and files say.
 func TestDependsOnWaitsForReadyServicesAndCompleteJobs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 1})
@@ -62,7 +62,7 @@ func TestDependsOnWaitsForReadyServicesAndCompleteJobs(t *testing.T) {
 	}
 	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
 
-	// It orders what changes together: a hotfix does not wait for an unchanged dependency that is broken.
+	// dependsOn orders what changes together. A hotfix does not wait for an unchanged dependency that is broken.
 	w.byHand("z-db", func(s *swarm.ServiceSpec) {
 		s.TaskTemplate.Placement = &swarm.Placement{Constraints: []string{"node.labels.none == none"}}
 	})
@@ -77,7 +77,7 @@ func TestDependsOnWaitsForReadyServicesAndCompleteJobs(t *testing.T) {
 		policy(service("b-migrate", "image: finish:1", "mode: replicated-job"), "dependsOn: [Service/z-db]"),
 		policy(service("z-db", "image: slow:1", "replicas: 2"), "enforce: false"),
 	)})
-	w.want(1, "apply", "--host", w.host(), "--source", r.Dir) // z-db is a person's
+	w.want(1, "apply", "--host", w.host(), "--source", r.Dir) // z-db is left to a person
 	if image := w.service("a-web").Spec.TaskTemplate.ContainerSpec.Image; !strings.HasPrefix(image, "app:2") {
 		t.Errorf("the hotfix waits: the image is %s", image)
 	}
@@ -139,7 +139,7 @@ func TestAtMostFiveRollOutsRunAtOnce(t *testing.T) {
 	}
 }
 
-// A revision that restarts a lot waits for consent, and two roll-outs that fail hold the rest.
+// A revision that restarts many services waits for consent. Two failed roll-outs hold the rest.
 func TestBlastRadius(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -166,7 +166,8 @@ func TestBlastRadius(t *testing.T) {
 func TestTwoFailedRollOutsHoldTheRest(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 2})
-	// On a busy machine a task may run for longer than a short monitor before it crashes, and its roll-out would be completed.
+	// On a busy machine a task may run longer than a short monitor before it crashes, and its roll-out would be
+	// completed.
 	const pausing = "updateConfig: {failureAction: pause, monitor: 15s, parallelism: 1}"
 	manifests := func(image string) map[string]string {
 		files := map[string]string{}
@@ -193,7 +194,8 @@ func TestTwoFailedRollOutsHoldTheRest(t *testing.T) {
 		return nil
 	})
 	w.holds(2*time.Second, func() error {
-		if writes := serviceWrites(p.Calls()); len(writes) > 3 { // a third may begin while one of the two has failed
+		// A third may begin while only one of the two has failed
+		if writes := serviceWrites(p.Calls()); len(writes) > 3 {
 			return fmt.Errorf("want two or three roll-outs, got\n%s", lines(writes))
 		}
 		return nil
@@ -223,7 +225,8 @@ func TestAJobRunsAgainOnlyWhenItsTaskChangesInGit(t *testing.T) {
 	o.inSync(hash)
 	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
 	p.Reset()
-	w.byHand("job", func(s *swarm.ServiceSpec) { s.Labels["by"] = "hand" }) // which runs it again: the engine's way
+	// The engine runs the job again after any change
+	w.byHand("job", func(s *swarm.ServiceSpec) { s.Labels["by"] = "hand" })
 	byHand := iteration()
 	w.quiet(p)
 	if writes := writesTo(p.Calls(), id); len(writes) > 0 || byHand <= first || iteration() != byHand {
@@ -265,7 +268,7 @@ func TestContentThatChangesRollsItsServiceOnceAndKeepsWhatARollbackNeeds(t *test
 			t.Errorf("content %s: want one write of the service, got\n%s", content, lines(writes))
 		}
 		configs, secrets := w.configs(), w.secrets()
-		if len(configs) != min(n+1, 2) || len(secrets) != len(configs) { // the one in force, and the one before
+		if len(configs) != min(n+1, 2) || len(secrets) != len(configs) { // the one in force, and the one before it
 			t.Errorf("content %s: configs are %q, secrets %q", content, configs, secrets)
 		}
 		for _, name := range slices.Concat(configs, secrets) {

@@ -14,7 +14,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// asks waits until an outage on one of the nodes waits for consent, in such words, and returns which and why.
+// asks waits until an outage on one of the nodes waits for consent, for a reason that contains text. It returns the
+// node and the reason.
 func (o *operator) asks(revision, text string, nodes ...string) (node, why string) {
 	o.w.Helper()
 	o.w.patiently(func() error {
@@ -34,7 +35,7 @@ func (o *operator) asks(revision, text string, nodes ...string) (node, why strin
 	return node, why
 }
 
-// keepsServing watches that a service has a running task until the function that it returns is called.
+// keepsServing checks that a service always has a running task, until stop is called.
 func (w *world) keepsServing(service string) (stop func()) {
 	w.Helper()
 	end, ended := make(chan struct{}), make(chan error)
@@ -66,8 +67,8 @@ func (w *world) keepsServing(service string) (stop func()) {
 	}
 }
 
-// Three managers become five, and workers serve: who costs nothing is promoted, then a worker whose task others stand in
-// for; the last one waits for consent, and so does the way back of a manager that serves.
+// One manager becomes four, while workers serve. A worker that costs nothing is promoted first, then one whose task
+// others can stand in for. The last one waits for consent. So does the demotion of a manager that serves.
 func TestNoRoleEndsAServiceWithoutConsent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 3})
@@ -87,13 +88,14 @@ func TestNoRoleEndsAServiceWithoutConsent(t *testing.T) {
 	w.runs("agent", 3)
 	stop := w.keepsServing("web")
 
-	// The worker without a task of web is promoted before the others; the task of agent there is named, and not asked for.
+	// The worker without a task of web is promoted before the others. Its task of agent is named, but needs no
+	// consent.
 	r.commit("two\n\nConsent: single-manager, even-managers", map[string]string{"cluster.yaml": managed(2)})
 	w.becomesManager(spare)
 	w.runs("agent", 2)
 	w.runs("db", 1)
 
-	// One of the two others may go: its fellow serves. Then the last is asked for.
+	// One of the two others may be promoted, because the other one serves. Then the last one waits for consent.
 	hash := r.commit("four\n\nConsent: even-managers", map[string]string{"cluster.yaml": managed(4)})
 	o.asks(hash, "0 of", workers[:2]...)
 	stop()
@@ -111,7 +113,7 @@ func TestNoRoleEndsAServiceWithoutConsent(t *testing.T) {
 	w.becomesManager(last)
 	w.runs("web", 0)
 
-	// And back: a pin that ends what runs on managers.
+	// And back: pinning a node to the role worker ends what runs on managers.
 	hash = r.commit("the spare one is a worker again\n\nConsent: even-managers", map[string]string{
 		"nodes.yaml": node(spare, "labels: {spare: 'yes'}", "role: worker"), "cluster.yaml": managed(3),
 	})
@@ -128,7 +130,7 @@ func TestNoRoleEndsAServiceWithoutConsent(t *testing.T) {
 	w.runs("db", 0)
 }
 
-// becomesManager waits until a node is one.
+// becomesManager waits until a node is a manager that can be reached.
 func (w *world) becomesManager(hostname string) {
 	w.Helper()
 	w.patiently(func() error {
@@ -139,8 +141,8 @@ func (w *world) becomesManager(hostname string) {
 	})
 }
 
-// A set that drains by role or platform takes one node after the other: the second drain waits until what ran on the first
-// runs elsewhere, and nothing is away meanwhile.
+// A set that drains by role or platform takes one node after the other. The second drain waits until what ran on the
+// first node runs elsewhere. The service never has an outage.
 func TestASetIsDrainedWithoutAnOutage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 3})
@@ -156,7 +158,7 @@ func TestASetIsDrainedWithoutAnOutage(t *testing.T) {
 	o := w.operate(w.host(), r, "--repair-after", "0s", "--max-drains", "2")
 	o.condition("InSync", true)
 	w.runs("web", 2)
-	// Both tasks are on the nodes of the set.
+	// Move both tasks to the nodes of the set.
 	w.nodeByHand(workers[2], func(s *swarm.NodeSpec) { s.Availability = swarm.NodeAvailabilityDrain })
 	w.eventually(func() error {
 		for _, t := range w.tasks("web") {

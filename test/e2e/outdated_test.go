@@ -10,7 +10,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// Whoever reads an older checkout does nothing and says so, also where the newer commit is not among its objects.
+// An operator that reads an older checkout does nothing and says so, even if that checkout does not have the newer
+// commit.
 func TestAnOlderCheckoutDoesNotAct(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -41,7 +42,7 @@ func TestAnOlderCheckoutDoesNotAct(t *testing.T) {
 	stale := clone("stale")
 	r.remove("b.yaml")
 	newer := r.commit("newer", manifest(3))
-	back := clone("back") // it has the newer one, and its branch was reset
+	back := clone("back") // it has the newer commit, and its branch was reset
 	reset(back, older)
 	p := w.proxy()
 	first := w.operate(p.Host(), r, "--repair-after", "0s", "--instance", "first")
@@ -111,7 +112,7 @@ func TestAnOlderCheckoutDoesNotAct(t *testing.T) {
 	w.image("a", "app:1")
 	w.service("b")
 	w.want(0, "diff", "--host", w.host(), "--source", back.Dir)
-	o = w.operate(w.host(), r) // what is newer than what is in force goes on from there
+	o = w.operate(w.host(), r) // a commit that is newer than the one in force goes on from there
 	o.inSync(newer)
 	w.image("a", "app:3")
 
