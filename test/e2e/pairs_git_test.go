@@ -10,13 +10,15 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// pair is a case of the law of pairs: what git says, one revision after the other, and what is done to the operators.
+// pair is a case of the law of pairs: what git says, one revision after the other, and how the operators are
+// disturbed.
 type pair struct {
 	seed      uint64
 	revisions []revision
-	// meanwhile is how long after a revision the next one comes; the first one settles.
+	// meanwhile is how long after a revision the next one comes. Only the first revision is given time to settle.
 	meanwhile time.Duration
-	// hit is the write of an operator, counted from the second revision, at which that operator is disturbed; how says in what way.
+	// hit is the number of the operators' write at which its operator is disturbed, counted from the second revision.
+	// how says in what way.
 	hit, how int
 }
 
@@ -26,10 +28,10 @@ type revision struct {
 	nets     []overlay
 	content  string
 	consents []string
-	edits    []string // what was done to the one before, for people
+	edits    []string // what was done to the revision before, for people
 }
 
-// app is a service. It keeps its id under another name.
+// app is a service. It keeps its ID under another name.
 type app struct {
 	id, replicas, parallelism, port int
 	name, image, order, action, net string
@@ -37,7 +39,7 @@ type app struct {
 	host, config                    bool
 }
 
-// overlay is a network. It keeps its id under another name.
+// overlay is a network. It keeps its ID under another name.
 type overlay struct {
 	id           int
 	name, subnet string
@@ -48,10 +50,10 @@ const (
 	goodImages = "app:"
 )
 
-// badImages fail each in a way of its own.
+// badImages are images that fail, each in its own way.
 var badImages = []string{"crash:1", "nopull:1", "unhealthy:1"}
 
-// good says whether an image does what services are there for.
+// good reports whether an image does the work of its service.
 func good(image string) bool {
 	return strings.HasPrefix(image, goodImages) || strings.HasPrefix(image, "slow:")
 }
@@ -89,7 +91,7 @@ func (n overlay) manifest() string {
 	return fmt.Sprintf(head, "Network", n.name) + "spec: {ipam: {config: [{subnet: " + n.subnet + "}]}}\n"
 }
 
-// files are the revision as manifests.
+// files returns the revision as manifests.
 func (r revision) files() map[string]string {
 	all := []string{config("conf", r.content)}
 	for _, n := range r.nets {
@@ -117,7 +119,7 @@ func (r revision) app(id int) (app, bool) {
 	return r.apps[i], true
 }
 
-// String is the case for people who read why the law broke.
+// String describes the case for people who want to know why the law was broken.
 func (p pair) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d: disturbance %q at write %d", p.seed, hits[p.how].name, p.hit)
@@ -133,15 +135,15 @@ func (p pair) String() string {
 	return b.String()
 }
 
-// drawing makes a case of random numbers.
+// drawing makes a case from random numbers.
 type drawing struct {
 	*rand.Rand
-	next   int // id
+	next   int // the last ID
 	ports  int
 	subnet int
 }
 
-// drawPair makes the case of a seed.
+// drawPair returns the case of a seed.
 func drawPair(seed uint64) pair {
 	d := &drawing{Rand: rand.New(rand.NewPCG(seed, 14))}
 	p := pair{seed: seed, revisions: []revision{d.first()}, hit: 1 + d.IntN(14), how: d.IntN(len(hits)), meanwhile: time.Duration(d.IntN(4000)) * time.Millisecond}
@@ -197,7 +199,7 @@ func (d *drawing) first() revision {
 	return r
 }
 
-// edits change a revision, or say that they cannot.
+// edits change a revision. An edit returns false if it cannot be done.
 var edits = []struct {
 	name string
 	do   func(*drawing, *revision) bool
@@ -240,7 +242,7 @@ var edits = []struct {
 	{"another network", (*drawing).moves},
 }
 
-// vary makes a revision of another one.
+// vary makes a revision from another one.
 func (d *drawing) vary(of revision) revision {
 	r := revision{apps: slices.Clone(of.apps), nets: slices.Clone(of.nets), content: of.content}
 	for n := 1 + d.IntN(4); len(r.edits) < n; {
@@ -286,7 +288,7 @@ func (d *drawing) rename(r *revision) bool {
 	return true
 }
 
-// published are the indexes of what has a port of the whole swarm, shuffled.
+// published returns the indexes of the apps that publish a port in the whole swarm, shuffled.
 func (d *drawing) published(r *revision) []int {
 	var out []int
 	for i, a := range r.apps {
@@ -344,7 +346,7 @@ func (d *drawing) add(r *revision) bool {
 	return true
 }
 
-// takes drops an app and gives its port to a new one, which takes its place.
+// takes drops an app. A new app takes its place, and its port.
 func (d *drawing) takes(r *revision) bool {
 	p := d.published(r)
 	if len(p) == 0 {
@@ -394,7 +396,7 @@ func (d *drawing) swapSubnets(r *revision) bool {
 	return true
 }
 
-// moves puts an app on a network that is new.
+// moves puts an app on a new network.
 func (d *drawing) moves(r *revision) bool {
 	n := d.overlay()
 	r.nets = append(r.nets, n)

@@ -11,7 +11,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// story is a trace that is told, not seen.
+// story is a trace that is invented, not observed.
 type story struct {
 	*trace
 	version uint64
@@ -26,7 +26,7 @@ func (s *story) tell(action api.WatchActionKind, is, was *api.Service) {
 	s.see(&api.WatchMessage{Events: []*api.WatchMessage_Event{e}})
 }
 
-// writes is a client's write: a create, or an update of what is there.
+// writes is a client's write: it creates a service, or updates the one that exists.
 func (s *story) writes(name, want, image string, replicas uint64, order api.UpdateConfig_UpdateOrder) {
 	s.version++
 	is := &api.Service{ID: "id-" + name, SpecVersion: &api.Version{Index: s.version}, Spec: api.ServiceSpec{
@@ -42,7 +42,7 @@ func (s *story) writes(name, want, image string, replicas uint64, order api.Upda
 	s.tell(api.WatchActionKindCreate, is, nil)
 }
 
-// becomes is what SwarmKit's updater says of a service.
+// becomes is a status that SwarmKit's updater gives to a service.
 func (s *story) becomes(name string, state api.UpdateStatus_UpdateState) {
 	was := s.services["id-"+name]
 	is := was.Copy()
@@ -57,7 +57,7 @@ func (s *story) task(service string, slot int, state api.TaskState) {
 	s.see(&api.WatchMessage{Events: []*api.WatchMessage_Event{{Action: api.WatchActionKindUpdate, Object: &api.Object{Object: &api.Object_Task{Task: t}}}}})
 }
 
-// git says something else now.
+// git makes git say something else from now on.
 func (s *story) git() { s.begins = time.Now() }
 
 // The judge of traces sees what breaks the laws, and nothing else.

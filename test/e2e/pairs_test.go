@@ -26,7 +26,7 @@ var (
 	pairCount = flag.Int("pairs", 0, "how many pairs of revisions are tried; 0: 3, or 60 with -full")
 )
 
-// hits are how an operator is disturbed at a write.
+// hits are the ways in which an operator is disturbed at a write.
 var hits = []struct {
 	name   string
 	before bool
@@ -66,9 +66,9 @@ type pairedOperator struct {
 	cut   atomic.Bool
 }
 
-// Whatever two revisions say, and whatever happens to operators meanwhile: what both of them have runs all the time, unless
-// a plan named the gap; what is between two objects had consent; nothing is written on a service whose roll-out is in flight
-// but a new want; and in the end there is what the last revision asks for, and nothing more.
+// Two revisions may say anything, and anything may happen to operators in the meantime. A service in both revisions
+// runs all the time, unless a plan named the gap. A gap between two objects had consent. A service whose roll-out is
+// in flight is written only for a new want. In the end there is what the last revision asks for, and nothing more.
 func TestPairsOfRevisions(t *testing.T) {
 	t.Parallel()
 	for _, seed := range pairSeeds() {
@@ -79,7 +79,7 @@ func TestPairsOfRevisions(t *testing.T) {
 	}
 }
 
-// pairSeeds are those whose turn it is: others with each commit.
+// pairSeeds returns the seeds of this run. Each commit takes other ones.
 func pairSeeds() []uint64 {
 	if *pairSeed != 0 {
 		return []uint64{*pairSeed}
@@ -184,11 +184,11 @@ func (c *paired) commits(r revision) string {
 	return hash
 }
 
-// ends waits until nothing comes any more, and checks what there is then.
+// ends waits until nothing changes any more, and checks the result.
 func (c *paired) ends(hash string, r revision) {
 	c.Helper()
 	ctx := c.Context()
-	if deadline, ok := c.Deadline(); ok { // to say why before the tests are ended
+	if deadline, ok := c.Deadline(); ok { // so that the reason is printed before the tests are ended
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-20*time.Second))
 		defer cancel()
@@ -213,7 +213,7 @@ func (c *paired) acting() *pairedOperator {
 	return c.operators[i]
 }
 
-// settled says what is still to come.
+// settled returns an error that says what is still to come.
 func (c *paired) settled(hash string, r revision) error {
 	if still := c.trace.since(); still < 1500*time.Millisecond {
 		return fmt.Errorf("something changed %s ago", still)
@@ -249,7 +249,7 @@ func (c *paired) settled(hash string, r revision) error {
 	return nil
 }
 
-// plannedText is what diff says in JSON, as far as this asks.
+// plannedText is the part of diff's JSON that this test reads.
 type plannedText struct {
 	Steps, Refused []struct {
 		Op     string `json:"op"`
@@ -269,7 +269,7 @@ func (c *paired) plan() (p plannedText) {
 	return p
 }
 
-// left checks that nothing is there that should not be, and that what is not there is refused.
+// left checks that nothing exists that should not, and that whatever is missing was refused.
 func (c *paired) left(r revision) {
 	c.Helper()
 	p := c.plan()
@@ -332,7 +332,7 @@ func (c *paired) left(r revision) {
 	}
 }
 
-// told is what happened, for people who read why the law broke.
+// told returns what happened, for people who want to know why the law was broken.
 func (c *paired) told() string {
 	return fmt.Sprintf("plans:\n%s\nwrites:\n%s\nwhat ran:\n%s", strings.Join(c.judge.plans, "\n"), c.wrote(), c.ran())
 }

@@ -14,33 +14,33 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/lag"
 )
 
-// trace is what happened to services and tasks, as the store of the swarm tells it: each transaction is one moment, and
-// nothing is between two of them.
+// trace is what happened to services and tasks, as the swarm's store tells it. Each transaction is one moment, and
+// nothing lies between two of them.
 type trace struct {
 	mu       sync.Mutex
 	services map[string]*api.Service // also those that are gone
-	running  map[string]string       // task → service id
+	running  map[string]string       // task → service ID
 	moments  []moment
 	writes   []apiWrite
-	changed  time.Time // of anything but a task or a node
-	down     time.Time // when the swarm first lost sight of a node, as it does on a machine that is too busy
+	changed  time.Time // when anything except a task or a node last changed
+	down     time.Time // when the swarm first lost sight of a node, as happens on a machine that is too busy
 }
 
-// moment says how many tasks of each service run from then on.
+// moment says how many tasks of each service run from that time on.
 type moment struct {
 	at      time.Time
 	running map[string]int // by name
 }
 
-// apiWrite is what a client of the API has done to a service.
+// apiWrite is a write of an API client on a service.
 type apiWrite struct {
 	at       time.Time
 	id, name string
-	op       string // create, update, remove
+	op       string // create, update or remove
 	was, is  *api.Service
 }
 
-// want is what the operator says that it wanted.
+// want returns the want that the operator recorded with the write. It is empty if the service was removed.
 func (w apiWrite) want() string {
 	if w.is == nil {
 		return ""
@@ -48,7 +48,7 @@ func (w apiWrite) want() string {
 	return w.is.Spec.Annotations.Labels[v1.LabelApplied]
 }
 
-// inFlight says that the write came over a roll-out.
+// inFlight reports whether the write came while the service was rolling out.
 func (w apiWrite) inFlight() bool {
 	if w.was == nil || w.was.UpdateStatus == nil {
 		return false
@@ -111,8 +111,8 @@ func (t *trace) see(m *api.WatchMessage) {
 	}
 }
 
-// service notes what became of a service. A client's write gives the spec a higher version; what SwarmKit's updater does
-// itself, a rollback among it, does not.
+// service notes a change of a service. A client's write gives the spec a higher version. What SwarmKit's updater does
+// itself, including a rollback, does not.
 func (t *trace) service(now time.Time, e *api.WatchMessage_Event, s *api.Service) {
 	t.changed = now
 	w := apiWrite{at: now, id: s.ID, name: s.Spec.Annotations.Name, was: e.OldObject.GetService(), is: s}
@@ -131,28 +131,29 @@ func (t *trace) service(now time.Time, e *api.WatchMessage_Event, s *api.Service
 	t.writes = append(t.writes, w)
 }
 
-// sees gives a judge what was seen so far.
+// sees gives a judge everything that was seen so far.
 func (t *trace) sees(j *judge) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	j.moments, j.writes, j.down = slices.Clone(t.moments), slices.Clone(t.writes), t.down
 }
 
-// since is how long ago something changed.
+// since returns how long ago something changed.
 func (t *trace) since() time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return lag.Since(t.changed).Machine
 }
 
-// judge says what breaks the law in a trace. begins are when the operators could first see each revision.
+// judge finds what breaks the law in a trace. begins has the times at which the operators could first see each
+// revision.
 type judge struct {
 	pair    pair
 	begins  []time.Time
-	plans   []string // diff's text, of each revision but the first
+	plans   []string // diff's text for each revision except the first
 	moments []moment
 	writes  []apiWrite
-	down    time.Time // what ended since then may have ended with a node
+	down    time.Time // what ended after this time may have ended with a node
 }
 
 // broken lists what breaks the laws.
@@ -160,10 +161,11 @@ func (j judge) broken() []string {
 	return slices.Concat(j.gaps(), j.rewritten())
 }
 
-// rewritten: each want of a service is written once, and nothing but a new want over a roll-out in flight.
+// rewritten lists the writes of a want that was already written, unless git has come back to it. Over a roll-out in
+// flight, too, only a new want may be written.
 func (j judge) rewritten() []string {
 	var out []string
-	seen := map[string][]string{} // by id
+	seen := map[string][]string{} // by ID
 	for _, w := range j.writes {
 		if w.op == "remove" {
 			continue
@@ -181,7 +183,7 @@ func (j judge) rewritten() []string {
 	return out
 }
 
-// returns says whether git came back to what it had asked for before.
+// returns reports whether git has come back to what it had asked for before.
 func (j judge) returns(w apiWrite) bool {
 	last := ""
 	turns := 0
@@ -221,7 +223,7 @@ func changes(w apiWrite) string {
 	return strings.Join(out, ", ")
 }
 
-// gaps are moments at which nothing runs of what is there before and after.
+// gaps lists the times at which nothing runs of an app that is in every revision, unless the law allows it.
 func (j judge) gaps() []string {
 	var out []string
 	for _, a := range j.pair.revisions[0].apps {
@@ -260,7 +262,8 @@ func (j judge) gaps() []string {
 	return out
 }
 
-// names are those that an app has in the revisions; nil: it is not in all of them, or need not run.
+// names returns the names that an app has in the revisions. It returns nil if a revision lacks the app or gives it no
+// replicas.
 func (j judge) names(id int) []string {
 	var out []string
 	for _, r := range j.pair.revisions {
@@ -275,7 +278,8 @@ func (j judge) names(id int) []string {
 	return out
 }
 
-// excuse says why a gap breaks the law; "" if the plan had named it, and whoever had to had agreed.
+// excuse says why a gap breaks the law. It returns "" if the plan had named the gap and whoever had to agree had
+// agreed.
 func (j judge) excuse(names []string, at time.Time) string {
 	var last *apiWrite
 	bad := false
@@ -299,7 +303,7 @@ func (j judge) excuse(names []string, at time.Time) string {
 		return fmt.Sprintf("%s, and nobody agreed to that", last)
 	case !j.named(last.name):
 		return fmt.Sprintf("%s, of which no plan said that it restarts tasks", last)
-	case bad: // what a failed roll-out left is the updater's
+	case bad: // what a failed roll-out left is up to the updater
 		return ""
 	case ordinary(last.was, last.is):
 		return ""
@@ -307,7 +311,7 @@ func (j judge) excuse(names []string, at time.Time) string {
 	return fmt.Sprintf("%s, which leaves others running", last)
 }
 
-// ordinary says that the swarm's own updater stops all of the tasks before it starts others, as the manifest asks.
+// ordinary reports whether the swarm's own updater stops all tasks before it starts others, as the manifest asks.
 func ordinary(was, is *api.Service) bool {
 	u := is.Spec.Update
 	if u.Order == api.UpdateConfig_START_FIRST {
@@ -317,7 +321,7 @@ func ordinary(was, is *api.Service) bool {
 	return u.Parallelism == 0 || u.Parallelism >= n
 }
 
-// agreed says whether a revision so far had a consent.
+// agreed reports whether any revision up to that time had a consent.
 func (j judge) agreed(hazard string, at time.Time) bool {
 	for i, r := range j.pair.revisions {
 		if i > 0 && !at.Before(j.begins[i]) && slices.Contains(r.consents, hazard) {
@@ -327,7 +331,7 @@ func (j judge) agreed(hazard string, at time.Time) bool {
 	return false
 }
 
-// named says whether a plan said that a step restarts the tasks of a service.
+// named reports whether a plan said that a step restarts the tasks of a service.
 func (j judge) named(name string) bool {
 	for _, text := range j.plans {
 		about := false

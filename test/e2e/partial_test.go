@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// A source owns what it states of a node, and nothing once its manifest is gone: another one may have it then.
+// A source owns what it states about a node, and owns nothing once its manifest is gone. Another source may have the
+// node then.
 func TestANodeIsAnothersOnceItsManifestIsGone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})

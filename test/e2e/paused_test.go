@@ -13,7 +13,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// known is an operator whose source is in sync on a swarm that is about to become another one.
+// known is an operator whose source is in sync, on a swarm that is about to become another one.
 type known struct {
 	*world
 	proxy *harness.Proxy
@@ -31,7 +31,7 @@ func (w *world) known(source string, args ...string) *known {
 	return k
 }
 
-// pausesUntilResumed checks that the operator observes, whatever is committed, until somebody has looked.
+// pausesUntilResumed checks that the operator only observes, whatever is committed, until somebody has looked.
 func (k *known) pausesUntilResumed(source string, apply bool, because ...string) {
 	k.Helper()
 	why := k.op.condition("Paused", true).Message
@@ -83,7 +83,8 @@ func TestAThirdOfTheNodesIsGone(t *testing.T) {
 	k.pausesUntilResumed("census", true, "nodes")
 }
 
-// One manager that makes the swarm anew is not the swarm that was: what the others knew last may be lost.
+// A swarm that one manager has made again by force is not the swarm that it was. What the other managers knew last
+// may be lost.
 func TestASwarmThatWasMadeAnewByForce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{3, 0})
@@ -106,7 +107,7 @@ func TestASwarmThatWasMadeAnewByForce(t *testing.T) {
 	k.pausesUntilResumed("forced", true, "--force-new-cluster")
 }
 
-// A memory that is older than one that was seen comes from a backup: what it knows of owners and failures may be wrong.
+// A memory that is older than one seen before comes from a backup. What it knows of owners and failures may be wrong.
 func TestAnOlderMemoryThanBefore(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -126,7 +127,7 @@ func TestAnOlderMemoryThanBefore(t *testing.T) {
 	k.pausesUntilResumed("backup", false, "older")
 }
 
-// memory is the config in which a source's memory is.
+// memory returns the config that holds a source's memory.
 func (w *world) memory(source string) swarm.Config {
 	w.Helper()
 	list, err := w.api.ConfigList(w.Context(), client.ConfigListOptions{Filters: client.Filters{}.Add("label", "swarm-operator.io/state="+source)})

@@ -19,43 +19,43 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// images are those that scenarios name: real engines pull them from a registry that must have them.
+// images are the images that scenarios name. Real engines pull them from a registry, which must have them.
 var images = []string{
 	"app:0", "app:1", "app:2", "app:3", "app:4", "crash:1", "slow:1", "finish:1", "finish:2", "unhealthy:1", "exit-3:1", "registry.example.com/team/app:1", "registry.example.com/team/app:2",
 	"nginx:1.27", "example/api:1.0", "prom/node-exporter:v1.8.2", // examples/demo
 }
 
-// swarms are those that no scenario has. To start one of real engines takes seconds of both processors, and one of the
-// sandbox some tenths, so each serves many scenarios, one after the other.
+// swarms holds the swarms that no scenario uses. Starting one of real engines takes seconds of both processors, and
+// starting a sandbox some tenths. Each swarm therefore serves many scenarios, one after the other.
 var swarms pool
 
-// mostIdle is how many engines may wait for a scenario. Five of them took a fifteenth of a processor, and to
-// start five 6.5 s of one: idle for a minute and a half is dearer than new.
+// mostIdle is how many engines may wait for a scenario. Five idle engines took a fifteenth of a processor, and
+// starting five took 6.5 s of one. After a minute and a half, idle engines cost more than new ones.
 const mostIdle = 8
 
 // reusable is a swarm that serves one scenario after the other.
 type reusable interface {
 	Swarm
 	use() *shared
-	// clear makes it as a new one, after a scenario that did not spoil it.
+	// clear makes the swarm like a new one, after a scenario that did not spoil it.
 	clear(ctx context.Context) error
-	// end ends it.
+	// end ends the swarm.
 	end() error
 }
 
 // shared is what a reusable swarm knows of its use.
 type shared struct {
 	size   size
-	spoilt bool // nobody else should have to wonder whether what was done to it was undone
+	spoilt bool // set if the next scenario would have to wonder whether everything done to the swarm was undone
 	undo   []func()
 }
 
 func (s *shared) use() *shared { return s }
 
-// Spoil says that something is done to it that the next scenario should not have to find.
+// Spoil notes that the scenario changes the swarm in a way that the next scenario should not find.
 func (s *shared) Spoil() { s.spoilt = true }
 
-// undone has a function called before the next scenario.
+// undone makes a function be called before the next scenario, and returns it.
 func (s *shared) undone(remove func()) func() {
 	s.undo = append(s.undo, remove)
 	return remove
@@ -63,10 +63,10 @@ func (s *shared) undone(remove func()) func() {
 
 type pool struct {
 	mu   sync.Mutex
-	free []reusable // the one that was given back last is the last one
+	free []reusable // the last one is the one that was given back last
 }
 
-// take takes a swarm of a size that is as a new one; nil: there is none.
+// take returns a swarm of a size that is like a new one, or nil if there is none.
 func (p *pool) take(n size) Swarm {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -79,7 +79,7 @@ func (p *pool) take(n size) Swarm {
 	return nil
 }
 
-// giveBack clears a swarm for the next scenario, or ends it where that would not find it as a new one.
+// giveBack clears a swarm for the next scenario. If it cannot be made like a new one, giveBack ends it.
 func (p *pool) giveBack(s reusable) error {
 	u := s.use()
 	for _, undo := range u.undo {
@@ -89,13 +89,13 @@ func (p *pool) giveBack(s reusable) error {
 	if u.spoilt {
 		return s.end()
 	}
-	if err := s.clear(context.Background()); err != nil { // which is nothing that the scenario was about
+	if err := s.clear(context.Background()); err != nil { // that says nothing about the scenario
 		fmt.Fprintln(os.Stderr, "a swarm cannot be cleared for the next scenario, and is ended:", err)
 		return s.end()
 	}
 	p.mu.Lock()
 	p.free = append(p.free, s)
-	idle, end := 0, 0 // free[:end] are those that nobody came for in time
+	idle, end := 0, 0 // free[:end] are those that no scenario took in time
 	for i, s := range slices.Backward(p.free) {
 		if idle += s.use().size.managers + s.use().size.workers; idle > mostIdle {
 			end = i + 1
@@ -177,7 +177,7 @@ func clearSwarm(ctx context.Context, c *client.Client, nodes func() error) error
 			return err
 		}
 	}
-	// Networks, content and volumes are in use for a moment after the tasks have ended.
+	// Networks, content and volumes stay in use for a moment after the tasks have ended.
 	return harness.Until(ctx, patience, func() error {
 		if err := errors.Join(nodes(), clearTasks(ctx, c)); err != nil {
 			return err
@@ -186,14 +186,14 @@ func clearSwarm(ctx context.Context, c *client.Client, nodes func() error) error
 	})
 }
 
-// clearTasks waits until those of removed services have ended.
+// clearTasks returns an error until the tasks of removed services have ended.
 func clearTasks(ctx context.Context, c *client.Client) error {
 	tasks, err := c.TaskList(ctx, client.TaskListOptions{})
 	if err != nil {
 		return err
 	}
 	for _, t := range tasks.Items {
-		if !slices.Contains(ended, t.Status.State) { // those of jobs the swarm keeps
+		if !slices.Contains(ended, t.Status.State) { // the swarm keeps the tasks of jobs
 			return fmt.Errorf("task %s is still %s", t.ID, t.Status.State)
 		}
 	}
@@ -202,7 +202,7 @@ func clearTasks(ctx context.Context, c *client.Client) error {
 
 var ended = []swarm.TaskState{swarm.TaskStateComplete, swarm.TaskStateFailed, swarm.TaskStateRejected, swarm.TaskStateShutdown, swarm.TaskStateOrphaned, swarm.TaskStateRemove}
 
-// clearContainers ends what the tasks of removed services leave: containers take their time to stop, and dockerd forgets
+// clearContainers removes what the tasks of removed services leave. Containers take time to stop, and dockerd forgets
 // those of jobs.
 func (l *leased) clearContainers(ctx context.Context) error {
 	n := 0
@@ -213,7 +213,8 @@ func (l *leased) clearContainers(ctx context.Context) error {
 		}
 		n += len(list.Items)
 		for _, x := range list.Items {
-			_, _ = l.Client(node).ContainerRemove(ctx, x.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true}) // dockerd may be about to
+			// dockerd may be about to remove it
+			_, _ = l.Client(node).ContainerRemove(ctx, x.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 		}
 	}
 	if n > 0 {
@@ -243,7 +244,7 @@ func clearNetworks(ctx context.Context, c *client.Client) error {
 		return err
 	}
 	for _, n := range list.Items {
-		if n.Scope != "swarm" || n.Ingress || len(n.Peers) > 0 { // a node's copy goes by itself
+		if n.Scope != "swarm" || n.Ingress || len(n.Peers) > 0 { // a node's copy goes away by itself
 			continue
 		}
 		if _, err := c.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{}); err != nil {
@@ -293,10 +294,11 @@ func clearNodes(ctx context.Context, c *client.Client) error {
 	return nil
 }
 
-// named are the images that scenarios write into manifests and specs; those of nopull and missing are to be in no registry.
+// named matches the images that scenarios write into manifests and specs. The images nopull and missing must not be
+// in any registry.
 var named = regexp.MustCompile(`(?:image: |Image = "|, ")((?:[a-z.-]+/)*(?:app|crash|slow|finish|unhealthy|exit-\d+|nginx|api):[0-9][0-9.]*)`)
 
-// The sandbox takes any image for one that is there, and real engines do not.
+// The sandbox acts as if it had every image. Real engines do not.
 func TestEveryImageThatScenariosNameIsThere(t *testing.T) {
 	files, err := filepath.Glob("*_test.go")
 	if err != nil {

@@ -8,12 +8,12 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// idle is a manifest of what docker service create makes without tasks.
+// idle returns the manifest of a service that docker service create makes, without tasks.
 func idle(name string) string {
 	return service(name, "image: app:1", "replicas: 0", "command: [serve]", "environment: {LOG_LEVEL: info}")
 }
 
-// adopted is a swarm with services that the docker CLI made and a source took over as they are.
+// adopted makes services as the docker CLI does, and a source that has taken them over as they are.
 func (w *world) adopted(source string, names ...string) *repo {
 	w.Helper()
 	files := map[string]string{"made.yaml": service("made", "image: app:1", "replicas: 0"), "too.yaml": service("made-too", "image: app:1", "replicas: 0")}
@@ -39,7 +39,7 @@ func (w *world) goes(name string) {
 	})
 }
 
-// waits waits until the report has a refusal of a guard that says a text.
+// waits waits until the report has a refusal of a guard, with a reason that contains text.
 func (o *operator) waits(guard, text string) {
 	o.w.Helper()
 	o.reports(func(r harness.Report) error {
@@ -52,7 +52,7 @@ func (o *operator) waits(guard, text string) {
 	})
 }
 
-// What was adopted does not go with its manifest, and is a difference until somebody says which way it ends.
+// An adopted object does not go when its manifest goes. It is a difference until somebody decides what becomes of it.
 func TestAnAdoptedObjectWithoutAManifestIsADifference(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -63,7 +63,7 @@ func TestAnAdoptedObjectWithoutAManifestIsADifference(t *testing.T) {
 	o.waits("prune", "swarm-operator approve "+hash[:10]+" removals Service/goes")
 	diff := []string{"diff", "--host", w.host(), "--source", r.Dir}
 	w.want(1, diff...).says(t, "approve "+hash[:10]+" removals Service/goes", "unmanage Service/goes", "unmanage Service/stays", "2 held")
-	w.want(1, "apply", "--host", w.host(), "--source", r.Dir, "--consent", "removals") // which is about no object by name
+	w.want(1, "apply", "--host", w.host(), "--source", r.Dir, "--consent", "removals") // this consent names no object
 	w.service("goes")
 	w.service("stays")
 
@@ -77,7 +77,7 @@ func TestAnAdoptedObjectWithoutAManifestIsADifference(t *testing.T) {
 	w.service("stays")
 }
 
-// The source's defaults end the probation of all, also of what has lost its manifest before.
+// The source's defaults end the probation of all objects, even of one that lost its manifest before.
 func TestTheSourcesDefaultsEndTheProbation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// wrong is a manifest with a value that is none.
+// wrong returns a manifest with an invalid value.
 func wrong(name string) string { return service(name, "image: app:2", "replicas: three") }
 
-// A problem of an object's values holds that object, and nothing else of the revision.
+// A problem in an object's values holds that object, and nothing else of the revision.
 func TestAProblemHoldsItsObject(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -78,7 +78,7 @@ func TestAProblemHoldsItsObject(t *testing.T) {
 	good := s.repo.commit("mended", map[string]string{"s/new.yaml": service("new", "image: app:2", "replicas: 0"), file(3): service(name(3), "image: app:2", "replicas: 0")})
 	s.op.inSync(good)
 	s.image(name(3), "app:2")
-	s.all(19) // one more, and two less
+	s.all(19) // one more and two less
 	if n := replicas(s.service(name(3))); n != 0 {
 		t.Errorf("it has %d replicas", n)
 	}

@@ -73,7 +73,7 @@ func (w *world) readOnly(p *harness.Proxy) {
 	}
 }
 
-// A production swarm is begun on with --mode observe: it reports all and tries no write.
+// To start on a production swarm, people use --mode observe: it reports everything and tries no write.
 func TestObserveReportsAndWritesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})

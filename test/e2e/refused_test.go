@@ -11,13 +11,13 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// twenty services of a source, each with a file of its own, and an operator that keeps them.
+// twenty is a source with twenty services, each in a file of its own, and an operator that keeps them.
 type twenty struct {
 	*world
 	repo  *repo
 	proxy *harness.Proxy
 	op    *operator
-	good  string // the revision that all of them are from
+	good  string // the revision that all of them come from
 }
 
 func (w *world) twenty() *twenty {
@@ -38,7 +38,7 @@ func (w *world) twenty() *twenty {
 func name(i int) string { return fmt.Sprintf("s-%02d", i) }
 func file(i int) string { return "s/" + name(i) + ".yaml" }
 
-// files are those from a to before b.
+// files returns the names of the files from a up to but not including b.
 func files(a, b int) []string {
 	var out []string
 	for i := a; i < b; i++ {
@@ -69,8 +69,8 @@ func (s *twenty) all(n int) {
 	})
 }
 
-// nothingGoes checks that the services stay, that the operator lives, and that what was in force is: a change by hand is
-// repaired.
+// nothingGoes checks that the services stay, that the operator lives, and that the revision in force still is: a
+// change by hand is repaired.
 func (s *twenty) nothingGoes(n int) {
 	s.Helper()
 	s.inForce()
@@ -106,7 +106,7 @@ func (s *twenty) inForce() {
 	})
 }
 
-// refused waits until the operator says why it does not go by the newest revision.
+// refused waits until the operator says why it does not use the newest revision.
 func (s *twenty) refused(why string) {
 	s.Helper()
 	var c harness.Condition
@@ -185,7 +185,7 @@ func TestAVanishedDirectoryDeletesNothing(t *testing.T) {
 	}
 	s.refused(s.repo.Dir)
 	s.nothingGoes(20)
-	if err := os.Mkdir(s.repo.Dir, 0o755); err != nil { // a volume that is not mounted yet
+	if err := os.Mkdir(s.repo.Dir, 0o755); err != nil { // as a volume that is not mounted yet
 		t.Fatal(err)
 	}
 	s.nothingGoes(20)
@@ -201,7 +201,7 @@ func TestAVanishedDirectoryDeletesNothing(t *testing.T) {
 	s.nothingGoes(20)
 }
 
-// At start there is nothing to read: run waits for it, and neither ends nor deletes.
+// At start there is nothing to read. run waits for it, and neither ends nor deletes.
 func TestRunStartsBeforeItsDirectory(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})

@@ -8,7 +8,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// hosted is a repository at a URL with a password.
+// hosted makes a repository and serves it at a URL with a password. It returns the repository, the same one by its
+// URL, and the host.
 func (w *world) hosted(name string, files map[string]string) (*repo, *repo, *harness.GitHost) {
 	w.Helper()
 	r := w.repo(name, files)

@@ -12,7 +12,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// remove is docker service rm.
+// remove does what docker service rm does.
 func (w *world) remove(names ...string) {
 	w.Helper()
 	for _, name := range names {
@@ -22,7 +22,7 @@ func (w *world) remove(names ...string) {
 	}
 }
 
-// absent says that none of the services is there.
+// absent returns an error if any of the services exists.
 func (w *world) absent(names ...string) error {
 	for _, name := range names {
 		if _, there := w.find(name); there {
@@ -32,7 +32,7 @@ func (w *world) absent(names ...string) error {
 	return nil
 }
 
-// removed waits until the report says that a hand removed an object, and that it is done or not.
+// removed waits until the report says that somebody removed an object by hand, and what was done about it.
 func (o *operator) removed(object, done string) {
 	o.w.Helper()
 	o.reports(func(r harness.Report) error {
@@ -56,7 +56,7 @@ func TestARemovalByHandIsAnnouncedFirstAndUndoneInItsTime(t *testing.T) {
 	p := w.proxy()
 	o := w.operate(p.Host(), r, "--repair-after", after.String())
 	o.inSync(hash)
-	w.written(p) // with the ids on record
+	w.written(p) // the IDs are then on record
 	for round := range 2 {
 		p.Reset()
 		seen := time.Now()
@@ -146,7 +146,7 @@ func TestAnAdoptedServiceThatAHandRemovesIsReportedOnly(t *testing.T) {
 	w.image("web", "app:2")
 }
 
-// A stack deploy by hand takes all labels off that are not the stack's, ours among them.
+// A stack deploy by hand removes all labels that are not the stack's, including ours.
 func TestLabelsThatAHandTookOffChangeNothingAboutWhoseAServiceIs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -231,12 +231,13 @@ func TestLabelsThatAHandTookOffChangeNothingAboutWhoseAServiceIs(t *testing.T) {
 	}
 }
 
-// Whoever was killed between making an object and noting it leaves a mark on it, by which the next one knows it.
+// An operator marks each object that it makes. If it is killed before it notes the object, the next one knows the
+// object by that mark.
 func TestWhatWasMadeBeforeAKillIsOnRecordAfterwards(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
 	r := w.repo("killed", map[string]string{"a.yaml": service("a", "image: app:1", "replicas: 0"), "b.yaml": service("b", "image: app:1", "replicas: 0")})
-	w.want(0, "apply", "--host", w.host(), "--source", r.Dir) // it ends before it notes what it made
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir) // apply ends before it notes what it made
 	copied := w.service("b").Spec
 	copied.Name, copied.Labels = "c", map[string]string{}
 	for k, v := range w.service("b").Spec.Labels {
@@ -264,7 +265,7 @@ func TestWhatWasMadeBeforeAKillIsOnRecordAfterwards(t *testing.T) {
 	})
 }
 
-// Two that want different things do not write for ever.
+// Two writers that want different things do not write for ever.
 func TestWhatAnotherWritesAgainAndAgainIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})

@@ -23,10 +23,10 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// spare is the engine on which a swarm is restored: it is in none.
+// spare is the engine on which a swarm is restored. It is in no swarm.
 const spare = "blank-1"
 
-// withSpare is a swarm of some managers, and beside it an engine that is in none.
+// withSpare returns a swarm of some managers, with an engine beside it that is in no swarm.
 func withSpare(t *testing.T, managers int) *world {
 	t.Helper()
 	var s Swarm
@@ -54,7 +54,8 @@ func withSpare(t *testing.T, managers int) *world {
 	return w
 }
 
-// disk is where an engine has its part of the swarm: /var/lib/docker/swarm.
+// disk returns the directory in which an engine keeps its part of the swarm, which is /var/lib/docker/swarm on a
+// host.
 func (w *world) disk(node string) string {
 	switch s := w.swarm.(type) {
 	case *leased:
@@ -65,7 +66,7 @@ func (w *world) disk(node string) string {
 	panic("a third kind of swarm")
 }
 
-// stopEngine is systemctl stop docker.
+// stopEngine does what systemctl stop docker does.
 func (w *world) stopEngine(node string) {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), patience)
@@ -81,7 +82,7 @@ func (w *world) stopEngine(node string) {
 	}
 }
 
-// startEngine is systemctl start docker.
+// startEngine does what systemctl start docker does.
 func (w *world) startEngine(node string) {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), patience)
@@ -91,7 +92,7 @@ func (w *world) startEngine(node string) {
 	}
 }
 
-// startLocked starts an engine, which is locked then.
+// startLocked starts an engine and waits until it is locked.
 func (w *world) startLocked(node string) {
 	w.Helper()
 	w.startEngine(node)
@@ -105,7 +106,7 @@ func (w *world) startLocked(node string) {
 	})
 }
 
-// opened runs swarm-open on the disk of an engine that is stopped.
+// opened runs swarm-open on the disk of a stopped engine, and checks the exit code.
 func (w *world) opened(code int, node, key string) {
 	w.Helper()
 	bin := filepath.Join(w.home, "bin")
@@ -120,7 +121,7 @@ func (w *world) opened(code int, node, key string) {
 	}
 }
 
-// lockedDisk waits until disks are locked: a manager's is a moment after the swarm has agreed on it.
+// lockedDisk waits until disks are locked. A manager locks its disk a moment after the swarm has agreed on it.
 func (w *world) lockedDisk(nodes ...string) {
 	w.Helper()
 	w.eventually(func() error {
@@ -137,7 +138,8 @@ func (w *world) lockedDisk(nodes ...string) {
 	})
 }
 
-// objects are the ids of all services, configs, secrets and networks of the swarm, with the versions of those that a write moves.
+// objects returns the IDs of all services, configs, secrets and networks of the swarm, with what a write on them
+// would change.
 func (w *world) objects() map[string]string {
 	w.Helper()
 	out := map[string]string{}
@@ -176,8 +178,8 @@ func (w *world) objects() map[string]string {
 	return out
 }
 
-// What docs/backup.md says, done: a swarm that is locked is lost with all its engines, and comes back on a new one from the
-// directory of one manager, the unlock key and git.
+// This does what docs/backup.md says. A locked swarm is lost with all its engines. It comes back on a new engine from
+// the directory of one manager, the unlock key and git.
 func TestASwarmIsRestoredFromABackup(t *testing.T) {
 	t.Parallel()
 	w := withSpare(t, 3)
@@ -210,7 +212,7 @@ func TestASwarmIsRestoredFromABackup(t *testing.T) {
 	if err := os.CopyFS(backup, os.DirFS(w.disk(source))); err != nil {
 		t.Fatal(err)
 	}
-	w.eventually(func() error { // where it came back at the very moment at which it is given up, SwarmKit would not notice
+	w.eventually(func() error { // if it came back at the very moment when it is given up, SwarmKit would not notice
 		if n := w.node(source); n.Status.State != swarm.NodeStateDown {
 			return fmt.Errorf("%s is %s", source, n.Status.State)
 		}
@@ -237,7 +239,7 @@ func TestASwarmIsRestoredFromABackup(t *testing.T) {
 
 	t.Log("restore: on an engine with the address of the one that was backed up, which the swarm remembers")
 	w.stopEngine(spare)
-	if l, ok := w.swarm.(*leased); ok { // the addresses of the sandbox are all of the same machine
+	if l, ok := w.swarm.(*leased); ok { // the addresses of the sandbox are all on one machine
 		if err := errors.Join(l.Kill(spare), l.TakeAddress(spare, source)); err != nil {
 			t.Fatal(err)
 		}
@@ -248,7 +250,7 @@ func TestASwarmIsRestoredFromABackup(t *testing.T) {
 	if err := os.CopyFS(w.disk(spare), os.DirFS(backup)); err != nil {
 		t.Fatal(err)
 	}
-	w.startLocked(spare) // and docker swarm unlock would wait for a majority until the engine ends
+	w.startLocked(spare) // docker swarm unlock would wait for a majority until the engine ends
 	w.stopEngine(spare)
 	w.opened(1, spare, "SWMKEY-1-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
 	w.opened(0, spare, key)
@@ -257,12 +259,14 @@ func TestASwarmIsRestoredFromABackup(t *testing.T) {
 	locked := swarm.Spec{EncryptionConfig: swarm.EncryptionConfig{AutoLockManagers: true}}
 	leaderless := func() error {
 		if _, err := w.api.NodeList(t.Context(), client.NodeListOptions{}); err == nil || !strings.Contains(err.Error(), "does not have a leader") {
-			return fmt.Errorf("the restored manager does not say that there is no leader: %w", errors.Join(err)) // which may be nil
+			// err may be nil
+			return fmt.Errorf("the restored manager does not say that there is no leader: %w", errors.Join(err))
 		}
 		return nil
 	}
 	w.patiently(leaderless)
-	w.holds(5*time.Second, leaderless) // as the guide says: 20.10 may have no overlay networks where it is made anew at once
+	// As the guide says: 20.10 may have no overlay networks if the swarm is made again at once
+	w.holds(5*time.Second, leaderless)
 	if _, err := w.api.SwarmInit(t.Context(), client.SwarmInitOptions{ForceNewCluster: true, ListenAddr: address, AdvertiseAddr: host, AutoLockManagers: true, Spec: locked}); err != nil {
 		t.Fatal(err)
 	}
@@ -299,7 +303,7 @@ func TestASwarmIsRestoredFromABackup(t *testing.T) {
 		if n.ManagerStatus != nil {
 			continue
 		}
-		w.eventually(func() error { // what is left of a manager is given up in a moment
+		w.eventually(func() error { // what is left of a manager is given up after a moment
 			_, err := w.api.NodeRemove(t.Context(), n.ID, client.NodeRemoveOptions{Force: true})
 			return err
 		})
@@ -347,7 +351,7 @@ func TestASwarmIsRestoredFromABackup(t *testing.T) {
 	})
 }
 
-// follower is a manager that does not lead.
+// follower returns a manager that does not lead, other than the first one.
 func (w *world) follower() string {
 	w.Helper()
 	for _, n := range w.nodesNow() {

@@ -11,12 +11,12 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// app is the manifest of a service of one image.
+// appOf returns the manifest of a service with the image app:n.
 func appOf(n int) map[string]string {
 	return map[string]string{"a.yaml": service("a", fmt.Sprintf("image: app:%d", n), "replicas: 0")}
 }
 
-// instead moves the branch back to a commit and puts others there, as a push with force does.
+// instead moves the branch back to a commit and makes another commit there, as a push with force does.
 func (r *repo) instead(of, message string, files map[string]string) string {
 	r.w.Helper()
 	if err := r.Reset(of); err != nil {
@@ -25,7 +25,7 @@ func (r *repo) instead(of, message string, files map[string]string) string {
 	return r.commit(message, files)
 }
 
-// names fails unless each text is in what somebody reads.
+// names checks that each part is in a text that people read.
 func (w *world) names(what, text string, parts ...string) {
 	w.Helper()
 	for _, part := range parts {
@@ -35,7 +35,8 @@ func (w *world) names(what, text string, parts ...string) {
 	}
 }
 
-// A push with force that takes a colleague's commit back is followed, and said until the next commit or until somebody agrees.
+// A push with force drops a colleague's commit. The operator follows it, and reports it until the next commit or
+// until somebody agrees.
 func TestARewrittenHistoryIsReported(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -86,7 +87,7 @@ func TestARewrittenHistoryIsReported(t *testing.T) {
 	}
 }
 
-// By option it waits for consent to rewind, which no commit can give.
+// With an option it waits for the consent rewind, which no commit can give.
 func TestARewrittenHistoryWaitsForConsentByOption(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})

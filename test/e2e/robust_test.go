@@ -15,7 +15,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// What the engine answers is cut off, empty, or not an engine's at all: nothing is removed for it.
+// An answer is cut off, empty, or not an engine's at all. Nothing is removed because of it.
 func TestABrokenReadRemovesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -43,7 +43,8 @@ func TestABrokenReadRemovesNothing(t *testing.T) {
 				r := i.cli(append(i.args(), "--timeout", "3s")...)
 				i.proxy.After(nil)
 				for _, c := range i.proxy.Writes() {
-					if path != "/info" && c.Method == http.MethodDelete && !strings.HasPrefix(c.Path, "/configs/") { // its memory is a config
+					// its memory is a config
+					if path != "/info" && c.Method == http.MethodDelete && !strings.HasPrefix(c.Path, "/configs/") {
 						t.Errorf("%s %s: it removed: %s\n%s", name, path, c, r)
 					}
 				}
@@ -62,7 +63,7 @@ func TestABrokenReadRemovesNothing(t *testing.T) {
 	}
 }
 
-// A field that a newer engine has and this release does not know is not dropped by a write.
+// If a newer engine has a field that this release does not know, no write drops the field.
 func TestAnUnknownFieldOfTheLiveSpecRefusesTheWrite(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -88,7 +89,7 @@ func TestAnUnknownFieldOfTheLiveSpecRefusesTheWrite(t *testing.T) {
 	w.image("b", "app:2")
 }
 
-// A field that the engine is too old for would be dropped without a word.
+// An engine that is too old for a field would silently drop it.
 func TestAFieldThatNeedsANewerAPIIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -118,7 +119,7 @@ func TestAFieldThatNeedsANewerAPIIsRefused(t *testing.T) {
 	}
 }
 
-// Events are hints: whoever missed them looks when the stream is there again.
+// Events are only hints. An operator that missed some looks again when the stream is back.
 func TestAChangeWhileTheEventStreamWasAwayIsSeen(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -151,7 +152,8 @@ func TestAChangeWhileTheEventStreamWasAwayIsSeen(t *testing.T) {
 	})
 }
 
-// One service that the engine refuses holds up no other, and goes through when its reason is gone, without a commit.
+// If the engine refuses one service, the others are not held up. When the reason is gone, that service is applied
+// without a commit.
 func TestAnErrorOfOneServiceHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 1})
@@ -172,7 +174,8 @@ func TestAnErrorOfOneServiceHoldsUpNoOther(t *testing.T) {
 	if c := o.condition("Held", true); !strings.Contains(c.Message, "8080") {
 		t.Errorf("the condition does not say why: %+v", c)
 	}
-	if health, ready := o.answers("/healthz"), o.answers("/readyz"); health != 200 || ready != 200 { // it does its job for the others
+	// It does its job for the other services
+	if health, ready := o.answers("/healthz"), o.answers("/readyz"); health != 200 || ready != 200 {
 		t.Errorf("/healthz answers %d, /readyz %d", health, ready)
 	}
 	if _, err := w.api.ServiceRemove(t.Context(), "foreign", client.ServiceRemoveOptions{}); err != nil {
@@ -186,7 +189,8 @@ func TestAnErrorOfOneServiceHoldsUpNoOther(t *testing.T) {
 	}
 }
 
-// A service under a new name takes the port of the old one only when somebody agrees to the gap, or after the port was freed.
+// A service under a new name takes the old one's port only when somebody agrees to the gap, or after the port was
+// freed.
 func TestARenamedServiceKeepsItsPortUntilItIsFreed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -214,7 +218,7 @@ func TestARenamedServiceKeepsItsPortUntilItIsFreed(t *testing.T) {
 	}
 }
 
-// run's calls in hand are finished when it is told to stop, as those of apply are.
+// When run is told to stop, it finishes its calls in hand, as apply does.
 func TestAStoppedRunFinishesItsCallsAndGoesOnLater(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -236,7 +240,7 @@ func TestAStoppedRunFinishesItsCallsAndGoesOnLater(t *testing.T) {
 	hash := r.commit("forty", files)
 	<-inHand
 	go func() {
-		time.Sleep(time.Second) // for the signal: that it has arrived cannot be seen from outside
+		time.Sleep(time.Second) // gives the signal time to arrive, which cannot be seen from outside
 		close(release)
 	}()
 	o.finish() // it must end with 0
@@ -255,7 +259,7 @@ func TestAStoppedRunFinishesItsCallsAndGoesOnLater(t *testing.T) {
 	}
 }
 
-// A person who rolls back and forward again leaves the want in force, and git goes on from there.
+// A person rolls back and forward again. The want stays in force, and git goes on from there.
 func TestARollbackOfARollbackIsNoFailure(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 2})
@@ -273,7 +277,7 @@ func TestARollbackOfARollbackIsNoFailure(t *testing.T) {
 	f.fixed("app:3")
 }
 
-// Taking back the commit that failed is a change in git like any other.
+// Reverting the commit that failed is a change in git like any other.
 func TestARevertOfAFailedCommitGoesThrough(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 2})
@@ -345,7 +349,7 @@ func TestPolicyOfWhatWasAdopted(t *testing.T) {
 	}
 }
 
-// A name of a source is part of labels and of the names of configs.
+// The name of a source is part of labels and of the names of configs.
 func TestNamesOfSourcesAreChecked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -363,7 +367,7 @@ func TestNamesOfSourcesAreChecked(t *testing.T) {
 	w.want(0, "diff", "--host", w.host(), "--source", r.Dir, "--name", longest)
 }
 
-// A network cannot change in place: while services use it the change is refused, and nothing else is held up.
+// A network cannot change in place. While services use it the change is refused, and nothing else is held up.
 func TestANetworkInUseIsNotReplaced(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -382,7 +386,7 @@ func TestANetworkInUseIsNotReplaced(t *testing.T) {
 	}
 }
 
-// What the swarm does about its nodes is the swarm's: tasks move, and no spec differs.
+// What the swarm does when nodes come and go is its own business: tasks move, and no spec differs.
 func TestNodesComeAndGoWithoutAWrite(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 2})
@@ -395,7 +399,7 @@ func TestNodesComeAndGoWithoutAWrite(t *testing.T) {
 	o.inSync(hash)
 	w.runs("spread", 4)
 	w.runs("everywhere", w.nodes())
-	w.quiet(p) // that it rolled out is written down
+	w.quiet(p) // until the operator has noted that it rolled out
 	p.Reset()
 	node := w.swarm.Workers()[0]
 	w.availability(node, swarm.NodeAvailabilityDrain)
@@ -420,8 +424,8 @@ func TestNodesComeAndGoWithoutAWrite(t *testing.T) {
 	o.condition("RolloutFailed", false)
 }
 
-// A roll-out is written once and comes to its end, also when one of its nodes is emptied and another one dies. SwarmKit
-// may wait for a task on the dead one until that is back.
+// A roll-out is written once and comes to its end, even if one of its nodes is drained and another one dies. SwarmKit
+// may wait for a task on the dead node until that is back.
 func TestARollOutGoesOnWhileNodesGo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{3, 2})
@@ -517,13 +521,14 @@ func TestAServiceRemovedByHandComesBack(t *testing.T) {
 	}
 }
 
-// A service that the swarm itself rolled back before it was adopted, which leaves no trace of what was undone, goes on with
-// the first commit.
+// The swarm itself rolled a service back before the service was adopted, and left no trace of what it undid. The
+// first commit updates the service as usual.
 func TestAServiceThatWasRolledBackBeforeIsAdopted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 1})
 	one, second := uint64(1), time.Second
-	update := &swarm.UpdateConfig{Parallelism: 1, FailureAction: "rollback", Monitor: 5 * second} // a busy machine needs more than a moment to see a task fail
+	// A busy machine needs more than a moment to see a task fail
+	update := &swarm.UpdateConfig{Parallelism: 1, FailureAction: "rollback", Monitor: 5 * second}
 	w.createService(swarm.ServiceSpec{
 		Annotations: swarm.Annotations{Name: "old"}, Mode: swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &one}},
 		TaskTemplate: swarm.TaskSpec{ContainerSpec: &swarm.ContainerSpec{Image: "app:1"}, RestartPolicy: &swarm.RestartPolicy{Delay: &second}},

@@ -22,7 +22,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/turn"
 )
 
-// keys are what can be rotated, and what counts how often the root was.
+// keys are the values that can be rotated. forced counts how often the root was.
 type keys struct {
 	worker, manager, unlock, root string
 	forced                        uint64
@@ -34,7 +34,7 @@ func (w *world) keys() keys {
 	return keys{s.JoinTokens.Worker, s.JoinTokens.Manager, w.unlockKey(), s.TLSInfo.TrustRoot, s.Spec.CAConfig.ForceRotate}
 }
 
-// changed names what differs. No value of it is printed.
+// changed names what differs. It prints no value.
 func (k keys) changed(o keys) string {
 	var out []string
 	for _, c := range []struct {
@@ -48,7 +48,7 @@ func (k keys) changed(o keys) string {
 	return strings.Join(out, " ")
 }
 
-// rotated checks what has changed since.
+// rotated checks that exactly the keys in want have changed since then, and returns the present ones.
 func (w *world) rotated(when string, since keys, want string) keys {
 	w.Helper()
 	now := w.keys()
@@ -58,13 +58,13 @@ func (w *world) rotated(when string, since keys, want string) keys {
 	return now
 }
 
-// recorded is the label of a record.
+// recorded returns the label that records a rotation.
 func (w *world) recorded(of string) string {
 	w.Helper()
 	return w.clusterNow().Spec.Labels["swarm-operator.io/rotated-"+of]
 }
 
-// records checks that a record has an epoch, and a time of lately.
+// records checks that a rotation is recorded with an epoch and a recent time.
 func (w *world) records(of string, epoch int) {
 	w.Helper()
 	label := w.recorded(of)
@@ -75,7 +75,7 @@ func (w *world) records(of string, epoch int) {
 	}
 }
 
-// recordedTimes are the metrics of what is on record.
+// recordedTimes returns the metrics for the recorded rotations.
 func (w *world) recordedTimes(all ...string) []string {
 	w.Helper()
 	var out []string
@@ -109,7 +109,7 @@ func (w *world) rootDone() {
 	})
 }
 
-// locked are the lines of a manifest that turns autolock on.
+// locked returns the lines of a manifest that turn autolock on.
 func (w *world) locked(more string) string {
 	return fmt.Sprintf("autolock: {enabled: true, escrow: {file: {path: %s}}%s}", filepath.Join(w.home, "unlock.key"), more)
 }
@@ -128,7 +128,7 @@ func TestAJoinTokenIsRotatedOnceForItsEpoch(t *testing.T) {
 	r := w.repo("tokens", epoch(3))
 	apply := func(code int) result { return w.want(code, "apply", "--host", w.host(), "--source", r.Dir) }
 
-	// A swarm that is taken over keeps its token, and is asked once.
+	// A swarm that is taken over keeps its token, and its rotation is put on record once.
 	w.want(1, "diff", "--host", w.host(), "--source", r.Dir).says(t, "its rotation is put on record; nothing is replaced", "spec.joinTokens.worker.rotation.epoch  (none) → 3")
 	apply(0)
 	w.rotated("taken over", first, "")
@@ -151,7 +151,7 @@ func TestAJoinTokenIsRotatedOnceForItsEpoch(t *testing.T) {
 		t.Error("the second apply wrote")
 	}
 
-	// The old token is refused, the new one is good, and who has joined notices nothing.
+	// The old token is refused, and the new one works. Nodes that joined before notice nothing.
 	w.untouched(service)
 	for _, name := range []string{stays, host} {
 		if n := w.node(name); n.Status.State != swarm.NodeStateReady {
@@ -182,7 +182,7 @@ func TestAJoinTokenIsRotatedOnceForItsEpoch(t *testing.T) {
 		t.Errorf("the history is %d long", got)
 	}
 
-	// What a person rotates is neither undone nor done again.
+	// A rotation by hand is neither undone nor repeated.
 	r.commit("as it was", epoch(4))
 	s := w.clusterNow()
 	if _, err := w.api.SwarmUpdate(w.Context(), client.SwarmUpdateOptions{Version: s.Version, Spec: s.Spec, RotateWorkerToken: true, RotateManagerToken: true}); err != nil {
@@ -216,7 +216,7 @@ func TestTakingOverALockedSwarmRotatesNothing(t *testing.T) {
 	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
 	w.rotated("after it was done by hand", byHand, "")
 
-	// By age: once, and not before its time.
+	// By age: once, and not too early.
 	w.ages("manager-token", 0, 721*time.Hour)
 	w.want(1, "diff", "--host", w.host(), "--source", r.Dir).says(t, "rotation of the managers' join token, by age")
 	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
@@ -237,7 +237,7 @@ func TestTakingOverALockedSwarmRotatesNothing(t *testing.T) {
 	if got := byAge.changed(w.keys()); got != "unlock" && time.Now().Before(soon) {
 		t.Errorf("an hour's age is not reached: rotated are %q", got)
 	}
-	w.eventually(func() error { // nothing in the swarm changes: it comes back by itself
+	w.eventually(func() error { // nothing in the swarm changes, so the operator has to look again by itself
 		if !strings.Contains(byAge.changed(w.keys()), "worker") {
 			return fmt.Errorf("the worker token is not rotated")
 		}
@@ -270,7 +270,7 @@ func TestAutolockOnAndOff(t *testing.T) {
 	r.commit("another key", map[string]string{"cluster.yaml": cluster(w.locked(", rotation: {epoch: 3}"))})
 	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
 	second := w.rotated("another key", on, "unlock")
-	// Not stated any more, it stays; and off only where that is said.
+	// If the manifest no longer states autolock, it stays as it is. It goes off only if the manifest says so.
 	r.commit("silent", map[string]string{"cluster.yaml": cluster("taskHistoryLimit: 5")})
 	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
 	w.rotated("not stated", second, "")
@@ -282,7 +282,7 @@ func TestAutolockOnAndOff(t *testing.T) {
 	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
 }
 
-// rotation is one way in which one of the keys is made anew.
+// rotation is one way to replace one of the keys.
 type rotation struct {
 	key   string // as keys.changed names it
 	byAge bool
@@ -292,11 +292,11 @@ func (r rotation) String() string {
 	return r.key + map[bool]string{true: " by age", false: " by epoch"}[r.byAge]
 }
 
-// rotationsOfAll are every key that can be rotated, in every way: a root has no age, and takes longest.
+// rotationsOfAll are all keys that can be rotated, in every way. A root has no age, and takes longest.
 var rotationsOfAll = []rotation{{"root", false}, {"worker", false}, {"manager", false}, {"unlock", false}, {"worker", true}, {"manager", true}, {"unlock", true}}
 
-// A rotation, by epoch or by age, that is killed, cut off or refused at any of its calls happens once. With -full each of
-// them is disturbed at each of its calls, in each way; otherwise what rotates takes turns.
+// A rotation, by epoch or by age, is killed, cut off or refused at any of its calls, and still happens once. With
+// -full each rotation is disturbed at each of its calls, in each way. Otherwise the rotations take turns.
 func TestARotationThatIsKilledAtAnyCallHappensOnce(t *testing.T) {
 	t.Parallel()
 	for n, e := range endings {
@@ -316,7 +316,7 @@ func TestARotationThatIsKilledAtAnyCallHappensOnce(t *testing.T) {
 	}
 }
 
-// killedRotations disturbs, in the n-th way, rotations that take turns.
+// killedRotations disturbs rotations in the n-th way. The rotations take turns.
 func killedRotations(t *testing.T, e ending, n int, rotating ...rotation) {
 	w := newWorld(t, size{1, 0})
 	w.lockedAndRotated()
@@ -413,7 +413,7 @@ func TestARootWaitsForAWorkerThatIsDown(t *testing.T) {
 	o.has(`ca_rotation_in_progress 1`, `ca_rotation_nodes state="waiting" 1`, fmt.Sprintf(`ca_rotation_nodes state="done" %d`, all-1))
 	running := w.rotated("begun", before, "forced")
 
-	// Another one waits, and so does a token; who it waits for is named.
+	// Another root waits, and so does a token. The refusal names the nodes that it waits for.
 	r.commit("and another", map[string]string{"cluster.yaml": cluster("ca: {rotation: {epoch: 3}}", "joinTokens: {worker: {rotation: {epoch: 1}}}")})
 	o.reports(func(r harness.Report) error {
 		for _, x := range r.Refused {
@@ -445,7 +445,7 @@ func TestARootWaitsForAWorkerThatIsDown(t *testing.T) {
 	}
 }
 
-// ownRoot makes a certificate of a CA and its key, in PEM.
+// ownRoot makes a CA certificate and its key, in PEM.
 func (w *world) ownRoot() (cert, key string) {
 	w.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -507,7 +507,7 @@ func TestARootOfFilesReplacesTheSwarms(t *testing.T) {
 	w.want(1, "apply", "--host", p.Host(), "--source", r.Dir).says(t, why)
 	w.rotated("a key that does not fit", before, "")
 
-	// The files are looked at again by themselves.
+	// The operator looks at the files again by itself.
 	w.put("ca.key", key)
 	o.condition("InSync", true)
 	w.rootDone()
@@ -516,7 +516,7 @@ func TestARootOfFilesReplacesTheSwarms(t *testing.T) {
 	if own.root != cert {
 		t.Errorf("the root is not that of the file:\n%s", own.root)
 	}
-	w.eventually(func() error { // nodes tell of it a moment after they have it
+	w.eventually(func() error { // nodes report the root a moment after they have it
 		for _, n := range w.nodesNow() {
 			if strings.TrimSpace(n.Description.TLSInfo.TrustRoot) != strings.TrimSpace(cert) {
 				return fmt.Errorf("%s has another root", n.Description.Hostname)
@@ -530,7 +530,7 @@ func TestARootOfFilesReplacesTheSwarms(t *testing.T) {
 		t.Errorf("the swarm was updated %d times where nothing differs", n-updates)
 	}
 
-	// What else is changed keeps it, and so does a manifest that names no files any more.
+	// Other changes keep the root, and so does a manifest that no longer names files.
 	o.inSync(r.commit("a setting", map[string]string{"cluster.yaml": cluster(files, "taskHistoryLimit: 3")}))
 	o.inSync(r.commit("no files", map[string]string{"cluster.yaml": cluster("taskHistoryLimit: 4")}))
 	w.rotated("settings", own, "")

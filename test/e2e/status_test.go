@@ -11,7 +11,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// seen is the part of a status that these tests look at, spelled out as somebody outside would.
+// seen is the part of a status that these tests read, declared here as a user's program would do it.
 type seen struct {
 	Source, Mode, Revision, Applied string
 	Lease                           *struct{ State string }
@@ -35,7 +35,7 @@ type rolling struct {
 	Replicas      struct{ Running, Wanted int }
 }
 
-// seeStatus runs the command, which must be able to look.
+// seeStatus runs the status command, which must exit with 0.
 func (w *world) seeStatus(args ...string) seen {
 	w.Helper()
 	out := w.want(0, append([]string{"status", "-o", "json"}, args...)...)
@@ -46,7 +46,7 @@ func (w *world) seeStatus(args ...string) seen {
 	return s
 }
 
-// is says what differs from "SYNC HEALTH RUNNING/WANTED" of an object.
+// is returns an error if the object is not as in want, which is "SYNC HEALTH RUNNING/WANTED".
 func (s seen) is(object, want string) error {
 	for _, o := range s.Objects {
 		if o.Object != object {
@@ -64,7 +64,7 @@ func (s seen) is(object, want string) error {
 	return fmt.Errorf("there is no %s among %+v", object, s.Objects)
 }
 
-// statusOf are the three ways to ask.
+// statusOf returns the flags for the three ways to ask.
 func (w *world) statusOf(o *operator, r *repo) map[string][]string {
 	return map[string][]string{
 		"operator": {"--operator", o.Address()}, "source": {"--host", w.host(), "--source", r.Dir}, "swarm": {"--host", w.host()},
@@ -111,7 +111,7 @@ func TestStatusShowsObjectsRolloutsAndDrift(t *testing.T) {
 		})
 	}
 
-	// A roll-out that takes its time shows how far it is.
+	// A roll-out that takes time shows how far it is.
 	r.commit("slow", map[string]string{"web.yaml": web("slow:1")})
 	for name, args := range w.statusOf(o, r) {
 		w.eventually(func() error {

@@ -7,7 +7,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 )
 
-// Engine 29 refuses swap without a limit of memory, and a repair that takes away the one must not leave the other.
+// Engine 29 refuses swap without a limit of memory. A repair that removes the limit must also remove the swap.
 func TestALimitWithSwapThatAHandSetIsRepaired(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})

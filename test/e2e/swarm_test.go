@@ -14,45 +14,47 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/engines"
 )
 
-// Swarm is what the scenarios need of a swarm beside the Engine API of its nodes. It has every image that they name; what
-// an image does is told by its name: see package sandbox.
+// Swarm is what scenarios need of a swarm, beyond the Engine API of its nodes. It has every image that they name. An
+// image's name says what the image does: see package sandbox.
 type Swarm interface {
-	// Managers and Workers are the hostnames of the nodes.
+	// Managers and Workers return the hostnames of the nodes.
 	Managers() []string
 	Workers() []string
-	// Host is where a node's engine listens, as docker clients write it: a unix socket.
+	// Host returns where a node's engine listens, as docker clients write it. It is a unix socket.
 	Host(node string) string
-	// Kill stops a node as a power cut does, Start starts it again.
+	// Kill stops a node as a power cut does. Start starts it again.
 	Kill(node string) error
 	Start(ctx context.Context, node string) error
-	// Hang lets a node's engine take calls and answer none until Continue, which carries out what has come meanwhile.
+	// Hang makes a node's engine accept calls and answer none. Continue carries out the calls that have come in the
+	// meantime.
 	Hang(node string) error
 	Continue(node string) error
-	// Partition cuts a node off from all others, and neither side is told. Its engine still answers. Heal ends that.
+	// Partition cuts a node off from all others, and neither side is told. Its engine still answers. Heal ends the
+	// partition.
 	Partition(node string) error
 	Heal(node string) error
-	// Inject makes calls to the engines go wrong until it is removed.
+	// Inject makes calls to the engines fail until remove is called.
 	Inject(Fault) (remove func())
-	// Save keeps in a directory what the nodes themselves said.
+	// Save keeps in a directory what the nodes themselves have printed.
 	Save(ctx context.Context, dir string) error
-	// Spoil says that something is done to the swarm or its nodes that the next scenario should not have to find.
+	// Spoil notes that the scenario changes the swarm or its nodes in a way that the next scenario should not find.
 	Spoil()
-	// Close leaves it to the next scenario, or ends it, whatever was done to it.
+	// Close leaves the swarm to the next scenario, or ends it. It works whatever was done to the swarm.
 	Close() error
 }
 
-// Fault says which calls of the Engine API go wrong, and how.
+// Fault says which calls of the Engine API fail, and how.
 type Fault struct {
-	Method string // empty is any
-	Path   string // a regular expression for the whole path, without the version; empty is any
-	Skip   int    // so many matching calls pass first
-	Count  int    // and so many are hit; 0 is all
+	Method string // empty matches any
+	Path   string // a regular expression for the whole path, without the version; empty matches any
+	Skip   int    // how many matching calls pass first
+	Count  int    // how many are then hit; 0 means all
 
-	Latency time.Duration // before anything else
-	Status  int           // answered with Message
+	Latency time.Duration // before anything else happens
+	Status  int           // status of an answer with Message
 	Message string
-	Drop    bool // the connection is closed without an answer
-	// AfterCommit carries the call out and spoils only the answer.
+	Drop    bool // close the connection without an answer
+	// AfterCommit is true if the call is carried out and only its answer is spoiled.
 	AfterCommit bool
 }
 
@@ -66,13 +68,13 @@ const (
 
 var swarmKind = flag.String("swarm", os.Getenv("E2E_SWARM"), "what the scenarios run on: sandbox (the default), or engines, which are real ones (E2E_SWARM)")
 
-// A scenario says how many nodes it needs, and has to hold on more.
+// A scenario says how many nodes it needs, and must also pass with more.
 var (
 	managers = flag.Int("managers", 0, "how many managers each swarm has at least")
 	workers  = flag.Int("workers", 0, "how many workers each swarm has at least")
 )
 
-// checkSwarm says whether there can be such a swarm here.
+// checkSwarm returns an error if there cannot be such a swarm here.
 func checkSwarm() error {
 	switch *swarmKind {
 	case "":
@@ -88,7 +90,8 @@ func checkSwarm() error {
 	return nil
 }
 
-// newSwarm takes a swarm that another scenario is done with, or starts one: the one place that says which.
+// newSwarm takes a swarm that another scenario no longer needs, or starts one. Only this function chooses between
+// sandbox and engines.
 func newSwarm(ctx context.Context, n size) (Swarm, error) {
 	n = size{max(n.managers, *managers), max(n.workers, *workers)}
 	if s := swarms.take(n); s != nil {
@@ -112,7 +115,7 @@ func newSwarm(ctx context.Context, n size) (Swarm, error) {
 type embedded struct {
 	*sandbox.Sandbox
 	shared
-	hung map[string]func() // what ends it
+	hung map[string]func() // what makes a node go on
 }
 
 func (e *embedded) Managers() []string { return e.Nodes()[:e.size.managers] }
@@ -144,7 +147,7 @@ func (e *embedded) Continue(node string) error {
 	return nil
 }
 
-// Save has nothing to add to what the Engine API tells.
+// Save does nothing: the Engine API tells everything.
 func (e *embedded) Save(context.Context, string) error { return nil }
 
 func (e *embedded) Inject(f Fault) func() {

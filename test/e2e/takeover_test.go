@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// dockers are the docker CLIs of this machine, one of each version.
+// dockers returns the docker CLIs of this machine, one of each version.
 func dockers(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
@@ -32,7 +32,7 @@ func dockers(t *testing.T) map[string]string {
 	return out
 }
 
-// docker runs a docker CLI that must do what it is told.
+// docker runs a docker CLI, which must succeed.
 func (w *world) docker(path string, args ...string) {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), patience)
@@ -53,7 +53,7 @@ func (w *world) file(name, content string) string {
 	return path
 }
 
-// What each of the two makes with every field that a manifest can state.
+// What docker and a manifest say for the same service, with every field that a manifest can state.
 var (
 	created = []string{
 		"--label", "tier=front", "--container-label", "a=one", "--entrypoint", "/bin/run", "--env", "A=one", "--env", "B=2", "--user", "app",
@@ -151,14 +151,14 @@ spec:
   capDrop: [CHOWN]
   readOnly: true
 `
-	// What stands beside it: the content of secrets cannot be compared, so that they stay others'.
+	// The other objects. The content of secrets cannot be compared, so the secrets stay external.
 	beside = []string{
 		network("t_one"), network("t_two"), config("t_conf", "conf\n"), config("t_own", "own\n"),
 		fmt.Sprintf(head, "Secret", "t_key") + "spec: {external: true}\n", fmt.Sprintf(head, "Secret", "t_mine") + "spec: {external: true}\n",
 	}
 )
 
-// What people have made with docker is taken over as it is: no write, no restart, and no drift ever after.
+// What people made with docker is taken over as it is. There is no write, no restart and no later drift.
 func TestWhatTheDockerCLIMadeIsTakenOverAsItIs(t *testing.T) {
 	t.Parallel()
 	for field := range everyField {
@@ -209,7 +209,7 @@ func TestWhatTheDockerCLIMadeIsTakenOverAsItIs(t *testing.T) {
 	}
 }
 
-// finished waits until a job is done.
+// finished waits until n tasks of a job are complete.
 func (w *world) finished(job string, n int) {
 	w.Helper()
 	w.eventually(func() error {
@@ -220,7 +220,7 @@ func (w *world) finished(job string, n int) {
 	})
 }
 
-// takesOver applies manifests that equal what is there, and watches that nothing comes of it.
+// takesOver applies manifests that equal what exists, and checks that nothing changes.
 func (w *world) takesOver(manifests string) {
 	w.Helper()
 	before, tasks := w.services(), w.taskIDs()
@@ -258,7 +258,7 @@ func (w *world) takesOver(manifests string) {
 	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
 }
 
-// taskIDs tells a restart, which makes another task.
+// taskIDs returns the tasks of all services. A restart makes another task, and so another ID.
 func (w *world) taskIDs() []string {
 	w.Helper()
 	ids := map[string]bool{}

@@ -25,7 +25,7 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// authority is a CA whose files lie in a directory.
+// authority is a CA whose files are in a directory.
 type authority struct {
 	w    *world
 	dir  string
@@ -45,7 +45,7 @@ func (w *world) authority(name string) *authority {
 	return a
 }
 
-// issue makes a certificate and its key, NAME.pem and NAME-key.pem; the first one signs itself.
+// issue makes a certificate and its key, NAME.pem and NAME-key.pem. The first certificate signs itself.
 func (a *authority) issue(name string, change func(*x509.Certificate)) (*x509.Certificate, *ecdsa.PrivateKey) {
 	a.w.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -83,7 +83,7 @@ func (a *authority) issue(name string, change func(*x509.Certificate)) (*x509.Ce
 
 func (a *authority) path(file string) string { return filepath.Join(a.dir, file) }
 
-// overTLS lets a node's engine be reached at a port here, by who shows a certificate of the authority.
+// overTLS makes a node's engine reachable at a local port for clients with a certificate of the authority.
 func (a *authority) overTLS(node string) (host string) {
 	a.w.Helper()
 	pair, err := tls.LoadX509KeyPair(a.path("server.pem"), a.path("server-key.pem"))
@@ -110,7 +110,7 @@ func (a *authority) overTLS(node string) (host string) {
 	return "tcp://" + l.Addr().String()
 }
 
-// pipe connects what came with a socket, until either ends.
+// pipe connects a connection with a socket, until either of them ends.
 func pipe(c net.Conn, socket string) {
 	defer func() { _ = c.Close() }()
 	e, err := net.Dial("unix", socket)
@@ -140,7 +140,7 @@ func TestBareEnginesBecomeASwarmOverTLS(t *testing.T) {
 			return fmt.Sprintf("host: '%s', tls: {caFile: '%s', certFile: '%s.pem', keyFile: '%s-key.pem'}", hosts[name], ca, cert, cert)
 		}
 	}
-	// A certificate that the engine does not know, and an engine whose certificate is not the one that is trusted.
+	// A client certificate that the engine does not know, and an engine whose certificate is not the trusted one.
 	b := w.authority("other")
 	b.issue("client", func(*x509.Certificate) {})
 	for name, files := range map[string]map[string]string{
@@ -162,7 +162,7 @@ func TestBareEnginesBecomeASwarmOverTLS(t *testing.T) {
 	w.want(0, "diff", "--source", r.Dir)
 }
 
-// none: no engine is in a swarm.
+// none checks that no engine is in a swarm.
 func (w *world) none() {
 	w.Helper()
 	for i := 1; i <= 5; i++ {
@@ -173,19 +173,20 @@ func (w *world) none() {
 	}
 }
 
-// sshd serves one engine, as a machine that has the docker CLI does, and returns its address. It stands in a network of its
-// own, as on another machine. What it does is the same for whoever has the key: it lets docker speak with the engine.
+// sshd serves one engine, as a machine with the docker CLI does, and returns its address. It is in a network of its
+// own, as on another machine. It does the same for everyone who has the key: docker may talk to the engine.
 func (w *world) sshd(dir, node string, index int) (address string) {
 	w.Helper()
 	docker, err := exec.LookPath("docker")
 	if err != nil {
 		w.Fatal(err)
 	}
-	sshd, err := exec.LookPath("sshd") // it wants its whole path
+	sshd, err := exec.LookPath("sshd") // sshd must be called by its full path
 	if err != nil {
 		w.Fatal(err)
 	}
-	subnet := (os.Getpid()*8 + index) % 32768 // 198.18.0.0/15 is for tests of networks; each has four addresses of it
+	// 198.18.0.0/15 is reserved for tests of networks; each server has four of its addresses
+	subnet := (os.Getpid()*8 + index) % 32768
 	at := func(n int) string {
 		return fmt.Sprintf("198.%d.%d.%d", 18+subnet>>14&1, subnet>>6&255, subnet<<2&255+n)
 	}
@@ -205,7 +206,7 @@ ForceCommand %s -H %s system dial-stdio
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		w.Fatal(err)
 	}
-	// It says when its network is there: until then a link would come to where it was started.
+	// It says when its network exists. Before that, a link would appear in the network from which it was started.
 	cmd := exec.Command("unshare", "--net", "sh", "-c", `echo there && read -r go && exec "$1" -D -e -f "$2" >&2`, "sh", sshd, config)
 	log, err := os.Create(filepath.Join(dir, node+".log"))
 	if err != nil {
@@ -246,7 +247,7 @@ ForceCommand %s -H %s system dial-stdio
 			w.Fatalf("%s: %v: %s", args, err, out)
 		}
 	}
-	w.Cleanup(func() { // it would go with the network, which outlives the last process in it for a moment
+	w.Cleanup(func() { // it would go away with the network, but that outlives its last process for a moment
 		_ = exec.Command("ip", "link", "delete", link).Run()
 	})
 	if _, err := start.Write([]byte("\n")); err != nil {
@@ -294,7 +295,7 @@ func TestBareEnginesBecomeASwarmOverSSH(t *testing.T) {
 		}
 		return string(text)
 	}
-	// The ssh that the operator finds is the real one, with a configuration that is not that of whoever runs the tests.
+	// The operator finds the real ssh, with a configuration that is not the one of the person who runs the tests.
 	ssh, err := exec.LookPath("ssh")
 	if err != nil {
 		t.Fatal(err)

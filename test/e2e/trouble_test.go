@@ -16,7 +16,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// refusing is an engine that always gives one answer to calls about an object.
+// refusing is an engine that always gives the same answer to calls about one object.
 type refusing struct {
 	tries atomic.Int32
 	first atomic.Int64 // when the first one came
@@ -42,8 +42,8 @@ func updatesBad(id string) func(harness.Call) bool {
 	return func(c harness.Call) bool { return strings.HasPrefix(c.Path, "/services/"+id+"/update") }
 }
 
-// An engine that always refuses a step, with an error that is usually a sign that somebody else was faster: what fails is
-// tried by all instances together with one back-off, is shown with the engine's words, and keeps nobody else from acting.
+// The engine always refuses a step, with an error that usually means that another writer was faster. All instances
+// together try the step with one back-off. It is shown in the engine's words, and keeps nobody else from acting.
 func TestWhatAlwaysFailsIsTriedWithOneBackOff(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []struct {
@@ -92,15 +92,16 @@ func TestWhatAlwaysFailsIsTriedWithOneBackOff(t *testing.T) {
 					})
 				}
 				other := w.repo("other", map[string]string{"o.yaml": service("other", "image: app:1", "replicas: 0")})
-				w.want(0, "apply", "--host", w.host(), "--source", other.Dir, "--name", "other") // the lease is free between tries
+				// The lease is free between tries
+				w.want(0, "apply", "--host", w.host(), "--source", other.Dir, "--name", "other")
 				w.eventually(func() error {
 					if n := f.tries.Load(); n < 4 {
 						return fmt.Errorf("it was tried %d times", n)
 					}
 					return nil
 				})
-				// With a back-off that doubles, n tries take at least 2^(n-2) times the first pause. Each try may be made twice:
-				// the first refusal of each instance only has it look again.
+				// With a back-off that doubles, n tries take at least 2^(n-2) times the first pause. Each try may be
+				// made twice: the first refusal of each instance only makes it look again.
 				took := time.Since(time.Unix(0, f.first.Load()))
 				most := 2 + operators
 				for pause, sum := paced(500*time.Millisecond), time.Duration(0); sum < took; pause *= 2 {
@@ -110,7 +111,7 @@ func TestWhatAlwaysFailsIsTriedWithOneBackOff(t *testing.T) {
 				if n := int(f.tries.Load()); n > most {
 					t.Errorf("%d instances tried it %d times within %s, want at most %d", operators, n, took, most)
 				}
-				// A new revision is tried at once, and by itself ends what failed.
+				// A new revision is tried at once, and by itself ends the failure.
 				r.commit("without it", map[string]string{"bad.yaml": service("bad-2", "image: app:1", "replicas: 0")})
 				w.eventually(func() error {
 					if _, there := w.find("bad-2"); !there {
@@ -126,7 +127,7 @@ func TestWhatAlwaysFailsIsTriedWithOneBackOff(t *testing.T) {
 	}
 }
 
-// apply ends by itself and says what the engine says.
+// apply ends by itself and prints what the engine says.
 func TestApplySaysWhatTheEngineAlwaysRefuses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -143,7 +144,7 @@ func TestApplySaysWhatTheEngineAlwaysRefuses(t *testing.T) {
 	}
 }
 
-// SwarmKit compares names without case: one of another case is found before anything is written.
+// SwarmKit ignores case when it compares names. A name that differs only in case is found before anything is written.
 func TestNamesThatDifferInCaseOnly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -161,7 +162,7 @@ func TestNamesThatDifferInCaseOnly(t *testing.T) {
 			t.Errorf("it was tried: %s", c)
 		}
 	}
-	// A new name in other case is another service: the old one goes first, which takes consent.
+	// A name in other case is another service. The old one has to go first, which needs consent.
 	r.commit("lower", map[string]string{"a.yaml": service("one", "image: app:1", "replicas: 0"), "b.yaml": service("free", "image: app:1", "replicas: 0")})
 	w.image("one", "app:1")
 	r.commit("upper", map[string]string{"a.yaml": service("ONE", "image: app:1", "replicas: 0")})
@@ -176,7 +177,7 @@ func TestNamesThatDifferInCaseOnly(t *testing.T) {
 	}
 }
 
-// leaves waits until an object is left as it is for a reason.
+// leaves waits until an object is left as it is, for a reason that contains text.
 func (o *operator) leaves(object, class, text string) {
 	o.w.Helper()
 	o.reports(func(r harness.Report) error {
@@ -189,7 +190,7 @@ func (o *operator) leaves(object, class, text string) {
 	})
 }
 
-// Two services swap their ports: one is removed and made again when somebody agrees to the gap, and never both.
+// Two services swap their ports. When somebody agrees to the gap, one of them is removed and made again, never both.
 func TestPortsAreSwappedWithConsent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 1})
@@ -215,7 +216,7 @@ func TestPortsAreSwappedWithConsent(t *testing.T) {
 		}
 	}
 	ports(map[string]int{"a": 8082, "b": 8081, "c": 8083})
-	// A chain needs nobody: each waits for the one before it.
+	// A chain needs no consent: each service waits for the one before it.
 	o := w.operate(w.host(), r)
 	hash := r.commit("a chain", map[string]string{"a.yaml": published("a", 8080), "b.yaml": published("b", 8082), "c.yaml": published("c", 8081)})
 	o.inSync(hash)
@@ -225,7 +226,7 @@ func TestPortsAreSwappedWithConsent(t *testing.T) {
 	}
 }
 
-// A service under a new name whose image cannot be pulled: the old one stays.
+// A service has a new name, and an image that cannot be pulled. The old service stays.
 func TestNothingIsRemovedForWhatDoesNotRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 1})
@@ -248,7 +249,8 @@ func TestNothingIsRemovedForWhatDoesNotRun(t *testing.T) {
 	w.runs("new", 2)
 }
 
-// A subnet that overlaps is found before anything is made, and no service is put on a network that the swarm cannot allocate.
+// A subnet that overlaps is found before anything is made. No service is put on a network that the swarm cannot
+// allocate.
 func TestNetworksThatCannotBe(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -260,7 +262,7 @@ func TestNetworksThatCannotBe(t *testing.T) {
 		}
 	}
 	overlay("handnet", "10.66.0.0/16")
-	overlay("late", "10.66.7.0/24") // the swarm takes it, and cannot allocate it
+	overlay("late", "10.66.7.0/24") // the swarm accepts it, and cannot allocate it
 	net := func(name, subnet string) string {
 		return fmt.Sprintf(head, "Network", name) + "spec: {ipam: {config: [{subnet: " + subnet + "}]}}\n"
 	}
@@ -289,8 +291,8 @@ func TestNetworksThatCannotBe(t *testing.T) {
 	}
 }
 
-// A service of a new name needs the port of the node that the old one has: each would wait for the other. Somebody agrees to
-// the gap, and not before that the old one goes.
+// A service of a new name needs the node's port that the old one has, so each would wait for the other. The old one
+// goes only after somebody has agreed to the gap.
 func TestAPortOfANodeChangesHandsWithConsent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})

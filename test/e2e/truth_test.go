@@ -11,12 +11,13 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// published is a service whose tasks are replaced quickly, with ports as YAML.
+// published returns a service whose tasks are replaced quickly. ports is YAML.
 func published(name, ports string) string {
 	return service(name, "image: app:1", "replicas: 3", "ports: ["+ports+"]", quickRestart, quick("pause"), "stopGracePeriod: 1s")
 }
 
-// anew says whether all running tasks of a service were made after some time: the swarm replaces all for a change of ports.
+// anew returns an error unless all running tasks of a service were made after some time. For a change of ports the
+// swarm replaces all of them.
 func (w *world) anew(name string, since time.Time) error {
 	w.Helper()
 	s, n := w.service(name), 0
@@ -34,7 +35,8 @@ func (w *world) anew(name string, since time.Time) error {
 	return nil
 }
 
-// The swarm begins to replace tasks for other ports a moment after the write. Before that the old ones look like new ones.
+// The swarm begins to replace tasks for other ports a moment after the write. Before that, the old ones look like new
+// ones.
 func TestAChangeOfPortsIsRolledOutWhenItsTasksAreNew(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 2})
@@ -121,8 +123,8 @@ func TestOneShotsAreReadyWhenTheyHaveEnded(t *testing.T) {
 	w.want(1, "wait", "--revision", hash, "--host", w.host(), "--timeout", "2m").says(t, "failed: Service/once-fail", "non-zero exit (3)")
 }
 
-// saysInTime repeats a command that gives up after a time until it has said everything: on a busy machine the time may be over
-// before the swarm has come so far.
+// saysInTime repeats a command that gives up after a time, until its output has all texts. On a busy machine that
+// time may be over before the swarm has come so far.
 func (w *world) saysInTime(texts []string, args ...string) (r result) {
 	w.Helper()
 	w.eventually(func() error {
@@ -190,7 +192,7 @@ func TestWhyTasksWaitIsSaidEverywhere(t *testing.T) {
 	o.condition("RolloutFailed", false)
 }
 
-// A verdict is about what the revision changed.
+// A verdict is about what its own revision changed.
 func TestALaterRevisionIsNotBlamed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 1})
@@ -219,7 +221,7 @@ func TestALaterRevisionIsNotBlamed(t *testing.T) {
 	}
 }
 
-// Where nobody follows, apply --wait is the one that knows how it went.
+// If no operator follows the swarm, apply --wait is the only one that knows how the roll-out ended.
 func TestApplyWaitIsRemembered(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 1})
@@ -253,7 +255,7 @@ func TestApplyWaitSeesWhatSomebodyElseChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.eventually(func() error { // it only waits by now: before that, it would put right what somebody else changes
+	w.eventually(func() error { // by now it only waits; before that, it would repair what somebody else changes
 		if waits := "Service/between-a [ ] 0/1 updating"; !strings.Contains(process.Stdout(), waits) {
 			return fmt.Errorf("it does not say %q yet:\n%s", waits, process.Stdout())
 		}
@@ -273,7 +275,8 @@ func TestApplyWaitSeesWhatSomebodyElseChanged(t *testing.T) {
 	}
 }
 
-// What runs is shown as running, whatever became of its manifest, and while a roll-out gets nowhere it is not zero that serve.
+// A running service is shown as running, whatever became of its manifest. While a roll-out makes no progress,
+// the tasks of the old spec, which still serve, are shown.
 func TestStatusSaysWhatRuns(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 1})
@@ -299,7 +302,7 @@ func TestStatusSaysWhatRuns(t *testing.T) {
 	})
 }
 
-// What a run makes first has a name by the time that the last look compares with it.
+// When the last look compares a service with a network that the same run has made, the network has a name.
 func TestApplyWaitKnowsTheNetworksThatItHasMade(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})

@@ -24,7 +24,7 @@ import (
 func (w *world) locking() string {
 	w.Helper()
 	w.clusterByHand(func(s *swarm.Spec) { s.EncryptionConfig.AutoLockManagers = true })
-	w.lockedDisk(w.swarm.Managers()...) // one that is restarted before that comes up open
+	w.lockedDisk(w.swarm.Managers()...) // a manager that restarts before that comes up unlocked
 	return w.unlockKey()
 }
 
@@ -45,7 +45,7 @@ func (w *world) rotateKey() string {
 	return w.unlockKey()
 }
 
-// stateOf is how a node's engine stands to its swarm.
+// stateOf returns the state that a node's engine has in its swarm.
 func (w *world) stateOf(node string) (swarm.LocalNodeState, error) {
 	ctx, cancel := context.WithTimeout(w.Context(), 5*time.Second)
 	defer cancel()
@@ -82,7 +82,7 @@ func (w *world) start(node string) {
 	}
 }
 
-// unlocker is a helper of a manager.
+// unlocker is the unlock helper of a manager.
 type unlocker struct {
 	*world
 	*harness.Process
@@ -126,7 +126,7 @@ func (u *unlocker) stop() {
 	}
 }
 
-// keys waits until the ring is of these, the newest first.
+// keys waits until the ring has these keys, the newest first.
 func (u *unlocker) keys(want ...string) {
 	u.Helper()
 	u.eventually(func() error {
@@ -150,7 +150,7 @@ func (u *unlocker) keys(want ...string) {
 	}
 }
 
-// unlocks are the calls that tried a key.
+// unlocks returns the keys that were tried, in order.
 func (u *unlocker) unlocks() (keys []string) {
 	for _, c := range u.proxy.Calls() {
 		if c.Path == "/swarm/unlock" {
@@ -162,7 +162,8 @@ func (u *unlocker) unlocks() (keys []string) {
 	return keys
 }
 
-// commandLines are what everybody on the machine sees of all processes, and their owner of their environment.
+// commandLines checks the command lines, which everybody on the machine can see, and the environments, which only
+// their owner can.
 func (u *unlocker) commandLines() {
 	u.Helper()
 	var all strings.Builder
@@ -172,7 +173,7 @@ func (u *unlocker) commandLines() {
 			u.Fatal(err)
 		}
 		for _, name := range found {
-			data, _ := os.ReadFile(name) // it may have ended
+			data, _ := os.ReadFile(name) // the process may have ended
 			all.Write(append(bytes.ReplaceAll(data, []byte{0}, []byte{' '}), '\n'))
 		}
 	}
@@ -183,7 +184,7 @@ func (u *unlocker) commandLines() {
 	u.Error("the helper is not in the process list")
 }
 
-// wrongKey is one that no engine has.
+// wrongKey returns a key that no engine has.
 func wrongKey(n int) string {
 	return "SWMKEY-1-" + base64.RawStdEncoding.EncodeToString(bytes.Repeat([]byte{byte(n)}, 32))
 }
@@ -339,7 +340,7 @@ func TestAWrongKeyIsTriedOnce(t *testing.T) {
 	w.becomes(node, swarm.LocalNodeStateActive)
 }
 
-// typed runs a command with something on its standard input.
+// typed runs a command with a text on its standard input.
 func (w *world) typed(in string, args ...string) result {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), patience)

@@ -16,7 +16,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// unstatable are the settings that beyond sets, as they are named.
+// unstatable names the settings that beyond sets, as the operator names them.
 const unstatable = "spec.dns, spec.endpointMode, spec.mounts[/data].volume.driver, spec.mounts[/data].volume.driverConfig, spec.stopSignal, spec.sysctls, spec.tty, spec.ulimits"
 
 // beyond sets what no manifest can state.
@@ -31,7 +31,7 @@ func beyond(s *swarm.ServiceSpec) {
 	}
 }
 
-// db is a manifest of what beyond is set on.
+// db returns a manifest of a service on which beyond is set.
 func db(name string, more ...string) string {
 	return service(name, append([]string{"image: app:1", "replicas: 0", "command: [serve]", "environment: {LOG_LEVEL: info}", "mounts: [{type: volume, source: data, target: /data}]"}, more...)...)
 }
@@ -44,7 +44,7 @@ func (w *world) createBeyond(name string) swarm.Service {
 	return w.service(name)
 }
 
-// text is a spec without labels, to be compared field for field.
+// text returns a spec without its labels, for a comparison of each field. but may change the spec first.
 func text(t *testing.T, spec swarm.ServiceSpec, but func(*swarm.ServiceSpec)) string {
 	t.Helper()
 	spec.Labels = nil
@@ -132,11 +132,12 @@ func TestWhatIsRemovedByHandIsNotMadeAgainWithoutItsSettings(t *testing.T) {
 	if w.service("made").Spec.TaskTemplate.ContainerSpec.Ulimits != nil {
 		t.Error("made has what nobody could know")
 	}
-	r.commit("plain", map[string]string{"plain.yaml": service("plain", "image: app:2", "replicas: 0")}) // another memory
+	// This writes another memory
+	r.commit("plain", map[string]string{"plain.yaml": service("plain", "image: app:2", "replicas: 0")})
 	w.image("plain", "app:2")
 }
 
-// A replacement starts from the live spec, also if whoever does it is killed in between, or does it in two steps.
+// A replacement starts from the live spec, even if its process is killed in between, or if it is made in two steps.
 func TestAReplacementKeepsWhatNoManifestStates(t *testing.T) {
 	t.Parallel()
 	for n, e := range endings {
@@ -158,7 +159,7 @@ func TestAReplacementKeepsWhatNoManifestStates(t *testing.T) {
 	}
 }
 
-// replaced is one replacement of one service and one swap of ports, disturbed at a call.
+// replaced disturbs, at one call, an apply that replaces one service and swaps the ports of two.
 func (w *world) replaced(proxy *harness.Proxy, prefix string, e ending, at point) bool {
 	w.Helper()
 	i := &interrupted{world: w, proxy: proxy, prefix: prefix}
@@ -213,7 +214,8 @@ func (w *world) replaced(proxy *harness.Proxy, prefix string, e ending, at point
 	return true
 }
 
-// A network keeps the subnet that somebody chose and its manifest is silent about, and a new version of a config how it is read.
+// If a manifest states no subnet, its network keeps the one that somebody chose. A new version of a config keeps its
+// templating.
 func TestNetworksAndConfigsKeepWhatNoManifestStates(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})

@@ -16,7 +16,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// A hand that never rests owns one field, git another: each write carries what the other one wrote.
+// A person who writes all the time owns one field, and git owns another. Each write carries what the other one wrote.
 func TestAHandAndTheOperatorWriteOneServiceAndLoseNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -33,7 +33,7 @@ func TestAHandAndTheOperatorWriteOneServiceAndLoseNothing(t *testing.T) {
 	hand := make(chan []uint64)
 	go func() {
 		var wrote []uint64
-		tick := time.NewTicker(20 * time.Millisecond) // as fast as somebody's loop around the docker CLI
+		tick := time.NewTicker(20 * time.Millisecond) // as fast as a person's loop around the docker CLI
 		defer tick.Stop()
 		for n := uint64(0); ctx.Err() == nil; n++ {
 			if w.tryScale(ctx, id, 2+n%5) {
@@ -59,7 +59,8 @@ func TestAHandAndTheOperatorWriteOneServiceAndLoseNothing(t *testing.T) {
 	if got, want := replicas(w.service("shared")), wrote[len(wrote)-1]; got != want {
 		t.Errorf("the hand wrote %d last, and replicas are %d", want, got)
 	}
-	// A commit may arrive while the one before is still refused as stale, and is then skipped: no more than one write each.
+	// A commit may arrive while the one before is still refused as stale. The older one is then skipped, so there is
+	// at most one write for each commit.
 	done, stale := 0, 0
 	for _, c := range writesTo(p.Calls(), id) {
 		if c.Status == 200 {
@@ -74,7 +75,7 @@ func TestAHandAndTheOperatorWriteOneServiceAndLoseNothing(t *testing.T) {
 	}
 }
 
-// tryScale is one attempt: another writer in between refuses it.
+// tryScale makes one attempt. It returns false if another write came in between.
 func (w *world) tryScale(ctx context.Context, id string, n uint64) bool {
 	s, err := w.api.ServiceInspect(ctx, id, client.ServiceInspectOptions{})
 	if err != nil {
@@ -130,7 +131,7 @@ func TestTwoSourcesOnOneSwarmLeaveEachOtherAlone(t *testing.T) {
 	w.createService(spec, true)
 	adopted := []string{"image: app:1", "replicas: 0", "command: [serve]", "environment: {LOG_LEVEL: info}"}
 	oa.inSync(a.commit("a takes one over", map[string]string{"adopted.yaml": service("adopted", adopted...)}))
-	w.eventually(func() error { // also what it remembers
+	w.eventually(func() error { // until it is also in the memory
 		if out := w.cli("diff", "--host", w.host(), "--source", a.Dir); out.code != 0 || strings.Contains(out.out, "= Service/adopted") {
 			return fmt.Errorf("a has not taken it over: %s", out)
 		}
@@ -144,7 +145,7 @@ func TestTwoSourcesOnOneSwarmLeaveEachOtherAlone(t *testing.T) {
 	for _, policies := range []string{"adopt: ifIdentical", "adopt: takeover", "adopt: takeover, enforce: true"} {
 		b.commit("b wants a's, with "+policies, map[string]string{
 			"own.yaml":     policy(service("a-own", "image: app:3", "replicas: 0"), policies),
-			"adopted.yaml": policy(service("adopted", adopted...), policies), // equal to what is there
+			"adopted.yaml": policy(service("adopted", adopted...), policies), // equal to what exists
 		})
 		refused := w.want(1, "apply", "--host", p.Host(), "--source", b.Dir)
 		if strings.Count(refused.out, "belongs to source a") < len(before) {
@@ -184,7 +185,7 @@ func TestTwoSourcesOnOneSwarmLeaveEachOtherAlone(t *testing.T) {
 	})
 }
 
-// Two operators of one source: whatever they do at once, each object is made once and in sync in the end.
+// Whatever two operators of one source do at once, each object is made once and is in sync in the end.
 func TestTwoOperatorsOfOneSourceConverge(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
@@ -219,11 +220,11 @@ func TestTwoOperatorsOfOneSourceConverge(t *testing.T) {
 	}
 }
 
-// Of two that remember something at once, one is told so, and looks again.
+// If two processes write the memory at once, one of them is told so, and looks again.
 func TestApplyPlansAgainWhenAnotherWritesTheMemory(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
-	// What there is to remember here: an adoption, with no step beside it, and then steps.
+	// Here there is to remember: first an adoption with no step beside it, then steps.
 	spec := cliService("theirs", "app:1")
 	spec.EndpointSpec.Ports, spec.Mode.Replicated.Replicas = nil, new(uint64)
 	w.createService(spec, true)
@@ -235,7 +236,7 @@ func TestApplyPlansAgainWhenAnotherWritesTheMemory(t *testing.T) {
 		var once sync.Once
 		p.Before(func(c harness.Call) error {
 			if c.Path == "/configs/create" {
-				var spec swarm.ConfigSpec // of a writer that heeds no lease
+				var spec swarm.ConfigSpec // by a writer that ignores the lease
 				if err := json.Unmarshal(c.Body, &spec); err != nil {
 					t.Error(err)
 				}
