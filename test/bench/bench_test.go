@@ -10,7 +10,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/engines"
 )
 
-// small is the bench on a few services: what it counts must come out at any size, what it times is not looked at.
+// small runs the bench on a few services. What it counts must come out at any size; the times do not matter.
 func small(t *testing.T, o options) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -25,7 +25,7 @@ func small(t *testing.T, o options) string {
 	return out.String()
 }
 
-// reached complains about lines that say what is counted and do not say that it is as it must be.
+// reached reports a counted line whose value is not as it must be, and a line that is missing.
 func reached(t *testing.T, out string, lines ...string) {
 	t.Helper()
 	for _, what := range lines {
@@ -59,7 +59,7 @@ func TestBench(t *testing.T) {
 	}
 }
 
-// On a real engine only what needs no rounds: that the same holds there, and that the counting works.
+// On a real engine, run only the parts that need no rounds. The same must hold there, and the counting must work.
 func TestBenchReal(t *testing.T) {
 	engines.Need(t)
 	out := small(t, options{on: onEngine, nodes: 1, rounds: 1, format: formatMarkdown, only: "cold,change,still"})

@@ -8,7 +8,7 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// changeOne applies a commit that changes one service, by the command.
+// changeOne applies a commit that changes one service, by the command apply.
 func changeOne(ctx context.Context, w *world, t *table) error {
 	if err := w.applied(ctx); err != nil {
 		return err
@@ -54,16 +54,16 @@ func changeOne(ctx context.Context, w *world, t *table) error {
 	return nil
 }
 
-// nth is the service that a round is about, so that all that follow each other are different ones. The first service is
-// left out: it is the one that rolls out.
+// nth returns the index of the service for a round. Rounds that follow each other get different services. The first
+// service is left out, because it is the one that rolls out.
 func (w *world) nth(round int) int { return 1 + (round*37+5)%(w.n-1) }
 
-// edit changes an environment.
+// edit returns a change of an environment.
 func (w *world) edit(name string, i int) []string {
 	return []string{"  environment:\n", fmt.Sprintf("  environment:\n    %s_%d: %q\n", name, i, time.Now().Format(time.RFC3339Nano))}
 }
 
-// moves counts what one change moved.
+// moves counts what the changes of one service moved.
 type moves struct{ rounds, services, memory, others, calls int }
 
 func (m *moves) count(calls []call, before, after map[string]uint64) {

@@ -9,10 +9,10 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// times are those of one command, and what it used of processors.
+// times are the durations of one command, and the processor time that it used.
 type times struct{ took, cpu []time.Duration }
 
-// process is a round of a command that is timed.
+// process returns a round that runs and times a command.
 func (out *times) process(newCommand func() *exec.Cmd) func() error {
 	return func() error {
 		cmd := newCommand()
@@ -43,7 +43,7 @@ func cold(ctx context.Context, w *world, t *table) error {
 		round = append(round, docker.process(func() *exec.Cmd { return w.dockerCLI(ctx, w.direct, "service", "ls") }))
 	}
 	for i := range w.rounds {
-		for j := range round { // each round begins with another one, so that none always runs after the same
+		for j := range round { // each round begins with another command, so that none always runs after the same one
 			if err := round[(i+j)%len(round)](); err != nil {
 				return err
 			}
@@ -79,7 +79,7 @@ func (w *world) countCold(ctx context.Context, t *table) error {
 	return nil
 }
 
-// look is what test/bench/bare does, without starting a process.
+// look makes the calls of test/bench/bare without starting a process.
 func (w *world) look(ctx context.Context) (time.Duration, error) {
 	begin := time.Now()
 	for _, call := range []func() error{

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// byCommit commits changes of one service each and measures from the change of the branch until the service is written.
+// byCommit commits changes of one service each. It measures from the change of the branch until the service is
+// written.
 func byCommit(ctx context.Context, w *world, t *table) (err error) {
 	if err := w.applied(ctx); err != nil {
 		return err
@@ -59,10 +60,10 @@ func byCommit(ctx context.Context, w *world, t *table) (err error) {
 	return w.remembers(d, t, fmt.Sprintf("%d commits", w.rounds))
 }
 
-// settled is how long the API is quiet when the operator has seen what happened and done what it does then.
+// settled is how long the API must be quiet before the operator counts as done with what happened.
 const settled = 300 * time.Millisecond
 
-// written is how long it takes from the change of the branch until the round's service is written.
+// written returns the time from the change of the branch until the round's service is written.
 func (w *world) written(ctx context.Context, d *daemon, round int, name string) (time.Duration, error) {
 	inForce, err := w.repository.prepare(w.nth(round), w.edit(name, round)...)
 	if err != nil {
@@ -84,7 +85,7 @@ func (w *world) written(ctx context.Context, d *daemon, round int, name string) 
 	return found[0].at.Sub(begin), nil
 }
 
-// reaction reports how fast the daemon was, in milliseconds. A limit of 0 is none.
+// reaction reports how fast the daemon was, in milliseconds. A limit of 0 means that there is none.
 func (w *world) reaction(t *table, what string, took, least []time.Duration, p50, p99 float64) {
 	within := func(d time.Duration, limit float64) string {
 		if limit == 0 {

@@ -22,7 +22,8 @@ import (
 // inFlight is how many writes may be under way at once, here as in the operator.
 const inFlight = 16
 
-// createAll fills an empty swarm: the operator by apply, and a client with the same specs that knows them already.
+// createAll fills an empty swarm in two ways: with the operator's apply, and with a client that already knows the
+// same specs.
 func createAll(ctx context.Context, w *world, t *table) error {
 	if err := w.applied(ctx); err != nil {
 		return err
@@ -63,7 +64,7 @@ func createAll(ctx context.Context, w *world, t *table) error {
 	return w.countCreate(ctx, t)
 }
 
-// countCreate fills the swarm for the parts that follow, too.
+// countCreate counts the calls of an apply to an empty swarm. It also fills the swarm for the parts that follow.
 func (w *world) countCreate(ctx context.Context, t *table) error {
 	if err := w.empty(ctx); err != nil {
 		return err
@@ -87,7 +88,7 @@ type specs struct {
 	Services []swarm.ServiceSpec
 }
 
-// specs are those that the operator made.
+// specs returns the specs of what the operator has made.
 func (w *world) specs(ctx context.Context) (specs, error) {
 	var s specs
 	configs, err := w.engine.ConfigList(ctx, client.ConfigListOptions{})
@@ -95,7 +96,7 @@ func (w *world) specs(ctx context.Context) (specs, error) {
 		return s, err
 	}
 	for _, c := range configs.Items {
-		if !state.Own(c.Spec.Labels) { // what it remembers, and its lease, are not what the manifests say
+		if !state.Own(c.Spec.Labels) { // the operator's memory and lease are not in the manifests
 			s.Configs = append(s.Configs, c.Spec)
 		}
 	}
@@ -106,8 +107,8 @@ func (w *world) specs(ctx context.Context) (specs, error) {
 	return s, err
 }
 
-// createBare makes the same objects with nothing but the calls, in a process of its own as the operator is one. What it
-// needs to begin with is not counted.
+// createBare makes the same objects with nothing except the calls. It runs in a process of its own, as the operator
+// does. What that process needs before it begins is not counted.
 func (w *world) createBare(ctx context.Context, s specs, width int) (time.Duration, error) {
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -122,7 +123,7 @@ func (w *world) createBare(ctx context.Context, s specs, width int) (time.Durati
 	return time.ParseDuration(strings.TrimSpace(string(out)))
 }
 
-// empty removes all services and configs, the operator's memory too.
+// empty removes all services and configs, including the operator's memory.
 func (w *world) empty(ctx context.Context) error {
 	services, err := w.engine.ServiceList(ctx, client.ServiceListOptions{})
 	if err != nil {

@@ -15,13 +15,13 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// daemon is a running operator.
+// daemon is an operator that runs.
 type daemon struct {
 	cmd *exec.Cmd
 	log harness.Output
 }
 
-// run starts an operator and waits until it has looked at the swarm and found nothing more to do.
+// run starts an operator, and waits until it has looked at the swarm and found nothing more to do.
 func (w *world) run(ctx context.Context, args ...string) (*daemon, error) {
 	d := &daemon{cmd: w.command(ctx, w.counted, "run", append([]string{"--listen", "127.0.0.1:0"}, args...)...)}
 	d.cmd.Stderr = &d.log
@@ -50,13 +50,13 @@ func (d *daemon) stop() error {
 	return nil
 }
 
-// cpu is what the process has used of processors so far.
+// cpu returns the processor time that the process has used so far.
 func (d *daemon) cpu() (time.Duration, error) {
 	data, err := os.ReadFile(d.proc("stat"))
 	if err != nil {
 		return 0, err
 	}
-	// After the name in parentheses; utime and stime are the 14th and 15th of all, in ticks of 10 ms.
+	// After the name in parentheses. utime and stime are fields 14 and 15, in ticks of 10 ms.
 	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
 	if len(fields) < 13 {
 		return 0, fmt.Errorf("reading %s: %q", d.proc("stat"), data)
@@ -69,7 +69,7 @@ func (d *daemon) cpu() (time.Duration, error) {
 	return time.Duration(user+system) * 10 * time.Millisecond, err
 }
 
-// spentSince reports what a round has used of processors: other than its time it hardly depends on what else runs.
+// spentSince reports the processor time of a round. Unlike its duration, that hardly depends on what else is running.
 func (d *daemon) spentSince(before time.Duration, rounds int, t *table) error {
 	after, err := d.cpu()
 	if err != nil {
@@ -82,7 +82,7 @@ func (d *daemon) spentSince(before time.Duration, rounds int, t *table) error {
 // memory is what a process holds, in MB.
 type memory struct{ resident, own, peak float64 }
 
-// memory is what the kernel tells of it.
+// memory returns what the kernel says about the process.
 func (d *daemon) memory() (m memory, err error) {
 	data, err := os.ReadFile(d.proc("status"))
 	if err != nil {

@@ -13,19 +13,20 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/engines"
 )
 
-// ground is the swarm that is measured on. What is timed as a whole command goes to direct, on both sides; what is counted,
-// and what is timed between two calls, goes to counted, also on both sides. So a proxy slows down nobody alone.
+// ground is the swarm that is measured. Commands that are timed as a whole use direct, on both sides. What is
+// counted, or timed between two calls, uses counted, also on both sides. So a proxy never slows down only one side.
 type ground struct {
 	name    string // for the heading
-	direct  string // its API with nothing between
-	counted string // its API where each call is noted: the same one on the sandbox
+	direct  string // address of the API with nothing in between
+	counted string // address of the API at which each call is noted; on the sandbox it is the same
 	flap    func(context.Context) error
-	// refuse has each POST to a path answered with 400 and a message, where calls are counted, until it is undone.
+	// refuse makes each POST to a path be answered with 400 and a message, where calls are counted, until undo is
+	// called.
 	refuse func(path, message string) (undo func())
 	close  func() error
 }
 
-// The swarms there are to choose from.
+// The swarms to choose from.
 const (
 	onSandbox = "sandbox"
 	onEngine  = "engine"

@@ -11,7 +11,7 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// byHand scales services as a person would and measures until the operator's write has undone it.
+// byHand scales services as a person would. It measures until the operator's write has undone the change.
 func byHand(ctx context.Context, w *world, t *table) (err error) {
 	if err := w.applied(ctx); err != nil {
 		return err
@@ -36,7 +36,7 @@ func byHand(ctx context.Context, w *world, t *table) (err error) {
 		if err := scale(ctx, w.observed, r.Service, 1); err != nil {
 			return err
 		}
-		found, err := w.traffic.wait(ctx, 2, update(r.Service.ID)) // the hand's and the operator's
+		found, err := w.traffic.wait(ctx, 2, update(r.Service.ID)) // the write by hand and the operator's
 		if err != nil {
 			return fmt.Errorf("%w\n%s", err, &d.log)
 		}
@@ -71,7 +71,7 @@ func scale(ctx context.Context, c *client.Client, v swarm.Service, replicas uint
 	return err
 }
 
-// rewrite is the least that a change takes: reading the service and writing it back, here as it is.
+// rewrite takes the least time that a change can take: it reads the service and writes it back unchanged.
 func (w *world) rewrite(ctx context.Context, c *client.Client, service string) (time.Duration, error) {
 	begin := time.Now()
 	r, err := c.ServiceInspect(ctx, service, client.ServiceInspectOptions{})

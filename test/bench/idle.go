@@ -8,13 +8,14 @@ import (
 )
 
 const (
-	// resync is how often the daemon looks, here: long enough for it to be quiet in between, however slow the machine.
+	// resync is how often the daemon looks in this measurement. It is long enough for quiet in between, however slow
+	// the machine.
 	resync = 3 * time.Second
 	// following is longer than the daemon waits before it looks again at what it has just begun to follow.
 	following = 2 * time.Second
 )
 
-// resynced measures what a look costs a daemon with nothing to do, when its time has come.
+// resynced measures what a resync costs a daemon with nothing to do.
 func resynced(ctx context.Context, w *world, t *table) (err error) {
 	if err := w.applied(ctx); err != nil {
 		return err
@@ -50,7 +51,7 @@ func resynced(ctx context.Context, w *world, t *table) (err error) {
 	return w.remembers(d, t, fmt.Sprintf("%d passes", looks))
 }
 
-// still watches a daemon between two looks, and how much memory it holds then.
+// still watches a daemon between two resyncs, and measures the memory that it holds.
 func still(ctx context.Context, w *world, t *table) (err error) {
 	if err := w.applied(ctx); err != nil {
 		return err
@@ -69,7 +70,7 @@ func still(ctx context.Context, w *world, t *table) (err error) {
 	}
 	w.traffic.reset()
 	select {
-	case <-time.After(w.still): // there is nothing to wait for: that nothing comes is what is measured
+	case <-time.After(w.still): // there is nothing to wait for: it is measured that no call comes
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -1,7 +1,8 @@
-// Command bench measures the operator against the least that the same work costs, and against the docker CLI, as
-// ratios within one run on one machine. The swarm is the sandbox in this process, make bench, or a Docker Engine, make
-// bench-real; one manager and services of 0 replicas, so that only API, raft and client count. Absolute numbers are
-// beside the ratios for information: the machine is shared with the swarm and with whoever else is on it.
+// Command bench measures the operator against the least that the same work can cost, and against the docker CLI. The
+// results are ratios within one run on one machine. The swarm is the sandbox in this process (make bench) or a Docker
+// Engine (make bench-real). It has one manager and services with 0 replicas, so that only API, raft and client count.
+// Absolute numbers stand beside the ratios for information only, because the swarm and other programs use the same
+// machine.
 package main
 
 import (
@@ -20,16 +21,16 @@ import (
 )
 
 type options struct {
-	on     string        // which swarm: onSandbox, onEngine
-	n      int           // services
-	nodes  int           // machines, one of them the manager
-	rounds int           // of what is cheap; what is not runs fewer times
-	still  time.Duration // how long a daemon is watched that has nothing to do
-	bin    string        // directory with swarm-operator; "" builds it
-	only   string        // names of the parts to run; "" all
-	format string        // of the table: text, markdown
+	on     string        // which swarm: onSandbox or onEngine
+	n      int           // number of services
+	nodes  int           // number of machines, including the manager
+	rounds int           // rounds of what is cheap; expensive parts run fewer times
+	still  time.Duration // how long a daemon with nothing to do is watched
+	bin    string        // directory with swarm-operator; if empty, it is built
+	only   string        // names of the parts to run; if empty, all of them
+	format string        // of the table: text or markdown
 	out    io.Writer
-	news   io.Writer // what is being measured
+	news   io.Writer // where to say what is being measured
 }
 
 func main() {
@@ -99,7 +100,7 @@ func run(ctx context.Context, o options) (err error) {
 		fmt.Fprintf(o.news, "%s measuring %s\n", time.Now().Format(time.TimeOnly), p.name)
 		if err := p.do(ctx, w, t); err != nil {
 			if len(t.rows) > 0 {
-				t.print(o.out, o.format) // what was measured before is not lost
+				t.print(o.out, o.format) // so that what was measured before is not lost
 			}
 			return fmt.Errorf("measuring %s: %w", p.name, err)
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// nodeEvents changes nodes under a daemon whose source has nothing to say of nodes: it has no reason to look.
+// nodeEvents changes nodes under a daemon whose source says nothing about nodes, so that it has no reason to look.
 func nodeEvents(ctx context.Context, w *world, t *table) (err error) {
 	if err := w.applied(ctx); err != nil {
 		return err
@@ -42,7 +42,7 @@ func nodeEvents(ctx context.Context, w *world, t *table) (err error) {
 	calls, _ := w.traffic.seen()
 	var its []call
 	for _, c := range calls {
-		if !strings.HasPrefix(c.path, "/nodes") { // those are ours
+		if !strings.HasPrefix(c.path, "/nodes") { // those calls are the bench's own
 			its = append(its, c)
 		}
 	}

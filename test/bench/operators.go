@@ -10,13 +10,13 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/lag"
 )
 
-// together is how many operators of one source there are, one a manager as in production.
+// together is how many operators of one source run, one on each manager as in production.
 const together = 3
 
-// clash is what an engine says of a port that another service publishes.
+// clash is an engine's answer about a port that another service publishes.
 const clash = "rpc error: code = InvalidArgument desc = port '80' is already in use by service 'another' (1) as an ingress port"
 
-// atRest measures what three operators of one source cost that have nothing to do.
+// atRest measures what three operators of one source cost when they have nothing to do.
 func atRest(ctx context.Context, w *world, t *table) (err error) {
 	stop, err := w.operators(ctx)
 	if err != nil {
@@ -33,7 +33,7 @@ func atRest(ctx context.Context, w *world, t *table) (err error) {
 	return nil
 }
 
-// failing measures what three operators of one source cost where the engine always refuses one step.
+// failing measures what three operators of one source cost when the engine always refuses one step.
 func failing(ctx context.Context, w *world, t *table) (err error) {
 	stop, err := w.operators(ctx)
 	if err != nil {
@@ -73,19 +73,20 @@ func failing(ctx context.Context, w *world, t *table) (err error) {
 	raft := succeeded(writes(calls))
 	t.add("  writes through raft", fmt.Sprint(len(raft)), routes(raft), "", "")
 	undo()
-	if err := w.repository.commit(0, "LOG_LEVEL: debug", "LOG_LEVEL: info"); err != nil { // which is what there is
+	// This is what the swarm already has
+	if err := w.repository.commit(0, "LOG_LEVEL: debug", "LOG_LEVEL: info"); err != nil {
 		return err
 	}
 	return w.traffic.calm(ctx, w.span(following))
 }
 
-// All operators together may try a step that fails so often within two minutes.
+// All operators together may try a failing step at most mostTries times within fewWithin.
 const (
 	mostTries = 8
 	fewWithin = 2 * time.Minute
 )
 
-// operators starts operators of one source, and waits until they have nothing to do.
+// operators starts the operators of one source, and waits until they have nothing to do.
 func (w *world) operators(ctx context.Context) (stop func() error, err error) {
 	lag.Start()
 	if err := w.applied(ctx); err != nil {
@@ -112,7 +113,7 @@ func (w *world) operators(ctx context.Context) (stop func() error, err error) {
 	return stop, nil
 }
 
-// calm is quiet in machine time: what several operators do a moment later comes much later where the machine is busy.
+// calm is quiet in machine time. What several operators do a moment later comes much later on a busy machine.
 func (t *traffic) calm(ctx context.Context, d time.Duration) error {
 	begin := time.Now()
 	for {
@@ -136,16 +137,16 @@ func (t *traffic) calm(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// watched are the calls of a while.
+// watched resets the traffic, waits for a while, and returns the calls that came.
 func (w *world) watched(ctx context.Context) ([]call, error) {
 	w.traffic.reset()
 	return w.lasting(ctx)
 }
 
-// lasting are the calls since the last reset, once a while has gone by.
+// lasting waits for a while, and returns the calls since the last reset.
 func (w *world) lasting(ctx context.Context) ([]call, error) {
 	select {
-	case <-time.After(w.still): // there is nothing to wait for: what comes by itself is what is measured
+	case <-time.After(w.still): // there is nothing to wait for: what comes by itself is measured
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -153,7 +154,7 @@ func (w *world) lasting(ctx context.Context) ([]call, error) {
 	return calls, nil
 }
 
-// succeeded are those that the engine carried out.
+// succeeded returns the calls that the engine carried out.
 func succeeded(calls []call) []call {
 	var out []call
 	for _, c := range calls {

@@ -16,8 +16,9 @@ import (
 	"time"
 )
 
-// proxy stands before an engine and notes each call when its answer begins, as the sandbox does. It passes bodies on as
-// they come and keeps none: the one of package harness keeps all of them, which a list of thousands would feel.
+// proxy stands before an engine and notes each call when its answer begins, as the sandbox does. It passes bodies on
+// as they come and keeps none. The proxy of package harness keeps them all, which would slow down a list of
+// thousands.
 type proxy struct {
 	dir    string
 	server *http.Server
@@ -25,16 +26,16 @@ type proxy struct {
 	no     atomic.Pointer[refusal]
 }
 
-// refusal is what is answered to each POST to a path.
+// refusal is the answer to each POST to a path.
 type refusal struct{ path, message string }
 
-// refuse has each POST to a path answered with 400 and a message until it is undone.
+// refuse makes each POST to a path be answered with 400 and a message, until undo is called.
 func (p *proxy) refuse(path, message string) (undo func()) {
 	p.no.Store(&refusal{path, message})
 	return func() { p.no.Store(nil) }
 }
 
-// refusing answers what is to be refused, notes it, and leaves the rest to next.
+// refusing answers and notes the calls that are to be refused, and passes the others to next.
 func (p *proxy) refusing(next http.Handler, t *traffic) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := apiVersion.ReplaceAllString(r.URL.Path, "")
@@ -46,14 +47,14 @@ func (p *proxy) refusing(next http.Handler, t *traffic) http.Handler {
 		t.note(call{method: r.Method, path: path, status: http.StatusBadRequest})
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusBadRequest)
-		_ = json.NewEncoder(w).Encode(map[string]string{"message": no.message}) // who asked may be gone
+		_ = json.NewEncoder(w).Encode(map[string]string{"message": no.message}) // the client may be gone
 	})
 }
 
 var apiVersion = regexp.MustCompile(`^/v\d+\.\d+`)
 
 func newProxy(host string, t *traffic) (*proxy, error) {
-	dir, err := os.MkdirTemp("", "bp") // short: a socket's path has at most 107 bytes
+	dir, err := os.MkdirTemp("", "bp") // short, because a socket's path has at most 107 bytes
 	if err != nil {
 		return nil, err
 	}
@@ -70,14 +71,14 @@ func newProxy(host string, t *traffic) (*proxy, error) {
 	p.server = &http.Server{ReadHeaderTimeout: time.Minute, Handler: p.refusing(&httputil.ReverseProxy{
 		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: "engine"}) },
 		Transport:     p.engine,
-		FlushInterval: -1, // events are news
+		FlushInterval: -1, // events have to get through at once
 		ModifyResponse: func(r *http.Response) error {
 			t.note(call{method: r.Request.Method, path: apiVersion.ReplaceAllString(r.Request.URL.Path, ""), status: r.StatusCode})
 			return nil
 		},
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}, t)}
-	go func() { _ = p.server.Serve(listener) }() // ErrServerClosed
+	go func() { _ = p.server.Serve(listener) }() // it always returns ErrServerClosed
 	return p, nil
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/sandbox"
 )
 
-// The proxy notes what the sandbox notes itself, and holds no event back.
+// The proxy notes what the sandbox itself notes, and holds no event back.
 func TestProxy(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -45,7 +45,7 @@ func TestProxy(t *testing.T) {
 	if _, err := c.ConfigRemove(ctx, "none", client.ConfigRemoveOptions{}); err == nil {
 		t.Error("a config that is not there was removed")
 	}
-	for seen := false; !seen; { // the stream may have begun after the config was made: another change is news again
+	for seen := false; !seen; { // the stream may have begun after the config was made, so cause another event
 		select {
 		case <-events.Messages:
 			seen = true

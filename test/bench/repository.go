@@ -16,7 +16,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 )
 
-// repository holds one manifest a service.
+// repository holds one manifest for each service.
 type repository struct {
 	dir string
 	git *git.Repository
@@ -61,7 +61,7 @@ const teams = 20
 func serviceName(i int) string { return fmt.Sprintf("app-%05d", i) }
 func serviceFile(i int) string { return "services/" + serviceName(i) + ".yaml" }
 
-// image is of a registry that real engines here have too, where a service runs tasks.
+// image returns the image of a service, in a registry that real engines also have here if the service runs tasks.
 func image(i int) string { return fmt.Sprintf("registry.example.com/team/app-%d:1.4", i%teams) }
 
 func newRepository(dir string, n int) (*repository, error) {
@@ -93,7 +93,7 @@ func newRepository(dir string, n int) (*repository, error) {
 		_, err = w.Commit("Add the manifests", &git.CommitOptions{Author: author()})
 	}
 	if err == nil {
-		err = g.RepackObjects(&git.RepackConfig{}) // as a clone has it
+		err = g.RepackObjects(&git.RepackConfig{}) // as in a clone
 	}
 	if err != nil {
 		return nil, fmt.Errorf("making the first commit: %w", err)
@@ -101,7 +101,7 @@ func newRepository(dir string, n int) (*repository, error) {
 	return &repository{dir, g}, nil
 }
 
-// commit makes such a commit and puts it in force.
+// commit makes a commit that changes one service's manifest, and puts it in force.
 func (r *repository) commit(i int, edit ...string) error {
 	inForce, err := r.prepare(i, edit...)
 	if err != nil {
@@ -114,8 +114,9 @@ func author() *object.Signature {
 	return &object.Signature{Name: "bench", Email: "bench@example.com", When: time.Now()}
 }
 
-// prepare makes a commit that changes one service's manifest: edit is old, new, old, new. It returns what puts the commit
-// in force: the change of the branch alone, as git does it, so that a measurement from there on has no part of making it.
+// prepare makes a commit that changes one service's manifest. edit is old, new, old, new. It returns a function that
+// puts the commit in force. That function only changes the branch, as git does it, so a measurement of it does not
+// include making the commit.
 func (r *repository) prepare(i int, edit ...string) (func() error, error) {
 	hash, branch, err := r.detached(i, edit)
 	if err != nil {
@@ -128,7 +129,7 @@ func (r *repository) prepare(i int, edit ...string) (func() error, error) {
 	return func() error { return os.Rename(ref+".lock", ref) }, nil
 }
 
-// detached makes the commit and leaves branch, index and files alone: the operator reads none of the latter two.
+// detached makes the commit. It leaves branch, index and files alone: the operator reads neither index nor files.
 func (r *repository) detached(i int, edit []string) (plumbing.Hash, plumbing.ReferenceName, error) {
 	none := plumbing.ZeroHash
 	head, err := r.git.Head()
@@ -177,7 +178,7 @@ func (r *repository) detached(i int, edit []string) (plumbing.Hash, plumbing.Ref
 	return hash, head.Name(), err
 }
 
-// pairs are first and second, third and fourth, and so on.
+// pairs returns the first and second string, the third and fourth, and so on.
 func pairs(list []string) iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for two := range slices.Chunk(list, 2) {

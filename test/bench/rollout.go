@@ -33,7 +33,7 @@ func besideRollout(ctx context.Context, w *world, t *table) (err error) {
 			return err
 		}
 		took = append(took, one)
-		select { // a commit may come at any moment of what the operator does while something rolls out
+		select { // a commit may come at any moment while something rolls out
 		case <-time.After(settled):
 		case <-ctx.Done():
 			return ctx.Err()
@@ -46,10 +46,10 @@ func besideRollout(ctx context.Context, w *world, t *table) (err error) {
 	return back()
 }
 
-// Between the tasks of an update it pauses for so long that it lasts as long as we need it.
+// slowly makes the update pause so long between tasks that it lasts until the measurement has ended.
 var slowly = []string{"delay: 5s", "delay: 1h"}
 
-// beginRollout gives the first service tasks and then changes them. It returns what takes them away again.
+// beginRollout gives tasks to the first service and then changes them. back takes them away again.
 func (w *world) beginRollout(ctx context.Context) (back func() error, err error) {
 	if err := w.repository.commit(0, append([]string{"replicas: 0", "replicas: 2"}, slowly...)...); err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 // stack is what was measured of docker stack deploy, which is what people use today.
 type stack struct {
 	create, again, one []time.Duration
-	writes             int // of services, when one of them has changed or none
+	writes             int // writes of services, when one of them has changed or none
 }
 
 func (w *world) dockerCLI(ctx context.Context, host string, args ...string) *exec.Cmd {
@@ -35,7 +35,7 @@ func (w *world) deploy(ctx context.Context, host, file string) *exec.Cmd {
 	return w.dockerCLI(ctx, host, "stack", "deploy", "--compose-file", file, "bench")
 }
 
-// stacks deploys the manifests' services as a stack, into an empty swarm, then the same again, then with one changed.
+// stacks deploys the manifests' services as a stack: into an empty swarm, then the same again, then with one changed.
 func (w *world) stacks(ctx context.Context) error {
 	dir := filepath.Join(w.dir, "stack")
 	file, err := writeCompose(dir, "compose.yaml", w.n, "eu-1")
@@ -96,8 +96,8 @@ const composeService = `  %[1]s:
       restart_policy: {condition: any, delay: 2s}
 `
 
-// writeCompose writes a compose file equivalent to the manifests; region is that of the first service. A network of the
-// stack's own, which it would have by default, would be more than the manifests say: the host's takes its place.
+// writeCompose writes a compose file equivalent to the manifests. region is that of the first service. The stack uses
+// the host's network instead of its default one, because the manifests name no network.
 func writeCompose(dir, name string, n int, region string) (string, error) {
 	var b strings.Builder
 	b.WriteString("version: \"3.8\"\nnetworks: {default: {name: host, external: true}}\nconfigs:\n")

@@ -23,8 +23,8 @@ const (
 
 var columns = []string{"WORK", "OURS", "AGAINST", "RATIO", "TARGET"}
 
-// add notes a measurement: what, ours, the other, their ratio, and what must be reached. Two spaces before what say that
-// it is about the line above; an empty one that it is the same with another other.
+// add adds a measurement: what was measured, our value, the other value, their ratio, and the target. If what begins
+// with two spaces, it belongs to the line above. If what is empty, the line compares the same value with another one.
 func (t *table) add(what, ours, against, ratio, target string) {
 	t.rows = append(t.rows, []string{what, ours, against, ratio, target})
 }
@@ -59,7 +59,7 @@ func (t *table) markdown(out io.Writer) {
 	}
 }
 
-// target says whether a value is within its limit, and else by how much not.
+// target says whether a value is within its limit and, if not, by how much it misses.
 func target(value, limit float64, text string) string {
 	if value <= limit {
 		return "≤ " + text + ": reached"
@@ -67,7 +67,7 @@ func target(value, limit float64, text string) string {
 	return fmt.Sprintf("≤ %s: missed by %.0f %%", text, 100*(value-limit)/limit)
 }
 
-// exactly is for counts.
+// exactly is target for counts.
 func exactly(value, want int, text string) string {
 	if value == want {
 		return text + ": reached"
@@ -77,7 +77,7 @@ func exactly(value, want int, text string) string {
 
 func median[T cmp.Ordered](values []T) T { return quantile(values, 0.5) }
 
-// quantile returns the nearest rank; of few values the 99th percentile is the largest.
+// quantile returns the value at the nearest rank. If there are few values, the 99th percentile is the largest.
 func quantile[T cmp.Ordered](values []T, q float64) T {
 	sorted := slices.Clone(values)
 	slices.Sort(sorted)
@@ -85,7 +85,7 @@ func quantile[T cmp.Ordered](values []T, q float64) T {
 	return sorted[min(i, len(sorted)-1)]
 }
 
-// ratios divides round by round: what disturbs a round disturbs both of its sides.
+// ratios returns the median of the ratios of each round: what disturbs a round disturbs both of its sides.
 func ratios(ours, theirs []time.Duration) float64 {
 	var out []float64
 	for i := range ours {

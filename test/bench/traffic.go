@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// traffic is what the swarm's API was asked for.
+// traffic notes the calls to the swarm's API.
 type traffic struct {
 	mu    sync.Mutex
 	calls []call
 	news  chan struct{} // closed at the next call
 }
 
-// call is one, and when its answer began: by then a write is in the swarm.
+// call is one call. at is when its answer began; by then a write is in the swarm.
 type call struct {
 	method, path string // the path without the version
 	status       int
@@ -32,7 +32,7 @@ func newTraffic() *traffic { return &traffic{news: make(chan struct{})} }
 
 func (t *traffic) note(c call) {
 	switch c.path {
-	case "/_ping", "/version", "/events": // are not counted: they tell nothing of the swarm's objects
+	case "/_ping", "/version", "/events": // not counted: they say nothing about the swarm's objects
 		return
 	}
 	t.mu.Lock()
@@ -55,11 +55,11 @@ func (t *traffic) seen() ([]call, <-chan struct{}) {
 	return slices.Clone(t.calls), t.news
 }
 
-// patience bounds every wait for the next call: beyond it something is broken, not slow.
+// patience limits each wait for the next call. If one takes longer, something is broken, not slow.
 const patience = 2 * time.Minute
 
-// wait returns the calls that match, once there are n of them. It gives up if none of them comes for as long as patience
-// lasts. How long all of them take is the caller's matter: ten resyncs of a large swarm take minutes by design.
+// wait returns the calls that match as soon as there are n of them. It gives up if none of them comes within
+// patience. How long all of them take is up to the caller: ten resyncs of a large swarm take minutes by design.
 func (t *traffic) wait(ctx context.Context, n int, match func(call) bool) ([]call, error) {
 	limit := time.NewTimer(patience)
 	defer limit.Stop()
@@ -83,11 +83,11 @@ func (t *traffic) wait(ctx context.Context, n int, match func(call) bool) ([]cal
 	}
 }
 
-// span is how long the API must be quiet until who follows the swarm has nothing in hand: what it does by itself a moment
-// later takes the longer the more there is.
+// span returns how long the API must be quiet before an operator has no work left. What an operator does by itself a
+// moment later takes longer the more there is.
 func (w *world) span(d time.Duration) time.Duration { return d + d*time.Duration(w.n)/2000 }
 
-// quiet waits until there was no call for a while: who follows the swarm has caught up.
+// quiet waits until no call has come for a while, so that an operator has caught up.
 func (t *traffic) quiet(ctx context.Context, d time.Duration) error {
 	limit := time.NewTimer(patience)
 	defer limit.Stop()
@@ -109,14 +109,14 @@ func writes(calls []call) []call {
 	return slices.DeleteFunc(slices.Clone(calls), func(c call) bool { return !c.write() })
 }
 
-// update matches the successful writes on a service; of any where id is empty.
+// update matches the successful updates of a service. If id is empty, it matches those of any service.
 func update(id string) func(call) bool {
 	return func(c call) bool {
 		return c.write() && c.status < 300 && strings.HasPrefix(c.path, "/services/"+id) && strings.HasSuffix(c.path, "/update")
 	}
 }
 
-// route is a call's method and path, ids and names left out.
+// route returns a call's method and path without IDs and names.
 func (c call) route() string {
 	parts := strings.Split(c.path, "/")
 	switch {
@@ -145,7 +145,7 @@ func routes(calls []call) string {
 	return strings.Join(out, ", ")
 }
 
-// course says which call was answered when, counted from the first of them: a wait shows as a gap.
+// course says when each call was answered, counted from the first one. A wait shows as a gap.
 func course(calls []call) string {
 	out := make([]string, 0, len(calls))
 	for _, c := range calls {
@@ -154,7 +154,7 @@ func course(calls []call) string {
 	return strings.Join(out, ", ")
 }
 
-// between are the calls from one to another, both included, in the order of their answers.
+// between returns the calls from one time to another, both included, in the order of their answers.
 func between(calls []call, from, to time.Time) []call {
 	return slices.DeleteFunc(slices.Clone(calls), func(c call) bool { return c.at.Before(from) || c.at.After(to) })
 }

@@ -10,7 +10,8 @@ import (
 
 func anything(call) bool { return true }
 
-// A daemon that looks every 18 s, as with 10,000 services, takes longer for ten looks than anything may take that is stuck.
+// A daemon with 10,000 services looks every 18 s. Ten looks take longer than the time after which a single wait
+// counts as stuck.
 func TestWaitIsPatientWithEachCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		traffic := newTraffic()
@@ -30,7 +31,7 @@ func TestWaitGivesUpWhenNoCallComesThatItWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		traffic := newTraffic()
 		traffic.note(call{method: http.MethodGet, path: "/services"})
-		go func() { // others do not prolong it
+		go func() { // other calls do not prolong the wait
 			for range 10 {
 				time.Sleep(patience / 5)
 				traffic.note(call{method: http.MethodGet, path: "/configs"})
@@ -44,7 +45,7 @@ func TestWaitGivesUpWhenNoCallComesThatItWaitsFor(t *testing.T) {
 		if took := time.Since(begin); took != patience {
 			t.Errorf("it took %s", took)
 		}
-		time.Sleep(patience) // until the others have come
+		time.Sleep(patience) // until the other calls have come
 	})
 }
 

@@ -15,18 +15,18 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// world is what is measured in: a swarm, its API's traffic, a repository and the binaries.
+// world is what the measurements use: a swarm, the traffic of its API, a repository and the binaries.
 type world struct {
 	options
 	*ground
 	dir        string
 	traffic    *traffic
-	engine     *client.Client // direct
-	observed   *client.Client // counted
+	engine     *client.Client // through direct
+	observed   *client.Client // through counted
 	repository *repository
 	operator   string // the binary
 	bare       string // the binary that only makes the calls
-	docker     string // "" where there is none
+	docker     string // the binary; empty if there is none
 	stack      stack  // what was measured of docker stack deploy
 }
 
@@ -67,7 +67,7 @@ func (w *world) open(ctx context.Context) error {
 	return err
 }
 
-// build builds as make does, so that its build cache serves.
+// build builds as make does, so that its build cache can be used.
 func (w *world) build(ctx context.Context, packages ...string) error {
 	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
@@ -99,15 +99,16 @@ func (w *world) wants(part string) bool {
 	return w.only == "" || slices.Contains(strings.Split(w.only, ","), part)
 }
 
-// command is a command of the operator on this world, by a way to its swarm.
+// command returns a command of the operator on this world. host is the way to its swarm.
 func (w *world) command(ctx context.Context, host, name string, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, w.operator, append([]string{name, "--source", w.repository.dir, "--host", host}, args...)...)
 }
 
-// slow is how often something is repeated of which a round takes seconds: less often, and less still where there is much.
+// slow returns how many times to repeat what takes seconds: less often than rounds, and still less often with many
+// services.
 func (w *world) slow(part int) int { return max(w.rounds*min(1000, 1_000_000/w.n)/1000/part, 1) }
 
-// timed runs a program from start to exit.
+// timed runs a program from start to exit, and returns how long that took.
 func timed(cmd *exec.Cmd) (time.Duration, error) {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -121,7 +122,7 @@ func timed(cmd *exec.Cmd) (time.Duration, error) {
 	return took, err
 }
 
-// count runs a command and says what it asked the swarm for. Its time is not looked at.
+// count runs a command and returns the calls that it made. Its duration is not a measurement.
 func (w *world) count(cmd *exec.Cmd) (calls []call, began time.Time, took time.Duration, err error) {
 	w.traffic.reset()
 	began = time.Now()
@@ -130,12 +131,13 @@ func (w *world) count(cmd *exec.Cmd) (calls []call, began time.Time, took time.D
 	return calls, began, took, err
 }
 
-// spent is what a command that ended has used of processors. Other than its time it hardly depends on what else runs.
+// spent returns the processor time of a command that has ended. Unlike its duration, that hardly depends on what else
+// is running.
 func spent(cmd *exec.Cmd) time.Duration {
 	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 }
 
-// applied makes the swarm as the repository says; a part that is run alone finds it so as well.
+// applied makes the swarm as the repository says, so that a part finds it so even if it runs alone.
 func (w *world) applied(ctx context.Context) error {
 	_, err := timed(w.command(ctx, w.direct, "apply"))
 	return err

@@ -1,8 +1,9 @@
-// Command bare makes the calls without which no client could do the operator's work, and nothing else: what test/bench
-// measures the operator against. It is a program of its own so that it is as far from the engine as the operator is.
+// Command bare makes the calls without which no client could do the operator's work, and nothing else. test/bench
+// measures the operator against it. It is a program of its own, so that it is as far from the engine as the operator
+// is.
 //
-//	bare look HOST             says whether a swarm is as it should be: it decodes the answers
-//	bare create HOST WIDTH     creates what standard input holds, so many at once, and prints how long that took
+//	bare look HOST             reads what says whether a swarm is as it should be, and decodes the answers
+//	bare create HOST WIDTH     creates what standard input holds, WIDTH objects at once, and prints the time taken
 package main
 
 import (
@@ -60,7 +61,7 @@ func look(ctx context.Context, c *client.Client) error {
 	return nil
 }
 
-// specs are what is created: those of package bench.
+// specs are the objects to create. The type is the same as in package bench.
 type specs struct {
 	Configs  []swarm.ConfigSpec
 	Services []swarm.ServiceSpec
