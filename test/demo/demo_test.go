@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// built holds the two binaries; they are built as make does, so that its build cache serves.
+// built makes the two binaries. They are built as make does, so that its build cache can be used.
 var built = sync.OnceValue(func() (err error) {
 	if binaries, err = os.MkdirTemp("", "demo-bin-"); err != nil {
 		return err
@@ -25,13 +25,13 @@ var built = sync.OnceValue(func() (err error) {
 	return cmd.Run()
 })
 
-var binaries string // where they are, once built
+var binaries string // where they are, once they are built
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	// make demo is the tour itself, which fails where a step does not come out: it need not run twice.
+	// make demo runs the same tour, and fails if a step does not succeed. It need not run twice.
 	if skip := flag.Lookup("test.skip"); os.Getenv("E2E_FULL") == "" && skip.Value.String() == "" {
-		_ = skip.Value.Set("^TestTour$") // any text is
+		_ = skip.Value.Set("^TestTour$") // any text is valid
 	}
 	code := m.Run()
 	if binaries != "" {
@@ -40,13 +40,14 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// theatre is a directory for everything that a demo makes: what it leaves behind is found here.
+// theatre returns options with a directory for everything that a demo makes, and checks at the end what it leaves
+// behind.
 func theatre(t *testing.T) options {
 	t.Helper()
 	if err := built(); err != nil {
 		t.Fatalf("building the binaries: %s", err)
 	}
-	dir, err := os.MkdirTemp("", "dt") // t.TempDir is too long a path for sockets
+	dir, err := os.MkdirTemp("", "dt") // t.TempDir would be too long a path for sockets
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +80,8 @@ func TestTour(t *testing.T) {
 			t.Errorf("the tour does not show %q", want)
 		}
 	}
-	// Whether a service has run for long enough to be healthy depends on the machine, and how wide the column is on that.
+	// The machine decides whether a service has run long enough to be healthy, and that decides how wide the column
+	// is.
 	for _, want := range []string{`(?m)^ *OBJECT +SYNC +HEALTH +REPLICAS`, `(?m)^ *Service/web +Synced +(Healthy|Progressing) +2/2`} {
 		if !regexp.MustCompile(want).MatchString(out.String()) {
 			t.Errorf("the tour does not show %s", want)
@@ -87,7 +89,7 @@ func TestTour(t *testing.T) {
 	}
 }
 
-// A tour that is ended in its midst takes its processes with it. The cleanup of theatre sees what it leaves.
+// A tour that is stopped halfway ends its processes. The cleanup of theatre sees what it leaves.
 func TestTourStopped(t *testing.T) {
 	o := theatre(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -102,7 +104,7 @@ func TestTourStopped(t *testing.T) {
 	}
 }
 
-// A step that does not come out is an error that says which, with the operator's log.
+// If a step does not succeed, the error names the step and has the operator's log.
 func TestTourFails(t *testing.T) {
 	o := theatre(t)
 	dir := t.TempDir()
@@ -132,7 +134,7 @@ func TestMissingBinaries(t *testing.T) {
 	}
 }
 
-// trigger does something once when it is written a text.
+// trigger does something once, when a text is written to it.
 type trigger struct {
 	on  string
 	do  func()

@@ -1,6 +1,6 @@
 // Command demo shows the operator's main job on an embedded swarm of five machines: make demo. On a terminal it is a
-// playground that lasts until ^C; elsewhere a scripted tour that checks what it shows and ends by itself. It needs
-// nothing that is not built from this module: no git, no docker CLI, no root. It removes all that it made.
+// playground that lasts until ^C. Otherwise it is a scripted tour, which checks what it shows and ends by itself. It
+// needs only what is built from this module: no git, no docker CLI, no root. It removes everything that it made.
 package main
 
 import (
@@ -36,7 +36,8 @@ func main() {
 	}
 }
 
-// withParent ends with the process that started this one: go run, when it is told to stop, does not pass that on.
+// withParent returns a context that ends with the process that started this one. When go run is told to stop, it does
+// not pass that on.
 func withParent(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	parent := os.Getppid()
@@ -61,7 +62,7 @@ type options struct {
 	out           io.Writer
 }
 
-// errStopped says that a person or a signal ended the demo.
+// errStopped means that a person or a signal ended the demo.
 var errStopped = errors.New("stopped before its end; everything it made was removed")
 
 func run(ctx context.Context, o options) (err error) {

@@ -37,7 +37,7 @@ func play(ctx context.Context, s *stage) error {
 	}
 }
 
-// commitOnEnter commits for who has no git at hand.
+// commitOnEnter commits for a person who has no git at hand.
 func (s *stage) commitOnEnter(in io.Reader) {
 	for enter := bufio.NewScanner(in); enter.Scan(); {
 		message := cmp.Or(strings.TrimSpace(enter.Text()), "Edit by hand")
@@ -92,7 +92,8 @@ the swarm and the repository.
 	return strings.NewReplacer("REPO", s.repository.dir, "HOST=HOST", "HOST="+s.host, "ADDRESS", s.address, "OPERATOR", operator, "SANDBOX", sandbox).Replace(text)
 }
 
-// short makes a line of the operator's log one that a person reads in passing; "" where it tells nothing new.
+// short turns a line of the operator's log into one that a person can read in passing. It returns "" if the line has
+// no news.
 func short(line string) string {
 	var e map[string]any
 	if json.Unmarshal([]byte(line), &e) != nil {

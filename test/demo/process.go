@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// process is one that the demo started and therefore may stop.
+// process is a process that the demo started, and may therefore stop.
 type process struct {
 	name string
 	cmd  *exec.Cmd
 	log  *lines
-	done chan struct{} // closed when it ended
-	err  error         // how, once done is closed
+	done chan struct{} // closed when it has ended
+	err  error         // how it ended; valid once done is closed
 }
 
 // start runs a program and keeps what it prints.
 func start(path string, args ...string) (*process, error) {
 	p := &process{name: filepath.Base(path), cmd: exec.Command(path, args...), log: &lines{}, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
-	// A ^C on the terminal is for the demo alone: it stops its processes in their order.
+	// A ^C on the terminal is only for the demo. It stops its processes in their order.
 	p.cmd.SysProcAttr = ownGroup()
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", p.name, err)
@@ -35,7 +35,7 @@ func start(path string, args ...string) (*process, error) {
 	return p, nil
 }
 
-// ended is an error once the process is no more: nothing that is waited for will come.
+// ended returns an error if the process has ended, because what is waited for will not come.
 func (p *process) ended() error {
 	select {
 	case <-p.done:
@@ -52,13 +52,13 @@ func exitOf(err error) error {
 	return err
 }
 
-// patience is how long a process may take to end when it is asked to.
+// patience is how long a process may take to end after it is asked to.
 const patience = 15 * time.Second
 
-// stop asks the process to end, and makes it end where that takes too long.
+// stop asks the process to end, and kills it if that takes too long.
 func (p *process) stop() error {
 	select {
-	case <-p.done: // what it ended with is for who waited for it
+	case <-p.done: // whoever waited for it has seen how it ended
 		return nil
 	default:
 	}
@@ -84,10 +84,10 @@ type lines struct {
 	rest []byte
 }
 
-// kept bounds the log: the newest lines tell what happened.
+// kept limits the log, because the newest lines tell what happened.
 const kept = 500
 
-// Write implements io.Writer; a line counts when it is complete.
+// Write implements io.Writer. A line counts when it is complete.
 func (l *lines) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,7 +108,7 @@ func (l *lines) Write(b []byte) (int, error) {
 	}
 }
 
-// follow gives each line to a function: those there are, and from then on every new one.
+// follow passes each line to a function: first the lines so far, then every new one.
 func (l *lines) follow(each func(string)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// report is the part of GET /api/v1/drift that the demo looks at, spelled out here as somebody outside would.
+// report is the part of GET /api/v1/drift that the demo reads, declared here as a user's program would do it.
 type report struct {
 	Revision, Applied string
 	Conditions        []struct {
@@ -47,7 +47,7 @@ func (r report) message(condition string) string {
 	return ""
 }
 
-// find returns the newest entry for an object of which ok is true; open ones come first.
+// find returns the newest entry for an object for which ok is true. Open entries come first.
 func (r report) find(object string, ok func(drift) bool) (drift, bool) {
 	i := slices.IndexFunc(r.Drift, func(d drift) bool { return d.Object == object && ok(d) })
 	if i < 0 {
@@ -63,14 +63,14 @@ func (r report) String() string {
 	}
 	for _, d := range r.Drift {
 		if d.Open {
-			d.Fields = nil // of an object to create they are all that it has
+			d.Fields = nil // every field of an object to create differs
 			parts = append(parts, d.String())
 		}
 	}
 	return strings.Join(parts, "; ")
 }
 
-// String is a line for people: what differs, whose doing it is, and what came of it.
+// String returns a line for people: what differs, who caused it, and what became of it.
 func (d drift) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s", d.Operation, d.Object)

@@ -18,7 +18,7 @@ type repository struct {
 	git *git.Repository
 }
 
-// newRepository copies a directory into a fresh repository and commits it.
+// newRepository copies a directory into a new repository and commits it.
 func newRepository(dir, from string) (*repository, plumbing.Hash, error) {
 	if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
 		return nil, plumbing.ZeroHash, fmt.Errorf("copying %s: %w", from, err)
@@ -27,7 +27,7 @@ func newRepository(dir, from string) (*repository, plumbing.Hash, error) {
 	if err != nil {
 		return nil, plumbing.ZeroHash, fmt.Errorf("making the repository: %w", err)
 	}
-	// A person who tries it may have no identity, and git would refuse to commit.
+	// A person who tries the demo may have no git identity, and git would refuse to commit.
 	cfg, err := g.Config()
 	if err == nil {
 		cfg.User.Name, cfg.User.Email = author, address
@@ -41,7 +41,7 @@ func newRepository(dir, from string) (*repository, plumbing.Hash, error) {
 	return r, hash, err
 }
 
-// Who commits.
+// The author of the commits.
 const author, address = "demo", "demo@example.com"
 
 // commit commits all files as they are.
@@ -60,7 +60,7 @@ func (r *repository) commit(message string) (plumbing.Hash, error) {
 	return hash, nil
 }
 
-// edit replaces text in a file. What is not there would make a step show nothing.
+// edit replaces texts in a file. It fails if a text is missing, because the step would then show nothing.
 func (r *repository) edit(name string, oldNew ...string) error {
 	path := filepath.Join(r.dir, name)
 	data, err := os.ReadFile(path)

@@ -29,7 +29,7 @@ type stage struct {
 	address    string   // where the operator serves
 }
 
-// newStage makes a directory and starts a swarm in it. The operator comes later.
+// newStage makes a directory and starts a swarm in it. The operator is started later.
 func newStage(ctx context.Context, o options) (*stage, error) {
 	for _, name := range []string{"swarm-operator", "swarm-sandbox"} {
 		if _, err := os.Stat(filepath.Join(o.bin, name)); err != nil {
@@ -47,7 +47,8 @@ func newStage(ctx context.Context, o options) (*stage, error) {
 	return s, nil
 }
 
-// shortTemp makes a directory in which the path of a unix socket has at most the 104 bytes that every system allows.
+// shortTemp makes a directory so short that the path of a unix socket in it fits the 104 bytes that every system
+// allows.
 func shortTemp() (string, error) {
 	base := os.TempDir()
 	if len(base) > 50 {
@@ -102,7 +103,7 @@ func (s *stage) operate(ctx context.Context, repairAfter time.Duration) error {
 	})
 }
 
-// operatorLog is what all operators printed.
+// operatorLog returns what all operators have printed.
 func (s *stage) operatorLog() string {
 	var b strings.Builder
 	for _, l := range s.logs {
@@ -113,7 +114,7 @@ func (s *stage) operatorLog() string {
 	return b.String()
 }
 
-// close stops what was started, last first, and removes what was made.
+// close stops what was started, the last first, and removes what was made.
 func (s *stage) close() error {
 	var errs []error
 	if s.engine != nil {
@@ -127,8 +128,8 @@ func (s *stage) close() error {
 	return errors.Join(append(errs, os.RemoveAll(s.dir))...)
 }
 
-// await looks every few milliseconds until check says that it is so, and gives up after limit or when a process ended.
-// check says what it saw, for the one who reads that it did not come.
+// await looks every few milliseconds until check returns true. It gives up after limit, or if a process has ended.
+// check also says what it saw, for the reader of the error.
 func (s *stage) await(ctx context.Context, what string, limit time.Duration, check func() (string, bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -155,7 +156,7 @@ func (s *stage) await(ctx context.Context, what string, limit time.Duration, che
 	}
 }
 
-// report asks the operator, as anybody can.
+// report asks the operator for its drift report, as anybody can.
 func (s *stage) report(ctx context.Context) (report, error) {
 	var r report
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.address+"/api/v1/drift", nil)

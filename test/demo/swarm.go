@@ -13,7 +13,7 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// service is a service of the swarm as its engine tells it, not as the operator does.
+// service is a service as the swarm's engine describes it, not as the operator does.
 type service struct{ swarm.Service }
 
 func (v service) image() string {
@@ -25,7 +25,7 @@ func (v service) tasks() string {
 	return fmt.Sprintf("%d/%d", v.ServiceStatus.RunningTasks, v.ServiceStatus.DesiredTasks)
 }
 
-// update is the state of the last roll-out; "" where there was none.
+// update returns the state of the last roll-out, or "" if there was none.
 func (v service) update() swarm.UpdateState {
 	if v.UpdateStatus == nil {
 		return ""
@@ -45,7 +45,7 @@ func (v service) String() string {
 	return s
 }
 
-// services lists them by name, with the counts of their tasks.
+// services returns the services by name, with the counts of their tasks.
 func (s *stage) services(ctx context.Context) (map[string]service, error) {
 	list, err := s.engine.ServiceList(ctx, client.ServiceListOptions{Status: true})
 	if err != nil {
@@ -85,7 +85,7 @@ func (s *stage) until(ctx context.Context, name, what string, limit time.Duratio
 	return last, err
 }
 
-// others are the names of services but one whose versions moved: nobody had a reason to write them.
+// others returns the services other than one whose versions have changed, although nobody had a reason to write them.
 func others(before, after map[string]service, but string) []string {
 	var moved []string
 	for name, v := range before {
@@ -97,7 +97,7 @@ func others(before, after map[string]service, but string) []string {
 	return moved
 }
 
-// scale is what docker service scale does.
+// scale does what docker service scale does.
 func (s *stage) scale(ctx context.Context, name string, replicas uint64) error {
 	for {
 		r, err := s.engine.ServiceInspect(ctx, name, client.ServiceInspectOptions{})
@@ -107,13 +107,14 @@ func (s *stage) scale(ctx context.Context, name string, replicas uint64) error {
 		spec := r.Service.Spec
 		spec.Mode.Replicated.Replicas = &replicas
 		_, err = s.engine.ServiceUpdate(ctx, r.Service.ID, client.ServiceUpdateOptions{Version: r.Service.Version, Spec: spec})
-		if err == nil || !strings.Contains(err.Error(), "out of sequence") { // somebody wrote in between: as the CLI's user, try again
+		// Somebody wrote in between: try again, as a user of the CLI would
+		if err == nil || !strings.Contains(err.Error(), "out of sequence") {
 			return err
 		}
 	}
 }
 
-// taskError is why a task of a service failed, in the engine's own words.
+// taskError returns why a task of a service failed, in the engine's own words.
 func (s *stage) taskError(ctx context.Context, name, image string) (string, error) {
 	tasks, err := s.engine.TaskList(ctx, client.TaskListOptions{Filters: client.Filters{}.Add("service", name)})
 	if err != nil {

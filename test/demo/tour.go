@@ -11,7 +11,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 )
 
-// soon is how long a step may wait for one state. It is long because a busy machine is no failure.
+// soon is how long a step may wait for one state. It is long, so that a busy machine causes no failure.
 const soon = 30 * time.Second
 
 // show is a tour under way.
@@ -27,7 +27,8 @@ func (t *show) say(word, format string, a ...any) {
 	fmt.Fprintf(t.out, "   %s  %s\n", word, strings.ReplaceAll(fmt.Sprintf(format, a...), "\n", "\n        "))
 }
 
-// tour goes through what the operator is for. Each step fails unless the swarm's engine or the operator's report shows it.
+// tour shows what the operator is for. Each step fails unless the swarm's engine or the operator's report shows its
+// result.
 func tour(ctx context.Context, s *stage) error {
 	begin := time.Now()
 	t := &show{s, ctx}
@@ -56,7 +57,7 @@ func tour(ctx context.Context, s *stage) error {
 	return nil
 }
 
-// took spells the time since begin as a person would say it.
+// took returns the time since begin as a person would say it.
 func took(begin time.Time) string {
 	d := time.Since(begin)
 	if d < time.Second {
@@ -124,7 +125,7 @@ func (t *show) firstCommit() error {
 	return t.inSync()
 }
 
-// inSync asks a second witness, the diff command.
+// inSync asks the diff command as a second witness.
 func (t *show) inSync() error {
 	out, err := t.command("diff", "--source", t.repository.dir, "--host", t.host)
 	if err != nil {
@@ -134,7 +135,7 @@ func (t *show) inSync() error {
 	return nil
 }
 
-// status shows the screen of the status command.
+// status shows the output of the status command.
 func (t *show) status() error {
 	out, err := t.command("status", "--operator", t.address)
 	if err != nil {
@@ -165,7 +166,7 @@ func (t *show) command(args ...string) (string, error) {
 
 func (t *show) secondCommit() error { return t.roll("nginx:1.27", "nginx:1.28") }
 
-// roll changes the image of web by a commit and waits until it is rolled out: one service is written, once.
+// roll changes the image of web by a commit and waits until it is rolled out. One service is written, once.
 func (t *show) roll(from, to string) error {
 	before, err := t.services(t.ctx)
 	if err != nil {

@@ -37,7 +37,7 @@ func (t *show) failing() error {
 	d, _ := r.find("Service/web", held)
 	t.saw("/api/v1/drift: %s", d)
 
-	// An operator that starts anew looks at everything; what it knows of the failure, the swarm remembered.
+	// A restarted operator looks at everything. The swarm remembered what it knows of the failure.
 	if err := t.operator.stop(); err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (t *show) badCommit() error {
 		return err
 	}
 	good := t.revision
-	// The third edit is a good one: a revision with a problem is refused whole.
+	// The third edit is a good one, but a revision with a problem is refused whole.
 	if err := t.repository.edit("web.yaml", "replicas: 2", "replica: 3", "source: nginx-conf", "source: nginx-cnf", "nginx:1.29", "nginx:1.30"); err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// managersManifest says what the swarm's managers are to be. Half a minute is the least that a dead one is waited for.
+// managersManifest says how many managers the swarm should have. Half a minute is the shortest wait for a dead one.
 const managersManifest = `# Three managers. One that cannot be reached for half a minute is replaced by one of the workers.
 apiVersion: swarm-operator.io/v1
 kind: Cluster
@@ -25,7 +25,7 @@ spec:
     replaceAfter: 30s
 `
 
-// replaced is how long the replacement of a manager may take: it is waited for, demoted, and another one promoted.
+// replaced is how long replacing a manager may take: it is waited for, demoted, and another node is promoted.
 const replaced = 30*time.Second + 2*soon
 
 // managerDies kills a machine, as a power cut does.
@@ -82,7 +82,7 @@ func (t *show) managerDies() error {
 	return t.inSync()
 }
 
-// nodeList is what docker node ls shows.
+// nodeList returns what docker node ls shows.
 func nodeList(nodes []swarm.Node) string {
 	slices.SortFunc(nodes, func(a, b swarm.Node) int { return cmp.Compare(a.Description.Hostname, b.Description.Hostname) })
 	var lines []string

@@ -16,7 +16,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// code is what a page shows as code: its blocks, and what stands between single backticks.
+// code is what a page shows as code: the lines of its blocks, and the text between single backticks.
 type code struct {
 	line   int
 	text   string
@@ -44,15 +44,15 @@ func (p page) code() []code {
 	return out
 }
 
-// The commands that are ours, wherever they stand in a line, and what ends one.
+// These match our commands anywhere in a line, and the end of a command.
 var (
 	ours = regexp.MustCompile(`(?:^|[|;&({] *|/|sudo |exec )(swarm-operator|swarm-sandbox) +([a-z-].*)`)
-	// substitution of a command, which is mostly a revision.
+	// substitution matches the substitution of a command, which is mostly a revision.
 	substitution = regexp.MustCompile(`\$\([^)]*\)`)
 	endOfCall    = regexp.MustCompile(`[|;&>)]| <|  #| #|$`)
 )
 
-// calls are what follows the names of our commands in a line of code.
+// calls returns each call of our commands in a line of code: the command's name and what follows it.
 func calls(text string) [][]string {
 	text = substitution.ReplaceAllString(text, "0f1e2d3c4b")
 	var out [][]string
@@ -70,13 +70,13 @@ func calls(text string) [][]string {
 	}
 }
 
-// outsideQuotes is the text with what stands in quotes made unreadable, at its old length.
+// outsideQuotes returns the text with everything in quotes replaced, so that it keeps its length.
 func outsideQuotes(s string) string {
 	return regexp.MustCompile(`'[^']*'|"[^"]*"`).ReplaceAllStringFunc(s, func(q string) string { return strings.Repeat("q", len(q)) })
 }
 
-// usage asks a command for its help with the arguments that a page gives it: it fails on a flag that there is not, or that
-// does not take the value, and says how many arguments it takes.
+// usage asks a command for its help, with the arguments that a page gives it. It fails if there is no such flag, or
+// if the flag does not take that value. The help says how many arguments the command takes.
 var usage = sync.OnceValue(func() func(call []string) (string, error) {
 	known := map[string]string{}
 	var mu sync.Mutex
@@ -98,7 +98,8 @@ var usage = sync.OnceValue(func() func(call []string) (string, error) {
 	}
 })
 
-// TestEveryCommandParses holds each command of ours, in blocks and between backticks, against the command line itself.
+// TestEveryCommandParses checks each of our commands, in blocks and between backticks, against the command line
+// itself.
 func TestEveryCommandParses(t *testing.T) {
 	found := 0
 	for _, p := range pages(t) {
@@ -121,7 +122,7 @@ func TestEveryCommandParses(t *testing.T) {
 
 var useLine = regexp.MustCompile(`(?m)^Usage:\n  (.*)$`)
 
-// parses says what is wrong with a command. Between backticks a command may be named without its arguments.
+// parses returns what is wrong with a command. Between backticks a command may be named without its arguments.
 func parses(call []string, inline bool) error {
 	help, err := usage()(call)
 	if err != nil {
@@ -151,10 +152,10 @@ func parses(call []string, inline bool) error {
 	return nil
 }
 
-// operand is what stands for an argument in a usage line: a placeholder, or one of some words.
+// operand matches what stands for an argument in a usage line: a placeholder, or a choice of words.
 var operand = regexp.MustCompile(`[A-Z]{2,}|^\w+(\|\w+)+$`)
 
-// arity reads how many arguments a usage line asks for; most below 0: no end.
+// arity returns how many arguments a usage line asks for. most is below 0 if there is no limit.
 func arity(use string) (least, most int) {
 	words := strings.Fields(use)
 	for i, w := range words {
@@ -173,7 +174,7 @@ func arity(use string) (least, most int) {
 	return least, most
 }
 
-// operands are the arguments that are no flags, after the subcommand.
+// operands returns the arguments after the subcommand that are not flags.
 func operands(call []string, help string) []string {
 	var out []string
 	for i := 1; i < len(call); i++ {
@@ -187,12 +188,12 @@ func operands(call []string, help string) []string {
 		}
 	}
 	if len(out) > 0 {
-		out = out[1:] // the subcommand
+		out = out[1:] // without the subcommand
 	}
 	return out
 }
 
-// takesValue says whether the word after a flag belongs to it, by the flag's line in the help.
+// takesValue reports whether the word after a flag belongs to it, according to the flag's line in the help.
 func takesValue(flag, help string) bool {
 	if strings.Contains(flag, "=") {
 		return false
@@ -202,7 +203,7 @@ func takesValue(flag, help string) bool {
 	return m != nil && m[1]+m[2] != ""
 }
 
-// asTyped fails where a command has a word in its place that nobody would type.
+// asTyped fails if a command has a word in place of an argument that nobody would type.
 func asTyped(call []string) error {
 	for _, w := range call[2:] {
 		if placeholder.MatchString(w) {
@@ -214,7 +215,7 @@ func asTyped(call []string) error {
 
 var placeholder = regexp.MustCompile(`^[A-Z]{2,}$|^(?:Service|Node|Config|Secret|Network)/[A-Z]+$|^KIND/NAME`)
 
-// TestEveryFlagExists is about flags that stand alone between backticks.
+// TestEveryFlagExists checks flags that stand alone between backticks.
 func TestEveryFlagExists(t *testing.T) {
 	known := map[string]bool{}
 	for _, call := range [][]string{{"swarm-operator"}, {"swarm-sandbox"}} {
@@ -228,7 +229,7 @@ func TestEveryFlagExists(t *testing.T) {
 			}
 		}
 	}
-	// of docker, git, go and dockerd
+	// flags of docker, git, go and dockerd
 	for _, f := range []string{"--force-new-cluster", "--autolock", "--advertise-addr", "--force", "--help"} {
 		known[f] = true
 	}
@@ -261,7 +262,7 @@ func subcommands(t *testing.T, program string) []string {
 	return names
 }
 
-// TestShortFormsParse is about code such as `diff --source .`, which leaves the program's name out.
+// TestShortFormsParse checks code such as `diff --source .`, which leaves out the program's name.
 func TestShortFormsParse(t *testing.T) {
 	names := subcommands(t, "swarm-operator")
 	for _, p := range pages(t) {
@@ -299,7 +300,7 @@ func TestEveryConsentIsUnderstood(t *testing.T) {
 	}
 }
 
-// TestEveryFileThatIsNamedExists is about paths of the repository between backticks and in commands.
+// TestEveryFileThatIsNamedExists checks the repository paths that stand between backticks and in commands.
 func TestEveryFileThatIsNamedExists(t *testing.T) {
 	path := regexp.MustCompile(`(?:^|[\s=])((?:api|cmd|controllers|deploy|diff|docs|examples|manifests|sandbox|test|tools)/[\w./-]*\w)`)
 	for _, p := range pages(t) {

@@ -1,21 +1,22 @@
 // Package docs tests what the README and the documentation say, by doing it.
 //
-// Each fenced block of README.md, SECURITY.md, CONTRIBUTING.md and docs/ runs, in the order of its page, in a shell that
-// has the built commands on its PATH, a fresh embedded swarm as DOCKER_HOST and an empty home directory. The words after
-// the three backticks say what a block is:
+// Each fenced block of README.md, SECURITY.md, CONTRIBUTING.md and docs/ runs, in the order of its page. It runs in a
+// shell with the built commands on its PATH, a fresh embedded swarm as DOCKER_HOST and an empty home directory. The
+// words after the three backticks say what a block is:
 //
-//	sh                commands, which must succeed; exit=N: the last one ends with N; daemon: one command, which goes on
-//	                  beside those that follow, instead of the earlier ones if it says instead
-//	console           lines of "$ command" and what they print, which must be what they print here; exit=N as above
-//	yaml              manifests, which are loaded and planned; file=PATH: written there too, for the commands that follow
+//	sh                commands, which must succeed; with exit=N the last one exits with N; with daemon it is
+//	                  one command, which goes on beside the following ones; instead ends the earlier ones
+//	console           lines of "$ command" with what they print, which must be what they print here; exit=N as above
+//	yaml              manifests, which are loaded and planned; file=PATH also writes them there for the next commands
 //	text commit       a commit message, whose Consent trailers must be understood
 //
-// What differs from run to run is compared by its form: see varies. A line with nothing but "…" stands for any lines. An
-// HTML comment that begins with "test/docs" holds commands that a reader does not see: they make what a page takes as given.
-// Blocks that cannot run here are listed in exceptions, each with its reason, and are checked as far as that goes.
+// What differs from run to run is compared by its form: see varies. A line that is only "…" stands for any lines. An
+// HTML comment that begins with "test/docs" holds commands that a reader does not see; they make what a page takes as
+// given. Blocks that cannot run here are listed in exceptions, each with its reason. They are checked as far as
+// possible.
 //
-// Lines of make are not run, because the gate runs them: their targets must exist. The test never talks to a real engine.
-// With -write it puts what commands print here into the pages, where that is not what stands there.
+// Lines of make are not run, because the gate runs them. Their targets must exist. The test never talks to a real
+// engine. With -write it puts into the pages what commands print here, wherever that differs from the page.
 package docs
 
 import (
@@ -46,8 +47,8 @@ func Load(files fs.FS) ([]kinds.Entry, error) {
 	return entries, errors.Join(errs...)
 }
 
-// Plan loads the manifests of a directory and plans them for an empty swarm in which everything exists that others make.
-// It fails if a manifest has a problem, if nothing is planned, or if a guard refuses something for good.
+// Plan loads the manifests of a directory and plans them for an empty swarm in which everything exists that others
+// make. It fails if a manifest has a problem, if nothing is planned, or if a guard refuses something for good.
 func Plan(files fs.FS) (plan.Plan, error) {
 	entries, err := Load(files)
 	if err != nil {
@@ -57,7 +58,7 @@ func Plan(files fs.FS) (plan.Plan, error) {
 	wants := kinds.Expand(all.Kinds(), entries, ix, kinds.Source{Name: "examples", HashKey: []byte("key")}, nil)
 	changes := diff.Compare(nil, wants.States, all.Rules)
 	p := plan.Build(changes, plan.Facts{APIVersion: "1.56"}, plan.Policy{Source: "examples", Budgets: plan.DefaultBudgets()}, all.Part())
-	needed := func(e kinds.Entry) bool { // nodes need nobody to make them
+	needed := func(e kinds.Entry) bool { // nobody has to make nodes
 		kind := e.Object.Key().Kind
 		return kind != v1.KindNode && kind != v1.KindNodeSet
 	}

@@ -2,8 +2,8 @@ package docs
 
 import "strings"
 
-// exceptions are the blocks that cannot run in a test, found by what they contain. Their commands must parse all the same,
-// and the files that they name must exist.
+// exceptions are the blocks that cannot run in a test, found by their content. Their commands must still parse, and
+// the files that they name must exist.
 var exceptions = []struct{ page, has, why string }{
 	{"docs/getting-started.md", "git clone https://github.com", "needs a network; the gate builds"},
 	{"docs/backup.md", "systemctl", "stops engines and puts a disk back; test/e2e does it on real engines (restore_test.go)"},
@@ -15,7 +15,7 @@ var exceptions = []struct{ page, has, why string }{
 	{"CONTRIBUTING.md", "go test ./", "tests that run tests would not end; the gate runs them"},
 }
 
-// exceptional says whether a block is one of the exceptions, and which.
+// exceptional returns the index of the exception that a block belongs to, and false if it belongs to none.
 func exceptional(p page, b block) (int, bool) {
 	for i, e := range exceptions {
 		if e.page == p.name && !b.unseen && strings.Contains(b.body, e.has) {

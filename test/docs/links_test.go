@@ -15,7 +15,7 @@ var (
 	heading = regexp.MustCompile(`^#{1,6} +(.+?) *$`)
 )
 
-// anchors are the ids that a forge gives to the headings of a page.
+// anchors returns the IDs that a forge gives to the headings of a page.
 func (p page) anchors() map[string]bool {
 	out := map[string]bool{}
 	for _, line := range p.prose() {
@@ -56,7 +56,7 @@ func TestEveryLinkResolves(t *testing.T) {
 	}
 }
 
-// extra are pages whose links count, and whose blocks do not.
+// extra returns pages whose links are checked, but not their blocks.
 func extra(t *testing.T, names ...string) []page {
 	t.Helper()
 	var out []page
@@ -93,7 +93,7 @@ func resolve(all map[string]page, from, to string) string {
 	return ""
 }
 
-// TestNoFilePointsToAPageThatIsNotThere: the guide was one file, whose anchors are gone.
+// TestNoFilePointsToAPageThatIsNotThere exists because the guide was once a single file, whose anchors are gone.
 func TestNoFilePointsToAPageThatIsNotThere(t *testing.T) {
 	mention := regexp.MustCompile(`\bdocs/[\w/-]+\.md(#[\w-]+)?`)
 	err := filepath.WalkDir(root, func(name string, e os.DirEntry, err error) error {
@@ -135,7 +135,7 @@ func byName(list []page) map[string]page {
 	return all
 }
 
-// TestTheIndexAnswersQuestions: what somebody new asks has a place where it is answered.
+// TestTheIndexAnswersQuestions checks that the index leads from the questions of a new reader to their answers.
 func TestTheIndexAnswersQuestions(t *testing.T) {
 	index := byName(pages(t))["docs/README.md"]
 	question := regexp.MustCompile(`^\| [^|]+\? \| .*\]\(`)

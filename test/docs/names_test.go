@@ -19,8 +19,8 @@ import (
 
 const troubleshooting = "docs/troubleshooting.md"
 
-// TestTroubleshootingKnowsEveryName holds the page against the code: whatever name the operator can give to what it
-// does not do has a row that says what it means and what to do.
+// TestTroubleshootingKnowsEveryName compares the page with the code. For each name that the operator gives to
+// something that it does not do, a row says what the name means and what to do.
 func TestTroubleshootingKnowsEveryName(t *testing.T) {
 	page := byName(pages(t))[troubleshooting]
 	for what, names := range map[string][]string{"guard": guards(t), "condition": conditions(t), "hazard": plan.Hazards()} {
@@ -42,7 +42,8 @@ func TestTroubleshootingKnowsEveryName(t *testing.T) {
 	}
 }
 
-// TestTheGuardTableHasTheClassesOfThePlans holds the classes in the table against every refusal in the goldens of diff/plan.
+// TestTheGuardTableHasTheClassesOfThePlans compares the classes in the table with every refusal in the goldens of
+// diff/plan.
 func TestTheGuardTableHasTheClassesOfThePlans(t *testing.T) {
 	inPlans := map[string]map[string]bool{}
 	files, err := filepath.Glob(filepath.Join(root, "diff", "plan", "testdata", "*.txtar"))
@@ -68,7 +69,7 @@ func TestTheGuardTableHasTheClassesOfThePlans(t *testing.T) {
 	table := section(byName(pages(t))[troubleshooting], "guard")
 	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| ([^|]+) \\|").FindAllStringSubmatch(table, -1) {
 		guard := row[1]
-		if inPlans[guard] == nil { // no golden has it, because it is another package's or is not shown
+		if inPlans[guard] == nil { // no golden has it, because another package has the guard or it is not shown
 			continue
 		}
 		classes := strings.Split(strings.TrimSpace(row[2]), ", ")
@@ -79,7 +80,7 @@ func TestTheGuardTableHasTheClassesOfThePlans(t *testing.T) {
 	}
 }
 
-// section is the part of a page below the heading that names guards, conditions or hazards.
+// section returns the part of a page below the heading that names guards, conditions or hazards.
 func section(p page, what string) string {
 	for _, part := range strings.Split(p.text, "\n## ") {
 		title, _, _ := strings.Cut(part, "\n")
@@ -90,7 +91,8 @@ func section(p page, what string) string {
 	return ""
 }
 
-// guards are the names that refusals carry: constants, the first string of each guard in a list, and what is set as Guard.
+// guards returns the names that refusals carry: constants, the first string of each guard in a list, and what is set
+// as Guard.
 func guards(t *testing.T) []string {
 	t.Helper()
 	names := map[string]bool{}
@@ -132,7 +134,7 @@ func guards(t *testing.T) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// conditions are the constants of the block that is about them.
+// conditions returns the constants of the block whose comment begins with "Condition types."
 func conditions(t *testing.T) []string {
 	t.Helper()
 	names := map[string]bool{}
@@ -183,7 +185,7 @@ func eachFile(t *testing.T, dir string, do func(*ast.File)) {
 	}
 }
 
-// TestEveryMetricExists holds the names of metrics against the generated list.
+// TestEveryMetricExists compares the names of metrics with the generated list.
 func TestEveryMetricExists(t *testing.T) {
 	list, err := os.ReadFile(filepath.Join(root, "docs", "reference", "metrics.md"))
 	if err != nil {
@@ -199,7 +201,7 @@ func TestEveryMetricExists(t *testing.T) {
 	}
 }
 
-// TestTheReadmeNamesTheGoVersion: who builds has to know it.
+// TestTheReadmeNamesTheGoVersion exists because people who build need to know the version.
 func TestTheReadmeNamesTheGoVersion(t *testing.T) {
 	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
 	if err != nil {

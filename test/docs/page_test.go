@@ -16,24 +16,24 @@ var root = filepath.Join("..", "..")
 
 // page is a Markdown file.
 type page struct {
-	name   string // below the root, with slashes
+	name   string // path below the root, with slashes
 	text   string
 	blocks []block
 }
 
 // block is a fenced block, or a comment with commands that a reader does not see.
 type block struct {
-	line   int // of its first line of content, from 1
+	line   int // number of its first line of content, from 1
 	indent string
 	lang   string
-	words  []string // what follows the language
+	words  []string // the words after the language
 	body   string
 	unseen bool
 }
 
 func (b block) is(word string) bool { return slices.Contains(b.words, word) }
 
-// value is what stands after key= in the first line.
+// value returns what follows key= in the first line, or "".
 func (b block) value(key string) string {
 	for _, w := range b.words {
 		if v, ok := strings.CutPrefix(w, key+"="); ok {
@@ -43,7 +43,7 @@ func (b block) value(key string) string {
 	return ""
 }
 
-// pages are all that the tests are about, by name.
+// pages returns all pages that the tests are about, by name.
 func pages(t *testing.T) []page {
 	t.Helper()
 	names := []string{"README.md", "SECURITY.md", "CONTRIBUTING.md"}
@@ -93,14 +93,14 @@ func parse(text string) []block {
 			open = &block{line: i + 2, lang: "sh", unseen: true}
 		}
 	}
-	if open != nil { // nobody closes it: the rest is no text of a page
+	if open != nil { // nobody closes it, so the rest of the page belongs to it
 		open.lang = "not closed"
 		out = append(out, *open)
 	}
 	return out
 }
 
-// prose is the text without blocks and comments, line by line.
+// prose returns the text without blocks and comments, line by line.
 func (p page) prose() []string {
 	lines := strings.Split(p.text, "\n")
 	in := false
@@ -119,7 +119,7 @@ func (p page) prose() []string {
 	return lines
 }
 
-// target of make in a line: its name.
+// makeTarget matches a call of make and captures the target.
 var makeTarget = regexp.MustCompile(`^make +([a-z0-9-]+)`)
 
 func makeTargets(t *testing.T) map[string]bool {
@@ -135,7 +135,7 @@ func makeTargets(t *testing.T) map[string]bool {
 	return targets
 }
 
-// TestEveryBlockIsOfAKnownKind keeps anything from standing in the docs that nothing looks at.
+// TestEveryBlockIsOfAKnownKind makes sure that every block in the docs is checked by some test.
 func TestEveryBlockIsOfAKnownKind(t *testing.T) {
 	used := map[int]bool{}
 	for _, p := range pages(t) {

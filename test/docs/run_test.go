@@ -29,7 +29,7 @@ import (
 
 var write = flag.Bool("write", false, "write what commands print into the pages instead of comparing it")
 
-// bin is where the built commands are.
+// bin is the directory of the built commands.
 var bin string
 
 func TestMain(m *testing.M) {
@@ -49,14 +49,14 @@ func build(m *testing.M) int {
 		return 1
 	}
 	bin = dir
-	// Readers mostly wait: more of them than there are processors may go side by side.
+	// Readers mostly wait, so more of them than there are processors may run side by side.
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
 		_ = parallel.Value.Set("8")
 	}
 	return m.Run()
 }
 
-// swarms of pages that need others than one manager and two workers.
+// swarms are for pages that need something other than one manager and two workers.
 var swarms = map[string]sandbox.Options{
 	"docs/managers.md": {Managers: 3, Workers: 2},
 }
@@ -74,7 +74,7 @@ func TestEveryBlockRuns(t *testing.T) {
 	}
 }
 
-// manifest says whether a block of YAML is about objects of ours, and not a file of some other program.
+// manifest reports whether a block of YAML has objects of ours, and is not a file of another program.
 func (b block) manifest() bool {
 	return b.lang == "yaml" && strings.Contains(b.body, "apiVersion: swarm-operator.io/")
 }
@@ -90,7 +90,7 @@ func (p page) plans(t *testing.T) {
 	}
 }
 
-// runs says whether a page has something to run: commands, beside those of make.
+// runs reports whether a page has commands to run, other than those of make.
 func (p page) runs() bool {
 	for _, b := range p.blocks {
 		if _, is := exceptional(p, b); !is && (b.lang == "sh" || b.lang == "console") && strings.TrimSpace(withoutMake(b.body)) != "" {
@@ -110,15 +110,15 @@ func withoutMake(script string) string {
 	return out.String()
 }
 
-// reader is somebody who goes through a page: a swarm, a home directory, a shell, and programs that go on beside it.
+// reader goes through a page. It has a swarm, a home directory, a shell, and programs that run in the background.
 type reader struct {
 	*testing.T
 	page    page
 	home    string
-	state   string // the shell's directory and variables, from block to block
+	state   string // directory and variables of the shell, from block to block
 	env     []string
 	daemons []*exec.Cmd
-	// stand replaces what a page names by what is there for this reader; back goes the other way.
+	// stand replaces what a page names by what this reader has. back does the reverse.
 	stand, back *strings.Replacer
 	host        *regexp.Regexp // this machine's name
 }
@@ -135,7 +135,7 @@ func needs(t *testing.T, p page) {
 	}
 }
 
-// uses says whether a block that runs has a command.
+// uses reports whether a block that runs has a command.
 func (p page) uses(command string) bool {
 	for _, b := range p.blocks {
 		if _, is := exceptional(p, b); !is && (b.lang == "sh" || b.lang == "console") && strings.Contains(b.body, command) {
@@ -162,7 +162,7 @@ func (p page) run(t *testing.T) {
 		case b.lang == "yaml" && b.value("file") != "":
 			ok = r.file(b)
 		}
-		if !ok { // what follows builds on it
+		if !ok { // what follows depends on it
 			break
 		}
 	}
@@ -172,7 +172,7 @@ func (p page) run(t *testing.T) {
 	}
 }
 
-// shown is what a command printed, in the words of the page.
+// shown returns what a command printed, in the words of the page.
 func (r *reader) shown(text string) string {
 	return r.host.ReplaceAllString(r.back.Replace(text), "laptop")
 }
@@ -204,7 +204,7 @@ func newReader(t *testing.T, p page) *reader {
 	r.back = strings.NewReplacer(
 		listen, "127.0.0.1:9737", filepath.Join(home, "sb"), "/tmp/sb", home, "/home/ada", sb.Dir(), "/run",
 		who+"@"+host, "ada@laptop")
-	r.host = regexp.MustCompile(`\b` + regexp.QuoteMeta(host) + `\b`) // a short one is also part of many an id
+	r.host = regexp.MustCompile(`\b` + regexp.QuoteMeta(host) + `\b`) // a short name is also part of many IDs
 	repository, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)
@@ -227,7 +227,7 @@ func newReader(t *testing.T, p page) *reader {
 	return r
 }
 
-// address is one for an operator that no other page, and no other program, listens on.
+// address returns an address for an operator. No other page, and no other program, listens on it.
 func address(t *testing.T) string {
 	t.Helper()
 	pid := os.Getpid()
@@ -243,10 +243,10 @@ func address(t *testing.T) string {
 	return ""
 }
 
-// readers counts them.
+// readers counts the readers.
 var readers atomic.Int64
 
-// prelude is what commands that a reader does not see may use beside the programs.
+// prelude defines what commands that a reader does not see may use, beside the programs.
 const prelude = `
 # eventually waits until a command succeeds; it shows what it says when that takes too long.
 eventually() {
@@ -264,10 +264,10 @@ source_of() {
 }
 `
 
-// within is how long one block may take. It is long because a busy machine is no failure.
+// within is how long one block may take. It is long, so that a busy machine causes no failure.
 const within = 5 * time.Minute
 
-// shell runs a script and keeps where it ended: its directory and variables.
+// shell runs a script and keeps its final directory and variables.
 func (r *reader) shell(script, stdin string) (out string, code int) {
 	ctx, cancel := context.WithTimeout(r.Context(), within)
 	defer cancel()
@@ -300,7 +300,7 @@ func (r *reader) script(b block) bool {
 	return true
 }
 
-// daemon starts a command that goes on until the page ends, or until another one takes its place.
+// daemon starts a command that runs until the page ends, or until another one replaces it.
 func (r *reader) daemon(b block) bool {
 	if b.is("instead") {
 		r.stop()
@@ -317,7 +317,7 @@ func (r *reader) daemon(b block) bool {
 	return true
 }
 
-// stop ends what goes on: each has to end well when it is asked to.
+// stop ends the programs in the background. Each must end well when it is asked to.
 func (r *reader) stop() {
 	for _, cmd := range r.daemons {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
@@ -369,7 +369,7 @@ func (r *reader) console(i int, b block) bool {
 	return !r.Failed()
 }
 
-// command is one of a block, and what the page says that it prints.
+// command is one command of a block, with what the page says it prints.
 type command struct{ text, shown, output string }
 
 func commands(body string) []command {
@@ -406,7 +406,7 @@ var varies = []struct {
 	{regexp.MustCompile(`\b127\.\d+\.\d+\.\d+\b`), "ADDRESS"},
 	{regexp.MustCompile(`\(epoch \d+\)`), "(epoch N)"},
 	{regexp.MustCompile(`(manager-1|\(apply\))/[0-9a-f]+`), "$1/INSTANCE"},
-	{regexp.MustCompile(` {2,}`), "  "}, // the width of a column goes by what is in it
+	{regexp.MustCompile(` {2,}`), "  "}, // the width of a column depends on its content
 	{regexp.MustCompile(`(?m) +$`), ""},
 }
 
@@ -417,7 +417,7 @@ func form(s string) string {
 	return s
 }
 
-// same compares by form, with "…" alone on a line for any lines.
+// same compares two texts by form. In the page, a line that is only "…" stands for any lines.
 func same(page, here string) bool {
 	pattern := regexp.QuoteMeta(form(page))
 	pattern = regexp.MustCompile(`(?m)^…\n`).ReplaceAllString(pattern, "(?:.*\n)*?")

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The tests of the pages are worth what these functions see.
+// The tests of the pages are only as good as these functions.
 
 func TestBlocksOfAPage(t *testing.T) {
 	text := "a\n```sh exit=1\none\n```\n<!-- test/docs\ntwo\n-->\n1. x\n\n   ```console\n   $ three\n   ```\n```\nfour\n```\n```yaml\nfive\n"

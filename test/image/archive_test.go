@@ -15,7 +15,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// entry is one of an archive's.
+// entry is one entry of an archive.
 type entry struct {
 	*tar.Header
 	data []byte
@@ -63,7 +63,7 @@ func digest(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// config is an image's configuration, as Docker extends OCI's.
+// config is an image's configuration, with what Docker adds to OCI's.
 type config struct {
 	ocispec.Image
 	Config struct {

@@ -19,15 +19,15 @@ const (
 	version = "test"
 )
 
-// platform is the only one that the tests build for.
+// platform is the only platform that the tests build for.
 var platform = "linux/" + runtime.GOARCH
 
-// file is where make image writes something for the platform.
+// file returns the path at which make image writes something for the platform.
 func file(dist, suffix string) string {
 	return filepath.Join(dist, "swarm-operator-linux-"+runtime.GOARCH+suffix)
 }
 
-// dist is what make image has written, once for all tests.
+// dist returns the directory that make image has written, once for all tests.
 var dist = sync.OnceValues(func() (string, error) {
 	root, err := harness.Root(context.Background())
 	if err != nil {
@@ -65,7 +65,7 @@ type failure struct {
 
 func (f *failure) Error() string { return f.err.Error() + "\n" + f.said }
 
-// makeImage runs make image in a directory with the source. Git need not know of it.
+// makeImage runs make image in a directory with the source. Git need not know that directory.
 func makeImage(ctx context.Context, source, to string) error {
 	cmd := exec.CommandContext(ctx, "make", "--no-print-directory", "-C", source, "image", "PLATFORMS="+platform, "DIST="+to, "IMAGE="+name, "VERSION="+version)
 	cmd.Env = append(os.Environ(), "REVISION=0123456789abcdef", "SOURCE_DATE_EPOCH=1700000000", "MAKEFLAGS=")
@@ -75,7 +75,7 @@ func makeImage(ctx context.Context, source, to string) error {
 	return nil
 }
 
-// otherPlace is a copy of the source which is no checkout.
+// otherPlace returns a copy of the source that is not a checkout.
 func otherPlace(t *testing.T) string {
 	t.Helper()
 	root, err := harness.Root(t.Context())
@@ -90,7 +90,7 @@ func otherPlace(t *testing.T) string {
 	for name := range strings.SplitSeq(strings.Trim(string(list), "\x00"), "\x00") {
 		data, err := os.ReadFile(filepath.Join(root, name))
 		if os.IsNotExist(err) {
-			continue // removed, and not committed
+			continue // removed, but not committed
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -137,7 +137,7 @@ func TestTwoBuildsGiveTheSameBytes(t *testing.T) {
 	}
 }
 
-// What the Dockerfile would do and make image would not is refused, so that the two cannot differ.
+// If the Dockerfile has an instruction that make image would ignore, make image refuses it. So the two cannot differ.
 func TestAnInstructionThatWouldBeLeftOutIsRefused(t *testing.T) {
 	place := otherPlace(t)
 	path := filepath.Join(place, "Dockerfile")

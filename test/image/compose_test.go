@@ -18,7 +18,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// deployFile is a file of deploy/.
+// deployFile returns the path of a file of deploy/.
 func deployFile(t *testing.T, name string) string {
 	t.Helper()
 	root, err := harness.Root(t.Context())
@@ -63,13 +63,14 @@ func TestWhatMustBeSetIsAskedFor(t *testing.T) {
 	}
 }
 
-// plain makes of compose.yaml what docker compose would. Whatever is in the file and not carried over here fails the test.
+// plain returns the container that docker compose would make from compose.yaml. Whatever is in the file and not
+// carried over here fails the test.
 func plain(t *testing.T, variables map[string]string) client.ContainerCreateOptions {
 	t.Helper()
 	return containerOf(t, "compose.yaml", variables, types.StringList{"/tmp:size=128m"}, 512*units.MiB)
 }
 
-// helper makes of unlock.yaml what docker compose would, with the keys in a directory.
+// helper returns the container that docker compose would make from unlock.yaml, with the keys in a directory.
 func helper(t *testing.T, variables map[string]string, keys string) client.ContainerCreateOptions {
 	t.Helper()
 	o := containerOf(t, "unlock.yaml", variables, nil, 64*units.MiB)
@@ -83,7 +84,7 @@ func helper(t *testing.T, variables map[string]string, keys string) client.Conta
 	return o
 }
 
-// containerOf is the one container of a file.
+// containerOf returns the only container of a file.
 func containerOf(t *testing.T, name string, variables map[string]string, tmpfs types.StringList, memory int64) client.ContainerCreateOptions {
 	t.Helper()
 	c, err := load(t, name, variables)

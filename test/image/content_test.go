@@ -25,7 +25,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// dockerfile reads an instruction of the Dockerfile's last stage by itself, past the parser that make image uses.
+// dockerfile reads an instruction of the Dockerfile's last stage without the parser that make image uses.
 func dockerfile(t *testing.T, instruction string) string {
 	t.Helper()
 	root, err := harness.Root(t.Context())

@@ -1,3 +1,4 @@
-// Package image holds tests of the container image that make image writes: that it is the same wherever it is built, that
-// it is what the Dockerfile says, and that it does the operator's job on real engines in the ways that deploy/ offers.
+// Package image tests the container image that make image writes. The image must be the same wherever it is built,
+// and must be what the Dockerfile says. On real engines it must do the operator's job in each way that deploy/
+// offers.
 package image

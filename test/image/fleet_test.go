@@ -17,19 +17,21 @@ import (
 // fleet is an operator on each manager, all with one source.
 type fleet struct {
 	*repo
-	// list lists the containers that there ever were on a node, where they are still there, the one that runs first.
+	// list returns the operator's containers that still exist on a node, the one that runs first.
 	list func(node string) ([]string, error)
-	// settled waits until what was removed from a node is there again; nil: nothing ever is.
+	// settled waits until what was removed from a node is there again. It is nil if nothing ever is.
 	settled func()
-	// logs are what containers have said, by node and container: what was read before they were removed stays known.
+	// logs are what containers have printed, by node and container. It keeps what was read before a container was
+	// removed.
 	logs map[string]string
-	// struck are the instances that were stopped or cut off, and from when until when: what they had under way may end late.
+	// struck are the instances that were stopped or cut off, and during which time. What they had under way may end
+	// late.
 	struck []strike
 	round  int
-	began  time.Time // of the round
+	began  time.Time // when the round began
 }
 
-// instance is the container of the operator that runs on a node.
+// instance returns the container of the operator that runs on a node.
 func (f *fleet) instance(node string) string {
 	f.w.Helper()
 	var id string
@@ -51,11 +53,12 @@ func (f *fleet) instance(node string) string {
 	return id
 }
 
-// quiet services have no tasks: what is written on them is all that they cost. A revision may restart ten services.
+// quiet is how many services have no tasks, so that only the writes on them cost anything. A revision may restart ten
+// services.
 const quiet = 8
 
-// next commits a change of everything that rounds are about: the busy service, the quiet ones, and one that comes and one
-// that goes.
+// next commits a change of everything that a round is about: the busy service, the quiet ones, one that is added and
+// one that is removed.
 func (f *fleet) next() {
 	f.w.Helper()
 	f.round++
@@ -89,8 +92,8 @@ func (f *fleet) manifest(name string, replicas int) string {
 	return fmt.Sprintf("apiVersion: swarm-operator.io/v1\nkind: Service\nmetadata: {name: %s}\nspec: {image: app:1, replicas: %d, environment: {ROUND: \"%d\"}}\n", name, replicas, f.round)
 }
 
-// done waits until the commit is carried out, and checks that each service was written exactly once for it: twice, and the
-// spec that a rollback brings back would be the new one.
+// done waits until the commit is carried out. It checks that each service was written exactly once for it: a second
+// write would make the new spec the target of a rollback.
 func (f *fleet) done(ask *client.Client) {
 	f.w.Helper()
 	names := []string{f.busy()}
@@ -140,10 +143,10 @@ func roundOf(s *swarm.ServiceSpec) string {
 	return "none"
 }
 
-// lease is who holds the lease or held it last.
+// lease says who holds the lease, or held it last.
 type lease struct{ state, holder, epoch string }
 
-// node is where that instance runs: instances are named after their nodes.
+// node returns where that instance runs: instances are named after their nodes.
 func (l lease) node() string {
 	node, _, _ := strings.Cut(l.holder, "/")
 	return node
@@ -166,14 +169,15 @@ func (f *fleet) lease(ask *client.Client) (l lease) {
 	return l
 }
 
-// effect is something that an operator says to have written.
+// effect is something that an operator says it has written.
 type effect struct {
 	Time                           time.Time
 	Msg, Object, Operation, Holder string
 	Epoch, Sequence                uint64
 }
 
-// effects are those of all instances so far, in the order of time. It is one machine, so clocks agree.
+// effects returns the effects of all instances so far, in order of time. All run on one machine, so their clocks
+// agree.
 func (f *fleet) effects() []effect {
 	f.w.Helper()
 	f.collect()
@@ -186,7 +190,7 @@ func (f *fleet) effects() []effect {
 				Instance string
 			}
 			if !strings.HasPrefix(line, "{") {
-				continue // of an image that is no operator
+				continue // of an image that is not the operator's
 			}
 			if err := json.Unmarshal([]byte(line), &l); err != nil {
 				f.w.Fatalf("%s says %q: %v", at, line, err)
@@ -204,7 +208,7 @@ func (f *fleet) effects() []effect {
 	return all
 }
 
-// collect reads what containers have said, before they are removed.
+// collect reads what containers have printed, before they are removed.
 func (f *fleet) collect() {
 	f.w.Helper()
 	for _, node := range f.w.Managers() {
@@ -218,7 +222,7 @@ func (f *fleet) collect() {
 	}
 }
 
-// one returns who acted since, and fails where that was not one instance alone.
+// one returns the instance that has acted since a time. It fails the test if that was not exactly one.
 func (f *fleet) one(since time.Time) string {
 	f.w.Helper()
 	who := map[string]bool{}
@@ -236,7 +240,7 @@ func (f *fleet) one(since time.Time) string {
 	return ""
 }
 
-// judge looks at everything that was ever done.
+// judge checks everything that was ever done.
 func (f *fleet) judge() {
 	f.w.Helper()
 	all := f.effects()
@@ -249,7 +253,7 @@ func (f *fleet) judge() {
 		switch {
 		case e.Epoch >= last:
 			last = e.Epoch
-		case f.excused(e): // it was answered, or only told of, when the instance went on
+		case f.excused(e): // the call was answered, or logged, only when the instance went on
 			late++
 		default:
 			f.w.Errorf("in epoch %d %s acted after epoch %d had begun: %+v", e.Epoch, e.Holder, last, e)
@@ -272,8 +276,8 @@ func distinct(holders map[uint64]string) map[string]bool {
 	return out
 }
 
-// unique checks that nothing is told to have been done twice. Each round changes each service once, and nothing is
-// remembered twice.
+// unique checks that no effect is logged twice. Each round changes each service once, and nothing is remembered
+// twice.
 func (f *fleet) unique(all []effect) {
 	f.w.Helper()
 	times := map[string]int{}
@@ -292,10 +296,10 @@ func (f *fleet) unique(all []effect) {
 		_, name, _ := strings.Cut(what, "/")
 		most := 1 // creations, removals and the extra services
 		switch {
-		case !strings.HasPrefix(name, f.service+"-"): // not of a round
+		case !strings.HasPrefix(name, f.service+"-"): // not a service of a round
 			continue
 		case strings.HasPrefix(what, "update "):
-			most = f.round - 1 // the first creates
+			most = f.round - 1 // the first round creates the services
 		}
 		if n > most {
 			f.w.Errorf("%s was done %d times in %d rounds", what, n, f.round)

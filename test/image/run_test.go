@@ -15,7 +15,7 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// On one swarm, one after the other: two operators at once would share two cores with it.
+// These run on one swarm, one after the other. Two operators at once would share two cores with the swarm.
 func TestOnRealEngines(t *testing.T) {
 	w := newWorld(t)
 	t.Run("a plain container, as compose.yaml has it", func(t *testing.T) { aPlainContainer(w.in(t)) })
@@ -25,7 +25,7 @@ func TestOnRealEngines(t *testing.T) {
 	t.Run("a helper that opens locked managers, as unlock.yaml has it", func(t *testing.T) { aHelper(w.in(t)) })
 }
 
-// aHelper comes up with its engine while the swarm is locked, and opens it.
+// aHelper starts with its engine while the swarm is locked, and unlocks it.
 func aHelper(w *world) {
 	keys := w.TempDir()
 	if err := errors.Join(os.Chmod(keys, 0o700), os.Chown(keys, 65532, 65532)); err != nil {
@@ -105,7 +105,7 @@ func aContainerThatIsNotLetIn(w *world) {
 	w.healthy(id)
 }
 
-// start starts a container on a node, which is removed when the test ends.
+// start starts a container on a node. It is removed when the test ends.
 func (w *world) start(node string, o client.ContainerCreateOptions) string {
 	w.Helper()
 	api := w.Client(node)
@@ -125,7 +125,8 @@ func (w *world) start(node string, o client.ContainerCreateOptions) string {
 	return made.ID
 }
 
-// someoneElses gives a checkout to a user that is neither root nor the operator's: git itself would call that dubious.
+// someoneElses gives a checkout to a user that is neither root nor the operator's. git itself would call that
+// dubious.
 func someoneElses(t *testing.T, dir string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
@@ -139,7 +140,7 @@ func someoneElses(t *testing.T, dir string) {
 	}
 }
 
-// healthy waits for what the image's own check says.
+// healthy waits until the image's own health check succeeds.
 func (w *world) healthy(container string) {
 	w.Helper()
 	w.eventually(func() error {
@@ -155,7 +156,7 @@ func (w *world) healthy(container string) {
 	})
 }
 
-// confined looks at what the container may do.
+// confined checks what the container may do.
 func (w *world) confined(node, container string) {
 	w.Helper()
 	c, err := w.Client(node).ContainerInspect(w.Context(), container, client.ContainerInspectOptions{})
@@ -168,7 +169,7 @@ func (w *world) confined(node, container string) {
 	}
 }
 
-// containersOnEveryManager are what managers have that are drained: each runs one, and nothing but the lease joins them.
+// containersOnEveryManager is what people with drained managers run: one container on each, joined only by the lease.
 func containersOnEveryManager(w *world) {
 	f := w.containers("fleet")
 	f.actsAlone()
@@ -189,7 +190,7 @@ func (w *world) containers(service string) *fleet {
 	return &fleet{repo: r, logs: map[string]string{}, list: func(node string) ([]string, error) { return []string{ids[node]}, nil }}
 }
 
-// pull has a node pull the image, as docker compose does.
+// pull makes a node pull the image, as docker compose does.
 func (w *world) pull(node string) {
 	w.Helper()
 	pulled, err := w.Client(node).ImagePull(w.Context(), w.image, client.ImagePullOptions{})

@@ -25,8 +25,8 @@ import (
 
 const own = "swarm-operator_operator" // the service that docker stack deploy makes
 
-// aStack is the life of an operator that has its own service in git: it takes itself over, updates itself, and outlives a
-// bad version of itself.
+// aStack follows an operator that has its own service in git. The operator takes itself over, updates itself, and
+// survives a bad version of itself.
 func aStack(w *world) {
 	r := w.repo("stacked")
 	r.ownService(w.example())
@@ -74,7 +74,7 @@ func aStack(w *world) {
 	}
 }
 
-// example is the operator's own service as people copy it, with the image and the group of this place.
+// example returns the operator's own service as people copy it, with the image and the group of this machine.
 func (w *world) example() string {
 	w.Helper()
 	root, err := harness.Root(w.Context())
@@ -86,7 +86,7 @@ func (w *world) example() string {
 	return edit(w.T, text, image, "  image: "+w.image, "65532:998", "65532:"+w.group)
 }
 
-// edit replaces texts, of which each must be there.
+// edit replaces texts, each of which must exist.
 func edit(t *testing.T, text string, pairs ...string) string {
 	t.Helper()
 	for i := 0; i < len(pairs); i += 2 {
@@ -106,7 +106,8 @@ func (r *repo) ownService(text string) {
 	}
 }
 
-// quick is the example with a checkout instead of a remote, and without the long times of a service that is to be trusted.
+// quick returns the example with a checkout instead of a remote, and without the long times that a trustworthy
+// service needs.
 func (w *world) quick(dir string) string {
 	return edit(w.T, w.example(),
 		"    SWARM_OPERATOR_CONFIG:", "    SWARM_OPERATOR_SOURCE: /source\n    SWARM_OPERATOR_CONFIG:",
@@ -114,8 +115,8 @@ func (w *world) quick(dir string) string {
 		"monitor: 30s", "monitor: 1s", "delay: 10s", "delay: 1s", "delay: 5s", "delay: 500ms")
 }
 
-// tookItselfOver checks that the service that docker stack deploy made is the manifest's, and that nothing was written on it
-// for that.
+// tookItselfOver checks that the service made by docker stack deploy now belongs to the manifest, and that nothing
+// was written on it for that.
 func (f *fleet) tookItselfOver() {
 	f.w.Helper()
 	for _, node := range f.w.Managers() {
@@ -136,7 +137,7 @@ func (f *fleet) tookItselfOver() {
 	}
 }
 
-// answer is what swarm-operator status -o json prints, as far as it matters here.
+// answer is the part of the output of swarm-operator status -o json that these tests read.
 type answer struct {
 	Applied string
 	Lease   struct{ Holder string }
@@ -145,7 +146,7 @@ type answer struct {
 	Failed  []struct{ Object, Why string }
 }
 
-// status asks an operator how things are, as the documentation says.
+// status asks an operator for its status, as the documentation says.
 func (f *fleet) status(node string) (answer, error) {
 	f.w.Helper()
 	text, err := f.w.dockerOn(node, "", "exec", f.instance(node), "/swarm-operator", "status", "--operator", "127.0.0.1:9737", "-o", "json")
@@ -155,7 +156,7 @@ func (f *fleet) status(node string) (answer, error) {
 	return decode[answer](f.w.T, []byte(text)), nil
 }
 
-// inSync waits until an operator says so, of its own service too.
+// inSync waits until an operator says that it is in sync, including its own service.
 func (f *fleet) inSync(node string) {
 	f.w.Helper()
 	f.w.eventually(func() error {
@@ -172,7 +173,7 @@ func (f *fleet) inSync(node string) {
 	})
 }
 
-// operators waits until the service has so many tasks that run and no other that is meant to.
+// operators waits until the service has n running tasks, and no other task that should run.
 func (w *world) operators(n int) {
 	w.Helper()
 	w.eventually(func() error {
@@ -193,8 +194,8 @@ func (w *world) operators(n int) {
 	})
 }
 
-// rolledOut waits for the end of an update of the operator's own service, and returns its state. All the while, all
-// operators but one have to run.
+// rolledOut waits for the end of an update of the operator's own service, and returns its state. During the update,
+// all operators except one have to run.
 func (w *world) rolledOut() (state swarm.UpdateState) {
 	w.Helper()
 	least, fewest := len(w.Managers()), ""
@@ -225,7 +226,7 @@ func (w *world) rolledOut() (state swarm.UpdateState) {
 	return state
 }
 
-// states tells of tasks when they became what they are, and why.
+// states says when each task came into its state, and why.
 func states(tasks []swarm.Task) string {
 	slices.SortFunc(tasks, func(a, b swarm.Task) int { return a.Status.Timestamp.Compare(b.Status.Timestamp) })
 	var b strings.Builder
@@ -235,7 +236,7 @@ func states(tasks []swarm.Task) string {
 	return b.String()
 }
 
-// since are the effects after a time, those on objects as operation and object.
+// since returns the effects after a time, and those on objects also as operation and object.
 func (f *fleet) since(at time.Time) (all []effect, steps []string) {
 	f.w.Helper()
 	for _, e := range f.effects() {
@@ -289,8 +290,8 @@ func (w *world) written(after time.Time) {
 	})
 }
 
-// survivesABrokenImage commits an image that does not start. The swarm brings the old one back, and the operator is there
-// to say so.
+// survivesABrokenImage commits an image that does not start. The swarm brings the old one back, and the operator
+// still runs to report that.
 func (f *fleet) survivesABrokenImage() {
 	f.w.Helper()
 	const broken = engines.Registry + "/infra/crash:1"
@@ -298,7 +299,7 @@ func (f *fleet) survivesABrokenImage() {
 		f.w.Fatal(err)
 	}
 	good, began := f.w.quick(f.Dir), time.Now()
-	// With the times of the example: what crashes later than they say is on the next node already.
+	// Use the times of the example. If the image crashed later than they say, it would already be on the next node.
 	f.ownService(edit(f.w.T, good, f.w.image, broken, "monitor: 1s", "monitor: 30s", "delay: 1s", "delay: 10s"))
 	f.commit("app:1")
 	f.w.written(began)
@@ -319,7 +320,7 @@ func (f *fleet) survivesABrokenImage() {
 	if err != nil {
 		f.w.Fatal(err)
 	}
-	f.next() // which does not try it again
+	f.next() // this does not try the broken image again
 	f.done(f.w.api)
 	time.Sleep(2 * time.Second)
 	if now, err := service(f.w.api, own); err != nil || now.Version != rolledBack.Version {
@@ -342,7 +343,7 @@ func (f *fleet) survivesABrokenImage() {
 	f.w.Logf("the next version was there after %s", time.Since(began).Round(time.Millisecond))
 }
 
-// serve is a host of git repositories that containers reach. It returns the URL, with a token.
+// serve starts a host of git repositories that containers can reach. It returns the URL, with a token.
 func (w *world) serve(r *repo) string {
 	w.Helper()
 	host := harness.NewGitHost(r.Repo, "hunter2hunter2")
@@ -382,7 +383,7 @@ func (w *world) dockerOn(node, input string, args ...string) (string, error) {
 	return string(out), nil
 }
 
-// stackContainers are those of the stack on a node, the one that runs first.
+// stackContainers returns the stack's containers on a node, the one that runs first.
 func (w *world) stackContainers(node string) ([]string, error) {
 	list, err := w.Client(node).ContainerList(context.Background(), client.ContainerListOptions{All: true, Filters: client.Filters{}.Add("label", "com.docker.stack.namespace=swarm-operator")})
 	if err != nil {

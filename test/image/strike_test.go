@@ -15,17 +15,17 @@ var rounds = flag.Int("rounds", 1, "disturb the acting operator so many times, i
 // outage is longer than the lease lasts.
 const outage = 14 * time.Second
 
-// strike is what was done to the node of an instance, and when.
+// strike says which instance's node was disturbed, and when.
 type strike struct {
 	node     string
 	from, to time.Time
 }
 
-// disturbance is something that happens to who acts.
+// disturbance is something that happens to the instance that acts.
 type disturbance struct {
 	name string
 	do   func(f *fleet, node, container string) error
-	// undo comes after the outage; nil: there is nothing to undo, and no outage.
+	// undo ends the disturbance after the outage. It is nil if there is nothing to undo and no outage.
 	undo func(f *fleet, node, container string) error
 }
 
@@ -53,10 +53,10 @@ var disturbances = []disturbance{
 	},
 }
 
-// drained is the one of them that takes no time, and that a service is there for.
+// drained is the index of the disturbance that takes no time, and that a service is made for.
 const drained = 3
 
-// actsAlone commits some times, without a disturbance and with each that was asked for.
+// actsAlone commits several times, without a disturbance and with each one that was asked for.
 func (f *fleet) actsAlone() {
 	f.w.Helper()
 	for range 2 {
@@ -72,8 +72,8 @@ func (f *fleet) actsAlone() {
 	}
 }
 
-// disturbed disturbs who acts for a commit, and waits until what was left is done and all nodes are as before. Each time it
-// strikes a little later, until it comes after all is done.
+// disturbed disturbs the instance that acts for a commit. Then it waits until the rest is done and all nodes are as
+// before. It strikes a little later each time, until it comes after everything is done.
 func (f *fleet) disturbed(i int) {
 	d := disturbances[i%len(disturbances)]
 	f.w.Helper()
@@ -112,11 +112,11 @@ func (f *fleet) disturbed(i int) {
 	f.whole()
 	s.to = time.Now()
 	f.struck = append(f.struck, s)
-	f.done(ask) // it is not undone by who comes back
+	f.done(ask) // an instance that comes back must not undo it
 	f.collect()
 }
 
-// until asks without a pause: what it waits for may be over soon.
+// until checks without a pause, because what it waits for may be over soon.
 func until(check func() (bool, error)) error {
 	end := time.Now().Add(patience)
 	for {
@@ -139,7 +139,7 @@ func other(all []string, node string) string {
 	panic("there is one node only")
 }
 
-// excused says that an instance was stopped or cut off at that time, or had just been.
+// excused reports whether an instance was stopped or cut off at the time of an effect.
 func (f *fleet) excused(e effect) bool {
 	for _, s := range f.struck {
 		if (lease{holder: e.Holder}).node() == s.node && e.Time.After(s.from) && e.Time.Before(s.to) {

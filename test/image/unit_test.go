@@ -9,11 +9,11 @@ import (
 	"testing"
 )
 
-// The units for systemd: checked by systemd itself where there is one, and read line by line everywhere.
+// The units for systemd are checked by systemd itself if there is one, and always read line by line.
 func TestUnitFile(t *testing.T) {
 	args := unit(t, "swarm-operator.service")
 	binary, dir := file(built(t), ""), t.TempDir()
-	// What it starts reads the file: a value that no flag can have is named.
+	// The program that the unit starts reads the file: it names a value that no flag can have.
 	if err := os.WriteFile(filepath.Join(dir, "config"), []byte("source: /nowhere\nmode: nonsense\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func TestUnitFile(t *testing.T) {
 
 func TestUnitFileOfTheUnlockHelper(t *testing.T) {
 	args := unit(t, "swarm-operator-unlock.service")
-	// The ring is where systemd makes a directory for it.
+	// The ring is in the directory that systemd makes for it.
 	help, err := exec.CommandContext(t.Context(), file(built(t), ""), append(strings.Fields(args), "--help")...).CombinedOutput()
 	if err != nil || !strings.Contains(string(help), `(default "/var/lib/swarm-operator/keys")`) {
 		t.Errorf("%s says %s, %v", args, help, err)
@@ -38,7 +38,7 @@ func TestUnitFileOfTheUnlockHelper(t *testing.T) {
 	}
 }
 
-// unit checks a unit file and returns the arguments of what it starts.
+// unit checks a unit file and returns the arguments of the program that it starts.
 func unit(t *testing.T, name string) string {
 	t.Helper()
 	text := string(readFile(t, deployFile(t, name)))

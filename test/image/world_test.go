@@ -20,11 +20,11 @@ import (
 )
 
 const (
-	patience = 90 * time.Second // also for a remote, which is asked every half a minute
+	patience = 90 * time.Second // long enough for a remote, which is asked every half a minute
 	manager  = "manager-1"
 )
 
-// world is a swarm of real engines that has the image in its registry.
+// world is a swarm of real engines with the image in its registry.
 type world struct {
 	*testing.T
 	*engines.Swarm
@@ -47,7 +47,7 @@ func newWorld(t *testing.T) *world {
 		}
 	})
 	w := &world{T: t, Swarm: s, api: s.Client(manager)}
-	// As the documentation has it. The engine listens on this socket and on the usual one, with the same rights.
+	// As in the documentation. The engine listens on this socket and on the usual one, with the same rights.
 	group, err := exec.CommandContext(t.Context(), "stat", "-c", "%g", strings.TrimPrefix(s.Host(manager), "unix://")).Output()
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +68,8 @@ func (w *world) push(archive string) {
 		w.Fatal(err)
 	}
 	loaded.Close()
-	pushed, err := w.api.ImagePush(w.Context(), name+":"+version, client.ImagePushOptions{RegistryAuth: "e30="}) // {}
+	// base64 of {}
+	pushed, err := w.api.ImagePush(w.Context(), name+":"+version, client.ImagePushOptions{RegistryAuth: "e30="})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -85,7 +86,7 @@ func (w *world) push(archive string) {
 	w.image = image.RepoDigests[0]
 }
 
-// in is the same world for a subtest.
+// in returns the same world for a subtest.
 func (w *world) in(t *testing.T) *world {
 	c := *w
 	c.T = t
@@ -128,7 +129,8 @@ func (r *repo) commit(image string) {
 	}
 }
 
-// mainJob is what the operator is for: a commit is applied, the next one rolls out, a change by hand is undone.
+// mainJob checks what the operator is for: a commit is applied, the next one rolls out, and a change by hand is
+// undone.
 func (r *repo) mainJob() {
 	r.w.Helper()
 	r.follows()
@@ -143,7 +145,7 @@ func (r *repo) follows() {
 	r.runs("app:2")
 }
 
-// runs waits until the service is there with its two replicas, and no other task is meant to run.
+// runs waits until the service has its two replicas, and no other task should run.
 func (r *repo) runs(image string) {
 	r.w.Helper()
 	start := time.Now()
@@ -173,7 +175,7 @@ func (r *repo) runs(image string) {
 	r.w.Logf("%s ran %s after %s", r.service, image, time.Since(start).Round(time.Millisecond))
 }
 
-// scale is a hand.
+// scale changes the replicas by hand.
 func (r *repo) scale(n uint64) {
 	r.w.Helper()
 	s, err := r.w.api.ServiceInspect(r.w.Context(), r.service, client.ServiceInspectOptions{})
@@ -195,14 +197,14 @@ func (w *world) tasks(service string) []swarm.Task {
 	return list.Items
 }
 
-// explain shows what a container said when the test fails.
+// explain logs what a container printed, if the test has failed.
 func (w *world) explain(node, container string) {
 	if w.Failed() {
 		w.Logf("the operator's log on %s:\n%s", node, w.log(node, container))
 	}
 }
 
-// log is what a container has said so far.
+// log returns what a container has printed so far.
 func (w *world) log(node, container string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()

@@ -11,7 +11,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// everyday are n services as people write them, and the configs that they share.
+// everyday returns n services as people write them, and the configs that they share.
 func everyday(n int) []v1.Object {
 	const configs = 20
 	var out []v1.Object
@@ -35,7 +35,7 @@ func everyday(n int) []v1.Object {
 	return out
 }
 
-// inSync is a swarm as everyday asks for it.
+// inSync returns a swarm that is as everyday asks for.
 func inSync(b *testing.B, n int) *world {
 	b.Helper()
 	w := newWorld(true)
@@ -54,8 +54,9 @@ func inSync(b *testing.B, n int) *world {
 	return nil
 }
 
-// BenchmarkDecide is what a run thinks when 1,000 services are as they should be, and when one of them is not: each part
-// of the path from what was read to a plan, cold as a command pays for it, and with the memory of a daemon.
+// BenchmarkDecide measures what a run has to decide if 1,000 services are as they should be, and if one of them is
+// not. It measures each part of the path from what was read to a plan: cold as for a command, and with a daemon's
+// memory.
 func BenchmarkDecide(b *testing.B) {
 	const n = 1000
 	for _, differ := range []int{0, 1} {
@@ -90,7 +91,7 @@ func BenchmarkDecide(b *testing.B) {
 				do   func()
 			}{
 				{"Expand", func() { expand() }},
-				{"ExpandAndHaves", func() { kinds.Haves(all.Kinds(), ix, w.src, expand().States, memo) }}, // a memo wants both
+				{"ExpandAndHaves", func() { kinds.Haves(all.Kinds(), ix, w.src, expand().States, memo) }}, // a memo needs both
 				{"Compare", func() { compare(haves, wants.States, all.Rules) }},
 				{"Build", func() { build() }},
 			} {

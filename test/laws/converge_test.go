@@ -19,11 +19,11 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/generate"
 )
 
-// enough plans: one for what exists, one a link of a chain of dependencies, one for roll-outs that wait for others, one
-// for removals and two for old versions.
+// enough is how many plans may be needed: one for what exists, one for each link in a chain of dependencies, one for
+// roll-outs that wait for others, one for removals and two for old versions.
 const enough = 8
 
-// world is a swarm with an operator on it, that remembers what reconciler remembers.
+// world is a swarm with an operator on it. It remembers what the reconciler remembers.
 type world struct {
 	*model
 	src       kinds.Source
@@ -87,7 +87,7 @@ func (w *world) look() look {
 		for _, h := range plan.Hazards() {
 			policy.Consents = append(policy.Consents, plan.Consented{Hazard: plan.Hazard(h)})
 		}
-		for _, h := range haves { // what was adopted goes if it is named
+		for _, h := range haves { // what was adopted is removed only if the consent names it
 			policy.Consents = append(policy.Consents, plan.Consented{Hazard: plan.Removals, Objects: []v1.Key{h.Key}})
 		}
 	}
@@ -95,7 +95,7 @@ func (w *world) look() look {
 	return l
 }
 
-// remember is what reconciler writes before it carries out a plan.
+// remember does what the reconciler writes before it carries out a plan.
 func (w *world) remember(l look) {
 	for _, a := range l.plan.Adopted {
 		r := kinds.Record{Key: a.Key, Applied: diff.ParseApplied(diff.NewApplied(a.Want.Leaves).String())}
@@ -117,7 +117,8 @@ func (w *world) remember(l look) {
 	}
 }
 
-// carryOut does the first n steps of a plan, and of those only what succeeds in their order. It returns what failed.
+// carryOut does the first n steps of a plan. It leaves out steps that come after one that failed. It returns the
+// errors.
 func (w *world) carryOut(l look, n int) []error {
 	var errs []error
 	failed := map[int]bool{}
@@ -154,7 +155,7 @@ func (w *world) settle(t *rapid.T, stop func(steps int) int) look {
 	return l
 }
 
-// ownership: what was not the source's is what it was, but for what a manifest takes over.
+// ownership checks that no object of others has changed, except those that a manifest takes over.
 func (w *world) ownership(t *rapid.T, l look, before map[string]string) {
 	taken := map[string]bool{}
 	for _, s := range l.plan.Steps {
@@ -171,7 +172,8 @@ func (w *world) ownership(t *rapid.T, l look, before map[string]string) {
 	}
 }
 
-// settled says what must hold when nothing is left to do: every want is there as it is wanted, or a person knows why not.
+// settled checks what must hold when nothing is left to do: every want is as it should be, or a person is told why
+// not.
 func (w *world) settled(t *rapid.T, l look) {
 	for _, r := range l.plan.Refused {
 		if r.Class == plan.Later && !r.Quiet {
@@ -212,7 +214,7 @@ func (w *world) settled(t *rapid.T, l look) {
 	}
 }
 
-// others are objects that somebody made before: some equal to what the source will ask for, some not.
+// others makes objects that somebody else made before. Some equal what the source will ask for, and some do not.
 func (w *world) others(t *rapid.T, manifests []v1.Object) {
 	maker := newWorld(true)
 	maker.model = w.model
@@ -268,7 +270,7 @@ func (w *world) byHand(t *rapid.T) {
 	}
 }
 
-// Whatever was there, whatever is committed and whatever hands do: after a few plans only what needs a person is left.
+// Whatever existed, is committed or is changed by hand: after a few plans, only what needs a person is left.
 func converges(t *rapid.T) {
 	w := newWorld(rapid.Bool().Draw(t, "agreed to everything"))
 	manifests := generate.Source(t)
@@ -289,7 +291,7 @@ func converges(t *rapid.T) {
 func TestConverges(t *testing.T) { rapid.Check(t, converges) }
 func FuzzConverges(f *testing.F) { generate.Fuzz(f, converges) }
 
-// Killed after any step of any plan, the next plans come to the same end.
+// If the operator is killed after any step of any plan, the next plans lead to the same result.
 func prefixSafe(t *rapid.T) {
 	before := generate.Source(t)
 	after := generate.Vary(t, before)
@@ -311,7 +313,8 @@ func prefixSafe(t *rapid.T) {
 	a, b := whole.normal(), killed.normal()
 	for _, w := range []*world{whole, killed} {
 		for _, r := range w.look().plan.Refused {
-			if r.Guard == "replace" { // who uses a network counts previous specs, which depend on how many updates there were
+			// The uses of a network include previous specs, which depend on how many updates there were
+			if r.Guard == "replace" {
 				delete(a, r.Key.String()+" "+r.Instance)
 				delete(b, r.Key.String()+" "+r.Instance)
 			}
@@ -322,13 +325,13 @@ func prefixSafe(t *rapid.T) {
 	}
 }
 
-// normal is the source's share of the swarm in normal form.
+// normal returns the source's part of the swarm in normal form.
 func (w *world) normal() map[string]map[string]string {
 	out := map[string]map[string]string{}
 	ix := w.index()
 	for _, h := range kinds.Haves(all.Kinds(), ix, w.src, w.look().wants.States, nil) {
 		if h.Meta.OldVersion {
-			continue // how many old ones are kept for a rollback depends on how many updates there were
+			continue // how many old versions are kept for a rollback depends on how many updates there were
 		}
 		leaves := map[string]string{}
 		for _, l := range h.Whole().Leaves {

@@ -1,5 +1,5 @@
-// Package laws holds what is true of the house as a whole: who may import whom, and what becomes of any swarm and any
-// source when plans are made and carried out again and again.
+// Package laws holds what is true of the whole project: which package may import which, and what becomes of any swarm
+// and any source when plans are made and carried out again and again.
 package laws
 
 import (
@@ -18,8 +18,8 @@ import (
 
 const module = "github.com/swarm-operator/swarm-operator/"
 
-// room says what a package may import: of ours, and where others is not nil, of other people's. never is in addition:
-// a package of the standard library and all below it.
+// room says what a package may import. ours are this project's packages, and others are other people's; nil means
+// any. never are packages of the standard library that it may not import, including everything below them.
 type room struct {
 	path   string
 	ours   []string
@@ -62,7 +62,7 @@ var house = []room{
 	{"internal/*", none, nil, nil},
 }
 
-// roomOf finds a package's line: its own before a pattern.
+// roomOf returns the line of a package. A line of its own comes before a pattern. It returns nil if there is neither.
 func roomOf(pkg string) *room {
 	for _, exact := range []bool{true, false} {
 		for i := range house {
@@ -82,7 +82,7 @@ func below(prefixes []string, pkg string) bool {
 	return slices.ContainsFunc(prefixes, func(p string) bool { return pkg == p || strings.HasPrefix(pkg, p+"/") })
 }
 
-// imports calls found for every import of every file that is no test, with the file's path below the root.
+// imports calls found for every import of every file that is not a test. file is the path below the root.
 func imports(t *testing.T, found func(file, pkg string)) {
 	t.Helper()
 	root := filepath.Join("..", "..")
@@ -111,7 +111,7 @@ func imports(t *testing.T, found func(file, pkg string)) {
 	}
 }
 
-// isModule says that a directory is another module.
+// isModule reports whether a directory is another module.
 func isModule(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, "go.mod"))
 	return err == nil
@@ -146,7 +146,7 @@ func TestWhoImportsWhom(t *testing.T) {
 	}
 }
 
-// The files that think know neither the engine nor a context, whatever their neighbours do.
+// The files that only decide know neither the engine nor a context, whatever their neighbours import.
 func TestThePureFiles(t *testing.T) {
 	pure := []string{
 		"controllers/reconciler/contention.go", "controllers/reconciler/facts.go", "controllers/reconciler/follow.go", "controllers/reconciler/problems.go", "controllers/reconciler/progress.go", "controllers/reconciler/records.go",

@@ -13,8 +13,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 )
 
-// The plan knows no kind: what one of them proposes or objects to it brings itself. It may ask package v1 what is true of a kind,
-// and never which one it is.
+// The plan knows no kind. If a kind proposes something or objects to something, it brings that itself. The plan may
+// ask package v1 what is true of a kind, but never which kind it is.
 func TestThePlanKnowsNoKind(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("..", "..", "diff", "plan", "*.go"))
 	if err != nil {

@@ -10,11 +10,13 @@ import (
 	"testing"
 )
 
-// mostFields is how many fields a struct may have outside api/v1. One with more knows too much, or is several things.
+// mostFields is how many fields a struct may have outside api/v1. A struct with more knows too much, or is several
+// things.
 const mostFields = 12
 
-// wide are the structs that have more today, each with how many. The list may only shrink: take a struct off it, or its
-// number down, when you make one smaller. Where the reason is not that nobody has divided it yet, the comment says it.
+// wide are the structs that have more today, with their number of fields. The list may only shrink: if you make a
+// struct smaller, remove it or lower its number. If there is a reason other than that nobody has divided it yet, a
+// comment gives it.
 var wide = map[string]int{
 	"cmd/swarm-operator/applying":       14,
 	"controllers/engine/Client":         13,

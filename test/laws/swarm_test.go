@@ -29,8 +29,8 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 var errInUse = errors.New("in use")
 
-// model is a swarm as far as plans can see it: specs, and what refers to what. Services go through dockerd's own
-// conversions on their way in, so that what is read is what an engine gives back.
+// model is a swarm as far as plans can see it: specs, and what refers to what. Services pass through dockerd's own
+// conversions on their way in, so that what is read is what an engine would return.
 type model struct {
 	objects map[v1.Key]*kinds.Live // by live name
 	clock   int
@@ -96,7 +96,7 @@ func (m *model) do(s plan.Step, ix *kinds.Index, src kinds.Source) error {
 	}
 }
 
-// remove refuses what a service's spec refers to, as the engine does.
+// remove refuses to remove what a service's spec refers to, as the engine does.
 func (m *model) remove(key v1.Key) error {
 	l := m.objects[key]
 	if l == nil {
@@ -150,7 +150,7 @@ func (m *model) putService(s *swarm.Service) error {
 	if err != nil {
 		return err
 	}
-	// An engine gives back copies.
+	// An engine returns copies.
 	wire, err := json.Marshal(back.Spec)
 	if err != nil {
 		return err
@@ -185,7 +185,7 @@ func (m *model) content(s plan.Step, src kinds.Source) error {
 		if s.Key.Kind == v1.KindConfig {
 			l.Raw = &swarm.Config{Spec: swarm.ConfigSpec{Annotations: annotations, Data: data}}
 		} else {
-			l.Raw = &swarm.Secret{Spec: swarm.SecretSpec{Annotations: annotations}} // the engine never gives it back
+			l.Raw = &swarm.Secret{Spec: swarm.SecretSpec{Annotations: annotations}} // the engine never returns the data
 		}
 		m.put(l)
 	}
@@ -207,7 +207,7 @@ func (m *model) content(s plan.Step, src kinds.Source) error {
 	return err
 }
 
-// foreign lists what is not the source's, as text: it must not change.
+// foreign returns the objects that are not the source's, as text. They must not change.
 func (m *model) foreign(src kinds.Source) map[string]string {
 	out := map[string]string{}
 	for key, l := range m.objects {
@@ -222,7 +222,7 @@ func (m *model) foreign(src kinds.Source) map[string]string {
 	return out
 }
 
-// listing is the swarm for people who read why a law broke.
+// listing describes the swarm for people who want to know why a law was broken.
 func (m *model) listing() string {
 	var b strings.Builder
 	for _, key := range slices.SortedFunc(maps.Keys(m.objects), v1.Key.Compare) {
