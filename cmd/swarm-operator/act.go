@@ -167,8 +167,8 @@ func listed(sources []string) string {
 // errBusy means that the lease did not become free in time.
 var errBusy = errors.New("somebody else acts on the swarm")
 
-// leased takes the lease and calls do, so that nobody else acts meanwhile. Under the context of do, nothing is
-// written once another may act.
+// leased takes the lease and calls do, so that no other process acts meanwhile. Under the context of do, nothing is
+// written once another process may act.
 func (a *acting) leased(source string, do func(ctx context.Context) error) error {
 	host, _ := os.Hostname()
 	lease := state.NewLease(state.LeaseOptions{Engine: a.engine, Instance: cmp.Or(host, "command"), Eager: true, Log: a.log, Pace: pace()})

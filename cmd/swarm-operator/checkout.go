@@ -37,7 +37,8 @@ func openCheckout(ctx context.Context, location string) *checkout {
 	return &checkout{location, source, root}
 }
 
-// locate returns the checkout around a directory, and where in it the directory is. ok is false if there is neither.
+// locate returns the checkout around a directory, and where in it the directory is. Outside a checkout it returns the
+// directory and ".". ok is false if location is not a local directory.
 func locate(location string) (top, root string, ok bool) {
 	dir, err := filepath.Abs(location)
 	if err != nil {

@@ -56,7 +56,7 @@ func (a *acting) confirm(ctx context.Context, source string) error {
 		}
 		m.Nodes, m.Managers = 0, 0 // the operator that acts next counts them again
 		m.Resumed = time.Now().UTC()
-		m.Nonce = "" // from now on, whatever has labels of the source counts as on record
+		m.Nonce = "" // from now on, every object that has labels of the source counts as on record
 		return nil
 	})
 	if err != nil {

@@ -105,7 +105,7 @@ func ask(ctx context.Context, flag, operator, path string) (string, error) {
 	return string(body), nil
 }
 
-// operatorURL returns the URL for an address in the form of --listen. It leaves a URL as it is.
+// operatorURL returns the URL for an address in the form of --listen. A URL only loses its trailing slashes.
 func operatorURL(operator string) (string, error) {
 	if strings.HasPrefix(operator, "http://") || strings.HasPrefix(operator, "https://") {
 		return strings.TrimRight(operator, "/"), nil

@@ -75,8 +75,8 @@ func (a *acting) hold(t target, reason string, period time.Duration) error {
 	a.say("%s is on hold: %s", t.text, h.Text())
 	a.replaced(h)
 	a.doubt(t)
-	// Whoever acts looks at the holds before each write. Holding the lease shows that no write is under way that
-	// began before the hold.
+	// Every process that acts looks at the holds before each write. Holding the lease shows that no write is under
+	// way that began before the hold.
 	err = a.leased(t.source(), func(context.Context) error { return nil })
 	if err != nil {
 		a.note("a write that had begun may still be under way: %v", err)

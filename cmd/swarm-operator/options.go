@@ -146,7 +146,8 @@ func (f *engineFlags) find(ctx context.Context, source *git.Source, root string,
 }
 
 // engines returns the newest revision's nodes that state an engine, and its Cluster. problem is the first problem in
-// what they are read from, or "". With a problem they still serve to find a manager, but no swarm is made of them.
+// the manifests that they come from, or "". With a problem they still serve to find a manager, but no swarm is made
+// of them.
 func engines(ctx context.Context, source *git.Source, root string, loader *manifests.Loader) (nodes []*v1.Node, cluster *v1.Cluster, problem string) {
 	head, err := source.Head(ctx)
 	if err != nil {

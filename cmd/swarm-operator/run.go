@@ -144,8 +144,8 @@ type session struct {
 	shown   *atomic.Pointer[reconciler.Loop]
 }
 
-// engine returns the engine to talk to, and waits for one if the manifests state engines. again is true if another
-// engine may be found when this one is no longer a manager. client is nil if ctx ended first.
+// engine returns the engine to talk to, and waits for one if the manifests state engines. If again is true, another
+// engine may be found when this one is no longer a manager. The client is nil if ctx ended first.
 func (f *runFlags) engine(ctx context.Context, source *git.Source, o engine.Options, stated bool, board *status.Board) (client *engine.Client, again bool, err error) {
 	loader := reconciler.NewLoader()
 	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, 30*time.Second) {

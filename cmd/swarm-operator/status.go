@@ -259,7 +259,7 @@ func (f *statusFlags) follow(cmd *cobra.Command, look looking) error {
 }
 
 func (f *statusFlags) redraw(w io.Writer, on screen.Screen, all []status.Status, live, first bool, before *string) error {
-	for i := range all { // what changes all the time does not count as a change
+	for i := range all { // fields that change all the time do not count as a change
 		all[i].At, all[i].Sequence = time.Time{}, 0
 		if l := all[i].Lease; l != nil {
 			l.Renewed = time.Time{}

@@ -78,8 +78,8 @@ func parseObjects(texts []string) ([]v1.Key, error) {
 	return out, nil
 }
 
-// parseRevision parses a revision as people write it: at least the first seven digits of a commit's hash, or of the
-// digest that stands for the files of a plain directory.
+// parseRevision parses a revision as people write it: at least the first seven digits of a commit's hash. For a plain
+// directory they are those of the digest that stands for its files.
 func parseRevision(text string) (string, error) {
 	digits := strings.ToLower(strings.TrimPrefix(text, filesPrefix))
 	if len(digits) < 7 || strings.Trim(digits, "0123456789abcdef") != "" {

@@ -23,8 +23,8 @@ type Lease struct {
 // Held reports whether somebody holds the lease. The holder may have died without releasing it.
 func (l Lease) Held() bool { return l.State == "held" }
 
-// Context notes what limits the operator from outside: the holder of the lease, the holds in force that concern the
-// source, and the reason for a pause. A pause lasts until a person confirms.
+// Context notes the limits from outside: the holder of the lease, the holds in force that concern the source, and the
+// reason for a pause. A pause lasts until a person confirms.
 func (b *Board) Context(lease Lease, holds []plan.Hold, paused string) {
 	paused = v1.Scrub(paused)
 	b.mu.Lock()

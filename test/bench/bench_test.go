@@ -10,7 +10,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/engines"
 )
 
-// small runs the bench on a few services. What it counts must come out at any size; the times do not matter.
+// small runs the bench on a few services. The counts must be right at any size; the times do not matter.
 func small(t *testing.T, o options) string {
 	t.Helper()
 	var out bytes.Buffer

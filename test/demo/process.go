@@ -58,7 +58,7 @@ const patience = 15 * time.Second
 // stop asks the process to end, and kills it if that takes too long.
 func (p *process) stop() error {
 	select {
-	case <-p.done: // whoever waited for it has seen how it ended
+	case <-p.done: // the code that waited for it has seen how it ended
 		return nil
 	default:
 	}

@@ -22,8 +22,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/lag"
 )
 
-// What the product promises: how many writes are under way at once, including the last one of its memory, and how
-// long a lease that cannot be renewed stays valid for its holder.
+// The product's promises. inFlight is how many writes may be under way at once, including the last one of the memory.
+// leaseHolds is how long a lease that cannot be renewed stays valid for its holder.
 const (
 	inFlight   = 16 + 1
 	leaseHolds = 9 * time.Second
@@ -48,7 +48,8 @@ type actors struct {
 
 	pulls   sync.WaitGroup
 	pulling sync.Mutex
-	// What the last commit wants. services has, for each service, the commit that changed it last.
+	// revision, hash and services say what the last commit wants. services has, for each service, the commit that
+	// changed it last.
 	revision int
 	hash     string
 	services map[string]int

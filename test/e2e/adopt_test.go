@@ -146,7 +146,7 @@ func TestAnEqualServiceOfTheDockerCLIIsTakenOverWithoutAWrite(t *testing.T) {
 		return fmt.Errorf("the environment changed by hand is not reported: %+v", r.Drift)
 	})
 
-	// The labels come with the first real write. What the manifest does not state stays.
+	// The labels come with the first real write. Fields that the manifest does not state stay.
 	o.finish()
 	hash := r.commit("git changes web", map[string]string{"web.yaml": cliManifest("web", "user: app")})
 	w.scale("web", 2)

@@ -168,8 +168,8 @@ func TestExitCodesOfApply(t *testing.T) {
 	}
 }
 
-// What the removals waited for does not matter when they are done. A memory that only forgets it would be a useless
-// write.
+// A finished removal need not be remembered any more. A write of the memory that only forgets what the removal waited
+// for would be useless.
 func TestALoneApplyThatRemovesSomethingIsRememberedOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})

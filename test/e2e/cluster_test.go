@@ -128,7 +128,7 @@ func TestEachClusterSettingChangedAloneKeepsAllOthers(t *testing.T) {
 		want := w.rawSpec()
 		set(want, c.value, c.path...)
 		r.commit(c.spec, map[string]string{"cluster.yaml": cluster(c.spec)})
-		if c.path[1] == "ExternalCAs" { // what the revision before stated stays: it has a value and no key
+		if c.path[1] == "ExternalCAs" { // the field of the revision before stays: it has a value and no key
 			w.want(1, "diff", "--host", w.host(), "--source", r.Dir).says(t, "spec.ca.externalCAs[https://ca.example.com/sign].url")
 		}
 		w.want(0, "apply", "--host", w.host(), "--source", r.Dir)

@@ -365,7 +365,7 @@ func TestAnotherOperatorFinishesWhenTheActingOnesNodeIsDemoted(t *testing.T) {
 	}
 	demoted := slices.DeleteFunc(accepted(a.proxy[1].Writes()), func(c harness.Call) bool { return !strings.Contains(string(c.Body), `"Role":"worker"`) })
 	after := accepted(writesTo(a.proxy[1].Calls(), a.service("after").ID))
-	if len(demoted) == 0 || len(after) != 1 { // an operator puts off what would end it until nothing else is left
+	if len(demoted) == 0 || len(after) != 1 { // an operator does last what would end it
 		t.Errorf("the other one should have demoted the node and updated what was left:\n%s\nand\n%s", lines(a.proxy[0].Writes()), lines(a.proxy[1].Writes()))
 	}
 	a.ops[0].reports(func(r harness.Report) error {

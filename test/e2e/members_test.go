@@ -18,8 +18,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// raftPatience limits each wait for several managers to come and go, with an election or two among them. dockerd
-// holds calls of a follower without a leader for 20 s.
+// raftPatience limits each wait for several managers to come and go, with an election or two among them. The engine,
+// dockerd, holds calls of a follower without a leader for 20 s.
 const raftPatience = 2 * patience
 
 // stable is what the manifests of these scenarios state for stableFor. It is shorter than the default, and long

@@ -194,7 +194,7 @@ func TestLabelsAndAvailabilityOfNodes(t *testing.T) {
 	r.remove("more.yaml")
 	o.inSync(r.commit("one set", nil))
 
-	// What no manifest covers stays as it was.
+	// Labels that no manifest covers stay as they were.
 	r.remove("set.yaml", "one.yaml")
 	o.inSync(r.commit("none", map[string]string{"set.yaml": cluster("taskHistoryLimit: 5")}))
 	w.quiet(p)

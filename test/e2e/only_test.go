@@ -128,8 +128,7 @@ func skip(on string, table map[string]string) {
 
 func exactly(name string) string { return "^" + regexp.QuoteMeta(name) + "$" }
 
-// If a table had the name of no scenario, the scenario that is meant would silently be treated as if it were not in
-// the table.
+// TestTablesNameScenariosThatExist exists because a mistyped name would silently leave its scenario out of the table.
 func TestTablesNameScenariosThatExist(t *testing.T) {
 	files, err := os.ReadDir(".")
 	if err != nil {

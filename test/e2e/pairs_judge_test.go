@@ -57,7 +57,7 @@ func (s *story) task(service string, slot int, state api.TaskState) {
 	s.see(&api.WatchMessage{Events: []*api.WatchMessage_Event{{Action: api.WatchActionKindUpdate, Object: &api.Object{Object: &api.Object_Task{Task: t}}}}})
 }
 
-// git makes git say something else from now on.
+// git marks the time from which git says something else.
 func (s *story) git() { s.begins = time.Now() }
 
 // The judge of traces sees what breaks the laws, and nothing else.

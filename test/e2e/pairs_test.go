@@ -269,7 +269,7 @@ func (c *paired) plan() (p plannedText) {
 	return p
 }
 
-// left checks that nothing exists that should not, and that whatever is missing was refused.
+// left checks that only wanted objects exist, and that every missing object was refused.
 func (c *paired) left(r revision) {
 	c.Helper()
 	p := c.plan()

@@ -111,8 +111,8 @@ func (t *trace) see(m *api.WatchMessage) {
 	}
 }
 
-// service notes a change of a service. A client's write gives the spec a higher version. What SwarmKit's updater does
-// itself, including a rollback, does not.
+// service notes a change of a service. A client's write gives the spec a higher version. Changes by SwarmKit's
+// updater, including a rollback, do not.
 func (t *trace) service(now time.Time, e *api.WatchMessage_Event, s *api.Service) {
 	t.changed = now
 	w := apiWrite{at: now, id: s.ID, name: s.Spec.Annotations.Name, was: e.OldObject.GetService(), is: s}
@@ -278,8 +278,8 @@ func (j judge) names(id int) []string {
 	return out
 }
 
-// excuse says why a gap breaks the law. It returns "" if the plan had named the gap and whoever had to agree had
-// agreed.
+// excuse says why a gap breaks the law. It returns "" if the plan had named the gap, and if a consent was given where
+// one was needed.
 func (j judge) excuse(names []string, at time.Time) string {
 	var last *apiWrite
 	bad := false

@@ -386,7 +386,7 @@ func TestANetworkInUseIsNotReplaced(t *testing.T) {
 	}
 }
 
-// What the swarm does when nodes come and go is its own business: tasks move, and no spec differs.
+// The swarm itself reacts when nodes come and go: tasks move, and no spec differs.
 func TestNodesComeAndGoWithoutAWrite(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 2})

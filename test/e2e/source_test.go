@@ -65,7 +65,7 @@ func TestAPlainDirectoryIsASourceToo(t *testing.T) {
 	w.image("a", "app:2")
 }
 
-// What is not committed is not read, and the command says so. --worktree reads it.
+// Uncommitted changes are not read, and the command says so. With --worktree they are.
 func TestACheckoutIsReadAtHead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})

@@ -158,7 +158,7 @@ spec:
 	}
 )
 
-// What people made with docker is taken over as it is. There is no write, no restart and no later drift.
+// Services that people made with docker are taken over as they are. There is no write, no restart and no later drift.
 func TestWhatTheDockerCLIMadeIsTakenOverAsItIs(t *testing.T) {
 	t.Parallel()
 	for field := range everyField {

@@ -241,7 +241,7 @@ func TestApplyWaitIsRemembered(t *testing.T) {
 	w.want(0, "wait", "--revision", good, "--host", w.host()).says(t, "is rolled out")
 }
 
-// What somebody else wrote in between is not what was asked for, however well it runs.
+// If somebody else wrote in between, the result is not what was asked for, however well it runs.
 func TestApplyWaitSeesWhatSomebodyElseChanged(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 1})

@@ -99,8 +99,8 @@ func (w *world) proxyTo(node string) *harness.Proxy {
 	return p
 }
 
-// env returns the environment of every process. It takes nothing from the person who runs the tests. What a killed
-// process leaves behind is removed with its home.
+// env returns the environment of every process. It takes nothing from the person who runs the tests. The home, where
+// it keeps temporary files, is removed with the test, even if the process was killed.
 func (w *world) env(more ...string) []string {
 	return append([]string{"HOME=" + w.home, "DOCKER_CONFIG=" + filepath.Join(w.home, ".docker"), "PATH=" + os.Getenv("PATH"), "TMPDIR=" + w.home, fmt.Sprintf("SWARM_OPERATOR_TEST_PACE=%d", pace())}, more...)
 }

@@ -63,8 +63,8 @@ func TestWhatMustBeSetIsAskedFor(t *testing.T) {
 	}
 }
 
-// plain returns the container that docker compose would make from compose.yaml. Whatever is in the file and not
-// carried over here fails the test.
+// plain returns the container that docker compose would make from compose.yaml. The test fails if the file has a
+// setting that is not carried over here.
 func plain(t *testing.T, variables map[string]string) client.ContainerCreateOptions {
 	t.Helper()
 	return containerOf(t, "compose.yaml", variables, types.StringList{"/tmp:size=128m"}, 512*units.MiB)

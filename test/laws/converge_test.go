@@ -19,8 +19,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/generate"
 )
 
-// enough is how many plans may be needed: one for what exists, one for each link in a chain of dependencies, one for
-// roll-outs that wait for others, one for removals and two for old versions.
+// enough is how many plans may be needed. One is for what exists, one for each link in a chain of dependencies, and
+// one for roll-outs that wait for others. One is for removals, and two are for old versions.
 const enough = 8
 
 // world is a swarm with an operator on it. It remembers what the reconciler remembers.
@@ -270,7 +270,8 @@ func (w *world) byHand(t *rapid.T) {
 	}
 }
 
-// Whatever existed, is committed or is changed by hand: after a few plans, only what needs a person is left.
+// Objects may exist, revisions may be committed and people may change things by hand. After a few plans, only what
+// needs a person is left.
 func converges(t *rapid.T) {
 	w := newWorld(rapid.Bool().Draw(t, "agreed to everything"))
 	manifests := generate.Source(t)

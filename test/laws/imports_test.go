@@ -1,5 +1,5 @@
-// Package laws holds what is true of the whole project: which package may import which, and what becomes of any swarm
-// and any source when plans are made and carried out again and again.
+// Package laws holds what is true of the whole project. It says which package may import which. It also checks what
+// becomes of any swarm and any source when plans are made and carried out again and again.
 package laws
 
 import (
@@ -18,8 +18,9 @@ import (
 
 const module = "github.com/swarm-operator/swarm-operator/"
 
-// room says what a package may import. ours are this project's packages, and others are other people's; nil means
-// any. never are packages of the standard library that it may not import, including everything below them.
+// room says what a package may import. Its field ours lists this project's packages, and others lists other people's;
+// nil means any. In addition, never lists packages of the standard library that it may not import, including
+// everything below them.
 type room struct {
 	path   string
 	ours   []string
@@ -146,7 +147,7 @@ func TestWhoImportsWhom(t *testing.T) {
 	}
 }
 
-// The files that only decide know neither the engine nor a context, whatever their neighbours import.
+// The files that only decide know neither the engine nor a context, even if their neighbours do.
 func TestThePureFiles(t *testing.T) {
 	pure := []string{
 		"controllers/reconciler/contention.go", "controllers/reconciler/facts.go", "controllers/reconciler/follow.go", "controllers/reconciler/problems.go", "controllers/reconciler/progress.go", "controllers/reconciler/records.go",
