@@ -16,21 +16,21 @@ const (
 	InSync             = "InSync"             // no difference counts
 	Held               = "Held"               // something waits for a person
 	RolloutFailed      = "RolloutFailed"      // a want in force failed
-	TasksWaiting       = "TasksWaiting"       // the swarm finds no place for tasks of a service; it starts them when there is one
-	StepFailed         = "StepFailed"         // the engine refused a step of the last plan; the other steps were carried out
+	TasksWaiting       = "TasksWaiting"       // the swarm finds no place for tasks of a service yet
+	StepFailed         = "StepFailed"         // the engine refused a step of the last plan, and the others were done
 	Standby            = "Standby"            // another instance holds the lease, and this one has something to do
 	Paused             = "Paused"             // the operator does nothing until a person confirms
 	OnHold             = "OnHold"             // somebody put something on hold
 	Outdated           = "Outdated"           // the revision is older than the one in force: this instance does not act
-	HistoryRewritten   = "HistoryRewritten"   // the revision drops commits of the one before it: somebody pushed with force
+	HistoryRewritten   = "HistoryRewritten"   // the revision drops commits of the one before: a push with force
 	ManagersReady      = "ManagersReady"      // there are as many managers as are wanted, and all can be reached
 	NodesReady         = "NodesReady"         // no node is down or unknown
 	KeyNotEscrowed     = "KeyNotEscrowed"     // the unlock key is not yet where the manifest says
 	TokensNotDelivered = "TokensNotDelivered" // a join token is not yet where the manifest says
 	VersionSkew        = "VersionSkew"        // the nodes run different versions of the engine
-	Contended          = "Contended"          // somebody keeps overwriting what the operator puts back, so it leaves that alone
+	Contended          = "Contended"          // the operator leaves alone what somebody keeps overwriting
 	EventsMissing      = "EventsMissing"      // the engine's events cannot be read, so a change by hand is seen late
-	CARotating         = "CARotating"         // the root of the swarm's CA is being replaced, which has to wait for every node
+	CARotating         = "CARotating"         // the root of the swarm's CA is being replaced, on every node
 )
 
 // Condition is one statement about the operator or its source.
