@@ -14,6 +14,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
+	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/controllers/screen"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
@@ -145,7 +146,7 @@ func (a *applying) run(ctx context.Context) error {
 			}
 			pause(ctx, time.Duration(a.errors)*200*time.Millisecond)
 		default:
-			pause(ctx, reconciler.Poll/2)
+			pause(ctx, decide.Poll/2)
 		}
 	}
 }

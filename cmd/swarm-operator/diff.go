@@ -12,6 +12,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/bootstrap"
+	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
@@ -106,8 +107,8 @@ func open(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets budget
 		return nil, nil, err
 	}
 	r := reconciler.New(reconciler.Options{
-		Engine: client, Source: source, Path: src.root(), Name: src.name, Consents: consents, Budgets: budgets.Budgets, OnProblem: budgets.onProblem, AskRewritten: budgets.asks(),
-		Observe: observe, Log: log, Loader: loader,
+		Engine: client, Source: source, Path: src.root(), Name: src.name, OnProblem: budgets.onProblem,
+		Policy: decide.Policy{Consents: consents, Budgets: budgets.Budgets, AskRewritten: budgets.asks(), Observe: observe}, Log: log, Loader: loader,
 		Lease: state.NewLease(state.LeaseOptions{Engine: client, Instance: fmt.Sprintf("%s (%s)", hostname(), cmd.Name()), Eager: true, Log: log, Pace: pace()}),
 	})
 	return r, func() { source.Close(); client.Close() }, nil

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/controllers/runner"
@@ -179,9 +180,11 @@ func (f *runFlags) session(ctx context.Context, client *engine.Client, source *g
 		Observe: func(to state.Transition, epoch uint64) { s.metrics.Lease(string(to), epoch) },
 	})
 	loop := &reconciler.Loop{Board: s.board, Metrics: s.metrics, Reconciler: reconciler.New(reconciler.Options{
-		Engine: client, Source: source, Path: f.src.root(), Name: f.src.name, Budgets: f.budgets.Budgets, OnProblem: f.budgets.onProblem, AskRewritten: f.budgets.asks(),
-		RepairAfter: f.repairAfter, RepairRestartsAfter: f.repairRestartsAfter, Observe: f.mode == "observe", Fallback: true, Follow: true, Log: s.log,
-		Lease: lease, Self: f.self(),
+		Engine: client, Source: source, Path: f.src.root(), Name: f.src.name, OnProblem: f.budgets.onProblem, Fallback: true, Log: s.log, Lease: lease,
+		Policy: decide.Policy{
+			Budgets: f.budgets.Budgets, AskRewritten: f.budgets.asks(), RepairAfter: f.repairAfter, RepairRestartsAfter: f.repairRestartsAfter,
+			Observe: f.mode == "observe", Follow: true, Self: f.self(),
+		},
 	})}
 	s.shown.Store(loop)
 	q := runner.New(tidying(loop.Reconcile), s.log)

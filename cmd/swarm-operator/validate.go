@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/manifests"
@@ -42,11 +43,11 @@ Notes point at things that are valid but probably a mistake; they do not change 
 				}
 				_, not := parsed.OfCommit()
 				for _, h := range not {
-					set.Notices = append(set.Notices, v1.Problem{Message: reconciler.ByCommand(commit, h)})
+					set.Notices = append(set.Notices, v1.Problem{Message: decide.ByCommand(commit, h)})
 				}
 			}
 			for _, text := range below {
-				set.Notices = append(set.Notices, v1.Problem{Message: reconciler.Squashed(commit, text)})
+				set.Notices = append(set.Notices, v1.Problem{Message: decide.Squashed(commit, text)})
 			}
 			return printValidation(cmd, out, validation(cmp.Or(src.name, set.Name, "default"), commit, set, problems))
 		},

@@ -14,6 +14,9 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
+// About is what an engine says of itself and of its swarm.
+type About = engine.About
+
 // Live is one object as the engine gave it. It is never changed, so the same pointer means the same object.
 type Live struct {
 	Kind string

@@ -1,19 +1,10 @@
 package reconciler
 
 import (
-	"errors"
-	"fmt"
-	"maps"
-	"slices"
-	"strings"
 	"testing"
-	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
-	"github.com/swarm-operator/swarm-operator/controllers/kinds"
-	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
-	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
@@ -21,12 +12,13 @@ import (
 func TestARevisionInForceAsksGitForNothing(t *testing.T) {
 	r := New(Options{})
 	run := from("1", "1")
-	if p := r.askGit(t.Context(), run); p.commits != nil || p.older || p.olderErr != nil || p.takenErr != nil || p.taken.rewrote != nil {
+	if p := r.askGit(t.Context(), run); p.Commits != nil || p.Older || p.OlderErr != nil || p.TakenErr != nil || p.Taken.Rewrote != nil {
 		t.Errorf("git says %+v", p)
 	}
 	run.Wants.States = []diff.State{asks("web", "a")}
-	if want, _ := r.askBefore(t.Context(), run, nil)(svc("web")); want != &run.Wants.States[0] {
-		t.Errorf("before, %v was asked for", want)
+	run.Haves = []diff.State{{Meta: diff.Meta{Lost: true}}}
+	if before := r.askBefore(t.Context(), run); before.States != nil || before.Withheld != nil {
+		t.Errorf("before, this was asked for: %+v", before)
 	}
 }
 
@@ -47,245 +39,10 @@ func TestWhatTheRevisionInForceAskedForIsReadWhereItIsNeeded(t *testing.T) {
 			r := New(Options{})
 			r.previous = &loaded{commit: git.Commit{Hash: "old"}, held: map[v1.Key]string{svc("held"): "why"}}
 			run := from("old", "new")
-			run.Index, run.memory.Made, run.Wants.States = indexOf(there("1", "web")), test.made, test.wants
-			if _, held := r.askBefore(t.Context(), run, test.haves)(svc("held")); held != test.reads {
+			run.Index, run.Memory.Made, run.Wants.States, run.Haves = indexOf(there("1", "web")), test.made, test.wants, test.haves
+			if held := r.askBefore(t.Context(), run).Withheld[svc("held")] != ""; held != test.reads {
 				t.Errorf("it was read: %t", held)
 			}
 		})
-	}
-}
-
-func TestAnOlderRevisionRewinds(t *testing.T) {
-	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	for name, test := range map[string]struct {
-		past   past
-		when   time.Time
-		shares bool
-		before bool // it was in force before
-		want   bool
-		notes  int
-	}{
-		"an ancestor":                            {past: past{older: true}, when: at, want: true},
-		"a descendant":                           {when: at.Add(-time.Hour)},
-		"gone, and newer":                        {past: past{olderErr: git.ErrGone}, when: at.Add(1)},
-		"gone, and older by date":                {past: past{olderErr: git.ErrGone}, when: at.Add(-time.Second), want: true},
-		"gone, newer, and in force before":       {past: past{olderErr: git.ErrGone}, when: at.Add(time.Hour), before: true, want: true},
-		"gone, of the same second":               {past: past{olderErr: git.ErrGone}, when: at},
-		"gone, of the same second, same objects": {past: past{olderErr: git.ErrGone}, when: at, shares: true, want: true},
-		"files":                                  {past: past{olderErr: git.ErrNoHistory}, when: at.Add(-time.Hour)},
-		"a repository that cannot be read":       {past: past{olderErr: errors.New("broken")}, when: at.Add(-time.Hour), notes: 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			run := from("old", "new")
-			run.memory.InForce.When, run.InForce.When = at, test.when
-			if test.before {
-				run.memory.History = []state.Entry{{Hash: "new"}}
-			}
-			if got := rewinds(run, test.past, test.shares); got != test.want || len(run.Notices) != test.notes {
-				t.Errorf("rewinds: %t, notices %q", got, run.Notices)
-			}
-		})
-	}
-	if rewinds(from("", "new"), past{older: true}, true) || rewinds(from("same", "same"), past{older: true}, true) {
-		t.Error("the first revision, or the one in force, rewinds")
-	}
-}
-
-// needing is a run in which something may have to be asked.
-type needing struct {
-	r     *Reconciler
-	run   *Run
-	haves []diff.State
-	facts plan.Facts
-}
-
-// newNeeding makes services that are there and wanted, named a, b and c.
-func newNeeding() *needing {
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	observe := func(l *kinds.Live, _ *kinds.Index, _ *diff.State) plan.Rollout {
-		rollout, _ := l.Raw.(plan.Rollout)
-		return rollout
-	}
-	n := &needing{r: New(Options{}), run: from("1", "1"), facts: plan.Facts{
-		Now: now, Rollouts: map[v1.Key]plan.Rollout{}, Failed: map[v1.Key]plan.Failure{}, NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{},
-		Settled: map[v1.Key]bool{}, Begun: map[v1.Key]string{}, Placeless: map[v1.Key]string{}, Superseded: plan.Superseded{NotReady: map[v1.Key]string{}},
-	}}
-	health, _ := n.r.kind(v1.KindService)
-	n.r.kinds = []kinds.Kind{{Name: v1.KindService, Observe: observe, Health: health.Health, Trace: health.Trace}}
-	var lives []*kinds.Live
-	n.run.wants = map[v1.Key]*diff.State{}
-	for i, name := range []string{"a", "b", "c"} {
-		l := there(fmt.Sprint(i), name)
-		lives = append(lives, l)
-		want := asks(name, "x")
-		n.run.wants[want.Key] = &want
-		n.haves = append(n.haves, diff.State{Key: want.Key, Value: l, Meta: diff.Meta{ID: l.ID, Mine: true, Updated: true, Version: 1}})
-	}
-	n.run.Index = indexOf(lives...)
-	return n
-}
-
-// rolls says how the last update of a service stands.
-func (n *needing) rolls(name string, rollout plan.Rollout, distrust bool) {
-	for i := range n.haves {
-		if h := &n.haves[i]; h.Key == svc(name) {
-			h.Value.(*kinds.Live).Raw, h.Meta.Distrust = rollout, distrust
-		}
-	}
-}
-
-// changes says that a service differs, and what it depends on.
-func (n *needing) changes(op diff.Op, name string, dependsOn ...v1.Key) {
-	c := diff.Change{Op: op, Key: svc(name)}
-	if op == diff.Remove {
-		c.Have = &diff.State{Key: c.Key}
-	} else {
-		c.Want = n.run.wants[c.Key]
-		c.Want.DependsOn = dependsOn
-	}
-	n.run.Changes = append(n.run.Changes, c)
-}
-
-// Nothing is asked that nothing waits for: an idle run makes no call.
-func TestNeedsAreWhatSomethingWaitsFor(t *testing.T) {
-	began := time.Date(2026, 3, 1, 11, 0, 0, 0, time.UTC)
-	for name, test := range map[string]struct {
-		given  func(*needing)
-		lives  string
-		traces string
-	}{
-		"nothing":                     {given: func(*needing) {}},
-		"a roll-out nobody waits for": {given: func(n *needing) { n.rolls("a", plan.Rollout{State: "updating"}, false) }},
-		"a dependency that rolls out": {given: func(n *needing) {
-			n.rolls("a", plan.Rollout{State: "updating"}, false)
-			n.changes(diff.Update, "b", svc("a"))
-		}, lives: "a"},
-		"a dependency that was changed":  {given: func(n *needing) { n.r.force = "1"; n.r.touched[svc("c")] = true; n.changes(diff.Update, "b", svc("c")) }, lives: "c"},
-		"a dependency at rest":           {given: func(n *needing) { n.changes(diff.Update, "b", svc("a")) }},
-		"a removal, and what was begun":  {given: func(n *needing) { n.run.memory.Begun = []v1.Key{svc("b"), svc("a")}; n.changes(diff.Remove, "c") }, lives: "a b"},
-		"what was begun, and no removal": {given: func(n *needing) { n.run.memory.Begun = []v1.Key{svc("a")} }},
-		"a write that hides a roll-out":  {given: func(n *needing) { n.r.rolling[svc("b")] = true }, lives: "b"},
-		"a pause that may be none":       {given: func(n *needing) { n.rolls("a", plan.Rollout{State: "paused", Began: began}, false) }, lives: "a"},
-		"a pause that was forgiven": {given: func(n *needing) {
-			n.r.forgiven[svc("a")] = began
-			n.rolls("a", plan.Rollout{State: "paused", Began: began}, false)
-		}},
-		"a pause on record": {given: func(n *needing) {
-			n.facts.Failed[svc("a")] = plan.Failure{Began: began}
-			n.rolls("a", plan.Rollout{State: "paused", Began: began}, true)
-		}},
-		"a rollback without a trace": {given: func(n *needing) { n.rolls("c", plan.Rollout{State: "rollback_completed", Began: began}, true) }, traces: "c"},
-		"a rollback on record": {given: func(n *needing) {
-			n.facts.Failed[svc("c")] = plan.Failure{Began: began}
-			n.rolls("c", plan.Rollout{State: "rollback_completed", Began: began}, true)
-		}},
-		"somebody else's rollback": {given: func(n *needing) {
-			n.haves[2].Meta.Mine = false
-			n.rolls("c", plan.Rollout{State: "rollback_completed", Began: began}, true)
-		}},
-		"a follower, which knows nothing yet": {given: func(n *needing) { n.r.Follow = true }, lives: "a b c"},
-		"a follower, whose run will write":    {given: func(n *needing) { n.r.Follow = true; n.changes(diff.Update, "b") }, lives: "a c"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			n := newNeeding()
-			test.given(n)
-			got := n.r.needs(n.run, n.haves, &n.facts)
-			var lives, traces []string
-			for _, l := range got.lives[v1.KindService] {
-				lives = append(lives, l.Name)
-			}
-			for _, tr := range got.traces {
-				traces = append(traces, tr.want.Key.Name)
-			}
-			if l, tr := strings.Join(lives, " "), strings.Join(traces, " "); l != test.lives || tr != test.traces {
-				t.Errorf("asked for: %q and the tasks of %q, want %q and %q", l, tr, test.lives, test.traces)
-			}
-		})
-	}
-}
-
-// What could not be asked is not ready, whoever waits for it; what nobody waits for says nothing.
-func TestAnswersBecomeFacts(t *testing.T) {
-	began := time.Date(2026, 3, 1, 11, 0, 0, 0, time.UTC)
-	given := func() *needing {
-		n := newNeeding()
-		n.run.memory.Begun = []v1.Key{svc("a"), svc("b")}
-		n.changes(diff.Remove, "gone")
-		n.rolls("c", plan.Rollout{State: "paused", Began: began}, false)
-		return n
-	}
-	for name, test := range map[string]struct {
-		healths  map[string]kinds.Health
-		err      error
-		notReady string
-		begun    string
-		settled  string
-		rollouts int
-	}{
-		"all are ready":     {healths: map[string]kinds.Health{"a": {Ready: true}, "b": {Ready: true}, "c": {Ready: true}}, settled: "a b c"},
-		"one is not":        {healths: map[string]kinds.Health{"a": {Ready: true}, "b": {Why: "0/1"}, "c": {Ready: true}}, settled: "a c", notReady: "b", begun: "b"},
-		"one has no place":  {healths: map[string]kinds.Health{"a": {Waits: true, Why: "no suitable node"}, "b": {Ready: true}, "c": {Why: "1/2"}}, settled: "b", notReady: "a", begun: "a", rollouts: 1},
-		"a job has begun":   {healths: map[string]kinds.Health{"a": {Begun: true, Why: "runs"}, "b": {Ready: true}, "c": {}}, settled: "b", notReady: "a", rollouts: 1},
-		"nobody knows":      {err: errors.New("gone away"), notReady: "a b", begun: "a b", rollouts: 1},
-		"it does not exist": {healths: map[string]kinds.Health{}, notReady: "a b", begun: "a b", rollouts: 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			n := given()
-			needs := n.r.needs(n.run, n.haves, &n.facts)
-			a := answers{healths: map[string]map[string]kinds.Health{v1.KindService: test.healths}, unread: map[string]error{}}
-			if test.err != nil {
-				a.unread[v1.KindService] = test.err
-			}
-			n.r.learn(n.run, &n.facts, needs, a)
-			names := func(of map[v1.Key]string) string {
-				var out []string
-				for _, k := range slices.SortedFunc(maps.Keys(of), v1.Key.Compare) {
-					out = append(out, k.Name)
-				}
-				return strings.Join(out, " ")
-			}
-			settled := map[v1.Key]string{}
-			for k := range n.facts.Settled {
-				settled[k] = ""
-			}
-			if got := names(n.facts.NotReady); got != test.notReady {
-				t.Errorf("not ready: %q, want %q", got, test.notReady)
-			}
-			if got := names(n.facts.Begun); got != test.begun {
-				t.Errorf("removals wait for %q, want %q", got, test.begun)
-			}
-			if got := names(settled); got != test.settled {
-				t.Errorf("settled: %q, want %q", got, test.settled)
-			}
-			if len(n.facts.Rollouts) != test.rollouts || !errors.Is(n.run.Unread, test.err) {
-				t.Errorf("roll-outs %+v, unread %v", n.facts.Rollouts, n.run.Unread)
-			}
-		})
-	}
-}
-
-// What the tasks tell of a roll-out that was undone replaces what the service tells of it.
-func TestTracesBecomeFacts(t *testing.T) {
-	n := newNeeding()
-	n.rolls("c", plan.Rollout{State: "rollback_completed"}, true)
-	needs := n.r.needs(n.run, n.haves, &n.facts)
-	n.r.learn(n.run, &n.facts, needs, answers{rollouts: map[v1.Key]plan.Rollout{
-		svc("c"): {State: "rollback_completed", Left: plan.Matches, TaskError: "exit 1"}, svc("a"): {State: "updating"},
-	}})
-	if got := n.facts.Rollouts[svc("c")]; got.TaskError != "exit 1" || got.Left != plan.Matches {
-		t.Errorf("the roll-out is %+v", got)
-	}
-	if _, is := n.facts.Rollouts[svc("a")]; is {
-		t.Error("what was not asked for is a fact")
-	}
-}
-
-// What a survey says is told, and the plan knows the node of its own engine.
-func TestASurveyBecomesFacts(t *testing.T) {
-	n := newNeeding()
-	nodes := &kinds.Nodes{Members: 3}
-	n.r.learn(n.run, &n.facts, needs{}, answers{surveyed: kinds.Surveyed{Notices: []string{"stuck"}, Own: "1", Nodes: nodes}, rotating: kinds.Rotating{Again: time.Hour}})
-	if !slices.Contains(n.run.Notices, "stuck") || n.facts.Own != "1" || n.run.surveyed.Nodes != nodes || n.run.rotating.Again != time.Hour {
-		t.Errorf("own is %q, notices %q, surveyed %+v, rotating %+v", n.facts.Own, n.run.Notices, n.run.surveyed, n.run.rotating)
 	}
 }

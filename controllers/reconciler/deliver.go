@@ -14,10 +14,10 @@ import (
 	"github.com/moby/moby/client"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/sinks"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
-	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
@@ -40,33 +40,11 @@ type tokens struct {
 // errNotDelivered marks what keeps a token or a key from where it should go.
 var errNotDelivered = errors.New("not delivered")
 
-// sinksOf are where manifests say that tokens and keys go.
-func sinksOf(entries []kinds.Entry) map[kinds.Rotated][]v1.Sink {
-	out := map[kinds.Rotated][]v1.Sink{}
-	for _, e := range entries {
-		c, is := e.Object.(*v1.Cluster)
-		if !is {
-			continue
-		}
-		if t := c.Spec.JoinTokens; t != nil && t.Worker != nil {
-			out[kinds.WorkerToken] = t.Worker.Sinks
-		}
-		if t := c.Spec.JoinTokens; t != nil && t.Manager != nil {
-			out[kinds.ManagerToken] = t.Manager.Sinks
-		}
-		if a := c.Spec.Autolock; a != nil && a.Escrow != nil {
-			out[kinds.UnlockKey] = []v1.Sink{*a.Escrow}
-		}
-	}
-	maps.DeleteFunc(out, func(_ kinds.Rotated, s []v1.Sink) bool { return len(s) == 0 })
-	return out
-}
-
 // notDelivered reads the tokens and keys that have somewhere to go, and returns those that are not there yet, as far as is
 // remembered. They are held for as long as it takes, and shown to nobody else.
 func (r *Reconciler) notDelivered(ctx context.Context, run *Run) ([]delivery, error) {
-	to := sinksOf(run.entries)
-	if len(to) == 0 || run.memory.HashKey == nil {
+	to := decide.SinksOf(run.Entries)
+	if len(to) == 0 || run.Memory.HashKey == nil {
 		return nil, nil
 	}
 	secrets := map[kinds.Rotated]string{}
@@ -88,8 +66,8 @@ func (r *Reconciler) notDelivered(ctx context.Context, run *Run) ([]delivery, er
 	for _, of := range slices.Sorted(maps.Keys(to)) {
 		for _, s := range to[of] {
 			d := delivery{of: of, sink: s, key: string(of) + " to " + s.Name(), secret: v1.NewContent([]byte(secrets[of]))}
-			d.digest = digestOf(run.memory.HashKey, d.key, secrets[of])
-			if secrets[of] != "" && r.delivered(run, d.key) != d.digest {
+			d.digest = digestOf(run.Memory.HashKey, d.key, secrets[of])
+			if secrets[of] != "" && r.decider.Delivered(&run.Decision, d.key) != d.digest {
 				out = append(out, d)
 			}
 		}
@@ -97,39 +75,11 @@ func (r *Reconciler) notDelivered(ctx context.Context, run *Run) ([]delivery, er
 	return out, nil
 }
 
-func (r *Reconciler) delivered(run *Run, key string) string {
-	if digest, is := r.handed[key]; is {
-		return digest
-	}
-	return run.memory.Delivered[key]
-}
-
 // digestOf tells one secret from the next, and tells nothing of either: it is keyed, and they are random.
 func digestOf(hashKey []byte, key, secret string) string {
 	mac := hmac.New(sha256.New, hashKey)
 	mac.Write([]byte("delivered\x00" + key + "\x00" + secret))
 	return hex.EncodeToString(mac.Sum(nil))[:20]
-}
-
-// noteDelivered has the memory know what was delivered, and forget what has nowhere to go any more.
-func (r *Reconciler) noteDelivered(run *Run) {
-	to := sinksOf(run.entries)
-	out := map[string]string{}
-	for of, list := range to {
-		for _, s := range list {
-			key := string(of) + " to " + s.Name()
-			if digest := r.delivered(run, key); digest != "" {
-				out[key] = digest
-			}
-		}
-	}
-	if run.holds(v1.Key{Kind: v1.KindCluster, Name: v1.ClusterName}) { // what it states of sinks is not known
-		return
-	}
-	if len(out) == 0 {
-		out = nil
-	}
-	run.memory.Delivered = out
 }
 
 // deliver brings there what is not. What fails is tried again in the next run; the others do not wait for it.
@@ -148,7 +98,7 @@ func (r *Reconciler) deliver(ctx context.Context, all []delivery) (done int, fai
 			continue
 		}
 		done++
-		r.handed[d.key] = d.digest
+		r.decider.Handed(d.key, d.digest)
 		r.Log.Info("delivered", "what", string(d.of), "to", d.sink.Name())
 	}
 	return done, failed, errs
@@ -158,9 +108,9 @@ func (r *Reconciler) deliver(ctx context.Context, all []delivery) (done int, fai
 // fails must not be replaced either.
 func (r *Reconciler) proven(ctx context.Context, run *Run, failed []delivery) (p plan.Plan, errs []error) {
 	p = run.Plan
-	to := sinksOf(run.entries)
+	to := decide.SinksOf(run.Entries)
 	p.Steps = slices.DeleteFunc(slices.Clone(p.Steps), func(s plan.Step) bool {
-		of := makes(s)
+		of := decide.Makes(s)
 		if of == "" {
 			return false
 		}
@@ -181,22 +131,11 @@ func (r *Reconciler) proven(ctx context.Context, run *Run, failed []delivery) (p
 	return p, errs
 }
 
-// makes says what a step makes that has to go somewhere; "" is nothing.
-func makes(s plan.Step) kinds.Rotated {
-	if s.Rotates() {
-		return kinds.RenewalOf(s).Makes
-	}
-	if s.Key.Kind == v1.KindCluster && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Path == "spec.autolock.enabled" && f.Want.Reveal() == "true" }) {
-		return kinds.UnlockKey
-	}
-	return ""
-}
-
 // deliveryConditions say whether tokens and keys are where they should be. While a problem holds the manifest of the Cluster,
 // nobody knows where that is: nothing is delivered, and what was said last stays.
 func (l *Loop) deliveryConditions(run *Run) {
 	// If it is stated, what holds a node holds it as well; if it is not, there is nothing to deliver.
-	if p, held := run.problems[v1.Key{Kind: v1.KindCluster, Name: v1.ClusterName}]; held {
+	if p, held := run.Held[v1.Key{Kind: v1.KindCluster, Name: v1.ClusterName}]; held {
 		l.Board.DeliveryUnknown("the manifest that says where tokens and keys go is held: " + p.Why)
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 // While a problem holds the manifest of the Cluster, nobody knows where tokens and keys go: what was said of them stays, and a
@@ -37,13 +38,13 @@ func TestDeliveryIsNotKnownWhileTheClusterIsHeld(t *testing.T) {
 			board := status.NewBoard("s", "enforce", status.NewMetrics("v0", func() int { return 0 }), logr.Discard(), func() time.Time { return time.Unix(0, 0) })
 			l := &Loop{Board: board}
 			if !test.restarted {
-				l.deliveryConditions(&Run{ofSwarm: ofSwarm{tokens: tokens{undelivered: test.before}}})
+				l.deliveryConditions(&Run{tokens: tokens{undelivered: test.before}})
 			}
-			run, held := &Run{Index: indexOf()}, map[v1.Key]string{}
+			run := &Run{}
+			run.Held = map[v1.Key]plan.Problem{}
 			for _, key := range test.held {
-				held[key] = "why"
+				run.Held[key] = plan.Problem{Why: "why"}
 			}
-			run.hold(held)
 			for range 2 {
 				l.deliveryConditions(run)
 			}

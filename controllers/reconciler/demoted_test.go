@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 )
 
@@ -13,15 +14,15 @@ import (
 func TestWhoseNodeIsDemotedAsksUntilTheEngineKnows(t *testing.T) {
 	run := func(demoted bool) *Run {
 		r := &Run{}
-		r.surveyed.Nodes = &kinds.Nodes{Demoted: demoted}
+		r.Surveyed.Nodes = &kinds.Nodes{Demoted: demoted}
 		return r
 	}
 	demoted, manager := run(true), run(false)
-	l := &Loop{Reconciler: &Reconciler{Options: Options{Observe: true}}}
-	if got := demoted.moving(); !slices.Equal(got, []string{v1.KindNode}) || l.comeBack(demoted) != Poll {
+	l := &Loop{Reconciler: New(Options{Policy: decide.Policy{Observe: true}})}
+	if got := demoted.Moving(); !slices.Equal(got, []string{v1.KindNode}) || l.comeBack(demoted) != decide.Poll {
 		t.Errorf("it looks at %q after %s", got, l.comeBack(demoted))
 	}
-	if got := manager.moving(); len(got) > 0 || l.comeBack(manager) != 0 {
+	if got := manager.Moving(); len(got) > 0 || l.comeBack(manager) != 0 {
 		t.Errorf("a manager's looks at %q after %s", got, l.comeBack(manager))
 	}
 }

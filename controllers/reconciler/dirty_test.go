@@ -7,9 +7,11 @@ import (
 	"github.com/go-logr/logr"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff"
 )
 
 // known is a swarm with a service of id s1 and the fifth memory of source src.
@@ -86,10 +88,16 @@ func TestManyEventsAreOneList(t *testing.T) {
 
 // What is not settled is read again although no event told of it.
 func TestWhatIsNotSettledIsWatched(t *testing.T) {
-	l := &Loop{Reconciler: New(Options{Log: logr.Discard()})}
+	l := &Loop{Reconciler: New(Options{Log: logr.Discard(), Policy: decide.Policy{Follow: true}})}
 	l.world = known()
-	l.unsettled[v1.Key{Kind: v1.KindService, Name: "web"}] = l.Now()
-	l.unsettled[v1.Key{Kind: v1.KindService, Name: "gone"}] = l.Now()
+	run := &Run{}
+	run.At, run.Index, run.Wanted = l.Now(), l.world.index, map[v1.Key]*diff.State{}
+	for _, name := range []string{"web", "gone"} { // seen for the first time
+		want := asks(name, "a")
+		run.Wanted[want.Key] = &want
+		run.Haves = append(run.Haves, diff.State{Key: want.Key, Meta: diff.Meta{Mine: true, Version: 1}})
+	}
+	l.decider.Needs(&run.Decision)
 	for range 2 {
 		if got := shown(l.scope()); got != "[{Service s1}]" {
 			t.Errorf("it reads %s", got)

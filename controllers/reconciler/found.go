@@ -17,16 +17,16 @@ import (
 // kept of them. before lends what is the same; hidden is since when writes hide how roll-outs go on.
 func found(run *Run, before status.Found, hidden map[v1.Key]time.Time) status.Found {
 	f := status.Found{
-		Source: run.Source, Revision: run.Attempted.Hash, Applied: run.InForce.Hash, Remembered: run.memory.InForce.Hash, Problems: run.Problems,
-		Notices: status.Notices(run.Notices), Ran: true, Usable: run.Usable(), History: revisions(run.memory.History),
+		Source: run.Source, Revision: run.Attempted.Hash, Applied: run.InForce.Hash, Remembered: run.Memory.InForce.Hash, Problems: run.Problems,
+		Notices: status.Notices(run.Notices), Ran: true, Usable: run.Usable(), History: revisions(run.Memory.History),
 	}
 	if !f.Usable {
 		return f
 	}
-	f.Changes, f.Plan, f.DriftSince, f.Held = run.Changes, run.Plan, run.Facts.DriftSince, run.problems
-	f.Failed, f.Hidden = run.failures(), maps.Clone(hidden)
+	f.Changes, f.Plan, f.DriftSince, f.Held = run.Changes, run.Plan, run.Facts.DriftSince, run.Held
+	f.Failed, f.Hidden = run.FailedWants(), maps.Clone(hidden)
 	f.Wants = wantsOf(run.Wants.States, before.Wants)
-	f.Away = away(run.surveyed.Nodes)
+	f.Away = away(run.Surveyed.Nodes)
 	for key, missing := range run.Wants.Missing {
 		if missing {
 			f.Missing = append(f.Missing, key)

@@ -12,6 +12,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
+	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/runner"
@@ -44,9 +45,6 @@ type Loop struct {
 	// ready is done once the source and the swarm were both read.
 	ready sync.Once
 }
-
-// Poll is how soon a run looks again at what moves without an event: tasks that start, drift that is to be repaired.
-const Poll = time.Second
 
 // Reconcile does one run. The key is the source's name, for logs.
 func (l *Loop) Reconcile(ctx context.Context, key string) (runner.Result, error) {
@@ -88,15 +86,15 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 		l.nodesUnknown(err)
 		return runner.Result{}, fmt.Errorf("looking at the swarm: %w", err)
 	}
-	if run.full {
+	if run.Whole {
 		l.managers = run.About.Managers
 	}
-	if run.full || run.Unread != nil || l.unread {
+	if run.Whole || run.Unread != nil || l.unread {
 		l.engineCondition(run.Unread)
 	}
 	l.unread = run.Unread != nil
-	l.Board.Found(found(run, l.Board.Report().Found, l.hidden))
-	l.moving = run.moving()
+	l.Board.Found(found(run, l.Board.Report().Found, l.decider.Hidden()))
+	l.moving = run.Moving()
 	if !run.Usable() {
 		l.Board.Set(status.InSync, false, "NoRevision", "there is no revision without a problem to go by")
 		done = true
@@ -112,13 +110,13 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 	}
 	l.Board.Planned(run.Changes, run.Plan, objects)
 	var seen []kinds.Sighting
-	if n := run.surveyed.Nodes; n != nil { // of what is not known there is no news
+	if n := run.Surveyed.Nodes; n != nil { // of what is not known there is no news
 		l.Board.Nodes(board(n))
 		seen = n.Seen
 	}
 	l.lookAtCertificates(ctx, seen)
-	l.Board.Rotations(run.rotating.Last)
-	if troubled := run.troubled(); troubled != "" {
+	l.Board.Rotations(run.Rotating.Last)
+	if troubled := run.Troubled(); troubled != "" {
 		l.Board.Set(status.StepFailed, true, "StepFailed", troubled)
 	} else if len(run.Plan.Steps) == 0 {
 		l.Board.Set(status.StepFailed, false, "NothingToDo", "")
@@ -131,7 +129,7 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 	})
 	standby, waits := errors.AsType[*Standby](err)
 	l.actorConditions(run, standby)
-	if run.full {
+	if run.Whole {
 		l.deliveryConditions(run)
 	}
 	switch {
@@ -156,7 +154,7 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 		return runner.Result{RequeueAfter: time.Millisecond}, nil
 	}
 	switch {
-	case run.full:
+	case run.Whole:
 		l.whole = run.InForce.Hash
 	case l.whole != run.InForce.Hash: // what a new revision changes was done at once, and now for what it removes
 		l.dirty.everything()
@@ -182,7 +180,7 @@ func (l *Loop) scope() Scope {
 		return s
 	}
 	s.Kinds = l.moving
-	for _, key := range l.watched() {
+	for _, key := range l.decider.Watched() {
 		if live := l.world.index.ByName(key.Kind, key.Name); live != nil {
 			if ref := (kinds.Ref{Kind: key.Kind, ID: live.ID}); !slices.Contains(s.Objects, ref) {
 				s.Objects = append(s.Objects, ref)
@@ -203,11 +201,11 @@ func (l *Loop) comeBack(run *Run) time.Duration {
 			after = d
 		}
 	}
-	if again := l.lookAgain(run.Facts.Now); again > 0 {
+	if again := l.decider.LookAgain(run.Facts.Now); again > 0 {
 		sooner(again)
 	}
-	if run.demoted() {
-		sooner(Poll)
+	if run.Demoted() {
+		sooner(decide.Poll)
 	}
 	if l.Observe {
 		return after
@@ -217,7 +215,7 @@ func (l *Loop) comeBack(run *Run) time.Duration {
 			sooner(h.Until.Sub(run.Facts.Now))
 		}
 	}
-	if again := run.surveyed.Again; again > 0 {
+	if again := run.Surveyed.Again; again > 0 {
 		sooner(again)
 	}
 	for _, t := range run.Facts.Troubles {
@@ -225,7 +223,7 @@ func (l *Loop) comeBack(run *Run) time.Duration {
 			sooner(left)
 		}
 	}
-	if again := run.rotating.Again; again > 0 {
+	if again := run.Rotating.Again; again > 0 {
 		sooner(again)
 	}
 	for _, r := range run.Plan.Refused {
@@ -234,7 +232,7 @@ func (l *Loop) comeBack(run *Run) time.Duration {
 		case !r.Until.IsZero():
 			sooner(r.Until.Sub(run.Facts.Now))
 		default:
-			sooner(Poll)
+			sooner(decide.Poll)
 		}
 	}
 	return after
@@ -255,7 +253,7 @@ func (l *Loop) sourceCondition(run *Run) {
 func (l *Loop) actorConditions(run *Run, standby *Standby) {
 	f := run.Facts
 	lease := l.Lease.View()
-	holds := status.Concerning(f.Holds, run.Source, run.keys(), f.Now)
+	holds := status.Concerning(f.Holds, run.Source, run.Keys(), f.Now)
 	l.Board.Context(leaseOf(lease), holds, f.Paused)
 	if standby != nil {
 		l.Board.Set(status.Standby, true, "LeaseHeld", "there is something to do: "+standby.Error())
@@ -270,7 +268,7 @@ func (l *Loop) actorConditions(run *Run, standby *Standby) {
 	l.Board.Set(status.OnHold, len(held) > 0, map[bool]string{true: "Held", false: "Nothing"}[len(held) > 0], strings.Join(held, "; "))
 	outdated := ""
 	if run.Outdated {
-		outdated = fmt.Sprintf("revision %s is older than %.10s, which is in force: this instance does not act", run.InForce.Short(), run.found.Memory.InForce.Hash)
+		outdated = fmt.Sprintf("revision %s is older than %.10s, which is in force: this instance does not act", run.InForce.Short(), run.Found.Memory.InForce.Hash)
 	}
 	l.rewrittenCondition(run)
 	l.Board.Set(status.Outdated, run.Outdated, map[bool]string{true: "OlderRevision", false: "Current"}[run.Outdated], outdated)
@@ -319,10 +317,20 @@ func (l *Loop) planConditions(run *Run) {
 	}
 	l.Board.Set(status.Contended, contended != "", map[bool]string{true: "WrittenAgainAndAgain", false: "Nothing"}[contended != ""], contended)
 	failed := ""
-	if all := run.failures(); len(all) > 0 {
+	if all := run.FailedWants(); len(all) > 0 {
 		failed = fmt.Sprintf("%s: %s", all[0].Key, all[0].Why)
 	}
-	waits := l.placeless()
+	waits := l.decider.Placeless()
 	l.Board.Set(status.TasksWaiting, waits != "", map[bool]string{true: "NoPlace", false: "None"}[waits != ""], waits)
 	l.Board.Set(status.RolloutFailed, failed != "", map[bool]string{true: "WantFailed", false: "None"}[failed != ""], failed)
+}
+
+// rewrittenCondition says whether the history of the source was rewritten.
+func (l *Loop) rewrittenCondition(run *Run) {
+	reason, text := run.Rewritten()
+	if text == "" {
+		l.Board.Set(status.HistoryRewritten, false, "Nothing", "")
+		return
+	}
+	l.Board.Set(status.HistoryRewritten, true, reason, text)
 }

@@ -3,7 +3,6 @@ package reconciler
 import (
 	"context"
 	"slices"
-	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
@@ -14,23 +13,24 @@ import (
 )
 
 // nodes asks what is known of the nodes beside what differs.
-func (r *Reconciler) nodes(ctx context.Context, run *Run, haves []diff.State, f plan.Facts) kinds.Surveyed {
+func (r *Reconciler) nodes(ctx context.Context, run *Run) kinds.Surveyed {
+	f := run.Facts
 	for _, k := range r.kinds {
 		if k.Survey == nil {
 			continue
 		}
-		src := sourceOf(run)
+		src := run.Ours()
 		in := kinds.Survey{
-			Index: run.Index, Expanded: run.Wants.Expanded, Managers: managersOf(run.entries), States: map[string]*diff.State{},
-			Own: run.About.NodeID, Now: f.Now, Remembered: &r.remembered, RepairAfter: r.RepairAfter, Stopped: stopped(run, f),
+			Index: run.Index, Expanded: run.Wants.Expanded, Managers: managersOf(run.Entries), States: map[string]*diff.State{},
+			Own: run.About.NodeID, Now: f.Now, Remembered: &r.decider.Survey, RepairAfter: r.RepairAfter, Stopped: stopped(run, f),
 			Service: func(id string) *v1.Service { return r.service(run.Index, id) },
 			Held: func(key v1.Key, l *kinds.Live) bool {
 				_, meta := src.Identify(l)
 				return meta.Owner != "" || f.ReleasedAll || f.Released[key] || plan.Held(f.Holds, run.Source, key, f.Now)
 			},
 		}
-		for i := range haves {
-			if h := &haves[i]; h.Key.Kind == k.Name {
+		for i := range run.Haves {
+			if h := &run.Haves[i]; h.Key.Kind == k.Name {
 				in.States[h.Meta.ID] = h
 			}
 		}
@@ -47,21 +47,21 @@ func (r *Reconciler) nodes(ctx context.Context, run *Run, haves []diff.State, f 
 
 // rotations gathers what is replaced by epoch or by age. A want or a live object that nothing differs of is kept without what
 // it holds, and made whole here.
-func (r *Reconciler) rotations(run *Run, haves []diff.State, nodes *kinds.Nodes, now time.Time) kinds.Rotating {
+func (r *Reconciler) rotations(run *Run, nodes *kinds.Nodes) kinds.Rotating {
 	for _, k := range r.kinds {
 		if k.Rotate == nil {
 			continue
 		}
 		for _, l := range run.Index.List(k.Name) {
-			i := slices.IndexFunc(haves, func(h diff.State) bool { return h.Key.Kind == k.Name && h.Meta.ID == l.ID })
+			i := slices.IndexFunc(run.Haves, func(h diff.State) bool { return h.Key.Kind == k.Name && h.Meta.ID == l.ID })
 			if i < 0 {
-				return k.Rotate(l, nil, nil, nodes, now)
+				return k.Rotate(l, nil, nil, nodes, run.At)
 			}
-			want := run.wants[haves[i].Key].Whole()
+			want := run.Wanted[run.Haves[i].Key].Whole()
 			if want == nil {
-				return k.Rotate(l, nil, nil, nodes, now)
+				return k.Rotate(l, nil, nil, nodes, run.At)
 			}
-			return k.Rotate(l, haves[i].Whole(), want, nodes, now)
+			return k.Rotate(l, run.Haves[i].Whole(), want, nodes, run.At)
 		}
 	}
 	return kinds.Rotating{}
@@ -75,7 +75,7 @@ func stopped(run *Run, f plan.Facts) string {
 			return "on hold: " + h.Text()
 		}
 	}
-	if w := run.wants[key]; w != nil && w.Policy.Suspend {
+	if w := run.Wanted[key]; w != nil && w.Policy.Suspend {
 		return "policy.suspend of the Cluster is set"
 	}
 	return ""
@@ -98,24 +98,6 @@ func (r *Reconciler) service(ix *kinds.Index, id string) *v1.Service {
 	}
 	return nil
 }
-
-// moving are the kinds whose objects are listed in the next run, because events do not tell all that it waits for.
-func (r *Run) moving() []string {
-	waits := func(s plan.Refusal) bool {
-		return s.Class == plan.Later && !s.Quiet && s.Until.IsZero() && (s.Key.Kind == v1.KindNode || s.OfRoles())
-	}
-	if n := r.surveyed.Nodes; n != nil && n.Rotating { // the root: nobody tells when it is over
-		return []string{v1.KindNode, v1.KindCluster}
-	}
-	if r.demoted() || slices.ContainsFunc(r.Plan.Refused, waits) || slices.ContainsFunc(r.Plan.Steps, func(s plan.Step) bool { return s.Key.Kind == v1.KindNode }) {
-		return []string{v1.KindNode}
-	}
-	return nil
-}
-
-// demoted says that the node whose engine this is is no manager any more, or soon will not be. It takes a moment until the
-// engine knows that, and then it says nothing more, by events neither.
-func (r *Run) demoted() bool { return r.surveyed.Nodes != nil && r.surveyed.Nodes.Demoted }
 
 // board is how the nodes are, as the board shows it.
 func board(n *kinds.Nodes) status.Nodes {

@@ -87,11 +87,11 @@ func TestAKindInTheScopeIsReadAnew(t *testing.T) {
 // While the root is being replaced, nobody tells of the nodes that have the new one, nor when it is over.
 func TestWhatIsReadAgainWhileTheRootIsReplaced(t *testing.T) {
 	run := &Run{}
-	if got := run.moving(); len(got) > 0 {
+	if got := run.Moving(); len(got) > 0 {
 		t.Errorf("for nothing, %v are read", got)
 	}
-	run.surveyed.Nodes = &kinds.Nodes{Rotating: true}
-	if got := run.moving(); !slices.Equal(got, []string{v1.KindNode, v1.KindCluster}) {
+	run.Surveyed.Nodes = &kinds.Nodes{Rotating: true}
+	if got := run.Moving(); !slices.Equal(got, []string{v1.KindNode, v1.KindCluster}) {
 		t.Errorf("%v are read", got)
 	}
 }
@@ -99,8 +99,9 @@ func TestWhatIsReadAgainWhileTheRootIsReplaced(t *testing.T) {
 // A rotation needs everything to be read, and the records alone do not.
 func TestARotationIsDecidedOnTheWholeSwarm(t *testing.T) {
 	for origin, whole := range map[plan.Origin]bool{plan.OriginRotates: true, plan.OriginRecords: false} {
-		run := &Run{Plan: plan.Plan{Steps: []plan.Step{{Op: diff.Update, Origin: origin}}}}
-		if run.decides() != whole {
+		run := &Run{}
+		run.Plan.Steps = []plan.Step{{Op: diff.Update, Origin: origin}}
+		if run.Ends() != whole {
 			t.Errorf("%d: %t", origin, !whole)
 		}
 	}
@@ -119,16 +120,19 @@ func TestRotationsOfARun(t *testing.T) {
 	haves := []diff.State{{Key: key, Instance: "default", Meta: diff.Meta{ID: "c"}, Value: live}}
 	for _, c := range []struct {
 		name            string
-		run             *Run
+		lives           []*kinds.Live
 		haves           []diff.State
+		wants           map[v1.Key]*diff.State
 		records, stated int
 	}{
-		{"nothing is known", &Run{Index: of()}, nil, 0, 0},
-		{"no manifest", &Run{Index: of(live)}, nil, 1, 0},
-		{"a manifest of another source", &Run{Index: of(live)}, haves, 1, 0},
-		{"a manifest", &Run{Index: of(live), wants: map[v1.Key]*diff.State{key: {Key: key, Value: manifest}}}, haves, 1, 1},
+		{"nothing is known", nil, nil, nil, 0, 0},
+		{"no manifest", []*kinds.Live{live}, nil, nil, 1, 0},
+		{"a manifest of another source", []*kinds.Live{live}, haves, nil, 1, 0},
+		{"a manifest", []*kinds.Live{live}, haves, map[v1.Key]*diff.State{key: {Key: key, Value: manifest}}, 1, 1},
 	} {
-		got := r.rotations(c.run, c.haves, nil, time.Unix(0, 0))
+		run := &Run{}
+		run.At, run.Index, run.Haves, run.Wanted = time.Unix(0, 0), of(c.lives...), c.haves, c.wants
+		got := r.rotations(run, nil)
 		p := plan.Build(nil, plan.Facts{}, plan.Policy{}, got.Part) // nothing is known of nodes, so what is due waits
 		if len(got.Last) != c.records || len(p.Refused) != c.stated || len(p.Steps) != 0 {
 			t.Errorf("%s: %+v\n%s", c.name, got, p.Text(nil))

@@ -6,25 +6,21 @@ import (
 	"fmt"
 
 	"github.com/moby/moby/api/types/swarm"
+
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
-// stated is what the manifests of a revision say.
-type stated struct {
-	// entries are the manifests that no problem holds.
-	entries []kinds.Entry
-	// stays says of the objects that problems hold what in their policy keeps them when the manifest is gone. It only tightens,
-	// so that it counts although the rest of the manifest does not.
-	stays map[v1.Key]string
-}
-
 // loaded is a revision that was read.
 type loaded struct {
-	stated
+	// entries are the manifests that no problem holds.
+	entries []kinds.Entry
+	// stays says of the objects that problems hold what in their policy keeps them: see decide.Revision.
+	stays    map[v1.Key]string
 	commit   git.Commit
 	name     string
 	defaults v1.Defaults
@@ -63,7 +59,7 @@ func (r *Reconciler) load(commit git.Commit) *loaded {
 	}
 	for _, e := range set.Entries {
 		if key := e.Key(); l.held[key] != "" {
-			if why := stays(e.Object.Meta().Policy); why != "" {
+			if why := decide.KeptBy(e.Object.Meta().Policy); why != "" {
 				l.stays[key] = why
 			}
 			continue
@@ -110,7 +106,7 @@ func (r *Reconciler) choose(ctx context.Context, head *loaded, run *Run) *loaded
 	if !r.Fallback {
 		return nil
 	}
-	hash := run.found.Memory.InForce.Hash
+	hash := run.Found.Memory.InForce.Hash
 	if r.last != nil && (hash == "" || hash == r.last.commit.Hash || r.Observe) {
 		return r.last
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 	"github.com/swarm-operator/swarm-operator/test/harness"
@@ -38,9 +39,17 @@ func histories(t *testing.T) (repo *harness.Repo, first, second, third string) {
 
 // from is a run of the newest revision where another one is in force.
 func from(old, next string) *Run {
-	run := &Run{memory: state.Memory{InForce: state.Revision{Hash: old}}}
+	run := &Run{}
+	run.Memory.InForce.Hash = old
 	run.InForce.Hash = next
 	return run
+}
+
+// rewrites asks git, and returns what a run makes of the answer.
+func rewrites(t *testing.T, r *Reconciler, run *Run) (*state.Rewrite, string) {
+	t.Helper()
+	run.Past = r.askGit(t.Context(), run)
+	return r.decider.Rewrote(&run.Decision, false)
 }
 
 // While a repository cannot be read, a revision waits for consent as if it took commits back, and only where consent is asked
@@ -68,11 +77,12 @@ func TestWhatIsNotKnownOfAHistoryWaitsForConsent(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = source.Close() })
 	for _, asks := range []bool{false, true} {
-		r := &Reconciler{Options: Options{Source: source, AskRewritten: asks}}
+		r := New(Options{Source: source, Policy: decide.Policy{AskRewritten: asks}})
 		run := from(second, third)
-		run.rewrote, run.Facts.Rewritten = r.rewrote(run, r.askGit(t.Context(), run), false)
-		if run.rewrote != nil || r.asksRewritten(run, nil) != asks {
-			t.Errorf("asks %t: takes back %+v, %q", asks, run.rewrote, run.Facts.Rewritten)
+		var rewrote *state.Rewrite
+		rewrote, run.Facts.Rewritten = rewrites(t, r, run)
+		if rewrote != nil || r.decider.AsksRewritten(&run.Decision, nil) != asks {
+			t.Errorf("asks %t: takes back %+v, %q", asks, rewrote, run.Facts.Rewritten)
 		}
 		for _, part := range []string{"it is not known whether", third[:10], second[:10], "approve"} {
 			if strings.Contains(run.Facts.Rewritten, part) != asks {
@@ -80,18 +90,18 @@ func TestWhatIsNotKnownOfAHistoryWaitsForConsent(t *testing.T) {
 			}
 		}
 		run = from(first, third)
-		if rewrote, text := r.rewrote(run, r.askGit(t.Context(), run), false); rewrote != nil || text != "" {
+		if rewrote, text := rewrites(t, r, run); rewrote != nil || text != "" {
 			t.Errorf("asks %t: of what can be read: %+v, %q", asks, rewrote, text)
 		}
 	}
 
-	r := &Reconciler{Options: Options{Source: source, AskRewritten: true}}
+	r := New(Options{Source: source, Policy: decide.Policy{AskRewritten: true}})
 	run := from(second, third)
-	if _, text := r.rewrote(run, r.askGit(t.Context(), run), false); text == "" {
+	if _, text := rewrites(t, r, run); text == "" {
 		t.Error("nothing is asked while it cannot be read")
 	}
 	damage(whole)
-	rewrote, text := r.rewrote(run, r.askGit(t.Context(), run), false)
+	rewrote, text := rewrites(t, r, run)
 	if rewrote == nil || rewrote.Commits != 1 || !strings.Contains(text, `takes 1 commit back: "second"`) {
 		t.Errorf("when it is mended: %+v, %q", rewrote, text)
 	}
@@ -105,16 +115,16 @@ func TestWhatAHistoryNeverSaysHoldsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = source.Close() })
-	r := &Reconciler{Options: Options{Source: source, AskRewritten: true}}
+	r := New(Options{Source: source, Policy: decide.Policy{AskRewritten: true}})
 	old, next := strings.Repeat("1", 40), strings.Repeat("2", 40)
 	for range 2 {
 		run := from(old, next)
-		rewrote, text := r.rewrote(run, r.askGit(t.Context(), run), false)
+		rewrote, text := rewrites(t, r, run)
 		if rewrote != nil || text != "" || len(run.Notices) != 1 || !strings.Contains(run.Notices[0], "nobody is asked") {
 			t.Errorf("takes back %+v, %q, notices %q", rewrote, text, run.Notices)
 		}
 	}
-	if !errors.Is(r.compared.unsaid, git.ErrNoHistory) {
-		t.Errorf("it is not on record why: %v", r.compared.unsaid)
+	if !errors.Is(r.compared.Unsaid, git.ErrNoHistory) {
+		t.Errorf("it is not on record why: %v", r.compared.Unsaid)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/moby/moby/client"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
@@ -20,7 +21,7 @@ import (
 // Status is what a run found, with how the objects do now. It writes nothing.
 func (r *Reconciler) Status(ctx context.Context, run *Run) (status.Status, error) {
 	seen := status.Report{Found: found(run, status.Found{}, nil), Holds: run.Facts.Holds, Paused: v1.Scrub(run.Facts.Paused)}
-	was := run.found.Memory // until somebody applies it
+	was := run.Found.Memory // until somebody applies it
 	seen.Applied, seen.Remembered, seen.History = was.InForce.Hash, was.InForce.Hash, revisions(was.History)
 	now, err := r.survey(ctx, &seen.Found)
 	if run.SourceErr != nil {
@@ -177,7 +178,7 @@ func (r *Reconciler) owned(ctx context.Context, w *world, f *status.Found) (stat
 			f.Notices = append(slices.Clip(f.Notices), t.String())
 		}
 	}
-	src := sourceOf(&Run{Source: f.Source, memory: found.Memory})
+	src := decide.SourceOf(f.Source, found.Memory, nil, nil)
 	mine, lives := map[v1.Key]bool{}, map[string][]*kinds.Live{}
 	for _, k := range r.kinds {
 		for _, l := range w.index.List(k.Name) {
@@ -208,7 +209,7 @@ func recall(f *status.Found, m state.Memory) {
 		f.Revision = m.InForce.Hash
 	}
 	if e := m.Last(); e != nil && e.Hash == m.InForce.Hash && e.Rewrote != nil && !e.Rewrote.Agreed {
-		f.Notices = append(slices.Clip(f.Notices), took(e))
+		f.Notices = append(slices.Clip(f.Notices), decide.Took(e))
 	}
 	f.Failed = slices.DeleteFunc(slices.Clone(m.Failed), func(f plan.Failure) bool { return f.Digest == "" })
 }

@@ -3,20 +3,14 @@ package reconciler
 import (
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
+	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/runner"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
-)
-
-// What comes before steps and can fail as well.
-const (
-	remembering = "remember what was found"
-	delivering  = "deliver tokens and keys"
 )
 
 // troubles are the steps that failed and wait for their next try, whoever made the last one.
@@ -30,11 +24,6 @@ func (r *Reconciler) troubles(run *Run) map[string]plan.Trouble {
 		out[t.Step] = next
 	}
 	return out
-}
-
-// waits is how long something that failed is not to be tried again.
-func (r *Run) waits(what string) time.Duration {
-	return max(0, r.Facts.Troubles[what].Until.Sub(r.Facts.Now))
 }
 
 // moved says whether somebody has tried, since the plan was made, what it is about to do, and failed: then it waits with it.
@@ -56,7 +45,7 @@ func noted(run *Run, done tried) state.Troubles {
 		}
 	}
 	stays := func(what string) bool { // what was not tried and is still to be done
-		if what == remembering || what == delivering {
+		if what == decide.Remembering || what == decide.Delivering {
 			return true
 		}
 		return slices.ContainsFunc(run.Plan.Steps, func(s plan.Step) bool { return s.Name() == what }) ||
@@ -72,6 +61,14 @@ func noted(run *Run, done tried) state.Troubles {
 	return out
 }
 
+// tries is what this process knows of what it tried in vain, from run to run.
+type tries struct {
+	// puzzles are those of the last run, by the name of the step: see outdated.
+	puzzles map[string]puzzle
+	// conflict is the sequence of the memory that could not be written last because there is one: see overtaken.
+	conflict uint64
+}
+
 // puzzle is a step that the engine refused as if the swarm were not what it was read to be.
 type puzzle struct {
 	version uint64
@@ -82,8 +79,8 @@ type puzzle struct {
 // everything was read anew since, and the same step on the same version is refused in the same way, the read has explained
 // nothing: that is the step's own error, or the plan would be made again for ever.
 func (r *Reconciler) outdated(run *Run) func(plan.Step, error) bool {
-	before := r.puzzles
-	r.puzzles = map[string]puzzle{}
+	before := r.tries.puzzles
+	r.tries.puzzles = map[string]puzzle{}
 	return func(s plan.Step, err error) bool {
 		if !apply.Outdated(s, err) {
 			return false
@@ -97,10 +94,10 @@ func (r *Reconciler) outdated(run *Run) func(plan.Step, error) bool {
 		}
 		was, known := before[s.Name()]
 		_, failed := run.Facts.Troubles[s.Name()] // of any instance, and what was read since explains nothing either
-		if run.full && (known && was == is || failed) {
+		if run.Whole && (known && was == is || failed) {
 			return false
 		}
-		r.puzzles[s.Name()] = is
+		r.tries.puzzles[s.Name()] = is
 		return true
 	}
 }
@@ -112,10 +109,10 @@ func (r *Reconciler) overtaken(run *Run, err error) bool {
 	if !errors.Is(err, state.ErrConflict) {
 		return false
 	}
-	next := run.found.Sequence + 1
-	_, failed := run.Facts.Troubles[remembering]
-	again := run.full && (failed || r.conflict == next)
-	r.conflict = next
+	next := run.Found.Sequence + 1
+	_, failed := run.Facts.Troubles[decide.Remembering]
+	again := run.Whole && (failed || r.tries.conflict == next)
+	r.tries.conflict = next
 	return !again
 }
 
@@ -136,18 +133,4 @@ func (l *Loop) again(run *Run) runner.Result {
 		}
 	}
 	return runner.Result{RequeueAfter: soonest}
-}
-
-// troubled says what failed and waits for its next try, in the words of the plan. "": nothing.
-func (r *Run) troubled() string {
-	var out []string
-	for _, refused := range r.Plan.Troubled() {
-		out = append(out, refused.Key.String()+": "+refused.Why)
-	}
-	for _, what := range []string{remembering, delivering} {
-		if r.waits(what) > 0 {
-			out = append(out, "cannot "+what+": "+r.Facts.Troubles[what].Why)
-		}
-	}
-	return strings.Join(out, "; ")
 }

@@ -11,11 +11,11 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
+	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
-	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
 func stepOn(op diff.Op, name string, version uint64) plan.Step {
@@ -28,10 +28,11 @@ func stepOn(op diff.Op, name string, version uint64) plan.Step {
 }
 
 func TestWhatIsNotedAfterARun(t *testing.T) {
-	run := &Run{InForce: git.Commit{Hash: "r1"}}
+	run := &Run{}
+	run.InForce.Hash = "r1"
 	run.Facts.Troubles = map[string]plan.Trouble{
 		"create Service/again": {Tries: 2, Why: "no"}, "create Service/mended": {Tries: 3, Why: "no"}, "create Service/waits": {Tries: 4, Why: "no"},
-		"create Service/skipped": {Tries: 5, Why: "no"}, "create Service/gone": {Tries: 6, Why: "no"}, delivering: {Tries: 7, Why: "no"},
+		"create Service/skipped": {Tries: 5, Why: "no"}, "create Service/gone": {Tries: 6, Why: "no"}, decide.Delivering: {Tries: 7, Why: "no"},
 	}
 	run.Plan.Steps = []plan.Step{stepOn(diff.Create, "again", 0), stepOn(diff.Create, "mended", 0), stepOn(diff.Create, "skipped", 0), stepOn(diff.Create, "new", 0)}
 	waits := v1.Key{Kind: v1.KindService, Name: "waits"}
@@ -43,7 +44,7 @@ func TestWhatIsNotedAfterARun(t *testing.T) {
 		{Step: "create Service/again", Tries: 3, Why: "still no"},
 		{Step: "create Service/waits", Tries: 4, Why: "no"},
 		{Step: "create Service/skipped", Tries: 5, Why: "no"},
-		{Step: delivering, Tries: 7, Why: "no"},
+		{Step: decide.Delivering, Tries: 7, Why: "no"},
 	}
 	if got.Revision != "r1" || !slices.Equal(got.Steps, want) {
 		t.Errorf("noted %+v, want %+v", got, want)
@@ -77,7 +78,8 @@ func TestAnErrorIsOutdatedOnce(t *testing.T) {
 	} {
 		r := &Reconciler{}
 		for i, one := range runs {
-			run := &Run{full: one.full}
+			run := &Run{}
+			run.Whole = one.full
 			if one.failed {
 				run.Facts.Troubles = map[string]plan.Trouble{one.step.Name(): {Tries: 1, Why: "no"}}
 			}
@@ -108,9 +110,10 @@ func TestAConflictIsExplainedOnce(t *testing.T) {
 	} {
 		r := &Reconciler{}
 		for i, one := range runs {
-			run := &Run{full: one.full, found: state.Found{Sequence: one.sequence}}
+			run := &Run{}
+			run.Whole, run.Found.Sequence = one.full, one.sequence
 			if one.failed {
-				run.Facts.Troubles = map[string]plan.Trouble{remembering: {Tries: 1, Why: "no"}}
+				run.Facts.Troubles = map[string]plan.Trouble{decide.Remembering: {Tries: 1, Why: "no"}}
 			}
 			if got := r.overtaken(run, one.err); got != one.want {
 				t.Errorf("%s: run %d: overtaken %t", name, i+1, got)
@@ -127,7 +130,8 @@ func TestWhatSomebodyHasJustTriedIsNotTriedAgain(t *testing.T) {
 	if !there {
 		t.Fatal("there is no lease")
 	}
-	run := &Run{Source: "shop", InForce: git.Commit{Hash: "r1"}}
+	run := &Run{}
+	run.Source, run.InForce.Hash = "shop", "r1"
 	for _, one := range []struct {
 		name     string
 		steps    []plan.Step

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -40,9 +42,9 @@ type Progress struct {
 // wants. What an earlier revision changed ends no wait for what this one did, and is not waited for where it only waits for
 // a place.
 func (r *Reconciler) Wait(ctx context.Context, run *Run, report func([]Progress)) error {
-	w := waited{following: newFollowing(), by: run.memory.ChangedBy(), begin: r.Now()}
+	w := decide.NewWaited(run.Memory.ChangedBy(), r.Now())
 	for {
-		all, err := r.look(ctx, run, &w)
+		all, err := r.look(ctx, run, w)
 		if err != nil {
 			return err
 		}
@@ -53,7 +55,7 @@ func (r *Reconciler) Wait(ctx context.Context, run *Run, report func([]Progress)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(Poll / 2):
+		case <-time.After(decide.Poll / 2):
 		}
 	}
 }
@@ -108,29 +110,7 @@ func (r *Reconciler) undone(k kinds.Kind, l *kinds.Live, run *Run, ix *kinds.Ind
 	return i >= 0 && diff.Differs(&have, &run.Wants.States[i], k.Rules)
 }
 
-// waited is what a wait knows from look to look.
-type waited struct {
-	following
-	by    map[v1.Key]string // which revision changed an object
-	begin time.Time
-}
-
-// since is since when an object is waited for and has come no further. The time that it may take begins when there is a place
-// for its tasks.
-func (w *waited) since(key v1.Key, version uint64, h kinds.Health, now time.Time) time.Time {
-	if w.versions.see(key, version) { // a change, or a rollback, has other tasks run
-		delete(w.furthest, key)
-	}
-	if _, known := w.unsettled[key]; !known {
-		w.unsettled[key] = w.begin
-	}
-	if w.further(key, h) || h.Waits || h.Begun {
-		w.unsettled[key] = now
-	}
-	return w.unsettled[key]
-}
-
-func (r *Reconciler) look(ctx context.Context, run *Run, w *waited) ([]Progress, error) {
+func (r *Reconciler) look(ctx context.Context, run *Run, w *decide.Waited) ([]Progress, error) {
 	sights, err := r.sightsOf(ctx, wantsOf(run.Wants.States, nil))
 	if err != nil {
 		return nil, err
@@ -141,11 +121,11 @@ func (r *Reconciler) look(ctx context.Context, run *Run, w *waited) ([]Progress,
 			seen.Rollouts[s.key()] = rollout
 		}
 	}
-	w.hide(run.wants, &seen)
+	w.Hide(run.Wanted, &seen)
 	out, moves, index := make([]Progress, 0, len(sights)), false, r.indexed(ctx)
 	for _, s := range sights {
 		e := status.Evidence{
-			Look: status.Look(s.Health), Failure: run.failure(s.key()).Why, Hidden: w.hidden[s.key()], Since: w.since(s.key(), s.live.Version, s.Health, seen.Now), Now: seen.Now,
+			Look: status.Look(s.Health), Failure: run.FailureOf(s.key()).Why, Hidden: w.Hidden()[s.key()], Since: w.Since(s.key(), s.live.Version, s.Health, seen.Now), Now: seen.Now,
 		}
 		undone := false
 		if s.RolledBack {
@@ -161,7 +141,7 @@ func (r *Reconciler) look(ctx context.Context, run *Run, w *waited) ([]Progress,
 			rollout = s.kind.Trace(ctx, r.Engine, s.live, run.Index, nil, rollout)
 			e.Undone = rollout.Text()
 		}
-		p := Progress{Key: s.key(), Verdict: e.Verdict(), Running: s.Running, Wanted: s.Wanted, Waits: s.Waits, Own: w.by[s.key()] == run.InForce.Hash}
+		p := Progress{Key: s.key(), Verdict: e.Verdict(), Running: s.Running, Wanted: s.Wanted, Waits: s.Waits, Own: w.By[s.key()] == run.InForce.Hash}
 		if rollout := seen.Rollouts[p.Key]; p.Failed() && (rollout.RolledBack() || rollout.State == "paused") {
 			p.began = rollout.Began
 		}
@@ -180,4 +160,57 @@ func (r *Reconciler) look(ctx context.Context, run *Run, w *waited) ([]Progress,
 	}
 	slices.SortFunc(out, func(a, b Progress) int { return a.Key.Compare(b.Key) })
 	return out, nil
+}
+
+// Conclude notes what became of the revision, as Wait found it, for history, wait and retry: nobody else may be there to look.
+// It writes nothing where there is nothing new, or where somebody else acts, who will see for himself.
+func (r *Reconciler) Conclude(ctx context.Context, run *Run, all []Progress) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if run.Frozen || r.Observe || !run.Usable() {
+		return nil
+	}
+	change := func(m *state.Memory) {
+		if m.InForce.Hash != run.InForce.Hash {
+			return // a newer one took its place
+		}
+		var failed []plan.Failure
+		for _, p := range all {
+			w := run.Wanted[p.Key]
+			if p.Ready() { // what was on record of its tasks is over
+				m.Failed = slices.DeleteFunc(slices.Clone(m.Failed), func(f plan.Failure) bool { return f.Key == p.Key && f.Began.IsZero() })
+			}
+			if !p.Failed() || !p.Own || w == nil { // what an earlier revision changed is no matter of this one
+				continue
+			}
+			next := plan.Failure{Key: p.Key, Digest: w.Digest(), Why: v1.Scrub(p.Why), Began: p.began, Revision: run.InForce.Hash}
+			failed = append(failed, next)
+			i := slices.IndexFunc(m.Failed, func(f plan.Failure) bool { return f.Key == p.Key })
+			if i >= 0 && m.Failed[i].Digest == next.Digest && p.began.IsZero() {
+				continue // it is on record, with when it began
+			}
+			m.Failed = slices.DeleteFunc(slices.Clone(m.Failed), func(f plan.Failure) bool { return f.Key == p.Key })
+			m.Failed = append(m.Failed, next)
+			slices.SortFunc(m.Failed, func(a, b plan.Failure) int { return a.Key.Compare(b.Key) })
+		}
+		outcome, why := decide.Became(failed, run.Plan.Refused, false)
+		m.End(outcome, why, r.Now())
+	}
+	if after := run.Found.Memory; run.Found.Sequence > 0 {
+		if change(&after); !run.store.Differs(run.Found, after) {
+			return nil
+		}
+	}
+	taken, err := r.Lease.Take(ctx, run.Source, nil)
+	if err != nil || taken.Epoch == 0 {
+		return err
+	}
+	ctx, done := r.Lease.Bind(ctx)
+	defer done()
+	return run.store.Edit(context.WithoutCancel(ctx), func(found state.Found, m *state.Memory) error {
+		if found.Sequence > 0 {
+			change(m)
+		}
+		return nil
+	})
 }

@@ -155,15 +155,18 @@ func (s *Store) Find(configs []*swarm.Config) (Found, error) {
 }
 
 // Differs reports whether Save would write the memory.
-func (s *Store) Differs(found Found, m Memory) bool {
-	data, _, err := s.encode(m)
+func (s *Store) Differs(found Found, m Memory) bool { return Differs(s.source, found, m) }
+
+// Differs reports whether what is to be remembered of a source is not what was found.
+func Differs(source string, found Found, m Memory) bool {
+	data, _, err := encode(source, m)
 	return err != nil || !bytes.Equal(data, found.raw)
 }
 
 // Save writes the memory if it differs from what was found. What it replaces stays until Tidy. The error is
 // ErrConflict if somebody else wrote in between.
 func (s *Store) Save(ctx context.Context, found Found, m Memory) (Found, error) {
-	data, shards, err := s.encode(m)
+	data, shards, err := encode(s.source, m)
 	if err != nil {
 		return found, err
 	}
@@ -211,18 +214,18 @@ func (s *Store) create(ctx context.Context, name string, data []byte) (id string
 	return made.ID, err
 }
 
-func (s *Store) encode(m Memory) ([]byte, map[string][]byte, error) {
-	m.Format, m.Source = format, s.source
-	rest, shards, err := m.split(s.source)
+func encode(source string, m Memory) ([]byte, map[string][]byte, error) {
+	m.Format, m.Source = format, source
+	rest, shards, err := m.split(source)
 	if err != nil {
-		return nil, nil, fmt.Errorf("encoding the state of source %s: %w", s.source, err)
+		return nil, nil, fmt.Errorf("encoding the state of source %s: %w", source, err)
 	}
 	data, err := json.Marshal(rest)
 	if err != nil {
-		return nil, nil, fmt.Errorf("encoding the state of source %s: %w", s.source, err)
+		return nil, nil, fmt.Errorf("encoding the state of source %s: %w", source, err)
 	}
 	if len(data) > v1.MaxConfigSize {
-		return nil, nil, fmt.Errorf("writing the state of source %s: it has %d bytes, a swarm config holds %d", s.source, len(data), v1.MaxConfigSize)
+		return nil, nil, fmt.Errorf("writing the state of source %s: it has %d bytes, a swarm config holds %d", source, len(data), v1.MaxConfigSize)
 	}
 	return data, shards, nil
 }

@@ -51,6 +51,7 @@ var house = []room{
 	{"controllers/sinks", []string{"api/v1", "controllers/files"}, []string{"filippo.io/age"}, []string{"net", "log"}},
 	{"controllers/unlock", []string{"api/v1", "controllers/engine", "controllers/files"}, []string{"github.com/moby/moby/api", "github.com/moby/moby/client", "github.com/go-logr/logr"}, []string{"net", "log"}},
 	{"controllers/runner", none, []string{"k8s.io/client-go/util/workqueue", "github.com/go-logr/logr"}, []string{"os", "net", "log"}},
+	{"controllers/decide", []string{"api/v1", "controllers/kinds", "controllers/kinds/all", "controllers/state", "controllers/status", "diff", "diff/plan", "manifests/git"}, none, []string{"context", "io", "os", "net", "log", "sync", "math/rand"}},
 	{"controllers/reconciler", []string{"api/v1", "controllers/*", "controllers/kinds/all", "diff", "diff/plan", "manifests", "manifests/git"}, nil, []string{"os", "net", "log"}},
 	{"cmd/swarm-operator", []string{"api/v1", "controllers/*", "controllers/kinds/all", "diff", "diff/plan", "manifests", "manifests/git"}, nil, nil},
 	{"sandbox", []string{"sandbox/*"}, nil, nil},
@@ -150,8 +151,7 @@ func TestWhoImportsWhom(t *testing.T) {
 // The files that only decide know neither the engine nor a context, even if their neighbours do.
 func TestThePureFiles(t *testing.T) {
 	pure := []string{
-		"controllers/reconciler/contention.go", "controllers/reconciler/facts.go", "controllers/reconciler/follow.go", "controllers/reconciler/problems.go", "controllers/reconciler/progress.go", "controllers/reconciler/records.go",
-		"controllers/reconciler/rewritten.go", "controllers/reconciler/settings.go", "controllers/reconciler/found.go", "controllers/reconciler/versions.go",
+		"controllers/reconciler/found.go",
 		"controllers/kinds/expand.go", "controllers/kinds/index.go", "controllers/kinds/memo.go", "controllers/kinds/cluster/read.go", "controllers/kinds/cluster/write.go", "controllers/kinds/cluster/rules.go", "controllers/kinds/node/members.go", "controllers/kinds/node/outage.go", "controllers/kinds/node/machine.go", "controllers/kinds/node/labels.go", "controllers/kinds/node/rules.go", "controllers/kinds/since.go", "controllers/kinds/service/read.go", "controllers/kinds/service/write.go", "controllers/kinds/service/write_task.go", "controllers/kinds/service/rules.go", "controllers/kinds/service/spec.go",
 	}
 	never := []string{"context", "io", "os", "net", "log", "sync", "math/rand", "github.com/moby/moby/client", module + "controllers/engine", module + "controllers/files"}

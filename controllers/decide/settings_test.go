@@ -1,4 +1,4 @@
-package reconciler
+package decide
 
 import (
 	"fmt"
@@ -11,17 +11,16 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
-	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 // looked is a run that found a memory and live services, and wants others.
-func looked(m state.Memory, want diff.State, lives ...*kinds.Live) *Run {
-	run := &Run{Index: indexOf(lives...), found: state.Found{Memory: m}, memory: m, wants: map[v1.Key]*diff.State{}}
+func looked(m state.Memory, want diff.State, lives ...*kinds.Live) *Decision {
+	run := about(indexOf(lives...), m)
 	run.Wants.States = []diff.State{want}
-	run.wants[want.Key] = &run.Wants.States[0]
+	run.Wanted[want.Key] = &run.Wants.States[0]
 	return run
 }
 
@@ -50,7 +49,7 @@ func TestWhatIsMadeAgainStartsFromWhatWasWrittenDownOrIsAskedAbout(t *testing.T)
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			run := looked(test.m, test.want, test.lives...)
-			r := &Reconciler{kinds: all.Kinds()}
+			r := New(Policy{})
 			r.remade(run)
 			r.writeDown(run)
 			w := run.Wants.States[0]
@@ -75,7 +74,7 @@ func TestASpecIsWrittenDownOnceForARemovalThatIsRefused(t *testing.T) {
 	removed := map[string]state.Frozen{"1": {Key: svc("web"), Instance: "web", Spec: spec}}
 	live := there("1", "web")
 	live.Raw = &swarm.Service{ID: "1", Spec: swarm.ServiceSpec{Annotations: swarm.Annotations{Name: "web"}}}
-	k, _ := (&Reconciler{kinds: all.Kinds()}).kind(v1.KindService)
+	k, _ := New(Policy{}).kind(v1.KindService)
 	as, err := k.Freeze(live, indexOf(live))
 	if err != nil {
 		t.Fatal(err)
@@ -103,20 +102,20 @@ func TestASpecIsWrittenDownOnceForARemovalThatIsRefused(t *testing.T) {
 				memory.Replacing = []string{"1"}
 			}
 			run := looked(memory, asks("web", "a"), test.lives...)
-			run.store, run.found = state.NewStore("src", nil), foundAs(t, memory)
+			run.Found = foundAs(t, memory)
 			if test.due {
 				run.Plan.Steps = []plan.Step{{Op: diff.Replace, Key: svc("web"), Instance: "web", Change: diff.Change{Have: &diff.State{Meta: diff.Meta{ID: "1"}, Value: live}}}}
 			}
 			if test.other {
-				run.memory.Owned++
+				run.Memory.Owned++
 			}
-			(&Reconciler{kinds: all.Kinds()}).writeDown(run)
-			record(run, nil, nil)
+			New(Policy{}).writeDown(run)
+			record(run, nil)
 			got := "as found"
-			if run.store.Differs(run.found, run.memory) {
+			if run.differs() {
 				got = "written"
 			}
-			for _, id := range slices.Sorted(maps.Keys(run.memory.Removed)) {
+			for _, id := range slices.Sorted(maps.Keys(run.Memory.Removed)) {
 				got += " " + id
 			}
 			if got != test.want {
@@ -127,7 +126,7 @@ func TestASpecIsWrittenDownOnceForARemovalThatIsRefused(t *testing.T) {
 }
 
 // settingsOf are the settings on record of services that have none any more.
-func settingsOf(run *Run) map[string]state.Settings { return settings(run, nil) }
+func settingsOf(run *Decision) map[string]state.Settings { return settings(run) }
 
 func TestWhatCannotBeWrittenDownIsNotRemoved(t *testing.T) {
 	live := func(env string) *kinds.Live {
@@ -140,7 +139,7 @@ func TestWhatCannotBeWrittenDownIsNotRemoved(t *testing.T) {
 		l, want := live(strings.Repeat("x", size)), asks("web", "a")
 		run := looked(state.Memory{}, want, l)
 		run.Plan.Steps = []plan.Step{{Op: diff.Replace, Key: want.Key, Instance: "web", Change: diff.Change{Want: &want, Have: &diff.State{Value: l}}}}
-		r := &Reconciler{kinds: all.Kinds()}
+		r := New(Policy{})
 		r.writeDown(run)
 		if got := len(run.Plan.Steps) == 1; got != written || len(run.stillRemoved()) == 1 != written || len(run.Plan.Refused) == 0 != written {
 			t.Errorf("%d bytes: %d steps, %d specs, refused %v", size, len(run.Plan.Steps), len(run.stillRemoved()), run.Plan.Refused)

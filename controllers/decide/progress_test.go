@@ -1,23 +1,17 @@
-package reconciler
+package decide
 
 import (
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
-	"strings"
 	"testing"
-	"time"
 	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
-	"github.com/swarm-operator/swarm-operator/controllers/engine"
-	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
 // everything of it, however deep: nothing is left out because somebody forgot it.
@@ -59,7 +53,7 @@ func set(v reflect.Value, tag int64) {
 	case reflect.Uint64:
 		v.SetUint(uint64(tag))
 	case reflect.Pointer:
-		if v.Type().Elem().PkgPath() == reflect.TypeFor[progress]().PkgPath() {
+		if v.Type().Elem().PkgPath() == reflect.TypeFor[Progress]().PkgPath() {
 			v.Set(reflect.New(v.Type().Elem()))
 			set(v.Elem(), tag)
 		}
@@ -77,7 +71,7 @@ func TestACloneOfProgressStaysAsItWas(t *testing.T) {
 		t.Fatalf("only %d maps were found", n)
 	}
 	p.versions.known = nil
-	same := p.clone()
+	same := p.Clone()
 	if d := cmp.Diff(p, same, wholeProgress); d != "" {
 		t.Fatalf("a clone differs:\n%s", d)
 	}
@@ -86,7 +80,7 @@ func TestACloneOfProgressStaysAsItWas(t *testing.T) {
 	}
 	filled(reflect.ValueOf(&p).Elem(), 2)
 	p.versions.known = nil
-	if d := cmp.Diff(p.clone(), p, wholeProgress); d != "" {
+	if d := cmp.Diff(p.Clone(), p, wholeProgress); d != "" {
 		t.Errorf("a second clone differs:\n%s", d)
 	}
 	var twos []string
@@ -107,7 +101,7 @@ func TestACloneOfProgressStaysAsItWas(t *testing.T) {
 }
 
 // actingOnly are maps that clones share, because no thought changes them.
-var actingOnly = []string{"progress.doings.handed", "progress.doings.removed", "progress.puzzles", "progress.following.versions.known"}
+var actingOnly = []string{"progress.doings.handed", "progress.doings.removed", "progress.following.versions.known"}
 
 // each says of every map how many entries it has.
 func each(v reflect.Value, path string, say func(string, int)) {
@@ -163,68 +157,4 @@ func TestVersionsAreThoseOfOneMap(t *testing.T) {
 			}
 		}
 	})
-}
-
-// A run that thinks twice, because the plan that it came to is for a swarm that was read whole, ends where one ends that has
-// thought once.
-func TestTwoThoughtsAreAsGoodAsOne(t *testing.T) {
-	lacks := func(text, name string) string {
-		out := strings.Join(slices.DeleteFunc(strings.Split(text, "---\n"), func(s string) bool { return strings.Contains(s, "kind: Service\nmetadata: {name: "+name) }), "---\n")
-		if out == text {
-			t.Fatalf("there is no service %s", name)
-		}
-		return out
-	}
-	manifests := lacks(several, "c") // which needs something that is not there
-	r := steady(t, manifests)
-	now := r.Now()
-	r.Now = func() time.Time { return now }
-	if err := os.WriteFile(filepath.Join(r.Source.String(), "all.yaml"), []byte(lacks(manifests, "b")), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	r.Follow = true
-	if _, err := r.plan(t.Context(), everything); err != nil {
-		t.Fatal(err)
-	}
-	if err := harness.Until(t.Context(), time.Minute, func() error { // the swarm itself may write in between
-		services, err := r.Engine.ServiceList(t.Context())
-		for _, s := range services {
-			if spec := s.Spec; spec.Name == "a" {
-				spec.Labels = maps.Clone(spec.Labels)
-				spec.Labels["by"] = "hand"
-				_, err = r.Engine.ServiceUpdate(t.Context(), s.ID, engine.ServiceUpdate{Version: s.Version, Spec: spec})
-			}
-		}
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	begin, world := r.progress.clone(), *r.world
-	think := func(scope Scope) (progress, string) {
-		r.progress, r.world = begin.clone(), &world
-		r.versions.known = maps.Clone(begin.versions.known) // which a run that has ended keeps in place
-		run, err := r.plan(t.Context(), scope)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !run.full || !run.decides() {
-			t.Fatalf("whole: %t, the plan:\n%+v", run.full, run.Plan)
-		}
-		var said []string
-		for _, s := range run.Plan.Steps {
-			said = append(said, s.Name()+" "+s.Cause)
-		}
-		for _, s := range run.Plan.Refused {
-			said = append(said, s.Key.String()+" "+s.Why)
-		}
-		return r.progress.clone(), strings.Join(said, "\n")
-	}
-	once, plan := think(everything)
-	twice, again := think(Scope{})
-	if d := cmp.Diff(once, twice, wholeProgress); d != "" {
-		t.Errorf("who has thought twice is elsewhere:\n%s", d)
-	}
-	if plan != again || !strings.Contains(plan, "changed by hand") {
-		t.Errorf("the plans are\n%s\nand\n%s", plan, again)
-	}
 }

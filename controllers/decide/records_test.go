@@ -1,4 +1,4 @@
-package reconciler
+package decide
 
 import (
 	"encoding/json"
@@ -16,7 +16,6 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
-	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
 func svc(name string) v1.Key { return v1.Key{Kind: v1.KindService, Name: name} }
@@ -33,6 +32,14 @@ func there(id, name string) *kinds.Live {
 
 func indexOf(lives ...*kinds.Live) *kinds.Index {
 	return kinds.NewIndex(map[string][]*kinds.Live{v1.KindService: lives}, func(*kinds.Live) []kinds.Ref { return nil })
+}
+
+// about is a decision about a swarm with these objects, of which this is remembered.
+func about(ix *kinds.Index, m state.Memory) *Decision {
+	run := &Decision{Memory: m}
+	run.Source, run.Index, run.Found.Memory, run.Nonce = "src", ix, m, "new"
+	run.Wanted = map[v1.Key]*diff.State{}
+	return run
 }
 
 func TestWhatIsOnRecordAndNotThereWasRemovedByHand(t *testing.T) {
@@ -69,7 +76,7 @@ func TestWhatIsOnRecordAndNotThereWasRemovedByHand(t *testing.T) {
 		{name: "a node, which leaves by itself", adopted: map[string]state.Adopted{"1": {Key: node.Key}}, before: []diff.State{node}, want: node},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			run := &Run{Index: indexOf(test.lives...), memory: state.Memory{Made: test.made, Adopted: test.adopted, Replacing: []string{test.replacing}}}
+			run := about(indexOf(test.lives...), state.Memory{Made: test.made, Adopted: test.adopted, Replacing: []string{test.replacing}})
 			run.Wants.States = []diff.State{test.want}
 			noteGone(run, func(key v1.Key) (*diff.State, bool) {
 				i := slices.IndexFunc(test.before, func(s diff.State) bool { return s.Key == key })
@@ -86,22 +93,6 @@ func TestWhatIsOnRecordAndNotThereWasRemovedByHand(t *testing.T) {
 				t.Errorf("removed by hand is %q, want %q", gone, test.gone)
 			}
 		})
-	}
-}
-
-// Only the first run of a new revision asks what the one before held: later on, what is wanted is no longer held.
-func TestWhatTheRevisionInForceHeldIsKnown(t *testing.T) {
-	for newest, want := range map[string]bool{"new": true, "old": false} {
-		r := &Reconciler{previous: &loaded{commit: git.Commit{Hash: "old"}, held: map[v1.Key]string{svc("web"): "why"}}}
-		run := &Run{Index: indexOf(), memory: state.Memory{InForce: state.Revision{Hash: "old"}}}
-		run.InForce.Hash = newest
-		before := r.askBefore(t.Context(), run, []diff.State{{Meta: diff.Meta{Lost: true}}})
-		if w, held := before(svc("web")); w != nil || held != want {
-			t.Errorf("before %s: web is held %t, and %v was asked for", newest, held, w)
-		}
-		if w, held := before(svc("other")); w != nil || held {
-			t.Errorf("before %s: other is held %t, and %v was asked for", newest, held, w)
-		}
 	}
 }
 
@@ -191,35 +182,36 @@ func TestRecordsGoWithWhatIsWrittenAnyway(t *testing.T) {
 			for _, h := range test.haves {
 				lives = append(lives, h.Value.(*kinds.Live))
 			}
-			run := &Run{Index: indexOf(lives...), store: state.NewStore("src", nil), memory: memory, wants: map[v1.Key]*diff.State{}}
+			run := about(indexOf(lives...), memory)
 			for _, id := range test.made {
 				if test.held {
 					run.hold(map[v1.Key]string{svc(id): "why"})
 				}
 				if test.gone {
-					run.wants[svc(id)] = &diff.State{Key: svc(id), Gone: &diff.Gone{}}
+					run.Wanted[svc(id)] = &diff.State{Key: svc(id), Gone: &diff.Gone{}}
 				}
 			}
 			run.Plan.Steps, run.Facts.Now = test.steps, now
-			run.found = foundAs(t, memory)
+			run.Found = foundAs(t, memory)
 			if test.other {
-				run.memory.Owned++
+				run.Memory.Owned++
 			}
-			record(run, test.haves, removed)
+			run.Haves = test.haves
+			record(run, removed)
 			var got []string
-			if differs := run.store.Differs(run.found, run.memory); differs {
-				got = append([]string{"made"}, slices.Sorted(maps.Keys(run.memory.Made))...)
-				for _, id := range slices.Sorted(maps.Keys(run.memory.Adopted)) {
+			if differs := run.differs(); differs {
+				got = append([]string{"made"}, slices.Sorted(maps.Keys(run.Memory.Made))...)
+				for _, id := range slices.Sorted(maps.Keys(run.Memory.Adopted)) {
 					got = append(got, "adopted", id)
-					if run.memory.Adopted[id].Written {
+					if run.Memory.Adopted[id].Written {
 						got = append(got, "written")
 					}
 				}
-				for _, id := range run.memory.Replacing {
+				for _, id := range run.Memory.Replacing {
 					got = append(got, "replacing", id)
 				}
-				if run.memory.Nonce == "old" || run.memory.Nonce == "" {
-					t.Errorf("the nonce is still %q: a copy would count as made", run.memory.Nonce)
+				if run.Memory.Nonce == "old" || run.Memory.Nonce == "" {
+					t.Errorf("the nonce is still %q: a copy would count as made", run.Memory.Nonce)
 				}
 			}
 			if text := strings.Join(got, " "); text != test.want {

@@ -1,4 +1,4 @@
-package reconciler
+package decide
 
 import (
 	"fmt"
@@ -72,7 +72,7 @@ func TestWhatOnlyWaitsForAPlaceDoesNotFail(t *testing.T) {
 		"it waited long, and its tasks fail": {[]kinds.Health{waits, waits, waits, {Failed: true}}, true, Poll, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := New(Options{Follow: true})
+			r := New(Policy{Follow: true})
 			r.unsettled[web] = begin
 			var facts plan.Facts
 			for i, h := range test.looks {
@@ -82,10 +82,10 @@ func TestWhatOnlyWaitsForAPlaceDoesNotFail(t *testing.T) {
 			if got := facts.Failing[web]; got != test.failed {
 				t.Errorf("failed is %t: %s", got, facts.NotReady[web])
 			}
-			if got := r.lookAgain(facts.Now); got != test.again {
+			if got := r.LookAgain(facts.Now); got != test.again {
 				t.Errorf("it is looked at again after %s, want %s", got, test.again)
 			}
-			if got := r.placeless(); got != test.says {
+			if got := r.Placeless(); got != test.says {
 				t.Errorf("it says %q", got)
 			}
 		})
@@ -107,19 +107,19 @@ func TestWhatStalledIsWatchedOn(t *testing.T) {
 		"its tasks failed": {kinds.Health{Failed: true, Why: "exit 1"}, false, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := New(Options{Follow: true})
+			r := New(Policy{Follow: true})
 			web := svc("web")
 			haves, wants := []diff.State{{Key: web, Meta: diff.Meta{Mine: true, Version: 1}}}, map[v1.Key]*diff.State{web: {Key: web}}
 			r.versions.see(web, 1)
 			r.looked, r.unsettled[web] = now, now.Add(-time.Hour)
 			f := facts()
 			r.judge(web, test.health, "", &f)
-			r.settle(f)
+			r.Settle(f)
 			r.seenFailed = []plan.Failure{{Key: web}} // it is on record now
 			if _, watched := r.unsettled[web]; watched != test.watched || !f.Failing[web] {
 				t.Errorf("watched: %t, failing %t", watched, f.Failing[web])
 			}
-			if got := r.lookAgain(now); got != test.again {
+			if got := r.LookAgain(now); got != test.again {
 				t.Errorf("it is looked at again after %s, want %s", got, test.again)
 			}
 			f = facts()
@@ -151,7 +151,7 @@ func TestWhatIsMadeAgainHasNotFailed(t *testing.T) {
 func TestAHiddenRollOutIsNotOverAtOnce(t *testing.T) {
 	web := v1.Key{Kind: v1.KindService, Name: "web"}
 	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	r := New(Options{Follow: true})
+	r := New(Policy{Follow: true})
 	r.hidden[web], r.unsettled[web] = begin, begin
 	for _, look := range []struct {
 		after time.Duration
@@ -169,7 +169,7 @@ func TestAHiddenRollOutIsNotOverAtOnce(t *testing.T) {
 func TestAPausedRollOutThatIsReadyIsForgiven(t *testing.T) {
 	web := v1.Key{Kind: v1.KindService, Name: "web"}
 	began := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	r := New(Options{Follow: true})
+	r := New(Policy{Follow: true})
 	facts := plan.Facts{Now: began, Rollouts: map[v1.Key]plan.Rollout{web: {State: "paused", Began: began}}, NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{}, Settled: map[v1.Key]bool{}}
 	r.judge(web, kinds.Health{Ready: true}, "", &facts)
 	if len(facts.Rollouts) > 0 || !r.forgiven[web].Equal(began) {
@@ -180,7 +180,7 @@ func TestAPausedRollOutThatIsReadyIsForgiven(t *testing.T) {
 // What stalled stays a failure while the swarm goes on trying: what depends on it would otherwise be refused and wait by turns.
 func TestWhatStalledStaysFailedUntilItWorks(t *testing.T) {
 	web := v1.Key{Kind: v1.KindService, Name: "web"}
-	r := New(Options{Follow: true})
+	r := New(Policy{Follow: true})
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for i, look := range []struct {
 		health           kinds.Health
@@ -192,9 +192,9 @@ func TestWhatStalledStaysFailedUntilItWorks(t *testing.T) {
 		if facts.Failing[web] != look.failing || facts.Settled[web] != look.settled {
 			t.Errorf("look %d: failing is %t, settled %t: %q", i, facts.Failing[web], facts.Settled[web], facts.NotReady[web])
 		}
-		r.settle(facts)
+		r.Settle(facts)
 		r.seenFailed = []plan.Failure{{Key: web}}
-		if again := r.lookAgain(now); again != map[bool]time.Duration{true: relook}[look.failing] {
+		if again := r.LookAgain(now); again != map[bool]time.Duration{true: relook}[look.failing] {
 			t.Errorf("look %d: it is looked at again after %s", i, again)
 		}
 		now = now.Add(relook)

@@ -1,4 +1,4 @@
-package reconciler
+package decide
 
 import (
 	"testing"
@@ -32,7 +32,7 @@ func TestWhatBecameOfARevision(t *testing.T) {
 		"something is left as it is":       {nil, []plan.Refusal{quiet}, false, state.RolledOut, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if outcome, why := became(test.failed, test.refused, test.moves); outcome != test.outcome || why != test.why {
+			if outcome, why := Became(test.failed, test.refused, test.moves); outcome != test.outcome || why != test.why {
 				t.Errorf("it is %q: %q, want %q: %q", outcome, why, test.outcome, test.why)
 			}
 		})
@@ -55,10 +55,11 @@ func TestOnlyTheFailureOfTheWantInForceCounts(t *testing.T) {
 		"nothing is wanted":  {want.Digest(), nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run := &Run{wants: test.wants}
-			run.memory.Failed = []plan.Failure{{Key: web, Digest: test.digest, Why: "exit 1"}}
-			if got := len(run.failures()) == 1; got != test.counts || (run.failure(web).Why != "") != test.counts {
-				t.Errorf("it counts: %t, %+v", got, run.failure(web))
+			run := &Decision{}
+			run.Wanted = test.wants
+			run.Memory.Failed = []plan.Failure{{Key: web, Digest: test.digest, Why: "exit 1"}}
+			if got := len(run.FailedWants()) == 1; got != test.counts || (run.FailureOf(web).Why != "") != test.counts {
+				t.Errorf("it counts: %t, %+v", got, run.FailureOf(web))
 			}
 		})
 	}
@@ -85,10 +86,10 @@ func TestSinceWhenSomethingIsWaitedFor(t *testing.T) {
 		"its spec has it wait":   {[]kinds.Health{{Pause: time.Hour}, {Pause: time.Hour}, {Pause: time.Hour}, {Pause: time.Hour}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, v := waited{following: newFollowing(), begin: begin}, status.Verdict{}
+			w, v := NewWaited(nil, begin), status.Verdict{}
 			for i, h := range test.looks {
 				now := begin.Add(time.Duration(i) * 4 * time.Minute)
-				v = status.Evidence{Look: status.Look(h), Since: w.since(web, 1, h, now), Now: now}.Verdict()
+				v = status.Evidence{Look: status.Look(h), Since: w.Since(web, 1, h, now), Now: now}.Verdict()
 			}
 			if v.Failed() != test.stalled {
 				t.Errorf("it is %+v", v)

@@ -1,4 +1,4 @@
-package reconciler
+package decide
 
 import (
 	"fmt"
@@ -13,6 +13,9 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
+
+// Poll is how soon a run looks again at what moves without an event: tasks that start, drift that is to be repaired.
+const Poll = time.Second
 
 // relook is how often what failed is looked at again at most: the swarm goes on trying, and tells nobody when it succeeds.
 const relook = 30 * time.Second
@@ -44,9 +47,9 @@ type waiting struct {
 	begun bool
 }
 
-// lookAgain says when to look again at what moves without an event; 0 means that nothing does. What only waits for a place is
+// LookAgain says when to look again at what moves without an event; 0 means that nothing does. What only waits for a place is
 // looked at less often after a while, as is a job: that may take days.
-func (f *following) lookAgain(now time.Time) time.Duration {
+func (f *following) LookAgain(now time.Time) time.Duration {
 	var after time.Duration
 	onRecord := map[v1.Key]bool{}
 	for _, failed := range f.seenFailed {
@@ -65,8 +68,8 @@ func (f *following) lookAgain(now time.Time) time.Duration {
 	return after
 }
 
-// placeless says which services wait for a place for their tasks, and why. "": none does.
-func (f *following) placeless() string {
+// Placeless says which services wait for a place for their tasks, and why. "": none does.
+func (f *following) Placeless() string {
 	var out []string
 	for key, w := range f.waits {
 		if w.begun {
@@ -91,9 +94,9 @@ type waits struct {
 
 // unready finds what others wait for and, where the reconciler follows roll-outs, what is not settled. It notes in the facts
 // which roll-outs a write has hidden, and which pauses were forgiven.
-func (r *Reconciler) unready(run *Run, haves []diff.State, f *plan.Facts) waits {
-	if r.force != run.InForce.Hash {
-		r.force, r.touched = run.InForce.Hash, map[v1.Key]bool{} // what rolls out goes on doing so
+func (d *Decider) unready(run *Decision, f *plan.Facts) waits {
+	if d.force != run.InForce.Hash {
+		d.force, d.touched = run.InForce.Hash, map[v1.Key]bool{} // what rolls out goes on doing so
 	}
 	w := waits{ask: map[v1.Key]bool{}, removals: map[v1.Key]bool{}, excused: map[v1.Key]bool{}}
 	for _, c := range run.Changes {
@@ -101,11 +104,11 @@ func (r *Reconciler) unready(run *Run, haves []diff.State, f *plan.Facts) waits 
 			continue
 		}
 		for _, k := range c.Want.DependsOn {
-			w.ask[k] = w.ask[k] || r.touched[k] || f.Rollouts[k].Running()
+			w.ask[k] = w.ask[k] || d.touched[k] || f.Rollouts[k].Running()
 		}
 	}
-	if run.InForce.Hash == run.memory.InForce.Hash && removes(run.Changes) {
-		for _, k := range run.memory.Begun {
+	if run.InForce.Hash == run.Memory.InForce.Hash && removes(run.Changes) {
+		for _, k := range run.Memory.Begun {
 			w.removals[k], w.ask[k] = true, true
 		}
 	}
@@ -114,12 +117,12 @@ func (r *Reconciler) unready(run *Run, haves []diff.State, f *plan.Facts) waits 
 	for _, k := range before.Begun {
 		w.ask[k] = true
 	}
-	for _, k := range r.unknown(run.wants, f) {
+	for _, k := range d.unknown(run.Wanted, f) {
 		w.ask[k] = true
 		f.Rollouts[k] = plan.Rollout{State: "updating"}
 	}
-	if r.Follow {
-		r.askUnsettled(run, haves, f, w.ask)
+	if d.Follow {
+		d.askUnsettled(run, f, w.ask)
 	}
 	for k, rollout := range f.Rollouts {
 		if rollout.State == "paused" && !w.ask[k] && !f.Failed[k].Began.Equal(rollout.Began) {
@@ -132,21 +135,21 @@ func (r *Reconciler) unready(run *Run, haves []diff.State, f *plan.Facts) waits 
 // unknown returns the services whose roll-out counts as running, although the engine does not say so: a write clears its word
 // on the last update, and until there is a new one, or the tasks are those of the new spec and run, the roll-out that was
 // begun goes on. It drops the pauses that were forgiven, and forgets what is over of either.
-func (r *Reconciler) unknown(wants map[v1.Key]*diff.State, f *plan.Facts) []v1.Key {
-	out := r.hide(wants, f)
+func (d *Decider) unknown(wants map[v1.Key]*diff.State, f *plan.Facts) []v1.Key {
+	out := d.hide(wants, f)
 	for _, k := range out { // from here on it counts as rolling for a while at most
-		delete(r.rolling, k)
+		delete(d.rolling, k)
 	}
-	for k := range r.rolling {
+	for k := range d.rolling {
 		if f.Rollouts[k].State != "" || wants[k] == nil {
-			delete(r.rolling, k)
+			delete(d.rolling, k)
 			continue
 		}
 		out = append(out, k)
 	}
-	for k, began := range r.forgiven {
+	for k, began := range d.forgiven {
 		if f.Rollouts[k].State != "paused" || !f.Rollouts[k].Began.Equal(began) {
-			delete(r.forgiven, k)
+			delete(d.forgiven, k)
 			continue
 		}
 		delete(f.Rollouts, k)
@@ -156,14 +159,14 @@ func (r *Reconciler) unknown(wants map[v1.Key]*diff.State, f *plan.Facts) []v1.K
 
 // askUnsettled adds what is not settled. What just changed and differs is probably written in this run: it need not wait for
 // an answer that the next run can have as well, unless something else does.
-func (r *Reconciler) askUnsettled(run *Run, haves []diff.State, f *plan.Facts, ask map[v1.Key]bool) {
-	changed, later := r.notice(haves, run.wants, f), map[v1.Key]bool{}
+func (d *Decider) askUnsettled(run *Decision, f *plan.Facts, ask map[v1.Key]bool) {
+	changed, later := d.notice(run.Haves, run.Wanted, f), map[v1.Key]bool{}
 	for _, c := range run.Changes {
 		if _, waitedFor := ask[c.Key]; c.Op == diff.Update && changed[c.Key] && !waitedFor {
 			later[c.Key] = true
 		}
 	}
-	for k := range r.unsettled {
+	for k := range d.unsettled {
 		ask[k] = ask[k] || !later[k]
 	}
 }
@@ -183,14 +186,14 @@ func (w waits) lives(all []kinds.Kind, ix *kinds.Index) map[string][]*kinds.Live
 }
 
 // readiness notes how what was asked for does.
-func (r *Reconciler) readiness(run *Run, f *plan.Facts, n needs, a answers) {
-	for kind, lives := range n.lives {
-		err := a.unread[kind]
+func (d *Decider) readiness(run *Decision, f *plan.Facts, n Needs, a Answers) {
+	for kind, lives := range n.Lives {
+		err := a.Unread[kind]
 		if err != nil {
 			run.Unread = err
 		}
 		for _, l := range lives {
-			key, h := v1.Key{Kind: kind, Name: l.Name}, a.healths[kind][l.Name]
+			key, h := v1.Key{Kind: kind, Name: l.Name}, a.Healths[kind][l.Name]
 			switch {
 			case n.waits.excused[key] && (err != nil || !h.Ready):
 				continue
@@ -205,11 +208,11 @@ func (r *Reconciler) readiness(run *Run, f *plan.Facts, n needs, a answers) {
 			if h.Waits {
 				f.Placeless[key] = h.Why
 			}
-			r.judge(key, h, run.failure(key).Why, f)
+			d.judge(key, h, run.FailureOf(key).Why, f)
 		}
 	}
 	if len(f.Placeless) > 0 {
-		f.InTheWay = kinds.InTheWay(r.kinds, run.Changes, run.wants, slices.Collect(maps.Keys(f.Placeless)))
+		f.InTheWay = kinds.InTheWay(d.kinds, run.Changes, run.Wanted, slices.Collect(maps.Keys(f.Placeless)))
 	}
 }
 
@@ -253,13 +256,13 @@ func (f *following) hide(wants map[v1.Key]*diff.State, facts *plan.Facts) []v1.K
 	return out
 }
 
-// watched are the objects that move without an event.
-func (f *following) watched() []v1.Key {
+// Watched are the objects that move without an event.
+func (f *following) Watched() []v1.Key {
 	return slices.Collect(maps.Keys(f.unsettled))
 }
 
 // notice finds what changed since the last run; in the first one that is everything.
-func (r *Reconciler) notice(haves []diff.State, wants map[v1.Key]*diff.State, f *plan.Facts) (changed map[v1.Key]bool) {
+func (d *Decider) notice(haves []diff.State, wants map[v1.Key]*diff.State, f *plan.Facts) (changed map[v1.Key]bool) {
 	changed = map[v1.Key]bool{}
 	n := 0
 	for i := range haves {
@@ -268,70 +271,70 @@ func (r *Reconciler) notice(haves []diff.State, wants map[v1.Key]*diff.State, f 
 			continue
 		}
 		n++
-		if r.versions.see(h.Key, h.Meta.Version) {
-			r.unsettled[h.Key], changed[h.Key] = f.Now, true
-			delete(r.furthest, h.Key)
+		if d.versions.see(h.Key, h.Meta.Version) {
+			d.unsettled[h.Key], changed[h.Key] = f.Now, true
+			delete(d.furthest, h.Key)
 		}
 	}
-	if r.versions.count() > n {
+	if d.versions.count() > n {
 		live := make(map[v1.Key]bool, n)
 		for i := range haves {
 			live[haves[i].Key] = wants[haves[i].Key] != nil && haves[i].Meta.Mine
 		}
-		r.versions.only(live)
+		d.versions.only(live)
 	}
-	if f.Now.Sub(r.looked) >= relook {
-		r.looked = f.Now
+	if f.Now.Sub(d.looked) >= relook {
+		d.looked = f.Now
 		for key := range f.Failed {
-			if _, is := r.unsettled[key]; !is {
-				r.unsettled[key] = f.Now
+			if _, is := d.unsettled[key]; !is {
+				d.unsettled[key] = f.Now
 			}
 		}
 	}
-	for _, failed := range r.seenFailed { // somebody asked for another try: the time that it may take begins anew
-		if _, still := f.Failed[failed.Key]; !still && r.versions.has(failed.Key) {
-			r.unsettled[failed.Key] = f.Now
-			delete(r.furthest, failed.Key)
+	for _, failed := range d.seenFailed { // somebody asked for another try: the time that it may take begins anew
+		if _, still := f.Failed[failed.Key]; !still && d.versions.has(failed.Key) {
+			d.unsettled[failed.Key] = f.Now
+			delete(d.furthest, failed.Key)
 		}
 	}
-	for key := range r.unsettled {
-		if !r.versions.has(key) {
-			delete(r.unsettled, key)
+	for key := range d.unsettled {
+		if !d.versions.has(key) {
+			delete(d.unsettled, key)
 		}
 	}
-	over := func(key v1.Key) bool { _, there := r.unsettled[key]; return !there }
-	maps.DeleteFunc(r.waits, func(key v1.Key, _ waiting) bool { return over(key) })
-	maps.DeleteFunc(r.furthest, func(key v1.Key, _ reached) bool { return over(key) })
-	maps.DeleteFunc(r.ended, func(key v1.Key, _ bool) bool { return over(key) })
+	over := func(key v1.Key) bool { _, there := d.unsettled[key]; return !there }
+	maps.DeleteFunc(d.waits, func(key v1.Key, _ waiting) bool { return over(key) })
+	maps.DeleteFunc(d.furthest, func(key v1.Key, _ reached) bool { return over(key) })
+	maps.DeleteFunc(d.ended, func(key v1.Key, _ bool) bool { return over(key) })
 	return changed
 }
 
 // judge notes how an object stands. failure is why its want is on record as failed; "" if it is not.
-func (r *Reconciler) judge(key v1.Key, h kinds.Health, failure string, f *plan.Facts) {
-	_, hidden := r.hidden[key]
-	r.noteWaiting(key, h, f.Now)
-	if _, following := r.unsettled[key]; following && (r.further(key, h) || h.Waits || h.Begun) {
-		r.unsettled[key] = f.Now // the time that it may take begins when there is a place, and a job takes its own
+func (d *Decider) judge(key v1.Key, h kinds.Health, failure string, f *plan.Facts) {
+	_, hidden := d.hidden[key]
+	d.noteWaiting(key, h, f.Now)
+	if _, following := d.unsettled[key]; following && (d.further(key, h) || h.Waits || h.Begun) {
+		d.unsettled[key] = f.Now // the time that it may take begins when there is a place, and a job takes its own
 	}
-	v := status.Evidence{Look: status.Look(h), Failure: failure, Hidden: r.hidden[key], Since: r.unsettled[key], Now: f.Now}.Verdict()
+	v := status.Evidence{Look: status.Look(h), Failure: failure, Hidden: d.hidden[key], Since: d.unsettled[key], Now: f.Now}.Verdict()
 	if v.Ready() {
 		f.Settled[key] = true
-		delete(r.touched, key)
-		if hidden || r.rolling[key] {
-			delete(r.hidden, key)
-			delete(r.rolling, key)
+		delete(d.touched, key)
+		if hidden || d.rolling[key] {
+			delete(d.hidden, key)
+			delete(d.rolling, key)
 			delete(f.Rollouts, key)
 		}
 		if rollout := f.Rollouts[key]; rollout.State == "paused" {
-			r.forgiven[key] = rollout.Began
+			d.forgiven[key] = rollout.Began
 			delete(f.Rollouts, key)
 		}
-		delete(r.unsettled, key)
-		delete(r.furthest, key)
+		delete(d.unsettled, key)
+		delete(d.furthest, key)
 		return
 	}
 	f.NotReady[key], f.Failing[key] = v.Why, v.Failed()
-	r.ended[key] = h.Failed
+	d.ended[key] = h.Failed
 }
 
 // reached is how far a roll-out has come: how many tasks run, and how many old ones were left.
@@ -349,25 +352,59 @@ func (f *following) further(key v1.Key, h kinds.Health) bool {
 	return further
 }
 
-func (r *Reconciler) noteWaiting(key v1.Key, h kinds.Health, now time.Time) {
+func (d *Decider) noteWaiting(key v1.Key, h kinds.Health, now time.Time) {
 	if !h.Waits && !h.Begun {
-		delete(r.waits, key)
+		delete(d.waits, key)
 		return
 	}
-	w, known := r.waits[key]
+	w, known := d.waits[key]
 	if !known {
 		w.since = now
 	}
 	w.why, w.begun = h.Why, h.Begun
-	r.waits[key] = w
+	d.waits[key] = w
 }
 
-// settle ends the watch on services whose tasks failed, when that is on record. Before that it is looked at again, by who may
+// Settle ends the watch on services whose tasks failed, when that is on record. Before that it is looked at again, by who may
 // write then. A service that stalled, or that failed before and starts again, is watched on: no event tells that it runs at last.
-func (r *Reconciler) settle(f plan.Facts) {
+func (d *Decider) Settle(f plan.Facts) {
 	for key, failing := range f.Failing {
-		if failing && r.ended[key] {
-			delete(r.unsettled, key)
+		if failing && d.ended[key] {
+			delete(d.unsettled, key)
 		}
 	}
 }
+
+// Waited is what a wait knows from look to look.
+type Waited struct {
+	following
+	// By is which revision changed an object.
+	By    map[v1.Key]string
+	begin time.Time
+}
+
+// NewWaited returns what a wait knows when it begins.
+func NewWaited(by map[v1.Key]string, begin time.Time) *Waited {
+	return &Waited{following: newFollowing(), By: by, begin: begin}
+}
+
+// Since returns since when an object is waited for and has come no further. The time that it may take begins when there is a
+// place for its tasks.
+func (w *Waited) Since(key v1.Key, version uint64, h kinds.Health, now time.Time) time.Time {
+	if w.versions.see(key, version) { // a change, or a rollback, has other tasks run
+		delete(w.furthest, key)
+	}
+	if _, known := w.unsettled[key]; !known {
+		w.unsettled[key] = w.begin
+	}
+	if w.further(key, h) || h.Waits || h.Begun {
+		w.unsettled[key] = now
+	}
+	return w.unsettled[key]
+}
+
+// Hide notes which roll-outs a write has hidden: see Hidden.
+func (w *Waited) Hide(wants map[v1.Key]*diff.State, facts *plan.Facts) { w.hide(wants, facts) }
+
+// Hidden returns since when a write has hidden how the roll-outs of services go on.
+func (f *following) Hidden() map[v1.Key]time.Time { return f.hidden }

@@ -1,4 +1,4 @@
-package reconciler
+package decide
 
 import (
 	"fmt"
@@ -14,28 +14,32 @@ import (
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
-func sourceOf(run *Run) kinds.Source {
+// Ours returns the source with what it remembers, in the form in which kinds ask for it.
+func (r *Decision) Ours() kinds.Source { return SourceOf(r.Source, r.Memory, r.Others, r.Partial) }
+
+// SourceOf returns a source with what its memory says, and what other sources have: see World.
+func SourceOf(name string, m state.Memory, others map[string]string, partial map[string]map[v1.Key]bool) kinds.Source {
 	src := kinds.Source{
-		Name: run.Source, HashKey: run.memory.HashKey, Adopted: map[string]kinds.Record{}, Made: run.memory.Made, Nonce: run.memory.Nonce, Others: run.others, Partial: run.partial,
+		Name: name, HashKey: m.HashKey, Adopted: map[string]kinds.Record{}, Made: m.Made, Nonce: m.Nonce, Others: others, Partial: partial,
 	}
-	for id, a := range run.memory.Adopted {
+	for id, a := range m.Adopted {
 		src.Adopted[id] = kinds.Record{Key: a.Key, Applied: diff.ParseApplied(a.Applied), Content: a.Content, Written: a.Written}
 	}
 	return src
 }
 
 // consents collects the agreements that hold: those not used up yet, and those in commits since the revision in force.
-func consents(run *Run, p past) plan.Consents {
-	out := slices.Clone(run.memory.Consents)
-	if run.InForce.Hash != run.memory.InForce.Hash { // what was agreed to for another revision is about what that one had to do
+func consents(run *Decision) plan.Consents {
+	out := slices.Clone(run.Memory.Consents)
+	if run.InForce.Hash != run.Memory.InForce.Hash { // what was agreed to for another revision is about what that one had to do
 		out = out.Carried()
 	}
-	for _, a := range run.memory.Approvals {
+	for _, a := range run.Memory.Approvals {
 		if state.SameRevision(run.InForce.Hash, a.Revision) {
 			out = append(out, a.Consents...)
 		}
 	}
-	for _, c := range p.commits {
+	for _, c := range run.Past.Commits {
 		values, below := c.Lines(plan.Trailer)
 		for _, text := range below {
 			run.Notices = append(run.Notices, Squashed(c, text))
@@ -67,14 +71,14 @@ func Squashed(c git.Commit, text string) string {
 }
 
 // facts gathers what guards need to know, as far as lists, git and the memory tell it.
-func (r *Reconciler) facts(run *Run, haves []diff.State, p past) plan.Facts {
-	m := run.memory
+func (d *Decider) facts(run *Decision) plan.Facts {
+	m := run.Memory
 	f := plan.Facts{
-		Now: r.Now(), APIVersion: run.About.API, Rollouts: map[v1.Key]plan.Rollout{}, Failed: map[v1.Key]plan.Failure{},
+		Now: run.At, APIVersion: run.About.API, Rollouts: map[v1.Key]plan.Rollout{}, Failed: map[v1.Key]plan.Failure{},
 		NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{}, Settled: map[v1.Key]bool{}, DriftSince: map[v1.Key]time.Time{}, Keep: m.Keep, Missing: run.Wants.Missing,
-		Owned: m.Owned, Revision: run.InForce.Hash, Self: r.Self, Holds: r.holds(run), ReleasedAll: m.ReleasedAll, Released: map[v1.Key]bool{},
-		Problems: run.problems, Troubles: r.troubles(run), Begun: map[v1.Key]string{}, Placeless: map[v1.Key]string{}, Superseded: plan.Superseded{NotReady: map[v1.Key]string{}},
-		Broken: kinds.Broken(r.kinds, run.Wants.States, run.Index), Claims: kinds.Claims(r.kinds, run.Changes, run.wants, run.Index, sourceOf(run)),
+		Owned: m.Owned, Revision: run.InForce.Hash, Self: d.Self, Holds: d.holds(run), ReleasedAll: m.ReleasedAll, Released: map[v1.Key]bool{},
+		Problems: run.Held, Troubles: run.Troubles, Begun: map[v1.Key]string{}, Placeless: map[v1.Key]string{}, Superseded: plan.Superseded{NotReady: map[v1.Key]string{}},
+		Broken: kinds.Broken(d.kinds, run.Wants.States, run.Index), Claims: kinds.Claims(d.kinds, run.Changes, run.Wanted, run.Index, run.Ours()),
 	}
 	for _, k := range m.Released {
 		f.Released[k] = true
@@ -83,12 +87,12 @@ func (r *Reconciler) facts(run *Run, haves []diff.State, p past) plan.Facts {
 		f.Failed[failed.Key] = failed
 	}
 	fresh, owned, labelled := run.InForce.Hash != m.InForce.Hash, map[v1.Key]bool{}, false
-	for i := range haves {
-		h := &haves[i]
+	for i := range run.Haves {
+		h := &run.Haves[i]
 		if !h.Meta.Mine {
 			continue
 		}
-		if w := run.wants[h.Key]; w != nil && w.Partial { // any repository may state something of it: it tells no two apart
+		if w := run.Wanted[h.Key]; w != nil && w.Partial { // any repository may state something of it: it tells no two apart
 			labelled = labelled || !h.Meta.Adopted
 			continue
 		}
@@ -96,7 +100,7 @@ func (r *Reconciler) facts(run *Run, haves []diff.State, p past) plan.Facts {
 			owned[h.Key] = true
 		}
 		labelled = labelled || !h.Meta.Adopted
-		f.Shares = f.Shares || run.wants[h.Key] != nil || run.holds(h.Key)
+		f.Shares = f.Shares || run.Wanted[h.Key] != nil || run.IsHeld(h.Key)
 		if h.Key.Kind == v1.KindService {
 			f.OwnedServices++
 		}
@@ -105,72 +109,36 @@ func (r *Reconciler) facts(run *Run, haves []diff.State, p past) plan.Facts {
 		f.Owned = len(owned)
 	}
 	f.StateLost = m.InForce.Hash == "" && labelled
-	f.Paused = r.whyPaused(run, labelled)
+	f.Paused = d.whyPaused(run, labelled)
 	if m.ReleasedAll {
 		run.Notices = append(run.Notices, fmt.Sprintf("source %s is unmanaged as a whole: nothing of it is managed until swarm-operator resume %s", run.Source, run.Source))
 	}
-	f.Rewind = rewinds(run, p, f.Shares)
-	run.rewrote, f.Rewritten = r.rewrote(run, p, f.Rewind)
-	r.driftSince(run, &f)
-	f.Contended = r.rounds.look(run.Changes, f.Now)
+	f.Rewind = rewinds(run, f.Shares)
+	run.rewrote, f.Rewritten = d.Rewrote(run, f.Rewind)
+	d.driftSince(run, &f)
+	f.Contended = d.rounds.look(run.Changes, f.Now)
 	return f
-}
-
-// needs are what has to be asked of the engine before something is decided about what differs.
-type needs struct {
-	traces []trace
-	// lives are the objects whose health matters, by kind.
-	lives map[string][]*kinds.Live
-	waits waits
-}
-
-// trace is a roll-out that was undone, and of which nothing is left that says what: its tasks may.
-type trace struct {
-	kind    *kinds.Kind
-	live    *kinds.Live
-	want    *diff.State
-	rollout plan.Rollout
-}
-
-// needs says what has to be asked. It notes in the facts what is known of roll-outs without that.
-func (r *Reconciler) needs(run *Run, haves []diff.State, f *plan.Facts) needs {
-	n := needs{traces: r.rollouts(run, haves, f)}
-	n.waits = r.unready(run, haves, f)
-	n.lives = n.waits.lives(r.kinds, run.Index)
-	return n
-}
-
-// learn adds to the facts what was asked.
-func (r *Reconciler) learn(run *Run, f *plan.Facts, n needs, a answers) {
-	for key, rollout := range a.rollouts {
-		if _, stands := f.Rollouts[key]; stands { // a pause may have been forgiven
-			f.Rollouts[key] = rollout
-		}
-	}
-	r.readiness(run, f, n, a)
-	run.surveyed, run.rotating, f.Own = a.surveyed, a.rotating, a.surveyed.Own
-	run.Notices = append(run.Notices, a.surveyed.Notices...)
 }
 
 // rollouts looks at the last update of each service. It returns those that were undone without a trace of what: the tasks that
 // failed have one, and are asked for once a failure, because after that it is on record.
-func (r *Reconciler) rollouts(run *Run, haves []diff.State, f *plan.Facts) []trace {
-	var out []trace
-	for n := range r.kinds {
-		k := &r.kinds[n]
+func (d *Decider) rollouts(run *Decision, f *plan.Facts) []Trace {
+	var out []Trace
+	for n := range d.kinds {
+		k := &d.kinds[n]
 		if k.Observe == nil {
 			continue
 		}
-		for i := range haves {
-			h := &haves[i]
-			w := run.wants[h.Key]
+		for i := range run.Haves {
+			h := &run.Haves[i]
+			w := run.Wanted[h.Key]
 			if !h.Meta.Updated || h.Key.Kind != k.Name || !h.Meta.Mine || w == nil {
 				continue
 			}
 			live := h.Value.(*kinds.Live)
 			rollout := k.Observe(live, run.Index, w)
 			if h.Meta.Distrust && !f.Failed[h.Key].Began.Equal(rollout.Began) {
-				out = append(out, trace{k, live, w, rollout})
+				out = append(out, Trace{k, live, w, rollout})
 			}
 			if rollout.State != "" {
 				f.Rollouts[h.Key] = rollout
@@ -187,7 +155,7 @@ type driftKey struct {
 }
 
 // driftSince remembers when each change by hand was first seen.
-func (r *Reconciler) driftSince(run *Run, f *plan.Facts) {
+func (d *Decider) driftSince(run *Decision, f *plan.Facts) {
 	seen := map[driftKey]bool{}
 	for _, c := range run.Changes {
 		if _, hand := c.Doing(); !hand || c.Op != diff.Update && c.Op != diff.Create {
@@ -195,14 +163,14 @@ func (r *Reconciler) driftSince(run *Run, f *plan.Facts) {
 		}
 		key := driftKey{c.Key, c.Op}
 		seen[key] = true
-		if _, known := r.drift[key]; !known {
-			r.drift[key] = f.Now
+		if _, known := d.drift[key]; !known {
+			d.drift[key] = f.Now
 		}
-		f.DriftSince[c.Key] = r.drift[key]
+		f.DriftSince[c.Key] = d.drift[key]
 	}
-	for key := range r.drift {
+	for key := range d.drift {
 		if !seen[key] {
-			delete(r.drift, key)
+			delete(d.drift, key)
 		}
 	}
 }
@@ -211,11 +179,11 @@ func (r *Reconciler) driftSince(run *Run, f *plan.Facts) {
 //
 // Who may not act has nothing to say either: what an older revision, or one against a swarm that is not the one it was,
 // makes of the objects would only be written over by the others.
-func (r *Reconciler) remember(run *Run, consents plan.Consents, haves []diff.State) {
-	m := &run.memory
-	given := append(slices.Clone(consents), r.Consents...)
-	run.Outdated, run.asks = run.Facts.Rewind && !given.Agreed(plan.Rewind), r.asksRewritten(run, given)
-	if run.frozen = run.Outdated || run.asks || run.Facts.Paused != "" || run.Facts.ReleasedAll; run.frozen {
+func (d *Decider) remember(run *Decision) {
+	m := &run.Memory
+	given := append(slices.Clone(run.consents), d.Consents...)
+	run.Outdated, run.asks = run.Facts.Rewind && !given.Agreed(plan.Rewind), d.AsksRewritten(run, given)
+	if run.Frozen = run.Outdated || run.asks || run.Facts.Paused != "" || run.Facts.ReleasedAll; run.Frozen {
 		return
 	}
 	m.Superseded = superseded(run)
@@ -224,13 +192,13 @@ func (r *Reconciler) remember(run *Run, consents plan.Consents, haves []diff.Sta
 		m.Owned = run.Facts.Owned
 		m.Begin(m.InForce, run.Facts.Now)
 		m.Took(run.rewrote)
-		r.supersede(run)
+		d.supersede(run)
 	}
 	m.Begun = begun(run)
 	switch going := leaving(run); {
 	case len(m.Begun)+len(m.Superseded.Begun) == 0:
 		m.Leaving = nil
-	case run.InForce.Hash == run.found.Memory.InForce.Hash: // what has gone is forgotten with the next revision: that is no reason to write
+	case run.InForce.Hash == run.Found.Memory.InForce.Hash: // what has gone is forgotten with the next revision: that is no reason to write
 		m.Leaving = state.Union(m.Leaving, going)
 	default:
 		m.Leaving = going
@@ -241,39 +209,39 @@ func (r *Reconciler) remember(run *Run, consents plan.Consents, haves []diff.Sta
 	if given.Agreed(plan.Rewind) {
 		m.AgreeToRewrite()
 	}
-	m.Consents = slices.DeleteFunc(slices.Clone(consents), func(c plan.Consented) bool { // the next rewind is another one
+	m.Consents = slices.DeleteFunc(slices.Clone(run.consents), func(c plan.Consented) bool { // the next rewind is another one
 		return c.Hazard == plan.Rewind
 	}).Bound(run.Plan)
 	if run.Plan.InSync() {
 		m.Consents = nil // used up
 	}
-	m.Failed = madeAgain(failures(m.Failed, run.Failures, run.wants, run.Facts), run.Plan.Steps)
-	m.Adopted, m.Partial = r.adopted(run), partial(run)
+	m.Failed = madeAgain(failures(m.Failed, run.Failures, run.Wanted, run.Facts), run.Plan.Steps)
+	m.Adopted, m.Partial = d.adopted(run), partial(run)
 	m.Keep = kept(run)
-	m.Released = stillReleased(run, haves)
-	r.noteDelivered(run)
+	m.Released = stillReleased(run)
+	d.noteDelivered(run)
 	m.Refused = refused(run)
-	r.verdicts(run)
-	r.census(run)
-	record(run, haves, r.removed)
+	d.verdicts(run)
+	d.census(run)
+	record(run, d.removed)
 }
 
 // begun are the services that the revision in force has changed or is about to, where something of it is to be removed: that
 // waits until they work, also if another instance goes on from here. They stay on record until the next revision: nobody
 // asks for them where nothing is to be removed, and a memory that only forgets them is a write too many.
-func begun(run *Run) []v1.Key {
-	same := run.InForce.Hash == run.found.Memory.InForce.Hash
+func begun(run *Decision) []v1.Key {
+	same := run.InForce.Hash == run.Found.Memory.InForce.Hash
 	switch {
 	case len(leaving(run)) > 0:
 	case same:
-		return run.memory.Begun
+		return run.Memory.Begun
 	default:
 		return nil
 	}
 	out := map[v1.Key]bool{}
 	if same {
-		for _, k := range run.memory.Begun {
-			out[k] = run.wants[k] != nil || run.holds(k)
+		for _, k := range run.Memory.Begun {
+			out[k] = run.Wanted[k] != nil || run.IsHeld(k)
 		}
 	}
 	for _, s := range run.Plan.Steps {
@@ -286,22 +254,22 @@ func begun(run *Run) []v1.Key {
 }
 
 // superseded is what revisions before this one have left undone of their removals, and what of their changes those wait for.
-func superseded(run *Run) state.Unended {
+func superseded(run *Decision) state.Unended {
 	going := map[v1.Key]bool{}
 	for _, c := range run.Changes {
 		if c.Op == diff.Remove && !c.Have.Meta.OldVersion {
 			going[c.Key] = true
 		}
 	}
-	return run.memory.Before(run.InForce.Hash).Keep(
+	return run.Memory.Before(run.InForce.Hash).Keep(
 		func(k v1.Key) bool { return going[k] },
-		func(k v1.Key) bool { return (run.wants[k] != nil || run.holds(k)) && !run.Facts.Settled[k] },
+		func(k v1.Key) bool { return (run.Wanted[k] != nil || run.IsHeld(k)) && !run.Facts.Settled[k] },
 	)
 }
 
 // leaving are the objects that no manifest asks for any more, and that go when what comes before them is done. What stays for
 // good, because its last manifest says so or something refers to it, is none of them.
-func leaving(run *Run) []v1.Key {
+func leaving(run *Decision) []v1.Key {
 	stays := map[v1.Key]bool{}
 	for _, r := range run.Plan.Refused {
 		stays[r.Key] = stays[r.Key] || r.Op == diff.Remove && r.Quiet
@@ -325,8 +293,8 @@ func removes(changes []diff.Change) bool {
 }
 
 // refused is the newest revision where it has problems, as it was first seen.
-func refused(run *Run) *state.Entry {
-	switch old := run.memory.Refused; {
+func refused(run *Decision) *state.Entry {
+	switch old := run.Memory.Refused; {
 	case len(run.Problems) == 0 || run.Attempted.Hash == "":
 		return nil
 	case old != nil && old.Hash == run.Attempted.Hash:
@@ -339,10 +307,10 @@ func refused(run *Run) *state.Entry {
 }
 
 // newFailures finds what failed since the last run. It comes before the plan, whose guards count failures.
-func newFailures(run *Run) []plan.Failure {
+func newFailures(run *Decision) []plan.Failure {
 	inSync := map[v1.Key]*diff.State{}
 	note := func(key v1.Key) {
-		if w := run.wants[key]; w != nil {
+		if w := run.Wanted[key]; w != nil {
 			inSync[key] = w
 		}
 	}
@@ -393,19 +361,19 @@ func madeAgain(failed []plan.Failure, steps []plan.Step) []plan.Failure {
 	})
 }
 
-func (r *Reconciler) adopted(run *Run) map[string]state.Adopted {
+func (d *Decider) adopted(run *Decision) map[string]state.Adopted {
 	out := map[string]state.Adopted{}
-	for id, a := range run.memory.Adopted {
-		k, _ := r.kind(a.Key.Kind)
+	for id, a := range run.Memory.Adopted {
+		k, _ := d.kind(a.Key.Kind)
 		there := run.Index.ByID(a.Key.Kind, id) != nil
-		if there && !k.Partial || run.holds(a.Key) || run.wants[a.Key] != nil && (there || run.gone(a.Key)) {
+		if there && !k.Partial || run.IsHeld(a.Key) || run.Wanted[a.Key] != nil && (there || run.gone(a.Key)) {
 			out[id] = a
 		}
 	}
 	for _, a := range run.Plan.Adopted {
 		record := state.Adopted{Key: a.Key, Applied: diff.NewApplied(a.Want.Leaves).String()}
 		if c, ok := a.Want.Value.(v1.ContentHolder); ok {
-			record.Content = kinds.ContentLabel(run.memory.HashKey, a.Key, c.Content().Reveal())
+			record.Content = kinds.ContentLabel(run.Memory.HashKey, a.Key, c.Content().Reveal())
 		}
 		out[a.ID] = record
 	}
@@ -416,15 +384,15 @@ func (r *Reconciler) adopted(run *Run) map[string]state.Adopted {
 }
 
 // partial lists the objects of which the manifests state some. They are the source's for as long as there is a manifest.
-func partial(run *Run) []v1.Key {
+func partial(run *Decision) []v1.Key {
 	var out []v1.Key
-	for key, w := range run.wants {
-		if w.Partial && !slices.Contains(run.memory.Released, key) {
+	for key, w := range run.Wanted {
+		if w.Partial && !slices.Contains(run.Memory.Released, key) {
 			out = append(out, key)
 		}
 	}
-	for _, key := range run.memory.Partial {
-		if run.holds(key) && !slices.Contains(run.memory.Released, key) {
+	for _, key := range run.Memory.Partial {
+		if run.IsHeld(key) && !slices.Contains(run.Memory.Released, key) {
 			out = append(out, key)
 		}
 	}
@@ -433,22 +401,22 @@ func partial(run *Run) []v1.Key {
 }
 
 // kept notes what manifests say about their own removal, for the time when they are gone.
-func kept(run *Run) map[v1.Key]string {
+func kept(run *Decision) map[v1.Key]string {
 	out := map[v1.Key]string{}
 	for _, c := range run.Changes {
 		// Versions have names of their own, so what is still there is known by its key: it is what would be removed.
-		if why, known := run.memory.Keep[c.Key]; known && c.Op == diff.Remove && run.wants[c.Key] == nil {
+		if why, known := run.Memory.Keep[c.Key]; known && c.Op == diff.Remove && run.Wanted[c.Key] == nil {
 			out[c.Key] = why
 		}
 	}
-	for key, why := range run.memory.Keep {
-		if run.holds(key) {
+	for key, why := range run.Memory.Keep {
+		if run.IsHeld(key) {
 			out[key] = why
 		}
 	}
-	maps.Copy(out, run.stays)
-	for key, w := range run.wants {
-		if why := stays(w.Policy); why != "" || w.Policy.Prune != nil {
+	maps.Copy(out, run.Stays)
+	for key, w := range run.Wanted {
+		if why := KeptBy(w.Policy); why != "" || w.Policy.Prune != nil {
 			out[key] = why // "" if prune is stated true: also what was adopted may go
 		}
 	}
@@ -458,8 +426,8 @@ func kept(run *Run) map[v1.Key]string {
 	return out
 }
 
-// stays returns what in a manifest's policy keeps the object when the manifest is gone; "" if nothing does.
-func stays(p v1.Policy) string {
+// KeptBy returns what in a manifest's policy keeps the object when the manifest is gone; "" if nothing does.
+func KeptBy(p v1.Policy) string {
 	switch {
 	case p.Protect:
 		return "policy.protect: true"

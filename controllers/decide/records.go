@@ -1,4 +1,4 @@
-package reconciler
+package decide
 
 import (
 	"maps"
@@ -7,38 +7,19 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
-	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// wantsBefore finds what the revision in force asked for, before the one that the run goes by. Of that, nil says that the
-// manifest was not there, or that nobody knows: what differs is then git's doing. held: a problem of the manifest held it.
-type wantsBefore func(v1.Key) (want *diff.State, held bool)
-
-// before finds wants among states; held are those that a problem of their manifest held.
-func before(states []diff.State, held map[v1.Key]string) wantsBefore {
-	var wants map[v1.Key]*diff.State // most runs ask for none
-	return func(key v1.Key) (*diff.State, bool) {
-		if wants == nil {
-			wants = make(map[v1.Key]*diff.State, len(states))
-			for i := range states {
-				wants[states[i].Key] = &states[i]
-			}
-		}
-		return wants[key], held[key] != ""
-	}
-}
-
 // missing are the objects on record that are not there, and that the operator neither removed nor was about to replace.
-func missing(run *Run, removed map[string]bool) map[v1.Key]*diff.Gone {
+func missing(run *Decision, removed map[string]bool) map[v1.Key]*diff.Gone {
 	gone := map[v1.Key]*diff.Gone{}
-	for id, key := range run.memory.Made {
-		if run.Index.ByID(key.Kind, id) == nil && !removed[id] && !slices.Contains(run.memory.Replacing, id) {
+	for id, key := range run.Memory.Made {
+		if run.Index.ByID(key.Kind, id) == nil && !removed[id] && !slices.Contains(run.Memory.Replacing, id) {
 			gone[key] = &diff.Gone{}
 		}
 	}
-	for id, a := range run.memory.Adopted {
-		if run.Index.ByID(a.Key.Kind, id) == nil && !slices.Contains(run.memory.Replacing, id) {
+	for id, a := range run.Memory.Adopted {
+		if run.Index.ByID(a.Key.Kind, id) == nil && !slices.Contains(run.Memory.Replacing, id) {
 			gone[a.Key] = &diff.Gone{Adopted: true}
 		}
 	}
@@ -46,14 +27,14 @@ func missing(run *Run, removed map[string]bool) map[v1.Key]*diff.Gone {
 }
 
 // isGone reports whether an object that is wanted is among the missing ones.
-func isGone(run *Run, w *diff.State, missing map[v1.Key]*diff.Gone) bool {
+func isGone(run *Decision, w *diff.State, missing map[v1.Key]*diff.Gone) bool {
 	return missing[w.Key] != nil && !w.Partial && run.Index.ByName(w.Key.Kind, w.Instance) == nil
 }
 
 // noteGone marks what is wanted, is on record, and is not there any more: somebody removed it, unless git has changed it
 // since, or the operator was about to replace it. If the revision in force held it, git has asked for nothing new that anybody
 // knows of, and nobody but a hand removed it.
-func noteGone(run *Run, before wantsBefore, removed map[string]bool) {
+func noteGone(run *Decision, before wantsBefore, removed map[string]bool) {
 	gone := missing(run, removed)
 	if len(gone) == 0 {
 		return
@@ -84,15 +65,15 @@ func findLost(haves []diff.State, before wantsBefore) {
 }
 
 // gone reports whether somebody removed an object that is wanted.
-func (r *Run) gone(key v1.Key) bool { return r.wants[key] != nil && r.wants[key].Gone != nil }
+func (r *Decision) gone(key v1.Key) bool { return r.Wanted[key] != nil && r.Wanted[key].Gone != nil }
 
 // lapse is how long an object stays on record that is not there and that no manifest asks for.
 const lapse = 7 * 24 * time.Hour
 
 // record brings the objects on record up to date: by id, those that the source made. Of itself that is no reason to write, but
 // for what the plan is about to replace: it would look as if somebody had removed it if we were killed in between.
-func record(run *Run, haves []diff.State, removed map[string]bool) {
-	m := &run.memory
+func record(run *Decision, removed map[string]bool) {
+	m := &run.Memory
 	var replacing []string
 	for _, s := range run.Plan.Steps {
 		if s.Op == diff.Replace || s.MakesRoom() {
@@ -104,8 +85,8 @@ func record(run *Run, haves []diff.State, removed map[string]bool) {
 		m.Replacing = replacing
 	}
 	specs := run.stillRemoved()
-	m.Unstated, m.Removed = settings(run, haves), run.andAsFound(specs)
-	if !run.store.Differs(run.found, *m) {
+	m.Unstated, m.Removed = settings(run), run.andAsFound(specs)
+	if !run.differs() {
 		return
 	}
 	m.Removed, m.Replacing = specs, replacing
@@ -117,9 +98,9 @@ func record(run *Run, haves []diff.State, removed map[string]bool) {
 	for id, key := range now {
 		switch since, known := m.Lapsed[id]; {
 		case run.Index.ByID(key.Kind, id) != nil:
-		case removed[id] || slices.Contains(run.found.Memory.Replacing, id): // by ourselves
+		case removed[id] || slices.Contains(run.Found.Memory.Replacing, id): // by ourselves
 			delete(now, id)
-		case run.gone(key), run.holds(key):
+		case run.gone(key), run.IsHeld(key):
 		case known && run.Facts.Now.Sub(since) > lapse:
 			delete(now, id)
 		case known:
@@ -132,9 +113,9 @@ func record(run *Run, haves []diff.State, removed map[string]bool) {
 		m.Lapsed = nil
 	}
 	adopted := maps.Clone(m.Adopted)
-	for i := range haves {
-		h := &haves[i]
-		if w := run.wants[h.Key]; w != nil && w.Partial || !h.Meta.Mine || h.Meta.Lost || h.Meta.Copied || h.Value.(*kinds.Live).Labels[v1.LabelOwner] == "" {
+	for i := range run.Haves {
+		h := &run.Haves[i]
+		if w := run.Wanted[h.Key]; w != nil && w.Partial || !h.Meta.Mine || h.Meta.Lost || h.Meta.Copied || h.Value.(*kinds.Live).Labels[v1.LabelOwner] == "" {
 			continue
 		}
 		if a, is := adopted[h.Meta.ID]; is {
@@ -144,7 +125,7 @@ func record(run *Run, haves []diff.State, removed map[string]bool) {
 		}
 		now[h.Meta.ID] = h.Key
 	}
-	m.Adopted, m.Made, m.Nonce = adopted, now, state.NewNonce()
+	m.Adopted, m.Made, m.Nonce = adopted, now, run.Nonce
 	if len(now) == 0 {
 		m.Made = nil
 	}

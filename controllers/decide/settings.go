@@ -1,4 +1,4 @@
-package reconciler
+package decide
 
 import (
 	"fmt"
@@ -14,14 +14,14 @@ import (
 )
 
 // absent reports whether what is wanted has to be made.
-func (r *Run) absent(w *diff.State) bool {
+func (r *Decision) absent(w *diff.State) bool {
 	return !w.Partial && r.Index.ByName(w.Key.Kind, w.Instance) == nil
 }
 
 // remade gives what has to be made again the spec that was written down before it was removed, or names the settings that nothing
 // has any more.
-func (r *Reconciler) remade(run *Run) {
-	m := &run.found.Memory
+func (d *Decider) remade(run *Decision) {
+	m := &run.Found.Memory
 	if len(m.Removed) == 0 && len(m.Unstated) == 0 {
 		return
 	}
@@ -42,7 +42,7 @@ func (r *Reconciler) remade(run *Run) {
 			continue
 		}
 		if f, known := removed[w.Key]; known && f.Instance == w.Instance {
-			start, err := r.thaw(f)
+			start, err := d.thaw(f)
 			if err == nil {
 				w.Start, w.Note = start, "it was removed to be made again, with the spec that it had"
 				continue
@@ -56,8 +56,8 @@ func (r *Reconciler) remade(run *Run) {
 	}
 }
 
-func (r *Reconciler) thaw(f state.Frozen) (any, error) {
-	k, known := r.kind(f.Key.Kind)
+func (d *Decider) thaw(f state.Frozen) (any, error) {
+	k, known := d.kind(f.Key.Kind)
 	if !known || k.Thaw == nil {
 		return nil, fmt.Errorf("reading what %s was before it was removed: this release makes no %s from that", f.Key, f.Key.Kind)
 	}
@@ -73,10 +73,10 @@ const mostWritten = 256 << 10
 
 // writeDown notes the specs of what the plan removes to make it again, so that nothing is lost if whoever does it is killed in
 // between. What cannot be written down is not removed.
-func (r *Reconciler) writeDown(run *Run) {
+func (d *Decider) writeDown(run *Decision) {
 	run.frozenSpecs = map[string]state.Frozen{}
 	run.Plan.Steps = slices.DeleteFunc(run.Plan.Steps, func(s plan.Step) bool {
-		k, _ := r.kind(s.Key.Kind)
+		k, _ := d.kind(s.Key.Kind)
 		if k.Freeze == nil || s.Op != diff.Replace && !s.MakesRoom() {
 			return false
 		}
@@ -95,10 +95,10 @@ func (r *Reconciler) writeDown(run *Run) {
 }
 
 // stillRemoved are the specs to keep: of what the plan is about to remove, and of what was removed and is still to be made.
-func (r *Run) stillRemoved() map[string]state.Frozen {
+func (r *Decision) stillRemoved() map[string]state.Frozen {
 	out := map[string]state.Frozen{}
-	for id, f := range r.found.Memory.Removed {
-		if w := r.wants[f.Key]; r.holds(f.Key) || w != nil && w.Instance == f.Instance && r.absent(w) {
+	for id, f := range r.Found.Memory.Removed {
+		if w := r.Wanted[f.Key]; r.IsHeld(f.Key) || w != nil && w.Instance == f.Instance && r.absent(w) {
 			out[id] = f
 		}
 	}
@@ -113,9 +113,9 @@ func (r *Run) stillRemoved() map[string]state.Frozen {
 
 // andAsFound adds the specs on record of what is still there. They are of no use any more, unless the removal was only refused
 // and is tried again: of themselves they are no reason to write.
-func (r *Run) andAsFound(specs map[string]state.Frozen) map[string]state.Frozen {
+func (r *Decision) andAsFound(specs map[string]state.Frozen) map[string]state.Frozen {
 	out := maps.Clone(specs)
-	for id, f := range r.found.Memory.Removed {
+	for id, f := range r.Found.Memory.Removed {
 		if _, known := specs[id]; known || r.Index.ByID(f.Key.Kind, id) == nil {
 			continue
 		}
@@ -129,10 +129,10 @@ func (r *Run) andAsFound(specs map[string]state.Frozen) map[string]state.Frozen 
 
 // settings are those of the source's objects that no manifest can state: of what is there as it is, and of what is gone as it was,
 // until it is made again or nobody asks for it.
-func settings(run *Run, haves []diff.State) map[string]state.Settings {
+func settings(run *Decision) map[string]state.Settings {
 	out := map[string]state.Settings{}
-	for id, s := range run.found.Memory.Unstated {
-		if w := run.wants[s.Key]; run.Index.ByID(s.Key.Kind, id) == nil && (run.holds(s.Key) || w != nil && run.absent(w)) {
+	for id, s := range run.Found.Memory.Unstated {
+		if w := run.Wanted[s.Key]; run.Index.ByID(s.Key.Kind, id) == nil && (run.IsHeld(s.Key) || w != nil && run.absent(w)) {
 			out[id] = s
 		}
 	}
@@ -140,9 +140,9 @@ func settings(run *Run, haves []diff.State) map[string]state.Settings {
 	for _, a := range run.Plan.Adopted {
 		adopting[a.ID] = true
 	}
-	for i := range haves {
-		h := &haves[i]
-		if paths := h.Meta.Unstated; len(paths) > 0 && (run.wants[h.Key] != nil || run.holds(h.Key)) && (h.Meta.Mine || adopting[h.Meta.ID]) {
+	for i := range run.Haves {
+		h := &run.Haves[i]
+		if paths := h.Meta.Unstated; len(paths) > 0 && (run.Wanted[h.Key] != nil || run.IsHeld(h.Key)) && (h.Meta.Mine || adopting[h.Meta.ID]) {
 			out[h.Meta.ID] = state.Settings{Key: h.Key, Paths: paths}
 		}
 	}

@@ -1,19 +1,16 @@
-package reconciler
+package decide
 
 import (
 	"testing"
-	"testing/fstest"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
-	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
-	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
 func TestAHeldObjectCountsAsPresent(t *testing.T) {
-	run := &Run{Index: indexOf(there("1", "web"), there("2", "conf-old"), there("3", "other"))}
+	run := about(indexOf(there("1", "web"), there("2", "conf-old"), there("3", "other")), state.Memory{})
 	have := func(name string, old bool) *diff.State {
 		return &diff.State{Key: svc(name), Instance: name, Meta: diff.Meta{Mine: true, OldVersion: old}}
 	}
@@ -27,7 +24,7 @@ func TestAHeldObjectCountsAsPresent(t *testing.T) {
 		t.Errorf("what differs is %+v", run.Changes)
 	}
 	for key, present := range map[v1.Key]bool{svc("web"): true, svc("conf"): false, svc("new"): false, {Kind: v1.KindNode, Name: "n"}: true} {
-		if p, held := run.problems[key]; !held || p.Present != present {
+		if p, held := run.Held[key]; !held || p.Present != present {
 			t.Errorf("%s: held %t, present %t", key, held, p.Present)
 		}
 	}
@@ -35,7 +32,7 @@ func TestAHeldObjectCountsAsPresent(t *testing.T) {
 		svc("web"): true, svc("other"): false,
 		{Kind: v1.KindCluster, Name: v1.ClusterName}: true, {Kind: v1.KindNode, Name: "m"}: true, // they decide with the one that is held
 	} {
-		if run.holds(key) != want {
+		if run.IsHeld(key) != want {
 			t.Errorf("%s is held %t, want %t", key, !want, want)
 		}
 	}
@@ -44,35 +41,29 @@ func TestAHeldObjectCountsAsPresent(t *testing.T) {
 // A manifest that a problem holds may say that its object stays when the manifest is gone: that is believed. That the object
 // may go is not.
 func TestAHeldManifestMayKeepItsObject(t *testing.T) {
-	manifest := func(policy string) *fstest.MapFile {
-		return &fstest.MapFile{Data: []byte("apiVersion: swarm-operator.io/v1\nkind: Service\nmetadata: {name: web}\nspec: {image: app, replicas: three}\n" + policy)}
-	}
 	const protect, prune = "policy.protect: true", "policy.prune: false"
-	for _, test := range []struct{ name, policy, defaults, before, want string }{
+	for _, test := range []struct {
+		name         string
+		policy       v1.Policy
+		before, want string
+	}{
 		{name: "nothing is stated"},
 		{name: "nothing is stated any more", before: protect, want: protect},
-		{name: "protect", policy: "policy: {protect: true}", want: protect},
-		{name: "prune", policy: "policy: {prune: false}", want: prune},
-		{name: "prune, for all objects of the source", defaults: "policy: {prune: false}", want: prune},
-		{name: "it may go, and stayed", policy: "policy: {prune: true}", before: protect, want: protect},
-		{name: "it may go", policy: "policy: {prune: true}"},
-		{name: "protect, and it might go", policy: "policy: {protect: true, prune: true}", before: prune, want: protect},
+		{name: "protect", policy: v1.Policy{Protect: true}, want: protect},
+		{name: "prune", policy: v1.Policy{Prune: new(bool)}, want: prune},
+		{name: "it may go, and stayed", policy: v1.Policy{Prune: yes()}, before: protect, want: protect},
+		{name: "it may go", policy: v1.Policy{Prune: yes()}},
+		{name: "protect, and it might go", policy: v1.Policy{Protect: true, Prune: yes()}, before: prune, want: protect},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := &Reconciler{loader: NewLoader(), kinds: all.Kinds(), Options: Options{Path: "."}}
-			tree := fstest.MapFS{"a.yaml": manifest(test.policy)}
-			if test.defaults != "" {
-				tree[".swarm-operator.yaml"] = &fstest.MapFile{Data: []byte("defaults: {" + test.defaults + "}\n")}
-			}
-			l := r.load(git.Commit{Tree: tree})
-			if !l.good() || l.held[svc("web")] == "" {
-				t.Fatalf("it is not held: %v", l.problems)
-			}
-			run := &Run{Index: indexOf(), stated: l.stated}
+			run := about(indexOf(), state.Memory{})
 			if test.before != "" {
-				run.memory.Keep = map[v1.Key]string{svc("web"): test.before}
+				run.Memory.Keep = map[v1.Key]string{svc("web"): test.before}
 			}
-			run.hold(l.held)
+			if why := KeptBy(test.policy); why != "" {
+				run.Stays = map[v1.Key]string{svc("web"): why}
+			}
+			run.hold(map[v1.Key]string{svc("web"): "why"})
 			if got := kept(run)[svc("web")]; got != test.want {
 				t.Errorf("it is kept for %q, want %q", got, test.want)
 			}
@@ -80,16 +71,9 @@ func TestAHeldManifestMayKeepItsObject(t *testing.T) {
 	}
 }
 
-func TestARunRemembersThatAHeldManifestKeepsItsObject(t *testing.T) {
-	const head = "apiVersion: swarm-operator.io/v1\nkind: Service\nmetadata: "
-	r := steady(t, head+"{name: other}\nspec: {image: app, replicas: 0}\n---\n"+head+"{name: web}\nspec: {image: app, replicas: three}\npolicy: {protect: true}\n")
-	run, err := r.Plan(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := run.found.Memory.Keep[svc("web")]; got != "policy.protect: true" || len(run.found.Memory.Keep) != 1 {
-		t.Errorf("on record is %v", run.found.Memory.Keep)
-	}
+func yes() *bool {
+	is := true
+	return &is
 }
 
 // While a problem holds an object, nothing that is on record of it is forgotten: the manifest is mended later, and is then what
@@ -108,27 +92,27 @@ func TestNothingIsForgottenOfAHeldObject(t *testing.T) {
 		Delivered: map[string]string{"worker-token to x": "d"},
 	}
 	for _, held := range []bool{true, false} {
-		run := &Run{Index: indexOf(), found: state.Found{Memory: m}, memory: m, wants: map[v1.Key]*diff.State{}}
+		run := about(indexOf(), m)
 		if held {
 			run.hold(map[v1.Key]string{gone: "why", node: "why"})
 		}
-		r := &Reconciler{kinds: all.Kinds()}
+		r := New(Policy{})
 		want := map[bool]int{true: 1, false: 0}[held]
 		for what, n := range map[string]int{
 			"adopted":  len(r.adopted(run)),
 			"partial":  len(partial(run)),
 			"keep":     len(kept(run)),
-			"released": len(stillReleased(run, nil)),
-			"failed":   len(failures(m.Failed, nil, run.wants, plan.Facts{Problems: run.problems})),
-			"settings": len(settings(run, nil)),
+			"released": len(stillReleased(run)),
+			"failed":   len(failures(m.Failed, nil, run.Wanted, plan.Facts{Problems: run.Held})),
+			"settings": len(settings(run)),
 			"removed":  len(run.stillRemoved()),
 		} {
 			if n != want {
 				t.Errorf("held %t: %s has %d, want %d", held, what, n, want)
 			}
 		}
-		if r.noteDelivered(run); (len(run.memory.Delivered) == 1) != held {
-			t.Errorf("held %t: delivered is %v", held, run.memory.Delivered)
+		if r.noteDelivered(run); (len(run.Memory.Delivered) == 1) != held {
+			t.Errorf("held %t: delivered is %v", held, run.Memory.Delivered)
 		}
 	}
 }

@@ -1,0 +1,76 @@
+package decide
+
+import (
+	"maps"
+	"slices"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// SinksOf are where manifests say that tokens and keys go.
+func SinksOf(entries []kinds.Entry) map[kinds.Rotated][]v1.Sink {
+	out := map[kinds.Rotated][]v1.Sink{}
+	for _, e := range entries {
+		c, is := e.Object.(*v1.Cluster)
+		if !is {
+			continue
+		}
+		if t := c.Spec.JoinTokens; t != nil && t.Worker != nil {
+			out[kinds.WorkerToken] = t.Worker.Sinks
+		}
+		if t := c.Spec.JoinTokens; t != nil && t.Manager != nil {
+			out[kinds.ManagerToken] = t.Manager.Sinks
+		}
+		if a := c.Spec.Autolock; a != nil && a.Escrow != nil {
+			out[kinds.UnlockKey] = []v1.Sink{*a.Escrow}
+		}
+	}
+	maps.DeleteFunc(out, func(_ kinds.Rotated, s []v1.Sink) bool { return len(s) == 0 })
+	return out
+}
+
+// Delivered returns the digest of what was delivered under a key, or "" if nothing is known of that.
+func (d *Decider) Delivered(run *Decision, key string) string {
+	if digest, is := d.handed[key]; is {
+		return digest
+	}
+	return run.Memory.Delivered[key]
+}
+
+// noteDelivered has the memory know what was delivered, and forget what has nowhere to go any more.
+func (d *Decider) noteDelivered(run *Decision) {
+	to := SinksOf(run.Entries)
+	out := map[string]string{}
+	for of, list := range to {
+		for _, s := range list {
+			key := string(of) + " to " + s.Name()
+			if digest := d.Delivered(run, key); digest != "" {
+				out[key] = digest
+			}
+		}
+	}
+	if run.IsHeld(v1.Key{Kind: v1.KindCluster, Name: v1.ClusterName}) { // what it states of sinks is not known
+		return
+	}
+	if len(out) == 0 {
+		out = nil
+	}
+	run.Memory.Delivered = out
+}
+
+// Makes says what a step makes that has to go somewhere; "" is nothing.
+func Makes(s plan.Step) kinds.Rotated {
+	if s.Rotates() {
+		return kinds.RenewalOf(s).Makes
+	}
+	if s.Key.Kind == v1.KindCluster && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Path == "spec.autolock.enabled" && f.Want.Reveal() == "true" }) {
+		return kinds.UnlockKey
+	}
+	return ""
+}
+
+// Handed notes that something was delivered, with its digest.
+func (d *Decider) Handed(key, digest string) { d.handed[key] = digest }

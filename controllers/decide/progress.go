@@ -1,0 +1,104 @@
+package decide
+
+import (
+	"maps"
+	"time"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// Progress is what this process knows from run to run, beside caches: when it saw a change by hand first, what it wrote and has
+// not seen to work since, what it must not try again. Whatever has to outlive the process is in state.Memory.
+type Progress struct {
+	drift  map[driftKey]time.Time // when a change by hand was first seen
+	rounds contention
+	doings
+	following
+	// Survey is what the survey of nodes remembers.
+	Survey kinds.Remembered
+	newest newest
+}
+
+// doings are what this process has done.
+type doings struct {
+	rolling map[v1.Key]bool   // whose tasks it had replaced, as far as the engine has not said how that ended
+	touched map[v1.Key]bool   // changed by it and not seen ready since
+	force   string            // revision that touched is about
+	handed  map[string]string // tokens and keys that it delivered, see notDelivered
+	removed map[string]bool   // ids of the objects that it removed: these do not count as removed by hand
+}
+
+func newProgress() Progress {
+	return Progress{
+		drift: map[driftKey]time.Time{}, rounds: contention{}, following: newFollowing(),
+		doings: doings{touched: map[v1.Key]bool{}, rolling: map[v1.Key]bool{}, handed: map[string]string{}, removed: map[string]bool{}},
+		Survey: kinds.Remembered{Emptied: map[string]bool{}, Left: map[string]bool{}, Orphans: map[string]bool{}},
+	}
+}
+
+// Clone is a copy that no thought changes with the other. It costs what is under way, not what there is: the versions of all
+// services are shared, and what a thought changes of them is kept beside them. What only acting changes (handed, removed,
+// puzzles) is shared, too.
+func (p *Progress) Clone() Progress {
+	c := *p
+	c.drift, c.rounds = maps.Clone(p.drift), p.rounds.clone()
+	c.rolling, c.touched = maps.Clone(p.rolling), maps.Clone(p.touched)
+	c.following, c.Survey = p.following.clone(), p.Survey.Clone()
+	return c
+}
+
+func (c contention) clone() contention {
+	out := make(contention, len(c))
+	for at, r := range c {
+		same := *r
+		out[at] = &same
+	}
+	return out
+}
+
+func (f *following) clone() following {
+	c := *f
+	c.versions = f.versions.clone()
+	c.unsettled, c.running, c.hidden = maps.Clone(f.unsettled), maps.Clone(f.running), maps.Clone(f.hidden)
+	c.waits, c.forgiven = maps.Clone(f.waits), maps.Clone(f.forgiven)
+	c.furthest, c.ended = maps.Clone(f.furthest), maps.Clone(f.ended)
+	return c
+}
+
+// Copy returns a copy that shares nothing with p. It costs what there is, and serves to record what a decision was made of.
+func (p *Progress) Copy() Progress {
+	c := p.Clone()
+	c.versions.known = maps.Clone(p.versions.known)
+	c.handed, c.removed = maps.Clone(p.handed), maps.Clone(p.removed)
+	return c
+}
+
+// Again makes the process think once more in one run, as if it had not thought yet. before is a clone from before the first
+// thought. Which memory was seen in the swarm stays known.
+func (p *Progress) Again(before Progress) {
+	before.newest = p.newest
+	*p = before
+}
+
+// Keep ends a run's thinking: no clone of before may be used afterwards.
+func (p *Progress) Keep() { p.versions.keep() }
+
+// Saved notes the memory that was written.
+func (p *Progress) Saved(sequence uint64, resumed time.Time) { p.newest = newest{sequence, resumed} }
+
+// Did notes a step that was carried out, and that removed nothing.
+func (p *Progress) Did(s plan.Step, now time.Time) {
+	p.rounds.repaired(s, now)
+	p.touched[s.Key] = true
+	if s.RollsOut() {
+		p.rolling[s.Key] = true
+	}
+}
+
+// Removed notes that the operator removed an object.
+func (p *Progress) Removed(id string) { p.removed[id] = true }
+
+// SeenFailed returns the failures on record after the last run, for an operator that observes and writes none.
+func (p *Progress) SeenFailed() []plan.Failure { return p.seenFailed }

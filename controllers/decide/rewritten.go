@@ -1,0 +1,54 @@
+package decide
+
+import (
+	"fmt"
+
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// Rewrote returns what the newest revision takes back of the one in force, whatever that had in its history and this one has
+// not, and says it in a text. Both are empty if this one descends from the other, if it is older, which is a rewind, and if
+// the histories do not say. Where consent is asked for and the repository could not be read, only the text is set: what is
+// not known is not agreed to.
+func (d *Decider) Rewrote(run *Decision, rewind bool) (*state.Rewrite, string) {
+	old, next := run.Memory.InForce.Hash, run.InForce.Hash
+	switch {
+	case rewind:
+		return nil, ""
+	case run.Past.TakenErr != nil && d.AskRewritten: // the next run looks again
+		return nil, fmt.Sprintf("it is not known whether revision %.10s takes something of %.10s back, which is in force: %v; mend the repository, or approve the revision", next, old, run.Past.TakenErr)
+	}
+	if err := run.Past.Taken.Unsaid; err != nil && d.AskRewritten {
+		run.Notices = append(run.Notices, fmt.Sprintf("whether %s takes something of the revision in force back is not known, so that nobody is asked: %v", run.InForce.Short(), err))
+	}
+	if run.Past.Taken.Rewrote == nil {
+		return nil, ""
+	}
+	return run.Past.Taken.Rewrote, run.Past.Taken.Rewrote.Text(next)
+}
+
+// AsksRewritten reports whether the revision takes commits back, and nobody agreed to that who has to.
+func (d *Decider) AsksRewritten(run *Decision, consents plan.Consents) bool {
+	return d.AskRewritten && run.Facts.Rewritten != "" && !consents.Agreed(plan.Rewind)
+}
+
+// rewritten returns the reason and the text of the condition: what a revision took back, or would, until another revision is in
+// force or somebody agrees. Both are empty if nothing was.
+func (r *Decision) Rewritten() (reason, text string) {
+	if r.asks {
+		return "NeedsConsent", fmt.Sprintf("%s; nothing is written until somebody agrees: swarm-operator approve %.10s %s", r.Facts.Rewritten, r.InForce.Hash, plan.Rewind)
+	}
+	if r.Frozen {
+		return "TakesCommitsBack", r.Facts.Rewritten
+	}
+	if e := r.Memory.Last(); e != nil && e.Hash == r.InForce.Hash && e.Rewrote != nil && !e.Rewrote.Agreed {
+		return "TookCommitsBack", Took(e)
+	}
+	return "", ""
+}
+
+// Took says what the revision in force took back, and what ends that it is said.
+func Took(e *state.Entry) string {
+	return fmt.Sprintf("%s; this is said until the next commit is in force, or somebody agrees: swarm-operator approve %.10s %s", e.Rewrote.Text(e.Hash), e.Hash, plan.Rewind)
+}

@@ -1,0 +1,152 @@
+package decide
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/manifests/git"
+)
+
+// newest is the newest memory that this process has seen.
+type newest struct {
+	sequence uint64
+	resumed  time.Time
+}
+
+// whyPaused says why nothing is done until somebody has looked: what is found is not what the memory of this source can be
+// about. "": it is.
+func (d *Decider) whyPaused(run *Decision, labelled bool) string {
+	m, about := run.Found.Memory, run.About
+	switch {
+	case run.Found.Sequence == 0 && labelled:
+		return fmt.Sprintf("objects carry the labels of source %s, and what it remembers is gone", run.Source)
+	case run.Found.Sequence < d.newest.sequence && m.Resumed.Equal(d.newest.resumed):
+		return fmt.Sprintf("what source %s remembers is older than what was seen before (%d after %d): was the swarm restored from a backup?", run.Source, run.Found.Sequence, d.newest.sequence)
+	case m.Managers >= 3 && about.Managers == 1:
+		return fmt.Sprintf("the swarm had %s and has 1: was it made anew with --force-new-cluster?", v1.Count(m.Managers, "manager"))
+	case m.Nodes > about.Nodes && (m.Nodes-about.Nodes)*3 >= m.Nodes:
+		return fmt.Sprintf("the swarm had %s and has %d: a third or more is gone", v1.Count(m.Nodes, "node"), about.Nodes)
+	}
+	if run.Found.Sequence > 0 {
+		d.newest = newest{run.Found.Sequence, m.Resumed}
+	}
+	return ""
+}
+
+// rewinds says whether the revision is older than the one in force. A history that was rewritten is no rewind. Where the
+// one in force is not in this repository, a checkout that was not updated looks the same as a rewritten one: then one
+// that was in force before, or is older by its date, counts as older. Dates are of whole seconds, and a checkout may lag by
+// less: of two of the same second the one that is not in force is the older one, if it is about the same objects.
+func rewinds(run *Decision, shares bool) bool {
+	old, next := run.Memory.InForce, run.InForce
+	if old.Hash == "" || old.Hash == next.Hash {
+		return false
+	}
+	switch err := run.Past.OlderErr; {
+	case err == nil:
+		return run.Past.Older
+	case errors.Is(err, git.ErrGone):
+		before := slices.ContainsFunc(run.Memory.History, func(e state.Entry) bool { return e.Hash == next.Hash })
+		return before || next.When.Before(old.When) || shares && next.When.Equal(old.When)
+	case !errors.Is(err, git.ErrNoHistory):
+		run.Notices = append(run.Notices, fmt.Sprintf("whether %s is older than the revision in force is not known: %v", next.Short(), err))
+	}
+	return false
+}
+
+// census notes how many nodes there are, and before the plan takes some away, how many there will be: who takes over after
+// that must not wonder where they are. That fewer are there by themselves is written with something else, or never.
+func (d *Decider) census(run *Decision) {
+	if !run.Whole { // the numbers are as old as the last one that was
+		return
+	}
+	m, nodes, managers, ours := &run.Memory, run.About.Nodes, run.About.Managers, false
+	for _, s := range run.Plan.Steps {
+		switch {
+		case s.Op == diff.Remove && s.Key.Kind == v1.KindNode:
+			nodes, ours = nodes-1, true
+		case s.Demotes():
+			managers, ours = managers-1, true
+		}
+	}
+	if nodes > m.Nodes || managers > m.Managers || ours || run.differs() {
+		m.Nodes, m.Managers = nodes, managers
+	}
+}
+
+// stillReleased keeps the record of what was released for as long as there is a manifest, or a label that says it is ours.
+func stillReleased(run *Decision) []v1.Key {
+	return slices.DeleteFunc(slices.Clone(run.Memory.Released), func(k v1.Key) bool {
+		return run.Wanted[k] == nil && !run.IsHeld(k) && !slices.ContainsFunc(run.Haves, func(h diff.State) bool { return h.Key == k && h.Meta.Mine })
+	})
+}
+
+// keys are those of all that the revision is about: what it wants, and what it would remove.
+func (r *Decision) Keys() iter.Seq[v1.Key] {
+	return func(yield func(v1.Key) bool) {
+		for k := range r.Wanted {
+			if !yield(k) {
+				return
+			}
+		}
+		for _, c := range r.Changes {
+			if !yield(c.Key) {
+				return
+			}
+		}
+		for k := range r.Held {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// holds are those in force that are about anything of the source.
+func (d *Decider) holds(run *Decision) []plan.Hold {
+	var out []plan.Hold
+	for _, h := range run.World.Holds {
+		if h.Over(run.At) {
+			continue
+		}
+		target, _, object := strings.Cut(h.Target, "/")
+		if key, err := v1.ParseKey(h.Target); object && err == nil {
+			i := slices.IndexFunc(d.kinds, func(k kinds.Kind) bool { return strings.EqualFold(k.Name, target) })
+			if i < 0 {
+				run.Notices = append(run.Notices, fmt.Sprintf("the hold %s is on %s, and %s is no kind", h.Name, h.Target, key.Kind))
+			}
+		}
+		out = append(out, h.Hold)
+	}
+	return out
+}
+
+// moving are the kinds whose objects are listed in the next run, because events do not tell all that it waits for.
+func (r *Decision) Moving() []string {
+	waits := func(s plan.Refusal) bool {
+		return s.Class == plan.Later && !s.Quiet && s.Until.IsZero() && (s.Key.Kind == v1.KindNode || s.OfRoles())
+	}
+	if n := r.Surveyed.Nodes; n != nil && n.Rotating { // the root: nobody tells when it is over
+		return []string{v1.KindNode, v1.KindCluster}
+	}
+	if r.Demoted() || slices.ContainsFunc(r.Plan.Refused, waits) || slices.ContainsFunc(r.Plan.Steps, func(s plan.Step) bool { return s.Key.Kind == v1.KindNode }) {
+		return []string{v1.KindNode}
+	}
+	return nil
+}
+
+// demoted says that the node whose engine this is is no manager any more, or soon will not be. It takes a moment until the
+// engine knows that, and then it says nothing more, by events neither.
+func (r *Decision) Demoted() bool { return r.Surveyed.Nodes != nil && r.Surveyed.Nodes.Demoted }
+
+// differs reports whether the memory has to be written.
+func (r *Decision) differs() bool { return state.Differs(r.Source, r.Found, r.Memory) }

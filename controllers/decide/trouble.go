@@ -1,0 +1,31 @@
+package decide
+
+import (
+	"strings"
+	"time"
+)
+
+// What comes before steps and can fail as well.
+const (
+	Remembering = "remember what was found"
+	Delivering  = "deliver tokens and keys"
+)
+
+// waits is how long something that failed is not to be tried again.
+func (r *Decision) Waits(what string) time.Duration {
+	return max(0, r.Facts.Troubles[what].Until.Sub(r.Facts.Now))
+}
+
+// troubled says what failed and waits for its next try, in the words of the plan. "": nothing.
+func (r *Decision) Troubled() string {
+	var out []string
+	for _, refused := range r.Plan.Troubled() {
+		out = append(out, refused.Key.String()+": "+refused.Why)
+	}
+	for _, what := range []string{Remembering, Delivering} {
+		if r.Waits(what) > 0 {
+			out = append(out, "cannot "+what+": "+r.Facts.Troubles[what].Why)
+		}
+	}
+	return strings.Join(out, "; ")
+}

@@ -1,0 +1,130 @@
+package decide
+
+import (
+	"fmt"
+	"slices"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/controllers/status"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// changing are the services whose roll-out begins with the steps of the run because git says so.
+func changing(run *Decision) []v1.Key {
+	var out []v1.Key
+	for _, s := range run.Plan.Steps {
+		made := s.Op == diff.Create || s.Op == diff.Replace
+		if status.HasHealth(s.Key) && (made || s.Op == diff.Update && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Git })) {
+			out = append(out, s.Key)
+		}
+	}
+	return out
+}
+
+// blamed puts each failure on the revision that changed the object, which need not be the one in force. Where none is on
+// record, none is to blame.
+func (r *Decision) blamed(failures []plan.Failure) []plan.Failure {
+	if len(failures) == 0 {
+		return nil
+	}
+	by := r.Memory.ChangedBy()
+	for i := range failures {
+		if failures[i].Digest != "" {
+			failures[i].Revision = by[failures[i].Key]
+		}
+	}
+	return failures
+}
+
+// verdicts notes what became of revisions: of the one in force, and of earlier ones whose services failed only now.
+func (d *Decider) verdicts(run *Decision) {
+	m := &run.Memory
+	m.Change(changing(run))
+	for _, f := range run.Failures {
+		if f.Revision != "" && f.Revision != m.InForce.Hash {
+			m.EndLate(f.Revision, fmt.Sprintf("%s: %s", f.Key, f.Why), run.Facts.Now)
+		}
+	}
+	outcome, why := d.outcome(run)
+	m.End(outcome, why, run.Facts.Now)
+}
+
+// failure is the record of the want that is in force, if that failed. A record of another want only tells an old failure from
+// the next.
+func (r *Decision) FailureOf(key v1.Key) plan.Failure {
+	if i := slices.IndexFunc(r.Memory.Failed, func(f plan.Failure) bool { return f.Key == key }); i >= 0 && r.wanted(r.Memory.Failed[i]) {
+		return r.Memory.Failed[i]
+	}
+	return plan.Failure{}
+}
+
+// failures are the records of wants that are in force.
+func (r *Decision) FailedWants() []plan.Failure {
+	var out []plan.Failure
+	for _, f := range r.Memory.Failed {
+		if r.wanted(f) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func (r *Decision) wanted(f plan.Failure) bool {
+	w := r.Wanted[f.Key]
+	return w != nil && w.Digest() == f.Digest
+}
+
+// outcome is what became of the revision in force, as far as it is known.
+func (d *Decider) outcome(run *Decision) (outcome, why string) {
+	if !d.Follow {
+		return "", ""
+	}
+	failed := slices.DeleteFunc(run.FailedWants(), func(f plan.Failure) bool { return f.Revision != run.InForce.Hash })
+	return Became(failed, run.Plan.Refused, len(run.Plan.Steps) > 0 || run.Plan.Waiting() || d.moves(run))
+}
+
+// Became is the one rule for what became of a revision: by what of it failed, and what of it is refused. "": it moves.
+func Became(failed []plan.Failure, refused []plan.Refusal, moves bool) (outcome, why string) {
+	if len(failed) > 0 {
+		return state.Failed, fmt.Sprintf("%s: %s", failed[0].Key, failed[0].Why)
+	}
+	if moves {
+		return "", ""
+	}
+	for _, r := range refused {
+		if r.NeedsAPerson() {
+			return state.Held, fmt.Sprintf("%s: %s", r.Key, r.Why)
+		}
+	}
+	return state.RolledOut, ""
+}
+
+// supersede keeps on record, of what earlier revisions changed, what is not over. Where nobody follows roll-outs nothing is
+// known of that, and the record would grow.
+func (d *Decider) supersede(run *Decision) {
+	m, failed := &run.Memory, map[v1.Key]bool{}
+	for _, f := range m.Failed {
+		failed[f.Key] = true
+	}
+	m.Settle(func(key v1.Key) bool {
+		_, unsettled := d.unsettled[key]
+		return !d.Follow || !unsettled && !failed[key]
+	})
+}
+
+// moves says whether the verdict on the revision in force has to wait for roll-outs: for those of its own, and for earlier
+// ones that go on. One that only waits for a place may do so for days, as may a job, and is another revision's matter.
+func (d *Decider) moves(run *Decision) bool {
+	if len(d.unsettled) == 0 {
+		return false
+	}
+	by := run.Memory.ChangedBy()
+	for key := range d.unsettled {
+		if _, waits := d.waits[key]; !waits || by[key] == run.InForce.Hash {
+			return true
+		}
+	}
+	return false
+}

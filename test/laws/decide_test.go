@@ -1,0 +1,231 @@
+package laws
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/moby/moby/api/types/swarm"
+	"pgregory.net/rapid"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/decide"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/manifests/git"
+	"github.com/swarm-operator/swarm-operator/test/generate"
+)
+
+// deciding is a swarm with an operator on it: all of what decides, without anything that makes a call.
+type deciding struct {
+	*world
+	memory   state.Memory
+	sequence uint64
+	revision string
+	entries  []kinds.Entry
+	before   []kinds.Entry // of the revision before
+	now      time.Time
+	// healths are what the engine says of services, by name.
+	healths map[string]kinds.Health
+}
+
+func newDeciding(t *rapid.T) *deciding {
+	memory := state.Memory{Source: "src", HashKey: []byte("key")}
+	return &deciding{world: newWorld(rapid.Bool().Draw(t, "agreed to everything")), memory: memory, now: noon, healths: map[string]kinds.Health{}}
+}
+
+// policy is what the command line says.
+func (s *deciding) policy(t *rapid.T) decide.Policy {
+	p := decide.Policy{Budgets: plan.DefaultBudgets(), RepairAfter: time.Minute, RepairRestartsAfter: 15 * time.Minute}
+	p.Follow = rapid.Bool().Draw(t, "follows roll-outs")
+	if s.agreed {
+		for _, h := range plan.Hazards() {
+			p.Consents = append(p.Consents, plan.Consented{Hazard: plan.Hazard(h)})
+		}
+	}
+	return p
+}
+
+// commits begins a revision.
+func (s *deciding) commits(manifests []v1.Object) {
+	s.before, s.entries = s.entries, nil
+	for _, o := range manifests {
+		s.entries = append(s.entries, kinds.Entry{Object: o})
+	}
+	s.world.revision++
+	s.revision = strings.Repeat(fmt.Sprint(s.world.revision), 40)[:40]
+}
+
+// observed is what a run has found, which another run can be given as well.
+func (s *deciding) observed() *decide.Decision {
+	run := &decide.Decision{Memory: s.memory}
+	run.Source, run.Entries = "src", s.entries
+	run.InForce = git.Commit{Hash: s.revision, When: noon}
+	run.Attempted = run.InForce
+	run.World = decide.World{
+		At: s.now, About: kinds.About{API: "1.52", Nodes: 3, Managers: 3}, Index: s.index(), Whole: true,
+		Found: state.Found{Memory: s.memory, Sequence: s.sequence}, Nonce: fmt.Sprint("nonce", s.sequence),
+	}
+	if run.Memory.InForce.Hash != s.revision {
+		run.Past.Commits = []git.Commit{run.InForce}
+	}
+	return run
+}
+
+// decides lets one decider think about what was found.
+func (s *deciding) decides(d *decide.Decider, run *decide.Decision) *decide.Decision {
+	d.Expand(run)
+	var before decide.Before
+	if d.AsksBefore(run) {
+		before.States = kinds.Expand(all.Kinds(), s.before, run.Index, run.Ours(), nil).States
+	}
+	d.Compare(run, before)
+	needs := d.Needs(run)
+	answers := decide.Answers{Rollouts: map[v1.Key]plan.Rollout{}, Healths: map[string]map[string]kinds.Health{v1.KindService: {}}, Unread: map[string]error{}}
+	for _, l := range needs.Lives[v1.KindService] {
+		answers.Healths[v1.KindService][l.Name] = s.healths[l.Name]
+	}
+	d.Learn(run, needs, answers)
+	d.Decide(run)
+	d.Keep()
+	return run
+}
+
+// told is all that a decision says, as text.
+func told(t *rapid.T, run *decide.Decision) string {
+	memory, err := json.MarshalIndent(run.Memory, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	for _, step := range run.Plan.Steps {
+		said = append(said, fmt.Sprintf("%d %s after %v, costs %s, because %s", step.ID, step.Name(), step.After, step.Effect, step.Cause))
+	}
+	for _, r := range run.Plan.Refused {
+		said = append(said, fmt.Sprintf("%s %s %s by %s until %s: %s", r.Op, r.Key, r.Class, r.Guard, r.Until, r.Why))
+	}
+	return fmt.Sprintf("%s\n%s\nkept %v, adopted %d\nmemory %s\nnotices %q\nfailures %+v\ndrift %v\n",
+		run.Plan.Text(diff.Value.Reveal), strings.Join(said, "\n"), run.Plan.Kept, len(run.Plan.Adopted), memory, run.Notices, run.Failures, run.Facts.DriftSince)
+}
+
+// acts carries out some steps of a decision, as the engine and the loop would, and has deciders know of it.
+func (s *deciding) acts(t *rapid.T, run *decide.Decision, deciders ...*decide.Decider) {
+	s.memory, s.sequence = run.Memory, s.sequence+1
+	src := run.Ours()
+	for _, step := range run.Plan.Steps[:rapid.IntRange(0, len(run.Plan.Steps)).Draw(t, "steps that are done")] {
+		if s.do(step, run.Index, src) != nil {
+			return // a step that it waits for was refused
+		}
+		made := s.objects[v1.Key{Kind: step.Key.Kind, Name: step.Instance}]
+		if made != nil && step.Op != diff.Update {
+			s.mark(made)
+		}
+		for _, d := range deciders {
+			if step.Op == diff.Remove {
+				d.Removed(step.Change.Have.Meta.ID)
+			} else {
+				d.Did(step, s.now)
+			}
+		}
+	}
+	for _, d := range deciders {
+		d.Saved(s.sequence, s.memory.Resumed)
+		d.Settle(run.Facts)
+	}
+}
+
+// mark puts the nonce on what was made, as a kind does.
+func (s *deciding) mark(l *kinds.Live) {
+	l.Labels = maps.Clone(l.Labels)
+	if l.Labels == nil {
+		l.Labels = map[string]string{}
+	}
+	l.Labels[v1.LabelMade] = s.memory.Nonce
+	if raw, is := l.Raw.(*swarm.Service); is {
+		raw.Spec.Labels = l.Labels
+	}
+}
+
+// lives has something happen between two runs.
+func (s *deciding) lives(t *rapid.T) {
+	s.now = s.now.Add(time.Duration(rapid.IntRange(0, 1200).Draw(t, "seconds until the next run")) * time.Second)
+	if rapid.Bool().Draw(t, "hands") {
+		s.byHand(t)
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(s.objects), v1.Key.Compare) {
+		if key.Kind == v1.KindService {
+			ready := rapid.Bool().Draw(t, "ready "+key.Name)
+			h := kinds.Health{Ready: ready, Wanted: 1}
+			if !ready {
+				h.Failed, h.Why = rapid.Bool().Draw(t, "failed "+key.Name), "0 of 1 tasks running"
+			}
+			s.healths[key.Name] = h
+		}
+	}
+}
+
+// runs draws the life of a swarm, run by run, and hands each to f.
+func (s *deciding) runs(t *rapid.T, f func()) {
+	manifests := generate.Source(t)
+	if rapid.Bool().Draw(t, "somebody was here") {
+		s.others(t, manifests)
+	}
+	for range rapid.IntRange(1, 3).Draw(t, "commits") {
+		manifests = generate.Vary(t, manifests)
+		s.commits(manifests)
+		for range rapid.IntRange(1, 5).Draw(t, "runs") {
+			f()
+			s.lives(t)
+		}
+	}
+}
+
+// Dropping every cache between runs changes no decision.
+func forgetful(t *rapid.T) {
+	s := newDeciding(t)
+	p := s.policy(t)
+	keeps, forgets := decide.New(p), decide.New(p)
+	s.runs(t, func() {
+		a := s.decides(keeps, s.observed())
+		forgets.Forget()
+		b := s.decides(forgets, s.observed())
+		if d := cmp.Diff(told(t, a), told(t, b)); d != "" {
+			t.Fatalf("with empty caches it decides otherwise:\n%s", d)
+		}
+		s.acts(t, a, keeps, forgets)
+	})
+}
+
+func TestForgetful(t *testing.T) { rapid.Check(t, forgetful) }
+func FuzzForgetful(f *testing.F) { generate.Fuzz(f, forgetful) }
+
+// What was found, and what the process knew, give the same decision again, byte for byte. A decision changes nothing of it.
+func replayable(t *rapid.T) {
+	s := newDeciding(t)
+	p := s.policy(t)
+	d := decide.New(p)
+	s.runs(t, func() {
+		knew := d.Copy()
+		first := s.decides(d, s.observed())
+		said := told(t, first)
+		for _, again := range []string{"from the record", "once more from the same record"} {
+			other := decide.New(p)
+			other.Progress = knew.Copy()
+			if diff := cmp.Diff(said, told(t, s.decides(other, s.observed()))); diff != "" {
+				t.Fatalf("%s it decides otherwise:\n%s", again, diff)
+			}
+		}
+		s.acts(t, first, d)
+	})
+}
+
+func TestReplayable(t *testing.T) { rapid.Check(t, replayable) }
+func FuzzReplayable(f *testing.F) { generate.Fuzz(f, replayable) }
