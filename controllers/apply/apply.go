@@ -62,6 +62,9 @@ type Options struct {
 	// Outdated reports whether a step's error means that the swarm no longer is what the plan was made from, and not
 	// that the step failed. nil means this package's Outdated.
 	Outdated func(plan.Step, error) bool
+	// Verify reports whether a step that succeeded is looked at again, because the engine has said so before and the
+	// step was still to be done. nil means never.
+	Verify func(plan.Step) bool
 	// Epoch is the epoch of the lease that the plan is carried out under. ctx ends with that lease.
 	Epoch uint64
 	// Observe is called for each step when it ends, for one step at a time.
@@ -219,12 +222,38 @@ func (r *run) step(ctx context.Context, s plan.Step) (result kinds.Result, err e
 	}
 	// The engine client's deadline bounds the call. The end of ctx must not cut it off.
 	result, err = r.byKind[s.Key.Kind].Do(context.WithoutCancel(ctx), r.env(), s)
+	if err == nil && r.options.Verify != nil && r.options.Verify(s) {
+		err = r.verify(ctx, s, result)
+	}
 	if err == nil && result.ID != "" && s.Op != diff.Remove {
 		r.mu.Lock()
 		r.made[kinds.Ref{Kind: s.Key.Kind, ID: s.Instance}] = result.ID
 		r.mu.Unlock()
 	}
 	return result, err
+}
+
+// ErrNoEffect is the error of a step of which the engine said that it was done, and which has changed nothing.
+var ErrNoEffect = errors.New("the engine said that it was done, and nothing has changed")
+
+// verify reads the object of a step that succeeded. What cannot be read proves nothing.
+func (r *run) verify(ctx context.Context, s plan.Step, made kinds.Result) error {
+	have, id := s.Change.Have, made.ID
+	if s.Op == diff.Remove {
+		id = have.Meta.ID
+	}
+	if id == "" || s.Leaves() { // a node that was told to leave is down some time later
+		return nil
+	}
+	live, err := r.byKind[s.Key.Kind].Read(context.WithoutCancel(ctx), r.options.Engine, id)
+	unchanged := err == nil && have != nil && have.Meta.ID == id && live.Version == have.Meta.Version
+	if s.Op != diff.Remove {
+		unchanged = unchanged || engine.IsNotFound(err)
+	}
+	if !unchanged {
+		return nil
+	}
+	return fmt.Errorf("%s of %s: %w", s.Op.Word(), s.Key, ErrNoEffect)
 }
 
 // id returns the id of an object that this run made, or otherwise of one that was there before. It fails if there is

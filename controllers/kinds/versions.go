@@ -37,7 +37,7 @@ func (v VersionCalls) Do(ctx context.Context, env Env, s plan.Step) (Result, err
 		}
 		return Result{ID: l.ID}, nil
 	case diff.Remove:
-		if err := v.Remove(ctx, env.Engine, s.Change.Have.Meta.ID); err != nil && !engine.IsNotFound(err) {
+		if err := v.Remove(ctx, env.Engine, s.Change.Have.Meta.ID); err != nil {
 			return Result{}, fmt.Errorf("removing %s of %s: %w", s.Instance, s.Key, err)
 		}
 		return Result{}, nil

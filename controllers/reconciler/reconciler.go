@@ -244,10 +244,13 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 	var gone []kinds.Ref
 	out := apply.Run(ctx, steps, apply.Options{
 		Engine: r.Engine, Source: run.Source, Index: run.Index, HashKey: run.Memory.HashKey, Nonce: run.Memory.Nonce, Kinds: r.kinds,
-		Check: check, Outdated: r.outdated(run), Epoch: epoch,
+		Check: check, Outdated: r.outdated(run), Verify: r.doubtful(run), Epoch: epoch,
 		Observe: func(e apply.Event) {
 			if !e.Stale {
 				done[e.Step.Name()] = e.Err
+			}
+			if e.Err == nil || errors.Is(e.Err, apply.ErrNoEffect) {
+				r.tries.done[e.Step.Name()] = versionOf(e.Step)
 			}
 			if e.Err == nil && e.Step.Op == diff.Remove {
 				gone = append(gone, e.Objects...)

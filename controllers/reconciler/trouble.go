@@ -65,8 +65,32 @@ func noted(run *Run, done tried) state.Troubles {
 type tries struct {
 	// puzzles are those of the last run, by the name of the step: see outdated.
 	puzzles map[string]puzzle
+	// done are the steps of the last run that the engine said to be done, by name, with the version of the object
+	// before: see doubtful.
+	done map[string]uint64
 	// conflict is the sequence of the memory that could not be written last because there is one: see overtaken.
 	conflict uint64
+}
+
+// doubtful makes the question whether a step that succeeds is looked at again: it was done in the last run, as the engine said,
+// and is still to be done to the same version, or it has failed before. Otherwise a step without effect would be carried out
+// again and again without a pause.
+func (r *Reconciler) doubtful(run *Run) func(plan.Step) bool {
+	before := r.tries.done
+	r.tries.done = map[string]uint64{}
+	return func(s plan.Step) bool {
+		was, known := before[s.Name()]
+		_, failed := run.Facts.Troubles[s.Name()]
+		return failed || known && was == versionOf(s)
+	}
+}
+
+// versionOf returns the version of the object that a step changes, or 0 if it makes one.
+func versionOf(s plan.Step) uint64 {
+	if have := s.Change.Have; have != nil {
+		return have.Meta.Version
+	}
+	return 0
 }
 
 // puzzle is a step that the engine refused as if the swarm were not what it was read to be.
@@ -88,10 +112,7 @@ func (r *Reconciler) outdated(run *Run) func(plan.Step, error) bool {
 		if errors.Is(err, engine.ErrFenced) {
 			return true // what became of the lease explains it
 		}
-		is := puzzle{why: err.Error()}
-		if have := s.Change.Have; have != nil {
-			is.version = have.Meta.Version
-		}
+		is := puzzle{version: versionOf(s), why: err.Error()}
 		was, known := before[s.Name()]
 		_, failed := run.Facts.Troubles[s.Name()] // of any instance, and what was read since explains nothing either
 		if run.Whole && (known && was == is || failed) {

@@ -68,6 +68,11 @@ var everlasting = []always{
 	}},
 }
 
+// noEffect says success to a write and carries nothing out. It is no answer to calls whose own answer is needed.
+var noEffect = always{name: "no effect", says: []string{"nothing has changed", "already exists", "name conflicts", "in use"}, before: func(harness.Call) error {
+	return &harness.Answer{Status: http.StatusOK, Body: []byte("{}\n")}
+}}
+
 // about has words, at least one of which must be in the report of a failed call. Its key is how the call's pattern
 // begins after the method.
 var about = []struct {

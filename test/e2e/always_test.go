@@ -80,6 +80,17 @@ func combinations(patterns []string) []doomed {
 			}
 		}
 	}
+	for _, calls := range patterns {
+		if strings.Contains(calls, " of ") { // the operator's own records are read back by others
+			continue
+		}
+		if strings.HasSuffix(calls, "/update") {
+			out = append(out, doomed{0, calls, noEffect}, doomed{1, calls, noEffect}, doomed{3, calls, noEffect})
+		}
+		if strings.HasPrefix(calls, http.MethodDelete) { // a long-running operator believes it until it reads everything again
+			out = append(out, doomed{0, calls, noEffect})
+		}
+	}
 	sum := func(d doomed) uint64 {
 		h := fnv.New64a()
 		_, _ = h.Write([]byte(d.name()))
@@ -101,7 +112,10 @@ const atOnce = 1
 
 // found are combinations that have found a fault before. They are tried each time.
 var found = []string{
+	"apply/DELETE_|secrets|{id}/404",
+	"apply/DELETE_|services|{id}/no effect",
 	"apply/GET_|tasks_by_service/500",
+	"1 operators/POST_|services|{id}|update/no effect",
 	"1 operators/POST_|configs|create_of_a_memory/409",
 	"3 operators/POST_|configs|{id}|update_of_the_lease/out of sequence",
 }

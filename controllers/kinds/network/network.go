@@ -244,7 +244,7 @@ func remove(ctx context.Context, env kinds.Env, have *diff.State) error {
 		return fmt.Errorf("removing network ingress: it is the swarm's own")
 	}
 	_, err := env.Engine.NetworkRemove(ctx, have.Meta.ID, client.NetworkRemoveOptions{})
-	if err != nil && !engine.IsNotFound(err) {
+	if err != nil {
 		return fmt.Errorf("removing network %s: %w", have.Instance, err)
 	}
 	return nil

@@ -193,7 +193,7 @@ func remove(ctx context.Context, env kinds.Env, s plan.Step) error {
 		}
 	}
 	id := s.Change.Have.Meta.ID
-	if err := env.Engine.ServiceRemove(ctx, id); err != nil && !engine.IsNotFound(err) {
+	if err := env.Engine.ServiceRemove(ctx, id); err != nil {
 		return fmt.Errorf("removing service %s: %w", id, err)
 	}
 	return nil
