@@ -90,6 +90,37 @@ func TestAnErrorIsOutdatedOnce(t *testing.T) {
 	}
 }
 
+// A step that the engine said to be done, and that is still to be done to the same version, is looked at after its next success.
+// So is one that has failed before, whoever tried it.
+func TestAStepWithoutEffectIsDoubted(t *testing.T) {
+	for name, test := range map[string]struct {
+		done   map[string]uint64
+		failed bool
+		step   plan.Step
+		want   bool
+	}{
+		"the first try":                 {step: stepOn(diff.Update, "a", 7)},
+		"done, and still to be done":    {done: map[string]uint64{"update Service/a": 7}, step: stepOn(diff.Update, "a", 7), want: true},
+		"done, and changed again since": {done: map[string]uint64{"update Service/a": 7}, step: stepOn(diff.Update, "a", 8)},
+		"another step":                  {done: map[string]uint64{"update Service/a": 7}, step: stepOn(diff.Remove, "a", 7)},
+		"made, and still to be made":    {done: map[string]uint64{"create Service/a": 0}, step: stepOn(diff.Create, "a", 0), want: true},
+		"it failed":                     {failed: true, step: stepOn(diff.Update, "a", 7), want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, run := &Reconciler{tries: tries{done: test.done}}, &Run{}
+			if test.failed {
+				run.Facts.Troubles = map[string]plan.Trouble{test.step.Name(): {Tries: 1, Why: "no"}}
+			}
+			if got := r.doubtful(run)(test.step); got != test.want {
+				t.Errorf("it is doubted: %t", got)
+			}
+			if len(r.tries.done) > 0 {
+				t.Error("what was done in the run before is known to the next one, too")
+			}
+		})
+	}
+}
+
 // A memory that cannot be written because there is one, and of which a fresh read shows none, is an error as any other.
 func TestAConflictIsExplainedOnce(t *testing.T) {
 	conflict := fmt.Errorf("writing the state: %w: it exists", state.ErrConflict)

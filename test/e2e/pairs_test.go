@@ -128,6 +128,7 @@ func runPair(w *world, p pair) {
 		hash = c.commits(r)
 	}
 	c.ends(hash, p.revisions[len(p.revisions)-1])
+	c.armed.Store(false) // an operator that is told to stop must not be killed at its last write
 	c.trace.sees(&c.judge)
 	for _, text := range c.judge.broken() {
 		w.Error(text)

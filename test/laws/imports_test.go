@@ -3,6 +3,7 @@
 package laws
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -201,5 +202,39 @@ func TestWhatTheOperatorLinks(t *testing.T) {
 		if below(never, d) {
 			t.Errorf("the operator links %s", d)
 		}
+	}
+}
+
+// What decides is given the time: the same values must lead to the same decision whenever somebody looks.
+func TestDecidingLooksAtNoClock(t *testing.T) {
+	clock := []string{"Now", "Since", "Until", "After", "AfterFunc", "Sleep", "Tick", "NewTimer", "NewTicker"}
+	read := 0
+	for _, pattern := range []string{"diff/*.go", "diff/plan/*.go", "controllers/decide/*.go", "controllers/kinds/*/propose.go"} {
+		files, err := filepath.Glob(filepath.Join("..", "..", pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			read++
+			fset := token.NewFileSet()
+			file, err := parser.ParseFile(fset, name, nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				if s, is := n.(*ast.SelectorExpr); is {
+					if of, is := s.X.(*ast.Ident); is && of.Name == "time" && slices.Contains(clock, s.Sel.Name) {
+						t.Errorf("%s: it must not ask for time.%s", fset.Position(s.Pos()), s.Sel.Name)
+					}
+				}
+				return true
+			})
+		}
+	}
+	if read < 30 {
+		t.Errorf("only %d files were read", read)
 	}
 }
