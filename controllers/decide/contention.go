@@ -82,19 +82,24 @@ func (c contention) look(changes []diff.Change, now time.Time) map[v1.Key][]plan
 			}
 		}
 	}
+	c.rest(differs, now)
+	for _, of := range out {
+		slices.SortFunc(of, func(a, b plan.Contention) int { return strings.Compare(a.Path, b.Path) })
+	}
+	return out
+}
+
+// rest takes note of what does not differ now, and forgets it when nobody has written it for long enough.
+func (c contention) rest(differs map[contended]bool, now time.Time) {
 	for at, r := range c {
 		switch {
 		case differs[at]:
 		case now.Sub(r.last) >= quiet:
 			delete(c, at)
 		default:
-			r.have = r.want // whoever writes it next writes it anew
+			r.have = r.want // the next one to write it writes something new
 		}
 	}
-	for _, of := range out {
-		slices.SortFunc(of, func(a, b plan.Contention) int { return strings.Compare(a.Path, b.Path) })
-	}
-	return out
 }
 
 // handsOf lists what a change has by hand alone.
