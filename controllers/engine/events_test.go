@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,9 +46,9 @@ func next(t *testing.T, ch <-chan Event) Event {
 func TestEventsReconnect(t *testing.T) {
 	stop := make(chan struct{})
 	defer close(stop)
-	connects := 0
+	var all atomic.Int32 // each connection has a goroutine of the server, and one may end while the next begins
 	c, got := opened(t, pinged("1.41", func(w http.ResponseWriter, r *http.Request) {
-		connects++
+		connects := all.Add(1)
 		var filters map[string]map[string]bool
 		_ = json.Unmarshal([]byte(r.URL.Query().Get("filters")), &filters)
 		if !filters["scope"]["swarm"] || len(filters["type"]) != 5 {
