@@ -236,24 +236,24 @@ func (r *run) step(ctx context.Context, s plan.Step) (result kinds.Result, err e
 // ErrNoEffect is the error of a step of which the engine said that it was done, and which has changed nothing.
 var ErrNoEffect = errors.New("the engine said that it was done, and nothing has changed")
 
-// verify reads the object of a step that succeeded. What cannot be read proves nothing.
+// verify reads the object of a step that succeeded. What cannot be read proves nothing. Nor does a network: an engine shows
+// its own half of one for a while after the swarm has removed it.
 func (r *run) verify(ctx context.Context, s plan.Step, made kinds.Result) error {
 	have, id := s.Change.Have, made.ID
 	if s.Op == diff.Remove {
 		id = have.Meta.ID
 	}
-	if id == "" || s.Leaves() { // a node that was told to leave is down some time later
+	if id == "" || s.Leaves() || s.Key.Kind == v1.KindNetwork { // a node that was told to leave is down some time later
 		return nil
 	}
 	live, err := r.byKind[s.Key.Kind].Read(context.WithoutCancel(ctx), r.options.Engine, id)
-	unchanged := err == nil && have != nil && have.Meta.ID == id && live.Version == have.Meta.Version
-	if s.Op != diff.Remove {
-		unchanged = unchanged || engine.IsNotFound(err)
+	switch {
+	case engine.IsNotFound(err) && s.Op == diff.Create, err == nil && have != nil && have.Meta.ID == id && live.Version == have.Meta.Version:
+		return fmt.Errorf("%s of %s: %w", s.Op.Word(), s.Key, ErrNoEffect)
+	case engine.IsNotFound(err) && s.Op != diff.Remove: // somebody has removed it since
+		return fmt.Errorf("%s of %s: %w", s.Op.Word(), s.Key, err)
 	}
-	if !unchanged {
-		return nil
-	}
-	return fmt.Errorf("%s of %s: %w", s.Op.Word(), s.Key, ErrNoEffect)
+	return nil
 }
 
 // id returns the id of an object that this run made, or otherwise of one that was there before. It fails if there is

@@ -57,7 +57,7 @@ type Revision struct {
 
 // World is what a run has found of the swarm. Deciding changes nothing of it.
 type World struct {
-	// At is the time that the run goes by.
+	// At is the time that the run goes by, from Needs on.
 	At    time.Time
 	About kinds.About
 	Index *kinds.Index

@@ -39,8 +39,8 @@ func newProgress() Progress {
 }
 
 // Clone is a copy that no thought changes with the other. It costs what is under way, not what there is: the versions of all
-// services are shared, and what a thought changes of them is kept beside them. What only acting changes (handed, removed,
-// puzzles) is shared, too.
+// services are shared, and what a thought changes of them is kept beside them. What only acting changes (handed, removed)
+// is shared, too.
 func (p *Progress) Clone() Progress {
 	c := *p
 	c.drift, c.rounds = maps.Clone(p.drift), p.rounds.clone()

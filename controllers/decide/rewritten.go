@@ -33,7 +33,7 @@ func (d *Decider) AsksRewritten(run *Decision, consents plan.Consents) bool {
 	return d.AskRewritten && run.Facts.Rewritten != "" && !consents.Agreed(plan.Rewind)
 }
 
-// rewritten returns the reason and the text of the condition: what a revision took back, or would, until another revision is in
+// Rewritten returns the reason and the text of the condition: what a revision took back, or would, until another revision is in
 // force or somebody agrees. Both are empty if nothing was.
 func (r *Decision) Rewritten() (reason, text string) {
 	if r.asks {

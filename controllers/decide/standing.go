@@ -23,7 +23,7 @@ type newest struct {
 }
 
 // whyPaused says why nothing is done until somebody has looked: what is found is not what the memory of this source can be
-// about. "": it is.
+// about. It is empty if it is.
 func (d *Decider) whyPaused(run *Decision, labelled bool) string {
 	m, about := run.Found.Memory, run.About
 	switch {
@@ -90,7 +90,7 @@ func stillReleased(run *Decision) []v1.Key {
 	})
 }
 
-// keys are those of all that the revision is about: what it wants, and what it would remove.
+// Keys are those of all that the revision is about: what it wants, and what it would remove.
 func (r *Decision) Keys() iter.Seq[v1.Key] {
 	return func(yield func(v1.Key) bool) {
 		for k := range r.Wanted {
@@ -130,7 +130,7 @@ func (d *Decider) holds(run *Decision) []plan.Hold {
 	return out
 }
 
-// moving are the kinds whose objects are listed in the next run, because events do not tell all that it waits for.
+// Moving are the kinds whose objects are listed in the next run, because events do not tell all that it waits for.
 func (r *Decision) Moving() []string {
 	waits := func(s plan.Refusal) bool {
 		return s.Class == plan.Later && !s.Quiet && s.Until.IsZero() && (s.Key.Kind == v1.KindNode || s.OfRoles())
@@ -144,7 +144,7 @@ func (r *Decision) Moving() []string {
 	return nil
 }
 
-// demoted says that the node whose engine this is is no manager any more, or soon will not be. It takes a moment until the
+// Demoted says that the node whose engine this is is no manager any more, or soon will not be. It takes a moment until the
 // engine knows that, and then it says nothing more, by events neither.
 func (r *Decision) Demoted() bool { return r.Surveyed.Nodes != nil && r.Surveyed.Nodes.Demoted }
 

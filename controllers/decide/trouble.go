@@ -11,12 +11,12 @@ const (
 	Delivering  = "deliver tokens and keys"
 )
 
-// waits is how long something that failed is not to be tried again.
+// Waits is how long something that failed is not to be tried again.
 func (r *Decision) Waits(what string) time.Duration {
 	return max(0, r.Facts.Troubles[what].Until.Sub(r.Facts.Now))
 }
 
-// troubled says what failed and waits for its next try, in the words of the plan. "": nothing.
+// Troubled says what failed and waits for its next try, in the words of the plan. "": nothing.
 func (r *Decision) Troubled() string {
 	var out []string
 	for _, refused := range r.Plan.Troubled() {

@@ -51,7 +51,7 @@ func (d *Decider) verdicts(run *Decision) {
 	m.End(outcome, why, run.Facts.Now)
 }
 
-// failure is the record of the want that is in force, if that failed. A record of another want only tells an old failure from
+// FailureOf is the record of the want that is in force, if that failed. A record of another want only tells an old failure from
 // the next.
 func (r *Decision) FailureOf(key v1.Key) plan.Failure {
 	if i := slices.IndexFunc(r.Memory.Failed, func(f plan.Failure) bool { return f.Key == key }); i >= 0 && r.wanted(r.Memory.Failed[i]) {
@@ -60,7 +60,7 @@ func (r *Decision) FailureOf(key v1.Key) plan.Failure {
 	return plan.Failure{}
 }
 
-// failures are the records of wants that are in force.
+// FailedWants are the records of wants that are in force.
 func (r *Decision) FailedWants() []plan.Failure {
 	var out []plan.Failure
 	for _, f := range r.Memory.Failed {

@@ -136,7 +136,7 @@ func (r *Reconciler) planned(ctx context.Context, scope Scope) (*Run, error) {
 	if err != nil { // the problems of the revision are worth knowing without a swarm
 		return run, err
 	}
-	run.At, run.About, run.Index = r.Now(), r.world.about, r.world.index
+	run.About, run.Index = r.world.about, r.world.index
 	run.Source = r.sourceName(head, r.world.configs)
 	run.store = state.NewStore(run.Source, r.Engine)
 	if run.Found, err = r.world.memory(run.store, run.Source); err != nil {
@@ -174,6 +174,7 @@ func (r *Reconciler) think(ctx context.Context, run *Run) {
 	d.Past = r.askGit(ctx, run)
 	r.decider.Expand(d)
 	r.decider.Compare(d, r.askBefore(ctx, run))
+	d.At = r.Now() // right before tasks are read: one that started after this time would count as watched to the end
 	needs := r.decider.Needs(d)
 	r.decider.Learn(d, needs, r.askEngine(ctx, run, needs))
 	r.decider.Decide(d)

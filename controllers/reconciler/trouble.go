@@ -10,6 +10,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/runner"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
@@ -72,16 +73,17 @@ type tries struct {
 	conflict uint64
 }
 
-// doubtful makes the question whether a step that succeeds is looked at again: it was done in the last run, as the engine said,
-// and is still to be done to the same version, or it has failed before. Otherwise a step without effect would be carried out
-// again and again without a pause.
+// doubtful makes the question whether a step that succeeds is looked at again. Removals are, because nothing else would tell
+// that the object is still there. Other steps are if the engine said in the last run that they were done and they are still to
+// be done to the same version, or if they have failed before. Otherwise a step without effect would be carried out again and
+// again without a pause.
 func (r *Reconciler) doubtful(run *Run) func(plan.Step) bool {
 	before := r.tries.done
 	r.tries.done = map[string]uint64{}
 	return func(s plan.Step) bool {
 		was, known := before[s.Name()]
 		_, failed := run.Facts.Troubles[s.Name()]
-		return failed || known && was == versionOf(s)
+		return s.Op == diff.Remove || failed || known && was == versionOf(s)
 	}
 }
 

@@ -102,7 +102,8 @@ func TestAStepWithoutEffectIsDoubted(t *testing.T) {
 		"the first try":                 {step: stepOn(diff.Update, "a", 7)},
 		"done, and still to be done":    {done: map[string]uint64{"update Service/a": 7}, step: stepOn(diff.Update, "a", 7), want: true},
 		"done, and changed again since": {done: map[string]uint64{"update Service/a": 7}, step: stepOn(diff.Update, "a", 8)},
-		"another step":                  {done: map[string]uint64{"update Service/a": 7}, step: stepOn(diff.Remove, "a", 7)},
+		"another step":                  {done: map[string]uint64{"update Service/a": 7}, step: stepOn(diff.Update, "b", 7)},
+		"a removal":                     {step: stepOn(diff.Remove, "a", 7), want: true},
 		"made, and still to be made":    {done: map[string]uint64{"create Service/a": 0}, step: stepOn(diff.Create, "a", 0), want: true},
 		"it failed":                     {failed: true, step: stepOn(diff.Update, "a", 7), want: true},
 	} {

@@ -157,6 +157,12 @@ func (s *Store) Find(configs []*swarm.Config) (Found, error) {
 // Differs reports whether Save would write the memory.
 func (s *Store) Differs(found Found, m Memory) bool { return Differs(s.source, found, m) }
 
+// FoundAs returns a memory as if it had been read from a swarm.
+func FoundAs(m Memory, sequence uint64) (Found, error) {
+	data, _, err := encode(m.Source, m)
+	return Found{Memory: m, Sequence: sequence, raw: data}, err
+}
+
 // Differs reports whether what is to be remembered of a source is not what was found.
 func Differs(source string, found Found, m Memory) bool {
 	data, _, err := encode(source, m)

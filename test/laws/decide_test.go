@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -27,8 +28,7 @@ import (
 // deciding is a swarm with an operator on it: all of what decides, without anything that makes a call.
 type deciding struct {
 	*world
-	memory   state.Memory
-	sequence uint64
+	found    state.Found
 	revision string
 	entries  []kinds.Entry
 	before   []kinds.Entry // of the revision before
@@ -38,8 +38,8 @@ type deciding struct {
 }
 
 func newDeciding(t *rapid.T) *deciding {
-	memory := state.Memory{Source: "src", HashKey: []byte("key")}
-	return &deciding{world: newWorld(rapid.Bool().Draw(t, "agreed to everything")), memory: memory, now: noon, healths: map[string]kinds.Health{}}
+	found := state.Found{Memory: state.Memory{Source: "src", HashKey: []byte("key")}} // as of a source that has none yet
+	return &deciding{world: newWorld(rapid.Bool().Draw(t, "agreed to everything")), found: found, now: noon, healths: map[string]kinds.Health{}}
 }
 
 // policy is what the command line says.
@@ -66,13 +66,13 @@ func (s *deciding) commits(manifests []v1.Object) {
 
 // observed is what a run has found, which another run can be given as well.
 func (s *deciding) observed() *decide.Decision {
-	run := &decide.Decision{Memory: s.memory}
+	run := &decide.Decision{Memory: s.found.Memory}
 	run.Source, run.Entries = "src", s.entries
 	run.InForce = git.Commit{Hash: s.revision, When: noon}
 	run.Attempted = run.InForce
 	run.World = decide.World{
 		At: s.now, About: kinds.About{API: "1.52", Nodes: 3, Managers: 3}, Index: s.index(), Whole: true,
-		Found: state.Found{Memory: s.memory, Sequence: s.sequence}, Nonce: fmt.Sprint("nonce", s.sequence),
+		Found: s.found, Nonce: fmt.Sprint("nonce", s.found.Sequence),
 	}
 	if run.Memory.InForce.Hash != s.revision {
 		run.Past.Commits = []git.Commit{run.InForce}
@@ -96,8 +96,34 @@ func (s *deciding) decides(d *decide.Decider, run *decide.Decision) *decide.Deci
 	d.Learn(run, needs, answers)
 	d.Decide(run)
 	d.Keep()
+	for _, l := range needs.Lives[v1.KindService] {
+		run.Notices = append(run.Notices, "asked for "+l.Name) // which is part of what was decided
+	}
 	return run
 }
+
+// unchanged is all that a decision was given and must leave as it is, as text.
+func (s *deciding) unchanged(t *rapid.T) string {
+	memory, err := json.Marshal(s.found.Memory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	out.Write(memory)
+	for _, key := range slices.SortedFunc(maps.Keys(s.objects), v1.Key.Compare) {
+		l := *s.objects[key]
+		raw, err := json.Marshal(l.Raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Raw = nil
+		fmt.Fprintf(&out, "\n%+v %s", l, raw)
+	}
+	return out.String()
+}
+
+// everything compares progress, however deep: nothing is left out because somebody forgot it.
+var everything = cmp.Exporter(func(reflect.Type) bool { return true })
 
 // told is all that a decision says, as text.
 func told(t *rapid.T, run *decide.Decision) string {
@@ -112,13 +138,19 @@ func told(t *rapid.T, run *decide.Decision) string {
 	for _, r := range run.Plan.Refused {
 		said = append(said, fmt.Sprintf("%s %s %s by %s until %s: %s", r.Op, r.Key, r.Class, r.Guard, r.Until, r.Why))
 	}
-	return fmt.Sprintf("%s\n%s\nkept %v, adopted %d\nmemory %s\nnotices %q\nfailures %+v\ndrift %v\n",
-		run.Plan.Text(diff.Value.Reveal), strings.Join(said, "\n"), run.Plan.Kept, len(run.Plan.Adopted), memory, run.Notices, run.Failures, run.Facts.DriftSince)
+	return fmt.Sprintf("usable %t, outdated %t, frozen %t\n%s\n%s\nkept %v, adopted %d\nmemory %s\nnotices %q\nfailures %+v\ndrift %v\n",
+		run.Usable(), run.Outdated, run.Frozen, run.Plan.Text(diff.Value.Reveal), strings.Join(said, "\n"), run.Plan.Kept, len(run.Plan.Adopted), memory, run.Notices, run.Failures, run.Facts.DriftSince)
 }
 
 // acts carries out some steps of a decision, as the engine and the loop would, and has deciders know of it.
 func (s *deciding) acts(t *rapid.T, run *decide.Decision, deciders ...*decide.Decider) {
-	s.memory, s.sequence = run.Memory, s.sequence+1
+	if !run.Frozen && state.Differs("src", s.found, run.Memory) {
+		found, err := state.FoundAs(run.Memory, s.found.Sequence+1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.found = found
+	}
 	src := run.Ours()
 	for _, step := range run.Plan.Steps[:rapid.IntRange(0, len(run.Plan.Steps)).Draw(t, "steps that are done")] {
 		if s.do(step, run.Index, src) != nil {
@@ -137,7 +169,7 @@ func (s *deciding) acts(t *rapid.T, run *decide.Decision, deciders ...*decide.De
 		}
 	}
 	for _, d := range deciders {
-		d.Saved(s.sequence, s.memory.Resumed)
+		d.Saved(s.found.Sequence, s.found.Memory.Resumed)
 		d.Settle(run.Facts)
 	}
 }
@@ -148,7 +180,7 @@ func (s *deciding) mark(l *kinds.Live) {
 	if l.Labels == nil {
 		l.Labels = map[string]string{}
 	}
-	l.Labels[v1.LabelMade] = s.memory.Nonce
+	l.Labels[v1.LabelMade] = s.found.Memory.Nonce
 	if raw, is := l.Raw.(*swarm.Service); is {
 		raw.Spec.Labels = l.Labels
 	}
@@ -200,6 +232,9 @@ func forgetful(t *rapid.T) {
 		if d := cmp.Diff(told(t, a), told(t, b)); d != "" {
 			t.Fatalf("with empty caches it decides otherwise:\n%s", d)
 		}
+		if d := cmp.Diff(keeps.Copy(), forgets.Copy(), everything); d != "" {
+			t.Fatalf("with empty caches the process knows something else:\n%s", d)
+		}
 		s.acts(t, a, keeps, forgets)
 	})
 }
@@ -213,7 +248,7 @@ func replayable(t *rapid.T) {
 	p := s.policy(t)
 	d := decide.New(p)
 	s.runs(t, func() {
-		knew := d.Copy()
+		knew, given := d.Copy(), s.unchanged(t)
 		first := s.decides(d, s.observed())
 		said := told(t, first)
 		for _, again := range []string{"from the record", "once more from the same record"} {
@@ -222,6 +257,9 @@ func replayable(t *rapid.T) {
 			if diff := cmp.Diff(said, told(t, s.decides(other, s.observed()))); diff != "" {
 				t.Fatalf("%s it decides otherwise:\n%s", again, diff)
 			}
+		}
+		if diff := cmp.Diff(given, s.unchanged(t)); diff != "" {
+			t.Fatalf("deciding has changed what it was given:\n%s", diff)
 		}
 		s.acts(t, first, d)
 	})

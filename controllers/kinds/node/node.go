@@ -95,9 +95,6 @@ func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 		// The engine removes a node that is down without force. It removes one that is up only with force, and then
 		// somebody agreed.
 		_, err := env.Engine.NodeRemove(ctx, n.ID, client.NodeRemoveOptions{Force: n.Status.State != swarm.NodeStateDown})
-		if engine.IsNotFound(err) {
-			err = nil
-		}
 		if err != nil {
 			return kinds.Result{}, fmt.Errorf("removing %s: %w", s.Key, err)
 		}

@@ -143,8 +143,8 @@ func relink(spec *swarm.ServiceSpec, was map[string]string, id ids) map[string]s
 	return networks
 }
 
-// unmoved fails unless a service is as it was when it was written down, or is gone. Otherwise, what somebody has
-// written since would be lost.
+// unmoved fails unless a service is as it was when it was written down. Otherwise, what somebody has written since
+// would be lost. One that is gone is for the removal to find.
 func unmoved(ctx context.Context, env kinds.Env, s plan.Step) error {
 	was := s.Change.Have.Value.(*kinds.Live)
 	now, unknown, err := env.Engine.ServiceRaw(ctx, was.ID)
