@@ -299,7 +299,7 @@ func TestDo(t *testing.T) {
 		{name: "a stale one", step: func(string) plan.Step { return demoting(up) }, fails: map[string]int{"update": 400}, asked: []string{"POST nodes/n1/update?version=7"}, err: "updating Node/a"},
 		{name: "removed, down", step: func(string) plan.Step { return step(diff.Remove, &gone, bare) }, asked: []string{"DELETE nodes/n1"}},
 		{name: "removed, up", step: func(string) plan.Step { return step(diff.Remove, up, bare) }, asked: []string{"DELETE nodes/n1?force=1"}},
-		{name: "removed already", step: func(string) plan.Step { return step(diff.Remove, &gone, bare) }, fails: map[string]int{"nodes": 404}, asked: []string{"DELETE nodes/n1"}},
+		{name: "removed already, which a fresh read shows", step: func(string) plan.Step { return step(diff.Remove, &gone, bare) }, fails: map[string]int{"nodes": 404}, asked: []string{"DELETE nodes/n1"}, err: "removing Node/a"},
 		{name: "not removed", step: func(string) plan.Step { return step(diff.Remove, &gone, bare) }, fails: map[string]int{"nodes": 400}, asked: []string{"DELETE nodes/n1"}, err: "removing Node/a"},
 		{name: "made of nothing", step: func(string) plan.Step { return step(diff.Create, up, absentAt("")) }, err: "states no engine"},
 		{
