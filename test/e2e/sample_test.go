@@ -38,13 +38,16 @@ func call(k int) point {
 	return point{fmt.Sprintf("call %d", k), func(c harness.Call) bool { return c.Index == k }}
 }
 
+// writesMemory is the name of the call that writes what the operator remembers.
+const writesMemory = "the write of the memory"
+
 // decisive are the calls that leave different things behind: which process acts, what was done first and last, what
 // is remembered.
 var decisive = []point{
 	{"the write of the lease", func(c harness.Call) bool { return c.Write() && c.Lease() }},
 	{"the first write", func(c harness.Call) bool { return c.Write() && !c.Lease() && !aboutMemory(c) }},
 	{"the last write", nil}, // only the scenario that makes the plan knows which call that is
-	{"the write of the memory", func(c harness.Call) bool { return c.Write() && aboutMemory(c) }},
+	{writesMemory, func(c harness.Call) bool { return c.Write() && aboutMemory(c) }},
 }
 
 // aboutMemory reports whether the call writes the operator's memory, and not the lease.
