@@ -9,36 +9,42 @@ import (
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
-// Past is what git says of the revision that a run goes by, and of the one that was in force before it. The zero value says
-// that they are the same revision.
+// Past is what git says about the revision that a run goes by, and about the one that was in force before it. The
+// zero value means that they are the same revision.
 type Past struct {
-	// Commits are those since the revision in force. If git cannot say that, it is the newest alone.
+	// Commits are the commits since the revision in force. If git cannot list them, it is only the revision that the
+	// run goes by.
 	Commits []git.Commit
-	// Older reports whether the revision is an ancestor of the one in force. OlderErr is why that is not known.
+	// Older reports whether the revision is an ancestor of the one in force. OlderErr says why that is not known. It
+	// is nil if it is known.
 	Older    bool
 	OlderErr error
-	// Taken is what the revision takes back of the one in force. TakenErr is why that is not known.
+	// Taken is what the revision takes back of the one in force. TakenErr says why that is not known. It is nil if it
+	// is known.
 	Taken    Compared
 	TakenErr error
 }
 
-// Compared is what the histories of two revisions say of each other. Neither changes, so that it is found out once.
+// Compared is the result of comparing the histories of two revisions. Neither history changes, so one comparison is
+// enough.
 type Compared struct {
 	Old, Next string
 	Rewrote   *state.Rewrite
-	// Unsaid is why the histories do not say it, and never will: they are cut off, or there are none.
+	// Unsaid says why the histories cannot be compared, now or later: they are cut off, or there are none. It is nil
+	// if they can.
 	Unsaid error
 }
 
-// Before is what the revision in force asked for. The zero value says that nobody knows: what differs is then git's doing.
+// Before is what the revision in force asked for. The zero value means that nobody knows. A difference then counts as
+// made by git.
 type Before struct {
 	States []diff.State
-	// Withheld are the objects that a problem of their manifest held.
+	// Withheld are the objects that a problem of their manifest held, with the reason.
 	Withheld map[v1.Key]string
 }
 
-// index returns a function that finds the want of an object, which is nil if its manifest was not there, or nobody knows.
-// held reports whether a problem of the manifest held it.
+// index returns a function that finds the want of an object. The want is nil if the object had no manifest, or if
+// nobody knows. held reports whether a problem of the manifest held the object.
 func (b Before) index() wantsBefore {
 	var wants map[v1.Key]*diff.State // most runs ask for none
 	return func(key v1.Key) (want *diff.State, held bool) {
@@ -54,7 +60,7 @@ func (b Before) index() wantsBefore {
 
 type wantsBefore func(v1.Key) (want *diff.State, held bool)
 
-// Needs are what has to be asked of the engine before something is decided about what differs.
+// Needs are the questions to ask the engine before anything is decided about the differences.
 type Needs struct {
 	Traces []Trace
 	// Lives are the objects whose health matters, by kind, in the order of their names.
@@ -62,7 +68,8 @@ type Needs struct {
 	waits waits
 }
 
-// Trace is a roll-out that was undone, and of which nothing is left that says what: its tasks may.
+// Trace is a roll-out that was undone, and of which the engine keeps no record that says what was undone. Its tasks
+// may still tell.
 type Trace struct {
 	Kind    *kinds.Kind
 	Live    *kinds.Live
@@ -70,15 +77,16 @@ type Trace struct {
 	Rollout plan.Rollout
 }
 
-// Answers are what was asked of the engine for what differs.
+// Answers are the engine's answers to Needs.
 type Answers struct {
-	// Rollouts are those of Needs.Traces, with what the tasks that failed tell of them.
+	// Rollouts are the roll-outs of Needs.Traces, completed by what their failed tasks tell.
 	Rollouts map[v1.Key]plan.Rollout
-	// Healths are those of Needs.Lives by kind and live name. Unread is why those of a kind are not known.
+	// Healths are the healths of Needs.Lives, by kind and live name. Unread says why the healths of a kind are not
+	// known.
 	Healths map[string]map[string]kinds.Health
 	Unread  map[string]error
-	// Surveyed is what was found of the nodes.
+	// Surveyed is what the survey of the nodes found.
 	Surveyed kinds.Surveyed
-	// Rotating is what the Cluster states and has on record of rotations, with the root that files have.
+	// Rotating is what is due to be replaced by epoch or by age, and when each thing was last replaced.
 	Rotating kinds.Rotating
 }

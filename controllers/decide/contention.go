@@ -11,30 +11,32 @@ import (
 )
 
 const (
-	// mostRounds is how often something is put back that a hand writes again each time.
+	// mostRounds is how often the operator undoes a change that somebody makes again each time. After that it waits
+	// for quiet.
 	mostRounds = 3
-	// quiet is how long nobody must have written it before it is put back once more.
+	// quiet is how long nobody must have written the field before the operator puts it back once more.
 	quiet = 15 * time.Minute
 )
 
-// contention counts how often changes by hand that were undone were made again. It lives as long as the process.
+// contention counts how often somebody repeated a change that the operator had undone. It lasts as long as the
+// process.
 type contention map[contended]*round
 
-// contended is a field of an object; the path is "" if it is the object itself, which somebody removes.
+// contended is a field of an object. path is "" if it is the object itself, which somebody removes.
 type contended struct {
 	key  v1.Key
 	path string
 }
 
 type round struct {
-	// want is what git asks for: another want is another matter.
+	// want is what git asks for. If it changes, the count starts again.
 	want string
-	// have is what the hand wrote last.
+	// have is what somebody wrote last.
 	have string
-	// times is how often it was written again, last when somebody wrote it last, the operator or a hand.
+	// times is how often somebody repeated the change. last is when it was last written, by the operator or by hand.
 	times int
 	last  time.Time
-	// undone: the operator has put it back, and since then nobody has written it.
+	// undone is true if the operator has put the field back and nobody has written it since.
 	undone bool
 }
 
@@ -53,7 +55,8 @@ func (c contention) repaired(s plan.Step, now time.Time) {
 	}
 }
 
-// look counts what was made again, forgets what is over, and returns what is to be left alone.
+// look counts the changes that were repeated, and forgets those that are over. It returns what the operator must
+// leave alone for now, by object.
 func (c contention) look(changes []diff.Change, now time.Time) map[v1.Key][]plan.Contention {
 	differs, out := map[contended]bool{}, map[v1.Key][]plan.Contention{}
 	for _, change := range changes {
@@ -89,7 +92,7 @@ func (c contention) look(changes []diff.Change, now time.Time) map[v1.Key][]plan
 	return out
 }
 
-// rest takes note of what does not differ now, and forgets it when nobody has written it for long enough.
+// rest looks after entries that do not differ now. It forgets an entry that nobody has written for as long as quiet.
 func (c contention) rest(differs map[contended]bool, now time.Time) {
 	for at, r := range c {
 		switch {
@@ -97,12 +100,13 @@ func (c contention) rest(differs map[contended]bool, now time.Time) {
 		case now.Sub(r.last) >= quiet:
 			delete(c, at)
 		default:
-			r.have = r.want // the next one to write it writes something new
+			r.have = r.want // the next write by hand then counts as a new one
 		}
 	}
 }
 
-// handsOf lists what a change has by hand alone.
+// handsOf returns the fields of a change that only a hand has changed. If somebody removed the object, it returns one
+// entry for the object itself.
 func handsOf(c diff.Change) map[contended]diff.Field {
 	if c.Removed() {
 		return map[contended]diff.Field{{key: c.Key}: {}}

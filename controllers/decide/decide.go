@@ -1,5 +1,6 @@
-// Package decide works out what a run does. It takes values, of what git says and of what was found of the swarm, and
-// gives values: a plan, and what is to be remembered after it. It makes no call, and nothing outside of it changes.
+// Package decide works out what a run does. It takes what git says and what was found of the swarm, as values. It
+// returns a plan and what to remember after the run, as values. It makes no calls and changes nothing outside of
+// itself.
 package decide
 
 import (
@@ -16,20 +17,20 @@ import (
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
-// Policy is what the operator's command line says of how to decide.
+// Policy is what the operator's command line says about how to decide.
 type Policy struct {
-	// Consents are those of the command line, beside those of commits.
+	// Consents are those of the command line. They add to the consents in commits.
 	Consents plan.Consents
 	Budgets  plan.Budgets
-	// RepairAfter is how long a change by hand stays before it is undone. RepairRestartsAfter is the same for repairs that
-	// restart tasks.
+	// RepairAfter is how long a change by hand stays before it is undone. RepairRestartsAfter is the same for repairs
+	// that restart tasks.
 	RepairAfter, RepairRestartsAfter time.Duration
-	// AskRewritten reports whether a revision that takes commits of the one in force back waits for consent. If false,
-	// that is only reported.
+	// AskRewritten is true if a revision that takes back commits of the one in force must wait for consent. If false,
+	// the operator only reports it.
 	AskRewritten bool
-	// Observe reports whether nothing is ever written, not even what is remembered.
+	// Observe is true if the operator writes nothing at all, not even its memory.
 	Observe bool
-	// Follow reports whether later runs follow roll-outs to their end, to report and remember what fails.
+	// Follow is true if later runs follow roll-outs to their end, to report and remember failures.
 	Follow bool
 	// Self is the service that the operator runs as. It is empty if the operator does not run as a service.
 	Self v1.Key
@@ -37,42 +38,43 @@ type Policy struct {
 
 // Revision is what the source says: which revision a run goes by, and what its manifests state.
 type Revision struct {
-	// Source is the name that owns what the manifests state.
+	// Source is the name of the source that owns what the manifests state.
 	Source string
-	// Attempted is the newest revision. InForce is the one that the wants are from. They differ if Problems refuse the
-	// newest one, or if it could not be read.
+	// Attempted is the newest revision. InForce is the revision that the wants come from. They differ if Problems
+	// refuse the newest one, or if it could not be read.
 	Attempted, InForce git.Commit
 	Problems           []v1.Problem
-	// Entries are the manifests that no problem holds. Withheld says of the objects that problems hold why.
+	// Entries are the manifests that no problem holds. Withheld are the objects that problems hold, with the reason.
 	Entries  []kinds.Entry
 	Withheld map[v1.Key]string
-	// Stays says of the withheld objects what in their policy keeps them when the manifest is gone. It only tightens, so
-	// that it counts although the rest of the manifest does not.
+	// Stays says, for each withheld object that has one, which setting of its policy keeps it when the manifest is
+	// gone. Such a setting only tightens, so it counts even though the rest of the manifest does not.
 	Stays    map[v1.Key]string
 	Defaults v1.Defaults
-	// Remarks are what people should know of the manifests.
+	// Remarks are what people should know about the manifests.
 	Remarks []v1.Problem
 	Past    Past
 }
 
-// World is what a run has found of the swarm. Deciding changes nothing of it.
+// World is what a run has found of the swarm. Deciding does not change it.
 type World struct {
-	// At is the time that the run goes by, from Needs on.
+	// At is the time that the run goes by. It is set before Needs is called.
 	At    time.Time
 	About kinds.About
 	Index *kinds.Index
-	// Found is what the operator remembers of the source, as it was read or written last.
+	// Found is the operator's memory of the source, as it was last read or written.
 	Found state.Found
-	// Others are the objects that other sources made or adopted, by id. Partial are the objects of partial kinds that other
-	// sources state something of, by source.
+	// Others are the objects that other sources made or adopted: the source by the object's id. Partial are the
+	// objects of partial kinds that other sources state something of, by source.
 	Others  map[string]string
 	Partial map[string]map[v1.Key]bool
 	Holds   []state.Hold
-	// Troubles are the steps that failed and wait for their next try, by name, whichever instance made the last try.
+	// Troubles are the steps that failed and wait for their next try, by name. It does not matter which instance
+	// tried last.
 	Troubles map[string]plan.Trouble
-	// Nonce is a new one, for the memory if it has to be written.
+	// Nonce is a new random value, for the memory if it has to be written.
 	Nonce string
-	// Whole reports whether everything was read for this run.
+	// Whole is true if this run has read everything.
 	Whole bool
 }
 
@@ -89,28 +91,28 @@ type Differing struct {
 	Held map[v1.Key]plan.Problem
 }
 
-// Asked is what was asked of the engine beside its lists.
+// Asked is what the engine was asked besides its lists.
 type Asked struct {
 	Surveyed kinds.Surveyed
 	Rotating kinds.Rotating
-	// Unread is why it is not known how the services do that something waits for. It is nil if that is known. Without it
-	// the plan is as good as it can be, and what waits would wait for ever.
+	// Unread says why the health of services that something waits for is not known. It is nil if it is known. The
+	// plan can be used all the same, but without a new look what waits would wait for ever.
 	Unread error
 }
 
-// Standing is whether the revision may be acted on.
+// Standing says whether the run may act on its revision.
 type Standing struct {
-	// Outdated reports whether the revision is older than the one in force, and nobody agreed to go back.
+	// Outdated is true if the revision is older than the one in force and nobody agreed to go back.
 	Outdated bool
-	// Frozen reports whether what is remembered is not this run's to change.
+	// Frozen is true if this run must not change the memory.
 	Frozen bool
-	// rewrote is what the revision takes back of the one in force, before it is in force itself. It is nil if that is
-	// nothing. asks reports whether that needs consent that nobody has given.
+	// rewrote is what the revision takes back of the one in force, before it is in force itself. It is nil if it
+	// takes nothing back. asks is true if that needs a consent that nobody has given.
 	rewrote *state.Rewrite
 	asks    bool
 }
 
-// Decision is what a run knows and what it makes of that, part by part: see the methods of Decider.
+// Decision is what a run knows and what it decides. The methods of Decider fill it in, part by part.
 type Decision struct {
 	Revision
 	World
@@ -119,30 +121,30 @@ type Decision struct {
 	Standing
 	Facts plan.Facts
 	Plan  plan.Plan
-	// Failures are the wants first seen to have failed in this run.
+	// Failures are the wants that this run is the first to see failed.
 	Failures []plan.Failure
 	Notices  []string
-	// Memory is what is to be remembered after the run.
+	// Memory is what to remember after the run.
 	Memory state.Memory
 
 	consents plan.Consents
-	// frozenSpecs are the specs of what the plan removes to make it again, by id.
+	// frozenSpecs are the specs of objects that the plan removes in order to make them again, by id.
 	frozenSpecs map[string]state.Frozen
 }
 
-// Usable reports whether there is a revision to go by. Without one nothing is compared, let alone removed.
+// Usable reports whether there is a revision to go by. Without one nothing is compared, and nothing is removed.
 func (r *Decision) Usable() bool { return r.InForce.Tree != nil }
 
-// Ends reports whether the plan ends something, changes who decides, or replaces what nodes join and live by. That is for a
-// swarm that was read whole.
+// Ends reports whether the plan ends something, changes which nodes are managers, or replaces what nodes need to join
+// or to stay. Such a plan must come from a swarm that was read whole.
 func (r *Decision) Ends() bool {
 	return slices.ContainsFunc(r.Plan.Steps, func(s plan.Step) bool {
 		return s.Op == diff.Remove || s.Op == diff.Replace || s.ChangesRole() || s.Leaves() || s.Rotates() || s.Op == diff.Create && s.Key.Kind == v1.KindNode
 	})
 }
 
-// Decider decides for one source, run by run. It keeps what the process knows from run to run (Progress), and caches, which
-// change no decision.
+// Decider decides for one source, run by run. From run to run it keeps what the process knows (Progress), and caches
+// that change no decision.
 type Decider struct {
 	Policy
 	Progress
@@ -168,7 +170,7 @@ func (d *Decider) kind(name string) (kinds.Kind, bool) {
 	return kinds.Kind{}, false
 }
 
-// Expand finds what is wanted, and brings what there is into the same form.
+// Expand works out what is wanted, and brings what exists into the same form.
 func (d *Decider) Expand(run *Decision) {
 	src := run.Ours()
 	run.Objects = len(run.Entries)
@@ -176,8 +178,8 @@ func (d *Decider) Expand(run *Decision) {
 	run.Haves = kinds.Haves(d.kinds, run.Index, src, run.Wants.States, &d.memo)
 }
 
-// AsksBefore reports whether Compare needs to know what the revision in force asked for. That is needed only in the first run
-// of a new revision, and only if the swarm has lost an object or its labels.
+// AsksBefore reports whether Compare needs to know what the revision in force asked for. It does only in the first
+// run of a new revision, and only if an object or its labels are missing.
 func (d *Decider) AsksBefore(run *Decision) bool {
 	if run.InForce.Hash == run.Memory.InForce.Hash {
 		return false
@@ -205,15 +207,15 @@ func (d *Decider) Compare(run *Decision, before Before) {
 	}
 }
 
-// Needs says what has to be asked of the engine before something is decided about what differs. What the lists, git and the
-// memory tell is in run.Facts afterwards.
+// Needs returns what to ask the engine before anything is decided about the differences. Afterwards run.Facts has
+// what the lists, git and the memory tell.
 func (d *Decider) Needs(run *Decision) Needs {
 	run.consents = consents(run)
 	run.Facts = d.facts(run)
 	return d.asks(run)
 }
 
-// asks is Needs, of a run whose facts are gathered.
+// asks does the work of Needs for a run whose facts are gathered.
 func (d *Decider) asks(run *Decision) Needs {
 	f := &run.Facts
 	n := Needs{Traces: d.rollouts(run, f)}
@@ -222,11 +224,11 @@ func (d *Decider) asks(run *Decision) Needs {
 	return n
 }
 
-// Learn adds to the facts what was asked.
+// Learn adds the answers to the facts.
 func (d *Decider) Learn(run *Decision, n Needs, a Answers) {
 	f := &run.Facts
 	for key, rollout := range a.Rollouts {
-		if _, stands := f.Rollouts[key]; stands { // a pause may have been forgiven
+		if _, stands := f.Rollouts[key]; stands { // a pause that was forgiven is no longer there
 			f.Rollouts[key] = rollout
 		}
 	}
@@ -235,7 +237,7 @@ func (d *Decider) Learn(run *Decision, n Needs, a Answers) {
 	run.Notices = append(run.Notices, a.Surveyed.Notices...)
 }
 
-// Decide makes the plan, and what is to be remembered after it.
+// Decide makes the plan, and works out what to remember after it.
 func (d *Decider) Decide(run *Decision) {
 	run.Failures = newFailures(run)
 	for _, failed := range run.Failures {

@@ -10,7 +10,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// SinksOf are where manifests say that tokens and keys go.
+// SinksOf returns where manifests say that tokens and keys go. It leaves out tokens and keys that go nowhere.
 func SinksOf(entries []kinds.Entry) map[kinds.Rotated][]v1.Sink {
 	out := map[kinds.Rotated][]v1.Sink{}
 	for _, e := range entries {
@@ -32,7 +32,7 @@ func SinksOf(entries []kinds.Entry) map[kinds.Rotated][]v1.Sink {
 	return out
 }
 
-// Delivered returns the digest of what was delivered under a key, or "" if nothing is known of that.
+// Delivered returns the digest of what was delivered under a key, or "" if nothing is known to have been.
 func (d *Decider) Delivered(run *Decision, key string) string {
 	if digest, is := d.handed[key]; is {
 		return digest
@@ -40,7 +40,8 @@ func (d *Decider) Delivered(run *Decision, key string) string {
 	return run.Memory.Delivered[key]
 }
 
-// noteDelivered has the memory know what was delivered, and forget what has nowhere to go any more.
+// noteDelivered writes into the memory what was delivered, and drops what has nowhere to go any more. If a problem
+// holds the Cluster, the record stays as it is.
 func (d *Decider) noteDelivered(run *Decision) {
 	to := SinksOf(run.Entries)
 	out := map[string]string{}
@@ -52,7 +53,7 @@ func (d *Decider) noteDelivered(run *Decision) {
 			}
 		}
 	}
-	if run.IsHeld(v1.Key{Kind: v1.KindCluster, Name: v1.ClusterName}) { // what it states of sinks is not known
+	if run.IsHeld(v1.Key{Kind: v1.KindCluster, Name: v1.ClusterName}) { // its sinks are not known
 		return
 	}
 	if len(out) == 0 {
@@ -61,7 +62,7 @@ func (d *Decider) noteDelivered(run *Decision) {
 	run.Memory.Delivered = out
 }
 
-// Makes says what a step makes that has to go somewhere; "" is nothing.
+// Makes returns which token or key a step makes that has to go somewhere. It is "" if the step makes none.
 func Makes(s plan.Step) kinds.Rotated {
 	if s.Rotates() {
 		return kinds.RenewalOf(s).Makes
@@ -72,5 +73,5 @@ func Makes(s plan.Step) kinds.Rotated {
 	return ""
 }
 
-// Handed notes that something was delivered, with its digest.
+// Handed notes that something was delivered under a key, with its digest.
 func (d *Decider) Handed(key, digest string) { d.handed[key] = digest }

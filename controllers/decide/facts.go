@@ -14,10 +14,10 @@ import (
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
-// Ours returns the source with what it remembers, in the form in which kinds ask for it.
+// Ours returns the source with its memory, in the form that kinds need.
 func (r *Decision) Ours() kinds.Source { return SourceOf(r.Source, r.Memory, r.Others, r.Partial) }
 
-// SourceOf returns a source with what its memory says, and what other sources have: see World.
+// SourceOf returns a source with what its memory says. others and partial say what other sources have: see World.
 func SourceOf(name string, m state.Memory, others map[string]string, partial map[string]map[v1.Key]bool) kinds.Source {
 	src := kinds.Source{
 		Name: name, HashKey: m.HashKey, Adopted: map[string]kinds.Record{}, Made: m.Made, Nonce: m.Nonce, Others: others, Partial: partial,
@@ -28,10 +28,12 @@ func SourceOf(name string, m state.Memory, others map[string]string, partial map
 	return src
 }
 
-// consents collects the agreements that hold: those not used up yet, and those in commits since the revision in force.
+// consents returns the consents that hold: those not used up yet, those given by command, and those in commits since
+// the revision in force. It also adds notices about consents that do not count.
 func consents(run *Decision) plan.Consents {
 	out := slices.Clone(run.Memory.Consents)
-	if run.InForce.Hash != run.Memory.InForce.Hash { // what was agreed to for another revision is about what that one had to do
+	// A consent to what another revision had to do does not carry over.
+	if run.InForce.Hash != run.Memory.InForce.Hash {
 		out = out.Carried()
 	}
 	for _, a := range run.Memory.Approvals {
@@ -60,17 +62,18 @@ func consents(run *Decision) plan.Consents {
 	return out
 }
 
-// ByCommand says of a consent in a commit's message that it does not count, because no commit can give it.
+// ByCommand returns the notice for a consent in a commit's message that does not count, because no commit can give
+// it.
 func ByCommand(c git.Commit, h plan.Hazard) string {
 	return fmt.Sprintf("commit %s: %s: %s does not count, because a commit cannot agree to it; to agree, run: swarm-operator approve %s %s", c.Short(), plan.Trailer, h, c.Short(), h)
 }
 
-// Squashed says of a consent below a squash's list of commits that it does not count.
+// Squashed returns the notice for a consent that does not count, because it stands below a squash's list of commits.
 func Squashed(c git.Commit, text string) string {
 	return fmt.Sprintf("commit %s: %s: %s does not count: it stands below a squash's list of commits, where anybody's commit may have brought it; write it above that list", c.Short(), plan.Trailer, text)
 }
 
-// facts gathers what guards need to know, as far as lists, git and the memory tell it.
+// facts returns what guards need to know, as far as lists, git and the memory tell it.
 func (d *Decider) facts(run *Decision) plan.Facts {
 	m := run.Memory
 	f := plan.Facts{
@@ -92,7 +95,8 @@ func (d *Decider) facts(run *Decision) plan.Facts {
 		if !h.Meta.Mine {
 			continue
 		}
-		if w := run.Wanted[h.Key]; w != nil && w.Partial { // any repository may state something of it: it tells no two apart
+		// Any repository may state something of a partial object, so owning it does not tell two repositories apart.
+		if w := run.Wanted[h.Key]; w != nil && w.Partial {
 			labelled = labelled || !h.Meta.Adopted
 			continue
 		}
@@ -120,8 +124,8 @@ func (d *Decider) facts(run *Decision) plan.Facts {
 	return f
 }
 
-// rollouts looks at the last update of each service. It returns those that were undone without a trace of what: the tasks that
-// failed have one, and are asked for once a failure, because after that it is on record.
+// rollouts notes the last update of each service in the facts. It returns those that were undone without a record of
+// what was undone. Their failed tasks may tell. Each failure is asked about once, because then it is on record.
 func (d *Decider) rollouts(run *Decision, f *plan.Facts) []Trace {
 	var out []Trace
 	for n := range d.kinds {
@@ -148,13 +152,13 @@ func (d *Decider) rollouts(run *Decision, f *plan.Facts) []Trace {
 	return out
 }
 
-// driftKey tells a change by hand from the next one of the same object: one that changed it from one that removed it.
+// driftKey tells apart two changes by hand to the same object: one that changed it, and one that removed it.
 type driftKey struct {
 	v1.Key
 	op diff.Op
 }
 
-// driftSince remembers when each change by hand was first seen.
+// driftSince notes when each change by hand was first seen, and forgets those that are gone.
 func (d *Decider) driftSince(run *Decision, f *plan.Facts) {
 	seen := map[driftKey]bool{}
 	for _, c := range run.Changes {
@@ -175,10 +179,10 @@ func (d *Decider) driftSince(run *Decision, f *plan.Facts) {
 	}
 }
 
-// remember works out what the state should hold after this run. Nothing is written here.
+// remember works out what the memory should hold after this run. It writes nothing to the swarm.
 //
-// Who may not act has nothing to say either: what an older revision, or one against a swarm that is not the one it was,
-// makes of the objects would only be written over by the others.
+// An instance that may not act must not write memory either. It goes by an older revision, or by a swarm that is not
+// the one it was. The other instances would only overwrite what it writes.
 func (d *Decider) remember(run *Decision) {
 	m := &run.Memory
 	given := append(slices.Clone(run.consents), d.Consents...)
@@ -198,18 +202,21 @@ func (d *Decider) remember(run *Decision) {
 	switch going := leaving(run); {
 	case len(m.Begun)+len(m.Superseded.Begun) == 0:
 		m.Leaving = nil
-	case run.InForce.Hash == run.Found.Memory.InForce.Hash: // what has gone is forgotten with the next revision: that is no reason to write
+	// What has gone since is forgotten with the next revision. Forgetting it now would be no reason to write.
+	case run.InForce.Hash == run.Found.Memory.InForce.Hash:
 		m.Leaving = state.Union(m.Leaving, going)
 	default:
 		m.Leaving = going
 	}
-	m.Approvals = slices.DeleteFunc(slices.Clone(m.Approvals), func(a state.Approval) bool { // they are among the consents now
+	// They are among the consents now.
+	m.Approvals = slices.DeleteFunc(slices.Clone(m.Approvals), func(a state.Approval) bool {
 		return state.SameRevision(run.InForce.Hash, a.Revision)
 	})
 	if given.Agreed(plan.Rewind) {
 		m.AgreeToRewrite()
 	}
-	m.Consents = slices.DeleteFunc(slices.Clone(run.consents), func(c plan.Consented) bool { // the next rewind is another one
+	// The next rewind needs a consent of its own.
+	m.Consents = slices.DeleteFunc(slices.Clone(run.consents), func(c plan.Consented) bool {
 		return c.Hazard == plan.Rewind
 	}).Bound(run.Plan)
 	if run.Plan.InSync() {
@@ -226,9 +233,10 @@ func (d *Decider) remember(run *Decision) {
 	record(run, d.removed)
 }
 
-// begun are the services that the revision in force has changed or is about to, where something of it is to be removed: that
-// waits until they work, also if another instance goes on from here. They stay on record until the next revision: nobody
-// asks for them where nothing is to be removed, and a memory that only forgets them is a write too many.
+// begun returns the services that the revision in force has changed or is about to change, if objects are to be
+// removed. The removals wait until these services work, even if another instance takes over. If nothing is to be
+// removed, the record of the same revision stays as it is. Nothing reads it then, and a write only to forget it is
+// one too many.
 func begun(run *Decision) []v1.Key {
 	same := run.InForce.Hash == run.Found.Memory.InForce.Hash
 	switch {
@@ -253,7 +261,8 @@ func begun(run *Decision) []v1.Key {
 	return slices.SortedFunc(maps.Keys(out), v1.Key.Compare)
 }
 
-// superseded is what revisions before this one have left undone of their removals, and what of their changes those wait for.
+// superseded returns the removals that earlier revisions have left undone, and the changed services that these
+// removals wait for.
 func superseded(run *Decision) state.Unended {
 	going := map[v1.Key]bool{}
 	for _, c := range run.Changes {
@@ -267,8 +276,8 @@ func superseded(run *Decision) state.Unended {
 	)
 }
 
-// leaving are the objects that no manifest asks for any more, and that go when what comes before them is done. What stays for
-// good, because its last manifest says so or something refers to it, is none of them.
+// leaving returns the objects that no manifest asks for any more and that go once the steps before them are done.
+// Objects that stay for good are not among them: their last manifest keeps them, or something refers to them.
 func leaving(run *Decision) []v1.Key {
 	stays := map[v1.Key]bool{}
 	for _, r := range run.Plan.Refused {
@@ -287,12 +296,12 @@ func leaving(run *Decision) []v1.Key {
 	return slices.Compact(out)
 }
 
-// removes says whether objects are there that no manifest asks for any more.
+// removes reports whether there are objects that no manifest asks for any more.
 func removes(changes []diff.Change) bool {
 	return slices.ContainsFunc(changes, func(c diff.Change) bool { return c.Op == diff.Remove && !c.Have.Meta.OldVersion })
 }
 
-// refused is the newest revision where it has problems, as it was first seen.
+// refused returns the newest revision as it was first seen, if it has problems. It returns nil if it has none.
 func refused(run *Decision) *state.Entry {
 	switch old := run.Memory.Refused; {
 	case len(run.Problems) == 0 || run.Attempted.Hash == "":
@@ -306,7 +315,8 @@ func refused(run *Decision) *state.Entry {
 	}
 }
 
-// newFailures finds what failed since the last run. It comes before the plan, whose guards count failures.
+// newFailures returns what has failed since the last run. Call it before the plan is made, because guards count
+// failures.
 func newFailures(run *Decision) []plan.Failure {
 	inSync := map[v1.Key]*diff.State{}
 	note := func(key v1.Key) {
@@ -314,7 +324,7 @@ func newFailures(run *Decision) []plan.Failure {
 			inSync[key] = w
 		}
 	}
-	for key := range run.Facts.Rollouts { // of others nothing is known that could have failed
+	for key := range run.Facts.Rollouts { // other objects have no roll-out that could have failed
 		note(key)
 	}
 	for key := range run.Facts.Failing {
@@ -328,9 +338,9 @@ func newFailures(run *Decision) []plan.Failure {
 	return run.blamed(plan.NewFailures(run.Changes, inSync, run.Facts))
 }
 
-// failures adds the new ones and drops those that are over: of a want that is in force, when it became healthy after all;
-// of one that changed, when the roll-out that failed is no longer the last one. Before that the record is what tells an
-// old failure from one of the new want.
+// failures adds the new failures and drops those that are over. A failure of tasks alone is over when the object is
+// ready. Every failure is over when the want has changed and the roll-out that failed is no longer the last one.
+// Until then the record tells an old failure from one of the new want.
 func failures(old, added []plan.Failure, wants map[v1.Key]*diff.State, f plan.Facts) []plan.Failure {
 	byKey := map[v1.Key]plan.Failure{}
 	for _, failed := range old {
@@ -354,7 +364,8 @@ func failures(old, added []plan.Failure, wants map[v1.Key]*diff.State, f plan.Fa
 	return out
 }
 
-// madeAgain drops the failures of what the plan makes, or makes again: the object that failed is not the one that comes.
+// madeAgain drops the failures of objects that the plan makes, or makes again: the new object is not the one that
+// failed.
 func madeAgain(failed []plan.Failure, steps []plan.Step) []plan.Failure {
 	return slices.DeleteFunc(failed, func(f plan.Failure) bool {
 		return slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Key == f.Key && (s.Op == diff.Create || s.Op == diff.Replace) })
@@ -383,7 +394,8 @@ func (d *Decider) adopted(run *Decision) map[string]state.Adopted {
 	return out
 }
 
-// partial lists the objects of which the manifests state some. They are the source's for as long as there is a manifest.
+// partial returns the objects of partial kinds that the manifests state something of. They belong to the source as
+// long as there is a manifest, unless they were released.
 func partial(run *Decision) []v1.Key {
 	var out []v1.Key
 	for key, w := range run.Wanted {
@@ -400,11 +412,13 @@ func partial(run *Decision) []v1.Key {
 	return out
 }
 
-// kept notes what manifests say about their own removal, for the time when they are gone.
+// kept returns what manifests say about the removal of their objects, for when the manifests are gone. It is nil if
+// there is nothing to keep.
 func kept(run *Decision) map[v1.Key]string {
 	out := map[v1.Key]string{}
 	for _, c := range run.Changes {
-		// Versions have names of their own, so what is still there is known by its key: it is what would be removed.
+		// Versions have names of their own, so a lookup by name does not find them. What still exists has a change
+		// that removes it.
 		if why, known := run.Memory.Keep[c.Key]; known && c.Op == diff.Remove && run.Wanted[c.Key] == nil {
 			out[c.Key] = why
 		}
@@ -417,7 +431,8 @@ func kept(run *Decision) map[v1.Key]string {
 	maps.Copy(out, run.Stays)
 	for key, w := range run.Wanted {
 		if why := KeptBy(w.Policy); why != "" || w.Policy.Prune != nil {
-			out[key] = why // "" if prune is stated true: also what was adopted may go
+			// The reason is "" if the manifest states prune: true. Then an adopted object may go as well.
+			out[key] = why
 		}
 	}
 	if len(out) == 0 {
@@ -426,7 +441,8 @@ func kept(run *Decision) map[v1.Key]string {
 	return out
 }
 
-// KeptBy returns what in a manifest's policy keeps the object when the manifest is gone; "" if nothing does.
+// KeptBy returns the setting of a manifest's policy that keeps the object when the manifest is gone, or "" if none
+// does.
 func KeptBy(p v1.Policy) string {
 	switch {
 	case p.Protect:
