@@ -14,25 +14,31 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Poll is how soon a run looks again at what moves without an event: tasks that start, drift that is to be repaired.
+// Poll is how soon a run looks again at what changes without an event, for example tasks that start, or drift to
+// repair.
 const Poll = time.Second
 
-// relook is how often what failed is looked at again at most: the swarm goes on trying, and tells nobody when it succeeds.
+// relook is the least time between two looks at what failed. The swarm goes on trying, and no event tells when it
+// succeeds.
 const relook = 30 * time.Second
 
-// following is what is known of objects that changed and are not seen to work yet. Events tell when a service changes and
-// when its update ends, never when a task starts or fails, so these are looked at until they are settled.
+// following is what is known of objects that changed and that no run has seen work yet. Events tell when a service
+// changes and when its update ends, but never when a task starts or fails. So runs look at these objects until they
+// are settled.
 type following struct {
-	versions  versions             // as of the last run
-	unsettled map[v1.Key]time.Time // since when
+	versions  versions             // versions are those of the last run
+	unsettled map[v1.Key]time.Time // unsettled is since when each object is not settled
 	looked    time.Time
-	running   map[v1.Key]bool      // whose roll-out the engine said to run, as of the last run
-	hidden    map[v1.Key]time.Time // see hide
-	waits     map[v1.Key]waiting   // whose tasks find no place, and jobs that run
-	forgiven  map[v1.Key]time.Time // paused roll-outs that did what they were for, by when they began
-	furthest  map[v1.Key]reached   // see further
-	ended     map[v1.Key]bool      // of what was not ready at the last look, whether its tasks had failed
-	// seenFailed is the record of the last run, for who observes and writes none.
+	// running are the services of which the engine said in the last run that a roll-out runs.
+	running map[v1.Key]bool
+	hidden  map[v1.Key]time.Time // hidden: see hide
+	waits   map[v1.Key]waiting   // waits are services whose tasks find no place, and jobs that run
+	// forgiven are paused roll-outs that did what they were for, by when they began.
+	forgiven map[v1.Key]time.Time
+	furthest map[v1.Key]reached // furthest: see further
+	// ended says of what was not ready at the last look whether its tasks had failed.
+	ended map[v1.Key]bool
+	// seenFailed is the record of failures after the last run, for an operator that observes and writes no memory.
 	seenFailed []plan.Failure
 }
 
@@ -40,15 +46,16 @@ func newFollowing() following {
 	return following{unsettled: map[v1.Key]time.Time{}, hidden: map[v1.Key]time.Time{}, waits: map[v1.Key]waiting{}, forgiven: map[v1.Key]time.Time{}, furthest: map[v1.Key]reached{}, ended: map[v1.Key]bool{}}
 }
 
-// waiting is since when the tasks of a service wait for a place, and why. begun: they have one, and are those of a job.
+// waiting says since when and why the tasks of a service wait for a place. begun is true for a job that runs: its
+// tasks have a place.
 type waiting struct {
 	since time.Time
 	why   string
 	begun bool
 }
 
-// LookAgain says when to look again at what moves without an event; 0 means that nothing does. What only waits for a place is
-// looked at less often after a while, as is a job: that may take days.
+// LookAgain returns how long to wait before the next look at what changes without an event. It returns 0 if nothing
+// does. What still waits for a place after a while is looked at less often, and so is a job: either may take days.
 func (f *following) LookAgain(now time.Time) time.Duration {
 	var after time.Duration
 	onRecord := map[v1.Key]bool{}
@@ -68,7 +75,7 @@ func (f *following) LookAgain(now time.Time) time.Duration {
 	return after
 }
 
-// Placeless says which services wait for a place for their tasks, and why. "": none does.
+// Placeless says which services wait for a place for their tasks, and why. It is "" if none does.
 func (f *following) Placeless() string {
 	var out []string
 	for key, w := range f.waits {
@@ -83,20 +90,23 @@ func (f *following) Placeless() string {
 
 // waits are the services that something waits for in a run.
 type waits struct {
-	// ask are those whose health matters: true for those that are really asked for.
+	// ask are the services whose health matters. The value is true if the engine must be asked about it.
 	ask map[v1.Key]bool
-	// removals are those that removals of this revision wait for, earlier those that removals of earlier ones wait for.
+	// removals are the services that removals of this revision wait for. earlier are those that removals of earlier
+	// revisions wait for.
 	removals map[v1.Key]bool
 	earlier  []v1.Key
-	// excused are paused roll-outs that nothing waits for: SwarmKit pauses also for tasks that end well, as those of a one-shot do.
+	// excused are paused roll-outs that nothing waits for. SwarmKit also pauses for tasks that end well, as those of
+	// a one-shot service do.
 	excused map[v1.Key]bool
 }
 
-// unready finds what others wait for and, where the reconciler follows roll-outs, what is not settled. It notes in the facts
-// which roll-outs a write has hidden, and which pauses were forgiven.
+// unready returns the services that others wait for and, if the operator follows roll-outs, those that are not
+// settled. It notes in the facts which roll-outs a write has hidden, and drops the pauses that were forgiven.
 func (d *Decider) unready(run *Decision, f *plan.Facts) waits {
 	if d.force != run.InForce.Hash {
-		d.force, d.touched = run.InForce.Hash, map[v1.Key]bool{} // what rolls out goes on doing so
+		// rolling stays, because roll-outs go on under a new revision.
+		d.force, d.touched = run.InForce.Hash, map[v1.Key]bool{}
 	}
 	w := waits{ask: map[v1.Key]bool{}, removals: map[v1.Key]bool{}, excused: map[v1.Key]bool{}}
 	for _, c := range run.Changes {
@@ -132,12 +142,12 @@ func (d *Decider) unready(run *Decision, f *plan.Facts) waits {
 	return w
 }
 
-// unknown returns the services whose roll-out counts as running, although the engine does not say so: a write clears its word
-// on the last update, and until there is a new one, or the tasks are those of the new spec and run, the roll-out that was
-// begun goes on. It drops the pauses that were forgiven, and forgets what is over of either.
+// unknown returns the services whose roll-out counts as running although the engine does not say so. A write clears
+// what the engine says about the last update. The roll-out that had begun still goes on until there is a new one, or
+// until tasks of the new spec run. unknown drops forgiven pauses from the facts, and forgets whatever is over.
 func (d *Decider) unknown(wants map[v1.Key]*diff.State, f *plan.Facts) []v1.Key {
 	out := d.hide(wants, f)
-	for _, k := range out { // from here on it counts as rolling for a while at most
+	for _, k := range out { // it counts as running for hiddenFor at most
 		delete(d.rolling, k)
 	}
 	for k := range d.rolling {
@@ -157,8 +167,8 @@ func (d *Decider) unknown(wants map[v1.Key]*diff.State, f *plan.Facts) []v1.Key 
 	return out
 }
 
-// askUnsettled adds what is not settled. What just changed and differs is probably written in this run: it need not wait for
-// an answer that the next run can have as well, unless something else does.
+// askUnsettled adds the services that are not settled. It leaves out a service that just changed and differs, unless
+// something else waits for it. This run probably writes to it, so the next run can ask as well.
 func (d *Decider) askUnsettled(run *Decision, f *plan.Facts, ask map[v1.Key]bool) {
 	changed, later := d.notice(run.Haves, run.Wanted, f), map[v1.Key]bool{}
 	for _, c := range run.Changes {
@@ -171,7 +181,7 @@ func (d *Decider) askUnsettled(run *Decision, f *plan.Facts, ask map[v1.Key]bool
 	}
 }
 
-// lives are the live objects to ask about, by kind, in the order of their names.
+// lives returns the live objects to ask about, by kind, in the order of their names.
 func (w waits) lives(all []kinds.Kind, ix *kinds.Index) map[string][]*kinds.Live {
 	out := map[string][]*kinds.Live{}
 	for _, k := range all {
@@ -185,7 +195,7 @@ func (w waits) lives(all []kinds.Kind, ix *kinds.Index) map[string][]*kinds.Live
 	return out
 }
 
-// readiness notes how what was asked for does.
+// readiness notes in the facts how the services that were asked about do.
 func (d *Decider) readiness(run *Decision, f *plan.Facts, n Needs, a Answers) {
 	for kind, lives := range n.Lives {
 		err := a.Unread[kind]
@@ -216,7 +226,7 @@ func (d *Decider) readiness(run *Decision, f *plan.Facts, n Needs, a Answers) {
 	}
 }
 
-// note notes why a service is not ready: for the removals of this revision, and for those of earlier ones.
+// note notes why a service is not ready, for the removals of this revision and for those of earlier ones.
 func (w waits) note(f *plan.Facts, key v1.Key, why string) {
 	if w.removals[key] {
 		f.Begun[key] = why
@@ -226,13 +236,13 @@ func (w waits) note(f *plan.Facts, key v1.Key, why string) {
 	}
 }
 
-// hiddenFor is how long a roll-out counts as running at most after a write has cleared the engine's word on it. The default
-// monitor of the swarm is 5 s.
+// hiddenFor is how long at most a roll-out counts as running after a write has cleared what the engine says about it.
+// The default monitor of the swarm is 5 s.
 const hiddenFor = 30 * time.Second
 
-// hide returns the services whose roll-out ran in the last run and of which the engine says nothing now: somebody wrote on
-// them, which clears its word, and the swarm goes on replacing tasks. A change of scale on top of that it may lose
-// (SwarmKit's updater brings tasks back that a smaller scale has ended).
+// hide returns the services whose roll-out ran in the last run, and about which the engine now says nothing. Somebody
+// wrote to them, which clears what the engine says, while the swarm goes on replacing tasks. It may lose a change of
+// scale on top of that: SwarmKit's updater brings back tasks that a smaller scale has ended.
 func (f *following) hide(wants map[v1.Key]*diff.State, facts *plan.Facts) []v1.Key {
 	for k := range f.running {
 		if _, known := f.hidden[k]; !known && facts.Rollouts[k].State == "" {
@@ -256,12 +266,12 @@ func (f *following) hide(wants map[v1.Key]*diff.State, facts *plan.Facts) []v1.K
 	return out
 }
 
-// Watched are the objects that move without an event.
+// Watched returns the objects that change without an event.
 func (f *following) Watched() []v1.Key {
 	return slices.Collect(maps.Keys(f.unsettled))
 }
 
-// notice finds what changed since the last run; in the first one that is everything.
+// notice returns the services that changed since the last run. In the first run that is all of them.
 func (d *Decider) notice(haves []diff.State, wants map[v1.Key]*diff.State, f *plan.Facts) (changed map[v1.Key]bool) {
 	changed = map[v1.Key]bool{}
 	n := 0
@@ -291,7 +301,8 @@ func (d *Decider) notice(haves []diff.State, wants map[v1.Key]*diff.State, f *pl
 			}
 		}
 	}
-	for _, failed := range d.seenFailed { // somebody asked for another try: the time that it may take begins anew
+	// Somebody asked for another try, so the time that it may take begins again.
+	for _, failed := range d.seenFailed {
 		if _, still := f.Failed[failed.Key]; !still && d.versions.has(failed.Key) {
 			d.unsettled[failed.Key] = f.Now
 			delete(d.furthest, failed.Key)
@@ -309,12 +320,13 @@ func (d *Decider) notice(haves []diff.State, wants map[v1.Key]*diff.State, f *pl
 	return changed
 }
 
-// judge notes how an object stands. failure is why its want is on record as failed; "" if it is not.
+// judge notes how an object does. failure says why its want is on record as failed. It is "" if it is not on record.
 func (d *Decider) judge(key v1.Key, h kinds.Health, failure string, f *plan.Facts) {
 	_, hidden := d.hidden[key]
 	d.noteWaiting(key, h, f.Now)
 	if _, following := d.unsettled[key]; following && (d.further(key, h) || h.Waits || h.Begun) {
-		d.unsettled[key] = f.Now // the time that it may take begins when there is a place, and a job takes its own
+		// The time that it may take begins once there is a place. A job takes its own time.
+		d.unsettled[key] = f.Now
 	}
 	v := status.Evidence{Look: status.Look(h), Failure: failure, Hidden: d.hidden[key], Since: d.unsettled[key], Now: f.Now}.Verdict()
 	if v.Ready() {
@@ -337,11 +349,11 @@ func (d *Decider) judge(key v1.Key, h kinds.Health, failure string, f *plan.Fact
 	d.ended[key] = h.Failed
 }
 
-// reached is how far a roll-out has come: how many tasks run, and how many old ones were left.
+// reached is how far a roll-out has come: how many tasks run, and how many old ones are left.
 type reached struct{ running, old int }
 
-// further reports whether a service has come further than ever since it changed. One of many tasks may take long all in all,
-// and what goes up and down goes nowhere.
+// further reports whether a service has come further than ever since it changed. One of many tasks may take long in
+// all, so every step further counts. A number that only goes up and down does not count.
 func (f *following) further(key v1.Key, h kinds.Health) bool {
 	best, known := f.furthest[key]
 	if !known {
@@ -365,8 +377,9 @@ func (d *Decider) noteWaiting(key v1.Key, h kinds.Health, now time.Time) {
 	d.waits[key] = w
 }
 
-// Settle ends the watch on services whose tasks failed, when that is on record. Before that it is looked at again, by who may
-// write then. A service that stalled, or that failed before and starts again, is watched on: no event tells that it runs at last.
+// Settle ends the watch on services whose tasks failed. Call it once the failures are on record. Until then they are
+// looked at again, by whichever instance may write then. A service that stalled stays watched, and so does one that
+// failed before and starts again: no event tells when it runs.
 func (d *Decider) Settle(f plan.Facts) {
 	for key, failing := range f.Failing {
 		if failing && d.ended[key] {
@@ -378,20 +391,21 @@ func (d *Decider) Settle(f plan.Facts) {
 // Waited is what a wait knows from look to look.
 type Waited struct {
 	following
-	// By is which revision changed an object.
+	// By says which revision changed an object.
 	By    map[v1.Key]string
 	begin time.Time
 }
 
-// NewWaited returns what a wait knows when it begins.
+// NewWaited returns what a wait knows at its beginning.
 func NewWaited(by map[v1.Key]string, begin time.Time) *Waited {
 	return &Waited{following: newFollowing(), By: by, begin: begin}
 }
 
-// Since returns since when an object is waited for and has come no further. The time that it may take begins when there is a
-// place for its tasks.
+// Since returns since when an object has come no further. The time that it may take begins once there is a place for
+// its tasks.
 func (w *Waited) Since(key v1.Key, version uint64, h kinds.Health, now time.Time) time.Time {
-	if w.versions.see(key, version) { // a change, or a rollback, has other tasks run
+	// A change or a rollback makes other tasks run.
+	if w.versions.see(key, version) {
 		delete(w.furthest, key)
 	}
 	if _, known := w.unsettled[key]; !known {
@@ -406,5 +420,5 @@ func (w *Waited) Since(key v1.Key, version uint64, h kinds.Health, now time.Time
 // Hide notes which roll-outs a write has hidden: see Hidden.
 func (w *Waited) Hide(wants map[v1.Key]*diff.State, facts *plan.Facts) { w.hide(wants, facts) }
 
-// Hidden returns since when a write has hidden how the roll-outs of services go on.
+// Hidden returns the services whose roll-out a write has hidden, with since when.
 func (f *following) Hidden() map[v1.Key]time.Time { return f.hidden }

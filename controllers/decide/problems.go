@@ -8,8 +8,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// hold takes objects that problems of their manifests hold out of what differs: nothing is wanted of them, and they count as
-// present.
+// hold takes the objects that problems of their manifests hold out of the differences. Nothing is wanted of them, and
+// Held says whether they exist.
 func (r *Decision) hold(held map[v1.Key]string) {
 	if len(held) == 0 {
 		return
@@ -28,7 +28,8 @@ func (r *Decision) hold(held map[v1.Key]string) {
 	})
 }
 
-// IsHeld says whether a problem holds what is known of an object: its own, or of one that decides about nodes with it.
+// IsHeld reports whether a problem holds the object. A problem of one manifest about nodes holds all objects about
+// nodes, because they decide about nodes together.
 func (r *Decision) IsHeld(key v1.Key) bool {
 	if _, is := r.Held[key]; is {
 		return true

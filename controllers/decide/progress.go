@@ -9,10 +9,10 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Progress is what this process knows from run to run, beside caches: when it saw a change by hand first, what it wrote and has
-// not seen to work since, what it must not try again. Whatever has to outlive the process is in state.Memory.
+// Progress is what this process knows from run to run, besides caches: when it first saw a change by hand, what it wrote
+// and has not seen work yet, and what it must not try again. What has to outlive the process is in state.Memory.
 type Progress struct {
-	drift  map[driftKey]time.Time // when a change by hand was first seen
+	drift  map[driftKey]time.Time // drift is when each change by hand was first seen
 	rounds contention
 	doings
 	following
@@ -23,11 +23,14 @@ type Progress struct {
 
 // doings are what this process has done.
 type doings struct {
-	rolling map[v1.Key]bool   // whose tasks it had replaced, as far as the engine has not said how that ended
-	touched map[v1.Key]bool   // changed by it and not seen ready since
-	force   string            // revision that touched is about
-	handed  map[string]string // tokens and keys that it delivered, see notDelivered
-	removed map[string]bool   // ids of the objects that it removed: these do not count as removed by hand
+	// rolling are services whose tasks this process replaces, until the engine says how that ended.
+	rolling map[v1.Key]bool
+	touched map[v1.Key]bool // touched were changed by it and not seen ready since
+	force   string          // force is the revision that touched is about
+	// handed are the digests of the tokens and keys that it delivered: see Decider.Delivered.
+	handed map[string]string
+	// removed are the ids of objects that it removed. They do not count as removed by hand.
+	removed map[string]bool
 }
 
 func newProgress() Progress {
@@ -38,9 +41,9 @@ func newProgress() Progress {
 	}
 }
 
-// Clone is a copy that no thought changes with the other. It costs what is under way, not what there is: the versions of all
-// services are shared, and what a thought changes of them is kept beside them. What only acting changes (handed, removed)
-// is shared, too.
+// Clone returns a copy. Thinking with one does not change the other. The cost depends on what is under way, not on
+// how many services there are: their versions are shared, and changes are kept beside them. Also shared is what only
+// acting changes (handed, removed).
 func (p *Progress) Clone() Progress {
 	c := *p
 	c.drift, c.rounds = maps.Clone(p.drift), p.rounds.clone()
@@ -67,7 +70,8 @@ func (f *following) clone() following {
 	return c
 }
 
-// Copy returns a copy that shares nothing with p. It costs what there is, and serves to record what a decision was made of.
+// Copy returns a copy that shares nothing with p. It copies everything, and serves to record what a decision was made
+// from.
 func (p *Progress) Copy() Progress {
 	c := p.Clone()
 	c.versions.known = maps.Clone(p.versions.known)
@@ -75,20 +79,20 @@ func (p *Progress) Copy() Progress {
 	return c
 }
 
-// Again makes the process think once more in one run, as if it had not thought yet. before is a clone from before the first
-// thought. Which memory was seen in the swarm stays known.
+// Again makes the process think once more in one run, as if it had not thought yet. before is a clone from before the
+// first thought. Which memory was seen in the swarm stays known.
 func (p *Progress) Again(before Progress) {
 	before.newest = p.newest
 	*p = before
 }
 
-// Keep ends a run's thinking: no clone of before may be used afterwards.
+// Keep ends a run's thinking. Clones from before must not be used afterwards.
 func (p *Progress) Keep() { p.versions.keep() }
 
 // Saved notes the memory that was written.
 func (p *Progress) Saved(sequence uint64, resumed time.Time) { p.newest = newest{sequence, resumed} }
 
-// Did notes a step that was carried out, and that removed nothing.
+// Did notes a step that was carried out and that removed nothing.
 func (p *Progress) Did(s plan.Step, now time.Time) {
 	p.rounds.repaired(s, now)
 	p.touched[s.Key] = true
@@ -100,5 +104,5 @@ func (p *Progress) Did(s plan.Step, now time.Time) {
 // Removed notes that the operator removed an object.
 func (p *Progress) Removed(id string) { p.removed[id] = true }
 
-// SeenFailed returns the failures on record after the last run, for an operator that observes and writes none.
+// SeenFailed returns the failures on record after the last run, for an operator that observes and writes no memory.
 func (p *Progress) SeenFailed() []plan.Failure { return p.seenFailed }

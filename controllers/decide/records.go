@@ -10,7 +10,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// missing are the objects on record that are not there, and that the operator neither removed nor was about to replace.
+// missing returns the objects on record that do not exist, unless the operator removed them or was about to replace
+// them.
 func missing(run *Decision, removed map[string]bool) map[v1.Key]*diff.Gone {
 	gone := map[v1.Key]*diff.Gone{}
 	for id, key := range run.Memory.Made {
@@ -31,9 +32,9 @@ func isGone(run *Decision, w *diff.State, missing map[v1.Key]*diff.Gone) bool {
 	return missing[w.Key] != nil && !w.Partial && run.Index.ByName(w.Key.Kind, w.Instance) == nil
 }
 
-// noteGone marks what is wanted, is on record, and is not there any more: somebody removed it, unless git has changed it
-// since, or the operator was about to replace it. If the revision in force held it, git has asked for nothing new that anybody
-// knows of, and nobody but a hand removed it.
+// noteGone marks wanted objects that are on record and no longer exist as removed by somebody. It does not if git has
+// changed the want since, or if the operator was about to replace the object. If a problem held the object in the
+// revision in force, no change by git is known, so a hand removed it.
 func noteGone(run *Decision, before wantsBefore, removed map[string]bool) {
 	gone := missing(run, removed)
 	if len(gone) == 0 {
@@ -50,7 +51,8 @@ func noteGone(run *Decision, before wantsBefore, removed map[string]bool) {
 	}
 }
 
-// findLost finds what was last applied to objects on record that have lost their labels: what the revision in force says.
+// findLost fills in what was last applied to objects on record that have lost their labels: what the revision in
+// force says.
 func findLost(haves []diff.State, before wantsBefore) {
 	for i := range haves {
 		h := &haves[i]
@@ -64,14 +66,15 @@ func findLost(haves []diff.State, before wantsBefore) {
 	}
 }
 
-// gone reports whether somebody removed an object that is wanted.
+// gone reports whether the object is wanted and somebody removed it.
 func (r *Decision) gone(key v1.Key) bool { return r.Wanted[key] != nil && r.Wanted[key].Gone != nil }
 
-// lapse is how long an object stays on record that is not there and that no manifest asks for.
+// lapse is how long an object stays on record that does not exist and that no manifest asks for.
 const lapse = 7 * 24 * time.Hour
 
-// record brings the objects on record up to date: by id, those that the source made. Of itself that is no reason to write, but
-// for what the plan is about to replace: it would look as if somebody had removed it if we were killed in between.
+// record updates the record of the objects that the source made, by id. An update alone is no reason to write the
+// memory, except for objects that the plan is about to replace. If the operator were killed in between, it would look
+// as if somebody had removed them.
 func record(run *Decision, removed map[string]bool) {
 	m := &run.Memory
 	var replacing []string
@@ -98,7 +101,7 @@ func record(run *Decision, removed map[string]bool) {
 	for id, key := range now {
 		switch since, known := m.Lapsed[id]; {
 		case run.Index.ByID(key.Kind, id) != nil:
-		case removed[id] || slices.Contains(run.Found.Memory.Replacing, id): // by ourselves
+		case removed[id] || slices.Contains(run.Found.Memory.Replacing, id): // the operator itself removed it
 			delete(now, id)
 		case run.gone(key), run.IsHeld(key):
 		case known && run.Facts.Now.Sub(since) > lapse:

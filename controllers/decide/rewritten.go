@@ -7,10 +7,10 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Rewrote returns what the newest revision takes back of the one in force, whatever that had in its history and this one has
-// not, and says it in a text. Both are empty if this one descends from the other, if it is older, which is a rewind, and if
-// the histories do not say. Where consent is asked for and the repository could not be read, only the text is set: what is
-// not known is not agreed to.
+// Rewrote returns which commits of the revision in force the run's revision takes back, and a text that says so. Both
+// are empty if it descends from the one in force, if it is older (a rewind), or if the histories cannot be compared.
+// If consent is asked for and the repository could not be read, only the text is set: nobody can agree to what is not
+// known.
 func (d *Decider) Rewrote(run *Decision, rewind bool) (*state.Rewrite, string) {
 	old, next := run.Memory.InForce.Hash, run.InForce.Hash
 	switch {
@@ -28,13 +28,13 @@ func (d *Decider) Rewrote(run *Decision, rewind bool) (*state.Rewrite, string) {
 	return run.Past.Taken.Rewrote, run.Past.Taken.Rewrote.Text(next)
 }
 
-// AsksRewritten reports whether the revision takes commits back, and nobody agreed to that who has to.
+// AsksRewritten reports whether the revision takes commits back and needs a consent that nobody has given.
 func (d *Decider) AsksRewritten(run *Decision, consents plan.Consents) bool {
 	return d.AskRewritten && run.Facts.Rewritten != "" && !consents.Agreed(plan.Rewind)
 }
 
-// Rewritten returns the reason and the text of the condition: what a revision took back, or would, until another revision is in
-// force or somebody agrees. Both are empty if nothing was.
+// Rewritten returns the reason and the text of the condition: what a revision took back, or would take back. It does
+// so until another revision is in force or somebody agrees. Both are empty if nothing was taken back.
 func (r *Decision) Rewritten() (reason, text string) {
 	if r.asks {
 		return "NeedsConsent", fmt.Sprintf("%s; nothing is written until somebody agrees: swarm-operator approve %.10s %s", r.Facts.Rewritten, r.InForce.Hash, plan.Rewind)
@@ -48,7 +48,7 @@ func (r *Decision) Rewritten() (reason, text string) {
 	return "", ""
 }
 
-// Took says what the revision in force took back, and what ends that it is said.
+// Took says what the revision in force took back, and how to end the notice.
 func Took(e *state.Entry) string {
 	return fmt.Sprintf("%s; this is said until the next commit is in force, or somebody agrees: swarm-operator approve %.10s %s", e.Rewrote.Text(e.Hash), e.Hash, plan.Rewind)
 }

@@ -13,13 +13,13 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// absent reports whether what is wanted has to be made.
+// absent reports whether the wanted object has to be made.
 func (r *Decision) absent(w *diff.State) bool {
 	return !w.Partial && r.Index.ByName(w.Key.Kind, w.Instance) == nil
 }
 
-// remade gives what has to be made again the spec that was written down before it was removed, or names the settings that nothing
-// has any more.
+// remade prepares wants that have to be made again. It gives them the spec that was written down before the removal,
+// or names the settings that are lost.
 func (d *Decider) remade(run *Decision) {
 	m := &run.Found.Memory
 	if len(m.Removed) == 0 && len(m.Unstated) == 0 {
@@ -68,11 +68,11 @@ func (d *Decider) thaw(f state.Frozen) (any, error) {
 	return start, nil
 }
 
-// mostWritten is how large a spec is at most that is written down: a config of the swarm holds it.
+// mostWritten is the largest spec, in bytes, that is written down. A config of the swarm holds it.
 const mostWritten = 256 << 10
 
-// writeDown notes the specs of what the plan removes to make it again, so that nothing is lost if whoever does it is killed in
-// between. What cannot be written down is not removed.
+// writeDown notes the specs of objects that the plan removes in order to make them again. So nothing is lost if the
+// operator is killed in between. It refuses the removal of an object whose spec cannot be written down.
 func (d *Decider) writeDown(run *Decision) {
 	run.frozenSpecs = map[string]state.Frozen{}
 	run.Plan.Steps = slices.DeleteFunc(run.Plan.Steps, func(s plan.Step) bool {
@@ -94,7 +94,8 @@ func (d *Decider) writeDown(run *Decision) {
 	})
 }
 
-// stillRemoved are the specs to keep: of what the plan is about to remove, and of what was removed and is still to be made.
+// stillRemoved returns the specs to keep. They are of objects that the plan is about to remove, and of objects that were
+// removed and are still to be made. It is nil if there are none.
 func (r *Decision) stillRemoved() map[string]state.Frozen {
 	out := map[string]state.Frozen{}
 	for id, f := range r.Found.Memory.Removed {
@@ -111,8 +112,8 @@ func (r *Decision) stillRemoved() map[string]state.Frozen {
 	return out
 }
 
-// andAsFound adds the specs on record of what is still there. They are of no use any more, unless the removal was only refused
-// and is tried again: of themselves they are no reason to write.
+// andAsFound adds the specs on record of objects that still exist. They are of no use, unless the removal was only
+// refused and is tried again. Dropping them alone is no reason to write.
 func (r *Decision) andAsFound(specs map[string]state.Frozen) map[string]state.Frozen {
 	out := maps.Clone(specs)
 	for id, f := range r.Found.Memory.Removed {
@@ -127,8 +128,9 @@ func (r *Decision) andAsFound(specs map[string]state.Frozen) map[string]state.Fr
 	return out
 }
 
-// settings are those of the source's objects that no manifest can state: of what is there as it is, and of what is gone as it was,
-// until it is made again or nobody asks for it.
+// settings returns the settings of the source's objects that no manifest can state. For an object that exists, they
+// are as they are now. For one that is gone, they stay as they were until it is made again or no manifest asks for
+// it.
 func settings(run *Decision) map[string]state.Settings {
 	out := map[string]state.Settings{}
 	for id, s := range run.Found.Memory.Unstated {
@@ -152,7 +154,7 @@ func settings(run *Decision) map[string]state.Settings {
 	return out
 }
 
-// mostNamed is how many objects are named with their settings.
+// mostNamed is how many objects are named together with their settings.
 const mostNamed = 10
 
 // unstated says which of the source's objects have settings that no manifest can state.

@@ -16,14 +16,14 @@ import (
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
-// newest is the newest memory that this process has seen.
+// newest identifies the newest memory that this process has seen.
 type newest struct {
 	sequence uint64
 	resumed  time.Time
 }
 
-// whyPaused says why nothing is done until somebody has looked: what is found is not what the memory of this source can be
-// about. It is empty if it is.
+// whyPaused says why nothing may be done until a person has looked: the swarm is not the one that the source's memory
+// is about. It returns "" if nothing is wrong.
 func (d *Decider) whyPaused(run *Decision, labelled bool) string {
 	m, about := run.Found.Memory, run.About
 	switch {
@@ -42,10 +42,11 @@ func (d *Decider) whyPaused(run *Decision, labelled bool) string {
 	return ""
 }
 
-// rewinds says whether the revision is older than the one in force. A history that was rewritten is no rewind. Where the
-// one in force is not in this repository, a checkout that was not updated looks the same as a rewritten one: then one
-// that was in force before, or is older by its date, counts as older. Dates are of whole seconds, and a checkout may lag by
-// less: of two of the same second the one that is not in force is the older one, if it is about the same objects.
+// rewinds reports whether the revision is older than the one in force. A rewritten history is no rewind. If this
+// repository lacks the one in force, an outdated checkout looks the same as a rewritten history. Then a revision
+// counts as older if it was in force before, or if its date is older. Dates are in whole seconds, and a checkout may
+// lag by less. Of two revisions with the same date, the one that is not in force counts as older if both are about
+// the same objects.
 func rewinds(run *Decision, shares bool) bool {
 	old, next := run.Memory.InForce, run.InForce
 	if old.Hash == "" || old.Hash == next.Hash {
@@ -63,10 +64,11 @@ func rewinds(run *Decision, shares bool) bool {
 	return false
 }
 
-// census notes how many nodes there are, and before the plan takes some away, how many there will be: who takes over after
-// that must not wonder where they are. That fewer are there by themselves is written with something else, or never.
+// census notes how many nodes there are. If the plan removes or demotes some, it notes how many there will be.
+// Otherwise the instance that takes over would miss them. Numbers that fall on their own are only written together
+// with something else.
 func (d *Decider) census(run *Decision) {
-	if !run.Whole { // the numbers are as old as the last one that was
+	if !run.Whole { // the numbers are from the last run that read everything
 		return
 	}
 	m, nodes, managers, ours := &run.Memory, run.About.Nodes, run.About.Managers, false
@@ -83,14 +85,14 @@ func (d *Decider) census(run *Decision) {
 	}
 }
 
-// stillReleased keeps the record of what was released for as long as there is a manifest, or a label that says it is ours.
+// stillReleased drops a released object from the record once it has neither a manifest nor a label of the source.
 func stillReleased(run *Decision) []v1.Key {
 	return slices.DeleteFunc(slices.Clone(run.Memory.Released), func(k v1.Key) bool {
 		return run.Wanted[k] == nil && !run.IsHeld(k) && !slices.ContainsFunc(run.Haves, func(h diff.State) bool { return h.Key == k && h.Meta.Mine })
 	})
 }
 
-// Keys are those of all that the revision is about: what it wants, and what it would remove.
+// Keys returns the objects that the revision is about: those that it wants, would remove, or has a problem with.
 func (r *Decision) Keys() iter.Seq[v1.Key] {
 	return func(yield func(v1.Key) bool) {
 		for k := range r.Wanted {
@@ -111,7 +113,7 @@ func (r *Decision) Keys() iter.Seq[v1.Key] {
 	}
 }
 
-// holds are those in force that are about anything of the source.
+// holds returns the holds that are in force. It adds a notice for a hold on a kind that does not exist.
 func (d *Decider) holds(run *Decision) []plan.Hold {
 	var out []plan.Hold
 	for _, h := range run.World.Holds {
@@ -130,12 +132,13 @@ func (d *Decider) holds(run *Decision) []plan.Hold {
 	return out
 }
 
-// Moving are the kinds whose objects are listed in the next run, because events do not tell all that it waits for.
+// Moving returns the kinds whose objects the next run must list, because events do not tell all that it waits for. It
+// is nil if there are none.
 func (r *Decision) Moving() []string {
 	waits := func(s plan.Refusal) bool {
 		return s.Class == plan.Later && !s.Quiet && s.Until.IsZero() && (s.Key.Kind == v1.KindNode || s.OfRoles())
 	}
-	if n := r.Surveyed.Nodes; n != nil && n.Rotating { // the root: nobody tells when it is over
+	if n := r.Surveyed.Nodes; n != nil && n.Rotating { // no event tells when a rotation of the root is over
 		return []string{v1.KindNode, v1.KindCluster}
 	}
 	if r.Demoted() || slices.ContainsFunc(r.Plan.Refused, waits) || slices.ContainsFunc(r.Plan.Steps, func(s plan.Step) bool { return s.Key.Kind == v1.KindNode }) {
@@ -144,8 +147,8 @@ func (r *Decision) Moving() []string {
 	return nil
 }
 
-// Demoted says that the node whose engine this is is no manager any more, or soon will not be. It takes a moment until the
-// engine knows that, and then it says nothing more, by events neither.
+// Demoted reports whether the node whose engine the operator talks to is no manager any more, or soon will not be. It
+// takes a moment until the engine knows that. From then on it reports nothing, not even by events.
 func (r *Decision) Demoted() bool { return r.Surveyed.Nodes != nil && r.Surveyed.Nodes.Demoted }
 
 // differs reports whether the memory has to be written.

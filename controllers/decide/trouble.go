@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// What comes before steps and can fail as well.
+// These come before the steps of a plan and can fail as well.
 const (
 	Remembering = "remember what was found"
 	Delivering  = "deliver tokens and keys"
 )
 
-// Waits is how long something that failed is not to be tried again.
+// Waits returns how long something that failed must not be tried again. It is 0 if it may be tried now.
 func (r *Decision) Waits(what string) time.Duration {
 	return max(0, r.Facts.Troubles[what].Until.Sub(r.Facts.Now))
 }
 
-// Troubled says what failed and waits for its next try, in the words of the plan. "": nothing.
+// Troubled says what failed and waits for its next try, in the words of the plan. It is "" if nothing does.
 func (r *Decision) Troubled() string {
 	var out []string
 	for _, refused := range r.Plan.Troubled() {

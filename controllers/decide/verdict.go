@@ -11,7 +11,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// changing are the services whose roll-out begins with the steps of the run because git says so.
+// changing returns the services whose roll-out begins with the steps of the run because git asks for it.
 func changing(run *Decision) []v1.Key {
 	var out []v1.Key
 	for _, s := range run.Plan.Steps {
@@ -23,8 +23,8 @@ func changing(run *Decision) []v1.Key {
 	return out
 }
 
-// blamed puts each failure on the revision that changed the object, which need not be the one in force. Where none is on
-// record, none is to blame.
+// blamed sets on each failure the revision that changed the object, which may not be the one in force. If none is on
+// record, the failure has no revision.
 func (r *Decision) blamed(failures []plan.Failure) []plan.Failure {
 	if len(failures) == 0 {
 		return nil
@@ -38,7 +38,7 @@ func (r *Decision) blamed(failures []plan.Failure) []plan.Failure {
 	return failures
 }
 
-// verdicts notes what became of revisions: of the one in force, and of earlier ones whose services failed only now.
+// verdicts notes the outcome of the revision in force, and of earlier ones whose services failed only now.
 func (d *Decider) verdicts(run *Decision) {
 	m := &run.Memory
 	m.Change(changing(run))
@@ -51,8 +51,8 @@ func (d *Decider) verdicts(run *Decision) {
 	m.End(outcome, why, run.Facts.Now)
 }
 
-// FailureOf is the record of the want that is in force, if that failed. A record of another want only tells an old failure from
-// the next.
+// FailureOf returns the recorded failure of the want that is in force. It is zero if that did not fail. The record of
+// another want only serves to tell an old failure from the next.
 func (r *Decision) FailureOf(key v1.Key) plan.Failure {
 	if i := slices.IndexFunc(r.Memory.Failed, func(f plan.Failure) bool { return f.Key == key }); i >= 0 && r.wanted(r.Memory.Failed[i]) {
 		return r.Memory.Failed[i]
@@ -60,7 +60,7 @@ func (r *Decision) FailureOf(key v1.Key) plan.Failure {
 	return plan.Failure{}
 }
 
-// FailedWants are the records of wants that are in force.
+// FailedWants returns the recorded failures of wants that are in force.
 func (r *Decision) FailedWants() []plan.Failure {
 	var out []plan.Failure
 	for _, f := range r.Memory.Failed {
@@ -76,7 +76,7 @@ func (r *Decision) wanted(f plan.Failure) bool {
 	return w != nil && w.Digest() == f.Digest
 }
 
-// outcome is what became of the revision in force, as far as it is known.
+// outcome returns the outcome of the revision in force. It is "" if that is not known yet.
 func (d *Decider) outcome(run *Decision) (outcome, why string) {
 	if !d.Follow {
 		return "", ""
@@ -85,7 +85,8 @@ func (d *Decider) outcome(run *Decision) (outcome, why string) {
 	return Became(failed, run.Plan.Refused, len(run.Plan.Steps) > 0 || run.Plan.Waiting() || d.moves(run))
 }
 
-// Became is the one rule for what became of a revision: by what of it failed, and what of it is refused. "": it moves.
+// Became is the one rule for the outcome of a revision: it depends on what failed and on what is refused. outcome is
+// "" while roll-outs or steps go on.
 func Became(failed []plan.Failure, refused []plan.Refusal, moves bool) (outcome, why string) {
 	if len(failed) > 0 {
 		return state.Failed, fmt.Sprintf("%s: %s", failed[0].Key, failed[0].Why)
@@ -101,8 +102,8 @@ func Became(failed []plan.Failure, refused []plan.Refusal, moves bool) (outcome,
 	return state.RolledOut, ""
 }
 
-// supersede keeps on record, of what earlier revisions changed, what is not over. Where nobody follows roll-outs nothing is
-// known of that, and the record would grow.
+// supersede keeps on record which services earlier revisions changed, if they are not settled or have failed. If
+// nobody follows roll-outs it keeps none: nobody would see them settle, and the record would grow.
 func (d *Decider) supersede(run *Decision) {
 	m, failed := &run.Memory, map[v1.Key]bool{}
 	for _, f := range m.Failed {
@@ -114,8 +115,8 @@ func (d *Decider) supersede(run *Decision) {
 	})
 }
 
-// moves says whether the verdict on the revision in force has to wait for roll-outs: for those of its own, and for earlier
-// ones that go on. One that only waits for a place may do so for days, as may a job, and is another revision's matter.
+// moves reports whether the verdict on the revision in force has to wait for roll-outs, its own or earlier ones. It
+// does not wait for a job of an earlier revision, or for a service of one that finds no place: that may take days.
 func (d *Decider) moves(run *Decision) bool {
 	if len(d.unsettled) == 0 {
 		return false

@@ -6,10 +6,10 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// versions are those of services as a run saw them. There are as many as services, and a run changes few: what it changes
-// stands beside what was known before, until it is kept.
+// versions are the versions of services as a run saw them. There are as many as services, and a run changes few of
+// them. So its changes are kept beside what was known before, until keep.
 type versions struct {
-	known map[v1.Key]uint64 // shared with clones, which do not write it
+	known map[v1.Key]uint64 // known is shared with clones, which do not write it
 	fresh map[v1.Key]uint64
 	gone  map[v1.Key]bool
 }
@@ -21,7 +21,7 @@ func (v *versions) has(key v1.Key) bool {
 	return fresh || known && !v.gone[key]
 }
 
-// see notes the version of a service, and reports whether it is another one than before.
+// see notes the version of a service, and reports whether it is new.
 func (v *versions) see(key v1.Key, version uint64) bool {
 	before, is := v.fresh[key]
 	if !is && !v.gone[key] {
@@ -37,7 +37,7 @@ func (v *versions) see(key v1.Key, version uint64) bool {
 	return true
 }
 
-// count is how many services are known.
+// count returns how many services are known.
 func (v *versions) count() int {
 	n := len(v.known) - len(v.gone)
 	for key := range v.fresh {
@@ -48,7 +48,7 @@ func (v *versions) count() int {
 	return n
 }
 
-// only forgets all but those that are there.
+// only forgets all services except those in there.
 func (v *versions) only(there map[v1.Key]bool) {
 	maps.DeleteFunc(v.fresh, func(k v1.Key, _ uint64) bool { return !there[k] })
 	for key := range v.known {
@@ -61,7 +61,7 @@ func (v *versions) only(there map[v1.Key]bool) {
 	}
 }
 
-// keep ends what a run saw: from now on that is what is known. No clone of before may be used afterwards.
+// keep makes what a run saw the known versions. Clones from before must not be used afterwards.
 func (v *versions) keep() {
 	if v.known == nil {
 		v.known = map[v1.Key]uint64{}
