@@ -31,11 +31,11 @@ type following struct {
 	looked    time.Time
 	// running are the services of which the engine said in the last run that a roll-out runs.
 	running map[v1.Key]bool
-	hidden  map[v1.Key]time.Time // hidden: see hide
+	hidden  map[v1.Key]time.Time // hidden is what hide found, and since when
 	waits   map[v1.Key]waiting   // waits are services whose tasks find no place, and jobs that run
 	// forgiven are paused roll-outs that did what they were for, by when they began.
 	forgiven map[v1.Key]time.Time
-	furthest map[v1.Key]reached // furthest: see further
+	furthest map[v1.Key]reached // furthest is how far each has come, see further
 	// ended says of what was not ready at the last look whether its tasks had failed.
 	ended map[v1.Key]bool
 	// seenFailed is the record of failures after the last run, for an operator that observes and writes no memory.

@@ -94,8 +94,8 @@ func (d *Decider) writeDown(run *Decision) {
 	})
 }
 
-// stillRemoved returns the specs to keep. They are of objects that the plan is about to remove, and of objects that were
-// removed and are still to be made. It is nil if there are none.
+// stillRemoved returns the specs to keep. They are of objects that the plan is about to remove, and of objects that
+// were removed and are still to be made. It is nil if there are none.
 func (r *Decision) stillRemoved() map[string]state.Frozen {
 	out := map[string]state.Frozen{}
 	for id, f := range r.Found.Memory.Removed {

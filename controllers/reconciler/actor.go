@@ -11,10 +11,10 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 )
 
-// Standby says that there is something to do and that somebody else acts, or goes first.
+// Standby is the error of an instance that has something to do while another instance acts, or goes first.
 type Standby struct {
 	Holder string
-	// Again is when to ask again.
+	// Again is how long to wait before asking again.
 	Again time.Duration
 }
 
@@ -22,7 +22,8 @@ func (s *Standby) Error() string {
 	return fmt.Sprintf("%s acts, or goes first: this instance waits for the lease", s.Holder)
 }
 
-// take asks for the lease. others: what the plan was made from is outdated, because somebody else acted since.
+// take asks for the lease and returns its epoch, or 0 if it was not taken. others is true if another instance has acted
+// since the plan was made, so the plan is outdated. It fails with a Standby if another instance acts or goes first.
 func (r *Reconciler) take(ctx context.Context, run *Run) (epoch uint64, others bool, err error) {
 	taken, err := r.Lease.Take(ctx, run.Source, run.moved)
 	switch {
@@ -39,7 +40,7 @@ func (r *Reconciler) take(ctx context.Context, run *Run) (epoch uint64, others b
 	return taken.Epoch, taken.Others, nil
 }
 
-// Release gives the lease back, so that others may act. leave: this process will not act any more.
+// Release gives the lease back, so that others may act. leave is true if this process will not act any more.
 func (r *Reconciler) Release(ctx context.Context, leave bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
@@ -48,7 +49,8 @@ func (r *Reconciler) Release(ctx context.Context, leave bool) {
 	}
 }
 
-// held makes the question that is asked before each write. The first is asked already: it takes as long as the lease.
+// held returns the check that is made before each write. If there are steps, its first look begins now, because it takes
+// as long as taking the lease.
 func (r *Reconciler) held(ctx context.Context, run *Run) func(context.Context, v1.Key) error {
 	watch := state.NewWatch(r.Engine, run.Source, r.Now)
 	if len(run.Plan.Steps) > 0 {

@@ -12,13 +12,14 @@ import (
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
-// A run thinks in three parts that make no calls: what is wanted (expand), what differs (compare), and what is done about it
-// (decide). Whatever the swarm's lists do not say is asked here, between the parts, and handed to them as values.
+// A run thinks in three parts that make no calls: what is wanted (expand), what differs (compare), and what is done
+// about it (decide). What the swarm's lists do not say is asked here, between the parts, and handed to them as
+// values.
 
 // history is how many commits are searched for consents.
 const history = 1000
 
-// askGit asks what a new revision is to the one in force. For one that is in force already it asks nothing.
+// askGit asks how a new revision relates to the one in force. It asks nothing if the revision is already in force.
 func (r *Reconciler) askGit(ctx context.Context, run *Run) decide.Past {
 	old, next := run.Memory.InForce.Hash, run.InForce.Hash
 	if old == next {
@@ -26,14 +27,16 @@ func (r *Reconciler) askGit(ctx context.Context, run *Run) decide.Past {
 	}
 	var p decide.Past
 	var err error
-	if p.Commits, err = r.Source.Log(ctx, old, next, history); err != nil { // the revision in force is gone, or files are read as they are
+	// The revision in force is gone, or the source is a folder without history.
+	if p.Commits, err = r.Source.Log(ctx, old, next, history); err != nil {
 		p.Commits = []git.Commit{run.InForce}
 	}
 	if old == "" {
 		return p
 	}
 	p.Older, p.OlderErr = r.Source.IsAncestor(ctx, next, old)
-	if len(old) != 40 || len(next) != 40 || p.Older && p.OlderErr == nil { // files have no history, and an older revision takes all back
+	// Folders have no history, and an older revision takes everything back.
+	if len(old) != 40 || len(next) != 40 || p.Older && p.OlderErr == nil {
 		return p
 	}
 	if r.compared.Old != old || r.compared.Next != next {
@@ -48,12 +51,13 @@ func (r *Reconciler) askGit(ctx context.Context, run *Run) decide.Past {
 	return p
 }
 
-// compareHistories compares the histories of two revisions. It fails if the repository could not be read, which may end.
+// compareHistories compares the histories of two revisions. It fails if the repository could not be read; a later try
+// may succeed.
 func (r *Reconciler) compareHistories(ctx context.Context, old, next string) (decide.Compared, error) {
 	out := decide.Compared{Old: old, Next: next}
 	newest, count, err := r.Source.TakenBack(ctx, old, next, state.MostSubjects)
 	switch {
-	case ctx.Err() != nil: // whatever was found may come of that
+	case ctx.Err() != nil: // the answer may come from the end of ctx
 		return decide.Compared{}, ctx.Err()
 	case errors.Is(err, git.ErrGone):
 		out.Rewrote = &state.Rewrite{From: old}
@@ -70,7 +74,7 @@ func (r *Reconciler) compareHistories(ctx context.Context, old, next string) (de
 	return out, nil
 }
 
-// askBefore reads what the revision in force asked for, if that is needed.
+// askBefore returns what the revision in force asked for, if that is needed. Otherwise it returns the zero value.
 func (r *Reconciler) askBefore(ctx context.Context, run *Run) decide.Before {
 	if !r.decider.AsksBefore(&run.Decision) {
 		return decide.Before{}
@@ -78,7 +82,8 @@ func (r *Reconciler) askBefore(ctx context.Context, run *Run) decide.Before {
 	return r.inForce(ctx, run)
 }
 
-// inForce reads the revision in force again: what it asks for, and what of it problems hold.
+// inForce reads the revision in force again, and returns what it asks for and what problems hold. It returns the zero
+// value if that cannot be read.
 func (r *Reconciler) inForce(ctx context.Context, run *Run) decide.Before {
 	hash := run.Memory.InForce.Hash
 	old := r.previous
@@ -102,7 +107,7 @@ func (r *Reconciler) inForce(ctx context.Context, run *Run) decide.Before {
 	return decide.Before{States: kinds.Expand(r.kinds, old.entries, run.Index, run.Ours(), nil).States, Withheld: old.held}
 }
 
-// askEngine asks what the needs name, with one call a kind for healths, and one for each roll-out that left no trace.
+// askEngine answers the needs. It makes one call per kind for healths, and one for each roll-out that left no record.
 func (r *Reconciler) askEngine(ctx context.Context, run *Run, n decide.Needs) decide.Answers {
 	a := decide.Answers{Rollouts: map[v1.Key]plan.Rollout{}, Healths: map[string]map[string]kinds.Health{}, Unread: map[string]error{}}
 	for _, t := range n.Traces {

@@ -11,30 +11,31 @@ import (
 )
 
 const (
-	// certificatesEvery is how often the certificates of managers are looked at: they last for at least an hour, and mostly
-	// for months.
+	// certificatesEvery is how often the certificates of managers are looked at. They last for at least an hour, and
+	// mostly for months.
 	certificatesEvery = 10 * time.Minute
-	// certificatesTime bounds one look.
+	// certificatesTime limits one look.
 	certificatesTime = 5 * time.Second
 )
 
-// certificates is when those of managers were looked at, and of which.
+// certificates says when the managers' certificates were last looked at, and of which managers.
 type certificates struct {
 	at    time.Time
 	of    []kinds.Sighting
-	under sync.Mutex // one look at a time
+	under sync.Mutex // under allows one look at a time
 	looks sync.WaitGroup
 }
 
-// Wait waits until nothing that a run began beside it is still at work. Call it when the context of the runs has ended.
+// Wait returns when nothing that a run began beside itself is still at work. Call it after the context of the runs
+// has ended.
 func (l *Loop) Wait() { l.certificates.looks.Wait() }
 
-// lookAtCertificates looks beside the runs, where it is time or the managers are others.
+// lookAtCertificates looks beside the runs, if it is time or if the managers have changed.
 func (l *Loop) lookAtCertificates(ctx context.Context, seen []kinds.Sighting) {
 	var managers []kinds.Sighting
 	for _, n := range seen {
 		if n.Address != "" {
-			n.State, n.Availability = "", "" // which come and go
+			n.State, n.Availability = "", "" // they come and go
 			managers = append(managers, n)
 		}
 	}

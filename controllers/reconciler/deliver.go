@@ -25,23 +25,23 @@ import (
 type delivery struct {
 	of   kinds.Rotated
 	sink v1.Sink
-	// key and digest are what is remembered of it when it is there.
+	// key and digest are what to remember once it is delivered.
 	key, digest string
 	secret      v1.Content
 }
 
-// tokens is what a run knows of tokens and keys.
+// tokens is what a run knows about tokens and keys.
 type tokens struct {
-	// undelivered are those that are not yet where they should be, and deliveryErr why that is so, or not known.
+	// undelivered are those that are not yet where they should be. deliveryErr says why, or why nobody knows.
 	undelivered []delivery
 	deliveryErr error
 }
 
-// errNotDelivered marks what keeps a token or a key from where it should go.
+// errNotDelivered is the class of errors that keep a token or a key from where it should go.
 var errNotDelivered = errors.New("not delivered")
 
-// notDelivered reads the tokens and keys that have somewhere to go, and returns those that are not there yet, as far as is
-// remembered. They are held for as long as it takes, and shown to nobody else.
+// notDelivered reads the tokens and keys that have somewhere to go. It returns those that are not on record as
+// delivered. They are held only as long as needed, and shown to nobody else.
 func (r *Reconciler) notDelivered(ctx context.Context, run *Run) ([]delivery, error) {
 	to := decide.SinksOf(run.Entries)
 	if len(to) == 0 || run.Memory.HashKey == nil {
@@ -60,7 +60,7 @@ func (r *Reconciler) notDelivered(ctx context.Context, run *Run) ([]delivery, er
 		if err != nil {
 			return nil, fmt.Errorf("reading the unlock key: %w", err)
 		}
-		secrets[kinds.UnlockKey] = k.Key // "" while managers are not locked
+		secrets[kinds.UnlockKey] = k.Key // it is "" while managers are not locked
 	}
 	var out []delivery
 	for _, of := range slices.Sorted(maps.Keys(to)) {
@@ -75,14 +75,15 @@ func (r *Reconciler) notDelivered(ctx context.Context, run *Run) ([]delivery, er
 	return out, nil
 }
 
-// digestOf tells one secret from the next, and tells nothing of either: it is keyed, and they are random.
+// digestOf tells one secret from the next without revealing either: it is keyed, and the secrets are random.
 func digestOf(hashKey []byte, key, secret string) string {
 	mac := hmac.New(sha256.New, hashKey)
 	mac.Write([]byte("delivered\x00" + key + "\x00" + secret))
 	return hex.EncodeToString(mac.Sum(nil))[:20]
 }
 
-// deliver brings there what is not. What fails is tried again in the next run; the others do not wait for it.
+// deliver brings tokens and keys to their sinks. It returns how many it delivered, and those that failed with their
+// errors. One that fails does not stop the others, and the next run tries it again.
 func (r *Reconciler) deliver(ctx context.Context, all []delivery) (done int, failed []delivery, errs []error) {
 	for _, d := range all {
 		err := ctx.Err()
@@ -104,8 +105,8 @@ func (r *Reconciler) deliver(ctx context.Context, all []delivery) (done int, fai
 	return done, failed, errs
 }
 
-// proven lets go on only what has somewhere to go: a token or a key that is made is nowhere else. What waits in a sink that
-// fails must not be replaced either.
+// proven returns the plan without the steps whose new token or key could not be delivered: it would be nowhere else.
+// It also drops a step if the token or key that it replaces has not been delivered yet. errs says why.
 func (r *Reconciler) proven(ctx context.Context, run *Run, failed []delivery) (p plan.Plan, errs []error) {
 	p = run.Plan
 	to := decide.SinksOf(run.Entries)
@@ -131,10 +132,11 @@ func (r *Reconciler) proven(ctx context.Context, run *Run, failed []delivery) (p
 	return p, errs
 }
 
-// deliveryConditions say whether tokens and keys are where they should be. While a problem holds the manifest of the Cluster,
-// nobody knows where that is: nothing is delivered, and what was said last stays.
+// deliveryConditions say whether tokens and keys are where they should be. While a problem holds the manifest of the
+// Cluster, nobody knows where that is. Nothing is then delivered, and the last condition stays.
 func (l *Loop) deliveryConditions(run *Run) {
-	// If it is stated, what holds a node holds it as well; if it is not, there is nothing to deliver.
+	// If the Cluster has a manifest, what holds a node holds the Cluster as well. If it has none, there is nothing to
+	// deliver.
 	if p, held := run.Held[v1.Key{Kind: v1.KindCluster, Name: v1.ClusterName}]; held {
 		l.Board.DeliveryUnknown("the manifest that says where tokens and keys go is held: " + p.Why)
 		return

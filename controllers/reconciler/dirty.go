@@ -10,14 +10,14 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 )
 
-// dirty collects what may have changed since the last run read it. It is safe for use from several goroutines.
+// dirty collects what may have changed since the last run read it. It may be used by several goroutines.
 type dirty struct {
 	mu  sync.Mutex
 	all bool
-	// objects that were made or changed, or are said to be gone: true.
+	// objects were made or changed. The value is true if an object is said to be gone.
 	objects map[kinds.Ref]bool
-	// states are names of configs that hold a memory and came, or went: true. Whether that was our own doing is known
-	// when the run is over that may have done it.
+	// states are names of configs that hold a memory and that came, or went if the value is true. It may have been
+	// the operator's own doing. Only after the run that may have done it can that be told.
 	states map[string]bool
 }
 
@@ -34,7 +34,7 @@ func (d *dirty) add(r kinds.Ref, gone bool) {
 		d.objects = map[kinds.Ref]bool{}
 	}
 	d.objects[r] = gone
-	if len(d.objects) > mostObjects { // as after a manager's replay of all that ever happened
+	if len(d.objects) > mostObjects { // as after a manager's replay of all events
 		d.all = true
 		clear(d.objects)
 	}
@@ -49,8 +49,9 @@ func (d *dirty) state(name string, gone bool) {
 	d.states[name] = gone
 }
 
-// take empties it. What is said to be gone and not known to w is not worth a call. Of w's memory, what came later than it, or
-// went although it was the last, was somebody else's doing.
+// take returns what to read, and empties d. It leaves out objects that are said to be gone and that w does not know.
+// It asks for everything if a memory of w's source came that is newer than w's, or if w's went. That was somebody
+// else's doing.
 func (d *dirty) take(w *world) Scope {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -73,8 +74,8 @@ func (d *dirty) take(w *world) Scope {
 	return s
 }
 
-// Notice takes note of an event of the engine and says whether a run is worth it. What an event says is not believed: the
-// object that it names is read.
+// Notice notes an event of the engine and reports whether a run is worth it. It does not believe the event: the run
+// reads the object that the event names.
 func (l *Loop) Notice(e engine.Event) bool {
 	switch e.Type {
 	case engine.Reconnected, engine.Lost:
@@ -82,7 +83,7 @@ func (l *Loop) Notice(e engine.Event) bool {
 		return true
 	}
 	if e.Name == state.LeaseName && e.Type == string(events.ConfigEventType) {
-		return l.waiting.Load() // it is of interest to who waits for it
+		return l.waiting.Load() // only an instance that waits for the lease wants to know
 	}
 	gone := e.Action == string(events.ActionRemove)
 	if _, _, ok := state.ParseName(e.Name); ok && e.Type == string(events.ConfigEventType) {
@@ -98,5 +99,5 @@ func (l *Loop) Notice(e engine.Event) bool {
 	return false
 }
 
-// NoticeAll lets the next run read everything.
+// NoticeAll makes the next run read everything.
 func (l *Loop) NoticeAll() { l.dirty.everything() }

@@ -13,8 +13,9 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// found is what a run found, for its report. It is for who does the run: it looks at wants, which work out on demand what was not
-// kept of them. before lends what is the same; hidden is since when writes hide how roll-outs go on.
+// found returns what a run found, for its report. Only the goroutine of the run may call it: it looks at wants, which
+// work out on demand what was not kept of them. It reuses parts of before that are equal. hidden is since when writes
+// hide how roll-outs go on.
 func found(run *Run, before status.Found, hidden map[v1.Key]time.Time) status.Found {
 	f := status.Found{
 		Source: run.Source, Revision: run.Attempted.Hash, Applied: run.InForce.Hash, Remembered: run.Memory.InForce.Hash, Problems: run.Problems,
@@ -35,7 +36,8 @@ func found(run *Run, before status.Found, hidden map[v1.Key]time.Time) status.Fo
 	return f
 }
 
-// away are the nodes that are not ready, and what they are. nil: all are ready, or nobody knows.
+// away returns the nodes that are not ready, with what each of them is. It is nil if all are ready, or if nobody
+// knows.
 func away(nodes *kinds.Nodes) map[v1.Key]string {
 	if nodes == nil {
 		return nil
@@ -53,7 +55,7 @@ func away(nodes *kinds.Nodes) map[v1.Key]string {
 	return out
 }
 
-// revisions are those of a memory, the newest first.
+// revisions returns those of a memory, the newest first.
 func revisions(history []state.Entry) []status.Revision {
 	var out []status.Revision
 	for _, e := range slices.Backward(history) {
@@ -62,7 +64,7 @@ func revisions(history []state.Entry) []status.Revision {
 	return out
 }
 
-// wantsOf names what is wanted. From run to run that is mostly the same.
+// wantsOf names what is wanted. It returns before if that is equal, as it is in most runs.
 func wantsOf(states []diff.State, before []status.Wanted) []status.Wanted {
 	same := len(before) == len(states)
 	for i := 0; same && i < len(states); i++ {
@@ -82,7 +84,8 @@ func wantedOf(s *diff.State) status.Wanted {
 	return status.Wanted{Key: s.Key, Instance: s.Instance, Suspended: s.Policy.Suspend}
 }
 
-// ofInterest are the objects whose health is of interest: those that are wanted, and those that are there without a manifest.
+// ofInterest returns the objects whose health is of interest: those that are wanted, and those that exist without a
+// manifest or are held.
 func ofInterest(f *status.Found) []status.Wanted {
 	out := f.Wants
 	for _, c := range f.Changes {

@@ -21,35 +21,35 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Loop is the reconciler with its board: what the runner calls.
+// Loop is the reconciler with its board. The runner calls it.
 type Loop struct {
 	*Reconciler
 	Board   *status.Board
 	Metrics *status.Metrics
 
 	dirty dirty
-	// waiting: there is something to do, and somebody else holds the lease.
+	// waiting is true if there is something to do and another instance holds the lease.
 	waiting atomic.Bool
-	// whole is the revision that was last held against the whole swarm.
+	// whole is the last revision for which a run read the whole swarm.
 	whole string
-	// managers is how many the swarm had when it last answered.
+	// managers is how many managers the swarm had when it was last read whole.
 	managers int
-	// unread: the last run could not see how services do.
+	// unread is true if the last run could not see how services do.
 	unread bool
-	// moving are kinds whose objects something waits for.
+	// moving are the kinds that something waits for. The next run lists them.
 	moving []string
 
 	certificates certificates
 
 	showing showing
-	// ready is done once the source and the swarm were both read.
+	// ready is done once both the source and the swarm have been read.
 	ready sync.Once
 }
 
-// Reconcile does one run. The key is the source's name, for logs.
+// Reconcile does one run. key is the source's name, for logs.
 func (l *Loop) Reconcile(ctx context.Context, key string) (runner.Result, error) {
 	begin, panicked := l.Now(), true
-	defer func() { // a panic is the runner's to log, and has to be seen
+	defer func() { // the runner logs a panic, and the status has to show it
 		if panicked {
 			l.Board.Set(status.StepFailed, true, "Panicked", "the last run ended with a panic: see the log")
 			l.Board.Publish()
@@ -70,10 +70,11 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 	scope, done, goesOn := l.scope(), false, false
 	l.waiting.Store(false)
 	defer func() {
-		if !done { // also after a panic: what the scope was is lost, and what was written is not known
+		// This also happens after a panic. The scope is lost, and nobody knows what was written.
+		if !done {
 			l.dirty.everything()
 		}
-		if !goesOn { // nothing follows at once: others may act
+		if !goesOn { // no run follows at once, so others may act
 			l.Release(ctx, ctx.Err() != nil)
 		}
 	}()
@@ -110,7 +111,7 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 	}
 	l.Board.Planned(run.Changes, run.Plan, objects)
 	var seen []kinds.Sighting
-	if n := run.Surveyed.Nodes; n != nil { // of what is not known there is no news
+	if n := run.Surveyed.Nodes; n != nil { // what is not known is no news
 		l.Board.Nodes(board(n))
 		seen = n.Seen
 	}
@@ -135,7 +136,9 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 	switch {
 	case waits:
 		l.waiting.Store(true)
-		done = true // what was read stays known, and who holds the lease has everything read again before we act
+		// What was read stays known. Once the lease changes hands, everything is read again before this instance
+		// acts.
+		done = true
 		return runner.Result{RequeueAfter: standby.Again}, nil
 	case err != nil:
 		l.engineCondition(err)
@@ -156,14 +159,16 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 	switch {
 	case run.Whole:
 		l.whole = run.InForce.Hash
-	case l.whole != run.InForce.Hash: // what a new revision changes was done at once, and now for what it removes
+	// The run did at once what a new revision changes. Removals need a run that reads everything.
+	case l.whole != run.InForce.Hash:
 		l.dirty.everything()
 		goesOn = out.Done > 0
 		return runner.Result{RequeueAfter: time.Millisecond}, nil
 	}
 	if out.Done > 0 {
 		goesOn = true
-		return runner.Result{RequeueAfter: 50 * time.Millisecond}, nil // what these steps made possible comes next
+		// The next run does what these steps made possible.
+		return runner.Result{RequeueAfter: 50 * time.Millisecond}, nil
 	}
 	if run.Unread != nil {
 		return runner.Result{}, run.Unread
@@ -171,7 +176,7 @@ func (l *Loop) reconcile(ctx context.Context) (result runner.Result, err error) 
 	return runner.Result{RequeueAfter: l.comeBack(run)}, nil
 }
 
-// scope is what may have changed, and what is watched because nobody tells of it.
+// scope returns what may have changed, and what has to be looked at because no event tells of it.
 func (l *Loop) scope() Scope {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -193,7 +198,7 @@ func (l *Loop) scope() Scope {
 	return s
 }
 
-// comeBack says when something may have changed that no event tells of. Zero: nothing will.
+// comeBack returns how long until something may have changed that no event tells of. It returns 0 if nothing will.
 func (l *Loop) comeBack(run *Run) time.Duration {
 	var after time.Duration
 	sooner := func(d time.Duration) {
@@ -249,7 +254,7 @@ func (l *Loop) sourceCondition(run *Run) {
 	}
 }
 
-// actorConditions say whether this instance acts, and what keeps it from that.
+// actorConditions set whether this instance acts, and what keeps it from acting.
 func (l *Loop) actorConditions(run *Run, standby *Standby) {
 	f := run.Facts
 	lease := l.Lease.View()
@@ -274,7 +279,8 @@ func (l *Loop) actorConditions(run *Run, standby *Standby) {
 	l.Board.Set(status.Outdated, run.Outdated, map[bool]string{true: "OlderRevision", false: "Current"}[run.Outdated], outdated)
 }
 
-// noQuorum says how many managers it takes, where that is known: an engine that has no leader knows none of them.
+// noQuorum says how many managers are needed, if that is known. An engine without a leader does not know how many
+// there are.
 func noQuorum(managers int, err error) string {
 	if managers == 0 {
 		return err.Error()
@@ -325,7 +331,7 @@ func (l *Loop) planConditions(run *Run) {
 	l.Board.Set(status.RolloutFailed, failed != "", map[bool]string{true: "WantFailed", false: "None"}[failed != ""], failed)
 }
 
-// rewrittenCondition says whether the history of the source was rewritten.
+// rewrittenCondition sets whether the history of the source was rewritten.
 func (l *Loop) rewrittenCondition(run *Run) {
 	reason, text := run.Rewritten()
 	if text == "" {

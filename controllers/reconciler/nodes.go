@@ -12,7 +12,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// nodes asks what is known of the nodes beside what differs.
+// nodes returns what is known of the nodes besides what differs. It is the zero value if no kind has a survey.
 func (r *Reconciler) nodes(ctx context.Context, run *Run) kinds.Surveyed {
 	f := run.Facts
 	for _, k := range r.kinds {
@@ -45,8 +45,8 @@ func (r *Reconciler) nodes(ctx context.Context, run *Run) kinds.Surveyed {
 	return kinds.Surveyed{}
 }
 
-// rotations gathers what is replaced by epoch or by age. A want or a live object that nothing differs of is kept without what
-// it holds, and made whole here.
+// rotations returns what is to be replaced by epoch or by age. A want or a live object without a difference is kept
+// without its content. Whole restores it here.
 func (r *Reconciler) rotations(run *Run, nodes *kinds.Nodes) kinds.Rotating {
 	for _, k := range r.kinds {
 		if k.Rotate == nil {
@@ -67,7 +67,7 @@ func (r *Reconciler) rotations(run *Run, nodes *kinds.Nodes) kinds.Rotating {
 	return kinds.Rotating{}
 }
 
-// stopped says why no role may change.
+// stopped says why no role may change, or "" if roles may change.
 func stopped(run *Run, f plan.Facts) string {
 	key := v1.Key{Kind: v1.KindCluster, Name: v1.ClusterName}
 	for _, h := range f.Holds {
@@ -90,7 +90,7 @@ func managersOf(entries []kinds.Entry) *v1.Managers {
 	return nil
 }
 
-// service reads a live service into the words of its manifest; nil: there is none of that id.
+// service returns a live service in the form of its manifest. It returns nil if there is none with that id.
 func (r *Reconciler) service(ix *kinds.Index, id string) *v1.Service {
 	k, _ := r.kind(v1.KindService)
 	if l := ix.ByID(k.Name, id); l != nil {
@@ -99,7 +99,7 @@ func (r *Reconciler) service(ix *kinds.Index, id string) *v1.Service {
 	return nil
 }
 
-// board is how the nodes are, as the board shows it.
+// board returns how the nodes are, in the form that the board shows.
 func board(n *kinds.Nodes) status.Nodes {
 	out := status.Nodes{Wanted: n.Wanted, Members: n.Members, Reachable: n.Reachable, Tolerance: n.Tolerance, Losses: n.Losses, Rotating: n.Rotating, Progress: n.Progress}
 	for _, s := range n.Seen {
@@ -108,7 +108,7 @@ func board(n *kinds.Nodes) status.Nodes {
 	return out
 }
 
-// nodesUnknown says that what was known of the nodes may be so no more, where the engine does not tell.
+// nodesUnknown notes that the nodes cannot be read, and why. What was known of them may have changed since.
 func (l *Loop) nodesUnknown(err error) {
 	why := "the swarm cannot be asked"
 	switch {

@@ -19,24 +19,26 @@ import (
 type loaded struct {
 	// entries are the manifests that no problem holds.
 	entries []kinds.Entry
-	// stays says of the objects that problems hold what in their policy keeps them: see decide.Revision.
+	// stays says which setting of a policy keeps an object that problems hold: see decide.Revision.
 	stays    map[v1.Key]string
 	commit   git.Commit
 	name     string
 	defaults v1.Defaults
 	problems []v1.Problem
-	held     map[v1.Key]string // objects that problems hold, each with why
-	notices  []v1.Problem
-	err      error
+	// held are the objects that problems hold, with the reason.
+	held    map[v1.Key]string
+	notices []v1.Problem
+	err     error
 }
 
-// good says whether there is a revision to go by, although problems may hold some of its objects.
+// good reports whether the revision can be used, even if problems hold some of its objects.
 func (l *loaded) good() bool { return l.err == nil && len(l.refusing()) == 0 }
 
-// refusing are the problems for which the revision is refused whole.
+// refusing returns the problems that refuse the revision as a whole.
 func (l *loaded) refusing() []v1.Problem { return v1.Refusing(l.problems) }
 
-// readHead reads the newest revision. A commit that was read before is not read again.
+// readHead reads the newest revision. A commit that is the last one used is not read again. If reading fails, err of the
+// result is set.
 func (r *Reconciler) readHead(ctx context.Context) *loaded {
 	commit, err := r.Source.Head(ctx)
 	if err != nil {
@@ -69,8 +71,9 @@ func (r *Reconciler) load(commit git.Commit) *loaded {
 	return l
 }
 
-// sourceName finds the name of the source: as told, as the source says, as the memory of a source says that has its
-// revision in this repository, else the default.
+// sourceName returns the name of the source. The command line comes first, then what the source itself says, then
+// what it said last. If the source cannot be read, it is the source whose memory has a revision in force of this
+// repository. Otherwise it is DefaultName.
 func (r *Reconciler) sourceName(head *loaded, configs []*swarm.Config) string {
 	switch {
 	case r.Name != "":
@@ -80,7 +83,7 @@ func (r *Reconciler) sourceName(head *loaded, configs []*swarm.Config) string {
 	case r.last != nil && r.last.name != "":
 		return r.last.name
 	}
-	if !head.good() { // its name may be among what cannot be read
+	if !head.good() { // the name may be in what cannot be read
 		for _, name := range state.Sources(configs) {
 			found, err := state.NewStore(name, r.Engine).Find(configs)
 			if err != nil {
@@ -94,7 +97,8 @@ func (r *Reconciler) sourceName(head *loaded, configs []*swarm.Config) string {
 	return DefaultName
 }
 
-// choose picks the revision to go by: the newest, or where that has a problem the one in force.
+// choose returns the revision to go by: the newest one, or the one in force if the newest has a problem. It returns
+// nil if there is none.
 func (r *Reconciler) choose(ctx context.Context, head *loaded, run *Run) *loaded {
 	if head.good() {
 		if r.last != nil && r.last.commit.Hash != head.commit.Hash {
