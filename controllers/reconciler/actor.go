@@ -22,8 +22,9 @@ func (s *Standby) Error() string {
 	return fmt.Sprintf("%s acts, or goes first: this instance waits for the lease", s.Holder)
 }
 
-// take asks for the lease and returns its epoch, or 0 if it was not taken. others is true if another instance has acted
-// since the plan was made, so the plan is outdated. It fails with a Standby if another instance acts or goes first.
+// take asks for the lease and returns its epoch, or 0 if it was not taken. others is true if another instance has
+// acted since the plan was made, so the plan is outdated. It fails with a Standby if another instance acts or goes
+// first.
 func (r *Reconciler) take(ctx context.Context, run *Run) (epoch uint64, others bool, err error) {
 	taken, err := r.Lease.Take(ctx, run.Source, run.moved)
 	switch {
@@ -49,8 +50,8 @@ func (r *Reconciler) Release(ctx context.Context, leave bool) {
 	}
 }
 
-// held returns the check that is made before each write. If there are steps, its first look begins now, because it takes
-// as long as taking the lease.
+// held returns the check that is made before each write. If there are steps, its first look begins now, because it
+// takes as long as taking the lease.
 func (r *Reconciler) held(ctx context.Context, run *Run) func(context.Context, v1.Key) error {
 	watch := state.NewWatch(r.Engine, run.Source, r.Now)
 	if len(run.Plan.Steps) > 0 {

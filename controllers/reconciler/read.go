@@ -37,8 +37,8 @@ func (l *loaded) good() bool { return l.err == nil && len(l.refusing()) == 0 }
 // refusing returns the problems that refuse the revision as a whole.
 func (l *loaded) refusing() []v1.Problem { return v1.Refusing(l.problems) }
 
-// readHead reads the newest revision. A commit that is the last one used is not read again. If reading fails, err of the
-// result is set.
+// readHead reads the newest revision. A commit that is the last one used is not read again. If reading fails, err of
+// the result is set.
 func (r *Reconciler) readHead(ctx context.Context) *loaded {
 	commit, err := r.Source.Head(ctx)
 	if err != nil {

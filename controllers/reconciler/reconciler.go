@@ -1,4 +1,5 @@
-// Package reconciler is the loop: it reads git and the swarm once, lets diff and plan think, and carries the plan out.
+// Package reconciler is the loop. It reads git and the swarm once, lets decide, diff and plan think, and carries out
+// the plan.
 package reconciler
 
 import (
@@ -26,52 +27,56 @@ import (
 type Options struct {
 	Engine *engine.Client
 	Source *git.Source
-	// Path below the source's root where manifests start; "." is the root.
+	// Path is the folder below the source's root that has the manifests. "." is the root.
 	Path string
-	// Name of the source; "" leaves it to the source itself, and else it is default.
+	// Name is the name of the source. If it is "", the source itself gives the name, or it is DefaultName.
 	Name string
 	// Policy says how to decide.
 	decide.Policy
-	// Fallback: where the newest revision has a problem, go on with the one in force.
+	// Fallback is true if runs go on with the revision in force while the newest one has a problem.
 	Fallback bool
-	// OnProblem is what a problem of an object's values holds: Object, and what depends on it, or the Revision. "" is Object.
+	// OnProblem says what a problem of an object's values holds: Object, which includes what depends on the object,
+	// or Revision. "" means Object.
 	OnProblem string
-	// Lease is this process's part of the swarm's lease: nothing is written without it. Nil: one that lets others go first.
+	// Lease is this process's part of the swarm's lease. Nothing is written without the lease. nil means a new one
+	// that lets others go first.
 	Lease *state.Lease
-	// Loader reads manifests; nil: one of its own. It parses no file twice that is the same.
+	// Loader reads manifests. It does not parse an unchanged file twice. nil means a new one.
 	Loader *manifests.Loader
 	Log    logr.Logger
 	Now    func() time.Time
 }
 
-// What a problem of an object's values holds.
+// These are the values of OnProblem.
 const (
 	Object   = "object"
 	Revision = "revision"
 )
 
-// Reconciler makes a swarm match a source. One run at a time.
+// Reconciler makes a swarm match a source. It does one run at a time.
 type Reconciler struct {
 	Options
 	kinds  []kinds.Kind
 	loader *manifests.Loader
 
-	mu       sync.Mutex // one run at a time
-	world    *world     // as it was read last; nil: nothing is known
-	unlisted sync.Map   // kinds.Ref → *kinds.Live, see findUnlisted; a status is made beside a run
-	last     *loaded    // the last revision without a problem, in this process
-	previous *loaded    // the one before that, in this process
+	mu    sync.Mutex // mu allows one run at a time
+	world *world     // world is as it was last read; nil if nothing is known
+	// unlisted maps kinds.Ref to *kinds.Live, see findUnlisted. It is safe to use beside a run, because a status may
+	// be.
+	unlisted sync.Map
+	last     *loaded // last is the last usable revision, in this process
+	previous *loaded // previous is the one before that, in this process
 	decider  *decide.Decider
 
 	compared decide.Compared
 	tries    tries
-	first    state.Memory // of a source that has none yet
+	first    state.Memory // first is the memory of a source that has none yet
 }
 
-// DefaultName is the name of a source that has none.
+// DefaultName is the name of a source that has no name.
 const DefaultName = "default"
 
-// New makes a reconciler.
+// New returns a Reconciler. It fills in the options that are nil.
 func New(o Options) *Reconciler {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -87,7 +92,7 @@ func New(o Options) *Reconciler {
 	}
 }
 
-// Run is one look at everything, and what follows from it. Nothing was written for it.
+// Run is one look at everything, and what follows from it. Making it has written nothing.
 type Run struct {
 	decide.Decision
 	SourceErr error
@@ -96,26 +101,27 @@ type Run struct {
 	tokens
 }
 
-// NewLoader makes a loader that knows all kinds.
+// NewLoader returns a loader that knows all kinds.
 func NewLoader() *manifests.Loader {
 	return manifests.NewLoader(manifests.Options{New: all.New, Kinds: all.Names(), Field: all.Field})
 }
 
-// Plan looks and thinks. It writes nothing, in git or in the swarm.
+// Plan looks and decides. It writes nothing, neither to git nor to the swarm. It fails if the swarm or its memory
+// cannot be read. The run then has the problems of the source all the same.
 func (r *Reconciler) Plan(ctx context.Context) (*Run, error) { return r.plan(ctx, everything) }
 
-// plan is Plan, reading no more of the swarm than it must.
+// plan does the work of Plan, but reads no more of the swarm than it must.
 func (r *Reconciler) plan(ctx context.Context, scope Scope) (*Run, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var before decide.Progress
-	again := !scope.All && r.world != nil // perhaps
+	again := !scope.All && r.world != nil // the plan may need a second look at everything
 	if again {
 		before = r.decider.Clone()
 	}
 	run, err := r.planned(ctx, scope)
 	if again && err == nil && !run.Whole && run.Ends() {
-		r.decider.Again(before) // as if the rest had not been thought
+		r.decider.Again(before) // as if the first look had not been thought about
 		run, err = r.planned(ctx, everything)
 	}
 	r.decider.Keep()
@@ -133,7 +139,7 @@ func (r *Reconciler) planned(ctx context.Context, scope Scope) (*Run, error) {
 	if !head.good() {
 		run.Problems = head.problems
 	}
-	if err != nil { // the problems of the revision are worth knowing without a swarm
+	if err != nil { // the problems of the revision are worth knowing even without the swarm
 		return run, err
 	}
 	run.About, run.Index = r.world.about, r.world.index
@@ -145,15 +151,16 @@ func (r *Reconciler) planned(ctx context.Context, scope Scope) (*Run, error) {
 	run.Others, run.Partial = r.world.others, r.world.partial
 	run.Holds, run.Nonce = state.Holds(r.world.configs), state.NewNonce()
 	run.Memory = run.Found.Memory
-	if run.Found.Sequence == 0 && !r.Observe { // who only looks needs no key, and shows the same thing each time
-		if r.first.Source != run.Source { // until it is written: another key would give versions other names
+	if run.Found.Sequence == 0 && !r.Observe { // if it only looks, it needs no key
+		if r.first.Source != run.Source { // until it is written, because another key would give versions other names
 			if r.first, err = state.New(run.Source); err != nil {
 				return run, err
 			}
 		}
 		run.Memory = r.first
 	}
-	if r.Observe && r.Follow { // what may not be written is at least remembered in the process
+	// An operator that observes writes no failures, so the process remembers them.
+	if r.Observe && r.Follow {
 		run.Memory.Failed = r.decider.SeenFailed()
 	}
 	use := r.choose(ctx, head, run)
@@ -167,14 +174,16 @@ func (r *Reconciler) planned(ctx context.Context, scope Scope) (*Run, error) {
 	return run, nil
 }
 
-// think goes from what was read to a plan. Its parts make no calls; what they need to know beside the lists is asked between
-// them (see ask.go).
+// think goes from what was read to a plan. Its parts make no calls. What they need to know besides the lists is asked
+// between them: see ask.go.
 func (r *Reconciler) think(ctx context.Context, run *Run) {
 	d := &run.Decision
 	d.Past = r.askGit(ctx, run)
 	r.decider.Expand(d)
 	r.decider.Compare(d, r.askBefore(ctx, run))
-	d.At = r.Now() // right before tasks are read: one that started after this time would count as watched to the end
+	// Take the time right before tasks are read. Otherwise a task that started in between would count as watched to
+	// the end.
+	d.At = r.Now()
 	needs := r.decider.Needs(d)
 	r.decider.Learn(d, needs, r.askEngine(ctx, run, needs))
 	r.decider.Decide(d)
@@ -183,7 +192,8 @@ func (r *Reconciler) think(ctx context.Context, run *Run) {
 	}
 }
 
-// Apply writes what the run found to remember, and then carries out its plan.
+// Apply writes the memory that the run has worked out, and then carries out its plan. It fails if the lease or the
+// memory cannot be written. What steps fail with is in the outcome. A run that may not write has an empty outcome.
 func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Event)) (apply.Outcome, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -193,7 +203,7 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 	}
 	remembers := !run.Frozen && run.store.Differs(run.Found, run.Memory)
 	delivers := run.Waits(decide.Delivering) == 0
-	if !delivers { // nor is anything made that would have to be delivered
+	if !delivers { // nothing is made then that would have to be delivered
 		run.Plan.Steps = slices.DeleteFunc(slices.Clone(run.Plan.Steps), func(s plan.Step) bool { return decide.Makes(s) != "" })
 		run.deliveryErr = errors.New(run.Facts.Troubles[decide.Delivering].Why)
 	}
@@ -213,7 +223,8 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 	ctx, unbind := r.Lease.Bind(ctx)
 	defer unbind()
 	saved := run.Found
-	if remembers { // first: a version must never be made with a key that a crash would lose
+	// Save first. Otherwise a version could be made with a key that a crash would lose.
+	if remembers {
 		if saved, err = run.store.Save(context.WithoutCancel(ctx), run.Found, run.Memory); err != nil {
 			if errors.Is(err, engine.ErrFenced) {
 				return apply.Outcome{Stale: true}, nil
@@ -232,13 +243,14 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 	r.decider.Settle(run.Facts)
 	for _, f := range run.Failures {
 		if f.Digest == "" {
-			continue // nothing that is wanted
+			continue // the object is not wanted
 		}
 		r.Log.Info("want failed", "object", f.Key.String(), "why", f.Why, "revision", run.InForce.Hash, "epoch", epoch)
 	}
 	delivered, failed, errs := 0, run.undelivered, []error(nil)
 	if delivers {
-		delivered, failed, errs = r.deliver(ctx, run.undelivered) // first: what fails must not be replaced
+		// Deliver first: what could not be delivered must not be replaced.
+		delivered, failed, errs = r.deliver(ctx, run.undelivered)
 	}
 	steps, unproven := r.proven(ctx, run, failed)
 	errs = append(errs, unproven...)
@@ -289,7 +301,8 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 	if remembers { // last, so that nothing waits for it
 		r.found(run, run.store.Tidy(context.WithoutCancel(ctx), saved))
 	}
-	out.Stale = out.Stale || ctx.Err() != nil && told.Err() == nil // the lease was lost, and steps may have been left
+	// The lease was lost, and steps may not have been carried out.
+	out.Stale = out.Stale || ctx.Err() != nil && told.Err() == nil
 	return out, nil
 }
 

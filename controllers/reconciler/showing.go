@@ -11,21 +11,22 @@ import (
 )
 
 const (
-	// lookEvery bounds how often asking for the status costs the engine something.
+	// lookEvery is the least time between two looks at the engine for somebody who asks for the status.
 	lookEvery = time.Second
-	// lookTime bounds how long who asks waits for the engine.
+	// lookTime limits how long somebody who asks waits for the engine.
 	lookTime = 5 * time.Second
 )
 
-// showing is what was last shown to who asks while the loop works.
+// showing is the status that was last shown while the loop works.
 type showing struct {
-	mu    sync.Mutex // one look at a time; the others wait and take what it found
+	mu    sync.Mutex // mu allows one look at a time; the others wait and get its result
 	until time.Time
 	was   status.Status
 }
 
-// StatusNow is what the last run found, with how the objects do now, or lately did. Without an engine it is what is known,
-// and no word on their health. It may be asked for at any time, also by many at once.
+// StatusNow returns what the last run found, with how the objects do now or did within lookEvery. If the engine does
+// not answer, it returns what is known without their health. It may be called at any time, also by many callers at
+// once.
 func (l *Loop) StatusNow(ctx context.Context) status.Status {
 	l.showing.mu.Lock()
 	defer l.showing.mu.Unlock()
@@ -33,7 +34,7 @@ func (l *Loop) StatusNow(ctx context.Context) status.Status {
 		return l.showing.was
 	}
 	s, err := l.status(ctx)
-	if err != nil && ctx.Err() != nil { // who asked went away, which is not the engine's fault
+	if err != nil && ctx.Err() != nil { // the caller went away, which is not the engine's fault
 		return s
 	}
 	l.showing.was, l.showing.until = s, l.Now().Add(lookEvery)
@@ -41,7 +42,7 @@ func (l *Loop) StatusNow(ctx context.Context) status.Status {
 }
 
 func (l *Loop) status(ctx context.Context) (status.Status, error) {
-	report := *l.Board.Report() // what was remembered since may be filled in
+	report := *l.Board.Report() // a copy, because what was remembered since may be filled in
 	if !report.Ran {
 		return report.Status(status.Now{At: report.At}), nil
 	}

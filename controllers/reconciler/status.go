@@ -18,10 +18,11 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Status is what a run found, with how the objects do now. It writes nothing.
+// Status returns what a run found, with how the objects do now. It writes nothing. If the swarm cannot be read, it
+// returns what is known, and an error.
 func (r *Reconciler) Status(ctx context.Context, run *Run) (status.Status, error) {
 	seen := status.Report{Found: found(run, status.Found{}, nil), Holds: run.Facts.Holds, Paused: v1.Scrub(run.Facts.Paused)}
-	was := run.Found.Memory // until somebody applies it
+	was := run.Found.Memory // the old memory counts until the run is applied
 	seen.Applied, seen.Remembered, seen.History = was.InForce.Hash, was.InForce.Hash, revisions(was.History)
 	now, err := r.survey(ctx, &seen.Found)
 	if run.SourceErr != nil {
@@ -31,8 +32,8 @@ func (r *Reconciler) Status(ctx context.Context, run *Run) (status.Status, error
 	return seen.Status(now), err
 }
 
-// StatusOf is what the swarm itself tells, without any source of manifests: of the source of that name, or of each that is
-// remembered.
+// StatusOf returns what the swarm itself tells, without any source of manifests. It does so for the source of that
+// name, or for each source that is remembered if name is "".
 func StatusOf(ctx context.Context, c *engine.Client, name string) ([]status.Status, error) {
 	r := New(Options{Engine: c})
 	w, err := r.readAll(ctx, nil)
@@ -65,7 +66,8 @@ type sight struct {
 
 func (s sight) key() v1.Key { return v1.Key{Kind: s.kind.Name, Name: s.live.Name} }
 
-// sights asks how objects do, of those kinds that have such a thing, with one call a kind.
+// sights asks how objects do, with one call per kind. It leaves out kinds without a health. livesOf says which
+// objects of a kind to ask about.
 func (r *Reconciler) sights(ctx context.Context, livesOf func(*kinds.Kind) ([]*kinds.Live, error)) ([]sight, error) {
 	var out []sight
 	for i := range r.kinds {
@@ -93,7 +95,7 @@ func (r *Reconciler) sights(ctx context.Context, livesOf func(*kinds.Kind) ([]*k
 	return out, nil
 }
 
-// sightsOf looks at what is wanted, with one list and one more call a kind.
+// sightsOf looks at what is wanted, with one list and one more call per kind.
 func (r *Reconciler) sightsOf(ctx context.Context, wants []status.Wanted) ([]sight, error) {
 	return r.sights(ctx, func(k *kinds.Kind) ([]*kinds.Live, error) {
 		names := map[string]bool{}
@@ -110,7 +112,8 @@ func (r *Reconciler) sightsOf(ctx context.Context, wants []status.Wanted) ([]sig
 	})
 }
 
-// survey looks at the swarm once, for what a run wanted. It touches nothing that a run changes, and may be called beside one.
+// survey looks at the swarm once, for what a run wanted. It changes nothing that a run uses, and may be called beside
+// one.
 func (r *Reconciler) survey(ctx context.Context, f *status.Found) (status.Now, error) {
 	if !f.Usable {
 		w, err := r.readAll(ctx, nil)
@@ -134,7 +137,7 @@ func (r *Reconciler) survey(ctx context.Context, f *status.Found) (status.Now, e
 	return r.living(sights, append(lease, holds...)), nil
 }
 
-// marked lists the operator's own configs of one sort: the others may be many and large.
+// marked lists the operator's own configs of one sort. It filters, because other configs may be many and large.
 func (r *Reconciler) marked(ctx context.Context, label string) ([]*swarm.Config, error) {
 	list, err := r.Engine.ConfigList(ctx, client.ConfigListOptions{Filters: client.Filters{}.Add("label", label)})
 	if err != nil {
@@ -169,7 +172,7 @@ func leaseOf(v state.View) status.Lease {
 // owned looks at what a source has, and fills in what is remembered of it.
 func (r *Reconciler) owned(ctx context.Context, w *world, f *status.Found) (status.Now, error) {
 	found, err := state.NewStore(f.Source, r.Engine).Find(w.configs)
-	if err != nil { // what it has made says so itself
+	if err != nil { // the objects that the source has made still carry its labels
 		f.Notices = append(slices.Clip(f.Notices), err.Error())
 	}
 	recall(f, found.Memory)
@@ -197,7 +200,7 @@ func (r *Reconciler) owned(ctx context.Context, w *world, f *status.Found) (stat
 	return now, nil
 }
 
-// recall fills in what a memory has that no run has said better.
+// recall fills in from a memory what no run has said better.
 func recall(f *status.Found, m state.Memory) {
 	f.Remembered, f.History = m.InForce.Hash, revisions(m.History)
 	switch {

@@ -14,7 +14,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// troubles are the steps that failed and wait for their next try, whoever made the last one.
+// troubles returns the steps that failed and wait for their next try, by name. It does not matter which instance
+// tried last.
 func (r *Reconciler) troubles(run *Run) map[string]plan.Trouble {
 	out := map[string]plan.Trouble{}
 	for _, t := range r.Lease.Troubles(run.Source, run.InForce.Hash) {
@@ -27,17 +28,18 @@ func (r *Reconciler) troubles(run *Run) map[string]plan.Trouble {
 	return out
 }
 
-// moved says whether somebody has tried, since the plan was made, what it is about to do, and failed: then it waits with it.
+// moved reports whether another instance has tried a step of this plan since the plan was made, and failed. The step
+// then waits here as well.
 func (r *Run) moved(v state.View) bool {
 	return slices.ContainsFunc(v.Troubles(r.Source).Of(r.InForce.Hash), func(t state.Trouble) bool {
 		return t.Tries > r.Facts.Troubles[t.Step].Tries && slices.ContainsFunc(r.Plan.Steps, func(s plan.Step) bool { return s.Name() == t.Step })
 	})
 }
 
-// tried is what became of what a run has tried: nil where it succeeded.
+// tried is the result of what a run has tried, by name. nil means that it succeeded.
 type tried map[string]error
 
-// noted are the troubles of the source after a run.
+// noted returns the troubles of the source after a run.
 func noted(run *Run, done tried) state.Troubles {
 	out := state.Troubles{Revision: run.InForce.Hash}
 	for what, err := range done {
@@ -45,7 +47,7 @@ func noted(run *Run, done tried) state.Troubles {
 			out.Steps = append(out.Steps, state.Trouble{Step: what, Tries: run.Facts.Troubles[what].Tries + 1, Why: err.Error()})
 		}
 	}
-	stays := func(what string) bool { // what was not tried and is still to be done
+	stays := func(what string) bool { // true if it was not tried and is still to be done
 		if what == decide.Remembering || what == decide.Delivering {
 			return true
 		}
@@ -62,21 +64,22 @@ func noted(run *Run, done tried) state.Troubles {
 	return out
 }
 
-// tries is what this process knows of what it tried in vain, from run to run.
+// tries is what this process knows from run to run about what it tried in vain.
 type tries struct {
 	// puzzles are those of the last run, by the name of the step: see outdated.
 	puzzles map[string]puzzle
-	// done are the steps of the last run that the engine said to be done, by name, with the version of the object
-	// before: see doubtful.
+	// done are the steps that the engine in the last run said were done, by name. The value is the object's version
+	// before the step: see doubtful.
 	done map[string]uint64
-	// conflict is the sequence of the memory that could not be written last because there is one: see overtaken.
+	// conflict is the sequence that the memory could not be written with last, because it exists already: see
+	// overtaken.
 	conflict uint64
 }
 
-// doubtful makes the question whether a step that succeeds is looked at again. Removals are, because nothing else would tell
-// that the object is still there. Other steps are if the engine said in the last run that they were done and they are still to
-// be done to the same version, or if they have failed before. Otherwise a step without effect would be carried out again and
-// again without a pause.
+// doubtful returns a function that reports whether to look again after a step has succeeded. It does so for removals,
+// because nothing else would tell that the object is still there. It does so for other steps in two cases. The engine
+// said in the last run that the step was done, and it is still to be done to the same version. Or the step has failed
+// before. Otherwise a step without effect would be repeated without a pause.
 func (r *Reconciler) doubtful(run *Run) func(plan.Step) bool {
 	before := r.tries.done
 	r.tries.done = map[string]uint64{}
@@ -95,15 +98,15 @@ func versionOf(s plan.Step) uint64 {
 	return 0
 }
 
-// puzzle is a step that the engine refused as if the swarm were not what it was read to be.
+// puzzle is a step that the engine refused as if the swarm were not as it was read.
 type puzzle struct {
 	version uint64
 	why     string
 }
 
-// outdated makes the question whether the error of a step only means that the plan has to be made again. Once it does. Where
-// everything was read anew since, and the same step on the same version is refused in the same way, the read has explained
-// nothing: that is the step's own error, or the plan would be made again for ever.
+// outdated returns a function that reports whether a step's error only means that the plan has to be made again. It
+// returns true once. If everything was read since, and the same step on the same version is refused in the same way,
+// the read explains nothing. The error is then the step's own. Otherwise the plan would be made again for ever.
 func (r *Reconciler) outdated(run *Run) func(plan.Step, error) bool {
 	before := r.tries.puzzles
 	r.tries.puzzles = map[string]puzzle{}
@@ -112,11 +115,11 @@ func (r *Reconciler) outdated(run *Run) func(plan.Step, error) bool {
 			return false
 		}
 		if errors.Is(err, engine.ErrFenced) {
-			return true // what became of the lease explains it
+			return true // the lost lease explains it
 		}
 		is := puzzle{version: versionOf(s), why: err.Error()}
 		was, known := before[s.Name()]
-		_, failed := run.Facts.Troubles[s.Name()] // of any instance, and what was read since explains nothing either
+		_, failed := run.Facts.Troubles[s.Name()] // in any instance
 		if run.Whole && (known && was == is || failed) {
 			return false
 		}
@@ -125,9 +128,9 @@ func (r *Reconciler) outdated(run *Run) func(plan.Step, error) bool {
 	}
 }
 
-// overtaken says whether the error of writing the memory only means that somebody else wrote one in between, so that the plan
-// has to be made again. As with a step it does so once: where everything was read since, and the memory is the one that it was,
-// the error is the engine's own.
+// overtaken reports whether the memory could not be written only because somebody else wrote one in between. The plan
+// then has to be made again. As with a step it returns true once. If everything was read since and the memory is the
+// same, the error is the engine's own.
 func (r *Reconciler) overtaken(run *Run, err error) bool {
 	if !errors.Is(err, state.ErrConflict) {
 		return false
@@ -139,15 +142,15 @@ func (r *Reconciler) overtaken(run *Run, err error) bool {
 	return !again
 }
 
-// note keeps what became of a run for whoever tries next. It is written when the lease is given back.
+// note records the result of a run for whoever tries next. It is written when the lease is released.
 func (r *Reconciler) note(run *Run, done tried) {
 	if len(done) > 0 && r.Lease.Mine() != 0 {
 		r.Lease.Note(run.Source, noted(run, done))
 	}
 }
 
-// again is when to look again after a run in which something failed: when the first of what failed is tried again. Nothing is
-// known where the lease was not held, and then each instance counts for itself.
+// again says when to look again after a run in which something failed: when the first failed step may be tried again.
+// Nothing is known if this instance did not hold the lease. Each instance then paces itself.
 func (l *Loop) again(run *Run) runner.Result {
 	var soonest time.Duration
 	for _, t := range l.troubles(run) {

@@ -16,31 +16,33 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// ErrFailed says that something that was waited for failed.
+// ErrFailed says that something failed that Wait was waiting for.
 var ErrFailed = errors.New("roll-out failed")
 
-// ErrChanged says that somebody else changed what was waited for, so that what runs now is not what the revision asks for.
+// ErrChanged says that somebody else changed what Wait was waiting for. What runs now is not what the revision asks
+// for.
 var ErrChanged = errors.New("changed by somebody else while it rolled out")
 
 // Progress is how far an object is.
 type Progress struct {
 	Key v1.Key
 	status.Verdict
-	// Running are its tasks that do what is wanted, of those that are Wanted.
+	// Running is how many of its tasks do what is wanted, and Wanted how many should.
 	Running, Wanted int
-	// Waits reports whether it is not ready only because the swarm finds no place for its tasks.
+	// Waits reports whether the object is not ready only because the swarm finds no place for its tasks.
 	Waits bool
-	// Own reports whether the revision of the run changed it. What becomes of others is an earlier revision's.
+	// Own reports whether the revision of the run changed the object. Otherwise an earlier revision is to blame for
+	// its state.
 	Own bool
-	// began is when the roll-out did that the engine gave up.
+	// began is when the roll-out began that the engine gave up. It is zero if there is none.
 	began time.Time
-	// changed reports whether what is ready differs from what the run wants.
+	// changed reports whether the object is ready, but not what the run wants.
 	changed bool
 }
 
-// Wait looks until everything is ready, or something failed, or ctx ends. report sees each look, at everything that the run
-// wants. What an earlier revision changed ends no wait for what this one did, and is not waited for where it only waits for
-// a place.
+// Wait looks until everything is ready, something has failed, or ctx ends. report gets each look at everything that
+// the run wants. While Wait waits for what this revision changed, a failure of what an earlier revision changed does
+// not end it. It does not wait for a service that an earlier revision changed and whose tasks only wait for a place.
 func (r *Reconciler) Wait(ctx context.Context, run *Run, report func([]Progress)) error {
 	w := decide.NewWaited(run.Memory.ChangedBy(), r.Now())
 	for {
@@ -60,7 +62,7 @@ func (r *Reconciler) Wait(ctx context.Context, run *Run, report func([]Progress)
 	}
 }
 
-// verdict says whether a look is the last one, and what failed.
+// verdict reports whether a look is the last one, and returns what failed.
 func verdict(all []Progress) (over bool, err error) {
 	waiting, ownFailed := false, false
 	var failed, changed []error
@@ -71,7 +73,7 @@ func verdict(all []Progress) (over bool, err error) {
 		case p.Failed() && p.Own:
 			ownFailed = true
 			failed = append(failed, fmt.Errorf("%s: %s", p.Key, p.Why))
-		case p.Failed() && p.Waits: // what failed before finds no place: that is not this revision's doing
+		case p.Failed() && p.Waits: // it failed before, and now finds no place: that is not this revision's doing
 		case p.Failed():
 			failed = append(failed, fmt.Errorf("%s, which an earlier revision changed: %s", p.Key, p.Why))
 		case !p.Ready():
@@ -87,10 +89,11 @@ func verdict(all []Progress) (over bool, err error) {
 	return true, errors.Join(changed...)
 }
 
-// Awaited says whether Wait waits for it.
+// Awaited reports whether Wait waits for the object.
 func (p Progress) Awaited() bool { return p.Own || !p.Waits }
 
-// indexed reads everything, when it is asked for the first time: what the run has made since has names now.
+// indexed returns a function that reads everything when it is first called. By then, objects that the run has made
+// have names.
 func (r *Reconciler) indexed(ctx context.Context) func() (*kinds.Index, error) {
 	var w *world
 	return func() (_ *kinds.Index, err error) {
@@ -103,7 +106,7 @@ func (r *Reconciler) indexed(ctx context.Context) func() (*kinds.Index, error) {
 	}
 }
 
-// undone says whether a live object is no longer what the run wanted.
+// undone reports whether a live object is no longer what the run wanted.
 func (r *Reconciler) undone(k kinds.Kind, l *kinds.Live, run *Run, ix *kinds.Index) bool {
 	i := slices.IndexFunc(run.Wants.States, func(w diff.State) bool { return w.Key.Kind == k.Name && w.Instance == l.Name })
 	have := diff.State{Leaves: k.Shape.Flatten(k.Normalise(l, ix))}
@@ -137,7 +140,7 @@ func (r *Reconciler) look(ctx context.Context, run *Run, w *decide.Waited) ([]Pr
 		}
 		if undone {
 			rollout := s.observed()
-			rollout.Left = plan.Differs // which is known
+			rollout.Left = plan.Differs // that is known
 			rollout = s.kind.Trace(ctx, r.Engine, s.live, run.Index, nil, rollout)
 			e.Undone = rollout.Text()
 		}
@@ -148,7 +151,7 @@ func (r *Reconciler) look(ctx context.Context, run *Run, w *decide.Waited) ([]Pr
 		moves = moves || p.Own && !p.Ready()
 		out = append(out, p)
 	}
-	for i, s := range sights { // the last look: is what is ready still what was asked for?
+	for i, s := range sights { // the last look checks whether what is ready is still what was asked for
 		if moves || !out[i].Own {
 			continue
 		}
@@ -162,8 +165,9 @@ func (r *Reconciler) look(ctx context.Context, run *Run, w *decide.Waited) ([]Pr
 	return out, nil
 }
 
-// Conclude notes what became of the revision, as Wait found it, for history, wait and retry: nobody else may be there to look.
-// It writes nothing where there is nothing new, or where somebody else acts, who will see for himself.
+// Conclude records the outcome of the revision, as Wait found it, for history, wait and retry. Nobody else may be
+// there to look. It writes nothing if there is nothing new, or if another instance acts, which will see the outcome
+// itself.
 func (r *Reconciler) Conclude(ctx context.Context, run *Run, all []Progress) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -172,15 +176,16 @@ func (r *Reconciler) Conclude(ctx context.Context, run *Run, all []Progress) err
 	}
 	change := func(m *state.Memory) {
 		if m.InForce.Hash != run.InForce.Hash {
-			return // a newer one took its place
+			return // a newer revision took its place
 		}
 		var failed []plan.Failure
 		for _, p := range all {
 			w := run.Wanted[p.Key]
-			if p.Ready() { // what was on record of its tasks is over
+			if p.Ready() { // the failure of its tasks on record is over
 				m.Failed = slices.DeleteFunc(slices.Clone(m.Failed), func(f plan.Failure) bool { return f.Key == p.Key && f.Began.IsZero() })
 			}
-			if !p.Failed() || !p.Own || w == nil { // what an earlier revision changed is no matter of this one
+			// What an earlier revision changed is no matter of this one.
+			if !p.Failed() || !p.Own || w == nil {
 				continue
 			}
 			next := plan.Failure{Key: p.Key, Digest: w.Digest(), Why: v1.Scrub(p.Why), Began: p.began, Revision: run.InForce.Hash}

@@ -16,32 +16,35 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 )
 
-// Scope says what a run reads of the swarm before it thinks. What is not read is taken as it was found last: every write
-// carries the version that it was decided on, so what is outdated is refused by the engine and not overwritten.
+// Scope says what a run reads of the swarm before it thinks. The rest counts as it was last found. Every write
+// carries the version that it was decided on. So the engine refuses an outdated write, and nothing is overwritten.
 type Scope struct {
-	// All is everything, with one list a kind. A run that removes something needs it.
+	// All is true if everything is read, with one list per kind. A run that removes something needs that.
 	All bool
-	// Kinds are listed anew, each with one call; Objects are read one by one.
+	// Kinds are listed again, each with one call. Objects are read one by one.
 	Kinds   []string
 	Objects []kinds.Ref
 }
 
-// everything is the scope of who knows nothing yet.
+// everything is the scope of a process that knows nothing yet.
 var everything = Scope{All: true}
 
-// mostObjects is how many objects are read one by one; of more, lists cost less.
+// mostObjects is how many objects are read one by one at most. For more of them, lists cost less.
 const mostObjects = 50
 
 // world is what is known of the swarm, from run to run.
 type world struct {
-	about   engine.About
-	index   *kinds.Index
-	configs []*swarm.Config // the operator's own: memories, the lease, holds
-	// found is the memory of a source, as it was read or written last.
-	source  string
-	found   state.Found
-	others  map[string]string          // objects that other sources made or adopted, by id
-	partial map[string]map[v1.Key]bool // objects of which other sources state some, by source
+	about engine.About
+	index *kinds.Index
+	// configs are the operator's own: memories, the lease, and holds.
+	configs []*swarm.Config
+	// found is the memory of source, as it was last read or written.
+	source string
+	found  state.Found
+	// others are the objects that other sources made or adopted: the source by the object's id.
+	others map[string]string
+	// partial are the objects of partial kinds that other sources state something of, by source.
+	partial map[string]map[v1.Key]bool
 }
 
 // memory returns what the operator remembers of a source.
@@ -57,8 +60,8 @@ func (w *world) memory(store *state.Store, source string) (state.Found, error) {
 	return found, err
 }
 
-// recordedByOthers names what other sources have on record, which need not have a label. A memory that cannot be read is its own
-// source's trouble.
+// recordedByOthers returns what other sources have on record, which need not have a label. It skips a memory that
+// cannot be read, which is its own source's trouble.
 func recordedByOthers(configs []*swarm.Config, source string) (out map[string]string, partial map[string]map[v1.Key]bool) {
 	out, partial = map[string]string{}, map[string]map[v1.Key]bool{}
 	for _, other := range state.Sources(configs) {
@@ -110,8 +113,8 @@ func (r *Reconciler) refresh(ctx context.Context, s Scope) error {
 	return err
 }
 
-// readAll reads everything at once: one call a kind and one for the engine itself. Any failure fails it all, because
-// what is missing from a partial read would look as if it had been removed.
+// readAll reads everything at once, with one call per kind and one for the engine itself. If any call fails, readAll
+// fails: what a partial read lacks would look as if it had been removed.
 func (r *Reconciler) readAll(ctx context.Context, old *world) (*world, error) {
 	w := &world{}
 	lists := make([][]*kinds.Live, len(r.kinds))
@@ -147,7 +150,7 @@ func (r *Reconciler) readAll(ctx context.Context, old *world) (*world, error) {
 	return w, nil
 }
 
-// headcount takes the numbers of nodes from their list where the engine does not know them: while a manager waits for a
+// headcount counts the nodes in their list if the engine does not know the numbers. While a manager waits for a
 // leader, GET /info succeeds, with an error in it and 0 for both.
 func headcount(about engine.About, nodes []*kinds.Live) engine.About {
 	if about.Error == "" && about.Nodes > 0 {
@@ -165,8 +168,8 @@ func headcount(about engine.About, nodes []*kinds.Live) engine.About {
 	return about
 }
 
-// findUnlisted reads what lists leave out, of what others refer to. There is hardly ever any, an id always means the same
-// object, and one that is nobody's stays so: each is asked for once.
+// findUnlisted reads objects that others refer to and that lists leave out. They are rare, an id always means the
+// same object, and an id without an object never gets one. So it asks once for each.
 func (r *Reconciler) findUnlisted(ctx context.Context, ix *kinds.Index, refs []kinds.Ref) error {
 	for _, ref := range refs {
 		k, _ := r.kind(ref.Kind)
@@ -189,7 +192,7 @@ func (r *Reconciler) findUnlisted(ctx context.Context, ix *kinds.Index, refs []k
 	return nil
 }
 
-// pickConfigs finds the operator's own among all configs.
+// pickConfigs finds the operator's own configs among all configs.
 func (w *world) pickConfigs() {
 	w.configs = nil
 	for _, l := range w.index.List(v1.KindConfig) {
@@ -199,7 +202,7 @@ func (w *world) pickConfigs() {
 	}
 }
 
-// unchanged returns the old object where the new one says the same, so that what was made of it serves again.
+// unchanged returns the old object if the new one is equal, so that what was worked out from it can be used again.
 func unchanged(was, is *kinds.Live) *kinds.Live {
 	if was != nil && (was.Raw == is.Raw || reflect.DeepEqual(was, is)) {
 		return was
@@ -207,7 +210,7 @@ func unchanged(was, is *kinds.Live) *kinds.Live {
 	return is
 }
 
-// uses is Kind.Uses of whatever kind.
+// uses calls Uses of the object's kind.
 func (r *Reconciler) uses(l *kinds.Live) []kinds.Ref {
 	k, _ := r.kind(l.Kind)
 	return k.Uses(l)
@@ -244,7 +247,7 @@ func (r *Reconciler) readScope(ctx context.Context, s Scope) error {
 	return r.readObjects(ctx, s.Objects)
 }
 
-// readObjects reads objects one by one and puts them where they were.
+// readObjects reads objects one by one and updates the index. It drops those that no longer exist.
 func (r *Reconciler) readObjects(ctx context.Context, refs []kinds.Ref) error {
 	read := make([]*kinds.Live, len(refs))
 	g, reading := errgroup.WithContext(ctx)
