@@ -23,7 +23,7 @@ func TestAnOlderRevisionRewinds(t *testing.T) {
 		past   Past
 		when   time.Time
 		shares bool
-		before bool // it was in force before
+		before bool // the revision was in force before
 		want   bool
 		notes  int
 	}{
@@ -58,13 +58,13 @@ func TestAnOlderRevisionRewinds(t *testing.T) {
 	}
 }
 
-// needing is a run in which something may have to be asked.
+// needing is a run in which the engine may have to be asked something.
 type needing struct {
 	d   *Decider
 	run *Decision
 }
 
-// newNeeding makes services that are there and wanted, named a, b and c.
+// newNeeding returns a run with three services that exist and are wanted: a, b and c.
 func newNeeding() *needing {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	observe := func(l *kinds.Live, _ *kinds.Index, _ *diff.State) plan.Rollout {
@@ -91,7 +91,7 @@ func newNeeding() *needing {
 	return n
 }
 
-// rolls says how the last update of a service stands.
+// rolls sets how the last update of a service stands.
 func (n *needing) rolls(name string, rollout plan.Rollout, distrust bool) {
 	for i := range n.run.Haves {
 		if h := &n.run.Haves[i]; h.Key == svc(name) {
@@ -100,7 +100,7 @@ func (n *needing) rolls(name string, rollout plan.Rollout, distrust bool) {
 	}
 }
 
-// changes says that a service differs, and what it depends on.
+// changes adds a change of a service, and sets what the service depends on.
 func (n *needing) changes(op diff.Op, name string, dependsOn ...v1.Key) {
 	c := diff.Change{Op: op, Key: svc(name)}
 	if op == diff.Remove {
@@ -112,7 +112,7 @@ func (n *needing) changes(op diff.Op, name string, dependsOn ...v1.Key) {
 	n.run.Changes = append(n.run.Changes, c)
 }
 
-// Nothing is asked that nothing waits for: an idle run makes no call.
+// The engine is asked only about what something waits for. So an idle run makes no call.
 func TestNeedsAreWhatSomethingWaitsFor(t *testing.T) {
 	began := time.Date(2026, 3, 1, 11, 0, 0, 0, time.UTC)
 	for name, test := range map[string]struct {
@@ -170,7 +170,8 @@ func TestNeedsAreWhatSomethingWaitsFor(t *testing.T) {
 	}
 }
 
-// What could not be asked is not ready, whoever waits for it; what nobody waits for says nothing.
+// If something waits for a service that could not be asked about, the service counts as not ready. If nothing waits,
+// there is no fact.
 func TestAnswersBecomeFacts(t *testing.T) {
 	began := time.Date(2026, 3, 1, 11, 0, 0, 0, time.UTC)
 	given := func() *needing {
@@ -230,7 +231,7 @@ func TestAnswersBecomeFacts(t *testing.T) {
 	}
 }
 
-// What the tasks tell of a roll-out that was undone replaces what the service tells of it.
+// What the tasks tell about a roll-out that was undone replaces what the service tells about it.
 func TestTracesBecomeFacts(t *testing.T) {
 	n := newNeeding()
 	n.rolls("c", plan.Rollout{State: "rollback_completed"}, true)
@@ -246,7 +247,7 @@ func TestTracesBecomeFacts(t *testing.T) {
 	}
 }
 
-// What a survey says is told, and the plan knows the node of its own engine.
+// A survey's notices are passed on, and the plan knows the node of its own engine.
 func TestASurveyBecomesFacts(t *testing.T) {
 	n := newNeeding()
 	nodes := &kinds.Nodes{Members: 3}
@@ -256,7 +257,7 @@ func TestASurveyBecomesFacts(t *testing.T) {
 	}
 }
 
-// from is a decision about the newest revision where another one is in force.
+// from returns a decision about the revision next while old is in force.
 func from(old, next string) *Decision {
 	run := about(nil, state.Memory{InForce: state.Revision{Hash: old}})
 	run.InForce.Hash = next

@@ -12,8 +12,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// fight is what happens to a service, one word at a time: a hand writes, which is hand=PATH:VALUE, or removes it; git writes,
-// which is git=PATH:VALUE; the operator repairs; time passes.
+// fight is what happens to a service, one word at a time. A hand writes (hand=PATH:VALUE) or removes the service, git
+// writes (git=PATH:VALUE), or time passes. After each word the operator runs.
 type fight struct {
 	now    time.Time
 	rounds contention
@@ -41,7 +41,7 @@ func (f *fight) change() []diff.Change {
 	return []diff.Change{c}
 }
 
-// run is a run of the operator: it looks, and writes what it may.
+// run is a run of the operator: it looks, and writes what it may. It returns what it leaves alone.
 func (f *fight) run() (left string) {
 	changes := f.change()
 	contended := f.rounds.look(changes, f.now)
@@ -95,10 +95,10 @@ func (f *fight) word(t *testing.T, word string) {
 }
 
 func TestWhatIsWrittenAgainAndAgainIsLeftAlone(t *testing.T) {
-	round := "hand=replicas:5 1s " // and the run in between puts it back
+	round := "hand=replicas:5 1s " // the run in between puts it back
 	for _, test := range []struct {
 		name, story string
-		left        string // after the last word
+		left        string // left is what the operator leaves alone after the last word
 	}{
 		{"written once", round, ""},
 		{"written again three times", strings.Repeat(round, 4), "web.replicas 3 14m59s"},
@@ -135,7 +135,7 @@ func TestWhatIsWrittenAgainAndAgainIsLeftAlone(t *testing.T) {
 	}
 }
 
-// What is over is forgotten, or a long life would fill the memory.
+// A round that is over is forgotten. Otherwise a process that lives long would fill its memory.
 func TestRoundsThatAreOverAreForgotten(t *testing.T) {
 	f := fight{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), rounds: contention{}, wants: map[string]string{"replicas": "2"}, haves: map[string]string{"replicas": "5"}}
 	f.run()

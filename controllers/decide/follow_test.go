@@ -11,14 +11,14 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// A hand's write in the middle of a roll-out clears the engine's word on it, and not the roll-out.
+// A write by hand in the middle of a roll-out clears what the engine says about it. The roll-out goes on.
 func TestARollOutThatAWriteHides(t *testing.T) {
 	web := v1.Key{Kind: v1.KindService, Name: "web"}
 	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	type look struct {
 		after  time.Duration
 		state  string // as the engine says
-		gone   bool   // the manifest is
+		gone   bool   // the manifest is gone
 		hidden bool
 	}
 	for name, looks := range map[string][]look{
@@ -49,13 +49,14 @@ func TestARollOutThatAWriteHides(t *testing.T) {
 	}
 }
 
-// What waits for a place is no failure, however long it takes, and is looked at less often after a while. So is a job that runs.
+// A service that waits for a place does not fail, however long that takes. After a while it is looked at less often.
+// The same is true of a job that runs.
 func TestWhatOnlyWaitsForAPlaceDoesNotFail(t *testing.T) {
 	web := v1.Key{Kind: v1.KindService, Name: "web"}
 	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	waits, starts, begun := kinds.Health{Waits: true, Why: "no suitable node"}, kinds.Health{Why: "0 of 1"}, kinds.Health{Begun: true, Why: "0 of 1 complete"}
 	for name, test := range map[string]struct {
-		looks  []kinds.Health // one each four minutes
+		looks  []kinds.Health // one every four minutes
 		failed bool
 		again  time.Duration
 		says   string
@@ -92,7 +93,8 @@ func TestWhatOnlyWaitsForAPlaceDoesNotFail(t *testing.T) {
 	}
 }
 
-// What stalled is on record, and no event tells that it runs at last: it is looked at again all the same, and not each second.
+// A stall is on record, but no event tells when the service runs at last. So it is looked at again, but not each
+// second.
 func TestWhatStalledIsWatchedOn(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	facts := func() plan.Facts {
@@ -128,7 +130,8 @@ func TestWhatStalledIsWatchedOn(t *testing.T) {
 			if _, watched := r.unsettled[web]; watched != test.watched {
 				t.Errorf("in the next run it is watched: %t", watched)
 			}
-			f = facts() // somebody asked for another try, and nothing of it is written
+			// Somebody asked for another try, and the operator has not written it yet.
+			f = facts()
 			r.notice(haves, wants, &f)
 			if since := r.unsettled[web]; !since.Equal(now) {
 				t.Errorf("after a retry it is waited for since %s", since)
@@ -147,7 +150,7 @@ func TestWhatIsMadeAgainHasNotFailed(t *testing.T) {
 	}
 }
 
-// A service that was written on while it rolled out may look ready because the tasks that are to go still run.
+// A service that was written to while it rolled out may look ready, because the tasks that are to go still run.
 func TestAHiddenRollOutIsNotOverAtOnce(t *testing.T) {
 	web := v1.Key{Kind: v1.KindService, Name: "web"}
 	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -165,7 +168,8 @@ func TestAHiddenRollOutIsNotOverAtOnce(t *testing.T) {
 	}
 }
 
-// SwarmKit pauses an update for a task that ends, however well. A one-shot that has done what it is for is no failure.
+// SwarmKit pauses an update when a task ends, even if it ends well. A one-shot service that has done its work has not
+// failed.
 func TestAPausedRollOutThatIsReadyIsForgiven(t *testing.T) {
 	web := v1.Key{Kind: v1.KindService, Name: "web"}
 	began := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -177,7 +181,8 @@ func TestAPausedRollOutThatIsReadyIsForgiven(t *testing.T) {
 	}
 }
 
-// What stalled stays a failure while the swarm goes on trying: what depends on it would otherwise be refused and wait by turns.
+// A stalled service stays a failure while the swarm goes on trying. Otherwise what depends on it would be refused and
+// wait by turns.
 func TestWhatStalledStaysFailedUntilItWorks(t *testing.T) {
 	web := v1.Key{Kind: v1.KindService, Name: "web"}
 	r := New(Policy{Follow: true})

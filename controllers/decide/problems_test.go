@@ -30,7 +30,8 @@ func TestAHeldObjectCountsAsPresent(t *testing.T) {
 	}
 	for key, want := range map[v1.Key]bool{
 		svc("web"): true, svc("other"): false,
-		{Kind: v1.KindCluster, Name: v1.ClusterName}: true, {Kind: v1.KindNode, Name: "m"}: true, // they decide with the one that is held
+		// They decide with the one that is held.
+		{Kind: v1.KindCluster, Name: v1.ClusterName}: true, {Kind: v1.KindNode, Name: "m"}: true,
 	} {
 		if run.IsHeld(key) != want {
 			t.Errorf("%s is held %t, want %t", key, !want, want)
@@ -38,8 +39,8 @@ func TestAHeldObjectCountsAsPresent(t *testing.T) {
 	}
 }
 
-// A manifest that a problem holds may say that its object stays when the manifest is gone: that is believed. That the object
-// may go is not.
+// A manifest that a problem holds may say that its object stays when the manifest is gone, and that counts. If it
+// says that the object may go, that does not count.
 func TestAHeldManifestMayKeepItsObject(t *testing.T) {
 	const protect, prune = "policy.protect: true", "policy.prune: false"
 	for _, test := range []struct {
@@ -76,8 +77,8 @@ func yes() *bool {
 	return &is
 }
 
-// While a problem holds an object, nothing that is on record of it is forgotten: the manifest is mended later, and is then what
-// it was before.
+// While a problem holds an object, no record of it is dropped. The manifest will be mended, and may then be what it
+// was before.
 func TestNothingIsForgottenOfAHeldObject(t *testing.T) {
 	node := v1.Key{Kind: v1.KindNode, Name: "n"}
 	gone, other := svc("web"), svc("other")

@@ -14,12 +14,12 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// everything of it, however deep: nothing is left out because somebody forgot it.
+// wholeProgress compares every field, however deep, so that a new field cannot be left out by mistake.
 var wholeProgress = cmp.Exporter(func(reflect.Type) bool { return true })
 
-// filled gives every map of a value that can be reached something in it, and counts them.
+// filled puts an entry into every map that can be reached from a value. It returns the number of maps.
 func filled(v reflect.Value, tag int64) int {
-	v = reflect.NewAt(v.Type(), unsafe.Pointer(v.UnsafeAddr())).Elem() // unexported fields, too
+	v = reflect.NewAt(v.Type(), unsafe.Pointer(v.UnsafeAddr())).Elem() // unexported fields as well
 	switch v.Kind() {
 	case reflect.Struct:
 		n := 0
@@ -40,7 +40,7 @@ func filled(v reflect.Value, tag int64) int {
 	return 0
 }
 
-// set makes a value another one than zero where it is, or has, text, a number or a truth.
+// set makes a value differ from zero if it is, or contains, text, a number or a bool.
 func set(v reflect.Value, tag int64) {
 	v = reflect.NewAt(v.Type(), unsafe.Pointer(v.UnsafeAddr())).Elem()
 	switch v.Kind() {
@@ -64,7 +64,8 @@ func set(v reflect.Value, tag int64) {
 	}
 }
 
-// A clone shares nothing that a run changes. What versions were known is shared and not changed, until they are kept.
+// A clone shares nothing that a run changes. It does share the known versions, which nobody changes until they are
+// kept.
 func TestACloneOfProgressStaysAsItWas(t *testing.T) {
 	p := newProgress()
 	if n := filled(reflect.ValueOf(&p).Elem(), 1); n < 15 {
@@ -75,7 +76,7 @@ func TestACloneOfProgressStaysAsItWas(t *testing.T) {
 	if d := cmp.Diff(p, same, wholeProgress); d != "" {
 		t.Fatalf("a clone differs:\n%s", d)
 	}
-	for _, r := range p.rounds { // where a pointer is kept, what it points to is another one, too
+	for _, r := range p.rounds { // what a pointer points to must be copied as well
 		r.have = "changed"
 	}
 	filled(reflect.ValueOf(&p).Elem(), 2)
@@ -100,10 +101,10 @@ func TestACloneOfProgressStaysAsItWas(t *testing.T) {
 	}
 }
 
-// actingOnly are maps that clones share, because no thought changes them.
+// actingOnly are maps that clones share, because thinking does not change them.
 var actingOnly = []string{"progress.doings.handed", "progress.doings.removed", "progress.following.versions.known"}
 
-// each says of every map how many entries it has.
+// each calls say for every map, with its path and the number of its entries.
 func each(v reflect.Value, path string, say func(string, int)) {
 	v = reflect.NewAt(v.Type(), unsafe.Pointer(v.UnsafeAddr())).Elem()
 	switch v.Kind() {
@@ -118,7 +119,7 @@ func each(v reflect.Value, path string, say func(string, int)) {
 	}
 }
 
-// Versions that stand beside those that are known are as good as one map of them, whether they are kept or dropped.
+// Fresh versions beside the known ones must act like one map of both, whether they are kept or dropped.
 func TestVersionsAreThoseOfOneMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var v versions

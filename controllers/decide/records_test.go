@@ -20,12 +20,12 @@ import (
 
 func svc(name string) v1.Key { return v1.Key{Kind: v1.KindService, Name: name} }
 
-// asks is what a manifest asks for, told from others by one stated leaf.
+// asks returns what a manifest asks for. text is its one stated leaf, which tells it from others.
 func asks(name, text string) diff.State {
 	return diff.State{Key: svc(name), Instance: name, Leaves: []diff.Leaf{{Path: "spec.image", Type: "spec.image", Text: text, Stated: true}}}
 }
 
-// there makes a live service of which the source says that it is its own, by label.
+// there returns a live service whose label says that it belongs to the source.
 func there(id, name string) *kinds.Live {
 	return &kinds.Live{Kind: v1.KindService, ID: id, Name: name, Labels: map[string]string{v1.LabelOwner: "src/Service/" + name, v1.LabelApplied: "v1:"}}
 }
@@ -34,7 +34,7 @@ func indexOf(lives ...*kinds.Live) *kinds.Index {
 	return kinds.NewIndex(map[string][]*kinds.Live{v1.KindService: lives}, func(*kinds.Live) []kinds.Ref { return nil })
 }
 
-// about is a decision about a swarm with these objects, of which this is remembered.
+// about returns a decision about a swarm with the objects of ix, whose memory is m.
 func about(ix *kinds.Index, m state.Memory) *Decision {
 	run := &Decision{Memory: m}
 	run.Source, run.Index, run.Found.Memory, run.Nonce = "src", ix, m, "new"
@@ -52,9 +52,9 @@ func TestWhatIsOnRecordAndNotThereWasRemovedByHand(t *testing.T) {
 		before  []diff.State // what the revision in force asked for
 		want    diff.State
 		gone    string
-		// replacing is an id that the operator was about to replace, and own one that it has removed.
+		// replacing is an id that the operator was about to replace. own is one that it has removed.
 		replacing, own string
-		held           bool // in the revision in force
+		held           bool // the revision in force held it
 	}{
 		{name: "made, and gone", made: map[string]v1.Key{"1": svc("web")}, before: []diff.State{asks("web", "a")}, want: asks("web", "a"), gone: "made"},
 		{name: "adopted, and gone", adopted: map[string]state.Adopted{"1": {Key: svc("web")}}, before: []diff.State{asks("web", "a")}, want: asks("web", "a"), gone: "adopted"},
@@ -96,7 +96,8 @@ func TestWhatIsOnRecordAndNotThereWasRemovedByHand(t *testing.T) {
 	}
 }
 
-// What lost its labels is compared with what the revision in force says, and nothing that was remembered of it counts.
+// An object that lost its labels is compared with what the revision in force says. What was remembered of it does not
+// count.
 func TestWhatWasAppliedToWhatLostItsLabels(t *testing.T) {
 	haves := []diff.State{
 		{Key: svc("lost"), Gen: 1, Meta: diff.Meta{Mine: true, Lost: true, Applied: diff.ParseApplied("v1:")}},
@@ -129,15 +130,15 @@ func TestRecordsGoWithWhatIsWrittenAnyway(t *testing.T) {
 	replace := plan.Step{Op: diff.Replace, Key: svc("web"), Change: diff.Change{Have: &diff.State{Meta: diff.Meta{ID: "1"}}}}
 	for _, test := range []struct {
 		name    string
-		made    []string // ids, of services of the same name
+		made    []string // ids of services of the same name
 		adopted []string
 		haves   []diff.State
 		steps   []plan.Step
 		was     []string // about to be replaced in the run before
-		gone    bool     // of what is not there
-		held    bool     // what is on record, by a problem of its manifest
+		gone    bool     // what does not exist was removed by hand
+		held    bool     // a problem holds the manifest of what is on record
 		other   bool     // something else is to be written
-		removed bool     // what is on record, by this process
+		removed bool     // this process has removed what is on record
 		lapsed  time.Duration
 		want    string
 	}{
@@ -224,10 +225,10 @@ func TestRecordsGoWithWhatIsWrittenAnyway(t *testing.T) {
 	}
 }
 
-// foundAs is a memory as it is read back.
+// foundAs returns a memory as it is read back.
 func foundAs(t *testing.T, m state.Memory) state.Found {
 	t.Helper()
-	now, err := state.New("src") // in the format of today
+	now, err := state.New("src") // in today's format
 	if err != nil {
 		t.Fatal(err)
 	}

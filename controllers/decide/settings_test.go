@@ -16,7 +16,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// looked is a run that found a memory and live services, and wants others.
+// looked returns a run that found the memory m and the live services, and that wants want.
 func looked(m state.Memory, want diff.State, lives ...*kinds.Live) *Decision {
 	run := about(indexOf(lives...), m)
 	run.Wants.States = []diff.State{want}
@@ -35,7 +35,7 @@ func TestWhatIsMadeAgainStartsFromWhatWasWrittenDownOrIsAskedAbout(t *testing.T)
 		want  diff.State
 		start bool
 		lost  string
-		// kept are the ids that stay on record.
+		// settings and removed are the ids that stay on record.
 		settings, removed string
 	}{
 		{"removed by hand", state.Memory{Unstated: settings}, nil, asks("web", "a"), false, "spec.dns spec.tty", "1", ""},
@@ -67,8 +67,8 @@ func TestWhatIsMadeAgainStartsFromWhatWasWrittenDownOrIsAskedAbout(t *testing.T)
 	}
 }
 
-// While the engine refuses a removal, each try would write the spec down and take it out of the memory again. It is left there
-// until the memory is written for another reason.
+// While the engine refuses a removal, each try would write the spec down and take it out of the memory again. So the
+// spec stays there until the memory is written for another reason.
 func TestASpecIsWrittenDownOnceForARemovalThatIsRefused(t *testing.T) {
 	spec := []byte(`{"spec":{"Name":"web"}}`)
 	removed := map[string]state.Frozen{"1": {Key: svc("web"), Instance: "web", Spec: spec}}
@@ -125,7 +125,7 @@ func TestASpecIsWrittenDownOnceForARemovalThatIsRefused(t *testing.T) {
 	}
 }
 
-// settingsOf are the settings on record of services that have none any more.
+// settingsOf returns the settings to keep on record.
 func settingsOf(run *Decision) map[string]state.Settings { return settings(run) }
 
 func TestWhatCannotBeWrittenDownIsNotRemoved(t *testing.T) {

@@ -39,7 +39,7 @@ func TestWhatBecameOfARevision(t *testing.T) {
 	}
 }
 
-// A record of another want only tells an old failure from the next.
+// The record of another want only serves to tell an old failure from the next.
 func TestOnlyTheFailureOfTheWantInForceCounts(t *testing.T) {
 	web := v1.Key{Kind: v1.KindService, Name: "web"}
 	want := &diff.State{Key: web, Leaves: []diff.Leaf{{Path: "spec.image", Text: "app:2", Stated: true}}}
@@ -65,13 +65,13 @@ func TestOnlyTheFailureOfTheWantInForceCounts(t *testing.T) {
 	}
 }
 
-// Who waits counts from the beginning; a place for the tasks begins the time anew, and a job takes its own.
+// Time counts from the beginning of the wait. It begins again when the tasks find a place. A job takes its own time.
 func TestSinceWhenSomethingIsWaitedFor(t *testing.T) {
 	web := v1.Key{Kind: v1.KindService, Name: "web"}
 	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	starts, waits, begun := kinds.Health{}, kinds.Health{Waits: true}, kinds.Health{Begun: true}
 	for name, test := range map[string]struct {
-		looks   []kinds.Health // one each four minutes
+		looks   []kinds.Health // one every four minutes
 		stalled bool
 	}{
 		"it starts":              {[]kinds.Health{starts, starts, starts}, false},

@@ -8,7 +8,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
-// A source that is nil ends the test: nothing must be asked of it.
+// The source is nil, so a question to it ends the test.
 func TestARevisionInForceAsksGitForNothing(t *testing.T) {
 	r := New(Options{})
 	run := from("1", "1")
@@ -22,7 +22,7 @@ func TestARevisionInForceAsksGitForNothing(t *testing.T) {
 	}
 }
 
-// The revision in force is read again only where the swarm has lost an object or its labels.
+// The revision in force is read again only if the swarm has lost an object or its labels.
 func TestWhatTheRevisionInForceAskedForIsReadWhereItIsNeeded(t *testing.T) {
 	for name, test := range map[string]struct {
 		made  map[string]v1.Key

@@ -31,7 +31,7 @@ spec:
   updateConfig: {parallelism: 1, delay: 5s, order: start-first, failureAction: rollback}
 `
 
-// manifestsOf are those of n services.
+// manifestsOf returns the manifests of n services.
 func manifestsOf(n int) string {
 	var text strings.Builder
 	for i := range n {
@@ -40,7 +40,7 @@ func manifestsOf(n int) string {
 	return text.String()
 }
 
-// steady is a reconciler of a swarm that is as its source says.
+// steady returns a reconciler of a swarm that is as its source says.
 func steady(b testing.TB, text string) *Reconciler {
 	b.Helper()
 	dir := b.TempDir()
@@ -79,8 +79,8 @@ func steady(b testing.TB, text string) *Reconciler {
 	return r
 }
 
-// BenchmarkRun is what a run costs in which nothing is to be done: one that reads nothing, one that reads a service of
-// which an event told, and one that reads everything. The file's state, which git has for nothing, is part of each.
+// BenchmarkRun measures a run that finds nothing to do. It reads nothing, one service that an event named, or
+// everything. Each run also looks at the state of the file, which costs nothing in a git repository.
 func BenchmarkRun(b *testing.B) {
 	for _, n := range []int{100, 1000} {
 		r := steady(b, manifestsOf(n))

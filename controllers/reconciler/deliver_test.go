@@ -13,16 +13,16 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// While a problem holds the manifest of the Cluster, nobody knows where tokens and keys go: what was said of them stays, and a
-// new process says that it does not know.
+// While a problem holds the manifest of the Cluster, nobody knows where tokens and keys go. The last condition stays,
+// and a new process says that it does not know.
 func TestDeliveryIsNotKnownWhileTheClusterIsHeld(t *testing.T) {
 	sink := v1.Sink{File: &v1.FileSink{Path: "/there"}}
 	undelivered := []delivery{{of: kinds.UnlockKey, sink: sink}, {of: kinds.WorkerToken, sink: sink}}
 	cluster, node := v1.Key{Kind: v1.KindCluster, Name: v1.ClusterName}, v1.Key{Kind: v1.KindNode, Name: "n"}
 	for _, test := range []struct {
 		name   string
-		before []delivery // of the run before; nil with restarted: there was none
-		// restarted: the process has said nothing yet.
+		before []delivery // what the run before had not delivered
+		// restarted is true if the process has said nothing yet: there was no run before.
 		restarted bool
 		held      []v1.Key
 		want      string

@@ -9,8 +9,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 )
 
-// The events of an engine that is no manager any more end without a word: whoever waits for one would say for minutes that
-// all is well.
+// When an engine is no longer a manager, its events end without a word. An operator that waits for one would say for
+// minutes that all is well.
 func TestWhoseNodeIsDemotedAsksUntilTheEngineKnows(t *testing.T) {
 	run := func(demoted bool) *Run {
 		r := &Run{}

@@ -14,7 +14,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// known is a swarm with a service of id s1 and the fifth memory of source src.
+// known returns a swarm with a service of id s1 and the fifth memory of source src.
 func known() *world {
 	list := map[string][]*kinds.Live{v1.KindService: {{Kind: v1.KindService, ID: "s1", Name: "web"}}}
 	return &world{index: kinds.NewIndex(list, func(*kinds.Live) []kinds.Ref { return nil }), source: "src", found: state.Found{Sequence: 5}}
@@ -74,7 +74,7 @@ func TestWithoutAWorldEverythingIsRead(t *testing.T) {
 	}
 }
 
-// A manager that was just promoted tells the swarm's whole history.
+// A manager that was just promoted sends events of the swarm's whole history.
 func TestManyEventsAreOneList(t *testing.T) {
 	l := &Loop{Reconciler: New(Options{Log: logr.Discard()})}
 	l.world = known()

@@ -22,7 +22,8 @@ func nodeCalled(id, hostname string, version uint64) *kinds.Live {
 	return &kinds.Live{Kind: v1.KindNode, ID: id, Name: id, Called: hostname, Version: version, Raw: n}
 }
 
-// A kind that is listed anew is as it was listed: who is gone is dropped, and who is as before is the same object.
+// A kind that is listed again is as the new list says. A node that is gone is dropped, and an unchanged one stays the
+// same object.
 func TestAKindInTheScopeIsReadAnew(t *testing.T) {
 	r := steady(t, onNodesNetworks)
 	if _, err := r.plan(t.Context(), everything); err != nil {
@@ -84,7 +85,7 @@ func TestAKindInTheScopeIsReadAnew(t *testing.T) {
 	}
 }
 
-// While the root is being replaced, nobody tells of the nodes that have the new one, nor when it is over.
+// While the root is being replaced, no event tells which nodes have the new one, or when it is over.
 func TestWhatIsReadAgainWhileTheRootIsReplaced(t *testing.T) {
 	run := &Run{}
 	if got := run.Moving(); len(got) > 0 {
@@ -96,7 +97,7 @@ func TestWhatIsReadAgainWhileTheRootIsReplaced(t *testing.T) {
 	}
 }
 
-// A rotation needs everything to be read, and the records alone do not.
+// A rotation needs a run that read everything. Its records alone do not.
 func TestARotationIsDecidedOnTheWholeSwarm(t *testing.T) {
 	for origin, whole := range map[plan.Origin]bool{plan.OriginRotates: true, plan.OriginRecords: false} {
 		run := &Run{}
@@ -107,7 +108,8 @@ func TestARotationIsDecidedOnTheWholeSwarm(t *testing.T) {
 	}
 }
 
-// What is on record counts also where no manifest is about the Cluster; what is stated, only with the two states to write it by.
+// Records count even if no manifest is about the Cluster. What is stated counts only with the two states to write it
+// by.
 func TestRotationsOfARun(t *testing.T) {
 	live := &kinds.Live{Kind: v1.KindCluster, ID: "c", Name: v1.ClusterName, Labels: map[string]string{v1.LabelRotatedWorker: "epoch=1 at=2026-03-01T12:00:00Z"}, Raw: &swarm.ClusterInfo{}}
 	epoch := uint64(2)
@@ -133,7 +135,8 @@ func TestRotationsOfARun(t *testing.T) {
 		run := &Run{}
 		run.At, run.Index, run.Haves, run.Wanted = time.Unix(0, 0), of(c.lives...), c.haves, c.wants
 		got := r.rotations(run, nil)
-		p := plan.Build(nil, plan.Facts{}, plan.Policy{}, got.Part) // nothing is known of nodes, so what is due waits
+		// Nothing is known of nodes, so what is due waits.
+		p := plan.Build(nil, plan.Facts{}, plan.Policy{}, got.Part)
 		if len(got.Last) != c.records || len(p.Refused) != c.stated || len(p.Steps) != 0 {
 			t.Errorf("%s: %+v\n%s", c.name, got, p.Text(nil))
 		}

@@ -13,7 +13,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// histories makes a repository with two revisions of which the second comes after the first, and a third that takes the second back.
+// histories makes a repository with two revisions, of which the second follows the first. A third takes the second
+// back.
 func histories(t *testing.T) (repo *harness.Repo, first, second, third string) {
 	t.Helper()
 	repo, err := harness.NewRepo(t.TempDir())
@@ -37,7 +38,7 @@ func histories(t *testing.T) (repo *harness.Repo, first, second, third string) {
 	return repo, first, second, commit("third")
 }
 
-// from is a run of the newest revision where another one is in force.
+// from returns a run of the revision next while old is in force.
 func from(old, next string) *Run {
 	run := &Run{}
 	run.Memory.InForce.Hash = old
@@ -52,8 +53,8 @@ func rewrites(t *testing.T, r *Reconciler, run *Run) (*state.Rewrite, string) {
 	return r.decider.Rewrote(&run.Decision, false)
 }
 
-// While a repository cannot be read, a revision waits for consent as if it took commits back, and only where consent is asked
-// for. It is looked at again by each run.
+// While a repository cannot be read, a revision waits for consent as if it took commits back, if consent is asked for
+// at all. Each run looks again.
 func TestWhatIsNotKnownOfAHistoryWaitsForConsent(t *testing.T) {
 	repo, first, second, third := histories(t)
 	object := filepath.Join(repo.Dir, ".git", "objects", second[:2], second[2:])
@@ -107,7 +108,8 @@ func TestWhatIsNotKnownOfAHistoryWaitsForConsent(t *testing.T) {
 	}
 }
 
-// What a history will never say holds nothing: a directory has none, and nobody agreed to fetch all of one that is cut off.
+// What a history will never say holds nothing up. A directory has no history, and nobody agreed to fetch all of one
+// that is cut off.
 func TestWhatAHistoryNeverSaysHoldsNothing(t *testing.T) {
 	dir := t.TempDir()
 	source, err := git.Open(t.Context(), dir, git.Options{})

@@ -58,14 +58,14 @@ metadata: {name: key}
 spec: {data: one}
 `
 
-// hands is somebody who does whatever can be done to a swarm.
+// hands is somebody who does anything that can be done to a swarm.
 type hands struct {
 	*testing.T
 	rand *rand.Rand
 	c    *engine.Client
 }
 
-// act does one thing at random. What the engine refuses is as good as done.
+// act does one thing at random. It ignores what the engine refuses.
 func (h *hands) act() {
 	ctx := h.Context()
 	services, err := h.c.ServiceList(ctx)
@@ -96,7 +96,8 @@ func (h *hands) act() {
 		_, _ = h.c.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{Name: "conf"}, Data: []byte("two")}})
 	case what == 5:
 		all, err := h.c.ConfigList(ctx, client.ConfigListOptions{})
-		// Not the operator's memory: each run that finds none makes another key, and no two plans are the same.
+		// Leave the operator's memory alone: each run that finds none makes another key, so no two plans would be the
+		// same.
 		list := slices.DeleteFunc(all.Items, func(c swarm.Config) bool { return state.Own(c.Spec.Labels) })
 		if err == nil && len(list) > 0 {
 			_, _ = h.c.ConfigRemove(ctx, list[h.rand.IntN(len(list))].ID, client.ConfigRemoveOptions{})
@@ -113,14 +114,14 @@ func (h *hands) act() {
 	}
 }
 
-// Whatever hands do: a run that reads what events name comes to the same plan as one that reads everything.
+// Whatever hands do, a run that reads what events name comes to the same plan as one that reads everything.
 func TestAScopedRunFindsWhatAFullOneFinds(t *testing.T) {
 	r := steady(t, several)
 	l := &Loop{Reconciler: r}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	events := r.Engine.Events(ctx)
-	for e := range events { // the stream is there
+	for e := range events { // the stream is open
 		if e.Type == engine.Reconnected {
 			break
 		}
@@ -133,7 +134,7 @@ func TestAScopedRunFindsWhatAFullOneFinds(t *testing.T) {
 		for range 1 + h.rand.IntN(3) {
 			h.act()
 		}
-		// Events come in order: when that of the marker has come, all before it have.
+		// Events come in order. Once the marker's event has come, all earlier ones have.
 		made, err := r.Engine.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{Name: marker}, Data: []byte("x")}})
 		if err != nil {
 			t.Fatal(err)
@@ -170,7 +171,7 @@ func TestAScopedRunFindsWhatAFullOneFinds(t *testing.T) {
 		if d := cmp.Diff(full.Plan.Text(nil), scoped.Plan.Text(nil)); d != "" {
 			t.Fatalf("round %d, after reading %s: the plan (-full +scoped):\n%s", round, shown(scope), d)
 		}
-		if h.rand.IntN(3) == 0 { // the operator acts, too
+		if h.rand.IntN(3) == 0 { // the operator acts as well
 			if _, err := r.Apply(ctx, full, func(apply.Event) {}); err != nil {
 				t.Fatal(err)
 			}

@@ -31,7 +31,7 @@ metadata: {name: conf}
 spec: {data: one}
 `
 
-// objects renders what is said of each object, without what a message says.
+// objects renders what is said of each object, without messages.
 func objects(s status.Status) string {
 	var out []string
 	for _, o := range s.Objects {
@@ -148,7 +148,7 @@ func TestTheStatusOfASwarmAlone(t *testing.T) {
 	}
 }
 
-// A memory that cannot be read hides nothing of what else is there.
+// A memory that cannot be read hides nothing else.
 func TestTheStatusOfAMemoryOfANewerRelease(t *testing.T) {
 	r := steady(t, fewer)
 	if _, err := r.Engine.ConfigCreate(t.Context(), client.ConfigCreateOptions{Spec: swarm.ConfigSpec{
@@ -220,7 +220,7 @@ func TestTheStatusOfALoopThatWorks(t *testing.T) {
 		t.Errorf("it is %s of %+v", got, s)
 	}
 
-	// A run that fails says so once, too. Without an engine the status says what is known.
+	// A run that fails also publishes one report. Without an engine the status says what is known.
 	_ = c.Close()
 	dead, err := engine.Open(engine.Options{Host: "unix://" + t.TempDir() + "/none.sock"})
 	if err != nil {

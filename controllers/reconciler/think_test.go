@@ -22,17 +22,17 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// wholeProgress compares everything of it, however deep: nothing is left out because somebody forgot it.
+// wholeProgress compares every field, however deep, so that a new field cannot be left out by mistake.
 var wholeProgress = cmp.Exporter(func(reflect.Type) bool { return true })
 
 func svc(name string) v1.Key { return v1.Key{Kind: v1.KindService, Name: name} }
 
-// asks is what a manifest asks for, told from others by one stated leaf.
+// asks returns what a manifest asks for. text is its one stated leaf, which tells it from others.
 func asks(name, text string) diff.State {
 	return diff.State{Key: svc(name), Instance: name, Leaves: []diff.Leaf{{Path: "spec.image", Type: "spec.image", Text: text, Stated: true}}}
 }
 
-// there makes a live service of which the source says that it is its own, by label.
+// there returns a live service whose label says that it belongs to the source.
 func there(id, name string) *kinds.Live {
 	return &kinds.Live{Kind: v1.KindService, ID: id, Name: name, Labels: map[string]string{v1.LabelOwner: "src/Service/" + name, v1.LabelApplied: "v1:"}}
 }
@@ -41,8 +41,7 @@ func indexOf(lives ...*kinds.Live) *kinds.Index {
 	return kinds.NewIndex(map[string][]*kinds.Live{v1.KindService: lives}, func(*kinds.Live) []kinds.Ref { return nil })
 }
 
-// A run that thinks twice, because the plan that it came to is for a swarm that was read whole, ends where one ends that has
-// thought once.
+// A run thinks twice if its plan needs a swarm that was read whole. It must end where a run ends that thought once.
 func TestTwoThoughtsAreAsGoodAsOne(t *testing.T) {
 	lacks := func(text, name string) string {
 		out := strings.Join(slices.DeleteFunc(strings.Split(text, "---\n"), func(s string) bool { return strings.Contains(s, "kind: Service\nmetadata: {name: "+name) }), "---\n")
@@ -51,7 +50,7 @@ func TestTwoThoughtsAreAsGoodAsOne(t *testing.T) {
 		}
 		return out
 	}
-	manifests := lacks(several, "c") // which needs something that is not there
+	manifests := lacks(several, "c") // it needs something that does not exist
 	r := steady(t, manifests)
 	now := r.Now()
 	r.Now = func() time.Time { return now }
@@ -104,7 +103,7 @@ func TestTwoThoughtsAreAsGoodAsOne(t *testing.T) {
 	}
 }
 
-// Only the first run of a new revision asks what the one before held: later on, what is wanted is no longer held.
+// Only the first run of a new revision asks what the one before held. Later nothing that is wanted is held any more.
 func TestWhatTheRevisionInForceHeldIsKnown(t *testing.T) {
 	for newest, want := range map[string]bool{"new": true, "old": false} {
 		r := New(Options{})
@@ -118,8 +117,8 @@ func TestWhatTheRevisionInForceHeldIsKnown(t *testing.T) {
 	}
 }
 
-// A manifest that a problem holds may say that its object stays when the manifest is gone: that is believed. That the object
-// may go is not.
+// A manifest that a problem holds may say that its object stays when the manifest is gone, and that counts. If it
+// says that the object may go, that does not count.
 func TestAHeldManifestMayKeepItsObject(t *testing.T) {
 	manifest := func(policy string) *fstest.MapFile {
 		return &fstest.MapFile{Data: []byte("apiVersion: swarm-operator.io/v1\nkind: Service\nmetadata: {name: web}\nspec: {image: app, replicas: three}\n" + policy)}

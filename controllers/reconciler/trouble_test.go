@@ -51,7 +51,7 @@ func TestWhatIsNotedAfterARun(t *testing.T) {
 	}
 }
 
-// A refusal that a fresh read does not explain is the step's own error.
+// If a fresh read does not explain a refusal, the refusal is the step's own error.
 func TestAnErrorIsOutdatedOnce(t *testing.T) {
 	taken := errors.New("Error response from daemon: update out of sequence")
 	if !engine.IsStale(taken) {
@@ -61,8 +61,8 @@ func TestAnErrorIsOutdatedOnce(t *testing.T) {
 		step plan.Step
 		err  error
 		full bool
-		want bool // outdated
-		// failed before, of any instance
+		want bool // want is true if the step counts as outdated
+		// failed is true if any instance has failed at the step before.
 		failed bool
 	}
 	for name, runs := range map[string][]run{
@@ -90,8 +90,8 @@ func TestAnErrorIsOutdatedOnce(t *testing.T) {
 	}
 }
 
-// A step that the engine said to be done, and that is still to be done to the same version, is looked at after its next success.
-// So is one that has failed before, whoever tried it.
+// The engine may say that a step is done, while it is still to be done to the same version. The next success of that
+// step is then looked at. So is that of a step that has failed before, whichever instance tried it.
 func TestAStepWithoutEffectIsDoubted(t *testing.T) {
 	for name, test := range map[string]struct {
 		done   map[string]uint64
@@ -122,14 +122,14 @@ func TestAStepWithoutEffectIsDoubted(t *testing.T) {
 	}
 }
 
-// A memory that cannot be written because there is one, and of which a fresh read shows none, is an error as any other.
+// If a memory exists already when it is written, and a fresh read shows none, that is an error like any other.
 func TestAConflictIsExplainedOnce(t *testing.T) {
 	conflict := fmt.Errorf("writing the state: %w: it exists", state.ErrConflict)
 	type run struct {
 		sequence uint64
 		err      error
 		full     bool
-		failed   bool // before, of any instance
+		failed   bool // in any instance, before
 		want     bool
 	}
 	for name, runs := range map[string][]run{
@@ -154,7 +154,8 @@ func TestAConflictIsExplainedOnce(t *testing.T) {
 	}
 }
 
-// Who finds, when taking the lease, that somebody has just failed at what it is about to do, waits as well.
+// An instance may find, when it takes the lease, that another has just failed at the step it is about to do. It then
+// waits as well.
 func TestWhatSomebodyHasJustTriedIsNotTriedAgain(t *testing.T) {
 	view, there := state.ViewLease([]*swarm.Config{{Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{Name: state.LeaseName, Labels: map[string]string{
 		v1.LabelPrefix + "lease-troubles": `{"shop":{"revision":"r1","steps":[{"step":"create Service/web","tries":2,"why":"no"}]}}`,

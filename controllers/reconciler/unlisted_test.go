@@ -24,7 +24,8 @@ metadata: {name: ours}
 spec: {image: app:1, replicas: 0, networks: [bridge]}
 `
 
-// The engine attaches a service to a network of the swarm that has the name of the node's own, and lists only the latter.
+// The engine attaches a service to a network of the swarm with the same name as the node's own network. It lists only
+// the node's own.
 func TestAServiceOnANodesOwnNetworkIsInSync(t *testing.T) {
 	r := steady(t, onNodesNetworks)
 	agree := func(when string, scope Scope) {
@@ -66,7 +67,7 @@ func TestAServiceOnANodesOwnNetworkIsInSync(t *testing.T) {
 	}
 }
 
-// A status reads the swarm beside a run, where there is no revision to go by.
+// If no revision is usable, a status reads the swarm beside a run.
 func TestTheSwarmIsReadBesideARun(t *testing.T) {
 	r := steady(t, onNodesNetworks)
 	r.unlisted.Clear()

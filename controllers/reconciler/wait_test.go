@@ -9,7 +9,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 )
 
-// What this revision changed is waited for; what an earlier one did ends no wait for it.
+// Wait waits for what this revision changed. What an earlier revision changed does not end that wait.
 func TestVerdict(t *testing.T) {
 	web := v1.Key{Kind: v1.KindService, Name: "web"}
 	progress := func(own bool, h kinds.Health) Progress {

@@ -10,7 +10,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 )
 
-// What an engine does not know for a moment must not look as if nodes had gone: the operator would pause.
+// Numbers that an engine does not know for a moment must not look as if nodes had gone. Otherwise the operator would
+// pause.
 func TestNodesAreCountedWhereTheEngineDoesNotKnowTheirNumber(t *testing.T) {
 	var list []*kinds.Live
 	for i := range 5 {
