@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// mostRounds is how often the operator undoes a change that somebody makes again each time. After that it waits
-	// for quiet.
+	// mostRounds is how often the operator undoes a change that somebody makes again each time. After that it leaves
+	// the field alone until it is quiet.
 	mostRounds = 3
 	// quiet is how long nobody must have written the field before the operator puts it back once more.
 	quiet = 15 * time.Minute

@@ -96,7 +96,7 @@ type Asked struct {
 	Surveyed kinds.Surveyed
 	Rotating kinds.Rotating
 	// Unread says why the health of services that something waits for is not known. It is nil if it is known. The
-	// plan can be used all the same, but without a new look what waits would wait for ever.
+	// plan is as good as it can be without, but the run must be repeated. Otherwise what waits would wait for ever.
 	Unread error
 }
 

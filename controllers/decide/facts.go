@@ -339,8 +339,9 @@ func newFailures(run *Decision) []plan.Failure {
 }
 
 // failures adds the new failures and drops those that are over. A failure of tasks alone is over when the object is
-// ready. Every failure is over when the want has changed and the roll-out that failed is no longer the last one.
-// Until then the record tells an old failure from one of the new want.
+// ready. Every failure is over when no manifest asks for the object any more. It is also over when the want has
+// changed and the roll-out that failed is no longer the last one. Until then the record tells an old failure from one
+// of the new want.
 func failures(old, added []plan.Failure, wants map[v1.Key]*diff.State, f plan.Facts) []plan.Failure {
 	byKey := map[v1.Key]plan.Failure{}
 	for _, failed := range old {

@@ -34,7 +34,8 @@ func (d *Decider) AsksRewritten(run *Decision, consents plan.Consents) bool {
 }
 
 // Rewritten returns the reason and the text of the condition: what a revision took back, or would take back. It does
-// so until another revision is in force or somebody agrees. Both are empty if nothing was taken back.
+// so until another revision is in force or somebody agrees. text is "" if nothing was taken back, and reason then
+// means nothing.
 func (r *Decision) Rewritten() (reason, text string) {
 	if r.asks {
 		return "NeedsConsent", fmt.Sprintf("%s; nothing is written until somebody agrees: swarm-operator approve %.10s %s", r.Facts.Rewritten, r.InForce.Hash, plan.Rewind)

@@ -86,7 +86,7 @@ func (d *Decider) outcome(run *Decision) (outcome, why string) {
 }
 
 // Became is the one rule for the outcome of a revision: it depends on what failed and on what is refused. outcome is
-// "" while roll-outs or steps go on.
+// "" while something moves and nothing has failed.
 func Became(failed []plan.Failure, refused []plan.Refusal, moves bool) (outcome, why string) {
 	if len(failed) > 0 {
 		return state.Failed, fmt.Sprintf("%s: %s", failed[0].Key, failed[0].Why)

@@ -105,8 +105,8 @@ func (r *Reconciler) deliver(ctx context.Context, all []delivery) (done int, fai
 	return done, failed, errs
 }
 
-// proven returns the plan without the steps whose new token or key could not be delivered: it would be nowhere else.
-// It also drops a step if the token or key that it replaces has not been delivered yet. errs says why.
+// proven returns the plan without the steps that make a token or a key which could not be delivered: it would be
+// nowhere else. It also drops a step if the token or key that it replaces has not been delivered yet. errs says why.
 func (r *Reconciler) proven(ctx context.Context, run *Run, failed []delivery) (p plan.Plan, errs []error) {
 	p = run.Plan
 	to := decide.SinksOf(run.Entries)
@@ -132,7 +132,7 @@ func (r *Reconciler) proven(ctx context.Context, run *Run, failed []delivery) (p
 	return p, errs
 }
 
-// deliveryConditions say whether tokens and keys are where they should be. While a problem holds the manifest of the
+// deliveryConditions sets whether tokens and keys are where they should be. While a problem holds the manifest of the
 // Cluster, nobody knows where that is. Nothing is then delivered, and the last condition stays.
 func (l *Loop) deliveryConditions(run *Run) {
 	// If the Cluster has a manifest, what holds a node holds the Cluster as well. If it has none, there is nothing to

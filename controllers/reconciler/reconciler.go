@@ -61,8 +61,7 @@ type Reconciler struct {
 
 	mu    sync.Mutex // mu allows one run at a time
 	world *world     // world is as it was last read; nil if nothing is known
-	// unlisted maps kinds.Ref to *kinds.Live, see findUnlisted. It is safe to use beside a run, because a status may
-	// be.
+	// unlisted maps kinds.Ref to *kinds.Live: see findUnlisted. A status may use it beside a run.
 	unlisted sync.Map
 	last     *loaded // last is the last usable revision, in this process
 	previous *loaded // previous is the one before that, in this process
@@ -151,7 +150,8 @@ func (r *Reconciler) planned(ctx context.Context, scope Scope) (*Run, error) {
 	run.Others, run.Partial = r.world.others, r.world.partial
 	run.Holds, run.Nonce = state.Holds(r.world.configs), state.NewNonce()
 	run.Memory = run.Found.Memory
-	if run.Found.Sequence == 0 && !r.Observe { // if it only looks, it needs no key
+	// An operator that only looks needs no key, and shows the same thing each time.
+	if run.Found.Sequence == 0 && !r.Observe {
 		if r.first.Source != run.Source { // until it is written, because another key would give versions other names
 			if r.first, err = state.New(run.Source); err != nil {
 				return run, err
@@ -192,8 +192,9 @@ func (r *Reconciler) think(ctx context.Context, run *Run) {
 	}
 }
 
-// Apply writes the memory that the run has worked out, and then carries out its plan. It fails if the lease or the
-// memory cannot be written. What steps fail with is in the outcome. A run that may not write has an empty outcome.
+// Apply writes the memory that the run has worked out, and then carries out its plan. It fails if the lease is not
+// taken or the memory cannot be written. Errors of steps are in the outcome. The outcome is empty if the run may not
+// write, or has nothing to write.
 func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Event)) (apply.Outcome, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -306,7 +307,7 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 	return out, nil
 }
 
-// found notes what the memory is from now on.
+// found makes f the known memory of the source, after it was read or written.
 func (r *Reconciler) found(run *Run, f state.Found) {
 	run.Found = f
 	if r.world != nil && r.world.source == run.Source {
