@@ -31,7 +31,7 @@ type Compared struct {
 	Old, Next string
 	Rewrote   *state.Rewrite
 	// Unsaid says why the histories cannot be compared, now or later: they are cut off, or there are none. It is nil
-	// if they can.
+	// if they can be compared.
 	Unsaid error
 }
 

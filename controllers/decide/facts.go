@@ -202,7 +202,8 @@ func (d *Decider) remember(run *Decision) {
 	switch going := leaving(run); {
 	case len(m.Begun)+len(m.Superseded.Begun) == 0:
 		m.Leaving = nil
-	// What has gone since is forgotten with the next revision. Forgetting it now would be no reason to write.
+	// Objects that have gone since are forgotten with the next revision. Forgetting them now would be no reason to
+	// write.
 	case run.InForce.Hash == run.Found.Memory.InForce.Hash:
 		m.Leaving = state.Union(m.Leaving, going)
 	default:

@@ -55,7 +55,8 @@ type waiting struct {
 }
 
 // LookAgain returns how long to wait before the next look at what changes without an event. It returns 0 if nothing
-// does. What still waits for a place after a while is looked at less often, and so is a job: either may take days.
+// does. A service that still waits for a place after a while is looked at less often, and so is a job. Either may
+// take days.
 func (f *following) LookAgain(now time.Time) time.Duration {
 	var after time.Duration
 	onRecord := map[v1.Key]bool{}

@@ -9,8 +9,9 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Progress is what this process knows from run to run, besides caches: when it first saw a change by hand, what it
-// wrote and has not seen work yet, and what it must not try again. What has to outlive the process is in state.Memory.
+// Progress is what this process knows from run to run, besides caches. It covers changes by hand and when they were
+// first seen, writes that were not yet seen to work, and steps not to try again. Facts that have to outlive the
+// process are in state.Memory.
 type Progress struct {
 	drift  map[driftKey]time.Time // drift is when each change by hand was first seen
 	rounds contention

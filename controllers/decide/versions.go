@@ -21,7 +21,7 @@ func (v *versions) has(key v1.Key) bool {
 	return fresh || known && !v.gone[key]
 }
 
-// see notes the version of a service, and reports whether it is new.
+// see notes the version of a service, and reports whether it differs from the known one. It does if none is known.
 func (v *versions) see(key v1.Key, version uint64) bool {
 	before, is := v.fresh[key]
 	if !is && !v.gone[key] {

@@ -13,7 +13,7 @@ import (
 )
 
 // A run thinks in three parts that make no calls: what is wanted (expand), what differs (compare), and what is done
-// about it (decide). What the swarm's lists do not say is asked here, between the parts, and handed to them as
+// about it (decide). Facts that the swarm's lists lack are asked for here, between the parts, and handed to them as
 // values.
 
 // history is how many commits are searched for consents.

@@ -16,8 +16,8 @@ type dirty struct {
 	all bool
 	// objects were made or changed. The value is true if an object is said to be gone.
 	objects map[kinds.Ref]bool
-	// states are names of configs that hold a memory and that came, or went if the value is true. It may have been
-	// the operator's own doing. Only after the run that may have done it can that be told.
+	// states are names of configs that hold a memory. The value is false if the config came, and true if it went. The
+	// operator itself may have done that, which shows only when the run that may have done it is over.
 	states map[string]bool
 }
 
@@ -50,8 +50,8 @@ func (d *dirty) state(name string, gone bool) {
 }
 
 // take returns what to read, and empties d. It leaves out objects that are said to be gone and that w does not know.
-// It asks for everything if a memory of w's source came that is newer than w's, or if w's went. That was somebody
-// else's doing.
+// It asks for everything if a memory of w's source came that is newer than w's, or if w's went. Somebody else has
+// done that.
 func (d *dirty) take(w *world) Scope {
 	d.mu.Lock()
 	defer d.mu.Unlock()

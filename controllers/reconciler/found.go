@@ -55,7 +55,7 @@ func away(nodes *kinds.Nodes) map[v1.Key]string {
 	return out
 }
 
-// revisions returns those of a memory, the newest first.
+// revisions returns the revisions of a memory, the newest first.
 func revisions(history []state.Entry) []status.Revision {
 	var out []status.Revision
 	for _, e := range slices.Backward(history) {

@@ -174,8 +174,8 @@ func (r *Reconciler) planned(ctx context.Context, scope Scope) (*Run, error) {
 	return run, nil
 }
 
-// think goes from what was read to a plan. Its parts make no calls. What they need to know besides the lists is asked
-// between them: see ask.go.
+// think goes from what was read to a plan. Its parts make no calls. Facts that the lists lack are asked for between
+// the parts: see ask.go.
 func (r *Reconciler) think(ctx context.Context, run *Run) {
 	d := &run.Decision
 	d.Past = r.askGit(ctx, run)

@@ -64,7 +64,7 @@ func noted(run *Run, done tried) state.Troubles {
 	return out
 }
 
-// tries is what this process knows from run to run about what it tried in vain.
+// tries is what this process knows from run to run about steps that it tried in vain.
 type tries struct {
 	// puzzles are those of the last run, by the name of the step: see outdated.
 	puzzles map[string]puzzle
@@ -142,7 +142,7 @@ func (r *Reconciler) overtaken(run *Run, err error) bool {
 	return !again
 }
 
-// note records the result of a run for whoever tries next. It is written when the lease is released.
+// note records the result of a run for the instance that tries next. It is written when the lease is released.
 func (r *Reconciler) note(run *Run, done tried) {
 	if len(done) > 0 && r.Lease.Mine() != 0 {
 		r.Lease.Note(run.Source, noted(run, done))

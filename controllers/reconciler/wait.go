@@ -16,11 +16,11 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// ErrFailed says that something failed that Wait was waiting for.
+// ErrFailed says that a roll-out failed that Wait was waiting for.
 var ErrFailed = errors.New("roll-out failed")
 
-// ErrChanged says that somebody else changed what Wait was waiting for. What runs now is not what the revision asks
-// for.
+// ErrChanged says that somebody else changed an object that Wait was waiting for. It no longer is as the revision
+// asks.
 var ErrChanged = errors.New("changed by somebody else while it rolled out")
 
 // Progress is how far an object is.
@@ -184,7 +184,7 @@ func (r *Reconciler) Conclude(ctx context.Context, run *Run, all []Progress) err
 			if p.Ready() { // the failure of its tasks on record is over
 				m.Failed = slices.DeleteFunc(slices.Clone(m.Failed), func(f plan.Failure) bool { return f.Key == p.Key && f.Began.IsZero() })
 			}
-			// What an earlier revision changed is no matter of this one.
+			// An object that an earlier revision changed is no matter of this one.
 			if !p.Failed() || !p.Own || w == nil {
 				continue
 			}
