@@ -9,6 +9,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/test/model"
 )
 
 // everyday returns n services as people write them, and the configs that they share.
@@ -69,7 +70,7 @@ func BenchmarkDecide(b *testing.B) {
 		for _, o := range w.manifests {
 			entries = append(entries, kinds.Entry{Object: o})
 		}
-		ix := w.index()
+		ix := w.Index()
 		for _, memory := range []string{"cold", "daemon"} {
 			memo, compare := w.memo, new(diff.Seen).Compare
 			if memory == "cold" {
@@ -79,7 +80,7 @@ func BenchmarkDecide(b *testing.B) {
 			wants := expand()
 			haves := kinds.Haves(all.Kinds(), ix, w.src, wants.States, memo)
 			changes := compare(haves, wants.States, all.Rules)
-			facts := plan.Facts{Now: noon, APIVersion: "1.52", Owned: len(wants.States), OwnedServices: n, Shares: true, Revision: "r"}
+			facts := plan.Facts{Now: model.Noon, APIVersion: "1.52", Owned: len(wants.States), OwnedServices: n, Shares: true, Revision: "r"}
 			build := func() plan.Plan {
 				return plan.Build(changes, facts, plan.Policy{Source: w.src.Name, Budgets: plan.DefaultBudgets()}, all.Part())
 			}

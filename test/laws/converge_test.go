@@ -17,6 +17,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/test/generate"
+	"github.com/swarm-operator/swarm-operator/test/model"
 )
 
 // enough is how many plans may be needed. One is for what exists, one for each link in a chain of dependencies, and
@@ -25,7 +26,7 @@ const enough = 8
 
 // world is a swarm with an operator on it. It remembers what the reconciler remembers.
 type world struct {
-	*model
+	*model.Swarm
 	src       kinds.Source
 	revision  int
 	manifests []v1.Object
@@ -37,7 +38,7 @@ type world struct {
 }
 
 func newWorld(agreed bool) *world {
-	return &world{model: newModel(), src: kinds.Source{Name: "src", HashKey: []byte("key"), Adopted: map[string]kinds.Record{}}, keep: map[v1.Key]string{}, agreed: agreed, memo: &kinds.Memo{}}
+	return &world{Swarm: model.New(), src: kinds.Source{Name: "src", HashKey: []byte("key"), Adopted: map[string]kinds.Record{}}, keep: map[v1.Key]string{}, agreed: agreed, memo: &kinds.Memo{}}
 }
 
 // look is one run up to the plan.
@@ -59,7 +60,7 @@ func (w *world) look() look {
 	for _, o := range w.manifests {
 		entries = append(entries, kinds.Entry{Object: o})
 	}
-	l := look{ix: w.index()}
+	l := look{ix: w.Index()}
 	l.wants = kinds.Expand(all.Kinds(), entries, l.ix, w.src, w.memo)
 	haves := kinds.Haves(all.Kinds(), l.ix, w.src, l.wants.States, w.memo)
 	l.changes = w.seen.Compare(haves, l.wants.States, all.Rules)
@@ -68,7 +69,7 @@ func (w *world) look() look {
 	for _, s := range l.wants.States {
 		wanted[s.Key] = true
 	}
-	f := plan.Facts{Now: noon, APIVersion: "1.52", Missing: l.wants.Missing, Keep: w.keep, Revision: "r"}
+	f := plan.Facts{Now: model.Noon, APIVersion: "1.52", Missing: l.wants.Missing, Keep: w.keep, Revision: "r"}
 	for _, h := range haves {
 		if h.Meta.Mine {
 			owned[h.Key] = true
@@ -127,7 +128,7 @@ func (w *world) carryOut(l look, n int) []error {
 			failed[s.ID] = true
 			continue
 		}
-		if err := w.do(s, l.ix, w.src); err != nil {
+		if err := w.Do(s, l.ix, w.src); err != nil {
 			failed[s.ID] = true
 			errs = append(errs, err)
 		}
@@ -143,15 +144,15 @@ func (w *world) settle(t *rapid.T, stop func(steps int) int) look {
 		if len(l.plan.Steps) == 0 {
 			return l
 		}
-		theirs := w.foreign(w.src)
+		theirs := w.Foreign(w.src)
 		n := stop(len(l.plan.Steps))
 		for _, err := range w.carryOut(l, n) {
-			t.Fatalf("the engine refuses a step: %v\n%s\n%s", err, l.plan.Text(nil), w.listing())
+			t.Fatalf("the engine refuses a step: %v\n%s\n%s", err, l.plan.Text(nil), w.Listing())
 		}
 		w.ownership(t, l, theirs)
 	}
 	l := w.look()
-	t.Fatalf("there is no end to it; after %d plans:\n%s\n%s", enough, l.plan.Text(diff.Value.Reveal), w.listing())
+	t.Fatalf("there is no end to it; after %d plans:\n%s\n%s", enough, l.plan.Text(diff.Value.Reveal), w.Listing())
 	return l
 }
 
@@ -164,7 +165,7 @@ func (w *world) ownership(t *rapid.T, l look, before map[string]string) {
 		}
 	}
 	maps.DeleteFunc(before, func(name, _ string) bool { return taken[name] })
-	after := w.foreign(kinds.Source{Name: "nobody"})
+	after := w.Foreign(kinds.Source{Name: "nobody"})
 	for name, was := range before {
 		if is := after[name]; is != was {
 			t.Fatalf("%s is not ours and was changed:\n%s\n%s\n%s", name, was, is, l.plan.Text(nil))
@@ -204,12 +205,12 @@ func (w *world) settled(t *rapid.T, l look) {
 			t.Fatalf("%s was to go and is neither refused nor kept", c.Key)
 		}
 	}
-	writes := w.writes
+	writes := w.Writes
 	again := w.look()
 	if d := cmp.Diff(l.plan.Text(nil), again.plan.Text(nil)); d != "" && len(l.plan.Adopted) == 0 {
 		t.Fatalf("a second look sees something else:\n%s", d)
 	}
-	if w.writes != writes {
+	if w.Writes != writes {
 		t.Fatal("looking writes")
 	}
 }
@@ -217,14 +218,14 @@ func (w *world) settled(t *rapid.T, l look) {
 // others makes objects that somebody else made before. Some equal what the source will ask for, and some do not.
 func (w *world) others(t *rapid.T, manifests []v1.Object) {
 	maker := newWorld(true)
-	maker.model = w.model
+	maker.Swarm = w.Swarm
 	maker.src = kinds.Source{Name: rapid.SampledFrom([]string{"nobody", "nobody", "nobody", "other"}).Draw(t, "whose"), HashKey: []byte("another key"), Adopted: map[string]kinds.Record{}}
 	maker.commit(manifests)
 	maker.settle(t, all1)
 	if maker.src.Name == "other" {
 		return
 	}
-	for key, made := range w.objects { // as if made by hand
+	for key, made := range w.Objects { // as if made by hand
 		l := *made
 		l.Labels = maps.Clone(l.Labels)
 		maps.DeleteFunc(l.Labels, func(k, _ string) bool { return strings.HasPrefix(k, v1.LabelPrefix) })
@@ -233,7 +234,7 @@ func (w *world) others(t *rapid.T, manifests []v1.Object) {
 			own.Spec.Labels, own.PreviousSpec = l.Labels, nil
 			l.Raw = &own
 		}
-		w.objects[key] = &l
+		w.Objects[key] = &l
 	}
 }
 
@@ -241,18 +242,18 @@ func all1(n int) int { return n }
 
 // byHand changes something behind the operator's back.
 func (w *world) byHand(t *rapid.T) {
-	keys := slices.SortedFunc(maps.Keys(w.objects), v1.Key.Compare)
+	keys := slices.SortedFunc(maps.Keys(w.Objects), v1.Key.Compare)
 	if len(keys) == 0 {
 		return
 	}
 	key := rapid.SampledFrom(keys).Draw(t, "by hand")
 	if rapid.IntRange(0, 3).Draw(t, "removed by hand") == 0 {
-		if err := w.remove(key); err != nil && !errors.Is(err, errInUse) {
+		if err := w.Remove(key); err != nil && !errors.Is(err, model.ErrInUse) {
 			t.Fatal(err)
 		}
 		return
 	}
-	s, ok := w.objects[key].Raw.(*swarm.Service)
+	s, ok := w.Objects[key].Raw.(*swarm.Service)
 	if !ok {
 		return
 	}
@@ -265,7 +266,7 @@ func (w *world) byHand(t *rapid.T) {
 	if m := changed.Spec.Mode.Replicated; m != nil && next.Spec.Replicas != nil {
 		changed.Spec.Mode = swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: next.Spec.Replicas}}
 	}
-	if err := w.putService(&changed); err != nil {
+	if err := w.PutService(&changed); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -329,7 +330,7 @@ func prefixSafe(t *rapid.T) {
 // normal returns the source's part of the swarm in normal form.
 func (w *world) normal() map[string]map[string]string {
 	out := map[string]map[string]string{}
-	ix := w.index()
+	ix := w.Index()
 	for _, h := range kinds.Haves(all.Kinds(), ix, w.src, w.look().wants.States, nil) {
 		if h.Meta.OldVersion {
 			continue // how many old versions are kept for a rollback depends on how many updates there were

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/moby/moby/api/types/swarm"
 	"pgregory.net/rapid"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -23,6 +22,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 	"github.com/swarm-operator/swarm-operator/test/generate"
+	"github.com/swarm-operator/swarm-operator/test/model"
 )
 
 // deciding is a swarm with an operator on it: all of what decides, without anything that makes a call.
@@ -39,7 +39,7 @@ type deciding struct {
 
 func newDeciding(t *rapid.T) *deciding {
 	found := state.Found{Memory: state.Memory{Source: "src", HashKey: []byte("key")}} // as of a source that has none yet
-	return &deciding{world: newWorld(rapid.Bool().Draw(t, "agreed to everything")), found: found, now: noon, healths: map[string]kinds.Health{}}
+	return &deciding{world: newWorld(rapid.Bool().Draw(t, "agreed to everything")), found: found, now: model.Noon, healths: map[string]kinds.Health{}}
 }
 
 // policy is what the command line says.
@@ -68,10 +68,10 @@ func (s *deciding) commits(manifests []v1.Object) {
 func (s *deciding) observed() *decide.Decision {
 	run := &decide.Decision{Memory: s.found.Memory}
 	run.Source, run.Entries = "src", s.entries
-	run.InForce = git.Commit{Hash: s.revision, When: noon}
+	run.InForce = git.Commit{Hash: s.revision, When: model.Noon}
 	run.Attempted = run.InForce
 	run.World = decide.World{
-		At: s.now, About: kinds.About{API: "1.52", Nodes: 3, Managers: 3}, Index: s.index(), Whole: true,
+		At: s.now, About: kinds.About{API: "1.52", Nodes: 3, Managers: 3}, Index: s.Index(), Whole: true,
 		Found: s.found, Nonce: fmt.Sprint("nonce", s.found.Sequence),
 	}
 	if run.Memory.InForce.Hash != s.revision {
@@ -110,8 +110,8 @@ func (s *deciding) unchanged(t *rapid.T) string {
 	}
 	var out strings.Builder
 	out.Write(memory)
-	for _, key := range slices.SortedFunc(maps.Keys(s.objects), v1.Key.Compare) {
-		l := *s.objects[key]
+	for _, key := range slices.SortedFunc(maps.Keys(s.Objects), v1.Key.Compare) {
+		l := *s.Objects[key]
 		raw, err := json.Marshal(l.Raw)
 		if err != nil {
 			t.Fatal(err)
@@ -153,12 +153,12 @@ func (s *deciding) acts(t *rapid.T, run *decide.Decision, deciders ...*decide.De
 	}
 	src := run.Ours()
 	for _, step := range run.Plan.Steps[:rapid.IntRange(0, len(run.Plan.Steps)).Draw(t, "steps that are done")] {
-		if s.do(step, run.Index, src) != nil {
+		if s.Do(step, run.Index, src) != nil {
 			return // a step that it waits for was refused
 		}
-		made := s.objects[v1.Key{Kind: step.Key.Kind, Name: step.Instance}]
+		made := s.Objects[v1.Key{Kind: step.Key.Kind, Name: step.Instance}]
 		if made != nil && step.Op != diff.Update {
-			s.mark(made)
+			s.Mark(made, s.found.Memory.Nonce)
 		}
 		for _, d := range deciders {
 			if step.Op == diff.Remove {
@@ -174,25 +174,13 @@ func (s *deciding) acts(t *rapid.T, run *decide.Decision, deciders ...*decide.De
 	}
 }
 
-// mark puts the nonce on what was made, as a kind does.
-func (s *deciding) mark(l *kinds.Live) {
-	l.Labels = maps.Clone(l.Labels)
-	if l.Labels == nil {
-		l.Labels = map[string]string{}
-	}
-	l.Labels[v1.LabelMade] = s.found.Memory.Nonce
-	if raw, is := l.Raw.(*swarm.Service); is {
-		raw.Spec.Labels = l.Labels
-	}
-}
-
 // lives has something happen between two runs.
 func (s *deciding) lives(t *rapid.T) {
 	s.now = s.now.Add(time.Duration(rapid.IntRange(0, 1200).Draw(t, "seconds until the next run")) * time.Second)
 	if rapid.Bool().Draw(t, "hands") {
 		s.byHand(t)
 	}
-	for _, key := range slices.SortedFunc(maps.Keys(s.objects), v1.Key.Compare) {
+	for _, key := range slices.SortedFunc(maps.Keys(s.Objects), v1.Key.Compare) {
 		if key.Kind == v1.KindService {
 			ready := rapid.Bool().Draw(t, "ready "+key.Name)
 			h := kinds.Health{Ready: ready, Wanted: 1}

@@ -1,4 +1,5 @@
-package laws
+// Package model is a swarm without an engine, for tests of what decides: specs, and what refers to what.
+package model
 
 import (
 	"context"
@@ -25,38 +26,44 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+// Noon is when the objects of a new model begin to be made.
+var Noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-var errInUse = errors.New("in use")
+// ErrInUse says that an object is not removed because a service refers to it.
+var ErrInUse = errors.New("in use")
 
-// model is a swarm as far as plans can see it: specs, and what refers to what. Services pass through dockerd's own
+// Swarm is a swarm as far as plans can see it: specs, and what refers to what. Services pass through dockerd's own
 // conversions on their way in, so that what is read is what an engine would return.
-type model struct {
-	objects map[v1.Key]*kinds.Live // by live name
-	clock   int
-	writes  int
+type Swarm struct {
+	// Objects are what there is, by kind and live name.
+	Objects map[v1.Key]*kinds.Live
+	// Writes is how many steps were carried out, whether or not they failed.
+	Writes int
+	clock  int
 }
 
-func newModel() *model { return &model{objects: map[v1.Key]*kinds.Live{}} }
+// New returns a swarm that has nothing.
+func New() *Swarm { return &Swarm{Objects: map[v1.Key]*kinds.Live{}} }
 
-func (m *model) put(l *kinds.Live) *kinds.Live {
+// Put writes an object: it gets a new version and, if there was none of its name, an id.
+func (m *Swarm) Put(l *kinds.Live) *kinds.Live {
 	m.clock++
-	l.Version, l.Created = uint64(m.clock), noon.Add(time.Duration(m.clock)*time.Second)
+	l.Version, l.Created = uint64(m.clock), Noon.Add(time.Duration(m.clock)*time.Second)
 	key := v1.Key{Kind: l.Kind, Name: l.Name}
-	if old := m.objects[key]; old != nil {
+	if old := m.Objects[key]; old != nil {
 		l.ID, l.Created = old.ID, old.Created
 	} else {
 		l.ID = fmt.Sprintf("%s-%d", l.Kind, m.clock)
 	}
-	m.objects[key] = l
+	m.Objects[key] = l
 	return l
 }
 
-// index reads the whole swarm.
-func (m *model) index() *kinds.Index {
+// Index reads the whole swarm.
+func (m *Swarm) Index() *kinds.Index {
 	lists, uses := map[string][]*kinds.Live{}, map[string]func(*kinds.Live) []kinds.Ref{}
-	for _, key := range slices.SortedFunc(maps.Keys(m.objects), v1.Key.Compare) {
-		lists[key.Kind] = append(lists[key.Kind], m.objects[key])
+	for _, key := range slices.SortedFunc(maps.Keys(m.Objects), v1.Key.Compare) {
+		lists[key.Kind] = append(lists[key.Kind], m.Objects[key])
 	}
 	for _, k := range all.Kinds() {
 		uses[k.Name] = k.Uses
@@ -64,26 +71,26 @@ func (m *model) index() *kinds.Index {
 	return kinds.NewIndex(lists, func(l *kinds.Live) []kinds.Ref { return uses[l.Kind](l) })
 }
 
-func (m *model) id(kind, name string) (string, error) {
-	if l := m.objects[v1.Key{Kind: kind, Name: name}]; l != nil {
+func (m *Swarm) id(kind, name string) (string, error) {
+	if l := m.Objects[v1.Key{Kind: kind, Name: name}]; l != nil {
 		return l.ID, nil
 	}
 	return "", fmt.Errorf("%s %s not found", kind, name)
 }
 
-// do carries out one step as the engine would.
-func (m *model) do(s plan.Step, ix *kinds.Index, src kinds.Source) error {
-	m.writes++
+// Do carries out one step as the engine would.
+func (m *Swarm) Do(s plan.Step, ix *kinds.Index, src kinds.Source) error {
+	m.Writes++
 	key := v1.Key{Kind: s.Key.Kind, Name: s.Instance}
 	if s.Op == diff.Remove || s.Op == diff.Replace {
-		if err := m.remove(key); err != nil {
+		if err := m.Remove(key); err != nil {
 			return err
 		}
 		if s.Op == diff.Remove {
 			return nil
 		}
 	}
-	if s.Op != diff.Update && m.objects[key] != nil {
+	if s.Op != diff.Update && m.Objects[key] != nil {
 		return fmt.Errorf("%s exists", key)
 	}
 	switch s.Key.Kind {
@@ -96,44 +103,45 @@ func (m *model) do(s plan.Step, ix *kinds.Index, src kinds.Source) error {
 	}
 }
 
-// remove refuses to remove what a service's spec refers to, as the engine does.
-func (m *model) remove(key v1.Key) error {
-	l := m.objects[key]
+// Remove removes an object if there is one. It fails for what a service's spec refers to, as the engine does.
+func (m *Swarm) Remove(key v1.Key) error {
+	l := m.Objects[key]
 	if l == nil {
 		return nil
 	}
-	for _, o := range m.objects {
+	for _, o := range m.Objects {
 		if o.Kind != v1.KindService {
 			continue
 		}
 		now := *o.Raw.(*swarm.Service)
 		now.PreviousSpec = nil
 		if slices.Contains(service.Kind().Uses(&kinds.Live{Kind: o.Kind, Raw: &now}), kinds.Ref{Kind: key.Kind, ID: l.ID}) {
-			return fmt.Errorf("%s: %w by %s", key, errInUse, o.Name)
+			return fmt.Errorf("%s: %w by %s", key, ErrInUse, o.Name)
 		}
 	}
-	delete(m.objects, key)
+	delete(m.Objects, key)
 	return nil
 }
 
-func (m *model) service(s plan.Step, ix *kinds.Index, src kinds.Source) error {
+func (m *Swarm) service(s plan.Step, ix *kinds.Index, src kinds.Source) error {
 	spec, err := service.Spec(s, src.Owner(s.Key), ix, m.id)
 	if err != nil {
 		return err
 	}
 	next := &swarm.Service{Spec: *spec}
 	if s.Op == diff.Update {
-		live := m.objects[v1.Key{Kind: s.Key.Kind, Name: s.Instance}]
+		live := m.Objects[v1.Key{Kind: s.Key.Kind, Name: s.Instance}]
 		if was := s.Change.Have.Value.(*kinds.Live); was.Version != live.Version {
 			return errors.New("update out of sequence")
 		}
 		old := live.Raw.(*swarm.Service).Spec
 		next.PreviousSpec, next.UpdateStatus = &old, &swarm.UpdateStatus{State: swarm.UpdateStateCompleted}
 	}
-	return m.putService(next)
+	return m.PutService(next)
 }
 
-func (m *model) putService(s *swarm.Service) error {
+// PutService writes a service as an engine would keep it.
+func (m *Swarm) PutService(s *swarm.Service) error {
 	sent, err := convert.ServiceSpecToGRPC(s.Spec)
 	if err != nil {
 		return err
@@ -159,11 +167,11 @@ func (m *model) putService(s *swarm.Service) error {
 	if err := json.Unmarshal(wire, &s.Spec); err != nil {
 		return err
 	}
-	m.put(&kinds.Live{Kind: v1.KindService, Name: s.Spec.Name, Labels: s.Spec.Labels, Raw: s})
+	m.Put(&kinds.Live{Kind: v1.KindService, Name: s.Spec.Name, Labels: s.Spec.Labels, Raw: s})
 	return nil
 }
 
-func (m *model) network(s plan.Step, src kinds.Source) error {
+func (m *Swarm) network(s plan.Step, src kinds.Source) error {
 	want := s.Change.Want.Value.(*v1.Network)
 	n := &network.Summary{}
 	n.Name, n.Scope, n.Driver, n.Attachable = s.Instance, "swarm", want.Spec.Driver, want.Spec.Attachable
@@ -174,11 +182,11 @@ func (m *model) network(s plan.Step, src kinds.Source) error {
 		subnet := netip.MustParsePrefix(p.Config[0].Subnet)
 		n.IPAM.Config = []network.IPAMConfig{{Subnet: subnet, Gateway: subnet.Addr().Next()}}
 	}
-	m.put(&kinds.Live{Kind: v1.KindNetwork, Name: s.Instance, Labels: n.Labels, Raw: n})
+	m.Put(&kinds.Live{Kind: v1.KindNetwork, Name: s.Instance, Labels: n.Labels, Raw: n})
 	return nil
 }
 
-func (m *model) content(s plan.Step, src kinds.Source) error {
+func (m *Swarm) content(s plan.Step, src kinds.Source) error {
 	put := func(name string, labels map[string]string, data []byte) {
 		l := &kinds.Live{Kind: s.Key.Kind, Name: name, Labels: labels}
 		annotations := swarm.Annotations{Name: name, Labels: labels}
@@ -187,7 +195,7 @@ func (m *model) content(s plan.Step, src kinds.Source) error {
 		} else {
 			l.Raw = &swarm.Secret{Spec: swarm.SecretSpec{Annotations: annotations}} // the engine never returns the data
 		}
-		m.put(l)
+		m.Put(l)
 	}
 	calls := kinds.VersionCalls{
 		Create: func(_ context.Context, _ *engine.Client, name string, labels map[string]string, data []byte, _ *kinds.Live) (string, error) {
@@ -207,10 +215,22 @@ func (m *model) content(s plan.Step, src kinds.Source) error {
 	return err
 }
 
-// foreign returns the objects that are not the source's, as text. They must not change.
-func (m *model) foreign(src kinds.Source) map[string]string {
+// Mark puts a nonce on what was just made, as a kind does.
+func (m *Swarm) Mark(l *kinds.Live, nonce string) {
+	l.Labels = maps.Clone(l.Labels)
+	if l.Labels == nil {
+		l.Labels = map[string]string{}
+	}
+	l.Labels[v1.LabelMade] = nonce
+	if raw, is := l.Raw.(*swarm.Service); is {
+		raw.Spec.Labels = l.Labels
+	}
+}
+
+// Foreign returns the objects that are not the source's, as text. They must not change.
+func (m *Swarm) Foreign(src kinds.Source) map[string]string {
 	out := map[string]string{}
-	for key, l := range m.objects {
+	for key, l := range m.Objects {
 		if _, meta := src.Identify(l); !meta.Mine {
 			b, err := json.Marshal(l.Raw)
 			if err != nil {
@@ -222,11 +242,11 @@ func (m *model) foreign(src kinds.Source) map[string]string {
 	return out
 }
 
-// listing describes the swarm for people who want to know why a law was broken.
-func (m *model) listing() string {
+// Listing describes the swarm for people who want to know why a law was broken.
+func (m *Swarm) Listing() string {
 	var b strings.Builder
-	for _, key := range slices.SortedFunc(maps.Keys(m.objects), v1.Key.Compare) {
-		l := m.objects[key]
+	for _, key := range slices.SortedFunc(maps.Keys(m.Objects), v1.Key.Compare) {
+		l := m.Objects[key]
 		fmt.Fprintf(&b, "%s %s version %d owner %q\n", key, l.ID, l.Version, l.Labels[v1.LabelOwner])
 	}
 	return b.String()
