@@ -84,7 +84,7 @@ type applying struct {
 	first   bool            // whether the plan in hand is the first one
 	errors  int             // how many runs in a row failed
 	stale   error           // error of the last step that found the swarm changed
-	waited  bool            // whether it was said that somebody else acts
+	waited  bool            // waited reports whether the user was told that another instance acts
 	last    *reconciler.Run // the run with the plan in hand
 	carried map[int]bool    // which steps of that plan are done
 	steps   []carried       // every step that has ended
@@ -151,8 +151,8 @@ func (a *applying) run(ctx context.Context) error {
 	}
 }
 
-// onlyCreates reports whether the plan creates objects and does nothing else. Nothing can follow from such a plan if
-// it was carried out without an error: looking again would find nothing. A plan without steps counts too.
+// onlyCreates reports whether every step of the plan creates an object. It is true of a plan without steps. When such
+// a plan was carried out without an error, apply need not look again, because nothing can be left to do.
 func onlyCreates(p plan.Plan) bool {
 	return !slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Op != diff.Create })
 }

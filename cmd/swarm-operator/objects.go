@@ -62,8 +62,8 @@ func kindOf(name string) kinds.Kind {
 // rereads is how many times a write is tried, each time on a fresher object.
 const rereads = 5
 
-// fresh does a write on an existing object. If somebody else wrote in between, it reads the object again and repeats
-// the write.
+// fresh writes to an object that exists. If the object has changed since it was read, fresh reads it again and repeats
+// the write, at most rereads times in all.
 func fresh(ctx context.Context, c *engine.Client, o object, write func(context.Context, *engine.Client, *kinds.Live) (bool, string, error)) (done bool, why string, err error) {
 	for try := 1; ; try++ {
 		done, why, err = write(ctx, c, o.live)

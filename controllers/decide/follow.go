@@ -168,8 +168,8 @@ func (d *Decider) unknown(wants map[v1.Key]*diff.State, f *plan.Facts) []v1.Key 
 	return out
 }
 
-// askUnsettled adds the services that are not settled. It leaves out a service that just changed and differs, unless
-// something else waits for it. This run probably writes to it, so the next run can ask as well.
+// askUnsettled adds the services that are not settled. It leaves out a service that has just changed and still differs,
+// because this run probably writes to it, and the next run asks. Such a service is added if another object waits for it.
 func (d *Decider) askUnsettled(run *Decision, f *plan.Facts, ask map[v1.Key]bool) {
 	changed, later := d.notice(run.Haves, run.Wanted, f), map[v1.Key]bool{}
 	for _, c := range run.Changes {

@@ -65,8 +65,8 @@ func rewinds(run *Decision, shares bool) bool {
 }
 
 // census notes how many nodes there are. If the plan removes or demotes some, it notes how many there will be.
-// Otherwise the instance that takes over would miss them. Numbers that fall on their own are only written together
-// with something else.
+// Otherwise the instance that takes over would miss them. Numbers that fall without the plan are no reason to write the
+// memory. They are written when the memory is written for another reason.
 func (d *Decider) census(run *Decision) {
 	if !run.Whole { // the numbers are from the last run that read everything
 		return

@@ -161,7 +161,7 @@ func TestRotationsOnceAndOneByOne(t *testing.T) {
 	})
 }
 
-// A raised epoch is replaced sooner or later, once, whatever else is due.
+// When an epoch is raised, its token or key is replaced exactly once, also if other rotations are due.
 func TestEveryEpochIsReplacedInTheEnd(t *testing.T) {
 	w := &rotating{records: map[kinds.Rotated]kinds.RotationRecord{}, now: at, replaced: map[kinds.Rotated]int{}, locked: true}
 	var log []string
