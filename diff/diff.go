@@ -125,13 +125,11 @@ type Meta struct {
 	Mine bool
 	// Owner is the owner label as it was found, whoever wrote it.
 	Owner string
-	// Adopted is true if the object is ours by record and was not made by us.
-	Adopted bool
+	// Title says by what right the object is ours.
+	Title Title
 	// Lost is true if the object is ours by record, and somebody took our labels off. The object then does not tell
 	// what was last applied.
 	Lost bool
-	// Copied is true if the object carries our labels, but the source neither made nor adopted it.
-	Copied bool
 	// Applied has the digests of the values that were last applied, from the label or from the record of the
 	// adoption.
 	Applied Applied
@@ -150,6 +148,21 @@ type Meta struct {
 	// UsedBy are the services whose spec or previous spec refers to the object.
 	UsedBy []v1.Key
 }
+
+// Title is the right by which an object is ours.
+type Title uint8
+
+const (
+	// TitleMade means that we made it, as far as anybody knows.
+	TitleMade Title = iota
+	// TitleAdopted means that others made it as its manifest says, and that it is on our record.
+	TitleAdopted
+	// TitleTaken means that others made it otherwise than its manifest says, so that we took it over with a write.
+	// Changes by hand are undone as if we had made it. Its removal needs what the removal of an adopted object needs.
+	TitleTaken
+	// TitleCopied means that it carries our labels, but that we neither made it nor took it over.
+	TitleCopied
+)
 
 // From is the place in a file that a want came from.
 type From struct {

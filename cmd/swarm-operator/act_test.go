@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/screen"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -91,26 +92,37 @@ func TestPardon(t *testing.T) {
 	}
 }
 
-func TestGiveUp(t *testing.T) {
-	m := func() state.Memory {
-		return state.Memory{
-			Adopted:  map[string]state.Adopted{"1": {Key: web}, "2": {Key: db}},
-			Failed:   []plan.Failure{{Key: web}, {Key: db}},
-			Keep:     map[v1.Key]string{web: "x", db: "y"},
-			Released: []v1.Key{web},
+func TestWhatIsGivenUpIsPutOnRecord(t *testing.T) {
+	live := func(id, nonce string) *kinds.Live {
+		return &kinds.Live{ID: id, Labels: map[string]string{v1.LabelMade: nonce}}
+	}
+	service, node := kindOf(v1.KindService), kindOf(v1.KindNode)
+	objects := []object{
+		{service, web, live("made since", "now")},
+		{service, db, live("another", "now")},
+		{service, web, live("a copy", "before")},
+		{service, web, live("adopted", "now")},
+		{service, web, live("made", "before")},
+		{node, web, live("node", "now")},
+	}
+	for name, test := range map[string]struct {
+		nonce string
+		keys  []v1.Key
+		want  map[string]v1.Key
+	}{
+		"one":                            {"now", []v1.Key{web}, map[string]v1.Key{"made": web, "made since": web}},
+		"all":                            {"now", nil, map[string]v1.Key{"made": web, "made since": web, "another": db}},
+		"nothing has ever been recorded": {"", []v1.Key{web}, map[string]v1.Key{"made": web, "made since": web, "a copy": web}},
+	} {
+		made := map[string]v1.Key{"made": web}
+		m := state.Memory{Nonce: test.nonce, Made: made, Adopted: map[string]state.Adopted{"adopted": {Key: web}}}
+		record(&m, test.keys, objects)
+		if d := cmp.Diff(test.want, m.Made); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
 		}
-	}
-	one := m()
-	giveUp(&one, []v1.Key{web, db})
-	giveUp(&one, []v1.Key{db})
-	if d := cmp.Diff(state.Memory{Adopted: map[string]state.Adopted{}, Failed: []plan.Failure{}, Keep: map[v1.Key]string{}, Released: []v1.Key{db, web}}, one); d != "" {
-		t.Errorf("two (-want +got):\n%s", d)
-	}
-	all := m()
-	giveUp(&all, nil)
-	giveUp(&all, []v1.Key{db})
-	if d := cmp.Diff(state.Memory{Adopted: map[string]state.Adopted{}, Failed: []plan.Failure{}, Keep: map[v1.Key]string{}, ReleasedAll: true}, all); d != "" {
-		t.Errorf("all (-want +got):\n%s", d)
+		if len(made) != 1 {
+			t.Errorf("%s: what was given has changed", name)
+		}
 	}
 }
 

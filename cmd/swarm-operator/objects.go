@@ -28,8 +28,9 @@ func (o object) String() string {
 
 // owned returns the existing objects that belong to a source. An object comes before the objects that it uses.
 func owned(ctx context.Context, c *engine.Client, source string, m state.Memory) ([]object, error) {
-	src := kinds.Source{Name: source, Adopted: map[string]kinds.Record{}, Made: m.Made}
-	for id, a := range m.Adopted {
+	made, adopted := m.Managed()
+	src := kinds.Source{Name: source, Adopted: map[string]kinds.Record{}, Made: made}
+	for id, a := range adopted {
 		src.Adopted[id] = kinds.Record{Key: a.Key}
 	}
 	var out []object

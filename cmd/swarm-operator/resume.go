@@ -106,11 +106,7 @@ func (a *acting) takeBack(ctx context.Context, key v1.Key) (did bool, err error)
 		if m.ReleasedAll {
 			a.note("source %s is unmanaged as a whole; to take all of it back: swarm-operator resume %s", source, source)
 		}
-		i := slices.Index(m.Released, key)
-		if did = i >= 0; did {
-			m.Released = slices.Delete(slices.Clone(m.Released), i, i+1)
-			m.Nonce = "" // if the object still has its labels, it is on record again
-		}
+		did = m.TakeBack(key)
 		return nil
 	})
 	if did && err == nil {
@@ -123,10 +119,7 @@ func (a *acting) takeBack(ctx context.Context, key v1.Key) (did bool, err error)
 // takeAllBack returns to the source everything that it had given up.
 func (a *acting) takeAllBack(ctx context.Context, source string) (did bool, err error) {
 	err = a.edit(ctx, source, func(m *state.Memory) error {
-		if did = len(m.Released) > 0 || m.ReleasedAll; did {
-			m.Released, m.ReleasedAll = nil, false
-			m.Nonce = "" // the objects that still have their labels are on record again
-		}
+		did = m.TakeAllBack()
 		return nil
 	})
 	if err == nil && did {

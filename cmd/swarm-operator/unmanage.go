@@ -14,7 +14,6 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
-	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 func newUnmanage() *cobra.Command {
@@ -78,7 +77,11 @@ func (a *acting) unmanage(ctx context.Context, source string, keys []v1.Key) err
 	}
 	// Write the memory first. An object without labels that the memory does not list as unmanaged would be adopted
 	// again.
-	if err := a.edit(ctx, source, func(m *state.Memory) error { giveUp(m, keys); return nil }); err != nil {
+	if err := a.edit(ctx, source, func(m *state.Memory) error {
+		record(m, keys, objects)
+		m.GiveUp(keys)
+		return nil
+	}); err != nil {
 		return err
 	}
 	holds := state.NewWatch(a.engine, source, time.Now)
@@ -155,35 +158,23 @@ func list(keys []v1.Key) string {
 	return strings.Join(out, ", ")
 }
 
-// giveUp notes in the memory that the objects are unmanaged. If keys is empty, all of the source's objects are.
-func giveUp(m *state.Memory, keys []v1.Key) {
-	gone := func(k v1.Key) bool { return len(keys) == 0 || slices.Contains(keys, k) }
-	adopted, keep := map[string]state.Adopted{}, map[v1.Key]string{}
-	for id, a := range m.Adopted {
-		if !gone(a.Key) {
-			adopted[id] = a
-		}
-	}
-	for k, why := range m.Keep {
-		if !gone(k) {
-			keep[k] = why
-		}
-	}
+// record puts on record what the source made and no run has recorded yet. Once the labels are off, nothing else says
+// whose it is.
+func record(m *state.Memory, keys []v1.Key, objects []object) {
 	made := maps.Clone(m.Made)
-	maps.DeleteFunc(made, func(_ string, k v1.Key) bool { return gone(k) })
-	m.Adopted, m.Made, m.Keep = adopted, made, keep
-	m.Failed = slices.DeleteFunc(slices.Clone(m.Failed), func(f plan.Failure) bool { return gone(f.Key) })
-	if len(keys) == 0 {
-		m.Released, m.ReleasedAll = nil, true
-		return
-	}
-	m.Released = slices.Clone(m.Released)
-	for _, k := range keys {
-		if !slices.Contains(m.Released, k) && !m.ReleasedAll {
-			m.Released = append(m.Released, k)
+	for _, o := range objects {
+		_, known := m.Made[o.live.ID]
+		_, adopted := m.Adopted[o.live.ID]
+		ours := m.Nonce == "" || o.live.Labels[v1.LabelMade] == m.Nonce
+		if known || adopted || !ours || o.kind.Partial || len(keys) > 0 && !slices.Contains(keys, o.key) {
+			continue
 		}
+		if made == nil {
+			made = map[string]v1.Key{}
+		}
+		made[o.live.ID] = o.key
 	}
-	slices.SortFunc(m.Released, v1.Key.Compare)
+	m.Made = made
 }
 
 // known refuses names that match nothing. Otherwise a person would believe that a mistyped object is unmanaged.

@@ -172,6 +172,7 @@ func (d *Decider) kind(name string) (kinds.Kind, bool) {
 
 // Expand works out what is wanted, and brings what exists into the same form.
 func (d *Decider) Expand(run *Decision) {
+	handsOff(run)
 	src := run.Ours()
 	run.Objects = len(run.Entries)
 	run.Wants = kinds.Expand(d.kinds, run.Entries, run.Index, src, &d.memo)

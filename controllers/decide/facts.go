@@ -19,11 +19,12 @@ func (r *Decision) Ours() kinds.Source { return SourceOf(r.Source, r.Memory, r.O
 
 // SourceOf returns a source with what its memory says. others and partial say what other sources have: see World.
 func SourceOf(name string, m state.Memory, others map[string]string, partial map[string]map[v1.Key]bool) kinds.Source {
+	made, adopted := m.Managed()
 	src := kinds.Source{
-		Name: name, HashKey: m.HashKey, Adopted: map[string]kinds.Record{}, Made: m.Made, Nonce: m.Nonce, Others: others, Partial: partial,
+		Name: name, HashKey: m.HashKey, Adopted: make(map[string]kinds.Record, len(adopted)), Made: made, Nonce: m.Nonce, Others: others, Partial: partial,
 	}
-	for id, a := range m.Adopted {
-		src.Adopted[id] = kinds.Record{Key: a.Key, Applied: diff.ParseApplied(a.Applied), Content: a.Content, Written: a.Written}
+	for id, a := range adopted {
+		src.Adopted[id] = kinds.Record{Key: a.Key, Applied: diff.ParseApplied(a.Applied), Content: a.Content, Written: a.Written, Taken: a.Taken}
 	}
 	return src
 }
@@ -97,13 +98,13 @@ func (d *Decider) facts(run *Decision) plan.Facts {
 		}
 		// Any repository may state something of a partial object, so owning it does not tell two repositories apart.
 		if w := run.Wanted[h.Key]; w != nil && w.Partial {
-			labelled = labelled || !h.Meta.Adopted
+			labelled = labelled || h.Meta.Title != diff.TitleAdopted
 			continue
 		}
 		if fresh {
 			owned[h.Key] = true
 		}
-		labelled = labelled || !h.Meta.Adopted
+		labelled = labelled || h.Meta.Title != diff.TitleAdopted
 		f.Shares = f.Shares || run.Wanted[h.Key] != nil || run.IsHeld(h.Key)
 		if h.Key.Kind == v1.KindService {
 			f.OwnedServices++
@@ -141,7 +142,7 @@ func (d *Decider) rollouts(run *Decision, f *plan.Facts) []Trace {
 			}
 			live := h.Value.(*kinds.Live)
 			rollout := k.Observe(live, run.Index, w)
-			if h.Meta.Distrust && !f.Failed[h.Key].Began.Equal(rollout.Began) {
+			if h.Meta.Distrust && !f.Failed[h.Key].Began.Equal(rollout.Began) && !d.forgave(h.Key, rollout) {
 				out = append(out, Trace{k, live, w, rollout})
 			}
 			if rollout.State != "" {
@@ -226,7 +227,7 @@ func (d *Decider) remember(run *Decision) {
 	m.Failed = madeAgain(failures(m.Failed, run.Failures, run.Wanted, run.Facts), run.Plan.Steps)
 	m.Adopted, m.Partial = d.adopted(run), partial(run)
 	m.Keep = kept(run)
-	m.Released = stillReleased(run)
+	release(run)
 	d.noteDelivered(run)
 	m.Refused = refused(run)
 	d.verdicts(run)
@@ -282,7 +283,7 @@ func superseded(run *Decision) state.Unended {
 func leaving(run *Decision) []v1.Key {
 	stays := map[v1.Key]bool{}
 	for _, r := range run.Plan.Refused {
-		stays[r.Key] = stays[r.Key] || r.Op == diff.Remove && r.Quiet
+		stays[r.Key] = stays[r.Key] || r.Op == diff.Remove && r.Quiet && r.Class != plan.Later
 	}
 	for _, k := range run.Plan.Kept {
 		stays[k] = true
@@ -381,6 +382,12 @@ func (d *Decider) adopted(run *Decision) map[string]state.Adopted {
 		there := run.Index.ByID(a.Key.Kind, id) != nil
 		if there && !k.Partial || run.IsHeld(a.Key) || run.Wanted[a.Key] != nil && (there || run.gone(a.Key)) {
 			out[id] = a
+		}
+	}
+	// The record comes before the write. If the engine rolls the write back, nothing on the object tells whose it is.
+	for _, s := range run.Plan.Steps {
+		if have := s.Change.Have; s.Op == diff.Update && !have.Meta.Mine && !s.Change.Want.Partial {
+			out[have.Meta.ID] = state.Adopted{Key: s.Key, Taken: true}
 		}
 	}
 	for _, a := range run.Plan.Adopted {

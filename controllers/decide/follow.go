@@ -56,7 +56,7 @@ type waiting struct {
 
 // LookAgain returns how long to wait before the next look at what changes without an event. It returns 0 if nothing
 // does. A service that still waits for a place after a while is looked at less often, and so is a job. Either may
-// take days.
+// take days. The same goes for tasks that have failed, which the swarm starts again and again.
 func (f *following) LookAgain(now time.Time) time.Duration {
 	var after time.Duration
 	onRecord := map[v1.Key]bool{}
@@ -71,6 +71,9 @@ func (f *following) LookAgain(now time.Time) time.Duration {
 		if w, waits := f.waits[key]; !waits || now.Sub(w.since) < status.Deadline {
 			return Poll
 		}
+		after = relook
+	}
+	if after == 0 && slices.ContainsFunc(f.seenFailed, func(failed plan.Failure) bool { return failed.Began.IsZero() }) {
 		after = relook
 	}
 	return after
@@ -158,14 +161,20 @@ func (d *Decider) unknown(wants map[v1.Key]*diff.State, f *plan.Facts) []v1.Key 
 		}
 		out = append(out, k)
 	}
-	for k, began := range d.forgiven {
-		if f.Rollouts[k].State != "paused" || !f.Rollouts[k].Began.Equal(began) {
+	for k := range d.forgiven {
+		if !d.forgave(k, f.Rollouts[k]) {
 			delete(d.forgiven, k)
 			continue
 		}
 		delete(f.Rollouts, k)
 	}
 	return out
+}
+
+// forgave reports whether a roll-out is a pause that was forgiven.
+func (f *following) forgave(k v1.Key, rollout plan.Rollout) bool {
+	began, is := f.forgiven[k]
+	return is && rollout.State == "paused" && rollout.Began.Equal(began)
 }
 
 // askUnsettled adds the services that are not settled. It leaves out a service that has just changed and still differs,

@@ -479,12 +479,10 @@ func (s *story) command(w []string) error {
 		s.unmanage(&m, w[1])
 	case "resume":
 		s.holds = slices.DeleteFunc(s.holds, func(h state.Hold) bool { return h.Target == w[1] })
-		released := len(m.Released) > 0 || m.ReleasedAll
-		m.Released = slices.DeleteFunc(m.Released, func(k v1.Key) bool { return k.String() == w[1] })
-		if m.ReleasedAll = m.ReleasedAll && w[1] != source; !released {
+		key, err := v1.ParseKey(w[1])
+		if did := err == nil && m.TakeBack(key) || w[1] == source && m.TakeAllBack(); !did {
 			return nil
 		}
-		m.Nonce = ""
 	case "hold":
 		h := state.Hold{Name: "hold-1", Hold: plan.Hold{Target: w[1], Reason: strings.Join(w[2:], " "), By: "ann@laptop", Since: s.now}}
 		if w[2] == "for" {
@@ -501,30 +499,19 @@ func (s *story) command(w []string) error {
 
 // unmanage gives an object up, or all of them. It takes the labels of a service off.
 func (s *story) unmanage(m *state.Memory, what string) {
-	gone := func(k v1.Key) bool { return what == "all" || k.String() == what }
-	for id, k := range m.Made {
-		if gone(k) {
-			delete(m.Made, id)
-		}
-	}
-	for id, a := range m.Adopted {
-		if gone(a.Key) {
-			delete(m.Adopted, id)
-		}
-	}
+	var keys []v1.Key
 	for _, l := range s.Objects {
-		key := v1.Key{Kind: l.Kind, Name: l.Name}
-		if !gone(key) {
-			continue
+		if key := (v1.Key{Kind: l.Kind, Name: l.Name}); what == "all" || key.String() == what {
+			keys = append(keys, key)
 		}
-		if what != "all" {
-			m.Released = append(m.Released, key)
-		}
-		if l.Kind == v1.KindService {
-			_ = s.write(l.Name, func(n *swarm.Service) error { n.Spec.Labels, _ = kinds.WithoutOwn(n.Spec.Labels); return nil })
+	}
+	for _, k := range keys {
+		if k.Kind == v1.KindService {
+			_ = s.write(k.Name, func(n *swarm.Service) error { n.Spec.Labels, _ = kinds.WithoutOwn(n.Spec.Labels); return nil })
 		}
 	}
 	if what == "all" {
-		m.Released, m.ReleasedAll = nil, true
+		keys = nil
 	}
+	m.GiveUp(keys)
 }

@@ -14,14 +14,15 @@ import (
 // them.
 func missing(run *Decision, removed map[string]bool) map[v1.Key]*diff.Gone {
 	gone := map[v1.Key]*diff.Gone{}
-	for id, key := range run.Memory.Made {
+	made, adopted := run.Memory.Managed()
+	for id, key := range made {
 		if run.Index.ByID(key.Kind, id) == nil && !removed[id] && !slices.Contains(run.Memory.Replacing, id) {
 			gone[key] = &diff.Gone{}
 		}
 	}
-	for id, a := range run.Memory.Adopted {
+	for id, a := range adopted {
 		if run.Index.ByID(a.Key.Kind, id) == nil && !slices.Contains(run.Memory.Replacing, id) {
-			gone[a.Key] = &diff.Gone{Adopted: true}
+			gone[a.Key] = &diff.Gone{Adopted: !a.Taken}
 		}
 	}
 	return gone
@@ -69,12 +70,32 @@ func findLost(haves []diff.State, before wantsBefore) {
 // gone reports whether the object is wanted and somebody removed it.
 func (r *Decision) gone(key v1.Key) bool { return r.Wanted[key] != nil && r.Wanted[key].Gone != nil }
 
+// handsOff forgets that objects were to be taken over if their manifests say adopt: never by now, and nothing was ever
+// written on them.
+func handsOff(run *Decision) {
+	never := map[v1.Key]bool{}
+	for _, e := range run.Entries {
+		if m := e.Object.Meta(); m.Policy.Adopt == v1.AdoptNever {
+			never[e.Object.Key()] = true
+		}
+	}
+	if len(never) == 0 {
+		return
+	}
+	run.Memory.ForgetRecords(func(id string, k v1.Key) bool {
+		a, adopted := run.Memory.Adopted[id]
+		live := run.Index.ByID(k.Kind, id)
+		return never[k] && adopted && a.Taken && !a.Written && live != nil && live.Labels[v1.LabelOwner] == ""
+	})
+}
+
 // lapse is how long an object stays on record that does not exist and that no manifest asks for.
 const lapse = 7 * 24 * time.Hour
 
 // record updates the record of the objects that the source made, by id. An update alone is no reason to write the
-// memory, except for objects that the plan is about to replace. If the operator were killed in between, it would look
-// as if somebody had removed them.
+// memory, with two exceptions. One is objects that the plan is about to replace. If the operator were killed in
+// between, it would look as if somebody had removed them. The other is an object that was made when nothing else is
+// left to write: see unrecorded.
 func record(run *Decision, removed map[string]bool) {
 	m := &run.Memory
 	var replacing []string
@@ -89,7 +110,7 @@ func record(run *Decision, removed map[string]bool) {
 	}
 	specs := run.stillRemoved()
 	m.Unstated, m.Removed = settings(run), run.andAsFound(specs)
-	if !run.differs() {
+	if !run.differs() && !unrecorded(run) {
 		return
 	}
 	m.Removed, m.Replacing = specs, replacing
@@ -118,7 +139,7 @@ func record(run *Decision, removed map[string]bool) {
 	adopted := maps.Clone(m.Adopted)
 	for i := range run.Haves {
 		h := &run.Haves[i]
-		if w := run.Wanted[h.Key]; w != nil && w.Partial || !h.Meta.Mine || h.Meta.Lost || h.Meta.Copied || h.Value.(*kinds.Live).Labels[v1.LabelOwner] == "" {
+		if !run.labelled(h) {
 			continue
 		}
 		if a, is := adopted[h.Meta.ID]; is {
@@ -132,4 +153,28 @@ func record(run *Decision, removed map[string]bool) {
 	if len(now) == 0 {
 		m.Made = nil
 	}
+}
+
+// labelled reports whether an object carries labels of the source that say whose it is.
+func (r *Decision) labelled(h *diff.State) bool {
+	if w := r.Wanted[h.Key]; w != nil && w.Partial {
+		return false
+	}
+	return h.Meta.Mine && !h.Meta.Lost && h.Meta.Title != diff.TitleCopied && h.Value.(*kinds.Live).Labels[v1.LabelOwner] != ""
+}
+
+// unrecorded reports whether an object is on no record, and no later write of this revision will put it there: nothing
+// is left to do, and the outcome of the revision is known, or nobody waits for it. Until it is on record, only its
+// labels say whose it is.
+func unrecorded(run *Decision) bool {
+	m := &run.Memory
+	n := len(m.History)
+	if len(run.Plan.Steps) > 0 || m.Nonce == "" || n == 0 || m.History[n-1].Outcome == "" {
+		return false
+	}
+	return slices.ContainsFunc(run.Haves, func(h diff.State) bool {
+		_, made := m.Made[h.Meta.ID]
+		_, adopted := m.Adopted[h.Meta.ID]
+		return !made && !adopted && run.labelled(&h)
+	})
 }

@@ -122,7 +122,7 @@ func TestRecordsGoWithWhatIsWrittenAnyway(t *testing.T) {
 	have := func(id, name string, meta diff.Meta) diff.State {
 		meta.ID, meta.Mine = id, true
 		l := there(id, name)
-		if meta.Lost || meta.Adopted && meta.Owner == "none" {
+		if meta.Lost || meta.Title == diff.TitleAdopted && meta.Owner == "none" {
 			l.Labels, meta.Owner = nil, ""
 		}
 		return diff.State{Key: svc(name), Instance: name, Meta: meta, Value: l}
@@ -145,7 +145,7 @@ func TestRecordsGoWithWhatIsWrittenAnyway(t *testing.T) {
 		{name: "nothing else is written", haves: []diff.State{have("1", "web", diff.Meta{})}, want: ""},
 		{name: "made since", haves: []diff.State{have("1", "web", diff.Meta{})}, other: true, want: "made 1"},
 		{name: "known, and made since", made: []string{"1"}, haves: []diff.State{have("1", "1", diff.Meta{}), have("2", "web", diff.Meta{})}, other: true, want: "made 1 2"},
-		{name: "a copy", haves: []diff.State{have("1", "web", diff.Meta{Copied: true})}, other: true, want: "made"},
+		{name: "a copy", haves: []diff.State{have("1", "web", diff.Meta{Title: diff.TitleCopied})}, other: true, want: "made"},
 		{name: "not there, and nobody wants it", made: []string{"1"}, other: true, want: "made 1"},
 		{name: "not there for long, and nobody wants it", made: []string{"1"}, lapsed: lapse + time.Hour, other: true, want: "made"},
 		{name: "not there for a while, and nobody wants it", made: []string{"1"}, lapsed: lapse - time.Hour, other: true, want: "made 1"},
@@ -155,10 +155,10 @@ func TestRecordsGoWithWhatIsWrittenAnyway(t *testing.T) {
 		{name: "removed by ourselves to make room", made: []string{"1"}, removed: true, gone: true, other: true, want: "made"},
 		{name: "removed by hand", made: []string{"1"}, gone: true, other: true, want: "made 1"},
 		{name: "without labels", made: []string{"1"}, haves: []diff.State{have("1", "1", diff.Meta{Lost: true})}, other: true, want: "made 1"},
-		{name: "adopted", adopted: []string{"1"}, haves: []diff.State{have("1", "1", diff.Meta{Adopted: true, Owner: "none"})}, other: true, want: "made adopted 1"},
-		{name: "adopted and written", adopted: []string{"1"}, haves: []diff.State{have("1", "1", diff.Meta{Adopted: true})}, other: true, want: "made adopted 1 written"},
+		{name: "adopted", adopted: []string{"1"}, haves: []diff.State{have("1", "1", diff.Meta{Title: diff.TitleAdopted, Owner: "none"})}, other: true, want: "made adopted 1"},
+		{name: "adopted and written", adopted: []string{"1"}, haves: []diff.State{have("1", "1", diff.Meta{Title: diff.TitleAdopted})}, other: true, want: "made adopted 1 written"},
 		{name: "about to be replaced, and nothing else is written", made: []string{"1", "2"}, haves: []diff.State{have("1", "1", diff.Meta{}), have("2", "2", diff.Meta{})}, steps: []plan.Step{replace}, want: "made 1 2 replacing 1"},
-		{name: "adopted, and about to be replaced", adopted: []string{"1"}, haves: []diff.State{have("1", "1", diff.Meta{Adopted: true})}, steps: []plan.Step{replace}, want: "made adopted 1 written replacing 1"},
+		{name: "adopted, and about to be replaced", adopted: []string{"1"}, haves: []diff.State{have("1", "1", diff.Meta{Title: diff.TitleAdopted})}, steps: []plan.Step{replace}, want: "made adopted 1 written replacing 1"},
 		{name: "replaced, and something else is written", made: []string{"1"}, was: []string{"1"}, haves: []diff.State{have("2", "web", diff.Meta{})}, other: true, want: "made 2"},
 		{name: "replaced, and nothing else is written", made: []string{"1"}, was: []string{"1"}, haves: []diff.State{have("2", "web", diff.Meta{})}, want: ""},
 	} {

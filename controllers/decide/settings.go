@@ -172,7 +172,7 @@ func unstated(haves []diff.State) []string {
 		}
 	}
 	if len(more) > 0 {
-		out = append(out, fmt.Sprintf("%s more have such settings: %s", v1.Count(len(more), "object"), strings.Join(more, ", ")))
+		out = append(out, fmt.Sprintf("such settings are also in %s", strings.Join(more, ", ")))
 	}
 	return out
 }

@@ -154,7 +154,7 @@ func TestSettingsOfManyObjectsAreNamedInFewNotices(t *testing.T) {
 	}
 	haves = append(haves, diff.State{Key: svc("foreign"), Meta: diff.Meta{Unstated: []string{"spec.tty"}}}, diff.State{Key: svc("plain"), Meta: diff.Meta{Mine: true}})
 	got := unstated(haves)
-	if len(got) != mostNamed+1 || !strings.Contains(got[0], "Service/s00 has settings") || got[mostNamed] != "3 objects more have such settings: Service/s10, Service/s11, Service/s12" {
+	if len(got) != mostNamed+1 || !strings.Contains(got[0], "Service/s00 has settings") || got[mostNamed] != "such settings are also in Service/s10, Service/s11, Service/s12" {
 		t.Errorf("%q", got)
 	}
 }

@@ -92,6 +92,20 @@ func stillReleased(run *Decision) []v1.Key {
 	})
 }
 
+// release notes which objects are still released. Nobody can take back those that are released no more, are gone, or
+// belong to another source by now: they are nobody's, and their records are forgotten.
+func release(run *Decision) {
+	m := &run.Memory
+	if len(m.Released) == 0 {
+		return
+	}
+	still := stillReleased(run)
+	m.ForgetRecords(func(id string, k v1.Key) bool {
+		return slices.Contains(m.Released, k) && (!slices.Contains(still, k) || run.Index.ByID(k.Kind, id) == nil || run.Others[id] != "")
+	})
+	m.Released = still
+}
+
 // Keys returns the objects that the revision is about: those that it wants, would remove, or has a problem with.
 func (r *Decision) Keys() iter.Seq[v1.Key] {
 	return func(yield func(v1.Key) bool) {

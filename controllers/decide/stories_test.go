@@ -309,9 +309,6 @@ func (s *story) carriesOut(step plan.Step, run *decide.Decision) error {
 		return err
 	}
 	made := s.Objects[v1.Key{Kind: step.Key.Kind, Name: step.Instance}]
-	if made != nil && step.Op != diff.Update {
-		s.Mark(made, run.Memory.Nonce)
-	}
 	if raw, is := serviceOf(made); is && step.Op != diff.Remove {
 		raw.UpdateStatus = nil
 		if step.Op != diff.Update || step.RollsOut() {
@@ -386,12 +383,15 @@ func (s *story) tells(run *decide.Decision, needs decide.Needs) string {
 
 // watches says which services are looked at again, and when. While steps are left, the next run comes at once.
 func (s *story) watches() string {
-	keys := s.decider.Watched()
-	if len(keys) == 0 {
+	keys, again := s.decider.Watched(), s.decider.LookAgain(s.now)
+	switch {
+	case again == 0:
 		return ""
+	case len(keys) == 0:
+		return fmt.Sprintf("looks again in %s\n", again)
 	}
 	slices.SortFunc(keys, v1.Key.Compare)
-	return fmt.Sprintf("watched: %s, again in %s\n", strings.Join(texts(keys), ", "), s.decider.LookAgain(s.now))
+	return fmt.Sprintf("watched: %s, again in %s\n", strings.Join(texts(keys), ", "), again)
 }
 
 func only(is bool, text string) []string {

@@ -48,6 +48,9 @@ func (d *Decider) verdicts(run *Decision) {
 		}
 	}
 	outcome, why := d.outcome(run)
+	if outcome == "" && d.Follow && !slices.ContainsFunc(run.OwnRefusals(), plan.Refusal.NeedsAPerson) {
+		m.Again(state.Held) // what it waited for has come
+	}
 	m.End(outcome, why, run.Facts.Now)
 }
 
@@ -82,7 +85,19 @@ func (d *Decider) outcome(run *Decision) (outcome, why string) {
 		return "", ""
 	}
 	failed := slices.DeleteFunc(run.FailedWants(), func(f plan.Failure) bool { return f.Revision != run.InForce.Hash })
-	return Became(failed, run.Plan.Refused, len(run.Plan.Steps) > 0 || run.Plan.Waiting() || d.moves(run))
+	return Became(failed, run.OwnRefusals(), len(run.Plan.Steps) > 0 || run.Plan.Waiting() || d.moves(run))
+}
+
+// OwnRefusals returns the refusals that count for the revision in force. What an earlier revision changed and what
+// failed then is that one's failure.
+func (r *Decision) OwnRefusals() []plan.Refusal {
+	return slices.DeleteFunc(slices.Clone(r.Plan.Refused), func(no plan.Refusal) bool {
+		if !no.OfFailure() {
+			return false
+		}
+		by := r.FailureOf(no.Key).Revision
+		return by != "" && by != r.InForce.Hash
+	})
 }
 
 // Became is the one rule for the outcome of a revision: it depends on what failed and on what is refused. outcome is

@@ -65,7 +65,7 @@ func TestWhoseAnObjectIs(t *testing.T) {
 				src.Adopted = map[string]kinds.Record{l.ID: {Key: *test.record, Applied: applied}}
 			}
 			key, meta := src.Identify(l)
-			if key.String() != test.key || meta.Mine != test.mine || meta.Adopted != test.adopted || meta.Owner != test.owner || meta.Applied.String() != test.applied.String() {
+			if key.String() != test.key || meta.Mine != test.mine || (meta.Title == diff.TitleAdopted) != test.adopted || meta.Owner != test.owner || meta.Applied.String() != test.applied.String() {
 				t.Errorf("got %s, %+v", key, meta)
 			}
 			if meta.ID != l.ID || meta.Version != l.Version || !meta.Created.Equal(l.Created) {
@@ -105,6 +105,10 @@ func TestWhoseAnObjectIsByRecord(t *testing.T) {
 		{name: "made by another source, without labels", other: "shop", nonce: "new", want: "Service/web of source shop"},
 		{name: "adopted, and never written", adopted: &kinds.Record{Key: web}, nonce: "new", want: "Service/web mine adopted"},
 		{name: "adopted and written", labels: label("src", ""), adopted: &kinds.Record{Key: web, Written: true}, nonce: "new", want: "Service/web mine adopted"},
+		{name: "taken over, and not yet written", adopted: &kinds.Record{Key: web, Taken: true}, nonce: "new", want: "Service/web mine taken"},
+		{name: "taken over and written", labels: label("src", ""), adopted: &kinds.Record{Key: web, Taken: true}, nonce: "new", want: "Service/web mine taken"},
+		{name: "taken over, and its labels are gone", adopted: &kinds.Record{Key: web, Taken: true, Written: true}, nonce: "new", want: "Service/web mine taken lost"},
+		{name: "taken over, and another source labelled it since", labels: label("other", ""), adopted: &kinds.Record{Key: web, Taken: true, Written: true}, nonce: "new", want: "Service/web of source other"},
 		{name: "adopted and written, and its labels are gone", adopted: &kinds.Record{Key: web, Written: true}, nonce: "new", want: "Service/web mine adopted lost"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -127,7 +131,7 @@ func TestWhoseAnObjectIsByRecord(t *testing.T) {
 			for _, word := range []struct {
 				is   bool
 				text string
-			}{{meta.Mine, "mine"}, {meta.Adopted, "adopted"}, {meta.Lost, "lost"}, {meta.Copied, "copied"}, {meta.Owner != "", "of " + meta.Owner}} {
+			}{{meta.Mine, "mine"}, {meta.Title == diff.TitleAdopted, "adopted"}, {meta.Title == diff.TitleTaken, "taken"}, {meta.Lost, "lost"}, {meta.Title == diff.TitleCopied, "copied"}, {meta.Owner != "", "of " + meta.Owner}} {
 				if word.is {
 					got += " " + word.text
 				}

@@ -201,6 +201,8 @@ type Record struct {
 	// Written is true if the source has written to the object since and put its labels on it. Applied is then as old
 	// as the adoption.
 	Written bool
+	// Taken is true if the object differed from its manifest, so that the source took it over with a write.
+	Taken bool
 }
 
 // Source is the name that owns manifests, with what is remembered of it.
@@ -241,7 +243,10 @@ func (s Source) Identify(l *Live) (v1.Key, diff.Meta) {
 	key := v1.Key{Kind: l.Kind, Name: l.called()}
 	meta := diff.Meta{ID: l.ID, Version: l.Version, Created: l.Created, Unknown: l.Unknown}
 	if r, ok := s.Adopted[l.ID]; ok && r.Key.Kind == l.Kind {
-		meta.Mine, meta.Adopted, meta.Applied = true, true, r.Applied
+		meta.Mine, meta.Title, meta.Applied = true, diff.TitleAdopted, r.Applied
+		if r.Taken {
+			meta.Title = diff.TitleTaken
+		}
 		key = r.Key
 		meta.Lost = r.Written // unless a label is found below
 	}
@@ -266,7 +271,9 @@ func (s Source) Identify(l *Live) (v1.Key, diff.Meta) {
 	if meta.Owner != "" && (l.Kind == v1.KindNode || l.Kind == v1.KindCluster) { // another source adopted it while we stated nothing of it
 		return key, meta
 	}
-	meta.Copied = s.unknown(l)
+	if s.unknown(l) {
+		meta.Title = diff.TitleCopied
+	}
 	meta.Mine, meta.Owner, meta.Lost = true, "", false
 	if applied := l.Labels[v1.LabelApplied]; applied != "" {
 		meta.Applied = diff.ParseApplied(applied)

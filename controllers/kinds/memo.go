@@ -240,5 +240,5 @@ func (m *Memo) keepHaves(used int) {
 }
 
 func (r Record) equal(o Record) bool {
-	return r.Key == o.Key && r.Content == o.Content && r.Written == o.Written && r.Applied.Equal(o.Applied)
+	return r.Key == o.Key && r.Content == o.Content && r.Written == o.Written && r.Taken == o.Taken && r.Applied.Equal(o.Applied)
 }

@@ -198,7 +198,7 @@ func (r *Reconciler) Conclude(ctx context.Context, run *Run, all []Progress) err
 			m.Failed = append(m.Failed, next)
 			slices.SortFunc(m.Failed, func(a, b plan.Failure) int { return a.Key.Compare(b.Key) })
 		}
-		outcome, why := decide.Became(failed, run.Plan.Refused, false)
+		outcome, why := decide.Became(failed, run.OwnRefusals(), false)
 		m.End(outcome, why, r.Now())
 	}
 	if after := run.Found.Memory; run.Found.Sequence > 0 {

@@ -79,10 +79,11 @@ func recordedByOthers(configs []*swarm.Config, source string) (out map[string]st
 		if m.ReleasedAll {
 			continue
 		}
-		for id := range m.Adopted {
+		made, adopted := m.Managed()
+		for id := range adopted {
 			out[id] = other
 		}
-		for id := range m.Made {
+		for id := range made {
 			out[id] = other
 		}
 		for _, key := range m.Partial {

@@ -34,7 +34,7 @@ var ErrNewer = errors.New("the state was written by a newer release of swarm-ope
 //     nobody knows that they were there.
 //   - Without Unstated, nobody is asked before an object that is gone is made again without its settings.
 //   - Without Removed, an object that was being replaced is made from its manifest alone.
-//   - Without Released, released objects are adopted again if they are equal.
+//   - Without Released, released objects are managed again.
 type Memory struct {
 	Format int    `json:"format"`
 	Source string `json:"source"`
@@ -57,7 +57,7 @@ type Memory struct {
 	Consents plan.Consents `json:"consents,omitempty"`
 	// Approvals are consents that somebody gave to a revision by command.
 	Approvals []Approval `json:"approvals,omitempty"`
-	// Adopted are the adopted objects, by id.
+	// Adopted are the objects that others made and that the source has now, by id.
 	Adopted map[string]Adopted `json:"adopted,omitempty"`
 	// Made are the objects that the source made, by id.
 	Made map[string]v1.Key `json:"made,omitempty"`
@@ -81,7 +81,7 @@ type Memory struct {
 	// Keep are objects whose manifest, while there was one, said that they stay.
 	Keep map[v1.Key]string `json:"keep,omitempty"`
 	// Released are objects that the source gave up although they have a manifest. ReleasedAll gives up everything
-	// that the source has.
+	// that the source has. Their records stay, for when somebody takes them back: see Managed.
 	Released    []v1.Key `json:"released,omitempty"`
 	ReleasedAll bool     `json:"releasedAll,omitempty"`
 	// Partial are the objects of which a manifest states only some fields. They belong to the source as long as they
@@ -149,13 +149,16 @@ type Approval struct {
 	At       time.Time     `json:"at,omitzero"`
 }
 
-// Adopted is an object that the source took over without writing to it.
+// Adopted is an object that others made and that the source has now.
 type Adopted struct {
 	Key     v1.Key `json:"key"`
 	Applied string `json:"applied"`
 	Content string `json:"content,omitempty"`
 	// Written is true if the source has written to the object since, so that Applied is older than its labels.
 	Written bool `json:"written,omitempty"`
+	// Taken is true if the object differed from its manifest, so that the source took it over with a write. Applied
+	// is then empty.
+	Taken bool `json:"taken,omitempty"`
 }
 
 // Settings are an object's settings that manifests cannot state, by path.

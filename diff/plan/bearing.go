@@ -95,6 +95,9 @@ func (r Refusal) Contended() bool { return r.is(reported) && r.is(hand) }
 // NeedsAPerson reports whether somebody has to act before the step can be taken.
 func (r Refusal) NeedsAPerson() bool { return r.Class != Later && !r.Quiet && !r.is(reported) }
 
+// OfFailure reports whether the step is refused because the want was tried and has failed.
+func (r Refusal) OfFailure() bool { return r.is(failed) }
+
 // OfRoles reports whether a refusal is about the roles of nodes. Roles change one at a time.
 func (r Refusal) OfRoles() bool { return r.is(OfRoles) }
 

@@ -29,7 +29,7 @@ const guardNoNode = "no-node"
 // guardInFlight leaves a change by hand alone while a roll-out is in flight.
 const guardInFlight = "rollout-in-flight"
 
-// guards hold for every kind. Their order decides only which of two objections is printed.
+// guards hold for every kind, as repairs do. Their order decides only which of two objections is printed.
 var guards = []Guard{
 	{guardFailedWant, Each(failedWant)}, // first, because removals wait for what it refuses, even if that is on hold by now
 	{guardPaused, Each(paused)},
@@ -51,6 +51,11 @@ var guards = []Guard{
 	{guardInUse, inUse},
 	{"other-source", Each(otherSource)},
 	{"removal-budget", removalBudget},
+}
+
+// repairs are the guards of steps that nothing objects to for good. They come after the guards of kinds, so that
+// nobody is told of a repair that never comes.
+var repairs = []Guard{
 	{guardRepairAfter, tooEarly},
 	{guardDropsSettings, Each(dropsSettings)},
 	{guardInFlight, Each(duringRollout)},
@@ -180,7 +185,7 @@ func replaced(s Step, f Facts, p Policy) []Refusal {
 	return s.Needs(Replace, p, "the engine cannot change %s in place: the object would be removed and made anew", path)
 }
 
-// pruned keeps an object whose last manifest keeps it, that was adopted or copied, or that is external. While the
+// pruned keeps an object whose last manifest keeps it, that others made, or that is external. While the
 // memory is lost, it keeps every object. It does not keep old versions of content, except one that was adopted.
 func pruned(s Step, f Facts, p Policy) []Refusal {
 	if !s.removal() {
@@ -188,7 +193,8 @@ func pruned(s Step, f Facts, p Policy) []Refusal {
 	}
 	keep, kept := f.Keep[s.Key]
 	_, external := f.Missing[s.Key]
-	adopted := s.Change.Have.Meta.Adopted
+	title := s.Change.Have.Meta.Title
+	adopted := title == diff.TitleAdopted || title == diff.TitleTaken
 	var r Refusal
 	switch {
 	case f.StateLost:
@@ -199,7 +205,7 @@ func pruned(s Step, f Facts, p Policy) []Refusal {
 		r = s.Refusal(Never, "its manifest says external: true, so somebody needs it: remove it by hand when nobody does")
 	case keep != "":
 		r = s.Refusal(Never, "its last manifest said %s: %s", keep, letGo(s.Key))
-	case s.Change.Have.Meta.Copied:
+	case title == diff.TitleCopied:
 		r = s.Refusal(Never, "it carries the labels of source %s, which did not make it: to let it go, remove it by hand, or take its labels off with swarm-operator unmanage %s", p.Source, s.Key)
 	case kept || !adopted || p.PruneAdopted || p.Consents.Names(Removals, s.Key):
 		return nil

@@ -417,13 +417,15 @@ func attribute(c *diff.Change, name, value string) {
 	case "removed":
 		c.Want.Gone = &diff.Gone{Adopted: value == "adopted"}
 	case "copied":
-		m.Copied = true
+		m.Title = diff.TitleCopied
 	case "foreign":
 		m.Mine = false
 	case "owner":
 		m.Mine, m.Owner = false, "source "+value
 	case "adopted":
-		m.Adopted = true
+		m.Title = diff.TitleAdopted
+	case "taken":
+		m.Title = diff.TitleTaken
 	case "old":
 		m.OldVersion = true
 	case "used":

@@ -152,7 +152,7 @@ func anyChange(t *rapid.T, k v1.Key) diff.Change {
 			words = append(words[:2], "hand=spec.image", oneOf(t, "who made it", "removed", "removed=adopted"))
 		}
 	}
-	for _, flag := range []string{"suspend", "protect", "adopt=takeover", "adopt=never", "enforce=true", "enforce=false", "adopted", "unknown=New", "want=bad"} {
+	for _, flag := range []string{"suspend", "protect", "adopt=takeover", "adopt=never", "enforce=true", "enforce=false", "adopted", "taken", "unknown=New", "want=bad"} {
 		if chance(t, flag, 8) {
 			words = append(words, flag)
 		}
@@ -348,7 +348,7 @@ func bounded(t *rapid.T) {
 			continue
 		}
 		keep, kept := f.Keep[s.Key]
-		if keep != "" || (s.Change.Have.Meta.Adopted && !kept && !g.Policy.Consents.Names(Removals, s.Key)) {
+		if keep != "" || ((s.Change.Have.Meta.Title == diff.TitleAdopted || s.Change.Have.Meta.Title == diff.TitleTaken) && !kept && !g.Policy.Consents.Names(Removals, s.Key)) {
 			t.Fatalf("step %d removes what is to be kept:\n%s", s.ID, render(p))
 		}
 		if !f.Shares && !g.Policy.Consents.Covers(OtherSource, s.Key) {

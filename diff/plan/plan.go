@@ -316,7 +316,7 @@ func Build(changes []diff.Change, f Facts, p Policy, parts ...Part) Plan {
 		}
 		all, needs, putOff = append(all, part.Guards...), append(needs, part.Needs...), append(putOff, part.PutOff...)
 	}
-	rounds := [][]Guard{all}
+	rounds := [][]Guard{append(all, repairs...)}
 	for _, g := range slices.Concat(room, needs, turns, putOff, last) {
 		rounds = append(rounds, []Guard{g})
 	}
@@ -431,7 +431,7 @@ func enforces(c diff.Change) bool {
 	if c.Removed() {
 		return !c.Want.Gone.Adopted
 	}
-	return c.Want.Partial || !c.Have.Meta.Adopted
+	return c.Want.Partial || c.Have.Meta.Title != diff.TitleAdopted
 }
 
 func split[T any](all []T, keep func(T) bool) (kept, rest []T) {

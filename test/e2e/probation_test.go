@@ -1,9 +1,13 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
 
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
@@ -103,4 +107,78 @@ func TestTheSourcesDefaultsEndTheProbation(t *testing.T) {
 	o.inSync(hash)
 	w.service("kept")
 	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
+}
+
+// What differs is taken over with a write, and is on record from then on: changes by hand are put back, even if they
+// took the labels off. Others made it, so it needs the same consent to go as what was adopted.
+func TestWhatIsTakenOverIsOnRecord(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	files := map[string]string{"other.yaml": idle("other")}
+	for name, p := range map[string]string{"goes": "adopt: takeover, prune: true", "stays": "adopt: takeover", "back": "adopt: takeover"} {
+		spec, one := cliService(name, "app:1"), uint64(1)
+		spec.Mode.Replicated.Replicas, spec.EndpointSpec.Ports = &one, nil
+		w.createService(spec, true)
+		files[name+".yaml"] = policy(idle(name), p)
+	}
+	r := w.repo("takes", files)
+	o := w.operate(w.host(), r, "--repair-after", "0s", "--repair-restarts-after", "0s")
+	o.condition("InSync", true)
+	w.byHand("goes", func(s *swarm.ServiceSpec) { s.Labels = map[string]string{"com.docker.stack.namespace": "shop"} })
+	w.scale("goes", 3)
+	w.eventually(func() error {
+		if n := replicas(w.service("goes")); n != 0 {
+			return fmt.Errorf("what a hand changed is not put back: %d replicas", n)
+		}
+		return nil
+	})
+	before := w.service("back").ID
+	if _, err := w.api.ServiceRemove(t.Context(), before, client.ServiceRemoveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually(func() error {
+		if s, there := w.find("back"); !there || s.ID == before {
+			return errors.New("it is not made again")
+		}
+		return nil
+	})
+
+	r.remove("goes.yaml", "stays.yaml")
+	hash := r.commit("two manifests go", nil)
+	w.goes("goes")
+	o.waits("prune", "swarm-operator approve "+hash[:10]+" removals Service/stays")
+	w.service("stays")
+}
+
+// The engine rolls a take-over back to a spec without a label of the source. It is not tried again all the same.
+func TestATakeOverThatIsRolledBackIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	spec := cliService("app", "app:1")
+	spec.EndpointSpec.Ports = nil
+	w.createService(spec, true)
+	w.settled("app")
+	manifest := func(image string) map[string]string {
+		return map[string]string{"app.yaml": policy(service("app", "image: "+image, "replicas: 2", quickRestart, quick("rollback"), "rollbackConfig: {parallelism: 2, monitor: 500ms}"), "adopt: takeover")}
+	}
+	r := w.repo("takes-badly", manifest("crash:1"))
+	p := w.proxy()
+	o := w.operate(p.Host(), r, "--repair-after", "0s", "--repair-restarts-after", "0s")
+	o.waits("failed-want", "rolled back")
+	w.image("app", "app:1")
+	if l := w.service("app").Spec.Labels["swarm-operator.io/owner"]; l != "" {
+		t.Errorf("the rollback has left the label %s", l)
+	}
+	if writes := accepted(serviceWrites(p.Calls())); len(writes) != 1 {
+		t.Errorf("want one write, got\n%s", lines(writes))
+	}
+	o.Kill()
+	o = w.operate(p.Host(), r, "--repair-after", "0s", "--repair-restarts-after", "0s")
+	o.waits("failed-want", "rolled back")
+	hash := r.commit("mend it", manifest("app:2"))
+	o.inSync(hash)
+	w.image("app", "app:2")
+	if writes := accepted(serviceWrites(p.Calls())); len(writes) != 2 {
+		t.Errorf("want two writes, got\n%s", lines(writes))
+	}
 }

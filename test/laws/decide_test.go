@@ -152,13 +152,10 @@ func (s *deciding) acts(t *rapid.T, run *decide.Decision, deciders ...*decide.De
 		s.found = found
 	}
 	src := run.Ours()
+	src.Nonce = s.found.Memory.Nonce
 	for _, step := range run.Plan.Steps[:rapid.IntRange(0, len(run.Plan.Steps)).Draw(t, "steps that are done")] {
 		if s.Do(step, run.Index, src) != nil {
 			return // a step that it waits for was refused
-		}
-		made := s.Objects[v1.Key{Kind: step.Key.Kind, Name: step.Instance}]
-		if made != nil && step.Op != diff.Update {
-			s.Mark(made, s.found.Memory.Nonce)
 		}
 		for _, d := range deciders {
 			if step.Op == diff.Remove {

@@ -30,7 +30,7 @@ var wide = map[string]int{
 	"controllers/status/Metrics":       15,
 	"controllers/status/Report":        13,
 	"controllers/status/Status":        13,
-	"diff/Meta":                        15,
+	"diff/Meta":                        14,
 	"diff/State":                       21,
 	"diff/plan/Facts":                  32,
 	"diff/plan/Refusal":                13,

@@ -128,6 +128,9 @@ func (m *Swarm) service(s plan.Step, ix *kinds.Index, src kinds.Source) error {
 	if err != nil {
 		return err
 	}
+	if s.Op != diff.Update {
+		kinds.Env{Nonce: src.Nonce}.Mark(spec.Labels)
+	}
 	next := &swarm.Service{Spec: *spec}
 	if s.Op == diff.Update {
 		live := m.Objects[v1.Key{Kind: s.Key.Kind, Name: s.Instance}]
@@ -176,6 +179,7 @@ func (m *Swarm) network(s plan.Step, src kinds.Source) error {
 	n := &network.Summary{}
 	n.Name, n.Scope, n.Driver, n.Attachable = s.Instance, "swarm", want.Spec.Driver, want.Spec.Attachable
 	n.Labels = kinds.Labels(want.Metadata.Labels, src.Owner(s.Key), diff.NewApplied(s.Change.Want.Leaves).String())
+	kinds.Env{Nonce: src.Nonce}.Mark(n.Labels)
 	n.Options = map[string]string{"com.docker.network.driver.overlay.vxlanid_list": "4097"}
 	n.IPAM = network.IPAM{Driver: "default"}
 	if p := want.Spec.IPAM; p != nil && len(p.Config) > 0 {
@@ -211,20 +215,8 @@ func (m *Swarm) content(s plan.Step, src kinds.Source) error {
 			return nil
 		},
 	}
-	_, err := calls.Do(context.Background(), kinds.Env{Source: src.Name, HashKey: src.HashKey}, s)
+	_, err := calls.Do(context.Background(), kinds.Env{Source: src.Name, HashKey: src.HashKey, Nonce: src.Nonce}, s)
 	return err
-}
-
-// Mark puts a nonce on what was just made, as a kind does.
-func (m *Swarm) Mark(l *kinds.Live, nonce string) {
-	l.Labels = maps.Clone(l.Labels)
-	if l.Labels == nil {
-		l.Labels = map[string]string{}
-	}
-	l.Labels[v1.LabelMade] = nonce
-	if raw, is := l.Raw.(*swarm.Service); is {
-		raw.Spec.Labels = l.Labels
-	}
 }
 
 // Foreign returns the objects that are not the source's, as text. They must not change.

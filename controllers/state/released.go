@@ -1,0 +1,83 @@
+package state
+
+import (
+	"maps"
+	"slices"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// GaveUp reports whether the source gave an object up.
+func (m Memory) GaveUp(k v1.Key) bool { return m.ReleasedAll || slices.Contains(m.Released, k) }
+
+// Managed returns the records of objects that the source has and did not give up.
+func (m Memory) Managed() (made map[string]v1.Key, adopted map[string]Adopted) {
+	switch {
+	case m.ReleasedAll:
+		return nil, nil
+	case len(m.Released) == 0:
+		return m.Made, m.Adopted
+	}
+	m.ForgetRecords(func(_ string, k v1.Key) bool { return slices.Contains(m.Released, k) })
+	return m.Made, m.Adopted
+}
+
+// ForgetRecords drops the records of objects for which gone returns true.
+func (m *Memory) ForgetRecords(gone func(id string, k v1.Key) bool) {
+	m.Made = without(m.Made, gone)
+	m.Adopted = without(m.Adopted, func(id string, a Adopted) bool { return gone(id, a.Key) })
+}
+
+// without returns the entries for which gone returns false. It returns the same map if that is all of them, and nil if
+// there are none.
+func without[V any](all map[string]V, gone func(string, V) bool) map[string]V {
+	for id, v := range all {
+		if !gone(id, v) {
+			continue
+		}
+		all = maps.Clone(all)
+		maps.DeleteFunc(all, gone)
+		break
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all
+}
+
+// GiveUp notes that the source gives up the objects that keys name. If keys is empty, it gives up all that it has.
+// What the source remembers of them is forgotten, but for whose they are.
+func (m *Memory) GiveUp(keys []v1.Key) {
+	gone := func(k v1.Key) bool { return len(keys) == 0 || slices.Contains(keys, k) }
+	m.Keep = maps.Clone(m.Keep)
+	maps.DeleteFunc(m.Keep, func(k v1.Key, _ string) bool { return gone(k) })
+	m.Failed = slices.DeleteFunc(slices.Clone(m.Failed), func(f plan.Failure) bool { return gone(f.Key) })
+	if len(keys) == 0 {
+		m.Released, m.ReleasedAll = nil, true
+		return
+	}
+	m.Released = slices.Clone(m.Released)
+	for _, k := range keys {
+		if !m.GaveUp(k) {
+			m.Released = append(m.Released, k)
+		}
+	}
+	slices.SortFunc(m.Released, v1.Key.Compare)
+}
+
+// TakeBack notes that the source has an object again. It returns false if the source did not give it up by name.
+func (m *Memory) TakeBack(key v1.Key) bool {
+	i := slices.Index(m.Released, key)
+	if i >= 0 {
+		m.Released = slices.Delete(slices.Clone(m.Released), i, i+1)
+	}
+	return i >= 0
+}
+
+// TakeAllBack notes that the source has again all that it gave up. It returns false if it gave up nothing.
+func (m *Memory) TakeAllBack() bool {
+	did := len(m.Released) > 0 || m.ReleasedAll
+	m.Released, m.ReleasedAll = nil, false
+	return did
+}
