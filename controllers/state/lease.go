@@ -326,11 +326,16 @@ func (l *Lease) read(ctx context.Context) error {
 func (l *Lease) swap(ctx context.Context, source string) (Taken, error) {
 	was := l.at
 	epoch := was.version.Index
-	sent := l.Now()
+	sent, lasts := l.Now(), l.paced(LeaseTTL-leaseMargin)
 	if err := l.write(ctx, was, leaseHeld, epoch, source, nil); err != nil {
 		return Taken{}, err
 	}
-	h := &holding{epoch: epoch, source: source, deadline: sent.Add(l.paced(LeaseTTL - leaseMargin))}
+	// The lease counts from when it was asked for. An engine that takes longer to answer would have this process take
+	// it again and again, and say nothing.
+	if took := l.Now().Sub(sent); took >= lasts {
+		return Taken{}, fmt.Errorf("the engine took %s to write its config, and it only lasts %s", took.Round(time.Second/10), lasts)
+	}
+	h := &holding{epoch: epoch, source: source, deadline: sent.Add(lasts)}
 	h.ctx, h.lose = context.WithCancelCause(context.WithoutCancel(ctx))
 	l.mine, l.wanted = h, time.Time{}
 	h.timer = time.AfterFunc(l.paced(leaseRenew), func() { l.renew(h) })

@@ -484,3 +484,33 @@ func TestATakeWithoutAnAnswer(t *testing.T) {
 		t.Errorf("the lease is %+v, and %+v was said", v, taken)
 	}
 }
+
+// An engine may take longer to write the lease than the lease lasts. Nobody may act on that, and somebody has to know.
+func TestALeaseThatIsOverWhenItIsTaken(t *testing.T) {
+	_, c := openSandbox(t)
+	slow := time.Duration(0)
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	l := state.NewLease(state.LeaseOptions{Engine: c, Instance: "a", Eager: true, Log: logr.Discard(), Now: func() time.Time {
+		at = at.Add(slow) // each look at the clock is later than the one before
+		return at
+	}})
+	l.Saw(nil)
+	if _, err := l.Take(t.Context(), "shop", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Release(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	slow = state.LeaseTTL
+	taken, err := l.Take(t.Context(), "shop", nil)
+	if err == nil || !strings.Contains(err.Error(), "taking the lease: the engine took") || taken.Epoch != 0 {
+		t.Errorf("got %+v, %v", taken, err)
+	}
+	slow = 0
+	if taken, err := l.Take(t.Context(), "shop", nil); err != nil || taken.Epoch == 0 || l.Mine() != taken.Epoch {
+		t.Errorf("it does not get it afterwards: %+v, %v", taken, err)
+	}
+	if err := l.Release(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -130,7 +130,12 @@ func (w *world) cliEnv(env []string, args ...string) result {
 // end waits until a process has ended.
 func (w *world) end(p *harness.Process) result {
 	w.Helper()
-	if err := harness.Until(w.Context(), patience, func() error {
+	return w.endWithin(patience, p)
+}
+
+func (w *world) endWithin(d time.Duration, p *harness.Process) result {
+	w.Helper()
+	if err := harness.Until(w.Context(), d, func() error {
 		if p.Running() {
 			return errors.New("the command has not ended")
 		}
