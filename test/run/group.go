@@ -121,9 +121,7 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 	groups := []group{scenarios, started, races, plain, real}
 	switch {
 	case o.engines:
-		beside := heaviest(real, heavyAt(turn.Now()))
-		real.packages = slices.DeleteFunc(real.packages, func(p string) bool { return !strings.HasSuffix(p, "/test/e2e") })
-		groups = []group{real, beside}
+		groups = []group{onEnginesAt(real, turn.Now())}
 	case o.full:
 		groups = []group{scenarios, started, real}
 	}
@@ -131,9 +129,9 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 }
 
 // turns lists tests on real engines that take minutes, about things that a commit seldom changes: the deployed image,
-// the benchmark, the engines of the tests themselves. Each test, or a part of it, has one of the even turns (package
-// turn), and runs beside the scenarios on engines.
-var turns = [turn.Turns / 2]heavy{
+// the benchmark, the engines of the tests themselves. Each test, or a part of it, has a turn of its own (package turn),
+// in which no scenario runs on engines.
+var turns = [turn.Heavies]heavy{
 	{"/test/image", "TestOnRealEngines", "a_plain_container,_as_compose.yaml_has_it"},
 	{"/test/engines", "TestASwarmOfFiveAndItsFaults", ""},
 	{"/test/image", "TestOnRealEngines", "a_container_without_the_socket's_group"},
@@ -161,22 +159,24 @@ func isHeavy(test string) bool {
 
 func waits(test string) bool { return isHeavy(test) && heavyAt(turn.Now()).test != test }
 
-// heavyAt returns the test that has a turn. It is empty in every second turn.
+// heavyAt returns the test that has a turn. It is empty if a sample of the scenarios has the turn.
 func heavyAt(now int) heavy {
-	if now%2 != 0 {
+	n, is := turn.Heavy(now)
+	if !is {
 		return heavy{}
 	}
-	return turns[now/2]
+	return turns[n]
 }
 
-// heaviest returns the group of a heavy test, in the form of the scenarios on engines. It has no packages if there is
-// no such test.
-func heaviest(of group, h heavy) group {
-	i := slices.IndexFunc(of.packages, func(p string) bool { return strings.HasSuffix(p, h.in) })
-	if i < 0 || h.test == "" {
-		return group{}
+// onEnginesAt returns what has a turn of a group with all that runs on engines: the scenarios, which choose their own
+// sample, or a heavy test.
+func onEnginesAt(of group, now int) group {
+	in, h := "/test/e2e", heavyAt(now)
+	if h.test != "" {
+		in = h.in
+		of.name, of.flags = h.test, append(slices.Clone(of.flags), "-run="+exactly(h.name()))
 	}
-	of.name, of.lane, of.flags, of.packages = h.test, of.lane+1, append(slices.Clone(of.flags), "-run="+exactly(h.name())), []string{of.packages[i]}
+	of.packages = slices.DeleteFunc(slices.Clone(of.packages), func(p string) bool { return !strings.HasSuffix(p, in) })
 	return of
 }
 

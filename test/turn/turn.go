@@ -11,11 +11,14 @@ import (
 	"sync"
 )
 
-// Turns is how many runs it takes until everything has run on real engines. Calls is how many runs it takes until
-// each call was disturbed on the sandbox.
+// Turns is how many runs it takes until everything has run on real engines. In most of them it is a sample of the
+// scenarios; in the others it is one test that takes minutes. Calls is how many runs it takes until each call was
+// disturbed on the sandbox.
 const (
-	Turns = 16
-	Calls = 4
+	Turns   = Samples + Heavies
+	Samples = 16
+	Heavies = 8
+	Calls   = 4
 )
 
 // Variable is the name of an environment variable. If it holds a number, that replaces the number of commits.
@@ -23,6 +26,13 @@ const Variable = "E2E_TURN"
 
 // Now returns which part this run takes, from 0 to Turns-1.
 func Now() int { return of(Commits()) }
+
+// Sample returns which sample of the scenarios has a turn, from 0 to Samples-1. It returns false if a heavy test has it.
+func Sample(now int) (int, bool) { return now - now/3 - 1, now%3 != 0 }
+
+// Heavy returns which heavy test has a turn, from 0 to Heavies-1. It returns false if a sample has it. Every third
+// turn is a heavy test's.
+func Heavy(now int) (int, bool) { return now / 3, now%3 == 0 }
 
 // Commits returns the number of commits, which differs for each commit. Without git or a repository it returns 0,
 // because any number will do.
