@@ -121,7 +121,7 @@ func (v Value) MarshalJSON() ([]byte, error) {
 type Meta struct {
 	ID      string
 	Version uint64
-	// Mine is true if the source owns the object, by its label or by our record of having adopted it.
+	// Mine is true if the source owns the object, by its label or by our record of it.
 	Mine bool
 	// Owner is the owner label as it was found, whoever wrote it.
 	Owner string

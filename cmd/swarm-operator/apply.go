@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/act"
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
@@ -121,7 +122,7 @@ func (a *applying) run(ctx context.Context) error {
 		if err == nil {
 			err = out.Err()
 		}
-		standby, waits := errors.AsType[*reconciler.Standby](err)
+		standby, waits := errors.AsType[*act.Standby](err)
 		switch {
 		case ctx.Err() != nil:
 			return a.ended(ctx)

@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
+	"github.com/swarm-operator/swarm-operator/controllers/observe"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 )
 
@@ -102,7 +104,12 @@ func (a *acting) takeBack(ctx context.Context, key v1.Key) (did bool, err error)
 		}
 		return false, nil // the hold was on the object, whichever source has it
 	}
+	gone, err := a.lost(ctx, source)
+	if err != nil {
+		return false, err
+	}
 	err = a.edit(ctx, source, func(m *state.Memory) error {
+		m.ForgetRecords(func(id string, k v1.Key) bool { return k == key && m.GaveUp(k) && gone(id) })
 		if m.ReleasedAll {
 			a.note("source %s is unmanaged as a whole; to take all of it back: swarm-operator resume %s", source, source)
 		}
@@ -118,7 +125,12 @@ func (a *acting) takeBack(ctx context.Context, key v1.Key) (did bool, err error)
 
 // takeAllBack returns to the source everything that it had given up.
 func (a *acting) takeAllBack(ctx context.Context, source string) (did bool, err error) {
+	gone, err := a.lost(ctx, source)
+	if err != nil {
+		return false, err
+	}
 	err = a.edit(ctx, source, func(m *state.Memory) error {
+		m.ForgetRecords(func(id string, k v1.Key) bool { return m.GaveUp(k) && gone(id) })
 		did = m.TakeAllBack()
 		return nil
 	})
@@ -126,4 +138,21 @@ func (a *acting) takeAllBack(ctx context.Context, source string) (did bool, err 
 		a.say("source %s: took back what was unmanaged", source)
 	}
 	return did, err
+}
+
+// lost returns a function that reports whether an object that the source gave up is not there to be taken back: it is
+// gone, or another source has it on record by now. A removal while nobody managed the object is no change by hand.
+func (a *acting) lost(ctx context.Context, source string) (func(id string) bool, error) {
+	there := map[string]bool{}
+	for _, k := range all.Kinds() {
+		lives, err := k.List(ctx, a.engine)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range lives {
+			there[l.ID] = true
+		}
+	}
+	others, _ := observe.RecordedByOthers(a.own, source)
+	return func(id string) bool { return !there[id] || others[id] != "" }, nil
 }

@@ -158,8 +158,8 @@ func list(keys []v1.Key) string {
 	return strings.Join(out, ", ")
 }
 
-// record puts on record what the source made and no run has recorded yet. Once the labels are off, nothing else says
-// whose it is.
+// record puts objects on record that the source made and that no run has recorded yet. When their labels are off, only
+// the record says whose they are.
 func record(m *state.Memory, keys []v1.Key, objects []object) {
 	made := maps.Clone(m.Made)
 	for _, o := range objects {

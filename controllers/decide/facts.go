@@ -386,21 +386,26 @@ func (d *Decider) adopted(run *Decision) map[string]state.Adopted {
 	}
 	// The record comes before the write. If the engine rolls the write back, nothing on the object tells whose it is.
 	for _, s := range run.Plan.Steps {
-		if have := s.Change.Have; s.Op == diff.Update && !have.Meta.Mine && !s.Change.Want.Partial {
-			out[have.Meta.ID] = state.Adopted{Key: s.Key, Taken: true}
+		if have, want := s.Change.Have, s.Change.Want; s.Op == diff.Update && want != nil && !want.Partial && !have.Meta.Mine {
+			out[have.Meta.ID] = state.Adopted{Key: s.Key, Taken: true, Content: contentOf(run, want)}
 		}
 	}
 	for _, a := range run.Plan.Adopted {
-		record := state.Adopted{Key: a.Key, Applied: diff.NewApplied(a.Want.Leaves).String()}
-		if c, ok := a.Want.Value.(v1.ContentHolder); ok {
-			record.Content = kinds.ContentLabel(run.Memory.HashKey, a.Key, c.Content().Reveal())
-		}
-		out[a.ID] = record
+		out[a.ID] = state.Adopted{Key: a.Key, Applied: diff.NewApplied(a.Want.Leaves).String(), Content: contentOf(run, a.Want)}
 	}
 	if len(out) == 0 {
 		return nil
 	}
 	return out
+}
+
+// contentOf returns the content label of what is wanted, or "" if it has no content.
+func contentOf(run *Decision, want *diff.State) string {
+	c, has := want.Value.(v1.ContentHolder)
+	if !has {
+		return ""
+	}
+	return kinds.ContentLabel(run.Memory.HashKey, want.Key, c.Content().Reveal())
 }
 
 // partial returns the objects of partial kinds that the manifests state something of. They belong to the source as

@@ -70,32 +70,34 @@ func findLost(haves []diff.State, before wantsBefore) {
 // gone reports whether the object is wanted and somebody removed it.
 func (r *Decision) gone(key v1.Key) bool { return r.Wanted[key] != nil && r.Wanted[key].Gone != nil }
 
-// handsOff forgets that objects were to be taken over if their manifests say adopt: never by now, and nothing was ever
-// written on them.
+// handsOff forgets that objects were to be taken over if no manifest asks for that any more, and nothing of the
+// source is on them: they are still others'.
 func handsOff(run *Decision) {
-	never := map[v1.Key]bool{}
-	for _, e := range run.Entries {
-		if m := e.Object.Meta(); m.Policy.Adopt == v1.AdoptNever {
-			never[e.Object.Key()] = true
+	open := map[string]v1.Key{} // what was to be taken over and, as far as is on record, was never written
+	for id, a := range run.Memory.Adopted {
+		if live := run.Index.ByID(a.Key.Kind, id); a.Taken && !a.Written && run.Withheld[a.Key] == "" && (live == nil || live.Labels[v1.LabelOwner] == "") {
+			open[id] = a.Key
 		}
 	}
-	if len(never) == 0 {
+	if len(open) == 0 {
 		return
 	}
-	run.Memory.ForgetRecords(func(id string, k v1.Key) bool {
-		a, adopted := run.Memory.Adopted[id]
-		live := run.Index.ByID(k.Kind, id)
-		return never[k] && adopted && a.Taken && !a.Written && live != nil && live.Labels[v1.LabelOwner] == ""
-	})
+	asked := map[v1.Key]bool{}
+	for _, e := range run.Entries {
+		if e.Object.Meta().Policy.Adoption() == v1.AdoptTakeover {
+			asked[e.Object.Key()] = true
+		}
+	}
+	run.Memory.ForgetRecords(func(id string, k v1.Key) bool { _, is := open[id]; return is && !asked[k] })
 }
 
 // lapse is how long an object stays on record that does not exist and that no manifest asks for.
 const lapse = 7 * 24 * time.Hour
 
 // record updates the record of the objects that the source made, by id. An update alone is no reason to write the
-// memory, with two exceptions. One is objects that the plan is about to replace. If the operator were killed in
-// between, it would look as if somebody had removed them. The other is an object that was made when nothing else is
-// left to write: see unrecorded.
+// memory, with two exceptions. The first is an object that the plan is about to replace: if the operator is killed in
+// between, the object must not look as if somebody had removed it. The second is an object that was made again: see
+// unrecorded.
 func record(run *Decision, removed map[string]bool) {
 	m := &run.Memory
 	var replacing []string
@@ -163,18 +165,20 @@ func (r *Decision) labelled(h *diff.State) bool {
 	return h.Meta.Mine && !h.Meta.Lost && h.Meta.Title != diff.TitleCopied && h.Value.(*kinds.Live).Labels[v1.LabelOwner] != ""
 }
 
-// unrecorded reports whether an object is on no record, and no later write of this revision will put it there: nothing
-// is left to do, and the outcome of the revision is known, or nobody waits for it. Until it is on record, only its
-// labels say whose it is.
+// unrecorded reports whether an object was made again after it had gone, is not on record yet, and no later write of
+// this revision will put it there: nothing is left to do, and the outcome of the revision is known. Until it is on
+// record, only its labels say whose it is. What a revision itself makes is put on record with its outcome, or with the
+// next one.
 func unrecorded(run *Decision) bool {
 	m := &run.Memory
 	n := len(m.History)
 	if len(run.Plan.Steps) > 0 || m.Nonce == "" || n == 0 || m.History[n-1].Outcome == "" {
 		return false
 	}
-	return slices.ContainsFunc(run.Haves, func(h diff.State) bool {
+	gone := missing(run, nil)
+	return len(gone) > 0 && slices.ContainsFunc(run.Haves, func(h diff.State) bool {
 		_, made := m.Made[h.Meta.ID]
-		_, adopted := m.Adopted[h.Meta.ID]
-		return !made && !adopted && run.labelled(&h)
+		a, adopted := m.Adopted[h.Meta.ID]
+		return gone[h.Key] != nil && !made && (!adopted || !a.Written) && run.labelled(&h)
 	})
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/moby/moby/api/types/swarm"
 
+	"github.com/google/go-cmp/cmp"
+
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
@@ -244,4 +246,31 @@ func foundAs(t *testing.T, m state.Memory) state.Found {
 		t.Fatal(err)
 	}
 	return found
+}
+
+// Steps that are about no manifest, such as a change of a node's role, take nothing over. Neither does a step on an
+// object that the source has, or of which it states only some fields.
+func TestWhatATakeOverIs(t *testing.T) {
+	want := asks("web", "a")
+	partial := diff.State{Key: v1.Key{Kind: v1.KindNode, Name: "n"}, Partial: true}
+	for name, test := range map[string]struct {
+		step plan.Step
+		want map[string]state.Adopted
+	}{
+		"a take-over":     {plan.Step{Op: diff.Update, Key: want.Key, Change: diff.Change{Want: &want, Have: &diff.State{Meta: diff.Meta{ID: "1"}}}}, map[string]state.Adopted{"1": {Key: want.Key, Taken: true}}},
+		"its own":         {step: plan.Step{Op: diff.Update, Key: want.Key, Change: diff.Change{Want: &want, Have: &diff.State{Meta: diff.Meta{ID: "1", Mine: true}}}}},
+		"a role":          {step: plan.Step{Op: diff.Update, Key: partial.Key, Change: diff.Change{Have: &diff.State{Meta: diff.Meta{ID: "1"}}}}},
+		"a partial kind":  {step: plan.Step{Op: diff.Update, Key: partial.Key, Change: diff.Change{Want: &partial, Have: &diff.State{Meta: diff.Meta{ID: "1"}}}}},
+		"made again":      {step: plan.Step{Op: diff.Replace, Key: want.Key, Change: diff.Change{Want: &want, Have: &diff.State{Meta: diff.Meta{ID: "1"}}}}},
+		"made":            {step: plan.Step{Op: diff.Create, Key: want.Key, Change: diff.Change{Want: &want}}},
+		"one that leaves": {step: plan.Step{Op: diff.Remove, Key: want.Key, Change: diff.Change{Have: &diff.State{Meta: diff.Meta{ID: "1"}}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run := about(indexOf(), state.Memory{})
+			run.Plan.Steps = []plan.Step{test.step}
+			if d := cmp.Diff(test.want, New(Policy{}).adopted(run)); d != "" {
+				t.Errorf("on record (-want +got):\n%s", d)
+			}
+		})
+	}
 }

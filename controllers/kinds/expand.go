@@ -269,7 +269,7 @@ func (v version) choose() chosen {
 	content := v.entry.Object.(v1.ContentHolder).Content().Reveal()
 	fresh := key.Name + "-(new)" // nothing is going to be written, or there would be a key
 	if v.source.HashKey != nil {
-		fresh = key.Name + "-" + contentHash(v.source.HashKey, key, content)[:v1.VersionSuffix-1]
+		fresh = VersionName(v.source.HashKey, key, content)
 	}
 	for _, l := range v.owned {
 		if same, known := v.same(l, content); known && same {
@@ -318,8 +318,8 @@ func (v version) foreign(l *Live, content []byte) (diff.State, bool) {
 	}
 }
 
-// same compares contents: directly if the engine gives the content back, and otherwise by the keyed hash in the label
-// or on record. known is false if they cannot be compared.
+// same compares contents: directly if the engine gives the content back, and otherwise by the keyed hash in the label,
+// on record, or in the name of a version that the source made. known is false if they cannot be compared.
 func (v version) same(l *Live, content []byte) (same, known bool) {
 	if data, readable := v.kind.Versions(l); readable {
 		return hmac.Equal(data, content), true
@@ -328,11 +328,19 @@ func (v version) same(l *Live, content []byte) (same, known bool) {
 	if label == "" {
 		label = v.source.Adopted[l.ID].Content
 	}
+	if _, made := v.source.Made[l.ID]; made && label == "" && v.source.HashKey != nil && l.Name != v.entry.Object.Key().Name {
+		return l.Name == VersionName(v.source.HashKey, v.entry.Object.Key(), content), true // the source itself gave it this name
+	}
 	keyID, hash, ok := strings.Cut(label, ":")
 	if !ok || keyID != KeyID(v.source.HashKey) {
 		return false, false
 	}
 	return hash == contentHash(v.source.HashKey, v.entry.Object.Key(), content), true
+}
+
+// VersionName returns the live name of the version of a config or secret that has a content.
+func VersionName(hashKey []byte, key v1.Key, content []byte) string {
+	return key.Name + "-" + contentHash(hashKey, key, content)[:v1.VersionSuffix-1]
 }
 
 // ContentLabel returns the content label of a version.

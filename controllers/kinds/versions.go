@@ -61,7 +61,8 @@ func versionLabels(env Env, s plan.Step) map[string]string {
 		labels = Labels(stated, owner, applied)
 		env.Mark(labels)
 	}
-	if have := s.Change.Have; have == nil || !have.Meta.Mine || labels[v1.LabelContent] == "" {
+	// Of an object that is the source's and has no such label, only the name tells the content.
+	if have := s.Change.Have; have == nil || !have.Meta.Mine || labels[v1.LabelContent] == "" && s.Instance == VersionName(env.HashKey, s.Key, content(s)) {
 		labels[v1.LabelContent] = ContentLabel(env.HashKey, s.Key, content(s))
 	}
 	return labels

@@ -59,6 +59,9 @@ func TestVersionsOfContent(t *testing.T) {
 	adopted := func(l *kinds.Live, content string) kinds.Source {
 		return kinds.Source{Name: "src", HashKey: hashKey, Adopted: map[string]kinds.Record{l.ID: {Key: v1.Key{Kind: l.Kind, Name: "c"}, Content: kinds.ContentLabel(hashKey, v1.Key{Kind: l.Kind, Name: "c"}, []byte(content))}}}
 	}
+	made := func(l *kinds.Live) kinds.Source {
+		return kinds.Source{Name: "src", HashKey: hashKey, Nonce: "n", Made: map[string]v1.Key{l.ID: {Kind: l.Kind, Name: "c"}}}
+	}
 	takeover := v1.Policy{Adopt: v1.AdoptTakeover}
 	tests := []struct {
 		name    string
@@ -133,6 +136,12 @@ func TestVersionsOfContent(t *testing.T) {
 			name: "a secret's version that lost its labels", lives: []*kinds.Live{unlabelled(secretOne)}, src: source, want: content("Secret", "c", "one", v1.Policy{}),
 			changes: []string{"~ Secret/c [" + secretOne.Name + "] spec.data: (hidden) → (hidden)"},
 		},
+		{name: "a secret's version on record that lost its labels, the same", lives: []*kinds.Live{unlabelled(secretOne)}, src: made(secretOne), want: content("Secret", "c", "one", v1.Policy{})},
+		{
+			name: "a secret's version on record that lost its labels, changed", lives: []*kinds.Live{unlabelled(secretOne)}, src: made(secretOne), want: content("Secret", "c", "two", v1.Policy{}),
+			changes: []string{"- Secret/c [" + secretOne.Name + "] old", "+ Secret/c [" + secretTwo.Name + "]"},
+		},
+		{name: "a secret on record that lost its labels, under the manifest's own name", lives: []*kinds.Live{foreign("Secret", "")}, src: made(foreign("Secret", "")), want: content("Secret", "c", "two", v1.Policy{}), unknown: true},
 		{name: "external", lives: []*kinds.Live{foreign("Config", "one")}, src: source, want: content("Config", "c", "external", v1.Policy{})},
 		{
 			name: "another source's of that name", lives: []*kinds.Live{live("Config", "c", map[string]string{v1.LabelOwner: "other/Config/c"}, 0, "one")}, src: source, want: content("Config", "c", "one", v1.Policy{}),

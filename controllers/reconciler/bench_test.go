@@ -13,6 +13,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/observe"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 	"github.com/swarm-operator/swarm-operator/sandbox"
 )
@@ -84,9 +85,9 @@ func steady(b testing.TB, text string) *Reconciler {
 func BenchmarkRun(b *testing.B) {
 	for _, n := range []int{100, 1000} {
 		r := steady(b, manifestsOf(n))
-		live := r.world.index.ByName(v1.KindService, "app-00042")
-		for name, scope := range map[string]Scope{
-			"nothing": {}, "one": {Objects: []kinds.Ref{{Kind: v1.KindService, ID: live.ID}}}, "all": everything,
+		live := r.world.Index.ByName(v1.KindService, "app-00042")
+		for name, scope := range map[string]observe.Scope{
+			"nothing": {}, "one": {Objects: []kinds.Ref{{Kind: v1.KindService, ID: live.ID}}}, "all": observe.Everything,
 		} {
 			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
 				b.ReportAllocs()

@@ -8,6 +8,7 @@ import (
 	"github.com/go-logr/logr"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/act"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -17,11 +18,11 @@ import (
 // and a new process says that it does not know.
 func TestDeliveryIsNotKnownWhileTheClusterIsHeld(t *testing.T) {
 	sink := v1.Sink{File: &v1.FileSink{Path: "/there"}}
-	undelivered := []delivery{{of: kinds.UnlockKey, sink: sink}, {of: kinds.WorkerToken, sink: sink}}
+	undelivered := []act.Delivery{{Of: kinds.UnlockKey, Sink: sink}, {Of: kinds.WorkerToken, Sink: sink}}
 	cluster, node := v1.Key{Kind: v1.KindCluster, Name: v1.ClusterName}, v1.Key{Kind: v1.KindNode, Name: "n"}
 	for _, test := range []struct {
 		name   string
-		before []delivery // what the run before had not delivered
+		before []act.Delivery // what the run before had not delivered
 		// restarted is true if the process has said nothing yet: there was no run before.
 		restarted bool
 		held      []v1.Key
@@ -38,7 +39,7 @@ func TestDeliveryIsNotKnownWhileTheClusterIsHeld(t *testing.T) {
 			board := status.NewBoard("s", "enforce", status.NewMetrics("v0", func() int { return 0 }), logr.Discard(), func() time.Time { return time.Unix(0, 0) })
 			l := &Loop{Board: board}
 			if !test.restarted {
-				l.deliveryConditions(&Run{tokens: tokens{undelivered: test.before}})
+				l.deliveryConditions(&Run{acts: act.Run{Undelivered: test.before}})
 			}
 			run := &Run{}
 			run.Held = map[v1.Key]plan.Problem{}

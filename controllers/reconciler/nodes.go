@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
-	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -92,7 +91,7 @@ func managersOf(entries []kinds.Entry) *v1.Managers {
 
 // service returns a live service in the form of its manifest. It returns nil if there is none with that id.
 func (r *Reconciler) service(ix *kinds.Index, id string) *v1.Service {
-	k, _ := r.kind(v1.KindService)
+	k := r.kind(v1.KindService)
 	if l := ix.ByID(k.Name, id); l != nil {
 		return k.Normalise(l, ix).(*v1.Service)
 	}
@@ -108,16 +107,12 @@ func board(n *kinds.Nodes) status.Nodes {
 	return out
 }
 
-// nodesUnknown notes that the nodes cannot be read, and why. What was known of them may have changed since.
-func (l *Loop) nodesUnknown(err error) {
-	why := "the swarm cannot be asked"
-	switch {
-	case engine.IsNoQuorum(err):
-		why = "the managers that are left are no majority"
-	case engine.IsNotManager(err):
-		why = "the engine that is asked is no manager now"
-	case engine.IsLocked(err):
-		why = "the engine that is asked is locked"
+// kind returns the kind of that name. It is empty if there is none.
+func (r *Reconciler) kind(name string) kinds.Kind {
+	for _, k := range r.kinds {
+		if k.Name == name {
+			return k
+		}
 	}
-	l.Board.NodesUnknown(why)
+	return kinds.Kind{}
 }

@@ -13,6 +13,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/observe"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
@@ -26,10 +27,10 @@ func nodeCalled(id, hostname string, version uint64) *kinds.Live {
 // same object.
 func TestAKindInTheScopeIsReadAnew(t *testing.T) {
 	r := steady(t, onNodesNetworks)
-	if _, err := r.plan(t.Context(), everything); err != nil {
+	if _, err := r.plan(t.Context(), observe.Everything); err != nil {
 		t.Fatal(err)
 	}
-	service := r.world.index.ByName(v1.KindService, "ours")
+	service := r.world.Index.ByName(v1.KindService, "ours")
 	var listed []*kinds.Live
 	var broken error
 	r.kinds = slices.Clone(r.kinds)
@@ -38,14 +39,16 @@ func TestAKindInTheScopeIsReadAnew(t *testing.T) {
 			r.kinds[i].List = func(context.Context, *engine.Client) ([]*kinds.Live, error) { return listed, broken }
 		}
 	}
+	r.observer = observe.New(r.Engine, r.kinds)
 	read := func(lives ...*kinds.Live) error {
 		listed = lives
-		return r.readScope(t.Context(), Scope{Kinds: []string{v1.KindNode}})
+		_, err := r.observer.Look(t.Context(), r.world, observe.Scope{Kinds: []string{v1.KindNode}})
+		return err
 	}
 	is := func(when, want string) {
 		t.Helper()
 		var ids []string
-		for _, l := range r.world.index.List(v1.KindNode) {
+		for _, l := range r.world.Index.List(v1.KindNode) {
 			ids = append(ids, l.ID)
 		}
 		slices.Sort(ids)
@@ -57,16 +60,16 @@ func TestAKindInTheScopeIsReadAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	is("at first", "1 2 3")
-	first := r.world.index.ByID(v1.KindNode, "1")
+	first := r.world.Index.ByID(v1.KindNode, "1")
 
 	if err := read(nodeCalled("1", "a", 1), nodeCalled("3", "b", 2)); err != nil {
 		t.Fatal(err)
 	}
 	is("when one is gone", "1 3")
-	if r.world.index.ByID(v1.KindNode, "1") != first {
+	if r.world.Index.ByID(v1.KindNode, "1") != first {
 		t.Error("what is as before was made anew")
 	}
-	if l := r.world.index.ByID(v1.KindNode, "3"); l.Version != 2 {
+	if l := r.world.Index.ByID(v1.KindNode, "3"); l.Version != 2 {
 		t.Errorf("what changed is as it was: %+v", l)
 	}
 
@@ -80,7 +83,7 @@ func TestAKindInTheScopeIsReadAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	is("when all joined anew", "4")
-	if r.world.index.ByName(v1.KindService, "ours") != service {
+	if r.world.Index.ByName(v1.KindService, "ours") != service {
 		t.Error("something else was read")
 	}
 }

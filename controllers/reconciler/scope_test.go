@@ -169,7 +169,7 @@ func TestAScopedRunFindsWhatAFullOneFinds(t *testing.T) {
 			t.Fatal(err)
 		}
 		if d := cmp.Diff(full.Plan.Text(nil), scoped.Plan.Text(nil)); d != "" {
-			t.Fatalf("round %d, after reading %s: the plan (-full +scoped):\n%s", round, shown(scope), d)
+			t.Fatalf("round %d, after reading %+v: the plan (-full +scoped):\n%s", round, scope, d)
 		}
 		if h.rand.IntN(3) == 0 { // the operator acts as well
 			if _, err := r.Apply(ctx, full, func(apply.Event) {}); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/observe"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -36,11 +37,11 @@ func (r *Reconciler) Status(ctx context.Context, run *Run) (status.Status, error
 // name, or for each source that is remembered if name is "".
 func StatusOf(ctx context.Context, c *engine.Client, name string) ([]status.Status, error) {
 	r := New(Options{Engine: c})
-	w, err := r.readAll(ctx, nil)
+	w, err := r.observer.Look(ctx, nil, observe.Everything)
 	if err != nil {
 		return nil, err
 	}
-	sources := state.Sources(w.configs)
+	sources := state.Sources(w.Configs)
 	if name != "" {
 		sources = []string{name}
 	}
@@ -116,7 +117,7 @@ func (r *Reconciler) sightsOf(ctx context.Context, wants []status.Wanted) ([]sig
 // one.
 func (r *Reconciler) survey(ctx context.Context, f *status.Found) (status.Now, error) {
 	if !f.Usable {
-		w, err := r.readAll(ctx, nil)
+		w, err := r.observer.Look(ctx, nil, observe.Everything)
 		if err != nil {
 			return status.Now{}, err
 		}
@@ -170,13 +171,13 @@ func leaseOf(v state.View) status.Lease {
 }
 
 // owned looks at what a source has, and fills in what is remembered of it.
-func (r *Reconciler) owned(ctx context.Context, w *world, f *status.Found) (status.Now, error) {
-	found, err := state.NewStore(f.Source, r.Engine).Find(w.configs)
+func (r *Reconciler) owned(ctx context.Context, w *observe.World, f *status.Found) (status.Now, error) {
+	found, err := state.NewStore(f.Source, r.Engine).Find(w.Configs)
 	if err != nil { // the objects that the source has made still carry its labels
 		f.Notices = append(slices.Clip(f.Notices), err.Error())
 	}
 	recall(f, found.Memory)
-	if v, there := state.ViewLease(w.configs); there {
+	if v, there := state.ViewLease(w.Configs); there {
 		for _, t := range v.Troubles(f.Source).Of(found.Memory.InForce.Hash) {
 			f.Notices = append(slices.Clip(f.Notices), t.String())
 		}
@@ -184,7 +185,7 @@ func (r *Reconciler) owned(ctx context.Context, w *world, f *status.Found) (stat
 	src := decide.SourceOf(f.Source, found.Memory, nil, nil)
 	mine, lives := map[v1.Key]bool{}, map[string][]*kinds.Live{}
 	for _, k := range r.kinds {
-		for _, l := range w.index.List(k.Name) {
+		for _, l := range w.Index.List(k.Name) {
 			if key, meta := src.Identify(l); meta.Mine {
 				mine[key] = true
 				lives[k.Name] = append(lives[k.Name], l)
@@ -195,7 +196,7 @@ func (r *Reconciler) owned(ctx context.Context, w *world, f *status.Found) (stat
 	if err != nil {
 		return status.Now{}, err
 	}
-	now := r.living(sights, w.configs)
+	now := r.living(sights, w.Configs)
 	now.There = slices.Collect(maps.Keys(mine))
 	return now, nil
 }

@@ -16,6 +16,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/observe"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 )
@@ -178,7 +179,7 @@ func TestTheStatusOfALoopThatWorks(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	r.Engine = c
+	r.Engine, r.observer = c, observe.New(c, r.kinds)
 	metrics := status.NewMetrics("v0", func() int { return 0 })
 	l := &Loop{Reconciler: r, Metrics: metrics, Board: status.NewBoard("here", "enforce", metrics, logr.Discard(), time.Now)}
 	if s := l.StatusNow(t.Context()); s.Location != "here" || s.Objects == nil || len(s.Objects) > 0 {
@@ -226,7 +227,7 @@ func TestTheStatusOfALoopThatWorks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Engine, l.showing.until = dead, time.Time{}
+	r.Engine, r.observer, l.showing.until = dead, observe.New(dead, r.kinds), time.Time{}
 	before := l.Board.Report().Sequence
 	if _, err := l.Reconcile(t.Context(), ""); err == nil || l.Board.Report().Sequence != before+1 {
 		t.Errorf("a run without an engine: %v, and %d reports", err, l.Board.Report().Sequence-before)

@@ -17,6 +17,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/observe"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 	"github.com/swarm-operator/swarm-operator/test/harness"
@@ -58,7 +59,7 @@ func TestTwoThoughtsAreAsGoodAsOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.decider.Follow = true
-	if _, err := r.plan(t.Context(), everything); err != nil {
+	if _, err := r.plan(t.Context(), observe.Everything); err != nil {
 		t.Fatal(err)
 	}
 	if err := harness.Until(t.Context(), time.Minute, func() error { // the swarm itself may write in between
@@ -75,7 +76,7 @@ func TestTwoThoughtsAreAsGoodAsOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	begin, world := r.decider.Copy(), *r.world
-	think := func(scope Scope) (decide.Progress, string) {
+	think := func(scope observe.Scope) (decide.Progress, string) {
 		r.decider.Progress, r.world = begin.Copy(), &world
 		run, err := r.plan(t.Context(), scope)
 		if err != nil {
@@ -93,8 +94,8 @@ func TestTwoThoughtsAreAsGoodAsOne(t *testing.T) {
 		}
 		return r.decider.Copy(), strings.Join(said, "\n")
 	}
-	once, plan := think(everything)
-	twice, again := think(Scope{})
+	once, plan := think(observe.Everything)
+	twice, again := think(observe.Scope{})
 	if d := cmp.Diff(once, twice, wholeProgress); d != "" {
 		t.Errorf("who has thought twice is elsewhere:\n%s", d)
 	}

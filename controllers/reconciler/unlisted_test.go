@@ -11,6 +11,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/observe"
 )
 
 const onNodesNetworks = `apiVersion: swarm-operator.io/v1
@@ -28,7 +29,7 @@ spec: {image: app:1, replicas: 0, networks: [bridge]}
 // the node's own.
 func TestAServiceOnANodesOwnNetworkIsInSync(t *testing.T) {
 	r := steady(t, onNodesNetworks)
-	agree := func(when string, scope Scope) {
+	agree := func(when string, scope observe.Scope) {
 		t.Helper()
 		run, err := r.plan(t.Context(), scope)
 		if err != nil {
@@ -38,16 +39,16 @@ func TestAServiceOnANodesOwnNetworkIsInSync(t *testing.T) {
 			t.Errorf("%s, the plan is:\n%s", when, run.Plan.Text(nil))
 		}
 	}
-	agree("when it was made", everything)
-	ours := r.world.index.ByName(v1.KindService, "ours")
+	agree("when it was made", observe.Everything)
+	ours := r.world.Index.ByName(v1.KindService, "ours")
 	target := ours.Raw.(*swarm.Service).Spec.TaskTemplate.Networks[0].Target
-	if node := r.world.index.ByName(v1.KindNetwork, "bridge"); node.ID == target {
+	if node := r.world.Index.ByName(v1.KindNetwork, "bridge"); node.ID == target {
 		t.Errorf("it is attached to the node's own network %s", target)
 	}
 	r.world = nil
-	r.unlisted.Clear()
-	agree("in a new process", everything)
-	agree("when it is read alone", Scope{Objects: []kinds.Ref{{Kind: v1.KindService, ID: ours.ID}}})
+	r.observer = observe.New(r.Engine, r.kinds)
+	agree("in a new process", observe.Everything)
+	agree("when it is read alone", observe.Scope{Objects: []kinds.Ref{{Kind: v1.KindService, ID: ours.ID}}})
 
 	n := uint64(0)
 	made, err := r.Engine.ServiceCreate(t.Context(), swarm.ServiceSpec{
@@ -57,10 +58,10 @@ func TestAServiceOnANodesOwnNetworkIsInSync(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	agree("when another one comes", Scope{Objects: []kinds.Ref{{Kind: v1.KindService, ID: made.ID}}})
+	agree("when another one comes", observe.Scope{Objects: []kinds.Ref{{Kind: v1.KindService, ID: made.ID}}})
 	var names []string
-	for _, ref := range r.uses(r.world.index.ByID(v1.KindService, made.ID)) {
-		names = append(names, r.world.index.NameOf(ref.Kind, ref.ID))
+	for _, ref := range r.kind(v1.KindService).Uses(r.world.Index.ByID(v1.KindService, made.ID)) {
+		names = append(names, r.world.Index.NameOf(ref.Kind, ref.ID))
 	}
 	if !slices.Equal(names, []string{"host"}) {
 		t.Errorf("it refers to %s", strings.Join(names, ", "))
@@ -70,11 +71,11 @@ func TestAServiceOnANodesOwnNetworkIsInSync(t *testing.T) {
 // If no revision is usable, a status reads the swarm beside a run.
 func TestTheSwarmIsReadBesideARun(t *testing.T) {
 	r := steady(t, onNodesNetworks)
-	r.unlisted.Clear()
+	r.observer = observe.New(r.Engine, r.kinds)
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
-			if _, err := r.readAll(t.Context(), nil); err != nil {
+			if _, err := r.observer.Look(t.Context(), nil, observe.Everything); err != nil {
 				t.Error(err)
 			}
 		})

@@ -10,6 +10,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/observe"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -95,14 +96,14 @@ func (p Progress) Awaited() bool { return p.Own || !p.Waits }
 // indexed returns a function that reads everything when it is first called. By then, objects that the run has made
 // have names.
 func (r *Reconciler) indexed(ctx context.Context) func() (*kinds.Index, error) {
-	var w *world
+	var w *observe.World
 	return func() (_ *kinds.Index, err error) {
 		if w == nil {
-			if w, err = r.readAll(ctx, nil); err != nil {
+			if w, err = r.observer.Look(ctx, nil, observe.Everything); err != nil {
 				return nil, err
 			}
 		}
-		return w.index, nil
+		return w.Index, nil
 	}
 }
 
@@ -202,7 +203,7 @@ func (r *Reconciler) Conclude(ctx context.Context, run *Run, all []Progress) err
 		m.End(outcome, why, r.Now())
 	}
 	if after := run.Found.Memory; run.Found.Sequence > 0 {
-		if change(&after); !run.store.Differs(run.Found, after) {
+		if change(&after); !run.acts.Store.Differs(run.Found, after) {
 			return nil
 		}
 	}
@@ -212,7 +213,7 @@ func (r *Reconciler) Conclude(ctx context.Context, run *Run, all []Progress) err
 	}
 	ctx, done := r.Lease.Bind(ctx)
 	defer done()
-	return run.store.Edit(context.WithoutCancel(ctx), func(found state.Found, m *state.Memory) error {
+	return run.acts.Store.Edit(context.WithoutCancel(ctx), func(found state.Found, m *state.Memory) error {
 		if found.Sequence > 0 {
 			change(m)
 		}

@@ -29,7 +29,7 @@ const guardNoNode = "no-node"
 // guardInFlight leaves a change by hand alone while a roll-out is in flight.
 const guardInFlight = "rollout-in-flight"
 
-// guards hold for every kind, as repairs do. Their order decides only which of two objections is printed.
+// guards hold for every kind, as dues do. Their order decides only which of two objections is printed.
 var guards = []Guard{
 	{guardFailedWant, Each(failedWant)}, // first, because removals wait for what it refuses, even if that is on hold by now
 	{guardPaused, Each(paused)},
@@ -53,9 +53,9 @@ var guards = []Guard{
 	{"removal-budget", removalBudget},
 }
 
-// repairs are the guards of steps that nothing objects to for good. They come after the guards of kinds, so that
-// nobody is told of a repair that never comes.
-var repairs = []Guard{
+// dues are the guards of steps that nothing objects to for good: they say when a step is due, and what has to be agreed
+// to first. They come after the guards of kinds, so that nobody is told of a repair that never comes.
+var dues = []Guard{
 	{guardRepairAfter, tooEarly},
 	{guardDropsSettings, Each(dropsSettings)},
 	{guardInFlight, Each(duringRollout)},

@@ -14,8 +14,7 @@ type Part struct {
 	Then Proposer
 	// Finish completes the steps after they have been put in order. Nothing is refused after that.
 	Finish Proposer
-	// Guards run in the first round, after the guards that hold for every kind, and before the repairs of changes by
-	// hand are looked at.
+	// Guards run in the first round, before the guards that say when a step is due.
 	Guards []Guard
 	// Needs make a step wait for what it needs of the kind's objects. PutOff make a step wait for the turns of
 	// others. Both run when the guards before them have no more objections.

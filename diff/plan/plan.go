@@ -316,7 +316,7 @@ func Build(changes []diff.Change, f Facts, p Policy, parts ...Part) Plan {
 		}
 		all, needs, putOff = append(all, part.Guards...), append(needs, part.Needs...), append(putOff, part.PutOff...)
 	}
-	rounds := [][]Guard{append(all, repairs...)}
+	rounds := [][]Guard{append(all, dues...)}
 	for _, g := range slices.Concat(room, needs, turns, putOff, last) {
 		rounds = append(rounds, []Guard{g})
 	}

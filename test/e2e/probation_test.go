@@ -182,3 +182,39 @@ func TestATakeOverThatIsRolledBackIsNotTriedAgain(t *testing.T) {
 		t.Errorf("want two writes, got\n%s", lines(writes))
 	}
 }
+
+// Another source may adopt what a source has given up. The first one does not get it back then, and so does not remove
+// it when its own manifest goes. What is gone by then is made as anything new.
+func TestWhatAnotherSourceHasIsNotTakenBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	first := w.repo("gives", map[string]string{"shared.yaml": idle("shared"), "own.yaml": idle("own"), "lost.yaml": idle("lost"), "stays.yaml": idle("stays")})
+	apply := func(r *repo, more ...string) result {
+		return w.cli(append([]string{"apply", "--host", w.host(), "--source", r.Dir}, more...)...)
+	}
+	if out := apply(first); out.code != 0 {
+		t.Fatal(out)
+	}
+	w.want(0, "unmanage", "--host", w.host(), "--name", "gives", "--all")
+	if out := apply(w.repo("takes", map[string]string{"shared.yaml": idle("shared"), "other.yaml": idle("other")})); out.code != 0 {
+		t.Fatal(out)
+	}
+	gone := w.service("lost").ID
+	if _, err := w.api.ServiceRemove(t.Context(), gone, client.ServiceRemoveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	own := w.service("own").ID
+	w.want(0, "resume", "--host", w.host(), "gives")
+	w.want(1, "diff", "--host", w.host(), "--source", first.Dir).says(t, "+ Service/lost  (in git, not in the swarm)", "Service/shared", "source takes")
+	first.remove("shared.yaml", "own.yaml")
+	first.commit("two go", nil)
+	if out := apply(first, "--consent", "removals"); out.code != 0 {
+		t.Fatal(out)
+	}
+	w.service("lost")
+	w.service("shared")
+	if s, there := w.find("own"); there && s.ID == own {
+		t.Error("what it has taken back is not removed with its manifest")
+	}
+	w.want(0, "diff", "--host", w.host(), "--source", first.Dir)
+}

@@ -53,6 +53,8 @@ var house = []room{
 	{"controllers/unlock", []string{"api/v1", "controllers/engine", "controllers/files"}, []string{"github.com/moby/moby/api", "github.com/moby/moby/client", "github.com/go-logr/logr"}, []string{"net", "log"}},
 	{"controllers/runner", none, []string{"k8s.io/client-go/util/workqueue", "github.com/go-logr/logr"}, []string{"os", "net", "log"}},
 	{"controllers/decide", []string{"api/v1", "controllers/kinds", "controllers/kinds/all", "controllers/state", "controllers/status", "diff", "diff/plan", "manifests/git"}, none, []string{"context", "io", "os", "net", "log", "sync", "math/rand"}},
+	{"controllers/observe", []string{"api/v1", "controllers/engine", "controllers/kinds", "controllers/state"}, []string{"github.com/moby/moby/api", "golang.org/x/sync/errgroup"}, []string{"os", "net", "log"}},
+	{"controllers/act", []string{"api/v1", "controllers/apply", "controllers/decide", "controllers/engine", "controllers/kinds", "controllers/sinks", "controllers/state", "diff", "diff/plan"}, []string{"github.com/moby/moby/client", "github.com/go-logr/logr"}, []string{"os", "net", "log"}},
 	{"controllers/reconciler", []string{"api/v1", "controllers/*", "controllers/kinds/all", "diff", "diff/plan", "manifests", "manifests/git"}, nil, []string{"os", "net", "log"}},
 	{"cmd/swarm-operator", []string{"api/v1", "controllers/*", "controllers/kinds/all", "diff", "diff/plan", "manifests", "manifests/git"}, nil, nil},
 	{"sandbox", []string{"sandbox/*"}, nil, nil},

@@ -33,8 +33,8 @@ type group struct {
 // raced lists packages whose code runs in several goroutines. The race detector watches them. Elsewhere it takes five
 // to ten times as long and finds nothing, because code that decides has no goroutines.
 var raced = []string{
-	"/controllers/apply", "/controllers/engine", "/controllers/kinds", "/controllers/reconciler", "/controllers/runner",
-	"/controllers/sinks", "/controllers/state", "/controllers/status", "/controllers/unlock", "/manifests/git", "/test/harness",
+	"/controllers/act", "/controllers/apply", "/controllers/engine", "/controllers/kinds", "/controllers/observe", "/controllers/reconciler",
+	"/controllers/runner", "/controllers/sinks", "/controllers/state", "/controllers/status", "/controllers/unlock", "/manifests/git", "/test/harness",
 }
 
 // processes lists packages whose tests are about processes that they start, and not about code of their own. So are
@@ -121,7 +121,11 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 	groups := []group{scenarios, started, races, plain, real}
 	switch {
 	case o.engines:
-		groups = []group{onEnginesAt(real, turn.Now())}
+		h := heavyAt(turn.Now())
+		if len(o.args) > 0 { // somebody asks for particular packages
+			h = heavy{}
+		}
+		groups = []group{onEnginesWith(real, h)}
 	case o.full:
 		groups = []group{scenarios, started, real}
 	}
@@ -168,10 +172,10 @@ func heavyAt(now int) heavy {
 	return turns[n]
 }
 
-// onEnginesAt returns what has a turn of a group with all that runs on engines: the scenarios, which choose their own
-// sample, or a heavy test.
-func onEnginesAt(of group, now int) group {
-	in, h := "/test/e2e", heavyAt(now)
+// onEnginesWith returns what has a turn of a group with all that runs on engines: a heavy test, or without one the
+// scenarios, which choose their own sample.
+func onEnginesWith(of group, h heavy) group {
+	in := "/test/e2e"
 	if h.test != "" {
 		in = h.in
 		of.name, of.flags = h.test, append(slices.Clone(of.flags), "-run="+exactly(h.name()))

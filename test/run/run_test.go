@@ -211,9 +211,6 @@ func TestPackagesAreInTheGroupThatTheyNeed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if h := heavyAt(turn.Now()); c.o.engines && h.test != "" { // it has the turn, in the scenarios' place
-			groups, c.want = slices.DeleteFunc(groups, func(g group) bool { return g.name == h.test }), ""
-		}
 		if got := what(groups); got != c.want {
 			t.Errorf("%+v: packages are\n%s, want\n%s", c.o, got, c.want)
 		}
@@ -439,7 +436,7 @@ func TestWhatHasNotItsTurnIsLeft(t *testing.T) {
 	for n := range turn.Turns {
 		now := heavyAt(n)
 		had[now]++
-		g := onEnginesAt(all, n)
+		g := onEnginesWith(all, now)
 		if now == (heavy{}) {
 			if g.name != all.name || !slices.Equal(g.packages, []string{"m/test/e2e"}) || !slices.Equal(g.flags, all.flags) {
 				t.Errorf("in turn %d runs %+v, want the scenarios", n, g)

@@ -1,4 +1,4 @@
-package reconciler
+package act
 
 import (
 	"cmp"
@@ -28,7 +28,7 @@ func stepOn(op diff.Op, name string, version uint64) plan.Step {
 }
 
 func TestWhatIsNotedAfterARun(t *testing.T) {
-	run := &Run{}
+	run := &Run{Decision: &decide.Decision{}}
 	run.InForce.Hash = "r1"
 	run.Facts.Troubles = map[string]plan.Trouble{
 		"create Service/again": {Tries: 2, Why: "no"}, "create Service/mended": {Tries: 3, Why: "no"}, "create Service/waits": {Tries: 4, Why: "no"},
@@ -76,9 +76,9 @@ func TestAnErrorIsOutdatedOnce(t *testing.T) {
 		"the lease is lost, many times":     {{stepOn(diff.Update, "a", 7), engine.ErrFenced, true, true, false}, {stepOn(diff.Update, "a", 7), engine.ErrFenced, true, true, false}, {stepOn(diff.Update, "a", 7), engine.ErrFenced, true, true, false}},
 		"a hold that no plan shows":         {{stepOn(diff.Update, "a", 7), apply.ErrNotNow, true, true, false}, {stepOn(diff.Update, "a", 7), apply.ErrNotNow, true, false, false}},
 	} {
-		r := &Reconciler{}
+		r := &Actor{}
 		for i, one := range runs {
-			run := &Run{}
+			run := &Run{Decision: &decide.Decision{}}
 			run.Whole = one.full
 			if one.failed {
 				run.Facts.Troubles = map[string]plan.Trouble{one.step.Name(): {Tries: 1, Why: "no"}}
@@ -108,7 +108,7 @@ func TestAStepWithoutEffectIsDoubted(t *testing.T) {
 		"it failed":                     {failed: true, step: stepOn(diff.Update, "a", 7), want: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, run := &Reconciler{tries: tries{done: test.done}}, &Run{}
+			r, run := &Actor{tries: tries{done: test.done}}, &Run{Decision: &decide.Decision{}}
 			if test.failed {
 				run.Facts.Troubles = map[string]plan.Trouble{test.step.Name(): {Tries: 1, Why: "no"}}
 			}
@@ -140,9 +140,9 @@ func TestAConflictIsExplainedOnce(t *testing.T) {
 		"another instance has failed":    {{4, conflict, true, true, false}},
 		"another error":                  {{4, errors.New("no"), true, false, false}},
 	} {
-		r := &Reconciler{}
+		r := &Actor{}
 		for i, one := range runs {
-			run := &Run{}
+			run := &Run{Decision: &decide.Decision{}}
 			run.Whole, run.Found.Sequence = one.full, one.sequence
 			if one.failed {
 				run.Facts.Troubles = map[string]plan.Trouble{decide.Remembering: {Tries: 1, Why: "no"}}
@@ -163,7 +163,7 @@ func TestWhatSomebodyHasJustTriedIsNotTriedAgain(t *testing.T) {
 	if !there {
 		t.Fatal("there is no lease")
 	}
-	run := &Run{}
+	run := &Run{Decision: &decide.Decision{}}
 	run.Source, run.InForce.Hash = "shop", "r1"
 	for _, one := range []struct {
 		name     string

@@ -1,23 +1,20 @@
-package reconciler
+package observe
 
 import (
 	"fmt"
 	"testing"
 
-	"github.com/go-logr/logr"
-
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
-	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
-	"github.com/swarm-operator/swarm-operator/diff"
 )
 
 // known returns a swarm with a service of id s1 and the fifth memory of source src.
-func known() *world {
+func known() *World {
 	list := map[string][]*kinds.Live{v1.KindService: {{Kind: v1.KindService, ID: "s1", Name: "web"}}}
-	return &world{index: kinds.NewIndex(list, func(*kinds.Live) []kinds.Ref { return nil }), source: "src", found: state.Found{Sequence: 5}}
+	return &World{Index: kinds.NewIndex(list, func(*kinds.Live) []kinds.Ref { return nil }), Source: "src", Found: state.Found{Sequence: 5}}
 }
 
 func TestWhatAnEventMakesTheNextRunRead(t *testing.T) {
@@ -45,15 +42,14 @@ func TestWhatAnEventMakesTheNextRunRead(t *testing.T) {
 		{name: "another source's memory", event: engine.Event{Type: "config", Action: "create", ID: "o9", Name: "swarm-operator.other.9"}, scope: "[]"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			l := &Loop{Reconciler: New(Options{Log: logr.Discard()})}
-			l.world = known()
-			if got := l.Notice(test.event); got == test.ignore {
+			o, w, d := New(nil, all.Kinds()), known(), &Dirty{}
+			if got := o.Notice(d, test.event, false); got == test.ignore {
 				t.Errorf("a run is worth it: %t", got)
 			}
-			if got := shown(l.scope()); got != test.scope {
+			if got := shown(d.Take(w)); got != test.scope {
 				t.Errorf("it reads %s, want %s", got, test.scope)
 			}
-			if got := shown(l.scope()); got != "[]" {
+			if got := shown(d.Take(w)); got != "[]" {
 				t.Errorf("the run after it reads %s, want nothing", got)
 			}
 		})
@@ -68,39 +64,32 @@ func shown(s Scope) string {
 }
 
 func TestWithoutAWorldEverythingIsRead(t *testing.T) {
-	l := &Loop{Reconciler: New(Options{Log: logr.Discard()})}
-	if got := shown(l.scope()); got != "all" {
+	if got := shown(new(Dirty).Take(nil)); got != "all" {
 		t.Errorf("the first run reads %s", got)
 	}
 }
 
 // A manager that was just promoted sends events of the swarm's whole history.
 func TestManyEventsAreOneList(t *testing.T) {
-	l := &Loop{Reconciler: New(Options{Log: logr.Discard()})}
-	l.world = known()
-	for i := range 10 * mostObjects {
-		l.Notice(engine.Event{Type: "service", Action: "update", ID: fmt.Sprint("old", i)})
+	o, w, d := New(nil, all.Kinds()), known(), &Dirty{}
+	for i := range 10 * MostObjects {
+		o.Notice(d, engine.Event{Type: "service", Action: "update", ID: fmt.Sprint("old", i)}, false)
 	}
-	if got := shown(l.scope()); got != "all" {
+	if got := shown(d.Take(w)); got != "all" {
 		t.Errorf("it reads %s", got)
 	}
 }
 
-// What is not settled is read again although no event told of it.
-func TestWhatIsNotSettledIsWatched(t *testing.T) {
-	l := &Loop{Reconciler: New(Options{Log: logr.Discard(), Policy: decide.Policy{Follow: true}})}
-	l.world = known()
-	run := &Run{}
-	run.At, run.Index, run.Wanted = l.Now(), l.world.index, map[v1.Key]*diff.State{}
-	for _, name := range []string{"web", "gone"} { // seen for the first time
-		want := asks(name, "a")
-		run.Wanted[want.Key] = &want
-		run.Haves = append(run.Haves, diff.State{Key: want.Key, Meta: diff.Meta{Mine: true, Version: 1}})
-	}
-	l.decider.Needs(&run.Decision)
-	for range 2 {
-		if got := shown(l.scope()); got != "[{Service s1}]" {
-			t.Errorf("it reads %s", got)
+// Only an instance that waits for the lease wants to know what becomes of it.
+func TestTheLeaseWakesWhoWaitsForIt(t *testing.T) {
+	for _, waiting := range []bool{false, true} {
+		d := &Dirty{}
+		e := engine.Event{Type: "config", Action: "update", ID: "l1", Name: state.LeaseName}
+		if got := New(nil, all.Kinds()).Notice(d, e, waiting); got != waiting {
+			t.Errorf("waiting %t: a run is worth it: %t", waiting, got)
+		}
+		if got := shown(d.Take(known())); got != "[]" {
+			t.Errorf("waiting %t: it reads %s", waiting, got)
 		}
 	}
 }

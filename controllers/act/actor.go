@@ -1,4 +1,4 @@
-package reconciler
+package act
 
 import (
 	"context"
@@ -25,35 +25,32 @@ func (s *Standby) Error() string {
 // take asks for the lease and returns its epoch, or 0 if it was not taken. others is true if another instance has
 // acted since the plan was made, so the plan is outdated. It fails with a Standby if another instance acts or goes
 // first.
-func (r *Reconciler) take(ctx context.Context, run *Run) (epoch uint64, others bool, err error) {
-	taken, err := r.Lease.Take(ctx, run.Source, run.moved)
+func (a *Actor) take(ctx context.Context, run *Run) (epoch uint64, others bool, err error) {
+	taken, err := a.Lease.Take(ctx, run.Source, run.moved)
 	switch {
 	case err != nil:
 		return 0, false, err
 	case taken.Epoch == 0 && taken.Others:
-		r.world = nil
 		return 0, true, nil
 	case taken.Epoch == 0:
 		return 0, false, &Standby{Holder: taken.Holder, Again: max(taken.Again, 10*time.Millisecond)}
-	case taken.Others:
-		r.world = nil
 	}
 	return taken.Epoch, taken.Others, nil
 }
 
 // Release gives the lease back, so that others may act. leave is true if this process will not act any more.
-func (r *Reconciler) Release(ctx context.Context, leave bool) {
+func (a *Actor) Release(ctx context.Context, leave bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := r.Lease.Release(ctx, leave); err != nil {
-		r.Log.Error(err, "the lease could not be given back")
+	if err := a.Lease.Release(ctx, leave); err != nil {
+		a.Log.Error(err, "the lease could not be given back")
 	}
 }
 
 // held returns the check that is made before each write. If there are steps, its first look begins now, because it
 // takes as long as taking the lease.
-func (r *Reconciler) held(ctx context.Context, run *Run) func(context.Context, v1.Key) error {
-	watch := state.NewWatch(r.Engine, run.Source, r.Now)
+func (a *Actor) held(ctx context.Context, run *Run) func(context.Context, v1.Key) error {
+	watch := state.NewWatch(a.Engine, run.Source, a.Now)
 	if len(run.Plan.Steps) > 0 {
 		watch.Ahead(ctx)
 	}

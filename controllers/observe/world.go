@@ -1,16 +1,17 @@
-package reconciler
+// Package observe reads the swarm, whole or in part. What it returns is kept from run to run, and brought up to date.
+package observe
 
 import (
 	"context"
 	"fmt"
 	"reflect"
 	"slices"
+	"sync"
 
 	"github.com/moby/moby/api/types/swarm"
 	"golang.org/x/sync/errgroup"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
-	"github.com/swarm-operator/swarm-operator/controllers/apply"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
@@ -26,43 +27,58 @@ type Scope struct {
 	Objects []kinds.Ref
 }
 
-// everything is the scope of a process that knows nothing yet.
-var everything = Scope{All: true}
+// Everything is the scope of a process that knows nothing yet.
+var Everything = Scope{All: true}
 
-// mostObjects is how many objects are read one by one at most. For more of them, lists cost less.
-const mostObjects = 50
+// MostObjects is how many objects are read one by one at most. For more of them, lists cost less.
+const MostObjects = 50
 
-// world is what is known of the swarm, from run to run.
-type world struct {
-	about engine.About
-	index *kinds.Index
-	// configs are the operator's own: memories, the lease, and holds.
-	configs []*swarm.Config
-	// found is the memory of source, as it was last read or written.
-	source string
-	found  state.Found
-	// others are the objects that other sources made or adopted: the source by the object's id.
-	others map[string]string
-	// partial are the objects of partial kinds that other sources state something of, by source.
-	partial map[string]map[v1.Key]bool
+// readAtOnce is how many objects are read one by one at the same time.
+const readAtOnce = 16
+
+// World is what is known of the swarm, from run to run.
+type World struct {
+	About engine.About
+	Index *kinds.Index
+	// Configs are the operator's own: memories, the lease, and holds.
+	Configs []*swarm.Config
+	// Found is the memory of Source, as it was last read or written: see Memory.
+	Source string
+	Found  state.Found
+	// Others are the objects that other sources made or adopted: the source by the object's id.
+	Others map[string]string
+	// Partial are the objects of partial kinds that other sources state something of, by source.
+	Partial map[string]map[v1.Key]bool
 }
 
-// memory returns what the operator remembers of a source.
-func (w *world) memory(store *state.Store, source string) (state.Found, error) {
-	if w.source == source {
-		return w.found, nil
+// Observer reads the swarm. It may be used by several goroutines, if each has a World of its own.
+type Observer struct {
+	engine *engine.Client
+	kinds  []kinds.Kind
+	// unlisted maps kinds.Ref to *kinds.Live: see findUnlisted.
+	unlisted sync.Map
+}
+
+// New returns an observer of a swarm.
+func New(e *engine.Client, all []kinds.Kind) *Observer { return &Observer{engine: e, kinds: all} }
+
+// Memory returns what the operator remembers of a source. From then on the World is that source's.
+func (w *World) Memory(store *state.Store, source string) (state.Found, error) {
+	if w.Source == source {
+		return w.Found, nil
 	}
-	found, err := store.Find(w.configs)
+	found, err := store.Find(w.Configs)
 	if err == nil {
-		w.source, w.found = source, found
-		w.others, w.partial = recordedByOthers(w.configs, source)
+		w.Source, w.Found = source, found
+		w.Others, w.Partial = RecordedByOthers(w.Configs, source)
 	}
 	return found, err
 }
 
-// recordedByOthers returns what other sources have on record, which need not have a label. It skips a memory that
-// cannot be read, which is its own source's trouble.
-func recordedByOthers(configs []*swarm.Config, source string) (out map[string]string, partial map[string]map[v1.Key]bool) {
+// RecordedByOthers returns what other sources have on record, which need not have a label: the objects that they made
+// or adopted, with the source by the object's id, and the objects of partial kinds that they state something of. It
+// skips a memory that cannot be read, which is its own source's trouble. configs are the operator's own.
+func RecordedByOthers(configs []*swarm.Config, source string) (out map[string]string, partial map[string]map[v1.Key]bool) {
 	out, partial = map[string]string{}, map[string]map[v1.Key]bool{}
 	for _, other := range state.Sources(configs) {
 		if other == source {
@@ -95,38 +111,31 @@ func recordedByOthers(configs []*swarm.Config, source string) (out map[string]st
 	return out, partial
 }
 
-// refresh brings what is known of the swarm up to date. After an error nothing is known.
-func (r *Reconciler) refresh(ctx context.Context, s Scope) error {
-	if r.world != nil && !s.All && len(s.Objects) <= mostObjects {
-		if err := r.readScope(ctx, s); err != nil {
-			r.world = nil
-			return err
-		}
-		return nil
+// Look brings what is known of the swarm up to date. known is nil if nothing is. If the scope is large enough, Look
+// reads everything and returns another World. After an error nothing is known.
+func (o *Observer) Look(ctx context.Context, known *World, s Scope) (*World, error) {
+	if known == nil || s.All || len(s.Objects) > MostObjects {
+		return o.readAll(ctx, known)
 	}
-	old := r.world
-	r.world = nil
-	w, err := r.readAll(ctx, old)
-	if err == nil {
-		r.world = w
-		r.Lease.Saw(w.configs)
+	if err := o.readScope(ctx, known, s); err != nil {
+		return nil, err
 	}
-	return err
+	return known, nil
 }
 
 // readAll reads everything at once, with one call per kind and one for the engine itself. If any call fails, readAll
 // fails: what a partial read lacks would look as if it had been removed.
-func (r *Reconciler) readAll(ctx context.Context, old *world) (*world, error) {
-	w := &world{}
-	lists := make([][]*kinds.Live, len(r.kinds))
+func (o *Observer) readAll(ctx context.Context, old *World) (*World, error) {
+	w := &World{}
+	lists := make([][]*kinds.Live, len(o.kinds))
 	g, reading := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		w.about, err = r.Engine.Describe(reading)
+		w.About, err = o.engine.Describe(reading)
 		return err
 	})
-	for i, k := range r.kinds {
+	for i, k := range o.kinds {
 		g.Go(func() (err error) {
-			lists[i], err = k.List(reading, r.Engine)
+			lists[i], err = k.List(reading, o.engine)
 			return err
 		})
 	}
@@ -134,19 +143,19 @@ func (r *Reconciler) readAll(ctx context.Context, old *world) (*world, error) {
 		return nil, err
 	}
 	byKind := map[string][]*kinds.Live{}
-	for i, k := range r.kinds {
+	for i, k := range o.kinds {
 		byKind[k.Name] = lists[i]
 		for j, l := range lists[i] {
 			if old != nil {
-				lists[i][j] = unchanged(old.index.ByID(k.Name, l.ID), l)
+				lists[i][j] = unchanged(old.Index.ByID(k.Name, l.ID), l)
 			}
 		}
 	}
-	w.index = kinds.NewIndex(byKind, r.uses)
-	if err := r.findUnlisted(ctx, w.index, w.index.Unknown()); err != nil {
+	w.Index = kinds.NewIndex(byKind, o.uses)
+	if err := o.findUnlisted(ctx, w.Index, w.Index.Unknown()); err != nil {
 		return nil, err
 	}
-	w.about = headcount(w.about, w.index.List(v1.KindNode))
+	w.About = headcount(w.About, w.Index.List(v1.KindNode))
 	w.pickConfigs()
 	return w, nil
 }
@@ -171,20 +180,20 @@ func headcount(about engine.About, nodes []*kinds.Live) engine.About {
 
 // findUnlisted reads objects that others refer to and that lists leave out. They are rare, an id always means the
 // same object, and an id without an object never gets one. So it asks once for each.
-func (r *Reconciler) findUnlisted(ctx context.Context, ix *kinds.Index, refs []kinds.Ref) error {
+func (o *Observer) findUnlisted(ctx context.Context, ix *kinds.Index, refs []kinds.Ref) error {
 	for _, ref := range refs {
-		k, _ := r.kind(ref.Kind)
+		k, _ := o.kind(ref.Kind)
 		if k.Unlisted == nil || ix.ByID(ref.Kind, ref.ID) != nil {
 			continue
 		}
-		known, asked := r.unlisted.Load(ref)
+		known, asked := o.unlisted.Load(ref)
 		if !asked {
-			l, err := k.Unlisted(ctx, r.Engine, ref.ID)
+			l, err := k.Unlisted(ctx, o.engine, ref.ID)
 			if err != nil {
 				return err
 			}
 			known = l
-			r.unlisted.Store(ref, l)
+			o.unlisted.Store(ref, l)
 		}
 		if l := known.(*kinds.Live); l != nil {
 			ix.Put(l)
@@ -194,11 +203,11 @@ func (r *Reconciler) findUnlisted(ctx context.Context, ix *kinds.Index, refs []k
 }
 
 // pickConfigs finds the operator's own configs among all configs.
-func (w *world) pickConfigs() {
-	w.configs = nil
-	for _, l := range w.index.List(v1.KindConfig) {
+func (w *World) pickConfigs() {
+	w.Configs = nil
+	for _, l := range w.Index.List(v1.KindConfig) {
 		if c, ok := l.Raw.(*swarm.Config); ok && state.Own(l.Labels) {
-			w.configs = append(w.configs, c)
+			w.Configs = append(w.Configs, c)
 		}
 	}
 }
@@ -212,13 +221,13 @@ func unchanged(was, is *kinds.Live) *kinds.Live {
 }
 
 // uses calls Uses of the object's kind.
-func (r *Reconciler) uses(l *kinds.Live) []kinds.Ref {
-	k, _ := r.kind(l.Kind)
+func (o *Observer) uses(l *kinds.Live) []kinds.Ref {
+	k, _ := o.kind(l.Kind)
 	return k.Uses(l)
 }
 
-func (r *Reconciler) kind(name string) (kinds.Kind, bool) {
-	for _, k := range r.kinds {
+func (o *Observer) kind(name string) (kinds.Kind, bool) {
+	for _, k := range o.kinds {
 		if k.Name == name {
 			return k, true
 		}
@@ -227,39 +236,39 @@ func (r *Reconciler) kind(name string) (kinds.Kind, bool) {
 }
 
 // readScope brings what the scope names up to date.
-func (r *Reconciler) readScope(ctx context.Context, s Scope) error {
+func (o *Observer) readScope(ctx context.Context, w *World, s Scope) error {
 	for _, name := range s.Kinds {
-		k, _ := r.kind(name)
-		lives, err := k.List(ctx, r.Engine)
+		k, _ := o.kind(name)
+		lives, err := k.List(ctx, o.engine)
 		if err != nil {
 			return err
 		}
 		listed := make(map[string]bool, len(lives))
 		for _, l := range lives {
 			listed[l.ID] = true
-			r.world.index.Put(unchanged(r.world.index.ByID(name, l.ID), l))
+			w.Index.Put(unchanged(w.Index.ByID(name, l.ID), l))
 		}
-		for _, l := range slices.Clone(r.world.index.List(name)) {
+		for _, l := range slices.Clone(w.Index.List(name)) {
 			if !listed[l.ID] {
-				r.world.index.Drop(name, l.ID)
+				w.Index.Drop(name, l.ID)
 			}
 		}
 	}
-	return r.readObjects(ctx, s.Objects)
+	return o.readObjects(ctx, w, s.Objects)
 }
 
 // readObjects reads objects one by one and updates the index. It drops those that no longer exist.
-func (r *Reconciler) readObjects(ctx context.Context, refs []kinds.Ref) error {
+func (o *Observer) readObjects(ctx context.Context, w *World, refs []kinds.Ref) error {
 	read := make([]*kinds.Live, len(refs))
 	g, reading := errgroup.WithContext(ctx)
-	g.SetLimit(apply.InFlight)
+	g.SetLimit(readAtOnce)
 	for i, ref := range refs {
 		g.Go(func() error {
-			k, ok := r.kind(ref.Kind)
+			k, ok := o.kind(ref.Kind)
 			if !ok {
 				return fmt.Errorf("reading %s %s: no such kind", ref.Kind, ref.ID)
 			}
-			l, err := k.Read(reading, r.Engine, ref.ID)
+			l, err := k.Read(reading, o.engine, ref.ID)
 			if engine.IsNotFound(err) {
 				return nil
 			}
@@ -273,17 +282,17 @@ func (r *Reconciler) readObjects(ctx context.Context, refs []kinds.Ref) error {
 	var uses []kinds.Ref
 	for i, ref := range refs {
 		if l := read[i]; l != nil {
-			r.world.index.Put(unchanged(r.world.index.ByID(ref.Kind, l.ID), l))
-			uses = append(uses, r.uses(l)...)
+			w.Index.Put(unchanged(w.Index.ByID(ref.Kind, l.ID), l))
+			uses = append(uses, o.uses(l)...)
 		} else {
-			r.world.index.Drop(ref.Kind, ref.ID)
+			w.Index.Drop(ref.Kind, ref.ID)
 		}
 	}
-	if err := r.findUnlisted(ctx, r.world.index, uses); err != nil {
+	if err := o.findUnlisted(ctx, w.Index, uses); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(refs, func(ref kinds.Ref) bool { return ref.Kind == v1.KindConfig }) {
-		r.world.pickConfigs() // a hold may have come or gone
+		w.pickConfigs() // a hold may have come or gone
 	}
 	return nil
 }

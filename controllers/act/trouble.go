@@ -1,27 +1,25 @@
-package reconciler
+package act
 
 import (
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
-	"github.com/swarm-operator/swarm-operator/controllers/runner"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// troubles returns the steps that failed and wait for their next try, by name. It does not matter which instance
+// Troubles returns the steps of a revision that failed and wait for their next try, by name. It does not matter which instance
 // tried last.
-func (r *Reconciler) troubles(run *Run) map[string]plan.Trouble {
+func (a *Actor) Troubles(source, revision string) map[string]plan.Trouble {
 	out := map[string]plan.Trouble{}
-	for _, t := range r.Lease.Troubles(run.Source, run.InForce.Hash) {
+	for _, t := range a.Lease.Troubles(source, revision) {
 		next := plan.Trouble{Tries: t.Tries, Why: t.Why}
-		if !r.Lease.Eager { // a person waits, and has seen the error
-			next.Until = t.Since.Add(r.Lease.Paced(plan.BackOff(t.Tries)))
+		if !a.Lease.Eager { // a person waits, and has seen the error
+			next.Until = t.Since.Add(a.Lease.Paced(plan.BackOff(t.Tries)))
 		}
 		out[t.Step] = next
 	}
@@ -76,13 +74,13 @@ type tries struct {
 	conflict uint64
 }
 
-// doubtful returns a function that reports whether to look again after a step has succeeded. It does so for removals,
-// because nothing else would tell that the object is still there. It does so for other steps in two cases. The engine
-// said in the last run that the step was done, and it is still to be done to the same version. Or the step has failed
-// before. Otherwise a step without effect would be repeated without a pause.
-func (r *Reconciler) doubtful(run *Run) func(plan.Step) bool {
-	before := r.tries.done
-	r.tries.done = map[string]uint64{}
+// doubtful returns a function that reports whether to look again after a step has succeeded. A step without effect
+// would otherwise be repeated without a pause. There are three cases: a removal, after which the object may still be
+// there; a step that has failed before; and a step that the engine called done in the last run, but that is still to be
+// done to the same version.
+func (a *Actor) doubtful(run *Run) func(plan.Step) bool {
+	before := a.tries.done
+	a.tries.done = map[string]uint64{}
 	return func(s plan.Step) bool {
 		was, known := before[s.Name()]
 		_, failed := run.Facts.Troubles[s.Name()]
@@ -107,9 +105,9 @@ type puzzle struct {
 // outdated returns a function that reports whether a step's error only means that the plan has to be made again. It
 // returns true once. If everything was read since, and the same step on the same version is refused in the same way,
 // the read explains nothing. The error is then the step's own. Otherwise the plan would be made again for ever.
-func (r *Reconciler) outdated(run *Run) func(plan.Step, error) bool {
-	before := r.tries.puzzles
-	r.tries.puzzles = map[string]puzzle{}
+func (a *Actor) outdated(run *Run) func(plan.Step, error) bool {
+	before := a.tries.puzzles
+	a.tries.puzzles = map[string]puzzle{}
 	return func(s plan.Step, err error) bool {
 		if !apply.Outdated(s, err) {
 			return false
@@ -123,40 +121,28 @@ func (r *Reconciler) outdated(run *Run) func(plan.Step, error) bool {
 		if run.Whole && (known && was == is || failed) {
 			return false
 		}
-		r.tries.puzzles[s.Name()] = is
+		a.tries.puzzles[s.Name()] = is
 		return true
 	}
 }
 
-// overtaken reports whether the memory could not be written only because somebody else wrote one in between. The plan
-// then has to be made again. As with a step it returns true once. If everything was read since and the memory is the
-// same, the error is the engine's own.
-func (r *Reconciler) overtaken(run *Run, err error) bool {
+// overtaken reports whether somebody else wrote the memory in between, which is why it could not be written. The plan
+// then has to be made again. It returns true once, as outdated does. If everything was read since then and the memory
+// is the same, the error is the engine's own.
+func (a *Actor) overtaken(run *Run, err error) bool {
 	if !errors.Is(err, state.ErrConflict) {
 		return false
 	}
 	next := run.Found.Sequence + 1
 	_, failed := run.Facts.Troubles[decide.Remembering]
-	again := run.Whole && (failed || r.tries.conflict == next)
-	r.tries.conflict = next
+	again := run.Whole && (failed || a.tries.conflict == next)
+	a.tries.conflict = next
 	return !again
 }
 
 // note records the result of a run for the instance that tries next. It is written when the lease is released.
-func (r *Reconciler) note(run *Run, done tried) {
-	if len(done) > 0 && r.Lease.Mine() != 0 {
-		r.Lease.Note(run.Source, noted(run, done))
+func (a *Actor) note(run *Run, done tried) {
+	if len(done) > 0 && a.Lease.Mine() != 0 {
+		a.Lease.Note(run.Source, noted(run, done))
 	}
-}
-
-// again says when to look again after a run in which something failed: when the first failed step may be tried again.
-// Nothing is known if this instance did not hold the lease. Each instance then paces itself.
-func (l *Loop) again(run *Run) runner.Result {
-	var soonest time.Duration
-	for _, t := range l.troubles(run) {
-		if left := t.Until.Sub(l.Now()); soonest == 0 || left < soonest {
-			soonest = max(left, 10*time.Millisecond)
-		}
-	}
-	return runner.Result{RequeueAfter: soonest}
 }

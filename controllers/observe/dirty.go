@@ -1,4 +1,4 @@
-package reconciler
+package observe
 
 import (
 	"sync"
@@ -10,8 +10,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 )
 
-// dirty collects what may have changed since the last run read it. It may be used by several goroutines.
-type dirty struct {
+// Dirty collects what may have changed since the last run read it. It may be used by several goroutines.
+type Dirty struct {
 	mu  sync.Mutex
 	all bool
 	// objects were made or changed. The value is true if an object is said to be gone.
@@ -21,26 +21,28 @@ type dirty struct {
 	states map[string]bool
 }
 
-func (d *dirty) everything() {
+// Everything notes that everything may have changed.
+func (d *Dirty) Everything() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.all = true
 }
 
-func (d *dirty) add(r kinds.Ref, gone bool) {
+// Object notes that an object was made or changed. gone is true if it is said to be gone.
+func (d *Dirty) Object(r kinds.Ref, gone bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.objects == nil {
 		d.objects = map[kinds.Ref]bool{}
 	}
 	d.objects[r] = gone
-	if len(d.objects) > mostObjects { // as after a manager's replay of all events
+	if len(d.objects) > MostObjects { // as after a manager's replay of all events
 		d.all = true
 		clear(d.objects)
 	}
 }
 
-func (d *dirty) state(name string, gone bool) {
+func (d *Dirty) state(name string, gone bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.states == nil {
@@ -49,22 +51,22 @@ func (d *dirty) state(name string, gone bool) {
 	d.states[name] = gone
 }
 
-// take returns what to read, and empties d. It leaves out objects that are said to be gone and that w does not know.
+// Take returns what to read, and empties d. It leaves out objects that are said to be gone and that w does not know.
 // It asks for everything if a memory of w's source came that is newer than w's, or if w's went. Somebody else has
 // done that.
-func (d *dirty) take(w *world) Scope {
+func (d *Dirty) Take(w *World) Scope {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := Scope{All: d.all || w == nil}
 	if w != nil {
 		for r, gone := range d.objects {
-			if !gone || w.index.ByID(r.Kind, r.ID) != nil {
+			if !gone || w.Index.ByID(r.Kind, r.ID) != nil {
 				s.Objects = append(s.Objects, r)
 			}
 		}
 		for name, gone := range d.states {
-			if of, sequence, _ := state.ParseName(name); of == w.source {
-				s.All = s.All || sequence > w.found.Sequence || (gone && sequence == w.found.Sequence)
+			if of, sequence, _ := state.ParseName(name); of == w.Source {
+				s.All = s.All || sequence > w.Found.Sequence || (gone && sequence == w.Found.Sequence)
 			}
 		}
 	}
@@ -75,29 +77,26 @@ func (d *dirty) take(w *world) Scope {
 }
 
 // Notice notes an event of the engine and reports whether a run is worth it. It does not believe the event: the run
-// reads the object that the event names.
-func (l *Loop) Notice(e engine.Event) bool {
+// reads the object that the event names. waiting is true if this instance waits for the lease.
+func (o *Observer) Notice(d *Dirty, e engine.Event, waiting bool) bool {
 	switch e.Type {
 	case engine.Reconnected, engine.Lost:
-		l.dirty.everything()
+		d.Everything()
 		return true
 	}
 	if e.Name == state.LeaseName && e.Type == string(events.ConfigEventType) {
-		return l.waiting.Load() // only an instance that waits for the lease wants to know
+		return waiting // only an instance that waits for the lease wants to know
 	}
 	gone := e.Action == string(events.ActionRemove)
 	if _, _, ok := state.ParseName(e.Name); ok && e.Type == string(events.ConfigEventType) {
-		l.dirty.state(e.Name, gone)
+		d.state(e.Name, gone)
 		return true
 	}
-	for _, k := range l.kinds {
+	for _, k := range o.kinds {
 		if k.Events == e.Type {
-			l.dirty.add(kinds.Ref{Kind: k.Name, ID: e.ID}, gone)
+			d.Object(kinds.Ref{Kind: k.Name, ID: e.ID}, gone)
 			return true
 		}
 	}
 	return false
 }
-
-// NoticeAll makes the next run read everything.
-func (l *Loop) NoticeAll() { l.dirty.everything() }

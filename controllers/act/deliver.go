@@ -1,0 +1,137 @@
+package act
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/moby/moby/client"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/decide"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/sinks"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// Delivery is a token or a key that has to go where a manifest says.
+type Delivery struct {
+	Of   kinds.Rotated
+	Sink v1.Sink
+	// key and digest are what to remember once it is delivered.
+	key, digest string
+	secret      v1.Content
+}
+
+// errNotDelivered is the class of errors that keep a token or a key from where it should go.
+var errNotDelivered = errors.New("not delivered")
+
+// Look reads the tokens and keys that have somewhere to go, and notes which of them are not on record as delivered.
+func (a *Actor) Look(ctx context.Context, run *Run) {
+	run.Undelivered, run.DeliveryErr = a.notDelivered(ctx, run)
+}
+
+// notDelivered reads the tokens and keys that have somewhere to go. It returns those that are not on record as
+// delivered. The operator keeps them only until they are delivered, and shows them to nobody else.
+func (a *Actor) notDelivered(ctx context.Context, run *Run) ([]Delivery, error) {
+	to := decide.SinksOf(run.Entries)
+	if len(to) == 0 || run.Memory.HashKey == nil {
+		return nil, nil
+	}
+	secrets := map[kinds.Rotated]string{}
+	if to[kinds.WorkerToken] != nil || to[kinds.ManagerToken] != nil {
+		s, err := a.Engine.SwarmInspect(ctx, client.SwarmInspectOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("reading the join tokens: %w", err)
+		}
+		secrets[kinds.WorkerToken], secrets[kinds.ManagerToken] = s.Swarm.JoinTokens.Worker, s.Swarm.JoinTokens.Manager
+	}
+	if to[kinds.UnlockKey] != nil {
+		k, err := a.Engine.SwarmGetUnlockKey(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("reading the unlock key: %w", err)
+		}
+		secrets[kinds.UnlockKey] = k.Key // it is "" while managers are not locked
+	}
+	var out []Delivery
+	for _, of := range slices.Sorted(maps.Keys(to)) {
+		for _, s := range to[of] {
+			d := Delivery{Of: of, Sink: s, key: string(of) + " to " + s.Name(), secret: v1.NewContent([]byte(secrets[of]))}
+			d.digest = digestOf(run.Memory.HashKey, d.key, secrets[of])
+			if secrets[of] != "" && a.Decider.Delivered(run.Decision, d.key) != d.digest {
+				out = append(out, d)
+			}
+		}
+	}
+	return out, nil
+}
+
+// digestOf tells one secret from the next without revealing either: it is keyed, and the secrets are random.
+func digestOf(hashKey []byte, key, secret string) string {
+	mac := hmac.New(sha256.New, hashKey)
+	mac.Write([]byte("delivered\x00" + key + "\x00" + secret))
+	return hex.EncodeToString(mac.Sum(nil))[:20]
+}
+
+// deliver brings tokens and keys to their sinks. It returns how many it delivered, and those that failed with their
+// errors. One that fails does not stop the others, and the next run tries it again.
+func (a *Actor) deliver(ctx context.Context, all []Delivery) (done int, failed []Delivery, errs []error) {
+	for _, d := range all {
+		err := ctx.Err()
+		if err == nil && d.Of == kinds.UnlockKey {
+			err = sinks.Keep(d.Sink)
+		}
+		if err == nil {
+			err = sinks.Deliver(ctx, d.Sink, d.secret)
+		}
+		if err != nil {
+			failed = append(failed, d)
+			errs = append(errs, fmt.Errorf("%s %w: %w", d.Of, errNotDelivered, err))
+			continue
+		}
+		done++
+		a.Decider.Handed(d.key, d.digest)
+		a.Log.Info("delivered", "what", string(d.Of), "to", d.Sink.Name())
+	}
+	return done, failed, errs
+}
+
+// proven returns the plan without steps that make a token or a key for which delivery does not work. If such a step
+// were taken, the new token or key would be nowhere but in the swarm. It also drops a step if the token or key that it
+// replaces has not been delivered yet. errs says why each step was dropped.
+func (a *Actor) proven(ctx context.Context, run *Run, failed []Delivery) (p plan.Plan, errs []error) {
+	p = run.Plan
+	to := decide.SinksOf(run.Entries)
+	p.Steps = slices.DeleteFunc(slices.Clone(p.Steps), func(s plan.Step) bool {
+		of := decide.Makes(s)
+		if of == "" {
+			return false
+		}
+		for _, d := range failed {
+			if d.Of == of {
+				errs = append(errs, fmt.Errorf("%s of %s: the one there is is %w to %s yet", s.Op.Word(), s.Key, errNotDelivered, d.Sink.Name()))
+				return true
+			}
+		}
+		for _, sink := range to[of] {
+			if err := sinks.Prove(ctx, sink); err != nil {
+				errs = append(errs, fmt.Errorf("%s of %s: nothing was changed, because it could not be put where it should go: %w", s.Op.Word(), s.Key, err))
+				return true
+			}
+		}
+		return false
+	})
+	return p, errs
+}
+
+func wrapped(err error) []error {
+	if err == nil {
+		return nil
+	}
+	return []error{err}
+}
