@@ -34,9 +34,13 @@ func runTests(m *testing.M) int {
 	}
 	leaveOut()
 	// The scenarios mostly wait, so more of them than there are processors may run side by side, but not so many that
-	// each is late. Real engines have more to do.
+	// each is late. Real engines have more to do, and in the full run both kinds of swarm share the processors.
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
-		_ = parallel.Value.Set(map[string]string{onSandbox: "6", onEngines: "3"}[*swarmKind])
+		sideBySide := map[string]string{onSandbox: "6", onEngines: "3"}
+		if *full {
+			sideBySide = map[string]string{onSandbox: "4", onEngines: "2"}
+		}
+		_ = parallel.Value.Set(sideBySide[*swarmKind])
 	}
 	if binary == "" {
 		dir, err := os.MkdirTemp("", "e2e")
