@@ -12,7 +12,8 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
-	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
+	"github.com/swarm-operator/swarm-operator/controllers/report"
+	"github.com/swarm-operator/swarm-operator/controllers/revisions"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -97,7 +98,7 @@ func (k vocabulary) objects(ctx context.Context, cmd *cobra.Command) (out []stri
 	defer c.close()
 	if c != nil && c.isSource() {
 		if head, err := c.source.Head(ctx); err == nil {
-			set, _ := reconciler.NewLoader().Load(head.Tree, c.root)
+			set, _ := revisions.NewLoader().Load(head.Tree, c.root)
 			for _, e := range set.Entries {
 				if e.Key().Kind != v1.KindNodeSet {
 					out = append(out, e.Key().String())
@@ -133,7 +134,7 @@ func (k vocabulary) swarm(ctx context.Context, cmd *cobra.Command) []status.Stat
 		return nil
 	}
 	defer client.Close()
-	all, err := reconciler.StatusOf(ctx, client, "")
+	all, err := report.StatusOf(ctx, client, "")
 	if err != nil {
 		return nil
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/bootstrap"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
+	"github.com/swarm-operator/swarm-operator/controllers/revisions"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -100,16 +101,17 @@ func open(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets budget
 	if err != nil {
 		return nil, nil, err
 	}
-	loader := reconciler.NewLoader()
+	loader := revisions.NewLoader()
 	client, err := eng.find(cmd.Context(), source, src.root(), loader, eng.options(cmd, log, nil), !observe, func(text string) { fmt.Fprintln(cmd.OutOrStdout(), text) })
 	if err != nil {
 		source.Close()
 		return nil, nil, err
 	}
 	r := reconciler.New(reconciler.Options{
-		Engine: client, Source: source, Path: src.root(), Name: src.name, OnProblem: budgets.onProblem,
-		Policy: decide.Policy{Consents: consents, Budgets: budgets.Budgets, AskRewritten: budgets.asks(), Observe: observe}, Log: log, Loader: loader,
-		Lease: state.NewLease(state.LeaseOptions{Engine: client, Instance: fmt.Sprintf("%s (%s)", hostname(), cmd.Name()), Eager: true, Log: log, Pace: pace()}),
+		Engine: client, Log: log,
+		Revisions: revisions.New(revisions.Options{Git: source, Path: src.root(), Name: src.name, OnProblem: budgets.onProblem, Observe: observe, Loader: loader, Log: log}),
+		Policy:    decide.Policy{Consents: consents, Budgets: budgets.Budgets, AskRewritten: budgets.asks(), Observe: observe},
+		Lease:     state.NewLease(state.LeaseOptions{Engine: client, Instance: fmt.Sprintf("%s (%s)", hostname(), cmd.Name()), Eager: true, Log: log, Pace: pace()}),
 	})
 	return r, func() { source.Close(); client.Close() }, nil
 }

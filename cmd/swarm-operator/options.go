@@ -16,6 +16,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/bootstrap"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
+	"github.com/swarm-operator/swarm-operator/controllers/revisions"
 	"github.com/swarm-operator/swarm-operator/controllers/screen"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/manifests"
@@ -232,7 +233,7 @@ func (f *budgetFlags) asks() bool { return f.rewritten == "consent" }
 
 func (f *budgetFlags) register(cmd *cobra.Command) {
 	d := plan.DefaultBudgets()
-	enumFlag(cmd, cmd.Flags(), &f.onProblem, "on-problem", "", "what waits if an object has a wrong value: the object and whatever depends on it, or the whole revision", reconciler.Object, reconciler.Object, reconciler.Revision)
+	enumFlag(cmd, cmd.Flags(), &f.onProblem, "on-problem", "", "what waits if an object has a wrong value: the object and whatever depends on it, or the whole revision", revisions.Object, revisions.Object, revisions.Whole)
 	cmd.Flags().IntVar(&f.Removals, "max-removals", d.Removals, "how many objects one revision may remove without consent; to remove more than a quarter of the source's objects always needs it")
 	cmd.Flags().IntVar(&f.Restarts, "max-restarts", d.Restarts, "how many services one revision may restart without consent; a tenth of the source's services never needs it")
 	cmd.Flags().IntVar(&f.Rollouts, "max-rollouts", d.Rollouts, "how many services may roll out at once")

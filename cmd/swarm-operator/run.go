@@ -20,7 +20,9 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
+	"github.com/swarm-operator/swarm-operator/controllers/revisions"
 	"github.com/swarm-operator/swarm-operator/controllers/runner"
+	"github.com/swarm-operator/swarm-operator/controllers/session"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
@@ -97,7 +99,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	}
 	ctx, end := context.WithCancel(cmd.Context())
 	var work sync.WaitGroup
-	var shown atomic.Pointer[reconciler.Loop] // nil until the first session has its loop
+	var shown atomic.Pointer[session.Session] // nil until the first engine is found
 	defer func() {
 		end()
 		work.Wait()
@@ -130,25 +132,25 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		if client == nil {
 			break // ctx ended
 		}
-		f.session(ctx, client, source, again, session{board: board, metrics: metrics, log: log, queue: &queue, shown: &shown})
+		f.work(ctx, client, source, again, parts{board: board, metrics: metrics, log: log, queue: &queue, shown: &shown})
 	}
 	log.Info("stopped")
 	return nil
 }
 
-// session is what stays the same when the operator changes to another engine.
-type session struct {
+// parts are what stays the same when the operator changes to another engine.
+type parts struct {
 	board   *status.Board
 	metrics *status.Metrics
 	log     logr.Logger
 	queue   *atomic.Pointer[runner.Runner]
-	shown   *atomic.Pointer[reconciler.Loop]
+	shown   *atomic.Pointer[session.Session]
 }
 
 // engine returns the engine to talk to, and waits for one if the manifests state engines. If again is true, another
 // engine may be found when this one is no longer a manager. The client is nil if ctx ended first.
 func (f *runFlags) engine(ctx context.Context, source *git.Source, o engine.Options, stated bool, board *status.Board) (client *engine.Client, again bool, err error) {
-	loader := reconciler.NewLoader()
+	loader := revisions.NewLoader()
 	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, 30*time.Second) {
 		if nodes, _, _ := engines(ctx, source, f.src.root(), loader); stated || len(nodes) == 0 {
 			client, err = engine.Open(o)
@@ -169,9 +171,9 @@ func (f *runFlags) engine(ctx context.Context, source *git.Source, o engine.Opti
 // uselessFor is how long an engine may be no manager, or not answer, before the operator looks for another one.
 const uselessFor = 30 * time.Second
 
-// session works with one engine until ctx ends. If other engines may be found (again), it also ends when this one is
+// work works with one engine until ctx ends. If other engines may be found (again), it also ends when this one is
 // of no use.
-func (f *runFlags) session(ctx context.Context, client *engine.Client, source *git.Source, again bool, s session) {
+func (f *runFlags) work(ctx context.Context, client *engine.Client, source *git.Source, again bool, s parts) {
 	defer client.Close()
 	ctx, end := context.WithCancel(ctx)
 	defer end()
@@ -179,13 +181,17 @@ func (f *runFlags) session(ctx context.Context, client *engine.Client, source *g
 		Engine: client, Instance: cmp.Or(f.instance, hostname()), Log: s.log, Pace: pace(),
 		Observe: func(to state.Transition, epoch uint64) { s.metrics.Lease(string(to), epoch) },
 	})
-	loop := &reconciler.Loop{Board: s.board, Metrics: s.metrics, Reconciler: reconciler.New(reconciler.Options{
-		Engine: client, Source: source, Path: f.src.root(), Name: f.src.name, OnProblem: f.budgets.onProblem, Fallback: true, Log: s.log, Lease: lease,
+	observes := f.mode == "observe"
+	loop := session.New(reconciler.New(reconciler.Options{
+		Engine: client, Log: s.log, Lease: lease,
+		Revisions: revisions.New(revisions.Options{
+			Git: source, Path: f.src.root(), Name: f.src.name, OnProblem: f.budgets.onProblem, Fallback: true, Observe: observes, Log: s.log,
+		}),
 		Policy: decide.Policy{
 			Budgets: f.budgets.Budgets, AskRewritten: f.budgets.asks(), RepairAfter: f.repairAfter, RepairRestartsAfter: f.repairRestartsAfter,
-			Observe: f.mode == "observe", Follow: true, Self: f.self(),
+			Observe: observes, Follow: true, Self: f.self(),
 		},
-	})}
+	}), s.board, s.metrics, s.log, time.Now)
 	s.shown.Store(loop)
 	q := runner.New(tidying(loop.Reconcile), s.log)
 	s.queue.Store(q)
@@ -279,7 +285,7 @@ func (f *runFlags) openSource(ctx context.Context, board *status.Board) *git.Sou
 
 // wake asks for a run whenever something may have changed. An event only says where to look; its content is not
 // believed.
-func (f *runFlags) wake(ctx context.Context, queue *runner.Runner, loop *reconciler.Loop, client *engine.Client, source *git.Source, board *status.Board) {
+func (f *runFlags) wake(ctx context.Context, queue *runner.Runner, loop *session.Session, client *engine.Client, source *git.Source, board *status.Board) {
 	const key = "source"
 	events, changes := client.Events(ctx), source.Watch(ctx)
 	queue.Wake(key)

@@ -18,6 +18,8 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
+	"github.com/swarm-operator/swarm-operator/controllers/report"
+	"github.com/swarm-operator/swarm-operator/controllers/revisions"
 	"github.com/swarm-operator/swarm-operator/controllers/screen"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -134,7 +136,7 @@ func (f *statusFlags) here(cmd *cobra.Command) bool {
 	if err != nil {
 		return false
 	}
-	set, _ := reconciler.NewLoader().Load(head.Tree, c.root)
+	set, _ := revisions.NewLoader().Load(head.Tree, c.root)
 	if len(set.Entries) == 0 {
 		return false
 	}
@@ -179,7 +181,7 @@ func (f *statusFlags) alone(cmd *cobra.Command) (looking, func(), error) {
 	}
 	said := false
 	look := func(ctx context.Context) ([]status.Status, error) {
-		all, err := reconciler.StatusOf(ctx, client, f.src.name)
+		all, err := report.StatusOf(ctx, client, f.src.name)
 		if err == nil && len(all) == 0 && !said {
 			said = true
 			note(cmd, "no source has anything on this swarm")

@@ -9,7 +9,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
-	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
+	"github.com/swarm-operator/swarm-operator/controllers/revisions"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/manifests"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
@@ -34,7 +34,7 @@ Notes point at things that are valid but probably a mistake; they do not change 
 			if err != nil {
 				return err
 			}
-			set, problems := reconciler.NewLoader().Load(commit.Tree, src.root())
+			set, problems := revisions.NewLoader().Load(commit.Tree, src.root())
 			consents, below := commit.Lines(plan.Trailer)
 			for _, text := range consents {
 				parsed, err := plan.ParseConsent(text)

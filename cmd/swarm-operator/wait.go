@@ -13,7 +13,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
-	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
+	"github.com/swarm-operator/swarm-operator/controllers/report"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 )
@@ -196,7 +196,7 @@ func (w *waiting) look(ctx context.Context) (verdict, error) {
 // unfinished says what keeps the revision in force from being rolled out: its services that are not ready, and the
 // steps that failed. It reads the swarm, so the answer is never old. It returns "" if nothing is known.
 func unfinished(ctx context.Context, c *engine.Client, source string, m state.Memory) string {
-	all, err := reconciler.StatusOf(ctx, c, source)
+	all, err := report.StatusOf(ctx, c, source)
 	if err != nil || len(all) != 1 || len(m.History) == 0 {
 		return ""
 	}

@@ -90,3 +90,8 @@ type Answers struct {
 	// Rotating is what is due to be replaced by epoch or by age, and when each thing was last replaced.
 	Rotating kinds.Rotating
 }
+
+// AskedBy returns what a revision asks for, by its manifests that no problem holds, and by those that one holds.
+func (d *Decider) AskedBy(run *Decision, entries []kinds.Entry, held map[v1.Key]string) Before {
+	return Before{States: kinds.Expand(d.kinds, entries, run.Index, run.Ours(), nil).States, Withheld: held}
+}

@@ -1,10 +1,12 @@
 package observe
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/moby/moby/api/types/events"
 
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
@@ -73,6 +75,25 @@ func (d *Dirty) Take(w *World) Scope {
 	d.all = false
 	clear(d.objects)
 	clear(d.states)
+	return s
+}
+
+// And adds to a scope what has to be looked at because no event tells of it: whole kinds, and objects by their keys.
+func (s Scope) And(w *World, whole []string, watched []v1.Key) Scope {
+	if s.All {
+		return s
+	}
+	s.Kinds = whole
+	for _, key := range watched {
+		if live := w.Index.ByName(key.Kind, key.Name); live != nil {
+			if ref := (kinds.Ref{Kind: key.Kind, ID: live.ID}); !slices.Contains(s.Objects, ref) {
+				s.Objects = append(s.Objects, ref)
+			}
+		}
+		if len(s.Objects) > MostObjects {
+			return Everything
+		}
+	}
 	return s
 }
 

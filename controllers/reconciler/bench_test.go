@@ -14,6 +14,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/observe"
+	"github.com/swarm-operator/swarm-operator/controllers/revisions"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 	"github.com/swarm-operator/swarm-operator/sandbox"
 )
@@ -67,7 +68,7 @@ func steady(b testing.TB, text string) *Reconciler {
 		_ = c.Close()
 		_ = source.Close()
 	})
-	r := New(Options{Engine: c, Source: source, Path: ".", Fallback: true, Log: logr.Discard()})
+	r := New(Options{Engine: c, Log: logr.Discard(), Revisions: revisions.New(revisions.Options{Git: source, Path: ".", Fallback: true, Log: logr.Discard()})})
 	for range 2 {
 		run, err := r.Plan(b.Context())
 		if err != nil {
@@ -92,7 +93,7 @@ func BenchmarkRun(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					run, err := r.plan(b.Context(), scope)
+					run, err := r.Look(b.Context(), scope)
 					if err != nil {
 						b.Fatal(err)
 					}

@@ -6,7 +6,6 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
-	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
@@ -21,7 +20,7 @@ func (r *Reconciler) nodes(ctx context.Context, run *Run) kinds.Surveyed {
 		src := run.Ours()
 		in := kinds.Survey{
 			Index: run.Index, Expanded: run.Wants.Expanded, Managers: managersOf(run.Entries), States: map[string]*diff.State{},
-			Own: run.About.NodeID, Now: f.Now, Remembered: &r.decider.Survey, RepairAfter: r.RepairAfter, Stopped: stopped(run, f),
+			Own: run.About.NodeID, Now: f.Now, Remembered: &r.decider.Survey, RepairAfter: r.decider.RepairAfter, Stopped: stopped(run, f),
 			Service: func(id string) *v1.Service { return r.service(run.Index, id) },
 			Held: func(key v1.Key, l *kinds.Live) bool {
 				_, meta := src.Identify(l)
@@ -38,7 +37,7 @@ func (r *Reconciler) nodes(ctx context.Context, run *Run) kinds.Surveyed {
 				in.Changes = append(in.Changes, c)
 			}
 		}
-		s := k.Survey(ctx, r.Engine, in)
+		s := k.Survey(ctx, r.engine, in)
 		return s
 	}
 	return kinds.Surveyed{}
@@ -96,15 +95,6 @@ func (r *Reconciler) service(ix *kinds.Index, id string) *v1.Service {
 		return k.Normalise(l, ix).(*v1.Service)
 	}
 	return nil
-}
-
-// board returns how the nodes are, in the form that the board shows.
-func board(n *kinds.Nodes) status.Nodes {
-	out := status.Nodes{Wanted: n.Wanted, Members: n.Members, Reachable: n.Reachable, Tolerance: n.Tolerance, Losses: n.Losses, Rotating: n.Rotating, Progress: n.Progress}
-	for _, s := range n.Seen {
-		out.Seen = append(out.Seen, status.Node{Name: s.Name, Role: s.Role, State: s.State, Availability: s.Availability, Version: s.Version, Behind: s.Behind})
-	}
-	return out
 }
 
 // kind returns the kind of that name. It is empty if there is none.

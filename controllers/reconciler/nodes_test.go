@@ -27,7 +27,7 @@ func nodeCalled(id, hostname string, version uint64) *kinds.Live {
 // same object.
 func TestAKindInTheScopeIsReadAnew(t *testing.T) {
 	r := steady(t, onNodesNetworks)
-	if _, err := r.plan(t.Context(), observe.Everything); err != nil {
+	if _, err := r.Look(t.Context(), observe.Everything); err != nil {
 		t.Fatal(err)
 	}
 	service := r.world.Index.ByName(v1.KindService, "ours")
@@ -39,7 +39,7 @@ func TestAKindInTheScopeIsReadAnew(t *testing.T) {
 			r.kinds[i].List = func(context.Context, *engine.Client) ([]*kinds.Live, error) { return listed, broken }
 		}
 	}
-	r.observer = observe.New(r.Engine, r.kinds)
+	r.observer = observe.New(r.engine, r.kinds)
 	read := func(lives ...*kinds.Live) error {
 		listed = lives
 		_, err := r.observer.Look(t.Context(), r.world, observe.Scope{Kinds: []string{v1.KindNode}})

@@ -1,5 +1,5 @@
-// Package reconciler is the loop. It reads git and the swarm once, lets decide, diff and plan think, and carries out
-// the plan.
+// Package reconciler is one run: it reads git and the swarm once, lets decide think, and carries out the plan. Package
+// session runs it again and again.
 package reconciler
 
 import (
@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/act"
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
@@ -16,77 +17,54 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 	"github.com/swarm-operator/swarm-operator/controllers/observe"
+	"github.com/swarm-operator/swarm-operator/controllers/report"
+	"github.com/swarm-operator/swarm-operator/controllers/revisions"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
-	"github.com/swarm-operator/swarm-operator/manifests"
-	"github.com/swarm-operator/swarm-operator/manifests/git"
+	"github.com/swarm-operator/swarm-operator/controllers/status"
 )
 
 // Options say what is reconciled with what.
 type Options struct {
-	Engine *engine.Client
-	Source *git.Source
-	// Path is the folder below the source's root that has the manifests. "." is the root.
-	Path string
-	// Name is the name of the source. If it is "", the source itself gives the name, or it is DefaultName.
-	Name string
+	Engine    *engine.Client
+	Revisions *revisions.Reader
 	// Policy says how to decide.
-	decide.Policy
-	// Fallback is true if runs go on with the revision in force while the newest one has a problem.
-	Fallback bool
-	// OnProblem says what a problem of an object's values holds: Object, which includes what depends on the object,
-	// or Revision. "" means Object.
-	OnProblem string
+	Policy decide.Policy
 	// Lease is this process's part of the swarm's lease. Nothing is written without the lease. nil means a new one
 	// that lets others go first.
 	Lease *state.Lease
-	// Loader reads manifests. It does not parse an unchanged file twice. nil means a new one.
-	Loader *manifests.Loader
-	Log    logr.Logger
-	Now    func() time.Time
+	Log   logr.Logger
+	// Now is the clock. nil means time.Now.
+	Now func() time.Time
 }
-
-// These are the values of OnProblem.
-const (
-	Object   = "object"
-	Revision = "revision"
-)
 
 // Reconciler makes a swarm match a source. It does one run at a time.
 type Reconciler struct {
-	Options
-	kinds  []kinds.Kind
-	loader *manifests.Loader
+	engine    *engine.Client
+	revisions *revisions.Reader
+	kinds     []kinds.Kind
+	lease     *state.Lease
+	now       func() time.Time
 
 	mu    sync.Mutex     // mu allows one run at a time
 	world *observe.World // world is as it was last read; nil if nothing is known
 	// observer reads the swarm. A status may use it beside a run.
 	observer *observe.Observer
-	last     *loaded // last is the last usable revision, in this process
-	previous *loaded // previous is the one before that, in this process
 	decider  *decide.Decider
-
-	compared decide.Compared
 	actor    *act.Actor
 	first    state.Memory // first is the memory of a source that has none yet
 }
-
-// DefaultName is the name of a source that has no name.
-const DefaultName = "default"
 
 // New returns a Reconciler. It fills in the options that are nil.
 func New(o Options) *Reconciler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Loader == nil {
-		o.Loader = NewLoader()
-	}
 	if o.Lease == nil {
 		o.Lease = state.NewLease(state.LeaseOptions{Engine: o.Engine, Log: o.Log, Now: o.Now})
 	}
 	every, decider := all.Kinds(), decide.New(o.Policy)
 	return &Reconciler{
-		Options: o, kinds: every, loader: o.Loader, observer: observe.New(o.Engine, every), decider: decider,
+		engine: o.Engine, revisions: o.Revisions, kinds: every, lease: o.Lease, now: o.Now, observer: observe.New(o.Engine, every), decider: decider,
 		actor: act.New(act.Options{Engine: o.Engine, Lease: o.Lease, Kinds: every, Decider: decider, Log: o.Log, Now: o.Now}),
 	}
 }
@@ -99,17 +77,15 @@ type Run struct {
 	acts act.Run // acts is what has to be done about it
 }
 
-// NewLoader returns a loader that knows all kinds.
-func NewLoader() *manifests.Loader {
-	return manifests.NewLoader(manifests.Options{New: all.New, Kinds: all.Names(), Field: all.Field})
-}
+// Undelivered returns the tokens and keys that are not where they should be, and why.
+func (r *Run) Undelivered() ([]act.Delivery, error) { return r.acts.Undelivered, r.acts.DeliveryErr }
 
 // Plan looks and decides. It writes nothing, neither to git nor to the swarm. It fails if the swarm or its memory
 // cannot be read. The run then has the problems of the source all the same.
-func (r *Reconciler) Plan(ctx context.Context) (*Run, error) { return r.plan(ctx, observe.Everything) }
+func (r *Reconciler) Plan(ctx context.Context) (*Run, error) { return r.Look(ctx, observe.Everything) }
 
-// plan does the work of Plan, but reads no more of the swarm than it must.
-func (r *Reconciler) plan(ctx context.Context, scope observe.Scope) (*Run, error) {
+// Look does the work of Plan, but reads no more of the swarm than it must.
+func (r *Reconciler) Look(ctx context.Context, scope observe.Scope) (*Run, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var before decide.Progress
@@ -131,7 +107,7 @@ func (r *Reconciler) refresh(ctx context.Context, scope observe.Scope) (err erro
 	before := r.world
 	r.world, err = r.observer.Look(ctx, before, scope)
 	if err == nil && r.world != before {
-		r.Lease.Saw(r.world.Configs)
+		r.lease.Saw(r.world.Configs)
 	}
 	return err
 }
@@ -141,18 +117,18 @@ func (r *Reconciler) planned(ctx context.Context, scope observe.Scope) (*Run, er
 	run.Whole = scope.All || r.world == nil
 	looked := make(chan error, 1)
 	go func() { looked <- r.refresh(ctx, scope) }()
-	head := r.readHead(ctx)
+	head := r.revisions.Head(ctx)
 	err := <-looked
-	run.Attempted, run.SourceErr = head.commit, head.err
-	if !head.good() {
-		run.Problems = head.problems
+	run.Attempted, run.SourceErr = head.Commit, head.Err
+	if !head.Good() {
+		run.Problems = head.Problems
 	}
 	if err != nil { // the problems of the revision are worth knowing even without the swarm
 		return run, err
 	}
 	run.About, run.Index = r.world.About, r.world.Index
-	run.Source = r.sourceName(head, r.world.Configs)
-	run.acts = act.Run{Decision: &run.Decision, Store: state.NewStore(run.Source, r.Engine)}
+	run.Source = r.revisions.NameOf(ctx, head, r.world.Configs)
+	run.acts = act.Run{Decision: &run.Decision, Store: state.NewStore(run.Source, r.engine)}
 	if run.Found, err = r.world.Memory(run.acts.Store, run.Source); err != nil {
 		return run, err
 	}
@@ -160,7 +136,7 @@ func (r *Reconciler) planned(ctx context.Context, scope observe.Scope) (*Run, er
 	run.Holds, run.Nonce = state.Holds(r.world.Configs), state.NewNonce()
 	run.Memory = run.Found.Memory
 	// An operator that only looks needs no key, and shows the same thing each time.
-	if run.Found.Sequence == 0 && !r.Observe {
+	if run.Found.Sequence == 0 && !r.decider.Observe {
 		if r.first.Source != run.Source { // until it is written, because another key would give versions other names
 			if r.first, err = state.New(run.Source); err != nil {
 				return run, err
@@ -169,15 +145,18 @@ func (r *Reconciler) planned(ctx context.Context, scope observe.Scope) (*Run, er
 		run.Memory = r.first
 	}
 	// An operator that observes writes no failures, so the process remembers them.
-	if r.Observe && r.Follow {
+	if r.decider.Observe && r.decider.Follow {
 		run.Memory.Failed = r.decider.SeenFailed()
 	}
-	use := r.choose(ctx, head, run)
+	use, notice := r.revisions.Choose(ctx, head, run.Found.Memory.InForce.Hash)
+	if notice != "" {
+		run.Notices = append(run.Notices, notice)
+	}
 	if use == nil {
 		return run, nil
 	}
-	run.InForce, run.Entries, run.Withheld, run.Stays = use.commit, use.entries, use.held, use.stays
-	run.Defaults, run.Remarks = use.defaults, use.notices
+	run.InForce, run.Entries, run.Withheld, run.Stays = use.Commit, use.Entries, use.Held, use.Stays
+	run.Defaults, run.Remarks = use.Defaults, use.Notices
 	run.Troubles = r.actor.Troubles(run.Source, run.InForce.Hash)
 	r.think(ctx, run)
 	return run, nil
@@ -187,16 +166,16 @@ func (r *Reconciler) planned(ctx context.Context, scope observe.Scope) (*Run, er
 // the parts: see ask.go.
 func (r *Reconciler) think(ctx context.Context, run *Run) {
 	d := &run.Decision
-	d.Past = r.askGit(ctx, run)
+	d.Past = r.revisions.Past(ctx, run.Memory.InForce.Hash, run.InForce)
 	r.decider.Expand(d)
 	r.decider.Compare(d, r.askBefore(ctx, run))
 	// Take the time right before tasks are read. Otherwise a task that started in between would count as watched to
 	// the end.
-	d.At = r.Now()
+	d.At = r.now()
 	needs := r.decider.Needs(d)
 	r.decider.Learn(d, needs, r.askEngine(ctx, run, needs))
 	r.decider.Decide(d)
-	if run.Whole && !r.Observe && run.Facts.Paused == "" && !run.Facts.ReleasedAll {
+	if run.Whole && !r.decider.Observe && run.Facts.Paused == "" && !run.Facts.ReleasedAll {
 		r.actor.Look(ctx, &run.acts)
 	}
 }
@@ -206,7 +185,7 @@ func (r *Reconciler) think(ctx context.Context, run *Run) {
 func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Event)) (apply.Outcome, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !run.Usable() || r.Observe {
+	if !run.Usable() || r.decider.Observe {
 		r.decider.Settle(run.Facts)
 		return apply.Outcome{}, nil
 	}
@@ -222,3 +201,48 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 
 // Release gives the lease back, so that others may act. leave is true if this process will not act any more.
 func (r *Reconciler) Release(ctx context.Context, leave bool) { r.actor.Release(ctx, leave) }
+
+// Scope returns what may have changed, by what is dirty, and what has to be looked at because no event tells of it.
+func (r *Reconciler) Scope(d *observe.Dirty, moving []string) observe.Scope {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return d.Take(r.world).And(r.world, moving, r.decider.Watched())
+}
+
+// Again returns how long until the first failed step may be tried again. Zero means that nothing is known, because this
+// instance did not hold the lease. Each instance then paces itself.
+func (r *Reconciler) Again(run *Run) time.Duration {
+	var soonest time.Duration
+	for _, t := range r.actor.Troubles(run.Source, run.InForce.Hash) {
+		if left := t.Until.Sub(r.now()); soonest == 0 || left < soonest {
+			soonest = max(left, 10*time.Millisecond)
+		}
+	}
+	return soonest
+}
+
+// ComeBack returns how long until something may have changed that no event tells of. It returns 0 if nothing will.
+func (r *Reconciler) ComeBack(run *Run) time.Duration { return r.decider.ComeBack(&run.Decision) }
+
+// Hidden returns since when writes hide how roll-outs go on.
+func (r *Reconciler) Hidden() map[v1.Key]time.Time { return r.decider.Hidden() }
+
+// Placeless says which tasks find no place, or returns "".
+func (r *Reconciler) Placeless() string { return r.decider.Placeless() }
+
+// Notice notes an event of the engine and reports whether a run is worth it. waiting is true if this instance waits for
+// the lease.
+func (r *Reconciler) Notice(d *observe.Dirty, e engine.Event, waiting bool) bool {
+	return r.observer.Notice(d, e, waiting)
+}
+
+// Lease returns how the lease stands.
+func (r *Reconciler) Lease() state.View { return r.lease.View() }
+
+// Reporter returns what says how things are, for this swarm.
+func (r *Reconciler) Reporter() *report.Reporter { return report.New(r.observer, r.kinds, r.now) }
+
+// Status returns what a run found, with how the objects do now: see report.Reporter.Of.
+func (r *Reconciler) Status(ctx context.Context, run *Run) (status.Status, error) {
+	return r.Reporter().Of(ctx, &run.Decision, run.SourceErr)
+}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/observe"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
@@ -117,10 +118,10 @@ func (h *hands) act() {
 // Whatever hands do, a run that reads what events name comes to the same plan as one that reads everything.
 func TestAScopedRunFindsWhatAFullOneFinds(t *testing.T) {
 	r := steady(t, several)
-	l := &Loop{Reconciler: r}
+	var dirty observe.Dirty
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	events := r.Engine.Events(ctx)
+	events := r.engine.Events(ctx)
 	for e := range events { // the stream is open
 		if e.Type == engine.Reconnected {
 			break
@@ -129,22 +130,22 @@ func TestAScopedRunFindsWhatAFullOneFinds(t *testing.T) {
 	const marker = "swarm-operator.marker.1"
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	h := &hands{t, rand.New(rand.NewPCG(1, seed)), r.Engine}
+	h := &hands{t, rand.New(rand.NewPCG(1, seed)), r.engine}
 	for round := range 60 {
 		for range 1 + h.rand.IntN(3) {
 			h.act()
 		}
 		// Events come in order. Once the marker's event has come, all earlier ones have.
-		made, err := r.Engine.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{Name: marker}, Data: []byte("x")}})
+		made, err := r.engine.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{Name: marker}, Data: []byte("x")}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.Engine.ConfigRemove(ctx, made.ID, client.ConfigRemoveOptions{}); err != nil {
+		if _, err := r.engine.ConfigRemove(ctx, made.ID, client.ConfigRemoveOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		err = harness.Until(ctx, time.Minute, func() error {
 			for e := range events {
-				l.Notice(e)
+				r.Notice(&dirty, e, false)
 				if e.ID == made.ID && e.Action == "remove" {
 					return nil
 				}
@@ -154,7 +155,7 @@ func TestAScopedRunFindsWhatAFullOneFinds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		scope := l.scope()
+		scope := r.Scope(&dirty, nil)
 		if scope.All {
 			t.Errorf("round %d reads everything", round)
 		}

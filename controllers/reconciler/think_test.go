@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,7 +18,6 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/observe"
 	"github.com/swarm-operator/swarm-operator/diff"
-	"github.com/swarm-operator/swarm-operator/manifests/git"
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
@@ -53,22 +51,22 @@ func TestTwoThoughtsAreAsGoodAsOne(t *testing.T) {
 	}
 	manifests := lacks(several, "c") // it needs something that does not exist
 	r := steady(t, manifests)
-	now := r.Now()
-	r.Now = func() time.Time { return now }
-	if err := os.WriteFile(filepath.Join(r.Source.String(), "all.yaml"), []byte(lacks(manifests, "b")), 0o600); err != nil {
+	now := r.now()
+	r.now = func() time.Time { return now }
+	if err := os.WriteFile(filepath.Join(r.revisions.Git.String(), "all.yaml"), []byte(lacks(manifests, "b")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	r.decider.Follow = true
-	if _, err := r.plan(t.Context(), observe.Everything); err != nil {
+	if _, err := r.Look(t.Context(), observe.Everything); err != nil {
 		t.Fatal(err)
 	}
 	if err := harness.Until(t.Context(), time.Minute, func() error { // the swarm itself may write in between
-		services, err := r.Engine.ServiceList(t.Context())
+		services, err := r.engine.ServiceList(t.Context())
 		for _, s := range services {
 			if spec := s.Spec; spec.Name == "a" {
 				spec.Labels = maps.Clone(spec.Labels)
 				spec.Labels["by"] = "hand"
-				_, err = r.Engine.ServiceUpdate(t.Context(), s.ID, engine.ServiceUpdate{Version: s.Version, Spec: spec})
+				_, err = r.engine.ServiceUpdate(t.Context(), s.ID, engine.ServiceUpdate{Version: s.Version, Spec: spec})
 			}
 		}
 		return err
@@ -78,7 +76,7 @@ func TestTwoThoughtsAreAsGoodAsOne(t *testing.T) {
 	begin, world := r.decider.Copy(), *r.world
 	think := func(scope observe.Scope) (decide.Progress, string) {
 		r.decider.Progress, r.world = begin.Copy(), &world
-		run, err := r.plan(t.Context(), scope)
+		run, err := r.Look(t.Context(), scope)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,52 +99,6 @@ func TestTwoThoughtsAreAsGoodAsOne(t *testing.T) {
 	}
 	if plan != again || !strings.Contains(plan, "changed by hand") {
 		t.Errorf("the plans are\n%s\nand\n%s", plan, again)
-	}
-}
-
-// Only the first run of a new revision asks what the one before held. Later nothing that is wanted is held any more.
-func TestWhatTheRevisionInForceHeldIsKnown(t *testing.T) {
-	for newest, want := range map[string]bool{"new": true, "old": false} {
-		r := New(Options{})
-		r.previous = &loaded{commit: git.Commit{Hash: "old"}, held: map[v1.Key]string{svc("web"): "why"}}
-		run := from("old", newest)
-		run.Index = indexOf()
-		run.Haves = []diff.State{{Meta: diff.Meta{Lost: true}}}
-		if held := r.askBefore(t.Context(), run).Withheld; (held[svc("web")] != "") != want || held[svc("other")] != "" {
-			t.Errorf("before %s, these are held: %v", newest, held)
-		}
-	}
-}
-
-// A manifest that a problem holds may say that its object stays when the manifest is gone, and that counts. If it
-// says that the object may go, that does not count.
-func TestAHeldManifestMayKeepItsObject(t *testing.T) {
-	manifest := func(policy string) *fstest.MapFile {
-		return &fstest.MapFile{Data: []byte("apiVersion: swarm-operator.io/v1\nkind: Service\nmetadata: {name: web}\nspec: {image: app, replicas: three}\n" + policy)}
-	}
-	const protect, prune = "policy.protect: true", "policy.prune: false"
-	for _, test := range []struct{ name, policy, defaults, want string }{
-		{name: "nothing is stated"},
-		{name: "protect", policy: "policy: {protect: true}", want: protect},
-		{name: "prune", policy: "policy: {prune: false}", want: prune},
-		{name: "prune, for all objects of the source", defaults: "policy: {prune: false}", want: prune},
-		{name: "it may go", policy: "policy: {prune: true}"},
-		{name: "protect, and it might go", policy: "policy: {protect: true, prune: true}", want: protect},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			r := New(Options{Path: "."})
-			tree := fstest.MapFS{"a.yaml": manifest(test.policy)}
-			if test.defaults != "" {
-				tree[".swarm-operator.yaml"] = &fstest.MapFile{Data: []byte("defaults: {" + test.defaults + "}\n")}
-			}
-			l := r.load(git.Commit{Tree: tree})
-			if !l.good() || l.held[svc("web")] == "" {
-				t.Fatalf("it is not held: %v", l.problems)
-			}
-			if got := l.stays[svc("web")]; got != test.want {
-				t.Errorf("it is kept for %q, want %q", got, test.want)
-			}
-		})
 	}
 }
 

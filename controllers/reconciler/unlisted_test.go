@@ -31,7 +31,7 @@ func TestAServiceOnANodesOwnNetworkIsInSync(t *testing.T) {
 	r := steady(t, onNodesNetworks)
 	agree := func(when string, scope observe.Scope) {
 		t.Helper()
-		run, err := r.plan(t.Context(), scope)
+		run, err := r.Look(t.Context(), scope)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,12 +46,12 @@ func TestAServiceOnANodesOwnNetworkIsInSync(t *testing.T) {
 		t.Errorf("it is attached to the node's own network %s", target)
 	}
 	r.world = nil
-	r.observer = observe.New(r.Engine, r.kinds)
+	r.observer = observe.New(r.engine, r.kinds)
 	agree("in a new process", observe.Everything)
 	agree("when it is read alone", observe.Scope{Objects: []kinds.Ref{{Kind: v1.KindService, ID: ours.ID}}})
 
 	n := uint64(0)
-	made, err := r.Engine.ServiceCreate(t.Context(), swarm.ServiceSpec{
+	made, err := r.engine.ServiceCreate(t.Context(), swarm.ServiceSpec{
 		Annotations: swarm.Annotations{Name: "other"}, Mode: swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &n}},
 		TaskTemplate: swarm.TaskSpec{ContainerSpec: &swarm.ContainerSpec{Image: "app:1"}, Networks: []swarm.NetworkAttachmentConfig{{Target: "host"}}},
 	}, engine.RegistryAuth{})
@@ -71,7 +71,7 @@ func TestAServiceOnANodesOwnNetworkIsInSync(t *testing.T) {
 // If no revision is usable, a status reads the swarm beside a run.
 func TestTheSwarmIsReadBesideARun(t *testing.T) {
 	r := steady(t, onNodesNetworks)
-	r.observer = observe.New(r.Engine, r.kinds)
+	r.observer = observe.New(r.engine, r.kinds)
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {

@@ -11,6 +11,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/observe"
+	"github.com/swarm-operator/swarm-operator/controllers/report"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -45,7 +46,7 @@ type Progress struct {
 // the run wants. While Wait waits for what this revision changed, a failure of what an earlier revision changed does
 // not end it. It does not wait for a service that an earlier revision changed and whose tasks only wait for a place.
 func (r *Reconciler) Wait(ctx context.Context, run *Run, report func([]Progress)) error {
-	w := decide.NewWaited(run.Memory.ChangedBy(), r.Now())
+	w := decide.NewWaited(run.Memory.ChangedBy(), r.now())
 	for {
 		all, err := r.look(ctx, run, w)
 		if err != nil {
@@ -115,21 +116,21 @@ func (r *Reconciler) undone(k kinds.Kind, l *kinds.Live, run *Run, ix *kinds.Ind
 }
 
 func (r *Reconciler) look(ctx context.Context, run *Run, w *decide.Waited) ([]Progress, error) {
-	sights, err := r.sightsOf(ctx, wantsOf(run.Wants.States, nil))
+	sights, err := r.observer.SightsOf(ctx, r.now(), report.WantsOf(run.Wants.States, nil))
 	if err != nil {
 		return nil, err
 	}
-	seen := plan.Facts{Now: r.Now(), Rollouts: map[v1.Key]plan.Rollout{}}
+	seen := plan.Facts{Now: r.now(), Rollouts: map[v1.Key]plan.Rollout{}}
 	for _, s := range sights {
-		if rollout := s.observed(); rollout.State != "" {
-			seen.Rollouts[s.key()] = rollout
+		if rollout := s.Rollout(); rollout.State != "" {
+			seen.Rollouts[s.Key()] = rollout
 		}
 	}
 	w.Hide(run.Wanted, &seen)
 	out, moves, index := make([]Progress, 0, len(sights)), false, r.indexed(ctx)
 	for _, s := range sights {
 		e := status.Evidence{
-			Look: status.Look(s.Health), Failure: run.FailureOf(s.key()).Why, Hidden: w.Hidden()[s.key()], Since: w.Since(s.key(), s.live.Version, s.Health, seen.Now), Now: seen.Now,
+			Look: status.Look(s.Health), Failure: run.FailureOf(s.Key()).Why, Hidden: w.Hidden()[s.Key()], Since: w.Since(s.Key(), s.Live.Version, s.Health, seen.Now), Now: seen.Now,
 		}
 		undone := false
 		if s.RolledBack {
@@ -137,15 +138,15 @@ func (r *Reconciler) look(ctx context.Context, run *Run, w *decide.Waited) ([]Pr
 			if err != nil {
 				return nil, err
 			}
-			undone = r.undone(*s.kind, s.live, run, ix)
+			undone = r.undone(*s.Kind, s.Live, run, ix)
 		}
 		if undone {
-			rollout := s.observed()
+			rollout := s.Rollout()
 			rollout.Left = plan.Differs // that is known
-			rollout = s.kind.Trace(ctx, r.Engine, s.live, run.Index, nil, rollout)
+			rollout = s.Kind.Trace(ctx, r.engine, s.Live, run.Index, nil, rollout)
 			e.Undone = rollout.Text()
 		}
-		p := Progress{Key: s.key(), Verdict: e.Verdict(), Running: s.Running, Wanted: s.Wanted, Waits: s.Waits, Own: w.By[s.key()] == run.InForce.Hash}
+		p := Progress{Key: s.Key(), Verdict: e.Verdict(), Running: s.Running, Wanted: s.Wanted, Waits: s.Waits, Own: w.By[s.Key()] == run.InForce.Hash}
 		if rollout := seen.Rollouts[p.Key]; p.Failed() && (rollout.RolledBack() || rollout.State == "paused") {
 			p.began = rollout.Began
 		}
@@ -160,7 +161,7 @@ func (r *Reconciler) look(ctx context.Context, run *Run, w *decide.Waited) ([]Pr
 		if err != nil {
 			return nil, err
 		}
-		out[i].changed = r.undone(*s.kind, s.live, run, ix)
+		out[i].changed = r.undone(*s.Kind, s.Live, run, ix)
 	}
 	slices.SortFunc(out, func(a, b Progress) int { return a.Key.Compare(b.Key) })
 	return out, nil
@@ -172,7 +173,7 @@ func (r *Reconciler) look(ctx context.Context, run *Run, w *decide.Waited) ([]Pr
 func (r *Reconciler) Conclude(ctx context.Context, run *Run, all []Progress) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if run.Frozen || r.Observe || !run.Usable() {
+	if run.Frozen || r.decider.Observe || !run.Usable() {
 		return nil
 	}
 	change := func(m *state.Memory) {
@@ -200,18 +201,18 @@ func (r *Reconciler) Conclude(ctx context.Context, run *Run, all []Progress) err
 			slices.SortFunc(m.Failed, func(a, b plan.Failure) int { return a.Key.Compare(b.Key) })
 		}
 		outcome, why := decide.Became(failed, run.OwnRefusals(), false)
-		m.End(outcome, why, r.Now())
+		m.End(outcome, why, r.now())
 	}
 	if after := run.Found.Memory; run.Found.Sequence > 0 {
 		if change(&after); !run.acts.Store.Differs(run.Found, after) {
 			return nil
 		}
 	}
-	taken, err := r.Lease.Take(ctx, run.Source, nil)
+	taken, err := r.lease.Take(ctx, run.Source, nil)
 	if err != nil || taken.Epoch == 0 {
 		return err
 	}
-	ctx, done := r.Lease.Bind(ctx)
+	ctx, done := r.lease.Bind(ctx)
 	defer done()
 	return run.acts.Store.Edit(context.WithoutCancel(ctx), func(found state.Found, m *state.Memory) error {
 		if found.Sequence > 0 {

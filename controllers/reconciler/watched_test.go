@@ -15,19 +15,20 @@ import (
 
 // What is not settled is read again although no event told of it.
 func TestWhatIsNotSettledIsWatched(t *testing.T) {
-	l := &Loop{Reconciler: New(Options{Log: logr.Discard(), Policy: decide.Policy{Follow: true}})}
+	r := New(Options{Log: logr.Discard(), Policy: decide.Policy{Follow: true}})
 	list := map[string][]*kinds.Live{v1.KindService: {{Kind: v1.KindService, ID: "s1", Name: "web"}}}
-	l.world = &observe.World{Index: kinds.NewIndex(list, func(*kinds.Live) []kinds.Ref { return nil })}
+	r.world = &observe.World{Index: kinds.NewIndex(list, func(*kinds.Live) []kinds.Ref { return nil })}
+	var dirty observe.Dirty
 	run := &Run{}
-	run.At, run.Index, run.Wanted = l.Now(), l.world.Index, map[v1.Key]*diff.State{}
+	run.At, run.Index, run.Wanted = r.now(), r.world.Index, map[v1.Key]*diff.State{}
 	for _, name := range []string{"web", "gone"} { // seen for the first time
 		want := asks(name, "a")
 		run.Wanted[want.Key] = &want
 		run.Haves = append(run.Haves, diff.State{Key: want.Key, Meta: diff.Meta{Mine: true, Version: 1}})
 	}
-	l.decider.Needs(&run.Decision)
+	r.decider.Needs(&run.Decision)
 	for range 2 {
-		if got := l.scope(); got.All || !slices.Equal(got.Objects, []kinds.Ref{{Kind: v1.KindService, ID: "s1"}}) {
+		if got := r.Scope(&dirty, nil); got.All || !slices.Equal(got.Objects, []kinds.Ref{{Kind: v1.KindService, ID: "s1"}}) {
 			t.Errorf("it reads %+v", got)
 		}
 	}

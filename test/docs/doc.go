@@ -28,14 +28,14 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
-	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
+	"github.com/swarm-operator/swarm-operator/controllers/revisions"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 // Load reads the manifests of a directory. It fails if one of them has a problem.
 func Load(files fs.FS) ([]kinds.Entry, error) {
-	set, problems := reconciler.NewLoader().Load(files, ".")
+	set, problems := revisions.NewLoader().Load(files, ".")
 	errs := make([]error, 0, len(problems))
 	for _, p := range problems {
 		errs = append(errs, errors.New(p.String()))

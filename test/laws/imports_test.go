@@ -53,9 +53,12 @@ var house = []room{
 	{"controllers/unlock", []string{"api/v1", "controllers/engine", "controllers/files"}, []string{"github.com/moby/moby/api", "github.com/moby/moby/client", "github.com/go-logr/logr"}, []string{"net", "log"}},
 	{"controllers/runner", none, []string{"k8s.io/client-go/util/workqueue", "github.com/go-logr/logr"}, []string{"os", "net", "log"}},
 	{"controllers/decide", []string{"api/v1", "controllers/kinds", "controllers/kinds/all", "controllers/state", "controllers/status", "diff", "diff/plan", "manifests/git"}, none, []string{"context", "io", "os", "net", "log", "sync", "math/rand"}},
-	{"controllers/observe", []string{"api/v1", "controllers/engine", "controllers/kinds", "controllers/state"}, []string{"github.com/moby/moby/api", "golang.org/x/sync/errgroup"}, []string{"os", "net", "log"}},
+	{"controllers/revisions", []string{"api/v1", "controllers/decide", "controllers/kinds", "controllers/kinds/all", "controllers/state", "diff", "manifests", "manifests/git"}, []string{"github.com/moby/moby/api", "github.com/go-logr/logr"}, []string{"os", "net", "log"}},
+	{"controllers/observe", []string{"api/v1", "controllers/engine", "controllers/kinds", "controllers/state", "controllers/status", "diff/plan"}, []string{"github.com/moby/moby/api", "github.com/moby/moby/client", "golang.org/x/sync/errgroup", "github.com/go-logr/logr"}, []string{"os", "net", "log"}},
+	{"controllers/report", []string{"api/v1", "controllers/act", "controllers/decide", "controllers/engine", "controllers/kinds", "controllers/kinds/all", "controllers/observe", "controllers/state", "controllers/status", "diff", "diff/plan"}, []string{"github.com/moby/moby/api"}, []string{"os", "net", "log"}},
 	{"controllers/act", []string{"api/v1", "controllers/apply", "controllers/decide", "controllers/engine", "controllers/kinds", "controllers/sinks", "controllers/state", "diff", "diff/plan"}, []string{"github.com/moby/moby/client", "github.com/go-logr/logr"}, []string{"os", "net", "log"}},
-	{"controllers/reconciler", []string{"api/v1", "controllers/*", "controllers/kinds/all", "diff", "diff/plan", "manifests", "manifests/git"}, nil, []string{"os", "net", "log"}},
+	{"controllers/reconciler", []string{"api/v1", "controllers/*", "controllers/kinds/all", "diff", "diff/plan"}, nil, []string{"os", "net", "log"}},
+	{"controllers/session", []string{"controllers/*", "diff"}, []string{"github.com/go-logr/logr"}, []string{"os", "net", "log"}},
 	{"cmd/swarm-operator", []string{"api/v1", "controllers/*", "controllers/kinds/all", "diff", "diff/plan", "manifests", "manifests/git"}, nil, nil},
 	{"sandbox", []string{"sandbox/*"}, nil, nil},
 	{"sandbox/*", []string{"sandbox", "sandbox/*"}, nil, nil},
@@ -154,7 +157,7 @@ func TestWhoImportsWhom(t *testing.T) {
 // The files that only decide know neither the engine nor a context, even if their neighbours do.
 func TestThePureFiles(t *testing.T) {
 	pure := []string{
-		"controllers/reconciler/found.go",
+		"controllers/report/found.go",
 		"controllers/kinds/expand.go", "controllers/kinds/index.go", "controllers/kinds/memo.go", "controllers/kinds/cluster/read.go", "controllers/kinds/cluster/write.go", "controllers/kinds/cluster/rules.go", "controllers/kinds/node/members.go", "controllers/kinds/node/outage.go", "controllers/kinds/node/machine.go", "controllers/kinds/node/labels.go", "controllers/kinds/node/rules.go", "controllers/kinds/since.go", "controllers/kinds/service/read.go", "controllers/kinds/service/write.go", "controllers/kinds/service/write_task.go", "controllers/kinds/service/rules.go", "controllers/kinds/service/spec.go",
 	}
 	never := []string{"context", "io", "os", "net", "log", "sync", "math/rand", "github.com/moby/moby/client", module + "controllers/engine", module + "controllers/files"}

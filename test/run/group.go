@@ -34,7 +34,7 @@ type group struct {
 // to ten times as long and finds nothing, because code that decides has no goroutines.
 var raced = []string{
 	"/controllers/act", "/controllers/apply", "/controllers/engine", "/controllers/kinds", "/controllers/observe", "/controllers/reconciler",
-	"/controllers/runner", "/controllers/sinks", "/controllers/state", "/controllers/status", "/controllers/unlock", "/manifests/git", "/test/harness",
+	"/controllers/report", "/controllers/runner", "/controllers/session", "/controllers/sinks", "/controllers/state", "/controllers/status", "/controllers/unlock", "/manifests/git", "/test/harness",
 }
 
 // processes lists packages whose tests are about processes that they start, and not about code of their own. So are

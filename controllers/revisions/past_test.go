@@ -1,4 +1,4 @@
-package reconciler
+package revisions
 
 import (
 	"errors"
@@ -39,18 +39,18 @@ func histories(t *testing.T) (repo *harness.Repo, first, second, third string) {
 }
 
 // from returns a run of the revision next while old is in force.
-func from(old, next string) *Run {
-	run := &Run{}
+func from(old, next string) *decide.Decision {
+	run := &decide.Decision{}
 	run.Memory.InForce.Hash = old
 	run.InForce.Hash = next
 	return run
 }
 
 // rewrites asks git, and returns what a run makes of the answer.
-func rewrites(t *testing.T, r *Reconciler, run *Run) (*state.Rewrite, string) {
+func rewrites(t *testing.T, r *Reader, d *decide.Decider, run *decide.Decision) (*state.Rewrite, string) {
 	t.Helper()
-	run.Past = r.askGit(t.Context(), run)
-	return r.decider.Rewrote(&run.Decision, false)
+	run.Past = r.Past(t.Context(), run.Memory.InForce.Hash, run.InForce)
+	return d.Rewrote(run, false)
 }
 
 // While a repository cannot be read, a revision waits for consent as if it took commits back, if consent is asked for
@@ -78,11 +78,11 @@ func TestWhatIsNotKnownOfAHistoryWaitsForConsent(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = source.Close() })
 	for _, asks := range []bool{false, true} {
-		r := New(Options{Source: source, Policy: decide.Policy{AskRewritten: asks}})
+		r, d := New(Options{Git: source}), decide.New(decide.Policy{AskRewritten: asks})
 		run := from(second, third)
 		var rewrote *state.Rewrite
-		rewrote, run.Facts.Rewritten = rewrites(t, r, run)
-		if rewrote != nil || r.decider.AsksRewritten(&run.Decision, nil) != asks {
+		rewrote, run.Facts.Rewritten = rewrites(t, r, d, run)
+		if rewrote != nil || d.AsksRewritten(run, nil) != asks {
 			t.Errorf("asks %t: takes back %+v, %q", asks, rewrote, run.Facts.Rewritten)
 		}
 		for _, part := range []string{"it is not known whether", third[:10], second[:10], "approve"} {
@@ -91,18 +91,18 @@ func TestWhatIsNotKnownOfAHistoryWaitsForConsent(t *testing.T) {
 			}
 		}
 		run = from(first, third)
-		if rewrote, text := rewrites(t, r, run); rewrote != nil || text != "" {
+		if rewrote, text := rewrites(t, r, d, run); rewrote != nil || text != "" {
 			t.Errorf("asks %t: of what can be read: %+v, %q", asks, rewrote, text)
 		}
 	}
 
-	r := New(Options{Source: source, Policy: decide.Policy{AskRewritten: true}})
+	r, d := New(Options{Git: source}), decide.New(decide.Policy{AskRewritten: true})
 	run := from(second, third)
-	if _, text := rewrites(t, r, run); text == "" {
+	if _, text := rewrites(t, r, d, run); text == "" {
 		t.Error("nothing is asked while it cannot be read")
 	}
 	damage(whole)
-	rewrote, text := rewrites(t, r, run)
+	rewrote, text := rewrites(t, r, d, run)
 	if rewrote == nil || rewrote.Commits != 1 || !strings.Contains(text, `takes 1 commit back: "second"`) {
 		t.Errorf("when it is mended: %+v, %q", rewrote, text)
 	}
@@ -117,16 +117,24 @@ func TestWhatAHistoryNeverSaysHoldsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = source.Close() })
-	r := New(Options{Source: source, Policy: decide.Policy{AskRewritten: true}})
+	r, d := New(Options{Git: source}), decide.New(decide.Policy{AskRewritten: true})
 	old, next := strings.Repeat("1", 40), strings.Repeat("2", 40)
 	for range 2 {
 		run := from(old, next)
-		rewrote, text := rewrites(t, r, run)
+		rewrote, text := rewrites(t, r, d, run)
 		if rewrote != nil || text != "" || len(run.Notices) != 1 || !strings.Contains(run.Notices[0], "nobody is asked") {
 			t.Errorf("takes back %+v, %q, notices %q", rewrote, text, run.Notices)
 		}
 	}
 	if !errors.Is(r.compared.Unsaid, git.ErrNoHistory) {
 		t.Errorf("it is not on record why: %v", r.compared.Unsaid)
+	}
+}
+
+// The source is nil, so a question to it ends the test.
+func TestARevisionInForceAsksGitForNothing(t *testing.T) {
+	p := New(Options{}).Past(t.Context(), "1", git.Commit{Hash: "1"})
+	if p.Commits != nil || p.Older || p.OlderErr != nil || p.TakenErr != nil || p.Taken.Rewrote != nil {
+		t.Errorf("git says %+v", p)
 	}
 }

@@ -1,10 +1,12 @@
-package reconciler
+package observe
 
 import (
 	"context"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/go-logr/logr"
 
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
@@ -18,20 +20,24 @@ const (
 	certificatesTime = 5 * time.Second
 )
 
-// certificates says when the managers' certificates were last looked at, and of which managers.
-type certificates struct {
+// Certificates looks now and then at when the certificates of managers end.
+type Certificates struct {
+	Log logr.Logger
+	Now func() time.Time
+	// Seen gets the ends that a look saw, by the name of the node.
+	Seen func(map[string]time.Time)
+
 	at    time.Time
 	of    []kinds.Sighting
 	under sync.Mutex // under allows one look at a time
 	looks sync.WaitGroup
 }
 
-// Wait returns when nothing that a run began beside itself is still at work. Call it after the context of the runs
-// has ended.
-func (l *Loop) Wait() { l.certificates.looks.Wait() }
+// Wait returns when no look is under way any more. Call it after the context of the looks has ended.
+func (c *Certificates) Wait() { c.looks.Wait() }
 
-// lookAtCertificates looks beside the runs, if it is time or if the managers have changed.
-func (l *Loop) lookAtCertificates(ctx context.Context, seen []kinds.Sighting) {
+// Look looks beside its caller, if it is time or if the managers have changed.
+func (c *Certificates) Look(ctx context.Context, seen []kinds.Sighting) {
 	var managers []kinds.Sighting
 	for _, n := range seen {
 		if n.Address != "" {
@@ -39,13 +45,13 @@ func (l *Loop) lookAtCertificates(ctx context.Context, seen []kinds.Sighting) {
 			managers = append(managers, n)
 		}
 	}
-	now := l.Now()
-	if now.Sub(l.certificates.at) < certificatesEvery && slices.Equal(managers, l.certificates.of) || !l.certificates.under.TryLock() {
+	now := c.Now()
+	if now.Sub(c.at) < certificatesEvery && slices.Equal(managers, c.of) || !c.under.TryLock() {
 		return
 	}
-	l.certificates.at, l.certificates.of = now, managers
-	l.certificates.looks.Go(func() {
-		defer l.certificates.under.Unlock()
+	c.at, c.of = now, managers
+	c.looks.Go(func() {
+		defer c.under.Unlock()
 		ctx, cancel := context.WithTimeout(ctx, certificatesTime)
 		defer cancel()
 		ends := make([]time.Time, len(managers))
@@ -54,7 +60,7 @@ func (l *Loop) lookAtCertificates(ctx context.Context, seen []kinds.Sighting) {
 			all.Go(func() {
 				end, err := engine.CertificateExpiry(ctx, m.Address)
 				if err != nil {
-					l.Log.V(1).Info("the certificate of a manager was not seen", "node", m.Name, "error", err.Error())
+					c.Log.V(1).Info("the certificate of a manager was not seen", "node", m.Name, "error", err.Error())
 				}
 				ends[i] = end
 			})
@@ -66,6 +72,6 @@ func (l *Loop) lookAtCertificates(ctx context.Context, seen []kinds.Sighting) {
 				expiry[m.Name] = ends[i]
 			}
 		}
-		l.Metrics.Certificates(expiry)
+		c.Seen(expiry)
 	})
 }

@@ -1,4 +1,6 @@
-package reconciler
+// Package report puts together how things are: from what runs found and decided, and from how objects do now. It has no
+// words of its own for that: package status has them.
+package report
 
 import (
 	"maps"
@@ -6,17 +8,17 @@ import (
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff"
-	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// found returns what a run found, for its report. Only the goroutine of the run may call it: it looks at wants, which
+// Found returns what a run found, for its report. Only the goroutine of the run may call it: it looks at wants, which
 // work out on demand what was not kept of them. It reuses parts of before that are equal. hidden is since when writes
 // hide how roll-outs go on.
-func found(run *Run, before status.Found, hidden map[v1.Key]time.Time) status.Found {
+func Found(run *decide.Decision, before status.Found, hidden map[v1.Key]time.Time) status.Found {
 	f := status.Found{
 		Source: run.Source, Revision: run.Attempted.Hash, Applied: run.InForce.Hash, Remembered: run.Memory.InForce.Hash, Problems: run.Problems,
 		Notices: status.Notices(run.Notices), Ran: true, Usable: run.Usable(), History: revisions(run.Memory.History),
@@ -26,7 +28,7 @@ func found(run *Run, before status.Found, hidden map[v1.Key]time.Time) status.Fo
 	}
 	f.Changes, f.Plan, f.DriftSince, f.Held = run.Changes, run.Plan, run.Facts.DriftSince, run.Held
 	f.Failed, f.Hidden = run.FailedWants(), maps.Clone(hidden)
-	f.Wants = wantsOf(run.Wants.States, before.Wants)
+	f.Wants = WantsOf(run.Wants.States, before.Wants)
 	f.Away = away(run.Surveyed.Nodes)
 	for key, missing := range run.Wants.Missing {
 		if missing {
@@ -64,8 +66,8 @@ func revisions(history []state.Entry) []status.Revision {
 	return out
 }
 
-// wantsOf names what is wanted. It returns before if that is equal, as it is in most runs.
-func wantsOf(states []diff.State, before []status.Wanted) []status.Wanted {
+// WantsOf names what is wanted. It returns before if that is equal, as it is in most runs.
+func WantsOf(states []diff.State, before []status.Wanted) []status.Wanted {
 	same := len(before) == len(states)
 	for i := 0; same && i < len(states); i++ {
 		same = before[i] == wantedOf(&states[i])
@@ -101,9 +103,11 @@ func ofInterest(f *status.Found) []status.Wanted {
 	return out
 }
 
-func (s sight) observed() plan.Rollout {
-	if s.kind.Observe == nil {
-		return plan.Rollout{}
+// nodesOf returns how the nodes are, in the form that the board shows.
+func nodesOf(n *kinds.Nodes) status.Nodes {
+	out := status.Nodes{Wanted: n.Wanted, Members: n.Members, Reachable: n.Reachable, Tolerance: n.Tolerance, Losses: n.Losses, Rotating: n.Rotating, Progress: n.Progress}
+	for _, s := range n.Seen {
+		out.Seen = append(out.Seen, status.Node{Name: s.Name, Role: s.Role, State: s.State, Availability: s.Availability, Version: s.Version, Behind: s.Behind})
 	}
-	return s.kind.Observe(s.live, nil, nil)
+	return out
 }

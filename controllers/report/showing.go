@@ -1,4 +1,4 @@
-package reconciler
+package report
 
 import (
 	"context"
@@ -17,40 +17,43 @@ const (
 	lookTime = 5 * time.Second
 )
 
-// showing is the status that was last shown while the loop works.
-type showing struct {
+// Showing shows how things are while runs go on. It may be used by several goroutines.
+type Showing struct {
+	*Reporter
+	Board *status.Board
+
 	mu    sync.Mutex // mu allows one look at a time; the others wait and get its result
 	until time.Time
 	was   status.Status
 }
 
-// StatusNow returns what the last run found, with how the objects do now or did within lookEvery. If the engine does
+// Now returns what the last run found, with how the objects do now or did within lookEvery. If the engine does
 // not answer, it returns what is known without their health. It may be called at any time, also by many callers at
 // once.
-func (l *Loop) StatusNow(ctx context.Context) status.Status {
-	l.showing.mu.Lock()
-	defer l.showing.mu.Unlock()
-	if l.Now().Before(l.showing.until) {
-		return l.showing.was
+func (s *Showing) Now(ctx context.Context) status.Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.now().Before(s.until) {
+		return s.was
 	}
-	s, err := l.status(ctx)
+	now, err := s.look(ctx)
 	if err != nil && ctx.Err() != nil { // the caller went away, which is not the engine's fault
-		return s
+		return now
 	}
-	l.showing.was, l.showing.until = s, l.Now().Add(lookEvery)
-	return s
+	s.was, s.until = now, s.now().Add(lookEvery)
+	return now
 }
 
-func (l *Loop) status(ctx context.Context) (status.Status, error) {
-	report := *l.Board.Report() // a copy, because what was remembered since may be filled in
+func (s *Showing) look(ctx context.Context) (status.Status, error) {
+	report := *s.Board.Report() // a copy, because what was remembered since may be filled in
 	if !report.Ran {
 		return report.Status(status.Now{At: report.At}), nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	now, err := l.survey(ctx, &report.Found)
+	now, err := s.survey(ctx, &report.Found)
 	if err != nil {
-		now = status.Now{At: l.Now()}
+		now = status.Now{At: s.now()}
 		report.Notices = append(slices.Clip(report.Notices), "how the objects do is not known: "+v1.Scrub(err.Error()))
 	}
 	return report.Status(now), err

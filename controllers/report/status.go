@@ -1,42 +1,55 @@
-package reconciler
+package report
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/moby/moby/api/types/swarm"
-	"github.com/moby/moby/client"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 	"github.com/swarm-operator/swarm-operator/controllers/observe"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Status returns what a run found, with how the objects do now. It writes nothing. If the swarm cannot be read, it
-// returns what is known, and an error.
-func (r *Reconciler) Status(ctx context.Context, run *Run) (status.Status, error) {
-	seen := status.Report{Found: found(run, status.Found{}, nil), Holds: run.Facts.Holds, Paused: v1.Scrub(run.Facts.Paused)}
-	was := run.Found.Memory // the old memory counts until the run is applied
+// Reporter looks at how objects do, and says how things are. It may be used by several goroutines.
+type Reporter struct {
+	observer *observe.Observer
+	kinds    []kinds.Kind
+	now      func() time.Time
+}
+
+// New returns a Reporter that looks through the observer.
+func New(o *observe.Observer, every []kinds.Kind, now func() time.Time) *Reporter {
+	return &Reporter{observer: o, kinds: every, now: now}
+}
+
+// Of returns what a run found, with how the objects do now. It writes nothing. If the swarm cannot be read, it returns
+// what is known, and an error. unread says why the source could not be read, if it could not.
+func (r *Reporter) Of(ctx context.Context, run *decide.Decision, unread error) (status.Status, error) {
+	seen := status.Report{Found: Found(run, status.Found{}, nil), Holds: run.Facts.Holds, Paused: v1.Scrub(run.Facts.Paused)}
+	was := run.World.Found.Memory // the old memory counts until the run is applied
 	seen.Applied, seen.Remembered, seen.History = was.InForce.Hash, was.InForce.Hash, revisions(was.History)
 	now, err := r.survey(ctx, &seen.Found)
-	if run.SourceErr != nil {
-		seen.Conditions = append(seen.Conditions, status.Condition{Type: status.SourceReady, Reason: "SourceUnavailable", Message: v1.Scrub(run.SourceErr.Error())})
+	if unread != nil {
+		seen.Conditions = append(seen.Conditions, status.Condition{Type: status.SourceReady, Reason: "SourceUnavailable", Message: v1.Scrub(unread.Error())})
 	}
-	now.At = r.Now()
+	now.At = r.now()
 	return seen.Status(now), err
 }
 
 // StatusOf returns what the swarm itself tells, without any source of manifests. It does so for the source of that
 // name, or for each source that is remembered if name is "".
 func StatusOf(ctx context.Context, c *engine.Client, name string) ([]status.Status, error) {
-	r := New(Options{Engine: c})
+	every := all.Kinds()
+	r := New(observe.New(c, every), every, time.Now)
 	w, err := r.observer.Look(ctx, nil, observe.Everything)
 	if err != nil {
 		return nil, err
@@ -52,70 +65,15 @@ func StatusOf(ctx context.Context, c *engine.Client, name string) ([]status.Stat
 		if err != nil {
 			return nil, err
 		}
-		now.At = r.Now()
+		now.At = r.now()
 		out = append(out, seen.Status(now))
 	}
 	return out, nil
 }
 
-// sight is a live object and how it does.
-type sight struct {
-	kind *kinds.Kind
-	live *kinds.Live
-	kinds.Health
-}
-
-func (s sight) key() v1.Key { return v1.Key{Kind: s.kind.Name, Name: s.live.Name} }
-
-// sights asks how objects do, with one call per kind. It leaves out kinds without a health. livesOf says which
-// objects of a kind to ask about.
-func (r *Reconciler) sights(ctx context.Context, livesOf func(*kinds.Kind) ([]*kinds.Live, error)) ([]sight, error) {
-	var out []sight
-	for i := range r.kinds {
-		k := &r.kinds[i]
-		if k.Health == nil {
-			continue
-		}
-		lives, err := livesOf(k)
-		if err != nil {
-			return nil, err
-		}
-		if len(lives) == 0 {
-			continue
-		}
-		healths, err := k.Health(ctx, r.Engine, lives, r.Now())
-		if err != nil {
-			return nil, err
-		}
-		for _, l := range lives {
-			if h, ok := healths[l.Name]; ok {
-				out = append(out, sight{k, l, h})
-			}
-		}
-	}
-	return out, nil
-}
-
-// sightsOf looks at what is wanted, with one list and one more call per kind.
-func (r *Reconciler) sightsOf(ctx context.Context, wants []status.Wanted) ([]sight, error) {
-	return r.sights(ctx, func(k *kinds.Kind) ([]*kinds.Live, error) {
-		names := map[string]bool{}
-		for _, w := range wants {
-			if w.Key.Kind == k.Name {
-				names[w.Instance] = true
-			}
-		}
-		if len(names) == 0 {
-			return nil, nil
-		}
-		lives, err := k.List(ctx, r.Engine)
-		return slices.DeleteFunc(lives, func(l *kinds.Live) bool { return !names[l.Name] }), err
-	})
-}
-
 // survey looks at the swarm once, for what a run wanted. It changes nothing that a run uses, and may be called beside
 // one.
-func (r *Reconciler) survey(ctx context.Context, f *status.Found) (status.Now, error) {
+func (r *Reporter) survey(ctx context.Context, f *status.Found) (status.Now, error) {
 	if !f.Usable {
 		w, err := r.observer.Look(ctx, nil, observe.Everything)
 		if err != nil {
@@ -123,39 +81,26 @@ func (r *Reconciler) survey(ctx context.Context, f *status.Found) (status.Now, e
 		}
 		return r.owned(ctx, w, f)
 	}
-	sights, err := r.sightsOf(ctx, ofInterest(f))
+	sights, err := r.observer.SightsOf(ctx, r.now(), ofInterest(f))
 	if err != nil {
 		return status.Now{}, err
 	}
-	lease, err := r.marked(ctx, v1.LabelLease)
+	lease, err := r.observer.Marked(ctx, v1.LabelLease)
 	if err != nil {
 		return status.Now{}, err
 	}
-	holds, err := r.marked(ctx, v1.LabelHold)
+	holds, err := r.observer.Marked(ctx, v1.LabelHold)
 	if err != nil {
 		return status.Now{}, err
 	}
 	return r.living(sights, append(lease, holds...)), nil
 }
 
-// marked lists the operator's own configs of one sort. It filters, because other configs may be many and large.
-func (r *Reconciler) marked(ctx context.Context, label string) ([]*swarm.Config, error) {
-	list, err := r.Engine.ConfigList(ctx, client.ConfigListOptions{Filters: client.Filters{}.Add("label", label)})
-	if err != nil {
-		return nil, fmt.Errorf("listing configs: %w", err)
-	}
-	out := make([]*swarm.Config, len(list.Items))
-	for i := range list.Items {
-		out[i] = &list.Items[i]
-	}
-	return out, nil
-}
-
 // living puts together what was seen.
-func (r *Reconciler) living(sights []sight, configs []*swarm.Config) status.Now {
-	now := status.Now{Sights: map[v1.Key]status.Sight{}, Holds: []plan.Hold{}, Known: true, At: r.Now()}
+func (r *Reporter) living(sights []observe.Sight, configs []*swarm.Config) status.Now {
+	now := status.Now{Sights: map[v1.Key]status.Sight{}, Holds: []plan.Hold{}, Known: true, At: r.now()}
 	for _, one := range sights {
-		now.Sights[one.key()] = status.Sight{Look: status.Look(one.Health), Rollout: one.observed(), Created: one.live.Created}
+		now.Sights[one.Key()] = status.Sight{Look: status.Look(one.Health), Rollout: one.Rollout(), Created: one.Live.Created}
 	}
 	v, _ := state.ViewLease(configs)
 	lease := leaseOf(v)
@@ -171,8 +116,8 @@ func leaseOf(v state.View) status.Lease {
 }
 
 // owned looks at what a source has, and fills in what is remembered of it.
-func (r *Reconciler) owned(ctx context.Context, w *observe.World, f *status.Found) (status.Now, error) {
-	found, err := state.NewStore(f.Source, r.Engine).Find(w.Configs)
+func (r *Reporter) owned(ctx context.Context, w *observe.World, f *status.Found) (status.Now, error) {
+	found, err := state.NewStore(f.Source, nil).Find(w.Configs)
 	if err != nil { // the objects that the source has made still carry its labels
 		f.Notices = append(slices.Clip(f.Notices), err.Error())
 	}
@@ -192,7 +137,7 @@ func (r *Reconciler) owned(ctx context.Context, w *observe.World, f *status.Foun
 			}
 		}
 	}
-	sights, err := r.sights(ctx, func(k *kinds.Kind) ([]*kinds.Live, error) { return lives[k.Name], nil })
+	sights, err := r.observer.Sights(ctx, r.now(), func(k *kinds.Kind) ([]*kinds.Live, error) { return lives[k.Name], nil })
 	if err != nil {
 		return status.Now{}, err
 	}

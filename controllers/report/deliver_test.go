@@ -1,4 +1,4 @@
-package reconciler
+package report
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/act"
+	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -37,17 +38,17 @@ func TestDeliveryIsNotKnownWhileTheClusterIsHeld(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			board := status.NewBoard("s", "enforce", status.NewMetrics("v0", func() int { return 0 }), logr.Discard(), func() time.Time { return time.Unix(0, 0) })
-			l := &Loop{Board: board}
+			c := &Conditions{Board: board}
 			if !test.restarted {
-				l.deliveryConditions(&Run{acts: act.Run{Undelivered: test.before}})
+				c.Delivered(&decide.Decision{}, test.before, nil)
 			}
-			run := &Run{}
+			run := &decide.Decision{}
 			run.Held = map[v1.Key]plan.Problem{}
 			for _, key := range test.held {
 				run.Held[key] = plan.Problem{Why: "why"}
 			}
 			for range 2 {
-				l.deliveryConditions(run)
+				c.Delivered(run, nil, nil)
 			}
 			board.Publish()
 			is, _ := board.Report().Is(status.KeyNotEscrowed)
@@ -58,7 +59,7 @@ func TestDeliveryIsNotKnownWhileTheClusterIsHeld(t *testing.T) {
 			if tokens.Status != is.Status || (tokens.Reason == status.Unknown) != (is.Reason == status.Unknown) {
 				t.Errorf("TokensNotDelivered is %t: %s", tokens.Status, tokens.Reason)
 			}
-			l.deliveryConditions(&Run{})
+			c.Delivered(&decide.Decision{}, nil, nil)
 			if board.Publish(); board.Report().Conditions[0].Reason != "Delivered" {
 				t.Errorf("when it is mended: %+v", board.Report().Conditions)
 			}

@@ -1,0 +1,52 @@
+package decide
+
+import (
+	"time"
+
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// ComeBack returns how long until something may have changed that no event tells of. It returns 0 if nothing will.
+func (d *Decider) ComeBack(run *Decision) time.Duration {
+	var after time.Duration
+	sooner := func(in time.Duration) {
+		if in = max(in, 10*time.Millisecond); after == 0 || in < after {
+			after = in
+		}
+	}
+	if again := d.LookAgain(run.Facts.Now); again > 0 {
+		sooner(again)
+	}
+	if run.Demoted() {
+		sooner(Poll)
+	}
+	if d.Observe {
+		return after
+	}
+	for _, h := range run.Facts.Holds {
+		if !h.Until.IsZero() {
+			sooner(h.Until.Sub(run.Facts.Now))
+		}
+	}
+	if again := run.Surveyed.Again; again > 0 {
+		sooner(again)
+	}
+	for _, t := range run.Facts.Troubles {
+		if left := t.Until.Sub(run.Facts.Now); left > 0 {
+			sooner(left)
+		}
+	}
+	if again := run.Rotating.Again; again > 0 {
+		sooner(again)
+	}
+	for _, r := range run.Plan.Refused {
+		switch {
+		case r.Class != plan.Later || r.Quiet:
+		case !r.Until.IsZero():
+			sooner(r.Until.Sub(run.Facts.Now))
+		default:
+			sooner(Poll)
+		}
+	}
+	return after
+}
