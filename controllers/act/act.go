@@ -215,8 +215,5 @@ func (d *doing) did(e apply.Event) {
 		}
 	default:
 		d.Decider.Did(e.Step, d.Now())
-		if d.run.Surveyed.Did != nil {
-			d.run.Surveyed.Did(e.Step)
-		}
 	}
 }

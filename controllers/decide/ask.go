@@ -60,12 +60,35 @@ func (b Before) index() wantsBefore {
 
 type wantsBefore func(v1.Key) (want *diff.State, held bool)
 
-// Needs are the questions to ask the engine before anything is decided about the differences.
+// Needs are the questions to ask before anything is decided about the differences. All but Files are for the engine.
 type Needs struct {
 	Traces []Trace
 	// Lives are the objects whose health matters, by kind, in the order of their names.
 	Lives map[string][]*kinds.Live
-	waits waits
+	// Tasks are the tasks that matter because of the nodes that they run on.
+	Tasks kinds.TaskNeed
+	// Files are the paths of files that manifests name and whose content matters.
+	Files []string
+
+	waits     waits
+	surveying surveying
+	rotating  rotating
+}
+
+// More reports whether there are tasks or files to ask for.
+func (n Needs) More() bool { return n.Tasks.Any() || len(n.Files) > 0 }
+
+// Then returns the tasks and files that matter because of the answers so far. Ask for these, add the answers, and call
+// it again on what it returned, as long as there are More. That comes to an end, even if nobody answers.
+func (n Needs) Then(a Answers) Needs {
+	out := Needs{surveying: n.surveying, rotating: n.rotating}
+	if n.Tasks.Any() {
+		out.Tasks = n.surveying.asks(n.Tasks, a.Tasks)
+	}
+	if len(n.Files) > 0 {
+		out.Files = n.rotating.asks(n.Files, a.Files)
+	}
+	return out
 }
 
 // Trace is a roll-out that was undone, and of which the engine keeps no record that says what was undone. Its tasks
@@ -77,7 +100,7 @@ type Trace struct {
 	Rollout plan.Rollout
 }
 
-// Answers are the engine's answers to Needs.
+// Answers are the answers to Needs. What is not among them is not known.
 type Answers struct {
 	// Rollouts are the roll-outs of Needs.Traces, completed by what their failed tasks tell.
 	Rollouts map[v1.Key]plan.Rollout
@@ -85,10 +108,10 @@ type Answers struct {
 	// known.
 	Healths map[string]map[string]kinds.Health
 	Unread  map[string]error
-	// Surveyed is what the survey of the nodes found.
-	Surveyed kinds.Surveyed
-	// Rotating is what is due to be replaced by epoch or by age, and when each thing was last replaced.
-	Rotating kinds.Rotating
+	// Tasks are the answers to Needs.Tasks, one for each time that tasks were asked for.
+	Tasks []kinds.TaskAnswer
+	// Files are the files of Needs.Files, by path.
+	Files map[string]kinds.File
 }
 
 // AskedBy returns what a revision asks for, by its manifests that no problem holds, and by those that one holds.

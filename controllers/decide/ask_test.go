@@ -247,16 +247,6 @@ func TestTracesBecomeFacts(t *testing.T) {
 	}
 }
 
-// A survey's notices are passed on, and the plan knows the node of its own engine.
-func TestASurveyBecomesFacts(t *testing.T) {
-	n := newNeeding()
-	nodes := &kinds.Nodes{Members: 3}
-	n.d.Learn(n.run, Needs{}, Answers{Surveyed: kinds.Surveyed{Notices: []string{"stuck"}, Own: "1", Nodes: nodes}, Rotating: kinds.Rotating{Again: time.Hour}})
-	if !slices.Contains(n.run.Notices, "stuck") || n.run.Facts.Own != "1" || n.run.Surveyed.Nodes != nodes || n.run.Rotating.Again != time.Hour {
-		t.Errorf("own is %q, notices %q, surveyed %+v, rotating %+v", n.run.Facts.Own, n.run.Notices, n.run.Surveyed, n.run.Rotating)
-	}
-}
-
 // from returns a decision about the revision next while old is in force.
 func from(old, next string) *Decision {
 	run := about(nil, state.Memory{InForce: state.Revision{Hash: old}})

@@ -91,9 +91,11 @@ type Differing struct {
 	Held map[v1.Key]plan.Problem
 }
 
-// Asked is what the engine was asked besides its lists.
+// Asked is what follows from the answers to Needs.
 type Asked struct {
+	// Surveyed is what the survey of the nodes found.
 	Surveyed kinds.Surveyed
+	// Rotating is what is due to be replaced by epoch or by age, and when each thing was last replaced.
 	Rotating kinds.Rotating
 	// Unread says why the health of services that something waits for is not known. It is nil if it is known. The
 	// plan is as good as it can be without, but the run must be repeated. Otherwise what waits would wait for ever.
@@ -222,6 +224,8 @@ func (d *Decider) asks(run *Decision) Needs {
 	n := Needs{Traces: d.rollouts(run, f)}
 	n.waits = d.unready(run, f)
 	n.Lives = n.waits.lives(d.kinds, run.Index)
+	n.surveying, n.rotating = d.surveying(run), d.rotating(run)
+	n.Tasks, n.Files = n.surveying.asks(kinds.TaskNeed{}, nil), n.rotating.asks(nil, nil)
 	return n
 }
 
@@ -234,8 +238,10 @@ func (d *Decider) Learn(run *Decision, n Needs, a Answers) {
 		}
 	}
 	d.readiness(run, f, n, a)
-	run.Surveyed, run.Rotating, f.Own = a.Surveyed, a.Rotating, a.Surveyed.Own
-	run.Notices = append(run.Notices, a.Surveyed.Notices...)
+	run.Surveyed = n.surveying.survey(a.Tasks)
+	run.Rotating = n.rotating.rotate(run.Surveyed.Nodes, a.Files)
+	d.surveyed, f.Own = run.Surveyed.Remembered, run.Surveyed.Own
+	run.Notices = append(run.Notices, run.Surveyed.Notices...)
 }
 
 // Decide makes the plan, and works out what to remember after it.

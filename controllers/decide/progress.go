@@ -17,9 +17,9 @@ type Progress struct {
 	rounds contention
 	doings
 	following
-	// Survey is what the survey of nodes remembers.
-	Survey kinds.Remembered
-	newest newest
+	// surveyed is what the next survey of the nodes has to know of the last one.
+	surveyed kinds.Remembered
+	newest   newest
 }
 
 // doings are what this process has done.
@@ -38,7 +38,6 @@ func newProgress() Progress {
 	return Progress{
 		drift: map[driftKey]time.Time{}, rounds: contention{}, following: newFollowing(),
 		doings: doings{touched: map[v1.Key]bool{}, rolling: map[v1.Key]bool{}, handed: map[string]string{}, removed: map[string]bool{}},
-		Survey: kinds.Remembered{Emptied: map[string]bool{}, Left: map[string]bool{}, Orphans: map[string]bool{}},
 	}
 }
 
@@ -49,7 +48,7 @@ func (p *Progress) Clone() Progress {
 	c := *p
 	c.drift, c.rounds = maps.Clone(p.drift), p.rounds.clone()
 	c.rolling, c.touched = maps.Clone(p.rolling), maps.Clone(p.touched)
-	c.following, c.Survey = p.following.clone(), p.Survey.Clone()
+	c.following, c.surveyed = p.following.clone(), p.surveyed.Clone()
 	return c
 }
 
@@ -94,11 +93,16 @@ func (p *Progress) Keep() { p.versions.keep() }
 func (p *Progress) Saved(sequence uint64, resumed time.Time) { p.newest = newest{sequence, resumed} }
 
 // Did notes a step that was carried out and that removed nothing.
-func (p *Progress) Did(s plan.Step, now time.Time) {
-	p.rounds.repaired(s, now)
-	p.touched[s.Key] = true
+func (d *Decider) Did(s plan.Step, now time.Time) {
+	d.rounds.repaired(s, now)
+	d.touched[s.Key] = true
 	if s.RollsOut() {
-		p.rolling[s.Key] = true
+		d.rolling[s.Key] = true
+	}
+	for _, k := range d.kinds {
+		if k.Survey != nil {
+			d.surveyed = k.Survey.Did(d.surveyed, s)
+		}
 	}
 }
 

@@ -110,13 +110,11 @@ type Kind struct {
 	// Retry resumes an update that the engine has paused. done is false if nothing was resumed; why then says why it
 	// must not be resumed, or is "" if nothing was paused. nil means that the engine has no such updates.
 	Retry func(context.Context, *engine.Client, *Live) (done bool, why string, err error)
-	// Survey says what the kind's objects mean for the swarm as a whole. It makes a call only if it matters which
-	// tasks run on them. It is nil except for one kind.
-	Survey func(context.Context, *engine.Client, Survey) Surveyed
-	// Rotate says which parts of an object are replaced by epoch or by age, and what is on record of that. It reads
-	// the files that the manifest names, and nothing of the swarm. want is nil if no manifest is about the object,
-	// and nodes is nil if nothing is known of them. Rotate is nil except for one kind.
-	Rotate func(live *Live, have, want *diff.State, nodes *Nodes, now time.Time) Rotating
+	// Survey says what the kind's objects mean for the swarm as a whole. It is nil except for one kind.
+	Survey *Surveyor
+	// Rotate says which parts of an object are replaced by epoch or by age, and what is on record of that. It is nil
+	// except for one kind.
+	Rotate *Rotator
 	// Guards are the kind's own guards.
 	Guards []plan.Guard
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
@@ -68,6 +70,33 @@ type Renewal struct {
 func RenewalOf(s plan.Step) *Renewal {
 	r, _ := s.Does.(*Renewal)
 	return r
+}
+
+// Rotator says what of an object is replaced by epoch or by age. All of it is pure, except File.
+type Rotator struct {
+	// Asks returns the paths of the files that Rotate has to know and that were not read yet. They may depend on the
+	// files so far. It returns nil if none is missing.
+	Asks func(Rotate, map[string]File) []string
+	// File reads a file that a manifest names.
+	File func(path string) File
+	// Rotate returns what is replaced. A rotation that needs a file which could not be read is refused.
+	Rotate func(Rotate, map[string]File) Rotating
+}
+
+// Rotate is what rotations are decided by, besides files.
+type Rotate struct {
+	Live *Live
+	// Have and Want are the states of the object. Both are nil if no manifest is about it.
+	Have, Want *diff.State
+	// Nodes says how the nodes are. It is nil if that is not known.
+	Nodes *Nodes
+	Now   time.Time
+}
+
+// File is what a file has. Err says why that is not known. It is nil if it is known.
+type File struct {
+	Content v1.Content
+	Err     error
 }
 
 // Rotating is what a kind says of what is replaced by epoch or by age.

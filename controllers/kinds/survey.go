@@ -1,15 +1,76 @@
 package kinds
 
 import (
+	"context"
+	"errors"
 	"maps"
+	"slices"
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Survey is what Kind.Survey decides by.
+// Surveyor says what the objects of a kind mean for the swarm as a whole. All of it is pure, except Tasks.
+type Surveyor struct {
+	// Asks returns the tasks that Survey has to know and that no answer tells yet. They may depend on the answers so
+	// far. It returns the zero value if nothing is missing.
+	Asks func(Survey, []TaskAnswer) TaskNeed
+	// Tasks asks the engine for tasks, with one call.
+	Tasks func(context.Context, *engine.Client, TaskNeed) ([]Task, error)
+	// Survey makes the survey. If tasks that it has to know are unknown, no step on the kind's objects is allowed.
+	Survey func(Survey, []TaskAnswer) Surveyed
+	// Did returns what is remembered after a step was carried out.
+	Did func(Remembered, plan.Step) Remembered
+}
+
+// TaskNeed asks for tasks: those of nodes or those of services, by id and in the order of the ids. The zero value
+// asks for nothing.
+type TaskNeed struct{ Nodes, Services []string }
+
+// Any reports whether something is asked for.
+func (n TaskNeed) Any() bool { return len(n.Nodes)+len(n.Services) > 0 }
+
+// Equal reports whether two needs ask for the same tasks.
+func (n TaskNeed) Equal(o TaskNeed) bool {
+	return slices.Equal(n.Nodes, o.Nodes) && slices.Equal(n.Services, o.Services)
+}
+
+// TaskAnswer is the answer to a TaskNeed. Err says why the tasks are not known. It is nil if they are known.
+type TaskAnswer struct {
+	TaskNeed
+	Tasks []Task
+	Err   error
+}
+
+// Answered returns the tasks that a need asks for, from the answer to exactly that need. It fails if they are not
+// known. asked is false if there is no such answer.
+func (n TaskNeed) Answered(answers []TaskAnswer) (tasks []Task, asked bool, err error) {
+	for _, a := range answers {
+		if a.Equal(n) {
+			return a.Tasks, true, a.Err
+		}
+	}
+	return nil, false, errors.New("nobody asked which tasks there are")
+}
+
+// Task is a task, in the engine's words.
+type Task struct {
+	ID string
+	// Service and Node are ids. Node is "" if the task has no node yet.
+	Service, Node string
+	// Slot is the task's number in its service. It is 0 for a task of a global service.
+	Slot           int
+	State, Desired string
+	// Err is the engine's error message. It is "" if the engine has none.
+	Err string
+	// Volumes are volumes of the node that have data of the task.
+	Volumes []string
+}
+
+// Survey is what a survey decides by, besides the answers to what it asks.
 type Survey struct {
 	Index *Index
 	// Expanded are the manifests of the kind, one for each live object that they are about.
@@ -31,11 +92,11 @@ type Survey struct {
 	RepairAfter time.Duration
 	// Stopped says why no role may change. It is "" if nothing is in the way.
 	Stopped string
-	// Remembered is what is known from earlier surveys.
-	Remembered *Remembered
+	// Remembered is what is known from earlier surveys. A survey changes nothing of it.
+	Remembered Remembered
 }
 
-// Remembered is what surveys know from earlier ones.
+// Remembered is what surveys know from earlier ones. The zero value means that there was none.
 type Remembered struct {
 	Since Since
 	// Emptied are drained nodes that were seen to run nothing any more, by id.
@@ -59,9 +120,15 @@ type Roles struct {
 	Since   time.Time
 }
 
-// Clone returns a copy that does not change with the original.
+// Clone returns a copy that does not change with the original. All its maps can be written to.
 func (r *Remembered) Clone() Remembered {
-	return Remembered{r.Since.Clone(), maps.Clone(r.Emptied), maps.Clone(r.Managers), maps.Clone(r.Left), maps.Clone(r.Orphans), r.Roles}
+	return Remembered{r.Since.Clone(), cloned(r.Emptied), cloned(r.Managers), cloned(r.Left), cloned(r.Orphans), r.Roles}
+}
+
+func cloned(m map[string]bool) map[string]bool {
+	out := make(map[string]bool, len(m))
+	maps.Copy(out, m)
+	return out
 }
 
 // Surveyed is the result of a survey.
@@ -74,10 +141,10 @@ type Surveyed struct {
 	Nodes *Nodes
 	// Again is how long it takes until something is due that no event reports. Zero means that nothing is.
 	Again time.Duration
-	// Did notes what a step did if nothing that is read tells it. nil means that nothing is noted.
-	Did func(plan.Step)
 	// Notices are for people.
 	Notices []string
+	// Remembered is what the next survey has to know.
+	Remembered Remembered
 }
 
 // Nodes says how the nodes are, for reports to people and for what waits for nodes.

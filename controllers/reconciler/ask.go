@@ -25,9 +25,10 @@ func (r *Reconciler) askBefore(ctx context.Context, run *Run) decide.Before {
 	return r.decider.AskedBy(&run.Decision, old.Entries, old.Held)
 }
 
-// askEngine answers the needs. It makes one call per kind for healths, and one for each roll-out that left no record.
+// askEngine answers the needs. It makes one call per kind for healths, one for each roll-out that left no record, and
+// one each time that tasks are needed.
 func (r *Reconciler) askEngine(ctx context.Context, run *Run, n decide.Needs) decide.Answers {
-	a := decide.Answers{Rollouts: map[v1.Key]plan.Rollout{}, Healths: map[string]map[string]kinds.Health{}, Unread: map[string]error{}}
+	a := decide.Answers{Rollouts: map[v1.Key]plan.Rollout{}, Healths: map[string]map[string]kinds.Health{}, Unread: map[string]error{}, Files: map[string]kinds.File{}}
 	for _, t := range n.Traces {
 		a.Rollouts[t.Want.Key] = t.Kind.Trace(ctx, r.engine, t.Live, run.Index, t.Want, t.Rollout)
 	}
@@ -41,7 +42,23 @@ func (r *Reconciler) askEngine(ctx context.Context, run *Run, n decide.Needs) de
 			a.Unread[k.Name] = err
 		}
 	}
-	a.Surveyed = r.nodes(ctx, run)
-	a.Rotating = r.rotations(run, a.Surveyed.Nodes)
+	for ; n.More(); n = n.Then(a) {
+		r.askMore(ctx, n, &a)
+	}
 	return a
+}
+
+// askMore adds the tasks and files that are needed to the answers.
+func (r *Reconciler) askMore(ctx context.Context, n decide.Needs, a *decide.Answers) {
+	for _, k := range r.kinds {
+		if k.Survey != nil && n.Tasks.Any() {
+			tasks, err := k.Survey.Tasks(ctx, r.engine, n.Tasks)
+			a.Tasks = append(a.Tasks, kinds.TaskAnswer{TaskNeed: n.Tasks, Tasks: tasks, Err: err})
+		}
+		if k.Rotate != nil {
+			for _, path := range n.Files {
+				a.Files[path] = k.Rotate.File(path)
+			}
+		}
+	}
 }

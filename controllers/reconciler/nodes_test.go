@@ -3,14 +3,16 @@ package reconciler
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/observe"
@@ -111,37 +113,40 @@ func TestARotationIsDecidedOnTheWholeSwarm(t *testing.T) {
 	}
 }
 
-// Records count even if no manifest is about the Cluster. What is stated counts only with the two states to write it
-// by.
-func TestRotationsOfARun(t *testing.T) {
-	live := &kinds.Live{Kind: v1.KindCluster, ID: "c", Name: v1.ClusterName, Labels: map[string]string{v1.LabelRotatedWorker: "epoch=1 at=2026-03-01T12:00:00Z"}, Raw: &swarm.ClusterInfo{}}
-	epoch := uint64(2)
-	manifest := &v1.Cluster{Spec: v1.ClusterSpec{JoinTokens: &v1.JoinTokens{Worker: &v1.JoinToken{Rotation: &v1.Rotation{Epoch: &epoch}}}}}
-	key := v1.Key{Kind: v1.KindCluster, Name: v1.ClusterName}
+// Each need for tasks is one call. What fails is an answer as well, and so is a file that is not there.
+func TestTasksAndFilesThatAreNeeded(t *testing.T) {
 	r := New(Options{})
-	of := func(lives ...*kinds.Live) *kinds.Index {
-		return kinds.NewIndex(map[string][]*kinds.Live{v1.KindCluster: lives}, func(*kinds.Live) []kinds.Ref { return nil })
-	}
-	haves := []diff.State{{Key: key, Instance: "default", Meta: diff.Meta{ID: "c"}, Value: live}}
-	for _, c := range []struct {
-		name            string
-		lives           []*kinds.Live
-		haves           []diff.State
-		wants           map[v1.Key]*diff.State
-		records, stated int
-	}{
-		{"nothing is known", nil, nil, nil, 0, 0},
-		{"no manifest", []*kinds.Live{live}, nil, nil, 1, 0},
-		{"a manifest of another source", []*kinds.Live{live}, haves, nil, 1, 0},
-		{"a manifest", []*kinds.Live{live}, haves, map[v1.Key]*diff.State{key: {Key: key, Value: manifest}}, 1, 1},
-	} {
-		run := &Run{}
-		run.At, run.Index, run.Haves, run.Wanted = time.Unix(0, 0), of(c.lives...), c.haves, c.wants
-		got := r.rotations(run, nil)
-		// Nothing is known of nodes, so what is due waits.
-		p := plan.Build(nil, plan.Facts{}, plan.Policy{}, got.Part)
-		if len(got.Last) != c.records || len(p.Refused) != c.stated || len(p.Steps) != 0 {
-			t.Errorf("%s: %+v\n%s", c.name, got, p.Text(nil))
+	r.kinds = slices.Clone(r.kinds)
+	var asked []kinds.TaskNeed
+	broken := errors.New("no leader")
+	for i := range r.kinds {
+		if r.kinds[i].Survey != nil {
+			r.kinds[i].Survey = &kinds.Surveyor{Tasks: func(_ context.Context, _ *engine.Client, need kinds.TaskNeed) ([]kinds.Task, error) {
+				if asked = append(asked, need); len(need.Services) > 0 {
+					return nil, broken
+				}
+				return []kinds.Task{{ID: "t"}}, nil
+			}}
 		}
+	}
+	there, gone := filepath.Join(t.TempDir(), "ca.pem"), filepath.Join(t.TempDir(), "gone")
+	if err := os.WriteFile(there, []byte("a root"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := decide.Answers{Files: map[string]kinds.File{}}
+	for _, n := range []decide.Needs{{}, {Files: []string{there, gone}}, {Tasks: kinds.TaskNeed{Nodes: []string{"1"}}}, {Tasks: kinds.TaskNeed{Services: []string{"s"}}}} {
+		r.askMore(t.Context(), n, &a)
+	}
+	if len(asked) != 2 || len(a.Tasks) != 2 || !a.Tasks[0].Equal(asked[0]) || !a.Tasks[1].Equal(asked[1]) {
+		t.Fatalf("it asked for %+v, and the answers are %+v", asked, a.Tasks)
+	}
+	if len(a.Tasks[0].Tasks) != 1 || a.Tasks[0].Err != nil || len(a.Tasks[1].Tasks) != 0 || !errors.Is(a.Tasks[1].Err, broken) {
+		t.Errorf("the answers are %+v", a.Tasks)
+	}
+	if f := a.Files[there]; string(f.Content.Reveal()) != "a root" || f.Err != nil {
+		t.Errorf("the file has %d bytes, %v", f.Content.Len(), f.Err)
+	}
+	if f, known := a.Files[gone]; !known || f.Err == nil || len(a.Files) != 2 {
+		t.Errorf("the missing file is %+v among %d", f, len(a.Files))
 	}
 }

@@ -60,7 +60,8 @@ func TestAServiceOnANodesOwnNetworkIsInSync(t *testing.T) {
 	}
 	agree("when another one comes", observe.Scope{Objects: []kinds.Ref{{Kind: v1.KindService, ID: made.ID}}})
 	var names []string
-	for _, ref := range r.kind(v1.KindService).Uses(r.world.Index.ByID(v1.KindService, made.ID)) {
+	i := slices.IndexFunc(r.kinds, func(k kinds.Kind) bool { return k.Name == v1.KindService })
+	for _, ref := range r.kinds[i].Uses(r.world.Index.ByID(v1.KindService, made.ID)) {
 		names = append(names, r.world.Index.NameOf(ref.Kind, ref.ID))
 	}
 	if !slices.Equal(names, []string{"host"}) {

@@ -29,7 +29,7 @@ func Kind() kinds.Kind {
 		Read:      func(ctx context.Context, c *engine.Client, _ string) (*kinds.Live, error) { return readOne(ctx, c) },
 		Uses:      func(*kinds.Live) []kinds.Ref { return nil },
 		Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(raw(l)) },
-		Rotate:    rotate,
+		Rotate:    &kinds.Rotator{Asks: asks, File: file, Rotate: rotate},
 		Guards:    []plan.Guard{{Name: guardAutolock, Check: plan.Each(escrowed)}},
 		Do:        do,
 		Release:   release,

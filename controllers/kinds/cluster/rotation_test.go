@@ -172,7 +172,7 @@ func TestWhatIsStatedAndOnRecordOfRotations(t *testing.T) {
 		})
 	}
 	last := map[string]time.Time{"worker-token": at}
-	if got := rotate(live, nil, nil, nil, at); !maps.Equal(got.Last, last) { // a root has no age
+	if got := rotate(kinds.Rotate{Live: live, Now: at}, nil); !maps.Equal(got.Last, last) { // a root has no age
 		t.Errorf("replaced last: %v, want %v", got.Last, last)
 	}
 	raw(live).Spec.EncryptionConfig.AutoLockManagers = false

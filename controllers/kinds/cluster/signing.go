@@ -11,71 +11,57 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/moby/moby/api/types/swarm"
-
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
-	"github.com/swarm-operator/swarm-operator/controllers/files"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 )
 
 const (
 	pathSigningCert = "spec.ca.signing.certFile"
 	pathSigningKey  = "spec.ca.signing.keyFile"
-	largestPEM      = 64 << 10 // in bytes; a chain of certificates needs a tenth of it
 )
 
 // signing compares the certificate that a manifest names with the swarm's root. It returns nil if the manifest names
 // none. It looks at the key only if the two differ, and does not keep it: the step that needs the key reads it again.
-func signing(l *kinds.Live, want v1.Object) *Signing {
+// lacks is the path of a file that it has to look at and that nobody has read. It is "" if there is none.
+func signing(l *kinds.Live, want v1.Object, read map[string]kinds.File) (out *Signing, lacks string) {
 	c, is := want.(*v1.Cluster)
 	if !is || c.Spec.CA == nil || c.Spec.CA.Signing == nil {
-		return nil
+		return nil, ""
 	}
 	stated := c.Spec.CA.Signing
 	live := rootOf(raw(l).TLSInfo.TrustRoot)
-	out := &Signing{Path: "spec.ca.signing"}
+	out = &Signing{Path: "spec.ca.signing"}
 	if live != nil {
 		out.Live = digest(live)
 	}
-	cert, err := signingCert(stated.CertFile)
+	f, lacks := fileOf(stated.CertFile, read)
+	cert, err := certIn(f)
 	if err != nil {
 		out.Field, out.Problem = pathSigningCert, fmt.Sprintf("%s: %s", stated.CertFile, err)
-		return out
+		return out, lacks
 	}
 	out.Wanted, out.From, out.Until = digest(cert), cert.NotBefore, cert.NotAfter
 	if out.Wanted == out.Live {
-		return out
+		return out, ""
 	}
 	if live != nil && sameKey(live.PublicKey, cert.PublicKey) {
 		out.Field, out.Problem = pathSigningCert, stated.CertFile+": it has the same key as the root that the swarm has, and the engine takes no new root of that: make a new key"
-		return out
+		return out, ""
 	}
-	if _, err := signingKey(stated.KeyFile, cert); err != nil {
+	f, lacks = fileOf(stated.KeyFile, read)
+	if _, err := keyIn(f, cert); err != nil {
 		out.Field, out.Problem = pathSigningKey, fmt.Sprintf("%s: %s", stated.KeyFile, err)
 	}
-	return out
+	return out, lacks
 }
 
-// sign puts the certificate and the key into an update. It reads both again. It fails if the certificate is not the
-// one that was decided on, or if the key does not fit.
-func sign(ca *swarm.CAConfig, stated *v1.CA, root string) error {
-	if stated == nil || stated.Signing == nil {
-		return errors.New("replacing the root of the CA: the manifest names none")
+// fileOf returns a file that was read. If nobody has read it, lacks is its path, and the file has an error.
+func fileOf(path string, read map[string]kinds.File) (f kinds.File, lacks string) {
+	f, known := read[path]
+	if !known {
+		return kinds.File{Err: errors.New("it was not read")}, path
 	}
-	cert, err := signingCert(stated.Signing.CertFile)
-	if err != nil {
-		return fmt.Errorf("%s: %s: %w", pathSigningCert, stated.Signing.CertFile, err)
-	}
-	if digest(cert) != root {
-		return fmt.Errorf("%s: %s: it is another certificate than a moment ago", pathSigningCert, stated.Signing.CertFile)
-	}
-	key, err := signingKey(stated.Signing.KeyFile, cert)
-	if err != nil {
-		return fmt.Errorf("%s: %s: %w", pathSigningKey, stated.Signing.KeyFile, err)
-	}
-	ca.SigningCACert = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}))
-	ca.SigningCAKey = string(key.Reveal())
-	return nil
+	return f, ""
 }
 
 // rootOf returns the swarm's root, if that is exactly one certificate, and nil otherwise.
@@ -94,13 +80,13 @@ func rootOf(text string) *x509.Certificate {
 	return cert
 }
 
-// signingCert reads a certificate. It fails if the engine would not take it for a root (SwarmKit, ca.NewRootCA).
-func signingCert(path string) (*x509.Certificate, error) {
-	text, err := files.Read(path, largestPEM)
-	if err != nil {
-		return nil, err
+// certIn returns the certificate that a file has. It fails if the engine would not take it for a root (SwarmKit,
+// ca.NewRootCA).
+func certIn(f kinds.File) (*x509.Certificate, error) {
+	if f.Err != nil {
+		return nil, f.Err
 	}
-	block, rest := pem.Decode(text)
+	block, rest := pem.Decode(f.Content.Reveal())
 	if block == nil {
 		return nil, errors.New("it holds no certificate in PEM")
 	}
@@ -130,13 +116,12 @@ func signingCert(path string) (*x509.Certificate, error) {
 	return cert, nil
 }
 
-// signingKey reads the private key of a certificate. Its errors reveal nothing of the key.
-func signingKey(path string, cert *x509.Certificate) (v1.Content, error) {
-	text, err := files.Read(path, largestPEM)
-	if err != nil {
-		return v1.Content{}, err
+// keyIn returns the private key of a certificate, from the file that has it. Its errors reveal nothing of the key.
+func keyIn(f kinds.File, cert *x509.Certificate) (v1.Content, error) {
+	if f.Err != nil {
+		return v1.Content{}, f.Err
 	}
-	block, rest := pem.Decode(text)
+	block, rest := pem.Decode(f.Content.Reveal())
 	for block != nil && block.Type == "EC PARAMETERS" { // openssl ecparam -genkey writes them in front of the key
 		block, rest = pem.Decode(rest)
 	}
@@ -147,6 +132,7 @@ func signingKey(path string, cert *x509.Certificate) (v1.Content, error) {
 		return v1.Content{}, errors.New("its key has a passphrase; the operator would have to know that, so it takes a key without one")
 	}
 	var key any
+	var err error
 	switch block.Type {
 	case "PRIVATE KEY":
 		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)

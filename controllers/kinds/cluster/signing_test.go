@@ -11,9 +11,11 @@ import (
 	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,6 +98,21 @@ func liveRoot(text string) *kinds.Live {
 	return l
 }
 
+// compared returns what comes of the files that a manifest names, once they were read.
+func compared(l *kinds.Live, want v1.Object) *Signing {
+	in, read := kinds.Rotate{Live: l}, map[string]kinds.File{}
+	if want != nil {
+		in.Want = &diff.State{Value: want}
+	}
+	for paths := asks(in, read); len(paths) > 0; paths = asks(in, read) {
+		for _, path := range paths {
+			read[path] = file(path)
+		}
+	}
+	out, _ := signing(l, want, read)
+	return out
+}
+
 func TestARootOfFilesIsComparedAsItIs(t *testing.T) {
 	a, b := root(t, ec(t), nil), root(t, ec(t), nil)
 	crlf := strings.ReplaceAll(a.certPEM(), "\n", "\r\n")
@@ -110,7 +127,7 @@ func TestARootOfFilesIsComparedAsItIs(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			want, _ := signingOf(t, c.cert, c.key)
-			got := signing(liveRoot(c.live), want)
+			got := compared(liveRoot(c.live), want)
 			if got.Problem != "" || got.Wanted == "" || got.Live == "" || (got.Wanted == got.Live) != c.same {
 				t.Errorf("%+v", got)
 			}
@@ -121,12 +138,12 @@ func TestARootOfFilesIsComparedAsItIs(t *testing.T) {
 	}
 	for name, text := range map[string]string{"none": "", "no PEM": "root", "two": a.certPEM() + b.certPEM(), "no certificate": block("CERTIFICATE", []byte("x"))} {
 		want, _ := signingOf(t, b.certPEM(), b.keyPEM(t))
-		if got := signing(liveRoot(text), want); got.Live != "" || got.Problem != "" || got.Wanted == "" {
+		if got := compared(liveRoot(text), want); got.Live != "" || got.Problem != "" || got.Wanted == "" {
 			t.Errorf("the swarm's root is %s: %+v", name, got)
 		}
 	}
 	for name, want := range map[string]v1.Object{"no manifest": nil, "no CA": &v1.Cluster{}, "no files": &v1.Cluster{Spec: v1.ClusterSpec{CA: &v1.CA{}}}} {
-		if got := signing(liveRoot(a.certPEM()), want); got != nil {
+		if got := compared(liveRoot(a.certPEM()), want); got != nil {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
@@ -181,7 +198,7 @@ func TestFilesThatAreNoRootSayWhy(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			want, stated := signingOf(t, c.cert, c.key)
-			got := signing(liveRoot(live.certPEM()), want)
+			got := compared(liveRoot(live.certPEM()), want)
 			why := ""
 			switch c.field {
 			case ofCert:
@@ -198,7 +215,7 @@ func TestFilesThatAreNoRootSayWhy(t *testing.T) {
 	if err := os.Mkdir(stated.CertFile, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if got := signing(liveRoot(live.certPEM()), want); got.Problem != stated.CertFile+": it is not a regular file" {
+	if got := compared(liveRoot(live.certPEM()), want); got.Problem != stated.CertFile+": it is not a regular file" {
 		t.Errorf("a directory: %q", got.Problem)
 	}
 }
@@ -208,7 +225,7 @@ func TestFilesThatAreNoRootSayWhy(t *testing.T) {
 func TestARootOfFilesIsOneUpdate(t *testing.T) {
 	live, next := root(t, ec(t), nil), root(t, ec(t), nil)
 	step := func(want *v1.Cluster) plan.Step {
-		s := signing(liveRoot(live.certPEM()), want)
+		s := compared(liveRoot(live.certPEM()), want)
 		return plan.Step{
 			Op: diff.Update, Key: want.Key(), Origin: plan.OriginRotates, Does: &kinds.Renewal{Makes: kinds.SignedRoot, Root: s.Wanted},
 			Change: diff.Change{Have: &diff.State{Value: liveRoot(live.certPEM())}, Want: &diff.State{Value: want}},
@@ -261,5 +278,52 @@ func write(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// The key is asked for only if it is needed. While a file was not read, nothing is replaced.
+func TestFilesThatRotationsAskFor(t *testing.T) {
+	a, b := root(t, ec(t), nil), root(t, ec(t), nil)
+	want, stated := signingOf(t, "", "")
+	has := func(text string) kinds.File { return kinds.File{Content: v1.NewContent([]byte(text))} }
+	for _, c := range []struct {
+		name     string
+		want     v1.Object
+		read     map[string]kinds.File
+		asks     string
+		problem  string
+		replaces bool
+	}{
+		{name: "no manifest"},
+		{name: "no files", want: wantRotation()},
+		{name: "nothing was read", want: want, asks: stated.CertFile, problem: stated.CertFile + ": it was not read"},
+		{name: "the same root", want: want, read: map[string]kinds.File{stated.CertFile: has(a.certPEM())}},
+		{name: "another root", want: want, read: map[string]kinds.File{stated.CertFile: has(b.certPEM())}, asks: stated.KeyFile, problem: stated.KeyFile + ": it was not read"},
+		{name: "no certificate", want: want, read: map[string]kinds.File{stated.CertFile: has("x")}, problem: stated.CertFile + ": it holds no certificate in PEM"},
+		{name: "an unreadable certificate", want: want, read: map[string]kinds.File{stated.CertFile: {Err: errors.New("gone away")}}, problem: stated.CertFile + ": gone away"},
+		{name: "an unreadable key", want: want, read: map[string]kinds.File{stated.CertFile: has(b.certPEM()), stated.KeyFile: {Err: errors.New("gone away")}}, problem: stated.KeyFile + ": gone away"},
+		{name: "both", want: want, read: map[string]kinds.File{stated.CertFile: has(b.certPEM()), stated.KeyFile: has(b.keyPEM(t))}, replaces: true},
+		{name: "other files", want: want, read: map[string]kinds.File{"/x": has(b.certPEM())}, asks: stated.CertFile, problem: stated.CertFile + ": it was not read"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			live := liveRoot(a.certPEM())
+			in := kinds.Rotate{Live: live, Now: at, Nodes: &kinds.Nodes{}}
+			if c.want != nil {
+				in.Have, in.Want = &diff.State{Value: live, Meta: diff.Meta{Mine: true}}, &diff.State{Value: c.want}
+			}
+			if got := strings.Join(asks(in, c.read), " "); got != c.asks {
+				t.Errorf("it asks for %q, want %q", got, c.asks)
+			}
+			p := plan.Build(nil, plan.Facts{Now: at}, plan.Policy{Source: "s"}, rotate(in, c.read).Part)
+			replaces := slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return kinds.RenewalOf(s).Makes == kinds.SignedRoot })
+			if refused := strings.Contains(p.Text(nil), c.problem); replaces != c.replaces || !refused {
+				t.Errorf("the plan replaces the root: %t\n%s\nwant %q", replaces, p.Text(nil), c.problem)
+			}
+			for _, path := range []string{stated.CertFile, stated.KeyFile} {
+				if c.problem == "" && strings.Contains(p.Text(nil), path) {
+					t.Errorf("something is wrong with %s:\n%s", path, p.Text(nil))
+				}
+			}
+		})
 	}
 }

@@ -37,7 +37,7 @@ func Kind() kinds.Kind {
 		Expand:    expand,
 		Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(raw(l)) },
 		Do:        do,
-		Survey:    look,
+		Survey:    &kinds.Surveyor{Asks: asks, Tasks: listTasks, Survey: look, Did: did},
 		Release:   release,
 	}
 }

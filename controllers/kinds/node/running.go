@@ -1,16 +1,15 @@
 package node
 
 import (
-	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/moby/moby/api/types/swarm"
-	"github.com/moby/moby/client"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
-	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
@@ -72,51 +71,50 @@ func (s *surveyed) constraints() string {
 	return text
 }
 
-// running finds out where else the services run whose tasks may end, and notes what that means for them.
-func (s *surveyed) running(ctx context.Context, c *engine.Client, there []swarm.Task, changing map[string]bool) error {
+// running notes where else the services run whose tasks may end, and what that means for them. there are the tasks of
+// the nodes that matter. It fails if the other tasks of these services are not known.
+func (s *surveyed) running(there []kinds.Task, changing map[string]bool) error {
 	if len(changing) == 0 {
 		return nil
 	}
 	services := map[string]*v1.Service{}
-	filter, any := client.Filters{}, false
-	tasks := map[string]*swarm.Task{}
+	elsewhere := map[string]bool{} // services of which a task may take another's place
+	tasks := map[string]*kinds.Task{}
 	for i := range there {
 		t := &there[i]
-		all, may := changing[t.NodeID]
+		all, may := changing[t.Node]
 		if !may {
 			continue
 		}
-		svc, known := services[t.ServiceID]
+		svc, known := services[t.Service]
 		if !known {
-			svc = s.Service(t.ServiceID)
-			services[t.ServiceID] = svc
+			svc = s.Service(t.Service)
+			services[t.Service] = svc
 		}
 		if svc == nil || !all && (svc.Spec.Placement == nil || len(svc.Spec.Placement.Constraints) == 0) { // or it is gone
 			continue
 		}
 		tasks[t.ID] = t
 		if !everywhere(svc) && meant(t) {
-			filter, any = filter.Add("service", t.ServiceID), true
+			elsewhere[t.Service] = true
 		}
 	}
-	if any {
-		list, err := c.TaskList(ctx, client.TaskListOptions{Filters: filter})
-		if err != nil {
-			return fmt.Errorf("listing the tasks of services: %w", err)
-		}
-		for i := range list.Items {
-			tasks[list.Items[i].ID] = &list.Items[i]
-		}
+	others, err := s.told(kinds.TaskNeed{Services: slices.Sorted(maps.Keys(elsewhere))})
+	if err != nil {
+		return err
+	}
+	for i := range others {
+		tasks[others[i].ID] = &others[i]
 	}
 	failed := map[string]bool{}
 	for _, t := range tasks {
-		if t.Status.State == swarm.TaskStateFailed {
-			failed[called(t, services[t.ServiceID])] = true
+		if swarm.TaskState(t.State) == swarm.TaskStateFailed {
+			failed[called(t, services[t.Service])] = true
 		}
 	}
 	var placed []Placed
 	for _, t := range tasks {
-		if svc := services[t.ServiceID]; svc != nil && meant(t) {
+		if svc := services[t.Service]; svc != nil && meant(t) {
 			placed = append(placed, placedOf(t, svc, failed))
 		}
 	}
@@ -155,44 +153,37 @@ func hostOf(n *swarm.Node) Host {
 
 // meant reports whether the task has not ended and nobody has told it to. A task that waits for its turn is meant to
 // be ready.
-func meant(t *swarm.Task) bool {
-	switch t.DesiredState {
+func meant(t *kinds.Task) bool {
+	switch swarm.TaskState(t.Desired) {
 	case swarm.TaskStateReady, swarm.TaskStateRunning, swarm.TaskStateComplete:
 	default:
 		return false
 	}
-	return busy(t) || slices.Contains([]swarm.TaskState{swarm.TaskStateNew, swarm.TaskStateAllocated, swarm.TaskStatePending}, t.Status.State)
+	return busy(t) || slices.Contains([]swarm.TaskState{swarm.TaskStateNew, swarm.TaskStateAllocated, swarm.TaskStatePending}, swarm.TaskState(t.State))
 }
 
 // placedOf returns a task as the plan knows it. failed are the names of tasks that failed before. A task that takes
 // the place of such a task is not said to be about to run.
-func placedOf(t *swarm.Task, svc *v1.Service, failed map[string]bool) Placed {
+func placedOf(t *kinds.Task, svc *v1.Service, failed map[string]bool) Placed {
 	name := called(t, svc)
-	running := t.Status.State == swarm.TaskStateRunning
+	running := swarm.TaskState(t.State) == swarm.TaskStateRunning
 	p := Placed{
-		ID: t.ID, Name: name, Service: svc.Metadata.Name, Node: t.NodeID, Everywhere: everywhere(svc),
-		Ready: running, Coming: !running && t.Status.Err == "" && !failed[name],
+		ID: t.ID, Name: name, Service: svc.Metadata.Name, Node: t.Node, Everywhere: everywhere(svc),
+		Ready: running, Coming: !running && t.Err == "" && !failed[name], Volumes: t.Volumes,
 	}
 	if svc.Spec.Placement != nil {
 		p.Constraints = svc.Spec.Placement.Constraints
-	}
-	if c := t.Spec.ContainerSpec; c != nil {
-		for _, m := range c.Mounts {
-			if m.Type == "volume" && m.Source != "" && (m.VolumeOptions == nil || m.VolumeOptions.DriverConfig == nil || m.VolumeOptions.DriverConfig.Name == "" || m.VolumeOptions.DriverConfig.Name == "local") {
-				p.Volumes = append(p.Volumes, m.Source)
-			}
-		}
 	}
 	return p
 }
 
 // called returns the task's name as docker shows it.
-func called(t *swarm.Task, svc *v1.Service) string {
+func called(t *kinds.Task, svc *v1.Service) string {
 	switch {
 	case svc == nil:
-		return t.ServiceID
+		return t.Service
 	case t.Slot == 0:
-		return svc.Metadata.Name + "." + t.NodeID
+		return svc.Metadata.Name + "." + t.Node
 	}
 	return fmt.Sprintf("%s.%d", svc.Metadata.Name, t.Slot)
 }

@@ -3,17 +3,15 @@ package node
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
-	"github.com/moby/moby/client"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
-	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -22,23 +20,22 @@ import (
 // stableFor is how long the managers have to stay as they are if no manifest says it.
 const stableFor = 5 * time.Second
 
-// look surveys the nodes, and returns what other packages need of that. If tasks cannot be read, nothing is written
-// to a node.
-func look(ctx context.Context, c *engine.Client, in kinds.Survey) kinds.Surveyed {
-	s, err := survey(ctx, c, in)
+// look surveys the nodes, and returns what other packages need of that. If tasks are not known, nothing is written to
+// a node.
+func look(in kinds.Survey, answers []kinds.TaskAnswer) kinds.Surveyed {
+	s, known, err := survey(in, answers)
 	if err != nil {
 		s = Swarm{Unknown: err.Error()}
-		return kinds.Surveyed{Part: s.Part()}
+		return kinds.Surveyed{Part: s.Part(), Remembered: known}
 	}
 	s.Stopped = in.Stopped
-	s.announce(in)
-	s.settle(in)
-	return kinds.Surveyed{Part: s.Part(), Own: s.Own, Nodes: s.Report(), Again: s.Again(), Notices: s.Notices, Did: func(step plan.Step) { s.did(step, in.Remembered) }}
+	s.announce(in, &known.Roles)
+	s.settle(in.Now, &known)
+	return kinds.Surveyed{Part: s.Part(), Own: s.Own, Nodes: s.Report(), Again: s.Again(), Notices: s.Notices, Remembered: known}
 }
 
 // announce sets until when a role that was changed by hand is only announced. It tells such a change from one in git.
-func (s *Swarm) announce(in kinds.Survey) {
-	roles := &in.Remembered.Roles
+func (s *Swarm) announce(in kinds.Survey, roles *kinds.Roles) {
 	if s.Managers == nil {
 		*roles = kinds.Roles{}
 		return
@@ -64,42 +61,69 @@ func (s *Swarm) announce(in kinds.Survey) {
 
 // settle notes whether the managers are as they should be. That does not depend on what somebody agreed to, or on
 // what a change costs. These decide only whether roles change, and in which order.
-func (s *Swarm) settle(in kinds.Survey) {
+func (s *Swarm) settle(now time.Time, known *kinds.Remembered) {
 	if s.Managers == nil || s.Nodes == nil {
 		return
 	}
-	roles := &in.Remembered.Roles
+	roles := &known.Roles
 	m := NextRoleChange(s.Nodes, *s.Managers, s.Stable, func(plan.Hazard) bool { return false })
 	switch {
 	case m.Change == nil && !m.Refused:
 		roles.Settled, roles.Since = true, time.Time{}
-		in.Remembered.Managers = map[string]bool{}
+		known.Managers = map[string]bool{}
 		for _, n := range s.Nodes {
 			if n.Manager {
-				in.Remembered.Managers[n.ID] = true
+				known.Managers[n.ID] = true
 			}
 		}
 	case roles.Settled && roles.Since.IsZero():
-		roles.Since = in.Now
+		roles.Since = now
 	}
 }
 
-// did notes what a step did to a node, if nothing that is read tells it.
-func (s *Swarm) did(step plan.Step, known *kinds.Remembered) {
-	switch {
-	case step.ChangesRole():
-		known.Orphans[step.Instance] = slices.ContainsFunc(s.Nodes, func(n Node) bool { return n.ID == step.Instance && n.Manager && !n.Ready })
-		known.Roles.Settled, known.Roles.Since = false, time.Time{} // what follows from it is our own doing
-	case step.Leaves():
-		known.Left[step.Instance] = true
+// did returns what is remembered after a step on a node, if nothing that is read tells it.
+func did(known kinds.Remembered, step plan.Step) kinds.Remembered {
+	role, changes := step.Does.(RoleChange)
+	if !changes && !step.Leaves() {
+		return known
 	}
+	out := known.Clone()
+	if !changes {
+		out.Left[step.Instance] = true
+		return out
+	}
+	out.Orphans[step.Instance] = role.Node.Manager && !role.Node.Ready
+	out.Roles.Settled, out.Roles.Since = false, time.Time{} // what follows from it is our own doing
+	return out
 }
 
-// survey returns what is known of the nodes. It asks for the tasks only of drained nodes, and of nodes on which a
-// step may end tasks. If a step may, it makes one more call, for the other tasks of the same services. It fails if
-// tasks cannot be listed.
-func survey(ctx context.Context, c *engine.Client, in kinds.Survey) (Swarm, error) {
-	s := &surveyed{Survey: in, of: map[string]*v1.Node{}, up: map[string]bool{}, blocked: map[string]bool{}}
+// asks returns the tasks that a survey has to know and that no answer tells. At first these are the tasks of drained
+// nodes, and of nodes on which a step may end tasks. If a step may, the other tasks of the same services come next.
+func asks(in kinds.Survey, answers []kinds.TaskAnswer) kinds.TaskNeed {
+	s := begin(in, answers)
+	s.nodes()
+	_ = s.runs() // what is not known is what it lacks
+	return s.lacks
+}
+
+// survey returns what is known of the nodes, and what the next survey has to know. It fails if tasks that matter are
+// not known.
+func survey(in kinds.Survey, answers []kinds.TaskAnswer) (Swarm, kinds.Remembered, error) {
+	s := begin(in, answers)
+	s.nodes()
+	s.out.Notices = append(orphans(s.lives, s.Remembered.Orphans), stuck(s.out.Nodes)...)
+	s.leaving()
+	if len(s.Changes) > 0 {
+		s.out.Running = NewRunning(s.hosts(), nil)
+	}
+	err := s.runs()
+	return s.out, s.Remembered, err
+}
+
+// begin sorts what a survey goes by.
+func begin(in kinds.Survey, answers []kinds.TaskAnswer) *surveyed {
+	s := &surveyed{Survey: in, answers: answers, of: map[string]*v1.Node{}, up: map[string]bool{}, blocked: map[string]bool{}}
+	s.Remembered = in.Remembered.Clone()
 	for _, e := range in.Expanded {
 		switch {
 		case e.Instance != "":
@@ -119,36 +143,41 @@ func survey(ctx context.Context, c *engine.Client, in kinds.Survey) (Swarm, erro
 		s.cluster = l.Raw.(*swarm.ClusterInfo)
 		s.out.Rotating = s.cluster.RootRotationInProgress
 	}
-	s.nodes()
-	s.out.Notices = append(orphans(s.lives, s.Remembered.Orphans), stuck(s.out.Nodes)...)
-	s.leaving()
-	if len(s.Changes) > 0 {
-		s.out.Running = NewRunning(s.hosts(), nil)
-	}
+	return s
+}
+
+// runs notes what runs where it matters. It fails if that is not known.
+func (s *surveyed) runs() error {
 	ask, changing := s.ask(), s.changing()
 	for id := range changing {
 		ask[id] = true
 	}
-	if len(ask) == 0 {
-		return s.out, nil
-	}
-	filter := client.Filters{}
-	for id := range ask {
-		filter = filter.Add("node", id)
-	}
-	list, err := c.TaskList(ctx, client.TaskListOptions{Filters: filter})
+	there, err := s.told(kinds.TaskNeed{Nodes: slices.Sorted(maps.Keys(ask))})
 	if err != nil {
-		return Swarm{}, fmt.Errorf("listing the tasks of nodes: %w", err)
+		return err
 	}
-	s.tasks(list.Items)
-	if err := s.running(ctx, c, list.Items, changing); err != nil {
-		return Swarm{}, err
-	}
-	return s.out, nil
+	s.tasks(there)
+	return s.running(there, changing)
 }
 
+// told returns the tasks that a need asks for. It fails if they are not known, and notes it if nobody has asked.
+func (s *surveyed) told(need kinds.TaskNeed) ([]kinds.Task, error) {
+	if !need.Any() {
+		return nil, nil
+	}
+	tasks, asked, err := need.Answered(s.answers)
+	if !asked {
+		s.lacks = need
+	}
+	return tasks, err
+}
+
+// surveyed is a survey under way. Its Remembered is its own copy, which becomes what the next survey has to know.
 type surveyed struct {
 	kinds.Survey
+	answers []kinds.TaskAnswer
+	// lacks are tasks that matter and that nobody has asked for.
+	lacks kinds.TaskNeed
 	out   Swarm
 	lives []*kinds.Live // by hostname and id
 	of    map[string]*v1.Node
@@ -300,18 +329,18 @@ func (s *surveyed) ask() map[string]bool {
 }
 
 // busy reports whether the task is on the node and has not ended.
-func busy(t *swarm.Task) bool {
+func busy(t *kinds.Task) bool {
 	return slices.Contains([]swarm.TaskState{
 		swarm.TaskStateAssigned, swarm.TaskStateAccepted, swarm.TaskStatePreparing, swarm.TaskStateReady, swarm.TaskStateStarting, swarm.TaskStateRunning,
-	}, t.Status.State)
+	}, swarm.TaskState(t.State))
 }
 
 // tasks notes which drained nodes still run tasks.
-func (s *surveyed) tasks(all []swarm.Task) {
-	on := map[string][]*swarm.Task{}
+func (s *surveyed) tasks(all []kinds.Task) {
+	on := map[string]int{}
 	for i := range all {
 		if t := &all[i]; busy(t) {
-			on[t.NodeID] = append(on[t.NodeID], t)
+			on[t.Node]++
 		}
 	}
 	for _, l := range s.lives {
@@ -319,14 +348,14 @@ func (s *surveyed) tasks(all []swarm.Task) {
 		if n == nil || n.Spec.Availability != v1.Drain || raw(l).Spec.Availability != swarm.NodeAvailabilityDrain || down(l) || s.Remembered.Emptied[l.ID] {
 			continue
 		}
-		if len(on[l.ID]) == 0 {
+		if on[l.ID] == 0 {
 			s.Remembered.Emptied[l.ID] = true
 			continue
 		}
-		s.out.Emptying = append(s.out.Emptying, Emptying{Key: key(l), ID: l.ID, Tasks: len(on[l.ID])})
+		s.out.Emptying = append(s.out.Emptying, Emptying{Key: key(l), ID: l.ID, Tasks: on[l.ID]})
 		for i := range s.out.Leaving {
 			if s.out.Leaving[i].ID == l.ID {
-				s.out.Leaving[i].Tasks = len(on[l.ID])
+				s.out.Leaving[i].Tasks = on[l.ID]
 			}
 		}
 	}

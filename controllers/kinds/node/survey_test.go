@@ -2,15 +2,17 @@ package node
 
 import (
 	"cmp"
-	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/rogpeppe/go-internal/txtar"
@@ -18,6 +20,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/test/golden"
 )
 
@@ -62,11 +65,7 @@ func given(t *testing.T, file, comes string, of func(*testing.T, string) string)
 }
 
 func play(t *testing.T, text string) string {
-	s := &scene{t: t, lives: map[string]*kinds.Live{}, entries: map[v1.Key]kinds.Entry{}, services: map[string]*v1.Service{}, holds: map[string]bool{}}
-	s.in.Now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	s.in.Remembered = &kinds.Remembered{Emptied: map[string]bool{}, Left: map[string]bool{}}
-	s.in.Held = func(k v1.Key, _ *kinds.Live) bool { return s.holds[k.Name] }
-	s.in.Service = func(id string) *v1.Service { return s.services[id] }
+	s := sceneOf(t)
 	for line := range strings.Lines(text) {
 		s.line(strings.Fields(line))
 	}
@@ -93,6 +92,7 @@ func (s *scene) line(w []string) {
 	case "hold":
 		s.holds[w[1]] = true
 	case "left":
+		s.in.Remembered = s.in.Remembered.Clone()
 		s.in.Remembered.Left[w[1]] = true
 	case "rotating":
 		s.rotating = true
@@ -201,8 +201,8 @@ func (s *scene) task(w []string) {
 	s.served.tasks = append(s.served.tasks, task)
 }
 
-// survey does what a run does.
-func (s *scene) survey() {
+// given returns what a survey goes by.
+func (s *scene) given() kinds.Survey {
 	lists := map[string][]*kinds.Live{
 		v1.KindNode: slices.Collect(maps.Values(s.lives)),
 		v1.KindCluster: {{Kind: v1.KindCluster, ID: "c", Name: v1.ClusterName, Raw: &swarm.ClusterInfo{
@@ -230,9 +230,27 @@ func (s *scene) survey() {
 			in.Changes = append(in.Changes, diff.Change{Op: diff.Update, Key: want.Key, Instance: l.ID, Fields: fields, Have: have, Want: want})
 		}
 	}
+	return in
+}
+
+// survey does what a run does.
+func (s *scene) survey() {
+	in := s.given()
 	c, _ := s.served.client(s.t)
 	s.served.asked = nil
-	got, err := survey(context.Background(), c, in)
+	remembered := in.Remembered.Clone()
+	var answers []kinds.TaskAnswer
+	for need := asks(in, nil); need.Any(); need = asks(in, answers) {
+		tasks, err := listTasks(s.t.Context(), c, need)
+		if answers = append(answers, kinds.TaskAnswer{TaskNeed: need, Tasks: tasks, Err: err}); len(answers) > 2 {
+			s.t.Fatalf("it asks again and again: %+v", need)
+		}
+	}
+	got, known, err := survey(in, answers)
+	if d := gocmp.Diff(remembered, in.Remembered.Clone(), everything); d != "" {
+		s.t.Errorf("a survey has changed what it was given:\n%s", d)
+	}
+	s.in.Remembered = known
 	for _, call := range s.served.asked {
 		if text, err := url.QueryUnescape(call); err == nil {
 			call = text
@@ -302,5 +320,165 @@ func (s *scene) show(w Swarm) {
 	}
 	if w.Rotating {
 		b.WriteString("rotating: " + w.Progress() + "\n")
+	}
+}
+
+// everything compares what is remembered, however deep.
+var everything = gocmp.Exporter(func(reflect.Type) bool { return true })
+
+// sceneOf returns the scene of the lines, before any survey.
+func sceneOf(t *testing.T, lines ...string) *scene {
+	t.Helper()
+	s := &scene{t: t, lives: map[string]*kinds.Live{}, entries: map[v1.Key]kinds.Entry{}, services: map[string]*v1.Service{}, holds: map[string]bool{}}
+	s.in.Now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	s.in.Held = func(k v1.Key, _ *kinds.Live) bool { return s.holds[k.Name] }
+	s.in.Service = func(id string) *v1.Service { return s.services[id] }
+	for _, line := range lines {
+		s.line(strings.Fields(line))
+	}
+	return s
+}
+
+// What matters and was not answered is asked for. Which other tasks matter follows from the tasks on the nodes.
+func TestWhatASurveyAsksFor(t *testing.T) {
+	drained := []string{"live 1 a manager leader", "live 2 b", "service web", "Node b availability=drain"}
+	on := func(state string) []kinds.Task {
+		return []kinds.Task{{ID: "t", Service: "id-web", Node: "2", Slot: 1, State: state, Desired: "running"}}
+	}
+	nodes, services := kinds.TaskNeed{Nodes: []string{"2"}}, kinds.TaskNeed{Services: []string{"id-web"}}
+	for name, c := range map[string]struct {
+		lines   []string
+		answers []kinds.TaskAnswer
+		want    kinds.TaskNeed
+	}{
+		"nothing is going to change":        {lines: []string{"live 1 a manager leader", "live 2 b"}},
+		"a drain":                           {lines: drained, want: nodes},
+		"nodes in the order of their ids":   {lines: []string{"live 3 a", "live 2 b", "NodeSet all availability=drain"}, want: kinds.TaskNeed{Nodes: []string{"2", "3"}}},
+		"a task that may go elsewhere":      {lines: drained, answers: []kinds.TaskAnswer{{TaskNeed: nodes, Tasks: on("running")}}, want: services},
+		"a task that has ended":             {lines: drained, answers: []kinds.TaskAnswer{{TaskNeed: nodes, Tasks: on("complete")}}},
+		"no task":                           {lines: drained, answers: []kinds.TaskAnswer{{TaskNeed: nodes}}},
+		"nobody knows":                      {lines: drained, answers: []kinds.TaskAnswer{{TaskNeed: nodes, Err: errors.New("gone away")}}},
+		"an answer about another node":      {lines: drained, answers: []kinds.TaskAnswer{{TaskNeed: kinds.TaskNeed{Nodes: []string{"1"}}}}, want: nodes},
+		"an answer about nodes and more":    {lines: drained, answers: []kinds.TaskAnswer{{TaskNeed: kinds.TaskNeed{Nodes: []string{"2"}, Services: []string{"x"}}}}, want: nodes},
+		"everything is answered":            {lines: drained, answers: []kinds.TaskAnswer{{TaskNeed: nodes, Tasks: on("running")}, {TaskNeed: services, Tasks: on("running")}}},
+		"nobody knows what else runs there": {lines: drained, answers: []kinds.TaskAnswer{{TaskNeed: nodes, Tasks: on("running")}, {TaskNeed: services, Err: errors.New("gone away")}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := asks(sceneOf(t, c.lines...).given(), c.answers); !got.Equal(c.want) {
+				t.Errorf("it asks for %+v, want %+v", got, c.want)
+			}
+		})
+	}
+}
+
+// While tasks that matter are not known, nothing is known of the nodes, and no step on a node is allowed. How long
+// things have been as they are is known all the same.
+func TestAnUnansweredSurveyIsUnsafe(t *testing.T) {
+	s := sceneOf(t, "live 1 a manager leader", "live 2 b down", "live 3 c", "service web", "Node c availability=drain", "managers 1")
+	nodes := kinds.TaskNeed{Nodes: []string{"3"}}
+	task := kinds.Task{ID: "t", Service: "id-web", Node: "3", State: "running", Desired: "running"}
+	for name, c := range map[string]struct {
+		answers []kinds.TaskAnswer
+		why     string
+	}{
+		"nobody asked":                  {nil, "nobody asked"},
+		"nobody knows":                  {[]kinds.TaskAnswer{{TaskNeed: nodes, Err: errors.New("gone away")}}, "gone away"},
+		"nobody asked about services":   {[]kinds.TaskAnswer{{TaskNeed: nodes, Tasks: []kinds.Task{task}}}, "nobody asked"},
+		"another question was answered": {[]kinds.TaskAnswer{{TaskNeed: kinds.TaskNeed{Nodes: []string{"2"}}}}, "nobody asked"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := s.given()
+			got := look(in, c.answers)
+			if got.Nodes != nil || got.Own != "" || got.Again != 0 || len(got.Notices) > 0 {
+				t.Errorf("something is known of the nodes: %+v", got)
+			}
+			p := plan.Build(in.Changes, plan.Facts{Now: in.Now}, plan.Policy{Source: "s", Budgets: plan.DefaultBudgets()}, got.Part)
+			if len(p.Steps) > 0 || len(p.Refused) != 1 || !strings.Contains(p.Refused[0].Why, c.why) {
+				t.Errorf("the plan is\n%s", p.Text(nil))
+			}
+			if at := got.Remembered.Since.Of("down 2", "", in.Now.Add(time.Hour)); !at.Equal(in.Now) {
+				t.Errorf("the node is down since %s", at)
+			}
+			if got.Remembered.Roles != (kinds.Roles{}) || len(got.Remembered.Managers) > 0 {
+				t.Errorf("the managers are known to be as wanted: %+v", got.Remembered)
+			}
+		})
+	}
+}
+
+// A role that was changed by hand is only announced for a while. A role that git changes is not, and neither is what
+// follows from a change that the operator made.
+func TestARoleChangedByHandIsAnnounced(t *testing.T) {
+	asWanted := []string{"live 1 a manager leader", "live 2 b manager", "live 3 c manager", "managers 3 stable=1s"}
+	demoted := append(slices.Clone(asWanted), "live 2 b")
+	promote := plan.Step{Instance: "2", Origin: plan.OriginPromotes, Does: RoleChange{Promote: true, Node: Node{ID: "2", Ready: true}}}
+	for name, c := range map[string]struct {
+		first, then []string
+		between     func(kinds.Remembered) kinds.Remembered
+		after       time.Duration
+		announced   bool
+	}{
+		"by hand":                        {first: asWanted, then: demoted, after: time.Minute, announced: true},
+		"at once":                        {first: asWanted, then: demoted},
+		"by git":                         {first: asWanted, then: append(slices.Clone(asWanted), "managers 1 stable=1s"), after: time.Minute},
+		"by git and by hand":             {first: asWanted, then: append(slices.Clone(demoted), "managers 3 stable=2s"), after: time.Minute},
+		"it was never as it was wanted":  {first: demoted, then: demoted, after: time.Minute},
+		"nothing is said of managers":    {first: asWanted[:3], then: demoted, after: time.Minute},
+		"the operator changed something": {first: asWanted, then: demoted, after: time.Minute, between: func(r kinds.Remembered) kinds.Remembered { return did(r, promote) }},
+		"another process":                {first: asWanted, then: demoted, after: time.Minute, between: func(kinds.Remembered) kinds.Remembered { return kinds.Remembered{} }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := sceneOf(t, c.first...).given()
+			in.RepairAfter = c.after
+			known := look(in, nil).Remembered
+			if c.between != nil {
+				known = c.between(known)
+			}
+			in = sceneOf(t, c.then...).given()
+			in.RepairAfter, in.Remembered = c.after, known
+			for _, wait := range []time.Duration{0, 30 * time.Second, 90 * time.Second} {
+				in.Now = in.Now.Add(wait)
+				got := look(in, nil)
+				in.Remembered = got.Remembered
+				p := plan.Build(nil, plan.Facts{Now: in.Now}, plan.Policy{Source: "s", RepairAfter: c.after, Budgets: plan.DefaultBudgets()}, got.Part)
+				announced := strings.Contains(p.Text(nil), "changed by hand")
+				if want := c.announced && wait < time.Minute && wait > 0; announced != want { // at first the managers have to be stable
+					t.Errorf("after %s it is announced: %t\n%s", wait, announced, p.Text(nil))
+				}
+			}
+		})
+	}
+}
+
+// What no list tells after a step is remembered. What was known before does not change.
+func TestWhatIsRememberedOfAStep(t *testing.T) {
+	before := kinds.Remembered{Left: map[string]bool{"9": true}, Orphans: map[string]bool{"8": true}, Roles: kinds.Roles{Wanted: "3", Settled: true, Since: time.Unix(1, 0)}}
+	role := func(n Node, promote bool) plan.Step {
+		return RoleChange{Node: n, Promote: promote}.step()
+	}
+	for name, c := range map[string]struct {
+		step    plan.Step
+		orphans map[string]bool
+		left    map[string]bool
+		settled bool
+	}{
+		"labels":              {step: plan.Step{Instance: "1", Op: diff.Update}, orphans: before.Orphans, left: before.Left, settled: true},
+		"a service":           {step: plan.Step{Instance: "web", Op: diff.Create}, orphans: before.Orphans, left: before.Left, settled: true},
+		"promoted":            {step: role(Node{ID: "1", Ready: true}, true), orphans: map[string]bool{"8": true, "1": false}, left: before.Left},
+		"demoted":             {step: role(Node{ID: "1", Manager: true, Ready: true}, false), orphans: map[string]bool{"8": true, "1": false}, left: before.Left},
+		"demoted while down":  {step: role(Node{ID: "1", Manager: true}, false), orphans: map[string]bool{"8": true, "1": true}, left: before.Left},
+		"promoted, an orphan": {step: role(Node{ID: "8"}, true), orphans: map[string]bool{"8": false}, left: before.Left},
+		"asked to leave":      {step: Leaving{ID: "1"}.step(diff.Update, ""), orphans: before.Orphans, left: map[string]bool{"9": true, "1": true}, settled: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			was := before.Clone()
+			got := did(before, c.step)
+			if !maps.Equal(got.Orphans, c.orphans) || !maps.Equal(got.Left, c.left) || got.Roles.Settled != c.settled || got.Roles.Since.IsZero() == c.settled || got.Roles.Wanted != "3" {
+				t.Errorf("remembered is %+v", got)
+			}
+			if d := gocmp.Diff(was, before.Clone(), everything); d != "" {
+				t.Errorf("what was known has changed:\n%s", d)
+			}
+		})
 	}
 }
