@@ -183,8 +183,8 @@ func count(s *swarm.Service, tasks []swarm.Task, now time.Time) counts {
 	c := counts{wanted: map[place]bool{}}
 	current, newest := inForce(s, now), newestOf(s, tasks)
 	for _, t := range tasks {
-		if t.JobIteration != nil && s.JobStatus != nil && t.JobIteration.Index != s.JobStatus.JobIteration.Index {
-			continue // the task is of an earlier run of the job
+		if isJob(s) && !ofThisRun(s, t) {
+			continue
 		}
 		if !wanted(t) && (t.Status.State == swarm.TaskStateShutdown || t.Status.State == swarm.TaskStateOrphaned) {
 			continue // most of a service's history: nothing follows from it, and comparing specs costs something
@@ -222,6 +222,17 @@ func count(s *swarm.Service, tasks []swarm.Task, now time.Time) counts {
 		}
 	}
 	return c
+}
+
+// ofThisRun reports whether a task is of the run that the job is in. Every update of a job begins another run, so the task
+// is then also of the spec in force. SwarmKit counts in the same way, and so a task that names no run is of none
+// (controlapi.ListServiceStatuses); a job that names none is in the first (jobs/global.ReconcileService).
+func ofThisRun(s *swarm.Service, t swarm.Task) bool {
+	run := swarm.Version{}
+	if s.JobStatus != nil {
+		run = s.JobStatus.JobIteration
+	}
+	return t.JobIteration != nil && *t.JobIteration == run
 }
 
 func wanted(t swarm.Task) bool {

@@ -63,6 +63,10 @@ func TestHealth(t *testing.T) {
 	}
 	global := job(0, nil)
 	global.Spec.Mode = swarm.ServiceMode{GlobalJob: &swarm.GlobalJob{}}
+	ranAgain := job(1, nil)
+	ranAgain.Spec.Mode = global.Spec.Mode
+	unnamed := job(0, nil)
+	unnamed.JobStatus = nil
 	tests := []struct {
 		name    string
 		service *swarm.Service
@@ -95,6 +99,13 @@ func TestHealth(t *testing.T) {
 		{"global job, and the swarm has not put it anywhere yet", fresh(swarm.ServiceMode{GlobalJob: &swarm.GlobalJob{}}), nil, kinds.Health{Why: "no node has a task of it yet"}},
 		{"job complete", job(0, ptr(uint64(2))), []swarm.Task{of(0, task("complete", "complete")), of(0, task("complete", "complete"))}, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
 		{"job of another run", job(1, ptr(uint64(1))), []swarm.Task{of(0, task("complete", "complete"))}, kinds.Health{Wanted: 1, Why: "0 of 1 task complete"}},
+		{"job of a later run", job(0, ptr(uint64(1))), []swarm.Task{of(1, task("complete", "complete"))}, kinds.Health{Wanted: 1, Why: "0 of 1 task complete"}},
+		{"job, and its tasks name no run", job(1, ptr(uint64(1))), []swarm.Task{task("complete", "complete")}, kinds.Health{Wanted: 1, Why: "0 of 1 task complete"}},
+		{"job that names no run is in the first", unnamed, []swarm.Task{of(0, task("complete", "complete"))}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
+		{"job that names no run, and its tasks are of another", unnamed, []swarm.Task{of(3, task("complete", "complete")), task("complete", "complete")}, kinds.Health{Wanted: 1, Why: "0 of 1 task complete"}},
+		{"job whose earlier run still goes on", job(1, nil), []swarm.Task{of(0, task("remove", "running")), of(0, task("complete", "running"))}, kinds.Health{Wanted: 1, Why: "0 of 1 task complete"}},
+		{"job that has failed before", job(1, nil), []swarm.Task{of(0, failed), of(0, failed), of(0, failed), of(1, task("complete", "running"))}, kinds.Health{Begun: true, Wanted: 1, Why: "0 of 1 task complete"}},
+		{"global job of another run", ranAgain, []swarm.Task{on("a", of(0, task("complete", "complete"))), on("b", of(1, task("complete", "preparing")))}, kinds.Health{Wanted: 1, Why: "0 of 1 task complete"}},
 		{"global job on the nodes where it is", global, []swarm.Task{of(0, task("complete", "complete")), on("b", of(0, task("complete", "running")))}, kinds.Health{Begun: true, Running: 1, Wanted: 2, Why: "1 of 2 tasks complete"}},
 		{"global job complete", global, []swarm.Task{of(0, task("complete", "complete")), on("b", of(0, task("complete", "complete")))}, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
 		{"job of one", job(0, nil), []swarm.Task{of(0, task("complete", "complete"))}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
