@@ -79,6 +79,7 @@ func (a *Actor) Do(ctx context.Context, run *Run, observe func(apply.Event)) (Ou
 		Actor: a, run: run, done: tried{}, saved: run.Found,
 		remembers: !run.Frozen && run.Store.Differs(run.Found, run.Memory), delivers: run.Waits(decide.Delivering) == 0,
 	}
+	a.tries.forget(run)
 	if !d.delivers { // nothing is made then that would have to be delivered
 		run.Plan.Steps = slices.DeleteFunc(slices.Clone(run.Plan.Steps), makes)
 		run.DeliveryErr = errors.New(run.Facts.Troubles[decide.Delivering].Why)
@@ -169,7 +170,7 @@ func (d *doing) acts(ctx context.Context, check func(context.Context, v1.Key) er
 	var gone []kinds.Ref
 	out := apply.Run(ctx, steps, apply.Options{
 		Engine: d.Engine, Source: run.Source, Index: run.Index, HashKey: run.Memory.HashKey, Nonce: run.Memory.Nonce, Kinds: d.Kinds,
-		Check: check, Outdated: d.outdated(run), Verify: d.doubtful(run), Epoch: d.epoch,
+		Check: check, Outdated: d.outdated(run), Doubt: d.doubts(run), Epoch: d.epoch,
 		Observe: func(e apply.Event) {
 			d.did(e)
 			if e.Err == nil && e.Step.Op == diff.Remove {
@@ -204,8 +205,8 @@ func (d *doing) did(e apply.Event) {
 	if !e.Stale {
 		d.done[e.Step.Name()] = e.Err
 	}
-	if e.Err == nil || errors.Is(e.Err, apply.ErrNoEffect) {
-		d.tries.done[e.Step.Name()] = versionOf(e.Step)
+	if e.Err == nil || errors.Is(e.Err, apply.ErrNoEffect) || errors.Is(e.Err, apply.ErrStillToDo) {
+		d.tries.did(e)
 	}
 	switch {
 	case e.Err != nil:

@@ -2,8 +2,12 @@ package act
 
 import (
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
@@ -45,46 +49,111 @@ func noted(run *Run, done tried) state.Troubles {
 			out.Steps = append(out.Steps, state.Trouble{Step: what, Tries: run.Facts.Troubles[what].Tries + 1, Why: err.Error()})
 		}
 	}
-	stays := func(what string) bool { // true if it was not tried and is still to be done
-		if what == decide.Remembering || what == decide.Delivering {
-			return true
-		}
-		return slices.ContainsFunc(run.Plan.Steps, func(s plan.Step) bool { return s.Name() == what }) ||
-			slices.ContainsFunc(run.Plan.Troubled(), func(r plan.Refusal) bool {
-				return plan.Step{Op: r.Op, Key: r.Key, Instance: r.Instance}.Name() == what
-			})
-	}
 	for what, t := range run.Facts.Troubles {
-		if _, is := done[what]; !is && stays(what) {
+		if _, is := done[what]; !is && (what == decide.Remembering || what == decide.Delivering || run.toDo(what)) {
 			out.Steps = append(out.Steps, state.Trouble{Step: what, Tries: t.Tries, Why: t.Why})
 		}
 	}
 	return out
 }
 
+// toDo reports whether the plan has a step of that name, or waits with one because it failed.
+func (r *Run) toDo(name string) bool {
+	return slices.ContainsFunc(r.Plan.Steps, func(s plan.Step) bool { return s.Name() == name }) ||
+		slices.ContainsFunc(r.Plan.Troubled(), func(r plan.Refusal) bool {
+			return plan.Step{Op: r.Op, Key: r.Key, Instance: r.Instance}.Name() == name
+		})
+}
+
 // tries is what this process knows from run to run about steps that it tried in vain.
 type tries struct {
 	// puzzles are those of the last run, by the name of the step: see outdated.
 	puzzles map[string]puzzle
-	// done are the steps that the engine in the last run said were done, by name. The value is the object's version
-	// before the step: see doubtful.
-	done map[string]uint64
+	// done are the steps that the engine said were done, and that each plan since then has again, by name: see doubts.
+	done map[string]done
 	// conflict is the sequence that the memory could not be written with last, because it exists already: see
 	// overtaken.
 	conflict uint64
 }
 
-// doubtful returns a function that reports whether to look again after a step has succeeded. A step without effect
-// would otherwise be repeated without a pause. There are three cases: a removal, after which the object may still be
-// there; a step that has failed before; and a step that the engine called done in the last run, but that is still to be
-// done to the same version.
-func (a *Actor) doubtful(run *Run) func(plan.Step) bool {
-	before := a.tries.done
-	a.tries.done = map[string]uint64{}
-	return func(s plan.Step) bool {
+// done is a step that the engine said was done.
+type done struct {
+	// version is the object's version before the step.
+	version uint64
+	// what tells what the step was to do: see whatOf.
+	what string
+	// made is the ID of the object that the step wrote last.
+	made string
+	// times is how often the step was done in a row.
+	times int
+}
+
+// whatOf returns what a step is to do, in a form that can be compared: the object that it starts from, and what differs.
+func whatOf(s plan.Step) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d %s", s.Origin, s.Op)
+	if have := s.Change.Have; have != nil && s.Op == diff.Remove {
+		fmt.Fprintf(&b, " %s", have.Meta.ID)
+	}
+	for _, f := range s.Fields {
+		fmt.Fprintf(&b, "\n%s %q %q", f.Path, f.Have.Reveal(), f.Want.Reveal())
+	}
+	return b.String()
+}
+
+// did notes that the engine said that a step was done.
+func (t *tries) did(e apply.Event) {
+	next := done{version: versionOf(e.Step), what: whatOf(e.Step), times: 1}
+	if was, known := t.done[e.Step.Name()]; known && was.what == next.what {
+		next.times, next.made = was.times+1, was.made
+	}
+	if n := len(e.Objects); n > 0 {
+		next.made = e.Objects[n-1].ID
+	}
+	if t.done == nil {
+		t.done = map[string]done{}
+	}
+	t.done[e.Step.Name()] = next
+}
+
+// forget drops the steps that are done and that the plan does not have again.
+func (t *tries) forget(run *Run) {
+	maps.DeleteFunc(t.done, func(name string, _ done) bool { return !run.toDo(name) })
+}
+
+// mostShown is how often an engine may show a network that it has removed, from one run to the next. It shows its own
+// half of one for a while after the swarm has removed it.
+const mostShown = 20
+
+// doubts returns what is known against the success of a step. A step without effect would otherwise be repeated without
+// a pause.
+//
+// The object is looked at after a removal, because it may still be there; after a step that has failed before; and after
+// a step that the engine called done, but that is still to be done to the same version.
+//
+// A step that was done, and that the next plan has again as it was, has ended nothing, although the object may have
+// changed. That is no success. Changes that a hand makes again and again are left to whoever counts these: see
+// decide.contention.
+func (a *Actor) doubts(run *Run) func(plan.Step) apply.Doubt {
+	before := maps.Clone(a.tries.done)
+	return func(s plan.Step) apply.Doubt {
 		was, known := before[s.Name()]
-		_, failed := run.Facts.Troubles[s.Name()]
-		return s.Op == diff.Remove || failed || known && was == versionOf(s)
+		trouble, failed := run.Facts.Troubles[s.Name()]
+		sameVersion := known && was.version == versionOf(s)
+		out := apply.Doubt{Look: s.Op == diff.Remove || failed || sameVersion}
+		git, hand := s.Change.Doing()
+		switch {
+		case !known || was.what != whatOf(s):
+		case s.Origin == plan.OriginDiffers && hand && !git:
+		case s.Op == diff.Create:
+			out.Made = was.made
+		case s.Op == diff.Update && sameVersion: // looking tells
+		case s.Op == diff.Remove && (s.Key.Kind != v1.KindNetwork || was.times < mostShown): // looking tells, except of a network
+		default:
+			out.InVain = failed && !trouble.Until.IsZero() // otherwise no time has passed
+			out.Again = !out.InVain
+		}
+		return out
 	}
 }
 

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -90,35 +93,104 @@ func TestAnErrorIsOutdatedOnce(t *testing.T) {
 	}
 }
 
-// The engine may say that a step is done, while it is still to be done to the same version. The next success of that
-// step is then looked at. So is that of a step that has failed before, whichever instance tried it.
+// The engine may say that a step is done, while it is still to be done. The next success of that step is then looked at,
+// or is none: without that, the step would be repeated without a pause. So is a step that has failed before, whichever
+// instance tried it.
 func TestAStepWithoutEffectIsDoubted(t *testing.T) {
+	on := func(s plan.Step, origin plan.Origin, git bool, fields ...string) plan.Step {
+		s.Origin = origin
+		for _, path := range fields {
+			f := plan.TextField(path, "a", "b")
+			f.Git, f.Hand = git, !git
+			s.Fields, s.Change.Fields = append(s.Fields, f), append(s.Change.Fields, f)
+		}
+		s.Change.Op = s.Op
+		return s
+	}
+	made := func(name string) plan.Step { return on(stepOn(diff.Create, name, 0), plan.OriginDiffers, true) }
+	replaced := func(version uint64, fields ...string) plan.Step {
+		return on(stepOn(diff.Replace, "a", version), plan.OriginDiffers, true, fields...)
+	}
+	byHand := func(version uint64) plan.Step {
+		return on(stepOn(diff.Update, "a", version), plan.OriginDiffers, false, "spec.image")
+	}
+	byGit := func(version uint64) plan.Step {
+		return on(stepOn(diff.Update, "a", version), plan.OriginDiffers, true, "spec.image")
+	}
+	removed := func(id string) plan.Step {
+		s := on(stepOn(diff.Remove, "a", 7), plan.OriginDiffers, true)
+		s.Change.Have.Meta.ID = id
+		return s
+	}
+	network := func() plan.Step {
+		s := removed("1")
+		s.Key.Kind = v1.KindNetwork
+		return s
+	}
+	gone := made("a")
+	gone.Change.Want = &diff.State{Gone: &diff.Gone{}}
+	const no, first, waited = 0, 1, 2 // whether the step has failed before, and has waited since
 	for name, test := range map[string]struct {
-		done   map[string]uint64
-		failed bool
+		before *plan.Step
+		times  int
+		failed int
 		step   plan.Step
-		want   bool
+		want   apply.Doubt
 	}{
-		"the first try":                 {step: stepOn(diff.Update, "a", 7)},
-		"done, and still to be done":    {done: map[string]uint64{"update Service/a": 7}, step: stepOn(diff.Update, "a", 7), want: true},
-		"done, and changed again since": {done: map[string]uint64{"update Service/a": 7}, step: stepOn(diff.Update, "a", 8)},
-		"another step":                  {done: map[string]uint64{"update Service/a": 7}, step: stepOn(diff.Update, "b", 7)},
-		"a removal":                     {step: stepOn(diff.Remove, "a", 7), want: true},
-		"made, and still to be made":    {done: map[string]uint64{"create Service/a": 0}, step: stepOn(diff.Create, "a", 0), want: true},
-		"it failed":                     {failed: true, step: stepOn(diff.Update, "a", 7), want: true},
+		"the first try":                     {step: byGit(7)},
+		"done, and still to be done":        {before: new(byGit(7)), step: byGit(7), want: apply.Doubt{Look: true}},
+		"done by hand again and again":      {before: new(byHand(7)), step: byHand(8)},
+		"changed, and still to be done":     {before: new(byGit(7)), step: byGit(8), want: apply.Doubt{Again: true}},
+		"something else is to be done":      {before: new(replaced(7, "spec.driver")), step: replaced(8, "spec.internal")},
+		"replaced, and still to be":         {before: new(replaced(7, "spec.driver")), step: replaced(8, "spec.driver"), want: apply.Doubt{Again: true}},
+		"replaced, and it has failed since": {before: new(replaced(7, "spec.driver")), step: replaced(8, "spec.driver"), failed: first, want: apply.Doubt{Look: true, Again: true}},
+		"replaced, and it has waited since": {before: new(replaced(7, "spec.driver")), step: replaced(8, "spec.driver"), failed: waited, want: apply.Doubt{Look: true, InVain: true}},
+		"a role that does not stay":         {before: new(on(stepOn(diff.Update, "a", 7), plan.OriginPromotes, true, "spec.role")), step: on(stepOn(diff.Update, "a", 8), plan.OriginPromotes, true, "spec.role"), want: apply.Doubt{Again: true}},
+		"another step":                      {before: new(byGit(7)), step: on(stepOn(diff.Update, "b", 7), plan.OriginDiffers, true, "spec.image")},
+		"a removal":                         {step: removed("1"), want: apply.Doubt{Look: true}},
+		"a removal, again":                  {before: new(removed("1")), step: removed("1"), want: apply.Doubt{Look: true}},
+		"a network is shown a while longer": {before: new(network()), times: mostShown - 1, step: network(), want: apply.Doubt{Look: true}},
+		"a network is shown for ever":       {before: new(network()), times: mostShown, step: network(), want: apply.Doubt{Look: true, Again: true}},
+		"made, and still to be made":        {before: new(made("a")), step: made("a"), want: apply.Doubt{Look: true, Made: "the object"}},
+		"made, and it has failed since":     {before: new(made("a")), step: made("a"), failed: waited, want: apply.Doubt{Look: true, Made: "the object"}},
+		"made, and somebody has removed it": {before: new(made("a")), step: gone, want: apply.Doubt{Look: true}},
+		"it failed":                         {failed: first, step: byGit(7), want: apply.Doubt{Look: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, run := &Actor{tries: tries{done: test.done}}, &Run{Decision: &decide.Decision{}}
-			if test.failed {
+			r, run := &Actor{}, &Run{Decision: &decide.Decision{}}
+			run.Plan.Steps = []plan.Step{test.step}
+			if test.before != nil {
+				for range max(1, test.times) {
+					r.tries.did(apply.Event{Step: *test.before, Objects: []kinds.Ref{{Kind: test.step.Key.Kind, ID: "the object"}}})
+				}
+			}
+			if test.failed != no {
 				run.Facts.Troubles = map[string]plan.Trouble{test.step.Name(): {Tries: 1, Why: "no"}}
 			}
-			if got := r.doubtful(run)(test.step); got != test.want {
-				t.Errorf("it is doubted: %t", got)
+			if test.failed == waited {
+				run.Facts.Troubles[test.step.Name()] = plan.Trouble{Tries: 1, Why: "no", Until: time.Unix(1, 0)}
 			}
-			if len(r.tries.done) > 0 {
-				t.Error("what was done in the run before is known to the next one, too")
+			r.tries.forget(run)
+			if got := r.doubts(run)(test.step); got != test.want {
+				t.Errorf("the doubt is %+v, want %+v", got, test.want)
 			}
 		})
+	}
+}
+
+// What was done is forgotten as soon as a plan does not have it. A step that only waits after a failure is still to be
+// done.
+func TestWhatIsDoneForGoodIsForgotten(t *testing.T) {
+	again, waits, over := stepOn(diff.Create, "again", 0), stepOn(diff.Create, "waits", 0), stepOn(diff.Create, "over", 0)
+	r, run := &Actor{}, &Run{Decision: &decide.Decision{}}
+	for _, s := range []plan.Step{again, waits, over} {
+		r.tries.did(apply.Event{Step: s})
+	}
+	run.Plan.Steps = []plan.Step{again}
+	run.Plan.Refused = []plan.Refusal{{Op: waits.Op, Key: waits.Key, Instance: waits.Instance, Guard: "back-off"}}
+	r.tries.forget(run)
+	if got, want := slices.Sorted(maps.Keys(r.tries.done)), []string{again.Name(), waits.Name()}; !slices.Equal(got, want) {
+		t.Errorf("known are %v, want %v", got, want)
 	}
 }
 

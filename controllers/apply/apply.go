@@ -62,13 +62,26 @@ type Options struct {
 	// Outdated reports whether a step's error means that the swarm no longer is what the plan was made from, and not
 	// that the step failed. nil means this package's Outdated.
 	Outdated func(plan.Step, error) bool
-	// Verify reports whether a step that succeeded is looked at again, because the engine has said so before and the
-	// step was still to be done. nil means never.
-	Verify func(plan.Step) bool
+	// Doubt says what is known against the success of a step, before the step is taken. nil means that nothing is.
+	Doubt func(plan.Step) Doubt
 	// Epoch is the epoch of the lease that the plan is carried out under. ctx ends with that lease.
 	Epoch uint64
 	// Observe is called for each step when it ends, for one step at a time.
 	Observe func(Event)
+}
+
+// Doubt is what is known against the success of a step. The zero value means that nothing is.
+type Doubt struct {
+	// Look is true if the object is read again after the step has succeeded.
+	Look bool
+	// Made is the ID of the object that the same step made before, and that did not end what is to be done. A step that
+	// makes it again has failed. It is "" if there is none.
+	Made string
+	// Again is true if the same step was done just now, and is still to be done as before. It is then not begun.
+	Again bool
+	// InVain is true if the same step was done before and waited since. It is done again, and only the next plan shows
+	// whether that has ended anything. Until then it counts as failed.
+	InVain bool
 }
 
 // Run carries out the plan. When ctx ends, no further step begins, and calls under way are finished, because a write
@@ -220,9 +233,20 @@ func (r *run) step(ctx context.Context, s plan.Step) (result kinds.Result, err e
 			return kinds.Result{}, fmt.Errorf("%s of %s: %w", s.Op.Word(), s.Key, err)
 		}
 	}
+	var doubt Doubt
+	if r.options.Doubt != nil {
+		doubt = r.options.Doubt(s)
+	}
+	if doubt.Again {
+		return kinds.Result{}, stillToDo(s)
+	}
 	// The engine client's deadline bounds the call. The end of ctx must not cut it off.
 	result, err = r.byKind[s.Key.Kind].Do(context.WithoutCancel(ctx), r.env(), s)
-	if err == nil && r.options.Verify != nil && r.options.Verify(s) {
+	switch {
+	case err != nil:
+	case doubt.InVain, doubt.Made != "" && doubt.Made == result.ID:
+		err = stillToDo(s)
+	case doubt.Look:
 		err = r.verify(ctx, s, result)
 	}
 	if err == nil && result.ID != "" && s.Op != diff.Remove {
@@ -235,6 +259,14 @@ func (r *run) step(ctx context.Context, s plan.Step) (result kinds.Result, err e
 
 // ErrNoEffect is the error of a step of which the engine said that it was done, and which has changed nothing.
 var ErrNoEffect = errors.New("the engine said that it was done, and nothing has changed")
+
+// ErrStillToDo is the error of a step that was done and that the next plan has as it was: what it did has ended nothing.
+// Without this error, the step would be done again and again without a pause.
+var ErrStillToDo = errors.New("it was done, and is still to be done as before")
+
+func stillToDo(s plan.Step) error {
+	return fmt.Errorf("%s of %s: %w", s.Op.Word(), s.Key, ErrStillToDo)
+}
 
 // verify reads the object of a step that succeeded. What cannot be read proves nothing. Nor does a network: an engine shows
 // its own half of one for a while after the swarm has removed it.

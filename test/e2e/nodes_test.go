@@ -1,11 +1,13 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -448,5 +450,46 @@ func TestNodesThatAreToBeAbsent(t *testing.T) {
 	info, err := w.connect(one).Info(context.Background(), client.InfoOptions{})
 	if err != nil || info.Info.Swarm.LocalNodeState != swarm.LocalNodeStateInactive {
 		t.Errorf("its engine is %v in the swarm, %v", info.Info.Swarm.LocalNodeState, err)
+	}
+}
+
+// The engine of a manifest is in the swarm already, and the swarm lists its node under another hostname. Joining ends
+// nothing then, so it is not done again and again. What differs is said.
+func TestANodeThatIsListedWithAnotherNameIsNotJoinedForEver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 1})
+	worker := w.swarm.Workers()[0]
+	p := w.proxyTo(worker)
+	var f refusing
+	count := f.of(func(c harness.Call) bool { return c.Path == "/info" }, harness.Answer{})
+	p.After(func(c harness.Call) error {
+		if count(c) == nil {
+			return nil
+		}
+		return &harness.Answer{Status: c.Status, Body: bytes.ReplaceAll(c.Answer, []byte(strconv.Quote(worker)), []byte(`"renamed"`))}
+	})
+	r := w.repo("renamed", map[string]string{"n.yaml": node("renamed", "engine: {host: '"+p.Host()+"'}")})
+	why := "of this swarm, which lists it as " + worker
+	if out := w.want(2, "apply", "--host", w.host(), "--source", r.Dir); !strings.Contains(out.errs, why) {
+		t.Errorf("apply does not say why: %s", out)
+	}
+	f.tries.Store(0)
+	o := w.operate(w.host(), r)
+	if c := o.condition("StepFailed", true); !strings.Contains(c.Message, "Node/renamed") || !strings.Contains(c.Message, why) {
+		t.Errorf("the condition does not say why: %+v", c)
+	}
+	w.eventually(func() error {
+		if n := f.tries.Load(); n < 4 {
+			return fmt.Errorf("it was tried %d times", n)
+		}
+		return nil
+	})
+	took, most := time.Since(time.Unix(0, f.first.Load())), 3
+	for pause, sum := paced(500*time.Millisecond), time.Duration(0); sum < took; pause *= 2 {
+		sum += pause
+		most++
+	}
+	if n := int(f.tries.Load()); n > most {
+		t.Errorf("it was tried %d times within %s, want at most %d", n, took, most)
 	}
 }

@@ -54,7 +54,10 @@ func join(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error)
 		} else if err != nil {
 			return fail("%w", err)
 		}
-		return kinds.Result{ID: about.NodeID}, listed(ctx, env.Engine, about.NodeID)
+		if err := listed(ctx, env.Engine, about.NodeID, n.Metadata.Name); err != nil {
+			return fail("%w", err)
+		}
+		return kinds.Result{ID: about.NodeID}, nil
 	case swarm.LocalNodeStatePending: // an earlier try found no manager, and the engine still tries to reach one that may be gone
 		if _, err := c.SwarmLeave(ctx, client.SwarmLeaveOptions{Force: true}); err != nil {
 			return fail("ending a try that found no manager: %w", err)
@@ -72,7 +75,10 @@ func join(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error)
 	if about, err = c.Describe(ctx); err != nil {
 		return fail("it has joined, and then: %w", err)
 	}
-	return kinds.Result{ID: about.NodeID}, listed(ctx, env.Engine, about.NodeID)
+	if err := listed(ctx, env.Engine, about.NodeID, n.Metadata.Name); err != nil {
+		return fail("%w", err)
+	}
+	return kinds.Result{ID: about.NodeID}, nil
 }
 
 // request returns the options that a node joins with. A node that is to be active and gets labels joins drained. The
@@ -110,13 +116,19 @@ func managerAddrs(lives []*kinds.Live) []string {
 	return out
 }
 
-// listed waits until the swarm lists a node with its hostname. Until then, the operator would make it join again.
-func listed(ctx context.Context, c *engine.Client, id string) error {
+// listed waits until the swarm lists a node with its hostname. Until then, the operator would make it join again. It
+// fails at once if the swarm lists the node with another name than its manifest has: no plan would find it by that name.
+// The engine tells the swarm its hostname every twenty seconds, so after a change the two differ for a while.
+func listed(ctx context.Context, c *engine.Client, id, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, known)
 	defer cancel()
 	for {
 		r, err := c.NodeInspect(ctx, id, client.NodeInspectOptions{})
-		if err == nil && r.Node.Description.Hostname != "" {
+		switch hostname := r.Node.Description.Hostname; {
+		case err != nil || hostname == "":
+		case hostname != name:
+			return fmt.Errorf("its engine is node %s of this swarm, which lists it as %s: a Node has the hostname that docker node ls shows; correct the name, or restart the engine if its host was renamed", id, hostname)
+		default:
 			return nil
 		}
 		select {
