@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -71,14 +72,36 @@ func (a *acting) resume(ctx context.Context, t target) error {
 		}
 		did = did || taken
 	}
+	still, err := a.stillHeld(ctx, t)
+	if err != nil {
+		return err
+	}
 	switch {
 	case did:
+		for _, h := range still {
+			a.note("nothing is written to it yet: %s is on hold: %s; to end that: swarm-operator resume %s", h.Target, h.Text(), h.Target)
+		}
+	case len(still) > 0:
+		a.note("nothing to resume: no hold is on %s itself, and %s is on hold: %s; to end that: swarm-operator resume %s", t.text, still[0].Target, still[0].Text(), still[0].Target)
 	case t.source() != "":
 		a.note("nothing to resume: source %s is not on hold, and nothing of it is unmanaged; where the operator waits for somebody to look: swarm-operator confirm %s", t.text, t.text)
 	default:
 		a.note("nothing to resume: %s is not on hold", t.text)
 	}
 	return nil
+}
+
+// stillHeld returns the holds on something wider that cover the target as well.
+func (a *acting) stillHeld(ctx context.Context, t target) ([]state.Hold, error) {
+	own, err := state.Read(ctx, a.engine)
+	if err != nil {
+		return nil, fmt.Errorf("looking for other holds: %w", err)
+	}
+	source := t.source()
+	if t.object() {
+		source, _ = a.source() // without one, only holds on all are known to cover the object
+	}
+	return slices.DeleteFunc(state.Holds(own), func(h state.Hold) bool { return !h.Covers(source, t.key, time.Now()) }), nil
 }
 
 // known refuses a source that has no memory in the swarm and whose labels are on no object. A misspelt name would

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/moby/moby/api/types/swarm"
 	"github.com/spf13/cobra"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -21,7 +23,7 @@ func newRetry() *cobra.Command {
 		Short: "Try once more what failed",
 		Long: `If the swarm gave up on what a manifest asks for, the operator does not try that again until git changes it. Retry has it tried once
 more, if the cause was not in the manifest. An update that the swarm has paused goes on; docker service rollback then no longer leads
-back to the spec before it.`,
+back to the spec before it. Neither happens while the object is on hold.`,
 		Args: oneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			key, err := parseObject(args[0])
@@ -46,8 +48,9 @@ back to the spec before it.`,
 }
 
 func (a *acting) retry(ctx context.Context, source string, key v1.Key) error {
-	if err := state.NewWatch(a.engine, source, time.Now).Check(ctx, key); err != nil {
-		return err
+	held := state.NewWatch(a.engine, source, time.Now).Check(ctx, key)
+	if held != nil && !errors.Is(held, state.ErrOnHold) {
+		return held
 	}
 	memory, err := a.memory(ctx, source)
 	if err != nil {
@@ -63,7 +66,11 @@ func (a *acting) retry(ctx context.Context, source string, key v1.Key) error {
 	}
 	done := false
 	i := slices.IndexFunc(objects, func(o object) bool { return o.key == key })
-	if i >= 0 && objects[i].kind.Retry != nil {
+	switch {
+	case i < 0 || objects[i].kind.Retry == nil:
+	case held != nil && paused(objects[i]):
+		return fmt.Errorf("the paused update does not go on while %w", held)
+	case held == nil:
 		var no string
 		if done, no, err = fresh(ctx, a.engine, objects[i], objects[i].kind.Retry); err != nil {
 			return err
@@ -82,10 +89,18 @@ func (a *acting) retry(ctx context.Context, source string, key v1.Key) error {
 	}
 	a.done.Objects = append(a.done.Objects, actedOn{key, v1.Scrub(why)})
 	a.say("%s: may be tried again; it had failed: %s", key, why)
+	if held != nil {
+		a.note("nothing is written while %v", held)
+	}
 	if done {
 		a.say("%s: its paused update goes on", key)
 	}
 	return nil
+}
+
+// paused reports whether the swarm has paused an object's update.
+func paused(o object) bool {
+	return o.kind.Observe != nil && o.kind.Observe(o.live, nil, nil).State == string(swarm.UpdateStatePaused)
 }
 
 // pardon changes the record of a failure so that it condemns nothing. It keeps when the failure began. Otherwise the

@@ -40,9 +40,10 @@ func released(s Step, f Facts, p Policy) []Refusal {
 	return nil
 }
 
-// unadopt lets guards object to adoptions, which are no steps, in the same way as to steps that write.
+// unadopt lets guards object to adoptions, which are no steps, in the same way as to steps that write. A hold is
+// among them: what somebody wants left alone is not made the source's meanwhile.
 func (p *Plan) unadopt(f Facts, policy Policy) {
-	guards := []Guard{{guardPaused, Each(paused)}, {guardReleased, Each(released)}, {guardRewind, Each(rewound)}}
+	guards := []Guard{{guardPaused, Each(paused)}, {guardHold, Each(onHold)}, {guardReleased, Each(released)}, {guardRewind, Each(rewound)}}
 	p.Adopted = slices.DeleteFunc(p.Adopted, func(a Adoption) bool {
 		step := Step{Op: diff.Same, Key: a.Key, Instance: a.Want.Instance, Origin: OriginAdopts, Change: diff.Change{Op: diff.Same, Key: a.Key, Want: a.Want}}
 		for _, g := range guards {

@@ -87,3 +87,33 @@ func TestAHoldStandsUnderAStreamOfChanges(t *testing.T) {
 		c.op.condition("OnHold", false)
 	}
 }
+
+// What is on hold is left alone: it is not taken over, and a command does not write it. What a command only notes counts
+// when the hold ends.
+func TestWhatIsOnHoldIsNotTakenOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	one := uint64(1)
+	w.createService(swarm.ServiceSpec{
+		Annotations: swarm.Annotations{Name: "web"}, Mode: swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &one}},
+		TaskTemplate: swarm.TaskSpec{ContainerSpec: &swarm.ContainerSpec{Image: "app:1"}},
+	}, false)
+	manifest := service("web", "image: app:1", "replicas: 1")
+	r := w.repo("held", map[string]string{"db.yaml": service("db", "image: app:1", "replicas: 0"), "web.yaml": manifest, "bad.yaml": service("bad", "image: crash:1", "replicas: 1", quickRestart)})
+	on := func(code int, args ...string) result {
+		t.Helper()
+		return w.want(code, append(args, "--host", w.host())...)
+	}
+	on(0, "hold", "Service/web", "--reason", "an incident")
+	on(1, "apply", "--source", r.Dir, "--wait").says(t, "done: create Service/db", "on hold: an incident", "Service/bad")
+	on(2, "unmanage", "Service/web", "--name", "held").says(t, "source held has no Service/web")
+	on(0, "resume", "Service/web", "--name", "held")
+	on(1, "apply", "--source", r.Dir, "--wait").says(t, "= Service/web")
+
+	// A retry that would write nothing is noted. A hold on the source holds the object as well, and resume says so.
+	on(0, "hold", "held", "--reason", "a look first")
+	on(0, "retry", "Service/bad", "--name", "held").says(t, "Service/bad: may be tried again", "nothing is written while Service/bad is on hold: a look first")
+	on(0, "unmanage", "Service/web", "--name", "held").says(t, "source held has given up Service/web")
+	on(0, "resume", "Service/web", "--name", "held").says(t, "source held has it again", "held is on hold: a look first", "swarm-operator resume held")
+	on(0, "resume", "held")
+}
