@@ -224,7 +224,7 @@ func (d *Decider) remember(run *Decision) {
 	if run.Plan.InSync() {
 		m.Consents = nil // used up
 	}
-	m.Failed = madeAgain(failures(m.Failed, run.Failures, run.Wanted, run.Facts), run.Plan.Steps)
+	m.Failed = madeAgain(failures(m.Failed, append(d.rolledBackBefore(run), run.Failures...), run.Wanted, run.Facts), run.Plan.Steps)
 	m.Adopted, m.Partial = d.adopted(run), partial(run)
 	m.Keep = kept(run)
 	release(run)
@@ -375,6 +375,38 @@ func madeAgain(failed []plan.Failure, steps []plan.Step) []plan.Failure {
 	})
 }
 
+// rolledBackBefore returns, for objects that are about to be taken over, the roll-backs that are not the source's. They
+// are on record before the first write, because after it the object counts as the source's. If the operator is killed in
+// between, the next one would otherwise take such a roll-back for the failure of a want that nobody has tried.
+func (d *Decider) rolledBackBefore(run *Decision) []plan.Failure {
+	var out []plan.Failure
+	note := func(want *diff.State, id string) {
+		k, _ := d.kind(want.Key.Kind)
+		live := run.Index.ByID(want.Key.Kind, id)
+		if k.Observe == nil || live == nil {
+			return
+		}
+		if f, is := k.Observe(live, run.Index, want).Before(want.Key); is {
+			out = append(out, f)
+		}
+	}
+	for _, s := range run.Plan.Steps {
+		if takesOver(s) {
+			note(s.Change.Want, s.Change.Have.Meta.ID)
+		}
+	}
+	for _, a := range run.Plan.Adopted {
+		note(a.Want, a.ID)
+	}
+	return out
+}
+
+// takesOver reports whether a step writes on an object that others made, which is the source's from then on.
+func takesOver(s plan.Step) bool {
+	have, want := s.Change.Have, s.Change.Want
+	return s.Op == diff.Update && want != nil && !want.Partial && !have.Meta.Mine
+}
+
 func (d *Decider) adopted(run *Decision) map[string]state.Adopted {
 	out := map[string]state.Adopted{}
 	for id, a := range run.Memory.Adopted {
@@ -386,8 +418,8 @@ func (d *Decider) adopted(run *Decision) map[string]state.Adopted {
 	}
 	// The record comes before the write. If the engine rolls the write back, nothing on the object tells whose it is.
 	for _, s := range run.Plan.Steps {
-		if have, want := s.Change.Have, s.Change.Want; s.Op == diff.Update && want != nil && !want.Partial && !have.Meta.Mine {
-			out[have.Meta.ID] = state.Adopted{Key: s.Key, Taken: true, Content: contentOf(run, want)}
+		if takesOver(s) {
+			out[s.Change.Have.Meta.ID] = state.Adopted{Key: s.Key, Taken: true, Content: contentOf(run, s.Change.Want)}
 		}
 	}
 	for _, a := range run.Plan.Adopted {

@@ -42,6 +42,12 @@ func condemned(c diff.Change, f Facts) (bool, string) {
 
 const rolledBackBefore = "what was rolled back is not what is wanted"
 
+// Before returns the record of a roll-back from before the source had the object: it condemns no want. is is false if
+// the last update is no such roll-back.
+func (r Rollout) Before(key v1.Key) (f Failure, is bool) {
+	return Failure{Key: key, Why: rolledBackBefore, Began: r.Began}, r.RolledBack() && !r.Began.IsZero()
+}
+
 // Text says how a roll-out failed. It has the engine's message and the error of the newest task that failed.
 func (r Rollout) Text() string {
 	text := "paused"
@@ -87,8 +93,10 @@ func NewFailures(changes []diff.Change, inSync map[v1.Key]*diff.State, f Facts) 
 			record(key, w, r.Began, r.Text())
 		case f.Failing[key] && !r.RolledBack():
 			record(key, w, time.Time{}, f.NotReady[key])
-		case r.RolledBack() && !r.Began.IsZero() && !f.Failed[key].Began.Equal(r.Began):
-			out = append(out, Failure{Key: key, Why: rolledBackBefore, Began: r.Began})
+		default:
+			if before, is := r.Before(key); is && !f.Failed[key].Began.Equal(r.Began) {
+				out = append(out, before)
+			}
 		}
 	}
 	slices.SortFunc(out, func(a, b Failure) int { return a.Key.Compare(b.Key) })

@@ -553,3 +553,50 @@ func TestAServiceThatWasRolledBackBeforeIsAdopted(t *testing.T) {
 	o.inSync(hash)
 	w.image("old", "app:2")
 }
+
+// Somebody has tried what a manifest asks for, and rolled it back. The operator that takes the service over is killed after
+// that is on record, and before it writes. The next one writes: nobody has tried it for the source.
+func TestATakeoverThatIsKilledBeforeItsWriteIsTried(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	one := uint64(1)
+	spec := swarm.ServiceSpec{
+		Annotations: swarm.Annotations{Name: "web"}, Mode: swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &one}},
+		TaskTemplate: swarm.TaskSpec{ContainerSpec: &swarm.ContainerSpec{Image: "app:1"}},
+		UpdateConfig: &swarm.UpdateConfig{Parallelism: 1, Monitor: time.Second}, RollbackConfig: &swarm.UpdateConfig{Parallelism: 1, Monitor: time.Second},
+	}
+	w.createService(spec, true)
+	w.runs("web", 1)
+	w.byHand("web", func(s *swarm.ServiceSpec) { s.TaskTemplate.ContainerSpec.Image = "app:2" })
+	s := w.service("web")
+	if _, err := w.api.ServiceUpdate(t.Context(), s.ID, client.ServiceUpdateOptions{Version: s.Version, Spec: s.Spec, Rollback: "previous"}); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually(func() error {
+		if s := w.service("web"); s.UpdateStatus == nil || s.UpdateStatus.State != swarm.UpdateStateRollbackCompleted || s.Spec.TaskTemplate.ContainerSpec.Image != "app:1" {
+			return fmt.Errorf("the update stands at %+v", s.UpdateStatus)
+		}
+		return nil
+	})
+	r := w.repo("killed", map[string]string{"web.yaml": policy(service("web", "image: app:2", "replicas: 1", "updateConfig: {parallelism: 1, monitor: 1s}", "rollbackConfig: {parallelism: 1, monitor: 1s}"), "adopt: takeover")})
+	p, started := w.proxy(), make(chan *harness.Process, 1)
+	p.Before(func(c harness.Call) error {
+		if !strings.HasPrefix(c.Path, "/services/") || !c.Write() {
+			return nil
+		}
+		return kill(<-started)
+	})
+	args := []string{"apply", "--source", r.Dir, "--wait", "--host"}
+	process, err := harness.Start(binary, w.env(), append(args, p.Host())...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	started <- process
+	w.end(process)
+	if got := w.service("web"); got.Spec.TaskTemplate.ContainerSpec.Image != "app:1" {
+		t.Fatalf("it was written before it was killed: %s", got.Spec.TaskTemplate.ContainerSpec.Image)
+	}
+	w.freeLease()
+	w.want(0, append(args, w.host())...)
+	w.image("web", "app:2")
+}
