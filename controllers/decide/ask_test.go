@@ -24,6 +24,7 @@ func TestAnOlderRevisionRewinds(t *testing.T) {
 		when   time.Time
 		shares bool
 		before bool // the revision was in force before
+		led    bool // it is known to lead to the one in force
 		want   bool
 		notes  int
 	}{
@@ -35,7 +36,13 @@ func TestAnOlderRevisionRewinds(t *testing.T) {
 		"gone, of the same second":               {past: Past{OlderErr: git.ErrGone}, when: at},
 		"gone, of the same second, same objects": {past: Past{OlderErr: git.ErrGone}, when: at, shares: true, want: true},
 		"files":                                  {past: Past{OlderErr: git.ErrNoHistory}, when: at.Add(-time.Hour)},
-		"a repository that cannot be read":       {past: Past{OlderErr: errors.New("broken")}, when: at.Add(-time.Hour), notes: 1},
+		"gone, newer, and led to it":             {past: Past{OlderErr: git.ErrGone}, when: at.Add(time.Hour), led: true, want: true},
+		"a repository that cannot be read":       {past: Past{OlderErr: errors.New("broken")}, when: at.Add(time.Hour), notes: 1},
+		"which has an older date":                {past: Past{OlderErr: errors.New("broken")}, when: at.Add(-time.Hour), want: true},
+		"or was in force before":                 {past: Past{OlderErr: errors.New("broken")}, when: at.Add(time.Hour), before: true, want: true},
+		"a history that is cut off":              {past: Past{OlderErr: git.ErrShallow, Taken: Compared{Unsaid: git.ErrShallow}}, when: at.Add(1), notes: 1},
+		"cut off, and older by date":             {past: Past{OlderErr: git.ErrShallow, Taken: Compared{Unsaid: git.ErrShallow}}, when: at.Add(-1), want: true},
+		"cut off, and the one in force is gone":  {past: Past{OlderErr: git.ErrGone, Taken: Compared{Unsaid: git.ErrShallow}}, when: at.Add(1), notes: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run := from("old", "new")
@@ -43,6 +50,9 @@ func TestAnOlderRevisionRewinds(t *testing.T) {
 			run.Memory.InForce.When, run.InForce.When = at, test.when
 			if test.before {
 				run.Memory.History = []state.Entry{{Hash: "new"}}
+			}
+			if test.led {
+				run.Memory.InForce.Behind = []string{"new"}
 			}
 			if got := rewinds(run, test.shares); got != test.want || len(run.Notices) != test.notes {
 				t.Errorf("rewinds: %t, notices %q", got, run.Notices)

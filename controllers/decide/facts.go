@@ -193,7 +193,10 @@ func (d *Decider) remember(run *Decision) {
 	}
 	m.Superseded = superseded(run)
 	if run.InForce.Hash != m.InForce.Hash {
-		m.InForce = state.Revision{Hash: run.InForce.Hash, When: run.InForce.When}
+		next := state.Revision{Hash: run.InForce.Hash, When: run.InForce.When}
+		commits, follows := behind(run)
+		next.Leads(commits, m.InForce, follows)
+		m.InForce = next
 		m.Owned = run.Facts.Owned
 		m.Begin(m.InForce, run.Facts.Now)
 		m.Took(run.rewrote)
@@ -233,6 +236,17 @@ func (d *Decider) remember(run *Decision) {
 	d.verdicts(run)
 	d.census(run)
 	record(run, d.removed)
+}
+
+// behind returns the commits that lead to the revision, the newest first, and whether it descends from the one in force.
+func behind(run *Decision) (commits []string, follows bool) {
+	for _, c := range run.Past.Commits {
+		if c.Hash != run.InForce.Hash && c.Hash != "" {
+			commits = append(commits, c.Hash)
+		}
+	}
+	p := run.Past
+	return commits, p.OlderErr == nil && !p.Older && p.TakenErr == nil && p.Taken.Unsaid == nil && p.Taken.Rewrote == nil
 }
 
 // begun returns the services that the revision in force has changed or is about to change, if objects are to be

@@ -27,7 +27,8 @@ import (
 //	commit NAME on OTHER  a revision on top of another one; "on nothing" begins a history
 //	head NAME             the branch is at this revision
 //	gone NAME             the repository has this revision no more
-//	git WHAT              "broken": it cannot be read; "shallow": its history is cut off; "fine"
+//	git WHAT              "broken": it cannot be read; "shallow": its history is cut off, and the revision in force is not
+//	                      in it; "cut": its history is cut off, and both are in it; "fine"
 //	hand                  lines of what people do in the swarm, see hand
 //	engine                lines of what the swarm does, see engine
 //	command               lines of what people tell the operator, see command
@@ -162,6 +163,10 @@ func (s *story) past(old string, next *commit) decide.Past {
 		return p
 	case "shallow":
 		p.OlderErr, p.Taken = git.ErrGone, decide.Compared{Old: old, Next: next.Hash, Unsaid: git.ErrShallow}
+		return p
+	}
+	if s.git == "cut" {
+		p.OlderErr, p.Taken = git.ErrShallow, decide.Compared{Old: old, Next: next.Hash, Unsaid: git.ErrShallow}
 		return p
 	}
 	i := slices.IndexFunc(next.since(), func(c *commit) bool { return c.Hash == old })

@@ -1,16 +1,17 @@
 package decide
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
 // Rewrote returns which commits of the revision in force the run's revision takes back, and a text that says so. Both
-// are empty if it descends from the one in force, if it is older (a rewind), or if the histories cannot be compared.
-// If consent is asked for and the repository could not be read, only the text is set: nobody can agree to what is not
-// known.
+// are empty if it descends from the one in force, or if it is older (a rewind). If consent is asked for and the histories
+// cannot be compared, only the text is set: what is taken back is not known.
 func (d *Decider) Rewrote(run *Decision, rewind bool) (*state.Rewrite, string) {
 	old, next := run.Memory.InForce.Hash, run.InForce.Hash
 	switch {
@@ -19,8 +20,12 @@ func (d *Decider) Rewrote(run *Decision, rewind bool) (*state.Rewrite, string) {
 	case run.Past.TakenErr != nil && d.AskRewritten: // the next run looks again
 		return nil, fmt.Sprintf("it is not known whether revision %.10s takes something of %.10s back, which is in force: %v; mend the repository, or approve the revision", next, old, run.Past.TakenErr)
 	}
-	if err := run.Past.Taken.Unsaid; err != nil && d.AskRewritten {
+	switch err := run.Past.Taken.Unsaid; {
+	case err == nil || !d.AskRewritten:
+	case errors.Is(err, git.ErrNoHistory): // and it never has one
 		run.Notices = append(run.Notices, fmt.Sprintf("whether %s takes something of the revision in force back is not known, so that nobody is asked: %v", run.InForce.Short(), err))
+	default:
+		return nil, fmt.Sprintf("it is not known whether revision %.10s takes something of %.10s back, which is in force: %v; fetch the rest of it (git fetch --unshallow)", next, old, err)
 	}
 	if run.Past.Taken.Rewrote == nil {
 		return nil, ""

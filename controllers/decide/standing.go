@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
@@ -42,24 +43,35 @@ func (d *Decider) whyPaused(run *Decision, labelled bool) string {
 	return ""
 }
 
-// rewinds reports whether the revision is older than the one in force. A rewritten history is no rewind. If this
-// repository lacks the one in force, an outdated checkout looks the same as a rewritten history. Then a revision
-// counts as older if it was in force before, or if its date is older. Dates are in whole seconds, and a checkout may
-// lag by less. Of two revisions with the same date, the one that is not in force counts as older if both are about
-// the same objects.
+// rewinds reports whether the revision is older than the one in force. A rewritten history is no rewind.
+//
+// Git may not tell. If this repository lacks the one in force, an outdated checkout looks the same as a rewritten
+// history; a shallow clone may end before it tells; and a repository may be damaged. Then a revision counts as older if it
+// was in force before or is known to lead to the one in force, or if its date is not newer.
+//
+// A date alone proves nothing, but it can only be wrong in one way that hurts: a revision that is older and has the newer
+// date, because somebody's clock was wrong, is not on record, because more than a few dozen commits came after it at
+// once, and is at the tip of a checkout that lags. That it is not known is said in any case, and with AskRewritten the
+// revision waits for consent: see Rewrote. A newer revision with an older date waits for consent without need, and no
+// longer than until somebody gives it or the next commit comes.
+//
+// Dates are in whole seconds, and a checkout may lag by less. Of two revisions with the same date, the one that is not in
+// force counts as older if both are about the same objects.
 func rewinds(run *Decision, shares bool) bool {
-	old, next := run.Memory.InForce, run.InForce
-	if old.Hash == "" || old.Hash == next.Hash {
+	old, next, err := run.Memory.InForce, run.InForce, run.Past.OlderErr
+	switch {
+	case old.Hash == "" || old.Hash == next.Hash:
 		return false
-	}
-	switch err := run.Past.OlderErr; {
 	case err == nil:
 		return run.Past.Older
-	case errors.Is(err, git.ErrGone):
-		before := slices.ContainsFunc(run.Memory.History, func(e state.Entry) bool { return e.Hash == next.Hash })
-		return before || next.When.Before(old.When) || shares && next.When.Equal(old.When)
-	case !errors.Is(err, git.ErrNoHistory):
-		run.Notices = append(run.Notices, fmt.Sprintf("whether %s is older than the revision in force is not known: %v", next.Short(), err))
+	case errors.Is(err, git.ErrNoHistory):
+		return false
+	}
+	if run.Memory.Passed(next.Hash) || next.When.Before(old.When) || shares && next.When.Equal(old.When) {
+		return true
+	}
+	if !errors.Is(err, git.ErrGone) || run.Past.Taken.Unsaid != nil { // otherwise the rewritten history is reported
+		run.Notices = append(run.Notices, fmt.Sprintf("whether %s is older than the revision in force is not known, and by its date it is newer: %v", next.Short(), cmp.Or(run.Past.Taken.Unsaid, err)))
 	}
 	return false
 }

@@ -108,8 +108,7 @@ func TestWhatIsNotKnownOfAHistoryWaitsForConsent(t *testing.T) {
 	}
 }
 
-// What a history will never say holds nothing up. A directory has no history, and nobody agreed to fetch all of one
-// that is cut off.
+// What a history will never say holds nothing up: a directory has none.
 func TestWhatAHistoryNeverSaysHoldsNothing(t *testing.T) {
 	dir := t.TempDir()
 	source, err := git.Open(t.Context(), dir, git.Options{})

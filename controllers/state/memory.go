@@ -104,6 +104,9 @@ type Memory struct {
 type Revision struct {
 	Hash string    `json:"hash"`
 	When time.Time `json:"when,omitzero"`
+	// Behind are commits that lead to it, the newest first, by the first digits of their hashes. A checkout that is at one
+	// of them lags, whatever its date says.
+	Behind []string `json:"behind,omitempty"`
 }
 
 // These are the outcomes of a revision. An empty outcome means that it is still on its way.
@@ -134,6 +137,30 @@ type Entry struct {
 
 // Is reports whether this is the revision that somebody writes: the whole hash, or at least its first seven digits.
 func (e Entry) Is(revision string) bool { return SameRevision(e.Hash, revision) }
+
+// mostBehind is how many commits Revision.Behind has at most. A checkout seldom lags further.
+const mostBehind = 40
+
+// digits is how many digits tell a commit from the others of a repository.
+const digits = 12
+
+// Leads notes which commits lead to a revision since the one before it, the newest first. follows is true if the revision
+// descends from that one; what led to it then leads to this one as well.
+func (r *Revision) Leads(commits []string, before Revision, follows bool) {
+	r.Behind = nil
+	for _, hash := range commits {
+		r.Behind = append(r.Behind, hash[:min(len(hash), digits)])
+	}
+	if follows {
+		r.Behind = append(r.Behind, before.Behind...)
+	}
+	r.Behind = r.Behind[:min(len(r.Behind), mostBehind)]
+}
+
+// Passed reports whether a revision was in force before, or leads to the one in force, as far as that is remembered.
+func (m Memory) Passed(hash string) bool {
+	return slices.Contains(m.InForce.Behind, hash[:min(len(hash), digits)]) || slices.ContainsFunc(m.History, func(e Entry) bool { return e.Hash == hash })
+}
 
 // SameRevision reports whether a revision as people write it is this hash. They write it whole, or at least its first
 // seven digits.
