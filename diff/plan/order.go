@@ -60,7 +60,7 @@ func (p *Plan) order(f Facts) {
 			s.After = others
 			gone = append(gone, s.ID)
 		case s.removal():
-			s.After = append(slices.Clone(others), gone...)
+			s.After = slices.Concat(firsts, others, gone)
 		case s.Change.Want != nil:
 			for _, k := range needs(*s) {
 				for _, id := range makes[k] {
