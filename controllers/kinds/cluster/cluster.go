@@ -65,10 +65,8 @@ func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 		return kinds.Result{}, fmt.Errorf("carrying out %q on %s: a swarm is neither made nor ended", s.Op, s.Key)
 	}
 	live := s.Change.Have.Value.(*kinds.Live)
-	spec := overlay(raw(live).Spec, s.Change.Want.Value.(*v1.Cluster), s.Fields, env.Owner(s.Key), diff.NewApplied(s.Change.Want.Leaves).String())
-	renewal := kinds.RenewalOf(s)
-	o, err := renew(update(live, spec), renewal)
-	if err == nil && renewal != nil && renewal.Makes == kinds.SignedRoot {
+	o, err := Update(s, env.Owner(s.Key))
+	if renewal := kinds.RenewalOf(s); err == nil && renewal != nil && renewal.Makes == kinds.SignedRoot {
 		err = sign(&o.Spec.CAConfig, s.Change.Want.Value.(*v1.Cluster).Spec.CA, renewal.Root)
 	}
 	if err == nil {

@@ -7,8 +7,19 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
+
+// Update returns the write by which a step changes the Cluster, without the content of files. It fails if the step
+// replaces something and nothing would be on record of that.
+func Update(s plan.Step, owner string) (client.SwarmUpdateOptions, error) {
+	live, want := s.Change.Have.Value.(*kinds.Live), s.Change.Want
+	spec := overlay(raw(live).Spec, want.Value.(*v1.Cluster), s.Fields, owner, diff.NewApplied(want.Leaves).String())
+	return renew(update(live, spec), kinds.RenewalOf(s))
+}
 
 // renew adds to an update what a step replaces, and the records of that. Both are in one transaction, so that the
 // rotation happens once. It fails if nothing would be on record.

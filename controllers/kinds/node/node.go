@@ -76,21 +76,13 @@ func live(n *swarm.Node, unknown []string) *kinds.Live {
 	}
 }
 
-// read returns a live node in the words of a manifest.
-func read(n *swarm.Node) *v1.Node {
-	return &v1.Node{
-		Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindNode, Metadata: v1.Metadata{Name: n.Description.Hostname}},
-		Spec:   v1.NodeSpec{Role: string(n.Spec.Role), Availability: string(n.Spec.Availability), Labels: n.Spec.Labels},
-	}
-}
-
 func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 	if s.Op == diff.Create {
 		return join(ctx, env, s)
 	}
 	live := s.Change.Have.Value.(*kinds.Live)
 	n := raw(live)
-	switch changed := diff.NewPaths(s.Fields); {
+	switch {
 	case s.Op == diff.Remove:
 		// The engine removes a node that is down without force. It removes one that is up only with force, and then
 		// somebody agreed.
@@ -104,7 +96,7 @@ func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 	case s.Leaves():
 		return kinds.Result{ID: n.ID}, leave(ctx, s.Key, n.ID, s.Change.Want.Value.(*v1.Node).Spec.Engine)
 	default:
-		if err := write(ctx, env.Engine, n, overlay(n.Spec, s, changed, env)); err != nil {
+		if err := write(ctx, env.Engine, n, Spec(n.Spec, s, env.Source)); err != nil {
 			return kinds.Result{}, fmt.Errorf("updating %s: %w", s.Key, err)
 		}
 		return kinds.Result{ID: n.ID}, nil
@@ -114,24 +106,6 @@ func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 func write(ctx context.Context, c *engine.Client, n *swarm.Node, spec swarm.NodeSpec) error {
 	_, err := c.NodeUpdate(ctx, n.ID, client.NodeUpdateOptions{Version: n.Version, Spec: spec})
 	return err
-}
-
-// overlay changes what differs. A change of the role is no difference of a manifest, and leaves no label of ours
-// behind.
-func overlay(live swarm.NodeSpec, s plan.Step, changed diff.Paths, env kinds.Env) swarm.NodeSpec {
-	if role, is := s.Does.(RoleChange); is {
-		live.Role = swarm.NodeRoleWorker
-		if role.Promote {
-			live.Role = swarm.NodeRoleManager
-		}
-		return live
-	}
-	want := s.Change.Want.Value.(*v1.Node)
-	if changed.Has("spec.availability") {
-		live.Availability = swarm.NodeAvailability(want.Spec.Availability)
-	}
-	live.Labels = kinds.OverlayLabels("spec.labels", live.Labels, want.Spec.Labels, s.Fields, env.Owner(s.Key), diff.NewApplied(s.Change.Want.Leaves).String())
-	return live
 }
 
 // release writes the live spec with other labels.

@@ -170,7 +170,7 @@ func TestOverlay(t *testing.T) {
 			want := wantOf(&v1.Node{Spec: c.want})
 			fields := diff.DifferingFields(haveOf(c.live), want, rules)
 			s := plan.Step{Op: diff.Update, Key: want.Key, Fields: fields, Change: diff.Change{Want: want}}
-			got := overlay(c.live, s, diff.NewPaths(fields), kinds.Env{Source: "s"})
+			got := Spec(c.live, s, "s")
 			if d := cmp.Diff(c.then, says(got)); d != "" {
 				t.Errorf("the spec (-want +got):\n%s", d)
 			}
@@ -189,7 +189,7 @@ func TestALabelGoesWithItsLine(t *testing.T) {
 	first := wantOf(&v1.Node{Spec: v1.NodeSpec{Labels: labelsOf("zone:a", "disk:ssd")}})
 	write := func(live swarm.NodeSpec, want *diff.State) swarm.NodeSpec {
 		fields := diff.DifferingFields(haveOf(live), want, rules)
-		return overlay(live, plan.Step{Key: want.Key, Fields: fields, Change: diff.Change{Want: want}}, diff.NewPaths(fields), kinds.Env{Source: "s"})
+		return Spec(live, plan.Step{Key: want.Key, Fields: fields, Change: diff.Change{Want: want}}, "s")
 	}
 	live := write(spec("worker", "active", "theirs:1"), first)
 	live = write(live, wantOf(&v1.Node{Spec: v1.NodeSpec{Labels: labelsOf("zone:a")}}))
@@ -209,7 +209,7 @@ func TestARoleLeavesNoLabelBehind(t *testing.T) {
 		"a manifest":  wantOf(&v1.Node{Spec: v1.NodeSpec{Role: v1.RoleManager, Labels: labelsOf("zone:b"), Availability: v1.Drain}}),
 	} {
 		s := plan.Step{Op: diff.Update, Fields: []diff.Field{field}, Change: diff.Change{Want: want}, Origin: plan.OriginPromotes, Does: RoleChange{Promote: true}}
-		got := overlay(spec("worker", "active", "zone:a"), s, diff.NewPaths(s.Fields), kinds.Env{Source: "s"})
+		got := Spec(spec("worker", "active", "zone:a"), s, "s")
 		if says(got) != "kept manager active [zone:a]" {
 			t.Errorf("%s: it is %s", name, says(got))
 		}
