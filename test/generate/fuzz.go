@@ -18,6 +18,17 @@ func Fuzz(f *testing.F, law func(*rapid.T)) {
 	f.Fuzz(func(t *testing.T, input []byte) { check(t, padded(input)) })
 }
 
+// Each runs n lives, which are the same each time.
+func Each(n int, life func(*rapid.T)) {
+	g := rapid.Custom(func(t *rapid.T) bool {
+		life(t)
+		return true
+	})
+	for seed := range n {
+		g.Example(seed)
+	}
+}
+
 // padded makes an input long enough for any law, so that none is thrown away: what follows is drawn from a digest of it.
 func padded(input []byte) []byte {
 	const enough = 64 << 10

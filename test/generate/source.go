@@ -57,10 +57,13 @@ func Source(t *rapid.T) []v1.Object {
 }
 
 // Vary makes another revision of a source: most of it stays, some of it changes, comes and goes.
-func Vary(t *rapid.T, before []v1.Object) []v1.Object {
+func Vary(t *rapid.T, before []v1.Object) []v1.Object { return vary(t, before, Source(t)) }
+
+// vary chooses from what there is and what may come.
+func vary(t *rapid.T, before, next []v1.Object) []v1.Object {
 	byKey := map[v1.Key][]v1.Object{} // as it was, and as it may become
 	var keys []v1.Key
-	for _, o := range slices.Concat(before, Source(t)) {
+	for _, o := range slices.Concat(before, next) {
 		if byKey[o.Key()] == nil {
 			keys = append(keys, o.Key())
 		}

@@ -35,6 +35,10 @@ type deciding struct {
 	now      time.Time
 	// healths are what the engine says of services, by name.
 	healths map[string]kinds.Health
+	// onNodes is what happens to nodes. It is nil if nothing does.
+	onNodes *onNodes
+	// onlyNodes is true if manifests are about nodes and the Cluster alone.
+	onlyNodes bool
 }
 
 func newDeciding(t *rapid.T) *deciding {
@@ -68,10 +72,11 @@ func (s *deciding) commits(manifests []v1.Object) {
 func (s *deciding) observed() *decide.Decision {
 	run := &decide.Decision{Memory: s.found.Memory}
 	run.Source, run.Entries = "src", s.entries
+	about, holds := s.about()
 	run.InForce = git.Commit{Hash: s.revision, When: model.Noon}
 	run.Attempted = run.InForce
 	run.World = decide.World{
-		At: s.now, About: kinds.About{API: "1.52", Nodes: 3, Managers: 3}, Index: s.Index(), Whole: true,
+		At: s.now, About: about, Index: s.Index(), Whole: true, Holds: holds,
 		Found: s.found, Nonce: fmt.Sprint("nonce", s.found.Sequence),
 	}
 	if run.Memory.InForce.Hash != s.revision {
@@ -93,9 +98,11 @@ func (s *deciding) decides(d *decide.Decider, run *decide.Decision) *decide.Deci
 	for _, l := range needs.Lives[v1.KindService] {
 		answers.Healths[v1.KindService][l.Name] = s.healths[l.Name]
 	}
+	asked := s.answers(needs, &answers)
 	d.Learn(run, needs, answers)
 	d.Decide(run)
 	d.Keep()
+	run.Notices = append(run.Notices, asked...)
 	for _, l := range needs.Lives[v1.KindService] {
 		run.Notices = append(run.Notices, "asked for "+l.Name) // which is part of what was decided
 	}
@@ -138,6 +145,10 @@ func told(t *rapid.T, run *decide.Decision) string {
 	for _, r := range run.Plan.Refused {
 		said = append(said, fmt.Sprintf("%s %s %s by %s until %s: %s", r.Op, r.Key, r.Class, r.Guard, r.Until, r.Why))
 	}
+	if n := run.Surveyed.Nodes; n != nil {
+		said = append(said, fmt.Sprintf("nodes %+v", *n))
+	}
+	said = append(said, fmt.Sprintf("nodes again in %s, own %s, replaced %v, again in %s", run.Surveyed.Again, run.Facts.Own, run.Rotating.Last, run.Rotating.Again))
 	return fmt.Sprintf("usable %t, outdated %t, frozen %t\n%s\n%s\nkept %v, adopted %d\nmemory %s\nnotices %q\nfailures %+v\ndrift %v\n",
 		run.Usable(), run.Outdated, run.Frozen, run.Plan.Text(diff.Value.Reveal), strings.Join(said, "\n"), run.Plan.Kept, len(run.Plan.Adopted), memory, run.Notices, run.Failures, run.Facts.DriftSince)
 }
@@ -173,7 +184,8 @@ func (s *deciding) acts(t *rapid.T, run *decide.Decision, deciders ...*decide.De
 
 // lives has something happen between two runs.
 func (s *deciding) lives(t *rapid.T) {
-	s.now = s.now.Add(time.Duration(rapid.IntRange(0, 1200).Draw(t, "seconds until the next run")) * time.Second)
+	longest := rapid.SampledFrom([]int{30, 1200}).Draw(t, "most seconds until the next run")
+	s.now = s.now.Add(time.Duration(rapid.IntRange(0, longest).Draw(t, "seconds until the next run")) * time.Second)
 	if rapid.Bool().Draw(t, "hands") {
 		s.byHand(t)
 	}
@@ -191,64 +203,119 @@ func (s *deciding) lives(t *rapid.T) {
 
 // runs draws the life of a swarm, run by run, and hands each to f.
 func (s *deciding) runs(t *rapid.T, f func()) {
-	manifests := generate.Source(t)
+	var manifests []v1.Object
+	if !s.onlyNodes {
+		manifests = generate.Source(t)
+	}
 	if rapid.Bool().Draw(t, "somebody was here") {
 		s.others(t, manifests)
 	}
+	var nodes []v1.Object
+	if s.onlyNodes || rapid.IntRange(0, 2).Draw(t, "nodes") == 0 {
+		s.joins(t)
+		nodes = generate.Nodes(t)
+	}
 	for range rapid.IntRange(1, 3).Draw(t, "commits") {
-		manifests = generate.Vary(t, manifests)
-		s.commits(manifests)
+		if !s.onlyNodes {
+			manifests = generate.Vary(t, manifests)
+		}
+		if s.onNodes != nil {
+			nodes = generate.VaryNodes(t, nodes)
+		}
+		s.commits(slices.Concat(manifests, nodes))
 		for range rapid.IntRange(1, 5).Draw(t, "runs") {
 			f()
 			s.lives(t)
+			s.livesOnNodes(t)
 		}
 	}
 }
 
 // Dropping every cache between runs changes no decision.
-func forgetful(t *rapid.T) {
-	s := newDeciding(t)
-	p := s.policy(t)
-	keeps, forgets := decide.New(p), decide.New(p)
-	s.runs(t, func() {
-		a := s.decides(keeps, s.observed())
-		forgets.Forget()
-		b := s.decides(forgets, s.observed())
-		if d := cmp.Diff(told(t, a), told(t, b)); d != "" {
-			t.Fatalf("with empty caches it decides otherwise:\n%s", d)
-		}
-		if d := cmp.Diff(keeps.Copy(), forgets.Copy(), everything); d != "" {
-			t.Fatalf("with empty caches the process knows something else:\n%s", d)
-		}
-		s.acts(t, a, keeps, forgets)
-	})
-}
-
-func TestForgetful(t *testing.T) { rapid.Check(t, forgetful) }
-func FuzzForgetful(f *testing.F) { generate.Fuzz(f, forgetful) }
-
-// What was found, and what the process knew, give the same decision again, byte for byte. A decision changes nothing of it.
-func replayable(t *rapid.T) {
-	s := newDeciding(t)
-	p := s.policy(t)
-	d := decide.New(p)
-	s.runs(t, func() {
-		knew, given := d.Copy(), s.unchanged(t)
-		first := s.decides(d, s.observed())
-		said := told(t, first)
-		for _, again := range []string{"from the record", "once more from the same record"} {
-			other := decide.New(p)
-			other.Progress = knew.Copy()
-			if diff := cmp.Diff(said, told(t, s.decides(other, s.observed()))); diff != "" {
-				t.Fatalf("%s it decides otherwise:\n%s", again, diff)
+func forgetful(onlyNodes bool) func(*rapid.T) {
+	return func(t *rapid.T) {
+		s := newDeciding(t)
+		s.onlyNodes = onlyNodes
+		p := s.policy(t)
+		keeps, forgets := decide.New(p), decide.New(p)
+		s.runs(t, func() {
+			a := s.decides(keeps, s.observed())
+			s.unknownIsUnsafe(t, a)
+			forgets.Forget()
+			b := s.decides(forgets, s.observed())
+			if d := cmp.Diff(told(t, a), told(t, b)); d != "" {
+				t.Fatalf("with empty caches it decides otherwise:\n%s", d)
 			}
-		}
-		if diff := cmp.Diff(given, s.unchanged(t)); diff != "" {
-			t.Fatalf("deciding has changed what it was given:\n%s", diff)
-		}
-		s.acts(t, first, d)
-	})
+			if d := cmp.Diff(keeps.Copy(), forgets.Copy(), everything); d != "" {
+				t.Fatalf("with empty caches the process knows something else:\n%s", d)
+			}
+			s.acts(t, a, keeps, forgets)
+		})
+	}
 }
 
-func TestReplayable(t *testing.T) { rapid.Check(t, replayable) }
-func FuzzReplayable(f *testing.F) { generate.Fuzz(f, replayable) }
+func TestForgetful(t *testing.T) { rapid.Check(t, forgetful(false)) }
+func FuzzForgetful(f *testing.F) { generate.Fuzz(f, forgetful(false)) }
+
+func TestForgetfulAboutNodes(t *testing.T) { rapid.Check(t, forgetful(true)) }
+func FuzzForgetfulAboutNodes(f *testing.F) { generate.Fuzz(f, forgetful(true)) }
+
+// recorded is what one decision was made from, and what it said.
+type recorded struct {
+	deciding
+	knew decide.Progress
+	said string
+}
+
+// record copies what a decision is made from. Objects and manifests are never changed, so they are shared.
+func (s *deciding) record(d *decide.Decider) recorded {
+	swarm, world, r := *s.Swarm, *s.world, recorded{deciding: *s, knew: d.Copy()}
+	swarm.Objects = maps.Clone(s.Objects)
+	world.Swarm, r.world, r.healths = &swarm, &world, maps.Clone(s.healths)
+	if s.onNodes != nil {
+		onNodes := *s.onNodes
+		r.onNodes = &onNodes
+	}
+	return r
+}
+
+// replayed decides again from a record.
+func (r *recorded) replayed(t *rapid.T, p decide.Policy, when string) {
+	d := decide.New(p)
+	d.Progress = r.knew.Copy()
+	if diff := cmp.Diff(r.said, told(t, r.decides(d, r.observed()))); diff != "" {
+		t.Fatalf("from the record, %s, it decides otherwise:\n%s", when, diff)
+	}
+}
+
+// What was found, and what the process knew, give the same decision again, byte for byte: at once, and after all that
+// came later. A decision changes nothing of it.
+func replayable(onlyNodes bool) func(*rapid.T) {
+	return func(t *rapid.T) {
+		s := newDeciding(t)
+		s.onlyNodes = onlyNodes
+		p := s.policy(t)
+		d := decide.New(p)
+		var records []recorded
+		s.runs(t, func() {
+			r, given := s.record(d), s.unchanged(t)
+			first := s.decides(d, s.observed())
+			r.said = told(t, first)
+			r.replayed(t, p, "at once")
+			if diff := cmp.Diff(given, s.unchanged(t)); diff != "" {
+				t.Fatalf("deciding has changed what it was given:\n%s", diff)
+			}
+			records = append(records, r)
+			s.acts(t, first, d)
+		})
+		for _, r := range slices.Backward(records) {
+			r.replayed(t, p, "in the end")
+		}
+	}
+}
+
+func TestReplayable(t *testing.T) { rapid.Check(t, replayable(false)) }
+func FuzzReplayable(f *testing.F) { generate.Fuzz(f, replayable(false)) }
+
+func TestReplayableAboutNodes(t *testing.T) { rapid.Check(t, replayable(true)) }
+func FuzzReplayableAboutNodes(f *testing.F) { generate.Fuzz(f, replayable(true)) }

@@ -37,9 +37,12 @@ var ErrInUse = errors.New("in use")
 type Swarm struct {
 	// Objects are what there is, by kind and live name.
 	Objects map[v1.Key]*kinds.Live
+	// Files are the files that manifests name, by path.
+	Files map[string]string
 	// Writes is how many steps were carried out, whether or not they failed.
 	Writes int
 	clock  int
+	root   string // the root that replaces the swarm's
 }
 
 // New returns a swarm that has nothing.
@@ -98,6 +101,10 @@ func (m *Swarm) Do(s plan.Step, ix *kinds.Index, src kinds.Source) error {
 		return m.service(s, ix, src)
 	case v1.KindNetwork:
 		return m.network(s, src)
+	case v1.KindNode:
+		return m.node(s, src)
+	case v1.KindCluster:
+		return m.cluster(s, src)
 	default:
 		return m.content(s, src)
 	}
