@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
@@ -45,9 +46,6 @@ func (o Op) Word() string {
 	}
 }
 
-// MarshalJSON writes the word.
-func (o Op) MarshalJSON() ([]byte, error) { return json.Marshal(o.Word()) }
-
 // Effect is the most that a change may cost.
 type Effect uint8
 
@@ -63,9 +61,6 @@ const (
 func (e Effect) String() string {
 	return [...]string{"none", "in place", "restarts tasks", "recreates", "forbidden"}[e]
 }
-
-// MarshalJSON writes the text.
-func (e Effect) MarshalJSON() ([]byte, error) { return json.Marshal(e.String()) }
 
 // Value is one side of a difference. It shows itself only if it is not secret.
 type Value struct {
@@ -115,6 +110,42 @@ func (v Value) MarshalJSON() ([]byte, error) {
 		return []byte("null"), nil
 	}
 	return json.Marshal(v.String())
+}
+
+// UnmarshalJSON reads what MarshalJSON writes. A value that was hidden stays hidden, and nobody can reveal it.
+func (v *Value) UnmarshalJSON(data []byte) error {
+	var text *string
+	if err := json.Unmarshal(data, &text); err != nil {
+		return err
+	}
+	switch {
+	case text == nil:
+		*v = Value{}
+	case *text == v1.Hidden:
+		*v = HiddenValue()
+	default:
+		*v = NewValue(*text)
+	}
+	return nil
+}
+
+// Arrow renders both sides of a difference on one line. It says that a hidden value changed if both sides would read
+// the same. show decides how a value appears.
+func Arrow(have, want Value, show func(Value) string) string {
+	left, right := show(have), show(want)
+	if have.Hidden() && want.Hidden() && left == right {
+		right += " changed"
+	}
+	return Line(left) + " → " + Line(right)
+}
+
+// Line keeps a value on its line: it quotes a value that has control characters. It shows the whole value, because
+// what is cut off may be what differs.
+func Line(s string) string {
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return fmt.Sprintf("%q", s)
+	}
+	return s
 }
 
 // Meta is what is known of a live object besides its spec.
@@ -271,23 +302,23 @@ func (s *State) Digest() string { return statedDigest(s.Instance, s.Whole().Leav
 
 // Field is one leaf that differs.
 type Field struct {
-	Path string `json:"path"`
-	Have Value  `json:"have"`
-	Want Value  `json:"want"`
+	Path string
+	Have Value
+	Want Value
 	// Git is true if the manifest changed since it was last applied, and Hand if the live object did. Both may be
 	// true.
-	Git    bool   `json:"git"`
-	Hand   bool   `json:"hand"`
-	Effect Effect `json:"effect"`
+	Git    bool
+	Hand   bool
+	Effect Effect
 	// Ignored is true if policy.ignoreDifferences names the field. The field is then neither written nor counted.
-	Ignored bool `json:"ignored,omitempty"`
+	Ignored bool
 	// SinceAPI is the oldest API version that knows the field. It is "" if every version that we speak to does.
-	SinceAPI string `json:"sinceAPI,omitempty"`
+	SinceAPI string
 	// Why says why the field cannot be written, although the others of its object can. It is "" if the field can be
 	// written.
-	Why string `json:"why,omitempty"`
+	Why string
 	// Intent is true if somebody who changes the field by hand means it.
-	Intent bool `json:"-"`
+	Intent bool
 }
 
 // Change is an object that differs. If Op is Same, the object is not ours yet, or all its differences are ignored.

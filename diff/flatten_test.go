@@ -211,21 +211,44 @@ func TestValues(t *testing.T) {
 		if got := fmt.Sprintf("%v|%5s|%q", test.value, test.value, test.value); err != nil || got != fmt.Sprintf("%v|%5s|%q", test.text, test.text, test.text) || string(b) != test.json {
 			t.Errorf("got %s and %s, want %s and %s", got, b, test.text, test.json)
 		}
+		again := NewValue("another")
+		if err := json.Unmarshal(b, &again); err != nil || again != test.value {
+			t.Errorf("%s is read back as %+v, %v", b, again, err)
+		}
 	}
 	if HiddenValue().Reveal() != "" {
 		t.Error("a value that is never shown is revealed")
 	}
 }
 
+func TestAHiddenValueThatChangedReadsAsChanged(t *testing.T) {
+	secret := Value{text: canary, set: true, hidden: true}
+	for _, test := range []struct {
+		have, want Value
+		show       func(Value) string
+		text       string
+	}{
+		{NewValue("1"), NewValue("2"), Value.String, "1 → 2"},
+		{Value{}, NewValue("a\nb"), Value.String, `(none) → "a\nb"`},
+		{secret, HiddenValue(), Value.String, "(hidden) → (hidden) changed"},
+		{Value{}, secret, Value.String, "(none) → (hidden)"},
+		{secret, NewValue("2"), Value.Reveal, canary + " → 2"},
+	} {
+		if got := Arrow(test.have, test.want, test.show); got != test.text {
+			t.Errorf("it is %s, want %s", got, test.text)
+		}
+	}
+}
+
 func TestWordsOfOperationsAndEffects(t *testing.T) {
-	for op, want := range map[Op]string{Same: `"none"`, Create: `"create"`, Update: `"update"`, Remove: `"remove"`, Replace: `"replace"`} {
-		if b, err := json.Marshal(op); err != nil || string(b) != want {
-			t.Errorf("%s: %s, %v", op, b, err)
+	for op, want := range map[Op]string{Same: "none", Create: "create", Update: "update", Remove: "remove", Replace: "replace"} {
+		if got := op.Word(); got != want {
+			t.Errorf("%s is %s, want %s", op, got, want)
 		}
 	}
 	for effect, want := range map[Effect]string{NoEffect: "none", InPlace: "in place", RestartsTasks: "restarts tasks", Recreate: "recreates", Forbidden: "forbidden"} {
-		if b, err := json.Marshal(effect); err != nil || string(b) != `"`+want+`"` || effect.String() != want {
-			t.Errorf("%s: %s, %v", effect, b, err)
+		if got := effect.String(); got != want {
+			t.Errorf("it is %s, want %s", got, want)
 		}
 	}
 }

@@ -200,10 +200,15 @@ type Ref struct {
 
 // Problem is one thing that is wrong with a source. File and Line are empty if they are not known.
 type Problem struct {
-	File    string `json:"file,omitempty"`
-	Line    int    `json:"line,omitempty"`
-	Object  Key    `json:"object,omitzero"`
-	Path    string `json:"path,omitempty"`
+	// File is the file with the mistake.
+	File string `json:"file,omitempty"`
+	// Line is the line with the mistake.
+	Line int `json:"line,omitempty"`
+	// Object is the object whose manifest has the mistake.
+	Object Key `json:"object,omitzero"`
+	// Path is the path of the field.
+	Path string `json:"path,omitempty"`
+	// Message says what is wrong.
 	Message string `json:"message"`
 	// Holds is true if one of the object's values is wrong; the problem then holds the object and what depends on it.
 	// If false, the revision cannot be read and is refused whole.

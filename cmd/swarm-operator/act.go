@@ -17,7 +17,6 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
-	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 // actFlags are the flags of commands that write on a person's word and read no manifests.
@@ -36,7 +35,7 @@ func (f *actFlags) register(cmd *cobra.Command, named bool) {
 	}
 	registerCheckout(cmd, &f.place)
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 30*time.Second, "how long to wait while another operator or command acts on the swarm")
-	f.out.register(cmd, "output format; the document has messages and notices, and what the command is about")
+	f.out.register(cmd, "output format")
 	f.vocabulary().register(cmd)
 }
 
@@ -61,31 +60,6 @@ type acting struct {
 	own      []*swarm.Config
 	checkout *checkout
 	done     acted
-}
-
-// acted is the JSON document of a command that writes on a person's word.
-type acted struct {
-	Source   string `json:"source,omitempty"`
-	Revision string `json:"revision,omitempty"`
-	// Holds are the holds that hold has begun, or that resume has ended.
-	Holds    []plan.Hold `json:"holds,omitempty"`
-	Consents []consented `json:"consents,omitempty"`
-	// Objects are those that are now unmanaged, were taken back, or may be tried again.
-	Objects []actedOn `json:"objects,omitempty"`
-	// Messages are what is otherwise printed as text.
-	Messages []string `json:"messages"`
-	Notices  []string `json:"notices,omitempty"`
-}
-
-type consented struct {
-	Hazard  string   `json:"hazard"`
-	Objects []v1.Key `json:"objects,omitempty"`
-}
-
-type actedOn struct {
-	Object v1.Key `json:"object"`
-	// Why says why the object had failed.
-	Why string `json:"why,omitempty"`
 }
 
 func (f *actFlags) open(cmd *cobra.Command) (*acting, error) {

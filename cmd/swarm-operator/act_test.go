@@ -149,30 +149,30 @@ func TestPrintHistory(t *testing.T) {
 		Refused: &state.Entry{Hash: "cccccccccccccccc", When: noon.Add(3 * time.Hour), Why: "1 problem"},
 	}
 	var b strings.Builder
-	if err := printHistory(&b, screen.Screen{}, "text", "shop", m); err != nil {
+	if err := printHistory(&b, screen.Screen{}, "text", chronicleOf("shop", m)); err != nil {
 		t.Fatal(err)
 	}
 	want := `
-REVISION    COMMITTED            IN FORCE SINCE       OUTCOME      WHY
-cccccccccc  2026-01-02 15:00:00  -                    refused      1 problem
-bbbbbbbbbb  2026-01-02 12:00:00  2026-01-02 14:00:00  rolling out
-aaaaaaaaaa  2026-01-02 12:00:00  2026-01-02 13:00:00  -
-aaaaaaaaaa  2026-01-02 12:00:00  2026-01-02 12:01:00  failed       Service/web: task: non-zero exit (1)
+REVISION    COMMITTED                IN FORCE SINCE           OUTCOME      WHY
+cccccccccc  2026-01-02 15:00:00 UTC  -                        refused      1 problem
+bbbbbbbbbb  2026-01-02 12:00:00 UTC  2026-01-02 14:00:00 UTC  rolling-out
+aaaaaaaaaa  2026-01-02 12:00:00 UTC  2026-01-02 13:00:00 UTC  superseded
+aaaaaaaaaa  2026-01-02 12:00:00 UTC  2026-01-02 12:01:00 UTC  failed       Service/web: task: non-zero exit (1)
 `
 	if d := cmp.Diff(want[1:], b.String()); d != "" {
 		t.Errorf("text (-want +got):\n%s", d)
 	}
 	b.Reset()
-	if err := printHistory(&b, screen.Screen{}, "json", "shop", m); err != nil {
+	if err := printHistory(&b, screen.Screen{}, "json", chronicleOf("shop", m)); err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{`"source": "shop"`, `"inForce": {`, `"outcome": "refused"`, `"since": "2026-01-02T14:00:00Z"`} {
+	for _, part := range []string{`"source": "shop"`, `"inForce": "` + revB + `"`, `"outcome": "superseded"`, `"outcome": "refused"`, `"since": "2026-01-02T14:00:00Z"`} {
 		if !strings.Contains(b.String(), part) {
 			t.Errorf("JSON has no %s:\n%s", part, b.String())
 		}
 	}
 	b.Reset()
-	if err := printHistory(&b, screen.Screen{}, "text", "shop", state.Memory{}); err != nil || b.String() != "source shop: no revision was in force yet\n" {
+	if err := printHistory(&b, screen.Screen{}, "text", chronicleOf("shop", state.Memory{})); err != nil || b.String() != "source shop: no revision was in force yet\n" {
 		t.Errorf("%q, %v", b.String(), err)
 	}
 }

@@ -40,7 +40,7 @@ It exits with 0 when everything is done; with 1 if something is held or refused 
 over; and with 2 on errors. An interrupt lets calls that have begun finish, and begins no more.
 
 With -o json it prints one document when it ends, also if it fails after the plan was made: what diff prints, about what is left, with
-done, failed and outcome (done, held, failed or unfinished). The text goes to the standard error meanwhile.`,
+what was done and the outcome. The text goes to the standard error meanwhile.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkPositive("timeout", timeout); err != nil {
@@ -88,7 +88,8 @@ type applying struct {
 	waited  bool            // waited reports whether the user was told that another instance acts
 	last    *reconciler.Run // the run with the plan in hand
 	carried map[int]bool    // which steps of that plan are done
-	steps   []carried       // every step that has ended
+	done    []status.Taken  // every step that was done
+	refused []status.Taken  // every step that the engine refused, as often as it did
 	health  []reconciler.Progress
 }
 
@@ -175,57 +176,35 @@ func (a *applying) print(run *reconciler.Run) {
 	}
 }
 
-// carried is a step that was carried out, or that the engine refused.
-type carried struct {
-	Op       diff.Op  `json:"op"`
-	Object   v1.Key   `json:"object"`
-	Error    string   `json:"error,omitempty"`
-	Warnings []string `json:"warnings,omitempty"`
-}
-
 // stepped notes and prints how a step ended.
 func (a *applying) stepped(e apply.Event) {
-	on, c := screenOf(a.cmd, a.out), carried{Op: e.Step.Op, Object: e.Step.Key}
-	for _, warning := range e.Warnings {
-		c.Warnings = append(c.Warnings, v1.Scrub(warning))
-		fmt.Fprintf(a.out, "%s %s: %s\n", on.Paint(screen.Busy, "warning:"), e.Step.Key, v1.Scrub(warning))
+	on, c := screenOf(a.cmd, a.out), status.TakenOf(e.Step, e.Err, e.Warnings)
+	for _, warning := range c.Warnings {
+		fmt.Fprintf(a.out, "%s %s: %s\n", on.Paint(screen.Busy, "warning:"), c.Object, warning)
 	}
 	if e.Stale {
 		a.stale = e.Err
 		return // it is planned again at once
 	}
 	if e.Err != nil {
-		c.Error = v1.Scrub(e.Err.Error())
-		fmt.Fprintf(a.out, "%s %s %s: %s\n", on.Paint(screen.Bad, "failed:"), e.Step.Op.Word(), e.Step.Key, c.Error)
-	} else {
-		a.carried[e.Step.ID] = true
-		fmt.Fprintf(a.out, "%s %s %s\n", on.Paint(screen.Good, "done:"), e.Step.Op.Word(), e.Step.Key)
+		a.refused = append(a.refused, c)
+		fmt.Fprintf(a.out, "%s %s %s: %s\n", on.Paint(screen.Bad, "failed:"), c.Operation, c.Object, c.Why)
+		return
 	}
-	a.steps = append(a.steps, c)
-}
-
-// applied is the document that apply prints as JSON.
-type applied struct {
-	planned
-	Outcome string           `json:"outcome"`
-	Done    []carried        `json:"done"`
-	Failed  []status.Failure `json:"failed,omitempty"`
+	a.carried[e.Step.ID] = true
+	a.done = append(a.done, c)
+	fmt.Fprintf(a.out, "%s %s %s\n", on.Paint(screen.Good, "done:"), c.Operation, c.Object)
 }
 
 // result returns the document for a run that ended with err.
 func (a *applying) result(err error) applied {
-	out := applied{planned: planned{Plan: plan.Plan{Steps: []plan.Step{}, Refused: []plan.Refusal{}}}, Outcome: "done", Done: []carried{}}
+	out := applied{Plan: status.Plan{Steps: []status.Step{}, Refused: []status.Refusal{}}, Done: append([]status.Taken{}, a.done...), StepsFailed: a.refused}
+	var left plan.Plan
 	if a.last != nil {
-		out.planned = planOf(a.last)
-		left := []plan.Step{}
-		for _, s := range out.Steps {
-			if !a.carried[s.ID] {
-				left = append(left, s)
-			}
-		}
-		out.Steps, out.InSync = left, a.last.Usable() && plan.Plan{Steps: left, Refused: out.Refused}.InSync()
+		run := *a.last
+		run.Plan.Steps = slices.DeleteFunc(slices.Clone(run.Plan.Steps), func(s plan.Step) bool { return a.carried[s.ID] })
+		out.Plan, left = planOf(&run), run.Plan
 	}
-	out.Done = append(out.Done, a.steps...)
 	for _, p := range a.health {
 		if p.Failed() {
 			out.Failed = append(out.Failed, status.Failure{Object: p.Key, Why: v1.Scrub(p.Why), Revision: out.Revision})
@@ -233,14 +212,25 @@ func (a *applying) result(err error) applied {
 	}
 	switch {
 	case err == nil:
+		out.Outcome = a.well()
+	case len(out.Problems) > 0:
+		out.Outcome = state.Refused
 	case len(out.Failed) > 0:
 		out.Outcome = state.Failed
-	case len(out.Steps) == 0 && out.Plan.Held():
+	case len(left.Steps) == 0 && left.Held():
 		out.Outcome = state.Held
 	default:
-		out.Outcome = "unfinished"
+		out.Outcome = status.Unfinished
 	}
 	return out
+}
+
+// well is the outcome if nothing went wrong.
+func (a *applying) well() string {
+	if a.wait {
+		return state.RolledOut
+	}
+	return allDone
 }
 
 func (a *applying) finish(ctx context.Context, run *reconciler.Run) error {
@@ -261,9 +251,9 @@ func (a *applying) finish(ctx context.Context, run *reconciler.Run) error {
 	}
 	switch {
 	case len(run.Plan.Steps) > 0:
-		fmt.Fprintf(a.out, "revision %s, source %s: done\n", run.InForce.Short(), run.Source)
+		ended(a.out, run, a.well())
 	case !a.first:
-		fmt.Fprintf(a.out, "revision %s, source %s: %s\n", run.InForce.Short(), run.Source, run.Plan.Summary())
+		ended(a.out, run, run.Plan.Summary())
 	}
 	if run.Plan.Held() {
 		return exit{exitDiffers, errors.New(heldText(held(run.Plan)))}

@@ -10,15 +10,12 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/bootstrap"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/controllers/revisions"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
-	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff"
-	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 func newDiff() *cobra.Command {
@@ -33,8 +30,7 @@ func newDiff() *cobra.Command {
 		Short: "Show what would change, and write nothing",
 		Long: `Diff compares the specs that the manifests ask for with those of the swarm. It does not look at roll-outs.
 It exits with 0 if nothing differs, with 1 if something does, and with more than 1 on errors.
-With -o json it prints one document: source, revision, inSync, steps, refused and adopted. For a revision that is refused whole, the
-document has its problems.`,
+With -o json it prints one document with the same. For a revision that is refused whole, the document has its problems.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if show && !term.IsTerminal(int(os.Stdout.Fd())) {
@@ -133,29 +129,10 @@ func printPlan(cmd *cobra.Command, w io.Writer, run *reconciler.Run, showValues 
 	for _, n := range run.Notices {
 		note(cmd, "%s", n)
 	}
-	fmt.Fprintf(w, "revision %s, source %s: %s\n", run.InForce.Short(), run.Source, run.Plan.Summary())
+	ended(w, run, run.Plan.Summary())
 }
 
-// planned is what diff and apply print as JSON.
-type planned struct {
-	Source   string       `json:"source"`
-	Revision string       `json:"revision"`
-	InSync   bool         `json:"inSync"`
-	Problems []v1.Problem `json:"problems,omitempty"`
-	Notices  []string     `json:"notices,omitempty"`
-	plan.Plan
-}
-
-func planOf(run *reconciler.Run) planned {
-	p := planned{Source: run.Source, Revision: run.InForce.Hash, InSync: run.Usable() && run.Plan.InSync(), Notices: status.Notices(run.Notices), Plan: run.Plan}
-	if !run.Usable() {
-		p.Revision, p.Problems = run.Attempted.Hash, run.Problems
-	}
-	if p.Steps == nil {
-		p.Steps = []plan.Step{}
-	}
-	if p.Refused == nil {
-		p.Refused = []plan.Refusal{}
-	}
-	return p
+// ended prints what became of a revision.
+func ended(w io.Writer, run *reconciler.Run, what string) {
+	fmt.Fprintf(w, "revision %s, source %s: %s\n", run.InForce.Short(), run.Source, what)
 }

@@ -58,18 +58,9 @@ func newHealth() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", defaultListen, "address of the operator")
-	out.register(cmd, "output format; the document has operator, ready, ok and message, also if it does not work")
+	out.register(cmd, "output format")
 	cmd.Flags().BoolVar(&ready, "ready", false, "ask whether the operator can do its job, not only whether its process works")
 	return cmd
-}
-
-// healthy is the document of health.
-type healthy struct {
-	Operator string `json:"operator"`
-	// Ready is true if health asked whether the operator can do its job, and false if it asked only whether it works.
-	Ready   bool   `json:"ready"`
-	OK      bool   `json:"ok"`
-	Message string `json:"message"`
 }
 
 // mostAnswer limits how much of an answer is read. The status of ten thousand objects has some megabytes.

@@ -1,18 +1,16 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/screen"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/controllers/status"
 )
 
 func newHistory() *cobra.Command {
@@ -22,9 +20,14 @@ func newHistory() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "history",
 		Short: "Show which revisions were in force, and what became of them",
-		Long: `The newest revision comes first; a newer one that was refused stands above it. The outcome is rolled-out, failed, held (something waits
-for a person) or refused (the revision has problems and never came into force). A revision without an outcome is still rolling out, or
-was overtaken. If the one in force is still rolling out, history says which services are not ready, and why.`,
+		Long: `The newest revision comes first; a newer one that was refused stands above it. The outcome is one of these words:
+
+  rolled-out   everything in it exists and is ready
+  rolling-out  it is in force, and not everything in it is ready; history says which services are not, and why
+  failed       something in it failed
+  held         something in it waits for a person
+  superseded   a newer revision took its place before its outcome was known
+  refused      it has problems and never came into force`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkPlace(cmd, place); err != nil {
@@ -54,75 +57,38 @@ was overtaken. If the one in force is still rolling out, history says which serv
 				found.Memory.History = slices.Clone(found.Memory.History)
 				found.Memory.History[n].Why = why
 			}
-			return printHistory(cmd.OutOrStdout(), screenOf(cmd, cmd.OutOrStdout()), out, source, found.Memory)
+			return printHistory(cmd.OutOrStdout(), screenOf(cmd, cmd.OutOrStdout()), out, chronicleOf(source, found.Memory))
 		},
 	}
 	eng.register(cmd)
 	registerName(cmd, &name)
 	registerCheckout(cmd, &place)
-	out.register(cmd, "output format; the document has source, inForce and history")
+	out.register(cmd, "output format")
 	vocabulary{&place, &eng}.register(cmd)
 	return cmd
 }
 
 // outcomes are the colours of the outcomes of a revision.
 var outcomes = map[string]screen.Ink{
-	state.RolledOut: screen.Good, rollingOut: screen.Busy, state.Held: screen.Busy, state.Failed: screen.Bad, state.Refused: screen.Bad,
+	state.RolledOut: screen.Good, status.RollingOut: screen.Busy, state.Held: screen.Busy, state.Failed: screen.Bad, state.Refused: screen.Bad,
 }
 
-// rollingOut is the word that history has for the revision in force while it has no outcome.
-const rollingOut = "rolling out"
-
-func printHistory(w io.Writer, on screen.Screen, out output, source string, m state.Memory) error {
-	entries := slices.Clone(m.History)
-	slices.Reverse(entries)
-	if m.Refused != nil {
-		refused := *m.Refused
-		refused.Outcome = cmp.Or(refused.Outcome, state.Refused)
-		entries = slices.Insert(entries, 0, refused)
-	}
+func printHistory(w io.Writer, on screen.Screen, out output, c chronicle) error {
 	if out.json() {
-		if entries == nil {
-			entries = []state.Entry{}
-		}
-		return document(w, struct {
-			Source  string         `json:"source"`
-			InForce state.Revision `json:"inForce,omitzero"`
-			History []state.Entry  `json:"history"`
-		}{source, m.InForce, entries})
+		return document(w, c)
 	}
-	if len(entries) == 0 {
-		fmt.Fprintf(w, "source %s: no revision was in force yet\n", source)
+	if len(c.History) == 0 {
+		fmt.Fprintf(w, "source %s: no revision was in force yet\n", c.Source)
 		return nil
 	}
 	rows := []screen.Row{screen.Titles("REVISION", "COMMITTED", "IN FORCE SINCE", "OUTCOME", "WHY")}
-	inForce := len(entries) - len(m.History)
-	for i, e := range entries {
-		outcome := e.Outcome
-		if outcome == "" && i == inForce && e.Hash == m.InForce.Hash {
-			outcome = rollingOut
-		}
-		row := screen.Texts(short(e.Hash), moment(e.When), moment(e.Since), cmp.Or(outcome, "-"), v1.Scrub(strings.Join(strings.Fields(whyOf(e)), " ")))
-		row[3].Ink = outcomes[outcome]
+	for _, r := range c.History {
+		row := screen.Texts(short(r.Hash), status.When(r.When), status.When(r.Since), r.Outcome, strings.Join(strings.Fields(r.Why), " "))
+		row[3].Ink = outcomes[r.Outcome]
 		rows = append(rows, row)
 	}
 	var b strings.Builder
 	on.Columns(&b, rows)
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// whyOf returns why a revision ended as it did, and which commits it took back.
-func whyOf(e state.Entry) string {
-	if e.Rewrote == nil {
-		return e.Why
-	}
-	return strings.TrimPrefix(e.Why+"; "+e.Rewrote.Text(e.Hash), "; ")
-}
-
-func moment(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.UTC().Format("2006-01-02 15:04:05")
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -25,14 +24,6 @@ func (o *output) register(cmd *cobra.Command, usage string) {
 }
 
 func (o output) json() bool { return o == asJSON }
-
-// document writes a JSON document.
-func document(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
-}
 
 // terminal returns the file behind w, and whether it is a terminal.
 func terminal(w io.Writer) (*os.File, bool) {

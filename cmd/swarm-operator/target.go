@@ -94,7 +94,7 @@ func parseRevision(text string) (string, error) {
 // filesPrefix begins the revision of a plain directory.
 const filesPrefix = "files-"
 
-// short returns a revision as people write it.
+// short returns a revision as people write it. It also shortens one that somebody wrote with more digits than needed.
 func short(hash string) string {
 	if strings.HasPrefix(hash, filesPrefix) {
 		return hash

@@ -11,8 +11,6 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/revisions"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
-	"github.com/swarm-operator/swarm-operator/manifests"
-	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
 func newValidate() *cobra.Command {
@@ -53,33 +51,9 @@ Notes point at things that are valid but probably a mistake; they do not change 
 		},
 	}
 	src.register(cmd, true)
-	out.register(cmd, "output format; the document has source, revision, objects, problems and notices")
+	out.register(cmd, "output format")
 	vocabulary{source: &src.location}.register(cmd)
 	return cmd
-}
-
-// validated is what validate has found.
-type validated struct {
-	Source   string         `json:"source"`
-	Revision string         `json:"revision"`
-	Objects  []statedObject `json:"objects"`
-	Problems []v1.Problem   `json:"problems"`
-	Notices  []v1.Problem   `json:"notices,omitempty"`
-}
-
-// statedObject is an object with the place of its manifest.
-type statedObject struct {
-	Object v1.Key `json:"object"`
-	File   string `json:"file"`
-	Line   int    `json:"line"`
-}
-
-func validation(source string, commit git.Commit, set manifests.Set, problems []v1.Problem) validated {
-	v := validated{Source: source, Revision: commit.Hash, Objects: []statedObject{}, Problems: append([]v1.Problem{}, problems...), Notices: set.Notices}
-	for _, e := range set.Entries {
-		v.Objects = append(v.Objects, statedObject{e.Key(), e.File, e.Line})
-	}
-	return v
 }
 
 func printValidation(cmd *cobra.Command, out output, v validated) error {

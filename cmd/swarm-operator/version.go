@@ -27,15 +27,6 @@ func version() string {
 	return "dev"
 }
 
-// about describes this program.
-type about struct {
-	Version    string `json:"version"`
-	Go         string `json:"go"`
-	OS         string `json:"os"`
-	Arch       string `json:"arch"`
-	APIVersion string `json:"apiVersion"`
-}
-
 func aboutThis() about {
 	return about{version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, v1.APIVersion}
 }
@@ -59,6 +50,6 @@ func newVersion() *cobra.Command {
 			return err
 		},
 	}
-	out.register(cmd, "output format; the document has version, go, os, arch and apiVersion")
+	out.register(cmd, "output format")
 	return cmd
 }

@@ -30,8 +30,8 @@ func newWait() *cobra.Command {
 		Long: `Wait follows what the operator remembers. The operator acts, and wait writes nothing. It exits with 0 if the revision is rolled out; with
 1 if it failed, was refused or is held, or if --timeout is over; with 2 on errors; and with 3 if a newer revision took its place. In a
 checkout, or with --source, a revision may be HEAD, a branch or a tag, and wait knows that a revision which was never in force by itself
-is part of a newer one that is: 3 as well. With -o json it prints one document at the end: source, revision, outcome (rolled-out, failed,
-held, refused, superseded or unfinished), message and inForce; what it says meanwhile goes to the standard error.`,
+is part of a newer one that is: 3 as well. With -o json it prints one document at the end; what it says meanwhile goes to the standard
+error.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if revision == "" {
@@ -230,7 +230,7 @@ type verdict struct {
 }
 
 func superseded(revision, by string) verdict {
-	return verdict{seen: true, final: true, code: exitSuperseded, text: fmt.Sprintf("revision %s was overtaken: %s is in force", short(revision), short(by)), outcome: "superseded"}
+	return verdict{seen: true, final: true, code: exitSuperseded, text: fmt.Sprintf("revision %s was overtaken: %s is in force", short(revision), short(by)), outcome: status.Superseded}
 }
 
 // judge returns what a memory knows about a revision.
@@ -266,23 +266,15 @@ func outcomeText(outcome string) string {
 	return outcome
 }
 
-// waited is the document that wait prints as JSON.
-type waited struct {
-	Source   string `json:"source,omitempty"`
-	Revision string `json:"revision"`
-	Outcome  string `json:"outcome"`
-	Message  string `json:"message"`
-	InForce  string `json:"inForce,omitempty"`
-}
-
 func (w *waiting) end(v verdict) error {
+	found := waited{w.source, w.revision, v.outcome, v1.Scrub(v.text), w.inForce}
 	switch {
 	case w.out.json():
-		if err := document(w.cmd.OutOrStdout(), waited{w.source, w.revision, v.outcome, v1.Scrub(v.text), w.inForce}); err != nil {
+		if err := document(w.cmd.OutOrStdout(), found); err != nil {
 			return err
 		}
 	case v.code == 0:
-		fmt.Fprintln(w.cmd.OutOrStdout(), v.text)
+		fmt.Fprintln(w.cmd.OutOrStdout(), found.Message)
 	}
 	if v.code == 0 {
 		return nil
@@ -291,7 +283,7 @@ func (w *waiting) end(v verdict) error {
 }
 
 func (w *waiting) over(timeout time.Duration) error {
-	v := verdict{code: exitDiffers, outcome: "unfinished", text: fmt.Sprintf("after %s: %s", timeout, cmp.Or(w.said, "the engine has not answered yet"))}
+	v := verdict{code: exitDiffers, outcome: status.Unfinished, text: fmt.Sprintf("after %s: %s", timeout, cmp.Or(w.said, "the engine has not answered yet"))}
 	switch {
 	case w.cmd.Context().Err() != nil:
 		v.code, v.text = exitError, "interrupted"

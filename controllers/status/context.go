@@ -11,12 +11,14 @@ import (
 // Lease says who may act on the swarm. The zero value means that nobody ever held the lease.
 type Lease struct {
 	// State is held, free or left. left means that the lease is free because its last holder has ended.
-	State  string `json:"state,omitempty"`
+	State string `json:"state,omitempty"`
+	// Holder is the instance that holds the lease, or held it last.
 	Holder string `json:"holder,omitempty"`
 	// Source is the source for which the lease was taken.
 	Source string `json:"source,omitempty"`
-	Epoch  uint64 `json:"epoch,omitempty"`
-	// Renewed is by the holder's clock.
+	// Epoch grows each time somebody takes the lease.
+	Epoch uint64 `json:"epoch,omitempty"`
+	// Renewed is when the holder renewed the lease, by the holder's clock.
 	Renewed time.Time `json:"renewed,omitzero"`
 }
 

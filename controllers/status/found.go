@@ -17,12 +17,14 @@ import (
 type Found struct {
 	// Source is the name of the source, which owns the objects.
 	Source string `json:"source"`
-	// Revision is the newest one seen, and Applied the one in force.
+	// Revision is the newest revision seen.
 	Revision string `json:"revision"`
-	Applied  string `json:"applied"`
-	// Problems are those of the newest revision. A revision with problems is not in force.
+	// Applied is the revision in force.
+	Applied string `json:"inForce"`
+	// Problems are those of the newest revision. A revision that is refused because of them is not in force.
 	Problems []v1.Problem `json:"problems,omitempty"`
-	Notices  []string     `json:"notices,omitempty"`
+	// Notices are what people should know and what changes nothing.
+	Notices []string `json:"notices,omitempty"`
 
 	// Ran reports whether there was a run at all. Usable reports whether it had a revision to go by.
 	Ran    bool `json:"-"`
@@ -86,8 +88,9 @@ func (r *Report) Status(now Now) Status {
 	out := Status{
 		Head:       Head{Sequence: r.Sequence, Source: r.Source, Location: r.Location, Mode: r.Mode, Revision: r.Revision, Applied: cmp.Or(r.Applied, r.Remembered), At: now.At},
 		Conditions: r.Conditions, Problems: r.Problems, Notices: Notices(r.Notices), Lease: cmp.Or(now.Lease, r.Lease), Paused: r.Paused,
-		Drift: Changes(r.Changes, r.DriftSince), Refused: Refusals(r.Plan.Refused), Failed: Failures(r.Failed), History: r.History, Objects: []Object{},
+		Drift: Changes(r.Changes, r.DriftSince), Refused: Refusals(r.Plan.Refused), Failed: Failures(r.Failed), Objects: []Object{},
 	}
+	out.History = Outcomes(r.History, out.Applied)
 	holds := r.Holds
 	if now.Holds != nil {
 		holds = now.Holds

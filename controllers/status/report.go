@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
@@ -35,11 +34,16 @@ const (
 
 // Condition is one statement about the operator or its source.
 type Condition struct {
-	Type    string    `json:"type"`
-	Status  bool      `json:"status"`
-	Reason  string    `json:"reason,omitempty"`
-	Message string    `json:"message,omitempty"`
-	Since   time.Time `json:"since"`
+	// Type is the name of the condition.
+	Type string `json:"type"`
+	// Status is true if the condition holds.
+	Status bool `json:"status"`
+	// Reason says in one word why. It is Unknown if nobody could tell.
+	Reason string `json:"reason,omitempty"`
+	// Message says why, in the words of whoever knows.
+	Message string `json:"message,omitempty"`
+	// Since is since when the status is as it is.
+	Since time.Time `json:"since"`
 }
 
 // Report is everything that the operator says about one source. GET /api/v1/drift returns it as JSON; the status, the
@@ -48,17 +52,22 @@ type Condition struct {
 type Report struct {
 	// Sequence grows with each report that the process publishes. It is 0 if none was published yet.
 	Sequence uint64 `json:"sequence"`
+	// Location is where the manifests come from.
 	Location string `json:"location"`
-	Mode     string `json:"mode"`
+	// Mode is enforce or observe.
+	Mode string `json:"mode"`
 	Found
 	// At is when the last plan was made.
-	At         time.Time   `json:"at"`
+	At time.Time `json:"at"`
+	// Conditions are what the operator says about itself and its source.
 	Conditions []Condition `json:"conditions"`
 	// Drift are the objects that differ, followed by those that differed lately.
-	Drift   []Drift        `json:"drift"`
-	Refused []plan.Refusal `json:"refused,omitempty"`
-	// Lease says who may act. It is nil if that is not known. Holds are the holds in force that concern the source.
-	Lease *Lease      `json:"lease,omitempty"`
+	Drift []Drift `json:"drift"`
+	// Refused are the differences that the operator leaves alone.
+	Refused []Refusal `json:"refused,omitempty"`
+	// Lease says who may act. It is absent if that is not known.
+	Lease *Lease `json:"lease,omitempty"`
+	// Holds are the holds in force that concern the source.
 	Holds []plan.Hold `json:"holds,omitempty"`
 	// Paused says why the operator does nothing until a person confirms. It is empty if the operator is not paused.
 	Paused string `json:"paused,omitempty"`
@@ -103,30 +112,6 @@ func with(all []Condition, set Condition, now time.Time) (out []Condition, chang
 	out = slices.Clone(all)
 	out[i] = set
 	return out, true
-}
-
-// Drift is one object that differs from git, or differed lately.
-type Drift struct {
-	Object    v1.Key    `json:"object"`
-	Operation diff.Op   `json:"operation"`
-	Fields    []Field   `json:"fields,omitempty"`
-	By        string    `json:"by"`
-	Since     time.Time `json:"since"`
-	// Done says what became of the difference: "", repaired, updated, created, removed, replaced, held, reported,
-	// error or gone.
-	Done   string     `json:"done,omitempty"`
-	Why    string     `json:"why,omitempty"`
-	DoneAt *time.Time `json:"doneAt,omitempty"`
-	Open   bool       `json:"open"`
-}
-
-// Field is one field that differs, with both values.
-type Field struct {
-	Path    string     `json:"path"`
-	Have    diff.Value `json:"have"`
-	Want    diff.Value `json:"want"`
-	By      string     `json:"by"`
-	Ignored bool       `json:"ignored,omitempty"`
 }
 
 // recent is how many closed differences a report keeps.

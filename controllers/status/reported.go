@@ -43,14 +43,14 @@ func (r reported) Collect(to chan<- prometheus.Metric) {
 	drift, refused := map[[3]string]int{}, map[[2]string]int{}
 	for _, d := range r.Drift {
 		if d.Open {
-			drift[[3]string{d.Object.Kind, d.Operation.Word(), d.By}]++
+			drift[[3]string{d.Object.Kind, d.Operation, d.By}]++
 		}
 	}
 	for of, n := range drift {
 		is(descDriftObjects, float64(n), of[:]...)
 	}
 	for _, f := range r.Refused {
-		refused[[2]string{f.Guard, f.Class.String()}]++
+		refused[[2]string{f.Guard, f.Class}]++
 	}
 	for of, n := range refused {
 		is(descRefusals, float64(n), of[:]...)

@@ -88,7 +88,7 @@ func (b *Board) whole() Report {
 		r.Drift = append(r.Drift, *d)
 	}
 	slices.SortFunc(r.Drift, func(a, b Drift) int {
-		return cmp.Or(a.Object.Compare(b.Object), cmp.Compare(a.Operation, b.Operation))
+		return cmp.Or(a.Object.Compare(b.Object), cmp.Compare(a.Operation, b.Operation), cmp.Compare(a.Instance, b.Instance))
 	})
 	for _, d := range slices.Backward(b.closed) { // newest first
 		r.Drift = append(r.Drift, d)
@@ -144,7 +144,7 @@ func (b *Board) Planned(changes []diff.Change, p plan.Plan, objects map[string]i
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.now()
-	b.draft.At, b.draft.Refused, b.draft.objects, b.draft.planned = now, p.Refused, objects, map[did]int{}
+	b.draft.At, b.draft.Refused, b.draft.objects, b.draft.planned = now, Refusals(p.Refused), objects, map[did]int{}
 	seen := map[id]bool{}
 	for _, c := range changes {
 		if c.Op == diff.Same && len(c.Fields) == 0 {
@@ -154,7 +154,7 @@ func (b *Board) Planned(changes []diff.Change, p plan.Plan, objects map[string]i
 		seen[at] = true
 		d := b.open[at]
 		if d == nil {
-			d = &Drift{Object: c.Key, Since: now, Open: true}
+			d = &Drift{Change: Change{Object: c.Key, Since: now}, Open: true}
 			b.open[at] = d
 		}
 		b.describe(d, c)
@@ -196,20 +196,17 @@ func (b *Board) refused(p plan.Plan) {
 
 // describe fills in a difference, and logs it if it is new or has changed.
 func (b *Board) describe(d *Drift, c diff.Change) {
-	fields := make([]Field, 0, len(c.Fields))
-	git, hand := c.Doing()
-	for _, f := range c.Fields {
-		fields = append(fields, Field{Path: f.Path, Have: f.Have, Want: f.Want, By: by(f.Git, f.Hand), Ignored: f.Ignored})
-	}
-	if slices.Equal(d.Fields, fields) && d.Operation == c.Op {
+	next := changeOf(c)
+	if slices.Equal(d.Fields, next.Fields) && d.Operation == next.Operation {
 		return
 	}
-	d.Operation, d.Fields, d.By, d.Done, d.Why = c.Op, fields, by(git, hand), "", ""
+	next.Since = d.Since
+	d.Change, d.Done, d.Why = next, "", ""
 	if c.Removed() {
 		b.log.Info("drift", "object", d.Object.String(), "removed", true)
-	} else if hand {
-		paths := make([]string, 0, len(fields))
-		for _, f := range fields {
+	} else if next.By != "git" {
+		paths := make([]string, 0, len(next.Fields))
+		for _, f := range next.Fields {
 			if f.By != "git" {
 				paths = append(paths, f.Path)
 			}

@@ -10,6 +10,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/screen"
+	"github.com/swarm-operator/swarm-operator/diff"
 )
 
 // Text writes the status for people, laid out for their screen. The text does not depend on when it is shown.
@@ -79,12 +80,20 @@ var inks = map[string]screen.Ink{
 
 func word(text string) screen.Cell { return screen.Cell{Text: text, Ink: inks[text]} }
 
-// short returns a commit's hash as people write it, and any other revision unchanged.
-func short(revision string) string {
+// Short returns a commit's hash as people write it, and any other revision unchanged.
+func Short(revision string) string {
 	if len(revision) == 40 {
 		return revision[:10]
 	}
 	return revision
+}
+
+// When returns a time as people read it, or "-" if it is zero.
+func When(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return when(t)
 }
 
 func when(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }
@@ -104,7 +113,7 @@ func (s Status) head(p *printer) {
 	p.line("Source:", cmp.Or(source, "unknown"))
 	p.line("Revision:", s.inForce())
 	if s.Revision != s.Applied && s.Revision != "" {
-		newest := short(s.Revision) + ", not in force"
+		newest := Short(s.Revision) + ", not in force"
 		if n := len(s.Problems); n > 0 {
 			newest += ": " + v1.Count(n, "problem")
 		}
@@ -137,7 +146,7 @@ func (s Status) inForce() string {
 	if s.Applied == "" {
 		return "none in force"
 	}
-	text := short(s.Applied) + ", in force"
+	text := Short(s.Applied) + ", in force"
 	if len(s.History) > 0 && s.History[0].Hash == s.Applied {
 		text += since(s.History[0].Since)
 		if o := s.History[0].Outcome; o != "" {
@@ -289,7 +298,7 @@ func (c Change) lines(doer string) [][]string {
 	}
 	for _, f := range c.Fields {
 		if !f.Ignored && (f.By == doer || f.By == "both") {
-			out = append(out, []string{"    " + f.Path, f.text()})
+			out = append(out, []string{"    " + f.Path, diff.Arrow(f.Have, f.Want, diff.Value.String)})
 		}
 	}
 	return out
@@ -300,21 +309,6 @@ func bracket(instance string) string {
 		return ""
 	}
 	return " [" + instance + "]"
-}
-
-func (f FieldValue) text() string {
-	have, want := "(none)", "(none)"
-	if f.Have != nil {
-		have = *f.Have
-	}
-	if f.Want != nil {
-		want = *f.Want
-	}
-	text := have + " → " + want
-	if have == v1.Hidden && want == v1.Hidden {
-		text += " changed"
-	}
-	return text
 }
 
 func (s Status) refusals(p *printer) {
@@ -372,7 +366,7 @@ func (s Status) failures(p *printer) {
 	}
 	p.begin("Failed, and not tried again until git changes it")
 	for _, f := range s.Failed {
-		p.line("  "+f.Object.String(), short(f.Revision))
+		p.line("  "+f.Object.String(), Short(f.Revision))
 		p.long(f.Why)
 	}
 }

@@ -12,11 +12,14 @@ import (
 // Hold stops every write to what it names.
 type Hold struct {
 	// Target is KIND/NAME, the name of a source, or "all".
-	Target string    `json:"target"`
-	Reason string    `json:"reason"`
-	By     string    `json:"by,omitempty"`
-	Since  time.Time `json:"since,omitzero"`
-	// Until is when the hold ends by itself. Zero means never.
+	Target string `json:"target"`
+	// Reason says why, in the words of whoever gave the hold.
+	Reason string `json:"reason"`
+	// By says who gave the hold.
+	By string `json:"by,omitempty"`
+	// Since is when the hold began.
+	Since time.Time `json:"since,omitzero"`
+	// Until is when the hold ends by itself. If it is absent, the hold does not.
 	Until time.Time `json:"until,omitzero"`
 }
 

@@ -6,7 +6,6 @@ package plan
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,28 +27,25 @@ const (
 
 func (c Class) String() string { return [...]string{"later", "consent", "never"}[c] }
 
-// MarshalJSON renders the text.
-func (c Class) MarshalJSON() ([]byte, error) { return json.Marshal(c.String()) }
-
 // Step is one thing to do.
 type Step struct {
-	ID       int          `json:"id"`
-	Op       diff.Op      `json:"op"`
-	Key      v1.Key       `json:"object"`
-	Instance string       `json:"instance,omitempty"`
-	Cause    string       `json:"cause"`
-	Effect   diff.Effect  `json:"effect"`
-	Notes    []string     `json:"notes,omitempty"` // what people should know before the step is taken
-	Hazards  []Hazard     `json:"hazards,omitempty"`
-	After    []int        `json:"after,omitempty"`
-	Fields   []diff.Field `json:"fields,omitempty"`
+	ID       int
+	Op       diff.Op
+	Key      v1.Key
+	Instance string
+	Cause    string
+	Effect   diff.Effect
+	Notes    []string // what people should know before the step is taken
+	Hazards  []Hazard
+	After    []int
+	Fields   []diff.Field
 	// Change is the difference that the step comes from. Drivers take the two states from it. If Origin is not
 	// OriginDiffers, Change has only the states, and Want is nil if no manifest states one.
-	Change diff.Change `json:"-"`
+	Change diff.Change
 	// Origin says where the step comes from.
-	Origin Origin `json:"-"`
+	Origin Origin
 	// Does is what the step does besides writing what differs. nil means nothing.
-	Does any `json:"-"`
+	Does any
 }
 
 // removal reports whether the step removes an object because no manifest asks for it any more.
@@ -75,18 +71,18 @@ func (s Step) RollsOut() bool { return s.Op == diff.Update && s.Effect == diff.R
 
 // Refusal is a difference that is left alone, with the reason.
 type Refusal struct {
-	Op       diff.Op      `json:"op"`
-	Key      v1.Key       `json:"object"`
-	Instance string       `json:"instance,omitempty"`
-	Guard    string       `json:"guard"`
-	Class    Class        `json:"class"`
-	Why      string       `json:"why"`
-	Hazard   Hazard       `json:"hazard,omitempty"`
-	Fields   []diff.Field `json:"fields,omitempty"`
+	Op       diff.Op
+	Key      v1.Key
+	Instance string
+	Guard    string
+	Class    Class
+	Why      string
+	Hazard   Hazard
+	Fields   []diff.Field
 	// Quiet is true if the refusal is only reported: nothing waits for it, and diff's exit code does not count it.
-	Quiet bool `json:"quiet,omitempty"`
+	Quiet bool
 	// Until is when the refusal ends by itself. It is zero if the refusal does not, or if the time is not known.
-	Until time.Time `json:"until,omitzero"`
+	Until time.Time
 	// after are what the refusal waits for: steps on all of these objects, or on one of them. It is empty if the
 	// refusal waits for no steps.
 	after []Target
@@ -99,11 +95,11 @@ type Refusal struct {
 // Adoption is an object that equals its manifest and that the source takes over. The operator's memory records that;
 // nothing is written to the object.
 type Adoption struct {
-	Key  v1.Key      `json:"object"`
-	ID   string      `json:"-"`
-	Want *diff.State `json:"-"`
+	Key  v1.Key
+	ID   string
+	Want *diff.State
 	// Notes are what people should know before the object is taken over.
-	Notes []string `json:"notes,omitempty"`
+	Notes []string
 }
 
 // Failure is a want that the swarm tried and gave up.
@@ -120,12 +116,12 @@ type Failure struct {
 
 // Plan says which steps will be taken, in order, and which changes are refused.
 type Plan struct {
-	Steps   []Step     `json:"steps"`
-	Refused []Refusal  `json:"refused"`
-	Adopted []Adoption `json:"adopted,omitempty"`
+	Steps   []Step
+	Refused []Refusal
+	Adopted []Adoption
 	// Kept are objects that stay although their manifest is gone or their version is old, because services still
 	// refer to them.
-	Kept []v1.Key `json:"kept,omitempty"`
+	Kept []v1.Key
 	// ends report whether a step may be the last thing that this process does. They are set only while the plan is
 	// made.
 	ends []func(Step) bool

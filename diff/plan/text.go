@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -104,23 +103,13 @@ func fields(op diff.Op, fields []diff.Field, show func(diff.Value) string) strin
 	for _, f := range fields {
 		fmt.Fprintf(&b, "    %-*s  ", min(width, 60), f.Path)
 		if op == diff.Create {
-			b.WriteString(line(show(f.Want)))
+			b.WriteString(diff.Line(show(f.Want)))
 		} else {
-			fmt.Fprintf(&b, "%s → %s", line(show(f.Have)), line(want(f, show)))
-			fmt.Fprintf(&b, "  (%s%s)", doing(f), f.Effect)
+			fmt.Fprintf(&b, "%s  (%s%s)", diff.Arrow(f.Have, f.Want, show), doing(f), f.Effect)
 		}
 		b.WriteByte('\n')
 	}
 	return b.String()
-}
-
-// want returns the wanted value as text. It says that a hidden value changed if both sides would read the same.
-func want(f diff.Field, show func(diff.Value) string) string {
-	text := show(f.Want)
-	if f.Have.Hidden() && f.Want.Hidden() && text == show(f.Have) {
-		return text + " changed"
-	}
-	return text
 }
 
 func doing(f diff.Field) string {
@@ -132,13 +121,4 @@ func doing(f diff.Field) string {
 	default:
 		return ""
 	}
-}
-
-// line keeps a value on its line: it quotes a value that has control characters. It shows the whole value, because
-// what is cut off may be what differs.
-func line(s string) string {
-	if strings.ContainsFunc(s, unicode.IsControl) {
-		return fmt.Sprintf("%q", s)
-	}
-	return s
 }

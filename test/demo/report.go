@@ -9,8 +9,9 @@ import (
 
 // report is the part of GET /api/v1/drift that the demo reads, declared here as a user's program would do it.
 type report struct {
-	Revision, Applied string
-	Conditions        []struct {
+	Revision   string
+	Applied    string `json:"inForce"`
+	Conditions []struct {
 		Type, Message string
 		Status        bool
 	}
@@ -57,7 +58,7 @@ func (r report) find(object string, ok func(drift) bool) (drift, bool) {
 }
 
 func (r report) String() string {
-	parts := []string{fmt.Sprintf("revision %.10s, applied %.10s", r.Revision, r.Applied)}
+	parts := []string{fmt.Sprintf("revision %.10s, in force %.10s", r.Revision, r.Applied)}
 	for _, c := range r.Conditions {
 		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%s=%t %s", c.Type, c.Status, c.Message)))
 	}

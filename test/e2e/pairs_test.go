@@ -253,7 +253,7 @@ func (c *paired) settled(hash string, r revision) error {
 // plannedText is the part of diff's JSON that this test reads.
 type plannedText struct {
 	Steps, Refused []struct {
-		Op     string `json:"op"`
+		Op     string `json:"operation"`
 		Object string `json:"object"`
 		Class  string `json:"class"`
 		Why    string `json:"why"`

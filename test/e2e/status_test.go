@@ -13,9 +13,10 @@ import (
 
 // seen is the part of a status that these tests read, declared here as a user's program would do it.
 type seen struct {
-	Source, Mode, Revision, Applied string
-	Lease                           *struct{ State string }
-	Objects                         []struct {
+	Source, Mode, Revision string
+	Applied                string `json:"inForce"`
+	Lease                  *struct{ State string }
+	Objects                []struct {
 		Object, Sync, SyncWhy, Health, HealthWhy string
 		Replicas                                 *struct{ Running, Wanted int }
 	}

@@ -184,7 +184,7 @@ func TestWhyTasksWaitIsSaidEverywhere(t *testing.T) {
 	hash = r.commit("another label", map[string]string{"a.yaml": service("waits-label", "image: app:2", "placement: {constraints: [node.labels.nope == x]}", quick("pause"))})
 	o.inSync(hash)
 	w.saysInTime([]string{"is in force and rolls out: Service/waits-label: ", noPlace}, "wait", "--revision", hash, "--host", w.host(), "--timeout", "8s")
-	w.want(0, "history", "--host", w.host()).says(t, hash[:10], "rolling out", noPlace)
+	w.want(0, "history", "--host", w.host()).says(t, hash[:10], "rolling-out", noPlace)
 
 	t.Log("a place ends the wait")
 	w.nodeByHand(w.swarm.Workers()[0], func(n *swarm.NodeSpec) { n.Labels = map[string]string{"nope": "x"} })
@@ -265,12 +265,12 @@ func TestApplyWaitSeesWhatSomebodyElseChanged(t *testing.T) {
 	if out := w.end(process); out.code != 1 || !strings.Contains(out.errs, "Service/between-a: changed by somebody else while it rolled out") {
 		t.Errorf("it says %s", out)
 	}
-	if out := w.want(0, "history", "--host", w.host()); !strings.Contains(out.out, "rolling out") {
+	if out := w.want(0, "history", "--host", w.host()); !strings.Contains(out.out, "rolling-out") {
 		t.Errorf("history says %s", out)
 	}
 	w.want(0, "apply", "--wait", "--host", w.host(), "--source", r.Dir)
 	w.runs("between-a", 1)
-	if out := w.want(0, "history", "--host", w.host()); strings.Contains(out.out, "rolling out") {
+	if out := w.want(0, "history", "--host", w.host()); strings.Contains(out.out, "rolling-out") {
 		t.Errorf("history says %s", out)
 	}
 }

@@ -85,7 +85,7 @@ func (o *Operator) Report(ctx context.Context) (Report, error) {
 type Report struct {
 	Source     string      `json:"source"`
 	Revision   string      `json:"revision"` // the newest revision seen
-	Applied    string      `json:"applied"`  // the revision in force
+	Applied    string      `json:"inForce"`
 	Conditions []Condition `json:"conditions"`
 	Problems   []Problem   `json:"problems"`
 	Drift      []Drift     `json:"drift"`
@@ -130,7 +130,7 @@ type Field struct {
 
 // Refusal is a difference that the operator leaves alone.
 type Refusal struct {
-	Op     string `json:"op"`
+	Op     string `json:"operation"`
 	Object string `json:"object"`
 	Guard  string `json:"guard"`
 	Class  string `json:"class"`

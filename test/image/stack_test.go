@@ -139,8 +139,7 @@ func (f *fleet) tookItselfOver() {
 
 // answer is the part of the output of swarm-operator status -o json that these tests read.
 type answer struct {
-	Applied string
-	Lease   struct{ Holder string }
+	Lease struct{ Holder string }
 	harness.Report
 	Objects []struct{ Object, Sync, Health string }
 	Failed  []struct{ Object, Why string }
