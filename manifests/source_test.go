@@ -438,7 +438,7 @@ a.yaml:8: Service/web: spec.secrets[0].source: there is no manifest of Secret/pa
 a.yaml:9: Service/web: policy.dependsOn[0]: there is no manifest of Service/db
 a.yaml:9: Service/web: policy.dependsOn[1]: Servce/web: kind Servce is not known; did you mean Service?
 a.yaml:9: Service/web: policy.dependsOn[2]: Volume/x: kind Volume is not known
-a.yaml:9: Service/web: policy.dependsOn[3]: "db" is not of the form Kind/name
+a.yaml:9: Service/web: policy.dependsOn[3]: "db" is not KIND/NAME, such as Service/web
 `},
 		{"references to what could not be read are not known to be broken", `
 -- a.yaml --

@@ -103,7 +103,7 @@ func (k Key) Folded() Key {
 func ParseKey(s string) (Key, error) {
 	kind, name, ok := strings.Cut(s, "/")
 	if !ok || kind == "" || name == "" {
-		return Key{}, fmt.Errorf("%q is not of the form Kind/name", s)
+		return Key{}, fmt.Errorf("%q is not KIND/NAME, such as Service/web", s)
 	}
 	return Key{kind, name}, nil
 }

@@ -43,7 +43,7 @@ func TestProblemsOfServices(t *testing.T) {
 			s.Policy = v1.Policy{Adopt: "takeover", DependsOn: []string{"Service/db", "Config/c"}, IgnoreDifferences: []string{"spec", "spec.replicas", "metadata.labels", `metadata.labels["a.b"]`}}
 		}, ""},
 		{"adopt misspelt", func(s *v1.Service) { s.Policy.Adopt = "ifidentical" }, `policy.adopt: "ifidentical" is not one of never, ifIdentical, takeover; did you mean ifIdentical?`},
-		{"depends on no object", func(s *v1.Service) { s.Policy.DependsOn = []string{"Service/db", "db"} }, `policy.dependsOn[1]: "db" is not of the form Kind/name`},
+		{"depends on no object", func(s *v1.Service) { s.Policy.DependsOn = []string{"Service/db", "db"} }, `policy.dependsOn[1]: "db" is not KIND/NAME, such as Service/web`},
 		{"depends on itself", func(s *v1.Service) { s.Policy.DependsOn = []string{"Service/web"} }, "policy.dependsOn[0]: an object cannot depend on itself"},
 		{"ignores no path", func(s *v1.Service) { s.Policy.IgnoreDifferences = []string{"replicas"} }, `policy.ignoreDifferences[0]: "replicas" is not a field path such as spec.replicas or metadata.labels`},
 

@@ -124,9 +124,9 @@ func onlySource(name string, sources []string) (string, error) {
 	}
 	switch {
 	case name == "" && len(sources) == 0:
-		return "", noSource("no source has a memory in this swarm: none was applied yet, or its configs were removed, and swarm-operator confirm SOURCE makes a new one")
+		return "", noSource("no source has a memory in this swarm; if none was applied yet, apply one; if its configs were removed, swarm-operator confirm SOURCE makes a new memory")
 	case name == "":
-		return "", fmt.Errorf("--name: the swarm has several sources, say which: %s; in a checkout whose .swarm-operator.yaml names one of them that one is meant", strings.Join(sources, ", "))
+		return "", fmt.Errorf("--name: the swarm has several sources; name one of %s, or run this in a checkout whose .swarm-operator.yaml names one", strings.Join(sources, ", "))
 	}
 	return "", noSource(fmt.Sprintf("--name: source %s has no memory in this swarm%s; %s", name, v1.DidYouMean(name, sources), listed(sources)))
 }
@@ -192,7 +192,7 @@ func (a *acting) take(lease *state.Lease, source string) error {
 			if err != nil {
 				return err
 			}
-			return fmt.Errorf("%w: %s did all of %s", errBusy, holder, a.timeout)
+			return fmt.Errorf("%w: %s did so for all of --timeout (%s); try again, or give it more time", errBusy, holder, a.timeout)
 		}
 	}
 }

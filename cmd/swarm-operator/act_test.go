@@ -46,7 +46,7 @@ func TestJudge(t *testing.T) {
 		"failed":                    {in(revA, entry(revA, state.Failed)), verdict{true, true, 1, "revision aaaaaaa failed: because", state.Failed}},
 		"held":                      {in(revA, entry(revA, state.Held)), verdict{true, true, 1, "revision aaaaaaa waits for a person: because", state.Held}},
 		"refused":                   {refused, verdict{true, true, 1, "revision aaaaaaa is refused: 2 problems", state.Refused}},
-		"overtaken":                 {in(revB, entry(revA, ""), entry(revB, "")), verdict{true, true, 3, "revision aaaaaaa was overtaken: bbbbbbbbbb is in force", "superseded"}},
+		"overtaken":                 {in(revB, entry(revA, ""), entry(revB, "")), verdict{true, true, 3, "revision aaaaaaa was superseded: bbbbbbbbbb is in force", "superseded"}},
 		"in force once more":        {in(revA, entry(revA, state.Failed), entry(revB, ""), entry(revA, "")), verdict{seen: true, text: "revision aaaaaaa is in force and rolls out"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -88,12 +88,11 @@ type applying struct {
 	waited  bool            // waited reports whether the user was told that another instance acts
 	last    *reconciler.Run // the run with the plan in hand
 	carried map[int]bool    // which steps of that plan are done
-	done    []status.Taken  // every step that was done
-	refused []status.Taken  // every step that the engine refused, as often as it did
+	steps   ended           // every step that has ended
 	health  []reconciler.Progress
 }
 
-var errChanging = errors.New("somebody else changes the swarm all the time")
+var errChanging = errors.New("somebody else keeps changing the swarm; find out who, and apply again")
 
 // tries is how many runs in a row may fail before apply gives up.
 const tries = 5
@@ -176,6 +175,9 @@ func (a *applying) print(run *reconciler.Run) {
 	}
 }
 
+// ended are steps that have ended. A step is in failed as often as the engine refused it.
+type ended struct{ done, failed []status.Taken }
+
 // stepped notes and prints how a step ended.
 func (a *applying) stepped(e apply.Event) {
 	on, c := screenOf(a.cmd, a.out), status.TakenOf(e.Step, e.Err, e.Warnings)
@@ -187,18 +189,18 @@ func (a *applying) stepped(e apply.Event) {
 		return // it is planned again at once
 	}
 	if e.Err != nil {
-		a.refused = append(a.refused, c)
+		a.steps.failed = append(a.steps.failed, c)
 		fmt.Fprintf(a.out, "%s %s %s: %s\n", on.Paint(screen.Bad, "failed:"), c.Operation, c.Object, c.Why)
 		return
 	}
 	a.carried[e.Step.ID] = true
-	a.done = append(a.done, c)
+	a.steps.done = append(a.steps.done, c)
 	fmt.Fprintf(a.out, "%s %s %s\n", on.Paint(screen.Good, "done:"), c.Operation, c.Object)
 }
 
 // result returns the document for a run that ended with err.
 func (a *applying) result(err error) applied {
-	out := applied{Plan: status.Plan{Steps: []status.Step{}, Refused: []status.Refusal{}}, Done: append([]status.Taken{}, a.done...), StepsFailed: a.refused}
+	out := applied{Plan: status.Plan{Steps: []status.Step{}, Refused: []status.Refusal{}}, Done: append([]status.Taken{}, a.steps.done...), StepsFailed: a.steps.failed}
 	var left plan.Plan
 	if a.last != nil {
 		run := *a.last
@@ -242,7 +244,7 @@ func (a *applying) finish(ctx context.Context, run *reconciler.Run) error {
 		}
 		if err == nil || errors.Is(err, reconciler.ErrFailed) {
 			if err := a.r.Conclude(ctx, run, a.health); err != nil {
-				note(a.cmd, "what became of the revision could not be noted, so that history does not know it: %v", err)
+				note(a.cmd, "the outcome could not be written to the memory of the source, so history does not show it: %v", err)
 			}
 		}
 		if err != nil {
@@ -251,9 +253,9 @@ func (a *applying) finish(ctx context.Context, run *reconciler.Run) error {
 	}
 	switch {
 	case len(run.Plan.Steps) > 0:
-		ended(a.out, run, a.well())
+		tell(a.out, run, a.well())
 	case !a.first:
-		ended(a.out, run, run.Plan.Summary())
+		tell(a.out, run, run.Plan.Summary())
 	}
 	if run.Plan.Held() {
 		return exit{exitDiffers, errors.New(heldText(held(run.Plan)))}
@@ -280,7 +282,7 @@ func held(p plan.Plan) int {
 
 func (a *applying) ended(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		text := fmt.Sprintf("not done after %s", a.timeout)
+		text := fmt.Sprintf("not done after %s; the next apply goes on from here", a.timeout)
 		for _, p := range a.health {
 			if !p.Ready() && p.Awaited() {
 				text += fmt.Sprintf("\n%s: %s", p.Key, p.Why)

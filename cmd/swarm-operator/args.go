@@ -30,19 +30,19 @@ func oneArg(cmd *cobra.Command, args []string) error {
 	case len(args) == 0:
 		return missingArg(cmd)
 	case len(args) > 1:
-		return fmt.Errorf("one argument is taken, and %q are %d; it is %s %s", strings.Join(args, " "), len(args), cmd.Root().Name(), cmd.Use)
+		return fmt.Errorf("%q are %[2]d arguments, and one is taken; usage: %[3]s %[4]s", strings.Join(args, " "), len(args), cmd.Root().Name(), cmd.Use)
 	}
 	return nil
 }
 
 func missingArg(cmd *cobra.Command) error {
-	return fmt.Errorf("an argument is missing; it is %s %s", cmd.Root().Name(), cmd.Use)
+	return fmt.Errorf("an argument is missing; usage: %s %s", cmd.Root().Name(), cmd.Use)
 }
 
 // checkPositive refuses a duration that would be over before it begins.
 func checkPositive(flag string, d time.Duration) error {
 	if d <= 0 {
-		return fmt.Errorf("--%s: %s is not more than 0", flag, d)
+		return fmt.Errorf("--%s: %s is too short; give more than 0s", flag, d)
 	}
 	return nil
 }

@@ -96,11 +96,11 @@ func (c *checkout) revision(ctx context.Context, text string) (string, error) {
 	case err == nil:
 		return hash, nil
 	case errors.Is(err, git.ErrAmbiguous):
-		return "", fmt.Errorf("%q is not a revision: %w; give more of them", text, git.ErrAmbiguous)
+		return "", fmt.Errorf("%q is not a revision: %w; give more digits", text, git.ErrAmbiguous)
 	case malformed == nil: // a commit that is not in this checkout, or not yet
 		return parsed, nil
 	case errors.Is(err, git.ErrNoHistory):
-		return "", fmt.Errorf("%w; HEAD, branches and tags are looked up in a git checkout only: run this in one, or name it with --source", malformed)
+		return "", fmt.Errorf("%w; to use HEAD, a branch or a tag, run this in a git checkout, or name one with --source", malformed)
 	case errors.Is(err, git.ErrGone):
 		return "", fmt.Errorf("%w, or a branch, a tag or HEAD of the checkout %s, which has no %s", malformed, c.location, text)
 	}

@@ -26,7 +26,7 @@ one. What somebody stopped, with hold or unmanage, stays stopped until swarm-ope
 			case err != nil:
 				return err
 			case t.source() == "":
-				return fmt.Errorf("%s is no source; objects and all are ended with swarm-operator resume %s", t.text, t.text)
+				return fmt.Errorf("%s is no source, and confirm takes one; to end a hold on %[1]s: swarm-operator resume %[1]s", t.text)
 			}
 			a, err := f.open(cmd)
 			if err != nil {
@@ -67,7 +67,7 @@ func (a *acting) confirm(ctx context.Context, source string) error {
 	}
 	a.say("source %s: what is found in the swarm counts from now on", source)
 	if others := state.Sources(a.own); len(others) > 0 && !slices.Contains(others, source) {
-		a.note("it was not known to this swarm; %s", listed(others))
+		a.note("source %s was not known to this swarm; %s", source, listed(others))
 	}
 	return nil
 }

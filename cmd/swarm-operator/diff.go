@@ -34,7 +34,7 @@ With -o json it prints one document with the same. For a revision that is refuse
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if show && !term.IsTerminal(int(os.Stdout.Fd())) {
-				return errors.New("--show-values works on a terminal only")
+				return errors.New("--show-values: the output is no terminal, and values that look like secrets are shown on a terminal only")
 			}
 			run, err := plannedOnce(cmd, &src, &eng, budgets, consents)
 			if err != nil {
@@ -58,7 +58,7 @@ With -o json it prints one document with the same. For a revision that is refuse
 	eng.register(cmd)
 	budgets.register(cmd)
 	out.register(cmd, "output format")
-	cmd.Flags().StringArrayVar(&consents, "consent", nil, "take this hazard as agreed to, for example 'removals Service/a'; may be given again")
+	cmd.Flags().StringArrayVar(&consents, "consent", nil, "plan as if somebody had agreed to this hazard, for example 'removals Service/a'; may be given again")
 	cmd.Flags().BoolVar(&show, "show-values", false, "show environment values that look like secrets; on a terminal only, and never the content of secrets")
 	vocabulary{&src.location, &eng}.register(cmd)
 	return cmd
@@ -129,10 +129,10 @@ func printPlan(cmd *cobra.Command, w io.Writer, run *reconciler.Run, showValues 
 	for _, n := range run.Notices {
 		note(cmd, "%s", n)
 	}
-	ended(w, run, run.Plan.Summary())
+	tell(w, run, run.Plan.Summary())
 }
 
-// ended prints what became of a revision.
-func ended(w io.Writer, run *reconciler.Run, what string) {
+// tell prints what became of a revision.
+func tell(w io.Writer, run *reconciler.Run, what string) {
 	fmt.Fprintf(w, "revision %s, source %s: %s\n", run.InForce.Short(), run.Source, what)
 }

@@ -37,7 +37,7 @@ echo REASON | docker config create --label swarm-operator.io/hold=Service/web ho
 			case strings.TrimSpace(reason) == "":
 				return errors.New("--reason: say why, for the people who find the hold")
 			case cmd.Flags().Changed("for") && period <= 0:
-				return fmt.Errorf("--for: %s is not more than 0", period)
+				return fmt.Errorf("--for: %s is too short; give more than 0s, or leave it out to hold until resume", period)
 			}
 			a, err := f.open(cmd)
 			if err != nil {
@@ -95,7 +95,7 @@ func (a *acting) replaced(h state.Hold) {
 	for _, old := range state.Holds(a.own) {
 		gone := !slices.ContainsFunc(left, func(l state.Hold) bool { return l.ID == old.ID })
 		if gone && strings.EqualFold(old.Target, h.Target) {
-			a.note("it takes the place of the hold %s: %s", old.Name, old.Text())
+			a.note("the new hold takes the place of the hold %s: %s", old.Name, old.Text())
 		}
 	}
 }

@@ -37,7 +37,7 @@ func (l *listening) hears(e engine.Event) {
 			l.failing = time.Now()
 		}
 		if !missing && time.Since(l.failing) >= scaled(deafFor) {
-			l.board.Tell(status.EventsMissing, true, "Unconnected", fmt.Sprintf("what somebody changes is seen each --resync (%s) only: %s", l.resync, e.Name))
+			l.board.Tell(status.EventsMissing, true, "Unconnected", fmt.Sprintf("the operator sees changes by hand at each --resync (%s) only, because the events of the engine do not arrive: %s", l.resync, e.Name))
 		}
 	case engine.Reconnected:
 		if missing || !l.failing.IsZero() {

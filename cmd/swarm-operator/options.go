@@ -135,7 +135,7 @@ func (f *engineFlags) find(ctx context.Context, source *git.Source, root string,
 	}
 	found, err := bootstrap.Manager(ctx, bootstrap.Options{Nodes: nodes, Cluster: cluster, Engine: o, Init: init && problem == ""})
 	if init && errors.Is(err, bootstrap.ErrNone) {
-		return nil, fmt.Errorf("%w, and manifests with a problem make none: %s", bootstrap.ErrNone, problem)
+		return nil, fmt.Errorf("%w, and the operator makes no swarm from manifests with a problem: %s", bootstrap.ErrNone, problem)
 	}
 	if err != nil {
 		return nil, err
@@ -255,7 +255,7 @@ func (f *budgetFlags) check() error {
 		{"max-drains", f.Drains, 1},
 	} {
 		if b.value < b.least {
-			return fmt.Errorf("--%s: %d is less than %d", b.flag, b.value, b.least)
+			return fmt.Errorf("--%s: %d is too few; give %d or more", b.flag, b.value, b.least)
 		}
 	}
 	return nil

@@ -84,7 +84,7 @@ func (a *acting) resume(ctx context.Context, t target) error {
 	case len(still) > 0:
 		a.note("nothing to resume: no hold is on %s itself, and %s is on hold: %s; to end that: swarm-operator resume %s", t.text, still[0].Target, still[0].Text(), still[0].Target)
 	case t.source() != "":
-		a.note("nothing to resume: source %s is not on hold, and nothing of it is unmanaged; where the operator waits for somebody to look: swarm-operator confirm %s", t.text, t.text)
+		a.note("nothing to resume: source %s is not on hold, and nothing of it is unmanaged; if the operator waits until somebody has looked: swarm-operator confirm %s", t.text, t.text)
 	default:
 		a.note("nothing to resume: %s is not on hold", t.text)
 	}

@@ -60,11 +60,11 @@ and whatever depends on it. Run ends cleanly on SIGTERM.`,
 	enumFlag(cmd, cmd.Flags(), &f.mode, "mode", "", "what to do about differences; observe reports them and never writes", "enforce", "enforce", "observe")
 	cmd.Flags().StringVar(&f.listen, "listen", defaultListen, "address for /healthz, /readyz, /metrics, /api/v1/status and /api/v1/drift; empty for none")
 	cmd.Flags().StringVar(&f.instance, "instance", "", "name of this instance in the lease and in status (default: the hostname)")
-	cmd.Flags().StringVar(&f.ownService, "own-service", "", "name of the service that the operator itself runs as; it is updated last, and never removed")
+	cmd.Flags().StringVar(&f.ownService, "own-service", "", "name of the service that the operator itself runs as; the operator updates it last, and never removes it")
 	vocabulary{&f.src.location, &f.eng}.register(cmd)
 	cmd.Flags().DurationVar(&f.resync, "resync", 5*time.Minute, "how often to look at everything even if nothing happened, give or take a tenth")
-	cmd.Flags().DurationVar(&f.repairAfter, "repair-after", time.Minute, "how long a change by hand is reported before it is undone; 0s: at once")
-	cmd.Flags().DurationVar(&f.repairRestartsAfter, "repair-restarts-after", 15*time.Minute, "how long a change by hand is reported before it is undone, if that restarts the tasks of a service; 0s: at once")
+	cmd.Flags().DurationVar(&f.repairAfter, "repair-after", time.Minute, "how long the operator reports a change by hand before it undoes it; 0s means at once")
+	cmd.Flags().DurationVar(&f.repairRestartsAfter, "repair-restarts-after", 15*time.Minute, "how long the operator reports a change by hand before it undoes it, if that restarts the tasks of a service; 0s means at once")
 	return cmd
 }
 
@@ -257,9 +257,9 @@ func (f *runFlags) check() error {
 	case f.resync <= 0:
 		return checkPositive("resync", f.resync)
 	case f.repairAfter < 0:
-		return fmt.Errorf("--repair-after: %s is less than 0", f.repairAfter)
+		return fmt.Errorf("--repair-after: %s is too short; give 0s or more", f.repairAfter)
 	case f.repairRestartsAfter < 0:
-		return fmt.Errorf("--repair-restarts-after: %s is less than 0", f.repairRestartsAfter)
+		return fmt.Errorf("--repair-restarts-after: %s is too short; give 0s or more", f.repairRestartsAfter)
 	case strings.Contains(f.ownService, "/"): // no service has such a name, so its update would not come last
 		return fmt.Errorf("--own-service: %q is not the name of a service; leave out what is before the /", f.ownService)
 	}

@@ -43,12 +43,12 @@ func newStatusAt(local string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show objects, roll-outs, drift, what waits for a person, and who may act",
-		Long: `Status shows for each object whether it is as git says (sync) and whether it works (health). It writes nothing. It exits with 0 if it
-could look, and with 2 otherwise. Where it looks:
+		Long: `Status shows for each object whether it is as git says (sync) and whether it works (health). It writes nothing. It exits with 0 if the
+status could be read, and with 2 otherwise. Where it looks:
 
   --operator ADDRESS   asks a running operator
   --source DIR|URL     compares the swarm with the manifests of a source, as do --path and --worktree
-  --name NAME          shows what the swarm itself tells of that source: what it remembers, and how its objects do
+  --name NAME          shows what the swarm itself knows of that source: its memory, and how its objects do
   none of them         asks the operator at ` + local + ` if one answers there; otherwise compares with the directory that you are in,
                        if that is a checkout with manifests, or has manifests and a .swarm-operator.yaml; otherwise shows what the swarm
                        tells of each source. A note says which.
@@ -61,7 +61,7 @@ says so.`,
 	}
 	f.src.register(cmd, true)
 	sourceIsOptional(cmd, "compare the swarm with the manifests of this directory, git checkout or repository URL")
-	cmd.Flags().Lookup("name").Usage = "name of the source: with --source, --path or --worktree the one that owns what it makes (default: name in .swarm-operator.yaml, otherwise default); alone, the one to show what the swarm tells of (default: each)"
+	cmd.Flags().Lookup("name").Usage = "name of the source: with --source, --path or --worktree the one that owns what it makes (default: name in .swarm-operator.yaml, otherwise default); alone, the one whose objects in the swarm to show (default: each)"
 	f.eng.register(cmd)
 	cmd.Flags().Var(place{&f.operator, "ADDRESS"}, "operator", "address or URL of a running operator to ask, such as "+defaultListen)
 	f.out.register(cmd, "output format; there is one document for each source")

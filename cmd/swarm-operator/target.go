@@ -50,7 +50,7 @@ func parseObject(text string) (v1.Key, error) {
 		return v1.Key{}, err
 	}
 	if strings.ContainsAny(key.Name, "/ ") {
-		return v1.Key{}, fmt.Errorf("%q is not of the form Kind/name", text)
+		return v1.Key{}, fmt.Errorf("%q is not KIND/NAME, such as Service/web", text)
 	}
 	var names []string
 	for _, k := range all.Kinds() {
@@ -83,7 +83,7 @@ func parseObjects(texts []string) ([]v1.Key, error) {
 func parseRevision(text string) (string, error) {
 	digits := strings.ToLower(strings.TrimPrefix(text, filesPrefix))
 	if len(digits) < 7 || strings.Trim(digits, "0123456789abcdef") != "" {
-		return "", fmt.Errorf("%q is not a revision: at least the first 7 hexadecimal digits of a commit's hash", text)
+		return "", fmt.Errorf("%q is not a revision; give at least the first 7 hexadecimal digits of a commit's hash", text)
 	}
 	if strings.HasPrefix(text, filesPrefix) {
 		return filesPrefix + digits, nil

@@ -43,7 +43,7 @@ key. The newest key is first, and lines that begin with # are comments. A key is
 are kept always.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 { // nobody except the person who typed it should see what it is
-				return errors.New("unlock takes no arguments: a key is read from the standard input (--key-stdin); one that stood on a command line may have been seen, and has to be rotated")
+				return errors.New("unlock takes no arguments: give the key to the standard input, with --key-stdin; if you have typed a key on a command line, rotate it, because others may have seen it")
 			}
 			return nil
 		},
@@ -53,14 +53,14 @@ are kept always.`,
 	cmd.Flags().StringVar(&f.ring, "ring", defaultRing, "file with the keys")
 	cmd.Flags().BoolVar(&f.stdin, "key-stdin", false, "take one key from the standard input instead")
 	cmd.Flags().BoolVar(&f.watch, "watch", false, "keep the ring, and open the manager whenever it is locked")
-	cmd.Flags().DurationVar(&f.every, "every", time.Minute, "with --watch: how often to look; a key that is rotated is on the ring that much later at most")
+	cmd.Flags().DurationVar(&f.every, "every", time.Minute, "how often to look with --watch; a rotated key is on the ring at most that much later")
 	return cmd
 }
 
 func (f *unlockFlags) run(cmd *cobra.Command) error {
 	switch {
 	case f.watch && f.stdin:
-		return errors.New("--key-stdin: with --watch the keys are those of the ring")
+		return errors.New("--key-stdin: it does not go with --watch, which takes the keys of the ring; leave one of the two out")
 	case f.every <= 0:
 		return checkPositive("every", f.every)
 	case f.ring == "":
@@ -124,7 +124,7 @@ func (f *unlockFlags) once(cmd *cobra.Command, c *engine.Client) error {
 	if f.stdin {
 		return fmt.Errorf("%s stays locked: the key is not the one that it had when it went down", about.Name)
 	}
-	return fmt.Errorf("%s stays locked: none of the %s of %s is the one that it had when it went down", about.Name, v1.Count(len(keys), "key"), f.ring)
+	return fmt.Errorf("%s stays locked: none of the %s of %s is the one that it had when it went down; --key-stdin takes another one", about.Name, v1.Count(len(keys), "key"), f.ring)
 }
 
 // keys returns the keys to try, in order.

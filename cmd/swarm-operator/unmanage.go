@@ -36,7 +36,7 @@ a typing mistake. Nothing is left to resume then. End operators of that source f
 			case everything == (len(keys) > 0):
 				return errors.New("name objects as KIND/NAME, or give --all, and not both")
 			case forget && !everything:
-				return errors.New("--forget: it goes with --all: what a source remembers is removed as a whole")
+				return errors.New("--forget: it needs --all, because it removes the whole memory of a source")
 			}
 			a, err := f.open(cmd)
 			if err != nil {
@@ -116,7 +116,7 @@ func (a *acting) forget(ctx context.Context, source string) error {
 	case err != nil:
 		return err
 	case len(objects) > 0 && !memory.ReleasedAll:
-		return fmt.Errorf("source %s has %s in this swarm, such as %s; they would be nobody's: give them up first, which can be taken back: swarm-operator unmanage --all --name %s",
+		return fmt.Errorf("source %s has %s in this swarm, such as %s, and without a memory nobody would own them; give them up first, which resume can take back: swarm-operator unmanage --all --name %s",
 			source, v1.Count(len(objects), "object"), objects[0].key, source)
 	}
 	if err := state.NewStore(source, a.engine).Forget(ctx); err != nil {

@@ -128,7 +128,7 @@ func (w *waiting) run(ctx context.Context, timeout time.Duration) error {
 			fmt.Fprintln(to, v1.Scrub(v.text))
 		case err != nil && err.Error() != w.waits: // a typing mistake would otherwise be waited for in silence
 			w.waits = err.Error()
-			note(w.cmd, "%v; it is looked for until --timeout (%s) is over", err, timeout)
+			note(w.cmd, "%v; wait looks for it until --timeout (%s) is over", err, timeout)
 		}
 		w.last = err
 		if !rest(ctx, events) {
@@ -230,7 +230,7 @@ type verdict struct {
 }
 
 func superseded(revision, by string) verdict {
-	return verdict{seen: true, final: true, code: exitSuperseded, text: fmt.Sprintf("revision %s was overtaken: %s is in force", short(revision), short(by)), outcome: status.Superseded}
+	return verdict{seen: true, final: true, code: exitSuperseded, text: fmt.Sprintf("revision %s was superseded: %s is in force", short(revision), short(by)), outcome: status.Superseded}
 }
 
 // judge returns what a memory knows about a revision.

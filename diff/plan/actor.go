@@ -21,7 +21,7 @@ func paused(s Step, f Facts, p Policy) []Refusal {
 	if f.Paused == "" {
 		return nil
 	}
-	return []Refusal{s.Refusal(Never, "%s; nothing is done until somebody has looked: swarm-operator confirm %s", f.Paused, p.Source)}
+	return []Refusal{s.Refusal(Never, "%s; the operator does nothing until you have looked and run: swarm-operator confirm %s", f.Paused, p.Source)}
 }
 
 // released refuses steps on what was given up. This ends when the manifest is removed, as intended, or when somebody
@@ -65,7 +65,7 @@ func selfStays(s Step, f Facts, _ Policy) []Refusal {
 	if s.Op == diff.Create {
 		return []Refusal{s.Refusal(Never, "the operator runs as this service, and somebody removed it: deploy it again by hand")}
 	}
-	r := s.Refusal(Never, "the operator runs as this service: remove it by hand, if that is meant")
+	r := s.Refusal(Never, "the operator runs as this service and does not remove itself: if you mean it, remove it by hand")
 	r.Quiet = s.Op == diff.Remove
 	return []Refusal{r}
 }

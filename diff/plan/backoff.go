@@ -55,7 +55,7 @@ func backsOff(s Step, f Facts, _ Policy) []Refusal {
 	if t.Tries > 1 {
 		times = v1.Count(t.Tries, "time")
 	}
-	r := s.Refusal(Later, "it failed %s, and is tried again at %s; the error was: %s", times, t.Until.UTC().Format("15:04:05 MST"), t.Why)
+	r := s.Refusal(Later, "the step failed %s; the operator tries it again at %s; the error was: %s", times, t.Until.UTC().Format("15:04:05 MST"), t.Why)
 	r.Until = t.Until
 	return []Refusal{r}
 }

@@ -28,8 +28,8 @@ func TestParseConsent(t *testing.T) {
 		{text: "", err: "states no hazard"},
 		{text: "removals,", err: "states no hazard"},
 		{text: "removals, ,replace", err: "states no hazard"},
-		{text: "removals a", err: `consent to removals: "a" is not of the form Kind/name`},
-		{text: "removals Service/", err: "is not of the form Kind/name"},
+		{text: "removals a", err: `consent to removals: "a" is not KIND/NAME, such as Service/web`},
+		{text: "removals Service/", err: "is not KIND/NAME, such as Service/web"},
 		{text: "removals; replace", err: `"removals;" is not a hazard; did you mean removals?`},
 	}
 	for _, test := range tests {

@@ -63,7 +63,7 @@ func (d dependedOn) ready(s Step) (held, later []Refusal) {
 		case gone:
 			held = append(held, s.Refusal(r.Class, "it depends on %s, which is refused: %s", k, r.Why))
 		case waits && d.facts.Failing[k]:
-			held = append(held, s.Refusal(Never, "it depends on %s, which failed: %s; mend that one first", k, why))
+			held = append(held, s.Refusal(Never, "it depends on %s, which failed: %s; mend that object first", k, why))
 		case d.changing[k]:
 			later = append(later, s.Refusal(Later, "it depends on %s, which changes first", k))
 		case waits:

@@ -14,7 +14,7 @@ func failedWant(s Step, f Facts, _ Policy) []Refusal {
 		return nil
 	}
 	if failed, why := condemned(s.Change, f); failed {
-		return []Refusal{s.Refusal(Never, "this want failed (%s); it is not tried again until git changes it, or somebody asks for it: swarm-operator retry %s", why, s.Key)}
+		return []Refusal{s.Refusal(Never, "the swarm tried this spec and gave up (%s); the operator does not try it again until git changes it, or you run: swarm-operator retry %s", why, s.Key)}
 	}
 	return nil
 }
@@ -118,7 +118,7 @@ func failedRollouts(plan Plan, f Facts, p Policy) []Refusal {
 	var out []Refusal
 	for _, s := range plan.Steps {
 		if s.RollsOut() {
-			out = append(out, s.Refusal(Never, "%s of this revision failed; the rest waits for a fix", v1.Count(failed, "roll-out")))
+			out = append(out, s.Refusal(Never, "%s of this revision failed, so the operator begins no more of them; mend in git what failed", v1.Count(failed, "roll-out")))
 		}
 	}
 	return out

@@ -105,7 +105,7 @@ func suspended(s Step, _ Facts, _ Policy) []Refusal {
 func rewound(s Step, f Facts, p Policy) []Refusal {
 	switch {
 	case f.Rewind:
-		return s.Needs(Rewind, p, "the revision is older than the one in force")
+		return s.Needs(Rewind, p, "the revision is older than the one in force, so it would take newer commits back")
 	case f.Rewritten != "" && p.AskRewritten:
 		return s.Needs(Rewind, p, "%s", f.Rewritten)
 	}
@@ -116,7 +116,7 @@ func rewound(s Step, f Facts, p Policy) []Refusal {
 func tooNew(s Step, f Facts, _ Policy) []Refusal {
 	for _, fl := range s.Fields {
 		if fl.Want.Set() && fl.SinceAPI != "" && LessAPI(f.APIVersion, fl.SinceAPI) {
-			return []Refusal{s.Refusal(Never, "%s needs API %s, the engine has %s: update the engine, or remove the field", fl.Path, fl.SinceAPI, f.APIVersion)}
+			return []Refusal{s.Refusal(Never, "%s needs engine API %s, and this engine has %s: update the engine, or remove the field", fl.Path, fl.SinceAPI, f.APIVersion)}
 		}
 	}
 	return nil
@@ -139,7 +139,7 @@ func parseAPI(s string) (major, minor int) {
 // unknownField refuses a write that would drop a setting that somebody made and this release does not know.
 func unknownField(s Step, _ Facts, _ Policy) []Refusal {
 	if h := s.Change.Have; h != nil && s.stays() && len(h.Meta.Unknown) > 0 {
-		return []Refusal{s.Refusal(Never, "the live object has fields that this release does not know and would drop: %s; update swarm-operator, or remove them by hand", strings.Join(h.Meta.Unknown, ", "))}
+		return []Refusal{s.Refusal(Never, "the object in the swarm has fields that this release does not know, and a write would drop them: %s; update swarm-operator, or remove them by hand", strings.Join(h.Meta.Unknown, ", "))}
 	}
 	return nil
 }
@@ -160,7 +160,7 @@ func missing(s Step, f Facts, _ Policy) []Refusal {
 func forbidden(s Step, _ Facts, _ Policy) []Refusal {
 	for _, fl := range s.Fields {
 		if fl.Effect == diff.Forbidden {
-			return []Refusal{s.Refusal(Never, "%s cannot change: the engine refuses it; state what the object has, or make one of another name", fl.Path)}
+			return []Refusal{s.Refusal(Never, "the engine cannot change %s of an object that exists; state what the object has, or make an object of another name", fl.Path)}
 		}
 	}
 	return nil
@@ -174,15 +174,15 @@ func replaced(s Step, f Facts, p Policy) []Refusal {
 	}
 	path := s.Fields[max(0, slices.IndexFunc(s.Fields, func(fl diff.Field) bool { return fl.Effect == diff.Recreate }))].Path
 	if s.Change.Want.Policy.Protect {
-		return []Refusal{s.Refusal(Never, "policy.protect is set, and the engine cannot change %s in place: remove protect, or make one of another name and switch over", path)}
+		return []Refusal{s.Refusal(Never, "the engine cannot change %s in place, and policy.protect keeps the object from being removed; remove that line, or make an object of another name and switch to it", path)}
 	}
 	if users := s.Change.Have.Meta.UsedBy; len(users) > 0 {
-		return []Refusal{s.Refusal(Never, "the engine cannot change %s in place, and %s uses it: make one of another name and switch over", path, join(users))}
+		return []Refusal{s.Refusal(Never, "the engine cannot change %s in place, and cannot remove the object while %s uses it; make an object of another name and switch to it", path, join(users))}
 	}
 	if f.Broken[s.Key] != "" { // nothing can use it, so nobody misses it
 		return nil
 	}
-	return s.Needs(Replace, p, "the engine cannot change %s in place: the object would be removed and made anew", path)
+	return s.Needs(Replace, p, "the engine cannot change %s in place, so the operator would remove the object and make it again", path)
 }
 
 // pruned keeps an object whose last manifest keeps it, that others made, or that is external. While the
@@ -198,7 +198,7 @@ func pruned(s Step, f Facts, p Policy) []Refusal {
 	var r Refusal
 	switch {
 	case f.StateLost:
-		r = s.Refusal(Later, "the operator's memory was lost: nothing is removed in this run")
+		r = s.Refusal(Later, "the operator has lost its memory, so it removes nothing in this run")
 	case s.oldVersion() && !adopted:
 		return nil
 	case external && s.Instance == s.Key.Name:
@@ -261,7 +261,7 @@ func otherSource(s Step, f Facts, p Policy) []Refusal {
 	if !s.removal() || s.oldVersion() || f.Shares {
 		return nil
 	}
-	return s.Needs(OtherSource, p, "no manifest of this revision is about anything that source %s owns", p.Source)
+	return s.Needs(OtherSource, p, "no manifest of this revision names an object that source %s owns, so the manifests may be those of another source", p.Source)
 }
 
 // removalBudget is all or nothing: a revision that removes too much removes nothing.
@@ -297,7 +297,7 @@ func duringRollout(s Step, f Facts, _ Policy) []Refusal {
 	if s.Op != diff.Update || !f.Rollouts[s.Key].Running() || slices.ContainsFunc(s.Fields, func(fl diff.Field) bool { return fl.Git }) {
 		return nil
 	}
-	return []Refusal{s.Refusal(Later, "a roll-out of it is in flight (%s)", f.Rollouts[s.Key].State)}
+	return []Refusal{s.Refusal(Later, "its last roll-out is still under way (%s)", f.Rollouts[s.Key].State)}
 }
 
 // restarts asks before a revision restarts the tasks of many of the services.
@@ -338,7 +338,7 @@ func rolloutsAtOnce(plan Plan, f Facts, p Policy) []Refusal {
 				continue
 			}
 			if running++; running > p.Budgets.Rollouts {
-				out = append(out, s.Refusal(Later, "at most %s at once", v1.Count(p.Budgets.Rollouts, "roll-out")))
+				out = append(out, s.Refusal(Later, "at most %s may be under way at once", v1.Count(p.Budgets.Rollouts, "roll-out")))
 			}
 		}
 	}

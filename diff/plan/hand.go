@@ -55,7 +55,7 @@ func (s Step) contended(of []Contention) (r Refusal, left []diff.Field, is bool)
 	var paths, counts []string
 	for _, c := range of {
 		if c.Path == "" && s.Change.Removed() {
-			r = s.Refusal(Later, "it was removed again %s after it was made again, so that is left as it is until nobody has done so for some time, or git changes it; "+
+			r = s.Refusal(Later, "somebody removed it again %s after the operator had made it again, so the operator leaves it removed until nobody has done so for some time, or git changes it; "+
 				"find out who removes it, or remove its manifest", times(c.Times))
 			r.Guard, r.Fields, r.Until = guardContended, s.Fields, c.Until
 			return r, nil, true
@@ -69,7 +69,7 @@ func (s Step) contended(of []Contention) (r Refusal, left []diff.Field, is bool)
 		return r, nil, false
 	}
 	contended, left := split(s.Fields, func(fl diff.Field) bool { return slices.Contains(paths, fl.Path) })
-	r = s.Refusal(Later, "somebody writes again what is put back (%s), so that is left alone until nobody has written it for some time, or git changes it; "+
+	r = s.Refusal(Later, "somebody keeps overwriting what the operator puts back (%s), so the operator leaves that alone until nobody has written it for some time, or git changes it; "+
 		"find out who writes, or leave it to them with policy.ignoreDifferences", strings.Join(counts, ", "))
 	r.Guard, r.Fields, r.Until = guardContended, contended, until
 	return r, left, true
@@ -179,7 +179,7 @@ func hasty(s Step, f Facts, p Policy) (Refusal, bool) {
 		if s.Change.Want.Policy.Enforce != nil {
 			why = "its manifest says policy.enforce: false"
 		}
-		r := s.Refusal(Never, "removed by hand, and reported only, because %s: policy.enforce: true, or a commit that changes it, makes it again; to let it go, remove its manifest%s", why, lacks(s.Change.Want))
+		r := s.Refusal(Never, "it was removed by hand, and the operator only reports that, because %s; to have it made again, state policy.enforce: true or change it in git; to let it go, remove its manifest%s", why, lacks(s.Change.Want))
 		r.Guard = guardEnforce
 		return r, true
 	}
@@ -198,11 +198,11 @@ func hasty(s Step, f Facts, p Policy) (Refusal, bool) {
 	var r Refusal
 	switch {
 	case s.Change.Removed():
-		r = s.Refusal(Later, "removed by hand; it is made again %s after that was first seen", after)
+		r = s.Refusal(Later, "it was removed by hand; the operator makes it again %s after it first saw that", after)
 	case s.RollsOut():
-		r = s.Refusal(Later, "changed by hand; it is repaired %s after it was first seen, because that restarts its tasks", after)
+		r = s.Refusal(Later, "it was changed by hand; the operator repairs it %s after it first saw that, because the repair restarts its tasks", after)
 	default:
-		r = s.Refusal(Later, "changed by hand; it is repaired %s after it was first seen", after)
+		r = s.Refusal(Later, "it was changed by hand; the operator repairs it %s after it first saw that", after)
 	}
 	r.Until = until
 	return r, true

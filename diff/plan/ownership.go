@@ -26,7 +26,7 @@ func foreign(s Step, _ Facts, p Policy) []Refusal {
 		return []Refusal{s.Refusal(Never, "an object of this name exists that source %s did not make, and policy.adopt is never: rename one of the two, or state policy: {adopt: takeover}", p.Source)}
 	case v1.AdoptTakeover:
 		if v1.HoldsSecrets(s.Key.Kind) {
-			return s.Needs(TakeoverSecret, p, "a secret of this name exists that source %s did not make; its content cannot be compared", p.Source)
+			return s.Needs(TakeoverSecret, p, "a secret of this name exists that source %s did not make, and the engine shows nobody its content, so it may be another secret", p.Source)
 		}
 		return nil
 	default:

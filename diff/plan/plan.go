@@ -391,7 +391,7 @@ func (p *Plan) propose(c diff.Change) {
 		if len(meant) > 0 {
 			p.Refused = append(p.Refused, Refusal{
 				Op: c.Op, Key: c.Key, Instance: c.Instance, Guard: guardIntent, Class: Never, Fields: meant, Quiet: true,
-				Why: "set by hand, and left so until git changes it: policy.enforce: true would put it back",
+				Why: "it was set by hand, and the operator leaves it so until git changes it; policy.enforce: true would put it back",
 			})
 		}
 		if len(fields) == 0 {
@@ -404,7 +404,7 @@ func (p *Plan) propose(c diff.Change) {
 		if len(reported) > 0 {
 			p.Refused = append(p.Refused, Refusal{
 				Op: c.Op, Key: c.Key, Instance: c.Instance, Guard: guardEnforce, Class: Never, Fields: reported,
-				Why: "changed by hand, and reported only: policy.enforce: true would repair it",
+				Why: "it was changed by hand, and the operator only reports that; policy.enforce: true would repair it",
 			})
 		}
 		if len(fields) == 0 {

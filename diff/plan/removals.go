@@ -63,9 +63,9 @@ func (s Step) gap(taker v1.Key, f Facts, p Policy) []Refusal {
 		return nil
 	}
 	if of, is := f.InTheWay[s.Key]; is {
-		return s.Needs(Replace, p, "%s finds no place: it needs a port of the nodes that this one has; this one is removed first, and until the other one runs there is neither", of)
+		return s.Needs(Replace, p, "%s finds no place, because this service has the port of the nodes that it needs; the operator would remove this service first, and neither runs until %s does", of, of)
 	}
-	return s.Needs(Replace, p, "%s finds no place (%s), and this one may have it; if it is removed first there is neither until the other one runs; or make room otherwise", taker, f.Placeless[taker])
+	return s.Needs(Replace, p, "%s finds no place (%s), and this object may have it; if the operator removes this object first, neither runs until %s does; you may also make room in another way", taker, f.Placeless[taker], taker)
 }
 
 // supersededFirst says what removals of earlier revisions wait for, as comesFirst does for those of this revision.
@@ -79,7 +79,7 @@ func (p *Plan) supersededFirst(f Facts) (Class, string) {
 // comesFirst says what removals wait for, and whether that comes by itself. The text is "" if they wait for nothing.
 func (p *Plan) comesFirst(f Facts) (Class, string) {
 	if k, held := f.held(); held {
-		return Never, fmt.Sprintf("%s is held, and may be what takes over from what goes, or still need it (%s): mend it in git", k, f.Problems[k].Why)
+		return Never, fmt.Sprintf("%s is held, and may replace what goes, or still need it (%s): mend it in git", k, f.Problems[k].Why)
 	}
 	class, unready := f.unready(f.Begun)
 	if class == Never {
@@ -100,7 +100,7 @@ func (p *Plan) comesFirst(f Facts) (Class, string) {
 	}
 	for _, s := range p.Steps {
 		if v1.RunsTasks(s.Key.Kind) && (s.Op == diff.Create || s.Op == diff.Replace || s.RollsOut()) && !p.own(s, f) {
-			return Later, fmt.Sprintf("%s is to roll out first", s.Key)
+			return Later, fmt.Sprintf("%s has to roll out first", s.Key)
 		}
 	}
 	return class, unready

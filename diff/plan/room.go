@@ -31,7 +31,7 @@ const guardRoom = "room"
 // needed says what the change lacks and which object has it.
 func (c Claim) needed() string {
 	if c.Claim.What == "name" {
-		return fmt.Sprintf("the swarm compares names without case, and %s has this one", c.holder())
+		return fmt.Sprintf("the swarm takes upper and lower case in names for the same, and %s has this name", c.holder())
 	}
 	return fmt.Sprintf("it needs %s, which %s has", c.Claim, c.holder())
 }
@@ -118,7 +118,7 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 			case r.Running():
 				out = append(out, s.Refusal(Later, "%s gives up %s, and its roll-out is not over", c.holder(), c.Claim))
 			case r.State == "paused":
-				out = append(out, s.Refusal(Never, "%s gives up %s, and its roll-out has failed, and a rollback would need that again; mend that one in git", c.holder(), c.Claim))
+				out = append(out, s.Refusal(Never, "%s gives up %s, but its roll-out has failed, and a rollback would need that again; mend that object in git", c.holder(), c.Claim))
 			}
 		case giver == nil:
 			out = append(out, plan.refusedRoom(*s, c))
@@ -128,11 +128,11 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 			if p.Consents.Covers(Replace, s.Key) || p.Consents.Covers(Replace, giver.Key) {
 				continue // it goes first, and for a moment neither of the two exists
 			}
-			gap := fmt.Sprintf("%s; that one is removed first, and until %s runs there is neither", c.needed(), s.Key)
+			gap := fmt.Sprintf("%s; the operator would remove that object first, and there is neither until %s runs", c.needed(), s.Key)
 			out = append(out, s.Needs(Replace, p, "%s", gap)...)
-			out = append(out, giver.Needs(Replace, p, "%s takes what it has, %s: it is removed first, and until the other one runs there is neither", s.Key, c.Claim)...)
+			out = append(out, giver.Needs(Replace, p, "%s takes %s, which this object has; the operator would remove this object first, and there is neither until %s runs", s.Key, c.Claim, s.Key)...)
 		case c.Stays:
-			out = append(out, s.Refusal(Never, "%s, and asks for it, too; put another one into one of the two", c.needed()))
+			out = append(out, s.Refusal(Never, "%s, and its manifest asks for it, too; state another one in one of the two manifests", c.needed()))
 		case plan.waitsFor(f, c.Holder, c.Key):
 			out = append(out, plan.ring(f, *giver, c)...)
 		default:
@@ -152,16 +152,16 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 func (p *Plan) refusedRoom(s Step, c Claim) Refusal {
 	for _, r := range p.Refused {
 		if r.Key == c.Holder && r.Instance == c.HolderInstance && !c.Stays {
-			return s.Refusal(r.Class, "%s; that this changes is refused: %s", c.needed(), r.Why) // consent would have to be to the change of the holder
+			return s.Refusal(r.Class, "%s; the change that would free it is refused: %s", c.needed(), r.Why) // consent would have to be to the change of the holder
 		}
 	}
 	if slices.Contains(p.Kept, c.Holder) {
-		return s.Refusal(Never, "%s, and what refers to that one keeps it there; put another one here", c.needed())
+		return s.Refusal(Never, "%s, and that object stays while something refers to it; state another one here", c.needed())
 	}
 	if !c.Mine && c.Claim.What == "name" {
-		return s.Refusal(Never, "%s; rename the manifest as that one, or otherwise", c.needed())
+		return s.Refusal(Never, "%s; give this manifest that name, or a new one", c.needed())
 	}
-	return s.Refusal(Never, "%s, and keeps it; put another one here, or change that one", c.needed())
+	return s.Refusal(Never, "%s, and keeps it; state another one here, or change that object", c.needed())
 }
 
 // noTaker refuses to make room for a change that is refused itself or that is no longer planned.
@@ -176,7 +176,7 @@ func (p *Plan) noTaker(s Step, f Facts) Refusal {
 			}
 		}
 	}
-	return s.Refusal(Never, "it would be removed to make room that nothing takes; bring the change of the other one back in git")
+	return s.Refusal(Never, "its removal would make room for a change that git no longer has; bring that change back in git")
 }
 
 // takesFrom reports whether a step of the plan takes what an object has.
@@ -243,18 +243,18 @@ func (p *Plan) givers(f Facts, key v1.Key) []v1.Key {
 // Consent to that was looked at before, so it is missing. If this object cannot be removed, consent is asked for
 // another one of those that wait for each other. A refusal of that one then holds this one as well.
 func (p *Plan) ring(f Facts, giver Step, c Claim) []Refusal {
-	why := fmt.Sprintf("it has %s, which %s needs, and changes only after that one", c.Claim, c.Key)
+	why := fmt.Sprintf("it has %s, which %s needs, and it changes only after that object", c.Claim, c.Key)
 	switch {
 	case giver.canMakeRoom():
-		r := giver.Refusal(Consent, "%s; it, or another one of those that wait for each other, is removed and made again; to agree, add to a commit message: %s: %s %s", why, Trailer, Replace, giver.Key)
+		r := giver.Refusal(Consent, "%s; they wait for each other until the operator removes one of them and makes it again; to agree, add to a commit message: %s: %s %s", why, Trailer, Replace, giver.Key)
 		r.Hazard, r.ends = Replace, byObject
 		return []Refusal{r}
 	case p.otherMakesRoom(f, giver.Key):
 		return nil
 	case giver.Change.Want.Policy.Protect:
-		return []Refusal{giver.Refusal(Never, "%s; policy.protect keeps it from being removed to make room; remove that line, or put another one here", why)}
+		return []Refusal{giver.Refusal(Never, "%s; policy.protect keeps it from being removed to make room; remove that line, or state another one here", why)}
 	}
-	return []Refusal{giver.Refusal(Never, "%s, and cannot be removed to make room; put another one here", why)}
+	return []Refusal{giver.Refusal(Never, "%s, and the operator cannot remove it to make room; state another one here", why)}
 }
 
 // otherMakesRoom reports whether another object's removal ends the ring that an object is in.

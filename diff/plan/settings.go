@@ -29,8 +29,8 @@ func dropsSettings(s Step, _ Facts, p Policy) []Refusal {
 	if !s.drops() {
 		return nil
 	}
-	return s.Needs(DropsSettings, p, "it was removed, and it had settings that manifests cannot state (%s); made from its manifest it would lack them; "+
-		"make it by hand with them, and it is taken over", list(s.Change.Want.Lost))
+	return s.Needs(DropsSettings, p, "somebody removed it, and it had settings that manifests cannot state (%s); if the operator made it from its manifest, it would lack them; "+
+		"make it by hand with them, and the operator takes it over", list(s.Change.Want.Lost))
 }
 
 // lacks says which settings an object that somebody removed would lack if it were made again. It returns "" if that

@@ -181,8 +181,8 @@ func TestEnginesThatCannotBeMadeASwarm(t *testing.T) {
 		{"one does not answer", map[string]string{"a.yaml": blank(1, w.unix("blank-1"), manager...), "b.yaml": blank(2, gone, worker...)}, []string{"the engine of Node/blank-2 does not answer", "gone.sock"}},
 		{"another name", map[string]string{"a.yaml": blank(1, w.unix("blank-2"), manager...)}, []string{"the engine of Node/blank-1 calls itself blank-2"}},
 		{"no manager", map[string]string{"a.yaml": blank(1, w.unix("blank-1"), worker...)}, []string{"no Node with an engine states role: manager"}},
-		{"a revision that cannot be read", map[string]string{"a.yaml": blank(1, w.unix("blank-1"), manager...), "b.yaml": "kind: ["}, []string{"manifests with a problem make none", "b.yaml:1"}},
-		{"a problem of a node", map[string]string{"a.yaml": blank(1, w.unix("blank-1"), manager...), "b.yaml": blank(2, w.unix("blank-2"), "availability: dry")}, []string{"manifests with a problem make none", "b.yaml:"}},
+		{"a revision that cannot be read", map[string]string{"a.yaml": blank(1, w.unix("blank-1"), manager...), "b.yaml": "kind: ["}, []string{"no swarm from manifests with a problem", "b.yaml:1"}},
+		{"a problem of a node", map[string]string{"a.yaml": blank(1, w.unix("blank-1"), manager...), "b.yaml": blank(2, w.unix("blank-2"), "availability: dry")}, []string{"no swarm from manifests with a problem", "b.yaml:"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := w.in(t)

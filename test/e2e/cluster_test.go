@@ -194,7 +194,7 @@ func TestWhatCannotBeSetOfAClusterIsReportedAndNothingElseIsHeld(t *testing.T) {
 	w.clusterByHand(func(*swarm.Spec) {}) // so that no other test gets the swarm
 	r := w.repo("fixed", map[string]string{"cluster.yaml": cluster("taskHistoryLimit: 9", "subnetSize: 27", "raft: {electionTick: 77}")})
 	w.want(1, "diff", "--host", w.host(), "--source", r.Dir).says(t,
-		"spec.taskHistoryLimit", "spec.subnetSize: it is set when a swarm is made", "spec.raft.electionTick: the engine ignores what the swarm says here; it is set on each manager, in daemon.json: swarm-raft-election-tick")
+		"spec.taskHistoryLimit", "spec.subnetSize: it is set when a swarm is made", "spec.raft.electionTick: the engine ignores what the swarm says here; set it on each manager, in daemon.json: swarm-raft-election-tick")
 	w.want(1, "apply", "--host", w.host(), "--source", r.Dir)
 	if s := w.clusterNow(); *s.Spec.Orchestration.TaskHistoryRetentionLimit != 9 || s.Spec.Raft.ElectionTick == 77 {
 		t.Errorf("the cluster is %+v", s.Spec)

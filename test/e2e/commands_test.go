@@ -352,14 +352,14 @@ func TestWaitFollowsARevision(t *testing.T) {
 	r := c.command(0, "history", "-o", "json")
 	r.says(t, `"outcome": "refused"`, `"outcome": "failed"`, `"outcome": "rolled-out"`)
 
-	t.Log("what was overtaken, and never was in force")
+	t.Log("what was superseded, and never was in force")
 	c.op.finish()
 	skipped := c.repo.commit("skipped", map[string]string{"web.yaml": c.manifest("web", "five")})
 	last := c.repo.commit("last", map[string]string{"web.yaml": c.manifest("web", "six")})
 	c.op = w.operate(c.proxy.Host(), c.repo, "--repair-after", "0s")
 	c.op.inSync(last)
 	briefly(skipped).says(t, "was not seen yet")
-	wait(3, skipped, "--source", c.repo.Dir).says(t, "was overtaken")
+	wait(3, skipped, "--source", c.repo.Dir).says(t, "was superseded")
 	wait(0, last, "--source", c.repo.Dir)
 }
 

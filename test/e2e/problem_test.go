@@ -71,7 +71,7 @@ func TestAProblemHoldsItsObject(t *testing.T) {
 	s.repo.remove(file(7))
 	s.repo.commit("renamed", map[string]string{"s/new.yaml": wrong("new"), file(8): service(name(8), "image: app:2", "replicas: 0")})
 	s.image(name(8), "app:2")
-	s.op.leaves("Service/"+name(7), "never", "is held, and may be what takes over")
+	s.op.leaves("Service/"+name(7), "never", "is held, and may replace what goes")
 	s.all(20)
 
 	t.Log("mended")

@@ -156,7 +156,7 @@ func TestNamesThatDifferInCaseOnly(t *testing.T) {
 	})
 	o := w.operate(p.Host(), r)
 	w.image("free", "app:1")
-	o.leaves("Service/Web", "never", "Service/web has this one")
+	o.leaves("Service/Web", "never", "Service/web has this name")
 	for _, c := range p.Writes() {
 		if c.Path == "/services/create" && bytes.Contains(c.Body, []byte(`"Name":"Web"`)) {
 			t.Errorf("it was tried: %s", c)
@@ -166,7 +166,7 @@ func TestNamesThatDifferInCaseOnly(t *testing.T) {
 	r.commit("lower", map[string]string{"a.yaml": service("one", "image: app:1", "replicas: 0"), "b.yaml": service("free", "image: app:1", "replicas: 0")})
 	w.image("one", "app:1")
 	r.commit("upper", map[string]string{"a.yaml": service("ONE", "image: app:1", "replicas: 0")})
-	o.leaves("Service/ONE", "consent", "Service/one has this one")
+	o.leaves("Service/ONE", "consent", "Service/one has this name")
 	if _, there := w.find("one"); !there {
 		t.Error("the old one is gone, and nobody agreed to it")
 	}

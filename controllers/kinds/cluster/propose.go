@@ -161,7 +161,7 @@ func (r Rotations) signed(p *plan.Plan, f plan.Facts) (due dueRotation, is bool)
 	case s.Until.Before(f.Now.Add(leastLife)):
 		notRotated(p, plan.Never, field, "%s: the certificate expires at %s, and the engine takes none that is not good for another year: put a new one there", field.Path, stamp(s.Until))
 	case s.Live == "":
-		notRotated(p, plan.Later, field, "which root the swarm has is not known")
+		notRotated(p, plan.Later, field, "the operator does not know which root the swarm has")
 	default:
 		return dueRotation{Rotation{Of: kinds.SignedRoot, Path: s.Path}, "to the one that spec.ca.signing names", field}, true
 	}
@@ -254,7 +254,7 @@ func notRotated(p *plan.Plan, class plan.Class, field diff.Field, format string,
 func keepsAll(p *plan.Plan, f plan.Facts) string {
 	switch {
 	case f.StateLost:
-		return "the operator's memory was lost: nothing is rotated in this run"
+		return "the operator has lost its memory, so it rotates nothing in this run"
 	case slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Key == theCluster }):
 		return "what else differs of the Cluster comes first"
 	}
@@ -265,7 +265,7 @@ func keepsAll(p *plan.Plan, f plan.Facts) string {
 func (r Rotations) keeps(p *plan.Plan, of kinds.Rotated) string {
 	switch {
 	case r.Nodes == nil:
-		return "how the nodes are is not known"
+		return "the operator does not know how the nodes are"
 	case r.Nodes.Rotating:
 		return "one rotation at a time, and the root of the CA is being replaced: " + r.Nodes.Progress
 	}

@@ -6,7 +6,7 @@ import "github.com/swarm-operator/swarm-operator/diff"
 // them (swarmkit manager/manager.go only warns if they differ from its own).
 const (
 	initOnly = "it is set when a swarm is made, and cannot be changed after that"
-	ofDaemon = "the engine ignores what the swarm says here; it is set on each manager, in daemon.json: "
+	ofDaemon = "the engine ignores what the swarm says here; set it on each manager, in daemon.json: "
 )
 
 // ofNodes is the rule for managers. The cluster object does not have their number; roles of nodes change in steps on

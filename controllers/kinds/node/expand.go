@@ -161,9 +161,9 @@ func (h host) which() (is *kinds.Live, b block) {
 	case len(up) == 1:
 		return up[0], block{}
 	case len(up) == 0:
-		return nil, block{why: fmt.Sprintf("%d nodes have this hostname, and all are down: %s; it is the one that comes back, or the one that spec.id names", len(h.lives), ids(h.lives)), awaited: true}
+		return nil, block{why: fmt.Sprintf("%d nodes have this hostname, and all are down: %s; the manifest is about the one that comes back, or the one that spec.id names", len(h.lives), ids(h.lives)), awaited: true}
 	}
-	return nil, block{why: fmt.Sprintf("%d nodes have this hostname: %s; which is meant, spec.id says; nothing is written to any of them", len(up), ids(up))}
+	return nil, block{why: fmt.Sprintf("%d nodes have this hostname: %s; state spec.id to say which of them you mean; until then the operator writes to none of them", len(up), ids(up))}
 }
 
 func ids(lives []*kinds.Live) string {
@@ -180,7 +180,7 @@ func (h host) ghosts(is *kinds.Live) string {
 	if len(others) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("Node/%s is %s; of the same hostname, and down: %s, which is what is left of it before it joined anew; docker node rm takes it off the list, and so does removeDownAfter", h.name, is.ID, ids(others))
+	return fmt.Sprintf("Node/%s is %s; another node of the same hostname is down: %s, which is left of it from before it joined again; docker node rm takes it off the list, and so does removeDownAfter", h.name, is.ID, ids(others))
 }
 
 func matches(s v1.NodeSelector, n *swarm.Node) bool {
@@ -237,7 +237,7 @@ func merge(h host, in []*set) (*v1.Node, string) {
 	if len(m.conflicts) == 0 {
 		return out, ""
 	}
-	return out, strings.Join(m.conflicts, "; ") + "; nothing is written to this node before they agree, or its own manifest says it"
+	return out, strings.Join(m.conflicts, "; ") + "; the operator writes nothing to this node before they agree, or its own manifest says it"
 }
 
 type merging struct {

@@ -137,7 +137,7 @@ func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed fu
 		return out
 	}
 	if m.pinned > want.Count && want.Count > 0 {
-		return refuse(plan.Never, "", "%d nodes are pinned as managers or on hold as such, and %d are wanted: raise spec.managers.count, or pin fewer", m.pinned, want.Count)
+		return refuse(plan.Never, "", "the manifests want %s, but %d nodes are pinned as managers or are managers on hold: raise spec.managers.count, or pin fewer", v1.Count(want.Count, "manager"), m.pinned)
 	}
 	steps := m.steps()
 	changing := slices.IndexFunc(nodes, Node.changing)
@@ -147,12 +147,12 @@ func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed fu
 			if stable < want.StableFor { // for seconds after the election of a new leader no node counts as ready
 				class, out.Again = plan.Later, want.StableFor-stable
 			}
-			return refuse(class, "", "%d managers are wanted, and %d can be: of the other nodes none is ready, active, a candidate and not on hold; bring nodes back, or let more match spec.managers.candidates", want.Count, len(m.wanted))
+			return refuse(class, "", "the swarm can have only %d of the %s that the manifests want; a manager must be ready, active, not on hold, and match spec.managers.candidates: bring nodes back (docker node ls shows them), or let more match", len(m.wanted), v1.Count(want.Count, "manager"))
 		}
 		return out
 	}
 	if m.quorumLost() {
-		return refuse(plan.Later, "", "%d of %s can be reached: that is no majority, and nothing can be written until it returns", m.reachable, v1.Count(m.voters, "manager"))
+		return refuse(plan.Later, "", "only %d of %s can be reached: that is no majority, and the swarm takes no writes until more of them return", m.reachable, v1.Count(m.voters, "manager"))
 	}
 	if changing >= 0 {
 		n := nodes[changing]
@@ -164,7 +164,7 @@ func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed fu
 	}
 	if stable < want.StableFor { // this comes after what a person must agree to: diff has to show that, and to diff nothing is stable
 		out.Again = want.StableFor - stable
-		return refuse(plan.Later, "", "the managers have to stay as they are for %s first%s", want.StableFor, intended("; after that: ", steps))
+		return refuse(plan.Later, "", "the managers have to stay as they are for %s before the next one changes%s", want.StableFor, intended("; after that: ", steps))
 	}
 	floor := min(1, Tolerance(target, target))
 	var blocked []string
@@ -175,7 +175,7 @@ func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed fu
 			s.verb(), v1.Count(members, "member"), fmt.Sprint(reachable), members/2+1, Losses(after))
 		switch {
 		case s.Node.ghost() && !s.Promote:
-			blocked = append(blocked, fmt.Sprintf("%s is a manager by its role and in no raft: the engine cannot demote it; remove it: docker node rm --force %s", s.Node.Name, s.Node.ID))
+			blocked = append(blocked, fmt.Sprintf("%s has the role manager but is not among the managers that vote, so the engine cannot demote it; remove it: docker node rm --force %s", s.Node.Name, s.Node.ID))
 		case after < floor && after < out.Tolerance, !s.Promote && s.Node.reaches() && Tolerance(reachable, m.voters-1) < 0:
 			// The second condition: with members that are in no raft, the first may compare one missing majority with
 			// another.

@@ -274,9 +274,9 @@ func (s Swarm) leave(p *plan.Plan, m *Membership, policy plan.Policy) {
 		switch {
 		case s.Nodes == nil, !l.Absent && (!l.Down || l.DownFor < l.After):
 		case !l.Absent && l.Held:
-			refuse(plan.Never, true, "it is down, and on hold or suspended: that has to end before it is removed")
+			refuse(plan.Never, true, "it is down, and on hold or suspended: that has to end before the operator removes it")
 		case !l.Absent && l.Member:
-			refuse(plan.Never, true, "it is down, and a manager: it is removed when it is none any more")
+			refuse(plan.Never, true, "it is down, and a manager: the operator removes it when it is a manager no longer")
 		case !l.Absent && !l.Active && !l.Replaced:
 			refuse(plan.Never, true, "it is down, and drained or paused: somebody works on it; state presence: absent to have it removed all the same")
 		case s.Rotating && l.Down:
@@ -363,7 +363,7 @@ func (s Swarm) drainsAtOnce(pl plan.Plan, _ plan.Facts, p plan.Policy) []plan.Re
 				continue
 			}
 			if len(busy) >= most {
-				out = append(out, step.Refusal(plan.Later, "%s drained at once at most; now: %s", v1.Count(most, "node"), strings.Join(busy, "; ")))
+				out = append(out, step.Refusal(plan.Later, "at most %s may be drained at once, and now these are: %s", v1.Count(most, "node"), strings.Join(busy, "; ")))
 				continue
 			}
 			busy = append(busy, step.Key.Name)
