@@ -1,7 +1,6 @@
 package examples
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -182,7 +181,7 @@ func (s *madeUp) plan(t *testing.T, entries []kinds.Entry) plan.Plan {
 func (s *madeUp) survey(t *testing.T, ix *kinds.Index, wants kinds.Wants, haves []diff.State, changes []diff.Change, entries []kinds.Entry) kinds.Surveyed {
 	t.Helper()
 	in := kinds.Survey{
-		Index: ix, Expanded: wants.Expanded, States: map[string]*diff.State{}, Own: s.nodes[0].ID, Now: s.now, Remembered: &s.remembered,
+		Index: ix, Expanded: wants.Expanded, States: map[string]*diff.State{}, Own: s.nodes[0].ID, Now: s.now, Remembered: s.remembered,
 		Service: func(string) *v1.Service { return nil }, Held: func(v1.Key, *kinds.Live) bool { return false },
 	}
 	for _, e := range entries {
@@ -200,7 +199,9 @@ func (s *madeUp) survey(t *testing.T, ix *kinds.Index, wants kinds.Wants, haves 
 	}
 	for _, k := range all.Kinds() {
 		if k.Survey != nil {
-			return k.Survey(context.Background(), nil, in) // nothing runs here: it asks for no tasks
+			surveyed := k.Survey.Survey(in, nil) // nothing runs here: it asks for no tasks
+			s.remembered = surveyed.Remembered
+			return surveyed
 		}
 	}
 	t.Fatal("no kind surveys nodes")

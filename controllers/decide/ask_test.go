@@ -87,7 +87,7 @@ func newNeeding() *needing {
 		Settled: map[v1.Key]bool{}, Begun: map[v1.Key]string{}, Placeless: map[v1.Key]string{}, Superseded: plan.Superseded{NotReady: map[v1.Key]string{}},
 	}
 	health, _ := n.d.kind(v1.KindService)
-	n.d.kinds = []kinds.Kind{{Name: v1.KindService, Observe: observe, Health: health.Health, Trace: health.Trace}}
+	n.d.kinds = []kinds.Kind{{Model: kinds.Model{Name: v1.KindService}, Rolling: kinds.Rolling{Observe: observe, Health: health.Health, Trace: health.Trace}}}
 	var lives []*kinds.Live
 	n.run.Wanted = map[v1.Key]*diff.State{}
 	for i, name := range []string{"a", "b", "c"} {

@@ -174,7 +174,7 @@ func TestASurveyBecomesFacts(t *testing.T) {
 	var about kinds.Rotate
 	n.d.surveyed = kinds.Remembered{Left: map[string]bool{"before": true}}
 	n.d.kinds = append(n.d.kinds, kinds.Kind{
-		Name: v1.KindService, // of which there are live objects
+		Model: kinds.Model{Name: v1.KindService}, // of which there are live objects
 		Survey: &kinds.Surveyor{
 			Asks: func(kinds.Survey, []kinds.TaskAnswer) kinds.TaskNeed { return kinds.TaskNeed{} },
 			Survey: func(in kinds.Survey, _ []kinds.TaskAnswer) kinds.Surveyed {

@@ -39,8 +39,23 @@ func (l *Live) ref() Ref { return Ref{l.Kind, l.ID} }
 
 func (l *Live) called() string { return cmp.Or(l.Called, l.Name) }
 
-// Kind is everything that other packages need to know of a kind.
+// Kind is everything that other packages need to know of a kind. Model and Store are what every kind has. What is left
+// out of the rest is nil, and each field says what that means.
 type Kind struct {
+	Model
+	Store
+	Rolling
+	Claiming
+	Remaking
+	// Survey says what the kind's objects mean for the swarm as a whole. It is nil except for one kind.
+	Survey *Surveyor
+	// Rotate says which parts of an object are replaced by epoch or by age, and what is on record of that. It is nil
+	// except for one kind.
+	Rotate *Rotator
+}
+
+// Model is what a kind's manifests and live objects are. All of it is pure.
+type Model struct {
 	Name string
 	// Partial is true if manifests state only some of an object, and the rest stays as it is. Nobody has to make or
 	// take over such an object, and it is not removed when its manifest is.
@@ -57,15 +72,6 @@ type Kind struct {
 	// they are about. It also returns notices for people. It is pure. nil means that a manifest is about the one
 	// object of its name.
 	Expand func([]Entry, []*Live) (objects []Entry, notices []string)
-	// List reads all objects of the kind with one call.
-	List func(context.Context, *engine.Client) ([]*Live, error)
-	// Read reads one object. If the object is gone, the error is of class engine.IsNotFound.
-	Read func(ctx context.Context, c *engine.Client, id string) (*Live, error)
-	// Unlisted reads an object that List leaves out and that others refer to. It returns nil if there is none with
-	// that id. Unlisted is nil if List leaves nothing out.
-	Unlisted func(ctx context.Context, c *engine.Client, id string) (*Live, error)
-	// Events is the type of the engine's events about objects of the kind.
-	Events string
 	// Uses returns what a live object refers to. It is pure.
 	Uses func(*Live) []Ref
 	// Normalise reads a live object back into the words of the manifest. It is pure.
@@ -73,29 +79,24 @@ type Kind struct {
 	// Unstated returns the settings of a live object that no manifest can state, by path. It is pure. nil means that
 	// there are none.
 	Unstated func(*Live, *Index) []string
-	// Freeze writes down a live object before it is removed to be made again, and Thaw reads that. Do starts from it
-	// when it makes an object that has it as [diff.State.Start]. Both are pure. nil means that nothing would be lost.
-	Freeze func(*Live, *Index) ([]byte, error)
-	Thaw   func([]byte) (any, error)
-	// Broken says why nothing can use a live object. It returns "" if the object can be used. It is pure. nil means
-	// that no object of the kind is ever broken.
-	Broken func(*Live) string
-	// Claims returns what a manifest in normal form needs and the swarm gives only once, apart from the name. Holds
-	// returns what a live object has of that, and what a rollback would bring back. Both are pure. nil means nothing.
-	Claims func(v1.Object) []diff.Claim
-	Holds  func(*Live) (has, had []diff.Claim)
 	// Versions returns the content of a live object. readable is false if the engine does not give it back. Versions
 	// is set if content cannot change in place, so that each content has an object of its own. See Expand.
 	Versions func(live *Live) (data []byte, readable bool)
-	// Observe says how the last update of a live object stands. It is pure. nil means that the engine does not tell
-	// that of the kind.
-	Observe func(*Live, *Index, *diff.State) plan.Rollout
-	// Trace looks at what failed. It adds what the failed task said, and what a rollback undid if Observe cannot
-	// tell. It is set if Observe is.
-	Trace func(context.Context, *engine.Client, *Live, *Index, *diff.State, plan.Rollout) plan.Rollout
-	// Health says, by name, whether live objects do what they are for, with one call for all of them. nil means that
-	// they do as soon as they exist.
-	Health func(context.Context, *engine.Client, []*Live, time.Time) (map[string]Health, error)
+	// Guards are the kind's own guards.
+	Guards []plan.Guard
+}
+
+// Store is how a kind's objects are read and written: the kind's calls.
+type Store struct {
+	// Events is the type of the engine's events about objects of the kind.
+	Events string
+	// List reads all objects of the kind with one call.
+	List func(context.Context, *engine.Client) ([]*Live, error)
+	// Read reads one object. If the object is gone, the error is of class engine.IsNotFound.
+	Read func(ctx context.Context, c *engine.Client, id string) (*Live, error)
+	// Unlisted reads an object that List leaves out and that others refer to. It returns nil if there is none with
+	// that id. Unlisted is nil if List leaves nothing out.
+	Unlisted func(ctx context.Context, c *engine.Client, id string) (*Live, error)
 	// Prepare asks in advance for what a step will need from elsewhere, so that the step need not wait for it:
 	// Env.Resolve remembers the answers. It writes nothing, and Do will get the same errors. nil means that there is
 	// nothing to ask for.
@@ -110,13 +111,38 @@ type Kind struct {
 	// Retry resumes an update that the engine has paused. done is false if nothing was resumed; why then says why it
 	// must not be resumed, or is "" if nothing was paused. nil means that the engine has no such updates.
 	Retry func(context.Context, *engine.Client, *Live) (done bool, why string, err error)
-	// Survey says what the kind's objects mean for the swarm as a whole. It is nil except for one kind.
-	Survey *Surveyor
-	// Rotate says which parts of an object are replaced by epoch or by age, and what is on record of that. It is nil
-	// except for one kind.
-	Rotate *Rotator
-	// Guards are the kind's own guards.
-	Guards []plan.Guard
+}
+
+// Rolling is how a kind's objects get to what their specs ask for, if that takes time.
+type Rolling struct {
+	// Observe says how the last update of a live object stands. It is pure. nil means that the engine does not tell
+	// that of the kind.
+	Observe func(*Live, *Index, *diff.State) plan.Rollout
+	// Trace looks at what failed. It adds what the failed task said, and what a rollback undid if Observe cannot
+	// tell. It is set if Observe is.
+	Trace func(context.Context, *engine.Client, *Live, *Index, *diff.State, plan.Rollout) plan.Rollout
+	// Health says, by name, whether live objects do what they are for, with one call for all of them. nil means that
+	// they do as soon as they exist.
+	Health func(context.Context, *engine.Client, []*Live, time.Time) (map[string]Health, error)
+	// Broken says why nothing can use a live object. It returns "" if the object can be used. It is pure. nil means
+	// that no object of the kind is ever broken.
+	Broken func(*Live) string
+}
+
+// Claiming is what a kind's objects need of which the swarm has only one, apart from their names. It is pure.
+type Claiming struct {
+	// Claims returns what a manifest in normal form needs and the swarm gives only once, apart from the name. Holds
+	// returns what a live object has of that, and what a rollback would bring back. Both are pure. nil means nothing.
+	Claims func(v1.Object) []diff.Claim
+	Holds  func(*Live) (has, had []diff.Claim)
+}
+
+// Remaking keeps what manifests cannot state of an object that is removed and made again. It is pure.
+type Remaking struct {
+	// Freeze writes down a live object before it is removed to be made again, and Thaw reads that. Do starts from it
+	// when it makes an object that has it as [diff.State.Start]. Both are pure. nil means that nothing would be lost.
+	Freeze func(*Live, *Index) ([]byte, error)
+	Thaw   func([]byte) (any, error)
 }
 
 // Entry is a manifest with what is needed to compare it.

@@ -20,19 +20,23 @@ var shape = diff.NewShape(&v1.Cluster{})
 // Kind returns the kind Cluster.
 func Kind() kinds.Kind {
 	return kinds.Kind{
-		Name:      v1.KindCluster,
-		Partial:   true,
-		New:       func() v1.Object { return &v1.Cluster{} },
-		Shape:     shape,
-		Rules:     rules,
-		List:      list,
-		Read:      func(ctx context.Context, c *engine.Client, _ string) (*kinds.Live, error) { return readOne(ctx, c) },
-		Uses:      func(*kinds.Live) []kinds.Ref { return nil },
-		Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(raw(l)) },
-		Rotate:    &kinds.Rotator{Asks: asks, File: file, Rotate: rotate},
-		Guards:    []plan.Guard{{Name: guardAutolock, Check: plan.Each(escrowed)}},
-		Do:        do,
-		Release:   release,
+		Model: kinds.Model{
+			Name:      v1.KindCluster,
+			Partial:   true,
+			New:       func() v1.Object { return &v1.Cluster{} },
+			Shape:     shape,
+			Rules:     rules,
+			Uses:      func(*kinds.Live) []kinds.Ref { return nil },
+			Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(raw(l)) },
+			Guards:    []plan.Guard{{Name: guardAutolock, Check: plan.Each(escrowed)}},
+		},
+		Store: kinds.Store{
+			List:    list,
+			Read:    func(ctx context.Context, c *engine.Client, _ string) (*kinds.Live, error) { return readOne(ctx, c) },
+			Do:      do,
+			Release: release,
+		},
+		Rotate: &kinds.Rotator{Asks: asks, File: file, Rotate: rotate},
 	}
 }
 

@@ -19,19 +19,23 @@ var shape = diff.NewShape(&v1.Config{})
 // Kind returns the kind Config.
 func Kind() kinds.Kind {
 	return kinds.Kind{
-		Name:      v1.KindConfig,
-		New:       func() v1.Object { return &v1.Config{} },
-		Shape:     shape,
-		Rules:     rules,
-		List:      list,
-		Read:      readOne,
-		Events:    "config",
-		Uses:      func(*kinds.Live) []kinds.Ref { return nil },
-		Normalise: read,
-		Unstated:  unstated,
-		Versions:  func(l *kinds.Live) ([]byte, bool) { return l.Raw.(*swarm.Config).Spec.Data, true },
-		Do:        calls.Do,
-		Release:   calls.Release,
+		Model: kinds.Model{
+			Name:      v1.KindConfig,
+			New:       func() v1.Object { return &v1.Config{} },
+			Shape:     shape,
+			Rules:     rules,
+			Uses:      func(*kinds.Live) []kinds.Ref { return nil },
+			Normalise: read,
+			Unstated:  unstated,
+			Versions:  func(l *kinds.Live) ([]byte, bool) { return l.Raw.(*swarm.Config).Spec.Data, true },
+		},
+		Store: kinds.Store{
+			Events:  "config",
+			List:    list,
+			Read:    readOne,
+			Do:      calls.Do,
+			Release: calls.Release,
+		},
 	}
 }
 

@@ -22,24 +22,26 @@ var shape = diff.NewShape(&v1.Network{})
 // Kind returns the kind Network.
 func Kind() kinds.Kind {
 	return kinds.Kind{
-		Name:      v1.KindNetwork,
-		New:       func() v1.Object { return &v1.Network{} },
-		Shape:     shape,
-		Rules:     rules,
-		List:      list,
-		Read:      readOne,
-		Unlisted:  predefined,
-		Events:    "network",
-		Uses:      func(*kinds.Live) []kinds.Ref { return nil },
-		Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(l.Raw.(*network.Summary)) },
-		Unstated:  unstated,
-		Freeze:    freeze,
-		Thaw:      thaw,
-		Broken:    broken,
-		Claims:    claims,
-		Holds:     holds,
-		Do:        do,
-		Release:   release,
+		Model: kinds.Model{
+			Name:      v1.KindNetwork,
+			New:       func() v1.Object { return &v1.Network{} },
+			Shape:     shape,
+			Rules:     rules,
+			Uses:      func(*kinds.Live) []kinds.Ref { return nil },
+			Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(l.Raw.(*network.Summary)) },
+			Unstated:  unstated,
+		},
+		Store: kinds.Store{
+			Events:   "network",
+			List:     list,
+			Read:     readOne,
+			Unlisted: predefined,
+			Do:       do,
+			Release:  release,
+		},
+		Rolling:  kinds.Rolling{Broken: broken},
+		Claiming: kinds.Claiming{Claims: claims, Holds: holds},
+		Remaking: kinds.Remaking{Freeze: freeze, Thaw: thaw},
 	}
 }
 

@@ -24,27 +24,31 @@ var (
 // Kind returns the kind Node. An object's name in the swarm is its id, because hostnames are not unique.
 func Kind() kinds.Kind {
 	return kinds.Kind{
-		Name:      v1.KindNode,
-		Partial:   true,
-		New:       func() v1.Object { return &v1.Node{} },
-		Shape:     shape,
-		Rules:     rules,
-		List:      list,
-		Read:      readOne,
-		Events:    "node",
-		Uses:      func(*kinds.Live) []kinds.Ref { return nil },
-		Templates: []string{v1.KindNodeSet},
-		Expand:    expand,
-		Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(raw(l)) },
-		Do:        do,
-		Survey:    &kinds.Surveyor{Asks: asks, Tasks: listTasks, Survey: look, Did: did},
-		Release:   release,
+		Model: kinds.Model{
+			Name:      v1.KindNode,
+			Partial:   true,
+			New:       func() v1.Object { return &v1.Node{} },
+			Shape:     shape,
+			Rules:     rules,
+			Templates: []string{v1.KindNodeSet},
+			Expand:    expand,
+			Uses:      func(*kinds.Live) []kinds.Ref { return nil },
+			Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(raw(l)) },
+		},
+		Store: kinds.Store{
+			Events:  "node",
+			List:    list,
+			Read:    readOne,
+			Do:      do,
+			Release: release,
+		},
+		Survey: &kinds.Surveyor{Asks: asks, Tasks: listTasks, Survey: look, Did: did},
 	}
 }
 
 // Set returns the kind NodeSet. It has no objects of its own, because what it states is about nodes.
 func Set() kinds.Kind {
-	return kinds.Kind{Name: v1.KindNodeSet, New: func() v1.Object { return &v1.NodeSet{} }, Shape: setShape, Rules: setRules}
+	return kinds.Kind{Model: kinds.Model{Name: v1.KindNodeSet, New: func() v1.Object { return &v1.NodeSet{} }, Shape: setShape, Rules: setRules}}
 }
 
 func raw(l *kinds.Live) *swarm.Node { return l.Raw.(*swarm.Node) }

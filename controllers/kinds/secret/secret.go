@@ -20,19 +20,23 @@ var shape = diff.NewShape(&v1.Secret{})
 // Kind returns the kind Secret.
 func Kind() kinds.Kind {
 	return kinds.Kind{
-		Name:      v1.KindSecret,
-		New:       func() v1.Object { return &v1.Secret{} },
-		Shape:     shape,
-		Rules:     rules,
-		List:      list,
-		Read:      readOne,
-		Events:    "secret",
-		Uses:      func(*kinds.Live) []kinds.Ref { return nil },
-		Normalise: read,
-		Unstated:  unstated,
-		Versions:  func(*kinds.Live) ([]byte, bool) { return nil, false },
-		Do:        calls.Do,
-		Release:   calls.Release,
+		Model: kinds.Model{
+			Name:      v1.KindSecret,
+			New:       func() v1.Object { return &v1.Secret{} },
+			Shape:     shape,
+			Rules:     rules,
+			Uses:      func(*kinds.Live) []kinds.Ref { return nil },
+			Normalise: read,
+			Unstated:  unstated,
+			Versions:  func(*kinds.Live) ([]byte, bool) { return nil, false },
+		},
+		Store: kinds.Store{
+			Events:  "secret",
+			List:    list,
+			Read:    readOne,
+			Do:      calls.Do,
+			Release: calls.Release,
+		},
 	}
 }
 
