@@ -85,7 +85,7 @@ func (s *deciding) observed() *decide.Decision {
 	return run
 }
 
-// decides lets one decider think about what was found.
+// decides lets one decider think about what was found. Keep ends its thinking.
 func (s *deciding) decides(d *decide.Decider, run *decide.Decision) *decide.Decision {
 	d.Expand(run)
 	var before decide.Before
@@ -101,7 +101,6 @@ func (s *deciding) decides(d *decide.Decider, run *decide.Decision) *decide.Deci
 	asked := s.answers(needs, &answers)
 	d.Learn(run, needs, answers)
 	d.Decide(run)
-	d.Keep()
 	run.Notices = append(run.Notices, asked...)
 	for _, l := range needs.Lives[v1.KindService] {
 		run.Notices = append(run.Notices, "asked for "+l.Name) // which is part of what was decided
@@ -231,7 +230,7 @@ func (s *deciding) runs(t *rapid.T, f func()) {
 	}
 }
 
-// Dropping every cache between runs changes no decision.
+// Dropping every cache between runs changes no decision, and neither does thinking twice in a run.
 func forgetful(onlyNodes bool) func(*rapid.T) {
 	return func(t *rapid.T) {
 		s := newDeciding(t)
@@ -240,14 +239,20 @@ func forgetful(onlyNodes bool) func(*rapid.T) {
 		keeps, forgets := decide.New(p), decide.New(p)
 		s.runs(t, func() {
 			a := s.decides(keeps, s.observed())
+			keeps.Keep()
 			s.unknownIsUnsafe(t, a)
 			forgets.Forget()
+			before := forgets.Clone()
+			s.decides(forgets, s.observed())
+			forgets.Again(before)
+			forgets.Forget()
 			b := s.decides(forgets, s.observed())
+			forgets.Keep()
 			if d := cmp.Diff(told(t, a), told(t, b)); d != "" {
-				t.Fatalf("with empty caches it decides otherwise:\n%s", d)
+				t.Fatalf("with empty caches, and after a second thought, it decides otherwise:\n%s", d)
 			}
 			if d := cmp.Diff(keeps.Copy(), forgets.Copy(), everything); d != "" {
-				t.Fatalf("with empty caches the process knows something else:\n%s", d)
+				t.Fatalf("with empty caches, and after a second thought, the process knows something else:\n%s", d)
 			}
 			s.acts(t, a, keeps, forgets)
 		})
@@ -300,6 +305,7 @@ func replayable(onlyNodes bool) func(*rapid.T) {
 		s.runs(t, func() {
 			r, given := s.record(d), s.unchanged(t)
 			first := s.decides(d, s.observed())
+			d.Keep()
 			r.said = told(t, first)
 			r.replayed(t, p, "at once")
 			if diff := cmp.Diff(given, s.unchanged(t)); diff != "" {

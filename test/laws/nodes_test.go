@@ -289,6 +289,7 @@ func TestLivesOfNodesComeToEverything(t *testing.T) {
 		s.runs(t, func() {
 			runs++
 			run := s.decides(d, s.observed())
+			d.Keep()
 			s.unknownIsUnsafe(t, run)
 			for _, what := range came(run) {
 				saw[what]++
