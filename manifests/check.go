@@ -9,12 +9,39 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// check reports problems between objects that are each right on their own.
-func (r *reading) check(set Set) {
+// check is the last stage of a Load. It looks at the objects together: it finds those that are stated twice, and what
+// does not go together, and says which objects problems hold.
+func (r *reading) check(set *Set) {
+	set.Entries = r.unique(set.Entries)
+	r.relations(*set)
+	set.Held = r.held(*set)
+}
+
+// unique sorts entries by key. For each key it keeps the first entry and reports the others.
+func (r *reading) unique(entries []Entry) []Entry {
+	slices.SortStableFunc(entries, func(a, b Entry) int { return a.Key().Compare(b.Key()) })
+	out := entries[:0]
+	for _, e := range entries {
+		if len(out) > 0 && out[len(out)-1].Key() == e.Key() {
+			r.twice(e, out[len(out)-1])
+			continue
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// twice reports an entry whose key another one has.
+func (r *reading) twice(e, first Entry) {
+	r.of(e, "metadata.name", "is stated twice: also in %s", first.Position("metadata.name"))
+}
+
+// relations reports problems between objects that are each right on their own.
+func (r *reading) relations(set Set) {
 	for _, e := range set.Entries {
 		before := len(r.problems)
 		for _, ref := range e.Object.Refs() {
-			if n := len(r.problems); n <= r.most() && n-before < r.limits.Problems {
+			if n := len(r.problems); n <= r.most() && n-before < r.limits().Problems {
 				r.reference(set, e, ref)
 			}
 		}
@@ -36,12 +63,16 @@ func (r *reading) reference(set Set, e Entry, ref v1.Ref) {
 	if _, ok := set.Get(ref.Key); ok {
 		return
 	}
-	kinds := r.parser.options.Kinds
-	if !slices.Contains(kinds, ref.Key.Kind) {
-		r.at(e, ref.Path, "%s: kind %s is not known%s", quoteText(ref.Key.String()), quoteText(ref.Key.Kind), v1.DidYouMean(ref.Key.Kind, kinds))
+	kind, known := r.parser.options.kind(ref.Key.Kind)
+	if !known {
+		r.at(e, ref.Path, "%s: kind %s is not known%s", quoteText(ref.Key.String()), quoteText(ref.Key.Kind), v1.DidYouMean(ref.Key.Kind, r.parser.options.names()))
 		return
 	}
-	if r.mentioned(ref.Key.Name) {
+	if kind.Expand != nil {
+		r.at(e, ref.Path, "%s: a %s stands for other objects; name one of those", quoteText(ref.Key.String()), ref.Key.Kind)
+		return
+	}
+	if r.mentioned(ref.Key.Name) || len(r.expansions.failed) > 0 {
 		return
 	}
 	var names []string
@@ -55,12 +86,12 @@ func (r *reading) reference(set Set, e Entry, ref v1.Ref) {
 
 // differences reports paths of policy.ignoreDifferences that ignore nothing.
 func (r *reading) differences(e Entry) {
-	known := r.parser.options.Field
-	if known == nil {
+	kind, _ := r.parser.options.kind(e.Key().Kind)
+	if kind.Field == nil {
 		return
 	}
 	for i, path := range e.Object.Meta().Policy.IgnoreDifferences {
-		if ok, fields := known(e.Key().Kind, path); !ok {
+		if ok, fields := kind.Field(path); !ok {
 			at := "policy.ignoreDifferences[" + strconv.Itoa(i) + "]"
 			r.at(e, at, "%s names no field of a %s that can differ%s", quoteText(path), e.Key().Kind, r.suggest(path, fields))
 		}
@@ -69,8 +100,14 @@ func (r *reading) differences(e Entry) {
 
 // at adds a problem with an entry's values. The problem holds the entry's object.
 func (r *reading) at(e Entry, path, format string, args ...any) {
-	r.add(e.File, e.LineOf(path), e.Key(), path, format, args...)
+	r.of(e, path, format, args...)
 	r.problems[len(r.problems)-1].Holds = true
+}
+
+// of adds a problem with an entry. The problem refuses the revision.
+func (r *reading) of(e Entry, path, format string, args ...any) {
+	at := e.Position(path)
+	r.add(at.File, at.Line, e.Key(), path, format, args...)
 }
 
 // between adds a problem that two entries have with each other. It holds both objects.
@@ -126,7 +163,7 @@ func circle(way []v1.Key) string {
 func (r *reading) names(set Set) {
 	first := map[v1.Key]Entry{} // of the objects whose names have capitals
 	same := func(e, other Entry) {
-		r.add(e.File, e.LineOf("metadata.name"), e.Key(), "metadata.name", "is the name of %s too (%s): the swarm compares names without case; rename one of them", other.Key(), place(other.File, other.LineOf("metadata.name")))
+		r.of(e, "metadata.name", "is the name of %s too (%s): the swarm compares names without case; rename one of them", other.Key(), other.Position("metadata.name"))
 	}
 	for _, e := range set.Entries {
 		key := e.Key().Folded()
@@ -172,7 +209,7 @@ func (r *reading) ports(set Set) {
 			for _, key := range []outside{mesh, host} {
 				other, taken := first[key]
 				if taken && other.Key() != e.Key() && (!key.host || !own.host) {
-					r.between(e, other, portPath(i), "%d/%s is published by %s too (%s)%s", key.port, key.protocol, other.Key(), place(other.File, other.Line), modes(key.host, own.host))
+					r.between(e, other, portPath(i), "%d/%s is published by %s too (%s)%s", key.port, key.protocol, other.Key(), other.Position(""), modes(key.host, own.host))
 					break
 				}
 			}

@@ -11,10 +11,16 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// namedContent returns the files that a file's manifests name as content. It leaves out paths that cannot be used.
+// namedContent returns the files that a file's manifests name as content, or that their expansions have read. It leaves
+// out paths that cannot be used.
 func (f *file) namedContent() []string {
 	var out []string
 	for _, d := range f.parsed.documents {
+		if made := f.expanded[d.object]; made != nil {
+			for _, one := range made.read {
+				out = append(out, one.name)
+			}
+		}
 		if c, ok := d.object.(v1.ContentFile); ok {
 			if stated, _ := c.ContentFile(); stated != "" {
 				if name, problem := contentPath(f.name, stated); problem == "" {
@@ -76,12 +82,12 @@ func (r *reading) dropContent() {
 	})
 }
 
-// maybeContent reports whether a manifest that could not be read names this file, probably as its content. The file
-// itself is no manifest.
+// maybeContent reports whether a manifest that could not be read names this file, probably as its content, or what was
+// read for a manifest that could not be expanded. The file itself is no manifest.
 func (r *reading) maybeContent(f *file) bool {
 	base := path.Base(f.name)
 	return slices.ContainsFunc(r.files, func(o *file) bool {
-		return o != f && slices.ContainsFunc(o.parsed.unread, func(text []byte) bool {
+		return o != f && o.mayRead(base) || o != f && slices.ContainsFunc(o.parsed.unread, func(text []byte) bool {
 			return bytes.Contains(text, []byte("file:")) && bytes.Contains(text, []byte(base))
 		})
 	})
@@ -141,28 +147,45 @@ func (r *reading) contentOf(manifest, stated string, limit int) (data []byte, pr
 	if problem != "" {
 		return nil, problem
 	}
-	if problem = r.plain(name, false); problem != "" {
+	switch data, _, problem = r.named(name, int64(limit)); {
+	case problem != "":
 		return nil, problem
-	}
-	info, err := fs.Lstat(r.fsys, name)
-	if err != nil {
-		return nil, "cannot be read: " + cause(err)
-	}
-	f := &file{name: name}
-	data, ok := r.bytes(f, info, int64(limit))
-	switch {
-	case !ok:
-		return nil, f.problems[0].Message
 	case len(data) == 0:
 		return nil, "is empty; the engine takes no empty content"
 	}
 	return data, ""
 }
 
+// named reads a file that a manifest names. It also returns the id of the file's content, or "" if that is not known.
+func (r *reading) named(name string, limit int64) (data []byte, id, problem string) {
+	if problem = r.plain(name, false); problem != "" {
+		return nil, "", problem
+	}
+	info, err := fs.Lstat(r.fsys, name)
+	if err != nil {
+		return nil, "", "cannot be read: " + cause(err)
+	}
+	f := &file{name: name}
+	data, ok := r.bytes(f, info, limit)
+	if !ok {
+		return nil, "", f.problems[0].Message
+	}
+	return data, blobID(info), ""
+}
+
 // plain returns "" if a path exists and no part of it is a link. Otherwise it returns why the path is not used.
 func (r *reading) plain(name string, wantDir bool) (problem string) {
+	problem, missing := r.way(name, wantDir)
+	if missing != "" {
+		problem += r.nearestFile(path.Dir(missing), path.Base(missing))
+	}
+	return problem
+}
+
+// way is plain without a guess at what was meant. missing is the part of the path that does not exist.
+func (r *reading) way(name string, wantDir bool) (problem, missing string) {
 	if !fs.ValidPath(name) {
-		return "is not a path of a file"
+		return "is not a path of a file", ""
 	}
 	steps := strings.Split(name, "/")
 	for i := range steps {
@@ -171,20 +194,20 @@ func (r *reading) plain(name string, wantDir bool) (problem string) {
 		last := i == len(steps)-1
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return "does not exist" + r.nearestFile(path.Dir(at), steps[i])
+			return "does not exist", at
 		case err != nil:
-			return "cannot be read: " + cause(err)
+			return "cannot be read: " + cause(err), ""
 		case info.Mode()&fs.ModeSymlink != 0 && last:
-			return "is a link; only regular files are read"
+			return "is a link; only regular files are read", ""
 		case info.Mode()&fs.ModeSymlink != 0:
-			return "leads through a link (" + quoteText(steps[i]) + "); only regular directories and files are read"
+			return "leads through a link (" + quoteText(steps[i]) + "); only regular directories and files are read", ""
 		case (!last || wantDir) && !info.IsDir():
-			return "is not there: " + quoteText(steps[i]) + " is no directory"
+			return "is not there: " + quoteText(steps[i]) + " is no directory", ""
 		case last && !wantDir && !info.Mode().IsRegular():
-			return irregular(info.Mode()) + "; only regular files are read"
+			return irregular(info.Mode()) + "; only regular files are read", ""
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // nearestFile guesses which file of a directory somebody meant.

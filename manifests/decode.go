@@ -10,6 +10,23 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
+// decode is the first stage of a Load. It finds the files below root and turns the text of each into manifests, each on
+// its own. What has not changed since the last Load is not parsed again.
+func (r *reading) decode(root string) {
+	r.walk(root)
+	found := 0
+	for left := r.files; len(left) > 0; {
+		n := r.read(left)
+		for _, f := range left[:n] {
+			found += len(f.problems)
+		}
+		if left = left[n:]; found > r.most() {
+			r.unknown.all = true // the rest is not read, because the list is long enough
+			break
+		}
+	}
+}
+
 // decoder fills one object from the nodes of one document. It does not stop at a problem: it leaves that field unset,
 // records the problem and goes on, so that a reader sees all problems at once. It never converts one type into
 // another silently.

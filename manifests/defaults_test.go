@@ -47,7 +47,7 @@ spec: {taskHistoryLimit: 3}
 // the cluster.
 func TestTheSourcesDefaultsAreUnderEachPolicy(t *testing.T) {
 	yes, no := true, false
-	loader := manifests.NewLoader(manifests.Options{New: all.New, Kinds: all.Names(), Field: all.Field})
+	loader := manifests.NewLoader(manifests.Options{Kinds: all.Manifests()})
 	source := func(settings string) map[string]v1.Object {
 		t.Helper()
 		fsys := fstest.MapFS{"a.yaml": {Data: []byte(stated)}}

@@ -13,55 +13,85 @@ type partner struct {
 	problem v1.Problem
 }
 
-// held returns the objects that problems hold, each with the reason: objects that the problems are about, and objects
-// that depend on them. The Cluster, the Nodes and the NodeSets decide together which nodes are managers and what a
-// node is. A problem of one of them therefore holds them all.
+// holding finds what problems hold.
+type holding struct {
+	set        Set
+	expansions *expansions
+	why, cause map[v1.Key]string
+	left       []v1.Key // whose hold has not been passed on yet
+}
+
+// held returns the objects that problems hold, each with the reason: objects that the problems are about, objects that
+// depend on them, and objects that come from a manifest that a problem is about. The Cluster, the Nodes and the NodeSets
+// decide together which nodes are managers and what a node is. A problem of one of them therefore holds them all.
 func (r *reading) held(set Set) map[v1.Key]string {
-	why, cause := map[v1.Key]string{}, map[v1.Key]string{}
-	var left []v1.Key
-	hold := func(key v1.Key, because, first string) {
-		if _, stated := set.Get(key); !stated || why[key] != "" {
-			return
-		}
-		why[key], cause[key] = because+first, first
-		left = append(left, key)
-	}
+	h := &holding{set: set, expansions: &r.expansions, why: map[v1.Key]string{}, cause: map[v1.Key]string{}}
 	problems := slices.SortedFunc(slices.Values(r.problems), v1.Problem.Compare)
 	for _, p := range problems {
 		if p.Holds {
-			hold(p.Object, "its manifest has a problem: ", bare(p).String())
+			h.hold(p.Object, "its manifest has a problem: ", bare(p).String())
 		}
 	}
 	for _, p := range r.partners {
-		hold(p.key, "its manifest does not go with another one: ", p.problem.String())
+		h.hold(p.key, "its manifest does not go with another one: ", p.problem.String())
 	}
-	if len(left) == 0 {
+	if len(h.left) == 0 {
 		return nil
 	}
-	dependents := map[v1.Key][]v1.Key{}
+	h.spread()
+	return h.why
+}
+
+func (h *holding) hold(key v1.Key, because, first string) {
+	_, stated := h.set.Get(key)
+	if _, expands := h.expansions.manifests[key]; (!stated && !expands) || h.why[key] != "" {
+		return
+	}
+	h.why[key], h.cause[key] = because+first, first
+	h.left = append(h.left, key)
+}
+
+// lost is a reference to what no manifest states.
+type lost struct{ from, to v1.Key }
+
+// spread holds all that goes with what is held.
+func (h *holding) spread() {
+	dependents, members := map[v1.Key][]v1.Key{}, map[v1.Key][]v1.Key{}
 	var nodes []v1.Key
-	for _, e := range set.Entries {
+	var missing []lost
+	for _, e := range h.set.Entries {
+		members[e.From] = append(members[e.From], e.Key())
 		for _, ref := range e.Object.Refs() {
 			dependents[ref.Key] = append(dependents[ref.Key], e.Key())
+			if _, stated := h.set.Get(ref.Key); !stated {
+				missing = append(missing, lost{e.Key(), ref.Key})
+			}
 		}
 		if v1.OfNodes(e.Key().Kind) {
 			nodes = append(nodes, e.Key())
 		}
 	}
-	for len(left) > 0 {
-		key := left[0]
-		left = left[1:]
+	for len(h.left) > 0 {
+		key := h.left[0]
+		h.left = h.left[1:]
 		for _, d := range dependents[key] {
-			hold(d, fmt.Sprintf("it depends on %s, which is held: ", key), cause[key])
+			h.hold(d, fmt.Sprintf("it depends on %s, which is held: ", key), h.cause[key])
+		}
+		for _, m := range members[key] {
+			h.hold(m, fmt.Sprintf("it comes from %s, which is held: ", key), h.cause[key])
+		}
+		if h.expansions.failed[key] {
+			for _, l := range missing {
+				h.hold(l.from, fmt.Sprintf("it depends on %s, which may come from %s, which is held: ", l.to, key), h.cause[key])
+			}
 		}
 		if v1.OfNodes(key.Kind) {
 			for _, n := range nodes {
-				hold(n, fmt.Sprintf("%s is held, and the manifests of nodes and managers belong together: ", key), cause[key])
+				h.hold(n, fmt.Sprintf("%s is held, and the manifests of nodes and managers belong together: ", key), h.cause[key])
 			}
 			nodes = nil
 		}
 	}
-	return why
 }
 
 // bare returns a problem without its object, for texts that have named the object already.

@@ -18,15 +18,41 @@ import (
 
 // Options say what a Loader knows.
 type Options struct {
-	// New returns an empty object of a kind, or nil if the kind is not known.
-	New func(kind string) v1.Object
-	// Kinds are the names of the kinds that New knows. Messages use them.
-	Kinds []string
-	// Field reports whether a path names a field of the kind that can differ, and returns all such fields for
-	// messages. If Field is nil, every path is accepted.
-	Field func(kind, path string) (ok bool, fields []string)
+	// Kinds are the kinds of manifests, in the order in which messages list them.
+	Kinds []Kind
 	// Limits bound what a source may cost. A limit that is zero has its value in DefaultLimits.
 	Limits Limits
+}
+
+// Kind is what a Loader knows of one kind of manifests.
+type Kind struct {
+	Name string
+	// New returns an empty manifest.
+	New func() v1.Object
+	// Field reports whether a path names a field of the kind that can differ, and returns all such fields for
+	// messages. If Field is nil, every path is accepted.
+	Field func(path string) (ok bool, fields []string)
+	// Expand makes the objects that a manifest of the kind stands for. It is nil if a manifest is the object itself.
+	Expand func(*Expansion)
+}
+
+// kind returns a kind by name. The second result is false if the kind is not known.
+func (o *Options) kind(name string) (Kind, bool) {
+	for _, k := range o.Kinds {
+		if k.Name == name {
+			return k, true
+		}
+	}
+	return Kind{}, false
+}
+
+// names returns the names of the kinds.
+func (o *Options) names() []string {
+	out := make([]string, len(o.Kinds))
+	for i, k := range o.Kinds {
+		out[i] = k.Name
+	}
+	return out
 }
 
 // Limits bound what a source may cost. They are far above what anybody needs.
@@ -35,6 +61,7 @@ type Limits struct {
 	TotalSize int64 // of all manifests and content files, in bytes
 	Files     int   // manifests
 	Listed    int   // files and directories of any kind
+	Objects   int   // that one manifest stands for
 	Depth     int   // of nested values, and of directories
 	Aliased   int   // values that a document's aliases stand for
 	Problems  int   // listed for one file; all files together list ten times as many
@@ -46,6 +73,7 @@ var DefaultLimits = Limits{
 	TotalSize: 64 << 20,
 	Files:     50_000,
 	Listed:    1_000_000,
+	Objects:   10_000,
 	Depth:     64,
 	Aliased:   10_000,
 	Problems:  1_000,
@@ -54,12 +82,21 @@ var DefaultLimits = Limits{
 // blob is implemented by the result of fs.FileInfo.Sys if the file system knows an id of each file's content.
 type blob interface{ BlobID() string }
 
+// blobID returns the id of a file's content, or "" if it is not known.
+func blobID(info fs.FileInfo) string {
+	if b, ok := info.Sys().(blob); ok {
+		return b.BlobID()
+	}
+	return ""
+}
+
 // Loader loads one source repeatedly and parses only what has changed. Several goroutines may use it at once.
 type Loader struct {
-	parser parser
-	mu     sync.Mutex
-	kept   map[string]parsed // by blob id
-	merged merged
+	parser   parser
+	mu       sync.Mutex
+	kept     map[string]parsed // by blob id
+	expanded map[origin]*expanded
+	merged   merged
 }
 
 // NewLoader returns a Loader that has read nothing yet.
@@ -83,6 +120,7 @@ func (l Limits) withDefaults() Limits {
 	}
 	pick(&l.Files, d.Files)
 	pick(&l.Listed, d.Listed)
+	pick(&l.Objects, d.Objects)
 	pick(&l.Depth, d.Depth)
 	pick(&l.Aliased, d.Aliased)
 	pick(&l.Problems, d.Problems)
@@ -95,9 +133,9 @@ func (l Limits) withDefaults() Limits {
 func (l *Loader) Load(fsys fs.FS, root string) (Set, []v1.Problem) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := &reading{parser: l.parser, limits: l.parser.options.Limits, fsys: fsys, before: l.kept, used: map[string]bool{}}
+	r := &reading{parser: l.parser, fsys: fsys, before: l.kept, used: map[string]bool{}, expansions: expansions{before: l.expanded}}
 	set := r.load(root)
-	l.merged = l.merged.into(set)
+	l.merged, l.expanded = l.merged.into(set), r.expansions.next
 	maps.DeleteFunc(l.kept, func(id string, _ parsed) bool { return !r.used[id] })
 	slices.SortFunc(r.problems, v1.Problem.Compare)
 	slices.SortFunc(set.Notices, v1.Problem.Compare)
@@ -110,28 +148,37 @@ func (l *Loader) Load(fsys fs.FS, root string) (Set, []v1.Problem) {
 
 // reading is the work of one Load.
 type reading struct {
-	parser     parser
-	limits     Limits
-	fsys       fs.FS
-	before     map[string]parsed // by blob id
-	used       map[string]bool   // blob ids that this Load has met
-	problems   []v1.Problem
-	size       int64 // of what was read
-	files      []*file
-	unread     [][]byte // texts that could not be read as manifests
-	blind      bool     // true if a whole file could not be read, so that nobody knows what it states
-	unreadSize int
+	parser   parser
+	fsys     fs.FS
+	before   map[string]parsed // by blob id
+	used     map[string]bool   // blob ids that this Load has met
+	problems []v1.Problem
+	size     int64 // of what was read
+	files    []*file
+	unknown  unknown
+	// expansions are the manifests that stand for other objects.
+	expansions expansions
 	// suggested counts how often a similar name was looked for.
 	suggested int
 	// partners are the other objects that problems hold.
 	partners []partner
 }
 
+// unknown is what could not be read as manifests.
+type unknown struct {
+	texts [][]byte
+	size  int
+	all   bool // true if a whole file could not be read, so that nobody knows what it states
+}
+
+func (r *reading) limits() *Limits { return &r.parser.options.Limits }
+
 // file is one file that may hold manifests.
 type file struct {
 	name     string
 	problems []v1.Problem
 	parsed   parsed
+	expanded map[v1.Object]*expanded // by manifest
 }
 
 func (f *file) add(format string, args ...any) {
@@ -149,65 +196,32 @@ func (r *reading) load(root string) Set {
 	}
 	own := r.own(root)
 	set.Name, set.Defaults = own.Name, own.Defaults
-	r.walk(root)
-	found := 0
-	for left := r.files; len(left) > 0; {
-		n := r.read(left)
-		for _, f := range left[:n] {
-			found += len(f.problems)
-		}
-		if left = left[n:]; found > r.most() {
-			r.blind = true // the rest is not read, because the list is long enough
-			break
-		}
-	}
-	r.dropContent()
-	stated := 0
-	for _, f := range r.files {
-		r.problems = append(r.problems, f.problems...)
-		stated += f.parsed.stated
-		r.note(f.parsed.unread)
-		set.notice(f)
-		for _, d := range f.parsed.documents {
-			e := Entry{Object: d.object, File: f.name, Line: d.line, marks: d.marks}
-			r.content(&e)
-			set.Entries = append(set.Entries, e)
-		}
-	}
-	if stated == 0 && len(r.problems) == 0 {
-		r.add("", 0, v1.Key{}, "", "there are no manifests below %s; the revision is refused, because an empty source would remove everything", quoteText(root))
-	}
-	set.Entries = r.unique(set.Entries)
-	r.check(set)
-	set.Held = r.held(set)
+	r.decode(root)
+	r.expand(&set, root)
+	r.check(&set)
 	return set
 }
 
 // mostNotices is how many notices are listed for a source.
 const mostNotices = 100
 
-// notice adds the notices of a file's manifests.
-func (s *Set) notice(f *file) {
-	for _, n := range f.parsed.notices {
-		if len(s.Notices) < mostNotices {
-			n.File = f.name
-			s.Notices = append(s.Notices, n)
-		}
-	}
+// notice adds notices.
+func (s *Set) notice(notices []v1.Problem) {
+	s.Notices = append(s.Notices, notices[:min(len(notices), mostNotices-len(s.Notices))]...)
 }
 
 // most returns how many problems are listed for a whole source.
-func (r *reading) most() int { return 10 * r.limits.Problems }
+func (r *reading) most() int { return 10 * r.limits().Problems }
 
 // note keeps texts that could not be read, as long as searching them is cheap.
 func (r *reading) note(unread [][]byte) {
 	const limit = 256 << 10
 	for _, text := range unread {
-		if r.unreadSize += len(text); r.unreadSize > limit {
-			r.blind = true
+		if r.unknown.size += len(text); r.unknown.size > limit {
+			r.unknown.all = true
 			return
 		}
-		r.unread = append(r.unread, text)
+		r.unknown.texts = append(r.unknown.texts, text)
 	}
 }
 
@@ -225,27 +239,10 @@ func (r *reading) enter(root string) bool {
 	return false
 }
 
-// unique sorts entries by key. For each key it keeps the first entry and reports the others.
-func (r *reading) unique(entries []Entry) []Entry {
-	slices.SortStableFunc(entries, func(a, b Entry) int { return a.Key().Compare(b.Key()) })
-	out := entries[:0]
-	for _, e := range entries {
-		if len(out) > 0 && out[len(out)-1].Key() == e.Key() {
-			first := out[len(out)-1]
-			r.add(e.File, e.LineOf("metadata.name"), e.Key(), "metadata.name", "is stated twice: also in %s", place(first.File, first.LineOf("metadata.name")))
-			continue
-		}
-		out = append(out, e)
-	}
-	return out
-}
-
-func place(file string, line int) string { return fmt.Sprintf("%s:%d", file, line) }
-
 // mentioned reports whether a text that could not be read may hold a name. If so, what the name stands for is not
 // known to be missing.
 func (r *reading) mentioned(name string) bool {
-	return r.blind || slices.ContainsFunc(r.unread, func(text []byte) bool { return bytes.Contains(text, []byte(name)) })
+	return r.unknown.all || slices.ContainsFunc(r.unknown.texts, func(text []byte) bool { return bytes.Contains(text, []byte(name)) })
 }
 
 // suggest is v1.DidYouMean for the first hundred problems. It compares with every name, and a source can have many of

@@ -11,29 +11,18 @@ import (
 	"github.com/swarm-operator/swarm-operator/manifests"
 )
 
-var options = manifests.Options{
-	Kinds: []string{v1.KindCluster, v1.KindConfig, v1.KindNetwork, v1.KindNode, v1.KindSecret, v1.KindService},
-	New: func(kind string) v1.Object {
-		switch kind {
-		case v1.KindCluster:
-			return new(v1.Cluster)
-		case v1.KindConfig:
-			return new(v1.Config)
-		case v1.KindNetwork:
-			return new(v1.Network)
-		case v1.KindNode:
-			return new(v1.Node)
-		case v1.KindSecret:
-			return new(v1.Secret)
-		case v1.KindService:
-			return new(v1.Service)
-		}
-		return nil
-	},
-	Field: func(_, path string) (bool, []string) {
-		fields := []string{"spec.replicas", "spec.image"}
-		return slices.Contains(fields, path), fields
-	},
+var options = manifests.Options{Kinds: []manifests.Kind{
+	{Name: v1.KindCluster, New: func() v1.Object { return new(v1.Cluster) }, Field: field},
+	{Name: v1.KindConfig, New: func() v1.Object { return new(v1.Config) }, Field: field},
+	{Name: v1.KindNetwork, New: func() v1.Object { return new(v1.Network) }, Field: field},
+	{Name: v1.KindNode, New: func() v1.Object { return new(v1.Node) }, Field: field},
+	{Name: v1.KindSecret, New: func() v1.Object { return new(v1.Secret) }, Field: field},
+	{Name: v1.KindService, New: func() v1.Object { return new(v1.Service) }, Field: field},
+}}
+
+func field(path string) (bool, []string) {
+	fields := []string{"spec.replicas", "spec.image"}
+	return slices.Contains(fields, path), fields
 }
 
 // withBlobs is a file system that knows an id of each file's content, as a commit's does.

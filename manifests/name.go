@@ -35,7 +35,7 @@ func CheckName(name string) string {
 // SourceName returns the name that a source states in .swarm-operator.yaml, in root or otherwise at the top. It
 // returns "" if there is no valid name. It reads no manifest.
 func SourceName(fsys fs.FS, root string) string {
-	r := &reading{limits: Limits{}.withDefaults(), fsys: fsys, before: map[string]parsed{}, used: map[string]bool{}}
+	r := &reading{parser: parser{Options{Limits: Limits{}.withDefaults()}}, fsys: fsys, before: map[string]parsed{}, used: map[string]bool{}}
 	name := r.own(root).Name
 	if len(r.problems) > 0 || CheckName(name) != "" {
 		return ""
@@ -69,7 +69,7 @@ func (r *reading) settings(name string, data []byte) (s settings) {
 	if len(n.Content) == 0 || isNull(n.Content[0]) {
 		return s
 	}
-	d := &decoder{limits: r.limits, root: reflect.TypeFor[settings](), marks: marks{{line: int32(n.Line), parent: -1}}}
+	d := &decoder{limits: *r.limits(), root: reflect.TypeFor[settings](), marks: marks{{line: int32(n.Line), parent: -1}}}
 	d.value(n.Content[0], reflect.ValueOf(&s).Elem(), 0)
 	switch at, _ := d.marks.find("name", nil); {
 	case len(d.problems) > 0 || at == 0:

@@ -34,6 +34,7 @@ type document struct {
 	object v1.Object
 	line   int
 	marks  marks
+	bad    bool // true if it has a problem
 }
 
 // parser reads files.
@@ -167,7 +168,7 @@ func (p parser) document(n *yaml.Node, text []byte, out *parsed) {
 		out.unread = append(out.unread, text)
 		return
 	}
-	out.documents = append(out.documents, document{object: object, line: n.Line, marks: append(make(marks, 0, len(d.marks)), d.marks...)})
+	out.documents = append(out.documents, document{object: object, line: n.Line, marks: append(make(marks, 0, len(d.marks)), d.marks...), bad: len(d.problems) > 0})
 }
 
 // judged returns the problems of the document. If the object's name is not known, or the document was not read to its
@@ -206,14 +207,14 @@ func (p parser) identify(n *yaml.Node, d *decoder) v1.Object {
 		d.addLine(version.Line, 0, "apiVersion is %s; only %s is read%s", d.quote(version, 0), v1.APIVersion, hint)
 		return nil
 	case kind == nil:
-		d.add(0, "kind is missing; it must be one of %s", strings.Join(p.options.Kinds, ", "))
+		d.add(0, "kind is missing; it must be one of %s", strings.Join(p.options.names(), ", "))
 		return nil
 	}
-	if object := p.options.New(scalarText(kind)); object != nil {
-		return object
-	}
 	name := scalarText(kind)
-	d.addLine(kind.Line, 0, "kind %s is not known; it must be one of %s%s", d.quote(kind, 0), strings.Join(p.options.Kinds, ", "), v1.DidYouMean(name, p.options.Kinds))
+	if k, known := p.options.kind(name); known {
+		return k.New()
+	}
+	d.addLine(kind.Line, 0, "kind %s is not known; it must be one of %s%s", d.quote(kind, 0), strings.Join(p.options.names(), ", "), v1.DidYouMean(name, p.options.names()))
 	return nil
 }
 

@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"slices"
+	"strconv"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
@@ -15,7 +16,9 @@ type Set struct {
 	// Entries are sorted by key.
 	Entries []Entry
 	// Held maps each object that a problem holds to the reason: objects whose values are wrong, and objects that
-	// depend on them. They are among the Entries, and callers must not act on them.
+	// depend on them. They are among the Entries, and callers must not act on them. A manifest that stands for other
+	// objects is here under its own key, although no entry has that key. The Entries may then lack some of its
+	// objects, so callers must not take what no entry states for removed.
 	Held map[v1.Key]string
 	// Notices name what is allowed but hardly meant. They are sorted like problems.
 	Notices []v1.Problem
@@ -27,11 +30,24 @@ type Entry struct {
 	// file that it names is already in it. As long as its file does not change, it is the same pointer in each Set of
 	// a Loader, so callers must not change it.
 	Object v1.Object
-	File   string
-	// Line is the first line of the object's document.
+	// From is the key of the manifest that stands for the object. It is empty if the object is a manifest itself.
+	From v1.Key
+	File string
+	// Line is the first line of what states the object.
 	Line  int
 	marks marks
+	// positions are those of the marks. It is nil if all are in File.
+	positions []Position
 }
+
+// Position is a place in a file of the source. Column is 0 if it is not known.
+type Position struct {
+	File         string
+	Line, Column int
+}
+
+// String renders file:line.
+func (p Position) String() string { return p.File + ":" + strconv.Itoa(p.Line) }
 
 // Key returns the object's key.
 func (e Entry) Key() v1.Key { return e.Object.Key() }
@@ -45,16 +61,22 @@ func (s Set) Get(key v1.Key) (Entry, bool) {
 	return s.Entries[i], true
 }
 
-// LineOf returns the line of a field path such as spec.ports[0].target. If the manifest does not state it, LineOf
-// returns the line of its nearest parent that it does state. A path may also name an element by its list key, as in
+// Position returns the place of a field path such as spec.ports[0].target. If the field is not stated, Position returns
+// the place of its nearest parent that is. A path may also name an element by its list key, as in
 // spec.ports[8080/tcp].published.
-func (e Entry) LineOf(path string) int {
+func (e Entry) Position(path string) Position {
 	if len(e.marks) == 0 {
-		return e.Line
+		return Position{File: e.File, Line: e.Line}
 	}
 	at, _ := e.marks.find(path, listKeys(e.Object))
-	return int(e.marks[at].line)
+	if e.positions != nil {
+		return e.positions[at]
+	}
+	return Position{File: e.File, Line: int(e.marks[at].line)}
 }
+
+// LineOf returns the line of Position.
+func (e Entry) LineOf(path string) int { return e.Position(path).Line }
 
 // states reports whether the manifest states a field.
 func (e Entry) states(path string) bool {

@@ -84,5 +84,5 @@ func (r *reading) overlap(p, other pool) {
 		return
 	}
 	r.between(p.entry, other.entry, path, "%s overlaps with %s of %s (%s); the swarm gives an address to one network, and leaves the other without any",
-		p.Range, other.Range, other.entry.Key(), place(other.entry.File, other.entry.LineOf("spec.ipam.config["+strconv.Itoa(other.Index)+"].subnet")))
+		p.Range, other.Range, other.entry.Key(), other.entry.Position("spec.ipam.config["+strconv.Itoa(other.Index)+"].subnet"))
 }

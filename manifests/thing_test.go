@@ -67,12 +67,7 @@ func (t *thing) Validate() []v1.Problem {
 	return out
 }
 
-var thingOptions = manifests.Options{Kinds: []string{"Thing"}, New: func(kind string) v1.Object {
-	if kind == "Thing" {
-		return new(thing)
-	}
-	return nil
-}}
+var thingOptions = manifests.Options{Kinds: []manifests.Kind{{Name: "Thing", New: func() v1.Object { return new(thing) }}}}
 
 func loadThing(spec string) (manifests.Set, []v1.Problem) {
 	text := "apiVersion: swarm-operator.io/v1\nkind: Thing\nmetadata: {name: t}\nspec:\n" + indent(spec)

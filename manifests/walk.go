@@ -35,20 +35,20 @@ func (r *reading) walk(root string) {
 }
 
 func (w *walker) directory(dir string, depth int) {
-	if depth > w.limits.Depth {
-		w.add(dir, 0, v1.Key{}, "", "lies deeper than %d directories", w.limits.Depth)
+	if depth > w.limits().Depth {
+		w.add(dir, 0, v1.Key{}, "", "lies deeper than %d directories", w.limits().Depth)
 		return
 	}
 	entries, err := fs.ReadDir(w.fsys, dir)
 	if err != nil {
-		w.blind = true
+		w.unknown.all = true
 		w.add(dir, 0, v1.Key{}, "", "the directory cannot be listed: %s", cause(err))
 		return
 	}
 	for _, e := range entries {
-		if w.listed++; w.listed > w.limits.Listed && !w.full {
+		if w.listed++; w.listed > w.limits().Listed && !w.full {
 			w.full = true
-			w.add("", 0, v1.Key{}, "", "the source has more than %d files; name the directory of the manifests with --path", w.limits.Listed)
+			w.add("", 0, v1.Key{}, "", "the source has more than %d files; name the directory of the manifests with --path", w.limits().Listed)
 		}
 		if w.full {
 			return
@@ -73,9 +73,9 @@ func (w *walker) entry(name string, e fs.DirEntry, depth int) {
 	case !manifest && e.Type()&fs.ModeSymlink != 0:
 		w.link(name)
 	case !manifest:
-	case len(w.files) == w.limits.Files:
+	case len(w.files) == w.limits().Files:
 		w.full = true
-		w.add("", 0, v1.Key{}, "", "the source has more than %d manifests", w.limits.Files)
+		w.add("", 0, v1.Key{}, "", "the source has more than %d manifests", w.limits().Files)
 	default:
 		f := &file{name: name}
 		w.files = append(w.files, f)
@@ -150,7 +150,7 @@ func (r *reading) dotFile(name string) ([]byte, bool) {
 		f.add("%s; only regular files are read", what)
 		return nil, false
 	}
-	return r.bytes(f, info, r.limits.FileSize)
+	return r.bytes(f, info, r.limits().FileSize)
 }
 
 // read parses the first of the given files, except those that were parsed before. It returns how many files it took.
@@ -195,7 +195,7 @@ func (r *reading) read(files []*file) int {
 // parsed before or cannot be read.
 func (r *reading) fetch(f *file) (id string, data []byte, ok bool) {
 	if len(f.problems) > 0 { // a link, for example
-		f.parsed.stated, r.blind = 1, true
+		f.parsed.stated, r.unknown.all = 1, true
 		return "", nil, false
 	}
 	info, err := fs.Lstat(r.fsys, f.name)
@@ -203,22 +203,19 @@ func (r *reading) fetch(f *file) (id string, data []byte, ok bool) {
 		err = errors.New("it changed while it was read")
 	}
 	if err != nil {
-		r.blind = true
+		r.unknown.all = true
 		f.add("cannot be read: %s", cause(err))
 		return "", nil, false
 	}
-	if b, ok := info.Sys().(blob); ok {
-		id = b.BlobID()
-	}
-	if id != "" {
+	if id = blobID(info); id != "" {
 		r.used[id] = true
 		if known, ok := r.before[id]; ok {
-			r.blind = !r.account(f, int64(known.size)) || r.blind
+			r.unknown.all = !r.account(f, int64(known.size)) || r.unknown.all
 			return id, nil, false
 		}
 	}
-	data, ok = r.bytes(f, info, r.limits.FileSize)
-	r.blind = r.blind || !ok
+	data, ok = r.bytes(f, info, r.limits().FileSize)
+	r.unknown.all = r.unknown.all || !ok
 	return id, data, ok
 }
 
@@ -246,8 +243,8 @@ func (r *reading) bytes(f *file, info fs.FileInfo, limit int64) ([]byte, bool) {
 // account adds a file's size to the source's total. It returns false, and reports it, if the total would exceed the
 // limit.
 func (r *reading) account(f *file, size int64) bool {
-	if r.size+size > r.limits.TotalSize {
-		f.add("is not read: the files of the source have more than %d bytes together", r.limits.TotalSize)
+	if r.size+size > r.limits().TotalSize {
+		f.add("is not read: the files of the source have more than %d bytes together", r.limits().TotalSize)
 		return false
 	}
 	r.size += size

@@ -114,7 +114,7 @@ func newStory(t *testing.T) *story {
 	s := &story{
 		Swarm: model.New(), t: t, now: model.Noon, commits: map[string]*commit{}, healths: map[string]kinds.Health{}, undone: map[string]undone{},
 		wanted: map[v1.Key]string{}, refuses: map[string]string{}, troubles: map[string]trouble{}, about: kinds.About{API: "1.52", Nodes: 3, Managers: 3},
-		loader: manifests.NewLoader(manifests.Options{New: all.New, Kinds: all.Names(), Field: all.Field}),
+		loader: manifests.NewLoader(manifests.Options{Kinds: all.Manifests()}),
 		policy: decide.Policy{Budgets: plan.DefaultBudgets(), RepairAfter: time.Minute, RepairRestartsAfter: 15 * time.Minute, Follow: true},
 	}
 	s.decider = decide.New(s.policy)

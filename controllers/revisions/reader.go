@@ -51,7 +51,7 @@ const DefaultName = "default"
 
 // NewLoader returns a loader that knows all kinds.
 func NewLoader() *manifests.Loader {
-	return manifests.NewLoader(manifests.Options{New: all.New, Kinds: all.Names(), Field: all.Field})
+	return manifests.NewLoader(manifests.Options{Kinds: all.Manifests()})
 }
 
 // Reader reads revisions. It keeps the last ones, so that they need not be read again. One goroutine may use it at a

@@ -42,7 +42,7 @@ var house = []room{
 	{"controllers/kinds", []string{"api/v1", "controllers/engine", "diff", "diff/plan"}, none, []string{"os", "net", "log"}},
 	{"controllers/kinds/cluster", []string{"api/v1", "controllers/engine", "controllers/files", "controllers/kinds", "diff", "diff/plan"}, []string{"github.com/moby/moby/api", "github.com/moby/moby/client"}, []string{"os", "net/http", "log"}},
 	{"controllers/kinds/*", []string{"api/v1", "controllers/engine", "controllers/kinds", "diff", "diff/plan"}, []string{"github.com/moby/moby/api", "github.com/moby/moby/client"}, []string{"net/http", "log"}},
-	{"controllers/kinds/all", []string{"api/v1", "controllers/kinds", "controllers/kinds/*", "diff", "diff/plan"}, none, []string{"os", "net", "log"}},
+	{"controllers/kinds/all", []string{"api/v1", "controllers/kinds", "controllers/kinds/*", "diff", "diff/plan", "manifests"}, none, []string{"os", "net", "log"}},
 	{"controllers/bootstrap", []string{"api/v1", "controllers/engine", "controllers/kinds"}, []string{"github.com/moby/moby/api", "github.com/moby/moby/client"}, []string{"os", "net/http", "log"}},
 	{"controllers/state", []string{"api/v1", "controllers/engine", "diff/plan"}, []string{"github.com/moby/moby/api", "github.com/moby/moby/client", "github.com/go-logr/logr"}, []string{"os", "net", "log"}},
 	{"controllers/apply", []string{"api/v1", "controllers/engine", "controllers/kinds", "diff", "diff/plan"}, none, []string{"os", "net", "log"}},

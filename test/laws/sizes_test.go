@@ -34,7 +34,6 @@ var wide = map[string]int{
 	"diff/plan/Facts":                  32,
 	"diff/plan/Refusal":                13,
 	"diff/plan/Step":                   13,
-	"manifests/reading":                13,
 	"sandbox/Sandbox":                  15,
 	"sandbox/controller":               13,
 	"sandbox/machine":                  16,

@@ -4,7 +4,6 @@ package all
 import (
 	"slices"
 
-	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/cluster"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/config"
@@ -14,45 +13,30 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/service"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/manifests"
 )
 
 var (
 	objects = []kinds.Kind{cluster.Kind(), node.Kind(), config.Kind(), secret.Kind(), network.Kind(), service.Kind()}
-	// every has every kind of manifest, including those without objects of their own
-	every = append(slices.Clone(objects), node.Set())
+	// stated has every kind of manifest: those of objects, the templates, and those that stand for objects of other kinds
+	stated = append(own(objects...), own(node.Set())...)
 )
+
+// own returns kinds of manifests that need no expansion.
+func own(list ...kinds.Kind) []manifests.Kind {
+	var out []manifests.Kind
+	for _, k := range list {
+		field := func(path string) (bool, []string) { return k.Shape.Names(path), k.Shape.Types() }
+		out = append(out, manifests.Kind{Name: k.Name, New: k.New, Field: field})
+	}
+	return out
+}
 
 // Kinds returns all kinds of objects, those that others refer to first.
 func Kinds() []kinds.Kind { return slices.Clone(objects) }
 
-// New returns an empty manifest of a kind, or nil.
-func New(kind string) v1.Object {
-	for i := range every {
-		if k := &every[i]; k.Name == kind {
-			return k.New()
-		}
-	}
-	return nil
-}
-
-// Names lists the kinds of manifests.
-func Names() []string {
-	var names []string
-	for _, k := range every {
-		names = append(names, k.Name)
-	}
-	return names
-}
-
-// Field reports whether a path names a field of a kind. It also returns the fields that there are, for messages.
-func Field(kind, path string) (ok bool, fields []string) {
-	for i := range every {
-		if k := &every[i]; k.Name == kind {
-			return k.Shape.Names(path), k.Shape.Types()
-		}
-	}
-	return false, nil
-}
+// Manifests returns all kinds of manifests.
+func Manifests() []manifests.Kind { return slices.Clone(stated) }
 
 var rules = func() map[string]diff.Rules {
 	m := map[string]diff.Rules{}
