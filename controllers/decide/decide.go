@@ -203,6 +203,7 @@ func (d *Decider) Compare(run *Decision, before Before) {
 	findLost(run.Haves, asked)
 	run.Changes = d.seen.Compare(run.Haves, run.Wants.States, all.Rules)
 	run.hold(run.Withheld)
+	d.holdUnstated(run)
 	d.memo.Release(&d.seen)
 	run.Wanted = make(map[v1.Key]*diff.State, len(run.Wants.States))
 	for i := range run.Wants.States {

@@ -1,6 +1,8 @@
 package decide
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -26,6 +28,25 @@ func (r *Decision) hold(held map[v1.Key]string) {
 		}
 		return is
 	})
+}
+
+// holdUnstated holds what no manifest states, as long as a manifest is held that stands for objects of other kinds:
+// nobody knows which they are. No object is of such a manifest's own kind. It comes after hold.
+func (d *Decider) holdUnstated(r *Decision) {
+	for _, key := range slices.SortedFunc(maps.Keys(r.Withheld), v1.Key.Compare) {
+		if _, own := d.kind(key.Kind); own || v1.OfNodes(key.Kind) {
+			continue
+		}
+		why := v1.Scrub(fmt.Sprintf("no manifest states it, and it may come from %s, which is held: %s", key, r.Withheld[key]))
+		r.Changes = slices.DeleteFunc(r.Changes, func(c diff.Change) bool {
+			unstated := c.Op == diff.Remove && !c.Have.Meta.OldVersion
+			if unstated {
+				r.Held[c.Key] = plan.Problem{Why: why, Present: true, Instance: c.Instance}
+			}
+			return unstated
+		})
+		return
+	}
 }
 
 // IsHeld reports whether a problem holds the object. A problem of one manifest about nodes holds all objects about

@@ -1,6 +1,8 @@
 package decide
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -36,6 +38,68 @@ func TestAHeldObjectCountsAsPresent(t *testing.T) {
 		if run.IsHeld(key) != want {
 			t.Errorf("%s is held %t, want %t", key, !want, want)
 		}
+	}
+}
+
+// Many is a kind of manifests that no object is of.
+func TestWhatAHeldManifestMayStandForStays(t *testing.T) {
+	many, node := v1.Key{Kind: "Many", Name: "m"}, v1.Key{Kind: v1.KindNodeSet, Name: "n"}
+	for _, test := range []struct {
+		name string
+		held []v1.Key
+		// gone are the removals that are left, and kept those of what counts as present now.
+		gone, kept []string
+	}{
+		{name: "no problem", gone: []string{"web", "conf-old"}},
+		{name: "a problem of an object", held: []v1.Key{svc("web")}, gone: []string{"conf-old"}, kept: []string{"web"}},
+		{name: "a problem of another object", held: []v1.Key{svc("other")}, gone: []string{"web", "conf-old"}},
+		{name: "a problem of what is about nodes", held: []v1.Key{node}, gone: []string{"web", "conf-old"}},
+		{name: "a problem of what stands for others", held: []v1.Key{many}, gone: []string{"conf-old"}, kept: []string{"web"}},
+		{name: "both", held: []v1.Key{many, svc("other")}, gone: []string{"conf-old"}, kept: []string{"web"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			run := about(indexOf(there("1", "web"), there("2", "conf-old"), there("3", "db")), state.Memory{})
+			have := func(name string, old bool) *diff.State {
+				return &diff.State{Key: svc(name), Instance: name, Meta: diff.Meta{Mine: true, OldVersion: old}}
+			}
+			changes := []diff.Change{
+				{Op: diff.Remove, Key: svc("web"), Instance: "web", Have: have("web", false)},
+				{Op: diff.Remove, Key: svc("conf"), Instance: "conf-old", Have: have("conf", true)},
+				{Op: diff.Update, Key: svc("db"), Instance: "db", Have: have("db", false), Want: have("db", false)},
+				{Op: diff.Create, Key: svc("new"), Instance: "new", Want: have("new", false)},
+			}
+			run.Changes = changes
+			if len(test.held) > 0 {
+				run.Withheld = map[v1.Key]string{}
+			}
+			for _, key := range test.held {
+				run.Withheld[key] = "shop.txt:3: it is wrong"
+			}
+			run.hold(run.Withheld)
+			New(Policy{}).holdUnstated(run)
+			var gone, other []string
+			for _, c := range run.Changes {
+				if c.Op == diff.Remove {
+					gone = append(gone, c.Instance)
+				} else {
+					other = append(other, c.Instance)
+				}
+			}
+			if !slices.Equal(gone, test.gone) || !slices.Equal(other, []string{"db", "new"}) {
+				t.Errorf("what goes is %v, and what else differs is %v; want %v", gone, other, test.gone)
+			}
+			for _, name := range test.kept {
+				if p := run.Held[svc(name)]; !p.Present || p.Instance != name || !run.IsHeld(svc(name)) || !strings.Contains(p.Why, "shop.txt:3: it is wrong") {
+					t.Errorf("%s is not held: %+v", name, p)
+				}
+			}
+			if p, is := run.Held[many]; is && p.Present {
+				t.Errorf("%s is no object, and is said to exist", many)
+			}
+			if len(changes) != 4 || changes[0].Key != svc("web") {
+				t.Error("the differences that were found are changed in place")
+			}
+		})
 	}
 }
 
