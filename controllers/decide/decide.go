@@ -150,27 +150,23 @@ func (r *Decision) Ends() bool {
 type Decider struct {
 	Policy
 	Progress
-	kinds []kinds.Kind
+	kinds kinds.Set
 	memo  kinds.Memo
 	seen  diff.Seen
 }
 
-// New returns a decider that knows nothing yet.
-func New(p Policy) *Decider {
-	return &Decider{Policy: p, Progress: newProgress(), kinds: all.Kinds()}
+// New returns a decider that knows nothing yet, about all kinds.
+func New(p Policy) *Decider { return About(all.Kinds(), p) }
+
+// About returns a decider about some kinds.
+func About(every kinds.Set, p Policy) *Decider {
+	return &Decider{Policy: p, Progress: newProgress(), kinds: every}
 }
 
 // Forget drops the caches. That changes no decision.
 func (d *Decider) Forget() { d.memo, d.seen = kinds.Memo{}, diff.Seen{} }
 
-func (d *Decider) kind(name string) (kinds.Kind, bool) {
-	for _, k := range d.kinds {
-		if k.Name == name {
-			return k, true
-		}
-	}
-	return kinds.Kind{}, false
-}
+func (d *Decider) kind(name string) (kinds.Kind, bool) { return d.kinds.Get(name) }
 
 // Expand works out what is wanted, and brings what exists into the same form.
 func (d *Decider) Expand(run *Decision) {
@@ -201,7 +197,7 @@ func (d *Decider) Compare(run *Decision, before Before) {
 	noteGone(run, asked, d.removed)
 	d.remade(run)
 	findLost(run.Haves, asked)
-	run.Changes = d.seen.Compare(run.Haves, run.Wants.States, all.Rules)
+	run.Changes = d.seen.Compare(run.Haves, run.Wants.States, d.kinds.Rules)
 	run.hold(run.Withheld)
 	d.holdUnstated(run)
 	d.memo.Release(&d.seen)
@@ -255,7 +251,7 @@ func (d *Decider) Decide(run *Decision) {
 	run.Plan = plan.Build(run.Changes, run.Facts, plan.Policy{
 		Source: run.Source, RepairAfter: d.RepairAfter, RepairRestartsAfter: d.RepairRestartsAfter, Budgets: d.Budgets, Consents: append(run.consents, d.Consents...),
 		AskRewritten: d.AskRewritten, PruneAdopted: prune != nil && *prune,
-	}, all.Part(), run.Surveyed.Part, run.Rotating.Part)
+	}, d.kinds.Part(), run.Surveyed.Part, run.Rotating.Part)
 	d.writeDown(run)
 	d.remember(run)
 	d.seenFailed = run.Memory.Failed

@@ -54,13 +54,13 @@ type World struct {
 // Observer reads the swarm. It may be used by several goroutines, if each has a World of its own.
 type Observer struct {
 	engine *engine.Client
-	kinds  []kinds.Kind
+	kinds  kinds.Set
 	// unlisted maps kinds.Ref to *kinds.Live: see findUnlisted.
 	unlisted sync.Map
 }
 
 // New returns an observer of a swarm.
-func New(e *engine.Client, all []kinds.Kind) *Observer { return &Observer{engine: e, kinds: all} }
+func New(e *engine.Client, all kinds.Set) *Observer { return &Observer{engine: e, kinds: all} }
 
 // Memory returns what the operator remembers of a source. From then on the World is that source's.
 func (w *World) Memory(store *state.Store, source string) (state.Found, error) {
@@ -226,14 +226,7 @@ func (o *Observer) uses(l *kinds.Live) []kinds.Ref {
 	return k.Uses(l)
 }
 
-func (o *Observer) kind(name string) (kinds.Kind, bool) {
-	for _, k := range o.kinds {
-		if k.Name == name {
-			return k, true
-		}
-	}
-	return kinds.Kind{}, false
-}
+func (o *Observer) kind(name string) (kinds.Kind, bool) { return o.kinds.Get(name) }
 
 // readScope brings what the scope names up to date.
 func (o *Observer) readScope(ctx context.Context, w *World, s Scope) error {

@@ -27,6 +27,8 @@ import (
 type Options struct {
 	Engine    *engine.Client
 	Revisions *revisions.Reader
+	// Kinds are what is reconciled. nil means all kinds.
+	Kinds kinds.Set
 	// Policy says how to decide.
 	Policy decide.Policy
 	// Lease is this process's part of the swarm's lease. Nothing is written without the lease. nil means a new one
@@ -62,7 +64,10 @@ func New(o Options) *Reconciler {
 	if o.Lease == nil {
 		o.Lease = state.NewLease(state.LeaseOptions{Engine: o.Engine, Log: o.Log, Now: o.Now})
 	}
-	every, decider := all.Kinds(), decide.New(o.Policy)
+	if o.Kinds == nil {
+		o.Kinds = all.Kinds()
+	}
+	every, decider := o.Kinds, decide.About(o.Kinds, o.Policy)
 	return &Reconciler{
 		engine: o.Engine, revisions: o.Revisions, kinds: every, lease: o.Lease, now: o.Now, observer: observe.New(o.Engine, every), decider: decider,
 		actor: act.New(act.Options{Engine: o.Engine, Lease: o.Lease, Kinds: every, Decider: decider, Log: o.Log, Now: o.Now}),

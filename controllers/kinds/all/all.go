@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	objects = []kinds.Kind{cluster.Kind(), node.Kind(), config.Kind(), secret.Kind(), network.Kind(), service.Kind()}
+	objects = kinds.Set{cluster.Kind(), node.Kind(), config.Kind(), secret.Kind(), network.Kind(), service.Kind()}
 	// stated has every kind of manifest: those of objects, the templates, and those that stand for objects of other kinds
 	stated = append(own(objects...), own(node.Set())...)
 )
@@ -33,27 +33,13 @@ func own(list ...kinds.Kind) []manifests.Kind {
 }
 
 // Kinds returns all kinds of objects, those that others refer to first.
-func Kinds() []kinds.Kind { return slices.Clone(objects) }
+func Kinds() kinds.Set { return slices.Clone(objects) }
 
 // Manifests returns all kinds of manifests.
 func Manifests() []manifests.Kind { return slices.Clone(stated) }
 
-var rules = func() map[string]diff.Rules {
-	m := map[string]diff.Rules{}
-	for _, k := range Kinds() {
-		m[k.Name] = k.Rules
-	}
-	return m
-}()
-
 // Rules returns the rules of a kind.
-func Rules(kind string) diff.Rules { return rules[kind] }
+func Rules(kind string) diff.Rules { return objects.Rules(kind) }
 
 // Part is what the kinds add to every plan: what they object to.
-func Part() plan.Part {
-	var guards []plan.Guard
-	for i := range objects {
-		guards = append(guards, objects[i].Guards...)
-	}
-	return plan.Part{Guards: guards}
-}
+func Part() plan.Part { return objects.Part() }

@@ -1,0 +1,38 @@
+package kinds
+
+import (
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// Set is the kinds that there are, those that others refer to first. Package all has the real one.
+type Set []Kind
+
+// Get returns the kind of that name. is is false if there is none.
+func (s Set) Get(name string) (k Kind, is bool) {
+	for i := range s {
+		if s[i].Name == name {
+			return s[i], true
+		}
+	}
+	return Kind{}, false
+}
+
+// Rules returns the rules of a kind, or nil if there is no such kind.
+func (s Set) Rules(name string) diff.Rules {
+	for i := range s {
+		if s[i].Name == name {
+			return s[i].Rules
+		}
+	}
+	return nil
+}
+
+// Part is what the kinds add to every plan: what they object to.
+func (s Set) Part() plan.Part {
+	var guards []plan.Guard
+	for i := range s {
+		guards = append(guards, s[i].Guards...)
+	}
+	return plan.Part{Guards: guards}
+}
