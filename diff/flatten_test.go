@@ -197,7 +197,7 @@ func silent(t *testing.T, v any) {
 	}
 }
 
-func TestValues(t *testing.T) {
+func TestAValueIsShownUnlessItIsHidden(t *testing.T) {
 	for _, test := range []struct {
 		value      Value
 		text, json string
@@ -240,7 +240,7 @@ func TestAHiddenValueThatChangedReadsAsChanged(t *testing.T) {
 	}
 }
 
-func TestWordsOfOperationsAndEffects(t *testing.T) {
+func TestEachOperationAndEffectHasAWord(t *testing.T) {
 	for op, want := range map[Op]string{Same: "none", Create: "create", Update: "update", Remove: "remove", Replace: "replace"} {
 		if got := op.Word(); got != want {
 			t.Errorf("%s is %s, want %s", op, got, want)

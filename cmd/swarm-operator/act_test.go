@@ -25,7 +25,7 @@ const (
 	revB = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 )
 
-func TestJudge(t *testing.T) {
+func TestWaitJudgesARevisionByTheMemory(t *testing.T) {
 	entry := func(hash, outcome string) state.Entry {
 		return state.Entry{Hash: hash, Outcome: outcome, Why: "because"}
 	}
@@ -57,7 +57,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func TestPardon(t *testing.T) {
+func TestAPardonedFailureCondemnsNothing(t *testing.T) {
 	failed := []plan.Failure{
 		{Key: db, Digest: "d", Why: "crashed", Began: noon, Revision: revA},
 		{Key: web, Digest: "e", Why: "does not start", Revision: revA},
@@ -126,7 +126,7 @@ func TestWhatIsGivenUpIsPutOnRecord(t *testing.T) {
 	}
 }
 
-func TestParseRevision(t *testing.T) {
+func TestARevisionHasSevenDigitsAtLeast(t *testing.T) {
 	for text, want := range map[string]string{
 		revA: revA, revA[:7]: revA[:7], "ABCDEF0": "abcdef0", "files-0123456789": "files-0123456789",
 		"": "", revA[:6]: "", "main": "", "abcdefg": "", "files-": "", "files-main": "", "tree-0123456": "",
@@ -138,7 +138,7 @@ func TestParseRevision(t *testing.T) {
 	}
 }
 
-func TestPrintHistory(t *testing.T) {
+func TestHistoryBeginsWithTheNewestRevision(t *testing.T) {
 	m := state.Memory{
 		InForce: state.Revision{Hash: revB},
 		History: []state.Entry{

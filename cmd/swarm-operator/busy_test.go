@@ -67,7 +67,7 @@ func (c *commandLine) create(name string, labels map[string]string, data string)
 
 // A hold is in force at once, even if another process that acts does not end in time. Any other command then does
 // nothing.
-func TestWhileSomebodyActs(t *testing.T) {
+func TestCommandsWaitWhileSomebodyActs(t *testing.T) {
 	c := newCommandLine(t)
 	c.create("swarm-operator.shop.1", map[string]string{v1.LabelState: "shop"}, `{"format":1,"source":"shop"}`)
 	lease := state.NewLease(state.LeaseOptions{Engine: c.engine, Instance: "manager-7", Eager: true, Log: logr.Discard()})
@@ -101,11 +101,11 @@ func TestWhileSomebodyActs(t *testing.T) {
 	}
 }
 
-func TestTheMemoryOfANewerRelease(t *testing.T) {
+func TestCommandsLeaveTheMemoryOfANewerReleaseAlone(t *testing.T) {
 	c := newCommandLine(t)
 	c.create("swarm-operator.shop.1", map[string]string{v1.LabelState: "shop"}, `{"format":99}`)
 	for _, args := range [][]string{{"resume", "shop"}, {"approve", "0123456", "removals"}, {"unmanage", "--all"}, {"retry", "Service/web"}, {"history"}, {"wait", "--revision", "0123456"}} {
-		c.run(t.Context(), 2, args, "the state was written by a newer release of swarm-operator")
+		c.run(t.Context(), 2, args, "a newer release of swarm-operator has written the state")
 	}
 	c.run(t.Context(), 0, []string{"hold", "shop", "--reason", "it must still be possible to stop it"}, "shop is on hold")
 }

@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"reflect"
 	"slices"
 	"strings"
@@ -24,11 +25,14 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/golden"
 )
 
-// documents are all JSON documents, by what prints them.
-var documents = []struct {
+// printed is a JSON document, and what prints it.
+type printed struct {
 	by    string
 	value any
-}{
+}
+
+// documents are all JSON documents.
+var documents = []printed{
 	{"`diff`", status.Plan{}},
 	{"`apply`", applied{}},
 	{"`status` and `/api/v1/status`", status.Status{}},
@@ -187,6 +191,18 @@ func comments(t *testing.T) map[string]string {
 	return out
 }
 
+// A command with -o json whose document is not listed would be missing in the reference.
+func TestEveryDocumentIsInTheReference(t *testing.T) {
+	for _, c := range newRoot(io.Discard, io.Discard).Commands() {
+		if c.Flags().Lookup("output") == nil {
+			continue
+		}
+		if !slices.ContainsFunc(documents, func(d printed) bool { return strings.Contains(d.by, "`"+c.Name()+"`") }) {
+			t.Errorf("the document of %s is not in the list", c.Name())
+		}
+	}
+}
+
 // A document and the text of the same command tell of one value.
 func TestTextAndJSONOfHistoryAreOfOneDocument(t *testing.T) {
 	refused := state.Entry{Hash: revB, When: noon, Why: "1 problem"}
@@ -211,7 +227,7 @@ func TestTextAndJSONOfHistoryAreOfOneDocument(t *testing.T) {
 }
 
 // What apply says of its end follows from what it did and from what is left.
-func TestOutcomesOfApply(t *testing.T) {
+func TestTheOutcomeOfApplySaysWhatIsLeft(t *testing.T) {
 	web := v1.Key{Kind: v1.KindService, Name: "web"}
 	step := plan.Step{ID: 3, Op: diff.Update, Key: web, Instance: "web"}
 	run := func(p plan.Plan) *reconciler.Run {

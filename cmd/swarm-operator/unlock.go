@@ -87,7 +87,7 @@ func (f *unlockFlags) help(cmd *cobra.Command) error {
 		return err
 	}
 	defer c.Close()
-	log.Info("helping", "engine", c.Host(), "ring", f.ring, "every", f.every, "version", version())
+	log.Info("unlock helper running", "engine", c.Host(), "ring", f.ring, "every", f.every, "version", version())
 	helper := unlock.New(unlock.Options{Engine: c, Ring: f.ring, Every: f.every, Wake: c.Events(cmd.Context()), Now: time.Now, Log: log})
 	if err := helper.Run(cmd.Context()); err != nil {
 		return err

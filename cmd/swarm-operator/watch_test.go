@@ -15,7 +15,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 )
 
-func TestProgressLine(t *testing.T) {
+func TestTheProgressLineSaysWhatRunsAndWhy(t *testing.T) {
 	for name, test := range map[string]struct {
 		at   reconciler.Progress
 		want string

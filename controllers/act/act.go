@@ -140,7 +140,7 @@ func (d *doing) save(ctx context.Context) (stale bool, err error) {
 		return false, err
 	}
 	d.done[decide.Remembering] = nil
-	d.Log.Info("remembered", "source", d.run.Source, "sequence", d.saved.Sequence, "revision", d.run.Memory.InForce.Hash, "epoch", d.epoch)
+	d.Log.Info("memory written", "source", d.run.Source, "sequence", d.saved.Sequence, "revision", d.run.Memory.InForce.Hash, "epoch", d.epoch)
 	d.Decider.Saved(d.saved.Sequence, d.run.Memory.Resumed)
 	return false, nil
 }

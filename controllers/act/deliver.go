@@ -96,7 +96,7 @@ func (a *Actor) deliver(ctx context.Context, all []Delivery) (done int, failed [
 		}
 		done++
 		a.Decider.Handed(d.key, d.digest)
-		a.Log.Info("delivered", "what", string(d.Of), "to", d.Sink.Name())
+		a.Log.Info("secret delivered", "what", string(d.Of), "to", d.Sink.Name())
 	}
 	return done, failed, errs
 }

@@ -29,11 +29,11 @@ func (d *Decider) whyPaused(run *Decision, labelled bool) string {
 	m, about := run.Found.Memory, run.About
 	switch {
 	case run.Found.Sequence == 0 && labelled:
-		return fmt.Sprintf("objects carry the labels of source %s, and what it remembers is gone", run.Source)
+		return fmt.Sprintf("objects carry the labels of source %s, and its memory is gone", run.Source)
 	case run.Found.Sequence < d.newest.sequence && m.Resumed.Equal(d.newest.resumed):
-		return fmt.Sprintf("what source %s remembers is older than what was seen before (%d after %d): was the swarm restored from a backup?", run.Source, run.Found.Sequence, d.newest.sequence)
+		return fmt.Sprintf("the memory of source %s is older than the one seen before (%d after %d), as after a restore from a backup", run.Source, run.Found.Sequence, d.newest.sequence)
 	case m.Managers >= 3 && about.Managers == 1:
-		return fmt.Sprintf("the swarm had %s and has 1: was it made anew with --force-new-cluster?", v1.Count(m.Managers, "manager"))
+		return fmt.Sprintf("the swarm had %s and has 1, as after --force-new-cluster", v1.Count(m.Managers, "manager"))
 	case m.Nodes > about.Nodes && (m.Nodes-about.Nodes)*3 >= m.Nodes:
 		return fmt.Sprintf("the swarm had %s and has %d: a third or more is gone", v1.Count(m.Nodes, "node"), about.Nodes)
 	}

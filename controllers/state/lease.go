@@ -283,7 +283,7 @@ func (l *Lease) Idle() {
 
 // read reads the lease, and makes it if there is none. Unless nobody ever acted on this swarm, somebody removed the
 // lease, and its holder may not know yet. The new lease then counts as held by nobody, so that all wait until that
-// holder has noticed.
+// holder has noticed that its lease is gone.
 func (l *Lease) read(ctx context.Context) error {
 	made := false
 	var refused error

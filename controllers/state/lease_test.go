@@ -145,7 +145,8 @@ func TestEpochsGrowAlsoAfterTheConfigIsGone(t *testing.T) {
 	}
 }
 
-// A process that finds no lease, in a swarm where somebody has acted, cannot know whether the holder has noticed.
+// A process that finds no lease, in a swarm where somebody has acted, cannot know whether the
+// holder has noticed that its lease is gone.
 func TestARemovedLeaseKeepsNewcomersWaiting(t *testing.T) {
 	c := open(t)
 	memory, err := state.New("shop")

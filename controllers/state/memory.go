@@ -21,17 +21,17 @@ import (
 const format = 3
 
 // ErrNewer says that a newer release wrote the state, so this release must not act.
-var ErrNewer = errors.New("the state was written by a newer release of swarm-operator")
+var ErrNewer = errors.New("a newer release of swarm-operator has written the state; update this program")
 
 // Memory is the content. Each part may be lost, at a price:
 //
 //   - Without HashKey the content of secrets is unknown, and they keep their versions.
-//   - Without Adopted, adopted objects are foreign again.
-//   - Without Failed, a roll-back is recognised by what the engine kept of it.
-//   - Without InForce, a bad revision has no predecessor.
+//   - Without Adopted, the source no longer owns the objects that it had adopted.
+//   - Without Failed, the operator knows of a roll-back only what the engine has kept.
+//   - Without InForce, the operator has no revision to stay with if the newest one is bad.
 //   - Without Keep nothing is kept, but the run that finds the memory lost removes nothing.
-//   - Without Made, objects that lost their labels are foreign. Objects that are gone are made again at once, because
-//     nobody knows that they were there.
+//   - Without Made, the source no longer owns objects that lost their labels. Objects that are gone are made again at
+//     once, because nobody knows that they were there.
 //   - Without Unstated, nobody is asked before an object that is gone is made again without its settings.
 //   - Without Removed, an object that was being replaced is made from its manifest alone.
 //   - Without Released, released objects are managed again.

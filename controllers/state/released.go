@@ -47,7 +47,7 @@ func without[V any](all map[string]V, gone func(string, V) bool) map[string]V {
 }
 
 // GiveUp notes that the source gives up the objects that keys name. If keys is empty, it gives up all that it has.
-// What the source remembers of them is forgotten, but for whose they are.
+// The source forgets what it remembers of them, except whose they are.
 func (m *Memory) GiveUp(keys []v1.Key) {
 	gone := func(k v1.Key) bool { return len(keys) == 0 || slices.Contains(keys, k) }
 	m.Keep = maps.Clone(m.Keep)

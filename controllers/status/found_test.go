@@ -11,7 +11,7 @@ import (
 )
 
 // What a run found and what the swarm says now together give one word on sync, one on health and one on the roll-out.
-func TestWhatIsSaidOfAnObject(t *testing.T) {
+func TestRunAndSwarmTogetherSayHowAnObjectDoes(t *testing.T) {
 	web := v1.Key{Kind: v1.KindService, Name: "web"}
 	began := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	wants := []Wanted{{Key: web, Instance: "web"}}

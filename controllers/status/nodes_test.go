@@ -29,7 +29,7 @@ func nodes(wanted int, texts ...string) Nodes {
 	return out
 }
 
-func TestConditionsOfNodes(t *testing.T) {
+func TestNodesThatAreDownSetConditions(t *testing.T) {
 	m, w, down := "manager ready active 29", "worker ready active 29", "manager down active 29"
 	for _, c := range []struct {
 		name                    string

@@ -122,7 +122,7 @@ func (b *Board) set(kind string, status bool, reason, message string) {
 	if !changed || !said && c.fine() { // no news: at start most conditions are as they should be
 		return
 	}
-	b.log.Info("condition", "type", kind, "status", status, "reason", reason, "message", c.Message)
+	b.log.Info("condition changed", "type", kind, "status", status, "reason", reason, "message", c.Message)
 }
 
 // said returns a condition as the run under way knows it. said is false if nobody has set it.
@@ -189,7 +189,7 @@ func (b *Board) refused(p plan.Plan) {
 		done := map[bool]string{true: "reported", false: "held"}[r.Reported()]
 		if is && (d.Done != done || d.Why != r.Why) {
 			d.Done, d.Why = done, r.Why
-			b.log.Info("held", "object", r.Key.String(), "guard", r.Guard, "class", r.Class.String(), "why", r.Why)
+			b.log.Info("step refused", "object", r.Key.String(), "guard", r.Guard, "class", r.Class.String(), "why", r.Why)
 		}
 	}
 }
@@ -203,7 +203,7 @@ func (b *Board) describe(d *Drift, c diff.Change) {
 	next.Since = d.Since
 	d.Change, d.Done, d.Why = next, "", ""
 	if c.Removed() {
-		b.log.Info("drift", "object", d.Object.String(), "removed", true)
+		b.log.Info("drift detected", "object", d.Object.String(), "removed", true)
 	} else if next.By != "git" {
 		paths := make([]string, 0, len(next.Fields))
 		for _, f := range next.Fields {
@@ -211,7 +211,7 @@ func (b *Board) describe(d *Drift, c diff.Change) {
 				paths = append(paths, f.Path)
 			}
 		}
-		b.log.Info("drift", "object", d.Object.String(), "fields", paths)
+		b.log.Info("drift detected", "object", d.Object.String(), "fields", paths)
 	}
 }
 
@@ -241,7 +241,7 @@ func (b *Board) Did(s plan.Step, epoch uint64, err error, stale bool, warnings [
 		return
 	}
 	for _, w := range warnings {
-		log.Info("warning", "object", s.Key.String(), "warning", w)
+		log.Info("engine warned", "object", s.Key.String(), "warning", w)
 	}
 	at := idOf(s.Key, s.Instance, s.Op)
 	d := b.open[at]
@@ -255,7 +255,7 @@ func (b *Board) Did(s plan.Step, epoch uint64, err error, stale bool, warnings [
 	if len(s.Notes) > 0 {
 		log = log.WithValues("notes", v1.Scrub(strings.Join(s.Notes, "; ")))
 	}
-	log.Info("done", "operation", s.Op.Word(), "object", s.Key.String(), "instance", s.Instance, "cause", s.Cause)
+	log.Info("step done", "operation", s.Op.Word(), "object", s.Key.String(), "instance", s.Instance, "cause", s.Cause)
 	done := map[diff.Op]string{diff.Create: "created", diff.Update: "updated", diff.Remove: "removed", diff.Replace: "replaced"}[s.Op]
 	if d == nil {
 		return

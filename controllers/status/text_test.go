@@ -81,7 +81,7 @@ func everything() Status {
 	return s
 }
 
-func TestTheTextOfAStatus(t *testing.T) {
+func TestTheTextOfAStatusShowsNoSecret(t *testing.T) {
 	for name, s := range map[string]Status{
 		"everything": everything(),
 		"in-order": {

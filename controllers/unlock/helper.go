@@ -114,7 +114,7 @@ func (h *Helper) keep(ctx context.Context) time.Duration {
 	}
 	h.failures = 0
 	if added {
-		h.Log.Info("a new key is kept", "ring", h.Ring, "keys", n)
+		h.Log.Info("new key kept", "ring", h.Ring, "keys", n)
 	}
 	h.say("open; its key is on the ring")
 	return h.Every
@@ -150,12 +150,12 @@ func (h *Helper) open(ctx context.Context) time.Duration {
 		switch verdict {
 		case Opened:
 			h.rejected, h.failures = nil, 0
-			h.Log.Info("unlocked", "since", k.Since)
+			h.Log.Info("manager unlocked", "since", k.Since)
 			h.said = ""
 			return soon // to see what its key is now
 		case Rejected:
 			h.rejected = append(h.rejected, k.Content)
-			h.Log.Info("the engine refuses a key", "since", k.Since)
+			h.Log.Info("engine refused a key", "since", k.Since)
 		default:
 			return h.failed(ctx, "locked", err)
 		}

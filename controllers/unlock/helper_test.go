@@ -326,7 +326,7 @@ func TestWhatTheEngineDoesNotSayIsNoVerdict(t *testing.T) {
 		})
 		h.pass(2 * time.Second)
 		h.tried(1)
-		if !strings.Contains(h.log.String(), "msg=unlocked") {
+		if !strings.Contains(h.log.String(), `msg="manager unlocked"`) {
 			t.Errorf("it does not say so: %s", h.log)
 		}
 		f.set(func(f *fake) {

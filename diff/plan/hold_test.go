@@ -7,7 +7,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-func TestHoldCovers(t *testing.T) {
+func TestAHoldCoversWhatItsTargetNames(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	web := v1.Key{Kind: "Service", Name: "web"}
 	for _, test := range []struct {
@@ -46,7 +46,7 @@ func TestHoldCovers(t *testing.T) {
 	}
 }
 
-func TestHoldText(t *testing.T) {
+func TestAHoldSaysWhyWhoAndUntilWhen(t *testing.T) {
 	h := Hold{Reason: "an incident"}
 	if got := h.Text(); got != "an incident" {
 		t.Errorf("got %q", got)

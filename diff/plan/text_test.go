@@ -47,7 +47,7 @@ func shown(t *testing.T) Plan {
 
 const canary = "hunter2-canary"
 
-func TestText(t *testing.T) {
+func TestTextShowsStepsAdoptionsAndRefusals(t *testing.T) {
 	p := shown(t)
 	golden.Equal(t, "testdata/text.golden", p.Text(nil)+p.Summary()+"\n")
 }
@@ -68,7 +68,7 @@ func TestNothingShowsASecret(t *testing.T) {
 	}
 }
 
-func TestClasses(t *testing.T) {
+func TestEachClassHasAWord(t *testing.T) {
 	for c, want := range map[Class]string{Later: "later", Consent: "consent", Never: "never"} {
 		if got := c.String(); got != want {
 			t.Errorf("%d is %s, want %s", c, got, want)

@@ -152,12 +152,12 @@ func (w *trigger) Write(b []byte) (int, error) {
 func TestShort(t *testing.T) {
 	at := `"time":"` + time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.Local).Format(time.RFC3339Nano) + `",`
 	for line, want := range map[string]string{
-		`{` + at + `"level":"INFO","msg":"done","operation":"update","object":"Service/web","cause":"changed in git"}`: "03:04:05.678 update Service/web: changed in git",
-		`{` + at + `"level":"INFO","msg":"drift","object":"Service/web","fields":["spec.replicas"]}`:                   "03:04:05.678 drift Service/web: [spec.replicas] changed by hand",
-		`{` + at + `"level":"INFO","msg":"held","object":"Service/web","why":"it failed"}`:                             "03:04:05.678 held Service/web: it failed",
-		`{` + at + `"level":"INFO","msg":"condition","type":"InSync","status":true,"message":""}`:                      "03:04:05.678 InSync=true",
-		`{` + at + `"level":"ERROR","msg":"step failed","object":"Service/web","error":"no"}`:                          "03:04:05.678 ERROR step failed Service/web no",
-		`{` + at + `"level":"INFO","msg":"listening","address":"127.0.0.1:1"}`:                                         "",
+		`{` + at + `"level":"INFO","msg":"step done","operation":"update","object":"Service/web","cause":"changed in git"}`: "03:04:05.678 update Service/web: changed in git",
+		`{` + at + `"level":"INFO","msg":"drift detected","object":"Service/web","fields":["spec.replicas"]}`:               "03:04:05.678 drift Service/web: [spec.replicas] changed by hand",
+		`{` + at + `"level":"INFO","msg":"step refused","object":"Service/web","why":"it failed"}`:                          "03:04:05.678 held Service/web: it failed",
+		`{` + at + `"level":"INFO","msg":"condition changed","type":"InSync","status":true,"message":""}`:                   "03:04:05.678 InSync=true",
+		`{` + at + `"level":"ERROR","msg":"step failed","object":"Service/web","error":"no"}`:                               "03:04:05.678 ERROR step failed Service/web no",
+		`{` + at + `"level":"INFO","msg":"listening","address":"127.0.0.1:1"}`:                                              "",
 		"not JSON": "not JSON",
 	} {
 		if got := short(line); got != want {

@@ -112,13 +112,13 @@ func short(line string) string {
 	switch text("msg") {
 	case "listening", "running":
 		return ""
-	case "done":
+	case "step done":
 		return say(text("operation"), text("object")+":", text("cause"))
-	case "drift":
+	case "drift detected":
 		return say("drift", text("object")+":", text("fields"), "changed by hand")
-	case "held":
+	case "step refused":
 		return say("held", text("object")+":", text("why"))
-	case "condition":
+	case "condition changed":
 		return say(text("type")+"="+text("status"), text("message"))
 	}
 	if level := text("level"); level != "INFO" {

@@ -179,7 +179,7 @@ func (a *actors) round(n int, d disturbance) {
 }
 
 // election returns the extra time that a swarm may take if its raft has lost its leader. The swarm chooses another
-// leader, and dockerd gives up after 20 s what was on its way to the old one.
+// leader, and after 20 s dockerd gives up the calls that were on their way to the old one.
 func (a *actors) election(x *actor) time.Duration {
 	if *swarmKind == onEngines && len(x.hung) > 0 && x.hung[len(x.hung)-1].to.IsZero() {
 		return 20 * time.Second

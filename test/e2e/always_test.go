@@ -162,7 +162,7 @@ func TestWhateverFailsForEver(t *testing.T) {
 	}
 }
 
-// forEver is one combination that is tried.
+// forEver is one combination of an error and a call. The calls fail with that error until the test lifts it.
 type forEver struct {
 	*world
 	doomed

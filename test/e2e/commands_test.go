@@ -372,7 +372,7 @@ func TestConfirmMakesANewMemory(t *testing.T) {
 	w.forget()
 	c.repo.commit("web changes", map[string]string{"web.yaml": c.manifest("web", "two")})
 	c.op = w.operate(c.proxy.Host(), c.repo, "--repair-after", "0s")
-	if condition := c.op.condition("Paused", true); !strings.Contains(condition.Message, "what it remembers is gone") {
+	if condition := c.op.condition("Paused", true); !strings.Contains(condition.Message, "its memory is gone") {
 		t.Errorf("the condition is %+v", condition)
 	}
 	c.keeps("web", "one")

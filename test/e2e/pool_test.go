@@ -89,7 +89,7 @@ func (p *pool) giveBack(s reusable) error {
 	if u.spoilt {
 		return s.end()
 	}
-	if err := s.clear(context.Background()); err != nil { // that says nothing about the scenario
+	if err := s.clear(context.Background()); err != nil { // a failure here says nothing about the scenario
 		fmt.Fprintln(os.Stderr, "a swarm cannot be cleared for the next scenario, and is ended:", err)
 		return s.end()
 	}

@@ -116,7 +116,7 @@ func (f *front) open() error {
 	if err != nil {
 		return fmt.Errorf("listening before %s: %w", f.node, err)
 	}
-	l.(*net.UnixListener).SetUnlinkOnClose(false) // that of a killed dockerd stays, and refuses connections
+	l.(*net.UnixListener).SetUnlinkOnClose(false) // the socket of a killed dockerd stays, and refuses connections
 	s := &http.Server{Handler: f, ReadHeaderTimeout: time.Minute}
 	f.listener, f.server = l, s
 	go func() { _ = s.Serve(l) }() // ErrServerClosed
@@ -127,7 +127,7 @@ func (f *front) open() error {
 func (f *front) close() {
 	if f.listener != nil {
 		_ = f.listener.Close() // ourselves: a server that has not begun to serve does not know of it
-		_ = f.server.Close()   // which closes what can be closed
+		_ = f.server.Close()   // it closes what can be closed
 		f.listener, f.server = nil, nil
 	}
 	f.proxy.Transport.(*http.Transport).CloseIdleConnections()

@@ -29,7 +29,7 @@ func TestARunThatIsKilledLeavesNothingAfterASweep(t *testing.T) {
 			t.Fatal(err)
 		}
 		fmt.Println("run", w.run)
-		<-t.Context().Done() // which never is
+		<-t.Context().Done() // it never is: the test kills this process
 	}
 	Need(t)
 	cmd := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$")

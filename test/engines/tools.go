@@ -24,8 +24,8 @@ type tools struct {
 	env   []string
 }
 
-// frugal has Go programs collect garbage less often. For each container dockerd starts itself anew several times, to do little
-// in a namespace; with this each such start took 55 ms of a processor instead of 84.
+// frugal makes Go programs collect garbage less often. For each container, dockerd starts itself several times to do
+// little in a namespace. With this setting each such start took 55 ms of a processor instead of 84.
 var frugal = []string{"GOGC=400"}
 
 func (t *tools) path(name string) string { return t.paths[name] }

@@ -198,7 +198,7 @@ func (f *fleet) effects() []effect {
 			switch {
 			case l.Msg == "running":
 				holder = l.Instance
-			case l.Epoch != 0 && (l.Msg == "done" || l.Msg == "remembered"):
+			case l.Epoch != 0 && (l.Msg == "step done" || l.Msg == "memory written"):
 				l.Holder = holder
 				all = append(all, l.effect)
 			}
@@ -283,7 +283,7 @@ func (f *fleet) unique(all []effect) {
 	times := map[string]int{}
 	sequences := map[uint64]effect{}
 	for _, e := range all {
-		if e.Msg == "remembered" {
+		if e.Msg == "memory written" {
 			if other, twice := sequences[e.Sequence]; twice {
 				f.w.Errorf("%d was remembered twice: %+v and %+v", e.Sequence, other, e)
 			}

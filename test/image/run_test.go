@@ -64,7 +64,7 @@ func aHelper(w *world) {
 		}
 		return err
 	})
-	if log := w.log(manager, id); !strings.Contains(log, "msg=unlocked") || strings.Contains(log, key.Key) {
+	if log := w.log(manager, id); !strings.Contains(log, `msg="manager unlocked"`) || strings.Contains(log, key.Key) {
 		w.Errorf("it was not the helper, or it shows the key: %s", log)
 	}
 }

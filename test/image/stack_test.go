@@ -241,7 +241,7 @@ func (f *fleet) since(at time.Time) (all []effect, steps []string) {
 	for _, e := range f.effects() {
 		if e.Time.After(at) {
 			all = append(all, e)
-			if e.Msg == "done" {
+			if e.Msg == "step done" {
 				steps = append(steps, e.Operation+" "+e.Object)
 			}
 		}

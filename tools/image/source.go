@@ -16,7 +16,7 @@ type source struct {
 	time     time.Time // of the commit: the only time in the image
 }
 
-// sourceOf asks git, but for what the environment states: REVISION, and SOURCE_DATE_EPOCH in seconds.
+// sourceOf asks git, except for what the environment states: REVISION, and SOURCE_DATE_EPOCH in seconds.
 func sourceOf(root string) (source, error) {
 	s := source{revision: cmp.Or(os.Getenv("REVISION"), git(root, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"))}
 	seconds := cmp.Or(os.Getenv("SOURCE_DATE_EPOCH"), git(root, "log", "-1", "--format=%ct"), "0")

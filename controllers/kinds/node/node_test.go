@@ -99,7 +99,7 @@ func TestANodeInTheWordsOfAManifest(t *testing.T) {
 	}
 }
 
-// wantOf returns what a manifest asks for, as a run makes it.
+// wantOf returns what a manifest asks for, in the form in which a run compares it.
 func wantOf(n *v1.Node) *diff.State {
 	policy := n.Policy
 	n.Header = header(v1.KindNode, "a")
@@ -219,7 +219,7 @@ func TestARoleLeavesNoLabelBehind(t *testing.T) {
 // served is an engine that answers what it is told to, and records what it was asked.
 type served struct {
 	asked []string
-	nodes []*swarm.NodeSpec // that were written to it
+	nodes []*swarm.NodeSpec // specs that were written to it
 	state swarm.LocalNodeState
 	id    string // the id of its node
 	tasks []swarm.Task

@@ -47,7 +47,7 @@ func keepsLabels(l *kinds.Live) string {
 	case swarm.UpdateStatePaused, swarm.UpdateStateRollbackPaused:
 		return "its update is paused and any write would make it go on, so it keeps our labels"
 	case swarm.UpdateStateUpdating, swarm.UpdateStateRollbackStarted:
-		return "its update is under way and a write would begin it anew, so it keeps our labels; unmanage it again afterwards"
+		return "its update is under way and a write would start that again, so it keeps our labels; unmanage it again afterwards"
 	}
 	return ""
 }
