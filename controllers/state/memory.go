@@ -260,7 +260,7 @@ func (m *Memory) EndLate(revision, why string, now time.Time) {
 // Change records the services that the revision in force changes.
 func (m *Memory) Change(keys []v1.Key) {
 	n := len(m.History) - 1
-	if n < 0 || m.History[n].Hash != m.InForce.Hash || m.History[n].Outcome == RolledOut {
+	if n < 0 || len(keys) == 0 || m.History[n].Hash != m.InForce.Hash || m.History[n].Outcome == RolledOut {
 		return
 	}
 	known := map[v1.Key]bool{}

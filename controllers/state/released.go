@@ -25,13 +25,27 @@ func (m Memory) Managed() (made map[string]v1.Key, adopted map[string]Adopted) {
 
 // ForgetRecords drops the records of objects for which gone returns true.
 func (m *Memory) ForgetRecords(gone func(id string, k v1.Key) bool) {
-	m.Made = without(m.Made, gone)
-	m.Adopted = without(m.Adopted, func(id string, a Adopted) bool { return gone(id, a.Key) })
+	m.Made = Without(m.Made, gone)
+	m.Adopted = Without(m.Adopted, func(id string, a Adopted) bool { return gone(id, a.Key) })
 }
 
-// without returns the entries for which gone returns false. It returns the same map if that is all of them, and nil if
+// With returns the records of both. It returns the same map if there are no more of them, and nil if there are none.
+func With[V any](all, more map[string]V) map[string]V {
+	switch {
+	case len(all)+len(more) == 0:
+		return nil
+	case len(more) == 0:
+		return all
+	}
+	out := make(map[string]V, len(all)+len(more))
+	maps.Copy(out, all)
+	maps.Copy(out, more)
+	return out
+}
+
+// Without returns the entries for which gone returns false. It returns the same map if that is all of them, and nil if
 // there are none.
-func without[V any](all map[string]V, gone func(string, V) bool) map[string]V {
+func Without[V any](all map[string]V, gone func(string, V) bool) map[string]V {
 	for id, v := range all {
 		if !gone(id, v) {
 			continue

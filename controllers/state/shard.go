@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -42,20 +43,25 @@ const shardPrefix = "swarm-operator-shard."
 // isShard reports whether a name is that of a shard of any memory.
 func isShard(name string) bool { return strings.HasPrefix(name, shardPrefix) }
 
-// split moves records of objects into shards if they do not fit. Each shard is named by its content.
-func (m Memory) split(source string) (memory, map[string][]byte, error) {
+// split moves records of objects into shards if they do not fit. Each shard is named by its content. If records are the
+// same map as in before, which may be nil, they are in the same shards, and split does not encode them.
+func (m Memory) split(source string, before *memory) (memory, map[string][]byte, error) {
 	out, shards := memory{Memory: m}, map[string][]byte{}
+	was := memory{}
+	if before != nil {
+		was = *before
+	}
 	var err error
-	if out.Shards, err = spread(source, "", m.Adopted, shards); err != nil {
+	if out.Shards, err = spread(source, "", m.Adopted, was.Adopted, was.Shards, shards); err != nil {
 		return out, nil, err
 	}
-	if out.MadeShards, err = spread(source, "made", m.Made, shards); err != nil {
+	if out.MadeShards, err = spread(source, "made", m.Made, was.Made, was.MadeShards, shards); err != nil {
 		return out, nil, err
 	}
-	if out.UnstatedShards, err = spread(source, "unstated", m.Unstated, shards); err != nil {
+	if out.UnstatedShards, err = spread(source, "unstated", m.Unstated, was.Unstated, was.UnstatedShards, shards); err != nil {
 		return out, nil, err
 	}
-	if out.RemovedShards, err = spread(source, "removed", m.Removed, shards); err != nil {
+	if out.RemovedShards, err = spread(source, "removed", m.Removed, was.Removed, was.RemovedShards, shards); err != nil {
 		return out, nil, err
 	}
 	if out.UnstatedShards != nil {
@@ -74,8 +80,12 @@ func (m Memory) split(source string) (memory, map[string][]byte, error) {
 }
 
 // spread puts records into shards if they are too large for the memory itself. It returns the names of the shards.
-// sort becomes part of the names, so that shards of different records differ.
-func spread[T any](source, sort string, records map[string]T, shards map[string][]byte) (names []string, err error) {
+// sort becomes part of the names, so that shards of different records differ. If before is the same map, its shards
+// have the names in were.
+func spread[T any](source, sort string, records, before map[string]T, were []string, shards map[string][]byte) (names []string, err error) {
+	if reflect.ValueOf(records).Pointer() == reflect.ValueOf(before).Pointer() {
+		return were, nil
+	}
 	whole, err := json.Marshal(records)
 	if err != nil || len(whole) <= inline {
 		return nil, err

@@ -105,6 +105,9 @@ func TestALargeMemory(t *testing.T) {
 			t.Fatalf("%s is %+v", id, a)
 		}
 	}
+	if !s.Differs(found, found.Memory) {
+		t.Error("the memory names a shard that is lost, and would not be written again")
+	}
 
 	// A memory that has become small needs no shards.
 	found.Memory.Adopted = map[string]state.Adopted{"another": changed.Adopted["another"]}
@@ -139,6 +142,32 @@ func TestALargeMemoryOfWhatWasMade(t *testing.T) {
 	s.Tidy(t.Context(), saved)
 	if got := find(t, s, c); !reflect.DeepEqual(got.Memory, changed) || len(names(t, c)) != len(before) {
 		t.Error("what was changed is not found, or something is left behind")
+	}
+}
+
+// A run asks whether its memory differs, mostly with the records that were found. These are not encoded again, however
+// many they are.
+func TestRecordsThatAreTheSameMapsAreNotEncoded(t *testing.T) {
+	m := large(t)
+	found, err := state.FoundAs(m, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal := m
+	equal.Adopted = maps.Clone(m.Adopted)
+	asks := func(m state.Memory) float64 {
+		return testing.AllocsPerRun(3, func() {
+			if state.Differs("shop", found, m) {
+				t.Error("equal records differ")
+			}
+		})
+	}
+	if same, cloned := asks(m), asks(equal); same > 100 || cloned < 1000 {
+		t.Errorf("with the same map it allocates %.0f times, with an equal one %.0f times", same, cloned)
+	}
+	equal.Adopted["another"] = state.Adopted{Key: web}
+	if !state.Differs("shop", found, equal) {
+		t.Error("one more record is no difference")
 	}
 }
 

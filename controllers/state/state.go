@@ -48,6 +48,9 @@ type Found struct {
 	stale    []string          // ids of configs that older runs left behind
 	orphans  map[string]string // shards among stale: name → id
 	id       string
+	// written is Memory as it was written, with the names of its shards. It is nil if that is not known, or if some of
+	// it is lost. Records that are still the same maps need not be encoded to know their shards.
+	written *memory
 }
 
 func (s *Store) name(sequence uint64) string {
@@ -134,10 +137,11 @@ func (s *Store) Find(configs []*swarm.Config) (Found, error) {
 	if err != nil {
 		return Found{}, err
 	}
-	found.shards = map[string]string{}
+	found.shards, found.written = map[string]string{}, &m
 	for _, name := range m.all() {
 		c := shards[name]
 		if c == nil { // somebody removed it; adopted objects in it are foreign again, and equal ones are adopted again
+			found.written = nil
 			continue
 		}
 		if err := m.join(name, c.Spec.Data); err != nil {
@@ -159,28 +163,28 @@ func (s *Store) Differs(found Found, m Memory) bool { return Differs(s.source, f
 
 // FoundAs returns a memory as if it had been read from a swarm.
 func FoundAs(m Memory, sequence uint64) (Found, error) {
-	data, _, err := encode(m.Source, m)
-	return Found{Memory: m, Sequence: sequence, raw: data}, err
+	data, written, _, err := encode(m.Source, m, nil)
+	return Found{Memory: m, Sequence: sequence, raw: data, written: written}, err
 }
 
 // Differs reports whether what is to be remembered of a source is not what was found.
 func Differs(source string, found Found, m Memory) bool {
-	data, _, err := encode(source, m)
+	data, _, _, err := encode(source, m, found.written)
 	return err != nil || !bytes.Equal(data, found.raw)
 }
 
 // Save writes the memory if it differs from what was found. What it replaces stays until Tidy. The error is
 // ErrConflict if somebody else wrote in between.
 func (s *Store) Save(ctx context.Context, found Found, m Memory) (Found, error) {
-	data, shards, err := encode(s.source, m)
+	data, written, shards, err := encode(s.source, m, found.known())
 	if err != nil {
 		return found, err
 	}
 	if bytes.Equal(data, found.raw) {
 		return found, nil
 	}
-	next := Found{Memory: m, Sequence: found.Sequence + 1, raw: data, shards: map[string]string{}, stale: slices.Clone(found.stale)}
-	for name, content := range shards {
+	next := Found{Memory: m, Sequence: found.Sequence + 1, raw: data, written: written, shards: map[string]string{}, stale: slices.Clone(found.stale)}
+	for _, name := range written.all() {
 		id, there := found.shards[name]
 		if !there {
 			if id, there = found.orphans[name]; there { // left by a process that was killed before it wrote the memory
@@ -188,7 +192,7 @@ func (s *Store) Save(ctx context.Context, found Found, m Memory) (Found, error) 
 			}
 		}
 		if !there {
-			if id, err = s.create(ctx, name, content); err != nil && !engine.IsExists(err) {
+			if id, err = s.create(ctx, name, shards[name]); err != nil && !engine.IsExists(err) {
 				return found, fmt.Errorf("writing the state of source %s: %w", s.source, err)
 			}
 		}
@@ -220,20 +224,31 @@ func (s *Store) create(ctx context.Context, name string, data []byte) (id string
 	return made.ID, err
 }
 
-func encode(source string, m Memory) ([]byte, map[string][]byte, error) {
+// known returns the memory as it was written, if the ids of all its shards are known.
+func (f Found) known() *memory {
+	if f.written == nil || slices.ContainsFunc(f.written.all(), func(name string) bool { _, is := f.shards[name]; return !is }) {
+		return nil
+	}
+	return f.written
+}
+
+// encode returns a memory as it is written: the data, with the names of the shards, and the shards by name. It leaves
+// out shards whose records are the same maps as in before.
+func encode(source string, m Memory, before *memory) ([]byte, *memory, map[string][]byte, error) {
 	m.Format, m.Source = format, source
-	rest, shards, err := m.split(source)
+	rest, shards, err := m.split(source, before)
 	if err != nil {
-		return nil, nil, fmt.Errorf("encoding the state of source %s: %w", source, err)
+		return nil, nil, nil, fmt.Errorf("encoding the state of source %s: %w", source, err)
 	}
 	data, err := json.Marshal(rest)
 	if err != nil {
-		return nil, nil, fmt.Errorf("encoding the state of source %s: %w", source, err)
+		return nil, nil, nil, fmt.Errorf("encoding the state of source %s: %w", source, err)
 	}
 	if len(data) > v1.MaxConfigSize {
-		return nil, nil, fmt.Errorf("writing the state of source %s: it has %d bytes, a swarm config holds %d", source, len(data), v1.MaxConfigSize)
+		return nil, nil, nil, fmt.Errorf("writing the state of source %s: it has %d bytes, a swarm config holds %d", source, len(data), v1.MaxConfigSize)
 	}
-	return data, shards, nil
+	rest.Memory = m
+	return data, &rest, shards, nil
 }
 
 // Tidy removes what was replaced. What stays behind, because the process was killed or the engine refused, is removed
