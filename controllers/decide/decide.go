@@ -97,8 +97,9 @@ type Asked struct {
 	Surveyed kinds.Surveyed
 	// Rotating is what is due to be replaced by epoch or by age, and when each thing was last replaced.
 	Rotating kinds.Rotating
-	// Unread says why the health of services that something waits for is not known. It is nil if it is known. The
-	// plan is as good as it can be without, but the run must be repeated. Otherwise what waits would wait for ever.
+	// Unread says why the health of services that something waits for, or what runs on nodes, is not known. It is nil
+	// if it is known. The plan is as good as it can be without, but the run must be repeated. Otherwise what waits would
+	// wait for ever.
 	Unread error
 }
 
@@ -235,6 +236,11 @@ func (d *Decider) Learn(run *Decision, n Needs, a Answers) {
 		}
 	}
 	d.readiness(run, f, n, a)
+	for _, t := range a.Tasks {
+		if t.Err != nil { // nothing is written to nodes, and no event tells when the tasks can be read again
+			run.Unread = t.Err
+		}
+	}
 	run.Surveyed = n.surveying.survey(a.Tasks)
 	run.Rotating = n.rotating.rotate(run.Surveyed.Nodes, a.Files)
 	d.surveyed, f.Own = run.Surveyed.Remembered, run.Surveyed.Own
