@@ -116,15 +116,19 @@ func managerAddrs(lives []*kinds.Live) []string {
 	return out
 }
 
-// listed waits until the swarm lists a node with its hostname. Until then, the operator would make it join again. It
-// fails at once if the swarm lists the node with another name than its manifest has: no plan would find it by that name.
-// The engine tells the swarm its hostname every twenty seconds, so after a change the two differ for a while.
+// listed waits until the swarm lists a node with its hostname. Until then, the operator would make it join again.
+//
+// It fails at once if the engine does not say how the node is listed: the step is then tried again later. It also does if
+// the swarm lists the node with another name than its manifest has: no plan would find it by that name. The engine tells
+// the swarm its hostname every twenty seconds, so after a change the two differ for a while.
 func listed(ctx context.Context, c *engine.Client, id, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, known)
 	defer cancel()
-	for {
+	for pause := 50 * time.Millisecond; ; pause = min(pause*3/2, 2*time.Second) {
 		r, err := c.NodeInspect(ctx, id, client.NodeInspectOptions{})
 		switch hostname := r.Node.Description.Hostname; {
+		case err != nil && !engine.IsNotFound(err) && ctx.Err() == nil:
+			return fmt.Errorf("it has joined as node %s, and how the swarm lists it is not known: %w", id, err)
 		case err != nil || hostname == "":
 		case hostname != name:
 			return fmt.Errorf("its engine is node %s of this swarm, which lists it as %s: a Node has the hostname that docker node ls shows; correct the name, or restart the engine if its host was renamed", id, hostname)
@@ -132,7 +136,7 @@ func listed(ctx context.Context, c *engine.Client, id, name string) error {
 			return nil
 		}
 		select {
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return fmt.Errorf("node %s has joined, and the swarm has not listed it after %s: %w", id, known, errors.Join(err, ctx.Err()))
 		}
