@@ -26,7 +26,7 @@ type callers struct {
 func (k *callers) pattern(c harness.Call) string {
 	parts := strings.Split(strings.Trim(c.Path, "/"), "/")
 	for i, part := range parts[1:] {
-		if !slices.Contains([]string{"create", "update", "json", "unlockkey"}, part) {
+		if !slices.Contains([]string{"create", "update", "json", "unlockkey", "join", "leave"}, part) {
 			parts[i+1] = "{id}"
 		}
 	}
@@ -94,6 +94,13 @@ func (k *callers) made(c harness.Call) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.sorts[made.ID] = sortOf(nameIn(c.Body))
+}
+
+// knows adds what another callers knows.
+func (k *callers) knows(other *callers) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	maps.Copy(k.sorts, other.sorts)
 }
 
 // callers returns a callers that knows the existing configs.
@@ -207,6 +214,10 @@ func object(c harness.Call) string {
 // A recording that has recorded nothing would let every test pass.
 func TestTheRecordingHasWritesOfEachKind(t *testing.T) {
 	t.Parallel()
+	var others map[string][]string
+	if *swarmKind == onSandbox {
+		others = recordScenes(t)
+	}
 	all := recordCalls(t)
 	for _, want := range []string{
 		"POST /services/create", "POST /services/{id}/update", "DELETE /services/{id}", "POST /networks/create", "DELETE /networks/{id}",
@@ -215,6 +226,26 @@ func TestTheRecordingHasWritesOfEachKind(t *testing.T) {
 	} {
 		if !slices.Contains(all, want) {
 			t.Errorf("%s is not among\n%s", want, strings.Join(all, "\n"))
+		}
+	}
+	if others == nil {
+		return
+	}
+	for name, calls := range map[string][]string{
+		leaving.name: {"GET /swarm", "GET /swarm/unlockkey", "POST /swarm/update", "POST /nodes/{id}/update", "POST /swarm/leave", "DELETE /nodes/{id}", "GET /info", "GET /nodes"},
+		joining.name: {"GET /swarm", "POST /swarm/join", "GET /nodes/{id}", "POST /nodes/{id}/update", "GET /info"},
+		"hold":       {"POST /configs/create of a hold"},
+		"hold again": {"POST /configs/create of a hold", "DELETE /configs/{id} of a hold"},
+		"resume":     {"DELETE /configs/{id} of a hold"},
+		"approve":    {"POST /configs/create of a memory"},
+		"unmanage":   {"POST /configs/create of a memory", "POST /services/{id}/update"},
+		"take back":  {"POST /configs/create of a memory"},
+		"confirm":    {"POST /configs/create of a memory"},
+	} {
+		for _, want := range calls {
+			if !slices.Contains(others[name], want) {
+				t.Errorf("%s: %s is not among\n%s", name, want, strings.Join(others[name], "\n"))
+			}
 		}
 	}
 }

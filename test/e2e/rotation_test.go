@@ -111,7 +111,7 @@ func (w *world) rootDone() {
 
 // locked returns the lines of a manifest that turn autolock on.
 func (w *world) locked(more string) string {
-	return fmt.Sprintf("autolock: {enabled: true, escrow: {file: {path: %s}}%s}", filepath.Join(w.home, "unlock.key"), more)
+	return fmt.Sprintf("autolock: {enabled: true, escrow: {file: {path: '%s'}}%s}", filepath.Join(w.home, "unlock.key"), more)
 }
 
 func TestAJoinTokenIsRotatedOnceForItsEpoch(t *testing.T) {

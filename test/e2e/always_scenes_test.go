@@ -1,0 +1,206 @@
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/moby/moby/client"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+// scene is what is done while calls fail for ever.
+type scene struct {
+	// name is part of the combination's name. It is "" in the scene with services and what they need.
+	name string
+	// node is true if a worker is needed, whose engine the manifests state.
+	node bool
+	// revisions returns the manifests: those that are in force before calls fail, the newest last, and those that are
+	// committed then. worker is where the engine of the worker answers.
+	revisions func(w *world, worker string) (before []map[string]string, then map[string]string)
+}
+
+// scenes are those in which operators, or an apply, bring a revision into force.
+var (
+	growing = scene{revisions: func(w *world, _ string) ([]map[string]string, map[string]string) {
+		first, second := w.grown()
+		return []map[string]string{first}, second
+	}}
+	// A token, then the other one, then the unlock key is rotated; labels of all nodes change, by their manifest and by
+	// a set; and a worker leaves the swarm, and its list of nodes.
+	leaving = scene{name: "leaving", node: true, revisions: func(w *world, worker string) ([]map[string]string, map[string]string) {
+		return []map[string]string{w.staffed(1, "present", worker)}, w.staffed(2, "absent", worker)
+	}}
+	// The same worker joins the swarm.
+	joining = scene{name: "joining", node: true, revisions: func(w *world, worker string) ([]map[string]string, map[string]string) {
+		return []map[string]string{w.staffed(1, "present", worker), w.staffed(2, "absent", worker)}, w.staffed(3, "present", worker)
+	}}
+)
+
+// staffed returns manifests of the Cluster, a Node of the first manager and one of the worker, and a NodeSet of both.
+func (w *world) staffed(epoch int, presence, worker string) map[string]string {
+	sinks := filepath.Join(w.home, "worker-token")
+	worker = "engine: {host: '" + worker + "'}"
+	second := node(w.swarm.Workers()[0], "presence: "+presence, worker)
+	if presence == "present" { // otherwise it has no labels
+		second = node(w.swarm.Workers()[0], fmt.Sprintf("labels: {grown: e%d}", epoch), worker)
+	}
+	return map[string]string{"staff.yaml": docs(
+		cluster(
+			fmt.Sprintf("joinTokens: {worker: {rotation: {epoch: %d}, sinks: [{file: {path: '%s'}}]}, manager: {rotation: {epoch: %d}}}", epoch, sinks, epoch),
+			w.locked(fmt.Sprintf(", rotation: {epoch: %d}", epoch)),
+		),
+		node(w.swarm.Managers()[0], fmt.Sprintf("labels: {grown: e%d}", epoch)),
+		second,
+		nodeSet("all", "selector: {hostnames: ['*']}", fmt.Sprintf("template: {labels: {set: e%d}}", epoch)),
+	)}
+}
+
+// order is a command of a person, which is given while calls fail for ever.
+type order struct {
+	name string
+	// before are commands that make it possible. args is the command; HASH stands for the revision in force.
+	before [][]string
+	args   []string
+	// holds is how many holds there are once it has been carried out.
+	holds int
+}
+
+var (
+	unmanages = []string{"unmanage", "Service/web", "--name", "failing"}
+	orders    = []order{
+		{name: "hold", args: []string{"hold", "Service/web", "--reason", "an incident"}, holds: 1},
+		{name: "hold again", before: [][]string{{"hold", "Service/web", "--reason", "a first one"}}, args: []string{"hold", "Service/web", "--reason", "an incident"}, holds: 1},
+		{name: "resume", before: [][]string{{"hold", "failing", "--reason", "an incident"}}, args: []string{"resume", "failing"}},
+		{name: "approve", args: []string{"approve", "HASH", "restarts", "--name", "failing"}},
+		{name: "unmanage", args: unmanages},
+		{name: "take back", before: [][]string{unmanages}, args: []string{"resume", "Service/web", "--name", "failing"}},
+		{name: "confirm", args: []string{"confirm", "failing"}},
+	}
+)
+
+// ordered is the second recording: the calls of each scene beside growing, and of each order, by name.
+var ordered = struct {
+	sync.Mutex
+	patterns map[string][]string
+}{}
+
+// recordScenes runs these scenes and orders once in a process, and returns the patterns of their calls.
+func recordScenes(t *testing.T) map[string][]string {
+	t.Helper()
+	ordered.Lock()
+	defer ordered.Unlock()
+	if ordered.patterns != nil {
+		return ordered.patterns
+	}
+	w := newWorld(t, size{1, 1})
+	w.swarm.Spoil()
+	k := w.callers()
+	manager, worker := w.proxy(), w.proxyTo(w.swarm.Workers()[0])
+	for _, p := range []*harness.Proxy{manager, worker} {
+		p.After(func(c harness.Call) error {
+			k.made(c)
+			return nil
+		})
+	}
+	out := map[string][]string{}
+	noted := func(name string) {
+		seen := map[string]bool{}
+		for _, c := range append(manager.Calls(), worker.Calls()...) {
+			seen[k.pattern(c)] = true
+		}
+		out[name] = slices.Sorted(maps.Keys(seen))
+		manager.Reset()
+		worker.Reset()
+	}
+	before, then := joining.revisions(w, worker.Host())
+	r := w.repo("failing", before[0])
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--wait")
+	worker.Reset()
+	o := w.operate(manager.Host(), r, "--repair-after", "0s")
+	o.inSync(r.grow(before[1]))
+	noted(leaving.name)
+	o.inSync(r.grow(then))
+	o.finish()
+	noted(joining.name)
+
+	first, _ := w.grown()
+	r.remove("staff.yaml")
+	hash := r.grow(first)
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--wait")
+	for _, order := range orders {
+		for _, args := range order.before {
+			w.want(0, append(slices.Clone(args), "--host", w.host())...)
+		}
+		k.knows(w.callers())
+		manager.Reset()
+		w.want(0, append(order.with(hash), "--host", manager.Host())...)
+		noted(order.name)
+		w.want(0, "resume", "Service/web", "--host", w.host(), "--name", "failing") // for the next one
+	}
+	ordered.patterns = out
+	return out
+}
+
+// with returns the command with the revision in force.
+func (o order) with(hash string) []string {
+	args := slices.Clone(o.args)
+	for i := range args {
+		args[i] = strings.ReplaceAll(args[i], "HASH", hash)
+	}
+	return args
+}
+
+// gives tries the combination with one command of a person. It ends by itself, and says what failed. When the error
+// ends, the same command does what it is for.
+func (f *forEver) gives(o order) {
+	first, _ := f.grown()
+	f.repo = f.world.repo("failing", first)
+	hash, err := f.repo.Head()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.want(0, "apply", "--host", f.host(), "--source", f.repo.Dir)
+	for _, args := range o.before {
+		f.want(0, append(slices.Clone(args), "--host", f.host())...)
+	}
+	f.callers = f.world.callers()
+	f.spoils(f.swarm.Managers()[0])
+	p, err := harness.Start(binary, f.env(), append(o.with(hash), "--host", f.proxies[0].Host())...)
+	if err != nil {
+		f.Fatal(err)
+	}
+	out := f.endWithin(3*patience, p)
+	most, sum, _ := f.tried()
+	f.Logf("it made a call %d times, all together %d, and ends with %s", most, sum, out)
+	switch {
+	case out.code == 0 && sum > 0 && f.answer.names(f.calls, out.errs): // a note says what is left to do
+	case out.code == 0: // no such call was made, or its failure made no difference
+		f.left(o)
+	case out.code != 2 || sum == 0:
+		f.Errorf("it ends with %s", out)
+	case f.spoken() && !f.answer.names(f.calls, out.errs):
+		f.Errorf("it does not name the call and the error: %s", out)
+	}
+	f.lift()
+	f.want(0, append(o.with(hash), "--host", f.host())...)
+	f.left(o)
+	f.want(0, "apply", "--host", f.host(), "--source", f.world.other().Dir)
+}
+
+// left checks that there are as many holds as after an order.
+func (f *forEver) left(o order) {
+	f.Helper()
+	list, err := f.api.ConfigList(f.Context(), client.ConfigListOptions{Filters: client.Filters{}.Add("label", "swarm-operator.io/hold")})
+	if err != nil {
+		f.Fatal(err)
+	}
+	if n := len(list.Items); n != o.holds {
+		f.Errorf("after %s, %d holds are there, want %d", o.name, n, o.holds)
+	}
+}
