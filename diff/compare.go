@@ -1,7 +1,6 @@
 package diff
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -51,15 +50,22 @@ func NobodysLabel(key string) bool {
 
 // Compare returns every difference between have and want, sorted. Objects match by kind and instance. An object that
 // is only in have counts if the source owns it. An object that is in both and does not differ counts if the source
-// does not own it.
-func Compare(have, want []State, rules func(kind string) Rules) []Change {
+// does not own it. The states of a change are copies.
+func Compare(have, want []*State, rules func(kind string) Rules) []Change {
 	return new(Seen).Compare(have, want, rules)
 }
 
-// Seen remembers which pairs did not differ, by the generations of their states, so that they need not be compared
-// again. It never changes what Compare returns.
+// Seen remembers which object is compared with which, and which pairs did not differ, by the generations of their
+// states. So neither has to be found again. It never changes what Compare returns.
 type Seen struct {
-	equal map[id]generations
+	// have and want are what was compared last.
+	have, want []*State
+	// live says for each want where its live object is in have. It is -1 if there is none.
+	live []int
+	// alone are the places in have of the objects that no want is about.
+	alone []int
+	// equal has the generations of each want and its live object if they did not differ. It is zero otherwise.
+	equal []generations
 	fresh []Pair
 }
 
@@ -74,28 +80,27 @@ func (s *Seen) Fresh() []Pair { return s.fresh }
 
 type id struct{ kind, instance string }
 
+func (s *State) id() id { return id{s.Key.Kind, s.Instance} }
+
 type generations struct{ have, want uint64 }
 
-// Compare does the same as the function Compare, with a memory.
-func (s *Seen) Compare(have, want []State, rules func(kind string) Rules) []Change {
+// Compare does the same as the function Compare, with a memory. It keeps both slices, but not their states: a state
+// may change until the next call if its generation does.
+func (s *Seen) Compare(have, want []*State, rules func(kind string) Rules) []Change {
 	s.fresh = nil
-	if s.equal == nil {
-		s.equal = make(map[id]generations, len(want))
+	if !sameObjects(s.have, have) || !sameObjects(s.want, want) {
+		s.match(have, want)
 	}
-	live := make(map[id]*State, len(have))
-	for i := range have {
-		live[id{have[i].Key.Kind, have[i].Instance}] = &have[i]
-	}
+	s.have, s.want = have, want
 	var changes []Change
-	wanted := make(map[id]bool, len(want))
-	for i := range want {
-		w := &want[i]
-		at := id{w.Key.Kind, w.Instance}
-		wanted[at] = true
-		h := live[at]
+	for i, w := range want {
+		var h *State
+		if at := s.live[i]; at >= 0 {
+			h = have[at]
+		}
 		var pair generations
 		if h != nil && h.Gen != 0 && w.Gen != 0 {
-			if pair = (generations{h.Gen, w.Gen}); s.equal[at] == pair {
+			if pair = (generations{h.Gen, w.Gen}); s.equal[i] == pair {
 				continue
 			}
 		}
@@ -104,30 +109,58 @@ func (s *Seen) Compare(have, want []State, rules func(kind string) Rules) []Chan
 			changes = append(changes, c)
 		}
 		if differs || pair.have == 0 {
-			delete(s.equal, at)
+			s.equal[i] = generations{}
 		} else {
-			s.equal[at] = pair
+			s.equal[i] = pair
 			s.fresh = append(s.fresh, Pair{w.Key, h.Meta.ID})
 		}
 	}
-	if len(s.equal) > len(want) {
-		maps.DeleteFunc(s.equal, func(at id, _ generations) bool { return !wanted[at] })
-	}
-	for i := range have {
-		h := &have[i]
-		if h.Meta.Mine && !wanted[id{h.Key.Kind, h.Instance}] {
-			changes = append(changes, Change{Op: Remove, Key: h.Key, Instance: h.Instance, Effect: Recreate, Have: h.Whole()})
+	for _, at := range s.alone {
+		if h := have[at]; h.Meta.Mine {
+			changes = append(changes, Change{Op: Remove, Key: h.Key, Instance: h.Instance, Effect: Recreate, Have: h.copied()})
 		}
 	}
 	slices.SortFunc(changes, Change.Compare)
 	return changes
 }
 
+// sameObjects reports whether two lists are about the same objects in the same order, whatever they say of them.
+func sameObjects(a, b []*State) bool {
+	return slices.EqualFunc(a, b, func(a, b *State) bool { return a == b || a.id() == b.id() })
+}
+
+// match finds out which live object each want is about. It keeps what is known of pairs. Only a run in which an object
+// came or went needs it.
+func (s *Seen) match(have, want []*State) {
+	known := make(map[id]generations, len(s.want))
+	for i, w := range s.want {
+		known[w.id()] = s.equal[i]
+	}
+	live, wanted := make(map[id]int, len(have)), make(map[id]bool, len(want))
+	for i, h := range have {
+		live[h.id()] = i
+	}
+	s.live, s.equal, s.alone = make([]int, len(want)), make([]generations, len(want)), nil
+	for i, w := range want {
+		at, there := live[w.id()]
+		if !there {
+			at = -1
+		}
+		s.live[i], s.equal[i], wanted[w.id()] = at, known[w.id()], true
+	}
+	for i, h := range have {
+		if !wanted[h.id()] {
+			s.alone = append(s.alone, i)
+		}
+	}
+}
+
 func comparePair(h, w *State, rules Rules) (Change, bool) {
 	if h != nil && h.Meta.Mine && Alike(h.Normal, w.Normal, rules, h.Meta.Applied) {
 		return Change{}, false
 	}
-	c := Change{Key: w.Key, Instance: w.Instance, Have: h.Whole(), Want: w.Whole()}
+	h, w = h.copied(), w.copied()
+	c := Change{Key: w.Key, Instance: w.Instance, Have: h, Want: w}
 	if h == nil {
 		c.Op, c.Effect = Create, InPlace
 		for _, l := range w.Leaves {

@@ -92,13 +92,13 @@ func TestCompareOneObject(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			var have, want []State
+			var have, want []*State
 			if test.have != nil {
-				have = []State{*test.have}
+				have = []*State{test.have}
 			}
 			if test.want != nil {
 				test.want.Policy.IgnoreDifferences = test.ignore
-				want = []State{*test.want}
+				want = []*State{test.want}
 			}
 			got := Compare(have, want, ofKind)
 			if test.op == 0 {
@@ -120,9 +120,9 @@ func TestCompareOneObject(t *testing.T) {
 func ptr[T any](v T) *T { return &v }
 
 func TestObjectsMatchByKindAndLiveName(t *testing.T) {
-	have := []State{live("conf-0123456789", "spec.image=bb:1"), live("other", "spec.image=bb:1")}
+	have := []*State{ptr(live("conf-0123456789", "spec.image=bb:1")), ptr(live("other", "spec.image=bb:1"))}
 	have[0].Key.Name, have[1].Key.Kind = "conf", v1.KindConfig
-	want := []State{wanted("conf-aaaaaaaaaa", "spec.image=bb:1"), wanted("other", "spec.image=bb:1")}
+	want := []*State{ptr(wanted("conf-aaaaaaaaaa", "spec.image=bb:1")), ptr(wanted("other", "spec.image=bb:1"))}
 	want[0].Key.Name = "conf"
 	var got []string
 	for _, c := range Compare(have, want, ofKind) {
@@ -162,8 +162,8 @@ func TestDiffersLeavesOutWhatIsIgnored(t *testing.T) {
 }
 
 // states returns what a source asks for, or what a swarm has, under a few names.
-func states(t *rapid.T, label string, isLive bool) []State {
-	var out []State
+func states(t *rapid.T, label string, isLive bool) []*State {
+	var out []*State
 	for _, name := range []string{"a", "b", "c", "d"} {
 		if !rapid.Bool().Draw(t, label+" "+name) {
 			continue
@@ -171,7 +171,7 @@ func states(t *rapid.T, label string, isLive bool) []State {
 		s := generate.Service(t, name)
 		stated := serviceShape.Flatten(s)
 		s.Default()
-		state := State{Key: s.Key(), Instance: name, Leaves: MarkStated(serviceShape.Flatten(s), stated)}
+		state := &State{Key: s.Key(), Instance: name, Leaves: MarkStated(serviceShape.Flatten(s), stated)}
 		if isLive {
 			state.Meta = Meta{ID: name, Mine: rapid.Bool().Draw(t, "mine")}
 			if rapid.Bool().Draw(t, "applied") {
@@ -186,7 +186,7 @@ func states(t *rapid.T, label string, isLive bool) []State {
 func equalToItself(t *rapid.T) {
 	for _, s := range states(t, "have", true) {
 		s.Meta.Mine = true
-		if got := Compare([]State{s}, []State{s}, ofKind); len(got) > 0 {
+		if got := Compare([]*State{s}, []*State{s}, ofKind); len(got) > 0 {
 			t.Fatalf("differs from itself: %s", brief(got[0].Fields))
 		}
 	}
@@ -275,14 +275,14 @@ func TestSeenDoesNotShow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var seen Seen
 		rules := func(string) Rules { return Rules{"spec.a": {Effect: InPlace}} }
-		side := func(which string, mine bool) []State {
-			var out []State
+		side := func(which string, mine bool) []*State {
+			var out []*State
 			for _, name := range []string{"x", "y"} {
 				if rapid.IntRange(0, 3).Draw(t, which+" has no "+name) == 0 {
 					continue
 				}
 				value := rapid.IntRange(1, 2).Draw(t, which+" "+name)
-				s := State{Key: v1.Key{Kind: "K", Name: name}, Instance: name, Meta: Meta{Mine: mine, ID: name}, Gen: uint64(value)}
+				s := &State{Key: v1.Key{Kind: "K", Name: name}, Instance: name, Meta: Meta{Mine: mine, ID: name}, Gen: uint64(value)}
 				if rapid.IntRange(0, 3).Draw(t, "unknown") == 0 {
 					s.Gen = 0
 				}
@@ -312,7 +312,7 @@ func TestSeenSpares(t *testing.T) {
 	other := one
 	other.Gen = 2
 	for range 3 {
-		if changes := seen.Compare([]State{one}, []State{other}, rules); len(changes) > 0 {
+		if changes := seen.Compare([]*State{&one}, []*State{&other}, rules); len(changes) > 0 {
 			t.Fatalf("changes are %v", changes)
 		}
 	}
@@ -320,7 +320,7 @@ func TestSeenSpares(t *testing.T) {
 		t.Errorf("an equal pair was compared %d times, want 1", asked)
 	}
 	other.Gen = 3
-	seen.Compare([]State{one}, []State{other}, rules)
+	seen.Compare([]*State{&one}, []*State{&other}, rules)
 	if asked != 2 {
 		t.Errorf("after a change it was compared %d times in all, want 2", asked)
 	}
@@ -459,7 +459,7 @@ func TestWhatIsRememberedEndsWithExact(t *testing.T) {
 	have.Gen, want.Gen = 1, 2
 	var seen Seen
 	look := func() int {
-		return len(seen.Compare([]State{have}, []State{want}, func(string) Rules { return nodeRules }))
+		return len(seen.Compare([]*State{&have}, []*State{&want}, func(string) Rules { return nodeRules }))
 	}
 	for range 2 {
 		if look() != 0 {

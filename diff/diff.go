@@ -279,6 +279,16 @@ func (s *State) Whole() *State {
 	return s
 }
 
+// copied returns a copy with all that the state left out, or nil for nil. What is remembered of the state may change
+// afterwards.
+func (s *State) copied() *State {
+	if s == nil {
+		return nil
+	}
+	c := *s
+	return c.Whole()
+}
+
 // Format writes the name of the state and nothing of its content, because its leaves may hold secrets.
 func (s *State) Format(f fmt.State, _ rune) {
 	if s == nil {

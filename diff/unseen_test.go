@@ -42,13 +42,13 @@ func TestWhatIsUnseenIsNoDifference(t *testing.T) {
 			if got := brief(DifferingFields(&h, &w, rules)); got != c.fields {
 				t.Errorf("got\n%s\nwant\n%s", got, c.fields)
 			}
-			if changes := Compare([]State{h}, []State{w}, func(string) Rules { return rules }); (len(changes) > 0) != (c.fields != "") {
+			if changes := Compare([]*State{&h}, []*State{&w}, func(string) Rules { return rules }); (len(changes) > 0) != (c.fields != "") {
 				t.Errorf("changes are %v", rendered(changes))
 			}
 		})
 	}
 	w := wanted("a", "spec.image=a", "spec.user=x")
-	if got := brief(Compare(nil, []State{w}, func(string) Rules { return rules })[0].Fields); got != "spec.image: (none) → a (git, in place)" {
+	if got := brief(Compare(nil, []*State{&w}, func(string) Rules { return rules })[0].Fields); got != "spec.image: (none) → a (git, in place)" {
 		t.Errorf("a new object gets %s", got)
 	}
 }

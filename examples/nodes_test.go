@@ -178,7 +178,7 @@ func (s *madeUp) plan(t *testing.T, entries []kinds.Entry) plan.Plan {
 	return plan.Build(changes, facts, plan.Policy{Source: src.Name, Budgets: plan.DefaultBudgets()}, all.Part(), surveyed.Part)
 }
 
-func (s *madeUp) survey(t *testing.T, ix *kinds.Index, wants kinds.Wants, haves []diff.State, changes []diff.Change, entries []kinds.Entry) kinds.Surveyed {
+func (s *madeUp) survey(t *testing.T, ix *kinds.Index, wants kinds.Wants, haves []*diff.State, changes []diff.Change, entries []kinds.Entry) kinds.Surveyed {
 	t.Helper()
 	in := kinds.Survey{
 		Index: ix, Expanded: wants.Expanded, States: map[string]*diff.State{}, Own: s.nodes[0].ID, Now: s.now, Remembered: s.remembered,
@@ -189,8 +189,8 @@ func (s *madeUp) survey(t *testing.T, ix *kinds.Index, wants kinds.Wants, haves 
 			in.Managers = c.Spec.Managers
 		}
 	}
-	for i := range haves {
-		in.States[haves[i].Meta.ID] = &haves[i]
+	for _, h := range haves {
+		in.States[h.Meta.ID] = h
 	}
 	for _, c := range changes {
 		if c.Key.Kind == v1.KindNode && c.Op == diff.Update {

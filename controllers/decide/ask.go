@@ -38,7 +38,7 @@ type Compared struct {
 // Before is what the revision in force asked for. The zero value means that nobody knows. A difference then counts as
 // made by git.
 type Before struct {
-	States []diff.State
+	States []*diff.State
 	// Withheld are the objects that a problem of their manifest held, with the reason.
 	Withheld map[v1.Key]string
 }
@@ -50,8 +50,8 @@ func (b Before) index() wantsBefore {
 	return func(key v1.Key) (want *diff.State, held bool) {
 		if wants == nil {
 			wants = make(map[v1.Key]*diff.State, len(b.States))
-			for i := range b.States {
-				wants[b.States[i].Key] = &b.States[i]
+			for _, w := range b.States {
+				wants[w.Key] = w
 			}
 		}
 		return wants[key], b.Withheld[key] != ""

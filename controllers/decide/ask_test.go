@@ -94,8 +94,8 @@ func newNeeding() *needing {
 		l := there(fmt.Sprint(i), name)
 		lives = append(lives, l)
 		want := asks(name, "x")
-		n.run.Wanted[want.Key] = &want
-		n.run.Haves = append(n.run.Haves, diff.State{Key: want.Key, Value: l, Meta: diff.Meta{ID: l.ID, Mine: true, Updated: true, Version: 1}})
+		n.run.Wanted[want.Key] = want
+		n.run.Haves = append(n.run.Haves, &diff.State{Key: want.Key, Value: l, Meta: diff.Meta{ID: l.ID, Mine: true, Updated: true, Version: 1}})
 	}
 	n.run.Index = indexOf(lives...)
 	return n
@@ -103,8 +103,8 @@ func newNeeding() *needing {
 
 // rolls sets how the last update of a service stands.
 func (n *needing) rolls(name string, rollout plan.Rollout, distrust bool) {
-	for i := range n.run.Haves {
-		if h := &n.run.Haves[i]; h.Key == svc(name) {
+	for _, h := range n.run.Haves {
+		if h.Key == svc(name) {
 			h.Value.(*kinds.Live).Raw, h.Meta.Distrust = rollout, distrust
 		}
 	}

@@ -78,17 +78,20 @@ type World struct {
 	Whole bool
 }
 
-// Differing is what is wanted, and what differs from it.
+// Differing is what is wanted, and what differs from it. It is for one run: the states belong to the caches, and the
+// next run changes them. Those of changes are copies.
 type Differing struct {
 	// Objects is how many manifests there are.
 	Objects int
 	Wants   kinds.Wants
-	Haves   []diff.State
+	Haves   []*diff.State
 	Changes []diff.Change
 	// Wanted are the wants by key.
 	Wanted map[v1.Key]*diff.State
 	// Held are the objects that problems of their manifests hold.
 	Held map[v1.Key]plan.Problem
+	// ours has the records that Ours found last.
+	ours *ours
 }
 
 // Asked is what follows from the answers to Needs.
@@ -151,9 +154,11 @@ func (r *Decision) Ends() bool {
 type Decider struct {
 	Policy
 	Progress
-	kinds kinds.Set
-	memo  kinds.Memo
-	seen  diff.Seen
+	kinds   kinds.Set
+	partial []string // kinds of which manifests state only some of an object
+	memo    kinds.Memo
+	seen    diff.Seen
+	steady
 }
 
 // New returns a decider that knows nothing yet, about all kinds.
@@ -161,16 +166,28 @@ func New(p Policy) *Decider { return About(all.Kinds(), p) }
 
 // About returns a decider about some kinds.
 func About(every kinds.Set, p Policy) *Decider {
-	return &Decider{Policy: p, Progress: newProgress(), kinds: every}
+	d := &Decider{Policy: p, Progress: newProgress(), kinds: every}
+	for _, k := range d.kinds {
+		if k.Partial {
+			d.partial = append(d.partial, k.Name)
+		}
+	}
+	return d
 }
 
 // Forget drops the caches. That changes no decision.
-func (d *Decider) Forget() { d.memo, d.seen = kinds.Memo{}, diff.Seen{} }
+func (d *Decider) Forget() { d.memo, d.seen, d.steady = kinds.Memo{}, diff.Seen{}, steady{} }
 
 func (d *Decider) kind(name string) (kinds.Kind, bool) { return d.kinds.Get(name) }
 
+// isPartial reports whether manifests state only some of the objects of a kind.
+func (d *Decider) isPartial(name string) bool {
+	return slices.ContainsFunc(d.partial, func(partial string) bool { return partial == name })
+}
+
 // Expand works out what is wanted, and brings what exists into the same form.
 func (d *Decider) Expand(run *Decision) {
+	run.ours = &d.steady.ours
 	handsOff(run)
 	src := run.Ours()
 	run.Objects = len(run.Entries)
@@ -184,9 +201,9 @@ func (d *Decider) AsksBefore(run *Decision) bool {
 	if run.InForce.Hash == run.Memory.InForce.Hash {
 		return false
 	}
-	gone := missing(run, d.removed)
-	return slices.ContainsFunc(run.Wants.States, func(w diff.State) bool { return isGone(run, &w, gone) }) ||
-		slices.ContainsFunc(run.Haves, func(h diff.State) bool { return h.Meta.Lost })
+	gone := d.missing(run)
+	return len(gone) > 0 && slices.ContainsFunc(run.Wants.States, func(w *diff.State) bool { return isGone(run, w, gone) }) ||
+		slices.ContainsFunc(run.Haves, func(h *diff.State) bool { return h.Meta.Lost })
 }
 
 // Compare finds what differs. before is what the revision in force asked for.
@@ -195,17 +212,14 @@ func (d *Decider) Compare(run *Decision, before Before) {
 		before = Before{States: run.Wants.States}
 	}
 	asked := before.index()
-	noteGone(run, asked, d.removed)
+	noteGone(run, asked, d.missing(run))
 	d.remade(run)
 	findLost(run.Haves, asked)
 	run.Changes = d.seen.Compare(run.Haves, run.Wants.States, d.kinds.Rules)
 	run.hold(run.Withheld)
 	d.holdUnstated(run)
 	d.memo.Release(&d.seen)
-	run.Wanted = make(map[v1.Key]*diff.State, len(run.Wants.States))
-	for i := range run.Wants.States {
-		run.Wanted[run.Wants.States[i].Key] = &run.Wants.States[i]
-	}
+	run.Wanted = d.byKey(run.Wants.States)
 }
 
 // Needs returns what to ask the engine before anything is decided about the differences. Afterwards run.Facts has

@@ -15,18 +15,22 @@ import (
 )
 
 // Ours returns the source with its memory, in the form that kinds need.
-func (r *Decision) Ours() kinds.Source { return SourceOf(r.Source, r.Memory, r.Others, r.Partial) }
+func (r *Decision) Ours() kinds.Source {
+	if r.ours == nil {
+		r.ours = &ours{}
+	}
+	made, adopted := r.Memory.Managed()
+	return sourceOf(r.Source, r.Memory, made, r.ours.records(adopted), r.Others, r.Partial)
+}
 
 // SourceOf returns a source with what its memory says. others and partial say what other sources have: see World.
 func SourceOf(name string, m state.Memory, others map[string]string, partial map[string]map[v1.Key]bool) kinds.Source {
 	made, adopted := m.Managed()
-	src := kinds.Source{
-		Name: name, HashKey: m.HashKey, Adopted: make(map[string]kinds.Record, len(adopted)), Made: made, Nonce: m.Nonce, Others: others, Partial: partial,
-	}
-	for id, a := range adopted {
-		src.Adopted[id] = kinds.Record{Key: a.Key, Applied: diff.ParseApplied(a.Applied), Content: a.Content, Written: a.Written, Taken: a.Taken}
-	}
-	return src
+	return sourceOf(name, m, made, new(ours).records(adopted), others, partial)
+}
+
+func sourceOf(name string, m state.Memory, made map[string]v1.Key, adopted map[string]kinds.Record, others map[string]string, partial map[string]map[v1.Key]bool) kinds.Source {
+	return kinds.Source{Name: name, HashKey: m.HashKey, Adopted: adopted, Made: made, Nonce: m.Nonce, Others: others, Partial: partial}
 }
 
 // consents returns the consents that hold: those not used up yet, those given by command, and those in commits since
@@ -91,27 +95,25 @@ func (d *Decider) facts(run *Decision) plan.Facts {
 		f.Failed[failed.Key] = failed
 	}
 	fresh, owned, labelled := run.InForce.Hash != m.InForce.Hash, map[v1.Key]bool{}, false
-	for i := range run.Haves {
-		h := &run.Haves[i]
+	for _, h := range run.Haves {
 		if !h.Meta.Mine {
 			continue
 		}
+		labelled = labelled || h.Meta.Title != diff.TitleAdopted
 		// Any repository may state something of a partial object, so owning it does not tell two repositories apart.
-		if w := run.Wanted[h.Key]; w != nil && w.Partial {
-			labelled = labelled || h.Meta.Title != diff.TitleAdopted
+		if d.isPartial(h.Key.Kind) && run.Wanted[h.Key] != nil {
 			continue
 		}
-		if fresh {
-			owned[h.Key] = true
-		}
-		labelled = labelled || h.Meta.Title != diff.TitleAdopted
 		f.Shares = f.Shares || run.Wanted[h.Key] != nil || run.IsHeld(h.Key)
-		if h.Key.Kind == v1.KindService {
+		switch {
+		case h.Key.Kind == v1.KindService: // the swarm has one of a name
 			f.OwnedServices++
+		case fresh:
+			owned[h.Key] = true
 		}
 	}
 	if fresh {
-		f.Owned = len(owned)
+		f.Owned = f.OwnedServices + len(owned)
 	}
 	f.StateLost = m.InForce.Hash == "" && labelled
 	f.Paused = d.whyPaused(run, labelled)
@@ -134,10 +136,12 @@ func (d *Decider) rollouts(run *Decision, f *plan.Facts) []Trace {
 		if k.Observe == nil {
 			continue
 		}
-		for i := range run.Haves {
-			h := &run.Haves[i]
+		for _, h := range run.Haves {
+			if !h.Meta.Updated || h.Key.Kind != k.Name || !h.Meta.Mine {
+				continue
+			}
 			w := run.Wanted[h.Key]
-			if !h.Meta.Updated || h.Key.Kind != k.Name || !h.Meta.Mine || w == nil {
+			if w == nil {
 				continue
 			}
 			live := h.Value.(*kinds.Live)
@@ -421,28 +425,25 @@ func takesOver(s plan.Step) bool {
 	return s.Op == diff.Update && want != nil && !want.Partial && !have.Meta.Mine
 }
 
+// adopted returns the record of adopted objects. It is the same map as before if nothing has changed.
 func (d *Decider) adopted(run *Decision) map[string]state.Adopted {
-	out := map[string]state.Adopted{}
-	for id, a := range run.Memory.Adopted {
-		k, _ := d.kind(a.Key.Kind)
-		there := run.Index.ByID(a.Key.Kind, id) != nil
-		if there && !k.Partial || run.IsHeld(a.Key) || run.Wanted[a.Key] != nil && (there || run.gone(a.Key)) {
-			out[id] = a
-		}
-	}
+	more := map[string]state.Adopted{}
 	// The record comes before the write. If the engine rolls the write back, nothing on the object tells whose it is.
 	for _, s := range run.Plan.Steps {
 		if takesOver(s) {
-			out[s.Change.Have.Meta.ID] = state.Adopted{Key: s.Key, Taken: true, Content: contentOf(run, s.Change.Want)}
+			more[s.Change.Have.Meta.ID] = state.Adopted{Key: s.Key, Taken: true, Content: contentOf(run, s.Change.Want)}
 		}
 	}
 	for _, a := range run.Plan.Adopted {
-		out[a.ID] = state.Adopted{Key: a.Key, Applied: diff.NewApplied(a.Want.Leaves).String(), Content: contentOf(run, a.Want)}
+		more[a.ID] = state.Adopted{Key: a.Key, Applied: diff.NewApplied(a.Want.Leaves).String(), Content: contentOf(run, a.Want)}
 	}
-	if len(out) == 0 {
-		return nil
+	over := func(id string, a state.Adopted) bool {
+		if run.Index.ByID(a.Key.Kind, id) != nil {
+			return d.isPartial(a.Key.Kind) && run.Wanted[a.Key] == nil && !run.IsHeld(a.Key)
+		}
+		return !run.gone(a.Key) && !run.IsHeld(a.Key)
 	}
-	return out
+	return state.With(state.Without(run.Memory.Adopted, over), more)
 }
 
 // contentOf returns the content label of what is wanted, or "" if it has no content.
@@ -458,9 +459,9 @@ func contentOf(run *Decision, want *diff.State) string {
 // long as there is a manifest, unless they were released.
 func partial(run *Decision) []v1.Key {
 	var out []v1.Key
-	for key, w := range run.Wanted {
-		if w.Partial && !slices.Contains(run.Memory.Released, key) {
-			out = append(out, key)
+	for _, w := range run.Wants.States {
+		if w.Partial && !slices.Contains(run.Memory.Released, w.Key) {
+			out = append(out, w.Key)
 		}
 	}
 	for _, key := range run.Memory.Partial {
@@ -489,10 +490,10 @@ func kept(run *Decision) map[v1.Key]string {
 		}
 	}
 	maps.Copy(out, run.Stays)
-	for key, w := range run.Wanted {
-		if why := KeptBy(w.Policy); why != "" || w.Policy.Prune != nil {
+	for _, w := range run.Wants.States {
+		if p := &w.Policy; p.Protect || p.Prune != nil {
 			// The reason is "" if the manifest states prune: true. Then an adopted object may go as well.
-			out[key] = why
+			out[w.Key] = KeptBy(*p)
 		}
 	}
 	if len(out) == 0 {

@@ -282,11 +282,10 @@ func (f *following) Watched() []v1.Key {
 }
 
 // notice returns the services that changed since the last run. In the first run that is all of them.
-func (d *Decider) notice(haves []diff.State, wants map[v1.Key]*diff.State, f *plan.Facts) (changed map[v1.Key]bool) {
+func (d *Decider) notice(haves []*diff.State, wants map[v1.Key]*diff.State, f *plan.Facts) (changed map[v1.Key]bool) {
 	changed = map[v1.Key]bool{}
 	n := 0
-	for i := range haves {
-		h := &haves[i]
+	for _, h := range haves {
 		if h.Key.Kind != v1.KindService || !h.Meta.Mine || wants[h.Key] == nil {
 			continue
 		}
@@ -298,8 +297,8 @@ func (d *Decider) notice(haves []diff.State, wants map[v1.Key]*diff.State, f *pl
 	}
 	if d.versions.count() > n {
 		live := make(map[v1.Key]bool, n)
-		for i := range haves {
-			live[haves[i].Key] = wants[haves[i].Key] != nil && haves[i].Meta.Mine
+		for _, h := range haves {
+			live[h.Key] = wants[h.Key] != nil && h.Meta.Mine
 		}
 		d.versions.only(live)
 	}

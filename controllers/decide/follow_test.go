@@ -111,7 +111,7 @@ func TestWhatStalledIsWatchedOn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := New(Policy{Follow: true})
 			web := svc("web")
-			haves, wants := []diff.State{{Key: web, Meta: diff.Meta{Mine: true, Version: 1}}}, map[v1.Key]*diff.State{web: {Key: web}}
+			haves, wants := []*diff.State{{Key: web, Meta: diff.Meta{Mine: true, Version: 1}}}, map[v1.Key]*diff.State{web: {Key: web}}
 			r.versions.see(web, 1)
 			r.looked, r.unsettled[web] = now, now.Add(-time.Hour)
 			f := facts()

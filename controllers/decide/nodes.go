@@ -37,8 +37,8 @@ func (d *Decider) survey(run *Decision, kind string) kinds.Survey {
 			return meta.Owner != "" || f.ReleasedAll || f.Released[key] || plan.Held(f.Holds, run.Source, key, f.Now)
 		},
 	}
-	for i := range run.Haves {
-		if h := &run.Haves[i]; h.Key.Kind == kind {
+	for _, h := range run.Haves {
+		if h.Key.Kind == kind {
 			in.States[h.Meta.ID] = h
 		}
 	}
@@ -120,7 +120,7 @@ func (d *Decider) rotating(run *Decision) rotating {
 		}
 		for _, l := range run.Index.List(k.Name) {
 			out := rotating{k.Rotate, kinds.Rotate{Live: l, Now: run.At}}
-			i := slices.IndexFunc(run.Haves, func(h diff.State) bool { return h.Key.Kind == k.Name && h.Meta.ID == l.ID })
+			i := slices.IndexFunc(run.Haves, func(h *diff.State) bool { return h.Key.Kind == k.Name && h.Meta.ID == l.ID })
 			if i < 0 {
 				return out
 			}

@@ -364,12 +364,12 @@ func TestRotationsOfARun(t *testing.T) {
 	of := func(lives ...*kinds.Live) *kinds.Index {
 		return kinds.NewIndex(map[string][]*kinds.Live{v1.KindCluster: lives}, func(*kinds.Live) []kinds.Ref { return nil })
 	}
-	haves := []diff.State{{Key: theCluster, Instance: "default", Meta: diff.Meta{ID: "c", Mine: true}, Value: live}}
+	haves := []*diff.State{{Key: theCluster, Instance: "default", Meta: diff.Meta{ID: "c", Mine: true}, Value: live}}
 	wants := map[v1.Key]*diff.State{theCluster: {Key: theCluster, Value: manifest}}
 	for _, c := range []struct {
 		name                   string
 		lives                  []*kinds.Live
-		haves                  []diff.State
+		haves                  []*diff.State
 		wants                  map[v1.Key]*diff.State
 		nodes                  *kinds.Nodes
 		records, stated, steps int

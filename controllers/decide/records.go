@@ -1,31 +1,49 @@
 package decide
 
 import (
-	"maps"
+	"reflect"
 	"slices"
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
+// missing returns the objects on record that do not exist: see the function of that name. It looks for them only if
+// the record or the objects in the swarm are others than in the last run.
+func (d *Decider) missing(run *Decision) map[v1.Key]*diff.Gone {
+	if d.allThere.still(run) {
+		return nil
+	}
+	gone, there := missing(run, d.removed)
+	d.allThere.note(run, there)
+	return gone
+}
+
 // missing returns the objects on record that do not exist, unless the operator removed them or was about to replace
-// them.
-func missing(run *Decision, removed map[string]bool) map[v1.Key]*diff.Gone {
-	gone := map[v1.Key]*diff.Gone{}
+// them. all reports whether every object on record exists.
+func missing(run *Decision, removed map[string]bool) (gone map[v1.Key]*diff.Gone, all bool) {
+	gone, all = map[v1.Key]*diff.Gone{}, true
 	made, adopted := run.Memory.Managed()
 	for id, key := range made {
-		if run.Index.ByID(key.Kind, id) == nil && !removed[id] && !slices.Contains(run.Memory.Replacing, id) {
+		if run.Index.ByID(key.Kind, id) != nil {
+			continue
+		}
+		if all = false; !removed[id] && !slices.Contains(run.Memory.Replacing, id) {
 			gone[key] = &diff.Gone{}
 		}
 	}
 	for id, a := range adopted {
-		if run.Index.ByID(a.Key.Kind, id) == nil && !slices.Contains(run.Memory.Replacing, id) {
+		if run.Index.ByID(a.Key.Kind, id) != nil {
+			continue
+		}
+		if all = false; !slices.Contains(run.Memory.Replacing, id) {
 			gone[a.Key] = &diff.Gone{Adopted: !a.Taken}
 		}
 	}
-	return gone
+	return gone, all
 }
 
 // isGone reports whether an object that is wanted is among the missing ones.
@@ -36,30 +54,36 @@ func isGone(run *Decision, w *diff.State, missing map[v1.Key]*diff.Gone) bool {
 // noteGone marks wanted objects that are on record and no longer exist as removed by somebody. It does not if git has
 // changed the want since, or if the operator was about to replace the object. If a problem held the object in the
 // revision in force, no change by git is known, so a hand removed it.
-func noteGone(run *Decision, before wantsBefore, removed map[string]bool) {
-	gone := missing(run, removed)
+func noteGone(run *Decision, before wantsBefore, gone map[v1.Key]*diff.Gone) {
 	if len(gone) == 0 {
 		return
 	}
-	for i := range run.Wants.States {
-		w := &run.Wants.States[i]
+	for i, w := range run.Wants.States {
 		if !isGone(run, w, gone) {
 			continue
 		}
 		if old, held := before(w.Key); held || old != nil && old.Digest() == w.Digest() {
-			w.Gone = gone[w.Key]
+			run.changed(i).Gone = gone[w.Key]
 		}
 	}
 }
 
+// changed returns a want of the run that the run may change: a copy that takes its place.
+func (r *Decision) changed(i int) *diff.State {
+	w := *r.Wants.States[i]
+	r.Wants.States[i] = &w
+	return &w
+}
+
 // findLost fills in what was last applied to objects on record that have lost their labels: what the revision in
 // force says.
-func findLost(haves []diff.State, before wantsBefore) {
+func findLost(haves []*diff.State, before wantsBefore) {
 	for i := range haves {
-		h := &haves[i]
-		if !h.Meta.Lost {
+		if !haves[i].Meta.Lost {
 			continue
 		}
+		h := *haves[i]
+		haves[i] = &h
 		h.Gen, h.Meta.Applied = 0, diff.Applied{} // what is remembered of it was found with other digests
 		if w, _ := before(h.Key); w != nil {
 			h.Meta.Applied = diff.NewApplied(w.Whole().Leaves)
@@ -75,7 +99,10 @@ func (r *Decision) gone(key v1.Key) bool { return r.Wanted[key] != nil && r.Want
 func handsOff(run *Decision) {
 	open := map[string]v1.Key{} // what was to be taken over and, as far as is on record, was never written
 	for id, a := range run.Memory.Adopted {
-		if live := run.Index.ByID(a.Key.Kind, id); a.Taken && !a.Written && run.Withheld[a.Key] == "" && (live == nil || live.Labels[v1.LabelOwner] == "") {
+		if !a.Taken || a.Written || run.Withheld[a.Key] != "" {
+			continue
+		}
+		if live := run.Index.ByID(a.Key.Kind, id); live == nil || live.Labels[v1.LabelOwner] == "" {
 			open[id] = a.Key
 		}
 	}
@@ -112,49 +139,49 @@ func record(run *Decision, removed map[string]bool) {
 	}
 	specs := run.stillRemoved()
 	m.Unstated, m.Removed = settings(run), run.andAsFound(specs)
+	if reflect.DeepEqual(m.Unstated, run.Found.Memory.Unstated) {
+		m.Unstated = run.Found.Memory.Unstated // what is the same map need not be compared again
+	}
 	if !run.differs() && !unrecorded(run) {
 		return
 	}
 	m.Removed, m.Replacing = specs, replacing
-	now := maps.Clone(m.Made)
-	if now == nil {
-		now = map[string]v1.Key{}
-	}
 	lapsed := map[string]time.Time{}
-	for id, key := range now {
+	// The records stay the same maps if nothing changes in them, as with most revisions.
+	made := state.Without(m.Made, func(id string, key v1.Key) bool {
 		switch since, known := m.Lapsed[id]; {
 		case run.Index.ByID(key.Kind, id) != nil:
 		case removed[id] || slices.Contains(run.Found.Memory.Replacing, id): // the operator itself removed it
-			delete(now, id)
+			return true
 		case run.gone(key), run.IsHeld(key):
 		case known && run.Facts.Now.Sub(since) > lapse:
-			delete(now, id)
+			return true
 		case known:
 			lapsed[id] = since
 		default:
 			lapsed[id] = run.Facts.Now.UTC()
 		}
-	}
+		return false
+	})
 	if m.Lapsed = lapsed; len(lapsed) == 0 {
 		m.Lapsed = nil
 	}
-	adopted := maps.Clone(m.Adopted)
-	for i := range run.Haves {
-		h := &run.Haves[i]
+	written, more := map[string]state.Adopted{}, map[string]v1.Key{}
+	for _, h := range run.Haves {
 		if !run.labelled(h) {
 			continue
 		}
-		if a, is := adopted[h.Meta.ID]; is {
+		a, is := m.Adopted[h.Meta.ID]
+		switch {
+		case is && a.Written:
+		case is:
 			a.Written = true
-			adopted[h.Meta.ID] = a
-			continue
+			written[h.Meta.ID] = a
+		case made[h.Meta.ID] != h.Key:
+			more[h.Meta.ID] = h.Key
 		}
-		now[h.Meta.ID] = h.Key
 	}
-	m.Adopted, m.Made, m.Nonce = adopted, now, run.Nonce
-	if len(now) == 0 {
-		m.Made = nil
-	}
+	m.Adopted, m.Made, m.Nonce = state.With(m.Adopted, written), state.With(made, more), run.Nonce
 }
 
 // labelled reports whether an object carries labels of the source that say whose it is.
@@ -175,10 +202,10 @@ func unrecorded(run *Decision) bool {
 	if len(run.Plan.Steps) > 0 || m.Nonce == "" || n == 0 || m.History[n-1].Outcome == "" {
 		return false
 	}
-	gone := missing(run, nil)
-	return len(gone) > 0 && slices.ContainsFunc(run.Haves, func(h diff.State) bool {
+	gone, _ := missing(run, nil)
+	return len(gone) > 0 && slices.ContainsFunc(run.Haves, func(h *diff.State) bool {
 		_, made := m.Made[h.Meta.ID]
 		a, adopted := m.Adopted[h.Meta.ID]
-		return gone[h.Key] != nil && !made && (!adopted || !a.Written) && run.labelled(&h)
+		return gone[h.Key] != nil && !made && (!adopted || !a.Written) && run.labelled(h)
 	})
 }

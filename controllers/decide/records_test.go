@@ -23,8 +23,8 @@ import (
 func svc(name string) v1.Key { return v1.Key{Kind: v1.KindService, Name: name} }
 
 // asks returns what a manifest asks for. text is its one stated leaf, which tells it from others.
-func asks(name, text string) diff.State {
-	return diff.State{Key: svc(name), Instance: name, Leaves: []diff.Leaf{{Path: "spec.image", Type: "spec.image", Text: text, Stated: true}}}
+func asks(name, text string) *diff.State {
+	return &diff.State{Key: svc(name), Instance: name, Leaves: []diff.Leaf{{Path: "spec.image", Type: "spec.image", Text: text, Stated: true}}}
 }
 
 // there returns a live service whose label says that it belongs to the source.
@@ -44,49 +44,54 @@ func about(ix *kinds.Index, m state.Memory) *Decision {
 	return run
 }
 
+func gone(run *Decision, removed map[string]bool) map[v1.Key]*diff.Gone {
+	gone, _ := missing(run, removed)
+	return gone
+}
+
 func TestWhatIsOnRecordAndNotThereWasRemovedByHand(t *testing.T) {
-	node := diff.State{Key: v1.Key{Kind: v1.KindNode, Name: "web"}, Instance: "web", Partial: true}
+	node := &diff.State{Key: v1.Key{Kind: v1.KindNode, Name: "web"}, Instance: "web", Partial: true}
 	for _, test := range []struct {
 		name    string
 		made    map[string]v1.Key
 		adopted map[string]state.Adopted
 		lives   []*kinds.Live
-		before  []diff.State // what the revision in force asked for
-		want    diff.State
+		before  []*diff.State // what the revision in force asked for
+		want    *diff.State
 		gone    string
 		// replacing is an id that the operator was about to replace. own is one that it has removed.
 		replacing, own string
 		held           bool // the revision in force held it
 	}{
-		{name: "made, and gone", made: map[string]v1.Key{"1": svc("web")}, before: []diff.State{asks("web", "a")}, want: asks("web", "a"), gone: "made"},
-		{name: "adopted, and gone", adopted: map[string]state.Adopted{"1": {Key: svc("web")}}, before: []diff.State{asks("web", "a")}, want: asks("web", "a"), gone: "adopted"},
-		{name: "nobody is on record", before: []diff.State{asks("web", "a")}, want: asks("web", "a")},
-		{name: "another is on record", made: map[string]v1.Key{"1": svc("other")}, before: []diff.State{asks("web", "a")}, want: asks("web", "a")},
-		{name: "it is there", made: map[string]v1.Key{"1": svc("web")}, lives: []*kinds.Live{there("1", "web")}, before: []diff.State{asks("web", "a")}, want: asks("web", "a")},
-		{name: "it was made again by hand", made: map[string]v1.Key{"1": svc("web")}, lives: []*kinds.Live{there("2", "web")}, before: []diff.State{asks("web", "a")}, want: asks("web", "a")},
-		{name: "an older one is on record as well", made: map[string]v1.Key{"1": svc("web"), "2": svc("web")}, lives: []*kinds.Live{there("2", "web")}, before: []diff.State{asks("web", "a")}, want: asks("web", "a")},
-		{name: "git has changed it since", made: map[string]v1.Key{"1": svc("web")}, before: []diff.State{asks("web", "a")}, want: asks("web", "b")},
+		{name: "made, and gone", made: map[string]v1.Key{"1": svc("web")}, before: []*diff.State{asks("web", "a")}, want: asks("web", "a"), gone: "made"},
+		{name: "adopted, and gone", adopted: map[string]state.Adopted{"1": {Key: svc("web")}}, before: []*diff.State{asks("web", "a")}, want: asks("web", "a"), gone: "adopted"},
+		{name: "nobody is on record", before: []*diff.State{asks("web", "a")}, want: asks("web", "a")},
+		{name: "another is on record", made: map[string]v1.Key{"1": svc("other")}, before: []*diff.State{asks("web", "a")}, want: asks("web", "a")},
+		{name: "it is there", made: map[string]v1.Key{"1": svc("web")}, lives: []*kinds.Live{there("1", "web")}, before: []*diff.State{asks("web", "a")}, want: asks("web", "a")},
+		{name: "it was made again by hand", made: map[string]v1.Key{"1": svc("web")}, lives: []*kinds.Live{there("2", "web")}, before: []*diff.State{asks("web", "a")}, want: asks("web", "a")},
+		{name: "an older one is on record as well", made: map[string]v1.Key{"1": svc("web"), "2": svc("web")}, lives: []*kinds.Live{there("2", "web")}, before: []*diff.State{asks("web", "a")}, want: asks("web", "a")},
+		{name: "git has changed it since", made: map[string]v1.Key{"1": svc("web")}, before: []*diff.State{asks("web", "a")}, want: asks("web", "b")},
 		{name: "its manifest is new, or back", made: map[string]v1.Key{"1": svc("web")}, want: asks("web", "a")},
-		{name: "the operator was about to replace it", made: map[string]v1.Key{"1": svc("web")}, replacing: "1", before: []diff.State{asks("web", "a")}, want: asks("web", "a")},
-		{name: "the operator has removed it", made: map[string]v1.Key{"1": svc("web")}, own: "1", before: []diff.State{asks("web", "a")}, want: asks("web", "a")},
-		{name: "the operator replaced another", made: map[string]v1.Key{"1": svc("web")}, replacing: "2", before: []diff.State{asks("web", "a")}, want: asks("web", "a"), gone: "made"},
+		{name: "the operator was about to replace it", made: map[string]v1.Key{"1": svc("web")}, replacing: "1", before: []*diff.State{asks("web", "a")}, want: asks("web", "a")},
+		{name: "the operator has removed it", made: map[string]v1.Key{"1": svc("web")}, own: "1", before: []*diff.State{asks("web", "a")}, want: asks("web", "a")},
+		{name: "the operator replaced another", made: map[string]v1.Key{"1": svc("web")}, replacing: "2", before: []*diff.State{asks("web", "a")}, want: asks("web", "a"), gone: "made"},
 		{name: "made, and gone while it was held", made: map[string]v1.Key{"1": svc("web")}, held: true, want: asks("web", "b"), gone: "made"},
 		{name: "adopted, and gone while it was held", adopted: map[string]state.Adopted{"1": {Key: svc("web")}}, held: true, want: asks("web", "b"), gone: "adopted"},
 		{name: "held, and nobody is on record", held: true, want: asks("web", "a")},
 		{name: "held, and there", made: map[string]v1.Key{"1": svc("web")}, lives: []*kinds.Live{there("1", "web")}, held: true, want: asks("web", "a")},
 		{name: "held after the operator was about to replace it", made: map[string]v1.Key{"1": svc("web")}, replacing: "1", held: true, want: asks("web", "a")},
-		{name: "a node, which leaves by itself", adopted: map[string]state.Adopted{"1": {Key: node.Key}}, before: []diff.State{node}, want: node},
+		{name: "a node, which leaves by itself", adopted: map[string]state.Adopted{"1": {Key: node.Key}}, before: []*diff.State{node}, want: node},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			run := about(indexOf(test.lives...), state.Memory{Made: test.made, Adopted: test.adopted, Replacing: []string{test.replacing}})
-			run.Wants.States = []diff.State{test.want}
+			run.Wants.States = []*diff.State{test.want}
 			noteGone(run, func(key v1.Key) (*diff.State, bool) {
-				i := slices.IndexFunc(test.before, func(s diff.State) bool { return s.Key == key })
+				i := slices.IndexFunc(test.before, func(s *diff.State) bool { return s.Key == key })
 				if i < 0 {
 					return nil, test.held
 				}
-				return &test.before[i], test.held
-			}, map[string]bool{test.own: true})
+				return test.before[i], test.held
+			}, gone(run, map[string]bool{test.own: true}))
 			gone := ""
 			if g := run.Wants.States[0].Gone; g != nil {
 				gone = map[bool]string{true: "adopted", false: "made"}[g.Adopted]
@@ -101,7 +106,7 @@ func TestWhatIsOnRecordAndNotThereWasRemovedByHand(t *testing.T) {
 // An object that lost its labels is compared with what the revision in force says. What was remembered of it does not
 // count.
 func TestWhatWasAppliedToWhatLostItsLabels(t *testing.T) {
-	haves := []diff.State{
+	haves := []*diff.State{
 		{Key: svc("lost"), Gen: 1, Meta: diff.Meta{Mine: true, Lost: true, Applied: diff.ParseApplied("v1:")}},
 		{Key: svc("unknown"), Gen: 1, Meta: diff.Meta{Mine: true, Lost: true, Applied: diff.ParseApplied("v1:")}},
 		{Key: svc("labelled"), Gen: 1, Meta: diff.Meta{Mine: true, Applied: diff.ParseApplied("v1:")}},
@@ -109,7 +114,7 @@ func TestWhatWasAppliedToWhatLostItsLabels(t *testing.T) {
 	want := asks("lost", "a")
 	findLost(haves, func(key v1.Key) (*diff.State, bool) {
 		if key == want.Key {
-			return &want, false
+			return want, false
 		}
 		return nil, false
 	})
@@ -121,20 +126,20 @@ func TestWhatWasAppliedToWhatLostItsLabels(t *testing.T) {
 }
 
 func TestRecordsGoWithWhatIsWrittenAnyway(t *testing.T) {
-	have := func(id, name string, meta diff.Meta) diff.State {
+	have := func(id, name string, meta diff.Meta) *diff.State {
 		meta.ID, meta.Mine = id, true
 		l := there(id, name)
 		if meta.Lost || meta.Title == diff.TitleAdopted && meta.Owner == "none" {
 			l.Labels, meta.Owner = nil, ""
 		}
-		return diff.State{Key: svc(name), Instance: name, Meta: meta, Value: l}
+		return &diff.State{Key: svc(name), Instance: name, Meta: meta, Value: l}
 	}
 	replace := plan.Step{Op: diff.Replace, Key: svc("web"), Change: diff.Change{Have: &diff.State{Meta: diff.Meta{ID: "1"}}}}
 	for _, test := range []struct {
 		name    string
 		made    []string // ids of services of the same name
 		adopted []string
-		haves   []diff.State
+		haves   []*diff.State
 		steps   []plan.Step
 		was     []string // about to be replaced in the run before
 		gone    bool     // what does not exist was removed by hand
@@ -144,10 +149,10 @@ func TestRecordsGoWithWhatIsWrittenAnyway(t *testing.T) {
 		lapsed  time.Duration
 		want    string
 	}{
-		{name: "nothing else is written", haves: []diff.State{have("1", "web", diff.Meta{})}, want: ""},
-		{name: "made since", haves: []diff.State{have("1", "web", diff.Meta{})}, other: true, want: "made 1"},
-		{name: "known, and made since", made: []string{"1"}, haves: []diff.State{have("1", "1", diff.Meta{}), have("2", "web", diff.Meta{})}, other: true, want: "made 1 2"},
-		{name: "a copy", haves: []diff.State{have("1", "web", diff.Meta{Title: diff.TitleCopied})}, other: true, want: "made"},
+		{name: "nothing else is written", haves: []*diff.State{have("1", "web", diff.Meta{})}, want: ""},
+		{name: "made since", haves: []*diff.State{have("1", "web", diff.Meta{})}, other: true, want: "made 1"},
+		{name: "known, and made since", made: []string{"1"}, haves: []*diff.State{have("1", "1", diff.Meta{}), have("2", "web", diff.Meta{})}, other: true, want: "made 1 2"},
+		{name: "a copy", haves: []*diff.State{have("1", "web", diff.Meta{Title: diff.TitleCopied})}, other: true, want: "made"},
 		{name: "not there, and nobody wants it", made: []string{"1"}, other: true, want: "made 1"},
 		{name: "not there for long, and nobody wants it", made: []string{"1"}, lapsed: lapse + time.Hour, other: true, want: "made"},
 		{name: "not there for a while, and nobody wants it", made: []string{"1"}, lapsed: lapse - time.Hour, other: true, want: "made 1"},
@@ -156,13 +161,13 @@ func TestRecordsGoWithWhatIsWrittenAnyway(t *testing.T) {
 		{name: "removed by ourselves", made: []string{"1"}, removed: true, other: true, want: "made"},
 		{name: "removed by ourselves to make room", made: []string{"1"}, removed: true, gone: true, other: true, want: "made"},
 		{name: "removed by hand", made: []string{"1"}, gone: true, other: true, want: "made 1"},
-		{name: "without labels", made: []string{"1"}, haves: []diff.State{have("1", "1", diff.Meta{Lost: true})}, other: true, want: "made 1"},
-		{name: "adopted", adopted: []string{"1"}, haves: []diff.State{have("1", "1", diff.Meta{Title: diff.TitleAdopted, Owner: "none"})}, other: true, want: "made adopted 1"},
-		{name: "adopted and written", adopted: []string{"1"}, haves: []diff.State{have("1", "1", diff.Meta{Title: diff.TitleAdopted})}, other: true, want: "made adopted 1 written"},
-		{name: "about to be replaced, and nothing else is written", made: []string{"1", "2"}, haves: []diff.State{have("1", "1", diff.Meta{}), have("2", "2", diff.Meta{})}, steps: []plan.Step{replace}, want: "made 1 2 replacing 1"},
-		{name: "adopted, and about to be replaced", adopted: []string{"1"}, haves: []diff.State{have("1", "1", diff.Meta{Title: diff.TitleAdopted})}, steps: []plan.Step{replace}, want: "made adopted 1 written replacing 1"},
-		{name: "replaced, and something else is written", made: []string{"1"}, was: []string{"1"}, haves: []diff.State{have("2", "web", diff.Meta{})}, other: true, want: "made 2"},
-		{name: "replaced, and nothing else is written", made: []string{"1"}, was: []string{"1"}, haves: []diff.State{have("2", "web", diff.Meta{})}, want: ""},
+		{name: "without labels", made: []string{"1"}, haves: []*diff.State{have("1", "1", diff.Meta{Lost: true})}, other: true, want: "made 1"},
+		{name: "adopted", adopted: []string{"1"}, haves: []*diff.State{have("1", "1", diff.Meta{Title: diff.TitleAdopted, Owner: "none"})}, other: true, want: "made adopted 1"},
+		{name: "adopted and written", adopted: []string{"1"}, haves: []*diff.State{have("1", "1", diff.Meta{Title: diff.TitleAdopted})}, other: true, want: "made adopted 1 written"},
+		{name: "about to be replaced, and nothing else is written", made: []string{"1", "2"}, haves: []*diff.State{have("1", "1", diff.Meta{}), have("2", "2", diff.Meta{})}, steps: []plan.Step{replace}, want: "made 1 2 replacing 1"},
+		{name: "adopted, and about to be replaced", adopted: []string{"1"}, haves: []*diff.State{have("1", "1", diff.Meta{Title: diff.TitleAdopted})}, steps: []plan.Step{replace}, want: "made adopted 1 written replacing 1"},
+		{name: "replaced, and something else is written", made: []string{"1"}, was: []string{"1"}, haves: []*diff.State{have("2", "web", diff.Meta{})}, other: true, want: "made 2"},
+		{name: "replaced, and nothing else is written", made: []string{"1"}, was: []string{"1"}, haves: []*diff.State{have("2", "web", diff.Meta{})}, want: ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			memory := state.Memory{Nonce: "old", Replacing: test.was, Made: map[string]v1.Key{}, Adopted: map[string]state.Adopted{}}
@@ -257,12 +262,12 @@ func TestWhatATakeOverIs(t *testing.T) {
 		step plan.Step
 		want map[string]state.Adopted
 	}{
-		"a take-over":     {plan.Step{Op: diff.Update, Key: want.Key, Change: diff.Change{Want: &want, Have: &diff.State{Meta: diff.Meta{ID: "1"}}}}, map[string]state.Adopted{"1": {Key: want.Key, Taken: true}}},
-		"its own":         {step: plan.Step{Op: diff.Update, Key: want.Key, Change: diff.Change{Want: &want, Have: &diff.State{Meta: diff.Meta{ID: "1", Mine: true}}}}},
+		"a take-over":     {plan.Step{Op: diff.Update, Key: want.Key, Change: diff.Change{Want: want, Have: &diff.State{Meta: diff.Meta{ID: "1"}}}}, map[string]state.Adopted{"1": {Key: want.Key, Taken: true}}},
+		"its own":         {step: plan.Step{Op: diff.Update, Key: want.Key, Change: diff.Change{Want: want, Have: &diff.State{Meta: diff.Meta{ID: "1", Mine: true}}}}},
 		"a role":          {step: plan.Step{Op: diff.Update, Key: partial.Key, Change: diff.Change{Have: &diff.State{Meta: diff.Meta{ID: "1"}}}}},
 		"a partial kind":  {step: plan.Step{Op: diff.Update, Key: partial.Key, Change: diff.Change{Want: &partial, Have: &diff.State{Meta: diff.Meta{ID: "1"}}}}},
-		"made again":      {step: plan.Step{Op: diff.Replace, Key: want.Key, Change: diff.Change{Want: &want, Have: &diff.State{Meta: diff.Meta{ID: "1"}}}}},
-		"made":            {step: plan.Step{Op: diff.Create, Key: want.Key, Change: diff.Change{Want: &want}}},
+		"made again":      {step: plan.Step{Op: diff.Replace, Key: want.Key, Change: diff.Change{Want: want, Have: &diff.State{Meta: diff.Meta{ID: "1"}}}}},
+		"made":            {step: plan.Step{Op: diff.Create, Key: want.Key, Change: diff.Change{Want: want}}},
 		"one that leaves": {step: plan.Step{Op: diff.Remove, Key: want.Key, Change: diff.Change{Have: &diff.State{Meta: diff.Meta{ID: "1"}}}}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -36,11 +36,14 @@ func (d *Decider) remade(run *Decision) {
 			lost[s.Key] = append(lost[s.Key], s.Paths...)
 		}
 	}
-	for i := range run.Wants.States {
-		w := &run.Wants.States[i]
-		if !run.absent(w) || w.Start != nil {
+	if len(removed)+len(lost) == 0 {
+		return
+	}
+	for i, is := range run.Wants.States {
+		if !run.absent(is) || is.Start != nil {
 			continue
 		}
+		w := run.changed(i)
 		if f, known := removed[w.Key]; known && f.Instance == w.Instance {
 			start, err := d.thaw(f)
 			if err == nil {
@@ -142,8 +145,7 @@ func settings(run *Decision) map[string]state.Settings {
 	for _, a := range run.Plan.Adopted {
 		adopting[a.ID] = true
 	}
-	for i := range run.Haves {
-		h := &run.Haves[i]
+	for _, h := range run.Haves {
 		if paths := h.Meta.Unstated; len(paths) > 0 && (run.Wanted[h.Key] != nil || run.IsHeld(h.Key)) && (h.Meta.Mine || adopting[h.Meta.ID]) {
 			out[h.Meta.ID] = state.Settings{Key: h.Key, Paths: paths}
 		}
@@ -158,10 +160,9 @@ func settings(run *Decision) map[string]state.Settings {
 const mostNamed = 10
 
 // unstated says which of the source's objects have settings that no manifest can state.
-func unstated(haves []diff.State) []string {
+func unstated(haves []*diff.State) []string {
 	var out, more []string
-	for i := range haves {
-		h := &haves[i]
+	for _, h := range haves {
 		switch {
 		case len(h.Meta.Unstated) == 0 || !h.Meta.Mine || h.Meta.OldVersion:
 		case len(out) < mostNamed:

@@ -17,10 +17,10 @@ import (
 )
 
 // looked returns a run that found the memory m and the live services, and that wants want.
-func looked(m state.Memory, want diff.State, lives ...*kinds.Live) *Decision {
+func looked(m state.Memory, want *diff.State, lives ...*kinds.Live) *Decision {
 	run := about(indexOf(lives...), m)
-	run.Wants.States = []diff.State{want}
-	run.Wanted[want.Key] = &run.Wants.States[0]
+	run.Wants.States = []*diff.State{want}
+	run.Wanted[want.Key] = want
 	return run
 }
 
@@ -32,7 +32,7 @@ func TestWhatIsMadeAgainStartsFromWhatWasWrittenDownOrIsAskedAbout(t *testing.T)
 		name  string
 		m     state.Memory
 		lives []*kinds.Live
-		want  diff.State
+		want  *diff.State
 		start bool
 		lost  string
 		// settings and removed are the ids that stay on record.
@@ -138,7 +138,7 @@ func TestWhatCannotBeWrittenDownIsNotRemoved(t *testing.T) {
 	for size, written := range map[int]bool{10: true, mostWritten: false} {
 		l, want := live(strings.Repeat("x", size)), asks("web", "a")
 		run := looked(state.Memory{}, want, l)
-		run.Plan.Steps = []plan.Step{{Op: diff.Replace, Key: want.Key, Instance: "web", Change: diff.Change{Want: &want, Have: &diff.State{Value: l}}}}
+		run.Plan.Steps = []plan.Step{{Op: diff.Replace, Key: want.Key, Instance: "web", Change: diff.Change{Want: want, Have: &diff.State{Value: l}}}}
 		r := New(Policy{})
 		r.writeDown(run)
 		if got := len(run.Plan.Steps) == 1; got != written || len(run.stillRemoved()) == 1 != written || len(run.Plan.Refused) == 0 != written {
@@ -148,11 +148,11 @@ func TestWhatCannotBeWrittenDownIsNotRemoved(t *testing.T) {
 }
 
 func TestSettingsOfManyObjectsAreNamedInFewNotices(t *testing.T) {
-	var haves []diff.State
+	var haves []*diff.State
 	for i := range mostNamed + 3 {
-		haves = append(haves, diff.State{Key: svc(fmt.Sprintf("s%02d", i)), Meta: diff.Meta{Mine: true, Unstated: []string{"spec.tty"}}})
+		haves = append(haves, &diff.State{Key: svc(fmt.Sprintf("s%02d", i)), Meta: diff.Meta{Mine: true, Unstated: []string{"spec.tty"}}})
 	}
-	haves = append(haves, diff.State{Key: svc("foreign"), Meta: diff.Meta{Unstated: []string{"spec.tty"}}}, diff.State{Key: svc("plain"), Meta: diff.Meta{Mine: true}})
+	haves = append(haves, &diff.State{Key: svc("foreign"), Meta: diff.Meta{Unstated: []string{"spec.tty"}}}, &diff.State{Key: svc("plain"), Meta: diff.Meta{Mine: true}})
 	got := unstated(haves)
 	if len(got) != mostNamed+1 || !strings.Contains(got[0], "Service/s00 has settings") || got[mostNamed] != "such settings are also in Service/s10, Service/s11, Service/s12" {
 		t.Errorf("%q", got)

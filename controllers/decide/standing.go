@@ -100,7 +100,7 @@ func (d *Decider) census(run *Decision) {
 // stillReleased drops a released object from the record once it has neither a manifest nor a label of the source.
 func stillReleased(run *Decision) []v1.Key {
 	return slices.DeleteFunc(slices.Clone(run.Memory.Released), func(k v1.Key) bool {
-		return run.Wanted[k] == nil && !run.IsHeld(k) && !slices.ContainsFunc(run.Haves, func(h diff.State) bool { return h.Key == k && h.Meta.Mine })
+		return run.Wanted[k] == nil && !run.IsHeld(k) && !slices.ContainsFunc(run.Haves, func(h *diff.State) bool { return h.Key == k && h.Meta.Mine })
 	})
 }
 

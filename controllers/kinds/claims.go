@@ -144,15 +144,15 @@ func (k *Kind) keepsFrom(c *diff.Change, w *diff.State) bool {
 }
 
 // Broken returns the wanted objects that exist and that nothing can use, with the reason. It is pure.
-func Broken(all []Kind, wants []diff.State, ix *Index) map[v1.Key]string {
+func Broken(all []Kind, wants []*diff.State, ix *Index) map[v1.Key]string {
 	out := map[v1.Key]string{}
 	for i := range all {
 		k := &all[i]
 		if k.Broken == nil {
 			continue
 		}
-		for j := range wants {
-			if w := &wants[j]; w.Key.Kind == k.Name {
+		for _, w := range wants {
+			if w.Key.Kind == k.Name {
 				if l := ix.ByName(k.Name, w.Instance); l != nil && !l.Local {
 					if why := k.Broken(l); why != "" {
 						out[w.Key] = why

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -16,7 +17,7 @@ import (
 
 // Wants has the objects that all manifests of a source ask for.
 type Wants struct {
-	States []diff.State
+	States []*diff.State
 	// Missing has an entry for each external object. It is true if the object does not exist.
 	Missing map[v1.Key]bool
 	// Expanded are the manifests that a kind's Expand made, one for each live object that manifests are about.
@@ -30,9 +31,8 @@ type Wants struct {
 // Expand turns manifests into the objects that they ask for, in the order of kinds. Kinds that others refer to come
 // first, because a service names the version of a config and not the config.
 func Expand(all []Kind, entries []Entry, ix *Index, src Source, memo *Memo) Wants {
-	memo.begin()
-	var used []*wantMemo
-	w := Wants{Missing: map[v1.Key]bool{}, States: make([]diff.State, 0, len(entries))}
+	manifests := memo.begin(all, entries, src)
+	w := Wants{Missing: map[v1.Key]bool{}, States: make([]*diff.State, 0, len(entries))}
 	instances := map[v1.Key]string{}
 	live := func(k v1.Key) string {
 		if name, ok := instances[k]; ok {
@@ -42,67 +42,62 @@ func Expand(all []Kind, entries []Entry, ix *Index, src Source, memo *Memo) Want
 	}
 	for i := range all {
 		k := &all[i]
-		owned := versionsOf(k, ix, src, memo)
-		made := concerning(k, entries)
-		made = slices.DeleteFunc(made, func(e Entry) bool {
-			key, external := e.Object.Key(), e.Object.External()
-			if external {
-				w.Missing[key] = ix.ByName(k.Name, key.Name) == nil
-			}
-			return external
-		})
-		if k.Expand != nil {
-			var notices []string
-			made, notices = k.Expand(made, ix.List(k.Name))
-			w.Expanded, w.Notices = append(w.Expanded, made...), append(w.Notices, notices...)
+		of := manifests[k.Name]
+		for _, key := range of.external {
+			w.Missing[key] = ix.ByName(k.Name, key.Name) == nil
 		}
-		if k.Versions == nil {
-			memos := make([]*wantMemo, len(made))
-			inParallel(len(made), func(i int) {
-				memos[i] = memo.want(k, made[i], k.instance(made[i]), ix, live)
-			})
-			for _, m := range memos {
-				w.States = append(w.States, m.state)
+		if k.Versions != nil {
+			w.versions(k, of, entries, ix, src, memo)
+			for _, s := range w.States[len(w.States)-len(of.at):] {
+				instances[s.Key] = s.Instance
 			}
-			used = append(used, memos...)
 			continue
 		}
-		states := make([]chosen, len(made))
-		inParallel(len(made), func(i int) {
-			states[i] = version{kind: *k, entry: made[i], index: ix, source: src, owned: owned[made[i].Object.Key()]}.choose()
-		})
-		for _, s := range states {
-			instances[s.Key] = s.Instance
-			if s.unknown {
-				w.Unknown = append(w.Unknown, s.Key)
-			}
-			w.States = append(w.States, s.State)
+		if k.Expand == nil && of.wants != nil && maps.Equal(of.names, instances) {
+			memo.useAgain(of.wants) // they are made of nothing that has changed
+		} else {
+			of.wants, of.names = w.plain(k, of, entries, ix, live, memo), instances
+		}
+		for _, m := range of.wants {
+			w.States = append(w.States, &m.state)
 		}
 	}
-	memo.keepWants(used)
+	memo.dropWants()
 	return w
 }
 
-// concerning returns the manifests of a kind and of its templates, in a slice that is no larger than it must be. Most
-// runs change next to nothing, so what they cost is the memory that they take from the system.
-func concerning(k *Kind, entries []Entry) []Entry {
-	is := func(e *Entry) bool {
-		kind := e.Object.Key().Kind
-		return kind == k.Name || slices.Contains(k.Templates, kind)
+// plain returns what the manifests of a kind without versions ask for.
+func (w *Wants) plain(k *Kind, of *stated, entries []Entry, ix *Index, live func(v1.Key) string, memo *Memo) []*wantMemo {
+	n, entry := len(of.at), func(i int) Entry { return entries[of.at[i]] }
+	if k.Expand != nil {
+		made, notices := k.Expand(of.all(entries), ix.List(k.Name))
+		w.Expanded, w.Notices = append(w.Expanded, made...), append(w.Notices, notices...)
+		n, entry = len(made), func(i int) Entry { return made[i] }
 	}
-	n := 0
-	for i := range entries {
-		if is(&entries[i]) {
-			n++
+	wants := make([]*wantMemo, n)
+	inParallel(n, func(i int) {
+		e := entry(i)
+		wants[i] = memo.want(k, e, k.instance(e), ix, live)
+	})
+	memo.keepWants(wants)
+	return wants
+}
+
+// versions adds the versions that the manifests of a kind ask for.
+func (w *Wants) versions(k *Kind, of *stated, entries []Entry, ix *Index, src Source, memo *Memo) {
+	owned := versionsOf(k, ix, src, memo)
+	chosen := make([]*versionMemo, len(of.at))
+	inParallel(len(of.at), func(i int) {
+		e := entries[of.at[i]]
+		chosen[i] = memo.choose(version{kind: k, entry: e, index: ix, source: src, owned: owned[e.Object.Key()]})
+	})
+	for _, c := range chosen {
+		if c.unknown {
+			w.Unknown = append(w.Unknown, c.Key)
 		}
+		w.States = append(w.States, &c.State)
 	}
-	out := make([]Entry, 0, n)
-	for i := range entries {
-		if is(&entries[i]) {
-			out = append(out, entries[i])
-		}
-	}
-	return out
+	memo.keepVersions(k.Name, chosen)
 }
 
 // inParallel calls do for 0 to n-1 on all cores. The calls must not touch each other's results.
@@ -129,42 +124,41 @@ func inParallel(n int, do func(i int)) {
 // Haves returns live objects in normal form. It leaves out a node's own objects. It also leaves out objects that are
 // not the source's, or are of a partial kind, unless a want has their name. wants also tells which versions of
 // content have been replaced. A memo must have been through Expand in the same run.
-func Haves(all []Kind, ix *Index, src Source, wants []diff.State, memo *Memo) []diff.State {
+func Haves(all []Kind, ix *Index, src Source, wants []*diff.State, memo *Memo) []*diff.State {
 	seen := 0
-	out := make([]diff.State, 0, len(wants))
+	out := make([]*diff.State, 0, len(wants))
 	for i := range all {
 		k := &all[i]
-		newest := map[v1.Key]int{}
-		ask := asked{kind: k.Name, wants: wants}
-		relevant := make([]*haveMemo, 0, len(ix.List(k.Name)))
-		for _, l := range ix.List(k.Name) {
+		lives, ask := ix.List(k.Name), memo.ask(k.Name, wants)
+		list := memo.list(k.Name, len(lives)) // an object is mostly where it was in the last run
+		var fresh []*haveMemo
+		for i, l := range lives {
 			if l.Local {
+				list[i] = nil
 				continue
 			}
 			seen++
-			h := memo.identify(k, src, l)
-			if (!h.state.Meta.Mine || k.Partial) && ask.named(l.Name) == nil {
-				continue // it is somebody else's, or nobody's to remove, and nothing here asks for an object of that name
+			h := list[i]
+			if h == nil || h.live != l {
+				h = memo.identify(k, src, l)
+				list[i] = h
 			}
-			relevant = append(relevant, h)
+			h.run = memo.current()
+			// If it is somebody else's, or nobody's to remove, it matters only if a want has its name.
+			if h.asked = h.state.Meta.Mine && !k.Partial || ask.named(l.Name) != nil; h.asked && !h.isNormal(ix) {
+				fresh = append(fresh, h)
+			}
 		}
-		inParallel(len(relevant), func(i int) { relevant[i].normalise(memo, ix) })
-		for _, h := range relevant {
-			s, l := h.state, h.live
-			s.Meta.UsedBy = ix.Users(k.Name, l.ID)
+		inParallel(len(fresh), func(i int) { fresh[i].normalise(memo, ix) })
+		newest, users := map[v1.Key]int{}, ix.users[k.Name]
+		for _, h := range list {
+			if h == nil || !h.asked {
+				continue
+			}
+			h.state.Meta.UsedBy = users[h.live.ID]
+			s := &h.state
 			if k.Versions != nil {
-				s.Gen = 0 // what it is to its manifest depends on the other versions
-				if s.Meta.Mine {
-					instance, stays := ask.instance(s.Key)
-					s.Meta.OldVersion = stays && instance != l.Name
-					if !stays { // one version of a removed manifest stands for the object, and the others are old
-						oldest(&s, newest, out)
-					}
-				}
-				if w := ask.named(l.Name); !s.Meta.Mine && w != nil && w.Note == noteDiffers {
-					// The leaf makes a difference that Compare shows without showing content.
-					s.Leaves = append(slices.Clip(s.Leaves), diff.Leaf{Path: "spec.data", Type: "spec.data", Key: "secret", Text: "live"})
-				}
+				s = versionState(*s, ask, newest, out)
 			}
 			out = append(out, s)
 		}
@@ -173,22 +167,62 @@ func Haves(all []Kind, ix *Index, src Source, wants []diff.State, memo *Memo) []
 	return out
 }
 
+// versionState returns a version with what it is to its manifest, which depends on the wants and on the other versions
+// in out.
+func versionState(s diff.State, ask *asked, newest map[v1.Key]int, out []*diff.State) *diff.State {
+	s.Gen = 0
+	if s.Meta.Mine {
+		instance, stays := ask.instance(s.Key)
+		s.Meta.OldVersion = stays && instance != s.Instance
+		if !stays { // one version of a removed manifest stands for the object, and the others are old
+			oldest(&s, newest, out)
+		}
+	}
+	if w := ask.named(s.Instance); !s.Meta.Mine && w != nil && w.Note == noteDiffers {
+		// The leaf makes a difference that Compare shows without showing content.
+		s.Leaves = append(slices.Clip(s.Leaves), diff.Leaf{Path: "spec.data", Type: "spec.data", Key: "secret", Text: "live"})
+	}
+	return &s
+}
+
 // asked finds the wants of a kind. Its maps are made when it is first asked. Nobody asks about objects that are all
 // the source's own and whose content can change.
 type asked struct {
-	kind   string
-	wants  []diff.State
+	kind  string
+	wants []*diff.State
+	// found are the wants that the maps were made of.
+	found  []*diff.State
 	byName map[string]*diff.State // by live name
 	byKey  map[v1.Key]string
 }
 
+// ask returns what finds the wants of a kind. It may have the maps of the last run.
+func (m *Memo) ask(kind string, wants []*diff.State) *asked {
+	if m == nil {
+		return &asked{kind: kind, wants: wants}
+	}
+	if m.asked[kind] == nil {
+		m.asked[kind] = &asked{kind: kind}
+	}
+	m.asked[kind].wants = wants
+	return m.asked[kind]
+}
+
 func (a *asked) find() {
-	if a.byName != nil {
+	switch {
+	case a.byName == nil:
+		a.byName, a.byKey = map[string]*diff.State{}, map[v1.Key]string{}
+	case sameSlice(a.found, a.wants):
+		return
+	case slices.Equal(a.found, a.wants):
+		a.found = a.wants
 		return
 	}
-	a.byName, a.byKey = map[string]*diff.State{}, map[v1.Key]string{}
-	for i := range a.wants {
-		if w := &a.wants[i]; w.Key.Kind == a.kind {
+	clear(a.byName)
+	clear(a.byKey)
+	a.found = a.wants
+	for _, w := range a.wants {
+		if w.Key.Kind == a.kind {
 			a.byName[w.Instance], a.byKey[w.Key] = w, w.Instance
 		}
 	}
@@ -209,13 +243,13 @@ func (a *asked) instance(key v1.Key) (name string, wanted bool) {
 
 // oldest marks one version as old: s, which out is about to get, or the version of the same manifest that out has. It
 // marks the older one.
-func oldest(s *diff.State, newest map[v1.Key]int, out []diff.State) {
+func oldest(s *diff.State, newest map[v1.Key]int, out []*diff.State) {
 	i, seen := newest[s.Key]
 	if !seen {
 		newest[s.Key] = len(out)
 		return
 	}
-	other := &out[i]
+	other := out[i]
 	if c := other.Meta.Created.Compare(s.Meta.Created); c > 0 || (c == 0 && other.Instance < s.Instance) {
 		s.Meta.OldVersion = true
 		return
@@ -224,15 +258,11 @@ func oldest(s *diff.State, newest map[v1.Key]int, out []diff.State) {
 	newest[s.Key] = len(out)
 }
 
-// versionsOf returns the source's own objects of a kind by the manifest that they belong to, newest first. It returns
-// nil if the kind has no versions.
+// versionsOf returns the source's own objects of a kind by the manifest that they belong to, newest first.
 func versionsOf(k *Kind, ix *Index, src Source, memo *Memo) map[v1.Key][]*Live {
-	if k.Versions == nil {
-		return nil
-	}
 	owned := map[v1.Key][]*Live{}
 	for _, l := range ix.List(k.Name) {
-		if s := memo.identify(k, src, l).state; s.Meta.Mine {
+		if s := &memo.identify(k, src, l).state; s.Meta.Mine {
 			owned[s.Key] = append(owned[s.Key], l)
 		}
 	}
@@ -252,7 +282,7 @@ const noteDiffers = "its content differs or cannot be compared"
 // version chooses the live name of a content: the name in force while the content is the same, and a new one
 // otherwise.
 type version struct {
-	kind   Kind
+	kind   *Kind
 	entry  Entry
 	index  *Index
 	source Source
@@ -264,13 +294,18 @@ type chosen struct {
 	unknown bool
 }
 
-func (v version) choose() chosen {
+// fresh returns the name that a new version would have.
+func (v version) fresh() string {
+	key := v.entry.Object.Key()
+	if v.source.HashKey == nil { // nothing is going to be written, or there would be a key
+		return key.Name + "-(new)"
+	}
+	return VersionName(v.source.HashKey, key, v.entry.Object.(v1.ContentHolder).Content().Reveal())
+}
+
+func (v version) choose(fresh string) chosen {
 	key := v.entry.Object.Key()
 	content := v.entry.Object.(v1.ContentHolder).Content().Reveal()
-	fresh := key.Name + "-(new)" // nothing is going to be written, or there would be a key
-	if v.source.HashKey != nil {
-		fresh = VersionName(v.source.HashKey, key, content)
-	}
 	for _, l := range v.owned {
 		if same, known := v.same(l, content); known && same {
 			return chosen{State: v.kind.want(v.entry, l.Name, nil)}

@@ -13,8 +13,10 @@ type Index struct {
 	byID   map[Ref]*Live
 	byName map[Ref][]*Live // here Ref.ID is the name; the first object is the one that is meant
 	lists  map[string][]*Live
-	at     map[Ref]int // where an object is in its list
-	users  map[Ref][]v1.Key
+	at     map[Ref]int                    // where an object is in its list
+	users  map[string]map[string][]v1.Key // by kind and id; most kinds are never referred to
+	// named counts how often an object came, went, or got another name.
+	named uint64
 }
 
 // NewIndex indexes what was read. uses returns what an object refers to. If two objects have the same name, the first
@@ -24,7 +26,7 @@ func NewIndex(lists map[string][]*Live, uses func(*Live) []Ref) *Index {
 	for _, list := range lists {
 		n += len(list)
 	}
-	ix := &Index{uses: uses, byID: make(map[Ref]*Live, n), byName: make(map[Ref][]*Live, n), lists: map[string][]*Live{}, at: make(map[Ref]int, n), users: map[Ref][]v1.Key{}}
+	ix := &Index{uses: uses, byID: make(map[Ref]*Live, n), byName: make(map[Ref][]*Live, n), lists: map[string][]*Live{}, at: make(map[Ref]int, n), users: map[string]map[string][]v1.Key{}}
 	for _, list := range lists {
 		for _, l := range list {
 			ix.add(l)
@@ -81,6 +83,7 @@ func (ix *Index) add(l *Live) {
 }
 
 func (ix *Index) name(l *Live) {
+	ix.named++
 	at := Ref{l.Kind, l.Name}
 	all := ix.byName[at]
 	i := slices.IndexFunc(all, func(o *Live) bool { return o.Local })
@@ -91,6 +94,7 @@ func (ix *Index) name(l *Live) {
 }
 
 func (ix *Index) unname(l *Live) {
+	ix.named++
 	at := Ref{l.Kind, l.Name}
 	names := ix.byName[at]
 	if i := slices.Index(names, l); i >= 0 {
@@ -108,8 +112,9 @@ func (ix *Index) unname(l *Live) {
 func (ix *Index) use(l *Live) {
 	by := v1.Key{Kind: l.Kind, Name: l.Name}
 	for _, r := range ix.uses(l) {
-		if i, known := slices.BinarySearchFunc(ix.users[r], by, v1.Key.Compare); !known {
-			ix.users[r] = slices.Insert(slices.Clip(ix.users[r]), i, by) // callers that have the old list keep it
+		users := ix.Users(r.Kind, r.ID)
+		if i, known := slices.BinarySearchFunc(users, by, v1.Key.Compare); !known {
+			ix.used(r, slices.Insert(slices.Clip(users), i, by)) // callers that have the old list keep it
 		}
 	}
 }
@@ -117,17 +122,28 @@ func (ix *Index) use(l *Live) {
 func (ix *Index) unuse(l *Live) {
 	by := v1.Key{Kind: l.Kind, Name: l.Name}
 	for _, r := range ix.uses(l) {
-		i, known := slices.BinarySearchFunc(ix.users[r], by, v1.Key.Compare)
+		users := ix.Users(r.Kind, r.ID)
+		i, known := slices.BinarySearchFunc(users, by, v1.Key.Compare)
 		namesake := slices.ContainsFunc(ix.byName[Ref{l.Kind, l.Name}], func(o *Live) bool { return o != l && slices.Contains(ix.uses(o), r) })
 		switch {
 		case !known || namesake:
-		case len(ix.users[r]) == 1:
-			delete(ix.users, r)
+		case len(users) == 1:
+			delete(ix.users[r.Kind], r.ID)
 		default:
-			ix.users[r] = slices.Delete(slices.Clone(ix.users[r]), i, i+1)
+			ix.used(r, slices.Delete(slices.Clone(users), i, i+1))
 		}
 	}
 }
+
+func (ix *Index) used(r Ref, by []v1.Key) {
+	if ix.users[r.Kind] == nil {
+		ix.users[r.Kind] = map[string][]v1.Key{}
+	}
+	ix.users[r.Kind][r.ID] = by
+}
+
+// Named returns a number that grows whenever an object comes, goes, or gets another name.
+func (ix *Index) Named() uint64 { return ix.named }
 
 // ByID returns a live object, or nil.
 func (ix *Index) ByID(kind, id string) *Live { return ix.byID[Ref{kind, id}] }
@@ -144,14 +160,16 @@ func (ix *Index) ByName(kind, name string) *Live {
 func (ix *Index) List(kind string) []*Live { return ix.lists[kind] }
 
 // Users returns the objects that refer to one, in their spec or in the spec that a rollback would bring back.
-func (ix *Index) Users(kind, id string) []v1.Key { return ix.users[Ref{kind, id}] }
+func (ix *Index) Users(kind, id string) []v1.Key { return ix.users[kind][id] }
 
 // Unknown returns the references to objects that were not read.
 func (ix *Index) Unknown() []Ref {
 	var out []Ref
-	for r := range ix.users {
-		if ix.byID[r] == nil {
-			out = append(out, r)
+	for kind, ids := range ix.users {
+		for id := range ids {
+			if ix.ByID(kind, id) == nil {
+				out = append(out, Ref{kind, id})
+			}
 		}
 	}
 	return out

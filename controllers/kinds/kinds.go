@@ -352,7 +352,7 @@ func Labels(stated map[string]string, owner, applied string) map[string]string {
 }
 
 // instance returns the name of the live object that a manifest is about, whether or not it exists.
-func (k Kind) instance(e Entry) string {
+func (k *Kind) instance(e Entry) string {
 	if k.Expand != nil {
 		return e.Instance
 	}
@@ -360,7 +360,7 @@ func (k Kind) instance(e Entry) string {
 }
 
 // want returns the state that a manifest asks for, in normal form.
-func (k Kind) want(e Entry, instance string, instanceOf func(v1.Key) string) diff.State {
+func (k *Kind) want(e Entry, instance string, instanceOf func(v1.Key) string) diff.State {
 	object := e.Object.Copy()
 	if c, ok := object.(v1.Canonical); ok {
 		c.Canonical()
@@ -382,7 +382,7 @@ func normal(object v1.Object, instanceOf func(v1.Key) string) v1.Object {
 }
 
 // outline returns a want without its leaves and its value.
-func (k Kind) outline(e Entry, instance string) diff.State {
+func (k *Kind) outline(e Entry, instance string) diff.State {
 	object := e.Object
 	policy := object.Meta().Policy
 	s := diff.State{Key: e.Object.Key(), Instance: instance, From: e.From, Policy: policy, Partial: k.Partial, Exact: e.Exact, Blocked: e.Blocked, Awaited: e.Awaited, Unmatched: e.Unmatched}

@@ -37,7 +37,7 @@ func raw(o v1.Object) v1.Object {
 func TestRawIsNoDifference(t *testing.T) {
 	for _, kind := range []string{v1.KindConfig, v1.KindSecret} {
 		state := func(o v1.Object) *diff.State {
-			return &kinds.Expand(all.Kinds(), []kinds.Entry{{Object: o}}, kinds.NewIndex(nil, nil), source, nil).States[0]
+			return kinds.Expand(all.Kinds(), []kinds.Entry{{Object: o}}, kinds.NewIndex(nil, nil), source, nil).States[0]
 		}
 		plain, stated := state(content(kind, "c", "one", v1.Policy{})), state(raw(content(kind, "c", "one", v1.Policy{})))
 		if plain.Digest() != stated.Digest() || plain.Instance != stated.Instance {

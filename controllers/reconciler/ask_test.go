@@ -39,17 +39,17 @@ func TestWhatTheRevisionInForceAskedForIsReadWhereItIsNeeded(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = source.Close() })
-	lost := []diff.State{{Key: svc("web"), Meta: diff.Meta{Lost: true}}}
+	lost := []*diff.State{{Key: svc("web"), Meta: diff.Meta{Lost: true}}}
 	for name, test := range map[string]struct {
 		made    map[string]v1.Key
-		wants   []diff.State
-		haves   []diff.State
+		wants   []*diff.State
+		haves   []*diff.State
 		inForce bool
 		reads   bool
 	}{
-		"nothing is lost":                 {made: map[string]v1.Key{"1": svc("web")}, haves: []diff.State{asks("web", "a")}, wants: []diff.State{asks("web", "a")}},
-		"an object is gone":               {made: map[string]v1.Key{"2": svc("other")}, wants: []diff.State{asks("other", "a")}, reads: true},
-		"nobody wants what's gone":        {made: map[string]v1.Key{"2": svc("other")}, wants: []diff.State{asks("web", "a")}},
+		"nothing is lost":                 {made: map[string]v1.Key{"1": svc("web")}, haves: []*diff.State{asks("web", "a")}, wants: []*diff.State{asks("web", "a")}},
+		"an object is gone":               {made: map[string]v1.Key{"2": svc("other")}, wants: []*diff.State{asks("other", "a")}, reads: true},
+		"nobody wants what's gone":        {made: map[string]v1.Key{"2": svc("other")}, wants: []*diff.State{asks("web", "a")}},
 		"labels are gone":                 {haves: lost, reads: true},
 		"labels are gone, in a later run": {haves: lost, inForce: true},
 	} {

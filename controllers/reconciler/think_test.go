@@ -27,8 +27,8 @@ var wholeProgress = cmp.Exporter(func(reflect.Type) bool { return true })
 func svc(name string) v1.Key { return v1.Key{Kind: v1.KindService, Name: name} }
 
 // asks returns what a manifest asks for. text is its one stated leaf, which tells it from others.
-func asks(name, text string) diff.State {
-	return diff.State{Key: svc(name), Instance: name, Leaves: []diff.Leaf{{Path: "spec.image", Type: "spec.image", Text: text, Stated: true}}}
+func asks(name, text string) *diff.State {
+	return &diff.State{Key: svc(name), Instance: name, Leaves: []diff.Leaf{{Path: "spec.image", Type: "spec.image", Text: text, Stated: true}}}
 }
 
 // there returns a live service whose label says that it belongs to the source.

@@ -110,9 +110,9 @@ func (r *Reconciler) indexed(ctx context.Context) func() (*kinds.Index, error) {
 
 // undone reports whether a live object is no longer what the run wanted.
 func (r *Reconciler) undone(k kinds.Kind, l *kinds.Live, run *Run, ix *kinds.Index) bool {
-	i := slices.IndexFunc(run.Wants.States, func(w diff.State) bool { return w.Key.Kind == k.Name && w.Instance == l.Name })
+	i := slices.IndexFunc(run.Wants.States, func(w *diff.State) bool { return w.Key.Kind == k.Name && w.Instance == l.Name })
 	have := diff.State{Leaves: k.Shape.Flatten(k.Normalise(l, ix))}
-	return i >= 0 && diff.Differs(&have, &run.Wants.States[i], k.Rules)
+	return i >= 0 && diff.Differs(&have, run.Wants.States[i], k.Rules)
 }
 
 func (r *Reconciler) look(ctx context.Context, run *Run, w *decide.Waited) ([]Progress, error) {

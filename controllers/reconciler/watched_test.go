@@ -23,8 +23,8 @@ func TestWhatIsNotSettledIsWatched(t *testing.T) {
 	run.At, run.Index, run.Wanted = r.now(), r.world.Index, map[v1.Key]*diff.State{}
 	for _, name := range []string{"web", "gone"} { // seen for the first time
 		want := asks(name, "a")
-		run.Wanted[want.Key] = &want
-		run.Haves = append(run.Haves, diff.State{Key: want.Key, Meta: diff.Meta{Mine: true, Version: 1}})
+		run.Wanted[want.Key] = want
+		run.Haves = append(run.Haves, &diff.State{Key: want.Key, Meta: diff.Meta{Mine: true, Version: 1}})
 	}
 	r.decider.Needs(&run.Decision)
 	for range 2 {

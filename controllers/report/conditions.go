@@ -66,8 +66,8 @@ func (c *Conditions) Looked(run *decide.Decision, hidden map[v1.Key]time.Time) {
 func (c *Conditions) Decided(run *decide.Decision, placeless string) {
 	c.plan(run, placeless)
 	objects := map[string]int{}
-	for i := range run.Wants.States {
-		objects[run.Wants.States[i].Key.Kind]++
+	for _, w := range run.Wants.States {
+		objects[w.Key.Kind]++
 	}
 	c.Planned(run.Changes, run.Plan, objects)
 	if n := run.Surveyed.Nodes; n != nil { // what is not known is no news

@@ -67,17 +67,13 @@ func revisions(history []state.Entry) []status.Revision {
 }
 
 // WantsOf names what is wanted. It returns before if that is equal, as it is in most runs.
-func WantsOf(states []diff.State, before []status.Wanted) []status.Wanted {
-	same := len(before) == len(states)
-	for i := 0; same && i < len(states); i++ {
-		same = before[i] == wantedOf(&states[i])
-	}
-	if same {
+func WantsOf(states []*diff.State, before []status.Wanted) []status.Wanted {
+	if slices.EqualFunc(before, states, func(w status.Wanted, s *diff.State) bool { return w == wantedOf(s) }) {
 		return before
 	}
 	out := make([]status.Wanted, len(states))
-	for i := range states {
-		out[i] = wantedOf(&states[i])
+	for i, s := range states {
+		out[i] = wantedOf(s)
 	}
 	return out
 }

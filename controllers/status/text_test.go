@@ -32,14 +32,14 @@ func changed() []diff.Change {
 		return diff.Leaf{Path: path, Type: path, Key: key, Text: text, Stated: true}
 	}
 	before := []diff.Leaf{leaf("spec.environment.DB_PASSWORD", "DB_PASSWORD", canary), leaf("spec.image", "", "app:1"), leaf("spec.replicas", "", "2")}
-	have := diff.State{Key: web, Instance: "web", Meta: diff.Meta{Mine: true, Applied: diff.NewApplied(before)}, Leaves: []diff.Leaf{
+	have := &diff.State{Key: web, Instance: "web", Meta: diff.Meta{Mine: true, Applied: diff.NewApplied(before)}, Leaves: []diff.Leaf{
 		before[0], before[1], leaf("spec.replicas", "", "5"),
 	}}
-	want := diff.State{Key: web, Instance: "web", Leaves: []diff.Leaf{
+	want := &diff.State{Key: web, Instance: "web", Leaves: []diff.Leaf{
 		leaf("spec.environment.DB_PASSWORD", "DB_PASSWORD", canary+"-new"), leaf("spec.image", "", "https://user:"+canary+"@registry/app:2"), before[2],
 	}}
-	added := diff.State{Key: serviceKey("new"), Instance: "new", Leaves: []diff.Leaf{leaf("spec.environment.API_TOKEN", "API_TOKEN", canary)}}
-	return diff.Compare([]diff.State{have}, []diff.State{want, added}, func(string) diff.Rules {
+	added := &diff.State{Key: serviceKey("new"), Instance: "new", Leaves: []diff.Leaf{leaf("spec.environment.API_TOKEN", "API_TOKEN", canary)}}
+	return diff.Compare([]*diff.State{have}, []*diff.State{want, added}, func(string) diff.Rules {
 		return diff.Rules{"spec.environment.DB_PASSWORD": {}, "spec.environment.API_TOKEN": {}, "spec.image": {}, "spec.replicas": {}}
 	})
 }

@@ -19,10 +19,10 @@ func shown(t *testing.T) Plan {
 		rules[typ] = diff.Rule{Effect: diff.RestartsTasks}
 	}
 	rules["metadata.labels.*"] = diff.Rule{Effect: diff.InPlace}
-	state := func(name string, spec v1.ServiceSpec, labels map[string]string) diff.State {
+	state := func(name string, spec v1.ServiceSpec, labels map[string]string) *diff.State {
 		s := &v1.Service{Header: v1.Header{Kind: v1.KindService, Metadata: v1.Metadata{Name: name, Labels: labels}}, Spec: spec}
 		leaves := shape.Flatten(s)
-		return diff.State{Key: s.Key(), Instance: name, Leaves: diff.MarkStated(leaves, leaves)}
+		return &diff.State{Key: s.Key(), Instance: name, Leaves: diff.MarkStated(leaves, leaves)}
 	}
 	long := strings.Repeat("ä", 200)
 	had := state("web", v1.ServiceSpec{Image: "bb:1", Hostname: "by-hand", Environment: v1.Environment{"DB_PASSWORD": canary + "1", "LOG_LEVEL": "info", "GONE": "x"}}, map[string]string{"a.b/c": "1"})
@@ -32,7 +32,7 @@ func shown(t *testing.T) Plan {
 	old.Meta.Mine = true
 	other := state("other", v1.ServiceSpec{Image: "bb:1"}, nil)
 	equal := state("equal", v1.ServiceSpec{Image: "bb:1"}, nil)
-	wants := []diff.State{
+	wants := []*diff.State{
 		state("web", v1.ServiceSpec{
 			Image: "bb:2", Hostname: "h", Command: v1.StringList{"sh", "-c", "a && b"}, User: "line\nbreak", WorkingDir: long,
 			Environment: v1.Environment{"DB_PASSWORD": canary + "2", "LOG_LEVEL": "debug", "URL": "http://u:" + canary + "@h/"},
@@ -40,7 +40,7 @@ func shown(t *testing.T) Plan {
 		state("new", v1.ServiceSpec{Image: "bb:1", Environment: v1.Environment{"API_TOKEN": canary}}, nil),
 		state("other", v1.ServiceSpec{Image: "bb:2"}, nil), state("equal", v1.ServiceSpec{Image: "bb:1"}, nil),
 	}
-	changes := diff.Compare([]diff.State{had, old, other, equal}, wants, func(string) diff.Rules { return rules })
+	changes := diff.Compare([]*diff.State{had, old, other, equal}, wants, func(string) diff.Rules { return rules })
 	g := newGiven()
 	return Build(changes, g.Facts, g.Policy)
 }

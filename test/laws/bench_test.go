@@ -55,54 +55,59 @@ func inSync(b *testing.B, n int) *world {
 	return nil
 }
 
-// BenchmarkDecide measures what a run has to decide if 1,000 services are as they should be, and if one of them is
-// not. It measures each part of the path from what was read to a plan: cold as for a command, and with a daemon's
-// memory.
+// BenchmarkDecide measures what a run has to decide if many services are as they should be, and if one of them is not.
+// It measures each part of the path from what was read to a plan: cold as for a command, and with a daemon's memory.
+// With that memory, ten times the services must not cost ten times as much.
 func BenchmarkDecide(b *testing.B) {
-	const n = 1000
-	for _, differ := range []int{0, 1} {
-		w := inSync(b, n)
-		if differ > 0 {
-			w.manifests = everyday(n)
-			w.manifests[n].(*v1.Service).Spec.Environment["REGION"] = "eu-2"
+	for _, n := range []int{1000, 10000} {
+		for _, differ := range []int{0, 1} {
+			benchmarkDecide(b, n, differ)
 		}
-		var entries []kinds.Entry
-		for _, o := range w.manifests {
-			entries = append(entries, kinds.Entry{Object: o})
+	}
+}
+
+func benchmarkDecide(b *testing.B, n, differ int) {
+	w := inSync(b, n)
+	if differ > 0 {
+		w.manifests = everyday(n)
+		w.manifests[n].(*v1.Service).Spec.Environment["REGION"] = "eu-2"
+	}
+	var entries []kinds.Entry
+	for _, o := range w.manifests {
+		entries = append(entries, kinds.Entry{Object: o})
+	}
+	ix := w.Index()
+	for _, memory := range []string{"cold", "daemon"} {
+		memo, compare := w.memo, new(diff.Seen).Compare
+		if memory == "cold" {
+			memo, compare = nil, diff.Compare
 		}
-		ix := w.Index()
-		for _, memory := range []string{"cold", "daemon"} {
-			memo, compare := w.memo, new(diff.Seen).Compare
-			if memory == "cold" {
-				memo, compare = nil, diff.Compare
-			}
-			expand := func() kinds.Wants { return kinds.Expand(all.Kinds(), entries, ix, w.src, memo) }
-			wants := expand()
-			haves := kinds.Haves(all.Kinds(), ix, w.src, wants.States, memo)
-			changes := compare(haves, wants.States, all.Rules)
-			facts := plan.Facts{Now: model.Noon, APIVersion: "1.52", Owned: len(wants.States), OwnedServices: n, Shares: true, Revision: "r"}
-			build := func() plan.Plan {
-				return plan.Build(changes, facts, plan.Policy{Source: w.src.Name, Budgets: plan.DefaultBudgets()}, all.Part())
-			}
-			if p := build(); len(p.Steps) != differ || len(p.Refused) > 0 {
-				b.Fatalf("the plan has %d steps and %d refusals, want %d steps", len(p.Steps), len(p.Refused), differ)
-			}
-			for _, part := range []struct {
-				name string
-				do   func()
-			}{
-				{"Expand", func() { expand() }},
-				{"ExpandAndHaves", func() { kinds.Haves(all.Kinds(), ix, w.src, expand().States, memo) }}, // a memo needs both
-				{"Compare", func() { compare(haves, wants.States, all.Rules) }},
-				{"Build", func() { build() }},
-			} {
-				b.Run(fmt.Sprintf("%s/%d-differ/%s", part.name, differ, memory), func(b *testing.B) {
-					b.ReportAllocs()
-					for b.Loop() {
-						part.do()
-					}
-				})
-			}
+		expand := func() kinds.Wants { return kinds.Expand(all.Kinds(), entries, ix, w.src, memo) }
+		wants := expand()
+		haves := kinds.Haves(all.Kinds(), ix, w.src, wants.States, memo)
+		changes := compare(haves, wants.States, all.Rules)
+		facts := plan.Facts{Now: model.Noon, APIVersion: "1.52", Owned: len(wants.States), OwnedServices: n, Shares: true, Revision: "r"}
+		build := func() plan.Plan {
+			return plan.Build(changes, facts, plan.Policy{Source: w.src.Name, Budgets: plan.DefaultBudgets()}, all.Part())
+		}
+		if p := build(); len(p.Steps) != differ || len(p.Refused) > 0 {
+			b.Fatalf("the plan has %d steps and %d refusals, want %d steps", len(p.Steps), len(p.Refused), differ)
+		}
+		for _, part := range []struct {
+			name string
+			do   func()
+		}{
+			{"Expand", func() { expand() }},
+			{"ExpandAndHaves", func() { kinds.Haves(all.Kinds(), ix, w.src, expand().States, memo) }}, // a memo needs both
+			{"Compare", func() { compare(haves, wants.States, all.Rules) }},
+			{"Build", func() { build() }},
+		} {
+			b.Run(fmt.Sprintf("%s/%d-differ/%s/%d", part.name, differ, memory, n), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					part.do()
+				}
+			})
 		}
 	}
 }

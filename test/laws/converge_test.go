@@ -98,6 +98,7 @@ func (w *world) look() look {
 
 // remember does what the reconciler writes before it carries out a plan.
 func (w *world) remember(l look) {
+	w.src.Adopted = maps.Clone(w.src.Adopted) // nobody changes records that a run was given
 	for _, a := range l.plan.Adopted {
 		r := kinds.Record{Key: a.Key, Applied: diff.ParseApplied(diff.NewApplied(a.Want.Leaves).String())}
 		if c, ok := a.Want.Value.(v1.ContentHolder); ok {

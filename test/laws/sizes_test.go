@@ -20,7 +20,6 @@ const mostFields = 12
 var wide = map[string]int{
 	"cmd/swarm-operator/applying":      14,
 	"controllers/engine/Client":        13,
-	"controllers/kinds/haveMemo":       13,
 	"controllers/kinds/node/Leaving":   15,
 	"controllers/kinds/node/Node":      19,
 	"controllers/kinds/node/Swarm":     14,

@@ -25,12 +25,12 @@ func replacing(t *testing.T, was *network.Summary, spec v1.NetworkSpec) []plan.S
 	if err != nil {
 		t.Fatal(err)
 	}
-	again := want
+	again := *want
 	if again.Start, err = thaw(data); err != nil {
 		t.Fatal(err)
 	}
 	return []plan.Step{
-		{Op: diff.Replace, Key: want.Key, Change: diff.Change{Want: &want, Have: &diff.State{Value: live(was)}}},
+		{Op: diff.Replace, Key: want.Key, Change: diff.Change{Want: want, Have: &diff.State{Value: live(was)}}},
 		{Op: diff.Create, Key: want.Key, Change: diff.Change{Want: &again}},
 	}
 }

@@ -83,7 +83,7 @@ func TestNormalForm(t *testing.T) {
 			want.Whole()
 			have := diff.State{Key: want.Key, Instance: "front", Leaves: shape.Flatten(read(live))}
 			var got []string
-			for _, f := range diff.DifferingFields(&have, &want, rules) {
+			for _, f := range diff.DifferingFields(&have, want, rules) {
 				got = append(got, f.Path)
 				if f.Effect != diff.Recreate {
 					t.Errorf("%s: %s, and the engine changes no network", f.Path, f.Effect)

@@ -283,7 +283,7 @@ func TestWhatOthersMadeIsAdoptedAsItIs(t *testing.T) {
 			if err := json.Unmarshal(b, live); err != nil {
 				t.Fatal(err)
 			}
-			changes := diff.Compare([]diff.State{*haveOf(live)}, []diff.State{*wantOf(manifest)}, func(string) diff.Rules { return rules })
+			changes := diff.Compare([]*diff.State{haveOf(live)}, []*diff.State{wantOf(manifest)}, func(string) diff.Rules { return rules })
 			if len(changes) != 1 || changes[0].Op != diff.Same {
 				t.Fatalf("it is not the same: %s", listed(changes[0].Fields))
 			}

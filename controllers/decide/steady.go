@@ -1,0 +1,101 @@
+package decide
+
+import (
+	"reflect"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff"
+)
+
+// steady is what stays the same from run to run if little changes, so that it is worked out once. It is a cache:
+// dropping it changes no decision. Maps that nobody changes are known by their pointers.
+type steady struct {
+	wanted   wanted
+	ours     ours
+	allThere allThere
+}
+
+// wanted has the wants of the last run by key. There are as many as objects, and a run changes few of them.
+type wanted struct {
+	states []*diff.State
+	byKey  map[v1.Key]*diff.State
+}
+
+// byKey returns the wants of a run by key. The map is that of the last run, brought up to date.
+func (d *Decider) byKey(states []*diff.State) map[v1.Key]*diff.State {
+	w := &d.wanted
+	if !w.replace(states) {
+		if w.byKey == nil {
+			w.byKey = make(map[v1.Key]*diff.State, len(states))
+		}
+		clear(w.byKey)
+		for _, s := range states {
+			w.byKey[s.Key] = s
+		}
+	}
+	w.states = states
+	return w.byKey
+}
+
+// replace puts states in the place of those that had their keys. It returns false if a want came or went.
+func (w *wanted) replace(states []*diff.State) bool {
+	if w.byKey == nil || len(states) != len(w.states) {
+		return false
+	}
+	for i, s := range states {
+		if old := w.states[i]; s == old {
+			continue
+		} else if s.Key != old.Key {
+			return false
+		}
+		w.byKey[s.Key] = s
+	}
+	return true
+}
+
+// ours has the records of adopted objects in the form that kinds need.
+type ours struct {
+	adopted map[string]state.Adopted
+	out     map[string]kinds.Record
+}
+
+func (o *ours) records(adopted map[string]state.Adopted) map[string]kinds.Record {
+	if o.out != nil && same(o.adopted, adopted) {
+		return o.out
+	}
+	o.adopted, o.out = adopted, make(map[string]kinds.Record, len(adopted))
+	for id, a := range adopted {
+		o.out[id] = kinds.Record{Key: a.Key, Applied: diff.ParseApplied(a.Applied), Content: a.Content, Written: a.Written, Taken: a.Taken}
+	}
+	return o.out
+}
+
+// allThere is when all objects on record were last seen to exist.
+type allThere struct {
+	index   *kinds.Index // nil if they were not
+	named   uint64
+	made    map[string]v1.Key
+	adopted map[string]state.Adopted
+}
+
+// note notes whether all objects on record exist.
+func (a *allThere) note(run *Decision, are bool) {
+	*a = allThere{}
+	if are {
+		made, adopted := run.Memory.Managed()
+		*a = allThere{run.Index, run.Index.Named(), made, adopted}
+	}
+}
+
+// still reports whether that is so in this run: the record is the same, and no object has come or gone since.
+func (a *allThere) still(run *Decision) bool {
+	made, adopted := run.Memory.Managed()
+	return a.index != nil && a.index == run.Index && a.named == run.Index.Named() && same(a.made, made) && same(a.adopted, adopted)
+}
+
+// same reports whether both are one map, and not only equal.
+func same[M ~map[K]V, K comparable, V any](a, b M) bool {
+	return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer()
+}
