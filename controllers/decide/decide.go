@@ -90,6 +90,8 @@ type Differing struct {
 	Wanted map[v1.Key]*diff.State
 	// Held are the objects that problems of their manifests hold.
 	Held map[v1.Key]plan.Problem
+	// allThere is true if all objects on record exist.
+	allThere bool
 	// ours has the records that Ours found last.
 	ours *ours
 }

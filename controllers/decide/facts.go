@@ -95,13 +95,17 @@ func (d *Decider) facts(run *Decision) plan.Facts {
 		f.Failed[failed.Key] = failed
 	}
 	fresh, owned, labelled := run.InForce.Hash != m.InForce.Hash, map[v1.Key]bool{}, false
+	kind, partial := "", false
 	for _, h := range run.Haves {
 		if !h.Meta.Mine {
 			continue
 		}
+		if h.Key.Kind != kind {
+			kind, partial = h.Key.Kind, d.isPartial(h.Key.Kind)
+		}
 		labelled = labelled || h.Meta.Title != diff.TitleAdopted
 		// Any repository may state something of a partial object, so owning it does not tell two repositories apart.
-		if d.isPartial(h.Key.Kind) && run.Wanted[h.Key] != nil {
+		if partial && run.Wanted[h.Key] != nil {
 			continue
 		}
 		f.Shares = f.Shares || run.Wanted[h.Key] != nil || run.IsHeld(h.Key)

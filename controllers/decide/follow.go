@@ -285,16 +285,25 @@ func (f *following) Watched() []v1.Key {
 func (d *Decider) notice(haves []*diff.State, wants map[v1.Key]*diff.State, f *plan.Facts) (changed map[v1.Key]bool) {
 	changed = map[v1.Key]bool{}
 	n := 0
-	for _, h := range haves {
+	before, now := d.noticed.before(d), noticed{haves: haves, wanted: make([]bool, len(haves)), turns: d.wanted.turns}
+	for i, h := range haves {
+		if i < len(before.haves) && before.haves[i] == h { // its version is known
+			if now.wanted[i] = before.wanted[i]; now.wanted[i] {
+				n++
+			}
+			continue
+		}
 		if h.Key.Kind != v1.KindService || !h.Meta.Mine || wants[h.Key] == nil {
 			continue
 		}
 		n++
+		now.wanted[i] = true
 		if d.versions.see(h.Key, h.Meta.Version) {
 			d.unsettled[h.Key], changed[h.Key] = f.Now, true
 			delete(d.furthest, h.Key)
 		}
 	}
+	d.noticed = now
 	if d.versions.count() > n {
 		live := make(map[v1.Key]bool, n)
 		for _, h := range haves {

@@ -87,7 +87,21 @@ func (p *Progress) Again(before Progress) {
 }
 
 // Keep ends a run's thinking. Clones from before must not be used afterwards.
-func (p *Progress) Keep() { p.versions.keep() }
+func (p *Progress) Keep() {
+	p.versions.keep()
+	p.rolling, p.touched = small(p.rolling), small(p.touched)
+	f := &p.following
+	f.unsettled, f.waits, f.furthest, f.ended = small(f.unsettled), small(f.waits), small(f.furthest), small(f.ended)
+}
+
+// small returns a new map in the place of an empty one. A map that once had an entry for each service takes as much
+// memory when it is empty, and so do its clones.
+func small[M ~map[K]V, K comparable, V any](m M) M {
+	if len(m) == 0 {
+		return M{}
+	}
+	return m
+}
 
 // Saved notes the memory that was written.
 func (p *Progress) Saved(sequence uint64, resumed time.Time) { p.newest = newest{sequence, resumed} }

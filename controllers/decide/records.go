@@ -13,12 +13,12 @@ import (
 
 // missing returns the objects on record that do not exist: see the function of that name. It looks for them only if
 // the record or the objects in the swarm are others than in the last run.
-func (d *Decider) missing(run *Decision) map[v1.Key]*diff.Gone {
-	if d.allThere.still(run) {
+func (d *Decider) missing(run *Decision) (gone map[v1.Key]*diff.Gone) {
+	if run.allThere = d.allThere.still(run); run.allThere {
 		return nil
 	}
-	gone, there := missing(run, d.removed)
-	d.allThere.note(run, there)
+	gone, run.allThere = missing(run, d.removed)
+	d.allThere.note(run)
 	return gone
 }
 
@@ -199,7 +199,7 @@ func (r *Decision) labelled(h *diff.State) bool {
 func unrecorded(run *Decision) bool {
 	m := &run.Memory
 	n := len(m.History)
-	if len(run.Plan.Steps) > 0 || m.Nonce == "" || n == 0 || m.History[n-1].Outcome == "" {
+	if run.allThere || len(run.Plan.Steps) > 0 || m.Nonce == "" || n == 0 || m.History[n-1].Outcome == "" {
 		return false
 	}
 	gone, _ := missing(run, nil)

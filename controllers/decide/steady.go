@@ -15,18 +15,47 @@ type steady struct {
 	wanted   wanted
 	ours     ours
 	allThere allThere
+	noticed  noticed
+}
+
+// noticed are the live objects whose versions the last run has looked at.
+type noticed struct {
+	haves []*diff.State
+	// wanted reports for each of haves whether it is a service of the source that a manifest asks for.
+	wanted []bool
+	// known has the versions of these services, once kept is true.
+	known map[v1.Key]uint64
+	kept  bool
+	turns uint64 // those of the wants
+}
+
+// before returns what the last run has looked at. It is empty if wants came or went since, or if the process does not
+// know what that run has seen.
+func (n noticed) before(d *Decider) noticed {
+	if !n.kept || n.turns != d.wanted.turns || !same(n.known, d.versions.known) {
+		return noticed{}
+	}
+	return n
+}
+
+// Keep ends a run's thinking. Clones from before must not be used afterwards.
+func (d *Decider) Keep() {
+	d.Progress.Keep()
+	d.noticed.known, d.noticed.kept = d.versions.known, true
 }
 
 // wanted has the wants of the last run by key. There are as many as objects, and a run changes few of them.
 type wanted struct {
 	states []*diff.State
 	byKey  map[v1.Key]*diff.State
+	turns  uint64 // how often a want came or went
 }
 
 // byKey returns the wants of a run by key. The map is that of the last run, brought up to date.
 func (d *Decider) byKey(states []*diff.State) map[v1.Key]*diff.State {
 	w := &d.wanted
 	if !w.replace(states) {
+		w.turns++
 		if w.byKey == nil {
 			w.byKey = make(map[v1.Key]*diff.State, len(states))
 		}
@@ -81,9 +110,9 @@ type allThere struct {
 }
 
 // note notes whether all objects on record exist.
-func (a *allThere) note(run *Decision, are bool) {
+func (a *allThere) note(run *Decision) {
 	*a = allThere{}
-	if are {
+	if run.allThere {
 		made, adopted := run.Memory.Managed()
 		*a = allThere{run.Index, run.Index.Named(), made, adopted}
 	}
