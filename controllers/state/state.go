@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,6 +52,8 @@ type Found struct {
 	// written is Memory as it was written, with the names of its shards. It is nil if that is not known, or if some of
 	// it is lost. Records that are still the same maps need not be encoded to know their shards.
 	written *memory
+	// exact is true if raw is what this release writes of Memory.
+	exact bool
 }
 
 func (s *Store) name(sequence uint64) string {
@@ -155,6 +158,7 @@ func (s *Store) Find(configs []*swarm.Config) (Found, error) {
 		found.stale, found.orphans[name] = append(found.stale, c.ID), c.ID
 	}
 	slices.Sort(found.stale)
+	found.exact = !Differs(s.source, found, found.Memory)
 	return found, nil
 }
 
@@ -164,11 +168,14 @@ func (s *Store) Differs(found Found, m Memory) bool { return Differs(s.source, f
 // FoundAs returns a memory as if it had been read from a swarm.
 func FoundAs(m Memory, sequence uint64) (Found, error) {
 	data, written, _, err := encode(m.Source, m, nil)
-	return Found{Memory: m, Sequence: sequence, raw: data, written: written}, err
+	return Found{Memory: m, Sequence: sequence, raw: data, written: written, exact: true}, err
 }
 
 // Differs reports whether what is to be remembered of a source is not what was found.
 func Differs(source string, found Found, m Memory) bool {
+	if found.exact && reflect.DeepEqual(found.Memory, m) { // which looks at no map that is the same
+		return false
+	}
 	data, _, _, err := encode(source, m, found.written)
 	return err != nil || !bytes.Equal(data, found.raw)
 }
@@ -183,7 +190,7 @@ func (s *Store) Save(ctx context.Context, found Found, m Memory) (Found, error) 
 	if bytes.Equal(data, found.raw) {
 		return found, nil
 	}
-	next := Found{Memory: m, Sequence: found.Sequence + 1, raw: data, written: written, shards: map[string]string{}, stale: slices.Clone(found.stale)}
+	next := Found{Memory: m, Sequence: found.Sequence + 1, raw: data, written: written, exact: true, shards: map[string]string{}, stale: slices.Clone(found.stale)}
 	for _, name := range written.all() {
 		id, there := found.shards[name]
 		if !there {
