@@ -256,7 +256,7 @@ func keepsAll(p *plan.Plan, f plan.Facts) string {
 	case f.StateLost:
 		return "the operator has lost its memory, so it rotates nothing in this run"
 	case slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Key == theCluster }):
-		return "what else differs of the Cluster comes first"
+		return "the other differences of the Cluster come first"
 	}
 	return ""
 }

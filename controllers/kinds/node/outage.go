@@ -226,7 +226,7 @@ func (s Swarm) outageAlone(step plan.Step, _ plan.Facts, p plan.Policy) []plan.R
 		return nil
 	}
 	if s.Unknown != "" {
-		return []plan.Refusal{step.Refusal(plan.Later, "what runs on it is not known: %s", s.Unknown)}
+		return []plan.Refusal{step.Refusal(plan.Later, "the operator does not know what runs on this node: %s", s.Unknown)}
 	}
 	out, rest := outages(s.Running.losses(step.Instance, step.Fields, nil))
 	if len(out) == 0 || p.Consents.Covers(plan.Outage, step.Key) {

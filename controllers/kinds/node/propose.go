@@ -243,9 +243,9 @@ func (s Swarm) members(p *plan.Plan, f plan.Facts, policy plan.Policy) *Membersh
 	case s.Stopped != "":
 		refuse(plan.Never, fmt.Sprintf("%s; %s", s.Stopped, c.Why))
 	case s.Announced.After(f.Now) && (c.Promote || c.Node.reaches()):
-		refuse(plan.Later, fmt.Sprintf("the managers were changed by hand; it is put right %s after it was first seen: %s", policy.RepairAfter, c.Why)).Until = s.Announced
+		refuse(plan.Later, fmt.Sprintf("the managers were changed by hand; the operator puts that right %s after it first saw it: %s", policy.RepairAfter, c.Why)).Until = s.Announced
 	case touches(p, c.Node.ID):
-		waits(c.verb()+": what else differs of the node comes first", c.Node.target())
+		waits(c.verb()+": the other differences of the node come first", c.Node.target())
 	default:
 		p.Steps = append(p.Steps, c.step())
 		if m.More > 0 {

@@ -123,7 +123,7 @@ func jobs(p plan.Plan, _ plan.Facts, _ plan.Policy) []plan.Refusal {
 		if !due {
 			out = append(out, plan.Refusal{
 				Op: s.Op, Key: s.Key, Instance: s.Instance, Class: plan.Never, Quiet: true,
-				Why: "any update would run the job again; it travels with the next change of its task",
+				Why: "any update would run the job again, so this difference travels with the next change of its task",
 			})
 		}
 	}
