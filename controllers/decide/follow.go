@@ -282,35 +282,8 @@ func (f *following) Watched() []v1.Key {
 }
 
 // notice returns the services that changed since the last run. In the first run that is all of them.
-func (d *Decider) notice(haves []*diff.State, wants map[v1.Key]*diff.State, f *plan.Facts) (changed map[v1.Key]bool) {
-	changed = map[v1.Key]bool{}
-	n := 0
-	before, now := d.noticed.before(d), noticed{haves: haves, wanted: make([]bool, len(haves)), turns: d.wanted.turns}
-	for i, h := range haves {
-		if i < len(before.haves) && before.haves[i] == h { // its version is known
-			if now.wanted[i] = before.wanted[i]; now.wanted[i] {
-				n++
-			}
-			continue
-		}
-		if h.Key.Kind != v1.KindService || !h.Meta.Mine || wants[h.Key] == nil {
-			continue
-		}
-		n++
-		now.wanted[i] = true
-		if d.versions.see(h.Key, h.Meta.Version) {
-			d.unsettled[h.Key], changed[h.Key] = f.Now, true
-			delete(d.furthest, h.Key)
-		}
-	}
-	d.noticed = now
-	if d.versions.count() > n {
-		live := make(map[v1.Key]bool, n)
-		for _, h := range haves {
-			live[h.Key] = wants[h.Key] != nil && h.Meta.Mine
-		}
-		d.versions.only(live)
-	}
+func (d *Decider) notice(haves []*diff.State, wants map[v1.Key]*diff.State, f *plan.Facts) map[v1.Key]bool {
+	changed := d.newVersions(haves, wants, f.Now)
 	if f.Now.Sub(d.looked) >= relook {
 		d.looked = f.Now
 		for key := range f.Failed {
@@ -335,6 +308,39 @@ func (d *Decider) notice(haves []*diff.State, wants map[v1.Key]*diff.State, f *p
 	maps.DeleteFunc(d.waits, func(key v1.Key, _ waiting) bool { return over(key) })
 	maps.DeleteFunc(d.furthest, func(key v1.Key, _ reached) bool { return over(key) })
 	maps.DeleteFunc(d.ended, func(key v1.Key, _ bool) bool { return over(key) })
+	return changed
+}
+
+// newVersions notes the versions of services, and returns those whose version has changed.
+func (d *Decider) newVersions(haves []*diff.State, wants map[v1.Key]*diff.State, at time.Time) (changed map[v1.Key]bool) {
+	changed = map[v1.Key]bool{}
+	n := 0
+	before, now := d.noticed.before(d), noticed{haves: haves, wanted: make([]bool, len(haves)), turns: d.wanted.turns}
+	for i, h := range haves {
+		if i < len(before.haves) && before.haves[i] == h { // its version is known
+			if now.wanted[i] = before.wanted[i]; now.wanted[i] {
+				n++
+			}
+			continue
+		}
+		if h.Key.Kind != v1.KindService || !h.Meta.Mine || wants[h.Key] == nil {
+			continue
+		}
+		n++
+		now.wanted[i] = true
+		if d.versions.see(h.Key, h.Meta.Version) {
+			d.unsettled[h.Key], changed[h.Key] = at, true
+			delete(d.furthest, h.Key)
+		}
+	}
+	d.noticed = now
+	if d.versions.count() > n {
+		live := make(map[v1.Key]bool, n)
+		for _, h := range haves {
+			live[h.Key] = wants[h.Key] != nil && h.Meta.Mine
+		}
+		d.versions.only(live)
+	}
 	return changed
 }
 
