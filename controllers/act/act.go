@@ -208,8 +208,10 @@ func (d *doing) did(e apply.Event) {
 	if e.Err == nil || errors.Is(e.Err, apply.ErrNoEffect) || errors.Is(e.Err, apply.ErrStillToDo) {
 		d.tries.did(e)
 	}
+	// What was written in vain was written all the same.
+	written := e.Err == nil || errors.Is(e.Err, apply.ErrStillToDo) && !errors.Is(e.Err, apply.ErrNotAgain)
 	switch {
-	case e.Err != nil:
+	case !written:
 	case e.Step.Op == diff.Remove:
 		for _, ref := range e.Objects {
 			d.Decider.Removed(ref.ID)

@@ -1,11 +1,12 @@
 package act
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
@@ -81,16 +82,17 @@ type done struct {
 	// version is the object's version before the step.
 	version uint64
 	// what tells what the step was to do: see whatOf.
-	what string
+	what [sha256.Size]byte
 	// made is the ID of the object that the step wrote last.
 	made string
 	// times is how often the step was done in a row.
 	times int
 }
 
-// whatOf returns what a step is to do, in a form that can be compared: the object that it starts from, and what differs.
-func whatOf(s plan.Step) string {
-	var b strings.Builder
+// whatOf returns a hash of what a step is to do: of the object that it starts from, and of what differs. Values may be
+// secret, so they are not kept.
+func whatOf(s plan.Step) [sha256.Size]byte {
+	var b bytes.Buffer
 	fmt.Fprintf(&b, "%d %s", s.Origin, s.Op)
 	if have := s.Change.Have; have != nil && s.Op == diff.Remove {
 		fmt.Fprintf(&b, " %s", have.Meta.ID)
@@ -98,7 +100,7 @@ func whatOf(s plan.Step) string {
 	for _, f := range s.Fields {
 		fmt.Fprintf(&b, "\n%s %q %q", f.Path, f.Have.Reveal(), f.Want.Reveal())
 	}
-	return b.String()
+	return sha256.Sum256(b.Bytes())
 }
 
 // did notes that the engine said that a step was done.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -253,5 +254,31 @@ func TestWhatSomebodyHasJustTriedIsNotTriedAgain(t *testing.T) {
 		if got := run.moved(view); got != one.want {
 			t.Errorf("%s: waits %t", one.name, got)
 		}
+	}
+}
+
+// A step that was written in vain was written all the same: the process has to know. One that was not begun was not.
+func TestWhatWasWrittenInVainIsKnown(t *testing.T) {
+	removed := stepOn(diff.Remove, "net", 3)
+	removed.Change.Have.Meta.ID = "1"
+	for _, test := range []struct {
+		name  string
+		err   error
+		known bool
+	}{
+		{"done", nil, true},
+		{"done, and still to be done", fmt.Errorf("removal of x: %w", apply.ErrStillToDo), true},
+		{"not begun, because it is still to be done", fmt.Errorf("removal of x: %w", apply.ErrNotAgain), false},
+		{"refused", errors.New("no"), false},
+		{"without effect", apply.ErrNoEffect, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := &doing{Actor: &Actor{Options: Options{Decider: decide.New(decide.Policy{})}}, done: tried{}}
+			before := d.Decider.Copy()
+			d.did(apply.Event{Step: removed, Err: test.err, Objects: []kinds.Ref{{Kind: v1.KindNetwork, ID: "1"}}})
+			if known := !reflect.DeepEqual(before, d.Decider.Copy()); known != test.known {
+				t.Errorf("the process knows of it: %t", known)
+			}
+		})
 	}
 }

@@ -238,7 +238,7 @@ func (r *run) step(ctx context.Context, s plan.Step) (result kinds.Result, err e
 		doubt = r.options.Doubt(s)
 	}
 	if doubt.Again {
-		return kinds.Result{}, stillToDo(s)
+		return kinds.Result{}, fmt.Errorf("%s of %s: %w", s.Op.Word(), s.Key, ErrNotAgain)
 	}
 	// The engine client's deadline bounds the call. The end of ctx must not cut it off.
 	result, err = r.byKind[s.Key.Kind].Do(context.WithoutCancel(ctx), r.env(), s)
@@ -263,6 +263,9 @@ var ErrNoEffect = errors.New("the engine said that it was done, and nothing has 
 // ErrStillToDo is the error of a step that was done and that the next plan has as it was: what it did has ended nothing.
 // Without this error, the step would be done again and again without a pause.
 var ErrStillToDo = errors.New("it was done, and is still to be done as before")
+
+// ErrNotAgain is an ErrStillToDo of a step that was not begun this time.
+var ErrNotAgain = fmt.Errorf("%w", ErrStillToDo)
 
 func stillToDo(s plan.Step) error {
 	return fmt.Errorf("%s of %s: %w", s.Op.Word(), s.Key, ErrStillToDo)

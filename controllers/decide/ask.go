@@ -45,8 +45,9 @@ type Before struct {
 
 // index returns a function that finds the want of an object. The want is nil if the object had no manifest, or if
 // nobody knows. held reports whether a problem of the manifest held the object.
-func (b Before) index() wantsBefore {
+func (b Before) index(d *Decider) wantsBefore {
 	var wants map[v1.Key]*diff.State // most runs ask for none
+	_, hides := d.standsFor(b.Withheld)
 	return func(key v1.Key) (want *diff.State, held bool) {
 		if wants == nil {
 			wants = make(map[v1.Key]*diff.State, len(b.States))
@@ -54,7 +55,8 @@ func (b Before) index() wantsBefore {
 				wants[w.Key] = w
 			}
 		}
-		return wants[key], b.Withheld[key] != ""
+		want = wants[key]
+		return want, b.Withheld[key] != "" || hides && want == nil && !v1.OfNodes(key.Kind)
 	}
 }
 

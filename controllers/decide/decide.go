@@ -90,6 +90,8 @@ type Differing struct {
 	Wanted map[v1.Key]*diff.State
 	// Held are the objects that problems of their manifests hold.
 	Held map[v1.Key]plan.Problem
+	// unstated says why what no manifest states is held as well. It is "" if it is not.
+	unstated string
 	// allThere is true if all objects on record exist.
 	allThere bool
 	// ours has the records that Ours found last.
@@ -190,7 +192,7 @@ func (d *Decider) isPartial(name string) bool {
 // Expand works out what is wanted, and brings what exists into the same form.
 func (d *Decider) Expand(run *Decision) {
 	run.ours = &d.steady.ours
-	handsOff(run)
+	d.handsOff(run)
 	src := run.Ours()
 	run.Objects = len(run.Entries)
 	run.Wants = kinds.Expand(d.kinds, run.Entries, run.Index, src, &d.memo)
@@ -213,7 +215,7 @@ func (d *Decider) Compare(run *Decision, before Before) {
 	if run.InForce.Hash == run.Memory.InForce.Hash {
 		before = Before{States: run.Wants.States}
 	}
-	asked := before.index()
+	asked := before.index(d)
 	noteGone(run, asked, d.missing(run))
 	d.remade(run)
 	findLost(run.Haves, asked)

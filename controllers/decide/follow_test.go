@@ -7,6 +7,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
@@ -205,5 +206,34 @@ func TestWhatStalledStaysFailedUntilItWorks(t *testing.T) {
 			t.Errorf("look %d: it is looked at again after %s", i, again)
 		}
 		now = now.Add(relook)
+	}
+}
+
+// What only a first thought has looked at, which counts for nothing, is looked at by the next run.
+func TestAVersionThatOnlyAFirstThoughtSawIsNew(t *testing.T) {
+	d, web := New(Policy{Follow: true}), svc("web")
+	want := asks("web", "a")
+	run := func(version uint64) *Decision {
+		r := about(indexOf(there("1", "web")), state.Memory{})
+		r.At = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		r.Wanted = map[v1.Key]*diff.State{web: want}
+		r.Haves = []*diff.State{{Key: web, Meta: diff.Meta{Mine: true, Version: version}}}
+		return r
+	}
+	d.Needs(run(1))
+	d.Keep()
+	clear(d.unsettled) // its roll-out is over
+
+	next := run(2)
+	before := d.Clone()
+	d.Needs(next)
+	d.Again(before) // and the second look fails before anything is thought
+	d.Keep()
+	if len(d.unsettled) > 0 {
+		t.Fatalf("a thought that does not count left %v", d.unsettled)
+	}
+	d.Needs(next)
+	if _, follows := d.unsettled[web]; !follows {
+		t.Error("nobody follows the roll-out of the new version")
 	}
 }

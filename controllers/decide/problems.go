@@ -30,23 +30,31 @@ func (r *Decision) hold(held map[v1.Key]string) {
 	})
 }
 
-// holdUnstated holds what no manifest states, as long as a manifest is held that stands for objects of other kinds:
-// nobody knows which they are. No object is of such a manifest's own kind. It comes after hold.
-func (d *Decider) holdUnstated(r *Decision) {
-	for _, key := range slices.SortedFunc(maps.Keys(r.Withheld), v1.Key.Compare) {
-		if _, own := d.kind(key.Kind); own || v1.OfNodes(key.Kind) {
-			continue
+// standsFor returns a held manifest that stands for objects of other kinds. Nobody knows which they are, so what no
+// manifest states may be among them. is is false if there is none. No object is of such a manifest's own kind.
+func (d *Decider) standsFor(held map[v1.Key]string) (key v1.Key, is bool) {
+	for _, key := range slices.SortedFunc(maps.Keys(held), v1.Key.Compare) {
+		if _, own := d.kind(key.Kind); !own && !v1.OfNodes(key.Kind) {
+			return key, true
 		}
-		why := v1.Scrub(fmt.Sprintf("no manifest states it, and it may come from %s, which is held: %s", key, r.Withheld[key]))
-		r.Changes = slices.DeleteFunc(r.Changes, func(c diff.Change) bool {
-			unstated := c.Op == diff.Remove && !c.Have.Meta.OldVersion
-			if unstated {
-				r.Held[c.Key] = plan.Problem{Why: why, Present: true, Instance: c.Instance}
-			}
-			return unstated
-		})
+	}
+	return v1.Key{}, false
+}
+
+// holdUnstated holds what no manifest states, as long as a manifest is held that may stand for it. It comes after hold.
+func (d *Decider) holdUnstated(r *Decision) {
+	key, is := d.standsFor(r.Withheld)
+	if !is {
 		return
 	}
+	r.unstated = v1.Scrub(fmt.Sprintf("no manifest states it, and it may come from %s, which is held: %s", key, r.Withheld[key]))
+	r.Changes = slices.DeleteFunc(r.Changes, func(c diff.Change) bool {
+		unstated := c.Op == diff.Remove && !c.Have.Meta.OldVersion
+		if unstated {
+			r.Held[c.Key] = plan.Problem{Why: r.unstated, Present: true, Instance: c.Instance}
+		}
+		return unstated
+	})
 }
 
 // IsHeld reports whether a problem holds the object. A problem of one manifest about nodes holds all objects about
@@ -56,7 +64,7 @@ func (r *Decision) IsHeld(key v1.Key) bool {
 		return true
 	}
 	if !v1.OfNodes(key.Kind) {
-		return false
+		return r.unstated != "" && r.Wanted[key] == nil // it need not exist: what is on record of it stays
 	}
 	for held := range r.Held {
 		if v1.OfNodes(held.Kind) {

@@ -181,3 +181,48 @@ func TestNothingIsForgottenOfAHeldObject(t *testing.T) {
 		}
 	}
 }
+
+// While a manifest is held that stands for objects of other kinds, nothing is forgotten of what no manifest states,
+// whether or not it exists.
+func TestNothingIsForgottenOfWhatAHeldManifestMayStandFor(t *testing.T) {
+	gone, stated := svc("web"), svc("stated")
+	m := state.Memory{
+		Adopted:  map[string]state.Adopted{"1": {Key: gone}, "2": {Key: stated}, "3": {Key: gone, Taken: true}},
+		Keep:     map[v1.Key]string{gone: "policy.protect: true"},
+		Released: []v1.Key{gone},
+		Unstated: map[string]state.Settings{"1": {Key: gone}},
+		Removed:  map[string]state.Frozen{"1": {Key: gone, Instance: "web"}},
+	}
+	for _, held := range []bool{true, false} {
+		run, d := about(indexOf(), m), New(Policy{})
+		run.Wanted = map[v1.Key]*diff.State{stated: {Key: stated}}
+		before := Before{}
+		if held {
+			run.Withheld = map[v1.Key]string{{Kind: "Many", Name: "m"}: "why"}
+			before.Withheld = run.Withheld
+		}
+		d.handsOff(run)
+		if _, is := run.Memory.Adopted["3"]; is != held {
+			t.Errorf("held %t: what was to be taken over is on record: %t", held, is)
+		}
+		run.hold(run.Withheld)
+		d.holdUnstated(run)
+		if run.IsHeld(gone) != held || run.IsHeld(stated) {
+			t.Errorf("held %t: held are %t and %t", held, run.IsHeld(gone), run.IsHeld(stated))
+		}
+		if _, was := before.index(d)(gone); was != held {
+			t.Errorf("held %t: it was held before: %t", held, was)
+		}
+		want := map[bool]int{true: 1, false: 0}[held]
+		for what, n := range map[string]int{
+			"keep":     len(kept(run)),
+			"released": len(stillReleased(run)),
+			"settings": len(settings(run)),
+			"removed":  len(run.stillRemoved()),
+		} {
+			if n != want {
+				t.Errorf("held %t: %s has %d, want %d", held, what, n, want)
+			}
+		}
+	}
+}

@@ -96,7 +96,10 @@ func (r *Decision) gone(key v1.Key) bool { return r.Wanted[key] != nil && r.Want
 
 // handsOff forgets that objects were to be taken over if no manifest asks for that any more, and nothing of the
 // source is on them: they are still others'.
-func handsOff(run *Decision) {
+func (d *Decider) handsOff(run *Decision) {
+	if _, is := d.standsFor(run.Withheld); is { // it may ask for any of them
+		return
+	}
 	open := map[string]v1.Key{} // what was to be taken over and, as far as is on record, was never written
 	for id, a := range run.Memory.Adopted {
 		if !a.Taken || a.Written || run.Withheld[a.Key] != "" {

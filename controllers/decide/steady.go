@@ -44,6 +44,13 @@ func (d *Decider) Keep() {
 	d.noticed.known, d.noticed.kept = d.versions.known, true
 }
 
+// Again makes the process think once more in one run: see Progress.Again. What the first thought has looked at counts as
+// not looked at.
+func (d *Decider) Again(before Progress) {
+	d.Progress.Again(before)
+	d.noticed = noticed{}
+}
+
 // wanted has the wants of the last run by key. There are as many as objects, and a run changes few of them.
 type wanted struct {
 	states []*diff.State

@@ -143,7 +143,8 @@ func (r *Reader) NameOf(ctx context.Context, head *Revision, configs []*swarm.Co
 			if err != nil {
 				continue
 			}
-			if _, err := r.Git.At(ctx, found.Memory.InForce.Hash); err == nil {
+			// The end of ctx must not give the source another name.
+			if _, err := r.Git.At(context.WithoutCancel(ctx), found.Memory.InForce.Hash); err == nil {
 				return name
 			}
 		}
