@@ -107,7 +107,7 @@ func TestAFieldThatNeedsANewerAPIIsRefused(t *testing.T) {
 		}
 		return nil
 	})
-	if out := w.want(1, "apply", "--host", p.Host(), "--source", r.Dir).out; !strings.Contains(out, "spec.healthcheck.startInterval needs API 1.44") {
+	if out := w.want(1, "apply", "--host", p.Host(), "--source", r.Dir).out; !strings.Contains(out, "spec.healthcheck.startInterval needs engine API 1.44") {
 		t.Errorf("the refusal does not name the field and the version:\n%s", out)
 	}
 	if _, there := w.find("a"); there {
