@@ -340,7 +340,7 @@ func came(run *decide.Decision) (out []string) {
 	}
 	for _, r := range run.Plan.Refused {
 		add(r.OfRoles(), "roles refused")
-		add(strings.Contains(r.Why, "changed by hand; it is put right"), "announced")
+		add(strings.Contains(r.Why, "changed by hand; the operator puts that right"), "announced")
 		add(strings.Contains(r.Why, "what runs on it is not known"), "unknown")
 	}
 	asked := strings.Join(run.Notices, "\n")
