@@ -19,7 +19,10 @@ func (r *reading) check(set *Set) {
 
 // unique sorts entries by key. For each key it keeps the first entry and reports the others.
 func (r *reading) unique(entries []Entry) []Entry {
-	slices.SortStableFunc(entries, func(a, b Entry) int { return a.Key().Compare(b.Key()) })
+	byKey := func(a, b Entry) int { return a.Key().Compare(b.Key()) }
+	if !slices.IsSortedFunc(entries, byKey) { // mostly the files are named like their objects
+		slices.SortStableFunc(entries, byKey)
+	}
 	out := entries[:0]
 	for _, e := range entries {
 		if len(out) > 0 && out[len(out)-1].Key() == e.Key() {
@@ -40,7 +43,7 @@ func (r *reading) twice(e, first Entry) {
 func (r *reading) relations(set Set) {
 	for _, e := range set.Entries {
 		before := len(r.problems)
-		for _, ref := range e.Object.Refs() {
+		for _, ref := range e.refs() {
 			if n := len(r.problems); n <= r.most() && n-before < r.limits().Problems {
 				r.reference(set, e, ref)
 			}
@@ -60,7 +63,7 @@ func (r *reading) reference(set Set, e Entry, ref v1.Ref) {
 	if ref.Key.Name == "" {
 		return // Validate reports that
 	}
-	if _, ok := set.Get(ref.Key); ok {
+	if r.target(set, ref.Key).stated {
 		return
 	}
 	kind, known := r.parser.options.kind(ref.Key.Kind)
@@ -82,6 +85,26 @@ func (r *reading) reference(set Set, e Entry, ref v1.Ref) {
 		}
 	}
 	r.at(e, ref.Path, "there is no manifest of %s%s", quoteText(ref.Key.String()), r.suggest(ref.Key.Name, names))
+}
+
+// referred is an object that others refer to.
+type referred struct {
+	stated bool // whether there is a manifest of it
+	refers bool // whether it refers to others itself
+}
+
+// target looks for an object that others refer to. Many refer to few, so that is remembered.
+func (r *reading) target(set Set, key v1.Key) referred {
+	t, known := r.targets[key]
+	if !known {
+		e, stated := set.Get(key)
+		t = referred{stated: stated, refers: stated && len(e.refs()) > 0}
+		if r.targets == nil {
+			r.targets = map[v1.Key]referred{}
+		}
+		r.targets[key] = t
+	}
+	return t
 }
 
 // differences reports paths of policy.ignoreDifferences that ignore nothing.
@@ -119,14 +142,14 @@ func (r *reading) between(e, other Entry, path, format string, args ...any) {
 // cycles reports objects that wait for each other. It reports one cycle for each reference that closes one.
 func (r *reading) cycles(set Set) {
 	const open, closed = 1, 2
-	state := make(map[v1.Key]int, len(set.Entries))
+	state := map[v1.Key]int{} // of the objects that may be on a cycle
 	var way []v1.Key
 	var visit func(e Entry)
 	visit = func(e Entry) {
 		key := e.Key()
 		state[key] = open
 		way = append(way, key)
-		for _, ref := range e.Object.Refs() {
+		for _, ref := range e.refs() {
 			next, ok := set.Get(ref.Key)
 			switch {
 			case !ok || ref.Key == key: // Validate reports a reference to itself
@@ -139,8 +162,9 @@ func (r *reading) cycles(set Set) {
 		way = way[:len(way)-1]
 		state[key] = closed
 	}
+	refers := func(ref v1.Ref) bool { return r.target(set, ref.Key).refers }
 	for _, e := range set.Entries {
-		if state[e.Key()] == 0 {
+		if slices.ContainsFunc(e.refs(), refers) && state[e.Key()] == 0 {
 			visit(e)
 		}
 	}
@@ -189,8 +213,9 @@ func (r *reading) ports(set Set) {
 		protocol string
 		host     bool
 	}
-	first := map[outside]Entry{}
-	for _, e := range set.Entries {
+	first := map[outside]*Entry{}
+	for at := range set.Entries {
+		e := &set.Entries[at]
 		s, ok := e.Object.(*v1.Service)
 		if !ok {
 			continue
@@ -209,7 +234,7 @@ func (r *reading) ports(set Set) {
 			for _, key := range []outside{mesh, host} {
 				other, taken := first[key]
 				if taken && other.Key() != e.Key() && (!key.host || !own.host) {
-					r.between(e, other, portPath(i), "%d/%s is published by %s too (%s)%s", key.port, key.protocol, other.Key(), other.Position(""), modes(key.host, own.host))
+					r.between(*e, *other, portPath(i), "%d/%s is published by %s too (%s)%s", key.port, key.protocol, other.Key(), other.Position(""), modes(key.host, own.host))
 					break
 				}
 			}
@@ -231,9 +256,11 @@ func modes(a, b bool) string {
 
 // nodes reports the contradictions between the Cluster and the Nodes.
 func (r *reading) nodes(set Set) {
-	objects := make([]v1.Object, len(set.Entries))
-	for i, e := range set.Entries {
-		objects[i] = e.Object
+	var objects []v1.Object
+	for _, e := range set.Entries {
+		if v1.OfNodes(e.Key().Kind) {
+			objects = append(objects, e.Object)
+		}
 	}
 	for _, p := range v1.CheckNodes(objects) {
 		if e, ok := set.Get(p.Object); ok {

@@ -15,7 +15,8 @@ import (
 // out paths that cannot be used.
 func (f *file) namedContent() []string {
 	var out []string
-	for _, d := range f.parsed.documents {
+	for i := range f.parsed.documents {
+		d := &f.parsed.documents[i]
 		if made := f.expanded[d.object]; made != nil {
 			for _, one := range made.read {
 				out = append(out, one.name)
@@ -36,6 +37,9 @@ func (f *file) namedContent() []string {
 // no content itself. The function therefore starts with the files that no manifest names, and goes on to those that
 // they name.
 func (r *reading) dropContent() {
+	if !slices.ContainsFunc(r.files, func(f *file) bool { return len(f.parsed.documents) == 0 || len(f.namedContent()) > 0 }) {
+		return // nothing is content, and all are manifests
+	}
 	byName := make(map[string]*file, len(r.files))
 	for _, f := range r.files {
 		byName[f.name] = f

@@ -16,13 +16,21 @@ func (r *reading) expand(set *Set, root string) {
 		r.expandFile(f)
 	}
 	r.dropContent() // what an expansion has read is no manifest, whatever it looks like
-	stated := 0
+	stated, entries := 0, 0
+	for _, f := range r.files {
+		entries += len(f.parsed.documents)
+		for _, made := range f.expanded {
+			entries += len(made.entries)
+		}
+	}
+	set.Entries = make([]Entry, 0, entries)
 	for _, f := range r.files {
 		r.problems = append(r.problems, f.problems...)
 		stated += f.parsed.stated
 		r.note(f.parsed.unread)
 		set.notice(in(f.name, f.parsed.notices))
-		for _, d := range f.parsed.documents {
+		for i := range f.parsed.documents {
+			d := &f.parsed.documents[i]
 			e := d.entry(f.name)
 			if made := f.expanded[d.object]; made != nil {
 				r.members(set, e, made)
@@ -46,8 +54,8 @@ func in(file string, said []v1.Problem) []v1.Problem {
 	return out
 }
 
-func (d document) entry(file string) Entry {
-	return Entry{Object: d.object, File: file, Line: d.line, marks: d.marks}
+func (d *document) entry(file string) Entry {
+	return Entry{Object: d.object, File: file, Line: d.line, document: d}
 }
 
 // expansions are the manifests of a source that stand for other objects.
@@ -85,7 +93,8 @@ type named struct {
 // expandFile expands the manifests of a file that stand for other objects. An expansion of the last Load serves again
 // if the manifest and all files that it has read are still the same.
 func (r *reading) expandFile(f *file) {
-	for _, d := range f.parsed.documents {
+	for i := range f.parsed.documents {
+		d := &f.parsed.documents[i]
 		kind, _ := r.parser.options.kind(d.object.Key().Kind)
 		if kind.Expand == nil {
 			continue
@@ -142,6 +151,9 @@ func (r *reading) unchanged(files []*named) bool {
 		return false
 	}
 	r.size = size
+	for _, one := range files {
+		r.before.meet(one.id)
+	}
 	return true
 }
 
@@ -216,6 +228,7 @@ func (x *Expansion) Read(from, stated string) (name string, data []byte, problem
 	}
 	one := &named{name: name}
 	one.data, one.id, one.problem = x.reading.named(name, x.reading.limits().FileSize)
+	x.reading.before.meet(one.id) // it may be parsed as a manifest too
 	x.made.read = append(x.made.read, one)
 	return name, one.data, one.problem
 }
@@ -257,9 +270,11 @@ func (x *Expansion) Object(o v1.Object, at map[string]Position) bool {
 		}
 		return false
 	}
-	e := Entry{Object: o, From: x.Manifest.Key()}
-	e.marks, e.positions = placed(o, at, x.Position(""))
-	e.File, e.Line = e.positions[0].File, e.positions[0].Line
+	d := &document{object: o, refs: o.Refs()}
+	d.marks, d.positions = placed(o, at, x.Position(""))
+	d.line = d.positions[0].Line
+	e := d.entry(d.positions[0].File)
+	e.From = x.Manifest.Key()
 	key := e.Key()
 	if kind, known := x.reading.parser.options.kind(key.Kind); !known || kind.Expand != nil {
 		x.Problem(e.Position(""), "", "makes %s, and no object is of that kind; this is a fault in swarm-operator, please report it", quoteText(key.String()))
@@ -286,7 +301,7 @@ func caseless(a, b v1.Key) string {
 // validate adds the problems that an object finds in itself. They hold the object. If its name is wrong, nobody knows
 // which object is meant, and the problem holds the manifest.
 func (x *Expansion) validate(e Entry) {
-	d := &decoder{limits: *x.reading.limits(), object: e.Key(), marks: e.marks}
+	d := &decoder{limits: *x.reading.limits(), object: e.Key(), marks: e.document.marks}
 	said := func(of []v1.Problem) (out []v1.Problem) {
 		d.place(of, e.Object, &out)
 		for i := range out {

@@ -61,7 +61,7 @@ func (h *holding) spread() {
 	var missing []lost
 	for _, e := range h.set.Entries {
 		members[e.From] = append(members[e.From], e.Key())
-		for _, ref := range e.Object.Refs() {
+		for _, ref := range e.refs() {
 			dependents[ref.Key] = append(dependents[ref.Key], e.Key())
 			if _, stated := h.set.Get(ref.Key); !stated {
 				missing = append(missing, lost{e.Key(), ref.Key})

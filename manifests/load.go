@@ -94,7 +94,8 @@ func blobID(info fs.FileInfo) string {
 type Loader struct {
 	parser   parser
 	mu       sync.Mutex
-	kept     map[string]parsed // by blob id
+	kept     map[string]*parsed // by blob id
+	turn     uint64
 	expanded map[origin]*expanded
 	merged   merged
 }
@@ -102,7 +103,7 @@ type Loader struct {
 // NewLoader returns a Loader that has read nothing yet.
 func NewLoader(o Options) *Loader {
 	o.Limits = o.Limits.withDefaults()
-	return &Loader{parser: parser{o}, kept: map[string]parsed{}}
+	return &Loader{parser: parser{o}, kept: map[string]*parsed{}}
 }
 
 func (l Limits) withDefaults() Limits {
@@ -133,10 +134,11 @@ func (l Limits) withDefaults() Limits {
 func (l *Loader) Load(fsys fs.FS, root string) (Set, []v1.Problem) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := &reading{parser: l.parser, fsys: fsys, before: l.kept, used: map[string]bool{}, expansions: expansions{before: l.expanded}}
+	l.turn++
+	r := &reading{parser: l.parser, fsys: fsys, before: before{l.kept, l.turn}, expansions: expansions{before: l.expanded}}
 	set := r.load(root)
 	l.merged, l.expanded = l.merged.into(set), r.expansions.next
-	maps.DeleteFunc(l.kept, func(id string, _ parsed) bool { return !r.used[id] })
+	maps.DeleteFunc(l.kept, func(_ string, p *parsed) bool { return p.turn != l.turn })
 	slices.SortFunc(r.problems, v1.Problem.Compare)
 	slices.SortFunc(set.Notices, v1.Problem.Compare)
 	r.problems = slices.Compact(r.problems)
@@ -146,12 +148,31 @@ func (l *Loader) Load(fsys fs.FS, root string) (Set, []v1.Problem) {
 	return set, r.problems
 }
 
+// before is what earlier Loads have parsed, by blob id. Each Load marks with its turn what it has met.
+type before struct {
+	parsed map[string]*parsed
+	turn   uint64
+}
+
+// meet returns what was parsed of a blob. It returns nil if nothing was.
+func (b before) meet(id string) *parsed {
+	p := b.parsed[id]
+	if p != nil {
+		p.turn = b.turn
+	}
+	return p
+}
+
+func (b before) keep(id string, p *parsed) {
+	p.turn = b.turn
+	b.parsed[id] = p
+}
+
 // reading is the work of one Load.
 type reading struct {
 	parser   parser
 	fsys     fs.FS
-	before   map[string]parsed // by blob id
-	used     map[string]bool   // blob ids that this Load has met
+	before   before
 	problems []v1.Problem
 	size     int64 // of what was read
 	files    []*file
@@ -160,6 +181,8 @@ type reading struct {
 	expansions expansions
 	// suggested counts how often a similar name was looked for.
 	suggested int
+	// targets are the objects that others refer to, as far as somebody has asked for them.
+	targets map[v1.Key]referred
 	// partners are the other objects that problems hold.
 	partners []partner
 }
@@ -175,9 +198,11 @@ func (r *reading) limits() *Limits { return &r.parser.options.Limits }
 
 // file is one file that may hold manifests.
 type file struct {
-	name     string
+	name string
+	// info describes the file if its content has an id, and so cannot change. It is nil otherwise.
+	info     fs.FileInfo
 	problems []v1.Problem
-	parsed   parsed
+	parsed   *parsed
 	expanded map[v1.Object]*expanded // by manifest
 }
 

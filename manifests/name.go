@@ -35,7 +35,7 @@ func CheckName(name string) string {
 // SourceName returns the name that a source states in .swarm-operator.yaml, in root or otherwise at the top. It
 // returns "" if there is no valid name. It reads no manifest.
 func SourceName(fsys fs.FS, root string) string {
-	r := &reading{parser: parser{Options{Limits: Limits{}.withDefaults()}}, fsys: fsys, before: map[string]parsed{}, used: map[string]bool{}}
+	r := &reading{parser: parser{Options{Limits: Limits{}.withDefaults()}}, fsys: fsys}
 	name := r.own(root).Name
 	if len(r.problems) > 0 || CheckName(name) != "" {
 		return ""

@@ -27,14 +27,18 @@ type parsed struct {
 	// stated is the number of documents that state something, readable or not.
 	stated int
 	size   int
+	turn   uint64 // the Load that met it last
 }
 
-// document is one manifest.
+// document is one manifest, or what an expansion made.
 type document struct {
 	object v1.Object
+	refs   []v1.Ref // of object
 	line   int
 	marks  marks
-	bad    bool // true if it has a problem
+	bad    bool // true if the manifest has a problem
+	// positions are those of the marks. It is nil if all are in the manifest's file.
+	positions []Position
 }
 
 // parser reads files.
@@ -168,7 +172,9 @@ func (p parser) document(n *yaml.Node, text []byte, out *parsed) {
 		out.unread = append(out.unread, text)
 		return
 	}
-	out.documents = append(out.documents, document{object: object, line: n.Line, marks: append(make(marks, 0, len(d.marks)), d.marks...), bad: len(d.problems) > 0})
+	out.documents = append(out.documents, document{
+		object: object, refs: object.Refs(), line: n.Line, marks: append(make(marks, 0, len(d.marks)), d.marks...), bad: len(d.problems) > 0,
+	})
 }
 
 // judged returns the problems of the document. If the object's name is not known, or the document was not read to its

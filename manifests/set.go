@@ -34,10 +34,9 @@ type Entry struct {
 	From v1.Key
 	File string
 	// Line is the first line of what states the object.
-	Line  int
-	marks marks
-	// positions are those of the marks. It is nil if all are in File.
-	positions []Position
+	Line int
+	// document is what was parsed or made. It is nil if the entry was made otherwise.
+	document *document
 }
 
 // Position is a place in a file of the source. Column is 0 if it is not known.
@@ -65,14 +64,22 @@ func (s Set) Get(key v1.Key) (Entry, bool) {
 // the place of its nearest parent that is. A path may also name an element by its list key, as in
 // spec.ports[8080/tcp].published.
 func (e Entry) Position(path string) Position {
-	if len(e.marks) == 0 {
+	if e.document == nil || len(e.document.marks) == 0 {
 		return Position{File: e.File, Line: e.Line}
 	}
-	at, _ := e.marks.find(path, listKeys(e.Object))
-	if e.positions != nil {
-		return e.positions[at]
+	at, _ := e.document.marks.find(path, listKeys(e.Object))
+	if e.document.positions != nil {
+		return e.document.positions[at]
 	}
-	return Position{File: e.File, Line: int(e.marks[at].line)}
+	return Position{File: e.File, Line: int(e.document.marks[at].line)}
+}
+
+// refs returns what the object refers to.
+func (e Entry) refs() []v1.Ref {
+	if e.document == nil {
+		return e.Object.Refs()
+	}
+	return e.document.refs
 }
 
 // LineOf returns the line of Position.
@@ -80,6 +87,6 @@ func (e Entry) LineOf(path string) int { return e.Position(path).Line }
 
 // states reports whether the manifest states a field.
 func (e Entry) states(path string) bool {
-	_, exact := e.marks.find(path, nil)
+	_, exact := e.document.marks.find(path, nil)
 	return exact
 }

@@ -18,6 +18,9 @@ const (
 	sourceFile = ".swarm-operator.yaml"
 )
 
+// unparsed is what is known of a file that was not parsed.
+var unparsed = &parsed{}
+
 // walker finds the files that may hold manifests.
 type walker struct {
 	*reading
@@ -58,7 +61,7 @@ func (w *walker) directory(dir string, depth int) {
 }
 
 func (w *walker) entry(name string, e fs.DirEntry, depth int) {
-	if strings.HasPrefix(e.Name(), ".") || w.ignore.Match(strings.Split(name, "/"), e.IsDir()) {
+	if strings.HasPrefix(e.Name(), ".") || w.ignore != nil && w.ignore.Match(strings.Split(name, "/"), e.IsDir()) {
 		return
 	}
 	manifest := strings.HasSuffix(e.Name(), ".yaml") || strings.HasSuffix(e.Name(), ".yml")
@@ -77,7 +80,12 @@ func (w *walker) entry(name string, e fs.DirEntry, depth int) {
 		w.full = true
 		w.add("", 0, v1.Key{}, "", "the source has more than %d manifests", w.limits().Files)
 	default:
-		f := &file{name: name}
+		f := &file{name: name, parsed: unparsed}
+		if info, is := e.(fs.FileInfo); is {
+			if _, is := info.Sys().(blob); is {
+				f.info = info
+			}
+		}
 		w.files = append(w.files, f)
 		if what := irregular(e.Type()); what != "" {
 			f.add("%s; only regular files are read", what)
@@ -113,8 +121,8 @@ func irregular(mode fs.FileMode) string {
 	return "is a device, a pipe or a socket"
 }
 
-// ignored reads .swarmoperatorignore at the source's root, and also at the manifests' root if that is another
-// directory.
+// ignored returns what to ignore, or nil if that is nothing. It reads .swarmoperatorignore at the source's root, and
+// also at the manifests' root if that is another directory.
 func (r *reading) ignored(root string) gitignore.Matcher {
 	var patterns []gitignore.Pattern
 	for _, dir := range slices.Compact([]string{".", root}) {
@@ -129,6 +137,9 @@ func (r *reading) ignored(root string) gitignore.Matcher {
 				patterns = append(patterns, gitignore.ParsePattern(line, domain))
 			}
 		}
+	}
+	if len(patterns) == 0 {
+		return nil
 	}
 	return gitignore.NewMatcher(patterns)
 }
@@ -168,18 +179,23 @@ func (r *reading) read(files []*file) int {
 		}
 		n++
 		id, data, ok := r.fetch(f)
-		switch known, hit := r.before[id]; {
+		switch {
 		case ok:
 			jobs = append(jobs, job{f, id, data})
 			size += len(data)
-		case hit && id != "" && len(f.problems) == 0:
-			f.parsed = known
+		case id != "" && len(f.problems) == 0:
+			if known := r.before.meet(id); known != nil {
+				f.parsed = known
+			}
 		}
 	}
-	parallel(len(jobs), func(i int) { jobs[i].f.parsed = r.parser.parse(jobs[i].data) })
+	parallel(len(jobs), func(i int) {
+		p := r.parser.parse(jobs[i].data)
+		jobs[i].f.parsed = &p
+	})
 	for _, j := range jobs {
 		if j.id != "" {
-			r.before[j.id] = j.f.parsed
+			r.before.keep(j.id, j.f.parsed)
 		}
 	}
 	for _, f := range files[:n] {
@@ -195,10 +211,13 @@ func (r *reading) read(files []*file) int {
 // parsed before or cannot be read.
 func (r *reading) fetch(f *file) (id string, data []byte, ok bool) {
 	if len(f.problems) > 0 { // a link, for example
-		f.parsed.stated, r.unknown.all = 1, true
+		f.parsed, r.unknown.all = &parsed{stated: 1}, true
 		return "", nil, false
 	}
-	info, err := fs.Lstat(r.fsys, f.name)
+	info, err := f.info, error(nil)
+	if info == nil {
+		info, err = fs.Lstat(r.fsys, f.name)
+	}
 	if err == nil && !info.Mode().IsRegular() {
 		err = errors.New("it changed while it was read")
 	}
@@ -208,8 +227,7 @@ func (r *reading) fetch(f *file) (id string, data []byte, ok bool) {
 		return "", nil, false
 	}
 	if id = blobID(info); id != "" {
-		r.used[id] = true
-		if known, ok := r.before[id]; ok {
+		if known := r.before.meet(id); known != nil {
 			r.unknown.all = !r.account(f, int64(known.size)) || r.unknown.all
 			return id, nil, false
 		}

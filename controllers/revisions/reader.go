@@ -108,6 +108,7 @@ func (r *Reader) load(commit git.Commit) *Revision {
 	}
 	set, problems := r.Loader.Load(commit.Tree, r.Path)
 	read := &Revision{Commit: commit, name: set.Name, Defaults: set.Defaults, Problems: problems, Held: set.Held, Notices: set.Notices, Stays: map[v1.Key]string{}}
+	read.Entries = make([]kinds.Entry, 0, len(set.Entries))
 	if r.OnProblem == Whole {
 		for i := range read.Problems {
 			read.Problems[i].Holds = false

@@ -88,14 +88,15 @@ func (t *tree) list(h plumbing.Hash) ([]fs.DirEntry, error) {
 	if err := g.Decode(o.encoded()); err != nil {
 		return nil, fmt.Errorf("reading the tree %s: %w", h, err)
 	}
-	entries := make([]fs.DirEntry, 0, len(g.Entries))
-	for _, e := range g.Entries {
+	entries, nodes := make([]fs.DirEntry, 0, len(g.Entries)), make([]node, len(g.Entries))
+	for i, e := range g.Entries {
 		// Names in an fs.FS are UTF-8. Leaving the file out would lose it silently.
 		name := strings.ToValidUTF8(e.Name, "\uFFFD")
 		if name == "." || !fs.ValidPath(name) || strings.Contains(name, "/") {
 			return nil, fmt.Errorf("reading the tree %s: it holds the name %s", h, quote(name))
 		}
-		entries = append(entries, &node{t: t, name: name, mode: modeOf(e.Mode), hash: e.Hash})
+		nodes[i] = node{t: t, name: name, mode: modeOf(e.Mode), hash: e.Hash}
+		entries = append(entries, &nodes[i])
 	}
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	t.dirs[h] = entries
