@@ -341,7 +341,7 @@ func came(run *decide.Decision) (out []string) {
 	for _, r := range run.Plan.Refused {
 		add(r.OfRoles(), "roles refused")
 		add(strings.Contains(r.Why, "changed by hand; the operator puts that right"), "announced")
-		add(strings.Contains(r.Why, "what runs on it is not known"), "unknown")
+		add(strings.Contains(r.Why, "does not know what runs on this node"), "unknown")
 	}
 	asked := strings.Join(run.Notices, "\n")
 	add(run.Surveyed.Nodes != nil && run.Surveyed.Nodes.Rotating, "rotating")
