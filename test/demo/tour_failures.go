@@ -25,7 +25,7 @@ func (t *show) failing() error {
 		t.saw("%s", text)
 	}
 	t.saw("service %s", v)
-	held := func(d drift) bool { return d.Open && d.Done == "held" && strings.Contains(d.Why, "failed") }
+	held := func(d drift) bool { return d.Open && d.Done == "held" && strings.Contains(d.Why, "gave up") }
 	remembered := func(r report) bool {
 		_, ok := r.find("Service/web", held)
 		return ok && r.is("RolloutFailed") && r.Applied == t.revision
