@@ -89,7 +89,7 @@ func (r *Run) Undelivered() ([]act.Delivery, error) { return r.acts.Undelivered,
 // cannot be read. The run then has the problems of the source all the same.
 func (r *Reconciler) Plan(ctx context.Context) (*Run, error) { return r.Look(ctx, observe.Everything) }
 
-// Look does the work of Plan, but reads no more of the swarm than it must.
+// Look does the work of Plan, but reads of the swarm only what the scope names.
 func (r *Reconciler) Look(ctx context.Context, scope observe.Scope) (*Run, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -214,8 +214,8 @@ func (r *Reconciler) Scope(d *observe.Dirty, moving []string) observe.Scope {
 	return d.Take(r.world).And(r.world, moving, r.decider.Watched())
 }
 
-// Again returns how long until the first failed step may be tried again. Zero means that nothing is known, because this
-// instance did not hold the lease. Each instance then paces itself.
+// Again is for a run that failed: it returns how long until the first failed step may be tried again. Zero means that
+// nothing is known, because this instance did not hold the lease. Then the runner's own back-off counts.
 func (r *Reconciler) Again(run *Run) time.Duration {
 	var soonest time.Duration
 	for _, t := range r.actor.Troubles(run.Source, run.InForce.Hash) {
@@ -226,7 +226,8 @@ func (r *Reconciler) Again(run *Run) time.Duration {
 	return soonest
 }
 
-// ComeBack returns how long until something may have changed that no event tells of. It returns 0 if nothing will.
+// ComeBack is for a run that succeeded: it returns how long until something may have changed that no event tells of. It
+// returns 0 if nothing will.
 func (r *Reconciler) ComeBack(run *Run) time.Duration { return r.decider.ComeBack(&run.Decision) }
 
 // Hidden returns since when writes hide how roll-outs go on.

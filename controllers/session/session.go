@@ -1,5 +1,5 @@
-// Package session is one source on one swarm: the loop. Whatever wakes it, a run reads what may have changed, decides,
-// acts and publishes one report.
+// Package session is the body of the loop, for one source on one swarm. Each time the runner calls it, it does one run,
+// publishes one report, and says when to run next.
 package session
 
 import (
@@ -23,33 +23,35 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// Session runs a reconciler for as long as there is something to do, and says how things are. The runner calls it.
+// Session does the runs of a reconciler that the runner asks for, and reports what came out.
 type Session struct {
 	*reconciler.Reconciler
 	log     logr.Logger
 	now     func() time.Time
 	metrics *status.Metrics
 
-	tells        report.Conditions
-	shows        report.Showing
+	// conditions collects what runs find, and publishes it on the board.
+	conditions report.Conditions
+	// showing makes the status that people ask for between two runs.
+	showing      report.Showing
 	certificates observe.Certificates
 
 	dirty observe.Dirty
 	// waiting is true if there is something to do and another instance holds the lease.
 	waiting atomic.Bool
-	// whole is the last revision for which a run read the whole swarm.
+	// whole is the hash of the last revision for which a run read the whole swarm and succeeded.
 	whole string
 	// moving are the kinds that something waits for. The next run lists them.
 	moving []string
-	// ready is done once both the source and the swarm have been read.
+	// ready writes one line to the log, after the first run that has read both the source and the swarm.
 	ready sync.Once
 }
 
-// New returns a session of a reconciler, which tells the board and the metrics what happens.
+// New returns a session of r. The session tells the board and the metrics what happens.
 func New(r *reconciler.Reconciler, board *status.Board, metrics *status.Metrics, log logr.Logger, now func() time.Time) *Session {
 	return &Session{
 		Reconciler: r, log: log, now: now, metrics: metrics,
-		tells: report.Conditions{Board: board}, shows: report.Showing{Reporter: r.Reporter(), Board: board},
+		conditions: report.Conditions{Board: board}, showing: report.Showing{Reporter: r.Reporter(), Board: board},
 		certificates: observe.Certificates{Log: log, Now: now, Seen: metrics.Certificates},
 	}
 }
@@ -59,12 +61,12 @@ func (s *Session) Reconcile(ctx context.Context, key string) (runner.Result, err
 	begin, panicked := s.now(), true
 	defer func() {
 		if panicked {
-			s.tells.Panicked()
-			s.tells.Publish()
+			s.conditions.Panicked()
+			s.conditions.Publish()
 		}
 	}()
 	result, err := s.reconcile(ctx)
-	s.tells.Publish()
+	s.conditions.Publish()
 	panicked = false
 	outcome := "ok"
 	if err != nil {
@@ -75,38 +77,38 @@ func (s *Session) Reconcile(ctx context.Context, key string) (runner.Result, err
 }
 
 func (s *Session) reconcile(ctx context.Context) (result runner.Result, err error) {
-	scope, done, goesOn := s.Scope(&s.dirty, s.moving), false, false
+	scope, done, keep := s.Scope(&s.dirty, s.moving), false, false
 	s.waiting.Store(false)
 	defer func() {
-		// This also happens after a panic. The scope is lost, and nobody knows what was written.
+		// A run that has not come to its end, even by a panic, may have written anything. The next one reads everything.
 		if !done {
 			s.dirty.Everything()
 		}
-		if !goesOn { // no run follows at once, so others may act
+		if !keep {
 			s.Release(ctx, ctx.Err() != nil)
 		}
 	}()
-	run, err := s.Look(ctx, scope)
+	run, err := s.Look(ctx, scope) // reads git and the swarm, and decides
 	if run != nil {
-		s.tells.Source(&run.Decision, run.SourceErr)
+		s.conditions.Source(&run.Decision, run.SourceErr)
 	}
 	if err != nil {
-		s.tells.Unread(err)
+		s.conditions.Unread(err)
 		return runner.Result{}, fmt.Errorf("looking at the swarm: %w", err)
 	}
-	s.tells.Looked(&run.Decision, s.Hidden())
+	s.conditions.Looked(&run.Decision, s.Hidden())
 	s.moving = run.Moving()
-	if !run.Usable() {
+	if !run.Usable() { // no revision is in force, so there is nothing to do until git or the swarm changes
 		done = true
 		return runner.Result{}, nil
 	}
 	s.decided(ctx, run)
 	out, err := s.Apply(ctx, run, s.did)
 	standby, waits := errors.AsType[*act.Standby](err)
-	s.tells.Acting(&run.Decision, s.Lease(), standby)
+	s.conditions.Acting(&run.Decision, s.Lease(), standby)
 	if run.Whole {
 		undelivered, why := run.Undelivered()
-		s.tells.Delivered(&run.Decision, undelivered, why)
+		s.conditions.Delivered(&run.Decision, undelivered, why)
 	}
 	switch {
 	case waits:
@@ -116,17 +118,17 @@ func (s *Session) reconcile(ctx context.Context) (result runner.Result, err erro
 		done = true
 		return runner.Result{RequeueAfter: standby.Again}, nil
 	case err != nil:
-		s.tells.Engine(err)
+		s.conditions.Engine(err)
 		return runner.Result{RequeueAfter: s.Again(run)}, err
 	case out.Stale:
-		goesOn = true
+		keep = true
 		return runner.Result{RequeueAfter: time.Millisecond}, nil
 	case len(out.Errs) > 0:
-		s.tells.Failed(out.Err())
+		s.conditions.Failed(out.Err())
 		return runner.Result{RequeueAfter: s.Again(run)}, out.Err()
 	}
 	done = true
-	result, goesOn, err = s.next(run, out)
+	result, keep, err = s.next(run, out)
 	return result, err
 }
 
@@ -135,29 +137,31 @@ func (s *Session) decided(ctx context.Context, run *reconciler.Run) {
 	s.ready.Do(func() {
 		s.log.Info("ready", "source", run.Source, "revision", run.InForce.Short(), "objects", run.Objects, "managers", run.About.Managers, "nodes", run.About.Nodes)
 	})
-	s.tells.Decided(&run.Decision, s.Placeless())
-	if n := run.Surveyed.Nodes; n != nil { // what is not known is no news
+	s.conditions.Decided(&run.Decision, s.Placeless())
+	if n := run.Surveyed.Nodes; n != nil { // nil if the nodes were not read
 		s.certificates.Look(ctx, n.Seen)
 	}
 }
 
-// did notes a step while the others go on.
+// did notes the result of a step, while others may still run.
 func (s *Session) did(e apply.Event) {
-	s.tells.Did(e.Step, e.Epoch, e.Err, e.Stale, e.Warnings)
+	s.conditions.Did(e.Step, e.Epoch, e.Err, e.Stale, e.Warnings)
 	for _, ref := range e.Objects {
 		s.dirty.Object(ref, e.Step.Op == diff.Remove)
 	}
 }
 
-// next returns when to look again after a run that succeeded. goesOn is true if the next run follows at once.
-func (s *Session) next(run *reconciler.Run, out apply.Outcome) (result runner.Result, goesOn bool, err error) {
+// next returns when to look again after a run that succeeded. keep is true if the next run goes on with what this one
+// began, so that the lease is not given back between them.
+func (s *Session) next(run *reconciler.Run, out apply.Outcome) (result runner.Result, keep bool, err error) {
 	switch {
 	case out.Delivered > 0: // the next run remembers it
 		s.dirty.Everything()
 		return runner.Result{RequeueAfter: time.Millisecond}, true, nil
 	case run.Whole:
 		s.whole = run.InForce.Hash
-	case s.whole != run.InForce.Hash: // the run did at once what a new revision changes; removals need a run that reads everything
+	case s.whole != run.InForce.Hash:
+		// This run did what could be done at once for a new revision. Removals need a run that reads everything.
 		s.dirty.Everything()
 		return runner.Result{RequeueAfter: time.Millisecond}, out.Done > 0, nil
 	}
@@ -178,9 +182,9 @@ func (s *Session) Notice(e engine.Event) bool {
 // NoticeAll makes the next run read everything.
 func (s *Session) NoticeAll() { s.dirty.Everything() }
 
-// StatusNow returns how things are, now: see report.Showing.
-func (s *Session) StatusNow(ctx context.Context) status.Status { return s.shows.Now(ctx) }
+// StatusNow returns the last report, with how the objects do now: see report.Showing.
+func (s *Session) StatusNow(ctx context.Context) status.Status { return s.showing.Now(ctx) }
 
-// Wait returns when nothing that a run began beside itself is still at work. Call it after the context of the runs has
+// Wait blocks until the work that runs began in the background has ended. Call it after the context of the runs has
 // ended.
 func (s *Session) Wait() { s.certificates.Wait() }

@@ -126,7 +126,7 @@ func TestTheStatusOfASessionThatWorks(t *testing.T) {
 	w := working(t)
 	w.run(t)
 	w.lists.Store(0)
-	begin, first := time.Now(), w.tells.Report().Sequence
+	begin, first := time.Now(), w.conditions.Report().Sequence
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
@@ -145,7 +145,7 @@ func TestTheStatusOfASessionThatWorks(t *testing.T) {
 		if _, err := w.Reconcile(t.Context(), ""); err != nil {
 			t.Error(err)
 		}
-		if got := w.tells.Report().Sequence; got != first+i+1 {
+		if got := w.conditions.Report().Sequence; got != first+i+1 {
 			t.Errorf("after run %d, %d reports were published", i+1, got-first)
 		}
 		w.NoticeAll()
@@ -164,10 +164,10 @@ func TestTheStatusOfASessionWithoutAnEngine(t *testing.T) {
 	if err := w.sandbox.Close(); err != nil {
 		t.Fatal(err)
 	}
-	before := w.tells.Report().Sequence
+	before := w.conditions.Report().Sequence
 	w.NoticeAll()
-	if _, err := w.Reconcile(t.Context(), ""); err == nil || w.tells.Report().Sequence != before+1 {
-		t.Errorf("a run without an engine: %v, and %d reports", err, w.tells.Report().Sequence-before)
+	if _, err := w.Reconcile(t.Context(), ""); err == nil || w.conditions.Report().Sequence != before+1 {
+		t.Errorf("a run without an engine: %v, and %d reports", err, w.conditions.Report().Sequence-before)
 	}
 	w.later()
 	gone, cancel := context.WithCancel(t.Context())
@@ -177,7 +177,7 @@ func TestTheStatusOfASessionWithoutAnEngine(t *testing.T) {
 	if got := objects(s); got != "Config/conf Synced Unknown, Service/web Synced Unknown" || len(s.Notices) != 1 || strings.Contains(s.Notices[0], context.Canceled.Error()) {
 		t.Errorf("without an engine it is %s, with the notices %q", got, s.Notices)
 	}
-	if is, ready := w.tells.Report().Is(status.EngineReady); ready || is.Reason != "Unavailable" {
+	if is, ready := w.conditions.Report().Is(status.EngineReady); ready || is.Reason != "Unavailable" {
 		t.Errorf("EngineReady is %+v", is)
 	}
 }
@@ -195,7 +195,7 @@ func TestASessionSaysThatARunPanicked(t *testing.T) {
 		}()
 		_, _ = w.Reconcile(t.Context(), "")
 	}()
-	if is, failed := w.tells.Report().Is(status.StepFailed); !failed || is.Reason != "Panicked" {
+	if is, failed := w.conditions.Report().Is(status.StepFailed); !failed || is.Reason != "Panicked" {
 		t.Errorf("StepFailed is %+v", is)
 	}
 }
