@@ -73,7 +73,7 @@ func TestHostileFiles(t *testing.T) {
 	}
 }
 
-func TestNotText(t *testing.T) {
+func TestBytesThatAreNoTextAreRefused(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"byte order mark":      {"\uFEFF" + fmt.Sprintf(network, "a"), ""},
 		"CRLF":                 {strings.ReplaceAll(fmt.Sprintf(network, "a")+"---\n"+fmt.Sprintf(network, "b"), "\n", "\r\n"), ""},
@@ -139,7 +139,7 @@ func TestContentLimit(t *testing.T) {
 }
 
 // A file may grow between being measured and being read, or its size may be wrong.
-func TestSizeIsNotBelieved(t *testing.T) {
+func TestStatedSizeIsNotTrusted(t *testing.T) {
 	_, problems := manifests.NewLoader(options).Load(liar{tree("a.yaml", strings.Repeat("#", 2<<20))}, ".")
 	if got := render(problems); got != "a.yaml: has more than 1048576 bytes\n" {
 		t.Error(got)
@@ -232,7 +232,7 @@ func TestLinkToADirectoryBesideTheRoot(t *testing.T) {
 	}
 }
 
-func TestRoot(t *testing.T) {
+func TestOnlyManifestsBelowTheRootAreRead(t *testing.T) {
 	fsys := tree(
 		"prod/a.yaml", "apiVersion: swarm-operator.io/v1\nkind: Config\nmetadata: {name: a}\nspec: {file: ../shared/x}\n", "shared/x", "x", "prod/skip/b.yaml", "a: [", "prod/skop/b.yaml", "a: [",
 		"staging/a.yaml", fmt.Sprintf(network, "a"), ".swarm-operator.yaml", "name: all", "staging/.swarm-operator.yaml", "name: staging",
@@ -312,7 +312,7 @@ func (d damaged) ReadDir(name string) ([]fs.DirEntry, error) {
 	return d.MapFS.ReadDir(name)
 }
 
-func TestOrderDoesNotMatter(t *testing.T) {
+func TestProblemsAreSortedAndTheSameEachTime(t *testing.T) {
 	files := []string{"a.yaml", service("networks: [x]"), "b.yaml", service("replica: 1"), "c/d.yaml", "a: [", "e.yml", "x: y"}
 	_, want := load(files...)
 	for range 20 {
@@ -377,8 +377,8 @@ func TestOnlyChangedBlobsAreRead(t *testing.T) {
 	}
 }
 
-// A limit that the first load meets must still count when files are kept.
-func TestKeptFilesCount(t *testing.T) {
+// A file that is kept from an earlier Load still counts towards the limit on the size of all files.
+func TestKeptFilesCountTowardsTheLimit(t *testing.T) {
 	small := options
 	small.Limits = manifests.Limits{TotalSize: 100}
 	l := manifests.NewLoader(small)
@@ -391,8 +391,8 @@ func TestKeptFilesCount(t *testing.T) {
 	}
 }
 
-// The same files are read through the operating system.
-func TestOnDisk(t *testing.T) {
+// Files on a disk are read as those in memory are. A link is a problem, whether it is a manifest or its content.
+func TestLinksOnADiskAreNotFollowed(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{"a.yaml": fmt.Sprintf(network, "a"), "sub/b.yaml": "apiVersion: swarm-operator.io/v1\nkind: Config\nmetadata: {name: a}\nspec: {file: ../link}\n", "secret": "s3cr3t"} {
 		name = filepath.Join(dir, name)
@@ -410,8 +410,8 @@ func TestOnDisk(t *testing.T) {
 	}
 }
 
-// A reader that fails half-way is an error, not a shorter file.
-func TestHalfRead(t *testing.T) {
+// If reading a file fails half-way, that is a problem. What was read does not pass for the whole file.
+func TestFileThatIsReadOnlyInPartIsAProblem(t *testing.T) {
 	_, problems := manifests.NewLoader(options).Load(halfway{tree("a.yaml", fmt.Sprintf(network, "a"))}, ".")
 	if got := render(problems); got != "a.yaml: cannot be read: unexpected EOF\n" {
 		t.Error(got)

@@ -71,14 +71,14 @@ spec:
     more
 `
 
-func TestSecretFileIsRight(t *testing.T) {
+func TestFileWithTheCanaryIsValid(t *testing.T) {
 	if _, problems := load("a.yaml", secretFile); len(problems) > 0 {
 		t.Fatal(problems)
 	}
 }
 
-// The test makes every slip of one key: a byte missing, a byte too much, a file cut off.
-func TestCanaryInSlips(t *testing.T) {
+// The test makes every mistake of one keystroke: a byte is missing, a byte is too many, or the file is cut off.
+func TestSlipsShowNoSecret(t *testing.T) {
 	l := manifests.NewLoader(options)
 	try := func(what, text string) {
 		_, problems := l.Load(tree("a.yaml", text), ".")
@@ -104,8 +104,8 @@ func TestCanaryInSlips(t *testing.T) {
 	}
 }
 
-// The test puts wrong values in each place.
-func TestCanaryInWrongValues(t *testing.T) {
+// The test puts values that are wrong into each place that may hold a secret.
+func TestWrongValuesShowNoSecret(t *testing.T) {
 	values := []string{
 		"[c4n4ry]", "{c4n4ry: c4n4ry}", "{a: c4n4ry}", "!c4n4ry c4n4ry", "!!binary c4n4ry", "!!int c4n4ry", "!!float c4n4ry", "&c4n4ry", "*c4n4ry", "c4n4ry: c4n4ry", "[[c4n4ry]]",
 		`"c4n4ry`, `'c4n4ry`, `"\c4n4ry"`, "|\n    c4n4ry\n   c4n4ry", "@c4n4ry", "`c4n4ry", "%c4n4ry", "{c4n4ry", "[c4n4ry", "c4n4ry #", "\"c4n4ry\x01\"", "\"c4n4ry\xff\"", "https://u:c4n4ry@h:port:x",
@@ -139,7 +139,7 @@ func TestCanaryInWrongValues(t *testing.T) {
 }
 
 // The test puts URLs with a password wherever a message might repeat the value.
-func TestCanaryInURLs(t *testing.T) {
+func TestURLsShowNoPassword(t *testing.T) {
 	const value = `"https://user:c4n4ry@host/path"`
 	for _, spec := range []string{
 		"image: " + value, "mode: " + value, "replicas: " + value, "init: " + value, "stopGracePeriod: " + value, "hostname: " + value,
@@ -168,8 +168,8 @@ func TestCanaryInURLs(t *testing.T) {
 	checkCanary(t, "source name", problems)
 }
 
-// The test uses files that are named as content, with everything that can be wrong with them.
-func TestCanaryInContent(t *testing.T) {
+// The test names files as content that cannot be used: a missing one, a large one, a link, a path that leads out.
+func TestContentFilesShowNoSecret(t *testing.T) {
 	const secret = "apiVersion: swarm-operator.io/v1\nkind: Secret\nmetadata: {name: s}\nspec: {file: %s}\n"
 	fsys := fstest.MapFS{"pass.yaml": {Data: []byte(canary + ": [")}, "big": {Data: []byte(strings.Repeat(canary, 1<<18))}, "link": {Mode: fs.ModeSymlink, Data: []byte("pass.yaml")}, "link.yaml": {Mode: fs.ModeSymlink, Data: []byte(canary)}}
 	for _, name := range []string{"pass.yaml", "big", "link", "link.yaml", "../x", "x"} {

@@ -217,7 +217,7 @@ func TestDecodeProblems(t *testing.T) {
 			"9: spec.ports: has a YAML tag (a word after !): tags have no meaning here; leave it out",
 			"10: spec.environment: has a YAML tag (a word after !): tags have no meaning here; leave it out",
 		}},
-		{"tags that say what is so", "environment: !!map {A: !!str 5}\ncapAdd: !!seq [NET_ADMIN]", nil},
+		{"tags of the type that the value has", "environment: !!map {A: !!str 5}\ncapAdd: !!seq [NET_ADMIN]", nil},
 
 		// Messages of Validate, in their places.
 		{"value", "mode: replicatd", []string{`6: spec.mode: "replicatd" is not one of replicated, global, replicated-job, global-job; did you mean replicated?`}},

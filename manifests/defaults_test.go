@@ -45,7 +45,7 @@ spec: {taskHistoryLimit: 3}
 
 // The source's defaults apply to what a manifest's own policy does not state. They apply to no manifest of a node or
 // the cluster.
-func TestTheSourcesDefaultsAreUnderEachPolicy(t *testing.T) {
+func TestSourceDefaultsFillInWhatAPolicyLeavesOut(t *testing.T) {
 	yes, no := true, false
 	loader := manifests.NewLoader(manifests.Options{Kinds: all.Manifests()})
 	source := func(settings string) map[string]v1.Object {

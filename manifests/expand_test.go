@@ -24,7 +24,7 @@ func expandedBy(limits manifests.Limits, expand func(*manifests.Expansion), file
 }
 
 // Every field of an object has the place that somebody wrote it in.
-func TestPositionsOfWhatWasExpanded(t *testing.T) {
+func TestExpandedFieldsKeepTheirPositions(t *testing.T) {
 	set, problems := loadMany("a.yaml", stands("m", "items:\n- x app\n- y app 81\nfiles: [list, dir/more]"), "list", "# the first line\n  web nginx  8080\nvariable LEVEL=info\nvariable a.b=c\n", "dir/more", "\n\ndb  pg\n")
 	if len(problems) > 0 {
 		t.Fatal(render(problems))
@@ -76,8 +76,8 @@ func TestPositionsOfWhatWasExpanded(t *testing.T) {
 	}
 }
 
-// An expansion may place whatever it likes. A path that names nothing places nothing else.
-func TestOddPlacesOfExpansions(t *testing.T) {
+// An expansion may give a position to any path. A path that names no field changes the position of no other path.
+func TestExpansionsMayPlaceAnyPath(t *testing.T) {
 	at := func(line int) manifests.Position { return manifests.Position{File: "f", Line: line} }
 	for _, c := range []struct {
 		name   string
@@ -115,7 +115,7 @@ func TestOddPlacesOfExpansions(t *testing.T) {
 }
 
 // No problem of what was expanded repeats what may be a secret.
-func TestCanaryInExpansion(t *testing.T) {
+func TestExpansionsShowNoSecret(t *testing.T) {
 	made := func(key, value string) func(*manifests.Expansion) {
 		return func(x *manifests.Expansion) {
 			o := &thing{Header: header("Thing", "t")}
@@ -337,8 +337,8 @@ held Service/: it comes from Many/m, which is held: f: Service/: metadata.name: 
 	}
 }
 
-// What an object says of itself that is hardly meant has the place of its field, unless the object has a problem.
-func TestNoticesOfWhatWasExpanded(t *testing.T) {
+// A notice of an expanded object has the place of its field. An object with a problem has no notices.
+func TestNoticesOfExpandedObjectsHaveAPlace(t *testing.T) {
 	for port, want := range map[uint32]string{
 		80:     "notice g:7: Service/a: spec.ports[0].target: the routing mesh",
 		70_000: "holds g:7: Service/a: spec.ports[0].target: 70000 is not a port",
@@ -355,8 +355,8 @@ func TestNoticesOfWhatWasExpanded(t *testing.T) {
 	}
 }
 
-// The policy that a source states for all objects is under that of what was expanded, too.
-func TestDefaultsOfWhatWasExpanded(t *testing.T) {
+// A source's default policy fills in what the policy of an expanded object leaves out, too.
+func TestSourceDefaultsApplyToExpandedObjects(t *testing.T) {
 	fsys := withBlobs{tree(".swarm-operator.yaml", "defaults: {policy: {prune: true, enforce: true}}\n", "a.yaml", stands("m", "items: [x app]")+"policy: {adopt: takeover, enforce: false}\n")}
 	l := manifests.NewLoader(new(expander).options())
 	first, problems := l.Load(fsys, ".")
@@ -371,8 +371,8 @@ func TestDefaultsOfWhatWasExpanded(t *testing.T) {
 	}
 }
 
-// Each case is an edit of a source, with the number of expansions that it costs. After it a Loader says what a new one
-// says.
+// Each case is an edit of a source, with the number of expansions that it costs. After the edit, a Loader that keeps
+// expansions gives the same result as a new Loader.
 func TestOnlyChangedManifestsAreExpanded(t *testing.T) {
 	base := func() fstest.MapFS {
 		return tree("a.yaml", stands("m", "items: [a app]\nfiles: [list, sub/list]"), "b.yaml", stands("two", "files: [sub/list]"),
@@ -450,8 +450,8 @@ func (n nameless) Lstat(name string) (fs.FileInfo, error) {
 	return n.withBlobs.Lstat(name)
 }
 
-// A file without an id may be another one each time.
-func TestNothingIsKeptThatHasReadAFileWithoutAnID(t *testing.T) {
+// Nothing shows whether the content of a file without an id has changed.
+func TestExpansionOfAFileWithoutAnIDIsNotKept(t *testing.T) {
 	l := manifests.NewLoader(new(expander).options())
 	files := nameless{withBlobs{tree("a.yaml", stands("m", "files: [list]"), "list", "a app\n")}, "list"}
 	for _, name := range []string{"a", "b"} {
@@ -496,8 +496,8 @@ func TestKeptExpansionsLeadThroughNoLink(t *testing.T) {
 	}
 }
 
-// Without ids of contents nothing is known to be the same, and what has failed is tried again.
-func TestWhatIsExpandedEachTime(t *testing.T) {
+// Without ids nothing shows that a file has not changed. An expansion that failed runs again too.
+func TestExpansionsThatCannotBeKeptRunEachTime(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		files func(fstest.MapFS) fs.FS
@@ -518,8 +518,8 @@ func TestWhatIsExpandedEachTime(t *testing.T) {
 	}
 }
 
-// What is kept opens no file, and yet counts.
-func TestKeptExpansionsCount(t *testing.T) {
+// A kept expansion opens no file. The files that it has read still count towards the limit.
+func TestKeptExpansionsCountTowardsTheLimit(t *testing.T) {
 	kept := new(expander)
 	small := kept.options()
 	small.Limits = manifests.Limits{TotalSize: 400}
@@ -551,7 +551,7 @@ func TestKeptExpansionsCount(t *testing.T) {
 	}
 }
 
-// After any edits a Loader says what a new one says, to the last field.
+// After any edits, a Loader that keeps expansions gives the same result as a new Loader, to the last field.
 func TestKeptExpansionsAreTheSameAfterAnyEdit(t *testing.T) {
 	random := rand.New(rand.NewPCG(15, 6))
 	pick := func(of ...string) string { return of[random.IntN(len(of))] }

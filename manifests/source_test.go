@@ -1105,7 +1105,7 @@ func TestContentIsSet(t *testing.T) {
 	}
 }
 
-func TestBinaryContentThatIsNone(t *testing.T) {
+func TestEncryptedContentIsRefusedUnlessItIsRaw(t *testing.T) {
 	manifest := "apiVersion: swarm-operator.io/v1\nkind: Secret\nmetadata: {name: s}\nspec: {file: x.yaml%s}\n"
 	for content, want := range map[string]string{
 		"\x00GITCRYPT\x00\x01\x02\x03":                                     "encrypted by git-crypt",

@@ -74,7 +74,7 @@ func loadThing(spec string) (manifests.Set, []v1.Problem) {
 	return manifests.NewLoader(thingOptions).Load(tree("t.yaml", text), ".")
 }
 
-func TestEveryType(t *testing.T) {
+func TestValuesOfEveryTypeAreDecoded(t *testing.T) {
 	set, problems := loadThing("tiny: -128\nsmall: 65535\nreal: 1.5\nnumbers: {a: 1, b: -2}\ninner: {x: {a: c, b: {a: d}}}\nwords: {k: [a, b]}\nflags: [true, false]")
 	if len(problems) > 0 {
 		t.Fatal(problems)
@@ -92,7 +92,7 @@ func TestEveryType(t *testing.T) {
 	}
 }
 
-func TestEveryTypesProblems(t *testing.T) {
+func TestWrongValuesOfEveryTypeAreReported(t *testing.T) {
 	_, problems := loadThing(`tiny: 128
 small: 65536
 real: 1e3
@@ -135,7 +135,7 @@ word: x`)
 }
 
 // A kind that repeats every value still shows no secret; where there is no secret, its messages appear.
-func TestCanaryInValidate(t *testing.T) {
+func TestMessagesOfValidateShowNoSecret(t *testing.T) {
 	for spec, want := range map[string]string{
 		"text: {plain: x}":                     "5: spec.text.plain: the key plain (\"plain\") has the value x (\"x\")",
 		"text: {TOKEN: c4n4ry}":                "5: spec.text.TOKEN: the key TOKEN (\"TOKEN\") has the value (hidden) ((hidden))",
@@ -177,7 +177,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func TestNeighbours(t *testing.T) {
+func TestMistakesDoNotAffectTheFieldsBesideThem(t *testing.T) {
 	// A field that cannot be read must not affect a field whose name begins with the same letters.
 	if _, problems := load("a.yaml", service("containerLabels: {a: 1e3, ab: \"\\0\"}")); len(problems) != 2 {
 		t.Errorf("%v", problems)
@@ -217,7 +217,7 @@ func TestInvalidBytesAreFound(t *testing.T) {
 }
 
 // While much of a source cannot be read, nobody can say that references are broken.
-func TestMuchUnread(t *testing.T) {
+func TestReferencesAreNotCalledBrokenWhileMuchIsUnread(t *testing.T) {
 	refs := service("networks: [missing]")
 	if _, problems := load("a.yaml", refs, "b.yaml", "a: [\n"+strings.Repeat("#\n", 1<<16)); len(problems) != 2 {
 		t.Errorf("little is unread: %v", problems)
@@ -227,8 +227,8 @@ func TestMuchUnread(t *testing.T) {
 	}
 }
 
-// Searching for what was meant compares with every name. A bounded number of searches is enough.
-func TestManyMissing(t *testing.T) {
+// A search for the name that was meant compares with every name, so a Load makes a bounded number of searches.
+func TestSuggestionsAreBounded(t *testing.T) {
 	var names []string
 	for i := range 150 {
 		names = append(names, fmt.Sprintf("frnt%d", i))

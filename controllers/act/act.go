@@ -45,8 +45,8 @@ type Run struct {
 	*decide.Decision
 	// Store is where the memory is kept.
 	Store *state.Store
-	// Undelivered are the tokens and keys that are not yet where they should be. DeliveryErr says why, or why nobody
-	// knows.
+	// Undelivered are the tokens and keys that are not yet where they should be. DeliveryErr says why they are not,
+	// or why that is not known.
 	Undelivered []Delivery
 	DeliveryErr error
 }
@@ -208,7 +208,7 @@ func (d *doing) did(e apply.Event) {
 	if e.Err == nil || errors.Is(e.Err, apply.ErrNoEffect) || errors.Is(e.Err, apply.ErrStillToDo) {
 		d.tries.did(e)
 	}
-	// What was written in vain was written all the same.
+	// A step that is still to be done was written nevertheless, unless it was not begun.
 	written := e.Err == nil || errors.Is(e.Err, apply.ErrStillToDo) && !errors.Is(e.Err, apply.ErrNotAgain)
 	switch {
 	case !written:

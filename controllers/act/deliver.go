@@ -28,16 +28,17 @@ type Delivery struct {
 	secret      v1.Content
 }
 
-// errNotDelivered is the class of errors that keep a token or a key from where it should go.
+// errNotDelivered is the class of errors that say that a token or a key did not get to its sink.
 var errNotDelivered = errors.New("not delivered")
 
-// Look reads the tokens and keys that have somewhere to go, and notes which of them are not on record as delivered.
+// Look reads the tokens and keys that have sinks, and notes in the run which of them are still to be delivered.
 func (a *Actor) Look(ctx context.Context, run *Run) {
 	run.Undelivered, run.DeliveryErr = a.notDelivered(ctx, run)
 }
 
-// notDelivered reads the tokens and keys that have somewhere to go. It returns those that are not on record as
-// delivered. The operator keeps them only until they are delivered, and shows them to nobody else.
+// notDelivered reads the join tokens and the unlock key, if manifests state sinks for them. It returns a Delivery for
+// each sink that does not have the present value yet, by the record of what was delivered. It returns nil if the memory
+// has no hash key. The operator keeps the values only until they are delivered, and shows them nowhere else.
 func (a *Actor) notDelivered(ctx context.Context, run *Run) ([]Delivery, error) {
 	to := decide.SinksOf(run.Entries)
 	if len(to) == 0 || run.Memory.HashKey == nil {

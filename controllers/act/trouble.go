@@ -72,8 +72,8 @@ type tries struct {
 	puzzles map[string]puzzle
 	// done are the steps that the engine said were done, and that each plan since then has again, by name: see doubts.
 	done map[string]done
-	// conflict is the sequence that the memory could not be written with last, because it exists already: see
-	// overtaken.
+	// conflict is the last sequence that the memory could not be written with, because a memory with that sequence
+	// exists: see overtaken.
 	conflict uint64
 }
 
@@ -133,9 +133,8 @@ const mostShown = 20
 // The object is looked at after a removal, because it may still be there; after a step that has failed before; and after
 // a step that the engine called done, but that is still to be done to the same version.
 //
-// A step that was done, and that the next plan has again as it was, has ended nothing, although the object may have
-// changed. That is no success. Changes that a hand makes again and again are left to whoever counts these: see
-// decide.contention.
+// If the next plan has a step again exactly as it was, the step had no effect, although the object may have changed.
+// That is no success. Changes that people make by hand again and again are counted elsewhere: see decide.contention.
 func (a *Actor) doubts(run *Run) func(plan.Step) apply.Doubt {
 	before := maps.Clone(a.tries.done)
 	return func(s plan.Step) apply.Doubt {
@@ -197,9 +196,9 @@ func (a *Actor) outdated(run *Run) func(plan.Step, error) bool {
 	}
 }
 
-// overtaken reports whether somebody else wrote the memory in between, which is why it could not be written. The plan
-// then has to be made again. It returns true once, as outdated does. If everything was read since then and the memory
-// is the same, the error is the engine's own.
+// overtaken reports whether the memory could not be written because another process wrote it first. The plan then has
+// to be made again. Like outdated, it returns true once: if the run has read the whole swarm since then and found the
+// memory unchanged, the error is the engine's own.
 func (a *Actor) overtaken(run *Run, err error) bool {
 	if !errors.Is(err, state.ErrConflict) {
 		return false

@@ -229,7 +229,7 @@ func TestAConflictIsExplainedOnce(t *testing.T) {
 
 // An instance may find, when it takes the lease, that another has just failed at the step it is about to do. It then
 // waits as well.
-func TestWhatSomebodyHasJustTriedIsNotTriedAgain(t *testing.T) {
+func TestStepThatAnotherInstanceHasJustTriedWaits(t *testing.T) {
 	view, there := state.ViewLease([]*swarm.Config{{Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{Name: state.LeaseName, Labels: map[string]string{
 		v1.LabelPrefix + "lease-troubles": `{"shop":{"revision":"r1","steps":[{"step":"create Service/web","tries":2,"why":"no"}]}}`,
 	}}}}})
@@ -257,8 +257,9 @@ func TestWhatSomebodyHasJustTriedIsNotTriedAgain(t *testing.T) {
 	}
 }
 
-// A step that was written in vain was written all the same: the process has to know. One that was not begun was not.
-func TestWhatWasWrittenInVainIsKnown(t *testing.T) {
+// A step that is still to be done after it was written counts as written, and the process has to know that. A step that
+// was refused or not begun does not count.
+func TestStepThatIsStillToBeDoneCountsAsWritten(t *testing.T) {
 	removed := stepOn(diff.Remove, "net", 3)
 	removed.Change.Have.Meta.ID = "1"
 	for _, test := range []struct {

@@ -125,7 +125,7 @@ func TestAuthFromTheEnvironmentAndTheDefaultStore(t *testing.T) {
 }
 
 // A helper that waits for a passphrase blocks nobody, and is not started again while it waits.
-func TestAHelperHangs(t *testing.T) {
+func TestHelperThatHangsBlocksNobody(t *testing.T) {
 	dockerConfig(t, `{"credHelpers":{"h.example.com":"slow"}}`)
 	started, release := socketPath(t), socketPath(t)
 	if err := syscall.Mkfifo(release, 0o600); err != nil {

@@ -31,7 +31,7 @@ func TestCertificateExpiry(t *testing.T) {
 	}
 }
 
-func TestNoCertificateIsSeen(t *testing.T) {
+func TestCertificateExpiryFailsWithoutACertificate(t *testing.T) {
 	listen := func(do func(net.Conn)) string {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {

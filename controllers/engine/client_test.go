@@ -35,7 +35,7 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-func TestTooOldAnEngine(t *testing.T) {
+func TestEngineThatIsTooOldIsRefused(t *testing.T) {
 	c, got := opened(t, pinged("1.39", emptyList))
 	for _, call := range []func(*Client) error{nodes, services} {
 		err := call(c)

@@ -101,7 +101,7 @@ func TestEventsReconnect(t *testing.T) {
 
 // A proxy may close the stream as soon as it is open, or send something that is no event. No events come then, and
 // the channel says so.
-func TestAStreamThatEndsAtOnceIsNone(t *testing.T) {
+func TestStreamThatEndsAtOnceIsUnconnected(t *testing.T) {
 	for name, c := range map[string]struct{ body, says string }{
 		"nothing":        {"", "EOF"},
 		"something else": {"<html>", "invalid character"},

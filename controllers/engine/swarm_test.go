@@ -203,7 +203,7 @@ func TestListsOfASwarm(t *testing.T) {
 }
 
 // A write whose answer is lost is ambiguous, and it did happen.
-func TestALostAnswer(t *testing.T) {
+func TestWriteWhoseAnswerIsLostIsAmbiguous(t *testing.T) {
 	sb := startSwarm(t, sandbox.Options{Managers: 1})
 	ctx := context.Background()
 	c := on(t, sb, "manager-1", func(o *Options) { o.CallTimeout = 2 * time.Second })

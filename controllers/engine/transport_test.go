@@ -43,7 +43,7 @@ func TestACallIsObservedAndLoggedOnce(t *testing.T) {
 }
 
 // Nothing of a request except its route leaves the client: not in the log, not in metrics, not in errors.
-func TestNothingOfARequestIsTold(t *testing.T) {
+func TestNothingOfARequestIsShown(t *testing.T) {
 	const canary = "canary-7f3a"
 	c, got := opened(t, pinged("1.41", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Secret", canary)
@@ -74,7 +74,7 @@ func TestNothingOfARequestIsTold(t *testing.T) {
 	}
 }
 
-func TestTheEngineHangs(t *testing.T) {
+func TestCallToAnEngineThatHangsTimesOut(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)
 	c, got := opened(t, pinged("1.41", func(w http.ResponseWriter, r *http.Request) {
@@ -103,7 +103,7 @@ func TestTheEngineHangs(t *testing.T) {
 	}
 }
 
-func TestTheCallersContextIsKept(t *testing.T) {
+func TestErrorSaysWhyTheCallerCancelled(t *testing.T) {
 	entered := make(chan struct{}, 1)
 	c, _ := opened(t, pinged("1.41", func(_ http.ResponseWriter, r *http.Request) {
 		entered <- struct{}{}

@@ -84,7 +84,7 @@ func sorted(s string) string {
 	return strings.Join(all, " ")
 }
 
-func TestUnknownFieldsOfWhatIsNoJSON(t *testing.T) {
+func TestUnknownFieldsFailsForInvalidJSON(t *testing.T) {
 	for _, doc := range []string{``, `{`, `{"a":}`, `{} x`, strings.Repeat("[", 20000)} {
 		if got, err := UnknownFields([]byte(doc), outer{}); err == nil {
 			t.Errorf("%.20q: %q and no error", doc, got)
@@ -92,7 +92,7 @@ func TestUnknownFieldsOfWhatIsNoJSON(t *testing.T) {
 	}
 }
 
-func TestOnlyTheSpecRefuses(t *testing.T) {
+func TestOnlyUnknownFieldsOfTheSpecAreReturned(t *testing.T) {
 	doc := `{"ID":"x","NewState":{"a":1},"PreviousSpec":{"New":1},"Endpoint":{"New":1},
 		"Spec":{"Name":"web","NewTop":1,"TaskTemplate":{"ContainerSpec":{"Image":"a","NewField":{"x":1},"Mounts":[{"Type":"bind","NewOption":1}]}}}}`
 	got := unknownInSpec([]byte(doc), swarm.Service{})

@@ -45,7 +45,7 @@ func owned(name string) map[string]string {
 	return map[string]string{v1.LabelOwner: "shop/Service/" + name}
 }
 
-func TestWhoHasWhatChangesNeed(t *testing.T) {
+func TestClaimsNameTheObjectsInTheWay(t *testing.T) {
 	web := v1.Key{Kind: v1.KindService, Name: "web"}
 	create := diff.Change{Op: diff.Create, Key: web, Instance: "web", Want: &diff.State{Key: web, Instance: "web", Value: publishing("web", 80)}}
 	update := func(l *kinds.Live, port uint32) diff.Change {

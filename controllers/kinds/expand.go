@@ -144,7 +144,7 @@ func Haves(all []Kind, ix *Index, src Source, wants []*diff.State, memo *Memo) [
 				list[i] = h
 			}
 			h.run = memo.current()
-			// If it is somebody else's, or nobody's to remove, it matters only if a want has its name.
+			// An object that is not the source's, or is of a partial kind, matters only if a want has its name.
 			if h.asked = h.state.Meta.Mine && !k.Partial || ask.named(l.Name) != nil; h.asked && !h.isNormal(ix) {
 				fresh = append(fresh, h)
 			}

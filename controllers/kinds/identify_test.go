@@ -304,8 +304,9 @@ func TestRulesAreTotal(t *testing.T) {
 	}
 }
 
-// What is remembered from run to run never shows, neither when a spec changes nor when a name becomes known.
-func TestMemoDoesNotShow(t *testing.T) {
+// A memo that is kept from run to run gives the same result as no memo, also when a spec changes or a name becomes
+// known.
+func TestMemoChangesNoResult(t *testing.T) {
 	memo, seen := &kinds.Memo{}, &diff.Seen{}
 	web := service("web", "c")
 	run := func(src kinds.Source, manifests []v1.Object, lives ...*kinds.Live) ([]string, []string) {

@@ -22,8 +22,8 @@ func labelled(l *kinds.Live) []kinds.Ref {
 	return refs
 }
 
-// An index into which objects were put one by one answers as one that is made of all of them at once does.
-func TestAnIndexThatIsKeptIsAsOneThatIsNew(t *testing.T) { rapid.Check(t, indexIsKept) }
+// An index that got its objects one by one gives the same answers as one that is made of all of them at once.
+func TestKeptIndexAnswersLikeANewOne(t *testing.T) { rapid.Check(t, indexIsKept) }
 
 func indexIsKept(t *rapid.T) {
 	ids := []string{"1", "2", "3", "4"}

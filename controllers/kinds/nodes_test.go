@@ -107,8 +107,8 @@ func TestAManifestIsAboutTheNodeOfItsHostname(t *testing.T) {
 	}
 }
 
-// What is remembered of nodes does not show, neither when a host joins again nor when sets change under it.
-func TestMemoDoesNotShowOnNodes(t *testing.T) {
+// A memo gives the same result for nodes as no memo, also when a host joins again or the sets that it is in change.
+func TestMemoChangesNoResultForNodes(t *testing.T) {
 	zone := map[string]string{"zone": "x"}
 	a, set := node("a", v1.NodeSpec{Labels: zone}), nodeSet("s", v1.NodeTemplate{Labels: zone}, "a", "b")
 	other := nodeSet("t", v1.NodeTemplate{Labels: map[string]string{"zone": "y"}}, "b")
@@ -148,8 +148,8 @@ func TestMemoDoesNotShowOnNodes(t *testing.T) {
 	}
 }
 
-// This holds for whatever happens.
-func TestMemoNeverShowsOnNodes(t *testing.T) {
+// The same holds for any sequence of changes.
+func TestMemoChangesNoResultForAnyNodes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pick := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }
 		var r remembering

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Only the answer to exactly the same question counts. What nobody asked is an error.
+// Only the answer to exactly the same question counts. It is an error if nobody has asked the question.
 func TestAnswersToTasksThatAreNeeded(t *testing.T) {
 	gone := errors.New("gone away")
 	answers := []TaskAnswer{

@@ -34,7 +34,7 @@ func raw(o v1.Object) v1.Object {
 }
 
 // Stating raw must write nothing: it changes neither the version, nor what is applied, nor which want failed.
-func TestRawIsNoDifference(t *testing.T) {
+func TestStatingRawWritesNothing(t *testing.T) {
 	for _, kind := range []string{v1.KindConfig, v1.KindSecret} {
 		state := func(o v1.Object) *diff.State {
 			return kinds.Expand(all.Kinds(), []kinds.Entry{{Object: o}}, kinds.NewIndex(nil, nil), source, nil).States[0]
@@ -196,7 +196,7 @@ func TestNamesOfVersions(t *testing.T) {
 }
 
 // A service names the version in force, and a service that refers to a version keeps it.
-func TestServicesSwitchOver(t *testing.T) {
+func TestServicesUseTheVersionInForce(t *testing.T) {
 	web := live(v1.KindService, "web", map[string]string{v1.LabelOwner: "src/Service/web"}, 0, "")
 	ix := index(one, web)
 	wants := expand(ix, source, content("Config", "c", "two", v1.Policy{}), service("web", "c"))

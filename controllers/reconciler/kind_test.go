@@ -102,8 +102,9 @@ func noteKind() kinds.Kind {
 	}
 }
 
-// Adding a kind needs a type in api/v1, a folder of controllers/kinds and a line in its list, which are the three parts of
-// this file. Nothing else knows the kind: it is loaded, planned, made, replaced, repaired and removed as any other.
+// To add a kind, write a type in api/v1 and a folder in controllers/kinds, and add a line to the list of kinds. This
+// file has one part for each of the three. No other code knows the kind, and yet its objects are loaded, planned,
+// created, replaced and removed like those of any other kind.
 func TestAKindNeedsATypeAFolderAndALine(t *testing.T) {
 	k := noteKind()
 	every := append(kinds.Set{k}, all.Kinds()...) // the line

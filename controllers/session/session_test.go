@@ -156,9 +156,9 @@ func TestTheStatusOfASessionThatWorks(t *testing.T) {
 	}
 }
 
-// A run that fails also publishes one report. Without an engine the status says what is known, and what somebody who went
-// away did not learn is shown to nobody else.
-func TestTheStatusOfASessionWithoutAnEngine(t *testing.T) {
+// A run that fails publishes one report too. While the engine cannot be reached, the status shows what is known of the
+// objects. If a caller goes away before it gets the status, its error does not appear in the next caller's status.
+func TestStatusWithoutAnEngineShowsWhatIsKnown(t *testing.T) {
 	w := working(t)
 	w.run(t)
 	if err := w.sandbox.Close(); err != nil {

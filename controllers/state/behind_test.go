@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// What leads to a revision leads to all that descend from it. A revision that does not descend from the one before it
-// begins anew.
-func TestWhatLeadsToARevisionIsKnown(t *testing.T) {
+// A commit that leads to a revision leads to all revisions that descend from it. A revision that does not descend from
+// the one before it starts again with its own commits.
+func TestRevisionPassesTheCommitsThatItDescendsFrom(t *testing.T) {
 	hash := func(n int) string { return fmt.Sprintf("%012d%028d", n, 0) }
 	var m Memory
 	if m.Passed(hash(1)) {

@@ -90,7 +90,7 @@ func TestTheLastHoldOnATargetCounts(t *testing.T) {
 	}
 }
 
-func TestOfHoldsMadeAtOnceOneStays(t *testing.T) {
+func TestHoldsMadeAtTheSameTimeLeaveOne(t *testing.T) {
 	c := open(t)
 	var wg sync.WaitGroup
 	for i := range 4 {
@@ -106,7 +106,7 @@ func TestOfHoldsMadeAtOnceOneStays(t *testing.T) {
 	}
 }
 
-func TestAHoldThatSaysLittleIsOneAllTheSame(t *testing.T) {
+func TestHoldWithoutAReasonOrAReadableEndHolds(t *testing.T) {
 	c := open(t)
 	byHand(t, c, "a", " Service/web ", "\n", map[string]string{v1.LabelHoldUntil: "tomorrow"})
 	byHand(t, c, "b", "x", "line one\n\tpassword in https://user:hunter2@host "+strings.Repeat("x", 1000), nil)
@@ -216,7 +216,7 @@ func TestWatchAsksOnceForMany(t *testing.T) {
 	}
 }
 
-func TestWatchThatCannotSeeSaysNo(t *testing.T) {
+func TestWatchRefusesIfItCannotListHolds(t *testing.T) {
 	sb, c := openSandbox(t)
 	remove := sb.Inject(sandbox.Fault{Method: http.MethodGet, Path: "/configs$", Status: http.StatusInternalServerError, Message: "broken"})
 	w := state.NewWatch(c, "shop", time.Now)

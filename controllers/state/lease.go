@@ -168,7 +168,7 @@ func (l *Lease) Saw(configs []*swarm.Config) {
 }
 
 // saw records the lease as it was just read. If it is unchanged, nobody has renewed it in between, even if it could
-// not be read for a while. So nobody waits twice for a holder whose end also took the swarm's leader along.
+// not be read for a while. So nobody waits twice for a holder that ended together with the swarm's leader.
 func (l *Lease) saw(v View) {
 	if l.at.id != v.id || l.at.version != v.version {
 		l.since = l.Now()

@@ -165,7 +165,7 @@ func TestARemovedLeaseKeepsNewcomersWaiting(t *testing.T) {
 	i.takes()
 }
 
-func TestWhoDoesNotRenewStopsBeforeOthersBegin(t *testing.T) {
+func TestHolderThatDoesNotRenewStopsBeforeOthersBegin(t *testing.T) {
 	sb, c := openSandbox(t)
 	stuck := newInstance(t, c, "stuck", false)
 	stuck.takes()
@@ -192,8 +192,8 @@ func TestWhoDoesNotRenewStopsBeforeOthersBegin(t *testing.T) {
 	}
 }
 
-// A swarm that has no leader for a while answers nothing, and nobody can renew a lease in it either.
-func TestATimeWithoutAnswersCountsToo(t *testing.T) {
+// While a swarm has no leader, nobody can renew the lease either. That time therefore counts as time without a renewal.
+func TestTimeWithoutAnswersCountsTowardsTheWait(t *testing.T) {
 	sb, c := openSandbox(t)
 	gone := newInstance(t, c, "gone", false)
 	gone.takes()
@@ -212,7 +212,7 @@ func TestATimeWithoutAnswersCountsToo(t *testing.T) {
 	}
 }
 
-func TestTakenOver(t *testing.T) {
+func TestFormerHolderCannotWrite(t *testing.T) {
 	c := open(t)
 	stopped := newInstance(t, c, "stopped", false)
 	first := stopped.takes()
@@ -258,7 +258,7 @@ func TestTakenOver(t *testing.T) {
 
 // An engine may fail for a while, as when the swarm elects another leader. A process that waits does not start its
 // wait again.
-func TestWhoWaitsGoesOnWaitingAfterAnError(t *testing.T) {
+func TestWaitForTheLeaseGoesOnAfterAnError(t *testing.T) {
 	sb, c := openSandbox(t)
 	stopped := newInstance(t, c, "stopped", false)
 	stopped.takes()
@@ -313,7 +313,7 @@ func TestTheHolderRenews(t *testing.T) {
 	}
 }
 
-func TestOthersHaveActed(t *testing.T) {
+func TestTakeTellsWhetherOthersHaveActed(t *testing.T) {
 	c := open(t)
 	a, b := newInstance(t, c, "a", true), newInstance(t, c, "b", true)
 	others := func(i *instance, want bool, when string) {
@@ -377,7 +377,7 @@ func TestTheLastHolderGoesFirst(t *testing.T) {
 	last.takes()
 }
 
-func TestNobodyWaitsForAHolderThatEndsAtRest(t *testing.T) {
+func TestNobodyWaitsForALastHolderThatHasEnded(t *testing.T) {
 	c := open(t)
 	last, next := newInstance(t, c, "last", false), newInstance(t, c, "next", false)
 	next.clock.stop() // no turn may pass by itself
@@ -469,7 +469,7 @@ func TestWithoutALeaseNothingIsWritten(t *testing.T) {
 }
 
 // If the answer never came, nobody knows whether the lease was taken; asking again finds out.
-func TestATakeWithoutAnAnswer(t *testing.T) {
+func TestTakeWithoutAnAnswerIsAskedAgain(t *testing.T) {
 	sb, c := openSandbox(t)
 	i := newInstance(t, c, "a", true)
 	remove := sb.Inject(sandbox.Fault{Method: http.MethodPost, Path: "/configs/.*/update$", Count: 1, Drop: true, AfterCommit: true})
@@ -486,8 +486,9 @@ func TestATakeWithoutAnAnswer(t *testing.T) {
 	}
 }
 
-// An engine may take longer to write the lease than the lease lasts. Nobody may act on that, and somebody has to know.
-func TestALeaseThatIsOverWhenItIsTaken(t *testing.T) {
+// An engine may take longer to write the lease than the lease lasts. The process then does not hold it, and the error
+// says why.
+func TestLeaseThatEndsWhileItIsWrittenIsNotTaken(t *testing.T) {
 	_, c := openSandbox(t)
 	slow := time.Duration(0)
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

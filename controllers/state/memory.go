@@ -311,8 +311,8 @@ func (m *Memory) ChangedBy() map[v1.Key]string {
 	return by
 }
 
-// Again takes back an outcome that a person has answered. The revision in force is on its way again, and whoever
-// waits for it learns what becomes of it next.
+// Again clears the outcome of the revision in force if it is the given one, because a person has answered it. The
+// revision is then on its way again, and a command that waits for it learns what becomes of it next.
 func (m *Memory) Again(outcome string) {
 	n := len(m.History) - 1
 	if n < 0 || m.History[n].Hash != m.InForce.Hash || m.History[n].Outcome != outcome {

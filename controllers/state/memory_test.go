@@ -82,7 +82,7 @@ func TestBeginAndEnd(t *testing.T) {
 		{"rolled out", []step{{begin: "a"}, {outcome: state.RolledOut}}, []string{"a rolled-out "}},
 		{"held, then rolled out", []step{{begin: "a"}, {outcome: state.Held, why: "consent"}, {outcome: state.RolledOut}}, []string{"a rolled-out "}},
 		{"failed, then rolled out", []step{{begin: "a"}, {outcome: state.Failed, why: "x"}, {outcome: state.RolledOut}}, []string{"a rolled-out "}},
-		{"what rolled out has", []step{{begin: "a"}, {outcome: state.RolledOut}, {outcome: state.Failed, why: "x"}}, []string{"a rolled-out "}},
+		{"once rolled out, it stays rolled out", []step{{begin: "a"}, {outcome: state.RolledOut}, {outcome: state.Failed, why: "x"}}, []string{"a rolled-out "}},
 		{"not known", []step{{begin: "a"}, {outcome: state.Failed, why: "x"}, {}}, []string{"a failed x"}},
 		{"another reason", []step{{begin: "a"}, {outcome: state.Held, why: "x"}, {outcome: state.Held, why: "y"}}, []string{"a held y"}},
 		{"no secret", []step{{begin: "a"}, {outcome: state.Failed, why: "https://u:hunter2@h/"}}, []string{"a failed https://(hidden)@h/"}},
@@ -122,7 +122,7 @@ func TestBeginAndEnd(t *testing.T) {
 }
 
 // Each revision answers for what it changed, until that is rolled out or a later revision changes it.
-func TestWhoseDoingItIs(t *testing.T) {
+func TestEachRevisionAnswersForItsChanges(t *testing.T) {
 	db := v1.Key{Kind: v1.KindService, Name: "db"}
 	type step struct {
 		begin   string
@@ -186,7 +186,7 @@ func TestWhoseDoingItIs(t *testing.T) {
 	}
 }
 
-func TestEndIsOfTheRevisionInForce(t *testing.T) {
+func TestEndNotesNothingOnAnotherRevision(t *testing.T) {
 	var m state.Memory
 	m.InForce = state.Revision{Hash: "a"}
 	m.Begin(m.InForce, time.Now())
@@ -197,7 +197,7 @@ func TestEndIsOfTheRevisionInForce(t *testing.T) {
 	}
 }
 
-func TestAgainTakesBackWhatWasAnswered(t *testing.T) {
+func TestAgainClearsTheOutcomeThatAPersonAnswered(t *testing.T) {
 	for _, c := range []struct {
 		name, ended, answered, inForce, want string
 	}{

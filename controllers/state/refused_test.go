@@ -10,9 +10,9 @@ import (
 	"github.com/swarm-operator/swarm-operator/sandbox"
 )
 
-// An engine says that somebody was faster, or that the lease has gone, but shows it unchanged. That is an error of
-// the engine, and nobody's turn.
-func TestALeaseThatTheEngineRefuses(t *testing.T) {
+// The engine says that somebody was faster, or that the lease is gone, but shows the lease unchanged. That is the
+// engine's own error; no other process has the lease.
+func TestRefusalThatNothingExplainsIsTheEnginesError(t *testing.T) {
 	sb, c := openSandbox(t)
 	first := newInstance(t, c, "first", true)
 	first.takes()
@@ -41,7 +41,7 @@ func TestALeaseThatTheEngineRefuses(t *testing.T) {
 }
 
 // The error of a write to a memory that exists includes what the engine says.
-func TestAConflictNamesItsError(t *testing.T) {
+func TestConflictIncludesWhatTheEngineSays(t *testing.T) {
 	sb, c := openSandbox(t)
 	m, err := state.New("shop")
 	if err != nil {

@@ -81,7 +81,7 @@ func TestWhatIsGivenUpCanBeTakenBack(t *testing.T) {
 	}
 }
 
-func TestGivenUpTwiceIsGivenUpOnce(t *testing.T) {
+func TestObjectGivenUpTwiceIsNotedOnce(t *testing.T) {
 	m := owning()
 	m.GiveUp([]v1.Key{web})
 	m.GiveUp([]v1.Key{web})

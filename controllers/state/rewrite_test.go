@@ -27,7 +27,7 @@ func TestASubjectIsBounded(t *testing.T) {
 	}
 }
 
-func TestARewriteNamesBothRevisionsAndWhatWent(t *testing.T) {
+func TestTextOfARewriteNamesTheRevisionsAndTheLostCommits(t *testing.T) {
 	old, next := strings.Repeat("a", 40), strings.Repeat("b", 40)
 	for _, c := range []struct {
 		r    state.Rewrite
@@ -46,7 +46,7 @@ func TestARewriteNamesBothRevisionsAndWhatWent(t *testing.T) {
 }
 
 // A note on the last revision goes into a copy of the history, because the memory is compared with what was read.
-func TestWhatARevisionTookBackIsNotedApart(t *testing.T) {
+func TestRewriteIsNotedInACopyOfTheHistory(t *testing.T) {
 	var found state.Memory
 	for _, hash := range []string{"one", "two"} {
 		found.InForce = state.Revision{Hash: hash}

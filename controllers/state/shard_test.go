@@ -200,7 +200,7 @@ func TestALargeMemoryOfWhatWasRemoved(t *testing.T) {
 
 // A process that was killed between writing the shards and the memory leaves shards that no memory names. The next
 // one writes the same shards.
-func TestShardsOfWhoWasKilled(t *testing.T) {
+func TestShardsOfAKilledProcessAreUsedAgain(t *testing.T) {
 	c := open(t)
 	s := state.NewStore("shop", c)
 	m := large(t)

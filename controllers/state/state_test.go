@@ -109,7 +109,7 @@ func TestWhatIsSavedIsFound(t *testing.T) {
 	}
 }
 
-func TestOfTwoWritersOneIsTold(t *testing.T) {
+func TestSecondOfTwoWritersGetsAConflict(t *testing.T) {
 	c := open(t)
 	a, b := state.NewStore("shop", c), state.NewStore("shop", c)
 	m, err := state.New("shop")
@@ -133,7 +133,7 @@ func TestOfTwoWritersOneIsTold(t *testing.T) {
 	}
 }
 
-func TestNewestCountsAndLeftoversGo(t *testing.T) {
+func TestNewestMemoryCountsAndOlderOnesAreRemoved(t *testing.T) {
 	c := open(t)
 	s := state.NewStore("shop", c)
 	for name, owned := range map[string]string{"swarm-operator.shop.9": "9", "swarm-operator.shop.10": "10", "swarm-operator.shop.x": "99"} {

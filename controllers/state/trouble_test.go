@@ -22,7 +22,7 @@ func (i *instance) steps(source, revision string) []state.Trouble {
 	return out
 }
 
-func TestWhatOneTriedTheOthersKnow(t *testing.T) {
+func TestOtherInstancesKnowWhatOneHasTried(t *testing.T) {
 	c := open(t)
 	a, b := newInstance(t, c, "a", true), newInstance(t, c, "b", true)
 	failed := state.Trouble{Step: "create Service/web", Tries: 2, Why: "port '80' is taken"}
@@ -98,7 +98,7 @@ func TestATryCountsFromWhenItIsSeen(t *testing.T) {
 	}
 }
 
-func TestALabelHoldsNoSecretAndNoNovel(t *testing.T) {
+func TestLabelOfTroublesIsShortAndShowsNoPassword(t *testing.T) {
 	c := open(t)
 	a := newInstance(t, c, "a", true)
 	var many []state.Trouble
@@ -131,7 +131,7 @@ func TestALabelHoldsNoSecretAndNoNovel(t *testing.T) {
 
 // A process that cannot release the lease still knows what it has tried. A process that lost the lease does not write
 // an old try over a newer one.
-func TestANoteIsOfItsOwnTurn(t *testing.T) {
+func TestNoteIsWrittenOnlyUnderItsOwnLease(t *testing.T) {
 	c := open(t)
 	a, b := newInstance(t, c, "a", true), newInstance(t, c, "b", true)
 	a.takes()
@@ -150,7 +150,7 @@ func TestANoteIsOfItsOwnTurn(t *testing.T) {
 	}
 }
 
-func TestWhatIsOutdatedTakesNoLease(t *testing.T) {
+func TestOutdatedPlanTakesNoLease(t *testing.T) {
 	c := open(t)
 	a, b := newInstance(t, c, "a", true), newInstance(t, c, "b", true)
 	a.takes()

@@ -161,7 +161,7 @@ func TestDirtyBelievesTheIndex(t *testing.T) {
 	}
 }
 
-func TestDirtyOfWhatHasNoWorkingCopy(t *testing.T) {
+func TestSourceWithoutAWorkingCopyIsNeverDirty(t *testing.T) {
 	r := newRepo(t)
 	r.commit("a.yaml", "a", "first")
 	r.write("a.yaml", "b")

@@ -258,7 +258,7 @@ func readWeb(t *testing.T, dir string) error {
 	return err
 }
 
-func TestGone(t *testing.T) {
+func TestMissingCommitIsErrGone(t *testing.T) {
 	r := newRepo(t)
 	first := r.commit("a", "1", "first")
 	r.git("commit", "-q", "--amend", "-m", "rewritten")
@@ -282,8 +282,8 @@ func TestGone(t *testing.T) {
 	}
 }
 
-// An unborn branch, and a directory that does not exist yet, become sources like any other.
-func TestComingToLife(t *testing.T) {
+// A source may be opened before its branch has a commit. It goes on working if its directory is replaced.
+func TestSourceMayComeIntoBeingAfterItWasOpened(t *testing.T) {
 	r := newRepo(t)
 	s := open(t, r.dir, git.Options{})
 	if _, err := s.Head(t.Context()); !errors.Is(err, git.ErrNoCommit) {

@@ -147,7 +147,7 @@ func TestMissingParent(t *testing.T) {
 	}
 }
 
-func TestLines(t *testing.T) {
+func TestLinesReadsTrailers(t *testing.T) {
 	for _, c := range []struct {
 		name, message string
 		want, below   []string

@@ -96,7 +96,7 @@ func TestHostileCommits(t *testing.T) {
 	}
 }
 
-// A borrowed object directory must be one, and a circle of them must end.
+// An alternate must be an object directory, and a circle of alternates must end.
 func TestHostileAlternates(t *testing.T) {
 	r := newRepo(t)
 	want := r.commit("a", "1", "first")

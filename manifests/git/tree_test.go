@@ -34,7 +34,7 @@ func TestTreeIsAFileSystem(t *testing.T) {
 	}
 }
 
-func TestModes(t *testing.T) {
+func TestTreeOpensOnlyRegularFiles(t *testing.T) {
 	r := newRepo(t)
 	sub := newRepo(t)
 	sub.commit("inner.yaml", "x", "x")

@@ -125,7 +125,7 @@ func packedRefs(_ *testing.T, r *repo) string {
 }
 
 // One change follows another, with the source in several states in between.
-func TestWatchALongTime(t *testing.T) {
+func TestWatchSeesEachOfManyChanges(t *testing.T) {
 	r := newRepo(t)
 	s := open(t, r.dir, git.Options{PollInterval: 100 * time.Millisecond})
 	if _, err := s.Head(t.Context()); !errors.Is(err, git.ErrNoCommit) {
@@ -268,8 +268,8 @@ func TestWatchWithoutEvents(t *testing.T) {
 	awaitHead(t, s, woken, hash(r.commit("a", "2", "second")))
 }
 
-// Nobody sees half a ref, because git renames it into place.
-func TestWatchIsSoon(t *testing.T) {
+// The test renames the ref into place, as git does, so that no reader sees half of it.
+func TestWatchWakesSoonAfterAChange(t *testing.T) {
 	r := newRepo(t)
 	r.commit("a", "1", "first")
 	r.commit("a", "2", "second")

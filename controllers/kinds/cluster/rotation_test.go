@@ -143,7 +143,7 @@ func TestARotationIsOneUpdate(t *testing.T) {
 	}
 }
 
-func TestWhatIsStatedAndOnRecordOfRotations(t *testing.T) {
+func TestRotationsHaveWhatIsStatedAndRecorded(t *testing.T) {
 	live := liveFull(map[string]string{
 		v1.LabelRotatedWorker: "epoch=1 at=2026-03-01T12:00:00Z", v1.LabelRotatedCA: "epoch=2 at=2026-03-01T12:00:00Z", v1.LabelRotatedManager: "yesterday",
 	})
@@ -182,7 +182,7 @@ func TestWhatIsStatedAndOnRecordOfRotations(t *testing.T) {
 }
 
 // A cluster that is given up has no record. If it is managed again, new records are begun and nothing is rotated.
-func TestReleasedTheRecordsGo(t *testing.T) {
+func TestReleaseRemovesTheRecordsOfRotations(t *testing.T) {
 	client, all := serve(t)
 	done, why, err := release(t.Context(), client, liveFull(map[string]string{v1.LabelRotatedWorker: "epoch=1 at=2026-03-01T12:00:00Z", v1.LabelRotatedCA: "x", v1.LabelOwner: "s/Cluster/default"}))
 	if err != nil || !done || why != "" || len(*all) != 1 {

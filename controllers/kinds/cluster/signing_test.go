@@ -121,7 +121,7 @@ func TestARootOfFilesIsComparedAsItIs(t *testing.T) {
 		same                  bool
 	}{
 		{"the same", a.certPEM(), a.certPEM(), a.keyPEM(t), true},
-		{"the same in another dress", a.certPEM(), "# the root\n" + crlf + "\n\n", a.keyPEM(t), true},
+		{"the same certificate in another form", a.certPEM(), "# the root\n" + crlf + "\n\n", a.keyPEM(t), true},
 		{"the same, and the key is not needed", a.certPEM(), a.certPEM(), "", true},
 		{"another", a.certPEM(), b.certPEM(), b.keyPEM(t), false},
 	} {

@@ -90,7 +90,7 @@ func TestStepsEndWhatSwarmKitEnds(t *testing.T) { rapid.Check(t, endsLikeSwarmKi
 
 func FuzzEndsLikeSwarmKit(f *testing.F) { generate.Fuzz(f, endsLikeSwarmKit) }
 
-func TestEnded(t *testing.T) {
+func TestEndedTasksOfEachStep(t *testing.T) {
 	was := Host{Machine: Machine{ID: "n", Role: "manager", Labels: map[string]string{"zone": "a", "disk": "ssd"}}, Availability: v1.Active}
 	var tasks []Placed
 	for _, p := range []struct {

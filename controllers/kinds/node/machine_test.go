@@ -292,7 +292,7 @@ func meetsLikeSwarmKit(t *rapid.T) {
 	}
 }
 
-func TestMeetsIsSwarmKits(t *testing.T) { rapid.Check(t, meetsLikeSwarmKit) }
+func TestMeetsAgreesWithSwarmKit(t *testing.T) { rapid.Check(t, meetsLikeSwarmKit) }
 
 func FuzzMeetsLikeSwarmKit(f *testing.F) { generate.Fuzz(f, meetsLikeSwarmKit) }
 

@@ -185,7 +185,7 @@ func TestOverlay(t *testing.T) {
 }
 
 // A label that git does not state any more is removed, and a label that others set beside it stays.
-func TestALabelGoesWithItsLine(t *testing.T) {
+func TestLabelIsRemovedWithItsLineInGit(t *testing.T) {
 	first := wantOf(&v1.Node{Spec: v1.NodeSpec{Labels: labelsOf("zone:a", "disk:ssd")}})
 	write := func(live swarm.NodeSpec, want *diff.State) swarm.NodeSpec {
 		fields := diff.DifferingFields(haveOf(live), want, rules)
@@ -202,7 +202,7 @@ func TestALabelGoesWithItsLine(t *testing.T) {
 }
 
 // A change of the role writes nothing but the role, with or without a manifest.
-func TestARoleLeavesNoLabelBehind(t *testing.T) {
+func TestChangeOfARoleWritesOnlyTheRole(t *testing.T) {
 	field := diff.Field{Path: "spec.role", Have: diff.NewValue("worker"), Want: diff.NewValue("manager")}
 	for name, want := range map[string]*diff.State{
 		"no manifest": nil,

@@ -35,7 +35,7 @@ func TestOrphansAreNamedUntilTheyComeBack(t *testing.T) {
 	}
 }
 
-func TestWhoDoesNotBecomeAManagerIsNamed(t *testing.T) {
+func TestNodeThatDoesNotBecomeAManagerIsNamed(t *testing.T) {
 	long := RoleDeadline
 	notices := stuck([]Node{
 		{ID: "1", Name: "stuck", Manager: true, Away: long},

@@ -71,14 +71,15 @@ func (s *surveyed) constraints() string {
 	return text
 }
 
-// running notes where else the services run whose tasks may end, and what that means for them. there are the tasks of
-// the nodes that matter. It fails if the other tasks of these services are not known.
+// running sets out.Running: the tasks that may end because their node changes, and the other tasks of their services.
+// there are the tasks of the nodes that matter, and changing has the nodes as the method of that name returns them.
+// running fails if the other tasks are not known.
 func (s *surveyed) running(there []kinds.Task, changing map[string]bool) error {
 	if len(changing) == 0 {
 		return nil
 	}
 	services := map[string]*v1.Service{}
-	elsewhere := map[string]bool{} // services of which a task may take another's place
+	elsewhere := map[string]bool{} // services whose other tasks may make up for one that ends
 	tasks := map[string]*kinds.Task{}
 	for i := range there {
 		t := &there[i]

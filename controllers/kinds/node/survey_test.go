@@ -450,7 +450,7 @@ func TestARoleChangedByHandIsAnnounced(t *testing.T) {
 	}
 }
 
-// What no list tells after a step is remembered. What was known before does not change.
+// After a step, did returns what no list of nodes tells. The value from before the step does not change.
 func TestWhatIsRememberedOfAStep(t *testing.T) {
 	before := kinds.Remembered{Left: map[string]bool{"9": true}, Orphans: map[string]bool{"8": true}, Roles: kinds.Roles{Wanted: "3", Settled: true, Since: time.Unix(1, 0)}}
 	role := func(n Node, promote bool) plan.Step {

@@ -107,7 +107,7 @@ func TestAServiceThatIsMadeAgainRefersToWhatThereIsNow(t *testing.T) {
 	}
 }
 
-// nobody knows no name: the objects that the ids belonged to are gone.
+// nobody finds no names, because the objects that the ids belonged to are gone.
 type nobody struct{}
 
 func (nobody) NameOf(_, id string) string { return id }

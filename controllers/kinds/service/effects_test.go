@@ -11,8 +11,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/golden"
 )
 
-// The golden file says what a difference in each type of leaf costs. It also says whether the difference is nobody's
-// while nothing is stated, and since when the engine knows the leaf. It is reviewed line by line.
+// The golden file says what a difference in each type of leaf costs. It also says whether some live values count as
+// nobody's while nothing is stated, and which API version first knows the leaf. It is reviewed line by line.
 func TestRules(t *testing.T) {
 	var b strings.Builder
 	for _, typ := range slices.Sorted(maps.Keys(rules)) {
@@ -31,7 +31,8 @@ func TestRules(t *testing.T) {
 	golden.Equal(t, "testdata/rules.golden", b.String())
 }
 
-// Each effect by itself is SwarmKit's: if one field is written, SwarmKit replaces the tasks or does not.
+// The effect of each field is SwarmKit's: if only that field is written, SwarmKit replaces tasks exactly if its rule
+// says so.
 func TestEachEffect(t *testing.T) {
 	live, want := everything(), wantOf(otherwise())
 	live = returned(t, live)

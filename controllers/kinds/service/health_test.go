@@ -75,8 +75,8 @@ func TestHealth(t *testing.T) {
 	}{
 		{"all run", replicated(2), []swarm.Task{run, run}, kinds.Health{Ready: true, Running: 2, Wanted: 2}},
 		{"a task that has just begun is watched", replicated(1), []swarm.Task{young}, kinds.Health{Running: 1, Wanted: 1, Why: "1 of 1 task running, watched for 5s"}},
-		{"unless its health is checked", checked, []swarm.Task{healthy}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
-		{"or the swarm has watched it", status(replicated(1), "completed"), []swarm.Task{young}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
+		{"but not one whose health is checked", checked, []swarm.Task{healthy}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
+		{"and none that the swarm has watched", status(replicated(1), "completed"), []swarm.Task{young}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
 		{"failures before it: watched all the same", status(replicated(1), "completed"), []swarm.Task{failed, failed, failed, young}, kinds.Health{Failed: true, Running: 1, Wanted: 1, Why: "1 of 1 task running, watched for 5s; the last one that failed: exit 1"}},
 		{"a clock that is far ahead says nothing", replicated(1), []swarm.Task{ahead}, kinds.Health{Ready: true, Running: 1, Wanted: 1}},
 		{"tasks of an older spec do not count", replicated(1), []swarm.Task{stale}, kinds.Health{Wanted: 1, Old: 1, Why: "0 of 1 task running, 1 of the old spec"}},
@@ -121,7 +121,7 @@ func TestHealth(t *testing.T) {
 }
 
 // A roll-out that is slow because of its spec has not stalled.
-func TestPauseIsWhatASpecLetsTheSwarmWait(t *testing.T) {
+func TestPauseIsTheTimeThatASpecAllowsForATask(t *testing.T) {
 	grace := 30 * time.Second
 	for name, test := range map[string]struct {
 		change func(*swarm.ServiceSpec)

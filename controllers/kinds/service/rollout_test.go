@@ -117,8 +117,7 @@ func TestARollOutIsNotOverBeforeItBegan(t *testing.T) {
 	}
 }
 
-// If the restart policy does not start again what ended well, a service has done what it is for when its tasks have
-// ended well.
+// If the restart policy does not restart tasks that ended well, the service is done when its tasks have ended well.
 func TestOneShots(t *testing.T) {
 	once := func(condition swarm.RestartPolicyCondition, attempts uint64) func(*swarm.Service) {
 		return func(s *swarm.Service) {
