@@ -108,7 +108,7 @@ func TestLimits(t *testing.T) {
 		"files":    {[]string{"a.yaml", text, "b.yaml", "#", "c.yaml", "#", "d.yaml", "#"}, "the source has more than 3 manifests\n"},
 		"listed":   {[]string{"a.yaml", text, "1", "", "2", "", "3", "", "4", "", "5", "", "6", "", "7", "", "8", "", "9", "", "x", ""}, "the source has more than 10 files; name the directory of the manifests with --path\n"},
 		"depth":    {[]string{"a.yaml", text, "1/2/3/4/a.yaml", text}, "1/2/3/4: lies deeper than 3 directories\n"},
-		"problems": {[]string{"a.yaml", "a: b\n---\nb: c\n---\nc: d\n"}, "a.yaml:1: is not a manifest: it has neither apiVersion (swarm-operator.io/v1) nor kind; a file that is no manifest belongs into .swarmoperatorignore\na.yaml:3: is not a manifest: it has neither apiVersion (swarm-operator.io/v1) nor kind; a file that is no manifest belongs into .swarmoperatorignore\na.yaml:4: has more than 2 problems; the others are not listed\n"},
+		"problems": {[]string{"a.yaml", "a: b\n---\nb: c\n---\nc: d\n"}, "a.yaml:1: is not a manifest: it has neither apiVersion (swarm-operator.io/v1) nor kind; if the file is not meant for the operator, name it in .swarmoperatorignore\na.yaml:3: is not a manifest: it has neither apiVersion (swarm-operator.io/v1) nor kind; if the file is not meant for the operator, name it in .swarmoperatorignore\na.yaml:4: has more than 2 problems; the others are not listed\n"},
 		"nesting":  {[]string{"a.yaml", text + "spec: {ipam: {config: [{subnet: 5}]}}"}, "a.yaml:4: Network/a: spec.ipam.config: is nested deeper than 3 levels\n"},
 		"ignore":   {[]string{"a.yaml", text, ".swarmoperatorignore", strings.Repeat("#", 201)}, ".swarmoperatorignore: has 201 bytes; at most 200 are read\n"},
 	} {

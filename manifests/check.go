@@ -36,7 +36,7 @@ func (r *reading) unique(entries []Entry) []Entry {
 
 // twice reports an entry whose key another one has.
 func (r *reading) twice(e, first Entry) {
-	r.of(e, "metadata.name", "is stated twice: also in %s", first.Position("metadata.name"))
+	r.of(e, "metadata.name", "another manifest states this object too (%s): remove or rename one of them", first.Position("metadata.name"))
 }
 
 // relations reports problems between objects that are each right on their own.
@@ -154,7 +154,7 @@ func (r *reading) cycles(set Set) {
 			switch {
 			case !ok || ref.Key == key: // Validate reports a reference to itself
 			case state[ref.Key] == open:
-				r.at(e, ref.Path, "closes a cycle: %s", circle(way[slices.Index(way, ref.Key):]))
+				r.at(e, ref.Path, "closes a cycle of references; remove one of them: %s", circle(way[slices.Index(way, ref.Key):]))
 			case state[ref.Key] == 0:
 				visit(next)
 			}

@@ -78,7 +78,7 @@ func (r *reading) dropContent() {
 	}
 	for _, f := range r.files {
 		if !done[f] {
-			f.add("is named as content by a file that it names as content itself")
+			f.add("is in a circle of manifests that name each other as content; a file cannot be both, so let one of them name another file")
 		}
 	}
 	r.files = slices.DeleteFunc(r.files, func(f *file) bool {

@@ -500,7 +500,7 @@ b app
 Service/M_B a.yaml:11
 Service/m_a list:1 of Many/m
 Service/m_b list:2 of Many/m
-refuses a.yaml:8: Service/m_a: metadata.name: is stated twice: also in list:1
+refuses a.yaml:8: Service/m_a: metadata.name: another manifest states this object too (list:1): remove or rename one of them
 refuses list:2: Service/m_b: metadata.name: is the name of Service/M_B too (a.yaml:13): the swarm compares names without case; rename one of them
 `},
 		{"stated by two manifests refuses the revision", `
@@ -519,7 +519,7 @@ spec: {files: [list]}
 network net
 -- want --
 Network/net list:2 of Many/m
-refuses list:2: Network/net: metadata.name: is stated twice: also in list:2
+refuses list:2: Network/net: metadata.name: another manifest states this object too (list:2): remove or rename one of them
 `},
 		{"two manifests of one name refuse the revision", `
 -- a.yaml --
@@ -534,7 +534,7 @@ metadata: {name: m}
 spec: {items: [b app]}
 -- want --
 Service/m_a a.yaml:4 of Many/m
-refuses b.yaml:3: Many/m: metadata.name: is stated twice: also in a.yaml:3
+refuses b.yaml:3: Many/m: metadata.name: another manifest states this object too (a.yaml:3): remove or rename one of them
 `},
 		{"a fault holds the manifest, and what it would have read is no manifest either", `
 -- a.yaml --

@@ -27,7 +27,7 @@ const maxSourceName = 40
 // labels and of the names of configs.
 func CheckName(name string) string {
 	if len(name) > maxSourceName || !sourceNames.MatchString(name) {
-		return fmt.Sprintf("%q is not a name of at most %d lower-case letters, digits, -, _ and ., not at the ends", name, maxSourceName)
+		return fmt.Sprintf("%q is not a name of a source: use at most %d lower-case letters, digits, ., _ and -, with a letter or digit at both ends", name, maxSourceName)
 	}
 	return ""
 }

@@ -189,7 +189,7 @@ func (d *decoder) judged() []v1.Problem {
 
 // identify returns an empty object of the document's kind, or nil after it has reported why there is none.
 func (p parser) identify(n *yaml.Node, d *decoder) v1.Object {
-	const hint = "; a file that is no manifest belongs into .swarmoperatorignore"
+	const hint = "; if the file is not meant for the operator, name it in " + ignoreFile
 	if n.Kind != yaml.MappingNode {
 		d.add(0, "is not a manifest: a mapping with apiVersion, kind, metadata and spec is expected; found %s%s", found(n), hint)
 		return nil

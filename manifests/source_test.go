@@ -87,9 +87,9 @@ services: {web: {image: nginx}}
 -- text.yaml --
 just text
 -- problems --
-compose.yaml:1: is a compose file, and compose files are not read: write a manifest of kind Service for each of its services (web), and one of kind Network, Config or Secret for each network, config or secret; volumes need none; a file that is no manifest belongs into .swarmoperatorignore
-list.yaml:1: is not a manifest: a mapping with apiVersion, kind, metadata and spec is expected; found a list; a file that is no manifest belongs into .swarmoperatorignore
-text.yaml:1: is not a manifest: a mapping with apiVersion, kind, metadata and spec is expected; found a string; a file that is no manifest belongs into .swarmoperatorignore
+compose.yaml:1: is a compose file, and compose files are not read: write a manifest of kind Service for each of its services (web), and one of kind Network, Config or Secret for each network, config or secret; volumes need none; if the file is not meant for the operator, name it in .swarmoperatorignore
+list.yaml:1: is not a manifest: a mapping with apiVersion, kind, metadata and spec is expected; found a list; if the file is not meant for the operator, name it in .swarmoperatorignore
+text.yaml:1: is not a manifest: a mapping with apiVersion, kind, metadata and spec is expected; found a string; if the file is not meant for the operator, name it in .swarmoperatorignore
 `},
 		{"another apiVersion", `
 -- a.yaml --
@@ -106,10 +106,10 @@ kind: Service
 apiVersion: 1
 kind: Service
 -- problems --
-a.yaml:1: Deployment/web: apiVersion is apps/v1; only swarm-operator.io/v1 is read; a file that is no manifest belongs into .swarmoperatorignore
+a.yaml:1: Deployment/web: apiVersion is apps/v1; only swarm-operator.io/v1 is read; if the file is not meant for the operator, name it in .swarmoperatorignore
 a.yaml:5: Service/web: apiVersion is missing; it must be swarm-operator.io/v1
-a.yaml:8: apiVersion is swarm-operator.io/v2; only swarm-operator.io/v1 is read; a file that is no manifest belongs into .swarmoperatorignore
-a.yaml:11: apiVersion is 1; only swarm-operator.io/v1 is read; a file that is no manifest belongs into .swarmoperatorignore
+a.yaml:8: apiVersion is swarm-operator.io/v2; only swarm-operator.io/v1 is read; if the file is not meant for the operator, name it in .swarmoperatorignore
+a.yaml:11: apiVersion is 1; only swarm-operator.io/v1 is read; if the file is not meant for the operator, name it in .swarmoperatorignore
 `},
 		{"kind", `
 -- a.yaml --
@@ -222,7 +222,7 @@ kind: Network
 metadata:
   name: a
 -- problems --
-b.yaml:4: Network/a: metadata.name: is stated twice: also in a.yaml:3
+b.yaml:4: Network/a: metadata.name: another manifest states this object too (a.yaml:3): remove or rename one of them
 `},
 
 		// Names that are the same for the swarm.
@@ -457,7 +457,7 @@ metadata: {name: back}
 -- problems --
 a.yaml:4: Service/web: spec.networks[2].name: there is no manifest of Network/side
 b.yaml:3: is not valid YAML: a mapping in braces is not closed, or a comma is missing
-b.yaml:5: Network/back: apiVersion is other/v1; only swarm-operator.io/v1 is read; a file that is no manifest belongs into .swarmoperatorignore
+b.yaml:5: Network/back: apiVersion is other/v1; only swarm-operator.io/v1 is read; if the file is not meant for the operator, name it in .swarmoperatorignore
 `},
 		{"references to what has problems of its own", `
 -- a.yaml --
@@ -504,8 +504,8 @@ kind: Network
 metadata: {name: net}
 policy: {dependsOn: [Service/a]}
 -- problems --
-a.yaml:4: Service/a: spec.networks[0].name: closes a cycle: Network/net → Service/a → Network/net
-a.yaml:17: Service/c: policy.dependsOn[0]: closes a cycle: Service/a → Service/b → Service/c → Service/a
+a.yaml:4: Service/a: spec.networks[0].name: closes a cycle of references; remove one of them: Network/net → Service/a → Network/net
+a.yaml:17: Service/c: policy.dependsOn[0]: closes a cycle of references; remove one of them: Service/a → Service/b → Service/c → Service/a
 a.yaml:23: Service/d: policy.dependsOn[0]: an object cannot depend on itself
 `},
 
@@ -638,7 +638,7 @@ $H
 kind: Network
 metadata: {name: a}
 -- problems --
-x.yaml: is a directory, although it is named like a manifest
+x.yaml: is a directory, although it is named like a manifest; rename it, or name it in .swarmoperatorignore
 `},
 
 		// Content.
@@ -797,8 +797,8 @@ kind: Config
 metadata: {name: b}
 spec: {file: a.yaml}
 -- problems --
-a.yaml: is named as content by a file that it names as content itself
-b.yaml: is named as content by a file that it names as content itself
+a.yaml: is in a circle of manifests that name each other as content; a file cannot be both, so let one of them name another file
+b.yaml: is in a circle of manifests that name each other as content; a file cannot be both, so let one of them name another file
 `},
 		{"content of a manifest that could not be read", `
 -- a.yaml --

@@ -68,7 +68,7 @@ func (w *walker) entry(name string, e fs.DirEntry, depth int) {
 	switch {
 	case e.IsDir():
 		if manifest {
-			w.add(name, 0, v1.Key{}, "", "is a directory, although it is named like a manifest")
+			w.add(name, 0, v1.Key{}, "", "is a directory, although it is named like a manifest; rename it, or name it in %s", ignoreFile)
 		}
 		w.directory(name, depth+1)
 	case e.Type() == fs.ModeIrregular:

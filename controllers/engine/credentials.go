@@ -147,7 +147,7 @@ func loadConfig(dir string) (*configfile.ConfigFile, error) {
 		if se, ok := errors.AsType[*json.SyntaxError](err); ok {
 			return nil, fmt.Errorf("reading the docker config %s: not valid JSON at byte %d", file, se.Offset)
 		}
-		return nil, fmt.Errorf("reading the docker config %s: not a docker config (the reason may quote a credential)", file)
+		return nil, fmt.Errorf("reading the docker config %s: not a docker config (the reason is not shown, because it may quote a credential)", file)
 	}
 	cfg.GetAuthConfigs() // makes the map if the file says null, because later calls come from many goroutines
 	if !cfg.ContainsAuth() {

@@ -86,7 +86,7 @@ func tlsHelp(err error) string {
 	case is[tls.RecordHeaderError](err), strings.Contains(text, "server gave HTTP response to HTTPS client"):
 		return "is the engine speaking TLS? It answered in plain text"
 	case strings.Contains(text, "malformed HTTP response"), strings.Contains(text, "HTTP request to an HTTPS server"):
-		return "the engine speaks TLS and we do not (set --tlsverify, or DOCKER_TLS_VERIFY and DOCKER_CERT_PATH)"
+		return "the engine speaks TLS, and this client does not (set --tlsverify, or DOCKER_TLS_VERIFY and DOCKER_CERT_PATH)"
 	case strings.Contains(text, "remote error: tls: "):
 		return "it wants a client certificate that it trusts (check --tlscert and --tlskey)"
 	}

@@ -15,24 +15,24 @@ import (
 func permissionHelp(host string) string {
 	path, unix := strings.CutPrefix(host, "unix://")
 	if !unix {
-		return fmt.Sprintf("%s refuses us", host)
+		return fmt.Sprintf("permission denied on %s", host)
 	}
-	who := fmt.Sprintf("uid %d, groups %v", os.Geteuid(), groups())
+	who := fmt.Sprintf("this process has uid %d and groups %v", os.Geteuid(), groups())
 	info, err := os.Stat(path)
 	if err != nil {
-		return fmt.Sprintf("permission denied on %s, and on the directory that holds it (we are %s)", path, who)
+		return fmt.Sprintf("permission denied on %s, and on the directory that holds it; %s", path, who)
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return fmt.Sprintf("permission denied on %s (we are %s)", path, who)
+		return fmt.Sprintf("permission denied on %s; %s", path, who)
 	}
 	gid := strconv.FormatUint(uint64(stat.Gid), 10)
 	name := ""
 	if g, err := user.LookupGroupId(gid); err == nil {
 		name = " (" + g.Name + ")"
 	}
-	return fmt.Sprintf("permission denied on %s: it is %v of uid %d and gid %s%s, and we are %s; "+
-		"join that group (docker run --group-add %s, systemd SupplementaryGroups=%s)",
+	return fmt.Sprintf("permission denied on %s: it has mode %v, uid %d and gid %s%s, and %s; "+
+		"start it with that group (docker run --group-add %s, systemd SupplementaryGroups=%s)",
 		path, info.Mode().Perm(), stat.Uid, gid, name, who, gid, gid)
 }
 

@@ -109,7 +109,7 @@ func TestTLS(t *testing.T) {
 		{"another name", tlsEngine(t, ca, later, "10.9.9.9", nil), with("ca.pem", "cert.pem", "key.pem"), "its certificate is for another name"},
 		{"expired", tlsEngine(t, ca, time.Now().Add(-time.Hour), "127.0.0.1", nil), with("ca.pem", "cert.pem", "key.pem"), "its certificate is not valid"},
 		{"TLS to a plain engine", "tcp://" + plain.Listener.Addr().String(), with("ca.pem", "cert.pem", "key.pem"), "is the engine speaking TLS? It answered in plain text"},
-		{"plain to a TLS engine", secure, TLS{}, "the engine speaks TLS and we do not"},
+		{"plain to a TLS engine", secure, TLS{}, "the engine speaks TLS, and this client does not"},
 		{"--tls without verification", tlsEngine(t, other, later, "10.9.9.9", ca), TLS{Enable: true, CACert: in("ca.pem"), Cert: in("cert.pem"), Key: in("key.pem")}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

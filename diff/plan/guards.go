@@ -116,7 +116,11 @@ func rewound(s Step, f Facts, p Policy) []Refusal {
 func tooNew(s Step, f Facts, _ Policy) []Refusal {
 	for _, fl := range s.Fields {
 		if fl.Want.Set() && fl.SinceAPI != "" && LessAPI(f.APIVersion, fl.SinceAPI) {
-			return []Refusal{s.Refusal(Never, "%s needs engine API %s, and this engine has %s: update the engine, or remove the field", fl.Path, fl.SinceAPI, f.APIVersion)}
+			has := "this engine has " + f.APIVersion
+			if f.APIVersion == "" {
+				has = "this engine does not say which it has"
+			}
+			return []Refusal{s.Refusal(Never, "%s needs engine API %s, and %s: update the engine, or remove the field", fl.Path, fl.SinceAPI, has)}
 		}
 	}
 	return nil
