@@ -590,7 +590,7 @@ held Service/m_a: it comes from Many/m, which is held: list:1: makes Nothing/x, 
 // divided divides a source into its files and what is wanted of it.
 func divided(source string) (files []string, want string) {
 	source = strings.ReplaceAll(source, "$H", "apiVersion: "+v1.APIVersion)
-	source = strings.ReplaceAll(source, "$NAMES", "letters, digits, - and _, not at the ends")
+	source = strings.ReplaceAll(source, "$NAMES", "letters, digits, - and _, with a letter or digit at both ends")
 	all := txtar.Parse([]byte(source)).Files
 	last := len(all) - 1
 	for _, f := range all[:last] {

@@ -147,7 +147,7 @@ metadata: {name: "a b"}
 -- problems --
 a.yaml:1: metadata.name: is missing
 a.yaml:6: metadata.name: 5 is a number; quote it
-a.yaml:10: Network/a b: metadata.name: "a b" may hold only letters, digits, - and _, not at the ends
+a.yaml:10: Network/a b: metadata.name: "a b" may hold only letters, digits, - and _, with a letter or digit at both ends
 `},
 		{"top level", `
 -- a.yaml --

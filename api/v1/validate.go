@@ -22,8 +22,8 @@ type nameRule struct {
 
 var (
 	// nameDNS is for services and networks, whose names must be DNS components. The engine also accepts _ (measured).
-	nameDNS  = nameRule{regexp.MustCompile(`^[a-zA-Z0-9](?:[-_a-zA-Z0-9]*[A-Za-z0-9])?$`), 63, "letters, digits, - and _, not at the ends"}
-	nameFile = nameRule{regexp.MustCompile(`^[a-zA-Z0-9]+(?:[a-zA-Z0-9-_.]*[a-zA-Z0-9])?$`), 64, "letters, digits, -, _ and ., not at the ends"}
+	nameDNS  = nameRule{regexp.MustCompile(`^[a-zA-Z0-9](?:[-_a-zA-Z0-9]*[A-Za-z0-9])?$`), 63, "letters, digits, - and _, with a letter or digit at both ends"}
+	nameFile = nameRule{regexp.MustCompile(`^[a-zA-Z0-9]+(?:[a-zA-Z0-9-_.]*[a-zA-Z0-9])?$`), 64, "letters, digits, -, _ and ., with a letter or digit at both ends"}
 )
 
 // VersionSuffix is the length of the suffix of a config's or secret's name: - and ten hexadecimal digits.

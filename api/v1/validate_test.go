@@ -35,8 +35,8 @@ func TestProblemsOfServices(t *testing.T) {
 		{"a name of 63", func(s *v1.Service) { s.Metadata.Name = strings.Repeat("a", 63) }, ""},
 		{"a name of 64", func(s *v1.Service) { s.Metadata.Name = strings.Repeat("a", 64) }, `metadata.name: "` + strings.Repeat("a", 64) + `" has 64 characters; at most 63 are allowed here`},
 		{"a name with _ and capitals", func(s *v1.Service) { s.Metadata.Name = "My_web-1" }, ""},
-		{"a name with a dot", func(s *v1.Service) { s.Metadata.Name = "a.b" }, `metadata.name: "a.b" may hold only letters, digits, - and _, not at the ends`},
-		{"a name that ends with -", func(s *v1.Service) { s.Metadata.Name = "a-" }, `metadata.name: "a-" may hold only letters, digits, - and _, not at the ends`},
+		{"a name with a dot", func(s *v1.Service) { s.Metadata.Name = "a.b" }, `metadata.name: "a.b" may hold only letters, digits, - and _, with a letter or digit at both ends`},
+		{"a name that ends with -", func(s *v1.Service) { s.Metadata.Name = "a-" }, `metadata.name: "a-" may hold only letters, digits, - and _, with a letter or digit at both ends`},
 		{"a label with a space", func(s *v1.Service) { s.Metadata.Labels = map[string]string{"a b": ""} }, `metadata.labels: the label "a b" is empty or holds white space`},
 		{"the operator's label", func(s *v1.Service) { s.Metadata.Labels = map[string]string{v1.LabelOwner: "x"} }, `metadata.labels["swarm-operator.io/owner"]: labels below swarm-operator.io/ are the operator's own`},
 		{"policies", func(s *v1.Service) {

@@ -115,7 +115,7 @@ func (a *Actor) proven(ctx context.Context, run *Run, failed []Delivery) (p plan
 		}
 		for _, d := range failed {
 			if d.Of == of {
-				errs = append(errs, fmt.Errorf("%s of %s: the one there is is %w to %s yet", s.Op.Word(), s.Key, errNotDelivered, d.Sink.Name()))
+				errs = append(errs, fmt.Errorf("%s of %s: nothing was changed, because the present %s is %w to %s yet", s.Op.Word(), s.Key, d.Of, errNotDelivered, d.Sink.Name()))
 				return true
 			}
 		}
