@@ -63,12 +63,34 @@ type Outcome struct {
 type doing struct {
 	*Actor
 	run *Run
+	// check says whether an object may be written now. observe is told of each step.
+	check   func(context.Context, v1.Key) error
+	observe func(apply.Event)
 	// remembers is true if the memory has to be written. delivers is true if tokens and keys may be delivered now.
 	remembers, delivers bool
-	done                tried
-	epoch               uint64
+	// done is what became of what was tried, for the instance that tries next.
+	done  tried
+	epoch uint64
 	// saved is the memory as it was found or written.
 	saved state.Found
+	// plan is what is left of the run's plan: see proven.
+	plan plan.Plan
+	// delivered is how many tokens and keys were delivered. errs says why others were not.
+	delivered int
+	errs      []error
+}
+
+// effects are what a run does under the lease, in this order. If one fails, those after it are not begun. What becomes
+// of a delivery or a step is no failure of the effect: it is in the outcome.
+func (d *doing) effects() []func(context.Context, *apply.Outcome) error {
+	return []func(context.Context, *apply.Outcome) error{
+		d.save,        // first, because otherwise a version could be made with a key that a crash would lose
+		d.deliverOld,  // before the steps, because what could not be delivered must not be replaced
+		d.prove,       // what the steps will make must have a place to go to
+		d.step,        // the plan
+		d.deliverMade, // what the steps have made
+		d.tidy,        // last, so that nothing waits for it
+	}
 }
 
 // Do writes the memory that the run has worked out, and then carries out its plan. It fails if the lease is not taken
@@ -90,7 +112,7 @@ func (a *Actor) Do(ctx context.Context, run *Run, observe func(apply.Event)) (Ou
 		return Outcome{}, nil
 	}
 	defer func() { a.note(run, d.done) }()
-	check := a.held(ctx, run)
+	d.check, d.observe = a.held(ctx, run), observe
 	var others bool
 	var err error
 	if d.epoch, others, err = a.take(ctx, run); err != nil || others {
@@ -99,18 +121,18 @@ func (a *Actor) Do(ctx context.Context, run *Run, observe func(apply.Event)) (Ou
 	told := ctx
 	ctx, unbind := a.Lease.Bind(ctx)
 	defer unbind()
-	// Save first. Otherwise a version could be made with a key that a crash would lose.
-	if stale, err := d.save(ctx); stale || err != nil {
-		return Outcome{Outcome: apply.Outcome{Stale: stale}}, err
+	var out apply.Outcome
+	for _, effect := range d.effects() {
+		if err := effect(ctx, &out); errors.Is(err, errOvertaken) {
+			return Outcome{Outcome: apply.Outcome{Stale: true}}, nil
+		} else if err != nil {
+			return Outcome{}, err
+		}
 	}
-	d.settle()
-	out := Outcome{Outcome: d.acts(ctx, check, observe)}
-	if d.remembers { // last, so that nothing waits for it
-		run.Found = run.Store.Tidy(context.WithoutCancel(ctx), d.saved)
-	}
+	d.tell(&out)
 	// The lease was lost, and steps may not have been carried out.
 	out.Stale = out.Stale || ctx.Err() != nil && told.Err() == nil
-	return out, nil
+	return Outcome{Outcome: out}, nil
 }
 
 // makes reports whether a step makes a token or a key that has to go somewhere.
@@ -125,24 +147,30 @@ func (d *doing) nothing() bool {
 	return len(d.run.Plan.Steps) == 0 && (len(d.run.Undelivered) == 0 || !d.delivers)
 }
 
-// save writes the memory, if it has to be written. stale is true if the plan has to be made again.
-func (d *doing) save(ctx context.Context) (stale bool, err error) {
+// errOvertaken ends a run whose plan has to be made again, because the lease was lost or the memory is not as it was
+// found.
+var errOvertaken = errors.New("another process has acted since the plan was made")
+
+// save writes the memory, if it has to be written.
+func (d *doing) save(ctx context.Context, _ *apply.Outcome) (err error) {
 	if !d.remembers {
-		return false, nil
+		d.settle()
+		return nil
 	}
 	d.saved, err = d.run.Store.Save(context.WithoutCancel(ctx), d.run.Found, d.run.Memory)
 	switch {
 	case err == nil:
 	case errors.Is(err, engine.ErrFenced), d.overtaken(d.run, err):
-		return true, nil
+		return errOvertaken
 	default:
 		d.done[decide.Remembering] = err
-		return false, err
+		return err
 	}
 	d.done[decide.Remembering] = nil
 	d.Log.Info("memory written", "source", d.run.Source, "sequence", d.saved.Sequence, "revision", d.run.Memory.InForce.Hash, "epoch", d.epoch)
 	d.Decider.Saved(d.saved.Sequence, d.run.Memory.Resumed)
-	return false, nil
+	d.settle()
+	return nil
 }
 
 // settle ends what waited for the memory to be written.
@@ -157,47 +185,79 @@ func (d *doing) settle() {
 	}
 }
 
-// acts delivers tokens and keys, takes the steps, and delivers what these have made.
-func (d *doing) acts(ctx context.Context, check func(context.Context, v1.Key) error, observe func(apply.Event)) apply.Outcome {
-	run := d.run
-	delivered, failed, errs := 0, run.Undelivered, []error(nil)
+// deliverOld delivers the tokens and keys that were there before this run.
+func (d *doing) deliverOld(ctx context.Context, _ *apply.Outcome) error {
 	if d.delivers {
-		// Deliver first: what could not be delivered must not be replaced.
-		delivered, failed, errs = d.deliver(ctx, run.Undelivered)
+		d.brings(ctx, d.run.Undelivered)
 	}
-	steps, unproven := d.proven(ctx, run, failed)
-	errs = append(errs, unproven...)
+	return nil
+}
+
+// prove drops the steps that make a token or a key for which delivery does not work.
+func (d *doing) prove(ctx context.Context, _ *apply.Outcome) error {
+	var unproven []error
+	d.plan, unproven = d.proven(ctx, d.run)
+	d.errs = append(d.errs, unproven...)
+	return nil
+}
+
+// step carries out the plan.
+func (d *doing) step(ctx context.Context, out *apply.Outcome) error {
+	run := d.run
 	var gone []kinds.Ref
-	out := apply.Run(ctx, steps, apply.Options{
+	*out = apply.Run(ctx, d.plan, apply.Options{
 		Engine: d.Engine, Source: run.Source, Index: run.Index, HashKey: run.Memory.HashKey, Nonce: run.Memory.Nonce, Kinds: d.Kinds,
-		Check: check, Outdated: d.outdated(run), Doubt: d.doubts(run), Epoch: d.epoch,
+		Check: d.check, Outdated: d.outdated(run), Doubt: d.doubts(run), Epoch: d.epoch,
 		Observe: func(e apply.Event) {
 			d.did(e)
 			if e.Err == nil && e.Step.Op == diff.Remove {
 				gone = append(gone, e.Objects...)
 			}
-			observe(e)
+			d.observe(e)
 		},
 	})
 	for _, ref := range gone { // no step looks at the index any more
 		run.Index.Drop(ref.Kind, ref.ID)
 	}
-	run.Undelivered = failed
-	if slices.ContainsFunc(steps.Steps, makes) && ctx.Err() == nil {
-		made, err := d.notDelivered(ctx, run)
-		n, left, more := d.deliver(ctx, made)
-		delivered, run.Undelivered = delivered+n, left
-		errs = append(append(errs, more...), wrapped(err)...)
+	return nil
+}
+
+// deliverMade delivers the tokens and keys that the steps have made.
+func (d *doing) deliverMade(ctx context.Context, _ *apply.Outcome) error {
+	if !slices.ContainsFunc(d.plan.Steps, makes) || ctx.Err() != nil {
+		return nil
 	}
-	out.Delivered = delivered
-	out.Errs = append(out.Errs, errs...)
+	made, err := d.notDelivered(ctx, d.run)
+	d.brings(ctx, made)
+	if err != nil {
+		d.errs = append(d.errs, err)
+	}
+	return nil
+}
+
+// brings delivers tokens and keys, and notes those that are still to be delivered.
+func (d *doing) brings(ctx context.Context, all []Delivery) {
+	n, failed, errs := d.deliver(ctx, all)
+	d.delivered, d.run.Undelivered, d.errs = d.delivered+n, failed, append(d.errs, errs...)
+}
+
+// tidy removes old memories.
+func (d *doing) tidy(ctx context.Context, _ *apply.Outcome) error {
+	if d.remembers {
+		d.run.Found = d.run.Store.Tidy(context.WithoutCancel(ctx), d.saved)
+	}
+	return nil
+}
+
+// tell says in the outcome and in the run what became of the deliveries.
+func (d *doing) tell(out *apply.Outcome) {
+	out.Delivered, out.Errs = d.delivered, append(out.Errs, d.errs...)
 	if d.delivers {
-		run.DeliveryErr = errors.Join(errs...)
+		d.run.DeliveryErr = errors.Join(d.errs...)
 	}
-	if len(errs) > 0 || delivered > 0 {
-		d.done[decide.Delivering] = run.DeliveryErr
+	if len(d.errs) > 0 || d.delivered > 0 {
+		d.done[decide.Delivering] = d.run.DeliveryErr
 	}
-	return out
 }
 
 // did notes what became of a step.

@@ -105,7 +105,7 @@ func (a *Actor) deliver(ctx context.Context, all []Delivery) (done int, failed [
 // proven returns the plan without steps that make a token or a key for which delivery does not work. If such a step
 // were taken, the new token or key would be nowhere but in the swarm. It also drops a step if the token or key that it
 // replaces has not been delivered yet. errs says why each step was dropped.
-func (a *Actor) proven(ctx context.Context, run *Run, failed []Delivery) (p plan.Plan, errs []error) {
+func (a *Actor) proven(ctx context.Context, run *Run) (p plan.Plan, errs []error) {
 	p = run.Plan
 	to := decide.SinksOf(run.Entries)
 	p.Steps = slices.DeleteFunc(slices.Clone(p.Steps), func(s plan.Step) bool {
@@ -113,7 +113,7 @@ func (a *Actor) proven(ctx context.Context, run *Run, failed []Delivery) (p plan
 		if of == "" {
 			return false
 		}
-		for _, d := range failed {
+		for _, d := range run.Undelivered {
 			if d.Of == of {
 				errs = append(errs, fmt.Errorf("%s of %s: nothing was changed, because the present %s is %w to %s yet", s.Op.Word(), s.Key, d.Of, errNotDelivered, d.Sink.Name()))
 				return true
@@ -128,11 +128,4 @@ func (a *Actor) proven(ctx context.Context, run *Run, failed []Delivery) (p plan
 		return false
 	})
 	return p, errs
-}
-
-func wrapped(err error) []error {
-	if err == nil {
-		return nil
-	}
-	return []error{err}
 }

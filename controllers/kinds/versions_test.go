@@ -15,6 +15,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
+	versions "github.com/swarm-operator/swarm-operator/controllers/kinds/content"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
@@ -252,7 +253,7 @@ func TestContentIsNeverShown(t *testing.T) {
 // sent carries out a step on an engine that accepts everything, and returns what the engine was told.
 func sent(t *testing.T, op diff.Op, c diff.Change) (name string, labels map[string]string, data []byte) {
 	t.Helper()
-	calls := kinds.VersionCalls{
+	calls := versions.Calls{
 		Create: func(_ context.Context, _ *engine.Client, n string, l map[string]string, d []byte, _ *kinds.Live) (string, error) {
 			name, labels, data = n, l, d
 			return "new-id", nil

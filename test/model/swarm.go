@@ -21,6 +21,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/content"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/service"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -208,7 +209,7 @@ func (m *Swarm) content(s plan.Step, src kinds.Source) error {
 		}
 		m.Put(l)
 	}
-	calls := kinds.VersionCalls{
+	calls := content.Calls{
 		Create: func(_ context.Context, _ *engine.Client, name string, labels map[string]string, data []byte, _ *kinds.Live) (string, error) {
 			put(name, labels, data)
 			return m.id(s.Key.Kind, name)

@@ -6,10 +6,9 @@ import (
 
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/cluster"
-	"github.com/swarm-operator/swarm-operator/controllers/kinds/config"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/content"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/network"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/node"
-	"github.com/swarm-operator/swarm-operator/controllers/kinds/secret"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/service"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -17,7 +16,7 @@ import (
 )
 
 var (
-	objects = kinds.Set{cluster.Kind(), node.Kind(), config.Kind(), secret.Kind(), network.Kind(), service.Kind()}
+	objects = kinds.Set{cluster.Kind(), node.Kind(), content.Config(), content.Secret(), network.Kind(), service.Kind()}
 	// stated has every kind of manifest: those of objects, the templates, and those that stand for objects of other kinds
 	stated = append(own(objects...), own(node.Set())...)
 )

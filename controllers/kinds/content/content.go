@@ -1,0 +1,154 @@
+// Package content is the kinds Config and Secret: content that the engine never changes, so each content is an object
+// of its own, a version. They are one kind over two doors of the engine (config.go, secret.go).
+package content
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// Config returns the kind Config.
+func Config() kinds.Kind { return configs.kind() }
+
+// Secret returns the kind Secret.
+func Secret() kinds.Kind { return secrets.kind() }
+
+// door is what differs between configs and secrets: how the engine reads and writes them, and what it shows of them.
+type door struct {
+	// name is the name of the kind.
+	name string
+	// empty returns a manifest without content.
+	empty func(v1.Header) v1.Object
+	// list and read return objects as the engine shows them.
+	list func(context.Context, *engine.Client) ([]*kinds.Live, error)
+	read func(ctx context.Context, c *engine.Client, id string) (*kinds.Live, error)
+	// shown returns the content of a live object. readable is false if the engine does not give it back.
+	shown func(*kinds.Live) (data []byte, readable bool)
+	// unstated returns the settings of a live object that no manifest can state.
+	unstated func(*kinds.Live) []string
+	Calls
+}
+
+// Calls are the engine's calls that write a version.
+type Calls struct {
+	// Create makes a version. The new version keeps those settings of the version before that no manifest can state.
+	// before is nil if there is none.
+	Create func(ctx context.Context, c *engine.Client, name string, labels map[string]string, data []byte, before *kinds.Live) (id string, err error)
+	// Relabel changes the labels of a live object and nothing else.
+	Relabel func(ctx context.Context, c *engine.Client, l *kinds.Live, labels map[string]string) error
+	Remove  func(ctx context.Context, c *engine.Client, id string) error
+}
+
+// Only labels can change in place. spec.data stands for content that differs from somebody else's object.
+var rules = diff.Rules{
+	"metadata.labels.*": {Effect: diff.InPlace, Nobody: diff.NobodysLabel},
+	"spec.data":         {Effect: diff.InPlace},
+	"spec.file":         {Effect: diff.Forbidden},
+	"spec.raw":          {Effect: diff.Forbidden},
+	"spec.external":     {Effect: diff.Forbidden},
+}
+
+func (d door) kind() kinds.Kind {
+	word := strings.ToLower(d.name)
+	header := func(m v1.Metadata) v1.Header { return v1.Header{APIVersion: v1.APIVersion, Kind: d.name, Metadata: m} }
+	return kinds.Kind{
+		Model: kinds.Model{
+			Name:  d.name,
+			New:   func() v1.Object { return d.empty(v1.Header{}) },
+			Shape: diff.NewShape(d.empty(v1.Header{})),
+			Rules: rules,
+			Uses:  func(*kinds.Live) []kinds.Ref { return nil },
+			Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object {
+				return d.empty(header(v1.Metadata{Name: l.Name, Labels: l.Labels}))
+			},
+			Unstated: func(l *kinds.Live, _ *kinds.Index) []string { return d.unstated(l) },
+			Versions: d.shown,
+		},
+		Store: kinds.Store{
+			Events: word,
+			List: func(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
+				all, err := d.list(ctx, c)
+				if err != nil {
+					return nil, fmt.Errorf("listing %ss: %w", word, err)
+				}
+				return all, nil
+			},
+			Read: func(ctx context.Context, c *engine.Client, id string) (*kinds.Live, error) {
+				l, err := d.read(ctx, c, id)
+				if err != nil {
+					return nil, fmt.Errorf("reading %s %s: %w", word, id, err)
+				}
+				return l, nil
+			},
+			Do:      d.Do,
+			Release: d.Release,
+		},
+	}
+}
+
+// Do carries out one step.
+func (c Calls) Do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
+	switch s.Op {
+	case diff.Create:
+		before, _ := s.Change.Want.Start.(*kinds.Live)
+		id, err := c.Create(ctx, env.Engine, s.Instance, labels(env, s), wanted(s), before)
+		if err != nil {
+			return kinds.Result{}, fmt.Errorf("creating %s: %w", s.Key, err)
+		}
+		return kinds.Result{ID: id}, nil
+	case diff.Update:
+		l := s.Change.Have.Value.(*kinds.Live)
+		if err := c.Relabel(ctx, env.Engine, l, labels(env, s)); err != nil {
+			return kinds.Result{}, fmt.Errorf("updating the labels of %s: %w", s.Key, err)
+		}
+		return kinds.Result{ID: l.ID}, nil
+	case diff.Remove:
+		if err := c.Remove(ctx, env.Engine, s.Change.Have.Meta.ID); err != nil {
+			return kinds.Result{}, fmt.Errorf("removing %s of %s: %w", s.Instance, s.Key, err)
+		}
+		return kinds.Result{}, nil
+	}
+	return kinds.Result{}, fmt.Errorf("carrying out %q on %s: no such operation", s.Op, s.Key)
+}
+
+// Release takes our labels off a version. done is false if it has none.
+func (c Calls) Release(ctx context.Context, e *engine.Client, l *kinds.Live) (done bool, why string, err error) {
+	left, own := kinds.WithoutOwn(l.Labels)
+	if !own {
+		return false, "", nil
+	}
+	if err := c.Relabel(ctx, e, l, left); err != nil {
+		return false, "", fmt.Errorf("taking our labels off %s %s: %w", l.Kind, l.Name, err)
+	}
+	return true, "", nil
+}
+
+// wanted returns the content of a step's want.
+func wanted(s plan.Step) []byte { return s.Change.Want.Value.(v1.ContentHolder).Content().Reveal() }
+
+// labels returns the labels of a version with the operator's own. If there is a live version, they are laid over its
+// labels.
+func labels(env kinds.Env, s plan.Step) map[string]string {
+	want := s.Change.Want
+	stated := want.Value.(v1.Object).Meta().Metadata.Labels
+	owner, applied := env.Owner(s.Key), diff.NewApplied(want.Leaves).String()
+	var out map[string]string
+	if have := s.Change.Have; have != nil {
+		out = kinds.OverlayLabels("metadata.labels", have.Value.(*kinds.Live).Labels, stated, s.Fields, owner, applied)
+	} else {
+		out = kinds.Labels(stated, owner, applied)
+		env.Mark(out)
+	}
+	// Of an object that is the source's and has no such label, only the name tells the content.
+	if have := s.Change.Have; have == nil || !have.Meta.Mine || out[v1.LabelContent] == "" && s.Instance == kinds.VersionName(env.HashKey, s.Key, wanted(s)) {
+		out[v1.LabelContent] = kinds.ContentLabel(env.HashKey, s.Key, wanted(s))
+	}
+	return out
+}
