@@ -20,7 +20,8 @@ func typed(s State) State {
 	return s
 }
 
-// A leaf that no manifest states is git's doing if it comes or goes with what it is part of, and a hand's otherwise.
+// A leaf that no manifest states is part of something. If git adds or removes that, the leaf is a change of git.
+// Otherwise it is a change by hand.
 func TestWhoseDoingALeafIsThatNobodyStated(t *testing.T) {
 	const (
 		port, mode = "spec.ports[443/tcp].published=443", "spec.ports[443/tcp].mode=ingress"

@@ -17,12 +17,13 @@ type Rule struct {
 	Equal func(have, want string) bool
 	// Bare strips from a live text what the engine or a client added to the applied text, such as an image's digest.
 	Bare func(have string) string
-	// Nobody reports whether a key is nobody's difference unless it is stated, as labels below com.docker are.
+	// Nobody reports whether a key counts as a difference only if the manifest states it. Labels below com.docker are
+	// such keys.
 	Nobody func(key string) bool
 	// SinceAPI is the oldest API version that knows the field, such as 1.44. It is "" if every version that we speak
 	// to does.
 	SinceAPI string
-	// Stays is true if the live value is nobody's difference while the manifest is silent, whoever set it.
+	// Stays is true if the live value does not count as a difference while the manifest is silent, whoever set it.
 	Stays bool
 	// Merges is Stays for the keys of maps and lists of which the manifest states some. A key that it stated when it
 	// was last applied, and does not state any more, is removed.
@@ -43,7 +44,7 @@ type Rule struct {
 // Rules are the rules of a kind, by Leaf.Type. They are total, which a test of each kind proves.
 type Rules map[string]Rule
 
-// NobodysLabel reports whether a label is nobody's difference unless it is stated.
+// NobodysLabel reports whether a label counts as a difference only if the manifest states it.
 func NobodysLabel(key string) bool {
 	return strings.HasPrefix(key, "com.docker.") || strings.HasPrefix(key, v1.LabelPrefix)
 }

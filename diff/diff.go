@@ -225,8 +225,8 @@ type State struct {
 	// Awaited reports whether Blocked will clear without anyone acting, for example when a node joins. Nothing else
 	// waits for it.
 	Awaited bool
-	// Unmatched reports whether Blocked says that no live object is the one that is meant, and nothing in git will
-	// make it. A person has to know that. Nothing else waits for it.
+	// Unmatched reports whether Blocked says that the manifest matches no live object, and nothing in git will make
+	// one. A person has to know that. Nothing else waits for it.
 	Unmatched bool
 	Meta      Meta
 	// Gone, on the want side, is set if the source had made or adopted the object and somebody removed it while its
@@ -244,8 +244,8 @@ type State struct {
 	Value any
 	// Note explains a version to people.
 	Note string
-	// Gen is the same for two states of one object if all that Compare looks at is the same. Zero means that nothing
-	// is known.
+	// Gen stands for all that Compare looks at: two states of one object that have the same Gen look the same to
+	// Compare. Zero stands for nothing.
 	Gen uint64
 	// Rest brings back the leaves and the value, which are not kept while nothing differs. nil means that they are
 	// there.

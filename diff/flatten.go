@@ -23,7 +23,7 @@ type Leaf struct {
 	Key string
 	// Text is the value. A list is JSON.
 	Text string
-	// Stated is true if the manifest itself says so, and false for a default.
+	// Stated is true if the manifest states the value, and false if the value is a default.
 	Stated bool
 }
 

@@ -115,7 +115,8 @@ type JoinToken struct {
 }
 
 // Rotation says when the operator replaces a token or key: by epoch, by age, or by whichever comes first. Both count
-// from the record of it in the swarm. If there is no record, nothing is replaced, and the record begins.
+// from the last rotation that is on record in the swarm. If none is on record, the operator replaces nothing and begins
+// the record.
 type Rotation struct {
 	// Epoch is a number of your own. If it is higher than the epoch on record, the operator replaces the token or key
 	// once; a lower one is refused. If no epoch is on record, the operator only records this one, whatever it is, and

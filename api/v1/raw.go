@@ -13,9 +13,9 @@ type Mistaken struct {
 	What string
 	// Fix is what to do. It is "" if the content is encrypted.
 	Fix string
-	// Line is its line in the file.
+	// Line is the line of the file on which it was found.
 	Line int
-	// Parts is true if only some values in the file are so, and the file can still be read.
+	// Parts is true if only some values in the file are encrypted, so that the file can still be read.
 	Parts bool
 }
 

@@ -48,7 +48,7 @@ func (s Sink) copy() Sink {
 	return s
 }
 
-// Name tells sinks apart. It shows nothing of the token or key.
+// Name returns a name that tells sinks apart. It contains nothing of the token or key.
 func (s Sink) Name() string {
 	switch {
 	case s.File != nil:

@@ -158,7 +158,7 @@ func onlyCreates(p plan.Plan) bool {
 	return !slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Op != diff.Create })
 }
 
-// print shows the first plan in full. Of later plans it shows only the headings that are new.
+// print shows the first plan in full. From later plans it shows only the headings that are new.
 func (a *applying) print(run *reconciler.Run) {
 	first := a.printed == nil
 	a.first = first
@@ -227,7 +227,7 @@ func (a *applying) result(err error) applied {
 	return out
 }
 
-// well is the outcome if nothing went wrong.
+// well returns the outcome if nothing went wrong.
 func (a *applying) well() string {
 	if a.wait {
 		return state.RolledOut

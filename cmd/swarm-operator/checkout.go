@@ -107,8 +107,8 @@ func (c *checkout) revision(ctx context.Context, text string) (string, error) {
 	return "", err
 }
 
-// pickSource returns the source of that name. Without a name it returns the only source of the swarm; if there are several,
-// it returns the one that the checkout names.
+// pickSource returns the source of that name. Without a name it returns the only source of the swarm; if there are
+// several, it returns the one that the checkout names.
 func pickSource(cmd *cobra.Command, name string, sources []string, c *checkout) (string, error) {
 	if name != "" || len(sources) == 0 {
 		return onlySource(name, sources)

@@ -60,7 +60,7 @@ second at most.
 // offers nothing.
 type complete = cobra.CompletionFunc
 
-// patience limits how long somebody waits who has pressed Tab.
+// patience limits how long a person who has pressed Tab has to wait.
 const patience = time.Second
 
 // offer makes a completion from what words returns. words gets the command with the flags that have been typed so

@@ -94,7 +94,8 @@ type chronicle struct {
 	Source string `json:"source"`
 	// InForce is the revision in force.
 	InForce string `json:"inForce,omitempty"`
-	// History are the revisions that were in force, the newest first. Before them is a newer one that was refused.
+	// History are the revisions that were in force, the newest first. If a newer revision was refused, it comes before
+	// them.
 	History []status.Revision `json:"history"`
 }
 

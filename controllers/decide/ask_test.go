@@ -101,7 +101,7 @@ func newNeeding() *needing {
 	return n
 }
 
-// rolls sets how the last update of a service stands.
+// rolls sets the last update of a service, as the engine reports it. distrust is its Meta.Distrust.
 func (n *needing) rolls(name string, rollout plan.Rollout, distrust bool) {
 	for _, h := range n.run.Haves {
 		if h.Key == svc(name) {

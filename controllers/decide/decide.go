@@ -64,8 +64,8 @@ type World struct {
 	Index *kinds.Index
 	// Found is the operator's memory of the source, as it was last read or written.
 	Found state.Found
-	// Others are the objects that other sources made or adopted: the source by the object's id. Partial are the
-	// objects of partial kinds that other sources state something of, by source.
+	// Others are the objects that other sources made or adopted: the name of the source, by the object's id. Partial
+	// are the objects of partial kinds of which other sources state something, by source.
 	Others  map[string]string
 	Partial map[string]map[v1.Key]bool
 	Holds   []state.Hold
@@ -79,7 +79,7 @@ type World struct {
 }
 
 // Differing is what is wanted, and what differs from it. It is for one run: the states belong to the caches, and the
-// next run changes them. Those of changes are copies.
+// next run changes them. The states in Changes are copies.
 type Differing struct {
 	// Objects is how many manifests there are.
 	Objects int
@@ -90,7 +90,7 @@ type Differing struct {
 	Wanted map[v1.Key]*diff.State
 	// Held are the objects that problems of their manifests hold.
 	Held map[v1.Key]plan.Problem
-	// unstated says why what no manifest states is held as well. It is "" if it is not.
+	// unstated says why objects that no manifest states are held as well. It is "" if they are not held.
 	unstated string
 	// allThere is true if all objects on record exist.
 	allThere bool

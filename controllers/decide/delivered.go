@@ -32,7 +32,7 @@ func SinksOf(entries []kinds.Entry) map[kinds.Rotated][]v1.Sink {
 	return out
 }
 
-// Delivered returns the digest of what was delivered under a key, or "" if nothing is known to have been.
+// Delivered returns the digest of what was delivered under a key, or "" if no delivery is known.
 func (d *Decider) Delivered(run *Decision, key string) string {
 	if digest, is := d.handed[key]; is {
 		return digest

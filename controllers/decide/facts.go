@@ -130,8 +130,9 @@ func (d *Decider) facts(run *Decision) plan.Facts {
 	return f
 }
 
-// rollouts notes the last update of each service in the facts. It returns those that were undone without a record of
-// what was undone. Their failed tasks may tell. Each failure is asked about once, because then it is on record.
+// rollouts notes the last update of each service in the facts. It returns the updates that the swarm rolled back or
+// paused, and whose failure is not on record yet. Their failed tasks may tell what went wrong. The operator asks about
+// each failure once, because then the failure is on record.
 func (d *Decider) rollouts(run *Decision, f *plan.Facts) []Trace {
 	var out []Trace
 	for n := range d.kinds {

@@ -36,7 +36,7 @@ type following struct {
 	// forgiven are paused roll-outs that did what they were for, by when they began.
 	forgiven map[v1.Key]time.Time
 	furthest map[v1.Key]reached // furthest is how far each has come, see further
-	// ended says of what was not ready at the last look whether its tasks had failed.
+	// ended says, for each object that was not ready at the last look, whether its tasks had failed.
 	ended map[v1.Key]bool
 	// seenFailed is the record of failures after the last run, for an operator that observes and writes no memory.
 	seenFailed []plan.Failure
@@ -205,7 +205,7 @@ func (w waits) lives(all []kinds.Kind, ix *kinds.Index) map[string][]*kinds.Live
 	return out
 }
 
-// readiness notes in the facts how the services that were asked about do.
+// readiness notes in the facts the health of the services that the run has asked about.
 func (d *Decider) readiness(run *Decision, f *plan.Facts, n Needs, a Answers) {
 	for kind, lives := range n.Lives {
 		err := a.Unread[kind]
@@ -344,7 +344,8 @@ func (d *Decider) newVersions(haves []*diff.State, wants map[v1.Key]*diff.State,
 	return changed
 }
 
-// judge notes how an object does. failure says why its want is on record as failed. It is "" if it is not on record.
+// judge notes in the facts whether an object is settled, not ready or failing. failure is the reason on record why the
+// swarm gave up its want, or "" if no failure is on record.
 func (d *Decider) judge(key v1.Key, h kinds.Health, failure string, f *plan.Facts) {
 	_, hidden := d.hidden[key]
 	d.noteWaiting(key, h, f.Now)

@@ -91,7 +91,7 @@ func (s *story) duration(text string) time.Duration {
 	return d
 }
 
-// commit is a revision. Its hash is its name with noughts behind it.
+// commit is a revision. Its hash is its name, filled up with zeros.
 type commit struct {
 	git.Commit
 	parent   *commit
@@ -106,7 +106,7 @@ type commit struct {
 
 func (c *commit) refused() bool { return len(v1.Refusing(c.problems)) > 0 }
 
-// since are the commit and those before it.
+// since returns the commit and all commits before it, the newest first.
 func (c *commit) since() []*commit {
 	var out []*commit
 	for ; c != nil; c = c.parent {

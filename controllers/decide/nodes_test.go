@@ -219,7 +219,7 @@ func TestWithoutASurveyNothingIsKnown(t *testing.T) {
 	}
 }
 
-// A run that thinks twice ends where a run ends that thinks once.
+// A run that thinks twice (see Progress.Again) knows the same afterwards as a run that thinks once.
 func TestASurveyIsThoughtTwice(t *testing.T) {
 	s := onNodes{
 		lives:     []*kinds.Live{manager("1", "a"), manager("2", "b"), manager("3", "c"), worker("4", "d", v1.Drain), worker("5", "e", v1.Drain)},

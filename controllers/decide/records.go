@@ -11,8 +11,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// missing returns the objects on record that do not exist: see the function of that name. It looks for them only if
-// the record or the objects in the swarm are others than in the last run.
+// missing returns the objects on record that do not exist: see the function of that name. It looks for them only if the
+// record, or the objects in the swarm, differ from those of the last run.
 func (d *Decider) missing(run *Decision) (gone map[v1.Key]*diff.Gone) {
 	if run.allThere = d.allThere.still(run); run.allThere {
 		return nil
@@ -94,8 +94,8 @@ func findLost(haves []*diff.State, before wantsBefore) {
 // gone reports whether the object is wanted and somebody removed it.
 func (r *Decision) gone(key v1.Key) bool { return r.Wanted[key] != nil && r.Wanted[key].Gone != nil }
 
-// handsOff forgets that objects were to be taken over if no manifest asks for that any more, and nothing of the
-// source is on them: they are still others'.
+// handsOff forgets the records of objects that the source was about to take over, if no manifest asks for that any more
+// and the objects carry nothing of the source. Such objects still belong to others.
 func (d *Decider) handsOff(run *Decision) {
 	if _, is := d.standsFor(run.Withheld); is { // it may ask for any of them
 		return

@@ -45,15 +45,16 @@ func (d *Decider) whyPaused(run *Decision, labelled bool) string {
 
 // rewinds reports whether the revision is older than the one in force. A rewritten history is no rewind.
 //
-// Git may not tell. If this repository lacks the one in force, an outdated checkout looks the same as a rewritten
-// history; a shallow clone may end before it tells; and a repository may be damaged. Then a revision counts as older if it
-// was in force before or is known to lead to the one in force, or if its date is not newer.
+// Git cannot always tell. If this repository lacks the revision in force, an outdated checkout looks the same as a
+// rewritten history; a shallow clone may end before it tells; and a repository may be damaged. In these cases a
+// revision counts as older if it was in force before, if it is known to lead to the one in force, or if its date is not
+// newer.
 //
-// A date alone proves nothing, but it can only be wrong in one way that hurts: a revision that is older and has the newer
-// date, because somebody's clock was wrong, is not on record, because more than a few dozen commits came after it at
-// once, and is at the tip of a checkout that lags. That it is not known is said in any case, and with AskRewritten the
-// revision waits for consent: see Rewrote. A newer revision with an older date waits for consent without need, and no
-// longer than until somebody gives it or the next commit comes.
+// A date alone proves nothing, but it does harm only if all of this comes together: the older revision has the newer
+// date, because somebody's clock was wrong; it is not on record, because more than a few dozen commits came after it at
+// once; and it is at the tip of a checkout that lags. Even then the operator says that it does not know which one is
+// older, and with AskRewritten the revision waits for consent: see Rewrote. A newer revision with an older date waits
+// for consent without need, but only until somebody gives it or the next commit comes.
 //
 // Dates are in whole seconds, and a checkout may lag by less. Of two revisions with the same date, the one that is not in
 // force counts as older if both are about the same objects.

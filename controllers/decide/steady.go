@@ -125,7 +125,8 @@ func (a *allThere) note(run *Decision) {
 	}
 }
 
-// still reports whether that is so in this run: the record is the same, and no object has come or gone since.
+// still reports whether all objects on record exist in this run as well: the record is the same, and no object has come
+// or gone since.
 func (a *allThere) still(run *Decision) bool {
 	made, adopted := run.Memory.Managed()
 	return a.index != nil && a.index == run.Index && a.named == run.Index.Named() && same(a.made, made) && same(a.adopted, adopted)

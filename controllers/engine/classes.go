@@ -145,7 +145,8 @@ func IsAmbiguous(err error) bool {
 	return errdefs.IsInternal(err) || errdefs.IsUnavailable(err)
 }
 
-// has reports whether the engine's answer holds one of the texts. An Error is not an answer.
+// has reports whether the engine's answer contains one of the texts. It returns false for an Error, because such a call
+// got no answer or only a part of one.
 func has(err error, texts ...string) bool {
 	if err == nil || is[*Error](err) {
 		return false

@@ -167,8 +167,8 @@ func Haves(all []Kind, ix *Index, src Source, wants []*diff.State, memo *Memo) [
 	return out
 }
 
-// versionState returns a version with what it is to its manifest, which depends on the wants and on the other versions
-// in out.
+// versionState returns the state of a version, and marks it if it is an old one. That depends on the wants and on the
+// other versions in out.
 func versionState(s diff.State, ask *asked, newest map[v1.Key]int, out []*diff.State) *diff.State {
 	s.Gen = 0
 	if s.Meta.Mine {
@@ -196,7 +196,7 @@ type asked struct {
 	byKey  map[v1.Key]string
 }
 
-// ask returns what finds the wants of a kind. It may have the maps of the last run.
+// ask returns the finder for the wants of a kind. The finder may reuse the maps of the last run.
 func (m *Memo) ask(kind string, wants []*diff.State) *asked {
 	if m == nil {
 		return &asked{kind: kind, wants: wants}

@@ -121,15 +121,16 @@ type Rolling struct {
 	// Trace looks at what failed. It adds what the failed task said, and what a rollback undid if Observe cannot
 	// tell. It is set if Observe is.
 	Trace func(context.Context, *engine.Client, *Live, *Index, *diff.State, plan.Rollout) plan.Rollout
-	// Health says, by name, whether live objects do what they are for, with one call for all of them. nil means that
-	// they do as soon as they exist.
+	// Health returns the health of live objects, by name, with one call for all of them. nil means that an object is
+	// ready as soon as it exists.
 	Health func(context.Context, *engine.Client, []*Live, time.Time) (map[string]Health, error)
 	// Broken says why nothing can use a live object. It returns "" if the object can be used. It is pure. nil means
 	// that no object of the kind is ever broken.
 	Broken func(*Live) string
 }
 
-// Claiming is what a kind's objects need of which the swarm has only one, apart from their names. It is pure.
+// Claiming says what objects of a kind need that the swarm gives to only one object, apart from their names. It is
+// pure.
 type Claiming struct {
 	// Claims returns what a manifest in normal form needs and the swarm gives only once, apart from the name. Holds
 	// returns what a live object has of that, and what a rollback would bring back. Both are pure. nil means nothing.

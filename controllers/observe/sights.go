@@ -15,7 +15,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Sight is a live object and how it does.
+// Sight is a live object and its health.
 type Sight struct {
 	Kind *kinds.Kind
 	Live *kinds.Live
@@ -25,8 +25,8 @@ type Sight struct {
 // Key is that of the object's manifest, if the kind has no versions.
 func (s Sight) Key() v1.Key { return v1.Key{Kind: s.Kind.Name, Name: s.Live.Name} }
 
-// Sights asks how objects do, with one call per kind. It leaves out kinds without a health. livesOf says which
-// objects of a kind to ask about.
+// Sights asks for the health of objects, with one call per kind. It leaves out kinds without a health. livesOf says
+// which objects of a kind to ask about.
 func (o *Observer) Sights(ctx context.Context, now time.Time, livesOf func(*kinds.Kind) ([]*kinds.Live, error)) ([]Sight, error) {
 	var out []Sight
 	for i := range o.kinds {

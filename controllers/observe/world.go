@@ -45,9 +45,9 @@ type World struct {
 	// Found is the memory of Source, as it was last read or written: see Memory.
 	Source string
 	Found  state.Found
-	// Others are the objects that other sources made or adopted: the source by the object's id.
+	// Others are the objects that other sources made or adopted: the name of the source, by the object's id.
 	Others map[string]string
-	// Partial are the objects of partial kinds that other sources state something of, by source.
+	// Partial are the objects of partial kinds of which other sources state something, by source.
 	Partial map[string]map[v1.Key]bool
 }
 

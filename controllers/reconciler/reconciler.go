@@ -248,7 +248,7 @@ func (r *Reconciler) Lease() state.View { return r.lease.View() }
 // Reporter returns what says how things are, for this swarm.
 func (r *Reconciler) Reporter() *report.Reporter { return report.New(r.observer, r.kinds, r.now) }
 
-// Status returns what a run found, with how the objects do now: see report.Reporter.Of.
+// Status returns what a run found, with the health of the objects now: see report.Reporter.Of.
 func (r *Reconciler) Status(ctx context.Context, run *Run) (status.Status, error) {
 	return r.Reporter().Of(ctx, &run.Decision, run.SourceErr)
 }

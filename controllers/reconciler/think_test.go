@@ -40,7 +40,8 @@ func indexOf(lives ...*kinds.Live) *kinds.Index {
 	return kinds.NewIndex(map[string][]*kinds.Live{v1.KindService: lives}, func(*kinds.Live) []kinds.Ref { return nil })
 }
 
-// A run thinks twice if its plan needs a swarm that was read whole. It must end where a run ends that thought once.
+// A run thinks twice if its plan needs a swarm that was read whole. It must end in the same state as a run that thinks
+// once.
 func TestTwoThoughtsAreAsGoodAsOne(t *testing.T) {
 	lacks := func(text, name string) string {
 		out := strings.Join(slices.DeleteFunc(strings.Split(text, "---\n"), func(s string) bool { return strings.Contains(s, "kind: Service\nmetadata: {name: "+name) }), "---\n")

@@ -20,7 +20,7 @@ type Conditions struct {
 	*status.Board
 	// managers is how many managers the swarm had when it was last read whole.
 	managers int
-	// unread is true if the last run could not see how services do.
+	// unread is true if the last run could not read the health of services.
 	unread bool
 }
 

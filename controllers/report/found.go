@@ -1,5 +1,5 @@
-// Package report puts together how things are: from what runs found and decided, and from how objects do now. It has no
-// words of its own for that: package status has them.
+// Package report puts the status together: from what runs found and decided, and from the health of the objects now. It
+// has no words of its own for that: package status has them.
 package report
 
 import (

@@ -17,7 +17,7 @@ const (
 	lookTime = 5 * time.Second
 )
 
-// Showing shows how things are while runs go on. It may be used by several goroutines.
+// Showing gives the status while runs go on. It may be used by several goroutines.
 type Showing struct {
 	*Reporter
 	Board *status.Board
@@ -27,8 +27,8 @@ type Showing struct {
 	was   status.Status
 }
 
-// Now returns what the last run found, with how the objects do now or did within lookEvery. If the engine does
-// not answer, it returns what is known without their health. It may be called at any time, also by many callers at
+// Now returns what the last run found, with the health of the objects, which is at most lookEvery old. If the engine
+// does not answer, it returns what is known without their health. It may be called at any time, also by many callers at
 // once.
 func (s *Showing) Now(ctx context.Context) status.Status {
 	s.mu.Lock()

@@ -19,7 +19,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Reporter looks at how objects do, and says how things are. It may be used by several goroutines.
+// Reporter reads the health of objects and makes the status. It may be used by several goroutines.
 type Reporter struct {
 	observer *observe.Observer
 	kinds    []kinds.Kind
@@ -31,8 +31,8 @@ func New(o *observe.Observer, every []kinds.Kind, now func() time.Time) *Reporte
 	return &Reporter{observer: o, kinds: every, now: now}
 }
 
-// Of returns what a run found, with how the objects do now. It writes nothing. If the swarm cannot be read, it returns
-// what is known, and an error. unread says why the source could not be read, if it could not.
+// Of returns what a run found, with the health of the objects now. It writes nothing. If the swarm cannot be read, it
+// returns what is known, and an error. unread is the error of a source that could not be read, or nil.
 func (r *Reporter) Of(ctx context.Context, run *decide.Decision, unread error) (status.Status, error) {
 	seen := status.Report{Found: Found(run, status.Found{}, nil), Holds: run.Facts.Holds, Paused: v1.Scrub(run.Facts.Paused)}
 	was := run.World.Found.Memory // the old memory counts until the run is applied

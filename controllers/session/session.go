@@ -182,7 +182,7 @@ func (s *Session) Notice(e engine.Event) bool {
 // NoticeAll makes the next run read everything.
 func (s *Session) NoticeAll() { s.dirty.Everything() }
 
-// StatusNow returns the last report, with how the objects do now: see report.Showing.
+// StatusNow returns the last report, with the health of the objects now: see report.Showing.
 func (s *Session) StatusNow(ctx context.Context) status.Status { return s.showing.Now(ctx) }
 
 // Wait blocks until the work that runs began in the background has ended. Call it after the context of the runs has

@@ -33,7 +33,8 @@ metadata: {name: conf}
 spec: {data: one}
 `
 
-// lookEvery is the least time between two looks at the engine for people who ask, by docs of report.Showing.
+// lookEvery is the constant of that name in package report: for people who ask for the status, the engine is asked at
+// most once in this time.
 const lookEvery = time.Second
 
 // works is a session on a swarm of its own, with a clock that can be moved on.

@@ -430,7 +430,7 @@ func TestALeaseRemovedWhileSomebodyActs(t *testing.T) {
 		t.Errorf("epoch %d after %d", second, first)
 	}
 	b.release(true)
-	// Nobody can tell whether nobody acts.
+	// Without the config, nobody can tell whether another instance still acts. So b waits.
 	removeConfig(t, c, state.LeaseName)
 	b.refused()
 }

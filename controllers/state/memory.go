@@ -78,7 +78,8 @@ type Memory struct {
 	// removed it.
 	Replacing []string       `json:"replacing,omitempty"`
 	Failed    []plan.Failure `json:"failed,omitempty"`
-	// Keep are objects whose manifest, while there was one, said that they stay.
+	// Keep says which setting of its policy keeps an object after its manifest is gone, such as policy.prune: false. It
+	// is "" for a manifest that states prune: true.
 	Keep map[v1.Key]string `json:"keep,omitempty"`
 	// Released are objects that the source gave up although they have a manifest. ReleasedAll gives up everything
 	// that the source has. Their records stay, for when somebody takes them back: see Managed.

@@ -73,8 +73,8 @@ type sighting struct {
 func readTroubles(labels map[string]string) map[string]Troubles {
 	var out map[string]Troubles
 	if json.Unmarshal([]byte(labels[labelTroubles]), &out) != nil {
-		// There are none, or another release writes them differently; what fails is then tried once more, which is no
-		// worse.
+		// There are no troubles, or another release writes them in another form. In that case the operator only tries
+		// once more what has failed, which does no harm.
 		return nil
 	}
 	return out

@@ -75,7 +75,7 @@ type Now struct {
 	At    time.Time
 }
 
-// Sight is an object that exists, and how it does.
+// Sight is an object that exists, with what its tasks tell.
 type Sight struct {
 	Look
 	// Rollout is what the engine says about the last update. It is zero if there was none.
@@ -201,7 +201,8 @@ func (v *view) object(key v1.Key) Object {
 	return o
 }
 
-// condition returns how an object does. An object without a health of its own is healthy if it exists.
+// condition returns the health of an object, the reason for it, and the number of its tasks. An object without a health
+// of its own is healthy if it exists.
 func (v *view) condition(key v1.Key, differs bool) (health, why string, replicas *Replicas) {
 	one, seen := v.Sights[key]
 	failure, failed := v.failure[key]

@@ -261,7 +261,8 @@ func (s Status) rollouts(p *printer) {
 	}
 }
 
-// drift shows changes by hand apart from changes in git. A field that both changed is in both parts.
+// drift shows changes by hand under one heading and changes in git under another. A field that was changed both by hand
+// and in git is under both.
 func (s Status) drift(p *printer) {
 	for _, part := range []struct{ by, title string }{
 		{"hand", "Changed by hand (in the swarm → in git)"}, {"git", "Changed in git (in the swarm → in git)"},

@@ -9,16 +9,16 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// How an object compares with its manifest, in Argo CD's words.
+// These words, which are Argo CD's, say whether an object equals its manifest.
 const (
 	Synced    = "Synced"
 	OutOfSync = "OutOfSync"
-	// Unknown means that nobody could tell how an object compares, or how it does. It is a word for sync and for
-	// health.
+	// Unknown means that nobody could tell whether the object is in sync, or whether it is healthy. It is a word for
+	// both.
 	Unknown = "Unknown"
 )
 
-// How an object does, in Argo CD's words.
+// These words, which are Argo CD's, say how healthy an object is.
 const (
 	Healthy     = "Healthy"
 	Progressing = "Progressing"
@@ -92,7 +92,7 @@ type Object struct {
 
 // Replicas counts tasks.
 type Replicas struct {
-	// Running counts the tasks that run what is wanted. Of a job, it counts those that are complete.
+	// Running counts the tasks that run what is wanted. For a job, it counts those that are complete.
 	Running int `json:"running"`
 	// Wanted is how many tasks there should be.
 	Wanted int `json:"wanted"`
@@ -126,7 +126,7 @@ type Change struct {
 	Operation string `json:"operation"`
 	// By says who made the difference: git, hand or both.
 	By string `json:"by"`
-	// Since is when the difference was first seen. Of a change in git, only the drift report says that.
+	// Since is when the difference was first seen. For a change in git, only the drift report says that.
 	Since time.Time `json:"since,omitzero"`
 	// Fields are the fields that differ.
 	Fields []Field `json:"fields,omitempty"`

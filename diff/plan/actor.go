@@ -40,8 +40,8 @@ func released(s Step, f Facts, p Policy) []Refusal {
 	return nil
 }
 
-// unadopt lets guards object to adoptions, which are no steps, in the same way as to steps that write. A hold is
-// among them: what somebody wants left alone is not made the source's meanwhile.
+// unadopt lets guards object to adoptions, which are no steps, in the same way as to steps that write. A hold is among
+// these objections: the source does not adopt an object that somebody wants left alone.
 func (p *Plan) unadopt(f Facts, policy Policy) {
 	guards := []Guard{{guardPaused, Each(paused)}, {guardHold, Each(onHold)}, {guardReleased, Each(released)}, {guardRewind, Each(rewound)}}
 	p.Adopted = slices.DeleteFunc(p.Adopted, func(a Adoption) bool {
@@ -109,7 +109,7 @@ func selfLast(plan Plan, f Facts, _ Policy) []Refusal {
 }
 
 // commands adds the command that gives consent to what waits for consent. Somebody may be unable or unwilling to
-// commit, and some hazards no commit can agree to.
+// commit, and no commit can agree to some hazards.
 func (p *Plan) commands(f Facts) {
 	commit := len(f.Revision) == 40 // otherwise the manifests are files, which have no revision to approve
 	for i := range p.Refused {

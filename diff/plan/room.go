@@ -103,7 +103,8 @@ func roomLater(plan Plan, f Facts, p Policy) []Refusal {
 	return later
 }
 
-// unfree refuses each step that does not have what it needs. It also refuses to make room if nothing takes it.
+// unfree refuses each step that needs what another object still has. It also refuses a step that makes room if no step
+// takes what becomes free.
 func unfree(plan Plan, f Facts, p Policy) []Refusal {
 	var out []Refusal
 	for _, c := range f.Claims {

@@ -29,8 +29,8 @@ const (
 	leaseHolds = 9 * time.Second
 )
 
-// slowWrite is how long each service write takes of the instance that the test disturbs. It makes sure that this
-// instance holds the lease when the test disturbs it.
+// slowWrite is how long each service write of the disturbed instance takes. It makes sure that this instance holds the
+// lease when the test disturbs it.
 const slowWrite = time.Second
 
 // actors are three operators of one source, each on a manager of its own.

@@ -16,8 +16,8 @@ func published(name, ports string) string {
 	return service(name, "image: app:1", "replicas: 3", "ports: ["+ports+"]", quickRestart, quick("pause"), "stopGracePeriod: 1s")
 }
 
-// anew returns an error unless all running tasks of a service were made after some time. For a change of ports the
-// swarm replaces all of them.
+// anew returns an error unless all running tasks of a service were made after since. After a change of ports the swarm
+// replaces all of them.
 func (w *world) anew(name string, since time.Time) error {
 	w.Helper()
 	s, n := w.service(name), 0
@@ -35,8 +35,8 @@ func (w *world) anew(name string, since time.Time) error {
 	return nil
 }
 
-// The swarm begins to replace tasks for other ports a moment after the write. Before that, the old ones look like new
-// ones.
+// After a change of ports, the swarm begins to replace the tasks a moment after the write. Until then, the old tasks
+// look like new ones.
 func TestAChangeOfPortsIsRolledOutWhenItsTasksAreNew(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 2})

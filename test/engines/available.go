@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// trial makes what every run makes, in a box of its own.
+// trial does in a box of its own what every run needs: namespaces, mounts and links.
 const trial = `set -e
 mount --make-rprivate /
 mount -t proc proc /proc
@@ -21,7 +21,7 @@ ip link add veth0 type veth peer name veth1
 ip link add vx0 type vxlan id 1 dstport 4789
 echo ready`
 
-// Available says whether engines can run on this machine, and what is missing if not.
+// Available reports whether engines can run on this machine. If they cannot, reason says what is missing.
 func Available() (reason string, ok bool) {
 	if err := available(); err != nil {
 		return err.Error(), false
@@ -58,7 +58,7 @@ var available = sync.OnceValue(func() error {
 	return nil
 })
 
-// Need skips a test that needs engines where there can be none. With CI_NO_SKIP=1 it fails instead.
+// Need skips a test that needs engines if the machine cannot run them. With CI_NO_SKIP=1 the test fails instead.
 func Need(t testing.TB) {
 	t.Helper()
 	reason, ok := Available()

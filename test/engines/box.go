@@ -15,13 +15,14 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// idle keeps a box open. As the first process it also takes in those whose parents ended, and wait forgets them.
+// idle keeps a box open. As the first process of the box, it becomes the parent of processes whose parents have ended.
+// wait reaps them when they end.
 const idle = `
 echo ready
 while :; do sleep 86400 & wait; done`
 
 // box is a set of namespaces of its own (network, mounts, processes, host name, IPC). They last as long as the first
-// process in them, which takes everything else along when it ends.
+// process in them. If that process ends, all others in the box end as well.
 type box struct {
 	name  string
 	tools *tools
@@ -40,12 +41,12 @@ func (b *box) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, d := range b.daemons {
-		d.kill() // the first process is not gone until somebody has waited for these
+		d.kill() // the first process is not gone before somebody has waited for these
 	}
 	<-b.done
 }
 
-// enter is a program that runs in some of the box's namespaces.
+// enter returns a command that runs a program in some of the namespaces of the box.
 func (b *box) enter(ctx context.Context, namespaces []string, args ...string) *exec.Cmd {
 	at := append([]string{"--target", strconv.Itoa(b.pid())}, namespaces...)
 	cmd := exec.CommandContext(ctx, b.tools.path("nsenter"), append(append(at, "--"), args...)...)
@@ -53,7 +54,8 @@ func (b *box) enter(ctx context.Context, namespaces []string, args ...string) *e
 	return cmd
 }
 
-// run runs a script in the box's network to its end. Files and processes are those of the machine.
+// run runs a script in the network of the box, and returns when the script has ended. The script sees the files and
+// processes of the machine.
 func (b *box) run(ctx context.Context, script string, args ...string) error {
 	var said bytes.Buffer
 	cmd := b.enter(ctx, []string{"--net"}, append([]string{"sh", "-ec", script, "sh"}, args...)...)
@@ -67,14 +69,14 @@ func (b *box) run(ctx context.Context, script string, args ...string) error {
 	return nil
 }
 
-// daemon is a program that goes on in a box.
+// daemon is a program that keeps running in a box.
 type daemon struct {
 	enter   *exec.Cmd // nsenter, which stays in front of the program as its parent
 	program process
 	done    chan struct{}
 }
 
-// start starts a program that writes to a log.
+// start starts a program in the box. The program writes its output to log.
 func (b *box) start(log *os.File, args ...string) (*daemon, error) {
 	all := []string{"--net", "--mount", "--pid", "--uts", "--ipc"}
 	d := &daemon{enter: b.enter(context.Background(), all, args...), done: make(chan struct{})}
@@ -83,7 +85,7 @@ func (b *box) start(log *os.File, args ...string) (*daemon, error) {
 		return nil, fmt.Errorf("starting %s in box %s: %w", args[0], b.name, err)
 	}
 	go func() {
-		_ = d.enter.Wait() // what it was sent tells more than its exit code
+		_ = d.enter.Wait() // the signal that it was sent tells more than its exit code
 		close(d.done)
 	}()
 	for d.program.PID == 0 {
@@ -100,7 +102,7 @@ func (b *box) start(log *os.File, args ...string) (*daemon, error) {
 	return d, nil
 }
 
-// running says whether the program has not ended.
+// running reports whether the program has not ended yet.
 func (d *daemon) running() bool {
 	select {
 	case <-d.done:
@@ -118,7 +120,7 @@ func (d *daemon) signal(sig syscall.Signal) error {
 	return signal(d.program.PID, sig)
 }
 
-// freeze stops the program without ending it, and returns when none of its threads runs any more.
+// freeze stops the program without ending it. It returns when all threads of the program have stopped.
 func (d *daemon) freeze() error {
 	if err := d.signal(sigStop); err != nil {
 		return err
@@ -131,12 +133,12 @@ func (d *daemon) freeze() error {
 	})
 }
 
-// wait returns when the program has ended, which somebody asked it to.
+// wait returns when the program has ended. The caller has already told the program to end.
 func (d *daemon) wait(ctx context.Context) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		// nsenter stops itself when it sees that the program is stopped, and then does not see it end.
+		// If nsenter sees that its program is stopped, it stops itself and does not see the program end.
 		_ = d.enter.Process.Signal(sigCont) // it may have ended
 		select {
 		case <-d.done:
@@ -148,7 +150,7 @@ func (d *daemon) wait(ctx context.Context) error {
 	}
 }
 
-// kill ends the program as kill -9 does, and returns when it is gone. What it started stays.
+// kill ends the program as kill -9 does, and returns when the program is gone. Processes that it started stay.
 func (d *daemon) kill() {
 	_ = d.signal(sigKill) // it may have ended by itself
 	_ = d.wait(context.Background())

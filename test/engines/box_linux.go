@@ -19,8 +19,9 @@ const (
 	sigCont = syscall.SIGCONT
 )
 
-// keeper is the thread that all our processes are children of. The kernel ends them when it ends; any other thread might
-// end before the process does, for the runtime ends those that a goroutine has locked.
+// keeper runs functions on one thread, which is the parent of all our processes. When that thread ends, the kernel ends
+// these processes. Any other thread could end before this process does, because the runtime ends threads that a
+// goroutine has locked.
 var keeper = sync.OnceValue(func() chan<- func() {
 	jobs := make(chan func())
 	go func() {
@@ -32,8 +33,9 @@ var keeper = sync.OnceValue(func() chan<- func() {
 	return jobs
 })
 
-// launch starts a process that dies with this one, in a group of its own. It has no session of its own: the kernel may give
-// each session an equal share of the processors (sched_autogroup), and a few engines would starve all other tests together.
+// launch starts a process in a process group of its own. The process ends when this one does. It stays in the session
+// of this process, because the kernel may give each session an equal share of the processors (sched_autogroup). With a
+// session each, a few engines would starve all other tests.
 func launch(cmd *exec.Cmd, namespaces uintptr) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: namespaces, Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	result := make(chan error)
@@ -41,8 +43,8 @@ func launch(cmd *exec.Cmd, namespaces uintptr) error {
 	return <-result
 }
 
-// openBox makes namespaces and runs a script as the first process in them, which must print a line when all is set up. The
-// box stays open until close, or until the script ends.
+// openBox makes namespaces and runs a script as the first process in them. The script must print a line when everything
+// is set up. The box stays open until close is called or the script ends.
 func openBox(t *tools, name string, log *os.File, script string, args ...string) (*box, error) {
 	said, says, err := os.Pipe()
 	if err != nil {
@@ -68,10 +70,10 @@ func openBox(t *tools, name string, log *os.File, script string, args ...string)
 	return b, nil
 }
 
-// setns is the number of the system call, which package syscall does not know everywhere.
+// setns is the number of the system call. Package syscall does not have it on every platform.
 var setns = map[string]uintptr{"amd64": 308, "arm64": 268}[runtime.GOARCH]
 
-// within calls f in the network of the box: sockets that f makes are there for good.
+// within calls f in the network of the box. Sockets that f opens stay in that network.
 func (b *box) within(f func() error) error {
 	ns, err := os.Open(filepath.Join("/proc", strconv.Itoa(b.pid()), "ns", "net"))
 	if err != nil {
@@ -80,7 +82,7 @@ func (b *box) within(f func() error) error {
 	defer ns.Close()
 	result := make(chan error)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: a thread in another network must not serve anybody else
+		runtime.LockOSThread() // never unlocked, because a thread in another network must not run other goroutines
 		if _, _, errno := syscall.RawSyscall(setns, ns.Fd(), syscall.CLONE_NEWNET, 0); errno != 0 {
 			result <- os.NewSyscallError("setns", errno)
 			return

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// What follows is never reached: Available says no.
+// Nothing below is ever called, because Available returns false.
 const (
 	sigKill = syscall.SIGKILL
 	sigTerm = syscall.SIGTERM

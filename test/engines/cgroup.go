@@ -10,9 +10,10 @@ import (
 	"time"
 )
 
-// cgroupMounts are the roots of all hierarchies: one of version 2, or one for each controller of version 1.
+// cgroupMounts returns the root directories of all cgroup hierarchies. Version 2 has one, and version 1 has one for
+// each controller.
 func cgroupMounts() []string {
-	text, _ := os.ReadFile("/proc/self/mountinfo") // there is none elsewhere than on Linux
+	text, _ := os.ReadFile("/proc/self/mountinfo") // only Linux has this file
 	var out []string
 	for line := range strings.Lines(string(text)) {
 		before, after, ok := strings.Cut(line, " - ")
@@ -24,7 +25,7 @@ func cgroupMounts() []string {
 	return out
 }
 
-// cgroups are the directories of a run, one in each hierarchy.
+// cgroups returns the directories of a run, one in each hierarchy.
 func cgroups(run string) []string {
 	var out []string
 	for _, root := range cgroupMounts() {
@@ -35,7 +36,8 @@ func cgroups(run string) []string {
 	return out
 }
 
-// removeCgroups removes a run's cgroups when their last processes have ended. The kernel may take a moment to notice.
+// removeCgroups removes the cgroups of a run whose processes have ended. The kernel may take a moment to notice that
+// they have, so it tries for a while.
 func removeCgroups(run string) error {
 	var errs []error
 	for _, dir := range cgroups(run) {
@@ -49,7 +51,7 @@ func removeCgroups(run string) error {
 	return errors.Join(errs...)
 }
 
-// removeCgroup removes a tree of cgroups: only their directories can be removed, the innermost first.
+// removeCgroup removes a tree of cgroups. The kernel lets only the directories be removed, and the innermost first.
 func removeCgroup(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {

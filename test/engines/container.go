@@ -6,11 +6,11 @@ import (
 	"syscall"
 )
 
-// CrashContainer ends the processes of a container as kill -9 on its machine does: dockerd is not asked, sees it end, and
-// does about it what the container's restart policy says.
+// CrashContainer kills the processes of a container, as kill -9 on the machine does. dockerd is not asked. It sees that
+// the container ends, and follows the container's restart policy.
 func (s *Swarm) CrashContainer(node, id string) error { return s.toContainer(node, id, sigKill) }
 
-// HangContainer stops the processes of a container without ending them, and without dockerd knowing.
+// HangContainer stops the processes of a container without ending them. dockerd does not notice.
 func (s *Swarm) HangContainer(node, id string) error { return s.toContainer(node, id, sigStop) }
 
 // ContinueContainer ends HangContainer.
@@ -26,7 +26,7 @@ func (s *Swarm) toContainer(node, id string, sig syscall.Signal) error {
 		if !slices.Contains(cgroupsOf(pid), "/"+s.run+"/"+n.name+"/"+id) {
 			continue
 		}
-		if err := signal(pid, sig); err == nil { // else it has just ended by itself
+		if err := signal(pid, sig); err == nil { // after an error, the process has just ended by itself
 			sent = true
 		}
 	}

@@ -5,12 +5,12 @@ import (
 	"path/filepath"
 )
 
-// Data is the directory that the engine of a node keeps everything in, as /var/lib/docker. It stays when the node is killed;
-// nobody but a dockerd that is stopped may find it changed.
+// Data returns the directory in which the engine of a node keeps everything, as /var/lib/docker does. It stays when the
+// node is killed. Change it only while dockerd is stopped.
 func (s *Swarm) Data(node string) string { return filepath.Join(s.must(node).dir, "data") }
 
-// TakeAddress gives a node the place on the network that another one had, as the machine that replaces it. Both must be
-// killed; [Swarm.Start] starts it there. The other one is gone for good.
+// TakeAddress gives a node the network address that another node had, as if its machine replaced the other one. Both
+// nodes must be killed. [Swarm.Start] starts the node at that address. Do not start the other node again.
 func (s *Swarm) TakeAddress(name, of string) error {
 	n, err := s.node(name)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Kill cuts a node's power: dockerd, containers and connections are gone at once, without a word. Its disk stays.
+// Kill cuts a node's power. dockerd, containers and connections are gone at once, and nobody is told. The disk stays.
 func (s *Swarm) Kill(node string) error {
 	n, err := s.node(node)
 	if err != nil {
@@ -14,7 +14,7 @@ func (s *Swarm) Kill(node string) error {
 	return n.kill(context.Background())
 }
 
-// Crash ends dockerd as kill -9 does. Its containers go on until it is started again.
+// Crash ends dockerd as kill -9 does. The containers run on until dockerd is started again.
 func (s *Swarm) Crash(node string) error {
 	n, err := s.node(node)
 	if err != nil {
@@ -23,7 +23,7 @@ func (s *Swarm) Crash(node string) error {
 	return n.crash()
 }
 
-// Stop ends dockerd as a service manager does, with its containers, and returns when it has ended.
+// Stop ends dockerd and its containers, as a service manager does, and returns when dockerd has ended.
 func (s *Swarm) Stop(ctx context.Context, node string) error {
 	n, err := s.node(node)
 	if err != nil {
@@ -42,7 +42,7 @@ func (s *Swarm) Start(ctx context.Context, node string) error {
 	return n.start(ctx)
 }
 
-// Hang stops dockerd without ending it: its socket takes connections and nobody answers. Containers go on.
+// Hang stops dockerd without ending it. Its socket takes connections, and nobody answers. The containers run on.
 func (s *Swarm) Hang(node string) error {
 	n, err := s.node(node)
 	if err != nil {
@@ -60,7 +60,7 @@ func (s *Swarm) Continue(node string) error {
 	return n.hang(false)
 }
 
-// Partition drops everything between a node and all others, and the registries, without a word to either side.
+// Partition drops everything that a node exchanges with the other nodes and the registries. Neither side is told.
 func (s *Swarm) Partition(node string) error {
 	n, err := s.node(node)
 	if err != nil {
@@ -78,8 +78,8 @@ func (s *Swarm) Heal(node string) error {
 	return n.partition(context.Background(), false)
 }
 
-// Inject puts a fault in force on calls through [Swarm.Host], and returns what takes it away. It needs [Options.Faults], and
-// a fault that makes no sense panics: a test must not go on without it.
+// Inject puts a fault in force on calls through [Swarm.Host]. It returns a function that ends the fault. It panics
+// without [Options.Faults] and for a fault that does nothing, because the test must not go on without the fault.
 func (s *Swarm) Inject(f Fault) (remove func()) {
 	if s.nodes[0].front == nil {
 		panic("engines: injecting a fault: the swarm was started without Options.Faults")
@@ -90,7 +90,8 @@ func (s *Swarm) Inject(f Fault) (remove func()) {
 	return s.faults.add(f)
 }
 
-// StopRegistry takes a registry away: [Registry], with what the engines pull by Docker Hub's names, or [PrivateRegistry].
+// StopRegistry stops a registry: [PrivateRegistry], or [Registry], from which the engines also pull images with Docker
+// Hub's names.
 func (s *Swarm) StopRegistry(host string) error {
 	r, err := s.registry(host)
 	if err == nil {
@@ -99,7 +100,7 @@ func (s *Swarm) StopRegistry(host string) error {
 	return err
 }
 
-// HangRegistry makes a registry accept connections and answer nothing. [Swarm.StartRegistry] ends it.
+// HangRegistry makes a registry accept connections and answer nothing. [Swarm.StartRegistry] ends that.
 func (s *Swarm) HangRegistry(host string) error {
 	r, err := s.registry(host)
 	if err != nil {
@@ -108,7 +109,7 @@ func (s *Swarm) HangRegistry(host string) error {
 	return r.daemon.freeze()
 }
 
-// StartRegistry brings a registry back, with what it held.
+// StartRegistry starts a registry again, with the images that it had.
 func (s *Swarm) StartRegistry(ctx context.Context, host string) error {
 	r, err := s.registry(host)
 	if err != nil {

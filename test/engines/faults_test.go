@@ -50,7 +50,7 @@ func TestASwarmOfFiveAndItsFaults(t *testing.T) {
 	}
 }
 
-// containers are the processes of a node's containers.
+// containers returns how many processes the containers of a node have.
 func (w *world) containers(node string) int {
 	n := 0
 	for _, pid := range pids() {

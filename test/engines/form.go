@@ -15,15 +15,16 @@ import (
 
 const (
 	swarmPort = ":2377"
-	// heartbeat lets a node that is gone be down within seconds. A new leader gives nodes three of these to come, and an
-	// agent may find out only after five seconds that it has to; where one comes at the very moment when its time is up,
-	// SwarmKit may take it for down for good.
+	// heartbeat is so short that a node that is gone counts as down within seconds. A new leader gives each node the
+	// time of three heartbeats to report, and an agent may notice only after five seconds that it has to. If it reports
+	// at the very moment when its time is up, SwarmKit may take it for down for good.
 	heartbeat = 2 * time.Second
-	// readyTime is how long a swarm may take until all nodes are ready; a manager that returns waits for an election.
+	// readyTime is how long it may take until all nodes of a swarm are ready. A manager that returns waits for an
+	// election.
 	readyTime = 120 * time.Second
 )
 
-// form makes the first manager's swarm and has the others join.
+// form makes a swarm on the first manager and lets the other nodes join.
 func (s *Swarm) form(ctx context.Context) error {
 	first := s.nodes[0]
 	_, err := first.client.SwarmInit(ctx, client.SwarmInitOptions{
@@ -75,7 +76,7 @@ func (s *Swarm) join(ctx context.Context, n *node, tokens map[string]string) err
 // Ready waits until every node is ready, and every manager reachable.
 func (s *Swarm) Ready(ctx context.Context) error {
 	return harness.Until(ctx, readyTime, func() error {
-		ctx, cancel := context.WithTimeout(ctx, 5*time.Second) // one that hangs must not hold up the others
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second) // a manager that hangs must not hold up the others
 		defer cancel()
 		nodes, err := s.list(ctx)
 		if err != nil {
@@ -97,7 +98,7 @@ func (s *Swarm) Ready(ctx context.Context) error {
 	})
 }
 
-// list asks the managers for the nodes until one answers.
+// list returns the nodes of the swarm. It asks one manager after the other until one answers.
 func (s *Swarm) list(ctx context.Context) ([]swarm.Node, error) {
 	err := errors.New("no manager was made")
 	for _, name := range s.managers {

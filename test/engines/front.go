@@ -14,24 +14,24 @@ import (
 	"time"
 )
 
-// Fault makes calls of the Engine API go wrong, as that of package sandbox does. The first fields say which calls, where
-// empty means any; the rest say how. Without Status and Drop a fault is a delay.
+// Fault makes calls of the Engine API fail, as Fault of package sandbox does. The first fields say which calls; empty
+// means any. The other fields say what happens to them. Without Status and Drop, a fault only delays the call.
 type Fault struct {
-	Node   string // the machine asked, "manager-1"
-	Method string // "POST"
+	Node   string // the machine that is asked, such as "manager-1"
+	Method string // such as "POST"
 	Path   string // a regular expression that the whole path matches, without the version
-	Skip   int    // so many matching calls pass first
-	Count  int    // and so many are hit; 0 is all
+	Skip   int    // how many matching calls pass first
+	Count  int    // how many are hit after that; 0 means all
 
 	Latency time.Duration // before anything else
-	Status  int           // answered with Message
+	Status  int           // the status of the answer, which has Message
 	Message string
 	Drop    bool // the connection is closed without an answer
-	// AfterCommit carries the call out and spoils only the answer.
+	// AfterCommit is true if the call is carried out and only its answer is replaced or dropped.
 	AfterCommit bool
 }
 
-// faults are those in force; the oldest that matches a call hits it.
+// faults are the faults in force. If several match a call, the oldest hits it.
 type faults struct {
 	mu   sync.Mutex
 	list []*activeFault
@@ -57,7 +57,7 @@ func (f *faults) add(fault Fault) (remove func()) {
 func (f *faults) remove(which func(*activeFault) bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var kept []*activeFault // another list: hit may have just returned one of the old
+	var kept []*activeFault // a new list, because hit may just have returned a fault of the old one
 	for _, a := range f.list {
 		if !which(a) {
 			kept = append(kept, a)
@@ -66,7 +66,7 @@ func (f *faults) remove(which func(*activeFault) bool) {
 	f.list = kept
 }
 
-// hit returns the fault that a call meets, if any, and counts it.
+// hit returns the fault that hits a call, and counts the call. It returns false if none does.
 func (f *faults) hit(node, method, path string) (Fault, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -84,7 +84,8 @@ func (f *faults) hit(node, method, path string) (Fault, bool) {
 	return Fault{}, false
 }
 
-// front stands before a dockerd and lets calls fail. It passes everything else on as it is, streams and upgrades too.
+// front is a proxy before a dockerd that makes calls fail. It passes all other calls on unchanged, including streams
+// and upgrades.
 type front struct {
 	node, socket string
 	faults       *faults
@@ -103,11 +104,11 @@ func newFront(node, socket, engine string, f *faults) *front {
 			MaxIdleConnsPerHost: 32, DisableCompression: true,
 		},
 		FlushInterval: -1,
-		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }, // no answer is passed on as none
+		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }, // without an answer of the engine, the client gets none
 	}}
 }
 
-// open listens. As with dockerd, what a killed one left behind is replaced.
+// open begins to listen. It replaces the socket that a killed front has left behind, as dockerd does.
 func (f *front) open() error {
 	if err := os.Remove(f.socket); err != nil && !os.IsNotExist(err) {
 		return err
@@ -123,10 +124,10 @@ func (f *front) open() error {
 	return nil
 }
 
-// close refuses connections and ends those there are.
+// close refuses new connections and ends the present ones.
 func (f *front) close() {
 	if f.listener != nil {
-		_ = f.listener.Close() // ourselves: a server that has not begun to serve does not know of it
+		_ = f.listener.Close() // a server that has not begun to serve does not close it
 		_ = f.server.Close()   // it closes what can be closed
 		f.listener, f.server = nil, nil
 	}
@@ -161,7 +162,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "{\"message\":%q}\n", fault.Message)
 }
 
-// unheard takes an answer that the client will not see.
+// unheard swallows an answer that the client must not see.
 type unheard struct{ header http.Header }
 
 func (u unheard) Header() http.Header         { return u.header }

@@ -15,10 +15,11 @@ import (
 	"testing"
 )
 
-// frontOf is a front before an engine that answers every call with its path, and what the engine was asked.
+// frontOf returns a front before an engine that answers every call with its path, and a record of what the engine was
+// asked.
 func frontOf(t *testing.T) (f *front, ask func(method, path string) (string, error), asked func() []string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "fr") // short, as sockets want it
+	dir, err := os.MkdirTemp("", "fr") // short, because the paths of sockets are limited
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,12 +17,12 @@ import (
 	"time"
 )
 
-// behaviour is what a container does, told by the last part of its image's name: see sandbox.Images.
+// behaviour is what a container does. The last part of its image's name decides that: see sandbox.Images.
 type behaviour struct {
 	absent bool   // in no registry and on no machine
 	local  bool   // on every machine, and in no registry
-	does   string // shell, before it waits to be stopped
-	check  string // shell: whether it is healthy
+	does   string // shell commands that run before the container waits to be stopped
+	check  string // shell commands that succeed if it is healthy
 	health string // the image's own health check, in JSON
 }
 
@@ -39,7 +39,7 @@ func behaviourOf(name string) behaviour {
 		return exits(0)
 	case "unhealthy":
 		return behaviour{check: "exit 1", health: `{"Test":["CMD","check"],"Interval":500000000,"Timeout":5000000000,"Retries":1}`}
-	case "slow": // to the engine a task starts until it is healthy
+	case "slow": // for the engine, a task is starting until it is healthy
 		return behaviour{
 			does: "(sleep 4; : >/dev/shm/up) &\n", check: "[ -e /dev/shm/up ]",
 			health: `{"Test":["CMD","check"],"Interval":1000000000,"Timeout":5000000000,"Retries":100}`,
@@ -53,8 +53,8 @@ func behaviourOf(name string) behaviour {
 	return behaviour{check: "exit 0", local: strings.Contains(name, "missing")}
 }
 
-// run is what every container starts. It serves its image's name by HTTP, and ends with the code of SIGTERM when it is
-// asked to. Arguments are for nobody, but that a migration comes to an end.
+// run is what every container starts. It serves its image's name by HTTP. When it is told to stop, it ends with the
+// exit code of SIGTERM. It ignores arguments, except that "migrate" ends it at once with success.
 const run = `#!/bin/sh
 trap 'exit 143' TERM INT
 [ "$1" != migrate ] || exit 0
@@ -109,7 +109,8 @@ func (i *image) manifest() []byte {
 	return text
 }
 
-// newImage makes the image of a name such as docker.io/library/app:1. Another name is another digest.
+// newImage makes the image for a name such as docker.io/library/app:1. Images with different names have different
+// digests.
 func newImage(t *tools, ref, name string) (*image, error) {
 	base, err := baseLayer(t)
 	if err != nil {
@@ -149,7 +150,7 @@ func newImage(t *tools, ref, name string) (*image, error) {
 	return &image{newBlob(configType, text), []layer{base.layer, own}}, nil
 }
 
-// shared is the layer that all images have: busybox, by all its names.
+// shared is the layer that all images have: busybox under the names of all its programs.
 type shared struct {
 	layer
 	names []string

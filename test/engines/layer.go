@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// layer is a packed tar with the digest of what is packed.
+// layer is a compressed tar, with the tar itself and its digest.
 type layer struct {
 	blob
 	plain string
@@ -17,11 +17,11 @@ type layer struct {
 }
 
 type file struct {
-	path, content string // of a link: where it leads
+	path, content string // the content of a link is its target
 	mode          fs.FileMode
 }
 
-// newLayer packs files, the same ones into the same bytes.
+// newLayer packs files. The same files give the same bytes.
 func newLayer(files []file) (layer, error) {
 	plain, err := archive(files)
 	if err != nil {
@@ -66,7 +66,7 @@ func archive(files []file) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// saved is the image as docker save writes it.
+// saved returns the image in the form that docker save writes.
 func (i *image) saved(ref string) ([]byte, error) {
 	files := []file{{"config.json", string(i.config.data), 0o644}}
 	var layers []string

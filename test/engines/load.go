@@ -10,17 +10,18 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Load makes images: it pushes them to the registry in their name, or, where that has no host, to the one that answers for
-// Docker Hub; engines pull them when a task needs them. What a container does is told by the last part of the repository's
-// name, in the words of package sandbox: one called nopull is nowhere, one with "missing" in its name is on every node and
-// in no registry. All others run until they are stopped, and serve their name on port 80.
+// Load makes images and pushes each to the registry in its name, from which engines pull it when a task needs it. An
+// image without a registry in its name goes to the registry that answers for Docker Hub. The last part of the
+// repository's name says what a container does, in the words of package sandbox. An image called nopull is nowhere. An
+// image with "missing" in its name is on every node and in no registry. Containers of all other images run until they
+// are stopped, and serve their image's name on port 80.
 func (s *Swarm) Load(ctx context.Context, names ...string) error {
 	s.loading.Lock()
 	defer s.loading.Unlock()
-	if len(s.loaded) == 0 { // the layer that the others share comes first
+	if len(s.loaded) == 0 { // the layer that all images share comes first
 		names = append([]string{Registry + "/" + everywhere + ":base", PrivateRegistry + "/" + everywhere + ":base"}, names...)
 	}
-	for _, name := range names { // one at a time: docker-registry reads half of what another push is writing
+	for _, name := range names { // one at a time, because docker-registry may read what another push has written only half
 		ref, err := reference.ParseNormalizedNamed(name)
 		if err != nil {
 			return fmt.Errorf("loading image %s: %w", name, err)
@@ -65,7 +66,7 @@ func (s *Swarm) load(ctx context.Context, ref reference.Named) error {
 	return r.push(ctx, repository, tagged.Tag(), i)
 }
 
-// install puts an image onto every node.
+// install loads an image into the engine of every node.
 func (s *Swarm) install(ctx context.Context, ref string, i *image) error {
 	text, err := i.saved(ref)
 	if err != nil {
@@ -79,7 +80,7 @@ func (s *Swarm) install(ctx context.Context, ref string, i *image) error {
 				return err
 			}
 			defer result.Close()
-			_, err = io.Copy(io.Discard, result) // it is loaded when all is said
+			_, err = io.Copy(io.Discard, result) // the image is loaded when the answer ends
 			return err
 		})
 	}

@@ -14,17 +14,18 @@ import (
 	"sync"
 )
 
-// A run is called by the process that it belongs to, so that whatever is found of it says whether its owner lives:
-// eng-PID-START-RANDOM. That is the name of its directory and of its cgroups, and the mark in its processes' environment.
+// The name of a run is eng-PID-START-RANDOM, after the process that it belongs to. Its directory and its cgroups have
+// that name, and its processes have it in their environment. So whatever is found of a run tells whether its process is
+// alive.
 var runName = regexp.MustCompile(`^eng-(\d+)-(\d+)-\d+$`)
 
 func isRun(name string) bool { return runName.MatchString(name) }
 
-// dead says whether the process that a run belongs to has ended.
+// dead reports whether the process that a run belongs to has ended.
 func dead(run string) bool {
 	m := runName.FindStringSubmatch(run)
 	if m == nil {
-		return false // not ours to judge
+		return false // it is no run of ours
 	}
 	pid, _ := strconv.Atoi(m[1])                // digits
 	start, _ := strconv.ParseUint(m[2], 10, 64) // digits
@@ -45,7 +46,8 @@ func newRun() (dir string, err error) {
 	return os.MkdirTemp("", fmt.Sprintf("eng-%d-%d-", self.PID, self.Start))
 }
 
-// manifest lists the boxes of a run in a file, by their first processes: ending those is all there is to end.
+// manifest lists the boxes of a run in a file, each by its first process. If that process ends, everything in the box
+// ends.
 type manifest struct {
 	path string
 
@@ -71,10 +73,10 @@ func (m *manifest) add(b *box) error {
 	if err := os.WriteFile(m.path+".new", text, 0o600); err != nil {
 		return err
 	}
-	return os.Rename(m.path+".new", m.path) // never half of it
+	return os.Rename(m.path+".new", m.path) // so that the file is never half written
 }
 
-// read returns the boxes that the file lists; none where there is no file.
+// read returns the first processes that the file lists. It returns none if there is no file.
 func (m *manifest) read() ([]process, error) {
 	text, err := os.ReadFile(m.path)
 	if errors.Is(err, fs.ErrNotExist) {

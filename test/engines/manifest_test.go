@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// needProc skips where there is no way to tell processes apart.
+// needProc skips a test on systems where processes cannot be told apart.
 func needProc(t *testing.T) process {
 	t.Helper()
 	self, ok := processOf(os.Getpid())
@@ -21,7 +21,7 @@ func needProc(t *testing.T) process {
 	return self
 }
 
-// sleeper is a process that goes on until somebody ends it.
+// sleeper starts a process that runs until somebody ends it.
 func sleeper(t *testing.T) (*exec.Cmd, process) {
 	t.Helper()
 	cmd := exec.Command("sleep", "1000")
@@ -39,7 +39,7 @@ func sleeper(t *testing.T) (*exec.Cmd, process) {
 	return cmd, p
 }
 
-// ended is a process that was.
+// ended returns a process that has ended.
 func ended(t *testing.T) process {
 	t.Helper()
 	cmd, p := sleeper(t)
@@ -66,7 +66,7 @@ func TestARunBelongsToItsProcess(t *testing.T) {
 	}
 }
 
-// A sweep ends what a dead run's manifest lists and what still is the process that it lists, and leaves all others.
+// A sweep ends a process that a dead run's manifest lists, if it is still the same process. It leaves all others alone.
 func TestASweepEndsOnlyWhatDeadRunsStarted(t *testing.T) {
 	self := needProc(t)
 	t.Setenv("TMPDIR", t.TempDir())

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// memory is what the processes of a run have between them, each page counted once.
+// memory returns how much memory the processes of a run use together. Each page counts once.
 func memory(run string) int {
 	sum := 0
 	for _, pid := range pids() {

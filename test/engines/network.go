@@ -9,8 +9,8 @@ import (
 	"strconv"
 )
 
-// The network between the nodes is TEST-NET-1: no machine has it, and neither swarm nor docker hands it out. Only the
-// boxes of one run see it, so that every run can have the same.
+// The network between the nodes is TEST-NET-1, because no machine uses it and neither the swarm nor docker hands it
+// out. Only the boxes of one run see it, so every run can use the same addresses.
 const (
 	prefixBits     = 24
 	switchAddress  = "192.0.2.1"
@@ -18,12 +18,12 @@ const (
 	firstNode      = 11
 	mostNodes      = 200
 
-	linkPrefix = "engp" // of the switch's ports
+	linkPrefix = "engp" // begins the names of the switch's ports
 	bridge     = linkPrefix + "br"
 )
 
-// A bridge without an address of its own takes one of its ports', and is another machine to its neighbours whenever a
-// port is plugged.
+// The bridge gets a MAC address of its own. Otherwise it would take one of its ports' addresses, and look like another
+// machine to its neighbours whenever a port is plugged in.
 const switchScript = `set -e
 mount --make-rprivate /
 mount -t proc proc /proc
@@ -33,7 +33,7 @@ ip addr add ` + switchAddress + `/24 dev ` + bridge + `
 ip addr add ` + privateAddress + `/24 dev ` + bridge + `
 ip link set ` + bridge + ` up` + idle
 
-// network is the switch between the nodes.
+// network is the switch that joins the nodes.
 type network struct{ box *box }
 
 func newNetwork(t *tools, log *os.File) (*network, error) {
@@ -52,8 +52,8 @@ func addressOf(index int) netip.Addr {
 
 func portOf(index int) string { return linkPrefix + strconv.Itoa(index) }
 
-// plug joins a box to the switch as its eth0. The address of the card stays the same from one start of a node to the next,
-// as neighbours remember it.
+// plug joins a box to the switch by a link that is eth0 in the box. A node keeps its MAC address when it is started
+// again, because its neighbours remember it.
 func (n *network) plug(ctx context.Context, b *box, index int) error {
 	mac := fmt.Sprintf("02:00:c0:00:02:%02x", firstNode+index)
 	err := n.box.run(ctx, `ip link add "$1" type veth peer name eth0 address "$2" netns "$3"
@@ -64,13 +64,13 @@ ip link set "$1" master `+bridge+` up`, portOf(index), mac, strconv.Itoa(b.pid()
 	return b.run(ctx, `ip addr add "$1" dev eth0; ip link set eth0 up`, netip.PrefixFrom(addressOf(index), prefixBits).String())
 }
 
-// unplug takes the link away. When a box is closed the kernel would do so too, but later.
+// unplug removes the link. The kernel also does that when the box is closed, but later.
 func (n *network) unplug(ctx context.Context, index int) error {
 	return n.box.run(ctx, `ip link del "$1"`, portOf(index))
 }
 
-// cut drops what comes in and goes out at a port, without a word to either side, until it is mended: the link stays up, and
-// leads nowhere.
+// cut takes a port off the bridge, or puts it back if cut is false. While the port is off, everything that comes in or
+// goes out there is dropped. The link stays up, so neither side is told.
 func (n *network) cut(ctx context.Context, index int, cut bool) error {
 	if cut {
 		return n.box.run(ctx, `ip link set "$1" nomaster`, portOf(index))
@@ -78,7 +78,7 @@ func (n *network) cut(ctx context.Context, index int, cut bool) error {
 	return n.box.run(ctx, `ip link set "$1" master `+bridge, portOf(index))
 }
 
-// dial connects from the switch.
+// dial opens a connection from the switch.
 func (n *network) dial(ctx context.Context, network, address string) (c net.Conn, err error) {
 	err = n.box.within(func() error {
 		c, err = new(net.Dialer).DialContext(ctx, network, address)
@@ -87,7 +87,7 @@ func (n *network) dial(ctx context.Context, network, address string) (c net.Conn
 	return c, err
 }
 
-// listen serves at the switch.
+// listen opens a listener at the switch.
 func (n *network) listen(address string) (l net.Listener, err error) {
 	err = n.box.within(func() error {
 		l, err = net.Listen("tcp", address)

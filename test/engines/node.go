@@ -17,9 +17,9 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// nodeScript makes a box look like a machine that was just started: nothing in /run, and its own view of the directories
-// in which dockerd and containerd write whatever one tells them. No name is looked up outside: where nobody answers at
-// all, dockerd knows at once that there is no such registry.
+// nodeScript makes a box look like a machine that was just started. /run is empty, and the box has its own view of the
+// directories that dockerd and containerd always write to. No name is looked up outside. Since no name server answers
+// at all, dockerd knows at once that a registry does not exist.
 const nodeScript = `set -e
 mount --make-rprivate /
 mount -t proc proc /proc
@@ -34,10 +34,10 @@ cp "$2" /etc/hosts
 echo "$1" >/proc/sys/kernel/hostname
 ip link set lo up` + idle
 
-// bootTime is how long dockerd may take until it answers; on a busy machine things take long.
+// bootTime is how long dockerd may take until it answers. It is long, because a busy machine is slow.
 const bootTime = 60 * time.Second
 
-// node is one machine: a place on the switch, a disk, and a box with dockerd while it has power.
+// node is one machine. It has a place on the switch, a disk and, while it has power, a box with dockerd.
 type node struct {
 	name, role string
 	index      int
@@ -45,12 +45,12 @@ type node struct {
 	network    *network
 	tools      *tools
 	manifest   *manifest
-	client     *client.Client // straight to dockerd
-	front      *front         // nil: clients talk to dockerd itself
+	client     *client.Client // talks to dockerd itself
+	front      *front         // nil if all clients talk to dockerd itself
 
-	mu     sync.Mutex // one of the faults at a time
+	mu     sync.Mutex // allows one fault at a time
 	box    *box       // nil without power
-	engine *daemon    // nil, or ended, while there is no dockerd
+	engine *daemon    // nil or ended while no dockerd runs
 	cut    bool
 }
 
@@ -65,7 +65,7 @@ func (n *node) host() string {
 	return "unix://" + n.socket()
 }
 
-// configure writes what dockerd is started with. Its second socket is the usual one, for containers that mount it.
+// configure writes the configuration file of dockerd. The second socket is the usual one, for containers that mount it.
 func (n *node) configure(cgroup string, labels map[string]string) error {
 	list := []string{}
 	for _, k := range slices.Sorted(maps.Keys(labels)) {
@@ -77,9 +77,9 @@ func (n *node) configure(cgroup string, labels map[string]string) error {
 		"labels":              list,
 		"registry-mirrors":    []string{"http://" + switchAddress},
 		"insecure-registries": []string{switchAddress + "/24"},
-		"exec-opts":           []string{"native.cgroupdriver=cgroupfs"}, // whatever else the machine runs
+		"exec-opts":           []string{"native.cgroupdriver=cgroupfs"}, // whatever init system the machine runs
 		"cgroup-parent":       cgroup,
-		"deprecated-key-path": filepath.Join(n.dir, "key.json"), // the engine's id comes from it: a restart keeps it
+		"deprecated-key-path": filepath.Join(n.dir, "key.json"), // the engine's id comes from this file, so a restart keeps the id
 	}, "", "  ")
 	if err != nil {
 		return err
@@ -87,7 +87,7 @@ func (n *node) configure(cgroup string, labels map[string]string) error {
 	return os.WriteFile(filepath.Join(n.dir, "daemon.json"), text, 0o600)
 }
 
-// start gives the machine power if it has none, and starts dockerd; it returns when that answers.
+// start gives the machine power if it has none, starts dockerd, and returns when dockerd answers.
 func (n *node) start(ctx context.Context) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -113,8 +113,8 @@ func (n *node) start(ctx context.Context) error {
 	return nil
 }
 
-// serve starts dockerd until it answers. It gives its containerd fifteen seconds and then gives up, which a busy machine
-// may need longer for: like a service manager we try again.
+// serve starts dockerd and waits until it answers. dockerd gives up if its containerd is not up after fifteen seconds,
+// which may be too short on a busy machine. So serve starts it again, as a service manager would.
 func (n *node) serve(ctx context.Context, log *os.File) (err error) {
 	for range 3 {
 		n.engine, err = n.box.start(log, "dockerd", "--config-file", filepath.Join(n.dir, "daemon.json"))
@@ -128,7 +128,7 @@ func (n *node) serve(ctx context.Context, log *os.File) (err error) {
 	return err
 }
 
-// power opens the box.
+// power opens the box and plugs it into the switch.
 func (n *node) power(ctx context.Context, log *os.File) error {
 	b, err := openBox(n.tools, n.name, log, nodeScript, n.name, filepath.Join(filepath.Dir(n.dir), "hosts"))
 	if err != nil {
@@ -147,7 +147,7 @@ func (n *node) power(ctx context.Context, log *os.File) error {
 	return nil
 }
 
-// answers waits until dockerd serves, or has ended.
+// answers waits until dockerd answers. It fails if dockerd ends.
 func (n *node) answers(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -161,7 +161,7 @@ func (n *node) answers(ctx context.Context) error {
 	})
 }
 
-// kill cuts the power: everything in the box ends at once, and only the disk is left.
+// kill cuts the power. Everything in the box ends at once, and only the disk is left.
 func (n *node) kill(ctx context.Context) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -169,13 +169,13 @@ func (n *node) kill(ctx context.Context) error {
 		return nil
 	}
 	n.closeFront()
-	err := n.network.unplug(ctx, n.index) // at once: nobody may hear of it
+	err := n.network.unplug(ctx, n.index) // first, so that nothing that ends in the box can tell the other nodes
 	n.box.close()
 	n.box, n.engine = nil, nil
 	return err
 }
 
-// close is kill when nobody is there any more to notice.
+// close ends everything in the box when the whole swarm ends, so the other nodes need not be kept from noticing.
 func (n *node) close() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -186,7 +186,7 @@ func (n *node) close() {
 	_ = n.client.Close() // there is nothing at the other end
 }
 
-// crash ends dockerd alone. Its containers go on, as those of a machine do.
+// crash ends dockerd alone. The containers run on, as they would on a real machine.
 func (n *node) crash() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -198,7 +198,7 @@ func (n *node) crash() error {
 	return nil
 }
 
-// stop ends dockerd as a service manager does: it stops its containers first.
+// stop ends dockerd as a service manager does, so dockerd stops its containers first.
 func (n *node) stop(ctx context.Context) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -215,7 +215,8 @@ func (n *node) stop(ctx context.Context) error {
 	return nil
 }
 
-// hang stops dockerd as a whole: its socket takes connections and nobody answers.
+// hang stops dockerd as a whole, or lets it go on if hung is false. While it is stopped, its socket takes connections
+// and nobody answers.
 func (n *node) hang(hung bool) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -228,13 +229,13 @@ func (n *node) hang(hung bool) error {
 	return n.engine.signal(sigCont)
 }
 
-// partition separates the node from all others, and from the registries.
+// partition cuts the node off from all other nodes and from the registries, or joins it again if cut is false.
 func (n *node) partition(ctx context.Context, cut bool) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.cut = cut
 	if n.box == nil {
-		return nil // when it is plugged again
+		return nil // power cuts it when it plugs the node in again
 	}
 	return n.network.cut(ctx, n.index, cut)
 }

@@ -10,19 +10,19 @@ import (
 	"strings"
 )
 
-// process is a process that no other can be mistaken for, also when its number is given out again.
+// process identifies a process, even after the kernel has given its number to another one.
 type process struct {
 	PID   int    `json:"pid"`
-	Start uint64 `json:"start"` // in clock ticks since the machine's start
+	Start uint64 `json:"start"` // in clock ticks since the machine started
 }
 
-// processOf looks a process up; false where there is none, or nothing but its exit code is left.
+// processOf looks a process up by its number. It returns false if there is none, or if only its exit code is left.
 func processOf(pid int) (process, bool) {
 	s, ok := statOf(pid)
 	return process{pid, s.start}, ok && s.state != "Z" && s.state != "X"
 }
 
-// alive says whether it has not ended.
+// alive reports whether the process has not ended.
 func (p process) alive() bool {
 	now, ok := processOf(p.PID)
 	return ok && now == p
@@ -36,7 +36,7 @@ type stat struct {
 
 func statOf(pid int) (stat, bool) { return readStat(filepath.Join("/proc", strconv.Itoa(pid))) }
 
-// threads are those of a process.
+// threads returns the threads of a process.
 func threads(pid int) []stat {
 	dirs, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(pid), "task", "*")) // the pattern is well formed
 	var out []stat
@@ -53,9 +53,9 @@ func readStat(dir string) (stat, bool) {
 	if err != nil {
 		return stat{}, false
 	}
-	// The name in brackets may have spaces and brackets itself.
+	// The name in parentheses may itself contain spaces and parentheses.
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	const state, parent, start = 0, 1, 19 // proc_pid_stat(5) counts from 1, and the two before are cut off
+	const state, parent, start = 0, 1, 19 // proc_pid_stat(5) counts from 1, and the first two fields are cut off
 	if len(fields) <= start {
 		return stat{}, false
 	}
@@ -65,9 +65,9 @@ func readStat(dir string) (stat, bool) {
 	return s, true
 }
 
-// pids are the processes of this machine.
+// pids returns the numbers of all processes of this machine.
 func pids() []int {
-	entries, _ := os.ReadDir("/proc") // none where there is no such thing
+	entries, _ := os.ReadDir("/proc") // there are none on systems without /proc
 	var out []int
 	for _, e := range entries {
 		if pid, err := strconv.Atoi(e.Name()); err == nil {
@@ -77,7 +77,7 @@ func pids() []int {
 	return out
 }
 
-// child finds a process by its parent; 0 is none.
+// child returns the number of a child of a process, or 0 if it has none.
 func child(parent int) int {
 	for _, pid := range pids() {
 		if s, ok := statOf(pid); ok && s.parent == parent {
@@ -87,10 +87,11 @@ func child(parent int) int {
 	return 0
 }
 
-// mark is what every process that we start carries in its environment.
+// mark begins the variable that every process that we start has in its environment.
 const mark = "ENGINES_RUN="
 
-// runOf tells which run a process belongs to: containers by their cgroup, all others by their environment.
+// runOf returns the run that a process belongs to, or "". A container's process is known by its cgroup, any other by
+// its environment.
 func runOf(pid int) string {
 	environ, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ")) // it may end at any time
 	for _, e := range bytes.Split(environ, []byte{0}) {
@@ -106,7 +107,7 @@ func runOf(pid int) string {
 	return ""
 }
 
-// cgroupsOf are the paths of a process in all hierarchies.
+// cgroupsOf returns the paths of a process in all hierarchies.
 func cgroupsOf(pid int) []string {
 	text, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cgroup")) // it may end at any time
 	var out []string
@@ -118,7 +119,7 @@ func cgroupsOf(pid int) []string {
 	return out
 }
 
-// tail is the end of a file, for an error.
+// tail returns the last lines of a file, for an error.
 func tail(path string, lines int) string {
 	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {

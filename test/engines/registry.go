@@ -17,15 +17,16 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// The registries as the nodes know them. The open one also answers for Docker Hub.
+// These are the registries, by the names under which the nodes know them. Registry is open, and also answers for Docker
+// Hub.
 const (
 	Registry        = "registry.example.com"
-	PrivateRegistry = "private.example.com" // wants PrivateUser and PrivatePassword
+	PrivateRegistry = "private.example.com" // asks for PrivateUser and PrivatePassword
 	PrivateUser     = "ada"
 	PrivatePassword = "engines"
 )
 
-// htpasswd is what the private registry knows of them; docker-registry takes bcrypt only.
+// htpasswd is the password file of the private registry. docker-registry accepts only bcrypt.
 const htpasswd = `ada:$2a$04$wnhspEXhwHmfcyhXuremP.W7/IIM2kuMh05HATFiFMGZjQPPDzQDi` + "\n"
 
 // registry is a docker-registry on the switch.
@@ -59,7 +60,7 @@ func newPrivateRegistry(dir string, n *network) (*registry, error) {
 	return newRegistry(dir, PrivateRegistry, privateAddress, "auth: {htpasswd: {realm: engines, path: "+users+"}}\n", n)
 }
 
-// start returns when the registry serves.
+// start starts the registry, and returns when it answers.
 func (r *registry) start(ctx context.Context) error {
 	log, err := os.OpenFile(r.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -76,7 +77,7 @@ func (r *registry) start(ctx context.Context) error {
 	return nil
 }
 
-// call makes a request and checks its answer.
+// call makes a request and checks the status of the answer.
 func (r *registry) call(ctx context.Context, method, path, kind string, body []byte, want int, answer func(*http.Response)) error {
 	where := path
 	if !strings.HasPrefix(path, "http://") {
@@ -86,7 +87,7 @@ func (r *registry) call(ctx context.Context, method, path, kind string, body []b
 	if err != nil {
 		return err
 	}
-	req.SetBasicAuth(PrivateUser, PrivatePassword) // the open one does not look
+	req.SetBasicAuth(PrivateUser, PrivatePassword) // the open registry ignores it
 	if kind != "" {
 		req.Header.Set("Content-Type", kind)
 	}
@@ -121,7 +122,7 @@ func (r *registry) push(ctx context.Context, repository, tag string, i *image) e
 	return r.call(ctx, http.MethodPut, "/v2/"+repository+"/manifests/"+tag, manifestType, i.manifest(), http.StatusCreated, nil)
 }
 
-// everywhere is the repository whose layers all others share.
+// everywhere is the repository that has the layer that all images share.
 const everywhere = "busybox"
 
 func (r *registry) upload(ctx context.Context, repository string, b blob) error {
@@ -135,7 +136,7 @@ func (r *registry) upload(ctx context.Context, repository string, b blob) error 
 		return err
 	}
 	if status == http.StatusCreated {
-		return nil // it was there
+		return nil // the registry already has it
 	}
 	if status != http.StatusAccepted || location == "" {
 		return fmt.Errorf("starting an upload to %s: status %d", r.name, status)
@@ -147,14 +148,14 @@ func (r *registry) upload(ctx context.Context, repository string, b blob) error 
 	return r.call(ctx, http.MethodPut, location+sep+"digest="+url.QueryEscape(b.digest), "application/octet-stream", b.data, http.StatusCreated, nil)
 }
 
-// stop ends the registry; what it holds stays.
+// stop ends the registry. Its images stay on the disk.
 func (r *registry) stop() {
 	r.daemon.kill()
 	r.http.CloseIdleConnections()
 }
 
-// Credentials are those for the private registry, as the Engine API takes them.
+// Credentials returns the credentials for the private registry, in the form that the Engine API takes.
 func Credentials() string {
-	text, _ := json.Marshal(map[string]string{"username": PrivateUser, "password": PrivatePassword, "serveraddress": PrivateRegistry}) // of strings
+	text, _ := json.Marshal(map[string]string{"username": PrivateUser, "password": PrivatePassword, "serveraddress": PrivateRegistry}) // strings cannot fail
 	return base64.URLEncoding.EncodeToString(text)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// keep saves what is there of a swarm that did not come up, and tells where.
+// keep saves what explains why a swarm did not come up. Its error says where that is.
 func (s *Swarm) keep(ctx context.Context) error {
 	dir, err := harness.Artifacts(ctx, "engines", s.run)
 	if err == nil {
@@ -23,8 +23,8 @@ func (s *Swarm) keep(ctx context.Context) error {
 	return errors.Join(err, fmt.Errorf("what explains it is in %s", dir))
 }
 
-// Save keeps what explains a failure in a directory, which is made: what each dockerd and registry said, and the nodes,
-// services and tasks as the first manager that answers shows them.
+// Save makes a directory and writes into it what explains a failure. That is the logs of each dockerd and registry, and
+// the nodes, services and tasks as the first manager that answers lists them.
 func (s *Swarm) Save(ctx context.Context, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

@@ -24,13 +24,13 @@ type Options struct {
 
 	// Images are loaded before Start returns: see [Swarm.Load].
 	Images []string
-	// Labels are engine labels by node, "worker-1": {"disk": "ssd"}.
+	// Labels are the labels of the engines by node, such as "worker-1": {"disk": "ssd"}.
 	Labels map[string]map[string]string
 	// Faults puts a proxy before each engine, for [Swarm.Inject].
 	Faults bool
 }
 
-// Swarm is a running swarm of real engines. Its methods may be called from anywhere.
+// Swarm is a running swarm of real engines. Its methods may be called by several goroutines.
 type Swarm struct {
 	run, dir          string
 	tools             *tools
@@ -48,7 +48,7 @@ type Swarm struct {
 
 var sweepOnce sync.Once
 
-// Start brings a swarm up and returns when every node is ready.
+// Start starts a swarm, and returns when every node is ready.
 func Start(ctx context.Context, o Options) (*Swarm, error) {
 	if reason, ok := Available(); !ok {
 		return nil, fmt.Errorf("starting engines: %s", reason)
@@ -86,7 +86,7 @@ func newSwarm() (*Swarm, error) {
 	}, nil
 }
 
-// boot starts everything there is, all at once, and forms the swarm.
+// boot starts the registries and all nodes at once, and then makes the swarm.
 func (s *Swarm) boot(ctx context.Context, o Options) error {
 	if err := s.cable(); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (s *Swarm) boot(ctx context.Context, o Options) error {
 	return s.Load(ctx, o.Images...)
 }
 
-// cable opens the switch, and puts the registries on it.
+// cable opens the switch, and prepares the registries on it.
 func (s *Swarm) cable() error {
 	log, err := os.Create(filepath.Join(s.dir, "switch.log"))
 	if err != nil {
@@ -172,7 +172,7 @@ func (s *Swarm) newNode(name, role string, labels map[string]string, faulty bool
 	return nil
 }
 
-// writeHosts writes the file that all nodes have as /etc/hosts.
+// writeHosts writes the file that every node gets as /etc/hosts.
 func (s *Swarm) writeHosts() error {
 	lines := []string{"127.0.0.1 localhost", "::1 localhost ip6-localhost", switchAddress + " " + Registry, privateAddress + " " + PrivateRegistry}
 	for _, n := range s.nodes {
@@ -181,8 +181,8 @@ func (s *Swarm) writeHosts() error {
 	return os.WriteFile(filepath.Join(s.dir, "hosts"), []byte(strings.Join(lines, "\n")+"\n"), 0o644)
 }
 
-// Close ends every process of the swarm and removes whatever it had, and complains about what is left. It may be called
-// more than once.
+// Close ends every process of the swarm and removes all that it made. It returns an error if anything is left. It may
+// be called more than once.
 func (s *Swarm) Close() error {
 	s.closing.Lock()
 	defer s.closing.Unlock()
@@ -196,7 +196,7 @@ func (s *Swarm) Close() error {
 	}
 	down.Wait()
 	for _, r := range s.registries {
-		r.http.CloseIdleConnections() // a connection of ours would hold the network
+		r.http.CloseIdleConnections() // an open connection of ours would keep the network alive
 	}
 	if s.network != nil {
 		s.network.box.close()
@@ -219,7 +219,8 @@ func (s *Swarm) node(name string) (*node, error) {
 	return nil, fmt.Errorf("no node is called %q", name)
 }
 
-// must is for what has no error to return: a test must not go on with a node that is none.
+// must returns a node, and panics if there is none of that name. It is for methods that return no error, because a test
+// must not go on with a wrong name.
 func (s *Swarm) must(name string) *node {
 	n, err := s.node(name)
 	if err != nil {
@@ -228,7 +229,7 @@ func (s *Swarm) must(name string) *node {
 	return n
 }
 
-// Nodes lists the nodes by name: managers, workers, blank ones.
+// Nodes returns the names of all nodes: managers first, then workers, then engines in no swarm.
 func (s *Swarm) Nodes() []string {
 	var out []string
 	for _, n := range s.nodes {
@@ -237,31 +238,33 @@ func (s *Swarm) Nodes() []string {
 	return out
 }
 
-// Managers lists those that were made as managers; their role in the swarm may differ since.
+// Managers returns the names of the nodes that were made as managers. Their role in the swarm may have changed since.
 func (s *Swarm) Managers() []string { return slices.Clone(s.managers) }
 
-// Workers lists those that were made as workers.
+// Workers returns the names of the nodes that were made as workers.
 func (s *Swarm) Workers() []string { return slices.Clone(s.workers) }
 
-// Host is what a Docker client calls the engine of a node: a unix socket. With [Options.Faults] it is that of a proxy.
+// Host returns the address of a node's engine in the form that Docker clients take: a unix socket. With
+// [Options.Faults] it is the address of the proxy.
 func (s *Swarm) Host(node string) string { return s.must(node).host() }
 
-// Client talks to the engine of a node, past any proxy. The swarm closes it.
+// Client returns a client that talks to the engine of a node past any proxy. The swarm closes it.
 func (s *Swarm) Client(node string) *client.Client { return s.must(node).client }
 
-// Address is where a node is reached on the network of the swarm: see [Swarm.Dial].
+// Address returns the address of a node on the network of the swarm: see [Swarm.Dial].
 func (s *Swarm) Address(node string) string { return addressOf(s.must(node).index).String() }
 
-// Logs is the file with what dockerd says on a node.
+// Logs returns the path of the file that dockerd on a node writes its log to.
 func (s *Swarm) Logs(node string) string { return s.must(node).log() }
 
-// Dial connects to an address, such as a published port of a node, from a place on the swarm's network that is no node.
+// Dial connects to an address, such as a published port of a node, from a machine on the swarm's network that is not a
+// node.
 func (s *Swarm) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return s.network.dial(ctx, network, address)
 }
 
-// Listen serves on the swarm's network, for what runs on a node: containers reach it at the listener's address. Port 0 is
-// any that is free.
+// Listen listens on the swarm's network. Containers on all nodes reach the listener at its address. Port 0 means any
+// free port.
 func (s *Swarm) Listen(port uint16) (net.Listener, error) {
 	return s.network.listen(net.JoinHostPort(switchAddress, strconv.Itoa(int(port))))
 }

@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// Sweep ends and removes what runs have left behind whose process is dead. Other runs are not touched.
+// Sweep ends and removes whatever is left of runs whose process is dead. It does not touch other runs.
 func Sweep() error {
 	var errs []error
 	for _, run := range slices.DeleteFunc(runs(), func(run string) bool { return !dead(run) }) {
 		err := remove(run)
 		if os.Geteuid() != 0 && errors.Is(err, fs.ErrPermission) {
-			continue // it was root's: whoever is not can start no engines, and has nothing to sweep for
+			continue // the run was root's; a user who is not root can start no engines, and need not sweep
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("sweeping %s: %w", run, err))
@@ -42,7 +42,7 @@ func remove(run string) error {
 	return errors.Join(removeCgroups(run), os.RemoveAll(dir))
 }
 
-// end kills a process that may no longer be there, and waits until it is not.
+// end kills a process that may have ended already, and returns when the process is gone.
 func end(p process) error {
 	for deadline := time.Now().Add(10 * time.Second); p.alive(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -55,7 +55,7 @@ func end(p process) error {
 	return nil
 }
 
-// runs are those that have a directory or a cgroup.
+// runs returns the names of all runs that have a directory or a cgroup.
 func runs() []string {
 	var out []string
 	for _, dir := range append(cgroupMounts(), os.TempDir()) {
@@ -69,12 +69,12 @@ func runs() []string {
 	return out
 }
 
-// Leftovers tells what there still is of runs whose process is dead: processes, network links, mounts, cgroups and
-// directories. After a [Sweep] there must be nothing.
+// Leftovers lists what is left of runs whose process is dead: processes, network links, mounts, cgroups and
+// directories. After a [Sweep] it returns nothing.
 func Leftovers() []string { return traces(dead) }
 
-// traces tells what there is of some runs. Network namespaces need no look of their own: they have no names, and last as
-// long as a process in them.
+// traces lists what there is of some runs. It does not look for network namespaces, because they have no names and last
+// only as long as a process in them.
 func traces(of func(run string) bool) []string {
 	var out []string
 	for _, pid := range pids() {
@@ -95,10 +95,10 @@ func traces(of func(run string) bool) []string {
 	return append(out, strays(of)...)
 }
 
-// strays are links and mounts in the namespaces of the machine, where there should never have been any.
+// strays returns links and mounts of runs in the namespaces of the machine. There should never be any.
 func strays(of func(run string) bool) []string {
 	var out []string
-	links, _ := net.Interfaces() // without them there is no link either
+	links, _ := net.Interfaces() // if they cannot be listed, no link is reported
 	for _, l := range links {
 		if strings.HasPrefix(l.Name, linkPrefix) {
 			out = append(out, "link "+l.Name)

@@ -16,7 +16,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// orphan makes a process of this test binary a run that will be killed.
+// orphan makes this test binary start a swarm in a process that the test then kills.
 const orphan = "ENGINES_ORPHAN"
 
 func TestARunThatIsKilledLeavesNothingAfterASweep(t *testing.T) {
@@ -25,7 +25,7 @@ func TestARunThatIsKilledLeavesNothingAfterASweep(t *testing.T) {
 		w := newWorld(t, Options{Managers: 1, Workers: 1})
 		w.create("web", "app:1", 4)
 		w.reaches("web", swarm.TaskStateRunning, 4)
-		if err := w.Hang("worker-1"); err != nil { // the hardest to get rid of
+		if err := w.Hang("worker-1"); err != nil { // such an engine is the hardest to end
 			t.Fatal(err)
 		}
 		fmt.Println("run", w.run)

@@ -10,15 +10,15 @@ import (
 	"sync"
 )
 
-// needed are the programs that a run starts, or that dockerd does.
+// needed are the programs that a run or its dockerd starts.
 var needed = []string{
 	"sh", "mount", "sleep", "ip", "nsenter", // the boxes
 	"dockerd", "containerd", "containerd-shim-runc-v2", "runc", "docker-proxy", "iptables",
 	"docker-registry", "busybox",
 }
 
-// tools says where programs are, and the environment that they are started with: nothing of the one who runs the tests,
-// for a proxy set there would stand between the engines and their registry.
+// tools says where programs are, and which environment they get. That environment has nothing of the environment of the
+// person who runs the tests: a proxy set there would stand between the engines and their registry.
 type tools struct {
 	paths map[string]string
 	env   []string
@@ -30,7 +30,7 @@ var frugal = []string{"GOGC=400"}
 
 func (t *tools) path(name string) string { return t.paths[name] }
 
-// with has more in its environment.
+// with returns the same tools with more variables in the environment.
 func (t *tools) with(env ...string) *tools {
 	return &tools{paths: t.paths, env: slices.Concat(t.env, env)}
 }
@@ -45,7 +45,7 @@ var findTools = sync.OnceValues(func() (*tools, error) {
 	dirs = append(dirs, "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 	t := &tools{paths: map[string]string{}, env: append([]string{"PATH=" + strings.Join(dirs, ":")}, frugal...)}
 	if root != "" {
-		for name, in := range map[string][]string{ // iptables takes an empty one for no extensions at all
+		for name, in := range map[string][]string{ // with an empty variable, iptables finds no extensions at all
 			"LD_LIBRARY_PATH": under(root, "usr/lib/*-linux-gnu", "lib/*-linux-gnu"),
 			"XTABLES_LIBDIR":  under(root, "usr/lib/*-linux-gnu/xtables"),
 		} {
@@ -66,7 +66,7 @@ var findTools = sync.OnceValues(func() (*tools, error) {
 	return t, static(t.paths["busybox"])
 })
 
-// under are the directories below root that exist.
+// under returns the directories below root that match the patterns.
 func under(root string, patterns ...string) []string {
 	var out []string
 	for _, p := range patterns {
@@ -86,7 +86,8 @@ func lookUp(dirs []string, name string) string {
 	return ""
 }
 
-// static complains about a busybox that would look for libraries which an image made of it does not have.
+// static returns an error if a busybox is linked to libraries, because an image made of that busybox does not have
+// them.
 func static(path string) error {
 	f, err := elf.Open(path)
 	if err != nil {

@@ -49,7 +49,7 @@ func newWorld(t *testing.T, o Options) *world {
 	return &world{t, s, s.Client("manager-1")}
 }
 
-// in is the same world for a subtest.
+// in returns the same world for a subtest.
 func (w *world) in(t *testing.T) *world { return &world{t, w.Swarm, w.api} }
 
 func (w *world) eventually(check func() error) {
@@ -59,7 +59,7 @@ func (w *world) eventually(check func() error) {
 	}
 }
 
-// create makes a service of an image, which is loaded.
+// create loads an image and creates a service that runs it.
 func (w *world) create(name, image string, replicas uint64, more ...func(*client.ServiceCreateOptions)) {
 	w.Helper()
 	if err := w.Load(w.Context(), image); err != nil {
@@ -92,7 +92,7 @@ func (w *world) tasks(service string) []swarm.Task {
 	return list.Items
 }
 
-// reaches waits until a service has so many tasks in a state.
+// reaches waits until a service has at least n tasks in a state, and returns one of them.
 func (w *world) reaches(service string, state swarm.TaskState, n int) swarm.Task {
 	w.Helper()
 	var found swarm.Task

@@ -8,8 +8,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// compile builds the operator. Whatever of the environment would change the result is set to Go's own default, and the
-// checkout's state is left out: the image's labels tell it.
+// compile builds the operator. It sets everything in the environment that would change the result to Go's own default.
+// It leaves out the state of the checkout, because the image's labels say which commit it is.
 func (o options) compile(to string, p *v1.Platform) error {
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", o.ldflags, "-o", to, "./cmd/swarm-operator")
 	cmd.Dir, cmd.Stderr = o.root, os.Stderr

@@ -14,14 +14,16 @@ import (
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 )
 
-// file is one of a layer: root's, and of no time, so that a layer changes only with what is in it.
+// file is a file or directory of a layer. It belongs to root and has a fixed time, so a layer changes only with its
+// content.
 type file struct {
 	path string // a directory ends with a slash
 	mode int64
 	data []byte
 }
 
-// baseLayer is what hardly ever changes: the certificates, and a place for the clone of a remote source.
+// baseLayer returns the layer that hardly ever changes. It has the certificates, and a place for the clone of a remote
+// source.
 func baseLayer() (v1.Layer, error) {
 	return layer([]file{
 		{path: "etc/", mode: 0o755},
@@ -32,13 +34,14 @@ func baseLayer() (v1.Layer, error) {
 	})
 }
 
-// roots are the certificate authorities that Mozilla trusts, as golang.org/x/crypto has them: which ones is fixed by go.sum,
-// and not by the machine that builds. One that is trusted only under a condition is left out, for PEM cannot state it.
+// roots returns the certificate authorities that Mozilla trusts, as golang.org/x/crypto has them. go.sum fixes which
+// ones these are, and not the machine that builds. It leaves out an authority that is trusted only under a condition,
+// because PEM cannot state the condition.
 func roots() []byte {
 	var out bytes.Buffer
 	for r := range bundle.Roots() {
 		if r.Constraint == nil {
-			_ = pem.Encode(&out, &pem.Block{Type: "CERTIFICATE", Bytes: r.Certificate}) // into memory
+			_ = pem.Encode(&out, &pem.Block{Type: "CERTIFICATE", Bytes: r.Certificate}) // writing into memory cannot fail
 		}
 	}
 	return out.Bytes()
@@ -61,7 +64,7 @@ func layer(files []file) (v1.Layer, error) {
 		tarball.WithMediaType(types.OCILayer))
 }
 
-// archive writes files, the same ones as the same bytes.
+// archive writes files into a tar. The same files give the same bytes.
 func archive(to io.Writer, files []file) error {
 	w := tar.NewWriter(to)
 	for _, f := range files {

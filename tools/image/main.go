@@ -1,9 +1,9 @@
-// Command image makes the operator's container image, with Go alone: make image. It compiles the operator for each platform,
-// does what the last stage of the Dockerfile says, and writes an archive in OCI layout for all platforms together, and for
-// each of them the binary, an archive for docker load and a list of what is in the binary. The same commit gives the same
-// bytes on any machine that has the same Go.
+// Command image makes the operator's container image with Go alone: make image. It compiles the operator for each
+// platform and does what the last stage of the Dockerfile says. It writes one archive in OCI layout for all platforms
+// together. For each platform it also writes the binary, an archive for docker load, and a list of what is in the
+// binary. The same commit gives the same bytes on any machine that has the same Go.
 //
-// It asks no daemon and no registry, and signs and pushes nothing.
+// It asks no daemon and no registry, and it signs and pushes nothing.
 package main
 
 import (
@@ -74,7 +74,7 @@ func (o options) run(platforms []string) error {
 	return o.writeIndex(filepath.Join(o.out, "swarm-operator.oci.tar"), images, config.Labels)
 }
 
-// path is that of a file for one platform.
+// path returns the path of an output file for one platform.
 func (o options) path(p *v1.Platform, suffix string) string {
 	return filepath.Join(o.out, "swarm-operator-"+strings.ReplaceAll(p.String(), "/", "-")+suffix)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 )
 
-// readRecipe reads the last stage of the Dockerfile, so that both ways to build give the same. Whatever it does not know is
-// an error: it would be in one image and not in the other.
+// readRecipe reads the last stage of the Dockerfile, so that both ways to build give the same image. It fails for an
+// instruction that it does not know, because only one of the two images would have its effect.
 func readRecipe(path string, args map[string]string) (v1.Config, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -27,7 +27,7 @@ func readRecipe(path string, args map[string]string) (v1.Config, error) {
 	if err != nil {
 		return v1.Config{}, fmt.Errorf("reading %s: %w", path, err)
 	}
-	last := stages[len(stages)-1] // a file without any does not parse
+	last := stages[len(stages)-1] // a file without a stage does not parse
 	if last.BaseName != "scratch" {
 		return v1.Config{}, fmt.Errorf("reading %s: its last stage is made from %s, and here only from scratch", path, last.BaseName)
 	}
@@ -42,8 +42,8 @@ func readRecipe(path string, args map[string]string) (v1.Config, error) {
 
 // reader follows the instructions of a stage.
 type reader struct {
-	args   map[string]string // what the Dockerfile's arguments are given
-	env    variables         // those declared so far
+	args   map[string]string // the values of the Dockerfile's arguments
+	env    variables         // the variables declared so far
 	lex    *shell.Lex
 	config v1.Config
 }
@@ -69,7 +69,7 @@ func (r *reader) add(c instructions.Command) error {
 		for _, l := range c.Labels {
 			r.config.Labels[l.Key] = l.Value
 		}
-	case *instructions.CopyCommand: // what is below /rootfs is what this program puts into the layers
+	case *instructions.CopyCommand: // this program itself puts the files below /rootfs into the layers
 		if c.From != "build" || !slices.Equal(c.SourcePaths, []string{"/rootfs/"}) || c.DestPath != "/" || c.Chown != "" || c.Chmod != "" {
 			return fmt.Errorf("%s: only COPY --from=build /rootfs/ / can be done here", c)
 		}
@@ -93,7 +93,7 @@ func (r *reader) add(c instructions.Command) error {
 	return nil
 }
 
-// direct: there is no shell in the image.
+// direct fails if a command needs a shell, because the image has none.
 func direct(c instructions.ShellDependantCmdLine) error {
 	if c.PrependShell {
 		return fmt.Errorf("%q needs a shell: write it as a list in JSON", c.CmdLine)

@@ -18,8 +18,8 @@ import (
 	"github.com/package-url/packageurl-go"
 )
 
-// writeSBOM lists in CycloneDX what is linked into a binary, as the binary itself tells: nothing of the machine, no random
-// number, no time but the commit's.
+// writeSBOM lists in CycloneDX what is linked into a binary, according to the binary itself. The list has nothing of
+// the machine, no random number, and no time except the commit's.
 func writeSBOM(binary, to, version string, at time.Time) error {
 	data, err := os.ReadFile(binary)
 	if err != nil {
@@ -51,7 +51,7 @@ func writeSBOM(binary, to, version string, at time.Time) error {
 	bom := cdx.NewBOM()
 	bom.Metadata = &cdx.Metadata{Timestamp: at.Format(time.RFC3339), Component: &main}
 	bom.Components = &linked
-	bom.Dependencies = &[]cdx.Dependency{{Ref: main.BOMRef, Dependencies: &refs}} // a binary does not tell which of them uses which
+	bom.Dependencies = &[]cdx.Dependency{{Ref: main.BOMRef, Dependencies: &refs}} // a binary does not say which module uses which
 	var out bytes.Buffer
 	if err := cdx.NewBOMEncoder(&out, cdx.BOMFileFormatJSON).SetPretty(true).SetEscapeHTML(false).EncodeVersion(bom, cdx.SpecVersion1_6); err != nil {
 		return err
@@ -59,7 +59,7 @@ func writeSBOM(binary, to, version string, at time.Time) error {
 	return os.WriteFile(to, out.Bytes(), 0o644)
 }
 
-// module is a module with its hash, which go.sum has in another notation.
+// module returns a module with its hash. go.sum has that hash in another notation.
 func module(m *debug.Module) (cdx.Component, error) {
 	m = cmp.Or(m.Replace, m)
 	c := component(cdx.ComponentTypeLibrary, m.Path, m.Version)

@@ -10,13 +10,14 @@ import (
 	"time"
 )
 
-// source is what the image says of where it comes from.
+// source says which commit the image is made of.
 type source struct {
-	revision string    // the commit; "" where there is no checkout
-	time     time.Time // of the commit: the only time in the image
+	revision string    // the commit; "" if there is no checkout
+	time     time.Time // the time of the commit, which is the only time in the image
 }
 
-// sourceOf asks git, except for what the environment states: REVISION, and SOURCE_DATE_EPOCH in seconds.
+// sourceOf asks git for the commit and its time. The variables REVISION, and SOURCE_DATE_EPOCH in seconds, come before
+// git's answer.
 func sourceOf(root string) (source, error) {
 	s := source{revision: cmp.Or(os.Getenv("REVISION"), git(root, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"))}
 	seconds := cmp.Or(os.Getenv("SOURCE_DATE_EPOCH"), git(root, "log", "-1", "--format=%ct"), "0")
@@ -28,7 +29,8 @@ func sourceOf(root string) (source, error) {
 	return s, nil
 }
 
-// git is what git says, or "" where it cannot: an archive of the source is no checkout.
+// git returns what a git command prints. It returns "" if git fails, as it does in an archive of the source, which is
+// no checkout.
 func git(root string, args ...string) string {
 	out, err := exec.Command("git", append([]string{"-C", root}, args...)...).Output()
 	if err != nil {

@@ -37,7 +37,7 @@ func newImage(binary string, base v1.Layer, config v1.Config, p *v1.Platform, at
 		mutate.Addendum{Layer: own, History: v1.History{Created: v1.Time{Time: at}, CreatedBy: "swarm-operator"}})
 }
 
-// writeDocker writes what docker load reads, also one that knows nothing of OCI.
+// writeDocker writes an archive that every docker load can read, even one that does not know OCI.
 func (o options) writeDocker(to string, i v1.Image) error {
 	tag, err := o.tag()
 	if err != nil {
@@ -47,7 +47,8 @@ func (o options) writeDocker(to string, i v1.Image) error {
 	return tarball.WriteToFile(to, tag, i)
 }
 
-// writeIndex writes all images as one, and prints the digest under which a registry will have it.
+// writeIndex writes an index of the images of all platforms, and prints the digest that the index will have in a
+// registry.
 func (o options) writeIndex(to string, images []v1.Image, labels map[string]string) error {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, i := range images {
@@ -73,18 +74,18 @@ func (o options) writeIndex(to string, images []v1.Image, labels map[string]stri
 	return nil
 }
 
-// ordinary is an image that is listed as such, and not as an artifact of a type: older tools drop that field, and the
-// digest of the list with it.
+// ordinary is an image that an index lists without an artifact type. Older tools drop that field, and the digest of the
+// index would change with it.
 type ordinary struct{ v1.Image }
 
-// ArtifactType is none.
+// ArtifactType returns "", which means that there is none.
 func (ordinary) ArtifactType() (string, error) { return "", nil }
 
 func (o options) tag() (name.Tag, error) {
 	return name.NewTag(o.name+":"+o.version, name.WithDefaultRegistry("docker.io"))
 }
 
-// writeLayout writes an archive of an OCI layout. What was written is read again and checked before it is packed.
+// writeLayout writes an archive in OCI layout. Before it packs the layout, it reads and checks what it has written.
 func writeLayout(to string, index v1.ImageIndex, tag name.Tag) error {
 	dir, err := os.MkdirTemp("", "image")
 	if err != nil {
@@ -111,7 +112,7 @@ func writeLayout(to string, index v1.ImageIndex, tag name.Tag) error {
 	return pack(dir, to)
 }
 
-// pack puts a directory into an archive, in the order of its names.
+// pack puts a directory into an archive, in the order of the names.
 func pack(dir, to string) error {
 	var files []file
 	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {

@@ -73,8 +73,8 @@ func wantRotation() *v1.Cluster {
 	return c
 }
 
-// A rotation asks for what it is about and nothing else. It keeps everything else of the spec, and is on record in
-// the same update.
+// A rotation replaces only the token, key or root that it is about. It leaves the rest of the spec as it is, and goes
+// on record in the same update.
 func TestARotationIsOneUpdate(t *testing.T) {
 	const on = "epoch=5 at=2026-03-01T12:00:00Z"
 	for _, c := range []struct {

@@ -146,7 +146,7 @@ func labels(env kinds.Env, s plan.Step) map[string]string {
 		out = kinds.Labels(stated, owner, applied)
 		env.Mark(out)
 	}
-	// Of an object that is the source's and has no such label, only the name tells the content.
+	// If an object of the source has no such label, only its name tells which content it has.
 	if have := s.Change.Have; have == nil || !have.Meta.Mine || out[v1.LabelContent] == "" && s.Instance == kinds.VersionName(env.HashKey, s.Key, wanted(s)) {
 		out[v1.LabelContent] = kinds.ContentLabel(env.HashKey, s.Key, wanted(s))
 	}

@@ -334,9 +334,9 @@ func no(b bool) int {
 	return 1
 }
 
-// steps returns all changes that are wanted, the best first. The best change leaves the most members to lose. The
-// dead go before the living. Of the living, the leader goes after others, and our own engine last of all. Of equal
-// changes, the first is the one that costs least.
+// steps returns all changes that are wanted, the best first. The best change leaves the swarm able to lose the most
+// managers. Dead managers are demoted before living ones. Among the living, the leader is demoted after the others, and
+// the node of our own engine last. Of changes that are equal in all this, the first is the one that costs least.
 func (m *members) steps() []RoleChange {
 	var out []RoleChange
 	for _, n := range m.nodes {

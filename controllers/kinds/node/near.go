@@ -90,7 +90,8 @@ func letters(s string) string {
 	}, s)
 }
 
-// ofID says of an id that no node of the hostname has which node has it, or which nodes have the hostname.
+// ofID explains why no node with the hostname has the id that the manifest states. It says which hostname the node with
+// that id has, or which ids the nodes with that hostname have.
 func (n *near) ofID(h host) string {
 	for _, l := range n.lives {
 		if l.ID == h.own.Spec.ID && l.Called != "" {

@@ -30,9 +30,9 @@ func orphans(lives []*kinds.Live, made map[string]bool) (notices []string) {
 	return notices
 }
 
-// stuck returns a notice for each node that does not become the manager that it was made. dockerd 20.10 joins raft
-// only through the node through which it joined the swarm, until it is started again. That node may be no manager any
-// more.
+// stuck returns a notice for each node that was made a manager and does not become one. Until its engine is started
+// again, dockerd 20.10 joins raft only through the node through which it joined the swarm. That node may no longer be a
+// manager.
 func stuck(nodes []Node) (notices []string) {
 	for _, n := range nodes {
 		if n.Manager && !n.Voter && n.Away >= RoleDeadline {

@@ -120,7 +120,7 @@ func survey(in kinds.Survey, answers []kinds.TaskAnswer) (Swarm, kinds.Remembere
 	return s.out, s.Remembered, err
 }
 
-// begin sorts what a survey goes by.
+// begin prepares a survey: it sorts the nodes, and notes which manifest is about which node.
 func begin(in kinds.Survey, answers []kinds.TaskAnswer) *surveyed {
 	s := &surveyed{Survey: in, answers: answers, of: map[string]*v1.Node{}, up: map[string]bool{}, blocked: map[string]bool{}}
 	s.Remembered = in.Remembered.Clone()

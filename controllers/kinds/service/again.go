@@ -99,8 +99,8 @@ func again(was *former, want *diff.State, owner string, ix names, id ids) (spec 
 	return spec, image, nil
 }
 
-// anew clears what belongs to a mode that the service no longer has, and returns the fields that state all of that
-// again.
+// anew clears the settings that depend on the service's mode, because the mode changes. It returns the fields of the
+// manifest that state such settings, so that they are written again.
 func anew(spec *swarm.ServiceSpec, want *diff.State) []diff.Field {
 	spec.Mode, spec.UpdateConfig, spec.RollbackConfig, spec.TaskTemplate.RestartPolicy = swarm.ServiceMode{}, nil, nil, nil
 	var fields []diff.Field
@@ -143,8 +143,8 @@ func relink(spec *swarm.ServiceSpec, was map[string]string, id ids) map[string]s
 	return networks
 }
 
-// unmoved fails unless a service is as it was when it was written down. Otherwise, what somebody has written since
-// would be lost. One that is gone is for the removal to find.
+// unmoved fails if a service has changed since it was written down, because removing it would lose the change. It
+// succeeds if the service is gone, and leaves that to the removal.
 func unmoved(ctx context.Context, env kinds.Env, s plan.Step) error {
 	was := s.Change.Have.Value.(*kinds.Live)
 	now, unknown, err := env.Engine.ServiceRaw(ctx, was.ID)

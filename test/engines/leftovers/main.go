@@ -1,5 +1,5 @@
-// Command leftovers lists what test runs on real engines have left on this machine, and ends with 1 if there is anything:
-// processes, mounts, links, cgroups or directories of runs whose process is dead. With -sweep it removes them.
+// Command leftovers lists what test runs on real engines have left on this machine: processes, mounts, links, cgroups
+// or directories of runs whose process is dead. It exits with 1 if there is anything. With -sweep it removes them.
 package main
 
 import (
