@@ -56,7 +56,8 @@ func (a *Actor) held(ctx context.Context, run *Run) func(context.Context, v1.Key
 	}
 	return func(ctx context.Context, key v1.Key) error {
 		err := watch.Check(ctx, key)
-		if errors.Is(err, state.ErrOnHold) {
+		// If the run has ended while the step waited for the answer, the step has not failed either.
+		if errors.Is(err, state.ErrOnHold) || err != nil && ctx.Err() != nil {
 			return fmt.Errorf("%w: %w", apply.ErrNotNow, err)
 		}
 		return err

@@ -80,15 +80,19 @@ func digestOf(hashKey []byte, key, secret string) string {
 }
 
 // deliver brings tokens and keys to their sinks. It returns how many it delivered, and those that failed with their
-// errors. One that fails does not stop the others, and the next run tries it again.
+// errors. One that fails does not stop the others, and the next run tries it again. When ctx ends, the others wait for the
+// next run.
 func (a *Actor) deliver(ctx context.Context, all []Delivery) (done int, failed []Delivery, errs []error) {
-	for _, d := range all {
+	for i, d := range all {
 		err := ctx.Err()
 		if err == nil && d.Of == kinds.UnlockKey {
 			err = sinks.Keep(d.Sink)
 		}
 		if err == nil {
 			err = sinks.Deliver(ctx, d.Sink, d.secret)
+		}
+		if err != nil && ctx.Err() != nil { // the run ends, so nothing has failed: these are still to be delivered
+			return done, append(failed, all[i:]...), errs
 		}
 		if err != nil {
 			failed = append(failed, d)

@@ -10,6 +10,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
@@ -224,8 +225,8 @@ func Outdated(_ plan.Step, err error) bool {
 
 func (r *run) step(ctx context.Context, s plan.Step) (result kinds.Result, err error) {
 	defer func() {
-		if p := recover(); p != nil { // one poisoned object must not end the daemon
-			err = fmt.Errorf("carrying out %s on %s: panic: %v", s.Op.Word(), s.Key, p)
+		if v := recover(); v != nil { // one poisoned object must not end the daemon
+			err = fmt.Errorf("%s of %s: %w", s.Op.Word(), s.Key, rescue.Of(v))
 		}
 	}()
 	if r.options.Check != nil {

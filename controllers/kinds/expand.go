@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
@@ -100,25 +101,30 @@ func (w *Wants) versions(k *Kind, of *stated, entries []Entry, ix *Index, src So
 	memo.keepVersions(k.Name, chosen)
 }
 
-// inParallel calls do for 0 to n-1 on all cores. The calls must not touch each other's results.
+// inParallel calls do for 0 to n-1 on all cores. The calls must not touch each other's results. If one panics, so does
+// inParallel.
 func inParallel(n int, do func(i int)) {
 	const chunk = 64
 	var next atomic.Int64
 	var all sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), (n+chunk-1)/chunk) {
+	errs := make([]error, min(runtime.GOMAXPROCS(0), (n+chunk-1)/chunk))
+	for worker := range errs {
 		all.Go(func() {
-			for {
-				end := int(next.Add(chunk))
-				for i := end - chunk; i < min(end, n); i++ {
-					do(i)
+			errs[worker] = rescue.Do(func() error {
+				for {
+					end := int(next.Add(chunk))
+					for i := end - chunk; i < min(end, n); i++ {
+						do(i)
+					}
+					if end >= n {
+						return nil
+					}
 				}
-				if end >= n {
-					return
-				}
-			}
+			})
 		})
 	}
 	all.Wait()
+	rescue.Again(errs...)
 }
 
 // Haves returns live objects in normal form. It leaves out a node's own objects. It also leaves out objects that are

@@ -10,6 +10,7 @@ import (
 
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 )
 
 const (
@@ -58,11 +59,13 @@ func (c *Certificates) Look(ctx context.Context, seen []kinds.Sighting) {
 		var all sync.WaitGroup
 		for i, m := range managers {
 			all.Go(func() {
-				end, err := engine.CertificateExpiry(ctx, m.Address)
+				err := rescue.Do(func() (err error) {
+					ends[i], err = engine.CertificateExpiry(ctx, m.Address)
+					return err
+				})
 				if err != nil {
 					c.Log.V(1).Info("the certificate of a manager was not seen", "node", m.Name, "error", err.Error())
 				}
-				ends[i] = end
 			})
 		}
 		all.Wait()

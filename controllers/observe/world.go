@@ -14,6 +14,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 )
 
@@ -129,14 +130,18 @@ func (o *Observer) readAll(ctx context.Context, old *World) (*World, error) {
 	w := &World{}
 	lists := make([][]*kinds.Live, len(o.kinds))
 	g, reading := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
-		w.About, err = o.engine.Describe(reading)
-		return err
+	g.Go(func() error {
+		return rescue.Do(func() (err error) {
+			w.About, err = o.engine.Describe(reading)
+			return err
+		})
 	})
 	for i, k := range o.kinds {
-		g.Go(func() (err error) {
-			lists[i], err = k.List(reading, o.engine)
-			return err
+		g.Go(func() error {
+			return rescue.Do(func() (err error) {
+				lists[i], err = k.List(reading, o.engine)
+				return err
+			})
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -257,16 +262,18 @@ func (o *Observer) readObjects(ctx context.Context, w *World, refs []kinds.Ref) 
 	g.SetLimit(readAtOnce)
 	for i, ref := range refs {
 		g.Go(func() error {
-			k, ok := o.kind(ref.Kind)
-			if !ok {
-				return fmt.Errorf("reading %s %s: no such kind", ref.Kind, ref.ID)
-			}
-			l, err := k.Read(reading, o.engine, ref.ID)
-			if engine.IsNotFound(err) {
-				return nil
-			}
-			read[i] = l
-			return err
+			return rescue.Do(func() error {
+				k, ok := o.kind(ref.Kind)
+				if !ok {
+					return fmt.Errorf("reading %s %s: no such kind", ref.Kind, ref.ID)
+				}
+				l, err := k.Read(reading, o.engine, ref.ID)
+				if engine.IsNotFound(err) {
+					return nil
+				}
+				read[i] = l
+				return err
+			})
 		})
 	}
 	if err := g.Wait(); err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 	"github.com/swarm-operator/swarm-operator/controllers/observe"
 	"github.com/swarm-operator/swarm-operator/controllers/report"
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 	"github.com/swarm-operator/swarm-operator/controllers/revisions"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
@@ -93,18 +94,28 @@ func (r *Reconciler) Plan(ctx context.Context) (*Run, error) { return r.Look(ctx
 func (r *Reconciler) Look(ctx context.Context, scope observe.Scope) (*Run, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var before decide.Progress
+	before, ended := r.decider.Clone(), false
+	defer func() {
+		if !ended {
+			r.drop()
+			r.decider.Again(before)
+		}
+	}()
 	again := !scope.All && r.world != nil // the plan may need a second look at everything
-	if again {
-		before = r.decider.Clone()
-	}
 	run, err := r.planned(ctx, scope)
 	if again && err == nil && !run.Whole && run.Ends() {
 		r.decider.Again(before) // as if the first look had not been thought about
 		run, err = r.planned(ctx, observe.Everything)
 	}
 	r.decider.Keep()
+	ended = true
 	return run, err
+}
+
+// drop makes the next run start afresh after a panic, which may have come out of what is kept from run to run.
+func (r *Reconciler) drop() {
+	r.world = nil
+	r.decider.Forget()
 }
 
 // refresh brings what is known of the swarm up to date. After an error nothing is known.
@@ -120,10 +131,13 @@ func (r *Reconciler) refresh(ctx context.Context, scope observe.Scope) (err erro
 func (r *Reconciler) planned(ctx context.Context, scope observe.Scope) (*Run, error) {
 	run := &Run{}
 	run.Whole = scope.All || r.world == nil
-	looked := make(chan error, 1)
-	go func() { looked <- r.refresh(ctx, scope) }()
+	var refreshing sync.WaitGroup
+	var err error
+	refreshing.Go(func() { err = rescue.Do(func() error { return r.refresh(ctx, scope) }) })
+	defer refreshing.Wait() // if reading the source panics
 	head := r.revisions.Head(ctx)
-	err := <-looked
+	refreshing.Wait()
+	rescue.Again(err)
 	run.Attempted, run.SourceErr = head.Commit, head.Err
 	if !head.Good() {
 		run.Problems = head.Problems
@@ -194,7 +208,14 @@ func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Eve
 		r.decider.Settle(run.Facts)
 		return apply.Outcome{}, nil
 	}
+	ended := false
+	defer func() {
+		if !ended {
+			r.drop()
+		}
+	}()
 	out, err := r.actor.Do(ctx, &run.acts, observe)
+	ended = true
 	switch {
 	case out.Others:
 		r.world = nil

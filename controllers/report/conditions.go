@@ -22,11 +22,21 @@ type Conditions struct {
 	managers int
 	// unread is true if the last run could not read the health of services.
 	unread bool
+	// unwritten says why the engine has not taken what a run wanted to write. It is nil if the last such run could
+	// write.
+	unwritten error
 }
 
-// Panicked notes that a run ended with a panic. The runner logs it, and the status has to show it.
-func (c *Conditions) Panicked() {
-	c.Set(status.StepFailed, true, "Panicked", "the last run ended with a panic: see the log")
+// Ended publishes what a run has found and done. If the run ended with a panic, which the runner logs, the status shows
+// that until a run ends without one.
+func (c *Conditions) Ended(panicked bool) {
+	const reason = "Panicked"
+	if panicked {
+		c.Set(status.StepFailed, true, reason, "the last run ended with a panic: see the log")
+	} else if is, _ := c.Said(status.StepFailed); is.Reason == reason {
+		c.Set(status.StepFailed, false, "NothingFailed", "")
+	}
+	c.Publish()
 }
 
 // Source sets whether the source could be read, and whether its newest revision is refused.
@@ -43,7 +53,7 @@ func (c *Conditions) Source(run *decide.Decision, unread error) {
 
 // Unread notes that the swarm could not be read.
 func (c *Conditions) Unread(err error) {
-	c.Engine(err)
+	c.engine(err)
 	c.nodesUnknown(err)
 }
 
@@ -53,7 +63,11 @@ func (c *Conditions) Looked(run *decide.Decision, hidden map[v1.Key]time.Time) {
 		c.managers = run.About.Managers
 	}
 	if run.Whole || run.Unread != nil || c.unread {
-		c.Engine(run.Unread)
+		if err := run.Unread; err != nil {
+			c.engine(err)
+		} else {
+			c.engine(c.unwritten)
+		}
 	}
 	c.unread = run.Unread != nil
 	c.Found(Found(run, c.Report().Found, hidden))
@@ -120,8 +134,23 @@ func noQuorum(managers int, err error) string {
 	return fmt.Sprintf("nothing is written: %d of the swarm's %d managers have to reach each other, and fewer do; start those that are down, or bring the network between them back: %v", managers/2+1, managers, err)
 }
 
-// Engine sets whether the engine can be asked.
-func (c *Conditions) Engine(err error) {
+// Unwritten notes that the engine has not taken what a run wanted to write: the lease, or the memory. Until a run can
+// write, that stays so, although the engine may still answer questions.
+func (c *Conditions) Unwritten(err error) {
+	c.unwritten = err
+	c.engine(err)
+}
+
+// Written notes that a run could write what it wanted to, or had nothing to write.
+func (c *Conditions) Written() {
+	if c.unwritten != nil {
+		c.unwritten = nil
+		c.engine(nil)
+	}
+}
+
+// engine sets whether the engine can be used.
+func (c *Conditions) engine(err error) {
 	switch {
 	case err == nil:
 		c.Set(status.EngineReady, true, "Reached", "")

@@ -6,11 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/util/workqueue"
+
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 )
 
 // Result says when to run again without a wake-up. Together with an error, RequeueAfter replaces the runner's own
@@ -82,10 +83,9 @@ func (r *Runner) Run(ctx context.Context) {
 func (r *Runner) one(ctx context.Context, key string) (result Result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			buf := make([]byte, 16<<10)
-			// The stack names functions. The panic's own value is not shown, because it could quote a manifest.
-			r.log.Error(nil, "panic in a run; the next one starts afresh", "key", key, "type", fmt.Sprintf("%T", p), "stack", string(buf[:runtime.Stack(buf, false)]))
-			err = fmt.Errorf("reconciling %s: panic", key)
+			fault := rescue.Of(p)
+			r.log.Error(nil, "panic in a run; the next one starts afresh", "key", key, "type", fault.Type, "stack", fault.Stack)
+			err = fmt.Errorf("reconciling %s: %w", key, fault)
 		}
 	}()
 	return r.do(ctx, key)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/swarm-operator/swarm-operator/controllers/act"
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
+	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/observe"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
@@ -57,22 +58,16 @@ func New(r *reconciler.Reconciler, board *status.Board, metrics *status.Metrics,
 }
 
 // Reconcile does one run. key is the source's name, for logs.
-func (s *Session) Reconcile(ctx context.Context, key string) (runner.Result, error) {
-	begin, panicked := s.now(), true
+func (s *Session) Reconcile(ctx context.Context, key string) (result runner.Result, err error) {
+	begin, outcome, panicked := s.now(), "ok", true
 	defer func() {
-		if panicked {
-			s.conditions.Panicked()
-			s.conditions.Publish()
+		if s.conditions.Ended(panicked); panicked || err != nil {
+			outcome = "error"
 		}
+		s.metrics.Run(outcome, s.now().Sub(begin), s.now())
 	}()
-	result, err := s.reconcile(ctx)
-	s.conditions.Publish()
+	result, err = s.reconcile(ctx)
 	panicked = false
-	outcome := "ok"
-	if err != nil {
-		outcome = "error"
-	}
-	s.metrics.Run(outcome, s.now().Sub(begin), s.now())
 	return result, err
 }
 
@@ -89,6 +84,9 @@ func (s *Session) reconcile(ctx context.Context) (result runner.Result, err erro
 		}
 	}()
 	run, err := s.Look(ctx, scope) // reads git and the swarm, and decides
+	if ctx.Err() != nil {          // nothing was found out, and no condition may say that something is wrong
+		return runner.Result{}, ctx.Err()
+	}
 	if run != nil {
 		s.conditions.Source(&run.Decision, run.SourceErr)
 	}
@@ -104,11 +102,17 @@ func (s *Session) reconcile(ctx context.Context) (result runner.Result, err erro
 	}
 	s.decided(ctx, run)
 	out, err := s.Apply(ctx, run, s.did)
+	if ctx.Err() != nil {
+		return runner.Result{}, ctx.Err()
+	}
 	standby, waits := errors.AsType[*act.Standby](err)
 	s.conditions.Acting(&run.Decision, s.Lease(), standby)
 	if run.Whole {
 		undelivered, why := run.Undelivered()
 		s.conditions.Delivered(&run.Decision, undelivered, why)
+	}
+	if err == nil && run.Waits(decide.Remembering) == 0 {
+		s.conditions.Written()
 	}
 	switch {
 	case waits:
@@ -118,7 +122,7 @@ func (s *Session) reconcile(ctx context.Context) (result runner.Result, err erro
 		done = true
 		return runner.Result{RequeueAfter: standby.Again}, nil
 	case err != nil:
-		s.conditions.Engine(err)
+		s.conditions.Unwritten(err)
 		return runner.Result{RequeueAfter: s.Again(run)}, err
 	case out.Stale:
 		keep = true

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,10 +15,15 @@ import (
 
 	"github.com/go-logr/logr"
 
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 	"github.com/swarm-operator/swarm-operator/controllers/revisions"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 	"github.com/swarm-operator/swarm-operator/sandbox"
 )
@@ -43,6 +49,34 @@ type works struct {
 	sandbox *sandbox.Sandbox
 	skew    atomic.Int64
 	lists   atomic.Int64 // how often tasks were listed
+	// poison is the function of the kind Service that panics, or "".
+	poison atomic.Value
+}
+
+// kinds returns all kinds. Functions of the kind Service panic if they are poisoned, with a text that nobody may see.
+func (w *works) kinds() kinds.Set {
+	set := all.Kinds()
+	taste := func(k kinds.Kind, function string) {
+		if k.Name == "Service" && w.poison.Load() == function {
+			panic("canary")
+		}
+	}
+	for i := range set {
+		k := set[i]
+		set[i].List = func(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
+			taste(k, "List")
+			return k.List(ctx, c)
+		}
+		set[i].Normalise = func(l *kinds.Live, ix *kinds.Index) v1.Object {
+			taste(k, "Normalise")
+			return k.Normalise(l, ix)
+		}
+		set[i].Do = func(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
+			taste(k, "Do")
+			return k.Do(ctx, env, s)
+		}
+	}
+	return set
 }
 
 func working(t *testing.T) *works {
@@ -73,7 +107,7 @@ func working(t *testing.T) *works {
 	now := func() time.Time { return time.Now().Add(time.Duration(w.skew.Load())) }
 	metrics := status.NewMetrics("v0", func() int { return 0 })
 	w.Session = New(reconciler.New(reconciler.Options{
-		Engine: c, Log: logr.Discard(), Now: now,
+		Engine: c, Log: logr.Discard(), Now: now, Kinds: w.kinds(),
 		Revisions: revisions.New(revisions.Options{Git: source, Path: ".", Fallback: true, Log: logr.Discard()}),
 	}), status.NewBoard("here", "enforce", metrics, logr.Discard(), now), metrics, logr.Discard(), now)
 	return w
@@ -183,20 +217,95 @@ func TestStatusWithoutAnEngineShowsWhatIsKnown(t *testing.T) {
 	}
 }
 
-// A run that panics leaves a word in the status.
-func TestASessionSaysThatARunPanicked(t *testing.T) {
+// A panic costs one run, wherever it happens: while the swarm is read, beside the run, or while a live object is brought
+// into normal form, on another core. The status says so until a run ends without one, and the next run starts afresh.
+func TestAPanicCostsOneRun(t *testing.T) {
+	for _, function := range []string{"List", "Normalise"} {
+		t.Run(function, func(t *testing.T) {
+			w := working(t)
+			w.poison.Store(function)
+			var fault *rescue.Panic
+			for range 5 { // there is nothing to bring into normal form before the first run has made it
+				err := rescue.Do(func() error {
+					_, err := w.Reconcile(t.Context(), "")
+					return err
+				})
+				if fault, _ = errors.AsType[*rescue.Panic](err); fault != nil {
+					break
+				}
+			}
+			if fault == nil || !strings.Contains(fault.Stack, "works).kinds") {
+				t.Fatalf("the panic came out as %v", fault)
+			}
+			if is, failed := w.conditions.Report().Is(status.StepFailed); !failed || is.Reason != "Panicked" {
+				t.Errorf("StepFailed is %+v", is)
+			}
+			w.poison.Store("")
+			w.run(t)
+			w.later()
+			if got := objects(w.StatusNow(t.Context())); got != "Config/conf Synced Healthy, Service/web Synced Healthy" {
+				t.Errorf("after the panic it is %s", got)
+			}
+			if is, failed := w.conditions.Report().Is(status.StepFailed); failed {
+				t.Errorf("StepFailed is still %+v", is)
+			}
+		})
+	}
+}
+
+// A panic in a step is the error of that step. It shows no value.
+func TestAPanicInAStepIsTheStepsError(t *testing.T) {
+	w := working(t)
+	w.poison.Store("Do")
+	_, err := w.Reconcile(t.Context(), "")
+	if err == nil || !strings.Contains(err.Error(), "create of Service/web: a fault in swarm-operator (string)") || strings.Contains(err.Error(), "canary") {
+		t.Errorf("the run says %v", err)
+	}
+	w.poison.Store("")
+	w.later()
+	w.run(t)
+	if is, failed := w.conditions.Report().Is(status.StepFailed); failed {
+		t.Errorf("StepFailed is still %+v", is)
+	}
+}
+
+// A run that is told to stop has found out nothing, so no condition changes.
+func TestAStopIsNoFault(t *testing.T) {
 	w := working(t)
 	w.run(t)
-	w.Reconciler = nil
-	func() {
-		defer func() {
-			if recover() == nil {
-				t.Error("it did not panic")
-			}
-		}()
-		_, _ = w.Reconcile(t.Context(), "")
-	}()
-	if is, failed := w.conditions.Report().Is(status.StepFailed); !failed || is.Reason != "Panicked" {
-		t.Errorf("StepFailed is %+v", is)
+	before := w.conditions.Report().Conditions
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	w.NoticeAll()
+	if _, err := w.Reconcile(stopped, ""); !errors.Is(err, context.Canceled) {
+		t.Errorf("the run says %v", err)
+	}
+	if after := w.conditions.Report().Conditions; !slices.Equal(before, after) {
+		t.Errorf("the conditions were\n%+v\nand are\n%+v", before, after)
+	}
+}
+
+// An engine that can be read and takes no writes is not ready, for as long as that is so. Otherwise each run would
+// report two changes, and nobody would look for another manager.
+func TestAnEngineThatTakesNoWritesIsNotReady(t *testing.T) {
+	w := working(t)
+	mend := w.sandbox.Inject(sandbox.Fault{Method: "POST", Status: 403, Message: "read only"})
+	var since time.Time
+	for i := range 3 {
+		if _, err := w.Reconcile(t.Context(), ""); err == nil {
+			t.Fatal("a run could write")
+		}
+		is, ready := w.conditions.Report().Is(status.EngineReady)
+		if ready || i > 0 && !is.Since.Equal(since) {
+			t.Errorf("after run %d EngineReady is %+v, and was not true since %s", i, is, since)
+		}
+		since = is.Since
+		w.later()
+		w.NoticeAll()
+	}
+	mend()
+	w.run(t)
+	if is, ready := w.conditions.Report().Is(status.EngineReady); !ready {
+		t.Errorf("EngineReady is still %+v", is)
 	}
 }

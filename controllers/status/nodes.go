@@ -79,7 +79,7 @@ func (b *Board) Nodes(n Nodes) {
 // since.
 func (b *Board) NodesUnknown(why string) {
 	for _, kind := range []string{ManagersReady, NodesReady} {
-		if _, said := b.said(kind); said {
+		if _, said := b.Said(kind); said {
 			b.Set(kind, false, Unknown, "it is not known: "+why)
 		}
 	}
@@ -89,7 +89,7 @@ func (b *Board) NodesUnknown(why string) {
 // that was known before stays: nothing is delivered in the meantime.
 func (b *Board) DeliveryUnknown(why string) {
 	for _, kind := range []string{KeyNotEscrowed, TokensNotDelivered} {
-		if is, said := b.said(kind); !said || is.Reason == Unknown {
+		if is, said := b.Said(kind); !said || is.Reason == Unknown {
 			b.Set(kind, false, Unknown, "it is not known: "+why)
 		}
 	}

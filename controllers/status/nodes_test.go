@@ -63,7 +63,7 @@ func TestNodesThatNobodyTellsOfAreUnknown(t *testing.T) {
 	b := NewBoard("s", "enforce", NewMetrics("v0", func() int { return 0 }), logr.Discard(), func() time.Time { return time.Unix(0, 0) })
 	b.NodesUnknown("no quorum")
 	for _, kind := range []string{ManagersReady, NodesReady} {
-		if _, said := b.said(kind); said {
+		if _, said := b.Said(kind); said {
 			t.Errorf("%s is said although nothing was ever known", kind)
 		}
 	}

@@ -4,6 +4,7 @@ package status
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"github.com/go-logr/logr"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
@@ -125,8 +127,8 @@ func (b *Board) set(kind string, status bool, reason, message string) {
 	b.log.Info("condition changed", "type", kind, "status", status, "reason", reason, "message", c.Message)
 }
 
-// said returns a condition as the run under way knows it. said is false if nobody has set it.
-func (b *Board) said(kind string) (c Condition, said bool) {
+// Said returns a condition as the run under way knows it. said is false if nobody has set it.
+func (b *Board) Said(kind string) (c Condition, said bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return conditionOf(b.draft.Conditions, kind)
@@ -237,7 +239,10 @@ func (b *Board) Did(s plan.Step, epoch uint64, err error, stale bool, warnings [
 	}
 	b.metrics.step(s.Key.Kind, s.Op, err, stale)
 	if stale {
-		log.Info("somebody else wrote first; planning again", "operation", s.Op.Word(), "object", s.Key.String())
+		if err != nil {
+			log = log.WithValues("why", v1.Scrub(err.Error()))
+		}
+		log.Info("step put off; planning again", "operation", s.Op.Word(), "object", s.Key.String())
 		return
 	}
 	for _, w := range warnings {
@@ -246,6 +251,9 @@ func (b *Board) Did(s plan.Step, epoch uint64, err error, stale bool, warnings [
 	at := idOf(s.Key, s.Instance, s.Op)
 	d := b.open[at]
 	if err != nil {
+		if fault, is := errors.AsType[*rescue.Panic](err); is {
+			log = log.WithValues("stack", fault.Stack)
+		}
 		log.Error(err, "step failed", "operation", s.Op.Word(), "object", s.Key.String(), "cause", s.Cause)
 		if d != nil {
 			d.Done, d.Why = "error", v1.Scrub(err.Error())

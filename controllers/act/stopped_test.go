@@ -1,0 +1,47 @@
+package act
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/apply"
+	"github.com/swarm-operator/swarm-operator/controllers/decide"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+)
+
+// If a run is told to stop while its steps wait for a look at the holds, the steps have not failed: they are put off. The
+// operator that goes on would otherwise wait until their next try.
+func TestStepsOfARunThatIsStoppedHaveNotFailed(t *testing.T) {
+	nobody, err := engine.Open(engine.Options{Host: "unix://" + t.TempDir() + "/nobody.sock"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = nobody.Close() }()
+	a := New(Options{Engine: nobody, Log: logr.Discard(), Now: time.Now})
+	ctx, stop := context.WithCancel(t.Context())
+	check := a.held(ctx, &Run{Decision: &decide.Decision{}})
+	if err := check(ctx, v1.Key{Kind: v1.KindService, Name: "web"}); err == nil || errors.Is(err, apply.ErrNotNow) {
+		t.Errorf("without an engine the look says %v, want an error of its own", err)
+	}
+	stop()
+	if err := check(ctx, v1.Key{Kind: v1.KindService, Name: "web"}); !errors.Is(err, apply.ErrNotNow) {
+		t.Errorf("after the stop it says %v", err)
+	}
+}
+
+// Tokens and keys that a run was to deliver when it was told to stop are still to be delivered, and nothing has failed.
+func TestDeliveriesOfARunThatIsStoppedWait(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	all := []Delivery{{Of: kinds.WorkerToken}, {Of: kinds.UnlockKey}}
+	done, left, errs := (&Actor{}).deliver(ctx, all)
+	if done != 0 || len(left) != len(all) || len(errs) > 0 {
+		t.Errorf("%d delivered, %d left, errors %v", done, len(left), errs)
+	}
+}

@@ -1,0 +1,55 @@
+package rescue
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func poisoned() { panic("POSTGRES_PASSWORD=canary") }
+
+func TestDoReturnsTheErrorOfAFunctionThatEnds(t *testing.T) {
+	is := errors.New("its own")
+	if err := Do(func() error { return is }); !errors.Is(err, is) {
+		t.Errorf("got %v", err)
+	}
+	if err := Do(func() error { return nil }); err != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The value of a panic is shown nowhere. The stack says where it happened.
+func TestAPanicIsAnErrorWithAStackAndWithoutItsValue(t *testing.T) {
+	err := Do(func() error { poisoned(); return nil })
+	p, is := errors.AsType[*Panic](err)
+	if !is || p.Type != "string" || !strings.Contains(p.Stack, "rescue.poisoned") {
+		t.Fatalf("got %#v", err)
+	}
+	if text := fmt.Sprintf("%v %+v %s", err, p, p.Stack); strings.Contains(text, "canary") {
+		t.Errorf("it shows the value: %s", text)
+	}
+}
+
+// A panic that was carried over to another goroutine keeps the stack of the one that it happened in.
+func TestAPanicGoesOnInTheCallersGoroutine(t *testing.T) {
+	var all sync.WaitGroup
+	errs := make([]error, 3)
+	for i := range errs {
+		all.Go(func() {
+			errs[i] = Do(func() error {
+				if i == 1 {
+					poisoned()
+				}
+				return nil
+			})
+		})
+	}
+	all.Wait()
+	err := Do(func() error { Again(errs...); return errors.New("it did not panic") })
+	if p, is := errors.AsType[*Panic](err); !is || !strings.Contains(p.Stack, "rescue.poisoned") {
+		t.Errorf("got %v", err)
+	}
+	Again(nil, errors.New("no panic"), fmt.Errorf("nor this: %w", errors.ErrUnsupported))
+}
