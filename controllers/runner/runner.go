@@ -4,7 +4,6 @@ package runner
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -20,9 +19,6 @@ type Result struct{ RequeueAfter time.Duration }
 
 // Func reconciles one key.
 type Func func(ctx context.Context, key string) (Result, error)
-
-// ErrStuck marks an error that only a person can end. The key is not tried again before the next wake-up.
-var ErrStuck = errors.New("stuck until something changes")
 
 // These are the bounds of the back-off after errors.
 const (
@@ -63,8 +59,6 @@ func (r *Runner) Run(ctx context.Context) {
 		}
 		result, err := r.one(ctx, key)
 		switch {
-		case errors.Is(err, ErrStuck):
-			r.queue.Forget(key)
 		case err != nil && result.RequeueAfter > 0:
 			r.queue.Forget(key)
 			r.queue.AddAfter(key, result.RequeueAfter)

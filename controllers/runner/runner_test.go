@@ -56,13 +56,6 @@ func TestBackOffHasAnEnd(t *testing.T) {
 	}
 }
 
-func TestStuckIsNotTriedAgain(t *testing.T) {
-	at := calls(t, time.Hour, func(int) (Result, error) { return Result{}, errors.Join(ErrStuck, errors.New("no")) })
-	if len(at) != 1 {
-		t.Errorf("called %d times, want once", len(at))
-	}
-}
-
 func TestRequeueAfter(t *testing.T) {
 	at := calls(t, 35*time.Second, func(int) (Result, error) { return Result{RequeueAfter: 10 * time.Second}, nil })
 	if len(at) != 4 || at[3] != 30*time.Second {

@@ -42,7 +42,7 @@ func NewMetrics(version string, queue func() int) *Metrics {
 	m := &Metrics{
 		Registry: prometheus.NewRegistry(),
 		steps:    counter("steps_total", "Steps carried out, by kind, operation and result: ok, stale (somebody else wrote first) or error.", "kind", "operation", "result"),
-		runs:     counter("runs_total", "Runs by result: ok, stuck or error.", "result"),
+		runs:     counter("runs_total", "Runs by result: ok or error.", "result"),
 		repairs:  prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "repairs_total", Help: "Changes by hand that were undone."}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{Name: prefix + "run_duration_seconds", Help: "Time of a run.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 14)}),
 		lastRun:  prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "last_run_timestamp_seconds", Help: "Unix time of the last run without an error."}),
