@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/fnv"
 	"math/rand/v2"
+	"runtime/debug"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -18,14 +19,23 @@ func Fuzz(f *testing.F, law func(*rapid.T)) {
 	f.Fuzz(func(t *testing.T, input []byte) { check(t, padded(input)) })
 }
 
-// Each runs n lives, which are the same each time.
-func Each(n int, life func(*rapid.T)) {
-	g := rapid.Custom(func(t *rapid.T) bool {
-		life(t)
-		return true
-	})
+// Each runs n lives, which are the same each time. The first one that panics or fails ends the test.
+func Each(t testing.TB, n int, life func(*rapid.T)) {
+	t.Helper()
 	for seed := range n {
-		g.Example(seed)
+		rapid.Custom(func(drawn *rapid.T) bool {
+			// Example recovers what a life panics with, which is also how it fails, and draws another life in its place.
+			defer func() {
+				if p := recover(); p != nil {
+					t.Fatalf("life %d: %v; -rapid.log shows what it drew\n%s", seed, p, debug.Stack())
+				}
+			}()
+			life(drawn)
+			if drawn.Failed() {
+				t.Fatalf("life %d failed; -rapid.log shows how", seed)
+			}
+			return true
+		}).Example(seed)
 	}
 }
 

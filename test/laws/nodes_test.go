@@ -297,7 +297,7 @@ func TestLivesOfNodesComeToEverything(t *testing.T) {
 			s.acts(t, run, d)
 		})
 	}
-	generate.Each(250, life)
+	generate.Each(t, 250, life)
 	for _, what := range []string{
 		"labels", "drain", "active", "promote", "demote", "join", "leave", "remove", "a setting", "records", "rotate worker-token", "rotate manager-token", "rotate ca", "rotate signed-ca",
 		"roles refused", "announced", "rotating", "unknown", "tasks asked", "services asked", "a file asked", "both files asked", "emptied",
