@@ -9,8 +9,12 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
@@ -67,22 +71,44 @@ type order struct {
 	// before are commands that make it possible. args is the command; HASH stands for the revision in force.
 	before [][]string
 	args   []string
-	// holds is how many holds there are once it has been carried out.
-	holds int
+	// done reports whether it has been carried out.
+	done func(ordersLeft) bool
+}
+
+// ordersLeft is what orders leave in the swarm.
+type ordersLeft struct {
+	memory state.Memory // of the source failing
+	holds  []state.Hold
+	hash   string // the revision in force
 }
 
 var (
+	orderWeb  = v1.Key{Kind: v1.KindService, Name: "web"} // the service that orders are about
+	holdsWeb  = []string{"hold", "Service/web", "--reason", "an incident"}
 	unmanages = []string{"unmanage", "Service/web", "--name", "failing"}
 	orders    = []order{
-		{name: "hold", args: []string{"hold", "Service/web", "--reason", "an incident"}, holds: 1},
-		{name: "hold again", before: [][]string{{"hold", "Service/web", "--reason", "a first one"}}, args: []string{"hold", "Service/web", "--reason", "an incident"}, holds: 1},
-		{name: "resume", before: [][]string{{"hold", "failing", "--reason", "an incident"}}, args: []string{"resume", "failing"}},
-		{name: "approve", args: []string{"approve", "HASH", "restarts", "--name", "failing"}},
-		{name: "unmanage", args: unmanages},
-		{name: "take back", before: [][]string{unmanages}, args: []string{"resume", "Service/web", "--name", "failing"}},
-		{name: "confirm", args: []string{"confirm", "failing"}},
+		{name: "hold", args: holdsWeb, done: ordersLeft.held},
+		{name: "hold again", before: [][]string{{"hold", "Service/web", "--reason", "a first one"}}, args: holdsWeb, done: ordersLeft.held},
+		{name: "resume", before: [][]string{{"hold", "failing", "--reason", "an incident"}}, args: []string{"resume", "failing"}, done: func(l ordersLeft) bool {
+			return len(l.holds) == 0
+		}},
+		{name: "approve", args: []string{"approve", "HASH", "restarts", "--name", "failing"}, done: func(l ordersLeft) bool {
+			return slices.ContainsFunc(l.memory.Approvals, func(a state.Approval) bool {
+				return state.SameRevision(l.hash, a.Revision) && a.Consents.Covers(plan.Restarts, orderWeb)
+			})
+		}},
+		{name: "unmanage", args: unmanages, done: func(l ordersLeft) bool { return l.memory.GaveUp(orderWeb) }},
+		{name: "take back", before: [][]string{unmanages}, args: []string{"resume", "Service/web", "--name", "failing"}, done: func(l ordersLeft) bool {
+			return !l.memory.GaveUp(orderWeb)
+		}},
+		{name: "confirm", args: []string{"confirm", "failing"}, done: func(l ordersLeft) bool { return !l.memory.Resumed.IsZero() }},
 	}
 )
+
+// held reports whether the new hold is the only one.
+func (l ordersLeft) held() bool {
+	return len(l.holds) == 1 && l.holds[0].Target == orderWeb.String() && l.holds[0].Reason == "an incident"
+}
 
 // ordered is the second recording: the calls of each scene beside growing, and of each order, by name.
 var ordered = struct {
@@ -137,10 +163,12 @@ func recordScenes(t *testing.T) map[string][]string {
 		for _, args := range order.before {
 			w.want(0, append(slices.Clone(args), "--host", w.host())...)
 		}
+		w.left(order, hash, false)
 		k.knows(w.callers())
 		manager.Reset()
 		w.want(0, append(order.with(hash), "--host", manager.Host())...)
 		noted(order.name)
+		w.left(order, hash, true)
 		w.want(0, "resume", "Service/web", "--host", w.host(), "--name", "failing") // for the next one
 	}
 	ordered.patterns = out
@@ -169,6 +197,7 @@ func (f *forEver) gives(o order) {
 	for _, args := range o.before {
 		f.want(0, append(slices.Clone(args), "--host", f.host())...)
 	}
+	f.left(o, hash, false)
 	f.callers = f.world.callers()
 	f.spoils(f.swarm.Managers()[0])
 	p, err := harness.Start(binary, f.env(), append(o.with(hash), "--host", f.proxies[0].Host())...)
@@ -181,7 +210,7 @@ func (f *forEver) gives(o order) {
 	switch {
 	case out.code == 0 && sum > 0 && f.answer.names(f.calls, out.errs): // a note says what is left to do
 	case out.code == 0: // no such call was made, or its failure made no difference
-		f.left(o)
+		f.left(o, hash, true)
 	case out.code != 2 || sum == 0:
 		f.Errorf("it ends with %s", out)
 	case f.spoken() && !f.answer.names(f.calls, out.errs):
@@ -189,18 +218,28 @@ func (f *forEver) gives(o order) {
 	}
 	f.lift()
 	f.want(0, append(o.with(hash), "--host", f.host())...)
-	f.left(o)
+	f.left(o, hash, true)
 	f.want(0, "apply", "--host", f.host(), "--source", f.world.other().Dir)
 }
 
-// left checks that there are as many holds as after an order.
-func (f *forEver) left(o order) {
-	f.Helper()
-	list, err := f.api.ConfigList(f.Context(), client.ConfigListOptions{Filters: client.Filters{}.Add("label", "swarm-operator.io/hold")})
+// left checks what is there after an order, or before it if done is false. hash is the revision in force.
+func (w *world) left(o order, hash string, done bool) {
+	w.Helper()
+	list, err := w.api.ConfigList(w.Context(), client.ConfigListOptions{})
 	if err != nil {
-		f.Fatal(err)
+		w.Fatal(err)
 	}
-	if n := len(list.Items); n != o.holds {
-		f.Errorf("after %s, %d holds are there, want %d", o.name, n, o.holds)
+	var configs []*swarm.Config
+	for i := range list.Items {
+		configs = append(configs, &list.Items[i])
+	}
+	found, err := state.NewStore("failing", nil).Find(configs)
+	if err != nil {
+		w.Fatal(err)
+	}
+	l := ordersLeft{found.Memory, state.Holds(configs), hash}
+	if o.done(l) != done {
+		w.Errorf("%s is carried out: want %t; there are the holds %+v, the approvals %+v, given up is %v, and confirmed was at %s",
+			o.name, done, l.holds, l.memory.Approvals, l.memory.Released, l.memory.Resumed)
 	}
 }
