@@ -133,6 +133,9 @@ func (w *works) run(t *testing.T) {
 	}
 }
 
+// synced is what objects returns once the session has made everything.
+const synced = "Config/conf Synced Healthy, Service/web Synced Healthy"
+
 // objects renders what is said of each object, without messages.
 func objects(s status.Status) string {
 	var out []string
@@ -151,31 +154,73 @@ func TestASessionMakesWhatGitAsksFor(t *testing.T) {
 	w.run(t)
 	w.later()
 	s := w.StatusNow(t.Context())
-	if got := objects(s); got != "Config/conf Synced Healthy, Service/web Synced Healthy" || s.Mode != "enforce" || s.Applied == "" {
+	if got := objects(s); got != synced || s.Mode != "enforce" || s.Applied == "" {
 		t.Errorf("it is %s of %+v", got, s)
 	}
 }
 
-// Asking while runs are under way is safe, and asking often costs the engine little.
-func TestTheStatusOfASessionThatWorks(t *testing.T) {
-	w := working(t)
-	w.run(t)
-	w.lists.Store(0)
-	begin, first := time.Now(), w.conditions.Report().Sequence
+// questions is how often each caller of asked asks.
+const questions = 20
+
+// asked has eight callers ask for the status again and again, and checks their answers. It does not wait for them: the
+// channel is closed after the last answer. Each caller calls before ahead of each question.
+func (w *works) asked(t *testing.T, before func()) <-chan struct{} {
+	t.Helper()
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
 			last := uint64(0)
-			for range 20 {
+			for range questions {
+				before()
 				s := w.StatusNow(t.Context())
 				ran := slices.ContainsFunc(s.Conditions, func(c status.Condition) bool { return c.Type == status.InSync })
-				if s.Sequence < last || !ran || s.Applied == "" {
+				if s.Sequence < last || !ran || s.Applied == "" || objects(s) != synced {
 					t.Errorf("after report %d it is %+v", last, s)
 				}
 				last = s.Sequence
 			}
 		})
 	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		all.Wait()
+	}()
+	return done
+}
+
+// Asking is safe while runs are under way, also if each question looks at the engine.
+func TestAskingWhileRunsAreUnderWayIsSafe(t *testing.T) {
+	w := working(t)
+	w.run(t)
+	w.lists.Store(0)
+	asked := w.asked(t, w.later)
+	for runs := 1; ; runs++ {
+		if _, err := w.Reconcile(t.Context(), ""); err != nil {
+			t.Error(err)
+		}
+		if runs%2 == 0 { // short and whole runs by turns
+			w.NoticeAll()
+		}
+		select {
+		case <-asked:
+			// The engine is asked at least once for each question of one caller. The other callers may get what was seen.
+			if looks := w.lists.Load(); looks < questions {
+				t.Errorf("beside %d runs, tasks were listed %d times, want at least %d", runs, looks, questions)
+			}
+			return
+		default:
+		}
+	}
+}
+
+// Asking often costs the engine little, and each run publishes one report meanwhile.
+func TestAskingOftenCostsTheEngineLittle(t *testing.T) {
+	w := working(t)
+	w.run(t)
+	w.lists.Store(0)
+	begin, first := time.Now(), w.conditions.Report().Sequence
+	asked := w.asked(t, func() {})
 	for i := range uint64(5) {
 		if _, err := w.Reconcile(t.Context(), ""); err != nil {
 			t.Error(err)
@@ -185,7 +230,7 @@ func TestTheStatusOfASessionThatWorks(t *testing.T) {
 		}
 		w.NoticeAll()
 	}
-	all.Wait()
+	<-asked
 	if most := 1 + int64(time.Since(begin)/lookEvery); w.lists.Load() > most {
 		t.Errorf("tasks were listed %d times, more than %d", w.lists.Load(), most)
 	}
