@@ -24,6 +24,7 @@ func inForce(t *testing.T, n int) (*deciding, *decide.Decider) {
 	d := decide.New(decide.Policy{Budgets: plan.DefaultBudgets(), Follow: true})
 	for range enough {
 		run := s.decides(d, s.observed())
+		d.Keep()
 		if state.Differs("src", s.found, run.Memory) {
 			found, err := state.FoundAs(run.Memory, s.found.Sequence+1)
 			if err != nil {
@@ -64,9 +65,11 @@ func TestARunAllocatesForWhatChanged(t *testing.T) {
 		return testing.AllocsPerRun(3, func() {
 			again := &decide.Decision{Revision: run.Revision, World: run.World, Memory: s.found.Memory}
 			again.Index, again.Entries = ix, s.entries
+			_ = d.Clone() // as reconciler.Look does around each short run, with Keep
 			if s.decides(d, again); (len(again.Plan.Steps) > 0) != differs {
 				t.Errorf("there are %d steps", len(again.Plan.Steps))
 			}
+			d.Keep()
 		})
 	}
 	for _, differs := range []bool{false, true} {
