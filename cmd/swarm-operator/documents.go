@@ -7,6 +7,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
+	"github.com/swarm-operator/swarm-operator/controllers/report"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -101,31 +102,15 @@ type chronicle struct {
 
 // chronicleOf returns the history that a memory has.
 func chronicleOf(source string, m state.Memory) chronicle {
-	history := []status.Revision{}
-	for _, e := range slices.Backward(m.History) {
-		history = append(history, revisionOf(e))
-	}
-	history = status.Outcomes(history, m.InForce.Hash)
+	history := append([]status.Revision{}, status.Outcomes(report.Revisions(m.History), m.InForce.Hash)...)
 	if m.Refused != nil {
-		refused := revisionOf(*m.Refused)
+		refused := report.RevisionOf(*m.Refused)
 		if refused.Outcome == "" {
 			refused.Outcome = state.Refused
 		}
 		history = slices.Insert(history, 0, refused)
 	}
 	return chronicle{Source: source, InForce: m.InForce.Hash, History: history}
-}
-
-// revisionOf returns an entry in a form that may be shown. Why also says which commits the revision took back.
-func revisionOf(e state.Entry) status.Revision {
-	why := e.Why
-	if e.Rewrote != nil {
-		if why != "" {
-			why += "; "
-		}
-		why += e.Rewrote.Text(e.Hash)
-	}
-	return status.Revision{Hash: e.Hash, When: e.When, Since: e.Since, Outcome: e.Outcome, Why: v1.Scrub(why), At: e.At}
 }
 
 // waited is what wait has seen.

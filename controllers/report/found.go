@@ -21,7 +21,7 @@ import (
 func Found(run *decide.Decision, before status.Found, hidden map[v1.Key]time.Time) status.Found {
 	f := status.Found{
 		Source: run.Source, Revision: run.Attempted.Hash, Applied: run.InForce.Hash, Remembered: run.Memory.InForce.Hash, Problems: run.Problems,
-		Notices: status.Notices(run.Notices), Ran: true, Usable: run.Usable(), History: revisions(run.Memory.History),
+		Notices: status.Notices(run.Notices), Ran: true, Usable: run.Usable(), History: Revisions(run.Memory.History),
 	}
 	if !f.Usable {
 		return f
@@ -57,13 +57,25 @@ func away(nodes *kinds.Nodes) map[v1.Key]string {
 	return out
 }
 
-// revisions returns the revisions of a memory, the newest first.
-func revisions(history []state.Entry) []status.Revision {
+// Revisions returns the revisions of a memory, the newest first.
+func Revisions(history []state.Entry) []status.Revision {
 	var out []status.Revision
 	for _, e := range slices.Backward(history) {
-		out = append(out, status.Revision{Hash: e.Hash, When: e.When, Since: e.Since, Outcome: e.Outcome, Why: e.Why, At: e.At})
+		out = append(out, RevisionOf(e))
 	}
 	return out
+}
+
+// RevisionOf returns an entry in a form that may be shown. Why also says which commits the revision took back.
+func RevisionOf(e state.Entry) status.Revision {
+	why := e.Why
+	if e.Rewrote != nil {
+		if why != "" {
+			why += "; "
+		}
+		why += e.Rewrote.Text(e.Hash)
+	}
+	return status.Revision{Hash: e.Hash, When: e.When, Since: e.Since, Outcome: e.Outcome, Why: v1.Scrub(why), At: e.At}
 }
 
 // WantsOf names what is wanted. It returns before if that is equal, as it is in most runs.

@@ -36,7 +36,7 @@ func New(o *observe.Observer, every []kinds.Kind, now func() time.Time) *Reporte
 func (r *Reporter) Of(ctx context.Context, run *decide.Decision, unread error) (status.Status, error) {
 	seen := status.Report{Found: Found(run, status.Found{}, nil), Holds: run.Facts.Holds, Paused: v1.Scrub(run.Facts.Paused)}
 	was := run.World.Found.Memory // the old memory counts until the run is applied
-	seen.Applied, seen.Remembered, seen.History = was.InForce.Hash, was.InForce.Hash, revisions(was.History)
+	seen.Applied, seen.Remembered, seen.History = was.InForce.Hash, was.InForce.Hash, Revisions(was.History)
 	now, err := r.survey(ctx, &seen.Found)
 	if unread != nil {
 		seen.Conditions = append(seen.Conditions, status.Condition{Type: status.SourceReady, Reason: "SourceUnavailable", Message: v1.Scrub(unread.Error())})
@@ -148,7 +148,7 @@ func (r *Reporter) owned(ctx context.Context, w *observe.World, f *status.Found)
 
 // recall fills in from a memory what no run has said better.
 func recall(f *status.Found, m state.Memory) {
-	f.Remembered, f.History = m.InForce.Hash, revisions(m.History)
+	f.Remembered, f.History = m.InForce.Hash, Revisions(m.History)
 	switch {
 	case f.Revision != "":
 	case m.Refused != nil:

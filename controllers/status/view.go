@@ -210,7 +210,7 @@ type Revision struct {
 	Since time.Time `json:"since,omitzero"`
 	// Outcome is rolled-out, failed, held, refused, rolling-out or superseded.
 	Outcome string `json:"outcome,omitempty"`
-	// Why says why it failed, is held, was refused, or is not rolled out yet.
+	// Why says why it failed, is held, was refused, or is not rolled out yet, and which commits it took back.
 	Why string `json:"why,omitempty"`
 	// At is when the outcome became known.
 	At time.Time `json:"at,omitzero"`
