@@ -127,6 +127,7 @@ func (a *applying) run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return a.ended(ctx)
 		case waits:
+			a.errors = 0
 			if !a.waited {
 				note(a.cmd, "%v", standby)
 				a.waited = true
@@ -147,6 +148,8 @@ func (a *applying) run(ctx context.Context) error {
 			}
 			pause(ctx, time.Duration(a.errors)*200*time.Millisecond)
 		default:
+			a.errors = 0
+			a.r.Release(ctx, false) // others may act until there is something to do
 			pause(ctx, decide.Poll/2)
 		}
 	}
@@ -209,8 +212,15 @@ func (a *applying) result(err error) applied {
 	}
 	for _, p := range a.health {
 		if p.Failed() {
-			out.Failed = append(out.Failed, status.Failure{Object: p.Key, Why: v1.Scrub(p.Why), Revision: out.Revision})
+			failed := status.Failure{Object: p.Key, Why: v1.Scrub(p.Why), Revision: out.Revision}
+			if !p.Own {
+				failed.Revision = cmp.Or(a.last.FailureOf(p.Key).Revision, p.By)
+			}
+			out.Failed = append(out.Failed, failed)
 		}
+	}
+	if byOthers(err) {
+		out.InSync = false
 	}
 	switch {
 	case err == nil:
@@ -237,6 +247,7 @@ func (a *applying) well() string {
 
 func (a *applying) finish(ctx context.Context, run *reconciler.Run) error {
 	if a.wait {
+		a.r.Release(ctx, false) // others may act meanwhile
 		watch := newWatcher(a.out, screenOf(a.cmd, a.out))
 		err := a.r.Wait(ctx, run, func(all []reconciler.Progress) { a.health = all; watch(all) })
 		if ctx.Err() != nil {
@@ -264,10 +275,15 @@ func (a *applying) finish(ctx context.Context, run *reconciler.Run) error {
 }
 
 func err2exit(err error) error {
-	if errors.Is(err, reconciler.ErrFailed) || errors.Is(err, reconciler.ErrChanged) {
+	if errors.Is(err, reconciler.ErrFailed) || byOthers(err) {
 		return exit{exitDiffers, err}
 	}
 	return err
+}
+
+// byOthers reports whether a wait ended because somebody else changed or removed what it was waiting for.
+func byOthers(err error) bool {
+	return errors.Is(err, reconciler.ErrChanged) || errors.Is(err, reconciler.ErrGone)
 }
 
 func held(p plan.Plan) int {

@@ -269,3 +269,33 @@ func TestTheOutcomeOfApplySaysWhatIsLeft(t *testing.T) {
 		t.Error("two outcomes have one word")
 	}
 }
+
+// A failure names the revision that changed the object. If somebody else changed or removed something during the wait, the
+// swarm is not in sync, although the plan was carried out.
+func TestTheDocumentOfApplySaysWhoIsToBlame(t *testing.T) {
+	job := v1.Key{Kind: v1.KindService, Name: "job"}
+	failed := status.Verdict{State: status.IsFailed, Why: "it crashes"}
+	want := &diff.State{Key: job}
+	run := &reconciler.Run{}
+	run.InForce = git.Commit{Hash: revA, Tree: fstest.MapFS{}}
+	run.Wanted = map[v1.Key]*diff.State{job: want}
+	run.Memory.Failed = []plan.Failure{{Key: job, Digest: want.Digest(), Revision: "of the record"}}
+	a := applying{last: run, wait: true, health: []reconciler.Progress{
+		{Key: web, Verdict: failed, Own: true, By: revA}, {Key: db, Verdict: failed, By: revB}, {Key: job, Verdict: failed, By: revB},
+	}}
+	got := a.result(exit{exitDiffers, reconciler.ErrFailed})
+	for i, revision := range []string{revA, revB, "of the record"} {
+		if len(got.Failed) != 3 || got.Failed[i].Revision != revision {
+			t.Fatalf("failed are %+v, want the revision of number %d to be %s", got.Failed, i, revision)
+		}
+	}
+	if !got.InSync {
+		t.Error("a failure makes the swarm differ from git")
+	}
+	for _, err := range []error{reconciler.ErrChanged, reconciler.ErrGone} {
+		a.health = []reconciler.Progress{{Key: web, Verdict: status.Verdict{State: status.IsReady}, Own: true, By: revA}}
+		if got := a.result(err2exit(fmt.Errorf("%s: %w", web, err))); got.InSync || got.Outcome != status.Unfinished {
+			t.Errorf("after %q it is %s, in sync %t", err, got.Outcome, got.InSync)
+		}
+	}
+}
