@@ -51,10 +51,11 @@ func (a *acting) resume(ctx context.Context, t target) error {
 	if err != nil {
 		return err
 	}
-	did := len(ended) > 0
+	did, source := len(ended) > 0, t.source()
 	switch {
 	case t.object():
-		taken, err := a.takeBack(ctx, t.key)
+		var taken bool
+		source, taken, err = a.takeBack(ctx, t.key)
 		if err != nil {
 			return err
 		}
@@ -72,11 +73,12 @@ func (a *acting) resume(ctx context.Context, t target) error {
 		}
 		did = did || taken
 	}
-	still, err := a.stillHeld(ctx, t)
-	if err != nil {
-		return err
-	}
+	still, err := a.stillHeld(ctx, source, t)
 	switch {
+	case err != nil && did:
+		a.note("%s may still be on hold: %v", t.text, err)
+	case err != nil:
+		return err
 	case did:
 		for _, h := range still {
 			a.note("nothing is written to it yet: %s is on hold: %s; to end that: swarm-operator resume %s", h.Target, h.Text(), h.Target)
@@ -91,15 +93,12 @@ func (a *acting) resume(ctx context.Context, t target) error {
 	return nil
 }
 
-// stillHeld returns the holds on something wider that cover the target as well.
-func (a *acting) stillHeld(ctx context.Context, t target) ([]state.Hold, error) {
+// stillHeld returns the holds on something wider that cover the target as well. Without a source, only holds on all are
+// known to cover an object.
+func (a *acting) stillHeld(ctx context.Context, source string, t target) ([]state.Hold, error) {
 	own, err := state.Read(ctx, a.engine)
 	if err != nil {
 		return nil, fmt.Errorf("looking for other holds: %w", err)
-	}
-	source := t.source()
-	if t.object() {
-		source, _ = a.source() // without one, only holds on all are known to cover the object
 	}
 	return slices.DeleteFunc(state.Holds(own), func(h state.Hold) bool { return !h.Covers(source, t.key, time.Now()) }), nil
 }
@@ -118,18 +117,19 @@ func (a *acting) known(ctx context.Context, source, hint string) error {
 	return fmt.Errorf("source %s is not known to this swarm%s; %s%s", source, v1.DidYouMean(source, sources), listed(sources), hint)
 }
 
-// takeBack returns an object that the source had given up to the source.
-func (a *acting) takeBack(ctx context.Context, key v1.Key) (did bool, err error) {
-	source, err := a.source()
+// takeBack returns an object that the source had given up to the source. It also returns which source that is, and ""
+// if nothing tells.
+func (a *acting) takeBack(ctx context.Context, key v1.Key) (source string, did bool, err error) {
+	source, err = a.source()
 	if err != nil {
 		if a.name != "" {
-			return false, err
+			return "", false, err
 		}
-		return false, nil // the hold was on the object, whichever source has it
+		return "", false, nil // the hold was on the object, whichever source has it
 	}
 	gone, err := a.lost(ctx, source)
 	if err != nil {
-		return false, err
+		return "", false, err
 	}
 	err = a.edit(ctx, source, func(m *state.Memory) error {
 		m.ForgetRecords(func(id string, k v1.Key) bool { return k == key && m.GaveUp(k) && gone(id) })
@@ -143,7 +143,7 @@ func (a *acting) takeBack(ctx context.Context, key v1.Key) (did bool, err error)
 		a.done.Objects = append(a.done.Objects, actedOn{Object: key})
 		a.say("%s: source %s has it again", key, source)
 	}
-	return did, err
+	return source, did, err
 }
 
 // takeAllBack returns to the source everything that it had given up.
