@@ -178,10 +178,13 @@ func (a *acting) take(lease *state.Lease, source string) error {
 			return errors.New("interrupted")
 		case err == nil && taken.Epoch != 0:
 			return nil
-		case err == nil && holder == "":
-			holder = cmp.Or(taken.Holder, "somebody whose lease was removed")
-			a.note("waiting for %s, which acts on the swarm", holder)
-		case err != nil:
+		case err == nil:
+			failed = 0
+			if holder == "" {
+				holder = cmp.Or(taken.Holder, "somebody whose lease was removed")
+				a.note("waiting for %s, which acts on the swarm", holder)
+			}
+		default:
 			taken.Again = time.Second
 			if failed++; failed == tries {
 				return err

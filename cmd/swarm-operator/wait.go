@@ -82,6 +82,7 @@ type waiting struct {
 	said    string
 	waits   string // what was printed about an error that may pass
 	last    error  // error of the last look; nil if that worked
+	failed  int    // how many looks in a row have failed with an error that is not known to pass
 }
 
 // open opens the source. If --source is stated but --name is not, the source also gives the name.
@@ -115,7 +116,7 @@ func (w *waiting) run(ctx context.Context, timeout time.Duration) error {
 		switch {
 		case ctx.Err() != nil:
 			return w.over(timeout)
-		case err != nil && !passing(err):
+		case !w.goesOn(err):
 			return err
 		case err == nil && v.final:
 			return w.end(v)
@@ -126,6 +127,8 @@ func (w *waiting) run(ctx context.Context, timeout time.Duration) error {
 				to = w.cmd.ErrOrStderr()
 			}
 			fmt.Fprintln(to, v1.Scrub(v.text))
+		case err != nil && !passing(err):
+			note(w.cmd, "%v; wait looks again", err)
 		case err != nil && err.Error() != w.waits: // a typing mistake would otherwise be waited for in silence
 			w.waits = err.Error()
 			note(w.cmd, "%v; wait looks for it until --timeout (%s) is over", err, timeout)
@@ -157,6 +160,28 @@ func rest(ctx context.Context, events <-chan engine.Event) bool {
 	}
 }
 
+// unread is an error of an engine that was asked for its configs.
+type unread struct{ error }
+
+func (e unread) Unwrap() error { return e.error }
+
+// goesOn reports whether there is another look after one that ended with err. A call that fails for a reason that is
+// not known to pass is repeated a few times, unless it would fail in the same way.
+func (w *waiting) goesOn(err error) bool {
+	switch {
+	case err == nil:
+		w.failed = 0
+		return true
+	case passing(err):
+		return true
+	case engine.IsPermission(err), engine.IsNotManager(err), engine.IsLocked(err), engine.IsUnsupported(err):
+		return false
+	}
+	w.failed++
+	_, is := errors.AsType[unread](err)
+	return is && w.failed < tries
+}
+
 // passing reports whether an error may go away by itself.
 func passing(err error) bool {
 	var none noSource
@@ -166,7 +191,7 @@ func passing(err error) bool {
 func (w *waiting) look(ctx context.Context) (verdict, error) {
 	own, err := state.Read(ctx, w.engine)
 	if err != nil {
-		return verdict{}, err
+		return verdict{}, unread{err}
 	}
 	source := w.source
 	if sources := state.Sources(own); !slices.Contains(sources, source) { // it is chosen, and reported, only once
