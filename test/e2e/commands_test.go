@@ -307,7 +307,7 @@ func TestConsentByCommand(t *testing.T) {
 	w.want(0, "approve", "--host", w.host(), hash[:10], "removals")
 	s.all(5)
 	s.op.inSync(hash)
-	w.want(0, "wait", "--host", w.host(), "--revision", hash, "--timeout", "2m").says(t, "is rolled out")
+	w.want(0, "wait", "--host", w.host(), "--revision", hash).says(t, "is rolled out")
 
 	t.Log("it was for that revision only")
 	s.repo.remove(files(1, 5)...)
@@ -321,7 +321,7 @@ func TestWaitFollowsARevision(t *testing.T) {
 	c := w.commanded("followed")
 	wait := func(code int, revision string, more ...string) result {
 		t.Helper()
-		return c.command(code, append([]string{"wait", "--revision", revision, "--timeout", "2m"}, more...)...)
+		return c.command(code, append([]string{"wait", "--revision", revision}, more...)...)
 	}
 	wait(0, c.good).says(t, "is rolled out")
 	briefly := func(revision string, more ...string) (r result) {

@@ -129,7 +129,7 @@ func TestASpecThatCrashesIsAppliedOnceAndRemembered(t *testing.T) {
 				t.Fatalf("want the bad spec written once, got\n%s", lines(writes))
 			}
 			f.remembered()
-			if r := f.cli("apply", "--host", f.proxy.Host(), "--source", f.repo.Dir, "--wait", "--timeout", "2m"); r.code != 1 {
+			if r := f.cli("apply", "--host", f.proxy.Host(), "--source", f.repo.Dir, "--wait"); r.code != 1 {
 				t.Errorf("apply --wait of a want that failed: %s", r)
 			}
 			f.fixed("app:2")
@@ -262,7 +262,7 @@ func TestTheReportHasTheContainersOwnError(t *testing.T) {
 			f.repo.commit("bad", map[string]string{"app.yaml": f.manifest(tc.image)})
 			f.status(f.name, tc.state)
 			f.reported(tc.says)
-			r := f.cli("apply", "--host", f.host(), "--source", f.repo.Dir, "--wait", "--timeout", "2m")
+			r := f.cli("apply", "--host", f.host(), "--source", f.repo.Dir, "--wait")
 			if r.code != 1 || !strings.Contains(r.out+r.errs, tc.says) {
 				t.Errorf("apply --wait of a want that failed: %s", r)
 			}

@@ -85,7 +85,7 @@ func TestALostMemoryIsSafe(t *testing.T) {
 		w.runs(name(i), 1)
 	}
 	// The outcome of the roll-outs is written as well, some seconds later.
-	w.want(0, "wait", "--host", w.host(), "--source", r.Dir, "--revision", "HEAD", "--timeout", "2m")
+	w.want(0, "wait", "--host", w.host(), "--source", r.Dir, "--revision", "HEAD")
 	w.written(p)
 	before, tasks, configs, secrets := w.versions(), w.taskIDs(), w.configs(), w.secrets()
 	p.Reset()

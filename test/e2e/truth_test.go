@@ -65,10 +65,10 @@ func TestAChangeOfPortsIsRolledOutWhenItsTasksAreNew(t *testing.T) {
 		hash := r.commit("labels", map[string]string{"b.yaml": published("ports-b", "{target: 80, published: 7090}") + "# one\n"})
 		o.inSync(hash)
 		for i, ports := range changes {
-			w.want(0, "wait", "--revision", hash, "--name", "ports-run", "--host", w.host(), "--timeout", "2m")
+			w.want(0, "wait", "--revision", hash, "--name", "ports-run", "--host", w.host())
 			since := w.service("ports-b").UpdatedAt
 			hash = r.commit(fmt.Sprint("change ", i), map[string]string{"b.yaml": published("ports-b", swap(ports))})
-			w.want(0, "wait", "--revision", hash, "--name", "ports-run", "--host", w.host(), "--timeout", "2m")
+			w.want(0, "wait", "--revision", hash, "--name", "ports-run", "--host", w.host())
 			if err := w.anew("ports-b", since); err != nil {
 				t.Errorf("after wait with ports [%s]: %v", ports, err)
 			}
@@ -116,11 +116,11 @@ func TestOneShotsAreReadyWhenTheyHaveEnded(t *testing.T) {
 	o := w.operate(w.host(), r)
 	o.inSync(hash)
 	o.condition("RolloutFailed", false)
-	w.want(0, "wait", "--revision", hash, "--host", w.host(), "--timeout", "1m").says(t, "is rolled out")
+	w.want(0, "wait", "--revision", hash, "--host", w.host()).says(t, "is rolled out")
 
 	t.Log("what fails and is given up has failed")
 	hash = r.commit("bad", map[string]string{"fail.yaml": once("once-fail", "exit-3:1", "on-failure", "replicas: 2", quick("continue"))})
-	w.want(1, "wait", "--revision", hash, "--host", w.host(), "--timeout", "2m").says(t, "failed: Service/once-fail", "non-zero exit (3)")
+	w.want(1, "wait", "--revision", hash, "--host", w.host()).says(t, "failed: Service/once-fail", "non-zero exit (3)")
 }
 
 // saysInTime repeats a command that gives up after a time, until its output has all texts. On a busy machine that
@@ -178,7 +178,7 @@ func TestWhyTasksWaitIsSaidEverywhere(t *testing.T) {
 	}
 
 	t.Log("what an earlier revision changed and only waits is no matter of this one")
-	w.want(0, "wait", "--revision", hash, "--host", w.host(), "--timeout", "1m").says(t, "is rolled out")
+	w.want(0, "wait", "--revision", hash, "--host", w.host()).says(t, "is rolled out")
 
 	t.Log("and of its own it says why")
 	hash = r.commit("another label", map[string]string{"a.yaml": service("waits-label", "image: app:2", "placement: {constraints: [node.labels.nope == x]}", quick("pause"))})
@@ -188,7 +188,7 @@ func TestWhyTasksWaitIsSaidEverywhere(t *testing.T) {
 
 	t.Log("a place ends the wait")
 	w.nodeByHand(w.swarm.Workers()[0], func(n *swarm.NodeSpec) { n.Labels = map[string]string{"nope": "x"} })
-	w.want(0, "wait", "--revision", hash, "--host", w.host(), "--timeout", "2m").says(t, "is rolled out")
+	w.want(0, "wait", "--revision", hash, "--host", w.host()).says(t, "is rolled out")
 	o.condition("RolloutFailed", false)
 }
 
@@ -202,14 +202,14 @@ func TestALaterRevisionIsNotBlamed(t *testing.T) {
 	}
 	first := r.commit("good", app("app:1"))
 	o := w.operate(w.host(), r)
-	w.want(0, "wait", "--revision", first, "--name", "blamed", "--host", w.host(), "--timeout", "2m")
+	w.want(0, "wait", "--revision", first, "--name", "blamed", "--host", w.host())
 	bad := r.commit("bad", app("crash:1"))
 	o.inSync(bad)
 	next := r.commit("about another one", map[string]string{"b.yaml": service("blamed-b", "image: app:1", "replicas: 1")})
 	o.inSync(next)
 	o.condition("RolloutFailed", true)
-	w.want(0, "wait", "--revision", next, "--host", w.host(), "--timeout", "2m").says(t, "is rolled out")
-	w.want(1, "wait", "--revision", bad, "--host", w.host(), "--timeout", "2m").says(t, "failed: Service/blamed-a")
+	w.want(0, "wait", "--revision", next, "--host", w.host()).says(t, "is rolled out")
+	w.want(1, "wait", "--revision", bad, "--host", w.host()).says(t, "failed: Service/blamed-a")
 	out := w.want(0, "history", "--host", w.host())
 	for _, line := range strings.Split(out.out, "\n") {
 		if strings.HasPrefix(line, next[:10]) && !strings.Contains(line, "rolled-out") || strings.HasPrefix(line, bad[:10]) && !strings.Contains(line, "failed") {
