@@ -346,7 +346,7 @@ func (f *forEver) onceOnly() {
 	}
 	// An apply that waits for a node that leaves looks at everything at the pace of a poll.
 	polls := 0
-	if f.scene.node && strings.HasPrefix(f.calls, http.MethodGet) || strings.HasPrefix(f.calls, "any") {
+	if f.scene.node && (strings.HasPrefix(f.calls, http.MethodGet) || strings.HasPrefix(f.calls, "any")) {
 		polls = int(time.Since(since) / (decide.Poll / 2))
 	}
 	if most > f.perTry()*12+polls {
