@@ -175,7 +175,8 @@ func (w *world) replaced(proxy *harness.Proxy, prefix string, e ending, at point
 	i.repo = w.repo(prefix, map[string]string{"mode.yaml": db(mode), "a.yaml": port(a, base), "b.yaml": port(b, base+1)})
 	i.want(0, i.args()...)
 	for _, name := range []string{a, b} {
-		// First the scale alone: an update of SwarmKit that runs meanwhile can bring a task back, and leave it there.
+		// First the scale alone, once the first task runs: otherwise SwarmKit may leave a task that it has just begun.
+		w.runs(name, 1)
 		w.byHand(name, func(s *swarm.ServiceSpec) { s.Mode.Replicated.Replicas = new(uint64) })
 		w.settled(name)
 		w.byHand(name, func(s *swarm.ServiceSpec) {
