@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 	"github.com/swarm-operator/swarm-operator/controllers/screen"
 )
 
@@ -51,9 +52,12 @@ const (
 func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	root := newRoot(out, errs)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := rescue.Do(func() error { return root.ExecuteContext(ctx) })
 	if err == nil {
 		return 0
+	}
+	if fault, is := errors.AsType[*rescue.Panic](err); is { // a command has no log that could have the stack
+		fmt.Fprintln(errs, fault.Stack)
 	}
 	var e exit
 	if !errors.As(err, &e) {

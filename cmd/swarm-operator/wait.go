@@ -173,6 +173,7 @@ func (w *waiting) goesOn(err error) bool {
 		w.failed = 0
 		return true
 	case passing(err):
+		w.failed = 0
 		return true
 	case engine.IsPermission(err), engine.IsNotManager(err), engine.IsLocked(err), engine.IsUnsupported(err):
 		return false

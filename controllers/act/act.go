@@ -197,7 +197,9 @@ func (d *doing) deliverOld(ctx context.Context, _ *apply.Outcome) error {
 func (d *doing) prove(ctx context.Context, _ *apply.Outcome) error {
 	var unproven []error
 	d.plan, unproven = d.proven(ctx, d.run)
-	d.errs = append(d.errs, unproven...)
+	if ctx.Err() == nil { // otherwise the run ends, and nothing has failed
+		d.errs = append(d.errs, unproven...)
+	}
 	return nil
 }
 
@@ -229,7 +231,7 @@ func (d *doing) deliverMade(ctx context.Context, _ *apply.Outcome) error {
 	}
 	made, err := d.notDelivered(ctx, d.run)
 	d.brings(ctx, made)
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		d.errs = append(d.errs, err)
 	}
 	return nil

@@ -13,6 +13,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 // If a run is told to stop while its steps wait for a look at the holds, the steps have not failed: they are put off. The
@@ -30,8 +32,16 @@ func TestStepsOfARunThatIsStoppedHaveNotFailed(t *testing.T) {
 		t.Errorf("without an engine the look says %v, want an error of its own", err)
 	}
 	stop()
-	if err := check(ctx, v1.Key{Kind: v1.KindService, Name: "web"}); !errors.Is(err, apply.ErrNotNow) {
+	err = check(ctx, v1.Key{Kind: v1.KindService, Name: "web"})
+	if !errors.Is(err, apply.ErrNotNow) {
 		t.Errorf("after the stop it says %v", err)
+	}
+	// It is no try either if the step has failed before.
+	step := stepOn(diff.Create, "web", 0)
+	run := &Run{Decision: &decide.Decision{}}
+	run.Whole, run.Facts.Troubles = true, map[string]plan.Trouble{step.Name(): {Tries: 1}}
+	if !a.outdated(run)(step, err) {
+		t.Error("a step that the stop has put off counts as failed once more")
 	}
 }
 

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -63,7 +64,9 @@ func (c *Certificates) Look(ctx context.Context, seen []kinds.Sighting) {
 					ends[i], err = engine.CertificateExpiry(ctx, m.Address)
 					return err
 				})
-				if err != nil {
+				if fault, is := errors.AsType[*rescue.Panic](err); is {
+					c.Log.Error(fault, "the certificate of a manager was not seen", "node", m.Name, "stack", fault.Stack)
+				} else if err != nil {
 					c.Log.V(1).Info("the certificate of a manager was not seen", "node", m.Name, "error", err.Error())
 				}
 			})

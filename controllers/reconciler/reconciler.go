@@ -105,6 +105,7 @@ func (r *Reconciler) Look(ctx context.Context, scope observe.Scope) (*Run, error
 	run, err := r.planned(ctx, scope)
 	if again && err == nil && !run.Whole && run.Ends() {
 		r.decider.Again(before) // as if the first look had not been thought about
+		before = r.decider.Clone()
 		run, err = r.planned(ctx, observe.Everything)
 	}
 	r.decider.Keep()

@@ -141,12 +141,12 @@ func (c *Conditions) Unwritten(err error) {
 	c.engine(err)
 }
 
-// Written notes that a run could write what it wanted to, or had nothing to write.
+// Written notes that a run could write what it wanted to, had nothing to write, or leaves that to another instance.
 func (c *Conditions) Written() {
-	if c.unwritten != nil {
-		c.unwritten = nil
+	if c.unwritten != nil && !c.unread {
 		c.engine(nil)
 	}
+	c.unwritten = nil
 }
 
 // engine sets whether the engine can be used.

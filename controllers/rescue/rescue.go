@@ -17,7 +17,7 @@ type Panic struct {
 }
 
 func (p *Panic) Error() string {
-	return fmt.Sprintf("a fault in swarm-operator (%s); please report it, with the stack that the log has", p.Type)
+	return fmt.Sprintf("a fault in swarm-operator (%s); please report it, with its stack", p.Type)
 }
 
 // Do calls f and returns its error. If f panics, Do returns a Panic.

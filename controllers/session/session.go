@@ -97,6 +97,7 @@ func (s *Session) reconcile(ctx context.Context) (result runner.Result, err erro
 	s.conditions.Looked(&run.Decision, s.Hidden())
 	s.moving = run.Moving()
 	if !run.Usable() { // no revision is in force, so there is nothing to do until git or the swarm changes
+		s.conditions.Written()
 		done = true
 		return runner.Result{}, nil
 	}
@@ -111,7 +112,7 @@ func (s *Session) reconcile(ctx context.Context) (result runner.Result, err erro
 		undelivered, why := run.Undelivered()
 		s.conditions.Delivered(&run.Decision, undelivered, why)
 	}
-	if err == nil && run.Waits(decide.Remembering) == 0 {
+	if waits || err == nil && !out.Stale && run.Waits(decide.Remembering) == 0 {
 		s.conditions.Written()
 	}
 	switch {
