@@ -197,9 +197,7 @@ func (d *doing) deliverOld(ctx context.Context, _ *apply.Outcome) error {
 func (d *doing) prove(ctx context.Context, _ *apply.Outcome) error {
 	var unproven []error
 	d.plan, unproven = d.proven(ctx, d.run)
-	if ctx.Err() == nil { // otherwise the run ends, and nothing has failed
-		d.errs = append(d.errs, unproven...)
-	}
+	d.fails(ctx, unproven...)
 	return nil
 }
 
@@ -226,15 +224,19 @@ func (d *doing) step(ctx context.Context, out *apply.Outcome) error {
 
 // deliverMade delivers the tokens and keys that the steps have made.
 func (d *doing) deliverMade(ctx context.Context, _ *apply.Outcome) error {
-	if !slices.ContainsFunc(d.plan.Steps, makes) || ctx.Err() != nil {
-		return nil
-	}
-	made, err := d.notDelivered(ctx, d.run)
-	d.brings(ctx, made)
-	if err != nil && ctx.Err() == nil {
-		d.errs = append(d.errs, err)
+	if ctx.Err() == nil && slices.ContainsFunc(d.plan.Steps, makes) {
+		made, err := d.notDelivered(ctx, d.run)
+		d.brings(ctx, made)
+		d.fails(ctx, err)
 	}
 	return nil
+}
+
+// fails notes why deliveries failed. If the run has ended, nothing has failed.
+func (d *doing) fails(ctx context.Context, errs ...error) {
+	if err := errors.Join(errs...); err != nil && ctx.Err() == nil {
+		d.errs = append(d.errs, err)
+	}
 }
 
 // brings delivers tokens and keys, and notes those that are still to be delivered.

@@ -56,9 +56,11 @@ func (a *Actor) held(ctx context.Context, run *Run) func(context.Context, v1.Key
 	}
 	return func(ctx context.Context, key v1.Key) error {
 		err := watch.Check(ctx, key)
-		// If the run has ended while the step waited for the answer, the step has not failed either.
-		if errors.Is(err, state.ErrOnHold) || err != nil && ctx.Err() != nil {
+		switch {
+		case errors.Is(err, state.ErrOnHold):
 			return fmt.Errorf("%w: %w", apply.ErrNotNow, err)
+		case err != nil && ctx.Err() != nil:
+			return fmt.Errorf("%w: %w", apply.ErrStopped, err)
 		}
 		return err
 	}

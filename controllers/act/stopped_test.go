@@ -28,12 +28,12 @@ func TestStepsOfARunThatIsStoppedHaveNotFailed(t *testing.T) {
 	a := New(Options{Engine: nobody, Log: logr.Discard(), Now: time.Now})
 	ctx, stop := context.WithCancel(t.Context())
 	check := a.held(ctx, &Run{Decision: &decide.Decision{}})
-	if err := check(ctx, v1.Key{Kind: v1.KindService, Name: "web"}); err == nil || errors.Is(err, apply.ErrNotNow) {
+	if err := check(ctx, v1.Key{Kind: v1.KindService, Name: "web"}); err == nil || errors.Is(err, apply.ErrStopped) {
 		t.Errorf("without an engine the look says %v, want an error of its own", err)
 	}
 	stop()
 	err = check(ctx, v1.Key{Kind: v1.KindService, Name: "web"})
-	if !errors.Is(err, apply.ErrNotNow) {
+	if !errors.Is(err, apply.ErrStopped) {
 		t.Errorf("after the stop it says %v", err)
 	}
 	// It is no try either if the step has failed before.

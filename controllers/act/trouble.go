@@ -182,7 +182,7 @@ func (a *Actor) outdated(run *Run) func(plan.Step, error) bool {
 		if !apply.Outdated(s, err) {
 			return false
 		}
-		if errors.Is(err, engine.ErrFenced) || errors.Is(err, apply.ErrNotNow) && !errors.Is(err, state.ErrOnHold) {
+		if errors.Is(err, engine.ErrFenced) || errors.Is(err, apply.ErrStopped) {
 			return true // the lost lease or the end of the run explains it
 		}
 		is := puzzle{version: versionOf(s), why: err.Error()}

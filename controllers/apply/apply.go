@@ -35,6 +35,9 @@ type Event struct {
 // ErrNotNow marks a step that was not begun, because what the plan was made from no longer holds.
 var ErrNotNow = errors.New("not begun")
 
+// ErrStopped is the error of a step that was not begun, because the run ended first.
+var ErrStopped = errors.New("the run has ended")
+
 // Outcome is what became of a plan.
 type Outcome struct {
 	Done, Failed, Skipped int
@@ -220,7 +223,7 @@ func wrote(s plan.Step, made kinds.Result) []kinds.Ref {
 // the same answers in other cases: a name is taken and no list shows by whom, or an object that the step refers to
 // does not exist.
 func Outdated(_ plan.Step, err error) bool {
-	return engine.IsStale(err) || engine.IsExists(err) || engine.IsNotFound(err) || errors.Is(err, ErrNotNow) || errors.Is(err, engine.ErrFenced)
+	return engine.IsStale(err) || engine.IsExists(err) || engine.IsNotFound(err) || errors.Is(err, ErrNotNow) || errors.Is(err, ErrStopped) || errors.Is(err, engine.ErrFenced)
 }
 
 func (r *run) step(ctx context.Context, s plan.Step) (result kinds.Result, err error) {
