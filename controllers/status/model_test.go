@@ -159,6 +159,9 @@ func shownPlan() plan.Plan {
 			}},
 		},
 		Kept: []v1.Key{{Kind: v1.KindConfig, Name: "kept"}},
+		Stays: []plan.Refusal{
+			{Op: diff.Remove, Key: v1.Key{Kind: v1.KindConfig, Name: "kept"}, Instance: "kept", Guard: "in-use", Class: plan.Later, Why: "it is used by Service/web"},
+		},
 	}
 }
 
@@ -177,7 +180,6 @@ var notInPlansText = map[string]string{
 	"refused.quiet":          "the class and the guard say it",
 	"refused.fields.ignored": "ignored fields are shown as others",
 	"refused.fields.by":      "it is written as a word of its own",
-	"kept":                   "nothing happens to it, and status says that it stays",
 }
 
 // The text and the JSON of a plan are made of one value, and say the same.

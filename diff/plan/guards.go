@@ -253,7 +253,7 @@ func inUse(plan Plan, _ Facts, _ Policy) []Refusal {
 		}
 		staying := slices.DeleteFunc(slices.Clone(s.Change.Have.Meta.UsedBy), func(k v1.Key) bool { return going[k] })
 		if len(staying) > 0 {
-			out = append(out, s.Refusal(Later, "%s refers to it", join(staying)))
+			out = append(out, s.Refusal(Later, "it is used by %s, now or after a rollback; the operator removes it when nothing uses it", join(staying)))
 		}
 	}
 	return out

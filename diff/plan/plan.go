@@ -122,6 +122,8 @@ type Plan struct {
 	// Kept are objects that stay although their manifest is gone or their version is old, because services still
 	// refer to them.
 	Kept []v1.Key
+	// Stays are the refusals of those in Kept whose manifest is gone, for people. They count as no difference.
+	Stays []Refusal
 	// ends report whether a step may be the last thing that this process does. They are set only while the plan is
 	// made.
 	ends []func(Step) bool
@@ -347,9 +349,8 @@ func Build(changes []diff.Change, f Facts, p Policy, parts ...Part) Plan {
 		}
 	}
 	plan.nameSettings()
-	slices.SortFunc(plan.Refused, func(a, b Refusal) int {
-		return cmp.Or(a.Key.Compare(b.Key), strings.Compare(a.Instance, b.Instance), cmp.Compare(a.Op, b.Op), strings.Compare(a.Guard, b.Guard), strings.Compare(a.Why, b.Why))
-	})
+	slices.SortFunc(plan.Refused, Refusal.compare)
+	slices.SortFunc(plan.Stays, Refusal.compare)
 	plan.ends = nil
 	return plan
 }
@@ -488,13 +489,21 @@ func (p *Plan) Refuse(r Refusal) bool {
 		r.Fields = p.Steps[i].Fields
 	}
 	r.of.origin, r.of.needs = p.Steps[i].Origin, p.Steps[i].requires()
+	old := p.Steps[i].oldVersion()
 	p.Steps = slices.Delete(p.Steps, i, i+1)
 	if r.is(kept) {
-		p.Kept = append(p.Kept, r.Key)
+		if p.Kept = append(p.Kept, r.Key); !old {
+			p.Stays = append(p.Stays, r)
+		}
 		return true
 	}
 	p.Refused = append(p.Refused, r)
 	return true
+}
+
+// compare orders refusals by what they are about, and then by who refuses.
+func (r Refusal) compare(o Refusal) int {
+	return cmp.Or(r.Key.Compare(o.Key), strings.Compare(r.Instance, o.Instance), cmp.Compare(r.Op, o.Op), strings.Compare(r.Guard, o.Guard), strings.Compare(r.Why, o.Why))
 }
 
 // Refusal returns a refusal of the step.

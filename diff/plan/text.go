@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -9,11 +10,11 @@ import (
 )
 
 // Text renders the plan for people: each step with its fields, both values, cause and cost; then what is left alone
-// and why. show decides how a value appears, so that a user can ask to see secrets on a terminal. A nil show hides
-// them.
+// and why; then what stays although its manifest is gone, because something uses it. show decides how a value appears,
+// so that a user can ask to see secrets on a terminal. A nil show hides them.
 func (p Plan) Text(show func(diff.Value) string) string { return strings.Join(p.Blocks(show), "") }
 
-// Blocks returns the parts of the text: one for each step, adoption and refusal.
+// Blocks returns the parts of the text: one for each step, adoption, refusal and object that stays.
 func (p Plan) Blocks(show func(diff.Value) string) []string {
 	if show == nil {
 		show = diff.Value.String
@@ -25,7 +26,7 @@ func (p Plan) Blocks(show func(diff.Value) string) []string {
 	for _, a := range p.Adopted {
 		blocks = append(blocks, fmt.Sprintf("= %s  (equal to its manifest: taken over, nothing is written on it)\n", a.Key)+notes(a.Notes))
 	}
-	for _, r := range p.Refused {
+	for _, r := range slices.Concat(p.Refused, p.Stays) {
 		head := fmt.Sprintf("! %s %s%s  (%s, %s) %s\n", r.Op, r.Key, instance(r.Instance, r.Key.Name), r.Guard, r.Class, r.Why)
 		blocks = append(blocks, head+fields(r.Op, r.Fields, show))
 	}

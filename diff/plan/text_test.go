@@ -47,6 +47,38 @@ func shown(t *testing.T) Plan {
 
 const canary = "hunter2-canary"
 
+// What a revision lets go is listed, even if it stays for a while because something uses it. It is no difference.
+// Old versions of content, which come and go by themselves, are not listed.
+func TestTextListsWhatStaysForThoseWhoUseIt(t *testing.T) {
+	const old = "! - Network/old  (in-use, later) it is used by %s, now or after a rollback; the operator removes it when nothing uses it\n"
+	for _, test := range []struct{ name, given, text, summary string }{
+		{
+			"a network under another name", "+ Network/new\n- Network/old used=Service/web\n~ Service/web git=spec.networks uses=Network/new",
+			"+ Network/new  (in git, not in the swarm)\n~ Service/web  (changed in git; restarts tasks)\n    spec.networks  old → new  (restarts tasks)\n" + fmt.Sprintf(old, "Service/web"),
+			"1 to create, 1 to update",
+		},
+		{"two services use it", "- Network/old used=Service/web,Service/api", fmt.Sprintf(old, "Service/api, Service/web"), "in sync"},
+		{
+			"a config and a secret", "- Secret/s used=Service/web\n- Config/c used=Service/web",
+			strings.ReplaceAll(fmt.Sprintf(old, "Service/web"), "Network/old", "Config/c") + strings.ReplaceAll(fmt.Sprintf(old, "Service/web"), "Network/old", "Secret/s"),
+			"in sync",
+		},
+		{"an old version", "- Config/c instance=c-0123456789 old used=Service/web", "", "in sync"},
+		{"its only user goes too", "- Network/old used=Service/web\n- Service/web", "- Service/web  (its manifest was removed)\n- Network/old  (its manifest was removed)\n", "2 to remove"},
+		{"nothing uses it", "- Network/old", "- Network/old  (its manifest was removed)\n", "1 to remove"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := read(t, test.given).build()
+			if got := p.Text(nil); got != test.text {
+				t.Errorf("got\n%swant\n%s", got, test.text)
+			}
+			if got := p.Summary(); got != test.summary {
+				t.Errorf("got %q, want %q", got, test.summary)
+			}
+		})
+	}
+}
+
 func TestTextShowsStepsAdoptionsAndRefusals(t *testing.T) {
 	p := shown(t)
 	golden.Equal(t, "testdata/text.golden", p.Text(nil)+p.Summary()+"\n")
