@@ -42,10 +42,11 @@ func (w *world) keepsServing(service string) (stop func()) {
 	api := w.connect(w.swarm.Managers()[0])
 	go func() {
 		var gone error
+		unseen := fmt.Errorf("nobody has looked at %s", service)
 		for {
 			select {
 			case <-end:
-				ended <- gone
+				ended <- errors.Join(gone, unseen)
 				return
 			case <-w.Context().Done():
 				ended <- errors.Join(gone, w.Context().Err())
@@ -53,7 +54,11 @@ func (w *world) keepsServing(service string) (stop func()) {
 			case <-time.After(20 * time.Millisecond):
 			}
 			list, err := api.TaskList(w.Context(), client.TaskListOptions{Filters: client.Filters{}.Add("service", service)})
-			if err == nil && !slices.ContainsFunc(list.Items, func(t swarm.Task) bool { return t.Status.State == swarm.TaskStateRunning }) {
+			if err != nil {
+				continue
+			}
+			unseen = nil
+			if !slices.ContainsFunc(list.Items, func(t swarm.Task) bool { return t.Status.State == swarm.TaskStateRunning }) {
 				gone = fmt.Errorf("%s had no running task at %s", service, time.Now().Format(time.TimeOnly))
 			}
 		}

@@ -213,6 +213,7 @@ var edits = []struct {
 	{"drop", (*drawing).drop},
 	{"add", (*drawing).add},
 	{"add with the port of one that goes", (*drawing).takes},
+	{"the port of one that goes", (*drawing).inherits},
 	{"image", func(d *drawing, r *revision) bool {
 		return d.one(r, func(a *app) { a.image = pick(d, "app:2", "app:3", "app:2", "slow:1") })
 	}},
@@ -361,6 +362,24 @@ func (d *drawing) takes(r *revision) bool {
 			r.apps[j].dependsOn = ""
 		}
 	}
+	return true
+}
+
+// inherits drops an app. Another one, which stays, takes its port.
+func (d *drawing) inherits(r *revision) bool {
+	p := d.published(r)
+	if len(r.apps) < 3 || len(p) == 0 {
+		return false
+	}
+	goes := r.apps[p[0]]
+	r.apps = slices.Delete(r.apps, p[0], p[0]+1)
+	for j := range r.apps {
+		if r.apps[j].dependsOn == goes.name {
+			r.apps[j].dependsOn = ""
+		}
+	}
+	heir := &r.apps[d.IntN(len(r.apps))]
+	heir.port, heir.host = goes.port, false
 	return true
 }
 

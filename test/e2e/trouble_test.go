@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -42,6 +44,18 @@ func updatesBad(id string) func(harness.Call) bool {
 	return func(c harness.Call) bool { return strings.HasPrefix(c.Path, "/services/"+id+"/update") }
 }
 
+// triesWithin returns how often operators may try a step within some time. With a back-off that doubles, n tries take at
+// least 2^(n-2) times the first pause. Each try may be made twice: the first refusal of each instance only makes it look
+// again.
+func triesWithin(took time.Duration, operators int) int {
+	most := 2 + operators
+	for pause, sum := paced(500*time.Millisecond), time.Duration(0); sum < took; pause *= 2 {
+		sum += pause
+		most++
+	}
+	return most
+}
+
 // The engine always refuses a step, with an error that usually means that another writer was faster. All instances
 // together try the step with one back-off. It is shown in the engine's words, and keeps nobody else from acting.
 func TestWhatAlwaysFailsIsTriedWithOneBackOff(t *testing.T) {
@@ -56,6 +70,7 @@ func TestWhatAlwaysFailsIsTriedWithOneBackOff(t *testing.T) {
 		{"an outdated version that is not", true, harness.Answer{Status: 500, Message: "rpc error: code = Unknown desc = update out of sequence"}},
 		{"an object that is gone and is not", true, harness.Answer{Status: 404, Message: "service bad not found"}},
 		{"something wrong", false, harness.Answer{Status: 400, Message: "rpc error: code = InvalidArgument desc = port '80' is already in use"}},
+		{"something wrong, at length", false, harness.Answer{Status: 400, Message: "rpc error: code = InvalidArgument desc = it is wrong in many ways, " + strings.Repeat("and in one more, ", 8) + "and that is all"}},
 	} {
 		for _, operators := range []int{1, 3} {
 			t.Run(fmt.Sprintf("%s, %d", answer.name, operators), func(t *testing.T) {
@@ -78,15 +93,17 @@ func TestWhatAlwaysFailsIsTriedWithOneBackOff(t *testing.T) {
 				}
 				hash := r.commit("bad", map[string]string{"bad.yaml": service("bad", "image: app:2", "replicas: 0"), "good.yaml": service("good", "image: app:2", "replicas: 0")})
 				w.image("good", "app:2")
+				words := strings.TrimSpace(answer.Message[strings.LastIndex(answer.Message, "= ")+1:])
 				for _, o := range all {
-					if c := o.condition("StepFailed", true); !strings.Contains(c.Message, "bad") || !strings.Contains(c.Message, answer.Message[strings.LastIndex(answer.Message, "= ")+1:]) {
+					if c := o.condition("StepFailed", true); !strings.Contains(c.Message, "bad") || !strings.Contains(c.Message, words) {
 						t.Errorf("the condition does not say what failed: %+v", c)
 					}
 				}
 				for _, args := range [][]string{{"wait", "--revision", hash, "--timeout", "1s"}, {"history"}, {"status"}} {
 					w.eventually(func() error { // a busy machine needs more than the second that wait has
-						if out := w.cli(append(args, "--host", w.host(), "--name", "failing")...); !strings.Contains(out.out+out.errs, "Service/bad failed") {
-							return fmt.Errorf("%s does not say what fails: %s", args[0], out)
+						out := w.cli(append(args, "--host", w.host(), "--name", "failing")...)
+						if text := out.out + out.errs; !strings.Contains(text, "Service/bad failed") || !strings.Contains(text, words) {
+							return fmt.Errorf("%s does not say what fails, or not all of it: %s", args[0], out)
 						}
 						return nil
 					})
@@ -100,14 +117,8 @@ func TestWhatAlwaysFailsIsTriedWithOneBackOff(t *testing.T) {
 					}
 					return nil
 				})
-				// With a back-off that doubles, n tries take at least 2^(n-2) times the first pause. Each try may be
-				// made twice: the first refusal of each instance only makes it look again.
 				took := time.Since(time.Unix(0, f.first.Load()))
-				most := 2 + operators
-				for pause, sum := paced(500*time.Millisecond), time.Duration(0); sum < took; pause *= 2 {
-					sum += pause
-					most++
-				}
+				most := triesWithin(took, operators)
 				if n := int(f.tries.Load()); n > most {
 					t.Errorf("%d instances tried it %d times within %s, want at most %d", operators, n, took, most)
 				}
@@ -142,6 +153,78 @@ func TestApplySaysWhatTheEngineAlwaysRefuses(t *testing.T) {
 	if n := f.tries.Load(); n > 8 {
 		t.Errorf("it was tried %d times", n)
 	}
+}
+
+// A node's own network has the name of one to be made, and a service asks for another one of the node's. The engine takes
+// neither, and nothing that the operator can read beforehand says so.
+func TestWhatANodesOwnNetworkIsInTheWayOfIsSaid(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	w.swarm.Spoil() // the next scenario would find the node's networks
+	ids := map[string]string{}
+	for _, name := range []string{"own", "apart"} {
+		made, err := w.api.NetworkCreate(t.Context(), name, client.NetworkCreateOptions{Driver: "bridge"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[name] = made.ID
+	}
+	r := w.repo("nodes-own", map[string]string{
+		"own.yaml":   network("own"),
+		"apart.yaml": docs(fmt.Sprintf(head, "Network", "apart")+"spec: {external: true}\n", service("apart", "image: app:1", "replicas: 0", "networks: [apart]")),
+		"free.yaml":  service("free", "image: app:1", "replicas: 0"),
+	})
+	var own, apart refusing
+	count := func(f *refusing, path, name string) func(harness.Call) {
+		return func(c harness.Call) {
+			if c.Path == path && nameIn(c.Body) == name && f.tries.Add(1) == 1 {
+				f.first.Store(time.Now().UnixNano())
+			}
+		}
+	}
+	counts := []func(harness.Call){count(&own, "/networks/create", "own"), count(&apart, "/services/create", "apart")}
+	p := w.proxy()
+	p.Before(func(c harness.Call) error {
+		for _, f := range counts {
+			f(c)
+		}
+		return nil
+	})
+	o := w.operate(p.Host(), r)
+	w.image("free", "app:1")
+	words := []string{"network with name own already exists", "The network apart cannot be used with services"}
+	o.reports(func(r harness.Report) error {
+		c, _ := r.Condition("StepFailed")
+		for _, text := range words {
+			if !c.Status || !strings.Contains(c.Message, text) {
+				return fmt.Errorf("nothing says %q: %s", text, brief(r))
+			}
+		}
+		return nil
+	})
+	w.want(0, "apply", "--host", w.host(), "--source", w.repo("other", map[string]string{"o.yaml": service("other", "image: app:1", "replicas: 0")}).Dir)
+	w.eventually(func() error {
+		if own.tries.Load() < 4 || apart.tries.Load() < 4 {
+			return fmt.Errorf("they were tried %d and %d times", own.tries.Load(), apart.tries.Load())
+		}
+		return nil
+	})
+	for name, f := range map[string]*refusing{"the network": &own, "the service": &apart} {
+		took := time.Since(time.Unix(0, f.first.Load()))
+		if n, most := int(f.tries.Load()), triesWithin(took, 1); n > most {
+			t.Errorf("%s was tried %d times within %s, want at most %d", name, n, took, most)
+		}
+	}
+	w.want(2, "apply", "--host", w.host(), "--source", r.Dir).says(t, words...)
+	if _, err := w.api.NetworkRemove(t.Context(), ids["own"], client.NetworkRemoveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	r.remove("apart.yaml")
+	o.inSync(r.commit("without the other one", nil))
+	if got := w.networks(); !slices.Contains(got, "own") {
+		t.Errorf("the networks of the swarm are %q", got)
+	}
+	o.condition("StepFailed", false)
 }
 
 // SwarmKit ignores case when it compares names. A name that differs only in case is found before anything is written.
@@ -289,6 +372,91 @@ func TestNetworksThatCannotBe(t *testing.T) {
 	if out := w.cli("diff", "--host", w.host(), "--source", r.Dir); out.code != 1 || !strings.Contains(out.out, "Network/handnet") {
 		t.Errorf("diff says %s", out)
 	}
+}
+
+// taken returns a function that makes an overlay network once, as somebody else does, and waits until the swarm has
+// allocated it.
+func (w *world) taken(name string, o client.NetworkCreateOptions) func() {
+	return sync.OnceFunc(func() {
+		o.Driver, o.Scope = "overlay", "swarm"
+		made, err := w.api.NetworkCreate(w.Context(), name, o)
+		if err == nil {
+			err = harness.Until(w.Context(), patience, func() error {
+				n, err := w.api.NetworkInspect(w.Context(), made.ID, client.NetworkInspectOptions{})
+				if err == nil && len(n.Network.IPAM.Config) == 0 {
+					err = fmt.Errorf("network %s is not allocated", name)
+				}
+				return err
+			})
+		}
+		if err != nil {
+			w.Error(err)
+		}
+	})
+}
+
+// Somebody takes the subnet of a network, or its VXLAN ID, at the last moment. The swarm makes the network all the same
+// and cannot allocate it, so that tasks on it would wait for ever. No service is put on it until it can be used.
+func TestNoServiceIsPutOnANetworkThatIsNotAllocated(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	const subnet, id = "10.67.1.0/24", "com.docker.network.driver.overlay.vxlanid_list"
+	net := func(name, spec string) string { return fmt.Sprintf(head, "Network", name) + "spec: {" + spec + "}\n" }
+	on := func(name, network string) string {
+		return service(name, "image: app:1", "replicas: 1", "networks: ["+network+"]", "stopGracePeriod: 1s", quickRestart, quick("pause"))
+	}
+	r := w.repo("late", map[string]string{
+		"nets.yaml": docs(net("before", ""), net("kept", "ipam: {config: [{subnet: 10.68.0.0/24}]}")), "a.yaml": on("a", "before"), "k.yaml": on("k", "kept"),
+	})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--wait")
+	before := w.service("a")
+	late := map[string]func(){
+		"by-subnet": w.taken("their-subnet", client.NetworkCreateOptions{IPAM: &networks.IPAM{Driver: "default", Config: []networks.IPAMConfig{{Subnet: netip.MustParsePrefix("10.67.0.0/16")}}}}),
+		"by-id":     w.taken("their-id", client.NetworkCreateOptions{Options: map[string]string{id: "7777"}}),
+	}
+	p := w.proxy()
+	p.Before(func(c harness.Call) error {
+		if take := late[nameIn(c.Body)]; c.Path == "/networks/create" && take != nil {
+			take()
+		}
+		return nil
+	})
+	o := w.operate(p.Host(), r, "--resync", "1s")
+	hash := r.commit("other networks", map[string]string{
+		"more.yaml": docs(net("by-subnet", "ipam: {config: [{subnet: "+subnet+"}]}"), net("by-id", "driverOpts: {"+id+": '7777'}"), net("free", "")),
+		"a.yaml":    on("a", "by-subnet"), "b.yaml": on("b", "by-id"), "c.yaml": on("c", "free"),
+	})
+	w.image("c", "app:1")
+	w.runs("c", 1)
+	for _, object := range []string{"Network/by-subnet", "Service/a", "Network/by-id", "Service/b"} {
+		o.leaves(object, "never", "cannot allocate it")
+	}
+	w.runs("a", 1)
+	if writes := writesTo(p.Calls(), before.ID); len(writes) > 0 {
+		t.Errorf("a was written:\n%s", lines(writes))
+	}
+	if err := w.absent("b"); err != nil {
+		t.Error(err)
+	}
+
+	t.Log("it can be used once nothing is in its way")
+	for _, name := range []string{"their-subnet", "their-id"} {
+		if _, err := w.api.NetworkRemove(t.Context(), name, client.NetworkRemoveOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.inSync(hash)
+	w.runs("a", 1)
+	w.runs("b", 1)
+
+	t.Log("a network under another name with its subnet: the plan names both, and lists the one that goes")
+	r.commit("renamed", map[string]string{
+		"nets.yaml": docs(net("before", ""), net("renamed", "ipam: {config: [{subnet: 10.68.0.0/24}]}")), "k.yaml": on("k", "renamed"),
+	})
+	o.leaves("Network/renamed", "never", "subnet 10.68.0.0/24, which Network/kept has")
+	o.leaves("Service/k", "never", "Network/kept")
+	w.want(1, "diff", "--host", w.host(), "--source", r.Dir).says(t, "which Network/kept has", "! - Network/kept  (in-use, later) it is used by Service/k")
+	w.runs("k", 1)
 }
 
 // A service of a new name needs the node's port that the old one has, so each would wait for the other. The old one

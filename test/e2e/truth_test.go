@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -161,10 +162,17 @@ func TestWhyTasksWaitIsSaidEverywhere(t *testing.T) {
 		w.eventually(func() error {
 			s := w.seeStatus(args...)
 			for i, object := range []string{"Service/waits-label", "Service/waits-memory", "Service/waits-port"} {
+				shown := false
 				for _, one := range s.Objects {
-					if one.Object == object && (one.Health != "Progressing" || !strings.Contains(one.HealthWhy, sentences[i])) {
+					if one.Object != object {
+						continue
+					}
+					if shown = true; one.Health != "Progressing" || !strings.Contains(one.HealthWhy, sentences[i]) {
 						return fmt.Errorf("%s says of %s: %s (%s)", name, object, one.Health, one.HealthWhy)
 					}
+				}
+				if !shown {
+					return fmt.Errorf("%s says nothing of %s", name, object)
 				}
 			}
 			if len(s.Failed) > 0 {
@@ -211,9 +219,11 @@ func TestALaterRevisionIsNotBlamed(t *testing.T) {
 	w.want(0, "wait", "--revision", next, "--host", w.host()).says(t, "is rolled out")
 	w.want(1, "wait", "--revision", bad, "--host", w.host()).says(t, "failed: Service/blamed-a")
 	out := w.want(0, "history", "--host", w.host())
-	for _, line := range strings.Split(out.out, "\n") {
-		if strings.HasPrefix(line, next[:10]) && !strings.Contains(line, "rolled-out") || strings.HasPrefix(line, bad[:10]) && !strings.Contains(line, "failed") {
-			t.Errorf("history says %s", line)
+	for hash, outcome := range map[string]string{next: " rolled-out", bad: " failed "} {
+		if !slices.ContainsFunc(strings.Split(out.out, "\n"), func(line string) bool {
+			return strings.HasPrefix(line, hash[:10]) && strings.Contains(line, outcome)
+		}) {
+			t.Errorf("history does not say that %s is%s: %s", hash[:10], outcome, out)
 		}
 	}
 	if a := w.want(1, "apply", "--wait", "--host", w.host(), "--source", r.Dir); !strings.Contains(a.errs, "Service/blamed-a, which an earlier revision changed") {
