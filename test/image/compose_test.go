@@ -63,6 +63,37 @@ func TestWhatMustBeSetIsAskedFor(t *testing.T) {
 	}
 }
 
+// The guide says where each way of running the operator has its mode. A mode in a file of deploy/ would override what
+// people write into their configuration.
+func TestTheModeIsWhereTheGuideSays(t *testing.T) {
+	mode := func(name string, variables map[string]string) string {
+		t.Helper()
+		c, err := load(t, name, variables)
+		if err != nil || len(c.Services) != 1 {
+			t.Fatalf("%s: %+v, %v", name, c, err)
+		}
+		if mode := c.Services[0].Environment["SWARM_OPERATOR_MODE"]; mode != nil {
+			return *mode
+		}
+		return ""
+	}
+	plain := map[string]string{"IMAGE": "a", "DOCKER_GID": "1", "SOURCE_DIR": "/a", "INSTANCE": "a"}
+	for stated, want := range map[string]string{"": "enforce", "observe": "observe", "enforce": "enforce"} {
+		if plain["MODE"] = stated; stated == "" {
+			delete(plain, "MODE")
+		}
+		if got := mode("compose.yaml", plain); got != want {
+			t.Errorf("with MODE=%s compose.yaml has the mode %q, want %q", stated, got, want)
+		}
+	}
+	if got := mode("swarm-operator.yaml", map[string]string{"IMAGE": "a", "DOCKER_GID": "1"}); got != "" {
+		t.Errorf("the stack has the mode %q, so that the configuration's does not count", got)
+	}
+	if unit := string(readFile(t, deployFile(t, "swarm-operator.service"))); strings.Contains(unit, "MODE=") || strings.Contains(unit, "--mode") {
+		t.Errorf("the unit has a mode, so that the configuration's does not count:\n%s", unit)
+	}
+}
+
 // plain returns the container that docker compose would make from compose.yaml. The test fails if the file has a
 // setting that is not carried over here.
 func plain(t *testing.T, variables map[string]string) client.ContainerCreateOptions {
