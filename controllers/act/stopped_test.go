@@ -55,3 +55,37 @@ func TestDeliveriesOfARunThatIsStoppedWait(t *testing.T) {
 		t.Errorf("%d delivered, %d left, errors %v", done, len(left), errs)
 	}
 }
+
+// If a run is told to stop before it has proven where a new token or key can go, no delivery has failed. The token or key is
+// not made.
+func TestSinksOfARunThatIsStoppedHaveNotFailed(t *testing.T) {
+	locks := stepOn(diff.Update, v1.ClusterName, 1)
+	locks.Key = v1.Key{Kind: v1.KindCluster, Name: v1.ClusterName}
+	locks.Fields = []diff.Field{plan.TextField("spec.autolock.enabled", "false", "true")}
+	if decide.Makes(locks) != kinds.UnlockKey {
+		t.Fatal("the step makes no key")
+	}
+	nowhere := v1.Sink{Command: &v1.CommandSink{Argv: []string{"/nowhere"}}}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	for name, test := range map[string]struct {
+		ctx  context.Context
+		errs int
+	}{"it goes on": {t.Context(), 1}, "it is stopped": {stopped, 0}} {
+		t.Run(name, func(t *testing.T) {
+			run := &Run{Decision: &decide.Decision{}}
+			run.Plan.Steps = []plan.Step{locks}
+			run.Entries = []kinds.Entry{{Object: &v1.Cluster{Spec: v1.ClusterSpec{Autolock: &v1.Autolock{Escrow: &nowhere}}}}}
+			d := &doing{Actor: &Actor{}, run: run, done: tried{}, delivers: true}
+			var out apply.Outcome
+			if err := d.prove(test.ctx, &out); err != nil || len(d.plan.Steps) > 0 {
+				t.Errorf("%d steps are left, %v", len(d.plan.Steps), err)
+			}
+			d.tell(&out)
+			_, noted := d.done[decide.Delivering]
+			if len(out.Errs) != test.errs || noted != (test.errs > 0) || (run.DeliveryErr != nil) != noted {
+				t.Errorf("the errors are %v, want %d; noted as failed: %t, %v", out.Errs, test.errs, noted, run.DeliveryErr)
+			}
+		})
+	}
+}
