@@ -1,22 +1,26 @@
 package reconciler
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/apply"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/observe"
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
@@ -40,9 +44,10 @@ func indexOf(lives ...*kinds.Live) *kinds.Index {
 	return kinds.NewIndex(map[string][]*kinds.Live{v1.KindService: lives}, func(*kinds.Live) []kinds.Ref { return nil })
 }
 
-// A run thinks twice if its plan needs a swarm that was read whole. It must end in the same state as a run that thinks
-// once.
-func TestTwoThoughtsAreAsGoodAsOne(t *testing.T) {
+// thinksTwice returns a reconciler whose next short run thinks twice: a manifest is gone, so that its object is to be removed.
+// Only the second thought finds that somebody has changed a service by hand.
+func thinksTwice(t *testing.T) *Reconciler {
+	t.Helper()
 	lacks := func(text, name string) string {
 		out := strings.Join(slices.DeleteFunc(strings.Split(text, "---\n"), func(s string) bool { return strings.Contains(s, "kind: Service\nmetadata: {name: "+name) }), "---\n")
 		if out == text {
@@ -74,6 +79,13 @@ func TestTwoThoughtsAreAsGoodAsOne(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	return r
+}
+
+// A run thinks twice if its plan needs a swarm that was read whole. It must end in the same state as a run that thinks
+// once.
+func TestTwoThoughtsAreAsGoodAsOne(t *testing.T) {
+	r := thinksTwice(t)
 	begin, world := r.decider.Copy(), *r.world
 	think := func(scope observe.Scope) (decide.Progress, string) {
 		r.decider.Progress, r.world = begin.Copy(), &world
@@ -100,6 +112,77 @@ func TestTwoThoughtsAreAsGoodAsOne(t *testing.T) {
 	}
 	if plan != again || !strings.Contains(plan, "changed by hand") {
 		t.Errorf("the plans are\n%s\nand\n%s", plan, again)
+	}
+}
+
+// A panic in the second thought of a run leaves nothing of either thought behind. The next run reads everything, and works
+// everything out again.
+func TestAPanicInTheSecondThoughtCostsOneRun(t *testing.T) {
+	r := thinksTwice(t)
+	thoughts, poisoned := 0, true
+	var normalised sync.Map     // the names of services
+	for i, k := range r.kinds { // the decider has the same list
+		switch k.Name {
+		case v1.KindNode:
+			own := *k.Survey
+			own.Survey = func(in kinds.Survey, answers []kinds.TaskAnswer) kinds.Surveyed {
+				if thoughts++; poisoned && thoughts == 2 {
+					panic("canary")
+				}
+				return k.Survey.Survey(in, answers)
+			}
+			r.kinds[i].Survey = &own
+		case v1.KindService:
+			r.kinds[i].Normalise = func(l *kinds.Live, ix *kinds.Index) v1.Object {
+				normalised.Store(l.Name, true)
+				return k.Normalise(l, ix)
+			}
+		}
+	}
+	begin := r.decider.Copy()
+	err := rescue.Do(func() error {
+		_, err := r.Look(t.Context(), observe.Scope{})
+		return err
+	})
+	if _, is := errors.AsType[*rescue.Panic](err); !is || thoughts != 2 {
+		t.Fatalf("after %d thoughts: %v", thoughts, err)
+	}
+	if d := cmp.Diff(begin, r.decider.Copy(), wholeProgress); d != "" {
+		t.Errorf("a thought has left behind:\n%s", d)
+	}
+	poisoned = false
+	normalised.Clear()
+	run, err := r.Look(t.Context(), observe.Scope{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !run.Whole || len(run.Plan.Steps) == 0 {
+		t.Errorf("the next run has read everything: %t, and plans %+v", run.Whole, run.Plan)
+	}
+	for _, name := range []string{"a", "b"} {
+		if _, is := normalised.Load(name); !is {
+			t.Errorf("what was known of service %s before the panic has stayed", name)
+		}
+	}
+}
+
+// A panic while a plan is carried out may have written anything, so the next run reads everything.
+func TestAPanicWhileARunActsDropsWhatIsKnown(t *testing.T) {
+	r := thinksTwice(t)
+	run, err := r.Plan(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Release(t.Context(), true)
+	err = rescue.Do(func() error {
+		_, err := r.Apply(t.Context(), run, func(apply.Event) { panic("canary") })
+		return err
+	})
+	if _, is := errors.AsType[*rescue.Panic](err); !is {
+		t.Fatalf("it says %v", err)
+	}
+	if run, err = r.Look(t.Context(), observe.Scope{}); err != nil || !run.Whole {
+		t.Errorf("the next run has read everything: %t, %v", run.Whole, err)
 	}
 }
 
