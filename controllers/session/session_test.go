@@ -22,6 +22,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 	"github.com/swarm-operator/swarm-operator/controllers/revisions"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
@@ -352,5 +353,41 @@ func TestAnEngineThatTakesNoWritesIsNotReady(t *testing.T) {
 	w.run(t)
 	if is, ready := w.conditions.Report().Is(status.EngineReady); !ready {
 		t.Errorf("EngineReady is still %+v", is)
+	}
+}
+
+// An instance that waits for the lease leaves what there is to write to the one that holds it. That its own engine took no
+// write before is then no reason not to be ready.
+func TestAnInstanceThatWaitsForTheLeaseIsReady(t *testing.T) {
+	w := working(t)
+	mend := w.sandbox.Inject(sandbox.Fault{Method: "POST", Status: 403, Message: "read only"})
+	if _, err := w.Reconcile(t.Context(), ""); err == nil {
+		t.Fatal("a run could write")
+	}
+	if is, ready := w.conditions.Report().Is(status.EngineReady); ready {
+		t.Fatalf("EngineReady is %+v", is)
+	}
+	mend()
+	c, err := engine.Open(engine.Options{Host: w.sandbox.Host("manager-1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	other := state.NewLease(state.LeaseOptions{Engine: c, Instance: "another", Log: logr.Discard()})
+	other.Saw(nil) // nobody has ever acted on this swarm
+	if taken, err := other.Take(t.Context(), "another", nil); err != nil || taken.Epoch == 0 {
+		t.Fatalf("the other instance gets %+v, %v", taken, err)
+	}
+	defer func() { _ = other.Release(t.Context(), true) }()
+	w.later()
+	w.NoticeAll()
+	if _, err := w.Reconcile(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if is, waits := w.conditions.Report().Is(status.Standby); !waits {
+		t.Errorf("Standby is %+v", is)
+	}
+	if is, ready := w.conditions.Report().Is(status.EngineReady); !ready {
+		t.Errorf("EngineReady is %+v", is)
 	}
 }
