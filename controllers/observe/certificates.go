@@ -29,6 +29,9 @@ type Certificates struct {
 	// Seen gets the ends that a look saw, by the name of the node.
 	Seen func(map[string]time.Time)
 
+	// expiry asks a manager for the end of its certificate. nil means engine.CertificateExpiry.
+	expiry func(ctx context.Context, address string) (time.Time, error)
+
 	at    time.Time
 	of    []kinds.Sighting
 	under sync.Mutex // under allows one look at a time
@@ -52,6 +55,10 @@ func (c *Certificates) Look(ctx context.Context, seen []kinds.Sighting) {
 		return
 	}
 	c.at, c.of = now, managers
+	ask := c.expiry
+	if ask == nil {
+		ask = engine.CertificateExpiry
+	}
 	c.looks.Go(func() {
 		defer c.under.Unlock()
 		ctx, cancel := context.WithTimeout(ctx, certificatesTime)
@@ -61,7 +68,7 @@ func (c *Certificates) Look(ctx context.Context, seen []kinds.Sighting) {
 		for i, m := range managers {
 			all.Go(func() {
 				err := rescue.Do(func() (err error) {
-					ends[i], err = engine.CertificateExpiry(ctx, m.Address)
+					ends[i], err = ask(ctx, m.Address)
 					return err
 				})
 				if fault, is := errors.AsType[*rescue.Panic](err); is {

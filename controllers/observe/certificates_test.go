@@ -2,6 +2,10 @@ package observe
 
 import (
 	"context"
+	"errors"
+	"maps"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,4 +39,46 @@ func TestWaitEndsAfterTheLookAtCertificates(t *testing.T) {
 		close(goOn)
 		<-waited
 	})
+}
+
+// A panic in the look at one certificate costs that look. The other managers are looked at, and the log says where it happened
+// and shows no value.
+func TestAPanicInALookAtACertificateCostsThatLook(t *testing.T) {
+	var mu sync.Mutex
+	var lines []string
+	log := funcr.New(func(_, line string) {
+		mu.Lock()
+		defer mu.Unlock()
+		lines = append(lines, line)
+	}, funcr.Options{}) // with what a person sees who does not debug
+	end := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	var seen map[string]time.Time
+	c := &Certificates{
+		Log: log, Now: time.Now, Seen: func(of map[string]time.Time) { seen = of },
+		expiry: func(_ context.Context, address string) (time.Time, error) {
+			switch address {
+			case "poisoned":
+				panic("canary")
+			case "away":
+				return time.Time{}, errors.New("no answer")
+			}
+			return end, nil
+		},
+	}
+	managers := []kinds.Sighting{{Name: "a", Address: "poisoned"}, {Name: "b", Address: "away"}, {Name: "c", Address: "here"}}
+	c.Look(t.Context(), managers)
+	c.Wait()
+	if !maps.Equal(seen, map[string]time.Time{"c": end}) {
+		t.Errorf("seen are %v", seen)
+	}
+	if len(lines) != 1 || !strings.Contains(lines[0], `"node"="a"`) || !strings.Contains(lines[0], "certificates_test.go") || strings.Contains(lines[0], "canary") {
+		t.Errorf("the log is %q", lines)
+	}
+	// The next look is not in its way.
+	managers[0].Address = "here"
+	c.Look(t.Context(), managers)
+	c.Wait()
+	if !maps.Equal(seen, map[string]time.Time{"a": end, "c": end}) {
+		t.Errorf("seen next are %v", seen)
+	}
 }
