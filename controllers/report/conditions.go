@@ -25,17 +25,26 @@ type Conditions struct {
 	// unwritten says why the engine has not taken what a run wanted to write. It is nil if the last such run could
 	// write.
 	unwritten error
+	// steps is what the run under way has found out about steps that fail. It is set when the run ends, because what
+	// waits for its next try is known before what fails now, and one run is to say one thing. It is nil if the run has
+	// found out nothing.
+	steps *status.Condition
 }
 
 // Ended publishes what a run has found and done. If the run ended with a panic, which the runner logs, the status shows
 // that until a run ends without one.
 func (c *Conditions) Ended(panicked bool) {
 	const reason = "Panicked"
-	if panicked {
+	is, _ := c.Said(status.StepFailed)
+	switch {
+	case panicked:
 		c.Set(status.StepFailed, true, reason, "the last run ended with a panic: see the log")
-	} else if is, _ := c.Said(status.StepFailed); is.Reason == reason {
+	case c.steps != nil:
+		c.Set(status.StepFailed, c.steps.Status, c.steps.Reason, c.steps.Message)
+	case is.Reason == reason:
 		c.Set(status.StepFailed, false, "NothingFailed", "")
 	}
+	c.steps = nil
 	c.Publish()
 }
 
@@ -89,15 +98,15 @@ func (c *Conditions) Decided(run *decide.Decision, placeless string) {
 	}
 	c.Rotations(run.Rotating.Last)
 	if troubled := run.Troubled(); troubled != "" {
-		c.Set(status.StepFailed, true, "StepFailed", troubled)
+		c.steps = &status.Condition{Status: true, Reason: "StepFailed", Message: troubled}
 	} else if len(run.Plan.Steps) == 0 {
-		c.Set(status.StepFailed, false, "NothingToDo", "")
+		c.steps = &status.Condition{Reason: "NothingToDo"}
 	}
 }
 
 // Failed notes that a step has failed.
 func (c *Conditions) Failed(err error) {
-	c.Set(status.StepFailed, true, "StepFailed", err.Error())
+	c.steps = &status.Condition{Status: true, Reason: "StepFailed", Message: err.Error()}
 }
 
 // Acting sets whether this instance acts, and what keeps it from acting. standby is nil if it does not wait for the
