@@ -13,6 +13,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/report"
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 	"github.com/swarm-operator/swarm-operator/controllers/revisions"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
@@ -71,7 +72,14 @@ func offer(words func(ctx context.Context, cmd *cobra.Command, args []string, be
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		found := make(chan []string, 1)
-		go func() { found <- words(ctx, cmd, args, begun) }()
+		go func() {
+			var all []string
+			_ = rescue.Do(func() error { // nobody would see a fault
+				all = words(ctx, cmd, args, begun)
+				return nil
+			})
+			found <- all
+		}()
 		var out []cobra.Completion
 		select {
 		case all := <-found:

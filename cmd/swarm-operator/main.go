@@ -52,12 +52,18 @@ const (
 func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	root := newRoot(out, errs)
 	root.SetArgs(args)
+	return execute(ctx, root, errs)
+}
+
+// execute runs a command and returns its exit code. It says on errs how the command failed. A panic is an error like
+// others.
+func execute(ctx context.Context, root *cobra.Command, errs io.Writer) int {
 	err := rescue.Do(func() error { return root.ExecuteContext(ctx) })
 	if err == nil {
 		return 0
 	}
 	if fault, is := errors.AsType[*rescue.Panic](err); is { // a command has no log that could have the stack
-		fmt.Fprintln(errs, fault.Stack)
+		fmt.Fprint(errs, fault.Stack)
 	}
 	var e exit
 	if !errors.As(err, &e) {

@@ -6,18 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 )
 
 // Panic is a panic as an error. It does not have the panic's value, because that could quote a manifest or a secret.
 type Panic struct {
 	// Type is the type of the panic's value.
 	Type string
-	// Stack is the stack of the goroutine that panicked. It names functions, and quotes no text.
+	// Stack has the functions that the goroutine was in when it panicked, the innermost first, with their files and lines.
+	// It has no arguments: those of runtime.Stack are numbers, and may be parts of a secret.
 	Stack string
 }
 
 func (p *Panic) Error() string {
-	return fmt.Sprintf("a fault in swarm-operator (%s); please report it, with its stack", p.Type)
+	return fmt.Sprintf("a fault in swarm-operator (%s); please report it with its stack, which shows no values", p.Type)
 }
 
 // Do calls f and returns its error. If f panics, Do returns a Panic.
@@ -36,8 +38,23 @@ func Of(v any) *Panic {
 	if p, is := v.(*Panic); is {
 		return p
 	}
-	buf := make([]byte, 16<<10)
-	return &Panic{Type: fmt.Sprintf("%T", v), Stack: string(buf[:runtime.Stack(buf, false)])}
+	return &Panic{Type: fmt.Sprintf("%T", v), Stack: stack()}
+}
+
+// deepest is how many functions a stack has at most.
+const deepest = 100
+
+// stack returns the stack of the caller's caller, which has just recovered.
+func stack() string {
+	pcs := make([]uintptr, deepest)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)]) // without runtime.Callers, stack and Of
+	var b strings.Builder
+	for more := true; more; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		fmt.Fprintf(&b, "%s\n\t%s:%d\n", f.Function, f.File, f.Line)
+	}
+	return b.String()
 }
 
 // Again panics once more, in the goroutine of its caller, if one of the errors is a Panic.

@@ -32,6 +32,26 @@ func TestAPanicIsAnErrorWithAStackAndWithoutItsValue(t *testing.T) {
 	}
 }
 
+// argued panics with arguments that nobody may see. They are what runtime.Stack prints as numbers.
+//
+//go:noinline
+func argued(key [2]uint64, text string) {
+	if len(text) > 0 {
+		panic(key)
+	}
+}
+
+func TestAStackShowsNoArguments(t *testing.T) {
+	err := Do(func() error { argued([2]uint64{0xfeedface, 0xfeedface}, "canary"); return nil })
+	p, is := errors.AsType[*Panic](err)
+	if !is || p.Type != "[2]uint64" || !strings.Contains(p.Stack, "rescue.argued\n") || !strings.Contains(p.Stack, "rescue_test.go:") {
+		t.Fatalf("got %#v", err)
+	}
+	if strings.Contains(p.Stack, "0x") || strings.Contains(p.Stack, "feedface") || strings.Contains(p.Stack, "canary") {
+		t.Errorf("it shows more than functions and lines:\n%s", p.Stack)
+	}
+}
+
 // A panic that was carried over to another goroutine keeps the stack of the one that it happened in.
 func TestAPanicGoesOnInTheCallersGoroutine(t *testing.T) {
 	var all sync.WaitGroup

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
+)
+
+// A fault in a command ends it with the exit code of errors. The last line says in a sentence what to do. Before it is the stack,
+// with functions and lines. Nothing shows a value.
+func TestAFaultInACommandIsAnErrorThatCanBeReported(t *testing.T) {
+	at := func(all []string, i int) string { return all[i] }
+	for name, test := range map[string]struct {
+		does func() error
+		want string
+	}{
+		"a text":                {func() error { panic("POSTGRES_PASSWORD=canary") }, "a fault in swarm-operator (string)"},
+		"an error":              {func() error { panic(errors.New("decoding canary")) }, "a fault in swarm-operator (*errors.errorString)"},
+		"a mistake in the code": {func() error { return errors.New(at([]string{"canary"}, 1)) }, "a fault in swarm-operator (runtime.boundsError)"},
+		"of a step": {func() error {
+			return fmt.Errorf("create of Service/web: %w", rescue.Do(func() error { panic("canary") }))
+		}, "create of Service/web: a fault in swarm-operator (string)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out, errs bytes.Buffer
+			root := newRoot(&out, &errs)
+			root.AddCommand(&cobra.Command{Use: "faulty", RunE: func(*cobra.Command, []string) error { return test.does() }})
+			root.SetArgs([]string{"faulty"})
+			if code := execute(t.Context(), root, &errs); code != exitError || out.Len() > 0 {
+				t.Errorf("it exits with %d, and prints %q", code, &out)
+			}
+			stack, said, _ := strings.Cut(errs.String(), "error: ")
+			if want := test.want + "; please report it with its stack, which shows no values\n"; said != want {
+				t.Errorf("it says %q, want %q", said, want)
+			}
+			if !strings.Contains(stack, "TestAFaultInACommand") || !strings.Contains(stack, "fault_test.go:") {
+				t.Errorf("the stack does not say where the fault is:\n%s", stack)
+			}
+			if strings.Contains(errs.String(), "canary") || strings.Contains(errs.String(), "0x") {
+				t.Errorf("it shows a value:\n%s", &errs)
+			}
+		})
+	}
+}
+
+// A fault while a shell asks for completions offers nothing, and prints nothing.
+func TestAFaultInACompletionOffersNothing(t *testing.T) {
+	root := newRoot(new(bytes.Buffer), new(bytes.Buffer))
+	if err := root.ParseFlags(nil); err != nil {
+		t.Fatal(err)
+	}
+	words := offer(func(context.Context, *cobra.Command, []string, string) []string { panic("canary") })
+	if got, _ := words(root, nil, ""); len(got) > 0 {
+		t.Errorf("it offers %q", got)
+	}
+}
