@@ -5,12 +5,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/go-logr/logr/funcr"
 	"github.com/spf13/cobra"
 
 	"github.com/swarm-operator/swarm-operator/controllers/rescue"
+	"github.com/swarm-operator/swarm-operator/controllers/status"
 )
 
 // A fault in a command ends it with the exit code of errors. The last line says in a sentence what to do. Before it is the stack,
@@ -59,5 +65,50 @@ func TestAFaultInACompletionOffersNothing(t *testing.T) {
 	words := offer(func(context.Context, *cobra.Command, []string, string) []string { panic("canary") })
 	if got, _ := words(root, nil, ""); len(got) > 0 {
 		t.Errorf("it offers %q", got)
+	}
+}
+
+// A fault while a request is answered is logged, with where it happened and without a value. The next requests are answered.
+func TestAFaultInAnAnswerIsLogged(t *testing.T) {
+	var mu sync.Mutex
+	var logged []string
+	log := funcr.New(func(_, line string) {
+		mu.Lock()
+		defer mu.Unlock()
+		logged = append(logged, line)
+	}, funcr.Options{})
+	metrics := status.NewMetrics("v0", func() int { return 0 })
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go serve(t.Context(), listener, status.NewBoard("s", "enforce", metrics, log, nil), metrics, log, func(context.Context) status.Status { panic("canary") })
+	get := func(path string) (code int, body string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+listener.Addr().String()+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Body.Close()
+		data, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.StatusCode, string(data)
+	}
+	if code, body := get("/api/v1/status"); code != http.StatusInternalServerError || !strings.Contains(body, "a fault in swarm-operator (string)") || strings.Contains(body, "canary") {
+		t.Errorf("it answers %d %q", code, body)
+	}
+	if code, body := get("/healthz"); code != http.StatusOK {
+		t.Errorf("after that it answers %d %q", code, body)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(logged) != 1 || !strings.Contains(logged[0], "/api/v1/status") || !strings.Contains(logged[0], "fault_test.go") || strings.Contains(logged[0], "canary") {
+		t.Errorf("the log is %q", logged)
 	}
 }

@@ -57,7 +57,7 @@ func TestOnlyAnOperatorIsTakenForOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go serve(t.Context(), listener, board, metrics, nil)
+	go serve(t.Context(), listener, board, metrics, logr.Discard(), nil)
 	if !operates(t.Context(), listener.Addr().String()) {
 		t.Error("an operator is not known")
 	}

@@ -112,7 +112,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		}
 		log.Info("listening", "address", listener.Addr().String())
 		work.Go(func() {
-			serve(ctx, listener, board, metrics, func(ctx context.Context) status.Status {
+			serve(ctx, listener, board, metrics, log, func(ctx context.Context) status.Status {
 				if loop := shown.Load(); loop != nil {
 					return loop.StatusNow(ctx)
 				}

@@ -3,26 +3,29 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 )
 
 // serve answers requests until ctx ends. It reads only memory, so requests cost the swarm nothing. The exception is
 // the status: it looks at the objects, at most once a second.
-func serve(ctx context.Context, l net.Listener, board *status.Board, m *status.Metrics, now func(context.Context) status.Status) {
+func serve(ctx context.Context, l net.Listener, board *status.Board, m *status.Metrics, log logr.Logger, now func(context.Context) status.Status) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, board) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /api/v1/drift", func(w http.ResponseWriter, _ *http.Request) { answer(w, board.Report()) })
 	mux.HandleFunc("GET /api/v1/status", func(w http.ResponseWriter, req *http.Request) { answer(w, now(req.Context())) })
-	server := &http.Server{Handler: named(mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+	server := &http.Server{Handler: named(rescued(mux, log)), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	_ = server.Serve(l) // it always returns ErrServerClosed
@@ -36,6 +39,18 @@ func named(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Server", serverName+version())
 		next.ServeHTTP(w, req)
+	})
+}
+
+// rescued answers 500 if next panics, and logs where. The server itself would log the value of the panic, which may have
+// a secret in it.
+func rescued(next http.Handler, log logr.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		err := rescue.Do(func() error { next.ServeHTTP(w, req); return nil })
+		if fault, is := errors.AsType[*rescue.Panic](err); is {
+			log.Error(fault, "request failed", "path", req.URL.Path, "stack", fault.Stack)
+			http.Error(w, fault.Error(), http.StatusInternalServerError)
+		}
 	})
 }
 
