@@ -185,7 +185,7 @@ func (a *acting) take(lease *state.Lease, source string) error {
 				a.note("waiting for %s, which acts on the swarm", holder)
 			}
 		default:
-			taken.Again = time.Second
+			taken.Again = scaled(time.Second)
 			if failed++; failed == tries {
 				return err
 			}
