@@ -241,6 +241,7 @@ func TestTheRecordingHasWritesOfEachKind(t *testing.T) {
 		"unmanage":   {"POST /configs/create of a memory", "POST /services/{id}/update"},
 		"take back":  {"POST /configs/create of a memory"},
 		"confirm":    {"POST /configs/create of a memory"},
+		waiting:      {"GET /services", "GET /tasks by service", "GET /configs/{id} of the lease", "POST /configs/{id}/update of the lease", "POST /configs/create of a memory"},
 	} {
 		for _, want := range calls {
 			if !slices.Contains(others[name], want) {

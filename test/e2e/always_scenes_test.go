@@ -8,11 +8,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/test/harness"
@@ -171,8 +173,112 @@ func recordScenes(t *testing.T) map[string][]string {
 		w.left(order, hash, true)
 		w.want(0, "resume", "Service/web", "--host", w.host(), "--name", "failing") // for the next one
 	}
+
+	patient := w.repo("patient", map[string]string{"p.yaml": placeless("patient", "patient")})
+	process := patient.waitsForRoom(manager.Host())
+	k.knows(w.callers())
+	manager.Reset()
+	w.makesRoom("patient")
+	if said := w.end(process); said.code != 0 {
+		t.Fatalf("it says %s", said)
+	}
+	noted(waiting)
 	ordered.patterns = out
 	return out
+}
+
+// waiting is the recording of the calls that apply --wait makes once it has begun to wait.
+const waiting = "apply --wait"
+
+// aWhile is how many calls fail if the error ends by itself: fewer than the looks, and the tries to write, after which an apply
+// gives up.
+const aWhile = 3
+
+// whileItWaits tries the combination with an apply that waits for a roll-out when calls begin to fail. An error that ends
+// after a while makes no difference. Otherwise the apply gives up and says why or, if only the outcome cannot be written, says
+// that. It leaves the lease free, unless calls about the lease fail.
+func (f *forEver) whileItWaits() {
+	f.callers = f.world.callers()
+	f.repo = f.world.repo("failing", map[string]string{"a.yaml": placeless("failing-a", "a-while")})
+	f.lift()
+	f.spoils(f.swarm.Managers()[0])
+	process := f.repo.waitsForRoom(f.proxies[0].Host())
+	f.fall(aWhile)
+	f.makesRoom("a-while")
+	// A call whose answer never ends takes all the time that an apply has to write the outcome.
+	slow := f.answer.name == "endless"
+	if out := f.endWithin(3*patience, process); out.code != 0 || !slow && strings.Contains(out.errs, unrecorded) {
+		f.Errorf("the error ends after %d calls, and it says %s", aWhile, out)
+	}
+	if !slow {
+		f.rolledOut(f.head())
+	}
+	f.free()
+
+	f.repo.commit("another one", map[string]string{"b.yaml": placeless("failing-b", "for-ever")})
+	f.lift()
+	process = f.repo.waitsForRoom(f.proxies[0].Host())
+	f.fall(0)
+	f.makesRoom("for-ever")
+	out := f.endWithin(3*patience, process)
+	most, sum, since := f.tried()
+	f.Logf("it made a call %d times, all together %d, and ends with %s", most, sum, out)
+	record := strings.Contains(out.errs, unrecorded)
+	switch {
+	case out.code == 0 && !record: // no such call was made, or its failure made no difference
+		f.rolledOut(f.head())
+	case sum == 0 || out.code != 0 && out.code != 2:
+		f.Errorf("it ends with %s", out)
+	case out.code == 2 && !strings.Contains(out.errs, "giving up after 5 looks that failed"):
+		f.Errorf("it does not say that it gives up: %s", out)
+	case f.spoken() && !f.answer.names(f.calls, out.errs):
+		f.Errorf("it does not name the call and the error: %s", out)
+	}
+	// It looks at the pace of a poll. A try to write the outcome may ask for the lease several times.
+	if limit := f.perTry()*30 + int(time.Since(since)/(decide.Poll/2)); most > limit {
+		f.Errorf("it made a call %d times, want at most %d", most, limit)
+	}
+	f.free()
+	f.lift()
+	f.want(0, "apply", "--host", f.host(), "--source", f.world.other().Dir) // others may act
+	f.want(0, "apply", "--wait", "--host", f.proxies[0].Host(), "--source", f.repo.Dir)
+	f.rolledOut(f.head())
+}
+
+// unrecorded is what an apply says that has seen the outcome and cannot write it.
+const unrecorded = "the outcome could not be written to the memory of the source, so history does not show it"
+
+// head returns the newest revision.
+func (f *forEver) head() string {
+	f.Helper()
+	hash, err := f.repo.Head()
+	if err != nil {
+		f.Fatal(err)
+	}
+	return hash
+}
+
+// rolledOut checks that the memory says so of a revision.
+func (f *forEver) rolledOut(hash string) {
+	f.Helper()
+	out := f.want(0, "history", "--name", "failing", "--host", f.host())
+	for line := range strings.Lines(out.out) {
+		if strings.HasPrefix(line, hash[:10]) && strings.Contains(line, state.RolledOut) {
+			return
+		}
+	}
+	f.Errorf("revision %.10s is not rolled out: %s", hash, out)
+}
+
+// free checks that nobody holds the lease. Whoever cannot give it back loses it soon.
+func (f *forEver) free() {
+	f.Helper()
+	if f.is("GET /configs/{id} of the lease") || f.is("POST /configs/{id}/update of the lease") {
+		return
+	}
+	if is := f.leaseIs(); is != "free" && is != "left" {
+		f.Errorf("the lease is %s", is)
+	}
 }
 
 // with returns the command with the revision in force.

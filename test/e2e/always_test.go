@@ -31,6 +31,7 @@ var unspoken = map[string]string{
 type doomed struct {
 	scene     scene
 	order     *order // nil if no command of a person is tried
+	waits     bool   // whether an apply waits for a roll-out when calls begin to fail
 	operators int    // 0 means apply, or the order
 	calls     string
 	answer    always
@@ -39,6 +40,8 @@ type doomed struct {
 func (d doomed) name() string {
 	who := "apply"
 	switch {
+	case d.waits:
+		who = waiting
 	case d.order != nil:
 		who = d.order.name
 	case d.operators > 0:
@@ -92,6 +95,13 @@ func combinations(patterns []string, others map[string][]string) []doomed {
 		for _, calls := range others[orders[i].name] {
 			for _, a := range everlasting {
 				out = append(out, doomed{order: &orders[i], calls: calls, answer: a})
+			}
+		}
+	}
+	if made := others[waiting]; len(made) > 0 {
+		for _, calls := range append(groups(made), made...) {
+			for _, a := range everlasting {
+				out = append(out, doomed{waits: true, calls: calls, answer: a})
 			}
 		}
 	}
@@ -169,12 +179,14 @@ var found = []string{
 var staffFound = []string{
 	"1 operators, joining/GET_|nodes|{id}/503",
 	"1 operators, leaving/GET_|tasks_by_node/out of sequence",
+	"apply --wait/POST_|configs|{id}|update_of_the_lease/503",
 }
 
 // An engine answers some call, or all of a kind, with the same error for ever. Operators that meet it back off
 // together. The lease is free in between, so another source can act. The status tells what fails, in the engine's
 // words. Nothing ends and nothing is lost. When the error ends, the wanted state comes about without anybody's help.
-// An apply ends by itself and says what failed. The calls are recorded from a run, not listed here.
+// An apply ends by itself and says what failed, also if calls fail only after it has begun to wait for a roll-out. The
+// calls are recorded from a run, not listed here.
 func TestWhateverFailsForEver(t *testing.T) {
 	t.Parallel()
 	patterns := recordCalls(t) // meanwhile the next test makes the other recording
@@ -209,7 +221,7 @@ func TestWhateverFailsForEver(t *testing.T) {
 		t.Run(d.name(), func(t *testing.T) {
 			t.Parallel()
 			workers := 0
-			if d.scene.node {
+			if d.scene.node || d.waits {
 				workers = 1
 			}
 			f := &forEver{doomed: d, world: newWorld(t, size{max(1, d.operators), workers}), hits: map[string]int{}}
@@ -217,6 +229,8 @@ func TestWhateverFailsForEver(t *testing.T) {
 			switch {
 			case d.order != nil:
 				f.gives(*d.order)
+			case d.waits:
+				f.whileItWaits()
 			case d.operators == 0:
 				f.onceOnly()
 			default:
@@ -236,6 +250,7 @@ type forEver struct {
 
 	mu     sync.Mutex
 	lifted bool
+	limit  int            // how many more calls fail before the error ends by itself; 0 means that it does not
 	hits   map[string]int // by what the calls were about
 	first  time.Time      // when the first call came
 }
@@ -297,6 +312,9 @@ func (f *forEver) answers(c harness.Call, answer func(harness.Call) error, count
 		f.first = time.Now()
 	}
 	f.hits[object(c)]++
+	if f.limit--; f.limit == 0 {
+		f.lifted = true
+	}
 	return answer(c)
 }
 
@@ -304,6 +322,13 @@ func (f *forEver) lift() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.lifted = true
+}
+
+// fall lets the next calls fail, as many as limit says, or all of them if it is 0.
+func (f *forEver) fall(limit int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lifted, f.limit, f.hits = false, limit, map[string]int{}
 }
 
 // tried returns how often the most frequent call was made, how many calls were made in all, and when the first one
