@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -451,6 +452,82 @@ func TestNodesThatAreToBeAbsent(t *testing.T) {
 	if err != nil || info.Info.Swarm.LocalNodeState != swarm.LocalNodeStateInactive {
 		t.Errorf("its engine is %v in the swarm, %v", info.Info.Swarm.LocalNodeState, err)
 	}
+}
+
+// An operator that only waits for a node to leave does not take the lease, which costs the swarm two writes each time.
+func TestWaitingForANodeThatLeavesTakesNoLease(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 1})
+	w.changesNodes()
+	worker := w.swarm.Workers()[0]
+	id := w.node(worker).ID
+	r := w.repo("leaves", map[string]string{"web.yaml": service("web", "image: app:1", "mode: global", "stopGracePeriod: 1s")})
+	manager, own := w.proxy(), w.proxyTo(worker)
+	o := w.operate(manager.Host(), r, "--repair-after", "0s")
+	o.condition("InSync", true)
+	w.runs("web", w.nodes())
+	w.written(manager)
+	manager.Reset()
+	hash := r.commit("it goes", map[string]string{"one.yaml": node(worker, "presence: absent", "engine: {host: '"+own.Host()+"'}")})
+	w.eventually(func() error {
+		if w.byID(id) != nil {
+			return errors.New("it is still there")
+		}
+		return nil
+	})
+	o.inSync(hash)
+	w.written(manager)
+	w.eventually(func() error {
+		if is := w.leaseIs(); is != "free" {
+			return fmt.Errorf("the lease is %s", is)
+		}
+		return nil
+	})
+	all := append(manager.Calls(), own.Calls()...)
+	slices.SortFunc(all, func(a, b harness.Call) int { return a.At.Compare(b.At) })
+	turns := turnsOf(t, all)
+	for _, turn := range turns {
+		if len(turn.writes) == 0 {
+			t.Errorf("at epoch %s the lease was taken, and nothing was written", turn.epoch)
+		}
+	}
+	if len(turns) < 3 {
+		t.Errorf("it is drained, leaves and is removed within %d turns", len(turns))
+	}
+}
+
+// leaseTurn is what was written from the time when somebody took the lease to the time when it was given back.
+type leaseTurn struct {
+	epoch  string
+	writes []harness.Call
+}
+
+// turnsOf returns the turns in calls that are in the order of their arrival.
+func turnsOf(t *testing.T, calls []harness.Call) (out []leaseTurn) {
+	t.Helper()
+	held := false
+	for _, c := range calls {
+		switch {
+		case !c.Write():
+		case !c.Lease() && held:
+			out[len(out)-1].writes = append(out[len(out)-1].writes, c)
+		case !c.Lease():
+			t.Errorf("written without the lease: %s", c)
+		case c.Path != "/configs/create":
+			var lease struct{ Labels map[string]string }
+			if err := json.Unmarshal(c.Body, &lease); err != nil {
+				t.Fatal(err)
+			}
+			was := held
+			if held = lease.Labels["swarm-operator.io/lease"] == "held"; held && !was {
+				out = append(out, leaseTurn{epoch: lease.Labels["swarm-operator.io/lease-epoch"]})
+			}
+		}
+	}
+	for _, turn := range out {
+		t.Logf("epoch %s: %s", turn.epoch, lines(turn.writes))
+	}
+	return out
 }
 
 // The engine of a manifest is in the swarm already, and the swarm lists its node under another hostname. Joining ends
