@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -85,10 +84,7 @@ func open(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets budget
 	if err != nil {
 		return nil, nil, err
 	}
-	if os.Getenv("GOGC") == "" {
-		// A process that soon ends need not collect garbage often; some memory buys a third of the time
-		debug.SetGCPercent(400)
-	}
+	collectAfter(hasty)
 	log, err := eng.quiet(cmd)
 	if err != nil {
 		return nil, nil, err

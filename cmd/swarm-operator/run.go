@@ -97,7 +97,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		}
 		client.Close()
 	}
-	thrifty()
+	collectAfter(thrifty)
 	ctx, end := context.WithCancel(cmd.Context())
 	var work sync.WaitGroup
 	var shown atomic.Pointer[session.Session] // nil until the first engine is found

@@ -18,16 +18,18 @@ const (
 	restBefore = 200 * time.Millisecond
 	// untidy is how many bytes of unused memory are tolerated.
 	untidy = 2 << 20
-	// growth is by how many percent the heap of a daemon may grow before garbage is collected. Reading everything
+	// thrifty is by how many percent the heap of a daemon may grow before garbage is collected. Reading everything
 	// takes several times what stays, and that peak counts: a machine must have the memory. Runs that read little
 	// make little garbage, so collecting it more often costs next to nothing.
-	growth = 30
+	thrifty = 30
+	// hasty is the same for a command that soon ends. Some memory buys a third of the time.
+	hasty = 400
 )
 
-// thrifty makes the process collect garbage after growth, unless the environment says otherwise.
-func thrifty() {
+// collectAfter sets by how many percent the heap may grow before garbage is collected, unless GOGC sets it.
+func collectAfter(percent int) {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(growth)
+		debug.SetGCPercent(percent)
 	}
 }
 
