@@ -47,7 +47,7 @@ Notes point at things that are valid but probably a mistake; they do not change 
 			for _, text := range below {
 				set.Notices = append(set.Notices, v1.Problem{Message: decide.Squashed(commit, text)})
 			}
-			return printValidation(cmd, out, validation(cmp.Or(src.name, set.Name, "default"), commit, set, problems))
+			return printValidation(cmd, out, validation(cmp.Or(src.name, set.Name, revisions.DefaultName), commit, set, problems))
 		},
 	}
 	src.register(cmd, true)

@@ -14,6 +14,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/report"
+	"github.com/swarm-operator/swarm-operator/controllers/revisions"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 )
@@ -100,7 +101,7 @@ func (w *waiting) open(src *sourceFlags) error {
 		if _, err := opened.Head(w.cmd.Context()); err != nil {
 			return err
 		}
-		w.name = cmp.Or(w.dir.name(w.cmd.Context()), "default")
+		w.name = cmp.Or(w.dir.name(w.cmd.Context()), revisions.DefaultName)
 	}
 	return nil
 }
