@@ -111,18 +111,27 @@ func selfLast(plan Plan, f Facts, _ Policy) []Refusal {
 // commands adds the command that gives consent to what waits for consent. Somebody may be unable or unwilling to
 // commit, and no commit can agree to some hazards.
 func (p *Plan) commands(f Facts) {
-	commit := len(f.Revision) == 40 // otherwise the manifests are files, which have no revision to approve
 	for i := range p.Refused {
 		switch r := &p.Refused[i]; {
 		case r.Class != Consent || r.Hazard == "":
-		case r.Hazard.ByCommand() && commit:
-			r.Why += fmt.Sprintf("; to agree, run: swarm-operator approve %s %s (a commit cannot agree to this)", f.Revision[:10], r.hazard())
 		case r.Hazard.ByCommand():
-			r.Why += fmt.Sprintf("; to agree, run: swarm-operator apply --consent %s (a commit cannot agree to this)", quoted(r.hazard()))
-		case commit && r.ends != asTold:
-			r.Why += fmt.Sprintf(", or run: swarm-operator approve %s %s", f.Revision[:10], r.agreed())
+			r.Why += fmt.Sprintf("; to agree, run: %s (a commit cannot agree to this)", f.agreeing(r.hazard()))
+		case f.isCommit() && r.ends != asTold:
+			r.Why += fmt.Sprintf(", or run: %s", f.agreeing(r.agreed()))
 		}
 	}
+}
+
+// isCommit reports whether the revision is a commit. Otherwise the manifests are files, which have no revision to
+// approve.
+func (f Facts) isCommit() bool { return len(f.Revision) == 40 }
+
+// agreeing returns the command that gives consent in the revision.
+func (f Facts) agreeing(to string) string {
+	if !f.isCommit() {
+		return "swarm-operator apply --consent " + quoted(to)
+	}
+	return fmt.Sprintf("swarm-operator approve %s %s", f.Revision[:10], to)
 }
 
 // quoted returns s in a form that a shell takes for one word.

@@ -216,20 +216,12 @@ func pruned(s Step, f Facts, p Policy) []Refusal {
 	case s.oldVersion():
 		r = s.Refusal(Never, "it was adopted, and its manifest does not say policy.prune: true: %s", letGo(s.Key))
 	default: // nobody knows whether it is still needed, so the difference is not quiet
-		r = s.Refusal(Consent, "it was adopted, and its manifest, which is gone, did not say policy.prune: true; to remove it: swarm-operator %s; to keep it, and forget it: swarm-operator unmanage %s", f.removes(s.Key), s.Key)
+		r = s.Refusal(Consent, "it was adopted, and its manifest, which is gone, did not say policy.prune: true; to remove it: %s; to keep it, and forget it: swarm-operator unmanage %s", f.agreeing(string(Removals)+" "+s.Key.String()), s.Key)
 		r.Hazard, r.ends = Removals, asTold
 		return []Refusal{r}
 	}
 	r.Quiet = true
 	return []Refusal{r}
-}
-
-// removes returns the command that agrees to the removal of one object.
-func (f Facts) removes(key v1.Key) string {
-	if len(f.Revision) != 40 { // files without a revision
-		return fmt.Sprintf("apply --consent '%s %s'", Removals, key)
-	}
-	return fmt.Sprintf("approve %s %s %s", f.Revision[:10], Removals, key)
 }
 
 // letGo says how to let an object go that is kept although its manifest is gone.
