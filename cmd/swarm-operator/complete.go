@@ -15,7 +15,6 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/report"
 	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 	"github.com/swarm-operator/swarm-operator/controllers/revisions"
-	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
@@ -202,7 +201,7 @@ func (k vocabulary) target() complete {
 		if len(args) > 0 {
 			return nil
 		}
-		return append(k.objects(ctx, cmd), append(k.sources(ctx, cmd), state.HoldAll+"\teverything")...)
+		return append(k.objects(ctx, cmd), append(k.sources(ctx, cmd), plan.HoldAll+"\teverything")...)
 	})
 }
 

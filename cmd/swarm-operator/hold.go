@@ -94,7 +94,7 @@ func (a *acting) replaced(h state.Hold) {
 	left := state.Holds(own)
 	for _, old := range state.Holds(a.own) {
 		gone := !slices.ContainsFunc(left, func(l state.Hold) bool { return l.ID == old.ID })
-		if gone && strings.EqualFold(old.Target, h.Target) {
+		if gone && plan.SameTarget(old.Target, h.Target) {
 			a.note("the new hold takes the place of the hold %s: %s", old.Name, old.Text())
 		}
 	}

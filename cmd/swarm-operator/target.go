@@ -7,7 +7,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
-	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/manifests"
 )
 
@@ -18,7 +18,7 @@ type target struct {
 }
 
 func (t target) object() bool { return t.key != v1.Key{} }
-func (t target) all() bool    { return t.text == state.HoldAll }
+func (t target) all() bool    { return t.text == plan.HoldAll }
 
 // source returns the name of the source, or "" if the target is an object or everything.
 func (t target) source() string {
@@ -33,8 +33,8 @@ func parseTarget(text string) (target, error) {
 		key, err := parseObject(text)
 		return target{key.String(), key}, err
 	}
-	if strings.EqualFold(text, state.HoldAll) {
-		return target{text: state.HoldAll}, nil
+	if strings.EqualFold(text, plan.HoldAll) {
+		return target{text: plan.HoldAll}, nil
 	}
 	if wrong := manifests.CheckName(text); wrong != "" {
 		return target{}, fmt.Errorf("%q is not KIND/NAME, the name of a source, or all", text)

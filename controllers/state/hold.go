@@ -21,9 +21,6 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// HoldAll is the target of a hold on everything that any source has.
-const HoldAll = "all"
-
 // Hold stops every write to what it names, until its time is over or its config is removed. It is a config with
 // labels, so that a colleague without this program can make one with docker config create.
 type Hold struct {
@@ -115,7 +112,7 @@ func replaced(ctx context.Context, c *engine.Client, by Hold) error {
 	}
 	var errs []error
 	for _, h := range holds {
-		if h.version >= holds[i].version || !sameTarget(h.Target, by.Target) || !strings.HasPrefix(h.Name, holdPrefix) {
+		if h.version >= holds[i].version || !plan.SameTarget(h.Target, by.Target) || !strings.HasPrefix(h.Name, holdPrefix) {
 			continue
 		}
 		if _, err := c.ConfigRemove(ctx, h.ID, client.ConfigRemoveOptions{}); err != nil && !engine.IsNotFound(err) {
@@ -123,16 +120,6 @@ func replaced(ctx context.Context, c *engine.Client, by Hold) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// sameTarget compares targets as Hold.Covers reads them. The kind in KIND/NAME and the word all count in any case.
-func sameTarget(a, b string) bool {
-	kindA, nameA, objectA := strings.Cut(a, "/")
-	kindB, nameB, objectB := strings.Cut(b, "/")
-	if objectA && objectB {
-		return strings.EqualFold(kindA, kindB) && nameA == nameB
-	}
-	return a == b || strings.EqualFold(a, HoldAll) && strings.EqualFold(b, HoldAll)
 }
 
 // EndHolds removes all holds on a target, whoever made them, and returns those that it removed.
@@ -144,7 +131,7 @@ func EndHolds(ctx context.Context, c *engine.Client, target string) ([]Hold, err
 	var ended []Hold
 	var errs []error
 	for _, h := range Holds(configs) {
-		if !sameTarget(h.Target, target) {
+		if !plan.SameTarget(h.Target, target) {
 			continue
 		}
 		if _, err := c.ConfigRemove(ctx, h.ID, client.ConfigRemoveOptions{}); err != nil && !engine.IsNotFound(err) {

@@ -9,6 +9,9 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
+// HoldAll is the target of a hold on everything that any source has.
+const HoldAll = "all"
+
 // Hold stops every write to what it names.
 type Hold struct {
 	// Target is KIND/NAME, the name of a source, or "all".
@@ -27,7 +30,7 @@ type Hold struct {
 func (h Hold) Over(now time.Time) bool { return !h.Until.IsZero() && !h.Until.After(now) }
 
 // Covers reports whether the hold stops writes to an object of a source. Case does not matter in the kind and in
-// "all", because a person may have written them.
+// HoldAll, because a person may have written them.
 func (h Hold) Covers(source string, k v1.Key, now time.Time) bool {
 	if h.Over(now) {
 		return false
@@ -36,7 +39,17 @@ func (h Hold) Covers(source string, k v1.Key, now time.Time) bool {
 	if object {
 		return strings.EqualFold(kind, k.Kind) && name == k.Name
 	}
-	return h.Target == source || strings.EqualFold(h.Target, "all")
+	return h.Target == source || strings.EqualFold(h.Target, HoldAll)
+}
+
+// SameTarget compares targets as Covers reads them.
+func SameTarget(a, b string) bool {
+	kindA, nameA, objectA := strings.Cut(a, "/")
+	kindB, nameB, objectB := strings.Cut(b, "/")
+	if objectA && objectB {
+		return strings.EqualFold(kindA, kindB) && nameA == nameB
+	}
+	return a == b || strings.EqualFold(a, HoldAll) && strings.EqualFold(b, HoldAll)
 }
 
 // Held reports whether one of the holds covers an object.

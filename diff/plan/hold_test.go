@@ -46,6 +46,21 @@ func TestAHoldCoversWhatItsTargetNames(t *testing.T) {
 	}
 }
 
+func TestTargetsAreTheSameInAnyCaseThatCounts(t *testing.T) {
+	same := [][]string{{"Service/web", "service/web", "SERVICE/web"}, {"Service/Web"}, {"Config/web"}, {"all", "ALL"}, {"all/all"}, {"shop"}, {"Shop"}, {"web"}}
+	for i, group := range same {
+		for j, other := range same {
+			for _, a := range group {
+				for _, b := range other {
+					if got := SameTarget(a, b); got != (i == j) {
+						t.Errorf("%q and %q are the same: %t", a, b, got)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestAHoldSaysWhyWhoAndUntilWhen(t *testing.T) {
 	h := Hold{Reason: "an incident"}
 	if got := h.Text(); got != "an incident" {
