@@ -15,6 +15,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/report"
 	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 	"github.com/swarm-operator/swarm-operator/controllers/revisions"
+	"github.com/swarm-operator/swarm-operator/controllers/screen"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
@@ -170,7 +171,7 @@ func (k vocabulary) revisions(ctx context.Context, cmd *cobra.Command) (out []st
 		recent, _ := c.source.Recent(ctx, most)
 		for i, commit := range recent {
 			subject, _, _ := strings.Cut(strings.TrimSpace(commit.Message), "\n")
-			subject = v1.Scrub(strings.Map(printable, subject))
+			subject = v1.Scrub(screen.OneLine(subject))
 			if i == 0 {
 				out = append(out, "HEAD\t"+subject)
 			}
@@ -186,13 +187,6 @@ func (k vocabulary) revisions(ctx context.Context, cmd *cobra.Command) (out []st
 		}
 	}
 	return out
-}
-
-func printable(r rune) rune {
-	if r < ' ' || r == 0x7f {
-		return ' '
-	}
-	return r
 }
 
 // target completes what hold and resume act on.

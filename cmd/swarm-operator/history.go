@@ -83,7 +83,7 @@ func printHistory(w io.Writer, on screen.Screen, out output, c chronicle) error 
 	}
 	rows := []screen.Row{screen.Titles("REVISION", "COMMITTED", "IN FORCE SINCE", "OUTCOME", "WHY")}
 	for _, r := range c.History {
-		row := screen.Texts(short(r.Hash), status.When(r.When), status.When(r.Since), r.Outcome, strings.Join(strings.Fields(r.Why), " "))
+		row := screen.Texts(short(r.Hash), status.When(r.When), status.When(r.Since), r.Outcome, r.Why)
 		row[3].Ink = outcomes[r.Outcome]
 		rows = append(rows, row)
 	}

@@ -5,6 +5,7 @@ package screen
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -39,7 +40,8 @@ func (s Screen) Paint(ink Ink, text string) string {
 	return "\x1b[" + codes[ink] + "m" + text + "\x1b[0m"
 }
 
-// Cell is a text of one line.
+// Cell is a text of one line. Columns writes line breaks and other control characters in it as spaces, because the
+// text may come from anybody.
 type Cell struct {
 	Text string
 	Ink  Ink
@@ -82,7 +84,7 @@ func (s Screen) Columns(out *strings.Builder, rows []Row) {
 		at := 0
 		for c, cell := range row[:max(0, len(row)-1)] {
 			pad := widths[i][c] - utf8.RuneCountInString(cell.Text)
-			line.WriteString(s.Paint(cell.Ink, cell.Text) + strings.Repeat(" ", pad))
+			line.WriteString(s.Paint(cell.Ink, OneLine(cell.Text)) + strings.Repeat(" ", pad))
 			at += widths[i][c]
 		}
 		if len(row) > 0 {
@@ -94,6 +96,7 @@ func (s Screen) Columns(out *strings.Builder, rows []Row) {
 
 // last writes the last cell of a row. at is the column where it begins.
 func (s Screen) last(line *strings.Builder, cell Cell, at int) {
+	cell.Text = OneLine(cell.Text)
 	if s.Width == 0 || at+utf8.RuneCountInString(cell.Text) <= s.Width {
 		line.WriteString(s.Paint(cell.Ink, cell.Text))
 		return
@@ -115,6 +118,19 @@ func (s Screen) last(line *strings.Builder, cell Cell, at int) {
 		}
 		line.WriteString(s.Paint(cell.Ink, part))
 	}
+}
+
+// OneLine returns a text with spaces for line breaks and other control characters.
+func OneLine(text string) string {
+	if !strings.ContainsFunc(text, unicode.IsControl) {
+		return text
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }
 
 // columns returns, for each row, the widths of all columns except the last, each including the gap after it.

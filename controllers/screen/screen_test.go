@@ -45,6 +45,15 @@ Service/größer  Healthy
 	}
 }
 
+func TestControlCharactersNeverReachTheTerminal(t *testing.T) {
+	rows := []Row{Texts("a\tb", "c\nd\u009b1me"), Texts("f", "\x1b[2Jg\x7f")}
+	for width, want := range map[int]string{0: "a b  c d 1me\nf     [2Jg\n", 10: "a b\n    c d\n    1me\nf\n    [2Jg\n"} {
+		if d := cmp.Diff(want, draw(Screen{Width: width}, rows...)); d != "" {
+			t.Errorf("width %d (-want +got):\n%s", width, d)
+		}
+	}
+}
+
 func TestLastColumnStandsBelowWhereThereIsNoRoom(t *testing.T) {
 	want := `
 OBJECT          HEALTH    MESSAGE

@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/screen"
@@ -38,13 +37,8 @@ type printer struct {
 // line writes one line of plain cells.
 func (p *printer) line(cells ...string) { p.row(screen.Texts(cells...)...) }
 
-// row writes one line. Line breaks and tabs in a cell become spaces, because its text may come from anybody.
-func (p *printer) row(cells ...screen.Cell) {
-	for i := range cells {
-		cells[i].Text = oneLine(cells[i].Text)
-	}
-	p.block = append(p.block, cells)
-}
+// row writes one line.
+func (p *printer) row(cells ...screen.Cell) { p.block = append(p.block, cells) }
 
 // begin starts a block. An empty title is left out.
 func (p *printer) begin(title string) {
@@ -58,18 +52,6 @@ func (p *printer) begin(title string) {
 func (p *printer) flush() {
 	p.on.Columns(&p.out, p.block)
 	p.block = nil
-}
-
-func oneLine(s string) string {
-	if !strings.ContainsFunc(s, unicode.IsControl) {
-		return s
-	}
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, s)
 }
 
 // inks are the colours of the words for sync and health.
