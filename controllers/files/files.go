@@ -143,15 +143,16 @@ func sweep(path string) {
 
 func drop(name string) error {
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("removing %s: %w", name, cause(err))
+		return fmt.Errorf("removing %s: %w", name, Cause(err))
 	}
 	return nil
 }
 
 // why leaves out the name of the temporary file, which would help nobody.
-func why(doing string, err error) error { return fmt.Errorf("%s: %w", doing, cause(err)) }
+func why(doing string, err error) error { return fmt.Errorf("%s: %w", doing, Cause(err)) }
 
-func cause(err error) error {
+// Cause returns what went wrong, without the path, which the caller's message already has.
+func Cause(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/files"
 )
 
 // runnable returns an error if the program cannot be run. It does not run it.
@@ -97,8 +98,5 @@ func unwrapped(err error) error {
 	if e, ok := errors.AsType[*exec.ExitError](err); ok {
 		return fmt.Errorf("the program ended with %s", e.ProcessState)
 	}
-	if e, ok := errors.AsType[*os.PathError](err); ok {
-		return e.Err
-	}
-	return err
+	return files.Cause(err)
 }

@@ -29,7 +29,7 @@ func load(path string) (Ring, error) {
 	info, err := os.Lstat(path)
 	switch {
 	case err != nil:
-		return nil, plain(err)
+		return nil, files.Cause(err)
 	case !info.Mode().IsRegular():
 		return nil, errors.New("it is not a regular file")
 	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
@@ -39,17 +39,9 @@ func load(path string) (Ring, error) {
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, plain(err)
+		return nil, files.Cause(err)
 	}
 	return Parse(v1.NewContent(data))
-}
-
-// plain returns an error without the path, which the message already has.
-func plain(err error) error {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return e.Err
-	}
-	return err
 }
 
 // save replaces the ring's file.
@@ -66,7 +58,7 @@ func ready(path string) error {
 		return err
 	}
 	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("making the directory of the key ring %s: %w", path, plain(err))
+		return fmt.Errorf("making the directory of the key ring %s: %w", path, files.Cause(err))
 	}
 	if err := files.Prove(path); err != nil {
 		return fmt.Errorf("writing the key ring %s: %w", path, err)
