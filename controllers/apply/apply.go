@@ -40,7 +40,8 @@ var ErrStopped = errors.New("the run has ended")
 
 // Outcome is what became of a plan.
 type Outcome struct {
-	Done, Failed, Skipped int
+	// Done is how many steps were done.
+	Done int
 	// Delivered is how many tokens and keys were delivered to their sinks.
 	Delivered int
 	// Stale is true if somebody else wrote in between, so that the plan no longer fits the swarm. Plan again at once.
@@ -195,14 +196,11 @@ func (r *run) steps(ctx context.Context, steps []plan.Step) Outcome {
 			}
 		case r.options.Outdated(s, res.err):
 			out.Stale, outdated = true, true
-			out.Failed++
 		default:
-			out.Failed++
 			out.Errs = append(out.Errs, res.err)
 		}
 		r.options.Observe(Event{Step: s, Err: res.err, Stale: outdated, Warnings: res.made.Warnings, Objects: wrote(s, res.made), Epoch: r.options.Epoch})
 	}
-	out.Skipped = len(steps) - out.Done - out.Failed
 	return out
 }
 
