@@ -124,26 +124,6 @@ func (c *Client) NetworkRemove(ctx context.Context, id string, o client.NetworkR
 	return call2(ctx, c, (*client.Client).NetworkRemove, id, o)
 }
 
-func (c *Client) VolumeList(ctx context.Context, o client.VolumeListOptions) (client.VolumeListResult, error) {
-	return call1(ctx, c, (*client.Client).VolumeList, o)
-}
-
-func (c *Client) VolumeInspect(ctx context.Context, id string, o client.VolumeInspectOptions) (client.VolumeInspectResult, error) {
-	return call2(ctx, c, (*client.Client).VolumeInspect, id, o)
-}
-
-func (c *Client) VolumeCreate(ctx context.Context, o client.VolumeCreateOptions) (client.VolumeCreateResult, error) {
-	return call1(ctx, c, (*client.Client).VolumeCreate, o)
-}
-
-func (c *Client) VolumeUpdate(ctx context.Context, id string, o client.VolumeUpdateOptions) (client.VolumeUpdateResult, error) {
-	return call2(ctx, c, (*client.Client).VolumeUpdate, id, o)
-}
-
-func (c *Client) VolumeRemove(ctx context.Context, id string, o client.VolumeRemoveOptions) (client.VolumeRemoveResult, error) {
-	return call2(ctx, c, (*client.Client).VolumeRemove, id, o)
-}
-
 func (c *Client) SwarmInspect(ctx context.Context, o client.SwarmInspectOptions) (client.SwarmInspectResult, error) {
 	return call1(ctx, c, (*client.Client).SwarmInspect, o)
 }
@@ -177,8 +157,4 @@ func (c *Client) SwarmGetUnlockKey(ctx context.Context) (client.SwarmGetUnlockKe
 
 func (c *Client) DistributionInspect(ctx context.Context, id string, o client.DistributionInspectOptions) (client.DistributionInspectResult, error) {
 	return call2(ctx, c, (*client.Client).DistributionInspect, id, o)
-}
-
-func (c *Client) ServiceLogs(ctx context.Context, id string, o client.ServiceLogsOptions) (client.ServiceLogsResult, error) {
-	return call2(ctx, c, (*client.Client).ServiceLogs, id, o)
 }
