@@ -21,7 +21,7 @@ type ClusterSpec struct {
 	TaskHistoryLimit *int64 `json:"taskHistoryLimit,omitempty"`
 	// Raft is how the managers keep the state that they have agreed on.
 	Raft *Raft `json:"raft,omitempty"`
-	// Dispatcher tells nodes what to run.
+	// Dispatcher is how managers watch nodes.
 	Dispatcher *Dispatcher `json:"dispatcher,omitempty"`
 	// CA is the swarm's certificate authority.
 	CA *CA `json:"ca,omitempty"`
@@ -33,13 +33,13 @@ type ClusterSpec struct {
 	// stated for nodes count.
 	Managers *Managers `json:"managers,omitempty"`
 	// DefaultAddrPool lists the ranges that networks get their addresses from. It can be set only when a swarm is
-	// made; afterwards a difference is only reported.
+	// made; afterwards the operator only reports a difference. The engine's default is 10.0.0.0/8.
 	DefaultAddrPool []string `json:"defaultAddrPool,omitempty"`
-	// SubnetSize is the prefix length of a network's range. It can be set only when a swarm is made, as
-	// defaultAddrPool.
+	// SubnetSize is the prefix length of a network's range. It can be set only when a swarm is made, like
+	// defaultAddrPool. The engine's default is 24.
 	SubnetSize *uint32 `json:"subnetSize,omitempty"`
-	// DataPathPort is the port for the traffic of overlay networks. It can be set only when a swarm is made, as
-	// defaultAddrPool.
+	// DataPathPort is the port for the traffic of overlay networks. It can be set only when a swarm is made, like
+	// defaultAddrPool. The engine's default is 4789.
 	DataPathPort *uint32 `json:"dataPathPort,omitempty"`
 }
 
@@ -52,10 +52,10 @@ type Raft struct {
 	// LogEntriesForSlowFollowers is how many log entries are kept after a snapshot, for managers that lag behind. The
 	// engine's default is 500.
 	LogEntriesForSlowFollowers *uint64 `json:"logEntriesForSlowFollowers,omitempty"`
-	// ElectionTick is checked and never written, because the engine takes it from swarm-raft-election-tick of
+	// ElectionTick is compared and never written, because the engine takes it from swarm-raft-election-tick of
 	// daemon.json.
 	ElectionTick *uint64 `json:"electionTick,omitempty"`
-	// HeartbeatTick is checked and never written, because the engine takes it from swarm-raft-heartbeat-tick of
+	// HeartbeatTick is compared and never written, because the engine takes it from swarm-raft-heartbeat-tick of
 	// daemon.json.
 	HeartbeatTick *uint64 `json:"heartbeatTick,omitempty"`
 }
@@ -83,8 +83,8 @@ type CA struct {
 
 // CASigning names files on the machine where the operator runs.
 type CASigning struct {
-	// CertFile is the absolute path of a CA's certificate in PEM. The file must contain certificates only. When
-	// the operator brings it in, the certificate must be valid for another year.
+	// CertFile is the absolute path of a CA's certificate in PEM. The file must contain this one certificate only.
+	// When the operator gives it to the swarm, the certificate must be valid for another year.
 	CertFile string `json:"certFile"`
 	// KeyFile is the absolute path of the certificate's private key, in PEM and without a passphrase.
 	KeyFile string `json:"keyFile"`
@@ -165,8 +165,8 @@ type Managers struct {
 	SpreadBy string `json:"spreadBy,omitempty"`
 	// StableFor is how long the managers must stay unchanged before the operator changes them again. Default 5s.
 	StableFor *Duration `json:"stableFor,omitempty"`
-	// ReplaceAfter is how long the operator waits for a manager that it cannot reach before a candidate takes its
-	// place. Default: for ever. A manager that is drained or on hold is never replaced.
+	// ReplaceAfter is how long a manager must be unreachable before a candidate takes its place, at least 30s. Default:
+	// never. The operator never replaces a manager that is pinned, drained, paused, suspended or on hold.
 	ReplaceAfter *Duration `json:"replaceAfter,omitempty"`
 }
 

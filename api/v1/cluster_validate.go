@@ -71,7 +71,8 @@ func (c *Cluster) Validate() []Problem {
 	return ps
 }
 
-// nobodysOwn refuses policies about making, adopting and removing, for kinds of which the operator does none of that.
+// nobodysOwn refuses policy.adopt, prune and protect for kinds whose objects the operator neither adopts nor removes
+// with their manifest.
 func (ps *problems) nobodysOwn(p Policy) {
 	const why = "cannot be stated here: what is not stated stays as it is, so nothing is taken over, and nothing is removed with its manifest"
 	if p.Adopt != "" {

@@ -23,7 +23,7 @@ type Secret struct {
 
 // ContentSpec says where content comes from. Exactly one of Data, File and External is stated.
 type ContentSpec struct {
-	// Data is the content itself.
+	// Data is the content itself, at most 1,023,999 bytes for a Config and 511,999 bytes for a Secret.
 	Data Content `json:"data,omitzero"`
 	// File is a path in the repository, relative to the manifest.
 	File string `json:"file,omitempty"`

@@ -124,8 +124,8 @@ func constraintLabel(key string) string {
 	return foldedPrefix(key, engineLabels)
 }
 
-// foldedPrefix returns what follows the prefix, which may be in any case. It returns "" if the key does not begin
-// with the prefix.
+// foldedPrefix returns what follows the prefix, whose upper and lower case do not matter. It returns "" if the key does
+// not begin with the prefix.
 func foldedPrefix(key, prefix string) string {
 	if len(key) > len(prefix) && strings.EqualFold(key[:len(prefix)], prefix) {
 		return key[len(prefix):]
@@ -133,14 +133,14 @@ func foldedPrefix(key, prefix string) string {
 	return ""
 }
 
-// NodeLabel returns the name of the node label that the constraint is about, or "". The prefix may be in any case;
-// the name keeps its case.
+// NodeLabel returns the name of the node label that the constraint is about, or "". Upper and lower case do not matter
+// in the prefix node.labels., and matter in the name.
 func (c Constraint) NodeLabel() string { return foldedPrefix(c.Key, nodeLabels) }
 
 // EngineLabel returns the name of the engine label that the constraint is about, or "". Case counts as in NodeLabel.
 func (c Constraint) EngineLabel() string { return foldedPrefix(c.Key, engineLabels) }
 
-// Is reports whether this is the constraint's key, in any case.
+// Is reports whether the constraint has this key. Upper and lower case do not matter.
 func (c Constraint) Is(key string) bool { return strings.EqualFold(c.Key, key) }
 
 // Within reports whether an address equals the address that the constraint states, or is in its subnet. ok is false
@@ -167,7 +167,7 @@ func (c Constraint) Within(addr string) (in, ok bool) {
 		return false, false
 	}
 	subnet := netip.PrefixFrom(ip, int(bits)).Masked()
-	if subnet.Addr().Is4In6() { // then it is at least 96 long: a shorter mask cuts what marks it
+	if subnet.Addr().Is4In6() { // so at least 96 bits: a shorter mask would have cleared the ffff that marks IPv4
 		subnet = netip.PrefixFrom(subnet.Addr().Unmap(), int(bits)-96)
 	}
 	return subnet.Contains(node), true

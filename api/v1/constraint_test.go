@@ -14,7 +14,7 @@ import (
 
 const keysOfNodes = "so no node would meet it; they have node.id node.hostname node.role node.platform.os node.platform.arch node.ip node.labels. engine.labels."
 
-func TestConstraintsAreTheSwarms(t *testing.T) {
+func TestConstraintsThatCannotWorkAreProblems(t *testing.T) {
 	const (
 		inLabel = ", and the swarm takes no constraint on such a label: only on names of letters from a to z, digits and - _ . alone"
 		inKey   = " is not a key: the swarm takes letters from a to z, digits, -, _ and ., at least two of them, and the first a letter or _"

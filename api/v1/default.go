@@ -52,8 +52,8 @@ func configTarget(target string) string {
 // secretTarget removes /run/secrets/ from a path, because the engine takes a relative path as one below /run/secrets.
 func secretTarget(target string) string { return strings.TrimPrefix(target, "/run/secrets/") }
 
-// Default brings the service into normal form. If Replicas is not stated, it stays nil: the swarm or another client then
-// chooses the number.
+// Default brings the service into normal form. If Replicas is not stated, it stays nil: the swarm or another client
+// then chooses the number.
 //
 // The defaults are those of SwarmKit (api/defaults/service.go), and those of the docker CLI if the engine has none.
 func (s *Service) Default() {

@@ -46,7 +46,7 @@ func TestDefaultsOfAJob(t *testing.T) {
 }
 
 // Specs that mean the same are equal in normal form.
-func TestFormsOfTheSame(t *testing.T) {
+func TestSpecsThatMeanTheSameAreEqual(t *testing.T) {
 	no, yes := false, true
 	tests := []struct {
 		name string
@@ -215,7 +215,7 @@ func TestContentIsCopied(t *testing.T) {
 	}
 }
 
-func TestDefaultsOfTheOthers(t *testing.T) {
+func TestDefaultsOfNetworksAndConfigs(t *testing.T) {
 	n := &v1.Network{Spec: v1.NetworkSpec{IPAM: &v1.IPAM{Config: []v1.IPAMPool{{Subnet: "fd00:0::/64"}, {Subnet: "10.0.0.0/24"}}}}}
 	n.Default()
 	want := v1.NetworkSpec{Driver: "overlay", IPAM: &v1.IPAM{Driver: "default", Config: []v1.IPAMPool{{Subnet: "10.0.0.0/24"}, {Subnet: "fd00::/64"}}}}

@@ -28,7 +28,7 @@ func (d DefaultPolicy) Validate() []Problem {
 	return ps
 }
 
-// Under returns a policy in which the defaults replace what it does not state.
+// Under returns p, with the default for each field that p does not state.
 func (d DefaultPolicy) Under(p Policy) Policy {
 	if p.Adopt == "" {
 		p.Adopt = d.Adopt

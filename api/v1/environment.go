@@ -67,8 +67,7 @@ func SecretName(name string) bool {
 	return slices.ContainsFunc(secretWords, func(w string) bool { return strings.Contains(upper, w) })
 }
 
-// filePath matches a path of at least two parts, as in /run/secrets/db. A shorter text could be a secret by its
-// looks.
+// filePath matches a path of at least two parts, as in /run/secrets/db. A shorter text could itself be a secret.
 var filePath = regexp.MustCompile(`^(/|[A-Za-z]:[\\/])[A-Za-z0-9._-]+([\\/][A-Za-z0-9._-]+)+$`)
 
 // SecretValue reports whether the value of a variable, option or label of that name must be hidden. By docker's

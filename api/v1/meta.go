@@ -24,8 +24,8 @@ const (
 	LabelMade = LabelPrefix + "made"
 	// LabelApplied holds one short digest for each stated leaf, as package diff writes them.
 	LabelApplied = LabelPrefix + "applied"
-	// LabelContent holds KEYID:HASH of a config's or secret's content, both keyed. The operator compares by it
-	// content that the engine does not give back. Without the key it says nothing.
+	// LabelContent holds KEYID:HASH of a config's or secret's content, both keyed. It lets the operator compare
+	// content that the engine does not give back. Without the key it reveals nothing.
 	LabelContent = LabelPrefix + "content"
 	// LabelRetried holds the version of a service for which somebody asked to try its failed update again.
 	LabelRetried = LabelPrefix + "retried"
@@ -62,10 +62,12 @@ const (
 // managers.
 func OfNodes(kind string) bool { return kind == KindCluster || kind == KindNode || kind == KindNodeSet }
 
-// RunsTasks says whether objects of a kind run tasks: they use those of other kinds, and a change of them has to roll out.
+// RunsTasks reports whether objects of a kind run tasks. Such objects use objects of other kinds, and a change of one
+// takes time to roll out.
 func RunsTasks(kind string) bool { return kind == KindService }
 
-// HoldsSecrets says whether the content of objects of a kind cannot be read, and so not be compared with what a manifest states.
+// HoldsSecrets reports whether the engine never gives back the content of objects of a kind, so that nobody can compare
+// it with a manifest.
 func HoldsSecrets(kind string) bool { return kind == KindSecret }
 
 // Key identifies an object within a source.
@@ -142,8 +144,8 @@ func (h *Header) Meta() *Header { return h }
 
 // Metadata names an object. Labels belong to the swarm object, not to its containers.
 type Metadata struct {
-	// Name is the object's name in the swarm. To the name of a config or secret the operator adds a suffix for each
-	// content.
+	// Name is the object's name in the swarm. If the operator makes a config or secret, it adds a suffix to the name, a
+	// new one for each content.
 	Name string `json:"name"`
 	// Labels are labels of the object in the swarm. A Node and a NodeSet state labels in their spec.
 	Labels map[string]string `json:"labels,omitempty"`
@@ -158,8 +160,8 @@ const (
 
 // Policy says what the operator may do with an object. It is no part of the object's own spec.
 type Policy struct {
-	// Adopt says whether the operator may take over an object of that name that this source did not make. Default
-	// ifIdentical.
+	// Adopt says whether the operator may take over an object of that name that this source did not make. It is never,
+	// ifIdentical (default: only if the object equals the manifest) or takeover (also if it differs).
 	Adopt string `json:"adopt,omitempty"`
 	// Prune says whether the operator removes the object when its manifest is removed. Default true for objects that
 	// the operator made, false for objects that it adopted.
@@ -169,11 +171,13 @@ type Policy struct {
 	// Enforce says whether the operator repairs changes made by hand; if false, it only reports them. Default true
 	// for objects that the operator made, false for objects that it adopted.
 	Enforce *bool `json:"enforce,omitempty"`
-	// IgnoreDifferences lists field paths. The operator neither writes nor counts these fields and all below them.
+	// IgnoreDifferences lists field paths, such as spec.replicas. Once the object exists, the operator does not write
+	// these fields or anything below them, and does not count them as differences.
 	IgnoreDifferences []string `json:"ignoreDifferences,omitempty"`
 	// Suspend stops every write to the object.
 	Suspend bool `json:"suspend,omitempty"`
-	// DependsOn orders objects that change together: this object changes after those are ready.
+	// DependsOn lists objects as KIND/NAME. If one of them changes together with this object, this object changes after
+	// the other is ready.
 	DependsOn []string `json:"dependsOn,omitempty"`
 }
 

@@ -13,7 +13,7 @@ type Network struct {
 	Spec NetworkSpec `json:"spec"`
 }
 
-// NetworkSpec has compose's field names.
+// NetworkSpec has compose's field names, in camelCase.
 type NetworkSpec struct {
 	// External says that a network of exactly this name exists and does not belong to the operator.
 	External bool `json:"external,omitempty"`

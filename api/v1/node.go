@@ -54,9 +54,10 @@ type NodeSpec struct {
 	// Presence is present (default) or absent. The operator drains and demotes an absent node, takes it out of the
 	// swarm and removes it from the swarm's list.
 	Presence string `json:"presence,omitempty"`
-	// RemoveDownAfter is how long the node must be down before the operator removes it from the swarm's list.
-	// Default: never. The operator does not remove a node that is drained or on hold, or one that a CA rotation is
-	// waiting for.
+	// RemoveDownAfter is how long the node must be down before the operator removes it from the swarm's list, at least
+	// 1m. Default: never. The operator never removes a manager, or a node that is drained, paused, suspended or on
+	// hold. It also removes none while a CA rotation waits for that node, or while more than one node and more than a
+	// quarter of the swarm are down.
 	RemoveDownAfter *Duration `json:"removeDownAfter,omitempty"`
 	// Engine is the address of the node's own engine. The operator uses it to make the node part of the swarm and to
 	// take it out.
@@ -67,7 +68,7 @@ type NodeSpec struct {
 type EngineEndpoint struct {
 	// Host is unix://PATH, tcp://HOST:PORT or ssh://[USER@]HOST.
 	Host string `json:"host"`
-	// TLS names the files for TLS with a tcp:// host. If omitted, the operator speaks to it without TLS.
+	// TLS names the files for TLS with a tcp:// host. If omitted, the operator speaks to the engine without TLS.
 	TLS *EngineTLS `json:"tls,omitempty"`
 	// AdvertiseAddr is where the other nodes reach this one, when it joins: an IP address or the name of a network
 	// interface, with or without a port. Default: the engine's own choice, which fails if the engine has several
@@ -82,16 +83,17 @@ type EngineEndpoint struct {
 
 // EngineTLS names files on the machine where the operator runs.
 type EngineTLS struct {
-	// CAFile holds the certificates that the operator checks the engine's certificate with.
+	// CAFile is the path of the CA certificates in PEM that the operator checks the engine's certificate with.
 	CAFile string `json:"caFile,omitempty"`
-	// CertFile is the certificate that the operator shows to the engine.
+	// CertFile is the path of the certificate in PEM that the operator shows to the engine.
 	CertFile string `json:"certFile,omitempty"`
-	// KeyFile is the private key of that certificate.
+	// KeyFile is the path of that certificate's private key, in PEM.
 	KeyFile string `json:"keyFile,omitempty"`
 }
 
 // NodeSet states the same for every node that its selector matches, including nodes that join later. If a Node states
-// the same field, the Node counts. If two NodeSets state different values, the operator writes nothing to that node.
+// the same field, the Node's value applies. If two NodeSets state different values, the operator writes nothing to that
+// node.
 type NodeSet struct {
 	Header
 	Spec NodeSetSpec `json:"spec"`
@@ -129,8 +131,8 @@ type Platform struct {
 type NodeTemplate struct {
 	// Role pins the nodes to a role, as in a Node.
 	Role string `json:"role,omitempty"`
-	// Availability means the same as in a Node. A node that joins drained and should be active gets its labels in the
-	// same write. The swarm therefore schedules nothing to it before it has them.
+	// Availability means the same as in a Node. If a node joins drained and should be active, the operator sets its
+	// labels and makes it active in one write, so the swarm schedules nothing to it before it has them.
 	Availability string `json:"availability,omitempty"`
 	// Labels means the same as in a Node.
 	Labels map[string]string `json:"labels,omitempty"`

@@ -67,7 +67,7 @@ func sameIDs(nodes []*Node) (out []Problem) {
 	return out
 }
 
-// of sets the object whose problems they are.
+// of fills in the object that the problems are about, and returns them.
 func (ps problems) of(o Object) []Problem {
 	for i := range ps {
 		ps[i].Object = o.Key()

@@ -117,8 +117,8 @@ func TestProblemsOfNodeSets(t *testing.T) {
 	}
 }
 
-// These are the problems that the three kinds share, and those of their names.
-func TestProblemsOfTheirHeaders(t *testing.T) {
+// These are the problems that Cluster, Node and NodeSet share, and those of their names.
+func TestProblemsOfHeadersOfClustersAndNodes(t *testing.T) {
 	object := map[string]func(v1.Header) v1.Object{
 		v1.KindCluster: func(h v1.Header) v1.Object { return &v1.Cluster{Header: h} },
 		v1.KindNode:    func(h v1.Header) v1.Object { return &v1.Node{Header: h} },

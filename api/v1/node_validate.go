@@ -29,7 +29,7 @@ func (ps *problems) word(path, value string) {
 	}
 }
 
-// labelKeys checks the keys of labels that are only compared, never written.
+// labelKeys adds a problem for each key that is empty or holds white space or control characters.
 func (ps *problems) labelKeys(path string, labels map[string]string) {
 	for _, k := range sortedKeys(labels) {
 		if k == "" || strings.ContainsFunc(k, spaceOrControl) {

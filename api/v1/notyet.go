@@ -54,7 +54,7 @@ var notYet = map[string]map[string]string{
 }
 
 // NotYet reports whether the engine has a field that manifests cannot state yet. path has no list keys, as in
-// spec.mounts[].consistency. why says more if there is more to say.
+// spec.mounts[].consistency. why adds what people should know about the field, or is "".
 func NotYet(kind, path string) (why string, ok bool) {
 	why, ok = notYet[kind][path]
 	return why, ok

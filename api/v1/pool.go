@@ -16,8 +16,8 @@ type Pool struct {
 	Index int
 }
 
-// Pools returns the ranges that the network states, in the order of the manifest. It returns none if the swarm does
-// not keep count of them itself, and leaves out ranges that Validate refuses.
+// Pools returns the ranges that the network states, in the order of the manifest. It returns none if the network is
+// external or a plugin gives out its addresses, and leaves out ranges that Validate refuses.
 func (n *Network) Pools() []Pool {
 	if n.Spec.External || !n.Spec.IPAM.swarms() {
 		return nil
@@ -39,8 +39,9 @@ func (i *IPAM) swarms() bool {
 	return i != nil && strings.EqualFold(cmp.Or(i.Driver, "default"), "default")
 }
 
-// Clashes reports whether the swarm never gives out both pools. The address manager of libnetwork lets two overlapping
-// pools be only if each has an ipRange of its own, because then it does not check (moby#46756). It refuses equal pools.
+// Clashes reports whether the swarm never gives out both pools. The address manager of libnetwork accepts two
+// overlapping pools only if each has an ipRange of its own, because then it does not check (moby#46756). It refuses
+// equal pools.
 func (p Pool) Clashes(o Pool) bool {
 	switch {
 	case !p.Range.Overlaps(o.Range):

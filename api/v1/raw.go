@@ -77,8 +77,8 @@ func inParts(data []byte) (Mistaken, bool) {
 }
 
 var (
-	// transcrypt matches what openssl enc -a writes: lines of base64 of the greatest length, which begin with
-	// "Salted__". Programs that encrypt with a passphrase write it as one line without an end; that content is meant.
+	// transcrypt matches what openssl enc -a writes: base64 that begins with "Salted__", in full lines with line ends.
+	// A program's own passphrase-encrypted value is one line without a line end; such content is meant.
 	transcrypt = regexp.MustCompile(`\AU2FsdGVkX1(?:[A-Za-z0-9+/]{1,54}=*\r?\n|[A-Za-z0-9+/]{54}\r?\n(?:[A-Za-z0-9+/]{64}\r?\n)*[A-Za-z0-9+/]{1,64}=*\r?\n)\z`)
 	vaultFile  = regexp.MustCompile(`\A\s*\$ANSIBLE_VAULT;[0-9.]+;AES`)
 	vaultLine  = regexp.MustCompile(`(?m)^\s*\$ANSIBLE_VAULT;[0-9.]+;AES`)

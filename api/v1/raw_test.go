@@ -15,8 +15,8 @@ const (
 	lfs = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
 )
 
-// For each text the test states what it is taken for, and at which line.
-func TestWhatIsTakenForContentAndIsNone(t *testing.T) {
+// For each text the test states what IsMistaken takes it for, and at which line.
+func TestContentThatNobodyMeantIsRecognised(t *testing.T) {
 	const (
 		pointer  = "a Git LFS pointer and not the file itself"
 		annex    = "a git-annex pointer and not the file itself"

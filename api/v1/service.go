@@ -23,7 +23,8 @@ type Service struct {
 
 // ServiceSpec has compose's field names without compose's deploy level.
 type ServiceSpec struct {
-	// Image is a reference. The operator compares its digest only if the manifest states one.
+	// Image is an image reference, such as nginx:1.27. It is required. The operator compares the digest only if the
+	// manifest states one.
 	Image string `json:"image,omitempty"`
 	// Entrypoint replaces the image's ENTRYPOINT. It is a list, or a string that is split as a shell splits it.
 	Entrypoint StringList `json:"entrypoint,omitempty"`
@@ -70,9 +71,10 @@ type ServiceSpec struct {
 	StopGracePeriod *Duration `json:"stopGracePeriod,omitempty"`
 	// Logging is the log driver of the containers. If omitted, the engine's default log driver applies.
 	Logging *Logging `json:"logging,omitempty"`
-	// Init runs an init process as PID 1. Default false; omitted and false mean the same.
+	// Init runs an init process as PID 1. Omitted and false mean the same: the default of the node's engine, which runs
+	// none unless its daemon.json says so.
 	Init *bool `json:"init,omitempty"`
-	// ExtraHosts is a list of host:address, or a map.
+	// ExtraHosts are entries for /etc/hosts: a list of host:address, or a map.
 	ExtraHosts ExtraHosts `json:"extraHosts,omitempty"`
 	// CapAdd lists capabilities that containers get in addition to the default ones.
 	CapAdd []string `json:"capAdd,omitempty"`
@@ -165,7 +167,7 @@ type Mount struct {
 	Source string `json:"source,omitempty"`
 	// Target is the path in the container.
 	Target string `json:"target"`
-	// ReadOnly mounts it read-only. Default false.
+	// ReadOnly makes the mount read-only. Default false.
 	ReadOnly bool `json:"readOnly,omitempty"`
 	// Bind has options for a mount of type bind.
 	Bind *BindOptions `json:"bind,omitempty"`
@@ -192,26 +194,27 @@ type VolumeOption struct {
 
 // TmpfsOptions are for mounts of type tmpfs.
 type TmpfsOptions struct {
-	// Size is the upper limit. Default: no limit.
+	// Size is the upper limit. Default: the kernel's, half of the node's memory.
 	Size Bytes `json:"size,omitempty"`
-	// Mode is the mode of the mounted directory, which is always octal.
+	// Mode is the mode of the mounted directory, which is always octal. Default 1777.
 	Mode *FileMode `json:"mode,omitempty"`
 }
 
-// Healthcheck is the command that the engine runs in the container to tell whether it works. What is not stated is
-// the image's.
+// Healthcheck is the command that the engine runs in the container to tell whether it works. A field that is not
+// stated has the image's value, or the engine's default if the image has none.
 type Healthcheck struct {
-	// Test is a list that starts with CMD, CMD-SHELL or NONE, or a string for the shell.
+	// Test is a list that starts with CMD, CMD-SHELL or NONE, or a string for the shell. Default: the image's.
 	Test HealthTest `json:"test,omitempty"`
-	// Interval is the time between two checks.
+	// Interval is the time between two checks. Default: the image's, otherwise 30s.
 	Interval Duration `json:"interval,omitempty"`
-	// Timeout is how long a check may take.
+	// Timeout is how long a check may take. Default: the image's, otherwise 30s.
 	Timeout Duration `json:"timeout,omitempty"`
-	// StartPeriod is the time after the start in which failed checks do not count.
+	// StartPeriod is the time after the start in which failed checks do not count. Default: the image's, otherwise 0s.
 	StartPeriod Duration `json:"startPeriod,omitempty"`
-	// StartInterval is the time between two checks during startPeriod. Needs API 1.44.
+	// StartInterval is the time between two checks during startPeriod. Default: the image's, otherwise 5s. Needs API
+	// 1.44.
 	StartInterval Duration `json:"startInterval,omitempty"`
-	// Retries is how many failed checks in a row make the container unhealthy.
+	// Retries is how many failed checks in a row make the container unhealthy. Default: the image's, otherwise 3.
 	Retries uint32 `json:"retries,omitempty"`
 	// Disable switches the image's health check off, like test [NONE].
 	Disable bool `json:"disable,omitempty"`

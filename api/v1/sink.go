@@ -12,14 +12,14 @@ type Sink struct {
 	File *FileSink `json:"file,omitempty"`
 	// Age is an encrypted file that only the recipients can read.
 	Age *AgeSink `json:"age,omitempty"`
-	// Command is a program that gets the token or key on its standard input.
+	// Command is a program that gets the token or key on its standard input. It must exit with 0 within 30 s.
 	Command *CommandSink `json:"command,omitempty"`
 }
 
 // FileSink is a file on the machine where the operator runs. The operator replaces it atomically and gives it the
 // mode 0600.
 type FileSink struct {
-	// Path is absolute.
+	// Path is the absolute path of the file.
 	Path string `json:"path"`
 }
 
@@ -31,7 +31,7 @@ type AgeSink struct {
 	File string `json:"file"`
 }
 
-// CommandSink is a program that the operator runs without a shell. It must end with 0 within 30 s.
+// CommandSink is a program that the operator runs without a shell.
 type CommandSink struct {
 	// Argv is the program's absolute path and its arguments.
 	Argv []string `json:"argv"`

@@ -102,8 +102,8 @@ func PathKey(path, key string) string {
 	return fmt.Sprintf("%s[%q]", path, key)
 }
 
-// maxSpec bounds the size of one service, because the engine keeps the spec twice in one raft change of at most 1.5
-// MiB.
+// maxSpec bounds the size of one service in bytes, because the engine keeps the spec twice in one raft change of at
+// most 1.5 MiB.
 const maxSpec = 500_000
 
 // Validate checks everything that can be known without a swarm.
