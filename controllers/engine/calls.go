@@ -6,8 +6,8 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// These are the calls that the operator makes, with the moby client's own signatures. The list shows how wide this
-// door is. Calls about services differ and are in services.go. All other calls go through [Client.API].
+// Each of these methods makes one call, and has the moby client's own signature. The list shows how wide this door is.
+// Calls about services differ and are in services.go. All other calls go through [Client.API].
 
 var (
 	_ client.NodeAPIClient         = (*Client)(nil)

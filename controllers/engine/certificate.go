@@ -11,9 +11,9 @@ import (
 )
 
 // CertificateExpiry returns when the certificate of a manager expires, which no call of the Engine API tells.
-// It begins the handshake that managers do with each other, at the address in the manager's status. It ends the
-// handshake as soon as it has seen the certificate: it has no certificate to show, sends nothing, and trusts nothing
-// that it sees. It fails for workers, because they do not listen.
+// It begins the handshake that managers do with each other, at the address HOST:PORT in the manager's status. It ends
+// the handshake as soon as it has seen the certificate: it shows no certificate, sends no data, and trusts nothing that
+// it sees. It fails for workers, because they do not listen.
 func CertificateExpiry(ctx context.Context, address string) (time.Time, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", address)

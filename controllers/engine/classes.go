@@ -75,7 +75,8 @@ func IsPermission(err error) bool {
 	return err != nil && (errdefs.IsPermissionDenied(err) || errdefs.IsUnauthorized(err))
 }
 
-// IsUnavailable reports whether there is no connection to the engine, so that the call was not sent.
+// IsUnavailable reports whether the call was not sent: there was no connection to the engine, or a [Fence] or the
+// context stopped the call before.
 func IsUnavailable(err error) bool {
 	if err == nil {
 		return false

@@ -81,9 +81,9 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// API returns the moby client, for calls that Client has no method for. Its errors are its own: most predicates work
-// on them, and [Explain] makes them readable. Before you use its ServiceCreate or ServiceUpdate, read the comments of
-// the methods of these names in this package.
+// API returns the moby client, for calls that Client has no method for. The errors of these calls are moby's: most
+// predicates work on them, and [Explain] makes them readable. Do not use its ServiceCreate and ServiceUpdate, because
+// they change the image; services.go says how.
 func (c *Client) API(ctx context.Context) (*client.Client, error) {
 	s, err := c.ready(ctx)
 	if err != nil {
@@ -161,8 +161,8 @@ func (c *Client) mobyClient(version string) (*client.Client, error) {
 	)
 }
 
-// sawVersion drops the session if a different engine answers at this address. Every answer names the engine's newest
-// API.
+// sawVersion drops the session if an engine of another version now answers at this address. Every answer names the
+// newest API version of its engine.
 func (c *Client) sawVersion(server string) {
 	if s := c.session.Load(); s != nil && s.server != "" && s.server != server {
 		c.session.CompareAndSwap(s, nil)

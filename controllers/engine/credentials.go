@@ -23,8 +23,9 @@ import (
 
 // Auth returns the credential that the docker config holds for an image's registry, from auths, credHelpers,
 // credsStore or DOCKER_AUTH_CONFIG. It is what `docker service create --with-registry-auth` sends. If there is none,
-// the result is empty; the CLI would send an encoded "{}", which would overwrite a service's own. Auth asks a helper
-// each time; [Resolver] asks once for each run.
+// the result is empty; the CLI would send an encoded "{}", which would overwrite the service's own credential. Auth
+// asks a credential helper each time; [Resolver] asks once for each run. Auth fails if the docker config cannot be
+// read, or if the helper fails or does not answer within Options.CallTimeout.
 func (c *Client) Auth(image string) (RegistryAuth, error) { return c.creds.auth(image) }
 
 // credentials is the docker config. It is read again when its file changes, because the operator outlives a docker
@@ -40,8 +41,8 @@ type credentials struct {
 	cfg    *configfile.ConfigFile
 }
 
-// stamp tells one state of a file from another. docker login replaces the file. Two writes within the clock's
-// resolution differ in size, or the difference does not matter.
+// stamp tells one state of a file from another. docker login replaces the file. Two writes of equal size within the
+// clock's resolution look like one, but nobody logs in twice that fast.
 type stamp struct {
 	modified time.Time
 	size     int64

@@ -45,7 +45,7 @@ func locate(o Options) (endpoint, error) {
 }
 
 // Stated reports whether somebody names an engine: with --host, --context, DOCKER_HOST, DOCKER_CONTEXT, or a current
-// context of the docker config. Otherwise it would be the default socket.
+// context of the docker config. If not, Open uses the default socket. Stated fails if the docker config cannot be read.
 func Stated(o Options) (bool, error) {
 	o = o.withDefaults()
 	if o.Host != "" || os.Getenv(client.EnvOverrideHost) != "" {

@@ -11,6 +11,7 @@ import (
 // when somebody decides to make it. A process that was stopped in between, for a minute or an hour, finds the fence
 // closed.
 type Fence struct {
+	// Check returns nil if a call may be sent, and otherwise why not.
 	Check func() error
 	// Epoch is sent along, so that a proxy's log shows whose write it was. The engine ignores it.
 	Epoch uint64

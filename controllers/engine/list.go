@@ -12,8 +12,8 @@ import (
 )
 
 // decodeList decodes GET /services, several elements at a time, because decoding is most of the cost of a pass with
-// nothing to do. It does not decode again what is equal to the byte to the list before. So a pass costs only what
-// changed.
+// nothing to do. If the text of a service is byte for byte as it was read last, decodeList returns the same pointer
+// again. So a pass costs only what changed.
 func (m *listMemo) decodeList(raw []byte) ([]*Listed, error) {
 	elems, err := split(raw)
 	if err != nil {
@@ -121,7 +121,7 @@ func split(raw []byte) ([][]byte, error) {
 	w := walker{raw: raw}
 	w.space()
 	if string(bytes.Trim(raw, whitespace)) == "null" {
-		return nil, nil // Go writes an empty list so
+		return nil, nil // Go writes a nil slice as null
 	}
 	if w.at == len(raw) || raw[w.at] != '[' {
 		return nil, errNoList

@@ -16,7 +16,8 @@ import (
 
 // Resolved is what a registry says about an image's name now.
 type Resolved struct {
-	// As docker writes it, with tag and digest: "nginx:1.27@sha256:…"; a digest in the name stays.
+	// Image is the name as docker writes it, with tag and digest: "nginx:1.27@sha256:…". A digest in the name that was
+	// asked for stays.
 	Image     string
 	Digest    string           // "sha256:…"
 	Platforms []swarm.Platform // for Placement.Platforms
@@ -49,8 +50,8 @@ func (c *Client) Resolve(ctx context.Context, image string, auth RegistryAuth) (
 }
 
 // IsRegistryAway reports whether nothing is known about the image, because its registry could not be reached or has
-// troubles of its own. It may answer later. The engine turns most of a registry's answers into 500, so their texts
-// decide.
+// troubles of its own, so that it may answer later. The engine turns most of a registry's answers into 500, so their
+// texts decide.
 func IsRegistryAway(err error) bool {
 	if err == nil || has(err, "no basic auth credentials", "authentication required", "unauthorized", "denied") {
 		return false

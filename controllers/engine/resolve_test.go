@@ -54,7 +54,7 @@ func TestResolve(t *testing.T) {
 }
 
 // These are the answers of Engine 20.10.
-func TestARegistryThatIsAwayIsToldFromOneThatRefuses(t *testing.T) {
+func TestAnUnreachableRegistryIsNotTakenForOneThatRefuses(t *testing.T) {
 	for _, tt := range []struct {
 		status int
 		text   string

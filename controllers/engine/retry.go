@@ -18,8 +18,8 @@ func defaultRetry() retry {
 	return retry{first: 100 * time.Millisecond, most: 15 * time.Second, lasted: 10 * time.Second, jitter: rand.Float64}
 }
 
-// run calls attempt until ctx ends. An engine that restarts is found again at once; an engine that has gone costs a
-// call every 15 s. Many operators do not come back at the same instant.
+// run calls attempt until ctx ends. An engine that restarts is found again at once; an engine that has gone costs one
+// call in 7.5 to 15 s. Jitter keeps many operators from coming back at the same instant.
 func (r retry) run(ctx context.Context, attempt func(context.Context) error, tell func(err error, wait time.Duration)) {
 	failures := 0
 	for ctx.Err() == nil {

@@ -25,8 +25,8 @@ import (
 // service has. An update with other credentials restarts no running task, but is a change of the service like any
 // other.
 
-// ServiceUpdate is one write to a service. The version goes into the query. The error is IsStale if it is not the
-// live version.
+// ServiceUpdate is one write to a service. Version is the version that the caller has read; if the service has changed
+// since, the error of the write is of class IsStale.
 type ServiceUpdate struct {
 	Version swarm.Version
 	Spec    swarm.ServiceSpec // with Mode, because an update without it sets one replica
@@ -87,8 +87,8 @@ func (c *Client) SwarmRaw(ctx context.Context) (swarm.Swarm, []string, error) {
 	return s, unknown, err
 }
 
-// Listed is a service with the unknown fields that ServiceRaw returns for it. As long as the engine's text about it
-// stays equal to the byte, it is the same pointer. Callers must not change it.
+// Listed is a service with the unknown fields that ServiceRaw returns for it. As long as the engine's text about the
+// service stays the same, byte for byte, ServiceList returns the same pointer. So callers must not change it.
 type Listed struct {
 	swarm.Service
 	Unknown []string
