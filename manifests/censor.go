@@ -12,14 +12,15 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// Three things keep secrets out of problems. Values below keys that look like a secret's name are never quoted.
-// Messages of types and of Validate are searched for such values. In the end clean looks over every problem.
+// Three things keep secrets out of problems. Values below keys that look like a secret's name are never quoted. A
+// type's message about such a value is replaced, and Validate's messages are searched for such values. In the end clean
+// looks over every problem.
 
 // notShown replaces a message that would show a secret.
 const notShown = "holds a value that is not allowed here; it is not shown because it may be a secret"
 
-// clean removes URLs with a password from a problem and bounds its length, because a value may be as long as its
-// file.
+// clean replaces each part of a problem that holds a URL with a password. It also bounds the length, because a value
+// may be as long as its file.
 func clean(p v1.Problem) v1.Problem {
 	p.Message = cut(p.Message, 400)
 	if v1.SecretText(p.Message) {
@@ -34,8 +35,8 @@ func clean(p v1.Problem) v1.Problem {
 	return p
 }
 
-// shownName returns a key as a path shows it. DB_PASSWORD:x and DB_PASSWORD=x, written in place of DB_PASSWORD: x,
-// are keys too.
+// shownName returns a key as a path shows it. DB_PASSWORD:x and DB_PASSWORD=x, written in place of DB_PASSWORD: x, are
+// keys too; of these it shows only the name.
 func shownName(name string) string {
 	if v1.SecretText(name) {
 		return v1.Hidden

@@ -9,8 +9,8 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
-// check is the last stage of a Load. It looks at the objects together: it finds those that are stated twice, and what
-// does not go together, and says which objects problems hold.
+// check is the last stage of a Load. It looks at the objects together: it finds objects that are stated twice and
+// objects that contradict each other, and says which objects problems hold.
 func (r *reading) check(set *Set) {
 	set.Entries = r.unique(set.Entries)
 	r.relations(*set)
@@ -20,7 +20,7 @@ func (r *reading) check(set *Set) {
 // unique sorts entries by key. For each key it keeps the first entry and reports the others.
 func (r *reading) unique(entries []Entry) []Entry {
 	byKey := func(a, b Entry) int { return a.Key().Compare(b.Key()) }
-	if !slices.IsSortedFunc(entries, byKey) { // mostly the files are named like their objects
+	if !slices.IsSortedFunc(entries, byKey) { // often the order of the files is already the order of the objects
 		slices.SortStableFunc(entries, byKey)
 	}
 	out := entries[:0]
@@ -93,7 +93,7 @@ type referred struct {
 	refers bool // whether it refers to others itself
 }
 
-// target looks for an object that others refer to. Many refer to few, so that is remembered.
+// target looks for an object that others refer to. It remembers the result, because many objects refer to few.
 func (r *reading) target(set Set, key v1.Key) referred {
 	t, known := r.targets[key]
 	if !known {

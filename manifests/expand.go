@@ -45,7 +45,7 @@ func (r *reading) expand(set *Set, root string) {
 	}
 }
 
-// in returns what was said of a file's bytes with the name of the file.
+// in returns copies of problems or notices, with the name of the file filled in.
 func in(file string, said []v1.Problem) []v1.Problem {
 	out := slices.Clone(said)
 	for i := range out {
@@ -78,7 +78,7 @@ type expanded struct {
 	problems []v1.Problem
 	notices  []v1.Problem
 	read     []*named
-	// failed is true if a problem is not only one of an object. It holds all that the manifest stands for.
+	// failed is true if a problem is not about one object alone. Such a problem holds all that the manifest stands for.
 	failed bool
 }
 
@@ -190,7 +190,7 @@ func (r *reading) members(set *Set, manifest Entry, made *expanded) {
 // Expansion is the work of a Kind's Expand on one manifest. Expand must use only the manifest and the files that Read
 // returns, because the Loader keeps the result until one of them changes.
 type Expansion struct {
-	// Manifest is the manifest. It must not be changed. A field whose value is wrong is unset.
+	// Manifest is what Expand expands. It must not be changed. A field whose value is wrong is unset.
 	Manifest v1.Object
 
 	entry   Entry // of the manifest
@@ -213,9 +213,9 @@ func (x *Expansion) run(expand func(*Expansion)) {
 // Position returns the place of a field of the manifest.
 func (x *Expansion) Position(path string) Position { return x.entry.Position(path) }
 
-// Read reads a file of the revision. stated is its path, relative to the file from, which states it. The rules are those
-// of the files of configs: the path stays in the repository and leads through no link. name is the file's own path. If
-// the file cannot be read, problem says why; it is to follow the path as stated.
+// Read reads a file of the revision. stated is its path, relative to the file from, which states it. The rules are
+// those of the files of configs: the path stays in the repository and leads through no link. name is the file's own
+// path. If the file cannot be read, problem says why, as a text to put after the path.
 func (x *Expansion) Read(from, stated string) (name string, data []byte, problem string) {
 	name, problem = contentPath(from, stated)
 	if problem != "" {

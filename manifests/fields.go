@@ -15,7 +15,7 @@ type field struct {
 // fields are a struct's fields, including those of embedded structs.
 type fields struct {
 	byName map[string]field
-	names  []string // in the order of the type, as explain and messages list them
+	names  []string // in the order of the type, as messages list them
 }
 
 var fieldsByType sync.Map // reflect.Type → fields

@@ -21,9 +21,10 @@ type holding struct {
 	left       []v1.Key // whose hold has not been passed on yet
 }
 
-// held returns the objects that problems hold, each with the reason: objects that the problems are about, objects that
-// depend on them, and objects that come from a manifest that a problem is about. The Cluster, the Nodes and the NodeSets
-// decide together which nodes are managers and what a node is. A problem of one of them therefore holds them all.
+// held returns the objects that problems hold, each with the reason. These are the objects that the problems are about,
+// objects that depend on them, and objects that come from a manifest that a problem is about. The Cluster, the Nodes
+// and the NodeSets decide together which nodes are managers and what a node is. A problem of one of them therefore
+// holds them all.
 func (r *reading) held(set Set) map[v1.Key]string {
 	h := &holding{set: set, expansions: &r.expansions, why: map[v1.Key]string{}, cause: map[v1.Key]string{}}
 	problems := slices.SortedFunc(slices.Values(r.problems), v1.Problem.Compare)
@@ -54,7 +55,7 @@ func (h *holding) hold(key v1.Key, because, first string) {
 // lost is a reference to what no manifest states.
 type lost struct{ from, to v1.Key }
 
-// spread holds all that goes with what is held.
+// spread passes each hold on: to objects that depend on a held one, that come from it, or that belong together with it.
 func (h *holding) spread() {
 	dependents, members := map[v1.Key][]v1.Key{}, map[v1.Key][]v1.Key{}
 	var nodes []v1.Key

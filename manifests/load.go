@@ -230,7 +230,7 @@ func (r *reading) load(root string) Set {
 // mostNotices is how many notices are listed for a source.
 const mostNotices = 100
 
-// notice adds notices.
+// notice adds notices, up to mostNotices in all.
 func (s *Set) notice(notices []v1.Problem) {
 	s.Notices = append(s.Notices, notices[:min(len(notices), mostNotices-len(s.Notices))]...)
 }
@@ -238,7 +238,8 @@ func (s *Set) notice(notices []v1.Problem) {
 // most returns how many problems are listed for a whole source.
 func (r *reading) most() int { return 10 * r.limits().Problems }
 
-// note keeps texts that could not be read, as long as searching them is cheap.
+// note keeps texts that could not be read, as long as searching them is cheap. Beyond that, mentioned returns true for
+// every name.
 func (r *reading) note(unread [][]byte) {
 	const limit = 256 << 10
 	for _, text := range unread {

@@ -28,7 +28,7 @@ type placing struct {
 	index     map[string]int32 // by path
 }
 
-// put places a path. Parents of the path that have no place yet have that of their own parent.
+// put places a path. Parents of the path that have no place yet get that of their own parent.
 func (p *placing) put(path string, at Position) {
 	mark := int32(0)
 	for rest := path; rest != ""; {

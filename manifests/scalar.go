@@ -135,8 +135,8 @@ func listError(err error, items []string) string {
 	return err.Error()
 }
 
-// scalarTag returns what every reader of YAML makes of a scalar. yes and off count as booleans, although YAML 1.2
-// takes them for strings. A date counts as a string, because no field takes a date.
+// scalarTag returns the YAML tag of a scalar. yes and off count as booleans, because readers of YAML 1.1 take them for
+// booleans and readers of YAML 1.2 for strings. A date counts as a string, because no field takes a date.
 func scalarTag(n *yaml.Node) string {
 	switch n.Tag {
 	case "!!timestamp", "!!merge":

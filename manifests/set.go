@@ -15,10 +15,10 @@ type Set struct {
 	Defaults v1.Defaults
 	// Entries are sorted by key.
 	Entries []Entry
-	// Held maps each object that a problem holds to the reason: objects whose values are wrong, and objects that
-	// depend on them. They are among the Entries, and callers must not act on them. A manifest that stands for other
-	// objects is here under its own key, although no entry has that key. The Entries may then lack some of its
-	// objects, so callers must not take what no entry states for removed.
+	// Held maps each object that a problem holds to the reason. These are objects whose values are wrong, and objects
+	// that depend on them. They are among the Entries, and callers must not act on them. A manifest that stands for
+	// other objects is here under its own key, although no entry has that key. The Entries may then lack some of its
+	// objects. So callers must not conclude that an object was removed because no entry states it.
 	Held map[v1.Key]string
 	// Notices name what is allowed but hardly meant. They are sorted like problems.
 	Notices []v1.Problem

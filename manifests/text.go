@@ -17,12 +17,12 @@ type chunk struct {
 	line int
 }
 
-// split cuts a file before each line that starts with ---, which can mean nothing else anywhere in YAML. It leaves
-// out chunks that state nothing.
+// split cuts a file before each line that starts with ---. Such a line separates documents wherever it stands in YAML.
+// It leaves out chunks that state nothing.
 func split(data []byte) []chunk {
 	var out []chunk
 	start, startLine, line := 0, 0, 0
-	begun, states := false, false // begun: it has its separator, or a text after which none can follow
+	begun, states := false, false // begun: it has its separator or some text, so that the next separator ends it
 	for at := 0; at < len(data); line++ {
 		end := bytes.IndexByte(data[at:], '\n') + 1
 		if end == 0 {

@@ -192,7 +192,7 @@ func TestUnreadableFiles(t *testing.T) {
 	}
 }
 
-func TestTimeIsTheNewestFiles(t *testing.T) {
+func TestAPlainDirectoryHasTheTimeOfItsNewestFile(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "a.yaml"), "one")
 	write(t, filepath.Join(dir, "b.yaml"), "one")

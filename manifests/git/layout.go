@@ -136,7 +136,7 @@ func (l layout) notice(o Options) string {
 		l.dir, l.parent, l.parent, filepath.ToSlash(sub))
 }
 
-// readSmall reads one of git's small files. It fails for a large one, which must be something else.
+// readSmall reads one of git's small files. It fails for one of more than 64 KiB, which must be something else.
 func readSmall(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {

@@ -33,7 +33,7 @@ type objects struct {
 	mu     sync.Mutex
 	stores []*filesystem.Storage // the repository's own, then those of its alternates
 	opened os.FileInfo           // the directory in which stores were opened
-	// The object that was read last, because its size and its content are asked for one after the other.
+	// last is the object that was read last. It is kept because callers ask for a size and then for the content.
 	last *object
 }
 
@@ -140,9 +140,10 @@ func openStorage(dir billy.Filesystem) *filesystem.Storage {
 // foreign matches the settings of formats that this package would misread.
 var foreign = regexp.MustCompile(`(?im)^\s*(objectformat|refstorage)\s*=\s*"?([a-z0-9]+)`)
 
-// supported refuses repositories in such a format. It looks at nothing else in a repository's configuration.
+// supported refuses repositories in a format that foreign matches. It looks at nothing else in a repository's
+// configuration.
 func (o *objects) supported() error {
-	config, _ := readSmall(filepath.Join(o.common, "config")) // without a config it is git's own format
+	config, _ := readSmall(filepath.Join(o.common, "config")) // a repository without one has git's default formats
 	for _, setting := range foreign.FindAllStringSubmatch(string(config), -1) {
 		key, value := strings.ToLower(setting[1]), strings.ToLower(setting[2])
 		if (key == "objectformat" && value != "sha1") || (key == "refstorage" && value != "files") {

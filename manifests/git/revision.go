@@ -42,8 +42,8 @@ func (s *Source) Resolve(ctx context.Context, text string) (string, error) {
 	return c.Hash.String(), nil
 }
 
-// Recent returns at most limit commits from HEAD back along first parents, the newest first and without Tree. It
-// returns none for a plain directory.
+// Recent returns at most limit commits along first parents, from the tip of the ref that the source follows. The newest
+// comes first, and none has a Tree. It returns no commits for a plain directory.
 func (s *Source) Recent(ctx context.Context, limit int) ([]Commit, error) {
 	if h, ok := s.backend.(historian); ok {
 		return h.recent(ctx, limit)
@@ -51,7 +51,7 @@ func (s *Source) Recent(ctx context.Context, limit int) ([]Commit, error) {
 	return nil, nil
 }
 
-// Names returns the branches and tags in order. A plain directory has none.
+// Names returns the names of branches and tags, sorted. A plain directory has none.
 func (s *Source) Names() []string {
 	if h, ok := s.backend.(historian); ok {
 		return h.names()

@@ -58,7 +58,7 @@ type Commit struct {
 	Author  string
 	Message string
 	// Tree holds the commit's files. It implements fs.ReadDirFS, fs.StatFS and fs.ReadLinkFS. It is nil in commits
-	// that Log returns.
+	// that Log, Recent and TakenBack return.
 	Tree fs.FS
 }
 

@@ -2,10 +2,10 @@ package git
 
 import "strings"
 
-// Lines returns the values of a message's lines Key: value, in order. The key's case does not count, and a line that
-// begins with white space continues the one before it. Such a line counts anywhere below the subject. Forges put
-// lines of their own after a trailer (GitHub Co-authored-by, GitLab See merge request), so that git would not read it
-// as a trailer.
+// Lines returns the values of a message's lines Key: value, in order. The key's case does not matter, and a line that
+// begins with white space continues the one before it. A line Key: value counts anywhere below the subject, because
+// forges put lines of their own after a trailer (GitHub Co-authored-by, GitLab See merge request). git then no longer
+// reads it as a trailer.
 //
 // Lines below a squash's list of commits ("* subject") were written for other commits, and are returned separately as
 // below.

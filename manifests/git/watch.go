@@ -19,7 +19,7 @@ const maxWatched = 4096
 func (s *Source) Watch(ctx context.Context) <-chan struct{} {
 	w := &watcher{source: s, out: make(chan struct{}, 1), watched: map[string]os.FileInfo{}}
 	// Watching begins before Watch returns, so that no later change goes unseen.
-	w.events, _ = s.newWatcher() // nil if no instances are left; polling works without them
+	w.events, _ = s.newWatcher() // nil if the system has no watcher left; polling works without one
 	w.follow()
 	go w.run(ctx)
 	return w.out

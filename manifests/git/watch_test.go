@@ -210,7 +210,7 @@ func TestWatchIsQuiet(t *testing.T) {
 	woken := s.Watch(t.Context())
 	quiet := func(after string) {
 		t.Helper()
-		// What a look finds, it says before the next one. One look may have begun before the change.
+		// A look that finds a change wakes the reader before the next look begins. One look may have begun before the change.
 		began := looks.Load()
 		eventually(t, "the watcher to look again", func() bool { return looks.Load() >= began+3 })
 		if len(woken) != 0 {
