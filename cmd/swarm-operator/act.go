@@ -19,7 +19,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 )
 
-// actFlags are the flags of commands that write on a person's word and read no manifests.
+// actFlags are the flags of hold, resume, confirm, approve, retry and unmanage. These write, and read no manifests.
 type actFlags struct {
 	eng     engineFlags
 	name    string

@@ -15,16 +15,17 @@ import (
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
-// checkout is the directory in which a command is given. A command that reads no manifests takes from it the name of
-// the source, and the commit that a name means. It may be any directory. If it cannot answer, that is no error.
+// checkout is the directory in which a person runs a command, or the one that --source names. A command that reads no
+// manifests takes from it the name of the source, and the commit that a name means. It may be any directory. If it
+// cannot answer, that is no error.
 type checkout struct {
 	location string // as it was given
 	source   *git.Source
 	root     string // where the location is within the source
 }
 
-// openCheckout opens a local directory or, if it lies in a checkout, that checkout. It returns nil for a URL: a name is not
-// worth a fetch.
+// openCheckout opens a local directory or, if it lies in a checkout, that checkout. It returns nil for a URL, because a
+// name is not worth a fetch.
 func openCheckout(ctx context.Context, location string) *checkout {
 	top, root, ok := locate(location)
 	if !ok {

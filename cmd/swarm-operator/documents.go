@@ -82,7 +82,7 @@ type applied struct {
 	Done []status.Taken `json:"done"`
 	// StepsFailed are the steps that the engine refused.
 	StepsFailed []status.Taken `json:"stepsFailed,omitempty"`
-	// Failed are the wants that the swarm tried and gave up. Only --wait looks for them.
+	// Failed are the objects whose new spec the swarm tried and gave up. Only --wait looks for them.
 	Failed []status.Failure `json:"failed,omitempty"`
 }
 
@@ -127,7 +127,7 @@ type waited struct {
 	InForce string `json:"inForce,omitempty"`
 }
 
-// acted is what a command did that writes on a person's word.
+// acted is what hold, resume, confirm, approve, retry or unmanage did.
 type acted struct {
 	// Source is the name of the source.
 	Source string `json:"source,omitempty"`

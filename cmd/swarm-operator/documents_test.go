@@ -270,8 +270,8 @@ func TestTheOutcomeOfApplySaysWhatIsLeft(t *testing.T) {
 	}
 }
 
-// A failure names the revision that changed the object. If somebody else changed or removed something during the wait, the
-// swarm is not in sync, although the plan was carried out.
+// A failure names the revision that changed the object. If somebody else changed or removed something during the wait,
+// the swarm is not in sync, although the plan was carried out.
 func TestTheDocumentOfApplySaysWhoIsToBlame(t *testing.T) {
 	job := v1.Key{Kind: v1.KindService, Name: "job"}
 	failed := status.Verdict{State: status.IsFailed, Why: "it crashes"}

@@ -42,11 +42,15 @@ func (e exit) Error() string {
 
 func (e exit) Unwrap() error { return e.err }
 
-// Exit codes.
+// These are the exit codes other than 0.
 const (
-	exitDiffers    = 1 // diff: something would change; apply, wait: something is held, refused or failed
-	exitError      = 2
-	exitSuperseded = 3 // wait: a newer revision took the place of the one waited for
+	// exitDiffers says that something would change (diff), or that something is held, refused or failed or --timeout is
+	// over (apply, wait).
+	exitDiffers = 1
+	// exitError says that the command could not do its work, or that the manifests have a problem (validate).
+	exitError = 2
+	// exitSuperseded says that a newer revision took the place of the one that wait was given.
+	exitSuperseded = 3
 )
 
 func run(ctx context.Context, args []string, out, errs io.Writer) int {

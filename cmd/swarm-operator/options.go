@@ -118,9 +118,9 @@ func (f *engineFlags) open(cmd *cobra.Command, log logr.Logger, observe func(eng
 	return engine.Open(f.options(cmd, log, observe))
 }
 
-// find opens the engine for a command that reads manifests. If only the manifests state engines, it returns the first
-// of those that is a manager. If none of them is in a swarm, init says whether to make one. The default socket is
-// then not used.
+// find opens the engine for a command that reads manifests. If nobody names an engine, but manifests state engines, it
+// returns the first of those that is a manager, and does not use the default socket. If none of them is in a swarm,
+// init says whether to make one; find reports that through say.
 func (f *engineFlags) find(ctx context.Context, source *git.Source, root string, loader *manifests.Loader, o engine.Options, init bool, say func(string)) (*engine.Client, error) {
 	stated, err := engine.Stated(o)
 	if err != nil {
@@ -193,8 +193,8 @@ func (f *engineFlags) quiet(cmd *cobra.Command) (logr.Logger, error) {
 	return log, err
 }
 
-// logger returns a logger that writes to w. It removes passwords from URLs in whatever is logged. Other secrets never
-// reach it.
+// logger returns a logger that writes to w. It hides passwords of URLs, join tokens and unlock keys in whatever is
+// logged. No other code gives it a secret.
 func (f *engineFlags) logger(w io.Writer) (logr.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {

@@ -8,8 +8,9 @@ import (
 )
 
 // paceVariable names the hidden setting that shortens waits in the project's own tests. It shortens the times of the
-// lease, the interval between looks at a remote, and how long a useless engine is kept. It is not a flag, and not
-// documented for users. All instances on a swarm must have the same pace, or two of them may act at once.
+// lease, the interval between looks at a source, how long a useless engine is kept, and how long events may be missing.
+// It is not a flag, and not documented for users. All instances on a swarm must have the same pace, or two of them may
+// act at once.
 const paceVariable = "SWARM_OPERATOR_TEST_PACE"
 
 // readPace returns the number that these times are divided by: 1 unless a test says otherwise.

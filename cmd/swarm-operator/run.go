@@ -172,8 +172,8 @@ func (f *runFlags) engine(ctx context.Context, source *git.Source, o engine.Opti
 // uselessFor is how long an engine may be no manager, or not answer, before the operator looks for another one.
 const uselessFor = 30 * time.Second
 
-// work works with one engine until ctx ends. If other engines may be found (again), it also ends when this one is
-// of no use.
+// work works with one engine until ctx ends. If again is true, other engines may be found, so work also ends when this
+// one is of no use.
 func (f *runFlags) work(ctx context.Context, client *engine.Client, source *git.Source, again bool, s parts) {
 	defer client.Close()
 	ctx, end := context.WithCancel(ctx)
@@ -244,7 +244,7 @@ func (f *runFlags) self() v1.Key {
 	return v1.Key{Kind: v1.KindService, Name: f.ownService}
 }
 
-// hostname returns a name by which people can find the process.
+// hostname returns the name of the machine, by which people can find the process, or "unknown".
 func hostname() string {
 	name, err := os.Hostname()
 	if err != nil {

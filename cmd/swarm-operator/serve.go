@@ -62,7 +62,7 @@ func answer(w http.ResponseWriter, v any) {
 	_ = e.Encode(v) // it fails if the client has gone away
 }
 
-// ready answers 200 if the engine answers and there is a revision to go by, and 503 otherwise.
+// ready answers 200 if the engine answers and a revision is in force, and 503 with the reason otherwise.
 func ready(w http.ResponseWriter, board *status.Board) {
 	report := board.Report()
 	engine, reached := report.Is(status.EngineReady)

@@ -233,8 +233,9 @@ func (f *statusFlags) print(w io.Writer, on screen.Screen, all []status.Status) 
 	return nil
 }
 
-// follow looks again and again. On a terminal it redraws one picture; otherwise it prints each status that differs
-// from the last one. Only a failure of the first look ends it.
+// follow looks again every second until the command is interrupted. On a terminal it redraws one picture; otherwise it
+// prints each status that differs from the last one. It fails if the first look fails or the output is closed; it
+// prints the error of a later look and goes on.
 func (f *statusFlags) follow(cmd *cobra.Command, look looking) error {
 	_, live := terminal(cmd.OutOrStdout())
 	ctx, before, failed := cmd.Context(), "", ""

@@ -18,7 +18,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/unlock"
 )
 
-// defaultRing is the state directory of deploy/swarm-operator-unlock.service.
+// defaultRing is a file in the state directory of deploy/swarm-operator-unlock.service.
 const defaultRing = "/var/lib/swarm-operator/keys"
 
 type unlockFlags struct {

@@ -37,7 +37,7 @@ func TestTheProgressLineSaysWhatRunsAndWhy(t *testing.T) {
 	}
 }
 
-// Where the watcher cannot redraw, it prints a line only for what changed.
+// If the watcher cannot redraw, it prints a line only for what changed.
 func TestWatcherPrintsChangesAlone(t *testing.T) {
 	var b bytes.Buffer
 	show := newWatcher(&b, screen.Screen{})
