@@ -71,7 +71,7 @@ func (e *expander) expand(x *manifests.Expansion) {
 	l.flush()
 }
 
-// lines reads lines.
+// lines reads the lines of one manifest of Many.
 type lines struct {
 	*manifests.Expansion
 	many    *many
