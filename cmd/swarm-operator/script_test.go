@@ -100,7 +100,9 @@ func commit(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// exits runs a command and compares its exit code: exits CODE COMMAND ARGS...
+// exits runs a command and compares its exit code.
+//
+//	exits CODE COMMAND ARGS...
 func exits(ts *testscript.TestScript, _ bool, args []string) {
 	err, code := ts.Exec(args[1], args[2:]...), 0
 	if failed, is := errors.AsType[*exec.ExitError](err); is {
@@ -125,8 +127,9 @@ var operators sync.Map
 
 var listensAt = regexp.MustCompile(`msg=listening address=(\S+)`)
 
-// operate starts swarm-operator run, waits until its log has a text, and stores its address in $OPERATOR: operate LOG
-// TEXT FLAGS...
+// operate starts swarm-operator run, waits until its log has a text, and stores its address in $OPERATOR.
+//
+//	operate LOG TEXT FLAGS...
 func operate(ts *testscript.TestScript, _ bool, args []string) {
 	o := &operator{log: ts.MkAbs(args[0]), ended: make(chan struct{})}
 	log, err := os.Create(o.log)
@@ -163,7 +166,9 @@ func operate(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// halt ends what operate has started, as a supervisor does, and checks that it exits with 0: halt.
+// halt ends what operate has started, as a supervisor does, and checks that it exits with 0.
+//
+//	halt
 func halt(ts *testscript.TestScript, _ bool, _ []string) {
 	v, _ := operators.Load(ts.Getenv("WORK"))
 	o := v.(*operator)
@@ -176,8 +181,9 @@ func halt(ts *testscript.TestScript, _ bool, _ []string) {
 
 var camel = regexp.MustCompile(`^[a-z][a-zA-Z0-9]*$`)
 
-// jsondoc checks that the standard output is one JSON document with camelCase names, and has these fields: jsondoc
-// FIELD...
+// jsondoc checks that the standard output is one JSON document with camelCase names, and has these fields.
+//
+//	jsondoc FIELD...
 func jsondoc(ts *testscript.TestScript, neg bool, args []string) {
 	d := json.NewDecoder(bytes.NewReader([]byte(ts.ReadFile("stdout"))))
 	var v map[string]any
