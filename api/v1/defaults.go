@@ -3,7 +3,7 @@ package v1
 // Defaults is what a source states once for all of its objects, in .swarm-operator.yaml.
 type Defaults struct {
 	// Policy applies to every field that a manifest's own policy does not state. It does not apply to a Cluster, Node
-	// or NodeSet: none of them is ever adopted, and somebody may have meant a change made to them by hand.
+	// or NodeSet. None of these is ever adopted, and a person may have meant a change that was made to them by hand.
 	Policy DefaultPolicy `json:"policy,omitzero"`
 }
 

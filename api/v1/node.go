@@ -56,8 +56,8 @@ type NodeSpec struct {
 	Presence string `json:"presence,omitempty"`
 	// RemoveDownAfter is how long the node must be down before the operator removes it from the swarm's list, at least
 	// 1m. Default: never. The operator never removes a manager, or a node that is drained, paused, suspended or on
-	// hold. It also removes none while a CA rotation waits for that node, or while more than one node and more than a
-	// quarter of the swarm are down.
+	// hold. While a CA rotation waits for the node, it does not remove the node. While more than one node and more than
+	// a quarter of the swarm are down, it removes none.
 	RemoveDownAfter *Duration `json:"removeDownAfter,omitempty"`
 	// Engine is the address of the node's own engine. The operator uses it to make the node part of the swarm and to
 	// take it out.
@@ -132,7 +132,7 @@ type NodeTemplate struct {
 	// Role pins the nodes to a role, as in a Node.
 	Role string `json:"role,omitempty"`
 	// Availability means the same as in a Node. If a node joins drained and should be active, the operator sets its
-	// labels and makes it active in one write, so the swarm schedules nothing to it before it has them.
+	// labels and makes it active in one write. So the swarm schedules nothing to it before it has them.
 	Availability string `json:"availability,omitempty"`
 	// Labels means the same as in a Node.
 	Labels map[string]string `json:"labels,omitempty"`

@@ -5,9 +5,9 @@ import (
 	"regexp"
 )
 
-// Mistaken describes content that nobody meant to state: a pointer or ciphertext that a git filter or a tool left in
-// place of the content, or the markers of an unresolved merge. The operator reads files as they are in git: it runs
-// no filter and decrypts nothing.
+// Mistaken describes content that nobody meant to state. It is a pointer or ciphertext that a git filter or a tool left
+// in place of the content, or it has the marks of an unresolved merge. The operator reads files as they are in git: it
+// runs no filter and decrypts nothing.
 type Mistaken struct {
 	// What is a description, as in "encrypted by SOPS".
 	What string
