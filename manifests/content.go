@@ -86,8 +86,8 @@ func (r *reading) dropContent() {
 	})
 }
 
-// maybeContent reports whether a file that is no manifest may be the content of one. That is so if a manifest that
-// could not be read seems to name the file, or if a file that was read for a failed expansion does.
+// maybeContent reports whether a file that is no manifest may be the content of one. Then a manifest that could not be
+// read, or a file that was read for a failed expansion, seems to name it.
 func (r *reading) maybeContent(f *file) bool {
 	base := path.Base(f.name)
 	return slices.ContainsFunc(r.files, func(o *file) bool {

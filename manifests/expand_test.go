@@ -601,7 +601,7 @@ func TestKeptExpansionsAreTheSameAfterAnyEdit(t *testing.T) {
 				t.Fatalf("edit %d: %+v is kept, %+v is new", i, e, f)
 			}
 		}
-		// Every problem holds or refuses, and what is held is stated or stands for others.
+		// Every problem holds an object or refuses the revision. A held object is stated, or stands for others.
 		for key := range maps.Keys(kept.Held) {
 			if _, stated := kept.Get(key); !stated && key.Kind != "Many" {
 				t.Fatalf("edit %d: %s is held and not stated", i, key)

@@ -7,10 +7,9 @@ import (
 	"time"
 )
 
-// paceVariable names the hidden setting that shortens waits in the project's own tests. It shortens the times of the
-// lease, the interval between looks at a source, how long a useless engine is kept, and how long events may be missing.
-// It is not a flag, and not documented for users. All instances on a swarm must have the same pace, or two of them may
-// act at once.
+// paceVariable names the hidden setting that shortens waits in the project's own tests: the times of the lease, the
+// interval between looks at a source, and the patience with an engine that is useless or sends no events. It is not a
+// flag, and not documented for users. All instances on a swarm must have the same pace, or two of them may act at once.
 const paceVariable = "SWARM_OPERATOR_TEST_PACE"
 
 // readPace returns the number that these times are divided by: 1 unless a test says otherwise.

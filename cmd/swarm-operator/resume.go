@@ -163,7 +163,7 @@ func (a *acting) takeAllBack(ctx context.Context, source string) (did bool, err 
 	return did, err
 }
 
-// lost returns a function that reports whether an object that the source gave up is not there to be taken back: it is
+// lost returns a function that reports whether an object that the source gave up can no longer be taken back. It is
 // gone, or another source has it on record by now. A removal while nobody managed the object is no change by hand.
 func (a *acting) lost(ctx context.Context, source string) (func(id string) bool, error) {
 	there := map[string]bool{}

@@ -50,8 +50,8 @@ func (c *Client) Resolve(ctx context.Context, image string, auth RegistryAuth) (
 }
 
 // IsRegistryAway reports whether nothing is known about the image, because its registry could not be reached or has
-// troubles of its own, so that it may answer later. The engine turns most of a registry's answers into 500, so their
-// texts decide.
+// troubles of its own. A later call may succeed. The engine turns most of a registry's answers into 500, so their texts
+// decide.
 func IsRegistryAway(err error) bool {
 	if err == nil || has(err, "no basic auth credentials", "authentication required", "unauthorized", "denied") {
 		return false
