@@ -1,6 +1,6 @@
-// Command demo shows the operator's main job on an embedded swarm of five machines: make demo. On a terminal it is a
-// playground that lasts until ^C. Otherwise it is a scripted tour, which checks what it shows and ends by itself. It
-// needs only what is built from this module: no git, no docker CLI, no root. It removes everything that it made.
+// Command demo shows the operator's main job on an embedded swarm of five machines; make demo runs it. On a terminal it
+// is a playground that lasts until ^C. Otherwise it is a scripted tour, which checks what it shows and ends by itself.
+// It needs only what is built from this module: no git, no docker CLI, no root. It removes everything that it made.
 package main
 
 import (

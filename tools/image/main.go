@@ -1,7 +1,7 @@
-// Command image makes the operator's container image with Go alone: make image. It compiles the operator for each
-// platform and does what the last stage of the Dockerfile says. It writes one archive in OCI layout for all platforms
-// together. For each platform it also writes the binary, an archive for docker load, and a list of what is in the
-// binary. The same commit gives the same bytes on any machine that has the same Go.
+// Command image makes the operator's container image with Go alone; make image runs it. It compiles the operator for
+// each platform and does what the last stage of the Dockerfile says. It writes one archive in OCI layout for all
+// platforms together. For each platform it also writes the binary, an archive for docker load, and a list of what is in
+// the binary. The same commit gives the same bytes on any machine that has the same Go.
 //
 // It asks no daemon and no registry, and it signs and pushes nothing.
 package main
