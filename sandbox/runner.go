@@ -239,8 +239,7 @@ func (r *runner) nodeExited(n *node.Node) {
 	close(r.done)
 	select {
 	case <-r.ready:
-		// The joined address may belong to a node that is no longer a manager. The addresses learnt since then are
-		// better.
+		// The node that this one joined through may no longer be a manager. The addresses learnt since then are better.
 		r.config.joinAddr = ""
 		r.reconnectLater()
 	default:

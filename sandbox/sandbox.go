@@ -56,7 +56,7 @@ type Sandbox struct {
 	requests  requestLog
 	control   *controlServer
 
-	change sync.Mutex // only one of AddNode, Remove and Close runs at a time
+	change sync.Mutex // only one of AddNode, RemoveNode and Close runs at a time
 
 	mu       sync.Mutex // guards the three fields below
 	machines []*machine

@@ -8,9 +8,9 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Watch calls seen with the changes of each transaction in the swarm's store, one call for each and in their order,
-// until ctx ends or the node stops. kinds are the store's own: "service", "task", "network" … The Engine API has no
-// events about tasks, and much can happen between two of its lists.
+// Watch calls seen once for each transaction in the swarm's store, in their order, with the changes of the transaction.
+// It does so until ctx ends or the node stops. kinds are the store's own: "service", "task", "network" … The Engine API
+// has no events about tasks, and much can happen between two of its lists.
 //
 // Watch returns when the node has begun to report, and fails if the node is no manager. seen must return soon,
 // because the store waits for it.
