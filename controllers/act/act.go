@@ -40,7 +40,7 @@ type Actor struct {
 // New returns an Actor.
 func New(o Options) *Actor { return &Actor{Options: o} }
 
-// Run is a decision that is to be carried out. The plan and the memory of the decision may change with that.
+// Run is a decision that is to be carried out. Carrying it out may change its plan and its memory.
 type Run struct {
 	*decide.Decision
 	// Store is where the memory is kept.
@@ -81,7 +81,7 @@ type doing struct {
 }
 
 // effects are what a run does under the lease, in this order. If one fails, those after it are not begun. What becomes
-// of a delivery or a step is no failure of the effect: it is in the outcome.
+// of a delivery or a step does not count as a failure of its effect, because the outcome has it.
 func (d *doing) effects() []func(context.Context, *apply.Outcome) error {
 	return []func(context.Context, *apply.Outcome) error{
 		d.save,        // first, because otherwise a version could be made with a key that a crash would lose
@@ -102,7 +102,7 @@ func (a *Actor) Do(ctx context.Context, run *Run, observe func(apply.Event)) (Ou
 		remembers: !run.Frozen && run.Store.Differs(run.Found, run.Memory), delivers: run.Waits(decide.Delivering) == 0,
 	}
 	a.tries.forget(run)
-	if !d.delivers { // nothing is made then that would have to be delivered
+	if !d.delivers { // so that the run makes nothing that would have to be delivered
 		run.Plan.Steps = slices.DeleteFunc(slices.Clone(run.Plan.Steps), makes)
 		run.DeliveryErr = errors.New(run.Facts.Troubles[decide.Delivering].Why)
 	}
@@ -173,7 +173,8 @@ func (d *doing) save(ctx context.Context, _ *apply.Outcome) (err error) {
 	return nil
 }
 
-// settle ends what waited for the memory to be written.
+// settle does what had to wait until the memory was written: the Decider stops watching services whose failure is on
+// record, and new failures are logged.
 func (d *doing) settle() {
 	d.run.Found = d.saved
 	d.Decider.Settle(d.run.Facts)
@@ -216,7 +217,7 @@ func (d *doing) step(ctx context.Context, out *apply.Outcome) error {
 			d.observe(e)
 		},
 	})
-	for _, ref := range gone { // no step looks at the index any more
+	for _, ref := range gone { // only now, because no step looks at the index any more
 		run.Index.Drop(ref.Kind, ref.ID)
 	}
 	return nil

@@ -80,8 +80,8 @@ func digestOf(hashKey []byte, key, secret string) string {
 }
 
 // deliver brings tokens and keys to their sinks. It returns how many it delivered, and those that failed with their
-// errors. One that fails does not stop the others, and the next run tries it again. When ctx ends, the others wait for the
-// next run.
+// errors. One that fails does not stop the others, and the next run tries it again. When ctx ends, the others wait for
+// the next run.
 func (a *Actor) deliver(ctx context.Context, all []Delivery) (done int, failed []Delivery, errs []error) {
 	for i, d := range all {
 		err := ctx.Err()

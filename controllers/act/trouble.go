@@ -17,8 +17,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Troubles returns the steps of a revision that failed and wait for their next try, by name. It does not matter which instance
-// tried last.
+// Troubles returns the steps of a revision that failed and wait for their next try, by name. It does not matter which
+// instance tried last.
 func (a *Actor) Troubles(source, revision string) map[string]plan.Trouble {
 	out := map[string]plan.Trouble{}
 	for _, t := range a.Lease.Troubles(source, revision) {
@@ -39,7 +39,7 @@ func (r *Run) moved(v state.View) bool {
 	})
 }
 
-// tried is the result of what a run has tried, by name. nil means that it succeeded.
+// tried has the error of each thing that a run has tried, by the thing's name. nil means that it succeeded.
 type tried map[string]error
 
 // noted returns the troubles of the source after a run.
@@ -70,7 +70,8 @@ func (r *Run) toDo(name string) bool {
 type tries struct {
 	// puzzles are those of the last run, by the name of the step: see outdated.
 	puzzles map[string]puzzle
-	// done are the steps that the engine said were done, and that each plan since then has again, by name: see doubts.
+	// done are the steps that the engine said were done, although each plan since then has them again, by name: see
+	// doubts.
 	done map[string]done
 	// conflict is the last sequence that the memory could not be written with, because a memory with that sequence
 	// exists: see overtaken.
@@ -81,7 +82,7 @@ type tries struct {
 type done struct {
 	// version is the object's version before the step.
 	version uint64
-	// what tells what the step was to do: see whatOf.
+	// what identifies what the step was to do: see whatOf.
 	what [sha256.Size]byte
 	// made is the ID of the object that the step wrote last.
 	made string
@@ -148,8 +149,8 @@ func (a *Actor) doubts(run *Run) func(plan.Step) apply.Doubt {
 		case s.Origin == plan.OriginDiffers && hand && !git:
 		case s.Op == diff.Create:
 			out.Made = was.made
-		case s.Op == diff.Update && sameVersion: // looking tells
-		case s.Op == diff.Remove && (s.Key.Kind != v1.KindNetwork || was.times < mostShown): // looking tells, except of a network
+		case s.Op == diff.Update && sameVersion: // the look at the object tells whether it had an effect
+		case s.Op == diff.Remove && (s.Key.Kind != v1.KindNetwork || was.times < mostShown): // the look tells, but not of a network
 		default:
 			out.InVain = failed && !trouble.Until.IsZero() // otherwise no time has passed
 			out.Again = !out.InVain
