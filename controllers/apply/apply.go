@@ -262,7 +262,7 @@ func (r *run) step(ctx context.Context, s plan.Step) (result kinds.Result, err e
 // ErrNoEffect is the error of a step of which the engine said that it was done, and which has changed nothing.
 var ErrNoEffect = errors.New("the engine said that it was done, and nothing has changed")
 
-// ErrStillToDo is the error of a step that was done and that the next plan has as it was: what it did has ended nothing.
+// ErrStillToDo is the error of a step that was done, although the next plan has it again unchanged.
 // Without this error, the step would be done again and again without a pause.
 var ErrStillToDo = errors.New("it was done, and is still to be done as before")
 
@@ -273,8 +273,8 @@ func stillToDo(s plan.Step) error {
 	return fmt.Errorf("%s of %s: %w", s.Op.Word(), s.Key, ErrStillToDo)
 }
 
-// verify reads the object of a step that succeeded. What cannot be read proves nothing. Nor does a network: an engine shows
-// its own half of one for a while after the swarm has removed it.
+// verify reads the object of a step that succeeded. An object that cannot be read proves nothing. Nor does a network:
+// an engine shows its own half of one for a while after the swarm has removed it.
 func (r *run) verify(ctx context.Context, s plan.Step, made kinds.Result) error {
 	have, id := s.Change.Have, made.ID
 	if s.Op == diff.Remove {
