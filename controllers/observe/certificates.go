@@ -46,7 +46,7 @@ func (c *Certificates) Look(ctx context.Context, seen []kinds.Sighting) {
 	var managers []kinds.Sighting
 	for _, n := range seen {
 		if n.Address != "" {
-			n.State, n.Availability = "", "" // they come and go
+			n.State, n.Availability = "", "" // they change often, and are no reason to look
 			managers = append(managers, n)
 		}
 	}

@@ -18,8 +18,8 @@ type Dirty struct {
 	all bool
 	// objects were made or changed. The value is true if an object is said to be gone.
 	objects map[kinds.Ref]bool
-	// states are names of configs that hold a memory. The value is false if the config came, and true if it went. The
-	// operator itself may have done that, which shows only when the run that may have done it is over.
+	// states are names of configs that hold a memory. The value is false if the config came, and true if it went.
+	// Whether the operator itself made or removed the config is known only when the current run is over.
 	states map[string]bool
 }
 
@@ -54,8 +54,8 @@ func (d *Dirty) state(name string, gone bool) {
 }
 
 // Take returns what to read, and empties d. It leaves out objects that are said to be gone and that w does not know.
-// It asks for everything if a memory of w's source came that is newer than w's, or if w's went. Somebody else has
-// done that.
+// It asks for everything if somebody else has written a newer memory of w's source, or has removed the one that w
+// knows.
 func (d *Dirty) Take(w *World) Scope {
 	d.mu.Lock()
 	defer d.mu.Unlock()

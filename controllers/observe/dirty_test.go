@@ -81,7 +81,7 @@ func TestManyEventsAreOneList(t *testing.T) {
 }
 
 // Only an instance that waits for the lease wants to know what becomes of it.
-func TestTheLeaseWakesWhoWaitsForIt(t *testing.T) {
+func TestTheLeaseWakesAnInstanceThatWaitsForIt(t *testing.T) {
 	for _, waiting := range []bool{false, true} {
 		d := &Dirty{}
 		e := engine.Event{Type: "config", Action: "update", ID: "l1", Name: state.LeaseName}

@@ -22,7 +22,7 @@ type Sight struct {
 	kinds.Health
 }
 
-// Key is that of the object's manifest, if the kind has no versions.
+// Key returns the key of the object's manifest. It is right only if the kind has no versions.
 func (s Sight) Key() v1.Key { return v1.Key{Kind: s.Kind.Name, Name: s.Live.Name} }
 
 // Sights asks for the health of objects, with one call per kind. It leaves out kinds without a health. livesOf says
@@ -71,7 +71,7 @@ func (o *Observer) SightsOf(ctx context.Context, now time.Time, wants []status.W
 	})
 }
 
-// Rollout says how the last update of the object stands. It is the zero value if the engine does not tell that.
+// Rollout returns how the last update of the object stands, or the zero value if the engine does not tell that.
 func (s Sight) Rollout() plan.Rollout {
 	if s.Kind.Observe == nil {
 		return plan.Rollout{}

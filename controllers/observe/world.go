@@ -90,7 +90,7 @@ func RecordedByOthers(configs []*swarm.Config, source string) (out map[string]st
 			continue
 		}
 		m := found.Memory
-		if m.Nonce != "" { // an older release did not say
+		if m.Nonce != "" { // otherwise an older release wrote the memory, and kept no record of partial objects
 			partial[other] = map[v1.Key]bool{}
 		}
 		if m.ReleasedAll {
