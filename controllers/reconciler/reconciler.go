@@ -24,7 +24,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 )
 
-// Options say what is reconciled with what.
+// Options say which source a swarm is to match, and how.
 type Options struct {
 	Engine    *engine.Client
 	Revisions *revisions.Reader
@@ -75,7 +75,7 @@ func New(o Options) *Reconciler {
 	}
 }
 
-// Run is one look at everything, and what follows from it. Making it has written nothing.
+// Run is one look at everything, and what was decided from it. Look makes one, and writes nothing.
 type Run struct {
 	decide.Decision
 	SourceErr error
@@ -155,7 +155,8 @@ func (r *Reconciler) planned(ctx context.Context, scope observe.Scope) (*Run, er
 	run.Others, run.Partial = r.world.Others, r.world.Partial
 	run.Holds, run.Nonce = state.Holds(r.world.Configs), state.NewNonce()
 	run.Memory = run.Found.Memory
-	// An operator that only looks needs no key, and shows the same thing each time.
+	// An operator that observes gets no new key. It writes nothing, and another key in each run would change what it
+	// shows.
 	if run.Found.Sequence == 0 && !r.decider.Observe {
 		if r.first.Source != run.Source { // until it is written, because another key would give versions other names
 			if r.first, err = state.New(run.Source); err != nil {
@@ -267,7 +268,7 @@ func (r *Reconciler) Notice(d *observe.Dirty, e engine.Event, waiting bool) bool
 // Lease returns how the lease stands.
 func (r *Reconciler) Lease() state.View { return r.lease.View() }
 
-// Reporter returns what says how things are, for this swarm.
+// Reporter returns a Reporter for this swarm.
 func (r *Reconciler) Reporter() *report.Reporter { return report.New(r.observer, r.kinds, r.now) }
 
 // Status returns what a run found, with the health of the objects now: see report.Reporter.Of.
