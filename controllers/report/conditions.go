@@ -93,7 +93,7 @@ func (c *Conditions) Decided(run *decide.Decision, placeless string) {
 		objects[w.Key.Kind]++
 	}
 	c.Planned(run.Changes, run.Plan, objects)
-	if n := run.Surveyed.Nodes; n != nil { // what is not known is no news
+	if n := run.Surveyed.Nodes; n != nil { // nodes that were not read change no condition
 		c.Nodes(nodesOf(n))
 	}
 	c.Rotations(run.Rotating.Last)

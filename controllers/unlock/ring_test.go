@@ -157,7 +157,7 @@ func TestLawsOfTheRing(t *testing.T) {
 			if lost > 0 && len(next) < keepAtAll {
 				t.Fatalf("keys were left out, and %d are left: %s → %s", len(next), show(r), show(next))
 			}
-			// Always true, unless a person wrote it.
+			// A ring is always in order, unless a person edited it.
 			inOrder := slices.IsSortedFunc(r, func(a, b Key) int { return b.Since.Compare(a.Since) })
 			for i := 1; inOrder && i < len(r); i++ { // r[i] was the engine's until r[i-1] replaced it
 				if now.Sub(r[i-1].Since) <= keepFor && next[0].Since.Sub(r[i-1].Since) <= keepFor && !has(next, r[i].Content) {
