@@ -10,7 +10,7 @@ import (
 
 // When an engine is no longer a manager, its events end without a word. An operator that waits for one would say for
 // minutes that all is well.
-func TestWhoseNodeIsDemotedAsksUntilTheEngineKnows(t *testing.T) {
+func TestDemotedNodeIsPolledUntilEngineNotices(t *testing.T) {
 	run := func(demoted bool) *Decision {
 		r := &Decision{}
 		r.Surveyed.Nodes = &kinds.Nodes{Demoted: demoted}

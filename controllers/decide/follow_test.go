@@ -209,7 +209,7 @@ func TestWhatStalledStaysFailedUntilItWorks(t *testing.T) {
 	}
 }
 
-// What only a first thought has looked at, which counts for nothing, is looked at by the next run.
+// If only a discarded first thought has looked at a version, the version is new to the next run.
 func TestAVersionThatOnlyAFirstThoughtSawIsNew(t *testing.T) {
 	d, web := New(Policy{Follow: true}), svc("web")
 	want := asks("web", "a")

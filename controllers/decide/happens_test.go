@@ -270,7 +270,7 @@ func (s *story) write(name string, change func(*swarm.Service) error) error {
 //	create network NAME
 //	remove KIND NAME
 //	service NAME SETTING VALUE  replicas 2, image x:1, env A=b, sysctl a=b, labels lost
-//	rollback NAME             as docker service rollback does; the spec that it leaves is the one before, then
+//	rollback NAME             as docker service rollback does; the spec that it leaves becomes the previous one
 func (s *story) hand(w []string) error {
 	kind := map[string]string{"service": v1.KindService, "network": v1.KindNetwork, "config": v1.KindConfig, "secret": v1.KindSecret}
 	switch w[0] {
@@ -346,7 +346,7 @@ func (s *story) set(spec *swarm.ServiceSpec, setting, value string) error {
 //	waits NAME WHY             their tasks find no place
 //	updating|completed NAME
 //	paused NAME WHY
-//	rollback_completed NAME WHY  the engine has brought back the spec before; its tasks said why
+//	rollback_completed NAME WHY  the engine has brought back the previous spec; its tasks said why
 //	unread WHY                 the next question of how services do is not answered
 //	nodes N managers M
 //	cluster                    the cluster object is among what is read
@@ -434,7 +434,7 @@ func (s *story) begins() time.Time {
 	return s.now.Add(time.Duration(s.updated) * time.Millisecond)
 }
 
-// rollBack brings the spec before back. One that the engine makes by itself leaves no spec before.
+// rollBack brings the previous spec back. A rollback that the engine makes by itself leaves no previous spec.
 func (s *story) rollBack(name, message string, byHand bool) error {
 	return s.write(name, func(n *swarm.Service) error {
 		if n.PreviousSpec == nil {

@@ -38,14 +38,13 @@ func (d *Decider) remember(run *Decision) {
 	switch going := leaving(run); {
 	case len(m.Begun)+len(m.Superseded.Begun) == 0:
 		m.Leaving = nil
-	// Objects that have gone since are forgotten with the next revision. Forgetting them now would be no reason to
-	// write.
+	// Objects that have gone since are forgotten with the next revision, because forgetting them is no reason to write.
 	case run.InForce.Hash == run.Found.Memory.InForce.Hash:
 		m.Leaving = state.Union(m.Leaving, going)
 	default:
 		m.Leaving = going
 	}
-	// They are among the consents now.
+	// Approvals of the revision in force are among the consents now.
 	m.Approvals = slices.DeleteFunc(slices.Clone(m.Approvals), func(a state.Approval) bool {
 		return state.SameRevision(run.InForce.Hash, a.Revision)
 	})

@@ -105,8 +105,8 @@ func stillReleased(run *Decision) []v1.Key {
 	})
 }
 
-// release notes which objects are still released. Nobody can take back those that are released no more, are gone, or
-// belong to another source by now: they are nobody's, and their records are forgotten.
+// release notes which objects are still released. The source forgets the records of objects that it cannot take back:
+// those that are released no more, no longer exist, or belong to another source by now.
 func release(run *Decision) {
 	m := &run.Memory
 	if len(m.Released) == 0 {

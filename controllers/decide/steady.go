@@ -26,7 +26,7 @@ type noticed struct {
 	// known has the versions of these services, once kept is true.
 	known map[v1.Key]uint64
 	kept  bool
-	turns uint64 // those of the wants
+	turns uint64 // the turns of the wants at that time
 }
 
 // before returns what the last run has looked at. It is empty if wants came or went since, or if the process does not

@@ -157,8 +157,8 @@ func (s *story) save(m state.Memory) {
 	}
 }
 
-// runs has the operator decide, and carries out what it decided. "run stops after N" kills it after N steps. What it thinks a
-// second time, as if it had not thought yet, has to be the same.
+// runs has the operator decide, and carries out what it decided. "run stops after N" kills it after N steps. If it
+// thinks a second time, as if it had not thought yet, it has to decide the same.
 func (s *story) runs(how string) string {
 	most := math.MaxInt
 	if n, stops := strings.CutPrefix(how, "run stops after "); stops {
