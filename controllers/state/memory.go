@@ -105,8 +105,8 @@ type Memory struct {
 type Revision struct {
 	Hash string    `json:"hash"`
 	When time.Time `json:"when,omitzero"`
-	// Behind are commits that lead to it, the newest first, by the first digits of their hashes. A checkout that is at one
-	// of them lags, whatever its date says.
+	// Behind are commits that lead to it, the newest first, by the first digits of their hashes. A checkout that is at
+	// one of them lags, whatever its date says.
 	Behind []string `json:"behind,omitempty"`
 }
 

@@ -24,7 +24,7 @@ type View struct {
 	troubles map[string]Troubles // by source
 }
 
-// Held reports whether somebody acts, or acted and has gone.
+// Held reports whether somebody holds the lease. The holder may have died without releasing it.
 func (v View) Held() bool { return v.State == leaseHeld }
 
 // ViewLease finds the lease among configs. The second result is false if there is none.
