@@ -141,7 +141,7 @@ type acted struct {
 	Objects []actedOn `json:"objects,omitempty"`
 	// Messages are what is otherwise printed as text.
 	Messages []string `json:"messages"`
-	// Notices are what people should know and what changes nothing.
+	// Notices are remarks for people. They change nothing.
 	Notices []string `json:"notices,omitempty"`
 }
 

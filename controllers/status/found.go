@@ -13,7 +13,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// Found is what a run found, as far as a report needs it. Of objects in order it keeps only the names.
+// Found is what a run found, as far as a report needs it. Of an object in good order it keeps only the name.
 type Found struct {
 	// Source is the name of the source, which owns the objects.
 	Source string `json:"source"`
@@ -23,7 +23,7 @@ type Found struct {
 	Applied string `json:"inForce"`
 	// Problems are those of the newest revision. A revision that is refused because of them is not in force.
 	Problems []v1.Problem `json:"problems,omitempty"`
-	// Notices are what people should know and what changes nothing.
+	// Notices are remarks for people. They change nothing.
 	Notices []string `json:"notices,omitempty"`
 
 	// Ran reports whether there was a run at all. Usable reports whether it had a revision to go by.

@@ -98,7 +98,7 @@ func (b *Board) DeliveryUnknown(why string) {
 // Rotations notes since when each join token and the unlock key have been in use, by name. What is not on record is
 // absent.
 func (b *Board) Rotations(last map[string]time.Time) {
-	if last == nil { // nothing is known, which is no news
+	if last == nil { // nothing is known, so nothing changes
 		return
 	}
 	b.metrics.node.rotated.Reset()

@@ -18,7 +18,7 @@ type Plan struct {
 	Summary string `json:"summary,omitempty"`
 	// Problems are those of the revision. If it is refused because of them, there is no plan.
 	Problems []v1.Problem `json:"problems,omitempty"`
-	// Notices are what people should know and what changes nothing.
+	// Notices are remarks for people. They change nothing.
 	Notices []string `json:"notices,omitempty"`
 	// Steps are what would be done, in order.
 	Steps []Step `json:"steps"`

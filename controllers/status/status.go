@@ -1,5 +1,5 @@
 // Package status is what the operator says of itself: the report of a run, the status made from it, events in the
-// log, and metrics. It shows no secret: a value reaches it only in the form that prints itself.
+// log, and metrics. It shows no secret: it gets values as diff.Value, which prints "(hidden)" instead of a secret.
 package status
 
 import (

@@ -34,7 +34,7 @@ type Status struct {
 	Conditions []Condition `json:"conditions,omitempty"`
 	// Problems are those of the newest revision. A revision that is refused because of them is not in force.
 	Problems []v1.Problem `json:"problems,omitempty"`
-	// Notices are what people should know and what changes nothing.
+	// Notices are remarks for people. They change nothing.
 	Notices []string `json:"notices,omitempty"`
 	// Lease says who may act. It is absent if that is not known.
 	Lease *Lease `json:"lease,omitempty"`
@@ -216,8 +216,7 @@ type Revision struct {
 	At time.Time `json:"at,omitzero"`
 }
 
-// These are words for what becomes of a revision. They are for what the memory has no outcome for; its words are in
-// controllers/state.
+// These are the outcomes of revisions for which the memory has none. The memory's own words are in controllers/state.
 const (
 	RollingOut = "rolling-out" // it is in force, and not everything in it is ready
 	Superseded = "superseded"  // a newer revision took its place before its outcome was known
