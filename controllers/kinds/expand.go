@@ -317,7 +317,7 @@ func (v version) choose(fresh string) chosen {
 			return chosen{State: v.kind.want(v.entry, l.Name, nil)}
 		}
 	}
-	if len(v.owned) > 0 { // the newest counts: of an older one that cannot be compared it is enough that it was replaced
+	if len(v.owned) > 0 { // only the newest counts: an older one was replaced, whatever it holds
 		if _, known := v.same(v.owned[0], content); !known { // a new version of what may be equal would restart its users for nothing
 			return chosen{State: v.kind.want(v.entry, v.owned[0].Name, nil), unknown: true}
 		}

@@ -104,8 +104,8 @@ type haveMemo struct {
 	run   uint64 // the run that used it last
 	asked bool   // whether that run is about it
 	kind  *Kind
-	index *Index // it was read with, when the index had counted named names
-	named uint64
+	index *Index // the index that the normal form was made with
+	named uint64 // what Named of that index returned then
 	uses  []Ref
 	names []string
 	state diff.State // without leaves until somebody asks for them

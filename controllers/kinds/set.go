@@ -28,7 +28,7 @@ func (s Set) Rules(name string) diff.Rules {
 	return nil
 }
 
-// Part is what the kinds add to every plan: what they object to.
+// Part returns what the kinds add to every plan: their guards.
 func (s Set) Part() plan.Part {
 	var guards []plan.Guard
 	for i := range s {

@@ -40,5 +40,5 @@ func Manifests() []manifests.Kind { return slices.Clone(stated) }
 // Rules returns the rules of a kind.
 func Rules(kind string) diff.Rules { return objects.Rules(kind) }
 
-// Part is what the kinds add to every plan: what they object to.
+// Part returns what the kinds add to every plan: their guards.
 func Part() plan.Part { return objects.Part() }

@@ -11,7 +11,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 )
 
-// secrets is the door of secrets. The engine does not give their content back, so versions are told apart by a keyed hash.
+// secrets is the door of secrets. The engine does not give their content back, so versions are told apart by a keyed
+// hash.
 var secrets = door{
 	name:  v1.KindSecret,
 	empty: func(h v1.Header) v1.Object { return &v1.Secret{Header: h} },

@@ -224,9 +224,9 @@ func count(s *swarm.Service, tasks []swarm.Task, now time.Time) counts {
 	return c
 }
 
-// ofThisRun reports whether a task is of the run that the job is in. Every update of a job begins another run, so the task
-// is then also of the spec in force. SwarmKit counts in the same way, and so a task that names no run is of none
-// (controlapi.ListServiceStatuses); a job that names none is in the first (jobs/global.ReconcileService).
+// ofThisRun reports whether a task is of the run that the job is in. Every update of a job begins another run, so such
+// a task is also of the spec in force. As in SwarmKit, a task that names no run belongs to none
+// (controlapi.ListServiceStatuses), and a job that names none is in its first (jobs/global.ReconcileService).
 func ofThisRun(s *swarm.Service, t swarm.Task) bool {
 	run := swarm.Version{}
 	if s.JobStatus != nil {
