@@ -61,8 +61,8 @@ var everlasting = []always{
 	{name: "redirected", says: []string{"redirect"}, before: func(harness.Call) error {
 		return &harness.Answer{Status: http.StatusFound, Body: []byte{}, Header: http.Header{"Location": {"http://elsewhere.example/"}}}
 	}},
-	// It reports success and carries nothing out. A removed object is then still there, and an engine without a
-	// version is none.
+	// It reports success and carries nothing out. So a removed object is still there, and the engine names no
+	// version.
 	{name: "endless", says: []string{"no answer", "already exists", "name conflicts", "names none", "nothing has changed", "to write its config"}, before: func(harness.Call) error {
 		return &harness.Answer{Status: http.StatusOK, Body: []byte(" "), Endless: true}
 	}},

@@ -251,7 +251,7 @@ func TestWhatIsReleasedRunsOn(t *testing.T) {
 	c.repo.commit("web as it was", map[string]string{"web.yaml": c.manifest("web", "one")})
 	c.command(0, "resume", "Service/web").says(t, "Service/web: source gives-up has it again")
 	id := w.service("web").ID
-	w.eventually(func() error { // because of a record of its ID
+	w.eventually(func() error { // the record of its ID makes it the source's again
 		list, err := w.api.ConfigList(w.Context(), client.ConfigListOptions{Filters: client.Filters{}.Add("label", "swarm-operator.io/state=gives-up")})
 		if err != nil {
 			return err

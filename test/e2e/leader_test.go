@@ -14,8 +14,8 @@ import (
 )
 
 // The leader's machine loses power while a commit with several services is carried out. Until there is a new leader,
-// engines answer without naming nodes and managers. No operator takes that for a swarm that has lost them, none
-// pauses or asks for a resume. The rest of the commit is carried out, each service once.
+// engines answer without naming nodes and managers. No operator takes that for a swarm that has lost them, so
+// none pauses or asks for a confirmation. The rest of the commit is carried out, each service once.
 func TestALeaderLostDuringACommitPausesNobody(t *testing.T) {
 	t.Parallel()
 	t.Run("the acting one's own", func(t *testing.T) {

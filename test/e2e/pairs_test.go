@@ -23,7 +23,7 @@ import (
 
 var (
 	pairSeed  = flag.Uint64("pair", 0, "run the pair of revisions of this seed, and no other")
-	pairCount = flag.Int("pairs", 0, "how many pairs of revisions are tried; 0: 3, or 60 with -full")
+	pairCount = flag.Int("pairs", 0, "how many pairs of revisions are tried; 0: 2, or 60 with -full")
 )
 
 // hits are the ways in which an operator is disturbed at a write.

@@ -554,8 +554,8 @@ func TestAServiceThatWasRolledBackBeforeIsAdopted(t *testing.T) {
 	w.image("old", "app:2")
 }
 
-// Somebody has tried what a manifest asks for, and rolled it back. The operator that takes the service over is killed after
-// that is on record, and before it writes. The next one writes: nobody has tried it for the source.
+// Somebody has tried what a manifest asks for, and rolled it back. The operator that takes the service over is killed
+// after that is on record, and before it writes. The next one writes: nobody has tried it for the source.
 func TestATakeoverThatIsKilledBeforeItsWriteIsTried(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})

@@ -113,7 +113,7 @@ func everySecond[T any](cases []T) []T {
 	return out
 }
 
-// The last writes of the applies that are disturbed.
+// The functions below recognise the last write of each apply that is disturbed.
 
 func creates(service string) func(harness.Call) bool {
 	return func(c harness.Call) bool {

@@ -87,7 +87,8 @@ func (r *refusals) before(c harness.Call) error {
 	return nil
 }
 
-// refuse lets the next n calls fail, and waits until they have, and one more has passed. The process must outlive that.
+// refuse lets the next n calls fail, and waits until they have failed and one more has passed. The process must outlive
+// that.
 func (r *refusals) refuse(w *world, n int32, p *harness.Process) {
 	w.Helper()
 	r.left.Store(n)

@@ -224,7 +224,7 @@ func TestTwoOperatorsOfOneSourceConverge(t *testing.T) {
 func TestApplyPlansAgainWhenAnotherWritesTheMemory(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
-	// Here there is to remember: first an adoption with no step beside it, then steps.
+	// Both applies have something to remember: first an adoption with no step beside it, then steps.
 	spec := cliService("theirs", "app:1")
 	spec.EndpointSpec.Ports, spec.Mode.Replicated.Replicas = nil, new(uint64)
 	w.createService(spec, true)

@@ -16,7 +16,7 @@ import (
 const (
 	swarmPort = ":2377"
 	// heartbeat is so short that a node that is gone counts as down within seconds. A new leader gives each node the
-	// time of three heartbeats to report, and an agent may notice only after five seconds that it has to. If it reports
+	// time of six heartbeats to report, and an agent may notice only after five seconds that it has to. If it reports
 	// at the very moment when its time is up, SwarmKit may take it for down for good.
 	heartbeat = 2 * time.Second
 	// readyTime is how long it may take until all nodes of a swarm are ready. A manager that returns waits for an

@@ -1,4 +1,4 @@
-// Package golden compares what a test made with a file, or writes the file where the test is run with -update.
+// Package golden compares what a test made with a file. If the test is run with -update, it writes the file instead.
 package golden
 
 import (
@@ -12,7 +12,7 @@ import (
 
 var update = flag.Bool("update", false, "write what is generated instead of comparing it")
 
-// Equal fails the test where the file does not hold got.
+// Equal fails the test if the file does not hold got.
 func Equal(t testing.TB, file, got string) {
 	t.Helper()
 	if *update {

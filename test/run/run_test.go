@@ -266,7 +266,7 @@ func TestWhatOneRunSkipsAnotherOneRuns(t *testing.T) {
 }
 
 // If the other run has ended, a skipped test of a group that does not exist is somebody's mistake.
-func TestTheRestIsOfGroupsThatThereAre(t *testing.T) {
+func TestTheRestNamesGroupsThatExist(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "other")
 	if err := (&report{Skipped: []skip{{"birds", "./able", "TestAble", "needs wings"}}, Ended: true}).write(file); err != nil {
 		t.Fatal(err)
@@ -420,7 +420,7 @@ func TestTurnsNameTestsThatExist(t *testing.T) {
 
 // A test that is left to another commit neither runs nor counts as skipped. A test that has its turn runs beside the
 // scenarios on engines. A test that is not in the table runs with the rest.
-func TestWhatHasNotItsTurnIsLeft(t *testing.T) {
+func TestATestWithoutItsTurnIsLeftOut(t *testing.T) {
 	dir := t.TempDir()
 	skipped := &report{Groups: []result{{Name: "scenarios"}}, Skipped: []skip{{"scenarios", "m/always", "TestAlways", "no wings"}}}
 	all := group{name: "scenarios on real engines", lane: 2, flags: []string{"-x"}, packages: []string{"m/test/e2e"}}
