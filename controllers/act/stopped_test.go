@@ -36,7 +36,7 @@ func TestStepsOfARunThatIsStoppedHaveNotFailed(t *testing.T) {
 	if !errors.Is(err, apply.ErrStopped) {
 		t.Errorf("after the stop it says %v", err)
 	}
-	// It is no try either if the step has failed before.
+	// Nor does a stop count as a try if the step has failed before.
 	step := stepOn(diff.Create, "web", 0)
 	run := &Run{Decision: &decide.Decision{}}
 	run.Whole, run.Facts.Troubles = true, map[string]plan.Trouble{step.Name(): {Tries: 1}}

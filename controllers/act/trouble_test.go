@@ -179,8 +179,8 @@ func TestAStepWithoutEffectIsDoubted(t *testing.T) {
 	}
 }
 
-// What was done is forgotten as soon as a plan does not have it. A step that only waits after a failure is still to be
-// done.
+// A step that was done is forgotten as soon as a plan does not have it again. A step that only waits after a failure is
+// still to be done.
 func TestWhatIsDoneForGoodIsForgotten(t *testing.T) {
 	again, waits, over := stepOn(diff.Create, "again", 0), stepOn(diff.Create, "waits", 0), stepOn(diff.Create, "over", 0)
 	r, run := &Actor{}, &Run{Decision: &decide.Decision{}}

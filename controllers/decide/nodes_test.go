@@ -161,7 +161,7 @@ func TestUnknownTasksHoldNodes(t *testing.T) {
 			if !strings.Contains(run.Plan.Text(nil), c.why) {
 				t.Errorf("the plan is\n%s\nwant %q", run.Plan.Text(nil), c.why)
 			}
-			// What could not be read is said, and read again with a back-off.
+			// An error is reported, so that the tasks are read again with a back-off.
 			if failed := c.why == "gone away"; (run.Unread != nil) != failed {
 				t.Errorf("unread is %v", run.Unread)
 			}

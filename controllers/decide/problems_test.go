@@ -32,7 +32,7 @@ func TestAHeldObjectCountsAsPresent(t *testing.T) {
 	}
 	for key, want := range map[v1.Key]bool{
 		svc("web"): true, svc("other"): false,
-		// They decide with the one that is held.
+		// Manifests about nodes decide together, so these are held as well.
 		{Kind: v1.KindCluster, Name: v1.ClusterName}: true, {Kind: v1.KindNode, Name: "m"}: true,
 	} {
 		if run.IsHeld(key) != want {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// These come before the steps of a plan and can fail as well.
+// These are the names of what comes before the steps of a plan and can fail as well.
 const (
 	Remembering = "remember what was found"
 	Delivering  = "deliver tokens and keys"

@@ -13,7 +13,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
-// What is not settled is read again although no event told of it.
+// An object that is not settled is read again, even if no event names it.
 func TestWhatIsNotSettledIsWatched(t *testing.T) {
 	r := New(Options{Log: logr.Discard(), Policy: decide.Policy{Follow: true}})
 	list := map[string][]*kinds.Live{v1.KindService: {{Kind: v1.KindService, ID: "s1", Name: "web"}}}

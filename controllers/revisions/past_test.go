@@ -108,7 +108,7 @@ func TestWhatIsNotKnownOfAHistoryWaitsForConsent(t *testing.T) {
 	}
 }
 
-// What a history will never say holds nothing up: a directory has none.
+// A question that no history will ever answer holds nothing up, because a directory has no history.
 func TestWhatAHistoryNeverSaysHoldsNothing(t *testing.T) {
 	dir := t.TempDir()
 	source, err := git.Open(t.Context(), dir, git.Options{})

@@ -232,7 +232,7 @@ func alikeIsEqual(t *rapid.T) {
 func TestAlikeIsEqual(t *testing.T) { rapid.Check(t, alikeIsEqual) }
 func FuzzAlikeIsEqual(f *testing.F) { generate.Fuzz(f, alikeIsEqual) }
 
-// It is a short cut: it says of a service in sync, as the engine gives it back, that it is as wanted.
+// The short cut is one: of a service in sync, as the engine gives it back, it says that it is as wanted.
 func TestAServiceInSyncIsAlike(t *testing.T) {
 	s := &v1.Service{}
 	s.APIVersion, s.Kind, s.Metadata = v1.APIVersion, v1.KindService, v1.Metadata{Name: "web", Labels: map[string]string{"tier": "front"}}
