@@ -530,8 +530,8 @@ func turnsOf(t *testing.T, calls []harness.Call) (out []leaseTurn) {
 	return out
 }
 
-// The engine of a manifest is in the swarm already, and the swarm lists its node under another hostname. Joining ends
-// nothing then, so it is not done again and again. What differs is said.
+// The engine of a manifest is in the swarm already, and the swarm lists its node under another hostname. Joining
+// again would not help. So the step fails, says what differs, and is tried again with a back-off.
 func TestANodeThatIsListedWithAnotherNameIsNotJoinedForEver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 1})

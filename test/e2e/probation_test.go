@@ -109,8 +109,8 @@ func TestTheSourcesDefaultsEndTheProbation(t *testing.T) {
 	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
 }
 
-// What differs is taken over with a write, and is on record from then on: changes by hand are put back, even if they
-// took the labels off. Others made it, so it needs the same consent to go as what was adopted.
+// An object that differs is taken over with a write, and is on record from then on: changes by hand are put back, even
+// if they took the labels off. Others made it, so its removal needs the same consent as that of an adopted object.
 func TestWhatIsTakenOverIsOnRecord(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})

@@ -293,8 +293,8 @@ func (r *recorded) replayed(t *rapid.T, p decide.Policy, when string) {
 	}
 }
 
-// What was found, and what the process knew, give the same decision again, byte for byte: at once, and after all that
-// came later. A decision changes nothing of it.
+// If a run is given again what another run found and what the process knew then, it decides the same, byte for byte: at
+// once, and after all that came later. A decision changes nothing of its input.
 func replayable(onlyNodes bool) func(*rapid.T) {
 	return func(t *rapid.T) {
 		s := newDeciding(t)

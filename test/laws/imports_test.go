@@ -161,7 +161,7 @@ func TestThePureFiles(t *testing.T) {
 		"controllers/report/found.go",
 		"controllers/kinds/expand.go", "controllers/kinds/index.go", "controllers/kinds/memo.go", "controllers/kinds/cluster/read.go", "controllers/kinds/cluster/write.go", "controllers/kinds/cluster/rules.go", "controllers/kinds/node/members.go", "controllers/kinds/node/outage.go", "controllers/kinds/node/machine.go", "controllers/kinds/node/labels.go", "controllers/kinds/node/rules.go", "controllers/kinds/since.go", "controllers/kinds/service/read.go", "controllers/kinds/service/write.go", "controllers/kinds/service/write_task.go", "controllers/kinds/service/rules.go", "controllers/kinds/service/spec.go",
 	}
-	// These are as pure as a propose.go, which is what they decide for.
+	// These files are as pure as the propose.go that they decide for.
 	decides := []string{
 		"controllers/kinds/cluster/rotate.go", "controllers/kinds/cluster/signing.go", "controllers/kinds/node/survey.go", "controllers/kinds/node/running.go",
 		"controllers/kinds/node/orphans.go", "controllers/kinds/node/expand.go", "controllers/kinds/node/near.go", "controllers/kinds/node/write.go",
@@ -220,7 +220,7 @@ func TestWhatTheOperatorLinks(t *testing.T) {
 	}
 }
 
-// What decides is given the time: the same values must lead to the same decision whenever somebody looks.
+// Packages that decide are given the time: the same values must lead to the same decision whenever somebody looks.
 func TestDecidingLooksAtNoClock(t *testing.T) {
 	clock := []string{"Now", "Since", "Until", "After", "AfterFunc", "Sleep", "Tick", "NewTimer", "NewTicker"}
 	read := 0
