@@ -119,8 +119,8 @@ func managerAddrs(lives []*kinds.Live) []string {
 // listed waits until the swarm lists a node with its hostname. Until then, the operator would make it join again.
 //
 // It fails at once if the engine does not say how the node is listed; the step is then tried again later. It also fails
-// at once if the swarm lists the node under another name than its manifest has, because no plan would find the node. The
-// engine tells the swarm its hostname every twenty seconds, so after a change the two differ for a while.
+// at once if the swarm lists the node under another name than its manifest has, because no plan would find the node.
+// The engine tells the swarm its hostname every twenty seconds, so after a change the two differ for a while.
 func listed(ctx context.Context, c *engine.Client, id, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, known)
 	defer cancel()

@@ -339,8 +339,8 @@ func sceneOf(t *testing.T, lines ...string) *scene {
 	return s
 }
 
-// A survey asks for the tasks that matter and that no answer has. Which other tasks matter follows from the tasks on the
-// nodes.
+// A survey asks for the tasks that matter and that no answer has. Which other tasks matter follows from the tasks on
+// the nodes.
 func TestWhatASurveyAsksFor(t *testing.T) {
 	drained := []string{"live 1 a manager leader", "live 2 b", "service web", "Node b availability=drain"}
 	on := func(state string) []kinds.Task {
