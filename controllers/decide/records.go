@@ -94,8 +94,8 @@ func findLost(haves []*diff.State, before wantsBefore) {
 // gone reports whether the object is wanted and somebody removed it.
 func (r *Decision) gone(key v1.Key) bool { return r.Wanted[key] != nil && r.Wanted[key].Gone != nil }
 
-// handsOff forgets the records of objects that the source was about to take over, if no manifest asks for that any more
-// and the objects carry nothing of the source. Such objects still belong to others.
+// handsOff forgets the records of objects that the source was about to take over. It does so if no manifest asks for
+// that any more and the objects carry nothing of the source. Such objects still belong to others.
 func (d *Decider) handsOff(run *Decision) {
 	if _, is := d.standsFor(run.Withheld); is { // it may ask for any of them
 		return
@@ -195,10 +195,10 @@ func (r *Decision) labelled(h *diff.State) bool {
 	return h.Meta.Mine && !h.Meta.Lost && h.Meta.Title != diff.TitleCopied && h.Value.(*kinds.Live).Labels[v1.LabelOwner] != ""
 }
 
-// unrecorded reports whether an object was made again after it had gone, is not on record yet, and no later write of
-// this revision will put it there: nothing is left to do, and the outcome of the revision is known. Until it is on
-// record, only its labels say whose it is. What a revision itself makes is put on record with its outcome, or with the
-// next one.
+// unrecorded reports whether an object was made again after it had gone and is not on record yet, although no later
+// write of this revision will put it there. That is so if nothing is left to do and the outcome of the revision is
+// known. Until the object is on record, only its labels say whose it is. Objects that a revision itself makes are put on
+// record with its outcome, or with the next one.
 func unrecorded(run *Decision) bool {
 	m := &run.Memory
 	n := len(m.History)

@@ -50,9 +50,9 @@ func (d *Decider) whyPaused(run *Decision, labelled bool) string {
 // revision counts as older if it was in force before, if it is known to lead to the one in force, or if its date is not
 // newer.
 //
-// A date alone proves nothing, but it does harm only if all of this comes together: the older revision has the newer
-// date, because somebody's clock was wrong; it is not on record, because more than a few dozen commits came after it at
-// once; and it is at the tip of a checkout that lags. Even then the operator says that it does not know which one is
+// A date alone proves nothing, but it does harm only if three things come together. The older revision has the newer
+// date, because somebody's clock was wrong. It is not on record, because more than a few dozen commits came after it at
+// once. And it is at the tip of a checkout that lags. Even then the operator says that it does not know which one is
 // older, and with AskRewritten the revision waits for consent: see Rewrote. A newer revision with an older date waits
 // for consent without need, but only until somebody gives it or the next commit comes.
 //

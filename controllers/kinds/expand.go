@@ -359,8 +359,8 @@ func (v version) foreign(l *Live, content []byte) (diff.State, bool) {
 	}
 }
 
-// same compares contents: directly if the engine gives the content back, and otherwise by the keyed hash in the label,
-// on record, or in the name of a version that the source made. known is false if they cannot be compared.
+// same compares contents. If the engine gives the content back, it compares that. Otherwise it compares the keyed hash:
+// in the label, on record, or in the name of a version that the source made. known is false if it cannot compare them.
 func (v version) same(l *Live, content []byte) (same, known bool) {
 	if data, readable := v.kind.Versions(l); readable {
 		return hmac.Equal(data, content), true

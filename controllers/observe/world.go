@@ -76,9 +76,10 @@ func (w *World) Memory(store *state.Store, source string) (state.Found, error) {
 	return found, err
 }
 
-// RecordedByOthers returns what other sources have on record, which need not have a label: the objects that they made
-// or adopted, with the source by the object's id, and the objects of partial kinds that they state something of. It
-// skips a memory that cannot be read, which is its own source's trouble. configs are the operator's own.
+// RecordedByOthers returns what other sources have on record, whether or not an object has a label. out has the objects
+// that they made or adopted: the name of the source, by the object's id. partial has the objects of partial kinds of
+// which they state something, by source. It skips a memory that cannot be read, which is its own source's trouble.
+// configs are the operator's own.
 func RecordedByOthers(configs []*swarm.Config, source string) (out map[string]string, partial map[string]map[v1.Key]bool) {
 	out, partial = map[string]string{}, map[string]map[v1.Key]bool{}
 	for _, other := range state.Sources(configs) {

@@ -37,8 +37,8 @@ var (
 		first, second := w.grown()
 		return []map[string]string{first}, second
 	}}
-	// A token, then the other one, then the unlock key is rotated; labels of all nodes change, by their manifest and by
-	// a set; and a worker leaves the swarm, and its list of nodes.
+	// The two join tokens and the unlock key are rotated, one after the other. Labels of all nodes change, by their
+	// manifest and by a set. A worker leaves the swarm, and its list of nodes.
 	leaving = scene{name: "leaving", node: true, revisions: func(w *world, worker string) ([]map[string]string, map[string]string) {
 		return []map[string]string{w.staffed(1, "present", worker)}, w.staffed(2, "absent", worker)
 	}}
