@@ -36,6 +36,15 @@ func (c Claim) needed() string {
 	return fmt.Sprintf("it needs %s, which %s has", c.Claim, c.holder())
 }
 
+// gap says what there is not between the removal of the holder and the time at which the taker has what it needs. A
+// taker that exists goes on meanwhile as it was.
+func (c Claim) gap(taker Step) string {
+	if taker.Op == diff.Create {
+		return fmt.Sprintf("there is neither until %s runs", taker.Key)
+	}
+	return fmt.Sprintf("nothing has %s until %s has it", c.Claim, taker.Key)
+}
+
 func (c Claim) holder() string { return v1.Key{Kind: c.Holder.Kind, Name: c.HolderInstance}.String() }
 
 const guardBroken = "broken"
@@ -129,9 +138,8 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 			if p.Consents.Covers(Replace, s.Key) || p.Consents.Covers(Replace, giver.Key) {
 				continue // it goes first, and for a moment neither of the two exists
 			}
-			gap := fmt.Sprintf("%s; the operator would remove that object first, and there is neither until %s runs", c.needed(), s.Key)
-			out = append(out, s.Needs(Replace, p, "%s", gap)...)
-			out = append(out, giver.Needs(Replace, p, "%s takes %s, which this object has; the operator would remove this object first, and there is neither until %s runs", s.Key, c.Claim, s.Key)...)
+			out = append(out, s.Needs(Replace, p, "%s; the operator would remove that object first, and %s", c.needed(), c.gap(*s))...)
+			out = append(out, giver.Needs(Replace, p, "%s takes %s, which this object has; the operator would remove this object first, and %s", s.Key, c.Claim, c.gap(*s))...)
 		case c.Stays:
 			out = append(out, s.Refusal(Never, "%s, and its manifest asks for it, too; state another one in one of the two manifests", c.needed()))
 		case plan.waitsFor(f, c.Holder, c.Key):
