@@ -14,6 +14,13 @@ import (
 func (r *reading) check(set *Set) {
 	set.Entries = r.unique(set.Entries)
 	r.relations(*set)
+	if rules := r.parser.options.Rules; rules != nil {
+		problems, notices := rules(*set)
+		for _, p := range problems {
+			r.problems = append(r.problems, clean(p))
+		}
+		set.notice(notices)
+	}
 	set.Held = r.held(*set)
 }
 

@@ -22,6 +22,9 @@ type Options struct {
 	Kinds []Kind
 	// Limits bound what a source may cost. A limit that is zero has its value in DefaultLimits.
 	Limits Limits
+	// Rules returns what is wrong with objects by the rules of others than their kinds: problems, each of which holds its
+	// object, and notices. nil means that there are no such rules.
+	Rules func(Set) (problems, notices []v1.Problem)
 }
 
 // Kind is what a Loader knows of one kind of manifests.

@@ -1,16 +1,13 @@
 package manifests
 
 import (
-	"bytes"
 	"fmt"
 	"io/fs"
 	"path"
-	"reflect"
 	"regexp"
 	"slices"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
-	"go.yaml.in/yaml/v3"
 )
 
 // settings is what .swarm-operator.yaml may state.
@@ -56,35 +53,24 @@ func (r *reading) own(root string) settings {
 }
 
 func (r *reading) settings(name string, data []byte) (s settings) {
-	if p, ok := notText(data); ok {
-		r.add(name, p.Line, v1.Key{}, "", "%s", p.Message)
-		return s
-	}
-	var n yaml.Node
-	if err := yaml.Unmarshal(data, &n); err != nil {
-		line, message := yamlError(err)
-		r.add(name, min(line, 1+bytes.Count(bytes.TrimSpace(data), []byte{'\n'})), v1.Key{}, "", "%s", message)
-		return s
-	}
-	if len(n.Content) == 0 || isNull(n.Content[0]) {
-		return s
-	}
-	d := &decoder{limits: *r.limits(), root: reflect.TypeFor[settings](), marks: marks{{line: int32(n.Line), parent: -1}}}
-	d.value(n.Content[0], reflect.ValueOf(&s).Elem(), 0)
-	switch at, _ := d.marks.find("name", nil); {
-	case len(d.problems) > 0 || at == 0:
-	case len(s.Name) > maxSourceName:
-		d.add(at, "has %d characters; at most %d are allowed", len(s.Name), maxSourceName)
-	case !sourceNames.MatchString(s.Name):
-		d.add(at, "%s may hold only lower-case letters, digits, ., _ and -, and must begin and end with a letter or digit", quoteText(s.Name))
-	}
-	for _, p := range s.Defaults.Policy.Validate() {
-		if at, stated := d.marks.find("defaults.policy."+p.Path, nil); stated && len(d.problems) == 0 {
-			d.add(at, "%s", p.Message)
-		}
-	}
-	for _, p := range d.problems {
+	for _, p := range readInto(data, *r.limits(), &s, s.wrong) {
 		r.add(name, p.Line, v1.Key{}, p.Path, "%s", p.Message)
 	}
 	return s
+}
+
+// wrong returns what is wrong with what the file says.
+func (s *settings) wrong(stated func(path string) bool) (out []v1.Problem) {
+	switch {
+	case !stated("name"):
+	case len(s.Name) > maxSourceName:
+		out = append(out, v1.Problem{Path: "name", Message: fmt.Sprintf("has %d characters; at most %d are allowed", len(s.Name), maxSourceName)})
+	case !sourceNames.MatchString(s.Name):
+		out = append(out, v1.Problem{Path: "name", Message: quoteText(s.Name) + " may hold only lower-case letters, digits, ., _ and -, and must begin and end with a letter or digit"})
+	}
+	for _, p := range s.Defaults.Policy.Validate() {
+		p.Path = "defaults.policy." + p.Path
+		out = append(out, p)
+	}
+	return out
 }

@@ -74,6 +74,21 @@ func (e Entry) Position(path string) Position {
 	return Position{File: e.File, Line: int(e.document.marks[at].line)}
 }
 
+// Stating returns the paths at which the manifest states a field, by the field's path without indexes, such as
+// spec.ports[].mode.
+func (e Entry) Stating(path string) []string {
+	if e.document == nil {
+		return nil
+	}
+	var out []string
+	for i := range e.document.marks {
+		if m := e.document.marks; m.generic(int32(i)) == path && i > 0 {
+			out = append(out, m.path(int32(i)))
+		}
+	}
+	return out
+}
+
 // refs returns what the object refers to.
 func (e Entry) refs() []v1.Ref {
 	if e.document == nil {

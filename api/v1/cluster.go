@@ -76,18 +76,10 @@ type CA struct {
 	// Rotation replaces the root of the CA. Every node gets a new certificate, and both join tokens change. A
 	// rotation waits for nodes that are down.
 	Rotation *CARotation `json:"rotation,omitempty"`
-	// Signing is a root of your own. If the swarm has a different root, the operator replaces it, as by a rotation.
-	// It cannot be stated together with rotation.
-	Signing *CASigning `json:"signing,omitempty"`
-}
-
-// CASigning names files on the machine where the operator runs.
-type CASigning struct {
-	// CertFile is the absolute path of a CA's certificate in PEM. The file must contain this one certificate only.
-	// When the operator gives it to the swarm, the certificate must be valid for another year.
-	CertFile string `json:"certFile"`
-	// KeyFile is the absolute path of the certificate's private key, in PEM and without a passphrase.
-	KeyFile string `json:"keyFile"`
+	// Signing is the name of a root of your own, which authorities: of the operator's configuration defines. If the
+	// swarm has a different root, the operator replaces it, as by a rotation. It cannot be stated together with
+	// rotation.
+	Signing string `json:"signing,omitempty"`
 }
 
 // CARotation says when the operator replaces the root of the CA.
@@ -110,8 +102,9 @@ type JoinTokens struct {
 type JoinToken struct {
 	// Rotation says when the operator replaces the token. If omitted, the operator never replaces it.
 	Rotation *Rotation `json:"rotation,omitempty"`
-	// Sinks are where the token goes, each time that it changes.
-	Sinks []Sink `json:"sinks,omitempty"`
+	// Sinks are where the token goes, each time that it changes: names of sinks, which sinks: of the operator's
+	// configuration defines.
+	Sinks []string `json:"sinks,omitempty"`
 }
 
 // Rotation says when the operator replaces a token or key: by epoch, by age, or by whichever comes first. Both count
@@ -134,8 +127,9 @@ type Autolock struct {
 	// Rotation says when the operator replaces the unlock key. While autolock is not enabled, there is no key to
 	// replace.
 	Rotation *Rotation `json:"rotation,omitempty"`
-	// Escrow is where the unlock key goes, each time that it changes.
-	Escrow *Sink `json:"escrow,omitempty"`
+	// Escrow is where the unlock key goes, each time that it changes: the name of a sink, which sinks: of the operator's
+	// configuration defines.
+	Escrow string `json:"escrow,omitempty"`
 }
 
 // ExternalCA is a CA outside the swarm that signs certificates of nodes.
@@ -229,7 +223,6 @@ func (c *Cluster) Copy() Object {
 		if s.CA.Rotation = clone(s.CA.Rotation); s.CA.Rotation != nil {
 			s.CA.Rotation.Epoch = clone(s.CA.Rotation.Epoch)
 		}
-		s.CA.Signing = clone(s.CA.Signing)
 	}
 	if s.JoinTokens = clone(s.JoinTokens); s.JoinTokens != nil {
 		s.JoinTokens.Worker, s.JoinTokens.Manager = s.JoinTokens.Worker.copy(), s.JoinTokens.Manager.copy()
@@ -237,10 +230,6 @@ func (c *Cluster) Copy() Object {
 	if s.Autolock = clone(s.Autolock); s.Autolock != nil {
 		a := s.Autolock
 		a.Enabled, a.Rotation = clone(a.Enabled), a.Rotation.copy()
-		if a.Escrow != nil {
-			escrow := a.Escrow.copy()
-			a.Escrow = &escrow
-		}
 	}
 	if s.Managers = clone(s.Managers); s.Managers != nil {
 		m := s.Managers
@@ -264,9 +253,6 @@ func (r *Rotation) copy() *Rotation {
 func (j *JoinToken) copy() *JoinToken {
 	if j = clone(j); j != nil {
 		j.Rotation, j.Sinks = j.Rotation.copy(), slices.Clone(j.Sinks)
-		for i := range j.Sinks {
-			j.Sinks[i] = j.Sinks[i].copy()
-		}
 	}
 	return j
 }

@@ -24,13 +24,12 @@ func TestProblemsOfClusters(t *testing.T) {
 	hosts := func(patterns ...string) func(*v1.Cluster) {
 		return managers(v1.Managers{Count: 3, Candidates: &v1.Candidates{Hostnames: patterns}})
 	}
-	file := func(path string) v1.Sink { return v1.Sink{File: &v1.FileSink{Path: path}} }
 	tokens := func(worker, manager *v1.JoinToken) func(*v1.Cluster) {
 		return func(c *v1.Cluster) { c.Spec.JoinTokens = &v1.JoinTokens{Worker: worker, Manager: manager} }
 	}
 	rotated := func(r v1.Rotation) func(*v1.Cluster) { return tokens(&v1.JoinToken{Rotation: &r}, nil) }
 	lock := func(a v1.Autolock) func(*v1.Cluster) { return func(c *v1.Cluster) { c.Spec.Autolock = &a } }
-	key := file("/key")
+	const key = "offline"
 	is := func(s spec) func(*v1.Cluster) { return func(c *v1.Cluster) { c.Spec = s } }
 	const only = " may hold only what hostnames have, * and ?: one line, no white space and no /"
 	const nobodys = ": cannot be stated here: what is not stated stays as it is, so nothing is taken over, and nothing is removed with its manifest"
@@ -94,7 +93,7 @@ func TestProblemsOfClusters(t *testing.T) {
 		{"stable for long", managers(v1.Managers{Count: 1, StableFor: duration(601 * time.Second)}), "spec.managers.stableFor: 10m1s is not between 0s and 10m"},
 		{"replaced at once", managers(v1.Managers{Count: 1, ReplaceAfter: duration(29 * time.Second)}), "spec.managers.replaceAfter: 29s is less than 30s: a restart takes longer"},
 
-		{"tokens", tokens(&v1.JoinToken{Rotation: &v1.Rotation{Epoch: ptr(uint64(0))}}, &v1.JoinToken{Sinks: []v1.Sink{file("/a"), file("/b")}}), ""},
+		{"tokens", tokens(&v1.JoinToken{Rotation: &v1.Rotation{Epoch: ptr(uint64(0))}}, &v1.JoinToken{Sinks: []string{"a", "b"}}), ""},
 		{"tokens of which nothing is said", tokens(nil, nil), ""},
 		{"a token of which nothing is said", tokens(nil, &v1.JoinToken{}), "spec.joinTokens.manager: states neither rotation nor sinks"},
 		{"by epoch and by age", rotated(v1.Rotation{Epoch: ptr(uint64(7)), Every: duration(time.Hour)}), ""},
@@ -102,18 +101,22 @@ func TestProblemsOfClusters(t *testing.T) {
 		{"by neither", rotated(v1.Rotation{}), "spec.joinTokens.worker.rotation: states neither epoch nor every"},
 		{"by the minute", rotated(v1.Rotation{Every: duration(59 * time.Minute)}), "spec.joinTokens.worker.rotation.every: 59m is less than 1h: whoever uses it has to be told each time"},
 		{"backwards", rotated(v1.Rotation{Every: duration(-time.Hour)}), "spec.joinTokens.worker.rotation.every: -1h is less than 1h: whoever uses it has to be told each time"},
-		{"a token twice to one place", tokens(&v1.JoinToken{Sinks: []v1.Sink{file("/a"), file("/a")}}, nil), "spec.joinTokens.worker.sinks[1]: is stated twice: also by spec.joinTokens.worker.sinks[0]"},
-		{"locked", lock(v1.Autolock{Enabled: ptr(true), Rotation: &v1.Rotation{Epoch: ptr(uint64(1))}, Escrow: &key}), ""},
+		{"a token twice to one place", tokens(&v1.JoinToken{Sinks: []string{"a", "a"}}, nil), "spec.joinTokens.worker.sinks[1]: is stated twice: also by spec.joinTokens.worker.sinks[0]"},
+		{"locked", lock(v1.Autolock{Enabled: ptr(true), Rotation: &v1.Rotation{Epoch: ptr(uint64(1))}, Escrow: key}), ""},
 		{"locked, and nobody has the key", lock(v1.Autolock{Enabled: ptr(true)}), "spec.autolock.escrow: is missing: the swarm makes the unlock key, and without one that is kept nobody can start a manager again"},
-		{"locked, and the key goes nowhere", lock(v1.Autolock{Enabled: ptr(true), Escrow: &v1.Sink{}}), "spec.autolock.escrow: has to state exactly one of file, age, command, and states 0"},
-		{"locked or not", lock(v1.Autolock{Escrow: &key}), "spec.autolock.enabled: is missing: true or false"},
+		{"locked, and the key goes into a file", lock(v1.Autolock{Enabled: ptr(true), Escrow: "/root/.ssh/authorized_keys"}), `spec.autolock.escrow: "/root/.ssh/authorized_keys" is not a name in sinks: of the operator's configuration: ` + v1.ConfiguredNames},
+		{"tokens for a program, a URL and what is long", tokens(&v1.JoinToken{Sinks: []string{"../bin/sh", "https://x", strings.Repeat("a", 64)}}, nil),
+			`spec.joinTokens.worker.sinks[0]: "../bin/sh" is not a name in sinks: of the operator's configuration: ` + v1.ConfiguredNames + "\n" +
+				`spec.joinTokens.worker.sinks[1]: "https://x" is not a name in sinks: of the operator's configuration: ` + v1.ConfiguredNames + "\n" +
+				`spec.joinTokens.worker.sinks[2]: "` + strings.Repeat("a", 64) + `" is not a name in sinks: of the operator's configuration: ` + v1.ConfiguredNames},
+		{"locked or not", lock(v1.Autolock{Escrow: key}), "spec.autolock.enabled: is missing: true or false"},
 		{"not locked", lock(v1.Autolock{Enabled: ptr(false)}), ""},
-		{"not locked, with a place for the key", lock(v1.Autolock{Enabled: ptr(false), Escrow: &key, Rotation: &v1.Rotation{Every: duration(time.Hour)}}), ""},
+		{"not locked, with a place for the key", lock(v1.Autolock{Enabled: ptr(false), Escrow: key, Rotation: &v1.Rotation{Every: duration(time.Hour)}}), ""},
 		{"a key by neither", lock(v1.Autolock{Enabled: ptr(false), Rotation: &v1.Rotation{}}), "spec.autolock.rotation: states neither epoch nor every"},
 		{"a root", is(spec{CA: &v1.CA{Rotation: &v1.CARotation{Epoch: ptr(uint64(1))}}}), ""},
-		{"a root of one's own", is(spec{CA: &v1.CA{Signing: &v1.CASigning{CertFile: "/ca.pem", KeyFile: "/ca.key"}}}), ""},
-		{"a root of one's own, and none", is(spec{CA: &v1.CA{Signing: &v1.CASigning{CertFile: "ca.pem"}}}), "spec.ca.signing.certFile: \"ca.pem\" is not an absolute path in its shortest form\nspec.ca.signing.keyFile: is missing"},
-		{"two ways to a root", is(spec{CA: &v1.CA{Signing: &v1.CASigning{CertFile: "/ca.pem", KeyFile: "/ca.key"}, Rotation: &v1.CARotation{Epoch: ptr(uint64(1))}}}), "spec.ca.signing: cannot be stated together with spec.ca.rotation: the one would undo the other"},
+		{"a root of one's own", is(spec{CA: &v1.CA{Signing: "own"}}), ""},
+		{"a root in a file", is(spec{CA: &v1.CA{Signing: "/ca.pem"}}), `spec.ca.signing: "/ca.pem" is not a name in authorities: of the operator's configuration: ` + v1.ConfiguredNames},
+		{"two ways to a root", is(spec{CA: &v1.CA{Signing: "own", Rotation: &v1.CARotation{Epoch: ptr(uint64(1))}}}), "spec.ca.signing: cannot be stated together with spec.ca.rotation: the one would undo the other"},
 		{"a root without an epoch", is(spec{CA: &v1.CA{Rotation: &v1.CARotation{}}}), "spec.ca.rotation.epoch: is missing"},
 
 		{"pools", is(spec{DefaultAddrPool: []string{"10.0.0.0/8", "fd00::/16"}, SubnetSize: ptr(uint32(24)), DataPathPort: ptr(uint32(4789))}), ""},

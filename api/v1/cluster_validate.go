@@ -49,9 +49,8 @@ func (c *Cluster) Validate() []Problem {
 		if r := s.CA.Rotation; r != nil && r.Epoch == nil {
 			ps.add("spec.ca.rotation.epoch", "is missing")
 		}
-		if f := s.CA.Signing; f != nil {
-			ps.absolute("spec.ca.signing.certFile", f.CertFile)
-			ps.absolute("spec.ca.signing.keyFile", f.KeyFile)
+		if name := s.CA.Signing; name != "" {
+			ps.configured("spec.ca.signing", "authorities:", name)
 			if s.CA.Rotation != nil {
 				ps.add("spec.ca.signing", "cannot be stated together with spec.ca.rotation: the one would undo the other")
 			}
@@ -235,11 +234,11 @@ func (ps *problems) autolock(a *Autolock) {
 	switch {
 	case a.Enabled == nil:
 		ps.add("spec.autolock.enabled", "is missing: true or false")
-	case *a.Enabled && a.Escrow == nil:
+	case *a.Enabled && a.Escrow == "":
 		ps.add("spec.autolock.escrow", "is missing: the swarm makes the unlock key, and without one that is kept nobody can start a manager again")
 	}
 	ps.rotation("spec.autolock.rotation", a.Rotation)
-	if a.Escrow != nil {
-		ps.sink("spec.autolock.escrow", *a.Escrow)
+	if a.Escrow != "" {
+		ps.configured("spec.autolock.escrow", "sinks:", a.Escrow)
 	}
 }

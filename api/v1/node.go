@@ -68,8 +68,9 @@ type NodeSpec struct {
 type EngineEndpoint struct {
 	// Host is unix://PATH, tcp://HOST:PORT or ssh://[USER@]HOST.
 	Host string `json:"host"`
-	// TLS names the files for TLS with a tcp:// host. If omitted, the operator speaks to the engine without TLS.
-	TLS *EngineTLS `json:"tls,omitempty"`
+	// TLS is the name of the files for TLS with a tcp:// host, which tls: of the operator's configuration defines. If
+	// omitted, the operator speaks to it without TLS.
+	TLS string `json:"tls,omitempty"`
 	// AdvertiseAddr is where the other nodes reach this one, when it joins: an IP address or the name of a network
 	// interface, with or without a port. Default: the engine's own choice, which fails if the engine has several
 	// addresses.
@@ -79,16 +80,6 @@ type EngineEndpoint struct {
 	// DataPathAddr is where the traffic of containers goes, when the node joins: an IP address or the name of a
 	// network interface. Default: the address of advertiseAddr.
 	DataPathAddr string `json:"dataPathAddr,omitempty"`
-}
-
-// EngineTLS names files on the machine where the operator runs.
-type EngineTLS struct {
-	// CAFile is the path of the CA certificates in PEM that the operator checks the engine's certificate with.
-	CAFile string `json:"caFile,omitempty"`
-	// CertFile is the path of the certificate in PEM that the operator shows to the engine.
-	CertFile string `json:"certFile,omitempty"`
-	// KeyFile is the path of that certificate's private key, in PEM.
-	KeyFile string `json:"keyFile,omitempty"`
 }
 
 // NodeSet states the same for every node that its selector matches, including nodes that join later. If a Node states
@@ -157,9 +148,7 @@ func (n *Node) Copy() Object {
 	c.Header = n.Header.copy()
 	c.Spec.Labels = maps.Clone(c.Spec.Labels)
 	c.Spec.RemoveDownAfter = clone(c.Spec.RemoveDownAfter)
-	if c.Spec.Engine = clone(c.Spec.Engine); c.Spec.Engine != nil {
-		c.Spec.Engine.TLS = clone(c.Spec.Engine.TLS)
-	}
+	c.Spec.Engine = clone(c.Spec.Engine)
 	return &c
 }
 

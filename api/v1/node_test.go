@@ -30,9 +30,7 @@ func TestProblemsOfNodes(t *testing.T) {
 	type spec = v1.NodeSpec
 	labels := func(key, value string) spec { return spec{Labels: map[string]string{key: value}} }
 	host := func(host string) spec { return spec{Engine: &v1.EngineEndpoint{Host: host}} }
-	tls := func(host string, tls v1.EngineTLS) spec {
-		return spec{Engine: &v1.EngineEndpoint{Host: host, TLS: &tls}}
-	}
+	tls := func(host, name string) spec { return spec{Engine: &v1.EngineEndpoint{Host: host, TLS: name}} }
 	tests := []struct {
 		name string
 		spec spec
@@ -41,7 +39,7 @@ func TestProblemsOfNodes(t *testing.T) {
 		{"the least", spec{}, nil},
 		{"all", spec{
 			ID: "4hd41nyin8kn1wx4bscnnt3e9", Role: "manager", Availability: "pause", Labels: map[string]string{"a.b/c": "", "zone": "ä b"}, LabelMode: "exact", Presence: "present", RemoveDownAfter: duration(time.Minute),
-			Engine: &v1.EngineEndpoint{Host: "tcp://node:2376", TLS: &v1.EngineTLS{CAFile: "ca", CertFile: "c", KeyFile: "k"}},
+			Engine: &v1.EngineEndpoint{Host: "tcp://node:2376", TLS: "ops"},
 		}, nil},
 		{"an ID with capitals", spec{ID: "4HD"}, []string{`spec.id: "4HD" is not the ID of a node`}},
 		{"a long ID", spec{ID: strings.Repeat("a", 65)}, []string{"spec.id: is not the ID of a node"}},
@@ -72,10 +70,9 @@ func TestProblemsOfNodes(t *testing.T) {
 		{"an engine with a password", host("ssh://root:geheim@node"), []string{"spec.engine.host: holds a password"}},
 		{"an engine with an odd password", host("ssh://root:ge/heim@node"), []string{"spec.engine.host: is not of the form tcp://HOST:PORT"}},
 		{"an engine with a space", host("unix:///a b"), []string{"spec.engine.host: holds white space"}},
-		{"TLS by ssh", tls("ssh://node", v1.EngineTLS{}), []string{"spec.engine.tls: is only for tcp://"}},
-		{"TLS with a CA only", tls("tcp://node:1", v1.EngineTLS{CAFile: "ca"}), nil},
-		{"TLS without a key", tls("tcp://node:1", v1.EngineTLS{CertFile: "c"}), []string{"spec.engine.tls.keyFile: is missing"}},
-		{"TLS without a certificate", tls("tcp://node:1", v1.EngineTLS{KeyFile: "k"}), []string{"spec.engine.tls.certFile: is missing"}},
+		{"TLS by ssh", tls("ssh://node", "ops"), []string{"spec.engine.tls: is only for tcp://"}},
+		{"TLS by a file", tls("tcp://node:1", "/etc/ca.pem"), []string{`spec.engine.tls: "/etc/ca.pem" is not a name in tls: of the operator's configuration: ` + v1.ConfiguredNames}},
+		{"TLS by a name with a space", tls("tcp://node:1", "my files"), []string{`spec.engine.tls: "my files" is not a name in tls: of the operator's configuration: ` + v1.ConfiguredNames}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

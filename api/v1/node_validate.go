@@ -122,7 +122,7 @@ func (ps *problems) engine(e *EngineEndpoint) {
 			break
 		}
 		if _, has := u.User.Password(); has {
-			ps.add(path+".host", "holds a password; ssh uses keys, tcp the files of spec.engine.tls")
+			ps.add(path+".host", "holds a password; ssh uses keys, tcp the files that spec.engine.tls names")
 		} else if u.Hostname() == "" {
 			ps.add(path+".host", "names no host after %s://", scheme)
 		}
@@ -130,18 +130,12 @@ func (ps *problems) engine(e *EngineEndpoint) {
 	ps.word(path+".advertiseAddr", e.AdvertiseAddr)
 	ps.word(path+".listenAddr", e.ListenAddr)
 	ps.word(path+".dataPathAddr", e.DataPathAddr)
-	t := e.TLS
-	if t == nil {
+	if e.TLS == "" {
 		return
 	}
+	ps.configured(path+".tls", "tls:", e.TLS)
 	if scheme != "tcp" {
 		ps.add(path+".tls", "is only for tcp://")
-	}
-	if t.CertFile == "" && t.KeyFile != "" {
-		ps.add(path+".tls.certFile", "is missing: a key is of no use without its certificate")
-	}
-	if t.KeyFile == "" && t.CertFile != "" {
-		ps.add(path+".tls.keyFile", "is missing: a certificate is of no use without its key")
 	}
 }
 

@@ -64,6 +64,7 @@ what was done and the outcome. The text goes to the standard error meanwhile.`,
 		},
 	}
 	src.register(cmd, false)
+	src.guarded(cmd)
 	eng.register(cmd)
 	budgets.register(cmd)
 	out.register(cmd, "output format")

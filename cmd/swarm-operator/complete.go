@@ -106,7 +106,7 @@ func (k vocabulary) objects(ctx context.Context, cmd *cobra.Command) (out []stri
 	defer c.close()
 	if c != nil && c.isSource() {
 		if head, err := c.source.Head(ctx); err == nil {
-			set, _ := revisions.NewLoader().Load(head.Tree, c.root)
+			set, _ := revisions.NewLoader(nil).Load(head.Tree, c.root)
 			for _, e := range set.Entries {
 				if e.Key().Kind != v1.KindNodeSet {
 					out = append(out, e.Key().String())

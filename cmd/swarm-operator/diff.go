@@ -54,6 +54,7 @@ With -o json it prints one document with the same. For a revision that is refuse
 		},
 	}
 	src.register(cmd, true)
+	src.guarded(cmd)
 	eng.register(cmd)
 	budgets.register(cmd)
 	out.register(cmd, "output format")
@@ -93,15 +94,20 @@ func open(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets budget
 	if err != nil {
 		return nil, nil, err
 	}
-	loader := revisions.NewLoader()
-	client, err := eng.find(cmd.Context(), source, src.root(), loader, eng.options(cmd, log, nil), !observe, func(text string) { fmt.Fprintln(cmd.OutOrStdout(), text) })
+	guards, err := src.guards()
+	if err != nil {
+		source.Close()
+		return nil, nil, err
+	}
+	loader := revisions.NewLoader(guards)
+	client, err := eng.find(cmd.Context(), source, src.root(), loader, outside(cmd), eng.options(cmd, log, nil), !observe, func(text string) { fmt.Fprintln(cmd.OutOrStdout(), text) })
 	if err != nil {
 		source.Close()
 		return nil, nil, err
 	}
 	r := reconciler.New(reconciler.Options{
-		Engine: client, Log: log,
-		Revisions: revisions.New(revisions.Options{Git: source, Path: src.root(), Name: src.name, OnProblem: budgets.onProblem, Observe: observe, Loader: loader, Log: log}),
+		Engine: client, Log: log, Named: outside(cmd),
+		Revisions: revisions.New(revisions.Options{Git: source, Path: src.root(), Name: src.name, OnProblem: budgets.onProblem, Observe: observe, Guards: guards, Loader: loader, Log: log}),
 		Policy:    decide.Policy{Consents: consents, Budgets: budgets.Budgets, AskRewritten: budgets.asks(), Observe: observe},
 		Lease:     state.NewLease(state.LeaseOptions{Engine: client, Instance: fmt.Sprintf("%s (%s)", hostname(), cmd.Name()), Eager: true, Log: log, Pace: pace()}),
 	})

@@ -110,7 +110,7 @@ standard error either way, and the exit code says how it went.`,
 	root.SetFlagErrorFunc(flagError)
 	root.SetOut(out)
 	root.SetErr(errs)
-	root.PersistentFlags().Var(place{new(string), "FILE"}, "config", "file in YAML with values for flags, one as 'name: value' on a line")
+	root.PersistentFlags().Var(place{new(string), "FILE"}, "config", "the operator's configuration, a file in YAML with sources, sinks, values of flags and more")
 	var color string
 	enumFlag(root, root.PersistentFlags(), &color, "color", "", "whether to colour text; auto does on a terminal, unless NO_COLOR is set or TERM is dumb", "auto", "auto", "always", "never")
 	root.AddCommand(newValidate(), newDiff(), newApply(), newRun(), newStatus(), newHealth(), newVersion(),

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 
+	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/bootstrap"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
@@ -27,6 +30,7 @@ import (
 type sourceFlags struct {
 	location, path, name string
 	worktree             bool
+	guardrails           string
 }
 
 func (f *sourceFlags) register(cmd *cobra.Command, worktree bool) {
@@ -37,6 +41,11 @@ func (f *sourceFlags) register(cmd *cobra.Command, worktree bool) {
 	if worktree {
 		cmd.Flags().BoolVar(&f.worktree, "worktree", false, "read the files of a checkout as they are, not the commit at HEAD")
 	}
+}
+
+// guarded adds the flag of a command that decides by manifests.
+func (f *sourceFlags) guarded(cmd *cobra.Command) {
+	cmd.Flags().Var(place{&f.guardrails, "FILE"}, "guardrails", "file with rules for what the manifests of the source may state")
 }
 
 // sourceIsOptional changes the help of --source for a command that works without a source: it shows no default, and
@@ -54,6 +63,22 @@ func (f *sourceFlags) check() error {
 		return fmt.Errorf("--name: %s", wrong)
 	}
 	return nil
+}
+
+// guards reads the guardrails. It returns nil if there are none.
+func (f *sourceFlags) guards() (*revisions.Guards, error) {
+	if f.guardrails == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(f.guardrails)
+	if err != nil {
+		return nil, fmt.Errorf("--guardrails: %w", err)
+	}
+	rules := &config.Guardrails{}
+	if problems := manifests.Into(f.guardrails, data, rules, rules.Validate); len(problems) > 0 {
+		return nil, problemsOf("--guardrails", problems)
+	}
+	return revisions.NewGuards(rules, time.Now), nil
 }
 
 // root returns the directory within the source where manifests start, as io/fs spells it.
@@ -120,8 +145,9 @@ func (f *engineFlags) open(cmd *cobra.Command, log logr.Logger, observe func(eng
 
 // find opens the engine for a command that reads manifests. If nobody names an engine, but manifests state engines, it
 // returns the first of those that is a manager, and does not use the default socket. If none of them is in a swarm,
-// init says whether to make one; find reports that through say.
-func (f *engineFlags) find(ctx context.Context, source *git.Source, root string, loader *manifests.Loader, o engine.Options, init bool, say func(string)) (*engine.Client, error) {
+// init says whether to make one; find reports that through say. may is what manifests may name of the operator's
+// configuration.
+func (f *engineFlags) find(ctx context.Context, source *git.Source, root string, loader *manifests.Loader, may config.Named, o engine.Options, init bool, say func(string)) (*engine.Client, error) {
 	stated, err := engine.Stated(o)
 	if err != nil {
 		return nil, err
@@ -133,7 +159,7 @@ func (f *engineFlags) find(ctx context.Context, source *git.Source, root string,
 	if len(nodes) == 0 {
 		return engine.Open(o)
 	}
-	found, err := bootstrap.Manager(ctx, bootstrap.Options{Nodes: nodes, Cluster: cluster, Engine: o, Init: init && problem == ""})
+	found, err := bootstrap.Manager(ctx, bootstrap.Options{Nodes: nodes, Cluster: cluster, Named: may, Engine: o, Init: init && problem == ""})
 	if init && errors.Is(err, bootstrap.ErrNone) {
 		return nil, fmt.Errorf("%w, and the operator makes no swarm from manifests with a problem: %s", bootstrap.ErrNone, problem)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 
+	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
@@ -40,21 +40,31 @@ type runFlags struct {
 	repairAfter time.Duration
 	// repairRestartsAfter is the delay of repairs that restart tasks.
 	repairRestartsAfter time.Duration
+	outside             config.Named
+	guards              *revisions.Guards
 }
 
 func newRun() *cobra.Command {
 	var f runFlags
+	return f.command()
+}
+
+func (f *runFlags) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Keep the swarm matching the manifests",
 		Long: `Run follows the source and the swarm. It applies each new commit. It reports a change by hand, and repairs it after --repair-after, or
 after --repair-restarts-after if the repair restarts tasks. If somebody removes an object, run makes it again after --repair-after.
 A revision that cannot be read is refused whole, and the last good one stays in force. A wrong value in a manifest holds that object
-and whatever depends on it. Run ends cleanly on SIGTERM.`,
+and whatever depends on it. Run ends cleanly on SIGTERM.
+
+When the file that --config names changes, run starts anew with it, in the same process. If the new content has a mistake, run goes on
+as before, and the condition ConfigurationRefused says what is wrong.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	f.src.register(cmd, false)
+	f.src.guarded(cmd)
 	f.eng.register(cmd)
 	f.budgets.register(cmd)
 	enumFlag(cmd, cmd.Flags(), &f.mode, "mode", "", "what to do about differences; observe reports them and never writes", "enforce", "enforce", "observe")
@@ -68,10 +78,31 @@ and whatever depends on it. Run ends cleanly on SIGTERM.`,
 	return cmd
 }
 
+// run works until the command's context ends. Each time that the config file changes, it starts anew.
 func (f *runFlags) run(cmd *cobra.Command) error {
+	w := &watched{cmd: cmd, data: configurationOf(cmd).data}
+	defer w.close()
+	for {
+		if err := f.once(cmd, w); err != nil || w.next == nil {
+			return err
+		}
+		if err := w.reconfigure(); err != nil {
+			return err
+		}
+	}
+}
+
+// once works until the command's context ends, or until the config file has a content that can be used and is another one.
+func (f *runFlags) once(cmd *cobra.Command, w *watched) error {
 	if err := f.check(); err != nil {
 		return err
 	}
+	f.outside = outside(cmd)
+	guards, err := f.src.guards()
+	if err != nil {
+		return err
+	}
+	f.guards = guards
 	log, err := f.eng.logger(cmd.ErrOrStderr())
 	if err != nil {
 		return err
@@ -105,8 +136,14 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		end()
 		work.Wait()
 	}()
+	work.Go(func() {
+		if w.watch(ctx, board, log) {
+			log.Info("the configuration has changed; starting anew with it")
+			end()
+		}
+	})
 	if f.listen != "" { // serve before the source can be opened: the process works, and says what it waits for
-		listener, err := net.Listen("tcp", f.listen)
+		listener, err := w.listen(f.listen)
 		if err != nil {
 			return fmt.Errorf("--listen: %w", err)
 		}
@@ -151,13 +188,13 @@ type parts struct {
 // engine returns the engine to talk to, and waits for one if the manifests state engines. If again is true, another
 // engine may be found when this one is no longer a manager. The client is nil if ctx ended first.
 func (f *runFlags) engine(ctx context.Context, source *git.Source, o engine.Options, stated bool, board *status.Board) (client *engine.Client, again bool, err error) {
-	loader := revisions.NewLoader()
+	loader := revisions.NewLoader(f.guards)
 	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, 30*time.Second) {
 		if nodes, _, _ := engines(ctx, source, f.src.root(), loader); stated || len(nodes) == 0 {
 			client, err = engine.Open(o)
 			return client, false, err
 		}
-		client, err = f.eng.find(ctx, source, f.src.root(), loader, o, f.mode == "enforce", func(text string) { o.Logger.Info(text) })
+		client, err = f.eng.find(ctx, source, f.src.root(), loader, f.outside, o, f.mode == "enforce", func(text string) { o.Logger.Info(text) })
 		if err == nil {
 			return client, true, nil
 		}
@@ -184,9 +221,9 @@ func (f *runFlags) work(ctx context.Context, client *engine.Client, source *git.
 	})
 	observes := f.mode == "observe"
 	loop := session.New(reconciler.New(reconciler.Options{
-		Engine: client, Log: s.log, Lease: lease,
+		Engine: client, Log: s.log, Lease: lease, Named: f.outside,
 		Revisions: revisions.New(revisions.Options{
-			Git: source, Path: f.src.root(), Name: f.src.name, OnProblem: f.budgets.onProblem, Fallback: true, Observe: observes, Log: s.log,
+			Git: source, Path: f.src.root(), Name: f.src.name, OnProblem: f.budgets.onProblem, Fallback: true, Observe: observes, Guards: f.guards, Log: s.log,
 		}),
 		Policy: decide.Policy{
 			Budgets: f.budgets.Budgets, AskRewritten: f.budgets.asks(), RepairAfter: f.repairAfter, RepairRestartsAfter: f.repairRestartsAfter,

@@ -136,7 +136,7 @@ func (f *statusFlags) here(cmd *cobra.Command) bool {
 	if err != nil {
 		return false
 	}
-	set, _ := revisions.NewLoader().Load(head.Tree, c.root)
+	set, _ := revisions.NewLoader(nil).Load(head.Tree, c.root)
 	if len(set.Entries) == 0 {
 		return false
 	}

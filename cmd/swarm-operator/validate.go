@@ -32,7 +32,11 @@ Notes point at things that are valid but probably a mistake; they do not change 
 			if err != nil {
 				return err
 			}
-			set, problems := revisions.NewLoader().Load(commit.Tree, src.root())
+			guards, err := src.guards()
+			if err != nil {
+				return err
+			}
+			set, problems := revisions.NewLoader(guards).Load(commit.Tree, src.root())
 			consents, below := commit.Lines(plan.Trailer)
 			for _, text := range consents {
 				parsed, err := plan.ParseConsent(text)
@@ -51,6 +55,7 @@ Notes point at things that are valid but probably a mistake; they do not change 
 		},
 	}
 	src.register(cmd, true)
+	src.guarded(cmd)
 	out.register(cmd, "output format")
 	vocabulary{source: &src.location}.register(cmd)
 	return cmd

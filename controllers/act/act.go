@@ -10,11 +10,13 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/sinks"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -25,6 +27,10 @@ type Options struct {
 	Engine *engine.Client
 	Lease  *state.Lease
 	Kinds  []kinds.Kind
+	// Sinks are where tokens and keys can go.
+	Sinks sinks.Set
+	// Named is what the kinds may use of the operator's configuration.
+	Named config.Named
 	// Decider is told what was done.
 	Decider *decide.Decider
 	Log     logr.Logger
@@ -207,7 +213,7 @@ func (d *doing) step(ctx context.Context, out *apply.Outcome) error {
 	run := d.run
 	var gone []kinds.Ref
 	*out = apply.Run(ctx, d.plan, apply.Options{
-		Engine: d.Engine, Source: run.Source, Index: run.Index, HashKey: run.Memory.HashKey, Nonce: run.Memory.Nonce, Kinds: d.Kinds,
+		Engine: d.Engine, Source: run.Source, Index: run.Index, HashKey: run.Memory.HashKey, Nonce: run.Memory.Nonce, Kinds: d.Kinds, Named: d.Named,
 		Check: d.check, Outdated: d.outdated(run), Doubt: d.doubts(run), Epoch: d.epoch,
 		Observe: func(e apply.Event) {
 			d.did(e)

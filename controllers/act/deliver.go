@@ -15,14 +15,14 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
-	"github.com/swarm-operator/swarm-operator/controllers/sinks"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 // Delivery is a token or a key that has to go where a manifest says.
 type Delivery struct {
-	Of   kinds.Rotated
-	Sink v1.Sink
+	Of kinds.Rotated
+	// Sink is the name of a sink that the operator's configuration defines.
+	Sink string
 	// key and digest are what to remember once it is delivered.
 	key, digest string
 	secret      v1.Content
@@ -37,7 +37,7 @@ func (a *Actor) Look(ctx context.Context, run *Run) {
 }
 
 // notDelivered reads the join tokens and the unlock key, if manifests state sinks for them. It returns a Delivery for
-// each sink that does not have the present value yet, by the record of what was delivered. It returns nil if the memory
+// each sink that does not have the present value, by the record of what was delivered and by a look at the sink. It returns nil if the memory
 // has no hash key. The operator keeps the values only until they are delivered, and shows them nowhere else.
 func (a *Actor) notDelivered(ctx context.Context, run *Run) ([]Delivery, error) {
 	to := decide.SinksOf(run.Entries)
@@ -62,14 +62,25 @@ func (a *Actor) notDelivered(ctx context.Context, run *Run) ([]Delivery, error) 
 	var out []Delivery
 	for _, of := range slices.Sorted(maps.Keys(to)) {
 		for _, s := range to[of] {
-			d := Delivery{Of: of, Sink: s, key: string(of) + " to " + s.Name(), secret: v1.NewContent([]byte(secrets[of]))}
+			d := Delivery{Of: of, Sink: s, key: decide.DeliveryKey(of, s), secret: v1.NewContent([]byte(secrets[of]))}
 			d.digest = digestOf(run.Memory.HashKey, d.key, secrets[of])
-			if secrets[of] != "" && a.Decider.Delivered(run.Decision, d.key) != d.digest {
+			if secrets[of] != "" && (a.Decider.Delivered(run.Decision, d.key) != d.digest || a.lost(ctx, d)) {
 				out = append(out, d)
 			}
 		}
 	}
 	return out, nil
+}
+
+// lost reports whether a sink no longer has what was delivered to it. Each instance asks about its own disk: a file that
+// another instance wrote is on another machine.
+func (a *Actor) lost(ctx context.Context, d Delivery) bool {
+	err := a.Sinks.Has(ctx, d.Sink, d.secret)
+	if err == nil || ctx.Err() != nil {
+		return false
+	}
+	a.Log.Info("a sink does not have what was delivered; delivering again", "what", string(d.Of), "sink", d.Sink, "why", err.Error())
+	return true
 }
 
 // digestOf tells one secret from the next without revealing either: it is keyed, and the secrets are random.
@@ -86,10 +97,10 @@ func (a *Actor) deliver(ctx context.Context, all []Delivery) (done int, failed [
 	for i, d := range all {
 		err := ctx.Err()
 		if err == nil && d.Of == kinds.UnlockKey {
-			err = sinks.Keep(d.Sink)
+			err = a.Sinks.Keep(d.Sink)
 		}
 		if err == nil {
-			err = sinks.Deliver(ctx, d.Sink, d.secret)
+			err = a.Sinks.Deliver(ctx, d.Sink, d.secret)
 		}
 		if err != nil && ctx.Err() != nil { // the run ends, so nothing has failed: these are still to be delivered
 			return done, append(failed, all[i:]...), errs
@@ -101,7 +112,7 @@ func (a *Actor) deliver(ctx context.Context, all []Delivery) (done int, failed [
 		}
 		done++
 		a.Decider.Handed(d.key, d.digest)
-		a.Log.Info("secret delivered", "what", string(d.Of), "to", d.Sink.Name())
+		a.Log.Info("secret delivered", "what", string(d.Of), "to", d.Sink)
 	}
 	return done, failed, errs
 }
@@ -119,12 +130,12 @@ func (a *Actor) proven(ctx context.Context, run *Run) (p plan.Plan, errs []error
 		}
 		for _, d := range run.Undelivered {
 			if d.Of == of {
-				errs = append(errs, fmt.Errorf("%s of %s: nothing was changed, because the present %s is %w to %s yet", s.Op.Word(), s.Key, d.Of, errNotDelivered, d.Sink.Name()))
+				errs = append(errs, fmt.Errorf("%s of %s: nothing was changed, because the present %s is %w to %s yet", s.Op.Word(), s.Key, d.Of, errNotDelivered, d.Sink))
 				return true
 			}
 		}
 		for _, sink := range to[of] {
-			if err := sinks.Prove(ctx, sink); err != nil {
+			if err := a.Sinks.Prove(ctx, sink); err != nil {
 				errs = append(errs, fmt.Errorf("%s of %s: nothing was changed, because it could not be put where it should go: %w", s.Op.Word(), s.Key, err))
 				return true
 			}

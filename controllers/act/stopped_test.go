@@ -13,6 +13,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/sinks"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
@@ -65,7 +66,7 @@ func TestSinksOfARunThatIsStoppedHaveNotFailed(t *testing.T) {
 	if decide.Makes(locks) != kinds.UnlockKey {
 		t.Fatal("the step makes no key")
 	}
-	nowhere := v1.Sink{Command: &v1.CommandSink{Argv: []string{"/nowhere"}}}
+	nowhere := sinks.Set{"nowhere": {Command: []string{"/nowhere"}}}
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
 	for name, test := range map[string]struct {
@@ -75,8 +76,8 @@ func TestSinksOfARunThatIsStoppedHaveNotFailed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			run := &Run{Decision: &decide.Decision{}}
 			run.Plan.Steps = []plan.Step{locks}
-			run.Entries = []kinds.Entry{{Object: &v1.Cluster{Spec: v1.ClusterSpec{Autolock: &v1.Autolock{Escrow: &nowhere}}}}}
-			d := &doing{Actor: &Actor{}, run: run, done: tried{}, delivers: true}
+			run.Entries = []kinds.Entry{{Object: &v1.Cluster{Spec: v1.ClusterSpec{Autolock: &v1.Autolock{Escrow: "nowhere"}}}}}
+			d := &doing{Actor: &Actor{Options: Options{Sinks: nowhere}}, run: run, done: tried{}, delivers: true}
 			var out apply.Outcome
 			if err := d.prove(test.ctx, &out); err != nil || len(d.plan.Steps) > 0 {
 				t.Errorf("%d steps are left, %v", len(d.plan.Steps), err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
@@ -61,6 +62,7 @@ type Options struct {
 	HashKey []byte
 	Nonce   string
 	Kinds   []kinds.Kind
+	Named   config.Named
 	// Check is called before each step. If it returns an error, the step does not begin. An error of class ErrNotNow
 	// makes the caller plan again.
 	Check func(context.Context, v1.Key) error
@@ -134,7 +136,7 @@ func (r *run) prepare(ctx context.Context, steps []plan.Step) {
 
 func (r *run) env() kinds.Env {
 	return kinds.Env{
-		Engine: r.options.Engine, Source: r.options.Source, Resolve: r.resolver, Index: r.options.Index, HashKey: r.options.HashKey, Nonce: r.options.Nonce, ID: r.id,
+		Engine: r.options.Engine, Source: r.options.Source, Resolve: r.resolver, Index: r.options.Index, HashKey: r.options.HashKey, Nonce: r.options.Nonce, ID: r.id, Named: r.options.Named,
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
+	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
@@ -30,6 +31,8 @@ type Options struct {
 	Nodes []*v1.Node
 	// Cluster states what can be set only when a swarm is made. nil means that nothing is stated.
 	Cluster *v1.Cluster
+	// Named is what manifests may name of the operator's configuration.
+	Named config.Named
 	// Engine holds the options that all clients share.
 	Engine engine.Options
 	// Init says whether to make a swarm if there is none.
@@ -60,7 +63,7 @@ func Engines(nodes []*v1.Node) []*v1.Node {
 // in a swarm. An engine that does not answer may be the manager of a swarm, which would then exist twice.
 func Manager(ctx context.Context, o Options) (Found, error) {
 	nodes := Engines(o.Nodes)
-	seen := look(ctx, nodes, o.Engine)
+	seen := look(ctx, nodes, o.Named, o.Engine)
 	first := -1
 	for i, s := range seen {
 		if s.err == nil && s.about.Manager && s.about.State == swarm.LocalNodeStateActive && (first < 0 || seen[first].about.Error != "" && s.about.Error == "") {
@@ -112,7 +115,7 @@ type sight struct {
 }
 
 // look asks all engines at once.
-func look(ctx context.Context, nodes []*v1.Node, like engine.Options) []sight {
+func look(ctx context.Context, nodes []*v1.Node, named config.Named, like engine.Options) []sight {
 	seen := make([]sight, len(nodes))
 	var all sync.WaitGroup
 	for i, n := range nodes {
@@ -120,7 +123,7 @@ func look(ctx context.Context, nodes []*v1.Node, like engine.Options) []sight {
 			ctx, cancel := context.WithTimeout(ctx, answer)
 			defer cancel()
 			s := &seen[i]
-			if s.client, s.err = kinds.OpenEngine(*n.Spec.Engine, like); s.err != nil {
+			if s.client, s.err = kinds.OpenEngine(*n.Spec.Engine, named, like); s.err != nil {
 				return
 			}
 			s.about, s.err = s.client.Describe(ctx)

@@ -69,7 +69,8 @@ type Needs struct {
 	Lives map[string][]*kinds.Live
 	// Tasks are the tasks that matter because of the nodes that they run on.
 	Tasks kinds.TaskNeed
-	// Files are the paths of files that manifests name and whose content matters.
+	// Files are files that the operator's configuration defines and whose content matters, by the names that a kind gives
+	// them.
 	Files []string
 
 	waits     waits
@@ -112,7 +113,7 @@ type Answers struct {
 	Unread  map[string]error
 	// Tasks are the answers to Needs.Tasks, one for each time that tasks were asked for.
 	Tasks []kinds.TaskAnswer
-	// Files are the files of Needs.Files, by path.
+	// Files are the files of Needs.Files, by name.
 	Files map[string]kinds.File
 }
 

@@ -10,9 +10,10 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// SinksOf returns where manifests say that tokens and keys go. It leaves out tokens and keys that go nowhere.
-func SinksOf(entries []kinds.Entry) map[kinds.Rotated][]v1.Sink {
-	out := map[kinds.Rotated][]v1.Sink{}
+// SinksOf returns the names of the sinks that tokens and keys go to, by the manifests. It leaves out tokens and keys that
+// go nowhere.
+func SinksOf(entries []kinds.Entry) map[kinds.Rotated][]string {
+	out := map[kinds.Rotated][]string{}
 	for _, e := range entries {
 		c, is := e.Object.(*v1.Cluster)
 		if !is {
@@ -24,13 +25,16 @@ func SinksOf(entries []kinds.Entry) map[kinds.Rotated][]v1.Sink {
 		if t := c.Spec.JoinTokens; t != nil && t.Manager != nil {
 			out[kinds.ManagerToken] = t.Manager.Sinks
 		}
-		if a := c.Spec.Autolock; a != nil && a.Escrow != nil {
-			out[kinds.UnlockKey] = []v1.Sink{*a.Escrow}
+		if a := c.Spec.Autolock; a != nil && a.Escrow != "" {
+			out[kinds.UnlockKey] = []string{a.Escrow}
 		}
 	}
-	maps.DeleteFunc(out, func(_ kinds.Rotated, s []v1.Sink) bool { return len(s) == 0 })
+	maps.DeleteFunc(out, func(_ kinds.Rotated, s []string) bool { return len(s) == 0 })
 	return out
 }
+
+// DeliveryKey is the name of a delivery in the memory.
+func DeliveryKey(of kinds.Rotated, sink string) string { return string(of) + " to " + sink }
 
 // Delivered returns the digest of what was delivered under a key, or "" if no delivery is known.
 func (d *Decider) Delivered(run *Decision, key string) string {
@@ -46,8 +50,8 @@ func (d *Decider) noteDelivered(run *Decision) {
 	to := SinksOf(run.Entries)
 	out := map[string]string{}
 	for of, list := range to {
-		for _, s := range list {
-			key := string(of) + " to " + s.Name()
+		for _, sink := range list {
+			key := DeliveryKey(of, sink)
 			if digest := d.Delivered(run, key); digest != "" {
 				out[key] = digest
 			}

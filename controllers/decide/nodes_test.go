@@ -36,9 +36,9 @@ func clusterOf(spec v1.ClusterSpec) *v1.Cluster {
 	return &v1.Cluster{Header: headed(v1.KindCluster, v1.ClusterName), Spec: spec}
 }
 
-// signedBy returns a manifest that names the files of a root.
-func signedBy(cert, key string) v1.Object {
-	return clusterOf(v1.ClusterSpec{CA: &v1.CA{Signing: &v1.CASigning{CertFile: cert, KeyFile: key}}})
+// signedBy returns a manifest that names an authority.
+func signedBy(name string) v1.Object {
+	return clusterOf(v1.ClusterSpec{CA: &v1.CA{Signing: name}})
 }
 
 // worker returns a live node.
@@ -111,11 +111,11 @@ func TestNeedsOfTasksAndFiles(t *testing.T) {
 		"a drain, and nothing runs": {manifests: []v1.Object{drained("b")}, tasks: nodes, answers: Answers{Tasks: []kinds.TaskAnswer{{TaskNeed: nodes}}}},
 		"a drain of what runs":      {manifests: []v1.Object{drained("b")}, tasks: nodes, answers: Answers{Tasks: []kinds.TaskAnswer{{TaskNeed: nodes, Tasks: []kinds.Task{running}}}}, then: services},
 		"a drain, and no answer":    {manifests: []v1.Object{drained("b")}, tasks: nodes},
-		"files that are not there":  {manifests: []v1.Object{signedBy("/cert", "/key")}, files: []string{"/cert"}, answers: Answers{Files: map[string]kinds.File{"/cert": {Err: errors.New("gone")}}}},
-		"files, and no answer":      {manifests: []v1.Object{signedBy("/cert", "/key")}, files: []string{"/cert"}},
+		"files that are not there":  {manifests: []v1.Object{signedBy("own")}, files: []string{"own.certFile"}, answers: Answers{Files: map[string]kinds.File{"own.certFile": {Err: errors.New("gone")}}}},
+		"files, and no answer":      {manifests: []v1.Object{signedBy("own")}, files: []string{"own.certFile"}},
 		"both": {
-			manifests: []v1.Object{signedBy("/cert", "/key"), drained("b")}, tasks: nodes, files: []string{"/cert"}, then: services,
-			answers: Answers{Tasks: []kinds.TaskAnswer{{TaskNeed: nodes, Tasks: []kinds.Task{running}}}, Files: map[string]kinds.File{"/cert": {}}},
+			manifests: []v1.Object{signedBy("own"), drained("b")}, tasks: nodes, files: []string{"own.certFile"}, then: services,
+			answers: Answers{Tasks: []kinds.TaskAnswer{{TaskNeed: nodes, Tasks: []kinds.Task{running}}}, Files: map[string]kinds.File{"own.certFile": {}}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 // Write makes path a file with this content and the mode 0600. After an error the file is the old one or the whole
 // new one.
 func Write(path string, data []byte) error {
-	if err := replaceable(path); err != nil {
+	if err := Replaceable(path); err != nil {
 		return err
 	}
 	name, err := temporary(path, data)
@@ -63,7 +63,7 @@ func Read(path string, limit int64) ([]byte, error) {
 // Prove shows that Write will probably work, and leaves no trace. It makes a file beside path, writes, renames and
 // removes it.
 func Prove(path string) error {
-	if err := replaceable(path); err != nil {
+	if err := Replaceable(path); err != nil {
 		return err
 	}
 	name, err := temporary(path, make([]byte, 4096)) // more than any content, because a full disk has no block for it
@@ -77,9 +77,9 @@ func Prove(path string) error {
 	return drop(renamed)
 }
 
-// replaceable returns an error if something other than a file is in its place. A rename would not follow a link but
+// Replaceable returns an error if something other than a file is at path, so that Write would not replace it. A rename would not follow a link but
 // replace it, and turn a device into a file. Whoever put them there meant something else.
-func replaceable(path string) error {
+func Replaceable(path string) error {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -202,6 +203,8 @@ type Env struct {
 	HashKey []byte
 	// Nonce marks new objects until they are on record.
 	Nonce string
+	// Named is what manifests name and the operator's configuration defines.
+	Named config.Named
 }
 
 // Mark puts the nonce among the labels of an object that is about to be made. It does nothing if there is no nonce.

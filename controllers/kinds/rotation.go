@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -74,11 +75,11 @@ func RenewalOf(s plan.Step) *Renewal {
 
 // Rotator says what of an object is replaced by epoch or by age. All of it is pure, except File.
 type Rotator struct {
-	// Asks returns the paths of the files that Rotate has to know and that were not read yet. They may depend on the
-	// files so far. It returns nil if none is missing.
+	// Asks returns the files that Rotate has to know and that were not read yet, by names that File understands. They
+	// may depend on the files so far. It returns nil if none is missing.
 	Asks func(Rotate, map[string]File) []string
-	// File reads a file that a manifest names.
-	File func(path string) File
+	// File reads a file that the operator's configuration defines.
+	File func(named config.Named, name string) File
 	// Rotate returns what is replaced. A rotation that needs a file which could not be read is refused.
 	Rotate func(Rotate, map[string]File) Rotating
 }

@@ -56,8 +56,8 @@ func (r *Reconciler) askMore(ctx context.Context, n decide.Needs, a *decide.Answ
 			a.Tasks = append(a.Tasks, kinds.TaskAnswer{TaskNeed: n.Tasks, Tasks: tasks, Err: err})
 		}
 		if k.Rotate != nil {
-			for _, path := range n.Files {
-				a.Files[path] = k.Rotate.File(path)
+			for _, name := range n.Files {
+				a.Files[name] = k.Rotate.File(r.named, name)
 			}
 		}
 	}

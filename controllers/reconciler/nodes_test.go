@@ -11,6 +11,7 @@ import (
 
 	"github.com/moby/moby/api/types/swarm"
 
+	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
@@ -129,10 +130,12 @@ func TestTasksAndFilesThatAreNeeded(t *testing.T) {
 			}}
 		}
 	}
-	there, gone := filepath.Join(t.TempDir(), "ca.pem"), filepath.Join(t.TempDir(), "gone")
-	if err := os.WriteFile(there, []byte("a root"), 0o600); err != nil {
+	const there, gone = "own.certFile", "own.keyFile"
+	own := config.Authority{CertFile: filepath.Join(t.TempDir(), "ca.pem"), KeyFile: filepath.Join(t.TempDir(), "gone")}
+	if err := os.WriteFile(own.CertFile, []byte("a root"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	r.named.Authorities = map[string]config.Authority{"own": own}
 	a := decide.Answers{Files: map[string]kinds.File{}}
 	for _, n := range []decide.Needs{{}, {Files: []string{there, gone}}, {Tasks: kinds.TaskNeed{Nodes: []string{"1"}}}, {Tasks: kinds.TaskNeed{Services: []string{"s"}}}} {
 		r.askMore(t.Context(), n, &a)

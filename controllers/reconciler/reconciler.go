@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/act"
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
@@ -30,6 +31,8 @@ type Options struct {
 	Revisions *revisions.Reader
 	// Kinds are what is reconciled. nil means all kinds.
 	Kinds kinds.Set
+	// Named is what manifests may name of the operator's configuration.
+	Named config.Named
 	// Policy says how to decide.
 	Policy decide.Policy
 	// Lease is this process's part of the swarm's lease. Nothing is written without the lease. nil means a new one
@@ -47,6 +50,7 @@ type Reconciler struct {
 	kinds     []kinds.Kind
 	lease     *state.Lease
 	now       func() time.Time
+	named     config.Named
 
 	mu    sync.Mutex     // mu allows one run at a time
 	world *observe.World // world is as it was last read; nil if nothing is known
@@ -70,8 +74,8 @@ func New(o Options) *Reconciler {
 	}
 	every, decider := o.Kinds, decide.About(o.Kinds, o.Policy)
 	return &Reconciler{
-		engine: o.Engine, revisions: o.Revisions, kinds: every, lease: o.Lease, now: o.Now, observer: observe.New(o.Engine, every), decider: decider,
-		actor: act.New(act.Options{Engine: o.Engine, Lease: o.Lease, Kinds: every, Decider: decider, Log: o.Log, Now: o.Now}),
+		engine: o.Engine, revisions: o.Revisions, kinds: every, lease: o.Lease, now: o.Now, named: o.Named, observer: observe.New(o.Engine, every), decider: decider,
+		actor: act.New(act.Options{Engine: o.Engine, Lease: o.Lease, Kinds: every, Sinks: o.Named.Sinks, Named: o.Named, Decider: decider, Log: o.Log, Now: o.Now}),
 	}
 }
 

@@ -223,9 +223,9 @@ func (c *Conditions) Delivered(run *decide.Decision, undelivered []act.Delivery,
 	var key, token []string
 	for _, d := range undelivered {
 		if d.Of == kinds.UnlockKey {
-			key = append(key, d.Sink.Name())
+			key = append(key, d.Sink)
 		} else {
-			token = append(token, string(d.Of)+" to "+d.Sink.Name())
+			token = append(token, string(d.Of)+" to "+d.Sink)
 		}
 	}
 	why := ""

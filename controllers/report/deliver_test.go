@@ -18,7 +18,7 @@ import (
 // While a problem holds the manifest of the Cluster, nobody knows where tokens and keys go. The last condition stays,
 // and a new process says that it does not know.
 func TestDeliveryIsNotKnownWhileTheClusterIsHeld(t *testing.T) {
-	sink := v1.Sink{File: &v1.FileSink{Path: "/there"}}
+	const sink = "vault"
 	undelivered := []act.Delivery{{Of: kinds.UnlockKey, Sink: sink}, {Of: kinds.WorkerToken, Sink: sink}}
 	cluster, node := v1.Key{Kind: v1.KindCluster, Name: v1.ClusterName}, v1.Key{Kind: v1.KindNode, Name: "n"}
 	for _, test := range []struct {

@@ -35,7 +35,9 @@ type Options struct {
 	// OnProblem says what a problem of an object's values holds: Object, which includes what depends on the object,
 	// or Whole. "" means Object.
 	OnProblem string
-	// Loader reads manifests. It does not parse an unchanged file twice. nil means a new one.
+	// Guards check the manifests. nil means that nothing does.
+	Guards *Guards
+	// Loader reads manifests. It does not parse an unchanged file twice. nil means a new one with these Guards.
 	Loader *manifests.Loader
 	Log    logr.Logger
 }
@@ -49,9 +51,13 @@ const (
 // DefaultName is the name of a source that has no name.
 const DefaultName = "default"
 
-// NewLoader returns a loader that knows all kinds.
-func NewLoader() *manifests.Loader {
-	return manifests.NewLoader(manifests.Options{Kinds: all.Manifests()})
+// NewLoader returns a loader that knows all kinds, and checks manifests by guards, which may be nil.
+func NewLoader(guards *Guards) *manifests.Loader {
+	o := manifests.Options{Kinds: all.Manifests()}
+	if guards != nil {
+		o.Rules = guards.check
+	}
+	return manifests.NewLoader(o)
 }
 
 // Reader reads revisions. It keeps the last ones, so that they need not be read again. One goroutine may use it at a
@@ -66,7 +72,7 @@ type Reader struct {
 // New returns a Reader that has read nothing yet.
 func New(o Options) *Reader {
 	if o.Loader == nil {
-		o.Loader = NewLoader()
+		o.Loader = NewLoader(o.Guards)
 	}
 	return &Reader{Options: o}
 }
@@ -103,7 +109,7 @@ func (r *Reader) Head(ctx context.Context) *Revision {
 }
 
 func (r *Reader) load(commit git.Commit) *Revision {
-	if r.last != nil && r.last.Commit.Hash == commit.Hash && commit.Hash != "" {
+	if r.last != nil && r.last.Commit.Hash == commit.Hash && commit.Hash != "" && !r.Guards.outdated() {
 		return r.last
 	}
 	set, problems := r.Loader.Load(commit.Tree, r.Path)

@@ -92,8 +92,8 @@ func environment() []string {
 	return out
 }
 
-// unwrapped returns what the system said: an exit status or a signal. It leaves out the path, which the sink's name
-// already has.
+// unwrapped returns what the system said: an exit status or a signal. It leaves out the path, which only the operator's
+// configuration shows.
 func unwrapped(err error) error {
 	if e, ok := errors.AsType[*exec.ExitError](err); ok {
 		return fmt.Errorf("the program ended with %s", e.ProcessState)

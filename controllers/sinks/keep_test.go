@@ -6,23 +6,20 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
 func TestWhatAFileHadStaysBesideIt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key")
-	for name, s := range map[string]v1.Sink{"file": {File: &v1.FileSink{Path: path}}, "age": {Age: &v1.AgeSink{File: path + "-age"}}} {
+	for name, s := range map[string]config.Sink{"file": {File: path, Volatile: true}, "age": {Age: &config.AgeSink{File: path + "-age"}, Volatile: true}} {
 		t.Run(name, func(t *testing.T) {
-			path := path
-			if s.Age != nil {
-				path = s.Age.File
-			}
+			path := s.Path()
 			for i := range 9 {
-				if err := Keep(s); err != nil {
+				if err := keep(s); err != nil {
 					t.Fatal(err)
 				}
-				_ = os.Remove(path)
-				if err := os.WriteFile(path, fmt.Append(nil, i), 0o600); err != nil {
+				if err := replace(s, fmt.Append(nil, i), v1.NewContent([]byte("k"))); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -42,10 +39,10 @@ func TestWhatAFileHadStaysBesideIt(t *testing.T) {
 			}
 		})
 	}
-	if err := Keep(v1.Sink{Command: &v1.CommandSink{Argv: []string{"/x"}}}); err != nil {
+	if err := keep(config.Sink{Command: []string{"/x"}}); err != nil {
 		t.Error(err)
 	}
-	if err := Keep(v1.Sink{File: &v1.FileSink{Path: filepath.Join(path, "below a file")}}); err != nil && !os.IsNotExist(err) {
-		t.Logf("what cannot be looked at: %v", err)
+	if err := keep(config.Sink{File: filepath.Join(path, "below a file")}); err == nil {
+		t.Error("what cannot be looked at has no error")
 	}
 }

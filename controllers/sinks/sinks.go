@@ -1,9 +1,11 @@
-// Package sinks delivers tokens and keys to where a manifest says: a file, an encrypted file, or a program. It shows
-// the secret nowhere else: not in a log, an error, an argument or a variable, and not in what a program prints.
+// Package sinks delivers tokens and keys to the places that the operator's configuration defines: a file, an encrypted
+// file, or a program. Manifests name them. It shows the secret nowhere else: not in a log, an error, an argument or a
+// variable, and not in what a program prints. Its errors show no argument of a program either.
 package sinks
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,76 +17,142 @@ import (
 	"filippo.io/age/agessh"
 	"filippo.io/age/armor"
 
+	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/files"
 )
 
-// patience is how long a program may take.
-const patience = 30 * time.Second
+// patience is how long a program may take to store a secret, and verifying how long one may take to look for it.
+const (
+	patience  = 30 * time.Second
+	verifying = 10 * time.Second
+)
 
-// Prove returns an error if a secret could not be delivered. It is called before a secret is made that exists nowhere
-// else. It leaves nothing behind, and runs no program.
-func Prove(ctx context.Context, s v1.Sink) error {
-	return named(s, prove(ctx, s))
+// Set has the sinks that the operator's configuration defines, by name.
+type Set map[string]config.Sink
+
+// Prove returns an error if a secret could not be delivered to the sink of that name. It is called before a secret is
+// made that exists nowhere else. It leaves nothing behind, and runs no program.
+func (set Set) Prove(ctx context.Context, name string) error {
+	return set.with(name, func(s config.Sink) error { return prove(ctx, s) })
 }
 
-func prove(ctx context.Context, s v1.Sink) error {
+// Deliver delivers the secret to the sink of that name, as it is, with no newline added. If it returns nil, the secret is
+// on the disk, or the program has read it and ended with 0. It may be called again with the same secret.
+func (set Set) Deliver(ctx context.Context, name string, secret v1.Content) error {
+	return set.with(name, func(s config.Sink) error { return deliver(ctx, s, secret, patience) })
+}
+
+// Has returns an error if the sink of that name has lost what was delivered to it, as far as anybody can tell: a file is
+// gone or has other content, or the sink's verify program does not find the secret. Of a sink that this process does not
+// know, it returns nil.
+func (set Set) Has(ctx context.Context, name string, secret v1.Content) error {
+	if _, known := set[name]; !known {
+		return nil
+	}
+	return set.with(name, func(s config.Sink) error { return has(ctx, s, secret) })
+}
+
+func has(ctx context.Context, s config.Sink, secret v1.Content) error {
+	switch {
+	case s.Path() != "":
+		return holds(s.Path(), secret)
+	case s.Verify == nil:
+		return nil
+	}
+	if err := runnable(s.Verify); err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	if err := pass(ctx, s.Verify, secret, verifying); err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	return nil
+}
+
+// Keep saves beside its file what the sink of that name has now. A manager that was down while the unlock key changed
+// needs the former key. A program that gets secrets keeps them itself.
+func (set Set) Keep(name string) error { return set.with(name, keep) }
+
+// with calls do with the sink of that name. An error says which sink it is about.
+func (set Set) with(name string, do func(config.Sink) error) error {
+	s, is := set[name]
+	err := errUndefined
+	if is {
+		err = do(s)
+	}
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("sink %s: %w", name, err)
+}
+
+// errUndefined is the error of a sink that a manifest names and this process does not know. Another instance may.
+var errUndefined = errors.New("this operator's configuration (--config) does not define it")
+
+func prove(ctx context.Context, s config.Sink) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	switch {
-	case s.File != nil:
-		return files.Prove(s.File.Path)
+	case s.File != "":
+		return provable(s)
 	case s.Age != nil:
 		if _, err := encrypted(s.Age.Recipients, nil); err != nil {
 			return err
 		}
-		return files.Prove(s.Age.File)
+		return provable(s)
 	case s.Command != nil:
-		return runnable(s.Command.Argv)
+		return runnable(s.Command)
 	}
 	return errNone
 }
 
-// Deliver delivers the secret as it is, with no newline added. If it returns nil, the secret is on the disk, or the
-// program has read it and ended with 0. It may be called again with the same secret.
-func Deliver(ctx context.Context, s v1.Sink, secret v1.Content) error {
-	return named(s, deliver(ctx, s, secret, patience))
+// provable returns an error if the operator could not write the file of a sink.
+func provable(s config.Sink) error {
+	return cmp.Or(lasting(s), foreign(s.Path()), files.Prove(s.Path()))
 }
 
-func deliver(ctx context.Context, s v1.Sink, secret v1.Content, limit time.Duration) error {
+// lasting returns an error if the file of a sink would be on a file system that a restart empties, and the sink does not
+// allow that.
+func lasting(s config.Sink) error {
+	if s.Volatile {
+		return nil
+	}
+	lost, err := files.Volatile(s.Path())
+	if err != nil {
+		return err
+	}
+	if lost {
+		return errors.New("its file would be on a file system that a restart empties (tmpfs); give it another path, or volatile: true if that is meant")
+	}
+	return nil
+}
+
+func deliver(ctx context.Context, s config.Sink, secret v1.Content, limit time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	switch {
 	case secret.Len() == 0: // it would replace a secret that somebody needs
 		return errors.New("there is nothing to deliver")
-	case s.File != nil:
-		return files.Write(s.File.Path, secret.Reveal())
+	case s.File != "":
+		return replace(s, secret.Reveal(), secret)
 	case s.Age != nil:
 		data, err := encrypted(s.Age.Recipients, secret.Reveal())
 		if err != nil {
 			return err
 		}
-		return files.Write(s.Age.File, data)
+		return replace(s, data, secret)
 	case s.Command != nil:
-		if err := runnable(s.Command.Argv); err != nil {
+		if err := runnable(s.Command); err != nil {
 			return err
 		}
-		return pass(ctx, s.Command.Argv, secret, limit)
+		return pass(ctx, s.Command, secret, limit)
 	}
 	return errNone
 }
 
 var errNone = errors.New("it has to state one of file, age, command")
-
-// named adds to an error which sink it is about. It returns nil if err is nil.
-func named(s v1.Sink, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("sink %s: %w", s.Name(), err)
-}
 
 // encrypted returns the secret as an armored age file.
 func encrypted(recipients []string, secret []byte) ([]byte, error) {

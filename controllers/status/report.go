@@ -30,6 +30,9 @@ const (
 	Contended          = "Contended"          // the operator leaves alone what somebody keeps overwriting
 	EventsMissing      = "EventsMissing"      // the engine's events cannot be read, so a change by hand is seen late
 	CARotating         = "CARotating"         // the root of the swarm's CA is being replaced, on every node
+
+	// ConfigurationRefused is true if the config file has changed and cannot be used; the operator goes on with what it had.
+	ConfigurationRefused = "ConfigurationRefused"
 )
 
 // Condition is one statement about the operator or its source.

@@ -407,7 +407,7 @@ func attribute(c *diff.Change, name, value string) {
 	case "unmatched":
 		c.Want.Unmatched = true
 	case "escrow":
-		c.Want.Leaves = append(c.Want.Leaves, diff.Leaf{Path: "spec.autolock.escrow.file.path", Type: "spec.autolock.escrow.file.path", Text: "/key", Stated: true})
+		c.Want.Leaves = append(c.Want.Leaves, diff.Leaf{Path: "spec.autolock.escrow", Type: "spec.autolock.escrow", Text: "disk", Stated: true})
 	case "uses":
 		c.Want.Uses = keysOf(value)
 	case "after":

@@ -116,8 +116,8 @@ func rotationLine(g *plan.Given, w []string) (is bool, err error) {
 		r.Locked = true
 	case "signing":
 		r.Signing = &cluster.Signing{Path: "spec.ca.signing", Wanted: w[1], Live: attributes["live"], From: ago(cmp.Or(attributes["from"], "1h")), Until: now.Add(now.Sub(ago(cmp.Or(attributes["until"], "9000h"))))}
-		if r.Signing.Field = attributes["problem"]; r.Signing.Field != "" {
-			r.Signing.Wanted, r.Signing.Problem = "", "/ca.key: it is not the key of the certificate"
+		if r.Signing.Problem = strings.ReplaceAll(attributes["problem"], "-", " "); r.Signing.Problem != "" {
+			r.Signing.Wanted = ""
 		}
 	default:
 		return false, nil

@@ -35,7 +35,7 @@ import (
 
 // Load reads the manifests of a directory. It fails if one of them has a problem.
 func Load(files fs.FS) ([]kinds.Entry, error) {
-	set, problems := revisions.NewLoader().Load(files, ".")
+	set, problems := revisions.NewLoader(nil).Load(files, ".")
 	errs := make([]error, 0, len(problems))
 	for _, p := range problems {
 		errs = append(errs, errors.New(p.String()))

@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -50,7 +49,6 @@ var (
 
 // staffed returns manifests of the Cluster, a Node of the first manager and one of the worker, and a NodeSet of both.
 func (w *world) staffed(epoch int, presence, worker string) map[string]string {
-	sinks := filepath.Join(w.home, "worker-token")
 	worker = "engine: {host: '" + worker + "'}"
 	second := node(w.swarm.Workers()[0], "presence: "+presence, worker)
 	if presence == "present" { // otherwise it has no labels
@@ -58,7 +56,7 @@ func (w *world) staffed(epoch int, presence, worker string) map[string]string {
 	}
 	return map[string]string{"staff.yaml": docs(
 		cluster(
-			fmt.Sprintf("joinTokens: {worker: {rotation: {epoch: %d}, sinks: [{file: {path: '%s'}}]}, manager: {rotation: {epoch: %d}}}", epoch, sinks, epoch),
+			fmt.Sprintf("joinTokens: {worker: {rotation: {epoch: %d}, sinks: [token]}, manager: {rotation: {epoch: %d}}}", epoch, epoch),
 			w.locked(fmt.Sprintf(", rotation: {epoch: %d}", epoch)),
 		),
 		node(w.swarm.Managers()[0], fmt.Sprintf("labels: {grown: e%d}", epoch)),

@@ -111,7 +111,7 @@ func (w *world) rootDone() {
 
 // locked returns the lines of a manifest that turn autolock on.
 func (w *world) locked(more string) string {
-	return fmt.Sprintf("autolock: {enabled: true, escrow: {file: {path: '%s'}}%s}", filepath.Join(w.home, "unlock.key"), more)
+	return "autolock: {enabled: true, escrow: key" + more + "}"
 }
 
 func TestAJoinTokenIsRotatedOnceForItsEpoch(t *testing.T) {
@@ -490,11 +490,12 @@ func TestARootOfFilesReplacesTheSwarms(t *testing.T) {
 		}
 	}
 	before := w.keys()
-	files := fmt.Sprintf("ca: {signing: {certFile: '%s', keyFile: '%s'}}", w.put("ca.pem", cert), w.put("ca.key", other))
-	r := w.repo("signing", map[string]string{"cluster.yaml": cluster(files)})
+	w.put("ca.pem", cert)
+	w.put("ca.key", other)
+	r := w.repo("signing", map[string]string{"cluster.yaml": cluster("ca: {signing: own}")})
 	p := w.proxy()
 	o := w.operate(p.Host(), r, "--repair-after", "0s", "--resync", "1s", "--log-level", "debug")
-	why := "spec.ca.signing.keyFile: " + filepath.Join(w.home, "ca.key") + ": it is not the key of the certificate"
+	const why = "spec.ca.signing: own.keyFile: it is not the key of the certificate"
 	o.reports(func(r harness.Report) error {
 		for _, x := range r.Refused {
 			if x.Object == "Cluster/default" && x.Guard == "rotation" && x.Class == "never" && x.Why == why {
@@ -531,7 +532,7 @@ func TestARootOfFilesReplacesTheSwarms(t *testing.T) {
 	}
 
 	// Other changes keep the root, and so does a manifest that no longer names files.
-	o.inSync(r.commit("a setting", map[string]string{"cluster.yaml": cluster(files, "taskHistoryLimit: 3")}))
+	o.inSync(r.commit("a setting", map[string]string{"cluster.yaml": cluster("ca: {signing: own}", "taskHistoryLimit: 3")}))
 	o.inSync(r.commit("no files", map[string]string{"cluster.yaml": cluster("taskHistoryLimit: 4")}))
 	w.rotated("settings", own, "")
 	c.served(o)

@@ -43,8 +43,20 @@ func newWorld(t *testing.T, n size) *world {
 	w := &world{T: t, swarm: s}
 	w.api = w.connect(s.Managers()[0])
 	w.home = t.TempDir()
+	w.defines("key: {file: '"+w.path("unlock.key")+"', volatile: true}", "token: {file: '"+w.path("worker-token")+"', volatile: true}")
 	t.Cleanup(w.keepSwarm)
 	return w
+}
+
+func (w *world) path(name string) string { return filepath.Join(w.home, name) }
+
+// defines writes the operator's configuration, with these sinks and a root of its own for the CA.
+func (w *world) defines(sinks ...string) {
+	w.Helper()
+	text := "sinks:\n  " + strings.Join(sinks, "\n  ") + "\nauthorities: {own: {certFile: '" + w.path("ca.pem") + "', keyFile: '" + w.path("ca.key") + "'}}\n"
+	if err := os.WriteFile(w.path("operator.yaml"), []byte(text), 0o600); err != nil {
+		w.Fatal(err)
+	}
 }
 
 // in returns the same world for a subtest.
@@ -102,7 +114,7 @@ func (w *world) proxyTo(node string) *harness.Proxy {
 // env returns the environment of every process. It takes nothing from the person who runs the tests. The home, where
 // it keeps temporary files, is removed with the test, even if the process was killed.
 func (w *world) env(more ...string) []string {
-	return append([]string{"HOME=" + w.home, "DOCKER_CONFIG=" + filepath.Join(w.home, ".docker"), "PATH=" + os.Getenv("PATH"), "TMPDIR=" + w.home, fmt.Sprintf("SWARM_OPERATOR_TEST_PACE=%d", pace())}, more...)
+	return append([]string{"HOME=" + w.home, "DOCKER_CONFIG=" + filepath.Join(w.home, ".docker"), "PATH=" + os.Getenv("PATH"), "TMPDIR=" + w.home, "SWARM_OPERATOR_CONFIG=" + w.path("operator.yaml"), fmt.Sprintf("SWARM_OPERATOR_TEST_PACE=%d", pace())}, more...)
 }
 
 // result is how a command ended.

@@ -11,10 +11,11 @@ import (
 // Hosts are the hostnames that manifests of nodes are about.
 var Hosts = []string{"a", "b", "c", "d", "e"}
 
-// The files that a Cluster may name.
+// Authority is the name of the root that a Cluster may have signed by. CertFile and KeyFile are the names of its files.
 const (
-	CertFile = "/run/ca.pem"
-	KeyFile  = "/run/ca.key"
+	Authority = "own"
+	CertFile  = Authority + ".certFile"
+	KeyFile   = Authority + ".keyFile"
 )
 
 // Nodes makes manifests of nodes, of sets of nodes and of the Cluster.
@@ -139,7 +140,7 @@ func clusterOf(t *rapid.T) *v1.Cluster {
 		epoch := rapid.Uint64Range(1, 3).Draw(t, "epoch of the root")
 		s.CA = &v1.CA{Rotation: &v1.CARotation{Epoch: &epoch}}
 	case "signing":
-		s.CA = &v1.CA{Signing: &v1.CASigning{CertFile: CertFile, KeyFile: KeyFile}}
+		s.CA = &v1.CA{Signing: Authority}
 	}
 	return c
 }

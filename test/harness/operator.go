@@ -83,6 +83,7 @@ func (o *Operator) Report(ctx context.Context) (Report, error) {
 
 // Report is the drift report as a client sees it.
 type Report struct {
+	Mode       string      `json:"mode"`
 	Source     string      `json:"source"`
 	Revision   string      `json:"revision"` // the newest revision seen
 	Applied    string      `json:"inForce"`

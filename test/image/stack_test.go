@@ -31,7 +31,7 @@ func aStack(w *world) {
 	r := w.repo("stacked")
 	r.ownService(w.example())
 	source := w.serve(r)
-	w.docker("name: stack\nrepair-after: 0s\nlog-format: json\nsource: "+source+"\n", "secret", "create", "swarm-operator", "-")
+	w.docker("sources: [{name: stack, repairAfter: 0s, location: '"+source+"'}]\nlog: {format: json}\n", "secret", "create", "swarm-operator", "-")
 	said := w.docker("", "stack", "deploy", "--compose-file", deployFile(w.T, "swarm-operator.yaml"), "swarm-operator")
 	if strings.Contains(said, "Ignoring") {
 		w.Errorf("something in the file has no effect: %s", said)

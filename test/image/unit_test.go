@@ -14,11 +14,11 @@ func TestUnitFile(t *testing.T) {
 	args := unit(t, "swarm-operator.service")
 	binary, dir := file(built(t), ""), t.TempDir()
 	// The program that the unit starts reads the file: it names a value that no flag can have.
-	if err := os.WriteFile(filepath.Join(dir, "config"), []byte("source: /nowhere\nmode: nonsense\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "config"), []byte("sources: [{location: /nowhere, mode: nonsense}]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	start := exec.CommandContext(t.Context(), binary, strings.Fields(strings.ReplaceAll(args, "${CREDENTIALS_DIRECTORY}", dir))...)
-	if out, err := start.CombinedOutput(); err == nil || !strings.Contains(string(out), `--mode: "nonsense"`) {
+	if out, err := start.CombinedOutput(); err == nil || !strings.Contains(string(out), `sources[0].mode: "nonsense"`) {
 		t.Errorf("%s says %s, %v", args, out, err)
 	}
 }

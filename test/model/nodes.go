@@ -135,7 +135,7 @@ func (m *Swarm) cluster(s plan.Step, src kinds.Source) error {
 	case r.Makes == kinds.RootCA:
 		root = fmt.Sprintf("root %d", o.Spec.CAConfig.ForceRotate)
 	case r.Makes == kinds.SignedRoot:
-		root = m.Files[s.Change.Want.Value.(*v1.Cluster).Spec.CA.Signing.CertFile]
+		root = m.Files[s.Change.Want.Value.(*v1.Cluster).Spec.CA.Signing+".certFile"]
 	}
 	m.ChangeCluster(func(c *swarm.ClusterInfo) {
 		c.Spec = o.Spec

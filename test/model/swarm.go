@@ -38,7 +38,7 @@ var ErrInUse = errors.New("in use")
 type Swarm struct {
 	// Objects are what there is, by kind and live name.
 	Objects map[v1.Key]*kinds.Live
-	// Files are the files that manifests name, by path.
+	// Files are the files of what manifests name, by the names that kinds give them.
 	Files map[string]string
 	// Writes is how many steps were carried out, whether or not they failed.
 	Writes int

@@ -71,7 +71,7 @@ func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 	live := s.Change.Have.Value.(*kinds.Live)
 	o, err := Update(s, env.Owner(s.Key))
 	if renewal := kinds.RenewalOf(s); err == nil && renewal != nil && renewal.Makes == kinds.SignedRoot {
-		err = sign(&o.Spec.CAConfig, s.Change.Want.Value.(*v1.Cluster).Spec.CA, renewal.Root)
+		err = sign(&o.Spec.CAConfig, env.Named, s.Change.Want.Value.(*v1.Cluster).Spec.CA, renewal.Root)
 	}
 	if err == nil {
 		_, err = env.Engine.SwarmUpdate(ctx, o)

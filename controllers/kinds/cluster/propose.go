@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -50,8 +49,8 @@ type Signing struct {
 	Wanted, Live string
 	// From and Until are the times between which the certificate is good.
 	From, Until time.Time
-	// Field is the field of the manifest that has a Problem, which names the file. Both are "" if there is none.
-	Field, Problem string
+	// Problem is what is wrong with the files of that name. It is "" if nothing is.
+	Problem string
 }
 
 const (
@@ -145,11 +144,10 @@ func (r Rotations) signed(p *plan.Plan, f plan.Facts) (due dueRotation, is bool)
 	if s == nil || diff.Ignored(s.Path, r.Want.Policy.IgnoreDifferences) {
 		return due, false
 	}
-	field := plan.TextField(s.Path+".certFile", abridged(s.Live), abridged(s.Wanted))
+	field := plan.TextField(s.Path, abridged(s.Live), abridged(s.Wanted))
 	if s.Problem != "" {
-		field.Path = s.Field
 		field.Have, field.Want = diff.Value{}, diff.Value{}
-		notRotated(p, plan.Never, field, "%s: %s", s.Field, s.Problem)
+		notRotated(p, plan.Never, field, "%s: %s", s.Path, s.Problem)
 		return due, false
 	}
 	switch {
@@ -321,7 +319,7 @@ func (r Rotations) finish(p *plan.Plan, f plan.Facts, _ plan.Policy) {
 
 // escrowed refuses a step that makes the swarm create an unlock key that nobody keeps.
 func escrowed(s plan.Step, _ plan.Facts, _ plan.Policy) []plan.Refusal {
-	if !locks(s) || slices.ContainsFunc(s.Change.Want.Whole().Leaves, func(l diff.Leaf) bool { return strings.HasPrefix(l.Path, pathEscrow+".") }) {
+	if !locks(s) || slices.ContainsFunc(s.Change.Want.Whole().Leaves, func(l diff.Leaf) bool { return l.Path == pathEscrow }) {
 		return nil
 	}
 	return []plan.Refusal{s.Refusal(plan.Never, "nothing says where the unlock key is kept: state spec.autolock.escrow")}

@@ -193,7 +193,7 @@ func TestTurningAutolockOnRecordsTheKey(t *testing.T) {
 	})
 	turned := func(to string) plan.Plan {
 		want := &diff.State{Key: theCluster, Instance: theCluster.Name, Partial: true}
-		want.Leaves = []diff.Leaf{{Path: pathEscrow + ".file.path", Type: pathEscrow + ".file.path", Text: "/key", Stated: true}}
+		want.Leaves = []diff.Leaf{{Path: pathEscrow, Type: pathEscrow, Text: "disk", Stated: true}}
 		c := diff.Change{Op: diff.Update, Key: theCluster, Instance: theCluster.Name, Effect: diff.InPlace, Have: r.Have, Want: want}
 		c.Fields = []diff.Field{plan.TextField(pathAutolock, "", to)}
 		return plan.Build([]diff.Change{c}, plan.Facts{Now: at}, plan.Policy{Source: "s", Budgets: plan.DefaultBudgets()}, r.Part(), plan.Part{Guards: Kind().Guards})

@@ -66,7 +66,7 @@ func wantRotation() *v1.Cluster {
 	}
 	c := &v1.Cluster{Spec: v1.ClusterSpec{
 		JoinTokens: &v1.JoinTokens{Worker: &v1.JoinToken{Rotation: by(1, time.Hour)}, Manager: &v1.JoinToken{Rotation: by(2, 2*time.Hour)}},
-		Autolock:   &v1.Autolock{Enabled: ptr(true), Rotation: by(3, 3*time.Hour), Escrow: &v1.Sink{File: &v1.FileSink{Path: "/key"}}},
+		Autolock:   &v1.Autolock{Enabled: ptr(true), Rotation: by(3, 3*time.Hour), Escrow: "disk"},
 		CA:         &v1.CA{Rotation: &v1.CARotation{Epoch: ptr(uint64(4))}},
 	}}
 	c.Header = v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindCluster, Metadata: v1.Metadata{Name: v1.ClusterName}}
@@ -161,8 +161,8 @@ func TestRotationsHaveWhatIsStatedAndRecorded(t *testing.T) {
 			{Of: kinds.UnlockKey, Path: "spec.autolock.rotation", Epoch: epoch(3), Every: 3 * time.Hour},
 			{Of: kinds.RootCA, Path: "spec.ca.rotation", Epoch: epoch(4)},
 		}}},
-		{"sinks", &v1.Cluster{Spec: v1.ClusterSpec{JoinTokens: &v1.JoinTokens{Worker: &v1.JoinToken{Sinks: []v1.Sink{{}}}}, CA: &v1.CA{}}}, Rotations{}},
-		{"unlocked", &v1.Cluster{Spec: v1.ClusterSpec{Autolock: &v1.Autolock{Enabled: ptr(false), Rotation: &v1.Rotation{Epoch: epoch(1)}, Escrow: &v1.Sink{}}}}, Rotations{}},
+		{"sinks", &v1.Cluster{Spec: v1.ClusterSpec{JoinTokens: &v1.JoinTokens{Worker: &v1.JoinToken{Sinks: []string{"disk"}}}, CA: &v1.CA{}}}, Rotations{}},
+		{"unlocked", &v1.Cluster{Spec: v1.ClusterSpec{Autolock: &v1.Autolock{Enabled: ptr(false), Rotation: &v1.Rotation{Epoch: epoch(1)}, Escrow: "disk"}}}, Rotations{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.is.Records, c.is.Locked = records, true

@@ -14,7 +14,7 @@ const (
 var ofNodes = diff.Rule{Effect: diff.InPlace, Stays: true, Unseen: true}
 
 // byEpoch is the rule for what the operator renews. Rotations compares the recorded rotations with the stated ones,
-// and the swarm's root with the root in a file. Sinks are for what was renewed.
+// and the swarm's root with the one that spec.ca.signing names. Sinks are for what was renewed.
 var byEpoch = diff.Rule{Effect: diff.InPlace, Stays: true, Unseen: true}
 
 var rules = diff.Rules{
@@ -32,8 +32,7 @@ var rules = diff.Rules{
 	"spec.ca.externalCAs[].options.*":        {Effect: diff.InPlace, Merges: true},
 	"spec.ca.externalCAs[].caCert":           {Effect: diff.InPlace, Stays: true},
 	"spec.ca.rotation.epoch":                 byEpoch,
-	"spec.ca.signing.certFile":               byEpoch,
-	"spec.ca.signing.keyFile":                byEpoch,
+	"spec.ca.signing":                        byEpoch,
 	"spec.joinTokens.worker.rotation.epoch":  byEpoch,
 	"spec.joinTokens.worker.rotation.every":  byEpoch,
 	"spec.joinTokens.worker.sinks":           byEpoch,
@@ -43,10 +42,7 @@ var rules = diff.Rules{
 	"spec.autolock.enabled":                  {Effect: diff.InPlace, Stays: true},
 	"spec.autolock.rotation.epoch":           byEpoch,
 	"spec.autolock.rotation.every":           byEpoch,
-	"spec.autolock.escrow.file.path":         byEpoch,
-	"spec.autolock.escrow.age.recipients":    byEpoch,
-	"spec.autolock.escrow.age.file":          byEpoch,
-	"spec.autolock.escrow.command.argv":      byEpoch,
+	"spec.autolock.escrow":                   byEpoch,
 	"spec.managers.count":                    ofNodes,
 	"spec.managers.candidates.labels.*":      ofNodes,
 	"spec.managers.candidates.hostnames":     ofNodes,

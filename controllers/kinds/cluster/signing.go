@@ -15,29 +15,31 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 )
 
-const (
-	pathSigningCert = "spec.ca.signing.certFile"
-	pathSigningKey  = "spec.ca.signing.keyFile"
-)
+const pathSigning = "spec.ca.signing"
+
+// ownRoot has the names of the two files of an authority that the operator's configuration defines.
+func ownRoot(authority string) (cert, key string) {
+	return authority + ".certFile", authority + ".keyFile"
+}
 
 // signing compares the certificate that a manifest names with the swarm's root. It returns nil if the manifest names
 // none. It looks at the key only if the two differ, and does not keep it: the step that needs the key reads it again.
-// lacks is the path of a file that it has to look at and that nobody has read. It is "" if there is none.
+// lacks is the name of a file that it has to look at and that nobody has read. It is "" if there is none.
 func signing(l *kinds.Live, want v1.Object, read map[string]kinds.File) (out *Signing, lacks string) {
 	c, is := want.(*v1.Cluster)
-	if !is || c.Spec.CA == nil || c.Spec.CA.Signing == nil {
+	if !is || c.Spec.CA == nil || c.Spec.CA.Signing == "" {
 		return nil, ""
 	}
-	stated := c.Spec.CA.Signing
+	certFile, keyFile := ownRoot(c.Spec.CA.Signing)
 	live := rootOf(raw(l).TLSInfo.TrustRoot)
-	out = &Signing{Path: "spec.ca.signing"}
+	out = &Signing{Path: pathSigning}
 	if live != nil {
 		out.Live = digest(live)
 	}
-	f, lacks := fileOf(stated.CertFile, read)
+	f, lacks := fileOf(certFile, read)
 	cert, err := certIn(f)
 	if err != nil {
-		out.Field, out.Problem = pathSigningCert, fmt.Sprintf("%s: %s", stated.CertFile, err)
+		out.Problem = fmt.Sprintf("%s: %s", certFile, err)
 		return out, lacks
 	}
 	out.Wanted, out.From, out.Until = digest(cert), cert.NotBefore, cert.NotAfter
@@ -45,21 +47,21 @@ func signing(l *kinds.Live, want v1.Object, read map[string]kinds.File) (out *Si
 		return out, ""
 	}
 	if live != nil && sameKey(live.PublicKey, cert.PublicKey) {
-		out.Field, out.Problem = pathSigningCert, stated.CertFile+": it has the same key as the root that the swarm has, and the engine takes no new root of that: make a new key"
+		out.Problem = certFile + ": it has the same key as the root that the swarm has, and the engine takes no new root of that: make a new key"
 		return out, ""
 	}
-	f, lacks = fileOf(stated.KeyFile, read)
+	f, lacks = fileOf(keyFile, read)
 	if _, err := keyIn(f, cert); err != nil {
-		out.Field, out.Problem = pathSigningKey, fmt.Sprintf("%s: %s", stated.KeyFile, err)
+		out.Problem = fmt.Sprintf("%s: %s", keyFile, err)
 	}
 	return out, lacks
 }
 
-// fileOf returns a file that was read. If nobody has read it, lacks is its path, and the file has an error.
-func fileOf(path string, read map[string]kinds.File) (f kinds.File, lacks string) {
-	f, known := read[path]
+// fileOf returns a file that was read. If nobody has read it, lacks is its name, and the file has an error.
+func fileOf(name string, read map[string]kinds.File) (f kinds.File, lacks string) {
+	f, known := read[name]
 	if !known {
-		return kinds.File{Err: errors.New("it was not read")}, path
+		return kinds.File{Err: errors.New("it was not read")}, name
 	}
 	return f, ""
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -74,11 +75,11 @@ func (m made) keyPEM(t *testing.T) string {
 	return block("PRIVATE KEY", der)
 }
 
-// signingOf returns a manifest that names two files with these texts. A text that is "" makes no file.
-func signingOf(t *testing.T, cert, key string) (*v1.Cluster, *v1.CASigning) {
+// signingOf returns a manifest that names an authority with two files of these texts. A text that is "" makes no file.
+func signingOf(t *testing.T, cert, key string) (*v1.Cluster, config.Authority) {
 	t.Helper()
 	dir := t.TempDir()
-	s := &v1.CASigning{CertFile: filepath.Join(dir, "ca.pem"), KeyFile: filepath.Join(dir, "ca.key")}
+	s := config.Authority{CertFile: filepath.Join(dir, "ca.pem"), KeyFile: filepath.Join(dir, "ca.key")}
 	for path, text := range map[string]string{s.CertFile: cert, s.KeyFile: key} {
 		if text == "" {
 			continue
@@ -87,9 +88,14 @@ func signingOf(t *testing.T, cert, key string) (*v1.Cluster, *v1.CASigning) {
 			t.Fatal(err)
 		}
 	}
-	c := &v1.Cluster{Spec: v1.ClusterSpec{CA: &v1.CA{Signing: s}}}
+	c := &v1.Cluster{Spec: v1.ClusterSpec{CA: &v1.CA{Signing: "own"}}}
 	c.Header = v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindCluster, Metadata: v1.Metadata{Name: v1.ClusterName}}
 	return c, s
+}
+
+// defined returns a configuration that defines the authority.
+func defined(a config.Authority) config.Named {
+	return config.Named{Authorities: map[string]config.Authority{"own": a}}
 }
 
 func liveRoot(text string) *kinds.Live {
@@ -98,15 +104,15 @@ func liveRoot(text string) *kinds.Live {
 	return l
 }
 
-// compared returns what comes of the files that a manifest names, once they were read.
-func compared(l *kinds.Live, want v1.Object) *Signing {
+// compared returns what comes of the files of the authority that a manifest names, once they were read.
+func compared(l *kinds.Live, want v1.Object, a config.Authority) *Signing {
 	in, read := kinds.Rotate{Live: l}, map[string]kinds.File{}
 	if want != nil {
 		in.Want = &diff.State{Value: want}
 	}
-	for paths := asks(in, read); len(paths) > 0; paths = asks(in, read) {
-		for _, path := range paths {
-			read[path] = file(path)
+	for names := asks(in, read); len(names) > 0; names = asks(in, read) {
+		for _, name := range names {
+			read[name] = file(defined(a), name)
 		}
 	}
 	out, _ := signing(l, want, read)
@@ -126,8 +132,8 @@ func TestARootOfFilesIsComparedAsItIs(t *testing.T) {
 		{"another", a.certPEM(), b.certPEM(), b.keyPEM(t), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			want, _ := signingOf(t, c.cert, c.key)
-			got := compared(liveRoot(c.live), want)
+			want, own := signingOf(t, c.cert, c.key)
+			got := compared(liveRoot(c.live), want, own)
 			if got.Problem != "" || got.Wanted == "" || got.Live == "" || (got.Wanted == got.Live) != c.same {
 				t.Errorf("%+v", got)
 			}
@@ -137,13 +143,13 @@ func TestARootOfFilesIsComparedAsItIs(t *testing.T) {
 		})
 	}
 	for name, text := range map[string]string{"none": "", "no PEM": "root", "two": a.certPEM() + b.certPEM(), "no certificate": block("CERTIFICATE", []byte("x"))} {
-		want, _ := signingOf(t, b.certPEM(), b.keyPEM(t))
-		if got := compared(liveRoot(text), want); got.Live != "" || got.Problem != "" || got.Wanted == "" {
+		want, own := signingOf(t, b.certPEM(), b.keyPEM(t))
+		if got := compared(liveRoot(text), want, own); got.Live != "" || got.Problem != "" || got.Wanted == "" {
 			t.Errorf("the swarm's root is %s: %+v", name, got)
 		}
 	}
 	for name, want := range map[string]v1.Object{"no manifest": nil, "no CA": &v1.Cluster{}, "no files": &v1.Cluster{Spec: v1.ClusterSpec{CA: &v1.CA{}}}} {
-		if got := compared(liveRoot(a.certPEM()), want); got != nil {
+		if got := compared(liveRoot(a.certPEM()), want, config.Authority{}); got != nil {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
@@ -169,8 +175,8 @@ func TestFilesThatAreNoRootSayWhy(t *testing.T) {
 	leaf := root(t, key, func(c *x509.Certificate) { c.IsCA = false })
 	noSigner := root(t, key, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageDigitalSignature })
 	legacy := string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00"}, Bytes: sec1}))
-	const ofCert, ofKey = "spec.ca.signing.certFile", "spec.ca.signing.keyFile"
-	for _, c := range []struct{ name, cert, key, field, why string }{
+	const ofCert, ofKey = "own.certFile", "own.keyFile"
+	for _, c := range []struct{ name, cert, key, file, why string }{
 		{"as openssl and cfssl make them", good.certPEM(), block("EC PARAMETERS", []byte{6, 8}) + block("EC PRIVATE KEY", sec1), "", ""},
 		{"RSA", ofRSA.certPEM(), block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey)), "", ""},
 		{"RSA, PKCS 8", ofRSA.certPEM(), ofRSA.keyPEM(t), "", ""},
@@ -197,26 +203,26 @@ func TestFilesThatAreNoRootSayWhy(t *testing.T) {
 		{"a passphrase of old", good.certPEM(), legacy, ofKey, "its key has a passphrase; the operator would have to know that, so it takes a key without one"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			want, stated := signingOf(t, c.cert, c.key)
-			got := compared(liveRoot(live.certPEM()), want)
-			why := ""
-			switch c.field {
-			case ofCert:
-				why = stated.CertFile + ": " + c.why
-			case ofKey:
-				why = stated.KeyFile + ": " + c.why
+			want, own := signingOf(t, c.cert, c.key)
+			got, why := compared(liveRoot(live.certPEM()), want, own), ""
+			if c.file != "" {
+				why = c.file + ": " + c.why
 			}
-			if got.Field != c.field || got.Problem != why {
-				t.Errorf("got %s %q\nwant %s %q", got.Field, got.Problem, c.field, why)
+			if got.Problem != why {
+				t.Errorf("got %q\nwant %q", got.Problem, why)
 			}
 		})
 	}
-	want, stated := signingOf(t, "", good.keyPEM(t))
-	if err := os.Mkdir(stated.CertFile, 0o700); err != nil {
+	want, own := signingOf(t, "", good.keyPEM(t))
+	if err := os.Mkdir(own.CertFile, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if got := compared(liveRoot(live.certPEM()), want); got.Problem != stated.CertFile+": it is not a regular file" {
+	if got := compared(liveRoot(live.certPEM()), want, own); got.Problem != ofCert+": it is not a regular file" {
 		t.Errorf("a directory: %q", got.Problem)
+	}
+	want.Spec.CA.Signing = "other"
+	if got := compared(liveRoot(live.certPEM()), want, own); got.Problem != "other.certFile: authorities: of this operator's configuration (--config) does not define it" {
+		t.Errorf("an authority that is not defined: %q", got.Problem)
 	}
 }
 
@@ -224,16 +230,17 @@ func TestFilesThatAreNoRootSayWhy(t *testing.T) {
 // since, nothing is sent.
 func TestARootOfFilesIsOneUpdate(t *testing.T) {
 	live, next := root(t, ec(t), nil), root(t, ec(t), nil)
+	want, own := signingOf(t, "# ours\n"+next.certPEM(), next.keyPEM(t))
 	step := func(want *v1.Cluster) plan.Step {
-		s := compared(liveRoot(live.certPEM()), want)
+		s := compared(liveRoot(live.certPEM()), want, own)
 		return plan.Step{
 			Op: diff.Update, Key: want.Key(), Origin: plan.OriginRotates, Does: &kinds.Renewal{Makes: kinds.SignedRoot, Root: s.Wanted},
 			Change: diff.Change{Have: &diff.State{Value: liveRoot(live.certPEM())}, Want: &diff.State{Value: want}},
 		}
 	}
 	client, all := serve(t)
-	want, stated := signingOf(t, "# ours\n"+next.certPEM(), next.keyPEM(t))
-	if _, err := do(t.Context(), kinds.Env{Engine: client, Source: "s"}, step(want)); err != nil {
+	env := kinds.Env{Engine: client, Source: "s", Named: defined(own)}
+	if _, err := do(t.Context(), env, step(want)); err != nil {
 		t.Fatal(err)
 	}
 	if len(*all) != 1 {
@@ -253,16 +260,16 @@ func TestARootOfFilesIsOneUpdate(t *testing.T) {
 		name, why string
 		change    func()
 	}{
-		{"another certificate", "it is another certificate than a moment ago", func() { write(t, stated.CertFile, other.certPEM()) }},
-		{"another key", "it is not the key of the certificate", func() { write(t, stated.CertFile, next.certPEM()); write(t, stated.KeyFile, other.keyPEM(t)) }},
-		{"no certificate", "no such file", func() { _ = os.Remove(stated.CertFile) }},
-		{"no statement", "the manifest names none", func() { want.Spec.CA.Signing = nil }},
+		{"another certificate", "it is another certificate than a moment ago", func() { write(t, own.CertFile, other.certPEM()) }},
+		{"another key", "it is not the key of the certificate", func() { write(t, own.CertFile, next.certPEM()); write(t, own.KeyFile, other.keyPEM(t)) }},
+		{"no certificate", "no such file", func() { _ = os.Remove(own.CertFile) }},
+		{"no statement", "the manifest names none", func() { want.Spec.CA.Signing = "" }},
 	} {
-		write(t, stated.CertFile, next.certPEM())
-		write(t, stated.KeyFile, next.keyPEM(t))
+		write(t, own.CertFile, next.certPEM())
+		write(t, own.KeyFile, next.keyPEM(t))
 		s := step(want)
 		c.change()
-		_, err := do(t.Context(), kinds.Env{Engine: client, Source: "s"}, s)
+		_, err := do(t.Context(), env, s)
 		if err == nil || !strings.Contains(err.Error(), c.why) || len(*all) != 1 {
 			t.Errorf("%s: %v, %d updates", c.name, err, len(*all)-1)
 		}
@@ -284,7 +291,8 @@ func write(t *testing.T, path, text string) {
 // The key is asked for only if it is needed. While a file was not read, nothing is replaced.
 func TestFilesThatRotationsAskFor(t *testing.T) {
 	a, b := root(t, ec(t), nil), root(t, ec(t), nil)
-	want, stated := signingOf(t, "", "")
+	want, _ := signingOf(t, "", "")
+	certFile, keyFile := ownRoot("own")
 	has := func(text string) kinds.File { return kinds.File{Content: v1.NewContent([]byte(text))} }
 	for _, c := range []struct {
 		name     string
@@ -296,14 +304,14 @@ func TestFilesThatRotationsAskFor(t *testing.T) {
 	}{
 		{name: "no manifest"},
 		{name: "no files", want: wantRotation()},
-		{name: "nothing was read", want: want, asks: stated.CertFile, problem: stated.CertFile + ": it was not read"},
-		{name: "the same root", want: want, read: map[string]kinds.File{stated.CertFile: has(a.certPEM())}},
-		{name: "another root", want: want, read: map[string]kinds.File{stated.CertFile: has(b.certPEM())}, asks: stated.KeyFile, problem: stated.KeyFile + ": it was not read"},
-		{name: "no certificate", want: want, read: map[string]kinds.File{stated.CertFile: has("x")}, problem: stated.CertFile + ": it holds no certificate in PEM"},
-		{name: "an unreadable certificate", want: want, read: map[string]kinds.File{stated.CertFile: {Err: errors.New("gone away")}}, problem: stated.CertFile + ": gone away"},
-		{name: "an unreadable key", want: want, read: map[string]kinds.File{stated.CertFile: has(b.certPEM()), stated.KeyFile: {Err: errors.New("gone away")}}, problem: stated.KeyFile + ": gone away"},
-		{name: "both", want: want, read: map[string]kinds.File{stated.CertFile: has(b.certPEM()), stated.KeyFile: has(b.keyPEM(t))}, replaces: true},
-		{name: "other files", want: want, read: map[string]kinds.File{"/x": has(b.certPEM())}, asks: stated.CertFile, problem: stated.CertFile + ": it was not read"},
+		{name: "nothing was read", want: want, asks: certFile, problem: certFile + ": it was not read"},
+		{name: "the same root", want: want, read: map[string]kinds.File{certFile: has(a.certPEM())}},
+		{name: "another root", want: want, read: map[string]kinds.File{certFile: has(b.certPEM())}, asks: keyFile, problem: keyFile + ": it was not read"},
+		{name: "no certificate", want: want, read: map[string]kinds.File{certFile: has("x")}, problem: certFile + ": it holds no certificate in PEM"},
+		{name: "an unreadable certificate", want: want, read: map[string]kinds.File{certFile: {Err: errors.New("gone away")}}, problem: certFile + ": gone away"},
+		{name: "an unreadable key", want: want, read: map[string]kinds.File{certFile: has(b.certPEM()), keyFile: {Err: errors.New("gone away")}}, problem: keyFile + ": gone away"},
+		{name: "both", want: want, read: map[string]kinds.File{certFile: has(b.certPEM()), keyFile: has(b.keyPEM(t))}, replaces: true},
+		{name: "other files", want: want, read: map[string]kinds.File{"/x": has(b.certPEM())}, asks: certFile, problem: certFile + ": it was not read"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			live := liveRoot(a.certPEM())
@@ -319,9 +327,9 @@ func TestFilesThatRotationsAskFor(t *testing.T) {
 			if refused := strings.Contains(p.Text(nil), c.problem); replaces != c.replaces || !refused {
 				t.Errorf("the plan replaces the root: %t\n%s\nwant %q", replaces, p.Text(nil), c.problem)
 			}
-			for _, path := range []string{stated.CertFile, stated.KeyFile} {
-				if c.problem == "" && strings.Contains(p.Text(nil), path) {
-					t.Errorf("something is wrong with %s:\n%s", path, p.Text(nil))
+			for _, name := range []string{certFile, keyFile} {
+				if c.problem == "" && strings.Contains(p.Text(nil), name) {
+					t.Errorf("something is wrong with %s:\n%s", name, p.Text(nil))
 				}
 			}
 		})

@@ -10,6 +10,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
+	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
@@ -34,7 +35,7 @@ func join(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error)
 	if e == nil {
 		return fail("its manifest states no engine")
 	}
-	c, err := kinds.OpenEngine(*e, engine.Options{})
+	c, err := kinds.OpenEngine(*e, env.Named, engine.Options{})
 	if err != nil {
 		return fail("%w", err)
 	}
@@ -144,11 +145,11 @@ func listed(ctx context.Context, c *engine.Client, id, name string) error {
 }
 
 // leave asks a node's own engine to leave the swarm. It does nothing if the engine is in no swarm.
-func leave(ctx context.Context, key v1.Key, id string, e *v1.EngineEndpoint) error {
+func leave(ctx context.Context, named config.Named, key v1.Key, id string, e *v1.EngineEndpoint) error {
 	if e == nil {
 		return fmt.Errorf("asking %s to leave: its manifest states no engine", key)
 	}
-	c, err := kinds.OpenEngine(*e, engine.Options{})
+	c, err := kinds.OpenEngine(*e, named, engine.Options{})
 	if err != nil {
 		return fmt.Errorf("asking %s to leave: %w", key, err)
 	}

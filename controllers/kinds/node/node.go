@@ -98,7 +98,7 @@ func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 	case s.Op != diff.Update:
 		return kinds.Result{}, fmt.Errorf("carrying out %q on %s: no such operation", s.Op, s.Key)
 	case s.Leaves():
-		return kinds.Result{ID: n.ID}, leave(ctx, s.Key, n.ID, s.Change.Want.Value.(*v1.Node).Spec.Engine)
+		return kinds.Result{ID: n.ID}, leave(ctx, env.Named, s.Key, n.ID, s.Change.Want.Value.(*v1.Node).Spec.Engine)
 	default:
 		if err := write(ctx, env.Engine, n, Spec(n.Spec, s, env.Source)); err != nil {
 			return kinds.Result{}, fmt.Errorf("updating %s: %w", s.Key, err)

@@ -15,9 +15,7 @@ var rules = diff.Rules{
 	"spec.engine.advertiseAddr": {Effect: diff.InPlace, Unseen: true},
 	"spec.engine.listenAddr":    {Effect: diff.InPlace, Unseen: true},
 	"spec.engine.dataPathAddr":  {Effect: diff.InPlace, Unseen: true},
-	"spec.engine.tls.caFile":    {Effect: diff.InPlace, Unseen: true},
-	"spec.engine.tls.certFile":  {Effect: diff.InPlace, Unseen: true},
-	"spec.engine.tls.keyFile":   {Effect: diff.InPlace, Unseen: true},
+	"spec.engine.tls":           {Effect: diff.InPlace, Unseen: true},
 }
 
 // setRules are total, as every kind's rules are. They are never used, because a set is compared as what it makes of

@@ -1,0 +1,175 @@
+// Package config has the words of the operator's own configuration file. Whoever can write that file has the operator's
+// power. Whoever can write manifests has less: manifests only name what this file defines, and state nothing that is
+// outside the swarm.
+package config
+
+import v1 "github.com/swarm-operator/swarm-operator/api/v1"
+
+// Configuration is the file that --config names. Each field that has a flag means what the flag means. A flag of the
+// command line counts before a variable of the environment, and both count before the file.
+type Configuration struct {
+	// Sources are where manifests come from. There may be one; to follow several, run an operator for each.
+	Sources []Source `json:"sources,omitempty"`
+	// Sinks are where join tokens and unlock keys go, by the names that manifests use.
+	Sinks map[string]Sink `json:"sinks,omitempty"`
+	// Authorities are roots of your own for the swarm's CA, by the names that spec.ca.signing of a Cluster uses.
+	Authorities map[string]Authority `json:"authorities,omitempty"`
+	// TLS has the files for TLS with engines, by the names that spec.engine.tls of a Node uses.
+	TLS map[string]TLS `json:"tls,omitempty"`
+	// Engine is the engine that the operator talks to.
+	Engine Engine `json:"engine,omitzero"`
+	// HTTP is how the operator answers.
+	HTTP HTTP `json:"http,omitzero"`
+	// Log is what the operator logs.
+	Log Log `json:"log,omitzero"`
+	// Instance is the name of this instance in the lease and in status. Default: the hostname.
+	Instance string `json:"instance,omitempty" flag:"instance"`
+	// OwnService is the name of the service that the operator itself runs as. The operator updates it last, and never
+	// removes it.
+	OwnService string `json:"ownService,omitempty" flag:"own-service"`
+	// Resync is how often the operator looks at everything even if nothing happened, give or take a tenth. Default 5m.
+	Resync *v1.Duration `json:"resync,omitempty" flag:"resync"`
+	// Flags are values for other flags of commands, by the flag's name without --.
+	Flags map[string]string `json:"flags,omitempty"`
+}
+
+// Source is where manifests come from, and what the operator may do for them.
+type Source struct {
+	// Name is the name of the source, which owns what it makes. Default: the name in .swarm-operator.yaml, otherwise
+	// default.
+	Name string `json:"name,omitempty" flag:"name"`
+	// Location is a directory, a git checkout or the URL of a repository. Default: the working directory.
+	Location string `json:"location,omitempty" flag:"source"`
+	// Path is the directory below the source where manifests start.
+	Path string `json:"path,omitempty" flag:"path"`
+	// Guardrails is a file with rules for what the manifests of the source may state.
+	Guardrails string `json:"guardrails,omitempty" flag:"guardrails"`
+	// Mode is enforce, or observe to report differences and never write. Default enforce.
+	Mode string `json:"mode,omitempty" flag:"mode"`
+	// RepairAfter is how long the operator reports a change by hand before it undoes it. Default 1m; 0s means at once.
+	RepairAfter *v1.Duration `json:"repairAfter,omitempty" flag:"repair-after"`
+	// RepairRestartsAfter is the same for a change whose undoing restarts the tasks of a service. Default 15m.
+	RepairRestartsAfter *v1.Duration `json:"repairRestartsAfter,omitempty" flag:"repair-restarts-after"`
+	// OnProblem is what waits if an object has a wrong value: object for the object and whatever depends on it,
+	// revision for the whole revision. Default object.
+	OnProblem string `json:"onProblem,omitempty" flag:"on-problem"`
+	// RewrittenHistory is what to do if a revision takes back commits of the one in force: allow reports it, consent
+	// waits for consent to rewind. Default allow.
+	RewrittenHistory string `json:"rewrittenHistory,omitempty" flag:"rewritten-history"`
+	// Budgets are how much one revision may do without consent.
+	Budgets Budgets `json:"budgets,omitzero"`
+}
+
+// Budgets are how much one revision may do without consent.
+type Budgets struct {
+	// Removals is how many objects one revision may remove. More than a quarter of the source's objects always needs
+	// consent. Default 10.
+	Removals *int `json:"removals,omitempty" flag:"max-removals"`
+	// Restarts is how many services one revision may restart. A tenth of the source's services never needs consent.
+	// Default 10.
+	Restarts *int `json:"restarts,omitempty" flag:"max-restarts"`
+	// Rollouts is how many services may roll out at once. Default 5.
+	Rollouts *int `json:"rollouts,omitempty" flag:"max-rollouts"`
+	// FailedRollouts is how many failed roll-outs of a revision stop the rest of it. Default 2.
+	FailedRollouts *int `json:"failedRollouts,omitempty" flag:"max-failed-rollouts"`
+	// Drains is how many nodes may be emptied at once. Default 1.
+	Drains *int `json:"drains,omitempty" flag:"max-drains"`
+}
+
+// Engine is the engine that the operator talks to, as the docker CLI finds it.
+type Engine struct {
+	// Host is unix://PATH, tcp://HOST:PORT or ssh://[USER@]HOST. Default: DOCKER_HOST, otherwise the docker context.
+	Host string `json:"host,omitempty" flag:"host"`
+	// Context is the docker context. Default: DOCKER_CONTEXT, otherwise the current one.
+	Context string `json:"context,omitempty" flag:"context"`
+	// Verify is true to use TLS and to verify the engine.
+	Verify *bool `json:"verify,omitempty" flag:"tlsverify"`
+	// CAFile holds the certificates that the engine's certificate is checked with.
+	CAFile string `json:"caFile,omitempty" flag:"tlscacert"`
+	// CertFile is the certificate that the operator shows to the engine.
+	CertFile string `json:"certFile,omitempty" flag:"tlscert"`
+	// KeyFile is the private key of that certificate.
+	KeyFile string `json:"keyFile,omitempty" flag:"tlskey"`
+}
+
+// HTTP is how the operator answers.
+type HTTP struct {
+	// Listen is the address for health, metrics and the API. Default 127.0.0.1:9737. "" means that the operator does not
+	// listen.
+	Listen *string `json:"listen,omitempty" flag:"listen"`
+}
+
+// Log is what the operator logs.
+type Log struct {
+	// Level is the least severe level that is logged: debug, info, warn or error. Default info.
+	Level string `json:"level,omitempty" flag:"log-level"`
+	// Format is text or json. Default text.
+	Format string `json:"format,omitempty" flag:"log-format"`
+}
+
+// Sink is where a join token or an unlock key goes. It states exactly one of file, age and command.
+type Sink struct {
+	// File is the absolute path of a file that holds the token or key as it is, with the mode 0600. The operator
+	// replaces no file there that it did not write.
+	File string `json:"file,omitempty"`
+	// Age is an encrypted file that only the recipients can read.
+	Age *AgeSink `json:"age,omitempty"`
+	// Command is the absolute path of a program, and its arguments. The program gets the token or key on its standard
+	// input, and must end with 0 within 30 s. The operator runs it without a shell, and shows the arguments nowhere.
+	Command []string `json:"command,omitempty"`
+	// Verify is the absolute path of a program, and its arguments, that says whether what command stored is still there. It
+	// gets the token or key on its standard input, and ends with 0 if that is what is stored. The operator runs it each
+	// time that it looks at everything, and delivers again if the program does not end with 0 within 10 s. If omitted, what
+	// command was given once counts as stored.
+	Verify []string `json:"verify,omitempty"`
+	// Volatile is true if file, or the file of age, may be on a file system that a restart empties, such as /run. If
+	// false, the operator refuses such a place, because an unlock key would be lost when it is needed.
+	Volatile bool `json:"volatile,omitempty"`
+}
+
+// Path is the path of the file that a sink writes. It is "" if the sink is a program.
+func (s Sink) Path() string {
+	if s.Age != nil {
+		return s.Age.File
+	}
+	return s.File
+}
+
+// AgeSink is a file that is encrypted with age.
+type AgeSink struct {
+	// Recipients are public keys, such as age1…. The private key of any one of them opens the file.
+	Recipients []string `json:"recipients"`
+	// File is the absolute path of the encrypted file.
+	File string `json:"file"`
+}
+
+// Authority is a root of your own for the swarm's CA.
+type Authority struct {
+	// CertFile is the absolute path of a CA's certificate in PEM. The file must contain certificates only. When the
+	// operator brings it in, the certificate must be valid for another year.
+	CertFile string `json:"certFile"`
+	// KeyFile is the absolute path of the certificate's private key, in PEM and without a passphrase.
+	KeyFile string `json:"keyFile"`
+}
+
+// TLS has the files for TLS with an engine.
+type TLS struct {
+	// CAFile is the absolute path of the certificates that the engine's certificate is checked with.
+	CAFile string `json:"caFile"`
+	// CertFile is the absolute path of the certificate that the operator shows to the engine.
+	CertFile string `json:"certFile,omitempty"`
+	// KeyFile is the absolute path of the private key of that certificate.
+	KeyFile string `json:"keyFile,omitempty"`
+}
+
+// Named is what manifests name and only the operator's configuration defines.
+type Named struct {
+	Sinks       map[string]Sink
+	Authorities map[string]Authority
+	TLS         map[string]TLS
+}
+
+// Named returns what manifests may name.
+func (c *Configuration) Named() Named {
+	return Named{Sinks: c.Sinks, Authorities: c.Authorities, TLS: c.TLS}
+}

@@ -1,0 +1,171 @@
+package config_test
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/swarm-operator/swarm-operator/api/config"
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+func TestValidate(t *testing.T) {
+	sink := func(s config.Sink) config.Configuration {
+		return config.Configuration{Sinks: map[string]config.Sink{"s": s}}
+	}
+	age := func(file string, recipients ...string) config.Configuration {
+		return sink(config.Sink{Age: &config.AgeSink{Recipients: recipients, File: file}})
+	}
+	for _, c := range []struct {
+		name string
+		file config.Configuration
+		want string
+	}{
+		{"nothing", config.Configuration{}, ""},
+		{"one source", config.Configuration{Sources: make([]config.Source, 1)}, ""},
+		{"two sources", config.Configuration{Sources: make([]config.Source, 2)}, "sources[1]: is one too many: an operator follows one source; run another operator for the next"},
+		{"a file", sink(config.Sink{File: "/a"}), ""},
+		{"an encrypted file", age("/b", "age1x", "ssh-ed25519 AAAA"), ""},
+		{"a program", sink(config.Sink{Command: []string{"/bin/x", "-y"}}), ""},
+		{"a sink that is nothing", sink(config.Sink{}), "sinks.s: has to state exactly one of file, age, command, and states 0"},
+		{"two in one", sink(config.Sink{File: "/a", Command: []string{"/x"}}), "sinks.s: has to state exactly one of file, age, command, and states 2"},
+		{"a relative path", sink(config.Sink{File: "a"}), `sinks.s.file: "a" is not an absolute path in its shortest form`},
+		{"a path that is not the shortest", sink(config.Sink{File: "/a/../b"}), `sinks.s.file: "/a/../b" is not an absolute path in its shortest form`},
+		{"a path of two lines", sink(config.Sink{File: "/a\nb"}), `sinks.s.file: "/a\nb" is not an absolute path in its shortest form`},
+		{"an encrypted file without a path", age("", "age1x"), "sinks.s.age.file: is missing"},
+		{"nobody could read it", age("/a"), "sinks.s.age.recipients: is missing: nobody could read it"},
+		{"a private key", age("/a", "AGE-SECRET-KEY-1CANARY"), "sinks.s.age.recipients[0]: is a private key: it has to be taken back, and the public one stated"},
+		{"a private key in small letters", age("/a", "age-secret-key-1canary"), "sinks.s.age.recipients[0]: is a private key: it has to be taken back, and the public one stated"},
+		{"somebody's name", age("/a", "ann"), `sinks.s.age.recipients[0]: "ann" is not a public key such as age1…`},
+		{"no program", sink(config.Sink{Command: []string{}}), "sinks.s.command: is empty: it takes the absolute path of a program, and its arguments"},
+		{"a word for the shell", sink(config.Sink{Command: []string{"vault"}}), `sinks.s.command[0]: "vault" is not an absolute path in its shortest form`},
+		{"a program with one that looks after it", sink(config.Sink{Command: []string{"/x"}, Verify: []string{"/y", "-z"}}), ""},
+		{"a program that looks after a file", sink(config.Sink{File: "/a", Verify: []string{"/y"}}), "sinks.s.verify: is only for command: the operator looks at files by itself"},
+		{"a word that looks after a program", sink(config.Sink{Command: []string{"/x"}, Verify: []string{"y"}}), `sinks.s.verify[0]: "y" is not an absolute path in its shortest form`},
+		{"nothing that looks after a program", sink(config.Sink{Command: []string{"/x"}, Verify: []string{}}), "sinks.s.verify: is empty: it takes the absolute path of a program, and its arguments"},
+		{"a file that a restart may take", sink(config.Sink{File: "/run/a", Volatile: true}), ""},
+		{"a program that a restart may take", sink(config.Sink{Command: []string{"/x"}, Volatile: true}), "sinks.s.volatile: is only for file and age"},
+		{"a name that manifests cannot use", config.Configuration{Sinks: map[string]config.Sink{"a/b": {File: "/a"}}}, `sinks.a/b: "a/b" is not a name that manifests can use: ` + v1.ConfiguredNames},
+		{"an authority", config.Configuration{Authorities: map[string]config.Authority{"own": {CertFile: "/c", KeyFile: "/k"}}}, ""},
+		{"an authority without a key", config.Configuration{Authorities: map[string]config.Authority{"own": {CertFile: "c"}}}, "authorities.own.certFile: \"c\" is not an absolute path in its shortest form\nauthorities.own.keyFile: is missing"},
+		{"TLS", config.Configuration{TLS: map[string]config.TLS{"ops": {CAFile: "/ca", CertFile: "/c", KeyFile: "/k"}, "ca": {CAFile: "/ca"}}}, ""},
+		{"TLS without a CA", config.Configuration{TLS: map[string]config.TLS{"ops": {}}}, "tls.ops.caFile: is missing"},
+		{"TLS without a key", config.Configuration{TLS: map[string]config.TLS{"ops": {CAFile: "/ca", CertFile: "/c"}}}, "tls.ops.keyFile: is missing"},
+		{"TLS without a certificate", config.Configuration{TLS: map[string]config.TLS{"ops": {CAFile: "/ca", KeyFile: "/k"}}}, "tls.ops.certFile: is missing"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var got []string
+			for _, p := range c.file.Validate() {
+				got = append(got, p.String())
+			}
+			if got := strings.Join(got, "\n"); got != c.want {
+				t.Errorf("got\n%s\nwant\n%s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestValues(t *testing.T) {
+	yes, hour, three, none := true, v1.Duration(time.Hour), 3, ""
+	file := config.Configuration{
+		Sources:  []config.Source{{Location: "src", RepairAfter: &hour, Budgets: config.Budgets{Restarts: &three}}},
+		Engine:   config.Engine{Verify: &yes},
+		HTTP:     config.HTTP{Listen: &none},
+		Instance: "a",
+		Flags:    map[string]string{"color": "never"},
+	}
+	var got []string
+	for _, v := range file.Values() {
+		got = append(got, fmt.Sprintf("%s: --%s %q", v.Path, v.Flag, v.Texts))
+	}
+	want := []string{
+		`sources[0].location: --source ["src"]`, `sources[0].repairAfter: --repair-after ["1h"]`, `sources[0].budgets.restarts: --max-restarts ["3"]`,
+		`engine.verify: --tlsverify ["true"]`, `http.listen: --listen [""]`, `instance: --instance ["a"]`, `flags.color: --color ["never"]`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// Every field is either the value of one flag, or has a meaning of its own. A field without a json tag could not be stated.
+func TestEveryFieldHasItsFlagOrAMeaning(t *testing.T) {
+	own := []string{"Sources", "Sinks", "Authorities", "TLS", "Flags"}
+	flags := map[string]string{}
+	var look func(reflect.Type)
+	look = func(typ reflect.Type) {
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			flag := f.Tag.Get("flag")
+			switch {
+			case f.Tag.Get("json") == "":
+				t.Errorf("%s.%s has no name in the file", typ.Name(), f.Name)
+			case flag != "" && flags[flag] != "":
+				t.Errorf("--%s is in two places: %s and %s.%s", flag, flags[flag], typ.Name(), f.Name)
+			case flag != "":
+				flags[flag] = typ.Name() + "." + f.Name
+			case f.Type.Kind() == reflect.Struct:
+				look(f.Type)
+			case !slices.Contains(own, f.Name):
+				t.Errorf("%s.%s has neither a flag nor a meaning of its own", typ.Name(), f.Name)
+			}
+		}
+	}
+	look(reflect.TypeFor[config.Configuration]())
+	look(reflect.TypeFor[config.Source]())
+	if got, want := slices.Sorted(maps.Keys(config.Places())), slices.Sorted(maps.Keys(flags)); !slices.Equal(got, want) {
+		t.Errorf("places of %q, want of %q", got, want)
+	}
+}
+
+func TestValidateGuardrails(t *testing.T) {
+	exception := func(e config.Exception) config.Guardrails {
+		return config.Guardrails{Exceptions: []config.Exception{e}}
+	}
+	whole := config.Exception{Object: "Service/web", Rules: []string{"images", "images.digest"}, Until: "2027-03-31", Reason: "until the next release"}
+	without := func(change func(*config.Exception)) config.Guardrails {
+		e := whole
+		change(&e)
+		return exception(e)
+	}
+	for _, c := range []struct {
+		name string
+		file config.Guardrails
+		want string
+	}{
+		{"nothing", config.Guardrails{}, ""},
+		{"a mode", config.Guardrails{Mode: "warn"}, ""},
+		{"a mode that is none", config.Guardrails{Mode: "log"}, `mode: "log" is not one of deny, warn`},
+		{"a kind that is none", config.Guardrails{Kinds: []string{"Service", "Services"}}, `kinds[1]: "Services" is not one of Cluster, Config, Network, Node, NodeSet, Secret, Service; did you mean Service?`},
+		{"a field without a kind", config.Guardrails{Fields: []string{"spec.user"}}, `fields[0]: "spec.user" is not KIND PATH, such as Service spec.user`},
+		{"a field of no kind", config.Guardrails{Fields: []string{"Pod spec.user"}}, `fields[0]: "Pod" is not one of Cluster, Config, Network, Node, NodeSet, Secret, Service`},
+		{"a prefix that is none", config.Guardrails{Labels: &config.LabelRules{Prefixes: []string{""}}}, "labels.prefixes[0]: is empty, which would allow everything"},
+		{"an image from anywhere", config.Guardrails{Images: &config.ImageRules{From: []string{""}}}, "images.from[0]: is empty, which would allow everything"},
+		{"a mount that is none", config.Guardrails{Mounts: &config.MountRules{Types: []string{"binds"}}}, `mounts.types[0]: "binds" is not one of volume, bind, tmpfs, npipe; did you mean bind?`},
+		{"a relative directory", config.Guardrails{Mounts: &config.MountRules{Binds: []string{"srv"}}}, `mounts.binds[0]: "srv" is not an absolute path in its shortest form`},
+		{"ports", config.Guardrails{Ports: &config.PortRules{Published: []string{"80", "1-65535"}}}, ""},
+		{"ports backwards", config.Guardrails{Ports: &config.PortRules{Published: []string{"90-80"}}}, `ports.published[0]: "90-80" is not a port, nor a range such as 8000-8999`},
+		{"a port that is none", config.Guardrails{Ports: &config.PortRules{Published: []string{"0"}}}, `ports.published[0]: "0" is not a port, nor a range such as 8000-8999`},
+		{"a subnet that is none", config.Guardrails{Networks: &config.NetworkRules{Subnets: []string{"10.0.0.0"}}}, `networks.subnets[0]: "10.0.0.0" is not an address range such as 10.0.0.0/8`},
+		{"a role that is none", config.Guardrails{Nodes: &config.NodeRules{Roles: []string{"managers"}}}, `nodes.roles[0]: "managers" is not one of manager, worker; did you mean manager?`},
+		{"an exception", exception(whole), ""},
+		{"an exception for nothing", without(func(e *config.Exception) { e.Object = "web" }), `exceptions[0].object: "web" is not KIND/NAME, such as Service/web`},
+		{"an exception without a rule", without(func(e *config.Exception) { e.Rules = nil }), "exceptions[0].rules: is missing: it names the rules that do not count"},
+		{"an exception for a rule that is none", without(func(e *config.Exception) { e.Rules = []string{"images.digests"} }), `exceptions[0].rules[0]: "images.digests" is not a rule; did you mean images.digest?`},
+		{"an exception for ever", without(func(e *config.Exception) { e.Until = "" }), `exceptions[0].until: "" is not a day such as 2027-03-31`},
+		{"an exception without a reason", without(func(e *config.Exception) { e.Reason = " " }), "exceptions[0].reason: is missing"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var got []string
+			for _, p := range c.file.Validate() {
+				got = append(got, p.String())
+			}
+			if got := strings.Join(got, "\n"); got != c.want {
+				t.Errorf("got\n%s\nwant\n%s", got, c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,195 @@
+package config
+
+import v1 "github.com/swarm-operator/swarm-operator/api/v1"
+
+// Guardrails is the file that --guardrails names: what the manifests of a source may state. What a part of the file does
+// not mention is allowed. A list that is stated and empty allows nothing. Patterns: * is any text, ? is any character.
+type Guardrails struct {
+	// Mode is deny to refuse what breaks a rule, or warn to only say so. Default deny.
+	Mode string `json:"mode,omitempty"`
+	// Kinds are the kinds that manifests may state, such as Service.
+	Kinds []string `json:"kinds,omitempty"`
+	// Names are patterns of names that objects may have.
+	Names []string `json:"names,omitempty"`
+	// Fields are fields that manifests may not state, as KIND PATH, such as Service spec.user. The fields below them may
+	// not be stated either.
+	Fields []string `json:"fields,omitempty"`
+	// Labels are rules about labels.
+	Labels *LabelRules `json:"labels,omitempty"`
+	// Images are rules about the images of services.
+	Images *ImageRules `json:"images,omitempty"`
+	// Mounts are rules about what services mount.
+	Mounts *MountRules `json:"mounts,omitempty"`
+	// Containers are rules about the containers of services.
+	Containers *ContainerRules `json:"containers,omitempty"`
+	// Ports are rules about ports that services publish.
+	Ports *PortRules `json:"ports,omitempty"`
+	// Networks are rules about networks, and about which ones services join.
+	Networks *NetworkRules `json:"networks,omitempty"`
+	// Placement are rules about where tasks run.
+	Placement *PlacementRules `json:"placement,omitempty"`
+	// Resources are rules about what tasks may use.
+	Resources *ResourceRules `json:"resources,omitempty"`
+	// External are the objects of others that the source may use.
+	External *ExternalRules `json:"external,omitempty"`
+	// Nodes are rules about nodes, and about which ones are managers.
+	Nodes *NodeRules `json:"nodes,omitempty"`
+	// Outside are the entries of the operator's configuration that manifests may name.
+	Outside *OutsideRules `json:"outside,omitempty"`
+	// Policies are rules about policy: of objects.
+	Policies *PolicyRules `json:"policies,omitempty"`
+	// Exceptions are objects for which some rules do not count.
+	Exceptions []Exception `json:"exceptions,omitempty"`
+}
+
+// LabelRules are rules about labels.
+type LabelRules struct {
+	// Prefixes are what the names of labels must begin with, in metadata.labels and spec.containerLabels.
+	Prefixes []string `json:"prefixes,omitempty"`
+	// Required are labels that every service must have in metadata.labels.
+	Required []string `json:"required,omitempty"`
+}
+
+// ImageRules are rules about the images of services.
+type ImageRules struct {
+	// From are beginnings of full references that images must have, such as registry.example.com/shop or
+	// docker.io/library. They end at a / of the reference.
+	From []string `json:"from,omitempty"`
+	// Digest is true if images must be stated by their digest.
+	Digest bool `json:"digest,omitempty"`
+	// NoTags are tags that images must not have. An image without a tag and without a digest has the tag latest.
+	NoTags []string `json:"noTags,omitempty"`
+}
+
+// MountRules are rules about what services mount.
+type MountRules struct {
+	// Types are the types of mounts that are allowed: volume, bind, tmpfs, npipe.
+	Types []string `json:"types,omitempty"`
+	// Binds are directories of nodes. What a bind mounts must be one of them, or be below one.
+	Binds []string `json:"binds,omitempty"`
+	// ReadOnlyBinds is true if binds must be read-only.
+	ReadOnlyBinds bool `json:"readOnlyBinds,omitempty"`
+	// NoDockerSocket is true if nobody may mount the socket of an engine or of containerd, or a directory that it is in.
+	NoDockerSocket bool `json:"noDockerSocket,omitempty"`
+	// Volumes are patterns of names of volumes.
+	Volumes []string `json:"volumes,omitempty"`
+}
+
+// ContainerRules are rules about the containers of services.
+type ContainerRules struct {
+	// Capabilities are the capabilities that capAdd may have, without CAP_.
+	Capabilities []string `json:"capabilities,omitempty"`
+	// Drop are capabilities that capDrop must have, such as ALL.
+	Drop []string `json:"drop,omitempty"`
+	// NotRoot is true if services must state a user that is not root.
+	NotRoot bool `json:"notRoot,omitempty"`
+	// ReadOnly is true if services must state readOnly: true.
+	ReadOnly bool `json:"readOnly,omitempty"`
+	// Healthcheck is true if services that are not jobs must state a health check.
+	Healthcheck bool `json:"healthcheck,omitempty"`
+	// LogDrivers are the log drivers that services may state.
+	LogDrivers []string `json:"logDrivers,omitempty"`
+}
+
+// PortRules are rules about ports that services publish.
+type PortRules struct {
+	// Published are ports and ranges that services may publish, such as 443 or 8000-8999. A port that the swarm chooses is
+	// always allowed.
+	Published []string `json:"published,omitempty"`
+	// NoHostMode is true if no port may be published on the node itself (mode: host).
+	NoHostMode bool `json:"noHostMode,omitempty"`
+}
+
+// NetworkRules are rules about networks.
+type NetworkRules struct {
+	// Join are patterns of names of networks that services may join.
+	Join []string `json:"join,omitempty"`
+	// NoHost is true if no service may join the network host of its node.
+	NoHost bool `json:"noHost,omitempty"`
+	// Drivers are the drivers that networks may have.
+	Drivers []string `json:"drivers,omitempty"`
+	// Subnets are ranges that the subnets of networks must be in.
+	Subnets []string `json:"subnets,omitempty"`
+	// NotAttachable is true if plain containers may join no network of the source.
+	NotAttachable bool `json:"notAttachable,omitempty"`
+	// Encrypted is true if overlay networks must state the driver option encrypted.
+	Encrypted bool `json:"encrypted,omitempty"`
+}
+
+// PlacementRules are rules about where tasks run.
+type PlacementRules struct {
+	// Require are constraints that every service must state.
+	Require []string `json:"require,omitempty"`
+	// Forbid are constraints that no service may state.
+	Forbid []string `json:"forbid,omitempty"`
+	// NotGlobal is true if no service may run on every node.
+	NotGlobal bool `json:"notGlobal,omitempty"`
+}
+
+// ResourceRules are rules about what tasks may use.
+type ResourceRules struct {
+	// Memory is the most that limits.memory may be. A service must then state it.
+	Memory v1.Bytes `json:"memory,omitempty"`
+	// CPUs is the most that limits.cpus may be. A service must then state it.
+	CPUs v1.CPUs `json:"cpus,omitempty"`
+	// Pids is the most that limits.pids may be. A service must then state it.
+	Pids int64 `json:"pids,omitempty"`
+	// Replicas is the most that replicas may be.
+	Replicas uint64 `json:"replicas,omitempty"`
+}
+
+// ExternalRules are patterns of names of objects that the source uses and does not state, or states with external: true.
+type ExternalRules struct {
+	// Networks are names of networks.
+	Networks []string `json:"networks,omitempty"`
+	// Configs are names of configs.
+	Configs []string `json:"configs,omitempty"`
+	// Secrets are names of secrets.
+	Secrets []string `json:"secrets,omitempty"`
+}
+
+// NodeRules are rules about nodes.
+type NodeRules struct {
+	// Names are patterns of names of Nodes that the source may state.
+	Names []string `json:"names,omitempty"`
+	// NoSets is true if the source may state no NodeSet, which could match any node.
+	NoSets bool `json:"noSets,omitempty"`
+	// Roles are the roles that may be stated: manager, worker.
+	Roles []string `json:"roles,omitempty"`
+	// NoRemoval is true if no node may be removed: no presence: absent and no removeDownAfter.
+	NoRemoval bool `json:"noRemoval,omitempty"`
+	// Engines are patterns of spec.engine.host, such as ssh://ops@10.0.*.
+	Engines []string `json:"engines,omitempty"`
+	// Managers is the most that spec.managers.count of the Cluster may be.
+	Managers int `json:"managers,omitempty"`
+}
+
+// OutsideRules are names of entries of the operator's configuration.
+type OutsideRules struct {
+	// Sinks are sinks that manifests may name.
+	Sinks []string `json:"sinks,omitempty"`
+	// Authorities are roots of the CA that manifests may name.
+	Authorities []string `json:"authorities,omitempty"`
+	// TLS are TLS files that manifests may name.
+	TLS []string `json:"tls,omitempty"`
+}
+
+// PolicyRules are rules about policy: of objects.
+type PolicyRules struct {
+	// NoTakeover is true if no object may be taken over while it differs (adopt: takeover).
+	NoTakeover bool `json:"noTakeover,omitempty"`
+	// NoPrune is true if nothing that others made may be removed with its manifest (prune: true).
+	NoPrune bool `json:"noPrune,omitempty"`
+}
+
+// Exception is an object for which some rules do not count.
+type Exception struct {
+	// Object is KIND/NAME.
+	Object string `json:"object"`
+	// Rules are names of rules, such as images.digest. The name of a part, such as images, stands for all of its rules.
+	Rules []string `json:"rules"`
+	// Until is the last day, such as 2027-03-31, in UTC. It is required, so that no exception is forgotten.
+	Until string `json:"until"`
+	// Reason says why.
+	Reason string `json:"reason"`
+}

@@ -1,0 +1,175 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+// Modes of guardrails.
+const (
+	Deny = "deny"
+	Warn = "warn"
+)
+
+// RuleNames returns the names of all rules of guardrails, in the order of the reference.
+func RuleNames() []string {
+	var out []string
+	t := reflect.TypeFor[Guardrails]()
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name := jsonName(f)
+		switch {
+		case name == "mode" || name == "exceptions":
+		case f.Type.Kind() == reflect.Pointer:
+			for j := range f.Type.Elem().NumField() {
+				out = append(out, name+"."+jsonName(f.Type.Elem().Field(j)))
+			}
+		default:
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// isRule reports whether a name is that of a rule or of a part of the file with rules.
+func isRule(name string) bool {
+	return slices.ContainsFunc(RuleNames(), func(r string) bool { return r == name || strings.HasPrefix(r, name+".") })
+}
+
+var allKinds = []string{v1.KindCluster, v1.KindConfig, v1.KindNetwork, v1.KindNode, v1.KindNodeSet, v1.KindSecret, v1.KindService}
+
+// Validate returns everything that is wrong with the file.
+func (g *Guardrails) Validate() []v1.Problem {
+	var ps problems
+	if g.Mode != "" && g.Mode != Deny && g.Mode != Warn {
+		ps.add("mode", "%q is not one of %s, %s", g.Mode, Deny, Warn)
+	}
+	for i, kind := range g.Kinds {
+		ps.kind(element("kinds", i), kind)
+	}
+	for i, field := range g.Fields {
+		kind, path, ok := strings.Cut(field, " ")
+		if !ok || strings.TrimSpace(path) != path || path == "" {
+			ps.add(element("fields", i), "%q is not KIND PATH, such as Service spec.user", field)
+			continue
+		}
+		ps.kind(element("fields", i), kind)
+	}
+	ps.parts(g)
+	for i, e := range g.Exceptions {
+		ps.exception(element("exceptions", i), e)
+	}
+	return ps
+}
+
+func element(list string, i int) string { return list + "[" + strconv.Itoa(i) + "]" }
+
+func (ps *problems) kind(at, kind string) {
+	if !slices.Contains(allKinds, kind) {
+		ps.add(at, "%q is not one of %s%s", kind, strings.Join(allKinds, ", "), v1.DidYouMean(kind, allKinds))
+	}
+}
+
+// parts checks the values in the parts of the file.
+func (ps *problems) parts(g *Guardrails) {
+	if g.Labels != nil {
+		ps.each("labels.prefixes", g.Labels.Prefixes, notEmpty)
+		ps.each("labels.required", g.Labels.Required, notEmpty)
+	}
+	if g.Images != nil {
+		ps.each("images.from", g.Images.From, notEmpty)
+	}
+	if g.Mounts != nil {
+		ps.each("mounts.types", g.Mounts.Types, among("volume", "bind", "tmpfs", "npipe"))
+		for i, dir := range g.Mounts.Binds {
+			ps.absolute(element("mounts.binds", i), dir)
+		}
+	}
+	if g.Ports != nil {
+		ps.each("ports.published", g.Ports.Published, portSpan)
+	}
+	if g.Networks != nil {
+		ps.each("networks.subnets", g.Networks.Subnets, func(s string) error {
+			if _, err := netip.ParsePrefix(s); err != nil {
+				return fmt.Errorf("%q is not an address range such as 10.0.0.0/8", s)
+			}
+			return nil
+		})
+	}
+	if g.Placement != nil {
+		constraint := func(s string) error { _, err := v1.ParseConstraint(s); return err }
+		ps.each("placement.require", g.Placement.Require, constraint)
+		ps.each("placement.forbid", g.Placement.Forbid, constraint)
+	}
+	if g.Nodes != nil {
+		ps.each("nodes.roles", g.Nodes.Roles, among(v1.RoleManager, v1.RoleWorker))
+	}
+}
+
+// each adds a problem for each entry of a list that check does not like.
+func (ps *problems) each(at string, list []string, check func(string) error) {
+	for i, text := range list {
+		if err := check(text); err != nil {
+			ps.add(element(at, i), "%s", err)
+		}
+	}
+}
+
+func notEmpty(s string) error {
+	if s == "" {
+		return errors.New("is empty, which would allow everything")
+	}
+	return nil
+}
+
+func among(words ...string) func(string) error {
+	return func(s string) error {
+		if !slices.Contains(words, s) {
+			return fmt.Errorf("%q is not one of %s%s", s, strings.Join(words, ", "), v1.DidYouMean(s, words))
+		}
+		return nil
+	}
+}
+
+func portSpan(text string) error {
+	low, high, ranged := strings.Cut(text, "-")
+	if !ranged {
+		high = low
+	}
+	first, errFirst := strconv.ParseUint(low, 10, 16)
+	last, errLast := strconv.ParseUint(high, 10, 16)
+	if errFirst != nil || errLast != nil || first == 0 || first > last {
+		return fmt.Errorf("%q is not a port, nor a range such as 8000-8999", text)
+	}
+	return nil
+}
+
+func (ps *problems) exception(at string, e Exception) {
+	if key, err := v1.ParseKey(e.Object); err != nil {
+		ps.add(at+".object", "%s", err)
+	} else {
+		ps.kind(at+".object", key.Kind)
+	}
+	if len(e.Rules) == 0 {
+		ps.add(at+".rules", "is missing: it names the rules that do not count")
+	}
+	for i, name := range e.Rules {
+		if !isRule(name) {
+			ps.add(element(at+".rules", i), "%q is not a rule%s", name, v1.DidYouMean(name, RuleNames()))
+		}
+	}
+	if _, err := time.Parse(time.DateOnly, e.Until); err != nil {
+		ps.add(at+".until", "%q is not a day such as 2027-03-31", e.Until)
+	}
+	if strings.TrimSpace(e.Reason) == "" {
+		ps.add(at+".reason", "is missing")
+	}
+}

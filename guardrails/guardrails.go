@@ -1,0 +1,190 @@
+// Package guardrails says which rules of the operator's side the manifests of a source break. It is pure.
+package guardrails
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/swarm-operator/swarm-operator/api/config"
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+// Breach is a rule that a manifest breaks.
+type Breach struct {
+	// Rule is the name of the rule, such as images.digest.
+	Rule string
+	// Path is the field that breaks it. It is "" if it is the object as a whole, or a field that is missing.
+	Path string
+	// Why says what was found and what is allowed.
+	Why string
+}
+
+// Manifest is what is checked.
+type Manifest struct {
+	Object v1.Object
+	// Defaults are what the source states for the policies of all its objects.
+	Defaults v1.DefaultPolicy
+	// States returns the paths at which the manifest states a field, by its path without indexes. nil means that it
+	// states none.
+	States func(path string) []string
+	// Theirs reports whether an object is others': the source does not state it, or states it with external: true.
+	Theirs func(v1.Key) bool
+}
+
+// Check returns the rules that a manifest breaks on a day, in the order of the rules' names as the reference lists them.
+// Exceptions that have not ended are left out.
+func Check(g *config.Guardrails, m Manifest, today time.Time) []Breach {
+	c := &checking{rules: g, of: m}
+	c.any()
+	switch o := m.Object.(type) {
+	case *v1.Service:
+		c.service(o)
+	case *v1.Network:
+		c.network(o)
+	case *v1.Config:
+		c.external("configs", v1.KindConfig, o.Metadata.Name, o.Spec.External, "spec.external")
+	case *v1.Secret:
+		c.external("secrets", v1.KindSecret, o.Metadata.Name, o.Spec.External, "spec.external")
+	case *v1.Node:
+		c.node(o)
+	case *v1.NodeSet:
+		c.nodeSet(o)
+	case *v1.Cluster:
+		c.cluster(o)
+	}
+	return slices.DeleteFunc(c.found, func(b Breach) bool { return excepted(g.Exceptions, m.Object.Key(), b.Rule, today) })
+}
+
+// excepted reports whether an exception for a rule and an object has not ended.
+func excepted(list []config.Exception, key v1.Key, rule string, today time.Time) bool {
+	for _, e := range list {
+		if e.Object != key.String() {
+			continue
+		}
+		last, err := time.Parse(time.DateOnly, e.Until)
+		if err != nil || !today.UTC().Before(last.AddDate(0, 0, 1)) {
+			continue
+		}
+		for _, r := range e.Rules {
+			if r == rule || strings.HasPrefix(rule, r+".") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// checking collects the rules that one manifest breaks.
+type checking struct {
+	rules *config.Guardrails
+	of    Manifest
+	found []Breach
+}
+
+func (c *checking) add(rule, path, format string, args ...any) {
+	c.found = append(c.found, Breach{rule, path, fmt.Sprintf(format, args...)})
+}
+
+// list says what a list allows.
+func list(of []string) string {
+	if len(of) == 0 {
+		return "none is"
+	}
+	return strings.Join(of, ", ")
+}
+
+// oneOf adds a breach unless a list is not stated, or one of its patterns matches the text.
+func (c *checking) oneOf(rule, at string, patterns []string, text string) {
+	if patterns != nil && !matches(patterns, text) {
+		c.add(rule, at, "%q is not allowed; allowed: %s", text, list(patterns))
+	}
+}
+
+// matches reports whether one of the patterns matches a text whole.
+func matches(patterns []string, text string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return match(p, text) })
+}
+
+// match is like path.Match, but * matches a / too, and no other character than ? has a meaning.
+func match(pattern, text string) bool {
+	p, t := 0, 0
+	star, from := -1, 0 // the last *, and where the text that it stands for ends
+	for t < len(text) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, from = p, t
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == text[t]):
+			p++
+			t++
+		case star >= 0:
+			from++
+			p, t = star+1, from
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}
+
+// any checks what is true of every kind.
+func (c *checking) any() {
+	o := c.of.Object
+	key, meta := o.Key(), o.Meta()
+	c.oneOf("kinds", "kind", c.rules.Kinds, key.Kind)
+	c.oneOf("names", "metadata.name", c.rules.Names, key.Name)
+	for _, field := range c.rules.Fields {
+		kind, at, _ := strings.Cut(field, " ")
+		if kind != key.Kind || c.of.States == nil {
+			continue
+		}
+		for _, stated := range c.of.States(at) {
+			c.add("fields", stated, "must not be stated")
+		}
+	}
+	if l := c.rules.Labels; l != nil {
+		c.labels(l.Prefixes, "metadata.labels", meta.Metadata.Labels)
+	}
+	if p := c.rules.Policies; p != nil {
+		policy := c.of.Defaults.Under(meta.Policy)
+		if p.NoTakeover && policy.Adopt == v1.AdoptTakeover {
+			c.add("policies.noTakeover", "policy.adopt", "%s is not allowed", v1.AdoptTakeover)
+		}
+		if p.NoPrune && policy.Prune != nil && *policy.Prune {
+			c.add("policies.noPrune", "policy.prune", "true is not allowed")
+		}
+	}
+}
+
+func (c *checking) labels(prefixes []string, at string, labels map[string]string) {
+	if prefixes == nil {
+		return
+	}
+	for _, name := range sorted(labels) {
+		if !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
+			c.add("labels.prefixes", v1.PathKey(at, name), "the label must begin with one of: %s", list(prefixes))
+		}
+	}
+}
+
+// external checks the use of an object that may be others'.
+func (c *checking) external(rule, kind, name string, is bool, at string) {
+	e := c.rules.External
+	if e == nil || !is {
+		return
+	}
+	patterns := map[string][]string{v1.KindNetwork: e.Networks, v1.KindConfig: e.Configs, v1.KindSecret: e.Secrets}[kind]
+	c.oneOf("external."+rule, at, patterns, name)
+}
+
+// below reports whether a path of a node is one of the directories, or below one.
+func below(directories []string, name string) bool {
+	name = path.Clean(name)
+	return slices.ContainsFunc(directories, func(dir string) bool {
+		dir = path.Clean(dir)
+		return dir == "/" || name == dir || strings.HasPrefix(name, dir+"/")
+	})
+}

@@ -1,0 +1,240 @@
+package guardrails_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/swarm-operator/swarm-operator/api/config"
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
+	"github.com/swarm-operator/swarm-operator/guardrails"
+	"github.com/swarm-operator/swarm-operator/manifests"
+)
+
+var day = time.Date(2027, 1, 31, 12, 0, 0, 0, time.UTC)
+
+// read reads a guardrails file.
+func read(t *testing.T, text string) *config.Guardrails {
+	t.Helper()
+	g := &config.Guardrails{}
+	if problems := manifests.Into("guardrails.yaml", []byte(text), g, func() []v1.Problem { return g.Validate() }); len(problems) > 0 {
+		t.Fatalf("%s: %v", text, problems)
+	}
+	return g
+}
+
+// load returns the one manifest of a text, which may leave apiVersion and metadata.name out.
+func load(t *testing.T, text string) guardrails.Manifest {
+	t.Helper()
+	if !strings.Contains(text, "metadata:") {
+		text = "metadata: {name: web}\n" + text
+	}
+	set, problems := manifests.NewLoader(manifests.Options{Kinds: all.Manifests()}).Load(fstest.MapFS{"a.yaml": {Data: []byte("apiVersion: " + v1.APIVersion + "\n" + text)}}, ".")
+	problems = slices.DeleteFunc(problems, func(p v1.Problem) bool { return strings.Contains(p.Message, "there is no manifest of") })
+	if len(problems) > 0 || len(set.Entries) != 1 {
+		t.Fatalf("%s: %v", text, problems)
+	}
+	e := set.Entries[0]
+	theirs := func(key v1.Key) bool { return strings.HasPrefix(key.Name, "their") }
+	return guardrails.Manifest{Object: e.Object, States: e.Stating, Theirs: theirs}
+}
+
+func service(spec string) string { return "kind: Service\nspec: {image: nginx, " + spec + "}" }
+
+// rules are all rules: each with a manifest that keeps it, one that breaks it, and the path and the words of the breach.
+var rules = []struct{ rule, file, keeps, breaks, path, why string }{
+	{"kinds", "kinds: [Service, Network]", service(""), "kind: Config\nspec: {data: x}", "kind", `"Config" is not allowed; allowed: Service, Network`},
+	{"names", "names: ['shop-*', web]", service(""), "kind: Service\nmetadata: {name: shopping}\nspec: {image: nginx}", "metadata.name", `"shopping" is not allowed; allowed: shop-*, web`},
+	{"fields", "fields: [Service spec.user, 'Service spec.mounts[].bind']", service("hostname: a"), service("user: root"), "spec.user", "must not be stated"},
+	{"labels.prefixes", "labels: {prefixes: [shop., traefik.]}", "kind: Service\nmetadata: {name: web, labels: {shop.a: x}}\nspec: {image: nginx, containerLabels: {traefik.b: x}}", service("containerLabels: {other: x}"), "spec.containerLabels.other", "the label must begin with one of: shop., traefik."},
+	{"labels.required", "labels: {required: [team]}", "kind: Service\nmetadata: {name: web, labels: {team: shop}}\nspec: {image: nginx}", service(""), "metadata.labels", "the label team is missing"},
+	{"images.from", "images: {from: [registry.example.com/shop, docker.io/library/nginx]}", service(""), "kind: Service\nspec: {image: registry.example.com/shopping/x}", "spec.image", "registry.example.com/shopping/x is not allowed; allowed: registry.example.com/shop, docker.io/library/nginx"},
+	{"images.digest", "images: {digest: true}", "kind: Service\nspec: {image: 'nginx:1@sha256:" + strings.Repeat("a", 64) + "'}", service(""), "spec.image", "the image has no digest; state it as NAME@sha256:…"},
+	{"images.noTags", "images: {noTags: [latest]}", "kind: Service\nspec: {image: nginx:1}", service(""), "spec.image", "the tag latest is not allowed"},
+	{"mounts.types", "mounts: {types: [volume]}", service("mounts: [{type: volume, source: data, target: /a}]"), service("mounts: [{type: bind, source: /a, target: /a}]"), "spec.mounts[0].type", `"bind" is not allowed; allowed: volume`},
+	{"mounts.binds", "mounts: {binds: [/srv/shop]}", service("mounts: [{type: bind, source: /srv/shop/a, target: /a}]"), service("mounts: [{type: bind, source: /srv/shop/../x, target: /a}]"), "spec.mounts[0].source", `"/srv/shop/../x" is not allowed; allowed are these directories and what is below them: /srv/shop`},
+	{"mounts.readOnlyBinds", "mounts: {readOnlyBinds: true}", service("mounts: [{type: bind, source: /a, target: /a, readOnly: true}, {type: volume, source: data, target: /b}]"), service("mounts: [{type: bind, source: /a, target: /a}]"), "spec.mounts[0].source", "a bind must be read-only: state readOnly: true"},
+	{"mounts.noDockerSocket", "mounts: {noDockerSocket: true}", service("mounts: [{type: bind, source: /srv, target: /a}]"), service("mounts: [{type: bind, source: /var/run, target: /a}]"), "spec.mounts[0].source", `"/var/run" has the socket of the engine, and whoever can write to that is root on every node`},
+	{"mounts.volumes", "mounts: {volumes: ['shop_*']}", service("mounts: [{type: volume, source: shop_data, target: /a}]"), service("mounts: [{type: volume, source: data, target: /a}]"), "spec.mounts[0].source", `"data" is not allowed; allowed: shop_*`},
+	{"containers.capabilities", "containers: {capabilities: [NET_BIND_SERVICE]}", service("capAdd: [CAP_NET_BIND_SERVICE]"), service("capAdd: [ALL]"), "spec.capAdd[0]", "ALL is not allowed; allowed: NET_BIND_SERVICE"},
+	{"containers.drop", "containers: {drop: [NET_RAW]}", service("capDrop: [ALL]"), service("capDrop: [CHOWN]"), "spec.capDrop", "NET_RAW must be dropped"},
+	{"containers.notRoot", "containers: {notRoot: true}", service("user: '1000:0'"), service("user: '00:1000'"), "spec.user", "a user that is not root must be stated"},
+	{"containers.readOnly", "containers: {readOnly: true}", service("readOnly: true"), service(""), "spec.readOnly", "true must be stated"},
+	{"containers.healthcheck", "containers: {healthcheck: true}", service("healthcheck: {test: [CMD, a]}"), service("healthcheck: {disable: true}"), "spec.healthcheck", "a health check must be stated"},
+	{"containers.logDrivers", "containers: {logDrivers: [json-file]}", service("logging: {driver: json-file}"), service("logging: {driver: syslog}"), "spec.logging.driver", `"syslog" is not allowed; allowed: json-file`},
+	{"ports.published", "ports: {published: ['443', 8000-8999]}", service("ports: [{target: 1, published: 8999}, {target: 2}]"), service("ports: [{target: 1, published: 80}]"), "spec.ports[0].published", "80 is not allowed; allowed: 443, 8000-8999"},
+	{"ports.noHostMode", "ports: {noHostMode: true}", service("ports: [{target: 1, published: 80}]"), service("ports: [{target: 1, published: 80, mode: host}]"), "spec.ports[0].mode", "host is not allowed"},
+	{"networks.join", "networks: {join: ['shop-*']}", service("networks: [shop-a]"), service("networks: [shop]"), "spec.networks[0].name", `"shop" is not allowed; allowed: shop-*`},
+	{"networks.noHost", "networks: {noHost: true}", service("networks: [a]"), service("networks: [a, host]"), "spec.networks[1].name", "the network of the node is not allowed"},
+	{"networks.drivers", "networks: {drivers: [overlay]}", "kind: Network", "kind: Network\nspec: {driver: weave}", "spec.driver", `"weave" is not allowed; allowed: overlay`},
+	{"networks.subnets", "networks: {subnets: [10.1.0.0/16]}", "kind: Network\nspec: {ipam: {config: [{subnet: 10.1.2.0/24}]}}", "kind: Network\nspec: {ipam: {config: [{subnet: 10.0.0.0/8}]}}", "spec.ipam.config[0].subnet", "10.0.0.0/8 is not allowed; it must be in one of: 10.1.0.0/16"},
+	{"networks.notAttachable", "networks: {notAttachable: true}", "kind: Network", "kind: Network\nspec: {attachable: true}", "spec.attachable", "true is not allowed"},
+	{"networks.encrypted", "networks: {encrypted: true}", "kind: Network\nspec: {driverOpts: {encrypted: ''}}", "kind: Network", "spec.driverOpts", "the option encrypted must be stated"},
+	{"placement.require", "placement: {require: [node.labels.tenant == shop]}", service("placement: {constraints: ['node.labels.tenant==shop']}"), service("placement: {constraints: ['node.labels.tenant != shop']}"), "spec.placement.constraints", "node.labels.tenant == shop must be stated"},
+	{"placement.forbid", "placement: {forbid: [node.role == manager]}", service("placement: {constraints: [node.role == worker]}"), service("placement: {constraints: [node.role==manager]}"), "spec.placement.constraints[0]", "node.role==manager is not allowed"},
+	{"placement.notGlobal", "placement: {notGlobal: true}", service("mode: replicated"), service("mode: global"), "spec.mode", "global is not allowed"},
+	{"resources.memory", "resources: {memory: 1GiB}", service("resources: {limits: {memory: 1GiB}}"), service("resources: {limits: {memory: 1025MiB}}"), "spec.resources.limits.memory", "1025MiB is more than 1GiB"},
+	{"resources.cpus", "resources: {cpus: 2}", service("resources: {limits: {cpus: '0.5'}}"), service(""), "spec.resources.limits.cpus", "must be stated, as 2 or less"},
+	{"resources.pids", "resources: {pids: 100}", service("resources: {limits: {pids: 100}}"), service("resources: {limits: {pids: 101}}"), "spec.resources.limits.pids", "101 is more than 100"},
+	{"resources.replicas", "resources: {replicas: 5}", service("replicas: 5"), service("replicas: 6"), "spec.replicas", "6 is more than 5"},
+	{"external.networks", "external: {networks: [their-proxy]}", service("networks: [own, their-proxy]"), service("networks: [their-db]"), "spec.networks[0].name", `"their-db" is not allowed; allowed: their-proxy`},
+	{"external.configs", "external: {configs: []}", service("configs: [own]"), service("configs: [their-conf]"), "spec.configs[0].source", `"their-conf" is not allowed; allowed: none is`},
+	{"external.secrets", "external: {secrets: [their-cert]}", service("secrets: [their-cert]"), "kind: Secret\nmetadata: {name: their-key}\nspec: {external: true}", "spec.external", `"their-key" is not allowed; allowed: their-cert`},
+	{"nodes.names", "nodes: {names: ['w-?']}", "kind: Node\nmetadata: {name: w-1}", "kind: Node\nmetadata: {name: w-10}", "metadata.name", `"w-10" is not allowed; allowed: w-?`},
+	{"nodes.noSets", "nodes: {noSets: true}", "kind: Node", "kind: NodeSet\nspec: {selector: {}, template: {labels: {a: b}}}", "kind", "a NodeSet is not allowed, because it could match any node"},
+	{"nodes.roles", "nodes: {roles: [worker]}", "kind: Node\nspec: {role: worker}", "kind: Node\nspec: {role: manager}", "spec.role", `"manager" is not allowed; allowed: worker`},
+	{"nodes.noRemoval", "nodes: {noRemoval: true}", "kind: Node", "kind: Node\nspec: {presence: absent}", "spec.presence", "absent is not allowed"},
+	{"nodes.engines", "nodes: {engines: ['ssh://ops@10.0.*']}", "kind: Node\nspec: {engine: {host: 'ssh://ops@10.0.0.7'}}", "kind: Node\nspec: {engine: {host: 'ssh://ops@10.1.0.7'}}", "spec.engine.host", `"ssh://ops@10.1.0.7" is not allowed; allowed: ssh://ops@10.0.*`},
+	{"nodes.managers", "nodes: {managers: 5}", "kind: Cluster\nmetadata: {name: default}\nspec: {managers: {count: 5}}", "kind: Cluster\nmetadata: {name: default}\nspec: {managers: {count: 7}}", "spec.managers.count", "7 is more than 5"},
+	{"outside.sinks", "outside: {sinks: [vault]}", "kind: Cluster\nmetadata: {name: default}\nspec: {joinTokens: {worker: {sinks: [vault]}}}", "kind: Cluster\nmetadata: {name: default}\nspec: {joinTokens: {manager: {sinks: [vault, disk]}}}", "spec.joinTokens.manager.sinks[1]", `"disk" is not allowed; allowed: vault`},
+	{"outside.authorities", "outside: {authorities: []}", "kind: Cluster\nmetadata: {name: default}\nspec: {ca: {rotation: {epoch: 1}}}", "kind: Cluster\nmetadata: {name: default}\nspec: {ca: {signing: own}}", "spec.ca.signing", `"own" is not allowed; allowed: none is`},
+	{"outside.tls", "outside: {tls: [ops]}", "kind: Node\nspec: {engine: {host: 'tcp://a:1', tls: ops}}", "kind: Node\nspec: {engine: {host: 'tcp://a:1', tls: other}}", "spec.engine.tls", `"other" is not allowed; allowed: ops`},
+	{"policies.noTakeover", "policies: {noTakeover: true}", service("") + "\npolicy: {adopt: ifIdentical}", service("") + "\npolicy: {adopt: takeover}", "policy.adopt", "takeover is not allowed"},
+	{"policies.noPrune", "policies: {noPrune: true}", service("") + "\npolicy: {prune: false}", service("") + "\npolicy: {prune: true}", "policy.prune", "true is not allowed"},
+}
+
+func TestEveryRule(t *testing.T) {
+	for _, r := range rules {
+		t.Run(r.rule, func(t *testing.T) {
+			g := read(t, r.file)
+			if got := guardrails.Check(g, load(t, r.keeps), day); len(got) > 0 {
+				t.Errorf("it is kept, and it says %+v", got)
+			}
+			want := guardrails.Breach{Rule: r.rule, Path: r.path, Why: r.why}
+			got := guardrails.Check(g, load(t, r.breaks), day)
+			if len(got) != 1 || got[0] != want {
+				t.Errorf("got  %+v\nwant %+v", got, want)
+			}
+			// Whatever the rule is, an exception for it counts until its day is over.
+			g.Exceptions = []config.Exception{{Object: load(t, r.breaks).Object.Key().String(), Rules: []string{strings.Split(r.rule, ".")[0]}, Until: "2027-01-31", Reason: "a test"}}
+			if got := guardrails.Check(g, load(t, r.breaks), day); len(got) > 0 {
+				t.Errorf("on its last day an exception does not count: %+v", got)
+			}
+			if got := guardrails.Check(g, load(t, r.breaks), day.Add(12*time.Hour)); len(got) != 1 {
+				t.Errorf("an exception has ended, and it still counts: %+v", got)
+			}
+		})
+	}
+}
+
+// A rule without a test in the table would be a promise.
+func TestTheTableHasEveryRule(t *testing.T) {
+	var tested []string
+	for _, r := range rules {
+		tested = append(tested, r.rule)
+	}
+	if want := config.RuleNames(); !slices.Equal(tested, want) || len(tested) < 40 {
+		t.Errorf("tested are %d rules:\n%q\nthere are %d:\n%q", len(tested), tested, len(want), want)
+	}
+}
+
+func TestVariationsOfRules(t *testing.T) {
+	for _, c := range []struct {
+		name, file, manifest string
+		want                 string // the paths of the breaches
+	}{
+		{"the root of the node has every socket", "mounts: {noDockerSocket: true}", service("mounts: [{type: bind, source: /, target: /host}]"), "spec.mounts[0].source"},
+		{"a socket elsewhere", "mounts: {noDockerSocket: true}", service("mounts: [{type: bind, source: /mnt/x/docker.sock, target: /s}]"), "spec.mounts[0].source"},
+		{"containerd's socket", "mounts: {noDockerSocket: true}", service("mounts: [{type: bind, source: /run/containerd, target: /s}]"), "spec.mounts[0].source"},
+		{"a detour to the socket", "mounts: {noDockerSocket: true}", service("mounts: [{type: bind, source: /srv/../run/docker.sock, target: /s}]"), "spec.mounts[0].source"},
+		{"a named pipe", "mounts: {noDockerSocket: true}", service(`mounts: [{type: npipe, source: '\\.\pipe\docker_engine', target: '\\.\pipe\docker_engine'}]`), "spec.mounts[0].source"},
+		{"no bind at all", "mounts: {binds: []}", service("mounts: [{type: bind, source: /srv, target: /a}]"), "spec.mounts[0].source"},
+		{"every bind", "mounts: {binds: [/]}", service("mounts: [{type: bind, source: /srv, target: /a}]"), ""},
+		{"a neighbour of an allowed directory", "mounts: {binds: [/srv/shop]}", service("mounts: [{type: bind, source: /srv/shopping, target: /a}]"), "spec.mounts[0].source"},
+		{"an anonymous volume", "mounts: {volumes: []}", service("mounts: [{type: volume, target: /a}]"), ""},
+		{"a library image by its short name", "images: {from: [docker.io/library]}", service(""), ""},
+		{"another registry", "images: {from: [docker.io]}", "kind: Service\nspec: {image: 'evil.example.com/docker.io/library/nginx'}", "spec.image"},
+		{"a tag and a digest", "images: {noTags: [latest]}", "kind: Service\nspec: {image: 'nginx:latest@sha256:" + strings.Repeat("a", 64) + "'}", "spec.image"},
+		{"a digest without a tag", "images: {noTags: [latest]}", "kind: Service\nspec: {image: 'nginx@sha256:" + strings.Repeat("a", 64) + "'}", ""},
+		{"no capability", "containers: {capabilities: []}", service("capAdd: [CHOWN]"), "spec.capAdd[0]"},
+		{"two capabilities", "containers: {capabilities: [CHOWN]}", service("capAdd: [NET_ADMIN, chown, SYS_ADMIN]"), "spec.capAdd[0] spec.capAdd[2]"},
+		{"root by name", "containers: {notRoot: true}", service("user: 'root:1000'"), "spec.user"},
+		{"no user", "containers: {notRoot: true}", service(""), "spec.user"},
+		{"a job without a health check", "containers: {healthcheck: true}", service("mode: replicated-job"), ""},
+		{"a health check that is none", "containers: {healthcheck: true}", service("healthcheck: {test: [NONE]}"), "spec.healthcheck"},
+		{"fields below a field", "fields: [Service spec.resources]", service("resources: {limits: {memory: 1GiB}}"), "spec.resources"},
+		{"a field of another kind", "fields: [Network spec.attachable]", service(""), ""},
+		{"fields in a list", "fields: ['Service spec.ports[].mode']", service("ports: [{target: 1, published: 1, mode: host}, {target: 2}, {target: 3, published: 3, mode: ingress}]"), "spec.ports[0].mode spec.ports[2].mode"},
+		{"an external network is not ours", "networks: {drivers: [overlay], encrypted: true, notAttachable: true}", "kind: Network\nspec: {external: true}", ""},
+		{"a set for managers", "nodes: {roles: [worker]}", "kind: NodeSet\nspec: {selector: {}, template: {role: manager}}", "spec.template.role"},
+		{"a set that removes", "nodes: {noRemoval: true}", "kind: NodeSet\nspec: {selector: {}, template: {removeDownAfter: 1h}}", "spec.template.removeDownAfter"},
+		{"a node that is removed when it is down", "nodes: {noRemoval: true}", "kind: Node\nspec: {removeDownAfter: 1h}", "spec.removeDownAfter"},
+		{"the escrow", "outside: {sinks: []}", "kind: Cluster\nmetadata: {name: default}\nspec: {autolock: {enabled: true, escrow: vault}}", "spec.autolock.escrow"},
+		{"several rules at once", "images: {digest: true}\ncontainers: {readOnly: true}", service(""), "spec.image spec.readOnly"},
+		{"nothing is stated", "{}", service("capAdd: [ALL]"), ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var paths []string
+			for _, b := range guardrails.Check(read(t, c.file), load(t, c.manifest), day) {
+				paths = append(paths, b.Path)
+			}
+			if got := strings.Join(paths, " "); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestExceptions(t *testing.T) {
+	broken := service("capAdd: [ALL]")
+	for name, c := range map[string]struct {
+		exception config.Exception
+		counts    bool
+	}{
+		"the rule":            {config.Exception{Object: "Service/web", Rules: []string{"containers.capabilities"}, Until: "2027-12-31"}, true},
+		"another rule":        {config.Exception{Object: "Service/web", Rules: []string{"containers.drop"}, Until: "2027-12-31"}, false},
+		"half a name":         {config.Exception{Object: "Service/web", Rules: []string{"containers.cap"}, Until: "2027-12-31"}, false},
+		"another object":      {config.Exception{Object: "Service/web2", Rules: []string{"containers"}, Until: "2027-12-31"}, false},
+		"another kind":        {config.Exception{Object: "Config/web", Rules: []string{"containers"}, Until: "2027-12-31"}, false},
+		"it ended":            {config.Exception{Object: "Service/web", Rules: []string{"containers"}, Until: "2027-01-30"}, false},
+		"it ends today":       {config.Exception{Object: "Service/web", Rules: []string{"containers"}, Until: "2027-01-31"}, true},
+		"nobody can say when": {config.Exception{Object: "Service/web", Rules: []string{"containers"}, Until: "soon"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := read(t, "containers: {capabilities: []}")
+			g.Exceptions = []config.Exception{c.exception}
+			if got := len(guardrails.Check(g, load(t, broken), day)) == 0; got != c.counts {
+				t.Errorf("it counts: %t", got)
+			}
+		})
+	}
+}
+
+func TestPatterns(t *testing.T) {
+	for _, c := range []struct {
+		pattern, text string
+		want          bool
+	}{
+		{"", "", true}, {"", "a", false}, {"*", "", true}, {"*", "a/b.c", true}, {"a*", "ab", true}, {"a*", "ba", false}, {"*a", "ba", true}, {"*a", "ab", false},
+		{"a?c", "abc", true}, {"a?c", "ac", false}, {"a*b*c", "aXbYbZc", true}, {"a*b*c", "aXbYbZ", false}, {"[a]", "a", false}, {"[a]", "[a]", true}, {"**", "x", true},
+	} {
+		g := &config.Guardrails{Names: []string{c.pattern}}
+		o := &v1.Network{Header: v1.Header{Kind: v1.KindNetwork, Metadata: v1.Metadata{Name: c.text}}}
+		if got := len(guardrails.Check(g, guardrails.Manifest{Object: o}, day)) == 0; got != c.want {
+			t.Errorf("%q matches %q: %t", c.pattern, c.text, got)
+		}
+	}
+}
+
+// A pattern of stars and letters takes as long as its text is, not longer.
+func TestPatternsLaw(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		parts := rapid.SliceOfN(rapid.StringMatching(`[ab]{0,3}`), 1, 6).Draw(t, "parts")
+		fills := rapid.SliceOfN(rapid.StringMatching(`[ab/]{0,4}`), len(parts)-1, len(parts)-1).Draw(t, "fills")
+		text := parts[0]
+		for i, fill := range fills {
+			text += fill + parts[i+1]
+		}
+		g := &config.Guardrails{Names: []string{strings.Join(parts, "*")}}
+		o := &v1.Network{Header: v1.Header{Kind: v1.KindNetwork, Metadata: v1.Metadata{Name: text}}}
+		if got := guardrails.Check(g, guardrails.Manifest{Object: o}, day); len(got) > 0 {
+			t.Fatalf("%s", fmt.Sprint(got))
+		}
+	})
+}

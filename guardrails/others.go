@@ -1,0 +1,114 @@
+package guardrails
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+func (c *checking) network(n *v1.Network) {
+	c.external("networks", v1.KindNetwork, n.Metadata.Name, n.Spec.External, "spec.external")
+	r := c.rules.Networks
+	if r == nil || n.Spec.External {
+		return
+	}
+	driver := n.Spec.Driver
+	if driver == "" {
+		driver = "overlay"
+	}
+	c.oneOf("networks.drivers", "spec.driver", r.Drivers, driver)
+	if r.NotAttachable && n.Spec.Attachable {
+		c.add("networks.notAttachable", "spec.attachable", "true is not allowed")
+	}
+	if _, encrypted := n.Spec.DriverOpts["encrypted"]; r.Encrypted && driver == "overlay" && !encrypted {
+		c.add("networks.encrypted", "spec.driverOpts", "the option encrypted must be stated")
+	}
+	if r.Subnets == nil || n.Spec.IPAM == nil {
+		return
+	}
+	for i, p := range n.Spec.IPAM.Config {
+		subnet, err := netip.ParsePrefix(p.Subnet)
+		if err == nil && !slices.ContainsFunc(r.Subnets, func(text string) bool { return within(text, subnet) }) {
+			c.add("networks.subnets", at("spec.ipam.config", i, "subnet"), "%s is not allowed; it must be in one of: %s", p.Subnet, list(r.Subnets))
+		}
+	}
+}
+
+// within reports whether a subnet is in a range.
+func within(text string, subnet netip.Prefix) bool {
+	all, err := netip.ParsePrefix(text)
+	return err == nil && all.Bits() <= subnet.Bits() && all.Contains(subnet.Addr())
+}
+
+func (c *checking) node(n *v1.Node) {
+	if e := n.Spec.Engine; e != nil {
+		if r := c.rules.Outside; r != nil && e.TLS != "" {
+			c.oneOf("outside.tls", "spec.engine.tls", r.TLS, e.TLS)
+		}
+		if r := c.rules.Nodes; r != nil {
+			c.oneOf("nodes.engines", "spec.engine.host", r.Engines, e.Host)
+		}
+	}
+	r := c.rules.Nodes
+	if r == nil {
+		return
+	}
+	c.oneOf("nodes.names", "metadata.name", r.Names, n.Metadata.Name)
+	if n.Spec.Role != "" {
+		c.oneOf("nodes.roles", "spec.role", r.Roles, n.Spec.Role)
+	}
+	if r.NoRemoval && n.Gone() {
+		c.add("nodes.noRemoval", "spec.presence", "%s is not allowed", v1.Absent)
+	}
+	if r.NoRemoval && n.Spec.RemoveDownAfter != nil {
+		c.add("nodes.noRemoval", "spec.removeDownAfter", "must not be stated")
+	}
+}
+
+func (c *checking) nodeSet(s *v1.NodeSet) {
+	r := c.rules.Nodes
+	if r == nil {
+		return
+	}
+	if r.NoSets {
+		c.add("nodes.noSets", "kind", "a %s is not allowed, because it could match any node", v1.KindNodeSet)
+	}
+	if s.Spec.Template.Role != "" {
+		c.oneOf("nodes.roles", "spec.template.role", r.Roles, s.Spec.Template.Role)
+	}
+	if r.NoRemoval && s.Spec.Template.RemoveDownAfter != nil {
+		c.add("nodes.noRemoval", "spec.template.removeDownAfter", "must not be stated")
+	}
+}
+
+func (c *checking) cluster(o *v1.Cluster) {
+	if r := c.rules.Nodes; r != nil && r.Managers > 0 && o.Spec.Managers != nil && o.Spec.Managers.Count > r.Managers {
+		c.add("nodes.managers", "spec.managers.count", "%d is more than %d", o.Spec.Managers.Count, r.Managers)
+	}
+	r := c.rules.Outside
+	if r == nil {
+		return
+	}
+	if t := o.Spec.JoinTokens; t != nil {
+		c.sinks("worker", t.Worker)
+		c.sinks("manager", t.Manager)
+	}
+	if a := o.Spec.Autolock; a != nil && a.Escrow != "" {
+		c.oneOf("outside.sinks", "spec.autolock.escrow", r.Sinks, a.Escrow)
+	}
+	if ca := o.Spec.CA; ca != nil && ca.Signing != "" {
+		c.oneOf("outside.authorities", "spec.ca.signing", r.Authorities, ca.Signing)
+	}
+}
+
+// sinks checks the sinks of a join token.
+func (c *checking) sinks(of string, token *v1.JoinToken) {
+	if token == nil {
+		return
+	}
+	for i, sink := range token.Sinks {
+		c.oneOf("outside.sinks", fmt.Sprintf("spec.joinTokens.%s.sinks[%d]", of, i), c.rules.Outside.Sinks, sink)
+	}
+}

@@ -1,0 +1,271 @@
+package guardrails
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/distribution/reference"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+func at(list string, i int, field string) string { return fmt.Sprintf("%s[%d].%s", list, i, field) }
+
+func (c *checking) service(s *v1.Service) {
+	c.serviceLabels(s)
+	c.image(s.Spec.Image)
+	c.mounts(s.Spec.Mounts)
+	c.container(&s.Spec)
+	c.ports(s.Spec.Ports)
+	c.joins(s.Spec.Networks)
+	c.uses(&s.Spec)
+	c.placement(&s.Spec)
+	c.resources(&s.Spec)
+}
+
+func (c *checking) serviceLabels(s *v1.Service) {
+	l := c.rules.Labels
+	if l == nil {
+		return
+	}
+	c.labels(l.Prefixes, "spec.containerLabels", s.Spec.ContainerLabels)
+	for _, name := range l.Required {
+		if s.Metadata.Labels[name] == "" {
+			c.add("labels.required", "metadata.labels", "the label %s is missing", name)
+		}
+	}
+}
+
+func (c *checking) image(text string) {
+	i := c.rules.Images
+	if i == nil || text == "" {
+		return
+	}
+	const at = "spec.image"
+	named, err := reference.ParseDockerRef(text)
+	if err != nil { // it is a problem of the manifest anyway
+		return
+	}
+	if full := named.Name(); i.From != nil && !slices.ContainsFunc(i.From, func(from string) bool {
+		return full == from || strings.HasPrefix(full, strings.TrimSuffix(from, "/")+"/")
+	}) {
+		c.add("images.from", at, "%s is not allowed; allowed: %s", full, list(i.From))
+	}
+	stated, err := reference.ParseNormalizedNamed(text)
+	if err != nil {
+		return
+	}
+	_, byDigest := stated.(reference.Digested)
+	if i.Digest && !byDigest {
+		c.add("images.digest", at, "the image has no digest; state it as NAME@sha256:…")
+	}
+	tag := ""
+	if t, is := reference.TagNameOnly(stated).(reference.Tagged); is {
+		tag = t.Tag()
+	}
+	if tag != "" && slices.Contains(i.NoTags, tag) {
+		c.add("images.noTags", at, "the tag %s is not allowed", tag)
+	}
+}
+
+// sockets are where engines and containerd listen. /var/run is /run on most machines.
+var sockets = []string{"/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock", "/var/run/containerd/containerd.sock", "/run/docker", "/var/run/docker", "/run/containerd", "/var/run/containerd"}
+
+// socketIn reports whether a path of a node is the socket of an engine, or a directory that has it.
+func socketIn(name string) bool {
+	name = path.Clean(name)
+	return slices.ContainsFunc(sockets, func(s string) bool {
+		return name == s || name == "/" || strings.HasPrefix(s, name+"/") || strings.HasPrefix(name, s+"/")
+	}) || path.Base(name) == "docker.sock"
+}
+
+func (c *checking) mounts(mounts []v1.Mount) {
+	r := c.rules.Mounts
+	if r == nil {
+		return
+	}
+	for i, m := range mounts {
+		source := at("spec.mounts", i, "source")
+		c.oneOf("mounts.types", at("spec.mounts", i, "type"), r.Types, m.Type)
+		switch m.Type {
+		case "bind":
+			if r.Binds != nil && !below(r.Binds, m.Source) {
+				c.add("mounts.binds", source, "%q is not allowed; allowed are these directories and what is below them: %s", m.Source, list(r.Binds))
+			}
+			if r.ReadOnlyBinds && !m.ReadOnly {
+				c.add("mounts.readOnlyBinds", source, "a bind must be read-only: state readOnly: true")
+			}
+			if r.NoDockerSocket && socketIn(m.Source) {
+				c.add("mounts.noDockerSocket", source, "%q has the socket of the engine, and whoever can write to that is root on every node", m.Source)
+			}
+		case "npipe":
+			if r.NoDockerSocket {
+				c.add("mounts.noDockerSocket", source, "a named pipe may be that of the engine")
+			}
+		case "volume":
+			if m.Source != "" {
+				c.oneOf("mounts.volumes", source, r.Volumes, m.Source)
+			}
+		}
+	}
+}
+
+func capability(name string) string { return strings.TrimPrefix(strings.ToUpper(name), "CAP_") }
+
+func (c *checking) container(s *v1.ServiceSpec) {
+	r := c.rules.Containers
+	if r == nil {
+		return
+	}
+	for i, name := range s.CapAdd {
+		if r.Capabilities != nil && !slices.ContainsFunc(r.Capabilities, func(allowed string) bool { return capability(allowed) == capability(name) }) {
+			c.add("containers.capabilities", fmt.Sprintf("spec.capAdd[%d]", i), "%s is not allowed; allowed: %s", name, list(r.Capabilities))
+		}
+	}
+	for _, name := range r.Drop {
+		if !slices.ContainsFunc(s.CapDrop, func(dropped string) bool {
+			return slices.Contains([]string{capability(name), "ALL"}, capability(dropped))
+		}) {
+			c.add("containers.drop", "spec.capDrop", "%s must be dropped", name)
+		}
+	}
+	if user, _, _ := strings.Cut(s.User, ":"); r.NotRoot && (user == "" || user == "root" || isZero(user)) {
+		c.add("containers.notRoot", "spec.user", "a user that is not root must be stated")
+	}
+	if r.ReadOnly && !s.ReadOnly {
+		c.add("containers.readOnly", "spec.readOnly", "true must be stated")
+	}
+	if h := s.Healthcheck; r.Healthcheck && !s.Job() && (h == nil || h.Disable || len(h.Test) == 0 || h.Test[0] == "NONE") {
+		c.add("containers.healthcheck", "spec.healthcheck", "a health check must be stated")
+	}
+	if s.Logging != nil && s.Logging.Driver != "" {
+		c.oneOf("containers.logDrivers", "spec.logging.driver", r.LogDrivers, s.Logging.Driver)
+	}
+}
+
+// isZero reports whether a user is the number 0, however it is written.
+func isZero(user string) bool {
+	n, err := strconv.ParseUint(user, 10, 64)
+	return err == nil && n == 0
+}
+
+func (c *checking) ports(ports []v1.Port) {
+	r := c.rules.Ports
+	if r == nil {
+		return
+	}
+	for i, p := range ports {
+		if r.Published != nil && p.Published != 0 && !slices.ContainsFunc(r.Published, func(span string) bool { return inSpan(span, p.Published) }) {
+			c.add("ports.published", at("spec.ports", i, "published"), "%d is not allowed; allowed: %s", p.Published, list(r.Published))
+		}
+		if r.NoHostMode && p.Mode == "host" {
+			c.add("ports.noHostMode", at("spec.ports", i, "mode"), "host is not allowed")
+		}
+	}
+}
+
+// span returns the first and the last port of a range such as 8000-8999, or of one port.
+func span(text string) (first, last uint64, ok bool) {
+	low, high, ranged := strings.Cut(text, "-")
+	if !ranged {
+		high = low
+	}
+	first, errFirst := strconv.ParseUint(low, 10, 16)
+	last, errLast := strconv.ParseUint(high, 10, 16)
+	return first, last, errFirst == nil && errLast == nil && first >= 1 && first <= last
+}
+
+func inSpan(text string, port uint32) bool {
+	first, last, ok := span(text)
+	return ok && uint64(port) >= first && uint64(port) <= last
+}
+
+func (c *checking) joins(networks []v1.NetworkAttachment) {
+	for i, n := range networks {
+		here := at("spec.networks", i, "name")
+		if r := c.rules.Networks; r != nil {
+			c.oneOf("networks.join", here, r.Join, n.Name)
+			if r.NoHost && n.Name == "host" {
+				c.add("networks.noHost", here, "the network of the node is not allowed")
+			}
+		}
+		c.external("networks", v1.KindNetwork, n.Name, c.theirs(v1.KindNetwork, n.Name), here)
+	}
+}
+
+func (c *checking) theirs(kind, name string) bool {
+	return c.of.Theirs != nil && c.of.Theirs(v1.Key{Kind: kind, Name: name})
+}
+
+// uses checks the configs and secrets of a service.
+func (c *checking) uses(s *v1.ServiceSpec) {
+	for i, m := range s.Configs {
+		c.external("configs", v1.KindConfig, m.Source, c.theirs(v1.KindConfig, m.Source), at("spec.configs", i, "source"))
+	}
+	for i, m := range s.Secrets {
+		c.external("secrets", v1.KindSecret, m.Source, c.theirs(v1.KindSecret, m.Source), at("spec.secrets", i, "source"))
+	}
+}
+
+func (c *checking) placement(s *v1.ServiceSpec) {
+	r := c.rules.Placement
+	if r == nil {
+		return
+	}
+	var stated []string
+	if s.Placement != nil {
+		stated = s.Placement.Constraints
+	}
+	for _, want := range r.Require {
+		if !slices.ContainsFunc(stated, func(have string) bool { return equal(want, have) }) {
+			c.add("placement.require", "spec.placement.constraints", "%s must be stated", want)
+		}
+	}
+	for i, have := range stated {
+		if slices.ContainsFunc(r.Forbid, func(bad string) bool { return equal(bad, have) }) {
+			c.add("placement.forbid", fmt.Sprintf("spec.placement.constraints[%d]", i), "%s is not allowed", have)
+		}
+	}
+	if r.NotGlobal && (s.Mode == v1.ModeGlobal || s.Mode == v1.ModeGlobalJob) {
+		c.add("placement.notGlobal", "spec.mode", "%s is not allowed", s.Mode)
+	}
+}
+
+// equal reports whether two constraints say the same, as the swarm reads them.
+func equal(a, b string) bool { return v1.NormalConstraint(a) == v1.NormalConstraint(b) }
+
+func (c *checking) resources(s *v1.ServiceSpec) {
+	r := c.rules.Resources
+	if r == nil {
+		return
+	}
+	var limits v1.ResourceLimits
+	if s.Resources != nil {
+		limits = s.Resources.Limits
+	}
+	limit := func(name string, is, most int64, shown, mostShown fmt.Stringer) {
+		switch at := "spec.resources.limits." + name; {
+		case most == 0:
+		case is == 0:
+			c.add("resources."+name, at, "must be stated, as %s or less", mostShown)
+		case is > most:
+			c.add("resources."+name, at, "%s is more than %s", shown, mostShown)
+		}
+	}
+	limit("memory", int64(limits.Memory), int64(r.Memory), limits.Memory, r.Memory)
+	limit("cpus", int64(limits.CPUs), int64(r.CPUs), limits.CPUs, r.CPUs)
+	limit("pids", limits.Pids, r.Pids, number(limits.Pids), number(r.Pids))
+	if r.Replicas > 0 && s.Replicas != nil && *s.Replicas > r.Replicas {
+		c.add("resources.replicas", "spec.replicas", "%d is more than %d", *s.Replicas, r.Replicas)
+	}
+}
+
+type number int64
+
+func (n number) String() string { return strconv.FormatInt(int64(n), 10) }

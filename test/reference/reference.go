@@ -1,0 +1,123 @@
+// Package reference writes pages about types and their fields from the comments in their code.
+package reference
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"reflect"
+	"strings"
+	"testing"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+// Section writes a heading, what the type is, and a table of its fields. path is the path of the type's value; it is "" if
+// the type is the whole file.
+func Section(b *strings.Builder, docs map[string]string, title, path string, typ reflect.Type) {
+	fmt.Fprintf(b, "\n## %s\n\n%s\n\n| field | type | meaning |\n|---|---|---|\n", title, docs[title])
+	rows(b, docs, path, typ)
+}
+
+func rows(b *strings.Builder, docs map[string]string, path string, typ reflect.Type) {
+	for i := range typ.NumField() {
+		f := typ.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "" {
+			continue
+		}
+		t, suffix := f.Type, ""
+		for t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		word := typeWord(t)
+		switch {
+		case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
+			t, suffix = t.Elem(), "[]"
+		case t.Kind() == reflect.Map && t.Elem().Kind() == reflect.Struct:
+			t, suffix = t.Elem(), ".NAME"
+		}
+		field := strings.TrimPrefix(path+"."+name, ".") + suffix
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", field, word, docs[typ.Name()+"."+f.Name])
+		if t.Kind() == reflect.Struct && t != reflect.TypeFor[v1.Content]() {
+			rows(b, docs, field, t)
+		}
+	}
+}
+
+func typeWord(t reflect.Type) string {
+	switch t {
+	case reflect.TypeFor[v1.Duration]():
+		return "duration"
+	case reflect.TypeFor[v1.Bytes]():
+		return "size"
+	case reflect.TypeFor[v1.Swap]():
+		return "size or -1"
+	case reflect.TypeFor[v1.CPUs]():
+		return "CPUs"
+	case reflect.TypeFor[v1.FileMode]():
+		return "octal mode"
+	case reflect.TypeFor[v1.Ratio]():
+		return "fraction"
+	case reflect.TypeFor[v1.StringList](), reflect.TypeFor[v1.HealthTest]():
+		return "list or string"
+	case reflect.TypeFor[v1.Environment](), reflect.TypeFor[v1.ExtraHosts]():
+		return "map or list"
+	case reflect.TypeFor[v1.Content]():
+		return "string"
+	}
+	switch t.Kind() {
+	case reflect.Slice:
+		return "list"
+	case reflect.Map:
+		return "map"
+	case reflect.Struct:
+		return "object"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "string"
+	default:
+		return "number"
+	}
+}
+
+// Comments returns the comments of the types and fields of Go files, by TypeName and TypeName.FieldName.
+func Comments(t *testing.T, files ...string) map[string]string {
+	t.Helper()
+	docs := map[string]string{}
+	fset := token.NewFileSet()
+	for _, file := range files {
+		f, err := parser.ParseFile(fset, file, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			g, ok := d.(*ast.GenDecl)
+			if !ok || g.Tok != token.TYPE {
+				continue
+			}
+			for _, s := range g.Specs {
+				ts := s.(*ast.TypeSpec)
+				docs[ts.Name.Name] = oneLine(g.Doc)
+				docs[strings.ToLower(ts.Name.Name)] = oneLine(g.Doc)
+				st, ok := ts.Type.(*ast.StructType)
+				if !ok {
+					continue
+				}
+				for _, field := range st.Fields.List {
+					for _, n := range field.Names {
+						docs[ts.Name.Name+"."+n.Name] = strings.TrimPrefix(oneLine(field.Doc), n.Name+" ")
+					}
+				}
+			}
+		}
+	}
+	return docs
+}
+
+func oneLine(c *ast.CommentGroup) string {
+	text := strings.Join(strings.Fields(c.Text()), " ")
+	return strings.ReplaceAll(text, "|", "\\|")
+}
