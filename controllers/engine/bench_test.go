@@ -101,8 +101,8 @@ func BenchmarkUnknownFields(b *testing.B) {
 	b.SetBytes(int64(len(raw)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if u, err := UnknownFields(raw, []swarm.Service{}); len(u) > 0 || err != nil {
-			b.Fatal(u, err)
+		if u := unknownKeys(raw, []swarm.Service{}); len(u) > 0 {
+			b.Fatal(u)
 		}
 	}
 }

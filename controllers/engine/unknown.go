@@ -9,18 +9,10 @@ import (
 	"strings"
 )
 
-// UnknownFields returns the keys of a JSON document that the type of into does not know. They are sorted paths, such
-// as "Spec.TaskTemplate.ContainerSpec.Mounts[0].NewOption". Keys match in any case, as in encoding/json. A map
-// accepts any key. A json.RawMessage, an interface and a type that decodes itself accept anything below them.
-// UnknownFields fails if the document is not valid.
-func UnknownFields(raw []byte, into any) ([]string, error) {
-	if !json.Valid(raw) {
-		return nil, json.Unmarshal(raw, new(any)) // its error says where
-	}
-	return unknownKeys(raw, into), nil
-}
-
-// unknownKeys is UnknownFields for a document that is valid.
+// unknownKeys returns the keys of a JSON document that the type of into does not know. They are sorted paths, such as
+// "Spec.TaskTemplate.ContainerSpec.Mounts[0].NewOption". Keys match in any case, as in encoding/json. A map accepts any
+// key. A json.RawMessage, an interface and a type that decodes itself accept anything below them. The document must be
+// valid.
 func unknownKeys(raw []byte, into any) []string {
 	w := walker{raw: raw}
 	w.value(shapeOf(reflect.TypeOf(into)))
