@@ -117,9 +117,6 @@ var refusals = append([]string{
 	"This node is not part of a swarm",
 	"Swarm is encrypted and needs to be unlocked",
 	"control.sock: connect: ",
-	"unrecognized rollback option",
-	"unsupported registryAuthFrom value",
-	"does not have a previous spec",
 	"invalid join token",
 }, tooLarge...)
 

@@ -51,8 +51,6 @@ var answers = []struct {
 	{404, "rpc error: code = NotFound desc = can't find manager in raft memberlist", "notfound"},
 	{501, "rpc error: code = Unimplemented desc = service mode change is not allowed", "invalid"},
 	{501, "rpc error: code = Unimplemented desc = networks must be migrated to TaskSpec before being changed", "invalid"},
-	{500, "unrecognized rollback option bogus", ""},
-	{500, "unsupported registryAuthFrom value", ""},
 	{400, "rpc error: code = FailedPrecondition desc = service abc does not have a previous spec", "invalid"},
 	{400, "ingress network cannot be removed because service abc depends on it", "inuse"},
 	{400, "rpc error: code = InvalidArgument desc = secret 'sec1' is in use by the following service: a2", "inuse"},

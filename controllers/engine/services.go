@@ -31,9 +31,6 @@ type ServiceUpdate struct {
 	Version swarm.Version
 	Spec    swarm.ServiceSpec // with Mode, because an update without it sets one replica
 	Auth    RegistryAuth      // the zero value keeps the service's own
-	// RegistryAuthFrom and Rollback are the API's. With Rollback "previous", Spec is ignored but must still be valid.
-	RegistryAuthFrom swarm.RegistryAuthSource
-	Rollback         string
 }
 
 // ServiceCreate creates a service exactly as specified.
@@ -50,12 +47,6 @@ func (c *Client) ServiceUpdate(ctx context.Context, id string, u ServiceUpdate) 
 		return client.ServiceUpdateResult{}, err
 	}
 	q := url.Values{"version": {u.Version.String()}}
-	if u.RegistryAuthFrom != "" {
-		q.Set("registryAuthFrom", string(u.RegistryAuthFrom))
-	}
-	if u.Rollback != "" {
-		q.Set("rollback", u.Rollback)
-	}
 	var answered swarm.ServiceUpdateResponse
 	err = c.decode(ctx, request{method: http.MethodPost, path: p + "/update", query: q, header: u.Auth.header(), body: u.Spec}, &answered)
 	return client.ServiceUpdateResult{Warnings: answered.Warnings}, err

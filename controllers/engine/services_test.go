@@ -47,11 +47,11 @@ func TestServicesGoOutVerbatim(t *testing.T) {
 			t.Errorf("create sent %+v", got)
 		}
 		auth, _ := NewRegistryAuth(canaryAuth("pw"))
-		u := ServiceUpdate{Version: swarm.Version{Index: 1 << 60}, Spec: spec, Auth: auth, RegistryAuthFrom: "spec", Rollback: "previous"}
+		u := ServiceUpdate{Version: swarm.Version{Index: 1 << 60}, Spec: spec, Auth: auth}
 		if updated, err := c.ServiceUpdate(context.Background(), "abc", u); err != nil || !slices.Equal(updated.Warnings, []string{"careful"}) {
 			t.Errorf("update: %+v, %v", updated, err)
 		}
-		line := "POST /v1.41/services/abc/update?registryAuthFrom=spec&rollback=previous&version=1152921504606846976"
+		line := "POST /v1.41/services/abc/update?version=1152921504606846976"
 		if got != (sent{line, auth.Reveal(), "swarm-operator/test", string(want)}) {
 			t.Errorf("update sent %+v", got)
 		}

@@ -92,7 +92,6 @@ func TestErrorsOfASwarm(t *testing.T) {
 		"future":              {update(func(u *ServiceUpdate) { u.Version.Index += 9 }), "stale"},
 		"rename":              {update(func(u *ServiceUpdate) { u.Spec.Name = "other" }), "invalid"},
 		"mode":                {update(func(u *ServiceUpdate) { u.Spec.Mode = swarm.ServiceMode{Global: &swarm.GlobalService{}} }), "invalid"},
-		"rollback":            {update(func(u *ServiceUpdate) { u.Rollback = "bogus" }), ""},
 		"too big":             {update(func(u *ServiceUpdate) { u.Spec.Labels = map[string]string{"a": big} }), "invalid"},
 		"service exists":      {second(c.ServiceCreate(ctx, aService("web", "nginx:1"), RegistryAuth{})), "exists"},
 		"secret exists":       {second(c.SecretCreate(ctx, client.SecretCreateOptions{Spec: swarm.SecretSpec{Annotations: swarm.Annotations{Name: "s"}, Data: []byte("x")}})), "exists"},
