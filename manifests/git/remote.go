@@ -81,7 +81,7 @@ func supportedURL(location string) error {
 
 // clone makes an empty repository.
 func (r *remote) clone() error {
-	dir, err := os.MkdirTemp(r.o.TempDir, "swarm-operator-source-")
+	dir, err := os.MkdirTemp("", "swarm-operator-source-")
 	if err != nil {
 		return fmt.Errorf("making a directory for the clone of %s: %w", redactURL(r.url), err)
 	}

@@ -92,7 +92,8 @@ func secretsIn(t *testing.T, text string) {
 func TestRemote(t *testing.T) {
 	h := newHub(t)
 	temp := t.TempDir()
-	s, err := git.Open(t.Context(), h.url(), git.Options{TempDir: temp, PollInterval: 10 * time.Millisecond})
+	t.Setenv("TMPDIR", temp)
+	s, err := git.Open(t.Context(), h.url(), git.Options{PollInterval: 10 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,7 +100,7 @@ func TestTakenBackFromARemote(t *testing.T) {
 	h := newHub(t)
 	one := h.push("one more\n")
 	h.push("two\n")
-	s := open(t, h.url(), git.Options{TempDir: t.TempDir()})
+	s := open(t, h.url(), git.Options{})
 	old := head(t, s).Hash
 	h.git("reset", "-q", "--hard", one)
 	forced := h.push("instead\n")
@@ -109,7 +109,7 @@ func TestTakenBackFromARemote(t *testing.T) {
 	if newest, count, err := s.TakenBack(t.Context(), old, next, 9); subjects(newest) != "two" || count != 1 || err != nil {
 		t.Errorf("%v %d %v", newest, count, err)
 	}
-	fresh := open(t, h.url(), git.Options{TempDir: t.TempDir()})
+	fresh := open(t, h.url(), git.Options{})
 	if _, _, err := fresh.TakenBack(t.Context(), old, head(t, fresh).Hash, 9); !errors.Is(err, git.ErrGone) {
 		t.Errorf("want ErrGone, got %v", err)
 	}

@@ -45,8 +45,6 @@ type Options struct {
 	PollInterval time.Duration
 	// SSHKey is a file with a private key for ssh remotes. Default the agent's keys.
 	SSHKey string
-	// TempDir is where a remote's clone is kept while the Source is open. Default the system's.
-	TempDir string
 }
 
 // Commit is one state of a source.
