@@ -13,7 +13,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
-	"github.com/swarm-operator/swarm-operator/sandbox"
+	"github.com/swarm-operator/swarm-operator/test/small"
 )
 
 // commandLine runs commands against a swarm.
@@ -25,18 +25,9 @@ type commandLine struct {
 
 func newCommandLine(t *testing.T) *commandLine {
 	t.Helper()
-	sb, err := sandbox.Start(t.Context(), sandbox.Options{Managers: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = sb.Close() })
+	sb := small.Swarm(t)
 	t.Setenv("DOCKER_CONFIG", t.TempDir())
-	c, err := engine.Open(engine.Options{Host: sb.Host("manager-1")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	l := &commandLine{t, sb.Host("manager-1"), c}
+	l := &commandLine{t, sb.Host("manager-1"), small.Engine(t, sb, nil)}
 	// A swarm has one as soon as somebody has acted on it
 	l.create(state.LeaseName, map[string]string{v1.LabelLease: "left"}, "made by hand")
 	return l

@@ -14,8 +14,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
-	"github.com/swarm-operator/swarm-operator/sandbox"
 	"github.com/swarm-operator/swarm-operator/test/harness"
+	"github.com/swarm-operator/swarm-operator/test/small"
 )
 
 // swarmOf is a swarm with objects that carry our labels, and one that belongs to somebody else.
@@ -26,17 +26,7 @@ type swarmOf struct {
 
 func newSwarm(t *testing.T) *swarmOf {
 	t.Helper()
-	sb, err := sandbox.Start(t.Context(), sandbox.Options{Managers: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = sb.Close() })
-	c, err := engine.Open(engine.Options{Host: sb.Host("manager-1"), ConfigDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	return &swarmOf{t, c}
+	return &swarmOf{t, small.Engine(t, small.Swarm(t), nil)}
 }
 
 func ours(kind, name string) swarm.Annotations {

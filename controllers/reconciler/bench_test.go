@@ -2,21 +2,17 @@ package reconciler
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/go-logr/logr"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
-	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/observe"
 	"github.com/swarm-operator/swarm-operator/controllers/revisions"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
-	"github.com/swarm-operator/swarm-operator/manifests/git"
-	"github.com/swarm-operator/swarm-operator/sandbox"
+	"github.com/swarm-operator/swarm-operator/test/small"
 )
 
 const everyday = `apiVersion: swarm-operator.io/v1
@@ -51,32 +47,11 @@ func steady(b testing.TB, text string) *Reconciler {
 // steadyIn is steady for several files, by name.
 func steadyIn(b testing.TB, files map[string]string) *Reconciler {
 	b.Helper()
-	dir := b.TempDir()
-	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			b.Fatal(err)
-		}
-	}
-	source, err := git.Open(b.Context(), dir, git.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	sb, err := sandbox.Start(b.Context(), sandbox.Options{Managers: 1})
-	if err != nil {
-		b.Fatal(err)
-	}
-	c, err := engine.Open(engine.Options{Host: sb.Host("manager-1")})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		if err := sb.Close(); err != nil {
-			b.Error(err)
-		}
-		_ = c.Close()
-		_ = source.Close()
+	source := small.Source(b, files)
+	r := New(Options{
+		Engine: small.Engine(b, small.Swarm(b), nil), Log: logr.Discard(),
+		Revisions: revisions.New(revisions.Options{Git: source, Path: ".", Fallback: true, Log: logr.Discard()}),
 	})
-	r := New(Options{Engine: c, Log: logr.Discard(), Revisions: revisions.New(revisions.Options{Git: source, Path: ".", Fallback: true, Log: logr.Discard()})})
 	for n, steps := 0, 0; n < 2 || n < 10 && steps > 0; n++ { // a busy machine may need more than two
 		run, err := r.Plan(b.Context())
 		if err != nil {

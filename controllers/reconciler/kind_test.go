@@ -23,7 +23,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/manifests"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
-	"github.com/swarm-operator/swarm-operator/sandbox"
+	"github.com/swarm-operator/swarm-operator/test/small"
 )
 
 // note is what a type in api/v1 is to a kind: here a text that lies in a config of the swarm.
@@ -129,16 +129,7 @@ func TestAKindNeedsATypeAFolderAndALine(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = source.Close() })
-	sb, err := sandbox.Start(t.Context(), sandbox.Options{Managers: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = sb.Close() })
-	c, err := engine.Open(engine.Options{Host: sb.Host("manager-1")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
+	c := small.Engine(t, small.Swarm(t), nil)
 	r := New(Options{
 		Engine: c, Kinds: every, Log: logr.Discard(),
 		Revisions: revisions.New(revisions.Options{Git: source, Path: ".", Loader: loader, Log: logr.Discard()}),

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -25,8 +23,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
-	"github.com/swarm-operator/swarm-operator/manifests/git"
 	"github.com/swarm-operator/swarm-operator/sandbox"
+	"github.com/swarm-operator/swarm-operator/test/small"
 )
 
 const two = `apiVersion: swarm-operator.io/v1
@@ -83,28 +81,13 @@ func (w *works) kinds() kinds.Set {
 func working(t *testing.T) *works {
 	t.Helper()
 	w := &works{}
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "all.yaml"), []byte(two), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	source, err := git.Open(t.Context(), dir, git.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = source.Close() })
-	if w.sandbox, err = sandbox.Start(t.Context(), sandbox.Options{Managers: 1}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.sandbox.Close() })
-	c, err := engine.Open(engine.Options{Host: w.sandbox.Host("manager-1"), Observe: func(c engine.Call) {
+	source := small.Source(t, map[string]string{"all.yaml": two})
+	w.sandbox = small.Swarm(t)
+	c := small.Engine(t, w.sandbox, func(c engine.Call) {
 		if c.Route == "/tasks" {
 			w.lists.Add(1)
 		}
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
+	})
 	now := func() time.Time { return time.Now().Add(time.Duration(w.skew.Load())) }
 	metrics := status.NewMetrics("v0", func() int { return 0 })
 	w.Session = New(reconciler.New(reconciler.Options{

@@ -17,6 +17,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/sandbox"
+	"github.com/swarm-operator/swarm-operator/test/small"
 )
 
 var web = v1.Key{Kind: v1.KindService, Name: "web"}
@@ -171,7 +172,7 @@ func TestWatchAsksOnceForMany(t *testing.T) {
 	gate := make(chan struct{})
 	calls := 0
 	var mu sync.Mutex
-	counting, err := engine.Open(engine.Options{Host: sb.Host("manager-1"), ConfigDir: t.TempDir(), Observe: func(call engine.Call) {
+	counting := small.Engine(t, sb, func(call engine.Call) {
 		if strings.HasSuffix(call.Route, "/configs") {
 			mu.Lock()
 			calls++
@@ -181,11 +182,7 @@ func TestWatchAsksOnceForMany(t *testing.T) {
 				<-gate
 			}
 		}
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer counting.Close()
+	})
 	w := state.NewWatch(counting, "shop", time.Now)
 	first := make(chan error, 1)
 	go func() { first <- w.Check(t.Context(), web) }()

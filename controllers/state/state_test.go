@@ -15,6 +15,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/sandbox"
+	"github.com/swarm-operator/swarm-operator/test/small"
 )
 
 // open starts a swarm of one manager.
@@ -26,17 +27,8 @@ func open(t *testing.T) *engine.Client {
 
 func openSandbox(t *testing.T) (*sandbox.Sandbox, *engine.Client) {
 	t.Helper()
-	sb, err := sandbox.Start(t.Context(), sandbox.Options{Managers: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = sb.Close() })
-	c, err := engine.Open(engine.Options{Host: sb.Host("manager-1"), ConfigDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	return sb, c
+	sb := small.Swarm(t)
+	return sb, small.Engine(t, sb, nil)
 }
 
 func configs(t *testing.T, c *engine.Client) []*swarm.Config {
