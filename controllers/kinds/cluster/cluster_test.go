@@ -3,7 +3,6 @@ package cluster
 import (
 	"encoding/json"
 	"net/netip"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/test/leaves"
 )
 
 func TestEveryLeafOfTheManifestHasARule(t *testing.T) {
@@ -61,47 +61,8 @@ var engineLeaves = map[string]string{
 	"EncryptionConfig.AutoLockManagers":       "spec.autolock.enabled",
 }
 
-func leaves(t reflect.Type, path string, found func(string)) {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	if t.Kind() == reflect.Slice {
-		t, path = t.Elem(), path+"[]"
-		for t.Kind() == reflect.Pointer {
-			t = t.Elem()
-		}
-	}
-	if t.Kind() != reflect.Struct {
-		found(path)
-		return
-	}
-	for i := range t.NumField() {
-		leaves(t.Field(i).Type, strings.TrimPrefix(path+"."+t.Field(i).Name, "."), found)
-	}
-}
-
 func TestEveryLeafOfTheEngineIsDecidedOn(t *testing.T) {
-	seen := map[string]bool{}
-	leaves(reflect.TypeFor[swarm.Spec](), "", func(path string) {
-		seen[path] = true
-		verdict, decided := engineLeaves[path]
-		if !decided {
-			t.Errorf("%s is new: decide who carries it", path)
-			return
-		}
-		if later, ok := strings.CutPrefix(verdict, "not yet: "); ok {
-			if _, refused := v1.NotYet(v1.KindCluster, later); !refused {
-				t.Errorf("%s: %s is not among the fields that are refused by name", path, later)
-			}
-		} else if _, ours := rules[verdict]; !ours && !strings.HasPrefix(verdict, "never: ") {
-			t.Errorf("%s: there is no leaf %s", path, verdict)
-		}
-	})
-	for path := range engineLeaves {
-		if !seen[path] {
-			t.Errorf("the engine has no %s any more", path)
-		}
-	}
+	leaves.Decided[swarm.Spec](t, v1.KindCluster, engineLeaves, rules)
 }
 
 func ptr[T any](v T) *T { return &v }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +18,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/test/leaves"
 )
 
 func TestEveryLeafOfTheManifestHasARule(t *testing.T) {
@@ -55,32 +55,8 @@ var engineLeaves = map[string]string{
 	"Availability":       "spec.availability",
 }
 
-func leaves(t reflect.Type, path string, found func(string)) {
-	if t.Kind() != reflect.Struct {
-		found(path)
-		return
-	}
-	for i := range t.NumField() {
-		leaves(t.Field(i).Type, strings.TrimPrefix(path+"."+t.Field(i).Name, "."), found)
-	}
-}
-
 func TestEveryLeafOfTheEngineIsDecidedOn(t *testing.T) {
-	seen := map[string]bool{}
-	leaves(reflect.TypeFor[swarm.NodeSpec](), "", func(path string) {
-		seen[path] = true
-		verdict, decided := engineLeaves[path]
-		if !decided {
-			t.Errorf("%s is new: decide who carries it", path)
-		} else if _, ours := rules[verdict]; !ours && !strings.HasPrefix(verdict, "never: ") {
-			t.Errorf("%s: there is no leaf %s", path, verdict)
-		}
-	})
-	for path := range engineLeaves {
-		if !seen[path] {
-			t.Errorf("the engine has no %s any more", path)
-		}
-	}
+	leaves.Decided[swarm.NodeSpec](t, v1.KindNode, engineLeaves, rules)
 }
 
 func TestANodeInTheWordsOfAManifest(t *testing.T) {
