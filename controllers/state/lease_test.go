@@ -192,23 +192,34 @@ func TestHolderThatDoesNotRenewStopsBeforeOthersBegin(t *testing.T) {
 	}
 }
 
-// While a swarm has no leader, nobody can renew the lease either. That time therefore counts as time without a renewal.
+// While a swarm has no leader, nobody can renew the lease either. That time therefore counts as time without a renewal,
+// and a process that waits does not start its wait again.
 func TestTimeWithoutAnswersCountsTowardsTheWait(t *testing.T) {
-	sb, c := openSandbox(t)
-	gone := newInstance(t, c, "gone", false)
-	gone.takes()
-	next := newInstance(t, c, "next", false)
-	next.refused()
-	next.clock.move(state.LeaseTTL - time.Second)
-	heal := sb.Inject(sandbox.Fault{Method: http.MethodGet, Path: "/configs/.*", Status: http.StatusServiceUnavailable, Message: "the swarm does not have a leader"})
-	if _, err := next.Take(t.Context(), "shop", nil); err == nil {
-		t.Fatal("the lease could be read")
-	}
-	heal()
-	next.refused()
-	next.clock.move(time.Second)
-	if taken := next.takes(); !taken.Others {
-		t.Errorf("it is told %+v", taken)
+	for name, test := range map[string]struct {
+		eager bool
+		fault sandbox.Fault
+	}{
+		"an operator": {fault: sandbox.Fault{Method: http.MethodGet, Path: "/configs/.*", Status: http.StatusServiceUnavailable, Message: "the swarm does not have a leader"}},
+		"a command":   {eager: true, fault: sandbox.Fault{Path: "/configs.*", Status: http.StatusServiceUnavailable, Message: "rpc error: code = Unavailable desc = no leader"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sb, c := openSandbox(t)
+			gone := newInstance(t, c, "gone", false)
+			gone.takes()
+			next := newInstance(t, c, "next", test.eager)
+			next.refused()
+			next.clock.move(state.LeaseTTL - time.Second)
+			heal := sb.Inject(test.fault)
+			if taken, err := next.Take(t.Context(), "shop", nil); err == nil {
+				t.Fatalf("the lease could be read: %+v", taken)
+			}
+			heal()
+			next.refused()
+			next.clock.move(time.Second)
+			if taken := next.takes(); !taken.Others {
+				t.Errorf("it is told %+v", taken)
+			}
+		})
 	}
 }
 
@@ -254,25 +265,6 @@ func TestFormerHolderCannotWrite(t *testing.T) {
 	if next.Mine() != second.Epoch {
 		t.Error("the new holder has lost it")
 	}
-}
-
-// An engine may fail for a while, as when the swarm elects another leader. A process that waits does not start its
-// wait again.
-func TestWaitForTheLeaseGoesOnAfterAnError(t *testing.T) {
-	sb, c := openSandbox(t)
-	stopped := newInstance(t, c, "stopped", false)
-	stopped.takes()
-	next := newInstance(t, c, "next", true)
-	next.refused()
-	next.clock.move(state.LeaseTTL - time.Second)
-	remove := sb.Inject(sandbox.Fault{Path: "/configs.*", Status: http.StatusServiceUnavailable, Message: "rpc error: code = Unavailable desc = no leader"})
-	if taken, err := next.Take(t.Context(), "shop", nil); err == nil {
-		t.Errorf("without an engine: %+v", taken)
-	}
-	remove()
-	next.refused()
-	next.clock.move(time.Second)
-	next.takes()
 }
 
 func view(t *testing.T, c *engine.Client) state.View {
