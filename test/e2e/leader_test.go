@@ -60,9 +60,7 @@ func (w *world) losesLeader(leader, first, second string) {
 	if first == leader {
 		survivors = a.ops[1:]
 	}
-	for i := range a.proxy {
-		a.proxy[i].Reset()
-	}
+	a.secondWaits()
 	isUpdate := func(c harness.Call) bool {
 		return strings.HasPrefix(c.Path, "/services/") && strings.HasSuffix(c.Path, "/update")
 	}
@@ -75,15 +73,6 @@ func (w *world) losesLeader(leader, first, second string) {
 					w.Error(err)
 				}
 			})
-		}
-		return nil
-	})
-	a.proxy[1].Before(func(c harness.Call) error {
-		if c.Write() {
-			select {
-			case <-a.begun:
-			case <-time.After(patience):
-			}
 		}
 		return nil
 	})

@@ -306,9 +306,7 @@ func (w *world) acting(name string, first, second string, files map[string]strin
 // firstActs delays the writes of the second operator until the first one has made a write to a node that done
 // accepts.
 func (a *acting) firstActs(done func(harness.Call) bool) {
-	for i := range a.proxy {
-		a.proxy[i].Reset()
-	}
+	a.secondWaits()
 	var once sync.Once
 	a.proxy[0].After(func(c harness.Call) error {
 		if c.Write() && c.Status < 300 && strings.HasPrefix(c.Path, "/nodes/") && done(c) {
@@ -316,6 +314,13 @@ func (a *acting) firstActs(done func(harness.Call) bool) {
 		}
 		return nil
 	})
+}
+
+// secondWaits delays the writes of the second operator until begun is closed.
+func (a *acting) secondWaits() {
+	for i := range a.proxy {
+		a.proxy[i].Reset()
+	}
 	a.proxy[1].Before(func(c harness.Call) error {
 		if c.Write() {
 			select {
