@@ -138,14 +138,16 @@ func listed(sources []string) string {
 	return "the sources are " + strings.Join(sources, ", ")
 }
 
+// holderName returns the name of a command as the holder of the lease: where it runs, and which command it is.
+func holderName(cmd *cobra.Command) string { return fmt.Sprintf("%s (%s)", hostname(), cmd.Name()) }
+
 // errBusy means that the lease did not become free in time.
 var errBusy = errors.New("somebody else acts on the swarm")
 
 // leased takes the lease and calls do, so that no other process acts meanwhile. Under the context of do, nothing is
 // written once another process may act.
 func (a *acting) leased(source string, do func(ctx context.Context) error) error {
-	host, _ := os.Hostname()
-	lease := state.NewLease(state.LeaseOptions{Engine: a.engine, Instance: cmp.Or(host, "command"), Eager: true, Log: a.log, Pace: pace()})
+	lease := state.NewLease(state.LeaseOptions{Engine: a.engine, Instance: holderName(a.cmd), Eager: true, Log: a.log, Pace: pace()})
 	// If there are none, somebody may have removed them, and an operator that acts may not have noticed
 	if len(a.own) > 0 {
 		lease.Saw(a.own)
@@ -233,6 +235,5 @@ func who() string {
 	if u, err := user.Current(); err == nil {
 		name = u.Username
 	}
-	host, _ := os.Hostname()
-	return cmp.Or(name, "somebody") + "@" + cmp.Or(host, "somewhere")
+	return cmp.Or(name, "somebody") + "@" + hostname()
 }
