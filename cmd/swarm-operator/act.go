@@ -110,6 +110,20 @@ func (a *acting) source() (name string, err error) {
 	return a.done.Source, err
 }
 
+// onSource opens the swarm and calls do with the source that --name means, under the lease.
+func (f *actFlags) onSource(cmd *cobra.Command, do func(ctx context.Context, a *acting, source string) error) error {
+	a, err := f.open(cmd)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	source, err := a.source()
+	if err != nil {
+		return err
+	}
+	return a.end(a.leased(source, func(ctx context.Context) error { return do(ctx, a, source) }))
+}
+
 // noSource is an error: the swarm has no source yet, or not the one that was asked for.
 type noSource string
 

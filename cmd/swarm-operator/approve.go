@@ -41,16 +41,9 @@ a tag or HEAD~1. The hazards are
 			if err != nil {
 				return err
 			}
-			a, err := f.open(cmd)
-			if err != nil {
-				return err
-			}
-			defer a.close()
-			source, err := a.source()
-			if err != nil {
-				return err
-			}
-			return a.end(a.leased(source, func(ctx context.Context) error { return a.approve(ctx, source, revision, consents) }))
+			return f.onSource(cmd, func(ctx context.Context, a *acting, source string) error {
+				return a.approve(ctx, source, revision, consents)
+			})
 		},
 	}
 	f.register(cmd, true)

@@ -30,16 +30,7 @@ back to the spec before it. Neither happens while the object is on hold.`,
 			if err != nil {
 				return err
 			}
-			a, err := f.open(cmd)
-			if err != nil {
-				return err
-			}
-			defer a.close()
-			source, err := a.source()
-			if err != nil {
-				return err
-			}
-			return a.end(a.leased(source, func(ctx context.Context) error { return a.retry(ctx, source, key) }))
+			return f.onSource(cmd, func(ctx context.Context, a *acting, source string) error { return a.retry(ctx, source, key) })
 		},
 	}
 	f.register(cmd, true)

@@ -38,21 +38,12 @@ a typing mistake. Nothing is left to resume then. End operators of that source f
 			case forget && !everything:
 				return errors.New("--forget: it needs --all, because it removes the whole memory of a source")
 			}
-			a, err := f.open(cmd)
-			if err != nil {
-				return err
-			}
-			defer a.close()
-			source, err := a.source()
-			if err != nil {
-				return err
-			}
-			return a.end(a.leased(source, func(ctx context.Context) error {
+			return f.onSource(cmd, func(ctx context.Context, a *acting, source string) error {
 				if forget {
 					return a.forget(ctx, source)
 				}
 				return a.unmanage(ctx, source, keys)
-			}))
+			})
 		},
 	}
 	f.register(cmd, true)
