@@ -152,6 +152,9 @@ func (n *Node) Copy() Object {
 	return &c
 }
 
+// Listen returns where the node listens for the others. The engine adds the port if it is missing.
+func (e *EngineEndpoint) Listen() string { return cmp.Or(e.ListenAddr, "0.0.0.0") }
+
 // Gone reports whether the node should not be in the swarm.
 func (n *Node) Gone() bool { return cmp.Or(n.Spec.Presence, Present) == Absent }
 

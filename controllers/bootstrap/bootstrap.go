@@ -166,7 +166,7 @@ func notBare(nodes []*v1.Node, seen []sight) string {
 func initRequest(n *v1.Node, c *v1.Cluster) (client.SwarmInitOptions, error) {
 	e := n.Spec.Engine
 	o := client.SwarmInitOptions{
-		ListenAddr: cmp.Or(e.ListenAddr, "0.0.0.0"), AdvertiseAddr: e.AdvertiseAddr, DataPathAddr: e.DataPathAddr, Availability: swarm.NodeAvailability(n.Spec.Availability),
+		ListenAddr: e.Listen(), AdvertiseAddr: e.AdvertiseAddr, DataPathAddr: e.DataPathAddr, Availability: swarm.NodeAvailability(n.Spec.Availability),
 	}
 	if c == nil {
 		return o, nil

@@ -20,9 +20,6 @@ import (
 // known is how long the swarm may take, after a node has joined, to list it with its hostname.
 const known = 15 * time.Second
 
-// listenAddr is what a node listens on if its manifest states nothing else. The engine adds the port.
-const listenAddr = "0.0.0.0"
-
 // join makes a node's engine part of the swarm, as a worker, whatever it is to be. Workers become managers later, one
 // at a time and only if that is safe. If an earlier try stopped half-way, join completes it, or undoes it and starts
 // again.
@@ -91,11 +88,8 @@ func request(ctx context.Context, env kinds.Env, n *v1.Node) (client.SwarmJoinOp
 	}
 	e := n.Spec.Engine
 	o := client.SwarmJoinOptions{
-		ListenAddr: e.ListenAddr, AdvertiseAddr: e.AdvertiseAddr, DataPathAddr: e.DataPathAddr, JoinToken: r.Swarm.JoinTokens.Worker,
+		ListenAddr: e.Listen(), AdvertiseAddr: e.AdvertiseAddr, DataPathAddr: e.DataPathAddr, JoinToken: r.Swarm.JoinTokens.Worker,
 		RemoteAddrs: managerAddrs(env.Index.List(v1.KindNode)), Availability: swarm.NodeAvailability(n.Spec.Availability),
-	}
-	if o.ListenAddr == "" {
-		o.ListenAddr = listenAddr
 	}
 	if n.Spec.Availability == v1.Active && len(n.Spec.Labels) > 0 {
 		o.Availability = swarm.NodeAvailabilityDrain
