@@ -199,7 +199,7 @@ func (f *runFlags) engine(ctx context.Context, source *git.Source, o engine.Opti
 			return client, true, nil
 		}
 		if ctx.Err() == nil {
-			board.Tell(status.EngineReady, false, "NoManager", err.Error())
+			board.Tell(status.EngineReady, false, status.NoManager, err.Error())
 			pause(ctx, wait)
 		}
 	}
@@ -267,7 +267,7 @@ func untilLost(ctx context.Context, board *status.Board) {
 		case <-tick.C:
 		}
 		c, ready := board.Report().Is(status.EngineReady)
-		if !ready && !c.Since.IsZero() && c.Reason != "NoQuorum" && c.Reason != "NoManager" && min(time.Since(c.Since), time.Since(began)) > scaled(uselessFor) {
+		if !ready && !c.Since.IsZero() && c.Reason != status.NoQuorum && c.Reason != status.NoManager && min(time.Since(c.Since), time.Since(began)) > scaled(uselessFor) {
 			return
 		}
 	}
@@ -315,7 +315,7 @@ func (f *runFlags) openSource(ctx context.Context, board *status.Board) *git.Sou
 		if errors.Is(err, git.ErrNotFound) {
 			wait = time.Second // a directory is cheap to look for
 		}
-		board.Tell(status.SourceReady, false, "SourceUnavailable", err.Error())
+		board.Tell(status.SourceReady, false, status.SourceUnavailable, err.Error())
 		pause(ctx, wait)
 	}
 	return nil

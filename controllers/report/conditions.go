@@ -52,7 +52,7 @@ func (c *Conditions) Ended(panicked bool) {
 func (c *Conditions) Source(run *decide.Decision, unread error) {
 	switch {
 	case unread != nil:
-		c.Set(status.SourceReady, false, "SourceUnavailable", unread.Error())
+		c.Set(status.SourceReady, false, status.SourceUnavailable, unread.Error())
 	case len(run.Problems) > 0:
 		c.Set(status.SourceReady, false, "Refused", fmt.Sprintf("revision %s has %s, the first: %s", run.Attempted.Short(), v1.Count(len(run.Problems), "problem"), run.Problems[0]))
 	default:
@@ -164,7 +164,7 @@ func (c *Conditions) engine(err error) {
 	case err == nil:
 		c.Set(status.EngineReady, true, "Reached", "")
 	case engine.IsNoQuorum(err):
-		c.Set(status.EngineReady, false, "NoQuorum", noQuorum(c.managers, err))
+		c.Set(status.EngineReady, false, status.NoQuorum, noQuorum(c.managers, err))
 	case engine.IsNotManager(err):
 		c.Set(status.EngineReady, false, "NotManager", err.Error())
 	case engine.IsLocked(err):

@@ -39,7 +39,7 @@ func (r *Reporter) Of(ctx context.Context, run *decide.Decision, unread error) (
 	seen.Applied, seen.Remembered, seen.History = was.InForce.Hash, was.InForce.Hash, Revisions(was.History)
 	now, err := r.survey(ctx, &seen.Found)
 	if unread != nil {
-		seen.Conditions = append(seen.Conditions, status.Condition{Type: status.SourceReady, Reason: "SourceUnavailable", Message: v1.Scrub(unread.Error())})
+		seen.Conditions = append(seen.Conditions, status.Condition{Type: status.SourceReady, Reason: status.SourceUnavailable, Message: v1.Scrub(unread.Error())})
 	}
 	now.At = r.now()
 	return seen.Status(now), err

@@ -35,6 +35,13 @@ const (
 	ConfigurationRefused = "ConfigurationRefused"
 )
 
+// Reasons that are set or looked at in more than one place. All others are for people alone.
+const (
+	SourceUnavailable = "SourceUnavailable" // the source cannot be read
+	NoQuorum          = "NoQuorum"          // the managers have no majority
+	NoManager         = "NoManager"         // none of the engines that manifests state can be used
+)
+
 // Condition is one statement about the operator or its source.
 type Condition struct {
 	// Type is the name of the condition.
