@@ -86,7 +86,7 @@ func (c *checkout) name(ctx context.Context) string {
 // a commit.
 func (c *checkout) revision(ctx context.Context, text string) (string, error) {
 	parsed, malformed := parseRevision(text)
-	if strings.HasPrefix(text, filesPrefix) {
+	if strings.HasPrefix(text, git.FilesPrefix) {
 		return parsed, malformed
 	}
 	hash, err := "", git.ErrNoHistory

@@ -9,6 +9,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/manifests"
+	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
 // target is what hold and resume act on: an object, a source, or everything.
@@ -81,22 +82,19 @@ func parseObjects(texts []string) ([]v1.Key, error) {
 // parseRevision parses a revision as people write it: at least the first seven digits of a commit's hash. For a plain
 // directory they are those of the digest that stands for its files.
 func parseRevision(text string) (string, error) {
-	digits := strings.ToLower(strings.TrimPrefix(text, filesPrefix))
+	digits := strings.ToLower(strings.TrimPrefix(text, git.FilesPrefix))
 	if len(digits) < 7 || strings.Trim(digits, "0123456789abcdef") != "" {
 		return "", fmt.Errorf("%q is not a revision; give at least the first 7 hexadecimal digits of a commit's hash", text)
 	}
-	if strings.HasPrefix(text, filesPrefix) {
-		return filesPrefix + digits, nil
+	if strings.HasPrefix(text, git.FilesPrefix) {
+		return git.FilesPrefix + digits, nil
 	}
 	return digits, nil
 }
 
-// filesPrefix begins the revision of a plain directory.
-const filesPrefix = "files-"
-
 // short returns a revision as people write it. It also shortens one that somebody wrote with more digits than needed.
 func short(hash string) string {
-	if strings.HasPrefix(hash, filesPrefix) {
+	if strings.HasPrefix(hash, git.FilesPrefix) {
 		return hash
 	}
 	return hash[:min(len(hash), 10)]

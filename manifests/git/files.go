@@ -148,7 +148,8 @@ func (f *files) close() error {
 	return f.root.Close()
 }
 
-const filesPrefix = "files-"
+// FilesPrefix begins the revision of a plain directory.
+const FilesPrefix = "files-"
 
 // digester makes one name of all files in a directory. Different content gives a different name.
 type digester struct {
@@ -185,7 +186,7 @@ func (d *digester) run() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return filesPrefix + hex.EncodeToString(all.Sum(nil))[:16], nil
+	return FilesPrefix + hex.EncodeToString(all.Sum(nil))[:16], nil
 }
 
 func (d *digester) file(name string, e fs.DirEntry) (sum, error) {
