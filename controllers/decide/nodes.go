@@ -34,7 +34,7 @@ func (d *Decider) survey(run *Decision, kind string) kinds.Survey {
 		Service: func(id string) *v1.Service { return d.service(run.Index, id) },
 		Held: func(key v1.Key, l *kinds.Live) bool {
 			_, meta := src.Identify(l)
-			return meta.Owner != "" || f.ReleasedAll || f.Released[key] || plan.Held(f.Holds, run.Source, key, f.Now)
+			return meta.Owner != "" || f.ReleasedAll || f.Released[key] || plan.HoldOn(f.Holds, run.Source, key, f.Now) != nil
 		},
 	}
 	for _, h := range run.Haves {
@@ -74,10 +74,8 @@ func (s surveying) survey(answers []kinds.TaskAnswer) kinds.Surveyed {
 // stopped says why no role may change, or "" if roles may change.
 func stopped(run *Decision) string {
 	key := v1.Key{Kind: v1.KindCluster, Name: v1.ClusterName}
-	for _, h := range run.Facts.Holds {
-		if h.Covers(run.Source, key, run.Facts.Now) {
-			return "on hold: " + h.Text()
-		}
+	if h := plan.HoldOn(run.Facts.Holds, run.Source, key, run.Facts.Now); h != nil {
+		return "on hold: " + h.Text()
 	}
 	if w := run.Wanted[key]; w != nil && w.Policy.Suspend {
 		return "policy.suspend of the Cluster is set"

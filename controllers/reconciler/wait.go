@@ -214,7 +214,7 @@ func gone(run *Run, sights []observe.Sight, by map[v1.Key]string) []Progress {
 	}
 	var out []Progress
 	for _, w := range run.Wants.States {
-		if !status.HasHealth(w.Key) || there[w.Key] || w.Policy.Suspend || run.Memory.ReleasedAll || plan.Held(run.Facts.Holds, run.Source, w.Key, run.Facts.Now) {
+		if !status.HasHealth(w.Key) || there[w.Key] || w.Policy.Suspend || run.Memory.ReleasedAll || plan.HoldOn(run.Facts.Holds, run.Source, w.Key, run.Facts.Now) != nil {
 			continue
 		}
 		made := slices.ContainsFunc(run.Plan.Steps, func(s plan.Step) bool {

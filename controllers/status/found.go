@@ -99,8 +99,8 @@ func (r *Report) Status(now Now) Status {
 	out.Holds = Concerning(holds, r.Source, slices.Values(v.keys), now.At)
 	for _, key := range v.keys {
 		o := v.object(key)
-		if i := slices.IndexFunc(out.Holds, func(h plan.Hold) bool { return h.Covers(r.Source, key, now.At) }); i >= 0 {
-			o.SyncWhy = "on hold: " + v1.Scrub(out.Holds[i].Text())
+		if h := plan.HoldOn(out.Holds, r.Source, key, now.At); h != nil {
+			o.SyncWhy = "on hold: " + v1.Scrub(h.Text())
 		}
 		out.Objects = append(out.Objects, o)
 		if rollout, is := v.rollout(key, o); is {

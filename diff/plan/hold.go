@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -52,9 +51,13 @@ func SameTarget(a, b string) bool {
 	return a == b || strings.EqualFold(a, HoldAll) && strings.EqualFold(b, HoldAll)
 }
 
-// Held reports whether one of the holds covers an object.
-func Held(holds []Hold, source string, k v1.Key, now time.Time) bool {
-	return slices.ContainsFunc(holds, func(h Hold) bool { return h.Covers(source, k, now) })
+// HoldOn returns the first of the holds that covers an object, or nil if none does.
+func HoldOn(holds []Hold, source string, k v1.Key, now time.Time) *Hold {
+	i := slices.IndexFunc(holds, func(h Hold) bool { return h.Covers(source, k, now) })
+	if i < 0 {
+		return nil
+	}
+	return &holds[i]
 }
 
 // Text returns the reason, who made the hold and until when it is in force.
@@ -71,12 +74,11 @@ func (h Hold) Text() string {
 
 // onHold refuses steps on what somebody put on hold.
 func onHold(s Step, f Facts, p Policy) []Refusal {
-	for _, h := range f.Holds {
-		if h.Covers(p.Source, s.Key, f.Now) {
-			r := s.Refusal(Never, "on hold: %s; to end it: %s", h.Text(), fmt.Sprintf("swarm-operator resume %s", h.Target))
-			r.Until = h.Until
-			return []Refusal{r}
-		}
+	h := HoldOn(f.Holds, p.Source, s.Key, f.Now)
+	if h == nil {
+		return nil
 	}
-	return nil
+	r := s.Refusal(Never, "on hold: %s; to end it: swarm-operator resume %s", h.Text(), h.Target)
+	r.Until = h.Until
+	return []Refusal{r}
 }
