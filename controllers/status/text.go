@@ -75,16 +75,14 @@ func When(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return when(t)
+	return v1.When(t)
 }
-
-func when(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }
 
 func since(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return " since " + when(t)
+	return " since " + v1.When(t)
 }
 
 func (s Status) head(p *printer) {
@@ -146,7 +144,7 @@ func (l Lease) text() string {
 			text += " for source " + l.Source
 		}
 		if !l.Renewed.IsZero() {
-			text += ", renewed " + when(l.Renewed)
+			text += ", renewed " + v1.When(l.Renewed)
 		}
 		return text
 	case l.Holder != "":
@@ -237,7 +235,7 @@ func (s Status) rollouts(p *printer) {
 	for _, r := range s.Rollouts {
 		at := ""
 		if !r.Since.IsZero() {
-			at = when(r.Since)
+			at = v1.When(r.Since)
 		}
 		p.line("  "+r.Object.String(), r.State, r.Replicas.text(), at, r.Why)
 	}

@@ -67,7 +67,7 @@ func (h Hold) Text() string {
 		text += " (" + h.By + ")"
 	}
 	if !h.Until.IsZero() {
-		text += ", until " + h.Until.UTC().Format("2006-01-02 15:04:05 MST")
+		text += ", until " + v1.When(h.Until)
 	}
 	return text
 }
