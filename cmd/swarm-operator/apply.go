@@ -107,10 +107,9 @@ func (a *applying) run(ctx context.Context) error {
 		case err != nil && a.printed == nil:
 			return err // nothing has begun: report at once what is wrong
 		case err != nil:
-			if a.errors++; a.errors >= tries {
-				return fmt.Errorf("giving up after %d runs that failed: %w", tries, err)
+			if err := a.failed(ctx, err); err != nil {
+				return err
 			}
-			pause(ctx, time.Duration(a.errors)*200*time.Millisecond)
 			continue
 		case !run.Usable():
 			a.last = run
@@ -135,25 +134,32 @@ func (a *applying) run(ctx context.Context) error {
 			}
 			pause(ctx, standby.Again)
 		case err != nil || out.Stale:
-			if a.errors++; a.errors >= tries {
-				return fmt.Errorf("giving up after %d runs that failed: %w", tries, cmp.Or(err, a.stale, errChanging))
+			if err := a.failed(ctx, cmp.Or(err, a.stale, errChanging)); err != nil {
+				return err
 			}
-			pause(ctx, time.Duration(a.errors)*200*time.Millisecond)
 		case !run.Plan.Waiting() && onlyCreates(run.Plan) && out.Delivered == 0:
 			return a.finish(ctx, run)
 		case out.Done > 0:
 			a.errors = 0
 		case run.Unread != nil: // what it waits for cannot be seen
-			if a.errors++; a.errors >= tries {
-				return fmt.Errorf("giving up after %d runs that failed: %w", tries, run.Unread)
+			if err := a.failed(ctx, run.Unread); err != nil {
+				return err
 			}
-			pause(ctx, time.Duration(a.errors)*200*time.Millisecond)
 		default:
 			a.errors = 0
 			a.r.Release(ctx, false) // others may act until there is something to do
 			pause(ctx, decide.Poll/2)
 		}
 	}
+}
+
+// failed counts a run that failed, and waits until the next one. It fails after several in a row.
+func (a *applying) failed(ctx context.Context, err error) error {
+	if a.errors++; a.errors >= tries {
+		return fmt.Errorf("giving up after %d runs that failed: %w", tries, err)
+	}
+	pause(ctx, time.Duration(a.errors)*200*time.Millisecond)
+	return nil
 }
 
 // onlyCreates reports whether every step of the plan creates an object. It is true of a plan without steps. When such
