@@ -16,11 +16,12 @@ import (
 	"github.com/moby/moby/client"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/swarm-operator/swarm-operator/controllers/apply"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 )
 
 // inFlight is how many writes may be under way at once, here as in the operator.
-const inFlight = 16
+const inFlight = apply.InFlight
 
 // createAll fills an empty swarm in two ways: with the operator's apply, and with a client that already knows the
 // same specs.
@@ -53,7 +54,7 @@ func createAll(ctx context.Context, w *world, t *table) error {
 		}
 	}
 	r := ratios(ours, least)
-	t.add("create all: apply", ms(median(ours)), "bare creates, 16 in flight "+ms(median(least)), ratio2(r), target(r, 1.5, "1.5"))
+	t.add("create all: apply", ms(median(ours)), fmt.Sprintf("bare creates, %d in flight %s", inFlight, ms(median(least))), ratio2(r), target(r, 1.5, "1.5"))
 	t.add("", "", "bare creates in sequence "+ms(median(sequence)), ratio2(ratios(ours, sequence)), "")
 	if w.docker != "" {
 		if err := w.stacks(ctx); err != nil {

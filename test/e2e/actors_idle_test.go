@@ -10,7 +10,7 @@ import (
 // a resync is due.
 func TestActorsWithNothingToDoCostNothing(t *testing.T) {
 	t.Parallel()
-	const resync, perPass = 5 * time.Minute, 7 // the default; product.md, Speed: nothing to do
+	const resync, perPass = 5 * time.Minute, 7 // the default, and the target in docs/performance.md
 	a := newWorld(t, size{3, 0}).actors("idle", 0, false)
 	for _, x := range a.now {
 		a.quiet(x.proxy)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/swarm-operator/swarm-operator/controllers/apply"
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
@@ -85,7 +86,7 @@ func TestAnInterruptFinishesTheCallInHand(t *testing.T) {
 	}
 	r := w.repo("interrupted", files)
 	p := w.proxy()
-	const inFlight = 16 // product.md, Speed
+	const inFlight = apply.InFlight
 	started := make(chan *harness.Process, 1)
 	inHand, release := make(chan struct{}, len(files)), make(chan struct{})
 	p.Before(func(c harness.Call) error {

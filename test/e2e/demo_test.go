@@ -79,7 +79,7 @@ func (w *world) idle(r *repo) {
 		w.Errorf("in %s with a resync every %s there were %d passes", watched.Wall, resync, len(passes))
 	}
 	for _, pass := range passes {
-		if n := reads(pass); n > 7 { // product.md, Speed: nothing to do
+		if n := reads(pass); n > 7 { // the target in docs/performance.md
 			w.Errorf("a pass made %d calls:\n%s", n, lines(pass))
 		}
 	}
