@@ -44,7 +44,7 @@ func SourceName(fsys fs.FS, root string) string {
 // top.
 func (r *reading) own(root string) settings {
 	for _, dir := range slices.Compact([]string{root, "."}) {
-		name := path.Join(dir, sourceFile)
+		name := path.Join(dir, SourceFile)
 		if data, ok := r.dotFile(name); ok {
 			return r.settings(name, data)
 		}

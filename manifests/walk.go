@@ -15,8 +15,16 @@ import (
 
 const (
 	ignoreFile = ".swarmoperatorignore"
-	sourceFile = ".swarm-operator.yaml"
+	// SourceFile is where a source says things about itself.
+	SourceFile = ".swarm-operator.yaml"
 )
+
+// Reads reports whether a file is a manifest or one of the operator's own, by the last element of its path.
+func Reads(name string) bool { return name == ignoreFile || name == SourceFile || isManifest(name) }
+
+func isManifest(name string) bool {
+	return !strings.HasPrefix(name, ".") && (strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml"))
+}
 
 // unparsed is what is known of a file that was not parsed.
 var unparsed = &parsed{}
@@ -64,7 +72,7 @@ func (w *walker) entry(name string, e fs.DirEntry, depth int) {
 	if strings.HasPrefix(e.Name(), ".") || w.ignore != nil && w.ignore.Match(strings.Split(name, "/"), e.IsDir()) {
 		return
 	}
-	manifest := strings.HasSuffix(e.Name(), ".yaml") || strings.HasSuffix(e.Name(), ".yml")
+	manifest := isManifest(e.Name())
 	switch {
 	case e.IsDir():
 		if manifest {

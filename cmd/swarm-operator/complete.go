@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/screen"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/manifests"
 )
 
 func newCompletion() *cobra.Command {
@@ -129,7 +131,7 @@ func (k vocabulary) objects(ctx context.Context, cmd *cobra.Command) (out []stri
 // other directory may be large, for example somebody's home.
 func (c *checkout) isSource() bool {
 	top, _, _ := locate(c.location)
-	return exists(top+"/.git") || exists(c.location+"/.swarm-operator.yaml")
+	return exists(filepath.Join(top, ".git")) || exists(filepath.Join(c.location, manifests.SourceFile))
 }
 
 // swarm returns what the swarm tells, or nil if it does not answer.

@@ -90,7 +90,7 @@ func (f *sourceFlags) open(cmd *cobra.Command) (*git.Source, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
-	src, err := git.Open(ctx, f.location, git.Options{Worktree: f.worktree, Path: f.path})
+	src, err := git.Open(ctx, f.location, git.Options{Worktree: f.worktree})
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (f *sourceFlags) open(cmd *cobra.Command) (*git.Source, error) {
 	if f.worktree {
 		return src, nil
 	}
-	dirty, err := src.Dirty(ctx)
+	dirty, err := src.Dirty(ctx, f.root(), manifests.Reads)
 	if err == nil && len(dirty) > 0 {
 		note(cmd, "the commit at HEAD is read; these files differ from it and are not read: %s", strings.Join(dirty, ", "))
 	}

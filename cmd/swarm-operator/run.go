@@ -308,7 +308,7 @@ func (f *runFlags) check() error {
 // later than the operator. It returns nil if ctx ends first.
 func (f *runFlags) openSource(ctx context.Context, board *status.Board) *git.Source {
 	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, 30*time.Second) {
-		source, err := git.Open(ctx, f.src.location, git.Options{Path: f.src.path, PollInterval: pollInterval()})
+		source, err := git.Open(ctx, f.src.location, git.Options{PollInterval: pollInterval()})
 		if err == nil {
 			return source
 		}

@@ -23,6 +23,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/screen"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/manifests"
 )
 
 type statusFlags struct {
@@ -124,7 +125,7 @@ func (f *statusFlags) open(cmd *cobra.Command) (look looking, done func(), err e
 // here reports whether the directory is a source: a checkout whose commit has manifests, or a directory with
 // manifests that gives itself a name. A directory within a checkout does not count, because it holds only a part.
 func (f *statusFlags) here(cmd *cobra.Command) bool {
-	if !exists(filepath.Join(f.src.location, ".git")) && !exists(filepath.Join(f.src.location, ".swarm-operator.yaml")) {
+	if !exists(filepath.Join(f.src.location, ".git")) && !exists(filepath.Join(f.src.location, manifests.SourceFile)) {
 		return false
 	}
 	c := openCheckout(cmd.Context(), f.src.location)

@@ -28,8 +28,9 @@ const (
 	maxCompare = 4 << 20  // size of a file that is read
 )
 
-// dirty lists the files of the working copy that differ from the commit, and manifests that the commit does not have.
-func (r *repository) dirty(ctx context.Context) ([]string, error) {
+// dirty lists the files of the working copy that differ from the commit, and those that the operator would read and that
+// the commit does not have.
+func (r *repository) dirty(ctx context.Context, dir string, reads func(name string) bool) ([]string, error) {
 	l, err := r.where()
 	if err != nil || l.work == "" {
 		return nil, err
@@ -43,10 +44,13 @@ func (r *repository) dirty(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("comparing %s with %s: %w", l.work, c.Short(), bare(err))
 	}
 	defer func() { _ = root.Close() }()
-	d := &comparison{ctx: ctx, commit: c.Tree.(*tree), root: root, index: r.index()}
-	err = d.tracked(d.start(r.o.Path))
+	d := &comparison{ctx: ctx, commit: c.Tree.(*tree), root: root, index: r.index(), reads: reads}
+	if dir = path.Clean(dir); !fs.ValidPath(dir) {
+		dir = "."
+	}
+	err = d.tracked(dir)
 	if err == nil {
-		err = d.untracked(d.start(r.o.Path), d.above(l.common, d.start(r.o.Path)))
+		err = d.untracked(dir, d.above(l.common, dir))
 	}
 	if err != nil && !errors.Is(err, errEnough) {
 		return nil, fmt.Errorf("comparing %s with %s: %w", l.work, c.Short(), bare(err))
@@ -92,16 +96,10 @@ type comparison struct {
 	commit *tree
 	root   *os.Root
 	index  map[string]known
+	reads  func(name string) bool
 	found  []string
 	looked int
 	hashed int64
-}
-
-func (d *comparison) start(dir string) string {
-	if dir = path.Clean(dir); !fs.ValidPath(dir) {
-		return "."
-	}
-	return dir
 }
 
 func (d *comparison) look() error {
@@ -181,7 +179,7 @@ func (d *comparison) read(name string, info fs.FileInfo) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxCompare+1))
 }
 
-// untracked lists manifests and files of the operator's own that the commit does not have, unless git ignores them.
+// untracked lists files that the operator would read and that the commit does not have, unless git ignores them.
 func (d *comparison) untracked(dir string, ignored []gitignore.Pattern) error {
 	entries, _ := directory{d.root}.ReadDir(dir) // a directory that cannot be listed could not be committed either
 	ignored = append(slices.Clip(ignored), d.ignoreFile(dir)...)
@@ -203,23 +201,13 @@ func (d *comparison) untracked(dir string, ignored []gitignore.Pattern) error {
 			if err := d.untracked(name, ignored); err != nil {
 				return err
 			}
-		case manifestName(e.Name()):
+		case d.reads(e.Name()):
 			if _, err := d.commit.Lstat(name); errors.Is(err, fs.ErrNotExist) {
 				d.found = append(d.found, name)
 			}
 		}
 	}
 	return nil
-}
-
-func manifestName(name string) bool {
-	switch {
-	case name == ".swarm-operator.yaml", name == ".swarmoperatorignore":
-		return true
-	case strings.HasPrefix(name, "."):
-		return false
-	}
-	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
 }
 
 // above returns what git ignores in the whole repository and in the directories above the given one.

@@ -12,12 +12,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/swarm-operator/swarm-operator/manifests"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
-func dirty(t testing.TB, s *git.Source) []string {
+func dirty(t testing.TB, s *git.Source) []string { return dirtyBelow(t, s, ".") }
+
+func dirtyBelow(t testing.TB, s *git.Source, dir string) []string {
 	t.Helper()
-	files, err := s.Dirty(t.Context())
+	files, err := s.Dirty(t.Context(), dir, manifests.Reads)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +134,7 @@ func TestDirty(t *testing.T) {
 			r.commit("z", "z", "first")
 			r.age("a.yaml", "prod/b.yaml", "prod/c.txt")
 			c.change(t, r)
-			if diff := cmp.Diff(c.want, dirty(t, open(t, r.dir, git.Options{Path: c.path}))); diff != "" {
+			if diff := cmp.Diff(c.want, dirtyBelow(t, open(t, r.dir, git.Options{}), c.path)); diff != "" {
 				t.Errorf("(-want +got):\n%s\n%s", diff, r.git("status", "--porcelain", "-uall"))
 			}
 		})
@@ -220,7 +223,7 @@ func BenchmarkDirty(b *testing.B) {
 	r := bigRepo(b, 1000)
 	s := open(b, r.dir, git.Options{})
 	for b.Loop() {
-		if _, err := s.Dirty(b.Context()); err != nil {
+		if _, err := s.Dirty(b.Context(), ".", manifests.Reads); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -120,7 +120,7 @@ func (f *files) isAncestor(_ context.Context, older, newer string) (bool, error)
 	return true, nil
 }
 
-func (f *files) dirty(context.Context) ([]string, error) { return nil, nil }
+func (f *files) dirty(context.Context, string, func(string) bool) ([]string, error) { return nil, nil }
 
 func (f *files) state(ctx context.Context) string {
 	_, state, _ := f.head(ctx)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/swarm-operator/swarm-operator/manifests"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
@@ -84,7 +85,7 @@ func TestAPlainDirectoryHasNoHistory(t *testing.T) {
 	if _, err := s.At(t.Context(), strings.Repeat("1", 40)); !errors.Is(err, git.ErrGone) {
 		t.Errorf("want ErrGone, got %v", err)
 	}
-	if dirty, err := s.Dirty(t.Context()); dirty != nil || err != nil {
+	if dirty, err := s.Dirty(t.Context(), ".", manifests.Reads); dirty != nil || err != nil {
 		t.Errorf("%v %v", dirty, err)
 	}
 	write(t, filepath.Join(dir, "a.yaml"), "two")

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/swarm-operator/swarm-operator/manifests"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
@@ -335,7 +336,7 @@ func TestNothingIsRun(t *testing.T) {
 	if got := readFile(t, head(t, s).Tree, "web.yaml"); got != "one\n" {
 		t.Errorf("read %q", got)
 	}
-	if _, err := s.Dirty(t.Context()); err != nil {
+	if _, err := s.Dirty(t.Context(), ".", manifests.Reads); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(proof); err == nil {

@@ -257,7 +257,7 @@ func (r *remote) state(ctx context.Context) string {
 	return r.repository.state(ctx)
 }
 
-func (r *remote) dirty(context.Context) ([]string, error) { return nil, nil }
+func (r *remote) dirty(context.Context, string, func(string) bool) ([]string, error) { return nil, nil }
 
 func (r *remote) watched() ([]string, func(path string) bool) {
 	return nil, func(string) bool { return false }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/swarm-operator/swarm-operator/manifests"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
@@ -120,7 +121,7 @@ func TestRemote(t *testing.T) {
 	if old, err := s.At(t.Context(), second); err != nil || readFile(t, old.Tree, "web.yaml") != "two\n" {
 		t.Errorf("%v %v", old, err)
 	}
-	if dirty, err := s.Dirty(t.Context()); dirty != nil || err != nil {
+	if dirty, err := s.Dirty(t.Context(), ".", manifests.Reads); dirty != nil || err != nil {
 		t.Errorf("%v %v", dirty, err)
 	}
 	err = filepath.WalkDir(temp, func(name string, d fs.DirEntry, err error) error {

@@ -36,8 +36,6 @@ var (
 type Options struct {
 	// Worktree reads the files as they are, even in a checkout.
 	Worktree bool
-	// Path is the directory of the manifests within the source. Only Dirty uses it. Default the source itself.
-	Path string
 	// Ref is a branch, a tag or a full name such as refs/heads/main. Default HEAD.
 	Ref string
 	// PollInterval is how often a remote is asked, and how often a directory without file events is checked. Default
@@ -79,7 +77,7 @@ type backend interface {
 	at(ctx context.Context, hash string) (Commit, error)
 	log(ctx context.Context, from, to string, limit int) ([]Commit, error)
 	isAncestor(ctx context.Context, older, newer string) (bool, error)
-	dirty(ctx context.Context) ([]string, error)
+	dirty(ctx context.Context, dir string, reads func(name string) bool) ([]string, error)
 	// state describes the current state in one word, even if it is an error.
 	state(ctx context.Context) string
 	// watched returns the directories whose events may mean a new state, and a function that tells which events do.
@@ -165,9 +163,12 @@ func (s *Source) IsAncestor(ctx context.Context, older, newer string) (bool, err
 	return s.isAncestor(ctx, older, newer)
 }
 
-// Dirty returns at most 20 files below Options.Path that differ from HEAD or are not in it, so the operator does not
-// read them. Only a checkout has such files. If there are more, the last element is …
-func (s *Source) Dirty(ctx context.Context) ([]string, error) { return s.dirty(ctx) }
+// Dirty returns at most 20 files below a directory of the source that differ from HEAD or are not in it, so the operator
+// does not read them. reads reports whether the operator would read a file that is not in HEAD, by the last element of
+// its path. Only a checkout has such files. If there are more, the last element is …
+func (s *Source) Dirty(ctx context.Context, dir string, reads func(name string) bool) ([]string, error) {
+	return s.dirty(ctx, dir, reads)
+}
 
 // Close releases files and directories. Callers must not use trees of commits afterwards.
 func (s *Source) Close() error { return s.close() }
