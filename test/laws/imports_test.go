@@ -52,6 +52,7 @@ var house = []room{
 	{"controllers/status", []string{"api/v1", "controllers/rescue", "controllers/screen", "diff", "diff/plan"}, []string{"github.com/prometheus/client_golang", "github.com/go-logr/logr"}, []string{"os", "net", "log"}},
 	{"controllers/files", none, none, []string{"net", "log"}},
 	{"controllers/sinks", []string{"api/config", "api/v1", "controllers/files"}, []string{"filippo.io/age"}, []string{"net", "log"}},
+	{"controllers/server", []string{"controllers/files", "controllers/rescue"}, []string{"github.com/go-logr/logr"}, []string{"os"}},
 	{"controllers/unlock", []string{"api/v1", "controllers/engine", "controllers/files"}, []string{"github.com/moby/moby/api", "github.com/moby/moby/client", "github.com/go-logr/logr"}, []string{"net", "log"}},
 	{"controllers/rescue", none, none, []string{"context", "io", "os", "net", "log"}},
 	{"controllers/runner", []string{"controllers/rescue"}, []string{"k8s.io/client-go/util/workqueue", "github.com/go-logr/logr"}, []string{"os", "net", "log"}},
