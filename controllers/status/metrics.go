@@ -28,13 +28,19 @@ type Metrics struct {
 	runs      *prometheus.CounterVec
 	duration  prometheus.Histogram
 	lastRun   prometheus.Gauge
-	calls     *prometheus.CounterVec
-	callTime  *prometheus.HistogramVec
+	calls     calls
+	refused   *prometheus.CounterVec
 	leaseHeld prometheus.Gauge
 	epoch     prometheus.Gauge
 	leases    *prometheus.CounterVec
 	wanted    prometheus.Gauge
 	node      nodeMetrics
+}
+
+// calls are the metrics about calls to the engine.
+type calls struct {
+	total *prometheus.CounterVec
+	time  *prometheus.HistogramVec
 }
 
 // NewMetrics registers every metric in a registry of its own. queue returns how many keys are waiting.
@@ -46,11 +52,14 @@ func NewMetrics(version string, queue func() int) *Metrics {
 		repairs:  prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "repairs_total", Help: "Changes by hand that were undone."}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{Name: prefix + "run_duration_seconds", Help: "Time of a run.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 14)}),
 		lastRun:  prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "last_run_timestamp_seconds", Help: "Unix time of the last run without an error."}),
-		calls:    counter("api_calls_total", "Calls to the engine, by method, route and status code (0: no answer).", "method", "route", "code"),
-		callTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: prefix + "api_call_duration_seconds", Help: "Time of a call to the engine, event streams left out.",
-			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 12),
-		}, []string{"method", "route"}),
+		calls: calls{
+			total: counter("api_calls_total", "Calls to the engine, by method, route and status code (0: no answer).", "method", "route", "code"),
+			time: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+				Name: prefix + "api_call_duration_seconds", Help: "Time of a call to the engine, event streams left out.",
+				Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 12),
+			}, []string{"method", "route"}),
+		},
+		refused:   counter("http_refused_total", "What got no answer from this operator, by reason: clear (a request without TLS that needs it), host (a request for a name that is not its own), token (none, or a wrong one), busy (too many requests at once) or crowd (a connection that was closed to make room).", "why"),
 		leaseHeld: single("lease_held", "1 while this instance holds the lease, and so may act."),
 		epoch:     single("lease_epoch", "Epoch of the lease that this instance holds or held last."),
 		leases:    counter("lease_transitions_total", "What became of the lease of this instance: taken, released or lost.", "to"),
@@ -61,7 +70,7 @@ func NewMetrics(version string, queue func() int) *Metrics {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "build_info", Help: "The release. Always 1.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
 	depth := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: prefix + "queue_length", Help: "Keys that wait for a run."}, func() float64 { return float64(queue()) })
-	m.Registry.MustRegister(build, depth, &m.about, m.calls, m.callTime, m.leaseHeld, m.epoch, m.leases,
+	m.Registry.MustRegister(build, depth, &m.about, m.calls.total, m.calls.time, m.refused, m.leaseHeld, m.epoch, m.leases,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -105,11 +114,14 @@ func counter(name, help string, labels ...string) *prometheus.CounterVec {
 
 // Call counts a call to the engine. The time of an event stream does not count: it lasts as long as the connection.
 func (m *Metrics) Call(method, route string, code int, took time.Duration) {
-	m.calls.WithLabelValues(method, route, strconv.Itoa(code)).Inc()
+	m.calls.total.WithLabelValues(method, route, strconv.Itoa(code)).Inc()
 	if route != "/events" {
-		m.callTime.WithLabelValues(method, route).Observe(took.Seconds())
+		m.calls.time.WithLabelValues(method, route).Observe(took.Seconds())
 	}
 }
+
+// Refused counts a request or a connection that this operator did not answer.
+func (m *Metrics) Refused(why string) { m.refused.WithLabelValues(why).Inc() }
 
 // Run counts a run. at is when it ended.
 func (m *Metrics) Run(result string, took time.Duration, at time.Time) {

@@ -32,6 +32,7 @@ func measured(source string) *Metrics {
 	m.Certificates(map[string]time.Time{"n1": time.Unix(0, 0)})
 	m.Lease("taken", 1)
 	m.Call("GET", "/services", 200, time.Millisecond)
+	m.Refused("host")
 	m.Run("ok", time.Millisecond, time.Unix(0, 0))
 	b.Publish()
 	return m
@@ -63,7 +64,7 @@ func TestReferenceOfMetrics(t *testing.T) {
 func TestMetricsAboutASourceAreLabelled(t *testing.T) {
 	none := map[string]bool{}
 	for name := range strings.FieldsSeq(`build_info queue_length
-		api_calls_total api_call_duration_seconds
+		api_calls_total api_call_duration_seconds http_refused_total
 		lease_held lease_epoch lease_transitions_total
 		nodes managers manager_tolerance engine_versions ca_rotation_in_progress ca_rotation_nodes node_certificate_expiry_timestamp_seconds rotation_timestamp_seconds`) {
 		none[prefix+name] = true
