@@ -97,6 +97,15 @@ type HTTP struct {
 	// Listen is the address for health, metrics and the API. Default 127.0.0.1:9737. "" means that the operator does not
 	// listen.
 	Listen *string `json:"listen,omitempty" flag:"listen"`
+	// Hosts are names by which others ask this operator. Addresses, localhost, the name of the machine and the one in
+	// listen always count.
+	Hosts []string `json:"hosts,omitempty" flag:"http-host"`
+	// TokenFile is a file with the tokens that requests need, one a line, except for health. Default: they need none.
+	TokenFile string `json:"tokenFile,omitempty" flag:"http-token-file"`
+	// CertFile is a file with the certificate to serve with. Requests then need TLS, except for health. Default: no TLS.
+	CertFile string `json:"certFile,omitempty" flag:"http-tls-cert"`
+	// KeyFile is a file with the key of that certificate.
+	KeyFile string `json:"keyFile,omitempty" flag:"http-tls-key"`
 }
 
 // Log is what the operator logs.

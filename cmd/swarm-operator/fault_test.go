@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/swarm-operator/swarm-operator/controllers/rescue"
+	"github.com/swarm-operator/swarm-operator/controllers/server"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 )
 
@@ -82,7 +83,13 @@ func TestAFaultInAnAnswerIsLogged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go serve(t.Context(), listener, status.NewBoard("s", "enforce", metrics, log, nil), metrics, log, func(context.Context) status.Status { panic("canary") })
+	o := server.Options{Log: log}
+	o.Health, o.Rest = handlers(status.NewBoard("s", "enforce", metrics, log, nil), metrics, func(context.Context) status.Status { panic("canary") })
+	operator, err := new(httpFlags).server(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go operator.Serve(t.Context(), listener)
 	get := func(path string) (code int, body string) {
 		t.Helper()
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+listener.Addr().String()+path, nil)

@@ -11,6 +11,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/swarm-operator/swarm-operator/controllers/screen"
+	"github.com/swarm-operator/swarm-operator/controllers/server"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 )
 
@@ -57,8 +58,18 @@ func TestOnlyAnOperatorIsTakenForOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go serve(t.Context(), listener, board, metrics, logr.Discard(), nil)
-	if !operates(t.Context(), listener.Addr().String()) {
+	o := server.Options{}
+	o.Health, o.Rest = handlers(board, metrics, nil)
+	operator, err := new(httpFlags).server(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go operator.Serve(t.Context(), listener)
+	a, err := new(askFlags).open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !a.operates(t.Context(), listener.Addr().String()) {
 		t.Error("an operator is not known")
 	}
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) }))
@@ -76,7 +87,7 @@ func TestOnlyAnOperatorIsTakenForOne(t *testing.T) {
 	for name, address := range map[string]string{
 		"another server": strings.TrimPrefix(other.URL, "http://"), "one that says nothing": hangs.Addr().String(), "nobody": gone.Addr().String(), "no address": "nowhere",
 	} {
-		if operates(t.Context(), address) {
+		if a.operates(t.Context(), address) {
 			t.Errorf("%s is taken for an operator", name)
 		}
 	}
@@ -84,9 +95,10 @@ func TestOnlyAnOperatorIsTakenForOne(t *testing.T) {
 
 // Without a flag, status asks the operator on this machine, and says so. If an engine is named, it does not.
 func TestStatusAsksTheOperatorOfTheMachine(t *testing.T) {
-	server := httptest.NewServer(named(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Server", serverName+"v0")
 		answer(w, status.Status{Head: status.Head{Source: "shop"}, Objects: []status.Object{}})
-	})))
+	}))
 	defer server.Close()
 	local := strings.TrimPrefix(server.URL, "http://")
 	for name, c := range map[string]struct {

@@ -22,6 +22,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/controllers/revisions"
 	"github.com/swarm-operator/swarm-operator/controllers/runner"
+	"github.com/swarm-operator/swarm-operator/controllers/server"
 	"github.com/swarm-operator/swarm-operator/controllers/session"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
@@ -32,8 +33,8 @@ type runFlags struct {
 	src         sourceFlags
 	eng         engineFlags
 	budgets     budgetFlags
+	http        httpFlags
 	mode        string
-	listen      string
 	instance    string
 	ownService  string
 	resync      time.Duration
@@ -68,7 +69,7 @@ as before, and the condition ConfigurationRefused says what is wrong.`,
 	f.eng.register(cmd)
 	f.budgets.register(cmd)
 	enumFlag(cmd, cmd.Flags(), &f.mode, "mode", "", "what to do about differences; observe reports them and never writes", "enforce", "enforce", "observe")
-	cmd.Flags().StringVar(&f.listen, "listen", defaultListen, "address for /healthz, /readyz, /metrics, /api/v1/status and /api/v1/drift; empty for none")
+	f.http.register(cmd)
 	cmd.Flags().StringVar(&f.instance, "instance", "", "name of this instance in the lease and in status (default: the hostname)")
 	cmd.Flags().StringVar(&f.ownService, "own-service", "", "name of the service that the operator itself runs as; the operator updates it last, and never removes it")
 	vocabulary{&f.src.location, &f.eng}.register(cmd)
@@ -142,20 +143,12 @@ func (f *runFlags) once(cmd *cobra.Command, w *watched) error {
 			end()
 		}
 	})
-	if f.listen != "" { // serve before the source can be opened: the process works, and says what it waits for
-		listener, err := w.listen(f.listen)
+	if f.http.listen != "" { // serve before the source can be opened: the process works, and says what it waits for
+		serve, err := f.serving(w, board, metrics, &shown, log)
 		if err != nil {
-			return fmt.Errorf("--listen: %w", err)
+			return err
 		}
-		log.Info("listening", "address", listener.Addr().String())
-		work.Go(func() {
-			serve(ctx, listener, board, metrics, log, func(ctx context.Context) status.Status {
-				if loop := shown.Load(); loop != nil {
-					return loop.StatusNow(ctx)
-				}
-				return board.Report().Status(status.Now{})
-			})
-		})
+		work.Go(func() { serve(ctx) })
 	}
 	source := f.openSource(ctx, board)
 	if source == nil {
@@ -174,6 +167,30 @@ func (f *runFlags) once(cmd *cobra.Command, w *watched) error {
 	}
 	log.Info("stopped")
 	return nil
+}
+
+// serving listens, and returns what serves until its context ends. loop has the session once there is one.
+func (f *runFlags) serving(w *watched, board *status.Board, metrics *status.Metrics, loop *atomic.Pointer[session.Session], log logr.Logger) (func(context.Context), error) {
+	o := server.Options{Refused: metrics.Refused, Log: log}
+	o.Health, o.Rest = handlers(board, metrics, func(ctx context.Context) status.Status {
+		if loop := loop.Load(); loop != nil {
+			return loop.StatusNow(ctx)
+		}
+		return board.Report().Status(status.Now{})
+	})
+	s, err := f.http.server(o)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := w.listen(f.http.listen)
+	if err != nil {
+		return nil, fmt.Errorf("--listen: %w", err)
+	}
+	log.Info("listening", "address", listener.Addr().String())
+	if text := f.http.exposed(listener.Addr()); text != "" {
+		log.Info(text, "address", listener.Addr().String())
+	}
+	return func(ctx context.Context) { s.Serve(ctx, listener) }, nil
 }
 
 // parts are what stays the same when the operator changes to another engine.
@@ -301,7 +318,7 @@ func (f *runFlags) check() error {
 	case strings.Contains(f.ownService, "/"): // no service has such a name, so its update would not come last
 		return fmt.Errorf("--own-service: %q is not the name of a service; leave out what is before the /", f.ownService)
 	}
-	return cmp.Or(f.budgets.check(), f.src.check())
+	return cmp.Or(f.budgets.check(), f.src.check(), f.http.check())
 }
 
 // openSource opens the source. It tries again until it can: whatever makes the source, or the way to it, may start

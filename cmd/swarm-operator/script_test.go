@@ -23,6 +23,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/swarm-operator/swarm-operator/sandbox"
+	"github.com/swarm-operator/swarm-operator/test/certify"
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
@@ -68,7 +69,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"commit": commit, "jsondoc": jsondoc, "exits": exits, "operate": operate, "halt": halt,
+			"commit": commit, "jsondoc": jsondoc, "exits": exits, "operate": operate, "halt": halt, "certify": makeCertificate,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -113,6 +114,12 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	if strconv.Itoa(code) != args[0] {
 		ts.Fatalf("it exits with %d, want %s", code, args[0])
 	}
+}
+
+// makeCertificate makes NAME.pem and NAME-key.pem: certify NAME.
+func makeCertificate(ts *testscript.TestScript, _ bool, args []string) {
+	_, _, err := certify.Make(ts.MkAbs("."), args[0])
+	ts.Check(err)
 }
 
 // operator is a process of `swarm-operator run` that a script has started.

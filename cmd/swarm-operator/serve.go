@@ -7,51 +7,88 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"time"
+	"os"
+	"slices"
 
-	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
 
-	"github.com/swarm-operator/swarm-operator/controllers/rescue"
+	"github.com/swarm-operator/swarm-operator/controllers/server"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 )
 
-// serve answers requests until ctx ends. It reads only memory, so requests cost the swarm nothing. The exception is
-// the status: it looks at the objects, at most once a second.
-func serve(ctx context.Context, l net.Listener, board *status.Board, m *status.Metrics, log logr.Logger, now func(context.Context) status.Status) {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, board) })
-	mux.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /api/v1/drift", func(w http.ResponseWriter, _ *http.Request) { answer(w, board.Report()) })
-	mux.HandleFunc("GET /api/v1/status", func(w http.ResponseWriter, req *http.Request) { answer(w, now(req.Context())) })
-	server := &http.Server{Handler: named(rescued(mux, log)), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-	defer stop()
-	_ = server.Serve(l) // it always returns ErrServerClosed
+// handlers return what answers about health, and what answers everything else. They read only memory, so requests cost
+// the swarm nothing. The exception is the status: it looks at the objects, at most once a second.
+func handlers(board *status.Board, m *status.Metrics, now func(context.Context) status.Status) (health, rest http.Handler) {
+	h, r := http.NewServeMux(), http.NewServeMux()
+	h.HandleFunc("GET "+server.Healthz, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	h.HandleFunc("GET "+server.Readyz, func(w http.ResponseWriter, _ *http.Request) { ready(w, board) })
+	r.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{}))
+	r.HandleFunc("GET /api/v1/drift", func(w http.ResponseWriter, _ *http.Request) { answer(w, board.Report()) })
+	r.HandleFunc("GET "+statusPath, func(w http.ResponseWriter, req *http.Request) { answer(w, now(req.Context())) })
+	return h, r
 }
 
 // serverName begins the Server header of every answer. By it a client recognises an operator at an address that
 // nobody named.
 const serverName = "swarm-operator/"
 
-func named(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		w.Header().Set("Server", serverName+version())
-		next.ServeHTTP(w, req)
-	})
+// statusPath is where an operator serves its status, and where the status command asks for it.
+const statusPath = "/api/v1/status"
+
+// httpFlags say where an operator serves, and to whom it answers.
+type httpFlags struct {
+	listen               string
+	hosts                []string
+	tokenFile, cert, key string
 }
 
-// rescued answers 500 if next panics, and logs where. The server itself would log the value of the panic, which may have
-// a secret in it.
-func rescued(next http.Handler, log logr.Logger) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		err := rescue.Do(func() error { next.ServeHTTP(w, req); return nil })
-		if fault, is := errors.AsType[*rescue.Panic](err); is {
-			log.Error(fault, "request failed", "path", req.URL.Path, "stack", fault.Stack)
-			http.Error(w, fault.Error(), http.StatusInternalServerError)
+func (f *httpFlags) register(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVar(&f.listen, "listen", defaultListen, "address for /healthz, /readyz, /metrics, /api/v1/status and /api/v1/drift; empty for none")
+	fl.StringSliceVar(&f.hosts, "http-host", nil, "name by which others ask this operator; may be given again. Addresses, localhost, the name of the machine and the one in --listen always count")
+	fl.Var(place{&f.tokenFile, "FILE"}, "http-token-file", "file with the tokens that requests need, one a line, except for /healthz and /readyz; it is read again for each request (default: requests need none)")
+	fl.Var(place{&f.cert, "FILE"}, "http-tls-cert", "file with the certificate to serve with. Requests then need TLS, except for /healthz and /readyz; it is read again when it changes (default: no TLS)")
+	fl.Var(place{&f.key, "FILE"}, "http-tls-key", "file with the key of that certificate")
+}
+
+func (f *httpFlags) check() error {
+	switch {
+	case f.cert != "" && f.key == "":
+		return errors.New("--http-tls-cert: it needs the key of the certificate; give --http-tls-key, too")
+	case f.cert == "" && f.key != "":
+		return errors.New("--http-tls-key: it needs the certificate of the key; give --http-tls-cert, too")
+	}
+	return nil
+}
+
+// server returns the server that the flags ask for.
+func (f *httpFlags) server(o server.Options) (*server.Server, error) {
+	o.Software, o.TokenFile, o.CertFile, o.KeyFile = serverName+version(), f.tokenFile, f.cert, f.key
+	o.Hosts = slices.Clone(f.hosts)
+	at, _, _ := net.SplitHostPort(f.listen) // listening fails if it is no address
+	own, _ := os.Hostname()
+	for _, name := range []string{at, own} {
+		if server.IsHost(name) {
+			o.Hosts = append(o.Hosts, name)
 		}
-	})
+	}
+	return server.New(o)
+}
+
+// exposed says what other people can see if an operator serves at this address. It returns "" if only this machine
+// reaches the address, or if requests need a token that nobody on the way can read.
+func (f *httpFlags) exposed(at net.Addr) string {
+	tcp, is := at.(*net.TCPAddr)
+	switch {
+	case is && tcp.IP.IsLoopback():
+		return ""
+	case f.tokenFile == "":
+		return "whoever reaches the address can read what is served, because there is no --http-token-file"
+	case f.cert == "":
+		return "whoever is on the way can read the token of requests, because there is no --http-tls-cert"
+	}
+	return ""
 }
 
 func answer(w http.ResponseWriter, v any) {

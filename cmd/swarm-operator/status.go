@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -31,6 +29,8 @@ type statusFlags struct {
 	eng      engineFlags
 	operator string
 	local    string // address of an operator on this machine, which is asked if no flag says otherwise
+	how      askFlags
+	asker    *asker
 	out      output
 	watch    bool
 }
@@ -65,6 +65,7 @@ says so.`,
 	cmd.Flags().Lookup("name").Usage = "name of the source: with --source, --path or --worktree the one that owns what it makes (default: name in .swarm-operator.yaml, otherwise default); alone, the one whose objects in the swarm to show (default: each)"
 	f.eng.register(cmd)
 	cmd.Flags().Var(place{&f.operator, "ADDRESS"}, "operator", "address or URL of a running operator to ask, such as "+defaultListen)
+	f.how.register(cmd, true)
 	f.out.register(cmd, "output format; there is one document for each source")
 	vocabulary{&f.src.location, &f.eng}.register(cmd)
 	cmd.Flags().BoolVarP(&f.watch, "watch", "w", false, "look every second and show what changed, until interrupted")
@@ -95,6 +96,9 @@ func (f *statusFlags) open(cmd *cobra.Command) (look looking, done func(), err e
 	if err := f.src.check(); err != nil {
 		return nil, nil, err
 	}
+	if f.asker, err = f.how.open(); err != nil {
+		return nil, nil, err
+	}
 	switch flags := cmd.Flags(); {
 	case f.operator != "":
 		return f.ask, func() {}, nil
@@ -105,7 +109,7 @@ func (f *statusFlags) open(cmd *cobra.Command) (look looking, done func(), err e
 	}
 	named, err := engine.Stated(f.eng.options(cmd, logr.Discard(), nil))
 	asked := err == nil && !named && !f.eng.tls && !f.eng.tlsVerify
-	if asked && operates(cmd.Context(), f.local) {
+	if asked && f.asker.operates(cmd.Context(), f.local) {
 		note(cmd, "asked the operator at %s", f.local)
 		f.operator = f.local
 		return f.ask, func() {}, nil
@@ -147,24 +151,6 @@ func (f *statusFlags) here(cmd *cobra.Command) bool {
 	return true
 }
 
-// operates reports whether an operator answers at an address. Other programs may listen there. Every status command
-// asks, so it must not take long.
-func operates(ctx context.Context, address string) bool {
-	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/healthz", nil)
-	if err != nil {
-		return false
-	}
-	// No proxy, no redirection: only this machine counts
-	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
-	if err != nil {
-		return false
-	}
-	defer resp.Body.Close()
-	return strings.HasPrefix(resp.Header.Get("Server"), serverName)
-}
-
 // compare looks by comparing the swarm with the source's manifests.
 func (f *statusFlags) compare(cmd *cobra.Command) (looking, func(), error) {
 	r, done, err := open(cmd, &f.src, &f.eng, budgetFlags{Budgets: plan.DefaultBudgets()}, nil, true)
@@ -195,7 +181,7 @@ func (f *statusFlags) alone(cmd *cobra.Command) (looking, func(), error) {
 func (f *statusFlags) ask(ctx context.Context) ([]status.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	text, err := ask(ctx, "--operator", f.operator, "/api/v1/status")
+	text, err := f.asker.ask(ctx, "--operator", f.operator, statusPath)
 	if err != nil {
 		return nil, err
 	}
