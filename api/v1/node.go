@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Roles of a node.
@@ -69,7 +70,8 @@ type EngineEndpoint struct {
 	// Host is unix://PATH, tcp://HOST:PORT or ssh://[USER@]HOST.
 	Host string `json:"host"`
 	// TLS is the name of the files for TLS with a tcp:// host, which tls: of the operator's configuration defines. If
-	// omitted, the operator speaks to it without TLS.
+	// omitted, the operator does not use such a host, because it would send join tokens in clear, unless it runs with
+	// --insecure-engines.
 	TLS string `json:"tls,omitempty"`
 	// AdvertiseAddr is where the other nodes reach this one, when it joins: an IP address or the name of a network
 	// interface, with or without a port. Default: the engine's own choice, which fails if the engine has several
@@ -154,6 +156,13 @@ func (n *Node) Copy() Object {
 
 // Listen returns where the node listens for the others. The engine adds the port if it is missing.
 func (e *EngineEndpoint) Listen() string { return cmp.Or(e.ListenAddr, "0.0.0.0") }
+
+// InClear reports whether others on the way can read what is sent to the engine, such as a join token. That is so for
+// TCP without TLS.
+func (e *EngineEndpoint) InClear() bool {
+	scheme, _, _ := strings.Cut(e.Host, "://")
+	return scheme != "unix" && scheme != "ssh" && e.TLS == ""
+}
 
 // Gone reports whether the node should not be in the swarm.
 func (n *Node) Gone() bool { return cmp.Or(n.Spec.Presence, Present) == Absent }

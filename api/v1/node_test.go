@@ -158,3 +158,16 @@ func TestProblemsOfHeadersOfClustersAndNodes(t *testing.T) {
 		found(t, object[test.kind](h), test.want)
 	}
 }
+
+func TestWhichEnginesAreInClear(t *testing.T) {
+	for host, want := range map[string]bool{
+		"unix:///run/docker.sock": false, "ssh://ops@10.0.0.7": false, "tcp://10.0.0.8:2375": true, "tcp://10.0.0.8:2376": true, "tcp://[fd00::1]": true, "TCP://10.0.0.8": true, "http://10.0.0.8": true, "": true,
+	} {
+		if got := (&v1.EngineEndpoint{Host: host}).InClear(); got != want {
+			t.Errorf("%q: %t", host, got)
+		}
+		if (&v1.EngineEndpoint{Host: host, TLS: &v1.EngineTLS{}}).InClear() {
+			t.Errorf("%q with TLS is in clear", host)
+		}
+	}
+}

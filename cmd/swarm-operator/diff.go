@@ -56,6 +56,7 @@ With -o json it prints one document with the same. For a revision that is refuse
 	src.register(cmd, true)
 	src.guarded(cmd)
 	eng.register(cmd)
+	registerInsecure(cmd, &eng.insecure)
 	budgets.register(cmd)
 	out.register(cmd, "output format")
 	cmd.Flags().StringArrayVar(&consents, "consent", nil, "plan as if somebody had agreed to this hazard, for example 'removals Service/a'; may be given again")
@@ -108,7 +109,7 @@ func open(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets budget
 	r := reconciler.New(reconciler.Options{
 		Engine: client, Log: log, Named: outside(cmd),
 		Revisions: revisions.New(revisions.Options{Git: source, Path: src.root(), Name: src.name, OnProblem: budgets.onProblem, Observe: observe, Guards: guards, Loader: loader, Log: log}),
-		Policy:    decide.Policy{Consents: consents, Budgets: budgets.Budgets, AskRewritten: budgets.asks(), Observe: observe},
+		Policy:    decide.Policy{Consents: consents, Budgets: budgets.Budgets, AskRewritten: budgets.asks(), Observe: observe, InsecureEngines: eng.insecure},
 		Lease:     state.NewLease(state.LeaseOptions{Engine: client, Instance: holderName(cmd), Eager: true, Log: log, Pace: pace()}),
 	})
 	return r, func() { source.Close(); client.Close() }, nil

@@ -113,6 +113,11 @@ type engineFlags struct {
 	tls, tlsVerify             bool
 	tlsCACert, tlsCert, tlsKey string
 	logLevel, logFormat        string
+	insecure                   bool // whether engines that manifests name at tcp:// without TLS are used
+}
+
+func registerInsecure(cmd *cobra.Command, to *bool) {
+	cmd.Flags().BoolVar(to, "insecure-engines", false, "use engines that manifests name at tcp:// without TLS; whoever is on the way can read join tokens, and with them join the swarm")
 }
 
 func (f *engineFlags) register(cmd *cobra.Command) {
@@ -159,7 +164,7 @@ func (f *engineFlags) find(ctx context.Context, source *git.Source, root string,
 	if len(nodes) == 0 {
 		return engine.Open(o)
 	}
-	found, err := bootstrap.Manager(ctx, bootstrap.Options{Nodes: nodes, Cluster: cluster, Named: may, Engine: o, Init: init && problem == ""})
+	found, err := bootstrap.Manager(ctx, bootstrap.Options{Nodes: nodes, Cluster: cluster, Named: may, Engine: o, Init: init && problem == "", Insecure: f.insecure})
 	if init && errors.Is(err, bootstrap.ErrNone) {
 		return nil, fmt.Errorf("%w, and the operator makes no swarm from manifests with a problem: %s", bootstrap.ErrNone, problem)
 	}
@@ -167,7 +172,7 @@ func (f *engineFlags) find(ctx context.Context, source *git.Source, root string,
 		return nil, err
 	}
 	if found.Made {
-		say(fmt.Sprintf("a swarm was made on Node/%s", found.Node))
+		say(fmt.Sprintf("a swarm was made on Node/%s at %s", found.Node, found.Client.Host()))
 	}
 	return found.Client, nil
 }

@@ -67,6 +67,7 @@ as before, and the condition ConfigurationRefused says what is wrong.`,
 	f.src.register(cmd, false)
 	f.src.guarded(cmd)
 	f.eng.register(cmd)
+	registerInsecure(cmd, &f.eng.insecure)
 	f.budgets.register(cmd)
 	enumFlag(cmd, cmd.Flags(), &f.mode, "mode", "", "what to do about differences; observe reports them and never writes", "enforce", "enforce", "observe")
 	f.http.register(cmd)
@@ -244,7 +245,7 @@ func (f *runFlags) work(ctx context.Context, client *engine.Client, source *git.
 		}),
 		Policy: decide.Policy{
 			Budgets: f.budgets.Budgets, AskRewritten: f.budgets.asks(), RepairAfter: f.repairAfter, RepairRestartsAfter: f.repairRestartsAfter,
-			Observe: observes, Follow: true, Self: f.self(),
+			Observe: observes, Follow: true, Self: f.self(), InsecureEngines: f.eng.insecure,
 		},
 	}), s.board, s.metrics, s.log, time.Now)
 	s.shown.Store(loop)

@@ -11,10 +11,12 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/revisions"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/manifests"
 )
 
 func newValidate() *cobra.Command {
 	var src sourceFlags
+	var insecure bool
 	var out output
 	cmd := &cobra.Command{
 		Use:   "validate",
@@ -48,6 +50,9 @@ Notes point at things that are valid but probably a mistake; they do not change 
 					set.Notices = append(set.Notices, v1.Problem{Message: decide.ByCommand(commit, h)})
 				}
 			}
+			if !insecure {
+				set.Notices = append(set.Notices, inClear(set)...)
+			}
 			for _, text := range below {
 				set.Notices = append(set.Notices, v1.Problem{Message: decide.Squashed(commit, text)})
 			}
@@ -56,9 +61,27 @@ Notes point at things that are valid but probably a mistake; they do not change 
 	}
 	src.register(cmd, true)
 	src.guarded(cmd)
+	registerInsecure(cmd, &insecure)
 	out.register(cmd, "output format")
 	vocabulary{source: &src.location}.register(cmd)
 	return cmd
+}
+
+// inClear returns a notice for each engine that an operator uses only with --insecure-engines.
+func inClear(set manifests.Set) (out []v1.Problem) {
+	const path = "spec.engine.host"
+	for _, e := range set.Entries {
+		n, is := e.Object.(*v1.Node)
+		if !is || n.Spec.Engine == nil || !n.Spec.Engine.InClear() || set.Held[e.Key()] != "" {
+			continue
+		}
+		at := e.Position(path)
+		out = append(out, v1.Problem{
+			File: at.File, Line: at.Line, Object: e.Key(), Path: path,
+			Message: "has no TLS, so an operator uses this engine only with --insecure-engines; state spec.engine.tls, or reach the engine by ssh://",
+		})
+	}
+	return out
 }
 
 func printValidation(cmd *cobra.Command, out output, v validated) error {

@@ -37,10 +37,20 @@ type Options struct {
 	Engine engine.Options
 	// Init says whether to make a swarm if there is none.
 	Init bool
+	// Insecure says whether to ask engines at tcp:// without TLS. All that they are sent, and the secrets of a swarm
+	// that is worked through one of them, can be read on the way.
+	Insecure bool
 }
 
 // ErrNone says that none of the engines is in a swarm, and that Init would have made one.
 var ErrNone = errors.New("none of the engines is in a swarm")
+
+// insecure is the error of an engine that was not asked, because what it is sent could be read on the way.
+type insecure string
+
+func (e insecure) Error() string {
+	return fmt.Sprintf("%s has no TLS; state spec.engine.tls, reach the engine by ssh://, or run the operator with --insecure-engines", string(e))
+}
 
 // Found is the engine to talk to.
 type Found struct {
@@ -63,7 +73,7 @@ func Engines(nodes []*v1.Node) []*v1.Node {
 // in a swarm. An engine that does not answer may be the manager of a swarm, which would then exist twice.
 func Manager(ctx context.Context, o Options) (Found, error) {
 	nodes := Engines(o.Nodes)
-	seen := look(ctx, nodes, o.Named, o.Engine)
+	seen := look(ctx, nodes, o)
 	first := -1
 	for i, s := range seen {
 		if s.err == nil && s.about.Manager && s.about.State == swarm.LocalNodeStateActive && (first < 0 || seen[first].about.Error != "" && s.about.Error == "") {
@@ -93,16 +103,16 @@ func Manager(ctx context.Context, o Options) (Found, error) {
 	if i < 0 {
 		return Found{}, errors.New("none of the stated engines is in a swarm, and no Node with an engine states role: manager")
 	}
-	name := nodes[i].Metadata.Name
+	name, host := nodes[i].Metadata.Name, nodes[i].Spec.Engine.Host
 	if !o.Init {
-		return Found{Node: name}, fmt.Errorf("%w: apply and run make one, beginning with Node/%s", ErrNone, name)
+		return Found{Node: name}, fmt.Errorf("%w: apply and run make one, beginning with Node/%s at %s", ErrNone, name, host)
 	}
 	req, err := initRequest(nodes[i], o.Cluster)
 	if err == nil {
 		_, err = seen[i].client.SwarmInit(ctx, req)
 	}
 	if err != nil {
-		return Found{}, fmt.Errorf("making a swarm on Node/%s: %w", name, err)
+		return Found{}, fmt.Errorf("making a swarm on Node/%s at %s: %w", name, host, err)
 	}
 	first = i
 	return Found{Client: seen[i].client, Node: name, Made: true}, nil
@@ -114,16 +124,20 @@ type sight struct {
 	err    error
 }
 
-// look asks all engines at once.
-func look(ctx context.Context, nodes []*v1.Node, named config.Named, like engine.Options) []sight {
+// look asks all engines at once, except those that may not be asked.
+func look(ctx context.Context, nodes []*v1.Node, o Options) []sight {
 	seen := make([]sight, len(nodes))
 	var all sync.WaitGroup
 	for i, n := range nodes {
+		if n.Spec.Engine.InClear() && !o.Insecure {
+			seen[i].err = insecure(n.Spec.Engine.Host)
+			continue
+		}
 		all.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, answer)
 			defer cancel()
 			s := &seen[i]
-			if s.client, s.err = kinds.OpenEngine(*n.Spec.Engine, named, like); s.err != nil {
+			if s.client, s.err = kinds.OpenEngine(*n.Spec.Engine, o.Named, o.Engine); s.err != nil {
 				return
 			}
 			s.about, s.err = s.client.Describe(ctx)
@@ -148,7 +162,10 @@ func sameSwarm(nodes []*v1.Node, seen []sight, first int) error {
 func notBare(nodes []*v1.Node, seen []sight) string {
 	var why []string
 	for i, s := range seen {
+		_, unasked := errors.AsType[insecure](s.err)
 		switch key := "Node/" + nodes[i].Metadata.Name; {
+		case unasked:
+			why = append(why, fmt.Sprintf("the engine of %s was not asked, because %v", key, s.err))
 		case s.err != nil:
 			why = append(why, fmt.Sprintf("the engine of %s does not answer: %v", key, s.err))
 		case s.about.State == swarm.LocalNodeStateLocked:

@@ -1,9 +1,13 @@
 package bootstrap
 
 import (
+	"context"
 	"errors"
+	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 
@@ -48,6 +52,7 @@ func TestWhatKeepsASwarmFromBeingMade(t *testing.T) {
 		{"one tries to join", []sight{bare("a"), in(swarm.LocalNodeStatePending, "")}, "the engine of Node/b is in a swarm already (pending)"},
 		{"one has an error", []sight{bare("a"), in(swarm.LocalNodeStateError, "no certificate")}, "the engine of Node/b is in a swarm already (error no certificate)"},
 		{"one is locked", []sight{bare("a"), in(swarm.LocalNodeStateLocked, "")}, "the engine of Node/b is locked; docker swarm unlock opens it"},
+		{"one may not be asked", []sight{bare("a"), {err: insecure("tcp://b:2375")}}, "the engine of Node/b was not asked, because tcp://b:2375 has no TLS; state spec.engine.tls, reach the engine by ssh://, or run the operator with --insecure-engines"},
 		{"one has another name", []sight{bare("a"), bare("a")}, "the engine of Node/b calls itself a: a Node has the name that its engine has"},
 		{"nothing is known of its state", []sight{bare("a"), {about: engine.About{Name: "b"}}}, "the engine of Node/b is in a swarm already ()"},
 	} {
@@ -56,6 +61,55 @@ func TestWhatKeepsASwarmFromBeingMade(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
+	}
+}
+
+// An engine at TCP without TLS gets no connection, whatever else there is, unless the options allow it.
+func TestEnginesInClearAreNotAsked(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var asked atomic.Int64
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			asked.Add(1)
+			_ = c.Close()
+		}
+	}()
+	host := "tcp://" + l.Addr().String()
+	clear := &v1.EngineEndpoint{Host: host}
+	gone := &v1.EngineEndpoint{Host: "unix://" + t.TempDir() + "/gone.sock"}
+	for name, nodes := range map[string][]*v1.Node{
+		"the only one":       {node("a", v1.RoleManager, clear)},
+		"beside another":     {node("a", v1.RoleManager, gone), node("b", v1.RoleWorker, clear)},
+		"one that is to go":  {node("a", v1.RoleManager, gone), {Header: node("b", "", nil).Header, Spec: v1.NodeSpec{Presence: v1.Absent, Engine: clear}}},
+		"several, first one": {node("a", "", clear), node("b", v1.RoleManager, clear), node("c", "", gone)},
+	} {
+		for _, init := range []bool{true, false} {
+			_, err := Manager(t.Context(), Options{Nodes: nodes, Init: init})
+			if err == nil || !strings.Contains(err.Error(), "was not asked, because "+host+" has no TLS") || asked.Load() != 0 {
+				t.Errorf("%s: %d connections, and %v", name, asked.Load(), err)
+			}
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, err = Manager(ctx, Options{Nodes: []*v1.Node{node("a", v1.RoleManager, clear)}, Init: true, Insecure: true})
+	if err == nil || !strings.Contains(err.Error(), "the engine of Node/a does not answer") || asked.Load() == 0 {
+		t.Errorf("if it is allowed: %d connections, and %v", asked.Load(), err)
+	}
+	// With TLS it is asked, and whoever answers in clear is no engine.
+	before := asked.Load()
+	secure := &v1.EngineEndpoint{Host: host, TLS: &v1.EngineTLS{CAFile: "nowhere.pem"}}
+	_, err = Manager(ctx, Options{Nodes: []*v1.Node{node("a", v1.RoleManager, secure)}, Init: true})
+	if err == nil || strings.Contains(err.Error(), "was not asked") || !strings.Contains(err.Error(), "nowhere.pem") || asked.Load() != before {
+		t.Errorf("without its CA: %d connections, and %v", asked.Load()-before, err)
 	}
 }
 

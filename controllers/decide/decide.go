@@ -34,6 +34,8 @@ type Policy struct {
 	Follow bool
 	// Self is the service that the operator runs as. It is empty if the operator does not run as a service.
 	Self v1.Key
+	// InsecureEngines is true if join tokens may go to engines that manifests reach without TLS.
+	InsecureEngines bool
 }
 
 // Revision is what the source says: which revision a run goes by, and what its manifests state.
@@ -274,7 +276,7 @@ func (d *Decider) Decide(run *Decision) {
 	prune := run.Defaults.Policy.Prune
 	run.Plan = plan.Build(run.Changes, run.Facts, plan.Policy{
 		Source: run.Source, RepairAfter: d.RepairAfter, RepairRestartsAfter: d.RepairRestartsAfter, Budgets: d.Budgets, Consents: append(run.consents, d.Consents...),
-		AskRewritten: d.AskRewritten, PruneAdopted: prune != nil && *prune,
+		AskRewritten: d.AskRewritten, PruneAdopted: prune != nil && *prune, InsecureEngines: d.InsecureEngines,
 	}, d.kinds.Part(), run.Surveyed.Part, run.Rotating.Part)
 	d.writeDown(run)
 	d.remember(run)

@@ -284,6 +284,8 @@ type Policy struct {
 	PruneAdopted bool
 	// AskRewritten is true if a revision that takes commits back waits for consent. If false, that is only reported.
 	AskRewritten bool
+	// InsecureEngines is true if join tokens may go to engines that manifests reach without TLS.
+	InsecureEngines bool
 }
 
 // Guard objects to steps. It sees the plan as the objections of the other guards have left it.

@@ -104,7 +104,7 @@ func TestBareEnginesBecomeASwarm(t *testing.T) {
 		}
 	}
 	out := w.want(0, "apply", "--source", r.Dir).out
-	if !strings.Contains(out, "a swarm was made on Node/blank-1") {
+	if !strings.Contains(out, "a swarm was made on Node/blank-1 at "+p["blank-1"].Host()) || !strings.Contains(out, "it joins through "+p["blank-5"].Host()) {
 		t.Errorf("apply does not say so:\n%s", out)
 	}
 	w.eventually(w.formed)

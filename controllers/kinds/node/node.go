@@ -34,6 +34,7 @@ func Kind() kinds.Kind {
 			Expand:    expand,
 			Uses:      func(*kinds.Live) []kinds.Ref { return nil },
 			Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(raw(l)) },
+			Guards:    []plan.Guard{{Name: guardInsecureEngine, Check: plan.Each(insecure)}},
 		},
 		Store: kinds.Store{
 			Events:  "node",

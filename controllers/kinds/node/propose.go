@@ -70,6 +70,7 @@ func (s Swarm) propose(p *plan.Plan, f plan.Facts, policy plan.Policy) {
 func (s Swarm) finish(p *plan.Plan, _ plan.Facts, _ plan.Policy) {
 	afterLabels(p)
 	s.costs(p)
+	nameEngines(p)
 }
 
 // ends reports whether a step takes away the engine that the operator talks to: it empties or demotes that node, or

@@ -1,0 +1,51 @@
+package node
+
+import (
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+const guardInsecureEngine = "insecure-engine"
+
+// insecure refuses a step that uses a node's own engine by TCP without TLS, unless the operator may do so.
+func insecure(s plan.Step, _ plan.Facts, p plan.Policy) []plan.Refusal {
+	e := engineOf(s)
+	if e == nil || !e.InClear() || p.InsecureEngines {
+		return nil
+	}
+	const ways = "state spec.engine.tls, reach the engine by ssh://, or run the operator with --insecure-engines"
+	if s.Leaves() {
+		return []plan.Refusal{s.Refusal(plan.Never, "its engine would be asked to leave at %s, which has no TLS: %s; or run docker swarm leave on it", e.Host, ways)}
+	}
+	return []plan.Refusal{s.Refusal(plan.Never, "the join token would go to %s in clear, because it has no TLS: %s", e.Host, ways)}
+}
+
+// engineOf returns the engine that a step uses, because the node joins or leaves the swarm there. It returns nil if the
+// step uses none.
+func engineOf(s plan.Step) *v1.EngineEndpoint {
+	if s.Key.Kind != v1.KindNode || s.Op != diff.Create && !s.Leaves() || s.Change.Want == nil {
+		return nil
+	}
+	n, is := s.Change.Want.Value.(*v1.Node)
+	if !is {
+		return nil
+	}
+	return n.Spec.Engine
+}
+
+// nameEngines says of each step that uses a node's own engine where that engine is: whoever answers there gets what is
+// sent.
+func nameEngines(p *plan.Plan) {
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		e := engineOf(*s)
+		switch {
+		case e == nil:
+		case s.Leaves():
+			s.Cause += " through " + e.Host
+		default:
+			s.Cause += "; it joins through " + e.Host
+		}
+	}
+}

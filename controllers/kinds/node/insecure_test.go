@@ -1,0 +1,87 @@
+package node
+
+import (
+	"strings"
+	"testing"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+// A step that uses a node's own engine says where that is. By TCP without TLS it is refused, unless the operator may.
+func TestNothingGoesToAnEngineInClear(t *testing.T) {
+	const clear, safe = "tcp://10.0.0.4:2375", "ssh://ops@10.0.0.4"
+	key := v1.Key{Kind: v1.KindNode, Name: "a"}
+	wanted := func(host string, tls *v1.EngineTLS, presence string) *diff.State {
+		n := &v1.Node{Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindNode, Metadata: v1.Metadata{Name: "a"}}, Spec: v1.NodeSpec{Presence: presence}}
+		if host != "" {
+			n.Spec.Engine = &v1.EngineEndpoint{Host: host, TLS: tls}
+		}
+		return &diff.State{Key: key, Value: n, Partial: true}
+	}
+	live := &diff.State{Key: key, Instance: "id-a", Meta: diff.Meta{ID: "id-a"}}
+	for name, c := range map[string]struct {
+		host     string
+		tls      *v1.EngineTLS
+		leaves   bool
+		insecure bool
+		refused  string // what the refusal says; "" if there is none
+		cause    string // how the cause of the step ends
+	}{
+		"joins in clear":                  {clear, nil, false, false, "the join token would go to tcp://10.0.0.4:2375 in clear, because it has no TLS: state spec.engine.tls, ", ""},
+		"joins in clear by IPv6":          {"tcp://[fd00::4]:2375", nil, false, false, "the join token would go to tcp://[fd00::4]:2375 in clear", ""},
+		"joins in clear by a name":        {"tcp://node-4", nil, false, false, "--insecure-engines", ""},
+		"joins in clear, and may":         {clear, nil, false, true, "", "; it joins through " + clear},
+		"joins by TLS":                    {clear, &v1.EngineTLS{CAFile: "ca.pem"}, false, false, "", "; it joins through " + clear},
+		"joins by TLS with files of its":  {clear, &v1.EngineTLS{}, false, false, "", "; it joins through " + clear},
+		"joins by ssh":                    {safe, nil, false, false, "", "; it joins through " + safe},
+		"joins by a socket":               {"unix:///run/a.sock", nil, false, false, "", "; it joins through unix:///run/a.sock"},
+		"leaves in clear":                 {clear, nil, true, false, "its engine would be asked to leave at tcp://10.0.0.4:2375, which has no TLS: state spec.engine.tls, ", ""},
+		"leaves in clear by a name":       {"tcp://node-4:2375", nil, true, false, "or run docker swarm leave on it", ""},
+		"leaves in clear, and may":        {clear, nil, true, true, "", "it leaves the swarm through " + clear},
+		"leaves by TLS":                   {clear, &v1.EngineTLS{CAFile: "ca.pem"}, true, false, "", "it leaves the swarm through " + clear},
+		"leaves by ssh":                   {safe, nil, true, false, "", "it leaves the swarm through " + safe},
+		"a way that nobody knows is none": {"http://10.0.0.4", nil, false, false, "in clear", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			swarm := Swarm{Nodes: []Node{{ID: "id-m", Name: "m", Manager: true, Voter: true, Reachable: true}}}
+			var changes []diff.Change
+			if c.leaves {
+				swarm.Leaving = []Leaving{{Key: key, ID: "id-a", Have: live, Want: wanted(c.host, c.tls, v1.Absent), Absent: true, Reach: true}}
+			} else {
+				changes = []diff.Change{{Op: diff.Create, Key: key, Want: wanted(c.host, c.tls, "")}}
+			}
+			p := plan.Build(changes, plan.Facts{APIVersion: "1.50"}, plan.Policy{Source: "s", Budgets: plan.DefaultBudgets(), InsecureEngines: c.insecure}, swarm.Part(), plan.Part{Guards: Kind().Guards})
+			if c.refused != "" {
+				if len(p.Steps) != 0 || len(p.Refused) != 1 || p.Refused[0].Guard != guardInsecureEngine || p.Refused[0].Class != plan.Never || !strings.Contains(p.Refused[0].Why, c.refused) || !p.Held() {
+					t.Errorf("the plan is\n%s", p.Text(nil))
+				}
+				return
+			}
+			if len(p.Steps) != 1 || len(p.Refused) != 0 || !strings.HasSuffix(p.Steps[0].Cause, c.cause) {
+				t.Errorf("the plan is\n%s", p.Text(nil))
+			}
+		})
+	}
+}
+
+// Steps that use no engine of their own are not concerned, whatever the manifest states.
+func TestOnlyJoiningAndLeavingUseANodesEngine(t *testing.T) {
+	n := &v1.Node{Spec: v1.NodeSpec{Engine: &v1.EngineEndpoint{Host: "tcp://10.0.0.4:2375"}}}
+	want := &diff.State{Value: n}
+	node, service := v1.Key{Kind: v1.KindNode, Name: "a"}, v1.Key{Kind: v1.KindService, Name: "a"}
+	for name, s := range map[string]plan.Step{
+		"labels":              {Op: diff.Update, Key: node, Change: diff.Change{Want: want}},
+		"a role":              {Op: diff.Update, Key: node, Change: diff.Change{Want: want}, Origin: plan.OriginPromotes},
+		"taken off the list":  {Op: diff.Remove, Key: node, Change: diff.Change{Want: want}, Origin: plan.OriginLeaves},
+		"no manifest":         {Op: diff.Update, Key: node, Origin: plan.OriginLeaves},
+		"a service":           {Op: diff.Create, Key: service, Change: diff.Change{Want: &diff.State{Value: &v1.Service{}}}},
+		"a node without one":  {Op: diff.Create, Key: node, Change: diff.Change{Want: &diff.State{Value: &v1.Node{}}}},
+		"a want without much": {Op: diff.Create, Key: node, Change: diff.Change{Want: &diff.State{}}},
+	} {
+		if refused := insecure(s, plan.Facts{}, plan.Policy{}); refused != nil {
+			t.Errorf("%s: %+v", name, refused)
+		}
+	}
+}
