@@ -66,7 +66,7 @@ what was done and the outcome. The text goes to the standard error meanwhile.`,
 	src.register(cmd, false)
 	src.guarded(cmd)
 	eng.register(cmd)
-	registerInsecure(cmd, &eng.insecure)
+	eng.registerStated(cmd, false)
 	budgets.register(cmd)
 	out.register(cmd, "output format")
 	cmd.Flags().StringArrayVar(&consents, "consent", nil, "agree to this hazard in this run, for example 'removals Service/a'; may be given again")

@@ -29,6 +29,7 @@ func newDiff() *cobra.Command {
 		Short: "Show what would change, and write nothing",
 		Long: `Diff compares the specs that the manifests ask for with those of the swarm. It does not look at roll-outs.
 It exits with 0 if nothing differs, with 1 if something does, and with more than 1 on errors.
+If only the manifests name engines, diff connects to none of them unless you give --probe-engines.
 With -o json it prints one document with the same. For a revision that is refused whole, the document has its problems.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -56,7 +57,7 @@ With -o json it prints one document with the same. For a revision that is refuse
 	src.register(cmd, true)
 	src.guarded(cmd)
 	eng.register(cmd)
-	registerInsecure(cmd, &eng.insecure)
+	eng.registerStated(cmd, true)
 	budgets.register(cmd)
 	out.register(cmd, "output format")
 	cmd.Flags().StringArrayVar(&consents, "consent", nil, "plan as if somebody had agreed to this hazard, for example 'removals Service/a'; may be given again")

@@ -113,7 +113,18 @@ type engineFlags struct {
 	tls, tlsVerify             bool
 	tlsCACert, tlsCert, tlsKey string
 	logLevel, logFormat        string
-	insecure                   bool // whether engines that manifests name at tcp:// without TLS are used
+	// insecure allows engines at tcp:// without TLS, and probe any engine, if only manifests name them.
+	insecure, probe bool
+	// reads is true for a command that only reads. It asks no engine that only manifests name unless probe is set.
+	reads bool
+}
+
+// registerStated adds the flags about engines that manifests name. reads is true for a command that only reads.
+func (f *engineFlags) registerStated(cmd *cobra.Command, reads bool) {
+	registerInsecure(cmd, &f.insecure)
+	if f.reads = reads; reads {
+		cmd.Flags().BoolVar(&f.probe, "probe-engines", false, "connect to the engines that manifests name, if no other engine is named, to find a manager among them")
+	}
 }
 
 func registerInsecure(cmd *cobra.Command, to *bool) {
@@ -150,7 +161,8 @@ func (f *engineFlags) open(cmd *cobra.Command, log logr.Logger, observe func(eng
 
 // find opens the engine for a command that reads manifests. If nobody names an engine, but manifests state engines, it
 // returns the first of those that is a manager, and does not use the default socket. If none of them is in a swarm,
-// init says whether to make one; find reports that through say. may is what manifests may name of the operator's
+// init says whether to make one; find reports that through say. A command that only reads, as CI does for anybody's pull
+// request, asks no such engine unless somebody tells it to. may is what manifests may name of the operator's
 // configuration.
 func (f *engineFlags) find(ctx context.Context, source *git.Source, root string, loader *manifests.Loader, may config.Named, o engine.Options, init bool, say func(string)) (*engine.Client, error) {
 	stated, err := engine.Stated(o)
@@ -164,6 +176,9 @@ func (f *engineFlags) find(ctx context.Context, source *git.Source, root string,
 	if len(nodes) == 0 {
 		return engine.Open(o)
 	}
+	if f.reads && !f.probe {
+		return nil, unprobed(nodes)
+	}
 	found, err := bootstrap.Manager(ctx, bootstrap.Options{Nodes: nodes, Cluster: cluster, Named: may, Engine: o, Init: init && problem == "", Insecure: f.insecure})
 	if init && errors.Is(err, bootstrap.ErrNone) {
 		return nil, fmt.Errorf("%w, and the operator makes no swarm from manifests with a problem: %s", bootstrap.ErrNone, problem)
@@ -175,6 +190,20 @@ func (f *engineFlags) find(ctx context.Context, source *git.Source, root string,
 		say(fmt.Sprintf("a swarm was made on Node/%s at %s", found.Node, found.Client.Host()))
 	}
 	return found.Client, nil
+}
+
+// unprobed is the error of a command that does not ask the engines that only manifests name.
+func unprobed(nodes []*v1.Node) error {
+	const most = 3
+	var names []string
+	for _, n := range bootstrap.Engines(nodes) {
+		names = append(names, fmt.Sprintf("Node/%s at %s", n.Metadata.Name, n.Spec.Engine.Host))
+	}
+	text := strings.Join(names[:min(len(names), most)], ", ")
+	if len(names) > most {
+		text += fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return fmt.Errorf("only the manifests name engines, and nothing is sent to them unless you say so: name a manager with --host, DOCKER_HOST or a docker context, or give --probe-engines to look for one among them (%s)", text)
 }
 
 // engines returns the newest revision's nodes that state an engine, and its Cluster. problem is the first problem in

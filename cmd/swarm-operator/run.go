@@ -67,7 +67,7 @@ as before, and the condition ConfigurationRefused says what is wrong.`,
 	f.src.register(cmd, false)
 	f.src.guarded(cmd)
 	f.eng.register(cmd)
-	registerInsecure(cmd, &f.eng.insecure)
+	f.eng.registerStated(cmd, false)
 	f.budgets.register(cmd)
 	enumFlag(cmd, cmd.Flags(), &f.mode, "mode", "", "what to do about differences; observe reports them and never writes", "enforce", "enforce", "observe")
 	f.http.register(cmd)

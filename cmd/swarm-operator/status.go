@@ -64,7 +64,7 @@ says so.`,
 	sourceIsOptional(cmd, "compare the swarm with the manifests of this directory, git checkout or repository URL")
 	cmd.Flags().Lookup("name").Usage = "name of the source: with --source, --path or --worktree the one that owns what it makes (default: name in .swarm-operator.yaml, otherwise default); alone, the one whose objects in the swarm to show (default: each)"
 	f.eng.register(cmd)
-	registerInsecure(cmd, &f.eng.insecure)
+	f.eng.registerStated(cmd, true)
 	cmd.Flags().Var(place{&f.operator, "ADDRESS"}, "operator", "address or URL of a running operator to ask, such as "+defaultListen)
 	f.how.register(cmd, true)
 	f.out.register(cmd, "output format; there is one document for each source")

@@ -95,7 +95,7 @@ func TestBareEnginesBecomeASwarm(t *testing.T) {
 	r := w.repo("bare", five(func(name string) string { return "host: '" + p[name].Host() + "'" }))
 
 	// A diff makes nothing, and says what would be made.
-	if out := w.want(1, "diff", "--source", r.Dir); !strings.Contains(out.errs, "Node/blank-1") {
+	if out := w.want(1, "diff", "--source", r.Dir, "--probe-engines"); !strings.Contains(out.errs, "Node/blank-1") {
 		t.Errorf("diff does not say where a swarm would be made: %s", out)
 	}
 	for name, one := range p {
@@ -112,7 +112,7 @@ func TestBareEnginesBecomeASwarm(t *testing.T) {
 		one.Reset()
 	}
 	w.want(0, "apply", "--source", r.Dir)
-	w.want(0, "diff", "--source", r.Dir)
+	w.want(0, "diff", "--source", r.Dir, "--probe-engines")
 	for name, one := range p {
 		if writes := one.Writes(); len(writes) > 0 {
 			t.Errorf("a second apply wrote on %s:\n%s", name, lines(writes))

@@ -68,7 +68,7 @@ func TestNothingGoesInClearToAHostThatGitNames(t *testing.T) {
 	}
 	silent("validate")
 	// A swarm is made only if every engine has answered, and this one is not asked.
-	for _, args := range [][]string{{"diff"}, {"status"}, {"apply"}} {
+	for _, args := range [][]string{{"diff", "--probe-engines"}, {"status", "--probe-engines"}, {"apply"}} {
 		out := w.want(2, append(args, "--source", r.Dir)...)
 		w.contains(args[0], out.errs, "the engine of Node/blank-2 was not asked, because "+host+" has no TLS", "--insecure-engines", "ssh://", "spec.engine.tls")
 	}
@@ -126,4 +126,42 @@ func TestNothingGoesInClearToAHostThatGitNames(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// A command that only reads sends nothing to any engine that only manifests name, however safe the way is. It says how
+// to let it.
+func TestReadingConnectsToNoEngineThatOnlyGitNames(t *testing.T) {
+	t.Parallel()
+	w := bare(t, 2)
+	host, asked := w.counted("blank-1")
+	p := w.proxyTo("blank-2")
+	manager, worker := blank(1, "host: '"+host+"'", "role: manager"), blank(2, "host: '"+p.Host()+"'", "role: worker")
+	r := w.repo("reads", map[string]string{"a.yaml": manager, "b.yaml": worker})
+	reads := [][]string{{"diff"}, {"diff", "-o", "json"}, {"diff", "--worktree"}, {"diff", "--insecure-engines"}, {"status"}, {"status", "--insecure-engines"}}
+	unasked := func() {
+		t.Helper()
+		before, calls := asked(), len(p.Calls())
+		for _, args := range reads {
+			out := w.want(2, append(slices.Clone(args), "--source", r.Dir)...)
+			w.contains(strings.Join(args, " "), out.errs, "only the manifests name engines", "--host, DOCKER_HOST or a docker context", "--probe-engines", "Node/blank-1 at "+host, "Node/blank-2 at "+p.Host())
+		}
+		w.want(0, "validate", "--source", r.Dir)
+		if n, m := asked()-before, len(p.Calls())-calls; n > 0 || m > 0 {
+			t.Errorf("blank-1 got %d connections, and blank-2 %d calls", n, m)
+		}
+	}
+	unasked()
+	// A swarm is made through an engine in clear only if somebody agrees, and apply says where.
+	w.contains("apply", w.want(2, "apply", "--source", r.Dir).errs, "the engine of Node/blank-1 was not asked, because "+host+" has no TLS")
+	if n := asked(); n > 0 {
+		t.Errorf("apply made %d connections", n)
+	}
+	w.contains("diff", w.want(1, "diff", "--source", r.Dir, "--probe-engines", "--insecure-engines").errs, "apply and run make one, beginning with Node/blank-1 at "+host)
+	w.contains("apply", w.want(0, "apply", "--source", r.Dir, "--insecure-engines").out, "a swarm was made on Node/blank-1 at "+host, "it joins through "+p.Host())
+	unasked()
+	w.want(0, "diff", "--source", r.Dir, "--probe-engines", "--insecure-engines")
+	w.want(0, "diff", "--source", r.Dir, "--host", w.swarm.Host("blank-1"))
+	w.want(0, "diff", "--source", r.Dir, "--host", host)
+	w.want(2, "diff", "--source", r.Dir, "--probe-engines") // the manager is not asked, and the other one is none
+	w.want(0, "status", "--source", r.Dir, "--probe-engines", "--insecure-engines")
 }

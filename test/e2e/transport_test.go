@@ -159,7 +159,7 @@ func TestBareEnginesBecomeASwarmOverTLS(t *testing.T) {
 	r := w.repo("tls", five(endpoint(a.path("ca.pem"), a.path("client"))))
 	w.want(0, "apply", "--source", r.Dir)
 	w.eventually(w.formed)
-	w.want(0, "diff", "--source", r.Dir)
+	w.want(0, "diff", "--source", r.Dir, "--probe-engines")
 }
 
 // none checks that no engine is in a swarm.
@@ -331,7 +331,7 @@ func TestBareEnginesBecomeASwarmOverSSH(t *testing.T) {
 		t.Fatalf("over ssh: %s", out)
 	}
 	w.eventually(w.formed)
-	if out := w.cliEnv(env, "diff", "--source", r.Dir); out.code != 0 {
+	if out := w.cliEnv(env, "diff", "--source", r.Dir, "--probe-engines"); out.code != 0 {
 		t.Errorf("over ssh, again: %s", out)
 	}
 }
