@@ -166,7 +166,7 @@ func TestWhichEnginesAreInClear(t *testing.T) {
 		if got := (&v1.EngineEndpoint{Host: host}).InClear(); got != want {
 			t.Errorf("%q: %t", host, got)
 		}
-		if (&v1.EngineEndpoint{Host: host, TLS: &v1.EngineTLS{}}).InClear() {
+		if (&v1.EngineEndpoint{Host: host, TLS: "ops"}).InClear() {
 			t.Errorf("%q with TLS is in clear", host)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/moby/moby/api/types/swarm"
 
+	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 )
@@ -106,8 +107,9 @@ func TestEnginesInClearAreNotAsked(t *testing.T) {
 	}
 	// With TLS it is asked, and whoever answers in clear is no engine.
 	before := asked.Load()
-	secure := &v1.EngineEndpoint{Host: host, TLS: &v1.EngineTLS{CAFile: "nowhere.pem"}}
-	_, err = Manager(ctx, Options{Nodes: []*v1.Node{node("a", v1.RoleManager, secure)}, Init: true})
+	secure := &v1.EngineEndpoint{Host: host, TLS: "ops"}
+	named := config.Named{TLS: map[string]config.TLS{"ops": {CAFile: "nowhere.pem"}}}
+	_, err = Manager(ctx, Options{Nodes: []*v1.Node{node("a", v1.RoleManager, secure)}, Named: named, Init: true})
 	if err == nil || strings.Contains(err.Error(), "was not asked") || !strings.Contains(err.Error(), "nowhere.pem") || asked.Load() != before {
 		t.Errorf("without its CA: %d connections, and %v", asked.Load()-before, err)
 	}

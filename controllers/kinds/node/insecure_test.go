@@ -13,7 +13,7 @@ import (
 func TestNothingGoesToAnEngineInClear(t *testing.T) {
 	const clear, safe = "tcp://10.0.0.4:2375", "ssh://ops@10.0.0.4"
 	key := v1.Key{Kind: v1.KindNode, Name: "a"}
-	wanted := func(host string, tls *v1.EngineTLS, presence string) *diff.State {
+	wanted := func(host, tls, presence string) *diff.State {
 		n := &v1.Node{Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindNode, Metadata: v1.Metadata{Name: "a"}}, Spec: v1.NodeSpec{Presence: presence}}
 		if host != "" {
 			n.Spec.Engine = &v1.EngineEndpoint{Host: host, TLS: tls}
@@ -23,26 +23,26 @@ func TestNothingGoesToAnEngineInClear(t *testing.T) {
 	live := &diff.State{Key: key, Instance: "id-a", Meta: diff.Meta{ID: "id-a"}}
 	for name, c := range map[string]struct {
 		host     string
-		tls      *v1.EngineTLS
+		tls      string
 		leaves   bool
 		insecure bool
 		refused  string // what the refusal says; "" if there is none
 		cause    string // how the cause of the step ends
 	}{
-		"joins in clear":                  {clear, nil, false, false, "the join token would go to tcp://10.0.0.4:2375 in clear, because it has no TLS: state spec.engine.tls, ", ""},
-		"joins in clear by IPv6":          {"tcp://[fd00::4]:2375", nil, false, false, "the join token would go to tcp://[fd00::4]:2375 in clear", ""},
-		"joins in clear by a name":        {"tcp://node-4", nil, false, false, "--insecure-engines", ""},
-		"joins in clear, and may":         {clear, nil, false, true, "", "; it joins through " + clear},
-		"joins by TLS":                    {clear, &v1.EngineTLS{CAFile: "ca.pem"}, false, false, "", "; it joins through " + clear},
-		"joins by TLS with files of its":  {clear, &v1.EngineTLS{}, false, false, "", "; it joins through " + clear},
-		"joins by ssh":                    {safe, nil, false, false, "", "; it joins through " + safe},
-		"joins by a socket":               {"unix:///run/a.sock", nil, false, false, "", "; it joins through unix:///run/a.sock"},
-		"leaves in clear":                 {clear, nil, true, false, "its engine would be asked to leave at tcp://10.0.0.4:2375, which has no TLS: state spec.engine.tls, ", ""},
-		"leaves in clear by a name":       {"tcp://node-4:2375", nil, true, false, "or run docker swarm leave on it", ""},
-		"leaves in clear, and may":        {clear, nil, true, true, "", "it leaves the swarm through " + clear},
-		"leaves by TLS":                   {clear, &v1.EngineTLS{CAFile: "ca.pem"}, true, false, "", "it leaves the swarm through " + clear},
-		"leaves by ssh":                   {safe, nil, true, false, "", "it leaves the swarm through " + safe},
-		"a way that nobody knows is none": {"http://10.0.0.4", nil, false, false, "in clear", ""},
+		"joins in clear":                  {clear, "", false, false, "the join token would go to tcp://10.0.0.4:2375 in clear, because it has no TLS: state spec.engine.tls, ", ""},
+		"joins in clear by IPv6":          {"tcp://[fd00::4]:2375", "", false, false, "the join token would go to tcp://[fd00::4]:2375 in clear", ""},
+		"joins in clear by a name":        {"tcp://node-4", "", false, false, "--insecure-engines", ""},
+		"joins in clear, and may":         {clear, "", false, true, "", "; it joins through " + clear},
+		"joins by TLS":                    {clear, "ops", false, false, "", "; it joins through " + clear},
+		"joins by TLS with files of its":  {clear, "other", false, false, "", "; it joins through " + clear},
+		"joins by ssh":                    {safe, "", false, false, "", "; it joins through " + safe},
+		"joins by a socket":               {"unix:///run/a.sock", "", false, false, "", "; it joins through unix:///run/a.sock"},
+		"leaves in clear":                 {clear, "", true, false, "its engine would be asked to leave at tcp://10.0.0.4:2375, which has no TLS: state spec.engine.tls, ", ""},
+		"leaves in clear by a name":       {"tcp://node-4:2375", "", true, false, "or run docker swarm leave on it", ""},
+		"leaves in clear, and may":        {clear, "", true, true, "", "it leaves the swarm through " + clear},
+		"leaves by TLS":                   {clear, "ops", true, false, "", "it leaves the swarm through " + clear},
+		"leaves by ssh":                   {safe, "", true, false, "", "it leaves the swarm through " + safe},
+		"a way that nobody knows is none": {"http://10.0.0.4", "", false, false, "in clear", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			swarm := Swarm{Nodes: []Node{{ID: "id-m", Name: "m", Manager: true, Voter: true, Reachable: true}}}
