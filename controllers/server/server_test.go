@@ -192,7 +192,9 @@ func TestHealthIsForEverybody(t *testing.T) {
 	s := open(t, Options{TokenFile: tokens(t, "0123456789abcdef")})
 	for _, path := range []string{Healthz, Readyz} {
 		for _, lines := range [][]string{
-			{"GET " + path + " HTTP/1.1", "Host: evil.example"}, {"GET " + path + " HTTP/1.1", "Host:"}, {"GET " + path + " HTTP/1.0"},
+			{"GET " + path + " HTTP/1.1", "Host: evil.example"},
+			{"GET " + path + " HTTP/1.1", "Host:"},
+			{"GET " + path + " HTTP/1.0"},
 			{"GET " + path + " HTTP/1.1", "Host: localhost", "Authorization: Bearer wrong"},
 		} {
 			if code, body := s.raw(t, lines...); code != 200 || body != "healthy\n" {
