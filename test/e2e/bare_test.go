@@ -38,10 +38,7 @@ func bare(t *testing.T, n int) *world {
 			t.Errorf("ending the engines: %v", err)
 		}
 	})
-	w := &world{T: t, swarm: s, home: t.TempDir()}
-	w.api = w.connect("blank-1")
-	t.Cleanup(w.keepSwarm)
-	return w
+	return worldOf(t, s, "blank-1")
 }
 
 // blank returns the manifest of a node that is named by its engine. spec has more lines of its spec.

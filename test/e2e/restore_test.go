@@ -48,10 +48,7 @@ func withSpare(t *testing.T, managers int) *world {
 			t.Errorf("ending the engines: %v", err)
 		}
 	})
-	w := &world{T: t, swarm: s, home: t.TempDir()}
-	w.api = w.connect(s.Managers()[0])
-	t.Cleanup(w.keepSwarm)
-	return w
+	return worldOf(t, s, s.Managers()[0])
 }
 
 // disk returns the directory in which an engine keeps its part of the swarm, which is /var/lib/docker/swarm on a

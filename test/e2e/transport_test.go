@@ -132,22 +132,24 @@ func TestBareEnginesBecomeASwarmOverTLS(t *testing.T) {
 	a.issue("server", func(*x509.Certificate) {})
 	a.issue("client", func(*x509.Certificate) {})
 	hosts := map[string]string{}
-	endpoint := func(ca, cert string) func(string) string {
-		return func(name string) string {
-			if hosts[name] == "" {
-				hosts[name] = a.overTLS(name)
-			}
-			return fmt.Sprintf("host: '%s', tls: {caFile: '%s', certFile: '%s.pem', keyFile: '%s-key.pem'}", hosts[name], ca, cert, cert)
+	files := five(func(name string) string {
+		if hosts[name] == "" {
+			hosts[name] = a.overTLS(name)
 		}
+		return fmt.Sprintf("host: '%s', tls: ops", hosts[name])
+	})
+	trusts := func(ca, cert string) string {
+		return fmt.Sprintf("tls: {ops: {caFile: '%s', certFile: '%s.pem', keyFile: '%s-key.pem'}}\n", ca, cert, cert)
 	}
 	// A client certificate that the engine does not know, and an engine whose certificate is not the trusted one.
 	b := w.authority("other")
 	b.issue("client", func(*x509.Certificate) {})
-	for name, files := range map[string]map[string]string{
-		"unknown client": five(endpoint(a.path("ca.pem"), b.path("client"))), "unknown engine": five(endpoint(b.path("ca.pem"), a.path("client"))),
+	for name, text := range map[string]string{
+		"unknown client": trusts(a.path("ca.pem"), b.path("client")), "unknown engine": trusts(b.path("ca.pem"), a.path("client")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := w.in(t)
+			w.configured(text)
 			r := w.repo("tls", files)
 			out := w.want(2, "apply", "--source", r.Dir)
 			if !strings.Contains(out.errs, "the engine of Node/blank-1 does not answer") || !strings.Contains(out.errs, "certificate") {
@@ -156,7 +158,8 @@ func TestBareEnginesBecomeASwarmOverTLS(t *testing.T) {
 		})
 	}
 	w.none()
-	r := w.repo("tls", five(endpoint(a.path("ca.pem"), a.path("client"))))
+	w.configured(trusts(a.path("ca.pem"), a.path("client")))
+	r := w.repo("tls", files)
 	w.want(0, "apply", "--source", r.Dir)
 	w.eventually(w.formed)
 	w.want(0, "diff", "--source", r.Dir, "--probe-engines")

@@ -40,9 +40,14 @@ func newWorld(t *testing.T, n size) *world {
 			t.Errorf("closing the swarm: %v", err)
 		}
 	})
-	w := &world{T: t, swarm: s}
-	w.api = w.connect(s.Managers()[0])
-	w.home = t.TempDir()
+	return worldOf(t, s, s.Managers()[0])
+}
+
+// worldOf returns a world around a swarm, with a configuration for its operators. api is the node that the test asks.
+func worldOf(t *testing.T, s Swarm, api string) *world {
+	t.Helper()
+	w := &world{T: t, swarm: s, home: t.TempDir()}
+	w.api = w.connect(api)
 	w.defines("key: {file: '"+w.path("unlock.key")+"', volatile: true}", "token: {file: '"+w.path("worker-token")+"', volatile: true}")
 	t.Cleanup(w.keepSwarm)
 	return w
