@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestMain makes the test binary an "ssh" that connects to a local socket. The docker CLI does so on the other host.
@@ -47,7 +48,8 @@ func TestSSH(t *testing.T) {
 	}
 	t.Setenv("PATH", bin)
 	t.Setenv("ENGINE_TEST_SSH", path)
-	c, _ := open(t, func(o *Options) { o.Host = "ssh://ops@10.0.0.7:2222" })
+	// The program that stands for ssh is this one, which takes long to start on a busy machine.
+	c, _ := open(t, func(o *Options) { o.Host, o.CallTimeout = "ssh://ops@10.0.0.7:2222", 5*time.Minute })
 	if err := services(c); err != nil {
 		t.Fatal(err)
 	}
