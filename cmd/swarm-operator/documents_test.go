@@ -3,9 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"io"
 	"reflect"
 	"slices"
@@ -23,6 +20,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 	"github.com/swarm-operator/swarm-operator/test/golden"
+	pages "github.com/swarm-operator/swarm-operator/test/reference"
 )
 
 // printed is a JSON document, and what prints it.
@@ -158,37 +156,8 @@ func kindName(typ reflect.Type) string {
 // comments returns the comments of the types that documents are made of, and of their fields.
 func comments(t *testing.T) map[string]string {
 	t.Helper()
-	out := map[string]string{}
-	status := "../../controllers/status/"
-	for _, file := range []string{
-		"documents.go", status + "view.go", status + "planned.go", status + "report.go", status + "found.go", status + "context.go", "../../diff/plan/hold.go", "../../api/v1/meta.go",
-	} {
-		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, d := range f.Decls {
-			g, ok := d.(*ast.GenDecl)
-			if !ok || g.Tok != token.TYPE {
-				continue
-			}
-			for _, s := range g.Specs {
-				typ := s.(*ast.TypeSpec)
-				fields, is := typ.Type.(*ast.StructType)
-				if !is {
-					continue
-				}
-				name := typ.Name.Name
-				out[name] = strings.Join(strings.Fields(g.Doc.Text()), " ")
-				for _, field := range fields.Fields.List {
-					for _, n := range field.Names {
-						out[name+"."+n.Name] = strings.ReplaceAll(strings.Join(strings.Fields(field.Doc.Text()), " "), "|", "\\|")
-					}
-				}
-			}
-		}
-	}
-	return out
+	const status = "../../controllers/status/"
+	return pages.Comments(t, "documents.go", status+"view.go", status+"planned.go", status+"report.go", status+"found.go", status+"context.go", "../../diff/plan/hold.go", "../../api/v1/meta.go")
 }
 
 // A command with -o json whose document is not listed would be missing in the reference.

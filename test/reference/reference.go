@@ -16,7 +16,7 @@ import (
 // Section writes a heading, what the type is, and a table of its fields. path is the path of the type's value; it is "" if
 // the type is the whole file.
 func Section(b *strings.Builder, docs map[string]string, title, path string, typ reflect.Type) {
-	fmt.Fprintf(b, "\n## %s\n\n%s\n\n| field | type | meaning |\n|---|---|---|\n", title, docs[title])
+	fmt.Fprintf(b, "\n## %s\n\n%s\n\n| field | type | meaning |\n|---|---|---|\n", title, docs[strings.ToUpper(title[:1])+title[1:]])
 	rows(b, docs, path, typ)
 }
 
@@ -39,7 +39,7 @@ func rows(b *strings.Builder, docs map[string]string, path string, typ reflect.T
 			t, suffix = t.Elem(), ".NAME"
 		}
 		field := strings.TrimPrefix(path+"."+name, ".") + suffix
-		fmt.Fprintf(b, "| `%s` | %s | %s |\n", field, word, docs[typ.Name()+"."+f.Name])
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", field, word, strings.TrimPrefix(docs[typ.Name()+"."+f.Name], f.Name+" "))
 		if t.Kind() == reflect.Struct && t != reflect.TypeFor[v1.Content]() {
 			rows(b, docs, field, t)
 		}
@@ -83,7 +83,8 @@ func typeWord(t reflect.Type) string {
 	}
 }
 
-// Comments returns the comments of the types and fields of Go files, by TypeName and TypeName.FieldName.
+// Comments returns the comments of the structs in Go files, by TypeName, and of their fields, by TypeName.FieldName. Each
+// is one line, and fits into a table of Markdown.
 func Comments(t *testing.T, files ...string) map[string]string {
 	t.Helper()
 	docs := map[string]string{}
@@ -100,15 +101,14 @@ func Comments(t *testing.T, files ...string) map[string]string {
 			}
 			for _, s := range g.Specs {
 				ts := s.(*ast.TypeSpec)
-				docs[ts.Name.Name] = oneLine(g.Doc)
-				docs[strings.ToLower(ts.Name.Name)] = oneLine(g.Doc)
 				st, ok := ts.Type.(*ast.StructType)
 				if !ok {
 					continue
 				}
+				docs[ts.Name.Name] = oneLine(g.Doc)
 				for _, field := range st.Fields.List {
 					for _, n := range field.Names {
-						docs[ts.Name.Name+"."+n.Name] = strings.TrimPrefix(oneLine(field.Doc), n.Name+" ")
+						docs[ts.Name.Name+"."+n.Name] = oneLine(field.Doc)
 					}
 				}
 			}
