@@ -81,9 +81,9 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// API returns the moby client, for calls that Client has no method for. The errors of these calls are moby's: most
-// predicates work on them, and [Explain] makes them readable. Do not use its ServiceCreate and ServiceUpdate, because
-// they change the image; services.go says how.
+// API returns the moby client, for calls that Client has no method for. The errors of these calls are moby's, and most
+// predicates work on them. Do not use its ServiceCreate and ServiceUpdate, because they change the image; services.go
+// says how.
 func (c *Client) API(ctx context.Context) (*client.Client, error) {
 	s, err := c.ready(ctx)
 	if err != nil {
@@ -100,9 +100,6 @@ func (c *Client) Version(ctx context.Context) (string, error) {
 	}
 	return s.version, nil
 }
-
-// Explain makes the error of a call made through [Client.API] readable.
-func Explain(err error) error { return unpacked(err) }
 
 // ready asks the engine for its API version once. The moby client can do so too, but it ignores a failed ping and
 // then calls with its newest version. It also never goes up again after the engine was upgraded.
