@@ -322,22 +322,3 @@ func besides(rest []loss) string {
 	}
 	return "; it ends tasks of " + services(rest) + ", too, which go on elsewhere or are global"
 }
-
-// Strings lists what runs, what is ready and what is coming, for people who look at what a decision was made from.
-func (r *Running) Strings() []string {
-	if r == nil {
-		return nil
-	}
-	var out []string
-	for what, of := range map[string]map[string][]Placed{"runs on": r.onNode, "ready": r.ready, "coming": r.coming} {
-		for key, tasks := range of {
-			names := make([]string, 0, len(tasks))
-			for _, t := range tasks {
-				names = append(names, t.Name)
-			}
-			out = append(out, fmt.Sprintf("%s %s: %s", what, key, strings.Join(names, ", ")))
-		}
-	}
-	slices.Sort(out)
-	return out
-}

@@ -312,7 +312,7 @@ func (s *scene) show(w Swarm) {
 	for _, e := range w.Emptying {
 		fmt.Fprintf(b, "emptying %s %s: %d\n", e.ID, e.Key, e.Tasks)
 	}
-	for _, text := range w.Running.Strings() {
+	for _, text := range w.Running.lines() {
 		fmt.Fprintf(b, "%s\n", text)
 	}
 	if w.Down > 0 {
@@ -482,4 +482,23 @@ func TestWhatIsRememberedOfAStep(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lines lists what runs, what is ready and what is coming.
+func (r *Running) lines() []string {
+	if r == nil {
+		return nil
+	}
+	var out []string
+	for what, of := range map[string]map[string][]Placed{"runs on": r.onNode, "ready": r.ready, "coming": r.coming} {
+		for key, tasks := range of {
+			names := make([]string, 0, len(tasks))
+			for _, t := range tasks {
+				names = append(names, t.Name)
+			}
+			out = append(out, fmt.Sprintf("%s %s: %s", what, key, strings.Join(names, ", ")))
+		}
+	}
+	slices.Sort(out)
+	return out
 }
