@@ -61,9 +61,6 @@ func TestExpandedFieldsKeepTheirPositions(t *testing.T) {
 		if got := e.Position(c.path); got != c.want {
 			t.Errorf("%s of %s is at %+v, want %+v", c.path, c.name, got, c.want)
 		}
-		if got := e.LineOf(c.path); got != c.want.Line {
-			t.Errorf("%s of %s is in line %d", c.path, c.name, got)
-		}
 		if want := (v1.Key{Kind: "Many", Name: "m"}); e.From != want {
 			t.Errorf("%s is of %s", c.name, e.From)
 		}

@@ -97,9 +97,6 @@ func (e Entry) refs() []v1.Ref {
 	return e.document.refs
 }
 
-// LineOf returns the line of Position.
-func (e Entry) LineOf(path string) int { return e.Position(path).Line }
-
 // states reports whether the manifest states a field.
 func (e Entry) states(path string) bool {
 	_, exact := e.document.marks.find(path, nil)

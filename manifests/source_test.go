@@ -1081,15 +1081,15 @@ spec:
 		"spec..ports":                     9,
 		`spec.environment["`:              11,
 	} {
-		if got := web.LineOf(path); got != want {
+		if got := web.Position(path).Line; got != want {
 			t.Errorf("line of %q is %d, want %d", path, got, want)
 		}
 	}
 	db, _ := set.Get(v1.Key{Kind: "Service", Name: "db"})
-	if a, c := db.LineOf("spec.environment.A"), db.LineOf("spec.environment.C"); a != 5 || c != 6 {
+	if a, c := db.Position("spec.environment.A").Line, db.Position("spec.environment.C").Line; a != 5 || c != 6 {
 		t.Errorf("variables of a list are in lines %d and %d", a, c)
 	}
-	if (manifests.Entry{Line: 7}).LineOf("spec") != 7 {
+	if (manifests.Entry{Line: 7}).Position("spec").Line != 7 {
 		t.Error("an entry without marks has a line too")
 	}
 }

@@ -87,7 +87,7 @@ func TestValuesOfEveryTypeAreDecoded(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if line := set.Entries[0].LineOf("spec.inner.x.b.a"); line != 9 {
+	if line := set.Entries[0].Position("spec.inner.x.b.a").Line; line != 9 {
 		t.Errorf("line %d", line)
 	}
 }
