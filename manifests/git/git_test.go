@@ -56,11 +56,11 @@ func run(t testing.TB, clock *int64, dir string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-func newRepo(t testing.TB, args ...string) *repo {
+func newRepo(t testing.TB) *repo {
 	t.Helper()
 	needGit(t)
 	r := &repo{t: t, dir: filepath.Join(t.TempDir(), "repo")}
-	run(t, &r.clock, filepath.Dir(r.dir), append(append([]string{"init", "-q"}, args...), r.dir)...)
+	run(t, &r.clock, filepath.Dir(r.dir), "init", "-q", r.dir)
 	return r
 }
 
