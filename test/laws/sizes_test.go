@@ -3,9 +3,12 @@ package laws
 import (
 	"go/ast"
 	"go/parser"
+	"go/scanner"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -87,6 +90,158 @@ func TestStructsAreSmall(t *testing.T) {
 	for name, n := range wide {
 		if found[name] < n {
 			t.Errorf("%s has %d fields: take it off the list of wide structs or, if it still has more than %d, take its number down", name, found[name], mostFields)
+		}
+	}
+}
+
+// tested says how many lines of tests a package has at least for each line of its code. What its testdata has counts:
+// a case of a golden, a story or a script is a test. What decides must be tested best, because it decides what is
+// removed.
+var tested = map[string]float64{
+	"cmd/swarm-operator": 0.5,
+	"controllers/decide": 3.5,
+	"diff/plan":          3,
+}
+
+// testsOfProposals has, for each kind that proposes steps, the tests of its propose.go that lie elsewhere. The plan's
+// own tests make plans with these proposals, so they count for the plan as well.
+var testsOfProposals = map[string][]string{
+	"cluster": {"diff/plan/kinds_test.go", "diff/plan/testdata/rotation.txtar"},
+	"node":    {"diff/plan/nodes_test.go", "diff/plan/testdata/nodes.txtar"},
+}
+
+// mostlyTests is how many lines of tests there are at least for each line of a propose.go.
+const mostlyTests = 3
+
+func TestWhatDecidesHasMoreTestsThanCode(t *testing.T) {
+	for dir, least := range tested {
+		code, tests := filesOf(t, dir)
+		enoughTests(t, dir, least, code, tests)
+	}
+	proposers := globbed(t, "controllers/kinds/*/propose.go")
+	if len(proposers) < len(testsOfProposals) {
+		t.Errorf("found %d propose.go, and tests of %d", len(proposers), len(testsOfProposals))
+	}
+	for _, file := range proposers {
+		tests := globbed(t, filepath.Dir(file)+"/propose_test.go")
+		for _, name := range testsOfProposals[filepath.Base(filepath.Dir(file))] {
+			more := globbed(t, name)
+			if len(more) == 0 {
+				t.Errorf("%s is not there: it is listed as a test of %s", name, file)
+			}
+			tests = append(tests, more...)
+		}
+		enoughTests(t, file, mostlyTests, []string{file}, tests)
+	}
+}
+
+// enoughTests fails the test if there are fewer lines of tests for a line of code than least.
+func enoughTests(t *testing.T, what string, least float64, code, tests []string) {
+	t.Helper()
+	of := func(files []string) (n int) {
+		for _, name := range files {
+			n += lines(t, name)
+		}
+		return n
+	}
+	has, needs := of(tests), of(code)
+	if needs == 0 {
+		t.Errorf("%s has no code", what)
+		return
+	}
+	if ratio := float64(has) / float64(needs); ratio < least {
+		t.Errorf("%s has %.2f lines of tests for a line of code (%d for %d), and needs %.1f: test what is not tested yet", what, ratio, has, needs, least)
+	}
+}
+
+// filesOf returns the files of a package that are code, and those that are tests.
+func filesOf(t *testing.T, dir string) (code, tests []string) {
+	t.Helper()
+	for _, name := range globbed(t, dir+"/*.go") {
+		if strings.HasSuffix(name, "_test.go") {
+			tests = append(tests, name)
+		} else {
+			code = append(code, name)
+		}
+	}
+	return code, slices.Concat(tests, globbed(t, dir+"/testdata/*.*"), globbed(t, dir+"/testdata/*/*.*"))
+}
+
+// globbed returns the files that match a pattern, which begins at the root of the repository.
+func globbed(t *testing.T, pattern string) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join("..", "..", filepath.FromSlash(pattern)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range names {
+		rel, err := filepath.Rel(filepath.Join("..", ".."), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names[i] = filepath.ToSlash(rel)
+	}
+	return names
+}
+
+// lines returns how many lines of a file are not blank. In Go, lines that have nothing but a comment do not count.
+func lines(t *testing.T, name string) int {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.HasSuffix(name, ".go") {
+		return linesOfCode(t, name, text)
+	}
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		if strings.TrimSpace(line) != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// linesOfCode counts the lines on which there is a token. A string of several lines is on all of them.
+func linesOfCode(t *testing.T, name string, text []byte) int {
+	t.Helper()
+	file := token.NewFileSet().AddFile(name, -1, len(text))
+	var s scanner.Scanner
+	s.Init(file, text, func(at token.Position, why string) { t.Fatalf("%s: %s", at, why) }, 0)
+	n, last := 0, 0
+	for {
+		at, tok, literal := s.Scan()
+		switch {
+		case tok == token.EOF:
+			return n
+		case tok == token.SEMICOLON && literal == "\n": // the scanner has put it there
+			continue
+		}
+		first := file.Line(at)
+		end := first + strings.Count(literal, "\n")
+		n += max(0, end-max(first-1, last))
+		last = max(last, end)
+	}
+}
+
+func TestLinesOfCode(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		want int
+	}{
+		"nothing":               {"", 0},
+		"a package":             {"package a", 1},
+		"comments and blanks":   {"// A\n\npackage a\n\n/* b\nc */\n\t// d\n", 1},
+		"a comment after code":  {"package a // b\n", 1},
+		"code after a comment":  {"/* b\n*/ package a\n", 1},
+		"two on a line":         {"package a; var b int\n", 1},
+		"a call of three lines": {"package a\n\nvar b = f(\n\t1, // one\n)\n", 4},
+		"a raw string":          {"package a\n\nvar b = `c\n\n// d` + f(\n\t1)\n", 5},
+		"what looks like one":   {"package a\n\nvar b = \"// c\"\n", 2},
+	} {
+		if got := linesOfCode(t, "a.go", []byte(c.text)); got != c.want {
+			t.Errorf("%s: %d lines, want %d", name, got, c.want)
 		}
 	}
 }
