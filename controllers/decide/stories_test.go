@@ -176,7 +176,7 @@ func (s *story) runs(how string) string {
 	}
 	s.unread = nil
 	s.acts(run, most)
-	told += s.watches()
+	told += s.watches(run)
 	if most != math.MaxInt {
 		s.decider = decide.New(s.policy)
 	}
@@ -381,17 +381,23 @@ func (s *story) tells(run *decide.Decision, needs decide.Needs) string {
 	return b.String()
 }
 
-// watches says which services are looked at again, and when. While steps are left, the next run comes at once.
-func (s *story) watches() string {
+// watches says which services are looked at again, and when. It also says when the operator comes back, if that is not
+// then. While steps are left, the next run comes at once.
+func (s *story) watches(run *decide.Decision) string {
+	var b strings.Builder
 	keys, again := s.decider.Watched(), s.decider.LookAgain(s.now)
+	slices.SortFunc(keys, v1.Key.Compare)
 	switch {
 	case again == 0:
-		return ""
 	case len(keys) == 0:
-		return fmt.Sprintf("looks again in %s\n", again)
+		fmt.Fprintf(&b, "looks again in %s\n", again)
+	default:
+		fmt.Fprintf(&b, "watched: %s, again in %s\n", strings.Join(texts(keys), ", "), again)
 	}
-	slices.SortFunc(keys, v1.Key.Compare)
-	return fmt.Sprintf("watched: %s, again in %s\n", strings.Join(texts(keys), ", "), again)
+	if back := s.decider.ComeBack(run); run.Usable() && back != again {
+		fmt.Fprintf(&b, "comes back in %s\n", back)
+	}
+	return b.String()
 }
 
 func only(is bool, text string) []string {
