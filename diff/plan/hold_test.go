@@ -71,3 +71,31 @@ func TestAHoldSaysWhyWhoAndUntilWhen(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// One hold that is in force is enough, wherever it stands among others. The first of them is named.
+func TestAnObjectIsHeldByTheFirstHoldInForce(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	web := v1.Key{Kind: "Service", Name: "web"}
+	over, other, covers, also := Hold{Target: "all", Until: now}, Hold{Target: "Service/db"}, Hold{Target: "shop", Until: now.Add(1)}, Hold{Target: "Service/web"}
+	for name, c := range map[string]struct {
+		holds []Hold
+		by    string // "" if it is not held
+	}{
+		"none":                 {},
+		"one that is over":     {[]Hold{over}, ""},
+		"one on another":       {[]Hold{other}, ""},
+		"both of these":        {[]Hold{over, other}, ""},
+		"one on the source":    {[]Hold{covers}, "shop"},
+		"the last of several":  {[]Hold{over, other, covers}, "shop"},
+		"two that cover it":    {[]Hold{also, covers}, "Service/web"},
+		"two, and one is over": {[]Hold{over, covers, also}, "shop"},
+	} {
+		by := ""
+		if h := HoldOn(c.holds, "shop", web, now); h != nil {
+			by = h.Target
+		}
+		if by != c.by {
+			t.Errorf("%s: the hold is on %q, want %q", name, by, c.by)
+		}
+	}
+}

@@ -107,3 +107,16 @@ func TestEachClassHasAWord(t *testing.T) {
 		}
 	}
 }
+
+// Each field says whether a hand has changed it, because the cause of a step is that of all its fields.
+func TestFieldsSayWhatAHandHasChanged(t *testing.T) {
+	text := read(t, "~ Service/web both=spec.replicas git=spec.image hand=metadata.labels.a").build().Text(nil)
+	const want = `~ Service/web  (changed in git and by hand; restarts tasks)
+    spec.replicas      old → new  (git and hand, in place)
+    spec.image         old → new  (restarts tasks)
+    metadata.labels.a  old → new  (by hand, in place)
+`
+	if text != want {
+		t.Errorf("got\n%s", text)
+	}
+}
