@@ -210,3 +210,90 @@ func TestTurningAutolockOnRecordsTheKey(t *testing.T) {
 		t.Error("a node is locked")
 	}
 }
+
+// The engine takes a root only if it is good now and for another year. That a root which the swarm has already expires is
+// said only when it has.
+func TestWhenTheRootThatAFileHasIsTaken(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	const other, ours = "sha256:a", "sha256:b" // of the swarm, where the file has ours
+	for name, c := range map[string]struct {
+		live        string
+		from, until time.Duration // from now
+		takes       bool
+		class       plan.Class
+		says        string // by which it is refused
+	}{
+		"good from now for a year":              {live: other, until: year, takes: true},
+		"good from before for longer":           {live: other, from: -year, until: 3 * year, takes: true},
+		"good from the next moment":             {live: other, from: 1, until: 2 * year, class: plan.Never, says: "is not good before"},
+		"good for a moment less than a year":    {live: other, until: year - 1, class: plan.Never, says: "takes none that is not good for another year"},
+		"good for a moment":                     {live: other, until: 1, class: plan.Never, says: "takes none that is not good for another year"},
+		"good until now":                        {live: other, until: 0, class: plan.Never, says: "has expired"},
+		"good neither yet nor any more":         {live: other, from: 1, until: 0, class: plan.Never, says: "has expired"},
+		"nobody knows which one there is":       {until: year, class: plan.Later, says: "does not know which root the swarm has"},
+		"the swarm's":                           {live: ours, until: year},
+		"the swarm's, good for a moment":        {live: ours, until: 1},
+		"the swarm's, good from the next":       {live: ours, from: 1, until: year},
+		"the swarm's, which was good until now": {live: ours, until: 0, class: plan.Never, says: "has expired"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := given(Rotations{Nodes: &kinds.Nodes{}, Signing: &Signing{Path: "spec.ca.signing", Wanted: ours, Live: c.live, From: at.Add(c.from), Until: at.Add(c.until)}})
+			p := plan.Build(nil, plan.Facts{Now: at, APIVersion: "1.52"}, plan.Policy{Source: "s", Budgets: plan.DefaultBudgets()}, r.Part())
+			if (len(p.Steps) == 1) != c.takes || len(p.Refused) > 1 || (len(p.Refused) == 1) != (c.says != "") {
+				t.Fatalf("the plan is\n%s", p.Text(nil))
+			}
+			for _, s := range p.Steps { // the swarm shows which root it has, so nothing is put on record
+				if n := kinds.RenewalOf(s); !s.Rotates() || n.Makes != kinds.SignedRoot || n.Root != ours || len(n.Records) > 0 {
+					t.Errorf("the step is %+v, and it does %+v", s, n)
+				}
+			}
+			for _, no := range p.Refused {
+				if no.Class != c.class || !strings.Contains(no.Why, c.says) {
+					t.Errorf("%s: %s, want %s: %s", no.Class, no.Why, c.class, c.says)
+				}
+			}
+		})
+	}
+}
+
+// A raised epoch comes before an age that is over. An age counts from the record, and a clock that went back makes
+// nothing due.
+func TestWhatMakesARotationDue(t *testing.T) {
+	epoch := func(n uint64) *uint64 { return &n }
+	for name, c := range map[string]struct {
+		epoch     *uint64
+		every     time.Duration
+		age       time.Duration
+		cause     string
+		path      string
+		have, due string // what the field says
+	}{
+		"nothing is stated":         {age: 1000 * time.Hour},
+		"the epoch on record":       {epoch: epoch(2), age: 1000 * time.Hour},
+		"a lower epoch":             {epoch: epoch(1)},
+		"the next epoch":            {epoch: epoch(3), cause: "by epoch", path: "spec.x.epoch", have: "2", due: "3"},
+		"an epoch far on":           {epoch: epoch(1 << 63), cause: "by epoch", path: "spec.x.epoch", have: "2", due: "9223372036854775808"},
+		"a moment before its time":  {every: time.Hour, age: time.Hour - 1},
+		"in time":                   {every: time.Hour, age: time.Hour, cause: "by age: 1h on record", path: "spec.x.every", have: "2026-03-01T11:00:00Z", due: "2026-03-01T12:00:00Z"},
+		"late, by less than a look": {every: time.Hour, age: time.Hour + 59*time.Second, cause: "by age: 1h on record", path: "spec.x.every", have: "2026-03-01T10:59:01Z", due: "2026-03-01T12:00:00Z"},
+		"a clock that went back":    {every: time.Hour, age: -time.Hour},
+		"both":                      {epoch: epoch(3), every: time.Hour, age: time.Hour, cause: "by epoch", path: "spec.x.epoch", have: "2", due: "3"},
+		"a lower epoch, and an age": {epoch: epoch(1), every: time.Hour, age: time.Hour, cause: "by age: 1h on record", path: "spec.x.every", have: "2026-03-01T11:00:00Z", due: "2026-03-01T12:00:00Z"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := Rotation{Of: kinds.WorkerToken, Path: "spec.x", Epoch: c.epoch, Every: c.every}
+			record := kinds.RotationRecord{Epoch: 2, At: at.Add(-c.age)}
+			cause, field := o.due(record, at)
+			if cause != c.cause || field.Path != c.path || field.Have.Reveal() != c.have || field.Want.Reveal() != c.due {
+				t.Errorf("due %q: %s %s → %s, want %q: %s %s → %s", cause, field.Path, field.Have.Reveal(), field.Want.Reveal(), c.cause, c.path, c.have, c.due)
+			}
+			begun := o.begun(record, at)
+			if again, _ := o.due(begun, at); again != "" {
+				t.Errorf("it is due again at once, %s, with %s on record", again, begun)
+			}
+			if begun.Epoch < record.Epoch || !begun.At.Equal(at) {
+				t.Errorf("then %s is on record", begun)
+			}
+		})
+	}
+}
