@@ -13,7 +13,8 @@ import (
 )
 
 // fight is what happens to a service, one word at a time. A hand writes (hand=PATH:VALUE) or removes the service, git
-// writes (git=PATH:VALUE), or time passes. After each word the operator runs.
+// writes (git=PATH:VALUE), another operator has written what git wants now (elsewhere=PATH:VALUE), or time passes. After
+// each word the operator runs.
 type fight struct {
 	now    time.Time
 	rounds contention
@@ -70,7 +71,6 @@ func (f *fight) run() (left string) {
 			f.rounds.repaired(step, f.now)
 		}
 	}
-	slices.Sort(texts)
 	return strings.Join(texts, ", ")
 }
 
@@ -83,6 +83,8 @@ func (f *fight) word(t *testing.T, word string) {
 		f.haves[path] = text
 	case "git":
 		f.wants[path], f.byGit[path] = text, true
+	case "elsewhere":
+		f.wants[path], f.haves[path] = text, text
 	case "removed":
 		f.gone = true
 	default:
@@ -118,6 +120,9 @@ func TestWhatIsWrittenAgainAndAgainIsLeftAlone(t *testing.T) {
 		{"git wants something else", strings.Repeat(round, 4) + "git=replicas:3 1s", ""},
 		{"git wants something else, and the fight goes on", strings.Repeat(round, 4) + "git=replicas:3 1s " + strings.Repeat(round, 3), ""},
 		{"git wants another field otherwise", strings.Repeat(round, 4) + "git=image:b 1s", "web.replicas 3 14m58s"},
+		{"git wants something else, and another operator wrote it", strings.Repeat(round, 4) + "elsewhere=replicas:3 1s " + strings.Repeat(round, 3), ""},
+		{"git wants it as before, and another operator wrote it", strings.Repeat(round, 4) + "elsewhere=replicas:2 1s " + round, "web.replicas 3 14m59s"},
+		{"two fields each time", strings.Repeat(round+"hand=image:a 1s ", 4), "web.image 3 14m59s, web.replicas 3 14m58s"},
 		{"removed again each time", strings.Repeat("removed 1s ", 4), "web. 3 14m59s"},
 		{"removed once", "removed 1s", ""},
 	} {

@@ -182,6 +182,37 @@ func TestAPausedRollOutThatIsReadyIsForgiven(t *testing.T) {
 	}
 }
 
+// A pause is forgiven as long as the engine speaks of it. Another pause of the same service is not.
+func TestOnlyOnePauseIsForgiven(t *testing.T) {
+	web, began := svc("web"), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		rollout          plan.Rollout
+		forgiven, counts bool // afterwards; whether the roll-out is a fact
+	}{
+		"the same pause":           {plan.Rollout{State: "paused", Began: began}, true, false},
+		"another pause":            {plan.Rollout{State: "paused", Began: began.Add(time.Second)}, false, true},
+		"it goes on":               {plan.Rollout{State: "updating", Began: began}, false, true},
+		"it is rolled back":        {plan.Rollout{State: "rollback_completed", Began: began}, false, true},
+		"nothing is said any more": {plan.Rollout{}, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := New(Policy{Follow: true})
+			d.forgiven[web] = began
+			f := plan.Facts{Now: began.Add(time.Hour), Rollouts: map[v1.Key]plan.Rollout{}}
+			if c.rollout.State != "" {
+				f.Rollouts[web] = c.rollout
+			}
+			if hidden := d.unknown(map[v1.Key]*diff.State{web: {Key: web}}, &f); len(hidden) > 0 {
+				t.Errorf("%v count as rolled out unseen", hidden)
+			}
+			_, forgiven := d.forgiven[web]
+			if _, counts := f.Rollouts[web]; forgiven != c.forgiven || counts != c.counts {
+				t.Errorf("it is forgiven: %t, and counts: %t", forgiven, counts)
+			}
+		})
+	}
+}
+
 // A stalled service stays a failure while the swarm goes on trying. Otherwise what depends on it would be refused and
 // wait by turns.
 func TestWhatStalledStaysFailedUntilItWorks(t *testing.T) {

@@ -9,9 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/moby/moby/api/types/swarm"
-
 	"github.com/google/go-cmp/cmp"
+	"github.com/moby/moby/api/types/swarm"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
@@ -277,5 +276,27 @@ func TestWhatATakeOverIs(t *testing.T) {
 				t.Errorf("on record (-want +got):\n%s", d)
 			}
 		})
+	}
+}
+
+// The engine shows nobody what a secret has. So the record of one that is taken over has a digest of what its manifest
+// has, which tells whether that changes later.
+func TestWhatIsTakenOverIsOnRecordWithItsContent(t *testing.T) {
+	key, hashKey := v1.Key{Kind: v1.KindSecret, Name: "key"}, []byte("key of the source")
+	secret := &diff.State{Key: key, Instance: "key", Value: &v1.Secret{Spec: v1.ContentSpec{Data: v1.NewContent([]byte("s3cret"))}}}
+	label := kinds.ContentLabel(hashKey, key, []byte("s3cret"))
+	written := plan.Step{Op: diff.Update, Key: key, Change: diff.Change{Want: secret, Have: &diff.State{Meta: diff.Meta{ID: "1"}}}}
+	run := about(indexOf(), state.Memory{HashKey: hashKey})
+	run.Plan.Steps, run.Plan.Adopted = []plan.Step{written}, []plan.Adoption{{Key: key, ID: "2", Want: secret}, {Key: svc("web"), ID: "3", Want: asks("web", "a")}}
+	want := map[string]state.Adopted{
+		"1": {Key: key, Taken: true, Content: label},
+		"2": {Key: key, Applied: diff.NewApplied(nil).String(), Content: label},
+		"3": {Key: svc("web"), Applied: diff.NewApplied(asks("web", "a").Leaves).String()},
+	}
+	if d := cmp.Diff(want, New(Policy{}).adopted(run)); d != "" {
+		t.Errorf("on record (-want +got):\n%s", d)
+	}
+	if strings.Contains(label, "s3cret") {
+		t.Errorf("the record shows the secret: %s", label)
 	}
 }

@@ -158,3 +158,17 @@ func TestSettingsOfManyObjectsAreNamedInFewNotices(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// A memory may have specs of kinds that this release does not know, or does not make again from them.
+func TestASpecThatThisReleaseMakesNothingFrom(t *testing.T) {
+	for kind, says := range map[string]string{
+		"Volume":       "reading what Volume/x was before it was removed: this release makes no Volume from that",
+		v1.KindNode:    "this release makes no Node from that",
+		v1.KindService: "reading what Service/x was before it was removed: ",
+	} {
+		start, err := New(Policy{}).thaw(state.Frozen{Key: v1.Key{Kind: kind, Name: "x"}, Instance: "x", Spec: []byte("[]")})
+		if start != nil || err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("it starts from %v: %v, want %q", start, err, says)
+		}
+	}
+}
