@@ -162,6 +162,8 @@ func TestNetworks(t *testing.T) {
 	}
 	_, err = c.NetworkCreate(t.Context(), "mine", client.NetworkCreateOptions{})
 	wantError(t, err, "network with name mine already exists")
+	_, err = c.NetworkCreate(t.Context(), "mine", client.NetworkCreateOptions{Driver: "overlay"})
+	wantError(t, err, "network with name mine already exists")
 	_, err = w.NetworkInspect(t.Context(), "mine", client.NetworkInspectOptions{})
 	wantError(t, err, "network mine not found")
 

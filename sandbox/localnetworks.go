@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -97,6 +98,13 @@ func (l *localNetworks) find(input string) (network.Network, bool) {
 		}
 	}
 	return network.Network{}, false
+}
+
+// named reports whether the node has a network of its own with exactly that name.
+func (l *localNetworks) named(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.list, func(n network.Network) bool { return n.Name == name })
 }
 
 func (l *localNetworks) create(req network.CreateRequest) (network.Network, error) {

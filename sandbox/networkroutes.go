@@ -142,6 +142,9 @@ func (e *engine) createNetwork(_ context.Context, w http.ResponseWriter, r *http
 	if err := e.cluster.checkSwarmNetwork(req); err != nil {
 		return err
 	}
+	if e.networks.named(req.Name) { // dockerd tries to make it as the node's own before it asks the swarm
+		return conflict(fmt.Sprintf("network with name %s already exists", req.Name))
+	}
 	id, err := e.cluster.createNetwork(req)
 	if err != nil {
 		return err

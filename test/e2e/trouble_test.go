@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -152,6 +153,78 @@ func TestApplySaysWhatTheEngineAlwaysRefuses(t *testing.T) {
 	if n := f.tries.Load(); n > 8 {
 		t.Errorf("it was tried %d times", n)
 	}
+}
+
+// A node's own network has the name of one to be made, and a service asks for another one of the node's. The engine takes
+// neither, and nothing that the operator can read beforehand says so.
+func TestWhatANodesOwnNetworkIsInTheWayOfIsSaid(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	w.swarm.Spoil() // the next scenario would find the node's networks
+	ids := map[string]string{}
+	for _, name := range []string{"own", "apart"} {
+		made, err := w.api.NetworkCreate(t.Context(), name, client.NetworkCreateOptions{Driver: "bridge"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[name] = made.ID
+	}
+	r := w.repo("nodes-own", map[string]string{
+		"own.yaml":   network("own"),
+		"apart.yaml": docs(fmt.Sprintf(head, "Network", "apart")+"spec: {external: true}\n", service("apart", "image: app:1", "replicas: 0", "networks: [apart]")),
+		"free.yaml":  service("free", "image: app:1", "replicas: 0"),
+	})
+	var own, apart refusing
+	count := func(f *refusing, path, name string) func(harness.Call) {
+		return func(c harness.Call) {
+			if c.Path == path && nameIn(c.Body) == name && f.tries.Add(1) == 1 {
+				f.first.Store(time.Now().UnixNano())
+			}
+		}
+	}
+	counts := []func(harness.Call){count(&own, "/networks/create", "own"), count(&apart, "/services/create", "apart")}
+	p := w.proxy()
+	p.Before(func(c harness.Call) error {
+		for _, f := range counts {
+			f(c)
+		}
+		return nil
+	})
+	o := w.operate(p.Host(), r)
+	w.image("free", "app:1")
+	words := []string{"network with name own already exists", "The network apart cannot be used with services"}
+	o.reports(func(r harness.Report) error {
+		c, _ := r.Condition("StepFailed")
+		for _, text := range words {
+			if !c.Status || !strings.Contains(c.Message, text) {
+				return fmt.Errorf("nothing says %q: %s", text, brief(r))
+			}
+		}
+		return nil
+	})
+	w.want(0, "apply", "--host", w.host(), "--source", w.repo("other", map[string]string{"o.yaml": service("other", "image: app:1", "replicas: 0")}).Dir)
+	w.eventually(func() error {
+		if own.tries.Load() < 4 || apart.tries.Load() < 4 {
+			return fmt.Errorf("they were tried %d and %d times", own.tries.Load(), apart.tries.Load())
+		}
+		return nil
+	})
+	for name, f := range map[string]*refusing{"the network": &own, "the service": &apart} {
+		took := time.Since(time.Unix(0, f.first.Load()))
+		if n, most := int(f.tries.Load()), triesWithin(took, 1); n > most {
+			t.Errorf("%s was tried %d times within %s, want at most %d", name, n, took, most)
+		}
+	}
+	w.want(2, "apply", "--host", w.host(), "--source", r.Dir).says(t, words...)
+	if _, err := w.api.NetworkRemove(t.Context(), ids["own"], client.NetworkRemoveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	r.remove("apart.yaml")
+	o.inSync(r.commit("without the other one", nil))
+	if got := w.networks(); !slices.Contains(got, "own") {
+		t.Errorf("the networks of the swarm are %q", got)
+	}
+	o.condition("StepFailed", false)
 }
 
 // SwarmKit ignores case when it compares names. A name that differs only in case is found before anything is written.
