@@ -90,6 +90,15 @@ func (r *repo) commit(name, content, message string) string {
 	return r.git("rev-parse", "HEAD")
 }
 
+// branch makes a branch at HEAD, does something there, and comes back.
+func (r *repo) branch(name string, do func()) {
+	r.t.Helper()
+	from := r.git("rev-parse", "--abbrev-ref", "HEAD")
+	r.git("checkout", "-q", "-b", name)
+	do()
+	r.git("checkout", "-q", from)
+}
+
 func open(t testing.TB, location string, o git.Options) *git.Source {
 	t.Helper()
 	s, err := git.Open(context.Background(), location, o)

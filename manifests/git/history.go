@@ -31,9 +31,12 @@ func (r *repository) log(ctx context.Context, from, to string, limit int) ([]Com
 		return nil, fmt.Errorf("listing the commits of %s between %s and %s: %w", r.name, from, to, err)
 	}
 	var out []Commit
+	line := w.firstParents(plumbing.NewHash(to))
 	for _, c := range w.order {
 		if w.seen[c.Hash] == fromNewer && len(out) < limit {
-			out = append(out, summary(c))
+			one := summary(c)
+			one.Merged = !line[c.Hash]
+			out = append(out, one)
 		}
 	}
 	return out, nil
@@ -112,6 +115,24 @@ func (w *walk) settle() error {
 		}
 	}
 	return nil
+}
+
+// firstParents returns the line of first parents that begins with the newer commit tip. It ends before the first commit
+// that was reached from older as well, because everything behind that one was, too.
+func (w *walk) firstParents(tip plumbing.Hash) map[plumbing.Hash]bool {
+	visited := make(map[plumbing.Hash]*gitobject.Commit, len(w.order))
+	for _, c := range w.order {
+		visited[c.Hash] = c
+	}
+	line := map[plumbing.Hash]bool{}
+	for c := visited[tip]; c != nil && w.seen[c.Hash] == fromNewer; {
+		line[c.Hash] = true
+		if len(c.ParentHashes) == 0 || w.cut[c.Hash] {
+			break
+		}
+		c = visited[c.ParentHashes[0]]
+	}
+	return line
 }
 
 // visit passes on to a commit's parents what the commit was reached from.

@@ -55,6 +55,105 @@ func TestLog(t *testing.T) {
 	}
 }
 
+// A branch that is merged brings its commits, and only the merge is on the line of first parents. Commits are named by
+// the letters of their subjects; in want, those that came with a merge are in brackets.
+func TestLogTellsWhatCameWithAMerge(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		build func(r *repo) // it begins at the revision in force
+		want  string
+	}{
+		{"one commit", func(r *repo) { r.commit("f", "a", "a") }, "a"},
+		{"commits that were pushed together", func(r *repo) { r.commit("f", "a", "a"); r.commit("f", "b", "b") }, "b a"},
+		{"a merge", func(r *repo) {
+			r.branch("side", func() { r.commit("s", "s", "s"); r.commit("s", "u", "u") })
+			r.git("merge", "-q", "--no-ff", "-m", "m", "side")
+		}, "m (u) (s)"},
+		{"a merge of a branch that is behind", func(r *repo) {
+			r.branch("side", func() { r.commit("s", "s", "s") })
+			r.commit("f", "a", "a")
+			r.git("merge", "-q", "--no-ff", "-m", "m", "side")
+		}, "m a (s)"},
+		{"a branch that merges the line into itself first", func(r *repo) {
+			r.branch("side", func() { r.commit("s", "s", "s") })
+			r.commit("f", "a", "a")
+			r.git("checkout", "-q", "side")
+			r.git("merge", "-q", "--no-ff", "-m", "b", "main")
+			r.git("checkout", "-q", "main")
+			r.git("merge", "-q", "--no-ff", "-m", "m", "side")
+		}, "m (b) a (s)"},
+		{"an octopus", func(r *repo) {
+			r.branch("one", func() { r.commit("s", "s", "s") })
+			r.branch("two", func() { r.commit("u", "u", "u") })
+			r.branch("three", func() { r.commit("v", "v", "v") })
+			r.git("merge", "-q", "--no-ff", "-m", "m", "one", "two", "three")
+		}, "m (v) (u) (s)"},
+		{"a merge within a branch", func(r *repo) {
+			r.branch("side", func() {
+				r.commit("s", "s", "s")
+				r.git("checkout", "-q", "-b", "deeper", "HEAD~1")
+				r.commit("u", "u", "u")
+				r.git("checkout", "-q", "side")
+				r.git("merge", "-q", "--no-ff", "-m", "b", "deeper")
+			})
+			r.git("merge", "-q", "--no-ff", "-m", "m", "side")
+		}, "m (b) (u) (s)"},
+		{"a squash", func(r *repo) {
+			r.branch("side", func() { r.commit("s", "s", "s"); r.commit("s", "u", "u") })
+			r.git("merge", "-q", "--squash", "side")
+			r.git("commit", "-q", "-m", "q")
+		}, "q"},
+		{"a merge without a merge commit", func(r *repo) {
+			r.branch("side", func() { r.commit("s", "s", "s"); r.commit("s", "u", "u") })
+			r.git("merge", "-q", "--ff-only", "side")
+		}, "u s"},
+		{"a merge and its revert", func(r *repo) {
+			r.branch("side", func() { r.commit("s", "s", "s") })
+			r.git("merge", "-q", "--no-ff", "-m", "m", "side")
+			r.git("revert", "--no-edit", "-m", "1", "HEAD")
+			r.git("commit", "-q", "--amend", "-m", "r")
+		}, "r m (s)"},
+		{"two merges", func(r *repo) {
+			r.branch("one", func() { r.commit("s", "s", "s") })
+			r.git("merge", "-q", "--no-ff", "-m", "m", "one")
+			r.branch("two", func() { r.commit("u", "u", "u") })
+			r.git("merge", "-q", "--no-ff", "-m", "n", "two")
+		}, "n (u) m (s)"},
+		{"a branch of before", func(r *repo) {
+			r.git("checkout", "-q", "-b", "old", "HEAD~1")
+			r.commit("s", "s", "s")
+			r.git("checkout", "-q", "main")
+			r.git("merge", "-q", "--no-ff", "-m", "m", "old")
+		}, "m (s)"},
+		{"a rewritten line", func(r *repo) {
+			r.git("reset", "-q", "--hard", "HEAD~1")
+			r.branch("side", func() { r.commit("s", "s", "s") })
+			r.git("merge", "-q", "--no-ff", "-m", "m", "side")
+		}, "m (s)"},
+		{"a step back", func(r *repo) { r.git("reset", "-q", "--hard", "HEAD~1") }, ""},
+		{"the revision in force", func(*repo) {}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRepo(t)
+			r.commit("f", "0", "before")
+			inForce := r.commit("f", "1", "in force")
+			c.build(r)
+			log, err := open(t, r.dir, git.Options{}).Log(t.Context(), inForce, r.git("rev-parse", "HEAD"), 99)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range log {
+				if log[i].Message = strings.TrimSpace(log[i].Message); log[i].Merged {
+					log[i].Message = "(" + log[i].Message + ")"
+				}
+			}
+			if got := subjects(log); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
 // The test compares random histories, with merges and wrong clocks, with git's own answers.
 func TestHistoryAgainstGit(t *testing.T) {
 	r := newRepo(t)
@@ -95,6 +194,18 @@ func TestHistoryAgainstGit(t *testing.T) {
 		cmd.Dir = r.dir
 		if got, err := s.IsAncestor(t.Context(), from, to); err != nil || got != (cmd.Run() == nil) {
 			t.Errorf("%s is an ancestor of %s: %v %v", from, to, got, err)
+		}
+		var line []string
+		for _, c := range log {
+			if !c.Merged {
+				line = append(line, c.Hash)
+			}
+		}
+		first := strings.Fields(r.git("rev-list", "--first-parent", from+".."+to))
+		slices.Sort(line)
+		slices.Sort(first)
+		if !slices.Equal(line, first) {
+			t.Errorf("%s..%s: the line of first parents is %q, want %q", from, to, line, first)
 		}
 		if _, count, err := s.TakenBack(t.Context(), to, from, 1); err != nil || count != len(want) {
 			t.Errorf("%s after %s takes back %d, want %d; %v", from, to, count, len(want), err)

@@ -53,6 +53,9 @@ type Commit struct {
 	When    time.Time
 	Author  string
 	Message string
+	// Merged is true in a commit that Log returns if it came with a merge: it is not on the line of first parents of
+	// the commit that Log was asked about.
+	Merged bool
 	// Tree holds the commit's files. It implements fs.ReadDirFS, fs.StatFS and fs.ReadLinkFS. It is nil in commits
 	// that Log, Recent and TakenBack return.
 	Tree fs.FS
@@ -151,7 +154,8 @@ func (s *Source) lastSeen() string {
 func (s *Source) At(ctx context.Context, hash string) (Commit, error) { return s.at(ctx, hash) }
 
 // Log returns at most limit commits that are reachable from the commit to and not from the commit from. They are
-// sorted newest first and have no Tree. If from is "", it returns only the commit to.
+// sorted newest first and have no Tree. Those that came with a merge are marked as Merged. If from is "", it returns
+// only the commit to.
 func (s *Source) Log(ctx context.Context, from, to string, limit int) ([]Commit, error) {
 	return s.log(ctx, from, to, limit)
 }
