@@ -10,7 +10,6 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/revisions"
-	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/manifests"
 )
 
@@ -39,22 +38,15 @@ Notes point at things that are valid but probably a mistake; they do not change 
 				return err
 			}
 			set, problems := revisions.NewLoader(guards).Load(commit.Tree, src.root())
-			consents, below := commit.Lines(plan.Trailer)
-			for _, text := range consents {
-				parsed, err := plan.ParseConsent(text)
-				if err != nil {
-					problems = append(problems, v1.Problem{Message: fmt.Sprintf("commit %s: %s: %v", commit.Short(), plan.Trailer, err)})
-				}
-				_, not := parsed.OfCommit()
-				for _, h := range not {
-					set.Notices = append(set.Notices, v1.Problem{Message: decide.ByCommand(commit, h)})
-				}
+			said := decide.SaidBy(commit, false)
+			for _, text := range said.Wrong {
+				problems = append(problems, v1.Problem{Message: text})
 			}
 			if !insecure {
 				set.Notices = append(set.Notices, inClear(set)...)
 			}
-			for _, text := range below {
-				set.Notices = append(set.Notices, v1.Problem{Message: decide.Squashed(commit, text)})
+			for _, text := range said.InVain {
+				set.Notices = append(set.Notices, v1.Problem{Message: text})
 			}
 			return printValidation(cmd, out, validation(cmp.Or(src.name, set.Name, revisions.DefaultName), commit, set, problems))
 		},

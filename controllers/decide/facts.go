@@ -2,7 +2,6 @@ package decide
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -10,7 +9,6 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
-	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
 // Ours returns the source with its memory, in the form that kinds need.
@@ -30,51 +28,6 @@ func SourceOf(name string, m state.Memory, others map[string]string, partial map
 
 func sourceOf(name string, m state.Memory, made map[string]v1.Key, adopted map[string]kinds.Record, others map[string]string, partial map[string]map[v1.Key]bool) kinds.Source {
 	return kinds.Source{Name: name, HashKey: m.HashKey, Adopted: adopted, Made: made, Nonce: m.Nonce, Others: others, Partial: partial}
-}
-
-// consents returns the consents that hold: those not used up yet, those given by command, and those in commits since
-// the revision in force. It also adds notices about consents that do not count.
-func consents(run *Decision) plan.Consents {
-	out := slices.Clone(run.Memory.Consents)
-	// A consent to what another revision had to do does not carry over.
-	if run.InForce.Hash != run.Memory.InForce.Hash {
-		out = out.Carried()
-	}
-	for _, a := range run.Memory.Approvals {
-		if state.SameRevision(run.InForce.Hash, a.Revision) {
-			out = append(out, a.Consents...)
-		}
-	}
-	for _, c := range run.Past.Commits {
-		values, below := c.Lines(plan.Trailer)
-		for _, text := range below {
-			run.Notices = append(run.Notices, Squashed(c, text))
-		}
-		for _, text := range values {
-			consents, err := plan.ParseConsent(text)
-			if err != nil {
-				run.Notices = append(run.Notices, fmt.Sprintf("commit %s: %s: %v", c.Short(), plan.Trailer, err))
-				continue
-			}
-			counts, not := consents.OfCommit()
-			for _, h := range not {
-				run.Notices = append(run.Notices, ByCommand(c, h))
-			}
-			out = append(out, counts...)
-		}
-	}
-	return out
-}
-
-// ByCommand returns the notice for a consent in a commit's message that does not count, because no commit can give
-// it.
-func ByCommand(c git.Commit, h plan.Hazard) string {
-	return fmt.Sprintf("commit %s: %s: %s does not count, because a commit cannot agree to it; to agree, run: swarm-operator approve %s %s", c.Short(), plan.Trailer, h, c.Short(), h)
-}
-
-// Squashed returns the notice for a consent that does not count, because it stands below a squash's list of commits.
-func Squashed(c git.Commit, text string) string {
-	return fmt.Sprintf("commit %s: %s: %s does not count: it stands below a squash's list of commits, where anybody's commit may have brought it; write it above that list", c.Short(), plan.Trailer, text)
 }
 
 // facts returns what guards need to know, as far as lists, git and the memory tell it.

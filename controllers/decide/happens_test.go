@@ -25,6 +25,7 @@ import (
 //
 //	commit NAME           a revision on top of the newest one: lines of its message, then manifests
 //	commit NAME on OTHER  a revision on top of another one; "on nothing" begins a history
+//	commit NAME merges OTHER...  a revision on top of the newest one that merges branches into it
 //	head NAME             the branch is at this revision
 //	gone NAME             the repository has this revision no more
 //	git WHAT              "broken": it cannot be read; "shallow": its history is cut off, and the revision in force is not
@@ -95,6 +96,7 @@ func (s *story) duration(text string) time.Duration {
 type commit struct {
 	git.Commit
 	parent   *commit
+	merged   []*commit
 	gone     bool
 	entries  []kinds.Entry
 	held     map[v1.Key]string
@@ -106,11 +108,39 @@ type commit struct {
 
 func (c *commit) refused() bool { return len(v1.Refusing(c.problems)) > 0 }
 
-// since returns the commit and all commits before it, the newest first.
-func (c *commit) since() []*commit {
+// line returns the commit and its line of first parents, the newest first.
+func (c *commit) line() []*commit {
 	var out []*commit
 	for ; c != nil; c = c.parent {
 		out = append(out, c)
+	}
+	return out
+}
+
+// since returns the commit and all commits before it: its line of first parents, and then what was merged into that.
+func (c *commit) since() []*commit {
+	out := c.line()
+	for _, on := range c.line() {
+		for _, branch := range on.merged {
+			for _, b := range branch.since() {
+				if !slices.Contains(out, b) {
+					out = append(out, b)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// without returns the commits that lead to c and not to other, as git lists them. other may be nil.
+func (c *commit) without(other *commit) []git.Commit {
+	var out []git.Commit
+	for _, one := range c.since() {
+		if other == nil || !slices.Contains(other.since(), one) {
+			listed := one.Commit
+			listed.Tree, listed.Merged = nil, !slices.Contains(c.line(), one)
+			out = append(out, listed)
+		}
 	}
 	return out
 }
@@ -127,10 +157,17 @@ func (s *story) commitOf(name string) *commit {
 func (s *story) commit(w []string, text string) {
 	name := w[0]
 	c := &commit{parent: s.head}
-	if len(w) == 3 && w[1] == "on" {
+	switch {
+	case len(w) == 3 && w[1] == "on":
 		if c.parent = nil; w[2] != "nothing" {
 			c.parent = s.commitOf(w[2])
 		}
+	case len(w) > 2 && w[1] == "merges":
+		for _, branch := range w[2:] {
+			c.merged = append(c.merged, s.commitOf(branch))
+		}
+	case len(w) > 1:
+		s.t.Fatalf("commit %s: no such section", strings.Join(w, " "))
 	}
 	message, documents, _ := strings.Cut("\n"+text, "\n---\n")
 	documents = strings.ReplaceAll("---\n"+documents, "\nkind:", "\napiVersion: "+v1.APIVersion+"\nkind:")
@@ -169,7 +206,6 @@ func (s *story) past(old string, next *commit) decide.Past {
 		p.OlderErr, p.Taken = git.ErrShallow, decide.Compared{Old: old, Next: next.Hash, Unsaid: git.ErrShallow}
 		return p
 	}
-	i := slices.IndexFunc(next.since(), func(c *commit) bool { return c.Hash == old })
 	var before *commit
 	for _, c := range s.commits {
 		if c.Hash == old && !c.gone {
@@ -177,40 +213,20 @@ func (s *story) past(old string, next *commit) decide.Past {
 		}
 	}
 	switch {
-	case old == "":
-		p.Commits = nil
-		for _, c := range next.since() {
-			p.Commits = append(p.Commits, c.Commit)
-		}
+	case old == "": // git is asked for the newest commit alone
 		return p
 	case before == nil:
 		p.OlderErr, p.Taken = git.ErrGone, decide.Compared{Old: old, Next: next.Hash, Rewrote: &state.Rewrite{From: old}}
 		return p
-	case i >= 0:
-		p.Commits = nil
-		for _, c := range next.since()[:i] {
-			p.Commits = append(p.Commits, c.Commit)
-		}
+	}
+	p.Commits = next.without(before)
+	taken := before.without(next)
+	if p.Older = slices.Contains(before.since(), next); p.Older || len(taken) == 0 {
 		return p
 	}
-	if p.Older = slices.Contains(before.since(), next); p.Older {
-		p.Commits = nil
-		return p
-	}
-	p.Commits = nil
-	for _, c := range next.since() {
-		if !slices.Contains(before.since(), c) {
-			p.Commits = append(p.Commits, c.Commit)
-		}
-	}
-	rewrote := &state.Rewrite{From: old}
-	for _, c := range before.since() {
-		if slices.Contains(next.since(), c) {
-			continue
-		}
-		if rewrote.Commits++; rewrote.Commits <= state.MostSubjects {
-			rewrote.Subjects = append(rewrote.Subjects, state.Subject(c.Message))
-		}
+	rewrote := &state.Rewrite{From: old, Commits: len(taken)}
+	for _, c := range taken[:min(len(taken), state.MostSubjects)] {
+		rewrote.Subjects = append(rewrote.Subjects, state.Subject(c.Message))
 	}
 	p.Taken = decide.Compared{Old: old, Next: next.Hash, Rewrote: rewrote}
 	return p

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -94,6 +95,72 @@ func TestAConsentMayComeInALaterCommit(t *testing.T) {
 	s.all(5)
 	w.want(0, "apply", "--host", w.host(), "--source", s.repo.Dir, "--consent", "removals")
 	s.all(2)
+}
+
+// A branch brings a consent of its own. Whoever merges it agrees to nothing by that; the message of the merge does.
+func TestABranchAgreesToNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	s := w.twenty()
+	// branch commits on a branch in another checkout, because the operator takes what is checked out.
+	branch := func(name, message string, removed ...string) (*repo, string) {
+		t.Helper()
+		c, err := s.repo.Clone(filepath.Join(t.TempDir(), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := &repo{c, w}
+		out.remove(removed...)
+		return out, out.commit(message, nil)
+	}
+	// merge merges branches, of which r has the files, and lets the operator see it. diff names n consents that do not
+	// count.
+	merge := func(r *repo, n int, message string, parents ...string) string {
+		t.Helper()
+		hash, err := r.Merge(message, parents...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := w.want(1, "diff", "--host", w.host(), "--source", r.Dir)
+		if got := strings.Count(out.errs, "does not count: the commit came with a merge"); got != n {
+			t.Errorf("diff names %d consents that do not count, want %d:\n%s", got, n, out)
+		}
+		if err := s.repo.Pull(r.Repo, hash); err != nil {
+			t.Fatal(err)
+		}
+		return hash
+	}
+
+	forged, tip := branch("forged", harness.Message("tidy up", "Consent: removals"), files(5, 20)...)
+	merged := merge(forged, 1, "Merge branch 'tidy'", s.good, tip)
+	s.held(15)
+	s.nothingGoes(20)
+	if r := s.op.report(); r.Applied != merged {
+		t.Errorf("in force is %s, want the merge %s", r.Applied, merged)
+	}
+	w.want(1, "apply", "--host", w.host(), "--source", s.repo.Dir)
+	s.all(20)
+
+	t.Log("nor do two branches at once")
+	var named []string
+	for i := 5; i < 20; i++ {
+		named = append(named, "Service/"+name(i))
+	}
+	one, first := branch("one", harness.Message("one", "Consent: removals"))
+	two, second := branch("two", harness.Message("two", "Consent: removals "+strings.Join(named, " ")))
+	if err := two.Pull(one.Repo, second); err != nil {
+		t.Fatal(err)
+	}
+	merged = merge(two, 2, "Merge branches 'one' and 'two'", merged, first, second)
+	s.held(15)
+	s.restart()
+	s.held(15)
+	s.nothingGoes(20)
+
+	t.Log("the message of a merge does")
+	last, tip := branch("last", harness.Message("tidy up again", "Consent: replace"))
+	s.op.inSync(merge(last, 1, harness.Message("Merge branch 'again'", "Consent: removals"), merged, tip))
+	s.all(5)
 }
 
 func TestTheLastObjectsOfASourceAreNotRemoved(t *testing.T) {

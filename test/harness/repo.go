@@ -75,7 +75,11 @@ func (r *Repo) Empty() error {
 }
 
 // Commit commits all differences and returns the hash. If nothing differs, the commit is empty.
-func (r *Repo) Commit(message string) (string, error) {
+func (r *Repo) Commit(message string) (string, error) { return r.Merge(message) }
+
+// Merge commits all differences as a merge of these commits, and returns the hash. The first of them is the one that
+// the others are merged into. Without parents, it is an ordinary commit.
+func (r *Repo) Merge(message string, parents ...string) (string, error) {
 	w, err := r.repo.Worktree()
 	if err != nil {
 		return "", err
@@ -84,7 +88,11 @@ func (r *Repo) Commit(message string) (string, error) {
 		return "", fmt.Errorf("adding files: %w", err)
 	}
 	who := &object.Signature{Name: "Ada", Email: "ada@example.com", When: time.Now()}
-	hash, err := w.Commit(message, &git.CommitOptions{Author: who, AllowEmptyCommits: true})
+	o := &git.CommitOptions{Author: who, AllowEmptyCommits: true}
+	for _, parent := range parents {
+		o.Parents = append(o.Parents, plumbing.NewHash(parent))
+	}
+	hash, err := w.Commit(message, o)
 	if err != nil {
 		return "", fmt.Errorf("committing: %w", err)
 	}
