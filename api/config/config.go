@@ -56,6 +56,9 @@ type Source struct {
 	// RewrittenHistory is what to do if a revision takes back commits of the one in force: allow reports it, consent
 	// waits for consent to rewind. Default allow.
 	RewrittenHistory string `json:"rewrittenHistory,omitempty" flag:"rewritten-history"`
+	// Consents is how people agree to what can do harm: commits for Consent lines in commits and for commands, commands
+	// for commands only. Default commits.
+	Consents string `json:"consents,omitempty" flag:"consents"`
 	// Budgets are how much one revision may do without consent.
 	Budgets Budgets `json:"budgets,omitzero"`
 }

@@ -286,6 +286,7 @@ type budgetFlags struct {
 	plan.Budgets
 	onProblem string
 	rewritten string
+	consents  consentsFlag
 }
 
 // asks reports whether a revision that drops commits waits for consent.
@@ -293,6 +294,7 @@ func (f *budgetFlags) asks() bool { return f.rewritten == "consent" }
 
 func (f *budgetFlags) register(cmd *cobra.Command) {
 	d := plan.DefaultBudgets()
+	f.consents.register(cmd)
 	enumFlag(cmd, cmd.Flags(), &f.onProblem, "on-problem", "", "what waits if an object has a wrong value: the object and whatever depends on it, or the whole revision", revisions.Object, revisions.Object, revisions.Whole)
 	cmd.Flags().IntVar(&f.Removals, "max-removals", d.Removals, "how many objects one revision may remove without consent; to remove more than a quarter of the source's objects always needs it")
 	cmd.Flags().IntVar(&f.Restarts, "max-restarts", d.Restarts, "how many services one revision may restart without consent; a tenth of the source's services never needs it")
@@ -320,6 +322,21 @@ func (f *budgetFlags) check() error {
 	}
 	return nil
 }
+
+// consentsFlag says who may agree to what can do harm.
+type consentsFlag string
+
+const (
+	byCommits  = "commits"
+	byCommands = "commands"
+)
+
+func (f *consentsFlag) register(cmd *cobra.Command) {
+	enumFlag(cmd, cmd.Flags(), (*string)(f), "consents", "", "how people agree to a hazard: by Consent lines in commits and by commands, or by commands only", byCommits, byCommits, byCommands)
+}
+
+// commandsOnly reports whether commits agree to nothing.
+func (f consentsFlag) commandsOnly() bool { return f == byCommands }
 
 func parseConsents(texts []string) (plan.Consents, error) {
 	var out plan.Consents

@@ -244,7 +244,7 @@ func (f *runFlags) work(ctx context.Context, client *engine.Client, source *git.
 			Git: source, Path: f.src.root(), Name: f.src.name, OnProblem: f.budgets.onProblem, Fallback: true, Observe: observes, Guards: f.guards, Log: s.log,
 		}),
 		Policy: decide.Policy{
-			Budgets: f.budgets.Budgets, AskRewritten: f.budgets.asks(), RepairAfter: f.repairAfter, RepairRestartsAfter: f.repairRestartsAfter,
+			CommandsOnly: f.budgets.consents.commandsOnly(), Budgets: f.budgets.Budgets, AskRewritten: f.budgets.asks(), RepairAfter: f.repairAfter, RepairRestartsAfter: f.repairRestartsAfter,
 			Observe: observes, Follow: true, Self: f.self(), InsecureEngines: f.eng.insecure,
 		},
 	}), s.board, s.metrics, s.log, time.Now)

@@ -17,6 +17,7 @@ func newValidate() *cobra.Command {
 	var src sourceFlags
 	var insecure bool
 	var out output
+	var consents consentsFlag
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Check the manifests, offline",
@@ -38,7 +39,7 @@ Notes point at things that are valid but probably a mistake; they do not change 
 				return err
 			}
 			set, problems := revisions.NewLoader(guards).Load(commit.Tree, src.root())
-			said := decide.SaidBy(commit, false)
+			said := decide.Policy{CommandsOnly: consents.commandsOnly()}.SaidBy(commit, commit, false)
 			for _, text := range said.Wrong {
 				problems = append(problems, v1.Problem{Message: text})
 			}
@@ -54,6 +55,7 @@ Notes point at things that are valid but probably a mistake; they do not change 
 	src.register(cmd, true)
 	src.guarded(cmd)
 	registerInsecure(cmd, &insecure)
+	consents.register(cmd)
 	out.register(cmd, "output format")
 	vocabulary{source: &src.location}.register(cmd)
 	return cmd

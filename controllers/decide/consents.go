@@ -16,8 +16,8 @@ const mostInVain = 10
 // the revision in force. It also adds notices about consents that do not count.
 //
 // Of the commits, only those on the line of first parents count. Anybody may have written the others: they came with a
-// branch that somebody merged, and who merges looks at the files.
-func consents(run *Decision) plan.Consents {
+// branch that somebody merged, and whoever merges looks at the files.
+func (p Policy) consents(run *Decision) plan.Consents {
 	out := slices.Clone(run.Memory.Consents)
 	// A consent to what another revision had to do does not carry over.
 	if run.InForce.Hash != run.Memory.InForce.Hash {
@@ -30,7 +30,7 @@ func consents(run *Decision) plan.Consents {
 	}
 	var inVain []string
 	for _, c := range run.Past.Commits {
-		said := SaidBy(c, run.Memory.Passed(c.Hash))
+		said := p.SaidBy(c, run.InForce, run.Memory.Passed(c.Hash))
 		out, inVain = append(out, said.Counts...), slices.Concat(inVain, said.InVain, said.Wrong)
 	}
 	if more := len(inVain) - mostInVain; more > 0 {
@@ -48,14 +48,20 @@ type Said struct {
 	InVain, Wrong []string
 }
 
-// SaidBy reads a commit's message. passed is true if the commit was in force before, or led to what was. It has then
-// agreed already, to what had to be done at that time.
-func SaidBy(c git.Commit, passed bool) Said {
+// SaidBy reads the message of a commit that comes with a revision, which may be the commit itself. passed is true if the
+// commit was in force before, or led to what was. It has then agreed already, to what had to be done at that time.
+func (p Policy) SaidBy(c, revision git.Commit, passed bool) Said {
 	var said Said
 	vain := func(text, why string) {
 		said.InVain = append(said.InVain, fmt.Sprintf("commit %s: %s: %s does not count%s", c.Short(), plan.Trailer, state.Subject(text), why))
 	}
 	values, below := c.Lines(plan.Trailer)
+	if p.CommandsOnly {
+		for _, text := range slices.Concat(values, below) {
+			vain(text, fmt.Sprintf(": --consents commands is set, so that no commit agrees to anything; to agree, run: swarm-operator approve %s HAZARD", revision.Short()))
+		}
+		return said
+	}
 	for _, text := range below {
 		vain(text, ": it stands below a squash's list of commits, where anybody's commit may have brought it; write it above that list")
 	}
@@ -73,11 +79,13 @@ func SaidBy(c git.Commit, passed bool) Said {
 			said.Wrong = append(said.Wrong, fmt.Sprintf("commit %s: %s: %v", c.Short(), plan.Trailer, err))
 			continue
 		}
-		counts, not := consents.OfCommit()
-		for _, h := range not {
-			vain(string(h), fmt.Sprintf(", because a commit cannot agree to it; to agree, run: swarm-operator approve %s %s", c.Short(), h))
+		for _, one := range consents {
+			if one.Hazard.ByCommand() {
+				vain(string(one.Hazard), fmt.Sprintf(", because a commit cannot agree to it; to agree, run: swarm-operator approve %s %s", revision.Short(), one.Hazard))
+			} else {
+				said.Counts = append(said.Counts, one)
+			}
 		}
-		said.Counts = append(said.Counts, counts...)
 	}
 	return said
 }

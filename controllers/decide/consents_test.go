@@ -33,7 +33,7 @@ func TestWhereAConsentCounts(t *testing.T) {
 		again  = " again: the commit was in force before; write it into a new commit"
 	)
 	byCommand := func(h string) string {
-		return h + " does not count, because a commit cannot agree to it; to agree, run: swarm-operator approve abcdefg " + h
+		return h + " does not count, because a commit cannot agree to it; to agree, run: swarm-operator approve newest " + h
 	}
 	for _, c := range []struct {
 		name, message  string
@@ -76,7 +76,8 @@ func TestWhereAConsentCounts(t *testing.T) {
 		{name: "very long", merged: true, message: "Drop it\n\nConsent: " + strings.Repeat("x", 500) + "\n", inVain: []string{strings.Repeat("x", 72) + "… does not count" + merge}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := SaidBy(git.Commit{Hash: "abcdefg", Message: c.message, Merged: c.merged}, c.passed)
+			said, newest := git.Commit{Hash: "abcdefg", Message: c.message, Merged: c.merged}, git.Commit{Hash: "newest"}
+			got := Policy{}.SaidBy(said, newest, c.passed)
 			if text := agreed(got.Counts); text != c.want {
 				t.Errorf("counts %q, want %q", text, c.want)
 			}
@@ -93,6 +94,16 @@ func TestWhereAConsentCounts(t *testing.T) {
 			for i, text := range c.wrong {
 				if !strings.HasPrefix(got.Wrong[i], "commit abcdefg: Consent: "+text) {
 					t.Errorf("wrong is %q, want %q", got.Wrong[i], text)
+				}
+			}
+			values, below := said.Lines(plan.Trailer)
+			none := Policy{CommandsOnly: true}.SaidBy(said, newest, c.passed)
+			if len(none.Counts)+len(none.Wrong) > 0 || len(none.InVain) != len(values)+len(below) {
+				t.Errorf("if commits agree to nothing: %+v", none)
+			}
+			for _, text := range none.InVain {
+				if !strings.HasSuffix(text, " does not count: --consents commands is set, so that no commit agrees to anything; to agree, run: swarm-operator approve newest HAZARD") {
+					t.Errorf("if commits agree to nothing: %q", text)
 				}
 			}
 		})
@@ -129,7 +140,7 @@ func TestWhichConsentsHold(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			run := &Decision{Memory: c.memory}
 			run.InForce.Hash, run.Past.Commits = "next", c.commits
-			if got := agreed(consents(run)); got != c.want {
+			if got := agreed((Policy{}).consents(run)); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 			if len(run.Notices) != c.notices {

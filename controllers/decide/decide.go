@@ -21,7 +21,9 @@ import (
 type Policy struct {
 	// Consents are those of the command line. They add to the consents in commits.
 	Consents plan.Consents
-	Budgets  plan.Budgets
+	// CommandsOnly is true if commits agree to nothing.
+	CommandsOnly bool
+	Budgets      plan.Budgets
 	// RepairAfter is how long a change by hand stays before it is undone. RepairRestartsAfter is the same for repairs
 	// that restart tasks.
 	RepairAfter, RepairRestartsAfter time.Duration
@@ -231,7 +233,7 @@ func (d *Decider) Compare(run *Decision, before Before) {
 // Needs returns what to ask the engine before anything is decided about the differences. Afterwards run.Facts has
 // what the lists, git and the memory tell.
 func (d *Decider) Needs(run *Decision) Needs {
-	run.consents = consents(run)
+	run.consents = d.consents(run)
 	run.Facts = d.facts(run)
 	return d.asks(run)
 }
@@ -276,7 +278,7 @@ func (d *Decider) Decide(run *Decision) {
 	prune := run.Defaults.Policy.Prune
 	run.Plan = plan.Build(run.Changes, run.Facts, plan.Policy{
 		Source: run.Source, RepairAfter: d.RepairAfter, RepairRestartsAfter: d.RepairRestartsAfter, Budgets: d.Budgets, Consents: append(run.consents, d.Consents...),
-		AskRewritten: d.AskRewritten, PruneAdopted: prune != nil && *prune, InsecureEngines: d.InsecureEngines,
+		CommandsOnly: d.CommandsOnly, AskRewritten: d.AskRewritten, PruneAdopted: prune != nil && *prune, InsecureEngines: d.InsecureEngines,
 	}, d.kinds.Part(), run.Surveyed.Part, run.Rotating.Part)
 	d.writeDown(run)
 	d.remember(run)

@@ -232,7 +232,8 @@ func (s *story) past(old string, next *commit) decide.Past {
 	return p
 }
 
-// flags reads repair-after=1m, repair-restarts-after=1m, follow=false, observe, ask-rewritten, removals=2 and consent=HAZARD.
+// flags reads repair-after=1m, repair-restarts-after=1m, follow=false, observe, ask-rewritten, commands-only, removals=2
+// and consent=HAZARD.
 func (s *story) flags(w []string) {
 	for _, flag := range w {
 		name, value, _ := strings.Cut(flag, "=")
@@ -248,6 +249,8 @@ func (s *story) flags(w []string) {
 			p.Observe = true
 		case "ask-rewritten":
 			p.AskRewritten = true
+		case "commands-only":
+			p.CommandsOnly = true
 		case "removals":
 			p.Budgets.Removals = s.number(value)
 		case "consent":

@@ -109,14 +109,16 @@ func selfLast(plan Plan, f Facts, _ Policy) []Refusal {
 }
 
 // commands adds the command that gives consent to what waits for consent. Somebody may be unable or unwilling to
-// commit, and no commit can agree to some hazards.
-func (p *Plan) commands(f Facts) {
+// commit, and no commit can agree to some hazards, or to any.
+func (p *Plan) commands(f Facts, policy Policy) {
 	for i := range p.Refused {
 		switch r := &p.Refused[i]; {
-		case r.Class != Consent || r.Hazard == "":
+		case r.Class != Consent || r.Hazard == "" || r.ends == asTold:
 		case r.Hazard.ByCommand():
-			r.Why += fmt.Sprintf("; to agree, run: %s (a commit cannot agree to this)", f.agreeing(r.hazard()))
-		case f.isCommit() && r.ends != asTold:
+			r.Why += fmt.Sprintf("; to agree, run: %s (a commit cannot agree to this)", f.agreeing(r.agreed()))
+		case policy.CommandsOnly:
+			r.Why += fmt.Sprintf("; to agree, run: %s", f.agreeing(r.agreed()))
+		case f.isCommit():
 			r.Why += fmt.Sprintf(", or run: %s", f.agreeing(r.agreed()))
 		}
 	}
@@ -142,14 +144,6 @@ func quoted(s string) string {
 	return s
 }
 
-// hazard returns what to agree to. It names the object if the hazard is about what is lost with that one object.
-func (r Refusal) hazard() string {
-	if r.Hazard == DropsSettings || r.Hazard == ForceNodeRemoval {
-		return fmt.Sprintf("%s %s", r.Hazard, r.Key)
-	}
-	return string(r.Hazard)
-}
-
 // agreement is how somebody agrees to the hazard of a refusal.
 type agreement uint8
 
@@ -162,10 +156,11 @@ const (
 	asTold
 )
 
-// agreed returns what a commit or a command has to agree to.
+// agreed returns what a commit or a command has to agree to. It names the object if the hazard is about what is lost
+// with that one object.
 func (r Refusal) agreed() string {
-	if r.ends == byHazard {
-		return string(r.Hazard)
+	if r.ends == byObject || r.Hazard == DropsSettings || r.Hazard == ForceNodeRemoval {
+		return fmt.Sprintf("%s %s", r.Hazard, r.Key)
 	}
-	return fmt.Sprintf("%s %s", r.Hazard, r.Key)
+	return string(r.Hazard)
 }

@@ -44,19 +44,6 @@ var byCommand = []Hazard{DropsSettings, SingleManager, ForceNodeRemoval, Rewind,
 // ByCommand reports whether only a command can agree to the hazard: approve, or apply with --consent.
 func (h Hazard) ByCommand() bool { return slices.Contains(byCommand, h) }
 
-// OfCommit splits what a commit's message agrees to. It returns the agreements that count, and the hazards that only
-// a command can agree to.
-func (cs Consents) OfCommit() (counts Consents, not []Hazard) {
-	for _, c := range cs {
-		if c.Hazard.ByCommand() {
-			not = append(not, c.Hazard)
-		} else {
-			counts = append(counts, c)
-		}
-	}
-	return counts, not
-}
-
 // Bound binds agreements that name no object to the objects of a plan that they are about, so that they do not cover
 // others later. It drops an agreement that is about nothing. Hazards of nodes and managers come one by one while a
 // revision is rolled out, so agreements to them stay as they are; see Carried.
@@ -167,14 +154,19 @@ func (s Step) Needs(h Hazard, p Policy, format string, args ...any) []Refusal {
 	}
 	r := s.Refusal(Consent, format, args...)
 	r.Hazard = h
-	r.Why += Agree(h)
+	r.Why += p.Agree(h)
 	return []Refusal{r}
 }
 
-// Agree returns the line that gives consent. It is empty if only a command can, which commands then adds.
-func Agree(h Hazard) string {
-	if h.ByCommand() {
+// Agree returns the line that gives consent, for these objects or for all. It is empty if only a command can, which
+// commands then adds.
+func (p Policy) Agree(h Hazard, objects ...v1.Key) string {
+	if h.ByCommand() || p.CommandsOnly {
 		return ""
 	}
-	return fmt.Sprintf("; to agree, add to a commit message: %s: %s", Trailer, h)
+	text := fmt.Sprintf("; to agree, add to a commit message: %s: %s", Trailer, h)
+	for _, k := range objects {
+		text += " " + k.String()
+	}
+	return text
 }

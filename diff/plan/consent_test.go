@@ -80,8 +80,8 @@ func TestTheHazardsAreClosed(t *testing.T) {
 	}
 }
 
-// The hazards that a commit cannot agree to are those that product and docs name. The rest of the trailer's line
-// counts.
+// The hazards that a commit cannot agree to are those that product and docs name. No reason tells anybody to write one
+// of them into a commit.
 func TestACommitAgreesToWhatNeedsNoCommand(t *testing.T) {
 	want := "drops-settings single-manager force-node-removal rewind other-source"
 	var alone []string
@@ -89,20 +89,55 @@ func TestACommitAgreesToWhatNeedsNoCommand(t *testing.T) {
 		if Hazard(h).ByCommand() {
 			alone = append(alone, h)
 		}
+		if told := (Policy{}).Agree(Hazard(h)); Hazard(h).ByCommand() != (told == "") {
+			t.Errorf("%s: a commit is told to say %q", h, told)
+		}
+		if told := (Policy{CommandsOnly: true}).Agree(Hazard(h)); told != "" {
+			t.Errorf("%s: commits agree to nothing, and one is told to say %q", h, told)
+		}
 	}
 	if got := strings.Join(alone, " "); got != want {
 		t.Errorf("by command alone: %s", got)
 	}
-	consents, err := ParseConsent("removals Service/a, rewind, replace, force-node-removal Node/a")
-	if err != nil {
-		t.Fatal(err)
-	}
-	counts, not := consents.OfCommit()
-	if d := cmp.Diff(Consents{{Removals, []v1.Key{{Kind: "Service", Name: "a"}}}, {Hazard: Replace}}, counts); d != "" {
-		t.Errorf("what counts (-want +got):\n%s", d)
-	}
-	if d := cmp.Diff([]Hazard{Rewind, ForceNodeRemoval}, not); d != "" {
-		t.Errorf("what does not (-want +got):\n%s", d)
+}
+
+// Whatever waits for consent says how to give it: by the policy, by the hazard, and by what the manifests come from.
+func TestARefusalSaysHowToAgree(t *testing.T) {
+	const revision = "0123456789012345678901234567890123456789"
+	const commit, command = "; to agree, add to a commit message: Consent: ", "; to agree, run: swarm-operator "
+	for _, c := range []struct {
+		name, given string
+		want        map[bool]string // the end of the reason, by whether commits agree to nothing
+	}{
+		{"a removal", "revision " + revision + "\nowned 20\neach 9 - Service/s\n", map[bool]string{
+			false: commit + "removals, or run: swarm-operator approve 0123456789 removals", true: command + "approve 0123456789 removals",
+		}},
+		{"a removal by files", "revision files-1\nowned 20\neach 9 - Service/s\n", map[bool]string{
+			false: commit + "removals", true: command + "apply --consent removals",
+		}},
+		{"a replacement", "revision " + revision + "\n± Service/s git=spec.mode\n", map[bool]string{
+			false: commit + "replace, or run: swarm-operator approve 0123456789 replace", true: command + "approve 0123456789 replace",
+		}},
+		{"an older revision", "revision " + revision + "\nrewind\n+ Service/s\n", map[bool]string{
+			false: command + "approve 0123456789 rewind (a commit cannot agree to this)", true: command + "approve 0123456789 rewind (a commit cannot agree to this)",
+		}},
+		{"settings that are lost", "revision files-1\nrepair-after 1m\n+ Service/s removed lost=spec.dns\n", map[bool]string{
+			false: command + "apply --consent 'drops-settings Service/s' (a commit cannot agree to this)", true: command + "apply --consent 'drops-settings Service/s' (a commit cannot agree to this)",
+		}},
+	} {
+		for only, want := range c.want {
+			g := read(t, c.given)
+			g.Policy.CommandsOnly = only
+			p := g.build()
+			if len(p.Refused) == 0 {
+				t.Errorf("%s: nothing is refused", c.name)
+			}
+			for _, r := range p.Refused {
+				if r.Class != Consent || !strings.HasSuffix(r.Why, want) || only && strings.Contains(r.Why, Trailer+":") {
+					t.Errorf("%s, commits agree to nothing: %t: the reason is %q, want the end %q", c.name, only, r.Why, want)
+				}
+			}
+		}
 	}
 }
 

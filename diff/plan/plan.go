@@ -279,7 +279,9 @@ type Policy struct {
 	// RepairRestartsAfter is the same time for repairs that replace the tasks of a service.
 	RepairRestartsAfter time.Duration
 	Consents            Consents
-	Budgets             Budgets
+	// CommandsOnly is true if commits agree to nothing, so that no reason names a line to add to a commit.
+	CommandsOnly bool
+	Budgets      Budgets
 	// PruneAdopted is true if an adopted object is removed with its manifest, even if the manifest did not say so.
 	PruneAdopted bool
 	// AskRewritten is true if a revision that takes commits back waits for consent. If false, that is only reported.
@@ -343,7 +345,7 @@ func Build(changes []diff.Change, f Facts, p Policy, parts ...Part) Plan {
 		}
 	}
 	plan.unadopt(f, p)
-	plan.commands(f)
+	plan.commands(f, p)
 	plan.order(f)
 	for _, part := range parts {
 		if part.Finish != nil {

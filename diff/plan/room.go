@@ -143,7 +143,7 @@ func unfree(plan Plan, f Facts, p Policy) []Refusal {
 		case c.Stays:
 			out = append(out, s.Refusal(Never, "%s, and its manifest asks for it, too; state another one in one of the two manifests", c.needed()))
 		case plan.waitsFor(f, c.Holder, c.Key):
-			out = append(out, plan.ring(f, *giver, c)...)
+			out = append(out, plan.ring(f, p, *giver, c)...)
 		default:
 			out = append(out, s.Refusal(Later, "%s until its own change has rolled out", c.needed()))
 		}
@@ -251,11 +251,11 @@ func (p *Plan) givers(f Facts, key v1.Key) []v1.Key {
 //
 // Consent to that was looked at before, so it is missing. If this object cannot be removed, consent is asked for
 // another one of those that wait for each other. A refusal of that one then holds this one as well.
-func (p *Plan) ring(f Facts, giver Step, c Claim) []Refusal {
+func (p *Plan) ring(f Facts, policy Policy, giver Step, c Claim) []Refusal {
 	why := fmt.Sprintf("it has %s, which %s needs, and it changes only after that object", c.Claim, c.Key)
 	switch {
 	case giver.canMakeRoom():
-		r := giver.Refusal(Consent, "%s; they wait for each other until the operator removes one of them and makes it again; to agree, add to a commit message: %s: %s %s", why, Trailer, Replace, giver.Key)
+		r := giver.Refusal(Consent, "%s; they wait for each other until the operator removes one of them and makes it again%s", why, policy.Agree(Replace, giver.Key))
 		r.Hazard, r.ends = Replace, byObject
 		return []Refusal{r}
 	case p.otherMakesRoom(f, giver.Key):

@@ -234,7 +234,7 @@ func (s Swarm) outageAlone(step plan.Step, _ plan.Facts, p plan.Policy) []plan.R
 	}
 	why := "it " + text(out, "; it ") + besides(rest)
 	if !slices.ContainsFunc(out, func(l loss) bool { return l.coming == 0 }) {
-		return []plan.Refusal{step.Refusal(plan.Later, "%s; other tasks of %s are about to start, and are waited for%s", why, services(out), plan.Agree(plan.Outage))}
+		return []plan.Refusal{step.Refusal(plan.Later, "%s; other tasks of %s are about to start, and are waited for%s", why, services(out), p.Agree(plan.Outage))}
 	}
 	if labelsNode(step) && !drains(step) {
 		why += "; without an outage it takes two commits: one adds a label of a new name and switches the constraints to it, the next one changes or removes the old label"

@@ -227,7 +227,7 @@ func (s Swarm) members(p *plan.Plan, f plan.Facts, policy plan.Policy) *Membersh
 	}
 	switch c := m.Change; {
 	case m.Refused && m.Class == plan.Consent:
-		refuse(m.Class, m.Why+plan.Agree(m.Hazard)).Hazard = m.Hazard
+		refuse(m.Class, m.Why+policy.Agree(m.Hazard)).Hazard = m.Hazard
 	case m.Refused && m.Class == plan.Never && slices.ContainsFunc(p.Steps, labelsNode):
 		var first []plan.Target
 		for _, step := range p.Steps {
@@ -304,7 +304,7 @@ func (s Swarm) leave(p *plan.Plan, m *Membership, policy plan.Policy) {
 		case policy.Consents.Covers(plan.ForceNodeRemoval, l.Key):
 			remove("presence: absent, and somebody agreed to remove it while it is up")
 		default:
-			refuse(plan.Consent, false, "it is drained and empty, and up: run docker swarm leave on it, state spec.engine so that it can be told to, or remove it by force, after which its engine goes on as if it were in the swarm%s", plan.Agree(plan.ForceNodeRemoval)).Hazard = plan.ForceNodeRemoval
+			refuse(plan.Consent, false, "it is drained and empty, and up: run docker swarm leave on it, state spec.engine so that it can be told to, or remove it by force, after which its engine goes on as if it were in the swarm%s", policy.Agree(plan.ForceNodeRemoval)).Hazard = plan.ForceNodeRemoval
 		}
 	}
 }
