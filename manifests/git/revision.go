@@ -25,6 +25,7 @@ type historian interface {
 	recent(ctx context.Context, limit int) ([]Commit, error)
 	takenBack(ctx context.Context, tip, next string, limit int) ([]Commit, int, error)
 	names() []string
+	lacks(ctx context.Context) (bool, error)
 }
 
 // Resolve returns the full hash of the commit that a text names, as git reads it. The text is HEAD, a branch, a tag,

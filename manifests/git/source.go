@@ -80,6 +80,8 @@ type backend interface {
 	at(ctx context.Context, hash string) (Commit, error)
 	log(ctx context.Context, from, to string, limit int) ([]Commit, error)
 	isAncestor(ctx context.Context, older, newer string) (bool, error)
+	// begins does the work of Origin.
+	begins(ctx context.Context, hash string, known func(hash string) bool) (Origin, error)
 	dirty(ctx context.Context, dir string, reads func(name string) bool) ([]string, error)
 	// state describes the current state in one word, even if it is an error.
 	state(ctx context.Context) string
