@@ -213,10 +213,11 @@ func (a *applying) stepped(e apply.Event) {
 func (a *applying) result(err error) applied {
 	out := applied{Plan: status.Plan{Steps: []status.Step{}, Refused: []status.Refusal{}}, Done: append([]status.Taken{}, a.steps.done...), StepsFailed: a.steps.failed}
 	var left plan.Plan
+	foreign := false
 	if a.last != nil {
 		run := *a.last
 		run.Plan.Steps = slices.DeleteFunc(slices.Clone(run.Plan.Steps), func(s plan.Step) bool { return a.carried[s.ID] })
-		out.Plan, left = planOf(&run), run.Plan
+		out.Plan, left, foreign = planOf(&run), run.Plan, run.Foreign
 	}
 	for _, p := range a.health {
 		if p.Failed() {
@@ -237,7 +238,7 @@ func (a *applying) result(err error) applied {
 		out.Outcome = state.Refused
 	case len(out.Failed) > 0:
 		out.Outcome = state.Failed
-	case len(left.Steps) == 0 && left.Held():
+	case len(left.Steps) == 0 && (left.Held() || foreign):
 		out.Outcome = state.Held
 	default:
 		out.Outcome = status.Unfinished
@@ -254,7 +255,7 @@ func (a *applying) well() string {
 }
 
 func (a *applying) finish(ctx context.Context, run *reconciler.Run) error {
-	if a.wait {
+	if a.wait && !run.Foreign {
 		a.r.Release(ctx, false) // others may act meanwhile
 		watch := newWatcher(a.out, screenOf(a.cmd, a.out))
 		err := a.r.Wait(ctx, run, func(all []reconciler.Progress) { a.health = all; watch(all) })
@@ -274,10 +275,13 @@ func (a *applying) finish(ctx context.Context, run *reconciler.Run) error {
 	case len(run.Plan.Steps) > 0:
 		tell(a.out, run, a.well())
 	case !a.first:
-		tell(a.out, run, run.Plan.Summary())
+		tell(a.out, run, summary(run))
 	}
 	if run.Plan.Held() {
 		return exit{exitDiffers, errors.New(heldText(held(run.Plan)))}
+	}
+	if run.Foreign {
+		return exit{exitDiffers, errors.New(run.OtherSource())}
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ With -o json it prints one document with the same. For a revision that is refuse
 			if err == nil && !run.Usable() {
 				return refused(cmd, run)
 			}
-			if err == nil && !run.Plan.InSync() {
+			if err == nil && !run.InSync() {
 				err = exit{code: exitDiffers}
 			}
 			return err
@@ -133,7 +133,15 @@ func printPlan(cmd *cobra.Command, w io.Writer, run *reconciler.Run, showValues 
 	for _, n := range run.Notices {
 		note(cmd, "%s", n)
 	}
-	tell(w, run, run.Plan.Summary())
+	tell(w, run, summary(run))
+}
+
+// summary says in one line what would happen.
+func summary(run *reconciler.Run) string {
+	if run.Foreign && run.Plan.InSync() {
+		return "held, although nothing differs: it may be of another source"
+	}
+	return run.Plan.Summary()
 }
 
 // tell prints what became of a revision.

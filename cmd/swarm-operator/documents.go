@@ -65,6 +65,7 @@ func validation(source string, commit git.Commit, set manifests.Set, problems []
 func planOf(run *reconciler.Run) status.Plan {
 	p := status.PlanOf(run.Plan)
 	p.Source, p.Revision, p.Notices = run.Source, run.InForce.Hash, status.Notices(run.Notices)
+	p.InSync, p.Summary = run.InSync(), summary(run)
 	if !run.Usable() {
 		p.Revision, p.Problems, p.InSync, p.Summary = run.Attempted.Hash, run.Problems, false, ""
 	}

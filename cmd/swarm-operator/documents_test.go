@@ -207,6 +207,8 @@ func TestTheOutcomeOfApplySaysWhatIsLeft(t *testing.T) {
 	}
 	bad := run(plan.Plan{})
 	bad.InForce, bad.Attempted, bad.Problems = git.Commit{}, git.Commit{Hash: revB}, []v1.Problem{{Message: "no"}}
+	foreign := run(plan.Plan{})
+	foreign.Foreign = true
 	held := plan.Plan{Refused: []plan.Refusal{{Op: diff.Remove, Key: web, Class: plan.Consent}}}
 	no := errors.New("no")
 	for name, test := range map[string]struct {
@@ -221,6 +223,7 @@ func TestTheOutcomeOfApplySaysWhatIsLeft(t *testing.T) {
 		"every step was done, and waited": {applying{last: run(plan.Plan{}), wait: true}, nil, "rolled-out", 0, true},
 		"a step is left":                  {applying{last: run(plan.Plan{Steps: []plan.Step{step}})}, no, "unfinished", 1, false},
 		"something is held":               {applying{last: run(held)}, no, "held", 0, false},
+		"it may be another source's":      {applying{last: foreign}, no, "held", 0, false},
 		"something failed":                {applying{last: run(plan.Plan{}), health: []reconciler.Progress{{Key: web, Verdict: status.Verdict{State: status.IsFailed, Why: "it crashes"}}}}, no, "failed", 0, true},
 		"the revision has problems":       {applying{last: bad}, no, "refused", 0, false},
 	} {

@@ -49,6 +49,9 @@ Notes point at things that are valid but probably a mistake; they do not change 
 			for _, text := range said.InVain {
 				set.Notices = append(set.Notices, v1.Problem{Message: text})
 			}
+			if cut, err := source.Shallow(cmd.Context()); err == nil && cut {
+				set.Notices = append(set.Notices, v1.Problem{Message: "the history is cut off (a shallow clone): apply and run may not find the source's root commit in it, and wait for consent then; for them, fetch the rest of it (git fetch --unshallow)"})
+			}
 			return printValidation(cmd, out, validation(cmp.Or(src.name, set.Name, revisions.DefaultName), commit, set, problems))
 		},
 	}

@@ -23,6 +23,26 @@ type Past struct {
 	// is known.
 	Taken    Compared
 	TakenErr error
+	// Origin is where the history of the revision begins, or the commit of the source that it met. It is nil if
+	// nobody had to ask: see AsksOrigin. OriginErr says why it is not known, or is nil.
+	Origin    *git.Origin
+	OriginErr error
+	// First is where the source begins, to be remembered. It is nil if that is on record, or not known.
+	First *git.Origin
+}
+
+// Follows reports whether the revision is known to descend from the one in force.
+func (p Past) Follows() bool {
+	return p.OlderErr == nil && !p.Older && p.TakenErr == nil && p.Taken.Unsaid == nil && p.Taken.Rewrote == nil
+}
+
+// AsksOrigin reports whether it has to be known where the history of a revision begins, in order to tell whether the
+// revision is of the source. A revision that descends from the one in force is, and so is one that leads to it.
+func (p Past) AsksOrigin(m state.Memory, revision string) bool {
+	if !m.Origin.Known() || revision == m.InForce.Hash {
+		return false
+	}
+	return m.InForce.Hash == "" || !p.Follows() && (p.OlderErr != nil || !p.Older)
 }
 
 // Compared is the result of comparing the histories of two revisions. Neither history changes, so one comparison is

@@ -42,8 +42,8 @@ type Policy struct {
 
 // Revision is what the source says: which revision a run goes by, and what its manifests state.
 type Revision struct {
-	// Source is the name of the source that owns what the manifests state.
-	Source string
+	// Source is the name of the source that owns what the manifests state. Named says where the name comes from.
+	Source, Named string
 	// Attempted is the newest revision. InForce is the revision that the wants come from. They differ if Problems
 	// refuse the newest one, or if it could not be read.
 	Attempted, InForce git.Commit
@@ -118,6 +118,10 @@ type Asked struct {
 type Standing struct {
 	// Outdated is true if the revision is older than the one in force and nobody agreed to go back.
 	Outdated bool
+	// Foreign is true if the revision may be of another source than the one that has the name, and nobody agreed to it.
+	Foreign bool
+	// stranger is true if the revision is certainly of another source, whoever agreed.
+	stranger bool
 	// Frozen is true if this run must not change the memory.
 	Frozen bool
 	// rewrote is what the revision takes back of the one in force, before it is in force itself. It is nil if it
@@ -283,6 +287,9 @@ func (d *Decider) Decide(run *Decision) {
 	d.writeDown(run)
 	d.remember(run)
 	d.seenFailed = run.Memory.Failed
+	if text := run.OtherSource(); text != "" && !slices.ContainsFunc(run.Plan.Refused, func(r plan.Refusal) bool { return r.Hazard == plan.OtherSource }) {
+		run.Notices = append(run.Notices, text)
+	}
 	if _, text := run.Rewritten(); text != "" {
 		run.Notices = append(run.Notices, text)
 	}

@@ -76,8 +76,10 @@ func (d *Decider) facts(run *Decision) plan.Facts {
 	if m.ReleasedAll {
 		run.Notices = append(run.Notices, fmt.Sprintf("source %s is unmanaged as a whole: nothing of it is managed until swarm-operator resume %s", run.Source, run.Source))
 	}
-	f.Rewind = rewinds(run, f.Shares)
-	run.rewrote, f.Rewritten = d.Rewrote(run, f.Rewind)
+	if f.OtherSource, run.stranger = d.otherSource(run); !run.stranger { // histories that have nothing in common have no order either
+		f.Rewind = rewinds(run, f.Shares)
+		run.rewrote, f.Rewritten = d.Rewrote(run, f.Rewind)
+	}
 	d.driftSince(run, &f)
 	f.Contended = d.rounds.look(run.Changes, f.Now)
 	return f

@@ -28,8 +28,8 @@ import (
 //	commit NAME merges OTHER...  a revision on top of the newest one that merges branches into it
 //	head NAME             the branch is at this revision
 //	gone NAME             the repository has this revision no more
-//	git WHAT              "broken": it cannot be read; "shallow": its history is cut off, and the revision in force is not
-//	                      in it; "cut": its history is cut off, and both are in it; "fine"
+//	git WHAT              "broken": it cannot be read behind the newest commit; "shallow": its history is cut off, and the
+//	                      revision in force is not in it; "cut": its history is cut off, and both are in it; "fine"
 //	hand                  lines of what people do in the swarm, see hand
 //	engine                lines of what the swarm does, see engine
 //	command               lines of what people tell the operator, see command
@@ -183,13 +183,62 @@ func (s *story) commit(w []string, text string) {
 			c.stays[key] = why
 		}
 	}
+	if s.began == nil {
+		s.began = c
+	}
 	s.commits[name], s.head = c, c
 }
 
 var errBroken = errors.New("the repository cannot be read")
 
-// past is what git says of a revision and the one in force before it.
-func (s *story) past(old string, next *commit) decide.Past {
+// past is what git says of a revision, of the one in force before it, and of the source.
+func (s *story) past(m state.Memory, next *commit) decide.Past {
+	p := s.related(m.InForce.Hash, next)
+	if p.AsksOrigin(m, next.Hash) {
+		o, err := s.origin(next, m.Known())
+		if p.Origin, p.OriginErr = &o, err; err == nil && o.Met == "" {
+			p.First = &o
+		}
+	}
+	if p.First == nil && !s.decider.Observe && (!m.Origin.Known() || m.Origin.Cut) {
+		if o, err := s.origin(next, nil); err == nil {
+			p.First = &o
+		}
+	}
+	return p
+}
+
+// origin is where the history of a revision begins. If it is cut off or cannot be read, only the newest commit is there.
+func (s *story) origin(next *commit, known []string) (git.Origin, error) {
+	before := next.merged
+	if next.parent != nil {
+		before = append([]*commit{next.parent}, before...)
+	}
+	there, hidden := next.since(), len(before) > 0 && (s.git == "shallow" || s.git == "cut" || s.git == "broken")
+	if hidden {
+		there = append([]*commit{next}, before...)
+	}
+	o := git.Origin{Place: "/srv/shop"}
+	for _, c := range there {
+		if slices.Contains(known, c.Hash) {
+			o.Met = c.Hash
+			return o, nil
+		}
+		if c.parent == nil {
+			o.Roots = append(o.Roots, c.Hash)
+		}
+	}
+	switch {
+	case hidden && s.git == "broken":
+		return git.Origin{}, errBroken
+	case hidden:
+		o.Roots, o.Cut = []string{next.Hash}, true
+	}
+	return o, nil
+}
+
+// related is what git says of a revision and the one in force before it.
+func (s *story) related(old string, next *commit) decide.Past {
 	if old == next.Hash {
 		return decide.Past{}
 	}

@@ -20,7 +20,8 @@ func (d *Decider) remember(run *Decision) {
 	m := &run.Memory
 	given := append(slices.Clone(run.consents), d.Consents...)
 	run.Outdated, run.asks = run.Facts.Rewind && !given.Agreed(plan.Rewind), d.AsksRewritten(run, given)
-	if run.Frozen = run.Outdated || run.asks || run.Facts.Paused != "" || run.Facts.ReleasedAll; run.Frozen {
+	run.Foreign = run.Facts.OtherSource != "" && !given.Agreed(plan.OtherSource)
+	if run.Frozen = run.Outdated || run.asks || run.Foreign || run.Facts.Paused != "" || run.Facts.ReleasedAll; run.Frozen {
 		return
 	}
 	m.Superseded = superseded(run)
@@ -67,6 +68,7 @@ func (d *Decider) remember(run *Decision) {
 	d.verdicts(run)
 	d.census(run)
 	record(run, d.removed)
+	pin(run)
 }
 
 // behind returns the commits that lead to the revision, the newest first, and whether it descends from the one in force.
@@ -76,8 +78,7 @@ func behind(run *Decision) (commits []string, follows bool) {
 			commits = append(commits, c.Hash)
 		}
 	}
-	p := run.Past
-	return commits, p.OlderErr == nil && !p.Older && p.TakenErr == nil && p.Taken.Unsaid == nil && p.Taken.Rewrote == nil
+	return commits, run.Past.Follows()
 }
 
 // begun returns the services that the revision in force has changed or is about to change, if objects are to be

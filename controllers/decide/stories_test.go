@@ -75,7 +75,8 @@ type story struct {
 
 	loader  *manifests.Loader
 	commits map[string]*commit
-	git     string // what is wrong with the repository
+	began   *commit // the first commit
+	git     string  // what is wrong with the repository
 	head    *commit
 	last    *commit // the last revision that was not refused
 
@@ -204,7 +205,7 @@ func (s *story) decides() (*decide.Decision, decide.Needs) {
 		return run, decide.Needs{}
 	}
 	run.InForce, run.Entries, run.Withheld, run.Stays = s.last.Commit, s.last.entries, s.last.held, s.last.stays
-	run.Defaults, run.Remarks, run.Past = s.last.defaults, s.last.notices, s.past(run.Memory.InForce.Hash, s.last)
+	run.Defaults, run.Remarks, run.Past = s.last.defaults, s.last.notices, s.past(run.Memory, s.last)
 	run.Troubles = map[string]plan.Trouble{}
 	for name, t := range s.troubles {
 		if t.revision == run.InForce.Hash {
@@ -375,6 +376,9 @@ func (s *story) tells(run *decide.Decision, needs decide.Needs) string {
 		}
 	case remembers(run):
 		b.WriteString(remembered(m, s.sequence+1))
+		if o := m.Origin; s.began == nil || !slices.Equal(o.Roots, []string{s.began.Hash}) || o.Cut || o.Place != "" {
+			list("  began with", began(o))
+		}
 	default:
 		line("the memory stays as it is")
 	}
@@ -415,6 +419,8 @@ func (s *story) whyFrozen(run *decide.Decision) string {
 		return run.Facts.Paused
 	case run.Facts.ReleasedAll:
 		return "everything is unmanaged"
+	case run.Foreign:
+		return run.OtherSource()
 	case run.Outdated:
 		return "the revision is older than the one in force"
 	}
@@ -528,6 +534,21 @@ func remembered(m state.Memory, sequence uint64) string {
 		fmt.Fprintf(&b, "  history: %s\n", text)
 	}
 	return b.String()
+}
+
+// began says where a source began. Most stories begin with their first commit, and do not say it.
+func began(o state.Origin) []string {
+	var out []string
+	for _, hash := range o.Roots {
+		out = append(out, short(hash))
+	}
+	if o.Cut {
+		out = append(out, "(cut off)")
+	}
+	if o.Place != "" {
+		out = append(out, o.Place)
+	}
+	return out
 }
 
 func consents(of plan.Consents) []string {

@@ -151,7 +151,7 @@ func (r *Reconciler) planned(ctx context.Context, scope observe.Scope) (*Run, er
 		return run, err
 	}
 	run.About, run.Index = r.world.About, r.world.Index
-	run.Source = r.revisions.NameOf(ctx, head, r.world.Configs)
+	run.Source, run.Named = r.revisions.NameOf(ctx, head, r.world.Configs)
 	run.acts = act.Run{Decision: &run.Decision, Store: state.NewStore(run.Source, r.engine)}
 	if run.Found, err = r.world.Memory(run.acts.Store, run.Source); err != nil {
 		return run, err
@@ -191,7 +191,7 @@ func (r *Reconciler) planned(ctx context.Context, scope observe.Scope) (*Run, er
 // the parts: see ask.go.
 func (r *Reconciler) think(ctx context.Context, run *Run) {
 	d := &run.Decision
-	d.Past = r.revisions.Past(ctx, run.Memory.InForce.Hash, run.InForce)
+	d.Past = r.revisions.Past(ctx, run.Memory, run.InForce)
 	r.decider.Expand(d)
 	r.decider.Compare(d, r.askBefore(ctx, run))
 	// Take the time right before tasks are read. Otherwise a task that started in between would count as watched to
@@ -200,7 +200,8 @@ func (r *Reconciler) think(ctx context.Context, run *Run) {
 	needs := r.decider.Needs(d)
 	r.decider.Learn(d, needs, r.askEngine(ctx, run, needs))
 	r.decider.Decide(d)
-	if run.Whole && !r.decider.Observe && run.Facts.Paused == "" && !run.Facts.ReleasedAll {
+	// Nothing of the source is delivered to where another source's manifests say
+	if run.Whole && !r.decider.Observe && run.Facts.Paused == "" && !run.Facts.ReleasedAll && !run.Foreign {
 		r.actor.Look(ctx, &run.acts)
 	}
 }

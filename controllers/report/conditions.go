@@ -176,10 +176,10 @@ func (c *Conditions) engine(err error) {
 
 func (c *Conditions) plan(run *decide.Decision, placeless string) {
 	p := run.Plan
-	c.Set(status.InSync, p.InSync(), map[bool]string{true: "InSync", false: "Differs"}[p.InSync()], "")
-	held := ""
+	c.Set(status.InSync, run.InSync(), map[bool]string{true: "InSync", false: "Differs"}[run.InSync()], "")
+	held := run.OtherSource()
 	for _, r := range p.Refused {
-		if r.Class != plan.Later && !r.Quiet {
+		if held == "" && r.Class != plan.Later && !r.Quiet {
 			held = fmt.Sprintf("%s: %s", r.Key, r.Why)
 			break
 		}

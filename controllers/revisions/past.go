@@ -3,6 +3,8 @@ package revisions
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
@@ -12,8 +14,47 @@ import (
 // history is how many commits are searched for consents.
 const history = 1000
 
-// Past asks how a new revision relates to old, the one in force. It asks nothing if it is in force already.
-func (r *Reader) Past(ctx context.Context, old string, revision git.Commit) decide.Past {
+// Past asks how a new revision relates to the one in force, and to the source that the memory is of. Of a revision that is
+// in force already, it asks at most where the source begins.
+func (r *Reader) Past(ctx context.Context, m state.Memory, revision git.Commit) decide.Past {
+	p := r.related(ctx, m.InForce.Hash, revision)
+	if p.AsksOrigin(m, revision.Hash) {
+		o, err := r.begins(ctx, &r.origin, revision.Hash, m.Known()...)
+		if p.Origin, p.OriginErr = &o, err; err == nil && o.Met == "" {
+			p.First = &o
+		}
+	}
+	// An instance that writes nothing need not know. If the answer is an error, a later run asks again.
+	if p.First == nil && !r.Observe && (!m.Origin.Known() || m.Origin.Cut) {
+		if o, err := r.begins(ctx, &r.first, revision.Hash); err == nil {
+			p.First = &o
+		}
+	}
+	return p
+}
+
+// beginning is an answer of git: where the history of a commit begins, or that it meets a commit that is known. The answer
+// stays the same.
+type beginning struct {
+	hash, known string
+	git.Origin
+}
+
+// begins asks where the history of a commit begins, unless that was the last question.
+func (r *Reader) begins(ctx context.Context, last *beginning, hash string, known ...string) (git.Origin, error) {
+	asked := strings.Join(known, " ")
+	if last.hash == hash && last.known == asked {
+		return last.Origin, nil
+	}
+	o, err := r.Git.Origin(ctx, hash, func(hash string) bool { return slices.Contains(known, hash) })
+	if err == nil {
+		*last = beginning{hash, asked, o}
+	}
+	return o, err
+}
+
+// related asks how a new revision relates to old, the one in force. It asks nothing if it is in force already.
+func (r *Reader) related(ctx context.Context, old string, revision git.Commit) decide.Past {
 	next := revision.Hash
 	if old == next {
 		return decide.Past{}

@@ -67,6 +67,8 @@ type Reader struct {
 	last     *Revision // last is the last usable revision
 	previous *Revision // previous is the one before that
 	compared decide.Compared
+	// origin says whether the last revision that was asked about meets the source, and first where it begins.
+	origin, first beginning
 }
 
 // New returns a Reader that has read nothing yet.
@@ -132,17 +134,18 @@ func (r *Reader) load(commit git.Commit) *Revision {
 	return read
 }
 
-// NameOf returns the name of the source. The options come first, then what the newest revision says, then what one
-// said last. If the source cannot be read, it is the source whose memory has a revision in force of this repository.
-// Otherwise it is DefaultName. configs are the operator's own.
-func (r *Reader) NameOf(ctx context.Context, head *Revision, configs []*swarm.Config) string {
+// NameOf returns the name of the source, and says where it comes from. The options come first, then what the newest
+// revision says, then what one said last. If the source cannot be read, it is the source whose memory has a revision in
+// force of this repository. Otherwise it is DefaultName. configs are the operator's own.
+func (r *Reader) NameOf(ctx context.Context, head *Revision, configs []*swarm.Config) (name, from string) {
+	const file = "name in .swarm-operator.yaml"
 	switch {
 	case r.Name != "":
-		return r.Name
+		return r.Name, "--name"
 	case head.name != "":
-		return head.name
+		return head.name, file
 	case r.last != nil && r.last.name != "":
-		return r.last.name
+		return r.last.name, file
 	}
 	if !head.Good() { // the name may be in what cannot be read
 		for _, name := range state.Sources(configs) {
@@ -152,11 +155,11 @@ func (r *Reader) NameOf(ctx context.Context, head *Revision, configs []*swarm.Co
 			}
 			// The end of ctx must not give the source another name.
 			if _, err := r.Git.At(context.WithoutCancel(ctx), found.Memory.InForce.Hash); err == nil {
-				return name
+				return name, "the memory of the swarm: its revision in force is in this repository"
 			}
 		}
 	}
-	return DefaultName
+	return DefaultName, "the default: neither --name nor .swarm-operator.yaml has a name"
 }
 
 // Choose returns the revision to go by: the newest one, or the one in force if the newest has a problem. It returns

@@ -140,7 +140,7 @@ func (s *Session) reconcile(ctx context.Context) (result runner.Result, err erro
 // decided tells what a run has decided, before anything is done about it.
 func (s *Session) decided(ctx context.Context, run *reconciler.Run) {
 	s.ready.Do(func() {
-		s.log.Info("ready", "source", run.Source, "revision", run.InForce.Short(), "objects", run.Objects, "managers", run.About.Managers, "nodes", run.About.Nodes)
+		s.log.Info("ready", "source", run.Source, "nameFrom", run.Named, "revision", run.InForce.Short(), "objects", run.Objects, "managers", run.About.Managers, "nodes", run.About.Nodes)
 	})
 	s.conditions.Decided(&run.Decision, s.Placeless())
 	if n := run.Surveyed.Nodes; n != nil { // nil if the nodes were not read

@@ -16,8 +16,8 @@ import (
 // format is the version of the encoding. A newer version is not read, because a release that does not know a field
 // drops it with each write. An older version is read with the fields that it does not have empty, as they were.
 // Format 1 had no History, Refused, Approvals, Released, Nodes, Managers, Resumed and shards. Format 2 had no Begun,
-// Leaving, Superseded, Made, Nonce, Lapsed, Unstated, Removed, Replacing, Partial and Delivered. It had no Written of
-// adopted objects, and no Changing and Rewrote of revisions.
+// Leaving, Superseded, Made, Nonce, Lapsed, Unstated, Removed, Replacing, Partial, Delivered and Origin. It had no
+// Written of adopted objects, and no Changing and Rewrote of revisions.
 const format = 3
 
 // ErrNewer says that a newer release wrote the state, so this release must not act.
@@ -35,12 +35,15 @@ var ErrNewer = errors.New("a newer release of swarm-operator has written the sta
 //   - Without Unstated, nobody is asked before an object that is gone is made again without its settings.
 //   - Without Removed, an object that was being replaced is made from its manifest alone.
 //   - Without Released, released objects are managed again.
+//   - Without Origin, the source is whatever is read next under its name.
 type Memory struct {
 	Format int    `json:"format"`
 	Source string `json:"source"`
 	// HashKey keys the digests of content. It is no secret to anybody who can read the swarm's configs. It keeps
 	// digests that travel further, as object names do, from being guessed.
 	HashKey []byte `json:"hashKey"`
+	// Origin is where the source began when it was first read.
+	Origin Origin `json:"origin,omitzero"`
 	// InForce is the last revision without a problem.
 	InForce Revision `json:"inForce,omitzero"`
 	// Owned is how many objects the source owned when InForce was first seen.

@@ -9,11 +9,12 @@ import (
 )
 
 const (
-	guardPaused   = "paused"
-	guardHold     = "hold"
-	guardReleased = "unmanaged"
-	guardRewind   = "rewind"
-	guardSelf     = "self-last"
+	guardPaused      = "paused"
+	guardHold        = "hold"
+	guardReleased    = "unmanaged"
+	guardOtherSource = "other-source"
+	guardRewind      = "rewind"
+	guardSelf        = "self-last"
 )
 
 // paused refuses every step until a person has looked.
@@ -43,7 +44,7 @@ func released(s Step, f Facts, p Policy) []Refusal {
 // unadopt lets guards object to adoptions, which are no steps, in the same way as to steps that write. A hold is among
 // these objections: the source does not adopt an object that somebody wants left alone.
 func (p *Plan) unadopt(f Facts, policy Policy) {
-	guards := []Guard{{guardPaused, Each(paused)}, {guardHold, Each(onHold)}, {guardReleased, Each(released)}, {guardRewind, Each(rewound)}}
+	guards := []Guard{{guardPaused, Each(paused)}, {guardHold, Each(onHold)}, {guardReleased, Each(released)}, {guardOtherSource, Each(another)}, {guardRewind, Each(rewound)}}
 	p.Adopted = slices.DeleteFunc(p.Adopted, func(a Adoption) bool {
 		step := Step{Op: diff.Same, Key: a.Key, Instance: a.Want.Instance, Origin: OriginAdopts, Change: diff.Change{Op: diff.Same, Key: a.Key, Want: a.Want}}
 		for _, g := range guards {

@@ -38,6 +38,7 @@ var guards = []Guard{
 	{guardReleased, Each(released)},
 	{guardBroken, Each(unusable)},
 	{guardOwnership, Each(foreign)},
+	{guardOtherSource, Each(another)},
 	{guardRewind, Each(rewound)},
 	{"api-version", Each(tooNew)},
 	{"unknown-field", Each(unknownField)},
@@ -49,7 +50,7 @@ var guards = []Guard{
 	{guardPrune, Each(pruned)},
 	{"self", Each(selfStays)},
 	{guardInUse, inUse},
-	{"other-source", Each(otherSource)},
+	{guardOtherSource, Each(otherSource)},
 	{"removal-budget", removalBudget},
 }
 
@@ -98,6 +99,17 @@ func suspended(s Step, _ Facts, _ Policy) []Refusal {
 		return []Refusal{s.Refusal(Never, "policy.suspend is set: remove it to go on")}
 	}
 	return nil
+}
+
+// another asks before anything is done for a revision that may be of another source than the one that has the name. An
+// agreement for some objects does not count: the source's memory is all its own, or all the other one's.
+func another(s Step, f Facts, p Policy) []Refusal {
+	if f.OtherSource == "" || p.Consents.Agreed(OtherSource) {
+		return nil
+	}
+	r := s.Refusal(Consent, "%s", f.OtherSource)
+	r.Hazard = OtherSource
+	return []Refusal{r}
 }
 
 // rewound asks for consent if the revision is older than the one in force. If the policy says so, it also asks if the

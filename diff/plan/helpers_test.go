@@ -157,6 +157,8 @@ func (g *given) line(w []string) error {
 		f.OwnedServices = number(w[1])
 	case "shares-nothing":
 		f.Shares = false
+	case "other-source":
+		f.OtherSource = strings.Join(w[1:], " ")
 	case "api":
 		f.APIVersion = append(w, "")[1]
 	case "rewind":

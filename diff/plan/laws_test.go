@@ -62,6 +62,9 @@ func anything(t *rapid.T) given {
 	if g.Policy.AskRewritten = chance(t, "rewrites need consent", 4); chance(t, "rewritten", 8) {
 		f.Rewritten = "the history was rewritten"
 	}
+	if chance(t, "other source", 12) {
+		f.OtherSource = "it may be another one"
+	}
 	f.APIVersion = oneOf(t, "api", "1.52", "1.44", "1.41", "")
 	f.ReleasedAll, f.Self = chance(t, "all released", 20), oneOf(t, "self", v1.Key{}, services[0])
 	if chance(t, "paused", 20) {
@@ -283,24 +286,25 @@ func careful(t *rapid.T) {
 	for _, s := range p.Steps {
 		have, want := s.Change.Have, s.Change.Want
 		bad := map[string]bool{
-			"somebody else's":               have != nil && !have.Meta.Mine && (want == nil || want.Policy.Adoption() != v1.AdoptTakeover),
-			"another source's":              have != nil && have.Meta.Owner != "",
-			"a secret without consent":      have != nil && !have.Meta.Mine && s.Key.Kind == v1.KindSecret && !agreed(TakeoverSecret, s.Key),
-			"suspended":                     want != nil && want.Policy.Suspend,
-			"of a swarm that is not itself": g.Facts.Paused != "",
-			"on hold":                       slices.ContainsFunc(g.Facts.Holds, func(h Hold) bool { return h.Target == s.Key.String() && !h.Until.Equal(now) }),
-			"unmanaged":                     g.Facts.ReleasedAll || g.Facts.Released[s.Key],
-			"the operator's end":            s.Key == g.Facts.Self && (s.removal() || s.Op == diff.Replace),
-			"the operator, and not alone":   s.Key == g.Facts.Self && s.Op == diff.Update && len(p.Steps) > 1,
-			"a rewind without consent":      g.Facts.Rewind && !agreed(Rewind, s.Key),
-			"a replacement not agreed to":   s.Op == diff.Replace && (!agreed(Replace, s.Key) || want.Policy.Protect || len(have.Meta.UsedBy) > 0),
-			"a write that drops a setting":  have != nil && want != nil && len(have.Meta.Unknown) > 0,
-			"a want on record as failed":    s.Op == diff.Update && g.Facts.Failed[s.Key].Digest == want.Digest(),
-			"a use of what is missing":      want != nil && slices.ContainsFunc(want.Uses, func(k v1.Key) bool { return g.Facts.Missing[k] }),
-			"something forbidden":           slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Effect == diff.Forbidden }),
-			"something ignored":             slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Ignored }),
-			"too new for the engine":        LessAPI(g.Facts.APIVersion, "1.44") && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.SinceAPI != "" }),
-			"an update of nothing":          s.Op == diff.Update && len(s.Fields) == 0,
+			"somebody else's":                  have != nil && !have.Meta.Mine && (want == nil || want.Policy.Adoption() != v1.AdoptTakeover),
+			"another source's":                 have != nil && have.Meta.Owner != "",
+			"a secret without consent":         have != nil && !have.Meta.Mine && s.Key.Kind == v1.KindSecret && !agreed(TakeoverSecret, s.Key),
+			"suspended":                        want != nil && want.Policy.Suspend,
+			"of a swarm that is not itself":    g.Facts.Paused != "",
+			"on hold":                          slices.ContainsFunc(g.Facts.Holds, func(h Hold) bool { return h.Target == s.Key.String() && !h.Until.Equal(now) }),
+			"unmanaged":                        g.Facts.ReleasedAll || g.Facts.Released[s.Key],
+			"the operator's end":               s.Key == g.Facts.Self && (s.removal() || s.Op == diff.Replace),
+			"the operator, and not alone":      s.Key == g.Facts.Self && s.Op == diff.Update && len(p.Steps) > 1,
+			"another source's, and not agreed": g.Facts.OtherSource != "" && !g.Policy.Consents.Agreed(OtherSource),
+			"a rewind without consent":         g.Facts.Rewind && !agreed(Rewind, s.Key),
+			"a replacement not agreed to":      s.Op == diff.Replace && (!agreed(Replace, s.Key) || want.Policy.Protect || len(have.Meta.UsedBy) > 0),
+			"a write that drops a setting":     have != nil && want != nil && len(have.Meta.Unknown) > 0,
+			"a want on record as failed":       s.Op == diff.Update && g.Facts.Failed[s.Key].Digest == want.Digest(),
+			"a use of what is missing":         want != nil && slices.ContainsFunc(want.Uses, func(k v1.Key) bool { return g.Facts.Missing[k] }),
+			"something forbidden":              slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Effect == diff.Forbidden }),
+			"something ignored":                slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Ignored }),
+			"too new for the engine":           LessAPI(g.Facts.APIVersion, "1.44") && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.SinceAPI != "" }),
+			"an update of nothing":             s.Op == diff.Update && len(s.Fields) == 0,
 			"what an adoption does not cover": s.Change.Removed() && want.Gone.Adopted && (want.Policy.Enforce == nil || !*want.Policy.Enforce) && !slices.ContainsFunc(p.Steps, func(o Step) bool {
 				return slices.Contains(o.requires(), s.Key)
 			}) && !slices.ContainsFunc(p.Refused, func(r Refusal) bool { return r.Class == Later && slices.Contains(r.of.needs, s.Key) }),
@@ -319,7 +323,7 @@ func careful(t *rapid.T) {
 	}
 	for _, a := range p.Adopted {
 		if a.Want.Policy.Suspend || a.Want.Policy.Adopt == v1.AdoptNever || g.Facts.Released[a.Key] || g.Facts.ReleasedAll || g.Facts.Paused != "" ||
-			g.Facts.Rewind && !agreed(Rewind, a.Key) {
+			g.Facts.Rewind && !agreed(Rewind, a.Key) || g.Facts.OtherSource != "" && !g.Policy.Consents.Agreed(OtherSource) {
 			t.Fatalf("%s is taken over against its policy", a.Key)
 		}
 	}
@@ -397,6 +401,9 @@ func classed(t *rapid.T) {
 		agreed := g.Policy.Consents.Covers(r.Hazard, r.Key)
 		if strings.Contains(r.Why, "it was adopted") { // an agreement for all objects does not cover it
 			agreed = r.Guard == "prune" && g.Policy.Consents.Names(r.Hazard, r.Key)
+		}
+		if r.Why == g.Facts.OtherSource || strings.HasPrefix(r.Why, g.Facts.OtherSource+"; to agree") { // only one for all objects does
+			agreed = agreed && g.Policy.Consents.Agreed(r.Hazard)
 		}
 		if r.Hazard != "" && (r.Class != Consent || agreed) {
 			t.Fatalf("it was agreed to: %+v", r)

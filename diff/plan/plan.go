@@ -221,6 +221,9 @@ type Facts struct {
 	OwnedServices int
 	// Shares is true if the manifests name at least one object that the source owns.
 	Shares bool
+	// OtherSource says why the manifests may be of another source than the one that has the name. It is "" if they are
+	// not.
+	OtherSource string
 	// Keep says of an object which setting of its last manifest keeps it: prune: false or protect. "" means that none
 	// does.
 	Keep map[v1.Key]string

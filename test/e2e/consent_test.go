@@ -278,29 +278,6 @@ func TestARewindWaitsForConsent(t *testing.T) {
 	}
 }
 
-// Another repository has the name of a source that owns objects. None of its manifests is about them.
-func TestAnotherRepositoryUnderTheSameNameRemovesNothing(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, size{1, 0})
-	files := map[string]string{}
-	for i := range 4 {
-		files[file(i)] = service(name(i), "image: app:1", "replicas: 0")
-	}
-	r := w.repo("mistaken", files)
-	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
-	// Of two commits in the same second, neither is known to be the newer one.
-	for began := time.Now().Unix(); time.Now().Unix() == began; time.Sleep(10 * time.Millisecond) {
-	}
-	other := w.repo("mistaken", map[string]string{"x.yaml": service("x", "image: app:1", "replicas: 0")})
-	refused := w.want(1, "apply", "--host", w.host(), "--source", other.Dir)
-	if !strings.Contains(refused.out, "other-source") {
-		t.Errorf("apply does not say so:\n%s", refused)
-	}
-	for i := range 4 {
-		w.service(name(i))
-	}
-}
-
 // If a field cannot change in place, the running service is not removed for it unless somebody agreed.
 func TestAReplacementWaitsForConsent(t *testing.T) {
 	t.Parallel()

@@ -15,7 +15,9 @@ import (
 
 // Repo is a git repository with a checkout. It works without git on the machine.
 type Repo struct {
-	Dir  string
+	Dir string
+	// When is the date of commits. The zero value means now.
+	When time.Time
 	repo *git.Repository
 }
 
@@ -88,6 +90,9 @@ func (r *Repo) Merge(message string, parents ...string) (string, error) {
 		return "", fmt.Errorf("adding files: %w", err)
 	}
 	who := &object.Signature{Name: "Ada", Email: "ada@example.com", When: time.Now()}
+	if !r.When.IsZero() {
+		who.When = r.When
+	}
 	o := &git.CommitOptions{Author: who, AllowEmptyCommits: true}
 	for _, parent := range parents {
 		o.Parents = append(o.Parents, plumbing.NewHash(parent))
@@ -127,6 +132,41 @@ func (r *Repo) Clone(dir string) (*Repo, error) {
 		return nil, fmt.Errorf("opening a clone: %w", err)
 	}
 	return &Repo{Dir: dir, repo: repo}, nil
+}
+
+// Shallow makes another repository, with the newest commit alone, as git clone --depth 1 does.
+func (r *Repo) Shallow(dir string) (*Repo, error) {
+	out, err := r.Clone(dir)
+	if err != nil {
+		return nil, err
+	}
+	head, err := out.Head()
+	if err != nil {
+		return nil, err
+	}
+	all, err := out.repo.Log(&git.LogOptions{From: plumbing.NewHash(head)})
+	if err != nil {
+		return nil, fmt.Errorf("listing the commits of a clone: %w", err)
+	}
+	var behind []string
+	err = all.ForEach(func(c *object.Commit) error {
+		if hash := c.Hash.String(); hash != head {
+			behind = append(behind, hash)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing the commits of a clone: %w", err)
+	}
+	for _, hash := range behind {
+		if err := os.Remove(filepath.Join(dir, ".git", "objects", hash[:2], hash[2:])); err != nil {
+			return nil, fmt.Errorf("cutting a clone off: %w", err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".git", "shallow"), []byte(head+"\n"), 0o644); err != nil {
+		return nil, fmt.Errorf("cutting a clone off: %w", err)
+	}
+	return out, nil
 }
 
 // Pull copies the objects of another repository, and moves the branch and the files to one of its commits.
