@@ -200,7 +200,7 @@ func (r *Reconciler) think(ctx context.Context, run *Run) {
 	needs := r.decider.Needs(d)
 	r.decider.Learn(d, needs, r.askEngine(ctx, run, needs))
 	r.decider.Decide(d)
-	// Nothing of the source is delivered to where another source's manifests say
+	// Nothing of this source is delivered to where the manifests of another one say.
 	if run.Whole && !r.decider.Observe && run.Facts.Paused == "" && !run.Facts.ReleasedAll && !run.Foreign {
 		r.actor.Look(ctx, &run.acts)
 	}
