@@ -95,13 +95,17 @@ type Memory struct {
 	History []Entry `json:"history,omitempty"`
 	// Refused is the newest revision if it is not in force because it has problems. nil means that there is none.
 	Refused *Entry `json:"refused,omitempty"`
-	// Nodes and Managers are how many the swarm had.
-	Nodes    int `json:"nodes,omitempty"`
-	Managers int `json:"managers,omitempty"`
+	Size
 	// Delivered are keyed digests of the tokens and keys that were delivered, by what was delivered and where.
 	Delivered map[string]string `json:"delivered,omitempty"`
 	// Resumed is when a person last said that what was found is right.
 	Resumed time.Time `json:"resumed,omitzero"`
+}
+
+// Size is how many nodes and managers the swarm had.
+type Size struct {
+	Nodes    int `json:"nodes,omitempty"`
+	Managers int `json:"managers,omitempty"`
 }
 
 // Revision is a commit.

@@ -176,6 +176,18 @@ const (
 	Differs
 )
 
+// Lineage is how the revision stands to the source and to the revision in force, as git tells it.
+type Lineage struct {
+	// OtherSource says why the manifests may be of another source than the one that has the name. It is "" if they are
+	// not.
+	OtherSource string
+	// Rewind is true if the revision is an ancestor of the one in force.
+	Rewind bool
+	// Rewritten says which commits of the revision in force this revision takes back, although it is neither older
+	// nor newer. If they must be known and are not, Rewritten says why. It is "" if there are none.
+	Rewritten string
+}
+
 // Facts are what is known besides the differences. The zero value of each field is the careful answer.
 type Facts struct {
 	Now time.Time
@@ -184,11 +196,7 @@ type Facts struct {
 	// StateLost is true if objects carry our labels, but the operator's memory knows of no revision. Nothing is then
 	// removed or rotated.
 	StateLost bool
-	// Rewind is true if the revision is an ancestor of the one in force.
-	Rewind bool
-	// Rewritten says which commits of the revision in force this revision takes back, although it is neither older
-	// nor newer. If they must be known and are not, Rewritten says why. It is "" if there are none.
-	Rewritten string
+	Lineage
 	// Rollouts are the last updates of services, by the key of the service.
 	Rollouts map[v1.Key]Rollout
 	// Broken are objects that exist and that nothing can use, with the reason.
@@ -221,9 +229,6 @@ type Facts struct {
 	OwnedServices int
 	// Shares is true if the manifests name at least one object that the source owns.
 	Shares bool
-	// OtherSource says why the manifests may be of another source than the one that has the name. It is "" if they are
-	// not.
-	OtherSource string
 	// Keep says of an object which setting of its last manifest keeps it: prune: false or protect. "" means that none
 	// does.
 	Keep map[v1.Key]string

@@ -33,7 +33,7 @@ var wide = map[string]int{
 	"controllers/status/Status":        13,
 	"diff/Meta":                        14,
 	"diff/State":                       21,
-	"diff/plan/Facts":                  32,
+	"diff/plan/Facts":                  31,
 	"diff/plan/Refusal":                13,
 	"diff/plan/Step":                   13,
 	"sandbox/Sandbox":                  15,
