@@ -95,6 +95,7 @@ func (c *cluster) newRunner(conf startConfig) (*runner, error) {
 		logger:      c.e.logger,
 		name:        c.e.name,
 		onEvents:    c.e.events.fromStore,
+		crossing:    &c.e.sb.crossing,
 	}
 	if err := nr.start(conf); err != nil {
 		return nil, err

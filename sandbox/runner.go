@@ -57,6 +57,7 @@ type runner struct {
 	logger      *slog.Logger
 	name        string
 	onEvents    func(*api.WatchMessage)
+	crossing    *crossing // the swarm's
 
 	mu              sync.RWMutex
 	st              nodeState
@@ -217,7 +218,7 @@ func (r *runner) controlSocketChanges(ctx context.Context, n *node.Node) {
 			if conn == nil {
 				r.st.control, r.st.logs = nil, nil
 			} else {
-				r.st.control, r.st.logs = api.NewControlClient(conn), api.NewLogsClient(conn)
+				r.st.control, r.st.logs = networkCalls{api.NewControlClient(conn), r.crossing}, api.NewLogsClient(conn)
 				go watchStore(ctx, conn, r.onEvents)
 			}
 		}
@@ -287,6 +288,7 @@ func (r *runner) stop(farewell bool) error {
 	if n == nil {
 		return nil
 	}
+	defer r.crossing.stop()()
 	if farewell {
 		ctx, stop := context.WithTimeout(context.Background(), stopTimeout)
 		defer stop()

@@ -55,6 +55,7 @@ type Sandbox struct {
 	faults    faultTable
 	requests  requestLog
 	control   *controlServer
+	crossing  crossing
 
 	change sync.Mutex // only one of AddNode, RemoveNode and Close runs at a time
 
