@@ -150,8 +150,8 @@ func TestOneRepositoryAtManyPlacesIsOneSource(t *testing.T) {
 
 	t.Log("two commits at once: the newest does not name the one in force")
 	r.When = r.When.Add(time.Hour)
-	r.commit("4", manifest(4))
-	r.commit("5", manifest(5))
+	r.commit("4", manifest(1))
+	r.commit("5", manifest(4))
 	shallow = copied(r.Shallow)
 	if out := w.want(1, "diff", "--host", w.host(), "--source", shallow); !strings.Contains(out.errs, "it is not known whether these manifests are those of source places") || !strings.Contains(out.out, "app:4") {
 		t.Errorf("diff says %s", out)
