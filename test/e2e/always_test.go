@@ -208,7 +208,7 @@ func TestWhateverFailsForEver(t *testing.T) {
 			return true
 		case *swarmKind == onEngines: // the operator reacts in the same way there
 			return false
-		case *full: // as many as a sixteenth of those that there are in the scene growing
+		case *full: // as many as a twenty-fourth of those that there are in the scene growing
 			share := turn.Samples * max(1, n/2000)
 			return ((i-turn.Commits())%share+share)%share == 0
 		}

@@ -8,7 +8,7 @@
 // "without".
 //
 //	go test ./test/e2e                                  on the sandbox
-//	go test ./test/e2e -swarm=engines                   a sixteenth of what may differ, on dockerd, as root, on Linux; or E2E_SWARM=engines
+//	go test ./test/e2e -swarm=engines                   a few of those that may differ, on dockerd, as root, on Linux; or E2E_SWARM=engines
 //	go test ./test/e2e -swarm=engines -full             all of it; or E2E_FULL=1
 //	go test ./test/e2e -swarm=engines -managers 3 -workers 2
 //	go test ./test/e2e -swarm=engines -run Docker -v -args -watch=10m
@@ -19,7 +19,8 @@
 //
 // Without -full, scenarios that disturb an apply at each of its calls take a sample of the calls. On the sandbox that
 // is every fourth call, each disturbed in one of the ways; on engines it is one decisive call. The sample changes
-// with each commit, like the sixteenths above (package turn). The lease and polling are then twice as fast as in
+// with each commit, like the scenarios above (package turn). Of
+// scenarios with parts that take long, every second part runs. The lease and polling are then twice as fast as in
 // production. With -full every call is disturbed in every way, at production speed.
 //
 // TestPairsOfRevisions draws its cases from seeds: two new ones with each commit, 60 with -full, or as many as -pairs

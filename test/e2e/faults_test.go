@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -36,7 +35,7 @@ func TestAnApplyConvergesThroughFaults(t *testing.T) {
 		"no registry":               {{Path: "/distribution/.*", Status: 500, Message: "no such host"}},
 		"a registry that is closed": {{Path: "/distribution/.*", Status: http.StatusForbidden, Message: "denied"}},
 	}
-	for _, name := range everySecond(slices.Sorted(maps.Keys(all))) {
+	for name := range everySecondOf(all) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			faults := all[name]

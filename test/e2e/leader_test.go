@@ -18,17 +18,19 @@ import (
 // none pauses or asks for a confirmation. The rest of the commit is carried out, each service once.
 func TestALeaderLostDuringACommitPausesNobody(t *testing.T) {
 	t.Parallel()
-	t.Run("the acting one's own", func(t *testing.T) {
-		t.Parallel()
-		w := newWorld(t, size{3, 0}).in(t)
-		ranked := w.byRank()
-		w.losesLeader(ranked[0], ranked[0], ranked[1])
-	})
-	t.Run("the leader of the acting one's", func(t *testing.T) {
-		t.Parallel()
-		w := newWorld(t, size{3, 0}).in(t)
-		ranked := w.byRank()
-		w.losesLeader(ranked[0], ranked[1], ranked[2])
+	inTurns(t, map[string]func(*testing.T){
+		"the acting one's own": func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, size{3, 0}).in(t)
+			ranked := w.byRank()
+			w.losesLeader(ranked[0], ranked[0], ranked[1])
+		},
+		"the leader of the acting one's": func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, size{3, 0}).in(t)
+			ranked := w.byRank()
+			w.losesLeader(ranked[0], ranked[1], ranked[2])
+		},
 	})
 }
 

@@ -20,7 +20,7 @@ func TestABrokenReadRemovesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
 	answers := map[string][]byte{"cut": nil, "empty": []byte("[]\n"), "null": []byte("null\n"), "html": []byte("<html>Bad gateway</html>")}
-	for n, path := range []string{"/services", "/networks", "/configs", "/secrets", "/info"} {
+	for n, path := range everySecond([]string{"/services", "/networks", "/configs", "/secrets", "/info"}) {
 		t.Run(strings.TrimPrefix(path, "/"), func(t *testing.T) {
 			t.Parallel()
 			w := w.in(t)
@@ -281,7 +281,7 @@ func TestARollbackOfARollbackIsNoFailure(t *testing.T) {
 func TestARevertOfAFailedCommitGoesThrough(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 2})
-	for action, state := range map[string]swarm.UpdateState{"pause": swarm.UpdateStatePaused, "rollback": swarm.UpdateStateRollbackCompleted} {
+	for action, state := range everySecondOf(map[string]swarm.UpdateState{"pause": swarm.UpdateStatePaused, "rollback": swarm.UpdateStateRollbackCompleted}) {
 		t.Run(action, func(t *testing.T) {
 			t.Parallel()
 			f := w.in(t).failing("reverted-"+action, action)

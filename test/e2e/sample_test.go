@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"iter"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/swarm-operator/swarm-operator/test/harness"
@@ -101,16 +104,34 @@ func reached(n, of int) int {
 // endless reports whether points go on until a call is not reached.
 func endless() bool { return *swarmKind != onEngines || *full }
 
-// everySecond returns every second case, and with the next commit the other ones. With -full it returns all.
+// everySecond returns every second case, and with the next commit the other ones. On engines it is with the scenario's
+// next turn. With -full it returns all.
 func everySecond[T any](cases []T) []T {
-	if *full {
+	if *full || len(cases) < 2 {
 		return cases
 	}
+	n := max(0, turn.Commits())
 	var out []T
-	for i := turn.Now() % 2; i < len(cases); i += 2 {
+	for i := (n + n/turn.Turns) % 2; i < len(cases); i += 2 {
 		out = append(out, cases[i])
 	}
 	return out
+}
+
+// everySecondOf does the same for cases with names.
+func everySecondOf[T any](cases map[string]T) map[string]T {
+	out := map[string]T{}
+	for _, name := range everySecond(slices.Sorted(maps.Keys(cases))) {
+		out[name] = cases[name]
+	}
+	return out
+}
+
+// inTurns runs every second of the parts of a scenario.
+func inTurns(t *testing.T, parts map[string]func(*testing.T)) {
+	for name, part := range everySecondOf(parts) {
+		t.Run(name, part)
+	}
 }
 
 // The functions below recognise the last write of each apply that is disturbed.

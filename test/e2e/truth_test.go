@@ -42,7 +42,7 @@ func TestAChangeOfPortsIsRolledOutWhenItsTasksAreNew(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 2})
 	changes := []string{"{target: 80, published: 7081}", "{target: 80, published: 7082}", "{target: 80, published: 7083, mode: host}", "", "{target: 80, published: 7084}"}
-	t.Run("apply", func(t *testing.T) {
+	inTurns(t, map[string]func(*testing.T){"apply": func(t *testing.T) {
 		t.Parallel()
 		w := w.in(t)
 		r := w.repo("ports-apply", map[string]string{"a.yaml": published("ports-a", "{target: 80, published: 7080}")})
@@ -56,8 +56,7 @@ func TestAChangeOfPortsIsRolledOutWhenItsTasksAreNew(t *testing.T) {
 			}
 			w.want(0, "history", "--name", "ports-apply", "--host", w.host()).says(t, hash[:10]+" ", "rolled-out")
 		}
-	})
-	t.Run("run", func(t *testing.T) {
+	}, "run": func(t *testing.T) {
 		t.Parallel()
 		w := w.in(t)
 		swap := func(ports string) string { return strings.ReplaceAll(ports, "708", "709") }
@@ -74,7 +73,7 @@ func TestAChangeOfPortsIsRolledOutWhenItsTasksAreNew(t *testing.T) {
 				t.Errorf("after wait with ports [%s]: %v", ports, err)
 			}
 		}
-	})
+	}})
 }
 
 func TestOneShotsAreReadyWhenTheyHaveEnded(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 // disturbed on the sandbox.
 const (
 	Turns   = Samples + Heavies
-	Samples = 16
+	Samples = 24
 	Heavies = 8
 	Calls   = 4
 )
@@ -28,11 +28,11 @@ const Variable = "E2E_TURN"
 func Now() int { return of(Commits()) }
 
 // Sample returns which sample of the scenarios has a turn, from 0 to Samples-1. It returns false if a heavy test has it.
-func Sample(now int) (int, bool) { return now - now/3 - 1, now%3 != 0 }
+func Sample(now int) (int, bool) { return now - now/4 - 1, now%4 != 0 }
 
-// Heavy returns which heavy test has a turn, from 0 to Heavies-1. It returns false if a sample has it. Every third
+// Heavy returns which heavy test has a turn, from 0 to Heavies-1. It returns false if a sample has it. Every fourth
 // turn is a heavy test's.
-func Heavy(now int) (int, bool) { return now / 3, now%3 == 0 }
+func Heavy(now int) (int, bool) { return now / 4, now%4 == 0 }
 
 // Commits returns the number of commits, which differs for each commit. Without git or a repository it returns 0,
 // because any number will do.
