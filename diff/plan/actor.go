@@ -145,14 +145,13 @@ func quoted(s string) string {
 	return s
 }
 
-// agreement is how somebody agrees to the hazard of a refusal.
+// agreement is how somebody agrees to the hazard of a refusal. The zero value means by the name of the hazard, in a
+// commit or a command.
 type agreement uint8
 
 const (
-	// byHazard means by the name of the hazard, in a commit or a command.
-	byHazard agreement = iota
-	// byObject means by that name and the name of the object.
-	byObject
+	// byObject means by the names of the hazard and of the object.
+	byObject agreement = iota + 1
 	// asTold means by the command that the reason already names.
 	asTold
 )
