@@ -88,15 +88,7 @@ func (c *cluster) halt(farewell bool) error {
 }
 
 func (c *cluster) newRunner(conf startConfig) (*runner, error) {
-	nr := &runner{
-		stateDir:    c.stateDir,
-		controlSock: c.e.controlSock,
-		executor:    c.e.executor,
-		logger:      c.e.logger,
-		name:        c.e.name,
-		onEvents:    c.e.events.fromStore,
-		crossing:    &c.e.sb.crossing,
-	}
+	nr := &runner{machine: c.e.machine, stateDir: c.stateDir, executor: c.e.executor, onEvents: c.e.events.fromStore}
 	if err := nr.start(conf); err != nil {
 		return nil, err
 	}

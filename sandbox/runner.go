@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -51,13 +50,10 @@ type startConfig struct {
 // runner keeps one SwarmKit node running, as dockerd does. It starts a node that exits again, after longer and longer
 // delays, until somebody stops it.
 type runner struct {
-	stateDir    string
-	controlSock string
-	executor    *executor
-	logger      *slog.Logger
-	name        string
-	onEvents    func(*api.WatchMessage)
-	crossing    *crossing // the swarm's
+	machine  *machine
+	stateDir string
+	executor *executor
+	onEvents func(*api.WatchMessage)
 
 	mu              sync.RWMutex
 	st              nodeState
@@ -110,7 +106,7 @@ func (r *runner) startLocked(conf startConfig) error {
 	}
 	nc := &node.Config{
 		ForceNewCluster:    conf.forceNewCluster,
-		ListenControlAPI:   r.controlSock,
+		ListenControlAPI:   r.machine.controlSock,
 		ListenRemoteAPI:    conf.ListenAddr,
 		AdvertiseRemoteAPI: conf.AdvertiseAddr,
 		NetworkConfig: &networkallocator.Config{
@@ -140,7 +136,7 @@ func (r *runner) startLocked(conf startConfig) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(withLogger(context.Background(), r.logger, r.name))
+	ctx, cancel := context.WithCancel(withLogger(context.Background(), r.machine.logger, r.machine.name))
 	if err := n.Start(ctx); err != nil {
 		cancel()
 		return err
@@ -218,7 +214,7 @@ func (r *runner) controlSocketChanges(ctx context.Context, n *node.Node) {
 			if conn == nil {
 				r.st.control, r.st.logs = nil, nil
 			} else {
-				r.st.control, r.st.logs = networkCalls{api.NewControlClient(conn), r.crossing}, api.NewLogsClient(conn)
+				r.st.control, r.st.logs = networkCalls{api.NewControlClient(conn), &r.machine.sb.crossing}, api.NewLogsClient(conn)
 				go watchStore(ctx, conn, r.onEvents)
 			}
 		}
@@ -288,7 +284,7 @@ func (r *runner) stop(farewell bool) error {
 	if n == nil {
 		return nil
 	}
-	defer r.crossing.stop()()
+	defer r.machine.sb.crossing.stop()()
 	if farewell {
 		ctx, stop := context.WithTimeout(context.Background(), stopTimeout)
 		defer stop()

@@ -48,14 +48,11 @@ type Sandbox struct {
 	dir       string
 	temporary bool
 	lock      *os.File
-	port      uint16
-	addresses *addresses
-	fabric    *fabric // nil if there are too many machines
-	logger    *slog.Logger
-	faults    faultTable
-	requests  requestLog
-	control   *controlServer
-	crossing  crossing
+	wiring
+	logger   *slog.Logger
+	faults   faultTable
+	requests requestLog
+	control  *controlServer
 
 	change sync.Mutex // only one of AddNode, RemoveNode and Close runs at a time
 
@@ -63,6 +60,14 @@ type Sandbox struct {
 	machines []*machine
 	made     map[string]int
 	closed   bool
+}
+
+// wiring is what connects the machines.
+type wiring struct {
+	port      uint16
+	addresses *addresses
+	fabric    *fabric // nil if there are too many machines
+	crossing  crossing
 }
 
 // Start starts a sandbox and returns when every node is ready. It does not wait for a swarm that is locked or has no

@@ -36,10 +36,10 @@ var wide = map[string]int{
 	"diff/plan/Facts":                  31,
 	"diff/plan/Refusal":                13,
 	"diff/plan/Step":                   13,
-	"sandbox/Sandbox":                  15,
+	"sandbox/Sandbox":                  13,
 	"sandbox/controller":               13,
 	"sandbox/machine":                  16,
-	"sandbox/runner":                   16,
+	"sandbox/runner":                   14,
 	"sandbox/startConfig":              14,
 }
 
