@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -83,7 +84,9 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 	}
 	// More lanes would make the sandbox's raft lose its leaders if there are few processors.
 	const together, computes, onEngines = 0, 1, 2
-	with := func(more ...string) []string { return append(slices.Clone(common), more...) }
+	// Tests that wait for a clock leave processors idle, so one package more than there are processors is under test.
+	atOnce := fmt.Sprintf("-p=%d", runtime.NumCPU()+1)
+	with := func(more ...string) []string { return append(slices.Clone(common), append(more, atOnce)...) }
 	plain := group{name: "code", lane: computes, flags: with("-skip=" + checked), env: []string{"CGO_ENABLED=0"}}
 	races := plain
 	races.name, races.flags, races.why = "concurrent code", with("-skip="+checked), "; the race detector is missing"
@@ -91,7 +94,7 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 		races.flags, races.env, races.why = append(raceFlags(), races.flags...), []string{"CGO_ENABLED=1"}, ""
 	}
 	scenarios := group{name: "scenarios", lane: together, flags: common, env: []string{"CGO_ENABLED=0"}}
-	started := group{name: "processes", lane: computes, flags: common, env: []string{"CGO_ENABLED=0"}}
+	started := group{name: "processes", lane: computes, flags: with(), env: []string{"CGO_ENABLED=0"}}
 	real := group{name: "scenarios on real engines", lane: onEngines, flags: common, env: []string{"CGO_ENABLED=0", "E2E_SWARM=engines"}}
 	if o.full {
 		for _, g := range []*group{&scenarios, &started, &real} {
@@ -118,7 +121,7 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 		}
 	}
 	// Groups that another run may have to complete (-rest) come first.
-	groups := []group{scenarios, started, races, plain, real}
+	groups := []group{scenarios, started, plain, races, real}
 	switch {
 	case o.engines:
 		h := heavyAt(turn.Now())

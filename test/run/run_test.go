@@ -202,8 +202,8 @@ func TestPackagesAreInTheGroupThatTheyNeed(t *testing.T) {
 		race, engines bool
 		want          string
 	}{
-		{options{args: few}, true, false, "scenarios:e2e processes:engines concurrent code:state concurrent code:kinds code:diff code:node"},
-		{options{args: few}, false, true, "scenarios:e2e concurrent code:state concurrent code:kinds code:diff code:node scenarios on real engines:e2e scenarios on real engines:engines"},
+		{options{args: few}, true, false, "scenarios:e2e processes:engines code:diff code:node concurrent code:state concurrent code:kinds"},
+		{options{args: few}, false, true, "scenarios:e2e code:diff code:node concurrent code:state concurrent code:kinds scenarios on real engines:e2e scenarios on real engines:engines"},
 		{options{args: few, engines: true}, true, true, "scenarios on real engines:e2e"},
 		{options{args: few, full: true}, true, true, "scenarios:e2e scenarios on real engines:e2e scenarios on real engines:engines"},
 	} {
