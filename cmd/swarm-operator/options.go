@@ -347,7 +347,7 @@ func parseConsents(texts []string) (plan.Consents, error) {
 		}
 		out = append(out, c...)
 	}
-	return out, nil
+	return out.Said(who(), "with --consent"), nil
 }
 
 // printProblems lists the problems of a revision, at most limit of them.

@@ -25,7 +25,7 @@ func (p Policy) consents(run *Decision) plan.Consents {
 	}
 	for _, a := range run.Memory.Approvals {
 		if state.SameRevision(run.InForce.Hash, a.Revision) {
-			out = append(out, a.Consents...)
+			out = append(out, a.Consents.Said(a.By, "by command")...)
 		}
 	}
 	var inVain []string
@@ -79,7 +79,7 @@ func (p Policy) SaidBy(c, revision git.Commit, passed bool) Said {
 			said.Wrong = append(said.Wrong, fmt.Sprintf("commit %s: %s: %v", c.Short(), plan.Trailer, err))
 			continue
 		}
-		for _, one := range consents {
+		for _, one := range consents.Said(c.Author, fmt.Sprintf("in commit %s: %s", c.Short(), state.Subject(c.Message))) {
 			if one.Hazard.ByCommand() {
 				vain(string(one.Hazard), fmt.Sprintf(", because a commit cannot agree to it; to agree, run: swarm-operator approve %s %s", revision.Short(), one.Hazard))
 			} else {

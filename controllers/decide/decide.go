@@ -122,6 +122,8 @@ type Standing struct {
 	Foreign bool
 	// stranger is true if the revision is certainly of another source, whoever agreed.
 	stranger bool
+	// Given are the consents that the plan was made with.
+	Given plan.Consents
 	// Frozen is true if this run must not change the memory.
 	Frozen bool
 	// rewrote is what the revision takes back of the one in force, before it is in force itself. It is nil if it
@@ -280,8 +282,9 @@ func (d *Decider) Decide(run *Decision) {
 		run.Facts.Failed[failed.Key] = failed
 	}
 	prune := run.Defaults.Policy.Prune
+	run.Given = slices.Concat(run.consents, d.Consents)
 	run.Plan = plan.Build(run.Changes, run.Facts, plan.Policy{
-		Source: run.Source, RepairAfter: d.RepairAfter, RepairRestartsAfter: d.RepairRestartsAfter, Budgets: d.Budgets, Consents: append(run.consents, d.Consents...),
+		Source: run.Source, RepairAfter: d.RepairAfter, RepairRestartsAfter: d.RepairRestartsAfter, Budgets: d.Budgets, Consents: run.Given,
 		CommandsOnly: d.CommandsOnly, AskRewritten: d.AskRewritten, PruneAdopted: prune != nil && *prune, InsecureEngines: d.InsecureEngines,
 	}, d.kinds.Part(), run.Surveyed.Part, run.Rotating.Part)
 	d.writeDown(run)

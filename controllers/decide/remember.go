@@ -18,7 +18,7 @@ import (
 // the one it was. The other instances would only overwrite what it writes.
 func (d *Decider) remember(run *Decision) {
 	m := &run.Memory
-	given := append(slices.Clone(run.consents), d.Consents...)
+	given := run.Given
 	run.Outdated, run.asks = run.Facts.Rewind && !given.Agreed(plan.Rewind), d.AsksRewritten(run, given)
 	run.Foreign = run.Facts.OtherSource != "" && !given.Agreed(plan.OtherSource)
 	if run.Frozen = run.Outdated || run.asks || run.Foreign || run.Facts.Paused != "" || run.Facts.ReleasedAll; run.Frozen {

@@ -100,6 +100,10 @@ const Trailer = "Consent"
 type Consented struct {
 	Hazard  Hazard
 	Objects []v1.Key
+	// By is who agreed, and How is where: in a commit, or with a command. They are for the record, and change no
+	// decision. An agreement that an older release has remembered has neither.
+	By  string `json:",omitempty"`
+	How string `json:",omitempty"`
 }
 
 // Consents are the agreements in force.
@@ -116,6 +120,26 @@ func (cs Consents) Covers(h Hazard, k v1.Key) bool {
 // count.
 func (cs Consents) Names(h Hazard, k v1.Key) bool {
 	return slices.ContainsFunc(cs, func(c Consented) bool { return c.Hazard == h && slices.Contains(c.Objects, k) })
+}
+
+// Said returns the agreements with who gave them, and where.
+func (cs Consents) Said(by, how string) Consents {
+	out := slices.Clone(cs)
+	for i := range out {
+		out[i].By, out[i].How = by, how
+	}
+	return out
+}
+
+// To returns the agreements that cover one of the hazards for the object.
+func (cs Consents) To(hazards []Hazard, k v1.Key) Consents {
+	var out Consents
+	for _, c := range cs {
+		if slices.Contains(hazards, c.Hazard) && (Consents{c}).Covers(c.Hazard, k) {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // Agreed reports whether somebody agreed to the hazard for all objects.

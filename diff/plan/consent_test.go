@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
 )
 
 func TestParseConsent(t *testing.T) {
@@ -19,7 +20,7 @@ func TestParseConsent(t *testing.T) {
 	}{
 		{text: "removals", want: Consents{{Hazard: Removals}}},
 		{text: " removals , replace ", want: Consents{{Hazard: Removals}, {Hazard: Replace}}},
-		{text: "removals Service/a Service/b, restarts", want: Consents{{Removals, []v1.Key{a, b}}, {Hazard: Restarts}}},
+		{text: "removals Service/a Service/b, restarts", want: Consents{{Hazard: Removals, Objects: []v1.Key{a, b}}, {Hazard: Restarts}}},
 		{text: "many-managers, force-node-removal", want: Consents{{Hazard: ManyManagers}, {Hazard: ForceNodeRemoval}}},
 		{text: "removal", err: `"removal" is not a hazard; did you mean removals?`},
 		{text: "Removals", err: `"Removals" is not a hazard; did you mean removals?`},
@@ -50,7 +51,7 @@ func TestParseConsent(t *testing.T) {
 
 func TestConsentsCover(t *testing.T) {
 	a, b := v1.Key{Kind: "Service", Name: "a"}, v1.Key{Kind: "Service", Name: "b"}
-	cs := Consents{{Removals, []v1.Key{a}}, {Hazard: Replace}}
+	cs := Consents{{Hazard: Removals, Objects: []v1.Key{a}}, {Hazard: Replace}}
 	for _, test := range []struct {
 		hazard Hazard
 		key    v1.Key
@@ -196,4 +197,58 @@ func FuzzParseConsent(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Who agreed is for the record. It changes neither what an agreement covers nor what it was read from.
+func TestAnAgreementSaysWhoGaveIt(t *testing.T) {
+	a, b := v1.Key{Kind: "Service", Name: "a"}, v1.Key{Kind: "Service", Name: "b"}
+	read, err := ParseConsent("removals Service/a, restarts, replace Service/b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := read.Said("Ada", "by command")
+	for i := range said {
+		if said[i].By != "Ada" || said[i].How != "by command" || read[i].By != "" {
+			t.Errorf("said %+v, read %+v", said[i], read[i])
+		}
+	}
+	for name, c := range map[string]struct {
+		hazards []Hazard
+		key     v1.Key
+		want    Consents
+	}{
+		"no hazard":                   {nil, a, nil},
+		"one that names the object":   {[]Hazard{Removals}, a, said[:1]},
+		"one that names another":      {[]Hazard{Removals, Replace}, a, said[:1]},
+		"one for all":                 {[]Hazard{Restarts}, b, said[1:2]},
+		"two":                         {[]Hazard{Replace, Restarts}, b, said[1:]},
+		"one that nobody agreed to":   {[]Hazard{Outage}, a, nil},
+		"two, and one not agreed to":  {[]Hazard{Outage, Removals}, a, said[:1]},
+		"an object that is not named": {[]Hazard{Removals}, b, nil},
+	} {
+		if d := cmp.Diff(c.want, said.To(c.hazards, c.key)); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+	}
+}
+
+func TestAStepHasTheRisksThatAConsentMayBeAbout(t *testing.T) {
+	rolls := Step{Op: diff.Update, Effect: diff.RestartsTasks}
+	for name, c := range map[string]struct {
+		step Step
+		want []Hazard
+	}{
+		"a removal":                 {Step{Op: diff.Remove}, []Hazard{Removals, ForceNodeRemoval}},
+		"a removal that makes room": {Step{Op: diff.Remove, Hazards: []Hazard{Replace}}, []Hazard{Replace, Removals, ForceNodeRemoval}},
+		"a roll-out":                {rolls, []Hazard{Restarts}},
+		"an update in place":        {Step{Op: diff.Update}, nil},
+		"a promotion":               {Step{Op: diff.Update, Origin: OriginPromotes}, []Hazard{EvenManagers, SingleManager, ManyManagers}},
+		"a demotion":                {Step{Op: diff.Update, Origin: OriginDemotes}, []Hazard{EvenManagers, SingleManager, ManyManagers}},
+		"a new object":              {Step{Op: diff.Create}, []Hazard{TakeoverSecret}},
+		"a replacement":             {Step{Op: diff.Replace, Hazards: []Hazard{Replace}}, []Hazard{Replace}},
+	} {
+		if d := cmp.Diff(c.want, c.step.Risks()); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+	}
 }

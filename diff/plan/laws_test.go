@@ -131,7 +131,7 @@ func anything(t *rapid.T) given {
 	g.Policy.Budgets = Budgets{Removals: rapid.IntRange(0, 4).Draw(t, "removals"), Restarts: rapid.IntRange(0, 3).Draw(t, "restarts"), Rollouts: rapid.IntRange(1, 3).Draw(t, "rollouts"), FailedRollouts: rapid.IntRange(1, 3).Draw(t, "failed")}
 	for _, h := range []Hazard{Removals, Restarts, Replace, TakeoverSecret, Rewind, OtherSource} {
 		if chance(t, "consent", 4) {
-			g.Policy.Consents = append(g.Policy.Consents, Consented{h, someKeys(t, "to", names, 3)})
+			g.Policy.Consents = append(g.Policy.Consents, Consented{Hazard: h, Objects: someKeys(t, "to", names, 3)})
 		}
 	}
 	return g

@@ -121,6 +121,23 @@ func afterNeeds(steps []Step) []Step {
 	return out
 }
 
+// Risks returns the hazards of the step that somebody may have agreed to. The plan had to have such a consent only if a
+// budget was used up, or if the object is of a certain kind.
+func (s Step) Risks() []Hazard {
+	out := slices.Clone(s.Hazards)
+	switch {
+	case s.Op == diff.Remove:
+		out = append(out, Removals, ForceNodeRemoval)
+	case s.RollsOut():
+		out = append(out, Restarts)
+	case s.ChangesRole():
+		out = append(out, EvenManagers, SingleManager, ManyManagers)
+	case s.Op == diff.Create:
+		out = append(out, TakeoverSecret)
+	}
+	return out
+}
+
 // hazards returns the hazards that somebody had to agree to for the step to be in the plan. It is for people who read
 // the plan.
 func hazards(s Step) []Hazard {
