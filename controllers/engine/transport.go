@@ -64,9 +64,17 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		req.Header = merged(req.Header, f.header())
 	}
+	record := recorder(req, t.host)
 	resp, err := t.base.RoundTrip(req)
 	if err != nil {
-		return nil, carrier{c.fail(err)}
+		e := c.fail(err)
+		if record != nil && e.Sent {
+			record(0)
+		}
+		return nil, carrier{e}
+	}
+	if record != nil {
+		record(resp.StatusCode)
 	}
 	if resp.StatusCode/100 == 3 {
 		_ = resp.Body.Close()
