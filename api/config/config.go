@@ -22,6 +22,9 @@ type Configuration struct {
 	HTTP HTTP `json:"http,omitzero"`
 	// Log is what the operator logs.
 	Log Log `json:"log,omitzero"`
+	// AuditLog is a file that the operator adds a line in JSON to for each write, delivery, consent, hold and refusal, or -
+	// for the standard output. Default: none.
+	AuditLog string `json:"auditLog,omitempty" flag:"audit-log"`
 	// Instance is the name of this instance in the lease and in status. Default: the hostname.
 	Instance string `json:"instance,omitempty" flag:"instance"`
 	// OwnService is the name of the service that the operator itself runs as. The operator updates it last, and never

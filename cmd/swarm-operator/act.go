@@ -25,6 +25,7 @@ type actFlags struct {
 	name    string
 	place   string
 	timeout time.Duration
+	audit   auditFlag
 	out     output
 }
 
@@ -35,6 +36,7 @@ func (f *actFlags) register(cmd *cobra.Command, named bool) {
 	}
 	registerCheckout(cmd, &f.place)
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 30*time.Second, "how long to wait while another operator or command acts on the swarm")
+	f.audit.register(cmd)
 	f.out.register(cmd, "output format")
 	f.vocabulary().register(cmd)
 }
@@ -60,27 +62,38 @@ type acting struct {
 	own      []*swarm.Config
 	checkout *checkout
 	done     acted
+	// audited closes the record of what the command does.
+	audited func()
 }
 
 func (f *actFlags) open(cmd *cobra.Command) (*acting, error) {
 	if err := cmp.Or(checkPositive("timeout", f.timeout), checkPlace(cmd, f.place)); err != nil {
 		return nil, err
 	}
+	audited, err := f.audit.command(cmd, f.out)
+	if err != nil {
+		return nil, err
+	}
 	c, log, err := f.eng.openQuiet(cmd)
 	if err != nil {
+		audited()
 		return nil, err
 	}
 	own, err := state.Read(cmd.Context(), c)
 	if err != nil {
 		c.Close()
+		audited()
 		return nil, err
 	}
-	return &acting{actFlags: f, cmd: cmd, engine: c, log: log, own: own, checkout: openCheckout(cmd.Context(), f.place), done: acted{Messages: []string{}}}, nil
+	return &acting{
+		actFlags: f, cmd: cmd, engine: c, log: log, own: own, checkout: openCheckout(cmd.Context(), f.place), done: acted{Messages: []string{}}, audited: audited,
+	}, nil
 }
 
 func (a *acting) close() {
 	a.checkout.close()
 	a.engine.Close()
+	a.audited()
 }
 
 // say prints a line, or keeps it for the JSON document.

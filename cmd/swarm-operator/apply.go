@@ -31,6 +31,7 @@ func newApply() *cobra.Command {
 	var consents []string
 	var wait bool
 	var timeout time.Duration
+	var record auditFlag
 	var out output
 	cmd := &cobra.Command{
 		Use:   "apply",
@@ -46,6 +47,11 @@ what was done and the outcome. The text goes to the standard error meanwhile.`,
 			if err := checkPositive("timeout", timeout); err != nil {
 				return err
 			}
+			audited, err := record.command(cmd, out)
+			if err != nil {
+				return err
+			}
+			defer audited()
 			r, done, err := open(cmd, &src, &eng, budgets, consents, false)
 			if err != nil {
 				return err
@@ -68,6 +74,7 @@ what was done and the outcome. The text goes to the standard error meanwhile.`,
 	eng.register(cmd)
 	eng.registerStated(cmd, false)
 	budgets.register(cmd)
+	record.register(cmd)
 	out.register(cmd, "output format")
 	cmd.Flags().StringArrayVar(&consents, "consent", nil, "agree to this hazard in this run, for example 'removals Service/a'; may be given again")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until what changed is rolled out")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/swarm-operator/swarm-operator/controllers/audit"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
@@ -93,6 +94,7 @@ func (a *acting) approve(ctx context.Context, source, revision string, consents 
 		return err
 	}
 	a.done.Revision = revision
+	audit.Agreed(ctx, audit.Run{Source: source, Revision: revision, Given: consents.Said(who(), "by command")})
 	for _, c := range consents {
 		a.done.Consents = append(a.done.Consents, consented{string(c.Hazard), c.Objects})
 		text := string(c.Hazard)

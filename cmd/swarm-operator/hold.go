@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/audit"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -71,6 +72,7 @@ func (a *acting) hold(t target, reason string, period time.Duration) error {
 	if err != nil {
 		a.note("%v", err)
 	}
+	audit.Stopped(a.cmd.Context(), h.Hold, h.By, audit.Began)
 	a.done.Source, a.done.Holds = t.source(), []plan.Hold{h.Hold}
 	a.say("%s is on hold: %s", t.text, h.Text())
 	a.replaced(h)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/audit"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 	"github.com/swarm-operator/swarm-operator/controllers/observe"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
@@ -45,6 +46,7 @@ func (a *acting) resume(ctx context.Context, t target) error {
 	ended, err := state.EndHolds(ctx, a.engine, t.text)
 	a.done.Source = t.source()
 	for _, h := range ended {
+		audit.Stopped(ctx, h.Hold, who(), audit.Ended)
 		a.done.Holds = append(a.done.Holds, h.Hold)
 		a.say("%s: ended the hold %s: %s", t.text, h.Name, h.Text())
 	}

@@ -34,9 +34,9 @@ type runFlags struct {
 	eng         engineFlags
 	budgets     budgetFlags
 	http        httpFlags
+	audit       auditFlag
 	mode        string
-	instance    string
-	ownService  string
+	identity
 	resync      time.Duration
 	repairAfter time.Duration
 	// repairRestartsAfter is the delay of repairs that restart tasks.
@@ -44,6 +44,9 @@ type runFlags struct {
 	outside             config.Named
 	guards              *revisions.Guards
 }
+
+// identity is what this operator is: an instance among others, and perhaps a service of the swarm.
+type identity struct{ instance, ownService string }
 
 func newRun() *cobra.Command {
 	var f runFlags
@@ -71,6 +74,7 @@ as before, and the condition ConfigurationRefused says what is wrong.`,
 	f.budgets.register(cmd)
 	enumFlag(cmd, cmd.Flags(), &f.mode, "mode", "", "what to do about differences; observe reports them and never writes", "enforce", "enforce", "observe")
 	f.http.register(cmd)
+	f.audit.register(cmd)
 	cmd.Flags().StringVar(&f.instance, "instance", "", "name of this instance in the lease and in status (default: the hostname)")
 	cmd.Flags().StringVar(&f.ownService, "own-service", "", "name of the service that the operator itself runs as; the operator updates it last, and never removes it")
 	vocabulary{&f.src.location, &f.eng}.register(cmd)
@@ -118,6 +122,11 @@ func (f *runFlags) once(cmd *cobra.Command, w *watched) error {
 	})
 	board := status.NewBoard(v1.Scrub(f.src.location), f.mode, metrics, log, time.Now)
 	board.Named(f.src.name) // empty if the source itself states its name
+	ctx, audited, err := f.audit.operator(cmd.Context(), cmd.OutOrStdout(), cmp.Or(f.instance, hostname()), board, log)
+	if err != nil {
+		return err
+	}
+	defer audited()
 	o := f.eng.options(cmd, log, func(c engine.Call) { metrics.Call(c.Method, c.Route, c.Status, c.Duration) })
 	stated, err := engine.Stated(o)
 	if err != nil {
@@ -131,7 +140,7 @@ func (f *runFlags) once(cmd *cobra.Command, w *watched) error {
 		client.Close()
 	}
 	collectAfter(thrifty)
-	ctx, end := context.WithCancel(cmd.Context())
+	ctx, end := context.WithCancel(ctx)
 	var work sync.WaitGroup
 	var shown atomic.Pointer[session.Session] // nil until the first engine is found
 	defer func() {
@@ -319,7 +328,7 @@ func (f *runFlags) check() error {
 	case strings.Contains(f.ownService, "/"): // no service has such a name, so its update would not come last
 		return fmt.Errorf("--own-service: %q is not the name of a service; leave out what is before the /", f.ownService)
 	}
-	return cmp.Or(f.budgets.check(), f.src.check(), f.http.check())
+	return cmp.Or(f.budgets.check(), f.src.check(), f.http.check(), f.audit.check())
 }
 
 // openSource opens the source. It tries again until it can: whatever makes the source, or the way to it, may start

@@ -26,6 +26,7 @@ type unlockFlags struct {
 	ring         string
 	watch, stdin bool
 	every        time.Duration
+	audit        auditFlag
 }
 
 func newUnlock() *cobra.Command {
@@ -50,6 +51,7 @@ are kept always.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	f.eng.register(cmd)
+	f.audit.register(cmd)
 	cmd.Flags().StringVar(&f.ring, "ring", defaultRing, "file with the keys")
 	cmd.Flags().BoolVar(&f.stdin, "key-stdin", false, "take one key from the standard input instead")
 	cmd.Flags().BoolVar(&f.watch, "watch", false, "keep the ring, and open the manager whenever it is locked")
@@ -65,7 +67,13 @@ func (f *unlockFlags) run(cmd *cobra.Command) error {
 		return checkPositive("every", f.every)
 	case f.ring == "":
 		return errors.New("--ring: say which file has the keys")
-	case f.watch:
+	}
+	audited, err := f.audit.command(cmd, "")
+	if err != nil {
+		return err
+	}
+	defer audited()
+	if f.watch {
 		return f.help(cmd)
 	}
 	c, _, err := f.eng.openQuiet(cmd)

@@ -13,6 +13,7 @@ import (
 	"github.com/moby/moby/client"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/audit"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -108,10 +109,12 @@ func (a *Actor) deliver(ctx context.Context, all []Delivery) (done int, failed [
 		if err != nil {
 			failed = append(failed, d)
 			errs = append(errs, fmt.Errorf("%s %w: %w", d.Of, errNotDelivered, err))
+			audit.Delivered(ctx, string(d.Of), d.Sink, false)
 			continue
 		}
 		done++
 		a.Decider.Handed(d.key, d.digest)
+		audit.Delivered(ctx, string(d.Of), d.Sink, true)
 		a.Log.Info("secret delivered", "what", string(d.Of), "to", d.Sink)
 	}
 	return done, failed, errs

@@ -9,6 +9,7 @@ import (
 
 	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/audit"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/rescue"
@@ -245,7 +246,7 @@ func (r *run) step(ctx context.Context, s plan.Step) (result kinds.Result, err e
 		return kinds.Result{}, fmt.Errorf("%s of %s: %w", s.Op.Word(), s.Key, ErrNotAgain)
 	}
 	// The engine client's deadline bounds the call. The end of ctx must not cut it off.
-	result, err = r.byKind[s.Key.Kind].Do(context.WithoutCancel(ctx), r.env(), s)
+	result, err = r.byKind[s.Key.Kind].Do(audit.InStep(context.WithoutCancel(ctx), s), r.env(), s)
 	switch {
 	case err != nil:
 	case doubt.InVain, doubt.Made != "" && doubt.Made == result.ID:

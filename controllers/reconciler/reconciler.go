@@ -13,6 +13,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/act"
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
+	"github.com/swarm-operator/swarm-operator/controllers/audit"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
@@ -211,6 +212,11 @@ func (r *Reconciler) think(ctx context.Context, run *Run) {
 func (r *Reconciler) Apply(ctx context.Context, run *Run, observe func(apply.Event)) (apply.Outcome, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if run.Usable() {
+		is := audit.Run{Source: run.Source, Revision: run.InForce.Hash, Author: run.InForce.Author, Given: run.Given}
+		ctx = audit.InRun(ctx, is)
+		audit.Goes(ctx, is, status.Concerning(run.Facts.Holds, run.Source, run.Keys(), run.Facts.Now), run.Plan.Refused)
+	}
 	if !run.Usable() || r.decider.Observe {
 		r.decider.Settle(run.Facts)
 		return apply.Outcome{}, nil

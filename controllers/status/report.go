@@ -33,6 +33,9 @@ const (
 
 	// ConfigurationRefused is true if the config file has changed and cannot be used; the operator goes on with what it had.
 	ConfigurationRefused = "ConfigurationRefused"
+
+	// AuditLogFailed is true if lines of the audit log could not be written; the operator goes on, and its log has them.
+	AuditLogFailed = "AuditLogFailed"
 )
 
 // Reasons that are set or looked at in more than one place. All others are for people alone.
