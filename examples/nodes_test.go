@@ -12,6 +12,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/digests"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -165,7 +166,7 @@ func (s *madeUp) plan(t *testing.T, entries []kinds.Entry) plan.Plan {
 		lives = append(lives, &kinds.Live{Kind: v1.KindNode, ID: n.ID, Name: n.ID, Called: n.Description.Hostname, Labels: n.Spec.Labels, Raw: &raw})
 	}
 	ix := kinds.NewIndex(map[string][]*kinds.Live{v1.KindNode: lives}, func(*kinds.Live) []kinds.Ref { return nil })
-	src := kinds.Source{Name: "examples", HashKey: []byte("key")}
+	src := kinds.Source{Name: "examples", Contents: digests.Salted{Salt: []byte("key")}}
 	wants := kinds.Expand(all.Kinds(), entries, ix, src, nil)
 	for _, n := range wants.Notices {
 		t.Error(n)

@@ -25,6 +25,9 @@ type Configuration struct {
 	// AuditLog is a file that the operator adds a line in JSON to for each write, delivery, consent, hold and refusal, or -
 	// for the standard output. Default: none.
 	AuditLog string `json:"auditLog,omitempty" flag:"audit-log"`
+	// HashKeyFile is a file with the key for digests of secrets, at least 32 bytes that nobody can guess. Only its owner may
+	// be able to read it. Default: no key. Whoever reads the API can then try guesses, though slowly.
+	HashKeyFile string `json:"hashKeyFile,omitempty" flag:"hash-key-file"`
 	// Instance is the name of this instance in the lease and in status. Default: the hostname.
 	Instance string `json:"instance,omitempty" flag:"instance"`
 	// OwnService is the name of the service that the operator itself runs as. The operator updates it last, and never

@@ -24,8 +24,8 @@ const (
 	LabelMade = LabelPrefix + "made"
 	// LabelApplied holds one short digest for each stated leaf, as package diff writes them.
 	LabelApplied = LabelPrefix + "applied"
-	// LabelContent holds KEYID:HASH of a config's or secret's content, both keyed. It lets the operator compare
-	// content that the engine does not give back. Without the key it reveals nothing.
+	// LabelContent holds a digest of a secret's content, as package digests makes it. It lets the operator compare content
+	// that the engine does not give back. It begins with the way in which it was made.
 	LabelContent = LabelPrefix + "content"
 	// LabelRetried holds the version of a service for which somebody asked to try its failed update again.
 	LabelRetried = LabelPrefix + "retried"

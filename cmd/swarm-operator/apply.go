@@ -71,6 +71,7 @@ what was done and the outcome. The text goes to the standard error meanwhile.`,
 	}
 	src.register(cmd, false)
 	src.guarded(cmd)
+	src.comparing(cmd)
 	eng.register(cmd)
 	eng.registerStated(cmd, false)
 	budgets.register(cmd)

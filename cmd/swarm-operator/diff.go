@@ -56,6 +56,7 @@ With -o json it prints one document with the same. For a revision that is refuse
 	}
 	src.register(cmd, true)
 	src.guarded(cmd)
+	src.comparing(cmd)
 	eng.register(cmd)
 	eng.registerStated(cmd, true)
 	budgets.register(cmd)
@@ -92,6 +93,10 @@ func open(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets budget
 	if err != nil {
 		return nil, nil, err
 	}
+	known, err := src.digests()
+	if err != nil {
+		return nil, nil, err
+	}
 	source, err := src.open(cmd)
 	if err != nil {
 		return nil, nil, err
@@ -110,7 +115,7 @@ func open(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets budget
 	r := reconciler.New(reconciler.Options{
 		Engine: client, Log: log, Named: outside(cmd),
 		Revisions: revisions.New(revisions.Options{Git: source, Path: src.root(), Name: src.name, OnProblem: budgets.onProblem, Observe: observe, Guards: guards, Loader: loader, Log: log}),
-		Policy:    decide.Policy{Consents: consents, CommandsOnly: budgets.consents.commandsOnly(), Budgets: budgets.Budgets, AskRewritten: budgets.asks(), Observe: observe, InsecureEngines: eng.insecure},
+		Policy:    decide.Policy{Consents: consents, CommandsOnly: budgets.consents.commandsOnly(), Budgets: budgets.Budgets, AskRewritten: budgets.asks(), Observe: observe, Digests: known, InsecureEngines: eng.insecure},
 		Lease:     state.NewLease(state.LeaseOptions{Engine: client, Instance: holderName(cmd), Eager: true, Log: log, Pace: pace()}),
 	})
 	return r, func() { source.Close(); client.Close() }, nil

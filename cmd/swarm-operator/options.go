@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path"
+	"runtime"
 	"strings"
 	"time"
 
@@ -17,7 +18,9 @@ import (
 	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/bootstrap"
+	"github.com/swarm-operator/swarm-operator/controllers/digests"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/files"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/controllers/revisions"
 	"github.com/swarm-operator/swarm-operator/controllers/screen"
@@ -31,6 +34,7 @@ type sourceFlags struct {
 	location, path, name string
 	worktree             bool
 	guardrails           string
+	hashKey              string
 }
 
 func (f *sourceFlags) register(cmd *cobra.Command, worktree bool) {
@@ -46,6 +50,42 @@ func (f *sourceFlags) register(cmd *cobra.Command, worktree bool) {
 // guarded adds the flag of a command that decides by manifests.
 func (f *sourceFlags) guarded(cmd *cobra.Command) {
 	cmd.Flags().Var(place{&f.guardrails, "FILE"}, "guardrails", "file with rules for what the manifests of the source may state")
+}
+
+// comparing adds the flag of a command that compares contents with what the swarm has.
+func (f *sourceFlags) comparing(cmd *cobra.Command) {
+	cmd.Flags().Var(place{&f.hashKey, "FILE"}, "hash-key-file", "file with the key for digests of secrets (default: digests that are slow to make, because anybody may try guesses)")
+}
+
+// digests returns what knows secrets again.
+func (f *sourceFlags) digests() (*digests.Digests, error) {
+	if f.hashKey == "" {
+		return digests.New(nil), nil
+	}
+	key, err := hashKey(f.hashKey)
+	if err != nil {
+		return nil, fmt.Errorf("--hash-key-file: %s: %w", f.hashKey, err)
+	}
+	return digests.New(key), nil
+}
+
+// mostHashKey limits the size of the file with the key for digests, in bytes.
+const mostHashKey = 4 << 10
+
+// hashKey reads the key for digests. It fails if others than the owner of the file can read it.
+func hashKey(path string) ([]byte, error) {
+	data, err := files.Read(path, mostHashKey)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, files.Cause(err)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
+		return nil, fmt.Errorf("its mode is %#o, so others than its owner can use it; run chmod 0400 on it, or give a mounted secret the mode 0400", mode)
+	}
+	return digests.Key(data)
 }
 
 // sourceIsOptional changes the help of --source for a command that works without a source: it shows no default, and

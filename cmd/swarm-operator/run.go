@@ -18,6 +18,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
+	"github.com/swarm-operator/swarm-operator/controllers/digests"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/controllers/revisions"
@@ -41,8 +42,14 @@ type runFlags struct {
 	repairAfter time.Duration
 	// repairRestartsAfter is the delay of repairs that restart tasks.
 	repairRestartsAfter time.Duration
-	outside             config.Named
-	guards              *revisions.Guards
+	opened
+}
+
+// opened is what the files say that the flags name. It is read when run starts, and each time that it starts anew.
+type opened struct {
+	outside config.Named
+	guards  *revisions.Guards
+	digests *digests.Digests
 }
 
 // identity is what this operator is: an instance among others, and perhaps a service of the swarm.
@@ -69,6 +76,7 @@ as before, and the condition ConfigurationRefused says what is wrong.`,
 	}
 	f.src.register(cmd, false)
 	f.src.guarded(cmd)
+	f.src.comparing(cmd)
 	f.eng.register(cmd)
 	f.eng.registerStated(cmd, false)
 	f.budgets.register(cmd)
@@ -109,6 +117,9 @@ func (f *runFlags) once(cmd *cobra.Command, w *watched) error {
 		return err
 	}
 	f.guards = guards
+	if f.digests, err = f.src.digests(); err != nil {
+		return err
+	}
 	log, err := f.eng.logger(cmd.ErrOrStderr())
 	if err != nil {
 		return err
@@ -254,7 +265,7 @@ func (f *runFlags) work(ctx context.Context, client *engine.Client, source *git.
 		}),
 		Policy: decide.Policy{
 			CommandsOnly: f.budgets.consents.commandsOnly(), Budgets: f.budgets.Budgets, AskRewritten: f.budgets.asks(), RepairAfter: f.repairAfter, RepairRestartsAfter: f.repairRestartsAfter,
-			Observe: observes, Follow: true, Self: f.self(), InsecureEngines: f.eng.insecure,
+			Observe: observes, Follow: true, Self: f.self(), Digests: f.digests, InsecureEngines: f.eng.insecure,
 		},
 	}), s.board, s.metrics, s.log, time.Now)
 	s.shown.Store(loop)

@@ -63,6 +63,7 @@ says so.`,
 	f.src.register(cmd, true)
 	sourceIsOptional(cmd, "compare the swarm with the manifests of this directory, git checkout or repository URL")
 	cmd.Flags().Lookup("name").Usage = "name of the source: with --source, --path or --worktree the one that owns what it makes (default: name in .swarm-operator.yaml, otherwise default); alone, the one whose objects in the swarm to show (default: each)"
+	f.src.comparing(cmd)
 	f.eng.register(cmd)
 	f.eng.registerStated(cmd, true)
 	cmd.Flags().Var(place{&f.operator, "ADDRESS"}, "operator", "address or URL of a running operator to ask, such as "+defaultListen)

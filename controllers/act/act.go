@@ -213,7 +213,7 @@ func (d *doing) step(ctx context.Context, out *apply.Outcome) error {
 	run := d.run
 	var gone []kinds.Ref
 	*out = apply.Run(ctx, d.plan, apply.Options{
-		Engine: d.Engine, Source: run.Source, Index: run.Index, HashKey: run.Memory.HashKey, Nonce: run.Memory.Nonce, Kinds: d.Kinds, Named: d.Named,
+		Engine: d.Engine, Source: run.Source, Index: run.Index, Contents: d.Decider.Contents(run.Decision), Nonce: run.Memory.Nonce, Kinds: d.Kinds, Named: d.Named,
 		Check: d.check, Outdated: d.outdated(run), Doubt: d.doubts(run), Epoch: d.epoch,
 		Observe: func(e apply.Event) {
 			d.did(e)

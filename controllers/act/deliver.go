@@ -2,9 +2,6 @@ package act
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -39,10 +36,10 @@ func (a *Actor) Look(ctx context.Context, run *Run) {
 
 // notDelivered reads the join tokens and the unlock key, if manifests state sinks for them. It returns a Delivery for
 // each sink that does not have the present value, by the record of what was delivered and by a look at the sink. It returns nil if the memory
-// has no hash key. The operator keeps the values only until they are delivered, and shows them nowhere else.
+// has no salt, because then nothing is going to be written. The operator keeps the values only until they are delivered, and shows them nowhere else.
 func (a *Actor) notDelivered(ctx context.Context, run *Run) ([]Delivery, error) {
 	to := decide.SinksOf(run.Entries)
-	if len(to) == 0 || run.Memory.HashKey == nil {
+	if len(to) == 0 || run.Memory.Salt == nil {
 		return nil, nil
 	}
 	secrets := map[kinds.Rotated]string{}
@@ -64,10 +61,11 @@ func (a *Actor) notDelivered(ctx context.Context, run *Run) ([]Delivery, error) 
 	for _, of := range slices.Sorted(maps.Keys(to)) {
 		for _, s := range to[of] {
 			d := Delivery{Of: of, Sink: s, key: decide.DeliveryKey(of, s), secret: v1.NewContent([]byte(secrets[of]))}
-			d.digest = digestOf(run.Memory.HashKey, d.key, secrets[of])
-			if secrets[of] != "" && (a.Decider.Delivered(run.Decision, d.key) != d.digest || a.lost(ctx, d)) {
-				out = append(out, d)
+			if secrets[of] == "" || a.Decider.IsDelivered(run.Decision, d.key, d.secret) && !a.lost(ctx, d) {
+				continue
 			}
+			d.digest = a.Decider.Contents(run.Decision).Of(d.key, d.secret.Reveal())
+			out = append(out, d)
 		}
 	}
 	return out, nil
@@ -82,13 +80,6 @@ func (a *Actor) lost(ctx context.Context, d Delivery) bool {
 	}
 	a.Log.Info("a sink does not have what was delivered; delivering again", "what", string(d.Of), "sink", d.Sink, "why", err.Error())
 	return true
-}
-
-// digestOf tells one secret from the next without revealing either: it is keyed, and the secrets are random.
-func digestOf(hashKey []byte, key, secret string) string {
-	mac := hmac.New(sha256.New, hashKey)
-	mac.Write([]byte("delivered\x00" + key + "\x00" + secret))
-	return hex.EncodeToString(mac.Sum(nil))[:20]
 }
 
 // deliver brings tokens and keys to their sinks. It returns how many it delivered, and those that failed with their

@@ -10,6 +10,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/audit"
+	"github.com/swarm-operator/swarm-operator/controllers/digests"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/rescue"
@@ -57,13 +58,14 @@ func (o Outcome) Err() error { return errors.Join(o.Errs...) }
 
 // Options say with what a plan is carried out.
 type Options struct {
-	Engine  *engine.Client
-	Source  string
-	Index   *kinds.Index
-	HashKey []byte
-	Nonce   string
-	Kinds   []kinds.Kind
-	Named   config.Named
+	Engine *engine.Client
+	Source string
+	Index  *kinds.Index
+	// Contents makes the labels and names of content.
+	Contents digests.Salted
+	Nonce    string
+	Kinds    []kinds.Kind
+	Named    config.Named
 	// Check is called before each step. If it returns an error, the step does not begin. An error of class ErrNotNow
 	// makes the caller plan again.
 	Check func(context.Context, v1.Key) error
@@ -137,7 +139,7 @@ func (r *run) prepare(ctx context.Context, steps []plan.Step) {
 
 func (r *run) env() kinds.Env {
 	return kinds.Env{
-		Engine: r.options.Engine, Source: r.options.Source, Resolve: r.resolver, Index: r.options.Index, HashKey: r.options.HashKey, Nonce: r.options.Nonce, ID: r.id, Named: r.options.Named,
+		Engine: r.options.Engine, Source: r.options.Source, Resolve: r.resolver, Index: r.options.Index, Contents: r.options.Contents, Nonce: r.options.Nonce, ID: r.id, Named: r.options.Named,
 	}
 }
 

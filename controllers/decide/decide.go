@@ -9,6 +9,7 @@ import (
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/digests"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
@@ -36,6 +37,8 @@ type Policy struct {
 	Follow bool
 	// Self is the service that the operator runs as. It is empty if the operator does not run as a service.
 	Self v1.Key
+	// Digests knows secrets again. nil means that there is no key for that.
+	Digests *digests.Digests
 	// InsecureEngines is true if join tokens may go to engines that manifests reach without TLS.
 	InsecureEngines bool
 }
@@ -100,6 +103,8 @@ type Differing struct {
 	allThere bool
 	// ours has the records that Ours found last.
 	ours *ours
+	// digests knows secrets again.
+	digests *digests.Digests
 }
 
 // Asked is what follows from the answers to Needs.
@@ -202,6 +207,7 @@ func (d *Decider) isPartial(name string) bool {
 // Expand works out what is wanted, and brings what exists into the same form.
 func (d *Decider) Expand(run *Decision) {
 	run.ours = &d.steady.ours
+	run.digests = d.Digests
 	d.handsOff(run)
 	src := run.Ours()
 	run.Objects = len(run.Entries)
@@ -300,7 +306,7 @@ func (d *Decider) Decide(run *Decision) {
 		run.Notices = append(run.Notices, n.String())
 	}
 	run.Notices = append(append(run.Notices, run.Wants.Notices...), unstated(run.Haves)...)
-	for _, k := range run.Wants.Unknown {
-		run.Notices = append(run.Notices, fmt.Sprintf("the content of %s cannot be compared, because the key that named it is lost; it stays as it is", k))
+	for _, u := range run.Wants.Unknown {
+		run.Notices = append(run.Notices, fmt.Sprintf("%s cannot be compared: %s; its content stays as it is", u.Key, u.Why))
 	}
 }

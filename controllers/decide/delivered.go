@@ -44,6 +44,14 @@ func (d *Decider) Delivered(run *Decision, key string) string {
 	return run.Memory.Delivered[key]
 }
 
+// IsDelivered reports whether this token or key is what was delivered under a key. If that cannot be told, because the
+// digest was made with a key that is not there, it is not: to deliver twice does no harm, and what was never delivered may be
+// lost.
+func (d *Decider) IsDelivered(run *Decision, key string, secret v1.Content) bool {
+	same, _ := d.Digests.Same(d.Delivered(run, key), key, secret.Reveal())
+	return same
+}
+
 // noteDelivered writes into the memory what was delivered, and drops what has nowhere to go any more. If a problem
 // holds the Cluster, the record stays as it is.
 func (d *Decider) noteDelivered(run *Decision) {

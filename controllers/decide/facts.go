@@ -5,6 +5,7 @@ import (
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/digests"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -17,7 +18,14 @@ func (r *Decision) Ours() kinds.Source {
 		r.ours = &ours{}
 	}
 	made, adopted := r.Memory.Managed()
-	return sourceOf(r.Source, r.Memory, made, r.ours.records(adopted), r.Others, r.Partial)
+	src := sourceOf(r.Source, r.Memory, made, r.ours.records(adopted), r.Others, r.Partial)
+	src.Contents.Digests = r.digests
+	return src
+}
+
+// Contents returns what makes and compares the digests of a run.
+func (d *Decider) Contents(run *Decision) digests.Salted {
+	return digests.Salted{Salt: run.Memory.Salt, Digests: d.Digests}
 }
 
 // SourceOf returns a source with what its memory says. others and partial say what other sources have: see World.
@@ -27,7 +35,7 @@ func SourceOf(name string, m state.Memory, others map[string]string, partial map
 }
 
 func sourceOf(name string, m state.Memory, made map[string]v1.Key, adopted map[string]kinds.Record, others map[string]string, partial map[string]map[v1.Key]bool) kinds.Source {
-	return kinds.Source{Name: name, HashKey: m.HashKey, Adopted: adopted, Made: made, Nonce: m.Nonce, Others: others, Partial: partial}
+	return kinds.Source{Name: name, Contents: digests.Salted{Salt: m.Salt}, Adopted: adopted, Made: made, Nonce: m.Nonce, Others: others, Partial: partial}
 }
 
 // facts returns what guards need to know, as far as lists, git and the memory tell it.

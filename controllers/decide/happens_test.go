@@ -14,6 +14,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
+	"github.com/swarm-operator/swarm-operator/controllers/digests"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -300,6 +301,11 @@ func (s *story) flags(w []string) {
 			p.AskRewritten = true
 		case "commands-only":
 			p.CommandsOnly = true
+		case "hash-key":
+			p.Digests = digests.New([]byte(value))
+			if value == "" {
+				p.Digests = digests.New(nil)
+			}
 		case "removals":
 			p.Budgets.Removals = s.number(value)
 		case "consent":

@@ -13,6 +13,7 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/digests"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -282,18 +283,21 @@ func TestWhatATakeOverIs(t *testing.T) {
 // The engine shows nobody what a secret has. So the record of one that is taken over has a digest of what its manifest
 // has, which tells whether that changes later.
 func TestWhatIsTakenOverIsOnRecordWithItsContent(t *testing.T) {
-	key, hashKey := v1.Key{Kind: v1.KindSecret, Name: "key"}, []byte("key of the source")
+	key, site := v1.Key{Kind: v1.KindSecret, Name: "key"}, v1.Key{Kind: v1.KindConfig, Name: "site"}
+	d := New(Policy{Digests: digests.New([]byte("a key"))})
 	secret := &diff.State{Key: key, Instance: "key", Value: &v1.Secret{Spec: v1.ContentSpec{Data: v1.NewContent([]byte("s3cret"))}}}
-	label := kinds.ContentLabel(hashKey, key, []byte("s3cret"))
+	config := &diff.State{Key: site, Instance: "site", Value: &v1.Config{Spec: v1.ContentSpec{Data: v1.NewContent([]byte("server {}"))}}}
+	label := d.Contents(&Decision{Memory: state.Memory{Salt: []byte("a salt")}}).Of(key.String(), []byte("s3cret"))
 	written := plan.Step{Op: diff.Update, Key: key, Change: diff.Change{Want: secret, Have: &diff.State{Meta: diff.Meta{ID: "1"}}}}
-	run := about(indexOf(), state.Memory{HashKey: hashKey})
-	run.Plan.Steps, run.Plan.Adopted = []plan.Step{written}, []plan.Adoption{{Key: key, ID: "2", Want: secret}, {Key: svc("web"), ID: "3", Want: asks("web", "a")}}
+	run := about(indexOf(), state.Memory{Salt: []byte("a salt")})
+	run.Plan.Steps, run.Plan.Adopted = []plan.Step{written}, []plan.Adoption{{Key: key, ID: "2", Want: secret}, {Key: site, ID: "4", Want: config}, {Key: svc("web"), ID: "3", Want: asks("web", "a")}}
 	want := map[string]state.Adopted{
 		"1": {Key: key, Taken: true, Content: label},
 		"2": {Key: key, Applied: diff.NewApplied(nil).String(), Content: label},
+		"4": {Key: site, Applied: diff.NewApplied(nil).String()}, // the engine shows it
 		"3": {Key: svc("web"), Applied: diff.NewApplied(asks("web", "a").Leaves).String()},
 	}
-	if d := cmp.Diff(want, New(Policy{}).adopted(run)); d != "" {
+	if d := cmp.Diff(want, d.adopted(run)); d != "" {
 		t.Errorf("on record (-want +got):\n%s", d)
 	}
 	if strings.Contains(label, "s3cret") {

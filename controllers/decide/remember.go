@@ -259,11 +259,11 @@ func (d *Decider) adopted(run *Decision) map[string]state.Adopted {
 	// The record comes before the write. If the engine rolls the write back, nothing on the object tells whose it is.
 	for _, s := range run.Plan.Steps {
 		if takesOver(s) {
-			more[s.Change.Have.Meta.ID] = state.Adopted{Key: s.Key, Taken: true, Content: contentOf(run, s.Change.Want)}
+			more[s.Change.Have.Meta.ID] = state.Adopted{Key: s.Key, Taken: true, Content: d.contentOf(run, s.Change.Want)}
 		}
 	}
 	for _, a := range run.Plan.Adopted {
-		more[a.ID] = state.Adopted{Key: a.Key, Applied: diff.NewApplied(a.Want.Leaves).String(), Content: contentOf(run, a.Want)}
+		more[a.ID] = state.Adopted{Key: a.Key, Applied: diff.NewApplied(a.Want.Leaves).String(), Content: d.contentOf(run, a.Want)}
 	}
 	over := func(id string, a state.Adopted) bool {
 		if run.Index.ByID(a.Key.Kind, id) != nil {
@@ -274,13 +274,14 @@ func (d *Decider) adopted(run *Decision) map[string]state.Adopted {
 	return state.With(state.Without(run.Memory.Adopted, over), more)
 }
 
-// contentOf returns the content label of what is wanted, or "" if it has no content.
-func contentOf(run *Decision, want *diff.State) string {
+// contentOf returns the content label of what is wanted, or "" if it has no content, or the engine shows it.
+func (d *Decider) contentOf(run *Decision, want *diff.State) string {
+	k, _ := d.kind(want.Key.Kind)
 	c, has := want.Value.(v1.ContentHolder)
 	if !has {
 		return ""
 	}
-	return kinds.ContentLabel(run.Memory.HashKey, want.Key, c.Content().Reveal())
+	return kinds.ContentLabel(k.Hidden, d.Contents(run), want.Key, c.Content().Reveal())
 }
 
 // partial returns the objects of partial kinds that the manifests state something of. They belong to the source as

@@ -93,7 +93,7 @@ func TestTheNumbersOfNodesOnRecord(t *testing.T) {
 		"a service is removed":           {nodes: 4, managers: 3, steps: []plan.Step{{Op: diff.Remove, Key: svc("web")}}, want: [2]int{5, 3}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := state.Memory{Source: "src", HashKey: []byte("key"), Size: state.Size{Nodes: 5, Managers: 3}}
+			m := state.Memory{Source: "src", Salt: []byte("key"), Size: state.Size{Nodes: 5, Managers: 3}}
 			run := about(nil, m)
 			found, err := state.FoundAs(m, 1)
 			if err != nil {

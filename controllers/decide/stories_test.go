@@ -141,7 +141,7 @@ func (s *story) fresh() state.Memory {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	m.HashKey = fmt.Appendf(nil, "the key of a story whose memory was lost %d times", s.lost)
+	m.Salt = fmt.Appendf(nil, "the salt of a story whose memory was lost %d times", s.lost)
 	return m
 }
 

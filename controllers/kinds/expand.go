@@ -1,6 +1,7 @@
 package kinds
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,6 +13,7 @@ import (
 	"sync/atomic"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/digests"
 	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 	"github.com/swarm-operator/swarm-operator/diff"
 )
@@ -25,8 +27,14 @@ type Wants struct {
 	Expanded []Entry
 	// Notices are for people.
 	Notices []string
-	// Unknown are secrets whose live content cannot be compared, because the key that named it is lost.
-	Unknown []v1.Key
+	// Unknown are secrets whose live content cannot be compared, with the reason.
+	Unknown []Unknown
+}
+
+// Unknown is an object whose live content cannot be compared. It stays as it is.
+type Unknown struct {
+	Key v1.Key
+	Why string
 }
 
 // Expand turns manifests into the objects that they ask for, in the order of kinds. Kinds that others refer to come
@@ -48,7 +56,7 @@ func Expand(all []Kind, entries []Entry, ix *Index, src Source, memo *Memo) Want
 			w.Missing[key] = ix.ByName(k.Name, key.Name) == nil
 		}
 		if k.Versions != nil {
-			w.versions(k, of, entries, ix, src, memo)
+			w.versions(k, of, entries, world{all, ix, src}, memo)
 			for _, s := range w.States[len(w.States)-len(of.at):] {
 				instances[s.Key] = s.Instance
 			}
@@ -84,17 +92,24 @@ func (w *Wants) plain(k *Kind, of *stated, entries []Entry, ix *Index, live func
 	return wants
 }
 
+// world is what versions are chosen by.
+type world struct {
+	all    []Kind
+	index  *Index
+	source Source
+}
+
 // versions adds the versions that the manifests of a kind ask for.
-func (w *Wants) versions(k *Kind, of *stated, entries []Entry, ix *Index, src Source, memo *Memo) {
-	owned := versionsOf(k, ix, src, memo)
+func (w *Wants) versions(k *Kind, of *stated, entries []Entry, in world, memo *Memo) {
+	owned := versionsOf(k, in.index, in.source, memo)
 	chosen := make([]*versionMemo, len(of.at))
 	inParallel(len(of.at), func(i int) {
 		e := entries[of.at[i]]
-		chosen[i] = memo.choose(version{kind: k, entry: e, index: ix, source: src, owned: owned[e.Object.Key()]})
+		chosen[i] = memo.choose(version{world: in, kind: k, entry: e, owned: owned[e.Object.Key()]})
 	})
 	for _, c := range chosen {
-		if c.unknown {
-			w.Unknown = append(w.Unknown, c.Key)
+		if c.unknown != "" {
+			w.Unknown = append(w.Unknown, Unknown{c.Key, c.unknown})
 		}
 		w.States = append(w.States, &c.State)
 	}
@@ -264,20 +279,21 @@ func oldest(s *diff.State, newest map[v1.Key]int, out []*diff.State) {
 	newest[s.Key] = len(out)
 }
 
-// versionsOf returns the source's own objects of a kind by the manifest that they belong to, newest first.
+// versionsOf returns the source's own objects of a kind by the manifest that they belong to, newest first. Those that
+// only carry the source's labels come last, because anybody can write labels.
 func versionsOf(k *Kind, ix *Index, src Source, memo *Memo) map[v1.Key][]*Live {
-	owned := map[v1.Key][]*Live{}
+	owned, copied := map[v1.Key][]*Live{}, map[*Live]int{}
 	for _, l := range ix.List(k.Name) {
 		if s := &memo.identify(k, src, l).state; s.Meta.Mine {
 			owned[s.Key] = append(owned[s.Key], l)
+			if s.Meta.Title == diff.TitleCopied {
+				copied[l] = 1
+			}
 		}
 	}
 	for _, list := range owned {
 		slices.SortFunc(list, func(a, b *Live) int {
-			if c := b.Created.Compare(a.Created); c != 0 {
-				return c
-			}
-			return strings.Compare(a.Name, b.Name)
+			return cmp.Or(cmp.Compare(copied[a], copied[b]), b.Created.Compare(a.Created), strings.Compare(a.Name, b.Name))
 		})
 	}
 	return owned
@@ -288,46 +304,88 @@ const noteDiffers = "its content differs or cannot be compared"
 // version chooses the live name of a content: the name in force while the content is the same, and a new one
 // otherwise.
 type version struct {
-	kind   *Kind
-	entry  Entry
-	index  *Index
-	source Source
-	owned  []*Live
+	world
+	kind  *Kind
+	entry Entry
+	owned []*Live
 }
 
 type chosen struct {
 	diff.State
-	unknown bool
+	// unknown says why the live content cannot be compared. It is "" if it can be.
+	unknown string
+	// fresh is the name that a new version would have. It is "" if the choice did not depend on that.
+	fresh string
+	// unsure is true if the choice depends on what runs, because not all contents can be compared.
+	unsure bool
 }
+
+func (v version) content() []byte { return v.entry.Object.(v1.ContentHolder).Content().Reveal() }
 
 // fresh returns the name that a new version would have.
 func (v version) fresh() string {
-	key := v.entry.Object.Key()
-	if v.source.HashKey == nil { // nothing is going to be written, or there would be a key
-		return key.Name + "-(new)"
+	if v.source.Contents.Salt == nil { // nothing is going to be written, or there would be a salt
+		return v.entry.Object.Key().Name + "-(new)"
 	}
-	return VersionName(v.source.HashKey, key, v.entry.Object.(v1.ContentHolder).Content().Reveal())
+	return VersionName(v.kind.Hidden, v.source.Contents, v.entry.Object.Key(), v.content())
 }
 
-func (v version) choose(fresh string) chosen {
-	key := v.entry.Object.Key()
-	content := v.entry.Object.(v1.ContentHolder).Content().Reveal()
+func (v version) choose() chosen {
+	key, content := v.entry.Object.Key(), v.content()
+	unknown := map[*Live]string{}
 	for _, l := range v.owned {
-		if same, known := v.same(l, content); known && same {
-			return chosen{State: v.kind.want(v.entry, l.Name, nil)}
+		same, why := v.same(l, content)
+		if same {
+			return chosen{State: v.kind.want(v.entry, l.Name, nil), unsure: len(unknown) > 0}
+		}
+		if why != "" {
+			unknown[l] = why
 		}
 	}
-	if len(v.owned) > 0 { // only the newest counts: an older one was replaced, whatever it holds
-		if _, known := v.same(v.owned[0], content); !known { // a new version of what may be equal would restart its users for nothing
-			return chosen{State: v.kind.want(v.entry, v.owned[0].Name, nil), unknown: true}
+	if len(v.owned) > 0 {
+		// Only the version in force counts: an older one was replaced, whatever it holds. A new version of what may be
+		// equal would restart its users for nothing.
+		if l := v.inForce(len(unknown) > 0); unknown[l] != "" {
+			return chosen{State: v.kind.want(v.entry, l.Name, nil), unknown: unknown[l], unsure: true}
 		}
 	}
+	c := v.fresher(key, content)
+	c.unsure = len(unknown) > 0
+	return c
+}
+
+// inForce returns the version that counts as the present one. If asks is true, not all contents can be compared, and it is
+// the one that something runs with. Otherwise, and if nothing runs with any, it is the newest.
+func (v version) inForce(asks bool) *Live {
+	for _, l := range v.owned {
+		if asks && v.runs(l) {
+			return l
+		}
+	}
+	return v.owned[0]
+}
+
+// runs reports whether the spec of some object refers to a version.
+func (v version) runs(l *Live) bool {
+	for _, user := range v.index.Users(l.Kind, l.ID) {
+		k, is := Set(v.all).Get(user.Kind)
+		if u := v.index.ByName(user.Kind, user.Name); is && k.Runs != nil && u != nil && slices.Contains(k.Runs(u), l.ref()) {
+			return true
+		}
+	}
+	return false
+}
+
+// fresher returns a version of its own for a content that no version has. If somebody has an object of the manifest's own
+// name, it may return that.
+func (v version) fresher(key v1.Key, content []byte) chosen {
+	fresh := v.fresh()
 	// Somebody may have an object of the manifest's own name, or a version of ours may have lost its label.
 	var before *Live
 	for _, name := range []string{key.Name, fresh} {
 		if l := v.index.ByName(v.kind.Name, name); l != nil && (name == fresh || len(v.owned) == 0) {
 			if s, decided := v.foreign(l, content); decided {
-				return chosen{State: s}
+				return chosen{State: s, fresh: fresh}
 			}
 			before = l
 		}
@@ -339,7 +397,7 @@ func (v version) choose(fresh string) chosen {
 	if before != nil {
 		s.Start = before
 	}
-	return chosen{State: s}
+	return chosen{State: s, fresh: fresh}
 }
 
 // foreign decides about an object of the manifest's own name that the source did not make. It returns false if a
@@ -359,48 +417,44 @@ func (v version) foreign(l *Live, content []byte) (diff.State, bool) {
 	}
 }
 
-// same compares contents. If the engine gives the content back, it compares that. Otherwise it compares the keyed hash:
-// in the label, on record, or in the name of a version that the source made. known is false if it cannot compare them.
-func (v version) same(l *Live, content []byte) (same, known bool) {
+// same compares contents. If the engine gives the content back, it compares that. Otherwise it compares the digest: in the
+// label, on record, or in the name of a version that the source made. unknown says why it cannot compare them.
+func (v version) same(l *Live, content []byte) (same bool, unknown string) {
 	if data, readable := v.kind.Versions(l); readable {
-		return hmac.Equal(data, content), true
+		return hmac.Equal(data, content), ""
 	}
+	key, contents := v.entry.Object.Key(), v.source.Contents
 	label := l.Labels[v1.LabelContent]
 	if label == "" {
 		label = v.source.Adopted[l.ID].Content
 	}
-	if _, made := v.source.Made[l.ID]; made && label == "" && v.source.HashKey != nil && l.Name != v.entry.Object.Key().Name {
-		return l.Name == VersionName(v.source.HashKey, v.entry.Object.Key(), content), true // the source itself gave it this name
+	// A name does not tell how the digest in it was made, so one that fits says more than one that does not.
+	if _, made := v.source.Made[l.ID]; made && label == "" && contents.Salt != nil && l.Name == v.fresh() {
+		return true, "" // the source itself gave it this name
 	}
-	keyID, hash, ok := strings.Cut(label, ":")
-	if !ok || keyID != KeyID(v.source.HashKey) {
-		return false, false
+	same, known := contents.Same(label, key.String(), content)
+	if !known {
+		unknown = contents.Why(label)
 	}
-	return hash == contentHash(v.source.HashKey, v.entry.Object.Key(), content), true
+	return same, unknown
 }
 
-// VersionName returns the live name of the version of a config or secret that has a content.
-func VersionName(hashKey []byte, key v1.Key, content []byte) string {
-	return key.Name + "-" + contentHash(hashKey, key, content)[:v1.VersionSuffix-1]
+// VersionName returns the live name of the version of a config or secret that has a content. hidden is true if the engine
+// does not show the content. The name then shows no more than the content label.
+func VersionName(hidden bool, contents digests.Salted, key v1.Key, content []byte) string {
+	label := ContentLabel(hidden, contents, key, content)
+	if label == "" {
+		label = contents.Plain(key.String(), content)
+	}
+	sum := sha256.Sum256([]byte(label))
+	return key.Name + "-" + hex.EncodeToString(sum[:])[:v1.VersionSuffix-1]
 }
 
-// ContentLabel returns the content label of a version.
-func ContentLabel(hashKey []byte, key v1.Key, content []byte) string {
-	return KeyID(hashKey) + ":" + contentHash(hashKey, key, content)
-}
-
-// KeyID returns a name for a hash key that does not give the key away.
-func KeyID(hashKey []byte) string {
-	sum := sha256.Sum256(append([]byte("swarm-operator key id\x00"), hashKey...))
-	return hex.EncodeToString(sum[:4])
-}
-
-// contentHash returns a keyed hash, so that a short secret cannot be guessed from a name. It covers the object's key,
-// so that two secrets of the same content do not show that they are the same.
-func contentHash(hashKey []byte, key v1.Key, content []byte) string {
-	mac := hmac.New(sha256.New, hashKey)
-	mac.Write([]byte(key.String()))
-	mac.Write([]byte{0})
-	mac.Write(content)
-	return hex.EncodeToString(mac.Sum(nil))[:20]
+// ContentLabel returns the content label of a version. It is "" if the content is not hidden: then nobody needs a label to
+// compare it.
+func ContentLabel(hidden bool, contents digests.Salted, key v1.Key, content []byte) string {
+	if !hidden {
+		return ""
+	}
+	return contents.Of(key.String(), content)
 }

@@ -2,20 +2,21 @@ package kinds_test
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/digests"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
 var (
-	hashKey = []byte("a key")
-	source  = kinds.Source{Name: "src", HashKey: hashKey}
+	withKey = digests.Salted{Salt: []byte("a salt"), Digests: digests.New([]byte("a key"))}
+	slowly  = digests.Salted{Salt: []byte("a salt"), Digests: digests.New(nil)}
+	source  = kinds.Source{Name: "src", Contents: withKey}
 	noon    = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 )
 
@@ -38,12 +39,18 @@ func live(kind, name string, labels map[string]string, minutes int, content stri
 	return l
 }
 
-// version returns a version that the operator made.
+// version returns a version that the operator made with its key.
 func version(key v1.Key, minutes int, content string) *kinds.Live {
-	label := kinds.ContentLabel(hashKey, key, []byte(content))
-	_, hash, _ := strings.Cut(label, ":")
-	labels := map[string]string{v1.LabelOwner: source.Owner(key), v1.LabelApplied: diff.NewApplied(nil).String(), v1.LabelContent: label}
-	return live(key.Kind, key.Name+"-"+hash[:10], labels, minutes, content)
+	return versionBy(withKey, key, minutes, content)
+}
+
+func versionBy(by digests.Salted, key v1.Key, minutes int, content string) *kinds.Live {
+	hidden := key.Kind == v1.KindSecret
+	labels := map[string]string{v1.LabelOwner: source.Owner(key), v1.LabelApplied: diff.NewApplied(nil).String()}
+	if hidden {
+		labels[v1.LabelContent] = kinds.ContentLabel(hidden, by, key, []byte(content))
+	}
+	return live(key.Kind, kinds.VersionName(hidden, by, key, []byte(content)), labels, minutes, content)
 }
 
 func index(lives ...*kinds.Live) *kinds.Index {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/digests"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -45,6 +46,7 @@ func (l *Live) called() string { return cmp.Or(l.Called, l.Name) }
 type Kind struct {
 	Model
 	Store
+	Versioned
 	Rolling
 	Claiming
 	Remaking
@@ -80,9 +82,6 @@ type Model struct {
 	// Unstated returns the settings of a live object that no manifest can state, by path. It is pure. nil means that
 	// there are none.
 	Unstated func(*Live, *Index) []string
-	// Versions returns the content of a live object. readable is false if the engine does not give it back. Versions
-	// is set if content cannot change in place, so that each content has an object of its own. See Expand.
-	Versions func(live *Live) (data []byte, readable bool)
 	// Guards are the kind's own guards.
 	Guards []plan.Guard
 }
@@ -114,6 +113,15 @@ type Store struct {
 	Retry func(context.Context, *engine.Client, *Live) (done bool, why string, err error)
 }
 
+// Versioned is about content that cannot change in place, so that each content has an object of its own. See Expand.
+type Versioned struct {
+	// Versions returns the content of a live object. readable is false if the engine does not give it back. nil means
+	// that the kind has no versions.
+	Versions func(live *Live) (data []byte, readable bool)
+	// Hidden is true if the engine gives no content of the kind back. Digests then tell the versions apart.
+	Hidden bool
+}
+
 // Rolling is how a kind's objects get to what their specs ask for, if that takes time.
 type Rolling struct {
 	// Observe says how the last update of a live object stands. It is pure. nil means that the engine does not tell
@@ -125,6 +133,9 @@ type Rolling struct {
 	// Health returns the health of live objects, by name, with one call for all of them. nil means that an object is
 	// ready as soon as it exists.
 	Health func(context.Context, *engine.Client, []*Live, time.Time) (map[string]Health, error)
+	// Runs returns what a live object refers to in its spec alone, without the spec that a rollback would bring back.
+	// It is pure. nil means that the kind refers to nothing that has versions.
+	Runs func(*Live) []Ref
 	// Broken says why nothing can use a live object. It returns "" if the object can be used. It is pure. nil means
 	// that no object of the kind is ever broken.
 	Broken func(*Live) string
@@ -199,8 +210,8 @@ type Env struct {
 	Index   *Index
 	// ID returns the id of an object by kind and live name. It also finds objects that this run made.
 	ID func(kind, name string) (string, error)
-	// HashKey is the key for the content label.
-	HashKey []byte
+	// Contents makes the content labels and the names of versions.
+	Contents digests.Salted
 	// Nonce marks new objects until they are on record.
 	Nonce string
 	// Named is what manifests name and the operator's configuration defines.
@@ -224,7 +235,7 @@ type Ref struct{ Kind, ID string }
 type Record struct {
 	Key     v1.Key
 	Applied diff.Applied
-	// Content is the keyed hash of the content that the object is taken to have.
+	// Content is the digest of the content that the object is taken to have. It is "" if the engine shows the content.
 	Content string
 	// Written is true if the source has written to the object since and put its labels on it. Applied is then as old
 	// as the adoption.
@@ -244,8 +255,8 @@ type Source struct {
 	// Nonce is the nonce of the memory. "" means that nothing is on record yet. Whatever has the source's labels then
 	// counts as made by it.
 	Nonce string
-	// HashKey is the key for the names of versions. nil means that it is lost or was never made.
-	HashKey []byte
+	// Contents makes the names of versions, and knows the content of secrets again.
+	Contents digests.Salted
 	// Others are objects that another source has made or adopted. The key is the object's id, the value the name of
 	// the other source.
 	Others map[string]string

@@ -178,7 +178,7 @@ func (m *Memo) begin(all []Kind, entries []Entry, src Source) map[string]*stated
 
 // same reports whether another source has the same records.
 func (s Source) same(o Source) bool {
-	return s.Name == o.Name && s.Nonce == o.Nonce && bytes.Equal(s.HashKey, o.HashKey) &&
+	return s.Name == o.Name && s.Nonce == o.Nonce && bytes.Equal(s.Contents.Salt, o.Contents.Salt) && s.Contents.Digests == o.Contents.Digests &&
 		sameMap(s.Adopted, o.Adopted) && sameMap(s.Made, o.Made) && sameMap(s.Others, o.Others) && sameMap(s.Partial, o.Partial)
 }
 
@@ -286,8 +286,7 @@ type versionMemo struct {
 	object v1.Object
 	from   diff.From
 	owned  []*Live
-	// fresh is the name that a new version would have. named are the live objects of the manifest's name and of fresh.
-	fresh string
+	// named are the live objects of the manifest's name and of a new version's name, if that counted.
 	named [2]*Live
 	chosen
 }
@@ -299,13 +298,13 @@ func (m *Memo) choose(v version) *versionMemo {
 		return [2]*Live{v.index.ByName(v.kind.Name, key.Name), v.index.ByName(v.kind.Name, fresh)}
 	}
 	if m != nil {
-		if old := m.versions[key]; old != nil && old.object == v.entry.Object && old.from == v.entry.From && slices.Equal(old.owned, v.owned) && old.named == named(old.fresh) {
+		if old := m.versions[key]; old != nil && !old.unsure && old.object == v.entry.Object && old.from == v.entry.From && slices.Equal(old.owned, v.owned) && old.named == named(old.fresh) {
 			old.run = m.run
 			return old
 		}
 	}
-	fresh := v.fresh()
-	return &versionMemo{run: m.current(), object: v.entry.Object, from: v.entry.From, owned: v.owned, fresh: fresh, named: named(fresh), chosen: v.choose(fresh)}
+	c := v.choose()
+	return &versionMemo{run: m.current(), object: v.entry.Object, from: v.entry.From, owned: v.owned, named: named(c.fresh), chosen: c}
 }
 
 // keepVersions remembers the versions that the run has chosen for the manifests of a kind, and no others of the kind.

@@ -2,6 +2,8 @@ package kinds_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -12,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/digests"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
@@ -57,11 +60,13 @@ func TestVersionsOfContent(t *testing.T) {
 	oldKey := version(secretKey("c"), 5, "one")
 	oldKey.Labels = map[string]string{v1.LabelOwner: "src/Secret/c", v1.LabelContent: "00000000:aaaaaaaaaaaaaaaaaaaa"}
 	lost := kinds.Source{Name: "src"}
+	newSalt := kinds.Source{Name: "src", Contents: digests.Salted{Salt: []byte("another salt"), Digests: digests.New(nil)}}
+	slow := versionBy(slowly, secretKey("c"), 0, "one")
 	adopted := func(l *kinds.Live, content string) kinds.Source {
-		return kinds.Source{Name: "src", HashKey: hashKey, Adopted: map[string]kinds.Record{l.ID: {Key: v1.Key{Kind: l.Kind, Name: "c"}, Content: kinds.ContentLabel(hashKey, v1.Key{Kind: l.Kind, Name: "c"}, []byte(content))}}}
+		return kinds.Source{Name: "src", Contents: withKey, Adopted: map[string]kinds.Record{l.ID: {Key: v1.Key{Kind: l.Kind, Name: "c"}, Content: kinds.ContentLabel(l.Kind == v1.KindSecret, withKey, v1.Key{Kind: l.Kind, Name: "c"}, []byte(content))}}}
 	}
 	made := func(l *kinds.Live) kinds.Source {
-		return kinds.Source{Name: "src", HashKey: hashKey, Nonce: "n", Made: map[string]v1.Key{l.ID: {Kind: l.Kind, Name: "c"}}}
+		return kinds.Source{Name: "src", Contents: withKey, Nonce: "n", Made: map[string]v1.Key{l.ID: {Kind: l.Kind, Name: "c"}}}
 	}
 	takeover := v1.Policy{Adopt: v1.AdoptTakeover}
 	tests := []struct {
@@ -82,25 +87,30 @@ func TestVersionsOfContent(t *testing.T) {
 		},
 		{
 			name: "changed back", lives: []*kinds.Live{one, two, three}, src: source, want: content("Config", "c", "one", v1.Policy{}),
-			changes: []string{"- Config/c [" + two.Name + "] old", "- Config/c [" + three.Name + "] old"},
+			changes: sorted("- Config/c ["+two.Name+"] old", "- Config/c ["+three.Name+"] old"),
 		},
 		{
 			name: "its manifest is gone: the newest stands for it", lives: []*kinds.Live{two, one, three}, src: source, want: service("web"),
-			changes: []string{"- Config/c [" + one.Name + "] old", "- Config/c [" + two.Name + "] old", "- Config/c [" + three.Name + "]", "+ Service/web [web] spec.image: (none) → bb:1"},
+			changes: append(sorted("- Config/c ["+one.Name+"] old", "- Config/c ["+two.Name+"] old", "- Config/c ["+three.Name+"]"), "+ Service/web [web] spec.image: (none) → bb:1"),
 		},
 		{name: "a secret, the same", lives: []*kinds.Live{secretOne}, src: source, want: content("Secret", "c", "one", v1.Policy{})},
 		{
 			name: "a secret, changed", lives: []*kinds.Live{secretOne}, src: source, want: content("Secret", "c", "two", v1.Policy{}),
 			changes: []string{"- Secret/c [" + secretOne.Name + "] old", "+ Secret/c [" + secretTwo.Name + "]"},
 		},
-		{name: "a secret, and the key is lost", lives: []*kinds.Live{secretOne}, src: lost, want: content("Secret", "c", "two", v1.Policy{}), unknown: true},
+		{name: "a secret, and the memory and the key are lost", lives: []*kinds.Live{secretOne}, src: lost, want: content("Secret", "c", "two", v1.Policy{}), unknown: true},
+		{name: "a secret of no key, and the memory is lost", lives: []*kinds.Live{slow}, src: newSalt, want: content("Secret", "c", "one", v1.Policy{})},
+		{
+			name: "a secret of no key, changed, and the memory is lost", lives: []*kinds.Live{slow}, src: newSalt, want: content("Secret", "c", "two", v1.Policy{}),
+			changes: sorted("- Secret/c ["+slow.Name+"] old", "+ Secret/c ["+versionBy(newSalt.Contents, secretKey("c"), 0, "two").Name+"]"),
+		},
 		{name: "a secret, and the key is another", lives: []*kinds.Live{oldKey}, src: source, want: content("Secret", "c", "one", v1.Policy{}), unknown: true},
 		{
 			name: "a secret, an older version of another key", lives: []*kinds.Live{withAge(oldKey, -1), secretOne}, src: source, want: content("Secret", "c", "two", v1.Policy{}),
 			changes: sorted("+ Secret/c ["+secretTwo.Name+"]", "- Secret/c ["+secretOne.Name+"] old", "- Secret/c ["+oldKey.Name+"] old"),
 		},
-		{name: "a config, and the key is lost: it can be read", lives: []*kinds.Live{one}, src: lost, want: content("Config", "c", "one", v1.Policy{})},
-		{name: "nobody writes, and there is no key yet", src: lost, want: content("Config", "c", "one", v1.Policy{}), changes: []string{"+ Config/c [c-(new)]"}},
+		{name: "a config, and the memory is lost: it can be read", lives: []*kinds.Live{one}, src: lost, want: content("Config", "c", "one", v1.Policy{})},
+		{name: "nobody writes, and there is no salt yet", src: lost, want: content("Config", "c", "one", v1.Policy{}), changes: []string{"+ Config/c [c-(new)]"}},
 
 		{name: "somebody's, equal", lives: []*kinds.Live{foreign("Config", "one")}, src: source, want: content("Config", "c", "one", v1.Policy{}), changes: []string{"  Config/c [c]"}},
 		{
@@ -138,10 +148,7 @@ func TestVersionsOfContent(t *testing.T) {
 			changes: []string{"~ Secret/c [" + secretOne.Name + "] spec.data: (hidden) → (hidden)"},
 		},
 		{name: "a secret's version on record that lost its labels, the same", lives: []*kinds.Live{unlabelled(secretOne)}, src: made(secretOne), want: content("Secret", "c", "one", v1.Policy{})},
-		{
-			name: "a secret's version on record that lost its labels, changed", lives: []*kinds.Live{unlabelled(secretOne)}, src: made(secretOne), want: content("Secret", "c", "two", v1.Policy{}),
-			changes: []string{"- Secret/c [" + secretOne.Name + "] old", "+ Secret/c [" + secretTwo.Name + "]"},
-		},
+		{name: "a secret's version on record that lost its labels, changed: the name may be of another key", lives: []*kinds.Live{unlabelled(secretOne)}, src: made(secretOne), want: content("Secret", "c", "two", v1.Policy{}), unknown: true},
 		{name: "a secret on record that lost its labels, under the manifest's own name", lives: []*kinds.Live{foreign("Secret", "")}, src: made(foreign("Secret", "")), want: content("Secret", "c", "two", v1.Policy{}), unknown: true},
 		{name: "external", lives: []*kinds.Live{foreign("Config", "one")}, src: source, want: content("Config", "c", "external", v1.Policy{})},
 		{
@@ -188,11 +195,16 @@ func TestNamesOfVersions(t *testing.T) {
 	if hash(one) == hash(other) || hash(one) == hash(secret) {
 		t.Error("two objects of one content show it")
 	}
-	if label := one.Labels[v1.LabelContent]; strings.Contains(label, "one") || !strings.HasPrefix(label, kinds.KeyID(hashKey)+":") {
-		t.Errorf("the label is %s", label)
+	if label, has := one.Labels[v1.LabelContent]; has {
+		t.Errorf("everybody can read the config, and it has the label %s", label)
 	}
-	if strings.Contains(kinds.KeyID(hashKey), string(hashKey)) || kinds.KeyID(hashKey) == kinds.KeyID([]byte("b key")) {
-		t.Error("the key's id gives it away, or names two")
+	// The name of a secret tells no more than its label, however it was made.
+	for by, contents := range map[string]digests.Salted{"with a key": withKey, "slowly": slowly} {
+		v := versionBy(contents, secretKey("c"), 0, "one")
+		sum := sha256.Sum256([]byte(v.Labels[v1.LabelContent]))
+		if v.Name != "c-"+hex.EncodeToString(sum[:5]) {
+			t.Errorf("%s: the name is %s, and the label %s", by, v.Name, v.Labels[v1.LabelContent])
+		}
 	}
 }
 
@@ -268,14 +280,14 @@ func sent(t *testing.T, op diff.Op, c diff.Change) (name string, labels map[stri
 		},
 	}
 	step := plan.Step{Op: op, Key: c.Key, Instance: c.Instance, Fields: c.Fields, Change: c}
-	if _, err := calls.Do(t.Context(), kinds.Env{Source: "src", HashKey: hashKey}, step); err != nil {
+	if _, err := calls.Do(t.Context(), kinds.Env{Source: "src", Contents: withKey}, step); err != nil {
 		t.Fatal(err)
 	}
 	return name, labels, data
 }
 
 func TestWhatIsSentForAVersion(t *testing.T) {
-	contentLabel := kinds.ContentLabel(hashKey, secretKey("c"), []byte("one"))
+	contentLabel := kinds.ContentLabel(true, withKey, secretKey("c"), []byte("one"))
 	fresh := compare(index(), source, content("Secret", "c", "one", v1.Policy{}))
 	name, labels, data := sent(t, diff.Create, fresh[0])
 	want := map[string]string{v1.LabelOwner: "src/Secret/c", v1.LabelApplied: "v1:", v1.LabelContent: contentLabel}
@@ -287,6 +299,14 @@ func TestWhatIsSentForAVersion(t *testing.T) {
 	name, labels, _ = sent(t, diff.Update, taken[0])
 	if name != "c" || labels["com.docker.theirs"] != "1" || labels[v1.LabelOwner] != "src/Secret/c" || labels[v1.LabelContent] != contentLabel {
 		t.Errorf("one that was taken over is named %s and has labels %v", name, labels)
+	}
+	// Neither a new config nor one that was taken over has a digest of what everybody can read.
+	for _, lives := range [][]*kinds.Live{nil, {live(v1.KindConfig, "c", nil, 0, "one")}} {
+		for _, c := range compare(index(lives...), source, content("Config", "c", "one", v1.Policy{})) {
+			if _, labels, _ := sent(t, diff.Create, c); labels[v1.LabelContent] != "" {
+				t.Errorf("a config has labels %v", labels)
+			}
+		}
 	}
 	// A secret whose key is lost keeps its content label, because it is not known to hold the manifest's content.
 	old := version(secretKey("c"), 0, "one")

@@ -25,7 +25,7 @@ var ErrNewer = errors.New("a newer release of swarm-operator has written the sta
 
 // Memory is the content. Each part may be lost, at a price:
 //
-//   - Without HashKey the content of secrets is unknown, and they keep their versions.
+//   - Without Salt, a new one is made. Later versions then have other names than they would have had.
 //   - Without Adopted, the source no longer owns the objects that it had adopted.
 //   - Without Failed, the operator knows of a roll-back only what the engine has kept.
 //   - Without InForce, the operator has no revision to stay with if the newest one is bad.
@@ -39,9 +39,9 @@ var ErrNewer = errors.New("a newer release of swarm-operator has written the sta
 type Memory struct {
 	Format int    `json:"format"`
 	Source string `json:"source"`
-	// HashKey keys the digests of content. It is no secret to anybody who can read the swarm's configs. It keeps
-	// digests that travel further, as object names do, from being guessed.
-	HashKey []byte `json:"hashKey"`
+	// Salt is random, and part of all digests that no key makes. Everybody may know it. It keeps the names of configs, which
+	// travel further than their contents, from telling anything.
+	Salt []byte `json:"hashKey"`
 	// Origin is where the source began when it was first read.
 	Origin Origin `json:"origin,omitzero"`
 	// InForce is the last revision without a problem.
@@ -96,7 +96,7 @@ type Memory struct {
 	// Refused is the newest revision if it is not in force because it has problems. nil means that there is none.
 	Refused *Entry `json:"refused,omitempty"`
 	Size
-	// Delivered are keyed digests of the tokens and keys that were delivered, by what was delivered and where.
+	// Delivered are digests of the tokens and keys that were delivered, by what was delivered and where.
 	Delivered map[string]string `json:"delivered,omitempty"`
 	// Resumed is when a person last said that what was found is right.
 	Resumed time.Time `json:"resumed,omitzero"`
@@ -210,13 +210,13 @@ type Frozen struct {
 	Spec     json.RawMessage `json:"spec"`
 }
 
-// New returns an empty memory with a fresh key. It fails if no random key can be made.
+// New returns an empty memory with a fresh salt. It fails if no random bytes can be had.
 func New(source string) (Memory, error) {
-	key := make([]byte, 32)
-	if _, err := rand.Read(key); err != nil {
-		return Memory{}, fmt.Errorf("making the key for content digests: %w", err)
+	salt := make([]byte, 32)
+	if _, err := rand.Read(salt); err != nil {
+		return Memory{}, fmt.Errorf("making the salt for digests: %w", err)
 	}
-	return Memory{Format: format, Source: source, HashKey: key}, nil
+	return Memory{Format: format, Source: source, Salt: salt}, nil
 }
 
 // NewNonce returns a new value for Nonce.

@@ -97,7 +97,7 @@ func TestALargeMemory(t *testing.T) {
 	shard := slices.IndexFunc(names(t, c), func(n string) bool { return strings.HasPrefix(n, "swarm-operator-shard.") })
 	removeConfig(t, c, names(t, c)[shard])
 	found = find(t, s, c)
-	if n := len(found.Memory.Adopted); n < 1700 || n > 1990 || !reflect.DeepEqual(found.Memory.HashKey, m.HashKey) {
+	if n := len(found.Memory.Adopted); n < 1700 || n > 1990 || !reflect.DeepEqual(found.Memory.Salt, m.Salt) {
 		t.Errorf("with one of the shards lost %d of 2001 objects are known", n)
 	}
 	for id, a := range found.Memory.Adopted {

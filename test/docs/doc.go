@@ -26,6 +26,7 @@ import (
 	"slices"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/digests"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 	"github.com/swarm-operator/swarm-operator/controllers/revisions"
@@ -55,7 +56,7 @@ func Plan(files fs.FS) (plan.Plan, error) {
 		return plan.Plan{}, err
 	}
 	ix := kinds.NewIndex(nil, func(*kinds.Live) []kinds.Ref { return nil })
-	wants := kinds.Expand(all.Kinds(), entries, ix, kinds.Source{Name: "examples", HashKey: []byte("key")}, nil)
+	wants := kinds.Expand(all.Kinds(), entries, ix, kinds.Source{Name: "examples", Contents: digests.Salted{Salt: []byte("key")}}, nil)
 	changes := diff.Compare(nil, wants.States, all.Rules)
 	p := plan.Build(changes, plan.Facts{APIVersion: "1.56"}, plan.Policy{Source: "examples", Budgets: plan.DefaultBudgets()}, all.Part())
 	needed := func(e kinds.Entry) bool { // nobody has to make nodes

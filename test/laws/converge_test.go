@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/digests"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -37,8 +38,11 @@ type world struct {
 	seen      diff.Seen
 }
 
+// byKey makes the digests of secrets. Slow ones would take most of the time.
+var byKey = digests.New([]byte("a key"))
+
 func newWorld(agreed bool) *world {
-	return &world{Swarm: model.New(), src: kinds.Source{Name: "src", HashKey: []byte("key"), Adopted: map[string]kinds.Record{}}, keep: map[v1.Key]string{}, agreed: agreed, memo: &kinds.Memo{}}
+	return &world{Swarm: model.New(), src: kinds.Source{Name: "src", Contents: digests.Salted{Salt: []byte("key"), Digests: byKey}, Adopted: map[string]kinds.Record{}}, keep: map[v1.Key]string{}, agreed: agreed, memo: &kinds.Memo{}}
 }
 
 // look is one run up to the plan.
@@ -102,7 +106,7 @@ func (w *world) remember(l look) {
 	for _, a := range l.plan.Adopted {
 		r := kinds.Record{Key: a.Key, Applied: diff.ParseApplied(diff.NewApplied(a.Want.Leaves).String())}
 		if c, ok := a.Want.Value.(v1.ContentHolder); ok {
-			r.Content = kinds.ContentLabel(w.src.HashKey, a.Key, c.Content().Reveal())
+			r.Content = kinds.ContentLabel(a.Key.Kind == v1.KindSecret, w.src.Contents, a.Key, c.Content().Reveal())
 		}
 		w.src.Adopted[a.ID] = r
 	}
@@ -220,7 +224,7 @@ func (w *world) settled(t *rapid.T, l look) {
 func (w *world) others(t *rapid.T, manifests []v1.Object) {
 	maker := newWorld(true)
 	maker.Swarm = w.Swarm
-	maker.src = kinds.Source{Name: rapid.SampledFrom([]string{"nobody", "nobody", "nobody", "other"}).Draw(t, "whose"), HashKey: []byte("another key"), Adopted: map[string]kinds.Record{}}
+	maker.src = kinds.Source{Name: rapid.SampledFrom([]string{"nobody", "nobody", "nobody", "other"}).Draw(t, "whose"), Contents: digests.Salted{Salt: []byte("another key"), Digests: digests.New([]byte("another key"))}, Adopted: map[string]kinds.Record{}}
 	maker.commit(manifests)
 	maker.settle(t, all1)
 	if maker.src.Name == "other" {

@@ -42,13 +42,13 @@ type deciding struct {
 }
 
 func newDeciding(t *rapid.T) *deciding {
-	found := state.Found{Memory: state.Memory{Source: "src", HashKey: []byte("key")}} // as of a source that has none yet
+	found := state.Found{Memory: state.Memory{Source: "src", Salt: []byte("key")}} // as of a source that has none yet
 	return &deciding{world: newWorld(rapid.Bool().Draw(t, "agreed to everything")), found: found, now: model.Noon, healths: map[string]kinds.Health{}}
 }
 
 // policy is what the command line says.
 func (s *deciding) policy(t *rapid.T) decide.Policy {
-	p := decide.Policy{Budgets: plan.DefaultBudgets(), RepairAfter: time.Minute, RepairRestartsAfter: 15 * time.Minute}
+	p := decide.Policy{Digests: byKey, Budgets: plan.DefaultBudgets(), RepairAfter: time.Minute, RepairRestartsAfter: 15 * time.Minute}
 	p.Follow = rapid.Bool().Draw(t, "follows roll-outs")
 	if s.agreed {
 		for _, h := range plan.Hazards() {

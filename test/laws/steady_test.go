@@ -15,13 +15,13 @@ import (
 // inForce returns a swarm that is as everyday asks for, with an operator that has seen that.
 func inForce(t *testing.T, n int) (*deciding, *decide.Decider) {
 	t.Helper()
-	found := state.Found{Memory: state.Memory{Source: "src", HashKey: []byte("key")}}
+	found := state.Found{Memory: state.Memory{Source: "src", Salt: []byte("key")}}
 	s := &deciding{world: newWorld(true), found: found, now: model.Noon, healths: map[string]kinds.Health{}}
 	s.commits(everyday(n))
 	for _, e := range s.entries {
 		s.healths[e.Object.Key().Name] = kinds.Health{Ready: true}
 	}
-	d := decide.New(decide.Policy{Budgets: plan.DefaultBudgets(), Follow: true})
+	d := decide.New(decide.Policy{Digests: byKey, Budgets: plan.DefaultBudgets(), Follow: true})
 	for range enough {
 		run := s.decides(d, s.observed())
 		d.Keep()

@@ -223,7 +223,7 @@ func (m *Swarm) content(s plan.Step, src kinds.Source) error {
 			return nil
 		},
 	}
-	_, err := calls.Do(context.Background(), kinds.Env{Source: src.Name, HashKey: src.HashKey, Nonce: src.Nonce}, s)
+	_, err := calls.Do(context.Background(), kinds.Env{Source: src.Name, Contents: src.Contents, Nonce: src.Nonce}, s)
 	return err
 }
 

@@ -33,6 +33,8 @@ type door struct {
 	shown func(*kinds.Live) (data []byte, readable bool)
 	// unstated returns the settings of a live object that no manifest can state.
 	unstated func(*kinds.Live) []string
+	// hidden is true if shown never shows anything.
+	hidden bool
 	Calls
 }
 
@@ -69,8 +71,8 @@ func (d door) kind() kinds.Kind {
 				return d.empty(header(v1.Metadata{Name: l.Name, Labels: l.Labels}))
 			},
 			Unstated: func(l *kinds.Live, _ *kinds.Index) []string { return d.unstated(l) },
-			Versions: d.shown,
 		},
+		Versioned: kinds.Versioned{Versions: d.shown, Hidden: d.hidden},
 		Store: kinds.Store{
 			Events: word,
 			List: func(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
@@ -146,9 +148,12 @@ func labels(env kinds.Env, s plan.Step) map[string]string {
 		out = kinds.Labels(stated, owner, applied)
 		env.Mark(out)
 	}
+	if s.Key.Kind != v1.KindSecret { // the engine shows the content
+		return out
+	}
 	// If an object of the source has no such label, only its name tells which content it has.
-	if have := s.Change.Have; have == nil || !have.Meta.Mine || out[v1.LabelContent] == "" && s.Instance == kinds.VersionName(env.HashKey, s.Key, wanted(s)) {
-		out[v1.LabelContent] = kinds.ContentLabel(env.HashKey, s.Key, wanted(s))
+	if have := s.Change.Have; have == nil || !have.Meta.Mine || out[v1.LabelContent] == "" && s.Instance == kinds.VersionName(true, env.Contents, s.Key, wanted(s)) {
+		out[v1.LabelContent] = kinds.ContentLabel(true, env.Contents, s.Key, wanted(s))
 	}
 	return out
 }

@@ -11,8 +11,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 )
 
-// secrets is the door of secrets. The engine does not give their content back, so versions are told apart by a keyed
-// hash.
+// secrets is the door of secrets. The engine does not give their content back, so versions are told apart by digests.
 var secrets = door{
 	name:  v1.KindSecret,
 	empty: func(h v1.Header) v1.Object { return &v1.Secret{Header: h} },
@@ -28,7 +27,8 @@ var secrets = door{
 		r, err := c.SecretInspect(ctx, id, client.SecretInspectOptions{})
 		return liveSecret(&r.Secret), err
 	},
-	shown: func(*kinds.Live) ([]byte, bool) { return nil, false },
+	shown:  func(*kinds.Live) ([]byte, bool) { return nil, false },
+	hidden: true,
 	unstated: func(l *kinds.Live) []string {
 		spec, out := l.Raw.(*swarm.Secret).Spec, []string(nil)
 		if spec.Driver != nil {

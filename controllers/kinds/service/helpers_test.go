@@ -11,6 +11,7 @@ import (
 	swarmapi "github.com/moby/swarmkit/v2/api"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/digests"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -45,7 +46,7 @@ func index(networks ...string) *kinds.Index {
 	return kinds.NewIndex(map[string][]*kinds.Live{v1.KindNetwork: list}, func(*kinds.Live) []kinds.Ref { return nil })
 }
 
-var source = kinds.Source{Name: "src", HashKey: []byte("key")}
+var source = kinds.Source{Name: "src", Contents: digests.Salted{Salt: []byte("key")}}
 
 // wantOf returns what a manifest asks for, as the operator sees it.
 func wantOf(s *v1.Service) *diff.State {

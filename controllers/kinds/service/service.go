@@ -40,7 +40,7 @@ func Kind() kinds.Kind {
 			Release: release,
 			Retry:   retry,
 		},
-		Rolling:  kinds.Rolling{Observe: observe, Trace: trace, Health: health},
+		Rolling:  kinds.Rolling{Observe: observe, Trace: trace, Health: health, Runs: func(l *kinds.Live) []kinds.Ref { return usesOf(&raw(l).Spec) }},
 		Claiming: kinds.Claiming{Claims: claims, Holds: holds},
 		Remaking: kinds.Remaking{Freeze: freeze, Thaw: thaw},
 	}
