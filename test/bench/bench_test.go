@@ -51,8 +51,8 @@ var counted = []string{
 
 func TestBench(t *testing.T) {
 	out := small(t, options{on: onSandbox, nodes: 2, rounds: 1})
-	reached(t, out, append(counted, "calls of one", "writes of all", "nodes change", "operators with nothing to do", "a step that always fails")...)
-	for _, line := range []string{"create all", "change one", "ref changed →", "while another service rolls out", "change by hand", "resident memory after"} {
+	reached(t, out, append(counted, "calls of one", "writes of all", "nodes change", "operators with nothing to do", "a step that always fails", "writes of apply, with secrets")...)
+	for _, line := range []string{"create all", "change one", "ref changed →", "while another service rolls out", "change by hand", "resident memory after", "secrets and --hash-key-file", "without a key: for each secret"} {
 		if !strings.Contains(out, line) {
 			t.Errorf("there is no line about %q", line)
 		}

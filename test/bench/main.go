@@ -72,6 +72,7 @@ var parts = []part{
 	{"failing", failing},
 	{"resync", resynced},
 	{"nodes", nodeEvents},
+	{"secrets", secrets}, // last, because it adds to the source
 }
 
 func partNames() []string {

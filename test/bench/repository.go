@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/object"
 )
 
@@ -99,6 +100,37 @@ func newRepository(dir string, n int) (*repository, error) {
 		return nil, fmt.Errorf("making the first commit: %w", err)
 	}
 	return &repository{dir, g}, nil
+}
+
+// add makes a commit that adds a file at the top. It leaves index and files alone, as detached does.
+func (r *repository) add(name, text string) error {
+	head, err := r.git.Head()
+	if err != nil {
+		return err
+	}
+	commit, err := r.git.CommitObject(head.Hash())
+	if err != nil {
+		return err
+	}
+	root, err := commit.Tree()
+	if err != nil {
+		return err
+	}
+	file, err := r.store(blob(text))
+	if err != nil {
+		return err
+	}
+	root.Entries = append(root.Entries, object.TreeEntry{Name: name, Mode: filemode.Regular, Hash: file})
+	slices.SortFunc(root.Entries, func(a, b object.TreeEntry) int { return strings.Compare(a.Name, b.Name) })
+	tree, err := r.store(root)
+	if err != nil {
+		return err
+	}
+	hash, err := r.store(&object.Commit{Author: *author(), Committer: *author(), Message: "Add " + name, TreeHash: tree, ParentHashes: []plumbing.Hash{head.Hash()}})
+	if err != nil {
+		return err
+	}
+	return r.git.Storer.SetReference(plumbing.NewHashReference(head.Name(), hash))
 }
 
 // commit makes a commit that changes one service's manifest, and puts it in force.
