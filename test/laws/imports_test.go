@@ -33,12 +33,13 @@ var none = []string{}
 
 // house is the table of ARCHITECTURE.md. A new package needs a line here, and with it a decision.
 var house = []room{
-	{"api/v1", none, []string{"github.com/distribution/reference", "github.com/docker/go-units", "github.com/google/shlex"}, []string{"context", "os", "io", "net", "log"}},
-	{"api/config", []string{"api/v1"}, none, []string{"context", "os", "io", "net", "log"}},
+	{"redact", none, none, []string{"context", "io", "os", "net", "log"}},
+	{"api/v1", []string{"redact"}, []string{"github.com/distribution/reference", "github.com/docker/go-units", "github.com/google/shlex"}, []string{"context", "os", "io", "net", "log"}},
+	{"api/config", []string{"api/v1", "redact"}, none, []string{"context", "os", "io", "net", "log"}},
 	{"guardrails", []string{"api/config", "api/v1"}, []string{"github.com/distribution/reference"}, []string{"context", "os", "io", "log", "sync"}},
 	{"manifests", []string{"api/v1"}, []string{"go.yaml.in/yaml/v3", "sigs.k8s.io/yaml", "github.com/go-git/go-git/v5/plumbing/format/gitignore"}, []string{"context", "os", "net", "log"}},
 	{"manifests/git", none, []string{"github.com/go-git/go-git/v5", "github.com/go-git/go-billy/v5", "github.com/fsnotify/fsnotify"}, []string{"net/http", "log"}},
-	{"diff", []string{"api/v1"}, none, []string{"context", "io", "os", "net", "log", "sync", "math/rand"}},
+	{"diff", []string{"api/v1", "redact"}, none, []string{"context", "io", "os", "net", "log", "sync", "math/rand"}},
 	{"diff/plan", []string{"api/v1", "diff"}, none, []string{"context", "io", "os", "net", "log", "sync", "math/rand"}},
 	{"controllers/engine", none, nil, nil},
 	{"controllers/digests", none, []string{"golang.org/x/crypto/argon2"}, []string{"context", "io", "os", "net", "log"}},
@@ -63,9 +64,9 @@ var house = []room{
 	{"controllers/observe", []string{"api/v1", "controllers/engine", "controllers/kinds", "controllers/rescue", "controllers/state", "controllers/status", "diff/plan"}, []string{"github.com/moby/moby/api", "github.com/moby/moby/client", "golang.org/x/sync/errgroup", "github.com/go-logr/logr"}, []string{"os", "net", "log"}},
 	{"controllers/report", []string{"api/v1", "controllers/act", "controllers/decide", "controllers/engine", "controllers/kinds", "controllers/kinds/all", "controllers/observe", "controllers/state", "controllers/status", "diff", "diff/plan"}, []string{"github.com/moby/moby/api"}, []string{"os", "net", "log"}},
 	{"controllers/act", []string{"api/config", "api/v1", "controllers/apply", "controllers/audit", "controllers/decide", "controllers/engine", "controllers/kinds", "controllers/sinks", "controllers/state", "diff", "diff/plan"}, []string{"github.com/moby/moby/client", "github.com/go-logr/logr"}, []string{"os", "net", "log"}},
-	{"controllers/reconciler", []string{"api/config", "api/v1", "controllers/*", "controllers/kinds/all", "diff", "diff/plan"}, nil, []string{"os", "net", "log"}},
+	{"controllers/reconciler", []string{"api/config", "api/v1", "controllers/*", "controllers/kinds/all", "diff", "diff/plan", "redact"}, nil, []string{"os", "net", "log"}},
 	{"controllers/session", []string{"controllers/*", "diff"}, []string{"github.com/go-logr/logr"}, []string{"os", "net", "log"}},
-	{"cmd/swarm-operator", []string{"api/config", "api/v1", "controllers/*", "controllers/kinds/all", "diff", "diff/plan", "manifests", "manifests/git"}, nil, nil},
+	{"cmd/swarm-operator", []string{"api/config", "api/v1", "controllers/*", "controllers/kinds/all", "diff", "diff/plan", "manifests", "manifests/git", "redact"}, nil, nil},
 	{"sandbox", []string{"sandbox/*"}, nil, nil},
 	{"sandbox/*", []string{"sandbox", "sandbox/*"}, nil, nil},
 	{"cmd/swarm-sandbox", []string{"sandbox"}, nil, nil},

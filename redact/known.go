@@ -1,0 +1,252 @@
+package redact
+
+import (
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// Least is the length from which on a hidden value is replaced wherever it stands. A shorter one would also match what
+// is no secret.
+const Least = 6
+
+// Reader is who reads a text.
+type Reader uint8
+
+const (
+	// Git is a reader of diff and validate, who has the source's tree.
+	Git Reader = iota
+	// Anybody is a reader of HTTP, logs, metrics, notifications and errors.
+	Anybody
+)
+
+// Known are the hidden values that a process knows of. It replaces them in texts, whoever wrote these. Its cost grows
+// with the text, and with what changed of the values. Any number of goroutines may use it. A nil Known knows nothing.
+type Known struct {
+	mu sync.RWMutex
+	// owners has what each owner of values added, so that it can be taken back.
+	owners map[string]owned
+	// heads finds values by their first bytes.
+	heads map[[Least]byte][]entry
+	// open counts the words that are public, such as names of objects, and git the values that git's reader may see.
+	open, git map[string]int
+}
+
+type owned struct {
+	stamp any
+	Facts
+}
+
+// Facts are what an owner, such as an object, says about texts.
+type Facts struct {
+	// Secret are values that nobody may see.
+	Secret []string
+	// Private are values that only git's reader may see.
+	Private []string
+	// Git are values that git's reader may see, whoever says that they are secret.
+	Git []string
+	// Open are public names. What is the same as one of them, or as a word in it, is replaced in no text.
+	Open []string
+}
+
+// entry is a value in one of the forms in which texts have it.
+type entry struct {
+	form   string
+	reader Reader // the last one that may not see it
+	value  string
+	count  int
+}
+
+// NewKnown returns a Known that knows nothing yet.
+func NewKnown() *Known {
+	return &Known{owners: map[string]owned{}, heads: map[[Least]byte][]entry{}, open: map[string]int{}, git: map[string]int{}}
+}
+
+// Knows reports whether the owner's facts were learnt with that stamp, so that they need not be found out again.
+func (k *Known) Knows(owner string, stamp any) bool {
+	if k == nil {
+		return true
+	}
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	o, is := k.owners[owner]
+	return is && o.stamp == stamp
+}
+
+// Learn replaces what is known of an owner.
+func (k *Known) Learn(owner string, stamp any, f Facts) {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if o, is := k.owners[owner]; is {
+		k.count(o.Facts, -1)
+	}
+	k.owners[owner] = owned{stamp, f}
+	k.count(f, 1)
+}
+
+// Keep forgets the owners that are not named. It is called after everything was read.
+func (k *Known) Keep(named func(owner string) bool) {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for name, o := range k.owners {
+		if !named(name) {
+			k.count(o.Facts, -1)
+			delete(k.owners, name)
+		}
+	}
+}
+
+func (k *Known) count(f Facts, by int) {
+	for _, text := range f.Open {
+		for _, w := range append(words(text), text) {
+			tally(k.open, w, by)
+		}
+	}
+	for _, text := range f.Git {
+		tally(k.git, text, by)
+	}
+	for _, v := range f.Secret {
+		k.value(v, Anybody, by)
+		k.value(v, Git, by)
+	}
+	for _, v := range f.Private {
+		k.value(v, Anybody, by)
+	}
+}
+
+func tally(counts map[string]int, text string, by int) {
+	if counts[text] += by; counts[text] <= 0 {
+		delete(counts, text)
+	}
+}
+
+// words returns the words of a name.
+func words(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9') })
+}
+
+// value counts a value, in all its forms. Lines of a long value are values too, because texts are made of lines.
+func (k *Known) value(v string, reader Reader, by int) {
+	if trimmed := strings.TrimSpace(v); trimmed != v {
+		k.value(trimmed, reader, by)
+	}
+	if strings.Contains(v, "\n") {
+		for line := range strings.Lines(v) {
+			k.value(strings.TrimSpace(line), reader, by)
+		}
+	}
+	if len(v) < Least {
+		return
+	}
+	for _, form := range forms(v) {
+		k.form(form, entry{form: form, reader: reader, value: v}, by)
+	}
+}
+
+func (k *Known) form(form string, e entry, by int) {
+	if len(form) < Least {
+		return
+	}
+	head := [Least]byte([]byte(form[:Least]))
+	list := k.heads[head]
+	i := slices.IndexFunc(list, func(o entry) bool { return o.form == form && o.reader == e.reader })
+	switch {
+	case i >= 0 && list[i].count+by > 0:
+		list[i].count += by
+		return
+	case i >= 0:
+		list = slices.Delete(slices.Clone(list), i, i+1)
+	case by > 0:
+		e.count = by
+		list = append(slices.Clone(list), e)
+		slices.SortStableFunc(list, func(a, b entry) int { return len(b.form) - len(a.form) })
+	}
+	if len(list) == 0 {
+		delete(k.heads, head)
+		return
+	}
+	k.heads[head] = list
+}
+
+// forms returns a value as texts have it: as it is, quoted by Go or JSON, and escaped in a URL.
+func forms(v string) []string {
+	quoted := strconv.Quote(v)
+	out := []string{v, quoted[1 : len(quoted)-1], OneLine(v), url.QueryEscape(v), url.PathEscape(v)}
+	if b, err := json.Marshal(v); err == nil {
+		out = append(out, string(b[1:len(b)-1]))
+		twice := strconv.Quote(string(b))
+		out = append(out, twice[3:len(twice)-3])
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Text returns a text for a reader: without what has the shape of a secret, and without the values that the reader may
+// not see.
+func (k *Known) Text(text string, reader Reader) string {
+	text = k.replaced(text, reader)
+	return Text(text)
+}
+
+func (k *Known) replaced(text string, reader Reader) string {
+	if k == nil || len(text) < Least {
+		return text
+	}
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if len(k.heads) == 0 {
+		return text
+	}
+	var out strings.Builder
+	last := 0
+	for i := 0; i+Least <= len(text); i++ {
+		n := k.at(text[i:], reader)
+		if n == 0 {
+			continue
+		}
+		out.WriteString(text[last:i])
+		out.WriteString(Hidden)
+		i += n - 1
+		last = i + 1
+	}
+	if last == 0 {
+		return text
+	}
+	out.WriteString(text[last:])
+	return out.String()
+}
+
+// at returns the length of the longest hidden value that a text begins with, or 0.
+func (k *Known) at(text string, reader Reader) int {
+	for _, e := range k.heads[[Least]byte([]byte(text[:Least]))] {
+		if e.reader != reader || !strings.HasPrefix(text, e.form) || k.open[e.value] > 0 || ordinary[e.value] || reader == Git && k.git[e.value] > 0 {
+			continue
+		}
+		return len(e.form)
+	}
+	return 0
+}
+
+// ordinary are the operator's own words. They stand in its texts whatever values there are, so replacing them would hide
+// nothing.
+var ordinary = func() map[string]bool {
+	out := map[string]bool{}
+	for _, w := range strings.Fields(`service services network networks config configs secret secrets cluster manager managers worker workers
+		replicated global replicated-job global-job ingress overlay create update remove replace enforce observe commits commands source
+		revision running pending updating paused failed refused rolled-out superseded unfinished Synced OutOfSync Unknown Healthy Progressing
+		Degraded Missing default consent expand object objects version status report reason message health default volume replicas
+		required warning manifests operator engine docker swarm-operator localhost 127.0.0.1 0.0.0.0 https:// http:// active
+		drained completed starting rollback complete Service Network Config Secret Cluster NodeSet`) {
+		out[w] = true
+	}
+	return out
+}()

@@ -1,0 +1,162 @@
+// Package redact decides which texts may be shown, and to whom. Free text is the text of manifests and live objects in
+// which anything may stand: environment, commands, health checks, labels and options.
+//
+// A value has one of two readers. Git's reader (diff and validate) has the source's tree, so what stands in
+// clear there is shown unless its name or its shape looks like a secret. Anybody (HTTP, logs, metrics, errors) gets only
+// what is listed as harmless.
+//
+// It is pure except for Known, which remembers what one process must not show.
+package redact
+
+import (
+	"regexp"
+	"strings"
+	"sync/atomic"
+)
+
+// Hidden replaces a value that must not be shown.
+const Hidden = "(hidden)"
+
+// secretWords are the parts of a name that mark its value as secret.
+var secretWords = []string{
+	"PASS", "PWD", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "CREDS", "COOKIE", "SALT", "JWT", "WEBHOOK", "PRIVATE", "AUTHORIZATION",
+	"BASICAUTH", "BASIC_AUTH", "CONNECTION_STRING", "CONNECTIONSTRING",
+}
+
+// innocent takes words out of a name that only contain a secret word.
+var innocent = strings.NewReplacer(
+	"KEYCLOAK", "", "KEYSPACE", "", "KEYBOARD", "", "KEYDB", "", "MONKEY", "", "HOTKEY", "", "BYPASS", "", "COMPASS", "", "PASSIVE", "", "PASSENGER", "",
+	"PASSTHROUGH", "", "TOKENIZER", "", "MAX_TOKENS", "", "SALTSTACK", "",
+)
+
+// SecretName reports whether a variable, option, label or flag of that name is assumed to hold a secret.
+func SecretName(name string) bool {
+	plain := innocent.Replace(plainName(name))
+	for _, w := range secretWords {
+		if strings.Contains(plain, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// plainName writes a name as variables are written, so that --log-level and LOG_LEVEL are the same.
+func plainName(name string) string {
+	return strings.ReplaceAll(strings.ToUpper(strings.TrimLeft(name, "-")), "-", "_")
+}
+
+// filePath matches a path of at least two parts, as in /run/secrets/db. A shorter text could itself be a secret.
+var filePath = regexp.MustCompile(`^(/|[A-Za-z]:[\\/])[A-Za-z0-9._-]+([\\/][A-Za-z0-9._-]+)+$`)
+
+// pointsAtFile reports whether a value is only the path of a file. By docker's convention NAME_FILE is the path of the
+// file that holds the secret.
+func pointsAtFile(name, value string) bool {
+	plain := plainName(name)
+	for _, end := range []string{"_FILE", "_PATH", "_DIR"} {
+		if strings.HasSuffix(plain, end) {
+			return filePath.MatchString(value)
+		}
+	}
+	return false
+}
+
+// Harmless are patterns of names whose values everybody may see, except those that have the shape of a secret. * stands
+// for any text. - and _ are the same, and so are small and capital letters.
+var Harmless = []string{
+	"traefik.enable", "traefik.*.rule", "traefik.*.entrypoints", "traefik.*.server.port", "com.docker.stack.*", "com.docker.compose.*",
+	"org.opencontainers.*", "org.label-schema.*", "LOG_LEVEL", "*_LOG_LEVEL", "LOGLEVEL", "*.log-level", "LOG_FORMAT", "LOG_DRIVER", "TZ", "LANG", "LC_*",
+	"*_FILE", "PORT", "*_PORT", "*_REVISION", "*_COMMIT", "GIT_SHA", "COMMIT_SHA", "max-size", "max-file", "encrypted",
+	"com.docker.network.driver.*",
+}
+
+// pattern is what a name is matched with.
+type pattern struct{ parts []string }
+
+func parse(text string) pattern { return pattern{strings.Split(plainName(text), "*")} }
+
+func (p pattern) matches(plain string) bool {
+	first, last := p.parts[0], p.parts[len(p.parts)-1]
+	rest, ok := strings.CutPrefix(plain, first)
+	if len(p.parts) == 1 {
+		return ok && rest == ""
+	}
+	if !ok || !strings.HasSuffix(rest, last) {
+		return false
+	}
+	rest = rest[:len(rest)-len(last)]
+	for _, part := range p.parts[1 : len(p.parts)-1] {
+		at := strings.Index(rest, part)
+		if at < 0 {
+			return false
+		}
+		rest = rest[at+len(part):]
+	}
+	return true
+}
+
+// patterns are those of a list.
+type patterns []pattern
+
+func compile(texts []string) patterns {
+	out := make(patterns, len(texts))
+	for i, t := range texts {
+		out[i] = parse(t)
+	}
+	return out
+}
+
+func (ps patterns) match(name string) bool {
+	plain := plainName(name)
+	for _, p := range ps {
+		if p.matches(plain) {
+			return true
+		}
+	}
+	return false
+}
+
+var builtIn = compile(Harmless)
+
+// allowed are the operator's own patterns. They belong to the process, as its logs do: no door through which text leaves
+// may have another list.
+var allowed atomic.Pointer[patterns]
+
+// Allow sets the names whose values everybody may see in addition to Harmless. Unlike those of Harmless, they may look
+// like names of secrets.
+func Allow(names []string) {
+	list := compile(names)
+	allowed.Store(&list)
+}
+
+// CheckPattern says what is wrong with a pattern for Allow, or returns "".
+func CheckPattern(text string) string {
+	switch {
+	case strings.Trim(text, "*") == "":
+		return "shows everything; state a name, in which * stands for any text"
+	case strings.ContainsAny(text, " \t\r\n=") || OneLine(text) != text:
+		return "is not a name: leave out spaces, = and control characters"
+	}
+	return ""
+}
+
+// trust says what the lists say about a name.
+type trust uint8
+
+const (
+	unlisted  trust = iota
+	harmless        // built in
+	permitted       // by the operator
+)
+
+func trustOf(name string) trust {
+	if name == "" {
+		return unlisted
+	}
+	if own := allowed.Load(); own != nil && own.match(name) {
+		return permitted
+	}
+	if builtIn.match(name) && (!SecretName(name) || strings.HasSuffix(plainName(name), "_FILE")) {
+		return harmless
+	}
+	return unlisted
+}

@@ -1,0 +1,415 @@
+package redact
+
+import (
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// jwt, hash and the others are made of parts, so that no scanner takes them for real.
+const (
+	jwt   = "eyJ" + "hbGciOiJIUzI1NiJ9.eyJ" + "zdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N"
+	hash  = "$2y" + "$05$Kp1Z7Ylfa8sQmR0uVnBt4uPq9oTqkW"
+	pem   = "-----BEGIN RSA " + "PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n-----END RSA " + "PRIVATE KEY-----"
+	slack = "https://hooks." + "slack.com/services/T0001/B0001/x1y2z3"
+)
+
+func TestNamesOfSecrets(t *testing.T) {
+	for name, want := range map[string]bool{
+		"PASSWORD": true, "DB_PASS": true, "MYSQL_PWD": true, "API_TOKEN": true, "aws-secret-access-key": true, "--requirepass": true, "splunk-token": true,
+		"STRIPE_KEY": true, "CREDENTIALS": true, "SESSION_COOKIE": true, "JWT": true, "SLACK_WEBHOOK": true, "--private-file": true, "PASSPHRASE": true,
+		"SALT": true, "AZURE_CONNECTION_STRING": true, "apiKey": true,
+		"LOG_LEVEL": false, "TZ": false, "KEYCLOAK_URL": false, "CASSANDRA_KEYSPACE": false, "BYPASS_CACHE": false, "FTP_PASSIVE_PORTS": false, "DATABASE_DSN": false,
+		"MAX_TOKENS": false, "KEYBOARD": false, "AUTH_ENABLED": false, "URL": false, "": false, "--log-level": false, "MONKEYS": false,
+	} {
+		if got := SecretName(name); got != want {
+			t.Errorf("SecretName(%q) is %v", name, got)
+		}
+	}
+}
+
+func TestShapesOfSecrets(t *testing.T) {
+	for text, want := range map[string]string{
+		"postgres://ada:hunter2@db/x":                    "postgres://(hidden)@db/x",
+		"redis://:hunter2@h":                             "redis://(hidden)@h",
+		"amqp://a:one@h,amqp://b:two@i":                  "amqp://(hidden)@h,amqp://(hidden)@i",
+		"https://0123token@sentry.example.com/1":         "https://(hidden)@sentry.example.com/1",
+		"host=db user=app password=hunter2 dbname=x":     "host=db user=app password=(hidden) dbname=x",
+		`{"password": "hunter2", "user": "ada"}`:         `{"password": "(hidden)", "user": "ada"}`,
+		"Server=db;Pwd=hunter2;Database=x":               "Server=db;Pwd=(hidden);Database=x",
+		"AccountName=x;AccountKey=aGk=;End":              "AccountName=x;AccountKey=(hidden);End",
+		"https://b.example.com/c?sv=1&sig=abcdef":        "https://b.example.com/c?sv=1&sig=(hidden)",
+		"Authorization: Bearer abcdef123":                "Authorization: Bearer (hidden)",
+		"bearer is no token: " + jwt:                     "bearer is no token: (hidden)",
+		"admin:" + hash:                                  "admin:(hidden)",
+		"admin:" + strings.ReplaceAll(hash, "$", "$$"):   "admin:(hidden)",
+		"{SSHA}" + "0123456789abcdef":                    "(hidden)",
+		"before " + pem + " after":                       "before (hidden) after",
+		strings.ReplaceAll(pem, "\n", `\n`):              "(hidden)",
+		slack:                                            "https://hooks.slack.com/services/(hidden)",
+		"https://discord.com/api/webhooks/1/abc":         "https://discord.com/api/webhooks/(hidden)",
+		"https://api.telegram.org/bot1:abc/sendMessage":  "https://api.telegram.org/bot(hidden)/sendMessage",
+		"ghp_" + "0123456789abcdefghij":                  "(hidden)",
+		"use glpat-" + "0123456789abcdefghij now":        "use (hidden) now",
+		"xoxb-" + "0123456789":                           "(hidden)",
+		"AKIA" + "0123456789ABCDEF":                      "(hidden)",
+		"sk_live_" + "0123456789":                        "(hidden)",
+		"SWMKEY-1-abc+/x; SWMTKN-1-abc-def":              "SWMKEY-(hidden); SWMTKN-(hidden)",
+		"-Dx.password=hunter2 -Xmx1g":                    "-Dx.password=(hidden) -Xmx1g",
+		"password=hunter2,token=t0ken12":                 "password=(hidden),token=(hidden)",
+		"AGE-SECRET-KEY-1" + "QQQQ":                      "(hidden)",
+		"client_secret='abcdef'":                         "client_secret='(hidden)'",
+		"postgres://ada:p:q@db and http://x:y@z":         "postgres://(hidden)@db and http://(hidden)@z",
+		"password=${DB_PASSWORD}":                        "",
+		"password=$PASS":                                 "",
+		"password=/run/secrets/db":                       "",
+		"password: is missing":                           "",
+		"the secret: nobody knows":                       "",
+		"postgres://app@db:5432/x?sslmode=disable":       "",
+		"ssh://git@github.com/x/y":                       "",
+		"git@github.com:x/y":                             "",
+		"http://localhost:8080/health":                   "",
+		"Host(`a.example.com`) && PathPrefix(`/b`)":      "",
+		"registry.example.com:5000/team/app:1.2":         "",
+		"app@sha256:" + strings.Repeat("0a", 32):         "",
+		"--token-ttl=5m --password-file=/run/secrets/db": "",
+		"Europe/Berlin":                                  "",
+		"$PATH:/usr/local/bin":                           "",
+		"-----BEGIN CERTIFICATE-----\nabc":               "",
+		"a basic rule":                                   "",
+	} {
+		if want == "" {
+			want = text
+		}
+		if got := Text(text); got != want {
+			t.Errorf("Text(%q) is\n%q, want\n%q", text, got, want)
+		}
+		if Shape(text) != (want != text) {
+			t.Errorf("Shape(%q) is %v", text, Shape(text))
+		}
+	}
+}
+
+func TestWhatLooksRandom(t *testing.T) {
+	for text, want := range map[string]bool{
+		"9f86d081884c7d659a2feaa0c55ad015":                   true,
+		"dGhpcyBpcyBub3QgYSBzZWNyZXQ0Mg":                     true,
+		"Zq8vRt2LpXw7Kc4NbYh1":                               true,
+		"qwkzjhfdplmvnbxcrtyg":                               true,
+		"QWKZJHFDPLMVNBXCRTYG":                               true,
+		"3f2b8c1e-9a7d-4c55-8e21-0d9f6a3b7c4e":               true,
+		"prefix/a8Xk2mQ9zR4tY7wB1cV5":                        true,
+		"http://localhost:8080/health":                       false,
+		"/var/lib/postgresql/data":                           false,
+		"my-service-name-2024-production-eu":                 false,
+		"authentication-service-production":                  false,
+		"internationalization":                               false,
+		"myVeryLongVariableNameHere":                         false,
+		"org.springframework.boot.autoconfigure.Application": false,
+		"ip-10-0-0-1.eu-central-1.compute.internal":          false,
+		"2024-01-01T12:00:00Z":                               false,
+		"20240101120000000000":                               false,
+		"app@sha256:" + strings.Repeat("0a", 32):             false,
+		"node.labels.zone==frankfurt-one":                    false,
+		"short1a2b3c":                                        false,
+		"-Djava.security.egd=file:/dev/./urandom":            false,
+		"max_connections=200 shared_buffers=512MB":           false,
+		"TLS_AES_256_GCM_SHA384":                             false,
+		"":                                                   false,
+	} {
+		if got := len(random(text)) > 0; got != want {
+			t.Errorf("%q looks random: %v", text, got)
+		}
+	}
+}
+
+// By docker's convention NAME_FILE holds a path. Its value is hidden unless it is surely a path.
+func TestNameFileIsShownWhereItIsAPath(t *testing.T) {
+	for _, c := range []struct {
+		name, value string
+		secret      bool
+	}{
+		{"POSTGRES_PASSWORD_FILE", "/run/secrets/db-password", false},
+		{"postgres_password_file", "/run/secrets/db.password", false},
+		{"API_KEY_FILE", `C:\ProgramData\Docker\secrets\key`, false},
+		{"POSTGRES_PASSWORD_FILE", "hunter2", true},
+		{"POSTGRES_PASSWORD_FILE", "/hunter2", true},
+		{"POSTGRES_PASSWORD_FILE", "/run/secrets/x y", true},
+		{"POSTGRES_PASSWORD_FILE", "/b3BlbnNlc2FtZQ/+x==", true},
+		{"POSTGRES_PASSWORD_FILE", "/run//secrets", true},
+		{"DSN_FILE", "postgres://u:p@h/run/db", true},
+		{"CONFIG_FILE", "https://u:p@h/x", true},
+		{"CONFIG_FILE", "anything", false},
+		{"POSTGRES_PASSWORD", "/run/secrets/db-password", true},
+		{"PASSWORDFILE", "/run/secrets/db-password", true},
+		{"PASSWORD_FILE_KEY", "/run/secrets/db-password", true},
+		{"", "x", false},
+	} {
+		if got, _ := Value(c.name, c.value, true); (got == Hidden) != c.secret {
+			t.Errorf("%s=%s is shown as %s", c.name, c.value, got)
+		}
+	}
+}
+
+// Ten ordinary changes, and more, are readable for whoever reads git.
+func TestOrdinaryValuesAreShownToGitsReader(t *testing.T) {
+	for _, c := range [][2]string{
+		{"LOG_LEVEL", "debug"}, {"DATABASE_URL", "postgres://app@db:5432/app?sslmode=disable"}, {"DATABASE_DSN", "host=db dbname=app sslmode=disable"},
+		{"PORT", "8080"}, {"LISTEN", ":9090"}, {"DATA", "/var/lib/app/data"}, {"TZ", "Europe/Berlin"}, {"DB_PASSWORD_FILE", "/run/secrets/db"},
+		{"KEYSTORE_PATH", "/etc/app/store.jks"}, {"traefik.http.routers.web.rule", "Host(`a.example.com`)"}, {"app.version", "1.27.3-alpine"},
+		{"org.opencontainers.image.revision", "9f86d081884c7d659a2feaa0c55ad015aabbccdd"}, {"JAVA_OPTS", "-Xmx512m -Dlog=info"}, {"FEATURES", "a,b,c"},
+		{"image", "registry.example.com/team/app:2024-05-01"}, {"max-size", "10m"}, {"PASSWORD", ""}, {"HOSTS", "mgr-1.example.com,mgr-2.example.com"},
+		{"constraint", "node.labels.zone==a"}, {"EMAIL", "ops@example.com"},
+	} {
+		if got, hidden := Value(c[0], c[1], true); got != c[1] || hidden != nil {
+			t.Errorf("%s=%s is shown as %s, hidden %q", c[0], c[1], got, hidden)
+		}
+	}
+}
+
+func TestSecretValuesAreHiddenFromAll(t *testing.T) {
+	for _, c := range [][2]string{
+		{"PASSWORD", "x"}, {"DB_PASSWORD_FILE", "hunter2"}, {"URL", "redis://:hunter2@h"}, {"DSN", "host=db password=hunter2"}, {"X", jwt}, {"CERT", pem},
+		{"traefik.http.middlewares.a.basicauth.users", "admin:" + hash}, {"HOOK", slack}, {"ID", "9f86d081884c7d659a2feaa0c55ad015"}, {"LOG_LEVEL", "token=abcdef"},
+		{"traefik.http.routers.x.rule", "Header(`X`, `" + jwt + "`)"}, {"JAVA_OPTS", "-Dx.password=hunter2"}, {"API_KEY_PORT", "abc"},
+	} {
+		for _, git := range []bool{true, false} {
+			if got, hidden := Value(c[0], c[1], git); got != Hidden || len(hidden) == 0 {
+				t.Errorf("%s=%s is shown as %s", c[0], c[1], got)
+			}
+		}
+	}
+}
+
+func TestAnybodySeesOnlyWhatIsListed(t *testing.T) {
+	for name, want := range map[string]bool{
+		"LOG_LEVEL": true, "APP_LOG_LEVEL": true, "traefik.http.routers.web.rule": true, "com.docker.stack.namespace": true, "org.opencontainers.image.version": true,
+		"TZ": true, "LC_ALL": true, "HTTP_PORT": true, "max-size": true, "CONFIG_FILE": true,
+		"MODE": false, "traefik.http.middlewares.a.headers.customrequestheaders.X": false, "rule": false, "xtraefik.rule": false, "URL": false, "": false, "DB": false,
+	} {
+		if got, _ := Value(name, "some", false); (got == "some") != want {
+			t.Errorf("%s=some is shown to anybody as %s", name, got)
+		}
+	}
+}
+
+func TestCommandsAreHiddenArgumentByArgument(t *testing.T) {
+	all := func(string) bool { return true }
+	for _, c := range []struct{ words, git, anybody string }{
+		{"serve¦--log-level¦debug¦--port=80", "serve¦--log-level¦debug¦--port=80", "H¦--log-level¦debug¦--port=80"},
+		{"serve¦--flag¦new", "serve¦--flag¦new", "H¦H¦H"},
+		{"--password¦hunter2¦--x", "--password¦H¦--x", "H¦H¦H"},
+		{"--password=hunter2", "--password=H", "H"},
+		{"--requirepass¦hunter2¦--appendonly¦yes", "--requirepass¦H¦--appendonly¦yes", "H¦H¦H¦H"},
+		{"--password-file¦/run/secrets/db", "--password-file¦/run/secrets/db", "--password-file¦/run/secrets/db"},
+		{"--tls-key=/etc/tls/a.pem", "--tls-key=/etc/tls/a.pem", "H"},
+		{"CMD¦curl¦-f¦http://localhost:8080/health", "CMD¦curl¦-f¦http://localhost:8080/health", "CMD¦H¦H¦H"},
+		{"CMD¦curl¦-u¦ada:hunter2¦http://x", "CMD¦curl¦-u¦ada:H¦http://x", "CMD¦H¦H¦H¦H"},
+		{"CMD¦redis-cli¦-a¦hunter2¦ping", "CMD¦redis-cli¦-a¦H¦ping", "CMD¦H¦H¦H¦H"},
+		{"CMD¦mysqladmin¦ping¦-phunter2", "CMD¦mysqladmin¦ping¦-pH", "CMD¦H¦H¦H"},
+		{"CMD-SHELL¦wget -q http://localhost/ || exit 1", "CMD-SHELL¦wget -q http://localhost/ || exit 1", "CMD-SHELL¦H"},
+		{"CMD-SHELL¦redis-cli -a hunter2 ping | grep PONG", "CMD-SHELL¦redis-cli -a H ping | grep PONG", "CMD-SHELL¦H"},
+		{"CMD-SHELL¦pg_isready -U app", "CMD-SHELL¦pg_isready -U app", "CMD-SHELL¦H"},
+		{"CMD-SHELL¦mysql -uroot -p$MYSQL_PASSWORD -e 1", "CMD-SHELL¦mysql -uroot -p$MYSQL_PASSWORD -e 1", "CMD-SHELL¦H"},
+		{"sh¦-c¦PGPASSWORD=hunter2 psql -c 'select 1'", "sh¦-c¦PGPASSWORD=H psql -c 'select 1'", "H¦H¦H"},
+		{"sh¦-c¦login --token \"a b c\" now", "sh¦-c¦login --token \"H\" now", "H¦H¦H"},
+		{"curl¦-H¦X-Api-Key: hunter2", "curl¦-H¦X-Api-Key: H", "H¦H¦H"},
+		{"curl¦-H¦Authorization: Bearer hunter2", "curl¦-H¦Authorization: H H", "H¦H¦H"},
+		{"--db¦postgres://a:hunter2@h/x", "--db¦postgres://H@h/x", "H¦H"},
+		{"--id¦9f86d081884c7d659a2feaa0c55ad015", "--id¦H", "H¦H"},
+		{"--password¦$DB_PASSWORD", "--password¦$DB_PASSWORD", "H¦H"},
+		{"-Dx.secret=hunter2", "-Dx.secret=H", "H"},
+		{"NONE", "NONE", "NONE"},
+		{"nginx¦-g¦daemon off;", "nginx¦-g¦daemon off;", "H¦H¦H"},
+		{"--no-password¦serve", "--no-password¦serve", "H¦H"},
+		{"sshpass¦-p¦hunter2¦ssh¦x", "sshpass¦-p¦H¦ssh¦x", "H¦H¦H¦H¦H"},
+	} {
+		for reader, want := range map[bool]string{true: c.git, false: c.anybody} {
+			var git func(string) bool
+			if reader {
+				git = all
+			}
+			list := strings.Split(c.words, "¦")
+			got, _ := Words(list, git)
+			if text := strings.ReplaceAll(strings.Join(got, "¦"), Hidden, "H"); text != want {
+				t.Errorf("of %s, git %v, is shown\n%s, want\n%s", c.words, reader, text, want)
+			}
+		}
+	}
+}
+
+// Of a live command, git's reader sees the arguments that stand in git.
+func TestArgumentsThatGitDoesNotStateAreHidden(t *testing.T) {
+	got, hidden := Words([]string{"serve", "--mode", "byhand"}, func(w string) bool { return w != "byhand" })
+	if text := strings.Join(got, " "); text != "serve --mode (hidden)" || len(hidden) != 1 || hidden[0] != "byhand" {
+		t.Errorf("it is %s, hidden %q", text, hidden)
+	}
+}
+
+func TestOperatorsListShowsNamesAndNotShapes(t *testing.T) {
+	Allow([]string{"BUILD_KEY", "acme.*"})
+	defer Allow(nil)
+	for _, c := range []struct{ name, text, want string }{
+		{"BUILD_KEY", "9f86d081884c7d659a2feaa0c55ad015", "9f86d081884c7d659a2feaa0c55ad015"},
+		{"build-key", "abc", "abc"}, {"acme.team", "red", "red"}, {"acme.token", "red", "red"},
+		{"acme.url", "redis://:hunter2@h", Hidden}, {"BUILD_KEY_2", "abc", Hidden}, {"team", "red", Hidden},
+	} {
+		if got, _ := Value(c.name, c.text, false); got != c.want {
+			t.Errorf("%s=%s is %s, want %s", c.name, c.text, got, c.want)
+		}
+	}
+	for text, ok := range map[string]bool{"X": true, "acme.*": true, "*_ID": true, "": false, "*": false, "**": false, "A=b": false, "a b": false, "a\x1b": false} {
+		if wrong := CheckPattern(text); (wrong == "") != ok {
+			t.Errorf("the pattern %q: %s", text, wrong)
+		}
+	}
+}
+
+func TestControlCharactersBecomeVisible(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain – text ✓": "plain – text ✓", "a\nb": `a\nb`, "a\r\nb\tc": `a\r\nb\tc`, "\x1b[31mred": `\x1b[31mred`, "a\x00\x7f": `a\x00\x7f`,
+		"\u009b31m": `\x9b31m`, "a\u202eb": `a\u202eb`, "a\u2028b": `a\u2028b`, "a\u200bb": `a\u200bb`, "": "",
+	} {
+		if got := OneLine(text); got != want {
+			t.Errorf("OneLine(%q) is %q, want %q", text, got, want)
+		}
+		if got := OneLine(OneLine(text)); got != want {
+			t.Errorf("it is not stable: %q", got)
+		}
+	}
+	if got := Lines("a\n\tb\x1b"); got != "a\n\tb\\x1b" {
+		t.Errorf("Lines is %q", got)
+	}
+}
+
+func TestKnownValuesAreReplacedForThoseWhoMayNotSeeThem(t *testing.T) {
+	k := NewKnown()
+	k.Learn("web", 1, Facts{Secret: []string{"hunter2!", "a\"b\nsecond line", "sixsix"}, Private: []string{"private value", "short", "web-api", "postgres"}, Open: []string{"postgres:16", "web-api"}})
+	for _, c := range []struct {
+		text, git, anybody string
+	}{
+		{"x hunter2! y", "x (hidden) y", "x (hidden) y"},
+		{"xhunter2!hunter2!y", "x(hidden)(hidden)y", "x(hidden)(hidden)y"},
+		{"of private value.", "of private value.", "of (hidden)."},
+		{"short", "short", "short"},
+		{"Service/web-api runs postgres:16", "Service/web-api runs postgres:16", "Service/web-api runs postgres:16"},
+		{`said "a\"b\nsecond line"`, `said "(hidden)"`, `said "(hidden)"`},
+		{"the second line alone", "the (hidden) alone", "the (hidden) alone"},
+		{"hunter2%21", "(hidden)", "(hidden)"},
+		{"hunter2", "hunter2", "hunter2"},
+		{"sixsix", "(hidden)", "(hidden)"},
+		{"nothing", "nothing", "nothing"},
+		{"password=other", "password=(hidden)", "password=(hidden)"},
+	} {
+		if git, anybody := k.Text(c.text, Git), k.Text(c.text, Anybody); git != c.git || anybody != c.anybody {
+			t.Errorf("%q is %q for git's reader and %q for anybody", c.text, git, anybody)
+		}
+	}
+	if !k.Knows("web", 1) || k.Knows("web", 2) || k.Knows("db", 1) {
+		t.Error("it does not know what it knows")
+	}
+	k.Learn("db", 1, Facts{Secret: []string{"hunter2!"}})
+	k.Learn("web", 2, Facts{})
+	if got := k.Text("hunter2! sixsix", Git); got != "(hidden) sixsix" {
+		t.Errorf("after web has forgotten, it is %q", got)
+	}
+	k.Keep(func(owner string) bool { return owner == "web" })
+	if got := k.Text("hunter2!", Git); got != "hunter2!" {
+		t.Errorf("after all are forgotten, it is %q", got)
+	}
+	if len(k.heads) > 0 || len(k.open) > 0 || len(k.git) > 0 {
+		t.Errorf("%d values and %d names stay", len(k.heads), len(k.open))
+	}
+	k.Learn("live", 1, Facts{Secret: []string{"production"}})
+	k.Learn("want", 1, Facts{Private: []string{"production"}, Git: []string{"production"}})
+	if git, anybody := k.Text("production", Git), k.Text("production", Anybody); git != "production" || anybody != Hidden {
+		t.Errorf("what git states in clear is %s and %s", git, anybody)
+	}
+	var none *Known
+	none.Learn("x", 1, Facts{})
+	none.Keep(nil)
+	if got := none.Text("password=x1", Anybody); got != "password=(hidden)" || !none.Knows("x", 1) {
+		t.Errorf("nobody's is %q", got)
+	}
+}
+
+// A longer value is replaced whole, even if it begins with a shorter one.
+func TestTheLongestValueIsReplaced(t *testing.T) {
+	k := NewKnown()
+	k.Learn("a", 1, Facts{Secret: []string{"hunter", "hunter-and-more"}})
+	if got := k.Text("[hunter-and-more] [hunter]", Git); got != "[(hidden)] [(hidden)]" {
+		t.Errorf("it is %q", got)
+	}
+}
+
+func canaries() *rapid.Generator[string] {
+	return rapid.StringMatching(`[a-zA-Z0-9!%&/"'<>\\ äß\n-]{6,40}`).Filter(func(s string) bool { return len(strings.TrimSpace(s)) == len(s) })
+}
+
+// Whatever is hidden of a value comes out in no text, whatever stands around it and however the text quotes it.
+func TestHiddenValuesNeverComeOut(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		k, canary := NewKnown(), canaries().Draw(t, "canary")
+		name := rapid.SampledFrom([]string{"PASSWORD", "MODE", "URL", "label.x", ""}).Draw(t, "name")
+		shown, hidden := Value(name, canary, false)
+		if shown != Hidden {
+			t.Fatalf("%q is shown as %q", canary, shown)
+		}
+		k.Learn("x", 1, Facts{Private: hidden})
+		around := rapid.StringMatching(`[a-z :"(]{0,9}`)
+		for _, form := range forms(canary) {
+			text := around.Draw(t, "before") + form + around.Draw(t, "after")
+			if got := k.Text(text, Anybody); strings.Contains(got, form) && !strings.Contains(Hidden, form) {
+				t.Fatalf("%q comes out of %q: %q", canary, text, got)
+			}
+		}
+	})
+}
+
+// No argument that is hidden stands in what is shown, and what is hidden is known.
+func TestHiddenArgumentsNeverComeOut(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		canary := rapid.StringMatching(`[a-zA-Z0-9]{6,30}`).Draw(t, "canary")
+		list := rapid.SampledFrom([][]string{
+			{"serve", "--password", canary}, {"--token=" + canary}, {"sh", "-c", "x --secret " + canary + " y"}, {"CMD", "redis-cli", "-a", canary}, {"curl", "-u", "ada:" + canary},
+			{"x", "amqp://a:" + canary + "@h"}, {"X_KEY=" + canary, "run"}, {"-H", "X-Token: " + canary}, {"CMD-SHELL", "A_PASSWORD='" + canary + "' x"},
+		}).Draw(t, "words")
+		for _, git := range []func(string) bool{nil, func(string) bool { return true }} {
+			shown, hidden := Words(list, git)
+			k := NewKnown()
+			k.Learn("x", 1, Facts{Secret: hidden})
+			if text := strings.Join(shown, " "); strings.Contains(text, canary) {
+				t.Fatalf("%q is shown as %q", list, text)
+			}
+			if text := k.Text("cannot run "+canary+": no such file", Anybody); strings.Contains(text, canary) {
+				t.Fatalf("of %q only %q is known", list, hidden)
+			}
+		}
+	})
+}
+
+// Strings of a document change, names of fields and everything else do not.
+func TestStringsOfADocument(t *testing.T) {
+	upper := func(key, s string) string {
+		if key == "stays" {
+			return s
+		}
+		return strings.ToUpper(s)
+	}
+	for in, want := range map[string]string{
+		`{"a": "b", "stays": "c", "n": 1, "l": ["d", "e\"<f"], "o": {"g" : "h"}, "z": null}`: `{"a": "B", "stays": "c", "n": 1, "l": ["D", "E\"<F"], "o": {"g" : "H"}, "z": null}`,
+		`"x"`: `"X"`, `[]`: `[]`, ``: ``, `{"a":"\u00e4\n"}`: `{"a":"Ä\n"}`, `"\\"`: `"\\"`, `"unended`: `"unended`,
+	} {
+		if got := string(JSON([]byte(in), upper)); got != want {
+			t.Errorf("%s is %s, want %s", in, got, want)
+		}
+	}
+	k := NewKnown()
+	k.Learn("x", 1, Facts{Private: []string{"eco mode"}})
+	for _, c := range [][3]string{{"why", "in eco mode", "in (hidden)"}, {"object", "eco mode", "eco mode"}, {"object", "http://a:b@c", "http://(hidden)@c"}} {
+		if got := k.Field(c[0], c[1], Anybody); got != c[2] {
+			t.Errorf("%s %q is %q", c[0], c[1], got)
+		}
+	}
+}

@@ -1,0 +1,204 @@
+package redact
+
+import (
+	"regexp"
+	"strings"
+)
+
+// Value returns what may be shown of the value of a variable, option or label, and which parts of it are hidden. git is
+// true for git's reader if the value stands in clear in the source's tree.
+func Value(name, text string, git bool) (shown string, hidden []string) {
+	if text == "" {
+		return "", nil
+	}
+	t := trustOf(name)
+	secret := t != permitted && SecretName(name) && !pointsAtFile(name, text)
+	at := parts(text)
+	if t == unlisted && git {
+		at = append(at, random(text)...)
+	}
+	switch {
+	case secret || t == unlisted && !git || len(at) > 0:
+		_, inner := cut(text, at)
+		return Hidden, append(inner, text)
+	}
+	return text, nil
+}
+
+// Words returns what may be shown of a command or a health check, argument by argument, and what is hidden. git reports
+// whether an argument stands in clear in the source's tree; nil means that none does, or that the reader is anybody.
+func Words(words []string, git func(string) bool) (shown, hidden []string) {
+	s := speech{git: git}
+	s.note(words)
+	for i, w := range words {
+		shown = append(shown, s.word(w, i))
+	}
+	return shown, s.hidden
+}
+
+// healthWords are how a health check's command begins.
+var healthWords = map[string]bool{"CMD": true, "CMD-SHELL": true, "NONE": true}
+
+// speech goes through the words of a command.
+type speech struct {
+	git    func(string) bool
+	flag   string // the flag that takes the next word, or ""
+	redis  bool   // -a takes a password
+	mysql  bool   // -p has a password behind it
+	users  bool   // -u takes user:password
+	pass   bool   // -p takes a password
+	hidden []string
+}
+
+var program = regexp.MustCompile(`(?:^|[\s/"'(;&|])(redis-cli|valkey-cli|mysql[a-z_]*|mariadb[a-z-]*|curl|wget|http|sshpass)(?:$|[\s"'])`)
+
+// note finds out which programs a command runs whose flags for passwords have one letter.
+func (s *speech) note(words []string) {
+	for _, m := range program.FindAllStringSubmatch(strings.Join(words, "  "), -1) {
+		switch name := m[1]; {
+		case strings.HasSuffix(name, "-cli"):
+			s.redis = true
+		case name == "sshpass":
+			s.pass = true
+		case strings.HasPrefix(name, "my") || strings.HasPrefix(name, "maria"):
+			s.mysql = true
+		default:
+			s.users = true
+		}
+	}
+}
+
+// hide hides a text, and returns what stands for it.
+func (s *speech) hide(text string) string {
+	if text == "" {
+		return ""
+	}
+	s.hidden = append(s.hidden, text)
+	return Hidden
+}
+
+// word returns what may be shown of an argument.
+func (s *speech) word(w string, at int) string {
+	if at == 0 && healthWords[w] {
+		return w
+	}
+	if s.git != nil && s.git(w) {
+		return s.clear(w)
+	}
+	flag := s.flag
+	s.flag = ""
+	name, value, is := assignment(w)
+	switch {
+	case is && trustOf(name) != unlisted:
+		if shown, _ := Value(name, value, false); shown == value {
+			return w
+		}
+	case flag != "":
+		if shown, _ := Value(flag, w, false); shown == w {
+			return w
+		}
+	case strings.HasPrefix(w, "-") && trustOf(w) != unlisted:
+		s.flag = w
+		return w
+	}
+	s.flag = flag
+	s.clear(w) // for the secrets within the argument
+	if is {
+		s.hidden = append(s.hidden, value)
+	}
+	return s.hide(w)
+}
+
+// assignment splits name=value, with or without a flag's dashes.
+func assignment(w string) (name, value string, is bool) {
+	name, value, is = strings.Cut(w, "=")
+	return name, value, is && assignable.MatchString(name)
+}
+
+var assignable = regexp.MustCompile(`^-{0,2}[A-Za-z_][A-Za-z0-9_.-]*$`)
+
+// clear returns what git's reader may see of a word that stands in clear in the source's tree.
+func (s *speech) clear(w string) string {
+	flag := s.flag
+	s.flag = ""
+	if flag != "" && (!strings.HasPrefix(w, "-") || len(w) > 12) {
+		if variable.MatchString(w) || filePath.MatchString(w) {
+			return w
+		}
+		if flag == userFlag {
+			user, password, is := strings.Cut(w, ":")
+			if is {
+				return user + ":" + s.hide(password)
+			}
+			return s.plain(w)
+		}
+		return s.hide(w)
+	}
+	if strings.ContainsAny(w, " \t\n") {
+		return s.shell(w)
+	}
+	name, value, is := assignment(w)
+	switch {
+	case is && SecretName(name) && trustOf(name) != permitted:
+		if value == "" || variable.MatchString(value) || filePath.MatchString(value) {
+			return w
+		}
+		return name + "=" + s.hide(value)
+	case is && trustOf(name) != unlisted:
+		return s.shaped(w)
+	case s.mysql && len(w) > 2 && strings.HasPrefix(w, "-p") && !variable.MatchString(w[2:]):
+		return "-p" + s.hide(w[2:])
+	case s.redis && w == "-a", s.pass && w == "-p":
+		s.flag = "PASSWORD"
+	case s.users && (w == "-u" || w == "--user" || w == "--proxy-user"):
+		s.flag = userFlag
+	case !is && strings.HasPrefix(w, "-") && SecretName(w) && !strings.HasPrefix(w, "--no-") && trustOf(w) != permitted:
+		s.flag = w
+	case strings.HasSuffix(w, ":") && SecretName(w): // a header, as in X-Api-Key: abc
+		s.flag = w
+	case strings.EqualFold(w, "bearer"):
+		s.flag = w
+	}
+	return s.plain(w)
+}
+
+const userFlag = "-u"
+
+// variable matches a word that the shell replaces.
+var variable = regexp.MustCompile(`^["']?\$(\$?[A-Za-z_][A-Za-z0-9_]*|\$?\{[A-Za-z_][A-Za-z0-9_]*\}|\(cat /run/secrets/[A-Za-z0-9._-]+\))["']?$`)
+
+// shaped hides what has the shape of a secret.
+func (s *speech) shaped(w string) string {
+	shown, hidden := cut(w, parts(w))
+	s.hidden = append(s.hidden, hidden...)
+	return shown
+}
+
+// plain hides what has the shape of a secret or looks random.
+func (s *speech) plain(w string) string {
+	shown, hidden := cut(w, append(parts(w), random(w)...))
+	s.hidden = append(s.hidden, hidden...)
+	return shown
+}
+
+// piece matches a word of a shell's line, which may be quoted, or the space between two words.
+var piece = regexp.MustCompile(`\s+|"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"']+(?:"(?:[^"\\]|\\.)*"|'[^']*')?|["']`)
+
+// shell goes through the words of a shell's line.
+func (s *speech) shell(line string) string {
+	// A secret may span words, as a PEM block does.
+	line = s.shaped(line)
+	var b strings.Builder
+	for _, p := range piece.FindAllString(line, -1) {
+		switch q := p[0]; {
+		case strings.TrimSpace(p) == "":
+			b.WriteString(p)
+		case (q == '"' || q == '\'') && len(p) > 1 && p[len(p)-1] == q:
+			b.WriteString(string(q) + s.clear(p[1:len(p)-1]) + string(q))
+		default:
+			b.WriteString(s.clear(p))
+		}
+	}
+	s.flag = ""
+	return b.String()
+}
