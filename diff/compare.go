@@ -166,7 +166,7 @@ func comparePair(h, w *State, rules Rules) (Change, bool) {
 		c.Op, c.Effect = Create, InPlace
 		for _, l := range w.Leaves {
 			if l.Stated && !rules[l.Type].Unseen {
-				c.Fields = append(c.Fields, Field{Path: l.Path, Want: valueOf(l), Git: w.Gone == nil, Hand: w.Gone != nil, Effect: InPlace, SinceAPI: rules[l.Type].SinceAPI})
+				c.Fields = append(c.Fields, Field{Path: l.Path, Want: valueOf(l, true), Git: w.Gone == nil, Hand: w.Gone != nil, Effect: InPlace, SinceAPI: rules[l.Type].SinceAPI})
 			}
 		}
 		return c, true
@@ -233,10 +233,10 @@ func compareLeaf(hl, wl *Leaf, h, w *State, rules Rules) (Field, bool) {
 	}
 	f := Field{Path: l.Path, Effect: rule.Effect, Why: rule.Why, Ignored: Ignored(l.Path, w.Policy.IgnoreDifferences)}
 	if hl != nil {
-		f.Have = valueOf(*hl)
+		f.Have = valueOf(*hl, h.Meta.Applied.Is(*hl))
 	}
 	if wl != nil {
-		f.Want = valueOf(*wl)
+		f.Want, f.Have.beside = valueOf(*wl, true), wl.Text
 		f.SinceAPI = rule.SinceAPI
 	}
 	f.Git, f.Hand = attribute(l, hl, wl, h, w, rule)
@@ -253,12 +253,6 @@ func Ignored(path string, prefixes []string) bool {
 		rest, ok := strings.CutPrefix(path, p)
 		return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 	})
-}
-
-// valueOf returns the value of a leaf. It hides values of map keys with secret-looking names, and texts that hold a
-// password.
-func valueOf(l Leaf) Value {
-	return Value{text: l.Text, set: true, hidden: v1.SecretValue(l.Key, l.Text)}
 }
 
 // Differs reports whether a live state differs from a want in a field that counts.

@@ -6,12 +6,10 @@ package diff
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
@@ -60,92 +58,6 @@ const (
 
 func (e Effect) String() string {
 	return [...]string{"none", "in place", "restarts tasks", "recreates", "forbidden"}[e]
-}
-
-// Value is one side of a difference. It shows itself only if it is not secret.
-type Value struct {
-	text   string
-	set    bool
-	hidden bool
-}
-
-// NewValue returns a value that shows text.
-func NewValue(text string) Value { return Value{text: text, set: true} }
-
-// HiddenValue returns a value that exists and is never shown, not even on demand.
-func HiddenValue() Value { return Value{set: true, hidden: true} }
-
-// Set reports whether there is a value at all.
-func (v Value) Set() bool { return v.set }
-
-// Hidden reports whether the value must not be shown.
-func (v Value) Hidden() bool { return v.hidden }
-
-// Reveal returns the text even if it is hidden. Use it only for a terminal whose user asked, never for logs or
-// reports.
-func (v Value) Reveal() string { return v.text }
-
-func (v Value) String() string {
-	switch {
-	case !v.set:
-		return "(none)"
-	case v.hidden:
-		return v1.Hidden
-	default:
-		return v.text
-	}
-}
-
-// Format shows no secret, whatever the verb.
-func (v Value) Format(f fmt.State, verb rune) {
-	if verb != 'q' {
-		verb = 's'
-	}
-	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), v.String())
-}
-
-// MarshalJSON writes null if there is no value. It shows no secret.
-func (v Value) MarshalJSON() ([]byte, error) {
-	if !v.set {
-		return []byte("null"), nil
-	}
-	return json.Marshal(v.String())
-}
-
-// UnmarshalJSON reads what MarshalJSON writes. A value that was hidden stays hidden, and nobody can reveal it.
-func (v *Value) UnmarshalJSON(data []byte) error {
-	var text *string
-	if err := json.Unmarshal(data, &text); err != nil {
-		return err
-	}
-	switch {
-	case text == nil:
-		*v = Value{}
-	case *text == v1.Hidden:
-		*v = HiddenValue()
-	default:
-		*v = NewValue(*text)
-	}
-	return nil
-}
-
-// Arrow renders both sides of a difference on one line. It says that a hidden value changed if both sides would read
-// the same. show decides how a value appears.
-func Arrow(have, want Value, show func(Value) string) string {
-	left, right := show(have), show(want)
-	if have.Hidden() && want.Hidden() && left == right {
-		right += " changed"
-	}
-	return Line(left) + " → " + Line(right)
-}
-
-// Line keeps a value on its line: it quotes a value that has control characters. It shows the whole value, because
-// what is cut off may be what differs.
-func Line(s string) string {
-	if strings.ContainsFunc(s, unicode.IsControl) {
-		return fmt.Sprintf("%q", s)
-	}
-	return s
 }
 
 // Meta is what is known of a live object besides its spec.

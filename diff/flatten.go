@@ -28,11 +28,11 @@ type Leaf struct {
 }
 
 // Format shows no secret, whatever the verb.
-func (l Leaf) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "%s=%s", l.Path, valueOf(l)) }
+func (l Leaf) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "%s=%s", l.Path, valueOf(l, false)) }
 
 // MarshalJSON shows no secret.
 func (l Leaf) MarshalJSON() ([]byte, error) {
-	return json.Marshal(map[string]Value{l.Path: valueOf(l)})
+	return json.Marshal(map[string]Value{l.Path: valueOf(l, false)})
 }
 
 // keyed is an element of a list whose order has no meaning. ListKey returns what identifies the element.

@@ -141,24 +141,25 @@ func TestSecretsAreHidden(t *testing.T) {
 		"a password":             {Path: "spec.environment.DB_PASSWORD", Key: "DB_PASSWORD", Text: canary},
 		"a token in lower case":  {Path: "spec.environment.api_token", Key: "api_token", Text: canary},
 		"a key":                  {Path: "metadata.labels.key", Key: "key", Text: canary},
-		"a DSN":                  {Path: "spec.environment.SENTRY_DSN", Key: "SENTRY_DSN", Text: canary},
+		"a DSN":                  {Path: "spec.environment.DSN", Key: "DSN", Text: "host=db password=" + canary},
 		"credentials":            {Path: "spec.environment.AWS_CREDENTIALS", Key: "AWS_CREDENTIALS", Text: canary},
 		"an option of a driver":  {Path: "spec.logging.options.splunk-token", Key: "splunk-token", Text: canary},
 		"a URL with a password":  {Path: "spec.environment.URL", Key: "URL", Text: "postgres://user:" + canary + "@db/x"},
 		"a URL without a user":   {Path: "spec.environment.URL", Key: "URL", Text: "redis://:" + canary + "@cache"},
 		"a NAME_FILE, no path":   {Path: "spec.environment.DB_PASSWORD_FILE", Key: "DB_PASSWORD_FILE", Text: canary},
-		"a URL among words":      {Path: "spec.command", Text: `["--db","mysql://u:` + canary + `@db"]`},
+		"a URL among words":      {Path: "spec.command", Type: "spec.command", Text: `["--db","mysql://u:` + canary + `@db"]`},
 		"the second of two URLs": {Path: "spec.command", Text: "http://a/ amqp://u:" + canary + "@b"},
 	}
 	for name, l := range secret {
 		t.Run(name, func(t *testing.T) {
 			l.Stated = true
-			v := valueOf(l)
+			v := valueOf(l, true).InGit()
 			if !v.Hidden() || !strings.Contains(v.Reveal(), canary) {
 				t.Errorf("hidden %t", v.Hidden())
 			}
 			silent(t, v)
 			silent(t, &v)
+			silent(t, v.Public())
 			silent(t, l)
 			silent(t, []Leaf{l})
 			silent(t, State{Leaves: []Leaf{l}})
@@ -178,7 +179,7 @@ func TestSecretsAreHidden(t *testing.T) {
 		"a leaf that is no variable": {Path: "spec.secrets[token].source", Text: "token-0123456789"},
 	}
 	for name, l := range open {
-		if v := valueOf(l); v.Hidden() || v.String() != l.Text {
+		if v := valueOf(l, true).InGit(); v.Hidden() || v.String() != l.Text {
 			t.Errorf("%s is hidden", name)
 		}
 	}
@@ -222,7 +223,8 @@ func TestAValueIsShownUnlessItIsHidden(t *testing.T) {
 }
 
 func TestAHiddenValueThatChangedReadsAsChanged(t *testing.T) {
-	secret := Value{text: canary, set: true, hidden: true}
+	secret := valueOf(Leaf{Key: "PASSWORD", Text: canary}, true)
+	words := func(text string) Value { return valueOf(Leaf{Type: "spec.command", Text: text}, true).InGit() }
 	for _, test := range []struct {
 		have, want Value
 		show       func(Value) string
@@ -230,7 +232,9 @@ func TestAHiddenValueThatChangedReadsAsChanged(t *testing.T) {
 	}{
 		{NewValue("1"), NewValue("2"), Value.String, "1 → 2"},
 		{Value{}, NewValue("a\nb"), Value.String, `(none) → "a\nb"`},
-		{secret, HiddenValue(), Value.String, "(hidden) → (hidden) changed"},
+		{secret, HiddenValue(), Value.String, "(hidden) → (hidden, changed)"},
+		{words(`["a","--token","` + canary + `"]`), words(`["a","--token","other"]`), Value.String, `["a","--token","(hidden)"] → ["a","--token","(hidden)"] (hidden, changed)`},
+		{words(`["a","--token","` + canary + `"]`), words(`["b","--token","other"]`), Value.String, `["a","--token","(hidden)"] → ["b","--token","(hidden)"]`},
 		{Value{}, secret, Value.String, "(none) → (hidden)"},
 		{secret, NewValue("2"), Value.Reveal, canary + " → 2"},
 	} {

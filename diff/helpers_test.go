@@ -78,7 +78,15 @@ func brief(fields []Field) string {
 				marks = append(marks, m.name)
 			}
 		}
-		lines = append(lines, f.Path+": "+f.Have.String()+" → "+f.Want.String()+" ("+strings.Join(append(marks, f.Effect.String()), ", ")+")")
+		lines = append(lines, f.Path+": "+plain(f.Have)+" → "+plain(f.Want)+" ("+strings.Join(append(marks, f.Effect.String()), ", ")+")")
 	}
 	return strings.Join(lines, "\n")
+}
+
+// plain returns a value as it is, whoever may see it.
+func plain(v Value) string {
+	if v.form == plainForm {
+		return v.String()
+	}
+	return v.Reveal()
 }

@@ -38,14 +38,14 @@ func clean(p v1.Problem) v1.Problem {
 // shownName returns a key as a path shows it. DB_PASSWORD:x and DB_PASSWORD=x, written in place of DB_PASSWORD: x, are
 // keys too; of these it shows only the name.
 func shownName(name string) string {
-	if v1.SecretText(name) {
-		return v1.Hidden
-	}
 	if v1.SecretName(name) {
 		word := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("_-./", r) }
 		if i := strings.IndexFunc(name, func(r rune) bool { return !word(r) }); i >= 0 {
 			return name[:i] + "…"
 		}
+	}
+	if v1.SecretText(name) {
+		return v1.Hidden
 	}
 	return cut(name, 80)
 }

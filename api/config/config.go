@@ -16,6 +16,10 @@ type Configuration struct {
 	Authorities map[string]Authority `json:"authorities,omitempty"`
 	// TLS has the files for TLS with engines, by the names that spec.engine.tls of a Node uses.
 	TLS map[string]TLS `json:"tls,omitempty"`
+	// Show are names of variables, options, labels and flags whose values everybody may see: in the API, in logs and in
+	// errors. * stands for any text, - and _ are the same, and so are small and capital letters. A value that has the
+	// shape of a secret, such as a URL with a password, stays hidden.
+	Show []string `json:"show,omitempty" flag:"show"`
 	// Engine is the engine that the operator talks to.
 	Engine Engine `json:"engine,omitzero"`
 	// HTTP is how the operator answers.

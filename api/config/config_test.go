@@ -55,6 +55,9 @@ func TestValidate(t *testing.T) {
 		{"TLS", config.Configuration{TLS: map[string]config.TLS{"ops": {CAFile: "/ca", CertFile: "/c", KeyFile: "/k"}, "ca": {CAFile: "/ca"}}}, ""},
 		{"TLS without a CA", config.Configuration{TLS: map[string]config.TLS{"ops": {}}}, "tls.ops.caFile: is missing"},
 		{"TLS without a key", config.Configuration{TLS: map[string]config.TLS{"ops": {CAFile: "/ca", CertFile: "/c"}}}, "tls.ops.keyFile: is missing"},
+		{"names to show", config.Configuration{Show: []string{"APP_MODE", "acme.*", "--cache"}}, ""},
+		{"everything to show", config.Configuration{Show: []string{"A", "*"}}, `show[1]: "*" shows everything; state a name, in which * stands for any text`},
+		{"a value to show", config.Configuration{Show: []string{"A=b"}}, `show[0]: "A=b" is not a name: leave out spaces, = and control characters`},
 		{"TLS without a certificate", config.Configuration{TLS: map[string]config.TLS{"ops": {CAFile: "/ca", KeyFile: "/k"}}}, "tls.ops.certFile: is missing"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -75,8 +78,8 @@ func TestValues(t *testing.T) {
 		Sources:  []config.Source{{Location: "src", RepairAfter: &hour, Budgets: config.Budgets{Restarts: &three}}},
 		Engine:   config.Engine{Verify: &yes},
 		HTTP:     config.HTTP{Listen: &none},
-		Instance: "a",
-		Flags:    map[string]string{"color": "never"},
+		Instance: "a", Show: []string{"A", "b.*"},
+		Flags: map[string]string{"color": "never"},
 	}
 	var got []string
 	for _, v := range file.Values() {
@@ -84,7 +87,7 @@ func TestValues(t *testing.T) {
 	}
 	want := []string{
 		`sources[0].location: --source ["src"]`, `sources[0].repairAfter: --repair-after ["1h"]`, `sources[0].budgets.restarts: --max-restarts ["3"]`,
-		`engine.verify: --tlsverify ["true"]`, `http.listen: --listen [""]`, `instance: --instance ["a"]`, `flags.color: --color ["never"]`,
+		`show: --show ["A" "b.*"]`, `engine.verify: --tlsverify ["true"]`, `http.listen: --listen [""]`, `instance: --instance ["a"]`, `flags.color: --color ["never"]`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/redact"
 )
 
 // problems collects what Validate finds.
@@ -42,6 +43,11 @@ func (c *Configuration) Validate() []v1.Problem {
 		if t.CertFile != "" || t.KeyFile != "" {
 			ps.absolute(at+".certFile", t.CertFile)
 			ps.absolute(at+".keyFile", t.KeyFile)
+		}
+	}
+	for i, name := range c.Show {
+		if wrong := redact.CheckPattern(name); wrong != "" {
+			ps.add(fmt.Sprintf("show[%d]", i), "%q %s", name, wrong)
 		}
 	}
 	return ps

@@ -3,16 +3,16 @@ package v1
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/swarm-operator/swarm-operator/redact"
 )
 
 // Hidden replaces a value that must not be shown.
-const Hidden = "(hidden)"
+const Hidden = redact.Hidden
 
-// Environment maps names to values. When it is printed or marshalled, the values of names that look secret are
-// hidden.
+// Environment maps names to values. When it is printed or marshalled, only values that anybody may see are shown.
 type Environment map[string]string
 
 // SetList reads the list form, NAME=value. It fails for a name alone, which would mean the operator's own
@@ -41,69 +41,28 @@ func (e *Environment) SetList(items []string) error {
 func (e Environment) redacted() map[string]string {
 	out := make(map[string]string, len(e))
 	for k, v := range e {
-		if SecretValue(k, v) {
-			v = Hidden
-		}
-		out[k] = v
+		out[k], _ = redact.Value(k, v, false)
 	}
 	return out
 }
 
-// String returns the map with secrets hidden.
+// String returns the map with its values hidden, except harmless ones.
 func (e Environment) String() string { return fmt.Sprint(e.redacted()) }
 
-// GoString returns the map with secrets hidden.
+// GoString does the same.
 func (e Environment) GoString() string { return e.String() }
 
-// MarshalJSON hides secrets. Manifests are never written from it.
+// MarshalJSON does the same. Manifests are never written from it.
 func (e Environment) MarshalJSON() ([]byte, error) { return json.Marshal(e.redacted()) }
 
-// secretWords are the parts of a name that mark its value as secret.
-var secretWords = []string{"PASS", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "DSN", "PWD"}
-
 // SecretName reports whether a variable, option or label of that name is assumed to hold a secret.
-func SecretName(name string) bool {
-	upper := strings.ToUpper(name)
-	return slices.ContainsFunc(secretWords, func(w string) bool { return strings.Contains(upper, w) })
-}
+func SecretName(name string) bool { return redact.SecretName(name) }
 
-// filePath matches a path of at least two parts, as in /run/secrets/db. A shorter text could itself be a secret.
-var filePath = regexp.MustCompile(`^(/|[A-Za-z]:[\\/])[A-Za-z0-9._-]+([\\/][A-Za-z0-9._-]+)+$`)
+// SecretText reports whether a text holds something that has the shape of a secret, such as a URL with a password.
+func SecretText(text string) bool { return redact.Shape(text) }
 
-// SecretValue reports whether the value of a variable, option or label of that name must be hidden. By docker's
-// convention the value of NAME_FILE is the path of a file that holds the secret. A value that looks like a path is
-// shown; any other is hidden.
-func SecretValue(name, value string) bool {
-	if SecretText(value) {
-		return true
-	}
-	file := strings.HasSuffix(strings.ToUpper(name), "_FILE") && filePath.MatchString(value)
-	return SecretName(name) && !file
-}
-
-// urlPassword matches the part of a URL that carries a password; the user may be empty, as in redis://:secret@host.
-var urlPassword = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#@:]*:[^\s/?#]*@`)
-
-// SecretText reports whether a text holds a URL with a password.
-func SecretText(text string) bool {
-	return strings.Contains(text, "://") && urlPassword.MatchString(text)
-}
-
-// swarmSecret matches unlock keys and join tokens.
-var swarmSecret = regexp.MustCompile(`SWM(KEY|TKN)-[0-9]+-[A-Za-z0-9+/=-]+`)
-
-// Scrub hides the passwords of URLs, unlock keys and join tokens in a text that is about to be shown.
-func Scrub(text string) string {
-	if strings.Contains(text, "SWM") {
-		text = swarmSecret.ReplaceAllString(text, "SWM$1-"+Hidden)
-	}
-	if !strings.Contains(text, "://") {
-		return text
-	}
-	return urlPassword.ReplaceAllStringFunc(text, func(m string) string {
-		return m[:strings.Index(m, "://")+3] + Hidden + "@"
-	})
-}
+// Scrub hides what has the shape of a secret in a text that is about to be shown.
+func Scrub(text string) string { return redact.Text(text) }
 
 // Content is the data of a config or secret. It cannot be printed or marshalled; only Reveal returns it.
 type Content struct{ data []byte }

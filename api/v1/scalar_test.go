@@ -231,58 +231,6 @@ func TestSecretsOfTheVocabulary(t *testing.T) {
 	}
 }
 
-func TestSecretNames(t *testing.T) {
-	for name, want := range map[string]bool{
-		"DB_PASSWORD": true, "passphrase": true, "MYSQL_PWD": true, "API_TOKEN": true, "aws_secret_access": true, "SSH_KEY": true, "SENTRY_DSN": true, "GOOGLE_CREDENTIALS": true,
-		"LOG_LEVEL": false, "HOST": false, "": false, "PORT": false,
-	} {
-		if got := v1.SecretName(name); got != want {
-			t.Errorf("%s: %t", name, got)
-		}
-	}
-	for text, want := range map[string]bool{
-		"postgres://u:p@h/db": true, "redis://:p@h": true, "x=https://a:b@c d": true, "amqp+ssl://u:p@h": true,
-		"http://h:80/": false, "ssh://git@h/x": false, "u:p@h": false, "http://h/a:b@c": false, "": false, "://:@": false,
-	} {
-		if got := v1.SecretText(text); got != want {
-			t.Errorf("%s: %t", text, got)
-		}
-	}
-}
-
-// By docker's convention NAME_FILE holds a path. Its value is hidden unless it is surely a path.
-func TestNameFileIsShownWhereItIsAPath(t *testing.T) {
-	for _, c := range []struct {
-		name, value string
-		secret      bool
-	}{
-		{"POSTGRES_PASSWORD_FILE", "/run/secrets/db-password", false},
-		{"postgres_password_file", "/run/secrets/db.password", false},
-		{"API_KEY_FILE", `C:\ProgramData\Docker\secrets\key`, false},
-		{"POSTGRES_PASSWORD_FILE", "hunter2", true},
-		{"POSTGRES_PASSWORD_FILE", "/hunter2", true},
-		{"POSTGRES_PASSWORD_FILE", "/run/secrets/x y", true},
-		{"POSTGRES_PASSWORD_FILE", "/b3BlbnNlc2FtZQ/+x==", true},
-		{"POSTGRES_PASSWORD_FILE", "/run//secrets", true},
-		{"POSTGRES_PASSWORD_FILE", "", true},
-		{"DSN_FILE", "postgres://u:p@h/run/db", true},
-		{"CONFIG_FILE", "https://u:p@h/x", true},
-		{"CONFIG_FILE", "anything", false},
-		{"POSTGRES_PASSWORD", "/run/secrets/db-password", true},
-		{"PASSWORDFILE", "/run/secrets/db-password", true},
-		{"PASSWORD_FILE_KEY", "/run/secrets/db-password", true},
-		{"", "x", false},
-	} {
-		if got := v1.SecretValue(c.name, c.value); got != c.secret {
-			t.Errorf("%s=%s: secret is %t, want %t", c.name, c.value, got, c.secret)
-		}
-		shown := strings.Contains(v1.Environment{c.name: c.value}.String(), c.value)
-		if c.value != "" && shown == c.secret {
-			t.Errorf("%s=%s: shown is %t", c.name, c.value, shown)
-		}
-	}
-}
-
 func TestDurationsOfTheEngineReadAsStated(t *testing.T) {
 	if got := v1.Duration(90 * time.Minute).String(); got != "1h30m" {
 		t.Errorf("got %s", got)

@@ -98,14 +98,14 @@ func (a *acting) close() {
 
 // say prints a line, or keeps it for the JSON document.
 func (a *acting) say(format string, args ...any) {
-	text := v1.Scrub(fmt.Sprintf(format, args...))
+	text := safe(knownOf(a.cmd), fmt.Sprintf(format, args...))
 	if a.done.Messages = append(a.done.Messages, text); !a.out.json() {
 		fmt.Fprintln(a.cmd.OutOrStdout(), text)
 	}
 }
 
 func (a *acting) note(format string, args ...any) {
-	a.done.Notices = append(a.done.Notices, v1.Scrub(fmt.Sprintf(format, args...)))
+	a.done.Notices = append(a.done.Notices, safe(knownOf(a.cmd), fmt.Sprintf(format, args...)))
 	note(a.cmd, format, args...)
 }
 

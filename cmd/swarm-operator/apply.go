@@ -22,6 +22,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
+	"github.com/swarm-operator/swarm-operator/redact"
 )
 
 func newApply() *cobra.Command {
@@ -64,7 +65,8 @@ what was done and the outcome. The text goes to the standard error meanwhile.`,
 			if !out.json() {
 				return a.run(ctx)
 			}
-			a.out = cmd.ErrOrStderr()
+			w, d := behind(cmd.ErrOrStderr())
+			a.out = &door{w, d.known, redact.Git}
 			err = a.run(ctx)
 			return errors.Join(err, document(cmd.OutOrStdout(), a.result(err)))
 		},
@@ -185,7 +187,7 @@ func (a *applying) print(run *reconciler.Run) {
 		a.printed = map[string]bool{}
 		printPlan(a.cmd, a.out, run, false)
 	}
-	for _, block := range run.Plan.Blocks(nil) {
+	for _, block := range told(knownOf(a.cmd), run.Plan).Blocks(nil) {
 		heading, _, _ := strings.Cut(block, "\n")
 		if !first && !a.printed[heading] {
 			fmt.Fprint(a.out, paintPlan(screenOf(a.cmd, a.out), heading+"\n"))
@@ -200,6 +202,7 @@ type ended struct{ done, failed []status.Taken }
 // stepped notes and prints how a step ended.
 func (a *applying) stepped(e apply.Event) {
 	on, c := screenOf(a.cmd, a.out), status.TakenOf(e.Step, e.Err, e.Warnings)
+	c.Why, c.Warnings = safe(knownOf(a.cmd), c.Why), shown(knownOf(a.cmd), c.Warnings)
 	for _, warning := range c.Warnings {
 		fmt.Fprintf(a.out, "%s %s: %s\n", on.Paint(screen.Busy, "warning:"), c.Object, warning)
 	}
@@ -225,11 +228,11 @@ func (a *applying) result(err error) applied {
 	if a.last != nil {
 		run := *a.last
 		run.Plan.Steps = slices.DeleteFunc(slices.Clone(run.Plan.Steps), func(s plan.Step) bool { return a.carried[s.ID] })
-		out.Plan, left, foreign = planOf(&run), run.Plan, run.Foreign
+		out.Plan, left, foreign = planOf(&run, knownOf(a.cmd)), run.Plan, run.Foreign
 	}
 	for _, p := range a.health {
 		if p.Failed() {
-			failed := status.Failure{Object: p.Key, Why: v1.Scrub(p.Why), Revision: out.Revision}
+			failed := status.Failure{Object: p.Key, Why: safe(knownOf(a.cmd), p.Why), Revision: out.Revision}
 			if !p.Own {
 				failed.Revision = cmp.Or(a.last.FailureOf(p.Key).Revision, p.By)
 			}

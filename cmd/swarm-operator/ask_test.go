@@ -22,7 +22,7 @@ func served(t *testing.T, f httpFlags) string {
 	metrics := status.NewMetrics("v0", func() int { return 0 })
 	board := status.NewBoard("s", "enforce", metrics, logr.Discard(), nil)
 	o := server.Options{Refused: metrics.Refused}
-	o.Health, o.Rest = handlers(board, metrics, func(context.Context) status.Status { return board.Report().Status(status.Now{}) })
+	o.Health, o.Rest = handlers(board, metrics, nil, func(context.Context) status.Status { return board.Report().Status(status.Now{}) })
 	s, err := f.server(o)
 	if err != nil {
 		t.Fatal(err)

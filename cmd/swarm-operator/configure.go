@@ -15,6 +15,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/manifests"
+	"github.com/swarm-operator/swarm-operator/redact"
 )
 
 // configure sets every flag that the command line does not set. It takes the value from the environment, such as
@@ -154,6 +155,21 @@ func fromEnvironment(f *pflag.Flag, flags *pflag.FlagSet) error {
 	if err := set(flags, f.Name, value, byEnvironment); err != nil {
 		return fmt.Errorf("reading %s: %w", name, err)
 	}
+	return nil
+}
+
+// allow lets everybody see the values that --show names.
+func allow(cmd *cobra.Command) error {
+	names, err := cmd.Flags().GetStringSlice("show")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if wrong := redact.CheckPattern(name); wrong != "" {
+			return fmt.Errorf("--show: %q %s", name, wrong)
+		}
+	}
+	redact.Allow(names)
 	return nil
 }
 

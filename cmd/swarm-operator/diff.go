@@ -34,14 +34,14 @@ With -o json it prints one document with the same. For a revision that is refuse
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if show && !term.IsTerminal(int(os.Stdout.Fd())) {
-				return errors.New("--show-values: the output is no terminal, and values that look like secrets are shown on a terminal only")
+				return errors.New("--show-values: the output is no terminal, and hidden values are shown on a terminal only")
 			}
 			run, err := plannedOnce(cmd, &src, &eng, budgets, consents)
 			if err != nil {
 				return err
 			}
 			if out.json() {
-				err = document(cmd.OutOrStdout(), planOf(run))
+				err = document(cmd.OutOrStdout(), planOf(run, knownOf(cmd)))
 			} else if run.Usable() {
 				printPlan(cmd, cmd.OutOrStdout(), run, show)
 			}
@@ -62,7 +62,7 @@ With -o json it prints one document with the same. For a revision that is refuse
 	budgets.register(cmd)
 	out.register(cmd, "output format")
 	cmd.Flags().StringArrayVar(&consents, "consent", nil, "plan as if somebody had agreed to this hazard, for example 'removals Service/a'; may be given again")
-	cmd.Flags().BoolVar(&show, "show-values", false, "show environment values that look like secrets; on a terminal only, and never the content of secrets")
+	cmd.Flags().BoolVar(&show, "show-values", false, "show values that are otherwise hidden; on a terminal only, and never the content of configs and secrets")
 	vocabulary{&src.location, &eng}.register(cmd)
 	return cmd
 }
@@ -113,7 +113,7 @@ func open(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets budget
 		return nil, nil, err
 	}
 	r := reconciler.New(reconciler.Options{
-		Engine: client, Log: log, Named: outside(cmd),
+		Engine: client, Log: log, Named: outside(cmd), Known: knownOf(cmd),
 		Revisions: revisions.New(revisions.Options{Git: source, Path: src.root(), Name: src.name, OnProblem: budgets.onProblem, Observe: observe, Guards: guards, Loader: loader, Log: log}),
 		Policy:    decide.Policy{Consents: consents, CommandsOnly: budgets.consents.commandsOnly(), Budgets: budgets.Budgets, AskRewritten: budgets.asks(), Observe: observe, Digests: known, InsecureEngines: eng.insecure},
 		Lease:     state.NewLease(state.LeaseOptions{Engine: client, Instance: holderName(cmd), Eager: true, Log: log, Pace: pace()}),
@@ -122,17 +122,20 @@ func open(cmd *cobra.Command, src *sourceFlags, eng *engineFlags, budgets budget
 }
 
 func printPlan(cmd *cobra.Command, w io.Writer, run *reconciler.Run, showValues bool) {
-	show := diff.Value.String
+	show := func(v diff.Value) string { return v.InGit().String() }
 	if showValues {
 		show = func(v diff.Value) string {
-			if v.Hidden() && v.Set() && v.Reveal() != "" {
+			if v = v.InGit(); v.Hidden() && v.Reveal() != "" {
 				return v.Reveal()
 			}
 			return v.String()
 		}
 	}
 	on := screenOf(cmd, w)
-	for _, block := range run.Plan.Blocks(show) {
+	if showValues {
+		w, _ = behind(w)
+	}
+	for _, block := range told(knownOf(cmd), run.Plan).Blocks(show) {
 		fmt.Fprint(w, paintPlan(on, block))
 	}
 	for _, n := range run.Notices {

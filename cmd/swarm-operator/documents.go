@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"io"
 	"slices"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -13,18 +11,11 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/manifests"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
+	"github.com/swarm-operator/swarm-operator/redact"
 )
 
 // The documents that commands print with -o json are here and in controllers/status. Where the same thing is in two of
 // them it has one name. docs/reference/json.md is made of the types and their comments.
-
-// document writes a JSON document.
-func document(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
-}
 
 // validated is what validate has found.
 type validated struct {
@@ -62,9 +53,9 @@ func validation(source string, commit git.Commit, set manifests.Set, problems []
 }
 
 // planOf returns the document of diff.
-func planOf(run *reconciler.Run) status.Plan {
-	p := status.PlanOf(run.Plan)
-	p.Source, p.Revision, p.Notices = run.Source, run.InForce.Hash, status.Notices(run.Notices)
+func planOf(run *reconciler.Run, known *redact.Known) status.Plan {
+	p := status.PlanOf(told(known, run.Plan))
+	p.Source, p.Revision, p.Notices = run.Source, run.InForce.Hash, status.Notices(shown(known, run.Notices))
 	p.InSync, p.Summary = run.InSync(), summary(run)
 	if !run.Usable() {
 		p.Revision, p.Problems, p.InSync, p.Summary = run.Attempted.Hash, run.Problems, false, ""

@@ -84,7 +84,7 @@ func TestAFaultInAnAnswerIsLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := server.Options{Log: log}
-	o.Health, o.Rest = handlers(status.NewBoard("s", "enforce", metrics, log, nil), metrics, func(context.Context) status.Status { panic("canary") })
+	o.Health, o.Rest = handlers(status.NewBoard("s", "enforce", metrics, log, nil), metrics, nil, func(context.Context) status.Status { panic("canary") })
 	operator, err := new(httpFlags).server(o)
 	if err != nil {
 		t.Fatal(err)

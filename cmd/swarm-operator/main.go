@@ -13,9 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 	"github.com/swarm-operator/swarm-operator/controllers/screen"
+	"github.com/swarm-operator/swarm-operator/redact"
 )
 
 func main() {
@@ -74,7 +74,7 @@ func execute(ctx context.Context, root *cobra.Command, errs io.Writer) int {
 		e = exit{exitError, err}
 	}
 	if e.err != nil {
-		fmt.Fprintln(errs, screenOf(root, errs).Paint(screen.Bad, "error:"), v1.Scrub(e.err.Error()))
+		fmt.Fprintln(errs, screenOf(root, errs).Paint(screen.Bad, "error:"), toError(knownOf(root), e.err))
 	}
 	return e.code
 }
@@ -103,14 +103,19 @@ standard error either way, and the exit code says how it went.`,
 			if strings.HasPrefix(cmd.Name(), cobra.ShellCompRequestCmd) {
 				return nil
 			}
-			return configure(cmd)
+			if err := configure(cmd); err != nil {
+				return err
+			}
+			return allow(cmd)
 		},
 	}
 	root.SetVersionTemplate(aboutThis().String())
 	root.SetFlagErrorFunc(flagError)
-	root.SetOut(out)
-	root.SetErr(errs)
+	known := redact.NewKnown()
+	root.SetOut(&door{out, known, redact.Git})
+	root.SetErr(&door{errs, known, redact.Anybody})
 	root.PersistentFlags().Var(place{new(string), "FILE"}, "config", "the operator's configuration, a file in YAML with sources, sinks, values of flags and more")
+	root.PersistentFlags().StringSlice("show", nil, "name of a variable, option, label or flag whose value everybody may see, as in APP_MODE or acme.*; may be given again. What has the shape of a secret stays hidden")
 	var color string
 	enumFlag(root, root.PersistentFlags(), &color, "color", "", "whether to colour text; auto does on a terminal, unless NO_COLOR is set or TERM is dumb", "auto", "auto", "always", "never")
 	root.AddCommand(newValidate(), newDiff(), newApply(), newRun(), newStatus(), newHealth(), newVersion(),

@@ -27,6 +27,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/manifests"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
+	"github.com/swarm-operator/swarm-operator/redact"
 )
 
 // sourceFlags say where the manifests come from.
@@ -187,7 +188,8 @@ func (f *engineFlags) register(cmd *cobra.Command) {
 func (f *engineFlags) options(cmd *cobra.Command, log logr.Logger, observe func(engine.Call)) engine.Options {
 	o := engine.Options{
 		Host: f.host, Context: f.context, Logger: log, Observe: observe, UserAgent: "swarm-operator/" + version(),
-		TLS: engine.TLS{Enable: f.tls, CACert: f.tlsCACert, Cert: f.tlsCert, Key: f.tlsKey},
+		Redact: func(text string) string { return safe(knownOf(cmd), text) },
+		TLS:    engine.TLS{Enable: f.tls, CACert: f.tlsCACert, Cert: f.tlsCert, Key: f.tlsKey},
 	}
 	if cmd.Flags().Changed("tlsverify") {
 		o.TLS.Verify = &f.tlsVerify
@@ -293,8 +295,7 @@ func (f *engineFlags) quiet(cmd *cobra.Command) (logr.Logger, error) {
 	return log, err
 }
 
-// logger returns a logger that writes to w. It hides passwords of URLs, join tokens and unlock keys in whatever is
-// logged. No other code gives it a secret.
+// logger returns a logger that writes to w. It hides whatever not everybody may see.
 func (f *engineFlags) logger(w io.Writer) (logr.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
@@ -303,15 +304,8 @@ func (f *engineFlags) logger(w io.Writer) (logr.Logger, error) {
 	if level == slog.LevelDebug {
 		level = -10 // include logr's higher verbosities
 	}
-	o := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		switch v := a.Value.Any().(type) {
-		case error:
-			a.Value = slog.StringValue(v1.Scrub(v.Error()))
-		case string:
-			a.Value = slog.StringValue(v1.Scrub(v))
-		}
-		return a
-	}}
+	w, d := behind(w)
+	o := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr { return attribute(d.known, a) }}
 	switch f.logFormat {
 	case "text":
 		return logr.FromSlogHandler(slog.NewTextHandler(w, o)), nil
@@ -398,7 +392,7 @@ func printProblems(w io.Writer, s screen.Screen, problems []v1.Problem) {
 			fmt.Fprintf(w, "… and %d more\n", len(problems)-limit)
 			return
 		}
-		place, what := "", p.String()
+		place, what := "", redact.OneLine(p.String())
 		if p.File != "" {
 			at := strings.Index(what, ": ") + 1
 			place, what = s.Paint(screen.Title, what[:at]), what[at:]

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/screen"
 	"github.com/swarm-operator/swarm-operator/diff"
 )
@@ -27,6 +26,7 @@ func (o output) json() bool { return o == asJSON }
 
 // terminal returns the file behind w, and whether it is a terminal.
 func terminal(w io.Writer) (*os.File, bool) {
+	w, _ = behind(w)
 	f, ok := w.(*os.File)
 	return f, ok && term.IsTerminal(int(f.Fd()))
 }
@@ -101,5 +101,5 @@ func paintCost(s screen.Screen, line string) string {
 // note writes a line to the standard error. It is for what is not an error.
 func note(cmd *cobra.Command, format string, args ...any) {
 	w := cmd.ErrOrStderr()
-	fmt.Fprintln(w, screenOf(cmd, w).Paint(screen.Faint, "note:"), v1.Scrub(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(w, screenOf(cmd, w).Paint(screen.Faint, "note:"), safe(knownOf(cmd), fmt.Sprintf(format, args...)))
 }

@@ -59,7 +59,7 @@ func TestOnlyAnOperatorIsTakenForOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := server.Options{}
-	o.Health, o.Rest = handlers(board, metrics, nil)
+	o.Health, o.Rest = handlers(board, metrics, nil, nil)
 	operator, err := new(httpFlags).server(o)
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func TestOnlyAnOperatorIsTakenForOne(t *testing.T) {
 func TestStatusAsksTheOperatorOfTheMachine(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Server", serverName+"v0")
-		answer(w, status.Status{Head: status.Head{Source: "shop"}, Objects: []status.Object{}})
+		answer(w, nil, status.Status{Head: status.Head{Source: "shop"}, Objects: []status.Object{}})
 	}))
 	defer server.Close()
 	local := strings.TrimPrefix(server.URL, "http://")

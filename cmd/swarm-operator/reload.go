@@ -116,7 +116,10 @@ func (w *watched) reconfigure() error {
 	if failed != nil {
 		return failed
 	}
-	return configureFrom(w.cmd, flags.Lookup("config").Value.String(), w.data)
+	if err := configureFrom(w.cmd, flags.Lookup("config").Value.String(), w.data); err != nil {
+		return err
+	}
+	return allow(w.cmd)
 }
 
 // unset gives a flag its default.

@@ -28,6 +28,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
+	"github.com/swarm-operator/swarm-operator/redact"
 )
 
 type runFlags struct {
@@ -165,7 +166,7 @@ func (f *runFlags) once(cmd *cobra.Command, w *watched) error {
 		}
 	})
 	if f.http.listen != "" { // serve before the source can be opened: the process works, and says what it waits for
-		serve, err := f.serving(w, board, metrics, &shown, log)
+		serve, err := f.serving(w, knownOf(cmd), board, metrics, &shown, log)
 		if err != nil {
 			return err
 		}
@@ -184,16 +185,16 @@ func (f *runFlags) once(cmd *cobra.Command, w *watched) error {
 		if client == nil {
 			break // ctx ended
 		}
-		f.work(ctx, client, source, again, parts{board: board, metrics: metrics, log: log, queue: &queue, shown: &shown})
+		f.work(ctx, client, source, again, parts{board: board, metrics: metrics, log: log, queue: &queue, shown: &shown, known: knownOf(cmd)})
 	}
 	log.Info("stopped")
 	return nil
 }
 
 // serving listens, and returns what serves until its context ends. loop has the session once there is one.
-func (f *runFlags) serving(w *watched, board *status.Board, metrics *status.Metrics, loop *atomic.Pointer[session.Session], log logr.Logger) (func(context.Context), error) {
+func (f *runFlags) serving(w *watched, known *redact.Known, board *status.Board, metrics *status.Metrics, loop *atomic.Pointer[session.Session], log logr.Logger) (func(context.Context), error) {
 	o := server.Options{Refused: metrics.Refused, Log: log}
-	o.Health, o.Rest = handlers(board, metrics, func(ctx context.Context) status.Status {
+	o.Health, o.Rest = handlers(board, metrics, known, func(ctx context.Context) status.Status {
 		if loop := loop.Load(); loop != nil {
 			return loop.StatusNow(ctx)
 		}
@@ -221,6 +222,7 @@ type parts struct {
 	log     logr.Logger
 	queue   *atomic.Pointer[runner.Runner]
 	shown   *atomic.Pointer[session.Session]
+	known   *redact.Known
 }
 
 // engine returns the engine to talk to, and waits for one if the manifests state engines. If again is true, another
@@ -259,7 +261,7 @@ func (f *runFlags) work(ctx context.Context, client *engine.Client, source *git.
 	})
 	observes := f.mode == "observe"
 	loop := session.New(reconciler.New(reconciler.Options{
-		Engine: client, Log: s.log, Lease: lease, Named: f.outside,
+		Engine: client, Log: s.log, Lease: lease, Named: f.outside, Known: s.known,
 		Revisions: revisions.New(revisions.Options{
 			Git: source, Path: f.src.root(), Name: f.src.name, OnProblem: f.budgets.onProblem, Fallback: true, Observe: observes, Guards: f.guards, Log: s.log,
 		}),

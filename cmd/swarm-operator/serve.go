@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -15,17 +14,18 @@ import (
 
 	"github.com/swarm-operator/swarm-operator/controllers/server"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
+	"github.com/swarm-operator/swarm-operator/redact"
 )
 
 // handlers return what answers about health, and what answers everything else. They read only memory, so requests cost
 // the swarm nothing. The exception is the status: it looks at the objects, at most once a second.
-func handlers(board *status.Board, m *status.Metrics, now func(context.Context) status.Status) (health, rest http.Handler) {
+func handlers(board *status.Board, m *status.Metrics, known *redact.Known, now func(context.Context) status.Status) (health, rest http.Handler) {
 	h, r := http.NewServeMux(), http.NewServeMux()
 	h.HandleFunc("GET "+server.Healthz, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	h.HandleFunc("GET "+server.Readyz, func(w http.ResponseWriter, _ *http.Request) { ready(w, board) })
+	h.HandleFunc("GET "+server.Readyz, func(w http.ResponseWriter, _ *http.Request) { ready(w, board, known) })
 	r.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{}))
-	r.HandleFunc("GET /api/v1/drift", func(w http.ResponseWriter, _ *http.Request) { answer(w, board.Report()) })
-	r.HandleFunc("GET "+statusPath, func(w http.ResponseWriter, req *http.Request) { answer(w, now(req.Context())) })
+	r.HandleFunc("GET /api/v1/drift", func(w http.ResponseWriter, _ *http.Request) { answer(w, known, board.Report()) })
+	r.HandleFunc("GET "+statusPath, func(w http.ResponseWriter, req *http.Request) { answer(w, known, now(req.Context())) })
 	return h, r
 }
 
@@ -91,16 +91,13 @@ func (f *httpFlags) exposed(at net.Addr) string {
 	return ""
 }
 
-func answer(w http.ResponseWriter, v any) {
+func answer(w http.ResponseWriter, known *redact.Known, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	_ = e.Encode(v) // it fails if the client has gone away
+	_ = public(w, known, v) // it fails if the client has gone away
 }
 
 // ready answers 200 if the engine answers and a revision is in force, and 503 with the reason otherwise.
-func ready(w http.ResponseWriter, board *status.Board) {
+func ready(w http.ResponseWriter, board *status.Board, known *redact.Known) {
 	report := board.Report()
 	engine, reached := report.Is(status.EngineReady)
 	switch {
@@ -109,16 +106,16 @@ func ready(w http.ResponseWriter, board *status.Board) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		why := "the first run is not over yet"
 		if source.Message != "" {
-			why = "no revision was read yet: " + source.Message
+			why = "no revision was read yet: " + safe(known, source.Message)
 		}
 		fmt.Fprintf(w, "not ready: %s\n", why)
 	case !reached:
 		w.WriteHeader(http.StatusServiceUnavailable)
-		fmt.Fprintf(w, "not ready: %s %s\n", engine.Reason, engine.Message)
+		fmt.Fprintf(w, "not ready: %s %s\n", engine.Reason, safe(known, engine.Message))
 	case report.Applied == "":
 		source, _ := report.Is(status.SourceReady)
 		w.WriteHeader(http.StatusServiceUnavailable)
-		fmt.Fprintf(w, "not ready: no revision in force: %s\n", source.Message)
+		fmt.Fprintf(w, "not ready: no revision in force: %s\n", safe(known, source.Message))
 	default:
 		fmt.Fprintln(w, "ok")
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/manifests"
+	"github.com/swarm-operator/swarm-operator/redact"
 )
 
 type statusFlags struct {
@@ -80,6 +81,7 @@ func (f *statusFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer done()
+	look = safely(knownOf(cmd), look)
 	if f.watch {
 		return f.follow(cmd, look)
 	}
@@ -92,6 +94,20 @@ func (f *statusFlags) run(cmd *cobra.Command) error {
 
 // looking looks once, and returns the status of each source.
 type looking func(context.Context) ([]status.Status, error)
+
+// safely returns a look that shows only what anybody may see.
+func safely(known *redact.Known, look looking) looking {
+	return func(ctx context.Context) ([]status.Status, error) {
+		all, err := look(ctx)
+		for i := range all {
+			shown, wrong := shownStatus(known, all[i])
+			if all[i] = shown; wrong != nil {
+				return nil, wrong
+			}
+		}
+		return all, err
+	}
+}
 
 // open chooses where to look.
 func (f *statusFlags) open(cmd *cobra.Command) (look looking, done func(), err error) {
@@ -235,7 +251,7 @@ func (f *statusFlags) follow(cmd *cobra.Command, look looking) error {
 		case err != nil && first:
 			return err
 		case err != nil:
-			if text := v1.Scrub(err.Error()); text != failed {
+			if text := toError(knownOf(cmd), err); text != failed {
 				fmt.Fprintln(cmd.ErrOrStderr(), screenOf(cmd, cmd.ErrOrStderr()).Paint(screen.Bad, "error:"), text)
 				failed = text
 			}
@@ -267,7 +283,8 @@ func (f *statusFlags) redraw(w io.Writer, on screen.Screen, all []status.Status,
 	*before = b.String()
 	switch {
 	case live:
-		fmt.Fprint(w, "\x1b[H\x1b[2J") // move to the top left and clear
+		raw, _ := behind(w)
+		fmt.Fprint(raw, "\x1b[H\x1b[2J") // move to the top left and clear
 	case !first && !f.out.json():
 		fmt.Fprintf(w, "\n--- %s\n", time.Now().UTC().Format(time.TimeOnly))
 	}

@@ -9,7 +9,9 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
+	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/controllers/revisions"
+	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/manifests"
 )
 
@@ -39,6 +41,9 @@ Notes point at things that are valid but probably a mistake; they do not change 
 				return err
 			}
 			set, problems := revisions.NewLoader(guards).Load(commit.Tree, src.root())
+			for _, e := range set.Entries {
+				knownOf(cmd).Learn("want "+e.Key().String(), e.Object, reconciler.Stated(diff.NewShape(e.Object), e.Object))
+			}
 			said := decide.Policy{CommandsOnly: consents.commandsOnly()}.SaidBy(commit, commit, false)
 			for _, text := range said.Wrong {
 				problems = append(problems, v1.Problem{Message: text})

@@ -8,20 +8,23 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/controllers/screen"
+	"github.com/swarm-operator/swarm-operator/redact"
 )
 
 // newWatcher returns a function that shows the progress of roll-outs. On a terminal it redraws in place; otherwise it
 // prints one line for each change.
 func newWatcher(w io.Writer, on screen.Screen) func([]reconciler.Progress) {
 	_, live := terminal(w)
+	raw, _ := behind(w) // for the escape sequences
 	lines, before := 0, map[string]string{}
 	return func(all []reconciler.Progress) {
 		if live {
 			if lines > 0 {
-				fmt.Fprintf(w, "\x1b[%dA", lines)
+				fmt.Fprintf(raw, "\x1b[%dA", lines)
 			}
 			for _, p := range all {
-				fmt.Fprintf(w, "\x1b[2K%s\n", progressLine(p, on))
+				fmt.Fprint(raw, "\x1b[2K")
+				fmt.Fprintln(w, progressLine(p, on))
 			}
 			lines = len(all)
 			return
@@ -40,6 +43,7 @@ func progressLine(p reconciler.Progress, on screen.Screen) string {
 	if p.Wanted > 0 && p.Wanted <= 40 {
 		bar = " [" + strings.Repeat("=", min(p.Running, p.Wanted)) + strings.Repeat(" ", max(0, p.Wanted-p.Running)) + "]"
 	}
+	p.Why = redact.OneLine(p.Why)
 	state := on.Paint(screen.Good, "ready")
 	switch {
 	case p.Failed():

@@ -27,7 +27,7 @@ func call1[O, R any](ctx context.Context, c *Client, f func(*client.Client, cont
 	}
 	ctx, status := noting(ctx)
 	r, err := f(api, ctx, o)
-	return r, explained(err, status)
+	return r, c.explained(err, status)
 }
 
 func call2[O, R any](ctx context.Context, c *Client, f func(*client.Client, context.Context, string, O) (R, error), id string, o O) (R, error) {
@@ -37,11 +37,24 @@ func call2[O, R any](ctx context.Context, c *Client, f func(*client.Client, cont
 	}
 	ctx, status := noting(ctx)
 	r, err := f(api, ctx, id, o)
-	return r, explained(err, status)
+	return r, c.explained(err, status)
+}
+
+// redacted returns texts that others wrote as they may be shown.
+func (c *Client) redacted(texts []string) []string {
+	for i, text := range texts {
+		texts[i] = c.redact(text)
+	}
+	return texts
 }
 
 func (c *Client) TaskList(ctx context.Context, o client.TaskListOptions) (client.TaskListResult, error) {
-	return call1(ctx, c, (*client.Client).TaskList, o)
+	list, err := call1(ctx, c, (*client.Client).TaskList, o)
+	for i := range list.Items { // what a task says may repeat its command and its environment
+		s := &list.Items[i].Status
+		s.Err, s.Message = c.redact(s.Err), c.redact(s.Message)
+	}
+	return list, err
 }
 
 func (c *Client) TaskInspect(ctx context.Context, id string, o client.TaskInspectOptions) (client.TaskInspectResult, error) {
@@ -117,7 +130,9 @@ func (c *Client) NetworkInspect(ctx context.Context, id string, o client.Network
 }
 
 func (c *Client) NetworkCreate(ctx context.Context, id string, o client.NetworkCreateOptions) (client.NetworkCreateResult, error) {
-	return call2(ctx, c, (*client.Client).NetworkCreate, id, o)
+	made, err := call2(ctx, c, (*client.Client).NetworkCreate, id, o)
+	made.Warning = c.redacted(made.Warning)
+	return made, err
 }
 
 func (c *Client) NetworkRemove(ctx context.Context, id string, o client.NetworkRemoveOptions) (client.NetworkRemoveResult, error) {

@@ -150,6 +150,9 @@ func has(err error, texts ...string) bool {
 		return false
 	}
 	s := err.Error()
+	if a, is := errors.AsType[*answer](err); is { // in the engine's own words, of which people may not see all
+		s = a.message
+	}
 	for _, t := range texts {
 		if strings.Contains(s, t) {
 			return true

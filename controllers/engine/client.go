@@ -22,6 +22,7 @@ type Client struct {
 	timeout   time.Duration
 	userAgent string
 	log       logr.Logger
+	redact    func(string) string
 	creds     *credentials
 
 	base  *http.Transport
@@ -63,7 +64,7 @@ func Open(o Options) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		host: printable(ep.host), addr: addr, timeout: o.CallTimeout, userAgent: o.UserAgent, log: o.Logger,
+		host: printable(ep.host), addr: addr, timeout: o.CallTimeout, userAgent: o.UserAgent, log: o.Logger, redact: o.Redact,
 		creds: creds, base: base, fixed: fixed, services: newListMemo(), events: defaultRetry(),
 	}
 	c.http = &http.Client{CheckRedirect: client.CheckRedirect, Transport: &transport{

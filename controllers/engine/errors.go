@@ -125,12 +125,13 @@ func unpacked(err error) error {
 type answer struct {
 	status  int
 	message string
+	redact  func(string) string // what may be shown of the message
 }
 
 // fromDaemon is how docker's clients begin a message that the engine refused something. People search for it.
 const fromDaemon = "Error response from daemon: "
 
-func (a *answer) Error() string { return fromDaemon + a.message }
+func (a *answer) Error() string { return fromDaemon + a.redact(a.message) }
 
 func (a *answer) Is(target error) bool { return errors.Is(errhttp.ToNative(a.status), target) }
 
@@ -144,7 +145,7 @@ func noting(ctx context.Context) (context.Context, *int) {
 type statusKey struct{}
 
 // explained returns this package's error for a failed call of the moby client.
-func explained(err error, status *int) error {
+func (c *Client) explained(err error, status *int) error {
 	if err == nil {
 		return nil
 	}
@@ -163,7 +164,7 @@ func explained(err error, status *int) error {
 	if !ok {
 		message = statusText(*status) // there is no body, and the text holds the URL
 	}
-	return &answer{status: *status, message: message}
+	return &answer{status: *status, message: message, redact: c.redact}
 }
 
 // versionError is the error of an engine that the client cannot talk to at all.

@@ -69,12 +69,12 @@ func (c *Client) sendTo(ctx context.Context, p string, r request) (*http.Respons
 	}
 	if resp.StatusCode >= http.StatusBadRequest {
 		defer resp.Body.Close()
-		return nil, readAnswer(resp)
+		return nil, c.readAnswer(resp)
 	}
 	return resp, nil
 }
 
-func readAnswer(resp *http.Response) error {
+func (c *Client) readAnswer(resp *http.Response) error {
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	if err != nil {
 		return unpacked(err)
@@ -86,7 +86,7 @@ func readAnswer(resp *http.Response) error {
 	if m.Message == "" {
 		m.Message = statusText(resp.StatusCode)
 	}
-	return &answer{status: resp.StatusCode, message: m.Message}
+	return &answer{status: resp.StatusCode, message: m.Message, redact: c.redact}
 }
 
 // buffers keep the memory for large lists between runs. The garbage collector may free it.

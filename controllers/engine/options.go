@@ -24,6 +24,9 @@ type Options struct {
 	// the time to the first byte. Zero means DefaultCallTimeout.
 	CallTimeout time.Duration
 
+	// Redact is given each text that others wrote and that people may read: what engines, registries and tasks say of
+	// errors, and warnings. It returns what may be shown. nil means that it may be shown as it is.
+	Redact    func(string) string
 	Logger    logr.Logger
 	Observe   func(Call) // called once per HTTP call, from any goroutine; nil means no observer
 	UserAgent string
@@ -58,6 +61,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Observe == nil {
 		o.Observe = func(Call) {}
+	}
+	if o.Redact == nil {
+		o.Redact = func(text string) string { return text }
 	}
 	if o.ConfigDir == "" {
 		o.ConfigDir = defaultConfigDir()

@@ -37,7 +37,7 @@ type ServiceUpdate struct {
 func (c *Client) ServiceCreate(ctx context.Context, spec swarm.ServiceSpec, auth RegistryAuth) (client.ServiceCreateResult, error) {
 	var answered swarm.ServiceCreateResponse
 	err := c.decode(ctx, request{method: http.MethodPost, path: "/services/create", header: auth.header(), body: spec}, &answered)
-	return client.ServiceCreateResult{ID: answered.ID, Warnings: answered.Warnings}, err
+	return client.ServiceCreateResult{ID: answered.ID, Warnings: c.redacted(answered.Warnings)}, err
 }
 
 // ServiceUpdate writes a service exactly as specified.
@@ -49,7 +49,7 @@ func (c *Client) ServiceUpdate(ctx context.Context, id string, u ServiceUpdate) 
 	q := url.Values{"version": {u.Version.String()}}
 	var answered swarm.ServiceUpdateResponse
 	err = c.decode(ctx, request{method: http.MethodPost, path: p + "/update", query: q, header: u.Auth.header(), body: u.Spec}, &answered)
-	return client.ServiceUpdateResult{Warnings: answered.Warnings}, err
+	return client.ServiceUpdateResult{Warnings: c.redacted(answered.Warnings)}, err
 }
 
 // ServiceRemove removes a service. Its tasks stop a moment later.

@@ -109,7 +109,7 @@ func brief(changes []diff.Change) []string {
 			text += " of " + c.Have.Meta.Owner
 		}
 		for _, f := range c.Fields {
-			text += fmt.Sprintf(" %s: %s → %s", f.Path, f.Have, f.Want)
+			text += fmt.Sprintf(" %s: %s → %s", f.Path, f.Have.InGit(), f.Want.InGit())
 		}
 		out = append(out, text)
 	}

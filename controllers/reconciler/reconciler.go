@@ -24,6 +24,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/revisions"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/redact"
 )
 
 // Options say which source a swarm is to match, and how.
@@ -40,6 +42,8 @@ type Options struct {
 	// that lets others go first.
 	Lease *state.Lease
 	Log   logr.Logger
+	// Known is told which texts must not be shown. nil means that nobody asks.
+	Known *redact.Known
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
 }
@@ -59,6 +63,7 @@ type Reconciler struct {
 	observer *observe.Observer
 	decider  *decide.Decider
 	actor    *act.Actor
+	learner  learner
 	first    state.Memory // first is the memory of a source that has none yet
 }
 
@@ -76,7 +81,8 @@ func New(o Options) *Reconciler {
 	every, decider := o.Kinds, decide.About(o.Kinds, o.Policy)
 	return &Reconciler{
 		engine: o.Engine, revisions: o.Revisions, kinds: every, lease: o.Lease, now: o.Now, named: o.Named, observer: observe.New(o.Engine, every), decider: decider,
-		actor: act.New(act.Options{Engine: o.Engine, Lease: o.Lease, Kinds: every, Sinks: o.Named.Sinks, Named: o.Named, Decider: decider, Log: o.Log, Now: o.Now}),
+		learner: learner{o.Known, every, map[string]diff.Shape{}},
+		actor:   act.New(act.Options{Engine: o.Engine, Lease: o.Lease, Kinds: every, Sinks: o.Named.Sinks, Named: o.Named, Decider: decider, Log: o.Log, Now: o.Now}),
 	}
 }
 
@@ -194,6 +200,7 @@ func (r *Reconciler) think(ctx context.Context, run *Run) {
 	d := &run.Decision
 	d.Past = r.revisions.Past(ctx, run.Memory, run.InForce)
 	r.decider.Expand(d)
+	r.learner.learn(run)
 	r.decider.Compare(d, r.askBefore(ctx, run))
 	// Take the time right before tasks are read. Otherwise a task that started in between would count as watched to
 	// the end.

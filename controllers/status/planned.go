@@ -2,6 +2,7 @@ package status
 
 import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
@@ -77,13 +78,13 @@ type Taken struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// PlanOf returns a plan in a form that may be shown.
+// PlanOf returns a plan in a form that may be shown to somebody who has the source's tree.
 func PlanOf(p plan.Plan) Plan {
-	out := Plan{InSync: p.InSync(), Summary: p.Summary(), Steps: []Step{}, Refused: append([]Refusal{}, Refusals(p.Refused)...), Kept: p.Kept}
+	out := Plan{InSync: p.InSync(), Summary: p.Summary(), Steps: []Step{}, Refused: append([]Refusal{}, refusals(p.Refused, diff.Value.InGit)...), Kept: p.Kept}
 	for _, s := range p.Steps {
 		shown := Step{
 			ID: s.ID, Object: s.Key, Instance: instance(s.Instance, s.Key), Operation: s.Op.Word(), Cause: v1.Scrub(s.Cause), Effect: s.Effect.String(),
-			Notes: Notices(s.Notes), After: s.After, Fields: fields(s.Fields),
+			Notes: Notices(s.Notes), After: s.After, Fields: fields(s.Fields, diff.Value.InGit),
 		}
 		for _, h := range s.Hazards {
 			shown.Hazards = append(shown.Hazards, string(h))

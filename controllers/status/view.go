@@ -150,9 +150,10 @@ type Drift struct {
 type Field struct {
 	// Path is the path of the field in the manifest.
 	Path string `json:"path"`
-	// Have is the value in the swarm. It is null if the swarm does not set the field, and (hidden) if it is secret.
+	// Have is the value in the swarm. It is null if the swarm does not set the field. What must not be shown of it reads
+	// (hidden).
 	Have diff.Value `json:"have"`
-	// Want is the value in git. It is null if git does not set the field, and (hidden) if it is secret.
+	// Want is the value in git. It is null if git does not set the field. What must not be shown of it reads (hidden).
 	Want diff.Value `json:"want"`
 	// By says who made the difference: git, hand or both.
 	By string `json:"by"`
@@ -256,13 +257,14 @@ func Changes(changes []diff.Change, since map[v1.Key]time.Time) []Change {
 
 func changeOf(c diff.Change) Change {
 	git, hand := c.Doing()
-	return Change{Object: c.Key, Instance: instance(c.Instance, c.Key), Operation: c.Op.Word(), By: by(git, hand), Fields: fields(c.Fields)}
+	return Change{Object: c.Key, Instance: instance(c.Instance, c.Key), Operation: c.Op.Word(), By: by(git, hand), Fields: fields(c.Fields, diff.Value.Public)}
 }
 
-func fields(all []diff.Field) []Field {
+// fields returns the fields as a reader may see them: anybody, or somebody who has the source's tree.
+func fields(all []diff.Field, reader func(diff.Value) diff.Value) []Field {
 	var out []Field
 	for _, f := range all {
-		out = append(out, Field{Path: f.Path, Have: f.Have, Want: f.Want, By: by(f.Git, f.Hand), Effect: f.Effect.String(), Ignored: f.Ignored})
+		out = append(out, Field{Path: f.Path, Have: reader(f.Have), Want: reader(f.Want), By: by(f.Git, f.Hand), Effect: f.Effect.String(), Ignored: f.Ignored})
 	}
 	return out
 }
@@ -275,13 +277,15 @@ func instance(name string, key v1.Key) string {
 	return name
 }
 
-// Refusals returns the refusals in a form that may be shown.
-func Refusals(refused []plan.Refusal) []Refusal {
+// Refusals returns the refusals in a form that anybody may see.
+func Refusals(refused []plan.Refusal) []Refusal { return refusals(refused, diff.Value.Public) }
+
+func refusals(refused []plan.Refusal, reader func(diff.Value) diff.Value) []Refusal {
 	var out []Refusal
 	for _, r := range refused {
 		out = append(out, Refusal{
 			Object: r.Key, Instance: instance(r.Instance, r.Key), Operation: r.Op.Word(), Guard: r.Guard, Class: r.Class.String(),
-			Why: v1.Scrub(r.Why), Hazard: string(r.Hazard), Until: r.Until, Quiet: r.Quiet, Fields: fields(r.Fields),
+			Why: v1.Scrub(r.Why), Hazard: string(r.Hazard), Until: r.Until, Quiet: r.Quiet, Fields: fields(r.Fields, reader),
 		})
 	}
 	return out

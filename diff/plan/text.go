@@ -11,13 +11,14 @@ import (
 
 // Text renders the plan for people: each step with its fields, both values, cause and cost; then what is left alone
 // and why; then what stays although its manifest is gone, because something uses it. show decides how a value appears,
-// so that a user can ask to see secrets on a terminal. A nil show hides them.
+// so that a user can ask to see secrets on a terminal. A nil show shows them as a reader
+// of git may see them.
 func (p Plan) Text(show func(diff.Value) string) string { return strings.Join(p.Blocks(show), "") }
 
 // Blocks returns the parts of the text: one for each step, adoption, refusal and object that stays.
 func (p Plan) Blocks(show func(diff.Value) string) []string {
 	if show == nil {
-		show = diff.Value.String
+		show = func(v diff.Value) string { return v.InGit().String() }
 	}
 	var blocks []string
 	for _, s := range p.Steps {

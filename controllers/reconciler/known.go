@@ -1,0 +1,83 @@
+package reconciler
+
+import (
+	"strings"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/redact"
+)
+
+// learner tells redact which texts must not be shown: those of the source's manifests, and of live objects. It looks only
+// at objects that have changed since the last run. Manifests and live objects that did not keep their pointers.
+type learner struct {
+	*redact.Known
+	kinds  kinds.Set
+	shapes map[string]diff.Shape
+}
+
+// live is a live object as it was learnt. Whether its values stand in git depends on whether it is ours.
+type live struct {
+	object *kinds.Live
+	mine   bool
+}
+
+// learn is called before anything is read of tasks, and before the first write: what tasks and the engine say of errors
+// may repeat values.
+func (l *learner) learn(run *Run) {
+	if l.Known == nil {
+		return
+	}
+	seen := map[string]bool{}
+	for _, e := range run.Entries {
+		key := e.Object.Key()
+		owner := "want " + key.String()
+		seen[owner] = true
+		if !l.Knows(owner, e.Object) {
+			l.Learn(owner, e.Object, Stated(l.shape(key.Kind, e.Object), e.Object))
+		}
+	}
+	for _, h := range run.Haves {
+		k, _ := l.kinds.Get(h.Key.Kind)
+		object := run.Index.ByID(h.Key.Kind, h.Meta.ID)
+		owner := "have " + h.Key.Kind + " " + h.Meta.ID
+		seen[owner] = true
+		if stamp := (live{object, h.Meta.Mine}); object != nil && !l.Knows(owner, stamp) {
+			f := diff.Normal{Shape: k.Shape, Object: k.Normalise(object, run.Index)}.Facts(h.Meta.Applied.Is)
+			f.Open = append(f.Open, h.Key.Name, h.Instance)
+			l.Learn(owner, stamp, f)
+		}
+	}
+	if run.Whole {
+		l.Keep(func(owner string) bool { return seen[owner] })
+	}
+}
+
+// shape returns the shape of a kind of manifests.
+func (l *learner) shape(kind string, object v1.Object) diff.Shape {
+	s, is := l.shapes[kind]
+	if !is {
+		s = diff.NewShape(object)
+		l.shapes[kind] = s
+	}
+	return s
+}
+
+// longestSecret is the most bytes of content that are known. Longer content is a file that no message repeats.
+const longestSecret = 16 * 1024
+
+// Stated returns which texts of a manifest may be shown to whom.
+func Stated(shape diff.Shape, object v1.Object) redact.Facts {
+	f := diff.Normal{Shape: shape, Object: object}.Facts(func(diff.Leaf) bool { return true })
+	f.Open = append(f.Open, object.Key().Name)
+	holder, is := object.(v1.ContentHolder)
+	if !is {
+		return f
+	}
+	content := string(holder.Content().Reveal())
+	if _, secret := object.(*v1.Secret); len(content) <= longestSecret && (secret || !strings.Contains(strings.TrimSpace(content), "\n")) {
+		f.Secret = append(f.Secret, content)
+	}
+	return f
+}

@@ -1,0 +1,209 @@
+package diff
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/redact"
+)
+
+// Value is one side of a difference. It shows itself as anybody may see it. InGit returns it for a reader who has the
+// source's tree.
+type Value struct {
+	text string
+	key  string
+	form valueForm
+	set  bool
+	// never is true for a value that is not shown even on demand.
+	never bool
+	// stated is true if the value stands in clear in the source's tree.
+	stated bool
+	// beside is the value of git's side. The arguments of a live command that stand there may be shown.
+	beside string
+	// inGit is true if the reader has the source's tree.
+	inGit bool
+}
+
+type valueForm uint8
+
+const (
+	plainForm valueForm = iota
+	freeForm            // the value of a variable, option or label
+	wordsForm           // a command, as a list in JSON
+)
+
+// wordTypes are the leaves that hold a command.
+var wordTypes = map[string]bool{"spec.command": true, "spec.entrypoint": true, "spec.healthcheck.test": true}
+
+// valueOf returns the value of a leaf. git is true if the leaf's text stands in clear in the source's tree.
+func valueOf(l Leaf, git bool) Value {
+	v := Value{text: l.Text, key: l.Key, set: true, stated: git}
+	switch {
+	case l.Key != "" || strings.HasSuffix(l.Type, ".*"):
+		v.form = freeForm
+	case wordTypes[l.Type]:
+		v.form = wordsForm
+	}
+	return v
+}
+
+// NewValue returns a value that shows text.
+func NewValue(text string) Value { return Value{text: text, set: true} }
+
+// HiddenValue returns a value that exists and is never shown, not even on demand.
+func HiddenValue() Value { return Value{set: true, never: true} }
+
+// Set reports whether there is a value at all.
+func (v Value) Set() bool { return v.set }
+
+// Hidden reports whether the value, or a part of it, is not shown.
+func (v Value) Hidden() bool { return v.set && strings.Contains(v.String(), v1.Hidden) }
+
+// Reveal returns the text even if it is hidden. Use it only for a terminal whose user asked, never for logs or
+// reports.
+func (v Value) Reveal() string { return v.text }
+
+// InGit returns the value for a reader who has the source's tree: of diff and validate, but not of HTTP or of a log.
+func (v Value) InGit() Value {
+	v.inGit = true
+	return v
+}
+
+// Public returns the value for anybody.
+func (v Value) Public() Value {
+	v.inGit = false
+	return v
+}
+
+func (v Value) String() string {
+	switch {
+	case !v.set:
+		return "(none)"
+	case v.never:
+		return v1.Hidden
+	}
+	shown, _ := v.shown()
+	return shown
+}
+
+// shown returns what may be shown, and what is hidden of it.
+func (v Value) shown() (text string, hidden []string) {
+	switch v.form {
+	case freeForm:
+		return redact.Value(v.key, v.text, v.inGit && v.stated)
+	case wordsForm:
+		return v.words()
+	}
+	return redact.Text(v.text), nil
+}
+
+func (v Value) words() (text string, hidden []string) {
+	words := list(v.text)
+	if words == nil {
+		return v1.Hidden, []string{v.text}
+	}
+	var git func(string) bool
+	if v.inGit {
+		beside := list(v.beside)
+		git = func(w string) bool { return v.stated || slices.Contains(beside, w) }
+	}
+	words, hidden = redact.Words(words, git)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(words) // strings can always be encoded
+	return strings.TrimSuffix(b.String(), "\n"), hidden
+}
+
+// list returns the list that a leaf's text stands for, or nil if it is none.
+func list(text string) (words []string) {
+	if text == "" || json.Unmarshal([]byte(text), &words) != nil {
+		return nil
+	}
+	return words
+}
+
+// Format shows no secret, whatever the verb.
+func (v Value) Format(f fmt.State, verb rune) {
+	if verb != 'q' {
+		verb = 's'
+	}
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), v.String())
+}
+
+// MarshalJSON writes null if there is no value. It shows no secret.
+func (v Value) MarshalJSON() ([]byte, error) {
+	if !v.set {
+		return []byte("null"), nil
+	}
+	return json.Marshal(v.String())
+}
+
+// UnmarshalJSON reads what MarshalJSON writes. A value that was hidden stays hidden, and nobody can reveal it.
+func (v *Value) UnmarshalJSON(data []byte) error {
+	var text *string
+	if err := json.Unmarshal(data, &text); err != nil {
+		return err
+	}
+	switch {
+	case text == nil:
+		*v = Value{}
+	case *text == v1.Hidden:
+		*v = HiddenValue()
+	default:
+		*v = NewValue(*text)
+	}
+	return nil
+}
+
+// Arrow renders both sides of a difference on one line. If both sides would read the same because of what is hidden, it
+// says that this changed. show decides how a value appears.
+func Arrow(have, want Value, show func(Value) string) string {
+	left, right := show(have), show(want)
+	if left == right && strings.Contains(right, v1.Hidden) {
+		right = strings.TrimPrefix(right, v1.Hidden)
+		if right == "" {
+			return Line(left) + " → (hidden, changed)"
+		}
+		return Line(left) + " → " + Line(show(want)) + " (hidden, changed)"
+	}
+	return Line(left) + " → " + Line(right)
+}
+
+// Line keeps a value on its line: it quotes a value that has control characters. It shows the whole value, because
+// what is cut off may be what differs.
+func Line(s string) string {
+	if strings.ContainsFunc(s, unicode.IsControl) || redact.OneLine(s) != s {
+		return fmt.Sprintf("%q", s)
+	}
+	return s
+}
+
+// Facts returns which texts of an object may be shown to whom. clear reports whether a leaf stands in clear in the
+// source's tree.
+func (n Normal) Facts(clear func(Leaf) bool) (f redact.Facts) {
+	for _, l := range n.Shape.Flatten(n.Object) {
+		f.Open = append(f.Open, l.Key)
+		v := valueOf(l, clear(l))
+		if v.form == plainForm {
+			f.Open = append(f.Open, redact.Text(l.Text))
+			continue
+		}
+		shown, hidden := v.InGit().shown()
+		f.Secret = append(f.Secret, hidden...)
+		_, hidden = v.Public().shown()
+		f.Private = append(f.Private, hidden...)
+		if v.form == freeForm && shown == v.text {
+			f.Git = append(f.Git, v.text)
+		}
+		if v.form == wordsForm {
+			f.Git = append(f.Git, list(shown)...)
+		}
+	}
+	return f
+}

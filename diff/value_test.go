@@ -1,0 +1,289 @@
+package diff
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/redact"
+)
+
+// shownTo compares a service as it is in the swarm with its manifest, and returns each field as both readers see it.
+func shownTo(have, want *v1.Service, applied *v1.Service) (git, anybody map[string]string) {
+	shape := NewShape(want)
+	leaves := func(s *v1.Service) []Leaf {
+		l := shape.Flatten(s)
+		for i := range l {
+			l[i].Stated = true
+		}
+		return l
+	}
+	h, w := &State{Leaves: leaves(have), Meta: Meta{Mine: true}}, &State{Leaves: leaves(want)}
+	if applied != nil {
+		h.Meta.Applied = NewApplied(leaves(applied))
+	}
+	git, anybody = map[string]string{}, map[string]string{}
+	for _, f := range compareLeaves(h, w, Rules{}) {
+		git[f.Path] = Arrow(f.Have, f.Want, func(v Value) string { return v.InGit().String() })
+		anybody[f.Path] = Arrow(f.Have, f.Want, Value.String)
+	}
+	return git, anybody
+}
+
+func serviceOf(change func(*v1.ServiceSpec)) *v1.Service {
+	s := &v1.Service{Spec: v1.ServiceSpec{Image: "app:1", Environment: v1.Environment{}, Healthcheck: &v1.Healthcheck{}, Placement: &v1.Placement{}}}
+	s.Metadata.Labels = map[string]string{}
+	change(&s.Spec)
+	return s
+}
+
+// Ten ordinary changes from revision to revision are readable in diff.
+func TestOrdinaryChangesAreReadableInDiff(t *testing.T) {
+	env := func(name, value string) func(*v1.ServiceSpec) {
+		return func(s *v1.ServiceSpec) { s.Environment[name] = value }
+	}
+	label := func(name, value string) func(*v1.ServiceSpec) {
+		return func(s *v1.ServiceSpec) { s.ContainerLabels = map[string]string{name: value} }
+	}
+	for name, c := range map[string]struct {
+		before, after func(*v1.ServiceSpec)
+		shown         string
+	}{
+		"a log level":      {env("LOG_LEVEL", "info"), env("LOG_LEVEL", "debug"), "info → debug"},
+		"a variable":       {env("MODE", "eco"), env("MODE", "sport"), "eco → sport"},
+		"a DSN":            {env("DSN", "postgres://app@db-1/app"), env("DSN", "postgres://app@db-2/app"), "postgres://app@db-1/app → postgres://app@db-2/app"},
+		"a port":           {env("LISTEN", ":8080"), env("LISTEN", ":9090"), ":8080 → :9090"},
+		"a path":           {env("DATA", "/var/lib/a"), env("DATA", "/var/lib/b"), "/var/lib/a → /var/lib/b"},
+		"a time zone":      {env("TZ", "UTC"), env("TZ", "Europe/Berlin"), "UTC → Europe/Berlin"},
+		"a Traefik rule":   {label("traefik.http.routers.a.rule", "Host(`a.io`)"), label("traefik.http.routers.a.rule", "Host(`b.io`)"), "Host(`a.io`) → Host(`b.io`)"},
+		"a tag in a label": {label("app.image", "app:1.26"), label("app.image", "app:1.27"), "app:1.26 → app:1.27"},
+		"a flag": {
+			func(s *v1.ServiceSpec) { s.Command = v1.StringList{"serve", "--cache=1g"} }, func(s *v1.ServiceSpec) { s.Command = v1.StringList{"serve", "--cache=2g"} },
+			`["serve","--cache=1g"] → ["serve","--cache=2g"]`,
+		},
+		"a health check's URL": {
+			func(s *v1.ServiceSpec) { s.Healthcheck.Test = v1.HealthTest{"CMD", "curl", "http://localhost/a"} },
+			func(s *v1.ServiceSpec) { s.Healthcheck.Test = v1.HealthTest{"CMD", "curl", "http://localhost/b"} },
+			`["CMD","curl","http://localhost/a"] → ["CMD","curl","http://localhost/b"]`,
+		},
+		"a constraint": {
+			func(s *v1.ServiceSpec) { s.Placement.Constraints = []string{"node.labels.zone==a"} }, func(s *v1.ServiceSpec) { s.Placement.Constraints = []string{"node.labels.zone==b"} },
+			`["node.labels.zone==a"] → ["node.labels.zone==b"]`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := serviceOf(c.before)
+			git, _ := shownTo(before, serviceOf(c.after), before)
+			if len(git) != 1 {
+				t.Fatalf("it changes %v", git)
+			}
+			for path, shown := range git {
+				if shown != c.shown {
+					t.Errorf("%s reads %s, want %s", path, shown, c.shown)
+				}
+			}
+		})
+	}
+}
+
+// What somebody set by hand, and git never stated, is shown to nobody. What git stated before is.
+func TestLiveValuesThatGitDoesNotStateAreHidden(t *testing.T) {
+	stated := serviceOf(func(s *v1.ServiceSpec) {
+		s.Environment["MODE"], s.Environment["LOG_LEVEL"] = "eco", "info"
+		s.Command = v1.StringList{"serve", "--cache=1g"}
+	})
+	live := serviceOf(func(s *v1.ServiceSpec) {
+		s.Environment["MODE"], s.Environment["LOG_LEVEL"], s.Environment["ADDED"] = "by-hand", "trace", "by-hand"
+		s.Command = v1.StringList{"serve", "--cache=1g", "--by-hand"}
+	})
+	git, anybody := shownTo(live, stated, stated)
+	for path, want := range map[string][2]string{
+		"spec.environment.MODE":      {"(hidden) → eco", "(hidden) → (hidden, changed)"},
+		"spec.environment.ADDED":     {"(hidden) → (none)", "(hidden) → (none)"},
+		"spec.environment.LOG_LEVEL": {"trace → info", "trace → info"},
+		"spec.command":               {`["serve","--cache=1g","(hidden)"] → ["serve","--cache=1g"]`, `["(hidden)","(hidden)","(hidden)"] → ["(hidden)","(hidden)"]`},
+	} {
+		if got := [2]string{git[path], anybody[path]}; got != want {
+			t.Errorf("%s reads %q, want %q", path, got, want)
+		}
+	}
+	git, _ = shownTo(live, stated, nil)
+	if got := git["spec.environment.MODE"]; got != "(hidden) → eco" {
+		t.Errorf("of an object that is not ours yet it reads %s", got)
+	}
+}
+
+// commands returns the leaves of a type whose Go type is a command.
+func commands(t reflect.Type, path string, out *[]string) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t == reflect.TypeFor[v1.StringList]() || t == reflect.TypeFor[v1.HealthTest]():
+		*out = append(*out, path)
+	case t.Kind() == reflect.Struct:
+		for i := range t.NumField() {
+			if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "" && name != "-" {
+				commands(t.Field(i).Type, path+"."+name, out)
+			}
+		}
+	}
+}
+
+// Each command of each kind is known as one, so that it is hidden argument by argument.
+func TestEveryCommandIsKnown(t *testing.T) {
+	var found []string
+	for _, spec := range []any{v1.ServiceSpec{}, v1.NetworkSpec{}, v1.ContentSpec{}, v1.ClusterSpec{}, v1.NodeSpec{}, v1.NodeSetSpec{}} {
+		commands(reflect.TypeOf(spec), "spec", &found)
+	}
+	if len(found) != len(wordTypes) || slices.ContainsFunc(found, func(path string) bool { return !wordTypes[path] }) {
+		t.Errorf("commands are %q", found)
+	}
+}
+
+func TestFactsOfAnObject(t *testing.T) {
+	s := serviceOf(func(s *v1.ServiceSpec) {
+		s.Environment["MODE"], s.Environment["PASSWORD"], s.Environment["LOG_LEVEL"] = "eco", "hunter2", "debug"
+		s.Command, s.Hostname = v1.StringList{"serve", "--token", "abc"}, "web-host"
+		s.Logging = &v1.Logging{Driver: "d", Options: map[string]string{"e": "f"}}
+	})
+	s.Metadata.Labels["g"] = "h"
+	for git, want := range map[bool]string{
+		true:  `secret [abc hunter2], private [--token abc eco f h hunter2 serve], git [(hidden) --token debug eco f h serve]`,
+		false: `secret [--token abc eco f h hunter2 serve], private [--token abc eco f h hunter2 serve], git [(hidden) (hidden) (hidden) debug]`,
+	} {
+		f := (Normal{NewShape(s), s}).Facts(func(Leaf) bool { return git })
+		sorted := func(list []string) []string {
+			slices.Sort(list)
+			return list
+		}
+		private := slices.Compact(sorted(f.Private))
+		if got := fmt.Sprintf("secret %v, private %v, git %v", slices.Compact(sorted(f.Secret)), private, sorted(f.Git)); got != want {
+			t.Errorf("in git %v: it is\n%s, want\n%s", git, got, want)
+		}
+		for _, open := range []string{"web-host", "MODE", "app:1", "d"} {
+			if !slices.Contains(f.Open, open) {
+				t.Errorf("%s is not open: %q", open, f.Open)
+			}
+		}
+	}
+}
+
+// every returns an empty object of each kind.
+func every() []v1.Object {
+	return []v1.Object{&v1.Service{}, &v1.Network{}, &v1.Config{}, &v1.Secret{}, &v1.Cluster{}, &v1.Node{}, &v1.NodeSet{}}
+}
+
+// plant puts a text into each map of strings and each command of a value, as far down as it goes.
+func plant(v reflect.Value, text func() string) {
+	switch {
+	case v.Type() == reflect.TypeFor[v1.StringList]() || v.Type() == reflect.TypeFor[v1.HealthTest]():
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		v.Index(0).SetString("CMD")
+		v.Index(1).SetString(text())
+	case v.Kind() == reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(reflect.ValueOf("name").Convert(v.Type().Key()), reflect.ValueOf(text()).Convert(v.Type().Elem()))
+	case v.Kind() == reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		plant(v.Elem(), text)
+	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		plant(v.Index(0), text)
+	case v.Kind() == reflect.Struct && v.Type() != reflect.TypeFor[v1.Content]():
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				plant(v.Field(i), text)
+			}
+		}
+	}
+}
+
+// Nobody but git's reader sees free text of any kind, whatever it is and whichever field it is in. What the engine and
+// tasks repeat of it is replaced.
+func TestFreeTextOfNoKindComesOut(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		for _, object := range every() {
+			var canaries []string
+			plant(reflect.ValueOf(object).Elem(), func() string {
+				canaries = append(canaries, rapid.StringMatching(`[A-Za-z0-9]{10,40}!`).Draw(t, "canary"))
+				return canaries[len(canaries)-1]
+			})
+			shape, known, shown := NewShape(object), redact.NewKnown(), ""
+			for _, git := range []bool{true, false} {
+				for _, l := range shape.Flatten(object) {
+					l.Stated = true
+					v := valueOf(l, git)
+					b, err := json.Marshal(v)
+					if shown += fmt.Sprint(l, v, string(b), err); !git {
+						shown += v.InGit().String()
+					}
+				}
+				known.Learn(fmt.Sprint(git), object, Normal{shape, object}.Facts(func(Leaf) bool { return git }))
+			}
+			for i, canary := range canaries {
+				if strings.Contains(shown, canary) {
+					t.Fatalf("%s %d comes out of a %T: %s", canary, i, object, shown)
+				}
+				for _, text := range []string{"cannot run " + canary + ": no such file", fmt.Sprintf("exec %q", canary)} {
+					if got := known.Text(text, redact.Anybody); strings.Contains(got, canary) {
+						t.Fatalf("of a %T, %q is not known", object, canary)
+					}
+				}
+			}
+		}
+	})
+}
+
+// A leaf that is not free text is listed here, so that a new field of text is thought about.
+func TestEveryOtherTextIsNoFreeText(t *testing.T) {
+	structural := map[string]bool{}
+	for _, path := range strings.Fields(`spec.image spec.user spec.workingDir spec.hostname spec.mode spec.ports[].protocol spec.ports[].mode spec.networks[].name
+		spec.configs[].source spec.configs[].target spec.configs[].uid spec.configs[].gid spec.secrets[].source spec.secrets[].target spec.secrets[].uid spec.secrets[].gid
+		spec.mounts[].type spec.mounts[].source spec.mounts[].target spec.mounts[].bind.propagation spec.restartPolicy.condition
+		spec.updateConfig.failureAction spec.updateConfig.order spec.rollbackConfig.failureAction spec.rollbackConfig.order spec.logging.driver
+		spec.driver spec.ipam.driver spec.ipam.config[].subnet spec.ipam.config[].ipRange spec.ipam.config[].gateway spec.file
+		spec.ca.signing spec.ca.externalCAs[].protocol spec.ca.externalCAs[].url spec.ca.externalCAs[].caCert spec.autolock.escrow spec.managers.spreadBy
+		spec.id spec.role spec.availability spec.labelMode spec.presence spec.engine.host spec.engine.tls spec.engine.advertiseAddr spec.engine.listenAddr spec.engine.dataPathAddr
+		spec.selector.platform.os spec.selector.platform.architecture spec.selector.role spec.template.role spec.template.availability spec.template.labelMode
+		spec.networks[].aliases spec.placement.constraints spec.placement.preferences spec.extraHosts spec.capAdd spec.capDrop spec.defaultAddrPool
+		spec.joinTokens.worker.sinks spec.joinTokens.manager.sinks spec.managers.candidates.hostnames spec.selector.hostnames`) {
+		structural[path] = true
+	}
+	for _, object := range every() {
+		for _, l := range texts(reflect.TypeOf(object).Elem().Field(1).Type, "spec") {
+			if v := valueOf(Leaf{Type: l}, true); v.form == plainForm && !structural[l] {
+				t.Errorf("%T: %s is a text that is shown to everybody: list it, or make it free text", object, l)
+			}
+		}
+	}
+}
+
+// texts returns the types of the leaves of a type that are text, lists of text or maps of text.
+func texts(t reflect.Type, path string) (out []string) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t == contentType:
+	case t.Kind() == reflect.Map:
+		out = append(out, path+".*")
+	case t.Kind() == reflect.Slice && t.Elem().Implements(keyedType):
+		out = append(out, texts(t.Elem(), path+"[]")...)
+	case t.Kind() == reflect.String || t.Kind() == reflect.Slice:
+		out = append(out, path)
+	case t.Kind() == reflect.Struct:
+		for i := range t.NumField() {
+			if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "" && name != "-" {
+				out = append(out, texts(t.Field(i).Type, path+"."+name)...)
+			}
+		}
+	}
+	return out
+}
