@@ -21,9 +21,8 @@ type Client struct {
 	addr      address
 	timeout   time.Duration
 	userAgent string
-	log       logr.Logger
-	redact    func(string) string
 	creds     *credentials
+	voice
 
 	base  *http.Transport
 	http  *http.Client
@@ -34,6 +33,12 @@ type Client struct {
 	session     atomic.Pointer[session]
 	negotiating singleflight.Group
 	events      retry
+}
+
+// voice is how a client tells what happens.
+type voice struct {
+	log    logr.Logger
+	redact func(string) string
 }
 
 // session is the engine's answer to the question for its API version.
@@ -64,7 +69,7 @@ func Open(o Options) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		host: printable(ep.host), addr: addr, timeout: o.CallTimeout, userAgent: o.UserAgent, log: o.Logger, redact: o.Redact,
+		host: printable(ep.host), addr: addr, timeout: o.CallTimeout, userAgent: o.UserAgent, voice: voice{o.Logger, o.Redact},
 		creds: creds, base: base, fixed: fixed, services: newListMemo(), events: defaultRetry(),
 	}
 	c.http = &http.Client{CheckRedirect: client.CheckRedirect, Transport: &transport{

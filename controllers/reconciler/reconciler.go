@@ -59,12 +59,17 @@ type Reconciler struct {
 
 	mu    sync.Mutex     // mu allows one run at a time
 	world *observe.World // world is as it was last read; nil if nothing is known
+	first state.Memory   // first is the memory of a source that has none yet
+	parts
+}
+
+// parts do what a run consists of.
+type parts struct {
 	// observer reads the swarm. A status may use it beside a run.
 	observer *observe.Observer
 	decider  *decide.Decider
 	actor    *act.Actor
 	learner  learner
-	first    state.Memory // first is the memory of a source that has none yet
 }
 
 // New returns a Reconciler. It fills in the options that are nil.
@@ -80,9 +85,11 @@ func New(o Options) *Reconciler {
 	}
 	every, decider := o.Kinds, decide.About(o.Kinds, o.Policy)
 	return &Reconciler{
-		engine: o.Engine, revisions: o.Revisions, kinds: every, lease: o.Lease, now: o.Now, named: o.Named, observer: observe.New(o.Engine, every), decider: decider,
-		learner: learner{o.Known, every, map[string]diff.Shape{}},
-		actor:   act.New(act.Options{Engine: o.Engine, Lease: o.Lease, Kinds: every, Sinks: o.Named.Sinks, Named: o.Named, Decider: decider, Log: o.Log, Now: o.Now}),
+		engine: o.Engine, revisions: o.Revisions, kinds: every, lease: o.Lease, now: o.Now, named: o.Named,
+		parts: parts{
+			observer: observe.New(o.Engine, every), decider: decider, learner: learner{o.Known, every, map[string]diff.Shape{}},
+			actor: act.New(act.Options{Engine: o.Engine, Lease: o.Lease, Kinds: every, Sinks: o.Named.Sinks, Named: o.Named, Decider: decider, Log: o.Log, Now: o.Now}),
+		},
 	}
 }
 
