@@ -3,9 +3,10 @@ package engine
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	"github.com/moby/moby/api/types/swarm"
-	"github.com/moby/moby/client"
+	"github.com/moby/moby/api/types/system"
 )
 
 // About is what an engine says about itself. An engine answers even without quorum, and as a worker.
@@ -32,24 +33,25 @@ func (c *Client) Describe(ctx context.Context) (About, error) {
 	if err != nil {
 		return About{}, err
 	}
-	r, err := call1(ctx, c, (*client.Client).Info, client.InfoOptions{})
-	if err != nil {
+	var info system.Info
+	// The moby client's own method drops the cause of an answer that ends early.
+	if err := c.decode(ctx, request{method: http.MethodGet, path: "/info"}, &info); err != nil {
 		return About{}, fmt.Errorf("asking the engine about itself with GET /info: %w", err)
 	}
 	a := About{
 		API:      s.version,
-		Version:  r.Info.ServerVersion,
-		Name:     r.Info.Name,
-		Platform: r.Info.OSType + "/" + r.Info.Architecture,
-		NodeID:   r.Info.Swarm.NodeID,
-		State:    r.Info.Swarm.LocalNodeState,
-		Manager:  r.Info.Swarm.ControlAvailable,
-		Error:    r.Info.Swarm.Error,
-		Nodes:    r.Info.Swarm.Nodes,
-		Managers: r.Info.Swarm.Managers,
+		Version:  info.ServerVersion,
+		Name:     info.Name,
+		Platform: info.OSType + "/" + info.Architecture,
+		NodeID:   info.Swarm.NodeID,
+		State:    info.Swarm.LocalNodeState,
+		Manager:  info.Swarm.ControlAvailable,
+		Error:    info.Swarm.Error,
+		Nodes:    info.Swarm.Nodes,
+		Managers: info.Swarm.Managers,
 	}
-	if r.Info.Swarm.Cluster != nil {
-		a.ClusterID = r.Info.Swarm.Cluster.ID
+	if info.Swarm.Cluster != nil {
+		a.ClusterID = info.Swarm.Cluster.ID
 	}
 	return a, nil
 }

@@ -49,6 +49,8 @@ func (e *Error) why() string {
 		return fmt.Sprintf("no answer from %s in the time that was left", e.Host)
 	case errors.Is(e.err, context.Canceled):
 		return strings.Replace(e.err.Error(), context.Canceled.Error(), "cancelled", 1)
+	case errors.Is(e.err, errTooLong):
+		return fmt.Sprintf("the answer of %s is %s", e.Host, oneLine(e.err))
 	case errors.Is(e.err, errRedirect):
 		return fmt.Sprintf("%s answers with a redirect, as no docker engine does: check the host", e.Host)
 	case errors.Is(e.err, os.ErrPermission):

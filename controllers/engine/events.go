@@ -65,9 +65,11 @@ func (c *Client) stream(ctx context.Context, to chan<- Event) error {
 	if !give(ctx, to, Event{Type: Reconnected}) {
 		return ctx.Err()
 	}
-	dec := json.NewDecoder(resp.Body)
+	part := &limited{from: resp.Body, what: "an event of GET /events", most: mostEvent}
+	dec := json.NewDecoder(part)
 	for n := 0; ; n++ {
 		var m events.Message
+		part.read = 0 // the decoder keeps what it has read of the next events, which is less than one may have
 		if err := dec.Decode(&m); err != nil {
 			if err = unpacked(err); n == 0 && time.Since(began) < c.events.lasted {
 				give(ctx, to, Event{Type: Unconnected, Name: "GET /events: it ended at once: " + err.Error()})

@@ -92,7 +92,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		c.timer.Stop()
 		c.finish(nil)
 	}
-	resp.Body = &body{ReadCloser: resp.Body, call: c}
+	b := &body{ReadCloser: resp.Body, call: c}
+	if b.from = b.ReadCloser; !c.streams {
+		b.from = &limited{from: b.ReadCloser, what: "the answer", most: most(c.method, c.route)}
+	}
+	resp.Body = b
 	return resp, nil
 }
 
@@ -139,11 +143,12 @@ func (c *call) finish(err error) {
 // deadline covers it.
 type body struct {
 	io.ReadCloser
+	from io.Reader // from reads the answer, as far as it may go
 	call *call
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
+	n, err := b.from.Read(p)
 	switch {
 	case err == io.EOF:
 		b.call.finish(nil)
