@@ -263,7 +263,7 @@ func (a *asked) instance(key v1.Key) (name string, wanted bool) {
 }
 
 // oldest marks one version as old: s, which out is about to get, or the version of the same manifest that out has. It
-// marks the older one.
+// marks the older one. One that only carries the source's labels is older than any that the source made.
 func oldest(s *diff.State, newest map[v1.Key]int, out []*diff.State) {
 	i, seen := newest[s.Key]
 	if !seen {
@@ -271,7 +271,13 @@ func oldest(s *diff.State, newest map[v1.Key]int, out []*diff.State) {
 		return
 	}
 	other := out[i]
-	if c := other.Meta.Created.Compare(s.Meta.Created); c > 0 || (c == 0 && other.Instance < s.Instance) {
+	copied := func(s *diff.State) int {
+		if s.Meta.Title == diff.TitleCopied {
+			return 1
+		}
+		return 0
+	}
+	if c := cmp.Or(cmp.Compare(copied(s), copied(other)), other.Meta.Created.Compare(s.Meta.Created)); c > 0 || (c == 0 && other.Instance < s.Instance) {
 		s.Meta.OldVersion = true
 		return
 	}

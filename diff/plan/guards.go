@@ -202,7 +202,7 @@ func replaced(s Step, f Facts, p Policy) []Refusal {
 }
 
 // pruned keeps an object whose last manifest keeps it, that others made, or that is external. While the
-// memory is lost, it keeps every object. It does not keep old versions of content, except one that was adopted.
+// memory is lost, it keeps every object. It does not keep old versions of content, except one that others made.
 func pruned(s Step, f Facts, p Policy) []Refusal {
 	if !s.removal() {
 		return nil
@@ -215,7 +215,7 @@ func pruned(s Step, f Facts, p Policy) []Refusal {
 	switch {
 	case f.StateLost:
 		r = s.Refusal(Later, "the operator has lost its memory, so it removes nothing in this run")
-	case s.oldVersion() && !adopted:
+	case s.oldVersion() && !adopted && title != diff.TitleCopied:
 		return nil
 	case external && s.Instance == s.Key.Name:
 		r = s.Refusal(Never, "its manifest says external: true, so somebody needs it: remove it by hand when nobody does")
