@@ -48,7 +48,7 @@ func (a *acting) confirm(ctx context.Context, source string) error {
 		return err
 	}
 	made := false
-	err := state.NewStore(source, a.engine).Edit(ctx, func(found state.Found, m *state.Memory) (err error) {
+	err := state.NewStore(source, a.engine).Confirm(ctx, func(found state.Found, m *state.Memory) (err error) {
 		if made = found.Sequence == 0; made {
 			if *m, err = state.New(source); err != nil {
 				return err

@@ -28,6 +28,8 @@ type newest struct {
 func (d *Decider) whyPaused(run *Decision, labelled bool) string {
 	m, about := run.Found.Memory, run.About
 	switch {
+	case len(run.Found.Damaged) > 0:
+		return run.Found.Damage(run.Source)
 	case run.Found.Sequence == 0 && labelled:
 		return fmt.Sprintf("objects carry the labels of source %s, and its memory is gone", run.Source)
 	case run.Found.Sequence < d.newest.sequence && m.Resumed.Equal(d.newest.resumed):

@@ -152,6 +152,36 @@ func TestWhatTheNextRunHasToList(t *testing.T) {
 
 // A revision is about what it wants, what it would remove and what it has a problem with. Whoever looks for one object
 // need not see the rest.
+// While part of the memory cannot be read, nothing is done, whatever else is known. The pause names the config and what to do.
+func TestDamageOfTheMemoryPauses(t *testing.T) {
+	for name, c := range map[string]struct {
+		found    state.Found
+		labelled bool
+		says     []string
+	}{
+		"a newer one":             {state.Found{Sequence: 5, Damaged: []state.Damaged{{Name: "swarm-operator.src.7", Why: "it is cut off"}}}, true, []string{"swarm-operator.src.7 (it is cut off)", "can be read is swarm-operator.src.5", "docker config rm"}},
+		"a shard":                 {state.Found{Sequence: 9, Damaged: []state.Damaged{{Name: "swarm-operator-shard.ab", Why: "x"}}}, true, []string{"swarm-operator-shard.ab (x)"}},
+		"all of it":               {state.Found{Damaged: []state.Damaged{{Name: "swarm-operator.src.7", Why: "x"}}}, true, []string{"counts as lost"}},
+		"before anything is made": {state.Found{Damaged: []state.Damaged{{Name: "swarm-operator.src.7", Why: "x"}}}, false, []string{"swarm-operator.src.7"}},
+		"many":                    {state.Found{Sequence: 5, Damaged: make([]state.Damaged, 5)}, true, []string{"2 more"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, run := New(Policy{}), about(nil, state.Memory{})
+			before := newest{sequence: 5}
+			run.Source, run.Found, d.newest = "src", c.found, before
+			why := d.whyPaused(run, c.labelled)
+			for _, text := range c.says {
+				if !strings.Contains(why, text) {
+					t.Errorf("%q does not say %q", why, text)
+				}
+			}
+			if why == "" || d.newest != before {
+				t.Errorf("it says %q, and the newest seen is %+v", why, d.newest)
+			}
+		})
+	}
+}
+
 func TestWhatARevisionIsAbout(t *testing.T) {
 	run := about(nil, state.Memory{})
 	run.Wanted = map[v1.Key]*diff.State{svc("a"): {}, svc("b"): {}}

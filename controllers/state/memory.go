@@ -330,18 +330,27 @@ func (m *Memory) Again(outcome string) {
 	m.History[n].Outcome, m.History[n].Why, m.History[n].At = "", "", time.Time{}
 }
 
-// decode reads a memory of this format or an older one. It fails with ErrNewer if the format is newer.
+// decode reads a memory of this format or an older one. It fails with ErrNewer if the format is newer. It also fails if
+// the data is no memory of the source.
 func decode(source string, raw []byte) (memory, error) {
-	var head struct{ Format int }
-	if err := json.Unmarshal(raw, &head); err != nil {
-		return memory{}, fmt.Errorf("reading the state of source %s: %w", source, err)
+	var head struct {
+		Format int
+		Source string
 	}
-	if head.Format > format {
+	if err := json.Unmarshal(raw, &head); err != nil {
+		return memory{}, fmt.Errorf("decoding: %w", err)
+	}
+	switch {
+	case head.Format > format:
 		return memory{}, fmt.Errorf("reading the state of source %s: format %d: %w", source, head.Format, ErrNewer)
+	case head.Format < 1:
+		return memory{}, errors.New("it is no memory of an operator")
+	case head.Source != source:
+		return memory{}, fmt.Errorf("it is a memory of source %q", head.Source)
 	}
 	var m memory
 	if err := json.Unmarshal(raw, &m); err != nil {
-		return memory{}, fmt.Errorf("reading the state of source %s: %w", source, err)
+		return memory{}, fmt.Errorf("decoding: %w", err)
 	}
 	return m, nil
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -108,25 +109,34 @@ func spread[T any](source, sort string, records, before map[string]T, were []str
 		if err != nil {
 			return nil, err
 		}
-		sum := sha256.Sum256(append([]byte(source+"\x00"+sort), data...))
-		name := shardPrefix + hex.EncodeToString(sum[:10])
+		name := shardName(source, sort, data)
 		shards[name] = data
 		names = append(names, name)
 	}
 	return names, nil
 }
 
-// join puts the records of a shard back into the memory.
-func (m *memory) join(name string, data []byte) error {
+// shardName returns the name of a shard, which its content gives it.
+func shardName(source, sort string, data []byte) string {
+	sum := sha256.Sum256(append([]byte(source+"\x00"+sort), data...))
+	return shardPrefix + hex.EncodeToString(sum[:10])
+}
+
+// join puts the records of a shard back into the memory. It fails if the content is not the one that the shard is named by.
+func (m *memory) join(source, name string, data []byte) error {
+	sort, read := "", func() error { return merge(&m.Adopted, data) }
 	switch {
 	case slices.Contains(m.MadeShards, name):
-		return merge(&m.Made, data)
+		sort, read = "made", func() error { return merge(&m.Made, data) }
 	case slices.Contains(m.UnstatedShards, name):
-		return merge(&m.Unstated, data)
+		sort, read = "unstated", func() error { return merge(&m.Unstated, data) }
 	case slices.Contains(m.RemovedShards, name):
-		return merge(&m.Removed, data)
+		sort, read = "removed", func() error { return merge(&m.Removed, data) }
 	}
-	return merge(&m.Adopted, data)
+	if shardName(source, sort, data) != name {
+		return errors.New("it is not what the operator wrote under this name")
+	}
+	return read()
 }
 
 func merge[T any](into *map[string]T, data []byte) error {

@@ -11,6 +11,7 @@ package state
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -49,6 +50,11 @@ type Found struct {
 	stale    []string          // ids of configs that older runs left behind
 	orphans  map[string]string // shards among stale: name → id
 	id       string
+	// Damaged are configs that cannot be read: memories that are newer than Memory, and shards of it. Memory lacks what
+	// they had.
+	Damaged []Damaged
+	// top is the highest sequence that a name has, readable or not.
+	top uint64
 	// written is Memory as it was written, with the names of its shards. It is nil if that is not known, or if some of
 	// it is lost. Records that are still the same maps need not be encoded to know their shards.
 	written *memory
@@ -68,8 +74,36 @@ func ParseName(name string) (source string, sequence uint64, ok bool) {
 		return "", 0, false
 	}
 	sequence, err := strconv.ParseUint(rest[i+1:], 10, 64)
-	return rest[:i], sequence, err == nil
+	return rest[:i], sequence, err == nil && strconv.FormatUint(sequence, 10) == rest[i+1:] // 07 is not 7
 }
+
+// Damaged is a config with the label of a source's memory that cannot be read.
+type Damaged struct{ Name, Why string }
+
+// Damage says which of the configs that hold the memory cannot be read, and what counts instead. It is "" if all can be.
+func (f Found) Damage(source string) string {
+	if len(f.Damaged) == 0 {
+		return ""
+	}
+	var names []string
+	for _, d := range f.Damaged {
+		names = append(names, d.Name+" ("+d.Why+")")
+	}
+	if n := len(names); n > mostNamed {
+		names = append(names[:mostNamed], fmt.Sprintf("%d more", n-mostNamed))
+	}
+	what := "what it has counts as lost"
+	if f.Sequence > 0 {
+		what = fmt.Sprintf("the newest one that can be read is %s", (&Store{source: source}).name(f.Sequence))
+	}
+	return fmt.Sprintf("the memory of source %s cannot be read in config %s; %s. If another program or a person made such a config, remove it (docker config rm NAME)", source, strings.Join(names, ", "), what)
+}
+
+// mostNamed is how many damaged configs a text names.
+const mostNamed = 3
+
+// mostSequence is more than the sequence of any memory that an operator has written.
+const mostSequence = 1 << 53
 
 // Own reports whether a config is the operator's own: a memory of any source, the lease, or a hold.
 func Own(labels map[string]string) bool {
@@ -108,52 +142,85 @@ func Read(ctx context.Context, c *engine.Client) ([]*swarm.Config, error) {
 	return out, nil
 }
 
-// Find returns the newest memory of the source among all configs of the swarm. Sequence is 0 if there is none.
-func (s *Store) Find(configs []*swarm.Config) (Found, error) {
-	var found Found
-	shards := map[string]*swarm.Config{}
+// candidate is a config whose name is that of a memory.
+type candidate struct {
+	sequence uint64
+	config   *swarm.Config
+}
+
+// candidates returns the configs that hold memories of the source, the newest first, and its shards by name.
+func (s *Store) candidates(configs []*swarm.Config) (memories []candidate, shards map[string]*swarm.Config) {
+	shards = map[string]*swarm.Config{}
 	for _, c := range configs {
 		if c.Spec.Labels[v1.LabelState] != s.source {
 			continue
 		}
 		if isShard(c.Spec.Name) {
 			shards[c.Spec.Name] = c
+		} else if source, sequence, ok := ParseName(c.Spec.Name); ok && source == s.source && sequence > 0 {
+			memories = append(memories, candidate{sequence, c})
+		}
+	}
+	slices.SortFunc(memories, func(a, b candidate) int { return cmp.Compare(b.sequence, a.sequence) })
+	return memories, shards
+}
+
+// read decodes a memory. It fails with ErrNewer if a newer release has written it.
+func (s *Store) read(c candidate) (memory, error) {
+	switch {
+	case c.sequence >= mostSequence:
+		return memory{}, errors.New("no operator has written so many")
+	case len(c.config.Spec.Data) > v1.MaxConfigSize:
+		return memory{}, fmt.Errorf("it has %d bytes, and a memory has %d at most", len(c.config.Spec.Data), v1.MaxConfigSize)
+	}
+	return decode(s.source, c.config.Spec.Data)
+}
+
+// Find returns the newest memory of the source among all configs of the swarm that can be read. Sequence is 0 if there is
+// none. It fails with ErrNewer if a newer release has written a newer one. Whatever else is wrong with configs is in
+// Damaged.
+func (s *Store) Find(configs []*swarm.Config) (Found, error) {
+	var found Found
+	memories, shards := s.candidates(configs)
+	var m memory
+	for _, c := range memories {
+		if c.sequence < mostSequence {
+			found.top = max(found.top, c.sequence)
+		}
+		if found.Sequence > 0 {
+			found.stale = append(found.stale, c.config.ID)
 			continue
 		}
-		source, sequence, ok := ParseName(c.Spec.Name)
-		if !ok || source != s.source {
-			continue
+		var err error
+		switch m, err = s.read(c); {
+		case errors.Is(err, ErrNewer):
+			return Found{}, fmt.Errorf("config %s: %w; if there is no newer release here, remove that config (docker config rm)", c.config.Spec.Name, err)
+		case err != nil:
+			found.Damaged = append(found.Damaged, Damaged{c.config.Spec.Name, err.Error()})
+			found.stale = append(found.stale, c.config.ID)
+		default:
+			found.Sequence, found.id, found.raw = c.sequence, c.config.ID, c.config.Spec.Data
 		}
-		if sequence <= found.Sequence {
-			found.stale = append(found.stale, c.ID)
-			continue
-		}
-		if found.id != "" {
-			found.stale = append(found.stale, found.id)
-		}
-		found.Sequence, found.id, found.raw = sequence, c.ID, c.Spec.Data
 	}
 	if found.Sequence == 0 {
 		return found, nil
 	}
-	m, err := decode(s.source, found.raw)
-	if err != nil {
-		return Found{}, err
-	}
-	found.shards, found.written = map[string]string{}, &m
+	found.shards, found.orphans, found.written = map[string]string{}, map[string]string{}, &m
 	for _, name := range m.all() {
 		c := shards[name]
 		if c == nil { // somebody removed it; adopted objects in it are foreign again, and equal ones are adopted again
 			found.written = nil
 			continue
 		}
-		if err := m.join(name, c.Spec.Data); err != nil {
-			return Found{}, fmt.Errorf("reading the state of source %s: %s: %w", s.source, name, err)
+		delete(shards, name)
+		if err := m.join(s.source, name, c.Spec.Data); err != nil {
+			found.Damaged, found.written = append(found.Damaged, Damaged{name, err.Error()}), nil
+			found.stale = append(found.stale, c.ID)
+			continue
 		}
 		found.shards[name] = c.ID
-		delete(shards, name)
 	}
-	found.Memory, found.orphans = m.Memory, map[string]string{}
+	found.Memory = m.Memory
 	for name, c := range shards {
 		found.stale, found.orphans[name] = append(found.stale, c.ID), c.ID
 	}
@@ -190,7 +257,7 @@ func (s *Store) Save(ctx context.Context, found Found, m Memory) (Found, error) 
 	if bytes.Equal(data, found.raw) {
 		return found, nil
 	}
-	next := Found{Memory: m, Sequence: found.Sequence + 1, raw: data, written: written, exact: true, shards: map[string]string{}, stale: slices.Clone(found.stale)}
+	next := Found{Memory: m, Sequence: max(found.Sequence, found.top) + 1, raw: data, written: written, exact: true, shards: map[string]string{}, stale: slices.Clone(found.stale)}
 	for _, name := range written.all() {
 		id, there := found.shards[name]
 		if !there {
@@ -199,6 +266,9 @@ func (s *Store) Save(ctx context.Context, found Found, m Memory) (Found, error) 
 			}
 		}
 		if !there {
+			if slices.ContainsFunc(found.Damaged, func(d Damaged) bool { return d.Name == name }) {
+				return found, fmt.Errorf("writing the state of source %s: config %s is in the way, and cannot be read; remove it (docker config rm)", s.source, name)
+			}
 			if id, err = s.create(ctx, name, shards[name]); err != nil && !engine.IsExists(err) {
 				return found, fmt.Errorf("writing the state of source %s: %w", s.source, err)
 			}

@@ -154,13 +154,13 @@ func TestNewestMemoryCountsAndOlderOnesAreRemoved(t *testing.T) {
 }
 
 func TestANewerFormatIsNotRead(t *testing.T) {
-	for name, data := range map[string]string{"newer": `{"format":99}`, "the next newer": `{"format":4}`, "broken": `{"format":`} {
+	for name, data := range map[string]string{"newer": `{"format":99}`, "the next newer": `{"format":4}`} {
 		t.Run(name, func(t *testing.T) {
 			s := state.NewStore("shop", nil)
 			_, err := s.Find([]*swarm.Config{{ID: "x", Spec: swarm.ConfigSpec{
 				Annotations: swarm.Annotations{Name: "swarm-operator.shop.1", Labels: map[string]string{v1.LabelState: "shop"}}, Data: []byte(data),
 			}}})
-			if err == nil || (name != "broken") != errors.Is(err, state.ErrNewer) {
+			if !errors.Is(err, state.ErrNewer) {
 				t.Errorf("got %v", err)
 			}
 		})
