@@ -130,6 +130,7 @@ func (a *applying) run(ctx context.Context) error {
 		a.print(run)
 		// Apply even if no step is left: there may be something to remember.
 		out, err := a.r.Apply(ctx, run, a.stepped)
+		a.delivered(out.Delivered)
 		if err == nil {
 			err = out.Err()
 		}
@@ -148,7 +149,7 @@ func (a *applying) run(ctx context.Context) error {
 			if err := a.failed(ctx, cmp.Or(err, a.stale, errChanging)); err != nil {
 				return err
 			}
-		case !run.Plan.Waiting() && onlyCreates(run.Plan) && out.Delivered == 0:
+		case !run.Plan.Waiting() && onlyCreates(run.Plan) && len(out.Delivered) == 0:
 			return a.finish(ctx, run)
 		case out.Done > 0:
 			a.errors = 0
@@ -197,7 +198,19 @@ func (a *applying) print(run *reconciler.Run) {
 }
 
 // ended are steps that have ended. A step is in failed as often as the engine refused it.
-type ended struct{ done, failed []status.Taken }
+type ended struct {
+	done, failed []status.Taken
+	delivered    []status.Delivery
+}
+
+// delivered notes and prints what went to sinks.
+func (a *applying) delivered(all []plan.Delivery) {
+	on := screenOf(a.cmd, a.out)
+	for _, d := range status.DeliveriesOf(all) {
+		a.steps.delivered = append(a.steps.delivered, d)
+		fmt.Fprintf(a.out, "%s %s to sink %s\n", on.Paint(screen.Good, "delivered:"), d.What, d.To)
+	}
+}
 
 // stepped notes and prints how a step ended.
 func (a *applying) stepped(e apply.Event) {
@@ -222,7 +235,7 @@ func (a *applying) stepped(e apply.Event) {
 
 // result returns the document for a run that ended with err.
 func (a *applying) result(err error) applied {
-	out := applied{Plan: status.Plan{Steps: []status.Step{}, Refused: []status.Refusal{}}, Done: append([]status.Taken{}, a.steps.done...), StepsFailed: a.steps.failed}
+	out := applied{Plan: status.Plan{Steps: []status.Step{}, Refused: []status.Refusal{}}, Done: append([]status.Taken{}, a.steps.done...), StepsFailed: a.steps.failed, Delivered: a.steps.delivered}
 	var left plan.Plan
 	foreign := false
 	if a.last != nil {

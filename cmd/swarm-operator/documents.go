@@ -74,6 +74,8 @@ type applied struct {
 	Done []status.Taken `json:"done"`
 	// StepsFailed are the steps that the engine refused.
 	StepsFailed []status.Taken `json:"stepsFailed,omitempty"`
+	// Delivered are the tokens and keys that went to sinks.
+	Delivered []status.Delivery `json:"delivered,omitempty"`
 	// Failed are the objects whose new spec the swarm tried and gave up. Only --wait looks for them.
 	Failed []status.Failure `json:"failed,omitempty"`
 }

@@ -62,7 +62,7 @@ func colored(mode string, terminal bool, env func(string) string) bool {
 // marks are the marks that begin each part of a plan's text, with their colours.
 var marks = map[string]screen.Ink{
 	diff.Create.String(): screen.Good, diff.Update.String(): screen.Busy, diff.Replace.String(): screen.Bad, diff.Remove.String(): screen.Bad,
-	"=": screen.Faint, "!": screen.Busy,
+	"=": screen.Faint, "→": screen.Busy, "!": screen.Busy,
 }
 
 // paintPlan colours a part of a plan's text: its heading, and the fields that cost most.

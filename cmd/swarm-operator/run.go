@@ -32,12 +32,12 @@ import (
 )
 
 type runFlags struct {
-	src         sourceFlags
-	eng         engineFlags
-	budgets     budgetFlags
-	http        httpFlags
-	audit       auditFlag
-	mode        string
+	src     sourceFlags
+	eng     engineFlags
+	budgets budgetFlags
+	http    httpFlags
+	audit   auditFlag
+	mode    string
 	identity
 	resync      time.Duration
 	repairAfter time.Duration

@@ -81,8 +81,8 @@ type doing struct {
 	saved state.Found
 	// plan is what is left of the run's plan: see proven.
 	plan plan.Plan
-	// delivered is how many tokens and keys were delivered. errs says why others were not.
-	delivered int
+	// delivered are the tokens and keys that were delivered. errs says why others were not.
+	delivered []Delivery
 	errs      []error
 }
 
@@ -249,7 +249,7 @@ func (d *doing) fails(ctx context.Context, errs ...error) {
 // brings delivers tokens and keys, and notes those that are still to be delivered.
 func (d *doing) brings(ctx context.Context, all []Delivery) {
 	n, failed, errs := d.deliver(ctx, all)
-	d.delivered, d.run.Undelivered, d.errs = d.delivered+n, failed, append(d.errs, errs...)
+	d.delivered, d.run.Undelivered, d.errs = append(d.delivered, n...), failed, append(d.errs, errs...)
 }
 
 // tidy removes old memories.
@@ -262,11 +262,14 @@ func (d *doing) tidy(ctx context.Context, _ *apply.Outcome) error {
 
 // tell says in the outcome and in the run what became of the deliveries.
 func (d *doing) tell(out *apply.Outcome) {
-	out.Delivered, out.Errs = d.delivered, append(out.Errs, d.errs...)
+	for _, one := range d.delivered {
+		out.Delivered = append(out.Delivered, plan.Delivery{What: string(one.Of), To: one.Sink, By: d.Lease.Instance, Why: one.why})
+	}
+	out.Errs = append(out.Errs, d.errs...)
 	if d.delivers {
 		d.run.DeliveryErr = errors.Join(d.errs...)
 	}
-	if len(d.errs) > 0 || d.delivered > 0 {
+	if len(d.errs)+len(d.delivered) > 0 {
 		d.done[decide.Delivering] = d.run.DeliveryErr
 	}
 }

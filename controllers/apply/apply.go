@@ -45,8 +45,8 @@ var ErrStopped = errors.New("the run has ended")
 type Outcome struct {
 	// Done is how many steps were done.
 	Done int
-	// Delivered is how many tokens and keys were delivered to their sinks.
-	Delivered int
+	// Delivered are the tokens and keys that were delivered to their sinks.
+	Delivered []plan.Delivery
 	// Stale is true if somebody else wrote in between, so that the plan no longer fits the swarm. Plan again at once.
 	Stale bool
 	// Errs are the errors of the failed steps, except the stale ones.

@@ -87,3 +87,20 @@ func Makes(s plan.Step) kinds.Rotated {
 
 // Handed notes that something was delivered under a key, with its digest.
 func (d *Decider) Handed(key, digest string) { d.handed[key] = digest }
+
+// Due returns what goes to sinks, for people: what is still to be delivered, and then what the steps of the plan make. by
+// is the instance that would deliver, or "" if nobody knows.
+func (r *Decision) Due(pending []plan.Delivery, by string) []plan.Delivery {
+	out := slices.Clone(pending)
+	to := SinksOf(r.Entries)
+	for _, s := range r.Plan.Steps {
+		of := Makes(s)
+		for _, sink := range to[of] {
+			out = append(out, plan.Delivery{What: string(of), To: sink, Why: "made by " + s.Op.Word() + " of " + s.Key.String()})
+		}
+	}
+	for i := range out {
+		out[i].By = by
+	}
+	return out
+}

@@ -2,6 +2,7 @@ package decide
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -114,5 +115,42 @@ func TestStepsThatMakeATokenOrKey(t *testing.T) {
 		if got := Makes(c.step); got != c.want {
 			t.Errorf("%s: it makes %q, want %q", name, got, c.want)
 		}
+	}
+}
+
+// What exists comes first. What steps make goes to each sink of that token or key, and nothing else does.
+func TestWhatIsDueNamesEachSink(t *testing.T) {
+	run := about(nil, state.Memory{})
+	run.Entries = []kinds.Entry{{Object: &v1.Cluster{Spec: v1.ClusterSpec{
+		JoinTokens: &v1.JoinTokens{Worker: &v1.JoinToken{Sinks: []string{"a", "b"}}, Manager: &v1.JoinToken{}}, Autolock: &v1.Autolock{Escrow: "c"},
+	}}}}
+	rotates := func(of kinds.Rotated) plan.Step {
+		return plan.Step{Op: diff.Update, Key: theCluster, Origin: plan.OriginRotates, Does: &kinds.Renewal{Makes: of}}
+	}
+	pending := []plan.Delivery{{What: "unlock-key", To: "c", Why: "lost"}}
+	const made = "made by update of Cluster/default"
+	for name, c := range map[string]struct {
+		pending []plan.Delivery
+		steps   []plan.Step
+		by      string
+		want    []plan.Delivery
+	}{
+		"nothing":                       {},
+		"what is lost":                  {pending: pending, by: "mgr-1", want: []plan.Delivery{{What: "unlock-key", To: "c", By: "mgr-1", Why: "lost"}}},
+		"nobody knows who":              {pending: pending, want: pending},
+		"a token with two sinks":        {steps: []plan.Step{rotates(kinds.WorkerToken)}, by: "mgr-1", want: []plan.Delivery{{What: "worker-token", To: "a", By: "mgr-1", Why: made}, {What: "worker-token", To: "b", By: "mgr-1", Why: made}}},
+		"a token without a sink":        {steps: []plan.Step{rotates(kinds.ManagerToken)}},
+		"the root, which goes nowhere":  {steps: []plan.Step{rotates(kinds.RootCA)}},
+		"a step that makes no secret":   {steps: []plan.Step{{Op: diff.Create, Key: svc("web")}}},
+		"what is lost, and a new one":   {pending: pending, steps: []plan.Step{rotates(kinds.UnlockKey)}, want: []plan.Delivery{pending[0], {What: "unlock-key", To: "c", Why: made}}},
+		"a lost one, and another's new": {pending: pending, steps: []plan.Step{rotates(kinds.WorkerToken)}, want: []plan.Delivery{pending[0], {What: "worker-token", To: "a", Why: made}, {What: "worker-token", To: "b", Why: made}}},
+	} {
+		run.Plan.Steps = c.steps
+		if got := run.Due(c.pending, c.by); !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %v, want %v", name, got, c.want)
+		}
+	}
+	if pending[0].By != "" {
+		t.Error("what was given has changed")
 	}
 }

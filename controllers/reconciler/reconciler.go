@@ -216,9 +216,19 @@ func (r *Reconciler) think(ctx context.Context, run *Run) {
 	r.decider.Learn(d, needs, r.askEngine(ctx, run, needs))
 	r.decider.Decide(d)
 	// Nothing of this source is delivered to where the manifests of another one say.
-	if run.Whole && !r.decider.Observe && run.Facts.Paused == "" && !run.Facts.ReleasedAll && !run.Foreign {
-		r.actor.Look(ctx, &run.acts)
+	if run.Whole && run.Facts.Paused == "" && !run.Facts.ReleasedAll && !run.Foreign {
+		r.deliveries(ctx, run)
 	}
+}
+
+// deliveries finds out what goes to sinks.
+func (r *Reconciler) deliveries(ctx context.Context, run *Run) {
+	if r.decider.Observe {
+		run.Plan.Deliveries = run.Due(r.actor.OnRecord(&run.acts), "")
+		return
+	}
+	r.actor.Look(ctx, &run.acts)
+	run.Plan.Deliveries = run.Due(run.acts.Pending(), r.lease.Instance)
 }
 
 // Apply carries out what the run has decided: see act. The outcome is empty if the run may not write, or has nothing to

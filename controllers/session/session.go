@@ -160,7 +160,7 @@ func (s *Session) did(e apply.Event) {
 // began, so that the lease is not given back between them.
 func (s *Session) next(run *reconciler.Run, out apply.Outcome) (result runner.Result, keep bool, err error) {
 	switch {
-	case out.Delivered > 0: // the next run remembers it
+	case len(out.Delivered) > 0: // the next run remembers it
 		s.dirty.Everything()
 		return runner.Result{RequeueAfter: time.Millisecond}, true, nil
 	case run.Whole:

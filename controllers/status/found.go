@@ -87,8 +87,8 @@ type Sight struct {
 func (r *Report) Status(now Now) Status {
 	out := Status{
 		Head:       Head{Sequence: r.Sequence, Source: r.Source, Location: r.Location, Mode: r.Mode, Revision: r.Revision, Applied: cmp.Or(r.Applied, r.Remembered), At: now.At},
-		Conditions: r.Conditions, Problems: r.Problems, Notices: Notices(r.Notices), Lease: cmp.Or(now.Lease, r.Lease), Paused: r.Paused,
-		Drift: Changes(r.Changes, r.DriftSince), Refused: Refusals(r.Plan.Refused), Failed: Failures(r.Failed), Objects: []Object{},
+		Conditions: r.Conditions, Problems: r.Problems, Notices: Notices(r.Notices), Limits: Limits{Lease: cmp.Or(now.Lease, r.Lease), Paused: r.Paused},
+		Drift: Changes(r.Changes, r.DriftSince), Refused: Refusals(r.Plan.Refused), Deliveries: DeliveriesOf(r.Plan.Deliveries), Failed: Failures(r.Failed), Objects: []Object{},
 	}
 	out.History = Outcomes(r.History, out.Applied)
 	holds := r.Holds

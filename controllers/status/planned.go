@@ -27,6 +27,8 @@ type Plan struct {
 	Refused []Refusal `json:"refused"`
 	// Adopted are the objects that the source takes over.
 	Adopted []Adoption `json:"adopted,omitempty"`
+	// Deliveries are the tokens and keys that go to sinks.
+	Deliveries []Delivery `json:"deliveries,omitempty"`
 	// Kept are objects that stay although their manifest is gone or their version is old, because services still
 	// refer to them.
 	Kept []v1.Key `json:"kept,omitempty"`
@@ -64,6 +66,27 @@ type Adoption struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
+// Delivery is a token or a key that goes to a sink.
+type Delivery struct {
+	// What is worker-token, manager-token or unlock-key.
+	What string `json:"what"`
+	// To is the name of a sink, which the operator's configuration defines.
+	To string `json:"to"`
+	// By is the instance that delivers. It is absent if that is whichever acts.
+	By string `json:"by,omitempty"`
+	// Why says why it is delivered.
+	Why string `json:"why,omitempty"`
+}
+
+// DeliveriesOf returns deliveries in a form that may be shown.
+func DeliveriesOf(all []plan.Delivery) []Delivery {
+	var out []Delivery
+	for _, d := range all {
+		out = append(out, Delivery{What: d.What, To: d.To, By: v1.Scrub(d.By), Why: v1.Scrub(d.Why)})
+	}
+	return out
+}
+
 // Taken is a step that apply has taken.
 type Taken struct {
 	// Object is the object that the step was about.
@@ -80,7 +103,7 @@ type Taken struct {
 
 // PlanOf returns a plan in a form that may be shown to somebody who has the source's tree.
 func PlanOf(p plan.Plan) Plan {
-	out := Plan{InSync: p.InSync(), Summary: p.Summary(), Steps: []Step{}, Refused: append([]Refusal{}, refusals(p.Refused, diff.Value.InGit)...), Kept: p.Kept}
+	out := Plan{InSync: p.InSync(), Summary: p.Summary(), Steps: []Step{}, Refused: append([]Refusal{}, refusals(p.Refused, diff.Value.InGit)...), Kept: p.Kept, Deliveries: DeliveriesOf(p.Deliveries)}
 	for _, s := range p.Steps {
 		shown := Step{
 			ID: s.ID, Object: s.Key, Instance: instance(s.Instance, s.Key), Operation: s.Op.Word(), Cause: v1.Scrub(s.Cause), Effect: s.Effect.String(),

@@ -10,6 +10,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/screen"
 	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 // Text writes the status for people, laid out for their screen. The text does not depend on when it is shown.
@@ -20,6 +21,7 @@ func (s Status) Text(w io.Writer, on screen.Screen) error {
 	s.rollouts(p)
 	s.drift(p)
 	s.refusals(p)
+	s.deliveries(p)
 	s.holds(p)
 	s.failures(p)
 	p.flush()
@@ -313,6 +315,16 @@ func (s Status) refusals(p *printer) {
 			p.line(fmt.Sprintf("  %s %s%s", r.Operation, r.Object, bracket(r.Instance)), r.Guard, r.Class)
 			p.long(r.Why)
 		}
+	}
+}
+
+func (s Status) deliveries(p *printer) {
+	if len(s.Deliveries) == 0 {
+		return
+	}
+	p.begin("To deliver")
+	for _, d := range s.Deliveries {
+		p.line("  "+d.What, "to "+d.To, "by "+plan.Delivery{By: d.By}.Instance(), d.Why)
 	}
 }
 

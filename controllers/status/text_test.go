@@ -57,9 +57,12 @@ func everything() Status {
 		},
 		Problems: []v1.Problem{{File: "db.yaml", Line: 3, Object: db, Path: "spec.imge", Message: "unknown field; did you mean image?"}},
 		Notices:  Notices([]string{"reading https://user:" + canary + "@git.example.com took long"}),
-		Lease:    &Lease{State: "held", Holder: "manager-1/c0ffee", Source: "shop", Epoch: 42, Renewed: at(8)},
-		Paused:   "the state of source shop is older than last seen",
-		Holds:    []plan.Hold{{Target: "Service/db", Reason: "a dump runs", By: "ada", Since: at(1), Until: at(59)}},
+		Limits: Limits{
+			Lease:  &Lease{State: "held", Holder: "manager-1/c0ffee", Source: "shop", Epoch: 42, Renewed: at(8)},
+			Paused: "the state of source shop is older than last seen",
+			Holds:  []plan.Hold{{Target: "Service/db", Reason: "a dump runs", By: "ada", Since: at(1), Until: at(59)}},
+		},
+		Deliveries: DeliveriesOf([]plan.Delivery{{What: "worker-token", To: "vault", By: "manager-1", Why: "it was not delivered there yet"}, {What: "unlock-key", To: "offline", Why: "made by update of Cluster/default"}}),
 		Objects: []Object{
 			{Object: v1.Key{Kind: v1.KindConfig, Name: "conf"}, Sync: Synced, Health: Healthy},
 			{Object: db, Sync: Synced, SyncWhy: "on hold: a dump runs (ada)", Health: Degraded, HealthWhy: "0 of 1 task running; the last one that failed: task:\n\tnon-zero exit (1)", Replicas: &Replicas{Wanted: 1, Old: 1}},
@@ -85,7 +88,7 @@ func TestTheTextOfAStatusShowsNoSecret(t *testing.T) {
 	for name, s := range map[string]Status{
 		"everything": everything(),
 		"in-order": {
-			Head: Head{Source: "shop", Revision: old, Applied: old}, Lease: &Lease{State: "free", Holder: "manager-1/c0ffee", Epoch: 42},
+			Head: Head{Source: "shop", Revision: old, Applied: old}, Limits: Limits{Lease: &Lease{State: "free", Holder: "manager-1/c0ffee", Epoch: 42}},
 			Conditions: []Condition{{Type: InSync, Status: true}, {Type: Held}, {Type: Standby}},
 			Objects:    []Object{{Object: serviceKey("web"), Sync: Synced, Health: Healthy, Replicas: &Replicas{Running: 2, Wanted: 2}}},
 		},

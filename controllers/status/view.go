@@ -36,12 +36,7 @@ type Status struct {
 	Problems []v1.Problem `json:"problems,omitempty"`
 	// Notices are remarks for people. They change nothing.
 	Notices []string `json:"notices,omitempty"`
-	// Lease says who may act. It is absent if that is not known.
-	Lease *Lease `json:"lease,omitempty"`
-	// Holds are the holds in force that concern the source.
-	Holds []plan.Hold `json:"holds,omitempty"`
-	// Paused says why the operator does nothing until a person confirms. It is empty if the operator is not paused.
-	Paused string `json:"paused,omitempty"`
+	Limits
 	// Objects are the objects that the source states, and those that it owns.
 	Objects []Object `json:"objects"`
 	// Rollouts are the services whose tasks are being started or replaced, or whose last update did not succeed.
@@ -50,10 +45,22 @@ type Status struct {
 	Drift []Change `json:"drift,omitempty"`
 	// Refused are the differences that the operator leaves alone.
 	Refused []Refusal `json:"refused,omitempty"`
+	// Deliveries are the tokens and keys that are still to go to sinks. It is absent if nobody looked.
+	Deliveries []Delivery `json:"deliveries,omitempty"`
 	// Failed are the wants in force that the swarm tried and gave up.
 	Failed []Failure `json:"failed,omitempty"`
 	// History are the revisions that were in force, the newest first.
 	History []Revision `json:"history,omitempty"`
+}
+
+// Limits says who may act on the source, and what stops it.
+type Limits struct {
+	// Lease says who may act. It is absent if that is not known.
+	Lease *Lease `json:"lease,omitempty"`
+	// Holds are the holds in force that concern the source.
+	Holds []plan.Hold `json:"holds,omitempty"`
+	// Paused says why the operator does nothing until a person confirms. It is empty if the operator is not paused.
+	Paused string `json:"paused,omitempty"`
 }
 
 // Head says what a status is about.

@@ -102,6 +102,26 @@ type Adoption struct {
 	Notes []string
 }
 
+// Delivery is a token or a key that goes to a sink.
+type Delivery struct {
+	// What is the token or key, such as worker-token.
+	What string
+	// To is the name of a sink of the operator's configuration.
+	To string
+	// By is the instance that delivers. It is "" if nobody knows yet which one acts.
+	By string
+	// Why says why it is delivered.
+	Why string
+}
+
+// Instance says who delivers.
+func (d Delivery) Instance() string {
+	if d.By == "" {
+		return "the instance that acts"
+	}
+	return d.By
+}
+
 // Failure is a want that the swarm tried and gave up.
 type Failure struct {
 	Key v1.Key `json:"object"`
@@ -119,6 +139,9 @@ type Plan struct {
 	Steps   []Step
 	Refused []Refusal
 	Adopted []Adoption
+	// Deliveries are tokens and keys that go to sinks, first those that exist, then those that steps make. They are no
+	// differences.
+	Deliveries []Delivery
 	// Kept are objects that stay although their manifest is gone or their version is old, because services still
 	// refer to them.
 	Kept []v1.Key

@@ -27,6 +27,9 @@ func (p Plan) Blocks(show func(diff.Value) string) []string {
 	for _, a := range p.Adopted {
 		blocks = append(blocks, fmt.Sprintf("= %s  (equal to its manifest: taken over, nothing is written on it)\n", a.Key)+notes(a.Notes))
 	}
+	for _, d := range p.Deliveries {
+		blocks = append(blocks, fmt.Sprintf("→ %s  (to sink %s, by %s: %s)\n", d.What, d.To, d.Instance(), d.Why))
+	}
 	for _, r := range slices.Concat(p.Refused, p.Stays) {
 		head := fmt.Sprintf("! %s %s%s  (%s, %s) %s\n", r.Op, r.Key, instance(r.Instance, r.Key.Name), r.Guard, r.Class, r.Why)
 		blocks = append(blocks, head+fields(r.Op, r.Fields, show))
@@ -36,7 +39,7 @@ func (p Plan) Blocks(show func(diff.Value) string) []string {
 
 // Summary returns one line that says what would happen.
 func (p Plan) Summary() string {
-	if p.InSync() && len(p.Adopted) == 0 {
+	if p.InSync() && len(p.Adopted)+len(p.Deliveries) == 0 {
 		return "in sync"
 	}
 	counts := map[diff.Op]int{}
@@ -70,6 +73,9 @@ func (p Plan) Summary() string {
 	}
 	if held > 0 {
 		parts = append(parts, fmt.Sprintf("%d held", held))
+	}
+	if n := len(p.Deliveries); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d to deliver", n))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -120,3 +120,18 @@ func TestFieldsSayWhatAHandHasChanged(t *testing.T) {
 		t.Errorf("got\n%s", text)
 	}
 }
+
+func TestDeliveriesAreInThePlanAndAreNoDifference(t *testing.T) {
+	p := Plan{Deliveries: []Delivery{{What: "worker-token", To: "vault", Why: "it was not delivered there yet"}, {What: "unlock-key", To: "offline", By: "mgr-1", Why: "lost"}}}
+	want := "→ worker-token  (to sink vault, by the instance that acts: it was not delivered there yet)\n→ unlock-key  (to sink offline, by mgr-1: lost)\n"
+	if got := strings.Join(p.Blocks(nil), ""); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	if !p.InSync() || p.Held() || p.Waiting() || p.Summary() != "2 to deliver" {
+		t.Errorf("in sync %t, held %t, waiting %t: %s", p.InSync(), p.Held(), p.Waiting(), p.Summary())
+	}
+	p.Steps = []Step{{Op: diff.Update}}
+	if got := p.Summary(); got != "1 to update, 2 to deliver" {
+		t.Errorf("got %s", got)
+	}
+}

@@ -221,3 +221,89 @@ func TestAnEscrowThatFailsIsTriedAgain(t *testing.T) {
 		}
 	}
 }
+
+// A delivery is an effect that people see before it happens, and after: what goes to which sink, and who brings it there.
+func TestThePlanShowsWhatGoesToSinks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	w.changesNodes()
+	canary := w.path("path-canary")
+	program := w.path("program-canary")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\ntest -e "+canary+" && cat >/dev/null\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w.defines("disk: {file: '"+w.path("path-canary-token")+"', volatile: true}", "vault: {command: ['"+program+"', --argument-canary]}", "key: {file: '"+w.path("path-canary-key")+"', volatile: true}")
+	r := w.repo("plansinks", map[string]string{"c.yaml": cluster("joinTokens: {worker: {sinks: [disk, vault]}}", "autolock: {enabled: true, escrow: key}")})
+	config := []string{"--config", w.path("operator.yaml"), "--host", w.host(), "--source", r.Dir}
+	var shown []string
+	run := func(code int, args ...string) string {
+		t.Helper()
+		out := w.want(code, append(args, config...)...)
+		shown = append(shown, out.out, out.errs)
+		return out.out
+	}
+	says := func(text string, parts ...string) {
+		t.Helper()
+		w.contains("the output", text, parts...)
+	}
+
+	says(run(1, "diff"),
+		"→ worker-token  (to sink disk, by the instance that acts: it was not delivered there yet)\n", "→ worker-token  (to sink vault, by the instance that acts: it was not delivered there yet)\n",
+		"→ unlock-key  (to sink key, by the instance that acts: made by update of Cluster/default)\n", "1 to update, 3 to deliver")
+	says(run(1, "diff", "-o", "json"), `"what": "unlock-key",`, `"to": "key",`, `"why": "made by update of Cluster/default"`)
+	says(run(0, "status"), "To deliver\n", "  worker-token  to vault  by the instance that acts  it was not delivered there yet\n")
+
+	// The program fails: what was delivered is said, and what is left.
+	out := run(2, "apply", "-o", "json")
+	says(out, `"delivered": [`, `"to": "disk",`, `"deliveries": [`, `"to": "vault",`, `(apply)"`)
+	says(run(0, "status", "-o", "json"), `"deliveries": [`, `"to": "vault"`)
+	if strings.Contains(out[strings.Index(out, `"deliveries"`):strings.Index(out, `"outcome"`)], `"to": "disk"`) {
+		t.Errorf("what was delivered is still to be delivered:\n%s", out)
+	}
+	if err := os.WriteFile(canary, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	says(run(0, "apply"), "→ worker-token  (to sink vault, by ", " (apply): it was not delivered there yet)\n", "delivered: worker-token to sink vault\n")
+	if out := run(0, "diff"); !strings.Contains(out, ": in sync\n") || strings.Contains(out, "deliver") {
+		t.Errorf("everything is delivered:\n%s", out)
+	}
+
+	// The file is gone. Only who acts looks at sinks, and says that it brings it back.
+	if err := os.Remove(w.path("path-canary-token")); err != nil {
+		t.Fatal(err)
+	}
+	says(run(0, "apply"), "→ worker-token  (to sink disk, by ", ": the sink does not have it any more)\n", "delivered: worker-token to sink disk\n")
+	o := w.operate(w.host(), r, "--config", w.path("operator.yaml"), "--instance", "mgr-1", "--resync", "2s")
+	o.condition("TokensNotDelivered", false)
+	if err := os.Remove(canary); err != nil {
+		t.Fatal(err)
+	}
+	r.commit("another token", map[string]string{"c.yaml": cluster("joinTokens: {worker: {rotation: {epoch: 1}, sinks: [disk, vault]}}", "autolock: {enabled: true, escrow: key}")})
+	o.condition("InSync", true)
+	rotated := r.commit("another token again", map[string]string{"c.yaml": cluster("joinTokens: {worker: {rotation: {epoch: 2}, sinks: [disk, vault]}}", "autolock: {enabled: true, escrow: key}")})
+	o.condition("TokensNotDelivered", true)
+	w.eventually(func() error {
+		if text := w.asked(o, "/api/v1/status"); !strings.Contains(text, `"to": "vault"`) || !strings.Contains(text, `"by": "mgr-1"`) {
+			return fmt.Errorf("the status does not say that it is to be delivered: %s", text)
+		}
+		return nil
+	})
+	if err := os.WriteFile(canary, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.inSync(rotated)
+	o.condition("TokensNotDelivered", false)
+	w.eventually(func() error {
+		if text := w.asked(o, "/api/v1/status"); strings.Contains(text, "deliveries") {
+			return fmt.Errorf("the status says that something is to be delivered: %s", text)
+		}
+		return nil
+	})
+	for _, text := range append(shown, o.Stdout(), o.Stderr(), w.asked(o, "/api/v1/status"), w.asked(o, "/api/v1/drift")) {
+		for _, secret := range []string{"--argument-canary", "path-canary", "program-canary", w.clusterNow().JoinTokens.Worker, w.unlockKey()} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s is in\n%s", secret, text)
+			}
+		}
+	}
+}

@@ -30,7 +30,6 @@ var wide = map[string]int{
 	"controllers/state/Memory":         28,
 	"controllers/status/Metrics":       15,
 	"controllers/status/Report":        13,
-	"controllers/status/Status":        13,
 	"diff/Meta":                        14,
 	"diff/State":                       21,
 	"diff/plan/Facts":                  31,
