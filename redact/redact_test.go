@@ -96,6 +96,7 @@ func TestWhatLooksRandom(t *testing.T) {
 		"9f86d081884c7d659a2feaa0c55ad015":                   true,
 		"dGhpcyBpcyBub3QgYSBzZWNyZXQ0Mg":                     true,
 		"Zq8vRt2LpXw7Kc4NbYh1":                               true,
+		"670671cd97404156226e507973":                         true, // few letters
 		"qwkzjhfdplmvnbxcrtyg":                               true,
 		"QWKZJHFDPLMVNBXCRTYG":                               true,
 		"3f2b8c1e-9a7d-4c55-8e21-0d9f6a3b7c4e":               true,

@@ -145,7 +145,7 @@ func within(at []int, ranges [][]int) bool {
 // scrambled reports whether neighbouring characters seldom follow each other in words. Two digits say nothing. A change
 // between letters and digits is not common, and neither is a capital after a small letter if the next one is not small.
 func scrambled(text string) bool {
-	pairs, odd := 0, 0
+	pairs, odd, mixed := 0, 0, 0
 	for i := range len(text) - 1 {
 		a, b := classOf(text[i]), classOf(text[i+1])
 		switch {
@@ -153,6 +153,7 @@ func scrambled(text string) bool {
 		case a == figure || b == figure:
 			pairs++
 			odd++
+			mixed++
 		case a == small && b == capital && i+2 < len(text) && classOf(text[i+2]) == small: // a new word, as in camelCase
 		default:
 			pairs++
@@ -161,7 +162,7 @@ func scrambled(text string) bool {
 			}
 		}
 	}
-	return pairs >= 10 && odd*100 >= pairs*30
+	return mixed >= 6 || mixed >= 4 && len(text) >= 24 || pairs >= 10 && odd*100 >= pairs*30
 }
 
 type class uint8

@@ -21,8 +21,8 @@ type Client struct {
 	addr      address
 	timeout   time.Duration
 	userAgent string
-	creds     *credentials
-	voice
+	speaker
+	creds *credentials
 
 	base  *http.Transport
 	http  *http.Client
@@ -35,10 +35,10 @@ type Client struct {
 	events      retry
 }
 
-// voice is how a client tells what happens.
-type voice struct {
+// speaker is how a client tells people something.
+type speaker struct {
 	log    logr.Logger
-	redact func(string) string
+	redact func(string) string // what may be shown of a text that others wrote
 }
 
 // session is the engine's answer to the question for its API version.
@@ -69,7 +69,7 @@ func Open(o Options) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		host: printable(ep.host), addr: addr, timeout: o.CallTimeout, userAgent: o.UserAgent, voice: voice{o.Logger, o.Redact},
+		host: printable(ep.host), addr: addr, timeout: o.CallTimeout, userAgent: o.UserAgent, speaker: speaker{o.Logger, o.Redact},
 		creds: creds, base: base, fixed: fixed, services: newListMemo(), events: defaultRetry(),
 	}
 	c.http = &http.Client{CheckRedirect: client.CheckRedirect, Transport: &transport{

@@ -12,7 +12,7 @@ import (
 // learner tells redact which texts must not be shown: those of the source's manifests, and of live objects. It looks only
 // at objects that have changed since the last run. Manifests and live objects that did not keep their pointers.
 type learner struct {
-	*redact.Known
+	known  *redact.Known
 	kinds  kinds.Set
 	shapes map[string]diff.Shape
 }
@@ -26,7 +26,7 @@ type live struct {
 // learn is called before anything is read of tasks, and before the first write: what tasks and the engine say of errors
 // may repeat values.
 func (l *learner) learn(run *Run) {
-	if l.Known == nil {
+	if l.known == nil {
 		return
 	}
 	seen := map[string]bool{}
@@ -34,8 +34,8 @@ func (l *learner) learn(run *Run) {
 		key := e.Object.Key()
 		owner := "want " + key.String()
 		seen[owner] = true
-		if !l.Knows(owner, e.Object) {
-			l.Learn(owner, e.Object, Stated(l.shape(key.Kind, e.Object), e.Object))
+		if !l.known.Knows(owner, e.Object) {
+			l.known.Learn(owner, e.Object, Stated(l.shape(key.Kind, e.Object), e.Object))
 		}
 	}
 	for _, h := range run.Haves {
@@ -43,14 +43,14 @@ func (l *learner) learn(run *Run) {
 		object := run.Index.ByID(h.Key.Kind, h.Meta.ID)
 		owner := "have " + h.Key.Kind + " " + h.Meta.ID
 		seen[owner] = true
-		if stamp := (live{object, h.Meta.Mine}); object != nil && !l.Knows(owner, stamp) {
+		if stamp := (live{object, h.Meta.Mine}); object != nil && !l.known.Knows(owner, stamp) {
 			f := diff.Normal{Shape: k.Shape, Object: k.Normalise(object, run.Index)}.Facts(h.Meta.Applied.Is)
 			f.Open = append(f.Open, h.Key.Name, h.Instance)
-			l.Learn(owner, stamp, f)
+			l.known.Learn(owner, stamp, f)
 		}
 	}
 	if run.Whole {
-		l.Keep(func(owner string) bool { return seen[owner] })
+		l.known.Keep(func(owner string) bool { return seen[owner] })
 	}
 }
 

@@ -52,24 +52,18 @@ type Options struct {
 type Reconciler struct {
 	engine    *engine.Client
 	revisions *revisions.Reader
-	kinds     []kinds.Kind
 	lease     *state.Lease
 	now       func() time.Time
 	named     config.Named
 
 	mu    sync.Mutex     // mu allows one run at a time
 	world *observe.World // world is as it was last read; nil if nothing is known
-	first state.Memory   // first is the memory of a source that has none yet
-	parts
-}
-
-// parts do what a run consists of.
-type parts struct {
 	// observer reads the swarm. A status may use it beside a run.
 	observer *observe.Observer
 	decider  *decide.Decider
 	actor    *act.Actor
-	learner  learner
+	learner               // which kinds there are, and what it must not show of them
+	first    state.Memory // first is the memory of a source that has none yet
 }
 
 // New returns a Reconciler. It fills in the options that are nil.
@@ -85,11 +79,9 @@ func New(o Options) *Reconciler {
 	}
 	every, decider := o.Kinds, decide.About(o.Kinds, o.Policy)
 	return &Reconciler{
-		engine: o.Engine, revisions: o.Revisions, kinds: every, lease: o.Lease, now: o.Now, named: o.Named,
-		parts: parts{
-			observer: observe.New(o.Engine, every), decider: decider, learner: learner{o.Known, every, map[string]diff.Shape{}},
-			actor: act.New(act.Options{Engine: o.Engine, Lease: o.Lease, Kinds: every, Sinks: o.Named.Sinks, Named: o.Named, Decider: decider, Log: o.Log, Now: o.Now}),
-		},
+		engine: o.Engine, revisions: o.Revisions, lease: o.Lease, now: o.Now, named: o.Named, observer: observe.New(o.Engine, every), decider: decider,
+		learner: learner{o.Known, every, map[string]diff.Shape{}},
+		actor:   act.New(act.Options{Engine: o.Engine, Lease: o.Lease, Kinds: every, Sinks: o.Named.Sinks, Named: o.Named, Decider: decider, Log: o.Log, Now: o.Now}),
 	}
 }
 
@@ -207,7 +199,7 @@ func (r *Reconciler) think(ctx context.Context, run *Run) {
 	d := &run.Decision
 	d.Past = r.revisions.Past(ctx, run.Memory, run.InForce)
 	r.decider.Expand(d)
-	r.learner.learn(run)
+	r.learn(run)
 	r.decider.Compare(d, r.askBefore(ctx, run))
 	// Take the time right before tasks are read. Otherwise a task that started in between would count as watched to
 	// the end.
