@@ -104,7 +104,7 @@ func (c likeness) maps(h, w reflect.Value, s *shape, path string) bool {
 		if w.MapIndex(it.Key()).IsValid() {
 			continue
 		}
-		if key := it.Key().String(); !nobody(key) || c.applied.has(v1.PathKey(path, key)) {
+		if key := it.Key().String(); !nobody(key) || c.applied.Has(v1.PathKey(path, key)) {
 			return false
 		}
 	}

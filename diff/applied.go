@@ -84,8 +84,8 @@ func (a Applied) String() string {
 // Is reports whether a leaf was stated and applied with the text that it has.
 func (a Applied) Is(l Leaf) bool { return a.is(l.Path, l.Text) }
 
-// has reports whether the path was stated when the manifest was last applied.
-func (a Applied) has(path string) bool {
+// Has reports whether the path was stated when the manifest was last applied.
+func (a Applied) Has(path string) bool {
 	_, ok := a.find(path)
 	return ok
 }

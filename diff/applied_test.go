@@ -105,7 +105,7 @@ func TestACollisionIsStillSomebodysDoing(t *testing.T) {
 
 func TestAppliedRemembersStatedLeavesOnly(t *testing.T) {
 	a := NewApplied(leaves("spec.image=bb:1", "!spec.mode=replicated"))
-	if !a.has("spec.image") || !a.is("spec.image", "bb:1") || a.is("spec.image", "bb:2") || a.has("spec.mode") {
+	if !a.Has("spec.image") || !a.is("spec.image", "bb:1") || a.is("spec.image", "bb:2") || a.Has("spec.mode") {
 		t.Errorf("got %s", a)
 	}
 }

@@ -21,7 +21,7 @@ func attribute(l, hl, wl *Leaf, h, w *State, rule Rule) (git, hand bool) {
 	if wl != nil {
 		want = wl.Text
 	}
-	if !applied.has(l.Path) {
+	if !applied.Has(l.Path) {
 		git = stated || brought(l, hl, wl, h, w) || rule.Follows != "" && restated(rule.Follows, w, applied)
 		return git, !git
 	}
@@ -49,11 +49,11 @@ func brought(l, hl, wl *Leaf, h, w *State) bool {
 		now, before := false, false
 		for _, leaf := range w.Leaves {
 			if below(leaf.Path, part) {
-				now, before = now || leaf.Stated, before || h.Meta.Applied.has(leaf.Path)
+				now, before = now || leaf.Stated, before || h.Meta.Applied.Has(leaf.Path)
 			}
 		}
 		for _, leaf := range h.Leaves {
-			before = before || below(leaf.Path, part) && h.Meta.Applied.has(leaf.Path)
+			before = before || below(leaf.Path, part) && h.Meta.Applied.Has(leaf.Path)
 		}
 		if now != before && (element || hl == nil || wl == nil) {
 			return true
@@ -66,7 +66,7 @@ func brought(l, hl, wl *Leaf, h, w *State) bool {
 func restated(path string, w *State, applied Applied) bool {
 	l, ok := w.Leaf(path)
 	if !ok || !l.Stated {
-		return applied.has(path)
+		return applied.Has(path)
 	}
 	return !applied.is(path, l.Text)
 }

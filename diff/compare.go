@@ -224,9 +224,9 @@ func compareLeaf(hl, wl *Leaf, h, w *State, rules Rules) (Field, bool) {
 	switch {
 	case rule.Unseen:
 		return Field{}, false
-	case !stated && (rule.Allocated || rule.Stays || rule.Merges && w.Exact == "" && !h.Meta.Applied.has(l.Path)):
+	case !stated && (rule.Allocated || rule.Stays || rule.Merges && w.Exact == "" && !h.Meta.Applied.Has(l.Path)):
 		return Field{}, false
-	case !stated && rule.Nobody != nil && rule.Nobody(l.Key) && !h.Meta.Applied.has(l.Path):
+	case !stated && rule.Nobody != nil && rule.Nobody(l.Key) && !h.Meta.Applied.Has(l.Path):
 		return Field{}, false
 	case hl != nil && wl != nil && (hl.Text == wl.Text || (rule.Equal != nil && rule.Equal(hl.Text, wl.Text))):
 		return Field{}, false
@@ -240,7 +240,7 @@ func compareLeaf(hl, wl *Leaf, h, w *State, rules Rules) (Field, bool) {
 		f.SinceAPI = rule.SinceAPI
 	}
 	f.Git, f.Hand = attribute(l, hl, wl, h, w, rule)
-	if !stated && w.Exact != "" && !h.Meta.Applied.has(l.Path) && !h.Meta.Applied.has(w.Exact) { // git has just asked for exact, so the removal of what others set is git's doing
+	if !stated && w.Exact != "" && !h.Meta.Applied.Has(l.Path) && !h.Meta.Applied.Has(w.Exact) { // git has just asked for exact, so the removal of what others set is git's doing
 		f.Git, f.Hand = true, false
 	}
 	f.Intent = rule.Intent

@@ -73,7 +73,7 @@ func TestSilenceIsNoDifference(t *testing.T) {
 		h = h.after(last...)
 		for _, f := range DifferingFields(&h, &w, partialRules) {
 			_, stated := w.Leaf(f.Path)
-			if !stated && (!h.Meta.Applied.has(f.Path) || !strings.HasPrefix(f.Path, "metadata.labels.")) {
+			if !stated && (!h.Meta.Applied.Has(f.Path) || !strings.HasPrefix(f.Path, "metadata.labels.")) {
 				t.Fatalf("%s differs", f.Path)
 			}
 		}

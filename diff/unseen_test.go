@@ -78,7 +78,7 @@ func clusterOf(t *rapid.T, label string) *v1.Cluster {
 	if is("managers") {
 		c.Spec.Managers = &v1.Managers{Count: rapid.IntRange(0, 2).Draw(t, label+" count")}
 		if is("candidates") {
-			c.Spec.Managers.Candidates = &v1.Candidates{Labels: some("candidates"), Hostnames: few("hostnames")}
+			c.Spec.Managers.Candidates = &v1.Candidates{Labels: some("candidates"), IDs: few("ids"), Hostnames: few("hostnames")}
 		}
 	}
 	if is("CA") {

@@ -24,17 +24,18 @@ import (
 // until nothing is planned any more.
 func TestClustersBecomeWhatTheySay(t *testing.T) {
 	for dir, c := range map[string]struct {
-		nodes []string // "manager NAME" is one to begin with, "drained NAME" has joined so
+		nodes []string // "may NAME" has the candidates' label, which a hand gave it; "manager NAME" is one to begin with, "drained NAME" has joined so
 		want  []string // "NAME ROLE LABELS", of those that the example is about
 	}{
 		"cluster-3": {
-			nodes: []string{"manager manager-1", "worker-1", "worker-2"},
-			want:  []string{"manager-1 manager db=yes", "worker-1 manager", "worker-2 manager"},
+			nodes: []string{"may manager manager-1", "may worker-1", "may worker-2", "manager-9"},
+			want:  []string{"manager-1 manager db=yes manager=yes", "worker-1 manager manager=yes", "worker-2 manager manager=yes", "manager-9 worker"},
 		},
 		"cluster-5": {
-			nodes: []string{"manager manager-1", "manager-2", "manager-3", "drained worker-1", "worker-2"},
+			nodes: []string{"may manager manager-1", "may manager-2", "may manager-3", "manager-9", "drained worker-1", "worker-2"},
 			want: []string{
-				"manager-1 manager tier=manager zone=a", "manager-2 manager tier=manager zone=b", "manager-3 manager tier=manager zone=c",
+				"manager-1 manager manager=yes tier=manager zone=a", "manager-2 manager manager=yes tier=manager zone=b", "manager-3 manager manager=yes tier=manager zone=c",
+				"manager-9 worker tier=manager", // it only calls itself so
 				"worker-1 worker data=yes tier=app zone=a", "worker-2 worker tier=app zone=b",
 			},
 		},
@@ -79,7 +80,9 @@ func thirty() (out []string) {
 				name := fmt.Sprintf("%s-%s-%d", kind, zone, i+1)
 				switch name {
 				case "mgr-a-1", "mgr-a-2", "mgr-b-1":
-					name = "manager " + name
+					name = "may manager " + name
+				case "mgr-b-2", "mgr-c-1", "mgr-c-2":
+					name = "may " + name
 				case "app-c-5":
 					name = "drained " + name
 				}
@@ -110,6 +113,7 @@ type madeUp struct {
 func newSwarm(names []string) *madeUp {
 	s := &madeUp{now: time.Unix(1, 0), remembered: kinds.Remembered{Emptied: map[string]bool{}, Left: map[string]bool{}}}
 	for i, name := range names {
+		name, may := strings.CutPrefix(name, "may ")
 		name, manager := strings.CutPrefix(name, "manager ")
 		name, drained := strings.CutPrefix(name, "drained ")
 		n := &swarm.Node{
@@ -117,6 +121,9 @@ func newSwarm(names []string) *madeUp {
 			Spec:        swarm.NodeSpec{Role: swarm.NodeRoleWorker, Availability: swarm.NodeAvailabilityActive, Annotations: swarm.Annotations{Labels: map[string]string{}}},
 			Description: swarm.NodeDescription{Hostname: name},
 			Status:      swarm.NodeStatus{State: swarm.NodeStateReady},
+		}
+		if may {
+			n.Spec.Labels["manager"] = "yes"
 		}
 		if drained {
 			n.Spec.Availability = swarm.NodeAvailabilityDrain
@@ -182,7 +189,7 @@ func (s *madeUp) plan(t *testing.T, entries []kinds.Entry) plan.Plan {
 func (s *madeUp) survey(t *testing.T, ix *kinds.Index, wants kinds.Wants, haves []*diff.State, changes []diff.Change, entries []kinds.Entry) kinds.Surveyed {
 	t.Helper()
 	in := kinds.Survey{
-		Index: ix, Expanded: wants.Expanded, States: map[string]*diff.State{}, Own: s.nodes[0].ID, Now: s.now, Remembered: s.remembered,
+		Index: ix, Expanded: wants.Expanded, Compared: kinds.Compared{States: map[string]*diff.State{}}, Own: s.nodes[0].ID, Now: s.now, Remembered: s.remembered,
 		Service: func(string) *v1.Service { return nil }, Held: func(v1.Key, *kinds.Live) bool { return false },
 	}
 	for _, e := range entries {

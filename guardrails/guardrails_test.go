@@ -251,3 +251,21 @@ func TestPatternsLaw(t *testing.T) {
 		}
 	})
 }
+
+func TestPlacing(t *testing.T) {
+	for name, c := range map[string]struct {
+		rules *config.Guardrails
+		want  string
+	}{
+		"no file":             {nil, ""},
+		"nothing of services": {&config.Guardrails{}, ""},
+		"what is forbidden":   {&config.Guardrails{Placement: &config.PlacementRules{Forbid: []string{"node.labels.team == b"}}}, ""},
+		"what is no label":    {&config.Guardrails{Placement: &config.PlacementRules{Require: []string{"node.role == worker", "engine.labels.disk == ssd"}}}, ""},
+		"labels, each once":   {&config.Guardrails{Placement: &config.PlacementRules{Require: []string{"node.labels.team == a", "NODE.LABELS.zone != x", "node.labels.team != b"}}}, "team zone"},
+		"what cannot be read": {&config.Guardrails{Placement: &config.PlacementRules{Require: []string{"node.labels.team", "node.labels.zone == a"}}}, "zone"},
+	} {
+		if got := strings.Join(guardrails.Placing(c.rules), " "); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/distribution/reference"
 
+	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
 
@@ -235,6 +236,25 @@ func (c *checking) placement(s *v1.ServiceSpec) {
 	if r.NotGlobal && (s.Mode == v1.ModeGlobal || s.Mode == v1.ModeGlobalJob) {
 		c.add("placement.notGlobal", "spec.mode", "%s is not allowed", s.Mode)
 	}
+}
+
+// Placing returns the names of the node labels that services must ask for, in the order of the rules. Whoever gives a
+// node such a label decides whose tasks run there, with their secrets.
+func Placing(g *config.Guardrails) []string {
+	if g == nil || g.Placement == nil {
+		return nil
+	}
+	var out []string
+	for _, text := range g.Placement.Require {
+		c, err := v1.ParseConstraint(text)
+		if err != nil { // the file is checked when it is read
+			continue
+		}
+		if label := c.NodeLabel(); label != "" && !slices.Contains(out, label) {
+			out = append(out, label)
+		}
+	}
+	return out
 }
 
 // equal reports whether two constraints say the same, as the swarm reads them.

@@ -118,7 +118,8 @@ type NetworkRules struct {
 
 // PlacementRules are rules about where tasks run.
 type PlacementRules struct {
-	// Require are constraints that every service must state.
+	// Require are constraints that every service must state. The operator gives node labels that they name only to nodes
+	// that are known by more than what they say of themselves: see promote-unproven.
 	Require []string `json:"require,omitempty"`
 	// Forbid are constraints that no service may state.
 	Forbid []string `json:"forbid,omitempty"`

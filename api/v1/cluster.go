@@ -164,12 +164,17 @@ type Managers struct {
 	ReplaceAfter *Duration `json:"replaceAfter,omitempty"`
 }
 
-// Candidates selects nodes that have all the labels and a hostname that matches one of the patterns. A part that is
-// omitted matches every node.
+// Candidates selects nodes that have all the labels, one of the IDs and a hostname that matches one of the patterns. A
+// part that is omitted matches every node. Labels or IDs are required, because a machine chooses its hostname itself.
 type Candidates struct {
-	// Labels are labels of the node, with their values.
+	// Labels are labels of the node in the swarm, with their values. Only somebody who may write to the swarm can give a
+	// node a label. The operator gives these labels to no node that is only known by what it says of itself: see
+	// promote-unproven.
 	Labels map[string]string `json:"labels,omitempty"`
-	// Hostnames are patterns, of which one must match: * is any text, ? is any character.
+	// IDs are IDs of nodes in the swarm, as docker node ls shows them.
+	IDs []string `json:"ids,omitempty"`
+	// Hostnames are patterns, of which one must match: * is any text, ? is any character. They only narrow what labels
+	// or ids select.
 	Hostnames []string `json:"hostnames,omitempty"`
 }
 
@@ -235,7 +240,8 @@ func (c *Cluster) Copy() Object {
 		m := s.Managers
 		m.StableFor, m.ReplaceAfter = clone(m.StableFor), clone(m.ReplaceAfter)
 		if m.Candidates = clone(m.Candidates); m.Candidates != nil {
-			m.Candidates.Labels, m.Candidates.Hostnames = maps.Clone(m.Candidates.Labels), slices.Clone(m.Candidates.Hostnames)
+			m.Candidates.Labels = maps.Clone(m.Candidates.Labels)
+			m.Candidates.IDs, m.Candidates.Hostnames = slices.Clone(m.Candidates.IDs), slices.Clone(m.Candidates.Hostnames)
 		}
 	}
 	s.DefaultAddrPool = slices.Clone(s.DefaultAddrPool)

@@ -22,7 +22,7 @@ func TestProblemsOfClusters(t *testing.T) {
 	}
 	managers := func(m v1.Managers) func(*v1.Cluster) { return func(c *v1.Cluster) { c.Spec.Managers = &m } }
 	hosts := func(patterns ...string) func(*v1.Cluster) {
-		return managers(v1.Managers{Count: 3, Candidates: &v1.Candidates{Hostnames: patterns}})
+		return managers(v1.Managers{Count: 3, Candidates: &v1.Candidates{Labels: map[string]string{"manager": "yes"}, Hostnames: patterns}})
 	}
 	tokens := func(worker, manager *v1.JoinToken) func(*v1.Cluster) {
 		return func(c *v1.Cluster) { c.Spec.JoinTokens = &v1.JoinTokens{Worker: worker, Manager: manager} }
@@ -31,6 +31,8 @@ func TestProblemsOfClusters(t *testing.T) {
 	lock := func(a v1.Autolock) func(*v1.Cluster) { return func(c *v1.Cluster) { c.Spec.Autolock = &a } }
 	const key = "offline"
 	is := func(s spec) func(*v1.Cluster) { return func(c *v1.Cluster) { c.Spec = s } }
+	const write = `state labels that you give to the nodes that may, such as labels: {manager: "yes"}, or ids`
+	const noID = " is not the ID of a node: lower-case letters and digits, as docker node ls shows them"
 	const only = " may hold only what hostnames have, * and ?: one line, no white space and no /"
 	const nobodys = ": cannot be stated here: what is not stated stays as it is, so nothing is taken over, and nothing is removed with its manifest"
 	for _, test := range []struct {
@@ -79,11 +81,15 @@ func TestProblemsOfClusters(t *testing.T) {
 		{"text behind it", ca(v1.ExternalCA{URL: "https://a", CACert: cert + "x"}), "spec.ca.externalCAs[0].caCert: is not a list of certificates in PEM"},
 
 		{"the least of managers", managers(v1.Managers{Count: 1, Candidates: &v1.Candidates{Labels: map[string]string{"a": ""}}, StableFor: duration(0), ReplaceAfter: duration(30 * time.Second)}), ""},
-		{"the most of managers", managers(v1.Managers{Count: 8, Candidates: &v1.Candidates{Hostnames: []string{"*", "M-?.example.com", "a_b"}}, SpreadBy: "example.com/zone", StableFor: duration(10 * time.Minute), ReplaceAfter: duration(1e6 * time.Hour)}), ""},
+		{"the most of managers", managers(v1.Managers{Count: 8, Candidates: &v1.Candidates{IDs: []string{"a1"}, Hostnames: []string{"*", "M-?.example.com", "a_b"}}, SpreadBy: "example.com/zone", StableFor: duration(10 * time.Minute), ReplaceAfter: duration(1e6 * time.Hour)}), ""},
 		{"two managers", managers(v1.Managers{Count: 2}), ""},
 		{"no managers", managers(v1.Managers{}), "spec.managers.count: 0 managers are no swarm; at least 1 is needed"},
 		{"fewer than none", managers(v1.Managers{Count: -1}), "spec.managers.count: -1 managers are no swarm; at least 1 is needed"},
-		{"candidates that are all", managers(v1.Managers{Count: 3, Candidates: &v1.Candidates{}}), "spec.managers.candidates: is empty, which would let every node become a manager: state hostnames: ['*'] if that is meant"},
+		{"candidates that are all", managers(v1.Managers{Count: 3, Candidates: &v1.Candidates{}}), "spec.managers.candidates: is empty, which would let every node become a manager: " + write},
+		{"candidates by hostname alone", managers(v1.Managers{Count: 3, Candidates: &v1.Candidates{Hostnames: []string{"mgr-*"}}}), "spec.managers.candidates.hostnames: cannot select alone, because a machine that has a join token chooses its hostname itself: " + write + "; hostnames then narrow them"},
+		{"candidates by every hostname", managers(v1.Managers{Count: 3, Candidates: &v1.Candidates{Hostnames: []string{"*"}, Labels: map[string]string{}, IDs: []string{}}}), "spec.managers.candidates.hostnames: cannot select alone, because a machine that has a join token chooses its hostname itself: " + write + "; hostnames then narrow them"},
+		{"candidates by label and id", managers(v1.Managers{Count: 3, Candidates: &v1.Candidates{Labels: map[string]string{"manager": "yes"}, IDs: []string{"0a1b", "c"}}}), ""},
+		{"candidates by what is no id", managers(v1.Managers{Count: 3, Candidates: &v1.Candidates{IDs: []string{"a", "mgr-1", ""}}}), "spec.managers.candidates.ids[1]: \"mgr-1\"" + noID + "\nspec.managers.candidates.ids[2]: \"\"" + noID},
 		{"candidates by bad labels", managers(v1.Managers{Count: 3, Candidates: &v1.Candidates{Labels: map[string]string{"": "1", "a b": "1"}}}), "spec.managers.candidates.labels: the label \"\" is empty or holds white space or control characters\nspec.managers.candidates.labels: the label \"a b\" is empty or holds white space or control characters"},
 		{"an empty pattern", hosts("a", ""), "spec.managers.candidates.hostnames[1]: is empty; a pattern for all hostnames is *"},
 		{"a pattern of 255", hosts(strings.Repeat("a", 255)), ""},

@@ -163,16 +163,29 @@ func (ps *problems) managers(m *Managers) {
 	if m.Count < 1 {
 		ps.add("spec.managers.count", "%d managers are no swarm; at least 1 is needed", m.Count)
 	}
-	if c := m.Candidates; c != nil {
-		if len(c.Labels) == 0 && len(c.Hostnames) == 0 {
-			ps.add("spec.managers.candidates", "is empty, which would let every node become a manager: state hostnames: ['*'] if that is meant")
-		}
-		ps.labelKeys("spec.managers.candidates.labels", c.Labels)
-		ps.hostPatterns("spec.managers.candidates.hostnames", c.Hostnames)
+	if m.Candidates != nil {
+		ps.candidates("spec.managers.candidates", m.Candidates)
 	}
 	ps.word("spec.managers.spreadBy", m.SpreadBy)
 	ps.between("spec.managers.stableFor", m.StableFor, 0, maxStable)
 	ps.atLeast("spec.managers.replaceAfter", m.ReplaceAfter, minReplace, "a restart takes longer")
+}
+
+// candidates refuses candidates that a machine could make itself one of.
+func (ps *problems) candidates(at string, c *Candidates) {
+	const write = `state labels that you give to the nodes that may, such as labels: {manager: "yes"}, or ids`
+	switch {
+	case len(c.Labels)+len(c.IDs) > 0:
+	case len(c.Hostnames) > 0:
+		ps.add(at+".hostnames", "cannot select alone, because a machine that has a join token chooses its hostname itself: %s; hostnames then narrow them", write)
+	default:
+		ps.add(at, "is empty, which would let every node become a manager: %s", write)
+	}
+	ps.labelKeys(at+".labels", c.Labels)
+	for i, id := range c.IDs {
+		ps.nodeID(index(at+".ids", i), id)
+	}
+	ps.hostPatterns(at+".hostnames", c.Hostnames)
 }
 
 // pools checks fields that the operator only compares. A value that no swarm can have would differ for ever.

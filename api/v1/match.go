@@ -1,6 +1,9 @@
 package v1
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // MatchPattern reports whether a hostname fits a pattern: * is any text, even an empty one, and ? is any one
 // character. The case of ASCII letters does not count, as in DNS. Only the last * is tried again, so the steps are at
@@ -72,9 +75,10 @@ func (s NodeSelector) Matches(hostname string, engineLabels map[string]string, o
 	return matchAny(s.Hostnames, hostname) && (s.Platform == nil || s.Platform.Matches(os, arch)) && (s.Role == "" || s.Role == role)
 }
 
-// Matches reports whether a node is one of the candidates. If c is nil, no node is.
-func (c *Candidates) Matches(hostname string, labels map[string]string) bool {
-	if c == nil {
+// Matches reports whether a node is one of the candidates. If c is nil, no node is. Nor is any if c states neither labels
+// nor IDs, because a hostname selects nothing alone.
+func (c *Candidates) Matches(id, hostname string, labels map[string]string) bool {
+	if c == nil || len(c.Labels)+len(c.IDs) == 0 || len(c.IDs) > 0 && !slices.Contains(c.IDs, id) {
 		return false
 	}
 	for k, v := range c.Labels {

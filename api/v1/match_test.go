@@ -146,3 +146,34 @@ func TestNodeSelectorMatches(t *testing.T) {
 		}
 	}
 }
+
+func TestCandidatesMatch(t *testing.T) {
+	yes := map[string]string{"manager": "yes"}
+	for _, test := range []struct {
+		name string
+		c    *v1.Candidates
+		want bool
+	}{
+		{"none", nil, false},
+		{"nothing stated", &v1.Candidates{}, false},
+		{"its hostname alone", &v1.Candidates{Hostnames: []string{"mgr-9"}}, false},
+		{"every hostname", &v1.Candidates{Hostnames: []string{"*"}}, false},
+		{"its label", &v1.Candidates{Labels: yes}, true},
+		{"another value", &v1.Candidates{Labels: map[string]string{"manager": "no"}}, false},
+		{"a label that it has not", &v1.Candidates{Labels: map[string]string{"manager": "yes", "zone": "a"}}, false},
+		{"an empty value is no missing label", &v1.Candidates{Labels: map[string]string{"zone": ""}}, false},
+		{"its id", &v1.Candidates{IDs: []string{"x", "id9"}}, true},
+		{"other ids", &v1.Candidates{IDs: []string{"x", "id"}}, false},
+		{"an id that is its hostname", &v1.Candidates{IDs: []string{"mgr-9"}}, false},
+		{"its label and its id", &v1.Candidates{Labels: yes, IDs: []string{"id9"}}, true},
+		{"its label and other ids", &v1.Candidates{Labels: yes, IDs: []string{"x"}}, false},
+		{"its id and another label", &v1.Candidates{Labels: map[string]string{"zone": "a"}, IDs: []string{"id9"}}, false},
+		{"its label and its hostname", &v1.Candidates{Labels: yes, Hostnames: []string{"a", "MGR-?"}}, true},
+		{"its label and other hostnames", &v1.Candidates{Labels: yes, Hostnames: []string{"a"}}, false},
+		{"its id and other hostnames", &v1.Candidates{IDs: []string{"id9"}, Hostnames: []string{"a"}}, false},
+	} {
+		if got := test.c.Matches("id9", "mgr-9", yes); got != test.want {
+			t.Errorf("%s: %t", test.name, got)
+		}
+	}
+}

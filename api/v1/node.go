@@ -41,9 +41,12 @@ type Node struct {
 
 // NodeSpec is what a node should be. A node's labels are stated here; metadata.labels cannot be stated.
 type NodeSpec struct {
-	// ID is the ID of the node in the swarm. State it if two nodes have the same hostname.
+	// ID is the ID of the node in the swarm. State it if two nodes have the same hostname, or to say which machine may
+	// have a role or a label that a hostname alone does not get: see promote-unproven.
 	ID string `json:"id,omitempty"`
-	// Role is worker or manager, and pins the node to that role. If omitted, managers.count of the Cluster decides.
+	// Role is worker or manager, and pins the node to that role. If omitted, managers.count of the Cluster decides. A
+	// hostname alone makes no node a manager: the operator also needs spec.id, or must have joined the node's engine
+	// itself, or must have seen the node as a manager. Otherwise the promotion waits for consent to promote-unproven.
 	Role string `json:"role,omitempty"`
 	// Availability is active, pause or drain. The operator applies it when the node joins and when the manifest
 	// changes. It reports a change made by hand and leaves it, unless policy.enforce is true.
@@ -122,7 +125,8 @@ type Platform struct {
 
 // NodeTemplate is what each node of a set should be. It has the fields of a Node that can be the same for many.
 type NodeTemplate struct {
-	// Role pins the nodes to a role, as in a Node.
+	// Role pins the nodes to a role, as in a Node. A node that only its hostname, its engine's labels or its platform
+	// put into the set does not become a manager before somebody agrees to promote-unproven.
 	Role string `json:"role,omitempty"`
 	// Availability means the same as in a Node. If a node joins drained and should be active, the operator sets its
 	// labels and makes it active in one write. So the swarm schedules nothing to it before it has them.

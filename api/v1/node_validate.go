@@ -38,6 +38,12 @@ func (ps *problems) labelKeys(path string, labels map[string]string) {
 	}
 }
 
+func (ps *problems) nodeID(path, id string) {
+	if !nodeID.MatchString(id) {
+		ps.add(path, "%q is not the ID of a node: lower-case letters and digits, as docker node ls shows them", id)
+	}
+}
+
 func (ps *problems) hostPatterns(path string, patterns []string) {
 	for i, p := range patterns {
 		switch at := index(path, i); {
@@ -59,8 +65,8 @@ func (n *Node) Validate() []Problem {
 	if len(n.Metadata.Labels) > 0 {
 		ps.add("metadata.labels", "labels of a node are stated as spec.labels")
 	}
-	if s.ID != "" && !nodeID.MatchString(s.ID) {
-		ps.add("spec.id", "%q is not the ID of a node: lower-case letters and digits, as docker node ls shows them", s.ID)
+	if s.ID != "" {
+		ps.nodeID("spec.id", s.ID)
 	}
 	t := NodeTemplate{Role: s.Role, Availability: s.Availability, Labels: s.Labels, LabelMode: s.LabelMode, RemoveDownAfter: s.RemoveDownAfter}
 	ps.template("spec", &t)

@@ -41,6 +41,9 @@ type Policy struct {
 	Digests *digests.Digests
 	// InsecureEngines is true if join tokens may go to engines that manifests reach without TLS.
 	InsecureEngines bool
+	// Placing are the names of node labels that guardrails make services ask for. They are given to no node that is
+	// only known by what it says of itself.
+	Placing []string
 }
 
 // Revision is what the source says: which revision a run goes by, and what its manifests state.

@@ -29,7 +29,7 @@ func (d *Decider) surveying(run *Decision) surveying {
 func (d *Decider) survey(run *Decision, kind string) kinds.Survey {
 	f, src := &run.Facts, run.Ours()
 	in := kinds.Survey{
-		Index: run.Index, Expanded: run.Wants.Expanded, Managers: managersOf(run.Entries), States: map[string]*diff.State{},
+		Index: run.Index, Expanded: run.Wants.Expanded, Managers: managersOf(run.Entries), Compared: kinds.Compared{States: map[string]*diff.State{}}, Trust: d.trust(run),
 		Own: run.About.NodeID, Now: f.Now, Remembered: d.surveyed, RepairAfter: d.RepairAfter, Stopped: stopped(run),
 		Service: func(id string) *v1.Service { return d.service(run.Index, id) },
 		Held: func(key v1.Key, l *kinds.Live) bool {

@@ -120,6 +120,12 @@ func (d *Decider) Did(s plan.Step, now time.Time) {
 	}
 }
 
+// Joined notes that the operator reached the engine of a node and made it part of the swarm.
+func (p *Progress) Joined(id string, node v1.Key) {
+	p.surveyed = p.surveyed.Clone()
+	p.surveyed.Joined[id] = node.Name
+}
+
 // Removed notes that the operator removed an object.
 func (p *Progress) Removed(id string) { p.removed[id] = true }
 

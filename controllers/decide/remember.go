@@ -56,6 +56,7 @@ func (d *Decider) remember(run *Decision) {
 	m.Consents = slices.DeleteFunc(slices.Clone(run.consents), func(c plan.Consented) bool {
 		return c.Hazard == plan.Rewind
 	}).Bound(run.Plan)
+	run.proven()
 	if run.Plan.InSync() {
 		m.Consents = nil // used up
 	}

@@ -48,7 +48,7 @@ func TestASwarmThatIsNotTheOneItWas(t *testing.T) {
 		"older, and nodes are gone, said": {sequence: 4, seen: 5, resumed: confirmed, nodes: [2]int{9, 3}, why: gone},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, run := New(Policy{}), about(nil, state.Memory{Resumed: c.resumed, Size: state.Size{Nodes: c.nodes[0], Managers: c.managers[0]}})
+			d, run := New(Policy{}), about(nil, state.Memory{Resumed: c.resumed, Census: state.Census{Size: state.Size{Nodes: c.nodes[0], Managers: c.managers[0]}}})
 			before := newest{sequence: c.seen}
 			d.newest, run.Found.Sequence, run.About = before, c.sequence, kinds.About{Nodes: c.nodes[1], Managers: c.managers[1]}
 			why := d.whyPaused(run, c.labelled)
@@ -93,7 +93,7 @@ func TestTheNumbersOfNodesOnRecord(t *testing.T) {
 		"a service is removed":           {nodes: 4, managers: 3, steps: []plan.Step{{Op: diff.Remove, Key: svc("web")}}, want: [2]int{5, 3}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := state.Memory{Source: "src", Salt: []byte("key"), Size: state.Size{Nodes: 5, Managers: 3}}
+			m := state.Memory{Source: "src", Salt: []byte("key"), Census: state.Census{Size: state.Size{Nodes: 5, Managers: 3}}}
 			run := about(nil, m)
 			found, err := state.FoundAs(m, 1)
 			if err != nil {

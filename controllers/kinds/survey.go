@@ -77,9 +77,8 @@ type Survey struct {
 	Expanded []Entry
 	// Managers is what the Cluster states of managers. It is nil if the Cluster states nothing.
 	Managers *v1.Managers
-	// States are the kind's live objects that a manifest is about, by id. Changes are those of them that differ.
-	States  map[string]*diff.State
-	Changes []diff.Change
+	Compared
+	Trust
 	// Held reports whether an object is left alone: it is held, suspended, released or another source's.
 	Held func(key v1.Key, l *Live) bool
 	// Service reads a live service, by its id, into the words of its manifest. It returns nil if there is none.
@@ -96,6 +95,32 @@ type Survey struct {
 	Remembered Remembered
 }
 
+// Compared is what differs of the kind's objects.
+type Compared struct {
+	// States are the kind's live objects that a manifest is about, by id. Changes are those of them that differ.
+	States  map[string]*diff.State
+	Changes []diff.Change
+}
+
+// Trust is what says which nodes are known by more than what they say of themselves.
+type Trust struct {
+	// Proven is on record, by id.
+	Proven map[string]Proof
+	// Agreed reports whether somebody agreed to make the node with that id a manager. nil means that nobody agreed to
+	// anything.
+	Agreed func(id string) bool
+	// Placing are the names of labels that the operator's guardrails make services ask for.
+	Placing []string
+}
+
+// Proof is what a node said of itself when it was proven. If it says anything else, the proof counts no longer.
+type Proof struct {
+	// Name is its hostname. Says is a digest of the labels of its engine and of its platform.
+	Name, Says string
+	// By says what proved it, for people.
+	By string
+}
+
 // Remembered is what surveys know from earlier ones. The zero value means that there was none.
 type Remembered struct {
 	Since Since
@@ -107,7 +132,9 @@ type Remembered struct {
 	Left map[string]bool
 	// Orphans are managers that were made workers while they were down, by id. They do not know of it yet.
 	Orphans map[string]bool
-	Roles   Roles
+	// Joined are nodes whose engines the operator reached and made part of the swarm: the hostname by id.
+	Joined map[string]string
+	Roles  Roles
 }
 
 // Roles is what is known of the managers from run to run.
@@ -122,11 +149,11 @@ type Roles struct {
 
 // Clone returns a copy that does not change with the original. All its maps can be written to.
 func (r *Remembered) Clone() Remembered {
-	return Remembered{r.Since.Clone(), cloned(r.Emptied), cloned(r.Managers), cloned(r.Left), cloned(r.Orphans), r.Roles}
+	return Remembered{r.Since.Clone(), cloned(r.Emptied), cloned(r.Managers), cloned(r.Left), cloned(r.Orphans), cloned(r.Joined), r.Roles}
 }
 
-func cloned(m map[string]bool) map[string]bool {
-	out := make(map[string]bool, len(m))
+func cloned[T any](m map[string]T) map[string]T {
+	out := make(map[string]T, len(m))
 	maps.Copy(out, m)
 	return out
 }
@@ -143,6 +170,8 @@ type Surveyed struct {
 	Again time.Duration
 	// Notices are for people.
 	Notices []string
+	// Proven are the nodes to have on record as proven, by id. nil means that the record stays as it is.
+	Proven map[string]Proof
 	// Remembered is what the next survey has to know.
 	Remembered Remembered
 }

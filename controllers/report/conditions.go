@@ -95,6 +95,7 @@ func (c *Conditions) Decided(run *decide.Decision, placeless string) {
 	c.Planned(run.Changes, run.Plan, objects)
 	if n := run.Surveyed.Nodes; n != nil { // nodes that were not read change no condition
 		c.Nodes(nodesOf(n))
+		c.promotions(n, run.Plan.Refused)
 	}
 	c.Rotations(run.Rotating.Last)
 	if troubled := run.Troubled(); troubled != "" {
@@ -199,6 +200,29 @@ func (c *Conditions) plan(run *decide.Decision, placeless string) {
 	}
 	c.Set(status.TasksWaiting, placeless != "", map[bool]string{true: "NoPlace", false: "None"}[placeless != ""], placeless)
 	c.Set(status.RolloutFailed, failed != "", map[bool]string{true: "WantFailed", false: "None"}[failed != ""], failed)
+}
+
+// mostWaiting is how many nodes a condition names.
+const mostWaiting = 5
+
+// promotions sets whether nodes wait for a person before they become managers, or get a label for that, while no manager
+// may be lost.
+func (c *Conditions) promotions(n *kinds.Nodes, refused []plan.Refusal) {
+	var waiting []string
+	for _, r := range refused {
+		if r.Hazard == plan.PromoteUnproven {
+			waiting = append(waiting, fmt.Sprintf("%s (%s)", r.Key, r.Instance))
+		}
+	}
+	if len(waiting) == 0 || n.Tolerance > 0 {
+		c.Set(status.PromotionWaits, false, "Nothing", "")
+		return
+	}
+	more := ""
+	if len(waiting) > mostWaiting {
+		more = fmt.Sprintf(" and %d more", len(waiting)-mostWaiting)
+	}
+	c.Set(status.PromotionWaits, true, "NeedsAPerson", fmt.Sprintf("%s, and these wait for consent to %s: %s%s", n.Losses, plan.PromoteUnproven, strings.Join(waiting[:min(len(waiting), mostWaiting)], ", "), more))
 }
 
 // rewritten sets whether the history of the source was rewritten.

@@ -12,6 +12,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -103,6 +104,43 @@ func TestARunSaysOnceWhichStepsFail(t *testing.T) {
 		}
 		if len(lines) != run.logged {
 			t.Errorf("%s: logged is %q, want %d lines", run.name, lines, run.logged)
+		}
+	}
+}
+
+// A node that waits to become a manager is a condition of its own only while no manager may be lost. What is not known
+// of the nodes changes nothing.
+func TestAPromotionWaits(t *testing.T) {
+	board := status.NewBoard("s", "enforce", status.NewMetrics("v0", func() int { return 0 }), logr.Discard(), func() time.Time { return time.Unix(0, 0) })
+	c := &Conditions{Board: board}
+	waits := func(n int) (out []plan.Refusal) {
+		for i := range n {
+			key := v1.Key{Kind: v1.KindNode, Name: fmt.Sprintf("mgr-%d", i)}
+			out = append(out, plan.Refusal{Op: diff.Update, Key: key, Instance: fmt.Sprintf("id%d", i), Guard: "unproven", Class: plan.Consent, Hazard: plan.PromoteUnproven, Why: "joined a minute ago"})
+		}
+		return out
+	}
+	other := plan.Refusal{Key: v1.Key{Kind: v1.KindNode, Name: "b"}, Instance: "idb", Class: plan.Consent, Hazard: plan.ForceNodeRemoval}
+	for _, run := range []struct {
+		name    string
+		nodes   *kinds.Nodes
+		refused []plan.Refusal
+		want    string
+	}{
+		{"none may be lost, and nobody waits", &kinds.Nodes{Losses: "none may be lost"}, []plan.Refusal{other}, "false "},
+		{"one waits, and one may be lost", &kinds.Nodes{Tolerance: 1, Losses: "1 member may be lost"}, waits(1), "false "},
+		{"one waits, and none may be lost", &kinds.Nodes{Losses: "none may be lost"}, append(waits(1), other), "true none may be lost, and these wait for consent to promote-unproven: Node/mgr-0 (id0)"},
+		{"the nodes are not known", nil, nil, "true none may be lost, and these wait for consent to promote-unproven: Node/mgr-0 (id0)"},
+		{"six wait, and there is no majority", &kinds.Nodes{Tolerance: -1, Losses: "there would be no majority"}, waits(6), "true there would be no majority, and these wait for consent to promote-unproven: Node/mgr-0 (id0), Node/mgr-1 (id1), Node/mgr-2 (id2), Node/mgr-3 (id3), Node/mgr-4 (id4) and 1 more"},
+		{"nobody waits any more", &kinds.Nodes{}, nil, "false "},
+	} {
+		decision := &decide.Decision{}
+		decision.Plan.Refused, decision.Surveyed.Nodes = run.refused, run.nodes
+		c.Decided(decision, "")
+		c.Ended(false)
+		is, _ := board.Report().Is(status.PromotionWaits)
+		if got := fmt.Sprint(is.Status, " ", is.Message); got != run.want {
+			t.Errorf("%s: %q, want %q", run.name, got, run.want)
 		}
 	}
 }

@@ -29,6 +29,14 @@ func NewGuards(file *config.Guardrails, now func() time.Time) *Guards {
 	return &Guards{file: file, now: now}
 }
 
+// Placing returns the names of the node labels that services must ask for.
+func (g *Guards) Placing() []string {
+	if g == nil {
+		return nil
+	}
+	return guardrails.Placing(g.file)
+}
+
 // outdated reports whether exceptions may have ended since the last check.
 func (g *Guards) outdated() bool {
 	return g != nil && len(g.file.Exceptions) > 0 && g.day != g.today()

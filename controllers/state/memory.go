@@ -16,7 +16,7 @@ import (
 // format is the version of the encoding. A newer version is not read, because a release that does not know a field
 // drops it with each write. An older version is read with the fields that it does not have empty, as they were.
 // Format 1 had no History, Refused, Approvals, Released, Nodes, Managers, Resumed and shards. Format 2 had no Begun,
-// Leaving, Superseded, Made, Nonce, Lapsed, Unstated, Removed, Replacing, Partial, Delivered and Origin. It had no
+// Leaving, Superseded, Made, Nonce, Lapsed, Unstated, Removed, Replacing, Partial, Delivered, Origin and Proven. It had no
 // Written of adopted objects, and no Changing and Rewrote of revisions.
 const format = 3
 
@@ -35,6 +35,7 @@ var ErrNewer = errors.New("a newer release of swarm-operator has written the sta
 //   - Without Unstated, nobody is asked before an object that is gone is made again without its settings.
 //   - Without Removed, an object that was being replaced is made from its manifest alone.
 //   - Without Released, released objects are managed again.
+//   - Without Proven, nodes that are managers are known again, and others wait for consent before they become managers.
 //   - Without Origin, the source is whatever is read next under its name.
 type Memory struct {
 	Format int    `json:"format"`
@@ -95,11 +96,26 @@ type Memory struct {
 	History []Entry `json:"history,omitempty"`
 	// Refused is the newest revision if it is not in force because it has problems. nil means that there is none.
 	Refused *Entry `json:"refused,omitempty"`
-	Size
+	Census
 	// Delivered are digests of the tokens and keys that were delivered, by what was delivered and where.
 	Delivered map[string]string `json:"delivered,omitempty"`
 	// Resumed is when a person last said that what was found is right.
 	Resumed time.Time `json:"resumed,omitzero"`
+}
+
+// Census is what is known of the swarm's nodes.
+type Census struct {
+	Size
+	// Proven are the nodes that are known by more than what they say of themselves, by id.
+	Proven map[string]Proven `json:"proven,omitempty"`
+}
+
+// Proven is a node as it was when it was proven: its hostname, a digest of what else it said of itself, and what proved
+// it.
+type Proven struct {
+	Name string `json:"name"`
+	Says string `json:"says"`
+	By   string `json:"by"`
 }
 
 // Size is how many nodes and managers the swarm had.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/diff"
 )
 
@@ -159,6 +160,9 @@ const (
 // agreed returns what a commit or a command has to agree to. It names the object if the hazard is about what is lost
 // with that one object.
 func (r Refusal) agreed() string {
+	if r.Hazard == PromoteUnproven { // the id of the node, because any machine can have its hostname
+		return fmt.Sprintf("%s %s", r.Hazard, v1.Key{Kind: r.Key.Kind, Name: r.Instance})
+	}
 	if r.ends == byObject || r.Hazard == DropsSettings || r.Hazard == ForceNodeRemoval {
 		return fmt.Sprintf("%s %s", r.Hazard, r.Key)
 	}

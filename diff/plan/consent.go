@@ -22,6 +22,7 @@ const (
 	EvenManagers     Hazard = "even-managers"
 	SingleManager    Hazard = "single-manager"
 	ManyManagers     Hazard = "many-managers"
+	PromoteUnproven  Hazard = "promote-unproven"
 	ForceNodeRemoval Hazard = "force-node-removal"
 	Outage           Hazard = "outage"
 	Rewind           Hazard = "rewind"
@@ -32,14 +33,14 @@ const (
 func Hazards() []string {
 	return []string{
 		string(Removals), string(Restarts), string(Replace), string(DropsSettings), string(TakeoverSecret), string(EvenManagers), string(SingleManager),
-		string(ManyManagers), string(ForceNodeRemoval), string(Outage), string(Rewind), string(OtherSource),
+		string(ManyManagers), string(PromoteUnproven), string(ForceNodeRemoval), string(Outage), string(Rewind), string(OtherSource),
 	}
 }
 
 // byCommand are the hazards that a commit cannot agree to. With some of them, git does not show what is lost. With
 // the others, the right to write to the branch must not be enough. It would let somebody take back another person's
-// work, or take away the swarm's majority.
-var byCommand = []Hazard{DropsSettings, SingleManager, ForceNodeRemoval, Rewind, OtherSource}
+// work, take away the swarm's majority, or make a machine of their own a manager.
+var byCommand = []Hazard{DropsSettings, SingleManager, PromoteUnproven, ForceNodeRemoval, Rewind, OtherSource}
 
 // ByCommand reports whether only a command can agree to the hazard: approve, or apply with --consent.
 func (h Hazard) ByCommand() bool { return slices.Contains(byCommand, h) }
@@ -147,7 +148,7 @@ func (cs Consents) Agreed(h Hazard) bool { return cs.Covers(h, v1.Key{}) }
 
 // ParseConsent reads the value of a Consent trailer, such as "removals Service/a Service/b, replace". Hazards are
 // separated by commas. Each is followed by the objects that it is limited to, if there are any. It fails if a hazard
-// is missing or unknown, or if an object is not KIND/NAME.
+// is missing or unknown, if an object is not KIND/NAME, or if an agreement to promote-unproven names no node.
 func ParseConsent(s string) (Consents, error) {
 	var out Consents
 	for part := range strings.SplitSeq(s, ",") {
@@ -165,6 +166,9 @@ func ParseConsent(s string) (Consents, error) {
 				return nil, fmt.Errorf("consent to %s: %w", words[0], err)
 			}
 			c.Objects = append(c.Objects, key)
+		}
+		if c.Hazard == PromoteUnproven && len(c.Objects) == 0 {
+			return nil, fmt.Errorf("consent to %s: name each node by its id, as docker node ls shows it: %s Node/ID", PromoteUnproven, PromoteUnproven)
 		}
 		out = append(out, c)
 	}

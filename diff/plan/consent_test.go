@@ -22,6 +22,9 @@ func TestParseConsent(t *testing.T) {
 		{text: " removals , replace ", want: Consents{{Hazard: Removals}, {Hazard: Replace}}},
 		{text: "removals Service/a Service/b, restarts", want: Consents{{Hazard: Removals, Objects: []v1.Key{a, b}}, {Hazard: Restarts}}},
 		{text: "many-managers, force-node-removal", want: Consents{{Hazard: ManyManagers}, {Hazard: ForceNodeRemoval}}},
+		{text: "promote-unproven Node/x1 Node/x2, replace", want: Consents{{PromoteUnproven, []v1.Key{{Kind: "Node", Name: "x1"}, {Kind: "Node", Name: "x2"}}}, {Hazard: Replace}}},
+		{text: "promote-unproven", err: "consent to promote-unproven: name each node by its id, as docker node ls shows it: promote-unproven Node/ID"},
+		{text: "replace, promote-unproven, restarts", err: "consent to promote-unproven: name each node by its id"},
 		{text: "removal", err: `"removal" is not a hazard; did you mean removals?`},
 		{text: "Removals", err: `"Removals" is not a hazard; did you mean removals?`},
 		{text: "replaces", err: "did you mean replace?"},
@@ -70,11 +73,14 @@ func TestConsentsCover(t *testing.T) {
 }
 
 func TestTheHazardsAreClosed(t *testing.T) {
-	want := "removals restarts replace drops-settings takeover-secret even-managers single-manager many-managers force-node-removal outage rewind other-source"
+	want := "removals restarts replace drops-settings takeover-secret even-managers single-manager many-managers promote-unproven force-node-removal outage rewind other-source"
 	if got := strings.Join(Hazards(), " "); got != want {
 		t.Errorf("got %s", got)
 	}
 	for _, h := range Hazards() {
+		if h == string(PromoteUnproven) {
+			h += " Node/a"
+		}
 		if _, err := ParseConsent(h); err != nil {
 			t.Errorf("%s: %v", h, err)
 		}
@@ -84,7 +90,7 @@ func TestTheHazardsAreClosed(t *testing.T) {
 // The hazards that a commit cannot agree to are those that product and docs name. No reason tells anybody to write one
 // of them into a commit.
 func TestACommitAgreesToWhatNeedsNoCommand(t *testing.T) {
-	want := "drops-settings single-manager force-node-removal rewind other-source"
+	want := "drops-settings single-manager promote-unproven force-node-removal rewind other-source"
 	var alone []string
 	for _, h := range Hazards() {
 		if Hazard(h).ByCommand() {

@@ -41,6 +41,14 @@ func (n *nodes) whole() node.Swarm {
 	return s
 }
 
+// doubt makes a node one that is not proven.
+func (n *nodes) doubt(id string) {
+	if n.swarm.Doubts == nil {
+		n.swarm.Doubts = map[string]string{}
+	}
+	n.swarm.Doubts[id] = "nobody knows " + id
+}
+
 func oneOf[T any](t *rapid.T, label string, items ...T) T {
 	return rapid.SampledFrom(items).Draw(t, label)
 }
@@ -68,6 +76,11 @@ func nodeLine(g *plan.Given, w []string) (is bool, err error) {
 			s.Own, g.Facts.Own = n.ID, n.ID
 		}
 		s.Nodes = append(s.Nodes, n)
+	case "needs-proof": // needs-proof LABEL=VALUE: only a proven node may get it
+		label, value, _ := strings.Cut(w[1], "=")
+		s.Candidates = map[string]string{label: value}
+	case "doubt": // doubt NAME: the node is not proven
+		of.doubt("id-" + w[1])
 	case "managers": // managers COUNT
 		s.Managers = &node.Managers{Count: number(w[1]), ReplaceAfter: 10 * time.Minute, StableFor: 5 * time.Second}
 		s.Stable = time.Minute
@@ -232,6 +245,11 @@ var nodeKinds = map[string]node.Node{
 	"worker, down":       {Active: true, Candidate: true},
 	"worker, held":       {Ready: true, Active: true, Candidate: true, Held: true},
 	"worker, to be one":  {Ready: true, Active: true, Pin: node.PinnedManager},
+	"unproven":           {Ready: true, Active: true, Candidate: true, Unproven: true},
+	"unproven, pinned":   {Ready: true, Active: true, Pin: node.PinnedManager, Unproven: true},
+	"unproven, held":     {Ready: true, Active: true, Pin: node.PinnedManager, Unproven: true, Held: true},
+	"unproven, down":     {Active: true, Pin: node.PinnedManager, Unproven: true},
+	"unproven, drained":  {Ready: true, Candidate: true, Unproven: true},
 	"manager, to be not": {Manager: true, Voter: true, Reachable: true, Ready: true, Active: true, Pin: node.PinnedWorker},
 }
 
@@ -262,6 +280,9 @@ func anySwarm(t *rapid.T) plan.Given {
 		if !n.Ready {
 			s.Down++
 		}
+		if n.Unproven || chance(t, "doubted", 4) {
+			of.doubt(n.ID)
+		}
 		s.Nodes = append(s.Nodes, n)
 		if chance(t, "node differs", 3) {
 			g.Changes = append(g.Changes, anyNodeChange(t, name))
@@ -289,6 +310,7 @@ func anySwarm(t *rapid.T) plan.Given {
 	s.Stable = oneOf(t, "stable", time.Minute, time.Second)
 	s.Announced = oneOf(t, "announced", time.Time{}, now.Add(time.Minute))
 	s.Rotating = chance(t, "rotating", 6)
+	s.Candidates = oneOf(t, "candidates", nil, map[string]string{"zone": "new"}, map[string]string{"rack": "new"})
 	if chance(t, "unknown", 8) {
 		s.Unknown = "the engine said no"
 	}
@@ -296,7 +318,7 @@ func anySwarm(t *rapid.T) plan.Given {
 		s.Nodes = nil
 	}
 	g.Policy.Budgets.Drains = rapid.IntRange(0, 2).Draw(t, "drains")
-	for _, h := range []plan.Hazard{plan.EvenManagers, plan.SingleManager, plan.ManyManagers, plan.ForceNodeRemoval, plan.Outage} {
+	for _, h := range []plan.Hazard{plan.EvenManagers, plan.SingleManager, plan.ManyManagers, plan.PromoteUnproven, plan.ForceNodeRemoval, plan.Outage} {
 		if chance(t, "consent", 2) {
 			g.Policy.Consents = append(g.Policy.Consents, plan.Consented{Hazard: h})
 		}
@@ -361,6 +383,8 @@ func oneAtATime(t *rapid.T) {
 			"our own before others":      own && i < len(p.Steps)-1,
 			"the removal of a manager":   (st.Op == diff.Remove || st.Leaves()) && s.Leaving[at].Member,
 			"while the CA is rotated":    st.Op == diff.Remove && s.Rotating && s.Leaving[at].Down,
+			"a role of one unproven":     st.ChangesRole() && !st.Demotes() && slices.ContainsFunc(s.Nodes, func(n node.Node) bool { return n.ID == st.Instance && n.Unproven }),
+			"a label of one unproven":    s.Doubts[st.Instance] != "" && s.Candidates["zone"] == "new" && strings.Contains(fmt.Sprint(st.Fields), "spec.labels.zone"),
 			"a removal with tasks on it": st.Op == diff.Remove && !s.Leaving[at].Down && s.Leaving[at].Tasks > 0,
 			"a removal by force":         st.Op == diff.Remove && !s.Leaving[at].Down && !g.Policy.Consents.Covers(plan.ForceNodeRemoval, st.Key),
 		} {

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,14 +15,14 @@ import (
 )
 
 // managersManifest says how many managers the swarm should have. Half a minute is the shortest wait for a dead one.
-const managersManifest = `# Three managers. One that cannot be reached for half a minute is replaced by one of the workers.
+const managersManifest = `# Three managers. One that cannot be reached for half a minute is replaced by a node with the label manager=yes.
 apiVersion: swarm-operator.io/v1
 kind: Cluster
 metadata: {name: default}
 spec:
   managers:
     count: 3
-    candidates: {hostnames: ["worker-*"]}
+    candidates: {labels: {manager: "yes"}}
     replaceAfter: 30s
 `
 
@@ -34,7 +35,10 @@ func (t *show) managerDies() error {
 	if err := os.WriteFile(filepath.Join(t.repository.dir, "cluster.yaml"), []byte(managersManifest), 0o644); err != nil {
 		return err
 	}
-	if err := t.commit("Keep three managers", "count: 3, candidates worker-*, replaceAfter: 30s"); err != nil {
+	if err := t.mayManage(); err != nil {
+		return err
+	}
+	if err := t.commit("Keep three managers", "count: 3, candidates manager=yes, replaceAfter: 30s"); err != nil {
 		return err
 	}
 	if _, err := t.settled(); err != nil {
@@ -80,6 +84,30 @@ func (t *show) managerDies() error {
 		return err
 	}
 	return t.inSync()
+}
+
+// mayManage gives the workers the label of candidates, as somebody does who may write to the swarm. A hostname makes no
+// candidate, because a machine chooses its own.
+func (t *show) mayManage() error {
+	list, err := t.engine.NodeList(t.ctx, client.NodeListOptions{})
+	if err != nil {
+		return err
+	}
+	for _, n := range list.Items {
+		if n.Spec.Role != swarm.NodeRoleWorker {
+			continue
+		}
+		n.Spec.Labels = maps.Clone(n.Spec.Labels)
+		if n.Spec.Labels == nil {
+			n.Spec.Labels = map[string]string{}
+		}
+		n.Spec.Labels["manager"] = "yes"
+		if _, err := t.engine.NodeUpdate(t.ctx, n.ID, client.NodeUpdateOptions{Version: n.Version, Spec: n.Spec}); err != nil {
+			return fmt.Errorf("labelling %s: %w", n.Description.Hostname, err)
+		}
+		t.did("docker node update --label-add manager=yes %s", n.Description.Hostname)
+	}
+	return nil
 }
 
 // nodeList returns what docker node ls shows.

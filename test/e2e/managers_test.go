@@ -18,6 +18,7 @@ import (
 func TestTheNumberOfManagersFollowsGit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{3, 2})
+	w.candidates()
 	first := w.byRank()
 	own := first[1]
 	r := w.repo("managers", nil)
@@ -134,6 +135,7 @@ func TestADeadManagerIsReplacedUnlessSomebodyWorksOnIt(t *testing.T) {
 	t.Parallel()
 	const replaceAfter = 30 * time.Second // the least that a manifest may say
 	w := newWorld(t, size{5, 2})
+	w.candidates()
 	ranked := w.byRank()
 	own, drained, dead, kept := ranked[1], ranked[2], ranked[3], ranked[4]
 	host := w.swarm.Host(own)
@@ -239,6 +241,7 @@ func TestADeadManagerIsReplacedUnlessSomebodyWorksOnIt(t *testing.T) {
 func TestRolesThatAHandChangedArePutRight(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{3, 1})
+	w.candidates()
 	ranked := w.byRank()
 	r := w.repo("by-hand", nil)
 	o := w.operate(w.swarm.Host(ranked[1]), r, "--repair-after", "0s")
@@ -336,6 +339,7 @@ func (a *acting) secondWaits() {
 func TestAnotherOperatorFinishesWhenTheActingOnesNodeIsDemoted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{3, 1})
+	w.candidates()
 	manifests := func(image string) map[string]string {
 		return map[string]string{
 			"cluster.yaml": managed(3),
@@ -415,6 +419,7 @@ const unhurried = "dispatcher: {heartbeatPeriod: 5s}"
 // cutsOff cuts off the node of the first operator while it acts, and leaves the rest of the work to the second.
 func (w *world) cutsOff(first, second string) {
 	w.Helper()
+	w.candidates()
 	manifests := func(count int) map[string]string {
 		return map[string]string{"cluster.yaml": managed(count) + "  " + unhurried + "\n"}
 	}

@@ -26,9 +26,25 @@ const raftPatience = 2 * patience
 // enough to look twice.
 const stable = time.Second
 
-// managed returns a Cluster manifest with a number of managers. Any node may be one.
+// candidates gives the label that managed asks for to every node, as docker node update does. Any node may then be a
+// manager.
+func (w *world) candidates() {
+	w.Helper()
+	w.changesNodes()
+	for _, n := range w.nodesNow() {
+		w.nodeByHand(n.Description.Hostname, func(s *swarm.NodeSpec) {
+			s.Labels = maps.Clone(s.Labels)
+			if s.Labels == nil {
+				s.Labels = map[string]string{}
+			}
+			s.Labels["may-manage"] = "yes"
+		})
+	}
+}
+
+// managed returns a Cluster manifest with a number of managers. Any node that candidates has labelled may be one.
 func managed(count int, more ...string) string {
-	fields := append([]string{fmt.Sprintf("count: %d", count), "candidates: {hostnames: ['*']}", fmt.Sprintf("stableFor: %s", stable)}, more...)
+	fields := append([]string{fmt.Sprintf("count: %d", count), "candidates: {labels: {may-manage: 'yes'}, hostnames: ['*']}", fmt.Sprintf("stableFor: %s", stable)}, more...)
 	return cluster("managers: {" + strings.Join(fields, ", ") + "}")
 }
 

@@ -72,6 +72,7 @@ var differs = []differing{
 	{"TestANodeThatJoinsHasItsLabelsWithinASecond", "joining, leaving"},
 	{"TestNodesAreDrainedOneByOne", "containers that end"},
 	{"TestNodesThatAreToBeAbsent", "leaving"},
+	{"TestANodeThatLiesGetsNoRole", "what this dockerd says of itself, promotion"},
 
 	{"TestEachClusterSettingChangedAloneKeepsAllOthers", "what this dockerd makes of each setting"},
 	{"TestTokensAndTheUnlockKeyGoWhereTheyShould", "autolock"},

@@ -77,7 +77,7 @@ func (w *world) keepsServing(service string) (stop func()) {
 func TestNoRoleEndsAServiceWithoutConsent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 3})
-	w.changesNodes()
+	w.candidates()
 	workers := w.swarm.Workers()
 	spare := workers[2]
 	r := w.repo("roles", map[string]string{

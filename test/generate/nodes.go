@@ -11,6 +11,9 @@ import (
 // Hosts are the hostnames that manifests of nodes are about.
 var Hosts = []string{"a", "b", "c", "d", "e"}
 
+// Candidates are the labels of the nodes that may become managers. Manifests of nodes give them to some nodes.
+var Candidates = map[string]string{"zone": "a"}
+
 // Authority is the name of the root that a Cluster may have signed by. CertFile and KeyFile are the names of its files.
 const (
 	Authority = "own"
@@ -126,7 +129,7 @@ func clusterOf(t *rapid.T) *v1.Cluster {
 	s := &c.Spec
 	s.Managers = maybe(t, "managers", func() v1.Managers {
 		second, hour := v1.Duration(time.Second), v1.Duration(10*time.Minute)
-		m := v1.Managers{Count: oneOf(t, []int{1, 2, 3, 3, 3, 3, 5}, "count"), SpreadBy: oneOf(t, []string{"", "zone"}, "spreadBy"), Candidates: &v1.Candidates{Hostnames: []string{"*"}}}
+		m := v1.Managers{Count: oneOf(t, []int{1, 2, 3, 3, 3, 3, 5}, "count"), SpreadBy: oneOf(t, []string{"", "zone"}, "spreadBy"), Candidates: &v1.Candidates{Labels: Candidates}}
 		m.StableFor = oneOf(t, []*v1.Duration{nil, &second}, "stableFor")
 		m.ReplaceAfter = oneOf(t, []*v1.Duration{nil, &hour}, "replaceAfter")
 		return m

@@ -52,7 +52,11 @@ func (s *deciding) policy(t *rapid.T) decide.Policy {
 	p.Follow = rapid.Bool().Draw(t, "follows roll-outs")
 	if s.agreed {
 		for _, h := range plan.Hazards() {
-			p.Consents = append(p.Consents, plan.Consented{Hazard: plan.Hazard(h)})
+			c := plan.Consented{Hazard: plan.Hazard(h)}
+			if c.Hazard == plan.PromoteUnproven {
+				c.Objects = model.AnyNode()
+			}
+			p.Consents = append(p.Consents, c)
 		}
 	}
 	return p
@@ -168,9 +172,14 @@ func (s *deciding) acts(t *rapid.T, run *decide.Decision, deciders ...*decide.De
 			return // a step that it waits for was refused
 		}
 		for _, d := range deciders {
-			if step.Op == diff.Remove {
+			switch {
+			case step.Op == diff.Remove:
 				d.Removed(step.Change.Have.Meta.ID)
-			} else {
+			case step.Op == diff.Create && step.Key.Kind == v1.KindNode:
+				d.Did(step, s.now)
+				d.Joined(s.LastJoined(), step.Key)
+				s.onNodes.proven[s.LastJoined()] = step.Key.Name
+			default:
 				d.Did(step, s.now)
 			}
 		}

@@ -36,6 +36,10 @@ type onNodes struct {
 	// unread says why nobody can list tasks. It is nil if somebody can.
 	unread error
 	holds  []state.Hold
+	// proven has the hostname that each node had when it was a manager, or when the operator joined it. labelled are
+	// nodes of which a hand wrote labels.
+	proven   map[string]string
+	labelled map[string]bool
 }
 
 // roots are two roots of a CA with their keys, in PEM.
@@ -65,11 +69,15 @@ var roots = sync.OnceValue(func() (out [2]struct{ cert, key string }) {
 
 // joins makes the nodes and the cluster object.
 func (s *deciding) joins(t *rapid.T) {
-	s.onNodes = &onNodes{}
+	s.onNodes = &onNodes{proven: map[string]string{}, labelled: map[string]bool{}}
 	s.Found(roots()[0].cert)
 	managers := rapid.SampledFrom([]int{1, 2, 3, 3}).Draw(t, "managers")
 	for i, host := range generate.Hosts[:rapid.IntRange(3, len(generate.Hosts)).Draw(t, "hosts")] {
 		id := s.Join(host)
+		if rapid.IntRange(0, 2).Draw(t, "a candidate's label by hand") > 0 {
+			s.ChangeNode(id, func(n *swarm.Node) { maps.Copy(n.Spec.Labels, generate.Candidates) })
+			s.onNodes.labelled[id] = true
+		}
 		if i < managers {
 			s.ChangeNode(id, func(n *swarm.Node) {
 				n.Spec.Role, n.ManagerStatus = swarm.NodeRoleManager, &swarm.ManagerStatus{Reachability: swarm.ReachabilityReachable, Leader: i == 0}
@@ -156,7 +164,16 @@ func (s *deciding) livesOnNodes(t *rapid.T) {
 				s.ChangeNode(n.ID, func(n *swarm.Node) { recovers(n) })
 			}
 		case often("something", 2):
-			s.ChangeNode(n.ID, func(n *swarm.Node) { happens(t, n, often) })
+			before := maps.Clone(n.Spec.Labels)
+			s.ChangeNode(n.ID, func(n *swarm.Node) {
+				happens(t, n, often)
+				s.onNodes.labelled[n.ID] = s.onNodes.labelled[n.ID] || !maps.Equal(n.Spec.Labels, before)
+			})
+		}
+		if often("it calls itself something else", 6) {
+			s.ChangeNode(n.ID, func(n *swarm.Node) {
+				n.Description.Hostname = rapid.SampledFrom(generate.Hosts).Draw(t, "another hostname")
+			})
 		}
 		if s.Rotates() && often("renewed", 2) {
 			s.Renewed(n.ID)
@@ -351,4 +368,77 @@ func came(run *decide.Decision) (out []string) {
 	add(strings.Contains(asked, generate.KeyFile), "both files asked")
 	add(len(run.Surveyed.Remembered.Emptied) > 0, "emptied")
 	return out
+}
+
+// trusts notes which nodes are proven when a run looks at them.
+func (s *deciding) trusts() {
+	if s.onNodes == nil {
+		return
+	}
+	for _, n := range s.Nodes() {
+		if n.Spec.Role == swarm.NodeRoleManager || n.ManagerStatus != nil {
+			s.onNodes.proven[n.ID] = n.Description.Hostname
+		}
+	}
+}
+
+// trustsTheProven checks that a plan makes no node a manager, and gives none a label that candidates depend on, that is
+// only known by what it says of itself.
+func (s *deciding) trustsTheProven(t *rapid.T, run *decide.Decision) (doubted int) {
+	if s.onNodes == nil {
+		return 0
+	}
+	var candidates map[string]string
+	for _, e := range s.entries {
+		if c, is := e.Object.(*v1.Cluster); is && c.Spec.Managers != nil {
+			candidates = c.Spec.Managers.Candidates.Labels
+		}
+	}
+	for _, step := range run.Plan.Steps {
+		if step.Key.Kind != v1.KindNode || step.Op != diff.Update || s.agreed {
+			continue
+		}
+		hostname, is := s.onNodes.proven[step.Instance]
+		is = is && hostname == step.Change.Have.Value.(*kinds.Live).Called
+		gives := slices.ContainsFunc(step.Fields, func(f diff.Field) bool {
+			label, isLabel := strings.CutPrefix(f.Path, "spec.labels.")
+			return isLabel && f.Want.Set() && candidates[label] == f.Want.Reveal() && candidates != nil
+		})
+		if promotes := step.ChangesRole() && !step.Demotes(); promotes && !is && !s.onNodes.labelled[step.Instance] || gives && !is {
+			t.Fatalf("node %s is not proven:\n%s", step.Instance, run.Plan.Text(nil))
+		}
+	}
+	for _, r := range run.Plan.Refused {
+		if r.Hazard == plan.PromoteUnproven {
+			doubted++
+		}
+	}
+	return doubted
+}
+
+// No life makes a node a manager only because of what it says of itself.
+func TestNodesThatLieGetNothing(t *testing.T) {
+	doubted, promoted := 0, 0
+	generate.Each(t, 400, func(t *rapid.T) {
+		s := newDeciding(t)
+		s.onlyNodes = true
+		d := decide.New(s.policy(t))
+		s.runs(t, func() {
+			s.trusts()
+			run := s.decides(d, s.observed())
+			d.Keep()
+			doubted += s.trustsTheProven(t, run)
+			promoted += len(slices.DeleteFunc(slices.Clone(run.Plan.Steps), func(s plan.Step) bool { return !s.ChangesRole() || s.Demotes() }))
+			s.acts(t, run, d)
+			if rapid.IntRange(1, 8).Draw(t, "the operator starts again") == 1 {
+				d = decide.New(d.Policy)
+			}
+			if rapid.IntRange(1, 20).Draw(t, "the memory is lost") == 1 {
+				s.found = state.Found{Memory: state.Memory{Source: "src", HashKey: []byte("key")}}
+			}
+		})
+	})
+	if doubted == 0 || promoted == 0 {
+		t.Errorf("%d nodes were doubted, and %d promoted: the lives come to too little", doubted, promoted)
+	}
 }

@@ -25,7 +25,20 @@ func (m *Swarm) Join(hostname string) string {
 		n.Description.TLSInfo = l.Raw.(*swarm.ClusterInfo).TLSInfo
 	}
 	m.putNode(n)
+	m.joined = n.ID
 	return n.ID
+}
+
+// LastJoined returns the id of the node that joined last.
+func (m *Swarm) LastJoined() string { return m.joined }
+
+// AnyNode returns the keys of all nodes that a life may have, by their ids.
+func AnyNode() []v1.Key {
+	out := make([]v1.Key, 500)
+	for i := range out {
+		out[i] = v1.Key{Kind: v1.KindNode, Name: fmt.Sprintf("n%d", i)}
+	}
+	return out
 }
 
 // Nodes returns the nodes, by hostname and id.

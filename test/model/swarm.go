@@ -43,6 +43,7 @@ type Swarm struct {
 	// Writes is how many steps were carried out, whether or not they failed.
 	Writes int
 	clock  int
+	joined string // the id of the node that joined last
 	root   string // the root that replaces the swarm's
 }
 

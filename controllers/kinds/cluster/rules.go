@@ -45,6 +45,7 @@ var rules = diff.Rules{
 	"spec.autolock.escrow":                   byEpoch,
 	"spec.managers.count":                    ofNodes,
 	"spec.managers.candidates.labels.*":      ofNodes,
+	"spec.managers.candidates.ids":           ofNodes,
 	"spec.managers.candidates.hostnames":     ofNodes,
 	"spec.managers.spreadBy":                 ofNodes,
 	"spec.managers.stableFor":                ofNodes,

@@ -105,6 +105,14 @@ func liveOf(w []string) *kinds.Live {
 			n.Description.TLSInfo = swarm.TLSInfo{TrustRoot: "old", CertIssuerSubject: []byte("swarm-ca"), CertIssuerPublicKey: []byte(value)}
 		case "engine":
 			n.Description.Engine.Labels = labelsOf(value)
+		case "addr":
+			n.Status.Addr = value
+		case "joined": // at such a time before the first survey
+			d, err := time.ParseDuration(value)
+			if err != nil {
+				panic(err)
+			}
+			n.CreatedAt = firstSurvey.Add(-d)
 		case "os":
 			n.Description.Platform.OS = value
 		case "arch":

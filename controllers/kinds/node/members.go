@@ -48,14 +48,21 @@ type Node struct {
 	Candidate bool
 	// Zone is the value that managers are to be spread by.
 	Zone string
-	// Outages is how many services a change of its role leaves without a ready task, and Ends how many tasks it ends.
-	// Agreed is true if somebody agreed to that.
-	Outages, Ends int
-	Agreed        bool
+	// Unproven is true if only what it says of itself would make it a manager, and nobody agreed to that.
+	Unproven bool
+	Cost
 	// Away is how long the acting operator has seen it unreachable, or between two roles.
 	Away time.Duration
 	// Have is the live node, for the step.
 	Have *diff.State
+}
+
+// Cost is what a change of a node's role costs.
+type Cost struct {
+	// Outages is how many services a change of its role leaves without a ready task, and Ends how many tasks it ends.
+	// Agreed is true if somebody agreed to that.
+	Outages, Ends int
+	Agreed        bool
 }
 
 // harm returns 0 if a change of the node's role needs no consent. It returns 1 if somebody agreed to the outage, and
@@ -109,6 +116,9 @@ type RoleChange struct {
 // Membership is the answer of NextRoleChange: a change, or the reason why there is none.
 type Membership struct {
 	Change *RoleChange
+	// Waiting are the nodes that would become managers and wait for consent, because only what they say of themselves
+	// selects them.
+	Waiting []Node
 	// More is how many roles have to change after that, as far as anybody can tell.
 	More int
 	// Members, Reachable and Tolerance are the present numbers.
@@ -140,8 +150,12 @@ func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed fu
 		return refuse(plan.Never, "", "the manifests want %s, but %d nodes are pinned as managers or are managers on hold: raise spec.managers.count, or pin fewer", v1.Count(want.Count, "manager"), m.pinned)
 	}
 	steps := m.steps()
+	out.Waiting = m.waiting(want.Count)
 	changing := slices.IndexFunc(nodes, Node.changing)
 	if len(steps) == 0 && changing < 0 {
+		if len(out.Waiting) > 0 {
+			return refuse(plan.Consent, plan.PromoteUnproven, "%s", v1.Count(len(out.Waiting), "node")+" would become a manager only because of what it says of itself")
+		}
 		if missing := want.Count - len(m.wanted); missing > 0 {
 			class := plan.Never
 			if stable < want.StableFor { // for seconds after the election of a new leader no node counts as ready
@@ -272,6 +286,7 @@ func newMembers(nodes []Node, want Managers) *members {
 	var rest, dead []Node
 	for _, n := range nodes {
 		switch {
+		case n.Unproven && !n.member(): // it takes nobody's place, so that a machine cannot keep others from it
 		case n.Pin == PinnedManager || n.Held && n.Manager:
 			m.wanted[n.ID] = true
 		case n.Held || n.Pin == PinnedWorker:
@@ -290,6 +305,19 @@ func newMembers(nodes []Node, want Managers) *members {
 		m.fill(dead, want.Count)
 	}
 	return m
+}
+
+// waiting returns the nodes that only a consent keeps from becoming managers. A candidate waits only if there are too
+// few others.
+func (m *members) waiting(enough int) []Node {
+	var out []Node
+	for _, n := range m.nodes {
+		free := n.Unproven && !n.member() && !n.Held && n.Ready
+		if free && (n.Pin == PinnedManager || n.Pin == Unpinned && n.Candidate && n.Active && len(m.wanted) < enough) {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // fill adds the best of the nodes to those that are wanted, until there are enough.

@@ -21,13 +21,8 @@ type Swarm struct {
 	Seen []kinds.Sighting
 	// Managers is what is wanted of managers. nil means that no manifest says anything of roles.
 	Managers *Managers
-	// Stable is how long the managers have been as they are.
-	Stable time.Duration
-	// Announced is the time until which a role that was changed by hand is only announced.
-	Announced time.Time
-	// Stopped says why no role changes: somebody has put the Cluster on hold, or its manifest is suspended. It is ""
-	// if roles may change.
-	Stopped string
+	Due
+	Trusting
 	// Own is the id of the node whose engine the operator talks to.
 	Own string
 	// Emptying are drained nodes that tasks have yet to leave.
@@ -48,13 +43,24 @@ type Swarm struct {
 	Unknown string
 }
 
+// Due says when roles may change.
+type Due struct {
+	// Stable is how long the managers have been as they are.
+	Stable time.Duration
+	// Announced is the time until which a role that was changed by hand is only announced.
+	Announced time.Time
+	// Stopped says why no role changes: somebody has put the Cluster on hold, or its manifest is suspended. It is ""
+	// if roles may change.
+	Stopped string
+}
+
 // Part returns what the nodes add to a plan: changes of roles, the steps by which nodes leave, and what steps on
 // nodes cost.
 func (s Swarm) Part() plan.Part {
 	return plan.Part{
 		Propose: s.propose,
 		Finish:  s.finish,
-		Guards:  []plan.Guard{{Name: guardOutage, Check: plan.Each(s.outageAlone)}},
+		Guards:  []plan.Guard{{Name: guardUnproven, Check: plan.Each(s.labels)}, {Name: guardOutage, Check: plan.Each(s.outageAlone)}},
 		Needs:   []plan.Guard{{Name: plan.GuardDependsOn, Check: s.labelled}},
 		PutOff:  []plan.Guard{{Name: guardDrains, Check: s.drainsAtOnce}, {Name: guardOutage, Check: s.outageTogether}},
 		Own:     s.ends,
@@ -225,7 +231,11 @@ func (s Swarm) members(p *plan.Plan, f plan.Facts, policy plan.Policy) *Membersh
 		r := refuse(plan.Later, why)
 		*r = r.After(first...)
 	}
+	for _, n := range m.Waiting {
+		p.Refused = append(p.Refused, s.promotion(n))
+	}
 	switch c := m.Change; {
+	case m.Refused && m.Hazard == plan.PromoteUnproven: // the refusals of these nodes say it
 	case m.Refused && m.Class == plan.Consent:
 		refuse(m.Class, m.Why+policy.Agree(m.Hazard)).Hazard = m.Hazard
 	case m.Refused && m.Class == plan.Never && slices.ContainsFunc(p.Steps, labelsNode):

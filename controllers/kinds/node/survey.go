@@ -31,7 +31,7 @@ func look(in kinds.Survey, answers []kinds.TaskAnswer) kinds.Surveyed {
 	s.Stopped = in.Stopped
 	s.announce(in, &known.Roles)
 	s.settle(in.Now, &known)
-	return kinds.Surveyed{Part: s.Part(), Own: s.Own, Nodes: s.Report(), Again: s.Again(), Notices: s.Notices, Remembered: known}
+	return kinds.Surveyed{Part: s.Part(), Own: s.Own, Nodes: s.Report(), Again: s.Again(), Notices: s.Notices, Proven: s.Record, Remembered: known}
 }
 
 // announce sets until when a role that was changed by hand is only announced. It tells such a change from one in git.
@@ -225,7 +225,7 @@ func (s *surveyed) nodes() {
 		n := Node{
 			ID: l.ID, Name: nameOf(l), Manager: r.Spec.Role == swarm.NodeRoleManager, Voter: r.ManagerStatus != nil,
 			Ready: r.Status.State == swarm.NodeStateReady, Active: r.Spec.Availability == swarm.NodeAvailabilityActive,
-			Held: s.held(l), Own: l.ID == s.Own, Incumbent: s.Remembered.Managers[l.ID], Zone: r.Spec.Labels[managers.SpreadBy], Candidate: managers.Candidates.Matches(l.Called, r.Spec.Labels), Have: s.state(l),
+			Held: s.held(l), Own: l.ID == s.Own, Incumbent: s.Remembered.Managers[l.ID], Zone: r.Spec.Labels[managers.SpreadBy], Candidate: managers.Candidates.Matches(l.ID, l.Called, r.Spec.Labels), Have: s.state(l),
 		}
 		if m := r.ManagerStatus; m != nil {
 			n.Reachable, n.Leader = m.Reachability == swarm.ReachabilityReachable, m.Leader
@@ -273,6 +273,7 @@ func (s *surveyed) nodes() {
 		}
 		s.out.Managers = &want
 	}
+	s.proofs()
 }
 
 // signedBy reports whether the issuer of a node's certificate is the one that the swarm wants. While the root is

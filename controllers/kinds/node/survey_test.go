@@ -26,7 +26,11 @@ import (
 
 // scene is a swarm that is surveyed again and again. It is read from the lines of TestExpand and from
 //
-//	managers COUNT [labels=k:v] [hosts=a*] [spread=zone] [stable=1s] [replace=1h]
+//	managers COUNT [labels=k:v] [ids=ID,ID] [hosts=a*] [spread=zone] [stable=1s] [replace=1h]; the nodes 1 to 9 are candidates if nothing says who is
+//	proven ID HOSTNAME [engine=k:v] [os=linux] [arch=x86_64]: the node is on record, as it was then
+//	joined ID HOSTNAME | agreed ID: the operator joined it, which had that hostname, or somebody agreed that it may be a manager
+//	placing LABEL: guardrails make services ask for it
+//	doubts: what is shown has the nodes that are not proven, and the record
 //	own ID | hold HOSTNAME | rotating | left ID | fails [WHAT]
 //	service NAME [replicas=2] [mode=global] [needs=CONSTRAINT]
 //	task SERVICE SLOT ID-OF-NODE STATE [volume=NAME] [driver=d] [desired=shutdown] [mount=bind] [error=TEXT]; the id may be -
@@ -43,6 +47,8 @@ type scene struct {
 	in       kinds.Survey
 	holds    map[string]bool
 	rotating bool
+	doubts   bool
+	plans    bool // what is shown has the plan
 	out      strings.Builder
 }
 
@@ -96,6 +102,18 @@ func (s *scene) line(w []string) {
 		s.in.Remembered.Left[w[1]] = true
 	case "rotating":
 		s.rotating = true
+	case "proven":
+		l := liveOf(w)
+		s.in.Proven[l.ID] = kinds.Proof{Name: l.Called, Says: claims(l), By: "the scene"}
+	case "joined":
+		s.in.Remembered = s.in.Remembered.Clone()
+		s.in.Remembered.Joined[w[1]] = w[2]
+	case "agreed":
+		s.in.Agreed = func(id string) bool { return id == w[1] }
+	case "placing":
+		s.in.Placing = append(s.in.Placing, w[1])
+	case "doubts":
+		s.doubts = true
 	case "fails":
 		s.served.fails = map[string]int{cmp.Or(strings.Join(w[1:], " "), "tasks"): 400}
 	case "managers":
@@ -119,7 +137,7 @@ func (s *scene) line(w []string) {
 }
 
 func managersFrom(w []string) *v1.Managers {
-	m := &v1.Managers{Candidates: &v1.Candidates{}}
+	m := &v1.Managers{Candidates: &v1.Candidates{IDs: strings.Split("123456789", "")}}
 	_, _ = fmt.Sscan(w[1], &m.Count)
 	duration := func(text string) *v1.Duration {
 		d, err := time.ParseDuration(text)
@@ -132,7 +150,9 @@ func managersFrom(w []string) *v1.Managers {
 		name, value, _ := strings.Cut(a, "=")
 		switch name {
 		case "labels":
-			m.Candidates.Labels = labelsOf(value)
+			m.Candidates.Labels, m.Candidates.IDs = labelsOf(value), nil
+		case "ids":
+			m.Candidates.IDs = strings.Split(value, ",")
 		case "hosts":
 			m.Candidates.Hostnames = []string{value}
 		case "nobody":
@@ -263,6 +283,10 @@ func (s *scene) survey() {
 		return
 	}
 	s.show(got)
+	if s.plans {
+		p := plan.Build(in.Changes, plan.Facts{Now: in.Now}, plan.Policy{Source: "s", Budgets: plan.DefaultBudgets()}, got.Part())
+		s.out.WriteString(p.Text(nil))
+	}
 }
 
 func flags(named map[string]bool) string {
@@ -282,7 +306,7 @@ func (s *scene) show(w Swarm) {
 			s.t.Errorf("node %s has the state of %v", n.ID, n.Have)
 		}
 		fmt.Fprintf(b, "node %s %s:%s", n.ID, n.Name, flags(map[string]bool{
-			"manager": n.Manager, "voter": n.Voter, "reachable": n.Reachable, "leader": n.Leader, "ready": n.Ready, "active": n.Active, "held": n.Held, "own": n.Own, "candidate": n.Candidate,
+			"manager": n.Manager, "voter": n.Voter, "reachable": n.Reachable, "leader": n.Leader, "ready": n.Ready, "active": n.Active, "held": n.Held, "own": n.Own, "candidate": n.Candidate, "unproven": n.Unproven,
 			"pinned as manager": n.Pin == PinnedManager, "pinned as worker": n.Pin == PinnedWorker,
 		}))
 		if n.Zone != "" {
@@ -318,6 +342,22 @@ func (s *scene) show(w Swarm) {
 	if w.Down > 0 {
 		fmt.Fprintf(b, "down %d\n", w.Down)
 	}
+	for _, id := range slices.Sorted(maps.Keys(w.Doubts)) {
+		if s.doubts {
+			fmt.Fprintf(b, "%s: %s\n", id, w.Doubts[id])
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(w.Record)) {
+		if s.doubts {
+			fmt.Fprintf(b, "record %s %s: %s\n", id, w.Record[id].Name, w.Record[id].By)
+		}
+	}
+	if s.doubts && w.Record == nil {
+		b.WriteString("the record stays\n")
+	}
+	if w.Record != nil {
+		s.in.Proven = w.Record
+	}
 	if w.Rotating {
 		b.WriteString("rotating: " + w.Progress() + "\n")
 	}
@@ -326,11 +366,14 @@ func (s *scene) show(w Swarm) {
 // everything compares what is remembered, however deep.
 var everything = gocmp.Exporter(func(reflect.Type) bool { return true })
 
+// firstSurvey is when a scene begins.
+var firstSurvey = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
 // sceneOf returns the scene of the lines, before any survey.
 func sceneOf(t *testing.T, lines ...string) *scene {
 	t.Helper()
 	s := &scene{t: t, lives: map[string]*kinds.Live{}, entries: map[v1.Key]kinds.Entry{}, services: map[string]*v1.Service{}, holds: map[string]bool{}}
-	s.in.Now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	s.in.Now, s.in.Proven = firstSurvey, map[string]kinds.Proof{}
 	s.in.Held = func(k v1.Key, _ *kinds.Live) bool { return s.holds[k.Name] }
 	s.in.Service = func(id string) *v1.Service { return s.services[id] }
 	for _, line := range lines {
