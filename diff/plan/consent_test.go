@@ -22,7 +22,7 @@ func TestParseConsent(t *testing.T) {
 		{text: " removals , replace ", want: Consents{{Hazard: Removals}, {Hazard: Replace}}},
 		{text: "removals Service/a Service/b, restarts", want: Consents{{Hazard: Removals, Objects: []v1.Key{a, b}}, {Hazard: Restarts}}},
 		{text: "many-managers, force-node-removal", want: Consents{{Hazard: ManyManagers}, {Hazard: ForceNodeRemoval}}},
-		{text: "promote-unproven Node/x1 Node/x2, replace", want: Consents{{PromoteUnproven, []v1.Key{{Kind: "Node", Name: "x1"}, {Kind: "Node", Name: "x2"}}}, {Hazard: Replace}}},
+		{text: "promote-unproven Node/x1 Node/x2, replace", want: Consents{{Hazard: PromoteUnproven, Objects: []v1.Key{{Kind: "Node", Name: "x1"}, {Kind: "Node", Name: "x2"}}}, {Hazard: Replace}}},
 		{text: "promote-unproven", err: "consent to promote-unproven: name each node by its id, as docker node ls shows it: promote-unproven Node/ID"},
 		{text: "replace, promote-unproven, restarts", err: "consent to promote-unproven: name each node by its id"},
 		{text: "removal", err: `"removal" is not a hazard; did you mean removals?`},

@@ -434,7 +434,7 @@ func TestNodesThatLieGetNothing(t *testing.T) {
 				d = decide.New(d.Policy)
 			}
 			if rapid.IntRange(1, 20).Draw(t, "the memory is lost") == 1 {
-				s.found = state.Found{Memory: state.Memory{Source: "src", HashKey: []byte("key")}}
+				s.found = state.Found{Memory: state.Memory{Source: "src", Salt: []byte("key")}}
 			}
 		})
 	})
