@@ -144,7 +144,7 @@ func (k vocabulary) swarm(ctx context.Context, cmd *cobra.Command) []status.Stat
 		return nil
 	}
 	defer client.Close()
-	all, err := report.StatusOf(ctx, client, "")
+	all, err := report.StatusOf(ctx, client, "", nil)
 	if err != nil {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/controllers/screen"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
@@ -53,7 +54,7 @@ func newHistory() *cobra.Command {
 				return err
 			}
 			if n := len(found.Memory.History) - 1; n >= 0 && found.Memory.History[n].Outcome == "" {
-				why := strings.TrimPrefix(unfinished(cmd.Context(), c, source, found.Memory), ": ")
+				why := strings.TrimPrefix(unfinished(cmd.Context(), c, reconciler.Learner(knownOf(cmd)), source, found.Memory), ": ")
 				found.Memory.History = slices.Clone(found.Memory.History)
 				found.Memory.History[n].Why = why
 			}

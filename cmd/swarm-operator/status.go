@@ -186,7 +186,7 @@ func (f *statusFlags) alone(cmd *cobra.Command) (looking, func(), error) {
 	}
 	said := false
 	look := func(ctx context.Context) ([]status.Status, error) {
-		all, err := report.StatusOf(ctx, client, f.src.name)
+		all, err := report.StatusOf(ctx, client, f.src.name, reconciler.Learner(knownOf(cmd)))
 		if err == nil && len(all) == 0 && !said {
 			said = true
 			note(cmd, "no source has anything on this swarm")

@@ -13,6 +13,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/controllers/report"
 	"github.com/swarm-operator/swarm-operator/controllers/revisions"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
@@ -208,7 +209,7 @@ func (w *waiting) look(ctx context.Context) (verdict, error) {
 	}
 	v := judge(found.Memory, w.revision)
 	if v.seen && !v.final {
-		v.text += unfinished(ctx, w.engine, source, found.Memory)
+		v.text += unfinished(ctx, w.engine, reconciler.Learner(knownOf(w.cmd)), source, found.Memory)
 	}
 	if w.inForce = found.Memory.InForce.Hash; v.seen || w.dir == nil || found.Memory.InForce.Hash == "" {
 		return v, nil
@@ -222,8 +223,8 @@ func (w *waiting) look(ctx context.Context) (verdict, error) {
 
 // unfinished says what keeps the revision in force from being rolled out: its services that are not ready, and the
 // steps that failed. It reads the swarm, so the answer is never old. It returns "" if nothing is known.
-func unfinished(ctx context.Context, c *engine.Client, source string, m state.Memory) string {
-	all, err := report.StatusOf(ctx, c, source)
+func unfinished(ctx context.Context, c *engine.Client, learn report.Learn, source string, m state.Memory) string {
+	all, err := report.StatusOf(ctx, c, source, learn)
 	if err != nil || len(all) != 1 || len(m.History) == 0 {
 		return ""
 	}

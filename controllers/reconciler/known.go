@@ -5,6 +5,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/report"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/redact"
 )
@@ -51,6 +52,22 @@ func (l *learner) learn(run *Run) {
 	}
 	if run.Whole {
 		l.known.Keep(func(owner string) bool { return seen[owner] })
+	}
+}
+
+// Learner returns what tells known of live objects, of which nobody knows what git states.
+func Learner(known *redact.Known) report.Learn {
+	if known == nil {
+		return nil
+	}
+	return func(k kinds.Kind, l *kinds.Live, ix *kinds.Index) {
+		owner := "live " + l.Kind + " " + l.ID
+		if known.Knows(owner, l) {
+			return
+		}
+		f := diff.Normal{Shape: k.Shape, Object: k.Normalise(l, ix)}.Facts(func(diff.Leaf) bool { return false })
+		f.Open = append(f.Open, l.Name, l.Called)
+		known.Learn(owner, l, f)
 	}
 }
 

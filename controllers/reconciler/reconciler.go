@@ -296,7 +296,9 @@ func (r *Reconciler) Notice(d *observe.Dirty, e engine.Event, waiting bool) bool
 func (r *Reconciler) Lease() state.View { return r.lease.View() }
 
 // Reporter returns a Reporter for this swarm.
-func (r *Reconciler) Reporter() *report.Reporter { return report.New(r.observer, r.kinds, r.now) }
+func (r *Reconciler) Reporter() *report.Reporter {
+	return report.New(r.observer, r.kinds, r.now, Learner(r.known))
+}
 
 // Status returns what a run found, with the health of the objects now: see report.Reporter.Of.
 func (r *Reconciler) Status(ctx context.Context, run *Run) (status.Status, error) {

@@ -121,7 +121,7 @@ func TestTheStatusOfARun(t *testing.T) {
 func TestTheStatusOfASwarmAlone(t *testing.T) {
 	r := steady(t, fewer)
 	for _, name := range []string{"", revisions.DefaultName} {
-		all, err := report.StatusOf(t.Context(), r.engine, name)
+		all, err := report.StatusOf(t.Context(), r.engine, name, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +132,7 @@ func TestTheStatusOfASwarmAlone(t *testing.T) {
 			t.Errorf("it is %s of %+v", got, all[0])
 		}
 	}
-	other, err := report.StatusOf(t.Context(), r.engine, "other")
+	other, err := report.StatusOf(t.Context(), r.engine, "other", nil)
 	if err != nil || len(other) != 1 || len(other[0].Objects) != 0 || other[0].Applied != "" {
 		t.Errorf("of a source that has nothing it is %+v, %v", other, err)
 	}
@@ -141,7 +141,7 @@ func TestTheStatusOfASwarmAlone(t *testing.T) {
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	if other, err = report.StatusOf(t.Context(), r.engine, "other"); err != nil || len(other[0].Holds) != 1 {
+	if other, err = report.StatusOf(t.Context(), r.engine, "other", nil); err != nil || len(other[0].Holds) != 1 {
 		t.Errorf("a hold on all concerns every source: %+v, %v", other, err)
 	}
 }
@@ -154,7 +154,7 @@ func TestTheStatusOfAMemoryOfANewerRelease(t *testing.T) {
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	all, err := report.StatusOf(t.Context(), r.engine, "")
+	all, err := report.StatusOf(t.Context(), r.engine, "", nil)
 	if err != nil || len(all) != 2 {
 		t.Fatalf("it is %+v, %v", all, err)
 	}

@@ -24,11 +24,16 @@ type Reporter struct {
 	observer *observe.Observer
 	kinds    []kinds.Kind
 	now      func() time.Time
+	learn    Learn
 }
 
+// Learn is told of each live object before anybody reads what its tasks say, which may repeat what is in its spec. nil
+// means that nobody wants to know.
+type Learn func(kinds.Kind, *kinds.Live, *kinds.Index)
+
 // New returns a Reporter that looks through the observer.
-func New(o *observe.Observer, every []kinds.Kind, now func() time.Time) *Reporter {
-	return &Reporter{observer: o, kinds: every, now: now}
+func New(o *observe.Observer, every []kinds.Kind, now func() time.Time, learn Learn) *Reporter {
+	return &Reporter{observer: o, kinds: every, now: now, learn: learn}
 }
 
 // Of returns what a run found, with the health of the objects now. It writes nothing. If the swarm cannot be read, it
@@ -47,9 +52,9 @@ func (r *Reporter) Of(ctx context.Context, run *decide.Decision, unread error) (
 
 // StatusOf returns what the swarm itself tells, without any source of manifests. It does so for the source of that
 // name, or for each source that is remembered if name is "".
-func StatusOf(ctx context.Context, c *engine.Client, name string) ([]status.Status, error) {
+func StatusOf(ctx context.Context, c *engine.Client, name string, learn Learn) ([]status.Status, error) {
 	every := all.Kinds()
-	r := New(observe.New(c, every), every, time.Now)
+	r := New(observe.New(c, every), every, time.Now, learn)
 	w, err := r.observer.Look(ctx, nil, observe.Everything)
 	if err != nil {
 		return nil, err
@@ -117,6 +122,13 @@ func leaseOf(v state.View) status.Lease {
 
 // owned looks at what a source has, and fills in what is remembered of it.
 func (r *Reporter) owned(ctx context.Context, w *observe.World, f *status.Found) (status.Now, error) {
+	for _, k := range r.kinds {
+		for _, l := range w.Index.List(k.Name) {
+			if r.learn != nil && !l.Local {
+				r.learn(k, l, w.Index)
+			}
+		}
+	}
 	found, err := state.NewStore(f.Source, nil).Find(w.Configs)
 	if err != nil { // the objects that the source has made still carry its labels
 		f.Notices = append(slices.Clip(f.Notices), err.Error())

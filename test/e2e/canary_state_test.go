@@ -21,7 +21,8 @@ func TestWhatIsKeptInTheSwarmShowsNoSecret(t *testing.T) {
 	url := func(where string) string { return "https://ada:" + c.put(where) + "@registry.example.com/" }
 	p := w.proxy()
 	taskError := regexp.MustCompile(`"Err":"[^"]*"`)
-	says := fmt.Sprintf(`"Err":"pulling from %s: denied"`, url("a task's error"))
+	plain := c.put("a variable that nothing marks as secret")
+	says := fmt.Sprintf(`"Err":"%s is no mode; pulling from %s: denied"`, plain, url("a task's error"))
 	p.After(func(call harness.Call) error {
 		if !strings.HasPrefix(call.Path, "/tasks") || !taskError.Match(call.Answer) {
 			return nil
@@ -29,7 +30,7 @@ func TestWhatIsKeptInTheSwarmShowsNoSecret(t *testing.T) {
 		return &harness.Answer{Status: http.StatusOK, Body: taskError.ReplaceAll(call.Answer, []byte(says))}
 	})
 	manifest := func(image string) string {
-		return service("app", "image: "+image, "replicas: 1", quick("pause"), quickRestart, "environment: {PASSWORD: \""+c.put("a variable")+"\"}")
+		return service("app", "image: "+image, "replicas: 1", quick("pause"), quickRestart, "environment: {PASSWORD: \""+c.put("a variable")+"\", MODE: \""+plain+"\"}")
 	}
 	r := w.repo("kept", map[string]string{
 		"app.yaml": manifest("app:1"), "other.yaml": service("other", "image: app:1", "replicas: 0"),
