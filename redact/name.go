@@ -66,7 +66,7 @@ var Harmless = []string{
 	"traefik.enable", "traefik.*.rule", "traefik.*.entrypoints", "traefik.*.server.port", "com.docker.stack.*", "com.docker.compose.*",
 	"org.opencontainers.*", "org.label-schema.*", "LOG_LEVEL", "*_LOG_LEVEL", "LOGLEVEL", "*.log-level", "LOG_FORMAT", "LOG_DRIVER", "TZ", "LANG", "LC_*",
 	"*_FILE", "PORT", "*_PORT", "*_REVISION", "*_COMMIT", "GIT_SHA", "COMMIT_SHA", "max-size", "max-file", "encrypted",
-	"com.docker.network.driver.*",
+	"com.docker.network.driver.*", "swarm-operator.io/*",
 }
 
 // pattern is what a name is matched with.

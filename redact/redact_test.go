@@ -185,7 +185,7 @@ func TestSecretValuesAreHiddenFromAll(t *testing.T) {
 
 func TestAnybodySeesOnlyWhatIsListed(t *testing.T) {
 	for name, want := range map[string]bool{
-		"LOG_LEVEL": true, "APP_LOG_LEVEL": true, "traefik.http.routers.web.rule": true, "com.docker.stack.namespace": true, "org.opencontainers.image.version": true,
+		"LOG_LEVEL": true, "APP_LOG_LEVEL": true, "traefik.http.routers.web.rule": true, "com.docker.stack.namespace": true, "swarm-operator.io/owner": true, "org.opencontainers.image.version": true,
 		"TZ": true, "LC_ALL": true, "HTTP_PORT": true, "max-size": true, "CONFIG_FILE": true,
 		"MODE": false, "traefik.http.middlewares.a.headers.customrequestheaders.X": false, "rule": false, "xtraefik.rule": false, "URL": false, "": false, "DB": false,
 	} {

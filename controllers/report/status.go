@@ -124,7 +124,7 @@ func leaseOf(v state.View) status.Lease {
 func (r *Reporter) owned(ctx context.Context, w *observe.World, f *status.Found) (status.Now, error) {
 	for _, k := range r.kinds {
 		for _, l := range w.Index.List(k.Name) {
-			if r.learn != nil && !l.Local {
+			if r.learn != nil && !l.Local && !state.Own(l.Labels) {
 				r.learn(k, l, w.Index)
 			}
 		}
