@@ -156,12 +156,26 @@ func TestNameFileIsShownWhereItIsAPath(t *testing.T) {
 // Ten ordinary changes, and more, are readable for whoever reads git.
 func TestOrdinaryValuesAreShownToGitsReader(t *testing.T) {
 	for _, c := range [][2]string{
-		{"LOG_LEVEL", "debug"}, {"DATABASE_URL", "postgres://app@db:5432/app?sslmode=disable"}, {"DATABASE_DSN", "host=db dbname=app sslmode=disable"},
-		{"PORT", "8080"}, {"LISTEN", ":9090"}, {"DATA", "/var/lib/app/data"}, {"TZ", "Europe/Berlin"}, {"DB_PASSWORD_FILE", "/run/secrets/db"},
-		{"KEYSTORE_PATH", "/etc/app/store.jks"}, {"traefik.http.routers.web.rule", "Host(`a.example.com`)"}, {"app.version", "1.27.3-alpine"},
-		{"org.opencontainers.image.revision", "9f86d081884c7d659a2feaa0c55ad015aabbccdd"}, {"JAVA_OPTS", "-Xmx512m -Dlog=info"}, {"FEATURES", "a,b,c"},
-		{"image", "registry.example.com/team/app:2024-05-01"}, {"max-size", "10m"}, {"PASSWORD", ""}, {"HOSTS", "mgr-1.example.com,mgr-2.example.com"},
-		{"constraint", "node.labels.zone==a"}, {"EMAIL", "ops@example.com"},
+		{"LOG_LEVEL", "debug"},
+		{"DATABASE_URL", "postgres://app@db:5432/app?sslmode=disable"},
+		{"DATABASE_DSN", "host=db dbname=app sslmode=disable"},
+		{"PORT", "8080"},
+		{"LISTEN", ":9090"},
+		{"DATA", "/var/lib/app/data"},
+		{"TZ", "Europe/Berlin"},
+		{"DB_PASSWORD_FILE", "/run/secrets/db"},
+		{"KEYSTORE_PATH", "/etc/app/store.jks"},
+		{"traefik.http.routers.web.rule", "Host(`a.example.com`)"},
+		{"app.version", "1.27.3-alpine"},
+		{"org.opencontainers.image.revision", "9f86d081884c7d659a2feaa0c55ad015aabbccdd"},
+		{"JAVA_OPTS", "-Xmx512m -Dlog=info"},
+		{"FEATURES", "a,b,c"},
+		{"image", "registry.example.com/team/app:2024-05-01"},
+		{"max-size", "10m"},
+		{"PASSWORD", ""},
+		{"HOSTS", "mgr-1.example.com,mgr-2.example.com"},
+		{"constraint", "node.labels.zone==a"},
+		{"EMAIL", "ops@example.com"},
 	} {
 		if got, hidden := Value(c[0], c[1], true); got != c[1] || hidden != nil {
 			t.Errorf("%s=%s is shown as %s, hidden %q", c[0], c[1], got, hidden)
@@ -171,9 +185,19 @@ func TestOrdinaryValuesAreShownToGitsReader(t *testing.T) {
 
 func TestSecretValuesAreHiddenFromAll(t *testing.T) {
 	for _, c := range [][2]string{
-		{"PASSWORD", "x"}, {"DB_PASSWORD_FILE", "hunter2"}, {"URL", "redis://:hunter2@h"}, {"DSN", "host=db password=hunter2"}, {"X", jwt}, {"CERT", pem},
-		{"traefik.http.middlewares.a.basicauth.users", "admin:" + hash}, {"HOOK", slack}, {"ID", "9f86d081884c7d659a2feaa0c55ad015"}, {"LOG_LEVEL", "token=abcdef"},
-		{"traefik.http.routers.x.rule", "Header(`X`, `" + jwt + "`)"}, {"JAVA_OPTS", "-Dx.password=hunter2"}, {"API_KEY_PORT", "abc"},
+		{"PASSWORD", "x"},
+		{"DB_PASSWORD_FILE", "hunter2"},
+		{"URL", "redis://:hunter2@h"},
+		{"DSN", "host=db password=hunter2"},
+		{"X", jwt},
+		{"CERT", pem},
+		{"traefik.http.middlewares.a.basicauth.users", "admin:" + hash},
+		{"HOOK", slack},
+		{"ID", "9f86d081884c7d659a2feaa0c55ad015"},
+		{"LOG_LEVEL", "token=abcdef"},
+		{"traefik.http.routers.x.rule", "Header(`X`, `" + jwt + "`)"},
+		{"JAVA_OPTS", "-Dx.password=hunter2"},
+		{"API_KEY_PORT", "abc"},
 	} {
 		for _, git := range []bool{true, false} {
 			if got, hidden := Value(c[0], c[1], git); got != Hidden || len(hidden) == 0 {
@@ -253,8 +277,12 @@ func TestOperatorsListShowsNamesAndNotShapes(t *testing.T) {
 	defer Allow(nil)
 	for _, c := range []struct{ name, text, want string }{
 		{"BUILD_KEY", "9f86d081884c7d659a2feaa0c55ad015", "9f86d081884c7d659a2feaa0c55ad015"},
-		{"build-key", "abc", "abc"}, {"acme.team", "red", "red"}, {"acme.token", "red", "red"},
-		{"acme.url", "redis://:hunter2@h", Hidden}, {"BUILD_KEY_2", "abc", Hidden}, {"team", "red", Hidden},
+		{"build-key", "abc", "abc"},
+		{"acme.team", "red", "red"},
+		{"acme.token", "red", "red"},
+		{"acme.url", "redis://:hunter2@h", Hidden},
+		{"BUILD_KEY_2", "abc", Hidden},
+		{"team", "red", Hidden},
 	} {
 		if got, _ := Value(c.name, c.text, false); got != c.want {
 			t.Errorf("%s=%s is %s, want %s", c.name, c.text, got, c.want)
@@ -373,8 +401,15 @@ func TestHiddenArgumentsNeverComeOut(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		canary := rapid.StringMatching(`[a-zA-Z0-9]{6,30}`).Draw(t, "canary")
 		list := rapid.SampledFrom([][]string{
-			{"serve", "--password", canary}, {"--token=" + canary}, {"sh", "-c", "x --secret " + canary + " y"}, {"CMD", "redis-cli", "-a", canary}, {"curl", "-u", "ada:" + canary},
-			{"x", "amqp://a:" + canary + "@h"}, {"X_KEY=" + canary, "run"}, {"-H", "X-Token: " + canary}, {"CMD-SHELL", "A_PASSWORD='" + canary + "' x"},
+			{"serve", "--password", canary},
+			{"--token=" + canary},
+			{"sh", "-c", "x --secret " + canary + " y"},
+			{"CMD", "redis-cli", "-a", canary},
+			{"curl", "-u", "ada:" + canary},
+			{"x", "amqp://a:" + canary + "@h"},
+			{"X_KEY=" + canary, "run"},
+			{"-H", "X-Token: " + canary},
+			{"CMD-SHELL", "A_PASSWORD='" + canary + "' x"},
 		}).Draw(t, "words")
 		for _, git := range []func(string) bool{nil, func(string) bool { return true }} {
 			shown, hidden := Words(list, git)

@@ -157,8 +157,10 @@ func TestEachWriteHasOneLineInTheAuditLog(t *testing.T) {
 		t.Errorf("delivered: %+v", d)
 	}
 	for _, one := range []struct{ begin, class string }{
-		{"refusal began update Service/db", "never"}, {"refusal ended update Service/db", "never"},
-		{"refusal began remove Service/gone removals removal-budget", "consent"}, {"refusal ended remove Service/gone removals removal-budget", "consent"},
+		{"refusal began update Service/db", "never"},
+		{"refusal ended update Service/db", "never"},
+		{"refusal began remove Service/gone removals removal-budget", "consent"},
+		{"refusal ended remove Service/gone removals removal-budget", "consent"},
 	} {
 		if e := w.one(entries, one.begin); e.Class != one.class || e.Guard == "" || e.Revision != second {
 			t.Errorf("%s: %+v", one.begin, e)
@@ -313,8 +315,15 @@ func TestAnAuditLogThatCannotBeOpenedIsAnErrorAtStart(t *testing.T) {
 		{w.home, "--audit-log: " + w.home + ": it is a directory"},
 	} {
 		for _, args := range [][]string{
-			{"run", "--listen", "", "--source", r.Dir}, {"apply", "--source", r.Dir}, {"hold", "all", "--reason", "x"}, {"resume", "all"}, {"confirm", "auditwrong"},
-			{"approve", "1234567", "removals"}, {"retry", "Service/web"}, {"unmanage", "Service/web"}, {"unlock", "--ring", w.path("ring")},
+			{"run", "--listen", "", "--source", r.Dir},
+			{"apply", "--source", r.Dir},
+			{"hold", "all", "--reason", "x"},
+			{"resume", "all"},
+			{"confirm", "auditwrong"},
+			{"approve", "1234567", "removals"},
+			{"retry", "Service/web"},
+			{"unmanage", "Service/web"},
+			{"unlock", "--ring", w.path("ring")},
 		} {
 			if out := w.want(2, append(args, "--host", w.host(), "--audit-log", c.file)...); !strings.Contains(out.errs, c.why) {
 				t.Errorf("%v: %s", args, out)

@@ -82,9 +82,16 @@ func TestTheRulesOfTheProxySuffice(t *testing.T) {
 	second := r.commit(harness.Message("another one", "Consent: removals"), map[string]string{"web.yaml": service("web", "image: app:2", "replicas: 1", "networks: [net]"), "conf.yaml": config("conf", "two"), "pass.yaml": secret("pass", "two")})
 	o.inSync(second)
 	for _, args := range [][]string{
-		{"diff", "--source", r.Dir}, {"status", "--source", r.Dir}, {"history", "--name", "filtered"}, {"apply", "--wait", "--source", r.Dir, "--config", w.path("operator.yaml")},
-		{"hold", "Service/web", "--reason", "x"}, {"resume", "Service/web"}, {"approve", second[:12], "restarts"}, {"confirm", "filtered"},
-		{"unmanage", "Service/web", "--name", "filtered"}, {"resume", "Service/web", "--name", "filtered"},
+		{"diff", "--source", r.Dir},
+		{"status", "--source", r.Dir},
+		{"history", "--name", "filtered"},
+		{"apply", "--wait", "--source", r.Dir, "--config", w.path("operator.yaml")},
+		{"hold", "Service/web", "--reason", "x"},
+		{"resume", "Service/web"},
+		{"approve", second[:12], "restarts"},
+		{"confirm", "filtered"},
+		{"unmanage", "Service/web", "--name", "filtered"},
+		{"resume", "Service/web", "--name", "filtered"},
 	} {
 		w.want(0, append(args, "--host", p.Host())...)
 	}

@@ -87,8 +87,16 @@ func TestNeeds(t *testing.T) {
 		label, value string
 		want         bool
 	}{
-		{"manager", "yes", true}, {"manager", "no", false}, {"manager", "", false}, {"Manager", "yes", false},
-		{"empty", "", true}, {"empty", "x", false}, {"team", "a", true}, {"team", "", true}, {"zone", "yes", false}, {"zone", "", false},
+		{"manager", "yes", true},
+		{"manager", "no", false},
+		{"manager", "", false},
+		{"Manager", "yes", false},
+		{"empty", "", true},
+		{"empty", "x", false},
+		{"team", "a", true},
+		{"team", "", true},
+		{"zone", "yes", false},
+		{"zone", "", false},
 	} {
 		if got := trusting.needs(c.label, c.value); got != c.want {
 			t.Errorf("%s=%s: %t", c.label, c.value, got)
