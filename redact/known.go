@@ -131,7 +131,7 @@ func tally(counts map[string]int, text string, by int) {
 
 // words returns the words of a name.
 func words(text string) []string {
-	return strings.FieldsFunc(text, func(r rune) bool { return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9') })
+	return strings.FieldsFunc(text, func(r rune) bool { return r < '0' || '9' < r && r < 'A' || 'Z' < r && r < 'a' || 'z' < r })
 }
 
 // value counts a value, in all its forms. Lines of a long value are values too, because texts are made of lines.

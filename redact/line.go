@@ -14,7 +14,7 @@ func visible(r rune) bool {
 
 // OneLine returns a text in which control characters, line breaks and terminal escapes are visible, as \n or \x1b.
 func OneLine(text string) string {
-	return seen(text, func(r rune) bool { return visible(r) })
+	return seen(text, visible)
 }
 
 // Lines does the same, and keeps line breaks and tabs.

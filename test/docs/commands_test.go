@@ -229,8 +229,8 @@ func TestEveryFlagExists(t *testing.T) {
 			}
 		}
 	}
-	// flags of docker, git, go and dockerd
-	for _, f := range []string{"--force-new-cluster", "--autolock", "--advertise-addr", "--force", "--help"} {
+	// flags of docker, git, go, dockerd and of a container's program
+	for _, f := range []string{"--force-new-cluster", "--autolock", "--advertise-addr", "--force", "--help", "--password"} {
 		known[f] = true
 	}
 	alone := regexp.MustCompile(`^(--[a-z-]+)(?:[ =].*)?$`)
