@@ -7,8 +7,9 @@ RUN go mod download
 COPY . .
 ARG VERSION=dev TARGETOS TARGETARCH
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -buildvcs=false -ldflags "-s -w -X main.release=$VERSION" -o /rootfs/swarm-operator ./cmd/swarm-operator
-# /tmp takes the clone of a remote source.
-RUN mkdir -p /rootfs/etc/ssl/certs && cp /etc/ssl/certs/ca-certificates.crt /rootfs/etc/ssl/certs/ && mkdir -m 1777 /rootfs/tmp
+# /tmp takes the clone of a remote source, and /var/lib/swarm-operator what the operator keeps.
+RUN mkdir -p /rootfs/etc/ssl/certs && cp /etc/ssl/certs/ca-certificates.crt /rootfs/etc/ssl/certs/ && mkdir -m 1777 /rootfs/tmp && \
+    mkdir -p /rootfs/var/lib && mkdir -m 0700 /rootfs/var/lib/swarm-operator && chown 65532:65532 /rootfs/var/lib/swarm-operator
 
 FROM scratch
 ARG VERSION=dev REVISION

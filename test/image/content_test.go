@@ -114,6 +114,7 @@ func TestTheImageHoldsOneProgramAndCertificates(t *testing.T) {
 	want := map[string]string{
 		"etc/": "0755 0:0", "etc/ssl/": "0755 0:0", "etc/ssl/certs/": "0755 0:0", "etc/ssl/certs/ca-certificates.crt": "0644 0:0",
 		"tmp/": "1777 0:0", "swarm-operator": "0755 0:0",
+		"var/": "0755 0:0", "var/lib/": "0755 0:0", "var/lib/swarm-operator/": "0700 65532:65532",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -17,11 +17,20 @@ func TestUnitFile(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "config"), []byte("sources: [{location: /nowhere, mode: nonsense}]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	text := string(readFile(t, deployFile(t, "swarm-operator.service")))
+	for _, line := range shared {
+		if !strings.Contains(text, "\n"+line+"\n") {
+			t.Errorf("it does not say %s", line)
+		}
+	}
 	start := exec.CommandContext(t.Context(), binary, strings.Fields(strings.ReplaceAll(args, "${CREDENTIALS_DIRECTORY}", dir))...)
 	if out, err := start.CombinedOutput(); err == nil || !strings.Contains(string(out), `sources[0].mode: "nonsense"`) {
 		t.Errorf("%s says %s, %v", args, out, err)
 	}
 }
+
+// shared are settings that both units have: they keep files in the same directory, so they must be the same user.
+var shared = []string{"StateDirectory=swarm-operator", "StateDirectoryMode=0700", "User=swarm-operator", "UMask=0077"}
 
 func TestUnitFileOfTheUnlockHelper(t *testing.T) {
 	args := unit(t, "swarm-operator-unlock.service")
@@ -31,7 +40,7 @@ func TestUnitFileOfTheUnlockHelper(t *testing.T) {
 		t.Errorf("%s says %s, %v", args, help, err)
 	}
 	text := string(readFile(t, deployFile(t, "swarm-operator-unlock.service")))
-	for _, line := range []string{"StateDirectory=swarm-operator", "StateDirectoryMode=0700", "User=swarm-operator", "UMask=0077"} {
+	for _, line := range shared {
 		if !strings.Contains(text, "\n"+line+"\n") {
 			t.Errorf("it does not say %s", line)
 		}

@@ -14,16 +14,19 @@ import (
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 )
 
-// file is a file or directory of a layer. It belongs to root and has a fixed time, so a layer changes only with its
-// content.
+// file is a file or directory of a layer. It has a fixed time, so a layer changes only with its content.
 type file struct {
 	path string // a directory ends with a slash
 	mode int64
 	data []byte
+	id   int // of its user and group; 0 is root
 }
 
-// baseLayer returns the layer that hardly ever changes. It has the certificates, and a place for the clone of a remote
-// source.
+// user is who the operator is: USER in the Dockerfile.
+const user = 65532
+
+// baseLayer returns the layer that hardly ever changes. It has the certificates, a place for the clone of a remote source,
+// and one for what the operator keeps. A volume that is mounted there belongs to whom the directory belongs to.
 func baseLayer() (v1.Layer, error) {
 	return layer([]file{
 		{path: "etc/", mode: 0o755},
@@ -31,6 +34,9 @@ func baseLayer() (v1.Layer, error) {
 		{path: "etc/ssl/certs/", mode: 0o755},
 		{path: "etc/ssl/certs/ca-certificates.crt", mode: 0o644, data: roots()},
 		{path: "tmp/", mode: 0o1777},
+		{path: "var/", mode: 0o755},
+		{path: "var/lib/", mode: 0o755},
+		{path: "var/lib/swarm-operator/", mode: 0o700, id: user},
 	})
 }
 
@@ -68,7 +74,7 @@ func layer(files []file) (v1.Layer, error) {
 func archive(to io.Writer, files []file) error {
 	w := tar.NewWriter(to)
 	for _, f := range files {
-		h := &tar.Header{Name: f.path, Mode: f.mode, Size: int64(len(f.data)), ModTime: time.Unix(0, 0), Typeflag: tar.TypeReg, Format: tar.FormatUSTAR}
+		h := &tar.Header{Name: f.path, Mode: f.mode, Size: int64(len(f.data)), Uid: f.id, Gid: f.id, ModTime: time.Unix(0, 0), Typeflag: tar.TypeReg, Format: tar.FormatUSTAR}
 		if f.data == nil {
 			h.Typeflag = tar.TypeDir
 		}
