@@ -103,6 +103,7 @@ func (w *world) one(entries []entry, begin string) entry {
 func TestEachWriteHasOneLineInTheAuditLog(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
+	w.changesNodes() // and the Cluster
 	p := w.proxy()
 	log := w.path("audit.log")
 	r := w.repo("audited", map[string]string{

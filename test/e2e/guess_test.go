@@ -52,6 +52,7 @@ func (w *world) shown() (text string, salts [][]byte) {
 func TestSecretsCannotBeGuessedFromTheAPI(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
+	w.changesNodes() // and the Cluster
 	key, sink := w.path("hash.key"), w.path("token")
 	if err := os.WriteFile(key, []byte(strings.Repeat("0123456789abcdef", 4)), 0o400); err != nil {
 		t.Fatal(err)
