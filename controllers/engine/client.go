@@ -73,7 +73,7 @@ func Open(o Options) (*Client, error) {
 		creds: creds, base: base, fixed: fixed, services: newListMemo(), events: defaultRetry(),
 	}
 	c.http = &http.Client{CheckRedirect: client.CheckRedirect, Transport: &transport{
-		base: base, host: c.host, timeout: o.CallTimeout, log: o.Logger, observe: o.Observe, header: header, version: c.sawVersion,
+		base: base, host: c.host, timeout: o.CallTimeout, log: o.Logger, observe: o.Observe, header: header, version: c.sawVersion, limits: o.limits,
 	}}
 	return c, nil
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -24,12 +25,16 @@ func tooLong(what string, most int64) error {
 	return fmt.Errorf("%w: %s is longer than %d MiB, which is the most that is read; is it a docker engine, and what is between it and here?", errTooLong, what, most>>20)
 }
 
-// most returns how many bytes the answer to a call may have.
-func most(method, route string) int64 {
+// limits are how many bytes the answer to a list and any other answer may have. The zero value means mostListed and
+// mostAnswered.
+type limits struct{ listed, answered int64 }
+
+// of returns how many bytes the answer to a call may have.
+func (l limits) of(method, route string) int64 {
 	if words, is := routeWords[route[1:]]; method == http.MethodGet && is && words != nil {
-		return mostListed
+		return cmp.Or(l.listed, mostListed)
 	}
-	return mostAnswered
+	return cmp.Or(l.answered, mostAnswered)
 }
 
 // limited reads at most so many bytes, and fails if there are more.

@@ -30,6 +30,8 @@ type Options struct {
 	Logger    logr.Logger
 	Observe   func(Call) // called once per HTTP call, from any goroutine; nil means no observer
 	UserAgent string
+
+	limits limits // smaller ones are for tests: an answer of the usual size takes them a minute
 }
 
 // TLS holds the docker CLI's flags of these names. Values that are not set come from DOCKER_TLS, DOCKER_TLS_VERIFY,

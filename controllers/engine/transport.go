@@ -32,6 +32,7 @@ type transport struct {
 	observe func(Call)
 	header  http.Header // docker config's HttpHeaders
 	version func(server string)
+	limits  limits
 }
 
 // call is one request under way.
@@ -94,7 +95,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	b := &body{ReadCloser: resp.Body, call: c}
 	if b.from = b.ReadCloser; !c.streams {
-		b.from = &limited{from: b.ReadCloser, what: "the answer", most: most(c.method, c.route)}
+		b.from = &limited{from: b.ReadCloser, what: "the answer", most: t.limits.of(c.method, c.route)}
 	}
 	resp.Body = b
 	return resp, nil

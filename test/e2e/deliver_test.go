@@ -278,8 +278,8 @@ func TestThePlanShowsWhatGoesToSinks(t *testing.T) {
 	if err := os.Remove(canary); err != nil {
 		t.Fatal(err)
 	}
-	r.commit("another token", map[string]string{"c.yaml": cluster("joinTokens: {worker: {rotation: {epoch: 1}, sinks: [disk, vault]}}", "autolock: {enabled: true, escrow: key}")})
-	o.condition("InSync", true)
+	put := r.commit("another token", map[string]string{"c.yaml": cluster("joinTokens: {worker: {rotation: {epoch: 1}, sinks: [disk, vault]}}", "autolock: {enabled: true, escrow: key}")})
+	o.inSync(put)
 	rotated := r.commit("another token again", map[string]string{"c.yaml": cluster("joinTokens: {worker: {rotation: {epoch: 2}, sinks: [disk, vault]}}", "autolock: {enabled: true, escrow: key}")})
 	o.condition("TokensNotDelivered", true)
 	w.eventually(func() error {

@@ -114,6 +114,10 @@ func (w *world) repo(service string) *repo {
 		w.Fatal(err)
 	}
 	out := &repo{r, w, service}
+	// Tests share the swarm, and a source is known by its repository.
+	if err := r.Write(map[string]string{".swarm-operator.yaml": "name: " + service + "\n"}); err != nil {
+		w.Fatal(err)
+	}
 	out.commit("app:1")
 	return out
 }
