@@ -47,7 +47,8 @@ func (r *Run) Pending() []plan.Delivery {
 }
 
 // OnRecord returns what is still to be delivered by the source's memory alone, for an operator that only observes. It
-// asks neither an engine for a key nor a sink for what it has, because others may see what such an operator reads, and sinks may be elsewhere.
+// asks neither an engine for a key nor a sink for what it has, because others may see what such an operator reads, and
+// sinks may be elsewhere.
 func (a *Actor) OnRecord(run *Run) []plan.Delivery {
 	var out []plan.Delivery
 	to := decide.SinksOf(run.Entries)
@@ -79,8 +80,9 @@ const (
 )
 
 // notDelivered reads the join tokens and the unlock key, if manifests state sinks for them. It returns a Delivery for
-// each sink that does not have the present value, by the record of what was delivered and by a look at the sink. It returns nil if the memory
-// has no salt, because then nothing is going to be written. The operator keeps the values only until they are delivered, and shows them nowhere else.
+// each sink that does not have the present value, by the record of what was delivered and by a look at the sink. It
+// returns nil if the memory has no salt, because then nothing is going to be written. The operator keeps the values only
+// until they are delivered, and shows them nowhere else.
 func (a *Actor) notDelivered(ctx context.Context, run *Run) ([]Delivery, error) {
 	to := decide.SinksOf(run.Entries)
 	if len(to) == 0 || run.Memory.Salt == nil {
