@@ -110,7 +110,7 @@ func TestProblemsOfClusters(t *testing.T) {
 		{"a token twice to one place", tokens(&v1.JoinToken{Sinks: []string{"a", "a"}}, nil), "spec.joinTokens.worker.sinks[1]: is stated twice: also by spec.joinTokens.worker.sinks[0]"},
 		{"locked", lock(v1.Autolock{Enabled: ptr(true), Rotation: &v1.Rotation{Epoch: ptr(uint64(1))}, Escrow: key}), ""},
 		{"locked, and nobody has the key", lock(v1.Autolock{Enabled: ptr(true)}), "spec.autolock.escrow: is missing: the swarm makes the unlock key, and without one that is kept nobody can start a manager again"},
-		{"locked, and the key goes into a file", lock(v1.Autolock{Enabled: ptr(true), Escrow: "/root/.ssh/authorized_keys"}), `spec.autolock.escrow: "/root/.ssh/authorized_keys" is not a name in sinks: of the operator's configuration: ` + v1.ConfiguredNames},
+		{"locked, and the key goes into a file", lock(v1.Autolock{Enabled: ptr(true), Escrow: "/etc/cron.d/job"}), `spec.autolock.escrow: "/etc/cron.d/job" is not a name in sinks: of the operator's configuration: ` + v1.ConfiguredNames},
 		{
 			"tokens for a program, a URL and what is long", tokens(&v1.JoinToken{Sinks: []string{"../bin/sh", "https://x", strings.Repeat("a", 64)}}, nil),
 			`spec.joinTokens.worker.sinks[0]: "../bin/sh" is not a name in sinks: of the operator's configuration: ` + v1.ConfiguredNames + "\n" +

@@ -46,7 +46,8 @@ type runFlags struct {
 	opened
 }
 
-// opened is what the files say that the flags name. It is read when run starts, and each time that it starts anew.
+// opened is the content of the files that flags name. They are read when run starts, and again when its configuration
+// has changed.
 type opened struct {
 	outside config.Named
 	guards  *revisions.Guards

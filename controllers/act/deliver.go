@@ -81,8 +81,8 @@ const (
 
 // notDelivered reads the join tokens and the unlock key, if manifests state sinks for them. It returns a Delivery for
 // each sink that does not have the present value, by the record of what was delivered and by a look at the sink. It
-// returns nil if the memory has no salt, because then nothing is going to be written. The operator keeps the values only
-// until they are delivered, and shows them nowhere else.
+// returns nil if the memory has no salt, because then nothing is going to be written. The operator forgets the
+// values when they are delivered, and shows them to nobody but the sinks.
 func (a *Actor) notDelivered(ctx context.Context, run *Run) ([]Delivery, error) {
 	to := decide.SinksOf(run.Entries)
 	if len(to) == 0 || run.Memory.Salt == nil {

@@ -118,7 +118,8 @@ func TestStepsThatMakeATokenOrKey(t *testing.T) {
 	}
 }
 
-// What exists comes first. What steps make goes to each sink of that token or key, and nothing else does.
+// Due lists first what exists and has to be delivered. Then it lists each token or key that a step makes, once for each
+// of its sinks.
 func TestWhatIsDueNamesEachSink(t *testing.T) {
 	run := about(nil, state.Memory{})
 	run.Entries = []kinds.Entry{{Object: &v1.Cluster{Spec: v1.ClusterSpec{

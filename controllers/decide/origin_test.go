@@ -12,8 +12,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
-// Whether a revision is of the source follows from where its history begins, or from the place of a directory, and from
-// nothing else.
+// A revision is of the source if its history begins where the source's does. Without a history, the place of the
+// directory decides.
 func TestWhetherARevisionIsOfTheSource(t *testing.T) {
 	const root, stranger = "1111111111111111111111111111111111111111", "2222222222222222222222222222222222222222"
 	repository, shallow, directory := state.Origin{Roots: []string{root}}, state.Origin{Roots: []string{root}, Cut: true}, state.Origin{Place: "/srv/shop"}
@@ -74,7 +74,8 @@ func TestWhetherARevisionIsOfTheSource(t *testing.T) {
 	}
 }
 
-// It is asked where a history begins only if nothing else tells whose it is.
+// The beginning of a history is looked for only if the revision is neither in force, nor older or newer than the one
+// that is.
 func TestWhenItIsAskedWhereAHistoryBegins(t *testing.T) {
 	known := state.Origin{Roots: []string{"root"}}
 	rewrote := Compared{Rewrote: &state.Rewrite{From: "old"}}

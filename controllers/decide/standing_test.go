@@ -110,8 +110,8 @@ func TestTheNumbersOfNodesOnRecord(t *testing.T) {
 	}
 }
 
-// No event tells when a role or a root has changed, or when a node may be written to at last. So the next run lists what
-// this one waits for, and nothing else.
+// No event tells when a role or a root has changed, or when a node may be written to at last. So the next run lists
+// the objects that this one waits for, and no others.
 func TestWhatTheNextRunHasToList(t *testing.T) {
 	nodes, both := []string{v1.KindNode}, []string{v1.KindNode, v1.KindCluster}
 	node, web := v1.Key{Kind: v1.KindNode, Name: "b"}, svc("web")
