@@ -96,8 +96,15 @@ func pairSeeds() []uint64 {
 	for i := range n {
 		out = append(out, uint64(max(0, turn.Commits())*n+i+1))
 	}
+	if *full {
+		out = append(out, foundSomething...)
+	}
 	return out
 }
+
+// foundSomething are seeds that once showed a fault, of the operator or of this test. With -full they run each time.
+// In 1277 a service waits for a host port until somebody agrees to remove what has it, and nobody does.
+var foundSomething = []uint64{1277}
 
 func runPair(w *world, p pair) {
 	c := &paired{world: w, pair: p, trace: newTrace()}
@@ -240,7 +247,7 @@ func (c *paired) settled(hash string, r revision) error {
 		}
 		image := short(s.Spec.TaskTemplate.ContainerSpec.Image)
 		paused := s.UpdateStatus != nil && (s.UpdateStatus.State == swarm.UpdateStatePaused || s.UpdateStatus.State == swarm.UpdateStateRollbackPaused)
-		if n := c.running(s.Spec.Name); good(image) && !paused && n != int(replicas(s)) {
+		if n := c.running(s.Spec.Name); good(image) && !paused && n != int(replicas(s)) && !waitsForConsent(report, s.Spec.Name) {
 			return fmt.Errorf("%s runs %d tasks of %d", s.Spec.Name, n, replicas(s))
 		}
 	}
@@ -248,6 +255,13 @@ func (c *paired) settled(hash string, r revision) error {
 		return fmt.Errorf("left to do: %s %s", s.Op, s.Object)
 	}
 	return nil
+}
+
+// waitsForConsent reports whether a service finds no place until somebody agrees to remove what is in its way.
+func waitsForConsent(r harness.Report, service string) bool {
+	return slices.ContainsFunc(r.Refused, func(f harness.Refusal) bool {
+		return f.Class == "consent" && strings.Contains(f.Why, "Service/"+service+" finds no place")
+	})
 }
 
 // plannedText is the part of diff's JSON that this test reads.
