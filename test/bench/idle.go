@@ -10,7 +10,7 @@ import (
 const (
 	// resync is how often the daemon looks in this measurement. It is long enough for quiet in between, however slow
 	// the machine.
-	resync = 3 * time.Second
+	resync = 5 * time.Second
 	// following is longer than the daemon waits before it looks again at what it has just begun to follow.
 	following = 2 * time.Second
 )
@@ -26,6 +26,10 @@ func resynced(ctx context.Context, w *world, t *table) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.stop()) }()
+	// Until then a look may ask for the tasks of what it still follows.
+	if err := w.traffic.quiet(ctx, w.span(following)); err != nil {
+		return err
+	}
 	before, err := d.cpu()
 	if err != nil {
 		return err

@@ -10,8 +10,10 @@ import (
 	"time"
 )
 
-// manySecrets is how many secrets are compared.
-const manySecrets = 100
+// mostSecrets is how many secrets are compared at most. In a small world there are no more than services.
+const mostSecrets = 100
+
+func (w *world) secrets() int { return min(w.n, mostSecrets) }
 
 const secretManifest = `apiVersion: swarm-operator.io/v1
 kind: Secret
@@ -20,7 +22,7 @@ spec: {data: "password %[2]d of %[1]s"}
 ---
 `
 
-// secrets measures what it costs to know a hundred secrets again: with a key, also beside all services, and without one.
+// secrets measures what it costs to know secrets again: with a key, also beside all services, and without one.
 func secrets(ctx context.Context, w *world, t *table) error {
 	key := filepath.Join(w.dir, "hash.key")
 	if err := os.WriteFile(key, []byte(strings.Repeat("0123456789abcdef", 4)), 0o400); err != nil {
@@ -39,7 +41,7 @@ func secrets(ctx context.Context, w *world, t *table) error {
 	if err != nil {
 		return err
 	}
-	if err := w.repository.add("secrets.yaml", secretFile("bench")); err != nil {
+	if err := w.repository.add("secrets.yaml", w.secretFile("bench")); err != nil {
 		return err
 	}
 	beside, alone := keyed(w.repository.dir), keyed(few)
@@ -66,7 +68,7 @@ func secrets(ctx context.Context, w *world, t *table) error {
 			}
 		}
 	}
-	what := fmt.Sprintf("nothing to do, with %d secrets and --hash-key-file: cold diff", manySecrets)
+	what := fmt.Sprintf("nothing to do, with %d secrets and --hash-key-file: cold diff", w.secrets())
 	if w.docker != "" {
 		r := ratios(all.took, docker.took)
 		t.add(what, ms(median(all.took)), "docker service ls "+ms(median(docker.took)), ratio2(r), target(r, 2, "2"))
@@ -74,10 +76,10 @@ func secrets(ctx context.Context, w *world, t *table) error {
 		t.add(what, ms(median(all.took)), "docker service ls: there is no docker CLI on this machine", "", "")
 	}
 	t.add("", "", "bare ping, info and 4 lists, decoded, a process "+ms(median(bare.took)), ratio2(ratios(all.took, bare.took)), "")
-	more := perSecret(with.took, without.took)
-	t.add("  without a key: for each secret, more", ms(more), fmt.Sprintf("cold diff of %d secrets alone: %s with a key, %s without", manySecrets, ms(median(with.took)), ms(median(without.took))),
+	more := w.perSecret(with.took, without.took)
+	t.add("  without a key: for each secret, more", ms(more), fmt.Sprintf("cold diff of %d secrets alone: %s with a key, %s without", w.secrets(), ms(median(with.took)), ms(median(without.took))),
 		"", target(float64(more), float64(20*time.Millisecond), "20 ms"))
-	cpu := perSecret(with.cpu, without.cpu)
+	cpu := w.perSecret(with.cpu, without.cpu)
 	t.add("  CPU of it", ms(cpu), "", "", "")
 	calls, _, _, err := w.count(w.command(ctx, w.counted, "apply", "--hash-key-file", key))
 	if err != nil {
@@ -88,10 +90,10 @@ func secrets(ctx context.Context, w *world, t *table) error {
 }
 
 // perSecret returns the median of what the rounds took longer, divided by the number of secrets.
-func perSecret(with, without []time.Duration) time.Duration {
+func (w *world) perSecret(with, without []time.Duration) time.Duration {
 	var out []time.Duration
 	for i := range with {
-		out = append(out, (without[i]-with[i])/manySecrets)
+		out = append(out, (without[i]-with[i])/time.Duration(w.secrets()))
 	}
 	return median(out)
 }
@@ -105,12 +107,12 @@ func (w *world) secretsOf(name string) (string, error) {
 	if err := os.WriteFile(filepath.Join(dir, ".swarm-operator.yaml"), []byte("name: "+name+"\n"), 0o644); err != nil {
 		return "", err
 	}
-	return dir, os.WriteFile(filepath.Join(dir, "secrets.yaml"), []byte(secretFile(name)), 0o644)
+	return dir, os.WriteFile(filepath.Join(dir, "secrets.yaml"), []byte(w.secretFile(name)), 0o644)
 }
 
-func secretFile(source string) string {
+func (w *world) secretFile(source string) string {
 	var b strings.Builder
-	for i := range manySecrets {
+	for i := range w.secrets() {
 		fmt.Fprintf(&b, secretManifest, source, i)
 	}
 	return b.String()
