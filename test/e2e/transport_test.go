@@ -177,7 +177,9 @@ func (w *world) none() {
 }
 
 // sshd serves one engine, as a machine with the docker CLI does, and returns its address. It is in a network of its
-// own, as on another machine. It does the same for everyone who has the key: docker may talk to the engine.
+// own, as on another machine. It does the same for everyone who has the key: docker may talk to the engine. Its shells
+// have an empty home: what the person who runs the tests has in theirs, such as a .bashrc that waits for a lock, would
+// run before docker does.
 func (w *world) sshd(dir, node string, index int) (address string) {
 	w.Helper()
 	docker, err := exec.LookPath("docker")
@@ -204,8 +206,10 @@ UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 MaxStartups 100
+PermitUserRC no
+SetEnv HOME=%s
 ForceCommand %s -H %s system dial-stdio
-`, address, dir, dir, docker, w.swarm.Host(node))
+`, address, dir, dir, w.TempDir(), docker, w.swarm.Host(node))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		w.Fatal(err)
 	}
