@@ -97,7 +97,7 @@ func TestANewerMemoryNamesItsConfig(t *testing.T) {
 func TestDamageIsOverWhenAPersonConfirms(t *testing.T) {
 	c := open(t)
 	s := state.NewStore("shop", c)
-	first := save(t, s, state.Found{}, large(t))
+	first := save(t, s, state.Found{}, large(t, many))
 	for _, damage := range []struct {
 		name string
 		do   func(found state.Found)
@@ -129,7 +129,7 @@ func TestDamageIsOverWhenAPersonConfirms(t *testing.T) {
 			t.Errorf("%s: afterwards %q at %d", damage.name, after.Damage("shop"), after.Sequence)
 		}
 	}
-	if n := len(find(t, s, c).Memory.Adopted); n < 1700 || n >= len(first.Memory.Adopted) {
+	if n := len(find(t, s, c).Memory.Adopted); n < many*3/4 || n >= len(first.Memory.Adopted) {
 		t.Errorf("of %d objects %d are on record after one shard was lost", len(first.Memory.Adopted), n)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-git/go-git/v5/plumbing"
+
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
 
@@ -44,10 +46,11 @@ func run(t testing.TB, clock *int64, dir string, args ...string) string {
 		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0",
 		"GIT_AUTHOR_NAME=Ann Author", "GIT_AUTHOR_EMAIL=ann@example.com", "GIT_AUTHOR_DATE="+date,
 		"GIT_COMMITTER_NAME=Carl Committer", "GIT_COMMITTER_EMAIL=carl@example.com", "GIT_COMMITTER_DATE="+date,
-		"GIT_CONFIG_COUNT=3",
+		"GIT_CONFIG_COUNT=4",
 		"GIT_CONFIG_KEY_0=init.defaultBranch", "GIT_CONFIG_VALUE_0=main",
 		"GIT_CONFIG_KEY_1=protocol.file.allow", "GIT_CONFIG_VALUE_1=always",
 		"GIT_CONFIG_KEY_2=gc.auto", "GIT_CONFIG_VALUE_2=0",
+		"GIT_CONFIG_KEY_3=maintenance.auto", "GIT_CONFIG_VALUE_3=false", // else each commit starts one more process
 	)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -87,6 +90,21 @@ func (r *repo) commit(name, content, message string) string {
 	r.write(name, content)
 	r.git("add", "-A")
 	r.git("commit", "-q", "-m", message)
+	return r.head()
+}
+
+// head returns the commit at HEAD. It reads git's files if they say it, because starting a git takes longer than most of
+// what is tested.
+func (r *repo) head() string {
+	r.t.Helper()
+	dir := filepath.Join(r.dir, ".git")
+	text, err := os.ReadFile(filepath.Join(dir, "HEAD"))
+	if ref, ok := strings.CutPrefix(string(text), "ref: "); ok && err == nil {
+		text, err = os.ReadFile(filepath.Join(dir, strings.TrimSpace(ref)))
+	}
+	if hash := strings.TrimSpace(string(text)); err == nil && plumbing.IsHash(hash) {
+		return hash
+	}
 	return r.git("rev-parse", "HEAD")
 }
 

@@ -87,8 +87,8 @@ func TestHostileCommits(t *testing.T) {
 			if err == nil {
 				_, _ = fs.ReadDir(c.Tree, ".")
 				_, _ = c.Lines("Consent")
-				_, _ = s.Log(t.Context(), r.git("rev-parse", "HEAD"), hash, 10)
-				_, _ = s.IsAncestor(t.Context(), r.git("rev-parse", "HEAD"), hash)
+				_, _ = s.Log(t.Context(), r.head(), hash, 10)
+				_, _ = s.IsAncestor(t.Context(), r.head(), hash)
 			} else if strings.Contains(err.Error(), "xxx") {
 				t.Errorf("quotes the commit: %v", err)
 			}

@@ -125,7 +125,7 @@ func TestWhereAShallowHistoryBegins(t *testing.T) {
 	side := r.commit("s", "1", "side")
 	r.git("checkout", "-q", "main")
 	r.git("merge", "-q", "--no-ff", "-m", "merge", "side")
-	merge := r.git("rev-parse", "HEAD")
+	merge := r.head()
 	for _, c := range []struct {
 		depth string
 		known []string

@@ -41,19 +41,19 @@ func TestWatch(t *testing.T) {
 		"commit": {checkout, func(_ *testing.T, r *repo, _ string) string { return r.commit("a", "2", "second") }},
 		"amend": {checkout, func(_ *testing.T, r *repo, _ string) string {
 			r.git("commit", "-q", "--amend", "-m", "x")
-			return r.git("rev-parse", "HEAD")
+			return r.head()
 		}},
 		"reset": {checkout, func(_ *testing.T, r *repo, _ string) string {
 			r.git("reset", "-q", "--hard", "HEAD~1")
-			return r.git("rev-parse", "HEAD")
+			return r.head()
 		}},
 		"switch": {checkout, func(_ *testing.T, r *repo, _ string) string {
 			r.git("checkout", "-q", "old")
-			return r.git("rev-parse", "HEAD")
+			return r.head()
 		}},
 		"detach": {checkout, func(_ *testing.T, r *repo, _ string) string {
 			r.git("checkout", "-q", "HEAD~1")
-			return r.git("rev-parse", "HEAD")
+			return r.head()
 		}},
 		"a packed ref": {packedRefs, func(_ *testing.T, r *repo, _ string) string { return r.commit("a", "2", "second") }},
 		"commit, then gc": {checkout, func(_ *testing.T, r *repo, _ string) string {
@@ -143,7 +143,7 @@ func TestWatchSeesEachOfManyChanges(t *testing.T) {
 	if err := os.Rename(r.dir+".gone", r.dir); err != nil {
 		t.Fatal(err)
 	}
-	awaitHead(t, s, woken, hash(r.git("rev-parse", "HEAD")))
+	awaitHead(t, s, woken, hash(r.head()))
 	awaitHead(t, s, woken, hash(r.commit("a", "4", "fourth")))
 	removeAll(t, filepath.Dir(r.dir)) // and the directory above it
 	awaitHead(t, s, woken, func(_ git.Commit, err error) bool { return errors.Is(err, git.ErrNotFound) })
@@ -276,7 +276,7 @@ func TestWatchWakesSoonAfterAChange(t *testing.T) {
 	s := open(t, r.dir, eventsOnly)
 	head(t, s)
 	woken := s.Watch(t.Context())
-	first, second := r.git("rev-parse", "HEAD~1"), r.git("rev-parse", "HEAD")
+	first, second := r.git("rev-parse", "HEAD~1"), r.head()
 	ref := filepath.Join(r.dir, ".git/refs/heads/main")
 	best := time.Hour
 	for i := range 20 {
