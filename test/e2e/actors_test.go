@@ -119,7 +119,7 @@ func TestActorsActOneAtATimeWhateverHappensToThem(t *testing.T) {
 	case n == 0 && *full:
 		n = len(disturbances)
 	case n == 0:
-		n = (len(disturbances) + 1) / 2
+		n = (len(disturbances) + 2) / 3
 		first = max(0, turn.Commits()) * n
 	}
 	swarms := max(2, (n+mostRounds-1)/mostRounds)

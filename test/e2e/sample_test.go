@@ -110,12 +110,7 @@ func everySecond[T any](cases []T) []T {
 	if *full || len(cases) < 2 {
 		return cases
 	}
-	n := max(0, turn.Commits())
-	var out []T
-	for i := (n + n/turn.Turns) % 2; i < len(cases); i += 2 {
-		out = append(out, cases[i])
-	}
-	return out
+	return turn.Part(2, cases)
 }
 
 // everySecondOf does the same for cases with names.

@@ -48,4 +48,25 @@ var Commits = sync.OnceValue(func() int {
 	return n
 })
 
+// Full reports whether everything has its turn, as in make e2e-full.
+func Full() bool { return os.Getenv("E2E_FULL") != "" }
+
+// Part returns every n-th case. The next commit takes others, and n commits in a row take all. If there are fewer than n
+// cases, or Full, it returns all. The one that begins changes from round to round of the turns too, so that whatever
+// has a turn of its own meets all cases.
+func Part[T any](n int, cases []T) []T {
+	if Full() || len(cases) < n {
+		return cases
+	}
+	return part(n, max(0, Commits()), cases)
+}
+
+func part[T any](n, commits int, cases []T) []T {
+	var out []T
+	for i := (commits + commits/Turns) % n; i < len(cases); i += n {
+		out = append(out, cases[i])
+	}
+	return out
+}
+
 func of(n int) int { return (n%Turns + Turns) % Turns }
