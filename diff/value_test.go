@@ -12,6 +12,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/redact"
+	"github.com/swarm-operator/swarm-operator/test/generate"
 )
 
 // shownTo compares a service as it is in the swarm with its manifest, and returns each field as both readers see it.
@@ -175,45 +176,18 @@ func TestFactsOfAnObject(t *testing.T) {
 	}
 }
 
-// every returns an empty object of each kind.
-func every() []v1.Object {
-	return []v1.Object{&v1.Service{}, &v1.Network{}, &v1.Config{}, &v1.Secret{}, &v1.Cluster{}, &v1.Node{}, &v1.NodeSet{}}
-}
-
-// plant puts a text into each map of strings and each command of a value, as far down as it goes.
-func plant(v reflect.Value, text func() string) {
-	switch {
-	case v.Type() == reflect.TypeFor[v1.StringList]() || v.Type() == reflect.TypeFor[v1.HealthTest]():
-		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
-		v.Index(0).SetString("CMD")
-		v.Index(1).SetString(text())
-	case v.Kind() == reflect.Map:
-		v.Set(reflect.MakeMap(v.Type()))
-		v.SetMapIndex(reflect.ValueOf("name").Convert(v.Type().Key()), reflect.ValueOf(text()).Convert(v.Type().Elem()))
-	case v.Kind() == reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
-		plant(v.Elem(), text)
-	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct:
-		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
-		plant(v.Index(0), text)
-	case v.Kind() == reflect.Struct && v.Type() != reflect.TypeFor[v1.Content]():
-		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
-				plant(v.Field(i), text)
-			}
-		}
-	}
-}
-
 // Nobody but git's reader sees free text of any kind, whatever it is and whichever field it is in. What the engine and
 // tasks repeat of it is replaced.
 func TestFreeTextOfNoKindComesOut(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		for _, object := range every() {
+		for _, object := range generate.Every() {
 			var canaries []string
-			plant(reflect.ValueOf(object).Elem(), func() string {
+			canary := func() string {
 				canaries = append(canaries, rapid.StringMatching(`[A-Za-z0-9]{10,40}!`).Draw(t, "canary"))
 				return canaries[len(canaries)-1]
+			}
+			generate.Plant(object, generate.Texts{
+				Values: func(string) map[string]string { return map[string]string{"name": canary()} }, Words: func(string) []string { return []string{canary()} },
 			})
 			shape, known, shown := NewShape(object), redact.NewKnown(), ""
 			for _, git := range []bool{true, false} {
@@ -256,7 +230,7 @@ func TestEveryOtherTextIsNoFreeText(t *testing.T) {
 		spec.joinTokens.worker.sinks spec.joinTokens.manager.sinks spec.managers.candidates.hostnames spec.managers.candidates.ids spec.selector.hostnames`) {
 		structural[path] = true
 	}
-	for _, object := range every() {
+	for _, object := range generate.Every() {
 		for _, l := range texts(reflect.TypeOf(object).Elem().Field(1).Type, "spec") {
 			if v := valueOf(Leaf{Type: l}, true); v.form == plainForm && !structural[l] {
 				t.Errorf("%T: %s is a text that is shown to everybody: list it, or make it free text", object, l)
