@@ -101,7 +101,7 @@ func parallel(n int, do func(i int)) {
 	var next atomic.Int64
 	var group sync.WaitGroup
 	for range workers {
-		group.Go(func() {
+		group.Go(func() { // do recovers
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				do(i)
 			}

@@ -21,6 +21,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/digests"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 	"github.com/swarm-operator/swarm-operator/controllers/revisions"
 	"github.com/swarm-operator/swarm-operator/controllers/runner"
 	"github.com/swarm-operator/swarm-operator/controllers/server"
@@ -160,18 +161,18 @@ func (f *runFlags) once(cmd *cobra.Command, w *watched) error {
 		end()
 		work.Wait()
 	}()
-	work.Go(func() {
+	work.Go(rescue.Clean(func() {
 		if w.watch(ctx, board, log) {
 			log.Info("the configuration has changed; starting anew with it")
 			end()
 		}
-	})
+	}))
 	if f.http.listen != "" { // serve before the source can be opened: the process works, and says what it waits for
 		serve, err := f.serving(w, knownOf(cmd), board, metrics, &shown, log)
 		if err != nil {
 			return err
 		}
-		work.Go(func() { serve(ctx) })
+		work.Go(rescue.Clean(func() { serve(ctx) }))
 	}
 	source := f.openSource(ctx, board)
 	if source == nil {
@@ -279,15 +280,15 @@ func (f *runFlags) work(ctx context.Context, client *engine.Client, source *git.
 	if p := pace(); p != 1 {
 		s.log.Info("times are shortened, as only tests may", "variable", paceVariable, "pace", p)
 	}
-	work.Go(func() { f.wake(ctx, q, loop, client, source, s.board) })
+	work.Go(rescue.Clean(func() { f.wake(ctx, q, loop, client, source, s.board) }))
 	if again {
-		work.Go(func() {
+		work.Go(rescue.Clean(func() {
 			defer end()
 			untilLost(ctx, s.board)
 			if ctx.Err() == nil {
 				s.log.Info("looking for another manager", "engine", client.Host())
 			}
-		})
+		}))
 	}
 	q.Run(ctx)
 	loop.Release(ctx, true)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 	"github.com/swarm-operator/swarm-operator/controllers/runner"
 )
 
@@ -39,7 +40,7 @@ func collectAfter(percent int) {
 func tidying(do runner.Func) runner.Func {
 	var mu sync.Mutex
 	tidied := heap()
-	rest := time.AfterFunc(restBefore, func() {
+	rest := time.AfterFunc(restBefore, rescue.Clean(func() {
 		mu.Lock()
 		defer mu.Unlock()
 		if heap() < tidied+untidy {
@@ -48,7 +49,7 @@ func tidying(do runner.Func) runner.Func {
 		runtime.GC() // pools lose their content only in the second collection, which the next call does
 		debug.FreeOSMemory()
 		tidied = heap()
-	})
+	}))
 	return func(ctx context.Context, key string) (runner.Result, error) {
 		rest.Stop()
 		defer rest.Reset(restBefore)

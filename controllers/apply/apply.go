@@ -106,7 +106,7 @@ func Run(ctx context.Context, p plan.Plan, o Options) Outcome {
 	}
 	ahead, stop := context.WithCancel(ctx)
 	var asking sync.WaitGroup
-	asking.Go(func() { r.prepare(ahead, p.Steps) })
+	asking.Go(rescue.Clean(func() { r.prepare(ahead, p.Steps) }))
 	defer asking.Wait()
 	defer stop()
 	return r.steps(ctx, p.Steps)
@@ -180,10 +180,10 @@ func (r *run) steps(ctx context.Context, steps []plan.Step) Outcome {
 			i := ready[next]
 			next++
 			running++
-			go func() {
+			go rescue.Clean(func() { // step itself recovers
 				made, err := r.step(ctx, steps[i])
 				results <- result{i, err, made}
-			}()
+			})()
 		}
 		if running == 0 {
 			break

@@ -20,6 +20,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 )
 
 // answer is how long the package waits for an engine.
@@ -133,7 +134,7 @@ func look(ctx context.Context, nodes []*v1.Node, o Options) []sight {
 			seen[i].err = insecure(n.Spec.Engine.Host)
 			continue
 		}
-		all.Go(func() {
+		all.Go(rescue.Clean(func() {
 			ctx, cancel := context.WithTimeout(ctx, answer)
 			defer cancel()
 			s := &seen[i]
@@ -141,7 +142,7 @@ func look(ctx context.Context, nodes []*v1.Node, o Options) []sight {
 				return
 			}
 			s.about, s.err = s.client.Describe(ctx)
-		})
+		}))
 	}
 	all.Wait()
 	return seen

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/events"
+
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 )
 
 // These are the types of the events that do not come from the engine.
@@ -36,13 +38,13 @@ type Event struct {
 func (c *Client) Events(ctx context.Context) <-chan Event {
 	out := make(chan Event)
 	in := make(chan Event)
-	go relay(ctx, in, out)
-	go func() {
+	go rescue.Clean(func() { relay(ctx, in, out) })()
+	go rescue.Clean(func() {
 		defer close(in)
 		c.events.run(ctx, func(ctx context.Context) error { return c.stream(ctx, in) }, func(err error, wait time.Duration) {
 			c.log.V(1).Info("event stream ended", "error", err.Error(), "again in", wait)
 		})
-	}()
+	})()
 	return out
 }
 

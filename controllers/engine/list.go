@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 )
 
 // decodeList decodes GET /services, several elements at a time, because decoding is most of the cost of a pass with
@@ -25,7 +27,7 @@ func (m *listMemo) decodeList(raw []byte) ([]*Listed, error) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), 4, len(elems)/smallList+1) {
-		wg.Go(func() {
+		wg.Go(rescue.Clean(func() {
 			for {
 				i := int(next.Add(1)) - 1
 				if i >= len(elems) {
@@ -37,7 +39,7 @@ func (m *listMemo) decodeList(raw []byte) ([]*Listed, error) {
 					errs[i] = out[i].decode(elems[i])
 				}
 			}
-		})
+		}))
 	}
 	wg.Wait()
 	for i, err := range errs {

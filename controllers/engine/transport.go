@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 )
 
 // errCallTimeout is the cause of a context that the client's own deadline ended. It tells that deadline from the
@@ -105,7 +107,7 @@ func (t *transport) begin(req *http.Request) *call {
 	c := &call{t: t, method: req.Method, route: route(req.URL.Path), start: time.Now()}
 	c.streams = streaming(c.route)
 	c.ctx, c.cancel = context.WithCancelCause(req.Context())
-	c.timer = time.AfterFunc(t.timeout, func() { c.cancel(errCallTimeout) })
+	c.timer = time.AfterFunc(t.timeout, rescue.Clean(func() { c.cancel(errCallTimeout) }))
 	return c
 }
 

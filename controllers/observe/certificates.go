@@ -59,7 +59,7 @@ func (c *Certificates) Look(ctx context.Context, seen []kinds.Sighting) {
 	if ask == nil {
 		ask = engine.CertificateExpiry
 	}
-	c.looks.Go(func() {
+	c.looks.Go(rescue.Clean(func() {
 		defer c.under.Unlock()
 		ctx, cancel := context.WithTimeout(ctx, certificatesTime)
 		defer cancel()
@@ -86,5 +86,5 @@ func (c *Certificates) Look(ctx context.Context, seen []kinds.Sighting) {
 			}
 		}
 		c.Seen(expiry)
-	})
+	}))
 }

@@ -32,11 +32,30 @@ func Do(f func() error) (err error) {
 	return f()
 }
 
+// Clean returns f for a goroutine in which nothing else recovers. If f panics, the process ends, as it would without
+// Clean. But Go prints the value of a panic, which Clean replaces by the Panic with its stack.
+func Clean(f func()) func() {
+	return func() {
+		if err := Do(func() error { f(); return nil }); err != nil {
+			p, _ := errors.AsType[*Panic](err) // f returns no error
+			panic(fatal{p})
+		}
+	}
+}
+
+// fatal is the value of a panic that ends the process. Go prints its text.
+type fatal struct{ *Panic }
+
+func (f fatal) Error() string { return f.Panic.Error() + "\n" + f.Stack }
+
 // Of returns the Panic of a value that was recovered. Call it in the deferred function that recovers. A Panic that Again
-// has thrown stays as it is.
+// or Clean has thrown stays as it is.
 func Of(v any) *Panic {
-	if p, is := v.(*Panic); is {
+	switch p := v.(type) {
+	case *Panic:
 		return p
+	case fatal:
+		return p.Panic
 	}
 	return &Panic{Type: fmt.Sprintf("%T", v), Stack: stack()}
 }

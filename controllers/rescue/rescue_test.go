@@ -52,6 +52,27 @@ func TestAStackShowsNoArguments(t *testing.T) {
 	}
 }
 
+// What ends the process is printed by Go: the text of an error. It says where the panic happened, and not its value.
+func TestAPanicThatEndsTheProcessShowsNoValue(t *testing.T) {
+	ran := false
+	Clean(func() { ran = true })()
+	if !ran {
+		t.Error("it does not run what it was given")
+	}
+	var thrown any
+	func() {
+		defer func() { thrown = recover() }()
+		Clean(Clean(poisoned))()
+	}()
+	err, is := thrown.(error)
+	if !is || !strings.HasPrefix(err.Error(), "a fault in swarm-operator (string); ") || !strings.Contains(err.Error(), "rescue.poisoned") || strings.Contains(err.Error(), "canary") {
+		t.Errorf("it ends with %v", thrown)
+	}
+	if n := strings.Count(err.Error(), "a fault in"); n != 1 {
+		t.Errorf("it says %d times that it is a fault: %v", n, err)
+	}
+}
+
 // A panic that was carried over to another goroutine keeps the stack of the one that it happened in.
 func TestAPanicGoesOnInTheCallersGoroutine(t *testing.T) {
 	var all sync.WaitGroup

@@ -133,10 +133,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) {
 		// What clients do wrong is theirs to know, unless somebody looks for it
 		ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(s.o.Log.V(1)), slog.LevelInfo),
 	}
-	stop := context.AfterFunc(ctx, func() {
+	stop := context.AfterFunc(ctx, rescue.Clean(func() {
 		crowd.end()
 		_ = server.Close()
-	})
+	}))
 	defer stop()
 	if err := server.Serve(crowd); !errors.Is(err, http.ErrServerClosed) {
 		s.o.Log.Error(err, "the operator has stopped serving")

@@ -12,6 +12,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/files"
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 )
 
 // runnable returns an error if the program cannot be run. It does not run it.
@@ -52,10 +53,10 @@ func pass(ctx context.Context, argv []string, secret v1.Content, limit time.Dura
 		return fmt.Errorf("starting the program: %w", unwrapped(err))
 	}
 	written := make(chan error, 1)
-	go func() {
+	go rescue.Clean(func() {
 		_, err := w.Write(secret.Reveal())
 		written <- errors.Join(err, w.Close())
-	}()
+	})()
 	ended := cmd.Wait()
 	_ = w.SetWriteDeadline(time.Now()) // nobody reads any more; w may already be closed
 	switch err := <-written; {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 )
 
 // unfenced removes the fence from a bound context. The lease's own writes are compare-and-swaps and need no fence. A
@@ -24,7 +25,7 @@ func (l *Lease) Bind(ctx context.Context) (context.Context, context.CancelFunc) 
 		return engine.Fenced(ctx, engine.Fence{Check: func() error { return ErrLeaseLost }}), func() { cancel(nil) }
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(h.ctx, func() { cancel(context.Cause(h.ctx)) })
+	stop := context.AfterFunc(h.ctx, rescue.Clean(func() { cancel(context.Cause(h.ctx)) }))
 	check := func() error {
 		l.mu.Lock()
 		defer l.mu.Unlock()

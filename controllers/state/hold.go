@@ -18,6 +18,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
@@ -237,7 +238,7 @@ func (w *Watch) ask(ctx context.Context) *look {
 	mine := w.next
 	if !w.busy {
 		w.busy = true
-		go w.run(context.WithoutCancel(ctx))
+		go rescue.Clean(func() { w.run(context.WithoutCancel(ctx)) })()
 	}
 	return mine
 }

@@ -17,6 +17,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 )
 
 // LeaseName is the name of the config that says who may act. A swarm has one lease: it allows one plan at a time, of
@@ -338,7 +339,7 @@ func (l *Lease) swap(ctx context.Context, source string) (Taken, error) {
 	h := &holding{epoch: epoch, source: source, deadline: sent.Add(lasts)}
 	h.ctx, h.lose = context.WithCancelCause(context.WithoutCancel(ctx))
 	l.mine, l.wanted = h, time.Time{}
-	h.timer = time.AfterFunc(l.paced(leaseRenew), func() { l.renew(h) })
+	h.timer = time.AfterFunc(l.paced(leaseRenew), rescue.Clean(func() { l.renew(h) }))
 	// The former holder may have acted until the last moment.
 	others := l.ours != was.version.Index || was.Held() && was.Holder != l.holder
 	l.Observe(LeaseTaken, epoch)

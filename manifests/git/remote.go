@@ -20,6 +20,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/go-git/go-git/v5/plumbing/transport/ssh"
 	"github.com/go-git/go-git/v5/storage"
+
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 )
 
 const (
@@ -150,11 +152,11 @@ func bounded[T any](ctx context.Context, limit time.Duration, call func(context.
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	done := make(chan answer, 1)
-	go func() {
+	go rescue.Clean(func() {
 		defer cancel()
 		value, err := call(ctx)
 		done <- answer{value, err}
-	}()
+	})()
 	select {
 	case a := <-done:
 		return a.value, a.err

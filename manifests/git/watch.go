@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 )
 
 // maxWatched bounds the number of watched directories, because the kernel's watches are few and all processes share
@@ -21,7 +23,7 @@ func (s *Source) Watch(ctx context.Context) <-chan struct{} {
 	// Watching begins before Watch returns, so that no later change goes unseen.
 	w.events, _ = s.newWatcher() // nil if the system has no watcher left; polling works without one
 	w.follow()
-	go w.run(ctx)
+	go rescue.Clean(func() { w.run(ctx) })()
 	return w.out
 }
 
