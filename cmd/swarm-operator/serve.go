@@ -23,7 +23,7 @@ func handlers(board *status.Board, m *status.Metrics, known *redact.Known, now f
 	h, r := http.NewServeMux(), http.NewServeMux()
 	h.HandleFunc("GET "+server.Healthz, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	h.HandleFunc("GET "+server.Readyz, func(w http.ResponseWriter, _ *http.Request) { ready(w, board, known) })
-	r.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{}))
+	r.Handle("GET /metrics", promhttp.HandlerFor(scraped{m.Registry, known}, promhttp.HandlerOpts{}))
 	r.HandleFunc("GET /api/v1/drift", func(w http.ResponseWriter, _ *http.Request) { answer(w, known, board.Report()) })
 	r.HandleFunc("GET "+statusPath, func(w http.ResponseWriter, req *http.Request) { answer(w, known, now(req.Context())) })
 	return h, r
