@@ -136,6 +136,9 @@ type Rolling struct {
 	// Runs returns what a live object refers to in its spec alone, without the spec that a rollback would bring back.
 	// It is pure. nil means that the kind refers to nothing that has versions.
 	Runs func(*Live) []Ref
+	// Previous reads the spec that a rollback would bring back, in the words of the manifest. It returns nil if there is
+	// none. Tasks of that spec may still speak of it. It is pure. nil means that the kind keeps no such spec.
+	Previous func(*Live, *Index) v1.Object
 	// Broken says why nothing can use a live object. It returns "" if the object can be used. It is pure. nil means
 	// that no object of the kind is ever broken.
 	Broken func(*Live) string

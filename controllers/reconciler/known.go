@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/report"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -26,7 +27,7 @@ type live struct {
 
 // learn is called before anything is read of tasks, and before the first write: what tasks and the engine say of errors
 // may repeat values.
-func (l *learner) learn(run *Run) {
+func (l *learner) learn(run *decide.Decision) {
 	if l.known == nil {
 		return
 	}
@@ -45,7 +46,7 @@ func (l *learner) learn(run *Run) {
 		owner := "have " + h.Key.Kind + " " + h.Meta.ID
 		seen[owner] = true
 		if stamp := (live{object, h.Meta.Mine}); object != nil && !l.known.Knows(owner, stamp) {
-			f := diff.Normal{Shape: k.Shape, Object: k.Normalise(object, run.Index)}.Facts(h.Meta.Applied.Is)
+			f := found(k, object, run.Index, h.Meta.Applied.Is)
 			f.Open = append(f.Open, h.Key.Name, h.Instance)
 			l.known.Learn(owner, stamp, f)
 		}
@@ -54,6 +55,28 @@ func (l *learner) learn(run *Run) {
 		l.known.Keep(func(owner string) bool { return seen[owner] })
 	}
 }
+
+// Teacher returns what tells known of the manifests of a run and of the live objects that it found.
+func Teacher(known *redact.Known, every kinds.Set) func(*decide.Decision) {
+	return (&learner{known, every, map[string]diff.Shape{}}).learn
+}
+
+// found returns which texts of a live object may be shown to whom. Those of its previous spec are for nobody, unless they
+// are in git now.
+func found(k kinds.Kind, l *kinds.Live, ix *kinds.Index, clear func(diff.Leaf) bool) redact.Facts {
+	f := diff.Normal{Shape: k.Shape, Object: k.Normalise(l, ix)}.Facts(clear)
+	if k.Previous == nil {
+		return f
+	}
+	if before := k.Previous(l, ix); before != nil {
+		was := diff.Normal{Shape: k.Shape, Object: before}.Facts(nowhere)
+		f.Secret, f.Open = append(f.Secret, was.Secret...), append(f.Open, was.Open...)
+	}
+	return f
+}
+
+// nowhere says of each leaf that it does not stand in git.
+func nowhere(diff.Leaf) bool { return false }
 
 // Learner returns what tells known of live objects, of which nobody knows what git states.
 func Learner(known *redact.Known) report.Learn {
@@ -65,7 +88,7 @@ func Learner(known *redact.Known) report.Learn {
 		if known.Knows(owner, l) {
 			return
 		}
-		f := diff.Normal{Shape: k.Shape, Object: k.Normalise(l, ix)}.Facts(func(diff.Leaf) bool { return false })
+		f := found(k, l, ix, nowhere)
 		f.Open = append(f.Open, l.Name, l.Called)
 		known.Learn(owner, l, f)
 	}

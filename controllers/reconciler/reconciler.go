@@ -199,7 +199,7 @@ func (r *Reconciler) think(ctx context.Context, run *Run) {
 	d := &run.Decision
 	d.Past = r.revisions.Past(ctx, run.Memory, run.InForce)
 	r.decider.Expand(d)
-	r.learn(run)
+	r.learn(d)
 	r.decider.Compare(d, r.askBefore(ctx, run))
 	// Take the time right before tasks are read. Otherwise a task that started in between would count as watched to
 	// the end.

@@ -40,13 +40,20 @@ func Kind() kinds.Kind {
 			Release: release,
 			Retry:   retry,
 		},
-		Rolling:  kinds.Rolling{Observe: observe, Trace: trace, Health: health, Runs: func(l *kinds.Live) []kinds.Ref { return usesOf(&raw(l).Spec) }},
+		Rolling:  kinds.Rolling{Observe: observe, Trace: trace, Health: health, Runs: func(l *kinds.Live) []kinds.Ref { return usesOf(&raw(l).Spec) }, Previous: previous},
 		Claiming: kinds.Claiming{Claims: claims, Holds: holds},
 		Remaking: kinds.Remaking{Freeze: freeze, Thaw: thaw},
 	}
 }
 
 func raw(l *kinds.Live) *swarm.Service { return l.Raw.(*swarm.Service) }
+
+func previous(l *kinds.Live, ix *kinds.Index) v1.Object {
+	if s := raw(l); s.PreviousSpec != nil {
+		return read(s.PreviousSpec, ix)
+	}
+	return nil
+}
 
 // uses returns the objects that the spec refers to, and those of the previous spec, because a rollback still needs
 // them.
