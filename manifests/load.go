@@ -223,7 +223,7 @@ func (r *reading) load(root string) Set {
 		return set
 	}
 	own := r.own(root)
-	set.Name, set.Defaults = own.Name, own.Defaults
+	set.Name, set.Defaults, set.Show = own.Name, own.Defaults, own.Show
 	r.decode(root)
 	r.expand(&set, root)
 	r.check(&set)

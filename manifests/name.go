@@ -14,6 +14,7 @@ import (
 type settings struct {
 	Name     string      `json:"name"`
 	Defaults v1.Defaults `json:"defaults,omitzero"`
+	Show     []string    `json:"show,omitempty"`
 }
 
 var sourceNames = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$`)
@@ -71,6 +72,11 @@ func (s *settings) wrong(stated func(path string) bool) (out []v1.Problem) {
 	for _, p := range s.Defaults.Policy.Validate() {
 		p.Path = "defaults.policy." + p.Path
 		out = append(out, p)
+	}
+	for i, pattern := range s.Show {
+		if wrong := v1.CheckShown(pattern); wrong != "" {
+			out = append(out, v1.Problem{Path: fmt.Sprintf("show[%d]", i), Message: quoteText(pattern) + " " + wrong})
+		}
 	}
 	return out
 }

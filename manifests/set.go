@@ -13,6 +13,9 @@ type Set struct {
 	Name string
 	// Defaults are what the source states there for all of its objects. The objects' policies include them already.
 	Defaults v1.Defaults
+	// Show are the names there whose values in git its reader may see although they look like names of secrets. * stands
+	// for any text.
+	Show []string
 	// Entries are sorted by key.
 	Entries []Entry
 	// Held maps each object that a problem holds to the reason. These are objects whose values are wrong, and objects

@@ -979,6 +979,31 @@ metadata: {name: a}
 -- problems --
 .swarm-operator.yaml:2: defaults.policy.adopt: "takover" is not one of never, ifIdentical, takeover; did you mean takeover?
 `},
+		{"source's list of names, not allowed", `
+-- .swarm-operator.yaml --
+name: prod
+show:
+- PUBLIC_KEY
+- "*"
+- "a b"
+-- a.yaml --
+$H
+kind: Network
+metadata: {name: a}
+-- problems --
+.swarm-operator.yaml:4: show[1]: "*" shows everything; state a name, in which * stands for any text
+.swarm-operator.yaml:5: show[2]: "a b" is not a name: leave out spaces, = and control characters
+`},
+		{"source's list of names, of the wrong type", `
+-- .swarm-operator.yaml --
+show: PUBLIC_KEY
+-- a.yaml --
+$H
+kind: Network
+metadata: {name: a}
+-- problems --
+.swarm-operator.yaml:1: show: must be a list; found a string
+`},
 		{"source's name, no YAML", `
 -- .swarm-operator.yaml --
 name: [

@@ -128,7 +128,18 @@ func Allow(names []string) {
 	allowed.Store(&list)
 }
 
-// CheckPattern says what is wrong with a pattern for Allow, or returns "".
+// allowedInGit are the source's own patterns. One process has the tree of one source.
+var allowedInGit atomic.Pointer[patterns]
+
+// AllowInGit sets the names whose values git's reader may see although they look like names of secrets. It counts only
+// for values that stand in clear in the source's tree. The source itself says so, and it can open nothing that its
+// reader does not have already.
+func AllowInGit(names []string) {
+	list := compile(names)
+	allowedInGit.Store(&list)
+}
+
+// CheckPattern says what is wrong with a pattern for Allow or AllowInGit, or returns "".
 func CheckPattern(text string) string {
 	switch {
 	case strings.Trim(text, "*") == "":
@@ -145,7 +156,7 @@ type trust uint8
 const (
 	unlisted  trust = iota
 	harmless        // built in
-	permitted       // by the operator
+	permitted       // by the operator or, for what is in git, by the source
 )
 
 func trustOf(name string) trust {
@@ -159,4 +170,13 @@ func trustOf(name string) trust {
 		return harmless
 	}
 	return unlisted
+}
+
+// trustInGit says what the lists say about the name of a value that stands in clear in the source's tree, for git's
+// reader.
+func trustInGit(name string) trust {
+	if own := allowedInGit.Load(); own != nil && name != "" && own.match(name) {
+		return permitted
+	}
+	return trustOf(name)
 }

@@ -295,6 +295,44 @@ func TestOperatorsListShowsNamesAndNotShapes(t *testing.T) {
 	}
 }
 
+// The source's list opens what stands in git, for git's reader, and nothing else. Shapes of secrets stay hidden.
+func TestSourcesListShowsGitsOwnValues(t *testing.T) {
+	AllowInGit([]string{"PUBLIC_KEY", "acme.*", "--api-key"})
+	defer AllowInGit(nil)
+	for _, c := range []struct{ name, text, want string }{
+		{"PUBLIC_KEY", "9f86d081884c7d659a2feaa0c55ad015", "9f86d081884c7d659a2feaa0c55ad015"},
+		{"public-key", "abc", "abc"},
+		{"acme.token", "red", "red"},
+		{"acme.url", "redis://:hunter2@h", Hidden},
+		{"PUBLIC_KEY_2", "abc", Hidden},
+		{"PLAIN", "abc", "abc"},
+		{"PLAIN", "9f86d081884c7d659a2feaa0c55ad015", Hidden},
+	} {
+		if got, _ := Value(c.name, c.text, true); got != c.want {
+			t.Errorf("in git, %s=%s is %s, want %s", c.name, c.text, got, c.want)
+		}
+		if got, hidden := Value(c.name, c.text, false); got != Hidden || len(hidden) == 0 {
+			t.Errorf("for anybody, %s=%s is %s", c.name, c.text, got)
+		}
+	}
+	words := []string{"serve", "--api-key", "abc", "--api-key=def", "PUBLIC_KEY=ghi", "--password", "jkl"}
+	in := func(string) bool { return true }
+	if got, _ := Words(words, in); strings.Join(got, " ") != "serve --api-key abc --api-key=(hidden) PUBLIC_KEY=ghi --password (hidden)" { // api-key=… is a shape
+		t.Errorf("in git it is %q", got)
+	}
+	for _, git := range []func(string) bool{nil, func(w string) bool { return w != "abc" && !strings.Contains(w, "=") }} {
+		if got := strings.Join(first(Words(words, git)), " "); strings.Contains(got, "abc") || strings.Contains(got, "def") || strings.Contains(got, "ghi") {
+			t.Errorf("what is not in git is shown: %s", got)
+		}
+	}
+	AllowInGit(nil)
+	if got, _ := Value("PUBLIC_KEY", "abc", true); got != Hidden {
+		t.Errorf("after the source has changed its mind it is %s", got)
+	}
+}
+
+func first[A, B any](a A, _ B) A { return a }
+
 func TestControlCharactersBecomeVisible(t *testing.T) {
 	for text, want := range map[string]string{
 		"plain – text ✓": "plain – text ✓", "a\nb": `a\nb`, "a\r\nb\tc": `a\r\nb\tc`, "\x1b[31mred": `\x1b[31mred`, "a\x00\x7f": `a\x00\x7f`,

@@ -12,6 +12,9 @@ func Value(name, text string, git bool) (shown string, hidden []string) {
 		return "", nil
 	}
 	t := trustOf(name)
+	if git {
+		t = trustInGit(name)
+	}
 	secret := t != permitted && SecretName(name) && !pointsAtFile(name, text)
 	at := parts(text)
 	if t == unlisted && git {
@@ -139,12 +142,12 @@ func (s *speech) clear(w string) string {
 	}
 	name, value, is := assignment(w)
 	switch {
-	case is && SecretName(name) && trustOf(name) != permitted:
+	case is && SecretName(name) && trustInGit(name) != permitted:
 		if value == "" || variable.MatchString(value) || filePath.MatchString(value) {
 			return w
 		}
 		return name + "=" + s.hide(value)
-	case is && trustOf(name) != unlisted:
+	case is && trustInGit(name) != unlisted:
 		return s.shaped(w)
 	case s.mysql && len(w) > 2 && strings.HasPrefix(w, "-p") && !variable.MatchString(w[2:]):
 		return "-p" + s.hide(w[2:])
@@ -152,7 +155,7 @@ func (s *speech) clear(w string) string {
 		s.flag = "PASSWORD"
 	case s.users && (w == "-u" || w == "--user" || w == "--proxy-user"):
 		s.flag = userFlag
-	case !is && strings.HasPrefix(w, "-") && SecretName(w) && !strings.HasPrefix(w, "--no-") && trustOf(w) != permitted:
+	case !is && strings.HasPrefix(w, "-") && SecretName(w) && !strings.HasPrefix(w, "--no-") && trustInGit(w) != permitted:
 		s.flag = w
 	case strings.HasSuffix(w, ":") && SecretName(w): // a header, as in X-Api-Key: abc
 		s.flag = w

@@ -61,6 +61,9 @@ func SecretName(name string) bool { return redact.SecretName(name) }
 // SecretText reports whether a text holds something that has the shape of a secret, such as a URL with a password.
 func SecretText(text string) bool { return redact.Shape(text) }
 
+// CheckShown says what is wrong with a pattern of names whose values may be shown, or returns "".
+func CheckShown(pattern string) string { return redact.CheckPattern(pattern) }
+
 // Scrub hides what has the shape of a secret in a text that is about to be shown.
 func Scrub(text string) string { return redact.Text(text) }
 

@@ -188,6 +188,7 @@ func (r *Reconciler) planned(ctx context.Context, scope observe.Scope) (*Run, er
 	}
 	run.InForce, run.Entries, run.Withheld, run.Stays = use.Commit, use.Entries, use.Held, use.Stays
 	run.Defaults, run.Remarks = use.Defaults, use.Notices
+	redact.AllowInGit(use.Shown)
 	run.Troubles = r.actor.Troubles(run.Source, run.InForce.Hash)
 	r.think(ctx, run)
 	return run, nil

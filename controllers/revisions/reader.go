@@ -89,6 +89,8 @@ type Revision struct {
 	// Stays says which setting of a policy keeps an object that problems hold: see decide.Revision.
 	Stays    map[v1.Key]string
 	Defaults v1.Defaults
+	// Shown are the names whose values in git its reader may see.
+	Shown    []string
 	Notices  []v1.Problem
 	Problems []v1.Problem
 	// Err says why nothing could be read.
@@ -115,7 +117,7 @@ func (r *Reader) load(commit git.Commit) *Revision {
 		return r.last
 	}
 	set, problems := r.Loader.Load(commit.Tree, r.Path)
-	read := &Revision{Commit: commit, name: set.Name, Defaults: set.Defaults, Problems: problems, Held: set.Held, Notices: set.Notices, Stays: map[v1.Key]string{}}
+	read := &Revision{Commit: commit, name: set.Name, Defaults: set.Defaults, Shown: set.Show, Problems: problems, Held: set.Held, Notices: set.Notices, Stays: map[v1.Key]string{}}
 	read.Entries = make([]kinds.Entry, 0, len(set.Entries))
 	if r.OnProblem == Whole {
 		for i := range read.Problems {
