@@ -44,46 +44,52 @@ func (r *reading) dropContent() {
 	for _, f := range r.files {
 		byName[f.name] = f
 	}
-	names := make(map[*file][]*file) // file → files that it names
-	namers := make(map[*file]int)    // how many files may still turn out to name it
+	n := naming{names: make(map[*file][]*file), namers: make(map[*file]int), content: make(map[*file]bool), done: make(map[*file]bool)}
 	for _, f := range r.files {
 		for _, name := range f.namedContent() {
-			if c := byName[name]; c != nil && !slices.Contains(names[f], c) {
-				names[f] = append(names[f], c)
-				namers[c]++
-			}
-		}
-	}
-	content := make(map[*file]bool)
-	done := make(map[*file]bool)
-	var settle func(f *file)
-	settle = func(f *file) {
-		if done[f] {
-			return
-		}
-		done[f] = true
-		for _, c := range names[f] {
-			if !content[f] {
-				content[c] = true
-			}
-			if namers[c]--; namers[c] == 0 || content[c] {
-				settle(c)
+			if c := byName[name]; c != nil && !slices.Contains(n.names[f], c) {
+				n.names[f] = append(n.names[f], c)
+				n.namers[c]++
 			}
 		}
 	}
 	for _, f := range r.files {
-		if namers[f] == 0 {
-			settle(f)
+		if n.namers[f] == 0 {
+			n.settle(f)
 		}
 	}
 	for _, f := range r.files {
-		if !done[f] {
+		if !n.done[f] {
 			f.add("is in a circle of manifests that name each other as content; a file cannot be both, so let one of them name another file")
 		}
 	}
 	r.files = slices.DeleteFunc(r.files, func(f *file) bool {
-		return content[f] || (len(f.parsed.documents) == 0 && len(f.problems) > 0 && r.maybeContent(f))
+		return n.content[f] || (len(f.parsed.documents) == 0 && len(f.problems) > 0 && r.maybeContent(f))
 	})
+}
+
+// naming finds out which files are content: those that a manifest names. A file that is content names nothing.
+type naming struct {
+	names   map[*file][]*file // file → files that it names
+	namers  map[*file]int     // how many files may still turn out to name it
+	content map[*file]bool
+	done    map[*file]bool // whether it is known what the file is
+}
+
+// settle notes that it is known what a file is, and what follows from that for the files that it names.
+func (n *naming) settle(f *file) {
+	if n.done[f] {
+		return
+	}
+	n.done[f] = true
+	for _, c := range n.names[f] {
+		if !n.content[f] {
+			n.content[c] = true
+		}
+		if n.namers[c]--; n.namers[c] == 0 || n.content[c] {
+			n.settle(c)
+		}
+	}
 }
 
 // maybeContent reports whether a file that is no manifest may be the content of one. Then a manifest that could not be

@@ -105,6 +105,42 @@ func (c *cluster) RemoveNode(input string, force bool) error {
 	})
 }
 
+// taskFilters returns SwarmKit's form of the filters of a request.
+func taskFilters(ctx context.Context, s nodeState, o swarmbackend.TaskListOptions) (*api.ListTasksRequest_Filters, error) {
+	f := &api.ListTasksRequest_Filters{
+		NamePrefixes: o.Filters.Get("name"),
+		IDPrefixes:   o.Filters.Get("id"),
+		Labels:       pairs(o.Filters.Get("label")),
+		UpToDate:     len(o.Filters.Get("_up-to-date")) != 0,
+		Runtimes:     o.Filters.Get("runtime"),
+	}
+	if len(f.Runtimes) == 0 {
+		f.Runtimes = []string{"container", ""}
+	}
+	for _, name := range o.Filters.Get("service") {
+		service, err := getService(ctx, s.control, name, false)
+		if err != nil {
+			return nil, err
+		}
+		f.ServiceIDs = append(f.ServiceIDs, service.ID)
+	}
+	for _, name := range o.Filters.Get("node") {
+		n, err := getNode(ctx, s.control, name)
+		if err != nil {
+			return nil, err
+		}
+		f.NodeIDs = append(f.NodeIDs, n.ID)
+	}
+	for _, d := range o.Filters.Get("desired-state") {
+		if state, ok := api.TaskState_value[strings.ToUpper(d)]; ok {
+			f.DesiredStates = append(f.DesiredStates, api.TaskState(state))
+		} else if d != "" {
+			return nil, fmt.Errorf("Invalid desired-state filter: '%s'", d) //nolint:staticcheck // dockerd's text
+		}
+	}
+	return f, nil
+}
+
 func (c *cluster) GetTasks(o swarmbackend.TaskListOptions) ([]swarm.Task, error) {
 	var out []swarm.Task
 	err := c.manage(func(ctx context.Context, s nodeState) error {
@@ -112,36 +148,9 @@ func (c *cluster) GetTasks(o swarmbackend.TaskListOptions) ([]swarm.Task, error)
 		if err := o.Filters.Validate(accept("name", "id", "label", "service", "node", "desired-state", "_up-to-date", "runtime")); err != nil {
 			return err
 		}
-		f := &api.ListTasksRequest_Filters{
-			NamePrefixes: o.Filters.Get("name"),
-			IDPrefixes:   o.Filters.Get("id"),
-			Labels:       pairs(o.Filters.Get("label")),
-			UpToDate:     len(o.Filters.Get("_up-to-date")) != 0,
-			Runtimes:     o.Filters.Get("runtime"),
-		}
-		if len(f.Runtimes) == 0 {
-			f.Runtimes = []string{"container", ""}
-		}
-		for _, name := range o.Filters.Get("service") {
-			service, err := getService(ctx, s.control, name, false)
-			if err != nil {
-				return err
-			}
-			f.ServiceIDs = append(f.ServiceIDs, service.ID)
-		}
-		for _, name := range o.Filters.Get("node") {
-			n, err := getNode(ctx, s.control, name)
-			if err != nil {
-				return err
-			}
-			f.NodeIDs = append(f.NodeIDs, n.ID)
-		}
-		for _, d := range o.Filters.Get("desired-state") {
-			if state, ok := api.TaskState_value[strings.ToUpper(d)]; ok {
-				f.DesiredStates = append(f.DesiredStates, api.TaskState(state))
-			} else if d != "" {
-				return fmt.Errorf("Invalid desired-state filter: '%s'", d) //nolint:staticcheck // dockerd's text
-			}
+		f, err := taskFilters(ctx, s, o)
+		if err != nil {
+			return err
 		}
 		list, err := s.control.ListTasks(ctx, &api.ListTasksRequest{Filters: f}, bigList)
 		if err != nil {

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -57,28 +58,12 @@ func (b *logBuffer) from(n int) ([]logLine, bool, <-chan struct{}) {
 }
 
 func (c *controller) Logs(ctx context.Context, publisher exec.LogPublisher, options api.LogSubscriptionOptions) error {
-	wanted := func(l logLine) bool {
-		if options.Since != nil {
-			if since, err := gogotypes.TimestampFromProto(options.Since); err == nil && l.at.Before(since) {
-				return false
-			}
-		}
-		if len(options.Streams) == 0 {
-			return true
-		}
-		for _, s := range options.Streams {
-			if s == l.stream {
-				return true
-			}
-		}
-		return false
-	}
 	n := 0
 	for {
 		lines, ended, more := c.logs.from(n)
 		var send []logLine
 		for _, l := range lines {
-			if wanted(l) {
+			if l.asked(options) {
 				send = append(send, l)
 			}
 		}
@@ -105,6 +90,16 @@ func (c *controller) Logs(ctx context.Context, publisher exec.LogPublisher, opti
 			return nil
 		}
 	}
+}
+
+// asked reports whether a line is of a time and a stream that somebody asks for.
+func (l logLine) asked(options api.LogSubscriptionOptions) bool {
+	if options.Since != nil {
+		if since, err := gogotypes.TimestampFromProto(options.Since); err == nil && l.at.Before(since) {
+			return false
+		}
+	}
+	return len(options.Streams) == 0 || slices.Contains(options.Streams, l.stream)
 }
 
 func (c *controller) publish(ctx context.Context, publisher exec.LogPublisher, l logLine) error {

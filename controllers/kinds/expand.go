@@ -150,27 +150,9 @@ func Haves(all []Kind, ix *Index, src Source, wants []*diff.State, memo *Memo) [
 	out := make([]*diff.State, 0, len(wants))
 	for i := range all {
 		k := &all[i]
-		lives, ask := ix.List(k.Name), memo.ask(k.Name, wants)
-		list := memo.list(k.Name, len(lives)) // an object is mostly where it was in the last run
-		var fresh []*haveMemo
-		for i, l := range lives {
-			if l.Local {
-				list[i] = nil
-				continue
-			}
-			seen++
-			h := list[i]
-			if h == nil || h.live != l {
-				h = memo.identify(k, src, l)
-				list[i] = h
-			}
-			h.run = memo.current()
-			// An object that is not the source's, or is of a partial kind, matters only if a want has its name.
-			if h.asked = h.state.Meta.Mine && !k.Partial || ask.named(l.Name) != nil; h.asked && !h.isNormal(ix) {
-				fresh = append(fresh, h)
-			}
-		}
-		inParallel(len(fresh), func(i int) { fresh[i].normalise(memo, ix) })
+		ask := memo.ask(k.Name, wants)
+		list, n := memo.normal(k, ix, src, ask)
+		seen += n
 		newest, users := map[v1.Key]int{}, ix.users[k.Name]
 		for _, h := range list {
 			if h == nil || !h.asked {
@@ -186,6 +168,33 @@ func Haves(all []Kind, ix *Index, src Source, wants []*diff.State, memo *Memo) [
 	}
 	memo.keepHaves(seen)
 	return out
+}
+
+// normal returns what is known of the live objects of a kind, nil for a node's own, and how many are not a node's own.
+// Those that the source or a want asks about have their normal form.
+func (m *Memo) normal(k *Kind, ix *Index, src Source, ask *asked) (list []*haveMemo, seen int) {
+	lives := ix.List(k.Name)
+	list = m.list(k.Name, len(lives)) // an object is mostly where it was in the last run
+	var fresh []*haveMemo
+	for i, l := range lives {
+		if l.Local {
+			list[i] = nil
+			continue
+		}
+		seen++
+		h := list[i]
+		if h == nil || h.live != l {
+			h = m.identify(k, src, l)
+			list[i] = h
+		}
+		h.run = m.current()
+		// An object that is not the source's, or is of a partial kind, matters only if a want has its name.
+		if h.asked = h.state.Meta.Mine && !k.Partial || ask.named(l.Name) != nil; h.asked && !h.isNormal(ix) {
+			fresh = append(fresh, h)
+		}
+	}
+	inParallel(len(fresh), func(i int) { fresh[i].normalise(m, ix) })
+	return list, seen
 }
 
 // versionState returns the state of a version, and marks it if it is an old one. That depends on the wants and on the

@@ -223,16 +223,8 @@ func (l *Lease) Take(ctx context.Context, source string, outdated func(View) boo
 			return Taken{}, fmt.Errorf("taking the lease: %w", refused)
 		}
 		if wait, _ := l.wait(source); wait > 0 {
-			// What is known may be old, so look before refusing.
-			before := l.at.version
-			if err := l.read(ctx); err != nil {
-				return Taken{}, err
-			}
-			if !l.known {
-				continue
-			}
-			if wait, held := l.wait(source); wait > 0 && (before == l.at.version || held) {
-				return Taken{Holder: l.at.Holder, Again: min(wait, l.paced(LeaseLook))}, nil
+			if taken, over, err := l.lookAgain(ctx, source); over || err != nil {
+				return taken, err
 			}
 			continue
 		}
@@ -253,6 +245,19 @@ func (l *Lease) Take(ctx context.Context, source string, outdated func(View) boo
 		return taken, nil
 	}
 	return Taken{Holder: l.at.Holder, Again: l.paced(LeaseLook / 4)}, nil
+}
+
+// lookAgain looks before somebody is refused, because what is known may be old. over is true if it is somebody else's
+// turn all the same; taken then says until when.
+func (l *Lease) lookAgain(ctx context.Context, source string) (taken Taken, over bool, err error) {
+	before := l.at.version
+	if err := l.read(ctx); err != nil || !l.known {
+		return Taken{}, false, err
+	}
+	if wait, held := l.wait(source); wait > 0 && (before == l.at.version || held) {
+		return Taken{Holder: l.at.Holder, Again: min(wait, l.paced(LeaseLook))}, true, nil
+	}
+	return Taken{}, false, nil
 }
 
 // wait returns how long this process must not take the lease, and whether the reason is that somebody holds it. Only

@@ -39,43 +39,55 @@ func (p *Plan) order(f Facts) {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), a.compare(b))
 	})
 	p.Steps = afterNeeds(p.Steps)
-	makes := map[v1.Key][]int{}
-	var others, firsts []int
+	t := ranks{makes: map[v1.Key][]int{}}
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		s.ID = i + 1
 		if goesFirst(*s) {
-			firsts = append(firsts, s.ID)
+			t.firsts = append(t.firsts, s.ID)
 		} else if !s.removal() {
-			makes[s.Key] = append(makes[s.Key], s.ID)
-			others = append(others, s.ID)
+			t.makes[s.Key] = append(t.makes[s.Key], s.ID)
+			t.others = append(t.others, s.ID)
 		}
 	}
-	var gone []int // services that are removed, because what they use is removed after them
 	for i := range p.Steps {
 		s := &p.Steps[i]
-		switch {
-		case goesFirst(*s):
-		case s.removal() && v1.RunsTasks(s.Key.Kind):
-			s.After = others
-			gone = append(gone, s.ID)
-		case s.removal():
-			s.After = slices.Concat(firsts, others, gone)
-		case s.Change.Want != nil:
-			for _, k := range needs(*s) {
-				for _, id := range makes[k] {
-					if id < s.ID { // it is greater only in a cycle, which no manifest may have
-						s.After = append(s.After, id)
-					}
-				}
-			}
-			if takes(*s, f) {
-				s.After = append(s.After, firsts...)
-			}
-			slices.Sort(s.After)
-			s.After = slices.Compact(s.After)
+		if !goesFirst(*s) {
+			t.wait(s, f)
 		}
 		s.Hazards = hazards(*s)
+	}
+}
+
+// ranks are the numbers of the steps that others come after.
+type ranks struct {
+	makes  map[v1.Key][]int // the steps that make or change an object
+	firsts []int            // those that make room
+	others []int            // those that remove nothing
+	gone   []int            // the services that are removed, because what they use is removed after them
+}
+
+// wait notes what a step comes after. The steps come in their order.
+func (t *ranks) wait(s *Step, f Facts) {
+	switch {
+	case s.removal() && v1.RunsTasks(s.Key.Kind):
+		s.After = t.others
+		t.gone = append(t.gone, s.ID)
+	case s.removal():
+		s.After = slices.Concat(t.firsts, t.others, t.gone)
+	case s.Change.Want != nil:
+		for _, k := range needs(*s) {
+			for _, id := range t.makes[k] {
+				if id < s.ID { // it is greater only in a cycle, which no manifest may have
+					s.After = append(s.After, id)
+				}
+			}
+		}
+		if takes(*s, f) {
+			s.After = append(s.After, t.firsts...)
+		}
+		slices.Sort(s.After)
+		s.After = slices.Compact(s.After)
 	}
 }
 

@@ -142,45 +142,57 @@ type Membership struct {
 func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed func(plan.Hazard) bool) Membership {
 	m := newMembers(nodes, want)
 	out := Membership{Members: m.members, Reachable: m.reachable, Tolerance: Tolerance(m.reachable, m.members)}
-	refuse := func(c plan.Class, h plan.Hazard, format string, args ...any) Membership {
-		out.Refused, out.Class, out.Hazard, out.Why = true, c, h, fmt.Sprintf(format, args...)
-		return out
-	}
 	if m.pinned > want.Count && want.Count > 0 {
-		return refuse(plan.Never, "", "the manifests want %s, but %d nodes are pinned as managers or are managers on hold: raise spec.managers.count, or pin fewer", v1.Count(want.Count, "manager"), m.pinned)
+		return out.refuse(plan.Never, "", "the manifests want %s, but %d nodes are pinned as managers or are managers on hold: raise spec.managers.count, or pin fewer", v1.Count(want.Count, "manager"), m.pinned)
 	}
 	steps := m.steps()
 	out.Waiting = m.waiting(want.Count)
 	changing := slices.IndexFunc(nodes, Node.changing)
 	if len(steps) == 0 && changing < 0 {
-		if len(out.Waiting) > 0 {
-			return refuse(plan.Consent, plan.PromoteUnproven, "%s", v1.Count(len(out.Waiting), "node")+" would become a manager only because of what it says of itself")
-		}
-		if missing := want.Count - len(m.wanted); missing > 0 {
-			class := plan.Never
-			if stable < want.StableFor { // for seconds after the election of a new leader no node counts as ready
-				class, out.Again = plan.Later, want.StableFor-stable
-			}
-			return refuse(class, "", "the swarm can have only %d of the %s that the manifests want; a manager must be ready, active, not on hold, and match spec.managers.candidates: bring nodes back (docker node ls shows them), or let more match", len(m.wanted), v1.Count(want.Count, "manager"))
-		}
-		return out
+		return m.settled(out, want, stable)
 	}
 	if m.quorumLost() {
-		return refuse(plan.Later, "", "only %d of %s can be reached: that is no majority, and the swarm takes no writes until more of them return", m.reachable, v1.Count(m.voters, "manager"))
+		return out.refuse(plan.Later, "", "only %d of %s can be reached: that is no majority, and the swarm takes no writes until more of them return", m.reachable, v1.Count(m.voters, "manager"))
 	}
 	if changing >= 0 {
 		n := nodes[changing]
-		return refuse(plan.Later, "", "%s is still becoming a %s%s", n.Name, map[bool]string{true: "manager", false: "worker"}[n.Manager], intended("; after that: ", steps))
+		return out.refuse(plan.Later, "", "%s is still becoming a %s%s", n.Name, map[bool]string{true: "manager", false: "worker"}[n.Manager], intended("; after that: ", steps))
 	}
 	target := cmp.Or(want.Count, len(m.wanted))
 	if h := hazardOf(target); h != "" && m.members != target && !agreed(h) {
-		return refuse(plan.Consent, h, "%s", hazardText(target))
+		return out.refuse(plan.Consent, h, "%s", hazardText(target))
 	}
 	if stable < want.StableFor { // this comes after what a person must agree to: diff has to show that, and to diff nothing is stable
 		out.Again = want.StableFor - stable
-		return refuse(plan.Later, "", "the managers have to stay as they are for %s before the next one changes%s", want.StableFor, intended("; after that: ", steps))
+		return out.refuse(plan.Later, "", "the managers have to stay as they are for %s before the next one changes%s", want.StableFor, intended("; after that: ", steps))
 	}
-	floor := min(1, Tolerance(target, target))
+	return m.choose(out, steps, min(1, Tolerance(target, target)))
+}
+
+// refuse returns the answer with why nothing may change now.
+func (out Membership) refuse(c plan.Class, h plan.Hazard, format string, args ...any) Membership {
+	out.Refused, out.Class, out.Hazard, out.Why = true, c, h, fmt.Sprintf(format, args...)
+	return out
+}
+
+// settled returns the answer if no role has to change, and none is about to: whether there are enough managers.
+func (m *members) settled(out Membership, want Managers, stable time.Duration) Membership {
+	if len(out.Waiting) > 0 {
+		return out.refuse(plan.Consent, plan.PromoteUnproven, "%s", v1.Count(len(out.Waiting), "node")+" would become a manager only because of what it says of itself")
+	}
+	if len(m.wanted) >= want.Count {
+		return out
+	}
+	class := plan.Never
+	if stable < want.StableFor { // for seconds after the election of a new leader no node counts as ready
+		class, out.Again = plan.Later, want.StableFor-stable
+	}
+	return out.refuse(class, "", "the swarm can have only %d of the %s that the manifests want; a manager must be ready, active, not on hold, and match spec.managers.candidates: bring nodes back (docker node ls shows them), or let more match", len(m.wanted), v1.Count(want.Count, "manager"))
+}
+
+// choose returns the answer with the first of the steps that is allowed, or why none is. A step may leave a tolerance of
+// floor, or the tolerance that there is now.
+func (m *members) choose(out Membership, steps []RoleChange, floor int) Membership {
 	var blocked []string
 	for _, s := range steps {
 		members, reachable := m.after(s)
@@ -212,7 +224,7 @@ func NextRoleChange(nodes []Node, want Managers, stable time.Duration, agreed fu
 	if out.Reachable == out.Members {
 		class = plan.Never
 	}
-	return refuse(class, "", "%s", strings.Join(blocked, "; "))
+	return out.refuse(class, "", "%s", strings.Join(blocked, "; "))
 }
 
 // intended names the changes that are wanted, in no order that was decided.

@@ -78,28 +78,7 @@ func (s *surveyed) running(there []kinds.Task, changing map[string]bool) error {
 	if len(changing) == 0 {
 		return nil
 	}
-	services := map[string]*v1.Service{}
-	elsewhere := map[string]bool{} // services whose other tasks may make up for one that ends
-	tasks := map[string]*kinds.Task{}
-	for i := range there {
-		t := &there[i]
-		all, may := changing[t.Node]
-		if !may {
-			continue
-		}
-		svc, known := services[t.Service]
-		if !known {
-			svc = s.Service(t.Service)
-			services[t.Service] = svc
-		}
-		if svc == nil || !all && (svc.Spec.Placement == nil || len(svc.Spec.Placement.Constraints) == 0) { // or it is gone
-			continue
-		}
-		tasks[t.ID] = t
-		if !everywhere(svc) && meant(t) {
-			elsewhere[t.Service] = true
-		}
-	}
+	services, tasks, elsewhere := s.ending(there, changing)
 	others, err := s.told(kinds.TaskNeed{Services: slices.Sorted(maps.Keys(elsewhere))})
 	if err != nil {
 		return err
@@ -121,6 +100,32 @@ func (s *surveyed) running(there []kinds.Task, changing map[string]bool) error {
 	}
 	s.out.Running = NewRunning(s.hosts(), placed)
 	return nil
+}
+
+// ending returns the tasks, by id, that a step on one of the changing nodes may end, and the services of the tasks on
+// these nodes, nil for one that is gone. elsewhere has the services whose other tasks may make up for one that ends.
+func (s *surveyed) ending(there []kinds.Task, changing map[string]bool) (services map[string]*v1.Service, tasks map[string]*kinds.Task, elsewhere map[string]bool) {
+	services, tasks, elsewhere = map[string]*v1.Service{}, map[string]*kinds.Task{}, map[string]bool{}
+	for i := range there {
+		t := &there[i]
+		all, may := changing[t.Node]
+		if !may {
+			continue
+		}
+		svc, known := services[t.Service]
+		if !known {
+			svc = s.Service(t.Service)
+			services[t.Service] = svc
+		}
+		if svc == nil || !all && (svc.Spec.Placement == nil || len(svc.Spec.Placement.Constraints) == 0) {
+			continue
+		}
+		tasks[t.ID] = t
+		if !everywhere(svc) && meant(t) {
+			elsewhere[t.Service] = true
+		}
+	}
+	return services, tasks, elsewhere
 }
 
 // hosts returns all nodes, by id.

@@ -221,45 +221,16 @@ func (s *surveyed) nodes() {
 	signature := ""
 	var out []Node
 	for _, l := range s.lives {
-		r := raw(l)
-		n := Node{
-			ID: l.ID, Name: nameOf(l), Manager: r.Spec.Role == swarm.NodeRoleManager, Voter: r.ManagerStatus != nil,
-			Ready: r.Status.State == swarm.NodeStateReady, Active: r.Spec.Availability == swarm.NodeAvailabilityActive,
-			Held: s.held(l), Own: l.ID == s.Own, Incumbent: s.Remembered.Managers[l.ID], Zone: r.Spec.Labels[managers.SpreadBy], Candidate: managers.Candidates.Matches(l.ID, l.Called, r.Spec.Labels), Have: s.state(l),
-		}
-		if m := r.ManagerStatus; m != nil {
-			n.Reachable, n.Leader = m.Reachability == swarm.ReachabilityReachable, m.Leader
-		}
-		if own := s.of[l.ID]; own != nil {
-			switch {
-			case own.Gone(), own.Spec.Role == v1.RoleWorker:
-				n.Pin = PinnedWorker
-			case own.Spec.Role == v1.RoleManager:
-				n.Pin = PinnedManager
-			}
-			pins = pins || n.Pin != Unpinned
-		}
+		n := s.node(l, managers)
+		pins = pins || n.Pin != Unpinned
 		if n.Manager || n.Voter {
-			switch {
-			case n.Manager != n.Voter: // a node that was away for long is given its time as well
-				n.Away = s.Now.Sub(s.Remembered.Since.Of("role "+l.ID, string(r.Spec.Role), s.Now))
-			case !n.Reachable:
-				n.Away = s.Now.Sub(s.Remembered.Since.Of("away "+l.ID, "", s.Now))
-			}
 			signature += fmt.Sprintf("%s %t %t %t %t\n", l.ID, n.Manager, n.Voter, n.Reachable, n.Leader)
 		}
 		if down(l) && !s.up[l.Called] {
 			s.out.Down++
 		}
 		out = append(out, n)
-		seen := kinds.Sighting{
-			Name: nameOf(l), Role: string(r.Spec.Role), State: string(r.Status.State), Availability: string(r.Spec.Availability), Version: r.Description.Engine.EngineVersion,
-			Behind: s.out.Rotating && !signedBy(s.cluster.TLSInfo, r.Description.TLSInfo),
-		}
-		if m := r.ManagerStatus; m != nil {
-			seen.Address = m.Addr
-		}
-		s.out.Seen = append(s.out.Seen, seen)
+		s.out.Seen = append(s.out.Seen, s.sighting(l))
 	}
 	s.out.Nodes = out
 	s.out.Stable = s.Now.Sub(s.Remembered.Since.Of("managers", signature, s.Now))
@@ -274,6 +245,48 @@ func (s *surveyed) nodes() {
 		s.out.Managers = &want
 	}
 	s.proofs()
+}
+
+// node returns what the membership depends on of a node.
+func (s *surveyed) node(l *kinds.Live, managers *v1.Managers) Node {
+	r := raw(l)
+	n := Node{
+		ID: l.ID, Name: nameOf(l), Manager: r.Spec.Role == swarm.NodeRoleManager, Voter: r.ManagerStatus != nil,
+		Ready: r.Status.State == swarm.NodeStateReady, Active: r.Spec.Availability == swarm.NodeAvailabilityActive,
+		Held: s.held(l), Own: l.ID == s.Own, Incumbent: s.Remembered.Managers[l.ID], Zone: r.Spec.Labels[managers.SpreadBy], Candidate: managers.Candidates.Matches(l.ID, l.Called, r.Spec.Labels), Have: s.state(l),
+	}
+	if m := r.ManagerStatus; m != nil {
+		n.Reachable, n.Leader = m.Reachability == swarm.ReachabilityReachable, m.Leader
+	}
+	if own := s.of[l.ID]; own != nil {
+		switch {
+		case own.Gone(), own.Spec.Role == v1.RoleWorker:
+			n.Pin = PinnedWorker
+		case own.Spec.Role == v1.RoleManager:
+			n.Pin = PinnedManager
+		}
+	}
+	switch {
+	case !n.Manager && !n.Voter:
+	case n.Manager != n.Voter: // a node that was away for long is given its time as well
+		n.Away = s.Now.Sub(s.Remembered.Since.Of("role "+l.ID, string(r.Spec.Role), s.Now))
+	case !n.Reachable:
+		n.Away = s.Now.Sub(s.Remembered.Since.Of("away "+l.ID, "", s.Now))
+	}
+	return n
+}
+
+// sighting returns how a node is seen, for reports.
+func (s *surveyed) sighting(l *kinds.Live) kinds.Sighting {
+	r := raw(l)
+	seen := kinds.Sighting{
+		Name: nameOf(l), Role: string(r.Spec.Role), State: string(r.Status.State), Availability: string(r.Spec.Availability), Version: r.Description.Engine.EngineVersion,
+		Behind: s.out.Rotating && !signedBy(s.cluster.TLSInfo, r.Description.TLSInfo),
+	}
+	if m := r.ManagerStatus; m != nil {
+		seen.Address = m.Addr
+	}
+	return seen
 }
 
 // signedBy reports whether the issuer of a node's certificate is the one that the swarm wants. While the root is

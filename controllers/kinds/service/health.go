@@ -189,39 +189,43 @@ func count(s *swarm.Service, tasks []swarm.Task, now time.Time) counts {
 		if !wanted(t) && (t.Status.State == swarm.TaskStateShutdown || t.Status.State == swarm.TaskStateOrphaned) {
 			continue // most of a service's history: nothing follows from it, and comparing specs costs something
 		}
-		of := current(t)
-		// What the swarm wants of a job's task is that it completes.
-		if wanted(t) {
-			c.wanted[placeOf(s, t)] = true
-			// Nothing is decided between the end of a task and what the swarm does about it.
-			if !ended(t) || t.DesiredState != swarm.TaskStateComplete {
-				c.pending++
-			}
-		} else if of && ended(t) && newest(t) {
-			c.over(s, t)
-		}
-		c.begun = c.begun || t.Status.State == swarm.TaskStateRunning || t.Status.State == swarm.TaskStateComplete
-		switch t.Status.State {
-		case swarm.TaskStateRunning:
-			c.runs(t, of)
-		case swarm.TaskStateComplete:
-			if isJob(s) || oneShot(s) && of && newest(t) {
-				c.complete++
-			}
-		case swarm.TaskStateFailed, swarm.TaskStateRejected:
-			if of {
-				c.failed++
-			}
-			if t.Status.Timestamp.After(c.last.Timestamp) {
-				c.last = t.Status
-			}
-		default:
-			if of && wanted(t) && !ended(t) {
-				c.starts(t, now)
-			}
-		}
+		c.add(s, t, current(t), newest(t), now)
 	}
 	return c
+}
+
+// add counts a task. of reports whether it is of the spec in force, and newest whether it is the newest in its place.
+func (c *counts) add(s *swarm.Service, t swarm.Task, of, newest bool, now time.Time) {
+	// What the swarm wants of a job's task is that it completes.
+	if wanted(t) {
+		c.wanted[placeOf(s, t)] = true
+		// Nothing is decided between the end of a task and what the swarm does about it.
+		if !ended(t) || t.DesiredState != swarm.TaskStateComplete {
+			c.pending++
+		}
+	} else if of && ended(t) && newest {
+		c.over(s, t)
+	}
+	c.begun = c.begun || t.Status.State == swarm.TaskStateRunning || t.Status.State == swarm.TaskStateComplete
+	switch t.Status.State {
+	case swarm.TaskStateRunning:
+		c.runs(t, of)
+	case swarm.TaskStateComplete:
+		if isJob(s) || oneShot(s) && of && newest {
+			c.complete++
+		}
+	case swarm.TaskStateFailed, swarm.TaskStateRejected:
+		if of {
+			c.failed++
+		}
+		if t.Status.Timestamp.After(c.last.Timestamp) {
+			c.last = t.Status
+		}
+	default:
+		if of && wanted(t) && !ended(t) {
+			c.starts(t, now)
+		}
+	}
 }
 
 // ofThisRun reports whether a task is of the run that the job is in. Every update of a job begins another run, so such

@@ -268,55 +268,64 @@ func overlayFiles(c *swarm.ContainerSpec, want *v1.ServiceSpec, ch diff.Paths, i
 		return found
 	}
 	if ch.Any("spec.configs") {
-		var others, files []*swarm.ConfigReference
-		for _, r := range c.Configs {
-			if r.File == nil {
-				others = append(others, r)
-			} else {
-				files = append(files, r)
-			}
-		}
-		files = overlayList(files, want.Configs, "spec.configs", ch, func(r *swarm.ConfigReference) string { return v1.ConfigMount{Target: r.File.Name}.ListKey() }, v1.ConfigMount.ListKey,
-			func(r *swarm.ConfigReference, w v1.ConfigMount, ch diff.Paths, at string) *swarm.ConfigReference {
-				out := swarm.ConfigReference{File: &swarm.ConfigReferenceFileTarget{Name: w.Target}}
-				if r != nil {
-					file := *r.File
-					out = swarm.ConfigReference{File: &file, ConfigID: r.ConfigID, ConfigName: r.ConfigName}
-				}
-				if ch.Has(at + ".source") {
-					out.ConfigName, out.ConfigID = w.Source, resolve(v1.KindConfig, w.Source)
-				}
-				set(&out.File.UID, w.UID, ch, at+".uid")
-				set(&out.File.GID, w.GID, ch, at+".gid")
-				set(&out.File.Mode, os.FileMode(*w.Mode), ch, at+".mode")
-				return &out
-			})
-		c.Configs = slices.Concat(others, files)
+		c.Configs = overlayConfigs(c.Configs, want.Configs, ch, resolve)
 	}
 	if ch.Any("spec.secrets") {
-		c.Secrets = overlayList(c.Secrets, want.Secrets, "spec.secrets", ch,
-			func(r *swarm.SecretReference) string {
-				if r.File == nil {
-					return ""
-				}
-				return v1.SecretMount{Target: r.File.Name}.ListKey()
-			}, v1.SecretMount.ListKey,
-			func(r *swarm.SecretReference, w v1.SecretMount, ch diff.Paths, at string) *swarm.SecretReference {
-				out := swarm.SecretReference{File: &swarm.SecretReferenceFileTarget{Name: w.Target}}
-				if r != nil {
-					file := *r.File
-					out = swarm.SecretReference{File: &file, SecretID: r.SecretID, SecretName: r.SecretName}
-				}
-				if ch.Has(at + ".source") {
-					out.SecretName, out.SecretID = w.Source, resolve(v1.KindSecret, w.Source)
-				}
-				set(&out.File.UID, w.UID, ch, at+".uid")
-				set(&out.File.GID, w.GID, ch, at+".gid")
-				set(&out.File.Mode, os.FileMode(*w.Mode), ch, at+".mode")
-				return &out
-			})
+		c.Secrets = overlaySecrets(c.Secrets, want.Secrets, ch, resolve)
 	}
 	return failed
+}
+
+// overlayConfigs writes the configs that are mounted as files. A config without a file, which is for other use, stays.
+func overlayConfigs(live []*swarm.ConfigReference, want []v1.ConfigMount, ch diff.Paths, resolve func(kind, name string) string) []*swarm.ConfigReference {
+	var others, files []*swarm.ConfigReference
+	for _, r := range live {
+		if r.File == nil {
+			others = append(others, r)
+		} else {
+			files = append(files, r)
+		}
+	}
+	files = overlayList(files, want, "spec.configs", ch, func(r *swarm.ConfigReference) string { return v1.ConfigMount{Target: r.File.Name}.ListKey() }, v1.ConfigMount.ListKey,
+		func(r *swarm.ConfigReference, w v1.ConfigMount, ch diff.Paths, at string) *swarm.ConfigReference {
+			out := swarm.ConfigReference{File: &swarm.ConfigReferenceFileTarget{Name: w.Target}}
+			if r != nil {
+				file := *r.File
+				out = swarm.ConfigReference{File: &file, ConfigID: r.ConfigID, ConfigName: r.ConfigName}
+			}
+			if ch.Has(at + ".source") {
+				out.ConfigName, out.ConfigID = w.Source, resolve(v1.KindConfig, w.Source)
+			}
+			set(&out.File.UID, w.UID, ch, at+".uid")
+			set(&out.File.GID, w.GID, ch, at+".gid")
+			set(&out.File.Mode, os.FileMode(*w.Mode), ch, at+".mode")
+			return &out
+		})
+	return slices.Concat(others, files)
+}
+
+func overlaySecrets(live []*swarm.SecretReference, want []v1.SecretMount, ch diff.Paths, resolve func(kind, name string) string) []*swarm.SecretReference {
+	name := func(r *swarm.SecretReference) string {
+		if r.File == nil {
+			return ""
+		}
+		return v1.SecretMount{Target: r.File.Name}.ListKey()
+	}
+	return overlayList(live, want, "spec.secrets", ch, name, v1.SecretMount.ListKey,
+		func(r *swarm.SecretReference, w v1.SecretMount, ch diff.Paths, at string) *swarm.SecretReference {
+			out := swarm.SecretReference{File: &swarm.SecretReferenceFileTarget{Name: w.Target}}
+			if r != nil {
+				file := *r.File
+				out = swarm.SecretReference{File: &file, SecretID: r.SecretID, SecretName: r.SecretName}
+			}
+			if ch.Has(at + ".source") {
+				out.SecretName, out.SecretID = w.Source, resolve(v1.KindSecret, w.Source)
+			}
+			set(&out.File.UID, w.UID, ch, at+".uid")
+			set(&out.File.GID, w.GID, ch, at+".gid")
+			set(&out.File.Mode, os.FileMode(*w.Mode), ch, at+".mode")
+			return &out
+		})
 }
 
 // copySpec copies through JSON. The spec that was read must stay as it was read, whatever the overlay does.
