@@ -43,7 +43,7 @@ func TestAHoldStandsUnderAStreamOfChanges(t *testing.T) {
 		},
 	}
 	id, n := w.service("web").ID, 0
-	for how, hold := range holds {
+	for how, hold := range everySecondOf(holds) {
 		ctx, stop := context.WithCancel(t.Context())
 		hand := make(chan int)
 		go func() { // a person who changes the service all the time
