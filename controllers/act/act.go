@@ -293,7 +293,7 @@ func (d *doing) did(e apply.Event) {
 	default:
 		d.Decider.Did(e.Step, d.Now())
 		for _, ref := range e.Objects {
-			if e.Step.Op == diff.Create && ref.Kind == v1.KindNode {
+			if kinds.Joins(e.Step) || e.Step.Recognises() {
 				d.Decider.Joined(ref.ID, e.Step.Key)
 			}
 		}

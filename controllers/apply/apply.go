@@ -285,7 +285,7 @@ func (r *run) verify(ctx context.Context, s plan.Step, made kinds.Result) error 
 	if s.Op == diff.Remove {
 		id = have.Meta.ID
 	}
-	if id == "" || s.Leaves() || s.Key.Kind == v1.KindNetwork { // a node that was told to leave is down some time later
+	if id == "" || s.Leaves() || s.Recognises() || s.Key.Kind == v1.KindNetwork { // a node that was told to leave is down some time later, and one that is recognised stays as it is
 		return nil
 	}
 	live, err := r.byKind[s.Key.Kind].Read(context.WithoutCancel(ctx), r.options.Engine, id)

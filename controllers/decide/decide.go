@@ -167,7 +167,7 @@ func (r *Decision) Usable() bool { return r.InForce.Tree != nil }
 // or to stay. Such a plan must come from a swarm that was read whole.
 func (r *Decision) Ends() bool {
 	return slices.ContainsFunc(r.Plan.Steps, func(s plan.Step) bool {
-		return s.Op == diff.Remove || s.Op == diff.Replace || s.ChangesRole() || s.Leaves() || s.Rotates() || s.Op == diff.Create && s.Key.Kind == v1.KindNode
+		return s.Op == diff.Remove || s.Op == diff.Replace || s.ChangesRole() || s.Leaves() || s.Rotates() || kinds.Joins(s)
 	})
 }
 

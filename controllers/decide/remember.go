@@ -57,6 +57,7 @@ func (d *Decider) remember(run *Decision) {
 		return c.Hazard == plan.Rewind
 	}).Bound(run.Plan)
 	run.proven()
+	m.Joining = joining(run)
 	if run.Plan.InSync() {
 		m.Consents = nil // used up
 	}

@@ -12,6 +12,12 @@ import (
 // trust returns what says which nodes are known by more than what they say of themselves.
 func (d *Decider) trust(run *Decision) kinds.Trust {
 	out := kinds.Trust{Placing: d.Placing, Proven: make(map[string]kinds.Proof, len(run.Memory.Proven))}
+	for _, key := range run.Memory.Joining {
+		if out.Joining == nil {
+			out.Joining = map[string]bool{}
+		}
+		out.Joining[key.Name] = true
+	}
 	for id, p := range run.Memory.Proven {
 		out.Proven[id] = kinds.Proof{Name: p.Name, Says: p.Says, By: p.By}
 	}
@@ -44,4 +50,26 @@ func (r *Decision) proven() {
 	if len(m.Consents) == 0 {
 		m.Consents = nil
 	}
+}
+
+// joining returns the nodes whose engines an operator is about to make part of the swarm, or was when it ended. This is
+// on record before such an engine is reached. It stays there until the node is on record, or no manifest states the
+// engine.
+func joining(run *Decision) []v1.Key {
+	var out []v1.Key
+	for _, key := range run.Memory.Joining {
+		stated := slices.ContainsFunc(run.Wants.Expanded, func(e kinds.Entry) bool {
+			n, is := e.Object.(*v1.Node)
+			return is && e.Object.Key() == key && n.Spec.Engine != nil && !n.Gone()
+		})
+		if (stated || run.IsHeld(key)) && !slices.Contains(run.Surveyed.Joined, key.Name) {
+			out = append(out, key)
+		}
+	}
+	for _, s := range run.Plan.Steps {
+		if kinds.Joins(s) {
+			out = append(out, s.Key)
+		}
+	}
+	return state.Union(out, nil)
 }

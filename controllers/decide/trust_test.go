@@ -157,7 +157,7 @@ func TestConsentToPromoteIsBound(t *testing.T) {
 }
 
 // A node whose engine the operator joined is on record with the next write, and stays so when the process ends. If the
-// process ends before that, nobody knows the node.
+// process ends before that, and no manifest states its engine, nobody knows the node.
 func TestAJoinedNodeIsOnRecord(t *testing.T) {
 	for name, c := range map[string]struct {
 		killed bool
@@ -300,5 +300,106 @@ func TestLabelsThatPlaceServicesNeedAProof(t *testing.T) {
 		if manager := slices.ContainsFunc(run.Plan.Steps, func(s plan.Step) bool { return s.Instance == "1" }); !manager {
 			t.Errorf("%s: the manager does not get the label", name)
 		}
+	}
+}
+
+// at returns a manifest that pins a node as a manager and says where its engine is.
+func at(host string) v1.Object {
+	n := pinned(host).(*v1.Node)
+	n.Spec.Engine = &v1.EngineEndpoint{Host: "ssh://ops@" + host}
+	return n
+}
+
+// recognises returns the ids of the nodes whose engines are asked who they are.
+func recognises(run *Decision) string {
+	var out []string
+	for _, s := range run.Plan.Steps {
+		if s.Recognises() {
+			out = append(out, s.Instance)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// That an engine is about to join is on record before it is reached. Whoever comes next asks that engine, and goes by
+// nothing else.
+func TestAJoinIsOnRecordBeforeItBegins(t *testing.T) {
+	next := func(s *trusting) { s.d = New(s.d.Policy) }
+	begun := func(t *testing.T) *trusting {
+		s := newTrusting(t, pinned("a"), at("b"))
+		s.lives = []*kinds.Live{manager("1", "a")}
+		run := s.runs()
+		if joins := slices.IndexFunc(run.Plan.Steps, kinds.Joins); joins < 0 || fmt.Sprint(s.memory.Joining) != "[Node/b]" {
+			t.Fatalf("on record is %v, and the plan is\n%s", s.memory.Joining, run.Plan.Text(nil))
+		}
+		return s
+	}
+	for name, c := range map[string]struct {
+		then    func(*trusting)
+		asks    string
+		waits   string
+		joining string
+	}{
+		"the process goes on": {
+			then: func(s *trusting) {
+				s.d.Joined("2", v1.Key{Kind: v1.KindNode, Name: "b"})
+				s.lives = append(s.lives, worker("2", "b", v1.Active))
+			},
+			joining: "[]",
+		},
+		"another one comes": {
+			then:  func(s *trusting) { next(s); s.lives = append(s.lives, worker("2", "b", v1.Active)) },
+			asks:  "2",
+			waits: "2", joining: "[Node/b]",
+		},
+		"another one comes, and the engine has answered": {
+			then: func(s *trusting) {
+				next(s)
+				s.lives = append(s.lives, worker("2", "b", v1.Active))
+				s.runs()
+				s.d.Joined("2", v1.Key{Kind: v1.KindNode, Name: "b"})
+			},
+			joining: "[]",
+		},
+		"nothing joined":       {then: next, joining: "[Node/b]"},
+		"another name came":    {then: func(s *trusting) { next(s); s.lives = append(s.lives, worker("2", "c", v1.Active)) }, joining: "[Node/b]"},
+		"the manifest is gone": {then: func(s *trusting) { next(s); s.manifests = s.manifests[:1] }, joining: "[]"},
+		"the engine is not stated any more": {
+			then: func(s *trusting) {
+				next(s)
+				s.manifests[1] = pinned("b")
+				s.lives = append(s.lives, worker("2", "b", v1.Active))
+			},
+			waits: "2", joining: "[]",
+		},
+		"somebody agreed": {
+			then: func(s *trusting) {
+				next(s)
+				s.lives = append(s.lives, worker("2", "b", v1.Active))
+				s.memory.Approvals = []state.Approval{{Revision: "1", Consents: promote("2")}}
+			},
+			joining: "[]",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := begun(t)
+			c.then(s)
+			run := s.runs()
+			if recognises(run) != c.asks || asksFor(run) != c.waits || fmt.Sprint(s.memory.Joining) != c.joining {
+				t.Errorf("asked are the engines of %q, want %q; %q waits, want %q; on record is %v, want %s", recognises(run), c.asks, asksFor(run), c.waits, s.memory.Joining, c.joining)
+			}
+			if _, is := s.memory.Proven["2"]; is == (c.waits != "" || len(s.lives) < 2 || s.lives[1].Called != "b") {
+				t.Errorf("on record is\n%s", s.onRecord())
+			}
+		})
+	}
+}
+
+// A memory that an older release wrote has no joins on record.
+func TestAMemoryWithoutJoinsOnRecord(t *testing.T) {
+	s := newTrusting(t, pinned("a"), at("b"))
+	s.lives = []*kinds.Live{manager("1", "a"), worker("2", "b", v1.Active)}
+	if run := s.runs(); recognises(run) != "" || asksFor(run) != "2" || s.memory.Joining != nil {
+		t.Errorf("asked are the engines of %q; %q waits; on record is %v", recognises(run), asksFor(run), s.memory.Joining)
 	}
 }

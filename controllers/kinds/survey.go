@@ -106,6 +106,9 @@ type Compared struct {
 type Trust struct {
 	// Proven is on record, by id.
 	Proven map[string]Proof
+	// Joining are the hostnames of nodes whose engines an operator was about to make part of the swarm, and that no
+	// record has since. An engine that was reached then says which node it is.
+	Joining map[string]bool
 	// Agreed reports whether somebody agreed to make the node with that id a manager. nil means that nobody agreed to
 	// anything.
 	Agreed func(id string) bool
@@ -158,6 +161,9 @@ func cloned[T any](m map[string]T) map[string]T {
 	return out
 }
 
+// Joins reports whether a step makes a node's engine part of the swarm.
+func Joins(s plan.Step) bool { return s.Op == diff.Create && s.Key.Kind == v1.KindNode }
+
 // Surveyed is the result of a survey.
 type Surveyed struct {
 	// Part is what the survey adds to the plan.
@@ -172,6 +178,8 @@ type Surveyed struct {
 	Notices []string
 	// Proven are the nodes to have on record as proven, by id. nil means that the record stays as it is.
 	Proven map[string]Proof
+	// Joined are the hostnames among Trust.Joining whose nodes are on record from now on.
+	Joined []string
 	// Remembered is what the next survey has to know.
 	Remembered Remembered
 }

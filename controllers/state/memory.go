@@ -16,8 +16,8 @@ import (
 // format is the version of the encoding. A newer version is not read, because a release that does not know a field
 // drops it with each write. An older version is read with the fields that it does not have empty, as they were.
 // Format 1 had no History, Refused, Approvals, Released, Nodes, Managers, Resumed and shards. Format 2 had no Begun,
-// Leaving, Superseded, Made, Nonce, Lapsed, Unstated, Removed, Replacing, Partial, Delivered, Origin and Proven. It had no
-// Written of adopted objects, and no Changing and Rewrote of revisions.
+// Leaving, Superseded, Made, Nonce, Lapsed, Unstated, Removed, Replacing, Partial, Delivered, Origin, Proven and Joining. It
+// had no Written of adopted objects, and no Changing and Rewrote of revisions.
 const format = 3
 
 // ErrNewer says that a newer release wrote the state, so this release must not act.
@@ -36,6 +36,7 @@ var ErrNewer = errors.New("a newer release of swarm-operator has written the sta
 //   - Without Removed, an object that was being replaced is made from its manifest alone.
 //   - Without Released, released objects are managed again.
 //   - Without Proven, nodes that are managers are known again, and others wait for consent before they become managers.
+//   - Without Joining, a node that an operator made join, and could not put on record, waits for consent as well.
 //   - Without Origin, the source is whatever is read next under its name.
 type Memory struct {
 	Format int    `json:"format"`
@@ -108,6 +109,8 @@ type Census struct {
 	Size
 	// Proven are the nodes that are known by more than what they say of themselves, by id.
 	Proven map[string]Proven `json:"proven,omitempty"`
+	// Joining are the nodes whose engines an operator was about to make part of the swarm, before it reached them.
+	Joining []v1.Key `json:"joining,omitempty"`
 }
 
 // Proven is a node as it was when it was proven: its hostname, a digest of what else it said of itself, and what proved

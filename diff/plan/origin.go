@@ -23,6 +23,9 @@ const (
 	OriginDemotes
 	// OriginLeaves means that a node leaves the swarm or, if the step removes it, the swarm's list of nodes.
 	OriginLeaves
+	// OriginRecognises means that a node's own engine is asked whether it is this node, because an operator that began to
+	// make that engine join did not come to record it. Nothing is written to the node.
+	OriginRecognises
 	// OriginRotates means that a token, a key or a root is replaced.
 	OriginRotates
 	// OriginRecords means that the rotation of one of these is recorded, and nothing is replaced.
@@ -49,6 +52,9 @@ func (s Step) Demotes() bool { return s.Origin == OriginDemotes }
 
 // Leaves reports whether the step makes a node leave the swarm.
 func (s Step) Leaves() bool { return s.Origin == OriginLeaves && s.Op == diff.Update }
+
+// Recognises reports whether the step asks a node's own engine whether it is this node.
+func (s Step) Recognises() bool { return s.Origin == OriginRecognises }
 
 // Rotates reports whether the step replaces something that nodes or people use.
 func (s Step) Rotates() bool { return s.Origin == OriginRotates }

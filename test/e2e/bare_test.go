@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -262,4 +263,41 @@ func TestAnEngineThatIsAwayJoinsLater(t *testing.T) {
 		return nil
 	})
 	o.condition("InSync", true)
+}
+
+// An operator may be killed when an engine has just joined, before it can put the node on record. The next one asks that
+// engine which node it is, and needs nobody's consent to make it a manager.
+func TestAJoinThatNobodyRecordedIsRecognised(t *testing.T) {
+	t.Parallel()
+	w := bare(t, 2)
+	p := w.proxyTo("blank-2")
+	r := w.repo("joined", map[string]string{"a.yaml": blank(1, w.unix("blank-1"), "role: manager"), "b.yaml": blank(2, "host: '"+p.Host()+"'", "role: manager")})
+	started := make(chan *harness.Process, 1)
+	p.After(func(c harness.Call) error {
+		if c.Path != "/swarm/join" {
+			return nil
+		}
+		return kill(<-started)
+	})
+	args := []string{"apply", "--source", r.Dir, "--consent", "even-managers"}
+	apply, err := harness.Start(binary, w.env(), args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	started <- apply
+	w.end(apply)
+	p.After(nil)
+	w.freeLease()
+	w.eventually(func() error {
+		if !slices.ContainsFunc(w.nodeList(), func(n swarm.Node) bool { return n.Description.Hostname == "blank-2" }) {
+			return errors.New("blank-2 is not listed")
+		}
+		return nil
+	})
+	p.Reset()
+	w.want(0, args...).says(t, "an operator began to make it join, and did not come to record which node it is; its engine is asked at "+p.Host())
+	if writes := p.Writes(); len(writes) > 0 {
+		t.Errorf("it wrote on the engine that it asked:\n%s", lines(writes))
+	}
+	w.becomesManager("blank-2")
 }

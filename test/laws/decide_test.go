@@ -175,7 +175,11 @@ func (s *deciding) acts(t *rapid.T, run *decide.Decision, deciders ...*decide.De
 			switch {
 			case step.Op == diff.Remove:
 				d.Removed(step.Change.Have.Meta.ID)
-			case step.Op == diff.Create && step.Key.Kind == v1.KindNode:
+			case step.Recognises():
+				d.Did(step, s.now)
+				d.Joined(step.Instance, step.Key)
+				s.onNodes.proven[step.Instance] = step.Key.Name
+			case kinds.Joins(step):
 				d.Did(step, s.now)
 				d.Joined(s.LastJoined(), step.Key)
 				s.onNodes.proven[s.LastJoined()] = step.Key.Name

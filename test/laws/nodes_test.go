@@ -348,6 +348,7 @@ func came(run *decide.Decision) (out []string) {
 			add(s.Op == diff.Create, "join")
 			add(s.Op == diff.Remove, "remove")
 			add(s.Leaves(), "leave")
+			add(s.Recognises(), "recognise")
 			add(s.Demotes(), "demote")
 			add(s.ChangesRole() && !s.Demotes(), "promote")
 			add(writes("spec.labels", ""), "labels")

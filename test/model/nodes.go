@@ -75,7 +75,10 @@ func (m *Swarm) putNode(n *swarm.Node) {
 // node carries out a step on a node. A role takes effect later, and so does a node's leave.
 func (m *Swarm) node(s plan.Step, src kinds.Source) error {
 	if s.Op == diff.Create {
-		m.Join(s.Key.Name)
+		if m.engines == nil {
+			m.engines = map[string]string{}
+		}
+		m.engines[s.Key.Name] = m.Join(s.Key.Name)
 		return nil
 	}
 	live := m.Objects[v1.Key{Kind: v1.KindNode, Name: s.Instance}]
@@ -84,7 +87,9 @@ func (m *Swarm) node(s plan.Step, src kinds.Source) error {
 		return fmt.Errorf("node %s not found", s.Instance)
 	case s.Change.Have.Value.(*kinds.Live).Version != live.Version:
 		return errors.New("update out of sequence")
-	case !s.Leaves():
+	case s.Recognises() && m.engines[s.Key.Name] != s.Instance:
+		return fmt.Errorf("the engine of %s is not node %s", s.Key, s.Instance)
+	case !s.Leaves() && !s.Recognises():
 		m.ChangeNode(live.ID, func(n *swarm.Node) { n.Spec = node.Spec(n.Spec, s, src.Name) })
 	}
 	return nil

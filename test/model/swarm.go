@@ -44,7 +44,9 @@ type Swarm struct {
 	Writes int
 	clock  int
 	joined string // the id of the node that joined last
-	root   string // the root that replaces the swarm's
+	// engines are the engines that were made to join where manifests say they are: the id of the node by hostname.
+	engines map[string]string
+	root    string // the root that replaces the swarm's
 }
 
 // New returns a swarm that has nothing.

@@ -2,7 +2,7 @@ package node
 
 import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
-	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
@@ -15,16 +15,20 @@ func insecure(s plan.Step, _ plan.Facts, p plan.Policy) []plan.Refusal {
 		return nil
 	}
 	const ways = "state spec.engine.tls, reach the engine by ssh://, or run the operator with --insecure-engines"
-	if s.Leaves() {
+	switch {
+	case s.Recognises():
+		return []plan.Refusal{s.Refusal(plan.Never, "its engine would be asked at %s, which has no TLS, whether it is this node: %s; or state spec.id", e.Host, ways)}
+	case s.Leaves():
 		return []plan.Refusal{s.Refusal(plan.Never, "its engine would be asked to leave at %s, which has no TLS: %s; or run docker swarm leave on it", e.Host, ways)}
 	}
 	return []plan.Refusal{s.Refusal(plan.Never, "the join token would go to %s in clear, because it has no TLS: %s", e.Host, ways)}
 }
 
-// engineOf returns the engine that a step uses, because the node joins or leaves the swarm there. It returns nil if the
+// engineOf returns the engine that a step uses, because the node joins or leaves the swarm there, or is
+// recognised there. It returns nil if the
 // step uses none.
 func engineOf(s plan.Step) *v1.EngineEndpoint {
-	if s.Key.Kind != v1.KindNode || s.Op != diff.Create && !s.Leaves() || s.Change.Want == nil {
+	if s.Key.Kind != v1.KindNode || !kinds.Joins(s) && !s.Leaves() && !s.Recognises() || s.Change.Want == nil {
 		return nil
 	}
 	n, is := s.Change.Want.Value.(*v1.Node)
@@ -42,6 +46,8 @@ func nameEngines(p *plan.Plan) {
 		e := engineOf(*s)
 		switch {
 		case e == nil:
+		case s.Recognises():
+			s.Cause += "; its engine is asked at " + e.Host
 		case s.Leaves():
 			s.Cause += " through " + e.Host
 		default:

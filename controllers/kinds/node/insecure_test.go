@@ -25,31 +25,38 @@ func TestNothingGoesToAnEngineInClear(t *testing.T) {
 		host     string
 		tls      string
 		leaves   bool
+		begun    bool
 		insecure bool
 		refused  string // what the refusal says; "" if there is none
 		cause    string // how the cause of the step ends
 	}{
-		"joins in clear":                  {clear, "", false, false, "the join token would go to tcp://10.0.0.4:2375 in clear, because it has no TLS: state spec.engine.tls, ", ""},
-		"joins in clear by IPv6":          {"tcp://[fd00::4]:2375", "", false, false, "the join token would go to tcp://[fd00::4]:2375 in clear", ""},
-		"joins in clear by a name":        {"tcp://node-4", "", false, false, "--insecure-engines", ""},
-		"joins in clear, and may":         {clear, "", false, true, "", "; it joins through " + clear},
-		"joins by TLS":                    {clear, "ops", false, false, "", "; it joins through " + clear},
-		"joins by TLS with files of its":  {clear, "other", false, false, "", "; it joins through " + clear},
-		"joins by ssh":                    {safe, "", false, false, "", "; it joins through " + safe},
-		"joins by a socket":               {"unix:///run/a.sock", "", false, false, "", "; it joins through unix:///run/a.sock"},
-		"leaves in clear":                 {clear, "", true, false, "its engine would be asked to leave at tcp://10.0.0.4:2375, which has no TLS: state spec.engine.tls, ", ""},
-		"leaves in clear by a name":       {"tcp://node-4:2375", "", true, false, "or run docker swarm leave on it", ""},
-		"leaves in clear, and may":        {clear, "", true, true, "", "it leaves the swarm through " + clear},
-		"leaves by TLS":                   {clear, "ops", true, false, "", "it leaves the swarm through " + clear},
-		"leaves by ssh":                   {safe, "", true, false, "", "it leaves the swarm through " + safe},
-		"a way that nobody knows is none": {"http://10.0.0.4", "", false, false, "in clear", ""},
+		"joins in clear":                  {clear, "", false, false, false, "the join token would go to tcp://10.0.0.4:2375 in clear, because it has no TLS: state spec.engine.tls, ", ""},
+		"joins in clear by IPv6":          {"tcp://[fd00::4]:2375", "", false, false, false, "the join token would go to tcp://[fd00::4]:2375 in clear", ""},
+		"joins in clear by a name":        {"tcp://node-4", "", false, false, false, "--insecure-engines", ""},
+		"joins in clear, and may":         {clear, "", false, false, true, "", "; it joins through " + clear},
+		"joins by TLS":                    {clear, "ops", false, false, false, "", "; it joins through " + clear},
+		"joins by TLS with files of its":  {clear, "other", false, false, false, "", "; it joins through " + clear},
+		"joins by ssh":                    {safe, "", false, false, false, "", "; it joins through " + safe},
+		"joins by a socket":               {"unix:///run/a.sock", "", false, false, false, "", "; it joins through unix:///run/a.sock"},
+		"leaves in clear":                 {clear, "", true, false, false, "its engine would be asked to leave at tcp://10.0.0.4:2375, which has no TLS: state spec.engine.tls, ", ""},
+		"leaves in clear by a name":       {"tcp://node-4:2375", "", true, false, false, "or run docker swarm leave on it", ""},
+		"leaves in clear, and may":        {clear, "", true, false, true, "", "it leaves the swarm through " + clear},
+		"leaves by TLS":                   {clear, "ops", true, false, false, "", "it leaves the swarm through " + clear},
+		"leaves by ssh":                   {safe, "", true, false, false, "", "it leaves the swarm through " + safe},
+		"recognised in clear":             {clear, "", false, true, false, "its engine would be asked at tcp://10.0.0.4:2375, which has no TLS, whether it is this node: state spec.engine.tls, ", ""},
+		"recognised in clear, and may":    {clear, "", false, true, true, "", "; its engine is asked at " + clear},
+		"recognised by ssh":               {safe, "", false, true, false, "", "; its engine is asked at " + safe},
+		"a way that nobody knows is none": {"http://10.0.0.4", "", false, false, false, "in clear", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			swarm := Swarm{Nodes: []Node{{ID: "id-m", Name: "m", Manager: true, Voter: true, Reachable: true}}}
 			var changes []diff.Change
-			if c.leaves {
+			switch {
+			case c.leaves:
 				swarm.Leaving = []Leaving{{Key: key, ID: "id-a", Have: live, Want: wanted(c.host, c.tls, v1.Absent), Absent: true, Reach: true}}
-			} else {
+			case c.begun:
+				swarm.Begun = []Begun{{live, wanted(c.host, c.tls, "").Value.(*v1.Node)}}
+			default:
 				changes = []diff.Change{{Op: diff.Create, Key: key, Want: wanted(c.host, c.tls, "")}}
 			}
 			p := plan.Build(changes, plan.Facts{APIVersion: "1.50"}, plan.Policy{Source: "s", Budgets: plan.DefaultBudgets(), InsecureEngines: c.insecure}, swarm.Part(), plan.Part{Guards: Kind().Guards})

@@ -162,3 +162,32 @@ func leave(ctx context.Context, named config.Named, key v1.Key, id string, e *v1
 	}
 	return nil
 }
+
+// recognise asks the engine that a node's manifest states whether it is this node. It changes nothing. It fails if the
+// engine is another node or in no swarm: whatever calls itself by the name is then another machine.
+func recognise(ctx context.Context, named config.Named, s plan.Step) (kinds.Result, error) {
+	n := s.Change.Want.Value.(*v1.Node)
+	fail := func(format string, args ...any) (kinds.Result, error) {
+		return kinds.Result{}, fmt.Errorf("asking the engine of %s whether it is node %s: %w", s.Key, s.Instance, fmt.Errorf(format, args...))
+	}
+	c, err := kinds.OpenEngine(*n.Spec.Engine, named, engine.Options{})
+	if err != nil {
+		return fail("%w", err)
+	}
+	defer func() { _ = c.Close() }() // it has answered
+	about, err := c.Describe(ctx)
+	other := fmt.Sprintf("; another machine calls itself %s: take it out of the swarm, docker node rm --force %s, or state spec.id: %[2]s if you mean it", n.Metadata.Name, s.Instance)
+	switch {
+	case err != nil:
+		return fail("%w", err)
+	case about.Name != n.Metadata.Name:
+		return fail("the engine at spec.engine.host calls itself %s: a Node has the name that its engine has", about.Name)
+	case about.State == swarm.LocalNodeStateInactive:
+		return fail("the engine at spec.engine.host is in no swarm%s", other)
+	case about.State != swarm.LocalNodeStateActive:
+		return fail("its engine says %s of its swarm: %s", about.State, about.Error)
+	case about.NodeID != s.Instance:
+		return fail("the engine at spec.engine.host is node %s%s", about.NodeID, other)
+	}
+	return kinds.Result{ID: about.NodeID}, nil
+}

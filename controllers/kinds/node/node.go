@@ -98,6 +98,8 @@ func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 		return kinds.Result{ID: n.ID}, nil
 	case s.Op != diff.Update:
 		return kinds.Result{}, fmt.Errorf("carrying out %q on %s: no such operation", s.Op, s.Key)
+	case s.Recognises():
+		return recognise(ctx, env.Named, s)
 	case s.Leaves():
 		return kinds.Result{ID: n.ID}, leave(ctx, env.Named, s.Key, n.ID, s.Change.Want.Value.(*v1.Node).Spec.Engine)
 	default:

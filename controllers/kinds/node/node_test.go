@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/moby/moby/api/types/swarm"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -70,7 +71,7 @@ func TestANodeInTheWordsOfAManifest(t *testing.T) {
 	want := []string{"spec.availability=drain", `spec.labels["com.docker.x"]=y`, "spec.labels.zone=a", "spec.role=manager"}
 	slices.Sort(want)
 	slices.Sort(got)
-	if d := cmp.Diff(want, got); d != "" {
+	if d := gocmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
@@ -147,7 +148,7 @@ func TestOverlay(t *testing.T) {
 			fields := diff.DifferingFields(haveOf(c.live), want, rules)
 			s := plan.Step{Op: diff.Update, Key: want.Key, Fields: fields, Change: diff.Change{Want: want}}
 			got := Spec(c.live, s, "s")
-			if d := cmp.Diff(c.then, says(got)); d != "" {
+			if d := gocmp.Diff(c.then, says(got)); d != "" {
 				t.Errorf("the spec (-want +got):\n%s", d)
 			}
 			if after, _ := json.Marshal(c.live); string(before) != string(after) {
@@ -198,6 +199,7 @@ type served struct {
 	nodes []*swarm.NodeSpec // specs that were written to it
 	state swarm.LocalNodeState
 	id    string // the id of its node
+	name  string // its hostname
 	tasks []swarm.Task
 	fails map[string]int
 }
@@ -221,7 +223,7 @@ func (s *served) client(t *testing.T) (*engine.Client, string) {
 		}
 		switch {
 		case path == "info":
-			_ = json.NewEncoder(w).Encode(map[string]any{"Swarm": map[string]any{"LocalNodeState": s.state, "NodeID": s.id}})
+			_ = json.NewEncoder(w).Encode(map[string]any{"Name": s.name, "Swarm": map[string]any{"LocalNodeState": s.state, "NodeID": s.id}})
 		case strings.HasPrefix(path, "tasks"):
 			_ = json.NewEncoder(w).Encode(s.tasks)
 		case strings.HasSuffix(r.URL.Path, "/update"):
@@ -257,6 +259,13 @@ func leaving(n *swarm.Node, want *diff.State) plan.Step {
 	return s
 }
 
+func recognising(n *swarm.Node, host string) plan.Step {
+	want := wantOf(&v1.Node{Spec: v1.NodeSpec{Engine: &v1.EngineEndpoint{Host: host}}})
+	s := step(diff.Update, n, want)
+	s.Origin = plan.OriginRecognises
+	return s
+}
+
 func TestDo(t *testing.T) {
 	bare := &diff.State{Key: v1.Key{Kind: v1.KindNode, Name: "a"}}
 	up := &swarm.Node{ID: "n1", Meta: swarm.Meta{Version: swarm.Version{Index: 7}}, Spec: spec("manager", "active", "zone:a"), Status: swarm.NodeStatus{State: swarm.NodeStateReady}}
@@ -267,9 +276,11 @@ func TestDo(t *testing.T) {
 		step  func(host string) plan.Step
 		state swarm.LocalNodeState
 		id    string
-		fails map[string]int
-		asked []string
-		err   string
+		// called is the hostname of the engine. Default: that of the manifest.
+		called string
+		fails  map[string]int
+		asked  []string
+		err    string
 	}{
 		{name: "a role", step: func(string) plan.Step { return demoting(up) }, asked: []string{"POST nodes/n1/update?version=7"}},
 		{name: "a stale one", step: func(string) plan.Step { return demoting(up) }, fails: map[string]int{"update": 400}, asked: []string{"POST nodes/n1/update?version=7"}, err: "updating Node/a"},
@@ -298,10 +309,34 @@ func TestDo(t *testing.T) {
 			name: "will not leave", state: swarm.LocalNodeStateActive, fails: map[string]int{"leave": 400}, asked: []string{"GET info", "POST swarm/leave"}, err: "asking Node/a to leave",
 			step: func(host string) plan.Step { return leaving(up, absentAt(host)) },
 		},
+		{
+			name: "recognised", state: swarm.LocalNodeStateActive, asked: []string{"GET info"},
+			step: func(host string) plan.Step { return recognising(up, host) },
+		},
+		{
+			name: "another node of the name", state: swarm.LocalNodeStateActive, id: "n2", asked: []string{"GET info"}, err: "the engine at spec.engine.host is node n2; another machine calls itself a: take it out of the swarm, docker node rm --force n1, or state spec.id: n1",
+			step: func(host string) plan.Step { return recognising(up, host) },
+		},
+		{
+			name: "in no swarm, and another machine has the name", state: swarm.LocalNodeStateInactive, asked: []string{"GET info"}, err: "is in no swarm; another machine calls itself a",
+			step: func(host string) plan.Step { return recognising(up, host) },
+		},
+		{
+			name: "still joining", state: swarm.LocalNodeStatePending, asked: []string{"GET info"}, err: "its engine says pending of its swarm",
+			step: func(host string) plan.Step { return recognising(up, host) },
+		},
+		{
+			name: "an engine of another name", state: swarm.LocalNodeStateActive, called: "b", asked: []string{"GET info"}, err: "the engine at spec.engine.host calls itself b",
+			step: func(host string) plan.Step { return recognising(up, host) },
+		},
+		{
+			name: "not recognised", fails: map[string]int{"info": 400}, asked: []string{"GET info"}, err: "asking the engine of Node/a whether it is node n1",
+			step: func(host string) plan.Step { return recognising(up, host) },
+		},
 		{name: "nowhere to ask", step: func(string) plan.Step { return leaving(up, absentAt("")) }, err: "states no engine"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := &served{state: c.state, id: c.id, fails: c.fails}
+			s := &served{state: c.state, id: c.id, fails: c.fails, name: cmp.Or(c.called, "a")}
 			if s.id == "" {
 				s.id = "n1"
 			}
@@ -313,7 +348,7 @@ func TestDo(t *testing.T) {
 			if err == nil && r.ID != "n1" {
 				t.Errorf("it was %q", r.ID)
 			}
-			if d := cmp.Diff(c.asked, s.asked); d != "" {
+			if d := gocmp.Diff(c.asked, s.asked); d != "" {
 				t.Errorf("it asked (-want +got):\n%s", d)
 			}
 			for _, n := range s.nodes {

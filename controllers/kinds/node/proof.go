@@ -32,6 +32,33 @@ type Trusting struct {
 	Doubts map[string]string
 	// Record are the nodes to have on record as proven, by id. nil means that the record stays as it is.
 	Record map[string]kinds.Proof
+	// Begun are the nodes whose own engines have to say which node they are: an operator began to make them join, and
+	// none came to record that. Joined are the hostnames of those that are on record from now on.
+	Begun  []Begun
+	Joined []string
+}
+
+// Begun is a node that an operator began to make join. State is the node, and Manifest says where its engine is.
+type Begun struct {
+	State    *diff.State
+	Manifest *v1.Node
+}
+
+// recognise asks the engine of each node that an operator began to make join whether it is this node. Any machine can
+// have the hostname, so the record of what was begun proves nothing. The engine that is reached where git says does: its
+// id is that of the node.
+func (t Trusting) recognise(p *plan.Plan, _ plan.Facts, _ plan.Policy) {
+	for _, b := range t.Begun {
+		if touches(p, b.State.Instance) { // what differs of the node comes first
+			continue
+		}
+		own := b.Manifest
+		p.Steps = append(p.Steps, plan.Step{
+			Op: diff.Update, Key: b.State.Key, Instance: b.State.Instance, Effect: diff.InPlace, Origin: plan.OriginRecognises,
+			Cause:  "an operator began to make it join, and did not come to record which node it is",
+			Change: diff.Change{Have: b.State, Want: &diff.State{Key: b.State.Key, Instance: b.State.Instance, Value: own, Partial: true, Policy: own.Policy}},
+		})
+	}
 }
 
 // needs reports whether only a proven node may get the label.
@@ -135,7 +162,7 @@ func (s *surveyed) proofs() {
 		t.Candidates = s.Managers.Candidates.Labels
 	}
 	t.Placing, t.Doubts = s.Trust.Placing, map[string]string{}
-	record, more := map[string]kinds.Proof{}, false
+	record, more, begun := map[string]kinds.Proof{}, false, map[string]string{}
 	for id := range s.Trust.Proven { // from now on the record counts, with what the node said when it joined
 		delete(s.Remembered.Joined, id)
 	}
@@ -147,13 +174,28 @@ func (s *surveyed) proofs() {
 		case by != "" && l.Called != "": // one that has just joined has said nothing yet
 			record[l.ID], more = kinds.Proof{Name: l.Called, Says: claims(l), By: by}, true
 		}
-		if by == "" && !known {
+		doubted := by == "" && !known
+		if doubted {
 			t.Doubts[l.ID] = s.doubt(l)
+		}
+		switch own := s.of[l.ID]; {
+		case own == nil || own.Spec.Engine == nil || own.Gone() || !s.Trust.Joining[l.Called]:
+		case doubted:
+			t.Begun = append(t.Begun, Begun{s.state(l), own})
+		default:
+			begun[l.ID] = l.Called
 		}
 	}
 	if more && (s.out.Managers != nil || len(t.Candidates)+len(t.Placing)+len(s.Remembered.Joined) > 0) {
 		t.Record = record
 	}
+	for id, name := range begun {
+		_, before := s.Trust.Proven[id]
+		if _, now := t.Record[id]; now || t.Record == nil && before {
+			t.Joined = append(t.Joined, name)
+		}
+	}
+	slices.Sort(t.Joined)
 	for i := range s.out.Nodes {
 		n := &s.out.Nodes[i]
 		_, doubted := t.Doubts[n.ID]

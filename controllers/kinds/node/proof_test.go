@@ -115,13 +115,15 @@ func liar(t *rapid.T) (lines []string, proven map[string]bool) {
 	for i := 2; i <= rapid.IntRange(2, 6).Draw(t, "nodes"); i++ {
 		id, name := fmt.Sprint(i), draw("hostname", "mgr-1", "mgr-2", "mgr-9", "app-1")
 		line := fmt.Sprintf("live %s %s engine=tier:%s arch=%s", id, name, draw("tier", "mgr", "app"), draw("arch", "x86_64", "arm64"))
-		switch draw("proof", "", "", "record", "old record", "joined", "joined as another", "agreed", "manager") {
+		switch draw("proof", "", "", "record", "old record", "joined", "joined as another", "joining", "agreed", "manager") {
 		case "record":
 			lines, proven[id] = append(lines, strings.Replace(line, "live", "proven", 1)), true
 		case "old record": // it called itself something else then
 			lines = append(lines, fmt.Sprintf("proven %s before", id))
 		case "joined":
 			lines, proven[id] = append(lines, "joined "+id+" "+name), true
+		case "joining": // somebody was about to make a machine of this name join, which says nothing of this one
+			lines = append(lines, "joining "+name)
 		case "joined as another":
 			lines = append(lines, "joined "+id+" before")
 		case "agreed":
@@ -139,7 +141,7 @@ func liar(t *rapid.T) (lines []string, proven map[string]bool) {
 	}
 	for _, host := range []string{"mgr-2", "mgr-9"} {
 		if rapid.Bool().Draw(t, "a manifest of "+host) {
-			lines = append(lines, fmt.Sprintf("Node %s %s", host, draw("states", gives...)))
+			lines = append(lines, fmt.Sprintf("Node %s %s%s", host, draw("states", gives...), draw("engine", "", " reach")))
 		}
 	}
 	return append(lines, "placing team", fmt.Sprintf("managers %d labels=manager:yes stable=0s", rapid.IntRange(1, 5).Draw(t, "count"))), proven

@@ -59,6 +59,7 @@ type Due struct {
 func (s Swarm) Part() plan.Part {
 	return plan.Part{
 		Propose: s.propose,
+		Then:    s.recognise,
 		Finish:  s.finish,
 		Guards:  []plan.Guard{{Name: guardUnproven, Check: plan.Each(s.labels)}, {Name: guardOutage, Check: plan.Each(s.outageAlone)}},
 		Needs:   []plan.Guard{{Name: plan.GuardDependsOn, Check: s.labelled}},

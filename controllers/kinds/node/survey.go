@@ -31,7 +31,7 @@ func look(in kinds.Survey, answers []kinds.TaskAnswer) kinds.Surveyed {
 	s.Stopped = in.Stopped
 	s.announce(in, &known.Roles)
 	s.settle(in.Now, &known)
-	return kinds.Surveyed{Part: s.Part(), Own: s.Own, Nodes: s.Report(), Again: s.Again(), Notices: s.Notices, Proven: s.Record, Remembered: known}
+	return kinds.Surveyed{Part: s.Part(), Own: s.Own, Nodes: s.Report(), Again: s.Again(), Notices: s.Notices, Proven: s.Record, Joined: s.Joined, Remembered: known}
 }
 
 // announce sets until when a role that was changed by hand is only announced. It tells such a change from one in git.

@@ -29,6 +29,7 @@ import (
 //	managers COUNT [labels=k:v] [ids=ID,ID] [hosts=a*] [spread=zone] [stable=1s] [replace=1h]; the nodes 1 to 9 are candidates if nothing says who is
 //	proven ID HOSTNAME [engine=k:v] [os=linux] [arch=x86_64]: the node is on record, as it was then
 //	joined ID HOSTNAME | agreed ID: the operator joined it, which had that hostname, or somebody agreed that it may be a manager
+//	joining HOSTNAME: an operator was about to make its engine join
 //	placing LABEL: guardrails make services ask for it
 //	doubts: what is shown has the nodes that are not proven, and the record
 //	own ID | hold HOSTNAME | rotating | left ID | fails [WHAT]
@@ -108,6 +109,12 @@ func (s *scene) line(w []string) {
 	case "joined":
 		s.in.Remembered = s.in.Remembered.Clone()
 		s.in.Remembered.Joined[w[1]] = w[2]
+	case "joining":
+		s.in.Joining = maps.Clone(s.in.Joining)
+		if s.in.Joining == nil {
+			s.in.Joining = map[string]bool{}
+		}
+		s.in.Joining[w[1]] = true
 	case "agreed":
 		s.in.Agreed = func(id string) bool { return id == w[1] }
 	case "placing":
@@ -351,6 +358,10 @@ func (s *scene) show(w Swarm) {
 		if s.doubts {
 			fmt.Fprintf(b, "record %s %s: %s\n", id, w.Record[id].Name, w.Record[id].By)
 		}
+	}
+	for _, name := range w.Joined {
+		fmt.Fprintf(b, "%s has joined\n", name)
+		delete(s.in.Joining, name)
 	}
 	if s.doubts && w.Record == nil {
 		b.WriteString("the record stays\n")
