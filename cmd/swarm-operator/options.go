@@ -67,7 +67,7 @@ func (f *sourceFlags) digests() (*digests.Digests, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--hash-key-file: %s: %w", f.hashKey, err)
 	}
-	return digests.New(key), nil
+	return digests.From(f.hashKey, key), nil
 }
 
 // mostHashKey limits the size of the file with the key for digests, in bytes.
@@ -108,12 +108,29 @@ func (f *sourceFlags) check() error {
 
 // guards reads the guardrails. It returns nil if there are none.
 func (f *sourceFlags) guards() (*revisions.Guards, error) {
+	data, err := f.rules()
+	if err != nil {
+		return nil, err
+	}
+	return f.guardsOf(data)
+}
+
+// rules reads the file of the guardrails. It returns nil if there are none.
+func (f *sourceFlags) rules() ([]byte, error) {
 	if f.guardrails == "" {
 		return nil, nil
 	}
 	data, err := os.ReadFile(f.guardrails)
 	if err != nil {
 		return nil, fmt.Errorf("--guardrails: %w", err)
+	}
+	return data, nil
+}
+
+// guardsOf returns the guardrails that were read. It returns nil if there are none.
+func (f *sourceFlags) guardsOf(data []byte) (*revisions.Guards, error) {
+	if f.guardrails == "" {
+		return nil, nil
 	}
 	rules := &config.Guardrails{}
 	if problems := manifests.Into(f.guardrails, data, rules, rules.Validate); len(problems) > 0 {

@@ -85,7 +85,11 @@ func (d *Decider) outcome(run *Decision) (outcome, why string) {
 		return "", ""
 	}
 	failed := slices.DeleteFunc(run.FailedWants(), func(f plan.Failure) bool { return f.Revision != run.InForce.Hash })
-	return Became(failed, run.OwnRefusals(), len(run.Plan.Steps) > 0 || run.Plan.Waiting() || d.moves(run))
+	outcome, why = Became(failed, run.OwnRefusals(), len(run.Plan.Steps) > 0 || run.Plan.Waiting() || d.moves(run))
+	if unknown := run.Wants.Unknown; outcome == state.RolledOut && len(unknown) > 0 { // the revision may have changed it
+		return state.Held, fmt.Sprintf("%s cannot be compared: %s", unknown[0].Key, unknown[0].Why)
+	}
+	return outcome, why
 }
 
 // OwnRefusals returns the refusals that count for the revision in force. What an earlier revision changed and what

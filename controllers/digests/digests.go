@@ -18,15 +18,20 @@ import (
 // These are the ways to make a digest. A digest begins with the way in which it was made:
 //
 //	k1:ID:HASH    with the key that has this id
-//	a1:SALT:HASH  slowly, without a key
+//	a2:SALT:HASH  slowly, without a key, in one pass
+//	a1:SALT:HASH  the same in two passes: such digests are compared, and not made any more
 const (
 	keyed  = "k1"
-	slowly = "a1"
+	slowly = "a2"
+	slower = "a1"
 )
 
+// passes says what a slow digest costs, by the way in which it was made. What a digest costs is part of it, so that
+// another choice makes no secret unknown.
+var passes = map[string]uint32{slowly: 1, slower: 2}
+
 const (
-	// passes and memory (in KiB) are what a slow digest costs. On the machines that we have measured it takes 10 to 20 ms.
-	passes = 2
+	// memory is how much a slow digest takes, in KiB.
 	memory = 8 << 10
 	// saltSize and idSize are in bytes, and hashSize is in digits. Nobody finds two contents of the same digest by chance.
 	saltSize = 16
@@ -57,6 +62,8 @@ const makeKey = "make one with: openssl rand -hex 32"
 type Digests struct {
 	key []byte
 	id  string
+	// file is where the key comes from, for people. It is "" if nobody said.
+	file string
 
 	mu sync.Mutex
 	// made are slow digests, and before are older ones. Those of before that nobody asks for go when made is full.
@@ -65,12 +72,19 @@ type Digests struct {
 
 // content is what a slow digest was made of.
 type content struct {
-	salt, name string
-	sum        [sha256.Size]byte
+	way, salt, name string
+	sum             [sha256.Size]byte
 }
 
 // most is how many slow digests are remembered for sure.
 const most = 1 << 14
+
+// From returns Digests with the key of a file.
+func From(file string, key []byte) *Digests {
+	d := New(key)
+	d.file = file
+	return d
+}
 
 // New returns Digests with a key. If the key is nil, they are slow.
 func New(key []byte) *Digests {
@@ -95,7 +109,7 @@ func (s Salted) Of(name string, data []byte) string {
 	if s.Digests != nil && s.key != nil {
 		return s.keyed(name, data)
 	}
-	return s.slow(hex.EncodeToString(sum(s.Salt, "salt", name, nil)[:saltSize]), name, data)
+	return s.slow(slowly, hex.EncodeToString(sum(s.Salt, "salt", name, nil)[:saltSize]), name, data)
 }
 
 // Plain returns a digest of a content that the API shows anyway. Whoever sees only the digest, as part of a name, learns
@@ -106,39 +120,43 @@ func (s Salted) Plain(name string, data []byte) string {
 
 // Same reports whether a digest was made of this content. known is false if that cannot be told: see [Digests.Why].
 func (d *Digests) Same(digest, name string, data []byte) (same, known bool) {
-	switch how, salt := d.read(digest); {
-	case how != "":
+	switch why, way, salt := d.read(digest); {
+	case why != "":
 		return false, false
-	case salt == "":
+	case way == keyed:
 		return hmac.Equal([]byte(digest), []byte(d.keyed(name, data))), true
 	default:
-		return hmac.Equal([]byte(digest), []byte(d.slow(salt, name, data))), true
+		return hmac.Equal([]byte(digest), []byte(d.slow(way, salt, name, data))), true
 	}
 }
 
 // Why says why a digest cannot be compared. It is "" if it can be.
 func (d *Digests) Why(digest string) string {
-	why, _ := d.read(digest)
+	why, _, _ := d.read(digest)
 	return why
 }
 
-// read returns the salt of a digest, which is "" if it was made with our key. why says why it cannot be compared.
-func (d *Digests) read(digest string) (why, salt string) {
+// read returns how a digest was made, and the salt of a slow one. why says why it cannot be compared.
+func (d *Digests) read(digest string) (why, way, salt string) {
 	parts := strings.Split(digest, ":")
 	well := len(parts) == 3 && len(parts[2]) == hashSize
+	way = parts[0]
 	switch {
 	case digest == "":
-		return "nothing says what it contains", ""
-	case well && parts[0] == slowly && len(parts[1]) == 2*saltSize:
-		return "", parts[1]
-	case !well || parts[0] != keyed:
-		return "its digest has a form that this release does not know", ""
+		return "nothing says what it contains", "", ""
+	case well && passes[way] > 0 && len(parts[1]) == 2*saltSize:
+		return "", way, parts[1]
+	case !well || way != keyed:
+		return "its digest has a form that this release does not know", "", ""
 	case d == nil || d.key == nil:
-		return "its digest was made with a key; give that key with --hash-key-file", ""
+		return "its digest was made with a key; give that key with --hash-key-file", "", ""
 	case parts[1] != d.id:
-		return "its digest was made with another key than that of --hash-key-file", ""
+		if d.file != "" {
+			return fmt.Sprintf("its digest was made with another key than the one in %s; give the file with that key with --hash-key-file", d.file), "", ""
+		}
+		return "its digest was made with another key than that of --hash-key-file", "", ""
 	}
-	return "", ""
+	return "", way, ""
 }
 
 func (d *Digests) keyed(name string, data []byte) string {
@@ -146,8 +164,8 @@ func (d *Digests) keyed(name string, data []byte) string {
 }
 
 // slow returns the slow digest of a content.
-func (d *Digests) slow(salt, name string, data []byte) string {
-	of := content{salt, name, sha256.Sum256(data)}
+func (d *Digests) slow(way, salt, name string, data []byte) string {
+	of := content{way, salt, name, sha256.Sum256(data)}
 	if d == nil {
 		return of.digest(data)
 	}
@@ -173,8 +191,8 @@ func (d *Digests) remembered(of content, make func() string) string {
 }
 
 func (c content) digest(data []byte) string {
-	hash := argon2.IDKey(sum(nil, "content", c.name, data), []byte(c.salt), passes, memory, 1, hashSize/2)
-	return slowly + ":" + c.salt + ":" + hex.EncodeToString(hash)
+	hash := argon2.IDKey(sum(nil, "content", c.name, data), []byte(c.salt), passes[c.way], memory, 1, hashSize/2)
+	return c.way + ":" + c.salt + ":" + hex.EncodeToString(hash)
 }
 
 // sum returns a keyed hash of a content. what says what the hash is for, so that one for something else cannot be taken

@@ -130,7 +130,7 @@ func TestWhatADigestShows(t *testing.T) {
 	for _, c := range []struct {
 		by    *digests.Digests
 		looks string
-	}{{one, `^k1:[0-9a-f]{8}:[0-9a-f]{20}$`}, {bare, `^a1:[0-9a-f]{32}:[0-9a-f]{20}$`}} {
+	}{{one, `^k1:[0-9a-f]{8}:[0-9a-f]{20}$`}, {bare, `^a2:[0-9a-f]{32}:[0-9a-f]{20}$`}} {
 		a, b := salted(c.by).Of("Secret/a", []byte("x")), salted(c.by).Of("Secret/a", []byte("y"))
 		if !regexp.MustCompile(c.looks).MatchString(a) || len(a) != len(b) || a == b {
 			t.Errorf("%s and %s", a, b)
@@ -144,6 +144,31 @@ func TestWhatADigestShows(t *testing.T) {
 	}
 	if one.Why("k1:00000000:0123456789abcdef0123") == "" {
 		t.Error("the id of a key is nothing of the key")
+	}
+}
+
+// What earlier builds made in two passes is compared as before. Nothing looks changed, and another content is noticed.
+func TestDigestsOfTwoPassesAreStillKnown(t *testing.T) {
+	const made = "a1:3fbf21c5312b7fe04bd9b69e120536fd:f7ae67b3015e4838435a" // of Secret/a and s3cret, with the salt of salted
+	for _, by := range []*digests.Digests{one, bare, nil} {
+		for content, want := range map[string]bool{"s3cret": true, "s3cret ": false, "": false} {
+			if same, known := by.Same(made, "Secret/a", []byte(content)); same != want || !known {
+				t.Errorf("%s, %q: same %t, known %t", name(by), content, same, known)
+			}
+		}
+		if why := by.Why(made); why != "" {
+			t.Errorf("%s: %s", name(by), why)
+		}
+	}
+	now := salted(bare).Of("Secret/a", []byte("s3cret"))
+	if now == made || now[:2] == made[:2] {
+		t.Errorf("it is still made so: %s", now)
+	}
+	// The ways do not mix: what one remembers is not the other's.
+	for _, wrong := range []string{"a2" + made[2:], "a1" + now[2:], "a3" + now[2:]} {
+		if same, _ := bare.Same(wrong, "Secret/a", []byte("s3cret")); same {
+			t.Errorf("%s counts as the same", wrong)
+		}
 	}
 }
 

@@ -198,12 +198,39 @@ func (c *Conditions) plan(run *decide.Decision, placeless string) {
 	if all := run.FailedWants(); len(all) > 0 {
 		failed = fmt.Sprintf("%s: %s", all[0].Key, all[0].Why)
 	}
+	c.notCompared(run.Wants.Unknown)
 	c.Set(status.TasksWaiting, placeless != "", map[bool]string{true: "NoPlace", false: "None"}[placeless != ""], placeless)
 	c.Set(status.RolloutFailed, failed != "", map[bool]string{true: "WantFailed", false: "None"}[failed != ""], failed)
 }
 
-// mostWaiting is how many nodes a condition names.
-const mostWaiting = 5
+// mostWaiting is how many nodes a condition names, and mostUnknown how many secrets.
+const mostWaiting, mostUnknown = 5, 5
+
+// notCompared sets whether the contents of secrets cannot be compared, so that they stay as they are whatever git says. It
+// says so once for each reason.
+func (c *Conditions) notCompared(unknown []kinds.Unknown) {
+	var reasons []string
+	of := map[string][]string{}
+	for _, u := range unknown {
+		if of[u.Why] == nil {
+			reasons = append(reasons, u.Why)
+		}
+		of[u.Why] = append(of[u.Why], u.Key.String())
+	}
+	var text []string
+	for _, why := range reasons {
+		all, more := of[why], ""
+		if n := len(all) - mostUnknown; n > 0 {
+			all, more = all[:mostUnknown], fmt.Sprintf(" and %d more", n)
+		}
+		text = append(text, fmt.Sprintf("%s%s: %s", strings.Join(all, ", "), more, why))
+	}
+	if len(text) == 0 {
+		c.Set(status.SecretsNotCompared, false, "Compared", "")
+		return
+	}
+	c.Set(status.SecretsNotCompared, true, "NotCompared", "these secrets stay as they are, also if git has changed them: "+strings.Join(text, "; "))
+}
 
 // promotions sets whether nodes wait for a person before they become managers, or get a label for that, while no manager
 // may be lost.

@@ -144,3 +144,37 @@ func TestAPromotionWaits(t *testing.T) {
 		}
 	}
 }
+
+// Secrets that cannot be compared are a condition, which names them once for each reason, and ends when they can be.
+func TestSecretsThatCannotBeCompared(t *testing.T) {
+	board := status.NewBoard("s", "enforce", status.NewMetrics("v0", func() int { return 0 }), logr.Discard(), func() time.Time { return time.Unix(0, 0) })
+	c := &Conditions{Board: board}
+	secrets := func(why string, names ...string) (out []kinds.Unknown) {
+		for _, name := range names {
+			out = append(out, kinds.Unknown{Key: v1.Key{Kind: v1.KindSecret, Name: name}, Why: why})
+		}
+		return out
+	}
+	const stay = "true these secrets stay as they are, also if git has changed them: "
+	for _, run := range []struct {
+		name    string
+		unknown []kinds.Unknown
+		want    string
+	}{
+		{"all are compared", nil, "false "},
+		{"one is not", secrets("no key", "a"), stay + "Secret/a: no key"},
+		{"five are not", secrets("no key", "a", "b", "c", "d", "e"), stay + "Secret/a, Secret/b, Secret/c, Secret/d, Secret/e: no key"},
+		{"seven are not", secrets("no key", "a", "b", "c", "d", "e", "f", "g"), stay + "Secret/a, Secret/b, Secret/c, Secret/d, Secret/e and 2 more: no key"},
+		{"for two reasons", append(secrets("no key", "a"), append(secrets("a form", "b"), secrets("no key", "c")...)...), stay + "Secret/a, Secret/c: no key; Secret/b: a form"},
+		{"all are compared again", nil, "false "},
+	} {
+		decision := &decide.Decision{}
+		decision.Wants.Unknown = run.unknown
+		c.Decided(decision, "")
+		c.Ended(false)
+		is, _ := board.Report().Is(status.SecretsNotCompared)
+		if got := fmt.Sprint(is.Status, " ", is.Message); got != run.want {
+			t.Errorf("%s: %q, want %q", run.name, got, run.want)
+		}
+	}
+}

@@ -26,6 +26,7 @@ const (
 	NodesReady         = "NodesReady"         // no node is down or unknown
 	KeyNotEscrowed     = "KeyNotEscrowed"     // the unlock key is not yet where the manifest says
 	TokensNotDelivered = "TokensNotDelivered" // a join token is not yet where the manifest says
+	SecretsNotCompared = "SecretsNotCompared" // the content of a secret cannot be compared, so what git says of it is not done
 	PromotionWaits     = "PromotionWaits"     // a node waits for a person before it becomes a manager, and no manager may be lost
 	VersionSkew        = "VersionSkew"        // the nodes run different versions of the engine
 	Contended          = "Contended"          // the operator leaves alone what somebody keeps overwriting

@@ -162,7 +162,7 @@ func TestABoardTellsWhatBoundsIt(t *testing.T) {
 func TestOnlyConditionsThatNeedALookAreShown(t *testing.T) {
 	for kind, well := range map[string]bool{
 		SourceReady: true, EngineReady: true, InSync: true, ManagersReady: true, NodesReady: true, Held: false, RolloutFailed: false, StepFailed: false,
-		Standby: false, Paused: false, OnHold: false, Outdated: false, KeyNotEscrowed: false, TokensNotDelivered: false, PromotionWaits: false, VersionSkew: false, CARotating: false, EventsMissing: false, ConfigurationRefused: false, AuditLogFailed: false,
+		Standby: false, Paused: false, OnHold: false, Outdated: false, KeyNotEscrowed: false, TokensNotDelivered: false, SecretsNotCompared: false, PromotionWaits: false, VersionSkew: false, CARotating: false, EventsMissing: false, ConfigurationRefused: false, AuditLogFailed: false,
 	} {
 		if !(Condition{Type: kind, Status: well}).fine() || (Condition{Type: kind, Status: !well}).fine() {
 			t.Errorf("%s: %t is what it should be", kind, well)
