@@ -147,3 +147,13 @@ func forge(t *testing.T, c *engine.Client, name, data string) {
 		t.Fatal(err)
 	}
 }
+
+// Whoever can write to the API can write a memory that can be read, and nothing tells it from the operator's own. The
+// security model says so.
+func TestAForgedMemoryThatCanBeReadCounts(t *testing.T) {
+	forged := memoryConfig("swarm-operator.shop.8", strings.ReplaceAll(good, "abc", "forged"))
+	found, err := state.NewStore("shop", nil).Find([]*swarm.Config{memoryConfig("swarm-operator.shop.7", good), forged})
+	if err != nil || found.Sequence != 8 || found.Memory.InForce.Hash != "forged" || found.Damage("shop") != "" {
+		t.Errorf("number %d of %q counts: %v", found.Sequence, found.Memory.InForce.Hash, err)
+	}
+}
