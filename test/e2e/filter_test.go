@@ -65,6 +65,22 @@ func TestTheRulesOfTheProxySuffice(t *testing.T) {
 		}
 		return nil
 	})
+	w.worksThrough(p.Host())
+	used := map[int]bool{}
+	for _, c := range p.Calls() {
+		used[passes(rules, c.Method, "/v1.44"+c.Path)] = true
+	}
+	removes := passes(rules, http.MethodDelete, "/nodes/a")
+	for i, r := range rules {
+		if !used[i] && i != removes {
+			t.Errorf("nothing needs the rule for %v %s", r.methods, r.path)
+		}
+	}
+}
+
+// worksThrough has an operator and every command do all that the filter is for, by way of a host.
+func (w *world) worksThrough(host string) {
+	w.Helper()
 	files := map[string]string{
 		"web.yaml": service("web", "image: app:1", "replicas: 1", "networks: [net]"), "net.yaml": network("net"), "conf.yaml": config("conf", "one"),
 		"pass.yaml": secret("pass", "one"), "old.yaml": service("old", "image: app:1", "replicas: 0"), "gone.yaml": network("gone"),
@@ -72,10 +88,10 @@ func TestTheRulesOfTheProxySuffice(t *testing.T) {
 		"node.yaml":    node("worker-1", "labels: {zone: a}"),
 	}
 	r := w.repo("filtered", files)
-	o := w.operate(p.Host(), r, "--repair-after", "0s", "--config", w.path("operator.yaml"))
+	o := w.operate(host, r, "--repair-after", "0s", "--config", w.path("operator.yaml"))
 	head, err := r.Head()
 	if err != nil {
-		t.Fatal(err)
+		w.Fatal(err)
 	}
 	o.inSync(head)
 	r.remove("old.yaml", "gone.yaml")
@@ -93,34 +109,27 @@ func TestTheRulesOfTheProxySuffice(t *testing.T) {
 		{"unmanage", "Service/web", "--name", "filtered"},
 		{"resume", "Service/web", "--name", "filtered"},
 	} {
-		w.want(0, append(args, "--host", p.Host())...)
+		w.want(0, append(args, "--host", host)...)
 	}
 	o.condition("InSync", true)
 	if c, _ := o.report().Condition("EventsMissing"); c.Status {
-		t.Errorf("events are missing: %s", c.Message)
+		w.Errorf("events are missing: %s", c.Message)
 	}
-	used := map[int]bool{}
-	for _, c := range p.Calls() {
-		used[passes(rules, c.Method, "/v1.44"+c.Path)] = true
-	}
-	removes := passes(rules, http.MethodDelete, "/nodes/a")
-	for i, r := range rules {
-		if !used[i] && i != removes {
-			t.Errorf("nothing needs the rule for %v %s", r.methods, r.path)
-		}
-	}
+}
+
+// outside are calls that the filter lets nobody make.
+var outside = []string{
+	"POST /containers/create", "GET /containers/json", "POST /containers/a/exec", "POST /exec/a/start", "POST /build", "GET /images/json", "POST /images/create",
+	"GET /volumes", "POST /volumes/create", "GET /plugins", "POST /plugins/pull", "POST /swarm/init", "POST /swarm/join", "POST /swarm/leave", "POST /swarm/unlock",
+	"DELETE /swarm", "POST /networks/a/connect", "POST /networks/prune", "POST /networks/a/update", "GET /services/a/logs", "GET /tasks/a/logs", "POST /nodes", "PUT /services/a",
+	"GET /system/df", "POST /session", "POST /grpc", "GET /distribution/a", "POST /auth", "PATCH /configs/a", "GET /configs/a/../../containers/json", "GET /v1.44/v1.44/info",
+	"GET /info/x", "GET //containers/json", "POST /configs/a/b/update", "POST /services/create/x", "GET /services/a/b",
 }
 
 func TestTheRulesOfTheProxyLetNothingElseThrough(t *testing.T) {
 	t.Parallel()
 	rules := filter(t)
-	for _, call := range []string{
-		"POST /containers/create", "GET /containers/json", "POST /containers/a/exec", "POST /exec/a/start", "POST /build", "GET /images/json", "POST /images/create",
-		"GET /volumes", "POST /volumes/create", "GET /plugins", "POST /plugins/pull", "POST /swarm/init", "POST /swarm/join", "POST /swarm/leave", "POST /swarm/unlock",
-		"DELETE /swarm", "POST /networks/a/connect", "POST /networks/prune", "POST /networks/a/update", "GET /services/a/logs", "GET /tasks/a/logs", "POST /nodes", "PUT /services/a",
-		"GET /system/df", "POST /session", "POST /grpc", "GET /distribution/a", "POST /auth", "PATCH /configs/a", "GET /configs/a/../../containers/json", "GET /v1.44/v1.44/info",
-		"GET /info/x", "GET //containers/json", "POST /configs/a/b/update", "POST /services/create/x", "GET /services/a/b",
-	} {
+	for _, call := range outside {
 		method, path, _ := strings.Cut(call, " ")
 		for _, version := range []string{"", "/v1.44", "/v1.40"} {
 			if i := passes(rules, method, version+path); i >= 0 {

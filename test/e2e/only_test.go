@@ -24,6 +24,11 @@ var within = map[string]string{
 	"TestPairsOfRevisions": "dockerd tells nobody of each transaction of the swarm's store, and what is between two lists is not seen",
 }
 
+// seldom names the scenarios that only -full runs, with the reason.
+var seldom = map[string]string{
+	"TestTheOperatorWorksBehindHAProxy": "it needs haproxy, and each rule is tested without it, too",
+}
+
 // differing is a scenario in which engines may differ, and how.
 type differing struct{ name, in string }
 
@@ -89,6 +94,9 @@ var differs = []differing{
 
 // leaveOut keeps go test from running what has no meaning on this swarm, or does not differ on it.
 func leaveOut() {
+	if !*full {
+		skip("this run, which is not -full", seldom)
+	}
 	switch *swarmKind {
 	case onSandbox:
 		skip("the sandbox", without)
@@ -147,7 +155,7 @@ func TestTablesNameScenariosThatExist(t *testing.T) {
 		}
 		all.Write(text)
 	}
-	names := slices.Concat(slices.Collect(maps.Keys(without)), slices.Collect(maps.Keys(within)))
+	names := slices.Concat(slices.Collect(maps.Keys(without)), slices.Collect(maps.Keys(within)), slices.Collect(maps.Keys(seldom)))
 	for _, s := range differs {
 		names = append(names, s.name)
 	}

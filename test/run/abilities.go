@@ -24,14 +24,19 @@ const (
 	engine = "real engines"  // decides what scenarios run on
 )
 
-func abilities(ctx context.Context) []ability {
-	return []ability{
+// abilities returns what the machine has of what tests can use. Some of it only the full run uses.
+func abilities(ctx context.Context, full bool) []ability {
+	all := []ability{
 		program(ctx, "docker CLI", "tests that use the swarm as a person does are skipped", "docker", "--version"),
 		program(ctx, "git", "tests that make repositories as git does are skipped", "git", "--version"),
 		sshServer(),
 		raceDetector(ctx),
 		realEngines(),
 	}
+	if full {
+		all = append(all, program(ctx, "HAProxy", "the operator is not run behind a real proxy with deploy/haproxy.cfg", "haproxy", "-v"))
+	}
+	return all
 }
 
 // sshServer looks for sshd, and does not run it: sshd has no option that prints what it is and ends with 0.

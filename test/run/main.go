@@ -60,7 +60,7 @@ func run(ctx context.Context, o options, out io.Writer) (int, error) {
 		return sum(o, out)
 	}
 	fmt.Fprintf(out, "Tests on %s/%s with %s, %d CPUs:\n", runtime.GOOS, runtime.GOARCH, runtime.Version(), runtime.NumCPU())
-	all := abilities(ctx)
+	all := abilities(ctx, o.full)
 	for _, a := range all {
 		fmt.Fprintln(out, a)
 	}
