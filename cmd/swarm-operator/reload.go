@@ -11,18 +11,35 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/swarm-operator/swarm-operator/controllers/server"
 	"github.com/swarm-operator/swarm-operator/controllers/status"
 )
 
-// lookAtConfiguration is how often run looks whether its config file has changed. It reads the file, because a mounted
-// secret or a link that is swapped sends no event.
+// lookAtConfiguration is how often run looks whether its config file or its guardrails have changed. It reads the files,
+// because a mounted secret or a link that is swapped sends no event.
 const lookAtConfiguration = 5 * time.Second
 
-// watched is the config file that run goes by, and what stays while run starts anew with it.
+// settled is how long a new content has to stay as it is before it counts. Somebody may be writing the file, and half of
+// the guardrails, or none of them, would allow what all of them forbid.
+const settled = time.Second
+
+// contents are what the files say that run goes by.
+type contents struct {
+	config []byte // nil if no config file is named
+	rules  []byte // the guardrails; nil if there are none
+}
+
+func (c contents) equal(o contents) bool {
+	return bytes.Equal(c.config, o.config) && bytes.Equal(c.rules, o.rules)
+}
+
+// watched are the files that run goes by, and what stays while run starts anew with them.
 type watched struct {
 	cmd *cobra.Command
-	// data is the content that run goes by. next is the content to go by from now on. It is nil if nothing has changed.
-	data, next []byte
+	// now is what run goes by. What it has was tried before, so a file that has a mistake by now does not end run.
+	now contents
+	// next is what to go by from now on. It is nil if nothing has changed.
+	next *contents
 	// open listens at address. It is nil if nothing does.
 	open    net.Listener
 	address string
@@ -54,11 +71,11 @@ type staying struct{ net.Listener }
 
 func (s staying) Close() error { return s.Listener.(*net.TCPListener).SetDeadline(time.Unix(1, 0)) }
 
-// watch waits until the file has another content, and that can be used. It returns false if ctx ended first. A content that
-// cannot be used changes nothing; a condition says what is wrong with it until the file has another content.
+// watch waits until one of the files has another content, and that can be used. It returns false if ctx ended first. A
+// content that cannot be used changes nothing; a condition says what is wrong with it until the file has another content.
 func (w *watched) watch(ctx context.Context, board *status.Board, log logr.Logger) bool {
 	name := w.cmd.Flags().Lookup("config").Value.String()
-	if name == "" {
+	if name == "" && w.cmd.Flags().Lookup("guardrails").Value.String() == "" {
 		return false
 	}
 	refused := ""
@@ -70,12 +87,15 @@ func (w *watched) watch(ctx context.Context, board *status.Board, log logr.Logge
 			return false
 		case <-tick.C:
 		}
-		data, err := os.ReadFile(name)
-		if err == nil && !bytes.Equal(data, w.data) {
-			if err = w.try(name, data); err == nil {
-				w.next = data
+		next, err := w.look(name)
+		if err == nil && !next.equal(w.now) {
+			pause(ctx, scaled(settled))
+			again, failed := w.look(name)
+			if failed == nil && again.equal(next) && ctx.Err() == nil {
+				w.next = &next
 				return true
 			}
+			continue // the next look says what is there then
 		}
 		why := ""
 		if err != nil {
@@ -85,7 +105,7 @@ func (w *watched) watch(ctx context.Context, board *status.Board, log logr.Logge
 			continue
 		}
 		if refused = why; err != nil {
-			log.Error(err, "configuration refused", "file", name)
+			log.Error(err, "configuration refused")
 			board.Tell(status.ConfigurationRefused, true, "Refused", why)
 		} else {
 			board.Tell(status.ConfigurationRefused, false, "Read", "")
@@ -93,30 +113,96 @@ func (w *watched) watch(ctx context.Context, board *status.Board, log logr.Logge
 	}
 }
 
-// try returns an error if run could not go by the content. It changes nothing.
-func (w *watched) try(name string, data []byte) error {
+// look reads the files. It fails if run could not go by what they say. It changes nothing.
+func (w *watched) look(name string) (contents, error) {
+	next := contents{}
+	var err error
+	if name != "" {
+		if next.config, err = os.ReadFile(name); err != nil {
+			return next, err
+		}
+	}
+	if bytes.Equal(next.config, w.now.config) {
+		src := sourceFlags{guardrails: w.cmd.Flags().Lookup("guardrails").Value.String()}
+		if next.rules, err = src.rules(); err != nil || next.equal(w.now) {
+			return next, err
+		}
+	}
+	f, err := w.trial(name, next.config)
+	if err != nil {
+		return next, err
+	}
+	if next.rules, err = f.src.rules(); err != nil {
+		return next, err
+	}
+	return next, f.try(next)
+}
+
+// trial returns the flags of run as they would be with a content of the config file.
+func (w *watched) trial(name string, config []byte) (*runFlags, error) {
 	var f runFlags
-	trial := f.command()
-	if _, err := parseConfiguration(w.cmd.Root(), trial.Flags(), name, data); err != nil {
+	flags := f.command().Flags()
+	var failed error
+	w.cmd.Flags().VisitAll(func(set *pflag.Flag) { // what the command line or the environment says counts before the file
+		to := flags.Lookup(set.Name)
+		if !set.Changed || to == nil || failed != nil || byConfig(set) {
+			return
+		}
+		if list, is := set.Value.(pflag.SliceValue); is {
+			failed = to.Value.(pflag.SliceValue).Replace(list.GetSlice())
+		} else {
+			failed = to.Value.Set(set.Value.String())
+		}
+		to.Changed = true
+	})
+	if failed == nil && name != "" {
+		_, failed = parseConfiguration(w.cmd.Root(), flags, name, config)
+	}
+	return &f, failed
+}
+
+// byConfig reports whether the config file has set the flag.
+func byConfig(f *pflag.Flag) bool {
+	from := f.Annotations[configured]
+	return len(from) > 0 && from[0] == byFile
+}
+
+// try returns an error if run could not begin with these flags and guardrails. It changes nothing.
+func (f *runFlags) try(c contents) error {
+	if err := f.check(); err != nil {
 		return err
 	}
-	return f.check()
+	if _, err := f.src.guardsOf(c.rules); err != nil {
+		return err
+	}
+	if _, err := f.src.digests(); err != nil {
+		return err
+	}
+	if f.http.listen == "" {
+		return nil
+	}
+	_, err := f.http.server(server.Options{})
+	return err
 }
 
 // reconfigure gives the flags that the config file has set the values of its next content.
 func (w *watched) reconfigure() error {
-	w.data, w.next = w.next, nil
+	w.now, w.next = *w.next, nil
 	flags := w.cmd.Flags()
+	name := flags.Lookup("config").Value.String()
+	if name == "" {
+		return nil
+	}
 	var failed error
 	flags.VisitAll(func(f *pflag.Flag) {
-		if from := f.Annotations[configured]; failed == nil && len(from) > 0 && from[0] == byFile {
+		if failed == nil && byConfig(f) {
 			failed = unset(f)
 		}
 	})
 	if failed != nil {
 		return failed
 	}
-	if err := configureFrom(w.cmd, flags.Lookup("config").Value.String(), w.data); err != nil {
+	if err := configureFrom(w.cmd, name, w.now.config); err != nil {
 		return err
 	}
 	return allow(w.cmd)

@@ -48,7 +48,7 @@ type runFlags struct {
 }
 
 // opened is the content of the files that flags name. They are read when run starts, and again when its configuration
-// has changed.
+// or the guardrails have changed.
 type opened struct {
 	outside config.Named
 	guards  *revisions.Guards
@@ -72,8 +72,8 @@ after --repair-restarts-after if the repair restarts tasks. If somebody removes 
 A revision that cannot be read is refused whole, and the last good one stays in force. A wrong value in a manifest holds that object
 and whatever depends on it. Run ends cleanly on SIGTERM.
 
-When the file that --config names changes, run starts anew with it, in the same process. If the new content has a mistake, run goes on
-as before, and the condition ConfigurationRefused says what is wrong.`,
+When the file that --config or --guardrails names changes, run starts anew with it, in the same process. If the new content has a mistake,
+run goes on as before, and the condition ConfigurationRefused says what is wrong.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -95,9 +95,13 @@ as before, and the condition ConfigurationRefused says what is wrong.`,
 	return cmd
 }
 
-// run works until the command's context ends. Each time that the config file changes, it starts anew.
+// run works until the command's context ends. Each time that the config file or the guardrails change, it starts anew.
 func (f *runFlags) run(cmd *cobra.Command) error {
-	w := &watched{cmd: cmd, data: configurationOf(cmd).data}
+	rules, err := f.src.rules()
+	if err != nil {
+		return err
+	}
+	w := &watched{cmd: cmd, now: contents{config: configurationOf(cmd).data, rules: rules}}
 	defer w.close()
 	for {
 		if err := f.once(cmd, w); err != nil || w.next == nil {
@@ -109,13 +113,14 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	}
 }
 
-// once works until the command's context ends, or until the config file has a content that can be used and is another one.
+// once works until the command's context ends, or until the config file or the guardrails have a content that can be used
+// and is another one.
 func (f *runFlags) once(cmd *cobra.Command, w *watched) error {
 	if err := f.check(); err != nil {
 		return err
 	}
 	f.outside = outside(cmd)
-	guards, err := f.src.guards()
+	guards, err := f.src.guardsOf(w.now.rules)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
 // configured writes the operator's configuration whole.
@@ -68,4 +70,90 @@ func TestTheConfigurationChangesWhileTheOperatorRuns(t *testing.T) {
 	if image := w.service("web").Spec.TaskTemplate.ContainerSpec.Image; !strings.HasPrefix(image, "app:1") {
 		t.Errorf("an operator that observes has written %s", image)
 	}
+}
+
+// New guardrails count while the operator runs, by a new configuration or by a new content of their file. A mistake in them
+// leaves the old ones in force, and is said with file and line. A key that is the wrong one is a condition of its own.
+func TestGuardrailsAndKeysChangeWhileTheOperatorRuns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	web := func(more ...string) string {
+		return service("web", append([]string{"image: app:1", "replicas: 0"}, more...)...)
+	}
+	r := w.repo("ruled", map[string]string{"a.yaml": web(), "key.yaml": secret("key", "one")})
+	rules, key, other := w.path("rules.yaml"), w.path("hash.key"), w.path("other.key")
+	write := func(path, text string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(key, strings.Repeat("0123456789abcdef", 4))
+	write(other, strings.Repeat("fedcba9876543210", 4))
+	write(rules, "containers: {capabilities: []}\n")
+	w.configured("hashKeyFile: " + key + "\nsources: [{}]\n")
+	o := w.operate(w.host(), r, "--repair-after", "0s")
+	head, err := r.Head()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.inSync(head)
+	refusedFor := func(why string) {
+		t.Helper()
+		w.eventually(func() error {
+			if got := o.condition("ConfigurationRefused", true); !strings.Contains(got.Message, why) {
+				return fmt.Errorf("the condition says %q, want %q", got.Message, why)
+			}
+			return nil
+		})
+	}
+
+	// Whatever is wrong with a file that a configuration names, the operator goes on as before.
+	config := "hashKeyFile: " + key + "\nsources: [{guardrails: " + rules + "}]\n"
+	write(rules, "containers:\n  capabilites: []\n")
+	w.configured(config)
+	refusedFor(rules + ":2: containers.capabilites: unknown field; did you mean capabilities?")
+	write(rules, "containers: {capabilities: []}\n")
+	forbidden := r.commit("a capability", map[string]string{"a.yaml": web("capAdd: [NET_ADMIN]")})
+	held := func() {
+		t.Helper()
+		o.reports(func(report harness.Report) error {
+			for _, x := range report.Refused {
+				if report.Applied == forbidden && x.Object == "Service/web" && strings.Contains(x.Why, "guardrail containers.capabilities: NET_ADMIN is not allowed") {
+					return nil
+				}
+			}
+			return fmt.Errorf("the guardrails do not hold it: %s", brief(report))
+		})
+	}
+	held()
+
+	// The file itself changes. While it has a mistake, or is gone, what it said before counts.
+	write(rules, "containers: {capabilities: [NET_ADMIN}\n")
+	refusedFor(rules + ":1: ")
+	forbidden = r.commit("and another image", map[string]string{"a.yaml": service("web", "image: app:2", "replicas: 0", "capAdd: [NET_ADMIN]")})
+	held()
+	if err := os.Remove(rules); err != nil {
+		t.Fatal(err)
+	}
+	refusedFor("no such file or directory")
+	held()
+	write(rules, "containers: {capabilities: [NET_ADMIN]}\n")
+	o.inSync(forbidden)
+
+	// With the wrong key the secret cannot be compared. The revision that changes it is not said to be rolled out.
+	w.configured(strings.Replace(config, key, other, 1))
+	c := o.condition("SecretsNotCompared", true)
+	for _, text := range []string{"Secret/key: its digest was made with another key than the one in " + other, "--hash-key-file"} {
+		if !strings.Contains(c.Message, text) {
+			t.Errorf("the condition does not say %q: %s", text, c.Message)
+		}
+	}
+	o.has(`condition type="SecretsNotCompared" 1`)
+	hash := r.commit("another content", map[string]string{"key.yaml": secret("key", "two")})
+	o.inSync(hash) // as far as anybody can tell
+	w.want(1, "wait", "--host", w.host(), "--name", "ruled", "--revision", hash).says(t, "Secret/key cannot be compared")
+	w.configured(config)
+	o.condition("SecretsNotCompared", false)
+	o.inSync(hash)
+	w.want(0, "wait", "--host", w.host(), "--name", "ruled", "--revision", hash)
 }
