@@ -22,6 +22,9 @@ type Configuration struct {
 	Show []string `json:"show,omitempty" flag:"show"`
 	// Engine is the engine that the operator talks to.
 	Engine Engine `json:"engine,omitzero"`
+	// InsecureEngines is true to use engines that manifests name at tcp:// without TLS. Whoever is on the way can read join
+	// tokens, and with them join the swarm. Default false.
+	InsecureEngines bool `json:"insecureEngines,omitempty" flag:"insecure-engines"`
 	// HTTP is how the operator answers.
 	HTTP HTTP `json:"http,omitzero"`
 	// Log is what the operator logs.
@@ -119,6 +122,22 @@ type HTTP struct {
 	CertFile string `json:"certFile,omitempty" flag:"http-tls-cert"`
 	// KeyFile is a file with the key of that certificate.
 	KeyFile string `json:"keyFile,omitempty" flag:"http-tls-key"`
+	// CAFile is a file with certificates, for the commands that ask an operator, such as status: they ask by TLS, and trust
+	// only certificates that those in the file have signed. The operator itself does not use it.
+	CAFile string `json:"caFile,omitempty" flag:"http-ca"`
+	// Limits are how much is answered at once. Requests for health have a limit of their own, which no other request uses
+	// up.
+	Limits HTTPLimits `json:"limits,omitzero"`
+}
+
+// HTTPLimits are how much an operator answers at once.
+type HTTPLimits struct {
+	// Connections is how many connections may be open. To make room for a newer one, the operator closes one on which it
+	// answers nothing, of the client that has the most. Default 256.
+	Connections *int `json:"connections,omitempty" flag:"http-max-connections"`
+	// Requests is how many requests may be answered at once, except those for health. Others wait for a second, and then
+	// get the status 503. Default 16.
+	Requests *int `json:"requests,omitempty" flag:"http-max-requests"`
 }
 
 // Log is what the operator logs.

@@ -75,9 +75,9 @@ func TestValidate(t *testing.T) {
 func TestValues(t *testing.T) {
 	yes, hour, three, none := true, v1.Duration(time.Hour), 3, ""
 	file := config.Configuration{
-		Sources:  []config.Source{{Location: "src", RepairAfter: &hour, Budgets: config.Budgets{Restarts: &three}}},
-		Engine:   config.Engine{Verify: &yes},
-		HTTP:     config.HTTP{Listen: &none},
+		Sources: []config.Source{{Location: "src", RepairAfter: &hour, Budgets: config.Budgets{Restarts: &three}}},
+		Engine:  config.Engine{Verify: &yes},
+		HTTP:    config.HTTP{Listen: &none, CAFile: "/ca", Limits: config.HTTPLimits{Connections: &three}}, InsecureEngines: true,
 		Instance: "a", Show: []string{"A", "b.*"},
 		Flags: map[string]string{"color": "never"},
 	}
@@ -87,7 +87,8 @@ func TestValues(t *testing.T) {
 	}
 	want := []string{
 		`sources[0].location: --source ["src"]`, `sources[0].repairAfter: --repair-after ["1h"]`, `sources[0].budgets.restarts: --max-restarts ["3"]`,
-		`show: --show ["A" "b.*"]`, `engine.verify: --tlsverify ["true"]`, `http.listen: --listen [""]`, `instance: --instance ["a"]`, `flags.color: --color ["never"]`,
+		`show: --show ["A" "b.*"]`, `engine.verify: --tlsverify ["true"]`, `insecureEngines: --insecure-engines ["true"]`, `http.listen: --listen [""]`,
+		`http.caFile: --http-ca ["/ca"]`, `http.limits.connections: --http-max-connections ["3"]`, `instance: --instance ["a"]`, `flags.color: --color ["never"]`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -41,6 +41,7 @@ type httpFlags struct {
 	listen               string
 	hosts                []string
 	tokenFile, cert, key string
+	limits               server.Limits
 }
 
 func (f *httpFlags) register(cmd *cobra.Command) {
@@ -50,10 +51,18 @@ func (f *httpFlags) register(cmd *cobra.Command) {
 	fl.Var(place{&f.tokenFile, "FILE"}, "http-token-file", "file with the tokens that requests need, one a line, except for /healthz and /readyz; it is read again for each request (default: requests need none)")
 	fl.Var(place{&f.cert, "FILE"}, "http-tls-cert", "file with the certificate to serve with. Requests then need TLS, except for /healthz and /readyz; it is read again when it changes (default: no TLS)")
 	fl.Var(place{&f.key, "FILE"}, "http-tls-key", "file with the key of that certificate")
+	fl.IntVar(&f.limits.Connections, "http-max-connections", server.Connections, "how many connections may be open; one on which nothing is answered is closed to make room for a newer one")
+	fl.IntVar(&f.limits.Requests, "http-max-requests", server.Requests, "how many requests may be answered at once, except for /healthz and /readyz, which have a limit of their own")
 }
 
 func (f *httpFlags) check() error {
+	// Connections on which something is answered are not closed, and there has to be one more for who asks about health.
+	least := f.limits.Requests + server.Health + 1
 	switch {
+	case f.limits.Requests < 1:
+		return fmt.Errorf("--http-max-requests: %d is too few; give 1 or more", f.limits.Requests)
+	case f.limits.Connections < least:
+		return fmt.Errorf("--http-max-connections: %d is too few for --http-max-requests %d and %d for health; give %d or more", f.limits.Connections, f.limits.Requests, server.Health, least)
 	case f.cert != "" && f.key == "":
 		return errors.New("--http-tls-cert: it needs the key of the certificate; give --http-tls-key, too")
 	case f.cert == "" && f.key != "":
@@ -64,6 +73,7 @@ func (f *httpFlags) check() error {
 
 // server returns the server that the flags ask for.
 func (f *httpFlags) server(o server.Options) (*server.Server, error) {
+	o.Limits.Connections, o.Limits.Requests = f.limits.Connections, f.limits.Requests
 	o.Software, o.TokenFile, o.CertFile, o.KeyFile = serverName+version(), f.tokenFile, f.cert, f.key
 	o.Hosts = slices.Clone(f.hosts)
 	at, _, _ := net.SplitHostPort(f.listen) // listening fails if it is no address

@@ -67,11 +67,18 @@ type Limits struct {
 	Patience time.Duration
 }
 
+// These are the limits if nobody states others.
+const (
+	Connections = 256
+	Requests    = 16
+	Health      = 8
+)
+
 func (l Limits) withDefaults() Limits {
 	for _, d := range []struct {
 		value *int
 		usual int
-	}{{&l.Connections, 256}, {&l.Requests, 16}, {&l.Health, 8}} {
+	}{{&l.Connections, Connections}, {&l.Requests, Requests}, {&l.Health, Health}} {
 		if *d.value <= 0 {
 			*d.value = d.usual
 		}
