@@ -17,7 +17,7 @@ import (
 func TestWhatIsKeptInTheSwarmShowsNoSecret(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
-	c := &canaries{w, map[string]string{}}
+	c := newCanaries(w)
 	url := func(where string) string { return "https://ada:" + c.put(where) + "@registry.example.com/" }
 	p := w.proxy()
 	taskError := regexp.MustCompile(`"Err":"[^"]*"`)

@@ -6,9 +6,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,7 +24,12 @@ import (
 type canaries struct {
 	*world
 	all map[string]string // value → where it was put
+	// git are those that stand in clear in the source's tree, without a name or a shape of secrets. Only git's reader may
+	// see them.
+	git map[string]bool
 }
+
+func newCanaries(w *world) *canaries { return &canaries{w, map[string]string{}, map[string]bool{}} }
 
 // put makes a secret and notes where it is put.
 func (c *canaries) put(where string) string {
@@ -50,7 +57,16 @@ func (c *canaries) again(value, where string) string {
 // silent checks that an output shows no secret.
 func (c *canaries) silent(output, text string) {
 	c.Helper()
+	c.silentTo(output, text, false)
+}
+
+// silentTo does the same. git is true if the reader of the output has the source's tree.
+func (c *canaries) silentTo(output, text string, git bool) {
+	c.Helper()
 	for value, where := range c.all {
+		if git && c.git[value] {
+			continue
+		}
 		for _, form := range forms(value) {
 			if at := strings.Index(text, form); at >= 0 {
 				c.Errorf("%s shows the secret in %s:\n%s", output, where, text[max(0, at-200):min(len(text), at+100)])
@@ -75,9 +91,14 @@ func forms(value string) []string {
 func (c *canaries) run(env []string, args ...string) result {
 	c.Helper()
 	r := c.cliEnv(env, args...)
-	c.silent("swarm-operator "+args[0], r.out+r.errs)
+	c.silentTo("swarm-operator "+args[0], r.out, forGit[args[0]])
+	// With -o json, apply writes its text there
+	c.silentTo("swarm-operator "+args[0]+", its standard error", r.errs, args[0] == "apply" && slices.Contains(args, "json"))
 	return r
 }
+
+// forGit are the commands that write to the standard output for people who have the source's tree.
+var forGit = map[string]bool{"diff": true, "validate": true, "apply": true}
 
 // everything runs all commands that say something about a source.
 func (c *canaries) everything(host string, r *repo, more ...string) {
@@ -112,8 +133,8 @@ func (c *canaries) served(o *operator) {
 	c.silent("run's log", o.Stdout()+o.Stderr())
 }
 
-// inSwarm checks what the operator keeps in the swarm: its memory, the lease, holds, and the names and labels of what
-// it made.
+// inSwarm checks what the operator keeps in the swarm: its memory, the lease, holds, and the names and its own labels
+// of what it made.
 func (c *canaries) inSwarm() {
 	c.Helper()
 	list, err := c.api.ConfigList(c.Context(), client.ConfigListOptions{})
@@ -122,7 +143,7 @@ func (c *canaries) inSwarm() {
 	}
 	states := 0
 	for _, cfg := range list.Items {
-		c.silent("the labels of config "+cfg.Spec.Name, fmt.Sprint(cfg.Spec.Name, cfg.Spec.Labels))
+		c.silent("the labels of config "+cfg.Spec.Name, fmt.Sprint(cfg.Spec.Name, own(cfg.Spec.Labels)))
 		if strings.HasPrefix(cfg.Spec.Name, "swarm-operator") {
 			states++
 			c.silent("config "+cfg.Spec.Name, string(cfg.Spec.Data))
@@ -136,15 +157,18 @@ func (c *canaries) inSwarm() {
 		c.Fatal(err)
 	}
 	for _, s := range secrets.Items {
-		c.silent("the labels of secret "+s.Spec.Name, fmt.Sprint(s.Spec.Name, s.Spec.Labels))
+		c.silent("the labels of secret "+s.Spec.Name, fmt.Sprint(s.Spec.Name, own(s.Spec.Labels)))
 	}
 	for _, s := range c.services() {
-		for k, v := range s.Spec.Labels {
-			if strings.HasPrefix(k, "swarm-operator.io/") {
-				c.silent("label "+k, v)
-			}
-		}
+		c.silent("the labels of service "+s.Spec.Name, fmt.Sprint(own(s.Spec.Labels)))
 	}
+}
+
+// own returns the operator's own labels of an object.
+func own(labels map[string]string) map[string]string {
+	out := maps.Clone(labels)
+	maps.DeleteFunc(out, func(k, _ string) bool { return !strings.HasPrefix(k, "swarm-operator.io/") })
+	return out
 }
 
 // deployed checks that the secrets are where they belong. If they are not, their silence means nothing.
@@ -212,7 +236,7 @@ func (c *canaries) manifests() map[string]string {
 func TestSecretsAppearInNoOutput(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
-	c := &canaries{w, map[string]string{}}
+	c := newCanaries(w)
 	docker := filepath.Join(w.home, ".docker")
 	if err := os.MkdirAll(docker, 0o700); err != nil {
 		t.Fatal(err)
@@ -305,7 +329,7 @@ func TestSecretsAppearInNoOutput(t *testing.T) {
 func TestBrokenManifestsShowNoSecret(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
-	c := &canaries{w, map[string]string{}}
+	c := newCanaries(w)
 	secretHead := fmt.Sprintf(head, "Secret", "x")
 	for name, text := range everySecondOf(map[string]string{
 		"a number":              secretHead + "spec: {data: " + c.put("data that is a number") + "}\n",
@@ -371,7 +395,7 @@ func TestBrokenManifestsShowNoSecret(t *testing.T) {
 func TestPasswordsOfLocationsAppearInNoOutput(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
-	c := &canaries{w, map[string]string{}}
+	c := newCanaries(w)
 	r := w.repo("locations", map[string]string{"a.yaml": service("a", "image: app:1", "replicas: 0")})
 	for _, scheme := range []string{"https", "http", "ssh", "git"} {
 		url := scheme + "://ada:" + c.put("a source's URL") + "@127.0.0.1:1/repo.git?token=" + c.put("a source's query")

@@ -240,7 +240,7 @@ func TestTokensAndTheUnlockKeyAppearInNoOutput(t *testing.T) {
 	w := newWorld(t, size{1, 0})
 	w.lockedAndRotated()
 	tokens := w.clusterNow().JoinTokens
-	c := &canaries{w, map[string]string{tokens.Worker: "the workers' token", tokens.Manager: "the managers' token", w.unlockKey(): "the unlock key"}}
+	c := &canaries{world: w, all: map[string]string{tokens.Worker: "the workers' token", tokens.Manager: "the managers' token", w.unlockKey(): "the unlock key"}}
 	r := w.repo("silent", map[string]string{"cluster.yaml": cluster("taskHistoryLimit: 9", "subnetSize: 27"), "a.yaml": service("a", "image: app:1", "replicas: 0")})
 	p := w.proxy()
 	c.everything(p.Host(), r)
@@ -275,7 +275,7 @@ func TestWhatIsRotatedAppearsInNoOutput(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
 	w.lockedAndRotated()
-	c := &canaries{w, map[string]string{}}
+	c := newCanaries(w)
 	know := func(when string) {
 		k := w.keys()
 		for value, what := range map[string]string{k.worker: "the workers' token", k.manager: "the managers' token", k.unlock: "the unlock key"} {

@@ -25,7 +25,7 @@ func TestARemoteRepositoryIsASource(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
 	r, remote, host := w.hosted("remote", map[string]string{"a.yaml": service("a", "image: app:1", "replicas: 0")})
-	c := &canaries{w, map[string]string{"hunter2hunter2": "the source's URL"}}
+	c := &canaries{world: w, all: map[string]string{"hunter2hunter2": "the source's URL"}}
 	if out := c.run(nil, "validate", "--source", remote.Dir); out.code != 0 {
 		t.Errorf("validate says %s", out)
 	}
@@ -50,7 +50,7 @@ func TestRunOutlivesARemoteThatIsAway(t *testing.T) {
 	w := newWorld(t, size{1, 0})
 	r, remote, host := w.hosted("away", nil)
 	first := r.commit("one", map[string]string{"a.yaml": service("a", "image: app:1", "replicas: 0"), "b.yaml": service("b", "image: app:1", "replicas: 0")})
-	c := &canaries{w, map[string]string{"hunter2hunter2": "the source's URL"}}
+	c := &canaries{world: w, all: map[string]string{"hunter2hunter2": "the source's URL"}}
 	args := []string{"--repair-after", "0s", "--resync", "1s", "--log-level", "debug"}
 	o := w.operate(w.host(), remote, args...)
 	o.inSync(first)

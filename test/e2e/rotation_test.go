@@ -483,7 +483,7 @@ func TestARootOfFilesReplacesTheSwarms(t *testing.T) {
 	w.changesNodes()
 	cert, key := w.ownRoot()
 	_, other := w.ownRoot()
-	c := &canaries{w, map[string]string{}}
+	c := newCanaries(w)
 	for what, text := range map[string]string{"the key": key, "another key": other} {
 		for _, line := range strings.Split(text, "\n")[1:3] {
 			c.all[line] = what

@@ -200,7 +200,7 @@ func ringOf(keys ...string) []byte {
 func TestHelpersOpenTheirManagers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{3, 0})
-	c := &canaries{w, map[string]string{}}
+	c := newCanaries(w)
 	first := w.locking()
 	c.all[first] = "the first unlock key"
 	all := w.swarm.Managers()
@@ -265,7 +265,7 @@ func TestHelpersOpenTheirManagers(t *testing.T) {
 func TestAWrongKeyIsTriedOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
-	c := &canaries{w, map[string]string{}}
+	c := newCanaries(w)
 	key, node := w.locking(), w.swarm.Managers()[0]
 	c.all[key] = "the unlock key"
 	var wrong []string
