@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/url"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,8 +30,10 @@ type Known struct {
 	mu sync.RWMutex
 	// owners has what each owner of values added, so that it can be taken back.
 	owners map[string]owned
-	// heads finds values by their first bytes.
-	heads map[[Least]byte][]entry
+	// entries are the hidden values in all their forms, and heads finds them by their first bytes, the longest first. Many
+	// may begin alike, as URLs do.
+	entries map[string]*entry
+	heads   map[[Least]byte][]*entry
 	// open counts the words that are public, such as names of objects, and git the values that git's reader may see.
 	open, git map[string]int
 }
@@ -52,17 +55,15 @@ type Facts struct {
 	Open []string
 }
 
-// entry is a value in one of the forms in which texts have it.
+// entry is a value in one of the forms in which texts have it. It counts the owners who hide it, for each reader.
 type entry struct {
-	form   string
-	reader Reader // the last one that may not see it
-	value  string
-	count  int
+	form, value string
+	count       [Anybody + 1]int32
 }
 
 // NewKnown returns a Known that knows nothing yet.
 func NewKnown() *Known {
-	return &Known{owners: map[string]owned{}, heads: map[[Least]byte][]entry{}, open: map[string]int{}, git: map[string]int{}}
+	return &Known{owners: map[string]owned{}, entries: map[string]*entry{}, heads: map[[Least]byte][]*entry{}, open: map[string]int{}, git: map[string]int{}}
 }
 
 // Knows reports whether the owner's facts were learnt with that stamp, so that they need not be found out again.
@@ -148,33 +149,35 @@ func (k *Known) value(v string, reader Reader, by int) {
 		return
 	}
 	for _, form := range forms(v) {
-		k.form(form, entry{form: form, reader: reader, value: v}, by)
+		if len(form) >= Least {
+			k.form(form, v, reader, by)
+		}
 	}
 }
 
-func (k *Known) form(form string, e entry, by int) {
-	if len(form) < Least {
+func (k *Known) form(form, value string, reader Reader, by int) {
+	head, e := [Least]byte([]byte(form[:Least])), k.entries[form]
+	if e == nil {
+		e = &entry{form: form, value: value}
+		k.entries[form] = e
+		at, _ := place(k.heads[head], len(form))
+		k.heads[head] = slices.Insert(k.heads[head], at, e)
+	}
+	if e.count[reader] += int32(by); e.count != [Anybody + 1]int32{} {
 		return
 	}
-	head := [Least]byte([]byte(form[:Least]))
-	list := k.heads[head]
-	i := slices.IndexFunc(list, func(o entry) bool { return o.form == form && o.reader == e.reader })
-	switch {
-	case i >= 0 && list[i].count+by > 0:
-		list[i].count += by
-		return
-	case i >= 0:
-		list = slices.Delete(slices.Clone(list), i, i+1)
-	case by > 0:
-		e.count = by
-		list = append(slices.Clone(list), e)
-		slices.SortStableFunc(list, func(a, b entry) int { return len(b.form) - len(a.form) })
-	}
-	if len(list) == 0 {
+	delete(k.entries, form)
+	at, end := place(k.heads[head], len(form))
+	at += slices.Index(k.heads[head][at:end], e)
+	if k.heads[head] = slices.Delete(k.heads[head], at, at+1); len(k.heads[head]) == 0 {
 		delete(k.heads, head)
-		return
 	}
-	k.heads[head] = list
+}
+
+// place returns where the entries of a length begin and end in a list.
+func place(list []*entry, length int) (begin, end int) {
+	begin = sort.Search(len(list), func(i int) bool { return len(list[i].form) <= length })
+	return begin, begin + sort.Search(len(list)-begin, func(i int) bool { return len(list[begin+i].form) < length })
 }
 
 // forms returns a value as texts have it: as it is, quoted by Go or JSON, and escaped in a URL.
@@ -228,7 +231,7 @@ func (k *Known) replaced(text string, reader Reader) string {
 // at returns the length of the longest hidden value that a text begins with, or 0.
 func (k *Known) at(text string, reader Reader) int {
 	for _, e := range k.heads[[Least]byte([]byte(text[:Least]))] {
-		if e.reader != reader || !strings.HasPrefix(text, e.form) || k.open[e.value] > 0 || ordinary[e.value] || reader == Git && k.git[e.value] > 0 {
+		if e.count[reader] == 0 || !strings.HasPrefix(text, e.form) || k.open[e.value] > 0 || ordinary[e.value] || reader == Git && k.git[e.value] > 0 {
 			continue
 		}
 		return len(e.form)

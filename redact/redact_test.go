@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -385,7 +386,7 @@ func TestKnownValuesAreReplacedForThoseWhoMayNotSeeThem(t *testing.T) {
 	if got := k.Text("hunter2!", Git); got != "hunter2!" {
 		t.Errorf("after all are forgotten, it is %q", got)
 	}
-	if len(k.heads) > 0 || len(k.open) > 0 || len(k.git) > 0 {
+	if len(k.heads) > 0 || len(k.entries) > 0 || len(k.open) > 0 || len(k.git) > 0 {
 		t.Errorf("%d values and %d names stay", len(k.heads), len(k.open))
 	}
 	k.Learn("live", 1, Facts{Secret: []string{"production"}})
@@ -408,6 +409,34 @@ func TestTheLongestValueIsReplaced(t *testing.T) {
 	if got := k.Text("[hunter-and-more] [hunter]", Git); got != "[(hidden)] [(hidden)]" {
 		t.Errorf("it is %q", got)
 	}
+}
+
+// A value is hidden as long as somebody has it, however many values begin like it.
+func TestAValueIsHiddenAsLongAsSomebodyHasIt(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		values := []string{"https://a", "https://b", "https://a/b", "https://c d", "https://\"e\"", "https://a/b/c", "https://f\nsecond line"}
+		owners := map[string][]string{}
+		k := NewKnown()
+		for i := range rapid.IntRange(1, 12).Draw(t, "changes") {
+			owner := rapid.SampledFrom([]string{"one", "two", "three"}).Draw(t, "owner")
+			has := rapid.SliceOfN(rapid.SampledFrom(values), 0, 4).Draw(t, "values")
+			owners[owner] = has
+			k.Learn(owner, i, Facts{Private: has})
+		}
+		all := slices.Concat(owners["one"], owners["two"], owners["three"])
+		for _, v := range values {
+			if got, want := k.Text("["+v+"]", Anybody) == "[(hidden)]", slices.Contains(all, v); got != want {
+				t.Fatalf("%q is hidden: %t; owners have %q", v, got, all)
+			}
+			if got := k.Text(v, Git); got != v {
+				t.Fatalf("git's reader sees %q", got)
+			}
+		}
+		k.Keep(func(string) bool { return false })
+		if len(k.heads)+len(k.entries) > 0 {
+			t.Fatalf("%d values stay", len(k.entries))
+		}
+	})
 }
 
 func canaries() *rapid.Generator[string] {
@@ -448,6 +477,7 @@ func TestHiddenArgumentsNeverComeOut(t *testing.T) {
 			{"X_KEY=" + canary, "run"},
 			{"-H", "X-Token: " + canary},
 			{"CMD-SHELL", "A_PASSWORD='" + canary + "' x"},
+			{"sh", "-c", "curl -H 'Authorization: Bearer " + canary + "' h"},
 		}).Draw(t, "words")
 		for _, git := range []func(string) bool{nil, func(string) bool { return true }} {
 			shown, hidden := Words(list, git)
@@ -461,6 +491,34 @@ func TestHiddenArgumentsNeverComeOut(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A value with spaces is hidden whole, whether it is an argument or quoted in a script.
+func TestValuesWithSpacesAreHiddenWhole(t *testing.T) {
+	for _, c := range []struct {
+		words []string
+		want  string
+	}{
+		{[]string{"DB_PASSWORD=two\nlines of it", "run"}, "DB_PASSWORD=(hidden)|run"},
+		{[]string{"serve", "--password=two words", "--name=two words"}, "serve|--password=(hidden)|--name=two words"},
+		{[]string{"mysql", "-ptwo words"}, "mysql|-p(hidden)"},
+		{[]string{"sh", "-c", "DB_PASSWORD='two words' run 'as ever'"}, "sh|-c|DB_PASSWORD=(hidden) run 'as ever'"},
+		{[]string{"sh", "-c", "MODE='two words' run"}, "sh|-c|MODE='two words' run"},
+		{[]string{"sh", "-c", "env \"DB_PASSWORD=two words\" run"}, "sh|-c|env \"DB_PASSWORD=(hidden)\" run"},
+		{[]string{"sh", "-c", "DB_PASSWORD=one run this"}, "sh|-c|DB_PASSWORD=(hidden) run this"},
+		{[]string{"CMD-SHELL", "mysql -p'two words' x"}, "CMD-SHELL|mysql -p(hidden) x"},
+		{[]string{"run", "-c", "DB_PASSWORD=two words"}, "run|-c|DB_PASSWORD=(hidden)"},
+	} {
+		shown, hidden := Words(c.words, func(string) bool { return true })
+		if got := strings.Join(shown, "|"); got != c.want {
+			t.Errorf("%q is %s, want %s", c.words, got, c.want)
+		}
+		for _, value := range []string{"two words", "two\nlines of it"} {
+			if strings.Contains(strings.Join(c.words, " "), value) && strings.Contains(c.want, Hidden) && !slices.Contains(hidden, value) {
+				t.Errorf("of %q only %q is known", c.words, hidden)
+			}
+		}
+	}
 }
 
 // Strings of a document change, names of fields and everything else do not.

@@ -2,6 +2,7 @@ package redact
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -34,6 +35,7 @@ func Words(words []string, git func(string) bool) (shown, hidden []string) {
 	s := speech{git: git}
 	s.note(words)
 	for i, w := range words {
+		s.script = i > 0 && (words[i-1] == "CMD-SHELL" || runsScript.MatchString(words[i-1]) && slices.ContainsFunc(words[:i-1], shellName.MatchString))
 		shown = append(shown, s.word(w, i))
 	}
 	return shown, s.hidden
@@ -42,10 +44,17 @@ func Words(words []string, git func(string) bool) (shown, hidden []string) {
 // healthWords are how a health check's command begins.
 var healthWords = map[string]bool{"CMD": true, "CMD-SHELL": true, "NONE": true}
 
+// runsScript matches the flag of a shell that makes the next argument a script, as in sh -c.
+var (
+	runsScript = regexp.MustCompile(`^-[a-z]*c$`)
+	shellName  = regexp.MustCompile(`(?:^|/)(?:ba|da|a|z|k)?sh$`)
+)
+
 // speech goes through the words of a command.
 type speech struct {
 	git    func(string) bool
 	flag   string // the flag that takes the next word, or ""
+	script bool   // whether the argument in hand is a line for a shell, and not one word whatever is in it
 	redis  bool   // -a takes a password
 	mysql  bool   // -p has a password behind it
 	users  bool   // -u takes user:password
@@ -137,20 +146,22 @@ func (s *speech) clear(w string) string {
 		}
 		return s.hide(w)
 	}
-	if strings.ContainsAny(w, " \t\n") {
-		return s.shell(w)
-	}
 	name, value, is := assignment(w)
+	spaces := strings.ContainsAny(w, " \t\n")
 	switch {
+	case spaces && s.script:
+		return s.shell(w)
 	case is && SecretName(name) && trustInGit(name) != permitted:
 		if value == "" || variable.MatchString(value) || filePath.MatchString(value) {
 			return w
 		}
 		return name + "=" + s.hide(value)
-	case is && trustInGit(name) != unlisted:
+	case is && !spaces && trustInGit(name) != unlisted:
 		return s.shaped(w)
 	case s.mysql && len(w) > 2 && strings.HasPrefix(w, "-p") && !variable.MatchString(w[2:]):
 		return "-p" + s.hide(w[2:])
+	case spaces:
+		return s.shell(w)
 	case s.redis && w == "-a", s.pass && w == "-p":
 		s.flag = "PASSWORD"
 	case s.users && (w == "-u" || w == "--user" || w == "--proxy-user"):
@@ -189,15 +200,27 @@ var piece = regexp.MustCompile(`\s+|"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"']+(?:"(?:[^"
 
 // shell goes through the words of a shell's line.
 func (s *speech) shell(line string) string {
+	s.script = false
+	s.pieces(line) // for what is hidden of it as it is
 	// A secret may span words, as a PEM block does.
-	line = s.shaped(line)
+	return s.pieces(s.shaped(line))
+}
+
+func (s *speech) pieces(line string) string {
 	var b strings.Builder
 	for _, p := range piece.FindAllString(line, -1) {
-		switch q := p[0]; {
+		q := strings.IndexAny(p, `"'`)
+		switch {
 		case strings.TrimSpace(p) == "":
 			b.WriteString(p)
-		case (q == '"' || q == '\'') && len(p) > 1 && p[len(p)-1] == q:
-			b.WriteString(string(q) + s.clear(p[1:len(p)-1]) + string(q))
+		case q == 0 && len(p) > 1:
+			b.WriteString(p[:1] + s.clear(p[1:len(p)-1]) + p[:1])
+		case q > 0 && strings.ContainsAny(p, " \t\n"): // one word, of which a part is quoted
+			word := p[:q] + p[q+1:len(p)-1]
+			if shown := s.clear(word); shown != word {
+				p = shown
+			}
+			b.WriteString(p)
 		default:
 			b.WriteString(s.clear(p))
 		}
