@@ -227,10 +227,14 @@ func (w *world) others(t *rapid.T, manifests []v1.Object) {
 	maker.src = kinds.Source{Name: rapid.SampledFrom([]string{"nobody", "nobody", "nobody", "other"}).Draw(t, "whose"), Contents: digests.Salted{Salt: []byte("another key"), Digests: digests.New([]byte("another key"))}, Adopted: map[string]kinds.Record{}}
 	maker.commit(manifests)
 	maker.settle(t, all1)
-	if maker.src.Name == "other" {
-		return
+	if maker.src.Name != "other" {
+		w.byNobody()
 	}
-	for key, made := range w.Objects { // as if made by hand
+}
+
+// byNobody takes the operator's labels off all objects, as if they were made by hand.
+func (w *world) byNobody() {
+	for key, made := range w.Objects {
 		l := *made
 		l.Labels = maps.Clone(l.Labels)
 		maps.DeleteFunc(l.Labels, func(k, _ string) bool { return strings.HasPrefix(k, v1.LabelPrefix) })

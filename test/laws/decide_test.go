@@ -39,6 +39,8 @@ type deciding struct {
 	onNodes *onNodes
 	// onlyNodes is true if manifests are about nodes and the Cluster alone.
 	onlyNodes bool
+	// teach is told of a run before anything is asked of tasks. nil means that nobody wants to know.
+	teach func(*decide.Decision)
 }
 
 func newDeciding(t *rapid.T) *deciding {
@@ -92,6 +94,9 @@ func (s *deciding) observed() *decide.Decision {
 // decides lets one decider think about what was found. Keep ends its thinking.
 func (s *deciding) decides(d *decide.Decider, run *decide.Decision) *decide.Decision {
 	d.Expand(run)
+	if s.teach != nil {
+		s.teach(run)
+	}
 	var before decide.Before
 	if d.AsksBefore(run) {
 		before.States = kinds.Expand(all.Kinds(), s.before, run.Index, run.Ours(), nil).States
