@@ -70,6 +70,7 @@ var (
 	Render            = render
 	KeyOf             = keyOf
 	NothingVanishesOf = nothingVanishesOf
+	OneAnswerOf       = oneAnswerOf
 )
 
 func newGiven() given {

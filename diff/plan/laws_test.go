@@ -227,6 +227,29 @@ func nothingVanishesOf(t *rapid.T, g given) {
 	}
 }
 
+// A plan says one thing about an object: what it takes over as it is has no step and no refusal, and no two steps do the
+// same to one object.
+func oneAnswer(t *rapid.T) { oneAnswerOf(t, anything(t)) }
+
+func oneAnswerOf(t *rapid.T, g given) {
+	p := g.build()
+	said := map[place]bool{}
+	for _, a := range p.Adopted {
+		said[at(diff.Same, a.Key, a.Key.Name)] = true
+	}
+	for _, s := range p.Steps {
+		if said[at(diff.Same, s.Key, s.Instance)] || said[at(s.Op, s.Key, s.Instance)] && s.Origin == OriginDiffers {
+			t.Fatalf("two things are said of %s:\n%s", s.Key, render(p))
+		}
+		said[at(s.Op, s.Key, s.Instance)] = true
+	}
+	for _, r := range p.Refused {
+		if said[at(diff.Same, r.Key, r.Instance)] {
+			t.Fatalf("it is taken over, and refused: %s\n%s", r.Key, render(p))
+		}
+	}
+}
+
 // The same inputs in another order give the same bytes.
 func shuffled(t *rapid.T) {
 	g := anything(t)
@@ -560,7 +583,7 @@ func terminates(t *rapid.T) {
 
 var laws = map[string]func(*rapid.T){
 	"nothing vanishes": nothingVanishes, "shuffled": shuffled, "ordered": ordered, "careful": careful, "bounded": bounded, "classed": classed, "later comes": laterComes, "terminates": terminates,
-	"room is free": roomIsFree, "removals wait": removalsWait,
+	"one answer": oneAnswer, "room is free": roomIsFree, "removals wait": removalsWait,
 }
 
 func TestLaws(t *testing.T) {

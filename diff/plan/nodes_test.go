@@ -430,9 +430,12 @@ func nodesShuffled(t *rapid.T) {
 // Nothing of a node vanishes from a plan either.
 func nothingOfNodesVanishes(t *rapid.T) { plan.NothingVanishesOf(t, anySwarm(t)) }
 
+// A plan says one thing about a node or the Cluster, too.
+func oneAnswerOnNodes(t *rapid.T) { plan.OneAnswerOf(t, anySwarm(t)) }
+
 func TestNodeLaws(t *testing.T) {
 	for name, law := range map[string]func(*rapid.T){
-		"one at a time": oneAtATime, "shuffled": nodesShuffled, "nothing vanishes": nothingOfNodesVanishes, "it comes to an end": nodesComeToAnEnd,
+		"one at a time": oneAtATime, "shuffled": nodesShuffled, "nothing vanishes": nothingOfNodesVanishes, "one answer": oneAnswerOnNodes, "it comes to an end": nodesComeToAnEnd,
 	} {
 		t.Run(name, func(t *testing.T) { rapid.Check(t, law) })
 	}
