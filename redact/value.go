@@ -21,8 +21,7 @@ func Value(name, text string, git bool) (shown string, hidden []string) {
 	if t == unlisted && git {
 		at = append(at, random(text)...)
 	}
-	switch {
-	case secret || t == unlisted && !git || len(at) > 0:
+	if secret || t == unlisted && !git || len(at) > 0 {
 		_, inner := cut(text, at)
 		return Hidden, append(inner, text)
 	}

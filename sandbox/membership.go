@@ -55,15 +55,13 @@ func (c *cluster) Init(req swarm.InitRequest) (string, error) {
 		return "", fmt.Errorf("Datapath port number is not in valid range (1024-49151) : %d", port) //nolint:staticcheck // dockerd's text
 	}
 	nr, err := c.newRunner(startConfig{
-		forceNewCluster:    req.ForceNewCluster,
-		autolock:           req.AutoLockManagers,
 		ListenAddr:         listen,
 		AdvertiseAddr:      advertise,
 		DataPathAddr:       dataPath,
 		DefaultAddressPool: req.DefaultAddrPool,
 		SubnetSize:         req.SubnetSize,
-		availability:       req.Availability,
 		DataPathPort:       port,
+		startOnce:          startOnce{forceNewCluster: req.ForceNewCluster, autolock: req.AutoLockManagers, availability: req.Availability},
 	})
 	if err != nil {
 		return "", err
@@ -166,9 +164,7 @@ func (c *cluster) Join(req swarm.JoinRequest) error {
 		ListenAddr:    listen,
 		AdvertiseAddr: advertise,
 		DataPathAddr:  dataPath,
-		joinAddr:      req.RemoteAddrs[0],
-		joinToken:     req.JoinToken,
-		availability:  req.Availability,
+		startOnce:     startOnce{joinAddr: req.RemoteAddrs[0], joinToken: req.JoinToken, availability: req.Availability},
 	})
 	if err != nil {
 		return err

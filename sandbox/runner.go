@@ -38,7 +38,11 @@ type startConfig struct {
 	SubnetSize         uint32
 	DataPathPort       uint32
 	JoinInProgress     bool // true if it stopped before the join was complete, so that the join goes on
+	startOnce
+}
 
+// startOnce is what counts for one start only, and is not on the disk.
+type startOnce struct {
 	joinAddr        string
 	joinToken       string
 	forceNewCluster bool

@@ -55,8 +55,12 @@ type Sandbox struct {
 	control  *controlServer
 
 	change sync.Mutex // only one of AddNode, RemoveNode and Close runs at a time
+	roster
+}
 
-	mu       sync.Mutex // guards the three fields below
+// roster is which machines there are. Its lock guards the other fields.
+type roster struct {
+	mu       sync.Mutex
 	machines []*machine
 	made     map[string]int
 	closed   bool
@@ -77,7 +81,7 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 		return nil, errors.New("starting a sandbox: no count of machines is negative")
 	}
 	prepareProcess()
-	s := &Sandbox{dir: o.Dir, logger: o.Logger, made: map[string]int{}}
+	s := &Sandbox{dir: o.Dir, logger: o.Logger, roster: roster{made: map[string]int{}}}
 	s.requests.hook = o.OnRequest
 	if err := s.openDir(); err != nil {
 		return nil, err

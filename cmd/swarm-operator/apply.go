@@ -92,16 +92,21 @@ type applying struct {
 	r       *reconciler.Reconciler
 	wait    bool
 	timeout time.Duration
-	out     io.Writer       // where text goes
-	printed map[string]bool // what was shown of earlier plans: each step that waits is shown once
-	first   bool            // whether the plan in hand is the first one
+	out     io.Writer // where text goes
+	printing
 	errors  int             // how many runs in a row failed
 	stale   error           // error of the last step that found the swarm changed
-	waited  bool            // waited reports whether the user was told that another instance acts
 	last    *reconciler.Run // the run with the plan in hand
 	carried map[int]bool    // which steps of that plan are done
 	steps   ended           // every step that has ended
 	health  []reconciler.Progress
+}
+
+// printing is what the user was told.
+type printing struct {
+	printed map[string]bool // what was shown of earlier plans: each step that waits is shown once
+	first   bool            // whether the plan in hand is the first one
+	waited  bool            // whether the user was told that another instance acts
 }
 
 var errChanging = errors.New("somebody else keeps changing the swarm; find out who, and apply again")

@@ -24,7 +24,6 @@ type Client struct {
 	speaker
 	creds *credentials
 
-	base  *http.Transport
 	http  *http.Client
 	fixed string // DOCKER_API_VERSION
 
@@ -70,7 +69,7 @@ func Open(o Options) (*Client, error) {
 	}
 	c := &Client{
 		host: printable(ep.host), addr: addr, timeout: o.CallTimeout, userAgent: o.UserAgent, speaker: speaker{o.Logger, o.Redact},
-		creds: creds, base: base, fixed: fixed, services: newListMemo(), events: defaultRetry(),
+		creds: creds, fixed: fixed, services: newListMemo(), events: defaultRetry(),
 	}
 	c.http = &http.Client{CheckRedirect: client.CheckRedirect, Transport: &transport{
 		base: base, host: c.host, timeout: o.CallTimeout, log: o.Logger, observe: o.Observe, header: header, version: c.sawVersion, limits: o.limits,
@@ -83,7 +82,7 @@ func (c *Client) Host() string { return c.host }
 
 // Close closes idle connections. Calls under way go on.
 func (c *Client) Close() error {
-	c.base.CloseIdleConnections()
+	c.http.CloseIdleConnections()
 	return nil
 }
 

@@ -37,6 +37,13 @@ type transport struct {
 	limits  limits
 }
 
+// CloseIdleConnections closes those of the transport below, for http.Client.
+func (t *transport) CloseIdleConnections() {
+	if below, is := t.base.(interface{ CloseIdleConnections() }); is {
+		below.CloseIdleConnections()
+	}
+}
+
 // call is one request under way.
 type call struct {
 	t       *transport

@@ -18,6 +18,6 @@ func Volatile(path string) (bool, error) {
 	if err := syscall.Statfs(filepath.Dir(path), &s); err != nil {
 		return false, why("looking at "+filepath.Dir(path), err)
 	}
-	kind := uint32(s.Type) //nolint:gosec // the type has a sign on some machines, and the number fits
+	kind := uint32(s.Type) // the type has a sign on some machines, and the number fits
 	return kind == tmpfs || kind == ramfs, nil
 }
