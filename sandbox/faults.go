@@ -50,13 +50,13 @@ func (d *Duration) UnmarshalJSON(raw []byte) error {
 func (f Fault) check() error {
 	switch {
 	case f.Status != 0 && (f.Status < 100 || f.Status > 599):
-		return fmt.Errorf("status %d is none of HTTP", f.Status)
+		return fmt.Errorf("status: %d is not an HTTP status; give a number from 100 to 599", f.Status)
 	case f.Status == 0 && !f.Drop && f.Latency <= 0:
-		return fmt.Errorf("a fault needs a latency, a status or drop")
+		return fmt.Errorf("a fault does nothing without latency, status or drop; give at least one of them")
 	case f.AfterCommit && f.Status == 0 && !f.Drop:
-		return fmt.Errorf("afterCommit needs a status or drop: there is no answer to spoil")
+		return fmt.Errorf("afterCommit: it spoils the answer, so it needs status or drop, too")
 	case f.Skip < 0 || f.Count < 0 || f.Latency < 0:
-		return fmt.Errorf("skip, count and latency are not negative")
+		return fmt.Errorf("skip, count or latency is negative; give 0 or more")
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ type wiring struct {
 // quorum: see [Sandbox.State].
 func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	if o.Managers < 0 || o.Workers < 0 || o.Blank < 0 {
-		return nil, errors.New("starting a sandbox: no count of machines is negative")
+		return nil, errors.New("starting a sandbox: the number of managers, workers or blank engines is negative; give 0 or more")
 	}
 	prepareProcess()
 	s := &Sandbox{dir: o.Dir, logger: o.Logger, roster: roster{made: map[string]int{}}}
@@ -140,7 +140,7 @@ func (s *Sandbox) start(ctx context.Context, o Options) error {
 func (s *Sandbox) create(ctx context.Context, o Options) error {
 	s.connect(o.Managers + o.Workers + o.Blank)
 	if o.Managers == 0 && o.Workers > 0 {
-		return errors.New("starting a sandbox: workers need a manager to join")
+		return errors.New("starting a sandbox: workers need a manager to join; give at least one manager")
 	}
 	if err := os.RemoveAll(filepath.Join(s.dir, "nodes")); err != nil {
 		return err
@@ -311,7 +311,7 @@ func (s *Sandbox) find(name string) (*machine, error) {
 			return m, nil
 		}
 	}
-	return nil, notFound(fmt.Sprintf("no machine is called %q", name))
+	return nil, notFound(fmt.Sprintf("no machine is called %q; swarm-sandbox ctl state lists them", name))
 }
 
 // nodeAddrs returns the addresses of the machines, by their swarm node's id.

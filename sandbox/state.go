@@ -69,7 +69,7 @@ func lockDir(dir string) (*os.File, error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("a sandbox already runs from %s", dir)
+			return nil, fmt.Errorf("a sandbox already runs from %s; end it, or choose another directory", dir)
 		}
 		return nil, fmt.Errorf("locking %s: %w", dir, err)
 	}

@@ -204,7 +204,7 @@ func (a *acting) take(lease *state.Lease, source string) error {
 		taken, err := lease.Take(a.cmd.Context(), source, nil)
 		switch {
 		case a.cmd.Context().Err() != nil:
-			return errors.New("interrupted")
+			return errors.New("interrupted before anything was written")
 		case err == nil && taken.Epoch != 0:
 			return nil
 		case err == nil:

@@ -109,7 +109,7 @@ type printing struct {
 	waited  bool            // whether the user was told that another instance acts
 }
 
-var errChanging = errors.New("somebody else keeps changing the swarm; find out who, and apply again")
+var errChanging = errors.New("somebody else changes the objects of the plan faster than apply can write; find out who, and apply again")
 
 // tries is how many runs in a row may fail before apply gives up.
 const tries = 5
@@ -173,7 +173,7 @@ func (a *applying) run(ctx context.Context) error {
 // failed counts a run that failed, and waits until the next one. It fails after several in a row.
 func (a *applying) failed(ctx context.Context, err error) error {
 	if a.errors++; a.errors >= tries {
-		return fmt.Errorf("giving up after %d runs that failed: %w", tries, err)
+		return fmt.Errorf("giving up after %d runs in a row that failed; what is done stays, and the next apply goes on from here. The last error: %w", tries, err)
 	}
 	pause(ctx, time.Duration(a.errors)*200*time.Millisecond)
 	return nil
@@ -361,7 +361,7 @@ func pause(ctx context.Context, d time.Duration) {
 
 func heldText(n int) string {
 	if n == 1 {
-		return "1 difference waits for a person"
+		return "1 difference waits for a person; its refusal in the plan says why, and what to do"
 	}
-	return v1.Count(n, "difference") + " wait for a person"
+	return v1.Count(n, "difference") + " wait for a person; their refusals in the plan say why, and what to do"
 }

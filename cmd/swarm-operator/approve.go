@@ -29,7 +29,7 @@ a tag or HEAD~1. The hazards are
 		Example: "  swarm-operator approve 3f0c1a2 removals Service/old Config/old restarts\n  swarm-operator approve HEAD restarts",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 2 {
-				return missingArg(cmd)
+				return missingArg(cmd, args)
 			}
 			return nil
 		},

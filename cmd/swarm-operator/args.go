@@ -28,16 +28,20 @@ func noArgs(cmd *cobra.Command, args []string) error {
 func oneArg(cmd *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0:
-		return missingArg(cmd)
+		return missingArg(cmd, args)
 	case len(args) > 1:
-		return fmt.Errorf("%q are %[2]d arguments, and one is taken; usage: %[3]s %[4]s", strings.Join(args, " "), len(args), cmd.Root().Name(), cmd.Use)
+		return fmt.Errorf("%s takes one argument, and was given %d: %q; usage: %s", cmd.CommandPath(), len(args), strings.Join(args, " "), usageOf(cmd))
 	}
 	return nil
 }
 
-func missingArg(cmd *cobra.Command) error {
-	return fmt.Errorf("an argument is missing; usage: %s %s", cmd.Root().Name(), cmd.Use)
+// missingArg is the error of a command that was given args only. It names the argument that comes next in the usage.
+func missingArg(cmd *cobra.Command, args []string) error {
+	return fmt.Errorf("%s: %s is missing; usage: %s", cmd.CommandPath(), strings.Fields(cmd.Use)[len(args)+1], usageOf(cmd))
 }
+
+// usageOf returns how to call a command, without its flags.
+func usageOf(cmd *cobra.Command) string { return cmd.Root().Name() + " " + cmd.Use }
 
 // checkPositive refuses a duration that would be over before it begins.
 func checkPositive(flag string, d time.Duration) error {
@@ -86,13 +90,41 @@ func (p place) Type() string { return p.kind }
 // flagError words a mistake in a flag as other mistakes are worded: first the flag, then why.
 func flagError(cmd *cobra.Command, err error) error {
 	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
-		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, invalid.Unwrap())
+		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, badValue(invalid))
 	}
-	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok && unknown.GetSpecifiedShortnames() == "" {
+	if required, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		return fmt.Errorf("--%s: its value is missing; usage: --%[1]s %s; see %s --help", required.GetFlag().Name, placeholder(required.GetFlag()), cmd.CommandPath())
+	}
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
 		name := unknown.GetSpecifiedName()
+		if unknown.GetSpecifiedShortnames() != "" {
+			return fmt.Errorf("%s has no flag -%s; its flags: %[1]s --help", cmd.CommandPath(), name)
+		}
 		return fmt.Errorf("%s has no flag --%s%s; its flags: %s --help", cmd.CommandPath(), name, v1.DidYouMean("--"+name, flagNames(cmd.Flags())), cmd.CommandPath())
 	}
 	return err
+}
+
+// badValue returns what is wrong with the value of a flag: what was found, and what is allowed.
+func badValue(e *pflag.InvalidValueError) error {
+	var allowed string
+	switch e.GetFlag().Value.Type() {
+	case "duration":
+		allowed = "a duration, such as 30s, 5m or 1h30m"
+	case "int":
+		allowed = "a whole number, such as 5"
+	case "bool":
+		allowed = "true or false"
+	default: // the flag is of a type of ours, whose error says both
+		return e.Unwrap()
+	}
+	return fmt.Errorf("%q is not %s", e.GetValue(), allowed)
+}
+
+// placeholder is what help shows for the value of a flag.
+func placeholder(f *pflag.Flag) string {
+	name, _ := pflag.UnquoteUsage(f)
+	return name
 }
 
 // flagNames returns the flags of a set as people write them.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/swarm-operator/swarm-operator/api/config"
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/files"
 	"github.com/swarm-operator/swarm-operator/manifests"
 	"github.com/swarm-operator/swarm-operator/redact"
 )
@@ -37,7 +38,7 @@ func configure(cmd *cobra.Command) error {
 	}
 	data, err := os.ReadFile(name)
 	if err != nil {
-		return fmt.Errorf("reading the config file: %w", err)
+		return fmt.Errorf("reading the config file: %s: %w", name, files.Cause(err))
 	}
 	return configureFrom(cmd, name, data)
 }
@@ -184,7 +185,7 @@ const (
 func set(flags *pflag.FlagSet, name, value, by string) error {
 	err := cmp.Or(flags.Set(name, value), flags.SetAnnotation(name, configured, []string{by}))
 	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
-		return invalid.Unwrap()
+		return badValue(invalid)
 	}
 	return err
 }

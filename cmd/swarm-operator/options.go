@@ -122,7 +122,7 @@ func (f *sourceFlags) rules() ([]byte, error) {
 	}
 	data, err := os.ReadFile(f.guardrails)
 	if err != nil {
-		return nil, fmt.Errorf("--guardrails: %w", err)
+		return nil, fmt.Errorf("--guardrails: reading %s: %w", f.guardrails, files.Cause(err))
 	}
 	return data, nil
 }

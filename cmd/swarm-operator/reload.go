@@ -33,7 +33,7 @@ func (c contents) equal(o contents) bool {
 	return bytes.Equal(c.config, o.config) && bytes.Equal(c.rules, o.rules)
 }
 
-// watched are the files that run goes by, and what stays while run starts anew with them.
+// watched are the files that run goes by, and what stays while run starts again with them.
 type watched struct {
 	cmd *cobra.Command
 	// now is what run goes by. What it has was tried before, so a file that has a mistake by now does not end run.

@@ -60,7 +60,7 @@ func (a *acting) retry(ctx context.Context, source string, key v1.Key) error {
 	switch {
 	case i < 0 || objects[i].kind.Retry == nil:
 	case held != nil && paused(objects[i]):
-		return fmt.Errorf("the paused update does not go on while %w", held)
+		return fmt.Errorf("%s stays paused, because %w", key, held)
 	case held == nil:
 		var no string
 		if done, no, err = fresh(ctx, a.engine, objects[i], objects[i].kind.Retry); err != nil {
@@ -100,7 +100,7 @@ func paused(o object) bool {
 func pardon(failed []plan.Failure, key v1.Key) ([]plan.Failure, string, error) {
 	i := slices.IndexFunc(failed, func(f plan.Failure) bool { return f.Key == key && f.Digest != "" })
 	if i < 0 {
-		return nil, "", fmt.Errorf("no failure of %s is on record%s", key, others(failed))
+		return nil, "", fmt.Errorf("no failure of %s is on record, so there is nothing to retry%s", key, others(failed))
 	}
 	why := failed[i].Why
 	failed = slices.Clone(failed)
@@ -119,7 +119,7 @@ func others(failed []plan.Failure) string {
 		}
 	}
 	if len(keys) == 0 {
-		return ", and none of anything else"
+		return "; nothing of this source has failed"
 	}
 	return "; there are failures of " + strings.Join(keys, ", ")
 }

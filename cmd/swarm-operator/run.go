@@ -72,7 +72,7 @@ after --repair-restarts-after if the repair restarts tasks. If somebody removes 
 A revision that cannot be read is refused whole, and the last good one stays in force. A wrong value in a manifest holds that object
 and whatever depends on it. Run ends cleanly on SIGTERM.
 
-When the file that --config or --guardrails names changes, run starts anew with it, in the same process. If the new content has a mistake,
+When the file that --config or --guardrails names changes, run starts again with it, in the same process. If the new content has a mistake,
 run goes on as before, and the condition ConfigurationRefused says what is wrong.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
@@ -95,7 +95,7 @@ run goes on as before, and the condition ConfigurationRefused says what is wrong
 	return cmd
 }
 
-// run works until the command's context ends. Each time that the config file or the guardrails change, it starts anew.
+// run works until the command's context ends. Each time that the config file or the guardrails change, it starts again.
 func (f *runFlags) run(cmd *cobra.Command) error {
 	rules, err := f.src.rules()
 	if err != nil {
@@ -168,7 +168,7 @@ func (f *runFlags) once(cmd *cobra.Command, w *watched) error {
 	}()
 	work.Go(rescue.Clean(func() {
 		if w.watch(ctx, board, log) {
-			log.Info("the configuration has changed; starting anew with it")
+			log.Info("the configuration has changed; starting again with it")
 			end()
 		}
 	}))
@@ -213,7 +213,7 @@ func (f *runFlags) serving(w *watched, known *redact.Known, board *status.Board,
 	}
 	listener, err := w.listen(f.http.listen)
 	if err != nil {
-		return nil, fmt.Errorf("--listen: %w", err)
+		return nil, fmt.Errorf("--listen: %w; give another address, or an empty one to serve nothing", err)
 	}
 	log.Info("listening", "address", listener.Addr().String())
 	if text := f.http.exposed(listener.Addr()); text != "" {

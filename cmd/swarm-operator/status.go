@@ -205,7 +205,7 @@ func (f *statusFlags) ask(ctx context.Context) ([]status.Status, error) {
 	}
 	var s status.Status
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
-		return nil, fmt.Errorf("reading what the operator at %s answers: %w", f.operator, err)
+		return nil, fmt.Errorf("--operator: %s answers, but not with the status of an operator: %w; is it another program, or another version of swarm-operator?", f.operator, err)
 	}
 	return []status.Status{s}, nil
 }

@@ -116,7 +116,7 @@ func (f *unlockFlags) once(cmd *cobra.Command, c *engine.Client) error {
 		return err
 	}
 	if about.State != swarm.LocalNodeStateLocked {
-		fmt.Fprintf(out, "%s is not locked: it is %s\n", about.Name, about.State)
+		fmt.Fprintf(out, "%s is not locked, so nothing was done; its swarm state is %s\n", about.Name, about.State)
 		return nil
 	}
 	for _, key := range keys {

@@ -33,8 +33,10 @@ a typing mistake. Nothing is left to resume then. End operators of that source f
 			switch {
 			case err != nil:
 				return err
-			case everything == (len(keys) > 0):
-				return errors.New("name objects as KIND/NAME, or give --all, and not both")
+			case everything && len(keys) > 0:
+				return fmt.Errorf("--all: it means every object of the source; leave it out, or leave out %s", list(keys))
+			case !everything && !forget && len(keys) == 0:
+				return errors.New("say what the source gives up: name objects as KIND/NAME, or give --all for every object that it has")
 			case forget && !everything:
 				return errors.New("--forget: it needs --all, because it removes the whole memory of a source")
 			}

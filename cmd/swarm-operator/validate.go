@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -101,7 +100,7 @@ func printValidation(cmd *cobra.Command, out output, v validated) error {
 		}
 	}
 	if n := len(v.Problems); n > 0 {
-		return exit{exitError, errors.New(v1.Count(n, "problem"))}
+		return exit{exitError, fmt.Errorf("found %s in source %s", v1.Count(n, "problem"), v.Source)}
 	}
 	if !out.json() {
 		fmt.Fprintf(w, "%s, no problem\n", v1.Count(len(v.Objects), "object"))

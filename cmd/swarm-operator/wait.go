@@ -311,12 +311,12 @@ func (w *waiting) end(v verdict) error {
 }
 
 func (w *waiting) over(timeout time.Duration) error {
-	v := verdict{code: exitDiffers, outcome: status.Unfinished, text: fmt.Sprintf("after %s: %s", timeout, cmp.Or(w.said, "the engine has not answered yet"))}
+	v := verdict{code: exitDiffers, outcome: status.Unfinished, text: fmt.Sprintf("--timeout (%s) is over: %s", timeout, cmp.Or(w.said, "the engine has not answered yet"))}
 	switch {
 	case w.cmd.Context().Err() != nil:
-		v.code, v.text = exitError, "interrupted"
+		v.code, v.text = exitError, "interrupted; wait writes nothing, so whatever the operator does goes on"
 	case w.last != nil:
-		v.text = fmt.Sprintf("after %s: %v", timeout, w.last)
+		v.text = fmt.Sprintf("--timeout (%s) is over: %v", timeout, w.last)
 	}
 	return w.end(v)
 }

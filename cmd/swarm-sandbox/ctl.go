@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -42,7 +44,12 @@ DIR/control.sock, for other programs to send as well:
   curl --unix-socket DIR/control.sock http://sandbox/state`,
 	}
 	root.PersistentFlags().StringVar(&dir, "dir", "", "directory of the running sandbox")
-	_ = root.MarkPersistentFlagRequired("dir")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if dir == "" {
+			return errors.New("--dir: give the directory that the sandbox runs from, the --dir of its swarm-sandbox up")
+		}
+		return nil
+	}
 	call := func(c *cobra.Command, method, path string, body any) error {
 		return control(c.Context(), c.OutOrStdout(), dir, method, path, body)
 	}
@@ -53,7 +60,7 @@ DIR/control.sock, for other programs to send as well:
 		{"partition", "Cut a machine off from all others; its Engine API still answers"},
 	} {
 		root.AddCommand(&cobra.Command{
-			Use: verb.name + " NAME", Short: verb.short, Args: cobra.ExactArgs(1),
+			Use: verb.name + " NAME", Short: verb.short, Args: oneArg,
 			RunE: func(c *cobra.Command, args []string) error {
 				return call(c, http.MethodPost, "/nodes/"+args[0]+"/"+verb.name, nil)
 			},
@@ -61,13 +68,13 @@ DIR/control.sock, for other programs to send as well:
 	}
 	root.AddCommand(
 		&cobra.Command{
-			Use: "remove NAME", Short: "Kill a machine and throw its disk away", Args: cobra.ExactArgs(1),
+			Use: "remove NAME", Short: "Kill a machine and throw its disk away", Args: oneArg,
 			RunE: func(c *cobra.Command, args []string) error {
 				return call(c, http.MethodDelete, "/nodes/"+args[0], nil)
 			},
 		},
 		&cobra.Command{
-			Use: "add manager|worker|blank", Short: "Add a machine", Args: cobra.ExactArgs(1),
+			Use: "add manager|worker|blank", Short: "Add a machine", Args: oneArg,
 			RunE: func(c *cobra.Command, args []string) error {
 				return call(c, http.MethodPost, "/nodes", map[string]string{"role": args[0]})
 			},
@@ -92,6 +99,14 @@ DIR/control.sock, for other programs to send as well:
 		faultCommand(call),
 	)
 	return root
+}
+
+// oneArg requires exactly one argument, which the command's Use names.
+func oneArg(c *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("%s takes one argument, and was given %d; usage: %s", c.CommandPath(), len(args), c.UseLine())
+	}
+	return nil
 }
 
 func faultCommand(call func(c *cobra.Command, method, path string, body any) error) *cobra.Command {
@@ -144,7 +159,10 @@ func control(ctx context.Context, out io.Writer, dir, method, path string, body 
 		return err
 	}
 	resp, err := client.Do(req)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("no sandbox runs from %s; start one: swarm-sandbox up --dir %[1]s", dir)
+	case err != nil:
 		return fmt.Errorf("asking the sandbox in %s: %w", dir, err)
 	}
 	defer resp.Body.Close()
@@ -157,7 +175,7 @@ func control(ctx context.Context, out io.Writer, dir, method, path string, body 
 		if json.Unmarshal(raw, &e) == nil && e.Message != "" {
 			return errors.New(e.Message)
 		}
-		return fmt.Errorf("the sandbox answered %s: %s", resp.Status, strings.TrimSpace(string(raw)))
+		return fmt.Errorf("the sandbox in %s answers %s: %s", dir, resp.Status, strings.TrimSpace(string(raw)))
 	}
 	if len(raw) > 0 {
 		var pretty bytes.Buffer

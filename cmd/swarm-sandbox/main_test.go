@@ -152,7 +152,7 @@ func TestUp(t *testing.T) {
 		t.Errorf("sockets are left behind: %v %v", left, err)
 	}
 	out, err = command(t, "ctl", "state", "--dir", dir).CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "asking the sandbox in "+dir) {
+	if err == nil || !strings.Contains(string(out), "no sandbox runs from "+dir+"; start one") {
 		t.Errorf("asking one that is not there: %v %s", err, out)
 	}
 }
@@ -197,10 +197,13 @@ func TestInterruptedStart(t *testing.T) {
 func TestRefusedUps(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"up": `required flag(s) "dir" not set`,
+		"up":                       `--dir: give a directory for sockets and state`,
+		"ctl state":                `--dir: give the directory that the sandbox runs from`,
+		"ctl kill --dir /nowhere":  `swarm-sandbox ctl kill takes one argument, and was given 0; usage: swarm-sandbox ctl kill NAME`,
+		"ctl state --dir /nowhere": `no sandbox runs from /nowhere; start one: swarm-sandbox up --dir /nowhere`,
 		"up --dir " + t.TempDir() + "/" + strings.Repeat("x", 100): "at most 107",
 		"up --dir " + t.TempDir() + " --managers 0 --workers 1":    "workers need a manager",
-		"up --dir " + t.TempDir() + " --engine-label nonsense":     "is not NAME:KEY=VALUE",
+		"up --dir " + t.TempDir() + " --engine-label nonsense":     `--engine-label: "nonsense" is not NAME:KEY=VALUE, such as worker-1:disk=ssd`,
 	} {
 		out, err := command(t, strings.Fields(args)...).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), want) {

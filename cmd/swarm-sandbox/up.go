@@ -67,7 +67,6 @@ has at most 107 bytes.`,
 	f.IntVar(&o.Blank, "blank", 0, "engines in no swarm, for docker swarm init and join")
 	f.StringArrayVar(&labels, "engine-label", nil, "NAME:KEY=VALUE, an engine label of a machine of a new sandbox; may be given again")
 	f.BoolVar(&debug, "debug", false, "print SwarmKit's logs to standard error")
-	_ = c.MarkFlagRequired("dir")
 	return c
 }
 
@@ -77,7 +76,7 @@ func engineLabels(list []string) (map[string]map[string]string, error) {
 		name, kv, ok := strings.Cut(l, ":")
 		key, value, eq := strings.Cut(kv, "=")
 		if !ok || !eq || name == "" || key == "" {
-			return nil, fmt.Errorf("--engine-label %q is not NAME:KEY=VALUE", l)
+			return nil, fmt.Errorf("--engine-label: %q is not NAME:KEY=VALUE, such as worker-1:disk=ssd", l)
 		}
 		if out[name] == nil {
 			out[name] = map[string]string{}
@@ -89,7 +88,7 @@ func engineLabels(list []string) (map[string]map[string]string, error) {
 
 func up(ctx context.Context, out io.Writer, o sandbox.Options) error {
 	if o.Dir == "" {
-		return errors.New("--dir names no directory")
+		return errors.New("--dir: give a directory for sockets and state, such as --dir /tmp/sb")
 	}
 	begin := time.Now()
 	sb, err := sandbox.Start(ctx, o)
