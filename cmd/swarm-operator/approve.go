@@ -18,6 +18,7 @@ const mostApprovals = 20
 
 func newApprove() *cobra.Command {
 	var f actFlags
+	var reason string
 	cmd := &cobra.Command{
 		Use:   "approve REVISION HAZARD [KIND/NAME...]...",
 		Short: "Agree to what can do harm, for one revision",
@@ -43,11 +44,12 @@ a tag or HEAD~1. The hazards are
 				return err
 			}
 			return f.onSource(cmd, func(ctx context.Context, a *acting, source string) error {
-				return a.approve(ctx, source, revision, consents)
+				return a.approve(ctx, source, state.Approval{Revision: revision, Consents: consents, By: who(), Why: state.Reason(reason), At: time.Now().UTC()})
 			})
 		},
 	}
 	f.register(cmd, true)
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit log and for the memory of the source")
 	cmd.ValidArgsFunction = f.vocabulary().approval()
 	return cmd
 }
@@ -79,11 +81,12 @@ func consentOf(args []string) (plan.Consents, error) {
 	return plan.ParseConsent(strings.Join(parts, ", "))
 }
 
-func (a *acting) approve(ctx context.Context, source, revision string, consents plan.Consents) error {
+func (a *acting) approve(ctx context.Context, source string, given state.Approval) error {
+	revision := given.Revision
 	var inForce string
 	err := a.edit(ctx, source, func(m *state.Memory) error {
 		inForce = m.InForce.Hash
-		m.Approvals = append(m.Approvals[:len(m.Approvals):len(m.Approvals)], state.Approval{Revision: revision, Consents: consents, By: who(), At: time.Now().UTC()})
+		m.Approvals = append(m.Approvals[:len(m.Approvals):len(m.Approvals)], given)
 		m.Approvals = m.Approvals[max(0, len(m.Approvals)-mostApprovals):]
 		if state.SameRevision(inForce, revision) {
 			m.Again(state.Held)
@@ -94,8 +97,8 @@ func (a *acting) approve(ctx context.Context, source, revision string, consents 
 		return err
 	}
 	a.done.Revision = revision
-	audit.Agreed(ctx, audit.Run{Source: source, Revision: revision, Given: consents.Said(who(), "by command")})
-	for _, c := range consents {
+	audit.Agreed(ctx, audit.Run{Source: source, Revision: revision, Given: given.Said()})
+	for _, c := range given.Consents {
 		a.done.Consents = append(a.done.Consents, consented{string(c.Hazard), c.Objects})
 		text := string(c.Hazard)
 		for _, key := range c.Objects {

@@ -25,7 +25,7 @@ func (p Policy) consents(run *Decision) plan.Consents {
 	}
 	for _, a := range run.Memory.Approvals {
 		if state.SameRevision(run.InForce.Hash, a.Revision) {
-			out = append(out, a.Consents.Said(a.By, "by command")...)
+			out = append(out, a.Said()...)
 		}
 	}
 	var inVain []string

@@ -55,7 +55,7 @@ func HoldOf(c *swarm.Config) (Hold, bool) {
 		return Hold{}, false
 	}
 	h := Hold{ID: c.ID, Name: c.Spec.Name, version: c.Version.Index, Hold: plan.Hold{
-		Target: strings.TrimSpace(target), Reason: reason(c.Spec.Data), By: c.Spec.Labels[v1.LabelHoldBy], Since: c.CreatedAt.UTC(),
+		Target: strings.TrimSpace(target), Reason: cmp.Or(Reason(string(c.Spec.Data)), "no reason given"), By: c.Spec.Labels[v1.LabelHoldBy], Since: c.CreatedAt.UTC(),
 	}}
 	if until, err := time.Parse(time.RFC3339, c.Spec.Labels[v1.LabelHoldUntil]); err == nil {
 		h.Until = until.UTC()
@@ -66,12 +66,13 @@ func HoldOf(c *swarm.Config) (Hold, bool) {
 // longestReason is how much of a reason is shown.
 const longestReason = 200
 
-func reason(data []byte) string {
-	text := []rune(strings.Join(strings.Fields(strings.ToValidUTF8(string(data), "?")), " "))
+// Reason returns what a person gave as a reason, on one line that is not too long.
+func Reason(given string) string {
+	text := []rune(strings.Join(strings.Fields(strings.ToValidUTF8(given, "?")), " "))
 	if len(text) > longestReason {
 		text = append(text[:longestReason], '…')
 	}
-	return cmp.Or(v1.Scrub(string(text)), "no reason given")
+	return v1.Scrub(string(text))
 }
 
 // AddHold makes a hold. It replaces a hold on the same target that AddHold made before. until may be zero. If the

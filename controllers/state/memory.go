@@ -200,7 +200,18 @@ type Approval struct {
 	Revision string        `json:"revision"`
 	Consents plan.Consents `json:"consents"`
 	By       string        `json:"by,omitempty"`
-	At       time.Time     `json:"at,omitzero"`
+	// Why is the Reason that the person gave. It is "" if there is none.
+	Why string    `json:"why,omitempty"`
+	At  time.Time `json:"at,omitzero"`
+}
+
+// Said returns the consents with who gave them, how, and why.
+func (a Approval) Said() plan.Consents {
+	how := "by command"
+	if a.Why != "" {
+		how += ": " + a.Why
+	}
+	return a.Consents.Said(a.By, how)
 }
 
 // Adopted is an object that others made and that the source has now.
