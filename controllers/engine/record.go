@@ -28,9 +28,9 @@ type Write struct {
 
 type recordKey struct{}
 
-// Recorded returns a context whose writes are told to record, with the context of the call, by whichever client they are made.
-// record is called from any goroutine, when the status of the answer is known and before the caller knows. A call
-// that was not sent is no write.
+// Recorded returns a context under which every client tells record of each write, with the context of the call. Clients
+// call record from any goroutine, when they know the status of the answer and before the caller knows it. A call that
+// was not sent is no write.
 func Recorded(ctx context.Context, record func(context.Context, Write)) context.Context {
 	return context.WithValue(ctx, recordKey{}, record)
 }

@@ -85,7 +85,7 @@ func again(was *former, want *diff.State, owner string, ix names, id ids) (spec 
 	w := want.Value.(*v1.Service)
 	paths := diff.NewPaths(fields)
 	if paths.Has("spec.mode") {
-		fields = append(fields, anew(spec, want)...)
+		fields = append(fields, otherMode(spec, want)...)
 		paths = diff.NewPaths(fields)
 	}
 	if err := overlay(spec, &w.Spec, paths, known, id); err != nil {
@@ -99,9 +99,9 @@ func again(was *former, want *diff.State, owner string, ix names, id ids) (spec 
 	return spec, image, nil
 }
 
-// anew clears the settings that depend on the service's mode, because the mode changes. It returns the fields of the
+// otherMode clears the settings that depend on the service's mode, because the mode changes. It returns the fields of the
 // manifest that state such settings, so that they are written again.
-func anew(spec *swarm.ServiceSpec, want *diff.State) []diff.Field {
+func otherMode(spec *swarm.ServiceSpec, want *diff.State) []diff.Field {
 	spec.Mode, spec.UpdateConfig, spec.RollbackConfig, spec.TaskTemplate.RestartPolicy = swarm.ServiceMode{}, nil, nil, nil
 	var fields []diff.Field
 	for _, l := range want.Leaves {
