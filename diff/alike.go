@@ -30,7 +30,12 @@ type likeness struct {
 }
 
 func (c likeness) walk(h, w reflect.Value, s *shape, path string) bool {
-	return c.same(h, w, s, path) || c.unseen(s)
+	return c.same(h, w, s, path) || c.unseen(s) || c.allocated(w, s)
+}
+
+// allocated reports whether a manifest states nothing at a place where any live value then agrees.
+func (c likeness) allocated(w reflect.Value, s *shape) bool {
+	return c.rules[s.typ].Allocated && (s.form == leafForm && w.IsZero() || s.form == listForm && w.Len() == 0)
 }
 
 // unseen reports whether nothing at a place is ever a difference.
@@ -89,7 +94,7 @@ func (c likeness) equal(h, w reflect.Value, s *shape) bool {
 func (c likeness) maps(h, w reflect.Value, s *shape, path string) bool {
 	for it := w.MapRange(); it.Next(); {
 		v := h.MapIndex(it.Key())
-		if !v.IsValid() || v.String() != it.Value().String() {
+		if !v.IsValid() || !v.Equal(it.Value()) {
 			return false
 		}
 	}

@@ -222,7 +222,7 @@ func (f *flattener) walk(v reflect.Value, s *shape, path, key string) {
 		typ := s.typ + ".*"
 		for it := v.MapRange(); it.Next(); {
 			k := it.Key().String()
-			f.add(v1.PathKey(path, k), typ, k, it.Value().String())
+			f.add(v1.PathKey(path, k), typ, k, text(it.Value()))
 		}
 	case keyedForm:
 		f.list(v, s, path, key)

@@ -93,7 +93,7 @@ func TestContentHasNoLeaf(t *testing.T) {
 	if got := shape.Flatten(s); len(got) > 0 {
 		t.Errorf("got %v", got)
 	}
-	if d := cmp.Diff([]string{"metadata.labels.*", "spec.external", "spec.file", "spec.raw"}, shape.Types()); d != "" {
+	if d := cmp.Diff([]string{"metadata.labels.*", "spec.external", "spec.file", "spec.raw", "spec.templateDriver"}, shape.Types()); d != "" {
 		t.Errorf("types (-want +got):\n%s", d)
 	}
 }

@@ -95,6 +95,9 @@ func (v Value) String() string {
 func (v Value) shown() (text string, hidden []string) {
 	switch v.form {
 	case freeForm:
+		if v.text == v1.NoValue {
+			return "(no value)", nil
+		}
 		return redact.Value(v.key, v.text, v.inGit && v.stated)
 	case wordsForm:
 		return v.words()

@@ -221,6 +221,10 @@ func TestEveryOtherTextIsNoFreeText(t *testing.T) {
 	for _, path := range strings.Fields(`spec.image spec.user spec.workingDir spec.hostname spec.mode spec.ports[].protocol spec.ports[].mode spec.networks[].name
 		spec.configs[].source spec.configs[].target spec.configs[].uid spec.configs[].gid spec.secrets[].source spec.secrets[].target spec.secrets[].uid spec.secrets[].gid
 		spec.mounts[].type spec.mounts[].source spec.mounts[].target spec.mounts[].bind.propagation spec.restartPolicy.condition
+		spec.mounts[].bind.recursive spec.mounts[].volume.subpath spec.mounts[].volume.driver spec.mounts[].tmpfs.options spec.ports[].name spec.groupAdd spec.stopSignal spec.dns spec.dnsSearch
+		spec.dnsOpt spec.isolation spec.credentialSpec.config spec.credentialSpec.file spec.credentialSpec.registry spec.privileges.appArmor spec.privileges.seccomp.mode
+		spec.privileges.seccomp.profile spec.privileges.seLinux.user spec.privileges.seLinux.role spec.privileges.seLinux.type spec.privileges.seLinux.level spec.endpointMode
+		spec.resources.reservations.genericResources[].discreteResourceSpec.kind spec.placement.platforms spec.configFrom spec.templateDriver
 		spec.updateConfig.failureAction spec.updateConfig.order spec.rollbackConfig.failureAction spec.rollbackConfig.order spec.logging.driver
 		spec.driver spec.ipam.driver spec.ipam.config[].subnet spec.ipam.config[].ipRange spec.ipam.config[].gateway spec.file
 		spec.ca.signing spec.ca.externalCAs[].protocol spec.ca.externalCAs[].url spec.ca.externalCAs[].caCert spec.autolock.escrow spec.managers.spreadBy
@@ -260,4 +264,18 @@ func texts(t reflect.Type, path string) (out []string) {
 		}
 	}
 	return out
+}
+
+// A variable without a value says so to everybody.
+func TestAVariableWithoutAValueSaysSo(t *testing.T) {
+	of := func(text string) Value {
+		return valueOf(Leaf{Path: "spec.environment.TZ", Type: "spec.environment.*", Key: "TZ", Text: text}, true)
+	}
+	if got := of(v1.NoValue).String(); got != "(no value)" {
+		t.Errorf("it is %q", got)
+	}
+	b, err := json.Marshal(of(v1.NoValue))
+	if err != nil || string(b) != `"(no value)"` {
+		t.Errorf("in JSON it is %s, %v", b, err)
+	}
 }

@@ -253,6 +253,10 @@ func (d *decoder) keys(n *yaml.Node, v reflect.Value, at int32) {
 		value := reflect.New(v.Type().Elem()).Elem()
 		before := len(d.problems)
 		d.through += p.through
+		if nulls, may := v.Interface().(v1.NullSetter); may && isNull(p.value) {
+			nulls.SetNull(p.name)
+			continue
+		}
 		if value.Kind() == reflect.String {
 			d.mapString(p.value, value, below)
 		} else {
@@ -274,6 +278,10 @@ func (d *decoder) unknown(known fields, value *yaml.Node, at int32) {
 			why = ": " + why
 		}
 		d.add(at, "is not supported yet%s", why)
+		return
+	}
+	if why, never := v1.Dropped(d.object.Kind, d.marks.generic(at)); never {
+		d.add(at, "cannot be stated: %s", why)
 		return
 	}
 	if d.compose(known, value, at) {

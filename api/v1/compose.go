@@ -46,16 +46,9 @@ var composeWords = map[string]ComposeWord{
 	"log_driver":      {To: "spec.logging.driver"},
 	"log_opt":         {To: "spec.logging.options"},
 
-	"stdin_open":      {To: "spec.stdinOpen"},
-	"stop_signal":     {To: "spec.stopSignal"},
-	"dns_search":      {To: "spec.dnsSearch"},
-	"dns_opt":         {To: "spec.dnsOpt"},
-	"credential_spec": {To: "spec.credentialSpec"},
-	"group_add":       {To: "spec.groups"},
-	"security_opt":    {To: "spec.privileges"},
-	"oom_score_adj":   {To: "spec.oomScoreAdj"},
-	"mem_swappiness":  {To: "spec.resources.memorySwappiness"},
-	"memswap_limit":   {To: "spec.resources.memorySwap", Note: "which is the swap alone: memswap_limit less mem_limit"},
+	"security_opt":   {To: "spec.privileges", Note: "its fields are noNewPrivileges, appArmor, seccomp and seLinux"},
+	"mem_swappiness": {To: "spec.resources.memorySwappiness"},
+	"memswap_limit":  {To: "spec.resources.memorySwap", Note: "which is the swap alone: memswap_limit less mem_limit"},
 
 	"build":          {Note: "the swarm runs images and builds none: build and push the image, and name it in spec.image"},
 	"develop":        {Note: "it is for building and watching on one machine"},
@@ -99,7 +92,7 @@ var composeWords = map[string]ComposeWord{
 	"mac_address":    {Note: notInSwarm},
 	"shm_size":       {Note: notInSwarm + "; write spec.mounts: [{type: tmpfs, target: /dev/shm, tmpfs: {size: 64MiB}}]"},
 	"storage_opt":    {Note: notInSwarm},
-	"volume_driver":  {Note: "create the volume with its driver on the nodes, and name it in spec.mounts"},
+	"volume_driver":  {Note: "write volume.driver in each of spec.mounts"},
 
 	"device_cgroup_rules": {Note: notInSwarm},
 	"oom_kill_disable":    {Note: notInSwarm},

@@ -33,6 +33,9 @@ type ContentSpec struct {
 	Raw bool `json:"raw,omitempty"`
 	// External says that a config or secret of exactly this name exists and does not belong to the operator.
 	External bool `json:"external,omitempty"`
+	// TemplateDriver is golang if the swarm fills in templates such as {{.Service.Name}} when a container mounts the
+	// content. If omitted, the content stays as it is.
+	TemplateDriver string `json:"templateDriver,omitempty"`
 }
 
 // ContentFile is implemented by objects whose content may be in a file of the repository.
@@ -48,7 +51,18 @@ type ContentFile interface {
 }
 
 // ContentHolder is an object that consists mostly of content.
-type ContentHolder interface{ Content() Content }
+type ContentHolder interface {
+	Content() Content
+	// Settings returns a text that says how the swarm uses the content. It is "" if it uses the content as it is. Like
+	// the content, it cannot change.
+	Settings() string
+}
+
+// Settings returns the template driver.
+func (c *Config) Settings() string { return c.Spec.TemplateDriver }
+
+// Settings returns the template driver.
+func (c *Secret) Settings() string { return c.Spec.TemplateDriver }
 
 // Content returns what the manifest states or what its file holds.
 func (c *Config) Content() Content { return c.Spec.Data }
@@ -107,22 +121,26 @@ func (s ContentSpec) copy() ContentSpec {
 	return s
 }
 
-// Default keeps only the content, which is compared. Where the content comes from is not compared.
-func (c *Config) Default() { c.Spec = ContentSpec{Data: c.Spec.Data} }
+// Default keeps only the content and how it is used, which are compared. Where the content comes from is not compared.
+func (c *Config) Default() { c.Spec = c.Spec.normal() }
 
-// Default keeps only the content, which is compared. Where the content comes from is not compared.
-func (c *Secret) Default() { c.Spec = ContentSpec{Data: c.Spec.Data} }
+// Default keeps only the content and how it is used, which are compared. Where the content comes from is not compared.
+func (c *Secret) Default() { c.Spec = c.Spec.normal() }
+
+func (s ContentSpec) normal() ContentSpec {
+	return ContentSpec{Data: s.Data, TemplateDriver: s.TemplateDriver}
+}
 
 // Validate checks the name, the source of the content and its size.
 func (c *Config) Validate() []Problem {
-	ps := c.validateHeader(nameVersioned(c.Spec.External))
+	ps := c.validateHeader(nameFile)
 	ps.content(c.Spec, MaxConfigSize, "configs")
 	return ps
 }
 
 // Validate checks the name, the source of the content and its size.
 func (c *Secret) Validate() []Problem {
-	ps := c.validateHeader(nameVersioned(c.Spec.External))
+	ps := c.validateHeader(nameFile)
 	ps.content(c.Spec, MaxSecretSize, "secrets")
 	return ps
 }
@@ -147,6 +165,9 @@ func (ps *problems) content(s ContentSpec, limit int, plural string) {
 		ps.add("spec.data", "is empty; the engine takes no empty %s", plural)
 	case s.Data.Len() > limit:
 		ps.add("spec.data", "has %d bytes; the engine's limit for %s is %d", s.Data.Len(), plural, limit)
+	}
+	if s.TemplateDriver != "" && s.External {
+		ps.add("spec.templateDriver", "cannot be stated with external: external %s stay as they are", plural)
 	}
 	if s.Raw && s.External {
 		ps.add("spec.raw", "cannot be stated with external: the content of external %s is not looked at", plural)

@@ -119,8 +119,11 @@ func TestSpreadIsOverALabel(t *testing.T) {
 		"node.id": false, "node.labels.": false, "node.labels": false, "engine.labels.": false, "": false, " node.labels.rack": false,
 	} {
 		s := &v1.Service{Header: named(v1.KindService, "web"), Spec: v1.ServiceSpec{Image: "bb", Placement: &v1.Placement{Preferences: []v1.Preference{{Spread: spread}}}}}
-		if got := problems(s); (got == "") != right {
-			t.Errorf("%q: %q", spread, got)
+		if got := s.Notices(); (len(got) == 0) != right {
+			t.Errorf("%q: %v", spread, got)
+		}
+		if got := problems(s); (got == "") != (spread != "") {
+			t.Errorf("%q: %s", spread, got)
 		}
 	}
 }

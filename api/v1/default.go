@@ -38,6 +38,7 @@ func (s *Service) Canonical() {
 	}
 	sp.ExtraHosts = sorted(sp.ExtraHosts)
 	sp.Healthcheck = sp.Healthcheck.normal()
+	sp.canonicalMore()
 }
 
 // configTarget adds a leading / to a relative path, because the engine takes it as one below /
@@ -109,6 +110,7 @@ func (s *Service) Default() {
 		sp.Init = nil
 	}
 	sp.CapAdd, sp.CapDrop = normalCapabilities(sp.CapAdd), normalCapabilities(sp.CapDrop)
+	sp.defaultMore()
 }
 
 func sorted[S ~[]string](list S) S {
@@ -124,22 +126,6 @@ func defaultFile(target *string, name string, uid, gid *string, mode **FileMode)
 	if *mode == nil {
 		m := FileMode(0o444)
 		*mode = &m
-	}
-}
-
-// normalise drops option structs that say nothing, because {} and absent mean the same.
-func (m *Mount) normalise() {
-	if m.Bind != nil && (*m.Bind == BindOptions{} || m.Bind.Propagation == "rprivate") {
-		m.Bind = nil
-	}
-	if m.Volume != nil && *m.Volume == (VolumeOption{}) {
-		m.Volume = nil
-	}
-	if m.Tmpfs != nil && m.Tmpfs.Mode != nil && *m.Tmpfs.Mode == 0 {
-		m.Tmpfs.Mode = nil // the engine cannot tell 0 from absent
-	}
-	if m.Tmpfs != nil && *m.Tmpfs == (TmpfsOptions{}) {
-		m.Tmpfs = nil
 	}
 }
 

@@ -12,20 +12,23 @@ import (
 // Hidden replaces a value that must not be shown.
 const Hidden = redact.Hidden
 
+// NoValue is the value of a variable that is stated without one: the container does not get the variable, even if the
+// image has it. No other value may hold a NUL byte.
+const NoValue = "\x00(no value)"
+
 // Environment maps names to values. When it is printed or marshalled, only values that anybody may see are shown.
 type Environment map[string]string
 
-// SetList reads the list form, NAME=value. It fails for a name alone, which would mean the operator's own
-// environment; manifests never see that.
+// SetList reads the list form, NAME=value, or NAME alone for NoValue. Manifests never see the operator's own environment.
 func (e *Environment) SetList(items []string) error {
 	out := make(Environment, len(items))
 	for i, item := range items {
 		name, value, ok := strings.Cut(item, "=")
 		switch {
 		case !ok && plainWord(name):
-			return fmt.Errorf("%s has no =; there is no environment to take its value from", name)
+			value = NoValue
 		case !ok: // do not repeat the text: it may be NAME: SECRET
-			return fmt.Errorf("entry %d has no =; there is no environment to take its value from", i+1)
+			return fmt.Errorf("entry %d is neither NAME=value nor a NAME", i+1)
 		case name == "":
 			return fmt.Errorf("an entry has no name before =")
 		}
@@ -38,9 +41,16 @@ func (e *Environment) SetList(items []string) error {
 	return nil
 }
 
+// SetNull gives a name NoValue.
+func (e Environment) SetNull(name string) { e[name] = NoValue }
+
 func (e Environment) redacted() map[string]string {
 	out := make(map[string]string, len(e))
 	for k, v := range e {
+		if v == NoValue {
+			out[k] = "(no value)"
+			continue
+		}
 		out[k], _ = redact.Value(k, v, false)
 	}
 	return out

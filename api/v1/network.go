@@ -30,6 +30,9 @@ type NetworkSpec struct {
 	EnableIPv6 bool `json:"enableIPv6,omitempty"`
 	// IPAM states the network's address pools. If omitted, the swarm allocates them.
 	IPAM *IPAM `json:"ipam,omitempty"`
+	// ConfigFrom is the name of a network on each node, made with docker network create --config-only. This network
+	// takes its settings from there, as one with driver macvlan does.
+	ConfigFrom string `json:"configFrom,omitempty"`
 }
 
 // IPAM states address pools.
@@ -113,7 +116,7 @@ func (n *Network) Validate() []Problem {
 	ps := n.validateHeader(nameDNS)
 	s := n.Spec
 	if s.External {
-		if s.Driver != "" || len(s.DriverOpts) > 0 || s.Attachable || s.Internal || s.EnableIPv6 || s.IPAM != nil || len(n.Metadata.Labels) > 0 {
+		if s.Driver != "" || len(s.DriverOpts) > 0 || s.Attachable || s.Internal || s.EnableIPv6 || s.IPAM != nil || s.ConfigFrom != "" || len(n.Metadata.Labels) > 0 {
 			ps.add("spec", "an external network is never written: nothing but external may be stated")
 		}
 		return ps
@@ -123,6 +126,9 @@ func (n *Network) Validate() []Problem {
 	}
 	if s.Driver == "bridge" || s.Driver == "host" || s.Driver == "none" || s.Driver == "null" {
 		ps.add("spec.driver", "%q is local to one node and cannot be a network of the swarm; the usual driver is overlay", s.Driver)
+	}
+	if s.ConfigFrom != "" && (s.Internal || s.EnableIPv6 || s.IPAM != nil || len(s.DriverOpts) > 0) {
+		ps.add("spec.configFrom", "the network takes its settings from %s on each node: leave out internal, enableIPv6, ipam and driverOpts", s.ConfigFrom)
 	}
 	if s.IPAM == nil {
 		return ps

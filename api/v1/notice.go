@@ -3,6 +3,7 @@ package v1
 import (
 	"cmp"
 	"fmt"
+	"strings"
 )
 
 // Noticer is an object that may ask for something that the swarm accepts but that hardly does what was meant.
@@ -12,8 +13,8 @@ type Noticer interface {
 	Notices() []Problem
 }
 
-// Notices reports start-first together with ports of the host, and ports of the routing mesh together with the host's
-// network.
+// Notices reports start-first together with ports of the host, ports of the routing mesh together with the host's
+// network, and what the engine accepts and then ignores or fails at.
 func (s *Service) Notices() []Problem {
 	var ps problems
 	sp := &s.Spec
@@ -35,7 +36,36 @@ func (s *Service) Notices() []Problem {
 			}
 		}
 	}
+	ps.ignored(sp)
 	return ps
+}
+
+// ignored reports what the engine carries and does not do.
+func (ps *problems) ignored(s *ServiceSpec) {
+	for _, name := range sortedKeys(s.Environment) {
+		if s.Environment[name] == NoValue {
+			ps.add(PathKey("spec.environment", name), "has no value, so the container does not get the variable, even if the image has it; for an empty one, write %s=", name)
+		}
+	}
+	if l := s.Logging; l != nil && l.Driver == "" && len(l.Options) > 0 {
+		ps.add("spec.logging.options", "without a driver, these options go to the default log driver of each node's engine, and a container fails to start where that does not know them; state spec.logging.driver")
+	}
+	if u := s.RollbackConfig; u != nil && u.FailureAction == "rollback" {
+		ps.add("spec.rollbackConfig.failureAction", "a rollback that fails is not rolled back, so rollback does the same as pause")
+	}
+	if s.Placement != nil {
+		for i, p := range s.Placement.Preferences {
+			if constraintLabel(p.Spread) == "" {
+				ps.add(index("spec.placement.preferences", i)+".spread", "the swarm ignores %q: it spreads over labels of nodes or engines, such as node.labels.zone", p.Spread)
+			}
+		}
+	}
+	for i, m := range s.Mounts {
+		plugin := m.Volume != nil && m.Volume.Driver != "" && m.Volume.Driver != "local"
+		if m.Type == "volume" && m.Source != "" && !plugin && !strings.Contains(m.Source, "{{") && !volumeName.MatchString(m.Source) {
+			ps.add(index("spec.mounts", i)+".source", "a name such as %q exists only with the volume driver of a plugin; others need two or more letters, digits, _, . and -", m.Source)
+		}
+	}
 }
 
 // Notices reports ranges that only old engines allocate. Newer engines look for an IPv6 range among the IPv4 ones.

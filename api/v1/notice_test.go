@@ -58,6 +58,21 @@ func TestNotices(t *testing.T) {
 			v1.ServiceSpec{Networks: []v1.NetworkAttachment{{Name: "host"}}, Ports: []v1.Port{{Target: 8080, Published: 80}, {Target: 1, Published: 1, Mode: "host"}, {Target: 81, Mode: "ingress"}}},
 		},
 		{"another network, and ports of the mesh", "", v1.ServiceSpec{Networks: []v1.NetworkAttachment{{Name: "hosts"}}, Ports: []v1.Port{{Target: 80, Published: 80}}}},
+		{"a variable without a value", "spec.environment.TZ: has no value, so the container does not get the variable, even if the image has it; for an empty one, write TZ=", v1.ServiceSpec{Environment: v1.Environment{"TZ": v1.NoValue, "A": ""}}},
+		{"log options without a driver", "spec.logging.options: without a driver, these options go to the default log driver of each node's engine, and a container fails to start where that does not know them; state spec.logging.driver", v1.ServiceSpec{Logging: &v1.Logging{Options: map[string]string{"max-size": "10m"}}}},
+		{"log options", "", v1.ServiceSpec{Logging: &v1.Logging{Driver: "json-file", Options: map[string]string{"max-size": "10m"}}}},
+		{"a rollback of a rollback", "spec.rollbackConfig.failureAction: a rollback that fails is not rolled back, so rollback does the same as pause", v1.ServiceSpec{UpdateConfig: &v1.UpdateConfig{FailureAction: "rollback"}, RollbackConfig: &v1.UpdateConfig{FailureAction: "rollback"}}},
+		{
+			"preferences that are no labels", `spec.placement.preferences[1].spread: the swarm ignores "node.role.manager": it spreads over labels of nodes or engines, such as node.labels.zone`,
+			v1.ServiceSpec{Placement: &v1.Placement{Preferences: []v1.Preference{{Spread: "node.labels.zone"}, {Spread: "node.role.manager"}}}},
+		},
+		{
+			"names that need a plugin", `spec.mounts[0].source: a name such as "a/b" exists only with the volume driver of a plugin; others need two or more letters, digits, _, . and -`,
+			v1.ServiceSpec{Mounts: []v1.Mount{
+				{Type: "volume", Source: "a/b", Target: "/a"}, {Type: "volume", Source: "a/b", Target: "/b", Volume: &v1.VolumeOption{Driver: "rexray"}},
+				{Type: "volume", Source: "{{.Task.Slot}}", Target: "/c"}, {Type: "volume", Target: "/d"}, {Type: "volume", Source: "ab", Target: "/e"},
+			}},
+		},
 		{"the host's network alone", "", v1.ServiceSpec{Networks: []v1.NetworkAttachment{{Name: "host"}}, Ports: host}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

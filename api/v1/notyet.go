@@ -1,61 +1,46 @@
 package v1
 
 // notYet lists fields that the engine has and manifests cannot state yet, by kind and generic path. Every write keeps
-// their live values. The service's list is complete: a test holds it against the engine's own types.
+// their live values.
 var notYet = map[string]map[string]string{
 	KindService: {
-		"spec.groups":                                  "supplementary groups",
-		"spec.privileges":                              "credential spec, SELinux, seccomp, AppArmor, no-new-privileges",
-		"spec.stopSignal":                              "",
-		"spec.tty":                                     "",
-		"spec.openStdin":                               "",
-		"spec.stdinOpen":                               "",
-		"spec.dns":                                     "",
-		"spec.dnsSearch":                               "",
-		"spec.dnsOpt":                                  "",
-		"spec.isolation":                               "",
-		"spec.sysctls":                                 "",
-		"spec.ulimits":                                 "",
-		"spec.oomScoreAdj":                             "",
-		"spec.runtime":                                 "services of plugins",
-		"spec.forceUpdate":                             "",
-		"spec.endpointMode":                            "live services keep theirs; new ones get vip",
-		"spec.maxConcurrent":                           "",
-		"spec.credentialSpec":                          "",
-		"spec.ports[].name":                            "",
-		"spec.networks[].driverOpts":                   "",
-		"spec.mounts[].consistency":                    "the engine drops it",
-		"spec.mounts[].bind.nonRecursive":              "",
-		"spec.mounts[].bind.createHostPath":            "",
-		"spec.mounts[].volume.labels":                  "",
-		"spec.mounts[].volume.subpath":                 "",
-		"spec.mounts[].volume.driver":                  "",
-		"spec.mounts[].volume.driverConfig":            "",
-		"spec.mounts[].image":                          "",
-		"spec.mounts[].cluster":                        "",
-		"spec.mounts[].tmpfs.options":                  "",
-		"spec.resources.reservations.genericResources": "",
-		"spec.placement.platforms":                     "chosen by the image",
+		"spec.runtime": "services of plugins",
+		"spec.resources.reservations.genericResources[].namedResourceSpec": "the swarm takes resources by number for tasks, not by name",
+	},
+	KindNetwork: {"spec.ingress": "the swarm's own network is made with docker"},
+	KindSecret:  {"spec.driver": "", "spec.driverOpts": ""},
+}
+
+// dropped lists fields that the engine's types have and that the engine refuses or drops, so that no manifest will ever
+// state them. why says so.
+var dropped = map[string]map[string]string{
+	KindService: {
+		"spec.mounts[].consistency":         "the engine drops it",
+		"spec.mounts[].bind.createHostPath": "the engine drops it for services: create the directory on the nodes",
+		"spec.mounts[].image":               "the engine mounts no images into services",
+		"spec.mounts[].cluster":             "the engine has no options for cluster volumes: leave it out",
 	},
 	KindNetwork: {
-		"spec.configFrom":                 "",
-		"spec.configOnly":                 "",
-		"spec.enableIPv4":                 "",
-		"spec.ingress":                    "",
+		"spec.configOnly":                 "a network with nothing but settings is one node's: make it with docker on each node, and name it in configFrom",
+		"spec.enableIPv4":                 "the engine drops it: every network of a swarm has IPv4",
 		"spec.scope":                      "every Network is the swarm's",
-		"spec.ipam.config[].auxAddresses": "",
+		"spec.ipam.config[].auxAddresses": "the engine drops them for networks of a swarm",
 	},
 	KindCluster: {
 		"spec.taskDefaults":           "the engine's API drops the default log driver; daemon.json of each node has one",
 		"spec.taskDefaults.logDriver": "the engine's API drops it; daemon.json of each node has one",
 	},
-	KindConfig: {"spec.templating": "", "spec.templateDriver": ""},
-	KindSecret: {"spec.templating": "", "spec.templateDriver": "", "spec.driver": "", "spec.driverOpts": ""},
 }
 
 // NotYet reports whether the engine has a field that manifests cannot state yet. path has no list keys, as in
-// spec.mounts[].consistency. why adds what people should know about the field, or is "".
+// spec.networks[].driverOpts. why adds what people should know about the field, or is "".
 func NotYet(kind, path string) (why string, ok bool) {
 	why, ok = notYet[kind][path]
+	return why, ok
+}
+
+// Dropped reports whether the engine's types have a field that the engine refuses or drops, and says why it does.
+func Dropped(kind, path string) (why string, ok bool) {
+	why, ok = dropped[kind][path]
 	return why, ok
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // files have the types of manifests.
-var files = []string{"meta.go", "service.go", "config.go", "network.go", "cluster.go", "node.go"}
+var files = []string{"meta.go", "service.go", "mount.go", "privileges.go", "config.go", "network.go", "cluster.go", "node.go"}
 
 // TestReferenceOfManifests holds docs/reference/manifests.md against the types and their comments.
 func TestReferenceOfManifests(t *testing.T) {

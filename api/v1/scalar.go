@@ -26,6 +26,9 @@ type ScalarSetter interface{ SetScalar(Scalar) error }
 // ListSetter is a map type that may also be written as a list of strings.
 type ListSetter interface{ SetList([]string) error }
 
+// NullSetter is a map type in which a name may have null for a value.
+type NullSetter interface{ SetNull(name string) }
+
 // MapSetter is a list type that may also be written as a map of strings.
 type MapSetter interface{ SetMap(map[string]string) error }
 
@@ -187,6 +190,19 @@ func (r *Ratio) SetScalar(s Scalar) error {
 
 // String renders the shortest text that reads back equal.
 func (r Ratio) String() string { return strconv.FormatFloat(float64(r), 'g', -1, 32) }
+
+// Texts is a list. One text stands for a list of it alone.
+type Texts []string
+
+// SetScalar reads one text.
+func (l *Texts) SetScalar(s Scalar) error {
+	var text string
+	if err := setString(&text, s); err != nil {
+		return err
+	}
+	*l = Texts{text}
+	return nil
+}
 
 // StringList is a list of words. A single string is split as a shell splits it, as compose does with command and
 // entrypoint.

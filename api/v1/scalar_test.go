@@ -176,17 +176,51 @@ func TestShortForms(t *testing.T) {
 	}
 }
 
+func TestOneTextIsAList(t *testing.T) {
+	var l v1.Texts
+	if err := l.SetScalar(v1.Scalar{Text: "a b", Tag: "!!str"}); err != nil || cmp.Diff(v1.Texts{"a b"}, l) != "" {
+		t.Errorf("got %q, %v", l, err)
+	}
+	if err := l.SetScalar(v1.Scalar{Text: "1", Tag: "!!int"}); err == nil {
+		t.Error("a number is taken for a text")
+	}
+}
+
+func TestLimitsAndKernelParameters(t *testing.T) {
+	var u v1.Ulimit
+	if err := u.SetScalar(v1.Scalar{Text: "1024", Tag: "!!int"}); err != nil || u != (v1.Ulimit{Soft: 1024, Hard: 1024}) || u.String() != "1024" {
+		t.Errorf("got %s, %v", u, err)
+	}
+	if got := (v1.Ulimit{Soft: 1, Hard: -1}).String(); got != "1:-1" {
+		t.Errorf("got %s", got)
+	}
+	for _, s := range []v1.Scalar{{Text: "many", Tag: "!!str"}, {Text: "1024", Tag: "!!str"}, {Text: "1.5", Tag: "!!float"}} {
+		if err := u.SetScalar(s); err == nil || !strings.Contains(err.Error(), "neither a number such as 65536") {
+			t.Errorf("%v: %v", s, err)
+		}
+	}
+	var s v1.Sysctls
+	if err := s.SetList([]string{"net.core.somaxconn=1024", "a="}); err != nil || cmp.Diff(v1.Sysctls{"net.core.somaxconn": "1024", "a": ""}, s) != "" {
+		t.Errorf("got %v, %v", s, err)
+	}
+	for text, want := range map[string]string{"a": "entry 2 is not of the form NAME=value", "=1": "entry 2 is not of the form NAME=value", "b=2": "b is stated twice"} {
+		if err := s.SetList([]string{"b=1", text}); err == nil || err.Error() != want {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 func TestListsOfVariables(t *testing.T) {
 	var e v1.Environment
-	if err := e.SetList([]string{"A=1", "B=x=y", "C="}); err != nil || cmp.Diff(map[string]string{"A": "1", "B": "x=y", "C": ""}, map[string]string(e)) != "" {
+	if err := e.SetList([]string{"A=1", "B=x=y", "C=", "D"}); err != nil || cmp.Diff(map[string]string{"A": "1", "B": "x=y", "C": "", "D": v1.NoValue}, map[string]string(e)) != "" {
 		t.Errorf("got %v, %v", map[string]string(e), err)
 	}
 	for text, want := range map[string]string{
-		"HOME":                    "HOME has no =; there is no environment to take its value from",
-		"PASSWORD: hunter2":       "entry 2 has no =; there is no environment to take its value from",
+		"PASSWORD: hunter2":       "entry 2 is neither NAME=value nor a NAME",
 		"=x":                      "an entry has no name before =",
 		"A=2":                     "A is stated twice",
-		"with space and no equal": "entry 2 has no =; there is no environment to take its value from",
+		"A":                       "A is stated twice",
+		"with space and no equal": "entry 2 is neither NAME=value nor a NAME",
 	} {
 		if err := e.SetList([]string{"A=1", text}); err == nil || err.Error() != want {
 			t.Errorf("%q: %v", text, err)

@@ -30,7 +30,8 @@ type ServiceSpec struct {
 	Entrypoint StringList `json:"entrypoint,omitempty"`
 	// Command replaces the image's CMD. It is a list, or a string that is split as a shell splits it.
 	Command StringList `json:"command,omitempty"`
-	// Environment is a map, or a list of NAME=value.
+	// Environment is a map, or a list of NAME=value. A NAME without a value, or with null, takes the variable of the
+	// image away.
 	Environment Environment `json:"environment,omitempty"`
 	// ContainerLabels are the labels of each container; metadata.labels are the service's.
 	ContainerLabels map[string]string `json:"containerLabels,omitempty"`
@@ -82,6 +83,44 @@ type ServiceSpec struct {
 	CapDrop []string `json:"capDrop,omitempty"`
 	// ReadOnly mounts the container's root file system read-only. Default false.
 	ReadOnly bool `json:"readOnly,omitempty"`
+	// GroupAdd lists further groups of the container's process, by name or number.
+	GroupAdd []string `json:"groupAdd,omitempty"`
+	// StopSignal is the signal that stops the container, such as SIGINT. If omitted, the image's own applies, otherwise
+	// SIGTERM.
+	StopSignal string `json:"stopSignal,omitempty"`
+	// TTY gives the container a terminal. Default false.
+	TTY bool `json:"tty,omitempty"`
+	// StdinOpen keeps the container's standard input open. Default false.
+	StdinOpen bool `json:"stdinOpen,omitempty"`
+	// DNS lists the addresses of the name servers that the swarm's own one asks. If omitted, they are the node's.
+	DNS Texts `json:"dns,omitempty"`
+	// DNSSearch lists the domains in which short names are looked up. If omitted, they are the node's.
+	DNSSearch Texts `json:"dnsSearch,omitempty"`
+	// DNSOpt lists options of the resolver, such as ndots:2.
+	DNSOpt []string `json:"dnsOpt,omitempty"`
+	// Sysctls are kernel parameters of the container, such as net.core.somaxconn: a map, or a list of NAME=value.
+	Sysctls Sysctls `json:"sysctls,omitempty"`
+	// Ulimits are limits of the container's processes, such as nofile. Each is a number, or a mapping with soft and
+	// hard. -1 means no limit. Needs API 1.41.
+	Ulimits Ulimits `json:"ulimits,omitempty"`
+	// OomScoreAdj is from -1000 to 1000: how readily the kernel kills the container if memory is short. Default 0.
+	// Needs API 1.46.
+	OomScoreAdj int64 `json:"oomScoreAdj,omitempty"`
+	// Isolation is default, process or hyperv. It is for nodes with Windows.
+	Isolation string `json:"isolation,omitempty"`
+	// CredentialSpec is the managed service account of the container. It is for nodes with Windows.
+	CredentialSpec *CredentialSpec `json:"credentialSpec,omitempty"`
+	// Privileges says what the kernel's security modules allow the container.
+	Privileges *Privileges `json:"privileges,omitempty"`
+	// EndpointMode is vip (default: the service has one address of its own) or dnsrr: its name stands for the addresses
+	// of its tasks. With dnsrr, no port can be published through the routing mesh.
+	EndpointMode string `json:"endpointMode,omitempty"`
+	// MaxConcurrent is how many tasks of a replicated job run at once. If omitted, it is replicas at creation, and
+	// afterwards the operator leaves it as it is.
+	MaxConcurrent *uint64 `json:"maxConcurrent,omitempty"`
+	// ForceUpdate is a counter: another number makes new tasks although nothing else differs. If it is omitted or 0, the
+	// operator leaves it as it is.
+	ForceUpdate uint64 `json:"forceUpdate,omitempty"`
 }
 
 // Port publishes a container port.
@@ -94,6 +133,8 @@ type Port struct {
 	Protocol string `json:"protocol,omitempty"`
 	// Mode is ingress (default: the routing mesh) or host.
 	Mode string `json:"mode,omitempty"`
+	// Name is a name for readers.
+	Name string `json:"name,omitempty"`
 }
 
 // ListKey returns the port and protocol inside the container, as in 80/tcp.
@@ -111,6 +152,8 @@ type NetworkAttachment struct {
 	Name string `json:"name"`
 	// Aliases are further names of the service in the network.
 	Aliases []string `json:"aliases,omitempty"`
+	// DriverOpts are options that the network's driver has for this attachment.
+	DriverOpts map[string]string `json:"driverOpts,omitempty"`
 }
 
 // ListKey returns the network's name.
@@ -158,47 +201,6 @@ func (c SecretMount) ListKey() string { return cmp.Or(secretTarget(c.Target), c.
 
 // SetScalar reads the short form.
 func (c *SecretMount) SetScalar(s Scalar) error { return setString(&c.Source, s) }
-
-// Mount mounts a volume, a directory of the node or a tmpfs.
-type Mount struct {
-	// Type is volume, bind, tmpfs or npipe. It is required, because the engine's own default, bind, surprises.
-	Type string `json:"type"`
-	// Source is the volume's name or the node's path. If it is empty, the volume is anonymous.
-	Source string `json:"source,omitempty"`
-	// Target is the path in the container.
-	Target string `json:"target"`
-	// ReadOnly makes the mount read-only. Default false.
-	ReadOnly bool `json:"readOnly,omitempty"`
-	// Bind has options for a mount of type bind.
-	Bind *BindOptions `json:"bind,omitempty"`
-	// Volume has options for a mount of type volume.
-	Volume *VolumeOption `json:"volume,omitempty"`
-	// Tmpfs has options for a mount of type tmpfs.
-	Tmpfs *TmpfsOptions `json:"tmpfs,omitempty"`
-}
-
-// ListKey returns the path in the container.
-func (m Mount) ListKey() string { return m.Target }
-
-// BindOptions are for mounts of type bind.
-type BindOptions struct {
-	// Propagation is rprivate (the engine's default), private, shared, rshared, slave or rslave.
-	Propagation string `json:"propagation,omitempty"`
-}
-
-// VolumeOption is for mounts of type volume.
-type VolumeOption struct {
-	// NoCopy says that a new volume is not filled from the image. Default false.
-	NoCopy bool `json:"nocopy,omitempty"`
-}
-
-// TmpfsOptions are for mounts of type tmpfs.
-type TmpfsOptions struct {
-	// Size is the upper limit. Default: the kernel's, half of the node's memory.
-	Size Bytes `json:"size,omitempty"`
-	// Mode is the mode of the mounted directory, which is always octal. Default 1777.
-	Mode *FileMode `json:"mode,omitempty"`
-}
 
 // Healthcheck is the command that the engine runs in the container to tell whether it works. A field that is not
 // stated has the image's value, or the engine's default if the image has none.
@@ -264,6 +266,25 @@ type Reservations struct {
 	CPUs CPUs `json:"cpus,omitempty"`
 	// Memory is the amount of memory, at least 4MiB.
 	Memory Bytes `json:"memory,omitempty"`
+	// GenericResources are resources that nodes say that they have, in their daemon.json, such as GPUs.
+	GenericResources []GenericResource `json:"genericResources,omitempty"`
+}
+
+// GenericResource is an amount of one resource that nodes say that they have.
+type GenericResource struct {
+	// DiscreteResourceSpec says how many of which resource.
+	DiscreteResourceSpec DiscreteResource `json:"discreteResourceSpec"`
+}
+
+// ListKey returns the name of the resource.
+func (g GenericResource) ListKey() string { return g.DiscreteResourceSpec.Kind }
+
+// DiscreteResource is a number of units of one resource.
+type DiscreteResource struct {
+	// Kind is the name of the resource, as in daemon.json.
+	Kind string `json:"kind"`
+	// Value is how many of them a task needs.
+	Value int64 `json:"value"`
 }
 
 // RestartPolicy says what happens when a task ends.
@@ -286,11 +307,21 @@ type Placement struct {
 	Preferences []Preference `json:"preferences,omitempty"`
 	// MaxReplicasPerNode is the largest number of tasks on one node. 0 means no limit.
 	MaxReplicasPerNode uint64 `json:"maxReplicasPerNode,omitempty"`
+	// Platforms are the platforms on which tasks may run. If omitted, they are those of the image.
+	Platforms []TaskPlatform `json:"platforms,omitempty"`
+}
+
+// TaskPlatform is one on which tasks may run.
+type TaskPlatform struct {
+	// OS is linux or windows. If omitted, it may be any.
+	OS string `json:"os,omitempty"`
+	// Architecture is amd64, arm64 or another one. If omitted, it may be any.
+	Architecture string `json:"architecture,omitempty"`
 }
 
 // Preference spreads tasks evenly over the values of a node or engine label.
 type Preference struct {
-	// Spread is the label, such as node.labels.zone.
+	// Spread is the label, such as node.labels.zone. The swarm ignores other texts.
 	Spread string `json:"spread"`
 }
 
@@ -300,7 +331,7 @@ type UpdateConfig struct {
 	Parallelism *uint64 `json:"parallelism,omitempty"`
 	// Delay is the time between batches. Default 0s.
 	Delay Duration `json:"delay,omitempty"`
-	// FailureAction is pause (default), continue or rollback (not in rollbackConfig).
+	// FailureAction is pause (default), continue or rollback. In rollbackConfig, rollback does the same as pause.
 	FailureAction string `json:"failureAction,omitempty"`
 	// Monitor is how long after a task's start its failure counts. Default 5s.
 	Monitor Duration `json:"monitor,omitempty"`
@@ -312,7 +343,7 @@ type UpdateConfig struct {
 
 // Logging chooses the log driver of the containers.
 type Logging struct {
-	// Driver is the name of the log driver. Options need it.
+	// Driver is the name of the log driver. If omitted, it is the default one of the node's engine.
 	Driver string `json:"driver,omitempty"`
 	// Options are options of the log driver.
 	Options map[string]string `json:"options,omitempty"`
@@ -336,6 +367,9 @@ func (s *Service) Refs() []Ref {
 	for i, c := range s.Spec.Secrets {
 		refs = append(refs, Ref{Key{KindSecret, c.Source}, index("spec.secrets", i) + ".source"})
 	}
+	if c := s.Spec.CredentialSpec; c != nil && c.Config != "" {
+		refs = append(refs, Ref{Key{KindConfig, c.Config}, "spec.credentialSpec.config"})
+	}
 	return append(refs, s.dependencies()...)
 }
 
@@ -349,6 +383,9 @@ func (s *Service) Rename(live func(Key) string) {
 	}
 	for i := range s.Spec.Secrets {
 		s.Spec.Secrets[i].Source = live(Key{KindSecret, s.Spec.Secrets[i].Source})
+	}
+	if c := s.Spec.CredentialSpec; c != nil && c.Config != "" {
+		c.Config = live(Key{KindConfig, c.Config})
 	}
 }
 
@@ -376,7 +413,8 @@ func (s *Service) Copy() Object {
 	sp.Ports = slices.Clone(sp.Ports)
 	sp.Networks = slices.Clone(sp.Networks)
 	for i := range sp.Networks {
-		sp.Networks[i].Aliases = slices.Clone(sp.Networks[i].Aliases)
+		n := &sp.Networks[i]
+		n.Aliases, n.DriverOpts = slices.Clone(n.Aliases), maps.Clone(n.DriverOpts)
 	}
 	sp.Configs, sp.Secrets = slices.Clone(sp.Configs), slices.Clone(sp.Secrets)
 	for i := range sp.Configs {
@@ -387,17 +425,14 @@ func (s *Service) Copy() Object {
 	}
 	sp.Mounts = slices.Clone(sp.Mounts)
 	for i := range sp.Mounts {
-		m := &sp.Mounts[i]
-		m.Bind, m.Volume, m.Tmpfs = clone(m.Bind), clone(m.Volume), clone(m.Tmpfs)
-		if m.Tmpfs != nil {
-			m.Tmpfs.Mode = clone(m.Tmpfs.Mode)
-		}
+		sp.Mounts[i].copied()
 	}
 	if sp.Healthcheck = clone(sp.Healthcheck); sp.Healthcheck != nil {
 		sp.Healthcheck.Test = slices.Clone(sp.Healthcheck.Test)
 	}
 	if sp.Resources = clone(sp.Resources); sp.Resources != nil {
 		sp.Resources.MemorySwap, sp.Resources.MemorySwappiness = clone(sp.Resources.MemorySwap), clone(sp.Resources.MemorySwappiness)
+		sp.Resources.Reservations.GenericResources = slices.Clone(sp.Resources.Reservations.GenericResources)
 	}
 	if sp.RestartPolicy = clone(sp.RestartPolicy); sp.RestartPolicy != nil {
 		sp.RestartPolicy.Delay = clone(sp.RestartPolicy.Delay)
@@ -405,6 +440,7 @@ func (s *Service) Copy() Object {
 	if sp.Placement = clone(sp.Placement); sp.Placement != nil {
 		sp.Placement.Constraints = slices.Clone(sp.Placement.Constraints)
 		sp.Placement.Preferences = slices.Clone(sp.Placement.Preferences)
+		sp.Placement.Platforms = slices.Clone(sp.Placement.Platforms)
 	}
 	for _, u := range []**UpdateConfig{&sp.UpdateConfig, &sp.RollbackConfig} {
 		if *u = clone(*u); *u != nil {
@@ -415,7 +451,13 @@ func (s *Service) Copy() Object {
 		sp.Logging.Options = maps.Clone(sp.Logging.Options)
 	}
 	sp.ExtraHosts = slices.Clone(sp.ExtraHosts)
-	sp.CapAdd, sp.CapDrop = slices.Clone(sp.CapAdd), slices.Clone(sp.CapDrop)
+	sp.CapAdd, sp.CapDrop, sp.GroupAdd = slices.Clone(sp.CapAdd), slices.Clone(sp.CapDrop), slices.Clone(sp.GroupAdd)
+	sp.DNS, sp.DNSSearch, sp.DNSOpt = slices.Clone(sp.DNS), slices.Clone(sp.DNSSearch), slices.Clone(sp.DNSOpt)
+	sp.Sysctls, sp.Ulimits = maps.Clone(sp.Sysctls), maps.Clone(sp.Ulimits)
+	sp.CredentialSpec, sp.MaxConcurrent = clone(sp.CredentialSpec), clone(sp.MaxConcurrent)
+	if sp.Privileges = clone(sp.Privileges); sp.Privileges != nil {
+		sp.Privileges.Seccomp, sp.Privileges.SELinux = clone(sp.Privileges.Seccomp), clone(sp.Privileges.SELinux)
+	}
 	return &c
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,15 +25,19 @@ var (
 	nameFile = nameRule{regexp.MustCompile(`^[a-zA-Z0-9]+(?:[a-zA-Z0-9-_.]*[a-zA-Z0-9])?$`), 64, "letters, digits, -, _ and ., with a letter or digit at both ends"}
 )
 
-// VersionSuffix is the length of the suffix of a config's or secret's name: - and ten hexadecimal digits.
-const VersionSuffix = 11
+// versionSuffix is the length of the suffix of a config's or secret's name: - and ten hexadecimal digits.
+const versionSuffix = 11
 
-func nameVersioned(external bool) nameRule {
-	r := nameFile
-	if !external {
-		r.limit -= VersionSuffix
-	}
-	return r
+// VersionName returns the name of a version of a config or secret: the name, a dash and the first ten of the digits. Of
+// a name that is too long for that, it has only the beginning.
+func VersionName(name, digits string) string {
+	return name[:min(len(name), nameFile.limit-versionSuffix)] + "-" + digits[:versionSuffix-1]
+}
+
+// IsVersionName reports whether VersionName may have made a live name from a name.
+func IsVersionName(live, name string) bool {
+	digits := live[max(0, len(live)-versionSuffix+1):]
+	return len(digits) == versionSuffix-1 && strings.Trim(digits, "0123456789abcdef") == "" && live == VersionName(name, digits)
 }
 
 func (h *Header) validateHeader(rule nameRule) problems {
@@ -139,10 +142,8 @@ func (s *Service) Validate() []Problem {
 	ps.restart(sp.RestartPolicy)
 	ps.placement(sp.Placement)
 	ps.update("spec.updateConfig", sp.UpdateConfig, "pause", "continue", "rollback")
-	ps.update("spec.rollbackConfig", sp.RollbackConfig, "pause", "continue")
-	if sp.Logging != nil && sp.Logging.Driver == "" && len(sp.Logging.Options) > 0 {
-		ps.add("spec.logging.driver", "is missing: options are for one driver")
-	}
+	ps.update("spec.rollbackConfig", sp.RollbackConfig, "pause", "continue", "rollback")
+	ps.more(sp)
 	for i, h := range sp.ExtraHosts {
 		host, address, ok := SplitHost(h)
 		if _, err := netip.ParseAddr(address); !ok || host == "" || strings.ContainsAny(host, " \t\n") || (err != nil && address != "host-gateway") {
@@ -176,6 +177,9 @@ func (s *Service) size() int {
 			n += len(v)
 		}
 	}
+	if p := s.Spec.Privileges; p != nil && p.Seccomp != nil {
+		n += len(p.Seccomp.Profile)
+	}
 	return n
 }
 
@@ -184,7 +188,7 @@ func (ps *problems) names(path string, m map[string]string) {
 		if k == "" || strings.ContainsAny(k, "=\x00") {
 			ps.add(path, "the name %q is empty or holds = or NUL", k)
 		}
-		if strings.Contains(m[k], "\x00") {
+		if strings.Contains(m[k], "\x00") && m[k] != NoValue {
 			ps.add(PathKey(path, k), "holds a NUL byte")
 		}
 	}
@@ -244,54 +248,6 @@ func (ps *problems) file(at, source, target string, seen map[string]bool) {
 	seen[target] = true
 }
 
-// volumeName matches what the engine accepts; it checks names only when a task starts. The swarm fills in templates
-// such as {{.Task.Slot}}.
-var volumeName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
-
-func (ps *problems) mounts(mounts []Mount) {
-	seen := map[string]bool{}
-	for i, m := range mounts {
-		at := index("spec.mounts", i)
-		if m.Type == "" {
-			ps.add(at+".type", "is missing; one of volume, bind, tmpfs, npipe")
-		}
-		ps.oneOf(at+".type", m.Type, "volume", "bind", "tmpfs", "npipe")
-		switch {
-		case m.Target == "":
-			ps.add(at+".target", "is missing")
-		case seen[m.Target]:
-			ps.add(at+".target", "%q is mounted twice", m.Target)
-		case !path.IsAbs(m.Target) && !strings.Contains(m.Target, `:\`) && !strings.HasPrefix(m.Target, `\\`):
-			ps.add(at+".target", "%q is not an absolute path in the container", m.Target)
-		}
-		seen[m.Target] = true
-		switch {
-		case m.Type == "bind" && m.Source == "":
-			ps.add(at+".source", "is missing: a bind mount needs a path of the node")
-		case m.Type == "bind" && !path.IsAbs(m.Source) && !strings.Contains(m.Source, `:\`):
-			ps.add(at+".source", "%q is not an absolute path of the node", m.Source)
-		case m.Type == "tmpfs" && m.Source != "":
-			ps.add(at+".source", "cannot be stated for a tmpfs")
-		case m.Type == "volume" && strings.HasPrefix(m.Source, "/"):
-			ps.add(at+".source", "%q is a path; a mount of a path has type bind", m.Source)
-		case m.Type == "volume" && m.Source != "" && !strings.Contains(m.Source, "{{") && !volumeName.MatchString(m.Source):
-			ps.add(at+".source", "%q may hold only letters, digits, _, . and -, and at least two of them", m.Source)
-		}
-		for _, o := range []struct {
-			is    bool
-			name  string
-			wants string
-		}{{m.Bind != nil, "bind", "bind"}, {m.Volume != nil, "volume", "volume"}, {m.Tmpfs != nil, "tmpfs", "tmpfs"}} {
-			if o.is && m.Type != o.wants {
-				ps.add(at+"."+o.name, "is for mounts of type %s; this one is %s", o.wants, m.Type)
-			}
-		}
-		if m.Bind != nil {
-			ps.oneOf(at+".bind.propagation", m.Bind.Propagation, "rprivate", "private", "shared", "rshared", "slave", "rslave")
-		}
-	}
-}
-
 func (ps *problems) healthcheck(h *Healthcheck) {
 	if h == nil {
 		return
@@ -331,6 +287,7 @@ func (ps *problems) resources(r *Resources) {
 			ps.add("spec.resources."+c.at+".memory", "%s is less than the engine's least, 4MiB", c.memory)
 		}
 	}
+	ps.generic(r.Reservations.GenericResources)
 	if r.Limits.Pids < 0 {
 		ps.add("spec.resources.limits.pids", "%d is negative", r.Limits.Pids)
 	}
@@ -376,8 +333,13 @@ func (ps *problems) placement(p *Placement) {
 		}
 	}
 	for i, s := range p.Preferences {
-		if constraintLabel(s.Spread) == "" {
-			ps.add(index("spec.placement.preferences", i)+".spread", "%q is not a label of nodes or engines, such as node.labels.zone", s.Spread)
+		if s.Spread == "" {
+			ps.add(index("spec.placement.preferences", i)+".spread", "is missing")
+		}
+	}
+	for i, platform := range p.Platforms {
+		if platform == (TaskPlatform{}) {
+			ps.add(index("spec.placement.platforms", i), "states neither os nor architecture")
 		}
 	}
 }

@@ -62,7 +62,8 @@ func TestProblemsOfServices(t *testing.T) {
 		{"a variable with =", func(s *v1.Service) { s.Spec.Environment = v1.Environment{"A=B": "1"} }, `spec.environment: the name "A=B" is empty or holds = or NUL`},
 		{"a variable without a name", func(s *v1.Service) { s.Spec.Environment = v1.Environment{"": "1"} }, `spec.environment: the name "" is empty or holds = or NUL`},
 		{"a value with NUL", func(s *v1.Service) { s.Spec.Environment = v1.Environment{"A": "\x00"} }, "spec.environment.A: holds a NUL byte"},
-		{"a container label with NUL", func(s *v1.Service) { s.Spec.ContainerLabels = map[string]string{"a.b": "\x00"} }, `spec.containerLabels["a.b"]: holds a NUL byte`},
+		{"a variable without a value", func(s *v1.Service) { s.Spec.Environment = v1.Environment{"A": v1.NoValue} }, ""},
+		{"a container label with NUL", func(s *v1.Service) { s.Spec.ContainerLabels = map[string]string{"a.b": "b\x00"} }, `spec.containerLabels["a.b"]: holds a NUL byte`},
 
 		{"ports", func(s *v1.Service) {
 			s.Spec.Ports = []v1.Port{{Target: 80, Published: 8080}, {Target: 80, Published: 8080, Protocol: "udp"}, {Target: 81}, {Target: 82}, {Target: 65535, Published: 65535, Protocol: "sctp", Mode: "host"}}
@@ -86,8 +87,28 @@ func TestProblemsOfServices(t *testing.T) {
 		{"mounts", func(s *v1.Service) {
 			s.Spec.Mounts = []v1.Mount{{Type: "volume", Target: "/a"}, {Type: "bind", Source: "/x", Target: "/b", Bind: &v1.BindOptions{Propagation: "rslave"}}, {Type: "bind", Source: `C:\x`, Target: `C:\y`}, {Type: "tmpfs", Target: "/c", Tmpfs: &v1.TmpfsOptions{Size: 1}}}
 		}, ""},
-		{"a mount without a type", func(s *v1.Service) { s.Spec.Mounts = []v1.Mount{{Target: "/a"}} }, "spec.mounts[0].type: is missing; one of volume, bind, tmpfs, npipe"},
-		{"a mount of a type that is not yet there", func(s *v1.Service) { s.Spec.Mounts = []v1.Mount{{Type: "image", Target: "/a"}} }, `spec.mounts[0].type: "image" is not one of volume, bind, tmpfs, npipe`},
+		{"a mount without a type", func(s *v1.Service) { s.Spec.Mounts = []v1.Mount{{Target: "/a"}} }, "spec.mounts[0].type: is missing; one of volume, bind, tmpfs, npipe, cluster"},
+		{"a mount of an image", func(s *v1.Service) { s.Spec.Mounts = []v1.Mount{{Type: "image", Target: "/a"}} }, "spec.mounts[0].type: the engine mounts no images into services; put the files into a volume, or into the service's own image"},
+		{"a mount of no type", func(s *v1.Service) { s.Spec.Mounts = []v1.Mount{{Type: "nfs", Target: "/a"}} }, `spec.mounts[0].type: "nfs" is not one of volume, bind, tmpfs, npipe, cluster`},
+		{"cluster volumes", func(s *v1.Service) {
+			s.Spec.Mounts = []v1.Mount{{Type: "cluster", Source: "group:db", Target: "/a"}, {Type: "cluster", Target: "/b"}}
+		}, "spec.mounts[1].source: is missing: it is the name of a cluster volume, or group:GROUP"},
+		{"options of mounts", func(s *v1.Service) {
+			s.Spec.Mounts = []v1.Mount{
+				{Type: "volume", Source: "a/b", Target: "/a", Volume: &v1.VolumeOption{Driver: "nfs", DriverOpts: map[string]string{"device": ":/a"}, Labels: map[string]string{"a": ""}, Subpath: "a/..b"}},
+				{Type: "bind", Source: "/a", Target: "/b", Bind: &v1.BindOptions{Recursive: "disabled"}}, {Type: "tmpfs", Target: "/c", Tmpfs: &v1.TmpfsOptions{Options: []string{"noexec", "uid=1000"}}},
+			}
+		}, ""},
+		{"options of mounts that are wrong", func(s *v1.Service) {
+			s.Spec.Mounts = []v1.Mount{
+				{Type: "volume", Target: "/a", Volume: &v1.VolumeOption{DriverOpts: map[string]string{"": "x"}, Labels: map[string]string{"a=b": ""}, Subpath: "a/../../b"}},
+				{Type: "bind", Source: "/a", Target: "/b", Bind: &v1.BindOptions{Recursive: "readonly"}}, {Type: "bind", Source: "/a", Target: "/d", Bind: &v1.BindOptions{Recursive: "no"}},
+				{Type: "tmpfs", Target: "/c", Tmpfs: &v1.TmpfsOptions{Options: []string{"noexec,nosuid", "=1"}}},
+			}
+		}, "spec.mounts[0].volume.driverOpts: the name \"\" is empty or holds = or NUL\nspec.mounts[0].volume.labels: the name \"a=b\" is empty or holds = or NUL\n" +
+			"spec.mounts[0].volume.subpath: \"a/../../b\" is not a path within the volume\nspec.mounts[1].bind.recursive: the engine drops readonly for services; it may be enabled or disabled\n" +
+			"spec.mounts[2].bind.recursive: \"no\" is not one of enabled, disabled\nspec.mounts[3].tmpfs.options[0]: \"noexec,nosuid\" is not one option, such as noexec or uid=1000\n" +
+			"spec.mounts[3].tmpfs.options[1]: \"=1\" is not one option, such as noexec or uid=1000"},
 		{"a mount at a relative path", func(s *v1.Service) { s.Spec.Mounts = []v1.Mount{{Type: "volume", Target: "data"}} }, `spec.mounts[0].target: "data" is not an absolute path in the container`},
 		{"mounts as Windows has them", func(s *v1.Service) {
 			s.Spec.Mounts = []v1.Mount{{Type: "volume", Target: `C:\data`}, {Type: "npipe", Source: `\\.\pipe\docker_engine`, Target: `\\.\pipe\docker_engine`}}
@@ -97,7 +118,7 @@ func TestProblemsOfServices(t *testing.T) {
 		}, "spec.healthcheck.retries: 2147483648 is more than 2147483647"},
 		{"a mount without a target", func(s *v1.Service) { s.Spec.Mounts = []v1.Mount{{Type: "volume"}} }, "spec.mounts[0].target: is missing"},
 		{"two mounts at one path", func(s *v1.Service) {
-			s.Spec.Mounts = []v1.Mount{{Type: "volume", Target: "/a"}, {Type: "tmpfs", Target: "/a"}}
+			s.Spec.Mounts = []v1.Mount{{Type: "volume", Target: "/a"}, {Type: "tmpfs", Target: "/a/"}}
 		}, `spec.mounts[1].target: "/a" is mounted twice`},
 		{"a bind mount of nothing", func(s *v1.Service) { s.Spec.Mounts = []v1.Mount{{Type: "bind", Target: "/a"}} }, "spec.mounts[0].source: is missing: a bind mount needs a path of the node"},
 		{"a bind mount of a relative path", func(s *v1.Service) { s.Spec.Mounts = []v1.Mount{{Type: "bind", Source: "./x", Target: "/a"}} }, `spec.mounts[0].source: "./x" is not an absolute path of the node`},
@@ -160,15 +181,47 @@ func TestProblemsOfServices(t *testing.T) {
 		}, ""},
 		{"a rollback of a rollback", func(s *v1.Service) {
 			s.Spec.RollbackConfig = &v1.UpdateConfig{FailureAction: "rollback", Order: "first"}
-		}, "spec.rollbackConfig.failureAction: \"rollback\" is not one of pause, continue\nspec.rollbackConfig.order: \"first\" is not one of stop-first, start-first"},
-		{"log options without a driver", func(s *v1.Service) { s.Spec.Logging = &v1.Logging{Options: map[string]string{"a": "1"}} }, "spec.logging.driver: is missing: options are for one driver"},
+		}, "spec.rollbackConfig.order: \"first\" is not one of stop-first, start-first"},
+		{"a failure action that is none", func(s *v1.Service) { s.Spec.RollbackConfig = &v1.UpdateConfig{FailureAction: "stop"} }, "spec.rollbackConfig.failureAction: \"stop\" is not one of pause, continue, rollback"},
+
+		{"what few services state", func(s *v1.Service) {
+			s.Spec.GroupAdd, s.Spec.DNS, s.Spec.OomScoreAdj, s.Spec.Isolation = []string{"audio"}, v1.Texts{"10.0.0.1", "fd00::1"}, -1000, "Hyperv"
+			s.Spec.Sysctls, s.Spec.Ulimits = v1.Sysctls{"net.core.somaxconn": "1"}, v1.Ulimits{"nofile": {Soft: 1, Hard: 2}, "core": {Soft: 5, Hard: -1}, "memlock": {Soft: -1, Hard: -1}}
+			s.Spec.CredentialSpec, s.Spec.EndpointMode, s.Spec.Ports = &v1.CredentialSpec{File: "a.json"}, "dnsrr", []v1.Port{{Target: 80, Published: 80, Mode: "host"}}
+			s.Spec.Privileges = &v1.Privileges{AppArmor: "disabled", Seccomp: &v1.Seccomp{Mode: "custom", Profile: "{}"}, SELinux: &v1.SELinux{Disable: true}}
+			s.Spec.Mode, s.Spec.MaxConcurrent = "replicated-job", ptr(uint64(2))
+			s.Spec.Resources = &v1.Resources{Reservations: v1.Reservations{GenericResources: []v1.GenericResource{{DiscreteResourceSpec: v1.DiscreteResource{Kind: "gpu", Value: 1}}}}}
+			s.Spec.Placement = &v1.Placement{Platforms: []v1.TaskPlatform{{OS: "linux"}}}
+		}, ""},
+		{"what few services state, and wrongly", func(s *v1.Service) {
+			s.Spec.GroupAdd, s.Spec.DNS, s.Spec.OomScoreAdj, s.Spec.Isolation = []string{""}, v1.Texts{"dns"}, 1001, "vm"
+			s.Spec.Sysctls, s.Spec.Ulimits = v1.Sysctls{"": "1"}, v1.Ulimits{"a": {Soft: 3, Hard: 2}, "b": {Soft: -1, Hard: 2}}
+			s.Spec.CredentialSpec, s.Spec.EndpointMode, s.Spec.Ports = &v1.CredentialSpec{File: "a.json", Registry: "a"}, "dnsrr", []v1.Port{{Target: 80, Published: 80}}
+			s.Spec.Privileges = &v1.Privileges{AppArmor: "off", Seccomp: &v1.Seccomp{Mode: "none"}}
+			s.Spec.MaxConcurrent = ptr(uint64(2))
+		}, "spec.groupAdd[0]: is empty\nspec.dns[0]: \"dns\" is not an address\nspec.sysctls: the name \"\" is empty or holds = or NUL\n" +
+			"spec.ulimits.a: the soft limit 3 is more than the hard one, 2\nspec.ulimits.b: the soft limit -1 is more than the hard one, 2\nspec.oomScoreAdj: 1001 is not between -1000 and 1000\n" +
+			"spec.isolation: \"vm\" is not one of default, process, hyperv\nspec.credentialSpec: states 2 of config, file and registry; exactly one is needed\n" +
+			"spec.privileges.appArmor: \"off\" is not one of default, disabled\nspec.privileges.seccomp.mode: \"none\" is not one of default, unconfined, custom\n" +
+			"spec.ports[0].mode: the routing mesh needs endpointMode vip, and this service has dnsrr: state mode: host, or leave the port out\nspec.maxConcurrent: is for mode replicated-job; this one is replicated"},
+		{"a profile that is missing", func(s *v1.Service) { s.Spec.Privileges = &v1.Privileges{Seccomp: &v1.Seccomp{Mode: "custom"}} }, "spec.privileges.seccomp.profile: is missing: mode custom needs it"},
+		{"a profile without its mode", func(s *v1.Service) { s.Spec.Privileges = &v1.Privileges{Seccomp: &v1.Seccomp{Profile: "{}"}} }, "spec.privileges.seccomp.profile: is for mode custom; this one is default"},
+		{"a profile that is none", func(s *v1.Service) {
+			s.Spec.Privileges = &v1.Privileges{Seccomp: &v1.Seccomp{Mode: "custom", Profile: "a: b"}}
+		}, "spec.privileges.seccomp.profile: is not JSON"},
+		{"no task at all", func(s *v1.Service) { s.Spec.Mode, s.Spec.MaxConcurrent = "replicated-job", ptr(uint64(0)) }, "spec.maxConcurrent: 0 would run no task at all"},
+		{"resources that are none", func(s *v1.Service) {
+			s.Spec.Resources = &v1.Resources{Reservations: v1.Reservations{GenericResources: []v1.GenericResource{{}, {DiscreteResourceSpec: v1.DiscreteResource{Kind: "a", Value: 1}}, {DiscreteResourceSpec: v1.DiscreteResource{Kind: "a", Value: 1}}}}}
+			s.Spec.Placement = &v1.Placement{Platforms: []v1.TaskPlatform{{}}}
+		}, "spec.resources.reservations.genericResources[0].discreteResourceSpec.kind: is missing\nspec.resources.reservations.genericResources[0].discreteResourceSpec.value: 0 is less than 1\n" +
+			"spec.resources.reservations.genericResources[2].discreteResourceSpec.kind: \"a\" is stated twice\nspec.placement.platforms[0]: states neither os nor architecture"},
 
 		{"constraints", func(s *v1.Service) {
 			s.Spec.Placement = &v1.Placement{Constraints: []string{"node.role==manager", "node.labels.a.b != x y", "Node.Hostname == h", "engine.labels.a == 1", "node.platform.os == linux", "node.ip == 10.0.0.0/8"}, Preferences: []v1.Preference{{Spread: "node.labels.rack"}, {Spread: "engine.labels.dc"}}}
 		}, ""},
-		{"a preference that is no label", func(s *v1.Service) {
-			s.Spec.Placement = &v1.Placement{Preferences: []v1.Preference{{Spread: "node.id"}}}
-		}, `spec.placement.preferences[0].spread: "node.id" is not a label of nodes or engines, such as node.labels.zone`},
+		{"a preference of nothing", func(s *v1.Service) {
+			s.Spec.Placement = &v1.Placement{Preferences: []v1.Preference{{Spread: "node.id"}, {}}}
+		}, `spec.placement.preferences[1].spread: is missing`},
 
 		{"hosts", func(s *v1.Service) {
 			s.Spec.ExtraHosts = v1.ExtraHosts{"a:10.0.0.1", "b=10.0.0.1", "c:::1", "d=fd00::1", "e:host-gateway"}
@@ -244,7 +297,7 @@ func TestProblemsOfNetworks(t *testing.T) {
 
 func TestProblemsOfContent(t *testing.T) {
 	data := func(n int) v1.Content { return v1.NewContent(make([]byte, n)) }
-	long := strings.Repeat("a", 54)
+	long := strings.Repeat("a", 64)
 	tests := []struct {
 		name, object string
 		spec         v1.ContentSpec
@@ -262,8 +315,11 @@ func TestProblemsOfContent(t *testing.T) {
 		{"the most of a secret", "c", v1.ContentSpec{Data: data(v1.MaxSecretSize)}, "", ""},
 		{"more than a secret", "c", v1.ContentSpec{Data: data(v1.MaxSecretSize + 1)}, "", "spec.data: has 512000 bytes; the engine's limit for secrets is 511999"},
 		{"more than a config", "c", v1.ContentSpec{Data: data(v1.MaxConfigSize + 1)}, "spec.data: has 1024000 bytes; the engine's limit for configs is 1023999", "spec.data: has 1024000 bytes; the engine's limit for secrets is 511999"},
-		{"a name without room for a version", long, v1.ContentSpec{File: "a"}, `metadata.name: "` + long + `" has 54 characters; at most 53 are allowed here`, "="},
-		{"an external name needs no version", long + "0123456789", v1.ContentSpec{External: true}, "", "="},
+		{"a name without room for a version", long, v1.ContentSpec{File: "a"}, "", "="},
+		{"a name that is too long", long + "a", v1.ContentSpec{File: "a"}, `metadata.name: "` + long + `a" has 65 characters; at most 64 are allowed here`, "="},
+		{"an external name needs no version", long, v1.ContentSpec{External: true}, "", "="},
+		{"a template", "c", v1.ContentSpec{File: "a", TemplateDriver: "golang"}, "", "="},
+		{"an external template", "c", v1.ContentSpec{External: true, TemplateDriver: "golang"}, "spec.templateDriver: cannot be stated with external: external configs stay as they are", "spec.templateDriver: cannot be stated with external: external secrets stay as they are"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -281,13 +337,13 @@ func TestProblemsOfContent(t *testing.T) {
 }
 
 func TestRefs(t *testing.T) {
-	s := &v1.Service{Header: named(v1.KindService, "web"), Spec: v1.ServiceSpec{Networks: []v1.NetworkAttachment{{Name: "n"}}, Configs: []v1.ConfigMount{{Source: "c"}}, Secrets: []v1.SecretMount{{Source: "s"}, {Source: "t"}}}}
+	s := &v1.Service{Header: named(v1.KindService, "web"), Spec: v1.ServiceSpec{Networks: []v1.NetworkAttachment{{Name: "n"}}, Configs: []v1.ConfigMount{{Source: "c"}}, Secrets: []v1.SecretMount{{Source: "s"}, {Source: "t"}}, CredentialSpec: &v1.CredentialSpec{Config: "cred"}}}
 	s.Policy.DependsOn = []string{"nonsense", "Service/db"}
 	var got []string
 	for _, r := range s.Refs() {
 		got = append(got, r.Path+" "+r.Key.String())
 	}
-	want := []string{"spec.networks[0].name Network/n", "spec.configs[0].source Config/c", "spec.secrets[0].source Secret/s", "spec.secrets[1].source Secret/t", "policy.dependsOn[1] Service/db"}
+	want := []string{"spec.networks[0].name Network/n", "spec.configs[0].source Config/c", "spec.secrets[0].source Secret/s", "spec.secrets[1].source Secret/t", "spec.credentialSpec.config Config/cred", "policy.dependsOn[1] Service/db"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("refs (-want +got):\n%s", d)
 	}
@@ -327,11 +383,17 @@ func TestKeysAndProblems(t *testing.T) {
 			t.Errorf("%q: got %s, want %s", key, got, want)
 		}
 	}
-	if why, ok := v1.NotYet(v1.KindService, "spec.groups"); !ok || why == "" {
-		t.Error("spec.groups is not there yet")
+	if why, ok := v1.NotYet(v1.KindService, "spec.runtime"); !ok || why == "" {
+		t.Error("spec.runtime is not there yet")
 	}
-	if _, ok := v1.NotYet(v1.KindNetwork, "spec.groups"); ok {
-		t.Error("networks have no groups")
+	if _, ok := v1.NotYet(v1.KindNetwork, "spec.runtime"); ok {
+		t.Error("networks have no runtime")
+	}
+	if why, ok := v1.Dropped(v1.KindService, "spec.mounts[].consistency"); !ok || why == "" {
+		t.Error("spec.mounts[].consistency is dropped")
+	}
+	if _, ok := v1.Dropped(v1.KindNetwork, "spec.mounts[].consistency"); ok {
+		t.Error("networks have no mounts")
 	}
 	if p := (v1.Policy{}); !p.IsZero() || p.Adoption() != v1.AdoptIfIdentical {
 		t.Errorf("%+v", p)

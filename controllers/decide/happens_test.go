@@ -343,7 +343,7 @@ func (s *story) write(name string, change func(*swarm.Service) error) error {
 //	create service NAME IMAGE
 //	create network NAME
 //	remove KIND NAME
-//	service NAME SETTING VALUE  replicas 2, image x:1, env A=b, sysctl a=b, labels lost
+//	service NAME SETTING VALUE  replicas 2, image x:1, env A=b, resource a, labels lost
 //	rollback NAME             as docker service rollback does; the spec that it leaves becomes the previous one
 func (s *story) hand(w []string) error {
 	kind := map[string]string{"service": v1.KindService, "network": v1.KindNetwork, "config": v1.KindConfig, "secret": v1.KindSecret}
@@ -401,9 +401,10 @@ func (s *story) set(spec *swarm.ServiceSpec, setting, value string) error {
 		c.Image = value
 	case "env":
 		c.Env = append(c.Env, value)
-	case "sysctl":
-		name, value, _ := strings.Cut(value, "=")
-		c.Sysctls = map[string]string{name: value}
+	case "resource": // by name, which no manifest can state
+		spec.TaskTemplate.Resources = &swarm.ResourceRequirements{Reservations: &swarm.Resources{
+			GenericResources: []swarm.GenericResource{{NamedResourceSpec: &swarm.NamedGenericResource{Kind: value, Value: "1"}}},
+		}}
 	case "labels": // docker stack deploy writes its own, and no others
 		spec.Labels = map[string]string{"com.docker.stack.namespace": "shop"}
 	default:

@@ -335,14 +335,16 @@ type chosen struct {
 	unsure bool
 }
 
-func (v version) content() []byte { return v.entry.Object.(v1.ContentHolder).Content().Reveal() }
+func (v version) holder() v1.ContentHolder { return v.entry.Object.(v1.ContentHolder) }
+
+func (v version) content() []byte { return v.holder().Content().Reveal() }
 
 // fresh returns the name that a new version would have.
 func (v version) fresh() string {
 	if v.source.Contents.Salt == nil { // nothing is going to be written, or there would be a salt
 		return v.entry.Object.Key().Name + "-(new)"
 	}
-	return VersionName(v.kind.Hidden, v.source.Contents, v.entry.Object.Key(), v.content())
+	return VersionName(v.kind.Hidden, v.source.Contents, v.entry.Object.Key(), v.holder())
 }
 
 func (v version) choose() chosen {
@@ -420,10 +422,11 @@ func (v version) fresher(key v1.Key, content []byte) chosen {
 func (v version) foreign(l *Live, content []byte) (diff.State, bool) {
 	s := v.kind.want(v.entry, l.Name, nil)
 	data, readable := v.kind.Versions(l)
+	used := v.used(l)
 	switch {
-	case readable && hmac.Equal(data, content):
+	case readable && used && hmac.Equal(data, content):
 		return s, true
-	case readable && s.Policy.Adoption() == v1.AdoptTakeover:
+	case (readable || !used) && s.Policy.Adoption() == v1.AdoptTakeover:
 		return s, false // a version of our own is made beside it, and the old content stays for those that use it
 	default:
 		s.Note = noteDiffers
@@ -432,9 +435,17 @@ func (v version) foreign(l *Live, content []byte) (diff.State, bool) {
 	}
 }
 
-// same compares contents. If the engine gives the content back, it compares that. Otherwise it compares the digest: in the
+// used reports whether a live object is used as the manifest says. It cannot be used in another way later.
+func (v version) used(l *Live) bool {
+	return v.kind.Settings == nil || v.kind.Settings(l) == v.holder().Settings()
+}
+
+// same compares contents, and how they are used. If the engine gives the content back, it compares that. Otherwise it compares the digest: in the
 // label, on record, or in the name of a version that the source made. unknown says why it cannot compare them.
 func (v version) same(l *Live, content []byte) (same bool, unknown string) {
+	if !v.used(l) {
+		return false, ""
+	}
 	if data, readable := v.kind.Versions(l); readable {
 		return hmac.Equal(data, content), ""
 	}
@@ -454,15 +465,19 @@ func (v version) same(l *Live, content []byte) (same bool, unknown string) {
 	return same, unknown
 }
 
-// VersionName returns the live name of the version of a config or secret that has a content. hidden is true if the engine
-// does not show the content. The name then shows no more than the content label.
-func VersionName(hidden bool, contents digests.Salted, key v1.Key, content []byte) string {
+// VersionName returns the live name of the version of a config or secret that has a content and settings. hidden is true
+// if the engine does not show the content. The name then shows no more than the content label.
+func VersionName(hidden bool, contents digests.Salted, key v1.Key, of v1.ContentHolder) string {
+	content := of.Content().Reveal()
 	label := ContentLabel(hidden, contents, key, content)
 	if label == "" {
 		label = contents.Plain(key.String(), content)
 	}
+	if of.Settings() != "" {
+		label += "\x00" + of.Settings()
+	}
 	sum := sha256.Sum256([]byte(label))
-	return key.Name + "-" + hex.EncodeToString(sum[:])[:v1.VersionSuffix-1]
+	return v1.VersionName(key.Name, hex.EncodeToString(sum[:]))
 }
 
 // ContentLabel returns the content label of a version. It is "" if the content is not hidden: then nobody needs a label to

@@ -50,7 +50,7 @@ func versionBy(by digests.Salted, key v1.Key, minutes int, content string) *kind
 	if hidden {
 		labels[v1.LabelContent] = kinds.ContentLabel(hidden, by, key, []byte(content))
 	}
-	return live(key.Kind, kinds.VersionName(hidden, by, key, []byte(content)), labels, minutes, content)
+	return live(key.Kind, kinds.VersionName(hidden, by, key, &v1.Config{Spec: v1.ContentSpec{Data: v1.NewContent([]byte(content))}}), labels, minutes, content)
 }
 
 func index(lives ...*kinds.Live) *kinds.Index {

@@ -118,6 +118,9 @@ type Versioned struct {
 	// Versions returns the content of a live object. readable is false if the engine does not give it back. nil means
 	// that the kind has no versions.
 	Versions func(live *Live) (data []byte, readable bool)
+	// Settings says how the swarm uses the content of a live object, as [v1.ContentHolder] does for a manifest. nil
+	// means that it uses each content as it is.
+	Settings func(live *Live) string
 	// Hidden is true if the engine gives no content of the kind back. Digests then tell the versions apart.
 	Hidden bool
 }
@@ -355,8 +358,7 @@ func instanceOf(kind, live, name string) bool {
 	if kind != v1.KindConfig && kind != v1.KindSecret {
 		return false
 	}
-	suffix, ok := strings.CutPrefix(live, name+"-")
-	return ok && len(suffix) == v1.VersionSuffix-1 && strings.Trim(suffix, "0123456789abcdef") == ""
+	return v1.IsVersionName(live, name)
 }
 
 // Labels returns the stated labels together with the operator's own.

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/moby/moby/api/types/swarm"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/digests"
@@ -170,6 +171,86 @@ func TestVersionsOfContent(t *testing.T) {
 	}
 }
 
+// templated returns the object with golang for its template driver.
+func templated[T any](o T) T {
+	switch o := any(o).(type) {
+	case *v1.Config:
+		o.Spec.TemplateDriver = "golang"
+	case *v1.Secret:
+		o.Spec.TemplateDriver = "golang"
+	case *kinds.Live:
+		switch r := o.Raw.(type) {
+		case *swarm.Config:
+			r.Spec.Templating = &swarm.Driver{Name: "golang"}
+		case *swarm.Secret:
+			r.Spec.Templating = &swarm.Driver{Name: "golang"}
+		}
+	}
+	return o
+}
+
+// How the swarm uses a content belongs to the version, because it cannot change either.
+func TestTheTemplateDriverBelongsToTheVersion(t *testing.T) {
+	for _, kind := range []string{v1.KindConfig, v1.KindSecret} {
+		key := v1.Key{Kind: kind, Name: "c"}
+		manifest := func() v1.Object { return content(kind, "c", "one", v1.Policy{}) }
+		plain := version(key, 0, "one")
+		made := compare(index(), source, templated(manifest()))
+		if len(made) != 1 || made[0].Op != diff.Create || made[0].Instance == plain.Name {
+			t.Fatalf("%s: a version with another use has the name of the one without: %v", kind, brief(made))
+		}
+		uses := version(key, 1, "one")
+		uses.Name, uses.ID = made[0].Instance, made[0].Instance
+		templated(uses)
+		for _, test := range []struct {
+			name  string
+			lives []*kinds.Live
+			want  v1.Object
+			names []string
+		}{
+			{"the same", []*kinds.Live{uses}, templated(manifest()), nil},
+			{"it is used as a template now", []*kinds.Live{plain}, templated(manifest()), []string{"+" + uses.Name, "-" + plain.Name}},
+			{"it is used as it is now", []*kinds.Live{uses}, manifest(), []string{"+" + plain.Name, "-" + uses.Name}},
+			{"both are there", []*kinds.Live{plain, uses}, templated(manifest()), []string{"-" + plain.Name}},
+		} {
+			var names []string
+			for _, c := range compare(index(test.lives...), source, test.want) {
+				names = append(names, c.Op.String()+c.Instance)
+			}
+			slices.Sort(names)
+			if d := cmp.Diff(test.names, names); d != "" {
+				t.Errorf("%s, %s (-want +got):\n%s", kind, test.name, d)
+			}
+		}
+		// Somebody's object of the manifest's own name that is used in another way is not the manifest's.
+		theirs := compare(index(live(kind, "c", nil, 0, "one")), source, templated(manifest()))
+		if len(theirs) != 1 || theirs[0].Op != diff.Update || theirs[0].Instance != "c" {
+			t.Errorf("%s: somebody's: %v", kind, brief(theirs))
+		}
+		o := templated(content(kind, "c", "one", v1.Policy{Adopt: v1.AdoptTakeover}))
+		if beside := compare(index(live(kind, "c", nil, 0, "one")), source, o); len(beside) != 1 || beside[0].Op != diff.Create || beside[0].Instance != uses.Name {
+			t.Errorf("%s: taken over: %v", kind, brief(beside))
+		}
+	}
+}
+
+func TestAVersionOfALongNameHasItsBeginning(t *testing.T) {
+	long := strings.Repeat("a", 60)
+	one, two := version(configKey(long+"one"), 0, "x"), version(configKey(long+"two"), 0, "x")
+	for _, l := range []*kinds.Live{one, two} {
+		if len(l.Name) != 64 || !strings.HasPrefix(l.Name, strings.Repeat("a", 53)+"-") {
+			t.Errorf("the name is %s", l.Name)
+		}
+	}
+	if one.Name == two.Name {
+		t.Error("two configs whose names begin alike have the same versions")
+	}
+	changes := compare(index(one), source, content("Config", long+"one", "x", v1.Policy{}), content("Config", long+"two", "x", v1.Policy{}))
+	if d := cmp.Diff([]string{"+ Config/" + long + "two [" + two.Name + "]"}, brief(changes)); d != "" {
+		t.Errorf("changes (-want +got):\n%s", d)
+	}
+}
+
 func withAge(l *kinds.Live, minutes int) *kinds.Live {
 	l.ID += "-old"
 	return live(l.Kind, l.Name, l.Labels, minutes, "")
@@ -266,8 +347,8 @@ func TestContentIsNeverShown(t *testing.T) {
 func sent(t *testing.T, op diff.Op, c diff.Change) (name string, labels map[string]string, data []byte) {
 	t.Helper()
 	calls := versions.Calls{
-		Create: func(_ context.Context, _ *engine.Client, n string, l map[string]string, d []byte, _ *kinds.Live) (string, error) {
-			name, labels, data = n, l, d
+		Create: func(_ context.Context, _ *engine.Client, of swarm.Annotations, want v1.ContentHolder) (string, error) {
+			name, labels, data = of.Name, of.Labels, want.Content().Reveal()
 			return "new-id", nil
 		},
 		Relabel: func(_ context.Context, _ *engine.Client, live *kinds.Live, l map[string]string) error {

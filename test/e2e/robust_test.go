@@ -11,6 +11,7 @@ import (
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
+	"github.com/moby/moby/client/pkg/versions"
 
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
@@ -89,33 +90,62 @@ func TestAnUnknownFieldOfTheLiveSpecRefusesTheWrite(t *testing.T) {
 	w.image("b", "app:2")
 }
 
-// An engine that is too old for a field would silently drop it.
+// newer are the fields that some engines are too old for, with the oldest version of the API that knows them.
+var newer = []struct{ api, path, field string }{
+	{"1.44", "spec.healthcheck.startInterval", "healthcheck: {test: [CMD, ok], startInterval: 2s}"},
+	{"1.44", "spec.privileges.noNewPrivileges", "privileges: {noNewPrivileges: true}"},
+	{"1.44", "spec.privileges.appArmor", "privileges: {appArmor: disabled}"},
+	{"1.44", "spec.privileges.seccomp.mode", "privileges: {seccomp: {mode: unconfined}}"},
+	{"1.45", "spec.mounts[/a].volume.subpath", "mounts: [{type: volume, source: data, target: /a, volume: {subpath: b}}]"},
+	{"1.46", "spec.mounts[/a].tmpfs.options", "mounts: [{type: tmpfs, target: /a, tmpfs: {options: [noexec]}}]"},
+	{"1.46", "spec.oomScoreAdj", "oomScoreAdj: 5"},
+	{"1.52", "spec.resources.memorySwap", "resources: {limits: {memory: 8MiB}, memorySwap: 0}"},
+}
+
+// An engine that is too old for a field would silently drop it. The operator refuses what has the field, and everything
+// else goes on. What was written differs in nothing afterwards, whatever version of the API is spoken.
 func TestAFieldThatNeedsANewerAPIIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
-	r := w.repo("old", map[string]string{
-		"a.yaml": service("a", "image: app:1", "replicas: 0", "healthcheck: {test: [CMD, ok], startInterval: 2s}"),
-		"b.yaml": service("b", "image: app:1", "replicas: 0"),
-	})
+	files := map[string]string{}
+	for i, f := range newer {
+		files[fmt.Sprintf("%d.yaml", i)] = service(fmt.Sprintf("new-%d", i), "image: app:1", "replicas: 0", f.field)
+	}
+	r := w.repo("old", files)
 	p := w.proxy()
-	p.After(func(c harness.Call) error {
-		switch c.Path {
-		case "/_ping":
-			return &harness.Answer{Status: http.StatusOK, Body: []byte("OK"), Header: http.Header{"Api-Version": {"1.41"}, "Ostype": {"linux"}, "Docker-Experimental": {"false"}}}
-		case "/version":
-			return &harness.Answer{Status: http.StatusOK, Body: bytes.ReplaceAll(c.Answer, []byte(`"ApiVersion":"1.`), []byte(`"ApiVersion":"1.41","Was":"1.`))}
+	for n, api := range []string{"1.41", "1.44"} {
+		if !w.knows(api) {
+			break
 		}
-		return nil
-	})
-	if out := w.want(1, "apply", "--host", p.Host(), "--source", r.Dir).out; !strings.Contains(out, "spec.healthcheck.startInterval needs engine API 1.44") {
-		t.Errorf("the refusal does not name the field and the version:\n%s", out)
+		p.After(func(c harness.Call) error {
+			switch c.Path {
+			case "/_ping":
+				return &harness.Answer{Status: http.StatusOK, Body: []byte("OK"), Header: http.Header{"Api-Version": {api}, "Ostype": {"linux"}, "Docker-Experimental": {"false"}}}
+			case "/version":
+				return &harness.Answer{Status: http.StatusOK, Body: bytes.ReplaceAll(c.Answer, []byte(`"ApiVersion":"1.`), []byte(`"ApiVersion":"`+api+`","Was":"1.`))}
+			}
+			return nil
+		})
+		old := fmt.Sprintf("old-%d", n)
+		r.commit("a service for API "+api, map[string]string{old + ".yaml": service(old, "image: app:1", "replicas: 0", "ulimits: {nofile: 5}", "dns: 10.0.0.1")})
+		out := w.want(1, "apply", "--host", p.Host(), "--source", r.Dir).out
+		w.service(old)
+		for i, f := range newer {
+			refused := versions.LessThan(api, f.api)
+			if says := strings.Contains(out, f.path+" needs engine API "+f.api); says != refused {
+				t.Errorf("API %s refuses %s: %t, want %t:\n%s", api, f.path, says, refused, out)
+			}
+			if _, there := w.find(fmt.Sprintf("new-%d", i)); there == refused {
+				t.Errorf("API %s: the service with %s is there: %t", api, f.path, there)
+			}
+		}
+		if out := w.want(1, "diff", "--host", p.Host(), "--source", r.Dir).out; strings.Contains(out, "Service/"+old) {
+			t.Errorf("API %s: what was written differs:\n%s", api, out)
+		}
 	}
-	if _, there := w.find("a"); there {
-		t.Error("the service was made without the field")
-	}
-	w.service("b")
-	if w.knows("1.44") {
+	if w.knows("1.52") {
 		w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+		w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
 	}
 }
 

@@ -43,6 +43,8 @@ func (with Texts) into(v reflect.Value, path string) (planted bool) {
 		}
 		v.Set(reflect.AppendSlice(v.Slice3(0, v.Len(), v.Len()), reflect.ValueOf(words).Convert(t)))
 		return true
+	case v.Kind() == reflect.Map && t.Elem().Kind() == reflect.Struct:
+		return false // limits, which are numbers
 	case v.Kind() == reflect.Map:
 		with.intoMap(v, path)
 		return true

@@ -3,6 +3,7 @@
 package generate
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -97,13 +98,16 @@ func ServiceOf(t *rapid.T, name, mode string) *v1.Service {
 		sp.Replicas = maybe(t, "replicas", func() uint64 { return rapid.Uint64Range(0, 3).Draw(t, "replicas") })
 	}
 	container(t, sp)
+	if oneOf(t, []bool{true, false, false}, "what few services state") {
+		more(t, sp)
+	}
 	references(t, sp)
 	sp.Mounts = mounts(t)
-	sp.Ports = ports(t)
+	sp.Ports = ports(t, sp.EndpointMode == "dnsrr")
 	task(t, sp)
 	if !sp.Job() {
 		sp.UpdateConfig = maybe(t, "updateConfig", func() v1.UpdateConfig { return update(t, "pause", "continue", "rollback", "") })
-		sp.RollbackConfig = maybe(t, "rollbackConfig", func() v1.UpdateConfig { return update(t, "pause", "continue", "") })
+		sp.RollbackConfig = maybe(t, "rollbackConfig", func() v1.UpdateConfig { return update(t, "pause", "continue", "rollback", "") })
 	}
 	return s
 }
@@ -111,6 +115,9 @@ func ServiceOf(t *rapid.T, name, mode string) *v1.Service {
 func container(t *rapid.T, sp *v1.ServiceSpec) {
 	sp.Entrypoint, sp.Command = list(t, words, 3, "entrypoint"), list(t, words, 3, "command")
 	sp.Environment, sp.ContainerLabels = dict(t, "environment"), dict(t, "containerLabels")
+	if sp.Environment != nil && yes(t, "no value") {
+		sp.Environment["A"] = v1.NoValue
+	}
 	sp.User, sp.WorkingDir = oneOf(t, []string{"", "0", "app:app"}, "user"), oneOf(t, []string{"", "/", "/srv"}, "workingDir")
 	sp.Hostname = oneOf(t, []string{"", "h", "{{.Node.Hostname}}"}, "hostname")
 	sp.ReadOnly = yes(t, "readOnly")
@@ -120,6 +127,56 @@ func container(t *rapid.T, sp *v1.ServiceSpec) {
 	sp.CapAdd = list(t, []string{"NET_ADMIN", "CAP_NET_ADMIN", "net_raw", "ALL"}, 2, "capAdd")
 	sp.CapDrop = list(t, []string{"ALL", "CAP_CHOWN", "chown"}, 2, "capDrop")
 	sp.Healthcheck = maybe(t, "healthcheck", func() v1.Healthcheck { return health(t) })
+}
+
+// more fills in what few services state.
+func more(t *rapid.T, sp *v1.ServiceSpec) {
+	sp.GroupAdd = list(t, []string{"audio", "101"}, 2, "groupAdd")
+	sp.StopSignal = oneOf(t, []string{"", "SIGINT", "int", "2"}, "stopSignal")
+	sp.TTY, sp.StdinOpen = yes(t, "tty"), yes(t, "stdinOpen")
+	sp.DNS, sp.DNSSearch = list(t, []string{"10.0.0.53", "FD00:0::35"}, 2, "dns"), list(t, []string{"a.example", "b.example"}, 2, "dnsSearch")
+	sp.DNSOpt = list(t, []string{"ndots:2", "rotate"}, 2, "dnsOpt")
+	sp.Sysctls, sp.Ulimits = dict(t, "sysctls"), ulimits(t)
+	sp.OomScoreAdj = oneOf(t, []int64{0, -5, 500}, "oomScoreAdj")
+	sp.Isolation = oneOf(t, []string{"", "default", "process", "hyperv"}, "isolation")
+	sp.CredentialSpec = oneOf(t, []*v1.CredentialSpec{nil, {Config: "conf"}, {Config: "nginx.conf"}, {File: "a.json"}, {Registry: "a"}}, "credentialSpec")
+	sp.Privileges = maybe(t, "privileges", func() v1.Privileges {
+		return v1.Privileges{
+			NoNewPrivileges: yes(t, "noNewPrivileges"), AppArmor: oneOf(t, []string{"", "default", "disabled"}, "appArmor"),
+			Seccomp: oneOf(t, []*v1.Seccomp{nil, {}, {Mode: "default"}, {Mode: "unconfined"}, {Mode: "custom", Profile: "{}"}}, "seccomp"),
+			SELinux: oneOf(t, []*v1.SELinux{nil, {}, {Disable: true}, {User: "u", Role: "r", Type: "t", Level: "l"}}, "seLinux"),
+		}
+	})
+	if sp.CredentialSpec != nil {
+		c := *sp.CredentialSpec
+		sp.CredentialSpec = &c
+	}
+	if p := sp.Privileges; p != nil {
+		if p.Seccomp != nil {
+			c := *p.Seccomp
+			p.Seccomp = &c
+		}
+		if p.SELinux != nil {
+			c := *p.SELinux
+			p.SELinux = &c
+		}
+	}
+	if sp.Mode == v1.ModeReplicatedJob {
+		sp.MaxConcurrent = maybe(t, "maxConcurrent", func() uint64 { return rapid.Uint64Range(1, 2).Draw(t, "maxConcurrent") })
+	}
+	sp.ForceUpdate = rapid.Uint64Range(0, 2).Draw(t, "forceUpdate")
+	sp.EndpointMode = oneOf(t, []string{"", "vip", "dnsrr"}, "endpointMode")
+}
+
+func ulimits(t *rapid.T) v1.Ulimits {
+	var out v1.Ulimits
+	for _, name := range some(t, []string{"nofile", "nproc", "core"}, "ulimits") {
+		if out == nil {
+			out = v1.Ulimits{}
+		}
+		out[name] = oneOf(t, []v1.Ulimit{{}, {Soft: 1, Hard: 2}, {Soft: -1, Hard: -1}}, "ulimit")
+	}
+	return out
 }
 
 func health(t *rapid.T) v1.Healthcheck {
@@ -135,7 +192,7 @@ func health(t *rapid.T) v1.Healthcheck {
 
 func references(t *rapid.T, sp *v1.ServiceSpec) {
 	for _, n := range some(t, Networks, "networks") {
-		sp.Networks = append(sp.Networks, v1.NetworkAttachment{Name: n, Aliases: list(t, []string{"a", "b", "www"}, 3, "aliases")})
+		sp.Networks = append(sp.Networks, v1.NetworkAttachment{Name: n, Aliases: list(t, []string{"a", "b", "www"}, 3, "aliases"), DriverOpts: dict(t, "attachment options")})
 	}
 	mode := func() *v1.FileMode {
 		return maybe(t, "mode", func() v1.FileMode { return oneOf(t, modes, "mode") })
@@ -165,17 +222,23 @@ func mounts(t *rapid.T) []v1.Mount {
 		switch m.Type {
 		case "volume":
 			m.Source = oneOf(t, []string{"", "v1", "v2"}, "source")
-			m.Volume = maybe(t, "volume", func() v1.VolumeOption { return v1.VolumeOption{NoCopy: yes(t, "nocopy")} })
+			m.Volume = maybe(t, "volume", func() v1.VolumeOption {
+				return v1.VolumeOption{
+					NoCopy: yes(t, "nocopy"), Subpath: oneOf(t, []string{"", "a/b"}, "subpath"), Driver: oneOf(t, []string{"", "local", "nfs"}, "volume driver"),
+					DriverOpts: dict(t, "volume options"), Labels: dict(t, "volume labels"),
+				}
+			})
 		case "bind":
 			m.Source = oneOf(t, []string{"/srv/a", "/srv/b"}, "source")
 			m.Bind = maybe(t, "bind", func() v1.BindOptions {
-				return v1.BindOptions{Propagation: oneOf(t, []string{"", "rprivate", "rshared", "slave"}, "propagation")}
+				return v1.BindOptions{Propagation: oneOf(t, []string{"", "rprivate", "rshared", "slave"}, "propagation"), Recursive: oneOf(t, []string{"", "enabled", "disabled"}, "recursive")}
 			})
 		case "tmpfs":
 			m.Tmpfs = maybe(t, "tmpfs", func() v1.TmpfsOptions {
 				return v1.TmpfsOptions{
-					Size: oneOf(t, []v1.Bytes{0, 1 << 20, 12345}, "size"),
-					Mode: maybe(t, "tmpfs mode", func() v1.FileMode { return oneOf(t, modes, "tmpfs mode") }),
+					Size:    oneOf(t, []v1.Bytes{0, 1 << 20, 12345}, "size"),
+					Mode:    maybe(t, "tmpfs mode", func() v1.FileMode { return oneOf(t, modes, "tmpfs mode") }),
+					Options: list(t, []string{"noexec", "uid=1000", "x="}, 2, "tmpfs options"),
 				}
 			})
 		}
@@ -184,13 +247,17 @@ func mounts(t *rapid.T) []v1.Mount {
 	return out
 }
 
-func ports(t *rapid.T) []v1.Port {
+func ports(t *rapid.T, dnsrr bool) []v1.Port {
 	var out []v1.Port
 	taken := map[string]bool{}
 	for range rapid.IntRange(0, 3).Draw(t, "ports") {
 		p := v1.Port{
 			Target: oneOf(t, []uint32{80, 443}, "target"), Published: oneOf(t, []uint32{0, 8080, 8081, 8443}, "published"),
 			Protocol: oneOf(t, []string{"", "tcp", "udp"}, "protocol"), Mode: oneOf(t, []string{"", "ingress", "host"}, "port mode"),
+			Name: oneOf(t, []string{"", "", "http"}, "port name"),
+		}
+		if dnsrr {
+			p.Mode = "host"
 		}
 		outside := strconv.Itoa(int(p.Published)) + map[string]string{"": "tcp"}[p.Protocol] + p.Protocol
 		if p.Published != 0 && taken[outside] {
@@ -209,6 +276,9 @@ func task(t *rapid.T, sp *v1.ServiceSpec) {
 		r.Reservations = v1.Reservations{CPUs: oneOf(t, cpus, "cpus"), Memory: oneOf(t, memory, "memory")}
 		if r.Limits.Memory != 0 {
 			r.MemorySwap = maybe(t, "memorySwap", func() v1.Swap { return oneOf(t, []v1.Swap{-1, 0, 64 << 20}, "swap") })
+		}
+		for _, kind := range some(t, []string{"gpu", "ssd"}, "genericResources") {
+			r.Reservations.GenericResources = append(r.Reservations.GenericResources, v1.GenericResource{DiscreteResourceSpec: v1.DiscreteResource{Kind: kind, Value: oneOf(t, []int64{1, 2}, "value")}})
 		}
 		r.MemorySwappiness = maybe(t, "memorySwappiness", func() int64 { return oneOf(t, []int64{0, 60, 100}, "swappiness") })
 		if r.Limits.CPUs != 0 {
@@ -235,14 +305,12 @@ func task(t *rapid.T, sp *v1.ServiceSpec) {
 		for _, s := range list(t, []string{"node.labels.rack", "engine.labels.dc"}, 2, "preferences") {
 			p.Preferences = append(p.Preferences, v1.Preference{Spread: s})
 		}
+		p.Platforms = oneOf(t, [][]v1.TaskPlatform{nil, nil, {{OS: "linux", Architecture: "arm64"}, {OS: "linux", Architecture: "amd64"}}, {{OS: "linux"}}}, "platforms")
+		p.Platforms = slices.Clone(p.Platforms)
 		return p
 	})
 	sp.Logging = maybe(t, "logging", func() v1.Logging {
-		l := v1.Logging{Driver: oneOf(t, []string{"", "json-file", "syslog"}, "driver")}
-		if l.Driver != "" {
-			l.Options = dict(t, "options")
-		}
-		return l
+		return v1.Logging{Driver: oneOf(t, []string{"", "json-file", "syslog"}, "driver"), Options: dict(t, "options")}
 	})
 }
 

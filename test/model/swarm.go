@@ -213,9 +213,9 @@ func (m *Swarm) content(s plan.Step, src kinds.Source) error {
 		m.Put(l)
 	}
 	calls := content.Calls{
-		Create: func(_ context.Context, _ *engine.Client, name string, labels map[string]string, data []byte, _ *kinds.Live) (string, error) {
-			put(name, labels, data)
-			return m.id(s.Key.Kind, name)
+		Create: func(_ context.Context, _ *engine.Client, of swarm.Annotations, want v1.ContentHolder) (string, error) {
+			put(of.Name, of.Labels, want.Content().Reveal())
+			return m.id(s.Key.Kind, of.Name)
 		},
 		Relabel: func(_ context.Context, _ *engine.Client, l *kinds.Live, labels map[string]string) error {
 			var data []byte

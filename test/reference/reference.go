@@ -60,12 +60,14 @@ func typeWord(t reflect.Type) string {
 		return "octal mode"
 	case reflect.TypeFor[v1.Ratio]():
 		return "fraction"
-	case reflect.TypeFor[v1.StringList](), reflect.TypeFor[v1.HealthTest]():
+	case reflect.TypeFor[v1.StringList](), reflect.TypeFor[v1.HealthTest](), reflect.TypeFor[v1.Texts]():
 		return "list or string"
-	case reflect.TypeFor[v1.Environment](), reflect.TypeFor[v1.ExtraHosts]():
+	case reflect.TypeFor[v1.Environment](), reflect.TypeFor[v1.ExtraHosts](), reflect.TypeFor[v1.Sysctls]():
 		return "map or list"
 	case reflect.TypeFor[v1.Content]():
 		return "string"
+	case reflect.TypeFor[v1.Ulimit]():
+		return "number or object"
 	}
 	switch t.Kind() {
 	case reflect.Slice:

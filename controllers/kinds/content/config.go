@@ -14,7 +14,7 @@ import (
 // configs is the door of configs. The engine shows their content.
 var configs = door{
 	name:  v1.KindConfig,
-	empty: func(h v1.Header) v1.Object { return &v1.Config{Header: h} },
+	empty: func(h v1.Header, s v1.ContentSpec) v1.Object { return &v1.Config{Header: h, Spec: s} },
 	list: func(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
 		all, err := c.ConfigList(ctx, client.ConfigListOptions{})
 		out := make([]*kinds.Live, 0, len(all.Items))
@@ -27,19 +27,12 @@ var configs = door{
 		r, err := c.ConfigInspect(ctx, id, client.ConfigInspectOptions{})
 		return liveConfig(&r.Config), err
 	},
-	shown: func(l *kinds.Live) ([]byte, bool) { return l.Raw.(*swarm.Config).Spec.Data, true },
-	unstated: func(l *kinds.Live) []string {
-		if l.Raw.(*swarm.Config).Spec.Templating == nil {
-			return nil
-		}
-		return []string{"spec.templating"}
-	},
+	shown:      func(l *kinds.Live) ([]byte, bool) { return l.Raw.(*swarm.Config).Spec.Data, true },
+	templating: func(l *kinds.Live) *swarm.Driver { return l.Raw.(*swarm.Config).Spec.Templating },
+	unstated:   func(*kinds.Live) []string { return nil },
 	Calls: Calls{
-		Create: func(ctx context.Context, c *engine.Client, name string, labels map[string]string, data []byte, before *kinds.Live) (string, error) {
-			spec := swarm.ConfigSpec{Annotations: swarm.Annotations{Name: name, Labels: labels}, Data: data}
-			if before != nil {
-				spec.Templating = before.Raw.(*swarm.Config).Spec.Templating
-			}
+		Create: func(ctx context.Context, c *engine.Client, of swarm.Annotations, want v1.ContentHolder) (string, error) {
+			spec := swarm.ConfigSpec{Annotations: of, Data: want.Content().Reveal(), Templating: templatedBy(want)}
 			made, err := c.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: spec})
 			return made.ID, err
 		},

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/moby/moby/api/types/swarm"
+
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
@@ -25,12 +27,14 @@ type door struct {
 	// name is the name of the kind.
 	name string
 	// empty returns a manifest without content.
-	empty func(v1.Header) v1.Object
+	empty func(v1.Header, v1.ContentSpec) v1.Object
 	// list and read return objects as the engine shows them.
 	list func(context.Context, *engine.Client) ([]*kinds.Live, error)
 	read func(ctx context.Context, c *engine.Client, id string) (*kinds.Live, error)
 	// shown returns the content of a live object. readable is false if the engine does not give it back.
 	shown func(*kinds.Live) (data []byte, readable bool)
+	// templating returns what fills in the templates of a live object. It returns nil if it has none.
+	templating func(*kinds.Live) *swarm.Driver
 	// unstated returns the settings of a live object that no manifest can state.
 	unstated func(*kinds.Live) []string
 	// hidden is true if shown never shows anything.
@@ -40,9 +44,8 @@ type door struct {
 
 // Calls are the engine's calls that write a version.
 type Calls struct {
-	// Create makes a version. The new version keeps those settings of the version before that no manifest can state.
-	// before is nil if there is none.
-	Create func(ctx context.Context, c *engine.Client, name string, labels map[string]string, data []byte, before *kinds.Live) (id string, err error)
+	// Create makes a version of what a manifest states.
+	Create func(ctx context.Context, c *engine.Client, of swarm.Annotations, want v1.ContentHolder) (id string, err error)
 	// Relabel changes the labels of a live object and nothing else.
 	Relabel func(ctx context.Context, c *engine.Client, l *kinds.Live, labels map[string]string) error
 	Remove  func(ctx context.Context, c *engine.Client, id string) error
@@ -55,6 +58,8 @@ var rules = diff.Rules{
 	"spec.file":         {Effect: diff.Forbidden},
 	"spec.raw":          {Effect: diff.Forbidden},
 	"spec.external":     {Effect: diff.Forbidden},
+	// Like the content, it belongs to a version: see kinds.Versioned.
+	"spec.templateDriver": {Effect: diff.InPlace},
 }
 
 func (d door) kind() kinds.Kind {
@@ -63,16 +68,16 @@ func (d door) kind() kinds.Kind {
 	return kinds.Kind{
 		Model: kinds.Model{
 			Name:  d.name,
-			New:   func() v1.Object { return d.empty(v1.Header{}) },
-			Shape: diff.NewShape(d.empty(v1.Header{})),
+			New:   func() v1.Object { return d.empty(v1.Header{}, v1.ContentSpec{}) },
+			Shape: diff.NewShape(d.empty(v1.Header{}, v1.ContentSpec{})),
 			Rules: rules,
 			Uses:  func(*kinds.Live) []kinds.Ref { return nil },
 			Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object {
-				return d.empty(header(v1.Metadata{Name: l.Name, Labels: l.Labels}))
+				return d.empty(header(v1.Metadata{Name: l.Name, Labels: l.Labels}), v1.ContentSpec{TemplateDriver: nameOf(d.templating(l))})
 			},
 			Unstated: func(l *kinds.Live, _ *kinds.Index) []string { return d.unstated(l) },
 		},
-		Versioned: kinds.Versioned{Versions: d.shown, Hidden: d.hidden},
+		Versioned: kinds.Versioned{Versions: d.shown, Settings: func(l *kinds.Live) string { return nameOf(d.templating(l)) }, Hidden: d.hidden},
 		Store: kinds.Store{
 			Events: word,
 			List: func(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
@@ -99,8 +104,7 @@ func (d door) kind() kinds.Kind {
 func (c Calls) Do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 	switch s.Op {
 	case diff.Create:
-		before, _ := s.Change.Want.Start.(*kinds.Live)
-		id, err := c.Create(ctx, env.Engine, s.Instance, labels(env, s), wanted(s), before)
+		id, err := c.Create(ctx, env.Engine, swarm.Annotations{Name: s.Instance, Labels: labels(env, s)}, wanted(s))
 		if err != nil {
 			return kinds.Result{}, fmt.Errorf("creating %s: %w", s.Key, err)
 		}
@@ -133,7 +137,23 @@ func (c Calls) Release(ctx context.Context, e *engine.Client, l *kinds.Live) (do
 }
 
 // wanted returns the content of a step's want.
-func wanted(s plan.Step) []byte { return s.Change.Want.Value.(v1.ContentHolder).Content().Reveal() }
+func wanted(s plan.Step) v1.ContentHolder { return s.Change.Want.Value.(v1.ContentHolder) }
+
+// nameOf returns the name of a driver, or "" if there is none.
+func nameOf(d *swarm.Driver) string {
+	if d == nil {
+		return ""
+	}
+	return d.Name
+}
+
+// templatedBy returns the driver that fills in templates, or nil if a manifest states none.
+func templatedBy(want v1.ContentHolder) *swarm.Driver {
+	if want.Settings() == "" {
+		return nil
+	}
+	return &swarm.Driver{Name: want.Settings()}
+}
 
 // labels returns the labels of a version with the operator's own. If there is a live version, they are laid over its
 // labels.
@@ -153,7 +173,7 @@ func labels(env kinds.Env, s plan.Step) map[string]string {
 	}
 	// If an object of the source has no such label, only its name tells which content it has.
 	if have := s.Change.Have; have == nil || !have.Meta.Mine || out[v1.LabelContent] == "" && s.Instance == kinds.VersionName(true, env.Contents, s.Key, wanted(s)) {
-		out[v1.LabelContent] = kinds.ContentLabel(true, env.Contents, s.Key, wanted(s))
+		out[v1.LabelContent] = kinds.ContentLabel(true, env.Contents, s.Key, wanted(s).Content().Reveal())
 	}
 	return out
 }

@@ -14,7 +14,7 @@ import (
 // secrets is the door of secrets. The engine does not give their content back, so versions are told apart by digests.
 var secrets = door{
 	name:  v1.KindSecret,
-	empty: func(h v1.Header) v1.Object { return &v1.Secret{Header: h} },
+	empty: func(h v1.Header, s v1.ContentSpec) v1.Object { return &v1.Secret{Header: h, Spec: s} },
 	list: func(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
 		all, err := c.SecretList(ctx, client.SecretListOptions{})
 		out := make([]*kinds.Live, 0, len(all.Items))
@@ -27,24 +27,18 @@ var secrets = door{
 		r, err := c.SecretInspect(ctx, id, client.SecretInspectOptions{})
 		return liveSecret(&r.Secret), err
 	},
-	shown:  func(*kinds.Live) ([]byte, bool) { return nil, false },
-	hidden: true,
+	shown:      func(*kinds.Live) ([]byte, bool) { return nil, false },
+	hidden:     true,
+	templating: func(l *kinds.Live) *swarm.Driver { return l.Raw.(*swarm.Secret).Spec.Templating },
 	unstated: func(l *kinds.Live) []string {
-		spec, out := l.Raw.(*swarm.Secret).Spec, []string(nil)
-		if spec.Driver != nil {
-			out = append(out, "spec.driver") // a driver would supply the content that the manifest states
+		if l.Raw.(*swarm.Secret).Spec.Driver == nil {
+			return nil
 		}
-		if spec.Templating != nil {
-			out = append(out, "spec.templating")
-		}
-		return out
+		return []string{"spec.driver"} // a driver would supply the content that the manifest states
 	},
 	Calls: Calls{
-		Create: func(ctx context.Context, c *engine.Client, name string, labels map[string]string, data []byte, before *kinds.Live) (string, error) {
-			spec := swarm.SecretSpec{Annotations: swarm.Annotations{Name: name, Labels: labels}, Data: data}
-			if before != nil {
-				spec.Templating = before.Raw.(*swarm.Secret).Spec.Templating
-			}
+		Create: func(ctx context.Context, c *engine.Client, of swarm.Annotations, want v1.ContentHolder) (string, error) {
+			spec := swarm.SecretSpec{Annotations: of, Data: want.Content().Reveal(), Templating: templatedBy(want)}
 			made, err := c.SecretCreate(ctx, client.SecretCreateOptions{Spec: spec})
 			return made.ID, err
 		},

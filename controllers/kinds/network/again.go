@@ -16,16 +16,6 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// unstated returns the settings that no manifest can state. That is the network on each node that has this one's
-// settings, as macvlan networks have it. The swarm keeps no other settings that manifests do not have
-// (daemon/cluster/convert/network.go).
-func unstated(l *kinds.Live, _ *kinds.Index) []string {
-	if l.Raw.(*network.Summary).ConfigFrom.Network == "" {
-		return nil
-	}
-	return []string{"spec.configFrom"}
-}
-
 // freeze writes down a live network, so that it can be made again after it was removed.
 func freeze(l *kinds.Live, _ *kinds.Index) ([]byte, error) {
 	data, err := json.Marshal(l.Raw)
@@ -88,8 +78,7 @@ func automatic(ix *kinds.Index) func(netip.Prefix) bool {
 }
 
 // options returns the options of a network that a step makes. A network that is made again keeps what somebody chose
-// and the manifest does not state. That may be options of the driver, subnets, and the network on each node that it
-// takes its settings from.
+// and the manifest does not state. That may be options of the driver, and subnets.
 //
 // A subnet that the swarm may have chosen is left to the swarm. The swarm may have given it to another network since
 // the old one was removed, and a network whose subnet is taken is never allocated.
@@ -110,9 +99,6 @@ func options(s plan.Step, automatic func(netip.Prefix) bool) (client.NetworkCrea
 	}
 	if o.Options = kept; len(kept) == 0 {
 		o.Options = nil
-	}
-	if was.ConfigFrom.Network != "" {
-		o.ConfigFrom = was.ConfigFrom.Network
 	}
 	if o.IPAM == nil {
 		o.IPAM = &network.IPAM{}

@@ -29,7 +29,6 @@ func Kind() kinds.Kind {
 			Rules:     rules,
 			Uses:      func(*kinds.Live) []kinds.Ref { return nil },
 			Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(l.Raw.(*network.Summary)) },
-			Unstated:  unstated,
 		},
 		Store: kinds.Store{
 			Events:   "network",
@@ -52,6 +51,7 @@ var rules = diff.Rules{
 	"spec.driver":                {Effect: diff.Recreate},
 	"spec.driverOpts.*":          {Effect: diff.Recreate, Allocated: true},
 	"spec.external":              {Effect: diff.Forbidden},
+	"spec.configFrom":            {Effect: diff.Recreate},
 	"spec.attachable":            {Effect: diff.Recreate},
 	"spec.internal":              {Effect: diff.Recreate},
 	"spec.enableIPv6":            {Effect: diff.Recreate},
@@ -137,7 +137,7 @@ func read(n *network.Summary) *v1.Network {
 		Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindNetwork, Metadata: v1.Metadata{Name: n.Name, Labels: n.Labels}},
 		Spec: v1.NetworkSpec{
 			Driver: n.Driver, DriverOpts: n.Options, Attachable: n.Attachable, Internal: n.Internal, EnableIPv6: n.EnableIPv6,
-			IPAM: &v1.IPAM{Driver: n.IPAM.Driver, Options: n.IPAM.Options},
+			IPAM: &v1.IPAM{Driver: n.IPAM.Driver, Options: n.IPAM.Options}, ConfigFrom: n.ConfigFrom.Network,
 		},
 	}
 	for _, c := range n.IPAM.Config {
@@ -195,7 +195,7 @@ func create(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, erro
 func stated(n *v1.Network) (client.NetworkCreateOptions, error) {
 	o := client.NetworkCreateOptions{
 		Driver: n.Spec.Driver, Options: n.Spec.DriverOpts, Attachable: n.Spec.Attachable, Internal: n.Spec.Internal,
-		Scope: "swarm",
+		Scope: "swarm", ConfigFrom: n.Spec.ConfigFrom,
 	}
 	if n.Spec.EnableIPv6 {
 		o.EnableIPv6 = &n.Spec.EnableIPv6

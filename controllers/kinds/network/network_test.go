@@ -49,6 +49,8 @@ func TestNormalForm(t *testing.T) {
 		{name: "options of drivers are nobody's", live: func(n *network.Summary) { n.Options["encrypted"] = "" }},
 		{name: "an option stated", live: func(n *network.Summary) { n.Options["encrypted"] = "" }, state: v1.NetworkSpec{DriverOpts: map[string]string{"encrypted": ""}}},
 		{name: "an option that is missing", state: v1.NetworkSpec{DriverOpts: map[string]string{"encrypted": ""}}, differs: []string{"spec.driverOpts.encrypted"}},
+		{name: "nodes' own settings", live: func(n *network.Summary) { n.ConfigFrom.Network = "vlan7" }, state: v1.NetworkSpec{ConfigFrom: "vlan7"}},
+		{name: "nodes' own settings that nobody stated", live: func(n *network.Summary) { n.ConfigFrom.Network = "vlan7" }, differs: []string{"spec.configFrom"}},
 		{name: "attachable", live: func(n *network.Summary) { n.Attachable = true }, differs: []string{"spec.attachable"}},
 		{name: "internal", state: v1.NetworkSpec{Internal: true}, differs: []string{"spec.internal"}},
 		{name: "IPv6", state: v1.NetworkSpec{EnableIPv6: true}, differs: []string{"spec.enableIPv6"}},

@@ -94,7 +94,7 @@ func again(was *former, want *diff.State, owner string, ix names, id ids) (spec 
 	delete(spec.Labels, v1.LabelMade)
 	spec.Labels = kinds.OverlayLabels("metadata.labels", spec.Labels, w.Metadata.Labels, fields, owner, diff.NewApplied(want.Leaves).String())
 	if image = paths.Has("spec.image"); image {
-		setImage(spec, w.Spec.Image)
+		setImage(spec, &w.Spec)
 	}
 	return spec, image, nil
 }
@@ -130,9 +130,14 @@ func relink(spec *swarm.ServiceSpec, was map[string]string, id ids) map[string]s
 	}
 	if c := spec.TaskTemplate.ContainerSpec; c != nil {
 		for _, r := range c.Configs {
-			if now, err := id(v1.KindConfig, r.ConfigName); err == nil {
-				r.ConfigID = now
+			now, err := id(v1.KindConfig, r.ConfigName)
+			if err != nil {
+				continue
 			}
+			if p := c.Privileges; r.File == nil && p != nil && p.CredentialSpec != nil && p.CredentialSpec.Config == r.ConfigID {
+				p.CredentialSpec.Config = now
+			}
+			r.ConfigID = now
 		}
 		for _, r := range c.Secrets {
 			if now, err := id(v1.KindSecret, r.SecretName); err == nil {

@@ -52,7 +52,7 @@ func TestWhatIsNotCarriedIsKeptWhenAServiceIsMadeAgain(t *testing.T) {
 			want.Spec.Mode = v1.ModeReplicatedJob
 		}
 		sent := madeAgain(t, live, want)
-		if verdict != "not yet: spec.placement.platforms" && l.text(sent) != l.text(live) {
+		if l.text(sent) != l.text(live) {
 			t.Errorf("%s (%s) was %s and became %s", l.path, verdict, l.text(live), l.text(sent))
 		}
 	}
@@ -83,14 +83,18 @@ func TestMadeAgainIsWanted(t *testing.T) { rapid.Check(t, madeAgainIsWanted) }
 func TestAServiceThatIsMadeAgainRefersToWhatThereIsNow(t *testing.T) {
 	live := everything()
 	live.TaskTemplate.Networks[0].DriverOpts = map[string]string{"a": "1"}
-	want := wantOf(otherwise())
+	manifest := otherwise()
+	manifest.Spec.Networks[0].DriverOpts, manifest.Spec.CredentialSpec = map[string]string{"a": "1"}, &v1.CredentialSpec{Config: "cred"}
+	want := wantOf(manifest)
 	now := func(kind, name string) (string, error) {
 		if name == "gone" {
 			return "", fmt.Errorf("%s does not exist", name)
 		}
 		return "new-" + kind + "-" + name, nil
 	}
-	live.TaskTemplate.ContainerSpec.Configs = append(live.TaskTemplate.ContainerSpec.Configs, &swarm.ConfigReference{ConfigID: "credential", ConfigName: "gone"})
+	was := live.TaskTemplate.ContainerSpec
+	was.Configs = append(was.Configs, &swarm.ConfigReference{ConfigID: "old", ConfigName: "cred", Runtime: &swarm.ConfigReferenceRuntimeTarget{}})
+	was.Privileges.CredentialSpec = &swarm.CredentialSpec{Config: "old"}
 	sent, _, err := again(afterRemoval(t, live), want, source.Owner(want.Key), nobody{}, now)
 	if err != nil {
 		t.Fatal(err)
@@ -99,8 +103,11 @@ func TestAServiceThatIsMadeAgainRefersToWhatThereIsNow(t *testing.T) {
 	if len(n) != 1 || n[0].Target != "new-Network-front" || n[0].DriverOpts["a"] != "1" {
 		t.Errorf("the networks are %+v", n)
 	}
-	if len(c.Configs) != 2 || c.Configs[0].ConfigID != "credential" || c.Configs[1].ConfigID != "new-Config-other" {
+	if len(c.Configs) != 2 || c.Configs[0].ConfigID != "new-Config-cred" || c.Configs[1].ConfigID != "new-Config-other" {
 		t.Errorf("the configs are %s", pretty(c.Configs))
+	}
+	if c.Privileges.CredentialSpec == nil || c.Privileges.CredentialSpec.Config != "new-Config-cred" {
+		t.Errorf("the credential spec is %s", pretty(c.Privileges))
 	}
 	if len(c.Secrets) != 1 || c.Secrets[0].SecretID != "new-Secret-other" {
 		t.Errorf("the secrets are %s", pretty(c.Secrets))

@@ -51,7 +51,7 @@ func create(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, erro
 	var warnings []string
 	var auth engine.RegistryAuth
 	if image {
-		auth, err = pin(ctx, env, spec, want.Value.(*v1.Service).Spec.Image, &warnings)
+		auth, err = pin(ctx, env, spec, &want.Value.(*v1.Service).Spec, &warnings)
 	} else { // the image keeps its digest, as in an update
 		auth, err = env.Resolve.Auth(want.Value.(*v1.Service).Spec.Image)
 	}
@@ -101,11 +101,11 @@ func updateOnce(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, 
 	u := engine.ServiceUpdate{Version: was.Version}
 	var warnings []string
 	if diff.NewPaths(s.Fields).Has("spec.image") {
-		image := s.Change.Want.Value.(*v1.Service).Spec.Image
-		if err := waits(ctx, env, was.Spec.TaskTemplate.ContainerSpec, image); err != nil {
+		want := &s.Change.Want.Value.(*v1.Service).Spec
+		if err := waits(ctx, env, was.Spec.TaskTemplate.ContainerSpec, want.Image); err != nil {
 			return kinds.Result{}, err
 		}
-		if u.Auth, err = pin(ctx, env, spec, image, &warnings); err != nil {
+		if u.Auth, err = pin(ctx, env, spec, want, &warnings); err != nil {
 			return kinds.Result{}, err
 		}
 	}
@@ -163,10 +163,11 @@ func waits(ctx context.Context, env kinds.Env, was *swarm.ContainerSpec, image s
 	return nil
 }
 
-// pin writes the image's digest into the spec, and the platforms that the image runs on, as docker service create
-// does. It asks the registry for them. If the registry does not answer, that is only a warning, as it is there: nodes
+// pin writes the image's digest into the spec and, unless the manifest states platforms, those that the image runs on,
+// as docker service create does. It asks the registry for them. If the registry does not answer, that is only a warning, as it is there: nodes
 // may have the image.
-func pin(ctx context.Context, env kinds.Env, spec *swarm.ServiceSpec, image string, warnings *[]string) (engine.RegistryAuth, error) {
+func pin(ctx context.Context, env kinds.Env, spec *swarm.ServiceSpec, want *v1.ServiceSpec, warnings *[]string) (engine.RegistryAuth, error) {
+	image := want.Image
 	auth, err := env.Resolve.Auth(image)
 	if err != nil {
 		return engine.RegistryAuth{}, err
@@ -177,7 +178,7 @@ func pin(ctx context.Context, env kinds.Env, spec *swarm.ServiceSpec, image stri
 		return auth, nil
 	}
 	spec.TaskTemplate.ContainerSpec.Image = resolved.Image
-	if len(resolved.Platforms) > 0 {
+	if len(resolved.Platforms) > 0 && len(platforms(want.Placement)) == 0 {
 		if spec.TaskTemplate.Placement == nil {
 			spec.TaskTemplate.Placement = &swarm.Placement{}
 		}

@@ -129,7 +129,10 @@ func partOfUpdate(t *rapid.T) {
 		if twice && strings.HasPrefix(f.Path, "spec.ports[") {
 			continue // the list is made again
 		}
-		if i := strings.LastIndexByte(f.Path, ']'); i > 0 && chosen.Has(f.Path[:i+1]+".target") {
+		if f.Path == "spec.placement.platforms" && chosen.Has("spec.image") {
+			continue // they are the old image's
+		}
+		if e := element(f.Path); e != "" && chosen.Has(e+".target") {
 			continue // it goes with its element
 		}
 		if !chosen.Has(f.Path) && !strings.HasPrefix(f.Path, `metadata.labels["`+v1.LabelPrefix) {
@@ -147,14 +150,24 @@ func exact(have, want *diff.State) []diff.Field {
 	return diff.DifferingFields(have, want, blunt)
 }
 
+// element returns the path of the element of a list that a path is below, or "".
+func element(path string) string {
+	for _, list := range []string{"spec.mounts[", "spec.networks[", "spec.configs[", "spec.secrets[", "spec.ports[", "spec.resources.reservations.genericResources["} {
+		if strings.HasPrefix(path, list) {
+			return path[:strings.IndexByte(path, ']')+1]
+		}
+	}
+	return ""
+}
+
 // subset chooses fields. Elements of lists come and go as a whole.
 func subset(t *rapid.T, fields []diff.Field, have, want *diff.State) []diff.Field {
 	var out []diff.Field
 	groups := map[string]bool{}
 	for _, f := range fields {
 		group := f.Path
-		if i := strings.LastIndexByte(f.Path, ']'); i >= 0 && !strings.HasPrefix(f.Path, "metadata.") && !strings.HasSuffix(f.Path, "]") {
-			group = f.Path[:i+1]
+		if e := element(f.Path); e != "" {
+			group = e
 			_, both := have.Leaf(group + ".target")
 			_, wanted := want.Leaf(group + ".target")
 			typ, changes := have.Leaf(group + ".type")
@@ -169,8 +182,11 @@ func subset(t *rapid.T, fields []diff.Field, have, want *diff.State) []diff.Fiel
 		if f.Path == "spec.resources.limits.memory" || f.Path == "spec.resources.memorySwap" {
 			group = "memory" // the engine accepts no swap without a limit
 		}
-		if strings.HasPrefix(f.Path, "spec.ports[") {
-			group = "spec.ports" // a container port that is published twice is replaced as a whole
+		if strings.HasPrefix(f.Path, "spec.ports[") || f.Path == "spec.endpointMode" {
+			group = "spec.ports" // a container port that is published twice is replaced as a whole, and dnsrr has no ports of the mesh
+		}
+		if strings.HasPrefix(f.Path, "spec.credentialSpec.") {
+			group = "spec.credentialSpec" // it is in one of three places
 		}
 		if _, known := groups[group]; !known {
 			groups[group] = rapid.Bool().Draw(t, "write "+group)
@@ -243,12 +259,30 @@ func TestAServiceInSyncIsAlike(t *testing.T) {
 		Configs:     []v1.ConfigMount{{Source: "conf", Target: "/etc/c", Mode: &mode}},
 		Healthcheck: &v1.Healthcheck{Test: []string{"CMD", "ok"}}, Resources: &v1.Resources{Limits: v1.ResourceLimits{Memory: 1 << 28}},
 		UpdateConfig: &v1.UpdateConfig{Order: "start-first"}, RestartPolicy: &v1.RestartPolicy{Condition: "any"},
-		Placement: &v1.Placement{Constraints: []string{"node.role == worker"}},
+		Placement: &v1.Placement{Constraints: []string{"node.role == worker"}}, Ulimits: v1.Ulimits{"nofile": {Soft: 1, Hard: 2}}, Sysctls: v1.Sysctls{"a": "1"},
+		Mounts: []v1.Mount{{Type: "volume", Source: "data", Target: "/data", Volume: &v1.VolumeOption{Driver: "nfs", DriverOpts: map[string]string{"a": "1"}}}},
 	}
 	live := returned(t, createdFrom(t, s))
 	live.TaskTemplate.ContainerSpec.Image += "@" + generate.Digest
 	live.Labels["com.docker.stack.namespace"] = "shop"
+	live.TaskTemplate.Placement.Platforms = []swarm.Platform{{OS: "linux", Architecture: "amd64"}}
+	live.TaskTemplate.ContainerSpec.Mounts[0].VolumeOptions.Labels = map[string]string{"com.docker.stack.namespace": "shop"}
+	live.TaskTemplate.ForceUpdate = 2
 	if same, have, want := alike(live, s); !same {
 		t.Errorf("it is not; what differs: %s", listed(diff.DifferingFields(have, want, rules)))
+	}
+}
+
+// Another limit is seen, although it is neither a text nor a number.
+func TestAnotherLimitIsNotAlike(t *testing.T) {
+	s := plainly()
+	s.Spec.Ulimits = v1.Ulimits{"nofile": {Soft: 1, Hard: 2}}
+	live := returned(t, createdFrom(t, s))
+	if same, _, _ := alike(live, s); !same {
+		t.Error("the same limit differs")
+	}
+	live.TaskTemplate.ContainerSpec.Ulimits[0].Hard = 3
+	if same, _, _ := alike(live, s); same {
+		t.Error("another limit is the same")
 	}
 }

@@ -93,6 +93,40 @@ var normalisation = []struct {
 		state: func(s *v1.ServiceSpec) { s.Mounts = []v1.Mount{{Type: "bind", Source: "/a", Target: "/b"}} },
 	},
 	{
+		name: "mounts in other words", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
+			c.Mounts = []mount.Mount{{Type: "bind", Source: "/dev/", Target: "/dev/"}, {Type: "volume", Source: "a/b", Target: "/a/./b"}}
+		},
+		state: func(s *v1.ServiceSpec) {
+			s.Mounts = []v1.Mount{{Type: "volume", Source: "a/b", Target: "/a/b"}, {Type: "bind", Source: "/dev", Target: "/dev"}}
+		},
+	},
+	{
+		name: "another option of a mount with a slash", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
+			c.Mounts = []mount.Mount{{Type: "volume", Target: "/b/"}}
+		},
+		state: func(s *v1.ServiceSpec) { s.Mounts = []v1.Mount{{Type: "volume", Target: "/b", ReadOnly: true}} }, differs: "spec.mounts[/b].readOnly",
+	},
+	{
+		name: "the driver local and docker's labels of a volume", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
+			c.Mounts = []mount.Mount{{Type: "volume", Target: "/c", VolumeOptions: &mount.VolumeOptions{DriverConfig: &mount.Driver{Name: "local"}, Labels: map[string]string{"com.docker.stack.namespace": "s"}}}}
+		},
+		state: func(s *v1.ServiceSpec) { s.Mounts = []v1.Mount{{Type: "volume", Target: "/c"}} },
+	},
+	{
+		name: "options of a volume that nobody stated", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
+			c.Mounts = []mount.Mount{{Type: "volume", Target: "/c", VolumeOptions: &mount.VolumeOptions{DriverConfig: &mount.Driver{Options: map[string]string{"type": "nfs"}}}}}
+		},
+		state: func(s *v1.ServiceSpec) { s.Mounts = []v1.Mount{{Type: "volume", Target: "/c"}} }, differs: "spec.mounts[/c].volume.driverOpts.type",
+	},
+	{
+		name: "options of a tmpfs", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
+			c.Mounts = []mount.Mount{{Type: "tmpfs", Target: "/c", TmpfsOptions: &mount.TmpfsOptions{Options: [][]string{{"noexec"}, {"uid", "1=2"}}}}}
+		},
+		state: func(s *v1.ServiceSpec) {
+			s.Mounts = []v1.Mount{{Type: "tmpfs", Target: "/c", Tmpfs: &v1.TmpfsOptions{Options: []string{"noexec", "uid=1=2"}}}}
+		},
+	},
+	{
 		name: "mount consistency", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
 			c.Mounts = []mount.Mount{{Type: "bind", Source: "/a", Target: "/b", Consistency: "delegated"}}
 		},
@@ -145,6 +179,27 @@ var normalisation = []struct {
 	{name: "environment in another order", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) { c.Env = []string{"B=2", "A=1"} }, state: func(s *v1.ServiceSpec) { s.Environment = v1.Environment{"A": "1", "B": "2"} }},
 	{name: "environment stated twice", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) { c.Env = []string{"A=0", "A=1"} }, state: func(s *v1.ServiceSpec) { s.Environment = v1.Environment{"A": "1"} }},
 	{name: "environment without a value", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) { c.Env = []string{"A"} }, state: func(s *v1.ServiceSpec) { s.Environment = v1.Environment{"A": ""} }, differs: "spec.environment.A"},
+	{name: "environment without a value on both sides", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) { c.Env = []string{"B=1", "A"} }, state: func(s *v1.ServiceSpec) { s.Environment = v1.Environment{"A": v1.NoValue, "B": "1"} }},
+	{name: "environment without a value in git", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) { c.Env = []string{"A=(no value)"} }, state: func(s *v1.ServiceSpec) { s.Environment = v1.Environment{"A": v1.NoValue} }, differs: "spec.environment.A"},
+	{name: "signals in other words", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) { c.StopSignal = "int" }, state: func(s *v1.ServiceSpec) { s.StopSignal = "SIGINT" }},
+	{name: "groups in another order", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) { c.Groups = []string{"b", "a"} }, state: func(s *v1.ServiceSpec) { s.GroupAdd = []string{"a", "b"} }},
+	{name: "a limit stated twice", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
+		c.Ulimits = []*container.Ulimit{{Name: "nofile", Soft: 1, Hard: 1}, {Name: "nofile", Soft: 2, Hard: 3}}
+	}, state: func(s *v1.ServiceSpec) { s.Ulimits = v1.Ulimits{"nofile": {Soft: 2, Hard: 3}} }},
+	{name: "another limit", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
+		c.Ulimits = []*container.Ulimit{{Name: "nofile", Soft: 2, Hard: 3}}
+	}, state: func(s *v1.ServiceSpec) { s.Ulimits = v1.Ulimits{"nofile": {Soft: 2, Hard: 4}} }, differs: "spec.ulimits.nofile"},
+	{name: "round robin", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
+		s.EndpointSpec = &swarm.EndpointSpec{Mode: "dnsrr"}
+	}, differs: "spec.endpointMode"},
+	{name: "privileges of defaults", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
+		c.Privileges = &swarm.Privileges{SELinuxContext: &swarm.SELinuxContext{}, AppArmor: &swarm.AppArmorOpts{Mode: "default"}, Seccomp: &swarm.SeccompOpts{Mode: "default"}}
+	}},
+	{name: "another number of tasks of a job at once", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
+		s.Mode = swarm.ServiceMode{ReplicatedJob: &swarm.ReplicatedJob{MaxConcurrent: ptr(uint64(4)), TotalCompletions: ptr(uint64(8))}}
+	}, state: func(s *v1.ServiceSpec) {
+		s.Mode, s.Replicas, s.MaxConcurrent = v1.ModeReplicatedJob, ptr(uint64(8)), ptr(uint64(2))
+	}, differs: "spec.maxConcurrent"},
 	{name: "environment with an empty value", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) { c.Env = []string{"A="} }, state: func(s *v1.ServiceSpec) { s.Environment = v1.Environment{"A": ""} }},
 	{name: "update config of defaults", live: func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
 		s.UpdateConfig = &swarm.UpdateConfig{Parallelism: 1, FailureAction: "pause", Monitor: 5 * time.Second, Order: "stop-first"}

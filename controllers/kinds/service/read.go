@@ -24,8 +24,9 @@ func read(spec *swarm.ServiceSpec, ix names) *v1.Service {
 	}
 	readTask(&spec.TaskTemplate, &s.Spec, ix)
 	if e := spec.EndpointSpec; e != nil {
+		s.Spec.EndpointMode = string(e.Mode)
 		for _, p := range e.Ports {
-			s.Spec.Ports = append(s.Spec.Ports, v1.Port{Target: p.TargetPort, Published: p.PublishedPort, Protocol: string(p.Protocol), Mode: string(p.PublishMode)})
+			s.Spec.Ports = append(s.Spec.Ports, v1.Port{Target: p.TargetPort, Published: p.PublishedPort, Protocol: string(p.Protocol), Mode: string(p.PublishMode), Name: p.Name})
 		}
 	}
 	s.Spec.UpdateConfig, s.Spec.RollbackConfig = readUpdate(spec.UpdateConfig), readUpdate(spec.RollbackConfig)
@@ -42,6 +43,7 @@ func readMode(m swarm.ServiceMode, s *v1.ServiceSpec) {
 	case m.ReplicatedJob != nil:
 		s.Mode = v1.ModeReplicatedJob
 		s.Replicas = orOne(cmp.Or(m.ReplicatedJob.TotalCompletions, m.ReplicatedJob.MaxConcurrent))
+		s.MaxConcurrent = orOne(m.ReplicatedJob.MaxConcurrent)
 	default:
 		s.Mode = v1.ModeReplicated
 		if m.Replicated != nil {
@@ -76,11 +78,12 @@ func readContainer(c *swarm.ContainerSpec, s *v1.ServiceSpec) {
 	}
 	s.CapAdd, s.CapDrop = slices.Clone(c.CapabilityAdd), slices.Clone(c.CapabilityDrop)
 	s.Healthcheck = readHealth(c.Healthcheck)
+	readMore(c, s)
 	for _, m := range c.Mounts {
 		s.Mounts = append(s.Mounts, readMount(m))
 	}
 	for _, r := range c.Configs {
-		if r.File != nil { // other references are credential specs, which manifests cannot state yet
+		if r.File != nil { // other references are credential specs
 			mode := v1.FileMode(r.File.Mode)
 			s.Configs = append(s.Configs, v1.ConfigMount{Source: r.ConfigName, Target: r.File.Name, UID: r.File.UID, GID: r.File.GID, Mode: &mode})
 		}
@@ -93,11 +96,7 @@ func readContainer(c *swarm.ContainerSpec, s *v1.ServiceSpec) {
 	}
 }
 
-// noValue stands for NAME without =, which unsets a variable of the image. Manifests cannot say that, so it always
-// differs.
-const noValue = "(no value)"
-
-// readEnv reads NAME=value lines. If a name occurs twice, the last one counts, as in the container.
+// readEnv reads NAME=value lines, and lines of a NAME alone. If a name occurs twice, the last one counts, as in the container.
 func readEnv(lines []string) v1.Environment {
 	if len(lines) == 0 {
 		return nil
@@ -106,7 +105,7 @@ func readEnv(lines []string) v1.Environment {
 	for _, line := range lines {
 		name, value, ok := strings.Cut(line, "=")
 		if !ok {
-			value = noValue
+			value = v1.NoValue
 		}
 		env[name] = value
 	}
@@ -140,12 +139,21 @@ func readMount(m mount.Mount) v1.Mount {
 	out := v1.Mount{Type: string(cmp.Or(m.Type, mount.TypeBind)), Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly}
 	if b := m.BindOptions; b != nil {
 		out.Bind = &v1.BindOptions{Propagation: string(b.Propagation)}
+		if b.NonRecursive {
+			out.Bind.Recursive = "disabled"
+		}
 	}
 	if v := m.VolumeOptions; v != nil {
-		out.Volume = &v1.VolumeOption{NoCopy: v.NoCopy}
+		out.Volume = &v1.VolumeOption{NoCopy: v.NoCopy, Subpath: v.Subpath, Labels: v.Labels}
+		if d := v.DriverConfig; d != nil {
+			out.Volume.Driver, out.Volume.DriverOpts = d.Name, d.Options
+		}
 	}
 	if t := m.TmpfsOptions; t != nil {
 		out.Tmpfs = &v1.TmpfsOptions{Size: v1.Bytes(t.SizeBytes)}
+		for _, o := range t.Options {
+			out.Tmpfs.Options = append(out.Tmpfs.Options, strings.Join(o, "="))
+		}
 		if t.Mode != 0 {
 			mode := v1.FileMode(t.Mode)
 			out.Tmpfs.Mode = &mode
@@ -155,13 +163,14 @@ func readMount(m mount.Mount) v1.Mount {
 }
 
 func readTask(t *swarm.TaskSpec, s *v1.ServiceSpec, ix names) {
+	s.ForceUpdate = t.ForceUpdate
 	if r := t.Resources; r != nil {
 		s.Resources = &v1.Resources{}
 		if l := r.Limits; l != nil {
 			s.Resources.Limits = v1.ResourceLimits{CPUs: v1.CPUs(l.NanoCPUs), Memory: v1.Bytes(l.MemoryBytes), Pids: l.Pids}
 		}
 		if v := r.Reservations; v != nil {
-			s.Resources.Reservations = v1.Reservations{CPUs: v1.CPUs(v.NanoCPUs), Memory: v1.Bytes(v.MemoryBytes)}
+			s.Resources.Reservations = v1.Reservations{CPUs: v1.CPUs(v.NanoCPUs), Memory: v1.Bytes(v.MemoryBytes), GenericResources: readGeneric(v.GenericResources)}
 		}
 		s.Resources.MemorySwap = (*v1.Swap)(clone(r.SwapBytes))
 		if v := r.MemorySwappiness; v != nil && *v >= 0 { // -1 is how docker service update unsets it
@@ -184,9 +193,12 @@ func readTask(t *swarm.TaskSpec, s *v1.ServiceSpec, ix names) {
 				s.Placement.Preferences = append(s.Placement.Preferences, v1.Preference{Spread: pref.Spread.SpreadDescriptor})
 			}
 		}
+		for _, platform := range p.Platforms {
+			s.Placement.Platforms = append(s.Placement.Platforms, v1.TaskPlatform{OS: platform.OS, Architecture: platform.Architecture})
+		}
 	}
 	for _, n := range t.Networks {
-		s.Networks = append(s.Networks, v1.NetworkAttachment{Name: ix.NameOf(v1.KindNetwork, n.Target), Aliases: slices.Clone(n.Aliases)})
+		s.Networks = append(s.Networks, v1.NetworkAttachment{Name: ix.NameOf(v1.KindNetwork, n.Target), Aliases: slices.Clone(n.Aliases), DriverOpts: n.DriverOpts})
 	}
 	if l := t.LogDriver; l != nil {
 		s.Logging = &v1.Logging{Driver: l.Name, Options: l.Options}

@@ -27,6 +27,20 @@ func buildRules() diff.Rules {
 		"spec.capAdd":                     {Effect: diff.RestartsTasks, SinceAPI: "1.41"},
 		"spec.capDrop":                    {Effect: diff.RestartsTasks, SinceAPI: "1.41"},
 		"spec.healthcheck.startInterval":  {Effect: diff.RestartsTasks, SinceAPI: "1.44"},
+
+		"spec.placement.platforms": {Effect: diff.RestartsTasks, Allocated: true},
+		"spec.maxConcurrent":       {Effect: diff.InPlace, Allocated: true, SinceAPI: "1.41"},
+		"spec.forceUpdate":         {Effect: diff.RestartsTasks, Allocated: true, Intent: true},
+		"spec.ulimits.*":           {Effect: diff.RestartsTasks, SinceAPI: "1.41"},
+		"spec.oomScoreAdj":         {Effect: diff.RestartsTasks, SinceAPI: "1.46"},
+		// stack deploy writes a label into each volume as well.
+		"spec.mounts[].volume.labels.*":   {Effect: diff.RestartsTasks, Nobody: diff.NobodysLabel},
+		"spec.mounts[].volume.subpath":    {Effect: diff.RestartsTasks, SinceAPI: "1.45"},
+		"spec.mounts[].tmpfs.options":     {Effect: diff.RestartsTasks, SinceAPI: "1.46"},
+		"spec.privileges.noNewPrivileges": {Effect: diff.RestartsTasks, SinceAPI: "1.44"},
+		"spec.privileges.appArmor":        {Effect: diff.RestartsTasks, SinceAPI: "1.44"},
+		"spec.privileges.seccomp.mode":    {Effect: diff.RestartsTasks, SinceAPI: "1.44"},
+		"spec.privileges.seccomp.profile": {Effect: diff.RestartsTasks, SinceAPI: "1.44"},
 	}
 	for _, leaf := range shape.Types() {
 		if _, stated := r[leaf]; stated {

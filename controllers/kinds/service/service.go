@@ -28,7 +28,7 @@ func Kind() kinds.Kind {
 			Rules:     rules,
 			Uses:      uses,
 			Normalise: func(l *kinds.Live, ix *kinds.Index) v1.Object { return read(&raw(l).Spec, ix) },
-			Unstated:  func(l *kinds.Live, ix *kinds.Index) []string { return unstated(&raw(l).Spec, ix) },
+			Unstated:  func(l *kinds.Live, _ *kinds.Index) []string { return unstated(&raw(l).Spec) },
 			Guards:    []plan.Guard{{Name: "job", Check: jobs}},
 		},
 		Store: kinds.Store{

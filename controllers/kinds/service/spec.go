@@ -41,7 +41,7 @@ func fresh(want *diff.State, owner string, ix names, id ids) (*swarm.ServiceSpec
 	if err := overlay(spec, &w.Spec, stated(want), ix, id); err != nil {
 		return nil, err
 	}
-	setImage(spec, w.Spec.Image)
+	setImage(spec, &w.Spec)
 	return spec, nil
 }
 
@@ -70,15 +70,15 @@ func changed(s plan.Step, owner string, ix names, id ids) (*swarm.ServiceSpec, e
 	}
 	spec.Labels = kinds.OverlayLabels("metadata.labels", spec.Labels, w.Metadata.Labels, s.Fields, owner, diff.NewApplied(s.Change.Want.Leaves).String())
 	if paths.Has("spec.image") {
-		setImage(spec, w.Spec.Image)
+		setImage(spec, &w.Spec)
 	}
 	return spec, nil
 }
 
-// setImage sets the image, and drops the platforms of the old one.
-func setImage(spec *swarm.ServiceSpec, image string) {
-	spec.TaskTemplate.ContainerSpec.Image = image
+// setImage sets the image, and drops the platforms of the old one, except those that the manifest states.
+func setImage(spec *swarm.ServiceSpec, want *v1.ServiceSpec) {
+	spec.TaskTemplate.ContainerSpec.Image = want.Image
 	if p := spec.TaskTemplate.Placement; p != nil {
-		p.Platforms = nil
+		p.Platforms = platforms(want.Placement)
 	}
 }

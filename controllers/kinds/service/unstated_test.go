@@ -9,63 +9,62 @@ import (
 
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/api/types/swarm"
-)
 
-// unnamed are the settings that manifests cannot state and that nobody has set.
-var unnamed = map[string]string{
-	"spec.forceUpdate":          "a counter of --force",
-	"spec.placement.platforms":  "the image's",
-	"spec.mounts[].consistency": "the engine drops it",
-}
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
 
 var keys = regexp.MustCompile(`\[[^\]]*\]`)
 
 func TestEverySettingThatNoManifestStatesIsNamed(t *testing.T) {
-	if got := unstated(everything(), directory{}); len(got) > 0 {
+	if got := unstated(everything()); len(got) > 0 {
 		t.Errorf("of what manifests can state, %q are named", got)
 	}
 	for _, l := range leaves(reflect.TypeFor[swarm.ServiceSpec]()) {
-		if l.path == "Mode.ReplicatedJob.TotalCompletions" {
-			continue // manifests state how many tasks complete; they cannot state how many run at once
-		}
 		spec := base(l.path)
 		l.change(spec)
 		path, is := strings.CutPrefix(engineLeaves[l.path], "not yet: ")
-		got := unstated(spec, directory{})
+		got := unstated(spec)
 		for i := range got {
 			got[i] = keys.ReplaceAllString(got[i], "[]")
 		}
-		switch named := slices.Contains(got, path); {
-		case is && unnamed[path] == "" && !named:
+		switch {
+		case is && !slices.Contains(got, path):
 			t.Errorf("with %s, %q are named, want %s", l.path, got, path)
-		case (!is || unnamed[path] != "") && len(got) > 0:
+		case !is && len(got) > 0:
 			t.Errorf("with %s, %q are named", l.path, got)
 		}
 	}
 }
 
-func TestWhatClientsPutInByThemselvesIsNotNamed(t *testing.T) {
+// What clients put in by themselves is no difference, so that what they made is taken over without a write.
+func TestWhatClientsPutInByThemselvesDiffersFromNothing(t *testing.T) {
 	three := uint64(3)
-	spec := everything()
-	spec.Mode = swarm.ServiceMode{ReplicatedJob: &swarm.ReplicatedJob{MaxConcurrent: &three, TotalCompletions: &three}}
-	spec.TaskTemplate.ForceUpdate, spec.TaskTemplate.Runtime = 2, swarm.RuntimeContainer
-	c := spec.TaskTemplate.ContainerSpec
-	c.Isolation, c.DNSConfig, c.Privileges = "default", &swarm.DNSConfig{}, &swarm.Privileges{
-		CredentialSpec: &swarm.CredentialSpec{}, SELinuxContext: &swarm.SELinuxContext{}, AppArmor: &swarm.AppArmorOpts{Mode: "default"}, Seccomp: &swarm.SeccompOpts{Mode: "default"},
-	}
-	c.Mounts[0].VolumeOptions = &mount.VolumeOptions{Labels: map[string]string{"com.docker.stack.namespace": "shop"}, DriverConfig: &mount.Driver{Name: "local"}}
-	if got := unstated(spec, directory{}); len(got) > 0 {
-		t.Errorf("%q are named", got)
-	}
-}
-
-func TestSettingsAreNamedWithTheKeysOfTheirLists(t *testing.T) {
-	spec := everything()
-	spec.EndpointSpec.Ports[0].Name = "http"
-	spec.TaskTemplate.Networks[0].DriverOpts = map[string]string{"a": "1"}
-	spec.TaskTemplate.ContainerSpec.Mounts[0].VolumeOptions.DriverConfig = &mount.Driver{Name: "nfs", Options: map[string]string{"share": "x"}}
-	want := []string{"spec.mounts[/data].volume.driver", "spec.mounts[/data].volume.driverConfig", "spec.networks[front].driverOpts", "spec.ports[80/tcp].name"}
-	if got := unstated(spec, directory{}); !slices.Equal(got, want) {
-		t.Errorf("got %q", got)
+	for name, live := range map[string]func(*swarm.ServiceSpec, *swarm.ContainerSpec){
+		"the counter of --force": func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) { s.TaskTemplate.ForceUpdate = 2 },
+		"the platforms of the image": func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
+			s.TaskTemplate.Placement = &swarm.Placement{Platforms: []swarm.Platform{{OS: "linux"}}}
+		},
+		"the defaults of isolation": func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) { c.Isolation = "default" },
+		"groups of settings, all empty": func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
+			c.DNSConfig, c.Privileges = &swarm.DNSConfig{}, &swarm.Privileges{CredentialSpec: &swarm.CredentialSpec{}, SELinuxContext: &swarm.SELinuxContext{}, AppArmor: &swarm.AppArmorOpts{Mode: "default"}, Seccomp: &swarm.SeccompOpts{Mode: "default"}}
+		},
+		"what stack deploy adds to each volume": func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
+			c.Mounts[0].VolumeOptions = &mount.VolumeOptions{Labels: map[string]string{"com.docker.stack.namespace": "shop"}, DriverConfig: &mount.Driver{Name: "local"}}
+		},
+		"how many tasks of a job run at once": func(s *swarm.ServiceSpec, _ *swarm.ContainerSpec) {
+			s.Mode = swarm.ServiceMode{ReplicatedJob: &swarm.ReplicatedJob{MaxConcurrent: &three, TotalCompletions: &three}}
+		},
+	} {
+		spec, manifest := plain(), plainly()
+		spec.TaskTemplate.ContainerSpec.Mounts = []mount.Mount{{Type: "volume", Source: "data", Target: "/data"}}
+		live(spec, spec.TaskTemplate.ContainerSpec)
+		manifest.Spec.Mounts = []v1.Mount{{Type: "volume", Source: "data", Target: "/data"}}
+		if spec.Mode.ReplicatedJob != nil {
+			manifest.Spec.Mode, manifest.Spec.Replicas = "replicated-job", &three
+		}
+		if got := unstated(spec); len(got) > 0 {
+			t.Errorf("%s: %q are named", name, got)
+		}
+		noDifference(t, spec, wantOf(manifest))
 	}
 }

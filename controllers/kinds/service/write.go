@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/container"
-	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/api/types/swarm"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -31,7 +30,11 @@ func overlay(spec *swarm.ServiceSpec, want *v1.ServiceSpec, ch diff.Paths, ix na
 	}
 	c := spec.TaskTemplate.ContainerSpec
 	overlayContainer(c, want, ch)
+	overlayMore(c, want, ch)
 	c.Mounts = overlayMounts(c.Mounts, want.Mounts, ch)
+	if err := overlayCredentials(c, want.CredentialSpec, ch, id); err != nil {
+		return err
+	}
 	if err := overlayFiles(c, want, ch, id); err != nil {
 		return err
 	}
@@ -58,6 +61,9 @@ func overlayMode(spec *swarm.ServiceSpec, want *v1.ServiceSpec, ch diff.Paths) {
 		default:
 			m.Replicated = &swarm.ReplicatedService{}
 		}
+	}
+	if want.MaxConcurrent != nil && m.ReplicatedJob != nil && ch.Has("spec.maxConcurrent") {
+		m.ReplicatedJob.MaxConcurrent = clone(want.MaxConcurrent)
 	}
 	if want.Replicas == nil || !ch.Has("spec.replicas") {
 		return
@@ -120,18 +126,25 @@ func overlayEnv(live []string, want v1.Environment, ch diff.Paths) []string {
 		case !ch.Has(v1.PathKey("spec.environment", name)):
 			out = append(out, line)
 		case wanted && !done[name]:
-			out = append(out, name+"="+value)
+			out = append(out, variable(name, value))
 		}
 		done[name] = true
 	}
 	var added []string
 	for name, value := range want {
 		if !done[name] && ch.Has(v1.PathKey("spec.environment", name)) {
-			added = append(added, name+"="+value)
+			added = append(added, variable(name, value))
 		}
 	}
 	slices.Sort(added)
 	return append(out, added...)
+}
+
+func variable(name, value string) string {
+	if value == v1.NoValue {
+		return name
+	}
+	return name + "=" + value
 }
 
 func overlayMap(live, want map[string]string, path string, ch diff.Paths) map[string]string {
@@ -206,56 +219,6 @@ func overlayList[L, W any](live []L, want []W, path string, ch diff.Paths, liveK
 		}
 	}
 	return out
-}
-
-func overlayMounts(live []mount.Mount, want []v1.Mount, ch diff.Paths) []mount.Mount {
-	return overlayList(live, want, "spec.mounts", ch, func(m mount.Mount) string { return m.Target }, v1.Mount.ListKey, patchMount)
-}
-
-func patchMount(m mount.Mount, w v1.Mount, ch diff.Paths, at string) mount.Mount {
-	m.Target = w.Target
-	if ch.Has(at + ".type") { // options belong to one type
-		m = mount.Mount{Type: mount.Type(w.Type), Target: w.Target}
-		ch = diff.AllPaths()
-	}
-	set(&m.Source, w.Source, ch, at+".source")
-	set(&m.ReadOnly, w.ReadOnly, ch, at+".readOnly")
-	if ch.Any(at+".bind") && (w.Bind != nil || m.BindOptions != nil) {
-		options := mount.BindOptions{}
-		if m.BindOptions != nil {
-			options = *m.BindOptions
-		}
-		options.Propagation = ""
-		if w.Bind != nil {
-			options.Propagation = mount.Propagation(w.Bind.Propagation)
-		}
-		m.BindOptions = &options
-	}
-	if ch.Any(at+".volume") && (w.Volume != nil || m.VolumeOptions != nil) {
-		options := mount.VolumeOptions{}
-		if m.VolumeOptions != nil {
-			options = *m.VolumeOptions
-		}
-		options.NoCopy = w.Volume != nil && w.Volume.NoCopy
-		m.VolumeOptions = &options
-	}
-	if ch.Any(at+".tmpfs") && (w.Tmpfs != nil || m.TmpfsOptions != nil) {
-		options := mount.TmpfsOptions{}
-		if m.TmpfsOptions != nil {
-			options = *m.TmpfsOptions
-		}
-		size, mode := int64(0), os.FileMode(0)
-		if w.Tmpfs != nil {
-			size = int64(w.Tmpfs.Size)
-			if w.Tmpfs.Mode != nil {
-				mode = os.FileMode(*w.Tmpfs.Mode)
-			}
-		}
-		set(&options.SizeBytes, size, ch, at+".tmpfs.size")
-		set(&options.Mode, mode, ch, at+".tmpfs.mode")
-		m.TmpfsOptions = &options
-	}
-	return m
 }
 
 func overlayFiles(c *swarm.ContainerSpec, want *v1.ServiceSpec, ch diff.Paths, id ids) error {

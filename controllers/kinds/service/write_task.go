@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/moby/moby/api/types/network"
@@ -15,6 +16,7 @@ func overlayTask(t *swarm.TaskSpec, want *v1.ServiceSpec, ch diff.Paths, ix name
 	overlayRestart(t, want.RestartPolicy, want.Mode, ch)
 	overlayPlacement(t, want.Placement, ch)
 	overlayLogging(t, want.Logging, ch)
+	set(&t.ForceUpdate, want.ForceUpdate, ch, "spec.forceUpdate")
 	return overlayNetworks(t, want.Networks, ch, ix, id)
 }
 
@@ -49,6 +51,9 @@ func overlayNetworks(t *swarm.TaskSpec, want []v1.NetworkAttachment, ch diff.Pat
 				}
 			}
 			set(&n.Aliases, w.Aliases, ch, at+".aliases")
+			if ch.Any(at + ".driverOpts") {
+				n.DriverOpts = overlayMap(n.DriverOpts, w.DriverOpts, at+".driverOpts", ch)
+			}
 			return n
 		})
 	return failed
@@ -57,7 +62,7 @@ func overlayNetworks(t *swarm.TaskSpec, want []v1.NetworkAttachment, ch diff.Pat
 func overlayResources(t *swarm.TaskSpec, want *v1.Resources, ch diff.Paths) {
 	const limits, reservations = "spec.resources.limits", "spec.resources.reservations"
 	const swap, swappiness = "spec.resources.memorySwap", "spec.resources.memorySwappiness"
-	if !ch.Any("spec.resources") || (t.Resources == nil && *want == v1.Resources{}) {
+	if !ch.Any("spec.resources") || t.Resources == nil && empty(want) {
 		return
 	}
 	if t.Resources == nil {
@@ -72,13 +77,14 @@ func overlayResources(t *swarm.TaskSpec, want *v1.Resources, ch diff.Paths) {
 		set(&l.MemoryBytes, int64(want.Limits.Memory), ch, limits+".memory")
 		set(&l.Pids, want.Limits.Pids, ch, limits+".pids")
 	}
-	if ch.Any(reservations) && (t.Resources.Reservations != nil || want.Reservations != v1.Reservations{}) {
+	if ch.Any(reservations) && (t.Resources.Reservations != nil || reserves(want.Reservations)) {
 		if t.Resources.Reservations == nil {
 			t.Resources.Reservations = &swarm.Resources{}
 		}
 		r := t.Resources.Reservations
 		set(&r.NanoCPUs, int64(want.Reservations.CPUs), ch, reservations+".cpus")
 		set(&r.MemoryBytes, int64(want.Reservations.Memory), ch, reservations+".memory")
+		r.GenericResources = overlayGeneric(r.GenericResources, want.Reservations.GenericResources, reservations+".genericResources", ch)
 	}
 	set(&t.Resources.SwapBytes, (*int64)(want.MemorySwap), ch, swap)
 	set(&t.Resources.MemorySwappiness, want.MemorySwappiness, ch, swappiness)
@@ -88,6 +94,32 @@ func overlayResources(t *swarm.TaskSpec, want *v1.Resources, ch diff.Paths) {
 	if unlimited && ch.Has(limits+".memory") && want.MemorySwap == nil {
 		t.Resources.SwapBytes = nil
 	}
+}
+
+// empty reports whether a manifest states no resources.
+func empty(r *v1.Resources) bool {
+	return r.Limits == v1.ResourceLimits{} && !reserves(r.Reservations) && r.MemorySwap == nil && r.MemorySwappiness == nil
+}
+
+func reserves(r v1.Reservations) bool {
+	return r.CPUs != 0 || r.Memory != 0 || len(r.GenericResources) > 0
+}
+
+func overlayGeneric(live []swarm.GenericResource, want []v1.GenericResource, at string, ch diff.Paths) []swarm.GenericResource {
+	return overlayList(live, want, at, ch,
+		func(g swarm.GenericResource) string {
+			if g.DiscreteResourceSpec == nil {
+				return ""
+			}
+			return g.DiscreteResourceSpec.Kind
+		}, v1.GenericResource.ListKey,
+		func(g swarm.GenericResource, w v1.GenericResource, ch diff.Paths, at string) swarm.GenericResource {
+			d := orZero(g.DiscreteResourceSpec)
+			set(&d.Kind, w.DiscreteResourceSpec.Kind, ch, at+".discreteResourceSpec.kind")
+			set(&d.Value, w.DiscreteResourceSpec.Value, ch, at+".discreteResourceSpec.value")
+			g.DiscreteResourceSpec = &d
+			return g
+		})
 }
 
 func overlayRestart(t *swarm.TaskSpec, want *v1.RestartPolicy, mode string, ch diff.Paths) {
@@ -131,6 +163,9 @@ func overlayPlacement(t *swarm.TaskSpec, want *v1.Placement, ch diff.Paths) {
 	}
 	set(&t.Placement.Constraints, want.Constraints, ch, at+".constraints")
 	set(&t.Placement.MaxReplicas, want.MaxReplicasPerNode, ch, at+".maxReplicasPerNode")
+	if ch.Has(at + ".platforms") {
+		t.Placement.Platforms = platforms(want)
+	}
 	if ch.Has(at + ".preferences") {
 		t.Placement.Preferences = nil
 		for _, p := range want.Preferences {
@@ -139,18 +174,35 @@ func overlayPlacement(t *swarm.TaskSpec, want *v1.Placement, ch diff.Paths) {
 	}
 }
 
+// platforms returns the platforms that a manifest states.
+func platforms(want *v1.Placement) []swarm.Platform {
+	if want == nil {
+		return nil
+	}
+	var out []swarm.Platform
+	for _, p := range want.Platforms {
+		out = append(out, swarm.Platform{OS: p.OS, Architecture: p.Architecture})
+	}
+	return out
+}
+
 func overlayPorts(spec *swarm.ServiceSpec, want *v1.ServiceSpec, ch diff.Paths) {
-	if !ch.Any("spec.ports") {
+	if !ch.Any("spec.ports") && !ch.Has("spec.endpointMode") {
 		return
 	}
 	if spec.EndpointSpec == nil {
 		spec.EndpointSpec = &swarm.EndpointSpec{}
+	}
+	set(&spec.EndpointSpec.Mode, cmp.Or(swarm.ResolutionMode(want.EndpointMode), swarm.ResolutionModeVIP), ch, "spec.endpointMode")
+	if !ch.Any("spec.ports") {
+		return
 	}
 	patch := func(p swarm.PortConfig, w v1.Port, ch diff.Paths, at string) swarm.PortConfig {
 		set(&p.TargetPort, w.Target, ch, at+".target")
 		set(&p.PublishedPort, w.Published, ch, at+".published")
 		set(&p.Protocol, network.IPProtocol(w.Protocol), ch, at+".protocol")
 		set(&p.PublishMode, swarm.PortConfigPublishMode(w.Mode), ch, at+".mode")
+		set(&p.Name, w.Name, ch, at+".name")
 		return p
 	}
 	liveKey := func(p swarm.PortConfig) string {

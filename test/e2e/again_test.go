@@ -16,10 +16,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-// unstatable names the settings that beyond sets, as the operator names them.
-const unstatable = "spec.dns, spec.endpointMode, spec.mounts[/data].volume.driver, spec.mounts[/data].volume.driverConfig, spec.stopSignal, spec.sysctls, spec.tty, spec.ulimits"
-
-// beyond sets what no manifest can state.
+// beyond sets what few services have, and what hurts most if it is lost.
 func beyond(s *swarm.ServiceSpec) {
 	c := s.TaskTemplate.ContainerSpec
 	c.DNSConfig = &swarm.DNSConfig{Nameservers: []netip.Addr{netip.MustParseAddr("10.0.0.53")}}
@@ -33,7 +30,11 @@ func beyond(s *swarm.ServiceSpec) {
 
 // db returns a manifest of a service on which beyond is set.
 func db(name string, more ...string) string {
-	return service(name, append([]string{"image: app:1", "replicas: 0", "command: [serve]", "environment: {LOG_LEVEL: info}", "mounts: [{type: volume, source: data, target: /data}]"}, more...)...)
+	return service(name, append([]string{
+		"image: app:1", "replicas: 0", "command: [serve]", "environment: {LOG_LEVEL: info}", "endpointMode: dnsrr", "dns: 10.0.0.53", "stopSignal: SIGINT", "tty: true",
+		"sysctls: {net.core.somaxconn: 1024}", "ulimits: {nofile: {soft: 1024, hard: 2048}}",
+		"mounts: [{type: volume, source: data, target: /data, volume: {driver: nfs, driverOpts: {share: 'nas:/data'}}}]",
+	}, more...)...)
 }
 
 func (w *world) createBeyond(name string) swarm.Service {
@@ -58,87 +59,44 @@ func text(t *testing.T, spec swarm.ServiceSpec, but func(*swarm.ServiceSpec)) st
 	return string(b)
 }
 
-func TestWhatIsRemovedByHandIsNotMadeAgainWithoutItsSettings(t *testing.T) {
+// Somebody removes services, and the operator makes them again with every setting that they had.
+func TestWhatIsRemovedByHandIsMadeAgainAsItWas(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
 	w.createBeyond("shop_db")
-	enforced := policy(db("shop_db"), "enforce: true")
 	r := w.repo("shop", nil)
-	hash := r.commit("one that was there and one that was not", map[string]string{
-		"db.yaml": enforced, "made.yaml": db("made"), "plain.yaml": service("plain", "image: app:1", "replicas: 0"),
-	})
-	if out := w.want(1, "diff", "--host", w.host(), "--source", r.Dir); !strings.Contains(out.out, "= Service/shop_db") || !strings.Contains(out.out, unstatable) {
-		t.Errorf("diff does not say what it takes over:\n%s", out)
+	hash := r.commit("one that was there and one that was not", map[string]string{"db.yaml": policy(db("shop_db"), "enforce: true"), "made.yaml": db("made")})
+	if out := w.want(1, "diff", "--host", w.host(), "--source", r.Dir); !strings.Contains(out.out, "= Service/shop_db") {
+		t.Errorf("diff does not take it over as it is:\n%s", out)
 	}
 	p := w.proxy()
 	o := w.operate(p.Host(), r, "--repair-after", "0s")
 	o.inSync(hash)
-	w.byHand("made", func(s *swarm.ServiceSpec) {
-		s.TaskTemplate.ContainerSpec.Ulimits = []*container.Ulimit{{Name: "nofile", Soft: 1, Hard: 2}}
-	})
-	o.reports(func(r harness.Report) error {
-		notices := strings.Join(r.Notices, "\n")
-		if !strings.Contains(notices, "Service/shop_db has settings that manifests cannot state, which every write keeps: "+unstatable) || !strings.Contains(notices, "Service/made has settings that manifests cannot state, which every write keeps: spec.ulimits;") {
-			return fmt.Errorf("the notices are %q", notices)
-		}
-		return nil
-	})
-	w.written(p)
-	if out := w.want(0, "status", "--host", w.host(), "--source", r.Dir); !strings.Contains(out.out, unstatable) {
-		t.Errorf("status does not name the settings:\n%s", out)
-	}
+	before := map[string]swarm.Service{"shop_db": w.service("shop_db"), "made": w.service("made")}
 
 	t.Log("docker stack rm, and docker service rm")
-	w.remove("shop_db", "made", "plain")
-	asked := func(name, what string) {
-		o.reports(func(r harness.Report) error {
-			for _, f := range r.Refused {
-				if f.Object == "Service/"+name && f.Guard == "drops-settings" && strings.Contains(f.Why, "("+what+")") && strings.Contains(f.Why, "approve "+hash[:10]+" drops-settings Service/"+name) {
-					return nil
-				}
+	w.remove("shop_db", "made")
+	for name, was := range before {
+		w.eventually(func() error {
+			if now, there := w.find(name); !there || now.ID == was.ID {
+				return fmt.Errorf("%s is not there again", name)
 			}
-			return fmt.Errorf("nobody is asked about %s: %s", name, brief(r))
+			return nil
 		})
-	}
-	asked("shop_db", unstatable)
-	asked("made", "spec.ulimits")
-	w.eventually(func() error { // nothing would be lost
-		if _, there := w.find("plain"); !there {
-			return fmt.Errorf("plain is not there again")
+		// The docker CLI states some defaults, and a manifest does not.
+		but := func(s *swarm.ServiceSpec) {
+			c := s.TaskTemplate.ContainerSpec
+			s.TaskTemplate.Resources, s.TaskTemplate.Placement, c.Init = nil, nil, nil
 		}
-		return nil
-	})
-
-	t.Log("whoever takes over knows, and a commit neither changes that nor agrees")
-	o.Kill()
-	w.freeLease()
-	hash = r.commit("another image\n\nConsent: drops-settings", map[string]string{"made.yaml": strings.ReplaceAll(db("made"), "app:1", "app:2")})
-	o = w.operate(p.Host(), r, "--repair-after", "0s")
-	asked("made", "spec.ulimits")
-	asked("shop_db", unstatable)
-	if out := w.want(0, "validate", "--source", r.Dir); !strings.Contains(out.String(), "drops-settings does not count") {
-		t.Errorf("validate does not say that the consent does not count:\n%s", out)
+		if got, want := text(t, w.service(name).Spec, but), text(t, was.Spec, but); got != want {
+			t.Errorf("%s was\n%s\nand is\n%s", name, want, got)
+		}
 	}
-	if err := w.absent("shop_db", "made"); err != nil {
-		t.Error(err)
-	}
-
-	t.Log("a person agrees for one, and makes the other by hand")
-	w.want(0, "approve", hash, "drops-settings", "Service/made", "--host", w.host(), "--source", r.Dir)
-	w.image("made", "app:2")
-	again := w.createBeyond("shop_db")
 	o.inSync(hash)
-	w.untouched(again)
-	if w.service("made").Spec.TaskTemplate.ContainerSpec.Ulimits != nil {
-		t.Error("made has what nobody could know")
-	}
-	// This writes another memory
-	r.commit("plain", map[string]string{"plain.yaml": service("plain", "image: app:2", "replicas: 0")})
-	w.image("plain", "app:2")
 }
 
 // A replacement starts from the live spec, even if its process is killed in between, or if it is made in two steps.
-func TestAReplacementKeepsWhatNoManifestStates(t *testing.T) {
+func TestAReplacementEndsWithTheSameSpec(t *testing.T) {
 	t.Parallel()
 	for n, e := range endings {
 		t.Run(e.name, func(t *testing.T) {
@@ -170,7 +128,7 @@ func (w *world) replaced(proxy *harness.Proxy, prefix string, e ending, at point
 	w.createService(spec, true)
 	base := 20000 + 4*len(w.services())
 	port := func(name string, n int) string {
-		return service(name, "image: app:1", fmt.Sprintf("ports: [{target: 80, published: %d}]", n))
+		return service(name, "image: app:1", "stopSignal: SIGQUIT", "tty: true", fmt.Sprintf("ports: [{target: 80, published: %d}]", n))
 	}
 	i.repo = w.repo(prefix, map[string]string{"mode.yaml": db(mode), "a.yaml": port(a, base), "b.yaml": port(b, base+1)})
 	i.want(0, i.args()...)
@@ -179,9 +137,6 @@ func (w *world) replaced(proxy *harness.Proxy, prefix string, e ending, at point
 		w.runs(name, 1)
 		w.byHand(name, func(s *swarm.ServiceSpec) { s.Mode.Replicated.Replicas = new(uint64) })
 		w.settled(name)
-		w.byHand(name, func(s *swarm.ServiceSpec) {
-			s.TaskTemplate.ContainerSpec.StopSignal, s.TaskTemplate.ContainerSpec.TTY = "SIGQUIT", true
-		})
 	}
 	before := map[string]swarm.Service{mode: w.settled(mode), a: w.settled(a), b: w.settled(b)}
 	i.repo.commit("another mode, and a swap\n\nConsent: replace", map[string]string{
@@ -217,12 +172,15 @@ func (w *world) replaced(proxy *harness.Proxy, prefix string, e ending, at point
 	return true
 }
 
-// If a manifest states no subnet, its network keeps the one that somebody chose. A new version of a config keeps its
-// templating.
-func TestNetworksAndConfigsKeepWhatNoManifestStates(t *testing.T) {
+// If a manifest states no subnet, its network keeps the one that somebody chose. Each version of a config is used as a
+// template if the manifest says so.
+func TestNetworksAndConfigsAreMadeAgainAsTheyWere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
-	r := w.repo("kept", map[string]string{"n.yaml": network("net"), "c.yaml": config("conf", "{{.Service.Name}}\n")})
+	template := func(content string) string {
+		return strings.Replace(config("conf", content), "spec: {", "spec: {templateDriver: golang, ", 1)
+	}
+	r := w.repo("kept", map[string]string{"n.yaml": network("net"), "c.yaml": template("{{.Service.Name}}\n")})
 	if _, err := w.api.ConfigCreate(w.Context(), client.ConfigCreateOptions{Spec: swarm.ConfigSpec{
 		Annotations: swarm.Annotations{Name: "conf"}, Data: []byte("{{.Service.Name}}\n"), Templating: &swarm.Driver{Name: "golang"},
 	}}); err != nil {
@@ -238,7 +196,7 @@ func TestNetworksAndConfigsKeepWhatNoManifestStates(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.commit("both change\n\nConsent: replace", map[string]string{
-		"n.yaml": strings.Replace(network("net"), "spec: {}", "spec: {attachable: true}", 1), "c.yaml": config("conf", "{{.Node.Hostname}}\n"),
+		"n.yaml": strings.Replace(network("net"), "spec: {}", "spec: {attachable: true}", 1), "c.yaml": template("{{.Node.Hostname}}\n"),
 	})
 	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
 	after, err := w.api.NetworkInspect(w.Context(), "net", client.NetworkInspectOptions{})
