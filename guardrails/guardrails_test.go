@@ -47,6 +47,10 @@ func load(t *testing.T, text string) guardrails.Manifest {
 
 func service(spec string) string { return "kind: Service\nspec: {image: nginx, " + spec + "}" }
 
+func volume(options string) string {
+	return service("mounts: [{type: volume, source: data, target: /a, volume: " + options + "}]")
+}
+
 // rules are all rules: each with a manifest that keeps it, one that breaks it, and the path and the words of the breach.
 var rules = []struct{ rule, file, keeps, breaks, path, why string }{
 	{"kinds", "kinds: [Service, Network]", service(""), "kind: Config\nspec: {data: x}", "kind", `"Config" is not allowed; allowed: Service, Network`},
@@ -62,12 +66,14 @@ var rules = []struct{ rule, file, keeps, breaks, path, why string }{
 	{"mounts.readOnlyBinds", "mounts: {readOnlyBinds: true}", service("mounts: [{type: bind, source: /a, target: /a, readOnly: true}, {type: volume, source: data, target: /b}]"), service("mounts: [{type: bind, source: /a, target: /a}]"), "spec.mounts[0].source", "a bind must be read-only: state readOnly: true"},
 	{"mounts.noDockerSocket", "mounts: {noDockerSocket: true}", service("mounts: [{type: bind, source: /srv, target: /a}]"), service("mounts: [{type: bind, source: /var/run, target: /a}]"), "spec.mounts[0].source", `"/var/run" has the socket of the engine, and whoever can write to that is root on every node`},
 	{"mounts.volumes", "mounts: {volumes: ['shop_*']}", service("mounts: [{type: volume, source: shop_data, target: /a}]"), service("mounts: [{type: volume, source: data, target: /a}]"), "spec.mounts[0].source", `"data" is not allowed; allowed: shop_*`},
+	{"mounts.drivers", "mounts: {drivers: [local, rexray]}", service("mounts: [{type: volume, source: data, target: /a, volume: {driver: rexray}}]"), service("mounts: [{type: volume, source: data, target: /a, volume: {driver: other}}]"), "spec.mounts[0].volume.driver", `"other" is not allowed; allowed: local, rexray`},
 	{"containers.capabilities", "containers: {capabilities: [NET_BIND_SERVICE]}", service("capAdd: [CAP_NET_BIND_SERVICE]"), service("capAdd: [ALL]"), "spec.capAdd[0]", "ALL is not allowed; allowed: NET_BIND_SERVICE"},
 	{"containers.drop", "containers: {drop: [NET_RAW]}", service("capDrop: [ALL]"), service("capDrop: [CHOWN]"), "spec.capDrop", "NET_RAW must be dropped"},
 	{"containers.notRoot", "containers: {notRoot: true}", service("user: '1000:0'"), service("user: '00:1000'"), "spec.user", "a user that is not root must be stated"},
 	{"containers.readOnly", "containers: {readOnly: true}", service("readOnly: true"), service(""), "spec.readOnly", "true must be stated"},
 	{"containers.healthcheck", "containers: {healthcheck: true}", service("healthcheck: {test: [CMD, a]}"), service("healthcheck: {disable: true}"), "spec.healthcheck", "a health check must be stated"},
 	{"containers.logDrivers", "containers: {logDrivers: [json-file]}", service("logging: {driver: json-file}"), service("logging: {driver: syslog}"), "spec.logging.driver", `"syslog" is not allowed; allowed: json-file`},
+	{"containers.confined", "containers: {confined: true}", service("privileges: {noNewPrivileges: true, appArmor: default, seccomp: {mode: default}}"), service("privileges: {appArmor: disabled}"), "spec.privileges.appArmor", "disabled is not allowed"},
 	{"ports.published", "ports: {published: ['443', 8000-8999]}", service("ports: [{target: 1, published: 8999}, {target: 2}]"), service("ports: [{target: 1, published: 80}]"), "spec.ports[0].published", "80 is not allowed; allowed: 443, 8000-8999"},
 	{"ports.noHostMode", "ports: {noHostMode: true}", service("ports: [{target: 1, published: 80}]"), service("ports: [{target: 1, published: 80, mode: host}]"), "spec.ports[0].mode", "host is not allowed"},
 	{"networks.join", "networks: {join: ['shop-*']}", service("networks: [shop-a]"), service("networks: [shop]"), "spec.networks[0].name", `"shop" is not allowed; allowed: shop-*`},
@@ -148,6 +154,23 @@ func TestVariationsOfRules(t *testing.T) {
 		{"every bind", "mounts: {binds: [/]}", service("mounts: [{type: bind, source: /srv, target: /a}]"), ""},
 		{"a neighbour of an allowed directory", "mounts: {binds: [/srv/shop]}", service("mounts: [{type: bind, source: /srv/shopping, target: /a}]"), "spec.mounts[0].source"},
 		{"an anonymous volume", "mounts: {volumes: []}", service("mounts: [{type: volume, target: /a}]"), ""},
+		{"templates that stand for names", "mounts: {binds: [/srv/shop]}", service("mounts: [{type: bind, source: '/srv/shop/{{.Service.Name}}/{{ .Task.Slot }}', target: /a}]"), ""},
+		{"a template that may be any path", "mounts: {binds: [/srv/shop]}", service(`mounts: [{type: bind, source: '/srv/shop/{{"../.."}}', target: /a}]`), "spec.mounts[0].source"},
+		{"a volume that is a bind", "mounts: {binds: [/srv/shop]}", volume("{driverOpts: {type: none, o: bind, device: /srv/shop/a}}"), ""},
+		{"a volume that is another bind", "mounts: {binds: [/srv/shop]}", volume("{driver: local, driverOpts: {type: nfs, o: 'ro,bind', device: /etc}}"), "spec.mounts[0].volume.driverOpts"},
+		{"a volume that can be written", "mounts: {readOnlyBinds: true}", volume("{driverOpts: {type: none, o: bind, device: /srv}}"), "spec.mounts[0].volume.driverOpts"},
+		{"a volume that cannot be written", "mounts: {readOnlyBinds: true}", volume("{driverOpts: {type: none, o: 'rbind,ro', device: /srv}}"), ""},
+		{"a volume with a socket", "mounts: {noDockerSocket: true}", volume("{driverOpts: {o: rbind, device: /var/run}}"), "spec.mounts[0].volume.driverOpts"},
+		{"volumes of other machines", "mounts: {binds: []}", volume("{driverOpts: {type: nfs, o: addr=nas, device: ':/a'}}"), ""},
+		{"a volume of a size", "mounts: {binds: []}", volume("{driverOpts: {size: 1g}}"), ""},
+		{"a volume without options", "mounts: {binds: []}", volume("{nocopy: true}"), ""},
+		{"a disk of the node", "mounts: {noDockerSocket: true}", volume("{driverOpts: {type: ext4, device: /dev/sda1}}"), "spec.mounts[0].volume.driverOpts"},
+		{"options that may become a bind", "mounts: {binds: []}", volume(`{driverOpts: {type: nfs, o: '{{"bind"}}', device: /}}`), "spec.mounts[0].volume.driverOpts"},
+		{"any volume, if nothing is said of binds", "mounts: {types: [volume]}", volume("{driverOpts: {type: ext4, device: /dev/sda1}}"), ""},
+		{"a plugin, if something is said of binds", "mounts: {binds: [/srv]}", volume("{driver: rexray}"), "spec.mounts[0].volume.driver"},
+		{"a plugin that is allowed", "mounts: {binds: [/srv], drivers: [rexray]}", volume("{driver: rexray}"), ""},
+		{"privileges of defaults", "containers: {confined: true}", service("privileges: {noNewPrivileges: true, appArmor: default, seccomp: {mode: default}}"), ""},
+		{"every system call", "containers: {confined: true}", service("privileges: {seccomp: {mode: unconfined}, seLinux: {disable: true}}"), "spec.privileges.seccomp.mode spec.privileges.seLinux"},
 		{"a library image by its short name", "images: {from: [docker.io/library]}", service(""), ""},
 		{"another registry", "images: {from: [docker.io]}", "kind: Service\nspec: {image: 'evil.example.com/docker.io/library/nginx'}", "spec.image"},
 		{"a tag and a digest", "images: {noTags: [latest]}", "kind: Service\nspec: {image: 'nginx:latest@sha256:" + strings.Repeat("a", 64) + "'}", "spec.image"},

@@ -3,7 +3,6 @@ package guardrails
 import (
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,48 +74,6 @@ func (c *checking) image(text string) {
 	}
 }
 
-// sockets are where engines and containerd listen. /var/run is /run on most machines.
-var sockets = []string{"/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock", "/var/run/containerd/containerd.sock", "/run/docker", "/var/run/docker", "/run/containerd", "/var/run/containerd"}
-
-// socketIn reports whether a path of a node is the socket of an engine, or a directory that has it.
-func socketIn(name string) bool {
-	name = path.Clean(name)
-	return slices.ContainsFunc(sockets, func(s string) bool {
-		return name == s || name == "/" || strings.HasPrefix(s, name+"/") || strings.HasPrefix(name, s+"/")
-	}) || path.Base(name) == "docker.sock"
-}
-
-func (c *checking) mounts(mounts []v1.Mount) {
-	r := c.rules.Mounts
-	if r == nil {
-		return
-	}
-	for i, m := range mounts {
-		source := at("spec.mounts", i, "source")
-		c.oneOf("mounts.types", at("spec.mounts", i, "type"), r.Types, m.Type)
-		switch m.Type {
-		case "bind":
-			if r.Binds != nil && !below(r.Binds, m.Source) {
-				c.add("mounts.binds", source, "%q is not allowed; allowed are these directories and what is below them: %s", m.Source, list(r.Binds))
-			}
-			if r.ReadOnlyBinds && !m.ReadOnly {
-				c.add("mounts.readOnlyBinds", source, "a bind must be read-only: state readOnly: true")
-			}
-			if r.NoDockerSocket && socketIn(m.Source) {
-				c.add("mounts.noDockerSocket", source, "%q has the socket of the engine, and whoever can write to that is root on every node", m.Source)
-			}
-		case "npipe":
-			if r.NoDockerSocket {
-				c.add("mounts.noDockerSocket", source, "a named pipe may be that of the engine")
-			}
-		case "volume":
-			if m.Source != "" {
-				c.oneOf("mounts.volumes", source, r.Volumes, m.Source)
-			}
-		}
-	}
-}
-
 func capability(name string) string { return strings.TrimPrefix(strings.ToUpper(name), "CAP_") }
 
 func (c *checking) container(s *v1.ServiceSpec) {
@@ -147,6 +104,25 @@ func (c *checking) container(s *v1.ServiceSpec) {
 	}
 	if s.Logging != nil && s.Logging.Driver != "" {
 		c.oneOf("containers.logDrivers", "spec.logging.driver", r.LogDrivers, s.Logging.Driver)
+	}
+	if r.Confined {
+		c.confined(s.Privileges)
+	}
+}
+
+func (c *checking) confined(p *v1.Privileges) {
+	if p == nil {
+		return
+	}
+	const rule, at = "containers.confined", "spec.privileges."
+	if p.AppArmor == "disabled" {
+		c.add(rule, at+"appArmor", "disabled is not allowed")
+	}
+	if p.Seccomp != nil && p.Seccomp.Mode != "" && p.Seccomp.Mode != "default" {
+		c.add(rule, at+"seccomp.mode", "%s is not allowed; only the engine's own profile is", p.Seccomp.Mode)
+	}
+	if p.SELinux != nil && *p.SELinux != (v1.SELinux{}) {
+		c.add(rule, at+"seLinux", "a context of its own is not allowed")
 	}
 }
 

@@ -148,7 +148,7 @@ func TestValidateGuardrails(t *testing.T) {
 		{"a field of no kind", config.Guardrails{Fields: []string{"Pod spec.user"}}, `fields[0]: "Pod" is not one of Cluster, Config, Network, Node, NodeSet, Secret, Service`},
 		{"a prefix that is none", config.Guardrails{Labels: &config.LabelRules{Prefixes: []string{""}}}, "labels.prefixes[0]: is empty, which would allow everything"},
 		{"an image from anywhere", config.Guardrails{Images: &config.ImageRules{From: []string{""}}}, "images.from[0]: is empty, which would allow everything"},
-		{"a mount that is none", config.Guardrails{Mounts: &config.MountRules{Types: []string{"binds"}}}, `mounts.types[0]: "binds" is not one of volume, bind, tmpfs, npipe; did you mean bind?`},
+		{"a mount that is none", config.Guardrails{Mounts: &config.MountRules{Types: []string{"binds"}}}, `mounts.types[0]: "binds" is not one of volume, bind, tmpfs, npipe, cluster; did you mean bind?`},
 		{"a relative directory", config.Guardrails{Mounts: &config.MountRules{Binds: []string{"srv"}}}, `mounts.binds[0]: "srv" is not an absolute path in its shortest form`},
 		{"ports", config.Guardrails{Ports: &config.PortRules{Published: []string{"80", "1-65535"}}}, ""},
 		{"ports backwards", config.Guardrails{Ports: &config.PortRules{Published: []string{"90-80"}}}, `ports.published[0]: "90-80" is not a port, nor a range such as 8000-8999`},

@@ -63,9 +63,10 @@ type ImageRules struct {
 
 // MountRules are rules about what services mount.
 type MountRules struct {
-	// Types are the types of mounts that are allowed: volume, bind, tmpfs, npipe.
+	// Types are the types of mounts that are allowed: volume, bind, tmpfs, npipe, cluster.
 	Types []string `json:"types,omitempty"`
-	// Binds are directories of nodes. What a bind mounts must be one of them, or be below one.
+	// Binds are directories of nodes. What a bind mounts must be one of them, or be below one. So must what a volume of the
+	// driver local mounts by its options, except from NFS or CIFS and for a tmpfs.
 	Binds []string `json:"binds,omitempty"`
 	// ReadOnlyBinds is true if binds must be read-only.
 	ReadOnlyBinds bool `json:"readOnlyBinds,omitempty"`
@@ -73,6 +74,8 @@ type MountRules struct {
 	NoDockerSocket bool `json:"noDockerSocket,omitempty"`
 	// Volumes are patterns of names of volumes.
 	Volumes []string `json:"volumes,omitempty"`
+	// Drivers are the volume drivers that mounts may state. If it is not stated and binds is, only local is allowed.
+	Drivers []string `json:"drivers,omitempty"`
 }
 
 // ContainerRules are rules about the containers of services.
@@ -89,6 +92,9 @@ type ContainerRules struct {
 	Healthcheck bool `json:"healthcheck,omitempty"`
 	// LogDrivers are the log drivers that services may state.
 	LogDrivers []string `json:"logDrivers,omitempty"`
+	// Confined is true if services may not switch off AppArmor, SELinux or seccomp, nor state a seccomp profile or an
+	// SELinux context.
+	Confined bool `json:"confined,omitempty"`
 }
 
 // PortRules are rules about ports that services publish.

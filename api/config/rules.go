@@ -88,7 +88,7 @@ func (ps *problems) parts(g *Guardrails) {
 		ps.each("images.from", g.Images.From, notEmpty)
 	}
 	if g.Mounts != nil {
-		ps.each("mounts.types", g.Mounts.Types, among("volume", "bind", "tmpfs", "npipe"))
+		ps.each("mounts.types", g.Mounts.Types, among("volume", "bind", "tmpfs", "npipe", "cluster"))
 		for i, dir := range g.Mounts.Binds {
 			ps.absolute(element("mounts.binds", i), dir)
 		}

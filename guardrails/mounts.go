@@ -1,0 +1,110 @@
+package guardrails
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/swarm-operator/swarm-operator/api/config"
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+)
+
+// sockets are where engines and containerd listen. /var/run is /run on most machines.
+var sockets = []string{"/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock", "/var/run/containerd/containerd.sock", "/run/docker", "/var/run/docker", "/run/containerd", "/var/run/containerd"}
+
+// socketIn reports whether a path of a node is the socket of an engine, or a directory that has it.
+func socketIn(name string) bool {
+	name = path.Clean(name)
+	return slices.ContainsFunc(sockets, func(s string) bool {
+		return name == s || name == "/" || strings.HasPrefix(s, name+"/") || strings.HasPrefix(name, s+"/")
+	}) || path.Base(name) == "docker.sock"
+}
+
+func (c *checking) mounts(mounts []v1.Mount) {
+	r := c.rules.Mounts
+	if r == nil {
+		return
+	}
+	for i, m := range mounts {
+		source := at("spec.mounts", i, "source")
+		c.oneOf("mounts.types", at("spec.mounts", i, "type"), r.Types, m.Type)
+		switch m.Type {
+		case "bind":
+			c.bind(r, source, m.Source, m.ReadOnly)
+		case "npipe":
+			if r.NoDockerSocket {
+				c.add("mounts.noDockerSocket", source, "a named pipe may be that of the engine")
+			}
+		case "volume":
+			if m.Source != "" {
+				c.oneOf("mounts.volumes", source, r.Volumes, m.Source)
+			}
+			c.volume(r, i, m)
+		}
+	}
+}
+
+// plainTemplate matches templates that stand for a name without a slash, whatever the service, the task or the node.
+var plainTemplate = regexp.MustCompile(`\{\{ *\.(Service\.(ID|Name)|Task\.(ID|Name|Slot)|Node\.(ID|Hostname)) *\}\}`)
+
+// resolved returns a text with a name in place of each template that stands for one. known is false if the text has
+// other templates, so that nobody knows what the swarm makes of it.
+func resolved(text string) (out string, known bool) {
+	out = plainTemplate.ReplaceAllString(text, "x")
+	return out, !strings.Contains(out, "{{")
+}
+
+// bind checks a directory of the node that is mounted.
+func (c *checking) bind(r *config.MountRules, at, dir string, readOnly bool) {
+	dir, known := resolved(dir)
+	if !known && (r.Binds != nil || r.NoDockerSocket) {
+		c.add("mounts.binds", at, "%q may become any path: only templates such as {{.Service.Name}} and {{.Task.Slot}} are allowed", dir)
+	}
+	if r.Binds != nil && !below(r.Binds, dir) {
+		c.add("mounts.binds", at, "%q is not allowed; allowed are these directories and what is below them: %s", dir, list(r.Binds))
+	}
+	if r.ReadOnlyBinds && !readOnly {
+		c.add("mounts.readOnlyBinds", at, "a bind must be read-only: state readOnly: true")
+	}
+	if r.NoDockerSocket && socketIn(dir) {
+		c.add("mounts.noDockerSocket", at, "%q has the socket of the engine, and whoever can write to that is root on every node", dir)
+	}
+}
+
+// remote are the types of file systems that the driver local mounts without anything of the node.
+var remote = []string{"nfs", "nfs4", "cifs", "smb3", "tmpfs"}
+
+// volume checks what a node mounts when it makes a volume. The driver local mounts whatever its options say, as
+// mount(8) does, so it can mount a directory or a disk of the node. A plugin can do anything.
+func (c *checking) volume(r *config.MountRules, i int, m v1.Mount) {
+	if m.Volume == nil {
+		return
+	}
+	driver, options := m.Volume.Driver, map[string]string{}
+	for name, text := range m.Volume.DriverOpts {
+		options[name], _ = resolved(text)
+	}
+	if driver != "" && driver != "local" {
+		at := at("spec.mounts", i, "volume.driver")
+		if c.oneOf("mounts.drivers", at, r.Drivers, driver); r.Drivers == nil && r.Binds != nil {
+			c.add("mounts.drivers", at, "%s is not allowed: a plugin may mount any directory of a node; state the drivers that may be used in mounts.drivers", driver)
+		}
+		return
+	}
+	here := at("spec.mounts", i, "volume.driverOpts")
+	words := strings.Split(options["o"], ",")
+	switch {
+	case slices.Contains(words, "bind") || slices.Contains(words, "rbind"): // whatever the type
+		c.bind(r, here, options["device"], m.ReadOnly || slices.Contains(words, "ro"))
+	case len(options) == 0 || onlySize(options):
+	case slices.Contains(remote, options["type"]) && !strings.Contains(options["o"], "{{"):
+	case r.Binds != nil || r.NoDockerSocket || r.ReadOnlyBinds:
+		c.add("mounts.binds", here, "a volume of type %q with these options may mount anything of the node; allowed are binds, and the types %s", options["type"], list(remote))
+	}
+}
+
+// onlySize reports whether options only bound the size of a volume, so that nothing is mounted.
+func onlySize(options map[string]string) bool {
+	return len(options) == 1 && options["size"] != ""
+}
