@@ -61,8 +61,8 @@ func Teacher(known *redact.Known, every kinds.Set) func(*decide.Decision) {
 	return (&learner{known, every, map[string]diff.Shape{}}).learn
 }
 
-// found returns which texts of a live object may be shown to whom. Those of its previous spec are for nobody, unless they
-// are in git now.
+// found returns which texts of a live object may be shown to whom. Those of its previous spec are for nobody, unless
+// they are in git now.
 func found(k kinds.Kind, l *kinds.Live, ix *kinds.Index, clear func(diff.Leaf) bool) redact.Facts {
 	f := diff.Normal{Shape: k.Shape, Object: k.Normalise(l, ix)}.Facts(clear)
 	if k.Previous == nil {

@@ -169,8 +169,8 @@ func isNowhere(where string) bool {
 	return slices.ContainsFunc(nowhere, func(leaf string) bool { return strings.Contains(where, leaf) })
 }
 
-// everywhere checks that every leaf in the swarm has the secrets that are there by hand, or by git. Silence about what is not there
-// means nothing.
+// everywhere checks that every leaf in the swarm has the secrets that are there by hand, or by git. Silence about what is
+// not there means nothing.
 func (c *canaries) everywhere(byHand bool) {
 	c.Helper()
 	list, err := c.api.ConfigList(c.Context(), client.ConfigListOptions{})
@@ -195,8 +195,8 @@ func (c *canaries) everywhere(byHand bool) {
 	}
 }
 
-// refuses has the engine refuse every write to the objects, with words that repeat a few secrets of each sort. A sort is one of a
-// kind in git or by hand. gone are those that are neither in git nor in the swarm any more.
+// refuses has the engine refuse every write to the objects, with words that repeat a few secrets of each sort: of a kind,
+// in git or by hand. gone are those that are neither in git nor in the swarm any more.
 func (c *canaries) refuses(gone map[string]string) (mend func()) {
 	c.Helper()
 	list, err := c.api.ConfigList(c.Context(), client.ConfigListOptions{})

@@ -42,8 +42,8 @@ var poisoned = map[string][2]string{
 	"run.go":      {"wake", "			queue.Wake(key)\n		case <-timer.C:\n"},
 }
 
-// faulty builds an operator that panics where a file says so. The operator itself has no such thing: the compiler is given other
-// files in place of some of its own.
+// faulty builds an operator that panics where a file says so. The operator itself has no such thing: the compiler is
+// given other files in place of some of its own.
 func (w *world) faulty() (binary string) {
 	w.Helper()
 	root, err := harness.Root(w.Context())

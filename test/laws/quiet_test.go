@@ -141,7 +141,8 @@ func (w *whispering) planted(manifests []v1.Object) (out []v1.Object) {
 	return out
 }
 
-// others makes objects that somebody else made before. Not all of what is planted is valid, so not all of it need be made.
+// others makes objects that somebody else made before. Not all of what is planted is valid, so not all of it need be
+// made.
 func (w *whispering) others(manifests []v1.Object) {
 	w.hands = true
 	defer func() { w.hands = false }()
@@ -193,7 +194,8 @@ func joined(a, b map[string]string) map[string]string {
 	return out
 }
 
-// errs has tasks fail with words that repeat a text of a manifest. The engine's door hides what is known when it reads them.
+// errs has tasks fail with words that repeat a text of a manifest. The engine's door hides what is known when it reads
+// them.
 func (w *whispering) errs() {
 	for _, e := range w.entries {
 		h, texts := w.healths[e.Object.Key().Name], w.texts[e.Object]
@@ -322,7 +324,8 @@ func whispers(t *rapid.T) (shown int) {
 	return w.shown
 }
 
-// Secrets in any leaf of free text of any manifest, and in live objects, come out in no plan, report, status, document or memory.
+// Secrets in any leaf of free text of any manifest, and in live objects, come out in no plan, report, status, document or
+// memory.
 func TestQuiet(t *testing.T) {
 	shown := 0
 	generate.Each(t, 60, func(t *rapid.T) { shown += whispers(t) })
