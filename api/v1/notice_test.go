@@ -69,8 +69,11 @@ func TestNotices(t *testing.T) {
 		{
 			"names that need a plugin", `spec.mounts[0].source: a name such as "a/b" exists only with the volume driver of a plugin; others need two or more letters, digits, _, . and -`,
 			v1.ServiceSpec{Mounts: []v1.Mount{
-				{Type: "volume", Source: "a/b", Target: "/a"}, {Type: "volume", Source: "a/b", Target: "/b", Volume: &v1.VolumeOption{Driver: "rexray"}},
-				{Type: "volume", Source: "{{.Task.Slot}}", Target: "/c"}, {Type: "volume", Target: "/d"}, {Type: "volume", Source: "ab", Target: "/e"},
+				{Type: "volume", Source: "a/b", Target: "/a"},
+				{Type: "volume", Source: "a/b", Target: "/b", Volume: &v1.VolumeOption{Driver: "rexray"}},
+				{Type: "volume", Source: "{{.Task.Slot}}", Target: "/c"},
+				{Type: "volume", Target: "/d"},
+				{Type: "volume", Source: "ab", Target: "/e"},
 			}},
 		},
 		{"the host's network alone", "", v1.ServiceSpec{Networks: []v1.NetworkAttachment{{Name: "host"}}, Ports: host}},

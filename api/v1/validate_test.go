@@ -96,13 +96,15 @@ func TestProblemsOfServices(t *testing.T) {
 		{"options of mounts", func(s *v1.Service) {
 			s.Spec.Mounts = []v1.Mount{
 				{Type: "volume", Source: "a/b", Target: "/a", Volume: &v1.VolumeOption{Driver: "nfs", DriverOpts: map[string]string{"device": ":/a"}, Labels: map[string]string{"a": ""}, Subpath: "a/..b"}},
-				{Type: "bind", Source: "/a", Target: "/b", Bind: &v1.BindOptions{Recursive: "disabled"}}, {Type: "tmpfs", Target: "/c", Tmpfs: &v1.TmpfsOptions{Options: []string{"noexec", "uid=1000"}}},
+				{Type: "bind", Source: "/a", Target: "/b", Bind: &v1.BindOptions{Recursive: "disabled"}},
+				{Type: "tmpfs", Target: "/c", Tmpfs: &v1.TmpfsOptions{Options: []string{"noexec", "uid=1000"}}},
 			}
 		}, ""},
 		{"options of mounts that are wrong", func(s *v1.Service) {
 			s.Spec.Mounts = []v1.Mount{
 				{Type: "volume", Target: "/a", Volume: &v1.VolumeOption{DriverOpts: map[string]string{"": "x"}, Labels: map[string]string{"a=b": ""}, Subpath: "a/../../b"}},
-				{Type: "bind", Source: "/a", Target: "/b", Bind: &v1.BindOptions{Recursive: "readonly"}}, {Type: "bind", Source: "/a", Target: "/d", Bind: &v1.BindOptions{Recursive: "no"}},
+				{Type: "bind", Source: "/a", Target: "/b", Bind: &v1.BindOptions{Recursive: "readonly"}},
+				{Type: "bind", Source: "/a", Target: "/d", Bind: &v1.BindOptions{Recursive: "no"}},
 				{Type: "tmpfs", Target: "/c", Tmpfs: &v1.TmpfsOptions{Options: []string{"noexec,nosuid", "=1"}}},
 			}
 		}, "spec.mounts[0].volume.driverOpts: the name \"\" is empty or holds = or NUL\nspec.mounts[0].volume.labels: the name \"a=b\" is empty or holds = or NUL\n" +

@@ -211,8 +211,11 @@ func (c *canaries) refuses(gone map[string]string) (mend func()) {
 	}
 	var undo []func()
 	for _, f := range []Fault{
-		{Method: "POST", Path: "/(services|nodes|secrets)/.*/update"}, {Method: "POST", Path: "/configs/(" + configs + ")/update"}, {Method: "POST", Path: "/swarm/update"},
-		{Method: "POST", Path: "/networks/create"}, {Method: "DELETE", Path: "/networks/.*"},
+		{Method: "POST", Path: "/(services|nodes|secrets)/.*/update"},
+		{Method: "POST", Path: "/configs/(" + configs + ")/update"},
+		{Method: "POST", Path: "/swarm/update"},
+		{Method: "POST", Path: "/networks/create"},
+		{Method: "DELETE", Path: "/networks/.*"},
 	} {
 		f.Status, f.Message = http.StatusBadRequest, "cannot use: "+c.sample(gone)+", which is no good"
 		undo = append(undo, c.swarm.Inject(f))

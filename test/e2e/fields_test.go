@@ -130,8 +130,12 @@ func TestEveryFieldIsInSyncAfterOneWrite(t *testing.T) {
 // leaveOut takes away what the engine does not know.
 func (w *world) leaveOut(values map[string]string) {
 	for _, part := range []struct{ api, field, text string }{
-		{"1.44", "healthcheck", ", startInterval: 1s"}, {"1.44", "privileges", ""}, {"1.45", "mounts", ", subpath: a/b"}, {"1.46", "mounts", ", options: [noexec, uid=1000]"},
-		{"1.46", "oomScoreAdj", ""}, {"1.52", "resources", ", memorySwap: 0, memorySwappiness: 10"},
+		{"1.44", "healthcheck", ", startInterval: 1s"},
+		{"1.44", "privileges", ""},
+		{"1.45", "mounts", ", subpath: a/b"},
+		{"1.46", "mounts", ", options: [noexec, uid=1000]"},
+		{"1.46", "oomScoreAdj", ""},
+		{"1.52", "resources", ", memorySwap: 0, memorySwappiness: 10"},
 	} {
 		switch {
 		case w.knows(part.api):
