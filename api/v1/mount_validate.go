@@ -18,10 +18,10 @@ func (ps *problems) mounts(mounts []Mount) {
 	seen := map[string]bool{}
 	for i, m := range mounts {
 		at, key := index("spec.mounts", i), m.ListKey()
-		switch {
-		case m.Type == "":
+		switch m.Type {
+		case "":
 			ps.add(at+".type", "is missing; one of %s", strings.Join(mountTypes, ", "))
-		case m.Type == "image":
+		case "image":
 			ps.add(at+".type", "the engine mounts no images into services; put the files into a volume, or into the service's own image")
 		default:
 			ps.oneOf(at+".type", m.Type, mountTypes...)

@@ -53,7 +53,7 @@ func fields(v reflect.Value, out map[string]any) {
 		switch {
 		case f.Anonymous:
 			fields(v.Field(i), out)
-		case is && !(v.Field(i).IsZero() && strings.Contains(f.Tag.Get("json"), ",omit")):
+		case is && (!v.Field(i).IsZero() || !strings.Contains(f.Tag.Get("json"), ",omit")):
 			out[strings.TrimPrefix(name, ".")] = stated(v.Field(i))
 		}
 	}
