@@ -151,7 +151,7 @@ func TestWhatADigestShows(t *testing.T) {
 func TestDigestsOfTwoPassesAreStillKnown(t *testing.T) {
 	const made = "a1:3fbf21c5312b7fe04bd9b69e120536fd:f7ae67b3015e4838435a" // of Secret/a and s3cret, with the salt of salted
 	for _, by := range []*digests.Digests{one, bare, nil} {
-		for content, want := range map[string]bool{"s3cret": true, "s3cret\n": false, "": false} {
+		for content, want := range map[string]bool{"s3cret": true, "s3cret2": false, "": false} {
 			if same, known := by.Same(made, "Secret/a", []byte(content)); same != want || !known {
 				t.Errorf("%s, %q: same %t, known %t", name(by), content, same, known)
 			}
