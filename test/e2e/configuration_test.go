@@ -109,9 +109,9 @@ func TestGuardrailsAndKeysChangeWhileTheOperatorRuns(t *testing.T) {
 
 	// Whatever is wrong with a file that a configuration names, the operator goes on as before.
 	config := "hashKeyFile: " + key + "\nsources: [{guardrails: " + rules + "}]\n"
-	write(rules, "containers:\n  capabilitys: []\n")
+	write(rules, "containers:\n  capability: []\n")
 	w.configured(config)
-	refusedFor(rules + ":2: containers.capabilitys: unknown field; did you mean capabilities?")
+	refusedFor(rules + ":2: containers.capability: unknown field; did you mean capabilities?")
 	write(rules, "containers: {capabilities: []}\n")
 	forbidden := r.commit("a capability", map[string]string{"a.yaml": web("capAdd: [NET_ADMIN]")})
 	held := func() {
