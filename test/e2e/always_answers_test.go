@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"net/http"
 	"strings"
 
@@ -58,6 +59,15 @@ var everlasting = []always{
 	garbles("no JSON", func([]byte) []byte { return []byte("<html>Bad gateway</html>") }, unreadable...),
 	garbles("empty", func([]byte) []byte { return []byte{} }, unreadable...),
 	garbles("truncated", func(b []byte) []byte { return b[:len(b)*2/3] }, unreadable...),
+	// It is well-formed, was carried out, and is longer than what is read: 128 MiB of a list, and 16 MiB of other answers.
+	// On a machine that is slow, the time for an answer is over before that.
+	{name: "flood", says: []string{"longer than", "no answer"}, after: func(c harness.Call) error {
+		flood := &harness.Answer{Status: c.Status, Body: c.Answer, Padding: 17 << 20}
+		if bytes.HasPrefix(c.Answer, []byte("[")) {
+			flood.Padding = 130 << 20
+		}
+		return flood
+	}},
 	{name: "redirected", says: []string{"redirect"}, before: func(harness.Call) error {
 		return &harness.Answer{Status: http.StatusFound, Body: []byte{}, Header: http.Header{"Location": {"http://elsewhere.example/"}}}
 	}},

@@ -67,6 +67,8 @@ type Answer struct {
 	Header  http.Header // in addition
 	// Endless is true if the answer never ends: the body is sent repeatedly until the client hangs up.
 	Endless bool
+	// Padding is how many spaces come before the body. JSON allows any number of them, so the answer stays well-formed.
+	Padding int
 }
 
 func (a *Answer) Error() string { return fmt.Sprintf("%d %s%s", a.Status, a.Message, a.Body) }
@@ -262,7 +264,10 @@ func (p *Proxy) answer(w http.ResponseWriter, c Call, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	maps.Copy(w.Header(), a.Header)
 	w.WriteHeader(a.Status)
-	_, err = w.Write(a.body())
+	err = pad(w, a.Padding)
+	if err == nil {
+		_, err = w.Write(a.body())
+	}
 	flush := http.NewResponseController(w)
 	for a.Endless && err == nil { // an error means that the client has gone
 		time.Sleep(drip)
@@ -270,6 +275,17 @@ func (p *Proxy) answer(w http.ResponseWriter, c Call, err error) {
 			err = flush.Flush()
 		}
 	}
+}
+
+// pad writes so many spaces. It fails if the client does not take them.
+func pad(w io.Writer, n int) error {
+	part := bytes.Repeat([]byte(" "), min(n, 1<<20))
+	for ; n > 0; n -= len(part) {
+		if _, err := w.Write(part[:min(n, len(part))]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // drip is the time between two pieces of an endless answer.
