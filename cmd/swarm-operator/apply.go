@@ -16,6 +16,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/act"
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/controllers/screen"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
@@ -94,12 +95,18 @@ type applying struct {
 	timeout time.Duration
 	out     io.Writer // where text goes
 	printing
-	errors  int             // how many runs in a row failed
+	bounded
 	stale   error           // error of the last step that found the swarm changed
 	last    *reconciler.Run // the run with the plan in hand
 	carried map[int]bool    // which steps of that plan are done
 	steps   ended           // every step that has ended
 	health  []reconciler.Progress
+}
+
+// bounded counts what apply does not wait for without end.
+type bounded struct {
+	errors int // how many runs in a row failed
+	silent int // how many runs waited for a node that has joined and not said its name
 }
 
 // printing is what the user was told.
@@ -154,7 +161,7 @@ func (a *applying) run(ctx context.Context) error {
 			if err := a.failed(ctx, cmp.Or(err, a.stale, errChanging)); err != nil {
 				return err
 			}
-		case !run.Plan.Waiting() && onlyCreates(run.Plan) && len(out.Delivered) == 0:
+		case !run.Plan.Waiting() && onlyCreates(run.Plan) && len(out.Delivered) == 0 && !a.listens(run):
 			return a.finish(ctx, run)
 		case out.Done > 0:
 			a.errors = 0
@@ -183,6 +190,19 @@ func (a *applying) failed(ctx context.Context, err error) error {
 // a plan was carried out without an error, apply need not look again, because nothing can be left to do.
 func onlyCreates(p plan.Plan) bool {
 	return !slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Op != diff.Create })
+}
+
+// mostSilent is how many runs wait for a node that has joined to say its name. That is half a minute.
+const mostSilent = 60
+
+// listens reports whether a node has joined that is not on record yet as one whose engine the operator reached. It will
+// be as soon as it has said its name, within a second or so. If it says none, the next apply asks its engine.
+func (a *applying) listens(run *reconciler.Run) bool {
+	if !slices.ContainsFunc(run.Plan.Steps, kinds.Joins) && len(run.Surveyed.Remembered.Joined) == 0 {
+		return false
+	}
+	a.silent++
+	return a.silent <= mostSilent
 }
 
 // print shows the first plan in full. From later plans it shows only the headings that are new.
