@@ -37,13 +37,15 @@ func (c *canaries) clear(where string) string {
 // leafy returns a manifest of each kind. Each leaf of free text has texts that git's reader may see, and texts that have
 // the name or the shape of secrets.
 func (c *canaries) leafy() map[string]string {
-	files := map[string]string{}
+	files := map[string]string{"beside.yaml": network("beside")}
 	for i, o := range generate.Every() {
 		h := o.Meta()
 		h.Metadata.Name = fmt.Sprintf("leafy-%d", i)
 		switch o := o.(type) {
 		case *v1.Service:
 			o.Spec.Image, o.Spec.Replicas, o.Spec.Logging = "app:1", new(uint64), &v1.Logging{Driver: "json-file"}
+			o.Spec.Mounts = []v1.Mount{{Type: "volume", Source: "data", Target: "/data", Volume: &v1.VolumeOption{Driver: "local"}}}
+			o.Spec.Networks = []v1.NetworkAttachment{{Name: "beside"}}
 		case *v1.Network:
 			o.Spec.IPAM = &v1.IPAM{Driver: "default"}
 		case *v1.Cluster:
@@ -116,6 +118,9 @@ func (c *canaries) hands() {
 		did(err)
 	}
 	for _, n := range c.networks() {
+		if n.Name == "beside" { // a service uses it
+			continue
+		}
 		_, err := c.api.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{})
 		did(err)
 		ipam := networks.IPAM{Driver: n.IPAM.Driver, Options: changed(c, n.IPAM.Options)}

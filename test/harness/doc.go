@@ -22,6 +22,9 @@ func Build(ctx context.Context, dir string, commands ...string) error {
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("building %s: %w", strings.Join(commands, ", "), err)
+	}
 	for _, c := range commands {
 		// Of what go run has linked it keeps the result, and of what go build has linked it does not.
 		cmd := exec.CommandContext(ctx, "go", "run", "-trimpath", "-ldflags", "-s -w -X main.release=test", "-exec", "cp", "./cmd/"+c, filepath.Join(dir, c))
