@@ -151,10 +151,11 @@ func (a *asker) ask(ctx context.Context, flag, operator, path string) (string, e
 	return string(body), nil
 }
 
-// operates reports whether an operator answers at an address. Other programs may listen there. Every status command
-// asks, so it must not take long, and no token is sent to whatever listens.
+// operates reports whether an operator answers at an address. Other programs may listen there, and one that says
+// nothing delays the status for a moment. An operator on a busy machine needs some of that. No token is sent to whatever
+// listens.
 func (a *asker) operates(ctx context.Context, address string) bool {
-	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	base, err := a.url(address)
 	if err != nil {
