@@ -166,6 +166,8 @@ func TestVariationsOfRules(t *testing.T) {
 		{"a volume without options", "mounts: {binds: []}", volume("{nocopy: true}"), ""},
 		{"a disk of the node", "mounts: {noDockerSocket: true}", volume("{driverOpts: {type: ext4, device: /dev/sda1}}"), "spec.mounts[0].volume.driverOpts"},
 		{"options that may become a bind", "mounts: {binds: []}", volume(`{driverOpts: {type: nfs, o: '{{"bind"}}', device: /}}`), "spec.mounts[0].volume.driverOpts"},
+		{"options that the service's name may make a bind", "mounts: {binds: []}", volume("{driverOpts: {type: nfs, o: '{{.Service.Name}}', device: /}}"), "spec.mounts[0].volume.driverOpts"},
+		{"a path that the service's name makes", "mounts: {binds: [/x]}", service("mounts: [{type: bind, source: '/{{.Service.Name}}', target: /a}]"), "spec.mounts[0].source"},
 		{"any volume, if nothing is said of binds", "mounts: {types: [volume]}", volume("{driverOpts: {type: ext4, device: /dev/sda1}}"), ""},
 		{"a plugin, if something is said of binds", "mounts: {binds: [/srv]}", volume("{driver: rexray}"), "spec.mounts[0].volume.driver"},
 		{"a plugin that is allowed", "mounts: {binds: [/srv], drivers: [rexray]}", volume("{driver: rexray}"), ""},

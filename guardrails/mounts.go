@@ -45,19 +45,24 @@ func (c *checking) mounts(mounts []v1.Mount) {
 	}
 }
 
-// plainTemplate matches templates that stand for a name without a slash, whatever the service, the task or the node.
-var plainTemplate = regexp.MustCompile(`\{\{ *\.(Service\.(ID|Name)|Task\.(ID|Name|Slot)|Node\.(ID|Hostname)) *\}\}`)
+var (
+	// ownName matches templates that stand for the service's name, which whoever writes the manifest chooses.
+	ownName = regexp.MustCompile(`\{\{ *\.Service\.Name *\}\}`)
+	// plainTemplate matches templates that stand for a name without a slash that the manifest does not choose.
+	plainTemplate = regexp.MustCompile(`\{\{ *\.(Service\.ID|Task\.(ID|Name|Slot)|Node\.(ID|Hostname)) *\}\}`)
+)
 
-// resolved returns a text with a name in place of each template that stands for one. known is false if the text has
-// other templates, so that nobody knows what the swarm makes of it.
-func resolved(text string) (out string, known bool) {
-	out = plainTemplate.ReplaceAllString(text, "x")
+// resolved returns a path with a name in place of each template that stands for one. known is false if it has other
+// templates, so that nobody knows what the swarm makes of it.
+func (c *checking) resolved(dir string) (out string, known bool) {
+	out = ownName.ReplaceAllLiteralString(dir, c.of.Object.Key().Name)
+	out = plainTemplate.ReplaceAllLiteralString(out, "x")
 	return out, !strings.Contains(out, "{{")
 }
 
 // bind checks a directory of the node that is mounted.
 func (c *checking) bind(r *config.MountRules, at, dir string, readOnly bool) {
-	dir, known := resolved(dir)
+	dir, known := c.resolved(dir)
 	if !known && (r.Binds != nil || r.NoDockerSocket) {
 		c.add("mounts.binds", at, "%q may become any path: only templates such as {{.Service.Name}} and {{.Task.Slot}} are allowed", dir)
 	}
@@ -81,10 +86,7 @@ func (c *checking) volume(r *config.MountRules, i int, m v1.Mount) {
 	if m.Volume == nil {
 		return
 	}
-	driver, options := m.Volume.Driver, map[string]string{}
-	for name, text := range m.Volume.DriverOpts {
-		options[name], _ = resolved(text)
-	}
+	driver, options := m.Volume.Driver, m.Volume.DriverOpts // any template in the type or in o may become a bind
 	if driver != "" && driver != "local" {
 		at := at("spec.mounts", i, "volume.driver")
 		if c.oneOf("mounts.drivers", at, r.Drivers, driver); r.Drivers == nil && r.Binds != nil {
