@@ -171,14 +171,33 @@ func (s *shape) types(out *[]string) {
 // and zero mean the same wherever the types use no pointer. Content has no leaf either, because it is compared by its
 // version.
 func (s Shape) Flatten(object any) []Leaf {
+	leaves := s.leaves(make([]Leaf, 0, 32), object, nil)
+	slices.SortFunc(leaves, func(a, b Leaf) int { return strings.Compare(a.Path, b.Path) })
+	return slices.Clone(leaves) // the leaves are kept for long, so without spare capacity
+}
+
+// leaves appends the leaves of a value in no order. Fields of the spec that are the same in known are left out, unless it
+// is nil.
+func (s Shape) leaves(out []Leaf, object, known any) []Leaf {
 	v := reflect.Indirect(reflect.ValueOf(object))
-	f := flattener{leaves: make([]Leaf, 0, 32)}
+	f := flattener{leaves: out}
 	f.walk(v.FieldByName("Metadata").FieldByName("Labels"), s.labels, "metadata.labels", "")
 	if s.spec != nil {
-		f.walk(v.FieldByName("Spec"), s.spec, "spec", "")
+		spec, same := v.FieldByName("Spec"), func(int) bool { return false }
+		if k := reflect.Indirect(reflect.ValueOf(known)); k.IsValid() && k.Type() == v.Type() {
+			k = k.FieldByName("Spec")
+			same = func(field int) bool {
+				a, b := spec.Field(field), k.Field(field)
+				return a.IsZero() && b.IsZero() || reflect.DeepEqual(a.Interface(), b.Interface())
+			}
+		}
+		for _, field := range s.spec.fields {
+			if !same(field.index) {
+				f.walk(spec.Field(field.index), field.shape, field.shape.typ, "")
+			}
+		}
 	}
-	slices.SortFunc(f.leaves, func(a, b Leaf) int { return strings.Compare(a.Path, b.Path) })
-	return slices.Clone(f.leaves) // the leaves are kept for long, so without spare capacity
+	return f.leaves
 }
 
 // MarkStated sets Stated on the leaves that stated has too, and returns the leaves. stated is the manifest, flattened

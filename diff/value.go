@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -188,25 +189,50 @@ func Line(s string) string {
 }
 
 // Facts returns which texts of an object may be shown to whom. clear reports whether a leaf stands in clear in the
-// source's tree.
-func (n Normal) Facts(clear func(Leaf) bool) (f redact.Facts) {
-	for _, l := range n.Shape.Flatten(n.Object) {
+// source's tree. Fields of the spec that are the same in known, if it is set, say nothing new and are left out.
+func (n Normal) Facts(clear func(Leaf) bool, known Normal) redact.Facts {
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	s.leaves = n.Shape.leaves(s.leaves[:0], n.Object, known.Object)
+	f := redact.Facts{Secret: s.facts.Secret[:0], Private: s.facts.Private[:0], Git: s.facts.Git[:0], Open: s.facts.Open[:0]}
+	for _, l := range s.leaves {
+		if l.Key == v1.LabelApplied {
+			continue // it is long, and has digests only
+		}
 		f.Open = append(f.Open, l.Key)
 		v := valueOf(l, clear(l))
-		if v.form == plainForm {
+		switch v.form {
+		case freeForm:
+			if v.text == v1.NoValue {
+				continue
+			}
+			shown, secret, private := redact.ValueForBoth(v.key, v.text, v.stated)
+			f.Secret, f.Private = append(f.Secret, secret...), append(f.Private, private...)
+			if shown == v.text {
+				f.Git = append(f.Git, v.text)
+			}
+		case wordsForm:
+			words := list(v.text)
+			if words == nil {
+				f.Secret = append(f.Secret, v.text)
+				continue
+			}
+			shown, hidden := redact.Words(words, func(string) bool { return v.stated })
+			f.Secret, f.Git = append(f.Secret, hidden...), append(f.Git, shown...)
+			_, hidden = redact.Words(words, nil)
+			f.Private = append(f.Private, hidden...)
+		default:
 			f.Open = append(f.Open, redact.Text(l.Text))
-			continue
-		}
-		shown, hidden := v.InGit().shown()
-		f.Secret = append(f.Secret, hidden...)
-		_, hidden = v.Public().shown()
-		f.Private = append(f.Private, hidden...)
-		if v.form == freeForm && shown == v.text {
-			f.Git = append(f.Git, v.text)
-		}
-		if v.form == wordsForm {
-			f.Git = append(f.Git, list(shown)...)
 		}
 	}
-	return f
+	s.facts = f
+	return f.Lasting()
 }
+
+// scratch is memory that Facts uses for one object after another. What the kernel has to find costs more than the work.
+type scratch struct {
+	leaves []Leaf
+	facts  redact.Facts
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}

@@ -150,16 +150,17 @@ func TestEveryCommandIsKnown(t *testing.T) {
 
 func TestFactsOfAnObject(t *testing.T) {
 	s := serviceOf(func(s *v1.ServiceSpec) {
-		s.Environment["MODE"], s.Environment["PASSWORD"], s.Environment["LOG_LEVEL"] = "eco", "hunter2", "debug"
-		s.Command, s.Hostname = v1.StringList{"serve", "--token", "abc"}, "web-host"
-		s.Logging = &v1.Logging{Driver: "d", Options: map[string]string{"e": "f"}}
+		s.Image = "app:1.5"
+		s.Environment["MODUS_"], s.Environment["PASSWORD"], s.Environment["LOG_LEVEL"] = "economy", "hunter2", "verbose"
+		s.Command, s.Hostname = v1.StringList{"listen", "--token", "abcdef"}, "web-host"
+		s.Logging = &v1.Logging{Driver: "driver", Options: map[string]string{"e": "option"}}
 	})
-	s.Metadata.Labels["g"] = "h"
+	s.Metadata.Labels["g"] = "labelled"
 	for git, want := range map[bool]string{
-		true:  `secret [abc hunter2], private [--token abc eco f h hunter2 serve], git [(hidden) --token debug eco f h serve]`,
-		false: `secret [--token abc eco f h hunter2 serve], private [--token abc eco f h hunter2 serve], git [(hidden) (hidden) (hidden) debug]`,
+		true:  `secret [abcdef hunter2], private [--token abcdef economy hunter2 labelled listen option], git [(hidden) --token economy labelled listen option verbose]`,
+		false: `secret [--token abcdef economy hunter2 labelled listen option], private [--token abcdef listen], git [(hidden) (hidden) (hidden) verbose]`,
 	} {
-		f := (Normal{NewShape(s), s}).Facts(func(Leaf) bool { return git })
+		f := (Normal{NewShape(s), s}).Facts(func(Leaf) bool { return git }, Normal{})
 		sorted := func(list []string) []string {
 			slices.Sort(list)
 			return list
@@ -168,11 +169,33 @@ func TestFactsOfAnObject(t *testing.T) {
 		if got := fmt.Sprintf("secret %v, private %v, git %v", slices.Compact(sorted(f.Secret)), private, sorted(f.Git)); got != want {
 			t.Errorf("in git %v: it is\n%s, want\n%s", git, got, want)
 		}
-		for _, open := range []string{"web-host", "MODE", "app:1", "d"} {
+		for _, open := range []string{"web-host", "MODUS_", "app:1.5", "driver"} {
 			if !slices.Contains(f.Open, open) {
 				t.Errorf("%s is not open: %q", open, f.Open)
 			}
 		}
+	}
+}
+
+// What a live object has in common with its manifest is known already. What it has besides is not.
+func TestFactsOfWhatIsNotKnownYet(t *testing.T) {
+	object := func(mode, image string) Normal {
+		s := serviceOf(func(s *v1.ServiceSpec) { s.Environment["MODE"], s.Image = mode, image })
+		return Normal{NewShape(s), s}
+	}
+	nowhere := func(Leaf) bool { return false }
+	now := object("economy", "app:1.5")
+	if f := now.Facts(nowhere, now); len(f.Secret)+len(f.Private)+len(f.Git) > 0 {
+		t.Errorf("of what is known there is %+v", f)
+	}
+	if f := now.Facts(nowhere, object("economy", "app:1.6")); slices.Contains(f.Secret, "economy") || !slices.Contains(f.Open, "app:1.5") {
+		t.Errorf("of another image there is %+v", f)
+	}
+	if f := now.Facts(nowhere, object("lavish", "app:1.5")); !slices.Contains(f.Secret, "economy") || slices.Contains(f.Open, "app:1.5") {
+		t.Errorf("of another variable there is %+v", f)
+	}
+	if f := now.Facts(nowhere, Normal{}); !slices.Contains(f.Secret, "economy") || !slices.Contains(f.Open, "app:1.5") {
+		t.Errorf("of an object of which nothing is known there is %+v", f)
 	}
 }
 
@@ -199,7 +222,7 @@ func TestFreeTextOfNoKindComesOut(t *testing.T) {
 						shown += v.InGit().String()
 					}
 				}
-				known.Learn(fmt.Sprint(git), object, Normal{shape, object}.Facts(func(Leaf) bool { return git }))
+				known.Learn(redact.Owner{Name: fmt.Sprint(git)}, object, Normal{shape, object}.Facts(func(Leaf) bool { return git }, Normal{}))
 			}
 			for i, canary := range canaries {
 				if strings.Contains(shown, canary) {

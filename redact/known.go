@@ -2,6 +2,7 @@ package redact
 
 import (
 	"encoding/json"
+	"iter"
 	"net/url"
 	"slices"
 	"sort"
@@ -29,7 +30,7 @@ const (
 type Known struct {
 	mu sync.RWMutex
 	// owners has what each owner of values added, so that it can be taken back.
-	owners map[string]owned
+	owners map[Owner]owned
 	// entries are the hidden values in all their forms, and heads finds them by their first bytes, the longest first. Many
 	// may begin alike, as URLs do.
 	entries map[string]*entry
@@ -37,6 +38,9 @@ type Known struct {
 	// open counts the words that are public, such as names of objects, and git the values that git's reader may see.
 	open, git map[string]int
 }
+
+// Owner is whose values they are: an object, as a manifest or as it lives.
+type Owner struct{ What, Kind, Name string }
 
 type owned struct {
 	stamp any
@@ -63,11 +67,11 @@ type entry struct {
 
 // NewKnown returns a Known that knows nothing yet.
 func NewKnown() *Known {
-	return &Known{owners: map[string]owned{}, entries: map[string]*entry{}, heads: map[[Least]byte][]*entry{}, open: map[string]int{}, git: map[string]int{}}
+	return &Known{owners: map[Owner]owned{}, entries: map[string]*entry{}, heads: map[[Least]byte][]*entry{}, open: map[string]int{}, git: map[string]int{}}
 }
 
 // Knows reports whether the owner's facts were learnt with that stamp, so that they need not be found out again.
-func (k *Known) Knows(owner string, stamp any) bool {
+func (k *Known) Knows(owner Owner, stamp any) bool {
 	if k == nil {
 		return true
 	}
@@ -78,7 +82,7 @@ func (k *Known) Knows(owner string, stamp any) bool {
 }
 
 // Learn replaces what is known of an owner.
-func (k *Known) Learn(owner string, stamp any, f Facts) {
+func (k *Known) Learn(owner Owner, stamp any, f Facts) {
 	if k == nil {
 		return
 	}
@@ -87,12 +91,13 @@ func (k *Known) Learn(owner string, stamp any, f Facts) {
 	if o, is := k.owners[owner]; is {
 		k.count(o.Facts, -1)
 	}
+	f = f.Lasting()
 	k.owners[owner] = owned{stamp, f}
 	k.count(f, 1)
 }
 
 // Keep forgets the owners that are not named. It is called after everything was read.
-func (k *Known) Keep(named func(owner string) bool) {
+func (k *Known) Keep(named func(owner Owner) bool) {
 	if k == nil {
 		return
 	}
@@ -106,9 +111,34 @@ func (k *Known) Keep(named func(owner string) bool) {
 	}
 }
 
+// Lasting returns a copy of the facts without what counts for nothing. It has no room to grow, because it is kept as long
+// as its owner.
+func (f Facts) Lasting() Facts {
+	long := func(texts []string) []string {
+		n := 0
+		for _, text := range texts {
+			if len(text) >= Least {
+				n++
+			}
+		}
+		if n == 0 {
+			return nil
+		}
+		out := make([]string, 0, n)
+		for _, text := range texts {
+			if len(text) >= Least {
+				out = append(out, text)
+			}
+		}
+		return out
+	}
+	return Facts{Secret: long(f.Secret), Private: long(f.Private), Git: long(f.Git), Open: long(f.Open)}
+}
+
 func (k *Known) count(f Facts, by int) {
 	for _, text := range f.Open {
-		for _, w := range append(words(text), text) {
+		tally(k.open, text, by)
+		for w := range words(text) {
 			tally(k.open, w, by)
 		}
 	}
@@ -124,15 +154,19 @@ func (k *Known) count(f Facts, by int) {
 	}
 }
 
+// tally counts a text that can be a hidden value, which shorter ones cannot.
 func tally(counts map[string]int, text string, by int) {
+	if len(text) < Least {
+		return
+	}
 	if counts[text] += by; counts[text] <= 0 {
 		delete(counts, text)
 	}
 }
 
 // words returns the words of a name.
-func words(text string) []string {
-	return strings.FieldsFunc(text, func(r rune) bool { return r < '0' || '9' < r && r < 'A' || 'Z' < r && r < 'a' || 'z' < r })
+func words(text string) iter.Seq[string] {
+	return strings.FieldsFuncSeq(text, func(r rune) bool { return r < '0' || '9' < r && r < 'A' || 'Z' < r && r < 'a' || 'z' < r })
 }
 
 // value counts a value, in all its forms. Lines of a long value are values too, because texts are made of lines.
@@ -182,6 +216,9 @@ func place(list []*entry, length int) (begin, end int) {
 
 // forms returns a value as texts have it: as it is, quoted by Go or JSON, and escaped in a URL.
 func forms(v string) []string {
+	if !strings.ContainsFunc(v, escaped) {
+		return []string{v}
+	}
 	quoted := strconv.Quote(v)
 	out := []string{v, quoted[1 : len(quoted)-1], OneLine(v), url.QueryEscape(v), url.PathEscape(v)}
 	if b, err := json.Marshal(v); err == nil {
@@ -191,6 +228,11 @@ func forms(v string) []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// escaped reports whether a character is written in another way anywhere.
+func escaped(r rune) bool {
+	return (r < 'a' || 'z' < r) && (r < 'A' || 'Z' < r) && (r < '0' || '9' < r) && r != '-' && r != '_' && r != '.' && r != '~'
 }
 
 // Text returns a text for a reader: without what has the shape of a secret, and without the values that the reader may

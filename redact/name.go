@@ -10,7 +10,9 @@ package redact
 
 import (
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 )
 
@@ -30,7 +32,9 @@ var innocent = strings.NewReplacer(
 )
 
 // SecretName reports whether a variable, option, label or flag of that name is assumed to hold a secret.
-func SecretName(name string) bool {
+func SecretName(name string) bool { return verdictOf(name).secret }
+
+func isSecretName(name string) bool {
 	plain := innocent.Replace(plainName(name))
 	for _, w := range secretWords {
 		if strings.Contains(plain, w) {
@@ -117,26 +121,54 @@ func (ps patterns) match(name string) bool {
 
 var builtIn = compile(Harmless)
 
-// allowed are the operator's own patterns. They belong to the process, as its logs do: no door through which text leaves
-// may have another list.
-var allowed atomic.Pointer[patterns]
+// lists are the patterns that are in force besides Harmless, and what they say of names. They belong to the process, as
+// its logs do: no door through which text leaves may have another list.
+type lists struct {
+	allowed, inGit          []string
+	patterns, patternsInGit patterns
+	// verdicts remembers names, because most objects have the same ones. It is not used beyond mostVerdicts, because names
+	// come from manifests and live objects.
+	verdicts sync.Map
+	count    atomic.Int64
+}
+
+const mostVerdicts = 10_000
+
+// verdict is what is thought of a name.
+type verdict struct {
+	secret         bool
+	anybody, inGit trust
+}
+
+var (
+	current  atomic.Pointer[lists]
+	changing sync.Mutex
+)
+
+func init() { current.Store(&lists{}) }
 
 // Allow sets the names whose values everybody may see in addition to Harmless. Unlike those of Harmless, they may look
 // like names of secrets.
 func Allow(names []string) {
-	list := compile(names)
-	allowed.Store(&list)
+	changing.Lock()
+	defer changing.Unlock()
+	change(names, current.Load().inGit)
 }
-
-// allowedInGit are the source's own patterns. One process has the tree of one source.
-var allowedInGit atomic.Pointer[patterns]
 
 // AllowInGit sets the names whose values git's reader may see although they look like names of secrets. It counts only
 // for values that stand in clear in the source's tree. The source itself says so, and it can open nothing that its
-// reader does not have already.
+// reader does not have already. One process has the tree of one source.
 func AllowInGit(names []string) {
-	list := compile(names)
-	allowedInGit.Store(&list)
+	changing.Lock()
+	defer changing.Unlock()
+	change(current.Load().allowed, names)
+}
+
+func change(allowed, inGit []string) {
+	if now := current.Load(); slices.Equal(now.allowed, allowed) && slices.Equal(now.inGit, inGit) {
+		return
+	}
+	current.Store(&lists{allowed: slices.Clone(allowed), inGit: slices.Clone(inGit), patterns: compile(allowed), patternsInGit: compile(inGit)})
 }
 
 // CheckPattern says what is wrong with a pattern for Allow or AllowInGit, or returns "".
@@ -159,24 +191,37 @@ const (
 	permitted       // by the operator or, for what is in git, by the source
 )
 
-func trustOf(name string) trust {
-	if name == "" {
-		return unlisted
-	}
-	if own := allowed.Load(); own != nil && own.match(name) {
-		return permitted
-	}
-	if builtIn.match(name) && (!SecretName(name) || strings.HasSuffix(plainName(name), "_FILE")) {
-		return harmless
-	}
-	return unlisted
-}
+func trustOf(name string) trust { return verdictOf(name).anybody }
 
 // trustInGit says what the lists say about the name of a value that stands in clear in the source's tree, for git's
 // reader.
-func trustInGit(name string) trust {
-	if own := allowedInGit.Load(); own != nil && name != "" && own.match(name) {
-		return permitted
+func trustInGit(name string) trust { return verdictOf(name).inGit }
+
+func verdictOf(name string) verdict {
+	l := current.Load()
+	if v, is := l.verdicts.Load(name); is {
+		return v.(verdict)
 	}
-	return trustOf(name)
+	v := l.verdict(name)
+	if l.count.Add(1) <= mostVerdicts {
+		l.verdicts.Store(strings.Clone(name), v)
+	}
+	return v
+}
+
+func (l *lists) verdict(name string) verdict {
+	v := verdict{secret: isSecretName(name)}
+	switch {
+	case name == "":
+		return v
+	case l.patterns.match(name):
+		v.anybody = permitted
+	case builtIn.match(name) && (!v.secret || strings.HasSuffix(plainName(name), "_FILE")):
+		v.anybody = harmless
+	}
+	v.inGit = v.anybody
+	if l.patternsInGit.match(name) {
+		v.inGit = permitted
+	}
+	return v
 }

@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -353,7 +354,7 @@ func TestControlCharactersBecomeVisible(t *testing.T) {
 
 func TestKnownValuesAreReplacedForThoseWhoMayNotSeeThem(t *testing.T) {
 	k := NewKnown()
-	k.Learn("web", 1, Facts{Secret: []string{"hunter2!", "a\"b\nsecond line", "sixsix"}, Private: []string{"private value", "short", "web-api", "postgres"}, Open: []string{"postgres:16", "web-api"}})
+	k.Learn(Owner{Name: "web"}, 1, Facts{Secret: []string{"hunter2!", "a\"b\nsecond line", "sixsix"}, Private: []string{"private value", "short", "web-api", "postgres"}, Open: []string{"postgres:16", "web-api"}})
 	for _, c := range []struct {
 		text, git, anybody string
 	}{
@@ -374,30 +375,30 @@ func TestKnownValuesAreReplacedForThoseWhoMayNotSeeThem(t *testing.T) {
 			t.Errorf("%q is %q for git's reader and %q for anybody", c.text, git, anybody)
 		}
 	}
-	if !k.Knows("web", 1) || k.Knows("web", 2) || k.Knows("db", 1) {
+	if !k.Knows(Owner{Name: "web"}, 1) || k.Knows(Owner{Name: "web"}, 2) || k.Knows(Owner{Name: "db"}, 1) {
 		t.Error("it does not know what it knows")
 	}
-	k.Learn("db", 1, Facts{Secret: []string{"hunter2!"}})
-	k.Learn("web", 2, Facts{})
+	k.Learn(Owner{Name: "db"}, 1, Facts{Secret: []string{"hunter2!"}})
+	k.Learn(Owner{Name: "web"}, 2, Facts{})
 	if got := k.Text("hunter2! sixsix", Git); got != "(hidden) sixsix" {
 		t.Errorf("after web has forgotten, it is %q", got)
 	}
-	k.Keep(func(owner string) bool { return owner == "web" })
+	k.Keep(func(o Owner) bool { return o.Name == "web" })
 	if got := k.Text("hunter2!", Git); got != "hunter2!" {
 		t.Errorf("after all are forgotten, it is %q", got)
 	}
 	if len(k.heads) > 0 || len(k.entries) > 0 || len(k.open) > 0 || len(k.git) > 0 {
 		t.Errorf("%d values and %d names stay", len(k.heads), len(k.open))
 	}
-	k.Learn("live", 1, Facts{Secret: []string{"production"}})
-	k.Learn("want", 1, Facts{Private: []string{"production"}, Git: []string{"production"}})
+	k.Learn(Owner{Name: "live"}, 1, Facts{Secret: []string{"production"}})
+	k.Learn(Owner{Name: "want"}, 1, Facts{Private: []string{"production"}, Git: []string{"production"}})
 	if git, anybody := k.Text("production", Git), k.Text("production", Anybody); git != "production" || anybody != Hidden {
 		t.Errorf("what git states in clear is %s and %s", git, anybody)
 	}
 	var none *Known
-	none.Learn("x", 1, Facts{})
+	none.Learn(Owner{Name: "x"}, 1, Facts{})
 	none.Keep(nil)
-	if got := none.Text("password=x1", Anybody); got != "password=(hidden)" || !none.Knows("x", 1) {
+	if got := none.Text("password=x1", Anybody); got != "password=(hidden)" || !none.Knows(Owner{Name: "x"}, 1) {
 		t.Errorf("nobody's is %q", got)
 	}
 }
@@ -405,7 +406,7 @@ func TestKnownValuesAreReplacedForThoseWhoMayNotSeeThem(t *testing.T) {
 // A longer value is replaced whole, even if it begins with a shorter one.
 func TestTheLongestValueIsReplaced(t *testing.T) {
 	k := NewKnown()
-	k.Learn("a", 1, Facts{Secret: []string{"hunter", "hunter-and-more"}})
+	k.Learn(Owner{Name: "a"}, 1, Facts{Secret: []string{"hunter", "hunter-and-more"}})
 	if got := k.Text("[hunter-and-more] [hunter]", Git); got != "[(hidden)] [(hidden)]" {
 		t.Errorf("it is %q", got)
 	}
@@ -421,7 +422,7 @@ func TestAValueIsHiddenAsLongAsSomebodyHasIt(t *testing.T) {
 			owner := rapid.SampledFrom([]string{"one", "two", "three"}).Draw(t, "owner")
 			has := rapid.SliceOfN(rapid.SampledFrom(values), 0, 4).Draw(t, "values")
 			owners[owner] = has
-			k.Learn(owner, i, Facts{Private: has})
+			k.Learn(Owner{Name: owner}, i, Facts{Private: has})
 		}
 		all := slices.Concat(owners["one"], owners["two"], owners["three"])
 		for _, v := range values {
@@ -432,7 +433,7 @@ func TestAValueIsHiddenAsLongAsSomebodyHasIt(t *testing.T) {
 				t.Fatalf("git's reader sees %q", got)
 			}
 		}
-		k.Keep(func(string) bool { return false })
+		k.Keep(func(Owner) bool { return false })
 		if len(k.heads)+len(k.entries) > 0 {
 			t.Fatalf("%d values stay", len(k.entries))
 		}
@@ -452,7 +453,7 @@ func TestHiddenValuesNeverComeOut(t *testing.T) {
 		if shown != Hidden {
 			t.Fatalf("%q is shown as %q", canary, shown)
 		}
-		k.Learn("x", 1, Facts{Private: hidden})
+		k.Learn(Owner{Name: "x"}, 1, Facts{Private: hidden})
 		around := rapid.StringMatching(`[a-z :"(]{0,9}`)
 		for _, form := range forms(canary) {
 			text := around.Draw(t, "before") + form + around.Draw(t, "after")
@@ -482,7 +483,7 @@ func TestHiddenArgumentsNeverComeOut(t *testing.T) {
 		for _, git := range []func(string) bool{nil, func(string) bool { return true }} {
 			shown, hidden := Words(list, git)
 			k := NewKnown()
-			k.Learn("x", 1, Facts{Secret: hidden})
+			k.Learn(Owner{Name: "x"}, 1, Facts{Secret: hidden})
 			if text := strings.Join(shown, " "); strings.Contains(text, canary) {
 				t.Fatalf("%q is shown as %q", list, text)
 			}
@@ -538,10 +539,98 @@ func TestStringsOfADocument(t *testing.T) {
 		}
 	}
 	k := NewKnown()
-	k.Learn("x", 1, Facts{Private: []string{"eco mode"}})
+	k.Learn(Owner{Name: "x"}, 1, Facts{Private: []string{"eco mode"}})
 	for _, c := range [][3]string{{"why", "in eco mode", "in (hidden)"}, {"object", "eco mode", "eco mode"}, {"object", "http://a:b@c", "http://(hidden)@c"}} {
 		if got := k.Field(c[0], c[1], Anybody); got != c[2] {
 			t.Errorf("%s %q is %q", c[0], c[1], got)
 		}
 	}
+}
+
+// The quick looks before slow patterns must never hide a match from them.
+func TestQuickLooksMissNothing(t *testing.T) {
+	pieces := []string{
+		"ghp_", "gho_", "github_pat_", "glpat-", "glsoat-", "xoxb-", "xapp-", "sk-", "sk_live_", "rk_test_", "whsec_", "AKIA", "ASIA", "AIza", "ya29.", "npm_", "pypi-", "dckr_pat_",
+		"hvs.", "dop_v1_", "doo_v1_", "SG.", "shpat_", "shpss_", "glsa_", "glsc_", "AGE-SECRET-KEY-1", "123456789:", "12345678:", "0123456789ABCDEF", "abcdefghijklmnopqrstuvwxyzabcdefghi", "A1",
+		"pass", "Password", "paſſword", "PWD", "secrets", "ſecret", "TOKEN", "toKen", "api-key", "accessKey", "SharedAccessKey", "sharedaccesssignature", "credential", "Authorization", "?sig", "&key", "?signature",
+		"=", ": ", "'", "\"", " ", "bearer ", "BASIC ", "baſic ", "redis://", "u:p@", "https://", "@", "hooks.slack.com/services/", "-----BEGIN ", "PRIVATE KEY-----", "eyJhbGciOi", ".", "$2y$", "{SSHA}", "SWMTKN-1-",
+		"discord.com/api/webhooks/", "api.telegram.org/bot", "x", "\n",
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		text := strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 1, 7).Draw(t, "pieces"), "")
+		var slow []part
+		for _, s := range shapes {
+			for _, at := range s.pattern.FindAllStringSubmatchIndex(text, -1) {
+				p := part{at[0], at[1]}
+				if len(at) > 2 && at[2] >= 0 && s.mark != "-----begin" {
+					p = part{at[2], at[3]}
+				}
+				slow = append(slow, p)
+			}
+		}
+		if quick := parts(text); len(text) >= 6 && !slices.Equal(quick, slow) {
+			t.Fatalf("of %q the quick look finds %v, and the patterns %v", text, quick, slow)
+		}
+		words := strings.Fields(text)
+		if program.MatchString(strings.Join(words, "  ")) && !slices.ContainsFunc(words, func(w string) bool { return containsAny(w, programs) }) {
+			t.Fatalf("%q runs a program that the quick look does not see", text)
+		}
+	})
+	for _, name := range []string{"redis-cli", "valkey-cli", "mysqldump", "mariadb-dump", "curl", "wget", "http", "sshpass"} {
+		if !program.MatchString(name) || !containsAny(name, programs) {
+			t.Errorf("%s: the pattern and the quick look differ", name)
+		}
+	}
+}
+
+// The lists may change while names are looked at, and no verdict outlives its list.
+func TestVerdictsBelongToTheirLists(t *testing.T) {
+	defer Allow(nil)
+	defer AllowInGit(nil)
+	const name = "BUILD_KEY"
+	for range 3 {
+		Allow([]string{name})
+		if shown, _ := Value(name, "value-x", false); shown != "value-x" {
+			t.Fatalf("allowed, it is %q", shown)
+		}
+		Allow(nil)
+		AllowInGit([]string{name})
+		for git, want := range map[bool]string{true: "value-x", false: Hidden} {
+			if shown, _ := Value(name, "value-x", git); shown != want {
+				t.Fatalf("allowed in git, for git %v it is %q", git, shown)
+			}
+		}
+		AllowInGit(nil)
+		if shown, _ := Value(name, "value-x", true); shown != Hidden {
+			t.Fatalf("no longer allowed, it is %q", shown)
+		}
+	}
+	for i := range mostVerdicts + 10 {
+		SecretName(fmt.Sprint("NAME_", i))
+	}
+	kept := 0
+	current.Load().verdicts.Range(func(any, any) bool { kept++; return true })
+	if kept > mostVerdicts || kept < mostVerdicts/2 {
+		t.Errorf("%d verdicts are kept", kept)
+	}
+	if !SecretName("LATE_PASSWORD") || SecretName("LATE_MODE") {
+		t.Error("a name that is not kept has another verdict")
+	}
+}
+
+func TestOneValueForBothReaders(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		name := rapid.SampledFrom([]string{"MODE", "PASSWORD", "LOG_LEVEL", "DSN", "TOKEN_FILE"}).Draw(t, "name")
+		text := rapid.SampledFrom([]string{"", "eco", "redis://u:secret@h", "/run/secrets/x", "8f7a6b5c4d3e2f1a0b9c8d7e", "password=abc123"}).Draw(t, "text")
+		stated := rapid.Bool().Draw(t, "stated")
+		shown, secret, private := ValueForBoth(name, text, stated)
+		wantShown, wantSecret := Value(name, text, stated)
+		_, wantPrivate := Value(name, text, false)
+		if !stated {
+			wantPrivate = nil
+		}
+		if shown != wantShown || !slices.Equal(secret, wantSecret) || !slices.Equal(private, wantPrivate) {
+			t.Fatalf("%s=%s, stated %v: %q %q %q, want %q %q %q", name, text, stated, shown, secret, private, wantShown, wantSecret, wantPrivate)
+		}
+	})
 }

@@ -63,11 +63,51 @@ func parts(text string) (out []part) {
 func may(shape int, lower string) bool {
 	switch shape {
 	case len(shapes) - 1:
-		return strings.ContainsAny(lower, "=:")
+		return strings.ContainsAny(lower, "=:") && (containsAny(lower, namesOfSecrets) || strings.Contains(lower, "ſ")) // which is an s if capitals do not count
 	case len(shapes) - 2:
-		return strings.Contains(lower, "bearer") || strings.Contains(lower, "basic")
+		return strings.Contains(lower, "bearer") || strings.Contains(lower, "basic") || strings.Contains(lower, "ſ")
 	}
-	return strings.ContainsAny(lower, "_-.:") || strings.Contains(lower, "akia") || strings.Contains(lower, "asia") || strings.Contains(lower, "aiza")
+	return len(lower) >= shortestToken && (containsAny(lower, tokens) || len(lower) >= shortestBot && numbered(lower))
+}
+
+// These have a part of every match of the shapes without a mark, in small letters.
+var (
+	tokens = []string{
+		"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "gldt-", "glrt-", "glcbt-", "glptt-", "glsoat-", "glsa_", "glsc_",
+		"xox", "xapp-", "sk-", "k_live_", "k_test_", "whsec_", "akia", "asia", "aiza", "ya29.", "npm_", "pypi-", "dckr_", "hvs.", "hvb.",
+		"doo_v1_", "dop_v1_", "sg.", "shpat_", "shpca_", "shppa_", "shpss_", "age-secret-key-1",
+	}
+	namesOfSecrets = []string{"pass", "pwd", "secret", "token", "key", "sharedaccess", "credential", "authorization", "sig"}
+)
+
+const (
+	shortestToken = 13 // bytes, of xapp-
+	shortestBot   = 44 // bytes, of eight digits, a colon and 35 characters
+)
+
+// numbered reports whether a text has a colon after eight digits, as the token of a bot has.
+func numbered(text string) bool {
+	digits := 0
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == ':' && digits >= 8:
+			return true
+		case '0' <= c && c <= '9':
+			digits++
+		default:
+			digits = 0
+		}
+	}
+	return false
+}
+
+func containsAny(text string, parts []string) bool {
+	for _, p := range parts {
+		if strings.Contains(text, p) {
+			return true
+		}
+	}
+	return false
 }
 
 // Shape reports whether a text holds something that has the shape of a secret.

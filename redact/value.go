@@ -9,6 +9,22 @@ import (
 // Value returns what may be shown of the value of a variable, option or label, and which parts of it are hidden. git is
 // true for git's reader if the value stands in clear in the source's tree.
 func Value(name, text string, git bool) (shown string, hidden []string) {
+	return valueWith(name, text, git, parts(text))
+}
+
+// ValueForBoth does what Value does for git's reader and for anybody. stated is true if the value stands in clear in the
+// source's tree. If it does not, secret has all that is hidden, and private has nothing.
+func ValueForBoth(name, text string, stated bool) (shown string, secret, private []string) {
+	at := parts(text)
+	shown, secret = valueWith(name, text, stated, at)
+	if stated {
+		_, private = valueWith(name, text, false, at)
+	}
+	return shown, secret, private
+}
+
+// valueWith is Value for a text in which the parts that have the shape of a secret have been found.
+func valueWith(name, text string, git bool, at []part) (shown string, hidden []string) {
 	if text == "" {
 		return "", nil
 	}
@@ -17,9 +33,8 @@ func Value(name, text string, git bool) (shown string, hidden []string) {
 		t = trustInGit(name)
 	}
 	secret := t != permitted && SecretName(name) && !pointsAtFile(name, text)
-	at := parts(text)
 	if t == unlisted && git {
-		at = append(at, random(text)...)
+		at = append(slices.Clip(at), random(text)...)
 	}
 	if secret || t == unlisted && !git || len(at) > 0 {
 		_, inner := cut(text, at)
@@ -63,8 +78,14 @@ type speech struct {
 
 var program = regexp.MustCompile(`(?:^|[\s/"'(;&|])(redis-cli|valkey-cli|mysql[a-z_]*|mariadb[a-z-]*|curl|wget|http|sshpass)(?:$|[\s"'])`)
 
+// programs have a part of every match of program.
+var programs = []string{"-cli", "mysql", "mariadb", "curl", "wget", "http", "sshpass"}
+
 // note finds out which programs a command runs whose flags for passwords have one letter.
 func (s *speech) note(words []string) {
+	if !slices.ContainsFunc(words, func(w string) bool { return containsAny(w, programs) }) {
+		return
+	}
 	for _, m := range program.FindAllStringSubmatch(strings.Join(words, "  "), -1) {
 		switch name := m[1]; {
 		case strings.HasSuffix(name, "-cli"):

@@ -19,7 +19,7 @@ import (
 // knows returns a memory of one secret value and of one that only git's reader may see.
 func knows() *redact.Known {
 	k := redact.NewKnown()
-	k.Learn("x", 1, redact.Facts{Secret: []string{"hunter2!"}, Private: []string{"eco mode"}, Git: []string{"eco mode"}})
+	k.Learn(redact.Owner{Name: "x"}, 1, redact.Facts{Secret: []string{"hunter2!"}, Private: []string{"eco mode"}, Git: []string{"eco mode"}})
 	return k
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
 	"github.com/swarm-operator/swarm-operator/controllers/revisions"
-	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/manifests"
 	"github.com/swarm-operator/swarm-operator/redact"
 )
@@ -42,9 +41,7 @@ Notes point at things that are valid but probably a mistake; they do not change 
 			}
 			set, problems := revisions.NewLoader(guards).Load(commit.Tree, src.root())
 			redact.AllowInGit(set.Show)
-			for _, e := range set.Entries {
-				knownOf(cmd).Learn("want "+e.Key().String(), e.Object, reconciler.Stated(diff.NewShape(e.Object), e.Object))
-			}
+			reconciler.Teach(knownOf(cmd), set)
 			said := decide.Policy{CommandsOnly: consents.commandsOnly()}.SaidBy(commit, commit, false)
 			for _, text := range said.Wrong {
 				problems = append(problems, v1.Problem{Message: text})

@@ -6,11 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/digests"
@@ -84,7 +81,7 @@ func (w *Wants) plain(k *Kind, of *stated, entries []Entry, ix *Index, live func
 		n, entry = len(made), func(i int) Entry { return made[i] }
 	}
 	wants := make([]*wantMemo, n)
-	inParallel(n, func(i int) {
+	rescue.InParallel(n, func(i int) {
 		e := entry(i)
 		wants[i] = memo.want(k, e, k.instance(e), ix, live)
 	})
@@ -103,7 +100,7 @@ type world struct {
 func (w *Wants) versions(k *Kind, of *stated, entries []Entry, in world, memo *Memo) {
 	owned := versionsOf(k, in.index, in.source, memo)
 	chosen := make([]*versionMemo, len(of.at))
-	inParallel(len(of.at), func(i int) {
+	rescue.InParallel(len(of.at), func(i int) {
 		e := entries[of.at[i]]
 		chosen[i] = memo.choose(version{world: in, kind: k, entry: e, owned: owned[e.Object.Key()]})
 	})
@@ -114,32 +111,6 @@ func (w *Wants) versions(k *Kind, of *stated, entries []Entry, in world, memo *M
 		w.States = append(w.States, &c.State)
 	}
 	memo.keepVersions(k.Name, chosen)
-}
-
-// inParallel calls do for 0 to n-1 on all cores. The calls must not touch each other's results. If one panics, so does
-// inParallel.
-func inParallel(n int, do func(i int)) {
-	const chunk = 64
-	var next atomic.Int64
-	var all sync.WaitGroup
-	errs := make([]error, min(runtime.GOMAXPROCS(0), (n+chunk-1)/chunk))
-	for worker := range errs {
-		all.Go(func() {
-			errs[worker] = rescue.Do(func() error {
-				for {
-					end := int(next.Add(chunk))
-					for i := end - chunk; i < min(end, n); i++ {
-						do(i)
-					}
-					if end >= n {
-						return nil
-					}
-				}
-			})
-		})
-	}
-	all.Wait()
-	rescue.Again(errs...)
 }
 
 // Haves returns live objects in normal form. It leaves out a node's own objects. It also leaves out objects that are
@@ -193,7 +164,7 @@ func (m *Memo) normal(k *Kind, ix *Index, src Source, ask *asked) (list []*haveM
 			fresh = append(fresh, h)
 		}
 	}
-	inParallel(len(fresh), func(i int) { fresh[i].normalise(m, ix) })
+	rescue.InParallel(len(fresh), func(i int) { fresh[i].normalise(m, ix) })
 	return list, seen
 }
 

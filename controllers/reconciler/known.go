@@ -7,7 +7,9 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/report"
+	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/manifests"
 	"github.com/swarm-operator/swarm-operator/redact"
 )
 
@@ -17,13 +19,26 @@ type learner struct {
 	known  *redact.Known
 	kinds  kinds.Set
 	shapes map[string]diff.Shape
+	// stated has the manifests of the last entries by key.
+	entries []kinds.Entry
+	stated  map[v1.Key]v1.Object
 }
 
-// live is a live object as it was learnt. Whether its values stand in git depends on whether it is ours.
+// live is a live object as it was learnt. Whether its values stand in git depends on whether it is ours and on its
+// manifest.
 type live struct {
 	object *kinds.Live
 	mine   bool
+	want   v1.Object
 }
+
+// These are the owners of texts: a manifest, an object that was compared with one, and an object of which nobody knows
+// what git states.
+const (
+	ofWant = "want"
+	ofHave = "have"
+	ofLive = "live"
+)
 
 // learn is called before anything is read of tasks, and before the first write: what tasks and the engine say of errors
 // may repeat values.
@@ -31,45 +46,110 @@ func (l *learner) learn(run *decide.Decision) {
 	if l.known == nil {
 		return
 	}
-	seen := map[string]bool{}
-	for _, e := range run.Entries {
-		key := e.Object.Key()
-		owner := "want " + key.String()
-		seen[owner] = true
-		if !l.known.Knows(owner, e.Object) {
-			l.known.Learn(owner, e.Object, Stated(l.shape(key.Kind, e.Object), e.Object))
-		}
-	}
-	for _, h := range run.Haves {
-		k, _ := l.kinds.Get(h.Key.Kind)
-		object := run.Index.ByID(h.Key.Kind, h.Meta.ID)
-		owner := "have " + h.Key.Kind + " " + h.Meta.ID
-		seen[owner] = true
-		if stamp := (live{object, h.Meta.Mine}); object != nil && !l.known.Knows(owner, stamp) {
-			f := found(k, object, run.Index, h.Meta.Applied.Is)
-			f.Open = append(f.Open, h.Key.Name, h.Instance)
-			l.known.Learn(owner, stamp, f)
-		}
-	}
+	l.wants(run.Entries)
+	l.found(run)
 	if run.Whole {
-		l.known.Keep(func(owner string) bool { return seen[owner] })
+		l.known.Keep(func(o redact.Owner) bool {
+			return o.What == ofWant && l.stated[v1.Key{Kind: o.Kind, Name: o.Name}] != nil || o.What == ofHave && run.Index.ByID(o.Kind, o.Name) != nil
+		})
 	}
+}
+
+// wants learns manifests.
+func (l *learner) wants(entries []kinds.Entry) {
+	if l.known == nil {
+		return
+	}
+	if len(l.entries) != len(entries) || len(entries) > 0 && &l.entries[0] != &entries[0] {
+		l.entries, l.stated = entries, make(map[v1.Key]v1.Object, len(entries))
+		for _, e := range entries {
+			l.stated[e.Object.Key()] = e.Object
+		}
+	}
+	var news []lesson
+	for _, e := range entries {
+		key := e.Object.Key()
+		if owner := (redact.Owner{What: ofWant, Kind: key.Kind, Name: key.Name}); !l.known.Knows(owner, e.Object) {
+			shape := l.shape(key.Kind, e.Object)
+			news = append(news, lesson{owner, e.Object, func() redact.Facts { return stated(shape, e.Object) }})
+		}
+	}
+	l.all(news)
+}
+
+// lesson is what is to be learnt of an owner.
+type lesson struct {
+	owner redact.Owner
+	stamp any
+	facts func() redact.Facts
+}
+
+// all learns lessons. It works them out on all processors, because a process that begins has one for each object.
+func (l *learner) all(news []lesson) {
+	facts := make([]redact.Facts, len(news))
+	rescue.InParallel(len(news), func(i int) { facts[i] = news[i].facts() })
+	for i, n := range news {
+		l.known.Learn(n.owner, n.stamp, facts[i])
+	}
+}
+
+// found learns the live objects that have changed. What an object has in common with its manifest is known already.
+func (l *learner) found(run *decide.Decision) {
+	var news []lesson
+	var wants map[v1.Key]diff.Normal // in the forms that live objects have, if any has changed
+	for _, h := range run.Haves {
+		object := run.Index.ByID(h.Key.Kind, h.Meta.ID)
+		owner, stamp := redact.Owner{What: ofHave, Kind: h.Key.Kind, Name: h.Meta.ID}, live{object, h.Meta.Mine, l.stated[h.Key]}
+		if object == nil || l.known.Knows(owner, stamp) {
+			continue
+		}
+		if wants == nil {
+			wants = make(map[v1.Key]diff.Normal, len(run.Wants.States))
+			for _, w := range run.Wants.States {
+				wants[w.Key] = w.Normal
+			}
+		}
+		k, _ := l.kinds.Get(h.Key.Kind)
+		now, want := h.Normal, wants[h.Key]
+		news = append(news, lesson{owner, stamp, func() redact.Facts {
+			if now.Object == nil {
+				now = normal(k, object, run.Index)
+			}
+			f := found(k, object, run.Index, now, h.Meta.Applied.Is, want)
+			f.Open = append(f.Open, h.Key.Name, h.Instance)
+			return f
+		}})
+	}
+	l.all(news)
+}
+
+func normal(k kinds.Kind, l *kinds.Live, ix *kinds.Index) diff.Normal {
+	return diff.Normal{Shape: k.Shape, Object: k.Normalise(l, ix)}
 }
 
 // Teacher returns what tells known of the manifests of a run and of the live objects that it found.
 func Teacher(known *redact.Known, every kinds.Set) func(*decide.Decision) {
-	return (&learner{known, every, map[string]diff.Shape{}}).learn
+	return (&learner{known: known, kinds: every, shapes: map[string]diff.Shape{}}).learn
 }
 
-// found returns which texts of a live object may be shown to whom. Those of its previous spec are for nobody, unless
-// they are in git now.
-func found(k kinds.Kind, l *kinds.Live, ix *kinds.Index, clear func(diff.Leaf) bool) redact.Facts {
-	f := diff.Normal{Shape: k.Shape, Object: k.Normalise(l, ix)}.Facts(clear)
+// Teach tells known of the manifests of a source, of which nobody knows what lives.
+func Teach(known *redact.Known, source manifests.Set) {
+	entries := make([]kinds.Entry, 0, len(source.Entries))
+	for _, e := range source.Entries {
+		entries = append(entries, kinds.Entry{Object: e.Object})
+	}
+	(&learner{known: known, shapes: map[string]diff.Shape{}}).wants(entries)
+}
+
+// found returns which texts of a live object may be shown to whom, without those that it has in common with want. now is
+// its normal form. Texts of its previous spec are for nobody, unless they are in git now.
+func found(k kinds.Kind, l *kinds.Live, ix *kinds.Index, now diff.Normal, clear func(diff.Leaf) bool, want diff.Normal) redact.Facts {
+	f := now.Facts(clear, want)
 	if k.Previous == nil {
 		return f
 	}
 	if before := k.Previous(l, ix); before != nil {
-		was := diff.Normal{Shape: k.Shape, Object: before}.Facts(nowhere)
+		was := diff.Normal{Shape: k.Shape, Object: before}.Facts(nowhere, now)
 		f.Secret, f.Open = append(f.Secret, was.Secret...), append(f.Open, was.Open...)
 	}
 	return f
@@ -84,11 +164,11 @@ func Learner(known *redact.Known) report.Learn {
 		return nil
 	}
 	return func(k kinds.Kind, l *kinds.Live, ix *kinds.Index) {
-		owner := "live " + l.Kind + " " + l.ID
+		owner := redact.Owner{What: ofLive, Kind: l.Kind, Name: l.ID}
 		if known.Knows(owner, l) {
 			return
 		}
-		f := found(k, l, ix, nowhere)
+		f := found(k, l, ix, normal(k, l, ix), nowhere, diff.Normal{})
 		f.Open = append(f.Open, l.Name, l.Called)
 		known.Learn(owner, l, f)
 	}
@@ -107,9 +187,9 @@ func (l *learner) shape(kind string, object v1.Object) diff.Shape {
 // longestSecret is the most bytes of content that are known. Longer content is a file that no message repeats.
 const longestSecret = 16 * 1024
 
-// Stated returns which texts of a manifest may be shown to whom.
-func Stated(shape diff.Shape, object v1.Object) redact.Facts {
-	f := diff.Normal{Shape: shape, Object: object}.Facts(func(diff.Leaf) bool { return true })
+// stated returns which texts of a manifest may be shown to whom.
+func stated(shape diff.Shape, object v1.Object) redact.Facts {
+	f := diff.Normal{Shape: shape, Object: object}.Facts(func(diff.Leaf) bool { return true }, diff.Normal{})
 	f.Open = append(f.Open, object.Key().Name)
 	holder, is := object.(v1.ContentHolder)
 	if !is {

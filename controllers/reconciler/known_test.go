@@ -47,3 +47,42 @@ func TestTextsOfThePreviousSpecAreKnown(t *testing.T) {
 		t.Errorf("what git states again is %q and %q", git, anybody)
 	}
 }
+
+// What a live object has in common with its manifest is learnt of the manifest alone, so it must be learnt again when
+// the manifest changes or goes, because the object still has it.
+func TestTextsThatLeaveGitAreKnownAsLongAsTheyLive(t *testing.T) {
+	live := &kinds.Live{Kind: v1.KindService, Name: "web", ID: "id", Raw: &swarm.Service{ID: "id", Spec: specOf("present")}}
+	ix := kinds.NewIndex(map[string][]*kinds.Live{v1.KindService: {live}}, func(*kinds.Live) []kinds.Ref { return nil })
+	service, _ := all.Kinds().Get(v1.KindService)
+	key := v1.Key{Kind: v1.KindService, Name: "web"}
+	stating := func(mode string) *decide.Decision {
+		run := &decide.Decision{}
+		run.Index, run.Whole = ix, true
+		run.Haves = []*diff.State{{Key: key, Instance: "web", Meta: diff.Meta{ID: "id", Mine: true}}}
+		if mode == "" {
+			return run
+		}
+		spec := specOf(mode)
+		want := service.Normalise(&kinds.Live{Kind: v1.KindService, Name: "web", Raw: &swarm.Service{Spec: spec}}, ix)
+		run.Entries = []kinds.Entry{{Object: want}}
+		run.Wants.States = []*diff.State{{Key: key, Normal: diff.Normal{Shape: service.Shape, Object: want}}}
+		return run
+	}
+	known := redact.NewKnown()
+	teach := Teacher(known, all.Kinds())
+	for _, mode := range []string{"present", "later", "present", ""} {
+		teach(stating(mode))
+		for _, text := range []string{"present value", "present label", "present-word"} {
+			if got := known.Text("exec "+text, redact.Anybody); got != "exec "+redact.Hidden {
+				t.Errorf("while git has %q, anybody sees %q", mode, got)
+			}
+			want := "exec " + redact.Hidden
+			if mode == "present" {
+				want = "exec " + text
+			}
+			if got := known.Text("exec "+text, redact.Git); got != want {
+				t.Errorf("while git has %q, its reader sees %q, want %q", mode, got, want)
+			}
+		}
+	}
+}

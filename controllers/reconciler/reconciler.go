@@ -80,7 +80,7 @@ func New(o Options) *Reconciler {
 	every, decider := o.Kinds, decide.About(o.Kinds, o.Policy)
 	return &Reconciler{
 		engine: o.Engine, revisions: o.Revisions, lease: o.Lease, now: o.Now, named: o.Named, observer: observe.New(o.Engine, every), decider: decider,
-		learner: learner{o.Known, every, map[string]diff.Shape{}},
+		learner: learner{known: o.Known, kinds: every, shapes: map[string]diff.Shape{}},
 		actor:   act.New(act.Options{Engine: o.Engine, Lease: o.Lease, Kinds: every, Sinks: o.Named.Sinks, Named: o.Named, Decider: decider, Log: o.Log, Now: o.Now}),
 	}
 }

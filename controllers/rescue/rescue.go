@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 )
 
 // Panic is a panic as an error. It does not have the panic's value, because that could quote a manifest or a secret.
@@ -83,4 +85,30 @@ func Again(errs ...error) {
 			panic(p)
 		}
 	}
+}
+
+// InParallel calls do for 0 to n-1 on all cores. The calls must not touch each other's results. If one panics, so does
+// InParallel.
+func InParallel(n int, do func(i int)) {
+	const chunk = 64
+	var next atomic.Int64
+	var all sync.WaitGroup
+	errs := make([]error, min(runtime.GOMAXPROCS(0), (n+chunk-1)/chunk))
+	for worker := range errs {
+		all.Go(func() {
+			errs[worker] = Do(func() error {
+				for {
+					end := int(next.Add(chunk))
+					for i := end - chunk; i < min(end, n); i++ {
+						do(i)
+					}
+					if end >= n {
+						return nil
+					}
+				}
+			})
+		})
+	}
+	all.Wait()
+	Again(errs...)
 }
