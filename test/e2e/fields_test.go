@@ -107,8 +107,8 @@ func TestEveryFieldIsInSyncAfterOneWrite(t *testing.T) {
 	inSync() // from here on, whatever is out of sync shows as a difference of the next field
 	changes := turn.Part(3, slices.Sorted(maps.Keys(values)))
 	for _, field := range changes {
-		if everyField[field][0] == everyField[field][1] {
-			continue
+		if everyField[field][0] == everyField[field][1] || field == "replicas" && *swarmKind == onEngines {
+			continue // a container could not start with such fields, and its update would be rolled back
 		}
 		values[field] = everyField[field][1]
 		w.leaveOut(values)
