@@ -35,7 +35,8 @@ type Known struct {
 	// may begin alike, as URLs do.
 	entries map[string]*entry
 	heads   map[[Least]byte][]*entry
-	// open counts the words that are public, such as names of objects, and git the values that git's reader may see.
+	// open counts the words that are public, such as names of objects, and git the values that git's reader may see. Both
+	// are nil until a text has a value that they may allow, which is seldom.
 	open, git map[string]int
 }
 
@@ -67,7 +68,7 @@ type entry struct {
 
 // NewKnown returns a Known that knows nothing yet.
 func NewKnown() *Known {
-	return &Known{owners: map[Owner]owned{}, entries: map[string]*entry{}, heads: map[[Least]byte][]*entry{}, open: map[string]int{}, git: map[string]int{}}
+	return &Known{owners: map[Owner]owned{}, entries: map[string]*entry{}, heads: map[[Least]byte][]*entry{}}
 }
 
 // Knows reports whether the owner's facts were learnt with that stamp, so that they need not be found out again.
@@ -135,7 +136,8 @@ func (f Facts) Lasting() Facts {
 	return Facts{Secret: long(f.Secret), Private: long(f.Private), Git: long(f.Git), Open: long(f.Open)}
 }
 
-func (k *Known) count(f Facts, by int) {
+// allows counts what the facts allow to be shown.
+func (k *Known) allows(f Facts, by int) {
 	for _, text := range f.Open {
 		tally(k.open, text, by)
 		for w := range words(text) {
@@ -144,6 +146,13 @@ func (k *Known) count(f Facts, by int) {
 	}
 	for _, text := range f.Git {
 		tally(k.git, text, by)
+	}
+}
+
+// count counts facts, or takes them back.
+func (k *Known) count(f Facts, by int) {
+	if k.open != nil {
+		k.allows(f, by)
 	}
 	for _, v := range f.Secret {
 		k.value(v, Anybody, by)
@@ -270,15 +279,50 @@ func (k *Known) replaced(text string, reader Reader) string {
 	return out.String()
 }
 
-// at returns the length of the longest hidden value that a text begins with, or 0.
+// at returns the length of the longest hidden value that a text begins with, or 0. The caller holds the lock for reading,
+// which at may give up and take again.
 func (k *Known) at(text string, reader Reader) int {
 	for _, e := range k.heads[[Least]byte([]byte(text[:Least]))] {
-		if e.count[reader] == 0 || !strings.HasPrefix(text, e.form) || k.open[e.value] > 0 || ordinary[e.value] || reader == Git && k.git[e.value] > 0 {
+		if e.count[reader] == 0 || !strings.HasPrefix(text, e.form) || ordinary[e.value] {
+			continue
+		}
+		if k.open == nil {
+			k.mu.RUnlock()
+			k.allowAll()
+			k.mu.RLock()
+			return k.at(text, reader)
+		}
+		if k.open[e.value] > 0 || reader == Git && k.git[e.value] > 0 {
 			continue
 		}
 		return len(e.form)
 	}
 	return 0
+}
+
+// allowAll counts what all owners allow, from now on.
+func (k *Known) allowAll() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.open != nil {
+		return
+	}
+	k.open, k.git = map[string]int{}, map[string]int{}
+	for _, o := range k.owners {
+		k.allows(o.Facts, 1)
+	}
+}
+
+// Expect makes room for that many owners, if there are none yet.
+func (k *Known) Expect(owners int) {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.owners) == 0 {
+		k.owners = make(map[Owner]owned, owners)
+	}
 }
 
 // ordinary are the operator's own words. They stand in its texts whatever values there are, so replacing them would hide

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -633,4 +634,32 @@ func TestOneValueForBothReaders(t *testing.T) {
 			t.Fatalf("%s=%s, stated %v: %q %q %q, want %q %q %q", name, text, stated, shown, secret, private, wantShown, wantSecret, wantPrivate)
 		}
 	})
+}
+
+// What may be shown is counted when a text first asks for it, whatever goroutine does, and whatever is learnt meanwhile.
+func TestManyMayAskWhileOthersLearn(t *testing.T) {
+	k := NewKnown()
+	k.Expect(3)
+	k.Learn(Owner{Name: "secrets"}, 1, Facts{Secret: []string{"hunter-two"}, Private: []string{"public-name"}})
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			own := Owner{What: "open", Name: fmt.Sprint(i)}
+			for j := range 50 {
+				k.Learn(own, j, Facts{Open: []string{"public-name"}, Private: []string{"value-of-some"}, Git: []string{"value-of-some"}})
+				if got := k.Text("hunter-two and public-name and value-of-some", Git); got != "(hidden) and public-name and value-of-some" {
+					t.Errorf("git's reader sees %q", got)
+				}
+				if got := k.Text("hunter-two and value-of-some", Anybody); got != "(hidden) and (hidden)" {
+					t.Errorf("anybody sees %q", got)
+				}
+			}
+		})
+	}
+	all.Wait()
+	k.Expect(1000) // it is late, and forgets nobody
+	k.Keep(func(o Owner) bool { return o.What == "" })
+	if got := k.Text("hunter-two and public-name and value-of-some", Anybody); got != "(hidden) and (hidden) and value-of-some" {
+		t.Errorf("when nobody says that it is public, anybody sees %q", got)
+	}
 }

@@ -46,6 +46,7 @@ func (l *learner) learn(run *decide.Decision) {
 	if l.known == nil {
 		return
 	}
+	l.known.Expect(len(run.Entries) + len(run.Haves))
 	l.wants(run.Entries)
 	l.found(run)
 	if run.Whole {
