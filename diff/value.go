@@ -189,11 +189,11 @@ func Line(s string) string {
 }
 
 // Facts returns which texts of an object may be shown to whom. clear reports whether a leaf stands in clear in the
-// source's tree. Fields of the spec that are the same in known, if it is set, say nothing new and are left out.
-func (n Normal) Facts(clear func(Leaf) bool, known Normal) redact.Facts {
+// source's tree. Fields of the spec that are the same in known, an object or nil, say nothing new and are left out.
+func (n Normal) Facts(clear func(Leaf) bool, known any) redact.Facts {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	s.leaves = n.Shape.leaves(s.leaves[:0], n.Object, known.Object)
+	s.leaves = n.Shape.leaves(s.leaves[:0], n.Object, known)
 	f := redact.Facts{Secret: s.facts.Secret[:0], Private: s.facts.Private[:0], Git: s.facts.Git[:0], Open: s.facts.Open[:0]}
 	for _, l := range s.leaves {
 		if l.Key == v1.LabelApplied {

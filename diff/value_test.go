@@ -160,7 +160,7 @@ func TestFactsOfAnObject(t *testing.T) {
 		true:  `secret [abcdef hunter2], private [--token abcdef economy hunter2 labelled listen option], git [(hidden) --token economy labelled listen option verbose]`,
 		false: `secret [--token abcdef economy hunter2 labelled listen option], private [--token abcdef listen], git [(hidden) (hidden) (hidden) verbose]`,
 	} {
-		f := (Normal{NewShape(s), s}).Facts(func(Leaf) bool { return git }, Normal{})
+		f := (Normal{NewShape(s), s}).Facts(func(Leaf) bool { return git }, nil)
 		sorted := func(list []string) []string {
 			slices.Sort(list)
 			return list
@@ -185,16 +185,16 @@ func TestFactsOfWhatIsNotKnownYet(t *testing.T) {
 	}
 	nowhere := func(Leaf) bool { return false }
 	now := object("economy", "app:1.5")
-	if f := now.Facts(nowhere, now); len(f.Secret)+len(f.Private)+len(f.Git) > 0 {
+	if f := now.Facts(nowhere, now.Object); len(f.Secret)+len(f.Private)+len(f.Git) > 0 {
 		t.Errorf("of what is known there is %+v", f)
 	}
-	if f := now.Facts(nowhere, object("economy", "app:1.6")); slices.Contains(f.Secret, "economy") || !slices.Contains(f.Open, "app:1.5") {
+	if f := now.Facts(nowhere, object("economy", "app:1.6").Object); slices.Contains(f.Secret, "economy") || !slices.Contains(f.Open, "app:1.5") {
 		t.Errorf("of another image there is %+v", f)
 	}
-	if f := now.Facts(nowhere, object("lavish", "app:1.5")); !slices.Contains(f.Secret, "economy") || slices.Contains(f.Open, "app:1.5") {
+	if f := now.Facts(nowhere, object("lavish", "app:1.5").Object); !slices.Contains(f.Secret, "economy") || slices.Contains(f.Open, "app:1.5") {
 		t.Errorf("of another variable there is %+v", f)
 	}
-	if f := now.Facts(nowhere, Normal{}); !slices.Contains(f.Secret, "economy") || !slices.Contains(f.Open, "app:1.5") {
+	if f := now.Facts(nowhere, nil); !slices.Contains(f.Secret, "economy") || !slices.Contains(f.Open, "app:1.5") {
 		t.Errorf("of an object of which nothing is known there is %+v", f)
 	}
 }
@@ -222,7 +222,7 @@ func TestFreeTextOfNoKindComesOut(t *testing.T) {
 						shown += v.InGit().String()
 					}
 				}
-				known.Learn(redact.Owner{Name: fmt.Sprint(git)}, object, Normal{shape, object}.Facts(func(Leaf) bool { return git }, Normal{}))
+				known.Learn(redact.Owner{Name: fmt.Sprint(git)}, object, Normal{shape, object}.Facts(func(Leaf) bool { return git }, nil))
 			}
 			for i, canary := range canaries {
 				if strings.Contains(shown, canary) {

@@ -97,21 +97,14 @@ func (l *learner) all(news []lesson) {
 // found learns the live objects that have changed. What an object has in common with its manifest is known already.
 func (l *learner) found(run *decide.Decision) {
 	var news []lesson
-	var wants map[v1.Key]diff.Normal // in the forms that live objects have, if any has changed
 	for _, h := range run.Haves {
-		object := run.Index.ByID(h.Key.Kind, h.Meta.ID)
-		owner, stamp := redact.Owner{What: ofHave, Kind: h.Key.Kind, Name: h.Meta.ID}, live{object, h.Meta.Mine, l.stated[h.Key]}
+		object, want := run.Index.ByID(h.Key.Kind, h.Meta.ID), l.stated[h.Key]
+		owner, stamp := redact.Owner{What: ofHave, Kind: h.Key.Kind, Name: h.Meta.ID}, live{object, h.Meta.Mine, want}
 		if object == nil || l.known.Knows(owner, stamp) {
 			continue
 		}
-		if wants == nil {
-			wants = make(map[v1.Key]diff.Normal, len(run.Wants.States))
-			for _, w := range run.Wants.States {
-				wants[w.Key] = w.Normal
-			}
-		}
 		k, _ := l.kinds.Get(h.Key.Kind)
-		now, want := h.Normal, wants[h.Key]
+		now := h.Normal
 		news = append(news, lesson{owner, stamp, func() redact.Facts {
 			if now.Object == nil {
 				now = normal(k, object, run.Index)
@@ -142,15 +135,15 @@ func Teach(known *redact.Known, source manifests.Set) {
 	(&learner{known: known, shapes: map[string]diff.Shape{}}).wants(entries)
 }
 
-// found returns which texts of a live object may be shown to whom, without those that it has in common with want. now is
-// its normal form. Texts of its previous spec are for nobody, unless they are in git now.
-func found(k kinds.Kind, l *kinds.Live, ix *kinds.Index, now diff.Normal, clear func(diff.Leaf) bool, want diff.Normal) redact.Facts {
+// found returns which texts of a live object may be shown to whom, without those that it has in common with its manifest,
+// which may be nil. now is its normal form. Texts of its previous spec are for nobody, unless they are in git now.
+func found(k kinds.Kind, l *kinds.Live, ix *kinds.Index, now diff.Normal, clear func(diff.Leaf) bool, want v1.Object) redact.Facts {
 	f := now.Facts(clear, want)
 	if k.Previous == nil {
 		return f
 	}
 	if before := k.Previous(l, ix); before != nil {
-		was := diff.Normal{Shape: k.Shape, Object: before}.Facts(nowhere, now)
+		was := diff.Normal{Shape: k.Shape, Object: before}.Facts(nowhere, now.Object)
 		f.Secret, f.Open = append(f.Secret, was.Secret...), append(f.Open, was.Open...)
 	}
 	return f
@@ -169,7 +162,7 @@ func Learner(known *redact.Known) report.Learn {
 		if known.Knows(owner, l) {
 			return
 		}
-		f := found(k, l, ix, normal(k, l, ix), nowhere, diff.Normal{})
+		f := found(k, l, ix, normal(k, l, ix), nowhere, nil)
 		f.Open = append(f.Open, l.Name, l.Called)
 		known.Learn(owner, l, f)
 	}
@@ -190,7 +183,7 @@ const longestSecret = 16 * 1024
 
 // stated returns which texts of a manifest may be shown to whom.
 func stated(shape diff.Shape, object v1.Object) redact.Facts {
-	f := diff.Normal{Shape: shape, Object: object}.Facts(func(diff.Leaf) bool { return true }, diff.Normal{})
+	f := diff.Normal{Shape: shape, Object: object}.Facts(func(diff.Leaf) bool { return true }, nil)
 	f.Open = append(f.Open, object.Key().Name)
 	holder, is := object.(v1.ContentHolder)
 	if !is {
