@@ -47,6 +47,11 @@ func load(t *testing.T, text string) guardrails.Manifest {
 
 func service(spec string) string { return "kind: Service\nspec: {image: nginx, " + spec + "}" }
 
+// named is a service of that name, which mounts a directory of the node.
+func named(name, dir string) string {
+	return "kind: Service\nmetadata: {name: " + name + "}\nspec: {image: nginx, mounts: [{type: bind, readOnly: true, source: '" + dir + "', target: /a}]}"
+}
+
 func volume(options string) string {
 	return service("mounts: [{type: volume, source: data, target: /a, volume: " + options + "}]")
 }
@@ -150,6 +155,22 @@ func TestVariationsOfRules(t *testing.T) {
 		{"containerd's socket", "mounts: {noDockerSocket: true}", service("mounts: [{type: bind, source: /run/containerd, target: /s}]"), "spec.mounts[0].source"},
 		{"a detour to the socket", "mounts: {noDockerSocket: true}", service("mounts: [{type: bind, source: /srv/../run/docker.sock, target: /s}]"), "spec.mounts[0].source"},
 		{"a named pipe", "mounts: {noDockerSocket: true}", service(`mounts: [{type: npipe, source: '\\.\pipe\docker_engine', target: '\\.\pipe\docker_engine'}]`), "spec.mounts[0].source"},
+		{"the service's name makes the directory of the socket", "mounts: {noDockerSocket: true}", named("run", "/{{.Service.Name}}"), "spec.mounts[0].source"},
+		{"the service's name makes the socket", "mounts: {noDockerSocket: true}", named("docker", "/run/{{ .Service.Name }}.sock"), "spec.mounts[0].source"},
+		{"the service's name is a part of the way to it", "mounts: {noDockerSocket: true}", named("ar", "/v{{.Service.Name}}/run"), "spec.mounts[0].source"},
+		{"the service's name is on the way to it twice", "mounts: {noDockerSocket: true}", named("containerd", "/run/{{.Service.Name}}/{{.Service.Name}}.sock"), "spec.mounts[0].source"},
+		{"the service's name and a detour", "mounts: {noDockerSocket: true}", named("run", "/srv/{{.Task.Slot}}/../../{{.Service.Name}}"), "spec.mounts[0].source"},
+		{"the service's name makes another directory", "mounts: {noDockerSocket: true}", named("web", "/{{.Service.Name}}"), ""},
+		{"the service's name is below another directory", "mounts: {noDockerSocket: true}", named("run", "/srv/{{.Service.Name}}"), ""},
+		{"a name that the manifest does not choose", "mounts: {noDockerSocket: true}", named("run", "/srv/{{.Node.Hostname}}/{{.Task.ID}}"), ""},
+		{"a socket below a name that the manifest does not choose", "mounts: {noDockerSocket: true}", named("web", "/mnt/{{.Task.Slot}}/docker.sock"), "spec.mounts[0].source"},
+		{"a template that is a text", "mounts: {noDockerSocket: true}", named("web", `/{{"run"}}`), "spec.mounts[0].source"},
+		{"a template that trims", "mounts: {noDockerSocket: true}", named("run", "/{{- .Service.Name -}}"), "spec.mounts[0].source"},
+		{"a template that asks for a label", "mounts: {noDockerSocket: true}", named("web", `/{{index .Service.Labels "dir"}}`), "spec.mounts[0].source"},
+		{"a template that counts", "mounts: {noDockerSocket: true}", named("web", "/ru{{if .Service.Name}}n{{end}}"), "spec.mounts[0].source"},
+		{"a volume that the service's name makes a bind of the socket", "mounts: {noDockerSocket: true}", "kind: Service\nmetadata: {name: run}\nspec: {image: nginx, mounts: [{type: volume, source: data, target: /a, volume: {driverOpts: {o: bind, device: '/{{.Service.Name}}'}}}]}", "spec.mounts[0].volume.driverOpts"},
+		{"a volume that a template makes a bind", "mounts: {noDockerSocket: true}", volume(`{driverOpts: {type: nfs, o: '{{"bind"}}', device: /run}}`), "spec.mounts[0].volume.driverOpts"},
+		{"any template, if nothing is said of directories", "mounts: {types: [bind]}", named("web", `/{{"run"}}`), ""},
 		{"no bind at all", "mounts: {binds: []}", service("mounts: [{type: bind, source: /srv, target: /a}]"), "spec.mounts[0].source"},
 		{"every bind", "mounts: {binds: [/]}", service("mounts: [{type: bind, source: /srv, target: /a}]"), ""},
 		{"a neighbour of an allowed directory", "mounts: {binds: [/srv/shop]}", service("mounts: [{type: bind, source: /srv/shopping, target: /a}]"), "spec.mounts[0].source"},
@@ -203,6 +224,33 @@ func TestVariationsOfRules(t *testing.T) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// What may be any directory of the node breaks every rule about directories, so that an exception from one of them leaves
+// the others in force.
+func TestAnUnknownDirectoryBreaksEveryRuleAboutDirectories(t *testing.T) {
+	for name, c := range map[string]struct{ manifest, excepted, want string }{
+		"a bind":                         {named("web", `/srv/{{"x"}}`), "", "mounts.binds mounts.noDockerSocket"},
+		"a bind that may be anywhere":    {named("web", `/srv/{{"x"}}`), "mounts.binds", "mounts.noDockerSocket"},
+		"a bind that may have sockets":   {named("web", `/srv/{{"x"}}`), "mounts.noDockerSocket", "mounts.binds"},
+		"a volume":                       {volume("{driverOpts: {type: ext4, device: /dev/sda1}}"), "", "mounts.binds mounts.noDockerSocket mounts.readOnlyBinds"},
+		"a volume that may be anywhere":  {volume("{driverOpts: {type: ext4, device: /dev/sda1}}"), "mounts.binds", "mounts.noDockerSocket mounts.readOnlyBinds"},
+		"a volume that may be written":   {volume("{driverOpts: {type: ext4, device: /dev/sda1}}"), "mounts.readOnlyBinds", "mounts.binds mounts.noDockerSocket"},
+		"a volume that may be any mount": {volume("{driverOpts: {type: ext4, device: /dev/sda1}}"), "mounts", ""},
+	} {
+		g := read(t, "mounts: {binds: [/srv], noDockerSocket: true, readOnlyBinds: true}")
+		m := load(t, c.manifest)
+		if c.excepted != "" {
+			g.Exceptions = []config.Exception{{Object: m.Object.Key().String(), Rules: []string{c.excepted}, Until: "2027-12-31"}}
+		}
+		var broken []string
+		for _, b := range guardrails.Check(g, m, day) {
+			broken = append(broken, b.Rule)
+		}
+		if got := strings.Join(broken, " "); got != c.want {
+			t.Errorf("%s: %q are broken, want %q", name, got, c.want)
+		}
 	}
 }
 

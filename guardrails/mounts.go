@@ -63,8 +63,8 @@ func (c *checking) resolved(dir string) (out string, known bool) {
 // bind checks a directory of the node that is mounted.
 func (c *checking) bind(r *config.MountRules, at, dir string, readOnly bool) {
 	dir, known := c.resolved(dir)
-	if !known && (r.Binds != nil || r.NoDockerSocket) {
-		c.add("mounts.binds", at, "%q may become any path: only templates such as {{.Service.Name}} and {{.Task.Slot}} are allowed", dir)
+	if !known {
+		c.unknown(r, at, "%q may become any path: only templates such as {{.Service.Name}} and {{.Task.Slot}} are allowed", dir)
 	}
 	if r.Binds != nil && !below(r.Binds, dir) {
 		c.add("mounts.binds", at, "%q is not allowed; allowed are these directories and what is below them: %s", dir, list(r.Binds))
@@ -74,6 +74,17 @@ func (c *checking) bind(r *config.MountRules, at, dir string, readOnly bool) {
 	}
 	if r.NoDockerSocket && socketIn(dir) {
 		c.add("mounts.noDockerSocket", at, "%q has the socket of the engine, and whoever can write to that is root on every node", dir)
+	}
+}
+
+// unknown adds a breach of each rule about which directories are mounted, because nobody knows which one is. An exception
+// from one of these rules is none from the others.
+func (c *checking) unknown(r *config.MountRules, at, format string, args ...any) {
+	if r.Binds != nil {
+		c.add("mounts.binds", at, format, args...)
+	}
+	if r.NoDockerSocket {
+		c.add("mounts.noDockerSocket", at, format, args...)
 	}
 }
 
@@ -101,8 +112,11 @@ func (c *checking) volume(r *config.MountRules, i int, m v1.Mount) {
 		c.bind(r, here, options["device"], m.ReadOnly || slices.Contains(words, "ro"))
 	case len(options) == 0 || onlySize(options):
 	case slices.Contains(remote, options["type"]) && !strings.Contains(options["o"], "{{"):
-	case r.Binds != nil || r.NoDockerSocket || r.ReadOnlyBinds:
-		c.add("mounts.binds", here, "a volume of type %q with these options may mount anything of the node; allowed are binds, and the types %s", options["type"], list(remote))
+	default:
+		const anything = "a volume of type %q with these options may mount anything of the node; allowed are binds, and the types %s"
+		if c.unknown(r, here, anything, options["type"], list(remote)); r.ReadOnlyBinds {
+			c.add("mounts.readOnlyBinds", here, anything, options["type"], list(remote))
+		}
 	}
 }
 
