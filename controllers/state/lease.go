@@ -247,8 +247,9 @@ func (l *Lease) Take(ctx context.Context, source string, outdated func(View) boo
 	return Taken{Holder: l.at.Holder, Again: l.paced(LeaseLook / 4)}, nil
 }
 
-// lookAgain looks before somebody is refused, because what is known may be old. over is true if it is somebody else's
-// turn all the same; taken then says until when.
+// lookAgain reads the lease before Take gives way to its holder, because what Take goes by may be old. over is true if
+// Take still has to give way; taken then names the holder, and says when to ask again. If over is false, Take decides
+// once more by what was read: nobody holds the lease any more, or somebody has written it since.
 func (l *Lease) lookAgain(ctx context.Context, source string) (taken Taken, over bool, err error) {
 	before := l.at.version
 	if err := l.read(ctx); err != nil || !l.known {
