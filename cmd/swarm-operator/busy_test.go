@@ -71,7 +71,7 @@ func TestCommandsWaitWhileSomebodyActs(t *testing.T) {
 	if err != nil || len(state.Holds(own)) != 1 {
 		t.Errorf("the holds are %v, %v", state.Holds(own), err)
 	}
-	for _, args := range [][]string{{"resume", "all"}, {"resume", "shop"}, {"approve", "0123456", "removals"}, {"unmanage", "--all"}, {"retry", "Service/web"}} {
+	for _, args := range [][]string{{"resume", "all"}, {"resume", "shop"}, {"approve", "removals", "--revision", "0123456", "--reason", "tested"}, {"unmanage", "--all"}, {"retry", "Service/web"}} {
 		c.run(t.Context(), 2, append(args, "--timeout", "300ms"), "somebody else acts on the swarm: manager-7/")
 	}
 	ended, cancel := context.WithCancel(t.Context())
@@ -95,7 +95,7 @@ func TestCommandsWaitWhileSomebodyActs(t *testing.T) {
 func TestCommandsLeaveTheMemoryOfANewerReleaseAlone(t *testing.T) {
 	c := newCommandLine(t)
 	c.create("swarm-operator.shop.1", map[string]string{v1.LabelState: "shop"}, `{"format":99}`)
-	for _, args := range [][]string{{"resume", "shop"}, {"approve", "0123456", "removals"}, {"unmanage", "--all"}, {"retry", "Service/web"}, {"history"}, {"wait", "--revision", "0123456"}} {
+	for _, args := range [][]string{{"resume", "shop"}, {"approve", "removals", "--revision", "0123456", "--reason", "tested"}, {"unmanage", "--all"}, {"retry", "Service/web"}, {"history"}, {"wait", "--revision", "0123456"}} {
 		c.run(t.Context(), 2, args, "a newer release of swarm-operator has written the state")
 	}
 	c.run(t.Context(), 0, []string{"hold", "shop", "--reason", "it must still be possible to stop it"}, "shop is on hold")

@@ -108,6 +108,24 @@ func (c *checkout) revision(ctx context.Context, text string) (string, error) {
 	return "", err
 }
 
+// newest returns the commit at HEAD if this is a checkout of the source: it names that source, or it has the commit in
+// force. It returns "" otherwise.
+func (c *checkout) newest(ctx context.Context, source, inForce string) string {
+	if c == nil {
+		return ""
+	}
+	head, err := c.source.Resolve(ctx, "HEAD")
+	if err != nil {
+		return ""
+	}
+	if c.name(ctx) != source {
+		if known, err := c.source.Resolve(ctx, inForce); err != nil || known != inForce {
+			return ""
+		}
+	}
+	return head
+}
+
 // pickSource returns the source of that name. Without a name it returns the only source of the swarm; if there are
 // several, it returns the one that the checkout names.
 func pickSource(cmd *cobra.Command, name string, sources []string, c *checkout) (string, error) {

@@ -221,13 +221,10 @@ func (k vocabulary) object(most int) complete {
 	})
 }
 
-// approval completes a revision, then hazards, each followed by its objects.
+// approval completes hazards, each followed by its objects.
 func (k vocabulary) approval() complete {
 	return offer(func(ctx context.Context, cmd *cobra.Command, args []string, _ string) []string {
-		switch len(args) {
-		case 0:
-			return k.revisions(ctx, cmd)
-		case 1:
+		if len(args) == 0 {
 			return plan.Hazards()
 		}
 		return without(append(plan.Hazards(), k.objects(ctx, cmd)...), args)

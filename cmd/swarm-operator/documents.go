@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/reconciler"
@@ -125,8 +126,10 @@ type waited struct {
 type acted struct {
 	// Source is the name of the source.
 	Source string `json:"source,omitempty"`
-	// Revision is the revision that approve was given.
+	// Revision is the revision that approve has agreed for.
 	Revision string `json:"revision,omitempty"`
+	// Until is when that consent ends. It is absent if the consent counts until nothing differs any more.
+	Until time.Time `json:"until,omitzero"`
 	// Holds are the holds that hold has begun, or that resume has ended.
 	Holds []plan.Hold `json:"holds,omitempty"`
 	// Consents are what approve has agreed to.

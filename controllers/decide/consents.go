@@ -13,7 +13,8 @@ import (
 const mostInVain = 10
 
 // consents returns the consents that hold: those not used up yet, those given by command, and those in commits since
-// the revision in force. It also adds notices about consents that do not count.
+// the revision in force. A consent that was given for a time is not among them once that is over. It also adds notices
+// about consents that do not count.
 //
 // Of the commits, only those on the line of first parents count. Anybody may have written the others: they came with a
 // branch that somebody merged, and whoever merges looks at the files.
@@ -28,6 +29,7 @@ func (p Policy) consents(run *Decision) plan.Consents {
 			out = append(out, a.Said()...)
 		}
 	}
+	out = out.Lasting(run.At)
 	var inVain []string
 	for _, c := range run.Past.Commits {
 		said := p.SaidBy(c, run.InForce, run.Memory.Passed(c.Hash))
@@ -58,7 +60,7 @@ func (p Policy) SaidBy(c, revision git.Commit, passed bool) Said {
 	values, below := c.Lines(plan.Trailer)
 	if p.CommandsOnly {
 		for _, text := range slices.Concat(values, below) {
-			vain(text, fmt.Sprintf(": --consents commands is set, so that no commit agrees to anything; to agree, run: swarm-operator approve %s HAZARD", revision.Short()))
+			vain(text, ": --consents commands is set, so that no commit agrees to anything; to agree, run: "+plan.Approving(revision.Hash, "HAZARD"))
 		}
 		return said
 	}
@@ -81,7 +83,7 @@ func (p Policy) SaidBy(c, revision git.Commit, passed bool) Said {
 		}
 		for _, one := range consents.Said(c.Author, fmt.Sprintf("in commit %s: %s", c.Short(), state.Subject(c.Message))) {
 			if one.Hazard.ByCommand() {
-				vain(string(one.Hazard), fmt.Sprintf(", because a commit cannot agree to it; to agree, run: swarm-operator approve %s %s", revision.Short(), one.Hazard))
+				vain(string(one.Hazard), ", because a commit cannot agree to it; to agree, run: "+plan.Approving(revision.Hash, string(one.Hazard)))
 			} else {
 				said.Counts = append(said.Counts, one)
 			}

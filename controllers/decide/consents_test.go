@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -33,7 +34,7 @@ func TestWhereAConsentCounts(t *testing.T) {
 		again  = " again: the commit was in force before; write it into a new commit"
 	)
 	byCommand := func(h string) string {
-		return h + " does not count, because a commit cannot agree to it; to agree, run: swarm-operator approve newest " + h
+		return h + " does not count, because a commit cannot agree to it; to agree, run: swarm-operator approve " + h + " --revision newest --reason TEXT"
 	}
 	for _, c := range []struct {
 		name, message  string
@@ -102,7 +103,7 @@ func TestWhereAConsentCounts(t *testing.T) {
 				t.Errorf("if commits agree to nothing: %+v", none)
 			}
 			for _, text := range none.InVain {
-				if !strings.HasSuffix(text, " does not count: --consents commands is set, so that no commit agrees to anything; to agree, run: swarm-operator approve newest HAZARD") {
+				if !strings.HasSuffix(text, " does not count: --consents commands is set, so that no commit agrees to anything; to agree, run: swarm-operator approve HAZARD --revision newest --reason TEXT") {
 					t.Errorf("if commits agree to nothing: %q", text)
 				}
 			}
@@ -113,6 +114,7 @@ func TestWhereAConsentCounts(t *testing.T) {
 // Consents come from the memory, from commands and from commits, and each has its own time.
 func TestWhichConsentsHold(t *testing.T) {
 	a, b := v1.Key{Kind: v1.KindService, Name: "a"}, v1.Key{Kind: v1.KindService, Name: "b"}
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	commit := func(hash, text string, merged bool) git.Commit {
 		return git.Commit{Hash: hash, Message: "subject\n\nConsent: " + text + "\n", Merged: merged}
 	}
@@ -135,10 +137,19 @@ func TestWhichConsentsHold(t *testing.T) {
 		{name: "one of two was in force before", memory: state.Memory{History: []state.Entry{{Hash: "other"}}}, commits: []git.Commit{commit("next", "removals", false), commit("other", "replace", false)}, want: "removals", notices: 1},
 		{name: "of an earlier revision, for objects", memory: state.Memory{Consents: plan.Consents{{Hazard: plan.Removals, Objects: []v1.Key{a, b}}}}, want: "removals Service/a Service/b"},
 		{name: "of an earlier revision, for all", memory: state.Memory{InForce: state.Revision{Hash: "old"}, Consents: plan.Consents{{Hazard: plan.Outage}}}},
+		{name: "for a time that is not over", memory: state.Memory{Consents: plan.Consents{{Hazard: plan.Removals, Objects: []v1.Key{a}, Until: now.Add(time.Second)}}}, want: "removals Service/a"},
+		{name: "for a time that is just over", memory: state.Memory{Consents: plan.Consents{{Hazard: plan.Removals, Objects: []v1.Key{a}, Until: now}, {Hazard: plan.Removals, Objects: []v1.Key{b}}}}, want: "removals Service/b"},
+		{name: "by command, for times", memory: state.Memory{Approvals: []state.Approval{
+			{Revision: "next", Consents: plan.Consents{{Hazard: plan.Replace}, {Hazard: plan.Rewind}}, Until: now.Add(time.Hour)},
+			{Revision: "next", Consents: plan.Consents{{Hazard: plan.Removals}}, Until: now.Add(-time.Hour)},
+			{Revision: "next", Consents: plan.Consents{{Hazard: plan.Restarts}}},
+			{Revision: "another", Consents: plan.Consents{{Hazard: plan.Outage}}, Until: now.Add(time.Hour)},
+		}}, want: "replace, rewind, restarts"},
+		{name: "by command, over, and in a commit", memory: state.Memory{Approvals: []state.Approval{{Revision: "next", Consents: plan.Consents{{Hazard: plan.Removals}}, Until: now}}}, commits: []git.Commit{commit("next", "removals Service/a", false)}, want: "removals Service/a"},
 		{name: "by command", memory: state.Memory{Approvals: []state.Approval{{Revision: "next", Consents: plan.Consents{{Hazard: plan.OtherSource}}}, {Revision: "another", Consents: plan.Consents{{Hazard: plan.Removals}}}}}, want: "other-source"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			run := &Decision{Memory: c.memory}
+			run := &Decision{Memory: c.memory, World: World{At: now}}
 			run.InForce.Hash, run.Past.Commits = "next", c.commits
 			if got := agreed((Policy{}).consents(run)); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)

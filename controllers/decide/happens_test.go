@@ -526,19 +526,24 @@ func (s *story) rollBack(name, message string, byHand bool) error {
 
 // command reads, as the commands of the operator do,
 //
-//	approve REVISION HAZARD [KIND/NAME...]
+//	approve HAZARD [KIND/NAME...] --revision REVISION [--for DURATION]
 //	confirm | retry KIND/NAME | unmanage KIND/NAME | unmanage all | resume KIND/NAME|all
 //	hold TARGET REASON | hold TARGET for DURATION REASON
 func (s *story) command(w []string) error {
 	m := s.found().Memory
 	switch w[0] {
 	case "approve":
-		consents, err := plan.ParseConsent(strings.Join(w[2:], " "))
+		to, flags, _ := strings.Cut(strings.Join(w[1:], " "), " --revision ")
+		revision, period, timed := strings.Cut(flags, " --for ")
+		consents, err := plan.ParseConsent(to)
 		if err != nil {
 			return err
 		}
-		m.Approvals = append(m.Approvals, state.Approval{Revision: s.commitOf(w[1]).Hash, Consents: consents, By: "ann"})
-		if s.commitOf(w[1]).Hash == m.InForce.Hash {
+		given := state.Approval{Revision: s.commitOf(revision).Hash, Consents: consents, By: "ann"}
+		if timed {
+			given.Until = s.now.Add(s.duration(period))
+		}
+		if m.Approvals = append(m.Approvals, given); given.Revision == m.InForce.Hash {
 			m.Again(state.Held)
 		}
 	case "confirm":

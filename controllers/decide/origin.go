@@ -60,11 +60,11 @@ func (r *Decision) OtherSource() string {
 	if !r.Foreign {
 		return ""
 	}
-	agree := "apply --consent " + string(plan.OtherSource)
+	agree := "swarm-operator apply --consent " + string(plan.OtherSource)
 	if len(r.InForce.Hash) == 40 {
-		agree = fmt.Sprintf("approve %.10s %s", r.InForce.Hash, plan.OtherSource)
+		agree = plan.Approving(r.InForce.Hash, string(plan.OtherSource))
 	}
-	return fmt.Sprintf("%s; nothing is written until somebody agrees: swarm-operator %s", r.Facts.OtherSource, agree)
+	return fmt.Sprintf("%s; nothing is written until somebody agrees: %s", r.Facts.OtherSource, agree)
 }
 
 // InSync reports whether nothing differs that counts, and the revision is known to be of the source.

@@ -153,7 +153,7 @@ func TestWhereASourceBeganIsRemembered(t *testing.T) {
 // A run that waits for consent says how to give it: to a revision, or for files.
 func TestWhatARunOfAnotherSourceWaitsFor(t *testing.T) {
 	for hash, want := range map[string]string{
-		strings.Repeat("1", 40): "; nothing is written until somebody agrees: swarm-operator approve 1111111111 other-source",
+		strings.Repeat("1", 40): "; nothing is written until somebody agrees: swarm-operator approve other-source --revision 1111111111 --reason TEXT",
 		"files-0123456789":      "; nothing is written until somebody agrees: swarm-operator apply --consent other-source",
 	} {
 		run := &Decision{}

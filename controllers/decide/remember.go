@@ -45,9 +45,9 @@ func (d *Decider) remember(run *Decision) {
 	default:
 		m.Leaving = going
 	}
-	// Approvals of the revision in force are among the consents now.
+	// Approvals of the revision in force are among the consents now. Those that have ended count no more.
 	m.Approvals = slices.DeleteFunc(slices.Clone(m.Approvals), func(a state.Approval) bool {
-		return state.SameRevision(run.InForce.Hash, a.Revision)
+		return state.SameRevision(run.InForce.Hash, a.Revision) || a.Ended(run.At)
 	})
 	if given.Agreed(plan.Rewind) {
 		m.AgreeToRewrite()

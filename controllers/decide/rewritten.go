@@ -43,7 +43,7 @@ func (d *Decider) AsksRewritten(run *Decision, consents plan.Consents) bool {
 // means nothing.
 func (r *Decision) Rewritten() (reason, text string) {
 	if r.asks {
-		return "NeedsConsent", fmt.Sprintf("%s; nothing is written until somebody agrees: swarm-operator approve %.10s %s", r.Facts.Rewritten, r.InForce.Hash, plan.Rewind)
+		return "NeedsConsent", fmt.Sprintf("%s; nothing is written until somebody agrees: %s", r.Facts.Rewritten, plan.Approving(r.InForce.Hash, string(plan.Rewind)))
 	}
 	if r.Frozen {
 		return "TakesCommitsBack", r.Facts.Rewritten
@@ -56,5 +56,5 @@ func (r *Decision) Rewritten() (reason, text string) {
 
 // Took says what the revision in force took back, and how to end the notice.
 func Took(e *state.Entry) string {
-	return fmt.Sprintf("%s; this is said until the next commit is in force, or somebody agrees: swarm-operator approve %.10s %s", e.Rewrote.Text(e.Hash), e.Hash, plan.Rewind)
+	return fmt.Sprintf("%s; this is said until the next commit is in force, or somebody agrees: %s", e.Rewrote.Text(e.Hash), plan.Approving(e.Hash, string(plan.Rewind)))
 }

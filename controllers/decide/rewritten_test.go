@@ -62,10 +62,10 @@ func TestWhatPeopleAreToldOfCommitsTakenBack(t *testing.T) {
 		says     string
 	}{
 		"nothing was taken back":      {asking: true},
-		"somebody must agree":         {asking: true, takes: "2 commits", frozen: true, reason: "NeedsConsent", says: "2 commits; nothing is written until somebody agrees: swarm-operator approve new rewind"},
+		"somebody must agree":         {asking: true, takes: "2 commits", frozen: true, reason: "NeedsConsent", says: "2 commits; nothing is written until somebody agrees: swarm-operator approve rewind --revision new --reason TEXT"},
 		"somebody agreed":             {asking: true, takes: "2 commits", consents: agrees, history: took("new", true)},
-		"somebody agreed to another":  {asking: true, takes: "2 commits", consents: plan.Consents{{Hazard: plan.Removals}}, frozen: true, reason: "NeedsConsent", says: "approve new rewind"},
-		"nobody is asked":             {takes: "2 commits", history: took("new", false), reason: "TookCommitsBack", says: "swarm-operator approve new rewind"},
+		"somebody agreed to another":  {asking: true, takes: "2 commits", consents: plan.Consents{{Hazard: plan.Removals}}, frozen: true, reason: "NeedsConsent", says: "approve rewind --revision new --reason TEXT"},
+		"nobody is asked":             {takes: "2 commits", history: took("new", false), reason: "TookCommitsBack", says: "swarm-operator approve rewind --revision new --reason TEXT"},
 		"nobody is asked, and agrees": {takes: "2 commits", history: took("new", true)},
 		"it may not act":              {takes: "2 commits", frozen: true, reason: "TakesCommitsBack", says: "2 commits"},
 		"another one took them back":  {history: took("old", false)},

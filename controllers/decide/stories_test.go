@@ -493,7 +493,7 @@ func remembered(m state.Memory, sequence uint64) string {
 	list("partial", texts(m.Partial))
 	list("consents", consents(m.Consents))
 	for _, a := range m.Approvals {
-		list("approved for "+short(a.Revision), consents(a.Consents))
+		list("approved for "+short(a.Revision), consents(a.Said()))
 	}
 	records("delivered", m.Delivered)
 	for _, f := range m.Failed {
@@ -554,7 +554,11 @@ func began(o state.Origin) []string {
 func consents(of plan.Consents) []string {
 	var out []string
 	for _, c := range of {
-		out = append(out, strings.TrimSpace(string(c.Hazard)+" "+strings.Join(texts(c.Objects), " ")))
+		text := strings.TrimSpace(string(c.Hazard) + " " + strings.Join(texts(c.Objects), " "))
+		if !c.Until.IsZero() {
+			text += " until " + v1.When(c.Until)
+		}
+		out = append(out, text)
 	}
 	slices.Sort(out)
 	return out

@@ -195,7 +195,7 @@ func SameRevision(hash, revision string) bool {
 	return hash == revision && hash != "" || len(revision) >= 7 && strings.HasPrefix(hash, revision)
 }
 
-// Approval is a consent by command. It counts while Revision is the newest, until its steps are done.
+// Approval is a consent by command. It counts while Revision is the newest, until its steps are done or Until is over.
 type Approval struct {
 	Revision string        `json:"revision"`
 	Consents plan.Consents `json:"consents"`
@@ -203,16 +203,29 @@ type Approval struct {
 	// Why is the Reason that the person gave. It is "" if there is none.
 	Why string    `json:"why,omitempty"`
 	At  time.Time `json:"at,omitzero"`
+	// Until is when the consent ends. If it is zero, the consent lasts until it is used up. An older release knows no
+	// other.
+	Until time.Time `json:"until,omitzero"`
 }
 
-// Said returns the consents with who gave them, how, and why.
+// Said returns the consents with who gave them, how, why, and until when they count.
 func (a Approval) Said() plan.Consents {
 	how := "by command"
+	if !a.Until.IsZero() {
+		how += ", until " + v1.When(a.Until)
+	}
 	if a.Why != "" {
 		how += ": " + a.Why
 	}
-	return a.Consents.Said(a.By, how)
+	said := a.Consents.Said(a.By, how)
+	for i := range said {
+		said[i].Until = a.Until
+	}
+	return said
 }
+
+// Ended reports whether the consent has ended at a time, even if it is not used up.
+func (a Approval) Ended(now time.Time) bool { return plan.Consented{Until: a.Until}.Ended(now) }
 
 // Adopted is an object that others made and that the source has now.
 type Adopted struct {

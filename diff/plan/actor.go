@@ -135,7 +135,7 @@ func (f Facts) agreeing(to string) string {
 	if !f.isCommit() {
 		return "swarm-operator apply --consent " + quoted(to)
 	}
-	return fmt.Sprintf("swarm-operator approve %s %s", f.Revision[:10], to)
+	return Approving(f.Revision, to)
 }
 
 // quoted returns s in a form that a shell takes for one word.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/diff"
@@ -105,10 +106,20 @@ type Consented struct {
 	// decision. An agreement that an older release has remembered has neither.
 	By  string `json:",omitempty"`
 	How string `json:",omitempty"`
+	// Until is when the agreement ends. If it is zero, the agreement lasts until it is used up.
+	Until time.Time `json:",omitzero"`
 }
+
+// Ended reports whether the agreement has ended at a time, even if it is not used up.
+func (c Consented) Ended(now time.Time) bool { return !c.Until.IsZero() && !now.Before(c.Until) }
 
 // Consents are the agreements in force.
 type Consents []Consented
+
+// Lasting returns the agreements that have not ended at a time.
+func (cs Consents) Lasting(now time.Time) Consents {
+	return slices.DeleteFunc(slices.Clone(cs), func(c Consented) bool { return c.Ended(now) })
+}
 
 // Covers reports whether somebody agreed to the hazard for the object.
 func (cs Consents) Covers(h Hazard, k v1.Key) bool {
@@ -184,6 +195,14 @@ func (s Step) Needs(h Hazard, p Policy, format string, args ...any) []Refusal {
 	r.Hazard = h
 	r.Why += p.Agree(h)
 	return []Refusal{r}
+}
+
+// Unsaid stands for the reason in a command that is printed for people to give. The operator cannot know it.
+const Unsaid = "TEXT"
+
+// Approving returns the command that agrees to something in a revision: to a hazard, or to a hazard and its objects.
+func Approving(revision, to string) string {
+	return fmt.Sprintf("swarm-operator approve %s --revision %.10s --reason %s", to, revision, Unsaid)
 }
 
 // Agree returns the line that gives consent, for these objects or for all. It is empty if only a command can, which

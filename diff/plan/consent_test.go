@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -72,6 +73,57 @@ func TestConsentsCover(t *testing.T) {
 	}
 }
 
+// An agreement that was given for a time ends with it, whether it names objects or not. One without a time never does.
+func TestAnAgreementEndsWithItsTime(t *testing.T) {
+	until := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	a := v1.Key{Kind: "Service", Name: "a"}
+	cs := Consents{{Hazard: Removals, Until: until}, {Hazard: Replace, Objects: []v1.Key{a}, Until: until.Add(time.Hour)}, {Hazard: Restarts}}
+	for after, want := range map[time.Duration]string{
+		-time.Nanosecond:    "removals replace restarts",
+		0:                   "replace restarts",
+		time.Minute:         "replace restarts",
+		time.Hour:           "restarts",
+		1000000 * time.Hour: "restarts",
+	} {
+		var left []string
+		for _, c := range cs.Lasting(until.Add(after)) {
+			left = append(left, string(c.Hazard))
+		}
+		if got := strings.Join(left, " "); got != want {
+			t.Errorf("%s after it: %s are left, want %s", after, got, want)
+		}
+	}
+	if d := cmp.Diff(until, cs[0].Until); d != "" || len(cs) != 3 {
+		t.Errorf("the agreements themselves change: %v", cs)
+	}
+}
+
+// What an agreement is bound to, carried with and said by does not make it last longer.
+func TestAnAgreementKeepsItsEnd(t *testing.T) {
+	until := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	g := read(t, "- Service/a\n- Service/b\nowned 20\nconsent removals\n")
+	for i := range g.Policy.Consents {
+		g.Policy.Consents[i].Until = until
+	}
+	got := g.Policy.Consents.Bound(g.build()).Carried().Said("ann", "by command")
+	if len(got) != 1 || len(got[0].Objects) != 2 || !got[0].Until.Equal(until) {
+		t.Errorf("it is %+v, want one for two objects until %s", got, until)
+	}
+}
+
+// The line names all that a person has to give, and the shortest form of a revision that is sure to be found.
+func TestTheCommandThatAgrees(t *testing.T) {
+	for _, c := range []struct{ revision, to, want string }{
+		{"0123456789012345678901234567890123456789", "removals", "swarm-operator approve removals --revision 0123456789 --reason TEXT"},
+		{"0123456789012345678901234567890123456789", "drops-settings Service/a", "swarm-operator approve drops-settings Service/a --revision 0123456789 --reason TEXT"},
+		{"0123456", "rewind", "swarm-operator approve rewind --revision 0123456 --reason TEXT"},
+	} {
+		if got := Approving(c.revision, c.to); got != c.want {
+			t.Errorf("it is %q, want %q", got, c.want)
+		}
+	}
+}
+
 func TestTheHazardsAreClosed(t *testing.T) {
 	want := "removals restarts replace drops-settings takeover-secret even-managers single-manager many-managers promote-unproven force-node-removal outage rewind other-source"
 	if got := strings.Join(Hazards(), " "); got != want {
@@ -117,16 +169,16 @@ func TestARefusalSaysHowToAgree(t *testing.T) {
 		want        map[bool]string // the end of the reason, by whether commits agree to nothing
 	}{
 		{"a removal", "revision " + revision + "\nowned 20\neach 9 - Service/s\n", map[bool]string{
-			false: commit + "removals, or run: swarm-operator approve 0123456789 removals", true: command + "approve 0123456789 removals",
+			false: commit + "removals, or run: swarm-operator approve removals --revision 0123456789 --reason TEXT", true: command + "approve removals --revision 0123456789 --reason TEXT",
 		}},
 		{"a removal by files", "revision files-1\nowned 20\neach 9 - Service/s\n", map[bool]string{
 			false: commit + "removals", true: command + "apply --consent removals",
 		}},
 		{"a replacement", "revision " + revision + "\n± Service/s git=spec.mode\n", map[bool]string{
-			false: commit + "replace, or run: swarm-operator approve 0123456789 replace", true: command + "approve 0123456789 replace",
+			false: commit + "replace, or run: swarm-operator approve replace --revision 0123456789 --reason TEXT", true: command + "approve replace --revision 0123456789 --reason TEXT",
 		}},
 		{"an older revision", "revision " + revision + "\nrewind\n+ Service/s\n", map[bool]string{
-			false: command + "approve 0123456789 rewind (a commit cannot agree to this)", true: command + "approve 0123456789 rewind (a commit cannot agree to this)",
+			false: command + "approve rewind --revision 0123456789 --reason TEXT (a commit cannot agree to this)", true: command + "approve rewind --revision 0123456789 --reason TEXT (a commit cannot agree to this)",
 		}},
 		{"settings that are lost", "revision files-1\nrepair-after 1m\n+ Service/s removed lost=spec.dns\n", map[bool]string{
 			false: command + "apply --consent 'drops-settings Service/s' (a commit cannot agree to this)", true: command + "apply --consent 'drops-settings Service/s' (a commit cannot agree to this)",

@@ -141,15 +141,29 @@ func parses(call []string, inline bool) error {
 	if most >= 0 && n > most {
 		return fmt.Errorf("it takes %d arguments at most: %s", most, m[1])
 	}
-	if call[1] == "hold" && len(call) > 2 && !slices.Contains(call, "--reason") {
+	if (call[1] == "hold" || call[1] == "approve") && len(call) > 2 && !slices.Contains(call, "--reason") {
 		return fmt.Errorf("it takes a --reason")
 	}
-	if call[1] == "approve" && n > 1 {
-		if _, err := plan.ParseConsent(strings.Join(operands(call, help)[1:], " ")); err != nil && n == 2 {
-			return err
+	if call[1] == "approve" && n > 0 {
+		for _, one := range consents(operands(call, help)) {
+			if _, err := plan.ParseConsent(one); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// consents returns the arguments of approve, one text for each hazard and the objects behind it.
+func consents(args []string) (out []string) {
+	for _, w := range args {
+		if len(out) > 0 && strings.Contains(w, "/") {
+			out[len(out)-1] += " " + w
+		} else {
+			out = append(out, w)
+		}
+	}
+	return out
 }
 
 // operand matches what stands for an argument in a usage line: a placeholder, or a choice of words.
@@ -206,7 +220,7 @@ func takesValue(flag, help string) bool {
 // asTyped fails if a command has a word in place of an argument that nobody would type.
 func asTyped(call []string) error {
 	for _, w := range call[2:] {
-		if placeholder.MatchString(w) {
+		if placeholder.MatchString(w) && w != "HEAD" {
 			return fmt.Errorf("%s is a placeholder: write what one would type", w)
 		}
 	}

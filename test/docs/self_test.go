@@ -62,25 +62,29 @@ func TestCommandsAreFoundInALine(t *testing.T) {
 
 func TestACommandThatDoesNotParseIsFound(t *testing.T) {
 	for text, ok := range map[string]bool{
-		"swarm-operator diff --source .":                       true,
-		"swarm-operator status -w":                             true,
-		"swarm-operator diff --sources .":                      false,
-		"swarm-operator apply --timeout soon":                  false,
-		"swarm-operator rollback Service/web":                  false,
-		"swarm-operator diff web":                              false,
-		"swarm-operator hold Service/web":                      false,
-		"swarm-operator hold Service/web --reason incident":    true,
-		"swarm-operator approve 08dad56 removals":              true,
-		"swarm-operator approve 08dad56 removal":               false,
-		"swarm-operator approve 08dad56":                       false,
-		"swarm-operator unmanage --all":                        true,
-		"swarm-operator wait --revision 08dad56 --timeout 10m": true,
+		"swarm-operator diff --source .":                                true,
+		"swarm-operator status -w":                                      true,
+		"swarm-operator diff --sources .":                               false,
+		"swarm-operator apply --timeout soon":                           false,
+		"swarm-operator rollback Service/web":                           false,
+		"swarm-operator diff web":                                       false,
+		"swarm-operator hold Service/web":                               false,
+		"swarm-operator hold Service/web --reason incident":             true,
+		"swarm-operator approve removals":                               false,
+		"swarm-operator approve removals --reason x":                    true,
+		"swarm-operator approve removal --reason x":                     false,
+		"swarm-operator approve removals Service/a restarts --reason x": true,
+		"swarm-operator approve removals Service/a restart --reason x":  false,
+		"swarm-operator approve 08dad56 removals --reason x":            false,
+		"swarm-operator approve --reason x":                             false,
+		"swarm-operator unmanage --all":                                 true,
+		"swarm-operator wait --revision 08dad56 --timeout 10m":          true,
 	} {
 		if err := parses(calls(text)[0], false); (err == nil) != ok {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	for text, ok := range map[string]bool{"swarm-operator resume shop": true, "swarm-operator resume SOURCE": false, "swarm-operator approve REVISION removals": false} {
+	for text, ok := range map[string]bool{"swarm-operator resume shop": true, "swarm-operator resume SOURCE": false, "swarm-operator approve removals --revision REVISION": false, "swarm-operator approve removals --revision HEAD": true} {
 		if err := asTyped(calls(text)[0]); (err == nil) != ok {
 			t.Errorf("%s: %v", text, err)
 		}

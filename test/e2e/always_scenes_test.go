@@ -92,7 +92,7 @@ var (
 		{name: "resume", before: [][]string{{"hold", "failing", "--reason", "an incident"}}, args: []string{"resume", "failing"}, done: func(l ordersLeft) bool {
 			return len(l.holds) == 0
 		}},
-		{name: "approve", args: []string{"approve", "HASH", "restarts", "--name", "failing"}, done: func(l ordersLeft) bool {
+		{name: "approve", args: []string{"approve", "restarts", "--revision", "HASH", "--reason", "tested", "--name", "failing"}, done: func(l ordersLeft) bool {
 			return slices.ContainsFunc(l.memory.Approvals, func(a state.Approval) bool {
 				return state.SameRevision(l.hash, a.Revision) && a.Consents.Covers(plan.Restarts, orderWeb)
 			})

@@ -136,7 +136,7 @@ func TestEachWriteHasOneLineInTheAuditLog(t *testing.T) {
 		}
 		return nil
 	})
-	command("approve", second[:12], "removals")
+	command("approve", "removals", "--revision", second[:12], "--reason", "tested")
 	command("resume", "Service/db")
 	o.inSync(second)
 	if code, err := o.Stop(t.Context()); err != nil || code != 0 {
@@ -151,7 +151,7 @@ func TestEachWriteHasOneLineInTheAuditLog(t *testing.T) {
 		t.Errorf("made: %+v", made)
 	}
 	if removed := w.one(entries, "write done remove Service/gone"); removed.Revision != second || len(removed.Consents) != 1 || removed.Consents[0].Hazard != "removals" ||
-		!strings.Contains(removed.Consents[0].By, "@") || removed.Consents[0].How != "by command" {
+		!strings.Contains(removed.Consents[0].By, "@") || removed.Consents[0].How != "by command: tested" {
 		t.Errorf("removed: %+v", removed)
 	}
 	if d := w.one(entries, "delivery done worker-token token"); d.Source != "audited" || d.Epoch == 0 {
@@ -171,7 +171,7 @@ func TestEachWriteHasOneLineInTheAuditLog(t *testing.T) {
 	for _, e := range entries {
 		switch {
 		case e.Event == "hold" && (e.Object != "Service/db" || e.Reason != "an incident" || !strings.Contains(e.By, "@")),
-			e.Event == "consent" && (e.Hazard != "removals" || e.Reason != "by command" || e.Revision[:12] != second[:12]):
+			e.Event == "consent" && (e.Hazard != "removals" || e.Reason != "by command: tested" || e.Revision[:12] != second[:12]):
 			t.Errorf("a line is %+v", e)
 		}
 		_, command, _ := strings.Cut(e.Instance, " ")
@@ -321,7 +321,7 @@ func TestAnAuditLogThatCannotBeOpenedIsAnErrorAtStart(t *testing.T) {
 			{"hold", "all", "--reason", "x"},
 			{"resume", "all"},
 			{"confirm", "auditwrong"},
-			{"approve", "1234567", "removals"},
+			{"approve", "removals", "--revision", "1234567", "--reason", "tested"},
 			{"retry", "Service/web"},
 			{"unmanage", "Service/web"},
 			{"unlock", "--ring", w.path("ring")},

@@ -94,7 +94,7 @@ func TestWhatIsKeptInTheSwarmShowsNoSecret(t *testing.T) {
 		c.run(nil, "resume", target, "--host", p.Host())
 	}
 	w.image("other", "app:2")
-	for _, args := range [][]string{{"retry", "Service/app"}, {"approve", c.head(r), "restarts"}, {"unmanage", "Service/other"}} {
+	for _, args := range [][]string{{"retry", "Service/app"}, {"approve", "restarts", "--revision", c.head(r), "--reason", "tested"}, {"unmanage", "Service/other"}} {
 		c.run(nil, append(args, "--host", p.Host(), "--log-level", "debug")...)
 		c.inSwarm()
 	}

@@ -302,9 +302,9 @@ func TestConsentByCommand(t *testing.T) {
 		return nil
 	})
 	w.want(0, "history", "--host", w.host()).says(t, hash[:10], "held", s.good[:10], "rolled-out")
-	w.want(0, "approve", "--host", w.host(), hash[:10], "removals", "Service/"+name(7)).says(t, "agreed to removals Service/"+name(7))
+	w.want(0, "approve", "--host", w.host(), "removals", "Service/"+name(7), "--revision", hash[:10], "--reason", "tested").says(t, "agreed to removals Service/"+name(7))
 	s.all(19)
-	w.want(0, "approve", "--host", w.host(), hash[:10], "removals")
+	w.want(0, "approve", "--host", w.host(), "removals", "--for", "4h", "--reason", "tested").says(t, "revision "+hash[:10], "agreed to removals, until ")
 	s.all(5)
 	s.op.inSync(hash)
 	w.want(0, "wait", "--host", w.host(), "--revision", hash).says(t, "is rolled out")
@@ -376,7 +376,7 @@ func TestConfirmMakesANewMemory(t *testing.T) {
 		t.Errorf("the condition is %+v", condition)
 	}
 	c.keeps("web", "one")
-	c.command(2, "approve", "0123456", "removals").says(t, "no source has a memory in this swarm")
+	c.command(2, "approve", "removals", "--revision", "0123456", "--reason", "tested").says(t, "no source has a memory in this swarm")
 	c.command(2, "unmanage", "--all", "--name", "forgotten").says(t, "source forgotten has no memory in this swarm")
 	c.command(2, "confirm", "forgoten").says(t, "source forgoten is not known to this swarm")
 	c.command(0, "resume", "forgotten").says(t, "nothing to resume", "swarm-operator confirm forgotten")

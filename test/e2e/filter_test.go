@@ -104,7 +104,7 @@ func (w *world) worksThrough(host string) {
 		{"apply", "--wait", "--source", r.Dir, "--config", w.path("operator.yaml")},
 		{"hold", "Service/web", "--reason", "x"},
 		{"resume", "Service/web"},
-		{"approve", second[:12], "restarts"},
+		{"approve", "restarts", "--revision", second[:12], "--reason", "tested"},
 		{"confirm", "filtered"},
 		{"unmanage", "Service/web", "--name", "filtered"},
 		{"resume", "Service/web", "--name", "filtered"},

@@ -37,7 +37,7 @@ func TestANodeThatLiesGetsNoRole(t *testing.T) {
 			if report.Applied != last || i < 0 {
 				return fmt.Errorf("%s: nobody is asked about %s: %s", lie.name, liar, brief(report))
 			}
-			for _, text := range []string{"it is node " + n.ID + ", joined ", n.Status.Addr, "swarm-operator approve " + last[:10] + " promote-unproven Node/" + n.ID} {
+			for _, text := range []string{"it is node " + n.ID + ", joined ", n.Status.Addr, "swarm-operator approve promote-unproven Node/" + n.ID + " --revision " + last[:10]} {
 				if !strings.Contains(report.Refused[i].Why, text) {
 					return fmt.Errorf("%s: the refusal does not say %q: %s", lie.name, text, report.Refused[i].Why)
 				}
@@ -49,7 +49,7 @@ func TestANodeThatLiesGetsNoRole(t *testing.T) {
 			t.Errorf("%s: it has the role %s and the labels %s", lie.name, now.Spec.Role, labelsOf(now))
 		}
 	}
-	w.want(0, "approve", "--host", w.host(), last[:10], "promote-unproven", "Node/"+n.ID).says(t, "agreed to promote-unproven Node/"+n.ID)
+	w.want(0, "approve", "--host", w.host(), "promote-unproven", "Node/"+n.ID, "--revision", last[:10], "--reason", "tested").says(t, "agreed to promote-unproven Node/"+n.ID)
 	w.becomesManager(liar)
 	o.condition("PromotionWaits", false)
 }

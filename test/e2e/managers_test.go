@@ -62,10 +62,10 @@ func TestTheNumberOfManagersFollowsGit(t *testing.T) {
 
 	m.begin("three to one, which nobody agreed to")
 	one := r.commit(harness.Message("one", "Consent: single-manager"), map[string]string{"cluster.yaml": managed(1), "own.yaml": node(own, "role: manager")})
-	if f := o.refuses("consent", "swarm-operator approve "+one[:10]+" single-manager"); f.Hazard != "single-manager" || !strings.Contains(f.Why, "one manager: when it is lost, so is the swarm") {
+	if f := o.refuses("consent", "swarm-operator approve single-manager --revision "+one[:10]+" --reason TEXT"); f.Hazard != "single-manager" || !strings.Contains(f.Why, "one manager: when it is lost, so is the swarm") {
 		t.Errorf("the refusal is %+v", f)
 	}
-	w.want(1, "diff", "--host", w.swarm.Host(own), "--source", r.Dir).says(t, "swarm-operator approve "+one[:10]+" single-manager")
+	w.want(1, "diff", "--host", w.swarm.Host(own), "--source", r.Dir).says(t, "swarm-operator approve single-manager --revision "+one[:10]+" --reason TEXT")
 	w.holds(2*stable, func() error {
 		if got := managersNow(w.nodesNow()); !slices.Equal(got, three) {
 			return fmt.Errorf("managers are %q and were %q", got, three)
@@ -74,7 +74,7 @@ func TestTheNumberOfManagersFollowsGit(t *testing.T) {
 	})
 
 	m.begin("three to one")
-	w.want(0, "approve", one[:10], "single-manager", "--host", w.swarm.Host(own))
+	w.want(0, "approve", "single-manager", "--revision", one[:10], "--reason", "tested", "--host", w.swarm.Host(own))
 	if got := become(1, one); got[0] != own {
 		t.Errorf("the one manager is %s", got[0])
 	}

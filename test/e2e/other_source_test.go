@@ -49,7 +49,7 @@ func TestAnotherRepositoryUnderTheSameNameDoesNothing(t *testing.T) {
 		p := w.proxy()
 		for _, command := range []string{"diff", "apply"} {
 			out := w.want(1, command, "--host", p.Host(), "--source", other.Dir)
-			for _, part := range []string{"and source mistaken is read from a repository that begins with commit ", "swarm-operator approve ", " other-source"} {
+			for _, part := range []string{"and source mistaken is read from a repository that begins with commit ", "swarm-operator approve other-source --revision "} {
 				if !strings.Contains(out.out+out.errs, part) {
 					t.Errorf("%s: %s does not say %q:\n%s", what, command, part, out)
 				}
@@ -88,7 +88,7 @@ func TestAnotherRepositoryUnderTheSameNameDoesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.want(0, "approve", head[:10], "other-source", "--host", w.host(), "--name", "mistaken")
+	w.want(0, "approve", "other-source", "--revision", head[:10], "--reason", "tested", "--host", w.host(), "--name", "mistaken")
 	refused := w.want(1, "apply", "--host", w.host(), "--source", next.Dir) // the removals are more than the budget
 	if strings.Contains(refused.out, "other-source") || !strings.Contains(refused.out, "removal-budget") {
 		t.Errorf("apply says %s", refused)

@@ -121,7 +121,7 @@ func TestAnOlderCheckoutDoesNotAct(t *testing.T) {
 	for _, o := range []*operator{o, two} {
 		o.reports(func(r harness.Report) error {
 			for _, f := range r.Refused {
-				if f.Guard == "rewind" && f.Class == "consent" && f.Hazard == "rewind" && strings.Contains(f.Why, "swarm-operator approve "+older[:10]+" rewind") {
+				if f.Guard == "rewind" && f.Class == "consent" && f.Hazard == "rewind" && strings.Contains(f.Why, "swarm-operator approve rewind --revision "+older[:10]+" --reason TEXT") {
 					return nil
 				}
 			}
@@ -129,7 +129,7 @@ func TestAnOlderCheckoutDoesNotAct(t *testing.T) {
 		})
 	}
 	w.image("a", "app:3")
-	w.want(0, "approve", older[:10], "rewind", "--host", w.host())
+	w.want(0, "approve", "rewind", "--revision", older[:10], "--reason", "tested", "--host", w.host())
 	for _, o := range []*operator{o, two} {
 		o.inSync(older)
 		o.condition("Outdated", false)

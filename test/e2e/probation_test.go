@@ -64,14 +64,14 @@ func TestAnAdoptedObjectWithoutAManifestIsADifference(t *testing.T) {
 	o := w.operate(w.host(), r)
 	r.remove("goes.yaml", "stays.yaml")
 	hash := r.commit("two manifests go", nil)
-	o.waits("prune", "swarm-operator approve "+hash[:10]+" removals Service/goes")
+	o.waits("prune", "swarm-operator approve removals Service/goes --revision "+hash[:10]+" --reason TEXT")
 	diff := []string{"diff", "--host", w.host(), "--source", r.Dir}
-	w.want(1, diff...).says(t, "approve "+hash[:10]+" removals Service/goes", "unmanage Service/goes", "unmanage Service/stays", "2 held")
+	w.want(1, diff...).says(t, "approve removals Service/goes --revision "+hash[:10]+" --reason TEXT", "unmanage Service/goes", "unmanage Service/stays", "2 held")
 	w.want(1, "apply", "--host", w.host(), "--source", r.Dir, "--consent", "removals") // this consent names no object
 	w.service("goes")
 	w.service("stays")
 
-	w.want(0, "approve", "--host", w.host(), hash[:10], "removals", "Service/goes")
+	w.want(0, "approve", "--host", w.host(), "removals", "Service/goes", "--revision", hash[:10], "--reason", "tested")
 	w.goes("goes")
 	w.service("stays")
 	w.want(1, diff...).says(t, "unmanage Service/stays", "1 held")
@@ -146,7 +146,7 @@ func TestWhatIsTakenOverIsOnRecord(t *testing.T) {
 	r.remove("goes.yaml", "stays.yaml")
 	hash := r.commit("two manifests go", nil)
 	w.goes("goes")
-	o.waits("prune", "swarm-operator approve "+hash[:10]+" removals Service/stays")
+	o.waits("prune", "swarm-operator approve removals Service/stays --revision "+hash[:10]+" --reason TEXT")
 	w.service("stays")
 }
 

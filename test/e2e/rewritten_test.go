@@ -52,7 +52,7 @@ func TestARewrittenHistoryIsReported(t *testing.T) {
 	w.want(1, "diff", "--host", w.host(), "--source", r.Dir).says(t, "note: the history was rewritten", lost[:10], forced[:10], "takes 2 commits back")
 	o.inSync(forced)
 	c := o.condition("HistoryRewritten", true)
-	w.names("the condition", c.Reason+c.Message, "TookCommitsBack", forced[:10], lost[:10], `takes 2 commits back: "and another", "a colleague's fix"`, "approve "+forced[:10]+" rewind")
+	w.names("the condition", c.Reason+c.Message, "TookCommitsBack", forced[:10], lost[:10], `takes 2 commits back: "and another", "a colleague's fix"`, "approve rewind --revision "+forced[:10]+" --reason TEXT")
 	o.says("HistoryRewritten")
 	w.image("a", "app:4")
 	w.want(0, "history", "--host", w.host()).says(t, "takes 2 commits back")
@@ -74,7 +74,7 @@ func TestARewrittenHistoryIsReported(t *testing.T) {
 	amended := r.instead(forced, "next, said better", appOf(5))
 	w.names("the condition", o.condition("HistoryRewritten", true).Message, `takes 1 commit back: "next"`)
 	o.inSync(amended)
-	w.want(0, "approve", amended[:10], "rewind", "--host", w.host())
+	w.want(0, "approve", "rewind", "--revision", amended[:10], "--reason", "tested", "--host", w.host())
 	o.condition("HistoryRewritten", false)
 
 	t.Log("a merge takes nothing back, and an older tip is a rewind")
@@ -105,7 +105,7 @@ func TestARewrittenHistoryWaitsForConsentByOption(t *testing.T) {
 	forced := r.instead(base, harness.Message("forced", "Consent: rewind"), appOf(3))
 	o.reports(func(r harness.Report) error {
 		if !slices.ContainsFunc(r.Refused, func(f harness.Refusal) bool {
-			return f.Guard == "rewind" && f.Class == "consent" && f.Hazard == "rewind" && strings.Contains(f.Why, "swarm-operator approve "+forced[:10]+" rewind")
+			return f.Guard == "rewind" && f.Class == "consent" && f.Hazard == "rewind" && strings.Contains(f.Why, "swarm-operator approve rewind --revision "+forced[:10]+" --reason TEXT")
 		}) {
 			return fmt.Errorf("it does not say what it needs: %s", brief(r))
 		}
@@ -125,7 +125,7 @@ func TestARewrittenHistoryWaitsForConsentByOption(t *testing.T) {
 	w.want(1, append([]string{"apply"}, option...)...).says(t, "(rewind, consent)")
 	w.image("a", "app:2")
 
-	w.want(0, "approve", forced[:10], "rewind", "--host", w.host())
+	w.want(0, "approve", "rewind", "--revision", forced[:10], "--reason", "tested", "--host", w.host())
 	o.inSync(forced)
 	w.image("a", "app:3")
 	o.condition("HistoryRewritten", false)

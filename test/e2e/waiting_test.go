@@ -115,7 +115,7 @@ func TestOthersActWhileApplyWaitsForARollout(t *testing.T) {
 	process := r.waitsForRoom(watched.Host())
 
 	t.Log("a command, and another source")
-	w.want(0, "approve", hash, "restarts", "--name", "patient", "--host", w.host()).says(t, "agreed to restarts")
+	w.want(0, "approve", "restarts", "--revision", hash, "--reason", "tested", "--name", "patient", "--host", w.host()).says(t, "agreed to restarts")
 	w.want(0, "apply", "--host", w.host(), "--source", w.other().Dir)
 	w.goesOn(process)
 
@@ -195,7 +195,7 @@ func TestOthersActWhileApplyWaitsBetweenSteps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.want(0, "approve", hash, "restarts", "--name", "queue", "--host", w.host()).says(t, "agreed to restarts")
+	w.want(0, "approve", "restarts", "--revision", hash, "--reason", "tested", "--name", "queue", "--host", w.host()).says(t, "agreed to restarts")
 
 	t.Log("each run lists networks once, and every second run fails")
 	var lists, failed, passed atomic.Int32
