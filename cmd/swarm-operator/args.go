@@ -87,6 +87,51 @@ func (p place) Set(text string) error {
 // Type returns what help shows behind the flag.
 func (p place) Type() string { return p.kind }
 
+// unknownCommand returns what is wrong with a command line that names no command of this program. It returns nil if it
+// names one.
+func unknownCommand(root *cobra.Command, args []string) error {
+	_, rest, err := root.Find(args)
+	if err == nil {
+		return nil
+	}
+	root.FParseErrWhitelist.UnknownFlags = true // they are those of the command that was meant
+	if err := root.ParseFlags(rest); err != nil {
+		return flagError(root, err)
+	}
+	name := root.Flags().Arg(0)
+	var names []string
+	for _, c := range root.Commands() {
+		names = append(names, c.Name())
+	}
+	return fmt.Errorf("%s has no command %q%s; its commands: %[1]s --help", root.Name(), name, v1.DidYouMean(name, names))
+}
+
+// newHelp makes the command help. Unlike the one that cobra brings, it fails if there is no such command.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Show what a command does, and its flags",
+		// Help works even if the configuration has a mistake.
+		PersistentPreRunE: func(*cobra.Command, []string) error { return nil },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, _, err := cmd.Root().Find(args)
+			if err != nil {
+				return unknownCommand(cmd.Root(), args)
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
+			for _, c := range cmd.Root().Commands() {
+				if len(args) == 0 && c.IsAvailableCommand() {
+					names = append(names, cobra.CompletionWithDesc(c.Name(), c.Short))
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+}
+
 // flagError words a mistake in a flag as other mistakes are worded: first the flag, then why.
 func flagError(cmd *cobra.Command, err error) error {
 	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {

@@ -39,8 +39,7 @@ func TestAFaultInACommandIsAnErrorThatCanBeReported(t *testing.T) {
 			var out, errs bytes.Buffer
 			root := newRoot(&out, &errs)
 			root.AddCommand(&cobra.Command{Use: "faulty", RunE: func(*cobra.Command, []string) error { return test.does() }})
-			root.SetArgs([]string{"faulty"})
-			if code := execute(t.Context(), root, &errs); code != exitError || out.Len() > 0 {
+			if code := execute(t.Context(), root, []string{"faulty"}, &errs); code != exitError || out.Len() > 0 {
 				t.Errorf("it exits with %d, and prints %q", code, &out)
 			}
 			stack, said, _ := strings.Cut(errs.String(), "error: ")

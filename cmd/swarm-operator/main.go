@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,18 +55,18 @@ const (
 )
 
 func run(ctx context.Context, args []string, out, errs io.Writer) int {
-	root := newRoot(out, errs)
-	root.SetArgs(args)
-	return execute(ctx, root, errs)
+	return execute(ctx, newRoot(out, errs), args, errs)
 }
 
-// execute runs a command and returns its exit code. It says on errs how the command failed. A panic is an error like
-// others.
-func execute(ctx context.Context, root *cobra.Command, errs io.Writer) int {
+// execute runs a command line and returns its exit code. It says on errs how the command failed. A panic is an error
+// like others.
+func execute(ctx context.Context, root *cobra.Command, args []string, errs io.Writer) int {
+	root.SetArgs(args)
 	err := rescue.Do(func() error { return root.ExecuteContext(ctx) })
 	if err == nil {
 		return 0
 	}
+	err = cmp.Or(unknownCommand(root, args), err)
 	if fault, is := errors.AsType[*rescue.Panic](err); is { // a command has no log that could have the stack
 		fmt.Fprint(errs, fault.Stack)
 	}
@@ -111,6 +112,7 @@ standard error either way, and the exit code says how it went.`,
 	}
 	root.SetVersionTemplate(aboutThis().String())
 	root.SetFlagErrorFunc(flagError)
+	root.SetHelpCommand(newHelp())
 	known := redact.NewKnown()
 	root.SetOut(&door{out, known, redact.Git})
 	root.SetErr(&door{errs, known, redact.Anybody})
