@@ -137,6 +137,11 @@ func TestNeedsAreWhatSomethingWaitsFor(t *testing.T) {
 			n.changes(diff.Update, "b", svc("a"))
 		}, lives: "a"},
 		"a dependency that was changed":  {given: func(n *needing) { n.d.force = "1"; n.d.touched[svc("c")] = true; n.changes(diff.Update, "b", svc("c")) }, lives: "c"},
+		"a dependency that another process changed": {given: func(n *needing) {
+			n.run.InForce.Hash = "2"
+			n.run.Memory.History = []state.Entry{{Hash: "1", Changing: []v1.Key{svc("a")}}, {Hash: "2", Outcome: state.Failed, Changing: []v1.Key{svc("c")}}}
+			n.changes(diff.Update, "b", svc("a"), svc("c"))
+		}, lives: "c"},
 		"a dependency at rest":           {given: func(n *needing) { n.changes(diff.Update, "b", svc("a")) }},
 		"a removal, and what was begun":  {given: func(n *needing) { n.run.Memory.Begun = []v1.Key{svc("b"), svc("a")}; n.changes(diff.Remove, "c") }, lives: "a b"},
 		"what was begun, and no removal": {given: func(n *needing) { n.run.Memory.Begun = []v1.Key{svc("a")} }},

@@ -113,12 +113,16 @@ func (d *Decider) unready(run *Decision, f *plan.Facts) waits {
 		d.force, d.touched = run.InForce.Hash, map[v1.Key]bool{}
 	}
 	w := waits{ask: map[v1.Key]bool{}, removals: map[v1.Key]bool{}, excused: map[v1.Key]bool{}}
+	var changed map[v1.Key]string // by which revision; another process may have changed them
 	for _, c := range run.Changes {
-		if c.Want == nil {
+		if c.Want == nil || len(c.Want.DependsOn) == 0 {
 			continue
 		}
+		if changed == nil {
+			changed = run.Memory.ChangedBy()
+		}
 		for _, k := range c.Want.DependsOn {
-			w.ask[k] = w.ask[k] || d.touched[k] || f.Rollouts[k].Running()
+			w.ask[k] = w.ask[k] || d.touched[k] || run.InForce.Hash != "" && changed[k] == run.InForce.Hash || f.Rollouts[k].Running()
 		}
 	}
 	if run.InForce.Hash == run.Memory.InForce.Hash && removes(run.Changes) {
