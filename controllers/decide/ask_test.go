@@ -136,7 +136,7 @@ func TestNeedsAreWhatSomethingWaitsFor(t *testing.T) {
 			n.rolls("a", plan.Rollout{State: "updating"}, false)
 			n.changes(diff.Update, "b", svc("a"))
 		}, lives: "a"},
-		"a dependency that was changed":  {given: func(n *needing) { n.d.force = "1"; n.d.touched[svc("c")] = true; n.changes(diff.Update, "b", svc("c")) }, lives: "c"},
+		"a dependency that was changed": {given: func(n *needing) { n.d.force = "1"; n.d.touched[svc("c")] = true; n.changes(diff.Update, "b", svc("c")) }, lives: "c"},
 		"a dependency that another process changed": {given: func(n *needing) {
 			n.run.InForce.Hash = "2"
 			n.run.Memory.History = []state.Entry{{Hash: "1", Changing: []v1.Key{svc("a")}}, {Hash: "2", Outcome: state.Failed, Changing: []v1.Key{svc("c")}}}
