@@ -123,8 +123,8 @@ func leaveOut() {
 	if !*full {
 		skip("this run, which is not -full", seldom)
 	}
-	switch {
-	case *swarmKind == onEngines:
+	switch *swarmKind {
+	case onEngines:
 		skip("engines", within)
 		if !all {
 			_ = run.Value.Set(oneOf(sampled()))
