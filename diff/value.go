@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"unicode"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -191,11 +190,10 @@ func Line(s string) string {
 // Facts returns which texts of an object may be shown to whom. clear reports whether a leaf stands in clear in the
 // source's tree. Fields of the spec that are the same in known, an object or nil, say nothing new and are left out.
 func (n Normal) Facts(clear func(Leaf) bool, known any) redact.Facts {
-	s := scratches.Get().(*scratch)
-	defer scratches.Put(s)
-	s.leaves = n.Shape.leaves(s.leaves[:0], n.Object, known)
-	f := redact.Facts{Secret: s.facts.Secret[:0], Private: s.facts.Private[:0], Git: s.facts.Git[:0], Open: s.facts.Open[:0]}
-	for _, l := range s.leaves {
+	const room = 64 // for most objects, so that nothing has to grow
+	texts := make([]string, 4*room)
+	f := redact.Facts{Secret: texts[:0:room], Private: texts[room : room : 2*room], Git: texts[2*room : 2*room : 3*room], Open: texts[3*room : 3*room]}
+	for _, l := range n.Shape.leaves(make([]Leaf, 0, room), n.Object, known) {
 		if l.Key == v1.LabelApplied {
 			continue // it is long, and has digests only
 		}
@@ -225,14 +223,5 @@ func (n Normal) Facts(clear func(Leaf) bool, known any) redact.Facts {
 			f.Open = append(f.Open, redact.Text(l.Text))
 		}
 	}
-	s.facts = f
 	return f.Lasting()
 }
-
-// scratch is memory that Facts uses for one object after another. What the kernel has to find costs more than the work.
-type scratch struct {
-	leaves []Leaf
-	facts  redact.Facts
-}
-
-var scratches = sync.Pool{New: func() any { return new(scratch) }}

@@ -41,7 +41,11 @@ Notes point at things that are valid but probably a mistake; they do not change 
 			}
 			set, problems := revisions.NewLoader(guards).Load(commit.Tree, src.root())
 			redact.AllowInGit(set.Show)
-			reconciler.Teach(knownOf(cmd), set)
+			stated := make([]v1.Object, 0, len(set.Entries))
+			for _, e := range set.Entries {
+				stated = append(stated, e.Object)
+			}
+			reconciler.Teach(knownOf(cmd), stated)
 			said := decide.Policy{CommandsOnly: consents.commandsOnly()}.SaidBy(commit, commit, false)
 			for _, text := range said.Wrong {
 				problems = append(problems, v1.Problem{Message: text})

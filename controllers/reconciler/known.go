@@ -9,7 +9,6 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/report"
 	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 	"github.com/swarm-operator/swarm-operator/diff"
-	"github.com/swarm-operator/swarm-operator/manifests"
 	"github.com/swarm-operator/swarm-operator/redact"
 )
 
@@ -126,11 +125,11 @@ func Teacher(known *redact.Known, every kinds.Set) func(*decide.Decision) {
 	return (&learner{known: known, kinds: every, shapes: map[string]diff.Shape{}}).learn
 }
 
-// Teach tells known of the manifests of a source, of which nobody knows what lives.
-func Teach(known *redact.Known, source manifests.Set) {
-	entries := make([]kinds.Entry, 0, len(source.Entries))
-	for _, e := range source.Entries {
-		entries = append(entries, kinds.Entry{Object: e.Object})
+// Teach tells known of manifests, of which nobody knows what lives.
+func Teach(known *redact.Known, manifests []v1.Object) {
+	entries := make([]kinds.Entry, 0, len(manifests))
+	for _, m := range manifests {
+		entries = append(entries, kinds.Entry{Object: m})
 	}
 	(&learner{known: known, shapes: map[string]diff.Shape{}}).wants(entries)
 }

@@ -44,6 +44,7 @@ func begun(n ast.Node) ast.Node {
 func TestNoGoroutineShowsTheValueOfAPanic(t *testing.T) {
 	elsewhere := map[string]string{
 		"cmd/swarm-operator/main.go":   "stop of a context",
+		"controllers/rescue/rescue.go": "its own Do, which the law knows by the name of the package",
 		"controllers/runner/runner.go": "ShutDown of a queue",
 		"manifests/parse.go":           "its function recovers for each document",
 	}
@@ -79,7 +80,7 @@ func TestNoGoroutineShowsTheValueOfAPanic(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if all < 20 || len(excused) != 3 {
+	if all < 20 || len(excused) != 4 {
 		t.Errorf("there are %d goroutines, and excused are %v", all, excused)
 	}
 }
