@@ -22,7 +22,12 @@ func Fuzz(f *testing.F, law func(*rapid.T)) {
 // Each runs n lives, which are the same each time. The first one that panics or fails ends the test.
 func Each(t testing.TB, n int, life func(*rapid.T)) {
 	t.Helper()
-	for seed := range n {
+	each(t, 0, n, func(t *rapid.T, _ int) { life(t) })
+}
+
+func each(t testing.TB, from, n int, life func(t *rapid.T, seed int)) {
+	t.Helper()
+	for seed := from; seed < from+n; seed++ {
 		rapid.Custom(func(drawn *rapid.T) bool {
 			// Example recovers what a life panics with, which is also how it fails, and draws another life in its place.
 			defer func() {
@@ -30,7 +35,7 @@ func Each(t testing.TB, n int, life func(*rapid.T)) {
 					t.Fatalf("life %d: %v; -rapid.log shows what it drew\n%s", seed, p, debug.Stack())
 				}
 			}()
-			life(drawn)
+			life(drawn, seed)
 			if drawn.Failed() {
 				t.Fatalf("life %d failed; -rapid.log shows how", seed)
 			}
