@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"hash/maphash"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/moby/moby/api/types/swarm"
 
 	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 )
@@ -113,7 +116,24 @@ func (l *Listed) decode(raw []byte) error {
 		return err
 	}
 	l.Unknown = unknownInSpec(raw, &l.Service)
-	return nil
+	return l.attach(raw)
+}
+
+// attach reads the networks of a service that was made with the list that stood beside the task template, as Portainer
+// makes them. Engines of API 1.44 and newer do the same; older ones return the list as it is. Its key stays among the
+// unknown ones, so that nobody writes the service: the engine would replace its tasks.
+func (l *Listed) attach(raw []byte) error {
+	if len(l.Spec.TaskTemplate.Networks) > 0 || !slices.Contains(l.Unknown, "Spec.Networks") {
+		return nil
+	}
+	var old struct {
+		Spec struct {
+			Networks []swarm.NetworkAttachmentConfig
+		}
+	}
+	err := json.Unmarshal(raw, &old)
+	l.Spec.TaskTemplate.Networks = old.Spec.Networks
+	return err
 }
 
 var errNoList = errors.New("the answer is no JSON array")

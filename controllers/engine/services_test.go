@@ -98,6 +98,48 @@ func TestServiceRaw(t *testing.T) {
 	}
 }
 
+// A service that is attached to networks in the old way is attached to them, although nobody may write it.
+func TestNetworksBesideTheTaskTemplateAreRead(t *testing.T) {
+	for name, test := range map[string]struct {
+		spec    string
+		want    string
+		unknown []string
+	}{
+		"the old way":    {`{"Networks":[{"Target":"n","Aliases":["a"]},{"Target":"m"}],"TaskTemplate":{}}`, "[{n [a] map[]} {m [] map[]}]", []string{"Spec.Networks"}},
+		"both ways":      {`{"Networks":[{"Target":"n"}],"TaskTemplate":{"Networks":[{"Target":"m"}]}}`, "[{m [] map[]}]", []string{"Spec.Networks"}},
+		"the new way":    {`{"TaskTemplate":{"Networks":[{"Target":"m"}]}}`, "[{m [] map[]}]", nil},
+		"no network":     {`{"TaskTemplate":{}}`, "[]", nil},
+		"something else": {`{"TaskTemplate":{"Future":true}}`, "[]", []string{"Spec.TaskTemplate.Future"}},
+	} {
+		c, _ := opened(t, pinged("1.41", func(w http.ResponseWriter, r *http.Request) {
+			answer := `{"ID":"abc","Spec":` + test.spec + `}`
+			if r.URL.Path == "/v1.41/services" {
+				answer = "[" + answer + "]"
+			}
+			_, _ = io.WriteString(w, answer)
+		}))
+		list, err := c.ServiceList(context.Background())
+		if err != nil || len(list) != 1 {
+			t.Fatalf("%s: %v, %v", name, list, err)
+		}
+		one, err := c.Service(context.Background(), "abc")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range []*Listed{list[0], one} {
+			if got := fmt.Sprint(s.Spec.TaskTemplate.Networks); got != test.want || !slices.Equal(s.Unknown, test.unknown) {
+				t.Errorf("%s: the networks are %s, and unknown is %q; want %s and %q", name, got, s.Unknown, test.want, test.unknown)
+			}
+		}
+	}
+	c, _ := opened(t, pinged("1.41", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `[{"ID":"abc","Spec":{"Networks":7}}]`)
+	}))
+	if _, err := c.ServiceList(context.Background()); err == nil {
+		t.Error("a number is taken for a list of networks")
+	}
+}
+
 func TestServiceList(t *testing.T) {
 	var answer string
 	c, got := opened(t, pinged("1.41", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) }))
