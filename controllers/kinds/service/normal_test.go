@@ -256,10 +256,23 @@ var normalisation = []struct {
 		s.Configs, s.Secrets = []v1.ConfigMount{{Source: "a"}}, []v1.SecretMount{{Source: "a"}}
 	}},
 	{
-		name: "hosts with several names", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
+		name: "hosts in other words, and names that the engine does not read", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
 			c.Hosts = []string{"10.0.0.1 db cache", "fd00::1\tv6"}
 		},
-		state: func(s *v1.ServiceSpec) { s.ExtraHosts = v1.ExtraHosts{"v6=fd00::1", "db:10.0.0.1", "cache=10.0.0.1"} },
+		state: func(s *v1.ServiceSpec) { s.ExtraHosts = v1.ExtraHosts{"v6=fd00::1", "db:10.0.0.1"} },
+	},
+	{
+		name: "a host of whom the engine reads another name only", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
+			c.Hosts = []string{"10.0.0.1 db cache"}
+		},
+		state: func(s *v1.ServiceSpec) { s.ExtraHosts = v1.ExtraHosts{"db:10.0.0.1", "cache:10.0.0.1"} }, differs: "spec.extraHosts",
+	},
+	{name: "a line of hosts that the engine does not read", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) { c.Hosts = []string{"db:10.0.0.1"} }},
+	{
+		name: "a host in a line that the engine does not read", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {
+			c.Hosts = []string{"db:10.0.0.1"}
+		},
+		state: func(s *v1.ServiceSpec) { s.ExtraHosts = v1.ExtraHosts{"db:10.0.0.1"} }, differs: "spec.extraHosts",
 	},
 	{
 		name: "capabilities in other words", live: func(_ *swarm.ServiceSpec, c *swarm.ContainerSpec) {

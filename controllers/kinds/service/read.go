@@ -74,7 +74,9 @@ func readContainer(c *swarm.ContainerSpec, s *v1.ServiceSpec) {
 		s.StopGracePeriod = &d
 	}
 	for _, h := range c.Hosts {
-		s.ExtraHosts = append(s.ExtraHosts, readHost(h)...)
+		if entry, read := readHost(h); read {
+			s.ExtraHosts = append(s.ExtraHosts, entry)
+		}
 	}
 	s.CapAdd, s.CapDrop = slices.Clone(c.CapabilityAdd), slices.Clone(c.CapabilityDrop)
 	s.Healthcheck = readHealth(c.Healthcheck)
@@ -112,17 +114,15 @@ func readEnv(lines []string) v1.Environment {
 	return env
 }
 
-// readHost turns a line of hosts(5), an address and names, into items of the form host:address.
-func readHost(line string) []string {
+// readHost turns a line of hosts(5), an address and names, into the form host:address. The engine reads only the first
+// name, and skips a line without a name, such as the host:address that terraform writes
+// (daemon/cluster/executor/container). No container has an entry for what is skipped, so it is no entry here either.
+func readHost(line string) (entry string, read bool) {
 	fields := strings.Fields(line)
 	if len(fields) < 2 {
-		return []string{line}
+		return "", false
 	}
-	var out []string
-	for _, host := range fields[1:] {
-		out = append(out, host+":"+fields[0])
-	}
-	return out
+	return fields[1] + ":" + fields[0], true
 }
 
 func readHealth(h *container.HealthConfig) *v1.Healthcheck {
