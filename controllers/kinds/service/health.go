@@ -120,8 +120,10 @@ func perNode(s *swarm.Service) bool { return s.Spec.Mode.Global != nil || s.Spec
 
 // watch returns how long a task must run before it counts as working. The update config says that; otherwise it is
 // SwarmKit's default.
-func watch(s *swarm.Service) time.Duration {
-	if u := s.Spec.UpdateConfig; u != nil && u.Monitor > 0 {
+func watch(s *swarm.Service) time.Duration { return monitor(s.Spec.UpdateConfig) }
+
+func monitor(u *swarm.UpdateConfig) time.Duration {
+	if u != nil && u.Monitor > 0 {
 		return u.Monitor
 	}
 	return 5 * time.Second
@@ -135,7 +137,7 @@ func pause(s *swarm.Service) time.Duration {
 		if u == nil {
 			return 0
 		}
-		return u.Delay + u.Monitor
+		return u.Delay + monitor(u)
 	}
 	out := max(waits(s.Spec.UpdateConfig), waits(s.Spec.RollbackConfig))
 	c := s.Spec.TaskTemplate.ContainerSpec

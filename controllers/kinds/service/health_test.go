@@ -131,9 +131,9 @@ func TestPauseIsTheTimeThatASpecAllowsForATask(t *testing.T) {
 		"an update": {func(s *swarm.ServiceSpec) {
 			s.UpdateConfig = &swarm.UpdateConfig{Delay: time.Hour, Monitor: time.Minute}
 		}, time.Hour + time.Minute},
-		"a slower rollback": {func(s *swarm.ServiceSpec) {
+		"a slower rollback, with the default monitor": {func(s *swarm.ServiceSpec) {
 			s.UpdateConfig, s.RollbackConfig = &swarm.UpdateConfig{Delay: time.Minute}, &swarm.UpdateConfig{Delay: time.Hour}
-		}, time.Hour},
+		}, time.Hour + 5*time.Second},
 		"a slow end": {func(s *swarm.ServiceSpec) { s.TaskTemplate.ContainerSpec.StopGracePeriod = &grace }, grace},
 		"a health check": {func(s *swarm.ServiceSpec) {
 			s.TaskTemplate.ContainerSpec.Healthcheck = &container.HealthConfig{Test: []string{"CMD", "true"}, StartPeriod: time.Hour, Interval: time.Minute, Timeout: time.Second, Retries: 3}

@@ -3,6 +3,7 @@ package service
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -58,6 +59,24 @@ func TestOneOptionOfAMountIsWritten(t *testing.T) {
 		nfs(want)
 		test.is(want.Mounts[0].VolumeOptions)
 		if d := cmp.Diff(want.Mounts, edited(t, nfs, volume(test.want)).Mounts, cmpopts.EquateEmpty()); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+}
+
+// A health check that was off may have had an interval all the same.
+func TestNothingOfAHealthCheckThatWasOffComesIntoForce(t *testing.T) {
+	live := func(c *swarm.ContainerSpec) {
+		c.Healthcheck = &container.HealthConfig{Test: []string{"NONE"}, Interval: time.Hour, Retries: 9}
+	}
+	for name, test := range map[string]struct{ want, is *v1.Healthcheck }{
+		"the image's own":   {nil, nil},
+		"another check":     {&v1.Healthcheck{Test: v1.HealthTest{"CMD", "true"}}, &v1.Healthcheck{Test: v1.HealthTest{"CMD", "true"}}},
+		"another interval":  {&v1.Healthcheck{Interval: v1.Duration(time.Minute)}, &v1.Healthcheck{Interval: v1.Duration(time.Minute)}},
+		"the same interval": {&v1.Healthcheck{Interval: v1.Duration(time.Hour)}, &v1.Healthcheck{Interval: v1.Duration(time.Hour)}},
+	} {
+		got := readHealth(edited(t, live, func(s *v1.ServiceSpec) { s.Healthcheck = test.want }).Healthcheck)
+		if d := cmp.Diff(test.is, got, cmpopts.EquateEmpty()); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}
 	}

@@ -73,21 +73,22 @@ func TestAnUpdateAlwaysStatesAMode(t *testing.T) {
 	}
 }
 
-func TestAGroupThatIsMadeHasItsDefaults(t *testing.T) {
+func TestAGroupThatIsMadeHasOnlyWhatDiffersInIt(t *testing.T) {
 	live, manifest := plain(), plainly()
 	manifest.Spec.UpdateConfig = &v1.UpdateConfig{Order: "start-first"}
 	manifest.Spec.RollbackConfig = &v1.UpdateConfig{Delay: v1.Duration(time.Second)}
 	manifest.Spec.RestartPolicy = &v1.RestartPolicy{MaxAttempts: 3}
 	sent, _ := updated(t, live, wantOf(manifest))
-	if want := (&swarm.UpdateConfig{Parallelism: 1, FailureAction: "pause", Monitor: 5 * time.Second, Order: "start-first"}); !reflect.DeepEqual(sent.UpdateConfig, want) {
+	if want := (&swarm.UpdateConfig{Parallelism: 1, Order: "start-first"}); !reflect.DeepEqual(sent.UpdateConfig, want) {
 		t.Errorf("update config: %s, want %s", pretty(sent.UpdateConfig), pretty(want))
 	}
-	if want := (&swarm.UpdateConfig{Parallelism: 1, Delay: time.Second, FailureAction: "pause", Monitor: 5 * time.Second, Order: "stop-first"}); !reflect.DeepEqual(sent.RollbackConfig, want) {
+	if want := (&swarm.UpdateConfig{Parallelism: 1, Delay: time.Second}); !reflect.DeepEqual(sent.RollbackConfig, want) {
 		t.Errorf("rollback config: %s, want %s", pretty(sent.RollbackConfig), pretty(want))
 	}
-	if want := (&swarm.RestartPolicy{Condition: "any", Delay: ptr(5 * time.Second), MaxAttempts: ptr(uint64(3)), Window: ptr(time.Duration(0))}); !reflect.DeepEqual(sent.TaskTemplate.RestartPolicy, want) {
+	if want := (&swarm.RestartPolicy{MaxAttempts: ptr(uint64(3))}); !reflect.DeepEqual(sent.TaskTemplate.RestartPolicy, want) {
 		t.Errorf("restart policy: %s, want %s", pretty(sent.TaskTemplate.RestartPolicy), pretty(want))
 	}
+	noDifference(t, returned(t, sent), wantOf(manifest))
 }
 
 func TestANewImageDropsTheOldOnesPlatforms(t *testing.T) {

@@ -21,8 +21,8 @@ type ids func(kind, name string) (string, error)
 // overlay changes in spec only the leaves that differ, and nothing else. Settings that manifests cannot state stay.
 // So does every form ({} or absent, an order) that means the same to a reader and something else to SwarmKit.
 //
-// If a group is absent and has to be made, it is filled with its defaults first, because zero is not always the
-// default. The caller writes the image, because that may need a registry. overlay fails if id does.
+// If a group is absent and has to be made, only the leaves that differ are in it. A leaf gets its default with them if
+// zero means something else. The caller writes the image, because that may need a registry. overlay fails if id does.
 func overlay(spec *swarm.ServiceSpec, want *v1.ServiceSpec, ch diff.Paths, ix names, id ids) error {
 	overlayMode(spec, want, ch)
 	if spec.TaskTemplate.ContainerSpec == nil {
@@ -174,8 +174,9 @@ func overlayHealth(c *swarm.ContainerSpec, want *v1.Healthcheck, ch diff.Paths) 
 		want = &v1.Healthcheck{}
 	}
 	h := &container.HealthConfig{}
-	if c.Healthcheck != nil {
-		*h = *c.Healthcheck
+	// Beside NONE nothing means anything, and it must not come into force when NONE goes.
+	if live := c.Healthcheck; live != nil && !slices.Equal(live.Test, []string{"NONE"}) {
+		*h = *live
 	}
 	set(&h.Test, []string(want.Test), ch, at+".test")
 	set(&h.Interval, time.Duration(want.Interval), ch, at+".interval")

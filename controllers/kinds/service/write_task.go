@@ -13,7 +13,7 @@ import (
 
 func overlayTask(t *swarm.TaskSpec, want *v1.ServiceSpec, ch diff.Paths, ix names, id ids) error {
 	overlayResources(t, want.Resources, ch)
-	overlayRestart(t, want.RestartPolicy, want.Mode, ch)
+	overlayRestart(t, want.RestartPolicy, ch)
 	overlayPlacement(t, want.Placement, ch)
 	overlayLogging(t, want.Logging, ch)
 	set(&t.ForceUpdate, want.ForceUpdate, ch, "spec.forceUpdate")
@@ -122,26 +122,15 @@ func overlayGeneric(live []swarm.GenericResource, want []v1.GenericResource, at 
 		})
 }
 
-func overlayRestart(t *swarm.TaskSpec, want *v1.RestartPolicy, mode string, ch diff.Paths) {
-	if !ch.Any("spec.restartPolicy") {
+func overlayRestart(t *swarm.TaskSpec, want *v1.RestartPolicy, ch diff.Paths) {
+	const at = "spec.restartPolicy"
+	if !ch.Any(at) {
 		return
 	}
 	if t.RestartPolicy == nil {
 		t.RestartPolicy = &swarm.RestartPolicy{}
-		patchRestart(t.RestartPolicy, defaultsOf(mode).RestartPolicy, diff.AllPaths())
 	}
-	patchRestart(t.RestartPolicy, want, ch)
-}
-
-// defaultsOf returns what is in force if nothing is stated. A group that has to be made is filled with it.
-func defaultsOf(mode string) *v1.ServiceSpec {
-	s := v1.Service{Spec: v1.ServiceSpec{Mode: mode}}
-	s.Default()
-	return &s.Spec
-}
-
-func patchRestart(r *swarm.RestartPolicy, want *v1.RestartPolicy, ch diff.Paths) {
-	const at = "spec.restartPolicy"
+	r := t.RestartPolicy
 	set(&r.Condition, swarm.RestartPolicyCondition(want.Condition), ch, at+".condition")
 	set(&r.Delay, (*time.Duration)(want.Delay), ch, at+".delay")
 	if ch.Has(at + ".maxAttempts") {
@@ -237,11 +226,9 @@ func overlayUpdate(u **swarm.UpdateConfig, want *v1.UpdateConfig, at string, ch 
 	if !ch.Any(at) || want == nil {
 		return
 	}
-	c := swarm.UpdateConfig{}
+	c := swarm.UpdateConfig{Parallelism: 1} // zero would mean all at once; for other fields it means the default
 	if *u != nil {
 		c = **u
-	} else {
-		patchUpdate(&c, defaultsOf(v1.ModeReplicated).UpdateConfig, at, diff.AllPaths())
 	}
 	patchUpdate(&c, want, at, ch)
 	*u = &c
