@@ -17,7 +17,8 @@ func Edit(t *rapid.T, s *v1.Service) (edited *v1.Service, path string) {
 		other := ServiceOf(t, s.Metadata.Name, s.Spec.Mode)
 		more(t, &other.Spec)
 		edited := s.Copy().(*v1.Service)
-		at, changed := "", false
+		var at string
+		var changed bool
 		if rapid.IntRange(0, 9).Draw(t, "edit the labels") == 0 {
 			at, changed = graft(t, reflect.ValueOf(&edited.Metadata.Labels).Elem(), reflect.ValueOf(other.Metadata.Labels), "metadata.labels")
 		} else {
