@@ -4,9 +4,10 @@ import "net/netip"
 
 // Claim is something that a swarm gives to one object at a time, such as a published port.
 type Claim struct {
-	// What is "port", "subnet" or "name".
+	// What is "port", "subnet", "network" or "name".
 	What string
-	// Of is which one, such as 8080/tcp. For a subnet, Subnet is which one.
+	// Of is which one, such as 8080/tcp. For a subnet, Subnet is which one. The one network that a swarm has only once is
+	// that of the routing mesh.
 	Of string
 	// Host is true for a port of the nodes that tasks run on. Two such ports do not clash: the scheduler separates
 	// them.

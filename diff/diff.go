@@ -78,8 +78,10 @@ type Meta struct {
 	Applied Applied
 	// Unknown are keys of the live spec that our types do not know. A write would drop them.
 	Unknown []string
-	// Unstated are the live object's settings that no manifest can state, by path. Writes keep them.
+	// Unstated are the live object's settings that no manifest can state, by path. No write drops them.
 	Unstated []string
+	// Stack is the stack by which docker knows the object. It is "" if there is none.
+	Stack string
 	// Updated is true if the engine says how the object's last update stands.
 	Updated bool
 	// Distrust is true if the spec was rolled back or its update is paused. Applied then does not tell whose doing a
@@ -150,6 +152,9 @@ type State struct {
 	// Lost, on the want side, are settings of the object that no manifest can state, by path. Somebody removed the
 	// object, and nothing has these settings any more.
 	Lost []string
+	// Stack, on the want side, is the stack by which docker knew the object before somebody removed it. It is "" if
+	// there was none.
+	Stack string
 	// Policy is the manifest's policy, on the want side.
 	Policy v1.Policy
 	// Value is the object in its kind's own type, for its driver.
@@ -234,8 +239,10 @@ type Field struct {
 	Effect Effect
 	// Ignored is true if policy.ignoreDifferences names the field. The field is then neither written nor counted.
 	Ignored bool
-	// SinceAPI is the oldest API version that knows the field. It is "" if every version that we speak to does.
-	SinceAPI string
+	// SinceAPI is the oldest API version that knows the field and the wanted value. It is "" if every version that we
+	// speak to does. SinceValue is true if that is because of the value: older versions know other values.
+	SinceAPI   string
+	SinceValue bool
 	// Why says why the field cannot be written, although the others of its object can. It is "" if the field can be
 	// written.
 	Why string
@@ -252,6 +259,16 @@ type Change struct {
 	Fields   []Field
 	Have     *State
 	Want     *State
+	// Newer are the settings of the live object that stay as they are, and that not every engine knows. An engine that
+	// does not know one of them drops it, whatever is written.
+	Newer []Newer
+}
+
+// Newer is a setting that only newer engines know.
+type Newer struct {
+	Path string
+	// SinceAPI is the oldest API version that knows it.
+	SinceAPI string
 }
 
 // Removed reports whether somebody removed the object by hand, so that making it again undoes that.

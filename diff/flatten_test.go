@@ -89,11 +89,11 @@ func TestWhatIsZeroHasNoLeaf(t *testing.T) {
 
 func TestContentHasNoLeaf(t *testing.T) {
 	shape := NewShape(&v1.Secret{})
-	s := &v1.Secret{Spec: v1.ContentSpec{Data: v1.NewContent([]byte("canary"))}}
+	s := &v1.Secret{Spec: v1.SecretSpec{Data: v1.NewContent([]byte("canary"))}}
 	if got := shape.Flatten(s); len(got) > 0 {
 		t.Errorf("got %v", got)
 	}
-	if d := cmp.Diff([]string{"metadata.labels.*", "spec.external", "spec.file", "spec.raw", "spec.templateDriver"}, shape.Types()); d != "" {
+	if d := cmp.Diff([]string{"metadata.labels.*", "spec.driver", "spec.driverOpts.*", "spec.external", "spec.file", "spec.raw", "spec.templateDriver"}, shape.Types()); d != "" {
 		t.Errorf("types (-want +got):\n%s", d)
 	}
 }

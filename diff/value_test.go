@@ -140,7 +140,7 @@ func commands(t reflect.Type, path string, out *[]string) {
 // Each command of each kind is known as one, so that it is hidden argument by argument.
 func TestEveryCommandIsKnown(t *testing.T) {
 	var found []string
-	for _, spec := range []any{v1.ServiceSpec{}, v1.NetworkSpec{}, v1.ContentSpec{}, v1.ClusterSpec{}, v1.NodeSpec{}, v1.NodeSetSpec{}} {
+	for _, spec := range []any{v1.ServiceSpec{}, v1.NetworkSpec{}, v1.ContentSpec{}, v1.SecretSpec{}, v1.ClusterSpec{}, v1.NodeSpec{}, v1.NodeSetSpec{}} {
 		commands(reflect.TypeOf(spec), "spec", &found)
 	}
 	if len(found) != len(wordTypes) || slices.ContainsFunc(found, func(path string) bool { return !wordTypes[path] }) {

@@ -273,13 +273,6 @@ func (d *decoder) keys(n *yaml.Node, v reflect.Value, at int32) {
 // field is a word of compose.
 func (d *decoder) unknown(known fields, value *yaml.Node, at int32) {
 	name := d.marks[at].name
-	if why, later := v1.NotYet(d.object.Kind, d.marks.generic(at)); later {
-		if why != "" {
-			why = ": " + why
-		}
-		d.add(at, "is not supported yet%s", why)
-		return
-	}
 	if why, never := v1.Dropped(d.object.Kind, d.marks.generic(at)); never {
 		d.add(at, "cannot be stated: %s", why)
 		return

@@ -101,7 +101,10 @@ func TestDecodeProblems(t *testing.T) {
 		{"compose: another spelling", "read_only: true\ncap_add: [NET_ADMIN]", []string{"6: spec.read_only: unknown field; did you mean readOnly?", "7: spec.cap_add: unknown field; did you mean capAdd?"}},
 		{"compose: lists of variables", "environment: ['A=b']", nil},
 		{"not an identifier", `"a b": 1`, []string{`6: spec["a b"]: unknown field`}},
-		{"not supported yet", "runtime: plugin", []string{"6: spec.runtime: is not supported yet: services of plugins"}},
+		{"a service of plugins", "runtime: plugin", []string{"6: spec.runtime: cannot be stated: containers run with the default runtime in daemon.json of their node; an engine takes services of plugins only with its experimental features on, and a plugin may have root's power on every node: install it there with docker plugin install"}},
+		{"a resource by name", "resources: {reservations: {genericResources: [{namedResourceSpec: {kind: gpu, value: a}}]}}", []string{
+			"6: spec.resources.reservations.genericResources[0].namedResourceSpec: cannot be stated: the swarm gives tasks resources by number and not by name: state discreteResourceSpec",
+		}},
 		{"dropped by the engine", "mounts: [{type: volume, target: /a, consistency: cached}]", []string{"6: spec.mounts[0].consistency: cannot be stated: the engine drops it"}},
 		{"limits", "ulimits: {nofile: 65536, nproc: {soft: 1, hard: 2}}\nsysctls: {net.core.somaxconn: 1024}", nil},
 		{"limits that are none", "ulimits: {nofile: many, nproc: {sof: 1}, core: [1]}\nsysctls: [a]", []string{

@@ -119,13 +119,6 @@ func (w ComposeWord) Hint(items []string) string {
 	if w.To == "" {
 		return "is a word of compose files that does not exist here: " + w.Note
 	}
-	if why, later := NotYet(KindService, w.To); later {
-		text := "is a word of compose files; here it would be " + w.To + ", which is not supported yet"
-		if why != "" {
-			text += ": " + why
-		}
-		return text
-	}
 	instead := " instead"
 	if w.write != nil && len(items) > 0 {
 		if form := w.write(items); form != "" {

@@ -1,6 +1,11 @@
 package v1
 
-import "slices"
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+)
 
 // These are the engine's limits on content, in bytes.
 const (
@@ -15,10 +20,10 @@ type Config struct {
 	Spec ContentSpec `json:"spec"`
 }
 
-// Secret is a Config whose content the engine never gives back.
+// Secret is a Config whose content the engine never gives back. A driver may supply the content instead.
 type Secret struct {
 	Header
-	Spec ContentSpec `json:"spec"`
+	Spec SecretSpec `json:"spec"`
 }
 
 // ContentSpec says where content comes from. Exactly one of Data, File and External is stated.
@@ -38,6 +43,33 @@ type ContentSpec struct {
 	TemplateDriver string `json:"templateDriver,omitempty"`
 }
 
+// SecretSpec says where the content of a secret comes from. Exactly one of Data, File, External and Driver is stated.
+type SecretSpec struct {
+	// Data is the content itself, at most 511,999 bytes.
+	Data Content `json:"data,omitzero"`
+	// File is a path in the repository, relative to the manifest.
+	File string `json:"file,omitempty"`
+	// Raw says that the content is meant as it is, even if it looks like a mistake. Without it, the operator refuses
+	// content that looks like a pointer of Git LFS or git-annex, or like a merge conflict. It also refuses
+	// content that SOPS, age, git-crypt, PGP or ansible-vault seems to have encrypted. Default false.
+	Raw bool `json:"raw,omitempty"`
+	// External says that a secret of exactly this name exists and does not belong to the operator.
+	External bool `json:"external,omitempty"`
+	// TemplateDriver is golang if the swarm fills in templates such as {{.Service.Name}} when a container mounts the
+	// content. If omitted, the content stays as it is.
+	TemplateDriver string `json:"templateDriver,omitempty"`
+	// Driver is the name of a secret driver: an engine plugin of the managers, which supplies the content for each
+	// task. It must be installed before the secret is made.
+	Driver string `json:"driver,omitempty"`
+	// DriverOpts are options of the secret driver.
+	DriverOpts map[string]string `json:"driverOpts,omitempty"`
+}
+
+// stated returns what secrets have in common with configs.
+func (s SecretSpec) stated() ContentSpec {
+	return ContentSpec{Data: s.Data, File: s.File, Raw: s.Raw, External: s.External, TemplateDriver: s.TemplateDriver}
+}
+
 // ContentFile is implemented by objects whose content may be in a file of the repository.
 type ContentFile interface {
 	// ContentFile returns the path as stated and the field that states it. name is "" if the object states no file.
@@ -53,16 +85,30 @@ type ContentFile interface {
 // ContentHolder is an object that consists mostly of content.
 type ContentHolder interface {
 	Content() Content
-	// Settings returns a text that says how the swarm uses the content. It is "" if it uses the content as it is. Like
-	// the content, it cannot change.
+	// Settings returns a text that says how the swarm uses the content, or where it gets it from. It is "" if it uses
+	// the content as it is. Like the content, it cannot change.
 	Settings() string
 }
 
 // Settings returns the template driver.
 func (c *Config) Settings() string { return c.Spec.TemplateDriver }
 
-// Settings returns the template driver.
-func (c *Secret) Settings() string { return c.Spec.TemplateDriver }
+// Settings returns the template driver, and what the secret driver is told if there is one.
+func (c *Secret) Settings() string {
+	s := c.Spec
+	if s.Driver == "" {
+		return s.TemplateDriver
+	}
+	var options map[string]string
+	if len(s.DriverOpts) > 0 {
+		options = s.DriverOpts
+	}
+	b, err := json.Marshal([]any{s.TemplateDriver, s.Driver, options}) // maps are sorted by their keys
+	if err != nil {
+		panic(fmt.Sprintf("writing the settings of a secret: %v", err)) // they are texts
+	}
+	return string(b)
+}
 
 // Content returns what the manifest states or what its file holds.
 func (c *Config) Content() Content { return c.Spec.Data }
@@ -113,7 +159,9 @@ func (c *Config) Copy() Object {
 
 // Copy returns a deep copy.
 func (c *Secret) Copy() Object {
-	return &Secret{Header: c.Header.copy(), Spec: c.Spec.copy()}
+	s := &Secret{Header: c.Header.copy(), Spec: c.Spec}
+	s.Spec.Data, s.Spec.DriverOpts = NewContent(slices.Clone(s.Spec.Data.data)), maps.Clone(s.Spec.DriverOpts)
+	return s
 }
 
 func (s ContentSpec) copy() ContentSpec {
@@ -124,8 +172,12 @@ func (s ContentSpec) copy() ContentSpec {
 // Default keeps only the content and how it is used, which are compared. Where the content comes from is not compared.
 func (c *Config) Default() { c.Spec = c.Spec.normal() }
 
-// Default keeps only the content and how it is used, which are compared. Where the content comes from is not compared.
-func (c *Secret) Default() { c.Spec = c.Spec.normal() }
+// Default keeps only the content, how it is used and the driver, which are compared. Where the content comes from
+// otherwise is not compared.
+func (c *Secret) Default() {
+	s := c.Spec
+	c.Spec = SecretSpec{Data: s.Data, TemplateDriver: s.TemplateDriver, Driver: s.Driver, DriverOpts: s.DriverOpts}
+}
 
 func (s ContentSpec) normal() ContentSpec {
 	return ContentSpec{Data: s.Data, TemplateDriver: s.TemplateDriver}
@@ -141,8 +193,28 @@ func (c *Config) Validate() []Problem {
 // Validate checks the name, the source of the content and its size.
 func (c *Secret) Validate() []Problem {
 	ps := c.validateHeader(nameFile)
-	ps.content(c.Spec, MaxSecretSize, "secrets")
+	if s := c.Spec; s.Driver != "" {
+		ps.secretDriver(s)
+	} else {
+		if len(s.DriverOpts) > 0 {
+			ps.add("spec.driverOpts", "are options of a secret driver, and there is none: state spec.driver, or remove them")
+		}
+		ps.content(s.stated(), MaxSecretSize, "secrets")
+	}
 	return ps
+}
+
+// secretDriver checks a secret whose content a driver supplies.
+func (ps *problems) secretDriver(s SecretSpec) {
+	for _, other := range []struct {
+		name string
+		is   bool
+	}{{"data", !s.Data.IsZero()}, {"file", s.File != ""}, {"external", s.External}, {"raw", s.Raw}} {
+		if other.is {
+			ps.add("spec."+other.name, "cannot be stated with driver: the secret driver %s supplies the content", s.Driver)
+		}
+	}
+	ps.names("spec.driverOpts", s.DriverOpts)
 }
 
 func (ps *problems) content(s ContentSpec, limit int, plural string) {

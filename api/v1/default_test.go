@@ -157,7 +157,7 @@ func TestCopiesShareNothing(t *testing.T) {
 		}},
 		&v1.Network{Header: header, Spec: v1.NetworkSpec{DriverOpts: map[string]string{"a": "1"}, IPAM: &v1.IPAM{Config: []v1.IPAMPool{{}}, Options: map[string]string{"a": "1"}}}},
 		&v1.Config{Header: header, Spec: v1.ContentSpec{File: "a"}},
-		&v1.Secret{Header: header, Spec: v1.ContentSpec{File: "a"}},
+		&v1.Secret{Header: header, Spec: v1.SecretSpec{File: "a", DriverOpts: map[string]string{"a": "1"}}},
 	}
 	for _, o := range objects {
 		filled(t, reflect.ValueOf(o).Elem().FieldByName("Spec"), reflect.TypeOf(o).String()+".Spec")
@@ -224,7 +224,7 @@ func pointers(v reflect.Value, path string, found func(uintptr, string)) {
 
 func TestContentIsCopied(t *testing.T) {
 	data := []byte("abc")
-	for _, o := range []v1.Object{&v1.Config{Spec: v1.ContentSpec{Data: v1.NewContent(data)}}, &v1.Secret{Spec: v1.ContentSpec{Data: v1.NewContent(data)}}} {
+	for _, o := range []v1.Object{&v1.Config{Spec: v1.ContentSpec{Data: v1.NewContent(data)}}, &v1.Secret{Spec: v1.SecretSpec{Data: v1.NewContent(data)}}} {
 		c := o.Copy().(v1.ContentHolder).Content().Reveal()
 		c[0] = 'x'
 		if string(data) != "abc" {
@@ -254,5 +254,10 @@ func TestDefaultsOfNetworksAndConfigs(t *testing.T) {
 	c.Default()
 	if c.Spec.File != "" || string(c.Content().Reveal()) != "x" {
 		t.Errorf("config: %+v", c.Spec)
+	}
+	s := &v1.Secret{Spec: v1.SecretSpec{External: true, TemplateDriver: "golang", Driver: "vault", DriverOpts: map[string]string{"a": "1"}}}
+	s.Default()
+	if d := cmp.Diff(v1.SecretSpec{TemplateDriver: "golang", Driver: "vault", DriverOpts: map[string]string{"a": "1"}}, s.Spec, cmp.AllowUnexported(v1.Content{})); d != "" {
+		t.Errorf("secret (-want +got):\n%s", d)
 	}
 }

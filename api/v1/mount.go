@@ -46,7 +46,8 @@ func cleanPath(text string) string {
 type BindOptions struct {
 	// Propagation is rprivate (the engine's default), private, shared, rshared, slave or rslave.
 	Propagation string `json:"propagation,omitempty"`
-	// Recursive is enabled (default) or disabled: then what is mounted below the source is not mounted with it.
+	// Recursive is enabled (default) or disabled: then what is mounted below the source is not mounted with it. Needs
+	// API 1.41.
 	Recursive string `json:"recursive,omitempty"`
 }
 

@@ -26,6 +26,10 @@ type NetworkSpec struct {
 	Attachable bool `json:"attachable,omitempty"`
 	// Internal cuts the network off from the outside. Default false.
 	Internal bool `json:"internal,omitempty"`
+	// Ingress says that this is the network of the routing mesh, of which a swarm has one. The swarm makes it under the
+	// name ingress. It can be replaced only while no service publishes a port through the routing mesh, and the
+	// operator never removes it. Default false.
+	Ingress bool `json:"ingress,omitempty"`
 	// EnableIPv6 gives the network IPv6 addresses. Default false.
 	EnableIPv6 bool `json:"enableIPv6,omitempty"`
 	// IPAM states the network's address pools. If omitted, the swarm allocates them.
@@ -116,13 +120,16 @@ func (n *Network) Validate() []Problem {
 	ps := n.validateHeader(nameDNS)
 	s := n.Spec
 	if s.External {
-		if s.Driver != "" || len(s.DriverOpts) > 0 || s.Attachable || s.Internal || s.EnableIPv6 || s.IPAM != nil || s.ConfigFrom != "" || len(n.Metadata.Labels) > 0 {
+		if s.Driver != "" || len(s.DriverOpts) > 0 || s.Attachable || s.Internal || s.Ingress || s.EnableIPv6 || s.IPAM != nil || s.ConfigFrom != "" || len(n.Metadata.Labels) > 0 {
 			ps.add("spec", "an external network is never written: nothing but external may be stated")
 		}
 		return ps
 	}
-	if n.Metadata.Name == "ingress" {
-		ps.add("metadata.name", "ingress is the swarm's own network; name it with external: true")
+	if n.Metadata.Name == "ingress" && !s.Ingress {
+		ps.add("metadata.name", "ingress is the network of the routing mesh: state spec.ingress: true to set it up, or external: true to name it alone")
+	}
+	if s.Ingress {
+		ps.ingress(s)
 	}
 	if s.Driver == "bridge" || s.Driver == "host" || s.Driver == "none" || s.Driver == "null" {
 		ps.add("spec.driver", "%q is local to one node and cannot be a network of the swarm; the usual driver is overlay", s.Driver)
@@ -137,4 +144,17 @@ func (n *Network) Validate() []Problem {
 		ps.pool(index("spec.ipam.config", i), p, s.EnableIPv6, s.IPAM.swarms())
 	}
 	return ps
+}
+
+// ingress checks what SwarmKit refuses for the network of the routing mesh (manager/controlapi/network.go).
+func (ps *problems) ingress(s NetworkSpec) {
+	if s.Attachable {
+		ps.add("spec.attachable", "cannot be stated with ingress: containers cannot join the network of the routing mesh")
+	}
+	if s.Driver != "" && s.Driver != "overlay" {
+		ps.add("spec.driver", "%q cannot be the driver of the network of the routing mesh; it must be overlay", s.Driver)
+	}
+	if s.ConfigFrom != "" {
+		ps.add("spec.configFrom", "cannot be stated with ingress: the network of the routing mesh has settings of its own")
+	}
 }

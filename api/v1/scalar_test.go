@@ -235,7 +235,7 @@ func TestListsOfVariables(t *testing.T) {
 func TestSecretsOfTheVocabulary(t *testing.T) {
 	const canary = "hunter2-canary"
 	s := &v1.Service{Spec: v1.ServiceSpec{Environment: v1.Environment{"DB_PASSWORD": canary, "URL": "redis://:" + canary + "@h", "LOG": "info"}}}
-	secret := &v1.Secret{Spec: v1.ContentSpec{Data: v1.NewContent([]byte(canary))}}
+	secret := &v1.Secret{Spec: v1.SecretSpec{Data: v1.NewContent([]byte(canary))}}
 	for _, v := range []any{s.Spec.Environment, *s, s, secret, *secret, secret.Spec.Data, &secret.Spec.Data} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 			if text := fmt.Sprintf(verb, v); strings.Contains(text, canary) || strings.Contains(text, fmt.Sprintf("%x", canary)) {

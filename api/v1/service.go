@@ -41,7 +41,8 @@ type ServiceSpec struct {
 	WorkingDir string `json:"workingDir,omitempty"`
 	// Hostname is the hostname in each container.
 	Hostname string `json:"hostname,omitempty"`
-	// Mode is replicated (default), global, replicated-job or global-job. It cannot change in place.
+	// Mode is replicated (default), global, replicated-job or global-job. It cannot change in place. The two modes of
+	// jobs need API 1.41.
 	Mode string `json:"mode,omitempty"`
 	// Replicas is the number of tasks to keep running, or of completions of a replicated job. If omitted, it is 1 at
 	// creation, and afterwards the operator leaves it as it is.
@@ -77,9 +78,9 @@ type ServiceSpec struct {
 	Init *bool `json:"init,omitempty"`
 	// ExtraHosts are entries for /etc/hosts: a list of host:address, or a map.
 	ExtraHosts ExtraHosts `json:"extraHosts,omitempty"`
-	// CapAdd lists capabilities that containers get in addition to the default ones.
+	// CapAdd lists capabilities that containers get in addition to the default ones. Needs API 1.41.
 	CapAdd []string `json:"capAdd,omitempty"`
-	// CapDrop lists default capabilities that containers do not get.
+	// CapDrop lists default capabilities that containers do not get. Needs API 1.41.
 	CapDrop []string `json:"capDrop,omitempty"`
 	// ReadOnly mounts the container's root file system read-only. Default false.
 	ReadOnly bool `json:"readOnly,omitempty"`
@@ -116,7 +117,7 @@ type ServiceSpec struct {
 	// of its tasks. With dnsrr, no port can be published through the routing mesh.
 	EndpointMode string `json:"endpointMode,omitempty"`
 	// MaxConcurrent is how many tasks of a replicated job run at once. If omitted, it is replicas at creation, and
-	// afterwards the operator leaves it as it is.
+	// afterwards the operator leaves it as it is. Needs API 1.41.
 	MaxConcurrent *uint64 `json:"maxConcurrent,omitempty"`
 	// ForceUpdate is a counter: another number makes new tasks although nothing else differs. If it is omitted or 0, the
 	// operator leaves it as it is.

@@ -262,7 +262,13 @@ func TestProblemsOfNetworks(t *testing.T) {
 		{"external", "host", v1.NetworkSpec{External: true}, ""},
 		{"external ingress", "ingress", v1.NetworkSpec{External: true}, ""},
 		{"external and more", "front", v1.NetworkSpec{External: true, Driver: "overlay"}, "spec: an external network is never written: nothing but external may be stated"},
-		{"ingress", "ingress", v1.NetworkSpec{}, "metadata.name: ingress is the swarm's own network; name it with external: true"},
+		{"ingress by its name alone", "ingress", v1.NetworkSpec{}, "metadata.name: ingress is the network of the routing mesh: state spec.ingress: true to set it up, or external: true to name it alone"},
+		{"ingress", "ingress", v1.NetworkSpec{Ingress: true}, ""},
+		{"ingress of another name", "mesh", v1.NetworkSpec{Ingress: true, Driver: "overlay", DriverOpts: map[string]string{"com.docker.network.mtu": "1400"}, IPAM: &v1.IPAM{Config: []v1.IPAMPool{{Subnet: "10.11.0.0/16"}}}}, ""},
+		{"ingress and external", "ingress", v1.NetworkSpec{Ingress: true, External: true}, "spec: an external network is never written: nothing but external may be stated"},
+		{"ingress that containers join", "mesh", v1.NetworkSpec{Ingress: true, Attachable: true}, "spec.attachable: cannot be stated with ingress: containers cannot join the network of the routing mesh"},
+		{"ingress of a plugin", "mesh", v1.NetworkSpec{Ingress: true, Driver: "weave"}, `spec.driver: "weave" cannot be the driver of the network of the routing mesh; it must be overlay`},
+		{"ingress of nodes' settings", "mesh", v1.NetworkSpec{Ingress: true, ConfigFrom: "a"}, "spec.configFrom: cannot be stated with ingress: the network of the routing mesh has settings of its own"},
 		{"a driver of one node", "front", v1.NetworkSpec{Driver: "bridge"}, `spec.driver: "bridge" is local to one node and cannot be a network of the swarm; the usual driver is overlay`},
 		{"a pool", "front", pool(v1.IPAMPool{Subnet: "10.1.0.0/16", IPRange: "10.1.2.0/24", Gateway: "10.1.0.1"}), ""},
 		{"a range as large as its pool", "front", pool(v1.IPAMPool{Subnet: "10.1.0.0/16", IPRange: "10.1.0.0/16"}), ""},
@@ -331,10 +337,50 @@ func TestProblemsOfContent(t *testing.T) {
 			if d := cmp.Diff(test.config, problems(&v1.Config{Header: named(v1.KindConfig, test.object), Spec: test.spec})); d != "" {
 				t.Errorf("config (-want +got):\n%s", d)
 			}
-			if d := cmp.Diff(test.secret, problems(&v1.Secret{Header: named(v1.KindSecret, test.object), Spec: test.spec})); d != "" {
+			if d := cmp.Diff(test.secret, problems(&v1.Secret{Header: named(v1.KindSecret, test.object), Spec: v1.SecretSpec{
+				Data: test.spec.Data, File: test.spec.File, External: test.spec.External, TemplateDriver: test.spec.TemplateDriver,
+			}})); d != "" {
 				t.Errorf("secret (-want +got):\n%s", d)
 			}
 		})
+	}
+}
+
+// A driver supplies the content of a secret, so nothing else may.
+func TestProblemsOfSecretDrivers(t *testing.T) {
+	data, opts := v1.NewContent([]byte("x")), map[string]string{"path": "kv/db"}
+	for _, test := range []struct {
+		name string
+		spec v1.SecretSpec
+		want string
+	}{
+		{"a driver", v1.SecretSpec{Driver: "vault"}, ""},
+		{"its options, in a template", v1.SecretSpec{Driver: "vault", DriverOpts: opts, TemplateDriver: "golang"}, ""},
+		{"options of nothing", v1.SecretSpec{Data: data, DriverOpts: opts}, "spec.driverOpts: are options of a secret driver, and there is none: state spec.driver, or remove them"},
+		{"data", v1.SecretSpec{Driver: "vault", Data: data}, "spec.data: cannot be stated with driver: the secret driver vault supplies the content"},
+		{"a file", v1.SecretSpec{Driver: "vault", File: "a"}, "spec.file: cannot be stated with driver: the secret driver vault supplies the content"},
+		{"external", v1.SecretSpec{Driver: "vault", External: true}, "spec.external: cannot be stated with driver: the secret driver vault supplies the content"},
+		{"raw", v1.SecretSpec{Driver: "vault", Raw: true}, "spec.raw: cannot be stated with driver: the secret driver vault supplies the content"},
+		{"an option without a name", v1.SecretSpec{Driver: "vault", DriverOpts: map[string]string{"": "a"}}, `spec.driverOpts: the name "" is empty or holds = or NUL`},
+	} {
+		if d := cmp.Diff(test.want, problems(&v1.Secret{Header: named(v1.KindSecret, "c"), Spec: test.spec})); d != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, d)
+		}
+	}
+}
+
+// What tells versions of one content apart is the same text for a secret without a driver as it ever was.
+func TestSettingsOfContent(t *testing.T) {
+	secret := func(s v1.SecretSpec) string { return (&v1.Secret{Spec: s}).Settings() }
+	for got, want := range map[string]string{
+		(&v1.Config{Spec: v1.ContentSpec{TemplateDriver: "golang"}}).Settings():                                         "golang",
+		secret(v1.SecretSpec{TemplateDriver: "golang"}):                                                                 "golang",
+		secret(v1.SecretSpec{Driver: "v"}):                                                                              `["","v",null]`,
+		secret(v1.SecretSpec{Driver: "v", TemplateDriver: "golang", DriverOpts: map[string]string{"b": "2", "a": "1"}}): `["golang","v",{"a":"1","b":"2"}]`,
+	} {
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
 	}
 }
 
@@ -384,12 +430,6 @@ func TestKeysAndProblems(t *testing.T) {
 		if got := v1.PathKey("p", key); got != want {
 			t.Errorf("%q: got %s, want %s", key, got, want)
 		}
-	}
-	if why, ok := v1.NotYet(v1.KindService, "spec.runtime"); !ok || why == "" {
-		t.Error("spec.runtime is not there yet")
-	}
-	if _, ok := v1.NotYet(v1.KindNetwork, "spec.runtime"); ok {
-		t.Error("networks have no runtime")
 	}
 	if why, ok := v1.Dropped(v1.KindService, "spec.mounts[].consistency"); !ok || why == "" {
 		t.Error("spec.mounts[].consistency is dropped")

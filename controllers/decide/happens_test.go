@@ -343,7 +343,7 @@ func (s *story) write(name string, change func(*swarm.Service) error) error {
 //	create service NAME IMAGE
 //	create network NAME
 //	remove KIND NAME
-//	service NAME SETTING VALUE  replicas 2, image x:1, env A=b, resource a, labels lost
+//	service NAME SETTING VALUE  replicas 2, image x:1, env A=b, labels lost, unknown PATH
 //	rollback NAME             as docker service rollback does; the spec that it leaves becomes the previous one
 func (s *story) hand(w []string) error {
 	kind := map[string]string{"service": v1.KindService, "network": v1.KindNetwork, "config": v1.KindConfig, "secret": v1.KindSecret}
@@ -362,11 +362,15 @@ func (s *story) hand(w []string) error {
 		s.healths[w[1]] = kinds.Health{Ready: true, RolledBack: true, Running: 1, Wanted: 1}
 		return s.rollBack(w[1], "", true)
 	case "service":
-		return s.write(w[1], func(n *swarm.Service) error {
+		err := s.write(w[1], func(n *swarm.Service) error {
 			before := n.Spec
 			n.PreviousSpec, n.UpdateStatus = &before, nil
 			return s.set(&n.Spec, w[2], w[3])
 		})
+		if err == nil && w[2] == "unknown" { // a newer engine has it, and this release does not know it
+			s.Objects[v1.Key{Kind: v1.KindService, Name: w[1]}].Unknown = []string{w[3]}
+		}
+		return err
 	}
 	return errors.New("no such line")
 }
@@ -401,10 +405,7 @@ func (s *story) set(spec *swarm.ServiceSpec, setting, value string) error {
 		c.Image = value
 	case "env":
 		c.Env = append(c.Env, value)
-	case "resource": // by name, which no manifest can state
-		spec.TaskTemplate.Resources = &swarm.ResourceRequirements{Reservations: &swarm.Resources{
-			GenericResources: []swarm.GenericResource{{NamedResourceSpec: &swarm.NamedGenericResource{Kind: value, Value: "1"}}},
-		}}
+	case "unknown": // the types have no field for it
 	case "labels": // docker stack deploy writes its own, and no others
 		spec.Labels = map[string]string{"com.docker.stack.namespace": "shop"}
 	default:

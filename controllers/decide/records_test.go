@@ -285,7 +285,7 @@ func TestWhatATakeOverIs(t *testing.T) {
 func TestWhatIsTakenOverIsOnRecordWithItsContent(t *testing.T) {
 	key, site := v1.Key{Kind: v1.KindSecret, Name: "key"}, v1.Key{Kind: v1.KindConfig, Name: "site"}
 	d := New(Policy{Digests: digests.New([]byte("a key"))})
-	secret := &diff.State{Key: key, Instance: "key", Value: &v1.Secret{Spec: v1.ContentSpec{Data: v1.NewContent([]byte("s3cret"))}}}
+	secret := &diff.State{Key: key, Instance: "key", Value: &v1.Secret{Spec: v1.SecretSpec{Data: v1.NewContent([]byte("s3cret"))}}}
 	config := &diff.State{Key: site, Instance: "site", Value: &v1.Config{Spec: v1.ContentSpec{Data: v1.NewContent([]byte("server {}"))}}}
 	label := d.Contents(&Decision{Memory: state.Memory{Salt: []byte("a salt")}}).Of(key.String(), []byte("s3cret"))
 	written := plan.Step{Op: diff.Update, Key: key, Change: diff.Change{Want: secret, Have: &diff.State{Meta: diff.Meta{ID: "1"}}}}

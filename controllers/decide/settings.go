@@ -18,14 +18,14 @@ func (r *Decision) absent(w *diff.State) bool {
 	return !w.Partial && r.Index.ByName(w.Key.Kind, w.Instance) == nil
 }
 
-// remade prepares wants that have to be made again. It gives them the spec that was written down before the removal,
-// or names the settings that are lost.
+// remade prepares wants that have to be made again. It gives them the spec that was written down before the removal.
+// Without one, it names the settings that are lost, and the stack that the object belonged to.
 func (d *Decider) remade(run *Decision) {
 	m := &run.Found.Memory
 	if len(m.Removed) == 0 && len(m.Unstated) == 0 {
 		return
 	}
-	removed, lost := map[v1.Key]state.Frozen{}, map[v1.Key][]string{}
+	removed, lost, stacks := map[v1.Key]state.Frozen{}, map[v1.Key][]string{}, map[v1.Key]string{}
 	for id, f := range m.Removed {
 		if run.Index.ByID(f.Key.Kind, id) == nil {
 			removed[f.Key] = f
@@ -34,13 +34,15 @@ func (d *Decider) remade(run *Decision) {
 	for id, s := range m.Unstated {
 		if run.Index.ByID(s.Key.Kind, id) == nil {
 			lost[s.Key] = append(lost[s.Key], s.Paths...)
+			stacks[s.Key] = max(s.Stack, stacks[s.Key])
 		}
 	}
 	if len(removed)+len(lost) == 0 {
 		return
 	}
 	for i, is := range run.Wants.States {
-		if !run.absent(is) || is.Start != nil {
+		_, frozen := removed[is.Key]
+		if _, known := lost[is.Key]; !run.absent(is) || is.Start != nil || !frozen && !known {
 			continue
 		}
 		w := run.changed(i)
@@ -52,6 +54,7 @@ func (d *Decider) remade(run *Decision) {
 			}
 			run.Notices = append(run.Notices, err.Error())
 		}
+		w.Stack = stacks[w.Key]
 		if paths := lost[w.Key]; len(paths) > 0 {
 			slices.Sort(paths)
 			w.Lost = slices.Compact(paths)
@@ -131,9 +134,9 @@ func (r *Decision) andAsFound(specs map[string]state.Frozen) map[string]state.Fr
 	return out
 }
 
-// settings returns the settings of the source's objects that no manifest can state. For an object that exists, they
-// are as they are now. For one that is gone, they stay as they were until it is made again or no manifest asks for
-// it.
+// settings returns the settings of the source's objects that no manifest can state, and the stacks by which docker knows
+// them, unless their manifests state those. For an object that exists, they are as they are now. For one that is gone, they
+// stay as they were until it is made again or no manifest asks for it.
 func settings(run *Decision) map[string]state.Settings {
 	out := map[string]state.Settings{}
 	for id, s := range run.Found.Memory.Unstated {
@@ -146,8 +149,16 @@ func settings(run *Decision) map[string]state.Settings {
 		adopting[a.ID] = true
 	}
 	for _, h := range run.Haves {
-		if paths := h.Meta.Unstated; len(paths) > 0 && (run.Wanted[h.Key] != nil || run.IsHeld(h.Key)) && (h.Meta.Mine || adopting[h.Meta.ID]) {
-			out[h.Meta.ID] = state.Settings{Key: h.Key, Paths: paths}
+		m, w := &h.Meta, run.Wanted[h.Key]
+		if len(m.Unstated)+len(m.Stack) == 0 || w == nil && !run.IsHeld(h.Key) || !m.Mine && !adopting[m.ID] {
+			continue
+		}
+		s := state.Settings{Key: h.Key, Paths: m.Unstated}
+		if m.Stack != "" && !statesStack(h, w, adopting[m.ID]) {
+			s.Stack = m.Stack
+		}
+		if len(s.Paths)+len(s.Stack) > 0 {
+			out[m.ID] = s
 		}
 	}
 	if len(out) == 0 {
@@ -155,6 +166,19 @@ func settings(run *Decision) map[string]state.Settings {
 	}
 	return out
 }
+
+// statesStack reports whether the manifest of an object states its stack, as far as that is on record. Of an object that is
+// being adopted, nothing is on record yet.
+func statesStack(h, w *diff.State, adopting bool) bool {
+	if adopting && w != nil {
+		l, is := w.Leaf(stackPath)
+		return is && l.Stated
+	}
+	return h.Meta.Applied.Has(stackPath)
+}
+
+// stackPath is the path of the label by which docker knows the stack of an object.
+var stackPath = v1.PathKey("metadata.labels", kinds.StackLabel)
 
 // mostNamed is how many objects are named together with their settings.
 const mostNamed = 10
@@ -166,7 +190,7 @@ func unstated(haves []*diff.State) []string {
 		switch {
 		case len(h.Meta.Unstated) == 0 || !h.Meta.Mine || h.Meta.OldVersion:
 		case len(out) < mostNamed:
-			out = append(out, fmt.Sprintf("%s has settings that manifests cannot state, which every write keeps: %s; if somebody removes it, making it again waits for consent to %s",
+			out = append(out, fmt.Sprintf("%s has settings that manifests cannot state, and no write drops them: %s; if somebody removes it, making it again waits for consent to %s",
 				h.Key, strings.Join(h.Meta.Unstated, ", "), plan.DropsSettings))
 		default:
 			more = append(more, h.Key.String())

@@ -172,3 +172,46 @@ func TestASpecThatThisReleaseMakesNothingFrom(t *testing.T) {
 		}
 	}
 }
+
+// The stack by which docker knows an object is on record while the object is there, and goes with the want that makes it
+// again.
+func TestTheStackOfAnObjectStays(t *testing.T) {
+	record := func(stack string) state.Memory {
+		return state.Memory{Unstated: map[string]state.Settings{"1": {Key: svc("web"), Stack: stack}, "2": {Key: svc("other"), Stack: "no"}}}
+	}
+	for name, test := range map[string]struct {
+		m     state.Memory
+		lives []*kinds.Live
+		want  string
+	}{
+		"it was removed": {record("shop"), nil, "shop"},
+		"it was in none": {record(""), nil, ""},
+		"it is there":    {record("shop"), []*kinds.Live{there("1", "web")}, ""},
+		"of two, one":    {state.Memory{Unstated: map[string]state.Settings{"1": {Key: svc("web"), Stack: "a"}, "3": {Key: svc("web"), Stack: "b"}}}, nil, "b"},
+		"not on record":  {state.Memory{}, nil, ""},
+	} {
+		run := looked(test.m, asks("web", "a"), test.lives...)
+		New(Policy{}).remade(run)
+		if w := run.Wants.States[0]; w.Stack != test.want || len(w.Lost) > 0 {
+			t.Errorf("%s: it gets the stack %q, and lost %v", name, w.Stack, w.Lost)
+		}
+	}
+	run := looked(state.Memory{}, asks("web", "a"), there("1", "web"))
+	run.Haves = []*diff.State{{Key: svc("web"), Meta: diff.Meta{ID: "1", Mine: true, Stack: "shop"}}, {Key: svc("theirs"), Meta: diff.Meta{ID: "2", Stack: "shop"}}}
+	if got := settings(run); len(got) != 1 || got["1"].Stack != "shop" || got["1"].Key != svc("web") {
+		t.Errorf("on record is %v", got)
+	}
+	stated := []diff.Leaf{{Path: `metadata.labels["com.docker.stack.namespace"]`, Type: "metadata.labels.*", Text: "shop", Stated: true}}
+	run.Haves[0].Meta.Applied = diff.NewApplied(stated)
+	if got := settings(run); len(got) > 0 {
+		t.Errorf("its manifest states the stack, and on record is %v", got)
+	}
+	run.Haves[0].Meta = diff.Meta{ID: "1", Stack: "shop"}
+	run.Plan.Adopted = []plan.Adoption{{ID: "1"}}
+	for _, leaves := range [][]diff.Leaf{nil, stated} {
+		run.Wanted[svc("web")].Leaves = leaves
+		if got := settings(run); (got["1"].Stack == "shop") != (leaves == nil) {
+			t.Errorf("it is adopted, its manifest states %v, and on record is %v", leaves, got)
+		}
+	}
+}

@@ -454,7 +454,7 @@ func remembered(m state.Memory, sequence uint64) string {
 		}
 		list(what, out)
 	}
-	made, adopted, lapsed, unstated, removed := map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}
+	made, adopted, lapsed, unstated, removed, stacks := map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}
 	for id, k := range m.Made {
 		made[id] = k.String()
 	}
@@ -468,7 +468,12 @@ func remembered(m state.Memory, sequence uint64) string {
 		lapsed[id] = m.Made[id].String()
 	}
 	for id, u := range m.Unstated {
-		unstated[id] = fmt.Sprintf("%s %s", u.Key, strings.Join(u.Paths, " "))
+		if len(u.Paths) > 0 {
+			unstated[id] = fmt.Sprintf("%s %s", u.Key, strings.Join(u.Paths, " "))
+		}
+		if u.Stack != "" {
+			stacks[id] = fmt.Sprintf("%s of %s", u.Key, u.Stack)
+		}
 	}
 	for id, f := range m.Removed {
 		removed[id] = f.Key.String()
@@ -477,6 +482,7 @@ func remembered(m state.Memory, sequence uint64) string {
 	records("adopted", adopted)
 	records("lapsed", lapsed)
 	records("settings that manifests cannot state", unstated)
+	records("stacks", stacks)
 	records("removed, to be made again", removed)
 	list("replacing", m.Replacing)
 	list("begun", texts(m.Begun))

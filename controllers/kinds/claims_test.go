@@ -114,7 +114,7 @@ func TestSubnetsOfTheSwarm(t *testing.T) {
 	create := diff.Change{Op: diff.Create, Key: key, Instance: "front", Want: &diff.State{Key: key, Instance: "front", Value: net}}
 	live := func(name, scope, subnet string, ingress bool) *kinds.Live {
 		n := &network.Summary{Network: network.Network{ID: "id-" + name, Name: name, Scope: scope, Ingress: ingress, IPAM: network.IPAM{Config: []network.IPAMConfig{{Subnet: netip.MustParsePrefix(subnet)}}}}}
-		return &kinds.Live{Kind: v1.KindNetwork, ID: n.ID, Name: name, Local: scope != "swarm" || ingress, Raw: n}
+		return &kinds.Live{Kind: v1.KindNetwork, ID: n.ID, Name: name, Local: scope != "swarm", Raw: n}
 	}
 	ix := kinds.NewIndex(map[string][]*kinds.Live{v1.KindNetwork: {
 		live("wide", "swarm", "10.66.0.0/16", false), live("beside", "swarm", "10.67.0.0/16", false), live("six", "swarm", "fd00::/16", false),

@@ -73,7 +73,7 @@ func content(kind, name, data string, policy v1.Policy) v1.Object {
 	if kind == v1.KindConfig {
 		return &v1.Config{Header: h, Spec: spec}
 	}
-	return &v1.Secret{Header: h, Spec: spec}
+	return &v1.Secret{Header: h, Spec: v1.SecretSpec{Data: spec.Data, External: spec.External}}
 }
 
 func service(name string, configs ...string) *v1.Service {

@@ -363,3 +363,12 @@ func TestMemoChangesNoResult(t *testing.T) {
 		}
 	}
 }
+
+func TestWhichStackAnObjectIsIn(t *testing.T) {
+	for kind, want := range map[string]string{v1.KindService: "shop", v1.KindNetwork: "shop", v1.KindConfig: "", v1.KindSecret: "", v1.KindNode: ""} {
+		_, meta := kinds.Source{Name: "src"}.Identify(&kinds.Live{Kind: kind, Name: "x", ID: "1", Labels: map[string]string{"com.docker.stack.namespace": "shop"}})
+		if meta.Stack != want {
+			t.Errorf("a %s is in the stack %q, want %q", kind, meta.Stack, want)
+		}
+	}
+}

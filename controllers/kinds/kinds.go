@@ -79,9 +79,6 @@ type Model struct {
 	Uses func(*Live) []Ref
 	// Normalise reads a live object back into the words of the manifest. It is pure.
 	Normalise func(*Live, *Index) v1.Object
-	// Unstated returns the settings of a live object that no manifest can state, by path. It is pure. nil means that
-	// there are none.
-	Unstated func(*Live, *Index) []string
 	// Guards are the kind's own guards.
 	Guards []plan.Guard
 }
@@ -286,7 +283,7 @@ func (s Source) Owner(k v1.Key) string { return s.Name + "/" + k.Kind + "/" + k.
 // label proves nothing.
 func (s Source) Identify(l *Live) (v1.Key, diff.Meta) {
 	key := v1.Key{Kind: l.Kind, Name: l.called()}
-	meta := diff.Meta{ID: l.ID, Version: l.Version, Created: l.Created, Unknown: l.Unknown}
+	meta := diff.Meta{ID: l.ID, Version: l.Version, Created: l.Created, Unknown: l.Unknown, Stack: stackOf(l)}
 	if r, ok := s.Adopted[l.ID]; ok && r.Key.Kind == l.Kind {
 		meta.Mine, meta.Title, meta.Applied = true, diff.TitleAdopted, r.Applied
 		if r.Taken {
@@ -369,6 +366,26 @@ func Labels(stated map[string]string, owner, applied string) map[string]string {
 	}
 	out[v1.LabelOwner], out[v1.LabelApplied] = owner, applied
 	return out
+}
+
+// StackLabel is how docker knows which stack a service or a network belongs to. docker stack deploy refuses a network of
+// the stack's that lacks it, and docker stack rm leaves what lacks it.
+const StackLabel = "com.docker.stack.namespace"
+
+func stackOf(l *Live) string {
+	if l.Kind == v1.KindService || l.Kind == v1.KindNetwork {
+		return l.Labels[StackLabel]
+	}
+	return ""
+}
+
+// InStack adds the label by which docker knows the stack of an object that is made again. If the manifest states that label,
+// its value stays.
+func InStack(labels map[string]string, stack string) map[string]string {
+	if _, stated := labels[StackLabel]; stack != "" && !stated {
+		labels[StackLabel] = stack
+	}
+	return labels
 }
 
 // instance returns the name of the live object that a manifest is about, whether or not it exists.

@@ -356,8 +356,8 @@ func (h *haveMemo) normalise(m *Memo, ix *Index) {
 		h.names = append(h.names, ix.NameOf(r.Kind, r.ID))
 	}
 	h.state.Normal = diff.Normal{Shape: h.kind.Shape, Object: h.kind.Normalise(h.live, ix)}
-	if h.kind.Unstated != nil {
-		h.state.Meta.Unstated = h.kind.Unstated(h.live, ix)
+	if !h.kind.Partial { // nobody makes an object of a partial kind again
+		h.state.Meta.Unstated = h.live.Unknown
 	}
 	h.state.Gen, h.state.Rest, h.state.Leaves = m.generation(), h, nil
 	if h.kind.Versions != nil { // Haves may add leaves

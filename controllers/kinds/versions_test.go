@@ -422,3 +422,56 @@ func TestVersionsOfOneInstant(t *testing.T) {
 		}
 	}
 }
+
+// A driver supplies the content of a secret. There is nothing to compare but the driver and its options, and they belong
+// to the version.
+func TestTheSecretDriverBelongsToTheVersion(t *testing.T) {
+	driven := func(options map[string]string, adopt string) *v1.Secret {
+		return &v1.Secret{
+			Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindSecret, Metadata: v1.Metadata{Name: "c"}, Policy: v1.Policy{Adopt: adopt}},
+			Spec:   v1.SecretSpec{Driver: "vault", DriverOpts: options},
+		}
+	}
+	theirs := func(name string, options map[string]string) *kinds.Live {
+		l := live(v1.KindSecret, name, nil, 0, "")
+		l.Raw.(*swarm.Secret).Spec.Driver = &swarm.Driver{Name: "vault", Options: options}
+		return l
+	}
+	made := compare(index(), source, driven(nil, ""))
+	if len(made) != 1 || made[0].Op != diff.Create {
+		t.Fatalf("it is made by %v", brief(made))
+	}
+	name, labels, data := sent(t, made[0].Op, made[0])
+	if name != made[0].Instance || len(data) > 0 {
+		t.Errorf("%s is made of %q", name, data)
+	}
+	mine := theirs(name, map[string]string{})
+	mine.Labels = labels
+	mine.Raw.(*swarm.Secret).Spec.Labels = labels
+	plain := version(secretKey("c"), 0, "one")
+	path := map[string]string{"path": "kv/db"}
+	for _, test := range []struct {
+		name  string
+		lives []*kinds.Live
+		want  v1.Object
+		ops   string
+	}{
+		{"the same", []*kinds.Live{mine}, driven(nil, ""), ""},
+		{"with options", []*kinds.Live{mine}, driven(path, ""), "+ -"},
+		{"it has content now", []*kinds.Live{mine}, content(v1.KindSecret, "c", "one", v1.Policy{}), "+ -"},
+		{"it has a driver now", []*kinds.Live{plain}, driven(nil, ""), "+ -"},
+		{"somebody's, the same", []*kinds.Live{theirs("c", path)}, driven(path, ""), "="},
+		{"somebody's, with other options", []*kinds.Live{theirs("c", nil)}, driven(path, ""), "~"},
+		{"somebody's, with other options, taken over", []*kinds.Live{theirs("c", nil)}, driven(path, v1.AdoptTakeover), "+"},
+		{"somebody's with content", []*kinds.Live{live(v1.KindSecret, "c", nil, 0, "")}, driven(path, ""), "~"},
+	} {
+		var ops []string
+		for _, c := range compare(index(test.lives...), source, test.want) {
+			ops = append(ops, c.Op.String())
+		}
+		slices.Sort(ops)
+		if got := strings.Join(ops, " "); got != test.ops {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.ops)
+		}
+	}
+}

@@ -32,7 +32,8 @@ var ErrNewer = errors.New("a newer release of swarm-operator has written the sta
 //   - Without Keep nothing is kept, but the run that finds the memory lost removes nothing.
 //   - Without Made, the source no longer owns objects that lost their labels. Objects that are gone are made again at
 //     once, because nobody knows that they were there.
-//   - Without Unstated, nobody is asked before an object that is gone is made again without its settings.
+//   - Without Unstated, nobody is asked before an object that is gone is made again without its settings, and docker no
+//     longer knows its stack.
 //   - Without Removed, an object that was being replaced is made from its manifest alone.
 //   - Without Released, released objects are managed again.
 //   - Without Proven, nodes that are managers are known again, and others wait for consent before they become managers.
@@ -73,8 +74,8 @@ type Memory struct {
 	// Lapsed are objects in Made that do not exist and that no manifest asks for, with the time since when. They stay
 	// on record, because a list that was wrong once must not make the source's own objects anybody's.
 	Lapsed map[string]time.Time `json:"lapsed,omitempty"`
-	// Unstated are settings of objects on record that manifests cannot state, by id. They are lost if somebody
-	// removes the object.
+	// Unstated are settings of objects on record that manifests cannot state or need not state, by id. They are lost if
+	// somebody removes the object.
 	Unstated map[string]Settings `json:"unstated,omitempty"`
 	// Removed are objects that were about to be removed and made again, by id, until they are made. Nothing else
 	// holds what they were.
@@ -239,10 +240,13 @@ type Adopted struct {
 	Taken bool `json:"taken,omitempty"`
 }
 
-// Settings are an object's settings that manifests cannot state, by path.
+// Settings are what is lost of an object if somebody removes it.
 type Settings struct {
-	Key   v1.Key   `json:"key"`
-	Paths []string `json:"paths"`
+	Key v1.Key `json:"key"`
+	// Paths are the settings that manifests cannot state.
+	Paths []string `json:"paths,omitempty"`
+	// Stack is the stack by which docker knows the object. An object that is made again gets it back.
+	Stack string `json:"stack,omitempty"`
 }
 
 // Frozen is an object as its kind wrote it down.

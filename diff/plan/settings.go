@@ -47,7 +47,7 @@ func beside(have *diff.State) string {
 	if len(have.Meta.Unstated) == 0 {
 		return ""
 	}
-	return "; it has settings that manifests cannot state, which every write keeps: " + list(have.Meta.Unstated)
+	return "; it has settings that manifests cannot state, and no write drops them: " + list(have.Meta.Unstated)
 }
 
 // taken returns the notes on an object that is taken over.
@@ -55,7 +55,7 @@ func taken(have *diff.State) []string {
 	if len(have.Meta.Unstated) == 0 {
 		return nil
 	}
-	return []string{"it has settings that manifests cannot state: " + list(have.Meta.Unstated) + "; every write keeps them, and if somebody removes it, making it again waits for consent to drops-settings"}
+	return []string{"it has settings that manifests cannot state: " + list(have.Meta.Unstated) + "; no write drops them, and if somebody removes it, making it again waits for consent to drops-settings"}
 }
 
 // nameSettings adds notes to steps about what happens to settings that manifests cannot state.

@@ -222,3 +222,93 @@ func TestNetworksAndConfigsAreMadeAgainAsTheyWere(t *testing.T) {
 		t.Error("there is no version of the config")
 	}
 }
+
+// stackLabels are those by which docker knows what belongs to a stack.
+var stackLabels = map[string]string{"com.docker.stack.namespace": "shop"}
+
+// Somebody removes a service and a network of a stack, as docker stack rm does. What the operator makes again belongs to the
+// stack, so that docker stack deploy does not find a network of a stranger.
+func TestWhatIsMadeAgainBelongsToItsStack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	spec := cliService("shop_web", "app:1")
+	spec.Labels, spec.EndpointSpec, spec.Mode.Replicated.Replicas = stackLabels, &swarm.EndpointSpec{}, new(uint64)
+	w.createService(spec, true)
+	w.createNetwork("shop_default", stackLabels)
+	r := w.repo("stacked", nil)
+	hash := r.commit("a stack", map[string]string{
+		"web.yaml": policy(service("shop_web", "image: app:1", "replicas: 0", "command: [serve]", "environment: {LOG_LEVEL: info}"), "enforce: true"),
+		"net.yaml": policy(network("shop_default"), "enforce: true"),
+	})
+	o := w.operate(w.host(), r, "--repair-after", "0s", "--repair-restarts-after", "0s")
+	o.inSync(hash)
+	before, err := w.api.NetworkInspect(w.Context(), "shop_default", client.NetworkInspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := w.service("shop_web")
+	w.remove("shop_web")
+	if _, err := w.api.NetworkRemove(w.Context(), "shop_default", client.NetworkRemoveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually(func() error {
+		s, there := w.find("shop_web")
+		n, err := w.api.NetworkInspect(w.Context(), "shop_default", client.NetworkInspectOptions{})
+		if !there || s.ID == was.ID || err != nil || n.Network.ID == before.Network.ID {
+			return fmt.Errorf("they are not there again: %v", err)
+		}
+		if s.Spec.Labels["com.docker.stack.namespace"] != "shop" || n.Network.Labels["com.docker.stack.namespace"] != "shop" {
+			t.Fatalf("their labels are %v and %v", s.Spec.Labels, n.Network.Labels)
+		}
+		return nil
+	})
+	o.inSync(hash)
+}
+
+// The network of the routing mesh is taken over as the swarm made it. It is made again only while no service publishes a
+// port through the mesh, and never removed.
+func TestTheNetworkOfTheRoutingMeshIsSetUpFromGit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	mesh := func(options string) string {
+		return strings.Replace(network("ingress"), "spec: {}", "spec: {ingress: true"+options+"}", 1)
+	}
+	web := func(more ...string) string {
+		return service("web", append([]string{"image: app:1", "replicas: 0"}, more...)...)
+	}
+	const published, mtu = "ports: [{target: 80, published: 8080}]", ", driverOpts: {com.docker.network.driver.mtu: '1400'}"
+	ingress := func() apinetwork.Network {
+		t.Helper()
+		n, err := w.api.NetworkInspect(w.Context(), "ingress", client.NetworkInspectOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n.Network.Network
+	}
+	before := ingress()
+	r := w.repo("mesh", map[string]string{"mesh.yaml": mesh(""), "web.yaml": web(published)})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
+
+	r.commit("a smaller MTU\n\nConsent: replace", map[string]string{"mesh.yaml": mesh(mtu)})
+	out := w.want(1, "apply", "--host", w.host(), "--source", r.Dir).out
+	if now := ingress(); now.ID != before.ID || !strings.Contains(out, "while Service/web uses it") {
+		t.Errorf("it is replaced while a service publishes a port:\n%s", out)
+	}
+	r.commit("nothing is published\n\nConsent: replace", map[string]string{"web.yaml": web()})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	made := ingress()
+	if made.ID == before.ID || !made.Ingress || made.Options["com.docker.network.driver.mtu"] != "1400" {
+		t.Errorf("it is %+v", made)
+	}
+	r.commit("something is published", map[string]string{"web.yaml": web(published)})
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
+
+	r.remove("mesh.yaml")
+	r.commit("nobody sets it up", nil)
+	out = w.want(1, "apply", "--host", w.host(), "--source", r.Dir).out
+	if now := ingress(); now.ID != made.ID || !strings.Contains(out, "it is the network of the routing mesh") {
+		t.Errorf("it is removed:\n%s", out)
+	}
+}

@@ -55,6 +55,9 @@ func (c *canaries) leafy() map[string]string {
 			h.Metadata.Name = c.swarm.Managers()[0]
 		}
 		generate.Plant(o, c.texts(o.Key()))
+		if s, is := o.(*v1.Secret); is { // a secret has content or a driver, and the swarm has no driver
+			s.Spec.DriverOpts = nil
+		}
 		files[h.Metadata.Name+".yaml"] = generate.Manifest(o)
 		if every, is := o.Copy().(*v1.NodeSet); is { // that set selects no node
 			every.Metadata.Name, every.Spec.Selector = "every", v1.NodeSelector{}

@@ -79,6 +79,7 @@ var differs = []differing{
 	{"TestNodesComeAndGoWithoutAWrite", "restarts of engines"},
 	{"TestRunOutlivesAnEngineThatIsAway", "restarts of engines"},
 	{"TestANetworkInUseIsNotReplaced", "networks that nodes hold"},
+	{"TestTheNetworkOfTheRoutingMeshIsSetUpFromGit", "when nodes give up the network of the mesh"},
 
 	{"TestActorsActOneAtATimeWhateverHappensToThem", "engines that hang"},
 	{"TestWithoutQuorumNothingIsWritten", "how calls end without a leader"},

@@ -50,7 +50,7 @@ func Source(t *rapid.T) []v1.Object {
 	}
 	for _, n := range Secrets {
 		if k := (v1.Key{Kind: v1.KindSecret, Name: n}); needed[k] || yes(t, "secret") {
-			out = append(out, &v1.Secret{Header: header(t, k), Spec: v1.ContentSpec{Data: v1.NewContent([]byte(oneOf(t, contents, "content")))}})
+			out = append(out, &v1.Secret{Header: header(t, k), Spec: v1.SecretSpec{Data: v1.NewContent([]byte(oneOf(t, contents, "content")))}})
 		}
 	}
 	return slices.Clip(out)

@@ -11,7 +11,7 @@ import (
 )
 
 // Decided fails the test unless verdicts says of each leaf of T, and of no other, which leaf of the kind carries it. A
-// verdict may also be "never: " and the reason, or "not yet: " and a path that manifests of the kind refuse by name.
+// verdict may also be "never: " and the reason, or "refused: " and a path that manifests of the kind refuse by name.
 func Decided[T any](t *testing.T, kind string, verdicts map[string]string, rules diff.Rules) {
 	t.Helper()
 	seen := map[string]bool{}
@@ -22,10 +22,9 @@ func Decided[T any](t *testing.T, kind string, verdicts map[string]string, rules
 			t.Errorf("%s is new: decide who carries it", path)
 			return
 		}
-		if later, ok := strings.CutPrefix(verdict, "not yet: "); ok {
-			_, refused := v1.NotYet(kind, later)
-			if _, dropped := v1.Dropped(kind, later); !refused && !dropped {
-				t.Errorf("%s: %s is not among the fields that are refused by name", path, later)
+		if refused, ok := strings.CutPrefix(verdict, "refused: "); ok {
+			if _, dropped := v1.Dropped(kind, refused); !dropped {
+				t.Errorf("%s: %s is not among the fields that are refused by name", path, refused)
 			}
 		} else if _, ours := rules[verdict]; !ours && !strings.HasPrefix(verdict, "never: ") {
 			t.Errorf("%s: there is no leaf %s", path, verdict)

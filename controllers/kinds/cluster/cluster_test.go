@@ -56,8 +56,8 @@ var engineLeaves = map[string]string{
 	"CAConfig.SigningCACert":                  "spec.ca.signing",
 	"CAConfig.SigningCAKey":                   "spec.ca.signing",
 	"CAConfig.ForceRotate":                    "spec.ca.rotation.epoch",
-	"TaskDefaults.LogDriver.Name":             "not yet: spec.taskDefaults.logDriver",
-	"TaskDefaults.LogDriver.Options":          "not yet: spec.taskDefaults.logDriver",
+	"TaskDefaults.LogDriver.Name":             "refused: spec.taskDefaults.logDriver",
+	"TaskDefaults.LogDriver.Options":          "refused: spec.taskDefaults.logDriver",
 	"EncryptionConfig.AutoLockManagers":       "spec.autolock.enabled",
 }
 

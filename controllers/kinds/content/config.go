@@ -13,8 +13,14 @@ import (
 
 // configs is the door of configs. The engine shows their content.
 var configs = door{
-	name:  v1.KindConfig,
-	empty: func(h v1.Header, s v1.ContentSpec) v1.Object { return &v1.Config{Header: h, Spec: s} },
+	name: v1.KindConfig,
+	normal: func(h v1.Header, l *kinds.Live) v1.Object {
+		out := &v1.Config{Header: h}
+		if l != nil {
+			out.Spec.TemplateDriver = nameOf(l.Raw.(*swarm.Config).Spec.Templating)
+		}
+		return out
+	},
 	list: func(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
 		all, err := c.ConfigList(ctx, client.ConfigListOptions{})
 		out := make([]*kinds.Live, 0, len(all.Items))
@@ -27,12 +33,10 @@ var configs = door{
 		r, err := c.ConfigInspect(ctx, id, client.ConfigInspectOptions{})
 		return liveConfig(&r.Config), err
 	},
-	shown:      func(l *kinds.Live) ([]byte, bool) { return l.Raw.(*swarm.Config).Spec.Data, true },
-	templating: func(l *kinds.Live) *swarm.Driver { return l.Raw.(*swarm.Config).Spec.Templating },
-	unstated:   func(*kinds.Live) []string { return nil },
+	shown: func(l *kinds.Live) ([]byte, bool) { return l.Raw.(*swarm.Config).Spec.Data, true },
 	Calls: Calls{
 		Create: func(ctx context.Context, c *engine.Client, of swarm.Annotations, want v1.ContentHolder) (string, error) {
-			spec := swarm.ConfigSpec{Annotations: of, Data: want.Content().Reveal(), Templating: templatedBy(want)}
+			spec := swarm.ConfigSpec{Annotations: of, Data: want.Content().Reveal(), Templating: named(want.(*v1.Config).Spec.TemplateDriver, nil)}
 			made, err := c.ConfigCreate(ctx, client.ConfigCreateOptions{Spec: spec})
 			return made.ID, err
 		},

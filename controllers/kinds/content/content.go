@@ -5,6 +5,7 @@ package content
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -26,17 +27,15 @@ func Secret() kinds.Kind { return secrets.kind() }
 type door struct {
 	// name is the name of the kind.
 	name string
-	// empty returns a manifest without content.
-	empty func(v1.Header, v1.ContentSpec) v1.Object
+	// normal returns a live object as a manifest in normal form, without content. If l is nil, the manifest is empty.
+	normal func(h v1.Header, l *kinds.Live) v1.Object
 	// list and read return objects as the engine shows them.
 	list func(context.Context, *engine.Client) ([]*kinds.Live, error)
 	read func(ctx context.Context, c *engine.Client, id string) (*kinds.Live, error)
 	// shown returns the content of a live object. readable is false if the engine does not give it back.
 	shown func(*kinds.Live) (data []byte, readable bool)
-	// templating returns what fills in the templates of a live object. It returns nil if it has none.
-	templating func(*kinds.Live) *swarm.Driver
-	// unstated returns the settings of a live object that no manifest can state.
-	unstated func(*kinds.Live) []string
+	// rules are those of the leaves that the kind has besides the common ones.
+	rules diff.Rules
 	// hidden is true if shown never shows anything.
 	hidden bool
 	Calls
@@ -51,8 +50,9 @@ type Calls struct {
 	Remove  func(ctx context.Context, c *engine.Client, id string) error
 }
 
-// Only labels can change in place. spec.data stands for content that differs from somebody else's object.
-var rules = diff.Rules{
+// common are the rules of leaves that configs and secrets have. Only labels can change in place. spec.data stands for
+// content that differs from somebody else's object.
+var common = diff.Rules{
 	"metadata.labels.*": {Effect: diff.InPlace, Nobody: diff.NobodysLabel},
 	"spec.data":         {Effect: diff.InPlace},
 	"spec.file":         {Effect: diff.Forbidden},
@@ -63,21 +63,21 @@ var rules = diff.Rules{
 }
 
 func (d door) kind() kinds.Kind {
-	word := strings.ToLower(d.name)
+	word, rules := strings.ToLower(d.name), maps.Clone(common)
+	maps.Copy(rules, d.rules)
 	header := func(m v1.Metadata) v1.Header { return v1.Header{APIVersion: v1.APIVersion, Kind: d.name, Metadata: m} }
 	return kinds.Kind{
 		Model: kinds.Model{
 			Name:  d.name,
-			New:   func() v1.Object { return d.empty(v1.Header{}, v1.ContentSpec{}) },
-			Shape: diff.NewShape(d.empty(v1.Header{}, v1.ContentSpec{})),
+			New:   func() v1.Object { return d.normal(v1.Header{}, nil) },
+			Shape: diff.NewShape(d.normal(v1.Header{}, nil)),
 			Rules: rules,
 			Uses:  func(*kinds.Live) []kinds.Ref { return nil },
 			Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object {
-				return d.empty(header(v1.Metadata{Name: l.Name, Labels: l.Labels}), v1.ContentSpec{TemplateDriver: nameOf(d.templating(l))})
+				return d.normal(header(v1.Metadata{Name: l.Name, Labels: l.Labels}), l)
 			},
-			Unstated: func(l *kinds.Live, _ *kinds.Index) []string { return d.unstated(l) },
 		},
-		Versioned: kinds.Versioned{Versions: d.shown, Settings: func(l *kinds.Live) string { return nameOf(d.templating(l)) }, Hidden: d.hidden},
+		Versioned: kinds.Versioned{Versions: d.shown, Settings: d.settings, Hidden: d.hidden},
 		Store: kinds.Store{
 			Events: word,
 			List: func(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
@@ -147,12 +147,17 @@ func nameOf(d *swarm.Driver) string {
 	return d.Name
 }
 
-// templatedBy returns the driver that fills in templates, or nil if a manifest states none.
-func templatedBy(want v1.ContentHolder) *swarm.Driver {
-	if want.Settings() == "" {
+// named returns a driver with options, or nil if it has no name.
+func named(name string, options map[string]string) *swarm.Driver {
+	if name == "" {
 		return nil
 	}
-	return &swarm.Driver{Name: want.Settings()}
+	return &swarm.Driver{Name: name, Options: options}
+}
+
+// settings says how the swarm uses the content of a live object, as its manifest would.
+func (d door) settings(l *kinds.Live) string {
+	return d.normal(v1.Header{}, l).(v1.ContentHolder).Settings()
 }
 
 // labels returns the labels of a version with the operator's own. If there is a live version, they are laid over its

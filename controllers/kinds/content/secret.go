@@ -9,12 +9,27 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
 )
 
 // secrets is the door of secrets. The engine does not give their content back, so versions are told apart by digests.
 var secrets = door{
-	name:  v1.KindSecret,
-	empty: func(h v1.Header, s v1.ContentSpec) v1.Object { return &v1.Secret{Header: h, Spec: s} },
+	name: v1.KindSecret,
+	normal: func(h v1.Header, l *kinds.Live) v1.Object {
+		out := &v1.Secret{Header: h}
+		if l != nil {
+			live := l.Raw.(*swarm.Secret).Spec
+			out.Spec.TemplateDriver = nameOf(live.Templating)
+			if d := live.Driver; d != nil {
+				out.Spec.Driver, out.Spec.DriverOpts = d.Name, d.Options
+			}
+		}
+		return out
+	},
+	rules: diff.Rules{ // like the content, the driver belongs to a version
+		"spec.driver":       {Effect: diff.InPlace},
+		"spec.driverOpts.*": {Effect: diff.InPlace},
+	},
 	list: func(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
 		all, err := c.SecretList(ctx, client.SecretListOptions{})
 		out := make([]*kinds.Live, 0, len(all.Items))
@@ -27,18 +42,13 @@ var secrets = door{
 		r, err := c.SecretInspect(ctx, id, client.SecretInspectOptions{})
 		return liveSecret(&r.Secret), err
 	},
-	shown:      func(*kinds.Live) ([]byte, bool) { return nil, false },
-	hidden:     true,
-	templating: func(l *kinds.Live) *swarm.Driver { return l.Raw.(*swarm.Secret).Spec.Templating },
-	unstated: func(l *kinds.Live) []string {
-		if l.Raw.(*swarm.Secret).Spec.Driver == nil {
-			return nil
-		}
-		return []string{"spec.driver"} // a driver would supply the content that the manifest states
-	},
+	// A secret whose content a driver supplies has no content of its own, so nothing about it is hidden.
+	shown:  func(l *kinds.Live) ([]byte, bool) { return nil, l.Raw.(*swarm.Secret).Spec.Driver != nil },
+	hidden: true,
 	Calls: Calls{
 		Create: func(ctx context.Context, c *engine.Client, of swarm.Annotations, want v1.ContentHolder) (string, error) {
-			spec := swarm.SecretSpec{Annotations: of, Data: want.Content().Reveal(), Templating: templatedBy(want)}
+			s := want.(*v1.Secret).Spec
+			spec := swarm.SecretSpec{Annotations: of, Data: s.Data.Reveal(), Templating: named(s.TemplateDriver, nil), Driver: named(s.Driver, s.DriverOpts)}
 			made, err := c.SecretCreate(ctx, client.SecretCreateOptions{Spec: spec})
 			return made.ID, err
 		},

@@ -34,19 +34,22 @@ func thaw(data []byte) (any, error) {
 	return n, nil
 }
 
+// formerOf returns the network that a step makes again, or nil if it makes a new one.
+func formerOf(s plan.Step) *network.Summary {
+	if s.Op == diff.Replace {
+		return s.Change.Have.Value.(*kinds.Live).Raw.(*network.Summary)
+	}
+	start, _ := s.Change.Want.Start.(*network.Summary)
+	return start
+}
+
 // startOf returns what a step makes a network from, or nil if that is the manifest alone. A network that the swarm
 // could not allocate is no start, because nobody knows what it lacks.
 func startOf(s plan.Step) *network.Summary {
-	var was *network.Summary
-	if s.Op == diff.Replace {
-		was = s.Change.Have.Value.(*kinds.Live).Raw.(*network.Summary)
-	} else if start, ok := s.Change.Want.Start.(*network.Summary); ok {
-		was = start
+	if was := formerOf(s); was != nil && was.Driver != "" {
+		return was
 	}
-	if was == nil || was.Driver == "" {
-		return nil
-	}
-	return was
+	return nil
 }
 
 // vxlans are the numbers that the overlay driver has chosen. It chooses them again for a new network.
@@ -117,8 +120,8 @@ func options(s plan.Step, automatic func(netip.Prefix) bool) (client.NetworkCrea
 // nobody's, such as the stack's.
 func labels(s plan.Step, owner string) map[string]string {
 	want := s.Change.Want
-	out := kinds.Labels(want.Value.(*v1.Network).Metadata.Labels, owner, diff.NewApplied(want.Leaves).String())
-	if was := startOf(s); was != nil {
+	out := kinds.InStack(kinds.Labels(want.Value.(*v1.Network).Metadata.Labels, owner, diff.NewApplied(want.Leaves).String()), want.Stack)
+	if was := formerOf(s); was != nil {
 		for k, v := range was.Labels {
 			if _, stated := out[k]; !stated && diff.NobodysLabel(k) && k != v1.LabelMade {
 				out[k] = v

@@ -120,10 +120,22 @@ func TestANetworkThatIsMadeAgainKeepsWhatItsManifestIsSilentAbout(t *testing.T) 
 					t.Errorf("%s: it takes its settings from %q", s.Op, o.ConfigFrom)
 				}
 				got := labels(s, "src/Network/front")
-				if _, marked := got[v1.LabelMade]; marked || got["a"] != "" || got["com.docker.stack.namespace"] == "" && was.Driver != "" {
+				if _, marked := got[v1.LabelMade]; marked || got["a"] != "" || got["com.docker.stack.namespace"] != "shop" {
 					t.Errorf("%s: the labels are %v", s.Op, got)
 				}
 			}
 		})
+	}
+}
+
+// A network of which nothing is left but the record gets its stack back.
+func TestANetworkThatIsMadeAgainIsInItsStack(t *testing.T) {
+	want := &diff.State{Value: &v1.Network{}, Stack: "shop"}
+	if got := labels(plan.Step{Op: diff.Create, Change: diff.Change{Want: want}}, "src/Network/front"); got["com.docker.stack.namespace"] != "shop" {
+		t.Errorf("its labels are %v", got)
+	}
+	want.Value = &v1.Network{Header: v1.Header{Metadata: v1.Metadata{Labels: map[string]string{"com.docker.stack.namespace": "other"}}}}
+	if got := labels(plan.Step{Op: diff.Create, Change: diff.Change{Want: want}}, "src/Network/front"); got["com.docker.stack.namespace"] != "other" {
+		t.Errorf("its labels are %v, and the manifest states another stack", got)
 	}
 }

@@ -29,6 +29,7 @@ func Kind() kinds.Kind {
 			Rules:     rules,
 			Uses:      func(*kinds.Live) []kinds.Ref { return nil },
 			Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(l.Raw.(*network.Summary)) },
+			Guards:    []plan.Guard{{Name: "ingress", Check: mesh}},
 		},
 		Store: kinds.Store{
 			Events:   "network",
@@ -54,6 +55,7 @@ var rules = diff.Rules{
 	"spec.configFrom":            {Effect: diff.Recreate},
 	"spec.attachable":            {Effect: diff.Recreate},
 	"spec.internal":              {Effect: diff.Recreate},
+	"spec.ingress":               {Effect: diff.Recreate},
 	"spec.enableIPv6":            {Effect: diff.Recreate},
 	"spec.ipam.driver":           {Effect: diff.Recreate, Allocated: true},
 	"spec.ipam.config[].subnet":  {Effect: diff.Recreate, Allocated: true},
@@ -68,14 +70,25 @@ func list(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
 		return nil, fmt.Errorf("listing networks: %w", err)
 	}
 	out := make([]*kinds.Live, 0, len(networks.Items))
-	for i := range networks.Items {
-		if n := &networks.Items[i]; !gone(n) {
-			out = append(out, live(n))
-		}
+	for _, n := range present(networks.Items) {
+		out = append(out, live(n))
 	}
 	// A node may have a network of its own with the same name; a service means the swarm's.
 	slices.SortStableFunc(out, func(a, b *kinds.Live) int { return local(a) - local(b) })
 	return out, nil
+}
+
+// present returns the networks that are not gone. Of the routing mesh's network, a node may still have a copy after
+// another one was made. Without another one, the copy counts.
+func present(list []network.Summary) []*network.Summary {
+	made := slices.ContainsFunc(list, func(n network.Summary) bool { return n.Ingress && len(n.Peers) == 0 })
+	var out []*network.Summary
+	for i := range list {
+		if n := &list[i]; !gone(n) && !(made && n.Ingress && len(n.Peers) > 0) {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // gone reports whether the swarm has removed the network and the engine still has a copy. The engine keeps it for
@@ -120,8 +133,7 @@ const predefinedLabel = "com.docker.swarm.predefined"
 func live(n *network.Summary) *kinds.Live {
 	return &kinds.Live{
 		Kind: v1.KindNetwork, ID: n.ID, Name: n.Name, Labels: n.Labels, Created: n.Created,
-		// The ingress network is the swarm's own: others refer to it, and it is never compared or removed.
-		Local: n.Scope != "swarm" || n.Ingress, Raw: n,
+		Local: n.Scope != "swarm", Raw: n,
 	}
 }
 
@@ -136,7 +148,7 @@ func read(n *network.Summary) *v1.Network {
 	out := &v1.Network{
 		Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindNetwork, Metadata: v1.Metadata{Name: n.Name, Labels: n.Labels}},
 		Spec: v1.NetworkSpec{
-			Driver: n.Driver, DriverOpts: n.Options, Attachable: n.Attachable, Internal: n.Internal, EnableIPv6: n.EnableIPv6,
+			Driver: n.Driver, DriverOpts: n.Options, Attachable: n.Attachable, Internal: n.Internal, Ingress: n.Ingress, EnableIPv6: n.EnableIPv6,
 			IPAM: &v1.IPAM{Driver: n.IPAM.Driver, Options: n.IPAM.Options}, ConfigFrom: n.ConfigFrom.Network,
 		},
 	}
@@ -163,6 +175,9 @@ func do(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, error) {
 	case diff.Create:
 		return create(ctx, env, s)
 	case diff.Remove:
+		if s.Change.Have.Value.(*kinds.Live).Raw.(*network.Summary).Ingress {
+			return kinds.Result{}, fmt.Errorf("removing network %s: the routing mesh needs it", s.Instance)
+		}
 		return kinds.Result{}, remove(ctx, env, s.Change.Have)
 	case diff.Replace:
 		if err := remove(ctx, env, s.Change.Have); err != nil {
@@ -195,7 +210,7 @@ func create(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, erro
 func stated(n *v1.Network) (client.NetworkCreateOptions, error) {
 	o := client.NetworkCreateOptions{
 		Driver: n.Spec.Driver, Options: n.Spec.DriverOpts, Attachable: n.Spec.Attachable, Internal: n.Spec.Internal,
-		Scope: "swarm", ConfigFrom: n.Spec.ConfigFrom,
+		Ingress: n.Spec.Ingress, Scope: "swarm", ConfigFrom: n.Spec.ConfigFrom,
 	}
 	if n.Spec.EnableIPv6 {
 		o.EnableIPv6 = &n.Spec.EnableIPv6
@@ -242,9 +257,6 @@ func release(_ context.Context, _ *engine.Client, l *kinds.Live) (done bool, why
 }
 
 func remove(ctx context.Context, env kinds.Env, have *diff.State) error {
-	if have.Instance == "ingress" { // it is never ours; the engine would remove it while no service publishes a port
-		return fmt.Errorf("removing network ingress: it is the swarm's own")
-	}
 	_, err := env.Engine.NetworkRemove(ctx, have.Meta.ID, client.NetworkRemoveOptions{})
 	if err != nil {
 		return fmt.Errorf("removing network %s: %w", have.Instance, err)

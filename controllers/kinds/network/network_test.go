@@ -2,6 +2,7 @@ package network
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 // overlay returns a network as the engine gives it back if nothing was stated.
@@ -34,6 +36,69 @@ func TestANodesCopyOfARemovedNetworkIsGone(t *testing.T) {
 	}
 }
 
+// After the network of the routing mesh was made again, a node may still list its copy of the one before.
+func TestThereIsOneNetworkOfTheRoutingMesh(t *testing.T) {
+	of := func(id string, ingress, copied bool) network.Summary {
+		n := overlay()
+		n.ID, n.Ingress = id, ingress
+		if copied {
+			n.Peers = []network.PeerInfo{{Name: "a"}}
+		}
+		return *n
+	}
+	for want, list := range map[string][]network.Summary{
+		"new front": {of("old", true, true), of("new", true, false), of("front", false, false)},
+		"old":       {of("old", true, true), of("gone", false, true)},
+		"new":       {of("new", true, false)},
+		"":          nil,
+	} {
+		var got []string
+		for _, n := range present(list) {
+			got = append(got, n.ID)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("there are %q, want %q", got, want)
+		}
+	}
+}
+
+// The network of the routing mesh can be taken over and replaced like any other. It is never removed.
+func TestTheNetworkOfTheRoutingMesh(t *testing.T) {
+	mine := overlay()
+	mine.Name, mine.Ingress = "ingress", true
+	key := v1.Key{Kind: v1.KindNetwork, Name: "ingress"}
+	manifest := &v1.Network{Header: v1.Header{Kind: v1.KindNetwork, Metadata: v1.Metadata{Name: "ingress"}}, Spec: v1.NetworkSpec{Ingress: true}}
+	o, err := stated(manifest)
+	if err != nil || !o.Ingress || !read(mine).Spec.Ingress || live(mine).Local {
+		t.Errorf("it is made with %+v (%v), read as %+v, and known as %+v", o, err, read(mine).Spec, live(mine))
+	}
+	mesh, subnet := diff.Claim{What: "network", Of: "of the routing mesh"}, diff.Claim{What: "subnet", Subnet: netip.MustParsePrefix("10.0.1.0/24")}
+	if has, _ := holds(live(mine)); !slices.Equal(has, []diff.Claim{mesh, subnet}) || !slices.Equal(claims(manifest), []diff.Claim{mesh}) {
+		t.Errorf("it has %v, and is asked for %v", has, claims(manifest))
+	}
+	if has, _ := holds(live(overlay())); !slices.Equal(has, []diff.Claim{subnet}) || len(claims(&v1.Network{})) > 0 {
+		t.Errorf("another one has %v", has)
+	}
+	step := func(op diff.Op, kind string, n *network.Summary) plan.Step {
+		return plan.Step{Op: op, Key: v1.Key{Kind: kind, Name: n.Name}, Instance: n.Name, Change: diff.Change{Have: &diff.State{Instance: n.Name, Value: live(n)}}}
+	}
+	for _, test := range []struct {
+		step    plan.Step
+		refused bool
+	}{
+		{step(diff.Remove, v1.KindNetwork, mine), true}, {step(diff.Replace, v1.KindNetwork, mine), false},
+		{step(diff.Remove, v1.KindNetwork, overlay()), false}, {step(diff.Remove, v1.KindConfig, mine), false},
+	} {
+		got := Kind().Guards[0].Check(plan.Plan{Steps: []plan.Step{test.step}}, plan.Facts{}, plan.Policy{})
+		if len(got) == 1 != test.refused || test.refused && (got[0].Key != key || got[0].Class != plan.Never || !strings.Contains(got[0].Why, "unmanage Network/ingress")) {
+			t.Errorf("%s of %s: %+v", test.step.Op, test.step.Key, got)
+		}
+	}
+	if _, err := do(t.Context(), kinds.Env{}, step(diff.Remove, v1.KindNetwork, mine)); err == nil || !strings.Contains(err.Error(), "the routing mesh needs it") {
+		t.Errorf("it is removed: %v", err)
+	}
+}
+
 func TestNormalForm(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -53,6 +118,9 @@ func TestNormalForm(t *testing.T) {
 		{name: "nodes' own settings that nobody stated", live: func(n *network.Summary) { n.ConfigFrom.Network = "vlan7" }, differs: []string{"spec.configFrom"}},
 		{name: "attachable", live: func(n *network.Summary) { n.Attachable = true }, differs: []string{"spec.attachable"}},
 		{name: "internal", state: v1.NetworkSpec{Internal: true}, differs: []string{"spec.internal"}},
+		{name: "of the routing mesh", live: func(n *network.Summary) { n.Ingress = true }, state: v1.NetworkSpec{Ingress: true}},
+		{name: "of the routing mesh, by nobody's wish", live: func(n *network.Summary) { n.Ingress = true }, differs: []string{"spec.ingress"}},
+		{name: "not of the routing mesh", state: v1.NetworkSpec{Ingress: true}, differs: []string{"spec.ingress"}},
 		{name: "IPv6", state: v1.NetworkSpec{EnableIPv6: true}, differs: []string{"spec.enableIPv6"}},
 		{name: "a pool stated, its gateway allocated", state: v1.NetworkSpec{IPAM: &v1.IPAM{Config: []v1.IPAMPool{{Subnet: "10.0.1.0/24"}}}}},
 		{

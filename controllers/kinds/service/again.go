@@ -99,10 +99,11 @@ func again(was *former, want *diff.State, owner string, ix names, id ids) (spec 
 	return spec, image, nil
 }
 
-// otherMode clears the settings that depend on the service's mode, because the mode changes. It returns the fields of the
+// otherMode clears the settings that depend on the service's mode or on its runtime, because that changes. It returns the fields of the
 // manifest that state such settings, so that they are written again.
 func otherMode(spec *swarm.ServiceSpec, want *diff.State) []diff.Field {
 	spec.Mode, spec.UpdateConfig, spec.RollbackConfig, spec.TaskTemplate.RestartPolicy = swarm.ServiceMode{}, nil, nil, nil
+	spec.TaskTemplate.Runtime, spec.TaskTemplate.PluginSpec = "", nil // what it becomes has containers
 	var fields []diff.Field
 	for _, l := range want.Leaves {
 		if l.Stated && (rules[l.Type].Follows == "spec.mode" || l.Path == "spec.replicas") {

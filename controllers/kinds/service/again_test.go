@@ -42,7 +42,7 @@ func madeAgain(t tb, spec *swarm.ServiceSpec, want *v1.Service) *swarm.ServiceSp
 func TestWhatIsNotCarriedIsKeptWhenAServiceIsMadeAgain(t *testing.T) {
 	for _, l := range leaves(reflect.TypeFor[swarm.ServiceSpec]()) {
 		verdict := engineLeaves[l.path]
-		if !strings.HasPrefix(verdict, "not yet: ") && !strings.HasPrefix(verdict, "never: ") || l.path == "Name" {
+		if !strings.HasPrefix(verdict, "never: ") || l.path == "Name" {
 			continue
 		}
 		live := base(l.path)
@@ -111,6 +111,26 @@ func TestAServiceThatIsMadeAgainRefersToWhatThereIsNow(t *testing.T) {
 	}
 	if len(c.Secrets) != 1 || c.Secrets[0].SecretID != "new-Secret-other" {
 		t.Errorf("the secrets are %s", pretty(c.Secrets))
+	}
+}
+
+// A service of which nothing is left but the record gets its stack back, unless the manifest states another one.
+func TestAServiceThatIsMadeAgainIsInItsStack(t *testing.T) {
+	for stated, want := range map[string]string{"": "shop", "other": "other"} {
+		manifest := plainly()
+		if stated != "" {
+			manifest.Metadata.Labels = map[string]string{"com.docker.stack.namespace": stated}
+		}
+		w := wantOf(manifest)
+		w.Stack = "shop"
+		spec, err := fresh(w, source.Owner(w.Key), directory{}, idOf)
+		if err != nil || spec.Labels["com.docker.stack.namespace"] != want {
+			t.Errorf("its labels are %v (%v), want %s", spec.Labels, err, want)
+		}
+		noDifference(t, spec, wantOf(manifest))
+	}
+	if spec := createdFrom(t, plainly()); spec.Labels["com.docker.stack.namespace"] != "" {
+		t.Errorf("a new service is in the stack %s", spec.Labels["com.docker.stack.namespace"])
 	}
 }
 

@@ -4,7 +4,6 @@ package service
 //
 //	spec.user             that leaf of ours, in both directions
 //	written: spec.x       written together with that leaf of ours, and not read
-//	not yet: spec.x       refused by that name if it is stated, and kept on live services
 //	never: why            cannot be stated, and is kept on live services all the same
 //
 // A leaf that comes with a new version of the engine's types is missing here. It fails the test, because it needs a
@@ -120,15 +119,15 @@ var engineLeaves = map[string]string{
 	"TaskTemplate.ContainerSpec.Mounts[].VolumeOptions.Subpath":                "spec.mounts[].volume.subpath",
 
 	"TaskTemplate.ForceUpdate":                                     "spec.forceUpdate",
-	"TaskTemplate.Runtime":                                         "not yet: spec.runtime",
+	"TaskTemplate.Runtime":                                         "spec.mode",
 	"TaskTemplate.NetworkAttachmentSpec.ContainerID":               "never: the engine makes such tasks itself and takes no such service",
-	"TaskTemplate.PluginSpec.Disabled":                             "not yet: spec.runtime",
-	"TaskTemplate.PluginSpec.Env":                                  "not yet: spec.runtime",
-	"TaskTemplate.PluginSpec.Name":                                 "not yet: spec.runtime",
-	"TaskTemplate.PluginSpec.Privileges[].Description":             "not yet: spec.runtime",
-	"TaskTemplate.PluginSpec.Privileges[].Name":                    "not yet: spec.runtime",
-	"TaskTemplate.PluginSpec.Privileges[].Value":                   "not yet: spec.runtime",
-	"TaskTemplate.PluginSpec.Remote":                               "not yet: spec.runtime",
+	"TaskTemplate.PluginSpec.Disabled":                             "never: a service of plugins is not written, only made again as one of containers",
+	"TaskTemplate.PluginSpec.Env":                                  "never: a service of plugins is not written, only made again as one of containers",
+	"TaskTemplate.PluginSpec.Name":                                 "never: a service of plugins is not written, only made again as one of containers",
+	"TaskTemplate.PluginSpec.Privileges[].Description":             "never: a service of plugins is not written, only made again as one of containers",
+	"TaskTemplate.PluginSpec.Privileges[].Name":                    "never: a service of plugins is not written, only made again as one of containers",
+	"TaskTemplate.PluginSpec.Privileges[].Value":                   "never: a service of plugins is not written, only made again as one of containers",
+	"TaskTemplate.PluginSpec.Remote":                               "never: a service of plugins is not written, only made again as one of containers",
 	"TaskTemplate.LogDriver.Name":                                  "spec.logging.driver",
 	"TaskTemplate.LogDriver.Options.*":                             "spec.logging.options.*",
 	"TaskTemplate.Networks[].Aliases":                              "spec.networks[].aliases",
@@ -153,6 +152,6 @@ var engineLeaves = map[string]string{
 	"TaskTemplate.Resources.Reservations.NanoCPUs":                                      "spec.resources.reservations.cpus",
 	"TaskTemplate.Resources.Reservations.GenericResources[].DiscreteResourceSpec.Kind":  "spec.resources.reservations.genericResources[].discreteResourceSpec.kind",
 	"TaskTemplate.Resources.Reservations.GenericResources[].DiscreteResourceSpec.Value": "spec.resources.reservations.genericResources[].discreteResourceSpec.value",
-	"TaskTemplate.Resources.Reservations.GenericResources[].NamedResourceSpec.Kind":     "not yet: spec.resources.reservations.genericResources[].namedResourceSpec",
-	"TaskTemplate.Resources.Reservations.GenericResources[].NamedResourceSpec.Value":    "not yet: spec.resources.reservations.genericResources[].namedResourceSpec",
+	"TaskTemplate.Resources.Reservations.GenericResources[].NamedResourceSpec.Kind":     "never: SwarmKit refuses it for tasks (api/genericresource/validate.go)",
+	"TaskTemplate.Resources.Reservations.GenericResources[].NamedResourceSpec.Value":    "never: SwarmKit refuses it for tasks (api/genericresource/validate.go)",
 }

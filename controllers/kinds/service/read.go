@@ -19,6 +19,9 @@ type names interface{ NameOf(kind, id string) string }
 func read(spec *swarm.ServiceSpec, ix names) *v1.Service {
 	s := &v1.Service{Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindService, Metadata: v1.Metadata{Name: spec.Name, Labels: spec.Labels}}}
 	readMode(spec.Mode, &s.Spec)
+	if r := spec.TaskTemplate.Runtime; r != "" && r != swarm.RuntimeContainer {
+		s.Spec.Mode = string(r) // its tasks are plugins, and no manifest asks for that
+	}
 	if c := spec.TaskTemplate.ContainerSpec; c != nil {
 		readContainer(c, &s.Spec)
 	}

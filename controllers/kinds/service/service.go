@@ -28,7 +28,6 @@ func Kind() kinds.Kind {
 			Rules:     rules,
 			Uses:      uses,
 			Normalise: func(l *kinds.Live, ix *kinds.Index) v1.Object { return read(&raw(l).Spec, ix) },
-			Unstated:  func(l *kinds.Live, _ *kinds.Index) []string { return unstated(&raw(l).Spec) },
 			Guards:    []plan.Guard{{Name: "job", Check: jobs}},
 		},
 		Store: kinds.Store{
@@ -56,12 +55,18 @@ func previous(l *kinds.Live, ix *kinds.Index) v1.Object {
 }
 
 // uses returns the objects that the spec refers to, and those of the previous spec, because a rollback still needs
-// them.
+// them. A service that publishes a port through the routing mesh also uses the network of that: no spec names it, but
+// the service has an address in it.
 func uses(l *kinds.Live) []kinds.Ref {
 	s := raw(l)
 	refs := usesOf(&s.Spec)
 	if s.PreviousSpec != nil {
 		refs = append(refs, usesOf(s.PreviousSpec)...)
+	}
+	if e := s.Spec.EndpointSpec; e != nil && slices.ContainsFunc(e.Ports, func(p swarm.PortConfig) bool { return p.PublishMode == swarm.PortConfigPublishModeIngress }) {
+		for _, address := range s.Endpoint.VirtualIPs {
+			refs = append(refs, kinds.Ref{Kind: v1.KindNetwork, ID: address.NetworkID})
+		}
 	}
 	return refs
 }

@@ -2,6 +2,7 @@ package service
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -163,6 +164,39 @@ func TestUsesNamesWhatARollbackNeedsToo(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
+}
+
+// A service that publishes a port through the routing mesh has an address in the network of that.
+func TestAServiceUsesTheRoutingMesh(t *testing.T) {
+	l := liveOf(plain())
+	s := raw(l)
+	s.Endpoint.VirtualIPs = []swarm.EndpointVirtualIP{{NetworkID: "mesh"}}
+	mesh := kinds.Ref{Kind: v1.KindNetwork, ID: "mesh"}
+	for mode, want := range map[swarm.PortConfigPublishMode]bool{"": false, swarm.PortConfigPublishModeHost: false, swarm.PortConfigPublishModeIngress: true} {
+		if s.Spec.EndpointSpec = nil; mode != "" {
+			s.Spec.EndpointSpec = &swarm.EndpointSpec{Ports: []swarm.PortConfig{{TargetPort: 80, PublishMode: mode}}}
+		}
+		if got := slices.Contains(uses(l), mesh); got != want {
+			t.Errorf("published %q, it uses the mesh: %t", mode, got)
+		}
+	}
+}
+
+// A service whose tasks are plugins is nothing that a manifest asks for. To become one, it is made again with containers.
+func TestAServiceOfPlugins(t *testing.T) {
+	spec := plain()
+	spec.Mode = swarm.ServiceMode{Global: &swarm.GlobalService{}}
+	spec.TaskTemplate.Runtime, spec.TaskTemplate.ContainerSpec = swarm.RuntimePlugin, nil
+	spec.TaskTemplate.PluginSpec = &swarm.RuntimeSpec{Name: "p", Remote: "p:1"}
+	fields := diff.DifferingFields(haveOf(spec), wantOf(plainly()), rules)
+	if i := slices.IndexFunc(fields, func(f diff.Field) bool { return f.Path == "spec.mode" }); i < 0 || fields[i].Effect != diff.Recreate || fields[i].Have.Reveal() != "plugin" {
+		t.Errorf("it differs in\n%s", listed(fields))
+	}
+	sent := madeAgain(t, spec, plainly())
+	if sent.TaskTemplate.PluginSpec != nil || sent.TaskTemplate.Runtime != "" || sent.TaskTemplate.ContainerSpec == nil || sent.Mode.Replicated == nil {
+		t.Errorf("it becomes %s", pretty(sent))
+	}
+	noDifference(t, sent, wantOf(plainly()))
 }
 
 var began = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

@@ -35,7 +35,7 @@ func created(s plan.Step, owner string, ix names, id ids) (spec *swarm.ServiceSp
 func fresh(want *diff.State, owner string, ix names, id ids) (*swarm.ServiceSpec, error) {
 	w := want.Value.(*v1.Service)
 	spec := &swarm.ServiceSpec{
-		Annotations:  swarm.Annotations{Name: want.Instance, Labels: kinds.Labels(w.Metadata.Labels, owner, diff.NewApplied(want.Leaves).String())},
+		Annotations:  swarm.Annotations{Name: want.Instance, Labels: kinds.InStack(kinds.Labels(w.Metadata.Labels, owner, diff.NewApplied(want.Leaves).String()), want.Stack)},
 		EndpointSpec: &swarm.EndpointSpec{Mode: swarm.ResolutionModeVIP}, // as the docker CLI does
 	}
 	if err := overlay(spec, &w.Spec, stated(want), ix, id); err != nil {

@@ -43,14 +43,7 @@ func TestEveryLeafOfTheEngineIsDecidedOn(t *testing.T) {
 			t.Errorf("%s is new: decide who carries it", l.path)
 			continue
 		}
-		if path, ok := strings.CutPrefix(verdict, "not yet: "); ok {
-			if _, refused := v1.NotYet(v1.KindService, path); !refused {
-				t.Errorf("%s: %s is not among the fields that are refused by name", l.path, path)
-			}
-			if _, ours := rules[path]; ours {
-				t.Errorf("%s: %s can be stated already", l.path, path)
-			}
-		} else if path := strings.TrimPrefix(verdict, "written: "); !strings.HasPrefix(verdict, "never: ") {
+		if path := strings.TrimPrefix(verdict, "written: "); !strings.HasPrefix(verdict, "never: ") {
 			carried[path] = true
 			if _, ours := rules[path]; !ours {
 				t.Errorf("%s: there is no leaf %s", l.path, path)
@@ -209,7 +202,7 @@ func TestWhatIsNotCarriedIsKept(t *testing.T) {
 	want := wantOf(otherwise())
 	for _, l := range leaves(reflect.TypeFor[swarm.ServiceSpec]()) {
 		verdict := engineLeaves[l.path]
-		if !strings.HasPrefix(verdict, "not yet: ") && !strings.HasPrefix(verdict, "never: ") {
+		if !strings.HasPrefix(verdict, "never: ") {
 			continue
 		}
 		live := base(l.path)

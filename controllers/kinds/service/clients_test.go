@@ -1,10 +1,6 @@
 package service
 
 import (
-	"reflect"
-	"regexp"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/moby/moby/api/types/mount"
@@ -12,29 +8,6 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
-
-var keys = regexp.MustCompile(`\[[^\]]*\]`)
-
-func TestEverySettingThatNoManifestStatesIsNamed(t *testing.T) {
-	if got := unstated(everything()); len(got) > 0 {
-		t.Errorf("of what manifests can state, %q are named", got)
-	}
-	for _, l := range leaves(reflect.TypeFor[swarm.ServiceSpec]()) {
-		spec := base(l.path)
-		l.change(spec)
-		path, is := strings.CutPrefix(engineLeaves[l.path], "not yet: ")
-		got := unstated(spec)
-		for i := range got {
-			got[i] = keys.ReplaceAllString(got[i], "[]")
-		}
-		switch {
-		case is && !slices.Contains(got, path):
-			t.Errorf("with %s, %q are named, want %s", l.path, got, path)
-		case !is && len(got) > 0:
-			t.Errorf("with %s, %q are named", l.path, got)
-		}
-	}
-}
 
 // What clients put in by themselves is no difference, so that what they made is taken over without a write.
 func TestWhatClientsPutInByThemselvesDiffersFromNothing(t *testing.T) {
@@ -62,9 +35,6 @@ func TestWhatClientsPutInByThemselvesDiffersFromNothing(t *testing.T) {
 		if spec.Mode.ReplicatedJob != nil {
 			manifest.Spec.Mode, manifest.Spec.Replicas = "replicated-job", &three
 		}
-		if got := unstated(spec); len(got) > 0 {
-			t.Errorf("%s: %q are named", name, got)
-		}
-		noDifference(t, spec, wantOf(manifest))
+		t.Run(name, func(t *testing.T) { noDifference(t, spec, wantOf(manifest)) })
 	}
 }
