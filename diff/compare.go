@@ -23,6 +23,9 @@ type Rule struct {
 	// SinceAPI is the oldest API version that knows the field, such as 1.44. It is "" if every version that we speak
 	// to does.
 	SinceAPI string
+	// SinceOf has the oldest API version for each value that not every version knows, such as 1.41 for the mode
+	// replicated-job.
+	SinceOf map[string]string
 	// Stays is true if the live value does not count as a difference while the manifest is silent, whoever set it.
 	Stays bool
 	// Merges is Stays for the keys of maps and lists of which the manifest states some. A key that it stated when it
@@ -39,6 +42,15 @@ type Rule struct {
 	// Unseen is true if the live object has no such leaf. The manifest's value is for the operator itself, and is
 	// never a difference.
 	Unseen bool
+}
+
+// since returns the oldest API version that knows a value of the leaf, and whether that is because of the value. It
+// returns "" if every version that we speak to does.
+func (r Rule) since(text string) (api string, value bool) {
+	if api = r.SinceOf[text]; api != "" {
+		return api, true
+	}
+	return r.SinceAPI, false
 }
 
 // Rules are the rules of a kind, by Leaf.Type. They are total, which a test of each kind proves.
@@ -166,7 +178,9 @@ func comparePair(h, w *State, rules Rules) (Change, bool) {
 		c.Op, c.Effect = Create, InPlace
 		for _, l := range w.Leaves {
 			if l.Stated && !rules[l.Type].Unseen {
-				c.Fields = append(c.Fields, Field{Path: l.Path, Want: valueOf(l, true), Git: w.Gone == nil, Hand: w.Gone != nil, Effect: InPlace, SinceAPI: rules[l.Type].SinceAPI})
+				f := Field{Path: l.Path, Want: valueOf(l, true), Git: w.Gone == nil, Hand: w.Gone != nil, Effect: InPlace}
+				f.SinceAPI, f.SinceValue = rules[l.Type].since(l.Text)
+				c.Fields = append(c.Fields, f)
 			}
 		}
 		return c, true
@@ -183,12 +197,29 @@ func comparePair(h, w *State, rules Rules) (Change, bool) {
 	case counted && c.Effect == Recreate:
 		c.Op = Replace
 	case counted:
-		c.Op = Update
+		c.Op, c.Newer = Update, newer(h, c.Fields, rules)
 	default:
 		c.Op = Same
 		return c, !h.Meta.Mine || len(c.Fields) > 0
 	}
 	return c, true
+}
+
+// newer returns the live settings that an update leaves as they are, and that not every engine knows. fields are what
+// differs, sorted by path.
+func newer(h *State, fields []Field, rules Rules) []Newer {
+	var out []Newer
+	for _, l := range h.Leaves {
+		api, _ := rules[l.Type].since(l.Text)
+		if api == "" {
+			continue
+		}
+		i, differs := slices.BinarySearchFunc(fields, l.Path, func(f Field, path string) int { return strings.Compare(f.Path, path) })
+		if !differs || fields[i].Ignored {
+			out = append(out, Newer{l.Path, api})
+		}
+	}
+	return out
 }
 
 // compareLeaves merges the two sorted lists, and returns the leaves that differ.
@@ -237,7 +268,7 @@ func compareLeaf(hl, wl *Leaf, h, w *State, rules Rules) (Field, bool) {
 	}
 	if wl != nil {
 		f.Want, f.Have.beside = valueOf(*wl, true), wl.Text
-		f.SinceAPI = rule.SinceAPI
+		f.SinceAPI, f.SinceValue = rule.since(wl.Text)
 	}
 	f.Git, f.Hand = attribute(l, hl, wl, h, w, rule)
 	if !stated && w.Exact != "" && !h.Meta.Applied.Has(l.Path) && !h.Meta.Applied.Has(w.Exact) { // git has just asked for exact, so the removal of what others set is git's doing

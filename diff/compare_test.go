@@ -150,6 +150,44 @@ func TestSinceAPIIsOnlyOfWhatIsWanted(t *testing.T) {
 	}
 }
 
+// Some values need a newer API than their field.
+func TestSinceAPIOfAValue(t *testing.T) {
+	gated := Rules{"spec.mode": {Effect: Recreate, SinceOf: map[string]string{"global-job": "1.41"}}}
+	for value, since := range map[string]string{"global-job": "1.41", "global": ""} {
+		have, want := live("a", "spec.mode=replicated"), wanted("a", "spec.mode="+value)
+		want.Leaves[0].Stated = true
+		made := Compare(nil, []*State{&want}, func(string) Rules { return gated })
+		for _, f := range append(DifferingFields(&have, &want, gated), made[0].Fields...) {
+			if f.SinceAPI != since || f.SinceValue != (since != "") {
+				t.Errorf("%s: got %+v", value, f)
+			}
+		}
+	}
+}
+
+// An update that leaves a setting as it is says which API the setting needs.
+func TestNewerIsWhatAnUpdateKeeps(t *testing.T) {
+	for name, test := range map[string]struct {
+		want  State
+		newer string
+	}{
+		"it stays":   {wanted("a", "spec.image=bb:2", "spec.healthcheck.startInterval=1s"), "[{spec.healthcheck.startInterval 1.44}]"},
+		"it goes":    {wanted("a", "spec.image=bb:2"), "[]"},
+		"it changes": {wanted("a", "spec.image=bb:2", "spec.healthcheck.startInterval=2s"), "[]"},
+		"it is ignored": {func() State {
+			s := wanted("a", "spec.image=bb:2")
+			s.Policy.IgnoreDifferences = []string{"spec.healthcheck"}
+			return s
+		}(), "[{spec.healthcheck.startInterval 1.44}]"},
+	} {
+		have := live("a", "spec.image=bb:1", "spec.healthcheck.startInterval=1s")
+		changes := Compare([]*State{&have}, []*State{&test.want}, func(string) Rules { return rules })
+		if len(changes) != 1 || changes[0].Op != Update || fmt.Sprint(changes[0].Newer) != test.newer {
+			t.Errorf("%s: got %+v", name, changes)
+		}
+	}
+}
+
 func TestDiffersLeavesOutWhatIsIgnored(t *testing.T) {
 	have, want := live("a", "spec.replicas=7"), wanted("a", "spec.replicas=1")
 	if !Differs(&have, &want, rules) {

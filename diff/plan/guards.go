@@ -124,15 +124,25 @@ func rewound(s Step, f Facts, p Policy) []Refusal {
 	return nil
 }
 
-// tooNew refuses a field that the engine would silently drop.
+// tooNew refuses a field or a value that the engine would silently drop. It also refuses an update of an object that
+// has such a setting already, because the engine would drop that.
 func tooNew(s Step, f Facts, _ Policy) []Refusal {
+	has := "this engine has " + f.APIVersion
+	if f.APIVersion == "" {
+		has = "this engine does not say which it has"
+	}
 	for _, fl := range s.Fields {
-		if fl.Want.Set() && fl.SinceAPI != "" && LessAPI(f.APIVersion, fl.SinceAPI) {
-			has := "this engine has " + f.APIVersion
-			if f.APIVersion == "" {
-				has = "this engine does not say which it has"
-			}
+		switch {
+		case !fl.Want.Set() || fl.SinceAPI == "" || !LessAPI(f.APIVersion, fl.SinceAPI):
+		case fl.SinceValue: // such a value is one of a list, so it is no secret
+			return []Refusal{s.Refusal(Never, "%s: %s needs engine API %s, and %s: update the engine, or state another value", fl.Path, fl.Want.Reveal(), fl.SinceAPI, has)}
+		default:
 			return []Refusal{s.Refusal(Never, "%s needs engine API %s, and %s: update the engine, or remove the field", fl.Path, fl.SinceAPI, has)}
+		}
+	}
+	for _, n := range s.Change.Newer {
+		if s.Op == diff.Update && LessAPI(f.APIVersion, n.SinceAPI) {
+			return []Refusal{s.Refusal(Never, "the object in the swarm has %s, which needs engine API %s, and %s and would drop it in any update: update the engine, or take the setting away", n.Path, n.SinceAPI, has)}
 		}
 	}
 	return nil

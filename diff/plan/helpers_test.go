@@ -337,6 +337,9 @@ func field(path string, git, hand bool) diff.Field {
 	if path == "spec.healthcheck.startInterval" {
 		f.SinceAPI = "1.44"
 	}
+	if want == "replicated-job" {
+		f.SinceAPI, f.SinceValue = "1.41", true
+	}
 	return f
 }
 
@@ -437,6 +440,8 @@ func attribute(c *diff.Change, name, value string) {
 		m.Unstated = strings.Split(value, ",")
 	case "lost":
 		c.Want.Lost = strings.Split(value, ",")
+	case "newer":
+		c.Newer = append(c.Newer, diff.Newer{Path: value, SinceAPI: "1.46"})
 	case "unknown":
 		m.Unknown = strings.Split(value, ",")
 	case "suspend":

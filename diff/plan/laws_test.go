@@ -326,7 +326,8 @@ func careful(t *rapid.T) {
 			"a use of what is missing":         want != nil && slices.ContainsFunc(want.Uses, func(k v1.Key) bool { return g.Facts.Missing[k] }),
 			"something forbidden":              slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Effect == diff.Forbidden }),
 			"something ignored":                slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Ignored }),
-			"too new for the engine":           LessAPI(g.Facts.APIVersion, "1.44") && slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.SinceAPI != "" }),
+			"too new for the engine":           slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.SinceAPI != "" && LessAPI(g.Facts.APIVersion, f.SinceAPI) }),
+			"what an old engine would drop":    s.Op == diff.Update && slices.ContainsFunc(s.Change.Newer, func(n diff.Newer) bool { return LessAPI(g.Facts.APIVersion, n.SinceAPI) }),
 			"an update of nothing":             s.Op == diff.Update && len(s.Fields) == 0,
 			"what an adoption does not cover": s.Change.Removed() && want.Gone.Adopted && (want.Policy.Enforce == nil || !*want.Policy.Enforce) && !slices.ContainsFunc(p.Steps, func(o Step) bool {
 				return slices.Contains(o.requires(), s.Key)

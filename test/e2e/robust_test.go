@@ -90,62 +90,90 @@ func TestAnUnknownFieldOfTheLiveSpecRefusesTheWrite(t *testing.T) {
 	w.image("b", "app:2")
 }
 
-// newer are the fields that some engines are too old for, with the oldest version of the API that knows them.
-var newer = []struct{ api, path, field string }{
-	{"1.44", "spec.healthcheck.startInterval", "healthcheck: {test: [CMD, ok], startInterval: 2s}"},
-	{"1.44", "spec.privileges.noNewPrivileges", "privileges: {noNewPrivileges: true}"},
-	{"1.44", "spec.privileges.appArmor", "privileges: {appArmor: disabled}"},
-	{"1.44", "spec.privileges.seccomp.mode", "privileges: {seccomp: {mode: unconfined}}"},
-	{"1.45", "spec.mounts[/a].volume.subpath", "mounts: [{type: volume, source: data, target: /a, volume: {subpath: b}}]"},
-	{"1.46", "spec.mounts[/a].tmpfs.options", "mounts: [{type: tmpfs, target: /a, tmpfs: {options: [noexec]}}]"},
-	{"1.46", "spec.oomScoreAdj", "oomScoreAdj: 5"},
-	{"1.52", "spec.resources.memorySwap", "resources: {limits: {memory: 8MiB}, memorySwap: 0}"},
+// newer are the fields and values that some engines are too old for, with the oldest version of the API that knows them.
+var newer = []struct {
+	api, says string
+	fields    []string
+}{
+	{"1.41", "spec.mode: global-job needs", []string{"mode: global-job", "placement: {constraints: [node.labels.no == node]}"}},
+	{"1.41", "spec.mode: replicated-job needs", []string{"mode: replicated-job", "replicas: 1", "maxConcurrent: 1", "placement: {constraints: [node.labels.no == node]}"}},
+	{"1.41", "spec.resources.limits.pids needs", []string{"replicas: 0", "resources: {limits: {pids: 5}}"}},
+	{"1.41", "spec.capAdd needs", []string{"replicas: 0", "capAdd: [NET_RAW]"}},
+	{"1.41", "spec.capDrop needs", []string{"replicas: 0", "capDrop: [ALL]"}},
+	{"1.41", "spec.ulimits.nofile needs", []string{"replicas: 0", "ulimits: {nofile: 5}"}},
+	{"1.41", "spec.mounts[/a].bind.recursive needs", []string{"replicas: 0", "mounts: [{type: bind, source: /a, target: /a, bind: {recursive: disabled}}]"}},
+	{"1.44", "spec.healthcheck.startInterval needs", []string{"replicas: 0", "healthcheck: {test: [CMD, ok], startInterval: 2s}"}},
+	{"1.44", "spec.privileges.noNewPrivileges needs", []string{"replicas: 0", "privileges: {noNewPrivileges: true}"}},
+	{"1.44", "spec.privileges.appArmor needs", []string{"replicas: 0", "privileges: {appArmor: disabled}"}},
+	{"1.44", "spec.privileges.seccomp.mode needs", []string{"replicas: 0", "privileges: {seccomp: {mode: unconfined}}"}},
+	{"1.45", "spec.mounts[/a].volume.subpath needs", []string{"replicas: 0", "mounts: [{type: volume, source: data, target: /a, volume: {subpath: b}}]"}},
+	{"1.46", "spec.mounts[/a].tmpfs.options needs", []string{"replicas: 0", "mounts: [{type: tmpfs, target: /a, tmpfs: {options: [noexec]}}]"}},
+	{"1.46", "spec.oomScoreAdj needs", []string{"replicas: 0", "oomScoreAdj: 5"}},
+	{"1.52", "spec.resources.memorySwap needs", []string{"replicas: 0", "resources: {limits: {memory: 8MiB}, memorySwap: 0}"}},
 }
 
-// An engine that is too old for a field would silently drop it. The operator refuses what has the field, and everything
-// else goes on. What was written differs in nothing afterwards, whatever version of the API is spoken.
+// speaks makes a proxy's engine speak an older version of the API.
+func speaks(p *harness.Proxy, api string) {
+	p.After(func(c harness.Call) error {
+		switch c.Path {
+		case "/_ping":
+			return &harness.Answer{Status: http.StatusOK, Body: []byte("OK"), Header: http.Header{"Api-Version": {api}, "Ostype": {"linux"}, "Docker-Experimental": {"false"}}}
+		case "/version":
+			return &harness.Answer{Status: http.StatusOK, Body: bytes.ReplaceAll(c.Answer, []byte(`"ApiVersion":"1.`), []byte(`"ApiVersion":"`+api+`","Was":"1.`))}
+		}
+		return nil
+	})
+}
+
+// An engine that is too old for a field or a value would silently drop it. The operator refuses what has it, and everything
+// else goes on. What was written differs in nothing afterwards, whatever version of the API is spoken. Nor does the
+// operator update what has such a setting already.
 func TestAFieldThatNeedsANewerAPIIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
 	files := map[string]string{}
-	for i, f := range newer {
-		files[fmt.Sprintf("%d.yaml", i)] = service(fmt.Sprintf("new-%d", i), "image: app:1", "replicas: 0", f.field)
+	name := func(i int) string { return fmt.Sprintf("new-%02d", i) }
+	manifest := func(i int, image string) string {
+		return service(name(i), append([]string{image}, newer[i].fields...)...)
+	}
+	for i := range newer {
+		files[name(i)+".yaml"] = manifest(i, "image: app:1")
 	}
 	r := w.repo("old", files)
 	p := w.proxy()
-	for n, api := range []string{"1.41", "1.44"} {
+	for _, api := range []string{"1.40", "1.41", "1.44"} {
 		if !w.knows(api) {
 			break
 		}
-		p.After(func(c harness.Call) error {
-			switch c.Path {
-			case "/_ping":
-				return &harness.Answer{Status: http.StatusOK, Body: []byte("OK"), Header: http.Header{"Api-Version": {api}, "Ostype": {"linux"}, "Docker-Experimental": {"false"}}}
-			case "/version":
-				return &harness.Answer{Status: http.StatusOK, Body: bytes.ReplaceAll(c.Answer, []byte(`"ApiVersion":"1.`), []byte(`"ApiVersion":"`+api+`","Was":"1.`))}
-			}
-			return nil
-		})
-		old := fmt.Sprintf("old-%d", n)
-		r.commit("a service for API "+api, map[string]string{old + ".yaml": service(old, "image: app:1", "replicas: 0", "ulimits: {nofile: 5}", "dns: 10.0.0.1")})
+		speaks(p, api)
+		old := "old-" + strings.ReplaceAll(api, ".", "-")
+		r.commit("a service for API "+api, map[string]string{old + ".yaml": service(old, "image: app:1", "replicas: 0", "dns: 10.0.0.1")})
 		out := w.want(1, "apply", "--host", p.Host(), "--source", r.Dir).out
 		w.service(old)
 		for i, f := range newer {
 			refused := versions.LessThan(api, f.api)
-			if says := strings.Contains(out, f.path+" needs engine API "+f.api); says != refused {
-				t.Errorf("API %s refuses %s: %t, want %t:\n%s", api, f.path, says, refused, out)
+			if says := strings.Contains(out, f.says+" engine API "+f.api); says != refused {
+				t.Errorf("API %s refuses what %s %s: %t, want %t:\n%s", api, f.says, f.api, says, refused, out)
 			}
-			if _, there := w.find(fmt.Sprintf("new-%d", i)); there == refused {
-				t.Errorf("API %s: the service with %s is there: %t", api, f.path, there)
+			if _, there := w.find(name(i)); there == refused {
+				t.Errorf("API %s: the service with %s is there: %t", api, f.fields, there)
 			}
 		}
 		if out := w.want(1, "diff", "--host", p.Host(), "--source", r.Dir).out; strings.Contains(out, "Service/"+old) {
 			t.Errorf("API %s: what was written differs:\n%s", api, out)
 		}
 	}
-	if w.knows("1.52") {
-		w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
-		w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
+	if !w.knows("1.52") {
+		return
+	}
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
+	i := len(newer) - 2
+	before := w.service(name(i))
+	r.commit("another image", map[string]string{name(i) + ".yaml": manifest(i, "image: app:2")})
+	out := w.want(1, "apply", "--host", p.Host(), "--source", r.Dir).out
+	if now := w.service(name(i)); !strings.Contains(out, "it in any update") || now.Version != before.Version || now.Spec.TaskTemplate.ContainerSpec.OomScoreAdj != 5 {
+		t.Errorf("an update that would drop oomScoreAdj is made: %s\n%s", now.Spec.TaskTemplate.ContainerSpec.Image, out)
 	}
 }
 

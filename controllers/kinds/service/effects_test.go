@@ -21,7 +21,7 @@ func TestRules(t *testing.T) {
 		for _, note := range []struct {
 			is   bool
 			text string
-		}{{r.Allocated, "allocated"}, {r.Nobody != nil, "some are nobody's"}, {r.Equal != nil, "compared in its own way"}, {r.SinceAPI != "", "since " + r.SinceAPI}} {
+		}{{r.Allocated, "allocated"}, {r.Nobody != nil, "some are nobody's"}, {r.Equal != nil, "compared in its own way"}, {r.SinceAPI != "", "since " + r.SinceAPI}, {len(r.SinceOf) > 0, fmt.Sprint("since ", r.SinceOf)}} {
 			if note.is {
 				b.WriteString(", " + note.text)
 			}

@@ -15,7 +15,7 @@ var rules = buildRules()
 func buildRules() diff.Rules {
 	r := diff.Rules{
 		"metadata.labels.*": {Effect: diff.InPlace, Nobody: diff.NobodysLabel},
-		"spec.mode":         {Effect: diff.Recreate},
+		"spec.mode":         {Effect: diff.Recreate, SinceOf: map[string]string{v1.ModeReplicatedJob: "1.41", v1.ModeGlobalJob: "1.41"}},
 		"spec.replicas":     {Effect: diff.InPlace, Allocated: true},
 		"spec.image":        {Effect: diff.RestartsTasks, Equal: v1.SameImage, Bare: bareImage},
 		// stack deploy writes labels into the containers as well.
@@ -34,6 +34,7 @@ func buildRules() diff.Rules {
 		"spec.ulimits.*":           {Effect: diff.RestartsTasks, SinceAPI: "1.41"},
 		"spec.oomScoreAdj":         {Effect: diff.RestartsTasks, SinceAPI: "1.46"},
 		// stack deploy writes a label into each volume as well.
+		"spec.mounts[].bind.recursive":    {Effect: diff.RestartsTasks, SinceAPI: "1.41"},
 		"spec.mounts[].volume.labels.*":   {Effect: diff.RestartsTasks, Nobody: diff.NobodysLabel},
 		"spec.mounts[].volume.subpath":    {Effect: diff.RestartsTasks, SinceAPI: "1.45"},
 		"spec.mounts[].tmpfs.options":     {Effect: diff.RestartsTasks, SinceAPI: "1.46"},
