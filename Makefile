@@ -39,13 +39,13 @@ check: ## tidy, format, vet, lint, import rules, generated docs
 	$(GO) tool -modfile=tools/go.mod golangci-lint run
 	@for m in $(MODULES); do (cd $$m && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) tool -modfile="$(CURDIR)/tools/go.mod" golangci-lint run) || exit 1; done
 	$(GO) test -trimpath -count=1 -run '^TestWho|^TestThePure|^TestWhatTheOperatorLinks' ./test/laws
-	$(GO) test -trimpath -count=1 -run Reference ./api/v1 ./api/config ./controllers/status ./cmd/swarm-operator
+	$(GO) test -trimpath -count=1 -run Reference ./test/reference ./api/config ./controllers/status ./cmd/swarm-operator
 
 fmt: ## format
 	$(GO) tool -modfile=tools/go.mod gofumpt -w .
 
 docs: ## generate docs/reference
-	$(GO) test -count=1 -run Reference ./api/v1 ./api/config ./controllers/status ./cmd/swarm-operator -update
+	$(GO) test -count=1 -run Reference ./test/reference ./api/config ./controllers/status ./cmd/swarm-operator -update
 
 fuzz: ## each law for FUZZTIME (default 1m)
 	@FUZZTIME=$(or $(FUZZTIME),1m) ./test/laws/fuzz.sh

@@ -31,7 +31,7 @@ func rows(b *strings.Builder, docs map[string]string, path string, typ reflect.T
 		for t.Kind() == reflect.Pointer {
 			t = t.Elem()
 		}
-		word := typeWord(t)
+		word := Word(t)
 		switch {
 		case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
 			t, suffix = t.Elem(), "[]"
@@ -39,14 +39,26 @@ func rows(b *strings.Builder, docs map[string]string, path string, typ reflect.T
 			t, suffix = t.Elem(), ".NAME"
 		}
 		field := strings.TrimPrefix(path+"."+name, ".") + suffix
-		fmt.Fprintf(b, "| `%s` | %s | %s |\n", field, word, strings.TrimPrefix(docs[typ.Name()+"."+f.Name], f.Name+" "))
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", field, word, Meaning(docs, typ, f))
 		if t.Kind() == reflect.Struct && t != reflect.TypeFor[v1.Content]() {
 			rows(b, docs, field, t)
 		}
 	}
 }
 
-func typeWord(t reflect.Type) string {
+// Meaning returns the comment of a field, as sentences about the field under the name that files have for it. It is ""
+// if the comment does not begin with the field's name, because the sentence would then have no subject.
+func Meaning(docs map[string]string, typ reflect.Type, f reflect.StructField) string {
+	rest, is := strings.CutPrefix(docs[typ.Name()+"."+f.Name], f.Name+" ")
+	if !is {
+		return ""
+	}
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return "`" + name + "` " + rest
+}
+
+// Word says what a field holds.
+func Word(t reflect.Type) string {
 	switch t {
 	case reflect.TypeFor[v1.Duration]():
 		return "duration"
