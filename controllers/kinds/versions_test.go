@@ -460,7 +460,7 @@ func TestTheSecretDriverBelongsToTheVersion(t *testing.T) {
 		{"with options", []*kinds.Live{mine}, driven(path, ""), "+ -"},
 		{"it has content now", []*kinds.Live{mine}, content(v1.KindSecret, "c", "one", v1.Policy{}), "+ -"},
 		{"it has a driver now", []*kinds.Live{plain}, driven(nil, ""), "+ -"},
-		{"somebody's, the same", []*kinds.Live{theirs("c", path)}, driven(path, ""), "="},
+		{"somebody's, the same", []*kinds.Live{theirs("c", path)}, driven(path, ""), " "},
 		{"somebody's, with other options", []*kinds.Live{theirs("c", nil)}, driven(path, ""), "~"},
 		{"somebody's, with other options, taken over", []*kinds.Live{theirs("c", nil)}, driven(path, v1.AdoptTakeover), "+"},
 		{"somebody's with content", []*kinds.Live{live(v1.KindSecret, "c", nil, 0, "")}, driven(path, ""), "~"},
