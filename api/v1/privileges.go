@@ -260,6 +260,9 @@ func (ps *problems) generic(list []GenericResource) {
 	for i, g := range list {
 		at, r := index("spec.resources.reservations.genericResources", i)+".discreteResourceSpec", g.DiscreteResourceSpec
 		switch {
+		case r == DiscreteResource{}:
+			ps.add(at, "is missing")
+			continue
 		case r.Kind == "":
 			ps.add(at+".kind", "is missing")
 		case seen[r.Kind]:

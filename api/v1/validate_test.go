@@ -213,10 +213,10 @@ func TestProblemsOfServices(t *testing.T) {
 		}, "spec.privileges.seccomp.profile: is not JSON"},
 		{"no task at all", func(s *v1.Service) { s.Spec.Mode, s.Spec.MaxConcurrent = "replicated-job", ptr(uint64(0)) }, "spec.maxConcurrent: 0 would run no task at all"},
 		{"resources that are none", func(s *v1.Service) {
-			s.Spec.Resources = &v1.Resources{Reservations: v1.Reservations{GenericResources: []v1.GenericResource{{}, {DiscreteResourceSpec: v1.DiscreteResource{Kind: "a", Value: 1}}, {DiscreteResourceSpec: v1.DiscreteResource{Kind: "a", Value: 1}}}}}
+			s.Spec.Resources = &v1.Resources{Reservations: v1.Reservations{GenericResources: []v1.GenericResource{{}, {DiscreteResourceSpec: v1.DiscreteResource{Kind: "a", Value: 1}}, {DiscreteResourceSpec: v1.DiscreteResource{Value: 1}}, {DiscreteResourceSpec: v1.DiscreteResource{Kind: "b"}}, {DiscreteResourceSpec: v1.DiscreteResource{Kind: "a", Value: 1}}}}}
 			s.Spec.Placement = &v1.Placement{Platforms: []v1.TaskPlatform{{}}}
-		}, "spec.resources.reservations.genericResources[0].discreteResourceSpec.kind: is missing\nspec.resources.reservations.genericResources[0].discreteResourceSpec.value: 0 is less than 1\n" +
-			"spec.resources.reservations.genericResources[2].discreteResourceSpec.kind: \"a\" is stated twice\nspec.placement.platforms[0]: states neither os nor architecture"},
+		}, "spec.resources.reservations.genericResources[0].discreteResourceSpec: is missing\nspec.resources.reservations.genericResources[2].discreteResourceSpec.kind: is missing\n" +
+			"spec.resources.reservations.genericResources[3].discreteResourceSpec.value: 0 is less than 1\nspec.resources.reservations.genericResources[4].discreteResourceSpec.kind: \"a\" is stated twice\nspec.placement.platforms[0]: states neither os nor architecture"},
 
 		{"constraints", func(s *v1.Service) {
 			s.Spec.Placement = &v1.Placement{Constraints: []string{"node.role==manager", "node.labels.a.b != x y", "Node.Hostname == h", "engine.labels.a == 1", "node.platform.os == linux", "node.ip == 10.0.0.0/8"}, Preferences: []v1.Preference{{Spread: "node.labels.rack"}, {Spread: "engine.labels.dc"}}}
