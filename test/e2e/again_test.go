@@ -255,7 +255,7 @@ func TestWhatIsMadeAgainBelongsToItsStack(t *testing.T) {
 		s, there := w.find("shop_web")
 		n, err := w.api.NetworkInspect(w.Context(), "shop_default", client.NetworkInspectOptions{})
 		if !there || s.ID == was.ID || err != nil || n.Network.ID == before.Network.ID {
-			return fmt.Errorf("they are not there again: %v", err)
+			return fmt.Errorf("they are not there again: %w", err)
 		}
 		if s.Spec.Labels["com.docker.stack.namespace"] != "shop" || n.Network.Labels["com.docker.stack.namespace"] != "shop" {
 			t.Fatalf("their labels are %v and %v", s.Spec.Labels, n.Network.Labels)

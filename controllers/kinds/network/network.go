@@ -84,7 +84,7 @@ func present(list []network.Summary) []*network.Summary {
 	made := slices.ContainsFunc(list, func(n network.Summary) bool { return n.Ingress && len(n.Peers) == 0 })
 	var out []*network.Summary
 	for i := range list {
-		if n := &list[i]; !gone(n) && !(made && n.Ingress && len(n.Peers) > 0) {
+		if n := &list[i]; !gone(n) && (!made || !n.Ingress || len(n.Peers) == 0) {
 			out = append(out, n)
 		}
 	}
