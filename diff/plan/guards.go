@@ -49,14 +49,14 @@ var guards = []Guard{
 	{guardDropsSettings, Each(dropsInTime)},
 	{guardPrune, Each(pruned)},
 	{"self", Each(selfStays)},
-	{guardInUse, inUse},
 	{guardOtherSource, Each(otherSource)},
-	{"removal-budget", removalBudget},
 }
 
 // dues are the guards of steps that nothing objects to for good: they say when a step is due, and what has to be agreed
-// to first. They come after the guards of kinds, so that nobody is told of a repair that never comes.
+// to first. They come after the guards of kinds, so that nobody is told of a repair or a removal that never comes.
 var dues = []Guard{
+	{guardInUse, inUse},
+	{"removal-budget", removalBudget},
 	{guardRepairAfter, tooEarly},
 	{guardDropsSettings, Each(dropsSettings)},
 	{guardInFlight, Each(duringRollout)},

@@ -55,9 +55,6 @@ func (c *canaries) leafy() map[string]string {
 			h.Metadata.Name = c.swarm.Managers()[0]
 		}
 		generate.Plant(o, c.texts(o.Key()))
-		if s, is := o.(*v1.Secret); is { // a secret has content or a driver, and the swarm has no driver
-			s.Spec.DriverOpts = nil
-		}
 		files[h.Metadata.Name+".yaml"] = generate.Manifest(o)
 		if every, is := o.Copy().(*v1.NodeSet); is { // that set selects no node
 			every.Metadata.Name, every.Spec.Selector = "every", v1.NodeSelector{}
@@ -72,6 +69,9 @@ func (c *canaries) leafy() map[string]string {
 func (c *canaries) texts(key v1.Key) generate.Texts {
 	return generate.Texts{
 		Values: func(path string) map[string]string {
+			if key.Kind == v1.KindSecret && path == "spec.driverOpts" { // it has content; see driven
+				return nil
+			}
 			where, n := key.String()+" "+path, len(c.all)
 			return map[string]string{
 				fmt.Sprintf("plain-%d", n): c.clear(where), fmt.Sprintf("db-password-%d", n): c.word(where + ", by its name"),
@@ -87,6 +87,24 @@ func (c *canaries) texts(key v1.Key) generate.Texts {
 		},
 		Content: func(path string) string { return c.word(key.String() + " " + path) },
 	}
+}
+
+// driven asks for a secret that a driver supplies. The swarm has no such driver, so nothing makes it.
+func (c *canaries) driven(host string) {
+	c.Helper()
+	s := &v1.Secret{Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindSecret, Metadata: v1.Metadata{Name: "driven"}}, Spec: v1.SecretSpec{Driver: "vault"}}
+	s.Spec.DriverOpts = c.texts(v1.Key{Kind: "Driven", Name: "driven"}).Values("spec.driverOpts")
+	r := c.repo("driven", map[string]string{"driven.yaml": generate.Manifest(s)})
+	shown := c.run(nil, "diff", "--host", host, "--source", r.Dir)
+	for name, value := range s.Spec.DriverOpts {
+		if strings.Contains(shown.out, value) != strings.HasPrefix(name, "plain") {
+			c.Errorf("of what is in spec.driverOpts of a Secret, git's reader sees\n%s", shown)
+		}
+	}
+	if out := c.run(nil, "apply", "--host", host, "--source", r.Dir, "--timeout", "5s"); out.code != 2 || !strings.Contains(out.errs, "vault") {
+		c.Errorf("a secret of a driver that the swarm does not have: %s", out)
+	}
+	c.run(nil, "status", "--host", host, "--source", r.Dir, "-o", "json")
 }
 
 // changed replaces every secret in a value as the engine has it by another one that git does not state.
@@ -335,4 +353,5 @@ func TestNoLeafOfFreeTextAppearsInAnyOutput(t *testing.T) {
 		t.Error(err)
 	}
 	c.silent("the audit log", string(audited))
+	c.driven(p.Host())
 }

@@ -96,7 +96,8 @@ var newer = []struct {
 	fields    []string
 }{
 	{"1.41", "spec.mode: global-job needs", []string{"mode: global-job", "placement: {constraints: [node.labels.no == node]}"}},
-	{"1.41", "spec.mode: replicated-job needs", []string{"mode: replicated-job", "replicas: 1", "maxConcurrent: 1", "placement: {constraints: [node.labels.no == node]}"}},
+	{"1.41", "spec.mode: replicated-job needs", []string{"mode: replicated-job", "replicas: 1", "placement: {constraints: [node.labels.no == node]}"}},
+	{"1.41", "spec.maxConcurrent needs", []string{"mode: replicated-job", "replicas: 1", "maxConcurrent: 1", "placement: {constraints: [node.labels.no == node]}"}},
 	{"1.41", "spec.resources.limits.pids needs", []string{"replicas: 0", "resources: {limits: {pids: 5}}"}},
 	{"1.41", "spec.capAdd needs", []string{"replicas: 0", "capAdd: [NET_RAW]"}},
 	{"1.41", "spec.capDrop needs", []string{"replicas: 0", "capDrop: [ALL]"}},
