@@ -98,7 +98,7 @@ func newRoot(out, errs io.Writer) *cobra.Command {
 
 Commands write for people or, with -o json, one document in JSON for scripts to the standard output; notes and errors go to the
 standard error either way, and the exit code says how it went.`,
-		SilenceUsage: true, SilenceErrors: true, Version: version(),
+		SilenceUsage: true, SilenceErrors: true, Version: aboutThis().String(),
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			// A shell asks for completions: nothing may fail or be printed
 			if strings.HasPrefix(cmd.Name(), cobra.ShellCompRequestCmd) {
@@ -110,7 +110,6 @@ standard error either way, and the exit code says how it went.`,
 			return allow(cmd)
 		},
 	}
-	root.SetVersionTemplate(aboutThis().String())
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp())
 	known := redact.NewKnown()

@@ -32,7 +32,7 @@ func aboutThis() about {
 }
 
 func (a about) String() string {
-	return fmt.Sprintf("swarm-operator %s (%s, %s/%s, manifests %s)\n", a.Version, a.Go, a.OS, a.Arch, a.APIVersion)
+	return fmt.Sprintf("%s (%s, %s/%s, manifests %s)", a.Version, a.Go, a.OS, a.Arch, a.APIVersion)
 }
 
 func newVersion() *cobra.Command {
@@ -46,7 +46,7 @@ func newVersion() *cobra.Command {
 			if out.json() {
 				return document(cmd.OutOrStdout(), aboutThis())
 			}
-			_, err := fmt.Fprint(cmd.OutOrStdout(), aboutThis())
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), cmd.Root().Name(), "version", aboutThis()) // as --version
 			return err
 		},
 	}
