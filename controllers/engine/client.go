@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,7 +28,7 @@ type Client struct {
 	http  *http.Client
 	fixed string // DOCKER_API_VERSION
 
-	services *listMemo
+	lists
 
 	session     atomic.Pointer[session]
 	negotiating singleflight.Group
@@ -38,6 +39,12 @@ type Client struct {
 type speaker struct {
 	log    logr.Logger
 	redact func(string) string // what may be shown of a text that others wrote
+}
+
+// lists is what a client keeps of the lists that it read, so that the next ones cost less.
+type lists struct {
+	services *listMemo
+	sizes    sync.Map // how many bytes the last answer had, by path
 }
 
 // session is the engine's answer to the question for its API version.
@@ -69,7 +76,7 @@ func Open(o Options) (*Client, error) {
 	}
 	c := &Client{
 		host: printable(ep.host), addr: addr, timeout: o.CallTimeout, userAgent: o.UserAgent, speaker: speaker{o.Logger, o.Redact},
-		creds: creds, fixed: fixed, services: newListMemo(), events: defaultRetry(),
+		creds: creds, fixed: fixed, lists: lists{services: newListMemo()}, events: defaultRetry(),
 	}
 	c.http = &http.Client{CheckRedirect: client.CheckRedirect, Transport: &transport{
 		base: base, host: c.host, timeout: o.CallTimeout, log: o.Logger, observe: o.Observe, header: header, version: c.sawVersion, limits: o.limits,

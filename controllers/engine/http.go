@@ -102,8 +102,14 @@ func (c *Client) read(ctx context.Context, r request, use func(raw []byte) error
 	buf := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(buf)
 	buf.Reset()
+	if size, known := c.sizes.Load(r.path); known { // else the buffer doubles until the answer fits, and each half is garbage
+		buf.Grow(size.(int) + size.(int)/16 + bytes.MinRead)
+	}
 	if _, err := buf.ReadFrom(resp.Body); err != nil {
 		return unpacked(err)
+	}
+	if strings.LastIndexByte(r.path, '/') == 0 { // a list, of which there are few
+		c.sizes.Store(r.path, buf.Len())
 	}
 	return use(buf.Bytes())
 }
