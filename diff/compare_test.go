@@ -512,3 +512,17 @@ func TestWhatIsRememberedEndsWithExact(t *testing.T) {
 		}
 	}
 }
+
+// The paths of stated leaves are those of fields with the same paths.
+func TestStatedPaths(t *testing.T) {
+	leaves := []Leaf{{Path: "spec.a", Stated: true}, {Path: "spec.b"}, {Path: "spec.c.d", Stated: true}}
+	p := StatedPaths(leaves)
+	for path, want := range map[string]bool{"spec.a": true, "spec.b": false, "spec.c.d": true, "spec.c": false} {
+		if p.Has(path) != want {
+			t.Errorf("%s is in it: %t, want %t", path, !want, want)
+		}
+	}
+	if !p.Any("spec.c") || p.Any("spec.b") {
+		t.Error("what is below a path is not found, or found where nothing is")
+	}
+}

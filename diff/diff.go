@@ -315,6 +315,17 @@ func NewPaths(fields []Field) Paths {
 	return p
 }
 
+// StatedPaths returns the paths of the leaves that a manifest states. They are sorted, as leaves are.
+func StatedPaths(leaves []Leaf) Paths {
+	p := Paths{sorted: make([]string, 0, len(leaves))}
+	for i := range leaves {
+		if leaves[i].Stated {
+			p.sorted = append(p.sorted, leaves[i].Path)
+		}
+	}
+	return p
+}
+
 // AllPaths returns a set that has every path. It is for objects that are new.
 func AllPaths() Paths { return Paths{all: true} }
 

@@ -1,12 +1,12 @@
 package act
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/apply"
@@ -93,15 +93,17 @@ type done struct {
 // whatOf returns a hash of what a step is to do: of the object that it starts from, and of what differs. Values may be
 // secret, so they are not kept.
 func whatOf(s plan.Step) [sha256.Size]byte {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "%d %s", s.Origin, s.Op)
+	b := fmt.Appendf(nil, "%d %s", s.Origin, s.Op)
 	if have := s.Change.Have; have != nil && s.Op == diff.Remove {
-		fmt.Fprintf(&b, " %s", have.Meta.ID)
+		b = append(append(b, ' '), have.Meta.ID...)
 	}
-	for _, f := range s.Fields {
-		fmt.Fprintf(&b, "\n%s %q %q", f.Path, f.Have.Reveal(), f.Want.Reveal())
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		b = append(append(append(b, '\n'), f.Path...), ' ')
+		b = append(strconv.AppendQuote(b, f.Have.Reveal()), ' ')
+		b = strconv.AppendQuote(b, f.Want.Reveal())
 	}
-	return sha256.Sum256(b.Bytes())
+	return sha256.Sum256(b)
 }
 
 // did notes that the engine said that a step was done.

@@ -111,9 +111,12 @@ func handsOf(c diff.Change) map[contended]diff.Field {
 	if c.Removed() {
 		return map[contended]diff.Field{{key: c.Key}: {}}
 	}
+	if c.Op != diff.Update {
+		return nil
+	}
 	var out map[contended]diff.Field
 	for _, f := range c.Counted() {
-		if c.Op != diff.Update || !f.Hand || f.Git {
+		if !f.Hand || f.Git {
 			continue
 		}
 		if out == nil {

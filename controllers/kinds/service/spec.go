@@ -38,23 +38,13 @@ func fresh(want *diff.State, owner string, ix names, id ids) (*swarm.ServiceSpec
 		Annotations:  swarm.Annotations{Name: want.Instance, Labels: kinds.InStack(kinds.Labels(w.Metadata.Labels, owner, diff.NewApplied(want.Leaves).String()), want.Stack)},
 		EndpointSpec: &swarm.EndpointSpec{Mode: swarm.ResolutionModeVIP}, // as the docker CLI does
 	}
-	if err := overlay(spec, &w.Spec, stated(want), ix, id); err != nil {
+	// What is not stated stays absent. So the engine's defaults are in force, and the spec is the one that the docker CLI
+	// would send.
+	if err := overlay(spec, &w.Spec, diff.StatedPaths(want.Leaves), ix, id); err != nil {
 		return nil, err
 	}
 	setImage(spec, &w.Spec)
 	return spec, nil
-}
-
-// stated returns the paths that a new service is written with. Other paths stay absent. So the engine's defaults are
-// in force, and the spec is the one that the docker CLI would send.
-func stated(want *diff.State) diff.Paths {
-	var fields []diff.Field
-	for _, l := range want.Leaves {
-		if l.Stated {
-			fields = append(fields, diff.Field{Path: l.Path})
-		}
-	}
-	return diff.NewPaths(fields)
 }
 
 // changed returns the live spec with the step's fields laid over it.
