@@ -254,7 +254,7 @@ func TestEveryOtherTextIsNoFreeText(t *testing.T) {
 		spec.id spec.role spec.availability spec.labelMode spec.presence spec.engine.host spec.engine.tls spec.engine.advertiseAddr spec.engine.listenAddr spec.engine.dataPathAddr
 		spec.selector.platform.os spec.selector.platform.architecture spec.selector.role spec.template.role spec.template.availability spec.template.labelMode
 		spec.networks[].aliases spec.placement.constraints spec.placement.preferences spec.extraHosts spec.capAdd spec.capDrop spec.defaultAddrPool
-		spec.joinTokens.worker.sinks spec.joinTokens.manager.sinks spec.managers.candidates.hostnames spec.managers.candidates.ids spec.selector.hostnames`) {
+		spec.joinTokens.worker.sinks spec.joinTokens.manager.sinks spec.managers.candidates.hostnames spec.managers.candidates.ids spec.selector.ids spec.selector.hostnames`) {
 		structural[path] = true
 	}
 	for _, object := range generate.Every() {

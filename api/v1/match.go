@@ -66,7 +66,10 @@ func normalArch(arch string) string {
 }
 
 // Matches reports whether everything that the selector states is true of a node.
-func (s NodeSelector) Matches(hostname string, engineLabels map[string]string, os, arch, role string) bool {
+func (s NodeSelector) Matches(id, hostname string, engineLabels map[string]string, os, arch, role string) bool {
+	if len(s.IDs) > 0 && !slices.Contains(s.IDs, id) {
+		return false
+	}
 	for k, v := range s.EngineLabels {
 		if have, ok := engineLabels[k]; !ok || have != v {
 			return false

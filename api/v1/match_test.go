@@ -139,9 +139,11 @@ func TestNodeSelectorMatches(t *testing.T) {
 		{"an empty value is no missing label", v1.NodeSelector{EngineLabels: map[string]string{"rack": ""}}, false},
 		{"another platform", v1.NodeSelector{Platform: &v1.Platform{Architecture: "arm64"}}, false},
 		{"another role", v1.NodeSelector{Role: "manager"}, false},
+		{"one of two IDs", v1.NodeSelector{IDs: []string{"id2", "id1"}}, true},
+		{"no ID", v1.NodeSelector{IDs: []string{"id", "id10"}, Hostnames: []string{"*"}}, false},
 		{"right but for one", v1.NodeSelector{Hostnames: []string{"*"}, EngineLabels: map[string]string{"disk": "ssd"}, Role: "manager"}, false},
 	} {
-		if got := test.s.Matches("web-1", map[string]string{"disk": "ssd", "empty": ""}, "linux", "x86_64", "worker"); got != test.want {
+		if got := test.s.Matches("id1", "web-1", map[string]string{"disk": "ssd", "empty": ""}, "linux", "x86_64", "worker"); got != test.want {
 			t.Errorf("%s: %t", test.name, got)
 		}
 	}

@@ -105,6 +105,9 @@ type NodeSetSpec struct {
 
 // NodeSelector matches nodes for which everything that it states is true. An empty selector matches all nodes.
 type NodeSelector struct {
+	// IDs are IDs of nodes in the swarm, as docker node ls shows them. A node that is named here by its ID is known by
+	// more than what it says of itself: see promote-unproven.
+	IDs []string `json:"ids,omitempty"`
 	// Hostnames are patterns, of which one must match: * is any text, ? is any character.
 	Hostnames []string `json:"hostnames,omitempty"`
 	// EngineLabels are labels of the node's engine, from its daemon.json, with their values.
@@ -185,7 +188,8 @@ func (s *NodeSet) Copy() Object {
 	c := *s
 	c.Header = s.Header.copy()
 	sel, t := &c.Spec.Selector, &c.Spec.Template
-	sel.Hostnames, sel.EngineLabels, sel.Platform = slices.Clone(sel.Hostnames), maps.Clone(sel.EngineLabels), clone(sel.Platform)
+	sel.IDs, sel.Hostnames = slices.Clone(sel.IDs), slices.Clone(sel.Hostnames)
+	sel.EngineLabels, sel.Platform = maps.Clone(sel.EngineLabels), clone(sel.Platform)
 	t.Labels, t.RemoveDownAfter = maps.Clone(t.Labels), clone(t.RemoveDownAfter)
 	return &c
 }

@@ -99,6 +99,7 @@ func TestProblemsOfNodeSets(t *testing.T) {
 		{"nothing", set{Selector: v1.NodeSelector{Role: "worker"}, Template: v1.NodeTemplate{Labels: map[string]string{}}}, []string{"spec.template: states nothing"}},
 		{"a label mode", states(v1.NodeTemplate{LabelMode: "exact"}), nil},
 		{"bad hostnames", selects(v1.NodeSelector{Hostnames: []string{"*", "", "a b"}}), []string{"spec.selector.hostnames[1]: is empty", "spec.selector.hostnames[2]: may hold only"}},
+		{"bad IDs", selects(v1.NodeSelector{IDs: []string{"abc", "Abc", ""}}), []string{"spec.selector.ids[1]: is not the ID of a node", "spec.selector.ids[2]: is not the ID of a node"}},
 		{"bad engine labels", selects(v1.NodeSelector{EngineLabels: map[string]string{"": "1"}}), []string{"spec.selector.engineLabels: is empty"}},
 		{"a bad platform", selects(v1.NodeSelector{Platform: &v1.Platform{OS: "linux ", Architecture: "\t"}}), []string{"spec.selector.platform.os: holds white space", "spec.selector.platform.architecture: holds white space"}},
 		{"a bad role", selects(v1.NodeSelector{Role: "leader"}), []string{`spec.selector.role: "leader" is not one of worker, manager`}},

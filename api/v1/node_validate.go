@@ -153,6 +153,9 @@ func (s *NodeSet) Validate() []Problem {
 		ps.add("metadata.labels", "labels of nodes are stated as spec.template.labels")
 	}
 	sel, t := &s.Spec.Selector, &s.Spec.Template
+	for i, id := range sel.IDs {
+		ps.nodeID(index("spec.selector.ids", i), id)
+	}
 	ps.hostPatterns("spec.selector.hostnames", sel.Hostnames)
 	ps.labelKeys("spec.selector.engineLabels", sel.EngineLabels)
 	if p := sel.Platform; p != nil {

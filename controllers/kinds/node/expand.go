@@ -117,6 +117,10 @@ func (h host) expand(own kinds.Entry, sets []set) (e kinds.Entry, wanted bool, n
 	if is != nil {
 		e.Instance = is.ID
 		notice = h.ghosts(is)
+		// A set that names the machine says which one is meant, as spec.id of a Node does.
+		if object.Spec.ID == "" && slices.ContainsFunc(in, func(s *set) bool { return len(s.Spec.Selector.IDs) > 0 }) {
+			object.Spec.ID = is.ID
+		}
 	}
 	if e.Blocked != "" {
 		e.Instance = ""
@@ -185,7 +189,7 @@ func (h host) ghosts(is *kinds.Live) string {
 
 func matches(s v1.NodeSelector, n *swarm.Node) bool {
 	d := n.Description
-	return s.Matches(d.Hostname, d.Engine.Labels, d.Platform.OS, d.Platform.Architecture, string(n.Spec.Role))
+	return s.Matches(n.ID, d.Hostname, d.Engine.Labels, d.Platform.OS, d.Platform.Architecture, string(n.Spec.Role))
 }
 
 // merge puts what a node's own manifest states before what its sets state. If sets disagree, nothing is decided.

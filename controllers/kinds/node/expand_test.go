@@ -22,7 +22,7 @@ import (
 //
 //	live ID HOSTNAME [down] [manager] [engine=k:v] [os=linux] [arch=x86_64]
 //	Node HOSTNAME [id=ID] [role=] [availability=] [labels=k:v,k:v] [mode=] [after=1h] [absent] [suspend] [enforce=] [ignore=PATH,PATH] [needs=Service/x]
-//	NodeSet NAME [hosts=a*,b?] [engine=k:v] [os=] [arch=] [role-is=] and what a Node may have
+//	NodeSet NAME [ids=1,2] [hosts=a*,b?] [engine=k:v] [os=] [arch=] [role-is=] and what a Node may have
 func TestExpand(t *testing.T) {
 	const file = "testdata/expand.txtar"
 	cases, err := txtar.ParseFile(file)
@@ -155,6 +155,8 @@ func setOf(w []string) *v1.NodeSet {
 	for _, a := range w[2:] {
 		name, value, _ := strings.Cut(a, "=")
 		switch {
+		case name == "ids":
+			sel.IDs = strings.Split(value, ",")
 		case name == "hosts":
 			sel.Hostnames = strings.Split(value, ",")
 		case name == "engine":
