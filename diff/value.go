@@ -225,3 +225,24 @@ func (n Normal) Facts(clear func(Leaf) bool, known any) redact.Facts {
 	}
 	return f.Lasting()
 }
+
+// Secret reports whether a value that is about to stand in clear in a source's tree looks like a secret. If it is a
+// command, words has the places of the words that do, and whole is false.
+func (l Leaf) Secret() (whole bool, words []int) {
+	v := valueOf(l, true).InGit()
+	switch v.form {
+	case freeForm:
+		_, hidden := v.shown()
+		return len(hidden) > 0, nil
+	case wordsForm:
+		all := list(v.text)
+		shown, _ := redact.Words(all, func(string) bool { return true })
+		for i := range shown {
+			if shown[i] != all[i] {
+				words = append(words, i)
+			}
+		}
+		return false, words
+	}
+	return redact.Shape(v.text), nil
+}

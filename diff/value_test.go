@@ -302,3 +302,30 @@ func TestAVariableWithoutAValueSaysSo(t *testing.T) {
 		t.Errorf("in JSON it is %s, %v", b, err)
 	}
 }
+
+func TestValuesThatLookLikeSecretsInATree(t *testing.T) {
+	for _, test := range []struct {
+		leaf  Leaf
+		whole bool
+		words string
+	}{
+		{Leaf{Type: "spec.environment.*", Key: "LOG_LEVEL", Text: "info"}, false, "[]"},
+		{Leaf{Type: "spec.environment.*", Key: "MODE", Text: "a b"}, false, "[]"},
+		{Leaf{Type: "spec.environment.*", Key: "DB_PASSWORD", Text: "x"}, true, "[]"},
+		{Leaf{Type: "spec.environment.*", Key: "DB_PASSWORD", Text: v1.NoValue}, false, "[]"},
+		{Leaf{Type: "spec.environment.*", Key: "DB_PASSWORD", Text: ""}, false, "[]"},
+		{Leaf{Type: "spec.environment.*", Key: "DB_PASSWORD_FILE", Text: "/run/secrets/db"}, false, "[]"},
+		{Leaf{Type: "spec.environment.*", Key: "DSN", Text: "postgres://u:hunter2@db/x"}, true, "[]"},
+		{Leaf{Type: "metadata.labels.*", Key: "traefik.enable", Text: "true"}, false, "[]"},
+		{Leaf{Type: "spec.command", Text: `["run","--token","abc","--mode=a"]`}, false, "[2]"},
+		{Leaf{Type: "spec.healthcheck.test", Text: `["CMD-SHELL","redis-cli -a hunter2 ping"]`}, false, "[1]"},
+		{Leaf{Type: "spec.command", Text: ""}, false, "[]"},
+		{Leaf{Type: "spec.image", Text: "nginx:1.27"}, false, "[]"},
+		{Leaf{Type: "spec.dnsSearch", Text: `["postgres://u:hunter2@db/x"]`}, true, "[]"},
+	} {
+		whole, words := test.leaf.Secret()
+		if got := fmt.Sprint(words); whole != test.whole || got != test.words {
+			t.Errorf("%s %s: %t %s", test.leaf.Key, test.leaf.Text, whole, got)
+		}
+	}
+}

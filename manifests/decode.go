@@ -132,6 +132,9 @@ func (d *decoder) tag(n *yaml.Node, at int32) bool {
 	switch {
 	case n.Kind == yaml.ScalarNode && n.Tag == "!!str", n.Kind == yaml.MappingNode && n.Tag == "!!map", n.Kind == yaml.SequenceNode && n.Tag == "!!seq":
 		return true
+	case n.Kind == yaml.ScalarNode && n.Tag == v1.LeftOut:
+		d.bad(at, "was left out of an export because it looks like a secret; write the value in place of %s, or better have the service read it from a Secret", v1.LeftOut)
+		return false
 	}
 	d.add(at, "has a YAML tag (a word after !): tags have no meaning here; leave it out")
 	return false
