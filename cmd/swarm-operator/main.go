@@ -90,6 +90,7 @@ func newRoot(out, errs io.Writer) *cobra.Command {
   diff      shows what would change, and writes nothing
   apply     changes it, once
   run       keeps it so
+  export    writes what runs as manifests
 
   status, history, wait      how things are, and what became of revisions
   hold, resume, confirm      stop it, let it go on, and go on after lost memory
@@ -119,7 +120,7 @@ standard error either way, and the exit code says how it went.`,
 	root.PersistentFlags().StringSlice("show", nil, "name of a variable, option, label or flag whose value everybody may see, as in APP_MODE or acme.*; may be given again. What has the shape of a secret stays hidden")
 	var color string
 	enumFlag(root, root.PersistentFlags(), &color, "color", "", "whether to colour text; auto does on a terminal, unless NO_COLOR is set or TERM is dumb", "auto", "auto", "always", "never")
-	root.AddCommand(newValidate(), newDiff(), newApply(), newRun(), newStatus(), newHealth(), newVersion(),
+	root.AddCommand(newValidate(), newDiff(), newApply(), newRun(), newExport(), newStatus(), newHealth(), newVersion(),
 		newHold(), newResume(), newConfirm(), newApprove(), newRetry(), newUnmanage(), newHistory(), newWait(), newUnlock(), newCompletion())
 	for _, cmd := range root.Commands() {
 		if cmd.ValidArgsFunction == nil && cmd.ValidArgs == nil {

@@ -50,6 +50,7 @@ type Kind struct {
 	Rolling
 	Claiming
 	Remaking
+	Exporting
 	// Survey says what the kind's objects mean for the swarm as a whole. It is nil except for one kind.
 	Survey *Surveyor
 	// Rotate says which parts of an object are replaced by epoch or by age, and what is on record of that. It is nil

@@ -25,6 +25,12 @@ func Each(t testing.TB, n int, life func(*rapid.T)) {
 	each(t, 0, n, func(t *rapid.T, _ int) { life(t) })
 }
 
+// EachFrom does the same, and leaves out the lives before one.
+func EachFrom(t testing.TB, from, n int, life func(*rapid.T)) {
+	t.Helper()
+	each(t, from, n, func(t *rapid.T, _ int) { life(t) })
+}
+
 func each(t testing.TB, from, n int, life func(t *rapid.T, seed int)) {
 	t.Helper()
 	for seed := from; seed < from+n; seed++ {

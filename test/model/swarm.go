@@ -191,11 +191,16 @@ func (m *Swarm) network(s plan.Step, src kinds.Source) error {
 	n.Name, n.Scope, n.Driver, n.Attachable = s.Instance, "swarm", want.Spec.Driver, want.Spec.Attachable
 	n.Labels = kinds.Labels(want.Metadata.Labels, src.Owner(s.Key), diff.NewApplied(s.Change.Want.Leaves).String())
 	kinds.Env{Nonce: src.Nonce}.Mark(n.Labels)
+	n.Internal, n.EnableIPv6 = want.Spec.Internal, want.Spec.EnableIPv6
 	n.Options = map[string]string{"com.docker.network.driver.overlay.vxlanid_list": "4097"}
+	maps.Copy(n.Options, want.Spec.DriverOpts)
 	n.IPAM = network.IPAM{Driver: "default"}
-	if p := want.Spec.IPAM; p != nil && len(p.Config) > 0 {
-		subnet := netip.MustParsePrefix(p.Config[0].Subnet)
-		n.IPAM.Config = []network.IPAMConfig{{Subnet: subnet, Gateway: subnet.Addr().Next()}}
+	if p := want.Spec.IPAM; p != nil {
+		n.IPAM.Options = p.Options
+		if len(p.Config) > 0 && p.Config[0].Subnet != "" {
+			subnet := netip.MustParsePrefix(p.Config[0].Subnet)
+			n.IPAM.Config = []network.IPAMConfig{{Subnet: subnet, Gateway: subnet.Addr().Next()}}
+		}
 	}
 	m.Put(&kinds.Live{Kind: v1.KindNetwork, Name: s.Instance, Labels: n.Labels, Raw: n})
 	return nil

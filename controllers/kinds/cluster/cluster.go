@@ -36,6 +36,8 @@ func Kind() kinds.Kind {
 			Do:      do,
 			Release: release,
 		},
+		Exporting: kinds.Exporting{Export: export},
+
 		Rotate: &kinds.Rotator{Asks: asks, File: file, Rotate: rotate},
 	}
 }

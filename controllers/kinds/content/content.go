@@ -97,6 +97,7 @@ func (d door) kind() kinds.Kind {
 			Do:      d.Do,
 			Release: d.Release,
 		},
+		Exporting: kinds.Exporting{Export: d.export},
 	}
 }
 

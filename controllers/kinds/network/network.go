@@ -42,6 +42,8 @@ func Kind() kinds.Kind {
 		Rolling:  kinds.Rolling{Broken: broken},
 		Claiming: kinds.Claiming{Claims: claims, Holds: holds},
 		Remaking: kinds.Remaking{Freeze: freeze, Thaw: thaw},
+
+		Exporting: kinds.Exporting{Export: export},
 	}
 }
 

@@ -43,6 +43,8 @@ func Kind() kinds.Kind {
 			Do:      do,
 			Release: release,
 		},
+		Exporting: kinds.Exporting{Export: export},
+
 		Survey: &kinds.Surveyor{Asks: asks, Tasks: listTasks, Survey: look, Did: did},
 	}
 }

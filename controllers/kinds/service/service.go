@@ -42,6 +42,8 @@ func Kind() kinds.Kind {
 		Rolling:  kinds.Rolling{Observe: observe, Trace: trace, Health: health, Runs: func(l *kinds.Live) []kinds.Ref { return usesOf(&raw(l).Spec) }, Previous: previous},
 		Claiming: kinds.Claiming{Claims: claims, Holds: holds},
 		Remaking: kinds.Remaking{Freeze: freeze, Thaw: thaw},
+
+		Exporting: kinds.Exporting{Export: export},
 	}
 }
 

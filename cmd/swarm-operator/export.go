@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/export"
+	"github.com/swarm-operator/swarm-operator/controllers/files"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
+	"github.com/swarm-operator/swarm-operator/controllers/observe"
+)
+
+type exportFlags struct {
+	eng     engineFlags
+	to      string
+	force   bool
+	secrets bool
+}
+
+func newExport() *cobra.Command {
+	var f exportFlags
+	cmd := &cobra.Command{
+		Use:   "export [KIND/NAME...]",
+		Short: "Write what runs as manifests",
+		Long: `Export reads the swarm and writes it as manifests: all of it, or the objects that you name. It writes nothing to the swarm. A diff
+against the manifests finds nothing. They go to the standard output as one stream of YAML or, with --to, into a directory, one file for
+each object.
+
+A manifest states what differs from the defaults. Some things it does not state:
+
+  content of secrets     the swarm does not give it back: a Secret is external, so it must exist
+  what looks like one    !left-out stands in its place, and validate refuses that. With --with-secrets it is written
+  digests of images      if a client added them to a tag
+  what the swarm chose   subnets, ports, versions of configs, ids
+  what is not yours      docker's own networks, the operator's configs and labels, old versions
+
+Notes on the standard error name the object and field of whatever else cannot be stated. They do not change the exit code: it is 0 if
+the manifests are written, and 2 otherwise. In a directory, export replaces no file that differs unless you give --force, and it
+removes none.`,
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+	}
+	f.eng.register(cmd)
+	cmd.Flags().Var(place{&f.to, "DIR"}, "to", "directory for the manifests; it is made if it does not exist (default: the standard output)")
+	cmd.Flags().BoolVar(&f.force, "force", false, "with --to: replace files that differ")
+	cmd.Flags().BoolVar(&f.secrets, "with-secrets", false, "write free text and configs although they look like secrets; the files are then as secret as those")
+	cmd.ValidArgsFunction = offer(f.complete)
+	return cmd
+}
+
+// complete returns the names of what runs.
+func (f *exportFlags) complete(ctx context.Context, cmd *cobra.Command, args []string, _ string) []string {
+	client, err := engine.Open(f.eng.options(cmd, logr.Discard(), nil))
+	if err != nil {
+		return nil
+	}
+	defer client.Close()
+	made, err := f.read(ctx, client, nil)
+	if err != nil {
+		return nil
+	}
+	return without(namesOf(made.Known), args)
+}
+
+func namesOf(keys []v1.Key) (out []string) {
+	for _, k := range keys {
+		out = append(out, k.String())
+	}
+	return out
+}
+
+func (f *exportFlags) run(cmd *cobra.Command, args []string) error {
+	only, err := parseObjects(args)
+	switch {
+	case err != nil:
+		return err
+	case f.force && f.to == "":
+		return errors.New("--force: it replaces files in the directory that --to names; give --to, or leave it out")
+	}
+	client, _, err := f.eng.openQuiet(cmd)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	made, err := f.read(cmd.Context(), client, only)
+	if err != nil {
+		return err
+	}
+	if len(made.Missing) > 0 {
+		return missing(made)
+	}
+	if f.to == "" {
+		// What is written must be what was read: nothing is hidden in it that export has not left out.
+		w, _ := behind(cmd.OutOrStdout())
+		if _, err := w.Write(made.Stream()); err != nil {
+			return errors.New("the output is closed")
+		}
+	} else if err := f.write(cmd, made.Files); err != nil {
+		return err
+	}
+	for _, n := range made.Notes {
+		note(cmd, "%s", n)
+	}
+	if len(made.Sources) > 0 {
+		note(cmd, "some of these objects have manifests already, in source %s; to compare them with these ones, give diff its name with --name", strings.Join(made.Sources, ", "))
+	}
+	return nil
+}
+
+// read returns manifests of the swarm that the engine belongs to.
+func (f *exportFlags) read(ctx context.Context, c *engine.Client, only []v1.Key) (export.Manifests, error) {
+	every := all.Kinds()
+	world, err := observe.New(c, every).Look(ctx, nil, observe.Everything)
+	if err != nil {
+		return export.Manifests{}, err
+	}
+	return export.Of(every, world.Index, export.Options{Only: only, Secrets: f.secrets, Files: f.to != ""}), nil
+}
+
+// missing is the error for objects that the swarm does not have.
+func missing(made export.Manifests) error {
+	var texts []string
+	for _, k := range made.Missing {
+		texts = append(texts, k.String()+v1.DidYouMean(k.String(), namesOf(made.Known)))
+	}
+	return fmt.Errorf("the swarm has no %s that can be exported", strings.Join(texts, ", no "))
+}
+
+// replaceable returns an error if the file would not be written, or would be written somewhere outside of the directory
+// because a link leads there.
+func (f *exportFlags) replaceable(path string) error {
+	if dir := filepath.Dir(path); filepath.Clean(dir) != filepath.Clean(f.to) {
+		switch info, err := os.Lstat(dir); {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return fmt.Errorf("looking at the directory %s: %w", dir, files.Cause(err))
+		case !info.IsDir():
+			return fmt.Errorf("%s is not a directory; move it away, or give another directory", dir)
+		}
+	}
+	return files.Replaceable(path)
+}
+
+// write writes files below the directory, all or none of them: it refuses first whatever it would not replace.
+func (f *exportFlags) write(cmd *cobra.Command, list []export.File) error {
+	var differ []string
+	var left []export.File
+	for _, file := range list {
+		path := filepath.Join(f.to, filepath.FromSlash(file.Name))
+		if err := f.replaceable(path); err != nil {
+			return fmt.Errorf("--to: writing %s: %w", path, err)
+		}
+		switch old, err := os.ReadFile(path); {
+		case errors.Is(err, fs.ErrNotExist):
+			left = append(left, file)
+		case err != nil:
+			return fmt.Errorf("--to: reading %s: %w", path, files.Cause(err))
+		case !bytes.Equal(old, file.Data):
+			differ, left = append(differ, path), append(left, file)
+		}
+	}
+	if len(differ) > 0 && !f.force {
+		return fmt.Errorf("--to: nothing was written, because these files exist and differ; give another directory, or --force to replace them: %s", strings.Join(differ, ", "))
+	}
+	for _, file := range left {
+		path := filepath.Join(f.to, filepath.FromSlash(file.Name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return fmt.Errorf("--to: making the directory %s: %w", filepath.Dir(path), files.Cause(err))
+		}
+		if err := files.Write(path, file.Data); err != nil {
+			return fmt.Errorf("--to: writing %s: %w", path, err)
+		}
+	}
+	manifests := 0
+	for _, file := range list {
+		if file.Manifest {
+			manifests++
+		}
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "wrote %s to %s\n", v1.Count(manifests, "manifest"), f.to)
+	return nil
+}

@@ -1,0 +1,218 @@
+// Package export writes a swarm that runs as manifests. A source that has them asks for nothing but what runs.
+//
+// It is pure: it takes what was read of the swarm, and returns files. What a live object looks like as a manifest is
+// each kind's own matter; how a manifest looks is that of package render.
+package export
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/manifests/render"
+)
+
+// Options say what is exported.
+type Options struct {
+	// Only are the objects to export, by the names of their manifests, of the manifests that a source made them of, or by
+	// their live names. If it is empty, all are exported.
+	Only []v1.Key
+	// Secrets is true if free text and content are written although they look like secrets.
+	Secrets bool
+	// Files is true if the manifests become files, so that what is no text can be in a file beside its manifest.
+	Files bool
+}
+
+// File is one file of an export. Name is its path, with /.
+type File struct {
+	Name string
+	Data []byte
+	// Manifest is false for the content of a manifest.
+	Manifest bool
+}
+
+// Manifests are what was made of a swarm.
+type Manifests struct {
+	Files []File
+	// Notes say what the manifests do not state, or state in a way that validate refuses.
+	Notes []v1.Problem
+	// Sources are the names of the sources that own objects among the exported ones, sorted.
+	Sources []string
+	// Missing are those of Options.Only that the swarm does not have. Known are the keys of all that it has.
+	Missing, Known []v1.Key
+}
+
+// Of returns manifests of what an index has.
+func Of(all kinds.Set, ix *kinds.Index, o Options) Manifests {
+	in := kinds.NewExport(all, ix)
+	in.Beside, in.Secrets, in.Whole = o.Files, o.Secrets, len(o.Only) == 0
+	w := writing{options: o, names: map[string]bool{}}
+	found := map[v1.Key]bool{}
+	for _, k := range all {
+		if k.Export == nil {
+			continue
+		}
+		for _, x := range k.Export(in) {
+			in.Named(x)
+			if len(x.Live) > 0 {
+				w.out.Known = append(w.out.Known, x.Key)
+			}
+			if w.asked(x, found) {
+				w.add(&k, x)
+			}
+		}
+	}
+	for _, key := range o.Only {
+		if !found[key] {
+			w.out.Missing = append(w.out.Missing, key)
+		}
+	}
+	slices.Sort(w.out.Sources)
+	w.out.Sources = slices.Compact(w.out.Sources)
+	return w.out
+}
+
+// Stream returns all manifests as one stream of documents.
+func (m Manifests) Stream() []byte {
+	var out []byte
+	for _, f := range m.Files {
+		if !f.Manifest {
+			continue
+		}
+		if len(out) > 0 {
+			out = append(out, "---\n"...)
+		}
+		out = append(out, f.Data...)
+	}
+	return out
+}
+
+// writing is the work of one export.
+type writing struct {
+	options Options
+	out     Manifests
+	names   map[string]bool // of files, in small letters, because some file systems know no others
+}
+
+// asked reports whether an object is to be exported, and notes what was found of what was asked for.
+func (w *writing) asked(x kinds.Exported, found map[v1.Key]bool) bool {
+	if len(w.options.Only) == 0 {
+		return true
+	}
+	is := false
+	for _, key := range w.options.Only {
+		if key == x.Key || slices.ContainsFunc(x.Live, func(l *kinds.Live) bool { return called(l, key) }) {
+			found[key], is = true, true
+		}
+	}
+	return is
+}
+
+// called reports whether a key is that of a live object, or of the manifest that a source made it of.
+func called(l *kinds.Live, key v1.Key) bool {
+	_, name, is := kinds.VersionOf(l)
+	return key.Kind == l.Kind && (key.Name == l.Name || is && key.Name == name)
+}
+
+func (w *writing) note(x kinds.Exported, path, why string) {
+	w.out.Notes = append(w.out.Notes, v1.Problem{Object: x.Key, Path: v1.Scrub(path), Message: why})
+}
+
+// add writes one object, and notes what its manifest does not state.
+func (w *writing) add(k *kinds.Kind, x kinds.Exported) {
+	for _, lack := range x.Lacks {
+		w.note(x, lack.Path, lack.Why)
+	}
+	if x.Object == nil {
+		return
+	}
+	marks := render.Marks{Comment: x.Comment}
+	if !x.Object.External() {
+		w.unstated(x)
+		if marks.LeftOut = w.secrets(x); len(marks.LeftOut) > 0 {
+			marks.Comment = append(slices.Clone(marks.Comment),
+				v1.LeftOut+" stands for what looks like a secret. Write the value in its place, or better have the service read it from a Secret.")
+		}
+	}
+	w.problems(x, marks.LeftOut)
+	for _, l := range x.Live {
+		if source, _, is := kinds.VersionOf(l); is {
+			w.out.Sources = append(w.out.Sources, source)
+		}
+	}
+	dir := strings.ToLower(x.Key.Kind) + "s/"
+	if x.Key.Kind == v1.KindCluster { // a swarm has one
+		dir = ""
+		x.Key.Name = "cluster"
+	}
+	name := w.fileName(dir + kinds.FileName(x.Key.Name))
+	w.out.Files = append(w.out.Files, File{Name: name, Data: render.Manifest(x.Object, marks), Manifest: true})
+	if x.File != "" {
+		w.out.Files = append(w.out.Files, File{Name: dir + x.File, Data: x.Content})
+	}
+}
+
+// fileName returns the name of a manifest's file. Two objects whose names differ only in case get different ones.
+func (w *writing) fileName(name string) string {
+	const longest = 200
+	name = name[:min(len(name), longest)]
+	for n := 1; ; n++ {
+		file := name + ".yaml"
+		if n > 1 {
+			file = name + "-" + strconv.Itoa(n) + ".yaml"
+		}
+		if low := strings.ToLower(file); !w.names[low] {
+			w.names[low] = true
+			return file
+		}
+	}
+}
+
+// unstated notes the settings of live objects that manifests cannot state.
+func (w *writing) unstated(x kinds.Exported) {
+	for _, l := range x.Live {
+		for _, key := range l.Unknown {
+			w.note(x, key, "this release of swarm-operator does not know the setting, so the manifest does not state it")
+		}
+	}
+}
+
+// secrets returns the paths of the values that look like secrets, and notes them.
+func (w *writing) secrets(x kinds.Exported) map[string]bool {
+	out := map[string]bool{}
+	if w.options.Secrets {
+		return out
+	}
+	for _, leaf := range leaves(x.Object) {
+		whole, words := leaf.Secret()
+		paths := []string{}
+		if whole {
+			paths = append(paths, leaf.Path)
+		}
+		for _, i := range words {
+			paths = append(paths, leaf.Path+"["+strconv.Itoa(i)+"]")
+		}
+		for _, path := range paths {
+			out[path] = true
+			w.note(x, path, fmt.Sprintf("it looks like a secret, so it is not written: %s stands in its place, and validate refuses that; --with-secrets writes it", v1.LeftOut))
+		}
+	}
+	return out
+}
+
+// leaves returns the values that a manifest states.
+func leaves(object v1.Object) []diff.Leaf { return diff.NewShape(object).Flatten(object) }
+
+// problems notes what validate will say of a manifest. A message that may repeat what was left out is replaced.
+func (w *writing) problems(x kinds.Exported, leftOut map[string]bool) {
+	for _, p := range x.Object.Validate() {
+		if len(leftOut) > 0 {
+			p.Message = "holds a value that is not allowed in a manifest"
+		}
+		w.note(x, p.Path, "validate will refuse this, although it runs: "+v1.Scrub(p.Message))
+	}
+}

@@ -1,0 +1,734 @@
+package export
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/api/types/swarm"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
+)
+
+// fake is a swarm that a test puts together.
+type fake struct {
+	lists map[string][]*kinds.Live
+	n     int
+}
+
+func (f *fake) add(kind, name string, labels map[string]string, raw any) string {
+	f.n++
+	l := &kinds.Live{Kind: kind, ID: fmt.Sprint(kind, "-", f.n), Name: name, Labels: labels, Created: time.Unix(int64(f.n), 0), Raw: raw}
+	if f.lists == nil {
+		f.lists = map[string][]*kinds.Live{}
+	}
+	f.lists[kind] = append(f.lists[kind], l)
+	return l.ID
+}
+
+func (f *fake) config(name string, labels map[string]string, data string) *swarm.ConfigReference {
+	id := f.add(v1.KindConfig, name, labels, &swarm.Config{Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{Name: name, Labels: labels}, Data: []byte(data)}})
+	return &swarm.ConfigReference{ConfigID: id, ConfigName: name, File: &swarm.ConfigReferenceFileTarget{Name: "/conf", UID: "0", GID: "0", Mode: 0o444}}
+}
+
+func (f *fake) secret(name string, labels map[string]string) *swarm.SecretReference {
+	id := f.add(v1.KindSecret, name, labels, &swarm.Secret{Spec: swarm.SecretSpec{Annotations: swarm.Annotations{Name: name, Labels: labels}}})
+	return &swarm.SecretReference{SecretID: id, SecretName: name, File: &swarm.SecretReferenceFileTarget{Name: "key", UID: "0", GID: "0", Mode: 0o444}}
+}
+
+func (f *fake) network(name string, change func(*network.Summary)) string {
+	n := &network.Summary{}
+	n.Name, n.Scope, n.Driver = name, "swarm", "overlay"
+	n.Options = map[string]string{"com.docker.network.driver.overlay.vxlanid_list": "4097"}
+	n.IPAM = network.IPAM{Driver: "default", Config: []network.IPAMConfig{{Subnet: netip.MustParsePrefix("10.0.7.0/24"), Gateway: netip.MustParseAddr("10.0.7.1")}}}
+	if change != nil {
+		change(n)
+	}
+	id := f.add(v1.KindNetwork, name, n.Labels, n)
+	f.lists[v1.KindNetwork][len(f.lists[v1.KindNetwork])-1].Local = n.Scope != "swarm"
+	return id
+}
+
+func (f *fake) service(name string, change func(*swarm.ServiceSpec)) {
+	s := &swarm.Service{Spec: swarm.ServiceSpec{Annotations: swarm.Annotations{Name: name}}}
+	s.Spec.TaskTemplate.ContainerSpec = &swarm.ContainerSpec{Image: "app:1"}
+	if change != nil {
+		change(&s.Spec)
+	}
+	f.add(v1.KindService, name, s.Spec.Labels, s)
+}
+
+func (f *fake) cluster() {
+	f.add(v1.KindCluster, v1.ClusterName, nil, &swarm.ClusterInfo{})
+}
+
+func (f *fake) index() *kinds.Index {
+	every := all.Kinds()
+	return kinds.NewIndex(f.lists, func(l *kinds.Live) []kinds.Ref {
+		k, _ := every.Get(l.Kind)
+		return k.Uses(l)
+	})
+}
+
+// text returns an export as text: its files, and what it notes.
+func text(m Manifests) string {
+	var b strings.Builder
+	for _, f := range m.Files {
+		fmt.Fprintf(&b, "-- %s\n%s", f.Name, strings.ReplaceAll(string(f.Data), "apiVersion: swarm-operator.io/v1\n", ""))
+		if !strings.HasSuffix(b.String(), "\n") {
+			b.WriteByte('\n')
+		}
+	}
+	for _, n := range m.Notes {
+		fmt.Fprintf(&b, "note %s\n", n)
+	}
+	return b.String()
+}
+
+// owned returns the label of an object that a source made.
+func owned(owner string) map[string]string {
+	return map[string]string{v1.LabelOwner: owner, v1.LabelApplied: "v1:", "team": "web"}
+}
+
+func TestWhatIsExported(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		swarm func(*fake)
+		o     Options
+		want  string
+	}{
+		{"nothing", func(*fake) {}, Options{}, ""},
+		{"the operator's own configs and docker's networks", func(f *fake) {
+			f.config("swarm-operator.prod", map[string]string{v1.LabelState: "prod"}, "{}")
+			f.config("swarm-operator-lease", map[string]string{v1.LabelLease: "free"}, "{}")
+			f.config("hold-web", map[string]string{v1.LabelHold: "Service/web"}, "why")
+			f.network("bridge", func(n *network.Summary) { n.Scope, n.Driver = "local", "bridge" })
+			f.network("ingress", func(n *network.Summary) { n.Ingress = true })
+		}, Options{}, ""},
+		{"an ingress network of somebody's own", func(f *fake) {
+			f.cluster()
+			f.network("ingress", func(n *network.Summary) { n.Ingress, n.Options["com.docker.network.driver.mtu"] = true, "1400" })
+		}, Options{}, `
+-- networks/ingress.yaml
+kind: Network
+metadata: {name: ingress}
+spec:
+  driverOpts:
+    com.docker.network.driver.mtu: "1400"
+  ingress: true
+`},
+		{"a network with what the swarm chose", func(f *fake) { f.cluster(); f.network("front", nil) }, Options{}, `
+-- networks/front.yaml
+kind: Network
+metadata: {name: front}
+`},
+		{"networks with what people chose", func(f *fake) {
+			f.cluster()
+			f.network("back", func(n *network.Summary) {
+				n.Labels, n.Attachable, n.Internal = map[string]string{"a": "1", v1.LabelOwner: "x"}, true, true
+				n.Options["encrypted"] = ""
+				n.IPAM.Config = []network.IPAMConfig{{Subnet: netip.MustParsePrefix("172.28.0.0/16"), Gateway: netip.MustParseAddr("172.28.0.9")}}
+			})
+			f.network("vlan", func(n *network.Summary) { n.Driver, n.ConfigFrom.Network = "macvlan", "vlan7" })
+		}, Options{}, `
+-- networks/back.yaml
+kind: Network
+metadata:
+  name: back
+  labels:
+    a: "1"
+spec:
+  driverOpts:
+    encrypted: ""
+  attachable: true
+  internal: true
+  ipam: {config: [{subnet: 172.28.0.0/16, gateway: 172.28.0.9}]}
+-- networks/vlan.yaml
+kind: Network
+metadata: {name: vlan}
+spec:
+  driver: macvlan
+  configFrom: vlan7
+`},
+		{"a network of the nodes that a service joins", func(f *fake) {
+			host := f.network("host", func(n *network.Summary) { n.Scope, n.Driver = "local", "host" })
+			f.service("web", func(s *swarm.ServiceSpec) { s.TaskTemplate.Networks = []swarm.NetworkAttachmentConfig{{Target: host}} })
+		}, Options{}, `
+-- networks/host.yaml
+kind: Network
+metadata: {name: host}
+spec: {external: true}
+-- services/web.yaml
+kind: Service
+metadata: {name: web}
+spec:
+  image: app:1
+  networks: [host]
+`},
+		{"a network that was never allocated", func(f *fake) {
+			f.network("front", func(n *network.Summary) { n.Driver, n.IPAM = "", network.IPAM{} })
+		}, Options{}, `
+-- networks/front.yaml
+kind: Network
+metadata: {name: front}
+note Network/front: spec: the swarm has never allocated this network, so it does not tell its driver and subnets: the swarm has made this network and cannot allocate it, so no task can join it: its subnet overlaps with that of another network or of the machines, an IPv6 subnet lacks enableIPv6, or no subnet is left; the log of the leader's dockerd says which
+`},
+		{"configs", func(f *fake) {
+			f.config("text", nil, "a\n\n")
+			f.config("crlf", nil, "a\r\nb\r\n")
+			f.config("bytes", nil, "\xff\x00")
+			f.config("merge", nil, "<<<<<<< a\n=======\n>>>>>>> b\n")
+			f.config("secret", nil, "password: hunter2\n")
+		}, Options{Files: true}, `
+-- configs/bytes.yaml
+kind: Config
+metadata: {name: bytes}
+spec: {file: bytes.content}
+-- configs/bytes.content
+` + "\xff\x00" + `
+-- configs/crlf.yaml
+kind: Config
+metadata: {name: crlf}
+spec: {file: crlf.content}
+-- configs/crlf.content
+a` + "\r\nb\r" + `
+-- configs/merge.yaml
+kind: Config
+metadata: {name: merge}
+spec:
+  data: |
+    <<<<<<< a
+    =======
+    >>>>>>> b
+  raw: true
+-- configs/secret.yaml
+# The content looks as if it held a secret, so it is not here. This config must exist before a service uses it.
+# A Secret is the better place for it. swarm-operator export --with-secrets writes the content nevertheless.
+kind: Config
+metadata: {name: secret}
+spec: {external: true}
+-- configs/text.yaml
+kind: Config
+metadata: {name: text}
+spec:
+  data: |+
+    a
+
+note Config/secret: spec.data: its content looks as if it held a secret, so it is not written, and the manifest only says that the config exists; --with-secrets writes it
+`},
+		{"configs without files", func(f *fake) {
+			f.config("crlf", nil, "a\r\n")
+			f.config("bytes", nil, "\xff")
+			f.config("secret", nil, "password: hunter2\n")
+		}, Options{Secrets: true}, `
+-- configs/bytes.yaml
+# The content is not text. This config must exist before a service uses it.
+kind: Config
+metadata: {name: bytes}
+spec: {external: true}
+-- configs/crlf.yaml
+kind: Config
+metadata: {name: crlf}
+spec:
+  data: "a\r\n"
+-- configs/secret.yaml
+kind: Config
+metadata: {name: secret}
+spec:
+  data: |
+    password: hunter2
+note Config/bytes: spec.data: its content is not text, so the manifest only says that the config exists; --to DIR writes it into a file
+`},
+		{"versions", func(f *fake) {
+			f.config("conf-0000000001", owned("prod/Config/conf"), "one")
+			two := f.config("conf-0000000002", owned("prod/Config/conf"), "two")
+			three := f.config("conf-0000000003", owned("prod/Config/conf"), "three")
+			key := f.secret("key-0000000004", owned("prod/Secret/key"))
+			f.secret("key-0000000000", owned("prod/Secret/copied"))
+			f.service("new", func(s *swarm.ServiceSpec) {
+				s.TaskTemplate.ContainerSpec.Configs, s.TaskTemplate.ContainerSpec.Secrets = []*swarm.ConfigReference{three}, []*swarm.SecretReference{key}
+			})
+			f.service("old", func(s *swarm.ServiceSpec) { s.TaskTemplate.ContainerSpec.Configs = []*swarm.ConfigReference{two} })
+		}, Options{}, `
+-- configs/conf-0000000002.yaml
+kind: Config
+metadata:
+  name: conf-0000000002
+  labels:
+    team: web
+spec: {data: two}
+-- configs/conf.yaml
+kind: Config
+metadata:
+  name: conf
+  labels:
+    team: web
+spec: {data: three}
+-- secrets/key-0000000000.yaml
+# The swarm does not give back what is in a secret. This one must exist before a service uses it, so make it by hand:
+#   docker secret create key-0000000000 FILE
+# To have the operator make it, state spec.file or spec.data in place of spec.external.
+kind: Secret
+metadata: {name: key-0000000000}
+spec: {external: true}
+-- secrets/key-0000000004.yaml
+# The swarm does not give back what is in a secret. This one must exist before a service uses it, so make it by hand:
+#   docker secret create key-0000000004 FILE
+# To have the operator make it, state spec.file or spec.data in place of spec.external.
+# Source prod made it, from its manifest of Secret/key, which has the content.
+# If these manifests take the place of that source, use its manifest instead of this one, and write key in services that have key-0000000004.
+kind: Secret
+metadata: {name: key-0000000004}
+spec: {external: true}
+-- services/new.yaml
+kind: Service
+metadata: {name: new}
+spec:
+  image: app:1
+  configs: [conf]
+  secrets:
+    - {source: key-0000000004, target: key}
+-- services/old.yaml
+kind: Service
+metadata: {name: old}
+spec:
+  image: app:1
+  configs:
+    - {source: conf-0000000002, target: /conf}
+note Config/conf-0000000002: it is an older version of what source prod states as Config/conf, and a service still runs with it; so it has its live name here
+note Secret/key-0000000004: source prod made it from its manifest of Secret/key, so that source would remove it if it had this manifest instead: keep that one, and write key in services that have key-0000000004
+`},
+		{"a version whose name is taken", func(f *fake) {
+			f.config("conf", nil, "a")
+			f.config("conf-0000000001", owned("prod/Config/conf"), "b")
+		}, Options{Only: []v1.Key{{Kind: v1.KindConfig, Name: "conf-0000000001"}}}, `
+-- configs/conf-0000000001.yaml
+kind: Config
+metadata:
+  name: conf-0000000001
+  labels:
+    team: web
+spec: {data: b}
+note Config/conf-0000000001: source prod states it as Config/conf, and that is the name of another object too; so it has its live name here
+`},
+		{"an older version that has the name itself", func(f *fake) {
+			adopted := f.config("conf", owned("prod/Config/conf"), "a")
+			f.config("conf-0000000001", owned("prod/Config/conf"), "b")
+			f.service("web", func(s *swarm.ServiceSpec) { s.TaskTemplate.ContainerSpec.Configs = []*swarm.ConfigReference{adopted} })
+		}, Options{Only: []v1.Key{{Kind: v1.KindConfig, Name: "conf"}, {Kind: v1.KindConfig, Name: "conf-0000000001"}}}, `
+-- configs/conf.yaml
+kind: Config
+metadata:
+  name: conf
+  labels:
+    team: web
+spec: {data: a}
+-- configs/conf-0000000001.yaml
+kind: Config
+metadata:
+  name: conf-0000000001
+  labels:
+    team: web
+spec: {data: b}
+note Config/conf: it is an older version of what source prod states as Config/conf, and a service still runs with it; so it has its live name here
+note Config/conf-0000000001: source prod states it as Config/conf, and that is the name of another object too; so it has its live name here
+`},
+		{"a service with what people state", func(f *fake) {
+			f.service("web", func(s *swarm.ServiceSpec) {
+				one, c := uint64(1), s.TaskTemplate.ContainerSpec
+				s.Labels = map[string]string{"com.docker.stack.namespace": "shop", v1.LabelOwner: "prod/Service/web"}
+				s.Mode = swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &one}}
+				c.Image = "nginx:1.27@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+				s.TaskTemplate.Placement = &swarm.Placement{Platforms: []swarm.Platform{{OS: "linux", Architecture: "amd64"}}}
+				s.TaskTemplate.ForceUpdate = 3
+				c.Env = []string{"A=1", "DB_PASSWORD=hunter2", "B"}
+				c.Args = []string{"--token", "hunter2"}
+				s.UpdateConfig = &swarm.UpdateConfig{Parallelism: 1, FailureAction: "pause", Order: "stop-first", Monitor: 5 * time.Second}
+				s.EndpointSpec = &swarm.EndpointSpec{Mode: "vip", Ports: []swarm.PortConfig{{TargetPort: 80, PublishedPort: 8080, Protocol: "tcp", PublishMode: "ingress"}}}
+			})
+		}, Options{}, `
+-- services/web.yaml
+# !left-out stands for what looks like a secret. Write the value in its place, or better have the service read it from a Secret.
+kind: Service
+metadata:
+  name: web
+  labels:
+    com.docker.stack.namespace: shop
+spec:
+  image: nginx:1.27
+  command:
+    - --token
+    - !left-out ""
+  environment:
+    A: "1"
+    B: null
+    DB_PASSWORD: !left-out ""
+  ports:
+    - {target: 80, published: 8080}
+note Service/web: spec.command[1]: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
+note Service/web: spec.environment.DB_PASSWORD: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
+`},
+		{"digests that people state, platforms and jobs", func(f *fake) {
+			const digest = "app@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+			f.service("a", func(s *swarm.ServiceSpec) {
+				s.TaskTemplate.ContainerSpec.Image = digest
+				s.TaskTemplate.Placement = &swarm.Placement{Platforms: []swarm.Platform{{OS: "linux"}}}
+			})
+			two := uint64(2)
+			f.service("b", func(s *swarm.ServiceSpec) {
+				s.Mode = swarm.ServiceMode{ReplicatedJob: &swarm.ReplicatedJob{MaxConcurrent: &two, TotalCompletions: &two}}
+			})
+		}, Options{}, `
+-- services/a.yaml
+kind: Service
+metadata: {name: a}
+spec:
+  image: app@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  placement: {platforms: [{os: linux}]}
+-- services/b.yaml
+kind: Service
+metadata: {name: b}
+spec:
+  image: app:1
+  mode: replicated-job
+  replicas: 2
+`},
+		{"what no manifest states", func(f *fake) {
+			f.service("plugin", func(s *swarm.ServiceSpec) {
+				s.TaskTemplate.ContainerSpec, s.TaskTemplate.Runtime = nil, swarm.RuntimePlugin
+			})
+			f.service("web", nil)
+			f.lists[v1.KindService][1].Unknown = []string{"TaskTemplate.New"}
+		}, Options{}, `
+-- services/web.yaml
+kind: Service
+metadata: {name: web}
+spec: {image: app:1}
+note Service/plugin: spec.runtime: its tasks are not containers, and no manifest can state such a service
+note Service/web: TaskTemplate.New: this release of swarm-operator does not know the setting, so the manifest does not state it
+`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var f fake
+			test.swarm(&f)
+			got := Of(all.Kinds(), f.index(), test.o)
+			if d := cmp.Diff(strings.TrimPrefix(test.want, "\n"), text(got)); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+			if len(got.Missing) > 0 {
+				t.Errorf("missing: %v", got.Missing)
+			}
+		})
+	}
+}
+
+// node adds a node. labels are name=value.
+func (f *fake) node(id, host string, change func(*swarm.Node), labels ...string) {
+	n := &swarm.Node{ID: id, Description: swarm.NodeDescription{Hostname: host}, Status: swarm.NodeStatus{State: swarm.NodeStateReady}}
+	n.Spec.Role, n.Spec.Availability, n.Spec.Labels = swarm.NodeRoleWorker, swarm.NodeAvailabilityActive, map[string]string{}
+	for _, l := range labels {
+		name, value, _ := strings.Cut(l, "=")
+		n.Spec.Labels[name] = value
+	}
+	if change != nil {
+		change(n)
+	}
+	f.add(v1.KindNode, id, n.Spec.Labels, n)
+	l := f.lists[v1.KindNode][len(f.lists[v1.KindNode])-1]
+	l.ID, l.Called = id, host
+}
+
+func manager(n *swarm.Node) { n.Spec.Role = swarm.NodeRoleManager }
+func drained(n *swarm.Node) { n.Spec.Availability = swarm.NodeAvailabilityDrain }
+func isDown(n *swarm.Node)  { n.Status.State = swarm.NodeStateDown }
+
+func TestNodesAndTheClusterAreExported(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		swarm func(*fake)
+		o     Options
+		want  string
+	}{
+		{"nothing special", func(f *fake) { f.cluster(); f.node("a1", "a", nil); f.node("b1", "b", nil, v1.LabelOwner+"=x") }, Options{}, ""},
+		{"roles, availabilities and labels of one node", func(f *fake) {
+			f.node("a1", "a", manager, "zone=a")
+			f.node("b1", "b", drained, "zone=b")
+			f.node("c1", "c/d", nil, "zone=c", "api_token=hunter2")
+		}, Options{}, `
+-- nodes/a.yaml
+kind: Node
+metadata: {name: a}
+spec:
+  role: manager
+  labels:
+    zone: a
+-- nodes/b.yaml
+kind: Node
+metadata: {name: b}
+spec:
+  availability: drain
+  labels:
+    zone: b
+-- nodes/c%2Fd.yaml
+# !left-out stands for what looks like a secret. Write the value in its place, or better have the service read it from a Secret.
+kind: Node
+metadata: {name: c/d}
+spec:
+  labels:
+    api_token: !left-out ""
+    zone: c
+note Node/c/d: spec.labels.api_token: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
+note Node/c/d: metadata.name: validate will refuse this, although it runs: holds a value that is not allowed in a manifest
+`},
+		{"labels of several nodes", func(f *fake) {
+			f.node("c1", "c", manager, "zone=a", "disk=ssd", "tier=1")
+			f.node("b1", "b", nil, "zone=a", "disk=ssd")
+			f.node("a1", "a", nil, "zone=b", "disk=ssd")
+			f.node("d1", "d", nil, "zone=b", "tier=2")
+		}, Options{}, `
+-- nodesets/disk-ssd.yaml
+# These are the nodes a, b, c.
+kind: NodeSet
+metadata: {name: disk-ssd}
+spec:
+  selector: {ids: [a1, b1, c1]}
+  template: {labels: {disk: ssd}}
+-- nodesets/zone-b.yaml
+# These are the nodes a, d.
+kind: NodeSet
+metadata: {name: zone-b}
+spec:
+  selector: {ids: [a1, d1]}
+  template: {labels: {zone: b}}
+-- nodesets/zone-a.yaml
+# These are the nodes b, c.
+kind: NodeSet
+metadata: {name: zone-a}
+spec:
+  selector: {ids: [b1, c1]}
+  template: {labels: {zone: a}}
+-- nodes/c.yaml
+kind: Node
+metadata: {name: c}
+spec:
+  role: manager
+  labels:
+    tier: "1"
+-- nodes/d.yaml
+kind: Node
+metadata: {name: d}
+spec:
+  labels:
+    tier: "2"
+`},
+		{"one node of several", func(f *fake) {
+			f.node("a1", "a", nil, "zone=a")
+			f.node("b1", "b", nil, "zone=a")
+			f.node("c1", "c", nil)
+		}, Options{Only: []v1.Key{{Kind: v1.KindNode, Name: "b"}, {Kind: v1.KindNode, Name: "c"}}}, `
+-- nodes/b.yaml
+kind: Node
+metadata: {name: b}
+spec:
+  labels:
+    zone: a
+-- nodes/c.yaml
+kind: Node
+metadata: {name: c}
+`},
+		{"a hostname that is there twice", func(f *fake) {
+			f.node("a1", "a", isDown, "zone=a")
+			f.node("a2", "a", nil, "zone=a")
+			f.node("a3", "a", nil, "zone=a")
+			f.node("b1", "b", nil, "zone=a")
+			f.node("c1", "", nil, "zone=a")
+		}, Options{}, `
+-- nodesets/zone-a.yaml
+# These are the nodes a, b.
+kind: NodeSet
+metadata: {name: zone-a}
+spec:
+  selector: {ids: [a2, b1]}
+  template: {labels: {zone: a}}
+-- nodes/a.yaml
+kind: Node
+metadata: {name: a}
+spec: {id: a2}
+note Node/: spec.id: node c1 has not told its hostname yet, so no manifest states it
+note Node/a: spec.id: node a1 has the same hostname as node a2 and is down, so no manifest states it
+note Node/a: spec.id: node a3 has the same hostname as node a2, and one hostname has one manifest, so no manifest states it
+`},
+		{"names of sets", func(f *fake) {
+			for _, id := range []string{"a1", "b1"} {
+				f.node(id, id, nil, "a.b/c=ä", "-=-")
+			}
+			for _, id := range []string{"b2", "c2"} {
+				f.node(id, id, nil, "a.b=c-")
+			}
+		}, Options{}, `
+-- nodesets/nodes.yaml
+# These are the nodes a1, b1.
+kind: NodeSet
+metadata: {name: nodes}
+spec:
+  selector: {ids: [a1, b1]}
+  template: {labels: {"-": "-", a.b/c: "ä"}}
+-- nodesets/a-b-c.yaml
+# These are the nodes b2, c2.
+kind: NodeSet
+metadata: {name: a-b-c}
+spec:
+  selector: {ids: [b2, c2]}
+  template: {labels: {a.b: c-}}
+`},
+		{"settings of a new swarm", func(f *fake) {
+			five, none := int64(5), uint64(0)
+			c := &swarm.ClusterInfo{DefaultAddrPool: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, SubnetSize: 24, DataPathPort: 4789}
+			c.Spec.Orchestration.TaskHistoryRetentionLimit = &five
+			c.Spec.Raft = swarm.RaftConfig{SnapshotInterval: 10000, KeepOldSnapshots: &none, LogEntriesForSlowFollowers: 500, ElectionTick: 10, HeartbeatTick: 1}
+			c.Spec.Dispatcher.HeartbeatPeriod, c.Spec.CAConfig.NodeCertExpiry = 5*time.Second, 2160*time.Hour
+			c.Spec.Labels = map[string]string{v1.LabelOwner: "x"}
+			f.add(v1.KindCluster, v1.ClusterName, nil, c)
+		}, Options{}, ""},
+		{"settings of somebody's own", func(f *fake) {
+			none, two := int64(0), uint64(2)
+			c := &swarm.ClusterInfo{DefaultAddrPool: []netip.Prefix{netip.MustParsePrefix("172.30.0.0/16")}, SubnetSize: 26, DataPathPort: 7777}
+			c.Spec.Orchestration.TaskHistoryRetentionLimit = &none
+			c.Spec.Raft = swarm.RaftConfig{SnapshotInterval: 5000, KeepOldSnapshots: &two, LogEntriesForSlowFollowers: 500, ElectionTick: 10, HeartbeatTick: 1}
+			c.Spec.Dispatcher.HeartbeatPeriod, c.Spec.CAConfig.NodeCertExpiry = 20*time.Second, 720*time.Hour
+			c.Spec.CAConfig.ExternalCAs = []*swarm.ExternalCA{{Protocol: "cfssl", URL: "https://ca.example"}, {Protocol: "cfssl", URL: "https://u:hunter2@ca.example"}}
+			c.Spec.EncryptionConfig.AutoLockManagers = true
+			c.Spec.Labels = map[string]string{v1.LabelOwner: "x", "team": "web"}
+			f.add(v1.KindCluster, v1.ClusterName, nil, c)
+		}, Options{}, `
+-- cluster.yaml
+# !left-out stands for what looks like a secret. Write the value in its place, or better have the service read it from a Secret.
+kind: Cluster
+metadata:
+  name: default
+  labels:
+    team: web
+spec:
+  taskHistoryLimit: 0
+  raft: {snapshotInterval: 5000, keepOldSnapshots: 2}
+  dispatcher: {heartbeatPeriod: 20s}
+  ca:
+    nodeCertExpiry: 720h
+    externalCAs:
+      - {protocol: cfssl, url: https://ca.example}
+      - protocol: cfssl
+        url: !left-out ""
+  defaultAddrPool: [172.30.0.0/16]
+  subnetSize: 26
+  dataPathPort: 7777
+note Cluster/default: spec.autolock.enabled: the managers are locked when they start, and a manifest that says so has to name a sink for the unlock key: state spec.autolock: {enabled: true, escrow: NAME}
+note Cluster/default: spec.ca.externalCAs[https://(hidden)@ca.example].url: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
+note Cluster/default: spec.ca.externalCAs[1].url: validate will refuse this, although it runs: holds a value that is not allowed in a manifest
+`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var f fake
+			test.swarm(&f)
+			got := Of(all.Kinds(), f.index(), test.o)
+			if d := cmp.Diff(strings.TrimPrefix(test.want, "\n"), text(got)); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestObjectsThatAreNamed(t *testing.T) {
+	var f fake
+	f.config("conf-0000000001", owned("prod/Config/conf"), "a")
+	f.secret("key-0000000001", owned("prod/Secret/key"))
+	f.service("web", nil)
+	f.service("db", func(s *swarm.ServiceSpec) { s.Labels = owned("shop/Service/db") })
+	key := func(kind, name string) v1.Key { return v1.Key{Kind: kind, Name: name} }
+	for _, test := range []struct {
+		only    []v1.Key
+		files   string
+		missing string
+		sources string
+	}{
+		{nil, "[configs/conf.yaml secrets/key-0000000001.yaml services/db.yaml services/web.yaml]", "[]", "[prod shop]"},
+		{[]v1.Key{key("Service", "web")}, "[services/web.yaml]", "[]", "[]"},
+		{[]v1.Key{key("Config", "conf"), key("Config", "conf-0000000001")}, "[configs/conf.yaml]", "[]", "[prod]"},
+		{[]v1.Key{key("Secret", "key")}, "[secrets/key-0000000001.yaml]", "[]", "[prod]"},
+		{[]v1.Key{key("Service", "web"), key("Service", "conf"), key("Network", "web")}, "[services/web.yaml]", "[Service/conf Network/web]", "[]"},
+	} {
+		got := Of(all.Kinds(), f.index(), Options{Only: test.only})
+		var files []string
+		for _, file := range got.Files {
+			files = append(files, file.Name)
+		}
+		if fmt.Sprint(files) != test.files || fmt.Sprint(got.Missing) != test.missing || fmt.Sprint(got.Sources) != test.sources {
+			t.Errorf("%v: files %v, missing %v, sources %v", test.only, files, got.Missing, got.Sources)
+		}
+		if fmt.Sprint(got.Known) != "[Config/conf Secret/key-0000000001 Service/db Service/web]" {
+			t.Errorf("known are %v", got.Known)
+		}
+	}
+}
+
+func TestNamesOfFiles(t *testing.T) {
+	for name, want := range map[string]string{
+		"web": "web", "a.b-c_d": "a.b-c_d", ".hidden": "%2Ehidden", "-f": "%2Df", "a/../b": "a%2F..%2Fb", "a b%": "a%20b%25", "ä": "%C3%A4",
+	} {
+		if got := kinds.FileName(name); got != want {
+			t.Errorf("%q: %q", name, got)
+		}
+	}
+	w := writing{names: map[string]bool{}}
+	long := strings.Repeat("x", 300)
+	for _, name := range []string{"a/Web", "a/web", "a/WEB", "b/web", long, long + "y"} {
+		file := w.fileName(name)
+		if len(file) > 220 || !strings.HasSuffix(file, ".yaml") {
+			t.Errorf("%s: %s", name, file)
+		}
+	}
+	if len(w.names) != 6 {
+		t.Errorf("two objects have one file: %v", w.names)
+	}
+}
+
+// Some file systems know no small letters, so the content of one config would be in the place of another's.
+func TestFilesOfContentDifferInMoreThanCase(t *testing.T) {
+	var f fake
+	for _, name := range []string{"Site", "site", "SITE"} {
+		f.config(name, nil, "\xff"+name)
+	}
+	data, names := map[string]string{}, map[string]bool{}
+	for _, file := range Of(all.Kinds(), f.index(), Options{Files: true}).Files {
+		data[file.Name], names[strings.ToLower(file.Name)] = string(file.Data), true
+	}
+	if len(names) != 6 {
+		t.Errorf("there are these files: %v", data)
+	}
+	for manifest, content := range map[string]string{"SITE": "SITE.content", "Site-2": "Site-2.content", "site-3": "site-3.content"} {
+		name, _, _ := strings.Cut(manifest, "-")
+		if !strings.Contains(data["configs/"+manifest+".yaml"], "file: "+content+"}") || data["configs/"+content] != "\xff"+name {
+			t.Errorf("%s: %v", manifest, data)
+		}
+	}
+}
+
+// A new swarm has the routing mesh's network by itself, so it is exported only for whoever asks for it.
+func TestTheNetworkOfTheRoutingMeshIsExportedIfItIsNamed(t *testing.T) {
+	var f fake
+	f.cluster()
+	f.network("ingress", func(n *network.Summary) { n.Ingress = true })
+	if got := Of(all.Kinds(), f.index(), Options{}); len(got.Files) > 0 {
+		t.Errorf("the whole swarm is exported as\n%s", text(got))
+	}
+	got := text(Of(all.Kinds(), f.index(), Options{Only: []v1.Key{{Kind: v1.KindNetwork, Name: "ingress"}}}))
+	want := "-- networks/ingress.yaml\nkind: Network\nmetadata: {name: ingress}\nspec: {ingress: true}\n"
+	if got != want {
+		t.Errorf("it is exported as\n%s", got)
+	}
+}

@@ -1,0 +1,62 @@
+package service
+
+import (
+	"strings"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+)
+
+// export returns manifests of live services.
+func export(in kinds.Export) []kinds.Exported {
+	var out []kinds.Exported
+	for _, l := range in.Lives(v1.KindService) {
+		x := kinds.Exported{Key: v1.Key{Kind: v1.KindService, Name: l.Name}, Live: []*kinds.Live{l}}
+		if raw(l).Spec.TaskTemplate.ContainerSpec == nil {
+			x.Live, x.Lacks = nil, []kinds.Lack{{Path: "spec.runtime", Why: "its tasks are not containers, and no manifest can state such a service"}}
+		} else {
+			x.Object = exportOne(in, l)
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// exportOne returns a live service as somebody would state it.
+func exportOne(in kinds.Export, l *kinds.Live) *v1.Service {
+	s := read(&raw(l).Spec, in.Index)
+	s.Rename(func(live v1.Key) string { return in.Name(live) })
+	s.Metadata.Labels = kinds.WithoutPrefix(s.Metadata.Labels)
+	unpin(&s.Spec)
+	uncount(&s.Spec)
+	if h := s.Spec.Healthcheck; h != nil && len(h.Test) == 1 && h.Test[0] == "NONE" {
+		s.Spec.Healthcheck = &v1.Healthcheck{Disable: true}
+	}
+	// A counter says nothing about what should run.
+	s.Spec.ForceUpdate = 0
+	kinds.Tidy(shape, s)
+	return s
+}
+
+// unpin leaves out the digest that a client added to a tag, and the platforms that it added with the digest. Whoever
+// states a digest himself states no tag.
+func unpin(s *v1.ServiceSpec) {
+	bare, digest, pinned := strings.Cut(s.Image, "@")
+	if !pinned || digest == "" || !strings.Contains(bare[strings.LastIndexByte(bare, '/')+1:], ":") {
+		return
+	}
+	s.Image = bare
+	if s.Placement != nil {
+		s.Placement.Platforms = nil
+	}
+}
+
+// uncount leaves out numbers of tasks that a new service has by itself.
+func uncount(s *v1.ServiceSpec) {
+	if s.MaxConcurrent != nil && s.Replicas != nil && *s.MaxConcurrent == *s.Replicas {
+		s.MaxConcurrent = nil
+	}
+	if s.Replicas != nil && *s.Replicas == 1 {
+		s.Replicas = nil
+	}
+}
