@@ -56,7 +56,7 @@ var names = func() map[string]bool {
 		"object", "kind", "name", "instance", "source", "location", "revision", "inForce", "hash", "sequence", "operation", "operator", "guard", "class",
 		"hazard", "hazards", "effect", "by", "sync", "health", "state", "status", "type", "mode", "holder", "epoch", "file", "path", "target", "outcome",
 		"since", "at", "when", "began", "until", "doneAt", "renewed", "time", "level", "version", "go", "os", "arch", "apiVersion", "done",
-		"engine", "address", "node", "nameFrom", "kept", "after", "objects", "fields",
+		"engine", "address", "node", "nameFrom", "after", "objects", "fields",
 	} {
 		out[f] = true
 	}

@@ -226,3 +226,25 @@ func TestNothingIsForgottenOfWhatAHeldManifestMayStandFor(t *testing.T) {
 		}
 	}
 }
+
+// What counts is the object itself. That one of its old versions stays, or goes, says nothing about it.
+func TestWhatLeavesIsTheObjectAndNotAnOldVersion(t *testing.T) {
+	gone := func(name, instance string, old bool) diff.Change {
+		return diff.Change{Op: diff.Remove, Key: svc(name), Instance: instance, Have: &diff.State{Key: svc(name), Instance: instance, Meta: diff.Meta{OldVersion: old}}}
+	}
+	kept := func(name, instance string) plan.Target { return plan.Target{Key: svc(name), Instance: instance} }
+	quiet := func(class plan.Class, name, instance string) plan.Refusal {
+		return plan.Refusal{Op: diff.Remove, Key: svc(name), Instance: instance, Class: class, Quiet: true}
+	}
+	run := about(indexOf(), state.Memory{})
+	for _, name := range []string{"goes", "used", "refused", "waits", "used before", "refused before"} {
+		run.Changes = append(run.Changes, gone(name, name+"-new", false), gone(name, name+"-old", true))
+	}
+	run.Plan.Kept = []plan.Target{kept("used", "used-new"), kept("used before", "used before-old")}
+	run.Plan.Refused = []plan.Refusal{
+		quiet(plan.Never, "refused", "refused-new"), quiet(plan.Later, "waits", "waits-new"), quiet(plan.Never, "refused before", "refused before-old"),
+	}
+	if got, want := leaving(run), []v1.Key{svc("goes"), svc("refused before"), svc("used before"), svc("waits")}; !slices.Equal(got, want) {
+		t.Errorf("these leave: %v, want %v", got, want)
+	}
+}

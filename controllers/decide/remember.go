@@ -129,16 +129,17 @@ func superseded(run *Decision) state.Unended {
 // leaving returns the objects that no manifest asks for any more and that go once the steps before them are done.
 // Objects that stay for good are not among them: their last manifest keeps them, or something refers to them.
 func leaving(run *Decision) []v1.Key {
-	stays := map[v1.Key]bool{}
+	stays := map[plan.Target]bool{}
 	for _, r := range run.Plan.Refused {
-		stays[r.Key] = stays[r.Key] || r.Op == diff.Remove && r.Quiet && r.Class != plan.Later
+		at := plan.Target{Key: r.Key, Instance: r.Instance}
+		stays[at] = stays[at] || r.Op == diff.Remove && r.Quiet && r.Class != plan.Later
 	}
 	for _, k := range run.Plan.Kept {
 		stays[k] = true
 	}
 	var out []v1.Key
 	for _, c := range run.Changes {
-		if c.Op == diff.Remove && !c.Have.Meta.OldVersion && !stays[c.Key] {
+		if c.Op == diff.Remove && !c.Have.Meta.OldVersion && !stays[plan.Target{Key: c.Key, Instance: c.Instance}] {
 			out = append(out, c.Key)
 		}
 	}

@@ -80,7 +80,7 @@ func TestWhatOnlyCarriesOurLabelsIsNotRemoved(t *testing.T) {
 					if removes(ours.ID) != c.goes {
 						t.Errorf("the one that the source made is removed: %t, want %t:\n%s", !c.goes, c.goes, p.Text(nil))
 					}
-					if !slices.ContainsFunc(p.Refused, func(r plan.Refusal) bool { return r.Op == diff.Remove && r.Class == plan.Never }) && !slices.Contains(p.Kept, v1.Key{Kind: kind, Name: "c"}) {
+					if !slices.ContainsFunc(p.Refused, func(r plan.Refusal) bool { return r.Op == diff.Remove && r.Class == plan.Never }) && !slices.ContainsFunc(p.Kept, func(k plan.Target) bool { return k.Key == v1.Key{Kind: kind, Name: "c"} }) {
 						t.Errorf("nobody says that it stays:\n%s", p.Text(nil))
 					}
 				}

@@ -145,19 +145,20 @@ func (s *Found) view(now Now) *view {
 		}
 		keys[c.Key], v.change[c.Key] = true, c
 	}
-	note := func(key v1.Key, op diff.Op, why string) {
-		if v.change[key].Op == op {
+	note := func(key v1.Key, instance string, op diff.Op, why string) {
+		c := v.change[key]
+		if c.Op == op && (op != diff.Remove || c.Instance == instance) { // another version of it may go, or stay
 			v.why[key] = v1.Scrub(why)
 		}
 	}
 	for _, step := range s.Plan.Steps {
-		note(step.Key, step.Op, strings.Join(append([]string{step.Cause}, step.Notes...), "; "))
+		note(step.Key, step.Instance, step.Op, strings.Join(append([]string{step.Cause}, step.Notes...), "; "))
 	}
 	for _, r := range s.Plan.Refused {
-		note(r.Key, r.Op, r.Why)
+		note(r.Key, r.Instance, r.Op, r.Why)
 	}
-	for _, key := range s.Plan.Kept {
-		note(key, diff.Remove, "its manifest was removed; it stays while something refers to it")
+	for _, k := range s.Plan.Kept {
+		note(k.Key, k.Instance, diff.Remove, "its manifest was removed; it stays while something refers to it")
 	}
 	for key, p := range s.Held {
 		keys[key], v.why[key] = true, p.Why

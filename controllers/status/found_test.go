@@ -21,7 +21,7 @@ func TestRunAndSwarmTogetherSayHowAnObjectDoes(t *testing.T) {
 	}
 	of := func(d Details) Report { return Report{Found: Found{Details: d}} }
 	refused := func(op diff.Op) plan.Plan {
-		return plan.Plan{Refused: []plan.Refusal{{Op: op, Key: web, Why: "not now"}}}
+		return plan.Plan{Refused: []plan.Refusal{{Op: op, Key: web, Instance: "web", Why: "not now"}}}
 	}
 	for name, test := range map[string]struct {
 		Report
@@ -46,7 +46,7 @@ func TestRunAndSwarmTogetherSayHowAnObjectDoes(t *testing.T) {
 		"came after the run":              {of(Details{Wants: wants, Changes: change(diff.Create)}), &Look{Ready: true}, "", false, "OutOfSync Healthy", ""},
 		"went after the run":              {of(Details{Wants: wants}), nil, "", false, "Synced Missing", ""},
 		"has no manifest":                 {of(Details{Changes: change(diff.Remove), Plan: refused(diff.Remove)}), &Look{Ready: true}, "", false, "OutOfSync (not now) Healthy", ""},
-		"is kept":                         {of(Details{Changes: change(diff.Remove), Plan: plan.Plan{Kept: []v1.Key{web}}}), &Look{Ready: true}, "", false, "OutOfSync (its manifest was removed; it stays while something refers to it) Healthy", ""},
+		"is kept":                         {of(Details{Changes: change(diff.Remove), Plan: plan.Plan{Kept: []plan.Target{{Key: web, Instance: "web"}}}}), &Look{Ready: true}, "", false, "OutOfSync (its manifest was removed; it stays while something refers to it) Healthy", ""},
 		"is suspended":                    {of(Details{Wants: []Wanted{{web, "web", true}}}), &Look{Ready: true}, "", false, "Synced (policy.suspend is set) Healthy", ""},
 		"is external and missing":         {of(Details{Missing: []v1.Key{web}}), nil, "", false, "OutOfSync (external: it must exist, and does not) Missing", ""},
 		"no revision":                     {of(Details{}), &Look{Ready: true}, "completed", true, "Unknown Healthy", ""},
@@ -82,6 +82,42 @@ func TestRunAndSwarmTogetherSayHowAnObjectDoes(t *testing.T) {
 			now.Sights = nil
 			if o := test.Status(now).Objects[0]; o.Health != Unknown || o.Replicas != nil {
 				t.Errorf("without an engine it is %s", said(o))
+			}
+		})
+	}
+}
+
+// A version of an object may go while another one stays. What is said of the object is about the present one.
+func TestWhatIsSaidOfOneVersionIsNotSaidOfAnother(t *testing.T) {
+	page := v1.Key{Kind: v1.KindConfig, Name: "page"}
+	gone := func(instance string, old bool) diff.Change {
+		return diff.Change{Op: diff.Remove, Key: page, Instance: instance, Have: &diff.State{Key: page, Meta: diff.Meta{OldVersion: old}}}
+	}
+	step := func(instance, cause string) plan.Plan {
+		return plan.Plan{Steps: []plan.Step{{Op: diff.Remove, Key: page, Instance: instance, Cause: cause}}}
+	}
+	stays := func(p plan.Plan, instance string) plan.Plan {
+		p.Kept = []plan.Target{{Key: page, Instance: instance}}
+		return p
+	}
+	waits := func(p plan.Plan, instance string) plan.Plan {
+		p.Refused = []plan.Refusal{{Op: diff.Remove, Key: page, Instance: instance, Why: "not now"}}
+		return p
+	}
+	const kept = "its manifest was removed; it stays while something refers to it"
+	for name, test := range map[string]struct {
+		plan plan.Plan
+		want string
+	}{
+		"it goes, the old one stays": {stays(step("page-new", "its manifest was removed"), "page-old"), "its manifest was removed"},
+		"it stays, the old one goes": {stays(step("page-old", "an old version"), "page-new"), kept},
+		"it waits, the old one goes": {waits(step("page-old", "an old version"), "page-new"), "not now"},
+		"it goes, the old one waits": {waits(step("page-new", "its manifest was removed"), "page-old"), "its manifest was removed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := Report{Found: Found{Usable: true, Details: Details{Changes: []diff.Change{gone("page-new", false), gone("page-old", true)}, Plan: test.plan}}}
+			if o := s.Status(Now{Known: true}).Objects[0]; o.SyncWhy != test.want {
+				t.Errorf("it is said that %q, want %q", o.SyncWhy, test.want)
 			}
 		})
 	}

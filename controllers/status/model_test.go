@@ -158,7 +158,7 @@ func shownPlan() plan.Plan {
 				{Path: "spec.user", Have: diff.NewValue("root"), Hand: true, Effect: diff.Recreate, Ignored: true},
 			}},
 		},
-		Kept: []v1.Key{{Kind: v1.KindConfig, Name: "kept"}},
+		Kept: []plan.Target{{Key: v1.Key{Kind: v1.KindConfig, Name: "kept"}, Instance: "kept"}},
 		Stays: []plan.Refusal{
 			{Op: diff.Remove, Key: v1.Key{Kind: v1.KindConfig, Name: "kept"}, Instance: "kept", Guard: "in-use", Class: plan.Later, Why: "it is used by Service/web"},
 		},

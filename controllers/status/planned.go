@@ -31,7 +31,15 @@ type Plan struct {
 	Deliveries []Delivery `json:"deliveries,omitempty"`
 	// Kept are objects that stay although their manifest is gone or their version is old, because services still
 	// refer to them.
-	Kept []v1.Key `json:"kept,omitempty"`
+	Kept []Kept `json:"kept,omitempty"`
+}
+
+// Kept is an object, or a version of one, that stays because services still refer to it.
+type Kept struct {
+	// Object is the object that stays.
+	Object v1.Key `json:"object"`
+	// Instance is the object's name in the swarm. It is empty if that is the name in the manifest.
+	Instance string `json:"instance,omitempty"`
 }
 
 // Step is one thing to do.
@@ -103,7 +111,7 @@ type Taken struct {
 
 // PlanOf returns a plan in a form that may be shown to somebody who has the source's tree.
 func PlanOf(p plan.Plan) Plan {
-	out := Plan{InSync: p.InSync(), Summary: p.Summary(), Steps: []Step{}, Refused: append([]Refusal{}, refusals(p.Refused, diff.Value.InGit)...), Kept: p.Kept, Deliveries: DeliveriesOf(p.Deliveries)}
+	out := Plan{InSync: p.InSync(), Summary: p.Summary(), Steps: []Step{}, Refused: append([]Refusal{}, refusals(p.Refused, diff.Value.InGit)...), Deliveries: DeliveriesOf(p.Deliveries)}
 	for _, s := range p.Steps {
 		shown := Step{
 			ID: s.ID, Object: s.Key, Instance: instance(s.Instance, s.Key), Operation: s.Op.Word(), Cause: v1.Scrub(s.Cause), Effect: s.Effect.String(),
@@ -113,6 +121,9 @@ func PlanOf(p plan.Plan) Plan {
 			shown.Hazards = append(shown.Hazards, string(h))
 		}
 		out.Steps = append(out.Steps, shown)
+	}
+	for _, k := range p.Kept {
+		out.Kept = append(out.Kept, Kept{Object: k.Key, Instance: instance(k.Instance, k.Key)})
 	}
 	for _, a := range p.Adopted {
 		out.Adopted = append(out.Adopted, Adoption{Object: a.Key, Notes: Notices(a.Notes)})

@@ -147,7 +147,7 @@ func anyChange(t *rapid.T, k v1.Key) diff.Change {
 		}
 		words = append(words, oneOf(t, "whose", "git", "hand", "both")+"="+path)
 		if chance(t, "more", 2) {
-			words = append(words, oneOf(t, "whose else", "git", "hand", "ignored")+"=spec.replicas")
+			words = append(words, oneOf(t, "whose else", "git", "hand", "ignored", "unwritable")+"=spec.replicas")
 		}
 	case "+":
 		words = append(words, "git=spec.image")
@@ -215,7 +215,7 @@ func nothingVanishesOf(t *rapid.T, g given) {
 		switch {
 		case ok:
 		case c.Op == diff.Same && c.Have.Meta.Mine:
-		case c.Op == diff.Remove && slices.Contains(p.Kept, c.Key):
+		case c.Op == diff.Remove && slices.Contains(p.Kept, Target{c.Key, c.Instance}):
 		default:
 			t.Fatalf("%s %s [%s] vanished:\n%s", c.Op, c.Key, c.Instance, render(p))
 		}
@@ -227,25 +227,56 @@ func nothingVanishesOf(t *rapid.T, g given) {
 	}
 }
 
-// A plan says one thing about an object: what it takes over as it is has no step and no refusal, and no two steps do the
-// same to one object.
+// A plan says one thing about an object. What it takes over as it is has no step and no refusal, and is taken over once.
+// What differs is done once or left alone: no two steps come from differences of one object, and no field of it, nor
+// the object if it is made or removed, has both a step and a refusal, or two refusals. What stays for others has no
+// step. An old version of an object is a thing of its own.
 func oneAnswer(t *rapid.T) { oneAnswerOf(t, anything(t)) }
 
 func oneAnswerOf(t *rapid.T, g given) {
 	p := g.build()
-	said := map[place]bool{}
+	answers := map[string]string{}
+	answer := func(k v1.Key, instance, about, is string) {
+		about = fmt.Sprintf("%s of %s [%s]", about, k, instance)
+		if was := answers[about]; was != "" {
+			t.Fatalf("two things are said of the %s: %s, and %s\n%s", about, was, is, render(p))
+		}
+		answers[about] = is
+	}
+	old, taken := map[Target]bool{}, map[v1.Key]bool{}
+	for _, c := range g.Changes {
+		old[Target{c.Key, c.Instance}] = c.Have != nil && c.Have.Meta.OldVersion
+	}
 	for _, a := range p.Adopted {
-		said[at(diff.Same, a.Key, a.Key.Name)] = true
+		answer(a.Key, a.ID, "adoption", "it is taken over")
+		taken[a.Key] = true
+	}
+	differs := func(op diff.Op, k v1.Key, instance string, fields []diff.Field, is string) {
+		if op != diff.Update && op != diff.Replace {
+			fields = []diff.Field{{Path: "object"}}
+		}
+		for _, f := range fields {
+			answer(k, instance, f.Path, is)
+		}
 	}
 	for _, s := range p.Steps {
-		if said[at(diff.Same, s.Key, s.Instance)] || said[at(s.Op, s.Key, s.Instance)] && s.Origin == OriginDiffers {
-			t.Fatalf("two things are said of %s:\n%s", s.Key, render(p))
+		if taken[s.Key] && !old[Target{s.Key, s.Instance}] {
+			t.Fatalf("it is taken over as it is, and has a step: %s\n%s", s.Key, render(p))
 		}
-		said[at(s.Op, s.Key, s.Instance)] = true
+		if slices.Contains(p.Kept, Target{s.Key, s.Instance}) {
+			t.Fatalf("it stays, and has a step: %s [%s]\n%s", s.Key, s.Instance, render(p))
+		}
+		if s.Origin == OriginDiffers {
+			answer(s.Key, s.Instance, "step", fmt.Sprintf("%s is done", s.Op))
+			differs(s.Op, s.Key, s.Instance, s.Fields, fmt.Sprintf("%s is done", s.Op))
+		}
 	}
 	for _, r := range p.Refused {
-		if said[at(diff.Same, r.Key, r.Instance)] {
+		if taken[r.Key] && !old[Target{r.Key, r.Instance}] {
 			t.Fatalf("it is taken over, and refused: %s\n%s", r.Key, render(p))
+		}
+		if r.of.origin == OriginDiffers {
+			differs(r.Op, r.Key, r.Instance, r.Fields, fmt.Sprintf("%s is refused by %s", r.Op, r.Guard))
 		}
 	}
 }

@@ -144,7 +144,8 @@ type Plan struct {
 	Deliveries []Delivery
 	// Kept are objects that stay although their manifest is gone or their version is old, because services still
 	// refer to them.
-	Kept []v1.Key
+	// One version of an object may stay while another one goes, so each has its instance.
+	Kept []Target
 	// Stays are the refusals of those in Kept whose manifest is gone, for people. They count as no difference.
 	Stays []Refusal
 	// ends report whether a step may be the last thing that this process does. They are set only while the plan is
@@ -373,7 +374,7 @@ func (p *Plan) Refuse(r Refusal) bool {
 	old := p.Steps[i].oldVersion()
 	p.Steps = slices.Delete(p.Steps, i, i+1)
 	if r.is(kept) {
-		if p.Kept = append(p.Kept, r.Key); !old {
+		if p.Kept = append(p.Kept, Target{r.Key, r.Instance}); !old {
 			p.Stays = append(p.Stays, r)
 		}
 		return true

@@ -164,7 +164,7 @@ func (p *Plan) refusedRoom(s Step, c Claim) Refusal {
 			return s.Refusal(r.Class, "%s; the change that would free it is refused: %s", c.needed(), r.Why) // consent would have to be to the change of the holder
 		}
 	}
-	if slices.Contains(p.Kept, c.Holder) {
+	if slices.Contains(p.Kept, Target{c.Holder, c.HolderInstance}) {
 		return s.Refusal(Never, "%s, and that object stays while something refers to it; state another one here", c.needed())
 	}
 	if !c.Mine && c.Claim.What == "name" {

@@ -15,6 +15,14 @@ type Target struct {
 	Instance string
 }
 
+// String returns the key and, if the swarm has the object under another name, that name.
+func (t Target) String() string {
+	if t.Instance == "" || t.Instance == t.Key.Name {
+		return t.Key.String()
+	}
+	return t.Key.String() + " [" + t.Instance + "]"
+}
+
 // After returns the refusal of a step that waits for steps on other objects, or for one of them.
 func (r Refusal) After(first ...Target) Refusal {
 	r.after = first

@@ -273,7 +273,9 @@ type plannedText struct {
 		Class  string `json:"class"`
 		Why    string `json:"why"`
 	}
-	Kept []string `json:"kept"`
+	Kept []struct {
+		Object string `json:"object"`
+	} `json:"kept"`
 }
 
 func (c *paired) plan() (p plannedText) {
@@ -294,7 +296,7 @@ func (c *paired) left(r revision) {
 		excused[f.Object] += f.Op
 	}
 	for _, k := range p.Kept {
-		excused[k] += "kept"
+		excused[k.Object] += "kept"
 	}
 	wanted := map[string]bool{}
 	for _, a := range r.apps {

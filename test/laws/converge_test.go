@@ -206,7 +206,7 @@ func (w *world) settled(t *rapid.T, l look) {
 		if c.Op != diff.Same && c.Op != diff.Remove && !refused[c.Key] {
 			t.Fatalf("%s %s differs and is not refused", c.Op, c.Key)
 		}
-		if c.Op == diff.Remove && !refused[c.Key] && !slices.Contains(l.plan.Kept, c.Key) {
+		if c.Op == diff.Remove && !refused[c.Key] && !slices.Contains(l.plan.Kept, plan.Target{Key: c.Key, Instance: c.Instance}) {
 			t.Fatalf("%s was to go and is neither refused nor kept", c.Key)
 		}
 	}

@@ -120,8 +120,8 @@ func decided(t *rapid.T, s *deciding, run *decide.Decision) string {
 			fmt.Fprintf(&b, "%s (%s) waits for %s\n", r.Key, r.Guard, r.Until.Sub(s.now))
 		}
 	}
-	for _, key := range run.Plan.Kept {
-		fmt.Fprintf(&b, "kept: %s\n", key)
+	for _, k := range run.Plan.Kept {
+		fmt.Fprintf(&b, "kept: %s\n", k.Key)
 	}
 	for _, f := range run.Failures {
 		fmt.Fprintf(&b, "failed: %s: %s\n", f.Key, f.Why)
