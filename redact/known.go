@@ -25,8 +25,18 @@ const (
 	Anybody
 )
 
-// Known are the hidden values that a process knows of. It replaces them in texts, whoever wrote these. Its cost grows
-// with the text, and with what changed of the values. Any number of goroutines may use it. A nil Known knows nothing.
+// An engine or a task may still quote a value that nobody has any more. It stays hidden until that many values, or
+// bytes of values, have left after it. With all the forms in which texts have them, they take about 1 MiB at most. No
+// text quotes a value that is longer than longestFormer whole, and the value would drop many others.
+const (
+	mostFormer      = 500
+	mostFormerBytes = 64 * 1024
+	longestFormer   = 8 * 1024
+)
+
+// Known are the hidden values that a process knows of, with those that it knew until lately. It replaces them in
+// texts, whoever wrote these. Its cost grows with the text, and with what changed of the values. Any number of
+// goroutines may use it. A nil Known knows nothing.
 type Known struct {
 	mu sync.RWMutex
 	// owners has what each owner of values added, so that it can be taken back.
@@ -38,6 +48,16 @@ type Known struct {
 	// open counts the words that are public, such as names of objects, and git the values that git's reader may see. Both
 	// are nil until a text has a value that they may allow, which is seldom.
 	open, git map[string]int
+	// former are values that nobody has any more, the oldest first. bytes is how long they are together, and most is
+	// how many there may be.
+	former      []former
+	bytes, most int
+}
+
+// former is a value that nobody has any more, and the reader from whom it stays hidden.
+type former struct {
+	value  string
+	reader Reader
 }
 
 // Owner is whose values they are: an object, as a manifest or as it lives.
@@ -68,7 +88,7 @@ type entry struct {
 
 // NewKnown returns a Known that knows nothing yet.
 func NewKnown() *Known {
-	return &Known{owners: map[Owner]owned{}, entries: map[string]*entry{}, heads: map[[Least]byte][]*entry{}}
+	return &Known{owners: map[Owner]owned{}, entries: map[string]*entry{}, heads: map[[Least]byte][]*entry{}, most: mostFormer}
 }
 
 // Knows reports whether the owner's facts were learnt with that stamp, so that they need not be found out again.
@@ -89,12 +109,12 @@ func (k *Known) Learn(owner Owner, stamp any, f Facts) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if o, is := k.owners[owner]; is {
-		k.count(o.Facts, -1)
-	}
+	before := k.owners[owner].Facts
+	k.count(before, -1)
 	f = f.Lasting()
 	k.owners[owner] = owned{stamp, f}
 	k.count(f, 1)
+	k.leave(before)
 }
 
 // Keep forgets the owners that are not named. It is called after everything was read.
@@ -108,7 +128,47 @@ func (k *Known) Keep(named func(owner Owner) bool) {
 		if !named(name) {
 			k.count(o.Facts, -1)
 			delete(k.owners, name)
+			k.leave(o.Facts)
 		}
+	}
+}
+
+// leave hides for a while what an owner had and nobody has now. If there are too many of such values, it drops the
+// oldest.
+func (k *Known) leave(f Facts) {
+	if len(f.Secret)+len(f.Private) > 0 {
+		k.hide(f)
+	}
+	for len(k.former) > k.most || k.bytes > mostFormerBytes {
+		old := k.former[0]
+		k.value(old.value, old.reader, -1)
+		k.former[0] = former{}
+		k.former, k.bytes = k.former[1:], k.bytes-len(old.value)
+	}
+}
+
+// hide hides what an owner had from those who could not see it, unless it is hidden anyway.
+func (k *Known) hide(f Facts) {
+	named := map[string]bool{} // texts still name the object after it has left
+	for _, text := range f.Open {
+		named[text] = true
+		for w := range words(text) {
+			named[w] = true
+		}
+	}
+	hide := func(v string, from Reader) {
+		if e := k.entries[v]; len(v) > longestFormer || named[v] || e != nil && e.count[from] > 0 {
+			return
+		}
+		k.value(v, from, 1)
+		k.former, k.bytes = append(k.former, former{v, from}), k.bytes+len(v)
+	}
+	for _, v := range f.Secret {
+		hide(v, Git)
+		hide(v, Anybody)
+	}
+	for _, v := range f.Private {
+		hide(v, Anybody)
 	}
 }
 

@@ -355,6 +355,7 @@ func TestControlCharactersBecomeVisible(t *testing.T) {
 
 func TestKnownValuesAreReplacedForThoseWhoMayNotSeeThem(t *testing.T) {
 	k := NewKnown()
+	k.most = 0
 	k.Learn(Owner{Name: "web"}, 1, Facts{Secret: []string{"hunter2!", "a\"b\nsecond line", "sixsix"}, Private: []string{"private value", "short", "web-api", "postgres"}, Open: []string{"postgres:16", "web-api"}})
 	for _, c := range []struct {
 		text, git, anybody string
@@ -419,6 +420,7 @@ func TestAValueIsHiddenAsLongAsSomebodyHasIt(t *testing.T) {
 		values := []string{"https://a", "https://b", "https://a/b", "https://c d", "https://\"e\"", "https://a/b/c", "https://f\nsecond line"}
 		owners := map[string][]string{}
 		k := NewKnown()
+		k.most = 0
 		for i := range rapid.IntRange(1, 12).Draw(t, "changes") {
 			owner := rapid.SampledFrom([]string{"one", "two", "three"}).Draw(t, "owner")
 			has := rapid.SliceOfN(rapid.SampledFrom(values), 0, 4).Draw(t, "values")
@@ -437,6 +439,112 @@ func TestAValueIsHiddenAsLongAsSomebodyHasIt(t *testing.T) {
 		k.Keep(func(Owner) bool { return false })
 		if len(k.heads)+len(k.entries) > 0 {
 			t.Fatalf("%d values stay", len(k.entries))
+		}
+	})
+}
+
+// A value that left git and the swarm stays hidden from those who could not see it, until enough others have left after it.
+// What git states again in clear, and what is a name now, is shown.
+func TestAValueThatLeftStaysHiddenForAWhile(t *testing.T) {
+	k := NewKnown()
+	hidden := func(text string) string {
+		out := ""
+		if k.Text(text, Git) == Hidden {
+			out += "git "
+		}
+		if k.Text(text, Anybody) == Hidden {
+			out += "anybody"
+		}
+		return out
+	}
+	k.Learn(Owner{Name: "want"}, 1, Facts{Secret: []string{"a password", "its token"}, Private: []string{"a connection", "a setting"}})
+	k.Learn(Owner{Name: "have"}, 1, Facts{Secret: []string{"a password"}})
+	k.Learn(Owner{Name: "want"}, 2, Facts{Private: []string{"a setting"}})
+	k.Keep(func(Owner) bool { return false })
+	for text, want := range map[string]string{"a password": "git anybody", "its token": "git anybody", "a connection": "anybody", "a setting": "anybody", "another": ""} {
+		if got := hidden(text); got != want {
+			t.Errorf("%s is hidden from %q, want %q", text, got, want)
+		}
+	}
+	if len(k.former) != 6 { // the secrets are for two readers
+		t.Errorf("%d values are kept: %v", len(k.former), k.former)
+	}
+	k.Learn(Owner{Name: "again"}, 1, Facts{Private: []string{"its token"}, Git: []string{"its token"}, Open: []string{"a setting"}})
+	if got := hidden("its token") + hidden("a setting"); got != "anybody" {
+		t.Errorf("what git states, and what is a name, is hidden from %q", got)
+	}
+	others := func(from, to int) {
+		for i := from; i < to; i++ {
+			k.Learn(Owner{Name: "others"}, i, Facts{Private: []string{fmt.Sprintf("other value %d", i)}})
+		}
+	}
+	others(0, mostFormer-10)
+	if got := hidden("a password"); got != "git anybody" {
+		t.Errorf("before enough others have left, a value is hidden from %q", got)
+	}
+	others(mostFormer-10, mostFormer+1)
+	k.Learn(Owner{Name: "others"}, mostFormer, Facts{Secret: []string{"the last one", "and one more", "and another"}})
+	k.Learn(Owner{Name: "others"}, mostFormer+1, Facts{})
+	for _, text := range []string{"a password", "a connection"} {
+		if got := hidden(text); got != "" {
+			t.Errorf("%s is still hidden from %q", text, got)
+		}
+	}
+	if len(k.former) != mostFormer || hidden("the last one") != "git anybody" || hidden("its token") != "anybody" {
+		t.Errorf("%d values are kept, and the last is hidden from %q", len(k.former), hidden("the last one"))
+	}
+	for i := range 2 + mostFormerBytes/longestFormer {
+		k.Learn(Owner{Name: "long"}, i, Facts{Secret: []string{strings.Repeat(fmt.Sprint(i), longestFormer)}})
+	}
+	k.Learn(Owner{Name: "long"}, 3, Facts{})
+	if k.bytes > mostFormerBytes || len(k.former) == 0 {
+		t.Errorf("%d bytes of %d values are kept", k.bytes, len(k.former))
+	}
+	k.Learn(Owner{Name: "file"}, 1, Facts{Secret: []string{strings.Repeat("x", longestFormer+1)}})
+	before := len(k.former)
+	if k.Learn(Owner{Name: "file"}, 2, Facts{}); len(k.former) != before {
+		t.Errorf("after a file has left, %d values are kept, and there were %d", len(k.former), before)
+	}
+}
+
+// Texts still name an object that has just gone. What was its name or a word of it is hidden in none.
+func TestTheNameOfWhatLeftIsShown(t *testing.T) {
+	k := NewKnown()
+	k.Learn(Owner{Name: "web"}, 1, Facts{Private: []string{"production", "shop-production", "a setting"}, Open: []string{"shop-production"}})
+	k.Keep(func(Owner) bool { return false })
+	if got := k.Text("removed shop-production of production: a setting", Anybody); got != "removed shop-production of production: "+Hidden {
+		t.Errorf("it says %q", got)
+	}
+}
+
+// Whatever comes and goes, what is hidden is what somebody has, and the newest of what nobody has.
+func TestWhatIsHiddenIsWhatIsThereOrLeftLately(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		values := []string{"https://a", "https://b", "https://c d", "https://\"e\"", "https://f\nsecond line", "hunter2"}
+		owners, left, k := map[string][]string{}, []string{}, NewKnown()
+		k.most = rapid.IntRange(0, 4).Draw(t, "most")
+		for i := range rapid.IntRange(1, 12).Draw(t, "changes") {
+			owner := rapid.SampledFrom([]string{"one", "two"}).Draw(t, "owner")
+			had, has := owners[owner], rapid.SliceOfNDistinct(rapid.SampledFrom(values), 0, 4, rapid.ID).Draw(t, "values")
+			owners[owner] = has
+			k.Learn(Owner{Name: owner}, i, Facts{Private: has})
+			all := slices.Concat(owners["one"], owners["two"])
+			for _, v := range had {
+				if !slices.Contains(all, v) && !slices.Contains(left, v) {
+					left = append(left, v)
+				}
+			}
+			left = left[max(0, len(left)-k.most):]
+			for _, v := range values {
+				if got, want := k.Text("["+v+"]", Anybody) == "[(hidden)]", slices.Contains(all, v) || slices.Contains(left, v); got != want {
+					t.Fatalf("%q is hidden: %t; owners have %q, and %q left", v, got, all, left)
+				}
+			}
+		}
+		k.most = 0
+		k.Keep(func(Owner) bool { return false })
+		if k.leave(Facts{}); len(k.heads)+len(k.entries)+k.bytes > 0 {
+			t.Fatalf("%d values stay, of %d bytes", len(k.entries), k.bytes)
 		}
 	})
 }
@@ -639,6 +747,7 @@ func TestOneValueForBothReaders(t *testing.T) {
 // What may be shown is counted when a text first asks for it, whatever goroutine does, and whatever is learnt meanwhile.
 func TestManyMayAskWhileOthersLearn(t *testing.T) {
 	k := NewKnown()
+	k.most = 0
 	k.Expect(3)
 	k.Learn(Owner{Name: "secrets"}, 1, Facts{Secret: []string{"hunter-two"}, Private: []string{"public-name"}})
 	var all sync.WaitGroup

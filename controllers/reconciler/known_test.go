@@ -46,6 +46,13 @@ func TestTextsOfThePreviousSpecAreKnown(t *testing.T) {
 	if git, anybody := teach.Text("earlier value", redact.Git), teach.Text("earlier value", redact.Anybody); git != "earlier value" || anybody != redact.Hidden {
 		t.Errorf("what git states again is %q and %q", git, anybody)
 	}
+	run.Entries, run.Haves = nil, nil
+	Teacher(teach, all.Kinds())(run)
+	for _, text := range []string{"earlier value", "present value", "present label", "present-word"} {
+		if got := teach.Text("exec "+text+" failed", redact.Anybody); got != "exec (hidden) failed" {
+			t.Errorf("after it has left git and the swarm, everybody sees %q", got)
+		}
+	}
 }
 
 // What a live object has in common with its manifest is learnt of the manifest alone, so it must be learnt again when
