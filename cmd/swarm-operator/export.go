@@ -48,7 +48,7 @@ A manifest states what differs from the defaults. Some things it does not state:
 Notes on the standard error name the object and field of whatever else cannot be stated. They do not change the exit code: it is 0 if
 the manifests are written, and 2 otherwise. In a directory, export replaces no file that differs unless you give --force, and it
 removes none.`,
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+		RunE: f.run,
 	}
 	f.eng.register(cmd)
 	cmd.Flags().Var(place{&f.to, "DIR"}, "to", "directory for the manifests; it is made if it does not exist (default: the standard output)")

@@ -62,7 +62,7 @@ func Of(all kinds.Set, ix *kinds.Index, o Options) Manifests {
 				w.out.Known = append(w.out.Known, x.Key)
 			}
 			if w.asked(x, found) {
-				w.add(&k, x)
+				w.add(x)
 			}
 		}
 	}
@@ -123,7 +123,7 @@ func (w *writing) note(x kinds.Exported, path, why string) {
 }
 
 // add writes one object, and notes what its manifest does not state.
-func (w *writing) add(k *kinds.Kind, x kinds.Exported) {
+func (w *writing) add(x kinds.Exported) {
 	for _, lack := range x.Lacks {
 		w.note(x, lack.Path, lack.Why)
 	}

@@ -89,11 +89,14 @@ kind: Secret
 metadata: {name: key}
 spec: {external: true}
 `},
-		{"a comment that would end too early", &v1.Network{Header: header(v1.KindNetwork, "front")}, render.Marks{Comment: []string{"a\nb: c\r\u2028\u0085d"}},
+		{
+			"a comment that would end too early", &v1.Network{Header: header(v1.KindNetwork, "front")},
+			render.Marks{Comment: []string{"a\nb: c\r\u2028\u0085d"}},
 			"\n# a\ufffdb: c\ufffd\ufffd\ufffdd\n" + `apiVersion: swarm-operator.io/v1
 kind: Network
 metadata: {name: front}
-`},
+`,
+		},
 		{"a text", &v1.Config{Header: header(v1.KindConfig, "conf"), Spec: v1.ContentSpec{Data: v1.NewContent([]byte("server {\n\n\tlisten 80;\n}\n"))}}, render.Marks{}, `
 apiVersion: swarm-operator.io/v1
 kind: Config

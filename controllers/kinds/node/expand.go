@@ -76,30 +76,29 @@ type host struct {
 	near  *near
 }
 
-func (h host) expand(own kinds.Entry, sets []set) (e kinds.Entry, wanted bool, notice string) {
-	is, b := h.which()
-	mine := func(n *kinds.Live) (out []*set) {
-		for i := range sets {
-			if matches(sets[i].Spec.Selector, raw(n)) {
-				sets[i].used = true
-				out = append(out, &sets[i])
-			}
-		}
-		return out
+// sets returns the sets that select the node that is meant, and marks them as used. If none is meant, a set that matches any
+// node of the hostname counts.
+func (h host) sets(is *kinds.Live, all []set) (in []*set) {
+	lives := h.lives
+	if is != nil {
+		lives = []*kinds.Live{is}
 	}
-	var in []*set
-	switch {
-	case is != nil:
-		in = mine(is)
-	default: // sets that match any of these nodes count, although none of the nodes is meant
-		for _, l := range h.lives {
-			for _, s := range mine(l) {
+	for _, l := range lives {
+		for i := range all {
+			if s := &all[i]; matches(s.Spec.Selector, raw(l)) {
+				s.used = true
 				if !slices.Contains(in, s) {
 					in = append(in, s)
 				}
 			}
 		}
 	}
+	return in
+}
+
+func (h host) expand(own kinds.Entry, sets []set) (e kinds.Entry, wanted bool, notice string) {
+	is, b := h.which()
+	in := h.sets(is, sets)
 	if h.own == nil && len(in) == 0 || h.own != nil && h.own.Gone() && len(h.lives) == 0 {
 		return e, false, ""
 	}

@@ -37,7 +37,7 @@ func export(in kinds.Export) []kinds.Exported {
 		n := x.Object.(*v1.Node)
 		ambiguous := len(hosts[n.Metadata.Name]) > 1
 		states := n.Spec.Role != "" || n.Spec.Availability != "" || len(n.Spec.Labels) > 0
-		if in.Whole && !states && !(ambiguous && sets[n.Spec.ID]) {
+		if in.Whole && !states && (!ambiguous || !sets[n.Spec.ID]) {
 			continue
 		}
 		if !ambiguous {

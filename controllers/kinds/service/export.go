@@ -25,7 +25,7 @@ func export(in kinds.Export) []kinds.Exported {
 // exportOne returns a live service as somebody would state it.
 func exportOne(in kinds.Export, l *kinds.Live) *v1.Service {
 	s := read(&raw(l).Spec, in.Index)
-	s.Rename(func(live v1.Key) string { return in.Name(live) })
+	s.Rename(in.Name)
 	s.Metadata.Labels = kinds.WithoutPrefix(s.Metadata.Labels)
 	unpin(&s.Spec)
 	uncount(&s.Spec)
