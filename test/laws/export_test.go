@@ -175,7 +175,7 @@ func withoutSecrets(objects []v1.Object) []v1.Object {
 	return slices.DeleteFunc(objects, func(o v1.Object) bool { return o.Key().Kind == v1.KindSecret })
 }
 
-// There are 200 swarms. With E2E_FULL=1, as in make e2e-full, all of them are exported, otherwise a quarter that the number
+// There are 200 swarms. With E2E_FULL=1 all of them are exported, otherwise a quarter that the number
 // of commits chooses.
 func TestExports(t *testing.T) {
 	const swarms, parts = 200, 4
