@@ -176,9 +176,10 @@ func comparePair(h, w *State, rules Rules) (Change, bool) {
 	c := Change{Key: w.Key, Instance: w.Instance, Have: h, Want: w}
 	if h == nil {
 		c.Op, c.Effect = Create, InPlace
-		for _, l := range w.Leaves {
-			if l.Stated && !rules[l.Type].Unseen {
-				f := Field{Path: l.Path, Want: valueOf(l, true), Git: w.Gone == nil, Hand: w.Gone != nil, Effect: InPlace}
+		c.Fields = make([]Field, 0, len(w.Leaves))
+		for i := range w.Leaves {
+			if l := &w.Leaves[i]; l.Stated && !rules[l.Type].Unseen {
+				f := Field{Path: l.Path, Want: valueOf(*l, true), Git: w.Gone == nil, Hand: w.Gone != nil, Effect: InPlace}
 				f.SinceAPI, f.SinceValue = rules[l.Type].since(l.Text)
 				c.Fields = append(c.Fields, f)
 			}

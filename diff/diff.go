@@ -290,13 +290,10 @@ func (c Change) Compare(o Change) int {
 
 // Counted returns the fields that are not ignored.
 func (c Change) Counted() []Field {
-	out := make([]Field, 0, len(c.Fields))
-	for _, f := range c.Fields {
-		if !f.Ignored {
-			out = append(out, f)
-		}
+	if !slices.ContainsFunc(c.Fields, func(f Field) bool { return f.Ignored }) {
+		return slices.Clip(c.Fields)
 	}
-	return out
+	return slices.DeleteFunc(slices.Clone(c.Fields), func(f Field) bool { return f.Ignored })
 }
 
 // Paths is a set of field paths.

@@ -314,6 +314,7 @@ func enforces(c diff.Change) bool {
 }
 
 func split[T any](all []T, keep func(T) bool) (kept, rest []T) {
+	kept = make([]T, 0, len(all)) // most often all of them
 	for _, f := range all {
 		if keep(f) {
 			kept = append(kept, f)

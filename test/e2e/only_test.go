@@ -33,7 +33,7 @@ var seldom = map[string]string{
 }
 
 // everyTime names the scenarios that each run takes on the sandbox, with what would be at stake. Of the others, make test
-// leaves a third to the next commits.
+// leaves half to the next commit.
 var everyTime = map[string]string{
 	"TestDemoIsAppliedOnceAndThenNothingIsWritten":   "the main job",
 	"TestEveryFieldIsInSyncAfterOneWrite":            "writes without a difference",
@@ -134,7 +134,7 @@ func leaveOut() {
 	default:
 		skip("the sandbox", without)
 		if !all {
-			others := turn.Part(3, slices.DeleteFunc(scenarios(), func(name string) bool { return everyTime[name] != "" }))
+			others := turn.Part(2, slices.DeleteFunc(scenarios(), func(name string) bool { return everyTime[name] != "" }))
 			leave(oneOf(others))
 		}
 	}

@@ -145,7 +145,7 @@ func TestTheImageHoldsOneProgramAndCertificates(t *testing.T) {
 		return
 	}
 	out, err := exec.CommandContext(t.Context(), file(dir, ""), "version").CombinedOutput()
-	if err != nil || !strings.HasPrefix(string(out), "swarm-operator "+version+" ") {
+	if err != nil || !strings.HasPrefix(string(out), "swarm-operator version "+version+" ") {
 		t.Errorf("it says it is %s, %v", out, err)
 	}
 }

@@ -95,7 +95,7 @@ func split(ctx context.Context, o options, withRace, withEngines bool) ([]group,
 	}
 	scenarios := group{name: "scenarios", lane: together, flags: common, env: []string{"CGO_ENABLED=0"}}
 	if !o.full {
-		scenarios.why = "; a third of them is left to the next commits, and make e2e-full runs all"
+		scenarios.why = "; half of them is left to the next commit, and make e2e-full runs all"
 	}
 	started := group{name: "processes", lane: computes, flags: with(), env: []string{"CGO_ENABLED=0"}}
 	real := group{name: "scenarios on real engines", lane: onEngines, flags: common, env: []string{"CGO_ENABLED=0", "E2E_SWARM=engines"}}
