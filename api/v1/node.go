@@ -105,8 +105,8 @@ type NodeSetSpec struct {
 
 // NodeSelector matches nodes for which everything that it states is true. An empty selector matches all nodes.
 type NodeSelector struct {
-	// IDs are IDs of nodes in the swarm, as docker node ls shows them. A node that is named here by its ID is known by
-	// more than what it says of itself: see promote-unproven.
+	// IDs are IDs of nodes in the swarm, as docker node ls shows them. They select nodes and prove nothing of them: for
+	// a role that needs proof, state spec.id of a Node. See promote-unproven.
 	IDs []string `json:"ids,omitempty"`
 	// Hostnames are patterns, of which one must match: * is any text, ? is any character.
 	Hostnames []string `json:"hostnames,omitempty"`

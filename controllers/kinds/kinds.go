@@ -80,8 +80,8 @@ type Model struct {
 	Uses func(*Live) []Ref
 	// Normalise reads a live object back into the words of the manifest. It is pure.
 	Normalise func(*Live, *Index) v1.Object
-	// Guards are the kind's own guards.
-	Guards []plan.Guard
+	// Forbids are the kind's own guards that refuse what no consent allows, and Guards are its others.
+	Forbids, Guards []plan.Guard
 }
 
 // Store is how a kind's objects are read and written: the kind's calls.

@@ -30,9 +30,9 @@ func (s Set) Rules(name string) diff.Rules {
 
 // Part returns what the kinds add to every plan: their guards.
 func (s Set) Part() plan.Part {
-	var guards []plan.Guard
+	var out plan.Part
 	for i := range s {
-		guards = append(guards, s[i].Guards...)
+		out.Forbids, out.Guards = append(out.Forbids, s[i].Forbids...), append(out.Guards, s[i].Guards...)
 	}
-	return plan.Part{Guards: guards}
+	return out
 }

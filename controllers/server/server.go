@@ -4,6 +4,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -65,6 +66,8 @@ type Limits struct {
 	Health int
 	// Patience is how long a request waits for its turn. The default is one second.
 	Patience time.Duration
+	// Ending is how long a server that ends waits for the answers that it has begun. The default is one second.
+	Ending time.Duration
 }
 
 // These are the limits if nobody states others.
@@ -83,9 +86,7 @@ func (l Limits) withDefaults() Limits {
 			*d.value = d.usual
 		}
 	}
-	if l.Patience <= 0 {
-		l.Patience = time.Second
-	}
+	l.Patience, l.Ending = cmp.Or(l.Patience, time.Second), cmp.Or(l.Ending, time.Second)
 	return l
 }
 
@@ -128,7 +129,7 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// Serve answers requests until ctx ends. It closes the listener.
+// Serve answers requests until ctx ends, and finishes the answers that it has begun. It closes the listener.
 func (s *Server) Serve(ctx context.Context, l net.Listener) {
 	crowd := &crowd{Listener: l, most: s.o.Limits.Connections, closed: func() { s.o.Refused(WhyCrowd) }}
 	if s.certificate != nil {
@@ -140,13 +141,21 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) {
 		// What clients do wrong is theirs to know, unless somebody looks for it
 		ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(s.o.Log.V(1)), slog.LevelInfo),
 	}
+	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, rescue.Clean(func() {
-		crowd.end()
-		_ = server.Close()
+		defer close(ended)
+		patience, done := context.WithTimeout(context.WithoutCancel(ctx), s.o.Limits.Ending)
+		defer done()
+		if server.Shutdown(patience) != nil { // somebody reads too slowly
+			crowd.end()
+			_ = server.Close()
+		}
 	}))
-	defer stop()
 	if err := server.Serve(crowd); !errors.Is(err, http.ErrServerClosed) {
 		s.o.Log.Error(err, "the operator has stopped serving")
+	}
+	if !stop() {
+		<-ended
 	}
 }
 

@@ -28,6 +28,7 @@ type site struct {
 	mu      sync.Mutex
 	refused map[string]int
 	log     strings.Builder
+	end     func() // and waits until the server has ended
 }
 
 func (s *site) count(why string) int {
@@ -81,7 +82,8 @@ func open(t *testing.T, o Options) *site {
 		defer close(done)
 		server.Serve(ctx, l)
 	}()
-	t.Cleanup(func() { end(); <-done })
+	s.end = func() { end(); <-done }
+	t.Cleanup(s.end)
 	s.address = l.Addr().String()
 	return s
 }
@@ -642,6 +644,41 @@ func TestHealthWaitsOnlyForHealth(t *testing.T) {
 	}
 	s.want(t, 503, Readyz, "")
 	s.want(t, 200, "/metrics", "")
+}
+
+// A new configuration ends the server. Whoever is being answered then gets the whole answer, and nobody else gets in.
+func TestAnAnswerThatHasBegunIsFinished(t *testing.T) {
+	begun, release := make(chan struct{}), make(chan struct{})
+	s := open(t, Options{Rest: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "one half, ")
+		_ = http.NewResponseController(w).Flush()
+		close(begun)
+		<-release
+		fmt.Fprint(w, "the other half")
+	}), Limits: Limits{Ending: time.Minute}})
+	answers := make(chan string, 1)
+	go func() {
+		_, body, err := s.get("/metrics", "")
+		answers <- fmt.Sprint(body, err)
+	}()
+	<-begun
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.end()
+	}()
+	for {
+		c, err := net.Dial("tcp", s.address)
+		if err != nil {
+			break
+		}
+		_ = c.Close()
+	}
+	close(release)
+	if got := <-answers; got != "one half, the other half<nil>" {
+		t.Errorf("the answer is %q", got)
+	}
+	<-ended
 }
 
 func TestLargeHeadersAreRefused(t *testing.T) {

@@ -45,6 +45,10 @@ var guards = []Guard{
 	{"blocked", Each(blocked)},
 	{"missing", Each(missing)},
 	{"forbidden", Each(forbidden)},
+}
+
+// asking are the guards that let a step through if somebody agrees. Those by which kinds forbid a step come before them.
+var asking = []Guard{
 	{"replace", Each(replaced)},
 	{guardDropsSettings, Each(dropsInTime)},
 	{guardPrune, Each(pruned)},

@@ -14,6 +14,9 @@ type Part struct {
 	Then Proposer
 	// Finish completes the steps after they have been put in order. Nothing is refused after that.
 	Finish Proposer
+	// Forbids refuse for good what no consent allows. They run before the guards that ask for consent, so that nobody
+	// agrees to what never comes.
+	Forbids []Guard
 	// Guards run in the first round, before the guards that say when a step is due.
 	Guards []Guard
 	// Needs make a step wait for what it needs of the kind's objects. PutOff make a step wait for the turns of

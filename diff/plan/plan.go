@@ -186,7 +186,7 @@ func Build(changes []diff.Change, f Facts, p Policy, parts ...Part) Plan {
 	plan.restartLater(f, p)
 	plan.broken(f)
 	plan.makeRoom(f, p)
-	all, needs, putOff := slices.Clone(guards), []Guard(nil), []Guard(nil)
+	first, all, needs, putOff := slices.Clone(guards), slices.Clone(asking), []Guard(nil), []Guard(nil)
 	for _, part := range parts {
 		if part.Propose != nil {
 			part.Propose(&plan, f, p)
@@ -194,9 +194,10 @@ func Build(changes []diff.Change, f Facts, p Policy, parts ...Part) Plan {
 		if part.Own != nil {
 			plan.ends = append(plan.ends, part.Own)
 		}
-		all, needs, putOff = append(all, part.Guards...), append(needs, part.Needs...), append(putOff, part.PutOff...)
+		first, all = append(first, part.Forbids...), append(all, part.Guards...)
+		needs, putOff = append(needs, part.Needs...), append(putOff, part.PutOff...)
 	}
-	rounds := [][]Guard{append(all, dues...)}
+	rounds := [][]Guard{slices.Concat(first, all, dues)}
 	for _, g := range slices.Concat(room, needs, turns, putOff, last) {
 		rounds = append(rounds, []Guard{g})
 	}

@@ -289,6 +289,16 @@ func TestTheNetworkOfTheRoutingMeshIsSetUpFromGit(t *testing.T) {
 	r := w.repo("mesh", map[string]string{"mesh.yaml": mesh(""), "web.yaml": web(published)})
 	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
 	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
+	stays := func(id string) {
+		t.Helper()
+		r.remove("mesh.yaml")
+		r.commit("nobody sets it up", nil)
+		out := w.want(1, "apply", "--host", w.host(), "--source", r.Dir).out
+		if now := ingress(); now.ID != id || !strings.Contains(out, "it is the network of the routing mesh") {
+			t.Errorf("it is removed, or somebody is asked whether it may be:\n%s", out)
+		}
+	}
+	stays(before.ID) // which was taken over
 
 	r.commit("a smaller MTU\n\nConsent: replace", map[string]string{"mesh.yaml": mesh(mtu)})
 	out := w.want(1, "apply", "--host", w.host(), "--source", r.Dir).out
@@ -305,10 +315,5 @@ func TestTheNetworkOfTheRoutingMeshIsSetUpFromGit(t *testing.T) {
 	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
 	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
 
-	r.remove("mesh.yaml")
-	r.commit("nobody sets it up", nil)
-	out = w.want(1, "apply", "--host", w.host(), "--source", r.Dir).out
-	if now := ingress(); now.ID != made.ID || !strings.Contains(out, "it is the network of the routing mesh") {
-		t.Errorf("it is removed:\n%s", out)
-	}
+	stays(made.ID)
 }

@@ -29,7 +29,7 @@ func Kind() kinds.Kind {
 			Rules:     rules,
 			Uses:      func(*kinds.Live) []kinds.Ref { return nil },
 			Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(l.Raw.(*network.Summary)) },
-			Guards:    []plan.Guard{{Name: "ingress", Check: mesh}},
+			Forbids:   []plan.Guard{{Name: "ingress", Check: mesh}},
 		},
 		Store: kinds.Store{
 			Events:   "network",

@@ -91,7 +91,7 @@ func TestTheNetworkOfTheRoutingMesh(t *testing.T) {
 		{step(diff.Remove, v1.KindNetwork, overlay()), false},
 		{step(diff.Remove, v1.KindConfig, mine), false},
 	} {
-		got := Kind().Guards[0].Check(plan.Plan{Steps: []plan.Step{test.step}}, plan.Facts{}, plan.Policy{})
+		got := Kind().Forbids[0].Check(plan.Plan{Steps: []plan.Step{test.step}}, plan.Facts{}, plan.Policy{})
 		if len(got) == 1 != test.refused || test.refused && (got[0].Key != key || got[0].Class != plan.Never || !strings.Contains(got[0].Why, "unmanage Network/ingress")) {
 			t.Errorf("%s of %s: %+v", test.step.Op, test.step.Key, got)
 		}

@@ -116,10 +116,6 @@ func (h host) expand(own kinds.Entry, sets []set) (e kinds.Entry, wanted bool, n
 	if is != nil {
 		e.Instance = is.ID
 		notice = h.ghosts(is)
-		// A set that names the machine says which one is meant, as spec.id of a Node does.
-		if object.Spec.ID == "" && slices.ContainsFunc(in, func(s *set) bool { return len(s.Spec.Selector.IDs) > 0 }) {
-			object.Spec.ID = is.ID
-		}
 	}
 	if e.Blocked != "" {
 		e.Instance = ""
