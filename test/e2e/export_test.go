@@ -28,6 +28,9 @@ func (w *world) byAPI() {
 	c.Configs = []*swarm.ConfigReference{{ConfigID: conf, ConfigName: "site", File: &swarm.ConfigReferenceFileTarget{Name: "/etc/site.conf", UID: "0", GID: "0", Mode: 0o444}}}
 	c.Secrets = []*swarm.SecretReference{{SecretID: key, SecretName: "key", File: &swarm.SecretReferenceFileTarget{Name: "key", UID: "101", GID: "0", Mode: 0o400}}}
 	stack.EndpointSpec.Mode = swarm.ResolutionModeVIP
+	if *swarmKind == onEngines { // there is no such server
+		*stack.Mode.Replicated.Replicas = 0
+	}
 	w.createService(stack, true)
 	w.createService(cliService("web", "app:1"), true)
 	w.settled("web")
