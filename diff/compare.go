@@ -56,6 +56,17 @@ func (r Rule) since(text string) (api string, value bool) {
 // Rules are the rules of a kind, by Leaf.Type. They are total, which a test of each kind proves.
 type Rules map[string]Rule
 
+// Newer returns the leaves of a live object that not every engine knows.
+func (r Rules) Newer(leaves []Leaf) []Newer {
+	var out []Newer
+	for i := range leaves {
+		if api, _ := r[leaves[i].Type].since(leaves[i].Text); api != "" {
+			out = append(out, Newer{leaves[i].Path, api})
+		}
+	}
+	return out
+}
+
 // NobodysLabel reports whether a label counts as a difference only if the manifest states it.
 func NobodysLabel(key string) bool {
 	return strings.HasPrefix(key, "com.docker.") || strings.HasPrefix(key, v1.LabelPrefix)
@@ -196,31 +207,14 @@ func comparePair(h, w *State, rules Rules) (Change, bool) {
 	}
 	switch {
 	case counted && c.Effect == Recreate:
-		c.Op = Replace
+		c.Op, c.Newer = Replace, rules.Newer(h.Leaves)
 	case counted:
-		c.Op, c.Newer = Update, newer(h, c.Fields, rules)
+		c.Op, c.Newer = Update, rules.Newer(h.Leaves)
 	default:
 		c.Op = Same
 		return c, !h.Meta.Mine || len(c.Fields) > 0
 	}
 	return c, true
-}
-
-// newer returns the live settings that an update leaves as they are, and that not every engine knows. fields are what
-// differs, sorted by path.
-func newer(h *State, fields []Field, rules Rules) []Newer {
-	var out []Newer
-	for _, l := range h.Leaves {
-		api, _ := rules[l.Type].since(l.Text)
-		if api == "" {
-			continue
-		}
-		i, differs := slices.BinarySearchFunc(fields, l.Path, func(f Field, path string) int { return strings.Compare(f.Path, path) })
-		if !differs || fields[i].Ignored {
-			out = append(out, Newer{l.Path, api})
-		}
-	}
-	return out
 }
 
 // compareLeaves merges the two sorted lists, and returns the leaves that differ.

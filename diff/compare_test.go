@@ -165,25 +165,26 @@ func TestSinceAPIOfAValue(t *testing.T) {
 	}
 }
 
-// An update that leaves a setting as it is says which API the setting needs.
-func TestNewerIsWhatAnUpdateKeeps(t *testing.T) {
+// A change of an object says which of its settings need a newer API, whatever becomes of them.
+func TestNewerIsWhatAnObjectHas(t *testing.T) {
+	ignored := wanted("a", "spec.image=bb:2")
+	ignored.Policy.IgnoreDifferences = []string{"spec.healthcheck"}
 	for name, test := range map[string]struct {
-		want  State
-		newer string
+		want State
+		op   Op
 	}{
-		"it stays":   {wanted("a", "spec.image=bb:2", "spec.healthcheck.startInterval=1s"), "[{spec.healthcheck.startInterval 1.44}]"},
-		"it goes":    {wanted("a", "spec.image=bb:2"), "[]"},
-		"it changes": {wanted("a", "spec.image=bb:2", "spec.healthcheck.startInterval=2s"), "[]"},
-		"it is ignored": {func() State {
-			s := wanted("a", "spec.image=bb:2")
-			s.Policy.IgnoreDifferences = []string{"spec.healthcheck"}
-			return s
-		}(), "[{spec.healthcheck.startInterval 1.44}]"},
+		"it stays":       {wanted("a", "spec.image=bb:2", "spec.healthcheck.startInterval=1s"), Update},
+		"it goes":        {wanted("a", "spec.image=bb:2"), Update},
+		"it changes":     {wanted("a", "spec.image=bb:2", "spec.healthcheck.startInterval=2s"), Update},
+		"it is ignored":  {ignored, Update},
+		"it is replaced": {wanted("a", "spec.image=bb:1", "spec.healthcheck.startInterval=1s", "spec.mode=global"), Replace},
 	} {
-		have := live("a", "spec.image=bb:1", "spec.healthcheck.startInterval=1s")
-		changes := Compare([]*State{&have}, []*State{&test.want}, func(string) Rules { return rules })
-		if len(changes) != 1 || changes[0].Op != Update || fmt.Sprint(changes[0].Newer) != test.newer {
-			t.Errorf("%s: got %+v", name, changes)
+		for path, newer := range map[string]string{"spec.healthcheck.startInterval": "[{spec.healthcheck.startInterval 1.44}]", "spec.healthcheck.interval": "[]"} {
+			have := live("a", path+"=1s", "spec.image=bb:1")
+			changes := Compare([]*State{&have}, []*State{&test.want}, func(string) Rules { return rules })
+			if len(changes) != 1 || changes[0].Op != test.op || fmt.Sprint(changes[0].Newer) != newer {
+				t.Errorf("%s, %s: got %+v", name, path, changes)
+			}
 		}
 	}
 }

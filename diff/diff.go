@@ -259,8 +259,8 @@ type Change struct {
 	Fields   []Field
 	Have     *State
 	Want     *State
-	// Newer are the settings of the live object that stay as they are, and that not every engine knows. An engine that
-	// does not know one of them drops it, whatever is written.
+	// Newer are the settings of the live object that not every engine knows, whether they differ or not. They are set if
+	// the object is updated or replaced. An engine that does not know one of them drops it, whatever is written.
 	Newer []Newer
 }
 

@@ -128,14 +128,19 @@ func rewound(s Step, f Facts, p Policy) []Refusal {
 	return nil
 }
 
-// tooNew refuses a field or a value that the engine would silently drop. It also refuses an update of an object that
-// has such a setting already, because the engine would drop that.
+// tooNew refuses a field or a value that the engine would silently drop. It also refuses to write an object that has
+// such a setting already, because the engine would drop that, unless the setting is one of those to be written. An
+// object that makes room counts as written, because it is made again: that would be refused when it is gone.
 func tooNew(s Step, f Facts, _ Policy) []Refusal {
 	has := "this engine has " + f.APIVersion
 	if f.APIVersion == "" {
 		has = "this engine does not say which it has"
 	}
-	for _, fl := range s.Fields {
+	states, writes := s.Fields, s.Fields
+	if s.MakesRoom() {
+		states, writes = s.Change.Fields, s.Change.Counted()
+	}
+	for _, fl := range states {
 		switch {
 		case !fl.Want.Set() || fl.SinceAPI == "" || !LessAPI(f.APIVersion, fl.SinceAPI):
 		case fl.SinceValue: // such a value is one of a list, so it is no secret
@@ -144,9 +149,12 @@ func tooNew(s Step, f Facts, _ Policy) []Refusal {
 			return []Refusal{s.Refusal(Never, "%s needs engine API %s, and %s: update the engine, or remove the field", fl.Path, fl.SinceAPI, has)}
 		}
 	}
+	if s.Op != diff.Update && s.Op != diff.Replace && !s.MakesRoom() {
+		return nil
+	}
 	for _, n := range s.Change.Newer {
-		if s.Op == diff.Update && LessAPI(f.APIVersion, n.SinceAPI) {
-			return []Refusal{s.Refusal(Never, "the object in the swarm has %s, which needs engine API %s, and %s and would drop it in any update: update the engine, or take the setting away", n.Path, n.SinceAPI, has)}
+		if LessAPI(f.APIVersion, n.SinceAPI) && !slices.ContainsFunc(writes, func(fl diff.Field) bool { return fl.Path == n.Path }) {
+			return []Refusal{s.Refusal(Never, "the object in the swarm has %s, which needs engine API %s, and %s and would drop it in any write: update the engine, or take the setting away", n.Path, n.SinceAPI, has)}
 		}
 	}
 	return nil

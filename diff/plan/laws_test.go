@@ -155,7 +155,7 @@ func anyChange(t *rapid.T, k v1.Key) diff.Change {
 			words = append(words[:2], "hand=spec.image", oneOf(t, "who made it", "removed", "removed=adopted"))
 		}
 	}
-	for _, flag := range []string{"suspend", "protect", "adopt=takeover", "adopt=never", "enforce=true", "enforce=false", "adopted", "taken", "unknown=New", "want=bad"} {
+	for _, flag := range []string{"suspend", "protect", "adopt=takeover", "adopt=never", "enforce=true", "enforce=false", "adopted", "taken", "unknown=New", "want=bad", "newer=spec.oomScoreAdj"} {
 		if chance(t, flag, 8) {
 			words = append(words, flag)
 		}
@@ -357,9 +357,13 @@ func careful(t *rapid.T) {
 			"a use of what is missing":         want != nil && slices.ContainsFunc(want.Uses, func(k v1.Key) bool { return g.Facts.Missing[k] }),
 			"something forbidden":              slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Effect == diff.Forbidden }),
 			"something ignored":                slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Ignored }),
-			"too new for the engine":           slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.SinceAPI != "" && LessAPI(g.Facts.APIVersion, f.SinceAPI) }),
-			"what an old engine would drop":    s.Op == diff.Update && slices.ContainsFunc(s.Change.Newer, func(n diff.Newer) bool { return LessAPI(g.Facts.APIVersion, n.SinceAPI) }),
-			"an update of nothing":             s.Op == diff.Update && len(s.Fields) == 0,
+			"too new for the engine": slices.ContainsFunc(slices.Concat(s.Fields, s.Change.Fields), func(f diff.Field) bool {
+				return f.SinceAPI != "" && LessAPI(g.Facts.APIVersion, f.SinceAPI) && (s.MakesRoom() || slices.ContainsFunc(s.Fields, func(w diff.Field) bool { return w.Path == f.Path }))
+			}),
+			"what an old engine would drop": have != nil && want != nil && slices.ContainsFunc(s.Change.Newer, func(n diff.Newer) bool {
+				return LessAPI(g.Facts.APIVersion, n.SinceAPI) && !slices.ContainsFunc(slices.Concat(s.Fields, s.Change.Fields), func(f diff.Field) bool { return f.Path == n.Path && !f.Ignored })
+			}),
+			"an update of nothing": s.Op == diff.Update && len(s.Fields) == 0,
 			"what an adoption does not cover": s.Change.Removed() && want.Gone.Adopted && (want.Policy.Enforce == nil || !*want.Policy.Enforce) && !slices.ContainsFunc(p.Steps, func(o Step) bool {
 				return slices.Contains(o.requires(), s.Key)
 			}) && !slices.ContainsFunc(p.Refused, func(r Refusal) bool { return r.Class == Later && slices.Contains(r.of.needs, s.Key) }),

@@ -173,7 +173,7 @@ func TestAFieldThatNeedsANewerAPIIsRefused(t *testing.T) {
 	before := w.service(name(i))
 	r.commit("another image", map[string]string{name(i) + ".yaml": manifest(i, "image: app:2")})
 	out := w.want(1, "apply", "--host", p.Host(), "--source", r.Dir).out
-	if now := w.service(name(i)); !strings.Contains(out, "it in any update") || now.Version != before.Version || now.Spec.TaskTemplate.ContainerSpec.OomScoreAdj != 5 {
+	if now := w.service(name(i)); !strings.Contains(out, "it in any write") || now.Version != before.Version || now.Spec.TaskTemplate.ContainerSpec.OomScoreAdj != 5 {
 		t.Errorf("an update that would drop oomScoreAdj is made: %s\n%s", now.Spec.TaskTemplate.ContainerSpec.Image, out)
 	}
 }
