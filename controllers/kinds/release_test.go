@@ -14,6 +14,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/test/harness"
 	"github.com/swarm-operator/swarm-operator/test/small"
 )
@@ -185,6 +187,58 @@ func TestRelease(t *testing.T) {
 	unknown.Labels, unknown.Unknown = ours(v1.KindService, "web").Labels, []string{"Spec.New"}
 	if done, why, err := s.kind(v1.KindService).Release(t.Context(), s.engine, unknown); done || err != nil || !strings.Contains(why, "Spec.New") {
 		t.Errorf("with a field that is not known: %t, %s, %v", done, why, err)
+	}
+	s.keepsWhatIsNewer()
+}
+
+// keepsWhatIsNewer is about a setting that the engine would drop in any write, because the client speaks an older API.
+func (s *swarmOf) keepsWhatIsNewer() {
+	s.Helper()
+	s.Setenv("DOCKER_API_VERSION", "1.45")
+	old := must[*engine.Client](s)(engine.Open(engine.Options{Host: s.engine.Host(), ConfigDir: s.TempDir()}))
+	defer func() { _ = old.Close() }()
+	spec := swarm.ServiceSpec{
+		Annotations:  ours(v1.KindService, "newer"),
+		TaskTemplate: swarm.TaskSpec{ContainerSpec: &swarm.ContainerSpec{Image: "nginx:1", OomScoreAdj: 5}},
+		Mode:         replicated(0),
+	}
+	must[client.ServiceCreateResult](s)(s.engine.ServiceCreate(s.Context(), spec, engine.RegistryAuth{}))
+	before := s.live(v1.KindService, "newer")
+	done, why, err := s.kind(v1.KindService).Release(s.Context(), old, before)
+	if done || err != nil || !strings.Contains(why, "spec.oomScoreAdj, which needs engine API 1.46, and this engine has 1.45") {
+		s.Errorf("released by an older API: %t, %s, %v", done, why, err)
+	}
+	paused := *before.Raw.(*swarm.Service)
+	paused.UpdateStatus = &swarm.UpdateStatus{State: swarm.UpdateStatePaused}
+	done, why, err = s.kind(v1.KindService).Retry(s.Context(), old, &kinds.Live{Kind: before.Kind, Name: before.Name, Raw: &paused})
+	if done || err != nil || !strings.Contains(why, "spec.oomScoreAdj") {
+		s.Errorf("retried by an older API: %t, %s, %v", done, why, err)
+	}
+	// A hand set it since the operator looked.
+	older := *before.Raw.(*swarm.Service)
+	template := *older.Spec.TaskTemplate.ContainerSpec
+	template.OomScoreAdj = 0
+	older.Spec.TaskTemplate.ContainerSpec = &template
+	older.Version.Index--
+	stale := *before
+	stale.Version, stale.Raw = older.Version.Index, &older
+	manifest := service("newer")
+	manifest.Metadata.Labels = map[string]string{"tier": "front", "new": "1"}
+	manifest.Spec.Image, manifest.Spec.Replicas = "nginx:1", new(uint64)
+	ix := index(&stale)
+	c := compare(ix, source, manifest)[0]
+	if d := cmp.Diff([]string{"~ Service/newer [newer] metadata.labels.new: (none) → 1"}, brief([]diff.Change{c})); d != "" {
+		s.Fatalf("changes (-want +got):\n%s", d)
+	}
+	_, err = s.kind(v1.KindService).Do(s.Context(), kinds.Env{Engine: old, Source: "src", Index: ix}, plan.Step{Op: c.Op, Key: c.Key, Instance: c.Instance, Fields: c.Fields, Change: c})
+	if !engine.IsStale(err) {
+		s.Errorf("updated by an older API: %v", err)
+	}
+	if now := s.live(v1.KindService, "newer"); now.Version != before.Version {
+		s.Errorf("its version goes from %d to %d", before.Version, now.Version)
+	}
+	if done, why := s.release(v1.KindService, "newer"); !done || why != "" || s.live(v1.KindService, "newer").Raw.(*swarm.Service).Spec.TaskTemplate.ContainerSpec.OomScoreAdj != 5 {
+		s.Errorf("released by an API that knows the setting: %t, %s", done, why)
 	}
 }
 

@@ -116,7 +116,7 @@ func updateOnce(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, 
 
 // reread returns the step with the service as it is now. ok is false if the plan decided about something else. That
 // is so if a field that is to be written has another value now, or the state of the roll-out has changed. ok is also
-// false if there is a field that we do not know, or if nobody wrote.
+// false if there is a setting that a write would drop, or if nobody wrote.
 func reread(ctx context.Context, env kinds.Env, s plan.Step) (fresher plan.Step, ok bool, err error) {
 	was := s.Change.Have.Value.(*kinds.Live)
 	service, unknown, err := env.Engine.ServiceRaw(ctx, was.ID)
@@ -134,7 +134,11 @@ func reread(ctx context.Context, env kinds.Env, s plan.Step) (fresher plan.Step,
 	if is.Version == was.Version { // nobody wrote, so another try would be refused in the same way
 		return s, false, nil
 	}
-	if len(unknown) > 0 || observe(is, env.Index, nil).State != observe(was, env.Index, nil).State {
+	api, err := env.Engine.Version(ctx)
+	if err != nil {
+		return s, false, err
+	}
+	if drops(is, api) != "" || observe(is, env.Index, nil).State != observe(was, env.Index, nil).State {
 		return s, false, nil
 	}
 	have := *s.Change.Have

@@ -11,6 +11,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 // release writes the live spec with other labels. The task template is the same, so no task is replaced. Like any
@@ -20,10 +21,14 @@ func release(ctx context.Context, c *engine.Client, l *kinds.Live) (done bool, w
 	if !own {
 		return false, "", nil
 	}
-	s := raw(l)
-	if why = keepsLabels(l); why != "" {
+	api, err := c.Version(ctx)
+	if err != nil {
+		return false, "", fmt.Errorf("taking our labels off service %s: %w", l.Name, err)
+	}
+	if why = keepsLabels(l, api); why != "" {
 		return false, why, nil
 	}
+	s := raw(l)
 	spec := s.Spec
 	spec.Labels = labels
 	if _, err := c.ServiceUpdate(ctx, s.ID, engine.ServiceUpdate{Version: s.Version, Spec: spec}); err != nil {
@@ -32,12 +37,27 @@ func release(ctx context.Context, c *engine.Client, l *kinds.Live) (done bool, w
 	return true, "", nil
 }
 
-// keepsLabels says why not even the labels can be written without harm. It returns "" if they can.
-func keepsLabels(l *kinds.Live) string {
-	s := raw(l)
-	switch {
-	case len(l.Unknown) > 0:
+// drops says which setting any write of the live spec would drop, because this release or the API version does not know
+// it. It returns "" if there is none.
+func drops(l *kinds.Live, api string) string {
+	if len(l.Unknown) > 0 {
 		return "its spec has fields that this release does not know and would drop: " + strings.Join(l.Unknown, ", ")
+	}
+	noNames := kinds.NewIndex(nil, nil) // no setting that needs a newer API is a name
+	for _, n := range rules.Newer(shape.Flatten(read(&raw(l).Spec, noNames))) {
+		if plan.LessAPI(api, n.SinceAPI) {
+			return fmt.Sprintf("it has %s, which needs engine API %s, and this engine has %s and would drop it in any write: update the engine, or take the setting away", n.Path, n.SinceAPI, api)
+		}
+	}
+	return ""
+}
+
+// keepsLabels says why not even the labels can be written without harm. It returns "" if they can.
+func keepsLabels(l *kinds.Live, api string) string {
+	s, dropped := raw(l), drops(l, api)
+	switch {
+	case dropped != "":
+		return dropped
 	case isJob(s):
 		return "any update would run the job again, so it keeps our labels"
 	case s.UpdateStatus == nil:
@@ -66,8 +86,13 @@ func retry(ctx context.Context, c *engine.Client, l *kinds.Live) (done bool, why
 		return false, "it is a job, and any update would run all of it again", nil
 	case s.UpdateStatus == nil || s.UpdateStatus.State != swarm.UpdateStatePaused:
 		return false, "", nil
-	case len(l.Unknown) > 0:
-		return false, "its spec has fields that this release does not know and would drop: " + strings.Join(l.Unknown, ", "), nil
+	}
+	api, err := c.Version(ctx)
+	if err != nil {
+		return false, "", fmt.Errorf("making the update of service %s go on: %w", l.Name, err)
+	}
+	if why = drops(l, api); why != "" {
+		return false, why, nil
 	}
 	spec := s.Spec
 	spec.Labels = maps.Clone(spec.Labels)
