@@ -125,3 +125,27 @@ func TestSubnetsOfTheSwarm(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// A port that is published through the routing mesh keeps the network of the mesh in use, so the network is made first.
+func TestAPortComesAfterTheNetworkOfTheRoutingMesh(t *testing.T) {
+	mesh := &v1.Network{Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindNetwork, Metadata: v1.Metadata{Name: "ingress"}}, Spec: v1.NetworkSpec{Ingress: true}}
+	front := &v1.Network{Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindNetwork, Metadata: v1.Metadata{Name: "front"}}}
+	for _, test := range []struct {
+		network *v1.Network
+		ports   []v1.Port
+		after   []int
+	}{
+		{mesh, []v1.Port{{Target: 80, Published: 8080}}, []int{1}},
+		{mesh, []v1.Port{{Target: 80}}, []int{1}}, // the swarm chooses it
+		{mesh, []v1.Port{{Target: 80, Published: 8080, Mode: "host"}}, nil},
+		{mesh, nil, nil},
+		{front, []v1.Port{{Target: 80, Published: 8080}}, nil},
+	} {
+		web := service("web")
+		web.Spec.Ports = test.ports
+		p := plan.Build(compare(index(), source, test.network, web), plan.Facts{Owned: 10}, plan.Policy{Budgets: plan.DefaultBudgets()}, all.Part())
+		if len(p.Steps) != 2 || p.Steps[1].Key != web.Key() || !slices.Equal(p.Steps[1].After, test.after) {
+			t.Errorf("%s and %+v: got %+v", test.network.Key(), test.ports, p)
+		}
+	}
+}

@@ -414,6 +414,10 @@ func attribute(c *diff.Change, name, value string) {
 		c.Want.Unmatched = true
 	case "escrow":
 		c.Want.Leaves = append(c.Want.Leaves, diff.Leaf{Path: "spec.autolock.escrow", Type: "spec.autolock.escrow", Text: "disk", Stated: true})
+	case "mesh": // the network of the routing mesh
+		c.Want.Leaves = append(c.Want.Leaves, diff.Leaf{Path: "spec.ingress", Type: "spec.ingress", Text: "true", Stated: true})
+	case "publishes": // a port, in the mode ingress or host
+		c.Want.Leaves = append(c.Want.Leaves, diff.Leaf{Path: "spec.ports[80/tcp].mode", Type: "spec.ports[].mode", Text: value})
 	case "uses":
 		c.Want.Uses = keysOf(value)
 	case "after":

@@ -163,6 +163,12 @@ func anyChange(t *rapid.T, k v1.Key) diff.Change {
 	if words[0] != "-" && chance(t, "foreign", 4) { // what is not ours and not wanted is no change
 		words = append(words, oneOf(t, "whose object", "foreign", "owner=other"))
 	}
+	switch {
+	case k.Kind == v1.KindNetwork && chance(t, "of the routing mesh", 4):
+		words = append(words, "mesh")
+	case k.Kind == v1.KindService && chance(t, "publishes", 3):
+		words = append(words, "publishes="+oneOf(t, "through", "ingress", "host"))
+	}
 	c := change(words)
 	if c.Want != nil {
 		c.Want.Uses, c.Want.DependsOn = someKeys(t, "uses", names[:12], 2), someKeys(t, "depends on", names, 1)
@@ -316,7 +322,8 @@ func ordered(t *rapid.T) {
 			switch {
 			case s.removal() && !o.removal() && !after[o.ID],
 				s.removal() && s.Key.Kind != v1.KindService && o.removal() && o.Key.Kind == v1.KindService && !after[o.ID],
-				!s.removal() && !o.removal() && slices.Contains(s.Change.Want.Uses, o.Key) && !after[o.ID]:
+				!s.removal() && !o.removal() && slices.Contains(s.Change.Want.Uses, o.Key) && !after[o.ID],
+				!s.removal() && !s.MakesRoom() && s.publishes() && o.makesMesh() && !after[o.ID]:
 				t.Fatalf("step %d does not wait for %d:\n%s", s.ID, o.ID, render(p))
 			}
 		}

@@ -311,9 +311,14 @@ func TestTheNetworkOfTheRoutingMeshIsSetUpFromGit(t *testing.T) {
 	if made.ID == before.ID || !made.Ingress || made.Options["com.docker.network.driver.mtu"] != "1400" {
 		t.Errorf("it is %+v", made)
 	}
-	r.commit("something is published", map[string]string{"web.yaml": web(published)})
+	// One commit changes the network and has the first port, which would keep the network in use.
+	r.commit("another MTU, and something is published\n\nConsent: replace", map[string]string{"mesh.yaml": mesh(strings.Replace(mtu, "1400", "1300", 1)), "web.yaml": web(published)})
 	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
 	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
+	before, made = made, ingress()
+	if made.ID == before.ID || made.Options["com.docker.network.driver.mtu"] != "1300" {
+		t.Errorf("before the first port is published, it is %+v", made)
+	}
 
 	stays(made.ID)
 }
