@@ -54,10 +54,10 @@ type Known struct {
 	bytes, most int
 }
 
-// former is a value that nobody has any more, and the reader from whom it stays hidden.
+// former is a value that nobody has any more, and the readers from whom it stays hidden.
 type former struct {
-	value  string
-	reader Reader
+	value string
+	from  [Anybody + 1]bool
 }
 
 // Owner is whose values they are: an object, as a manifest or as it lives.
@@ -141,13 +141,18 @@ func (k *Known) leave(f Facts) {
 	}
 	for len(k.former) > k.most || k.bytes > mostFormerBytes {
 		old := k.former[0]
-		k.value(old.value, old.reader, -1)
+		for _, reader := range []Reader{Git, Anybody} {
+			if old.from[reader] {
+				k.value(old.value, reader, -1)
+			}
+		}
 		k.former[0] = former{}
 		k.former, k.bytes = k.former[1:], k.bytes-len(old.value)
 	}
 }
 
-// hide hides what an owner had from those who could not see it, unless it is hidden anyway.
+// hide hides what an owner had from those who could not see it, unless somebody still has it. What had left before has
+// now left last.
 func (k *Known) hide(f Facts) {
 	named := map[string]bool{} // texts still name the object after it has left
 	for _, text := range f.Open {
@@ -156,20 +161,49 @@ func (k *Known) hide(f Facts) {
 			named[w] = true
 		}
 	}
-	hide := func(v string, from Reader) {
-		if e := k.entries[v]; len(v) > longestFormer || named[v] || e != nil && e.count[from] > 0 {
-			return
+	hide := func(v string, from ...Reader) {
+		if len(v) <= longestFormer && !named[v] {
+			k.note(v, from)
 		}
-		k.value(v, from, 1)
-		k.former, k.bytes = append(k.former, former{v, from}), k.bytes+len(v)
 	}
 	for _, v := range f.Secret {
-		hide(v, Git)
-		hide(v, Anybody)
+		hide(v, Git, Anybody)
 	}
 	for _, v := range f.Private {
 		hide(v, Anybody)
 	}
+}
+
+// note puts a value last among the former ones, unless it is hidden from these readers for other reasons than that it
+// is among them.
+func (k *Known) note(v string, from []Reader) {
+	old, left := former{value: v}, false
+	at := slices.IndexFunc(k.former, func(o former) bool { return o.value == v })
+	if at >= 0 {
+		old = k.former[at]
+	}
+	for _, reader := range from {
+		own := int32(0) // what the former value counts for itself
+		if old.from[reader] {
+			own = 1
+		}
+		if e := k.entries[v]; e != nil && e.count[reader] > own {
+			continue
+		}
+		if left = true; !old.from[reader] {
+			old.from[reader] = true
+			k.value(v, reader, 1)
+		}
+	}
+	switch {
+	case !left:
+		return
+	case at >= 0:
+		k.former = slices.Delete(k.former, at, at+1)
+	default:
+		k.bytes += len(v)
+	}
+	k.former = append(k.former, old)
 }
 
 // Lasting returns a copy of the facts without what counts for nothing. It has no room to grow, because it is kept as long

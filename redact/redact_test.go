@@ -466,7 +466,7 @@ func TestAValueThatLeftStaysHiddenForAWhile(t *testing.T) {
 			t.Errorf("%s is hidden from %q, want %q", text, got, want)
 		}
 	}
-	if len(k.former) != 6 { // the secrets are for two readers
+	if len(k.former) != 4 {
 		t.Errorf("%d values are kept: %v", len(k.former), k.former)
 	}
 	k.Learn(Owner{Name: "again"}, 1, Facts{Private: []string{"its token"}, Git: []string{"its token"}, Open: []string{"a setting"}})
@@ -497,13 +497,57 @@ func TestAValueThatLeftStaysHiddenForAWhile(t *testing.T) {
 		k.Learn(Owner{Name: "long"}, i, Facts{Secret: []string{strings.Repeat(fmt.Sprint(i), longestFormer)}})
 	}
 	k.Learn(Owner{Name: "long"}, 3, Facts{})
-	if k.bytes > mostFormerBytes || len(k.former) == 0 {
+	if k.bytes != mostFormerBytes || len(k.former) != mostFormerBytes/longestFormer {
 		t.Errorf("%d bytes of %d values are kept", k.bytes, len(k.former))
+	}
+	for i := range 2 + mostFormerBytes/longestFormer {
+		want := "git anybody"
+		if i < 2 {
+			want = ""
+		}
+		if got := hidden(strings.Repeat(fmt.Sprint(i), longestFormer)); got != want {
+			t.Errorf("long value %d is hidden from %q, want %q", i, got, want)
+		}
 	}
 	k.Learn(Owner{Name: "file"}, 1, Facts{Secret: []string{strings.Repeat("x", longestFormer+1)}})
 	before := len(k.former)
 	if k.Learn(Owner{Name: "file"}, 2, Facts{}); len(k.former) != before {
 		t.Errorf("after a file has left, %d values are kept, and there were %d", len(k.former), before)
+	}
+}
+
+// A value that came back, by a rollback or by another commit, and left again has left last.
+func TestAValueThatLeavesAgainIsTheNewest(t *testing.T) {
+	for _, facts := range []func(string) Facts{
+		func(v string) Facts { return Facts{Secret: []string{v}} },
+		func(v string) Facts { return Facts{Private: []string{v}} },
+	} {
+		k := NewKnown()
+		k.most = 3
+		for i, v := range []string{"the first", "the second", "the first", "the third", "the fourth", "the fifth"} {
+			k.Learn(Owner{Name: "web"}, i, facts(v))
+		}
+		for v, want := range map[string]bool{"the first": true, "the second": false, "the third": true, "the fourth": true, "the fifth": true} {
+			if got := k.Text(v, Anybody) == Hidden; got != want {
+				t.Errorf("%s is hidden: %t, want %t", v, got, want)
+			}
+		}
+	}
+}
+
+// A value that was a secret of one object and an ordinary one of another stays hidden from those who saw neither.
+func TestAValueThatLeavesForOneReaderAfterTheOther(t *testing.T) {
+	k := NewKnown()
+	k.Learn(Owner{Name: "a"}, 1, Facts{Secret: []string{"a password"}})
+	k.Learn(Owner{Name: "b"}, 1, Facts{Private: []string{"a password"}})
+	for i, name := range []string{"a", "b"} {
+		k.Learn(Owner{Name: name}, 2, Facts{})
+		if len(k.former) != 1 || k.former[0].from != [...]bool{Git: true, Anybody: i == 1} || k.bytes != len("a password") {
+			t.Errorf("after %s: %v, %d bytes", name, k.former, k.bytes)
+		}
+		if k.Text("a password", Git) != Hidden || k.Text("a password", Anybody) != Hidden {
+			t.Errorf("after %s it is shown", name)
+		}
 	}
 }
 
@@ -530,8 +574,8 @@ func TestWhatIsHiddenIsWhatIsThereOrLeftLately(t *testing.T) {
 			k.Learn(Owner{Name: owner}, i, Facts{Private: has})
 			all := slices.Concat(owners["one"], owners["two"])
 			for _, v := range had {
-				if !slices.Contains(all, v) && !slices.Contains(left, v) {
-					left = append(left, v)
+				if !slices.Contains(all, v) {
+					left = append(slices.DeleteFunc(left, func(l string) bool { return l == v }), v)
 				}
 			}
 			left = left[max(0, len(left)-k.most):]
