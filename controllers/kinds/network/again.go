@@ -117,15 +117,23 @@ func options(s plan.Step, automatic func(netip.Prefix) bool) (client.NetworkCrea
 }
 
 // labels returns the labels of a network that a step makes. A network that is made again keeps the labels that are
-// nobody's, such as the stack's.
+// nobody's, such as the stack's, except those that git has taken away.
 func labels(s plan.Step, owner string) map[string]string {
 	want := s.Change.Want
 	out := kinds.InStack(kinds.Labels(want.Value.(*v1.Network).Metadata.Labels, owner, diff.NewApplied(want.Leaves).String()), want.Stack)
-	if was := formerOf(s); was != nil {
-		for k, v := range was.Labels {
-			if _, stated := out[k]; !stated && diff.NobodysLabel(k) && k != v1.LabelMade {
-				out[k] = v
-			}
+	was := formerOf(s)
+	if was == nil {
+		return out
+	}
+	applied := diff.ParseApplied(was.Labels[v1.LabelApplied])
+	if have := s.Change.Have; have != nil { // the record knows it of a network that others made
+		applied = have.Meta.Applied
+	}
+	for k, v := range was.Labels {
+		path := v1.PathKey("metadata.labels", k)
+		taken := applied.Has(path) && !diff.Ignored(path, want.Policy.IgnoreDifferences)
+		if _, stated := out[k]; !stated && !taken && diff.NobodysLabel(k) && k != v1.LabelMade {
+			out[k] = v
 		}
 	}
 	return out

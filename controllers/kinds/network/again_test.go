@@ -128,6 +128,43 @@ func TestANetworkThatIsMadeAgainKeepsWhatItsManifestIsSilentAbout(t *testing.T) 
 	}
 }
 
+// A label that git has taken away does not come back, even if it is one that is nobody's otherwise.
+func TestANetworkThatIsMadeAgainLacksTheLabelsThatGitTookAway(t *testing.T) {
+	const stack = "com.docker.stack.namespace"
+	applied := diff.NewApplied([]diff.Leaf{{Path: v1.PathKey("metadata.labels", stack), Text: "shop", Stated: true}})
+	for _, test := range []struct {
+		name    string
+		applied diff.Applied
+		ignored []string
+		stays   bool
+	}{
+		{"git took it away", applied, nil, false},
+		{"git never stated it", diff.NewApplied(nil), nil, true},
+		{"what becomes of labels is ignored", applied, []string{"metadata.labels"}, true},
+	} {
+		was := overlay()
+		was.Labels = map[string]string{stack: "shop", "com.docker.other": "1", v1.LabelApplied: test.applied.String()}
+		for _, s := range replacing(t, was, v1.NetworkSpec{Attachable: true}) {
+			s.Change.Want.Policy.IgnoreDifferences = test.ignored
+			if s.Change.Have != nil {
+				s.Change.Have.Meta.Applied = test.applied
+			}
+			got := labels(s, "src/Network/front")
+			if _, stays := got[stack]; stays != test.stays || got["com.docker.other"] != "1" {
+				t.Errorf("%s, %s: its labels are %v", test.name, s.Op, got)
+			}
+		}
+	}
+	// What is on record of a network that others made is not in its labels.
+	was := overlay()
+	was.Labels = map[string]string{stack: "shop"}
+	s := replacing(t, was, v1.NetworkSpec{})[0]
+	s.Change.Have.Meta.Applied = applied
+	if got := labels(s, "src/Network/front"); got[stack] != "" {
+		t.Errorf("of an adopted one: its labels are %v", got)
+	}
+}
+
 // A network of which nothing is left but the record gets its stack back.
 func TestANetworkThatIsMadeAgainIsInItsStack(t *testing.T) {
 	want := &diff.State{Value: &v1.Network{}, Stack: "shop"}
