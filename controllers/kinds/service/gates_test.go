@@ -22,6 +22,8 @@ var gates = []struct{ api, says, leaf, value string }{
 	{"v1.41", "`POST /services/create` now accepts `ReplicatedJob or `GlobalJob` as the `Mode`", "spec.mode", v1.ModeGlobalJob},
 	{"v1.41", "`POST /services/create` now accepts `ReplicatedJob or `GlobalJob` as the `Mode`", "spec.maxConcurrent", ""},
 	{"v1.41", "`POST /services/create` now accepts `Ulimits` as part of `ContainerSpec`.", "spec.ulimits.*", ""},
+	// The history tells of cluster volumes, and forgets that mounts name them.
+	{"v1.42", "`POST /volumes/create` now accepts a new `ClusterVolumeSpec` to create a cluster", "spec.mounts[].type", "cluster"},
 	{"v1.44", "now accepts a `HealthConfig.StartInterval` to set the", "spec.healthcheck.startInterval", ""},
 	{"v1.44", "now accept `Seccomp`", "spec.privileges.seccomp.mode", ""},
 	{"v1.44", "now accept `Seccomp`", "spec.privileges.seccomp.profile", ""},

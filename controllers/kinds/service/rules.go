@@ -36,6 +36,7 @@ func buildRules() diff.Rules {
 		// stack deploy writes a label into each volume as well.
 		"spec.mounts[].bind.recursive":    {Effect: diff.RestartsTasks, SinceAPI: "1.41"},
 		"spec.mounts[].volume.labels.*":   {Effect: diff.RestartsTasks, Nobody: diff.NobodysLabel},
+		"spec.mounts[].type":              {Effect: diff.RestartsTasks, SinceOf: map[string]string{"cluster": "1.42"}}, // an older engine fails at it
 		"spec.mounts[].volume.subpath":    {Effect: diff.RestartsTasks, SinceAPI: "1.45"},
 		"spec.mounts[].tmpfs.options":     {Effect: diff.RestartsTasks, SinceAPI: "1.46"},
 		"spec.privileges.noNewPrivileges": {Effect: diff.RestartsTasks, SinceAPI: "1.44"},
