@@ -180,10 +180,21 @@ func versionState(s diff.State, ask *asked, newest map[v1.Key]int, out []*diff.S
 		}
 	}
 	if w := ask.named(s.Instance); !s.Meta.Mine && w != nil && w.Note == noteDiffers {
-		// The leaf makes a difference that Compare shows without showing content.
-		s.Leaves = append(slices.Clip(s.Leaves), diff.Leaf{Path: "spec.data", Type: "spec.data", Key: "secret", Text: "live"})
+		if _, has := w.Leaf(dataPath); has {
+			s.Leaves = withData(s.Leaves, diff.Leaf{Text: "live"})
+		}
 	}
 	return &s
+}
+
+const dataPath = "spec.data"
+
+// withData returns the leaves with one for the content, which makes a difference that Compare shows without showing the
+// content. It leaves the list as it is.
+func withData(leaves []diff.Leaf, l diff.Leaf) []diff.Leaf {
+	l.Path, l.Type, l.Key = dataPath, dataPath, "secret"
+	at, _ := slices.BinarySearchFunc(leaves, dataPath, func(l diff.Leaf, path string) int { return strings.Compare(l.Path, path) })
+	return slices.Insert(slices.Clip(leaves), at, l)
 }
 
 // asked finds the wants of a kind. Its maps are made when it is first asked. Nobody asks about objects that are all
@@ -401,7 +412,9 @@ func (v version) foreign(l *Live, content []byte) (diff.State, bool) {
 		return s, false // a version of our own is made beside it, and the old content stays for those that use it
 	default:
 		s.Note = noteDiffers
-		s.Leaves = append(s.Leaves, diff.Leaf{Path: "spec.data", Type: "spec.data", Key: "secret", Text: "wanted", Stated: true})
+		if _, driven := s.Leaf("spec.driver"); !driven { // otherwise a driver supplies the content, and it or its options differ
+			s.Leaves = withData(s.Leaves, diff.Leaf{Text: "wanted", Stated: true})
+		}
 		return s, true
 	}
 }

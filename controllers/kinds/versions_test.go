@@ -464,14 +464,39 @@ func TestTheSecretDriverBelongsToTheVersion(t *testing.T) {
 		{"somebody's, with other options", []*kinds.Live{theirs("c", nil)}, driven(path, ""), "~"},
 		{"somebody's, with other options, taken over", []*kinds.Live{theirs("c", nil)}, driven(path, v1.AdoptTakeover), "+"},
 		{"somebody's with content", []*kinds.Live{live(v1.KindSecret, "c", nil, 0, "")}, driven(path, ""), "~"},
+		{"somebody's, and the manifest has content", []*kinds.Live{theirs("c", path)}, content(v1.KindSecret, "c", "one", v1.Policy{}), "~"},
 	} {
 		var ops []string
 		for _, c := range compare(index(test.lives...), source, test.want) {
 			ops = append(ops, c.Op.String())
+			for _, s := range []*diff.State{c.Have, c.Want} {
+				if s != nil && !slices.IsSortedFunc(s.Leaves, func(a, b diff.Leaf) int { return strings.Compare(a.Path, b.Path) }) {
+					t.Errorf("%s: the leaves are %v", test.name, s.Leaves)
+				}
+			}
 		}
 		slices.Sort(ops)
 		if got := strings.Join(ops, " "); got != test.ops {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.ops)
+		}
+	}
+	// A manifest that states a driver differs in that or in its options, and not in content.
+	templated := theirs("c", nil)
+	templated.Raw.(*swarm.Secret).Spec.Driver, templated.Raw.(*swarm.Secret).Spec.Templating = nil, &swarm.Driver{Name: "golang"}
+	templates := content(v1.KindSecret, "c", "one", v1.Policy{}).(*v1.Secret)
+	templates.Spec.TemplateDriver = "golang"
+	for _, test := range []struct {
+		live *kinds.Live
+		want v1.Object
+		says string
+	}{
+		{theirs("c", map[string]string{"path": "kv/old"}), driven(path, ""), "~ Secret/c [c] spec.driverOpts.path: (hidden) → kv/db"},
+		{live(v1.KindSecret, "c", nil, 0, ""), driven(nil, ""), "~ Secret/c [c] spec.driver: (none) → vault"},
+		{theirs("c", nil), content(v1.KindSecret, "c", "one", v1.Policy{}), "~ Secret/c [c] spec.data: (hidden) → (hidden) spec.driver: vault → (none)"},
+		{templated, templates, "~ Secret/c [c] spec.data: (hidden) → (hidden)"},
+	} {
+		if d := cmp.Diff([]string{test.says}, brief(compare(index(test.live), source, test.want))); d != "" {
+			t.Errorf("changes (-want +got):\n%s", d)
 		}
 	}
 }
