@@ -99,14 +99,18 @@ func present(list []network.Summary) []*network.Summary {
 func gone(n *network.Summary) bool { return n.Scope == "swarm" && !n.Ingress && len(n.Peers) > 0 }
 
 // readOne asks for a list. An inspection answers with the node's own copy if there is one, even after the network was
-// removed.
+// removed. If the answer is a copy of the routing mesh's network, only the whole list tells whether it counts.
 func readOne(ctx context.Context, c *engine.Client, id string) (*kinds.Live, error) {
-	networks, err := c.NetworkList(ctx, client.NetworkListOptions{Filters: client.Filters{}.Add("id", id)})
+	all, err := c.NetworkList(ctx, client.NetworkListOptions{Filters: client.Filters{}.Add("id", id)})
+	copied := func(n network.Summary) bool { return n.ID == id && n.Ingress && len(n.Peers) > 0 }
+	if err == nil && slices.ContainsFunc(all.Items, copied) {
+		all, err = c.NetworkList(ctx, client.NetworkListOptions{})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading network %s: %w", id, err)
 	}
-	for i := range networks.Items {
-		if n := &networks.Items[i]; n.ID == id && !gone(n) {
+	for _, n := range present(all.Items) {
+		if n.ID == id {
 			return live(n), nil
 		}
 	}

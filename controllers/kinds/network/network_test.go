@@ -1,6 +1,9 @@
 package network
 
 import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"slices"
 	"strings"
@@ -10,6 +13,7 @@ import (
 	"github.com/moby/moby/api/types/network"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -58,6 +62,62 @@ func TestThereIsOneNetworkOfTheRoutingMesh(t *testing.T) {
 		}
 		if strings.Join(got, " ") != want {
 			t.Errorf("there are %q, want %q", got, want)
+		}
+	}
+}
+
+// An event may still name the network of the routing mesh that was replaced, and the node still has its copy.
+func TestACopyOfTheRoutingMeshThatWasReplacedIsNotRead(t *testing.T) {
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	var listed []network.Summary
+	asked := 0
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Api-Version", "1.44")
+		if strings.HasSuffix(r.URL.Path, "/networks") {
+			asked++
+			answer := []network.Summary{}
+			for _, n := range listed {
+				if filter := r.URL.Query().Get("filters"); filter == "" || strings.Contains(filter, n.ID) {
+					answer = append(answer, n)
+				}
+			}
+			if err := json.NewEncoder(w).Encode(answer); err != nil {
+				t.Error(err)
+			}
+		}
+	}))
+	defer srv.Close()
+	c, err := engine.Open(engine.Options{Host: "tcp://" + srv.Listener.Addr().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	of := func(id string, ingress, copied bool) network.Summary {
+		n := overlay()
+		n.ID, n.Ingress = id, ingress
+		if copied {
+			n.Peers = []network.PeerInfo{{Name: "a", IP: netip.MustParseAddr("192.0.2.11")}}
+		}
+		return *n
+	}
+	for _, test := range []struct {
+		name   string
+		listed []network.Summary
+		id     string
+		there  bool
+		calls  int
+	}{
+		{"the copy of the one before", []network.Summary{of("old", true, true), of("new", true, false)}, "old", false, 2},
+		{"the new one", []network.Summary{of("old", true, true), of("new", true, false)}, "new", true, 1},
+		{"the only one", []network.Summary{of("old", true, true), of("front", false, false)}, "old", true, 2},
+		{"another network", []network.Summary{of("old", true, true), of("front", false, false)}, "front", true, 1},
+		{"the copy of another network", []network.Summary{of("front", false, true)}, "front", false, 1},
+		{"one that nobody has", nil, "old", false, 1},
+	} {
+		listed, asked = test.listed, 0
+		l, err := readOne(t.Context(), c, test.id)
+		if there := err == nil; there != test.there || there && l.ID != test.id || !there && !engine.IsNotFound(err) || asked != test.calls {
+			t.Errorf("%s: %+v, %v, after %d calls", test.name, l, err, asked)
 		}
 	}
 }
