@@ -414,6 +414,8 @@ func attribute(c *diff.Change, name, value string) {
 		c.Want.Unmatched = true
 	case "escrow":
 		c.Want.Leaves = append(c.Want.Leaves, diff.Leaf{Path: "spec.autolock.escrow", Type: "spec.autolock.escrow", Text: "disk", Stated: true})
+	case "driver": // that supplies a secret
+		c.Want.Leaves = slices.Insert(c.Want.Leaves, 0, diff.Leaf{Path: "spec.driver", Type: "spec.driver", Text: value, Stated: true})
 	case "mesh": // the network of the routing mesh
 		c.Want.Leaves = append(c.Want.Leaves, diff.Leaf{Path: "spec.ingress", Type: "spec.ingress", Text: "true", Stated: true})
 	case "publishes": // a port, in the mode ingress or host

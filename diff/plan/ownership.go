@@ -26,7 +26,11 @@ func foreign(s Step, _ Facts, p Policy) []Refusal {
 		return []Refusal{s.Refusal(Never, "an object of this name exists that source %s did not make, and policy.adopt is never: rename one of the two, or state policy: {adopt: takeover}", p.Source)}
 	case v1.AdoptTakeover:
 		if v1.HoldsSecrets(s.Key.Kind) {
-			return s.Needs(TakeoverSecret, p, "a secret of this name exists that source %s did not make, and the engine shows nobody its content, so it may be another secret", p.Source)
+			why := "and the engine shows nobody its content, so it may be another secret"
+			if _, driven := w.Leaf("spec.driver"); driven { // the two have the same driver and options, or a version of our own is made
+				why = "and its driver gets its labels, which change, so it may supply other content"
+			}
+			return s.Needs(TakeoverSecret, p, "a secret of this name exists that source %s did not make, %s", p.Source, why)
 		}
 		return nil
 	default:
