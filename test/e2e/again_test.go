@@ -270,6 +270,7 @@ func TestWhatIsMadeAgainBelongsToItsStack(t *testing.T) {
 func TestTheNetworkOfTheRoutingMeshIsSetUpFromGit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, size{1, 0})
+	w.swarm.Spoil() // the next scenario would find another network
 	mesh := func(options string) string {
 		return strings.Replace(network("ingress"), "spec: {}", "spec: {ingress: true"+options+"}", 1)
 	}
