@@ -3,53 +3,110 @@ package redact
 import (
 	"regexp"
 	"strings"
+	"unicode/utf8"
+)
+
+const (
+	// settingName is the name of a setting in a file.
+	settingName = `([A-Za-z_][A-Za-z0-9_.-]*)`
+	// settingValue is a value among others on one line.
+	settingValue = `("(?:[^"\\\n]|\\.)*"|'(?:[^'\n]|'')*'|[^\s"',;{}\[\]()<][^\n,}\])<>]*)`
 )
 
 // settings match what gives a name a value in a line of a file.
 var settings = []*regexp.Regexp{
-	// NAME=value, name: value or "name": "value"
-	regexp.MustCompile(`^\s*(?:-\s+|export\s+)?["']?([A-Za-z_][A-Za-z0-9_.-]*)["']?\s*[=:]\s*["']?([^"'\s][^"']*?)["']?[,;]?\s*$`),
+	// NAME=value, name: value, "name": "value" or 'name' => 'value'
+	regexp.MustCompile(`^\s*(?:-\s+|export\s+)?["']?` + settingName + `["']?\s*(?:=>|:?=|:)\s*(=?[^\s=].*)$`),
+	// {user: app, name: value}, ['name' => 'value']
+	regexp.MustCompile(`[{,(\[]\s*["']?` + settingName + `(?:["']\s*:\s*|:\s+|["']?\s*=>\s*)` + settingValue),
 	// requirepass value, or user name password value
-	regexp.MustCompile(`^\s*(?:\S+\s+){0,4}((?i:[a-z_-]*(?:passw(?:or)?d|requirepass|masterauth)))\s+["']?([^"'\s]+?)["']?;?\s*$`),
+	regexp.MustCompile(`^\s*(?:\S+\s+){0,4}((?i:[a-z_-]*(?:passw(?:or)?d|requirepass|masterauth)))\s+["']?([^"'\s]+?)["']?;?\s*(?:\s#.*)?$`),
+	// define('NAME', 'value')
+	regexp.MustCompile(`[A-Za-z]\(\s*["']` + settingName + `["']\s*,\s*("[^"]+"|'[^']+')\s*\)`),
+}
+
+// pairs match a name and a value that stand beside each other. They may be in two lines.
+var pairs = []*regexp.Regexp{
+	// name: NAME and value: value, or key="NAME" value="value"
+	regexp.MustCompile(`(?i)\b(?:name|key)["']?\s*[:=]\s*["']?` + settingName + `["']?(?:[ \t]+#[^\n]*)?\s*,?\s*["']?value["']?\s*[:=]\s*` + settingValue),
 	// <name>value</name>
-	regexp.MustCompile(`<([A-Za-z_][A-Za-z0-9_.-]*)>\s*([^<>\s][^<>]*)</`),
+	regexp.MustCompile(`<` + settingName + `(?:\s[^<>]*)?>\s*([^<>\s][^<>]*)</`),
+	// <entry key="NAME">value</entry>
+	regexp.MustCompile(`\b(?:name|key)=["']` + settingName + `["'][^<>]*>\s*([^<>\s][^<>]*)</`),
+	// <name>NAME</name><value>value</value>
+	regexp.MustCompile(`(?i)<(?:name|key)>\s*` + settingName + `\s*</(?:name|key)>\s*<(?:value|string)>\s*([^<>\s][^<>]*)</`),
 }
 
 var (
-	// noSecret matches values that a setting with the name of a secret may have and that are none: switches, variables,
-	// and what begins a block.
-	noSecret = regexp.MustCompile(`^(?i:true|false|yes|no|on|off|null|none|~|[|>][+-]?|[\[{].*|\$.*)$`)
-	// amount matches sizes and durations, as in token_ttl: 30s. A password may be a number.
-	amount = regexp.MustCompile(`^[0-9.]+(?:ms|s|m|h|d)?$`)
+	// quotedValue matches a value in quotes, which may have a comment behind it.
+	quotedValue = regexp.MustCompile(`^(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.|'')*)')[\s,;)}\]]*(?:(?:#|//).*)?$`)
+	// comment matches the comment behind a value without quotes.
+	comment = regexp.MustCompile(`\s+(?:#|//).*$`)
+	// noSecret matches values that a setting with the name of a secret may have and that are none: switches, what begins
+	// a list or a map, and variables.
+	noSecret = regexp.MustCompile(`^(?:(?i:true|false|yes|no|on|off|null|none|~)|[\[{].*|(?:\$\$?(?:[A-Za-z_][A-Za-z0-9_]*(?:\{[^{}]*\})?|\{[^{}]*\}|\(.*\)|[0-9]|\.\S*)[-_/:@. ]*)+)$`)
+	// fallback matches a variable that states what it is if nobody sets it.
+	fallback = regexp.MustCompile(`^\$\$?\{[A-Za-z_][A-Za-z0-9_.]*(?::[-=]?|[-=])([^-+=?}].*)\}$`)
+	// amount matches sizes and durations, as in token_ttl: 30s and key_buffer_size = 16M. A password may be a number.
+	amount = regexp.MustCompile(`(?i)^[0-9.]+(?:ms|[smhdkgt]i?b?)?$`)
 )
+
+// File reports whether a file of that name, which is about to stand in clear, looks as if it held a secret: by its
+// content, or because it has the name of one and holds nothing else, that is one line or no text at all.
+func File(name, text string) bool {
+	return Content(text) || SecretName(name) && (!utf8.ValidString(text) || oneLine(text))
+}
+
+func oneLine(text string) bool {
+	text = strings.TrimSpace(text)
+	return text != "" && !strings.Contains(text, "\n")
+}
 
 // Content reports whether a file that is about to stand in clear looks as if it held a secret: it has something of the
 // shape of one, or a line that gives a value to a name as secrets have them.
 func Content(text string) bool {
-	if Shape(text) {
+	if Shape(text) || anySecret(pairs, text) {
 		return true
 	}
 	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\r\n")
-		for _, s := range settings {
-			for _, m := range s.FindAllStringSubmatch(line, -1) {
-				if secretSetting(m[1], m[2]) {
-					return true
-				}
+		if anySecret(settings, strings.TrimRight(line, "\r\n")) {
+			return true
+		}
+	}
+	return false
+}
+
+func anySecret(patterns []*regexp.Regexp, text string) bool {
+	for _, p := range patterns {
+		for _, m := range p.FindAllStringSubmatch(text, -1) {
+			if secretSetting(m[1], bare(m[2])) {
+				return true
 			}
 		}
 	}
 	return false
 }
 
+// bare returns a value without its quotes, and without what a line has behind it.
+func bare(value string) string {
+	value = strings.TrimSpace(value)
+	if m := quotedValue.FindStringSubmatch(value); m != nil {
+		return m[1] + m[2]
+	}
+	return strings.TrimRight(comment.ReplaceAllString(value, ""), " \t,;")
+}
+
 // secretSetting reports whether a setting in a file is one of a secret, by its name and by its value.
 func secretSetting(name, value string) bool {
+	if m := fallback.FindStringSubmatch(value); m != nil {
+		value = m[1]
+	}
 	if noSecret.MatchString(value) || filePath.MatchString(value) {
 		return false
 	}
 	plain := plainName(name)
 	if plain == "MASTERAUTH" { // of Redis
-		return true
+		return value != ""
 	}
 	if amount.MatchString(value) && !strings.Contains(plain, "PASS") && !strings.Contains(plain, "PWD") && !strings.Contains(plain, "SECRET") {
 		return false

@@ -252,6 +252,19 @@ func TestCommandsAreHiddenArgumentByArgument(t *testing.T) {
 		{"nginx¦-g¦daemon off;", "nginx¦-g¦daemon off;", "H¦H¦H"},
 		{"--no-password¦serve", "--no-password¦serve", "H¦H"},
 		{"sshpass¦-p¦hunter2¦ssh¦x", "sshpass¦-p¦H¦ssh¦x", "H¦H¦H¦H¦H"},
+		{"sshpass¦-phunter2¦ssh¦x", "sshpass¦-pH¦ssh¦x", "H¦H¦H¦H"},
+		{"CMD-SHELL¦/bin/sqlcmd -S localhost -U sa -P Hunter2! -Q 'SELECT 1'", "CMD-SHELL¦/bin/sqlcmd -S localhost -U sa -P H -Q 'SELECT 1'", "CMD-SHELL¦H"},
+		{"CMD-SHELL¦sqlcmd -Usa -PHunter2! -Q \"SELECT 1\" || exit 1", "CMD-SHELL¦sqlcmd -Usa -PH -Q \"SELECT 1\" || exit 1", "CMD-SHELL¦H"},
+		{"CMD-SHELL¦sqlcmd -U sa -P \"$SA_PASSWORD\" -Q 1", "CMD-SHELL¦sqlcmd -U sa -P \"$SA_PASSWORD\" -Q 1", "CMD-SHELL¦H"},
+		{"CMD¦mongosh¦-u¦root¦-p¦hunter2¦--eval¦db.stats()", "CMD¦mongosh¦-u¦root¦-p¦H¦--eval¦db.stats()", "CMD¦H¦H¦H¦H¦H¦H¦H"},
+		{"CMD-SHELL¦mongo -u root -phunter2 --quiet", "CMD-SHELL¦mongo -u root -pH --quiet", "CMD-SHELL¦H"},
+		{"CMD-SHELL¦cypher-shell -u neo4j -p hunter2 'RETURN 1'", "CMD-SHELL¦cypher-shell -u neo4j -p H 'RETURN 1'", "CMD-SHELL¦H"},
+		{"CMD¦cqlsh¦-u¦cassandra¦-p¦hunter2¦-e¦describe cluster", "CMD¦cqlsh¦-u¦cassandra¦-p¦H¦-e¦describe cluster", "CMD¦H¦H¦H¦H¦H¦H¦H"},
+		{"CMD-SHELL¦ldapsearch -x -D cn=admin -w hunter2 -b dc=x", "CMD-SHELL¦ldapsearch -x -D cn=admin -w H -b dc=x", "CMD-SHELL¦H"},
+		{"CMD-SHELL¦ldapwhoami -H ldap://x -w 'two words'", "CMD-SHELL¦ldapwhoami -H ldap://x -w 'H'", "CMD-SHELL¦H"},
+		{"mongod¦--port¦27017¦--bind_ip_all", "mongod¦--port¦27017¦--bind_ip_all", "H¦--port¦27017¦H"},
+		{"sh¦-c¦mkdir -p /data/db && nc -w 5 db 80", "sh¦-c¦mkdir -p /data/db && nc -w 5 db 80", "H¦H¦H"},
+		{"CMD¦mysqladmin¦-p¦ping", "CMD¦mysqladmin¦-p¦ping", "CMD¦H¦H¦H"},
 	} {
 		for reader, want := range map[bool]string{true: c.git, false: c.anybody} {
 			var git func(string) bool
@@ -729,7 +742,7 @@ func TestQuickLooksMissNothing(t *testing.T) {
 			t.Fatalf("%q runs a program that the quick look does not see", text)
 		}
 	})
-	for _, name := range []string{"redis-cli", "valkey-cli", "mysqldump", "mariadb-dump", "curl", "wget", "http", "sshpass"} {
+	for _, name := range []string{"redis-cli", "valkey-cli", "mysqldump", "mariadb-dump", "curl", "wget", "http", "sshpass", "sqlcmd", "mongo", "mongosh", "cypher-shell", "cqlsh", "ldapsearch"} {
 		if !program.MatchString(name) || !containsAny(name, programs) {
 			t.Errorf("%s: the pattern and the quick look differ", name)
 		}

@@ -67,35 +67,49 @@ var (
 // speech goes through the words of a command.
 type speech struct {
 	git    func(string) bool
-	flag   string // the flag that takes the next word, or ""
-	script bool   // whether the argument in hand is a line for a shell, and not one word whatever is in it
-	redis  bool   // -a takes a password
-	mysql  bool   // -p has a password behind it
-	users  bool   // -u takes user:password
-	pass   bool   // -p takes a password
+	flag   string          // the flag that takes the next word, or ""
+	script bool            // whether the argument in hand is a line for a shell, and not one word whatever is in it
+	takes  map[string]bool // the flags whose next word is a password, such as -a of redis-cli
+	joined map[string]bool // the flags that have a password behind them in the same word, such as -p of mysql
+	users  bool            // -u takes user:password
 	hidden []string
 }
 
-var program = regexp.MustCompile(`(?:^|[\s/"'(;&|])(redis-cli|valkey-cli|mysql[a-z_]*|mariadb[a-z-]*|curl|wget|http|sshpass)(?:$|[\s"'])`)
+var program = regexp.MustCompile(`(?:^|[\s/"'(;&|])(redis-cli|valkey-cli|mysql[a-z_]*|mariadb[a-z-]*|curl|wget|http|sshpass|sqlcmd|mongo[a-z]*|cypher-shell|cqlsh|ldap[a-z]+)(?:$|[\s"'])`)
 
 // programs have a part of every match of program.
-var programs = []string{"-cli", "mysql", "mariadb", "curl", "wget", "http", "sshpass"}
+var programs = []string{"-cli", "mysql", "mariadb", "curl", "wget", "http", "sshpass", "sqlcmd", "mongo", "cypher-shell", "cqlsh", "ldap"}
+
+// passwordFlags are the flags for passwords that have one letter, by how the names of programs begin. The password is
+// the next word, stands behind the flag in the same word, or may do both.
+var passwordFlags = []struct {
+	program, flag string
+	next, joined  bool
+}{
+	{"redis-cli", "-a", true, false},
+	{"valkey-cli", "-a", true, false},
+	{"mysql", "-p", false, true},
+	{"mariadb", "-p", false, true},
+	{"sshpass", "-p", true, true},
+	{"sqlcmd", "-P", true, true},
+	{"mongo", "-p", true, true},
+	{"cypher-shell", "-p", true, false},
+	{"cqlsh", "-p", true, true},
+	{"ldap", "-w", true, true},
+}
 
 // note finds out which programs a command runs whose flags for passwords have one letter.
 func (s *speech) note(words []string) {
 	if !slices.ContainsFunc(words, func(w string) bool { return containsAny(w, programs) }) {
 		return
 	}
+	s.takes, s.joined = map[string]bool{}, map[string]bool{}
 	for _, m := range program.FindAllStringSubmatch(strings.Join(words, "  "), -1) {
-		switch name := m[1]; {
-		case strings.HasSuffix(name, "-cli"):
-			s.redis = true
-		case name == "sshpass":
-			s.pass = true
-		case strings.HasPrefix(name, "my") || strings.HasPrefix(name, "maria"):
-			s.mysql = true
-		default:
-			s.users = true
+		s.users = s.users || m[1] == "curl" || m[1] == "wget" || m[1] == "http"
+		for _, f := range passwordFlags {
+			if strings.HasPrefix(m[1], f.program) {
+				s.takes[f.flag], s.joined[f.flag] = s.takes[f.flag] || f.next, s.joined[f.flag] || f.joined
+			}
 		}
 	}
 }
@@ -178,11 +192,11 @@ func (s *speech) clear(w string) string {
 		return name + "=" + s.hide(value)
 	case is && !spaces && trustInGit(name) != unlisted:
 		return s.shaped(w)
-	case s.mysql && len(w) > 2 && strings.HasPrefix(w, "-p") && !variable.MatchString(w[2:]):
-		return "-p" + s.hide(w[2:])
+	case len(w) > 2 && s.joined[w[:2]] && !variable.MatchString(w[2:]):
+		return w[:2] + s.hide(w[2:])
 	case spaces:
 		return s.shell(w)
-	case s.redis && w == "-a", s.pass && w == "-p":
+	case s.takes[w]:
 		s.flag = "PASSWORD"
 	case s.users && (w == "-u" || w == "--user" || w == "--proxy-user"):
 		s.flag = userFlag
