@@ -6,5 +6,5 @@ import "github.com/swarm-operator/swarm-operator/redact"
 // for it, because a tag is no part of a value. A manifest that has it anywhere has a problem.
 const LeftOut = "!left-out"
 
-// SecretContent reports whether the content of a config looks as if it held a secret.
-func SecretContent(data []byte) bool { return redact.Content(string(data)) }
+// SecretFile reports whether the content of a config of that name looks as if it held a secret.
+func SecretFile(name string, data []byte) bool { return redact.File(name, string(data)) }

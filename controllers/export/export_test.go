@@ -399,6 +399,36 @@ spec:
   mode: replicated-job
   replicas: 2
 `},
+		{"configs whose names say that they are secrets", func(f *fake) {
+			f.config("mysql_root_password", nil, "hunter2\n")
+			f.config("server.key-0000000001", owned("prod/Config/server.key"), "\x30\x82\xff")
+			f.config("password-policy", nil, "length: 12\ndigits: yes\n")
+		}, Options{Files: true}, `
+-- configs/mysql_root_password.yaml
+# The content looks as if it held a secret, so it is not here. This config must exist before a service uses it.
+# A Secret is the better place for it. swarm-operator export --with-secrets writes the content nevertheless.
+kind: Config
+metadata: {name: mysql_root_password}
+spec: {external: true}
+-- configs/password-policy.yaml
+kind: Config
+metadata: {name: password-policy}
+spec:
+  data: |
+    length: 12
+    digits: yes
+-- configs/server.key-0000000001.yaml
+# The content looks as if it held a secret, so it is not here. This config must exist before a service uses it.
+# A Secret is the better place for it. swarm-operator export --with-secrets writes the content nevertheless.
+# Source prod made it, from its manifest of Config/server.key, which has the content.
+# If these manifests take the place of that source, use its manifest instead of this one, and write server.key in services that have server.key-0000000001.
+kind: Config
+metadata: {name: server.key-0000000001}
+spec: {external: true}
+note Config/mysql_root_password: spec.data: its content looks as if it held a secret, so it is not written, and the manifest only says that the config exists; --with-secrets writes it
+note Config/server.key-0000000001: spec.data: its content looks as if it held a secret, so it is not written, and the manifest only says that the config exists; --with-secrets writes it
+note Config/server.key-0000000001: source prod made it from its manifest of Config/server.key, so that source would remove it if it had this manifest instead: keep that one, and write server.key in services that have server.key-0000000001
+`},
 		{"what no manifest states", func(f *fake) {
 			f.service("plugin", func(s *swarm.ServiceSpec) {
 				s.TaskTemplate.ContainerSpec, s.TaskTemplate.Runtime = nil, swarm.RuntimePlugin

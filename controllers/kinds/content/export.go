@@ -98,7 +98,7 @@ func (x *exporting) exported() kinds.Exported {
 		out := x.manifest(cmp.Or(x.base, x.name), x.live)
 		out.Object.Meta().Metadata.Labels = kinds.WithoutPrefix(x.live.Labels)
 		return out
-	case !x.in.Secrets && v1.SecretContent(data):
+	case !x.in.Secrets && v1.SecretFile(cmp.Or(x.base, x.name), data):
 		x.lack("spec.data", "its content looks as if it held a secret, so it is not written, and the manifest only says that the config exists; --with-secrets writes it")
 		return x.external([]string{
 			"The content looks as if it held a secret, so it is not here. This config must exist before a service uses it.",
