@@ -233,16 +233,29 @@ func (l Leaf) Secret() (whole bool, words []int) {
 	switch v.form {
 	case freeForm:
 		_, hidden := v.shown()
-		return len(hidden) > 0, nil
+		return len(hidden) > 0 || v.text != v1.NoValue && secretFile(v.text), nil
 	case wordsForm:
 		all := list(v.text)
 		shown, _ := redact.Words(all, func(string) bool { return true })
 		for i := range shown {
-			if shown[i] != all[i] {
+			if shown[i] != all[i] || secretFile(all[i]) {
 				words = append(words, i)
 			}
 		}
 		return false, words
 	}
-	return redact.Shape(v.text), nil
+	return redact.Shape(v.text) || secretFile(v.text), nil
 }
+
+// secretFile reports whether a text that looks like a file, because it has lines or is a document of JSON, looks as if
+// it held a secret. Other texts are no files: key=zone, for example, may be the value of an option.
+func secretFile(text string) bool {
+	return (strings.Contains(text, "\n") || strings.HasPrefix(strings.TrimSpace(text), "{")) && redact.Content(text)
+}
+
+// Words returns the arguments of a leaf that holds a command.
+func (l Leaf) Words() []string { return list(l.Text) }
+
+// SecretKey reports whether the last map key of the path looks as if it held a secret. A line of an environment without
+// =, such as DB_PASSWORD: x, is the name of a variable without a value.
+func (l Leaf) SecretKey() bool { return l.Key != "" && redact.Content(l.Key) }

@@ -322,10 +322,30 @@ func TestValuesThatLookLikeSecretsInATree(t *testing.T) {
 		{Leaf{Type: "spec.command", Text: ""}, false, "[]"},
 		{Leaf{Type: "spec.image", Text: "nginx:1.27"}, false, "[]"},
 		{Leaf{Type: "spec.dnsSearch", Text: `["postgres://u:hunter2@db/x"]`}, true, "[]"},
+		{Leaf{Type: "spec.environment.*", Key: "APP_CONFIG", Text: "db:\n  password: hunter2\n"}, true, "[]"},
+		{Leaf{Type: "spec.environment.*", Key: "APP_CONFIG", Text: "db:\n  port: 5432\n"}, false, "[]"},
+		{Leaf{Type: "spec.environment.*", Key: "APP_CONFIG", Text: "{user: app, password: hunter2}"}, true, "[]"},
+		{Leaf{Type: "spec.environment.*", Key: "OPTIONS", Text: "key=zone"}, false, "[]"},
+		{Leaf{Type: "metadata.labels.*", Key: "conf", Text: "a: 1\ndb_password: hunter2"}, true, "[]"},
+		{Leaf{Type: "spec.command", Text: `["sh","-c","cat >f <<E\npassword: hunter2\nE"]`}, false, "[2]"},
+		{Leaf{Type: "spec.command", Text: `["sh","-c","export TOKEN=$OTHER\nrun"]`}, false, "[]"},
+		{Leaf{Type: "spec.hostname", Text: "a\npassword: hunter2\n"}, true, "[]"},
+		{Leaf{Type: "spec.hostname", Text: "a\nb: c\n"}, false, "[]"},
 	} {
 		whole, words := test.leaf.Secret()
 		if got := fmt.Sprint(words); whole != test.whole || got != test.words {
 			t.Errorf("%s %s: %t %s", test.leaf.Key, test.leaf.Text, whole, got)
+		}
+	}
+}
+
+func TestMapKeysThatLookLikeSecrets(t *testing.T) {
+	for key, secret := range map[string]bool{
+		"": false, "DB_PASSWORD": false, "traefik.http.routers.web.rule": false, "com.docker.stack.namespace": false, "net.ipv4.ip_forward": false, "api-key": false,
+		"DB_PASSWORD: hunter2": true, "postgres://u:hunter2@db/x": true, "token=abcdef": true, "X: y": false,
+	} {
+		if got := (Leaf{Type: "spec.environment.*", Key: key, Text: v1.NoValue}).SecretKey(); got != secret {
+			t.Errorf("%q: %t", key, got)
 		}
 	}
 }

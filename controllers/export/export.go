@@ -5,7 +5,6 @@
 package export
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,6 +43,9 @@ type Manifests struct {
 	Sources []string
 	// Missing are those of Options.Only that the swarm does not have. Known are the keys of all that it has.
 	Missing, Known []v1.Key
+
+	secrets map[v1.Key][]string // what objects hold that looks like a secret, whether it is written or not
+	part    bool                // true if not all objects are exported
 }
 
 // Of returns manifests of what an index has.
@@ -51,6 +53,7 @@ func Of(all kinds.Set, ix *kinds.Index, o Options) Manifests {
 	in := kinds.NewExport(all, ix)
 	in.Beside, in.Secrets, in.Whole = o.Files, o.Secrets, len(o.Only) == 0
 	w := writing{options: o, names: map[string]bool{}}
+	w.out.part, w.out.secrets = !in.Whole, map[v1.Key][]string{}
 	found := map[v1.Key]bool{}
 	for _, k := range all {
 		if k.Export == nil {
@@ -131,14 +134,17 @@ func (w *writing) add(x kinds.Exported) {
 		return
 	}
 	marks := render.Marks{Comment: x.Comment}
+	var found []secret
 	if !x.Object.External() {
 		w.unstated(x)
-		if marks.LeftOut = w.secrets(x); len(marks.LeftOut) > 0 {
+		found = secrets(x.Object)
+		if !w.options.Secrets && len(found) > 0 {
+			marks.LeftOut = w.leaveOut(x, found)
 			marks.Comment = append(slices.Clone(marks.Comment),
 				v1.LeftOut+" stands for what looks like a secret. Write the value in its place, or better have the service read it from a Secret.")
 		}
 	}
-	w.problems(x, marks.LeftOut)
+	w.problems(x, found)
 	for _, l := range x.Live {
 		if source, _, is := kinds.VersionOf(l); is {
 			w.out.Sources = append(w.out.Sources, source)
@@ -181,38 +187,53 @@ func (w *writing) unstated(x kinds.Exported) {
 	}
 }
 
-// secrets returns the paths of the values that look like secrets, and notes them.
-func (w *writing) secrets(x kinds.Exported) map[string]bool {
-	out := map[string]bool{}
-	if w.options.Secrets {
-		return out
-	}
-	for _, leaf := range leaves(x.Object) {
-		whole, words := leaf.Secret()
-		paths := []string{}
-		if whole {
-			paths = append(paths, leaf.Path)
-		}
-		for _, i := range words {
-			paths = append(paths, leaf.Path+"["+strconv.Itoa(i)+"]")
-		}
-		for _, path := range paths {
-			out[path] = true
-			w.note(x, path, fmt.Sprintf("it looks like a secret, so it is not written: %s stands in its place, and validate refuses that; --with-secrets writes it", v1.LeftOut))
-		}
-	}
-	return out
-}
-
 // leaves returns the values that a manifest states.
 func leaves(object v1.Object) []diff.Leaf { return diff.NewShape(object).Flatten(object) }
 
-// problems notes what validate will say of a manifest. A message that may repeat what was left out is replaced.
-func (w *writing) problems(x kinds.Exported, leftOut map[string]bool) {
-	for _, p := range x.Object.Validate() {
-		if len(leftOut) > 0 {
-			p.Message = "holds a value that is not allowed in a manifest"
-		}
-		w.note(x, p.Path, "validate will refuse this, although it runs: "+v1.Scrub(p.Message))
+// problems notes what validate will say of a manifest. A message that repeats what looks like a secret is replaced, even
+// if the secret is written.
+func (w *writing) problems(x kinds.Exported, found []secret) {
+	for _, s := range found {
+		w.out.secrets[x.Key] = append(w.out.secrets[x.Key], s.text)
 	}
+	for _, p := range x.Object.Validate() {
+		p.Object = x.Key
+		w.out.Notes = append(w.out.Notes, w.out.refused(p))
+	}
+}
+
+// Refused notes what validate says of the manifests after it has read them, unless that is noted already. If only some
+// objects are exported, it may miss the manifests of others.
+func (m *Manifests) Refused(problems []v1.Problem) {
+	for _, p := range problems {
+		if strings.Contains(p.Message, v1.LeftOut) || m.part && strings.HasPrefix(p.Message, "there is no manifest of") {
+			continue
+		}
+		n := m.refused(p)
+		if !slices.ContainsFunc(m.Notes, func(o v1.Problem) bool {
+			return o.Object == n.Object && o.Path == n.Path && (n.Path != "" || o.File == n.File && o.Message == n.Message)
+		}) {
+			m.Notes = append(m.Notes, n)
+		}
+	}
+}
+
+// refused returns a note of what validate says.
+func (m *Manifests) refused(p v1.Problem) v1.Problem {
+	const why = "validate will refuse this, although it runs: "
+	out := v1.Problem{Object: p.Object, Path: v1.Scrub(p.Path), Message: why + v1.Scrub(p.Message)}
+	secrets := m.secrets[p.Object]
+	if out.Object == (v1.Key{}) {
+		out.File = p.File
+		for _, of := range m.secrets {
+			secrets = append(secrets, of...)
+		}
+	}
+	if repeats(p.Message, secrets) {
+		out.Message = why + "holds a value that is not allowed in a manifest"
+	}
+	if repeats(p.Path, secrets) {
+		out.Path = ""
+	}
+	return out
 }

@@ -3,11 +3,13 @@ package export
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
 
@@ -429,6 +431,45 @@ note Config/mysql_root_password: spec.data: its content looks as if it held a se
 note Config/server.key-0000000001: spec.data: its content looks as if it held a secret, so it is not written, and the manifest only says that the config exists; --with-secrets writes it
 note Config/server.key-0000000001: source prod made it from its manifest of Config/server.key, so that source would remove it if it had this manifest instead: keep that one, and write server.key in services that have server.key-0000000001
 `},
+		{"secrets in texts that are files, and in names", func(f *fake) {
+			f.service("web", func(s *swarm.ServiceSpec) {
+				s.Labels = map[string]string{"left-out-1": "x", "postgres://u:hunter2@db/x": "y"}
+				s.TaskTemplate.ContainerSpec.Env = []string{"APP_CONFIG=db:\n  password: hunter2\n", "DB_PASSWORD: hunter2", "MODE=eco"}
+			})
+		}, Options{}, `
+-- services/web.yaml
+# !left-out stands for what looks like a secret. Write the value in its place, or better have the service read it from a Secret.
+kind: Service
+metadata:
+  name: web
+  labels:
+    left-out-1: x
+    left-out-2: !left-out ""
+spec:
+  image: app:1
+  environment:
+    APP_CONFIG: !left-out ""
+    MODE: eco
+    left-out-3: !left-out ""
+note Service/web: metadata.labels.left-out-2: the name of this entry looks like a secret, so neither the name nor the value is written: this name and !left-out stand in their place, and validate refuses that; --with-secrets writes them
+note Service/web: spec.environment.left-out-3: the name of this entry looks like a secret, so neither the name nor the value is written: this name and !left-out stand in their place, and validate refuses that; --with-secrets writes them
+note Service/web: spec.environment.APP_CONFIG: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
+`},
+		{"what validate refuses of a secret that is written", func(f *fake) {
+			f.service("web", func(s *swarm.ServiceSpec) {
+				s.TaskTemplate.ContainerSpec.Healthcheck = &container.HealthConfig{Test: []string{"redis-cli -a hunter2 ping"}}
+				s.TaskTemplate.ContainerSpec.Hostname = "a b"
+			})
+		}, Options{Secrets: true}, `
+-- services/web.yaml
+kind: Service
+metadata: {name: web}
+spec:
+  image: app:1
+  hostname: a b
+  healthcheck: {test: [redis-cli -a hunter2 ping]}
+note Service/web: spec.healthcheck.test: validate will refuse this, although it runs: holds a value that is not allowed in a manifest
+`},
 		{"what no manifest states", func(f *fake) {
 			f.service("plugin", func(s *swarm.ServiceSpec) {
 				s.TaskTemplate.ContainerSpec, s.TaskTemplate.Runtime = nil, swarm.RuntimePlugin
@@ -514,7 +555,7 @@ spec:
     api_token: !left-out ""
     zone: c
 note Node/c/d: spec.labels.api_token: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
-note Node/c/d: metadata.name: validate will refuse this, although it runs: holds a value that is not allowed in a manifest
+note Node/c/d: metadata.name: validate will refuse this, although it runs: "c/d" may hold only what hostnames have: no white space and no /; patterns with * and ? are for a NodeSet
 `},
 		{"labels of several nodes", func(f *fake) {
 			f.node("c1", "c", manager, "zone=a", "disk=ssd", "tier=1")
@@ -659,7 +700,7 @@ spec:
   dataPathPort: 7777
 note Cluster/default: spec.autolock.enabled: the managers are locked when they start, and a manifest that says so has to name a sink for the unlock key: state spec.autolock: {enabled: true, escrow: NAME}
 note Cluster/default: spec.ca.externalCAs[https://(hidden)@ca.example].url: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
-note Cluster/default: spec.ca.externalCAs[1].url: validate will refuse this, although it runs: holds a value that is not allowed in a manifest
+note Cluster/default: spec.ca.externalCAs[1].url: validate will refuse this, although it runs: holds a user or a password, which would be shown to whoever may look at the swarm
 `},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -744,6 +785,57 @@ func TestFilesOfContentDifferInMoreThanCase(t *testing.T) {
 		name, _, _ := strings.Cut(manifest, "-")
 		if !strings.Contains(data["configs/"+manifest+".yaml"], "file: "+content+"}") || data["configs/"+content] != "\xff"+name {
 			t.Errorf("%s: %v", manifest, data)
+		}
+	}
+}
+
+// What validate says after it has read the manifests is noted once, and says nothing of a secret.
+func TestWhatValidateRefusesIsNoted(t *testing.T) {
+	web, db := v1.Key{Kind: v1.KindService, Name: "web"}, v1.Key{Kind: v1.KindService, Name: "db"}
+	swarmOf := func() *fake {
+		f := new(fake)
+		f.service("web", func(s *swarm.ServiceSpec) {
+			s.TaskTemplate.ContainerSpec.Env = []string{"DB_PASSWORD=hunter2", "DSN=postgres://u:hunter3@db/a-database-with-a-long-name"}
+		})
+		return f
+	}
+	said := []v1.Problem{
+		{File: "a.yaml", Line: 3, Object: web, Path: "spec.configs[0].mode", Message: "32768 is no mode", Holds: true},
+		{File: "a.yaml", Line: 4, Object: web, Path: "spec.environment.DB_PASSWORD", Message: "was left out, see " + v1.LeftOut},
+		{Object: web, Path: "spec.a", Message: "it is hunter2"},
+		{Object: web, Path: "spec.b[hunter2]", Message: "is wrong"},
+		{Object: web, Path: "spec.c", Message: "\"postgres://u:hunter…\" is wrong"},
+		{Object: db, Path: "spec.a", Message: "it is hunter2, of another object"},
+		{Object: web, Path: "spec.networks[0]", Message: "there is no manifest of Network/x"},
+		{File: "b.yaml", Message: "it is hunter2"},
+		{File: "b.yaml", Message: "cannot be read"},
+	}
+	const hidden = "holds a value that is not allowed in a manifest"
+	want := []string{
+		"Service/web: spec.configs[0].mode: validate will refuse this, although it runs: 32768 is no mode",
+		"Service/web: spec.a: validate will refuse this, although it runs: " + hidden,
+		"Service/web: validate will refuse this, although it runs: is wrong",
+		"Service/web: spec.c: validate will refuse this, although it runs: " + hidden,
+		"Service/db: spec.a: validate will refuse this, although it runs: it is hunter2, of another object",
+		"Service/web: spec.networks[0]: validate will refuse this, although it runs: there is no manifest of Network/x",
+		"b.yaml: validate will refuse this, although it runs: " + hidden,
+		"b.yaml: validate will refuse this, although it runs: cannot be read",
+	}
+	for _, o := range []Options{{Secrets: true}, {}, {Secrets: true, Only: []v1.Key{web}}} {
+		made := Of(all.Kinds(), swarmOf().index(), o)
+		before := len(made.Notes)
+		made.Refused(said)
+		made.Refused(said)
+		var got []string
+		for _, n := range made.Notes[before:] {
+			got = append(got, n.String())
+		}
+		want := slices.Clone(want)
+		if len(o.Only) > 0 {
+			want = slices.Delete(want, 5, 6)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%+v (-want +got):\n%s", o, d)
 		}
 	}
 }
