@@ -613,6 +613,63 @@ spec:
 kind: Node
 metadata: {name: c}
 `},
+		{"labels that look like secrets", func(f *fake) {
+			for _, id := range []string{"a1", "b1"} {
+				f.node(id, id, nil, "join_password=hunter2")
+			}
+			for _, id := range []string{"c1", "d1"} {
+				f.node(id, id, nil)
+				f.lists[v1.KindNode][f.n-1].Raw.(*swarm.Node).Spec.Labels["token=abcdef"] = "x"
+			}
+		}, Options{}, `
+-- nodesets/join_password.yaml
+# These are the nodes a1, b1.
+# !left-out stands for what looks like a secret. Write the value in its place, or better have the service read it from a Secret.
+kind: NodeSet
+metadata: {name: join_password}
+spec:
+  selector: {ids: [a1, b1]}
+  template:
+    labels:
+      join_password: !left-out ""
+-- nodesets/nodes.yaml
+# These are the nodes c1, d1.
+# !left-out stands for what looks like a secret. Write the value in its place, or better have the service read it from a Secret.
+kind: NodeSet
+metadata: {name: nodes}
+spec:
+  selector: {ids: [c1, d1]}
+  template:
+    labels:
+      left-out-1: !left-out ""
+note NodeSet/join_password: spec.template.labels.join_password: it looks like a secret, so it is not written: !left-out stands in its place, and validate refuses that; --with-secrets writes it
+note NodeSet/nodes: spec.template.labels.left-out-1: the name of this entry looks like a secret, so neither the name nor the value is written: this name and !left-out stand in their place, and validate refuses that; --with-secrets writes them
+`},
+		{"the node that a hostname stands for", func(f *fake) {
+			f.node("a1", "a", nil)
+			f.node("a2", "a", nil, "zone=a")
+			f.node("a3", "a", manager)
+			f.node("a4", "a", func(n *swarm.Node) { manager(n); isDown(n) }, "zone=b")
+			f.node("b1", "b", nil)
+			f.node("b2", "b", drained)
+		}, Options{}, `
+-- nodes/a.yaml
+kind: Node
+metadata: {name: a}
+spec:
+  id: a3
+  role: manager
+-- nodes/b.yaml
+kind: Node
+metadata: {name: b}
+spec:
+  id: b2
+  availability: drain
+note Node/a: spec.id: node a1 has the same hostname as node a3, and one hostname has one manifest, so no manifest states it
+note Node/a: spec.id: node a2 has the same hostname as node a3, and one hostname has one manifest, so no manifest states it
+note Node/a: spec.id: node a4 has the same hostname as node a3 and is down, so no manifest states it
+note Node/b: spec.id: node b1 has the same hostname as node b2, and one hostname has one manifest, so no manifest states it
+`},
 		{"a hostname that is there twice", func(f *fake) {
 			f.node("a1", "a", isDown, "zone=a")
 			f.node("a2", "a", nil, "zone=a")

@@ -9,6 +9,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
 )
 
 // export returns manifests of what is special about nodes: which ones are managers, which ones are drained or paused,
@@ -50,10 +51,7 @@ func export(in kinds.Export) []kinds.Exported {
 
 // exportHost returns the node that a hostname stands for, with its id, and says why others of the name are not stated.
 func exportHost(name string, lives []*kinds.Live) (x kinds.Exported, others []kinds.Exported) {
-	is := lives[0]
-	if i := slices.IndexFunc(lives, func(l *kinds.Live) bool { return !down(l) }); i >= 0 {
-		is = lives[i]
-	}
+	is := slices.MinFunc(lives, func(a, b *kinds.Live) int { return cmp.Compare(rank(a), rank(b)) }) // the first of the least
 	key := v1.Key{Kind: v1.KindNode, Name: name}
 	lack := func(l *kinds.Live, why string) {
 		others = append(others, kinds.Exported{Key: key, Lacks: []kinds.Lack{{Path: "spec.id", Why: fmt.Sprintf("node %s %s, so no manifest states it", l.ID, why)}}})
@@ -83,11 +81,42 @@ func exportHost(name string, lives []*kinds.Live) (x kinds.Exported, others []ki
 	return kinds.Exported{Key: key, Object: n, Live: []*kinds.Live{is}}, others
 }
 
+// rank says which node a hostname stands for if several have it: the one with the least rank. A node that is down may be
+// what a machine was before it joined again. Of the others, a manager counts most, and then one that has settings.
+func rank(l *kinds.Live) int {
+	n, out := read(raw(l)), 0
+	if down(l) {
+		out += 4
+	}
+	if n.Spec.Role != v1.RoleManager {
+		out += 2
+	}
+	if n.Spec.Availability == v1.Active && len(kinds.WithoutPrefix(n.Spec.Labels)) == 0 {
+		out++
+	}
+	return out
+}
+
+// label is a label of nodes.
+type label struct{ name, value string }
+
+// called returns the text that the name of a set with the label is made of. Names are shown everywhere, so no part of a
+// secret is in it.
+func (l label) called() string {
+	leaf := diff.Leaf{Type: "spec.template.labels.*", Key: l.name, Text: l.value}
+	if leaf.SecretKey() {
+		return ""
+	}
+	if secret, _ := leaf.Secret(); secret {
+		return l.name
+	}
+	return l.name + "-" + l.value
+}
+
 // share moves labels that several nodes have into sets: one for all labels that the same nodes have. in has the ids of
 // the nodes that are in one.
 func share(nodes []kinds.Exported) (out []kinds.Exported, in map[string]bool) {
 	in = map[string]bool{}
-	type label struct{ name, value string }
 	with := map[label][]*v1.Node{}
 	for _, x := range nodes {
 		n := x.Object.(*v1.Node)
@@ -107,7 +136,7 @@ func share(nodes []kinds.Exported) (out []kinds.Exported, in map[string]bool) {
 		slices.SortFunc(list, func(a, b label) int { return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.value, b.value)) })
 		members := with[list[0]]
 		set := &v1.NodeSet{Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindNodeSet}}
-		set.Metadata.Name = setName(list[0].name+"-"+list[0].value, taken)
+		set.Metadata.Name = setName(list[0].called(), taken)
 		set.Spec.Selector.IDs, set.Spec.Template.Labels = strings.Fields(ids), map[string]string{}
 		var names []string
 		for _, n := range members {
