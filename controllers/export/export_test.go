@@ -16,6 +16,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
+	"github.com/swarm-operator/swarm-operator/diff"
 )
 
 // fake is a swarm that a test puts together.
@@ -469,6 +470,38 @@ spec:
   hostname: a b
   healthcheck: {test: [redis-cli -a hunter2 ping]}
 note Service/web: spec.healthcheck.test: validate will refuse this, although it runs: holds a value that is not allowed in a manifest
+`},
+		{"subnets of the swarm's own pools that people chose", func(f *fake) {
+			f.cluster()
+			pool := func(subnet, gateway string) network.IPAMConfig {
+				return network.IPAMConfig{Subnet: netip.MustParsePrefix(subnet), Gateway: netip.MustParseAddr(gateway)}
+			}
+			f.network("gateway", func(n *network.Summary) { n.IPAM.Config = []network.IPAMConfig{pool("10.0.9.0/24", "10.0.9.254")} })
+			f.network("stated", func(n *network.Summary) {
+				n.Labels = map[string]string{v1.LabelApplied: diff.NewApplied([]diff.Leaf{{Path: "spec.ipam.config[10.0.7.0/24].subnet", Text: "10.0.7.0/24", Stated: true}}).String()}
+			})
+			f.network("two", func(n *network.Summary) {
+				n.IPAM.Config = []network.IPAMConfig{pool("10.0.8.0/24", "10.0.8.1"), pool("172.28.0.0/16", "172.28.0.1")}
+			})
+			f.network("unstated", func(n *network.Summary) {
+				n.Labels = map[string]string{v1.LabelApplied: diff.NewApplied([]diff.Leaf{{Path: "spec.attachable", Text: "true", Stated: true}}).String()}
+			})
+		}, Options{}, `
+-- networks/gateway.yaml
+kind: Network
+metadata: {name: gateway}
+spec: {ipam: {config: [{subnet: 10.0.9.0/24, gateway: 10.0.9.254}]}}
+-- networks/stated.yaml
+kind: Network
+metadata: {name: stated}
+spec: {ipam: {config: [{subnet: 10.0.7.0/24}]}}
+-- networks/two.yaml
+kind: Network
+metadata: {name: two}
+spec: {ipam: {config: [{subnet: 10.0.8.0/24}, {subnet: 172.28.0.0/16}]}}
+-- networks/unstated.yaml
+kind: Network
+metadata: {name: unstated}
 `},
 		{"what no manifest states", func(f *fake) {
 			f.service("plugin", func(s *swarm.ServiceSpec) {

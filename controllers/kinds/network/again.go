@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
@@ -80,10 +81,25 @@ func automatic(ix *kinds.Index) func(netip.Prefix) bool {
 	return nil
 }
 
+// chosen reports whether somebody has chosen the subnets of a network. The swarm chooses all of them or none, so one that
+// it cannot have chosen tells of the others too. A source that made the network has noted what it stated.
+func chosen(n *network.Summary, automatic func(netip.Prefix) bool) bool {
+	if slices.ContainsFunc(n.IPAM.Config, func(c network.IPAMConfig) bool {
+		return automatic == nil || !automatic(c.Subnet) || c.IPRange.IsValid() || c.Gateway.IsValid() && !firstGateway(c)
+	}) {
+		return true
+	}
+	applied := diff.ParseApplied(n.Labels[v1.LabelApplied])
+	return slices.ContainsFunc(shape.Flatten(read(n)), func(l diff.Leaf) bool { return strings.HasPrefix(l.Type, "spec.ipam.config[]") && applied.Has(l.Path) })
+}
+
+// firstGateway reports whether the gateway of a pool is the first address of its subnet, which is what the swarm takes.
+func firstGateway(c network.IPAMConfig) bool { return c.Gateway == c.Subnet.Masked().Addr().Next() }
+
 // options returns the options of a network that a step makes. A network that is made again keeps what somebody chose
 // and the manifest does not state. That may be options of the driver, and subnets.
 //
-// A subnet that the swarm may have chosen is left to the swarm. The swarm may have given it to another network since
+// Subnets that the swarm may have chosen are left to the swarm. The swarm may have given them to other networks since
 // the old one was removed, and a network whose subnet is taken is never allocated.
 func options(s plan.Step, automatic func(netip.Prefix) bool) (client.NetworkCreateOptions, error) {
 	o, err := stated(s.Change.Want.Value.(*v1.Network))
@@ -106,9 +122,9 @@ func options(s plan.Step, automatic func(netip.Prefix) bool) (client.NetworkCrea
 	if o.IPAM == nil {
 		o.IPAM = &network.IPAM{}
 	}
-	if automatic != nil && len(o.IPAM.Config) == 0 && (o.IPAM.Driver == "" || o.IPAM.Driver == was.IPAM.Driver) {
+	if automatic != nil && len(o.IPAM.Config) == 0 && (o.IPAM.Driver == "" || o.IPAM.Driver == was.IPAM.Driver) && chosen(was, automatic) {
 		for _, pool := range was.IPAM.Config {
-			if !automatic(pool.Subnet) && (pool.Subnet.Addr().Is4() || o.EnableIPv6 != nil && *o.EnableIPv6) {
+			if pool.Subnet.Addr().Is4() || o.EnableIPv6 != nil && *o.EnableIPv6 {
 				o.IPAM.Config = append(o.IPAM.Config, pool)
 			}
 		}

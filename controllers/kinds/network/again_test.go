@@ -35,6 +35,11 @@ func replacing(t *testing.T, was *network.Summary, spec v1.NetworkSpec) []plan.S
 	}
 }
 
+// stating returns the label of an object whose manifest stated a field.
+func stating(path string) string {
+	return diff.NewApplied([]diff.Leaf{{Path: path, Stated: true}}).String()
+}
+
 func TestASubnetThatTheSwarmMayHaveChosen(t *testing.T) {
 	of := func(info any) func(netip.Prefix) bool {
 		return automatic(kinds.NewIndex(map[string][]*kinds.Live{v1.KindCluster: {{Kind: v1.KindCluster, ID: "c", Name: v1.ClusterName, Raw: info}}}, func(*kinds.Live) []kinds.Ref { return nil }))
@@ -84,8 +89,15 @@ func TestANetworkThatIsMadeAgainKeepsWhatItsManifestIsSilentAbout(t *testing.T) 
 		{"options of both", func(n *network.Summary) { n.Options["a"] = "1" }, v1.NetworkSpec{DriverOpts: map[string]string{"b": "2"}}, "a b", "", ""},
 		{"another driver", func(n *network.Summary) { n.Options["encrypted"] = "" }, v1.NetworkSpec{Driver: "weave"}, "", "", ""},
 		{"another subnet", nil, v1.NetworkSpec{IPAM: &v1.IPAM{Config: []v1.IPAMPool{{Subnet: "10.9.0.0/24"}}}}, "", "10.9.0.0/24", ""},
-		{"IPv6 goes", func(n *network.Summary) { n.EnableIPv6, n.IPAM.Config = true, append(n.IPAM.Config, v6) }, v1.NetworkSpec{}, "", "", ""},
-		{"IPv6 stays", func(n *network.Summary) { n.EnableIPv6, n.IPAM.Config = true, append(n.IPAM.Config, v6) }, v1.NetworkSpec{EnableIPv6: true}, "", "fd00::/64", ""},
+		{"IPv6 goes", func(n *network.Summary) { n.EnableIPv6, n.IPAM.Config = true, append(n.IPAM.Config, v6) }, v1.NetworkSpec{}, "", "10.0.1.0/24", ""},
+		{"IPv6 stays", func(n *network.Summary) { n.EnableIPv6, n.IPAM.Config = true, append(n.IPAM.Config, v6) }, v1.NetworkSpec{EnableIPv6: true}, "", "10.0.1.0/24 fd00::/64", ""},
+		{"a gateway that somebody chose", func(n *network.Summary) { n.IPAM.Config[0].Gateway = netip.MustParseAddr("10.0.1.254") }, v1.NetworkSpec{}, "", "10.0.1.0/24", ""},
+		{"a range that somebody chose", func(n *network.Summary) { n.IPAM.Config[0].IPRange = netip.MustParsePrefix("10.0.1.128/25") }, v1.NetworkSpec{}, "", "10.0.1.0/24", ""},
+		{"two subnets, one of which somebody must have chosen", func(n *network.Summary) {
+			n.IPAM.Config = append(n.IPAM.Config, network.IPAMConfig{Subnet: netip.MustParsePrefix("172.28.0.0/16")})
+		}, v1.NetworkSpec{}, "", "10.0.1.0/24 172.28.0.0/16", ""},
+		{"a subnet that a manifest stated", func(n *network.Summary) { n.Labels[v1.LabelApplied] = stating("spec.ipam.config[10.0.1.0/24].subnet") }, v1.NetworkSpec{}, "", "10.0.1.0/24", ""},
+		{"a network of a source that stated no subnet", func(n *network.Summary) { n.Labels[v1.LabelApplied] = stating("spec.attachable") }, v1.NetworkSpec{}, "", "", ""},
 		{"nodes' own settings", func(n *network.Summary) { n.Driver, n.ConfigFrom.Network = "macvlan", "vlan7" }, v1.NetworkSpec{Driver: "macvlan", ConfigFrom: "vlan8"}, "", "", "vlan8"},
 		{"it was never allocated", func(n *network.Summary) { n.Driver = "" }, v1.NetworkSpec{}, "", "", ""},
 	} {

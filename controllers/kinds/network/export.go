@@ -39,12 +39,7 @@ func changed(n *network.Summary, automatic func(netip.Prefix) bool) bool {
 	if n.Name != "ingress" || n.Internal || n.EnableIPv6 || len(n.Labels) > 0 || len(chosenOptions(n)) > 0 {
 		return true
 	}
-	for _, pool := range n.IPAM.Config {
-		if automatic != nil && !automatic(pool.Subnet) {
-			return true
-		}
-	}
-	return false
+	return automatic != nil && chosen(n, automatic)
 }
 
 // chosenOptions returns the options of a network without those that the driver has chosen.
@@ -80,15 +75,14 @@ func chosenPools(n *network.Summary, automatic func(netip.Prefix) bool) *v1.IPAM
 	if out.Driver == "default" {
 		out.Driver = ""
 	}
-	for _, c := range n.IPAM.Config {
-		if automatic != nil && automatic(c.Subnet) && !c.IPRange.IsValid() {
-			continue
+	if chosen(n, automatic) {
+		for _, c := range n.IPAM.Config {
+			pool := v1.IPAMPool{Subnet: text(c.Subnet), IPRange: text(c.IPRange), Gateway: text(c.Gateway)}
+			if firstGateway(c) && !c.IPRange.IsValid() {
+				pool.Gateway = "" // the first address is what the swarm takes
+			}
+			out.Config = append(out.Config, pool)
 		}
-		pool := v1.IPAMPool{Subnet: text(c.Subnet), IPRange: text(c.IPRange), Gateway: text(c.Gateway)}
-		if c.Gateway == c.Subnet.Masked().Addr().Next() && !c.IPRange.IsValid() {
-			pool.Gateway = "" // the first address is what the swarm takes
-		}
-		out.Config = append(out.Config, pool)
 	}
 	if out.Driver == "" && len(out.Config) == 0 && len(out.Options) == 0 {
 		return nil
