@@ -182,6 +182,9 @@ func (w *writing) fileName(name string) string {
 func (w *writing) unstated(x kinds.Exported) {
 	for _, l := range x.Live {
 		for _, key := range l.Unknown {
+			if slices.Contains(x.Known, key) {
+				continue
+			}
 			w.note(x, key, "this release of swarm-operator does not know the setting, so the manifest does not state it")
 		}
 	}

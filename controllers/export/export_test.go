@@ -503,6 +503,64 @@ spec: {ipam: {config: [{subnet: 10.0.8.0/24}, {subnet: 172.28.0.0/16}]}}
 kind: Network
 metadata: {name: unstated}
 `},
+		{"platforms and numbers that a manifest stated", func(f *fake) {
+			one := uint64(1)
+			for _, name := range []string{"a", "b"} {
+				f.service(name, func(s *swarm.ServiceSpec) {
+					s.Mode = swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &one}}
+					s.TaskTemplate.ContainerSpec.Image = "nginx:1.27@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+					s.TaskTemplate.Placement = &swarm.Placement{Platforms: []swarm.Platform{{OS: "linux", Architecture: "arm64"}}}
+					if name == "a" {
+						stated := []diff.Leaf{{Path: "spec.placement.platforms", Stated: true}, {Path: "spec.replicas", Stated: true}}
+						s.Labels = map[string]string{v1.LabelApplied: diff.NewApplied(stated).String()}
+					}
+				})
+			}
+		}, Options{}, `
+-- services/a.yaml
+kind: Service
+metadata: {name: a}
+spec:
+  image: nginx:1.27
+  replicas: 1
+  placement: {platforms: [{os: linux, architecture: arm64}]}
+-- services/b.yaml
+kind: Service
+metadata: {name: b}
+spec: {image: nginx:1.27}
+`},
+		{"objects with labels that only the operator's own configs have", func(f *fake) {
+			f.service("web", func(s *swarm.ServiceSpec) {
+				s.Labels = map[string]string{v1.LabelState: "prod", v1.LabelLease: "free", v1.LabelHold: "why", "a": "1"}
+			})
+		}, Options{}, `
+-- services/web.yaml
+kind: Service
+metadata:
+  name: web
+  labels:
+    a: "1"
+spec: {image: app:1}
+`},
+		{"networks that a service has in the old way", func(f *fake) {
+			net := f.network("front", nil)
+			f.service("web", func(s *swarm.ServiceSpec) { s.TaskTemplate.Networks = []swarm.NetworkAttachmentConfig{{Target: net}} })
+			f.service("alone", nil)
+			f.lists[v1.KindService][0].Unknown = []string{"Spec.Networks"}
+			f.lists[v1.KindService][1].Unknown = []string{"Spec.Networks"}
+		}, Options{Only: []v1.Key{{Kind: v1.KindService, Name: "web"}, {Kind: v1.KindService, Name: "alone"}}}, `
+-- services/alone.yaml
+kind: Service
+metadata: {name: alone}
+spec: {image: app:1}
+-- services/web.yaml
+kind: Service
+metadata: {name: web}
+spec:
+  image: app:1
+  networks: [front]
+note Service/alone: Spec.Networks: this release of swarm-operator does not know the setting, so the manifest does not state it
+`},
 		{"what no manifest states", func(f *fake) {
 			f.service("plugin", func(s *swarm.ServiceSpec) {
 				s.TaskTemplate.ContainerSpec, s.TaskTemplate.Runtime = nil, swarm.RuntimePlugin

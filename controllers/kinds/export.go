@@ -45,6 +45,8 @@ type Exported struct {
 	// File is the name of the file beside the manifest, and Content is what it holds. "" means that there is none.
 	File    string
 	Content []byte
+	// Known are those of the live objects' unknown settings that the manifest states nevertheless.
+	Known []string
 	// Lacks are what the manifest does not state of the live objects.
 	Lacks []Lack
 }
@@ -77,10 +79,10 @@ func NewExport(all Set, ix *Index) Export {
 // count.
 func (e Export) Uses(l *Live) bool { return e.runs[l.ref()] }
 
-// Lives returns the live objects of a kind by name, without the operator's own.
+// Lives returns the live objects of a kind by name, without the operator's own, which are configs.
 func (e Export) Lives(kind string) []*Live {
 	out := slices.DeleteFunc(slices.Clone(e.Index.List(kind)), func(l *Live) bool {
-		return slices.ContainsFunc([]string{v1.LabelState, v1.LabelLease, v1.LabelHold}, func(label string) bool { _, own := l.Labels[label]; return own })
+		return kind == v1.KindConfig && slices.ContainsFunc([]string{v1.LabelState, v1.LabelLease, v1.LabelHold}, func(label string) bool { _, own := l.Labels[label]; return own })
 	})
 	slices.SortStableFunc(out, func(a, b *Live) int { return strings.Compare(a.Name, b.Name) })
 	return out

@@ -5,6 +5,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
 )
 
 // export returns manifests of live services.
@@ -16,6 +17,9 @@ func export(in kinds.Export) []kinds.Exported {
 			x.Live, x.Lacks = nil, []kinds.Lack{{Path: "spec.runtime", Why: "its tasks are not containers, and no manifest can state such a service"}}
 		} else {
 			x.Object = exportOne(in, l)
+			if len(raw(l).Spec.TaskTemplate.Networks) > 0 {
+				x.Known = []string{"Spec.Networks"} // the engine reads that list if this one is empty
+			}
 		}
 		out = append(out, x)
 	}
@@ -27,8 +31,9 @@ func exportOne(in kinds.Export, l *kinds.Live) *v1.Service {
 	s := read(&raw(l).Spec, in.Index)
 	s.Rename(in.Name)
 	s.Metadata.Labels = kinds.WithoutPrefix(s.Metadata.Labels)
-	unpin(&s.Spec)
-	uncount(&s.Spec)
+	stated := diff.ParseApplied(l.Labels[v1.LabelApplied])
+	unpin(&s.Spec, stated)
+	uncount(&s.Spec, stated)
 	if h := s.Spec.Healthcheck; h != nil && len(h.Test) == 1 && h.Test[0] == "NONE" {
 		s.Spec.Healthcheck = &v1.Healthcheck{Disable: true}
 	}
@@ -38,25 +43,25 @@ func exportOne(in kinds.Export, l *kinds.Live) *v1.Service {
 	return s
 }
 
-// unpin leaves out the digest that a client added to a tag, and the platforms that it added with the digest. Whoever
-// states a digest himself states no tag.
-func unpin(s *v1.ServiceSpec) {
+// unpin leaves out the digest that a client added to a tag, and the platforms that it added with the digest, unless a
+// manifest stated them. Whoever states a digest himself states no tag.
+func unpin(s *v1.ServiceSpec, stated diff.Applied) {
 	bare, digest, pinned := strings.Cut(s.Image, "@")
 	if !pinned || digest == "" || !strings.Contains(bare[strings.LastIndexByte(bare, '/')+1:], ":") {
 		return
 	}
 	s.Image = bare
-	if s.Placement != nil {
+	if s.Placement != nil && !stated.Has("spec.placement.platforms") {
 		s.Placement.Platforms = nil
 	}
 }
 
-// uncount leaves out numbers of tasks that a new service has by itself.
-func uncount(s *v1.ServiceSpec) {
-	if s.MaxConcurrent != nil && s.Replicas != nil && *s.MaxConcurrent == *s.Replicas {
+// uncount leaves out numbers of tasks that a new service has by itself, unless a manifest stated them.
+func uncount(s *v1.ServiceSpec, stated diff.Applied) {
+	if s.MaxConcurrent != nil && s.Replicas != nil && *s.MaxConcurrent == *s.Replicas && !stated.Has("spec.maxConcurrent") {
 		s.MaxConcurrent = nil
 	}
-	if s.Replicas != nil && *s.Replicas == 1 {
+	if s.Replicas != nil && *s.Replicas == 1 && !stated.Has("spec.replicas") {
 		s.Replicas = nil
 	}
 }
