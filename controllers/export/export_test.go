@@ -3,6 +3,7 @@ package export
 import (
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -305,6 +306,7 @@ spec:
   configs:
     - {source: conf-0000000002, target: /conf}
 note Config/conf-0000000002: it is an older version of what source prod states as Config/conf, and a service still runs with it; so it has its live name here
+note Secret/key-0000000000: metadata.labels: a manifest that says external does not state it; if you make the object elsewhere, give it what it has here: docker secret inspect key-0000000000
 note Secret/key-0000000004: source prod made it from its manifest of Secret/key, so that source would remove it if it had this manifest instead: keep that one, and write key in services that have key-0000000004
 `},
 		{"a version whose name is taken", func(f *fake) {
@@ -431,6 +433,58 @@ spec: {external: true}
 note Config/mysql_root_password: spec.data: its content looks as if it held a secret, so it is not written, and the manifest only says that the config exists; --with-secrets writes it
 note Config/server.key-0000000001: spec.data: its content looks as if it held a secret, so it is not written, and the manifest only says that the config exists; --with-secrets writes it
 note Config/server.key-0000000001: source prod made it from its manifest of Config/server.key, so that source would remove it if it had this manifest instead: keep that one, and write server.key in services that have server.key-0000000001
+`},
+		{"what a manifest of an object that must exist does not state", func(f *fake) {
+			templated := func(driver string) *swarm.Driver { return &swarm.Driver{Name: driver} }
+			f.secret("a", map[string]string{"com.docker.stack.namespace": "shop"})
+			f.secret("b", map[string]string{"team": "web"})
+			f.secret("c", nil)
+			f.secret("d", nil)
+			f.config("e", map[string]string{"team": "web"}, "password: hunter2\n")
+			f.lists[v1.KindSecret][2].Raw.(*swarm.Secret).Spec.Templating = templated("golang")
+			f.lists[v1.KindSecret][3].Raw.(*swarm.Secret).Spec.Templating = templated("x; reboot")
+			f.lists[v1.KindConfig][0].Raw.(*swarm.Config).Spec.Templating = templated("golang")
+		}, Options{}, `
+-- configs/e.yaml
+# The content looks as if it held a secret, so it is not here. This config must exist before a service uses it.
+# A Secret is the better place for it. swarm-operator export --with-secrets writes the content nevertheless.
+kind: Config
+metadata: {name: e}
+spec: {external: true}
+-- secrets/a.yaml
+# The swarm does not give back what is in a secret. This one must exist before a service uses it, so make it by hand:
+#   docker secret create a FILE
+# To have the operator make it, state spec.file or spec.data in place of spec.external.
+kind: Secret
+metadata: {name: a}
+spec: {external: true}
+-- secrets/b.yaml
+# The swarm does not give back what is in a secret. This one must exist before a service uses it, so make it by hand:
+#   docker secret create b FILE
+# To have the operator make it, state spec.file or spec.data in place of spec.external.
+kind: Secret
+metadata: {name: b}
+spec: {external: true}
+-- secrets/c.yaml
+# The swarm does not give back what is in a secret. This one must exist before a service uses it, so make it by hand:
+#   docker secret create --template-driver golang c FILE
+# To have the operator make it, state spec.file or spec.data in place of spec.external.
+kind: Secret
+metadata: {name: c}
+spec: {external: true}
+-- secrets/d.yaml
+# The swarm does not give back what is in a secret. This one must exist before a service uses it, so make it by hand:
+#   docker secret create d FILE
+# To have the operator make it, state spec.file or spec.data in place of spec.external.
+kind: Secret
+metadata: {name: d}
+spec: {external: true}
+note Config/e: spec.data: its content looks as if it held a secret, so it is not written, and the manifest only says that the config exists; --with-secrets writes it
+note Config/e: spec.templateDriver: a manifest that says external does not state it; if you make the object elsewhere, give it what it has here: docker config inspect e
+note Config/e: metadata.labels: a manifest that says external does not state it; if you make the object elsewhere, give it what it has here: docker config inspect e
+note Secret/b: metadata.labels: a manifest that says external does not state it; if you make the object elsewhere, give it what it has here: docker secret inspect b
+note Secret/c: spec.templateDriver: a manifest that says external does not state it; if you make the object elsewhere, give it what it has here: docker secret inspect c
+note Secret/d: spec.templateDriver: a manifest that says external does not state it; if you make the object elsewhere, give it what it has here: docker secret inspect d
 `},
 		{"secrets in texts that are files, and in names", func(f *fake) {
 			f.service("web", func(s *swarm.ServiceSpec) {
@@ -934,6 +988,23 @@ func TestFilesOfContentDifferInMoreThanCase(t *testing.T) {
 		if !strings.Contains(data["configs/"+manifest+".yaml"], "file: "+content+"}") || data["configs/"+content] != "\xff"+name {
 			t.Errorf("%s: %v", manifest, data)
 		}
+	}
+}
+
+// A file system allows 255 bytes.
+func TestFilesOfContentHaveShortNames(t *testing.T) {
+	var f fake
+	long := strings.Repeat("x", 300)
+	f.config(long, nil, "\xff")
+	f.config(long+"y", nil, "\xfe")
+	names := map[string]bool{}
+	for _, file := range Of(all.Kinds(), f.index(), Options{Files: true}).Files {
+		if names[file.Name] = true; len(filepath.Base(file.Name)) > 220 {
+			t.Errorf("%s is too long", file.Name)
+		}
+	}
+	if len(names) != 4 {
+		t.Errorf("the files are %v", names)
 	}
 }
 

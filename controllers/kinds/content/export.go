@@ -9,6 +9,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
 )
 
 // inManifest is how many bytes of content stand in a manifest, if a file beside it can hold more.
@@ -91,7 +92,7 @@ func (x *exporting) exported() kinds.Exported {
 	case !readable:
 		return x.external([]string{
 			"The swarm does not give back what is in a secret. This one must exist before a service uses it, so make it by hand:",
-			"  docker secret create " + x.name + " FILE",
+			"  docker secret create " + x.options() + x.name + " FILE",
 			"To have the operator make it, state spec.file or spec.data in place of spec.external.",
 		})
 	case x.hidden: // a driver supplies the content
@@ -128,13 +129,38 @@ func (x *exporting) exported() kinds.Exported {
 
 // file returns the name of the file for the content. Two objects whose names differ only in case get different ones.
 func (x *exporting) file() string {
+	const longest = 200 // of the 255 bytes that file systems allow
 	name := kinds.FileName(cmp.Or(x.base, x.name))
+	name = name[:min(len(name), longest)]
 	out := name + kinds.FileEnd
 	for n := 2; x.files[strings.ToLower(out)]; n++ {
 		out = fmt.Sprintf("%s-%d%s", name, n, kinds.FileEnd)
 	}
 	x.files[strings.ToLower(out)] = true
 	return out
+}
+
+// template returns the driver that fills in the content where a task uses it, or "" if there is none.
+func (x *exporting) template() string {
+	switch o := x.normal(v1.Header{}, x.live).(type) {
+	case *v1.Config:
+		return o.Spec.TemplateDriver
+	case *v1.Secret:
+		return o.Spec.TemplateDriver
+	}
+	return ""
+}
+
+// golang is the only template driver that the engine has. Another text stands in no command, because whoever copies the
+// command would run what somebody else has written.
+const golang = "golang"
+
+// options returns the options of docker's command that makes the object, or "" if it needs none.
+func (x *exporting) options() string {
+	if x.template() == golang {
+		return "--template-driver " + golang + " "
+	}
+	return ""
 }
 
 // external returns a manifest that says that the object exists, by its live name.
@@ -144,6 +170,8 @@ func (x *exporting) external(comment []string) kinds.Exported {
 			fmt.Sprintf("Source %s made it, from its manifest of %s/%s, which has the content.", x.source, x.door.name, x.base),
 			fmt.Sprintf("If these manifests take the place of that source, use its manifest instead of this one, and write %s in services that have %s.", x.base, x.name))
 		x.lack("", fmt.Sprintf("source %s made it from its manifest of %s/%s, so that source would remove it if it had this manifest instead: keep that one, and write %[3]s in services that have %[4]s", x.source, x.door.name, x.base, x.name))
+	} else {
+		x.unstated()
 	}
 	out := x.manifest(x.name, nil)
 	switch o := out.Object.(type) {
@@ -154,6 +182,20 @@ func (x *exporting) external(comment []string) kinds.Exported {
 	}
 	out.Comment = comment
 	return out
+}
+
+// unstated notes what a manifest that says that the object exists does not state of it besides the content.
+func (x *exporting) unstated() {
+	how := fmt.Sprintf("a manifest that says external does not state it; if you make the object elsewhere, give it what it has here: docker %s inspect %s", strings.ToLower(x.door.name), x.name)
+	if x.template() != "" {
+		x.lack("spec.templateDriver", how)
+	}
+	for name := range x.live.Labels {
+		if !diff.NobodysLabel(name) {
+			x.lack("metadata.labels", how)
+			return
+		}
+	}
 }
 
 // manifest returns a manifest with what the engine shows of the live object besides its content. nil is no object.
