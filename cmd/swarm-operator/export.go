@@ -1,6 +1,7 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"errors"
@@ -19,6 +20,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/files"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 	"github.com/swarm-operator/swarm-operator/controllers/observe"
+	"github.com/swarm-operator/swarm-operator/controllers/revisions"
+	"github.com/swarm-operator/swarm-operator/manifests"
 )
 
 type exportFlags struct {
@@ -41,7 +44,7 @@ A manifest states what differs from the defaults. Some things it does not state:
 
   content of secrets     the swarm does not give it back: a Secret is external, so it must exist
   what looks like one    !left-out stands in its place, and validate refuses that. With --with-secrets it is written
-  digests of images      if a client added them to a tag
+  digests of images      if a client added them to a tag, with the platforms that came with them
   what the swarm chose   subnets, ports, versions of configs, ids
   what is not yours      docker's own networks, the operator's configs and labels, old versions
 
@@ -84,6 +87,8 @@ func (f *exportFlags) run(cmd *cobra.Command, args []string) error {
 	switch {
 	case err != nil:
 		return err
+	case f.to == "" && cmd.Flags().Changed("to"):
+		return errors.New("--to: it names no directory; name one, or leave --to out to write to the standard output")
 	case f.force && f.to == "":
 		return errors.New("--force: it replaces files in the directory that --to names; give --to, or leave it out")
 	}
@@ -99,13 +104,15 @@ func (f *exportFlags) run(cmd *cobra.Command, args []string) error {
 	if len(made.Missing) > 0 {
 		return missing(made)
 	}
+	if err := readBack(&made); err != nil {
+		return err
+	}
 	if f.to == "" {
-		// What is written must be what was read: nothing is hidden in it that export has not left out.
-		w, _ := behind(cmd.OutOrStdout())
-		if _, err := w.Write(made.Stream()); err != nil {
-			return errors.New("the output is closed")
-		}
-	} else if err := f.write(cmd, made.Files); err != nil {
+		err = f.stream(cmd, made.Stream())
+	} else {
+		err = f.write(cmd, made.Files)
+	}
+	if err != nil {
 		return err
 	}
 	for _, n := range made.Notes {
@@ -125,6 +132,48 @@ func (f *exportFlags) read(ctx context.Context, c *engine.Client, only []v1.Key)
 		return export.Manifests{}, err
 	}
 	return export.Of(every, world.Index, export.Options{Only: only, Secrets: f.secrets, Files: f.to != ""}), nil
+}
+
+// stream writes manifests to the standard output.
+func (f *exportFlags) stream(cmd *cobra.Command, data []byte) error {
+	// What is written must be what was read: nothing is hidden in it that export has not left out.
+	w, _ := behind(cmd.OutOrStdout())
+	if _, err := w.Write(data); err != nil {
+		return errors.New("the output is closed")
+	}
+	if most := manifests.DefaultLimits.FileSize; int64(len(data)) > most {
+		note(cmd, "this is longer than the %s that one file of manifests may have, so as one file it cannot be read back; give --to DIR, which writes a file for each object", v1.Bytes(most))
+	}
+	return nil
+}
+
+// readBack notes what validate will refuse of manifests. It reads them as validate does, but not from files, because they
+// may hold secrets and are not written yet.
+func readBack(made *export.Manifests) error {
+	if len(made.Files) == 0 {
+		return nil
+	}
+	var packed bytes.Buffer
+	w := zip.NewWriter(&packed)
+	for _, file := range made.Files {
+		to, err := w.CreateHeader(&zip.FileHeader{Name: file.Name, Method: zip.Store})
+		if err != nil {
+			return fmt.Errorf("reading back %s: %w", file.Name, err)
+		}
+		if _, err := to.Write(file.Data); err != nil {
+			return fmt.Errorf("reading back %s: %w", file.Name, err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		return fmt.Errorf("reading the manifests back: %w", err)
+	}
+	tree, err := zip.NewReader(bytes.NewReader(packed.Bytes()), int64(packed.Len()))
+	if err != nil {
+		return fmt.Errorf("reading the manifests back: %w", err)
+	}
+	_, problems := revisions.NewLoader(nil).Load(tree, ".")
+	made.Refused(problems)
+	return nil
 }
 
 // missing is the error for objects that the swarm does not have.
@@ -181,12 +230,12 @@ func (f *exportFlags) write(cmd *cobra.Command, list []export.File) error {
 			return fmt.Errorf("--to: writing %s: %w", path, err)
 		}
 	}
-	manifests := 0
+	count := 0
 	for _, file := range list {
 		if file.Manifest {
-			manifests++
+			count++
 		}
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "wrote %s to %s\n", v1.Count(manifests, "manifest"), f.to)
+	fmt.Fprintf(cmd.OutOrStdout(), "wrote %s to %s\n", v1.Count(count, "manifest"), f.to)
 	return nil
 }
