@@ -104,7 +104,7 @@ func (t *ranks) wait(s *Step, f Facts) {
 // makesMesh reports whether the step makes or changes the network of the routing mesh. No manifest of a service names
 // that network.
 func (s Step) makesMesh() bool {
-	if s.Change.Want == nil || s.Key.Kind != v1.KindNetwork {
+	if s.Change.Want == nil {
 		return false
 	}
 	l, is := s.Change.Want.Leaf("spec.ingress")
