@@ -96,7 +96,7 @@ func section(p page, what string) string {
 func guards(t *testing.T) []string {
 	t.Helper()
 	names := map[string]bool{}
-	for _, g := range all.Part().Guards {
+	for _, g := range append(all.Part().Forbids, all.Part().Guards...) {
 		names[g.Name] = true
 	}
 	find := func(f *ast.File) {
