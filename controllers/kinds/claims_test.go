@@ -128,24 +128,62 @@ func TestSubnetsOfTheSwarm(t *testing.T) {
 
 // A port that is published through the routing mesh keeps the network of the mesh in use, so the network is made first.
 func TestAPortComesAfterTheNetworkOfTheRoutingMesh(t *testing.T) {
-	mesh := &v1.Network{Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindNetwork, Metadata: v1.Metadata{Name: "ingress"}}, Spec: v1.NetworkSpec{Ingress: true}}
-	front := &v1.Network{Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindNetwork, Metadata: v1.Metadata{Name: "front"}}}
+	named := func(name string, ingress bool) *v1.Network {
+		return &v1.Network{Header: v1.Header{APIVersion: v1.APIVersion, Kind: v1.KindNetwork, Metadata: v1.Metadata{Name: name}}, Spec: v1.NetworkSpec{Ingress: ingress}}
+	}
+	mesh, front, wider := named("ingress", true), named("front", false), named("ingress", true)
+	wider.Spec.DriverOpts = map[string]string{"com.docker.network.driver.mtu": "1400"}
+	was := &network.Summary{Network: network.Network{ID: "id-ingress", Name: "ingress", Scope: "swarm", Driver: "overlay", Ingress: true, Labels: map[string]string{v1.LabelOwner: "src/Network/ingress"}}}
+	lives := []*kinds.Live{
+		{Kind: v1.KindNetwork, ID: was.ID, Name: was.Name, Labels: was.Labels, Raw: was},
+		live(v1.KindService, "web", map[string]string{v1.LabelOwner: "src/Service/web"}, 0, ""),
+	}
+	published := []v1.Port{{Target: 80, Published: 8080}}
 	for _, test := range []struct {
+		lives   []*kinds.Live
 		network *v1.Network
 		ports   []v1.Port
-		after   []int
+		steps   string
 	}{
-		{mesh, []v1.Port{{Target: 80, Published: 8080}}, []int{1}},
-		{mesh, []v1.Port{{Target: 80}}, []int{1}}, // the swarm chooses it
-		{mesh, []v1.Port{{Target: 80, Published: 8080, Mode: "host"}}, nil},
-		{mesh, nil, nil},
-		{front, []v1.Port{{Target: 80, Published: 8080}}, nil},
+		{nil, mesh, published, "1 +Network/ingress, 2 +Service/web after [1]"},
+		{nil, mesh, []v1.Port{{Target: 80}}, "1 +Network/ingress, 2 +Service/web after [1]"}, // the swarm chooses it
+		{nil, mesh, []v1.Port{{Target: 80, Published: 8080, Mode: "host"}}, "1 +Network/ingress, 2 +Service/web after []"},
+		{nil, mesh, nil, "1 +Network/ingress, 2 +Service/web after []"},
+		{nil, front, published, "1 +Network/front, 2 +Service/web after []"},
+		{lives[:2], wider, published, "1 ±Network/ingress, 2 ~Service/web after [1]"},
+		{lives[:1], wider, published, "1 ±Network/ingress, 2 +Service/web after [1]"},
 	} {
 		web := service("web")
 		web.Spec.Ports = test.ports
-		p := plan.Build(compare(index(), source, test.network, web), plan.Facts{Owned: 10}, plan.Policy{Budgets: plan.DefaultBudgets()}, all.Part())
-		if len(p.Steps) != 2 || p.Steps[1].Key != web.Key() || !slices.Equal(p.Steps[1].After, test.after) {
-			t.Errorf("%s and %+v: got %+v", test.network.Key(), test.ports, p)
+		changes := compare(index(test.lives...), source, test.network, web)
+		p := plan.Build(changes, plan.Facts{Owned: 10, Shares: true}, plan.Policy{Budgets: plan.DefaultBudgets(), Consents: []plan.Consented{{Hazard: plan.Replace}}}, all.Part())
+		if len(p.Steps) != 2 {
+			t.Errorf("%s: got %+v", test.steps, p)
+			continue
 		}
+		a, b := p.Steps[0], p.Steps[1]
+		if got := fmt.Sprintf("%d %s%s, %d %s%s after %v", a.ID, a.Op, a.Key, b.ID, b.Op, b.Key, b.After); got != test.steps {
+			t.Errorf("got %s, want %s", got, test.steps)
+		}
+	}
+	// What makes room, and what the network depends on, comes before it.
+	want := func(o v1.Object) *diff.State { return expand(index(), source, o).States[0].Whole() }
+	web := service("web")
+	web.Spec.Ports = published
+	steps := []plan.Step{
+		{ID: 1, Op: diff.Remove, Change: diff.Change{Want: want(web)}},
+		{ID: 2, Op: diff.Update, Change: diff.Change{Want: want(web)}},
+		{ID: 3, Op: diff.Replace, Change: diff.Change{Want: want(mesh)}},
+		{ID: 4, Op: diff.Update, After: []int{2, 5}, Change: diff.Change{Want: want(web)}},
+		{ID: 5, Op: diff.Remove, Change: diff.Change{}},
+	}
+	p := plan.Plan{Steps: steps}
+	all.Part().Finish(&p, plan.Facts{}, plan.Policy{})
+	var after [][]int
+	for _, s := range p.Steps {
+		after = append(after, s.After)
+	}
+	if fmt.Sprint(after) != "[[] [] [] [2 3 5] []]" {
+		t.Errorf("they come after %v", after)
 	}
 }

@@ -45,6 +45,7 @@ func (l *Live) called() string { return cmp.Or(l.Called, l.Name) }
 // out of the rest is nil, and each field says what that means.
 type Kind struct {
 	Model
+	Planning
 	Store
 	Versioned
 	Rolling
@@ -80,8 +81,14 @@ type Model struct {
 	Uses func(*Live) []Ref
 	// Normalise reads a live object back into the words of the manifest. It is pure.
 	Normalise func(*Live, *Index) v1.Object
+}
+
+// Planning is what a kind adds to every plan. All of it is pure.
+type Planning struct {
 	// Forbids are the kind's own guards that refuse what no consent allows, and Guards are its others.
 	Forbids, Guards []plan.Guard
+	// Finish completes the steps after they have been put in order. nil means that the kind adds nothing.
+	Finish plan.Proposer
 }
 
 // Store is how a kind's objects are read and written: the kind's calls.

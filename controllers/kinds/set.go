@@ -28,9 +28,15 @@ func (s Set) Rules(name string) diff.Rules {
 	return nil
 }
 
-// Part returns what the kinds add to every plan: their guards.
+// Part returns what the kinds add to every plan: their guards, and what they add to its steps once these are in order.
 func (s Set) Part() plan.Part {
-	var out plan.Part
+	out := plan.Part{Finish: func(p *plan.Plan, f plan.Facts, policy plan.Policy) {
+		for i := range s {
+			if s[i].Finish != nil {
+				s[i].Finish(p, f, policy)
+			}
+		}
+	}}
 	for i := range s {
 		out.Forbids, out.Guards = append(out.Forbids, s[i].Forbids...), append(out.Guards, s[i].Guards...)
 	}

@@ -417,9 +417,9 @@ func attribute(c *diff.Change, name, value string) {
 	case "driver": // that supplies a secret
 		c.Want.Leaves = slices.Insert(c.Want.Leaves, 0, diff.Leaf{Path: "spec.driver", Type: "spec.driver", Text: value, Stated: true})
 	case "mesh": // the network of the routing mesh
-		c.Want.Leaves = append(c.Want.Leaves, diff.Leaf{Path: "spec.ingress", Type: "spec.ingress", Text: "true", Stated: true})
+		c.Want.Value = &v1.Network{Spec: v1.NetworkSpec{Ingress: true}}
 	case "publishes": // a port, in the mode ingress or host
-		c.Want.Leaves = append(c.Want.Leaves, diff.Leaf{Path: "spec.ports[80/tcp].mode", Type: "spec.ports[].mode", Text: value})
+		c.Want.Value = &v1.Service{Spec: v1.ServiceSpec{Ports: []v1.Port{{Target: 80, Mode: value}}}}
 	case "uses":
 		c.Want.Uses = keysOf(value)
 	case "after":

@@ -13,6 +13,7 @@ import (
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/cluster"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/network"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
@@ -30,6 +31,9 @@ func init() {
 			part.Guards = cluster.Kind().Guards
 			return part
 		},
+	}, plan.Reader{
+		Line: func(*plan.Given, []string) (bool, error) { return false, nil }, Says: func(plan.Step) string { return "" },
+		Part: func(plan.Given) plan.Part { return plan.Part{Finish: network.Kind().Finish} },
 	})
 }
 

@@ -323,7 +323,7 @@ func ordered(t *rapid.T) {
 			case s.removal() && !o.removal() && !after[o.ID],
 				s.removal() && s.Key.Kind != v1.KindService && o.removal() && o.Key.Kind == v1.KindService && !after[o.ID],
 				!s.removal() && !o.removal() && slices.Contains(s.Change.Want.Uses, o.Key) && !after[o.ID],
-				!s.removal() && !s.MakesRoom() && s.publishes() && o.makesMesh() && !after[o.ID]:
+				!s.removal() && !s.MakesRoom() && publishes(s) && makesMesh(o) && !after[o.ID]:
 				t.Fatalf("step %d does not wait for %d:\n%s", s.ID, o.ID, render(p))
 			}
 		}
@@ -336,6 +336,21 @@ func ordered(t *rapid.T) {
 			}
 		}
 	}
+}
+
+// publishes reports whether the step makes a service that publishes a port through the routing mesh.
+func publishes(s Step) bool {
+	w, is := s.Change.Want.Value.(*v1.Service)
+	return is && w.Spec.Ports[0].Mode == "ingress"
+}
+
+// makesMesh reports whether the step makes or changes the network of the routing mesh.
+func makesMesh(s Step) bool {
+	if s.removal() {
+		return false
+	}
+	w, is := s.Change.Want.Value.(*v1.Network)
+	return is && w.Spec.Ingress
 }
 
 // An object that is not ours is not touched, unless a manifest takes it over. An object that somebody holds is not

@@ -48,9 +48,6 @@ func (p *Plan) order(f Facts) {
 		} else if !s.removal() {
 			t.makes[s.Key] = append(t.makes[s.Key], s.ID)
 			t.others = append(t.others, s.ID)
-			if s.makesMesh() {
-				t.mesh = append(t.mesh, s.ID)
-			}
 		}
 	}
 	for i := range p.Steps {
@@ -68,7 +65,6 @@ type ranks struct {
 	firsts []int            // those that make room
 	others []int            // those that remove nothing
 	gone   []int            // the services that are removed, because what they use is removed after them
-	mesh   []int            // those that make or change the network of the routing mesh
 }
 
 // wait notes what a step comes after. The steps come in their order.
@@ -80,18 +76,12 @@ func (t *ranks) wait(s *Step, f Facts) {
 	case s.removal():
 		s.After = slices.Concat(t.firsts, t.others, t.gone)
 	case s.Change.Want != nil:
-		earlier := func(ids []int) {
-			for _, id := range ids {
+		for _, k := range needs(*s) {
+			for _, id := range t.makes[k] {
 				if id < s.ID { // it is greater only in a cycle, which no manifest may have
 					s.After = append(s.After, id)
 				}
 			}
-		}
-		for _, k := range needs(*s) {
-			earlier(t.makes[k])
-		}
-		if len(t.mesh) > 0 && s.publishes() {
-			earlier(t.mesh)
 		}
 		if takes(*s, f) {
 			s.After = append(s.After, t.firsts...)
@@ -99,21 +89,6 @@ func (t *ranks) wait(s *Step, f Facts) {
 		slices.Sort(s.After)
 		s.After = slices.Compact(s.After)
 	}
-}
-
-// makesMesh reports whether the step makes or changes the network of the routing mesh. No manifest of a service names
-// that network.
-func (s Step) makesMesh() bool {
-	if s.Change.Want == nil {
-		return false
-	}
-	l, is := s.Change.Want.Leaf("spec.ingress")
-	return is && l.Text == "true"
-}
-
-// publishes reports whether the step makes an object that publishes a port through the routing mesh.
-func (s Step) publishes() bool {
-	return slices.ContainsFunc(s.Change.Want.Leaves, func(l diff.Leaf) bool { return l.Type == "spec.ports[].mode" && l.Text == "ingress" })
 }
 
 // takes reports whether a step needs what another object has.

@@ -28,8 +28,8 @@ func Kind() kinds.Kind {
 			Rules:     rules,
 			Uses:      func(*kinds.Live) []kinds.Ref { return nil },
 			Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(raw(l)) },
-			Guards:    []plan.Guard{{Name: guardAutolock, Check: plan.Each(escrowed)}},
 		},
+		Planning: kinds.Planning{Guards: []plan.Guard{{Name: guardAutolock, Check: plan.Each(escrowed)}}},
 		Store: kinds.Store{
 			List:    list,
 			Read:    func(ctx context.Context, c *engine.Client, _ string) (*kinds.Live, error) { return readOne(ctx, c) },

@@ -29,8 +29,8 @@ func Kind() kinds.Kind {
 			Rules:     rules,
 			Uses:      func(*kinds.Live) []kinds.Ref { return nil },
 			Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(l.Raw.(*network.Summary)) },
-			Forbids:   []plan.Guard{{Name: "ingress", Check: mesh}},
 		},
+		Planning: kinds.Planning{Forbids: []plan.Guard{{Name: "ingress", Check: mesh}}, Finish: meshFirst},
 		Store: kinds.Store{
 			Events:   "network",
 			List:     list,

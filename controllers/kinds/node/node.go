@@ -34,8 +34,8 @@ func Kind() kinds.Kind {
 			Expand:    expand,
 			Uses:      func(*kinds.Live) []kinds.Ref { return nil },
 			Normalise: func(l *kinds.Live, _ *kinds.Index) v1.Object { return read(raw(l)) },
-			Guards:    []plan.Guard{{Name: guardInsecureEngine, Check: plan.Each(insecure)}},
 		},
+		Planning: kinds.Planning{Guards: []plan.Guard{{Name: guardInsecureEngine, Check: plan.Each(insecure)}}},
 		Store: kinds.Store{
 			Events:  "node",
 			List:    list,

@@ -28,8 +28,8 @@ func Kind() kinds.Kind {
 			Rules:     rules,
 			Uses:      uses,
 			Normalise: func(l *kinds.Live, ix *kinds.Index) v1.Object { return read(&raw(l).Spec, ix) },
-			Guards:    []plan.Guard{{Name: "job", Check: jobs}},
 		},
+		Planning: kinds.Planning{Guards: []plan.Guard{{Name: "job", Check: jobs}}},
 		Store: kinds.Store{
 			Events:  "service",
 			List:    list,
