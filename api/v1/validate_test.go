@@ -346,7 +346,7 @@ func TestProblemsOfContent(t *testing.T) {
 	}
 }
 
-// A driver supplies the content of a secret, so nothing else may.
+// If a driver supplies the content of a secret, the manifest must not state content as well.
 func TestProblemsOfSecretDrivers(t *testing.T) {
 	data, opts := v1.NewContent([]byte("x")), map[string]string{"path": "kv/db"}
 	for _, test := range []struct {

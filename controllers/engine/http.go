@@ -102,7 +102,8 @@ func (c *Client) read(ctx context.Context, r request, use func(raw []byte) error
 	buf := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(buf)
 	buf.Reset()
-	if size, known := c.sizes.Load(r.path); known { // else the buffer doubles until the answer fits, and each half is garbage
+	// Without a size, the buffer doubles until the answer fits, and each buffer that was too small becomes garbage.
+	if size, known := c.sizes.Load(r.path); known {
 		buf.Grow(size.(int) + size.(int)/16 + bytes.MinRead)
 	}
 	if _, err := buf.ReadFrom(resp.Body); err != nil {

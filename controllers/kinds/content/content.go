@@ -50,8 +50,9 @@ type Calls struct {
 	Remove  func(ctx context.Context, c *engine.Client, id string) error
 }
 
-// common are the rules of leaves that configs and secrets have. Only labels can change in place. spec.data stands for
-// content that differs from somebody else's object.
+// common are the rules of leaves that configs and secrets have. Only labels can change in place. spec.data is a leaf only
+// if the source did not make the live object of the manifest's name, and that object has other content, or content that
+// cannot be compared.
 var common = diff.Rules{
 	"metadata.labels.*": {Effect: diff.InPlace, Nobody: diff.NobodysLabel},
 	"spec.data":         {Effect: diff.InPlace},

@@ -151,8 +151,8 @@ func (x *exporting) template() string {
 	return ""
 }
 
-// golang is the only template driver that the engine has. Another text stands in no command, because whoever copies the
-// command would run what somebody else has written.
+// golang is the only template driver that the engine has. If an object names any other, the command leaves it out: an
+// object's text must not become part of a command that people copy and run.
 const golang = "golang"
 
 // options returns the options of docker's command that makes the object, or "" if it needs none.

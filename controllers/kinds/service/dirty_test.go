@@ -17,8 +17,8 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/generate"
 )
 
-// keepsTasks has the leaves that differ although SwarmKit calls a task clean, each with the reason. Everything else that
-// differs to us makes a task dirty.
+// keepsTasks has the leaves that may change without SwarmKit calling the service's tasks dirty, each with the reason. If
+// any other leaf of ours changes, SwarmKit calls the tasks dirty and replaces them.
 var keepsTasks = map[string]string{
 	"metadata.labels.*":                 "the labels are the service's; a task has the container's",
 	"spec.mode":                         "the mode says how many tasks there are; a task is the same in each",
