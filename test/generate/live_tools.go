@@ -227,18 +227,7 @@ func ansibleSays(_ *rapid.T, sp *v1.ServiceSpec) {
 	if p := sp.Placement; p != nil {
 		p.Platforms = nil
 	}
-	for i := range sp.Mounts {
-		m := &sp.Mounts[i]
-		if m.Tmpfs != nil {
-			m.Tmpfs.Options = nil
-		}
-		if m.Bind != nil {
-			m.Bind.Recursive = ""
-		}
-		if m.Volume != nil {
-			m.Volume.Subpath = ""
-		}
-	}
+	olderMounts(sp.Mounts)
 	// docker-py's own defaults, if anything of the group is stated.
 	if r := sp.RestartPolicy; r != nil {
 		if r.Condition = cmp.Or(r.Condition, "none"); r.Delay == nil {
@@ -305,18 +294,7 @@ func terraformSays(_ *rapid.T, sp *v1.ServiceSpec) {
 	if h := sp.Healthcheck; h != nil {
 		h.StartInterval = 0
 	}
-	for i := range sp.Mounts {
-		m := &sp.Mounts[i]
-		if m.Tmpfs != nil {
-			m.Tmpfs.Options = nil
-		}
-		if m.Bind != nil {
-			m.Bind.Recursive = ""
-		}
-		if m.Volume != nil {
-			m.Volume.Subpath = ""
-		}
-	}
+	olderMounts(sp.Mounts)
 	if r := sp.Resources; r != nil {
 		r.MemorySwap, r.MemorySwappiness, r.Limits.Pids = nil, nil, 0
 	}
@@ -370,6 +348,22 @@ func withoutNoValue(sp *v1.ServiceSpec) {
 	for name, value := range sp.Environment {
 		if value == v1.NoValue {
 			sp.Environment[name] = ""
+		}
+	}
+}
+
+// olderMounts takes from mounts the options that these tools do not know yet.
+func olderMounts(mounts []v1.Mount) {
+	for i := range mounts {
+		m := &mounts[i]
+		if m.Tmpfs != nil {
+			m.Tmpfs.Options = nil
+		}
+		if m.Bind != nil {
+			m.Bind.Recursive = ""
+		}
+		if m.Volume != nil {
+			m.Volume.Subpath = ""
 		}
 	}
 }
