@@ -62,13 +62,22 @@ func (d dependedOn) ready(s Step) (held, later []Refusal) {
 			// is made again, that step waits for it.
 		case gone:
 			held = append(held, s.Refusal(r.Class, "it depends on %s, which is refused: %s", k, r.Why))
+		case d.changing[k]: // even if it is failing, because the change may mend it
+			later = append(later, s.Refusal(Later, "it depends on %s, which changes first", k))
+		case waits && d.facts.Failing[k] && d.failedBefore(k):
+			// A step waits only for what its own revision changes. An older failure holds nothing, whether or not the
+			// operator has just looked at the object.
 		case waits && d.facts.Failing[k]:
 			held = append(held, s.Refusal(Never, "it depends on %s, which failed: %s; mend that object first", k, why))
-		case d.changing[k]:
-			later = append(later, s.Refusal(Later, "it depends on %s, which changes first", k))
 		case waits:
 			later = append(later, s.Refusal(Later, "it depends on %s, which is not ready: %s", k, why))
 		}
 	}
 	return held, later
+}
+
+// failedBefore reports whether it is on record that the object failed under an earlier revision.
+func (d dependedOn) failedBefore(k v1.Key) bool {
+	failed, known := d.facts.Failed[k]
+	return known && failed.Revision != d.facts.Revision
 }
