@@ -3,7 +3,6 @@ package v1_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
@@ -47,9 +46,9 @@ func TestMatchPattern(t *testing.T) {
 			t.Errorf("%q, %q: %t", test.pattern, test.name, got)
 		}
 	}
-	start := time.Now()
-	if v1.MatchPattern(strings.Repeat("*a", 127)+"b", strings.Repeat("a", 255)) || time.Since(start) > time.Second {
-		t.Errorf("many stars took %s", time.Since(start))
+	// Trying all ways to divide the name between so many stars would not end while anybody waits.
+	if v1.MatchPattern(strings.Repeat("*a", 127)+"b", strings.Repeat("a", 255)) {
+		t.Error("a name without b matches a pattern that ends in b")
 	}
 }
 
