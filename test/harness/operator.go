@@ -17,6 +17,10 @@ type Operator struct {
 	address string
 }
 
+// patience is how long an operator may take to begin, or to answer. It only keeps a test from hanging: on a busy machine
+// a process of which nothing is in memory yet takes long to begin.
+const patience = time.Minute
+
 var listening = regexp.MustCompile(`listening(?: address=|","address":")(127\.0\.0\.1:\d+)`)
 
 // StartOperator starts swarm-operator run with more arguments, and returns when it serves. A value of --repair-after
@@ -30,7 +34,7 @@ func StartOperator(ctx context.Context, binary string, env []string, args ...str
 		return nil, err
 	}
 	o := &Operator{Process: p}
-	err = Until(ctx, 20*time.Second, func() error {
+	err = Until(ctx, patience, func() error {
 		m := listening.FindStringSubmatch(p.Stderr() + p.Stdout())
 		if m == nil {
 			return fmt.Errorf("swarm-operator run does not say where it listens:\n%s%s", p.Stdout(), p.Stderr())
@@ -50,7 +54,7 @@ func (o *Operator) Address() string { return o.address }
 
 // Get sends a GET request to its HTTP server.
 func (o *Operator) Get(ctx context.Context, path string) (status int, body string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+o.address+path, nil)
 	if err != nil {
