@@ -25,7 +25,7 @@ func TestApplyPrintsThePlanBeforeTheFirstWrite(t *testing.T) {
 		}
 		process := <-started
 		started <- process
-		missing <- harness.Until(t.Context(), 10*time.Second, func() error { // the pipe may be slow
+		missing <- harness.Until(t.Context(), patience, func() error { // the pipe may be slow
 			for _, want := range []string{"+ Service/web", "+ Service/api", "+ Service/node-metrics", "+ Config/nginx-conf", "+ Secret/api-key", "+ Network/front", "to create"} {
 				if !strings.Contains(process.Stdout(), want) {
 					return fmt.Errorf("at %s stdout has no %q:\n%s", c, want, process.Stdout())
@@ -109,7 +109,7 @@ func TestAnInterruptFinishesTheCallInHand(t *testing.T) {
 		if err := process.Interrupt(); err != nil {
 			t.Error(err)
 		}
-		time.Sleep(time.Second) // gives the signal time to arrive, which cannot be seen from outside
+		w.passes(time.Second) // gives the signal time to arrive, which cannot be seen from outside
 	}()
 	process, err := harness.Start(binary, w.env(), "apply", "--host", p.Host(), "--source", r.Dir)
 	if err != nil {

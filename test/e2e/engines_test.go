@@ -66,7 +66,7 @@ func TestEnginesAndRegistriesThatGoAway(t *testing.T) {
 
 // page returns what a node serves at a port, or "" if it serves nothing.
 func (w *world) page(node string, port int) string {
-	ctx, cancel := context.WithTimeout(w.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(w.Context(), 10*time.Second)
 	defer cancel()
 	web := http.Client{Transport: &http.Transport{DialContext: w.engines().Dial, DisableKeepAlives: true}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s:%d", w.engines().Address(node), port), nil)
@@ -383,7 +383,7 @@ func (w *world) disturbed(happens, ends func(node string) error) {
 func (w *world) seenBy(manager, node string, state swarm.NodeState) {
 	w.Helper()
 	w.eventually(func() error {
-		ctx, cancel := context.WithTimeout(w.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(w.Context(), 20*time.Second)
 		defer cancel()
 		list, err := w.engines().Client(manager).NodeList(ctx, client.NodeListOptions{})
 		if err != nil {

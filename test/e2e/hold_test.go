@@ -61,7 +61,7 @@ func TestAHoldStandsUnderAStreamOfChanges(t *testing.T) {
 		began := time.Now()
 		// When somebody's own docker command has returned, a write may still be in flight, but not for longer than
 		// one call.
-		time.Sleep(300 * time.Millisecond)
+		w.passes(300 * time.Millisecond)
 		c.proxy.Reset()
 		commits := 0
 		for ; commits < 2 || time.Since(began) < 3*time.Second; commits++ {

@@ -16,6 +16,7 @@ import (
 
 	kind "github.com/swarm-operator/swarm-operator/controllers/kinds/node"
 	"github.com/swarm-operator/swarm-operator/test/harness"
+	"github.com/swarm-operator/swarm-operator/test/lag"
 )
 
 // raftPatience limits each wait for several managers to come and go, with an election or two among them. The engine,
@@ -265,7 +266,7 @@ func (m *membership) judge(by string, before, l *look) {
 	}
 	m.looks++
 	m.told[by], m.heard[by] = l.from, l.to
-	m.silent = max(m.silent, l.to.Sub(m.last))
+	m.silent = max(m.silent, lag.Between(m.last, l.to).Machine)
 	m.last = l.to
 	members, reachable, coming := 0, 0, 0
 	for name, n := range l.nodes {
@@ -280,7 +281,7 @@ func (m *membership) judge(by string, before, l *look) {
 		switch {
 		case n.ManagerStatus.Reachability == swarm.ReachabilityReachable:
 			reachable++
-		case l.to.Sub(m.joined[name]) < justJoined, n.Spec.Role == swarm.NodeRoleWorker: // or it is about to leave
+		case lag.Between(m.joined[name], l.to).Machine < justJoined, n.Spec.Role == swarm.NodeRoleWorker: // or it is about to leave
 			coming++
 		}
 	}

@@ -52,7 +52,7 @@ func TestMetricsAndConditionsTellWhatGoesOn(t *testing.T) {
 		"a.yaml": service("a", "image: app:1", "replicas: 0"), "b.yaml": service("b", "image: app:1", "replicas: 0"), "c.yaml": config("c", "one\n"),
 	})
 	p := w.proxy()
-	o := w.operate(p.Host(), r)
+	o := w.operate(p.Host(), r, "--repair-after", "1h", "--resync", "1h") // so that it makes no call by itself, however long this takes
 	o.inSync(good)
 	o.has(
 		fmt.Sprintf(`revision_info source="measured" revision="%s" state="applied" 1`, good),

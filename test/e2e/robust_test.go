@@ -300,7 +300,7 @@ func TestAStoppedRunFinishesItsCallsAndGoesOnLater(t *testing.T) {
 	hash := r.commit("forty", files)
 	<-inHand
 	go func() {
-		time.Sleep(time.Second) // gives the signal time to arrive, which cannot be seen from outside
+		w.passes(time.Second) // gives the signal time to arrive, which cannot be seen from outside
 		close(release)
 	}()
 	o.finish() // it must end with 0

@@ -196,6 +196,11 @@ func (w *world) holds(period time.Duration, check func() error) {
 	}
 }
 
+// passes waits for a while, in machine time, for what arrives within that time and cannot be seen from outside.
+func (w *world) passes(period time.Duration) {
+	_ = harness.Until(w.Context(), period, func() error { return errors.New("it is not over") })
+}
+
 // quiet waits until no call has come for a while.
 func (w *world) quiet(p *harness.Proxy) {
 	w.Helper()
@@ -270,7 +275,7 @@ func (w *world) keepSwarm() {
 	if dir == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	services, err := w.api.ServiceList(ctx, client.ServiceListOptions{Status: true})
 	if err != nil {
