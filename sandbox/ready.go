@@ -12,7 +12,7 @@ import (
 
 const (
 	pollEvery   = 20 * time.Millisecond
-	readyWithin = 60 * time.Second // for the start of a thousand machines on a busy host
+	readyWithin = 5 * time.Minute // for the start of a thousand machines on a busy host
 	// besideLocked is longer than an election takes.
 	besideLocked = 5 * time.Second
 )

@@ -42,7 +42,7 @@ func removeCgroups(run string) error {
 	var errs []error
 	for _, dir := range cgroups(run) {
 		err := removeCgroup(dir)
-		for end := time.Now().Add(5 * time.Second); errors.Is(err, syscall.EBUSY) && time.Now().Before(end); {
+		for end := time.Now().Add(time.Minute); errors.Is(err, syscall.EBUSY) && time.Now().Before(end); {
 			time.Sleep(5 * time.Millisecond)
 			err = removeCgroup(dir)
 		}

@@ -148,7 +148,7 @@ func aPartitionIsSeen(w *world) {
 	}
 	w.down("manager-1", "manager-3")
 	w.eventually(func() error {
-		ctx, cancel := context.WithTimeout(w.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(w.Context(), 20*time.Second)
 		defer cancel()
 		if _, err := w.Client("manager-3").NodeList(ctx, client.NodeListOptions{}); err == nil {
 			return errors.New("a manager without a quorum answers")

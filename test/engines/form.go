@@ -21,7 +21,7 @@ const (
 	heartbeat = 2 * time.Second
 	// readyTime is how long it may take until all nodes of a swarm are ready. A manager that returns waits for an
 	// election.
-	readyTime = 120 * time.Second
+	readyTime = 5 * time.Minute
 )
 
 // form makes a swarm on the first manager and lets the other nodes join.
@@ -76,8 +76,6 @@ func (s *Swarm) join(ctx context.Context, n *node, tokens map[string]string) err
 // Ready waits until every node is ready, and every manager reachable.
 func (s *Swarm) Ready(ctx context.Context) error {
 	return harness.Until(ctx, readyTime, func() error {
-		ctx, cancel := context.WithTimeout(ctx, 5*time.Second) // a manager that hangs must not hold up the others
-		defer cancel()
 		nodes, err := s.list(ctx)
 		if err != nil {
 			return err
@@ -102,10 +100,18 @@ func (s *Swarm) Ready(ctx context.Context) error {
 func (s *Swarm) list(ctx context.Context) ([]swarm.Node, error) {
 	err := errors.New("no manager was made")
 	for _, name := range s.managers {
-		var list client.NodeListResult
-		if list, err = s.Client(name).NodeList(ctx, client.NodeListOptions{}); err == nil {
-			return list.Items, nil
+		var nodes []swarm.Node
+		if nodes, err = nodesOf(ctx, s.Client(name)); err == nil {
+			return nodes, nil
 		}
 	}
 	return nil, err
+}
+
+// nodesOf asks one manager. A manager that hangs must not hold up the others.
+func nodesOf(ctx context.Context, c *client.Client) ([]swarm.Node, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	list, err := c.NodeList(ctx, client.NodeListOptions{})
+	return list.Items, err
 }

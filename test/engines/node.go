@@ -35,7 +35,7 @@ echo "$1" >/proc/sys/kernel/hostname
 ip link set lo up` + idle
 
 // bootTime is how long dockerd may take until it answers. It is long, because a busy machine is slow.
-const bootTime = 60 * time.Second
+const bootTime = 3 * time.Minute
 
 // node is one machine. It has a place on the switch, a disk and, while it has power, a box with dockerd.
 type node struct {

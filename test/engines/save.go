@@ -37,7 +37,7 @@ func (s *Swarm) Save(ctx context.Context, dir string) error {
 	for _, n := range s.nodes {
 		errs = append(errs, copyFile(n.log(), filepath.Join(dir, n.name+".log")))
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for _, name := range s.managers {
 		if s.saveState(ctx, s.Client(name), dir) == nil {

@@ -44,7 +44,7 @@ func remove(run string) error {
 
 // end kills a process that may have ended already, and returns when the process is gone.
 func end(p process) error {
-	for deadline := time.Now().Add(10 * time.Second); p.alive(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); p.alive(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("process %d does not end", p.PID)
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
 
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 // world is a swarm for a test.
 type world struct {
@@ -118,7 +118,7 @@ func (w *world) reaches(service string, state swarm.TaskState, n int) swarm.Task
 func (w *world) state(by, node string, state swarm.NodeState) {
 	w.Helper()
 	w.eventually(func() error {
-		ctx, cancel := context.WithTimeout(w.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(w.Context(), 20*time.Second)
 		defer cancel()
 		list, err := w.Client(by).NodeList(ctx, client.NodeListOptions{})
 		if err != nil {

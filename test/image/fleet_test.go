@@ -128,7 +128,7 @@ func (f *fleet) done(ask *client.Client) {
 }
 
 func service(ask *client.Client, name string) (swarm.Service, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	r, err := ask.ServiceInspect(ctx, name, client.ServiceInspectOptions{})
 	return r.Service, err
@@ -153,7 +153,7 @@ func (l lease) node() string {
 }
 
 func leaseNow(ask *client.Client) (lease, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	r, err := ask.ConfigInspect(ctx, "swarm-operator-lease", client.ConfigInspectOptions{})
 	l := r.Config.Spec.Labels

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	patience = 90 * time.Second // long enough for a remote, which is asked every half a minute
+	patience = 3 * time.Minute // long enough for a remote, which is asked every half a minute
 	manager  = "manager-1"
 )
 
@@ -210,7 +210,7 @@ func (w *world) explain(node, container string) {
 
 // log returns what a container has printed so far.
 func (w *world) log(node, container string) string {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	out, err := w.Client(node).ContainerLogs(ctx, container, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true})
 	if err != nil {
