@@ -617,7 +617,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 	s.want(t, 200, Healthz, "") // it comes after them, so they are accepted
 	for _, c := range all[:80] {
-		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(time.Minute))
 		if n, err := c.Read(make([]byte, 1)); n > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatalf("an old connection is open: %d, %v", n, err)
 		}

@@ -504,7 +504,7 @@ func gone(t *testing.T, file string) {
 	for _, text := range strings.Fields(read(t, file)) {
 		pid, _ := strconv.Atoi(text)
 		// An orphan is reaped in its own time.
-		for end := time.Now().Add(10 * time.Second); alive(pid); time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(time.Minute); alive(pid); time.Sleep(time.Millisecond) {
 			if pid == 0 || time.Now().After(end) {
 				t.Fatalf("process %d still runs", pid)
 			}

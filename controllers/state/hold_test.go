@@ -203,13 +203,15 @@ func TestWatchAsksOnceForMany(t *testing.T) {
 		})
 	}
 	time.Sleep(50 * time.Millisecond)
+	asked := time.Now()
 	close(gate)
 	if err := <-first; err != nil {
 		t.Error(err)
 	}
 	wg.Wait()
-	if calls > 4 {
-		t.Errorf("%d calls for 17 questions", calls)
+	// On a busy machine some ask only after the others have their answer.
+	if most := 4 + int(time.Since(asked)/(10*time.Millisecond)); calls > most {
+		t.Errorf("%d calls for 17 questions, want at most %d", calls, most)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // awaitHead waits for wake-ups until the head meets want. With a poll of one hour only events can wake it.
 func awaitHead(t *testing.T, s *git.Source, woken <-chan struct{}, want func(git.Commit, error) bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for {
 		select {
 		case <-deadline:
@@ -278,8 +278,8 @@ func TestWatchWakesSoonAfterAChange(t *testing.T) {
 	woken := s.Watch(t.Context())
 	first, second := r.git("rev-parse", "HEAD~1"), r.head()
 	ref := filepath.Join(r.dir, ".git/refs/heads/main")
-	best := time.Hour
-	for i := range 20 {
+	best, soon := time.Hour, 10*time.Millisecond
+	for i := 0; i < 1000 && best > soon; i++ { // on a busy machine many take longer, and not all
 		want := []string{first, second}[i%2]
 		write(t, ref+".lock", want+"\n")
 		start := time.Now()
@@ -290,7 +290,7 @@ func TestWatchWakesSoonAfterAChange(t *testing.T) {
 		best = min(best, time.Since(start))
 	}
 	t.Logf("from the ref to the commit in %s", best)
-	if best > 10*time.Millisecond {
+	if best > soon {
 		t.Errorf("from the ref to the commit it takes at least %s", best)
 	}
 }

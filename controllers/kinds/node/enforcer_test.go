@@ -179,7 +179,7 @@ func enforced(t *testing.T, was, is Host, tasks []Placed) []string {
 		enforcer := constraintenforcer.New(s)
 		go enforcer.Run()
 		defer enforcer.Stop()
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
 		for {
 			rejected := map[string]bool{}
