@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -67,8 +68,22 @@ func (s *Swarm) join(ctx context.Context, n *node, tokens map[string]string) err
 		ListenAddr: "0.0.0.0" + swarmPort, AdvertiseAddr: address,
 		RemoteAddrs: []string{addressOf(0).String() + swarmPort}, JoinToken: tokens[n.role],
 	})
+	if err == nil || !strings.Contains(err.Error(), "will continue in the background") { // after 20 s, which a busy machine may take
+		return named("joining", n, err)
+	}
+	return named("joining", n, harness.Until(ctx, readyTime, func() error {
+		info, err := n.client.Info(ctx, client.InfoOptions{})
+		if is := info.Info.Swarm.LocalNodeState; err == nil && is != swarm.LocalNodeStateActive {
+			err = fmt.Errorf("it is %s", is)
+		}
+		return err
+	}))
+}
+
+// named says what failed, and on which node. It returns nil if nothing did.
+func named(doing string, n *node, err error) error {
 	if err != nil {
-		return fmt.Errorf("joining %s: %w", n.name, err)
+		return fmt.Errorf("%s %s: %w", doing, n.name, err)
 	}
 	return nil
 }
