@@ -30,6 +30,16 @@ func NewIndex(lists map[string][]*Live, uses func(*Live) []Ref) *Index {
 	for _, list := range lists {
 		for _, l := range list {
 			ix.add(l)
+			by := v1.Key{Kind: l.Kind, Name: l.Name}
+			for _, r := range uses(l) {
+				ix.used(r, append(ix.Users(r.Kind, r.ID), by))
+			}
+		}
+	}
+	for _, users := range ix.users { // sorted once, because inserting each into its place copies the list each time
+		for id, by := range users {
+			slices.SortFunc(by, v1.Key.Compare)
+			users[id] = slices.Compact(by)
 		}
 	}
 	return ix
@@ -40,6 +50,7 @@ func (ix *Index) Put(l *Live) {
 	old := ix.byID[l.ref()]
 	if old == nil {
 		ix.add(l)
+		ix.use(l)
 		return
 	}
 	ix.unuse(old)
@@ -79,7 +90,6 @@ func (ix *Index) add(l *Live) {
 	ix.lists[l.Kind] = append(ix.lists[l.Kind], l)
 	ix.byID[l.ref()] = l
 	ix.name(l)
-	ix.use(l)
 }
 
 func (ix *Index) name(l *Live) {
