@@ -109,6 +109,7 @@ func (r *Reader) Head(ctx context.Context) *Revision {
 	if err != nil {
 		return &Revision{Err: fmt.Errorf("reading the source %s: %w", r.Git, err)}
 	}
+	defer r.Git.Free() // the loader keeps what it has made of the files
 	return r.load(commit)
 }
 

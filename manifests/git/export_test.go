@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/fsnotify/fsnotify"
+	"github.com/go-git/go-git/v5/plumbing"
 )
 
 // WithoutEvents makes the kernel's watches unavailable to a source.
@@ -43,3 +44,14 @@ var (
 	RedactURL = redactURL
 	IsURL     = isURL
 )
+
+// Bases returns how many objects that deltas build on a source has in memory, of those with these hashes.
+func Bases(s *Source, hashes ...string) (n int) {
+	o := &s.backend.(*repository).objects
+	for _, h := range hashes {
+		if _, kept := o.bases.Get(plumbing.NewHash(h)); kept {
+			n++
+		}
+	}
+	return n
+}

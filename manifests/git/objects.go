@@ -35,6 +35,8 @@ type objects struct {
 	opened os.FileInfo           // the directory in which stores were opened
 	// last is the object that was read last. It is kept because callers ask for a size and then for the content.
 	last *object
+	// bases are objects that deltas build on, of all stores.
+	bases cache.Object
 }
 
 // object is one object in memory.
@@ -125,16 +127,18 @@ func (o *objects) open() error {
 		return nil
 	}
 	o.closeStores()
-	o.opened = info
-	o.stores = []*filesystem.Storage{openStorage(dotgit.NewRepositoryFilesystem(osfs.New(o.git), osfs.New(o.common)))}
+	o.opened, o.bases = info, newBases()
+	o.stores = []*filesystem.Storage{openStorage(dotgit.NewRepositoryFilesystem(osfs.New(o.git), osfs.New(o.common)), o.bases)}
 	for _, dir := range alternates(filepath.Join(o.common, "objects")) {
-		o.stores = append(o.stores, openStorage(osfs.New(filepath.Dir(dir))))
+		o.stores = append(o.stores, openStorage(osfs.New(filepath.Dir(dir)), o.bases))
 	}
 	return o.supported()
 }
 
-func openStorage(dir billy.Filesystem) *filesystem.Storage {
-	return filesystem.NewStorageWithOptions(dir, cache.NewObjectLRU(objectCache), filesystem.Options{MaxOpenDescriptors: maxPacks, LargeObjectThreshold: maxObject})
+func newBases() cache.Object { return cache.NewObjectLRU(objectCache) }
+
+func openStorage(dir billy.Filesystem, bases cache.Object) *filesystem.Storage {
+	return filesystem.NewStorageWithOptions(dir, bases, filesystem.Options{MaxOpenDescriptors: maxPacks, LargeObjectThreshold: maxObject})
 }
 
 // foreign matches the settings of formats that this package would misread.
@@ -198,7 +202,17 @@ func (o *objects) closeStores() {
 	for _, s := range o.stores {
 		_ = s.Close() // it was only read from
 	}
-	o.stores, o.opened, o.last = nil, nil, nil
+	o.stores, o.opened, o.last, o.bases = nil, nil, nil, nil
+}
+
+// free gives up the objects in memory.
+func (o *objects) free() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.last = nil
+	if o.bases != nil {
+		o.bases.Clear()
+	}
 }
 
 func (o *objects) close() error {

@@ -176,6 +176,13 @@ func (s *Source) Dirty(ctx context.Context, dir string, reads func(name string) 
 	return s.dirty(ctx, dir, reads)
 }
 
+// Free gives up the objects of git that are still in memory. What is asked for later is read again.
+func (s *Source) Free() {
+	if r, ok := s.backend.(interface{ free() }); ok {
+		r.free()
+	}
+}
+
 // Close releases files and directories. Callers must not use trees of commits afterwards.
 func (s *Source) Close() error { return s.close() }
 

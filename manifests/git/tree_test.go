@@ -217,3 +217,24 @@ func TestOneReaderAtATime(t *testing.T) {
 		t.Errorf("%v %v", info, err)
 	}
 }
+
+// Objects that were read stay in memory until somebody frees them, and can be read again.
+func TestFreeGivesUpObjects(t *testing.T) {
+	r := newRepo(t)
+	r.commit("a.yaml", "kind: Network\n", "Add a")
+	r.git("gc", "-q")
+	s := open(t, r.dir, git.Options{})
+	tree, blob := head(t, s).Tree, strings.TrimSpace(r.git("rev-parse", "HEAD:a.yaml"))
+	for range 2 {
+		if text := readFile(t, tree, "a.yaml"); text != "kind: Network\n" {
+			t.Fatalf("a.yaml is %q", text)
+		}
+		if git.Bases(s, blob) != 1 {
+			t.Fatal("the object is not in memory, so that the test tells nothing")
+		}
+		s.Free()
+		if git.Bases(s, blob) != 0 {
+			t.Error("the object is still in memory")
+		}
+	}
+}
