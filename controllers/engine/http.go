@@ -89,8 +89,12 @@ func (c *Client) readAnswer(resp *http.Response) error {
 	return &answer{status: resp.StatusCode, message: m.Message, redact: c.redact}
 }
 
-// buffers keep the memory for large lists between runs. The garbage collector may free it.
+// buffers keep the memory for small answers, so that many calls make little garbage. That of a large list is given up
+// when the list is read: a pool would hold it through the next collection, and a list is seldom read again that soon.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// largestKept bounds the buffers that are kept.
+const largestKept = 64 << 10
 
 // read makes a call and passes its whole answer to use, which must not keep it.
 func (c *Client) read(ctx context.Context, r request, use func(raw []byte) error) error {
@@ -100,7 +104,11 @@ func (c *Client) read(ctx context.Context, r request, use func(raw []byte) error
 	}
 	defer resp.Body.Close()
 	buf := buffers.Get().(*bytes.Buffer)
-	defer buffers.Put(buf)
+	defer func() {
+		if buf.Cap() <= largestKept {
+			buffers.Put(buf)
+		}
+	}()
 	buf.Reset()
 	// Without a size, the buffer doubles until the answer fits, and each buffer that was too small becomes garbage.
 	if size, known := c.sizes.Load(r.path); known {
