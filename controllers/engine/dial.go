@@ -21,8 +21,8 @@ const (
 
 	dialTimeout = 10 * time.Second
 	idleTimeout = 90 * time.Second
-	// readBuffer is large enough to read a list in few steps. A list of 1,000 services is about 2 MB.
-	readBuffer = 64 << 10
+	// readBuffer is what each connection keeps while it is open. A long answer is read past it, in larger steps.
+	readBuffer = 8 << 10
 )
 
 // address says how requests to an endpoint are addressed.
