@@ -90,7 +90,10 @@ func newController(e *executor, t *api.Task) *controller {
 
 func (c *controller) Update(context.Context, *api.Task) error { return nil }
 
-func (c *controller) Prepare(context.Context) error {
+func (c *controller) Prepare(ctx context.Context) error {
+	if err := c.volumesReady(ctx); err != nil {
+		return err
+	}
 	image := c.task.Spec.GetContainer().Image
 	if c.does.refused {
 		name := image

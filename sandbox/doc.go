@@ -41,8 +41,8 @@
 // A task needs no time to stop, and a health check passes at once unless the image is unhealthy. An image called
 // missing-something is in no registry, but runs. Ports, mounts, limits and secrets are recorded and never applied, so
 // the sandbox does not refuse what dockerd refuses only when it makes a container. A network that is removed is gone at
-// once; no engine keeps a copy until its containers have ended. There are no container events, no plugins and no
-// cluster volumes. Tasks outlive a stop of the whole sandbox, but a machine that is killed loses its tasks. Managers
+// once; no engine keeps a copy until its containers have ended. There are no container events and no
+// plugins, except one for cluster volumes, if [Options] asks for it. These volumes hold nothing. Tasks outlive a stop of the whole sandbox, but a machine that is killed loses its tasks. Managers
 // that are killed close their connections.
 //
 // # Race detector

@@ -34,6 +34,9 @@ type executor struct {
 	// survived is true if containers outlived the last stop of this engine. They do when the sandbox stops, and they
 	// do not when a machine is killed.
 	survived bool
+	// storage is the machine's CSI plugin, and volumes is what the agent has of it. They are nil if there is none.
+	storage *storagePlugin
+	volumes exec.VolumesManager
 
 	mu       sync.Mutex
 	networks []*api.Network // networks to which this machine is attached

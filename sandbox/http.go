@@ -36,6 +36,7 @@ func (e *engine) routes() http.Handler {
 	mux := http.NewServeMux()
 	all := swarmrouter.NewRouter(e.cluster).Routes()
 	all = append(all, e.networkRoutes()...)
+	all = append(all, e.volumeRoutes()...)
 	all = append(all, e.systemRoutes()...)
 	for _, r := range all {
 		mux.HandleFunc(r.Method()+" "+r.Path(), handle(r))

@@ -82,9 +82,17 @@ func (m *machine) start() error {
 	if err != nil {
 		return err
 	}
+	executor := newExecutor(m.name, m.labels, !m.killed)
+	if m.sb.storage.offered {
+		plugin, err := startStorage(m)
+		if err != nil {
+			return err
+		}
+		executor.withStorage(plugin)
+	}
 	e := &engine{
 		machine:  m,
-		executor: newExecutor(m.name, m.labels, !m.killed),
+		executor: executor,
 		networks: networks,
 		events:   newEventLog(),
 	}
@@ -95,10 +103,12 @@ func (m *machine) start() error {
 	l, err := listenUnix(m.sock)
 	if err != nil {
 		e.end()
+		executor.storage.stop()
 		return err
 	}
 	if err := e.cluster.resume(); err != nil {
 		e.end()
+		executor.storage.stop()
 		_ = l.Close()
 		return fmt.Errorf("resuming the swarm node of %s: %w", m.name, err)
 	}
@@ -127,6 +137,7 @@ func (m *machine) stop(lost bool) error {
 	}
 	e.end()
 	_ = e.server.Close()
+	defer e.executor.storage.stop()
 	if err := e.cluster.halt(false); err != nil {
 		return fmt.Errorf("stopping %s: %w", m.name, err)
 	}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
-	"github.com/moby/moby/v2/daemon/cluster/convert"
 	"github.com/moby/swarmkit/v2/api"
 	"github.com/moby/swarmkit/v2/manager/allocator/networkallocator"
 	"github.com/moby/swarmkit/v2/node"
@@ -122,12 +121,12 @@ func (r *runner) startLocked(conf startConfig) error {
 		JoinAddr:         joinAddr,
 		JoinToken:        conf.joinToken,
 		StateDir:         r.stateDir,
-		Executor:         r.executor,
+		Executor:         r.executor.forAgent(),
 		HeartbeatTick:    heartbeatTick,
 		ElectionTick:     electionTick,
 		UnlockKey:        conf.lockKey,
 		AutoLockManagers: conf.autolock,
-		PluginGetter:     convert.SwarmPluginGetter(noPlugins{}),
+		PluginGetter:     pluginsOf(r.executor.storage),
 	}
 	if conf.availability != "" {
 		a, ok := api.NodeSpec_Availability_value[strings.ToUpper(string(conf.availability))]

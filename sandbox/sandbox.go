@@ -21,7 +21,7 @@ const (
 	RoleBlank   = "blank" // an engine in no swarm
 )
 
-// Options say what to start. Managers, Workers, Blank, Labels and SubnetSize apply only to a new sandbox. A sandbox
+// Options say what to start. Managers, Workers, Blank, Labels, SubnetSize and Storage apply only to a new sandbox. A sandbox
 // that is restarted from its directory is as it was, with the machines that were added and removed since.
 type Options struct {
 	Managers int // 0 makes a sandbox of blank engines
@@ -36,6 +36,8 @@ type Options struct {
 	// SubnetSize is the prefix length of networks. 0 means 24, or 20 if the ingress network would be too small for
 	// the number of machines.
 	SubnetSize uint32
+	// Storage is true if each machine has the CSI plugin StoragePlugin, which makes cluster volumes.
+	Storage bool
 
 	// OnRequest is called for each call of the Engine API. It must be quick.
 	OnRequest func(Request)
@@ -53,6 +55,7 @@ type Sandbox struct {
 	faults   faultTable
 	requests requestLog
 	control  *controlServer
+	storage  storage
 
 	change sync.Mutex // only one of AddNode, RemoveNode and Close runs at a time
 	roster
@@ -139,6 +142,7 @@ func (s *Sandbox) start(ctx context.Context, o Options) error {
 // nothing to restore.
 func (s *Sandbox) create(ctx context.Context, o Options) error {
 	s.connect(o.Managers + o.Workers + o.Blank)
+	s.storage.offered = o.Storage
 	if o.Managers == 0 && o.Workers > 0 {
 		return errors.New("starting a sandbox: workers need a manager to join; give at least one manager")
 	}
@@ -200,6 +204,7 @@ func (s *Sandbox) newNumbered(role string, labels map[string]map[string]string) 
 func (s *Sandbox) restore(ctx context.Context, have *record) error {
 	s.connect(len(have.Machines))
 	s.port = have.Port
+	s.storage.offered = have.Storage
 	if have.Made != nil {
 		s.made = have.Made
 	}

@@ -17,6 +17,7 @@ type record struct {
 	Port     uint16          `json:"port"`
 	Made     map[string]int  `json:"made"` // number of machines made so far by role, so that no name is used twice
 	Machines []machineRecord `json:"machines"`
+	Storage  bool            `json:"storage,omitempty"`
 }
 
 type machineRecord struct {
@@ -47,7 +48,7 @@ func loadRecord(dir string) (*record, error) {
 
 // save writes the record. The caller holds s.mu.
 func (s *Sandbox) save() error {
-	r := record{Port: s.port, Made: s.made}
+	r := record{Port: s.port, Made: s.made, Storage: s.storage.offered}
 	for _, m := range s.machines {
 		m.mu.Lock()
 		r.Machines = append(r.Machines, machineRecord{m.name, m.role, m.id, m.addr, m.labels, m.killed})

@@ -34,7 +34,6 @@ func (e *engine) systemRoutes() []router.Route {
 		constant("/containers/json", none),
 		constant("/images/json", none),
 		constant("/plugins", none),
-		constant("/volumes", map[string]any{"Volumes": none, "Warnings": nil}),
 		constant("/system/df", map[string]any{
 			"LayersSize": 0, "Images": none, "Containers": none, "Volumes": none, "BuildCache": none,
 		}),
