@@ -43,6 +43,18 @@ func NewApplied(leaves []Leaf) Applied {
 	return a
 }
 
+// Again returns what to remember after these leaves were applied again, and no others.
+func (a Applied) Again(leaves []Leaf) Applied {
+	next := NewApplied(leaves)
+	for _, l := range a.leaves {
+		if !slices.ContainsFunc(leaves, func(w Leaf) bool { return short(w.Path) == l.path }) {
+			next.leaves = append(next.leaves, l)
+		}
+	}
+	next.sort()
+	return next
+}
+
 // sort sorts the leaves. If two paths have the same digest, the last one counts.
 func (a *Applied) sort() {
 	slices.SortStableFunc(a.leaves, byPath)

@@ -178,3 +178,14 @@ func TestDigestOfAWant(t *testing.T) {
 		}
 	}
 }
+
+func TestLeavesThatWereAppliedAgain(t *testing.T) {
+	a := NewApplied(leaves("spec.image=bb:1", "spec.hostname=h", "spec.user=u"))
+	again := a.Again(leaves("spec.image=bb:2", "!spec.user=v", "spec.tty=true"))
+	if want := NewApplied(leaves("spec.image=bb:2", "spec.hostname=h", "spec.tty=true")); !again.Equal(want) || !again.is("spec.hostname", "h") {
+		t.Errorf("it is %s, want %s", again, want)
+	}
+	if want := NewApplied(leaves("spec.image=bb:1", "spec.hostname=h", "spec.user=u")); !a.Equal(want) || !a.Again(nil).Equal(want) {
+		t.Error("it has changed")
+	}
+}

@@ -37,8 +37,8 @@ const (
 	wordsForm           // a command, as a list in JSON
 )
 
-// wordTypes are the leaves that hold a command.
-var wordTypes = map[string]bool{"spec.command": true, "spec.entrypoint": true, "spec.healthcheck.test": true}
+// wordTypes are the leaves that hold a command, or options as a command has them.
+var wordTypes = map[string]bool{"spec.command": true, "spec.entrypoint": true, "spec.healthcheck.test": true, "spec.accessMode.mountFlags": true}
 
 // valueOf returns the value of a leaf. git is true if the leaf's text stands in clear in the source's tree.
 func valueOf(l Leaf, git bool) Value {

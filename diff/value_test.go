@@ -137,10 +137,10 @@ func commands(t reflect.Type, path string, out *[]string) {
 	}
 }
 
-// Each command of each kind is known as one, so that it is hidden argument by argument.
+// Each command of each kind is known as one, and so are the flags of a mount, so that it is hidden argument by argument.
 func TestEveryCommandIsKnown(t *testing.T) {
 	var found []string
-	for _, spec := range []any{v1.ServiceSpec{}, v1.NetworkSpec{}, v1.ContentSpec{}, v1.SecretSpec{}, v1.ClusterSpec{}, v1.NodeSpec{}, v1.NodeSetSpec{}} {
+	for _, spec := range []any{v1.ServiceSpec{}, v1.NetworkSpec{}, v1.ContentSpec{}, v1.SecretSpec{}, v1.ClusterSpec{}, v1.NodeSpec{}, v1.NodeSetSpec{}, v1.VolumeSpec{}} {
 		commands(reflect.TypeOf(spec), "spec", &found)
 	}
 	if len(found) != len(wordTypes) || slices.ContainsFunc(found, func(path string) bool { return !wordTypes[path] }) {
@@ -254,7 +254,8 @@ func TestEveryOtherTextIsNoFreeText(t *testing.T) {
 		spec.id spec.role spec.availability spec.labelMode spec.presence spec.engine.host spec.engine.tls spec.engine.advertiseAddr spec.engine.listenAddr spec.engine.dataPathAddr
 		spec.selector.platform.os spec.selector.platform.architecture spec.selector.role spec.template.role spec.template.availability spec.template.labelMode
 		spec.networks[].aliases spec.placement.constraints spec.placement.preferences spec.extraHosts spec.capAdd spec.capDrop spec.defaultAddrPool
-		spec.joinTokens.worker.sinks spec.joinTokens.manager.sinks spec.managers.candidates.hostnames spec.managers.candidates.ids spec.selector.ids spec.selector.hostnames`) {
+		spec.joinTokens.worker.sinks spec.joinTokens.manager.sinks spec.managers.candidates.hostnames spec.managers.candidates.ids spec.selector.ids spec.selector.hostnames
+		spec.group spec.accessMode.scope spec.accessMode.sharing spec.accessMode.type spec.accessMode.fsType spec.secrets[].key spec.secrets[].secret`) {
 		structural[path] = true
 	}
 	for _, object := range generate.Every() {

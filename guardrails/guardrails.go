@@ -48,6 +48,8 @@ func Check(g *config.Guardrails, m Manifest, today time.Time) []Breach {
 		c.external("configs", v1.KindConfig, o.Metadata.Name, o.Spec.External, "spec.external")
 	case *v1.Secret:
 		c.external("secrets", v1.KindSecret, o.Metadata.Name, o.Spec.External, "spec.external")
+	case *v1.Volume:
+		c.clusterVolume(o)
 	case *v1.Node:
 		c.node(o)
 	case *v1.NodeSet:
@@ -149,7 +151,7 @@ func (c *checking) any() {
 		c.labels(l.Prefixes, "metadata.labels", meta.Metadata.Labels)
 	}
 	if p := c.rules.Policies; p != nil {
-		policy := c.of.Defaults.Under(meta.Policy)
+		policy := c.of.Defaults.For(key.Kind).Under(meta.Policy)
 		if p.NoTakeover && policy.Adopt == v1.AdoptTakeover {
 			c.add("policies.noTakeover", "policy.adopt", "%s is not allowed", v1.AdoptTakeover)
 		}
@@ -176,7 +178,7 @@ func (c *checking) external(rule, kind, name string, is bool, at string) {
 	if e == nil || !is {
 		return
 	}
-	patterns := map[string][]string{v1.KindNetwork: e.Networks, v1.KindConfig: e.Configs, v1.KindSecret: e.Secrets}[kind]
+	patterns := map[string][]string{v1.KindNetwork: e.Networks, v1.KindConfig: e.Configs, v1.KindSecret: e.Secrets, v1.KindVolume: e.Volumes}[kind]
 	c.oneOf("external."+rule, at, patterns, name)
 }
 

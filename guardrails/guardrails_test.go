@@ -97,6 +97,7 @@ var rules = []struct{ rule, file, keeps, breaks, path, why string }{
 	{"external.networks", "external: {networks: [their-proxy]}", service("networks: [own, their-proxy]"), service("networks: [their-db]"), "spec.networks[0].name", `"their-db" is not allowed; allowed: their-proxy`},
 	{"external.configs", "external: {configs: []}", service("configs: [own]"), service("configs: [their-conf]"), "spec.configs[0].source", `"their-conf" is not allowed; allowed: none is`},
 	{"external.secrets", "external: {secrets: [their-cert]}", service("secrets: [their-cert]"), "kind: Secret\nmetadata: {name: their-key}\nspec: {external: true}", "spec.external", `"their-key" is not allowed; allowed: their-cert`},
+	{"external.volumes", "external: {volumes: [their-data]}", service("mounts: [{type: cluster, source: their-data, target: /a}, {type: cluster, source: own, target: /b}]"), service("mounts: [{type: cluster, source: their-db, target: /a}]"), "spec.mounts[0].source", `"their-db" is not allowed; allowed: their-data`},
 	{"nodes.names", "nodes: {names: ['w-?']}", "kind: Node\nmetadata: {name: w-1}", "kind: Node\nmetadata: {name: w-10}", "metadata.name", `"w-10" is not allowed; allowed: w-?`},
 	{"nodes.noSets", "nodes: {noSets: true}", "kind: Node", "kind: NodeSet\nspec: {selector: {}, template: {labels: {a: b}}}", "kind", "a NodeSet is not allowed, because it could match any node"},
 	{"nodes.roles", "nodes: {roles: [worker]}", "kind: Node\nspec: {role: worker}", "kind: Node\nspec: {role: manager}", "spec.role", `"manager" is not allowed; allowed: worker`},

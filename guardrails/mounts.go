@@ -36,6 +36,8 @@ func (c *checking) mounts(mounts []v1.Mount) {
 			if r.NoDockerSocket {
 				c.add("mounts.noDockerSocket", source, "a named pipe may be that of the engine")
 			}
+		case "cluster":
+			c.oneOf("mounts.volumes", source, r.Volumes, m.Source)
 		case "volume":
 			if m.Source != "" {
 				c.oneOf("mounts.volumes", source, r.Volumes, m.Source)

@@ -36,6 +36,17 @@ func (c *checking) network(n *v1.Network) {
 	}
 }
 
+// clusterVolume checks the secrets of a cluster volume, and its driver by the rule for the drivers of mounts.
+func (c *checking) clusterVolume(v *v1.Volume) {
+	c.external("volumes", v1.KindVolume, v.Metadata.Name, v.Spec.External, "spec.external")
+	if r := c.rules.Mounts; r != nil && !v.Spec.External {
+		c.oneOf("mounts.drivers", "spec.driver", r.Drivers, v.Spec.Driver)
+	}
+	for i, s := range v.Spec.Secrets {
+		c.external("secrets", v1.KindSecret, s.Secret, c.theirs(v1.KindSecret, s.Secret), at("spec.secrets", i, "secret"))
+	}
+}
+
 // within reports whether a subnet is in a range.
 func within(text string, subnet netip.Prefix) bool {
 	all, err := netip.ParsePrefix(text)

@@ -180,13 +180,18 @@ func (c *checking) theirs(kind, name string) bool {
 	return c.of.Theirs != nil && c.of.Theirs(v1.Key{Kind: kind, Name: name})
 }
 
-// uses checks the configs and secrets of a service.
+// uses checks the configs, secrets and cluster volumes of a service.
 func (c *checking) uses(s *v1.ServiceSpec) {
 	for i, m := range s.Configs {
 		c.external("configs", v1.KindConfig, m.Source, c.theirs(v1.KindConfig, m.Source), at("spec.configs", i, "source"))
 	}
 	for i, m := range s.Secrets {
 		c.external("secrets", v1.KindSecret, m.Source, c.theirs(v1.KindSecret, m.Source), at("spec.secrets", i, "source"))
+	}
+	for i, m := range s.Mounts {
+		if name := m.ClusterVolume(); name != "" {
+			c.external("volumes", v1.KindVolume, name, c.theirs(v1.KindVolume, name), at("spec.mounts", i, "source"))
+		}
 	}
 }
 

@@ -34,7 +34,7 @@ func (m merged) into(set Set) merged {
 		if object == nil || !same {
 			object = stated.Copy()
 			h := object.Meta()
-			h.Policy = next.policy.Under(h.Policy)
+			h.Policy = next.policy.For(stated.Key().Kind).Under(h.Policy)
 		}
 		e.Object, next.objects[stated] = object, object
 	}

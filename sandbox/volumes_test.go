@@ -37,7 +37,11 @@ func waitVolume(t *testing.T, c *client.Client, name string, on int, state volum
 		}
 		of := v.ClusterVolume
 		if of.Info == nil || of.Info.VolumeID == "" || len(of.PublishStatus) != on || on > 0 && of.PublishStatus[0].State != state {
-			return fmt.Errorf("the volume is %+v on %d nodes", of.Info, len(of.PublishStatus))
+			states := ""
+			for _, s := range of.PublishStatus {
+				states += " " + string(s.State)
+			}
+			return fmt.Errorf("the volume is %+v on %d nodes:%s", of.Info, len(of.PublishStatus), states)
 		}
 		return nil
 	})

@@ -153,6 +153,8 @@ type ExternalRules struct {
 	Configs []string `json:"configs,omitempty"`
 	// Secrets are names of secrets.
 	Secrets []string `json:"secrets,omitempty"`
+	// Volumes are names of cluster volumes.
+	Volumes []string `json:"volumes,omitempty"`
 }
 
 // NodeRules are rules about nodes.

@@ -44,7 +44,7 @@ func isRule(name string) bool {
 	return slices.ContainsFunc(RuleNames(), func(r string) bool { return r == name || strings.HasPrefix(r, name+".") })
 }
 
-var allKinds = []string{v1.KindCluster, v1.KindConfig, v1.KindNetwork, v1.KindNode, v1.KindNodeSet, v1.KindSecret, v1.KindService}
+var allKinds = []string{v1.KindCluster, v1.KindConfig, v1.KindNetwork, v1.KindNode, v1.KindNodeSet, v1.KindSecret, v1.KindService, v1.KindVolume}
 
 // Validate returns everything that is wrong with the file.
 func (g *Guardrails) Validate() []v1.Problem {

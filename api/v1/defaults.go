@@ -12,7 +12,7 @@ type DefaultPolicy struct {
 	// Adopt means the same as in Policy.
 	Adopt string `json:"adopt,omitempty"`
 	// Prune means the same as in Policy. True also removes adopted objects whose manifest is already gone and did not
-	// state prune.
+	// state prune. It does not count for a Volume, whose own manifest must state it.
 	Prune *bool `json:"prune,omitempty"`
 	// Enforce means the same as in Policy.
 	Enforce *bool `json:"enforce,omitempty"`
@@ -26,6 +26,14 @@ func (d DefaultPolicy) Validate() []Problem {
 	var ps problems
 	ps.oneOf("adopt", d.Adopt, AdoptNever, AdoptIfIdentical, AdoptTakeover)
 	return ps
+}
+
+// For returns the defaults that count for objects of a kind: what holds data is removed only if its own manifest says so.
+func (d DefaultPolicy) For(kind string) DefaultPolicy {
+	if HoldsData(kind) {
+		d.Prune = nil
+	}
+	return d
 }
 
 // Under returns p, with the default for each field that p does not state.

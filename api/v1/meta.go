@@ -53,6 +53,7 @@ const (
 	KindNetwork = "Network"
 	KindConfig  = "Config"
 	KindSecret  = "Secret"
+	KindVolume  = "Volume"
 	KindCluster = "Cluster"
 	KindNode    = "Node"
 	KindNodeSet = "NodeSet"
@@ -65,6 +66,10 @@ func OfNodes(kind string) bool { return kind == KindCluster || kind == KindNode 
 // RunsTasks reports whether objects of a kind run tasks. Such objects use objects of other kinds, and a change of one
 // takes time to roll out.
 func RunsTasks(kind string) bool { return kind == KindService }
+
+// HoldsData reports whether objects of a kind hold data that is gone with them. Such an object is never removed unless
+// somebody asked for that, and never removed to be made again.
+func HoldsData(kind string) bool { return kind == KindVolume }
 
 // HoldsSecrets reports whether the engine never gives back the content of objects of a kind, so that nobody can compare
 // it with a manifest.
@@ -91,10 +96,10 @@ func (k Key) Compare(o Key) int {
 }
 
 // Folded returns the key with its name in the form that the swarm compares. For the swarm, the names of two services,
-// networks, configs or secrets are the same if they differ only in case.
+// networks, configs, secrets or volumes are the same if they differ only in case.
 func (k Key) Folded() Key {
 	switch k.Kind {
-	case KindService, KindNetwork, KindConfig, KindSecret:
+	case KindService, KindNetwork, KindConfig, KindSecret, KindVolume:
 		k.Name = strings.ToLower(k.Name)
 	}
 	return k
@@ -164,7 +169,7 @@ type Policy struct {
 	// ifIdentical (default: only if the object equals the manifest) or takeover (also if it differs).
 	Adopt string `json:"adopt,omitempty"`
 	// Prune says whether the operator removes the object when its manifest is removed. Default true for objects that
-	// the operator made, false for objects that it adopted.
+	// the operator made, false for objects that it adopted and for every Volume, because its data goes with it.
 	Prune *bool `json:"prune,omitempty"`
 	// Protect refuses every removal and replacement, even with consent.
 	Protect bool `json:"protect,omitempty"`

@@ -13,7 +13,7 @@ type Mount struct {
 	// Type is volume, bind, tmpfs, npipe or cluster. It is required, because the engine's own default, bind, surprises.
 	// Type cluster needs API 1.42.
 	Type string `json:"type"`
-	// Source is the volume's name, the node's path or, for type cluster, the name of a cluster volume or group:GROUP.
+	// Source is the volume's name, the node's path or, for type cluster, the name of a Volume manifest or group:GROUP.
 	// If it is empty, the volume is anonymous.
 	Source string `json:"source,omitempty"`
 	// Target is the path in the container. A slash at its end means nothing.
@@ -30,6 +30,18 @@ type Mount struct {
 
 // ListKey returns the path in the container.
 func (m Mount) ListKey() string { return cleanPath(m.Target) }
+
+// groupPrefix is what a source begins with that names a group of cluster volumes.
+const groupPrefix = "group:"
+
+// ClusterVolume returns the name of the cluster volume that is mounted. It is "" if none is, or if it is any volume of a
+// group.
+func (m Mount) ClusterVolume() string {
+	if m.Type != "cluster" || strings.HasPrefix(m.Source, groupPrefix) || strings.Contains(m.Source, "{{") {
+		return ""
+	}
+	return m.Source
+}
 
 // cleanPath writes a path of Linux as the engine does when it makes the container. It leaves other texts as they are.
 func cleanPath(text string) string {

@@ -46,7 +46,7 @@ func (ps *problems) mountSource(at string, m Mount) {
 		ps.add(at+".source", "is missing: a bind mount needs a path of the node")
 	case m.Type == "bind" && !path.IsAbs(m.Source) && !strings.Contains(m.Source, `:\`):
 		ps.add(at+".source", "%q is not an absolute path of the node", m.Source)
-	case m.Type == "cluster" && m.Source == "":
+	case m.Type == "cluster" && strings.TrimPrefix(m.Source, groupPrefix) == "":
 		ps.add(at+".source", "is missing: it is the name of a cluster volume, or group:GROUP")
 	case m.Type == "tmpfs" && m.Source != "":
 		ps.add(at+".source", "cannot be stated for a tmpfs")

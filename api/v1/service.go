@@ -368,6 +368,11 @@ func (s *Service) Refs() []Ref {
 	for i, c := range s.Spec.Secrets {
 		refs = append(refs, Ref{Key{KindSecret, c.Source}, index("spec.secrets", i) + ".source"})
 	}
+	for i, m := range s.Spec.Mounts {
+		if name := m.ClusterVolume(); name != "" {
+			refs = append(refs, Ref{Key{KindVolume, name}, index("spec.mounts", i) + ".source"})
+		}
+	}
 	if c := s.Spec.CredentialSpec; c != nil && c.Config != "" {
 		refs = append(refs, Ref{Key{KindConfig, c.Config}, "spec.credentialSpec.config"})
 	}

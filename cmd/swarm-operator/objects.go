@@ -35,6 +35,9 @@ func owned(ctx context.Context, c *engine.Client, source string, m state.Memory)
 	}
 	var out []object
 	for _, k := range slices.Backward(all.Kinds()) {
+		if k.OnDemand && !m.Has(k.Name) {
+			continue
+		}
 		lives, err := k.List(ctx, c)
 		if err != nil {
 			return nil, err

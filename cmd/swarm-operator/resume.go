@@ -168,8 +168,12 @@ func (a *acting) takeAllBack(ctx context.Context, source string) (did bool, err 
 // lost returns a function that reports whether an object that the source gave up can no longer be taken back. It is
 // gone, or another source has it on record by now. A removal while nobody managed the object is no change by hand.
 func (a *acting) lost(ctx context.Context, source string) (func(id string) bool, error) {
+	memory, _ := a.memory(ctx, source) // without one, nothing is on record
 	there := map[string]bool{}
 	for _, k := range all.Kinds() {
+		if k.OnDemand && !memory.Has(k.Name) {
+			continue
+		}
 		lives, err := k.List(ctx, a.engine)
 		if err != nil {
 			return nil, err

@@ -6,6 +6,9 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
+// awaiting is how often to look at objects with which the swarm has still something to do. No event tells of that.
+const awaiting = 10 * time.Second
+
 // ComeBack returns how long until something may have changed that no event tells of. It returns 0 if nothing will.
 func (d *Decider) ComeBack(run *Decision) time.Duration {
 	var after time.Duration
@@ -19,6 +22,9 @@ func (d *Decider) ComeBack(run *Decision) time.Duration {
 	}
 	if run.Demoted() {
 		sooner(Poll)
+	}
+	if len(run.Awaited) > 0 {
+		sooner(awaiting)
 	}
 	if d.Observe {
 		return after

@@ -86,6 +86,8 @@ type World struct {
 	Nonce string
 	// Whole is true if this run has read everything.
 	Whole bool
+	// Unlisted says of kinds why their objects could not be listed. Nothing is known of these objects.
+	Unlisted map[string]error
 }
 
 // Differing is what is wanted, and what differs from it. It is for one run: the states belong to the caches, and the
@@ -120,6 +122,8 @@ type Asked struct {
 	// if it is known. The plan is as good as it can be without, but the run must be repeated. Otherwise what waits would
 	// wait for ever.
 	Unread error
+	// Awaited says what the swarm still has to do before something can use an object that exists.
+	Awaited map[v1.Key]string
 }
 
 // Standing says whether the run may act on its revision.
@@ -178,8 +182,10 @@ type Decider struct {
 	Progress
 	kinds   kinds.Set
 	partial []string // kinds of which manifests state only some of an object
-	memo    kinds.Memo
-	seen    diff.Seen
+	// unlabelled are kinds whose objects keep the labels that they were made with
+	unlabelled []string
+	memo       kinds.Memo
+	seen       diff.Seen
 	steady
 }
 
@@ -192,6 +198,9 @@ func About(every kinds.Set, p Policy) *Decider {
 	for _, k := range d.kinds {
 		if k.Partial {
 			d.partial = append(d.partial, k.Name)
+		}
+		if k.Unlabelled {
+			d.unlabelled = append(d.unlabelled, k.Name)
 		}
 	}
 	return d
@@ -214,7 +223,7 @@ func (d *Decider) Expand(run *Decision) {
 	d.handsOff(run)
 	src := run.Ours()
 	run.Objects = len(run.Entries)
-	run.Wants = kinds.Expand(d.kinds, run.Entries, run.Index, src, &d.memo)
+	run.Wants = kinds.Expand(d.kinds, run.listed(), run.Index, src, &d.memo)
 	run.Haves = kinds.Haves(d.kinds, run.Index, src, run.Wants.States, &d.memo)
 }
 
@@ -226,7 +235,7 @@ func (d *Decider) AsksBefore(run *Decision) bool {
 	}
 	gone := d.missing(run)
 	return len(gone) > 0 && slices.ContainsFunc(run.Wants.States, func(w *diff.State) bool { return isGone(run, w, gone) }) ||
-		slices.ContainsFunc(run.Haves, func(h *diff.State) bool { return h.Meta.Lost })
+		slices.ContainsFunc(run.Haves, d.silent)
 }
 
 // Compare finds what differs. before is what the revision in force asked for.
@@ -237,9 +246,10 @@ func (d *Decider) Compare(run *Decision, before Before) {
 	asked := before.index(d)
 	noteGone(run, asked, d.missing(run))
 	d.remade(run)
-	findLost(run.Haves, asked)
+	d.findLost(run.Haves, asked)
 	run.Changes = d.seen.Compare(run.Haves, run.Wants.States, d.kinds.Rules)
 	run.hold(run.Withheld)
+	run.holdUnlisted()
 	d.holdUnstated(run)
 	d.memo.Release(&d.seen)
 	run.Wanted = d.byKey(run.Wants.States)

@@ -2,6 +2,8 @@ package decide
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -50,6 +52,11 @@ func (d *Decider) facts(run *Decision) plan.Facts {
 	}
 	for _, k := range m.Released {
 		f.Released[k] = true
+	}
+	run.Awaited = kinds.Awaited(d.kinds, run.Wants.States, run.Index)
+	for _, key := range slices.SortedFunc(maps.Keys(run.Awaited), v1.Key.Compare) {
+		f.NotReady[key] = run.Awaited[key]
+		run.Notices = append(run.Notices, key.String()+": "+run.Awaited[key])
 	}
 	for _, failed := range m.Failed {
 		f.Failed[failed.Key] = failed

@@ -11,6 +11,7 @@ import (
 
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/api/types/volume"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
@@ -344,9 +345,10 @@ func (s *story) write(name string, change func(*swarm.Service) error) error {
 //	create network NAME
 //	remove KIND NAME
 //	service NAME SETTING VALUE  replicas 2, image x:1, env A=b, labels lost, unknown PATH
+//	volume NAME AVAILABILITY
 //	rollback NAME             as docker service rollback does; the spec that it leaves becomes the previous one
 func (s *story) hand(w []string) error {
-	kind := map[string]string{"service": v1.KindService, "network": v1.KindNetwork, "config": v1.KindConfig, "secret": v1.KindSecret}
+	kind := map[string]string{"service": v1.KindService, "network": v1.KindNetwork, "config": v1.KindConfig, "secret": v1.KindSecret, "volume": v1.KindVolume}
 	switch w[0] {
 	case "create":
 		if w[1] == "network" {
@@ -358,6 +360,8 @@ func (s *story) hand(w []string) error {
 		return s.create(w[2], w[3])
 	case "remove":
 		return s.Remove(v1.Key{Kind: kind[w[1]], Name: w[2]})
+	case "volume":
+		return s.volume(w[1], func(v *volume.ClusterVolume) { v.Spec.Availability = volume.Availability(w[2]) })
 	case "rollback":
 		s.healths[w[1]] = kinds.Health{Ready: true, RolledBack: true, Running: 1, Wanted: 1}
 		return s.rollBack(w[1], "", true)
@@ -373,6 +377,20 @@ func (s *story) hand(w []string) error {
 		return err
 	}
 	return errors.New("no such line")
+}
+
+// volume changes a cluster volume.
+func (s *story) volume(name string, change func(*volume.ClusterVolume)) error {
+	live := s.Objects[v1.Key{Kind: v1.KindVolume, Name: name}]
+	if live == nil {
+		return errors.New("there is no such volume")
+	}
+	v := *live.Raw.(*volume.Volume)
+	of := *v.ClusterVolume
+	change(&of)
+	v.ClusterVolume = &of
+	s.PutVolume(&v)
+	return nil
 }
 
 // create makes a service as docker service create does.
@@ -426,6 +444,10 @@ func (s *story) set(spec *swarm.ServiceSpec, setting, value string) error {
 //	unread WHY                 the next question of how services do is not answered
 //	nodes N managers M
 //	cluster                    the cluster object is among what is read
+//	on N NAME                  so many nodes have the volume
+//	unmade|made NAME           the plugin has not made the volume yet, or has
+//	unlisted WHY               the next run cannot list volumes
+//	api VERSION
 //	refuses STEP: WHY          refuses create Service/web: no such image
 //	accepts STEP
 //	delivered WHAT TO DIGEST   worker-token to file /tokens/worker
@@ -479,6 +501,18 @@ func (s *story) engine(w []string) error {
 		s.unread = errors.New(strings.Join(w[1:], " "))
 	case "nodes":
 		s.about.Nodes, s.about.Managers = s.number(w[1]), s.number(w[3])
+	case "on":
+		return s.volume(w[2], func(v *volume.ClusterVolume) { v.PublishStatus = make([]*volume.PublishStatus, s.number(w[1])) })
+	case "unmade", "made":
+		return s.volume(w[1], func(v *volume.ClusterVolume) {
+			if v.Info = nil; w[0] == "made" {
+				v.Info = &volume.Info{VolumeID: "made"}
+			}
+		})
+	case "unlisted":
+		s.unlisted = errors.New(strings.Join(w[1:], " "))
+	case "api":
+		s.about.API = w[1]
 	case "refuses":
 		step, why, _ := strings.Cut(strings.Join(w[1:], " "), ": ")
 		s.refuses[step] = why

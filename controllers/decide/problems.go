@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
@@ -28,6 +29,62 @@ func (r *Decision) hold(held map[v1.Key]string) {
 		}
 		return is
 	})
+}
+
+// Asks reports whether the source states objects of a kind, and whether it has some on record.
+func (r *Decision) Asks(kind string) (states, has bool) {
+	return slices.ContainsFunc(r.Entries, func(e kinds.Entry) bool { return e.Object.Key().Kind == kind }), r.Memory.Has(kind)
+}
+
+// recorded returns the objects of a kind that the source has on record and manages, by their keys.
+func (r *Decision) recorded(kind string) map[v1.Key]bool {
+	out := map[v1.Key]bool{}
+	made, adopted := r.Memory.Managed()
+	for _, key := range made {
+		if key.Kind == kind {
+			out[key] = true
+		}
+	}
+	for _, a := range adopted {
+		if a.Key.Kind == kind {
+			out[a.Key] = true
+		}
+	}
+	return out
+}
+
+// listed returns the manifests without those of kinds whose objects could not be listed.
+func (r *Decision) listed() []kinds.Entry {
+	if len(r.Unlisted) == 0 {
+		return r.Entries
+	}
+	return slices.DeleteFunc(slices.Clone(r.Entries), func(e kinds.Entry) bool { return r.Unlisted[e.Object.Key().Kind] != nil })
+}
+
+// holdUnlisted holds the source's objects of kinds whose objects could not be listed. They are there if they are on
+// record. They may refer to old versions of content, so these stay as well. The run has to be repeated, because no event
+// tells when they can be listed again.
+func (r *Decision) holdUnlisted() {
+	if len(r.Unlisted) > 0 {
+		r.Changes = slices.DeleteFunc(slices.Clone(r.Changes), func(c diff.Change) bool { return c.Op == diff.Remove && c.Have.Meta.OldVersion })
+	}
+	for _, kind := range slices.Sorted(maps.Keys(r.Unlisted)) {
+		err := r.Unlisted[kind]
+		r.Unread = err
+		there := r.recorded(kind)
+		keys := maps.Clone(there)
+		for _, e := range r.Entries {
+			if key := e.Object.Key(); key.Kind == kind && !e.Object.External() {
+				keys[key] = true
+			}
+		}
+		for key := range keys {
+			if r.Held == nil {
+				r.Held = map[v1.Key]plan.Problem{}
+			}
+			r.Held[key] = plan.Problem{Why: v1.Scrub(err.Error()), Instance: key.Name, Present: there[key], Outside: true}
+		}
+	}
 }
 
 // standsFor returns a held manifest that stands for objects of other kinds. Nobody knows which they are, so what no

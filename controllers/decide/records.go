@@ -75,20 +75,39 @@ func (r *Decision) changed(i int) *diff.State {
 	return &w
 }
 
-// findLost fills in what was last applied to objects on record that have lost their labels: what the revision in
-// force says.
-func findLost(haves []*diff.State, before wantsBefore) {
+// silent reports whether the labels of an object of the source do not tell what was last applied: somebody took them
+// off, or the engine leaves them as they were when the object was made.
+func (d *Decider) silent(h *diff.State) bool {
+	return h.Meta.Lost || h.Meta.Mine && slices.Contains(d.unlabelled, h.Key.Kind)
+}
+
+// findLost fills in what was last applied to objects on record whose labels do not tell: what the revision in force
+// says. If labels never change, they still tell of what never changes either.
+func (d *Decider) findLost(haves []*diff.State, before wantsBefore) {
 	for i := range haves {
-		if !haves[i].Meta.Lost {
+		if !d.silent(haves[i]) {
 			continue
 		}
 		h := *haves[i]
 		haves[i] = &h
-		h.Gen, h.Meta.Applied = 0, diff.Applied{} // what is remembered of it was found with other digests
-		if w, _ := before(h.Key); w != nil {
+		h.Gen = 0 // what is remembered of it was found with other digests
+		w, _ := before(h.Key)
+		switch {
+		case !h.Meta.Lost && w != nil:
+			h.Meta.Applied = h.Meta.Applied.Again(d.changeable(h.Key.Kind, w.Whole().Leaves))
+		case !h.Meta.Lost:
+		case w != nil:
 			h.Meta.Applied = diff.NewApplied(w.Whole().Leaves)
+		default:
+			h.Meta.Applied = diff.Applied{}
 		}
 	}
+}
+
+// changeable returns those leaves that the engine lets change.
+func (d *Decider) changeable(kind string, leaves []diff.Leaf) []diff.Leaf {
+	rules := d.kinds.Rules(kind)
+	return slices.DeleteFunc(slices.Clone(leaves), func(l diff.Leaf) bool { return rules[l.Type].Effect == diff.Forbidden })
 }
 
 // gone reports whether the object is wanted and somebody removed it.

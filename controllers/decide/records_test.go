@@ -112,7 +112,7 @@ func TestWhatWasAppliedToWhatLostItsLabels(t *testing.T) {
 		{Key: svc("labelled"), Gen: 1, Meta: diff.Meta{Mine: true, Applied: diff.ParseApplied("v1:")}},
 	}
 	want := asks("lost", "a")
-	findLost(haves, func(key v1.Key) (*diff.State, bool) {
+	New(Policy{}).findLost(haves, func(key v1.Key) (*diff.State, bool) {
 		if key == want.Key {
 			return want, false
 		}
@@ -121,6 +121,40 @@ func TestWhatWasAppliedToWhatLostItsLabels(t *testing.T) {
 	for i, applied := range []diff.Applied{diff.NewApplied(want.Leaves), {}, diff.ParseApplied("v1:")} {
 		if h := haves[i]; !h.Meta.Applied.Equal(applied) || (h.Gen == 0) != h.Meta.Lost {
 			t.Errorf("%s: generation %d, applied %q", h.Key, h.Gen, h.Meta.Applied)
+		}
+	}
+}
+
+// The labels of a volume tell what it was made with. What the engine lets change may have been applied later.
+func TestWhatWasAppliedToWhatKeepsItsLabels(t *testing.T) {
+	of := func(scope, availability string) []diff.Leaf {
+		return []diff.Leaf{
+			{Path: "spec.accessMode.scope", Type: "spec.accessMode.scope", Text: scope, Stated: true},
+			{Path: "spec.availability", Type: "spec.availability", Text: availability, Stated: availability != ""},
+		}
+	}
+	key := v1.Key{Kind: v1.KindVolume, Name: "data"}
+	label := diff.NewApplied(of("single", "pause"))
+	for _, test := range []struct {
+		name   string
+		mine   bool
+		before []diff.Leaf
+		want   diff.Applied
+	}{
+		{"drained by git since", true, of("multi", "drain"), diff.NewApplied(of("single", "drain"))},
+		{"no longer stated", true, of("single", ""), diff.NewApplied(of("single", ""))},
+		{"a want that nobody knows", true, nil, label},
+		{"somebody else's", false, of("multi", "drain"), label},
+	} {
+		haves := []*diff.State{{Key: key, Gen: 1, Meta: diff.Meta{Mine: test.mine, Applied: label}}}
+		New(Policy{}).findLost(haves, func(v1.Key) (*diff.State, bool) {
+			if test.before == nil {
+				return nil, false
+			}
+			return &diff.State{Key: key, Leaves: test.before}, false
+		})
+		if h := haves[0]; !h.Meta.Applied.Equal(test.want) || (h.Gen == 0) != test.mine {
+			t.Errorf("%s: generation %d, applied %q, want %q", test.name, h.Gen, h.Meta.Applied, test.want)
 		}
 	}
 }

@@ -89,6 +89,8 @@ type story struct {
 	about   kinds.About
 	healths map[string]kinds.Health
 	unread  error
+	// unlisted says why volumes cannot be listed.
+	unlisted error
 	// undone are the wants that the engine has rolled back, and what their tasks said.
 	undone map[string]undone
 	wanted map[v1.Key]string
@@ -175,7 +177,7 @@ func (s *story) runs(how string) string {
 	if d := cmp.Diff(first, told); d != "" {
 		s.t.Errorf("run %d is thought twice, and it decides otherwise:\n%s", s.run, d)
 	}
-	s.unread = nil
+	s.unread, s.unlisted = nil, nil
 	s.acts(run, most)
 	told += s.watches(run)
 	if most != math.MaxInt {
@@ -189,6 +191,12 @@ func (s *story) decides() (*decide.Decision, decide.Needs) {
 	run, d := &decide.Decision{}, s.decider
 	run.Source, run.Attempted = source, s.head.Commit
 	run.World = decide.World{At: s.now, About: s.about, Index: s.Index(), Found: s.found(), Holds: s.holds, Nonce: fmt.Sprint("nonce", s.run), Whole: true}
+	if s.unlisted != nil {
+		run.Unlisted = map[string]error{v1.KindVolume: s.unlisted}
+		for _, l := range slices.Clone(run.Index.List(v1.KindVolume)) {
+			run.Index.Drop(v1.KindVolume, l.ID)
+		}
+	}
 	run.Memory = run.Found.Memory
 	if s.sequence == 0 && !d.Observe {
 		run.Memory = s.fresh()

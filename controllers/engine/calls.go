@@ -14,6 +14,7 @@ var (
 	_ client.ConfigAPIClient       = (*Client)(nil)
 	_ client.SecretAPIClient       = (*Client)(nil)
 	_ client.SwarmAPIClient        = (*Client)(nil)
+	_ volumes                      = (*Client)(nil)
 	_ client.TaskAPIClient         = (*Client)(nil)
 	_ client.DistributionAPIClient = (*Client)(nil)
 )
@@ -137,6 +138,37 @@ func (c *Client) NetworkCreate(ctx context.Context, id string, o client.NetworkC
 
 func (c *Client) NetworkRemove(ctx context.Context, id string, o client.NetworkRemoveOptions) (client.NetworkRemoveResult, error) {
 	return call2(ctx, c, (*client.Client).NetworkRemove, id, o)
+}
+
+// volumes are the calls about volumes. The operator prunes none.
+type volumes interface {
+	VolumeList(context.Context, client.VolumeListOptions) (client.VolumeListResult, error)
+	VolumeInspect(context.Context, string, client.VolumeInspectOptions) (client.VolumeInspectResult, error)
+	VolumeCreate(context.Context, client.VolumeCreateOptions) (client.VolumeCreateResult, error)
+	VolumeUpdate(context.Context, string, client.VolumeUpdateOptions) (client.VolumeUpdateResult, error)
+	VolumeRemove(context.Context, string, client.VolumeRemoveOptions) (client.VolumeRemoveResult, error)
+}
+
+func (c *Client) VolumeList(ctx context.Context, o client.VolumeListOptions) (client.VolumeListResult, error) {
+	list, err := call1(ctx, c, (*client.Client).VolumeList, o)
+	list.Warnings = c.redacted(list.Warnings)
+	return list, err
+}
+
+func (c *Client) VolumeInspect(ctx context.Context, id string, o client.VolumeInspectOptions) (client.VolumeInspectResult, error) {
+	return call2(ctx, c, (*client.Client).VolumeInspect, id, o)
+}
+
+func (c *Client) VolumeCreate(ctx context.Context, o client.VolumeCreateOptions) (client.VolumeCreateResult, error) {
+	return call1(ctx, c, (*client.Client).VolumeCreate, o)
+}
+
+func (c *Client) VolumeUpdate(ctx context.Context, id string, o client.VolumeUpdateOptions) (client.VolumeUpdateResult, error) {
+	return call2(ctx, c, (*client.Client).VolumeUpdate, id, o)
+}
+
+func (c *Client) VolumeRemove(ctx context.Context, id string, o client.VolumeRemoveOptions) (client.VolumeRemoveResult, error) {
+	return call2(ctx, c, (*client.Client).VolumeRemove, id, o)
 }
 
 func (c *Client) SwarmInspect(ctx context.Context, o client.SwarmInspectOptions) (client.SwarmInspectResult, error) {

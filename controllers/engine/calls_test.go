@@ -30,6 +30,7 @@ func TestCalls(t *testing.T) {
 		"ConfigList": "GET /configs", "ConfigInspect": "GET /configs/{id}", "ConfigCreate": "POST /configs/create", "ConfigUpdate": "POST /configs/{id}/update", "ConfigRemove": "DELETE /configs/{id}",
 		"SecretList": "GET /secrets", "SecretInspect": "GET /secrets/{id}", "SecretCreate": "POST /secrets/create", "SecretUpdate": "POST /secrets/{id}/update", "SecretRemove": "DELETE /secrets/{id}",
 		"NetworkList": "GET /networks", "NetworkInspect": "GET /networks/{id}", "NetworkCreate": "POST /networks/create", "NetworkRemove": "DELETE /networks/{id}",
+		"VolumeList": "GET /volumes", "VolumeInspect": "GET /volumes/{id}", "VolumeCreate": "POST /volumes/create", "VolumeUpdate": "PUT /volumes/{id}", "VolumeRemove": "DELETE /volumes/{id}",
 		"SwarmInspect": "GET /swarm", "SwarmInit": "POST /swarm/init", "SwarmJoin": "POST /swarm/join", "SwarmUpdate": "POST /swarm/update", "SwarmLeave": "POST /swarm/leave",
 		"SwarmUnlock": "POST /swarm/unlock", "SwarmGetUnlockKey": "GET /swarm/unlockkey",
 		"DistributionInspect": "GET /distribution/{id}/json",

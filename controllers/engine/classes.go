@@ -33,12 +33,13 @@ var ErrNotFound error = errdefs.ErrNotFound
 // IsExists reports whether the name is taken.
 func IsExists(err error) bool {
 	conflict := err != nil && (errdefs.IsConflict(err) || errdefs.IsAlreadyExists(err))
-	return conflict && has(err, "already exists", "name conflicts with an existing object", "already present")
+	return conflict && has(err, "already exists", "name conflicts with an existing object", "already present") ||
+		has(err, "code = Unknown desc = name conflicts with an existing object") // SwarmKit's answer about volumes has no code
 }
 
 // IsInUse reports whether an object cannot be removed while others refer to it.
 func IsInUse(err error) bool {
-	return has(err, "is in use by", "has active endpoints", "volume is in use",
+	return has(err, "is in use by", "has active endpoints", "volume is in use", "volume is still in use",
 		"ingress network cannot be removed because service")
 }
 

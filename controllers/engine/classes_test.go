@@ -56,6 +56,8 @@ var answers = []struct {
 	{400, "rpc error: code = InvalidArgument desc = secret 'sec1' is in use by the following service: a2", "inuse"},
 	{400, "rpc error: code = FailedPrecondition desc = network abc is in use by task def", "inuse"},
 	{409, "remove v1: volume is in use - [abc]", "inuse"},
+	{400, "rpc error: code = FailedPrecondition desc = volume is still in use", "inuse"},
+	{500, "rpc error: code = Unknown desc = name conflicts with an existing object", "ambiguous exists"},
 	{400, "rpc error: code = InvalidArgument desc = only updates to Labels are allowed", "invalid"},
 	{500, "rpc error: code = Unknown desc = raft: raft message is too large and can't be sent", "invalid"},
 	{500, "rpc error: code = ResourceExhausted desc = grpc: received message larger than max (5000047 vs. 4194304)", "invalid"},

@@ -145,16 +145,28 @@ func (k *Kind) keepsFrom(c *diff.Change, w *diff.State) bool {
 
 // Broken returns the wanted objects that exist and that nothing can use, with the reason. It is pure.
 func Broken(all []Kind, wants []*diff.State, ix *Index) map[v1.Key]string {
+	return said(all, wants, ix, func(k *Kind) func(*Live) string { return k.Broken })
+}
+
+// Awaited returns the wanted objects that exist and with which the swarm has still something to do, and what it is. It
+// is pure.
+func Awaited(all []Kind, wants []*diff.State, ix *Index) map[v1.Key]string {
+	return said(all, wants, ix, func(k *Kind) func(*Live) string { return k.Awaits })
+}
+
+// said returns what a function of each kind says of the wanted objects that exist.
+func said(all []Kind, wants []*diff.State, ix *Index, by func(*Kind) func(*Live) string) map[v1.Key]string {
 	out := map[v1.Key]string{}
 	for i := range all {
 		k := &all[i]
-		if k.Broken == nil {
+		say := by(k)
+		if say == nil {
 			continue
 		}
 		for _, w := range wants {
 			if w.Key.Kind == k.Name {
 				if l := ix.ByName(k.Name, w.Instance); l != nil && !l.Local {
-					if why := k.Broken(l); why != "" {
+					if why := say(l); why != "" {
 						out[w.Key] = why
 					}
 				}

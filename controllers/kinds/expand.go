@@ -124,12 +124,12 @@ func Haves(all []Kind, ix *Index, src Source, wants []*diff.State, memo *Memo) [
 		ask := memo.ask(k.Name, wants)
 		list, n := memo.normal(k, ix, src, ask)
 		seen += n
-		newest, users := map[v1.Key]int{}, ix.users[k.Name]
+		newest := map[v1.Key]int{}
 		for _, h := range list {
 			if h == nil || !h.asked {
 				continue
 			}
-			h.state.Meta.UsedBy = users[h.live.ID]
+			h.state.Meta.UsedBy = ix.UsersOf(h.live)
 			s := &h.state
 			if k.Versions != nil {
 				s = versionState(*s, ask, newest, out)

@@ -2,6 +2,7 @@ package kinds
 
 import (
 	"slices"
+	"strings"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
@@ -172,12 +173,23 @@ func (ix *Index) List(kind string) []*Live { return ix.lists[kind] }
 // Users returns the objects that refer to one, in their spec or in the spec that a rollback would bring back.
 func (ix *Index) Users(kind, id string) []v1.Key { return ix.users[kind][id] }
 
-// Unknown returns the references to objects that were not read.
+// UsersOf returns the objects that refer to a live one, by its id or by its name.
+func (ix *Index) UsersOf(l *Live) []v1.Key {
+	named := ix.users[l.Kind][byName+l.Name]
+	if l.Local || len(named) == 0 {
+		return ix.users[l.Kind][l.ID]
+	}
+	out := slices.Concat(ix.users[l.Kind][l.ID], named)
+	slices.SortFunc(out, v1.Key.Compare)
+	return slices.Compact(out)
+}
+
+// Unknown returns the references by id to objects that were not read.
 func (ix *Index) Unknown() []Ref {
 	var out []Ref
 	for kind, ids := range ix.users {
 		for id := range ids {
-			if ix.ByID(kind, id) == nil {
+			if ix.ByID(kind, id) == nil && !strings.HasPrefix(id, byName) {
 				out = append(out, Ref{kind, id})
 			}
 		}

@@ -11,6 +11,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
 )
 
 // labelled returns what an object of this test refers to: what its labels name.
@@ -77,4 +78,42 @@ func answers(ix *kinds.Index, ids []string) map[string]string {
 		}
 	}
 	return out
+}
+
+// A service refers to a cluster volume by its name, and to everything else by its id. Both are uses.
+func TestReferencesByName(t *testing.T) {
+	volume, node := &kinds.Live{Kind: v1.KindVolume, ID: "1", Name: "data"}, &kinds.Live{Kind: v1.KindVolume, ID: "2", Name: "data", Local: true}
+	refs := map[string][]kinds.Ref{
+		"db": {kinds.Named(v1.KindVolume, "data")}, "web": {kinds.Named(v1.KindVolume, "data"), {Kind: v1.KindVolume, ID: "1"}},
+		"api": {{Kind: v1.KindVolume, ID: "1"}, kinds.Named(v1.KindVolume, "other")},
+	}
+	var services []*kinds.Live
+	for _, name := range []string{"db", "web", "api"} {
+		services = append(services, &kinds.Live{Kind: v1.KindService, ID: name, Name: name})
+	}
+	ix := kinds.NewIndex(map[string][]*kinds.Live{v1.KindVolume: {volume, node}, v1.KindService: services}, func(l *kinds.Live) []kinds.Ref { return refs[l.Name] })
+	if got := fmt.Sprint(ix.UsersOf(volume), ix.UsersOf(node), ix.Unknown()); got != "[Service/api Service/db Service/web] [] []" {
+		t.Errorf("the users are %s", got)
+	}
+	ix.Drop(v1.KindService, "web")
+	if got := fmt.Sprint(ix.UsersOf(volume)); got != "[Service/api Service/db]" {
+		t.Errorf("without one, the users are %s", got)
+	}
+}
+
+// Only what is wanted and exists can be waited for.
+func TestWhatTheSwarmHasStillToDo(t *testing.T) {
+	k := kinds.Kind{Model: kinds.Model{Name: v1.KindVolume}, Rolling: kinds.Rolling{Awaits: func(l *kinds.Live) string { return l.Labels["awaits"] }}}
+	var lives []*kinds.Live
+	for name, why := range map[string]string{"made": "", "unmade": "its plugin", "others": "its plugin"} {
+		lives = append(lives, &kinds.Live{Kind: v1.KindVolume, ID: name, Name: name, Labels: map[string]string{"awaits": why}})
+	}
+	ix := kinds.NewIndex(map[string][]*kinds.Live{v1.KindVolume: lives}, func(*kinds.Live) []kinds.Ref { return nil })
+	var wants []*diff.State
+	for _, name := range []string{"made", "unmade", "gone"} {
+		wants = append(wants, &diff.State{Key: v1.Key{Kind: v1.KindVolume, Name: name}, Instance: name})
+	}
+	if got := fmt.Sprint(kinds.Awaited([]kinds.Kind{k, {Model: kinds.Model{Name: v1.KindService}}}, wants, ix)); got != "map[Volume/unmade:its plugin]" {
+		t.Errorf("awaited: %s", got)
+	}
 }

@@ -62,6 +62,9 @@ type Kind struct {
 // Model is what a kind's manifests and live objects are. All of it is pure.
 type Model struct {
 	Name string
+	// Unlabelled is true if the labels of an object never change after it was made. They then do not tell what was
+	// applied last.
+	Unlabelled bool
 	// Partial is true if manifests state only some of an object, and the rest stays as it is. Nobody has to make or
 	// take over such an object, and it is not removed when its manifest is.
 	Partial bool
@@ -99,6 +102,13 @@ type Store struct {
 	List func(context.Context, *engine.Client) ([]*Live, error)
 	// Read reads one object. If the object is gone, the error is of class engine.IsNotFound.
 	Read func(ctx context.Context, c *engine.Client, id string) (*Live, error)
+	// OnDemand is true if objects of the kind are listed only for a source that states or has some. No event tells of
+	// them, so each run for such a source lists them. If the list fails, the source's objects of the kind are held, and
+	// everything else goes on.
+	OnDemand bool
+	// SinceAPI is the oldest API version that has the kind. Engines that are older are not asked. It is "" if every
+	// version that we speak to has it.
+	SinceAPI string
 	// Unlisted reads an object that List leaves out and that others refer to. It returns nil if there is none with
 	// that id. Unlisted is nil if List leaves nothing out.
 	Unlisted func(ctx context.Context, c *engine.Client, id string) (*Live, error)
@@ -147,6 +157,9 @@ type Rolling struct {
 	// Previous reads the spec that a rollback would bring back, in the words of the manifest. It returns nil if there is
 	// none. Tasks of that spec may still speak of it. It is pure. nil means that the kind keeps no such spec.
 	Previous func(*Live, *Index) v1.Object
+	// Awaits says what the swarm still has to do before something can use a live object. It returns "" if nothing. It is
+	// pure. nil means that an object of the kind can be used as soon as it exists, or that Health tells.
+	Awaits func(*Live) string
 	// Broken says why nothing can use a live object. It returns "" if the object can be used. It is pure. nil means
 	// that no object of the kind is ever broken.
 	Broken func(*Live) string
@@ -239,8 +252,14 @@ func (e Env) Mark(labels map[string]string) {
 // Owner returns the value of the owner label of an object of the source.
 func (e Env) Owner(k v1.Key) string { return Source{Name: e.Source}.Owner(k) }
 
-// Ref is a reference by id.
+// Ref is a reference by id, or one that Named made.
 type Ref struct{ Kind, ID string }
+
+// byName is what the ID of a reference by name begins with. No id has a NUL byte.
+const byName = "\x00"
+
+// Named returns a reference by name, for what the swarm itself finds by its name.
+func Named(kind, name string) Ref { return Ref{kind, byName + name} }
 
 // Record is what our memory has of an adopted object.
 type Record struct {

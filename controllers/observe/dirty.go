@@ -114,7 +114,7 @@ func (o *Observer) Notice(d *Dirty, e engine.Event, waiting bool) bool {
 		return true
 	}
 	for _, k := range o.kinds {
-		if k.Events == e.Type {
+		if k.Events == e.Type && !k.OnDemand {
 			d.Object(kinds.Ref{Kind: k.Name, ID: e.ID}, gone)
 			return true
 		}

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 	"golang.org/x/sync/errgroup"
@@ -16,6 +17,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/rescue"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 // Scope says what a run reads of the swarm before it thinks. The rest counts as it was last found. Every write
@@ -138,6 +140,9 @@ func (o *Observer) readAll(ctx context.Context, old *World) (*World, error) {
 		})
 	})
 	for i, k := range o.kinds {
+		if k.OnDemand {
+			continue
+		}
 		g.Go(func() error {
 			return rescue.Do(func() (err error) {
 				lists[i], err = k.List(reading, o.engine)
@@ -242,18 +247,63 @@ func (o *Observer) readScope(ctx context.Context, w *World, s Scope) error {
 		if err != nil {
 			return err
 		}
-		listed := make(map[string]bool, len(lives))
-		for _, l := range lives {
-			listed[l.ID] = true
-			w.Index.Put(unchanged(w.Index.ByID(name, l.ID), l))
-		}
-		for _, l := range slices.Clone(w.Index.List(name)) {
-			if !listed[l.ID] {
-				w.Index.Drop(name, l.ID)
-			}
-		}
+		w.listed(name, lives)
 	}
 	return o.readObjects(ctx, w, s.Objects)
+}
+
+// listed brings the objects of a kind up to date with a list of all of them.
+func (w *World) listed(kind string, lives []*kinds.Live) {
+	listed := make(map[string]bool, len(lives))
+	for _, l := range lives {
+		listed[l.ID] = true
+		w.Index.Put(unchanged(w.Index.ByID(kind, l.ID), l))
+	}
+	for _, l := range slices.Clone(w.Index.List(kind)) {
+		if !listed[l.ID] {
+			w.Index.Drop(kind, l.ID)
+		}
+	}
+}
+
+// mostDemanded is how long a list may take of a kind that few swarms have. Such a list asks plugins, and one that hangs
+// must not keep the operator from everything else.
+const mostDemanded = 10 * time.Second
+
+// Demand lists the kinds that Look leaves out and that a source states or has on record. It returns why those were not
+// listed that could not be; nothing is known of their objects then. An engine that is too old for a kind is not asked: if
+// the source has objects of the kind on record, they are in the swarm and cannot be seen.
+func (o *Observer) Demand(ctx context.Context, w *World, asks func(kind string) (states, has bool)) map[string]error {
+	var failed map[string]error
+	for i := range o.kinds {
+		k := &o.kinds[i]
+		if !k.OnDemand {
+			continue
+		}
+		states, has := asks(k.Name)
+		lives, err := o.demanded(ctx, k, w.About.API, states, has)
+		if err != nil {
+			if failed == nil {
+				failed = map[string]error{}
+			}
+			failed[k.Name] = err
+		}
+		w.listed(k.Name, lives)
+	}
+	return failed
+}
+
+func (o *Observer) demanded(ctx context.Context, k *kinds.Kind, api string, states, has bool) ([]*kinds.Live, error) {
+	old := plan.LessAPI(api, k.SinceAPI)
+	switch {
+	case old && has:
+		return nil, fmt.Errorf("a %s needs engine API %s, and this engine has %s: let the operator talk to a newer one", k.Name, k.SinceAPI, api)
+	case old || !states && !has:
+		return nil, nil
+	}
+	ctx, done := context.WithTimeout(ctx, mostDemanded)
+	defer done()
+	return k.List(ctx, o.engine)
 }
 
 // readObjects reads objects one by one and updates the index. It drops those that no longer exist.

@@ -190,6 +190,7 @@ func (r *Reconciler) planned(ctx context.Context, scope observe.Scope) (*Run, er
 	run.Defaults, run.Remarks = use.Defaults, use.Notices
 	redact.AllowInGit(use.Shown)
 	run.Troubles = r.actor.Troubles(run.Source, run.InForce.Hash)
+	run.Unlisted = r.observer.Demand(ctx, r.world, run.Asks)
 	r.think(ctx, run)
 	return run, nil
 }

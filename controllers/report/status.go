@@ -122,16 +122,19 @@ func leaseOf(v state.View) status.Lease {
 
 // owned looks at what a source has, and fills in what is remembered of it.
 func (r *Reporter) owned(ctx context.Context, w *observe.World, f *status.Found) (status.Now, error) {
+	found, err := state.NewStore(f.Source, nil).Find(w.Configs)
+	if err != nil { // the objects that the source has made still carry its labels
+		f.Notices = append(slices.Clip(f.Notices), err.Error())
+	}
+	for _, err := range r.observer.Demand(ctx, w, func(kind string) (states, has bool) { return false, found.Memory.Has(kind) }) {
+		f.Notices = append(slices.Clip(f.Notices), v1.Scrub(err.Error()))
+	}
 	for _, k := range r.kinds {
 		for _, l := range w.Index.List(k.Name) {
 			if r.learn != nil && !l.Local && !state.Own(l.Labels) {
 				r.learn(k, l, w.Index)
 			}
 		}
-	}
-	found, err := state.NewStore(f.Source, nil).Find(w.Configs)
-	if err != nil { // the objects that the source has made still carry its labels
-		f.Notices = append(slices.Clip(f.Notices), err.Error())
 	}
 	recall(f, found.Memory)
 	if v, there := state.ViewLease(w.Configs); there {

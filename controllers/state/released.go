@@ -23,6 +23,21 @@ func (m Memory) Managed() (made map[string]v1.Key, adopted map[string]Adopted) {
 	return m.Made, m.Adopted
 }
 
+// Has reports whether objects of a kind are on record, whether or not they are managed.
+func (m Memory) Has(kind string) bool {
+	for _, key := range m.Made {
+		if key.Kind == kind {
+			return true
+		}
+	}
+	for _, a := range m.Adopted {
+		if a.Key.Kind == kind {
+			return true
+		}
+	}
+	return false
+}
+
 // ForgetRecords drops the records of objects for which gone returns true.
 func (m *Memory) ForgetRecords(gone func(id string, k v1.Key) bool) {
 	m.Made = Without(m.Made, gone)

@@ -163,7 +163,7 @@ func (r Refusal) agreed() string {
 	if r.Hazard == PromoteUnproven { // the id of the node, because any machine can have its hostname
 		return fmt.Sprintf("%s %s", r.Hazard, v1.Key{Kind: r.Key.Kind, Name: r.Instance})
 	}
-	if r.ends == byObject || r.Hazard == DropsSettings || r.Hazard == ForceNodeRemoval {
+	if r.ends == byObject || r.Hazard == DropsSettings || r.Hazard == MovesData || r.Hazard == ForceNodeRemoval {
 		return fmt.Sprintf("%s %s", r.Hazard, r.Key)
 	}
 	return string(r.Hazard)

@@ -19,6 +19,7 @@ const (
 	Restarts         Hazard = "restarts"
 	Replace          Hazard = "replace"
 	DropsSettings    Hazard = "drops-settings"
+	MovesData        Hazard = "moves-data"
 	TakeoverSecret   Hazard = "takeover-secret"
 	EvenManagers     Hazard = "even-managers"
 	SingleManager    Hazard = "single-manager"
@@ -33,7 +34,7 @@ const (
 // Hazards returns the names of all hazards.
 func Hazards() []string {
 	return []string{
-		string(Removals), string(Restarts), string(Replace), string(DropsSettings), string(TakeoverSecret), string(EvenManagers), string(SingleManager),
+		string(Removals), string(Restarts), string(Replace), string(DropsSettings), string(MovesData), string(TakeoverSecret), string(EvenManagers), string(SingleManager),
 		string(ManyManagers), string(PromoteUnproven), string(ForceNodeRemoval), string(Outage), string(Rewind), string(OtherSource),
 	}
 }
@@ -70,7 +71,7 @@ func (cs Consents) Carried() Consents {
 // comesByItself reports whether a revision may lead to steps with the hazard that its plan does not have yet.
 func (h Hazard) comesByItself() bool {
 	switch h {
-	case Removals, Restarts, Replace, DropsSettings, TakeoverSecret, OtherSource:
+	case Removals, Restarts, Replace, DropsSettings, MovesData, TakeoverSecret, OtherSource:
 		return false
 	}
 	return true

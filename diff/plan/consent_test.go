@@ -125,7 +125,7 @@ func TestTheCommandThatAgrees(t *testing.T) {
 }
 
 func TestTheHazardsAreClosed(t *testing.T) {
-	want := "removals restarts replace drops-settings takeover-secret even-managers single-manager many-managers promote-unproven force-node-removal outage rewind other-source"
+	want := "removals restarts replace drops-settings moves-data takeover-secret even-managers single-manager many-managers promote-unproven force-node-removal outage rewind other-source"
 	if got := strings.Join(Hazards(), " "); got != want {
 		t.Errorf("got %s", got)
 	}

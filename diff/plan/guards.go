@@ -232,7 +232,7 @@ func pruned(s Step, f Facts, p Policy) []Refusal {
 	keep, kept := f.Keep[s.Key]
 	_, external := f.Missing[s.Key]
 	title := s.Change.Have.Meta.Title
-	adopted := title == diff.TitleAdopted || title == diff.TitleTaken
+	adopted, data := title == diff.TitleAdopted || title == diff.TitleTaken, v1.HoldsData(s.Key.Kind)
 	var r Refusal
 	switch {
 	case f.StateLost:
@@ -245,7 +245,13 @@ func pruned(s Step, f Facts, p Policy) []Refusal {
 		r = s.Refusal(Never, "its last manifest said %s: %s", keep, letGo(s.Key))
 	case title == diff.TitleCopied:
 		r = s.Refusal(Never, "it carries the labels of source %s, which did not make it: to let it go, remove it by hand, or take its labels off with swarm-operator unmanage %s", p.Source, s.Key)
-	case kept || !adopted || p.PruneAdopted || p.Consents.Names(Removals, s.Key):
+	case kept || p.Consents.Names(Removals, s.Key):
+		return nil
+	case data:
+		r = s.Refusal(Consent, "its data would go with it, and its manifest, which is gone, did not say policy.prune: true; to remove it with its data: %s; to keep it, and forget it: swarm-operator unmanage %s", f.agreeing(string(Removals)+" "+s.Key.String()), s.Key)
+		r.Hazard, r.ends = Removals, asTold
+		return []Refusal{r}
+	case !adopted || p.PruneAdopted:
 		return nil
 	case s.oldVersion():
 		r = s.Refusal(Never, "it was adopted, and its manifest does not say policy.prune: true: %s", letGo(s.Key))

@@ -16,11 +16,16 @@ func rank(s Step) int {
 	}
 	if s.removal() {
 		r = 3 - r
-		if s.oldVersion() {
+		if s.oldVersion() || s.lent() {
 			r++
 		}
 	}
 	return r
+}
+
+// lent reports whether an object that runs no tasks uses the object of the step, as a volume uses its secrets.
+func (s Step) lent() bool {
+	return slices.ContainsFunc(s.Change.Have.Meta.UsedBy, func(k v1.Key) bool { return !v1.RunsTasks(k.Kind) })
 }
 
 // order sorts the steps, numbers them from 1 and notes which steps each of them comes after.
@@ -39,7 +44,7 @@ func (p *Plan) order(f Facts) {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), a.compare(b))
 	})
 	p.Steps = afterNeeds(p.Steps)
-	t := ranks{makes: map[v1.Key][]int{}}
+	t := ranks{makes: map[v1.Key][]int{}, users: map[v1.Key]int{}}
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		s.ID = i + 1
@@ -65,6 +70,7 @@ type ranks struct {
 	firsts []int            // those that make room
 	others []int            // those that remove nothing
 	gone   []int            // the services that are removed, because what they use is removed after them
+	users  map[v1.Key]int   // other objects that are removed, for the same reason
 }
 
 // wait notes what a step comes after. The steps come in their order.
@@ -75,6 +81,12 @@ func (t *ranks) wait(s *Step, f Facts) {
 		t.gone = append(t.gone, s.ID)
 	case s.removal():
 		s.After = slices.Concat(t.firsts, t.others, t.gone)
+		for _, k := range s.Change.Have.Meta.UsedBy {
+			if id := t.users[k]; id > 0 {
+				s.After = append(s.After, id)
+			}
+		}
+		t.users[v1.Key{Kind: s.Key.Kind, Name: s.Instance}] = s.ID
 	case s.Change.Want != nil:
 		for _, k := range needs(*s) {
 			for _, id := range t.makes[k] {

@@ -16,6 +16,24 @@ type Problem struct {
 	// Present is true if the object exists, under the name Instance.
 	Present  bool
 	Instance string
+	// Outside is true if nothing is wrong with the manifest: the object cannot be seen, so nobody knows what it is.
+	Outside bool
+}
+
+// mended says what ends the problem.
+func (p Problem) mended() string {
+	if p.Outside {
+		return ""
+	}
+	return ": mend it in git"
+}
+
+// ends says why the object is held, and what ends that.
+func (p Problem) ends() string {
+	if p.Outside {
+		return p.Why + "; it stays as it is"
+	}
+	return p.Why + "; mend it in git"
 }
 
 // problems adds a refusal for each object that is held because of a problem of its manifest. Such an object has no
@@ -27,7 +45,7 @@ func (p *Plan) problems(f Facts) {
 			op = diff.Create
 		}
 		p.Refused = append(p.Refused, Refusal{
-			Op: op, Key: key, Instance: problem.Instance, Guard: guardProblem, Class: Never, Why: problem.Why + "; mend it in git",
+			Op: op, Key: key, Instance: problem.Instance, Guard: guardProblem, Class: Never, Why: problem.ends(),
 		})
 	}
 }

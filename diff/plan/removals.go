@@ -79,7 +79,7 @@ func (p *Plan) supersededFirst(f Facts) (Class, string) {
 // comesFirst says what removals wait for, and whether that comes by itself. The text is "" if they wait for nothing.
 func (p *Plan) comesFirst(f Facts) (Class, string) {
 	if k, held := f.held(); held {
-		return Never, fmt.Sprintf("%s is held, and may replace what goes, or still need it (%s): mend it in git", k, f.Problems[k].Why)
+		return Never, fmt.Sprintf("%s is held, and may replace what goes, or still need it (%s)%s", k, f.Problems[k].Why, f.Problems[k].mended())
 	}
 	class, unready := f.unready(f.Begun)
 	if class == Never {

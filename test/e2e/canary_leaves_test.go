@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	networks "github.com/moby/moby/api/types/network"
+	apivolume "github.com/moby/moby/api/types/volume"
 	"github.com/moby/moby/client"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -40,6 +41,9 @@ func (c *canaries) leafy() map[string]string {
 	files := map[string]string{"beside.yaml": network("beside")}
 	for i, o := range generate.Every() {
 		h := o.Meta()
+		if h.Kind == v1.KindVolume && !c.knows("1.42") {
+			continue
+		}
 		h.Metadata.Name = fmt.Sprintf("leafy-%d", i)
 		switch o := o.(type) {
 		case *v1.Service:
@@ -48,6 +52,8 @@ func (c *canaries) leafy() map[string]string {
 			o.Spec.Networks = []v1.NetworkAttachment{{Name: "beside"}}
 		case *v1.Network:
 			o.Spec.IPAM = &v1.IPAM{Driver: "default"}
+		case *v1.Volume:
+			o.Spec.Driver, o.Spec.AccessMode = "nobodys", &v1.AccessMode{Type: "mount"}
 		case *v1.Cluster:
 			h.Metadata.Name = v1.ClusterName
 			o.Spec.Managers, o.Spec.CA = &v1.Managers{Count: 1}, &v1.CA{ExternalCAs: []v1.ExternalCA{{URL: "https://ca.example.com/sign"}}}
@@ -148,6 +154,12 @@ func (c *canaries) hands() {
 		_, err = c.api.NetworkCreate(ctx, n.Name, client.NetworkCreateOptions{Driver: n.Driver, Scope: "swarm", Labels: changed(c, n.Labels), Options: changed(c, n.Options), IPAM: &ipam})
 		did(err)
 	}
+	for _, v := range c.volumes() {
+		_, err := c.api.VolumeRemove(ctx, v.ClusterVolume.ID, client.VolumeRemoveOptions{Force: true})
+		did(err)
+		_, err = c.api.VolumeCreate(ctx, client.VolumeCreateOptions{Name: v.Name, Driver: v.Driver, DriverOpts: changed(c, v.Options), Labels: changed(c, v.Labels), ClusterVolumeSpec: changed(c, &v.ClusterVolume.Spec)})
+		did(err)
+	}
 	list, err := c.api.ConfigList(ctx, client.ConfigListOptions{})
 	did(err)
 	for _, i := range list.Items {
@@ -188,6 +200,15 @@ func (c *canaries) networks() (out []networks.Inspect) {
 	return out
 }
 
+func (c *canaries) volumes() (out []apivolume.Volume) {
+	c.Helper()
+	list, err := c.api.VolumeList(c.Context(), client.VolumeListOptions{})
+	if err != nil {
+		c.Fatal(err)
+	}
+	return slices.DeleteFunc(list.Items, func(v apivolume.Volume) bool { return v.ClusterVolume == nil || !strings.HasPrefix(v.Name, "leafy") })
+}
+
 // nowhere are the leaves that no object of the swarm has.
 var nowhere = []string{"spec.managers.candidates.labels", "spec.selector.engineLabels", "spec.data"}
 
@@ -207,7 +228,7 @@ func (c *canaries) everywhere(byHand bool) {
 	if err != nil {
 		c.Fatal(err)
 	}
-	text, err := json.Marshal([]any{c.services(), c.networks(), list.Items, secrets.Items, c.node(c.swarm.Managers()[0]), c.clusterNow()})
+	text, err := json.Marshal([]any{c.services(), c.networks(), c.volumes(), list.Items, secrets.Items, c.node(c.swarm.Managers()[0]), c.clusterNow()})
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -333,12 +354,17 @@ func TestNoLeafOfFreeTextAppearsInAnyOutput(t *testing.T) {
 	})
 	next := c.leafy()
 	mend = c.refuses(gone)
-	hash := r.commit("others\n\nConsent: replace, restarts", next)
+	hash := r.commit("others\n\nConsent: replace, restarts, moves-data", next)
 	o.says("which is no good")
 	o.condition("StepFailed", true)
 	c.served(o)
 	look()
 	mend()
+	for _, v := range c.volumes() { // of which the operator changes nothing
+		if _, err := c.api.VolumeRemove(c.Context(), v.ClusterVolume.ID, client.VolumeRemoveOptions{Force: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	c.run(nil, append([]string{"apply", "--audit-log", log, "-o", "json"}, at...)...)
 	o.inSync(hash)
 	c.served(o)

@@ -14,6 +14,11 @@ func service(name string, spec ...string) string {
 
 func network(name string) string { return fmt.Sprintf(head, "Network", name) + "spec: {}\n" }
 
+// volume returns a manifest of a cluster volume with the settings that it must have, and more.
+func volume(name, driver string, more ...string) string {
+	return fmt.Sprintf(head, "Volume", name) + "spec:\n  " + strings.Join(append([]string{"driver: " + driver, "accessMode: {type: mount}"}, more...), "\n  ") + "\n"
+}
+
 func config(name, content string) string {
 	return fmt.Sprintf(head, "Config", name) + fmt.Sprintf("spec: {data: %q}\n", content)
 }

@@ -182,7 +182,7 @@ func clearSwarm(ctx context.Context, c *client.Client, nodes func() error) error
 		if err := errors.Join(nodes(), clearTasks(ctx, c)); err != nil {
 			return err
 		}
-		return errors.Join(clearNetworks(ctx, c), clearContent(ctx, c), clearNodes(ctx, c))
+		return errors.Join(clearClusterVolumes(ctx, c), clearNetworks(ctx, c), clearContent(ctx, c), clearNodes(ctx, c))
 	})
 }
 
@@ -230,9 +230,29 @@ func (l *leased) clearVolumes(ctx context.Context) error {
 			return err
 		}
 		for _, v := range list.Items {
+			if v.ClusterVolume != nil {
+				continue
+			}
 			if _, err := l.Client(node).VolumeRemove(ctx, v.Name, client.VolumeRemoveOptions{}); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// clearClusterVolumes removes cluster volumes. Without their plugin, only force removes them.
+func clearClusterVolumes(ctx context.Context, c *client.Client) error {
+	list, err := c.VolumeList(ctx, client.VolumeListOptions{})
+	if err != nil {
+		return err
+	}
+	for _, v := range list.Items {
+		if v.ClusterVolume == nil {
+			continue
+		}
+		if _, err := c.VolumeRemove(ctx, v.ClusterVolume.ID, client.VolumeRemoveOptions{Force: true}); err != nil {
+			return err
 		}
 	}
 	return nil

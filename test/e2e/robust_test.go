@@ -141,6 +141,7 @@ func TestAFieldThatNeedsANewerAPIIsRefused(t *testing.T) {
 	for i := range newer {
 		files[name(i)+".yaml"] = manifest(i, "image: app:1")
 	}
+	files["volume.yaml"] = docs(volume("data", "nobodys"), service("mounts", "image: app:1", "replicas: 0", "mounts: [{type: cluster, source: data, target: /a}]"))
 	r := w.repo("old", files)
 	p := w.proxy()
 	for _, api := range []string{"1.40", "1.41", "1.44"} {
@@ -160,6 +161,13 @@ func TestAFieldThatNeedsANewerAPIIsRefused(t *testing.T) {
 			if _, there := w.find(name(i)); there == refused {
 				t.Errorf("API %s: the service with %s is there: %t", api, f.fields, there)
 			}
+		}
+		refused := versions.LessThan(api, "1.42")
+		if says := strings.Contains(out, "! + Volume/data  (api-version, never) spec.accessMode.type needs engine API 1.42, and this engine has "); says != refused {
+			t.Errorf("API %s refuses a volume: %t, want %t:\n%s", api, says, refused, out)
+		}
+		if _, there := w.find("mounts"); there == refused {
+			t.Errorf("API %s: the service that mounts a volume is there: %t", api, there)
 		}
 		if out := w.want(1, "diff", "--host", p.Host(), "--source", r.Dir).out; strings.Contains(out, "Service/"+old) {
 			t.Errorf("API %s: what was written differs:\n%s", api, out)

@@ -111,6 +111,17 @@ func newSwarm(ctx context.Context, n size) (Swarm, error) {
 	return &embedded{Sandbox: sb, shared: shared{size: n}, hung: map[string]func(){}}, nil
 }
 
+// newStorage starts a sandbox whose nodes have a CSI plugin, whatever the other scenarios run on: real engines have none.
+func newStorage(ctx context.Context, n size) (*embedded, error) {
+	sb, err := sandbox.Start(ctx, sandbox.Options{Managers: n.managers, Workers: n.workers, Storage: true})
+	if err != nil {
+		return nil, err
+	}
+	e := &embedded{Sandbox: sb, shared: shared{size: n}, hung: map[string]func(){}}
+	e.Spoil() // no other scenario wants it
+	return e, nil
+}
+
 // embedded is the swarm of package sandbox, in this process.
 type embedded struct {
 	*sandbox.Sandbox

@@ -106,6 +106,7 @@ func Every() []v1.Object {
 	header := func(kind string) v1.Header { return v1.Header{APIVersion: v1.APIVersion, Kind: kind} }
 	return []v1.Object{
 		&v1.Service{Header: header(v1.KindService)}, &v1.Network{Header: header(v1.KindNetwork)}, &v1.Config{Header: header(v1.KindConfig)}, &v1.Secret{Header: header(v1.KindSecret)},
+		&v1.Volume{Header: header(v1.KindVolume)},
 		&v1.Cluster{Header: header(v1.KindCluster)}, &v1.Node{Header: header(v1.KindNode)}, &v1.NodeSet{Header: header(v1.KindNodeSet)},
 	}
 }

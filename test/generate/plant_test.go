@@ -22,6 +22,7 @@ func TestPlantFindsEveryLeafOfFreeText(t *testing.T) {
 		v1.KindService: "metadata.labels spec.command spec.containerLabels spec.entrypoint spec.environment spec.healthcheck.test spec.logging.options spec.mounts[].volume.driverOpts spec.mounts[].volume.labels spec.networks[].driverOpts spec.sysctls",
 		v1.KindNetwork: "metadata.labels spec.driverOpts spec.ipam.options",
 		v1.KindConfig:  "metadata.labels spec.data", v1.KindSecret: "metadata.labels spec.data spec.driverOpts",
+		v1.KindVolume:  "metadata.labels spec.accessMode.mountFlags spec.accessibilityRequirements.preferred[].segments spec.accessibilityRequirements.requisite[].segments spec.driverOpts",
 		v1.KindCluster: "metadata.labels spec.ca.externalCAs[].options spec.managers.candidates.labels",
 		v1.KindNode:    "spec.labels", v1.KindNodeSet: "spec.selector.engineLabels spec.template.labels",
 	}

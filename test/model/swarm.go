@@ -14,6 +14,7 @@ import (
 
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
+	volumetypes "github.com/moby/moby/api/types/volume"
 	"github.com/moby/moby/v2/daemon/cluster/convert"
 	swarmapi "github.com/moby/swarmkit/v2/api"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/content"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/service"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/volume"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
@@ -105,6 +107,8 @@ func (m *Swarm) Do(s plan.Step, ix *kinds.Index, src kinds.Source) error {
 		return m.service(s, ix, src)
 	case v1.KindNetwork:
 		return m.network(s, src)
+	case v1.KindVolume:
+		return m.volume(s, src)
 	case v1.KindNode:
 		return m.node(s, src)
 	case v1.KindCluster:
@@ -126,7 +130,8 @@ func (m *Swarm) Remove(key v1.Key) error {
 		}
 		now := *o.Raw.(*swarm.Service)
 		now.PreviousSpec = nil
-		if slices.Contains(service.Kind().Uses(&kinds.Live{Kind: o.Kind, Raw: &now}), kinds.Ref{Kind: key.Kind, ID: l.ID}) {
+		uses := service.Kind().Uses(&kinds.Live{Kind: o.Kind, Raw: &now})
+		if slices.Contains(uses, kinds.Ref{Kind: key.Kind, ID: l.ID}) || slices.Contains(uses, kinds.Named(key.Kind, key.Name)) {
 			return fmt.Errorf("%s: %w by %s", key, ErrInUse, o.Name)
 		}
 	}
@@ -204,6 +209,36 @@ func (m *Swarm) network(s plan.Step, src kinds.Source) error {
 	}
 	m.Put(&kinds.Live{Kind: v1.KindNetwork, Name: s.Instance, Labels: n.Labels, Raw: n})
 	return nil
+}
+
+// volume makes a volume, or changes its availability. Its plugin has made it at once.
+func (m *Swarm) volume(s plan.Step, src kinds.Source) error {
+	want := s.Change.Want.Value.(*v1.Volume)
+	if s.Op == diff.Update {
+		live := m.Objects[v1.Key{Kind: s.Key.Kind, Name: s.Instance}]
+		v := *live.Raw.(*volumetypes.Volume)
+		of := *v.ClusterVolume
+		of.Spec.Availability = volumetypes.Availability(want.Spec.Availability)
+		v.ClusterVolume = &of
+		m.Put(&kinds.Live{Kind: v1.KindVolume, Name: live.Name, Labels: live.Labels, Raw: &v})
+		return nil
+	}
+	o, err := volume.Options(want, m.id)
+	if err != nil {
+		return err
+	}
+	labels := kinds.Labels(o.Labels, src.Owner(s.Key), diff.NewApplied(s.Change.Want.Leaves).String())
+	kinds.Env{Nonce: src.Nonce}.Mark(labels)
+	m.PutVolume(&volumetypes.Volume{
+		Name: o.Name, Driver: o.Driver, Options: o.DriverOpts, Labels: labels, Scope: "global",
+		ClusterVolume: &volumetypes.ClusterVolume{Spec: *o.ClusterVolumeSpec, Info: &volumetypes.Info{VolumeID: "made"}},
+	})
+	return nil
+}
+
+// PutVolume writes a cluster volume.
+func (m *Swarm) PutVolume(v *volumetypes.Volume) {
+	m.Put(&kinds.Live{Kind: v1.KindVolume, Name: v.Name, Labels: v.Labels, Raw: v})
 }
 
 func (m *Swarm) content(s plan.Step, src kinds.Source) error {

@@ -30,6 +30,10 @@ const beside = `
 {kind: Config, metadata: {name: gmsa}, spec: {external: true}}
 ---
 {kind: Secret, metadata: {name: tls-key}, spec: {external: true}}
+---
+{kind: Secret, metadata: {name: csi-password}, spec: {external: true}}
+---
+{kind: Volume, metadata: {name: archive}, spec: {external: true}}
 `
 
 // examples are manifests of each kind. The first one of a kind is shown whole, and each field of the kind is in one of

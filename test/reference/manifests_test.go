@@ -116,7 +116,8 @@ func (p *page) rows(path string, typ reflect.Type) {
 		}
 		change, api := p.costs(leaf, below.Kind() == reflect.Struct && suffix != ".NAME" && below != reflect.TypeFor[v1.Content]())
 		oldest, _, _ := strings.Cut(api, " ")
-		if api != "" && !strings.Contains(leaf, ".NAME.") && !strings.Contains(meaning, "API "+oldest) { // what is in a group need not say it again
+		said := strings.Contains(leaf, ".NAME.") || strings.Contains(p.docs[p.kind], "API "+oldest) // of the group or the kind
+		if api != "" && !said && !strings.Contains(meaning, "API "+oldest) {
 			p.t.Errorf("the comment of %s.%s says of the API: %s\nand its rule says %q", typ.Name(), f.Name, meaning, api)
 		}
 		fmt.Fprintf(&p.b, "| `%s` | %s | %s | %s | %s | %s | %s |\n", path+"."+name+suffix, word, e.fallback(leaf, f.Type), change, api, e.text(), meaning)

@@ -10,13 +10,14 @@ import (
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/network"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/node"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/service"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds/volume"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/manifests"
 )
 
 var (
-	objects = kinds.Set{cluster.Kind(), node.Kind(), content.Config(), content.Secret(), network.Kind(), service.Kind()}
+	objects = kinds.Set{cluster.Kind(), node.Kind(), content.Config(), content.Secret(), network.Kind(), volume.Kind(), service.Kind()}
 	// stated has every kind of manifest: those of objects, the templates, and those that stand for objects of other kinds
 	stated = append(own(objects...), own(node.Set())...)
 )

@@ -85,6 +85,11 @@ func usesOf(spec *swarm.ServiceSpec) []kinds.Ref {
 		for _, r := range c.Secrets {
 			refs = append(refs, kinds.Ref{Kind: v1.KindSecret, ID: r.SecretID})
 		}
+		for _, m := range c.Mounts {
+			if name := (v1.Mount{Type: string(m.Type), Source: m.Source}).ClusterVolume(); name != "" {
+				refs = append(refs, kinds.Named(v1.KindVolume, name))
+			}
+		}
 	}
 	return refs
 }

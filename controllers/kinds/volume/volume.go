@@ -1,0 +1,170 @@
+// Package volume is the kind Volume: cluster volumes, which CSI plugins make. The engine changes only their
+// availability, and their data goes with them. So the operator never replaces one, never forces its removal, and never
+// prunes one by itself.
+package volume
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/moby/moby/api/types/volume"
+	"github.com/moby/moby/client"
+
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/engine"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
+)
+
+var shape = diff.NewShape(&v1.Volume{})
+
+// sinceAPI is the first API version with cluster volumes.
+const sinceAPI = "1.42"
+
+// Kind returns the kind Volume.
+func Kind() kinds.Kind {
+	return kinds.Kind{
+		Model: kinds.Model{
+			Name:       v1.KindVolume,
+			New:        func() v1.Object { return &v1.Volume{} },
+			Shape:      shape,
+			Rules:      rules,
+			Uses:       uses,
+			Normalise:  func(l *kinds.Live, ix *kinds.Index) v1.Object { return read(raw(l), ix) },
+			Unlabelled: true,
+			Guards:     []plan.Guard{{Name: "moves-data", Check: plan.Each(again)}, {Name: "published", Check: plan.Each(published)}},
+		},
+		Store: kinds.Store{
+			List:     list,
+			Read:     readOne,
+			OnDemand: true,
+			SinceAPI: sinceAPI,
+			Do:       do,
+			Release:  release,
+		},
+		Rolling: kinds.Rolling{Awaits: awaits},
+	}
+}
+
+// fixed is the rule for what the engine never changes. To change it, the operator would have to remove the volume with
+// its data and make an empty one, and no consent makes that a good idea: a second volume, and a copy of the data, does
+// the same without a loss.
+var fixed = diff.Rule{Effect: diff.Forbidden, SinceAPI: sinceAPI, Why: "the engine changes nothing of a volume but its availability, and to make it again would lose its data; " +
+	"state what the volume has, or make a volume of another name, copy the data and switch the services over"}
+
+var rules = diff.Rules{
+	"metadata.labels.*":          {Effect: diff.Forbidden, Nobody: diff.NobodysLabel, SinceAPI: sinceAPI, Why: fixed.Why},
+	"spec.external":              {Effect: diff.Forbidden},
+	"spec.driver":                fixed,
+	"spec.driverOpts.*":          fixed,
+	"spec.group":                 fixed,
+	"spec.accessMode.scope":      fixed,
+	"spec.accessMode.sharing":    fixed,
+	"spec.accessMode.type":       fixed,
+	"spec.accessMode.fsType":     fixed,
+	"spec.accessMode.mountFlags": fixed,
+	"spec.accessibilityRequirements.requisite[].segments.*": fixed,
+	"spec.accessibilityRequirements.preferred[].segments.*": fixed,
+	"spec.capacityRange.requiredBytes":                      fixed,
+	"spec.capacityRange.limitBytes":                         fixed,
+	"spec.secrets[].key":                                    fixed,
+	"spec.secrets[].secret":                                 fixed,
+	"spec.availability":                                     {Effect: diff.InPlace, SinceAPI: sinceAPI, Intent: true},
+}
+
+func raw(l *kinds.Live) *volume.Volume { return l.Raw.(*volume.Volume) }
+
+// uses returns the secrets of a volume. Its plugin needs them for as long as the volume exists.
+func uses(l *kinds.Live) []kinds.Ref {
+	var refs []kinds.Ref
+	for _, s := range raw(l).ClusterVolume.Spec.Secrets {
+		refs = append(refs, kinds.Ref{Kind: v1.KindSecret, ID: s.Secret})
+	}
+	return refs
+}
+
+// list returns the cluster volumes. The engine lists them together with its own volumes, and no filter leaves those out.
+//
+// If the engine cannot read the cluster volumes, it still answers, with a warning and the rest. A volume plugin that
+// does not answer causes a warning as well. An inspection tells the two apart.
+func list(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
+	api, err := c.Version(ctx)
+	if err != nil || plan.LessAPI(api, sinceAPI) {
+		return nil, err
+	}
+	all, err := c.VolumeList(ctx, client.VolumeListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("listing volumes: %w", err)
+	}
+	var out []*kinds.Live
+	for i := range all.Items {
+		if v := &all.Items[i]; v.ClusterVolume != nil {
+			out = append(out, live(v))
+		}
+	}
+	if len(out) == 0 && len(all.Warnings) > 0 {
+		if _, err := c.VolumeInspect(ctx, nobodys, client.VolumeInspectOptions{}); !engine.IsNotFound(err) {
+			return nil, fmt.Errorf("listing volumes: %s", strings.Join(all.Warnings, "; "))
+		}
+	}
+	return out, nil
+}
+
+// nobodys is a name that no volume has, because it has the form of no id and of no name that people choose.
+const nobodys = "swarm-operator.no-such-volume"
+
+func readOne(ctx context.Context, c *engine.Client, id string) (*kinds.Live, error) {
+	r, err := c.VolumeInspect(ctx, id, client.VolumeInspectOptions{})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading volume %s: %w", id, err)
+	case r.Volume.ClusterVolume == nil || r.Volume.ClusterVolume.ID != id: // it is the engine's own
+		return nil, fmt.Errorf("reading volume %s: %w", id, engine.ErrNotFound)
+	}
+	return live(&r.Volume), nil
+}
+
+func live(v *volume.Volume) *kinds.Live {
+	return &kinds.Live{Kind: v1.KindVolume, ID: v.ClusterVolume.ID, Name: v.Name, Version: v.ClusterVolume.Version.Index, Labels: v.Labels, Created: v.ClusterVolume.CreatedAt, Raw: v}
+}
+
+// awaits says that the plugin has not made the volume yet. The engine does not say why, nor what becomes of the volume
+// on a node.
+func awaits(l *kinds.Live) string {
+	if info := raw(l).ClusterVolume.Info; info != nil && info.VolumeID != "" {
+		return ""
+	}
+	return fmt.Sprintf("the plugin %s has not made it yet, so tasks that mount it wait; if it stays so, see docker plugin ls on the managers, and the log of the leader's dockerd", raw(l).Driver)
+}
+
+// again asks before an empty volume takes the place of one that somebody removed. They may be about to bring its data
+// back.
+func again(s plan.Step, _ plan.Facts, p plan.Policy) []plan.Refusal {
+	if s.Key.Kind != v1.KindVolume || !s.Change.Removed() {
+		return nil
+	}
+	return s.Needs(plan.MovesData, p, "somebody removed it with its data, and the operator would make an empty volume in its place; to bring the data back, make the volume by hand, and the operator takes it over")
+}
+
+// published keeps a volume that nodes still have. The swarm takes it off a node when no task there uses it, and the
+// engine does not remove it before.
+func published(s plan.Step, _ plan.Facts, _ plan.Policy) []plan.Refusal {
+	if s.Key.Kind != v1.KindVolume || s.Op != diff.Remove {
+		return nil
+	}
+	on := len(raw(s.Change.Have.Value.(*kinds.Live)).ClusterVolume.PublishStatus)
+	if on == 0 {
+		return nil
+	}
+	return []plan.Refusal{s.Refusal(plan.Later, "it is still on %s; the swarm takes it off when no task uses it, and the operator removes it then", v1.Count(on, "node"))}
+}
+
+// release makes no call: only our memory says that the volume was given up.
+func release(_ context.Context, _ *engine.Client, l *kinds.Live) (done bool, why string, err error) {
+	if _, own := kinds.WithoutOwn(l.Labels); own {
+		why = "the engine cannot change the labels of a volume, so it keeps ours"
+	}
+	return false, why, nil
+}

@@ -1,0 +1,178 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	apivolume "github.com/moby/moby/api/types/volume"
+	"github.com/moby/moby/client"
+
+	"github.com/swarm-operator/swarm-operator/sandbox"
+	"github.com/swarm-operator/swarm-operator/test/harness"
+)
+
+// clusterVolume returns a cluster volume as it is now.
+func (w *world) clusterVolume(name string) apivolume.Volume {
+	w.Helper()
+	r, err := w.api.VolumeInspect(w.Context(), name, client.VolumeInspectOptions{})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return r.Volume
+}
+
+// setVolume sets the availability of a cluster volume by hand.
+func (w *world) setVolume(name string, to apivolume.Availability) {
+	w.Helper()
+	v := w.clusterVolume(name)
+	spec := v.ClusterVolume.Spec
+	spec.Availability = to
+	if _, err := w.api.VolumeUpdate(w.Context(), v.ClusterVolume.ID, client.VolumeUpdateOptions{Version: v.ClusterVolume.Version, Spec: &spec}); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// of returns the calls whose path begins like this.
+func of(calls []harness.Call, method, path string) []harness.Call {
+	return slices.DeleteFunc(slices.Clone(calls), func(c harness.Call) bool { return c.Method != method || !strings.HasPrefix(c.Path, path) })
+}
+
+// A cluster volume is made before the service that mounts it, and after its secrets. It is drained by git, left alone
+// when a person drains it, never made again, and goes with its data only when somebody agrees to that.
+func TestTheLifeOfAClusterVolume(t *testing.T) {
+	t.Parallel()
+	storage, err := newStorage(t.Context(), size{1, 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := storage.Close(); err != nil {
+			t.Errorf("closing the swarm: %v", err)
+		}
+	})
+	w := worldOf(t, storage, storage.Managers()[0])
+	data := func(more ...string) string {
+		return volume("data", sandbox.StoragePlugin, append([]string{"secrets: [{key: user, secret: csi-user}]"}, more...)...)
+	}
+	r := w.repo("storage", map[string]string{
+		"volume.yaml": data(), "web.yaml": service("web", "image: app:1", "replicas: 0"),
+		"db.yaml":     service("db", "image: app:1", "mounts: [{type: cluster, source: data, target: /data}]"),
+		"secret.yaml": secret("csi-user", "admin"),
+	})
+	p := w.proxy()
+	apply := func(code int, more ...string) result {
+		t.Helper()
+		p.Reset()
+		return w.want(code, append([]string{"apply", "--wait", "--host", p.Host(), "--source", r.Dir}, more...)...)
+	}
+	inSync := func(what string) {
+		t.Helper()
+		p.Reset()
+		if out := w.cli("diff", "--host", p.Host(), "--source", r.Dir); out.code != 0 || len(of(p.Calls(), "GET", "/volumes")) != 1 {
+			t.Errorf("%s: it is not in sync, or volumes were not listed once: %s\n%s", what, out, lines(p.Calls()))
+		}
+	}
+	apply(0)
+	made := func(kind, name string) (when int) {
+		for _, c := range of(accepted(p.Calls()), "POST", "/"+kind+"/create") {
+			if strings.Contains(string(c.Body), `"Name":"`+name) {
+				when = c.Index
+			}
+		}
+		return when
+	}
+	if s, v, db := made("secrets", "csi-user"), made("volumes", "data"), made("services", "db"); s == 0 || s > v || v > db {
+		t.Errorf("the secret was made as call %d, the volume as %d, and the service as %d:\n%s", s, v, db, lines(p.Calls()))
+	}
+	v := w.clusterVolume("data")
+	if v.ClusterVolume.Info == nil || v.ClusterVolume.Info.VolumeID == "" || len(v.ClusterVolume.PublishStatus) != 1 || v.Labels["swarm-operator.io/owner"] != "storage/Volume/data" {
+		t.Errorf("the volume is %+v, %+v", v, v.ClusterVolume)
+	}
+	inSync("made")
+
+	t.Log("a person drains it, and then git does")
+	w.setVolume("data", "drain")
+	inSync("drained by hand")
+	w.setVolume("data", "active")
+	r.commit("pause", map[string]string{"volume.yaml": data("availability: pause")})
+	apply(0)
+	if writes := of(accepted(p.Calls()), "PUT", "/volumes/"); len(writes) != 1 || w.clusterVolume("data").ClusterVolume.Spec.Availability != "pause" {
+		t.Errorf("paused by\n%s", lines(p.Calls()))
+	}
+	inSync("paused by git")
+
+	t.Log("what the engine cannot change")
+	r.commit("grow, and another service", map[string]string{"volume.yaml": data("capacityRange: {requiredBytes: 1GiB}"), "other.yaml": service("other", "image: app:1", "replicas: 0")})
+	out := apply(1).out
+	if !strings.Contains(out, "spec.capacityRange.requiredBytes: the engine changes nothing of a volume but its availability, and to make it again would lose its data") {
+		t.Errorf("it says\n%s", out)
+	}
+	w.service("other")
+	if now := w.clusterVolume("data").ClusterVolume; now.ID != v.ClusterVolume.ID || now.Spec.Availability != "active" {
+		t.Errorf("the volume is now %+v", now)
+	}
+
+	t.Log("its service goes, and then its manifest")
+	r.remove("db.yaml")
+	r.commit("without db", map[string]string{"volume.yaml": data()})
+	apply(0)
+	r.remove("volume.yaml")
+	r.commit("without the volume", nil)
+	if out := apply(1).out; !strings.Contains(out, "its data would go with it") {
+		t.Errorf("it says\n%s", out)
+	}
+	if got := storage.Stored(); len(got) != 1 {
+		t.Fatalf("the plugin has %q", got)
+	}
+	apply(0, "--consent", "removals Volume/data")
+	if got := storage.Stored(); len(got) != 0 {
+		t.Errorf("the plugin still has %q", got)
+	}
+	for _, c := range of(p.Calls(), "DELETE", "/volumes") {
+		if c.Query.Has("force") {
+			t.Errorf("the removal was forced: %s", c)
+		}
+	}
+}
+
+// Where volumes cannot be listed, those that manifests state are held, and everything else goes on. Whoever states none
+// is not asked about volumes at all.
+func TestWhereVolumesCannotBeListedEverythingElseGoesOn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	r := w.repo("apart", nil)
+	hash := r.commit("without volumes", map[string]string{"a.yaml": service("a", "image: app:1", "replicas: 0")})
+	p := w.proxy()
+	o := w.operate(p.Host(), r)
+	o.inSync(hash)
+	if calls := of(p.Calls(), "GET", "/volumes"); len(calls) > 0 {
+		t.Errorf("nobody states a volume, and these calls were made:\n%s", lines(calls))
+	}
+	p.Before(func(c harness.Call) error {
+		if strings.HasPrefix(c.Path, "/volumes") {
+			return &harness.Answer{Status: http.StatusForbidden, Message: "the filter denies it"}
+		}
+		return nil
+	})
+	hash = r.commit("with one", map[string]string{"b.yaml": service("b", "image: app:1", "replicas: 0"), "volume.yaml": volume("apart", "nobodys")})
+	w.eventually(func() error {
+		if _, there := w.find("b"); !there {
+			return fmt.Errorf("the service b is not there")
+		}
+		if held := fmt.Sprint(o.report()); !strings.Contains(held, "the filter denies it") {
+			return fmt.Errorf("the report does not say why the volume is held: %s", held)
+		}
+		return nil
+	})
+	p.Before(nil)
+	o.inSync(hash)
+	if v := w.clusterVolume("apart"); v.ClusterVolume == nil || v.Driver != "nobodys" {
+		t.Errorf("the volume is %+v", v)
+	}
+	if _, err := w.api.VolumeRemove(w.Context(), "apart", client.VolumeRemoveOptions{Force: true}); err != nil { // its plugin is nowhere
+		t.Error(err)
+	}
+}
