@@ -53,7 +53,8 @@ func isGone(run *Decision, w *diff.State, missing map[v1.Key]*diff.Gone) bool {
 
 // noteGone marks wanted objects that are on record and no longer exist as removed by somebody. It does not if git has
 // changed the want since, or if the operator was about to replace the object. If a problem held the object in the
-// revision in force, no change by git is known, so a hand removed it.
+// revision in force, no change by git is known, so a hand removed it. Data that is gone stays gone, whatever git has
+// changed of its object meanwhile.
 func noteGone(run *Decision, before wantsBefore, gone map[v1.Key]*diff.Gone) {
 	if len(gone) == 0 {
 		return
@@ -62,7 +63,7 @@ func noteGone(run *Decision, before wantsBefore, gone map[v1.Key]*diff.Gone) {
 		if !isGone(run, w, gone) {
 			continue
 		}
-		if old, held := before(w.Key); held || old != nil && old.Digest() == w.Digest() {
+		if old, held := before(w.Key); held || old != nil && (v1.HoldsData(w.Key.Kind) || old.Digest() == w.Digest()) {
 			run.changed(i).Gone = gone[w.Key]
 		}
 	}

@@ -1,6 +1,9 @@
 package observe
 
 import (
+	"context"
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -34,6 +37,60 @@ func TestNodesAreCountedWhereTheEngineDoesNotKnowTheirNumber(t *testing.T) {
 	} {
 		if got := headcount(c.about, list); got.Nodes != c.nodes || got.Managers != c.managers {
 			t.Errorf("%s: %d nodes and %d managers, want %d and %d", c.name, got.Nodes, got.Managers, c.nodes, c.managers)
+		}
+	}
+}
+
+// A kind that few swarms have is listed only for a source that states or has some, and only if the engine knows it. A
+// list that fails is no failure of the look, and leaves nothing of what was found before.
+func TestKindsOnDemandAreListedOnlyIfTheyAreAskedFor(t *testing.T) {
+	denied := errors.New("denied")
+	for _, c := range []struct {
+		name        string
+		api         string
+		states, has bool
+		fails       error
+		lists       int
+		err, found  string
+	}{
+		{"nobody asks", "1.52", false, false, nil, 0, "", ""},
+		{"stated", "1.42", true, false, nil, 1, "", "data"},
+		{"on record", "1.42", false, true, nil, 1, "", "data"},
+		{"stated and denied", "1.42", true, false, denied, 1, "denied", ""},
+		{"stated, and the engine is too old", "1.41", true, false, nil, 0, "", ""},
+		{"on record, and the engine is too old", "1.41", false, true, nil, 0, "a Volume needs engine API 1.42, and this engine has 1.41: let the operator talk to a newer one", ""},
+	} {
+		lists := 0
+		k := kinds.Kind{Model: kinds.Model{Name: v1.KindVolume}, Store: kinds.Store{OnDemand: true, SinceAPI: "1.42"}}
+		k.List = func(ctx context.Context, _ *engine.Client) ([]*kinds.Live, error) {
+			if _, bounded := ctx.Deadline(); !bounded {
+				t.Errorf("%s: the list may take for ever", c.name)
+			}
+			lists++
+			if c.fails != nil {
+				return nil, c.fails
+			}
+			return []*kinds.Live{{Kind: v1.KindVolume, ID: "1", Name: "data"}}, nil
+		}
+		always := kinds.Kind{Model: kinds.Model{Name: v1.KindNetwork}}
+		before := map[string][]*kinds.Live{v1.KindVolume: {{Kind: v1.KindVolume, ID: "0", Name: "gone"}}}
+		w := &World{About: engine.About{API: c.api}, Index: kinds.NewIndex(before, func(*kinds.Live) []kinds.Ref { return nil })}
+		failed := New(nil, kinds.Set{always, k}).Demand(t.Context(), w, func(kind string) (states, has bool) {
+			if kind != v1.KindVolume {
+				t.Errorf("%s: it asks about %s", c.name, kind)
+			}
+			return c.states, c.has
+		})
+		var found []string
+		for _, l := range w.Index.List(v1.KindVolume) {
+			found = append(found, l.Name)
+		}
+		why := ""
+		if err := failed[v1.KindVolume]; err != nil {
+			why = err.Error()
+		}
+		if lists != c.lists || why != c.err || strings.Join(found, " ") != c.found {
+			t.Errorf("%s: %d lists, %q, and found %v", c.name, lists, why, found)
 		}
 	}
 }
