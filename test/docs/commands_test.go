@@ -227,7 +227,7 @@ func asTyped(call []string) error {
 	return nil
 }
 
-var placeholder = regexp.MustCompile(`^[A-Z]{2,}$|^(?:Service|Node|Config|Secret|Network)/[A-Z]+$|^KIND/NAME`)
+var placeholder = regexp.MustCompile(`^[A-Z]{2,}$|^(?:Service|Node|Config|Secret|Network|Volume)/[A-Z]+$|^KIND/NAME`)
 
 // TestEveryFlagExists checks flags that stand alone between backticks.
 func TestEveryFlagExists(t *testing.T) {
