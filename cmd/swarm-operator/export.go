@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/go-logr/logr"
@@ -68,7 +70,7 @@ func (f *exportFlags) complete(ctx context.Context, cmd *cobra.Command, args []s
 		return nil
 	}
 	defer client.Close()
-	made, err := f.read(ctx, client, nil)
+	made, _, err := f.read(ctx, client, nil)
 	if err != nil {
 		return nil
 	}
@@ -97,9 +99,14 @@ func (f *exportFlags) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer client.Close()
-	made, err := f.read(cmd.Context(), client, only)
+	made, unlisted, err := f.read(cmd.Context(), client, only)
 	if err != nil {
 		return err
+	}
+	for _, k := range made.Missing {
+		if err := unlisted[k.Kind]; err != nil {
+			return err
+		}
 	}
 	if len(made.Missing) > 0 {
 		return missing(made)
@@ -118,20 +125,26 @@ func (f *exportFlags) run(cmd *cobra.Command, args []string) error {
 	for _, n := range made.Notes {
 		note(cmd, "%s", n)
 	}
+	for _, kind := range slices.Sorted(maps.Keys(unlisted)) {
+		note(cmd, "no %s is exported: %v", kind, unlisted[kind])
+	}
 	if len(made.Sources) > 0 {
 		note(cmd, "some of these objects have manifests already, in source %s; to compare them with these ones, give diff its name with --name", strings.Join(made.Sources, ", "))
 	}
 	return nil
 }
 
-// read returns manifests of the swarm that the engine belongs to.
-func (f *exportFlags) read(ctx context.Context, c *engine.Client, only []v1.Key) (export.Manifests, error) {
+// read returns manifests of the swarm that the engine belongs to. It returns why a kind could not be listed that is
+// listed only if somebody asks for it. Such a kind does not keep the others from being exported.
+func (f *exportFlags) read(ctx context.Context, c *engine.Client, only []v1.Key) (made export.Manifests, unlisted map[string]error, err error) {
 	every := all.Kinds()
-	world, err := observe.New(c, every).Look(ctx, nil, observe.Everything)
+	observer := observe.New(c, every)
+	world, err := observer.Look(ctx, nil, observe.Everything)
 	if err != nil {
-		return export.Manifests{}, err
+		return export.Manifests{}, nil, err
 	}
-	return export.Of(every, world.Index, export.Options{Only: only, Secrets: f.secrets, Files: f.to != ""}), nil
+	unlisted = observer.Demand(ctx, world, func(string) (states, has bool) { return true, false })
+	return export.Of(every, world.Index, export.Options{Only: only, Secrets: f.secrets, Files: f.to != ""}), unlisted, nil
 }
 
 // stream writes manifests to the standard output.

@@ -44,7 +44,8 @@ func Kind() kinds.Kind {
 			Do:       do,
 			Release:  release,
 		},
-		Rolling: kinds.Rolling{Awaits: awaits},
+		Rolling:   kinds.Rolling{Awaits: awaits},
+		Exporting: kinds.Exporting{Export: export},
 	}
 }
 
