@@ -26,12 +26,12 @@ var everyField = map[string][2]string{
 	"ports":           {"[{target: 80, published: 8001, name: http}, {target: 53, published: 5301, protocol: udp, mode: host}]", "[{target: 80, published: 8002}, {target: 443}]"},
 	"networks":        {"[one, {name: two, aliases: [b, a], driverOpts: {a: b}}]", "[{name: two, aliases: [c]}]"},
 	"configs":         {"[conf, {source: conf, target: /etc/x, uid: '1', gid: '2', mode: 0400}]", "[{source: conf, target: /etc/y, mode: 0440}]"},
-	"secrets":         {"[key]", "[{source: key, target: other, uid: '1', mode: 0400}]"},
+	"secrets":         {"[key]", "[{source: key, target: other, uid: '1', gid: '2', mode: 0400}]"},
 	"mounts": {
 		"[{type: volume, source: data, target: /data/, volume: {nocopy: true, subpath: a/b, driver: nfs, driverOpts: {share: 'nas:/data'}, labels: {a: one}}}, {type: bind, source: /x/, target: /y, readOnly: true, bind: {propagation: rslave, recursive: disabled}}, {type: tmpfs, target: /t, tmpfs: {size: 64MiB, mode: 0700, options: [noexec, uid=1000]}}, {type: npipe, source: '\\\\.\\pipe\\a', target: '\\\\.\\pipe\\a'}]",
 		"[{type: volume, target: /anonymous}, {type: volume, source: data, target: /data, volume: {driver: local, driverOpts: {type: nfs, device: ':/a'}}}, {type: tmpfs, target: /t, tmpfs: {size: 32MiB}}]",
 	},
-	"healthcheck":     {"{test: [CMD, ok], interval: 10s, timeout: 3s, retries: 4, startPeriod: 5s, startInterval: 1s}", "{test: curl -f localhost, interval: 20s}"},
+	"healthcheck":     {"{test: [CMD, ok], interval: 10s, timeout: 3s, retries: 4, startPeriod: 5s, startInterval: 1s}", "{disable: true}"},
 	"resources":       {`{limits: {cpus: "0.5", memory: 64MiB, pids: 100}, reservations: {cpus: "0.25", memory: 32MiB, genericResources: [{discreteResourceSpec: {kind: gpu, value: 2}}]}, memorySwap: 0, memorySwappiness: 10}`, `{limits: {cpus: "0.75"}}`},
 	"restartPolicy":   {"{condition: on-failure, delay: 2s, maxAttempts: 3, window: 1m}", "{condition: any, delay: 7s}"},
 	"placement":       {"{constraints: [node.role == manager, node.labels.zone != b], preferences: [{spread: node.labels.rack}], maxReplicasPerNode: 2, platforms: [{os: linux, architecture: amd64}, {os: linux}]}", "{constraints: [node.platform.os == linux], platforms: [{os: linux}]}"},
@@ -56,7 +56,7 @@ var everyField = map[string][2]string{
 	"oomScoreAdj":     {"500", "-500"},
 	"isolation":       {"hyperv", "process"},
 	"credentialSpec":  {"{config: conf}", "{file: a.json}"},
-	"privileges":      {"{noNewPrivileges: true, appArmor: disabled, seccomp: {mode: custom, profile: '{}'}, seLinux: {type: t, level: l}}", "{seccomp: {mode: unconfined}, seLinux: {disable: true}}"},
+	"privileges":      {"{noNewPrivileges: true, appArmor: disabled, seccomp: {mode: custom, profile: '{}'}, seLinux: {type: t, level: l, user: u, role: r}}", "{seccomp: {mode: unconfined}, seLinux: {disable: true}}"},
 	"endpointMode":    {"vip", "vip"},
 	"forceUpdate":     {"3", "4"},
 }

@@ -22,9 +22,12 @@ var without = map[string]string{
 
 // within names the scenarios that real engines cannot show, with the reason. They run only on the sandbox.
 var within = map[string]string{
-	"TestPairsOfRevisions":                          "dockerd tells nobody of each transaction of the swarm's store, and what is between two lists is not seen",
-	"TestNoLeafOfFreeTextAppearsInAnyOutput":        "drivers refuse options that they do not know",
-	"TestServicesOfOtherToolsAreTakenOverAndEdited": "the same, and some fields are newer than a dockerd may be",
+	"TestPairsOfRevisions":                               "dockerd tells nobody of each transaction of the swarm's store, and what is between two lists is not seen",
+	"TestNoLeafOfFreeTextAppearsInAnyOutput":             "drivers refuse options that they do not know",
+	"TestServicesOfOtherToolsAreTakenOverAndEdited":      "the same, and some fields are newer than a dockerd may be",
+	"TestTheLifeOfAClusterVolume":                        "no dockerd here has a CSI plugin",
+	"TestEveryFieldOfAClusterVolumeIsInSync":             "the same",
+	"TestWhereVolumesCannotBeListedEverythingElseGoesOn": "a dockerd may be older than cluster volumes, and then it is not asked for any",
 }
 
 // seldom names the scenarios that only -full runs, with the reason.

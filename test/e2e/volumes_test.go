@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	apivolume "github.com/moby/moby/api/types/volume"
 	"github.com/moby/moby/client"
 
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/sandbox"
 	"github.com/swarm-operator/swarm-operator/test/harness"
 )
@@ -92,6 +94,11 @@ func TestTheLifeOfAClusterVolume(t *testing.T) {
 		t.Errorf("the volume is %+v, %+v", v, v.ClusterVolume)
 	}
 	inSync("made")
+	exported := w.want(0, "export", "--host", w.host(), "Volume/data").out
+	w.contains("the export", exported, "kind: Volume", "driver: "+sandbox.StoragePlugin, "key: user")
+	if strings.Contains(exported, "availability:") || strings.Contains(exported, v1.LabelOwner) {
+		t.Errorf("the export states a default, or our label:\n%s", exported)
+	}
 
 	t.Log("a person drains it, and then git does")
 	w.setVolume("data", "drain")
@@ -174,5 +181,79 @@ func TestWhereVolumesCannotBeListedEverythingElseGoesOn(t *testing.T) {
 	}
 	if _, err := w.api.VolumeRemove(w.Context(), "apart", client.VolumeRemoveOptions{Force: true}); err != nil { // its plugin is nowhere
 		t.Error(err)
+	}
+}
+
+// otherVolumes has two values for each field of a cluster volume, with the leaves that differ between them.
+var otherVolumes = map[string][3]string{
+	"metadata":     {"labels: {a: one}", "labels: {a: two}", "metadata.labels.a"},
+	"driver":       {"nobodys", "somebodys", "spec.driver"},
+	"driverOpts":   {"{a: one}", "{a: two}", "spec.driverOpts.a"},
+	"group":        {"one", "two", "spec.group"},
+	"accessMode":   {"{type: mount, scope: multi, sharing: all, fsType: ext4, mountFlags: [noatime]}", "{type: block, scope: single, sharing: none}", "spec.accessMode.scope spec.accessMode.sharing spec.accessMode.type spec.accessMode.fsType spec.accessMode.mountFlags"},
+	"availability": {"pause", "active", ""},
+	"secrets":      {"[{key: user, secret: csi-field}]", "[{key: other, secret: csi-field}]", "spec.secrets[user].secret spec.secrets[other].secret"},
+	"accessibilityRequirements": {
+		"{requisite: [{segments: {zone: a}}], preferred: [{segments: {zone: a}}]}", "{requisite: [{segments: {zone: b}}], preferred: [{segments: {zone: b}}]}",
+		"spec.accessibilityRequirements.requisite[zone].segments.zone spec.accessibilityRequirements.preferred[zone].segments.zone",
+	},
+	"capacityRange": {"{requiredBytes: 1GiB, limitBytes: 2GiB}", "{requiredBytes: 2GiB, limitBytes: 3GiB}", "spec.capacityRange.requiredBytes spec.capacityRange.limitBytes"},
+}
+
+// volumesOf returns a manifest for each field of a cluster volume, which states that field and what is required, and a
+// secret.
+func volumesOf(value int) map[string]string {
+	files := map[string]string{"secret.yaml": secret("csi-field", "content")}
+	for field, values := range otherVolumes {
+		name := "field-" + strings.ToLower(field)
+		head, spec := fmt.Sprintf(head, "Volume", name), map[string]string{"driver": "nobodys", "accessMode": "{type: mount}"}
+		if field == "metadata" {
+			head = strings.Replace(head, "}", ", "+values[value]+"}", 1)
+		} else {
+			spec[field] = values[value]
+		}
+		for _, f := range slices.Sorted(maps.Keys(spec)) {
+			head += fmt.Sprintf("%s  %s: %s\n", map[bool]string{true: "spec:\n"}[f == slices.Min(slices.Collect(maps.Keys(spec)))], f, spec[f])
+		}
+		files[name+".yaml"] = head
+	}
+	return files
+}
+
+// Each field of a cluster volume is there after it was made. Only its availability changes in place, and a change of any
+// other is refused, names the leaf and leaves the volume as it is.
+func TestEveryFieldOfAClusterVolumeIsInSync(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	r := w.repo("fields", volumesOf(0))
+	w.want(0, "apply", "--host", w.host(), "--source", r.Dir)
+	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
+	before := map[string]string{}
+	for field := range otherVolumes {
+		before[field] = w.clusterVolume("field-" + strings.ToLower(field)).ClusterVolume.ID
+	}
+	r.commit("another value each", volumesOf(1))
+	out := w.want(1, "apply", "--host", w.host(), "--source", r.Dir).out
+	for field, values := range otherVolumes {
+		v := w.clusterVolume("field-" + strings.ToLower(field)).ClusterVolume
+		if v.ID != before[field] {
+			t.Errorf("the volume with %s was made again", field)
+		}
+		if field == "availability" && v.Spec.Availability != "active" {
+			t.Errorf("its availability is %s", v.Spec.Availability)
+		}
+		for _, path := range strings.Fields(values[2]) {
+			if !strings.Contains(out, path) {
+				t.Errorf("no refusal names %s", path)
+			}
+		}
+	}
+	if t.Failed() {
+		t.Logf("it says\n%s", out)
+	}
+	for field := range otherVolumes { // their plugin is nowhere
+		if _, err := w.api.VolumeRemove(w.Context(), "field-"+strings.ToLower(field), client.VolumeRemoveOptions{Force: true}); err != nil {
+			t.Error(err)
+		}
 	}
 }
