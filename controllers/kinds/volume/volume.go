@@ -34,8 +34,8 @@ func Kind() kinds.Kind {
 			Uses:       uses,
 			Normalise:  func(l *kinds.Live, ix *kinds.Index) v1.Object { return read(raw(l), ix) },
 			Unlabelled: true,
-			Guards:     []plan.Guard{{Name: "moves-data", Check: plan.Each(again)}, {Name: "published", Check: plan.Each(published)}},
 		},
+		Planning: kinds.Planning{Guards: []plan.Guard{{Name: "moves-data", Check: plan.Each(again)}, {Name: "published", Check: plan.Each(published)}}},
 		Store: kinds.Store{
 			List:     list,
 			Read:     readOne,
