@@ -1,12 +1,14 @@
 package decide
 
 import (
+	"slices"
 	"time"
 
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// awaiting is how often to look at objects with which the swarm has still something to do. No event tells of that.
+// awaiting is how often to look at objects with which the swarm has still something to do, and for cluster volumes that
+// could not be listed and that may have a secret. No event tells of that.
 const awaiting = 10 * time.Second
 
 // ComeBack returns how long until something may have changed that no event tells of. It returns 0 if nothing will.
@@ -24,6 +26,9 @@ func (d *Decider) ComeBack(run *Decision) time.Duration {
 		sooner(Poll)
 	}
 	if len(run.Awaited) > 0 {
+		sooner(awaiting)
+	}
+	if slices.ContainsFunc(run.Plan.Refused, plan.Refusal.Unsure) {
 		sooner(awaiting)
 	}
 	if d.Observe {

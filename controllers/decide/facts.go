@@ -46,7 +46,7 @@ func (d *Decider) facts(run *Decision) plan.Facts {
 	f := plan.Facts{
 		Now: run.At, APIVersion: run.About.API, Rollouts: map[v1.Key]plan.Rollout{}, Failed: map[v1.Key]plan.Failure{},
 		NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{}, Settled: map[v1.Key]bool{}, DriftSince: map[v1.Key]time.Time{}, Keep: m.Keep, Missing: run.Wants.Missing,
-		Owned: m.Owned, Revision: run.InForce.Hash, Self: d.Self, Holds: d.holds(run), ReleasedAll: m.ReleasedAll, Released: map[v1.Key]bool{},
+		Unseen: run.unseen(), Owned: m.Owned, Revision: run.InForce.Hash, Self: d.Self, Holds: d.holds(run), GivenUp: plan.GivenUp{Released: map[v1.Key]bool{}, ReleasedAll: m.ReleasedAll},
 		Problems: run.Held, Troubles: run.Troubles, Begun: map[v1.Key]string{}, Placeless: map[v1.Key]string{}, Superseded: plan.Superseded{NotReady: map[v1.Key]string{}},
 		Broken: kinds.Broken(d.kinds, run.Wants.States, run.Index), Claims: kinds.Claims(d.kinds, run.Changes, run.Wanted, run.Index, run.Ours()),
 	}

@@ -36,6 +36,32 @@ func (r *Decision) Asks(kind string) (states, has bool) {
 	return slices.ContainsFunc(r.Entries, func(e kinds.Entry) bool { return e.Object.Key().Kind == kind }), r.Memory.Has(kind)
 }
 
+// AsksUsers reports whether objects that are listed on demand decide if a secret goes: the plan removes one, or would
+// but for what these objects say, or because they could not be listed.
+func (r *Decision) AsksUsers() bool {
+	return slices.ContainsFunc(r.Plan.Steps, func(s plan.Step) bool {
+		return v1.HoldsSecrets(s.Key.Kind) && (s.Op == diff.Remove || s.Op == diff.Replace)
+	}) || slices.ContainsFunc(r.Plan.Refused, plan.Refusal.Unsure) || slices.ContainsFunc(r.Changes, func(c diff.Change) bool {
+		return c.Op == diff.Remove && v1.HoldsSecrets(c.Key.Kind) && slices.ContainsFunc(c.Have.Meta.UsedBy, func(k v1.Key) bool { return v1.HoldsData(k.Kind) })
+	})
+}
+
+// looksAgain notes that the run has to be repeated, because a secret whose manifest is gone can go only when volumes can be
+// listed again. No event tells of that.
+func (r *Decision) looksAgain() {
+	if slices.ContainsFunc(r.Plan.Refused, func(o plan.Refusal) bool { return o.Unsure() && !o.Quiet }) {
+		r.Unread = r.Unlisted[v1.KindVolume]
+	}
+}
+
+// unseen says why it is not known which cluster volumes have a secret. It returns "" if that is known.
+func (r *Decision) unseen() string {
+	if err := r.Unlisted[v1.KindVolume]; err != nil {
+		return v1.Scrub(err.Error())
+	}
+	return ""
+}
+
 // recorded returns the objects of a kind that the source has on record and manages, by their keys.
 func (r *Decision) recorded(kind string) map[v1.Key]bool {
 	out := map[v1.Key]bool{}
@@ -62,15 +88,14 @@ func (r *Decision) listed() []kinds.Entry {
 }
 
 // holdUnlisted holds the source's objects of kinds whose objects could not be listed. They are there if they are on
-// record. They may refer to old versions of content, so these stay as well. The run has to be repeated, because no event
-// tells when they can be listed again.
+// record. The run has to be repeated, because no event tells when they can be listed again. What they may refer to stays
+// as well: see plan.Facts.Unseen.
 func (r *Decision) holdUnlisted() {
-	if len(r.Unlisted) > 0 {
-		r.Changes = slices.DeleteFunc(slices.Clone(r.Changes), func(c diff.Change) bool { return c.Op == diff.Remove && c.Have.Meta.OldVersion })
-	}
 	for _, kind := range slices.Sorted(maps.Keys(r.Unlisted)) {
 		err := r.Unlisted[kind]
-		r.Unread = err
+		if states, has := r.Asks(kind); states || has {
+			r.Unread = err
+		}
 		there := r.recorded(kind)
 		keys := maps.Clone(there)
 		for _, e := range r.Entries {

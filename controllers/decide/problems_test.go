@@ -1,9 +1,11 @@
 package decide
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
@@ -246,5 +248,60 @@ func TestWhatLeavesIsTheObjectAndNotAnOldVersion(t *testing.T) {
 	}
 	if got, want := leaving(run), []v1.Key{svc("goes"), svc("refused before"), svc("used before"), svc("waits")}; !slices.Equal(got, want) {
 		t.Errorf("these leave: %v, want %v", got, want)
+	}
+}
+
+// Cluster volumes are listed before a secret goes, and as long as they keep one. If nothing is known of them, the operator
+// looks again: at once for a secret whose manifest is gone, and now and then for an old version.
+func TestVolumesAreAskedForWhereTheyDecideAboutASecret(t *testing.T) {
+	secret, config := v1.Key{Kind: v1.KindSecret, Name: "key"}, v1.Key{Kind: v1.KindConfig, Name: "conf"}
+	volume := v1.Key{Kind: v1.KindVolume, Name: "data"}
+	denied := errors.New("denied")
+	for _, test := range []struct {
+		name     string
+		key      v1.Key
+		current  bool // it is no old version
+		users    []v1.Key
+		unlisted error
+		goes     bool
+		asks     bool
+		again    bool
+		back     time.Duration
+	}{
+		{name: "an old version goes", key: secret, goes: true, asks: true},
+		{name: "a secret goes", key: secret, current: true, goes: true, asks: true},
+		{name: "a config goes", key: config, goes: true},
+		{name: "a service keeps a secret", key: secret, users: []v1.Key{svc("web")}},
+		{name: "a volume keeps a secret", key: secret, users: []v1.Key{svc("web"), volume}, asks: true},
+		{name: "volumes are not known, and an old version stays", key: secret, unlisted: denied, asks: true, back: awaiting},
+		{name: "volumes are not known, and a secret stays", key: secret, current: true, unlisted: denied, asks: true, again: true, back: Poll},
+		{name: "volumes are not known, and a service keeps it", key: secret, users: []v1.Key{svc("web")}, unlisted: denied},
+		{name: "volumes are not known, and a config goes", key: config, unlisted: denied, goes: true},
+	} {
+		run := about(indexOf(), state.Memory{})
+		run.Wanted[svc("web")] = &diff.State{Key: svc("web")}
+		if test.unlisted != nil {
+			run.Unlisted = map[string]error{v1.KindVolume: test.unlisted}
+		}
+		run.Changes = []diff.Change{{Op: diff.Remove, Key: test.key, Instance: "old", Have: &diff.State{Key: test.key, Instance: "old", Meta: diff.Meta{Mine: true, OldVersion: !test.current, UsedBy: test.users}}}}
+		run.holdUnlisted()
+		if len(run.Changes) != 1 || run.Unread != nil || len(run.Held) > 0 {
+			t.Errorf("%s: a source without volumes holds %v, %v, and %+v is left", test.name, run.Held, run.Unread, run.Changes)
+		}
+		facts := plan.Facts{Shares: true, Owned: 100, Unseen: run.unseen()}
+		run.Plan = plan.Build(run.Changes, facts, plan.Policy{Source: "src", Budgets: plan.DefaultBudgets()})
+		run.looksAgain()
+		if got := len(run.Plan.Steps) > 0; got != test.goes {
+			t.Errorf("%s: it goes: %t, %+v", test.name, got, run.Plan.Refused)
+		}
+		if got := run.AsksUsers(); got != test.asks {
+			t.Errorf("%s: asks %t", test.name, got)
+		}
+		if got := run.Unread != nil; got != test.again {
+			t.Errorf("%s: the run is repeated because of %v", test.name, run.Unread)
+		}
+		if got := New(Policy{}).ComeBack(run); got != test.back {
+			t.Errorf("%s: comes back in %s", test.name, got)
+		}
 	}
 }

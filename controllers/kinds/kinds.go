@@ -102,9 +102,9 @@ type Store struct {
 	List func(context.Context, *engine.Client) ([]*Live, error)
 	// Read reads one object. If the object is gone, the error is of class engine.IsNotFound.
 	Read func(ctx context.Context, c *engine.Client, id string) (*Live, error)
-	// OnDemand is true if objects of the kind are listed only for a source that states or has some. No event tells of
-	// them, so each run for such a source lists them. If the list fails, the source's objects of the kind are held, and
-	// everything else goes on.
+	// OnDemand is true if objects of the kind are listed only for a source that states or has some, and before a secret is
+	// removed, which they may have. No event tells of them, so each run for such a source lists them. If the list fails,
+	// the source's objects of the kind are held, secrets stay, and everything else goes on.
 	OnDemand bool
 	// SinceAPI is the oldest API version that has the kind. Engines that are older are not asked. It is "" if every
 	// version that we speak to has it.

@@ -52,6 +52,8 @@ type World struct {
 	Others map[string]string
 	// Partial are the objects of partial kinds of which other sources state something, by source.
 	Partial map[string]map[v1.Key]bool
+	// AsksUsers is true if the last run had to know which objects that are listed on demand have a secret.
+	AsksUsers bool
 }
 
 // Observer reads the swarm. It may be used by several goroutines, if each has a World of its own.
@@ -130,7 +132,7 @@ func (o *Observer) Look(ctx context.Context, known *World, s Scope) (*World, err
 // readAll reads everything at once, with one call per kind and one for the engine itself. If any call fails, readAll
 // fails: what a partial read lacks would look as if it had been removed.
 func (o *Observer) readAll(ctx context.Context, old *World) (*World, error) {
-	w := &World{}
+	w := &World{AsksUsers: old != nil && old.AsksUsers}
 	lists := make([][]*kinds.Live, len(o.kinds))
 	g, reading := errgroup.WithContext(ctx)
 	g.Go(func() error {

@@ -105,6 +105,10 @@ func (r *Reconciler) Look(ctx context.Context, scope observe.Scope) (*Run, error
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before, ended := r.decider.Clone(), false
+	anew := func() { // as if the first look had not been thought about
+		r.decider.Again(before)
+		before = r.decider.Clone()
+	}
 	defer func() {
 		if !ended {
 			r.drop()
@@ -112,11 +116,10 @@ func (r *Reconciler) Look(ctx context.Context, scope observe.Scope) (*Run, error
 		}
 	}()
 	again := !scope.All && r.world != nil // the plan may need a second look at everything
-	run, err := r.planned(ctx, scope)
+	run, err := r.planned(ctx, scope, anew)
 	if again && err == nil && !run.Whole && run.Ends() {
-		r.decider.Again(before) // as if the first look had not been thought about
-		before = r.decider.Clone()
-		run, err = r.planned(ctx, observe.Everything)
+		anew()
+		run, err = r.planned(ctx, observe.Everything, anew)
 	}
 	r.decider.Keep()
 	ended = true
@@ -139,7 +142,8 @@ func (r *Reconciler) refresh(ctx context.Context, scope observe.Scope) (err erro
 	return err
 }
 
-func (r *Reconciler) planned(ctx context.Context, scope observe.Scope) (*Run, error) {
+// planned reads what the scope names, and decides. anew lets the decider think once more.
+func (r *Reconciler) planned(ctx context.Context, scope observe.Scope, anew func()) (*Run, error) {
 	run := &Run{}
 	run.Whole = scope.All || r.world == nil
 	var refreshing sync.WaitGroup
@@ -190,9 +194,34 @@ func (r *Reconciler) planned(ctx context.Context, scope observe.Scope) (*Run, er
 	run.Defaults, run.Remarks = use.Defaults, use.Notices
 	redact.AllowInGit(use.Shown)
 	run.Troubles = r.actor.Troubles(run.Source, run.InForce.Hash)
-	run.Unlisted = r.observer.Demand(ctx, r.world, run.Asks)
-	r.think(ctx, run)
+	r.thinkOfUsers(ctx, run, anew)
 	return run, nil
+}
+
+// thinkOfUsers lists what is listed on demand, and thinks. If only the plan shows that such a list is needed, because a
+// secret would go that cluster volumes may have, it lists and thinks once more. As long as the list decides about a secret,
+// later runs list first.
+func (r *Reconciler) thinkOfUsers(ctx context.Context, run *Run, anew func()) {
+	listed := false
+	demand := func() {
+		run.Unlisted = r.observer.Demand(ctx, r.world, func(kind string) (states, has bool) {
+			states, has = run.Asks(kind)
+			states = states || r.world.AsksUsers
+			listed = listed || states || has
+			return states, has
+		})
+	}
+	demand()
+	found := *run
+	r.think(ctx, run)
+	if r.world.AsksUsers = run.AsksUsers(); listed || !r.world.AsksUsers {
+		return
+	}
+	anew()
+	*run = found
+	demand()
+	r.think(ctx, run)
+	r.world.AsksUsers = run.AsksUsers()
 }
 
 // think goes from what was read to a plan. Its parts make no calls. Facts that the lists lack are asked for between

@@ -160,7 +160,7 @@ func TestAScopedRunFindsWhatAFullOneFinds(t *testing.T) {
 			t.Errorf("round %d reads everything", round)
 		}
 		r.mu.Lock()
-		scoped, err := r.planned(ctx, scope)
+		scoped, err := r.planned(ctx, scope, func() {})
 		r.mu.Unlock()
 		if err != nil {
 			t.Fatal(err)

@@ -42,6 +42,8 @@ const (
 	OfRotation
 	// ofTrouble means that the step failed and will be tried again.
 	ofTrouble
+	// unsure means that the engine does not tell whether something still refers to the object.
+	unsure
 )
 
 // bearings has the bearing of each guard that has one. The other guards refuse because of a rule, and what depends on
@@ -65,6 +67,7 @@ var bearings = map[string]Bearing{
 	guardDropsSettings:  passed,
 	guardPrune:          byName,
 	guardInUse:          kept,
+	guardUnseen:         unsure,
 	guardNoNode:         unmatched,
 }
 
@@ -94,6 +97,9 @@ func (r Refusal) Contended() bool { return r.is(reported) && r.is(hand) }
 
 // NeedsAPerson reports whether somebody has to act before the step can be taken.
 func (r Refusal) NeedsAPerson() bool { return r.Class != Later && !r.Quiet && !r.is(reported) }
+
+// Unsure reports whether the object only stays because the engine does not tell whether something refers to it.
+func (r Refusal) Unsure() bool { return r.is(unsure) }
 
 // OfFailure reports whether the step is refused because the want was tried and has failed.
 func (r Refusal) OfFailure() bool { return r.is(failed) }

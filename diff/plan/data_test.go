@@ -82,3 +82,38 @@ func TestWhatCannotBeSeenIsHeld(t *testing.T) {
 		}
 	}
 }
+
+// While nobody knows which cluster volumes have a secret, it stays. Whatever else goes is none of their business, and an old
+// version that stays is nobody's either.
+func TestASecretStaysWhileVolumesAreUnseen(t *testing.T) {
+	secret, config, service := v1.Key{Kind: v1.KindSecret, Name: "key"}, v1.Key{Kind: v1.KindConfig, Name: "conf"}, v1.Key{Kind: v1.KindService, Name: "web"}
+	const why = "a cluster volume may have it and could never get another one, and the operator cannot list volumes: denied"
+	for _, test := range []struct {
+		name   string
+		key    v1.Key
+		meta   diff.Meta
+		unseen string
+		why    string // "" if it goes
+		quiet  bool
+		kept   int
+	}{
+		{name: "seen", key: secret},
+		{name: "an old version, and seen", key: secret, meta: diff.Meta{OldVersion: true}},
+		{name: "unseen", key: secret, unseen: "denied", why: why},
+		{name: "an old version", key: secret, meta: diff.Meta{OldVersion: true}, unseen: "denied", why: why, quiet: true},
+		{name: "a service has it as well", key: secret, meta: diff.Meta{OldVersion: true, UsedBy: []v1.Key{service}}, unseen: "denied", kept: 1},
+		{name: "a config", key: config, unseen: "denied"},
+		{name: "an old version of a config", key: config, meta: diff.Meta{OldVersion: true}, unseen: "denied"},
+	} {
+		p := Build([]diff.Change{gone(test.key, test.meta)}, Facts{Shares: true, Owned: 100, Unseen: test.unseen}, Policy{Source: "src", Budgets: DefaultBudgets()})
+		if test.why == "" {
+			if len(p.Steps) != 1-test.kept || len(p.Kept) != test.kept || len(p.Refused) > 0 {
+				t.Errorf("%s: %v, kept %v, refused %v", test.name, p.Steps, p.Kept, p.Refused)
+			}
+			continue
+		}
+		if len(p.Steps) > 0 || len(p.Refused) != 1 || p.Refused[0].Why != test.why || p.Refused[0].Quiet != test.quiet || p.Waiting() == test.quiet || p.Refused[0].Class != Later || !p.Refused[0].Unsure() || p.InSync() != test.quiet {
+			t.Errorf("%s: %v, refused %+v", test.name, p.Steps, p.Refused)
+		}
+	}
+}

@@ -51,6 +51,14 @@ type Lineage struct {
 	Rewritten string
 }
 
+// GivenUp is what the source has left alone since somebody said so.
+type GivenUp struct {
+	// Released are objects that were given up although they have a manifest.
+	Released map[v1.Key]bool
+	// ReleasedAll is true if the whole source was given up.
+	ReleasedAll bool
+}
+
 // Facts are what is known besides the differences. The zero value of each field is the careful answer.
 type Facts struct {
 	Now time.Time
@@ -103,6 +111,9 @@ type Facts struct {
 	InTheWay map[v1.Key]v1.Key
 	// Problems are the objects that are held because of a problem in their manifest.
 	Problems map[v1.Key]Problem
+	// Unseen says why it is not known which cluster volumes have a secret. It is "" if that is known, or if the swarm has
+	// no such volumes.
+	Unseen string
 	// Missing has an entry for each external object. The value is true if the object does not exist.
 	Missing map[v1.Key]bool
 	// Revision is the revision that the wants come from.
@@ -111,10 +122,7 @@ type Facts struct {
 	Paused string
 	// Holds stop every write to what they name.
 	Holds []Hold
-	// Released are objects that were given up although they have a manifest.
-	Released map[v1.Key]bool
-	// ReleasedAll is true if the whole source was given up.
-	ReleasedAll bool
+	GivenUp
 	// Self is the service that the operator itself runs as. It is the zero value if there is no such service.
 	Self v1.Key
 	// Own is the instance of the node whose engine the operator talks to. It is "" if that is not known.

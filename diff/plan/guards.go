@@ -12,6 +12,7 @@ import (
 
 const (
 	guardInUse      = "in-use"
+	guardUnseen     = "unseen"
 	guardFailedWant = "failed-want"
 	guardOwnership  = "ownership"
 
@@ -60,6 +61,7 @@ var asking = []Guard{
 // to first. They come after the guards of kinds, so that nobody is told of a repair or a removal that never comes.
 var dues = []Guard{
 	{guardInUse, inUse},
+	{guardUnseen, Each(unseen)},
 	{"removal-budget", removalBudget},
 	{guardRepairAfter, tooEarly},
 	{guardDropsSettings, Each(dropsSettings)},
@@ -289,6 +291,17 @@ func inUse(plan Plan, _ Facts, _ Policy) []Refusal {
 		}
 	}
 	return out
+}
+
+// unseen keeps a secret while nobody knows which cluster volumes have it. The engine lets a secret go that a volume has,
+// and a volume never gets another one. That an old version stays is no difference.
+func unseen(s Step, f Facts, _ Policy) []Refusal {
+	if f.Unseen == "" || !v1.HoldsSecrets(s.Key.Kind) || s.Op != diff.Remove && s.Op != diff.Replace {
+		return nil
+	}
+	r := s.Refusal(Later, "a cluster volume may have it and could never get another one, and the operator cannot list volumes: %s", f.Unseen)
+	r.Quiet = s.oldVersion()
+	return []Refusal{r}
 }
 
 // otherSource notices that the source's name was given to another repository: none of its manifests is about an

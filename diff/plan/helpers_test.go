@@ -78,7 +78,7 @@ func newGiven() given {
 		Facts: Facts{
 			Now: now, APIVersion: "1.52", Shares: true, Owned: 100, OwnedServices: 100, Revision: "r2",
 			Rollouts: map[v1.Key]Rollout{}, Failed: map[v1.Key]Failure{}, NotReady: map[v1.Key]string{}, Failing: map[v1.Key]bool{},
-			DriftSince: map[v1.Key]time.Time{}, Keep: map[v1.Key]string{}, Missing: map[v1.Key]bool{}, Released: map[v1.Key]bool{},
+			DriftSince: map[v1.Key]time.Time{}, Keep: map[v1.Key]string{}, Missing: map[v1.Key]bool{}, GivenUp: GivenUp{Released: map[v1.Key]bool{}},
 			Begun: map[v1.Key]string{}, Superseded: Superseded{NotReady: map[v1.Key]string{}}, Broken: map[v1.Key]string{}, Troubles: map[string]Trouble{},
 		},
 		Policy: Policy{Source: "src", Budgets: DefaultBudgets()},

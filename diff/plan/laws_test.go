@@ -67,6 +67,9 @@ func anything(t *rapid.T) given {
 	}
 	f.APIVersion = oneOf(t, "api", "1.52", "1.44", "1.41", "")
 	f.ReleasedAll, f.Self = chance(t, "all released", 20), oneOf(t, "self", v1.Key{}, services[0])
+	if chance(t, "volumes are unseen", 8) {
+		f.Unseen = "denied"
+	}
 	if chance(t, "paused", 20) {
 		f.Paused = "the memory is gone"
 	}
@@ -377,6 +380,7 @@ func careful(t *rapid.T) {
 			"a write that drops a setting":     have != nil && want != nil && len(have.Meta.Unknown) > 0,
 			"a want on record as failed":       s.Op == diff.Update && g.Facts.Failed[s.Key].Digest == want.Digest(),
 			"a use of what is missing":         want != nil && slices.ContainsFunc(want.Uses, func(k v1.Key) bool { return g.Facts.Missing[k] }),
+			"what an unseen volume may have":   g.Facts.Unseen != "" && s.Key.Kind == v1.KindSecret && (s.Op == diff.Remove || s.Op == diff.Replace),
 			"something forbidden":              slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Effect == diff.Forbidden }),
 			"something ignored":                slices.ContainsFunc(s.Fields, func(f diff.Field) bool { return f.Ignored }),
 			"too new for the engine": slices.ContainsFunc(slices.Concat(s.Fields, s.Change.Fields), func(f diff.Field) bool {

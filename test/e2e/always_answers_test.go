@@ -103,6 +103,7 @@ var about = []struct {
 	{"/services", []string{"service"}},
 	{"/nodes", []string{"node"}},
 	{"/tasks", []string{"task"}},
+	{"/volumes", []string{"volume"}},
 	{"/swarm/join", []string{"joining"}},
 	{"/swarm/leave", []string{"to leave"}},
 	{"/swarm/unlockkey", []string{"unlock key"}},

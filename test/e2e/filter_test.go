@@ -120,7 +120,7 @@ func (w *world) worksThrough(host string) {
 // outside are calls that the filter lets nobody make.
 var outside = []string{
 	"POST /containers/create", "GET /containers/json", "POST /containers/a/exec", "POST /exec/a/start", "POST /build", "GET /images/json", "POST /images/create",
-	"GET /volumes", "POST /volumes/create", "GET /plugins", "POST /plugins/pull", "POST /swarm/init", "POST /swarm/join", "POST /swarm/leave", "POST /swarm/unlock",
+	"GET /volumes/a", "POST /volumes/create", "GET /plugins", "POST /plugins/pull", "POST /swarm/init", "POST /swarm/join", "POST /swarm/leave", "POST /swarm/unlock",
 	"DELETE /swarm", "POST /networks/a/connect", "POST /networks/prune", "POST /networks/a/update", "GET /services/a/logs", "GET /tasks/a/logs", "POST /nodes", "PUT /services/a",
 	"GET /system/df", "POST /session", "POST /grpc", "GET /distribution/a", "POST /auth", "PATCH /configs/a", "GET /configs/a/../../containers/json", "GET /v1.44/v1.44/info",
 	"GET /info/x", "GET //containers/json", "POST /configs/a/b/update", "POST /services/create/x", "GET /services/a/b",

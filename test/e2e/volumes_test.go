@@ -184,6 +184,89 @@ func TestWhereVolumesCannotBeListedEverythingElseGoesOn(t *testing.T) {
 	}
 }
 
+// A volume never gets another secret, and the engine lets a secret go that a volume has. So a secret stays for as long as
+// a volume has it, whichever source or person made the volume, and volumes are looked at only before a secret goes.
+func TestASecretStaysForTheVolumeOfAnotherSource(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	key := func(content string) map[string]string {
+		return map[string]string{"secret.yaml": secret("csi", content)}
+	}
+	r := w.repo("keys", map[string]string{"secret.yaml": secret("csi", "one"), "unused.yaml": secret("unused", "one"), "web.yaml": service("web", "image: app:1", "replicas: 0")})
+	p := w.proxy()
+	apply := func(code int, looks bool, says ...string) {
+		t.Helper()
+		p.Reset()
+		out := w.want(code, "apply", "--host", p.Host(), "--source", r.Dir)
+		if lists := of(p.Calls(), "GET", "/volumes"); len(lists) > 0 != looks {
+			t.Errorf("volumes were listed %d times:\n%s", len(lists), lines(p.Calls()))
+		}
+		w.contains("what it says", out.out+out.errs, says...)
+	}
+	secrets := func(name string) (names []string) {
+		t.Helper()
+		list, err := w.api.SecretList(w.Context(), client.SecretListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range list.Items {
+			if strings.HasPrefix(s.Spec.Name, name) {
+				names = append(names, s.Spec.Name)
+			}
+		}
+		slices.Sort(names)
+		return names
+	}
+	apply(0, false)
+	first := secrets("csi")[0]
+	other := w.repo("storage", map[string]string{
+		"secret.yaml": fmt.Sprintf(head, "Secret", first) + "spec: {external: true}\n",
+		"volume.yaml": volume("other", "nobodys", "secrets: [{key: password, secret: "+first+"}]"),
+	})
+	w.want(0, "apply", "--host", w.host(), "--source", other.Dir)
+
+	r.commit("rotate", key("two"))
+	apply(0, true)
+	if got := secrets("csi"); len(got) != 2 || !slices.Contains(got, first) {
+		t.Fatalf("the volume of another source has %s, and there are %q", first, got)
+	}
+	r.remove("secret.yaml")
+	r.commit("without it", nil)
+	apply(0, true)
+	w.contains("the plan", w.want(0, "diff", "--host", w.host(), "--source", r.Dir).out, first, "it is used by Volume/other")
+	if got := secrets("csi"); !slices.Equal(got, []string{first}) {
+		t.Errorf("of the secret without a manifest there are %q", got)
+	}
+
+	t.Log("volumes cannot be listed")
+	r.remove("unused.yaml")
+	r.commit("without another one", map[string]string{"conf.yaml": config("beside", "one")})
+	p.Before(func(c harness.Call) error {
+		if strings.HasPrefix(c.Path, "/volumes") {
+			return &harness.Answer{Status: http.StatusForbidden, Message: "the filter denies it"}
+		}
+		return nil
+	})
+	apply(2, true, "Secret/unused", "a cluster volume may have it", "the filter denies it")
+	w.want(0, "export", "--host", w.host(), "Config/beside")
+	if got := secrets("unused"); len(got) != 1 {
+		t.Errorf("of the other secret there are %q", got)
+	}
+	p.Before(nil)
+	apply(0, true)
+	if got := secrets("unused"); len(got) != 0 {
+		t.Errorf("of the other secret there are %q", got)
+	}
+	if _, err := w.api.VolumeRemove(w.Context(), "other", client.VolumeRemoveOptions{Force: true}); err != nil { // its plugin is nowhere
+		t.Error(err)
+	}
+	apply(0, true)
+	if got := secrets("csi"); len(got) != 0 {
+		t.Errorf("nothing has the secret any more, and there are %q", got)
+	}
+	apply(0, false)
+}
+
 // otherVolumes has two values for each field of a cluster volume, with the leaves that differ between them.
 var otherVolumes = map[string][3]string{
 	"metadata":     {"labels: {a: one}", "labels: {a: two}", "metadata.labels.a"},
