@@ -82,7 +82,8 @@ func answer(t *testing.T, status int, v any) string {
 func TestClusterVolumesAreListed(t *testing.T) {
 	own := volume.Volume{Name: "own", Driver: "local"}
 	all := answer(t, 200, volume.ListResponse{Volumes: []volume.Volume{own, *csi()}})
-	warned := answer(t, 200, volume.ListResponse{Volumes: []volume.Volume{own}, Warnings: []string{"rexray: no answer"}})
+	none := answer(t, 200, volume.ListResponse{Volumes: []volume.Volume{own}})
+	warned := answer(t, 200, volume.ListResponse{Volumes: []volume.Volume{own}, Warnings: []string{"The swarm does not have a leader"}})
 	both := answer(t, 200, volume.ListResponse{Volumes: []volume.Volume{*csi()}, Warnings: []string{"rexray: no answer"}})
 	for _, test := range []struct {
 		name    string
@@ -94,9 +95,10 @@ func TestClusterVolumesAreListed(t *testing.T) {
 		{"both sorts", map[string][]string{"GET /volumes": {all}}, "data", 1, ""},
 		{"an engine that is too old is not asked", map[string][]string{"api": {"1.41"}}, "", 0, ""},
 		{"a filter", map[string][]string{"GET /volumes": {`403 {"message":"denied"}`}}, "", 1, "listing volumes: "},
-		{"a plugin that does not answer", map[string][]string{"GET /volumes": {warned}, "GET /volumes/" + nobodys: {`404 {"message":"volume not found"}`}}, "", 2, ""},
+		{"none on a manager", map[string][]string{"GET /volumes": {none}, "GET /swarm": {`200 {"ID":"swarm"}`}}, "", 2, ""},
+		{"none on a worker", map[string][]string{"GET /volumes": {none}, "GET /swarm": {`503 {"message":"This node is not a swarm manager"}`}}, "", 2, "This node is not a swarm manager"},
+		{"a swarm without a leader, or a plugin that does not answer", map[string][]string{"GET /volumes": {warned}}, "", 1, "listing volumes: the engine lists no cluster volume, and warns: The swarm does not have a leader"},
 		{"a plugin that does not answer, beside a cluster volume", map[string][]string{"GET /volumes": {both}}, "data", 1, ""},
-		{"a swarm that does not answer", map[string][]string{"GET /volumes": {warned}, "GET /volumes/" + nobodys: {`500 {"message":"The swarm does not have a leader"}`}}, "", 2, "listing volumes: rexray: no answer"},
 	} {
 		f, c := serve(t, test.answers)
 		lives, err := list(t.Context(), c)

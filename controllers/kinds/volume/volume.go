@@ -89,7 +89,8 @@ func uses(l *kinds.Live) []kinds.Ref {
 // list returns the cluster volumes. The engine lists them together with its own volumes, and no filter leaves those out.
 //
 // If the engine cannot read the cluster volumes, it still answers, with a warning and the rest. A volume plugin that
-// does not answer causes a warning as well. An inspection tells the two apart.
+// does not answer causes a warning as well, and nothing tells the two apart. An engine that is no manager answers without
+// a warning. So only a manager that has a leader and warns of nothing is believed that there are none.
 func list(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
 	api, err := c.Version(ctx)
 	if err != nil || plan.LessAPI(api, sinceAPI) {
@@ -105,16 +106,17 @@ func list(ctx context.Context, c *engine.Client) ([]*kinds.Live, error) {
 			out = append(out, live(v))
 		}
 	}
-	if len(out) == 0 && len(all.Warnings) > 0 {
-		if _, err := c.VolumeInspect(ctx, nobodys, client.VolumeInspectOptions{}); !engine.IsNotFound(err) {
-			return nil, fmt.Errorf("listing volumes: %s", strings.Join(all.Warnings, "; "))
+	switch {
+	case len(out) > 0:
+	case len(all.Warnings) > 0:
+		return nil, fmt.Errorf("listing volumes: the engine lists no cluster volume, and warns: %s", strings.Join(all.Warnings, "; "))
+	default:
+		if _, err := c.SwarmInspect(ctx, client.SwarmInspectOptions{}); err != nil {
+			return nil, fmt.Errorf("listing volumes: the engine lists no cluster volume, and may not know of them: %w", err)
 		}
 	}
 	return out, nil
 }
-
-// nobodys is a name that no volume has, because it has the form of no id and of no name that people choose.
-const nobodys = "swarm-operator.no-such-volume"
 
 func readOne(ctx context.Context, c *engine.Client, id string) (*kinds.Live, error) {
 	r, err := c.VolumeInspect(ctx, id, client.VolumeInspectOptions{})
