@@ -3,6 +3,7 @@ package decide
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -212,7 +213,7 @@ func (r *Decision) labelled(h *diff.State) bool {
 	if w := r.Wanted[h.Key]; w != nil && w.Partial {
 		return false
 	}
-	return h.Meta.Mine && !h.Meta.Lost && h.Meta.Title != diff.TitleCopied && h.Value.(*kinds.Live).Labels[v1.LabelOwner] != ""
+	return h.Meta.Mine && !h.Meta.Lost && h.Meta.Title != diff.TitleCopied && strings.HasPrefix(h.Value.(*kinds.Live).Labels[v1.LabelOwner], r.Source+"/")
 }
 
 // unrecorded reports whether an object was made again after it had gone and is not on record yet, although no later

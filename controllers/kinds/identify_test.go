@@ -372,3 +372,58 @@ func TestWhichStackAnObjectIsIn(t *testing.T) {
 		}
 	}
 }
+
+// The engine changes neither networks nor the labels of volumes. Such an object keeps the label of a source that gave it up,
+// so that the records say whose it is. Until there are records, the label does.
+func TestALabelThatNeverChangesGivesWayToRecords(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		kind    string // "" means both kinds
+		label   string // the source that the label names
+		made    bool
+		adopted bool
+		others  map[string]string
+		want    string
+	}{
+		{name: "another source has just made it", label: "a", want: "source a"},
+		{name: "another source made it", label: "a", others: map[string]string{"1": "a"}, want: "source a"},
+		{name: "another source gave it up", label: "a", others: map[string]string{"1": ""}, want: "nobody"},
+		{name: "another source gave up a service, and its label is still there", kind: v1.KindService, label: "a", others: map[string]string{"1": ""}, want: "source a"},
+		{name: "taken over from another source", label: "a", adopted: true, others: map[string]string{"1": ""}, want: "mine"},
+		{name: "taken over, and the other source has forgotten it", label: "a", adopted: true, want: "mine"},
+		{name: "taken over, and the other source took it back", label: "a", adopted: true, others: map[string]string{"1": "a"}, want: "source a"},
+		{name: "a service that was adopted, and labelled by another source since", kind: v1.KindService, label: "a", adopted: true, want: "source a"},
+		{name: "a third source has it", label: "a", others: map[string]string{"1": "c"}, want: "source c"},
+		{name: "made", label: "src", made: true, want: "mine"},
+		{name: "made, given up, and taken over by another source", label: "src", others: map[string]string{"1": "b"}, want: "source b"},
+		{name: "made, and another source gave it up", label: "src", made: true, others: map[string]string{"1": ""}, want: "mine"},
+		{name: "made, and another source claims it", label: "src", made: true, others: map[string]string{"1": "b"}, want: "mine"},
+	} {
+		of := []string{test.kind}
+		if test.kind == "" {
+			of = []string{v1.KindVolume, v1.KindNetwork}
+		}
+		for _, kind := range of {
+			key := v1.Key{Kind: kind, Name: "data"}
+			src := kinds.Source{Name: "src", Nonce: "new", Others: test.others}
+			if test.made {
+				src.Made = map[string]v1.Key{"1": key}
+			}
+			if test.adopted {
+				src.Adopted = map[string]kinds.Record{"1": {Key: key}}
+			}
+			l := &kinds.Live{Kind: kind, ID: "1", Name: "data", Labels: map[string]string{v1.LabelOwner: test.label + "/" + kind + "/data", v1.LabelMade: "old"}}
+			at, meta := src.Identify(l)
+			got := meta.Owner
+			switch {
+			case meta.Mine:
+				got = "mine"
+			case got == "":
+				got = "nobody"
+			}
+			if got != test.want || at != key || meta.Lost && test.label != "src" && test.adopted {
+				t.Errorf("%s: %s belongs to %s, want %s: %+v", test.name, at, got, test.want, meta)
+			}
+		}
+	}
+}

@@ -288,7 +288,7 @@ type Source struct {
 	// Contents makes the names of versions, and knows the content of secrets again.
 	Contents digests.Salted
 	// Others are objects that another source has made or adopted. The key is the object's id, the value the name of
-	// the other source.
+	// the other source. The name is "" if it gave the object up.
 	Others map[string]string
 	// Partial are the objects of partial kinds of which other sources state something, by source. A source that is
 	// not in it may state any object.
@@ -307,7 +307,8 @@ func (s Source) Owner(k v1.Key) string { return s.Name + "/" + k.Kind + "/" + k.
 
 // Identify says whose an object is. Objects that the source made or adopted are on record by their ids. They stay the
 // source's if somebody takes their labels off. The label must name this object's own kind and name, because a copied
-// label proves nothing.
+// label proves nothing. If the engine never changes the labels of an object, they may be those of a source that gave it
+// up: see outlived.
 func (s Source) Identify(l *Live) (v1.Key, diff.Meta) {
 	key := v1.Key{Kind: l.Kind, Name: l.called()}
 	meta := diff.Meta{ID: l.ID, Version: l.Version, Created: l.Created, Unknown: l.Unknown, Stack: stackOf(l)}
@@ -331,7 +332,7 @@ func (s Source) Identify(l *Live) (v1.Key, diff.Meta) {
 	if source == "" || kind != l.Kind || !instanceOf(kind, l.called(), name) {
 		return key, meta
 	}
-	if source != s.Name && s.dropped(source, l) {
+	if source != s.Name && s.dropped(source, l) || s.outlived(source, l, meta) {
 		return key, meta
 	}
 	if source != s.Name { // even if it is on record as ours: the label came later, with a write of the other source
@@ -348,6 +349,20 @@ func (s Source) Identify(l *Live) (v1.Key, diff.Meta) {
 		meta.Applied = diff.ParseApplied(applied)
 	}
 	return v1.Key{Kind: l.Kind, Name: name}, meta
+}
+
+// outlived reports whether an object has the label of a source that does not have it any more. That is so for objects
+// whose labels never change: the source gave the object up, or another source has it on record. meta is what the records
+// say.
+func (s Source) outlived(source string, l *Live, meta diff.Meta) bool {
+	if l.Kind != v1.KindVolume && l.Kind != v1.KindNetwork {
+		return false
+	}
+	other, recorded := s.Others[l.ID]
+	if source == s.Name {
+		return !meta.Mine && other != ""
+	}
+	return other != source && (recorded || meta.Mine)
 }
 
 // unknown reports whether nothing on record says that the source made or adopted the object, whatever its labels say.

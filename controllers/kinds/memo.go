@@ -117,19 +117,21 @@ type identity struct {
 	source  string
 	record  Record // of the object's adoption
 	other   string // the source that has made or adopted it, if it is another one
+	givenUp bool   // whether another source has given it up, and none has it
 	made    v1.Key // the record that the source made it
 	unknown bool   // see Source.unknown
 	dropped bool   // see Source.droppedByOwner
 }
 
 func (s Source) identity(l *Live) identity {
+	other, recorded := s.Others[l.ID]
 	return identity{
-		live: l, source: s.Name, record: s.Adopted[l.ID], other: s.Others[l.ID], made: s.Made[l.ID], unknown: s.unknown(l), dropped: s.droppedByOwner(l),
+		live: l, source: s.Name, record: s.Adopted[l.ID], other: other, givenUp: recorded && other == "", made: s.Made[l.ID], unknown: s.unknown(l), dropped: s.droppedByOwner(l),
 	}
 }
 
 func (i identity) equal(o identity) bool {
-	return i.live == o.live && i.source == o.source && i.record.equal(o.record) && i.other == o.other && i.made == o.made && i.unknown == o.unknown && i.dropped == o.dropped
+	return i.live == o.live && i.source == o.source && i.record.equal(o.record) && i.other == o.other && i.givenUp == o.givenUp && i.made == o.made && i.unknown == o.unknown && i.dropped == o.dropped
 }
 
 // Restore gives a state its leaves. If they were released, it reads the object again into the words of the manifest.

@@ -48,7 +48,8 @@ type World struct {
 	// Found is the memory of Source, as it was last read or written: see Memory.
 	Source string
 	Found  state.Found
-	// Others are the objects that other sources made or adopted: the name of the source, by the object's id.
+	// Others are the objects that other sources made or adopted: the name of the source, by the object's id. The name is ""
+	// if they gave the object up.
 	Others map[string]string
 	// Partial are the objects of partial kinds of which other sources state something, by source.
 	Partial map[string]map[v1.Key]bool
@@ -81,7 +82,8 @@ func (w *World) Memory(store *state.Store, source string) (state.Found, error) {
 }
 
 // RecordedByOthers returns what other sources have on record, whether or not an object has a label. out has the objects
-// that they made or adopted: the name of the source, by the object's id. partial has the objects of partial kinds of
+// that they made or adopted: the name of the source, by the object's id. The name is "" if the source gave the object up
+// and no other has it. partial has the objects of partial kinds of
 // which they state something, by source. It skips a memory that cannot be read, which is its own source's trouble.
 // configs are the operator's own.
 func RecordedByOthers(configs []*swarm.Config, source string) (out map[string]string, partial map[string]map[v1.Key]bool) {
@@ -97,6 +99,16 @@ func RecordedByOthers(configs []*swarm.Config, source string) (out map[string]st
 		m := found.Memory
 		if m.Nonce != "" { // otherwise an older release wrote the memory, and kept no record of partial objects
 			partial[other] = map[v1.Key]bool{}
+		}
+		for id, key := range m.Made {
+			if m.GaveUp(key) && out[id] == "" {
+				out[id] = ""
+			}
+		}
+		for id, a := range m.Adopted {
+			if m.GaveUp(a.Key) && out[id] == "" {
+				out[id] = ""
+			}
 		}
 		if m.ReleasedAll {
 			continue

@@ -267,6 +267,37 @@ func TestASecretStaysForTheVolumeOfAnotherSource(t *testing.T) {
 	apply(0, false)
 }
 
+// The engine changes neither networks nor the labels of volumes. A source that another one gave them up to takes them over
+// all the same, and the other one does not get them back by a label.
+func TestWhatKeepsItsLabelsMovesToAnotherSource(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, size{1, 0})
+	both := map[string]string{"volume.yaml": volume("moved", "nobodys"), "net.yaml": network("moved")}
+	from, to := w.repo("from", both), w.repo("to", both)
+	apply := func(code int, r *repo, says ...string) {
+		t.Helper()
+		w.contains("what it says", w.want(code, "apply", "--host", w.host(), "--source", r.Dir).out, says...)
+	}
+	apply(0, from)
+	apply(1, to, "unmanage Volume/moved --name from", "unmanage Network/moved --name from")
+	w.want(0, "unmanage", "Volume/moved", "Network/moved", "--name", "from", "--host", w.host())
+	apply(0, to, "= Volume/moved", "= Network/moved")
+	from.remove("volume.yaml", "net.yaml")
+	from.commit("without both", map[string]string{"web.yaml": service("web", "image: app:1", "replicas: 0")})
+	apply(0, from)
+	to.commit("pause", map[string]string{"volume.yaml": volume("moved", "nobodys", "availability: pause")})
+	apply(0, to)
+	if got := w.clusterVolume("moved").ClusterVolume.Spec.Availability; got != "pause" {
+		t.Errorf("its availability is %s", got)
+	}
+	from.commit("with both", both)
+	apply(1, from, "unmanage Volume/moved --name to", "unmanage Network/moved --name to")
+	w.want(0, "diff", "--host", w.host(), "--source", to.Dir)
+	if _, err := w.api.VolumeRemove(w.Context(), "moved", client.VolumeRemoveOptions{Force: true}); err != nil { // its plugin is nowhere
+		t.Error(err)
+	}
+}
+
 // otherVolumes has two values for each field of a cluster volume, with the leaves that differ between them.
 var otherVolumes = map[string][3]string{
 	"metadata":     {"labels: {a: one}", "labels: {a: two}", "metadata.labels.a"},

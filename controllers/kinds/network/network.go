@@ -257,7 +257,7 @@ func pools(config []v1.IPAMPool) ([]network.IPAMConfig, error) {
 // release makes no call: only our memory says that the network was given up.
 func release(_ context.Context, _ *engine.Client, l *kinds.Live) (done bool, why string, err error) {
 	if _, own := kinds.WithoutOwn(l.Labels); own {
-		why = "the engine cannot change a network, so it keeps our labels"
+		why = "the engine cannot change a network, so it keeps our labels; another source can take it over"
 	}
 	return false, why, nil
 }

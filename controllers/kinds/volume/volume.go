@@ -167,7 +167,7 @@ func published(s plan.Step, _ plan.Facts, _ plan.Policy) []plan.Refusal {
 // release makes no call: only our memory says that the volume was given up.
 func release(_ context.Context, _ *engine.Client, l *kinds.Live) (done bool, why string, err error) {
 	if _, own := kinds.WithoutOwn(l.Labels); own {
-		why = "the engine cannot change the labels of a volume, so it keeps ours"
+		why = "the engine cannot change the labels of a volume, so it keeps ours; another source can take it over"
 	}
 	return false, why, nil
 }
