@@ -6,6 +6,7 @@ package volume
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/moby/moby/api/types/volume"
@@ -19,6 +20,8 @@ import (
 )
 
 var shape = diff.NewShape(&v1.Volume{})
+
+const pathAvailability = "spec.availability"
 
 // sinceAPI is the first API version with cluster volumes.
 const sinceAPI = "1.42"
@@ -35,7 +38,10 @@ func Kind() kinds.Kind {
 			Normalise:  func(l *kinds.Live, ix *kinds.Index) v1.Object { return read(raw(l), ix) },
 			Unlabelled: true,
 		},
-		Planning: kinds.Planning{Guards: []plan.Guard{{Name: "moves-data", Check: plan.Each(again)}, {Name: "published", Check: plan.Each(published)}}},
+		Planning: kinds.Planning{
+			Guards: []plan.Guard{{Name: "moves-data", Check: plan.Each(again)}, {Name: "published", Check: plan.Each(published)}, {Name: "outage", Check: plan.Each(outage)}},
+			Finish: finish,
+		},
 		Store: kinds.Store{
 			List:     list,
 			Read:     readOne,
@@ -72,7 +78,7 @@ var rules = diff.Rules{
 	"spec.capacityRange.limitBytes":                         fixed,
 	"spec.secrets[].key":                                    fixed,
 	"spec.secrets[].secret":                                 fixed,
-	"spec.availability":                                     {Effect: diff.InPlace, SinceAPI: sinceAPI, Intent: true},
+	pathAvailability:                                        {Effect: diff.InPlace, SinceAPI: sinceAPI, Intent: true},
 }
 
 func raw(l *kinds.Live) *volume.Volume { return l.Raw.(*volume.Volume) }
@@ -157,11 +163,64 @@ func published(s plan.Step, _ plan.Facts, _ plan.Policy) []plan.Refusal {
 	if s.Key.Kind != v1.KindVolume || s.Op != diff.Remove {
 		return nil
 	}
-	on := len(raw(s.Change.Have.Value.(*kinds.Live)).ClusterVolume.PublishStatus)
+	on := nodes(s)
 	if on == 0 {
 		return nil
 	}
 	return []plan.Refusal{s.Refusal(plan.Later, "it is still on %s; the swarm takes it off when no task uses it, and the operator removes it then", v1.Count(on, "node"))}
+}
+
+// nodes returns how many nodes have the volume.
+func nodes(s plan.Step) int {
+	return len(raw(s.Change.Have.Value.(*kinds.Live)).ClusterVolume.PublishStatus)
+}
+
+// drains reports whether a step ends the tasks that use a volume.
+func drains(s plan.Step) bool {
+	return s.Key.Kind == v1.KindVolume && s.Op == diff.Update && slices.ContainsFunc(s.Fields, func(f diff.Field) bool {
+		return f.Path == pathAvailability && f.Want.Reveal() == string(volume.AvailabilityDrain)
+	})
+}
+
+// outage asks before a step ends the tasks that use a volume. No other task can use it in their place.
+func outage(s plan.Step, _ plan.Facts, p plan.Policy) []plan.Refusal {
+	if !drains(s) || nodes(s) == 0 {
+		return nil
+	}
+	why := fmt.Sprintf("it ends every task that uses the volume, which is on %s", v1.Count(nodes(s), "node"))
+	if by := mountedBy(s); by != "" {
+		why += "; " + by
+	}
+	return s.Needs(plan.Outage, p, "%s", why)
+}
+
+// mountedBy says which services mount a volume. It returns "" if none names it.
+func mountedBy(s plan.Step) string {
+	var names []string
+	for _, key := range s.Change.Have.Meta.UsedBy {
+		names = append(names, key.String())
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "mounted by " + strings.Join(names, ", ")
+}
+
+// finish says of a drain what it ends.
+func finish(p *plan.Plan, _ plan.Facts, _ plan.Policy) {
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if !drains(*s) {
+			continue
+		}
+		if by := mountedBy(*s); by != "" {
+			s.Notes = append(s.Notes, by+": no task can use it while it is drained")
+		}
+		if nodes(*s) > 0 {
+			s.Notes = append(s.Notes, "ends every task that uses it")
+			s.Hazards = append(s.Hazards, plan.Outage)
+		}
+	}
 }
 
 // release makes no call: only our memory says that the volume was given up.

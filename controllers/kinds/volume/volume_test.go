@@ -2,6 +2,7 @@ package volume
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -295,6 +296,9 @@ func planned(t *testing.T, want *diff.State, v *volume.Volume, f plan.Facts, p p
 	var haves, wants []*diff.State
 	if v != nil {
 		have := &diff.State{Key: v1.Key{Kind: v1.KindVolume, Name: "data"}, Instance: "data", Value: live(v), Leaves: shape.Flatten(read(v, secrets())), Meta: diff.Meta{ID: "id", Version: 7, Mine: true}}
+		if want != nil {
+			have.Meta.UsedBy = []v1.Key{{Kind: v1.KindService, Name: "db"}}
+		}
 		haves = append(haves, have)
 	}
 	if want != nil {
@@ -308,8 +312,8 @@ func planned(t *testing.T, want *diff.State, v *volume.Volume, f plan.Facts, p p
 }
 
 func TestPlans(t *testing.T) {
-	drained := least()
-	drained.Availability = "drain"
+	drained, paused := least(), least()
+	drained.Availability, paused.Availability = "drain", "pause"
 	grown := drained
 	grown.CapacityRange = &v1.CapacityRange{RequiredBytes: 1 << 40}
 	on := csi()
@@ -326,12 +330,19 @@ func TestPlans(t *testing.T) {
 		facts   plan.Facts
 		policy  plan.Policy
 		steps   string   // the operations
+		notes   string   // of the step that has some, after its hazards
 		refused []string // class and a part of the reason
 	}{
 		{name: "made", want: wanted(t, least(), nil), steps: "+"},
 		{name: "nothing to do", want: wanted(t, least(), nil), have: csi()},
-		{name: "drained by git", want: wanted(t, drained, nil), have: csi(), steps: "~"},
-		{name: "grown and drained", want: wanted(t, grown, nil), have: csi(), steps: "~", refused: []string{"never spec.capacityRange.requiredBytes: the engine changes nothing of a volume but its availability"}},
+		{name: "drained by git", want: wanted(t, drained, nil), have: csi(), steps: "~", notes: "Volume/data: mounted by Service/db: no task can use it while it is drained"},
+		{name: "drained by git, and a node has it", want: wanted(t, drained, nil), have: on, refused: []string{"consent it ends every task that uses the volume, which is on 2 nodes; mounted by Service/db; to agree, add to a commit message: Consent: outage"}},
+		{
+			name: "drained by git, and somebody agreed", want: wanted(t, drained, nil), have: on, policy: plan.Policy{Consents: plan.Consents{{Hazard: plan.Outage, Objects: []v1.Key{key}}}},
+			steps: "~", notes: "Volume/data outage: mounted by Service/db: no task can use it while it is drained, ends every task that uses it",
+		},
+		{name: "paused by git, and a node has it", want: wanted(t, paused, nil), have: on, steps: "~"},
+		{name: "grown and drained", want: wanted(t, grown, nil), have: csi(), steps: "~", notes: "Volume/data: mounted by Service/db: no task can use it while it is drained", refused: []string{"never spec.capacityRange.requiredBytes: the engine changes nothing of a volume but its availability"}},
 		{name: "made again after a hand removed it", want: removed, refused: []string{"consent somebody removed it with its data"}},
 		{name: "made again with consent", want: removed, policy: agreed, steps: "+"},
 		{name: "its manifest is gone", have: csi(), refused: []string{"consent its data would go with it, and its manifest, which is gone, did not say policy.prune: true"}},
@@ -342,9 +353,15 @@ func TestPlans(t *testing.T) {
 		{name: "its manifest said prune, and nodes have it", have: on, facts: kept, refused: []string{"later it is still on 2 nodes"}},
 	} {
 		p := planned(t, test.want, test.have, test.facts, test.policy)
-		steps := ""
+		steps, notes := "", ""
 		for _, s := range p.Steps {
 			steps += s.Op.String()
+			if len(s.Notes) > 0 {
+				notes += strings.TrimSpace(fmt.Sprintf("%s %s", s.Key, strings.Trim(fmt.Sprint(s.Hazards), "[]"))) + ": " + strings.Join(s.Notes, ", ")
+			}
+		}
+		if notes != test.notes {
+			t.Errorf("%s: the notes are %q", test.name, notes)
 		}
 		if steps != test.steps || len(p.Refused) != len(test.refused) {
 			t.Errorf("%s: %q and %v", test.name, steps, p.Refused)

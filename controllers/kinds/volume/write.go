@@ -113,7 +113,7 @@ func update(ctx context.Context, env kinds.Env, s plan.Step) (kinds.Result, erro
 // updated returns the live spec with the wanted availability. It fails if the step is about anything else.
 func updated(l *kinds.Live, s plan.Step) (*volume.ClusterVolumeSpec, error) {
 	for _, f := range s.Fields {
-		if f.Path != "spec.availability" {
+		if f.Path != pathAvailability {
 			return nil, fmt.Errorf("the engine cannot change %s", f.Path)
 		}
 	}
