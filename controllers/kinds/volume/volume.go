@@ -6,6 +6,7 @@ package volume
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -206,8 +207,15 @@ func mountedBy(s plan.Step) string {
 	return "mounted by " + strings.Join(names, ", ")
 }
 
-// finish says of a drain what it ends.
+// finish says of a drain what it ends. It also makes it a mere report that a volume keeps an old version of a secret.
+// Nobody can change that, and whoever rotates a secret wants it to go on.
 func finish(p *plan.Plan, _ plan.Facts, _ plan.Policy) {
+	for i := range p.Refused {
+		if key, keeps := keepsVersion(p, p.Refused[i]); keeps {
+			p.Refused[i].Quiet = true
+			p.Refused[i].Why = fmt.Sprintf("the volume keeps the version of %s that it was made with, because the engine cannot give it another one; the operator keeps that version for the volume", key)
+		}
+	}
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		if !drains(*s) {
@@ -222,6 +230,34 @@ func finish(p *plan.Plan, _ plan.Facts, _ plan.Policy) {
 		}
 	}
 }
+
+// keepsVersion reports whether a volume differs only by the version of a secret: the plan knows the secret that the volume
+// has as an old version, and the volume is to have the version in force of the same manifest.
+func keepsVersion(p *plan.Plan, r plan.Refusal) (of v1.Key, keeps bool) {
+	if r.Key.Kind != v1.KindVolume || r.Op != diff.Update || len(r.Fields) != 1 || !ofSecret.MatchString(r.Fields[0].Path) {
+		return of, false
+	}
+	has, wants := r.Fields[0].Have.Reveal(), r.Fields[0].Want.Reveal()
+	going := slices.Clone(p.Kept) // all that has no manifest, or is an old version
+	for _, s := range p.Steps {
+		if s.Op == diff.Remove {
+			going = append(going, plan.Target{Key: s.Key, Instance: s.Instance})
+		}
+	}
+	for _, o := range p.Refused {
+		if o.Op == diff.Remove {
+			going = append(going, plan.Target{Key: o.Key, Instance: o.Instance})
+		}
+	}
+	for _, t := range going {
+		if t.Key.Kind == v1.KindSecret && t.Instance == has && (wants == t.Key.Name || v1.IsVersionName(wants, t.Key.Name)) {
+			return t.Key, true
+		}
+	}
+	return of, false
+}
+
+var ofSecret = regexp.MustCompile(`^spec\.secrets\[.*\]\.secret$`)
 
 // release makes no call: only our memory says that the volume was given up.
 func release(_ context.Context, _ *engine.Client, l *kinds.Live) (done bool, why string, err error) {

@@ -374,3 +374,55 @@ func TestPlans(t *testing.T) {
 		}
 	}
 }
+
+// A volume that was made with another version of a secret is in sync. Any other secret is another one.
+func TestAVolumeKeepsTheVersionOfASecret(t *testing.T) {
+	name, user := v1.Key{Kind: v1.KindVolume, Name: "data"}, v1.Key{Kind: v1.KindSecret, Name: "csi-user"}
+	const first, second = "csi-user-0123456789", "csi-user-9876543210"
+	removal := func(key v1.Key, instance string, old bool, users ...v1.Key) diff.Change {
+		return diff.Change{Op: diff.Remove, Key: key, Instance: instance, Have: &diff.State{Key: key, Instance: instance, Meta: diff.Meta{Mine: true, OldVersion: old, UsedBy: users}}}
+	}
+	differs := func(path, has, wants string) diff.Field {
+		return diff.Field{Path: path, Have: diff.NewValue(has), Want: diff.NewValue(wants), Git: true, Effect: diff.Forbidden, Why: fixed.Why}
+	}
+	const at = "spec.secrets[user].secret"
+	for _, test := range []struct {
+		name   string
+		fields []diff.Field
+		old    []diff.Change
+		facts  plan.Facts
+		quiet  int
+		loud   int
+	}{
+		{name: "an old version", fields: []diff.Field{differs(at, first, second)}, old: []diff.Change{removal(user, first, true, name)}, quiet: 1},
+		{name: "the secret had its own name", fields: []diff.Field{differs(at, "csi-user", second)}, old: []diff.Change{removal(user, "csi-user", true, name)}, quiet: 1},
+		{name: "it has its own name again", fields: []diff.Field{differs(at, first, "csi-user")}, old: []diff.Change{removal(user, first, true, name)}, quiet: 1},
+		{name: "an old version that is on hold", fields: []diff.Field{differs(at, first, second)}, old: []diff.Change{removal(user, first, true)}, facts: plan.Facts{Unseen: "denied"}, quiet: 2},
+		{name: "a secret that the source does not have", fields: []diff.Field{differs(at, first, second)}, loud: 1},
+		{name: "another secret", fields: []diff.Field{differs(at, first, "csi-other-9876543210")}, old: []diff.Change{removal(user, first, true, name)}, loud: 1},
+		{name: "an old version of another one", fields: []diff.Field{differs(at, first, second)}, old: []diff.Change{removal(user, "csi-user-1111111111", true, name)}, loud: 1},
+		{name: "another name of it", fields: []diff.Field{differs("spec.secrets[user].key", first, second)}, old: []diff.Change{removal(user, first, true, name)}, loud: 1},
+		{name: "something else as well", fields: []diff.Field{differs(at, first, second), differs("spec.group", "a", "b")}, old: []diff.Change{removal(user, first, true, name)}, quiet: 1, loud: 1},
+	} {
+		want := wanted(t, least(), nil)
+		have := &diff.State{Key: name, Instance: "data", Value: live(csi()), Meta: diff.Meta{ID: "id", Mine: true}}
+		changes := append(test.old, diff.Change{Op: diff.Update, Key: name, Instance: "data", Fields: test.fields, Have: have, Want: want})
+		test.facts.APIVersion, test.facts.Owned, test.facts.Shares = "1.42", 100, true
+		p := plan.Build(changes, test.facts, plan.Policy{Budgets: plan.DefaultBudgets()}, kinds.Set{Kind()}.Part())
+		quiet, loud := 0, 0
+		for _, r := range p.Refused {
+			switch {
+			case !r.Quiet:
+				loud++
+			case r.Key == name && !strings.HasPrefix(r.Why, "the volume keeps the version of Secret/csi-user that it was made with"):
+				t.Errorf("%s: it says %s", test.name, r.Why)
+				fallthrough
+			default:
+				quiet++
+			}
+		}
+		if quiet != test.quiet || loud != test.loud || p.InSync() != (loud == 0) {
+			t.Errorf("%s: %d are reported, and %d wait: %+v", test.name, quiet, loud, p.Refused)
+		}
+	}
+}
