@@ -1,6 +1,8 @@
 package decide
 
 import (
+	"slices"
+
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
@@ -137,7 +139,29 @@ type Answers struct {
 	Files map[string]kinds.File
 }
 
-// AskedBy returns what a revision asks for, by its manifests that no problem holds, and by those that one holds.
+// AskedBy returns what a revision asks for of the objects that Compare asks about, by its manifests that no problem holds,
+// and by those that one holds. Those are few, unless somebody removed much by hand.
 func (d *Decider) AskedBy(run *Decision, entries []kinds.Entry, held map[v1.Key]string) Before {
+	about, nodes := map[v1.Key]bool{}, false
+	ask := func(key v1.Key) { about[key], nodes = true, nodes || v1.OfNodes(key.Kind) }
+	for key := range d.missing(run) {
+		ask(key)
+	}
+	for _, h := range run.Haves {
+		if d.silent(h) {
+			ask(h.Key)
+		}
+	}
+	for _, e := range entries {
+		if about[e.Object.Key()] {
+			for _, r := range e.Object.Refs() { // a want names the versions of what it refers to
+				ask(r.Key)
+			}
+		}
+	}
+	entries = slices.DeleteFunc(slices.Clone(entries), func(e kinds.Entry) bool {
+		key := e.Object.Key()
+		return !about[key] && !(nodes && v1.OfNodes(key.Kind)) // manifests about nodes decide together
+	})
 	return Before{States: kinds.Expand(d.kinds, entries, run.Index, run.Ours(), nil).States, Withheld: held}
 }

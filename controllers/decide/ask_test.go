@@ -268,3 +268,47 @@ func from(old, next string) *Decision {
 	run.InForce.Hash = next
 	return run
 }
+
+// Only objects that are gone, or whose labels do not tell what was applied, make a run ask what the revision in force asked
+// for. It works out these, and what they refer to, however many others there are.
+func TestOfTheRevisionInForceOnlyWhatIsAskedIsWorkedOut(t *testing.T) {
+	header := func(kind, name string) v1.Header { return v1.Header{Kind: kind, Metadata: v1.Metadata{Name: name}} }
+	service := func(name string, configs ...string) kinds.Entry {
+		s := &v1.Service{Header: header(v1.KindService, name)}
+		for _, c := range configs {
+			s.Spec.Configs = append(s.Spec.Configs, v1.ConfigMount{Source: c})
+		}
+		return kinds.Entry{Object: s}
+	}
+	config := func(name string) kinds.Entry {
+		c := &v1.Config{Header: header(v1.KindConfig, name)}
+		c.Spec.Data = v1.NewContent([]byte(name))
+		return kinds.Entry{Object: c}
+	}
+	node := kinds.Entry{Object: &v1.Node{Header: header(v1.KindNode, "n")}}
+	volume := kinds.Entry{Object: &v1.Volume{Header: header(v1.KindVolume, "data")}}
+	entries := []kinds.Entry{config("conf"), config("unused"), volume, node, service("other", "unused"), service("web", "conf")}
+	for _, test := range []struct {
+		name  string
+		made  map[string]v1.Key
+		haves []*diff.State
+		want  string
+	}{
+		{name: "all is there, and labels tell", haves: []*diff.State{{Key: svc("web"), Meta: diff.Meta{Mine: true}}}},
+		{name: "a service is gone", made: map[string]v1.Key{"1": svc("web")}, want: "Config/conf Service/web"},
+		{name: "a service has lost its labels", haves: []*diff.State{{Key: svc("web"), Meta: diff.Meta{Mine: true, Lost: true}}}, want: "Config/conf Service/web"},
+		{name: "labels of a volume never tell", haves: []*diff.State{{Key: volume.Object.Key(), Meta: diff.Meta{Mine: true}}}, want: "Volume/data"},
+		{name: "the volume is another's", haves: []*diff.State{{Key: volume.Object.Key()}}},
+	} {
+		run := about(indexOf(), state.Memory{Made: test.made})
+		run.Haves = test.haves
+		var got []string
+		for _, w := range New(Policy{}).AskedBy(run, entries, nil).States {
+			got = append(got, w.Key.String())
+		}
+		slices.Sort(got)
+		if all := strings.Join(got, " "); all != test.want {
+			t.Errorf("%s: it works out %q, want %q", test.name, all, test.want)
+		}
+	}
+}

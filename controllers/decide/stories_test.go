@@ -239,7 +239,7 @@ func (s *story) decides() (*decide.Decision, decide.Needs) {
 func (s *story) before(run *decide.Decision) decide.Before {
 	for _, c := range s.commits {
 		if c.Hash == run.Memory.InForce.Hash && !c.gone && !c.refused() {
-			return decide.Before{States: kinds.Expand(all.Kinds(), c.entries, run.Index, run.Ours(), nil).States, Withheld: c.held}
+			return s.decider.AskedBy(run, c.entries, c.held)
 		}
 	}
 	return decide.Before{}
