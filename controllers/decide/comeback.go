@@ -7,9 +7,13 @@ import (
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
-// awaiting is how often to look at objects with which the swarm has still something to do, and for cluster volumes that
-// could not be listed and that may have a secret. No event tells of that.
-const awaiting = 10 * time.Second
+const (
+	// awaiting is how often to look at objects with which the swarm has still something to do. No event tells of that.
+	awaiting = 10 * time.Second
+	// relist is how often to look for cluster volumes that could not be listed and that may have a secret. That is seldom,
+	// because a filter may deny the list for good.
+	relist = 5 * time.Minute
+)
 
 // ComeBack returns how long until something may have changed that no event tells of. It returns 0 if nothing will.
 func (d *Decider) ComeBack(run *Decision) time.Duration {

@@ -273,7 +273,7 @@ func TestVolumesAreAskedForWhereTheyDecideAboutASecret(t *testing.T) {
 		{name: "a config goes", key: config, goes: true},
 		{name: "a service keeps a secret", key: secret, users: []v1.Key{svc("web")}},
 		{name: "a volume keeps a secret", key: secret, users: []v1.Key{svc("web"), volume}, asks: true},
-		{name: "volumes are not known, and an old version stays", key: secret, unlisted: denied, asks: true, back: awaiting},
+		{name: "volumes are not known, and an old version stays", key: secret, unlisted: denied, asks: true, back: relist},
 		{name: "volumes are not known, and a secret stays", key: secret, current: true, unlisted: denied, asks: true, again: true, back: Poll},
 		{name: "volumes are not known, and a service keeps it", key: secret, users: []v1.Key{svc("web")}, unlisted: denied},
 		{name: "volumes are not known, and a config goes", key: config, unlisted: denied, goes: true},
