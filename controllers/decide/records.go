@@ -55,7 +55,7 @@ func isGone(run *Decision, w *diff.State, missing map[v1.Key]*diff.Gone) bool {
 // noteGone marks wanted objects that are on record and no longer exist as removed by somebody. It does not if git has
 // changed the want since, or if the operator was about to replace the object. If a problem held the object in the
 // revision in force, no change by git is known, so a hand removed it. Data that is gone stays gone, whatever git has
-// changed of its object meanwhile.
+// changed of its object meanwhile, and even if nobody can read what the revision in force asked for.
 func noteGone(run *Decision, before wantsBefore, gone map[v1.Key]*diff.Gone) {
 	if len(gone) == 0 {
 		return
@@ -64,7 +64,7 @@ func noteGone(run *Decision, before wantsBefore, gone map[v1.Key]*diff.Gone) {
 		if !isGone(run, w, gone) {
 			continue
 		}
-		if old, held := before(w.Key); held || old != nil && (v1.HoldsData(w.Key.Kind) || old.Digest() == w.Digest()) {
+		if old, held := before(w.Key); held || v1.HoldsData(w.Key.Kind) || old != nil && old.Digest() == w.Digest() {
 			run.changed(i).Gone = gone[w.Key]
 		}
 	}
@@ -146,14 +146,14 @@ func (d *Decider) handsOff(run *Decision) {
 const lapse = 7 * 24 * time.Hour
 
 // record updates the record of the objects that the source made, by id. An update alone is no reason to write the
-// memory, with two exceptions. The first is an object that the plan is about to replace: if the operator is killed in
-// between, the object must not look as if somebody had removed it. The second is an object that was made again: see
+// memory, with two exceptions. The first is an object that the plan is about to replace, or to remove with its data: if
+// the operator is killed in between, the object must not look as if somebody had removed it. The second is an object that was made again: see
 // unrecorded.
 func record(run *Decision, removed map[string]bool) {
 	m := &run.Memory
 	var replacing []string
 	for _, s := range run.Plan.Steps {
-		if s.Op == diff.Replace || s.MakesRoom() {
+		if s.Op == diff.Replace || s.MakesRoom() || s.Op == diff.Remove && v1.HoldsData(s.Key.Kind) {
 			replacing = append(replacing, s.Change.Have.Meta.ID)
 		}
 	}

@@ -51,6 +51,12 @@ func gone(run *Decision, removed map[string]bool) map[v1.Key]*diff.Gone {
 
 func TestWhatIsOnRecordAndNotThereWasRemovedByHand(t *testing.T) {
 	node := &diff.State{Key: v1.Key{Kind: v1.KindNode, Name: "web"}, Instance: "web", Partial: true}
+	data := v1.Key{Kind: v1.KindVolume, Name: "data"}
+	of := func(key v1.Key, text string) *diff.State {
+		w := asks(key.Name, text)
+		w.Key = key
+		return w
+	}
 	for _, test := range []struct {
 		name    string
 		made    map[string]v1.Key
@@ -80,6 +86,12 @@ func TestWhatIsOnRecordAndNotThereWasRemovedByHand(t *testing.T) {
 		{name: "held, and nobody is on record", held: true, want: asks("web", "a")},
 		{name: "held, and there", made: map[string]v1.Key{"1": svc("web")}, lives: []*kinds.Live{there("1", "web")}, held: true, want: asks("web", "a")},
 		{name: "held after the operator was about to replace it", made: map[string]v1.Key{"1": svc("web")}, replacing: "1", held: true, want: asks("web", "a")},
+		{name: "data, and git has changed its manifest since", made: map[string]v1.Key{"1": data}, before: []*diff.State{of(data, "a")}, want: of(data, "b"), gone: "made"},
+		{name: "data, and nobody can read what was asked for", made: map[string]v1.Key{"1": data}, want: of(data, "b"), gone: "made"},
+		{name: "adopted data, and nobody can read what was asked for", adopted: map[string]state.Adopted{"1": {Key: data}}, want: of(data, "b"), gone: "adopted"},
+		{name: "data that the operator has removed", made: map[string]v1.Key{"1": data}, own: "1", want: of(data, "b")},
+		{name: "data that the operator was about to remove", adopted: map[string]state.Adopted{"1": {Key: data}}, replacing: "1", want: of(data, "b")},
+		{name: "data that is not on record", want: of(data, "b")},
 		{name: "a node, which leaves by itself", adopted: map[string]state.Adopted{"1": {Key: node.Key}}, before: []*diff.State{node}, want: node},
 	} {
 		t.Run(test.name, func(t *testing.T) {

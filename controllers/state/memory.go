@@ -80,8 +80,8 @@ type Memory struct {
 	// Removed are objects that were about to be removed and made again, by id, until they are made. Nothing else
 	// holds what they were.
 	Removed map[string]Frozen `json:"removed,omitempty"`
-	// Replacing are the ids of objects that were about to be removed and made again. If one has gone, nobody else
-	// removed it.
+	// Replacing are the ids of objects that were about to be removed and made again, or removed with their data. If one
+	// has gone, nobody else removed it.
 	Replacing []string       `json:"replacing,omitempty"`
 	Failed    []plan.Failure `json:"failed,omitempty"`
 	// Keep says which setting of its policy keeps an object after its manifest is gone, such as policy.prune: false. It
