@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
@@ -29,7 +30,7 @@ func (p Policy) consents(run *Decision) plan.Consents {
 			out = append(out, a.Said()...)
 		}
 	}
-	out = out.Lasting(run.At)
+	out = out.Lasting(run.At).Meant(run.askedOf)
 	var inVain []string
 	for _, c := range run.Past.Commits {
 		said := p.SaidBy(c, run.InForce, run.Memory.Passed(c.Hash))
@@ -40,6 +41,23 @@ func (p Policy) consents(run *Decision) plan.Consents {
 	}
 	run.Notices = append(run.Notices, inVain...)
 	return out
+}
+
+// external stands for the digest of what a manifest asks of an object if it says that the object is somebody else's.
+const external = "external"
+
+// askedOf returns what the manifests ask of an object: see plan.Asked.
+func (r *Decision) askedOf(k v1.Key) (digest string, known bool) {
+	_, others := r.Wants.Missing[k]
+	switch w := r.Wanted[k]; {
+	case r.IsHeld(k):
+		return "", false
+	case others:
+		return external, true
+	case w != nil:
+		return w.Digest(), true
+	}
+	return "", true
 }
 
 // Said is what a commit's message says about consent.

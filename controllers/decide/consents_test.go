@@ -10,6 +10,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/manifests/git"
 )
@@ -167,4 +168,43 @@ func slicesOf(n int, of func(int) git.Commit) []git.Commit {
 		out = append(out, of(i))
 	}
 	return out
+}
+
+// What manifests ask of an object is told by a digest, which is empty if they ask for nothing. One that is external has
+// another. Of an object that a problem holds nobody knows.
+func TestWhatIsAskedOfAnObjectIsTold(t *testing.T) {
+	run := about(indexOf(), state.Memory{})
+	run.Wanted[svc("stated")], run.Wants.Missing = asks("stated", "a"), map[v1.Key]bool{svc("external"): false, svc("missing"): true}
+	run.hold(map[v1.Key]string{svc("held"): "why"})
+	for name, want := range map[string]string{"stated": asks("stated", "a").Digest(), "external": external, "missing": external, "gone": "", "held": "?"} {
+		got, known := run.askedOf(svc(name))
+		if !known {
+			got += "?"
+		}
+		if got != want {
+			t.Errorf("of %s is asked %q, want %q", name, got, want)
+		}
+	}
+}
+
+// A consent for an object does not count for another want, even in the first run of that want's revision.
+func TestAConsentIsForTheWantThatItWasGivenFor(t *testing.T) {
+	old, same := asks("a", "one"), plan.Consents{{Hazard: plan.Restarts, Objects: []v1.Key{svc("a"), svc("b")}, Wants: map[v1.Key]string{svc("a"): asks("a", "one").Digest(), svc("b"): ""}}}
+	for name, test := range map[string]struct {
+		want *diff.State
+		left string
+	}{
+		"the same":    {old, "restarts Service/a Service/b"},
+		"another one": {asks("a", "two"), "restarts Service/b"},
+		"none":        {nil, "restarts Service/b"},
+	} {
+		run := about(indexOf(), state.Memory{InForce: state.Revision{Hash: "old"}, Consents: same})
+		run.InForce.Hash = "new"
+		if test.want != nil {
+			run.Wanted[svc("a")] = test.want
+		}
+		if got := agreed((Policy{}).consents(run)); got != test.left {
+			t.Errorf("%s: %q counts, want %q", name, got, test.left)
+		}
+	}
 }

@@ -109,7 +109,7 @@ func TestConsentToPromoteIsOnRecordAndUsedUp(t *testing.T) {
 		"approve of the hostname": {approved: promote("b"), record: "1 is a: it was a manager", waits: "2", left: promote("b")},
 		"another hazard": {
 			approved: plan.Consents{{Hazard: plan.ForceNodeRemoval, Objects: promote("2")[0].Objects}}, record: "1 is a: it was a manager", waits: "2",
-			left: plan.Consents{{Hazard: plan.ForceNodeRemoval, Objects: promote("2")[0].Objects}},
+			left: plan.Consents{{Hazard: plan.ForceNodeRemoval, Objects: promote("2")[0].Objects, Wants: map[v1.Key]string{{Kind: v1.KindNode, Name: "2"}: ""}}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

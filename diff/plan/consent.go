@@ -68,6 +68,100 @@ func (cs Consents) Carried() Consents {
 	return slices.DeleteFunc(slices.Clone(cs), func(c Consented) bool { return len(c.Objects) == 0 })
 }
 
+// Meant returns the agreements without the objects of which manifests ask something else by now. An agreement that
+// names no object stays as it is.
+func (cs Consents) Meant(asked Asked) Consents {
+	return cs.only(func(c Consented, k v1.Key) bool {
+		was, on := c.Wants[k]
+		is, known := asked(k)
+		return !on || !known || is == was
+	})
+}
+
+// Left returns the agreements that are not used up after a plan was made with them, and notes what they are about. For
+// each object that an agreement names, it ends when the plan has nothing to do that the agreement is about: the step is
+// done. The same step later is another one, which nobody has agreed to. whole is false if the plan may lack something,
+// and then no step counts as done.
+//
+// An agreement to promote is about a machine, by its id, and ends when that is on record.
+//
+// An agreement to restarts stays as long as manifests ask the same. It may name every service, and to write the memory
+// after each roll-out only for that would cost more than restarting a service again that git restarts anyway.
+func (cs Consents) Left(p Plan, whole bool, asked Asked) Consents {
+	due := func(c Consented, k v1.Key) bool {
+		_, known := asked(k)
+		first := c.Hazard.comesByItself() && !slices.Contains(c.Begun, k)
+		return !whole || !known || first || c.Hazard == Restarts || p.isAbout(c.Hazard, k)
+	}
+	left := cs.Meant(asked).only(due)
+	for i := range left {
+		if left[i].Hazard != PromoteUnproven {
+			left[i].noted(p, asked)
+		}
+	}
+	return left
+}
+
+// noted notes what the agreement is about.
+func (c *Consented) noted(p Plan, asked Asked) {
+	wants, begun := map[v1.Key]string{}, []v1.Key(nil)
+	for _, k := range c.Objects {
+		is, known := asked(k)
+		if was, on := c.Wants[k]; on {
+			wants[k] = was
+		} else if known {
+			wants[k] = is
+		}
+		if c.Hazard.comesByItself() && (slices.Contains(c.Begun, k) || p.isAbout(c.Hazard, k)) {
+			begun = append(begun, k)
+		}
+	}
+	if c.Wants, c.Begun = wants, begun; len(wants) == 0 {
+		c.Wants = nil
+	}
+}
+
+// only returns the agreements for those objects for which is returns true. Those that name no object stay as they are.
+func (cs Consents) only(is func(Consented, v1.Key) bool) Consents {
+	var out Consents
+	for _, c := range cs {
+		if len(c.Objects) > 0 {
+			of := c
+			of.Objects = slices.DeleteFunc(slices.Clone(c.Objects), func(k v1.Key) bool { return !is(c, k) })
+			if c = of; len(c.Objects) == 0 { // it must not become one for all objects
+				continue
+			}
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// isAbout reports whether the plan has something to do about an object, now or later, that an agreement to the hazard may
+// be for.
+func (p *Plan) isAbout(h Hazard, k v1.Key) bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Key == k && h.isOf(s.Op) || h.ofRoles() && s.ChangesRole() }) ||
+		slices.ContainsFunc(p.Refused, func(r Refusal) bool {
+			return r.Key == k && h.isOf(r.Op) && (!r.Quiet || h.removes()) || h.ofRoles() && r.OfRoles()
+		}) ||
+		h.removes() && slices.ContainsFunc(p.Kept, func(t Target) bool { return t.Key == k })
+}
+
+// isOf reports whether a step with the operation can have the hazard.
+func (h Hazard) isOf(op diff.Op) bool {
+	switch {
+	case h.removes():
+		return op == diff.Remove
+	case h == MovesData: // an object takes the place of one whose data is gone
+		return op == diff.Create
+	}
+	return true
+}
+
+// ofRoles reports whether the hazard is about the managers together. Whoever agrees names the Cluster, and the steps are
+// on nodes.
+func (h Hazard) ofRoles() bool { return h == EvenManagers || h == SingleManager || h == ManyManagers }
+
 // comesByItself reports whether a revision may lead to steps with the hazard that its plan does not have yet.
 func (h Hazard) comesByItself() bool {
 	switch h {
@@ -77,10 +171,13 @@ func (h Hazard) comesByItself() bool {
 	return true
 }
 
-// about returns the objects of a plan that an agreement to a hazard is about if it names none. Adopted objects are
-// not among those to be removed: they are removed only if they are named.
+// removes reports whether an agreement to the hazard lets objects be removed.
+func (h Hazard) removes() bool { return h == Removals || h == OtherSource }
+
+// about returns the objects of a plan that an agreement to a hazard is about if it names none. Those that are removed
+// only if they are named are not among them, whatever else keeps them for now.
 func (p *Plan) about(h Hazard) []v1.Key {
-	goes := h == Removals || h == OtherSource
+	goes := h.removes()
 	var out []v1.Key
 	for _, s := range p.Steps {
 		if !goes || s.removal() {
@@ -109,7 +206,16 @@ type Consented struct {
 	How string `json:",omitempty"`
 	// Until is when the agreement ends. If it is zero, the agreement lasts until it is used up.
 	Until time.Time `json:",omitzero"`
+	// Wants are what manifests asked of Objects when the agreement first counted: see Asked. An agreement that an older
+	// release has remembered has none until it counts again.
+	Wants map[v1.Key]string `json:",omitempty"`
+	// Begun are those of Objects that a plan has had something to do about.
+	Begun []v1.Key `json:",omitempty"`
 }
+
+// Asked returns a digest of what manifests ask of an object. It is "" if they ask for nothing. known is false if nobody
+// can tell, because a problem holds the object.
+type Asked func(v1.Key) (digest string, known bool)
 
 // Ended reports whether the agreement has ended at a time, even if it is not used up.
 func (c Consented) Ended(now time.Time) bool { return !c.Until.IsZero() && !now.Before(c.Until) }

@@ -240,6 +240,98 @@ consent replace Service/z
 	}
 }
 
+// An agreement that names objects ends for each of them when its step is done, or when manifests ask something else of the
+// object. It never becomes one for all objects.
+func TestAnAgreementByNameIsUsedUp(t *testing.T) {
+	const none = "none"
+	for name, test := range map[string]struct {
+		consent string
+		plans   []string // what is asked of every object, and what the plan has, run by run; "?" means that nobody knows
+		want    string   // what is left after each of them, separated by semicolons
+	}{
+		"a removal that is done":                     {"removals Volume/a", []string{"| - Volume/a", "|"}, "removals Volume/a; none"},
+		"a removal that waits":                       {"removals Volume/a", []string{"| - Volume/a; hold all later", "| - Volume/a; begun Service/web not ready", "| - Volume/a", "|"}, "removals Volume/a; removals Volume/a; removals Volume/a; none"},
+		"a removal, and something refers to it":      {"removals Network/a", []string{"| - Network/a adopted used=Service/x", "| - Network/a adopted", "|"}, "removals Network/a; removals Network/a; none"},
+		"a removal that the last manifest forbids":   {"removals Network/a", []string{"| - Network/a; keep Network/a policy.protect: true", "|"}, "removals Network/a; none"},
+		"one of two removals":                        {"removals Volume/a Service/b", []string{"| - Volume/a; - Service/b; owned 100", "| - Service/b; owned 100", "| + Service/b"}, "removals Volume/a Service/b; removals Service/b; none"},
+		"what is stated and not removed":             {"removals Volume/a", []string{"x | ~ Volume/a git=spec.availability"}, none},
+		"stated again before it is removed":          {"removals Volume/a", []string{"| - Volume/a; hold all later", "x | ~ Volume/a git=spec.availability", "| - Volume/a"}, "removals Volume/a; none; none"},
+		"made again in its place":                    {"removals Volume/a", []string{"| - Volume/a", "x | + Volume/a"}, "removals Volume/a; none"},
+		"an empty volume":                            {"moves-data Volume/a", []string{"x | + Volume/a removed", "x |"}, "moves-data Volume/a; none"},
+		"an empty volume, and it differs":            {"moves-data Volume/a", []string{"x | + Volume/a removed", "x | ~ Volume/a git=spec.driver"}, "moves-data Volume/a; none"},
+		"an empty volume, asked for otherwise":       {"moves-data Volume/a", []string{"x | + Volume/a removed; hold all later", "y | + Volume/a removed"}, "moves-data Volume/a; none"},
+		"an empty volume that fails":                 {"moves-data Volume/a", []string{"x | + Volume/a removed", "x | + Volume/a removed; trouble create_Volume/a 1 1m no plugin", "x |"}, "moves-data Volume/a; moves-data Volume/a; none"},
+		"nobody can read the manifest":               {"moves-data Volume/a", []string{"x | + Volume/a removed", "? |", "x | + Volume/a removed", "? |", "y | + Volume/a removed"}, "moves-data Volume/a; moves-data Volume/a; moves-data Volume/a; moves-data Volume/a; none"},
+		"the plan lacks something":                   {"removals Volume/a", []string{"| - Volume/a", "| unread", "| - Volume/a"}, "removals Volume/a; removals Volume/a; removals Volume/a"},
+		"a replacement":                              {"replace Service/a", []string{"x | ± Service/a git=spec.mode", "x |"}, "replace Service/a; none"},
+		"a replacement, while a hand's change stays": {"replace Service/a", []string{"x | ± Service/a git=spec.mode", "x | ~ Service/a hand=spec.replicas; drift-since Service/a 1m; repair-after 5m", "x |"}, "replace Service/a; replace Service/a; none"},
+		"restarts, until git changes it again":       {"restarts Service/a", []string{"x | ~ Service/a git=spec.image", "x |", "y | ~ Service/a git=spec.image"}, "restarts Service/a; restarts Service/a; none"},
+		"an outage that comes later":                 {"outage Node/a", []string{"x |", "x | ~ Node/a git=spec.availability", "x |"}, "outage Node/a; outage Node/a; none"},
+		"an outage that git takes back":              {"outage Node/a", []string{"x |", "y |"}, "outage Node/a; none"},
+		"a node that is known by its id":             {"promote-unproven Node/x1", []string{"|", "| ~ Node/a git=spec.role", "|"}, "promote-unproven Node/x1; promote-unproven Node/x1; promote-unproven Node/x1"},
+		"all objects":                                {"outage", []string{"x |", "y |"}, "outage; outage"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cs, err := ParseConsent(test.consent)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, run := range test.plans {
+				digest, lines, _ := strings.Cut(run, "|")
+				digest = strings.TrimSpace(digest)
+				whole := !strings.Contains(lines, "unread")
+				lines = strings.ReplaceAll(strings.ReplaceAll(lines, "unread", ""), ";", "\n")
+				asked := func(v1.Key) (string, bool) { return strings.TrimSuffix(digest, "?"), digest != "?" }
+				g := read(t, lines)
+				g.Policy.Consents = cs.Meant(asked)
+				cs = g.Policy.Consents.Left(g.build(), whole, asked)
+				got = append(got, saidOf(cs))
+			}
+			if got := strings.Join(got, "; "); got != test.want {
+				t.Errorf("left is %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// saidOf returns agreements as a commit would give them, or "none".
+func saidOf(cs Consents) string {
+	var out []string
+	for _, c := range cs {
+		text := string(c.Hazard)
+		for _, k := range c.Objects {
+			text += " " + k.String()
+		}
+		out = append(out, text)
+	}
+	if len(out) == 0 {
+		return "none"
+	}
+	return strings.Join(out, ", ")
+}
+
+// An agreement to a number of managers names the Cluster, and its steps are on nodes, one after the other.
+func TestAnAgreementAboutManagersLastsUntilNoRoleChanges(t *testing.T) {
+	cluster := v1.Key{Kind: v1.KindCluster, Name: v1.ClusterName}
+	node := v1.Key{Kind: v1.KindNode, Name: "a"}
+	asked := func(v1.Key) (string, bool) { return "x", true }
+	promotes := Plan{Steps: []Step{{Op: diff.Update, Key: node, Instance: "id-a", Origin: OriginPromotes}}}
+	waits := Plan{Refused: []Refusal{(Refusal{Op: diff.Update, Key: node, Class: Later}).Bearing(OfRoles)}}
+	other := Plan{Steps: []Step{{Op: diff.Update, Key: node, Instance: "id-a"}}}
+	for _, h := range []Hazard{EvenManagers, SingleManager, ManyManagers} {
+		cs := Consents{{Hazard: h, Objects: []v1.Key{cluster}}}
+		for i, p := range []Plan{other, promotes, waits, promotes} {
+			if cs = cs.Left(p, true, asked); len(cs) != 1 {
+				t.Fatalf("%s: it ends with plan %d", h, i)
+			}
+		}
+		if left := cs.Left(other, true, asked); len(left) > 0 {
+			t.Errorf("%s: %v is left", h, left)
+		}
+	}
+}
+
 func FuzzParseConsent(f *testing.F) {
 	for _, seed := range []string{"removals", "removals Service/a, replace", ",", "a b c", "removals\tService/a\n"} {
 		f.Add(seed)
