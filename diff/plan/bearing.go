@@ -30,8 +30,6 @@ const (
 	passed
 	// failed means that the want was tried and has failed.
 	failed
-	// byName means that an agreement to it has to name the object.
-	byName
 	// kept means that the object stays because others refer to it. That is no difference.
 	kept
 	// unmatched means that the manifest matches no node of the swarm.
@@ -65,7 +63,6 @@ var bearings = map[string]Bearing{
 	guardSuspend:        passed,
 	guardReleased:       passed,
 	guardDropsSettings:  passed,
-	guardPrune:          byName,
 	guardInUse:          kept,
 	guardUnseen:         unsure,
 	guardNoNode:         unmatched,

@@ -180,17 +180,28 @@ func (p *Plan) about(h Hazard) []v1.Key {
 	goes := h.removes()
 	var out []v1.Key
 	for _, s := range p.Steps {
-		if !goes || s.removal() {
+		if !goes || s.removal() && !slices.Contains(p.named, Target{s.Key, s.Instance}) {
 			out = append(out, s.Key)
 		}
 	}
 	for _, r := range p.Refused {
-		if !r.Quiet && (!goes || r.Op == diff.Remove && !r.is(byName)) {
+		if !r.Quiet && (!goes || r.Op == diff.Remove && !slices.Contains(p.named, Target{r.Key, r.Instance})) {
 			out = append(out, r.Key)
 		}
 	}
 	slices.SortFunc(out, v1.Key.Compare)
 	return slices.Compact(out)
+}
+
+// needNames notes the removals that an agreement has to name. It comes before any guard, because another guard may
+// refuse such a removal first, and end before the agreement does.
+func (p *Plan) needNames(f Facts, policy Policy) {
+	policy.Consents = nil
+	for _, s := range p.Steps {
+		if len(pruned(s, f, policy)) > 0 {
+			p.named = append(p.named, Target{s.Key, s.Instance})
+		}
+	}
 }
 
 // Trailer is the key of the commit trailer that gives consent.

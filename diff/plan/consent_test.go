@@ -240,6 +240,47 @@ consent replace Service/z
 	}
 }
 
+// Some removals have to be agreed to by name. An agreement to all of them never names one, whichever guard keeps it when the
+// agreement is given, and whoever else has named it.
+func TestAnAgreementToAllRemovalsNamesNothingThatNeedsItsName(t *testing.T) {
+	objects := `
+- Service/a
+- Service/b
+- Service/adopted adopted
+- Volume/data
+- Volume/cache
+keep Volume/cache
+- Service/pruned adopted
+keep Service/pruned
+- Network/kept
+keep Network/kept policy.prune: false
+owned 100
+`
+	for name, test := range map[string]struct{ more, want string }{
+		"nothing is in the way":      {"", "Service/a Service/b Service/pruned Volume/cache"},
+		"all is on hold":             {"hold all the switches are replaced", "Service/a Service/b Service/pruned Volume/cache"},
+		"the volume is on hold":      {"hold Volume/data the plugin is upgraded", "Service/a Service/b Service/pruned Volume/cache"},
+		"paused":                     {"paused the memory is gone", "Service/a Service/b Service/pruned Volume/cache"},
+		"given up":                   {"released-all", "Service/a Service/b Service/pruned Volume/cache"},
+		"the roll-out goes first":    {"begun Service/web 0 of 1 running", "Service/a Service/b Service/pruned Volume/cache"},
+		"the source prunes adopted":  {"prune-adopted\nhold all later", "Service/a Service/adopted Service/b Service/pruned Volume/cache"},
+		"somebody names the volume":  {"consent removals Volume/data", "Service/a Service/b Service/pruned Volume/cache"},
+		"the memory is lost, in one": {"state-lost\nhold all later", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, c := range (Consents{{Hazard: Removals}}).Bound(read(t, objects+test.more+"\n").build()) {
+				for _, k := range c.Objects {
+					got = append(got, k.String())
+				}
+			}
+			if got := strings.Join(got, " "); got != test.want {
+				t.Errorf("it names %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
 // An agreement that names objects ends for each of them when its step is done, or when manifests ask something else of the
 // object. It never becomes one for all objects.
 func TestAnAgreementByNameIsUsedUp(t *testing.T) {

@@ -148,6 +148,8 @@ type Plan struct {
 	Kept []Target
 	// Stays are the refusals of those in Kept whose manifest is gone, for people. They count as no difference.
 	Stays []Refusal
+	// named are the removals that an agreement has to name.
+	named []Target
 	// ends report whether a step may be the last thing that this process does. They are set only while the plan is
 	// made.
 	ends []func(Step) bool
@@ -181,6 +183,7 @@ func Build(changes []diff.Change, f Facts, p Policy, parts ...Part) Plan {
 	for _, c := range slices.SortedFunc(slices.Values(changes), diff.Change.Compare) {
 		plan.propose(c)
 	}
+	plan.needNames(f, p)
 	plan.problems(f)
 	plan.contended(f)
 	plan.restartLater(f, p)
