@@ -105,6 +105,43 @@ func TestWhatAHeldManifestMayStandForStays(t *testing.T) {
 	}
 }
 
+// If the last manifest of an object says that it is external, the object is somebody else's: it stays when the manifest is
+// gone, and what the manifests before said of its removal does not count any more, unless that keeps it as well.
+func TestWhatWasExternalLastStays(t *testing.T) {
+	const protect, others = "policy.protect: true", "spec.external: true"
+	for _, test := range []struct {
+		name         string
+		before       map[v1.Key]string
+		instance     string
+		external     bool
+		stated, stay bool // stay is true if the record is kept
+		want         string
+	}{
+		{name: "nothing was said", instance: "web"},
+		{name: "external", instance: "web", external: true, stay: true, want: others},
+		{name: "external, and it could go before", before: map[v1.Key]string{svc("web"): ""}, instance: "web", external: true, stay: true, want: others},
+		{name: "external, and protected before", before: map[v1.Key]string{svc("web"): protect}, instance: "web", external: true, stay: true, want: protect},
+		{name: "no manifest since", before: map[v1.Key]string{svc("web"): others}, instance: "web", stay: true, want: others},
+		{name: "it could go, and no manifest since", before: map[v1.Key]string{svc("web"): ""}, instance: "web", stay: true},
+		{name: "a version, and an external one has the bare name", before: map[v1.Key]string{svc("web"): ""}, instance: "web-1", external: true},
+		{name: "stated again", before: map[v1.Key]string{svc("web"): others}, instance: "web", stated: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			run := about(indexOf(), state.Memory{Keep: test.before})
+			run.Changes = []diff.Change{{Op: diff.Remove, Key: svc("web"), Instance: test.instance}}
+			if test.external {
+				run.Wants.Missing = map[v1.Key]bool{svc("web"): false}
+			}
+			if test.stated {
+				run.Wanted[svc("web")] = asks("web", "a")
+			}
+			if got, is := kept(run)[svc("web")]; got != test.want || is != test.stay {
+				t.Errorf("it is kept for %q, %t; want %q, %t", got, is, test.want, test.stay)
+			}
+		})
+	}
+}
+
 // A manifest that a problem holds may say that its object stays when the manifest is gone, and that counts. If it
 // says that the object may go, that does not count.
 func TestAHeldManifestMayKeepItsObject(t *testing.T) {

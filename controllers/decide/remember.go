@@ -312,8 +312,16 @@ func kept(run *Decision) map[v1.Key]string {
 	for _, c := range run.Changes {
 		// Versions have names of their own, so a lookup by name does not find them. What still exists has a change
 		// that removes it.
-		if why, known := run.Memory.Keep[c.Key]; known && c.Op == diff.Remove && run.Wanted[c.Key] == nil {
+		if c.Op != diff.Remove || run.Wanted[c.Key] != nil {
+			continue
+		}
+		why, known := run.Memory.Keep[c.Key]
+		_, external := run.Wants.Missing[c.Key]
+		switch {
+		case why != "" || known && !external:
 			out[c.Key] = why
+		case external && c.Instance == c.Key.Name: // a version has another name, so it is not what the manifest names
+			out[c.Key] = "spec.external: true"
 		}
 	}
 	for key, why := range run.Memory.Keep {
