@@ -110,6 +110,8 @@ type Differing struct {
 	ours *ours
 	// digests knows secrets again.
 	digests *digests.Digests
+	// labels is what the labels of an object say was last applied to it, by id, if they do not tell.
+	labels map[string]diff.Applied
 }
 
 // Asked is what follows from the answers to Needs.
@@ -246,7 +248,7 @@ func (d *Decider) Compare(run *Decision, before Before) {
 	asked := before.index(d)
 	noteGone(run, asked, d.missing(run))
 	d.remade(run)
-	d.findLost(run.Haves, asked)
+	d.findLost(run, asked)
 	run.Changes = d.seen.Compare(run.Haves, run.Wants.States, d.kinds.Rules)
 	run.hold(run.Withheld)
 	run.holdUnlisted()

@@ -83,27 +83,74 @@ func (d *Decider) silent(h *diff.State) bool {
 	return h.Meta.Lost || h.Meta.Mine && slices.Contains(d.unlabelled, h.Key.Kind)
 }
 
-// findLost fills in what was last applied to objects on record whose labels do not tell: what the revision in force
-// says. If labels never change, they still tell of what never changes either.
-func (d *Decider) findLost(haves []*diff.State, before wantsBefore) {
-	for i := range haves {
-		if !d.silent(haves[i]) {
+// findLost fills in what was last applied to objects on record whose labels do not tell. It is what the revision in force
+// says once that was seen in the swarm. Until then it is what was applied before, so that what git changed stays git's
+// doing, whatever keeps it from being written. If labels never change, they still tell of what never changes either.
+func (d *Decider) findLost(run *Decision, before wantsBefore) {
+	run.labels = map[string]diff.Applied{}
+	for i, silent := range run.Haves {
+		if !d.silent(silent) {
 			continue
 		}
-		h := *haves[i]
-		haves[i] = &h
+		h := *silent
+		run.Haves[i] = &h
+		run.labels[h.Meta.ID] = h.Meta.Applied
 		h.Gen = 0 // what is remembered of it was found with other digests
-		w, _ := before(h.Key)
+		text, known := run.Memory.Applied[h.Meta.ID]
 		switch {
-		case !h.Meta.Lost && w != nil:
-			h.Meta.Applied = h.Meta.Applied.Again(d.changeable(h.Key.Kind, w.Whole().Leaves))
-		case !h.Meta.Lost:
-		case w != nil:
-			h.Meta.Applied = diff.NewApplied(w.Whole().Leaves)
-		default:
+		case known:
+			h.Meta.Applied = diff.ParseApplied(text)
+		case h.Meta.Lost:
 			h.Meta.Applied = diff.Applied{}
 		}
+		if w, _ := before(h.Key); w != nil && (d.shows(&h, w) || h.Meta.Lost && !known) {
+			h.Meta.Applied = d.after(&h, w)
+		}
 	}
+}
+
+// shows reports whether an object whose labels do not tell is as a want says, as far as that can be applied to it.
+func (d *Decider) shows(h, w *diff.State) bool {
+	return !slices.ContainsFunc(diff.DifferingFields(h, w, d.kinds.Rules(h.Key.Kind)), func(f diff.Field) bool {
+		return h.Meta.Lost || f.Effect != diff.Forbidden
+	})
+}
+
+// after returns what was last applied to such an object after a want was applied.
+func (d *Decider) after(h, w *diff.State) diff.Applied {
+	if h.Meta.Lost {
+		return diff.NewApplied(w.Whole().Leaves)
+	}
+	return h.Meta.Applied.Again(d.changeable(h.Key.Kind, w.Whole().Leaves))
+}
+
+// applied returns what was last applied to objects whose labels do not tell, if the next run cannot know it otherwise.
+// What is on record of objects that this run has not seen stays.
+func (d *Decider) applied(run *Decision) map[string]string {
+	m, now := &run.Memory, map[string]string{}
+	for _, h := range run.Haves {
+		if !d.silent(h) {
+			continue
+		}
+		is, lost := h.Meta.Applied, h.Meta.Lost
+		w := run.Wanted[h.Key]
+		shows := w != nil && d.shows(h, w)
+		if shows {
+			is = d.after(h, w)
+		}
+		_, known := m.Applied[h.Meta.ID]
+		begins := run.InForce.Hash != run.Found.Memory.InForce.Hash // from then on it is what the next run goes by
+		if lost && !shows && (known || begins && !is.Zero()) || !lost && (known || !is.Equal(run.labels[h.Meta.ID])) {
+			now[h.Meta.ID] = is.String()
+		}
+	}
+	return state.With(state.Without(m.Applied, func(id string, _ string) bool {
+		key, on := m.Made[id]
+		if a, adopted := m.Adopted[id]; adopted {
+			key, on = a.Key, true
+		}
+		return !on || run.Index.ByID(key.Kind, id) != nil
+	}), now)
 }
 
 // changeable returns those leaves that the engine lets change.
@@ -147,8 +194,8 @@ const lapse = 7 * 24 * time.Hour
 
 // record updates the record of the objects that the source made, by id. An update alone is no reason to write the
 // memory, with two exceptions. The first is an object that the plan is about to replace, or to remove with its data: if
-// the operator is killed in between, the object must not look as if somebody had removed it. The second is an object that was made again: see
-// unrecorded.
+// the operator is killed in between, the object must not look as if somebody had removed it. The second is an object that
+// was made again: see unrecorded.
 func record(run *Decision, removed map[string]bool) {
 	m := &run.Memory
 	var replacing []string

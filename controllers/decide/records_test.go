@@ -123,50 +123,90 @@ func TestWhatWasAppliedToWhatLostItsLabels(t *testing.T) {
 		{Key: svc("unknown"), Gen: 1, Meta: diff.Meta{Mine: true, Lost: true, Applied: diff.ParseApplied("v1:")}},
 		{Key: svc("labelled"), Gen: 1, Meta: diff.Meta{Mine: true, Applied: diff.ParseApplied("v1:")}},
 	}
-	want := asks("lost", "a")
-	New(Policy{}).findLost(haves, func(key v1.Key) (*diff.State, bool) {
+	want, run := asks("lost", "a"), about(indexOf(), state.Memory{})
+	run.Haves = haves
+	New(Policy{}).findLost(run, func(key v1.Key) (*diff.State, bool) {
 		if key == want.Key {
 			return want, false
 		}
 		return nil, false
 	})
 	for i, applied := range []diff.Applied{diff.NewApplied(want.Leaves), {}, diff.ParseApplied("v1:")} {
-		if h := haves[i]; !h.Meta.Applied.Equal(applied) || (h.Gen == 0) != h.Meta.Lost {
+		if h := run.Haves[i]; !h.Meta.Applied.Equal(applied) || (h.Gen == 0) != h.Meta.Lost {
 			t.Errorf("%s: generation %d, applied %q", h.Key, h.Gen, h.Meta.Applied)
 		}
 	}
 }
 
-// The labels of a volume tell what it was made with. What the engine lets change may have been applied later.
+// The labels of a volume tell what it was made with. What the engine lets change may have been applied later: what the
+// revision in force asks for, if the swarm shows it, or what is on record. Until that is seen, git's change is git's.
 func TestWhatWasAppliedToWhatKeepsItsLabels(t *testing.T) {
 	of := func(scope, availability string) []diff.Leaf {
-		return []diff.Leaf{
+		leaves := []diff.Leaf{
 			{Path: "spec.accessMode.scope", Type: "spec.accessMode.scope", Text: scope, Stated: true},
 			{Path: "spec.availability", Type: "spec.availability", Text: availability, Stated: availability != ""},
 		}
+		if availability == "" {
+			leaves[1].Text = "active"
+		}
+		return leaves
 	}
-	key := v1.Key{Kind: v1.KindVolume, Name: "data"}
-	label := diff.NewApplied(of("single", "pause"))
+	label, drain, none := diff.NewApplied(of("single", "pause")), diff.NewApplied(of("single", "drain")), diff.NewApplied(of("single", ""))
 	for _, test := range []struct {
 		name   string
-		mine   bool
-		before []diff.Leaf
+		live   string // its availability
+		record diff.Applied
+		before []diff.Leaf // what the revision in force asks for
+		next   []diff.Leaf // what this revision asks for; nil means the same
 		want   diff.Applied
+		kept   diff.Applied // zero if nothing has to be on record
 	}{
-		{"drained by git since", true, of("multi", "drain"), diff.NewApplied(of("single", "drain"))},
-		{"no longer stated", true, of("single", ""), diff.NewApplied(of("single", ""))},
-		{"a want that nobody knows", true, nil, label},
-		{"somebody else's", false, of("multi", "drain"), label},
+		{"as it was made", "pause", diff.Applied{}, of("single", "pause"), nil, label, diff.Applied{}},
+		{"drained by git since", "drain", diff.Applied{}, of("multi", "drain"), nil, drain, drain},
+		{"git asks for it, and it was not written", "pause", diff.Applied{}, of("single", "drain"), nil, label, diff.Applied{}},
+		{"the next revision asks for it", "pause", diff.Applied{}, of("single", "pause"), of("single", "drain"), label, diff.Applied{}},
+		{"the next revision asks for what is there already", "drain", diff.Applied{}, of("single", "pause"), of("single", "drain"), label, drain},
+		{"no longer stated", "active", diff.Applied{}, of("single", ""), nil, none, none},
+		{"on record, and a hand has changed it", "active", drain, of("single", "drain"), nil, drain, drain},
+		{"on record, and git has changed it since", "drain", drain, of("single", "pause"), nil, drain, drain},
+		{"on record, and the next change was seen", "pause", drain, of("single", "pause"), nil, label, label},
+		{"a want that nobody knows", "drain", diff.Applied{}, nil, of("single", "active"), label, diff.Applied{}},
+		{"a want that nobody knows, with a record", "active", drain, nil, of("single", "pause"), drain, drain},
 	} {
-		haves := []*diff.State{{Key: key, Gen: 1, Meta: diff.Meta{Mine: test.mine, Applied: label}}}
-		New(Policy{}).findLost(haves, func(v1.Key) (*diff.State, bool) {
+		key := v1.Key{Kind: v1.KindVolume, Name: "data"}
+		l := &kinds.Live{Kind: v1.KindVolume, ID: "1", Name: "data"}
+		memory := state.Memory{Made: map[string]v1.Key{"1": key}, Traces: state.Traces{Applied: map[string]string{"forgotten": "v1:"}}}
+		if !test.record.Zero() {
+			memory.Applied["1"] = test.record.String()
+		}
+		run := about(kinds.NewIndex(map[string][]*kinds.Live{v1.KindVolume: {l}}, func(*kinds.Live) []kinds.Ref { return nil }), memory)
+		run.Haves = []*diff.State{
+			{Key: key, Gen: 1, Leaves: of("single", test.live), Meta: diff.Meta{ID: "1", Mine: true, Applied: label}},
+			{Key: key, Gen: 1, Leaves: of("single", test.live), Meta: diff.Meta{ID: "theirs", Applied: label}},
+		}
+		d := New(Policy{})
+		d.findLost(run, func(v1.Key) (*diff.State, bool) {
 			if test.before == nil {
 				return nil, false
 			}
 			return &diff.State{Key: key, Leaves: test.before}, false
 		})
-		if h := haves[0]; !h.Meta.Applied.Equal(test.want) || (h.Gen == 0) != test.mine {
+		if h := run.Haves[0]; !h.Meta.Applied.Equal(test.want) || h.Gen != 0 {
 			t.Errorf("%s: generation %d, applied %q, want %q", test.name, h.Gen, h.Meta.Applied, test.want)
+		}
+		if h := run.Haves[1]; !h.Meta.Applied.Equal(label) || h.Gen == 0 {
+			t.Errorf("%s: of somebody else's %q was applied", test.name, h.Meta.Applied)
+		}
+		if test.next == nil {
+			test.next = test.before
+		}
+		run.Wanted[key] = &diff.State{Key: key, Leaves: test.next}
+		want := map[string]string{"1": test.kept.String()}
+		if test.kept.Zero() {
+			want = nil
+		}
+		if d := cmp.Diff(want, d.applied(run)); d != "" {
+			t.Errorf("%s: on record (-want +got):\n%s", test.name, d)
 		}
 	}
 }

@@ -70,6 +70,7 @@ func (d *Decider) remember(run *Decision) {
 	d.verdicts(run)
 	d.census(run)
 	record(run, d.removed)
+	m.Applied = d.applied(run)
 	pin(run)
 }
 

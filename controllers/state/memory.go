@@ -16,8 +16,8 @@ import (
 // format is the version of the encoding. A newer version is not read, because a release that does not know a field
 // drops it with each write. An older version is read with the fields that it does not have empty, as they were.
 // Format 1 had no History, Refused, Approvals, Released, Nodes, Managers, Resumed and shards. Format 2 had no Begun,
-// Leaving, Superseded, Made, Nonce, Lapsed, Unstated, Removed, Replacing, Partial, Delivered, Origin, Proven and Joining. It
-// had no Written of adopted objects, and no Changing and Rewrote of revisions.
+// Leaving, Superseded, Made, Nonce, Lapsed, Unstated, Removed, Replacing, Partial, Delivered, Origin, Proven, Joining and
+// Applied. It had no Wants and Begun of consents, no Written of adopted objects, and no Changing and Rewrote of revisions.
 const format = 3
 
 // ErrNewer says that a newer release wrote the state, so this release must not act.
@@ -35,6 +35,7 @@ var ErrNewer = errors.New("a newer release of swarm-operator has written the sta
 //   - Without Unstated, nobody is asked before an object that is gone is made again without its settings, and docker no
 //     longer knows its stack.
 //   - Without Removed, an object that was being replaced is made from its manifest alone.
+//   - Without Applied, a change by hand to an object whose labels never change may be undone once.
 //   - Without Released, released objects are managed again.
 //   - Without Proven, nodes that are managers are known again, and others wait for consent before they become managers.
 //   - Without Joining, a node that an operator made join, and could not put on record, waits for consent as well.
@@ -71,9 +72,7 @@ type Memory struct {
 	// Made. "" means that nothing is on record yet. The next write then records every object that has the source's
 	// labels in Made.
 	Nonce string `json:"nonce,omitempty"`
-	// Lapsed are objects in Made that do not exist and that no manifest asks for, with the time since when. They stay
-	// on record, because a list that was wrong once must not make the source's own objects anybody's.
-	Lapsed map[string]time.Time `json:"lapsed,omitempty"`
+	Traces
 	// Unstated are settings of objects on record that manifests cannot state or need not state, by id. They are lost if
 	// somebody removes the object.
 	Unstated map[string]Settings `json:"unstated,omitempty"`
@@ -103,6 +102,16 @@ type Memory struct {
 	Delivered map[string]string `json:"delivered,omitempty"`
 	// Resumed is when a person last said that what was found is right.
 	Resumed time.Time `json:"resumed,omitzero"`
+}
+
+// Traces are what is on record of objects besides that they are the source's, by id.
+type Traces struct {
+	// Lapsed are objects in Made that do not exist and that no manifest asks for, with the time since when. They stay
+	// on record, because a list that was wrong once must not make the source's own objects anybody's.
+	Lapsed map[string]time.Time `json:"lapsed,omitempty"`
+	// Applied is what was last applied to objects whose labels never change, in the form of the applied label. What was
+	// applied when such an object was made is in its labels, and not here.
+	Applied map[string]string `json:"applied,omitempty"`
 }
 
 // Census is what is known of the swarm's nodes.
