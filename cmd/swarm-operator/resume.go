@@ -10,9 +10,11 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/audit"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds/all"
 	"github.com/swarm-operator/swarm-operator/controllers/observe"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
 func newResume() *cobra.Command {
@@ -166,13 +168,22 @@ func (a *acting) takeAllBack(ctx context.Context, source string) (did bool, err 
 }
 
 // lost returns a function that reports whether an object that the source gave up can no longer be taken back. It is
-// gone, or another source has it on record by now. A removal while nobody managed the object is no change by hand.
+// gone, or another source has it on record by now. A removal while nobody managed the object is no change by hand. It
+// fails if that cannot be known of all objects on record: one that was not seen would count as gone.
 func (a *acting) lost(ctx context.Context, source string) (func(id string) bool, error) {
-	memory, _ := a.memory(ctx, source) // without one, nothing is on record
+	memory, err := a.memory(ctx, source)
+	if err != nil {
+		return nil, err
+	}
 	there := map[string]bool{}
 	for _, k := range all.Kinds() {
-		if k.OnDemand && !memory.Has(k.Name) {
-			continue
+		if k.OnDemand {
+			if !memory.Has(k.Name) {
+				continue
+			}
+			if err := a.lists(ctx, k); err != nil {
+				return nil, fmt.Errorf("looking for what source %s has on record: %w", source, err)
+			}
 		}
 		lives, err := k.List(ctx, a.engine)
 		if err != nil {
@@ -184,4 +195,17 @@ func (a *acting) lost(ctx context.Context, source string) (func(id string) bool,
 	}
 	others, _ := observe.RecordedByOthers(a.own, source)
 	return func(id string) bool { return !there[id] || others[id] != "" }, nil
+}
+
+// lists fails if the engine is too old to list objects of a kind. It would then list none, although the swarm may have
+// some.
+func (a *acting) lists(ctx context.Context, k kinds.Kind) error {
+	api, err := a.engine.Version(ctx)
+	if err != nil {
+		return err
+	}
+	if plan.LessAPI(api, k.SinceAPI) {
+		return fmt.Errorf("a %s needs engine API %s, and this engine has %s, so it lists none: run this on a manager with a newer engine", k.Name, k.SinceAPI, api)
+	}
+	return nil
 }
