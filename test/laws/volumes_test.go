@@ -1,7 +1,9 @@
 package laws
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/moby/moby/api/types/volume"
@@ -9,19 +11,34 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/decide"
+	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
+	"github.com/swarm-operator/swarm-operator/diff/plan"
 	"github.com/swarm-operator/swarm-operator/test/generate"
 )
 
 var data = v1.Key{Kind: v1.KindVolume, Name: "data"}
 
-// storing is a source with a volume, a secret of its plugin, and a service that mounts it.
+// storing is a source with a volume, a secret of its plugin, a service that mounts it, and one that never comes, so that
+// something always differs.
 type storing struct {
 	*deciding
 	// goes is true if the last manifest of the volume said that it may go.
 	goes bool
-	// states is true if the revision has a manifest of the volume. lost is true if somebody removed the volume since then.
-	states, lost bool
+	// states is true if the revision has a manifest of the volume that is not external.
+	states bool
+	// lost is true if somebody removed the volume since it was on record, and none was made in its place.
+	lost bool
+	// removal and empty report whether somebody agreed by name to the removal that is due, or to the empty volume.
+	removal, empty bool
+	// wants is the availability that the manifest asks for. applied is the last one that a run saw in the swarm, or
+	// that the volume was made with.
+	wants, applied volume.Availability
+	// unsure is true if a revision began before anybody saw what the one before it asked for. If nobody can read that
+	// one, nobody knows whether it was applied.
+	unsure bool
+	// message is the message of the commit.
+	message string
 }
 
 func header(k v1.Key) v1.Header {
@@ -31,31 +48,55 @@ func header(k v1.Key) v1.Header {
 // draws makes a revision. What it does not state was removed.
 func (s *storing) draws(t *rapid.T) {
 	secret := &v1.Secret{Header: header(v1.Key{Kind: v1.KindSecret, Name: "user"})}
-	secret.Spec.Data = v1.NewContent([]byte(rapid.SampledFrom([]string{"one", "two"}).Draw(t, "content")))
+	secret.Spec.Data = v1.NewContent([]byte(rapid.SampledFrom([]string{"one", "one", "two"}).Draw(t, "content")))
 	web := &v1.Service{Header: header(v1.Key{Kind: v1.KindService, Name: "web"}), Spec: v1.ServiceSpec{Image: "web:1"}}
-	manifests := []v1.Object{secret, web}
-	if s.states = rapid.IntRange(0, 2).Draw(t, "states the volume") > 0; s.states {
-		v := &v1.Volume{Header: header(data), Spec: v1.VolumeSpec{
-			Driver: "csi:latest", AccessMode: &v1.AccessMode{Type: "mount"}, Secrets: []v1.VolumeSecret{{Key: "user", Secret: "user"}},
-			Group:        rapid.SampledFrom([]string{"", "", "", "a"}).Draw(t, "group"),
-			Availability: rapid.SampledFrom([]string{"", "", "pause", "drain"}).Draw(t, "availability"),
-		}}
-		switch rapid.SampledFrom([]string{"", "", "keep", "prune", "prune", "protect"}).Draw(t, "policy") {
-		case "keep":
-			v.Policy.Prune = new(bool)
-		case "prune":
-			yes := true
-			v.Policy.Prune = &yes
-		case "protect":
-			v.Policy.Protect = true
-		}
-		s.goes = v.Policy.Prune != nil && *v.Policy.Prune
-		if manifests = append(manifests, v); rapid.Bool().Draw(t, "mounts it") {
-			web.Spec.Mounts = []v1.Mount{{Type: "cluster", Source: data.Name, Target: "/data"}}
-		}
+	never := &v1.Service{Header: header(v1.Key{Kind: v1.KindService, Name: "never"}), Spec: v1.ServiceSpec{Image: "never:1"}}
+	never.Policy.Suspend = true
+	manifests := []v1.Object{secret, web, never}
+	s.states, s.empty, s.message = false, false, ""
+	s.unsure = s.unsure || s.wants != s.applied
+	switch rapid.SampledFrom([]string{"stated", "stated", "stated", "gone", "gone", "external"}).Draw(t, "the volume") {
+	case "stated":
+		s.states = true
+		manifests = append(manifests, s.volume(t, web))
+	case "external":
+		s.goes, s.removal = false, false
+		manifests = append(manifests, &v1.Volume{Header: header(data), Spec: v1.VolumeSpec{External: true}})
+	default:
+		s.message = rapid.SampledFrom([]string{"", "Consent: removals", "Consent: removals Volume/data"}).Draw(t, "message")
+		s.removal = s.removal || strings.HasSuffix(s.message, "data")
 	}
-	s.lost = s.lost && s.states
 	s.commits(manifests)
+	if rapid.IntRange(0, 3).Draw(t, "nobody can read the revision before") == 0 {
+		s.before = nil
+	}
+}
+
+// volume makes a manifest of the volume.
+func (s *storing) volume(t *rapid.T, web *v1.Service) *v1.Volume {
+	v := &v1.Volume{Header: header(data), Spec: v1.VolumeSpec{
+		Driver: "csi:latest", AccessMode: &v1.AccessMode{Type: "mount"}, Secrets: []v1.VolumeSecret{{Key: "user", Secret: "user"}},
+		Group:        rapid.SampledFrom([]string{"", "", "", "a"}).Draw(t, "group"),
+		Availability: rapid.SampledFrom([]string{"", "", "pause", "drain"}).Draw(t, "availability"),
+	}}
+	switch rapid.SampledFrom([]string{"", "", "keep", "prune", "prune", "protect"}).Draw(t, "policy") {
+	case "keep":
+		v.Policy.Prune = new(bool)
+	case "prune":
+		yes := true
+		v.Policy.Prune = &yes
+	case "protect":
+		v.Policy.Protect = true
+	}
+	s.goes, s.removal = v.Policy.Prune != nil && *v.Policy.Prune, false
+	s.wants = volume.Availability(cmp.Or(v.Spec.Availability, "active"))
+	if rapid.IntRange(0, 3).Draw(t, "mounts it") == 0 {
+		web.Spec.Mounts = []v1.Mount{{Type: "cluster", Source: data.Name, Target: "/data"}}
+	}
+	if s.empty = rapid.IntRange(0, 3).Draw(t, "agreed to an empty one") == 0; s.empty {
+		s.message = "Consent: moves-data Volume/data"
+	}
+	return v
 }
 
 // hands has the swarm, or a person, do something to the volume.
@@ -81,6 +122,38 @@ func (s *storing) hands(t *rapid.T) {
 	s.PutVolume(&v)
 }
 
+// live returns the cluster volume, or nil if there is none.
+func (s *storing) live() *volume.ClusterVolume {
+	if l := s.Objects[data]; l != nil {
+		return l.Raw.(*volume.Volume).ClusterVolume
+	}
+	return nil
+}
+
+// run decides, and checks the plan.
+func (s *storing) run(t *rapid.T, d *decide.Decider) *decide.Decision {
+	run := s.observed()
+	for i := range run.Past.Commits {
+		run.Past.Commits[i].Message = "subject\n\n" + s.message + "\n"
+	}
+	if on := rapid.SampledFrom([]string{"", "", "", "all", "Volume/data"}).Draw(t, "on hold"); on != "" {
+		run.World.Holds = []state.Hold{{Name: "hold-1", Hold: plan.Hold{Target: on, Reason: "maintenance"}}}
+	}
+	v := s.live()
+	if v != nil {
+		s.empty = false // that agreement has done its work, if there was one
+	} else {
+		s.removal = false
+	}
+	if s.states && v != nil && v.Spec.Availability == s.wants {
+		s.applied, s.unsure = s.wants, false
+	}
+	s.decides(d, run)
+	d.Keep()
+	s.keepsData(t, run)
+	return run
+}
+
 // keepsData checks a plan: what it does to the volume, and what it may not do.
 func (s *storing) keepsData(t *rapid.T, run *decide.Decision) {
 	for _, step := range run.Plan.Steps {
@@ -89,7 +162,7 @@ func (s *storing) keepsData(t *rapid.T, run *decide.Decision) {
 		}
 		switch step.Op {
 		case diff.Create:
-			if s.lost && !s.agreed {
+			if s.lost && !s.agreed && !s.empty {
 				t.Fatalf("somebody removed the volume, and nobody agreed to an empty one:\n%s", told(t, run))
 			}
 		case diff.Update:
@@ -97,34 +170,57 @@ func (s *storing) keepsData(t *rapid.T, run *decide.Decision) {
 				t.Fatalf("it writes what the engine cannot change:\n%s", told(t, run))
 			}
 		case diff.Remove:
-			on := len(s.Objects[data].Raw.(*volume.Volume).ClusterVolume.PublishStatus)
-			if s.states || !s.goes || on > 0 {
-				t.Fatalf("stated %t, its last manifest let it go: %t, on %d nodes:\n%s", s.states, s.goes, on, told(t, run))
+			if on := len(s.live().PublishStatus); s.states || !s.goes && !s.removal || on > 0 {
+				t.Fatalf("stated %t, its last manifest let it go: %t, somebody named it: %t, on %d nodes:\n%s", s.states, s.goes, s.removal, on, told(t, run))
 			}
 		default:
 			t.Fatalf("it makes the volume again:\n%s", told(t, run))
 		}
 	}
+	for _, r := range run.Plan.Refused {
+		if r.Key == data && r.Reported() && s.wants != s.applied && !s.unsure {
+			t.Fatalf("git asks for %s, which was never seen, and it passes for a hand's doing:\n%s", s.wants, told(t, run))
+		}
+	}
 }
 
-// A cluster volume goes with its data only if its own manifest said so, when no node has it, and is never made again. An
-// agreement to all removals is not enough for it.
+// done carries out some steps of a run. A volume that it makes has what the manifest says.
+func (s *storing) done(t *rapid.T, run *decide.Decision, d *decide.Decider) {
+	before := s.live()
+	s.acts(t, run, d)
+	if v := s.live(); v != nil && before == nil {
+		s.lost, s.applied, s.unsure = false, s.wants, false
+	}
+}
+
+// happens has people and the swarm do something, and notes whether the volume has gone. Before it is on record, nobody can
+// have put data on it that a run saw. One that the operator was about to remove with its data was agreed to.
+func (s *storing) happens(t *rapid.T) {
+	was := s.Objects[data]
+	s.hands(t)
+	s.lives(t)
+	m := &s.found.Memory
+	if made, _ := m.Managed(); was != nil && s.Objects[data] == nil && made[was.ID] == data && !slices.Contains(m.Replacing, was.ID) {
+		s.lost = true
+	}
+}
+
+// A cluster volume goes with its data only if its own manifest said so, or somebody who named it, when no node has it, and
+// is never made again. If somebody removed it, only an agreement puts an empty one in its place. What git says of its
+// availability is never taken for a hand's doing before it was seen. All that holds whatever is on hold, cannot be read,
+// or is cut off by a kill.
 func keepsData(t *rapid.T) {
 	s := &storing{deciding: newDeciding(t)}
-	d := decide.New(s.policy(t))
-	for range rapid.IntRange(1, 4).Draw(t, "commits") {
+	p := s.policy(t)
+	d := decide.New(p)
+	for range rapid.IntRange(1, 5).Draw(t, "commits") {
 		s.draws(t)
 		for range rapid.IntRange(1, 3).Draw(t, "runs") {
-			run := s.decides(d, s.observed())
-			d.Keep()
-			s.keepsData(t, run)
-			s.acts(t, run, d)
-			was := s.Objects[data]
-			s.hands(t)
-			s.lives(t)
-			if made, _ := s.found.Memory.Managed(); was != nil && made[was.ID] == data && s.Objects[data] == nil {
-				s.lost = s.states // before it is on record, nobody can have put data on it that a run saw
+			s.done(t, s.run(t, d), d)
+			if rapid.IntRange(0, 3).Draw(t, "killed") == 0 {
+				d = decide.New(p)
 			}
+			s.happens(t)
 		}
 	}
 }
