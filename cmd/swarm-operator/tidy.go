@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"sync"
@@ -46,8 +45,7 @@ func tidying(do runner.Func) runner.Func {
 		if heap() < tidied+untidy {
 			return
 		}
-		runtime.GC() // pools lose their content only in the second collection, which the next call does
-		debug.FreeOSMemory()
+		debug.FreeOSMemory() // it collects garbage first; what pools hold is small, and leaves in the next collection
 		tidied = heap()
 	}))
 	return func(ctx context.Context, key string) (runner.Result, error) {
@@ -57,9 +55,13 @@ func tidying(do runner.Func) runner.Func {
 	}
 }
 
-// heap returns how many bytes objects take, including objects that nothing refers to any more.
-func heap() uint64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
+// heap returns how many bytes of memory the heap holds: objects, including those that nothing refers to any more, and
+// what was not given back after objects went.
+func heap() (held uint64) {
+	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"}, {Name: "/memory/classes/heap/free:bytes"}}
+	metrics.Read(samples)
+	for _, s := range samples {
+		held += s.Value.Uint64()
+	}
+	return held
 }
