@@ -40,7 +40,7 @@ const (
 type Known struct {
 	mu sync.RWMutex
 	// owners has what each owner of values added, so that it can be taken back.
-	owners map[Owner]owned
+	owners map[Owner]*owned
 	// entries are the hidden values in all their forms, and heads finds them by their first bytes, the longest first. Many
 	// may begin alike, as URLs do.
 	entries map[string]*entry
@@ -88,7 +88,7 @@ type entry struct {
 
 // NewKnown returns a Known that knows nothing yet.
 func NewKnown() *Known {
-	return &Known{owners: map[Owner]owned{}, entries: map[string]*entry{}, heads: map[[Least]byte][]*entry{}, most: mostFormer}
+	return &Known{owners: map[Owner]*owned{}, entries: map[string]*entry{}, heads: map[[Least]byte][]*entry{}, most: mostFormer}
 }
 
 // Knows reports whether the owner's facts were learnt with that stamp, so that they need not be found out again.
@@ -109,10 +109,13 @@ func (k *Known) Learn(owner Owner, stamp any, f Facts) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	before := k.owners[owner].Facts
+	var before Facts
+	if o, is := k.owners[owner]; is {
+		before = o.Facts
+	}
 	k.count(before, -1)
 	f = f.Lasting()
-	k.owners[owner] = owned{stamp, f}
+	k.owners[owner] = &owned{stamp, f}
 	k.count(f, 1)
 	k.leave(before)
 }
@@ -415,7 +418,7 @@ func (k *Known) Expect(owners int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.owners) == 0 {
-		k.owners = make(map[Owner]owned, owners)
+		k.owners = make(map[Owner]*owned, owners)
 	}
 }
 
