@@ -271,7 +271,8 @@ func (x *Expansion) Object(o v1.Object, at map[string]Position) bool {
 		return false
 	}
 	d := &document{object: o, refs: o.Refs()}
-	d.marks, d.positions = placed(o, at, x.Position(""))
+	all, positions := placed(o, at, x.Position(""))
+	d.marks, d.positions = all.pack(), positions
 	d.line = d.positions[0].Line
 	e := d.entry(d.positions[0].File)
 	e.From = x.Manifest.Key()
@@ -301,7 +302,7 @@ func caseless(a, b v1.Key) string {
 // validate adds the problems that an object finds in itself. They hold the object. If its name is wrong, nobody knows
 // which object is meant, and the problem holds the manifest.
 func (x *Expansion) validate(e Entry) {
-	d := &decoder{limits: *x.reading.limits(), object: e.Key(), marks: e.document.marks}
+	d := &decoder{limits: *x.reading.limits(), object: e.Key(), marks: e.document.marks.all()}
 	said := func(of []v1.Problem) (out []v1.Problem) {
 		d.place(of, e.Object, &out)
 		for i := range out {

@@ -1,9 +1,11 @@
 package manifests
 
 import (
+	"encoding/binary"
 	"reflect"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 )
@@ -20,6 +22,81 @@ type mark struct {
 
 // marks are in the order of the document, each after its parent. The first is the document itself.
 type marks []mark
+
+// packed are marks as they are kept between two looks: in a third of the memory, because nobody asks for the marks of
+// a document that has no problem. One that has a problem may have many, so its marks are unpacked once.
+type packed struct {
+	text     string
+	unpacked atomic.Pointer[marks]
+}
+
+// all returns the marks, and keeps them unpacked. A nil packed has none.
+func (p *packed) all() marks {
+	if p == nil {
+		return nil
+	}
+	if m := p.unpacked.Load(); m != nil {
+		return *m
+	}
+	m := unpack(p.text)
+	p.unpacked.Store(&m)
+	return m
+}
+
+// What a packed mark has besides its parent and its line.
+const (
+	packedField   = iota // a name
+	packedKey            // a name that the author chose
+	packedElement        // an index
+)
+
+// pack returns the marks as they are kept.
+func (m marks) pack() *packed {
+	out, line := make([]byte, 0, 16*len(m)), int32(0)
+	for i, k := range m {
+		out = binary.AppendUvarint(out, uint64(int32(i)-k.parent))
+		out = binary.AppendVarint(out, int64(k.line)-int64(line))
+		line = k.line
+		switch {
+		case k.key:
+			out = append(out, packedKey)
+		case k.name != "":
+			out = append(out, packedField)
+		default:
+			out = append(out, packedElement)
+			out = binary.AppendUvarint(out, uint64(k.index))
+			continue
+		}
+		out = binary.AppendUvarint(out, uint64(len(k.name)))
+		out = append(out, k.name...)
+	}
+	return &packed{text: string(out)}
+}
+
+func unpack(text string) (out marks) {
+	line := int64(0)
+	for in := []byte(text); len(in) > 0; {
+		number := func() uint64 {
+			n, size := binary.Uvarint(in)
+			in = in[size:]
+			return n
+		}
+		k := mark{parent: int32(len(out)) - int32(number())}
+		by, size := binary.Varint(in)
+		line += by
+		kind := in[size]
+		in = in[size+1:]
+		if k.line = int32(line); kind == packedElement {
+			k.index = int32(number())
+		} else {
+			n := number()
+			k.name, k.key = string(in[:n]), kind == packedKey
+			in = in[n:]
+		}
+		out = append(out, k)
+	}
+	return out
+}
 
 func (m *marks) add(k mark) int32 {
 	*m = append(*m, k)

@@ -35,7 +35,7 @@ type document struct {
 	object v1.Object
 	refs   []v1.Ref // of object
 	line   int
-	marks  marks
+	marks  *packed
 	bad    bool // true if the manifest has a problem
 	// positions are those of the marks. It is nil if all are in the manifest's file.
 	positions []Position
@@ -173,7 +173,7 @@ func (p parser) document(n *yaml.Node, text []byte, out *parsed) {
 		return
 	}
 	out.documents = append(out.documents, document{
-		object: object, refs: object.Refs(), line: n.Line, marks: append(make(marks, 0, len(d.marks)), d.marks...), bad: len(d.problems) > 0,
+		object: object, refs: object.Refs(), line: n.Line, marks: d.marks.pack(), bad: len(d.problems) > 0,
 	})
 }
 

@@ -67,14 +67,15 @@ func (s Set) Get(key v1.Key) (Entry, bool) {
 // the place of its nearest parent that is. A path may also name an element by its list key, as in
 // spec.ports[8080/tcp].published.
 func (e Entry) Position(path string) Position {
-	if e.document == nil || len(e.document.marks) == 0 {
+	if e.document == nil || e.document.marks == nil {
 		return Position{File: e.File, Line: e.Line}
 	}
-	at, _ := e.document.marks.find(path, listKeys(e.Object))
+	all := e.document.marks.all()
+	at, _ := all.find(path, listKeys(e.Object))
 	if e.document.positions != nil {
 		return e.document.positions[at]
 	}
-	return Position{File: e.File, Line: int(e.document.marks[at].line)}
+	return Position{File: e.File, Line: int(all[at].line)}
 }
 
 // Stating returns the paths at which the manifest states a field, by the field's path without indexes, such as
@@ -84,9 +85,10 @@ func (e Entry) Stating(path string) []string {
 		return nil
 	}
 	var out []string
-	for i := range e.document.marks {
-		if m := e.document.marks; m.generic(int32(i)) == path && i > 0 {
-			out = append(out, m.path(int32(i)))
+	all := e.document.marks.all()
+	for i := range all {
+		if i > 0 && all.generic(int32(i)) == path {
+			out = append(out, all.path(int32(i)))
 		}
 	}
 	return out
@@ -102,6 +104,6 @@ func (e Entry) refs() []v1.Ref {
 
 // states reports whether the manifest states a field.
 func (e Entry) states(path string) bool {
-	_, exact := e.document.marks.find(path, nil)
+	_, exact := unpack(e.document.marks.text).find(path, nil) // not to stay unpacked: it is asked of manifests without problems
 	return exact
 }
