@@ -33,7 +33,7 @@ func (d *Decider) ComeBack(run *Decision) time.Duration {
 		sooner(awaiting)
 	}
 	if slices.ContainsFunc(run.Plan.Refused, plan.Refusal.Unsure) {
-		sooner(awaiting)
+		sooner(relist)
 	}
 	if d.Observe {
 		return after
