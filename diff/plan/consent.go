@@ -138,12 +138,14 @@ func (cs Consents) only(is func(Consented, v1.Key) bool) Consents {
 }
 
 // isAbout reports whether the plan has something to do about an object, now or later, that an agreement to the hazard may
-// be for.
+// be for. An agreement to replace may name a service that exists and finds no place: what it is for is the removal of
+// another object, which makes room.
 func (p *Plan) isAbout(h Hazard, k v1.Key) bool {
-	return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Key == k && h.isOf(s.Op) || h.ofRoles() && s.ChangesRole() }) ||
-		slices.ContainsFunc(p.Refused, func(r Refusal) bool {
-			return r.Key == k && h.isOf(r.Op) && (!r.Quiet || h.removes()) || h.ofRoles() && r.OfRoles()
-		}) ||
+	is := func(key v1.Key, op diff.Op, ofRoles bool) bool {
+		return key == k && h.isOf(op) || h == Replace && op == diff.Remove || h.ofRoles() && ofRoles
+	}
+	return slices.ContainsFunc(p.Steps, func(s Step) bool { return is(s.Key, s.Op, s.ChangesRole()) }) ||
+		slices.ContainsFunc(p.Refused, func(r Refusal) bool { return (!r.Quiet || h.removes()) && is(r.Key, r.Op, r.OfRoles()) }) ||
 		h.removes() && slices.ContainsFunc(p.Kept, func(t Target) bool { return t.Key == k })
 }
 

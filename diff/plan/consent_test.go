@@ -306,11 +306,15 @@ func TestAnAgreementByNameIsUsedUp(t *testing.T) {
 		"the plan lacks something":                   {"removals Volume/a", []string{"| - Volume/a", "| unread", "| - Volume/a"}, "removals Volume/a; removals Volume/a; removals Volume/a"},
 		"a replacement":                              {"replace Service/a", []string{"x | ± Service/a git=spec.mode", "x |"}, "replace Service/a; none"},
 		"a replacement, while a hand's change stays": {"replace Service/a", []string{"x | ± Service/a git=spec.mode", "x | ~ Service/a hand=spec.replicas; drift-since Service/a 1m; repair-after 5m", "x |"}, "replace Service/a; replace Service/a; none"},
-		"restarts, until git changes it again":       {"restarts Service/a", []string{"x | ~ Service/a git=spec.image", "x |", "y | ~ Service/a git=spec.image"}, "restarts Service/a; restarts Service/a; none"},
-		"an outage that comes later":                 {"outage Node/a", []string{"x |", "x | ~ Node/a git=spec.availability", "x |"}, "outage Node/a; outage Node/a; none"},
-		"an outage that git takes back":              {"outage Node/a", []string{"x |", "y |"}, "outage Node/a; none"},
-		"a node that is known by its id":             {"promote-unproven Node/x1", []string{"|", "| ~ Node/a git=spec.role", "|"}, "promote-unproven Node/x1; promote-unproven Node/x1; promote-unproven Node/x1"},
-		"all objects":                                {"outage", []string{"x |", "y |"}, "outage; outage"},
+		"room for a service that exists": {"replace Service/new", []string{
+			"x | - Service/old; placeless Service/new no suitable node; begun Service/new it waits; hold Service/old later",
+			"x | - Service/old; placeless Service/new no suitable node; begun Service/new it waits", "x |",
+		}, "replace Service/new; replace Service/new; none"},
+		"restarts, until git changes it again": {"restarts Service/a", []string{"x | ~ Service/a git=spec.image", "x |", "y | ~ Service/a git=spec.image"}, "restarts Service/a; restarts Service/a; none"},
+		"an outage that comes later":           {"outage Node/a", []string{"x |", "x | ~ Node/a git=spec.availability", "x |"}, "outage Node/a; outage Node/a; none"},
+		"an outage that git takes back":        {"outage Node/a", []string{"x |", "y |"}, "outage Node/a; none"},
+		"a node that is known by its id":       {"promote-unproven Node/x1", []string{"|", "| ~ Node/a git=spec.role", "|"}, "promote-unproven Node/x1; promote-unproven Node/x1; promote-unproven Node/x1"},
+		"all objects":                          {"outage", []string{"x |", "y |"}, "outage; outage"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cs, err := ParseConsent(test.consent)
