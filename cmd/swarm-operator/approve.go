@@ -33,7 +33,7 @@ func newApprove() *cobra.Command {
 		Short: "Agree to what can do harm, for one revision",
 		Long: `A step that can do harm waits for consent. Approve gives it, as a Consent line in a commit's message does: to a hazard as a whole, or
 only for the objects named behind the hazard. The name of another hazard begins the next consent. A consent counts from the time when
-its revision is in force until nothing differs any more, or until --for is over.
+its revision is in force until nothing differs any more, or until --for is over. For an object that it names, it ends with the step.
 
 Without --revision the consent is for HEAD if you are in a checkout of the source, and otherwise for the revision in force. Only
 --revision is certain to name the revision whose plan you have read. The hazards are
