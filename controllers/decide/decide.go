@@ -75,7 +75,8 @@ type World struct {
 	// Found is the operator's memory of the source, as it was last read or written.
 	Found state.Found
 	// Others are the objects that other sources made or adopted: the name of the source, by the object's id. The name is ""
-	// if they gave the object up. Partial are the objects of partial kinds of which other sources state something, by source.
+	// if they gave the object up. Partial are the objects of partial kinds of which other sources state something, by
+	// source.
 	Others  map[string]string
 	Partial map[string]map[v1.Key]bool
 	Holds   []state.Hold

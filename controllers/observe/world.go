@@ -83,9 +83,8 @@ func (w *World) Memory(store *state.Store, source string) (state.Found, error) {
 
 // RecordedByOthers returns what other sources have on record, whether or not an object has a label. out has the objects
 // that they made or adopted: the name of the source, by the object's id. The name is "" if the source gave the object up
-// and no other has it. partial has the objects of partial kinds of
-// which they state something, by source. It skips a memory that cannot be read, which is its own source's trouble.
-// configs are the operator's own.
+// and no other has it. partial has the objects of partial kinds of which they state something, by source. It skips a
+// memory that cannot be read, which is its own source's trouble. configs are the operator's own.
 func RecordedByOthers(configs []*swarm.Config, source string) (out map[string]string, partial map[string]map[v1.Key]bool) {
 	out, partial = map[string]string{}, map[string]map[v1.Key]bool{}
 	for _, other := range state.Sources(configs) {
@@ -284,9 +283,9 @@ func (w *World) listed(kind string, lives []*kinds.Live) {
 // must not keep the operator from everything else.
 const mostDemanded = 10 * time.Second
 
-// Demand lists the kinds that Look leaves out and that a source states or has on record. It returns why those were not
-// listed that could not be; nothing is known of their objects then. An engine that is too old for a kind is not asked: if
-// the source has objects of the kind on record, they are in the swarm and cannot be seen.
+// Demand lists the kinds that Look leaves out and that asks reports, as for a source that states or has some. It returns
+// why those were not listed that could not be; nothing is known of their objects then. An engine that is too old for a
+// kind is not asked: if the source has objects of the kind on record, they are in the swarm and cannot be seen.
 func (o *Observer) Demand(ctx context.Context, w *World, asks func(kind string) (states, has bool)) map[string]error {
 	var failed map[string]error
 	for i := range o.kinds {

@@ -87,7 +87,7 @@ func TestWhatCannotBeSeenIsHeld(t *testing.T) {
 // version that stays is nobody's either.
 func TestASecretStaysWhileVolumesAreUnseen(t *testing.T) {
 	secret, config, service := v1.Key{Kind: v1.KindSecret, Name: "key"}, v1.Key{Kind: v1.KindConfig, Name: "conf"}, v1.Key{Kind: v1.KindService, Name: "web"}
-	const why = "a cluster volume may have it and could never get another one, and the operator cannot list volumes: denied"
+	const why = "a cluster volume may have it and could never get another one, and which volumes have it is not known: denied"
 	for _, test := range []struct {
 		name   string
 		key    v1.Key

@@ -299,7 +299,7 @@ func unseen(s Step, f Facts, _ Policy) []Refusal {
 	if f.Unseen == "" || !v1.HoldsSecrets(s.Key.Kind) || s.Op != diff.Remove && s.Op != diff.Replace {
 		return nil
 	}
-	r := s.Refusal(Later, "a cluster volume may have it and could never get another one, and the operator cannot list volumes: %s", f.Unseen)
+	r := s.Refusal(Later, "a cluster volume may have it and could never get another one, and which volumes have it is not known: %s", f.Unseen)
 	r.Quiet = s.oldVersion()
 	return []Refusal{r}
 }

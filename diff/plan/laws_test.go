@@ -562,6 +562,8 @@ func laterComes(t *rapid.T) {
 				comes = comes || !g.Facts.Failing[k]
 			}
 			comes = comes || slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Key.Kind == v1.KindService && s.Op != diff.Remove }) || slices.ContainsFunc(p.Refused, func(o Refusal) bool { return o.Class == Later && !o.Quiet && o.Op != diff.Remove })
+		case "unseen":
+			comes = g.Facts.Unseen != "" // the engine may answer again
 		case "self-last":
 			for k, is := range coming {
 				comes = comes || is && k != r.Key

@@ -110,6 +110,8 @@ func TestTheLifeOfAClusterVolume(t *testing.T) {
 		t.Errorf("paused by\n%s", lines(p.Calls()))
 	}
 	inSync("paused by git")
+	r.commit("drain", map[string]string{"volume.yaml": data("availability: drain")})
+	w.contains("the plan", apply(1).out, "(outage, consent) it ends every task that uses the volume, which is on 1 node; mounted by Service/db")
 
 	t.Log("what the engine cannot change")
 	r.commit("grow, and another service", map[string]string{"volume.yaml": data("capacityRange: {requiredBytes: 1GiB}"), "other.yaml": service("other", "image: app:1", "replicas: 0")})
@@ -122,10 +124,11 @@ func TestTheLifeOfAClusterVolume(t *testing.T) {
 		t.Errorf("the volume is now %+v", now)
 	}
 
-	t.Log("its service goes, and then its manifest")
+	t.Log("its service goes, while its secret gets another content, and then its manifest")
 	r.remove("db.yaml")
-	r.commit("without db", map[string]string{"volume.yaml": data()})
-	apply(0)
+	r.commit("without db", map[string]string{"volume.yaml": data(), "secret.yaml": secret("csi-user", "root")})
+	w.contains("the plan", apply(0).out, "the volume keeps the version of Secret/csi-user that it was made with")
+	inSync("with an old version of its secret")
 	r.remove("volume.yaml")
 	r.commit("without the volume", nil)
 	if out := apply(1).out; !strings.Contains(out, "its data would go with it") {
