@@ -31,6 +31,8 @@ type storing struct {
 	lost bool
 	// removal and empty report whether somebody agreed by name to the removal that is due, or to the empty volume.
 	removal, empty bool
+	// asks is what the last manifest asks for. An agreement to an empty volume is for that.
+	asks string
 	// wants is the availability that the manifest asks for. applied is the last one that a run saw in the swarm, or
 	// that the volume was made with.
 	wants, applied volume.Availability
@@ -53,16 +55,17 @@ func (s *storing) draws(t *rapid.T) {
 	never := &v1.Service{Header: header(v1.Key{Kind: v1.KindService, Name: "never"}), Spec: v1.ServiceSpec{Image: "never:1"}}
 	never.Policy.Suspend = true
 	manifests := []v1.Object{secret, web, never}
-	s.states, s.empty, s.message = false, false, ""
+	s.states, s.message = false, ""
 	s.unsure = s.unsure || s.wants != s.applied
 	switch rapid.SampledFrom([]string{"stated", "stated", "gone", "gone", "external"}).Draw(t, "the volume") {
 	case "stated":
 		s.states = true
 		manifests = append(manifests, s.volume(t, web))
 	case "external":
-		s.goes, s.removal = false, false
+		s.goes, s.removal, s.empty = false, false, false
 		manifests = append(manifests, &v1.Volume{Header: header(data), Spec: v1.VolumeSpec{External: true}})
 	default:
+		s.empty = false
 		s.message = rapid.SampledFrom([]string{"", "Consent: removals", "Consent: removals Volume/data"}).Draw(t, "message")
 		s.removal = s.removal || strings.HasSuffix(s.message, "data")
 	}
@@ -93,8 +96,9 @@ func (s *storing) volume(t *rapid.T, web *v1.Service) *v1.Volume {
 	if rapid.IntRange(0, 3).Draw(t, "mounts it") == 0 {
 		web.Spec.Mounts = []v1.Mount{{Type: "cluster", Source: data.Name, Target: "/data"}}
 	}
-	if s.empty = rapid.IntRange(0, 3).Draw(t, "agreed to an empty one") == 0; s.empty {
-		s.message = "Consent: moves-data Volume/data"
+	asks := v.Spec.Group + " " + v.Spec.Availability
+	if s.empty, s.asks = s.empty && s.asks == asks, asks; rapid.IntRange(0, 3).Draw(t, "agreed to an empty one") == 0 {
+		s.empty, s.message = true, "Consent: moves-data Volume/data"
 	}
 	return v
 }
