@@ -35,11 +35,11 @@ func owned(ctx context.Context, c *engine.Client, source string, m state.Memory)
 	}
 	var out []object
 	for _, k := range slices.Backward(all.Kinds()) {
-		if k.OnDemand && !m.Has(k.Name) {
-			continue
-		}
 		lives, err := k.List(ctx, c)
-		if err != nil {
+		switch {
+		case err != nil && k.OnDemand && !m.Has(k.Name): // none is on record, so most likely there is none
+			continue
+		case err != nil:
 			return nil, err
 		}
 		for _, l := range lives {

@@ -243,7 +243,7 @@ func TestASecretStaysForTheVolumeOfAnotherSource(t *testing.T) {
 
 	t.Log("volumes cannot be listed")
 	r.remove("unused.yaml")
-	r.commit("without another one", map[string]string{"conf.yaml": config("beside", "one")})
+	r.commit(harness.Message("without another one", "Consent: removals"), map[string]string{"conf.yaml": config("beside", "one")})
 	p.Before(func(c harness.Call) error {
 		if strings.HasPrefix(c.Path, "/volumes") {
 			return &harness.Answer{Status: http.StatusForbidden, Message: "the filter denies it"}
