@@ -161,7 +161,7 @@ func (d *Decider) AskedBy(run *Decision, entries []kinds.Entry, held map[v1.Key]
 	}
 	entries = slices.DeleteFunc(slices.Clone(entries), func(e kinds.Entry) bool {
 		key := e.Object.Key()
-		return !about[key] && !(nodes && v1.OfNodes(key.Kind)) // manifests about nodes decide together
+		return !about[key] && (!nodes || !v1.OfNodes(key.Kind)) // manifests about nodes decide together
 	})
 	return Before{States: kinds.Expand(d.kinds, entries, run.Index, run.Ours(), nil).States, Withheld: held}
 }

@@ -2,6 +2,7 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
@@ -99,15 +100,8 @@ func RecordedByOthers(configs []*swarm.Config, source string) (out map[string]st
 		if m.Nonce != "" { // otherwise an older release wrote the memory, and kept no record of partial objects
 			partial[other] = map[v1.Key]bool{}
 		}
-		for id, key := range m.Made {
-			if m.GaveUp(key) && out[id] == "" {
-				out[id] = ""
-			}
-		}
-		for id, a := range m.Adopted {
-			if m.GaveUp(a.Key) && out[id] == "" {
-				out[id] = ""
-			}
+		for _, id := range m.GivenUp() {
+			out[id] = cmp.Or(out[id], "") // another source may have it
 		}
 		if m.ReleasedAll {
 			continue

@@ -11,6 +11,24 @@ import (
 // GaveUp reports whether the source gave an object up.
 func (m Memory) GaveUp(k v1.Key) bool { return m.ReleasedAll || slices.Contains(m.Released, k) }
 
+// GivenUp returns the ids of the objects on record that the source gave up, in no order.
+func (m Memory) GivenUp() (ids []string) {
+	if !m.ReleasedAll && len(m.Released) == 0 {
+		return nil
+	}
+	for id, key := range m.Made {
+		if m.GaveUp(key) {
+			ids = append(ids, id)
+		}
+	}
+	for id, a := range m.Adopted {
+		if m.GaveUp(a.Key) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 // Managed returns the records of objects that the source has and did not give up.
 func (m Memory) Managed() (made map[string]v1.Key, adopted map[string]Adopted) {
 	switch {

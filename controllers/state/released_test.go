@@ -1,6 +1,8 @@
 package state
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -62,6 +64,13 @@ func TestWhatIsGivenUpCanBeTakenBack(t *testing.T) {
 			made, adopted := m.Managed()
 			if d := cmp.Diff(test.made, made) + cmp.Diff(test.adopted, adopted); d != "" {
 				t.Errorf("what is managed (-want +got):\n%s", d)
+			}
+			for _, id := range slices.Concat(slices.Collect(maps.Keys(m.Made)), slices.Collect(maps.Keys(m.Adopted))) {
+				_, isMade := made[id]
+				_, isAdopted := adopted[id]
+				if given := slices.Contains(m.GivenUp(), id); given == (isMade || isAdopted) {
+					t.Errorf("%s is given up: %t, and managed as well or neither", id, given)
+				}
 			}
 			if took := m.TakeBack(test.takeBack); took != test.took {
 				t.Errorf("%s is taken back: %v", test.takeBack, took)

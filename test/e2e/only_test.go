@@ -28,6 +28,8 @@ var within = map[string]string{
 	"TestTheLifeOfAClusterVolume":                        "no dockerd here has a CSI plugin",
 	"TestEveryFieldOfAClusterVolumeIsInSync":             "the same",
 	"TestWhereVolumesCannotBeListedEverythingElseGoesOn": "a dockerd may be older than cluster volumes, and then it is not asked for any",
+	"TestASecretStaysForTheVolumeOfAnotherSource":        "the same",
+	"TestWhatKeepsItsLabelsMovesToAnotherSource":         "the same",
 }
 
 // seldom names the scenarios that only -full runs, with the reason.

@@ -406,7 +406,7 @@ func TestAVolumeKeepsTheVersionOfASecret(t *testing.T) {
 	} {
 		want := wanted(t, least(), nil)
 		have := &diff.State{Key: name, Instance: "data", Value: live(csi()), Meta: diff.Meta{ID: "id", Mine: true}}
-		changes := append(test.old, diff.Change{Op: diff.Update, Key: name, Instance: "data", Fields: test.fields, Have: have, Want: want})
+		changes := slices.Concat(test.old, []diff.Change{{Op: diff.Update, Key: name, Instance: "data", Fields: test.fields, Have: have, Want: want}})
 		test.facts.APIVersion, test.facts.Owned, test.facts.Shares = "1.42", 100, true
 		p := plan.Build(changes, test.facts, plan.Policy{Budgets: plan.DefaultBudgets()}, kinds.Set{Kind()}.Part())
 		quiet, loud := 0, 0
