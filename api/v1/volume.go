@@ -12,8 +12,8 @@ import (
 // Volume is a cluster volume of the swarm: storage that a CSI plugin makes, and that follows tasks from node to node.
 // Volumes that each node makes by itself need no manifest. The kind needs API 1.42.
 //
-// Of a volume that exists, the engine changes nothing but its availability. To change anything else, the operator would
-// have to remove the volume with its data, so it refuses that.
+// Once a volume exists, the engine changes only its availability. For any other change, the operator would have to remove
+// the volume with its data, so it refuses that.
 type Volume struct {
 	Header
 	Spec VolumeSpec `json:"spec"`

@@ -43,8 +43,8 @@ func (p Policy) consents(run *Decision) plan.Consents {
 	return out
 }
 
-// external stands for the digest of what a manifest asks of an object if it says that the object is somebody else's.
-const external = "external"
+// digestOfExternal is the digest of what an external manifest asks of its object, whatever else the manifest says.
+const digestOfExternal = "external"
 
 // askedOf returns what the manifests ask of an object: see plan.Asked.
 func (r *Decision) askedOf(k v1.Key) (digest string, known bool) {
@@ -53,7 +53,7 @@ func (r *Decision) askedOf(k v1.Key) (digest string, known bool) {
 	case r.IsHeld(k):
 		return "", false
 	case others:
-		return external, true
+		return digestOfExternal, true
 	case w != nil:
 		return w.Digest(), true
 	}

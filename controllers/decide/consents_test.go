@@ -176,7 +176,7 @@ func TestWhatIsAskedOfAnObjectIsTold(t *testing.T) {
 	run := about(indexOf(), state.Memory{})
 	run.Wanted[svc("stated")], run.Wants.Missing = asks("stated", "a"), map[v1.Key]bool{svc("external"): false, svc("missing"): true}
 	run.hold(map[v1.Key]string{svc("held"): "why"})
-	for name, want := range map[string]string{"stated": asks("stated", "a").Digest(), "external": external, "missing": external, "gone": "", "held": "?"} {
+	for name, want := range map[string]string{"stated": asks("stated", "a").Digest(), "external": digestOfExternal, "missing": digestOfExternal, "gone": "", "held": "?"} {
 		got, known := run.askedOf(svc(name))
 		if !known {
 			got += "?"

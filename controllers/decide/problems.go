@@ -36,8 +36,8 @@ func (r *Decision) Asks(kind string) (states, has bool) {
 	return slices.ContainsFunc(r.Entries, func(e kinds.Entry) bool { return e.Object.Key().Kind == kind }), r.Memory.Has(kind)
 }
 
-// AsksUsers reports whether objects that are listed on demand decide if a secret goes: the plan removes one, or would
-// but for what these objects say, or because they could not be listed.
+// AsksUsers reports whether the plan depends on objects that are listed on demand. It does if it removes a secret, and if it
+// keeps one only because such an object uses it, or because they could not be listed.
 func (r *Decision) AsksUsers() bool {
 	return slices.ContainsFunc(r.Plan.Steps, func(s plan.Step) bool {
 		return v1.HoldsSecrets(s.Key.Kind) && (s.Op == diff.Remove || s.Op == diff.Replace)

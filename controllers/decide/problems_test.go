@@ -105,8 +105,8 @@ func TestWhatAHeldManifestMayStandForStays(t *testing.T) {
 	}
 }
 
-// If the last manifest of an object says that it is external, the object is somebody else's: it stays when the manifest is
-// gone, and what the manifests before said of its removal does not count any more, unless that keeps it as well.
+// An object whose last manifest was external belongs to somebody else, so it stays when that manifest is gone. Earlier
+// manifests do not count any more, except for a policy.protect.
 func TestWhatWasExternalLastStays(t *testing.T) {
 	const protect, others = "policy.protect: true", "spec.external: true"
 	for _, test := range []struct {

@@ -80,7 +80,7 @@ func answers(ix *kinds.Index, ids []string) map[string]string {
 	return out
 }
 
-// A service refers to a cluster volume by its name, and to everything else by its id. Both are uses.
+// A service has the name of a cluster volume, and the id of everything else. The index counts both as uses.
 func TestReferencesByName(t *testing.T) {
 	volume, node := &kinds.Live{Kind: v1.KindVolume, ID: "1", Name: "data"}, &kinds.Live{Kind: v1.KindVolume, ID: "2", Name: "data", Local: true}
 	refs := map[string][]kinds.Ref{
