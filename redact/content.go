@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"encoding/asn1"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -51,10 +52,64 @@ var (
 	amount = regexp.MustCompile(`(?i)^[0-9.]+(?:ms|[smhdkgt]i?b?)?$`)
 )
 
+// passwordFile matches a line of PostgreSQL's .pgpass: host:port:database:user:password. A colon in a part has a backslash
+// before it. The manual of libpq describes the form.
+var passwordFile = regexp.MustCompile(`(?m)^(?:[^#:\\\s]|\\.)(?:[^:\\\s]|\\.)*:(?:[0-9]{1,5}|\*)(?::(?:[^:\\\n]|\\.)+){2}:(?:[^:\\\s]|\\.)+\r?$`)
+
 // File reports whether a file of that name, which is about to stand in clear, looks as if it held a secret: by its
-// content, or because it has the name of one and holds nothing else, that is one line or no text at all.
+// content, because it is nothing but a random text or a key, or because it has the name of a secret and holds nothing
+// else, that is one line or no text at all.
 func File(name, text string) bool {
-	return Content(text) || SecretName(name) && (!utf8.ValidString(text) || oneLine(text))
+	return Content(text) || passwordFile.MatchString(text) || random(strings.TrimSpace(text)) || binaryKey(text) ||
+		SecretName(name) && (!utf8.ValidString(text) || oneLine(text))
+}
+
+const (
+	// shortestRandom is how many characters a text has at least that is taken for random. Tools that make passwords and
+	// tokens make longer ones.
+	shortestRandom = 16
+	// fewestTurns is how often such a text changes between letters and digits. Names with numbers in them, as
+	// eu-central-1a-web01, do so less often, and of random texts few do.
+	fewestTurns = 4
+)
+
+// random reports whether a text is one word that looks as if nobody had thought of it: letters and digits take turns in it.
+// It is also true of identifiers and of checksums.
+func random(text string) bool {
+	turns, last := 0, byte(0)
+	for i := range len(text) {
+		var class byte
+		switch c := text[i]; {
+		case '0' <= c && c <= '9':
+			class = 'd'
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z':
+			class = 'l'
+		case strings.IndexByte("+/=_-.~!@#$%^&*", c) >= 0:
+		default:
+			return false
+		}
+		if last != 0 && class != 0 && class != last {
+			turns++
+		}
+		last = class
+	}
+	return len(text) >= shortestRandom && turns >= fewestTurns
+}
+
+// binaryKey reports whether data is a private key or a store of keys in one of the forms of X.509. Those begin with a small
+// number, their version: 0 in PKCS #1 and PKCS #8, 1 in PKCS #8 and SEC 1, 3 in PKCS #12. Certificates, requests and public
+// keys do not begin so. It also knows Java's stores of keys.
+func binaryKey(data string) bool {
+	if strings.HasPrefix(data, "\xfe\xed\xfe\xed") || strings.HasPrefix(data, "\xce\xce\xce\xce") { // JKS and JCEKS
+		return true
+	}
+	var outer asn1.RawValue
+	var version int
+	if _, err := asn1.Unmarshal([]byte(data), &outer); err != nil || outer.Tag != asn1.TagSequence {
+		return false
+	}
+	_, err := asn1.Unmarshal(outer.Bytes, &version)
+	return err == nil && (version == 0 || version == 1 || version == 3)
 }
 
 func oneLine(text string) bool {

@@ -1,6 +1,15 @@
 package redact
 
-import "testing"
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/asn1"
+	"math/big"
+	"testing"
+)
 
 func TestContentThatLooksAsIfItHeldASecret(t *testing.T) {
 	for text, secret := range map[string]bool{
@@ -130,6 +139,74 @@ func TestFilesWhoseNamesSayThatTheyAreSecrets(t *testing.T) {
 	} {
 		if got := File(c.name, c.text); got != c.secret {
 			t.Errorf("%s with %q: %t", c.name, c.text, got)
+		}
+	}
+}
+
+// Such a file has a name that tells nothing.
+func TestFilesThatAreNothingButASecret(t *testing.T) {
+	for text, secret := range map[string]bool{
+		"db.example.com:5432:app:web:hunter2\n":        true,
+		"# of the app\r\n*:*:*:web:hunter2\r\n":        true,
+		"[\\:\\:1]:5432:app:web:a\\:b\n":               true,
+		"#db:5432:app:web:hunter2\n":                   false,
+		"db:5432:app:web:\n":                           false,
+		"www-data:x:33:33:www-data:/var/www:/bin/sh\n": false,
+		"docker:x:999:web,db\n":                        false,
+		"web:80:8080\n":                                false,
+		"at 10:30:15:20 it rains\n":                    false,
+		"8f14e45fceea167a5a36dedd4bea2543\n":           true,
+		"Zk3pQ9xL2mV7tR4w":                             true,
+		" q7H/2kP9+vX4nB8sT1yW6g== \r\n":               true,
+		"Zk3pQ9xL2mV7tR4":                              false, // too short
+		"eu-central-1a-web01":                          false,
+		"registry.example.com/shop/web:1.2.3-rc.4\n":   false,
+		"one word and another 1a2b3c4d5e6f7a8b":        false,
+		"2026-11-30T18:00:00.000000Z":                  false,
+		"correcthorsebatterystaple":                    false, // nothing tells it from a name
+	} {
+		if got := File("site", text); got != secret {
+			t.Errorf("%q: %t", text, got)
+		}
+	}
+}
+
+func TestKeysInABinaryForm(t *testing.T) {
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ecKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	for name, c := range map[string]struct {
+		data   func() ([]byte, error)
+		secret bool
+	}{
+		"PKCS #1":                 {func() ([]byte, error) { return x509.MarshalPKCS1PrivateKey(rsaKey), nil }, true},
+		"PKCS #8":                 {func() ([]byte, error) { return x509.MarshalPKCS8PrivateKey(ecKey) }, true},
+		"SEC 1":                   {func() ([]byte, error) { return x509.MarshalECPrivateKey(ecKey) }, true},
+		"PKCS #12":                {func() ([]byte, error) { return asn1.Marshal(struct{ Version, Rest int }{3, 1}) }, true},
+		"JKS":                     {func() ([]byte, error) { return []byte("\xfe\xed\xfe\xed\x00\x00\x00\x02"), nil }, true},
+		"public key":              {func() ([]byte, error) { return x509.MarshalPKIXPublicKey(&ecKey.PublicKey) }, false},
+		"PKCS #1 of a public key": {func() ([]byte, error) { return x509.MarshalPKCS1PublicKey(&rsaKey.PublicKey), nil }, false},
+		"certificate": {func() ([]byte, error) {
+			return x509.CreateCertificate(rand.Reader, template, template, &ecKey.PublicKey, ecKey)
+		}, false},
+		"request": {func() ([]byte, error) {
+			return x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, ecKey)
+		}, false},
+		"picture": {func() ([]byte, error) { return []byte("\x89PNG\r\n\x1a\n\x00"), nil }, false},
+		"cut off": {func() ([]byte, error) { return []byte("0\x82"), nil }, false},
+	} {
+		data, err := c.data()
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if got := File("site", string(data)); got != c.secret {
+			t.Errorf("%s: %t", name, got)
 		}
 	}
 }
