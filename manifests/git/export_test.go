@@ -1,11 +1,15 @@
 package git
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"sync/atomic"
+	"testing/iotest"
 
 	"github.com/fsnotify/fsnotify"
+	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
@@ -54,4 +58,27 @@ func Bases(s *Source, hashes ...string) (n int) {
 		}
 	}
 	return n
+}
+
+// CheckPack is what a fetched pack goes through.
+var CheckPack = checkPack
+
+// Bounds of a fetch, for tests at their edges.
+const (
+	MaxObject   = maxObject
+	MaxIncoming = maxIncoming
+	MaxUnpacked = maxUnpacked
+)
+
+// TakeIn writes a pack that may have so many bytes to the clone of a remote, in steps.
+func TakeIn(s *Source, most int64, pack []byte) error {
+	r := s.backend.(*remote)
+	store := openStorage(osfs.New(r.place), newBases())
+	defer func() { _ = store.Close() }()
+	w, err := checked{store, r.place, most}.PackfileWriter()
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, iotest.HalfReader(bytes.NewReader(pack)))
+	return errors.Join(err, w.Close())
 }
