@@ -60,41 +60,11 @@ var passwordFile = regexp.MustCompile(`(?m)^(?:[^#:\\\s]|\\.)(?:[^:\\\s]|\\.)*:(
 // content, because it is nothing but a random text or a key, or because it has the name of a secret and holds nothing
 // else, that is one line or no text at all.
 func File(name, text string) bool {
-	return Content(text) || passwordFile.MatchString(text) || random(strings.TrimSpace(text)) || binaryKey(text) ||
+	return Content(text) || passwordFile.MatchString(text) || oneWord(text) && len(random(text)) > 0 || binaryKey(text) ||
 		SecretName(name) && (!utf8.ValidString(text) || oneLine(text))
 }
 
-const (
-	// shortestRandom is how many characters a text has at least that is taken for random. Tools that make passwords and
-	// tokens make longer ones.
-	shortestRandom = 16
-	// fewestTurns is how often such a text changes between letters and digits. Names with numbers in them, as
-	// eu-central-1a-web01, do so less often, and of random texts few do.
-	fewestTurns = 4
-)
-
-// random reports whether a text is one word that looks as if nobody had thought of it: letters and digits take turns in it.
-// It is also true of identifiers and of checksums.
-func random(text string) bool {
-	turns, last := 0, byte(0)
-	for i := range len(text) {
-		var class byte
-		switch c := text[i]; {
-		case '0' <= c && c <= '9':
-			class = 'd'
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z':
-			class = 'l'
-		case strings.IndexByte("+/=_-.~!@#$%^&*", c) >= 0:
-		default:
-			return false
-		}
-		if last != 0 && class != 0 && class != last {
-			turns++
-		}
-		last = class
-	}
-	return len(text) >= shortestRandom && turns >= fewestTurns
-}
+func oneWord(text string) bool { return len(strings.Fields(text)) == 1 }
 
 // binaryKey reports whether data is a private key or a store of keys in one of the forms of X.509. Those begin with a small
 // number, their version: 0 in PKCS #1 and PKCS #8, 1 in PKCS #8 and SEC 1, 3 in PKCS #12. Certificates, requests and public
