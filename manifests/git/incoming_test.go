@@ -83,7 +83,7 @@ func TestPacksAreCheckedBeforeTheyAreRead(t *testing.T) {
 		{"a file beyond it", pack(t, 1, entry{blob, git.MaxObject + 1, nil}), "an object of 67108865 bytes"},
 		{"a file beyond it by far", pack(t, 1, entry{blob, 1 << 50, nil}), "an object of 1125899906842624 bytes"},
 		{"a long delta", pack(t, 1, entry{delta, git.MaxObject + 1, nil}), "an object of 67108865 bytes"},
-		{"a file that is longer than it says", pack(t, 1, entry{blob, 2, []byte("one")}), "exceeds declared size"},
+		{"a file that is longer than it says", pack(t, 2, entry{blob, 2, []byte("one")}, grows(3)), "exceeds declared size"},
 		{"a delta that is longer than it says", pack(t, 1, entry{delta, 1, []byte("\x01\x01\x90")}), "exceeds declared size"},
 		{"a delta without sizes", pack(t, 1, entry{delta, 0, nil}), "does not say how large"},
 		{"a delta with one size", pack(t, 1, entry{delta, 1, []byte{1}}), "does not say how large"},

@@ -160,6 +160,10 @@ func leave(ctx context.Context, named config.Named, key v1.Key, id string, e *v1
 	if _, err := c.SwarmLeave(ctx, client.SwarmLeaveOptions{}); err != nil {
 		return fmt.Errorf("asking %s to leave: %w", key, err)
 	}
+	// Nobody asks a node twice that has left, so an answer that comes from something else than the engine must not count.
+	if about, err = c.Describe(ctx); err == nil && about.State != swarm.LocalNodeStateInactive && about.NodeID == id {
+		return fmt.Errorf("asking %s to leave: its engine says that it has left, and nothing has changed: it is still node %s (%s)", key, id, about.State)
+	}
 	return nil
 }
 

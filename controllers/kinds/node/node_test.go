@@ -202,6 +202,7 @@ type served struct {
 	name  string // its hostname
 	tasks []swarm.Task
 	fails map[string]int
+	stays bool // it says that it has left, and stays
 }
 
 func (s *served) client(t *testing.T) (*engine.Client, string) {
@@ -224,6 +225,8 @@ func (s *served) client(t *testing.T) (*engine.Client, string) {
 		switch {
 		case path == "info":
 			_ = json.NewEncoder(w).Encode(map[string]any{"Name": s.name, "Swarm": map[string]any{"LocalNodeState": s.state, "NodeID": s.id}})
+		case path == "swarm/leave" && !s.stays:
+			s.state, s.id = swarm.LocalNodeStateInactive, ""
 		case strings.HasPrefix(path, "tasks"):
 			_ = json.NewEncoder(w).Encode(s.tasks)
 		case strings.HasSuffix(r.URL.Path, "/update"):
@@ -279,6 +282,7 @@ func TestDo(t *testing.T) {
 		// called is the hostname of the engine. Default: that of the manifest.
 		called string
 		fails  map[string]int
+		stays  bool
 		asked  []string
 		err    string
 	}{
@@ -294,7 +298,12 @@ func TestDo(t *testing.T) {
 			step: func(host string) plan.Step { return leaving(up, absentAt(host)) },
 		},
 		{
-			name: "leaves", state: swarm.LocalNodeStateActive, asked: []string{"GET info", "POST swarm/leave"},
+			name: "leaves", state: swarm.LocalNodeStateActive, asked: []string{"GET info", "POST swarm/leave", "GET info"},
+			step: func(host string) plan.Step { return leaving(up, absentAt(host)) },
+		},
+		{
+			name: "says that it has left, and stays", state: swarm.LocalNodeStateActive, stays: true, asked: []string{"GET info", "POST swarm/leave", "GET info"},
+			err:  "asking Node/a to leave: its engine says that it has left, and nothing has changed: it is still node n1 (active)",
 			step: func(host string) plan.Step { return leaving(up, absentAt(host)) },
 		},
 		{
@@ -336,7 +345,7 @@ func TestDo(t *testing.T) {
 		{name: "nowhere to ask", step: func(string) plan.Step { return leaving(up, absentAt("")) }, err: "states no engine"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := &served{state: c.state, id: c.id, fails: c.fails, name: cmp.Or(c.called, "a")}
+			s := &served{state: c.state, id: c.id, fails: c.fails, stays: c.stays, name: cmp.Or(c.called, "a")}
 			if s.id == "" {
 				s.id = "n1"
 			}
