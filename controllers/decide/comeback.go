@@ -11,8 +11,10 @@ const (
 	// awaiting is how often to look at objects with which the swarm has still something to do. No event tells of that.
 	awaiting = 10 * time.Second
 	// relist is how often to look for cluster volumes that could not be listed and that may have a secret. That is seldom,
-	// because a filter may deny the list for good.
-	relist = 5 * time.Minute
+	// because a filter may deny the list for good. relistGone is the same for a secret whose manifest is gone: somebody
+	// waits until it goes as well.
+	relist     = 5 * time.Minute
+	relistGone = time.Minute
 )
 
 // ComeBack returns how long until something may have changed that no event tells of. It returns 0 if nothing will.
@@ -57,6 +59,8 @@ func (d *Decider) ComeBack(run *Decision) time.Duration {
 	for _, r := range run.Plan.Refused {
 		switch {
 		case r.Class != plan.Later || r.Quiet:
+		case r.Unsure():
+			sooner(relistGone)
 		case !r.Until.IsZero():
 			sooner(r.Until.Sub(run.Facts.Now))
 		default:

@@ -7,6 +7,7 @@ import (
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/controllers/kinds"
+	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
 )
 
@@ -18,6 +19,13 @@ func TestComesBackWhenTheFirstThingIsDue(t *testing.T) {
 	refused := func(class plan.Class, until time.Time, quiet bool) given {
 		return func(_ *Decider, r *Decision) {
 			r.Plan.Refused = append(r.Plan.Refused, plan.Refusal{Class: class, Until: until, Quiet: quiet})
+		}
+	}
+	unsure := func(quiet bool) given {
+		return func(_ *Decider, r *Decision) {
+			secret := v1.Key{Kind: v1.KindSecret, Name: "key"}
+			change := diff.Change{Op: diff.Remove, Key: secret, Instance: "key", Have: &diff.State{Key: secret, Meta: diff.Meta{Mine: true, OldVersion: quiet}}}
+			r.Plan = plan.Build([]diff.Change{change}, plan.Facts{Shares: true, Owned: 100, Unseen: "denied"}, plan.Policy{Budgets: plan.DefaultBudgets()})
 		}
 	}
 	held := func(until time.Time) given {
@@ -53,6 +61,8 @@ func TestComesBackWhenTheFirstThingIsDue(t *testing.T) {
 		"a refusal ends by itself":                {[]given{refused(plan.Later, time.Time{}, false)}, Poll, 0},
 		"a refusal is only reported":              {[]given{refused(plan.Later, in(time.Minute), true)}, 0, 0},
 		"a refusal waits for a person":            {[]given{refused(plan.Consent, time.Time{}, false), refused(plan.Never, time.Time{}, false)}, 0, 0},
+		"nobody knows what refers to a secret":    {[]given{unsure(false)}, relistGone, relist},
+		"so it is with an old version":            {[]given{unsure(true)}, relist, relist},
 		"the first of several, which is a step":   {[]given{held(in(time.Hour)), refused(plan.Later, in(time.Minute), false), failed(in(3 * time.Second)), rotates(time.Hour), surveyed(time.Minute)}, 3 * time.Second, 0},
 		"the first of several, which is a look":   {[]given{surveyed(time.Minute), follows, failed(in(3 * time.Second))}, Poll, Poll},
 		"the first of several, which is a survey": {[]given{rotates(time.Hour), surveyed(2 * time.Second), refused(plan.Later, in(time.Minute), false)}, 2 * time.Second, 0},

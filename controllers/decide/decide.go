@@ -309,7 +309,6 @@ func (d *Decider) Decide(run *Decision) {
 		Source: run.Source, RepairAfter: d.RepairAfter, RepairRestartsAfter: d.RepairRestartsAfter, Budgets: d.Budgets, Consents: run.Given,
 		CommandsOnly: d.CommandsOnly, AskRewritten: d.AskRewritten, PruneAdopted: prune != nil && *prune, InsecureEngines: d.InsecureEngines,
 	}, d.kinds.Part(), run.Surveyed.Part, run.Rotating.Part)
-	run.looksAgain()
 	d.writeDown(run)
 	d.remember(run)
 	d.seenFailed = run.Memory.Failed

@@ -46,12 +46,14 @@ func (r *Decision) AsksUsers() bool {
 	})
 }
 
-// looksAgain notes that the run has to be repeated, because a secret whose manifest is gone can go only when volumes can be
-// listed again. No event tells of that.
-func (r *Decision) looksAgain() {
-	if slices.ContainsFunc(r.Plan.Refused, func(o plan.Refusal) bool { return o.Unsure() && !o.Quiet }) {
-		r.Unread = r.Unlisted[v1.KindVolume]
+// Unsure says why volumes could not be listed if the plan waits for that and for nothing else: a secret whose manifest is
+// gone stays, because a volume may have it. It returns nil otherwise. A filter may deny the list for good, so whoever waits
+// for the plan must not wait for that.
+func (r *Decision) Unsure() error {
+	if !r.Plan.Waiting() || comes(r.Plan) {
+		return nil
 	}
+	return r.Unlisted[v1.KindVolume]
 }
 
 // unseen says why it is not known which cluster volumes have a secret. It returns "" if that is known.

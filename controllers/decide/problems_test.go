@@ -289,7 +289,8 @@ func TestWhatLeavesIsTheObjectAndNotAnOldVersion(t *testing.T) {
 }
 
 // Cluster volumes are listed before a secret goes, and as long as they keep one. If nothing is known of them, the operator
-// looks again: at once for a secret whose manifest is gone, and now and then for an old version.
+// looks again: every minute for a secret whose manifest is gone, and seldom for an old version. Nothing else waits for that:
+// the run lacks nothing, and a filter may deny the list for good.
 func TestVolumesAreAskedForWhereTheyDecideAboutASecret(t *testing.T) {
 	secret, config := v1.Key{Kind: v1.KindSecret, Name: "key"}, v1.Key{Kind: v1.KindConfig, Name: "conf"}
 	volume := v1.Key{Kind: v1.KindVolume, Name: "data"}
@@ -302,7 +303,7 @@ func TestVolumesAreAskedForWhereTheyDecideAboutASecret(t *testing.T) {
 		unlisted error
 		goes     bool
 		asks     bool
-		again    bool
+		unsure   bool // the plan waits for the list, and for nothing else
 		back     time.Duration
 	}{
 		{name: "an old version goes", key: secret, goes: true, asks: true},
@@ -311,7 +312,7 @@ func TestVolumesAreAskedForWhereTheyDecideAboutASecret(t *testing.T) {
 		{name: "a service keeps a secret", key: secret, users: []v1.Key{svc("web")}},
 		{name: "a volume keeps a secret", key: secret, users: []v1.Key{svc("web"), volume}, asks: true},
 		{name: "volumes are not known, and an old version stays", key: secret, unlisted: denied, asks: true, back: relist},
-		{name: "volumes are not known, and a secret stays", key: secret, current: true, unlisted: denied, asks: true, again: true, back: Poll},
+		{name: "volumes are not known, and a secret stays", key: secret, current: true, unlisted: denied, asks: true, unsure: true, back: relistGone},
 		{name: "volumes are not known, and a service keeps it", key: secret, users: []v1.Key{svc("web")}, unlisted: denied},
 		{name: "volumes are not known, and a config goes", key: config, unlisted: denied, goes: true},
 	} {
@@ -327,18 +328,21 @@ func TestVolumesAreAskedForWhereTheyDecideAboutASecret(t *testing.T) {
 		}
 		facts := plan.Facts{Shares: true, Owned: 100, Unseen: run.unseen()}
 		run.Plan = plan.Build(run.Changes, facts, plan.Policy{Source: "src", Budgets: plan.DefaultBudgets()})
-		run.looksAgain()
 		if got := len(run.Plan.Steps) > 0; got != test.goes {
 			t.Errorf("%s: it goes: %t, %+v", test.name, got, run.Plan.Refused)
 		}
 		if got := run.AsksUsers(); got != test.asks {
 			t.Errorf("%s: asks %t", test.name, got)
 		}
-		if got := run.Unread != nil; got != test.again {
-			t.Errorf("%s: the run is repeated because of %v", test.name, run.Unread)
+		if got := errors.Is(run.Unsure(), denied); got != test.unsure || run.Unread != nil {
+			t.Errorf("%s: the plan waits for %v, and the run is repeated because of %v", test.name, run.Unsure(), run.Unread)
 		}
 		if got := New(Policy{}).ComeBack(run); got != test.back {
 			t.Errorf("%s: comes back in %s", test.name, got)
+		}
+		run.Plan.Refused = append(run.Plan.Refused, plan.Refusal{Op: diff.Update, Key: svc("web"), Class: plan.Later})
+		if err := run.Unsure(); err != nil {
+			t.Errorf("%s: a service is to change as well, and the plan waits for nothing but %v", test.name, err)
 		}
 	}
 }

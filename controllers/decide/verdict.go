@@ -85,11 +85,19 @@ func (d *Decider) outcome(run *Decision) (outcome, why string) {
 		return "", ""
 	}
 	failed := slices.DeleteFunc(run.FailedWants(), func(f plan.Failure) bool { return f.Revision != run.InForce.Hash })
-	outcome, why = Became(failed, run.OwnRefusals(), len(run.Plan.Steps) > 0 || run.Plan.Waiting() || d.moves(run))
+	outcome, why = Became(failed, run.OwnRefusals(), len(run.Plan.Steps) > 0 || comes(run.Plan) || d.moves(run))
 	if unknown := run.Wants.Unknown; outcome == state.RolledOut && len(unknown) > 0 { // the revision may have changed it
 		return state.Held, fmt.Sprintf("%s cannot be compared: %s", unknown[0].Key, unknown[0].Why)
 	}
 	return outcome, why
+}
+
+// comes reports whether the verdict on the revision in force has to wait for something that comes by itself. It does not
+// wait until the engine tells whether something still refers to an object, because that may never be.
+func comes(p plan.Plan) bool {
+	return slices.ContainsFunc(p.Refused, func(r plan.Refusal) bool {
+		return r.Class == plan.Later && !r.Quiet && !r.Reported() && !r.Unsure()
+	})
 }
 
 // OwnRefusals returns the refusals that count for the revision in force. What an earlier revision changed and what

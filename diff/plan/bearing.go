@@ -64,7 +64,7 @@ var bearings = map[string]Bearing{
 	guardReleased:       passed,
 	guardDropsSettings:  passed,
 	guardInUse:          kept,
-	guardUnseen:         unsure,
+	guardUnseen:         unsure | Aside, // a filter may deny the list of volumes for good
 	guardNoNode:         unmatched,
 }
 

@@ -138,6 +138,8 @@ func TestWhatARefusalMeansToOthers(t *testing.T) {
 		{"a rotation", Refusal{Op: diff.Update, Class: Later}.Bearing(Aside | OfRotation), "", ""},
 		{"a removal", Refusal{Op: diff.Remove, Guard: "removal-budget", Class: Consent}, "", "needs a person"},
 		{"a removal's turn", Refusal{Op: diff.Remove, Guard: "removals-last", Class: Later}, "", ""},
+		{"a secret that a volume may have", Refusal{Op: diff.Remove, Guard: guardUnseen, Class: Later}, "", "unsure"},
+		{"a secret that cannot be made again", Refusal{Op: diff.Replace, Guard: guardUnseen, Class: Later}, "", "unsure"},
 		{"no such node", Refusal{Op: diff.Create, Guard: guardNoNode, Class: Never}, "", "holds removals, needs a person, unmatched"},
 		{"a quiet one", Refusal{Op: diff.Create, Guard: "missing", Class: Never, Quiet: true}, "", ""},
 		{"settings that are lost", Refusal{Op: diff.Create, Guard: guardDropsSettings, Class: Consent}, "", "holds others, needs a person"},
@@ -157,6 +159,7 @@ func TestWhatARefusalMeansToOthers(t *testing.T) {
 			{c.r.Contended(), "contended"},
 			{c.r.OfRoles(), "of roles"},
 			{c.r.Unmatched(), "unmatched"},
+			{c.r.Unsure(), "unsure"},
 		} {
 			if m.is {
 				means = append(means, m.what)

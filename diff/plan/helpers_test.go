@@ -186,6 +186,8 @@ func (g *given) line(w []string) error {
 		f.Released[keyOf(w[1])] = true
 	case "released-all":
 		f.ReleasedAll = true
+	case "unseen":
+		f.Unseen = strings.Join(w[1:], " ")
 	case "self":
 		f.Self = keyOf(w[1])
 	case "missing":

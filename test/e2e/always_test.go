@@ -370,9 +370,10 @@ func (f *forEver) onceOnly() {
 	case f.spoken() && !f.answer.names(f.calls, out.errs):
 		f.Errorf("it does not name the call and the error: %s", out)
 	}
-	// An apply that waits for a node that leaves looks at everything at the pace of a poll.
+	// An apply that waits for a node that leaves, or for a roll-out while it cannot list volumes, looks at everything at the
+	// pace of a poll.
 	polls := 0
-	if f.scene.node && (strings.HasPrefix(f.calls, http.MethodGet) || strings.HasPrefix(f.calls, "any")) {
+	if (f.scene.node || strings.Contains(f.calls, "/volumes")) && (strings.HasPrefix(f.calls, http.MethodGet) || strings.HasPrefix(f.calls, "any")) {
 		polls = int(time.Since(since) / (decide.Poll / 2))
 	}
 	if most > f.perTry()*12+polls {
@@ -518,11 +519,20 @@ func (f *forEver) told(all []*operator, hash string) {
 			if err != nil {
 				return err
 			}
-			var s struct{ Conditions []harness.Condition }
+			var s struct {
+				Conditions []harness.Condition
+				Refused    []harness.Refusal
+			}
 			if err := json.Unmarshal([]byte(body), &s); err != nil {
 				return err
 			}
-			if text := trouble(s.Conditions); !f.answer.names(f.calls, text) {
+			text := trouble(s.Conditions)
+			for _, r := range s.Refused { // the engine is of use without the list of volumes, so only the plan says what waits for it
+				if r.Guard == "unseen" {
+					text += r.Why + "\n"
+				}
+			}
+			if !f.answer.names(f.calls, text) {
 				return fmt.Errorf("the status does not name the call and the error: %s", text)
 			}
 			return nil
