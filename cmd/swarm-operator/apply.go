@@ -165,8 +165,8 @@ func (a *applying) run(ctx context.Context) error {
 			return a.finish(ctx, run)
 		case out.Done > 0:
 			a.errors = 0
-		case run.Unread != nil || run.Unsure() != nil: // what it waits for cannot be seen
-			if err := a.failed(ctx, cmp.Or(run.Unread, run.Unsure())); err != nil {
+		case run.Incomplete() != nil || run.Unsure() != nil: // what it waits for cannot be seen
+			if err := a.failed(ctx, cmp.Or(run.Incomplete(), run.Unsure())); err != nil {
 				return err
 			}
 		default:

@@ -89,16 +89,26 @@ func (r *Decision) listed() []kinds.Entry {
 	return slices.DeleteFunc(slices.Clone(r.Entries), func(e kinds.Entry) bool { return r.Unlisted[e.Object.Key().Kind] != nil })
 }
 
+// Incomplete says why the plan may lack something: part of what the run has asked for could not be read, or objects of the
+// source could not be listed. The run has to be repeated, because no event tells when that has ended. It returns nil if the
+// plan lacks nothing.
+func (r *Decision) Incomplete() error {
+	if r.Unread != nil {
+		return r.Unread
+	}
+	for _, kind := range slices.Sorted(maps.Keys(r.Unlisted)) {
+		if states, has := r.Asks(kind); states || has {
+			return r.Unlisted[kind]
+		}
+	}
+	return nil
+}
+
 // holdUnlisted holds the source's objects of kinds whose objects could not be listed. They are there if they are on
-// record. The run has to be repeated, because no event tells when they can be listed again. What they may refer to stays
-// as well: see plan.Facts.Unseen.
+// record. What they may refer to stays as well: see plan.Facts.Unseen.
 func (r *Decision) holdUnlisted() {
 	for _, kind := range slices.Sorted(maps.Keys(r.Unlisted)) {
-		err := r.Unlisted[kind]
-		if states, has := r.Asks(kind); states || has {
-			r.Unread = err
-		}
-		there := r.recorded(kind)
+		err, there := r.Unlisted[kind], r.recorded(kind)
 		keys := maps.Clone(there)
 		for _, e := range r.Entries {
 			if key := e.Object.Key(); key.Kind == kind && !e.Object.External() {

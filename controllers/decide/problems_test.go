@@ -8,6 +8,7 @@ import (
 	"time"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
+	"github.com/swarm-operator/swarm-operator/controllers/kinds"
 	"github.com/swarm-operator/swarm-operator/controllers/state"
 	"github.com/swarm-operator/swarm-operator/diff"
 	"github.com/swarm-operator/swarm-operator/diff/plan"
@@ -285,6 +286,47 @@ func TestWhatLeavesIsTheObjectAndNotAnOldVersion(t *testing.T) {
 	}
 	if got, want := leaving(run), []v1.Key{svc("goes"), svc("refused before"), svc("used before"), svc("waits")}; !slices.Equal(got, want) {
 		t.Errorf("these leave: %v, want %v", got, want)
+	}
+}
+
+// A run has to be repeated if it lacks what it has asked for. That volumes could not be listed concerns a source only if it
+// states some or has some on record, and says nothing of the engine otherwise.
+func TestARunThatLacksSomethingIsRepeated(t *testing.T) {
+	denied, away := errors.New("denied"), errors.New("away")
+	volume := v1.Key{Kind: v1.KindVolume, Name: "data"}
+	states := []kinds.Entry{{Object: &v1.Volume{Header: v1.Header{Kind: v1.KindVolume, Metadata: v1.Metadata{Name: "data"}}}}}
+	has := state.Memory{Made: map[string]v1.Key{"1": volume}}
+	adopted := state.Memory{Adopted: map[string]state.Adopted{"1": {Key: volume}}}
+	gaveUp := state.Memory{Made: has.Made, Released: []v1.Key{volume}}
+	for name, test := range map[string]struct {
+		entries  []kinds.Entry
+		memory   state.Memory
+		unread   error
+		unlisted error
+		want     error
+	}{
+		"nothing is missing":                          {states, has, nil, nil, nil},
+		"tasks":                                       {states, has, away, nil, away},
+		"volumes that it states":                      {states, state.Memory{}, nil, denied, denied},
+		"volumes that it has":                         {nil, has, nil, denied, denied},
+		"volumes that it adopted":                     {nil, adopted, nil, denied, denied},
+		"volumes that it gave up":                     {nil, gaveUp, nil, denied, denied},
+		"tasks, and volumes":                          {states, has, away, denied, away},
+		"volumes, and it has nothing to do with them": {nil, state.Memory{Made: map[string]v1.Key{"1": svc("web")}}, nil, denied, nil},
+		"tasks, and volumes of others":                {nil, state.Memory{}, away, denied, away},
+	} {
+		run := about(indexOf(), test.memory)
+		run.Entries, run.Unread = test.entries, test.unread
+		if test.unlisted != nil {
+			run.Unlisted = map[string]error{v1.KindVolume: test.unlisted}
+		}
+		run.holdUnlisted()
+		if got := run.Incomplete(); !errors.Is(got, test.want) {
+			t.Errorf("%s: it is repeated because of %v, want %v", name, got, test.want)
+		}
+		if !errors.Is(run.Unread, test.unread) {
+			t.Errorf("%s: it counts as unread: %v", name, run.Unread)
+		}
 	}
 }
 

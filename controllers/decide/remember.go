@@ -55,7 +55,7 @@ func (d *Decider) remember(run *Decision) {
 	// The next rewind needs a consent of its own.
 	m.Consents = slices.DeleteFunc(slices.Clone(run.consents), func(c plan.Consented) bool {
 		return c.Hazard == plan.Rewind
-	}).Bound(run.Plan).Left(run.Plan, run.Unread == nil, run.askedOf)
+	}).Bound(run.Plan).Left(run.Plan, run.Incomplete() == nil, run.askedOf)
 	run.proven()
 	m.Joining = joining(run)
 	if run.Plan.InSync() {

@@ -368,8 +368,8 @@ func (s *story) tells(run *decide.Decision, needs decide.Needs) string {
 	list("asked", asked)
 	list("kept", texts(run.Plan.Kept))
 	list("frozen", only(run.Frozen, s.whyFrozen(run)))
-	if run.Unread != nil {
-		line("unread: %v", run.Unread)
+	if err := run.Incomplete(); err != nil {
+		line("unread: %v", err)
 	}
 	for _, f := range run.Failures {
 		line("failed now: %s: %s", f.Key, f.Why)

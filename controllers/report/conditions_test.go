@@ -57,6 +57,22 @@ func TestWhenAnEngineIsReady(t *testing.T) {
 	}
 }
 
+// An engine that does not list volumes is of use for everything else. Another one would not list them either, so the operator
+// must not look for it.
+func TestAnEngineThatListsNoVolumesIsReady(t *testing.T) {
+	board := status.NewBoard("s", "enforce", status.NewMetrics("v0", func() int { return 0 }), logr.Discard(), func() time.Time { return time.Unix(0, 0) })
+	c := &Conditions{Board: board}
+	run := &decide.Decision{}
+	run.Whole, run.Unlisted = true, map[string]error{v1.KindVolume: errors.New("the filter denies it")}
+	run.Memory.Made = map[string]v1.Key{"1": {Kind: v1.KindVolume, Name: "data"}}
+	c.Looked(run, nil)
+	c.Written()
+	c.Ended(false)
+	if is, ready := board.Report().Is(status.EngineReady); !ready || run.Incomplete() == nil {
+		t.Errorf("it is ready: %t, %+v, and the run lacks %v", ready, is, run.Incomplete())
+	}
+}
+
 // A run says once which steps fail, however much it finds out about that. What fails again in the same way is no news, and
 // has failed since the first time.
 func TestARunSaysOnceWhichStepsFail(t *testing.T) {

@@ -173,8 +173,8 @@ func (s *Session) next(run *reconciler.Run, out apply.Outcome) (result runner.Re
 	switch {
 	case out.Done > 0: // the next run does what these steps made possible
 		return runner.Result{RequeueAfter: 50 * time.Millisecond}, true, nil
-	case run.Unread != nil:
-		return runner.Result{}, false, run.Unread
+	case run.Incomplete() != nil:
+		return runner.Result{}, false, run.Incomplete()
 	}
 	return runner.Result{RequeueAfter: s.ComeBack(run)}, false, nil
 }

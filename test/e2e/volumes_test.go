@@ -177,6 +177,9 @@ func TestWhereVolumesCannotBeListedEverythingElseGoesOn(t *testing.T) {
 		}
 		return nil
 	})
+	if code := o.answers("/readyz"); code != http.StatusOK {
+		t.Errorf("everything else goes on, and /readyz answers %d", code)
+	}
 	p.Before(nil)
 	o.inSync(hash)
 	if v := w.clusterVolume("apart"); v.ClusterVolume == nil || v.Driver != "nobodys" {
