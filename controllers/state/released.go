@@ -94,11 +94,12 @@ func Without[V any](all map[string]V, gone func(string, V) bool) map[string]V {
 }
 
 // GiveUp notes that the source gives up the objects that keys name. If keys is empty, it gives up all that it has.
-// The source forgets what it remembers of them, except whose they are.
+// The source forgets what it remembers of them, except whose they are, and what keeps them when their manifests are gone:
+// whoever takes them back must not lose what protects them. That they may go is forgotten.
 func (m *Memory) GiveUp(keys []v1.Key) {
 	gone := func(k v1.Key) bool { return len(keys) == 0 || slices.Contains(keys, k) }
 	m.Keep = maps.Clone(m.Keep)
-	maps.DeleteFunc(m.Keep, func(k v1.Key, _ string) bool { return gone(k) })
+	maps.DeleteFunc(m.Keep, func(k v1.Key, why string) bool { return gone(k) && why == "" })
 	m.Failed = slices.DeleteFunc(slices.Clone(m.Failed), func(f plan.Failure) bool { return gone(f.Key) })
 	if len(keys) == 0 {
 		m.Released, m.ReleasedAll = nil, true

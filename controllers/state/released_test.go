@@ -19,13 +19,15 @@ func owning() Memory {
 		Made:     map[string]v1.Key{"3": api},
 		Adopted:  map[string]Adopted{"1": {Key: web}, "2": {Key: db, Taken: true}},
 		Failed:   []plan.Failure{{Key: web}, {Key: db}},
-		Keep:     map[v1.Key]string{web: "x", db: "y"},
+		Keep:     map[v1.Key]string{web: "policy.protect: true", db: "policy.prune: false", api: ""},
 		Released: []v1.Key{web},
 	}
 }
 
-// Whoever gives something up may want it back, as it was: made, adopted or taken over.
+// Whoever gives something up may want it back, as it was: made, adopted or taken over, and kept by what its manifest said.
+// Only what let it go does not count any more.
 func TestWhatIsGivenUpCanBeTakenBack(t *testing.T) {
+	kept := map[v1.Key]string{web: "policy.protect: true", db: "policy.prune: false"}
 	for name, test := range map[string]struct {
 		give     []v1.Key
 		want     Memory
@@ -36,20 +38,20 @@ func TestWhatIsGivenUpCanBeTakenBack(t *testing.T) {
 	}{
 		"two": {
 			[]v1.Key{web, db},
-			Memory{Released: []v1.Key{db, web}},
+			Memory{Released: []v1.Key{db, web}, Keep: owning().Keep},
 			map[string]v1.Key{"3": api},
 			nil, db, true,
 		},
 		"one": {
 			[]v1.Key{api},
-			Memory{Released: []v1.Key{api, web}, Failed: []plan.Failure{{Key: web}, {Key: db}}, Keep: map[v1.Key]string{web: "x", db: "y"}},
+			Memory{Released: []v1.Key{api, web}, Failed: []plan.Failure{{Key: web}, {Key: db}}, Keep: kept},
 			nil,
 			map[string]Adopted{"2": {Key: db, Taken: true}},
 			db, false,
 		},
 		"all": {
 			nil,
-			Memory{ReleasedAll: true},
+			Memory{ReleasedAll: true, Keep: kept},
 			nil, nil, web, false,
 		},
 	} {
