@@ -204,8 +204,10 @@ func record(run *Decision, removed map[string]bool) {
 			replacing = append(replacing, s.Change.Have.Meta.ID)
 		}
 	}
+	begins := len(replacing) > 0
+	replacing = append(replacing, run.unseenOf(m.Replacing)...)
 	slices.Sort(replacing)
-	if len(replacing) > 0 {
+	if replacing = slices.Compact(replacing); begins {
 		m.Replacing = replacing
 	}
 	specs := run.stillRemoved()
@@ -221,7 +223,7 @@ func record(run *Decision, removed map[string]bool) {
 	// The records stay the same maps if nothing changes in them, as with most revisions.
 	made := state.Without(m.Made, func(id string, key v1.Key) bool {
 		switch since, known := m.Lapsed[id]; {
-		case run.Index.ByID(key.Kind, id) != nil:
+		case run.Index.ByID(key.Kind, id) != nil, run.Unlisted[key.Kind] != nil:
 		case removed[id] || slices.Contains(run.Found.Memory.Replacing, id): // the operator itself removed it
 			return true
 		case run.gone(key), run.IsHeld(key):
@@ -253,6 +255,17 @@ func record(run *Decision, removed map[string]bool) {
 		}
 	}
 	m.Adopted, m.Made, m.Nonce = state.With(m.Adopted, written), state.With(made, more), run.Nonce
+}
+
+// unseenOf returns those of the ids on record whose objects could not be listed. Nobody knows whether they are gone.
+func (r *Decision) unseenOf(ids []string) []string {
+	var out []string
+	for _, id := range ids {
+		if r.Unlisted[r.Memory.Made[id].Kind] != nil || r.Unlisted[r.Memory.Adopted[id].Key.Kind] != nil {
+			out = append(out, id)
+		}
+	}
+	return out
 }
 
 // labelled reports whether an object carries labels of the source that say whose it is.

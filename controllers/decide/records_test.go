@@ -2,6 +2,7 @@ package decide
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -230,6 +231,7 @@ func TestRecordsGoWithWhatIsWrittenAnyway(t *testing.T) {
 		was     []string // about to be replaced in the run before
 		gone    bool     // what does not exist was removed by hand
 		held    bool     // a problem holds the manifest of what is on record
+		unseen  bool     // the objects could not be listed
 		other   bool     // something else is to be written
 		removed bool     // this process has removed what is on record
 		lapsed  time.Duration
@@ -253,6 +255,12 @@ func TestRecordsGoWithWhatIsWrittenAnyway(t *testing.T) {
 		{name: "about to be replaced, and nothing else is written", made: []string{"1", "2"}, haves: []*diff.State{have("1", "1", diff.Meta{}), have("2", "2", diff.Meta{})}, steps: []plan.Step{replace}, want: "made 1 2 replacing 1"},
 		{name: "adopted, and about to be replaced", adopted: []string{"1"}, haves: []*diff.State{have("1", "1", diff.Meta{Title: diff.TitleAdopted})}, steps: []plan.Step{replace}, want: "made adopted 1 written replacing 1"},
 		{name: "replaced, and something else is written", made: []string{"1"}, was: []string{"1"}, haves: []*diff.State{have("2", "web", diff.Meta{})}, other: true, want: "made 2"},
+		{name: "about to be removed, and nobody can see whether it went", made: []string{"1"}, was: []string{"1"}, unseen: true, other: true, want: "made 1 replacing 1"},
+		{name: "adopted, and nobody can see whether it went", adopted: []string{"1"}, was: []string{"1"}, unseen: true, other: true, want: "made adopted 1 replacing 1"},
+		{name: "removed by ourselves, and nobody can see it", made: []string{"1"}, removed: true, unseen: true, other: true, want: "made 1"},
+		{name: "not there for long, and nobody can see it", made: []string{"1"}, lapsed: lapse + time.Hour, unseen: true, other: true, want: "made 1"},
+		{name: "another is about to be replaced meanwhile", made: []string{"1", "2"}, was: []string{"2"}, steps: []plan.Step{replace}, unseen: true, want: "made 1 2 replacing 1 replacing 2"},
+		{name: "what nobody can see, and nothing else is written", made: []string{"1"}, was: []string{"1"}, unseen: true, want: ""},
 		{name: "replaced, and nothing else is written", made: []string{"1"}, was: []string{"1"}, haves: []*diff.State{have("2", "web", diff.Meta{})}, want: ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -287,6 +295,9 @@ func TestRecordsGoWithWhatIsWrittenAnyway(t *testing.T) {
 			}
 			run.Plan.Steps, run.Facts.Now = test.steps, now
 			run.Found = foundAs(t, memory)
+			if test.unseen {
+				run.Unlisted = map[string]error{v1.KindService: errors.New("denied")}
+			}
 			if test.other {
 				run.Memory.Owned++
 			}
