@@ -152,9 +152,10 @@ func (d *Decider) holdUnstated(r *Decision) {
 }
 
 // IsHeld reports whether a problem holds the object. A problem of one manifest about nodes holds all objects about
-// nodes, because they decide about nodes together.
+// nodes, because they decide about nodes together. What could not be listed is held as well, also if the source gave it up:
+// nobody knows what became of it.
 func (r *Decision) IsHeld(key v1.Key) bool {
-	if _, is := r.Held[key]; is {
+	if _, is := r.Held[key]; is || r.Unlisted[key.Kind] != nil {
 		return true
 	}
 	if !v1.OfNodes(key.Kind) {

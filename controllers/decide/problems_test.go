@@ -44,6 +44,42 @@ func TestAHeldObjectCountsAsPresent(t *testing.T) {
 	}
 }
 
+// What could not be listed is held whoever manages it, because nobody knows what became of it. So no record of it is dropped.
+func TestWhatCouldNotBeListedIsHeld(t *testing.T) {
+	volume := func(name string) v1.Key { return v1.Key{Kind: v1.KindVolume, Name: name} }
+	m := state.Memory{
+		Made:     map[string]v1.Key{"1": volume("made"), "2": volume("given up")},
+		Adopted:  map[string]state.Adopted{"3": {Key: volume("adopted")}, "4": {Key: volume("adopted and given up")}},
+		Released: []v1.Key{volume("given up"), volume("adopted and given up")},
+		Keep:     map[v1.Key]string{volume("given up"): "policy.protect: true"},
+	}
+	for _, listed := range []bool{false, true} {
+		run := about(indexOf(), m)
+		if !listed {
+			run.Unlisted = map[string]error{v1.KindVolume: errors.New("denied")}
+		}
+		run.holdUnlisted()
+		for _, name := range []string{"made", "given up", "adopted", "adopted and given up", "of others"} {
+			if run.IsHeld(volume(name)) == listed {
+				t.Errorf("listed %t: %s is held: %t", listed, name, !listed)
+			}
+			if _, in := run.Held[volume(name)]; in != (!listed && (name == "made" || name == "adopted")) {
+				t.Errorf("listed %t: %s is in the plan: %t", listed, name, in)
+			}
+		}
+		if run.IsHeld(svc("web")) {
+			t.Errorf("listed %t: a service is held", listed)
+		}
+		want := map[bool]int{false: 2, true: 0}[listed]
+		if adopted := New(Policy{}).adopted(run); len(adopted) != want {
+			t.Errorf("listed %t: on record are %v", listed, adopted)
+		}
+		if keep := kept(run); (len(keep) == 1) == listed {
+			t.Errorf("listed %t: kept are %v", listed, keep)
+		}
+	}
+}
+
 // Many is a kind of manifests that no object is of.
 func TestWhatAHeldManifestMayStandForStays(t *testing.T) {
 	many, node := v1.Key{Kind: "Many", Name: "m"}, v1.Key{Kind: v1.KindNodeSet, Name: "n"}

@@ -108,7 +108,7 @@ func stillReleased(run *Decision) []v1.Key {
 }
 
 // release notes which objects are still released. The source forgets the records of objects that it cannot take back:
-// those that are released no more, no longer exist, or belong to another source by now.
+// those that are released no more, no longer exist, or belong to another source by now. What could not be listed may exist.
 func release(run *Decision) {
 	m := &run.Memory
 	if len(m.Released) == 0 {
@@ -116,7 +116,8 @@ func release(run *Decision) {
 	}
 	still := stillReleased(run)
 	m.ForgetRecords(func(id string, k v1.Key) bool {
-		return slices.Contains(m.Released, k) && (!slices.Contains(still, k) || run.Index.ByID(k.Kind, id) == nil || run.Others[id] != "")
+		gone := run.Index.ByID(k.Kind, id) == nil && run.Unlisted[k.Kind] == nil
+		return slices.Contains(m.Released, k) && (!slices.Contains(still, k) || gone || run.Others[id] != "")
 	})
 	m.Released = still
 }

@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -105,6 +106,57 @@ func TestTheNumbersOfNodesOnRecord(t *testing.T) {
 			}
 			if New(Policy{}).census(run); run.Memory.Nodes != c.want[0] || run.Memory.Managers != c.want[1] {
 				t.Errorf("on record are %d nodes and %d managers, want %v", run.Memory.Nodes, run.Memory.Managers, c.want)
+			}
+		})
+	}
+}
+
+// Whoever gave an object up can take it back as long as there is something to take back. What could not be listed may be there
+// as before.
+func TestWhatIsLeftOfWhatWasGivenUp(t *testing.T) {
+	data := v1.Key{Kind: v1.KindVolume, Name: "data"}
+	live := &kinds.Live{Kind: v1.KindVolume, ID: "1", Name: "data"}
+	const there, stated, labelled, unlisted, taken = 1, 2, 4, 8, 16
+	for name, c := range map[string]struct {
+		is                 int
+		released, recorded bool
+	}{
+		"it has a manifest":                      {there | stated, true, true},
+		"it has a label":                         {there | labelled, true, true},
+		"it has neither":                         {there, false, false},
+		"it is gone":                             {stated, true, false},
+		"it is gone, and so is its manifest":     {0, false, false},
+		"another source has it":                  {there | stated | taken, true, false},
+		"nobody can list it":                     {unlisted, true, true},
+		"nobody can list it, and it is stated":   {unlisted | stated, true, true},
+		"nobody can list it, and another has it": {unlisted | taken, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			is := func(what int) bool { return c.is&what != 0 }
+			lists := map[string][]*kinds.Live{}
+			if is(there) {
+				lists[v1.KindVolume] = []*kinds.Live{live}
+			}
+			run := about(kinds.NewIndex(lists, func(*kinds.Live) []kinds.Ref { return nil }), state.Memory{Made: map[string]v1.Key{"1": data, "2": svc("web")}, Released: []v1.Key{data}})
+			if is(stated) && !is(unlisted) {
+				run.Wanted[data] = &diff.State{Key: data}
+			}
+			if is(labelled) {
+				run.Haves = []*diff.State{{Key: data, Instance: "data", Meta: diff.Meta{ID: "1", Mine: true, Title: diff.TitleCopied}, Value: live}}
+			}
+			if is(unlisted) {
+				run.Unlisted = map[string]error{v1.KindVolume: errors.New("denied")}
+			}
+			if is(taken) {
+				run.Others = map[string]string{"1": "storage"}
+			}
+			run.holdUnlisted()
+			release(run)
+			if _, recorded := run.Memory.Made["1"]; run.Memory.GaveUp(data) != c.released || recorded != c.recorded {
+				t.Errorf("it is released: %t, want %t, and on record: %t, want %t", run.Memory.GaveUp(data), c.released, recorded, c.recorded)
+			}
+			if run.Memory.Made["2"] != svc("web") {
+				t.Errorf("what nobody gave up is not on record: %v", run.Memory.Made)
 			}
 		})
 	}
