@@ -342,7 +342,7 @@ func (s *story) write(name string, change func(*swarm.Service) error) error {
 // hand reads
 //
 //	create service NAME IMAGE
-//	create network NAME
+//	create network|volume NAME
 //	remove KIND NAME
 //	service NAME SETTING VALUE  replicas 2, image x:1, env A=b, labels lost, unknown PATH
 //	volume NAME AVAILABILITY
@@ -355,6 +355,10 @@ func (s *story) hand(w []string) error {
 			n := &network.Summary{}
 			n.Name, n.Scope, n.Driver = w[2], "swarm", "overlay"
 			s.Put(&kinds.Live{Kind: v1.KindNetwork, Name: w[2], Raw: n})
+			return nil
+		}
+		if w[1] == "volume" {
+			s.PutVolume(theirs(w[2]))
 			return nil
 		}
 		return s.create(w[2], w[3])
@@ -377,6 +381,14 @@ func (s *story) hand(w []string) error {
 		return err
 	}
 	return errors.New("no such line")
+}
+
+// theirs returns a cluster volume as docker volume create makes it.
+func theirs(name string) *volume.Volume {
+	return &volume.Volume{Name: name, Driver: "csi:latest", Scope: "global", ClusterVolume: &volume.ClusterVolume{
+		Spec: volume.ClusterVolumeSpec{AccessMode: &volume.AccessMode{Scope: "single", Sharing: "none", MountVolume: &volume.TypeMount{}}, Availability: "active"},
+		Info: &volume.Info{VolumeID: "made"},
+	}}
 }
 
 // volume changes a cluster volume.

@@ -163,14 +163,16 @@ func (d *Decider) changeable(kind string, leaves []diff.Leaf) []diff.Leaf {
 func (r *Decision) gone(key v1.Key) bool { return r.Wanted[key] != nil && r.Wanted[key].Gone != nil }
 
 // handsOff forgets the records of objects that the source was about to take over. It does so if no manifest asks for
-// that any more and the objects carry nothing of the source. Such objects still belong to others.
+// that any more and the objects carry nothing of the source. Such objects still belong to others. Labels that never change do
+// not tell: such an object is the source's once it was seen to be as its manifest says.
 func (d *Decider) handsOff(run *Decision) {
 	if _, is := d.standsFor(run.Withheld); is { // it may ask for any of them
 		return
 	}
 	open := map[string]v1.Key{} // what was to be taken over and, as far as is on record, was never written
 	for id, a := range run.Memory.Adopted {
-		if !a.Taken || a.Written || run.Withheld[a.Key] != "" {
+		_, seen := run.Memory.Applied[id]
+		if !a.Taken || a.Written || seen || run.Withheld[a.Key] != "" || run.Unlisted[a.Key.Kind] != nil {
 			continue
 		}
 		if live := run.Index.ByID(a.Key.Kind, id); live == nil || live.Labels[v1.LabelOwner] == "" {

@@ -350,6 +350,61 @@ func foundAs(t *testing.T, m state.Memory) state.Found {
 	return found
 }
 
+// What a manifest was to take over is others' again once no manifest asks for that, unless something shows that it was done:
+// the object's labels, the record of a write or, of a volume, that it was seen to be as the manifest said. Nothing is
+// forgotten of what nobody can see or read.
+func TestWhatIsNotTakenOverAfterAllIsOthers(t *testing.T) {
+	web, data := svc("web"), v1.Key{Kind: v1.KindVolume, Name: "data"}
+	seen := state.Traces{Applied: map[string]string{"1": diff.NewApplied(nil).String()}}
+	entry := func(adopt string) []kinds.Entry {
+		o := &v1.Volume{Header: v1.Header{Kind: v1.KindVolume, Metadata: v1.Metadata{Name: "data"}}}
+		o.Policy.Adopt = adopt
+		return []kinds.Entry{{Object: o}}
+	}
+	labelled := map[string]string{v1.LabelOwner: "src/Service/web"}
+	for name, test := range map[string]struct {
+		record   state.Adopted
+		traces   state.Traces
+		gone     bool // somebody has removed it
+		labels   map[string]string
+		entries  []kinds.Entry
+		withheld bool
+		unlisted bool
+		stays    bool
+	}{
+		"adopted":                                {record: state.Adopted{Key: web}, stays: true},
+		"nothing was written":                    {record: state.Adopted{Key: web, Taken: true}},
+		"nothing was written, and it is gone":    {record: state.Adopted{Key: web, Taken: true}, gone: true},
+		"its labels tell":                        {record: state.Adopted{Key: web, Taken: true}, labels: labelled, stays: true},
+		"the record tells":                       {record: state.Adopted{Key: web, Taken: true, Written: true}, stays: true},
+		"its manifest cannot be read":            {record: state.Adopted{Key: web, Taken: true}, withheld: true, stays: true},
+		"data":                                   {record: state.Adopted{Key: data, Taken: true}},
+		"data, and only its manifest has stayed": {record: state.Adopted{Key: data, Taken: true}, entries: entry(v1.AdoptIfIdentical)},
+		"data that is still to be taken over":    {record: state.Adopted{Key: data, Taken: true}, entries: entry(v1.AdoptTakeover), stays: true},
+		"data that was seen as it is to be":      {record: state.Adopted{Key: data, Taken: true}, traces: seen, stays: true},
+		"data that was seen so, and is gone":     {record: state.Adopted{Key: data, Taken: true}, traces: seen, gone: true, entries: entry(v1.AdoptIfIdentical), stays: true},
+		"data that nobody can see":               {record: state.Adopted{Key: data, Taken: true}, gone: true, unlisted: true, stays: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			key, lists := test.record.Key, map[string][]*kinds.Live{}
+			if !test.gone {
+				lists[key.Kind] = []*kinds.Live{{Kind: key.Kind, ID: "1", Name: key.Name, Labels: test.labels}}
+			}
+			run := about(kinds.NewIndex(lists, func(*kinds.Live) []kinds.Ref { return nil }), state.Memory{Adopted: map[string]state.Adopted{"1": test.record}, Traces: test.traces})
+			if run.Entries = test.entries; test.withheld {
+				run.Withheld = map[v1.Key]string{key: "why"}
+			}
+			if test.unlisted {
+				run.Unlisted = map[string]error{key.Kind: errors.New("denied")}
+			}
+			New(Policy{}).handsOff(run)
+			if _, stays := run.Memory.Adopted["1"]; stays != test.stays {
+				t.Errorf("it is on record: %t, want %t", stays, test.stays)
+			}
+		})
+	}
+}
+
 // Steps that are about no manifest, such as a change of a node's role, take nothing over. Neither does a step on an
 // object that the source has, or of which it states only some fields.
 func TestWhatATakeOverIs(t *testing.T) {
