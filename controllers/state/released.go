@@ -95,16 +95,18 @@ func Without[V any](all map[string]V, gone func(string, V) bool) map[string]V {
 
 // GiveUp notes that the source gives up the objects that keys name. If keys is empty, it gives up all that it has.
 // The source forgets what it remembers of them, except whose they are, and what keeps them when their manifests are gone:
-// whoever takes them back must not lose what protects them. That they may go is forgotten.
+// whoever takes them back must not lose what protects them. That they may go is forgotten, and so is each agreement that names
+// them: whoever gives an object up has changed their mind about it.
 func (m *Memory) GiveUp(keys []v1.Key) {
 	gone := func(k v1.Key) bool { return len(keys) == 0 || slices.Contains(keys, k) }
 	m.Keep = maps.Clone(m.Keep)
 	maps.DeleteFunc(m.Keep, func(k v1.Key, why string) bool { return gone(k) && why == "" })
 	m.Failed = slices.DeleteFunc(slices.Clone(m.Failed), func(f plan.Failure) bool { return gone(f.Key) })
 	if len(keys) == 0 {
-		m.Released, m.ReleasedAll = nil, true
+		m.Released, m.ReleasedAll, m.Consents, m.Approvals = nil, true, nil, nil
 		return
 	}
+	m.Consents, m.Approvals = m.Consents.Without(gone), approved(m.Approvals, gone)
 	m.Released = slices.Clone(m.Released)
 	for _, k := range keys {
 		if !m.GaveUp(k) {
@@ -112,6 +114,17 @@ func (m *Memory) GiveUp(keys []v1.Key) {
 		}
 	}
 	slices.SortFunc(m.Released, v1.Key.Compare)
+}
+
+// approved returns the approvals without the objects for which gone returns true. It drops those that approve nothing then.
+func approved(all []Approval, gone func(v1.Key) bool) []Approval {
+	var out []Approval
+	for _, a := range all {
+		if a.Consents = a.Consents.Without(gone); len(a.Consents) > 0 {
+			out = append(out, a)
+		}
+	}
+	return out
 }
 
 // TakeBack notes that the source has an object again. It returns false if the source did not give it up by name.

@@ -92,6 +92,55 @@ func TestWhatIsGivenUpCanBeTakenBack(t *testing.T) {
 	}
 }
 
+// Whoever gives something up has changed their mind about it. What was agreed to before does not happen when it is taken back.
+func TestWhatIsGivenUpIsAgreedToNoMore(t *testing.T) {
+	agreements := func(texts ...string) (all plan.Consents) {
+		for _, text := range texts {
+			cs, err := plan.ParseConsent(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, cs...)
+		}
+		return all
+	}
+	had := func() Memory {
+		return Memory{
+			Consents: agreements("removals Service/web Service/db", "replace Service/api", "many-managers"),
+			Approvals: []Approval{
+				{Revision: "one", Consents: agreements("removals Service/web", "replace Service/web Service/api"), By: "ann"},
+				{Revision: "two", Consents: agreements("moves-data Service/db"), By: "bob"},
+			},
+		}
+	}
+	for name, test := range map[string]struct {
+		give      []v1.Key
+		consents  plan.Consents
+		approvals []Approval
+	}{
+		"none that was agreed to": {[]v1.Key{{Kind: v1.KindNetwork, Name: "web"}}, had().Consents, had().Approvals},
+		"one": {
+			[]v1.Key{web}, agreements("removals Service/db", "replace Service/api", "many-managers"),
+			[]Approval{{Revision: "one", Consents: agreements("replace Service/api"), By: "ann"}, had().Approvals[1]},
+		},
+		"two":                  {[]v1.Key{web, db}, agreements("replace Service/api", "many-managers"), []Approval{{Revision: "one", Consents: agreements("replace Service/api"), By: "ann"}}},
+		"those that are named": {[]v1.Key{web, db, api}, agreements("many-managers"), nil},
+		"all":                  {nil, nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := had()
+			was := m
+			m.GiveUp(test.give)
+			if d := cmp.Diff(test.consents, m.Consents) + cmp.Diff(test.approvals, m.Approvals); d != "" {
+				t.Errorf("agreed to is still (-want +got):\n%s", d)
+			}
+			if d := cmp.Diff(had(), was); d != "" {
+				t.Errorf("what was given has changed:\n%s", d)
+			}
+		})
+	}
+}
+
 func TestObjectGivenUpTwiceIsNotedOnce(t *testing.T) {
 	m := owning()
 	m.GiveUp([]v1.Key{web})

@@ -78,6 +78,12 @@ func (cs Consents) Meant(asked Asked) Consents {
 	})
 }
 
+// Without returns the agreements without the objects for which gone returns true. An agreement that names no object stays as
+// it is.
+func (cs Consents) Without(gone func(v1.Key) bool) Consents {
+	return cs.only(func(_ Consented, k v1.Key) bool { return !gone(k) })
+}
+
 // Left returns the agreements that are not used up after a plan was made with them, and notes what they are about. For
 // each object that an agreement names, it ends when the plan has nothing to do that the agreement is about: the step is
 // done. The same step later is another one, which nobody has agreed to. whole is false if the plan may lack something,

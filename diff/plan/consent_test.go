@@ -112,6 +112,30 @@ func TestAnAgreementKeepsItsEnd(t *testing.T) {
 }
 
 // The line names all that a person has to give, and the shortest form of a revision that is sure to be found.
+// An agreement without the objects that it names is none, and must not become one for all objects.
+func TestAnAgreementWithoutAnObject(t *testing.T) {
+	a := v1.Key{Kind: "Service", Name: "a"}
+	for given, want := range map[string]string{
+		"removals Service/a":           "none",
+		"removals Service/a Service/b": "removals Service/b",
+		"removals Service/b":           "removals Service/b",
+		"removals":                     "removals",
+		"removals Service/a, replace":  "replace",
+		"outage Node/a, removals Service/a Network/a, removals Service/a": "outage Node/a, removals Network/a",
+	} {
+		cs, err := ParseConsent(given)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := saidOf(cs.Without(func(k v1.Key) bool { return k == a })); got != want {
+			t.Errorf("of %s is left %s, want %s", given, got, want)
+		}
+		if got := saidOf(cs); got != given {
+			t.Errorf("%s has become %s", given, got)
+		}
+	}
+}
+
 func TestTheCommandThatAgrees(t *testing.T) {
 	for _, c := range []struct{ revision, to, want string }{
 		{"0123456789012345678901234567890123456789", "removals", "swarm-operator approve removals --revision 0123456789 --reason TEXT"},
