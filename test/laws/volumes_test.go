@@ -2,6 +2,7 @@ package laws
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -143,14 +144,21 @@ func (s *storing) run(t *rapid.T, d *decide.Decider) *decide.Decision {
 	if on := rapid.SampledFrom([]string{"", "", "", "", "", "all", "Volume/data"}).Draw(t, "on hold"); on != "" {
 		run.World.Holds = []state.Hold{{Name: "hold-1", Hold: plan.Hold{Target: on, Reason: "maintenance"}}}
 	}
-	v := s.live()
-	if v != nil {
-		s.empty = false // that agreement has done its work, if there was one
-	} else {
-		s.removal = false
+	if rapid.IntRange(0, 5).Draw(t, "volumes cannot be listed") == 0 {
+		run.Unlisted = map[string]error{v1.KindVolume: errors.New("the filter denies it")}
+		for _, l := range slices.Clone(run.Index.List(v1.KindVolume)) {
+			run.Index.Drop(v1.KindVolume, l.ID)
+		}
 	}
-	if s.states && v != nil && v.Spec.Availability == s.wants {
-		s.applied, s.unsure = s.wants, false
+	switch v := s.live(); {
+	case run.Unlisted != nil: // the run sees nothing of it
+	case v == nil:
+		s.removal = false
+	default:
+		s.empty = false // that agreement has done its work, if there was one
+		if s.states && v.Spec.Availability == s.wants {
+			s.applied, s.unsure = s.wants, false
+		}
 	}
 	s.decides(d, run)
 	d.Keep()
@@ -163,6 +171,9 @@ func (s *storing) keepsData(t *rapid.T, run *decide.Decision) {
 	for _, step := range run.Plan.Steps {
 		if step.Key != data {
 			continue
+		}
+		if run.Unlisted != nil {
+			t.Fatalf("volumes could not be listed, and it does something to one:\n%s", told(t, run))
 		}
 		switch step.Op {
 		case diff.Create:
@@ -190,8 +201,11 @@ func (s *storing) keepsData(t *rapid.T, run *decide.Decision) {
 
 // done carries out some steps of a run. A volume that it makes has what the manifest says.
 func (s *storing) done(t *rapid.T, run *decide.Decision, d *decide.Decider) {
-	before := s.live()
+	before, recorded := s.live(), s.found.Memory.Made
 	s.acts(t, run, d)
+	if l := s.Objects[data]; l != nil && recorded[l.ID] == data && s.found.Memory.Made[l.ID] != data {
+		t.Fatalf("the volume was on record and is there, and it is not on record any more:\n%s", told(t, run))
+	}
 	if v := s.live(); v != nil && before == nil {
 		s.lost, s.applied, s.unsure = false, s.wants, false
 	}
@@ -211,8 +225,8 @@ func (s *storing) happens(t *rapid.T) {
 
 // A cluster volume goes with its data only if its own manifest said so, or somebody who named it, when no node has it, and
 // is never made again. If somebody removed it, only an agreement puts an empty one in its place. What git says of its
-// availability is never taken for a hand's doing before it was seen. All that holds whatever is on hold, cannot be read,
-// or is cut off by a kill.
+// availability is never taken for a hand's doing before it was seen. As long as it is there, it stays on record. All that holds
+// whatever is on hold, cannot be read or listed, or is cut off by a kill.
 func keepsData(t *rapid.T) {
 	s := &storing{deciding: newDeciding(t)}
 	p := s.policy(t)
