@@ -256,7 +256,19 @@ func record(run *Decision, removed map[string]bool) {
 			more[h.Meta.ID] = h.Key
 		}
 	}
-	m.Adopted, m.Made, m.Nonce = state.With(m.Adopted, written), state.With(made, more), run.Nonce
+	m.Adopted, m.Made = state.With(m.Adopted, written), state.With(made, more)
+	if run.Found.Sequence == 0 || !run.madeUnseen() {
+		m.Nonce = run.Nonce
+	}
+}
+
+// madeUnseen reports whether the source may have made an object that is not on record yet and could not be listed. Only the
+// nonce among the object's labels then tells that the source made it.
+func (r *Decision) madeUnseen() bool {
+	return len(r.Unlisted) > 0 && slices.ContainsFunc(r.Entries, func(e kinds.Entry) bool {
+		key := e.Object.Key()
+		return r.Unlisted[key.Kind] != nil && !e.Object.External() && !r.recorded(key.Kind)[key]
+	})
 }
 
 // unseenOf returns those of the ids on record whose objects could not be listed. Nobody knows whether they are gone.

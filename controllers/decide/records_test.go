@@ -329,6 +329,46 @@ func TestRecordsGoWithWhatIsWrittenAnyway(t *testing.T) {
 	}
 }
 
+// The nonce of the memory tells what the source made under it, until that is on record. It stays for as long as something may
+// be there that nobody can see, and no longer: a copy of its labels would count as made.
+func TestTheNonceStaysForWhatNobodyHasSeenYet(t *testing.T) {
+	data := v1.Key{Kind: v1.KindVolume, Name: "data"}
+	states := func(external bool) []kinds.Entry {
+		o := &v1.Volume{Header: v1.Header{Kind: v1.KindVolume, Metadata: v1.Metadata{Name: "data"}}}
+		o.Spec.External = external
+		return []kinds.Entry{{Object: o}}
+	}
+	for name, test := range map[string]struct {
+		entries  []kinds.Entry
+		made     map[string]v1.Key
+		adopted  map[string]state.Adopted
+		unlisted bool
+		first    bool // there is no memory yet
+		stays    bool
+	}{
+		"volumes are listed":           {entries: states(false)},
+		"nobody can see whether it is": {entries: states(false), unlisted: true, stays: true},
+		"it is on record":              {entries: states(false), made: map[string]v1.Key{"1": data}, unlisted: true},
+		"it was adopted":               {entries: states(false), adopted: map[string]state.Adopted{"1": {Key: data}}, unlisted: true},
+		"it is others'":                {entries: states(true), unlisted: true},
+		"it states none":               {unlisted: true},
+		"nothing was made before":      {entries: states(false), unlisted: true, first: true},
+	} {
+		run := about(indexOf(), state.Memory{Nonce: "old", Made: test.made, Adopted: test.adopted})
+		if run.Found = foundAs(t, run.Memory); test.first {
+			run.Found = state.Found{}
+			run.Memory.Nonce = ""
+		}
+		if run.Entries = test.entries; test.unlisted {
+			run.Unlisted = map[string]error{v1.KindVolume: errors.New("denied")}
+		}
+		run.Memory.Owned++
+		if record(run, nil); (run.Memory.Nonce == "old") != test.stays || run.Memory.Nonce == "" {
+			t.Errorf("%s: the nonce is %q", name, run.Memory.Nonce)
+		}
+	}
+}
+
 // foundAs returns a memory as it is read back.
 func foundAs(t *testing.T, m state.Memory) state.Found {
 	t.Helper()
