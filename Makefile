@@ -1,4 +1,4 @@
-# make demo and make test are all that a user needs; the rest is for who changes the code.
+# make demo and make test are all that a user needs; the rest is for those who change the code.
 SHELL := /bin/bash
 GO ?= go
 export CGO_ENABLED ?= 0
@@ -16,7 +16,7 @@ MODULES := tools/image
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
-build: ## bin/swarm-operator and bin/swarm-sandbox, static
+build: ## bin/: swarm-operator, swarm-sandbox and swarm-open, static
 	@mkdir -p bin
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 

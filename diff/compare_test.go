@@ -365,7 +365,7 @@ func TestSeenSpares(t *testing.T) {
 	}
 }
 
-// nodeRules are like the rules of nodes: a manifest states some of the labels, and a hand means what it sets.
+// nodeRules are like the rules of nodes: a manifest states some of the labels, and a mode that somebody sets by hand stays.
 var nodeRules = Rules{
 	"metadata.labels.*": {Effect: InPlace, Merges: true, Nobody: NobodysLabel},
 	"spec.mode":         {Effect: InPlace, Stays: true, Intent: true},

@@ -184,7 +184,7 @@ type Normal struct {
 	Object any
 }
 
-// Rest brings back what a state left out.
+// Rest restores what a State does not keep while nothing differs: its leaves and, of a want, the value.
 type Rest interface{ Restore(*State) }
 
 // Whole brings back what the state left out, and returns the state.

@@ -37,7 +37,7 @@ type Policy struct {
 	Follow bool
 	// Self is the service that the operator runs as. It is empty if the operator does not run as a service.
 	Self v1.Key
-	// Digests knows secrets again. nil means that there is no key for that.
+	// Digests makes and compares digests of secrets. nil means that there is no key.
 	Digests *digests.Digests
 	// InsecureEngines is true if join tokens may go to engines that manifests reach without TLS.
 	InsecureEngines bool

@@ -34,7 +34,7 @@ const FileEnd = ".content"
 
 // Exported is one manifest, or says why there is none.
 type Exported struct {
-	// Key names the object. For a manifest, it is the manifest's own.
+	// Key names the object. If Object is set, Key is that manifest's key.
 	Key v1.Key
 	// Object is the manifest, as it is to be stated. nil means that none can be written.
 	Object v1.Object

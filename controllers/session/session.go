@@ -102,7 +102,7 @@ func (s *Session) reconcile(ctx context.Context) (result runner.Result, err erro
 		return runner.Result{}, nil
 	}
 	s.decided(ctx, run)
-	out, err := s.Apply(ctx, run, s.did)
+	out, err := s.Apply(ctx, run, s.did) // writes, under the lease: Reconciler.Apply, act.Do, apply.Run
 	if ctx.Err() != nil {
 		return runner.Result{}, ctx.Err()
 	}

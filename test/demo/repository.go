@@ -41,7 +41,7 @@ func newRepository(dir, from string) (*repository, plumbing.Hash, error) {
 	return r, hash, err
 }
 
-// The author of the commits.
+// author and address are those of every commit.
 const author, address = "demo", "demo@example.com"
 
 // commit commits all files as they are.

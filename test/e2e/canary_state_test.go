@@ -43,7 +43,7 @@ func TestWhatIsKeptInTheSwarmShowsNoSecret(t *testing.T) {
 	t.Log("failures")
 	r.commit("an update that fails", map[string]string{"app.yaml": manifest("crash:1"), "new.yaml": service("new", "image: crash:1", "replicas: 1", quickRestart)})
 	for _, failed := range []string{"app", "new"} {
-		// With the task's own words; without them this would test nothing
+		// The record must have the task's own words. Otherwise this would test nothing.
 		w.remembers("registry.example.com/: denied", "Service/"+failed)
 		c.inSwarm()
 		c.served(o)

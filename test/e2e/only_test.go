@@ -64,7 +64,7 @@ type differing struct{ name, in string }
 // differs names the scenarios in which real engines may differ from the sandbox, and how. On engines, make test takes
 // scenarios only from this table. What the others are about (git, plans, consent, reports, output) is the same code
 // on the same API there. A scenario costs ten times as much on real engines as on the sandbox. Each run therefore
-// takes every sixteenth scenario in the order of this table, because neighbours are much alike. If a heavy test has
+// takes one of every turn.Samples scenarios in the order of this table, because neighbours are much alike. If a heavy test has
 // the turn (package turn), make test takes none. make e2e-full runs all scenarios on both.
 var differs = []differing{
 	{"TestContainersDoWhatTheManifestSays", "real containers, ports, mounts"},

@@ -36,7 +36,7 @@ func everyday(n int) []v1.Object {
 	return out
 }
 
-// inSync returns a swarm that is as everyday asks for.
+// inSync returns a swarm that matches the manifests of everyday(n).
 func inSync(b *testing.B, n int) *world {
 	b.Helper()
 	w := newWorld(true)

@@ -37,7 +37,7 @@ var house = []room{
 	{"api/v1", []string{"redact"}, []string{"github.com/distribution/reference", "github.com/docker/go-units", "github.com/google/shlex"}, []string{"context", "os", "io", "net", "log"}},
 	{"api/config", []string{"api/v1", "redact"}, none, []string{"context", "os", "io", "net", "log"}},
 	{"guardrails", []string{"api/config", "api/v1"}, []string{"github.com/distribution/reference"}, []string{"context", "os", "io", "log", "sync"}},
-	{"manifests", []string{"api/v1"}, []string{"go.yaml.in/yaml/v3", "sigs.k8s.io/yaml", "github.com/go-git/go-git/v5/plumbing/format/gitignore"}, []string{"context", "os", "net", "log"}},
+	{"manifests", []string{"api/v1"}, []string{"go.yaml.in/yaml/v3", "github.com/go-git/go-git/v5/plumbing/format/gitignore"}, []string{"context", "os", "net", "log"}},
 	{"manifests/render", []string{"api/v1"}, none, []string{"context", "io", "os", "net", "log", "sync"}},
 	{"manifests/git", []string{"controllers/rescue"}, []string{"github.com/go-git/go-git/v5", "github.com/go-git/go-billy/v5", "github.com/fsnotify/fsnotify"}, []string{"net/http", "log"}},
 	{"diff", []string{"api/v1", "redact"}, none, []string{"context", "io", "os", "net", "log", "sync", "math/rand"}},

@@ -291,8 +291,8 @@ func drop(n, value *yaml.Node) (without *yaml.Node, found bool) {
 	return n, false
 }
 
-// Each row of the reference has an example, and each example on the page can be copied: the text of the row is put into
-// its place again, and the loader takes it.
+// Each row of the reference has an example, and each example on the page can be copied: the test puts the row's text back
+// in its place, and the loader accepts it.
 func TestExamplesCanBeCopied(t *testing.T) {
 	e := examplesOf(t)
 	seen := map[string]int{}
