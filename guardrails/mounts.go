@@ -79,6 +79,24 @@ func (c *checking) bind(r *config.MountRules, at, dir string, readOnly bool) {
 	}
 }
 
+// noBinds reports whether the types of mounts that are allowed leave binds out.
+func noBinds(r *config.MountRules) bool { return r.Types != nil && !slices.Contains(r.Types, "bind") }
+
+// aboutDirectories reports whether a rule says which directories of nodes may be mounted, and how.
+func aboutDirectories(r *config.MountRules) bool {
+	return noBinds(r) || r.Binds != nil || r.ReadOnlyBinds || r.NoDockerSocket
+}
+
+// driver checks the driver of a volume. A plugin may mount any directory of a node, so a rule about directories allows
+// none, unless the drivers that may be used are stated.
+func (c *checking) driver(r *config.MountRules, at, driver string) {
+	if r.Drivers == nil && aboutDirectories(r) {
+		c.add("mounts.drivers", at, "%s is not allowed: a plugin may mount any directory of a node; state the drivers that may be used in mounts.drivers", driver)
+		return
+	}
+	c.oneOf("mounts.drivers", at, r.Drivers, driver)
+}
+
 // unknown adds a breach of each rule about which directories are mounted, because nobody knows which one is. An exception
 // from one of these rules is none from the others.
 func (c *checking) unknown(r *config.MountRules, at, format string, args ...any) {
@@ -101,21 +119,24 @@ func (c *checking) volume(r *config.MountRules, i int, m v1.Mount) {
 	}
 	driver, options := m.Volume.Driver, m.Volume.DriverOpts // any template in the type or in o may become a bind
 	if driver != "" && driver != "local" {
-		at := at("spec.mounts", i, "volume.driver")
-		if c.oneOf("mounts.drivers", at, r.Drivers, driver); r.Drivers == nil && r.Binds != nil {
-			c.add("mounts.drivers", at, "%s is not allowed: a plugin may mount any directory of a node; state the drivers that may be used in mounts.drivers", driver)
-		}
+		c.driver(r, at("spec.mounts", i, "volume.driver"), driver)
 		return
 	}
 	here := at("spec.mounts", i, "volume.driverOpts")
 	words := strings.Split(options["o"], ",")
 	switch {
 	case slices.Contains(words, "bind") || slices.Contains(words, "rbind"): // whatever the type
+		if noBinds(r) {
+			c.add("mounts.types", here, "these options make the volume a bind, which is not allowed; allowed: %s", list(r.Types))
+		}
 		c.bind(r, here, options["device"], m.ReadOnly || slices.Contains(words, "ro"))
 	case len(options) == 0 || onlySize(options):
 	case slices.Contains(remote, options["type"]) && !strings.Contains(options["o"], "{{"):
 	default:
 		const anything = "a volume of type %q with these options may mount anything of the node; allowed are binds, and the types %s"
+		if noBinds(r) {
+			c.add("mounts.types", here, "a volume of type %q with these options may mount anything of the node, as a bind does; allowed are the types %s", options["type"], list(remote))
+		}
 		if c.unknown(r, here, anything, options["type"], list(remote)); r.ReadOnlyBinds {
 			c.add("mounts.readOnlyBinds", here, anything, options["type"], list(remote))
 		}

@@ -63,7 +63,8 @@ type ImageRules struct {
 
 // MountRules are rules about what services mount.
 type MountRules struct {
-	// Types are the types of mounts that are allowed: volume, bind, tmpfs, npipe, cluster.
+	// Types are the types of mounts that are allowed: volume, bind, tmpfs, npipe, cluster. Without bind, a volume of the
+	// driver local may not mount anything of the node by its options either.
 	Types []string `json:"types,omitempty"`
 	// Binds are directories of nodes. What a bind mounts must be one of them, or be below one. So must what a volume of the
 	// driver local mounts by its options, except from NFS or CIFS and for a tmpfs.
@@ -74,7 +75,8 @@ type MountRules struct {
 	NoDockerSocket bool `json:"noDockerSocket,omitempty"`
 	// Volumes are patterns of names of volumes.
 	Volumes []string `json:"volumes,omitempty"`
-	// Drivers are the volume drivers that mounts may state. If it is not stated and binds is, only local is allowed.
+	// Drivers are the volume drivers that mounts and Volumes may state. If it is not stated, and binds, readOnlyBinds,
+	// noDockerSocket or types without bind is, only local is allowed, because a plugin may mount any directory of a node.
 	Drivers []string `json:"drivers,omitempty"`
 }
 
