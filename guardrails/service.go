@@ -3,6 +3,7 @@ package guardrails
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,6 +75,9 @@ func (c *checking) image(text string) {
 	}
 }
 
+// everything stands for all capabilities.
+const everything = "ALL"
+
 func capability(name string) string { return strings.TrimPrefix(strings.ToUpper(name), "CAP_") }
 
 func (c *checking) container(s *v1.ServiceSpec) {
@@ -86,15 +90,12 @@ func (c *checking) container(s *v1.ServiceSpec) {
 			c.add("containers.capabilities", fmt.Sprintf("spec.capAdd[%d]", i), "%s is not allowed; allowed: %s", name, list(r.Capabilities))
 		}
 	}
-	for _, name := range r.Drop {
-		if !slices.ContainsFunc(s.CapDrop, func(dropped string) bool {
-			return slices.Contains([]string{capability(name), "ALL"}, capability(dropped))
-		}) {
-			c.add("containers.drop", "spec.capDrop", "%s must be dropped", name)
-		}
+	c.dropped(r, s)
+	if user, _, _ := strings.Cut(s.User, ":"); r.NotRoot && !notRoot.MatchString(user) {
+		c.add("containers.notRoot", "spec.user", "a user must be stated as a number that is not 0, such as 1000: the image decides who a name is")
 	}
-	if user, _, _ := strings.Cut(s.User, ":"); r.NotRoot && (user == "" || user == "root" || isZero(user)) {
-		c.add("containers.notRoot", "spec.user", "a user that is not root must be stated")
+	if r.NoNewPrivileges && (s.Privileges == nil || !s.Privileges.NoNewPrivileges) {
+		c.add("containers.noNewPrivileges", "spec.privileges.noNewPrivileges", "true must be stated")
 	}
 	if r.ReadOnly && !s.ReadOnly {
 		c.add("containers.readOnly", "spec.readOnly", "true must be stated")
@@ -126,10 +127,26 @@ func (c *checking) confined(p *v1.Privileges) {
 	}
 }
 
-// isZero reports whether a user is the number 0, however it is written.
-func isZero(user string) bool {
-	n, err := strconv.ParseUint(user, 10, 64)
-	return err == nil && n == 0
+// notRoot matches users that are not root in any image. The engine takes +0 and -0 for 0, and looks names up in the image.
+var notRoot = regexp.MustCompile(`^[1-9][0-9]{0,9}$`)
+
+// dropped checks that what must be dropped is, and that capAdd does not give it back. The engine adds what capAdd states
+// after it has dropped what capDrop states.
+func (c *checking) dropped(r *config.ContainerRules, s *v1.ServiceSpec) {
+	for _, name := range r.Drop {
+		drop := capability(name)
+		if !slices.ContainsFunc(s.CapDrop, func(text string) bool { return slices.Contains([]string{drop, everything}, capability(text)) }) {
+			c.add("containers.drop", "spec.capDrop", "%s must be dropped", name)
+			continue
+		}
+		for i, text := range s.CapAdd {
+			added := capability(text)
+			allowed := slices.ContainsFunc(r.Capabilities, func(a string) bool { return capability(a) == added })
+			if added == everything || added == drop || drop == everything && !allowed {
+				c.add("containers.drop", fmt.Sprintf("spec.capAdd[%d]", i), "%s gives back what must be dropped: %s", text, name)
+			}
+		}
+	}
 }
 
 func (c *checking) ports(ports []v1.Port) {

@@ -84,10 +84,15 @@ type MountRules struct {
 type ContainerRules struct {
 	// Capabilities are the capabilities that capAdd may have, without CAP_.
 	Capabilities []string `json:"capabilities,omitempty"`
-	// Drop are capabilities that capDrop must have, such as ALL.
+	// Drop are capabilities that capDrop must have, such as ALL, and that capAdd may not give back: it may state neither
+	// them nor ALL. If ALL must be dropped, capAdd may only state what capabilities lists.
 	Drop []string `json:"drop,omitempty"`
-	// NotRoot is true if services must state a user that is not root.
+	// NotRoot is true if services must state a user as a number that is not 0. A name is refused, because the image
+	// decides who it is. A program in the image may still make its user root: see noNewPrivileges.
 	NotRoot bool `json:"notRoot,omitempty"`
+	// NoNewPrivileges is true if services must state privileges.noNewPrivileges: true, so that no program in the image
+	// makes its user root.
+	NoNewPrivileges bool `json:"noNewPrivileges,omitempty"`
 	// ReadOnly is true if services must state readOnly: true.
 	ReadOnly bool `json:"readOnly,omitempty"`
 	// Healthcheck is true if services that are not jobs must state a health check.
