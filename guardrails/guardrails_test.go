@@ -56,6 +56,10 @@ func volume(options string) string {
 	return service("mounts: [{type: volume, source: data, target: /a, volume: " + options + "}]")
 }
 
+func placed(constraint string) string {
+	return service("placement: {constraints: ['" + constraint + "']}")
+}
+
 // rules are all rules: each with a manifest that keeps it, one that breaks it, and the path and the words of the breach.
 var rules = []struct{ rule, file, keeps, breaks, path, why string }{
 	{"kinds", "kinds: [Service, Network]", service(""), "kind: Config\nspec: {data: x}", "kind", `"Config" is not allowed; allowed: Service, Network`},
@@ -239,6 +243,21 @@ func TestVariationsOfRules(t *testing.T) {
 		{"new privileges", "containers: {noNewPrivileges: true}", service("user: '1000'"), "spec.privileges.noNewPrivileges"},
 		{"a job without a health check", "containers: {healthcheck: true}", service("mode: replicated-job"), ""},
 		{"a health check that is none", "containers: {healthcheck: true}", service("healthcheck: {test: [NONE]}"), "spec.healthcheck"},
+		{"a constraint in capital letters", "placement: {forbid: [node.role == manager]}", placed("NODE.ROLE == Manager"), "spec.placement.constraints[0]"},
+		{"a role that is not the other one", "placement: {forbid: [node.role == manager]}", placed("node.role!=WORKER"), "spec.placement.constraints[0]"},
+		{"a role that is not the other one is forbidden", "placement: {forbid: [node.role != worker]}", placed("node.role == manager"), "spec.placement.constraints[0]"},
+		{"a role that is not this one", "placement: {forbid: [node.role == manager]}", placed("node.role != manager"), ""},
+		{"a hostname in capital letters", "placement: {forbid: [node.hostname == mgr-1]}", placed("node.Hostname == MGR-1"), "spec.placement.constraints[0]"},
+		{"another hostname", "placement: {forbid: [node.hostname == mgr-1]}", placed("node.hostname != mgr-1"), ""},
+		{"a label and its value in capital letters", "placement: {forbid: [node.labels.team == b]}", placed("Node.Labels.team == B"), "spec.placement.constraints[0]"},
+		{"the name of a label in capital letters", "placement: {forbid: [node.labels.team == b]}", placed("node.labels.Team == b"), ""},
+		{"the label of an engine in capital letters", "placement: {forbid: [engine.labels.team == b]}", placed("ENGINE.labels.team == b"), "spec.placement.constraints[0]"},
+		{"the name of a label of an engine in capital letters", "placement: {forbid: [engine.labels.team == b]}", placed("engine.labels.TEAM == b"), ""},
+		{"a range in another form", "placement: {forbid: [node.ip == 10.0.0.0/8]}", placed("node.ip == 10.1.2.3/08"), "spec.placement.constraints[0]"},
+		{"an address in another form", "placement: {forbid: [node.ip == 10.0.0.1]}", placed("NODE.IP==::ffff:10.0.0.1/128"), "spec.placement.constraints[0]"},
+		{"a part of a range", "placement: {forbid: [node.ip == 10.0.0.0/8]}", placed("node.ip == 10.0.0.0/16"), ""},
+		{"a constraint that must be stated, in capital letters", "placement: {require: [node.role == worker]}", placed("Node.Role != MANAGER"), ""},
+		{"a label that must be stated, in capital letters", "placement: {require: [node.labels.team == a]}", placed("node.labels.TEAM == a"), "spec.placement.constraints"},
 		{"fields below a field", "fields: [Service spec.resources]", service("resources: {limits: {memory: 1GiB}}"), "spec.resources"},
 		{"a field of another kind", "fields: [Network spec.attachable]", service(""), ""},
 		{"fields in a list", "fields: ['Service spec.ports[].mode']", service("ports: [{target: 1, published: 1, mode: host}, {target: 2}, {target: 3, published: 3, mode: ingress}]"), "spec.ports[0].mode spec.ports[2].mode"},

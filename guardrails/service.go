@@ -212,52 +212,6 @@ func (c *checking) uses(s *v1.ServiceSpec) {
 	}
 }
 
-func (c *checking) placement(s *v1.ServiceSpec) {
-	r := c.rules.Placement
-	if r == nil {
-		return
-	}
-	var stated []string
-	if s.Placement != nil {
-		stated = s.Placement.Constraints
-	}
-	for _, want := range r.Require {
-		if !slices.ContainsFunc(stated, func(have string) bool { return equal(want, have) }) {
-			c.add("placement.require", "spec.placement.constraints", "%s must be stated", want)
-		}
-	}
-	for i, have := range stated {
-		if slices.ContainsFunc(r.Forbid, func(bad string) bool { return equal(bad, have) }) {
-			c.add("placement.forbid", fmt.Sprintf("spec.placement.constraints[%d]", i), "%s is not allowed", have)
-		}
-	}
-	if r.NotGlobal && (s.Mode == v1.ModeGlobal || s.Mode == v1.ModeGlobalJob) {
-		c.add("placement.notGlobal", "spec.mode", "%s is not allowed", s.Mode)
-	}
-}
-
-// Placing returns the names of the node labels that services must ask for, in the order of the rules. Whoever gives a
-// node such a label decides whose tasks run there, with their secrets.
-func Placing(g *config.Guardrails) []string {
-	if g == nil || g.Placement == nil {
-		return nil
-	}
-	var out []string
-	for _, text := range g.Placement.Require {
-		c, err := v1.ParseConstraint(text)
-		if err != nil { // the file is checked when it is read
-			continue
-		}
-		if label := c.NodeLabel(); label != "" && !slices.Contains(out, label) {
-			out = append(out, label)
-		}
-	}
-	return out
-}
-
-// equal reports whether two constraints say the same, as the swarm reads them.
-func equal(a, b string) bool { return v1.NormalConstraint(a) == v1.NormalConstraint(b) }
-
 func (c *checking) resources(s *v1.ServiceSpec) {
 	r := c.rules.Resources
 	if r == nil {

@@ -134,7 +134,8 @@ type PlacementRules struct {
 	// Require are constraints that every service must state. The operator gives node labels that they name only to nodes
 	// that are known by more than what they say of themselves: see promote-unproven.
 	Require []string `json:"require,omitempty"`
-	// Forbid are constraints that no service may state.
+	// Forbid are constraints that no service may state, however they are written: node.role != worker is node.role ==
+	// manager.
 	Forbid []string `json:"forbid,omitempty"`
 	// NotGlobal is true if no service may run on every node.
 	NotGlobal bool `json:"notGlobal,omitempty"`
