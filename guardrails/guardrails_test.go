@@ -267,7 +267,7 @@ func TestVariationsOfRules(t *testing.T) {
 		{"a node that is removed when it is down", "nodes: {noRemoval: true}", "kind: Node\nspec: {removeDownAfter: 1h}", "spec.removeDownAfter"},
 		{"the escrow", "outside: {sinks: []}", "kind: Cluster\nmetadata: {name: default}\nspec: {autolock: {enabled: true, escrow: vault}}", "spec.autolock.escrow"},
 		{"several rules at once", "images: {digest: true}\ncontainers: {readOnly: true}", service(""), "spec.image spec.readOnly"},
-		{"nothing is stated", "{}", service("capAdd: [ALL]"), ""},
+		{"nothing is stated about it", "kinds: [Service]", service("capAdd: [ALL]"), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var paths []string

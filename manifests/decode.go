@@ -38,7 +38,9 @@ type decoder struct {
 	problems []v1.Problem
 	// meant holds the paths of fields that unknown fields probably stand for. If such a field is missing, that is no
 	// second problem.
-	meant   []string
+	meant []string
+	// strict is true if a list or mapping that states nothing is a problem.
+	strict  bool
 	depth   int
 	through int // how many aliases lie on the way to the current node
 	aliased int // nodes reached through aliases
@@ -140,8 +142,8 @@ func (d *decoder) tag(n *yaml.Node, at int32) bool {
 	return false
 }
 
-// null treats a list or mapping whose entries are all commented out as omitted. Any other field that is named must
-// state something.
+// null treats a list or mapping whose entries are all commented out as omitted, unless the decoder is strict. Any other
+// field that is named must state something.
 func (d *decoder) null(v reflect.Value, at int32) {
 	t := v.Type()
 	for t.Kind() == reflect.Pointer {
@@ -149,6 +151,10 @@ func (d *decoder) null(v reflect.Value, at int32) {
 	}
 	switch _, word := reflect.New(t).Interface().(v1.ScalarSetter); {
 	case word:
+	case d.strict && t.Kind() == reflect.Slice:
+		d.bad(at, "states nothing; write [] if it is to be empty, or leave it out")
+		return
+	case d.strict:
 	case t.Kind() == reflect.Struct, t.Kind() == reflect.Map, t.Kind() == reflect.Slice:
 		return
 	}

@@ -54,7 +54,7 @@ func (r *reading) own(root string) settings {
 }
 
 func (r *reading) settings(name string, data []byte) (s settings) {
-	for _, p := range readInto(data, *r.limits(), &s, s.wrong) {
+	for _, p := range readInto(data, &decoder{limits: *r.limits()}, &s, s.wrong) {
 		r.add(name, p.Line, v1.Key{}, p.Path, "%s", p.Message)
 	}
 	return s

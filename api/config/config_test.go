@@ -127,8 +127,10 @@ func TestEveryFieldHasItsFlagOrAMeaning(t *testing.T) {
 
 func TestValidateGuardrails(t *testing.T) {
 	exception := func(e config.Exception) config.Guardrails {
-		return config.Guardrails{Exceptions: []config.Exception{e}}
+		return config.Guardrails{Kinds: []string{}, Exceptions: []config.Exception{e}}
 	}
+	fields := func(paths ...string) config.Guardrails { return config.Guardrails{Fields: paths} }
+	const nothing = "states no rule, so that everything would be allowed; state one, or name no guardrails"
 	whole := config.Exception{Object: "Service/web", Rules: []string{"images", "images.digest"}, Until: "2027-03-31", Reason: "until the next release"}
 	without := func(change func(*config.Exception)) config.Guardrails {
 		e := whole
@@ -140,12 +142,26 @@ func TestValidateGuardrails(t *testing.T) {
 		file config.Guardrails
 		want string
 	}{
-		{"nothing", config.Guardrails{}, ""},
-		{"a mode", config.Guardrails{Mode: "warn"}, ""},
-		{"a mode that is none", config.Guardrails{Mode: "log"}, `mode: "log" is not one of deny, warn`},
+		{"nothing", config.Guardrails{}, nothing},
+		{"a mode alone", config.Guardrails{Mode: "warn"}, nothing},
+		{"an exception from nothing", config.Guardrails{Exceptions: []config.Exception{whole}}, nothing},
+		{"parts without rules", config.Guardrails{Mounts: &config.MountRules{}, Policies: &config.PolicyRules{}}, nothing},
+		{"a rule that is off", config.Guardrails{Containers: &config.ContainerRules{NotRoot: false}}, nothing},
+		{"a list that allows nothing", config.Guardrails{Mounts: &config.MountRules{Binds: []string{}}}, ""},
+		{"a mode", config.Guardrails{Mode: "warn", Kinds: []string{}}, ""},
+		{"a mode that is none", config.Guardrails{Mode: "log", Kinds: []string{}}, `mode: "log" is not one of deny, warn`},
 		{"a kind that is none", config.Guardrails{Kinds: []string{"Service", "Services"}}, `kinds[1]: "Services" is not one of Cluster, Config, Network, Node, NodeSet, Secret, Service, Volume; did you mean Service?`},
 		{"a field without a kind", config.Guardrails{Fields: []string{"spec.user"}}, `fields[0]: "spec.user" is not KIND PATH, such as Service spec.user`},
 		{"a field of no kind", config.Guardrails{Fields: []string{"Pod spec.user"}}, `fields[0]: "Pod" is not one of Cluster, Config, Network, Node, NodeSet, Secret, Service, Volume`},
+		{"fields of every sort", fields("Service spec.capAdd", "Service spec.mounts[].volume.driverOpts.o", "Service spec.environment.A.B", "Service policy.adopt", "Service metadata.labels", "Config spec", "Service spec.command[]", "NodeSet spec.template.labels.zone"), ""},
+		{"a field that is misspelt", fields("Service spec.capadd"), `fields[0]: a Service has no field spec.capadd; did you mean capAdd?`},
+		{"the first step is misspelt", fields("Service specs.user"), `fields[0]: a Service has no field specs; did you mean spec?`},
+		{"a field of another kind", fields("Config spec.external", "Config spec.image"), `fields[1]: a Config has no field spec.image`},
+		{"a field below a text", fields("Service spec.user.name"), `fields[0]: a Service has no field spec.user.name`},
+		{"a list without its brackets", fields("Service spec.mounts.bind"), `fields[0]: a Service has no field spec.mounts.bind; spec.mounts is a list, and its elements are spec.mounts[]`},
+		{"brackets with something in them", fields("Service spec.mounts[0].bind"), `fields[0]: a Service has no field spec.mounts[0].bind; spec.mounts is a list, and its elements are spec.mounts[]`},
+		{"brackets after what is no list", fields("Service spec[].user"), `fields[0]: a Service has no field spec[]`},
+		{"a point at the end", fields("Service spec.mounts[]."), `fields[0]: a Service has no field spec.mounts[].`},
 		{"a prefix that is none", config.Guardrails{Labels: &config.LabelRules{Prefixes: []string{""}}}, "labels.prefixes[0]: is empty, which would allow everything"},
 		{"an image from anywhere", config.Guardrails{Images: &config.ImageRules{From: []string{""}}}, "images.from[0]: is empty, which would allow everything"},
 		{"a mount that is none", config.Guardrails{Mounts: &config.MountRules{Types: []string{"binds"}}}, `mounts.types[0]: "binds" is not one of volume, bind, tmpfs, npipe, cluster; did you mean bind?`},
@@ -171,5 +187,20 @@ func TestValidateGuardrails(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", got, c.want)
 			}
 		})
+	}
+}
+
+func TestWhichRulesAreStated(t *testing.T) {
+	for name, c := range map[string]struct {
+		file config.Guardrails
+		want string
+	}{
+		"nothing":          {config.Guardrails{Mode: "warn", Exceptions: []config.Exception{{}}, Images: &config.ImageRules{}}, ""},
+		"lists":            {config.Guardrails{Kinds: []string{}, Mounts: &config.MountRules{Binds: []string{}, Types: []string{"volume"}}}, "kinds mounts.types mounts.binds"},
+		"yes, sizes, most": {config.Guardrails{Containers: &config.ContainerRules{NotRoot: true}, Resources: &config.ResourceRules{Memory: 1, Pids: 1}}, "containers.notRoot resources.memory resources.pids"},
+	} {
+		if got := strings.Join(c.file.Stated(), " "); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -20,19 +21,38 @@ const (
 )
 
 // RuleNames returns the names of all rules of guardrails, in the order of the reference.
-func RuleNames() []string {
+func RuleNames() []string { return rules(&Guardrails{}, func(reflect.Value) bool { return true }) }
+
+// Stated returns the names of the rules that the file states, in the order of the reference. A list that is empty is
+// stated, because it allows nothing.
+func (g *Guardrails) Stated() []string {
+	return rules(g, func(v reflect.Value) bool {
+		if v.Kind() == reflect.Slice {
+			return !v.IsNil()
+		}
+		return !v.IsZero()
+	})
+}
+
+// rules returns the names of the rules whose value in a file is one of those that keep returns true for.
+func rules(g *Guardrails, keep func(reflect.Value) bool) []string {
 	var out []string
-	t := reflect.TypeFor[Guardrails]()
-	for i := range t.NumField() {
-		f := t.Field(i)
-		name := jsonName(f)
+	all := reflect.ValueOf(*g)
+	for i := range all.NumField() {
+		name, v := jsonName(all.Type().Field(i)), all.Field(i)
 		switch {
 		case name == "mode" || name == "exceptions":
-		case f.Type.Kind() == reflect.Pointer:
-			for j := range f.Type.Elem().NumField() {
-				out = append(out, name+"."+jsonName(f.Type.Elem().Field(j)))
+		case v.Kind() == reflect.Pointer:
+			part := reflect.New(v.Type().Elem()).Elem()
+			if !v.IsNil() {
+				part = v.Elem()
 			}
-		default:
+			for j := range part.NumField() {
+				if keep(part.Field(j)) {
+					out = append(out, name+"."+jsonName(part.Type().Field(j)))
+				}
+			}
+		case keep(v):
 			out = append(out, name)
 		}
 	}
@@ -44,7 +64,13 @@ func isRule(name string) bool {
 	return slices.ContainsFunc(RuleNames(), func(r string) bool { return r == name || strings.HasPrefix(r, name+".") })
 }
 
-var allKinds = []string{v1.KindCluster, v1.KindConfig, v1.KindNetwork, v1.KindNode, v1.KindNodeSet, v1.KindSecret, v1.KindService, v1.KindVolume}
+var types = map[string]reflect.Type{
+	v1.KindCluster: reflect.TypeFor[v1.Cluster](), v1.KindConfig: reflect.TypeFor[v1.Config](), v1.KindNetwork: reflect.TypeFor[v1.Network](),
+	v1.KindNode: reflect.TypeFor[v1.Node](), v1.KindNodeSet: reflect.TypeFor[v1.NodeSet](), v1.KindSecret: reflect.TypeFor[v1.Secret](),
+	v1.KindService: reflect.TypeFor[v1.Service](), v1.KindVolume: reflect.TypeFor[v1.Volume](),
+}
+
+var allKinds = slices.Sorted(maps.Keys(types))
 
 // Validate returns everything that is wrong with the file.
 func (g *Guardrails) Validate() []v1.Problem {
@@ -61,7 +87,14 @@ func (g *Guardrails) Validate() []v1.Problem {
 			ps.add(element("fields", i), "%q is not KIND PATH, such as Service spec.user", field)
 			continue
 		}
-		ps.kind(element("fields", i), kind)
+		if ps.kind(element("fields", i), kind); types[kind] != nil {
+			if why := unknownField(types[kind], path); why != "" {
+				ps.add(element("fields", i), "a %s has no field %s", kind, why)
+			}
+		}
+	}
+	if len(g.Stated()) == 0 {
+		ps.add("", "states no rule, so that everything would be allowed; state one, or name no guardrails")
 	}
 	ps.parts(g)
 	for i, e := range g.Exceptions {

@@ -132,6 +132,10 @@ func TestGuardrailsAndKeysChangeWhileTheOperatorRuns(t *testing.T) {
 	refusedFor(rules + ":1: ")
 	forbidden = r.commit("and another image", map[string]string{"a.yaml": service("web", "image: app:2", "replicas: 0", "capAdd: [NET_ADMIN]")})
 	held()
+	write(rules, "containers:\n  capabilities:\n  # - NET_ADMIN\n")
+	refusedFor(rules + ":2: containers.capabilities: states nothing")
+	write(rules, "# containers: {capabilities: []}\n")
+	refusedFor(rules + ":1: states no rule")
 	if err := os.Remove(rules); err != nil {
 		t.Fatal(err)
 	}
