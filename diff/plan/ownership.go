@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -34,7 +35,11 @@ func foreign(s Step, _ Facts, p Policy) []Refusal {
 		}
 		return nil
 	default:
-		return []Refusal{s.Refusal(Never, "an object of this name exists that source %s did not make, and it differs; to take it over, state policy: {adopt: takeover}%s", p.Source, beside(h))}
+		where := ""
+		if s.Op == diff.Same {
+			where = " in fields of policy.ignoreDifferences, which count here"
+		}
+		return []Refusal{s.Refusal(Never, "an object of this name exists that source %s did not make, and it differs%s; to take it over, state policy: {adopt: takeover}%s", p.Source, where, beside(h))}
 	}
 }
 
@@ -46,8 +51,9 @@ func belongs(key v1.Key, owner string, partial bool) string {
 	return fmt.Sprintf("an object of this name belongs to %s; rename one of the two, or give it up there: swarm-operator unmanage %s --name %s", owner, key, strings.TrimPrefix(owner, "source "))
 }
 
-// adopt records an equal object as the source's own, if the manifest lets it.
-func (p *Plan) adopt(c diff.Change) {
+// adopt records an equal object as the source's own, if the manifest lets it. One that differs in an ignored field is
+// taken over as one that differs: otherwise a manifest that ignores every field would equal any object of its name.
+func (p *Plan) adopt(c diff.Change, policy Policy) {
 	step := Step{Op: diff.Same, Key: c.Key, Instance: c.Instance, Change: c}
 	switch {
 	case c.Want.Policy.Suspend:
@@ -57,8 +63,23 @@ func (p *Plan) adopt(c diff.Change) {
 	case c.Want.Policy.Adoption() == v1.AdoptNever:
 		p.Refused = append(p.Refused, guarded(guardOwnership, step.Refusal(Never, "an equal object of this name exists, and policy.adopt is never: rename one of the two, or state policy: {adopt: ifIdentical}")))
 	default:
+		if hidden := ignored(c); len(hidden) > 0 {
+			if r := foreign(step, Facts{}, policy); len(r) > 0 {
+				r[0].Fields = hidden
+				p.Refused = append(p.Refused, guarded(guardOwnership, r[0]))
+				return
+			}
+		}
 		p.Adopted = append(p.Adopted, Adoption{Key: c.Key, ID: c.Have.Meta.ID, Want: c.Want, Notes: taken(c.Have)})
 	}
+}
+
+// ignored returns the ignored fields in which a live object differs from its manifest, except the number of replicas, which
+// an autoscaler may have set: it gives nobody anything.
+func ignored(c diff.Change) []diff.Field {
+	return slices.DeleteFunc(slices.Clone(c.Fields), func(f diff.Field) bool {
+		return !f.Ignored || c.Key.Kind == v1.KindService && f.Path == "spec.replicas"
+	})
 }
 
 func guarded(name string, r Refusal) Refusal {

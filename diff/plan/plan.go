@@ -181,7 +181,7 @@ type Guard struct {
 func Build(changes []diff.Change, f Facts, p Policy, parts ...Part) Plan {
 	var plan Plan
 	for _, c := range slices.SortedFunc(slices.Values(changes), diff.Change.Compare) {
-		plan.propose(c)
+		plan.propose(c, p)
 	}
 	plan.needNames(f, p)
 	plan.problems(f)
@@ -254,11 +254,11 @@ func (p *Plan) object(guards []Guard, f Facts, policy Policy) bool {
 }
 
 // propose turns a change into a step, an adoption or, if only a report is wanted, a refusal.
-func (p *Plan) propose(c diff.Change) {
+func (p *Plan) propose(c diff.Change, policy Policy) {
 	switch c.Op {
 	case diff.Same:
 		if c.Have != nil && !c.Have.Meta.Mine {
-			p.adopt(c)
+			p.adopt(c, policy)
 		}
 		return
 	case diff.Remove:
