@@ -39,6 +39,7 @@ type Manifest struct {
 func Check(g *config.Guardrails, m Manifest, today time.Time) []Breach {
 	c := &checking{rules: g, of: m}
 	c.any()
+	c.ignored()
 	switch o := m.Object.(type) {
 	case *v1.Service:
 		c.service(o)

@@ -3,7 +3,8 @@ package config
 import v1 "github.com/swarm-operator/swarm-operator/api/v1"
 
 // Guardrails is the file that --guardrails names: what the manifests of a source may state. What a part of the file does
-// not mention is allowed. A list that is stated and empty allows nothing. Patterns: * is any text, ? is any character.
+// not mention is allowed. A list that is stated and empty allows nothing. Patterns: * is any text, ? is any character. What
+// a rule looks at may not be in policy.ignoreDifferences, because the rule would not see what the object has there.
 type Guardrails struct {
 	// Mode is deny to refuse what breaks a rule, or warn to only say so. Default deny.
 	Mode string `json:"mode,omitempty"`
