@@ -56,6 +56,13 @@ func volume(options string) string {
 	return service("mounts: [{type: volume, source: data, target: /a, volume: " + options + "}]")
 }
 
+// csi is a cluster volume.
+const csi = "kind: Volume\nspec: {driver: 'csi:1', accessMode: {type: mount}}"
+
+func cluster(source string) string {
+	return service("mounts: [{type: cluster, source: '" + source + "', target: /a}]")
+}
+
 func placed(constraint string) string {
 	return service("placement: {constraints: ['" + constraint + "']}")
 }
@@ -261,6 +268,22 @@ func TestVariationsOfRules(t *testing.T) {
 		{"fields below a field", "fields: [Service spec.resources]", service("resources: {limits: {memory: 1GiB}}"), "spec.resources"},
 		{"a field of another kind", "fields: [Network spec.attachable]", service(""), ""},
 		{"fields in a list", "fields: ['Service spec.ports[].mode']", service("ports: [{target: 1, published: 1, mode: host}, {target: 2}, {target: 3, published: 3, mode: ingress}]"), "spec.ports[0].mode spec.ports[2].mode"},
+		{"a group of cluster volumes", "external: {volumes: []}", cluster("group:prod"), "spec.mounts[0].source"},
+		{"a group of cluster volumes that is allowed", "external: {volumes: ['group:prod']}", cluster("group:prod"), ""},
+		{"another group of cluster volumes", "external: {volumes: [prod]}", cluster("group:prod"), "spec.mounts[0].source"},
+		{"a group that a template makes", "external: {volumes: ['group:prod']}", cluster("group:{{.Service.Name}}"), "spec.mounts[0].source"},
+		{"a cluster volume that a template makes", "external: {volumes: [their-data]}", cluster("{{.Service.Name}}"), "spec.mounts[0].source"},
+		{"any cluster volume", "external: {volumes: ['*']}", cluster("{{.Service.Name}}"), ""},
+		{"a group, if nothing is said of volumes", "external: {secrets: []}", cluster("group:prod"), ""},
+		{"the credentials of others", "external: {configs: []}", service("credentialSpec: {config: their-account}"), "spec.credentialSpec.config"},
+		{"credentials of others that are allowed", "external: {configs: [their-account]}", service("credentialSpec: {config: their-account}"), ""},
+		{"own credentials", "external: {configs: []}", service("credentialSpec: {config: own}"), ""},
+		{"credentials of a file", "external: {configs: []}", service("credentialSpec: {file: account.json}"), ""},
+		{"a plugin of a cluster volume, if something is said of binds", "mounts: {binds: []}", csi, "spec.driver"},
+		{"a plugin of a cluster volume, where binds are not allowed", "mounts: {types: [volume, cluster]}", csi, "spec.driver"},
+		{"a plugin of a cluster volume that is allowed", "mounts: {binds: [], drivers: ['csi:*']}", csi, ""},
+		{"a plugin of a cluster volume, if nothing is said of directories", "mounts: {volumes: []}", csi, ""},
+		{"a cluster volume of others has its plugin", "mounts: {binds: []}", "kind: Volume\nspec: {external: true}", ""},
 		{"an external network is not ours", "networks: {drivers: [overlay], encrypted: true, notAttachable: true}", "kind: Network\nspec: {external: true}", ""},
 		{"a set for managers", "nodes: {roles: [worker]}", "kind: NodeSet\nspec: {selector: {}, template: {role: manager}}", "spec.template.role"},
 		{"a set that removes", "nodes: {noRemoval: true}", "kind: NodeSet\nspec: {selector: {}, template: {removeDownAfter: 1h}}", "spec.template.removeDownAfter"},

@@ -39,8 +39,8 @@ func (c *checking) network(n *v1.Network) {
 // clusterVolume checks the secrets of a cluster volume, and its driver by the rule for the drivers of mounts.
 func (c *checking) clusterVolume(v *v1.Volume) {
 	c.external("volumes", v1.KindVolume, v.Metadata.Name, v.Spec.External, "spec.external")
-	if r := c.rules.Mounts; r != nil && !v.Spec.External {
-		c.oneOf("mounts.drivers", "spec.driver", r.Drivers, v.Spec.Driver)
+	if r := c.rules.Mounts; r != nil && v.Spec.Driver != "" {
+		c.driver(r, "spec.driver", v.Spec.Driver)
 	}
 	for i, s := range v.Spec.Secrets {
 		c.external("secrets", v1.KindSecret, s.Secret, c.theirs(v1.KindSecret, s.Secret), at("spec.secrets", i, "secret"))
@@ -58,8 +58,8 @@ func (c *checking) node(n *v1.Node) {
 		if r := c.rules.Outside; r != nil && e.TLS != "" {
 			c.oneOf("outside.tls", "spec.engine.tls", r.TLS, e.TLS)
 		}
-		if r := c.rules.Nodes; r != nil {
-			c.oneOf("nodes.engines", "spec.engine.host", r.Engines, e.Host)
+		if r := c.rules.Nodes; r != nil && r.Engines != nil && !matchesEngine(r.Engines, e.Host) {
+			c.add("nodes.engines", "spec.engine.host", "%q is not allowed; allowed: %s", e.Host, list(r.Engines))
 		}
 	}
 	r := c.rules.Nodes

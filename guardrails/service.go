@@ -205,9 +205,16 @@ func (c *checking) uses(s *v1.ServiceSpec) {
 	for i, m := range s.Secrets {
 		c.external("secrets", v1.KindSecret, m.Source, c.theirs(v1.KindSecret, m.Source), at("spec.secrets", i, "source"))
 	}
+	if s.CredentialSpec != nil && s.CredentialSpec.Config != "" {
+		name := s.CredentialSpec.Config
+		c.external("configs", v1.KindConfig, name, c.theirs(v1.KindConfig, name), "spec.credentialSpec.config")
+	}
 	for i, m := range s.Mounts {
+		here := at("spec.mounts", i, "source")
 		if name := m.ClusterVolume(); name != "" {
-			c.external("volumes", v1.KindVolume, name, c.theirs(v1.KindVolume, name), at("spec.mounts", i, "source"))
+			c.external("volumes", v1.KindVolume, name, c.theirs(v1.KindVolume, name), here)
+		} else if m.Type == "cluster" { // a group or a template: the swarm chooses the volume, and it may be anybody's
+			c.external("volumes", v1.KindVolume, m.Source, true, here)
 		}
 	}
 }

@@ -158,11 +158,12 @@ type ResourceRules struct {
 type ExternalRules struct {
 	// Networks are names of networks.
 	Networks []string `json:"networks,omitempty"`
-	// Configs are names of configs.
+	// Configs are names of configs, of which one may be that of spec.credentialSpec.
 	Configs []string `json:"configs,omitempty"`
 	// Secrets are names of secrets.
 	Secrets []string `json:"secrets,omitempty"`
-	// Volumes are names of cluster volumes.
+	// Volumes are names of cluster volumes, and group:GROUP for any volume of a group. A mount whose source has a template
+	// needs a pattern that matches all of its text.
 	Volumes []string `json:"volumes,omitempty"`
 }
 
@@ -176,7 +177,9 @@ type NodeRules struct {
 	Roles []string `json:"roles,omitempty"`
 	// NoRemoval is true if no node may be removed: no presence: absent and no removeDownAfter.
 	NoRemoval bool `json:"noRemoval,omitempty"`
-	// Engines are patterns of spec.engine.host, such as ssh://ops@10.0.*.
+	// Engines are patterns of spec.engine.host, such as ssh://ops@10.0.* or tcp://*.example.com:2376. The user, the host, the
+	// port and the path are each matched whole, and one that the pattern leaves out has to be left out. A host of digits and
+	// points, such as 10.0.*, matches IPv4 addresses only, and one in brackets, such as [fd00::*], IPv6 addresses only.
 	Engines []string `json:"engines,omitempty"`
 	// Managers is the most that spec.managers.count of the Cluster may be.
 	Managers int `json:"managers,omitempty"`

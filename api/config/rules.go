@@ -144,6 +144,7 @@ func (ps *problems) parts(g *Guardrails) {
 	}
 	if g.Nodes != nil {
 		ps.each("nodes.roles", g.Nodes.Roles, among(v1.RoleManager, v1.RoleWorker))
+		ps.each("nodes.engines", g.Nodes.Engines, enginePattern)
 	}
 }
 
@@ -181,6 +182,14 @@ func portSpan(text string) error {
 	last, errLast := strconv.ParseUint(high, 10, 16)
 	if errFirst != nil || errLast != nil || first == 0 || first > last {
 		return fmt.Errorf("%q is not a port, nor a range such as 8000-8999", text)
+	}
+	return nil
+}
+
+func enginePattern(text string) error {
+	scheme, rest, _ := strings.Cut(text, "://")
+	if !slices.Contains([]string{"unix", "tcp", "ssh"}, scheme) || rest == "" || scheme == "tcp" && strings.Contains(rest, "@") {
+		return fmt.Errorf("%q is not a pattern of unix://PATH, tcp://HOST:PORT or ssh://[USER@]HOST[:PORT]", text)
 	}
 	return nil
 }

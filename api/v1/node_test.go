@@ -69,6 +69,8 @@ func TestProblemsOfNodes(t *testing.T) {
 		{"an engine of a user", host("ssh://root@"), []string{"spec.engine.host: names no host after ssh://"}},
 		{"an engine with a password", host("ssh://root:geheim@node"), []string{"spec.engine.host: holds a password"}},
 		{"an engine with an odd password", host("ssh://root:ge/heim@node"), []string{"spec.engine.host: is not of the form tcp://HOST:PORT"}},
+		{"an engine of a user at tcp", host("tcp://10.0.x@node:2376"), []string{"spec.engine.host: holds a user, and only ssh:// has one; leave out what stands before @"}},
+		{"an engine of nobody at tcp", host("tcp://@node:2376"), []string{"spec.engine.host: holds a user"}},
 		{"an engine with a space", host("unix:///a b"), []string{"spec.engine.host: holds white space"}},
 		{"TLS by ssh", tls("ssh://node", "ops"), []string{"spec.engine.tls: is only for tcp://"}},
 		{"TLS by a file", tls("tcp://node:1", "/etc/ca.pem"), []string{`spec.engine.tls: "/etc/ca.pem" is not a name in tls: of the operator's configuration: ` + v1.ConfiguredNames}},

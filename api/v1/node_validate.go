@@ -129,6 +129,8 @@ func (ps *problems) engine(e *EngineEndpoint) {
 		}
 		if _, has := u.User.Password(); has {
 			ps.add(path+".host", "holds a password; ssh uses keys, tcp the files that spec.engine.tls names")
+		} else if scheme == "tcp" && u.User != nil {
+			ps.add(path+".host", "holds a user, and only ssh:// has one; leave out what stands before @")
 		} else if u.Hostname() == "" {
 			ps.add(path+".host", "names no host after %s://", scheme)
 		}
