@@ -48,7 +48,7 @@ func Check(g *config.Guardrails, m Manifest, today time.Time) []Breach {
 	case *v1.Config:
 		c.external("configs", v1.KindConfig, o.Metadata.Name, o.Spec.External, "spec.external")
 	case *v1.Secret:
-		c.external("secrets", v1.KindSecret, o.Metadata.Name, o.Spec.External, "spec.external")
+		c.secret(o)
 	case *v1.Volume:
 		c.clusterVolume(o)
 	case *v1.Node:

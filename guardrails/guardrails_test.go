@@ -59,6 +59,11 @@ func volume(options string) string {
 // csi is a cluster volume.
 const csi = "kind: Volume\nspec: {driver: 'csi:1', accessMode: {type: mount}}"
 
+// driven is a secret whose content a plugin supplies.
+func driven(driver string) string {
+	return "kind: Secret\nspec: {driver: " + driver + ", driverOpts: {path: prod/db}}"
+}
+
 func cluster(source string) string {
 	return service("mounts: [{type: cluster, source: '" + source + "', target: /a}]")
 }
@@ -119,6 +124,7 @@ var rules = []struct{ rule, file, keeps, breaks, path, why string }{
 	{"outside.sinks", "outside: {sinks: [vault]}", "kind: Cluster\nmetadata: {name: default}\nspec: {joinTokens: {worker: {sinks: [vault]}}}", "kind: Cluster\nmetadata: {name: default}\nspec: {joinTokens: {manager: {sinks: [vault, disk]}}}", "spec.joinTokens.manager.sinks[1]", `"disk" is not allowed; allowed: vault`},
 	{"outside.authorities", "outside: {authorities: []}", "kind: Cluster\nmetadata: {name: default}\nspec: {ca: {rotation: {epoch: 1}}}", "kind: Cluster\nmetadata: {name: default}\nspec: {ca: {signing: own}}", "spec.ca.signing", `"own" is not allowed; allowed: none is`},
 	{"outside.tls", "outside: {tls: [ops]}", "kind: Node\nspec: {engine: {host: 'tcp://a:1', tls: ops}}", "kind: Node\nspec: {engine: {host: 'tcp://a:1', tls: other}}", "spec.engine.tls", `"other" is not allowed; allowed: ops`},
+	{"outside.secretDrivers", "outside: {secretDrivers: [vault-shop]}", driven("vault-shop"), driven("vault"), "spec.driver", `"vault" is not allowed; allowed: vault-shop`},
 	{"policies.noTakeover", "policies: {noTakeover: true}", service("") + "\npolicy: {adopt: ifIdentical}", service("") + "\npolicy: {adopt: takeover}", "policy.adopt", "takeover is not allowed"},
 	{"policies.noPrune", "policies: {noPrune: true}", service("") + "\npolicy: {prune: false}", service("") + "\npolicy: {prune: true}", "policy.prune", "true is not allowed"},
 }
@@ -284,6 +290,12 @@ func TestVariationsOfRules(t *testing.T) {
 		{"a plugin of a cluster volume that is allowed", "mounts: {binds: [], drivers: ['csi:*']}", csi, ""},
 		{"a plugin of a cluster volume, if nothing is said of directories", "mounts: {volumes: []}", csi, ""},
 		{"a cluster volume of others has its plugin", "mounts: {binds: []}", "kind: Volume\nspec: {external: true}", ""},
+		{"a plugin for secrets, if something is said of those of others", "external: {secrets: []}", driven("vault"), "spec.driver"},
+		{"a plugin for secrets, if those of others are listed", "external: {secrets: ['*']}", driven("vault"), "spec.driver"},
+		{"a plugin for secrets that is allowed", "external: {secrets: []}\noutside: {secretDrivers: ['vault-*']}", driven("vault-shop"), ""},
+		{"no plugin for secrets", "outside: {secretDrivers: []}", driven("vault"), "spec.driver"},
+		{"a plugin for secrets, if nothing is said of secrets", "external: {configs: []}\noutside: {sinks: []}", driven("vault"), ""},
+		{"a secret without a plugin", "external: {secrets: []}\noutside: {secretDrivers: []}", "kind: Secret\nspec: {data: x}", ""},
 		{"an external network is not ours", "networks: {drivers: [overlay], encrypted: true, notAttachable: true}", "kind: Network\nspec: {external: true}", ""},
 		{"a set for managers", "nodes: {roles: [worker]}", "kind: NodeSet\nspec: {selector: {}, template: {role: manager}}", "spec.template.role"},
 		{"a set that removes", "nodes: {noRemoval: true}", "kind: NodeSet\nspec: {selector: {}, template: {removeDownAfter: 1h}}", "spec.template.removeDownAfter"},

@@ -50,7 +50,7 @@ var looksAt = map[string]map[string][]string{
 		"networks.encrypted":     {"spec.driverOpts"},
 	},
 	v1.KindConfig: {"labels.prefixes": {"metadata.labels"}},
-	v1.KindSecret: {"labels.prefixes": {"metadata.labels"}},
+	v1.KindSecret: {"labels.prefixes": {"metadata.labels"}, "external.secrets": {"spec.driver"}, "outside.secretDrivers": {"spec.driver"}},
 	v1.KindVolume: {"labels.prefixes": {"metadata.labels"}, "mounts": {"spec.driver"}, "external.secrets": {"spec.secrets"}},
 }
 

@@ -22,6 +22,7 @@ var seen = map[string]string{
 	"placement.require": "spec.placement", "placement.forbid": "spec.placement", "placement.notGlobal": "spec.mode",
 	"resources.memory": "spec.resources.limits.memory", "resources.cpus": "spec.resources", "resources.pids": "spec.resources.limits",
 	"external.networks": "spec.networks", "external.configs": "spec.configs", "external.secrets": "spec.secrets", "external.volumes": "spec.mounts",
+	"outside.secretDrivers": "spec.driver",
 }
 
 var blind = []string{

@@ -36,6 +36,23 @@ func (c *checking) network(n *v1.Network) {
 	}
 }
 
+// secret checks a secret, and its driver: a plugin that supplies the content, and that may know all secrets of others.
+func (c *checking) secret(s *v1.Secret) {
+	c.external("secrets", v1.KindSecret, s.Metadata.Name, s.Spec.External, "spec.external")
+	if s.Spec.Driver == "" {
+		return
+	}
+	const rule, at = "outside.secretDrivers", "spec.driver"
+	var drivers []string
+	if r := c.rules.Outside; r != nil {
+		drivers = r.SecretDrivers
+	}
+	if e := c.rules.External; drivers == nil && e != nil && e.Secrets != nil {
+		c.add(rule, at, "%s is not allowed: a plugin may supply any secret that it knows; state the drivers that may be used in %s", s.Spec.Driver, rule)
+	}
+	c.oneOf(rule, at, drivers, s.Spec.Driver)
+}
+
 // clusterVolume checks the secrets of a cluster volume, and its driver by the rule for the drivers of mounts.
 func (c *checking) clusterVolume(v *v1.Volume) {
 	c.external("volumes", v1.KindVolume, v.Metadata.Name, v.Spec.External, "spec.external")

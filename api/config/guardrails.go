@@ -35,7 +35,7 @@ type Guardrails struct {
 	External *ExternalRules `json:"external,omitempty"`
 	// Nodes are rules about nodes, and about which ones are managers.
 	Nodes *NodeRules `json:"nodes,omitempty"`
-	// Outside are the entries of the operator's configuration that manifests may name.
+	// Outside are the entries of the operator's configuration, and the plugins of the managers, that manifests may name.
 	Outside *OutsideRules `json:"outside,omitempty"`
 	// Policies are rules about policy: of objects.
 	Policies *PolicyRules `json:"policies,omitempty"`
@@ -185,7 +185,7 @@ type NodeRules struct {
 	Managers int `json:"managers,omitempty"`
 }
 
-// OutsideRules are names of entries of the operator's configuration.
+// OutsideRules are names of what is outside the swarm: entries of the operator's configuration, and plugins of the managers.
 type OutsideRules struct {
 	// Sinks are sinks that manifests may name.
 	Sinks []string `json:"sinks,omitempty"`
@@ -193,6 +193,9 @@ type OutsideRules struct {
 	Authorities []string `json:"authorities,omitempty"`
 	// TLS are TLS files that manifests may name.
 	TLS []string `json:"tls,omitempty"`
+	// SecretDrivers are patterns of plugins that may supply the content of secrets. If it is not stated and
+	// external.secrets is, none is allowed, because a plugin may supply secrets of others.
+	SecretDrivers []string `json:"secretDrivers,omitempty"`
 }
 
 // PolicyRules are rules about policy: of objects.
