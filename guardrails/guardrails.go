@@ -3,7 +3,6 @@ package guardrails
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -181,13 +180,4 @@ func (c *checking) external(rule, kind, name string, is bool, at string) {
 	}
 	patterns := map[string][]string{v1.KindNetwork: e.Networks, v1.KindConfig: e.Configs, v1.KindSecret: e.Secrets, v1.KindVolume: e.Volumes}[kind]
 	c.oneOf("external."+rule, at, patterns, name)
-}
-
-// below reports whether a path of a node is one of the directories, or below one.
-func below(directories []string, name string) bool {
-	name = path.Clean(name)
-	return slices.ContainsFunc(directories, func(dir string) bool {
-		dir = path.Clean(dir)
-		return dir == "/" || name == dir || strings.HasPrefix(name, dir+"/")
-	})
 }

@@ -52,6 +52,11 @@ func named(name, dir string) string {
 	return "kind: Service\nmetadata: {name: " + name + "}\nspec: {image: nginx, mounts: [{type: bind, readOnly: true, source: '" + dir + "', target: /a}]}"
 }
 
+// bound is a service that mounts a directory of the node, and can write to it.
+func bound(dir string) string {
+	return service("mounts: [{type: bind, source: '" + dir + "', target: /a}]")
+}
+
 func volume(options string) string {
 	return service("mounts: [{type: volume, source: data, target: /a, volume: " + options + "}]")
 }
@@ -83,7 +88,7 @@ var rules = []struct{ rule, file, keeps, breaks, path, why string }{
 	{"images.digest", "images: {digest: true}", "kind: Service\nspec: {image: 'nginx:1@sha256:" + strings.Repeat("a", 64) + "'}", service(""), "spec.image", "the image has no digest; state it as NAME@sha256:…"},
 	{"images.noTags", "images: {noTags: [latest]}", "kind: Service\nspec: {image: nginx:1}", service(""), "spec.image", "the tag latest is not allowed"},
 	{"mounts.types", "mounts: {types: [volume]}", service("mounts: [{type: volume, source: data, target: /a}]"), service("mounts: [{type: bind, source: /a, target: /a}]"), "spec.mounts[0].type", `"bind" is not allowed; allowed: volume`},
-	{"mounts.binds", "mounts: {binds: [/srv/shop]}", service("mounts: [{type: bind, source: /srv/shop/a, target: /a}]"), service("mounts: [{type: bind, source: /srv/shop/../x, target: /a}]"), "spec.mounts[0].source", `"/srv/shop/../x" is not allowed; allowed are these directories and what is below them: /srv/shop`},
+	{"mounts.binds", "mounts: {binds: ['/srv/shop/*']}", service("mounts: [{type: bind, source: /srv/shop/a, target: /a}]"), service("mounts: [{type: bind, source: /srv/shop/../x, target: /a}]"), "spec.mounts[0].source", `"/srv/shop/../x" is not allowed; allowed: /srv/shop/*, and nothing that is deeper`},
 	{"mounts.readOnlyBinds", "mounts: {readOnlyBinds: true}", service("mounts: [{type: bind, source: /a, target: /a, readOnly: true}, {type: volume, source: data, target: /b}]"), service("mounts: [{type: bind, source: /a, target: /a}]"), "spec.mounts[0].source", "a bind must be read-only: state readOnly: true"},
 	{"mounts.noDockerSocket", "mounts: {noDockerSocket: true}", service("mounts: [{type: bind, source: /srv, target: /a}]"), service("mounts: [{type: bind, source: /var/run, target: /a}]"), "spec.mounts[0].source", `"/var/run" has the socket of the engine, and whoever can write to that is root on every node`},
 	{"mounts.volumes", "mounts: {volumes: ['shop_*']}", service("mounts: [{type: volume, source: shop_data, target: /a}]"), service("mounts: [{type: volume, source: data, target: /a}]"), "spec.mounts[0].source", `"data" is not allowed; allowed: shop_*`},
@@ -192,11 +197,36 @@ func TestVariationsOfRules(t *testing.T) {
 		{"any template, if nothing is said of directories", "mounts: {types: [bind]}", named("web", `/{{"run"}}`), ""},
 		{"no bind at all", "mounts: {binds: []}", service("mounts: [{type: bind, source: /srv, target: /a}]"), "spec.mounts[0].source"},
 		{"every bind", "mounts: {binds: [/]}", service("mounts: [{type: bind, source: /srv, target: /a}]"), ""},
+		{"an allowed directory", "mounts: {binds: [/srv/shop]}", bound("/srv/shop"), ""},
+		{"an allowed directory with a slash", "mounts: {binds: [/srv/shop]}", bound("/srv/shop/"), ""},
+		{"what is in an allowed directory may be a link", "mounts: {binds: [/srv/shop]}", bound("/srv/shop/x"), "spec.mounts[0].source"},
+		{"above an allowed directory", "mounts: {binds: [/srv/shop]}", bound("/srv"), "spec.mounts[0].source"},
+		{"one of the directories in another one", "mounts: {binds: ['/srv/shop/*']}", bound("/srv/shop/x"), ""},
+		{"the directory that has them", "mounts: {binds: ['/srv/shop/*']}", bound("/srv/shop"), "spec.mounts[0].source"},
+		{"what is in one of them may be a link", "mounts: {binds: ['/srv/shop/*']}", bound("/srv/shop/x/y"), "spec.mounts[0].source"},
+		{"a detour out of them", "mounts: {binds: ['/srv/shop/*']}", bound("/srv/shop/x/../../y"), "spec.mounts[0].source"},
+		{"the directories of the root", "mounts: {binds: ['/*']}", bound("/srv"), ""},
+		{"the root itself", "mounts: {binds: ['/*']}", bound("/"), "spec.mounts[0].source"},
+		{"deeper than the directories of the root", "mounts: {binds: ['/*']}", bound("/srv/shop"), "spec.mounts[0].source"},
+		{"a second entry", "mounts: {binds: [/data, '/srv/shop/*']}", bound("/srv/shop/x"), ""},
+		{"what is deeper, where nothing can be written", "mounts: {binds: [/srv/shop], readOnlyBinds: true}", named("web", "/srv/shop/x/y"), ""},
+		{"what is deeper than its directories, where nothing can be written", "mounts: {binds: ['/srv/shop/*'], readOnlyBinds: true}", named("web", "/srv/shop/x/y"), ""},
+		{"the directory itself, where nothing can be written", "mounts: {binds: ['/srv/shop/*'], readOnlyBinds: true}", named("web", "/srv/shop"), "spec.mounts[0].source"},
+		{"a neighbour, where nothing can be written", "mounts: {binds: [/srv/shop], readOnlyBinds: true}", named("web", "/srv/shopping"), "spec.mounts[0].source"},
+		{"a link of the kernel to the root", "mounts: {noDockerSocket: true}", bound("/proc/self/root/run"), "spec.mounts[0].source"},
+		{"a link of the kernel to where a process works", "mounts: {noDockerSocket: true}", bound("/proc/1/cwd"), "spec.mounts[0].source"},
+		{"a link of the kernel to what is open", "mounts: {noDockerSocket: true}", bound("/dev/fd/7"), "spec.mounts[0].source"},
+		{"a link of the kernel by a detour", "mounts: {noDockerSocket: true}", bound("/srv/../proc/1/root"), "spec.mounts[0].source"},
+		{"a volume that follows a link of the kernel", "mounts: {noDockerSocket: true}", volume("{driverOpts: {o: bind, device: /proc/1/root/srv}}"), "spec.mounts[0].volume.driverOpts"},
+		{"the processes of the node", "mounts: {noDockerSocket: true}", bound("/proc"), ""},
+		{"what only begins alike", "mounts: {noDockerSocket: true}", bound("/processes/1"), ""},
 		{"a neighbour of an allowed directory", "mounts: {binds: [/srv/shop]}", service("mounts: [{type: bind, source: /srv/shopping, target: /a}]"), "spec.mounts[0].source"},
 		{"an anonymous volume", "mounts: {volumes: []}", service("mounts: [{type: volume, target: /a}]"), ""},
-		{"templates that stand for names", "mounts: {binds: [/srv/shop]}", service("mounts: [{type: bind, source: '/srv/shop/{{.Service.Name}}/{{ .Task.Slot }}', target: /a}]"), ""},
+		{"templates that stand for names", "mounts: {binds: ['/srv/shop/web/*']}", service("mounts: [{type: bind, source: '/srv/shop/{{.Service.Name}}/{{ .Task.Slot }}', target: /a}]"), ""},
+		{"templates that stand for names, deeper", "mounts: {binds: ['/srv/shop/*']}", service("mounts: [{type: bind, source: '/srv/shop/{{.Service.Name}}/{{ .Task.Slot }}', target: /a}]"), "spec.mounts[0].source"},
 		{"a template that may be any path", "mounts: {binds: [/srv/shop]}", service(`mounts: [{type: bind, source: '/srv/shop/{{"../.."}}', target: /a}]`), "spec.mounts[0].source"},
-		{"a volume that is a bind", "mounts: {binds: [/srv/shop]}", volume("{driverOpts: {type: none, o: bind, device: /srv/shop/a}}"), ""},
+		{"a volume that is a bind", "mounts: {binds: ['/srv/shop/*']}", volume("{driverOpts: {type: none, o: bind, device: /srv/shop/a}}"), ""},
+		{"a volume that is a bind of what is deeper", "mounts: {binds: ['/srv/shop/*']}", volume("{driverOpts: {type: none, o: bind, device: /srv/shop/a/b}}"), "spec.mounts[0].volume.driverOpts"},
 		{"a volume that is another bind", "mounts: {binds: [/srv/shop]}", volume("{driver: local, driverOpts: {type: nfs, o: 'ro,bind', device: /etc}}"), "spec.mounts[0].volume.driverOpts"},
 		{"a volume that can be written", "mounts: {readOnlyBinds: true}", volume("{driverOpts: {type: none, o: bind, device: /srv}}"), "spec.mounts[0].volume.driverOpts"},
 		{"a volume that cannot be written", "mounts: {readOnlyBinds: true}", volume("{driverOpts: {type: none, o: 'rbind,ro', device: /srv}}"), ""},

@@ -13,12 +13,16 @@ import (
 // sockets are where engines and containerd listen. /var/run is /run on most machines.
 var sockets = []string{"/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock", "/var/run/containerd/containerd.sock", "/run/docker", "/var/run/docker", "/run/containerd", "/var/run/containerd"}
 
+// links are directories below which the kernel has links to any directory of the node, such as /proc/self/root. A bind of
+// /proc itself follows none of them.
+var links = []string{"/proc", "/dev/fd"}
+
 // socketIn reports whether a path of a node is the socket of an engine, or a directory that has it.
 func socketIn(name string) bool {
 	name = path.Clean(name)
 	return slices.ContainsFunc(sockets, func(s string) bool {
 		return name == s || name == "/" || strings.HasPrefix(s, name+"/") || strings.HasPrefix(name, s+"/")
-	}) || path.Base(name) == "docker.sock"
+	}) || path.Base(name) == "docker.sock" || slices.ContainsFunc(links, func(dir string) bool { return strings.HasPrefix(name, dir+"/") })
 }
 
 func (c *checking) mounts(mounts []v1.Mount) {
@@ -65,11 +69,15 @@ func (c *checking) resolved(dir string) (out string, known bool) {
 // bind checks a directory of the node that is mounted.
 func (c *checking) bind(r *config.MountRules, at, dir string, readOnly bool) {
 	dir, known := c.resolved(dir)
-	if !known {
+	switch {
+	case !known:
 		c.unknown(r, at, "%q may become any path: only templates such as {{.Service.Name}} and {{.Task.Slot}} are allowed", dir)
-	}
-	if r.Binds != nil && !below(r.Binds, dir) {
-		c.add("mounts.binds", at, "%q is not allowed; allowed are these directories and what is below them: %s", dir, list(r.Binds))
+	case r.Binds != nil && !allowed(r, dir):
+		deeper := ", and nothing that is deeper"
+		if r.ReadOnlyBinds {
+			deeper = ", and what is below"
+		}
+		c.add("mounts.binds", at, "%q is not allowed; allowed: %s%s", dir, list(r.Binds), deeper)
 	}
 	if r.ReadOnlyBinds && !readOnly {
 		c.add("mounts.readOnlyBinds", at, "a bind must be read-only: state readOnly: true")
@@ -77,6 +85,26 @@ func (c *checking) bind(r *config.MountRules, at, dir string, readOnly bool) {
 	if r.NoDockerSocket && socketIn(dir) {
 		c.add("mounts.noDockerSocket", at, "%q has the socket of the engine, and whoever can write to that is root on every node", dir)
 	}
+}
+
+// allowed reports whether a directory may be mounted. What a service can write to must not be on the way to another
+// directory that may be mounted: a link there leads anywhere. So an entry allows itself alone, or the directories in it.
+// Where nothing can be written, what is below may be mounted too.
+func allowed(r *config.MountRules, dir string) bool {
+	dir = path.Clean(dir)
+	return slices.ContainsFunc(r.Binds, func(entry string) bool {
+		parent, children := strings.CutSuffix(entry, "/*")
+		inside := strings.HasPrefix(dir, strings.TrimSuffix(parent, "/")+"/") && dir != "/"
+		switch {
+		case entry == "/": // there is nothing to protect
+			return true
+		case !children && dir == entry:
+			return true
+		case r.ReadOnlyBinds:
+			return inside
+		}
+		return children && inside && path.Dir(dir) == path.Clean("/"+parent)
+	})
 }
 
 // noBinds reports whether the types of mounts that are allowed leave binds out.

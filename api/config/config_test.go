@@ -130,6 +130,10 @@ func TestValidateGuardrails(t *testing.T) {
 		return config.Guardrails{Kinds: []string{}, Exceptions: []config.Exception{e}}
 	}
 	fields := func(paths ...string) config.Guardrails { return config.Guardrails{Fields: paths} }
+	binds := func(dirs ...string) config.Guardrails {
+		return config.Guardrails{Mounts: &config.MountRules{Binds: dirs}}
+	}
+	const link, choose = " may become a link to anywhere, because services may write to what ", " allows; state one of the two, or readOnlyBinds"
 	const nothing = "states no rule, so that everything would be allowed; state one, or name no guardrails"
 	whole := config.Exception{Object: "Service/web", Rules: []string{"images", "images.digest"}, Until: "2027-03-31", Reason: "until the next release"}
 	without := func(change func(*config.Exception)) config.Guardrails {
@@ -166,6 +170,20 @@ func TestValidateGuardrails(t *testing.T) {
 		{"an image from anywhere", config.Guardrails{Images: &config.ImageRules{From: []string{""}}}, "images.from[0]: is empty, which would allow everything"},
 		{"a mount that is none", config.Guardrails{Mounts: &config.MountRules{Types: []string{"binds"}}}, `mounts.types[0]: "binds" is not one of volume, bind, tmpfs, npipe, cluster; did you mean bind?`},
 		{"a relative directory", config.Guardrails{Mounts: &config.MountRules{Binds: []string{"srv"}}}, `mounts.binds[0]: "srv" is not an absolute path in its shortest form`},
+		{"directories", binds("/srv/shop", "/srv/data/*", "/srv/shopping", "/srv/shop"), ""},
+		{"every directory", binds("/", "/srv/shop/*", "/srv"), ""},
+		{"the directories of the root", binds("/*", "/srv"), ""},
+		{"a directory that is not in its shortest form", binds("/srv/"), `mounts.binds[0]: "/srv/" is not an absolute path in its shortest form`},
+		{"a star in the middle", binds("/srv/*/data"), `mounts.binds[0]: "/srv/*/data" may have a * only in place of its last name, as in /srv/shop/*`},
+		{"a star with letters", binds("/srv/shop-*"), `mounts.binds[0]: "/srv/shop-*" may have a * only in place of its last name, as in /srv/shop/*`},
+		{"a directory in another one", binds("/srv/shop", "/srv"), "mounts.binds[0]: /srv/shop" + link + "/srv" + choose},
+		{"a directory far below another one", binds("/srv", "/srv/shop/a/b"), "mounts.binds[1]: /srv/shop/a/b" + link + "/srv" + choose},
+		{"a directory and what is in it", binds("/srv/shop", "/srv/shop/*"), "mounts.binds[1]: /srv/shop/*" + link + "/srv/shop" + choose},
+		{"what is in a directory, and a directory that it allows", binds("/srv/*", "/srv/shop"), ""},
+		{"what is in a directory, and a directory that is deeper", binds("/srv/*", "/srv/shop/a"), "mounts.binds[1]: /srv/shop/a" + link + "/srv/*" + choose},
+		{"what is in a directory, and in one of those", binds("/srv/shop/*", "/srv/*"), "mounts.binds[0]: /srv/shop/*" + link + "/srv/*" + choose},
+		{"what is in the root, and in one of those", binds("/*", "/srv/*", "/srv/shop"), "mounts.binds[1]: /srv/*" + link + "/*" + choose + "\nmounts.binds[2]: /srv/shop" + link + "/*" + choose},
+		{"directories that cannot be written", config.Guardrails{Mounts: &config.MountRules{ReadOnlyBinds: true, Binds: []string{"/srv", "/srv/shop", "/srv/shop/*"}}}, ""},
 		{"ports", config.Guardrails{Ports: &config.PortRules{Published: []string{"80", "1-65535"}}}, ""},
 		{"ports backwards", config.Guardrails{Ports: &config.PortRules{Published: []string{"90-80"}}}, `ports.published[0]: "90-80" is not a port, nor a range such as 8000-8999`},
 		{"a port that is none", config.Guardrails{Ports: &config.PortRules{Published: []string{"0"}}}, `ports.published[0]: "0" is not a port, nor a range such as 8000-8999`},

@@ -67,12 +67,16 @@ type MountRules struct {
 	// Types are the types of mounts that are allowed: volume, bind, tmpfs, npipe, cluster. Without bind, a volume of the
 	// driver local may not mount anything of the node by its options either.
 	Types []string `json:"types,omitempty"`
-	// Binds are directories of nodes. What a bind mounts must be one of them, or be below one. So must what a volume of the
-	// driver local mounts by its options, except from NFS or CIFS and for a tmpfs.
+	// Binds are directories of nodes that may be mounted, such as /srv/shop, or /srv/shop/* for the directories in it, but not
+	// what is deeper: a service that can write to a directory could put a link to anywhere there, and mount that. So no entry
+	// may be below another. With readOnlyBinds what is below an entry may be mounted too. The same holds for what a volume of
+	// the driver local mounts by its options, except from NFS or CIFS and for a tmpfs. / allows everything.
 	Binds []string `json:"binds,omitempty"`
 	// ReadOnlyBinds is true if binds must be read-only.
 	ReadOnlyBinds bool `json:"readOnlyBinds,omitempty"`
-	// NoDockerSocket is true if nobody may mount the socket of an engine or of containerd, or a directory that it is in.
+	// NoDockerSocket is true if nobody may mount the socket of an engine or of containerd, a directory that it is in, or
+	// what is below /proc, where links lead to any directory. It looks at paths, and not at links that a service makes in a
+	// directory that it can write to: state binds as well.
 	NoDockerSocket bool `json:"noDockerSocket,omitempty"`
 	// Volumes are patterns of names of volumes.
 	Volumes []string `json:"volumes,omitempty"`

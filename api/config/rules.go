@@ -122,9 +122,7 @@ func (ps *problems) parts(g *Guardrails) {
 	}
 	if g.Mounts != nil {
 		ps.each("mounts.types", g.Mounts.Types, among("volume", "bind", "tmpfs", "npipe", "cluster"))
-		for i, dir := range g.Mounts.Binds {
-			ps.absolute(element("mounts.binds", i), dir)
-		}
+		ps.binds(g.Mounts)
 	}
 	if g.Ports != nil {
 		ps.each("ports.published", g.Ports.Published, portSpan)
@@ -184,6 +182,47 @@ func portSpan(text string) error {
 		return fmt.Errorf("%q is not a port, nor a range such as 8000-8999", text)
 	}
 	return nil
+}
+
+// binds checks directories that may be mounted. None may be below one that a service can write to, because the service
+// could put a link to anywhere in its place.
+func (ps *problems) binds(r *MountRules) {
+	for i, entry := range r.Binds {
+		dir := strings.TrimSuffix(entry, "/*")
+		if entry == "/*" {
+			dir = "/"
+		}
+		before := len(*ps)
+		if ps.absolute(element("mounts.binds", i), dir); strings.Contains(dir, "*") {
+			ps.add(element("mounts.binds", i), "%q may have a * only in place of its last name, as in /srv/shop/*", entry)
+		}
+		if len(*ps) > before || r.ReadOnlyBinds || slices.Contains(r.Binds, "/") {
+			continue
+		}
+		for _, other := range r.Binds {
+			if writable(other, entry) {
+				ps.add(element("mounts.binds", i), "%s may become a link to anywhere, because services may write to what %s allows; state one of the two, or readOnlyBinds", entry, other)
+				break
+			}
+		}
+	}
+}
+
+// writable reports whether a service that mounts what one entry allows can replace a directory on the way to what another
+// entry allows.
+func writable(entry, other string) bool {
+	parent, children := strings.CutSuffix(entry, "/*")
+	way, _ := strings.CutSuffix(other, "/*")
+	rest, below := strings.CutPrefix(way, parent+"/")
+	switch {
+	case children && other != way: // /a/* and /a/b/*
+		return below
+	case children: // /a/* and /a/b/c
+		return below && strings.Contains(rest, "/")
+	case other != way: // /a and /a/*
+		return below || way == parent
+	}
+	return below // /a and /a/b
 }
 
 func enginePattern(text string) error {
