@@ -60,6 +60,27 @@ func Check(g *config.Guardrails, m Manifest, today time.Time) []Breach {
 	return slices.DeleteFunc(c.found, func(b Breach) bool { return excepted(g.Exceptions, m.Object.Key(), b.Rule, today) })
 }
 
+// OwnOnly returns the rule that lets the source have an object of that name only if nobody else made the one in the swarm.
+// It returns "" if there is none. The networks, secrets and cluster volumes of others that a source may use are listed in
+// external. To state one as its own, and to take over the one that exists, would be another way to use it. A config that is
+// taken over tells the source nothing: it has the content that the manifest states.
+func OwnOnly(g *config.Guardrails, o v1.Object, today time.Time) string {
+	rules := map[string]string{v1.KindNetwork: "external.networks", v1.KindSecret: "external.secrets", v1.KindVolume: "external.volumes"}
+	rule := rules[o.Key().Kind]
+	if g == nil || g.External == nil || rule == "" || o.External() || excepted(g.Exceptions, o.Key(), rule, today) {
+		return ""
+	}
+	if patterns := othersOf(g.External, o.Key().Kind); patterns == nil || matches(patterns, o.Key().Name) {
+		return ""
+	}
+	return rule
+}
+
+// othersOf returns the names of objects of others that the source may use, of a kind. nil means that it may use any.
+func othersOf(e *config.ExternalRules, kind string) []string {
+	return map[string][]string{v1.KindNetwork: e.Networks, v1.KindConfig: e.Configs, v1.KindSecret: e.Secrets, v1.KindVolume: e.Volumes}[kind]
+}
+
 // excepted reports whether an exception for a rule and an object has not ended.
 func excepted(list []config.Exception, key v1.Key, rule string, today time.Time) bool {
 	for _, e := range list {
@@ -178,6 +199,5 @@ func (c *checking) external(rule, kind, name string, is bool, at string) {
 	if e == nil || !is {
 		return
 	}
-	patterns := map[string][]string{v1.KindNetwork: e.Networks, v1.KindConfig: e.Configs, v1.KindSecret: e.Secrets, v1.KindVolume: e.Volumes}[kind]
-	c.oneOf("external."+rule, at, patterns, name)
+	c.oneOf("external."+rule, at, othersOf(e, kind), name)
 }

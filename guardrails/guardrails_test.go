@@ -461,3 +461,33 @@ func TestPlacing(t *testing.T) {
 		}
 	}
 }
+
+// A network of others is used in two ways: by its name, and by a manifest that takes it over.
+func TestWhatMayOnlyBeTheSourcesOwn(t *testing.T) {
+	const net, vol = "kind: Network\nmetadata: {name: shop}", "kind: Volume\nmetadata: {name: shop}\nspec: {driver: 'csi:1', accessMode: {type: mount}}"
+	for _, c := range []struct{ name, file, manifest, want string }{
+		{"a network that is not listed", "external: {networks: [proxy]}", net, "external.networks"},
+		{"no network of others", "external: {networks: []}", net, "external.networks"},
+		{"a network that is listed", "external: {networks: [proxy, 'sho?']}", net, ""},
+		{"a network, if nothing is said of networks", "external: {volumes: []}", net, ""},
+		{"a network, if nothing is said of others", "kinds: [Network]", net, ""},
+		{"a network of others", "external: {networks: []}", net + "\nspec: {external: true}", ""},
+		{"a cluster volume that is not listed", "external: {volumes: []}", vol, "external.volumes"},
+		{"a cluster volume that is listed", "external: {volumes: [shop]}", vol, ""},
+		{"a secret that is not listed", "external: {secrets: [their-cert]}", "kind: Secret\nspec: {data: x}", "external.secrets"},
+		{"a secret that is listed", "external: {secrets: [web]}", "kind: Secret\nspec: {data: x}", ""},
+		{"a secret of others", "external: {secrets: []}", "kind: Secret\nspec: {external: true}", ""},
+		{"a config, whose content the source has", "external: {configs: [], networks: []}", "kind: Config\nspec: {data: x}", ""},
+		{"a service", "external: {networks: []}", service(""), ""},
+		{"an exception", "external: {networks: []}\nexceptions: [{object: Network/shop, rules: [external], until: 2027-01-31, reason: ours before}]", net, ""},
+		{"an exception for another one", "external: {networks: []}\nexceptions: [{object: Network/other, rules: [external], until: 2027-01-31, reason: ours before}]", net, "external.networks"},
+		{"an exception that has ended", "external: {networks: []}\nexceptions: [{object: Network/shop, rules: [external.networks], until: 2027-01-30, reason: ours before}]", net, "external.networks"},
+	} {
+		if got := guardrails.OwnOnly(read(t, c.file), load(t, c.manifest).Object, day); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+	if got := guardrails.OwnOnly(nil, load(t, net).Object, day); got != "" {
+		t.Errorf("without a file: %q", got)
+	}
+}

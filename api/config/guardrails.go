@@ -158,16 +158,17 @@ type ResourceRules struct {
 	Replicas uint64 `json:"replicas,omitempty"`
 }
 
-// ExternalRules are patterns of names of objects that the source uses and does not state, or states with external: true.
+// ExternalRules are patterns of names of objects of others: the source uses them, and does not state them, or states them
+// with external: true.
 type ExternalRules struct {
-	// Networks are names of networks.
+	// Networks are names of networks. If it is stated, the source takes over no other network that it did not make.
 	Networks []string `json:"networks,omitempty"`
 	// Configs are names of configs, of which one may be that of spec.credentialSpec.
 	Configs []string `json:"configs,omitempty"`
-	// Secrets are names of secrets.
+	// Secrets are names of secrets. If it is stated, the source takes over no other secret that it did not make.
 	Secrets []string `json:"secrets,omitempty"`
 	// Volumes are names of cluster volumes, and group:GROUP for any volume of a group. A mount whose source has a template
-	// needs a pattern that matches all of its text.
+	// needs a pattern that matches all of its text. If it is stated, the source takes over no other cluster volume.
 	Volumes []string `json:"volumes,omitempty"`
 }
 

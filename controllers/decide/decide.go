@@ -59,7 +59,10 @@ type Revision struct {
 	Withheld map[v1.Key]string
 	// Stays says, for each withheld object that has one, which setting of its policy keeps it when the manifest is
 	// gone. Such a setting only tightens, so it counts even though the rest of the manifest does not.
-	Stays    map[v1.Key]string
+	Stays map[v1.Key]string
+	// OwnOnly has the guardrail that forbids to take an object over that the source did not make, for each object that has
+	// one.
+	OwnOnly  map[v1.Key]string
 	Defaults v1.Defaults
 	// Remarks are what people should know about the manifests.
 	Remarks []v1.Problem
@@ -307,7 +310,7 @@ func (d *Decider) Decide(run *Decision) {
 	run.Given = slices.Concat(run.consents, d.Consents)
 	run.Plan = plan.Build(run.Changes, run.Facts, plan.Policy{
 		Source: run.Source, RepairAfter: d.RepairAfter, RepairRestartsAfter: d.RepairRestartsAfter, Budgets: d.Budgets, Consents: run.Given,
-		CommandsOnly: d.CommandsOnly, AskRewritten: d.AskRewritten, PruneAdopted: prune != nil && *prune, InsecureEngines: d.InsecureEngines,
+		CommandsOnly: d.CommandsOnly, AskRewritten: d.AskRewritten, PruneAdopted: prune != nil && *prune, InsecureEngines: d.InsecureEngines, OwnOnly: run.OwnOnly,
 	}, d.kinds.Part(), run.Surveyed.Part, run.Rotating.Part)
 	d.writeDown(run)
 	d.remember(run)

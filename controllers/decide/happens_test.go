@@ -36,6 +36,7 @@ import (
 //	engine                lines of what the swarm does, see engine
 //	command               lines of what people tell the operator, see command
 //	memory WHAT           "lost": the operator's memory is gone; "keep": it is copied; "back": that copy is put in its place
+//	guardrail KIND/NAME RULE  a rule forbids to take an object over from others
 //	clock DURATION        time goes by
 //	restart               another process goes on
 //	flags FLAG...         another process goes on, with these flags
@@ -52,6 +53,12 @@ func (s *story) happens(name, text string) {
 		s.commitOf(w[1]).gone = true
 	case "git":
 		s.git = w[1]
+	case "guardrail":
+		key, err := v1.ParseKey(w[1])
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.ownOnly[key] = w[2]
 	case "clock":
 		s.now = s.now.Add(s.duration(w[1]))
 	case "restart":

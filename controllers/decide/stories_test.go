@@ -79,6 +79,7 @@ type story struct {
 	git     string  // what is wrong with the repository
 	head    *commit
 	last    *commit // the last revision that was not refused
+	ownOnly map[v1.Key]string
 
 	// written is the operator's memory, as it stands in the swarm. backup is a copy that somebody has made.
 	written
@@ -116,7 +117,7 @@ type trouble struct {
 func newStory(t *testing.T) *story {
 	s := &story{
 		Swarm: model.New(), t: t, now: model.Noon, commits: map[string]*commit{}, healths: map[string]kinds.Health{}, undone: map[string]undone{},
-		wanted: map[v1.Key]string{}, refuses: map[string]string{}, troubles: map[string]trouble{}, about: kinds.About{API: "1.52", Nodes: 3, Managers: 3},
+		wanted: map[v1.Key]string{}, ownOnly: map[v1.Key]string{}, refuses: map[string]string{}, troubles: map[string]trouble{}, about: kinds.About{API: "1.52", Nodes: 3, Managers: 3},
 		loader: manifests.NewLoader(manifests.Options{Kinds: all.Manifests()}),
 		policy: decide.Policy{Budgets: plan.DefaultBudgets(), RepairAfter: time.Minute, RepairRestartsAfter: 15 * time.Minute, Follow: true},
 	}
@@ -212,7 +213,7 @@ func (s *story) decides() (*decide.Decision, decide.Needs) {
 	if s.last == nil {
 		return run, decide.Needs{}
 	}
-	run.InForce, run.Entries, run.Withheld, run.Stays = s.last.Commit, s.last.entries, s.last.held, s.last.stays
+	run.InForce, run.Entries, run.Withheld, run.Stays, run.OwnOnly = s.last.Commit, s.last.entries, s.last.held, s.last.stays, s.ownOnly
 	run.Defaults, run.Remarks, run.Past = s.last.defaults, s.last.notices, s.past(run.Memory, s.last)
 	run.Troubles = map[string]plan.Trouble{}
 	for name, t := range s.troubles {

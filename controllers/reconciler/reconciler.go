@@ -190,7 +190,7 @@ func (r *Reconciler) planned(ctx context.Context, scope observe.Scope, anew func
 	if use == nil {
 		return run, nil
 	}
-	run.InForce, run.Entries, run.Withheld, run.Stays = use.Commit, use.Entries, use.Held, use.Stays
+	run.InForce, run.Entries, run.Withheld, run.Stays, run.OwnOnly = use.Commit, use.Entries, use.Held, use.Stays, use.OwnOnly
 	run.Defaults, run.Remarks = use.Defaults, use.Notices
 	redact.AllowInGit(use.Shown)
 	run.Troubles = r.actor.Troubles(run.Source, run.InForce.Hash)

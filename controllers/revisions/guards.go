@@ -19,6 +19,8 @@ type Guards struct {
 	// the same pointer in each Set.
 	found    map[v1.Object][]guardrails.Breach
 	defaults v1.DefaultPolicy
+	// ownOnly is what OwnOnly returns. Each check makes a new one.
+	ownOnly map[v1.Key]string
 }
 
 // NewGuards returns Guards that check by a file. It returns nil if there is no file.
@@ -37,6 +39,15 @@ func (g *Guards) Placing() []string {
 	return guardrails.Placing(g.file)
 }
 
+// OwnOnly says of the objects that were checked last which rule forbids the source to take them over from others. With
+// mode: warn there are none.
+func (g *Guards) OwnOnly() map[v1.Key]string {
+	if g == nil {
+		return nil
+	}
+	return g.ownOnly
+}
+
 // outdated reports whether exceptions may have ended since the last check.
 func (g *Guards) outdated() bool {
 	return g != nil && len(g.file.Exceptions) > 0 && g.day != g.today()
@@ -53,12 +64,15 @@ func (g *Guards) check(set manifests.Set) (problems, notices []v1.Problem) {
 	if day := g.today(); g.day != day || !g.defaults.Equal(set.Defaults.Policy) {
 		before, g.day, g.defaults = nil, day, set.Defaults.Policy
 	}
-	g.found = make(map[v1.Object][]guardrails.Breach, len(set.Entries))
+	g.found, g.ownOnly = make(map[v1.Object][]guardrails.Breach, len(set.Entries)), map[v1.Key]string{}
 	theirs := func(key v1.Key) bool {
 		e, stated := set.Get(key)
 		return !stated || e.Object.External()
 	}
 	for _, e := range set.Entries {
+		if rule := guardrails.OwnOnly(g.file, e.Object, g.now()); rule != "" && g.file.Mode != config.Warn {
+			g.ownOnly[e.Key()] = rule
+		}
 		breaches, known := before[e.Object]
 		if !known || len(e.Object.Refs()) > 0 { // what another manifest states may have changed
 			breaches = guardrails.Check(g.file, guardrails.Manifest{Object: e.Object, Defaults: set.Defaults.Policy, States: e.Stating, Theirs: theirs}, g.now())

@@ -74,3 +74,40 @@ func TestGuards(t *testing.T) {
 		t.Error("without a file something ends")
 	}
 }
+
+func TestWhatMayNotBeTakenOver(t *testing.T) {
+	const net = "apiVersion: " + v1.APIVersion + "\nkind: Network\nmetadata: {name: %s}\n"
+	tree := fstest.MapFS{"a.yaml": {Data: []byte(strings.ReplaceAll(net, "%s", "a"))}, "b.yaml": {Data: []byte(strings.ReplaceAll(net, "%s", "proxy"))}}
+	file := &config.Guardrails{External: &config.ExternalRules{Networks: []string{"proxy"}}}
+	guards := NewGuards(file, func() time.Time { return time.Date(2027, 3, 31, 23, 0, 0, 0, time.UTC) })
+	loader := NewLoader(guards)
+	of := func(what string, want ...string) map[v1.Key]string {
+		t.Helper()
+		if _, problems := loader.Load(tree, "."); len(problems) > 0 {
+			t.Fatalf("%s: %v", what, problems)
+		}
+		got := guards.OwnOnly()
+		if len(got) != len(want) {
+			t.Errorf("%s: %v, want %q", what, got, want)
+		}
+		for _, name := range want {
+			if got[v1.Key{Kind: v1.KindNetwork, Name: name}] != "external.networks" {
+				t.Errorf("%s: %v, want %q", what, got, want)
+			}
+		}
+		return got
+	}
+	first := of("one is listed", "a")
+	tree["a.yaml"] = &fstest.MapFile{Data: []byte(strings.ReplaceAll(net, "%s", "c"))}
+	of("another commit", "c")
+	if first[v1.Key{Kind: v1.KindNetwork, Name: "a"}] == "" || len(first) != 1 {
+		t.Errorf("what counts for the revision before has changed: %v", first)
+	}
+	file.Exceptions = []config.Exception{{Object: "Network/c", Rules: []string{"external"}, Until: "2027-03-31", Reason: "soon"}}
+	of("an exception")
+	file.Exceptions, file.Mode = nil, config.Warn
+	of("a warning")
+	if got := NewGuards(nil, nil).OwnOnly(); got != nil {
+		t.Errorf("without a file: %v", got)
+	}
+}

@@ -87,7 +87,9 @@ type Revision struct {
 	// Held are the objects that problems hold, with the reason.
 	Held map[v1.Key]string
 	// Stays says which setting of a policy keeps an object that problems hold: see decide.Revision.
-	Stays    map[v1.Key]string
+	Stays map[v1.Key]string
+	// OwnOnly says which guardrail forbids to take an object over from others: see decide.Revision.
+	OwnOnly  map[v1.Key]string
 	Defaults v1.Defaults
 	// Shown are the names whose values in git its reader may see.
 	Shown    []string
@@ -118,7 +120,7 @@ func (r *Reader) load(commit git.Commit) *Revision {
 		return r.last
 	}
 	set, problems := r.Loader.Load(commit.Tree, r.Path)
-	read := &Revision{Commit: commit, name: set.Name, Defaults: set.Defaults, Shown: set.Show, Problems: problems, Held: set.Held, Notices: set.Notices, Stays: map[v1.Key]string{}}
+	read := &Revision{Commit: commit, name: set.Name, Defaults: set.Defaults, Shown: set.Show, Problems: problems, Held: set.Held, Notices: set.Notices, Stays: map[v1.Key]string{}, OwnOnly: r.Guards.OwnOnly()}
 	read.Entries = make([]kinds.Entry, 0, len(set.Entries))
 	if r.OnProblem == Whole {
 		for i := range read.Problems {

@@ -194,6 +194,11 @@ func (g *given) line(w []string) error {
 		f.Missing[keyOf(w[1])] = true
 	case "external":
 		f.Missing[keyOf(w[1])] = false
+	case "own-only": // own-only Kind/name GUARDRAIL
+		if g.Policy.OwnOnly == nil {
+			g.Policy.OwnOnly = map[v1.Key]string{}
+		}
+		g.Policy.OwnOnly[keyOf(w[1])] = w[2]
 	case "keep":
 		f.Keep[keyOf(w[1])] = strings.Join(w[2:], " ")
 	case "not-ready":

@@ -22,6 +22,9 @@ func foreign(s Step, _ Facts, p Policy) []Refusal {
 	if partial {
 		return nil
 	}
+	if rule := p.OwnOnly[s.Key]; rule != "" {
+		return []Refusal{notTheirs(s, rule, p)}
+	}
 	switch w.Policy.Adoption() {
 	case v1.AdoptNever:
 		return []Refusal{s.Refusal(Never, "an object of this name exists that source %s did not make, and policy.adopt is never: rename one of the two, or state policy: {adopt: takeover}", p.Source)}
@@ -43,6 +46,11 @@ func foreign(s Step, _ Facts, p Policy) []Refusal {
 	}
 }
 
+// notTheirs refuses to take over what a guardrail keeps for those who made it.
+func notTheirs(s Step, rule string, p Policy) Refusal {
+	return s.Refusal(Never, "an object of this name exists that source %s did not make, and the guardrail %s does not let the source have it: rename the one in the manifest", p.Source, rule)
+}
+
 // belongs says who owns an object, and what ends that.
 func belongs(key v1.Key, owner string, partial bool) string {
 	if partial {
@@ -62,6 +70,8 @@ func (p *Plan) adopt(c diff.Change, policy Policy) {
 		p.Refused = append(p.Refused, guarded(guardOwnership, step.Refusal(Never, "%s", belongs(c.Key, c.Have.Meta.Owner, c.Want.Partial))))
 	case c.Want.Policy.Adoption() == v1.AdoptNever:
 		p.Refused = append(p.Refused, guarded(guardOwnership, step.Refusal(Never, "an equal object of this name exists, and policy.adopt is never: rename one of the two, or state policy: {adopt: ifIdentical}")))
+	case policy.OwnOnly[c.Key] != "":
+		p.Refused = append(p.Refused, guarded(guardOwnership, notTheirs(step, policy.OwnOnly[c.Key], policy)))
 	default:
 		if hidden := ignored(c); len(hidden) > 0 {
 			if r := foreign(step, Facts{}, policy); len(r) > 0 {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -176,6 +177,11 @@ func TestAServiceThatDiffersIsRefusedAndTakenOverOnRequest(t *testing.T) {
 	w.untouched(web)
 	w.want(1, "diff", "--host", w.host(), "--source", r.Dir)
 
+	// To ignore what differs makes no object equal.
+	r.commit("look away", map[string]string{"web.yaml": policy(cliManifest("web"), "ignoreDifferences: [spec, metadata.labels]")})
+	w.want(1, "apply", "--host", w.host(), "--source", r.Dir).says(t, "Service/web", "it differs in fields of policy.ignoreDifferences", "spec.image")
+	w.untouched(web)
+
 	r.commit("never", map[string]string{"web.yaml": policy(cliManifest("web"), "adopt: never")})
 	w.want(1, "apply", "--host", w.host(), "--source", r.Dir)
 	w.untouched(web)
@@ -245,6 +251,11 @@ func TestASecretIsTakenOverWithConsentOnly(t *testing.T) {
 	if !strings.Contains(refused.out, "Consent: takeover-secret") {
 		t.Errorf("the refusal does not print the line to add:\n%s", refused)
 	}
+	rules := w.path("rules.yaml") // nobody agrees to what a guardrail forbids
+	if err := os.WriteFile(rules, []byte("external: {secrets: []}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.want(1, "apply", "--host", w.host(), "--source", r.Dir, "--consent", "takeover-secret Secret/key", "--guardrails", rules).says(t, "the guardrail external.secrets does not let the source have it")
 	w.want(0, "apply", "--host", w.host(), "--source", r.Dir, "--consent", "takeover-secret Secret/key")
 	w.want(0, "diff", "--host", w.host(), "--source", r.Dir)
 	if got := w.secrets(); !slices.Equal(got, []string{"key"}) {
