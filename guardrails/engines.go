@@ -3,6 +3,7 @@ package guardrails
 import (
 	"net/netip"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 )
@@ -10,17 +11,19 @@ import (
 // engine is the address of an engine in its parts.
 type engine struct{ scheme, user, host, port, path string }
 
-// engineOf reads an address as whoever connects to it does. ok is false if it cannot be read.
+// engineOf reads an address as whoever connects to it does. ok is false if it cannot be read, or if its path is not in the
+// shortest form.
 func engineOf(text string) (e engine, ok bool) {
 	scheme, rest, ok := strings.Cut(text, "://")
 	if scheme == "unix" {
-		return engine{scheme: scheme, path: rest}, ok
+		return engine{scheme: scheme, path: rest}, ok && path.Clean(rest) == rest
 	}
 	u, err := url.Parse(text)
 	if err != nil || !ok || u.Opaque != "" || u.RawQuery != "" || u.Fragment != "" {
 		return engine{}, false
 	}
-	return engine{u.Scheme, u.User.Username(), u.Hostname(), u.Port(), strings.TrimSuffix(u.Path, "/")}, true
+	below := strings.TrimSuffix(u.Path, "/")
+	return engine{u.Scheme, u.User.Username(), u.Hostname(), u.Port(), below}, below == "" || path.Clean(below) == below
 }
 
 // enginePattern reads a pattern. It is no URL, because ? stands for a character.

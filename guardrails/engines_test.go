@@ -50,6 +50,8 @@ func TestWhichEnginesAPatternMatches(t *testing.T) {
 		{"tcp://[*]:2376", "tcp://10.0.0.7:2376", false},
 		{"tcp://[fd00::7]", "tcp://[FD00::7]", true},
 		{"unix:///run/*", "unix:///run/docker.sock", true},
+		{"unix:///run/*", "unix:///run/../etc/other.sock", false},
+		{"ssh://ops@node/run/*", "ssh://ops@node/run/../etc/other.sock", false},
 		{"unix:///run/*", "unix:///var/run/docker.sock", false},
 		{"unix:///run/*", "ssh://run/docker.sock", false},
 		{"ssh://*", "unix:///run/docker.sock", false},

@@ -141,8 +141,8 @@ func (c *checking) dropped(r *config.ContainerRules, s *v1.ServiceSpec) {
 		}
 		for i, text := range s.CapAdd {
 			added := capability(text)
-			allowed := slices.ContainsFunc(r.Capabilities, func(a string) bool { return capability(a) == added })
-			if added == everything || added == drop || drop == everything && !allowed {
+			listed := slices.ContainsFunc(r.Capabilities, func(a string) bool { return capability(a) == added })
+			if added == everything || added == drop || drop == everything && !listed {
 				c.add("containers.drop", fmt.Sprintf("spec.capAdd[%d]", i), "%s gives back what must be dropped: %s", text, name)
 			}
 		}
