@@ -177,7 +177,8 @@ type Policy struct {
 	// for objects that the operator made, false for objects that it adopted.
 	Enforce *bool `json:"enforce,omitempty"`
 	// IgnoreDifferences lists field paths, such as spec.replicas. Once the object exists, the operator does not write
-	// these fields or anything below them, and does not count them as differences.
+	// these fields or anything below them, and does not count them as differences. They count when it takes over an
+	// object that others made, except the replicas of a service.
 	IgnoreDifferences []string `json:"ignoreDifferences,omitempty"`
 	// Suspend stops every write to the object.
 	Suspend bool `json:"suspend,omitempty"`
