@@ -2,6 +2,7 @@ package diff
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
@@ -269,8 +270,19 @@ func compareLeaf(hl, wl *Leaf, h, w *State, rules Rules) (Field, bool) {
 	if !stated && w.Exact != "" && !h.Meta.Applied.Has(l.Path) && !h.Meta.Applied.Has(w.Exact) { // git has just asked for exact, so the removal of what others set is git's doing
 		f.Git, f.Hand = true, false
 	}
-	f.Intent = rule.Intent
+	if f.Intent = rule.Intent; f.Effect == StartsTasks && numberOf(wl) <= numberOf(hl) {
+		f.Effect = InPlace
+	}
 	return f, true
+}
+
+// numberOf returns the number that a leaf has. It returns 0 if there is no such leaf.
+func numberOf(l *Leaf) uint64 {
+	if l == nil {
+		return 0
+	}
+	n, _ := strconv.ParseUint(l.Text, 10, 64) // a leaf of which more start tasks is a number
+	return n
 }
 
 // Ignored reports whether a path is one of the prefixes or below one of them.

@@ -56,7 +56,7 @@ func TestCompareOneObject(t *testing.T) {
 			fields: "spec.replicas: 7 → 1 (git, in place)",
 		},
 		{
-			name: "allocated, stated and not there", have: ptr(live("a")), want: ptr(wanted("a", "spec.replicas=1")), op: Update, effect: InPlace,
+			name: "allocated, stated and not there", have: ptr(live("a")), want: ptr(wanted("a", "spec.replicas=1")), op: Update, effect: StartsTasks,
 			fields: "spec.replicas: (none) → 1 (git, in place)",
 		},
 		{name: "nobody's labels", have: ptr(live("a", "metadata.labels.com.docker.stack.namespace=s", "metadata.labels.swarm-operator.io/owner=x")), want: ptr(wanted("a"))},
@@ -114,6 +114,27 @@ func TestCompareOneObject(t *testing.T) {
 				t.Errorf("fields (-want +got):\n%s", d)
 			}
 		})
+	}
+}
+
+// More tasks may take over from what goes. Fewer tasks take over from nothing, and they run already.
+func TestMoreTasksStart(t *testing.T) {
+	for _, test := range []struct {
+		have, want string
+		starts     bool
+	}{
+		{"spec.replicas=0", "spec.replicas=3", true},
+		{"spec.replicas=9", "spec.replicas=10", true}, // as numbers, not as texts
+		{"spec.replicas=10", "spec.replicas=9", false},
+		{"spec.replicas=3", "spec.replicas=0", false},
+		{"spec.hostname=h", "spec.replicas=1", true},
+		{"spec.hostname=1", "spec.hostname=2", false},
+	} {
+		for _, f := range DifferingFields(ptr(live("a", test.have)), ptr(wanted("a", test.want)), rules) {
+			if is := f.Effect == StartsTasks; is != (test.starts && f.Path == "spec.replicas") {
+				t.Errorf("%s → %s: %s starts tasks: %t", test.have, test.want, f.Path, is)
+			}
+		}
 	}
 }
 

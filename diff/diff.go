@@ -51,13 +51,14 @@ type Effect uint8
 const (
 	NoEffect      Effect = iota
 	InPlace              // no task notices
+	StartsTasks          // more tasks run, and those that run go on; in a rule, if the number is greater
 	RestartsTasks        // every task of the service is replaced, as its update config says
 	Recreate             // the object must be removed and made again
 	Forbidden            // the engine refuses it, and so do we
 )
 
 func (e Effect) String() string {
-	return [...]string{"none", "in place", "restarts tasks", "recreates", "forbidden"}[e]
+	return [...]string{"none", "in place", "in place", "restarts tasks", "recreates", "forbidden"}[e]
 }
 
 // Meta is what is known of a live object besides its spec.

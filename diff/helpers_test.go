@@ -19,7 +19,7 @@ var rules = func() Rules {
 		r[typ] = Rule{Effect: RestartsTasks}
 	}
 	r["metadata.labels.*"] = Rule{Effect: InPlace, Nobody: NobodysLabel}
-	r["spec.replicas"] = Rule{Effect: InPlace, Allocated: true}
+	r["spec.replicas"] = Rule{Effect: StartsTasks, Allocated: true}
 	r["spec.mode"] = Rule{Effect: Recreate}
 	r["spec.user"] = Rule{Effect: Forbidden}
 	r["spec.image"] = Rule{Effect: RestartsTasks, Equal: v1.SameImage, Bare: func(s string) string { s, _, _ = strings.Cut(s, "@"); return s }}

@@ -104,7 +104,7 @@ func begun(run *Decision) []v1.Key {
 		}
 	}
 	for _, s := range run.Plan.Steps {
-		if s.Key.Kind == v1.KindService && (s.Op == diff.Create || s.Op == diff.Replace || s.RollsOut()) {
+		if s.Key.Kind == v1.KindService && s.Begins() {
 			out[s.Key] = true
 		}
 	}

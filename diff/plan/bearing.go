@@ -1,8 +1,6 @@
 package plan
 
 import (
-	"slices"
-
 	v1 "github.com/swarm-operator/swarm-operator/api/v1"
 	"github.com/swarm-operator/swarm-operator/diff"
 )
@@ -124,8 +122,8 @@ func (r Refusal) waitsBeforeRemovals() bool {
 	return r.waits() && r.Op != diff.Remove && !r.is(hand|Aside|inFlight)
 }
 
-// holdsRemovals reports whether git makes a service, or changes what it runs, and somebody has to do something first.
-// Until then, what is to be removed may be doing the service's work.
+// holdsRemovals reports whether git makes a service, changes what it runs, or asks for more of its tasks, and somebody
+// has to do something first. Until then, what is to be removed may be doing the service's work.
 //
 // Removals do not wait for an object that the manifest or a person leaves alone on purpose. They do not wait for
 // somebody else's object, or for one that failed in an earlier revision. Nor do they wait for a step that only undoes
@@ -134,6 +132,5 @@ func (r Refusal) holdsRemovals() bool {
 	if r.Class == Later || r.Quiet || !v1.RunsTasks(r.Key.Kind) || r.is(passed|hand|Aside) {
 		return false
 	}
-	git := slices.ContainsFunc(r.Fields, func(fl diff.Field) bool { return fl.Git && fl.Effect >= diff.RestartsTasks })
-	return r.Op == diff.Create || (r.Op == diff.Update || r.Op == diff.Replace) && git
+	return r.Op == diff.Create || (r.Op == diff.Update || r.Op == diff.Replace) && begins(r.Fields)
 }

@@ -116,6 +116,8 @@ func TestWhatARefusalMeansToOthers(t *testing.T) {
 		means string
 	}{
 		{"a rule", Refusal{Op: diff.Update, Guard: "forbidden", Class: Never, Fields: git}, "", "holds removals, needs a person"},
+		{"a rule about more tasks", Refusal{Op: diff.Update, Guard: "forbidden", Class: Never, Fields: []diff.Field{{Path: "spec.replicas", Git: true, Effect: diff.StartsTasks}}}, "", "holds removals, needs a person"},
+		{"a rule about more tasks that a hand has taken", Refusal{Op: diff.Update, Guard: "forbidden", Class: Never, Fields: []diff.Field{{Path: "spec.replicas", Effect: diff.StartsTasks}}}, "", "needs a person"},
 		{"a rule about labels", Refusal{Op: diff.Update, Guard: "forbidden", Class: Never}, "", "needs a person"},
 		{"what is to be made", Refusal{Op: diff.Create, Guard: "missing", Class: Never}, "", "holds others, holds removals, needs a person"},
 		{"consent", Refusal{Op: diff.Replace, Guard: "replace", Class: Consent, Fields: git}, "", "holds others, holds removals, needs a person"},

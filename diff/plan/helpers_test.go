@@ -327,13 +327,15 @@ func wanted(k v1.Key, text string) *diff.State {
 	return &diff.State{Key: k, Instance: k.Name, Leaves: []diff.Leaf{{Path: "spec.hostname", Type: "spec.hostname", Text: text, Stated: true}}}
 }
 
-var effects = map[string]diff.Effect{"spec.mode": diff.Recreate, "spec.driver": diff.Recreate, "spec.external": diff.Forbidden, "metadata.labels.a": diff.InPlace, "spec.replicas": diff.InPlace}
+var effects = map[string]diff.Effect{"spec.mode": diff.Recreate, "spec.driver": diff.Recreate, "spec.external": diff.Forbidden, "metadata.labels.a": diff.InPlace, "spec.replicas": diff.StartsTasks}
 
 // field reads PATH or PATH=WANT.
 func field(path string, git, hand bool) diff.Field {
 	path, want, _ := strings.Cut(path, "=")
 	effect, known := effects[path]
 	switch {
+	case path == "spec.replicas" && want == "fewer":
+		effect = diff.InPlace
 	case known:
 	case path == "spec.availability", path == "spec.autolock.enabled", strings.HasPrefix(path, "spec.labels."):
 		effect = diff.InPlace

@@ -69,6 +69,17 @@ func (s Step) MakesRoom() bool { return s.Origin == OriginMakesRoom }
 // RollsOut reports whether the step replaces the tasks of a running service.
 func (s Step) RollsOut() bool { return s.Op == diff.Update && s.Effect == diff.RestartsTasks }
 
+// Begins reports whether tasks begin with the step that may take over from what the revision removes. Git may ask for
+// more tasks of a service that exists, and those that run go on.
+func (s Step) Begins() bool {
+	return s.Op == diff.Create || s.Op == diff.Replace || s.RollsOut() || begins(s.Fields)
+}
+
+// begins reports whether git asks for other tasks than before, or for more of them.
+func begins(fields []diff.Field) bool {
+	return slices.ContainsFunc(fields, func(f diff.Field) bool { return f.Git && f.Effect >= diff.StartsTasks })
+}
+
 // Refusal is a difference that is left alone, with the reason.
 type Refusal struct {
 	Op       diff.Op

@@ -99,7 +99,7 @@ func (p *Plan) comesFirst(f Facts) (Class, string) {
 		}
 	}
 	for _, s := range p.Steps {
-		if v1.RunsTasks(s.Key.Kind) && (s.Op == diff.Create || s.Op == diff.Replace || s.RollsOut()) && !p.own(s, f) {
+		if v1.RunsTasks(s.Key.Kind) && s.Begins() && !p.own(s, f) {
 			return Later, fmt.Sprintf("%s has to roll out first", s.Key)
 		}
 	}

@@ -149,7 +149,7 @@ func (p *page) costs(leaf string, group bool) (change, api string) {
 	case p.versions:
 		return "a new version", api
 	}
-	return map[diff.Effect]string{diff.InPlace: "in place", diff.RestartsTasks: "restarts tasks", diff.Recreate: "made again", diff.Forbidden: "never written"}[r.Effect], api
+	return map[diff.Effect]string{diff.InPlace: "in place", diff.StartsTasks: "in place", diff.RestartsTasks: "restarts tasks", diff.Recreate: "made again", diff.Forbidden: "never written"}[r.Effect], api
 }
 
 // rule returns the rule for a field. A list or a map whose elements are compared as a whole has one rule for all of them.

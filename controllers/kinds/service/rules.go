@@ -16,7 +16,7 @@ func buildRules() diff.Rules {
 	r := diff.Rules{
 		"metadata.labels.*": {Effect: diff.InPlace, Nobody: diff.NobodysLabel},
 		"spec.mode":         {Effect: diff.Recreate, SinceOf: map[string]string{v1.ModeReplicatedJob: "1.41", v1.ModeGlobalJob: "1.41"}},
-		"spec.replicas":     {Effect: diff.InPlace, Allocated: true},
+		"spec.replicas":     {Effect: diff.StartsTasks, Allocated: true},
 		"spec.image":        {Effect: diff.RestartsTasks, Equal: v1.SameImage, Bare: bareImage},
 		// stack deploy writes labels into the containers as well.
 		"spec.containerLabels.*":          {Effect: diff.RestartsTasks, Nobody: diff.NobodysLabel},
